@@ -1,4 +1,4 @@
-//! The application: one loop over one queue of happenings, between the node and the person.
+//! The application: one loop over one queue of events from the node and the user.
 
 mod act;
 mod begin;
@@ -25,7 +25,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::Instant;
 
 use anyhow::Context;
-use begin::{Begun, Own, start};
+use begin::{ProfileFiles, Started, start};
 use clock::Clock;
 pub use contact_list::contacts;
 use contacts::ContactBook;
@@ -45,15 +45,15 @@ use crate::model::stored::RowId;
 use crate::net;
 use crate::node::Node;
 use crate::profile;
-use crate::profile::Kept;
+use crate::profile::KeyStorage;
 use crate::store::Store;
 use crate::ui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Screen};
 
-/// Something that the application reacts to.
-enum Happening {
-    Chat(Event),
+/// An event that the application handles.
+enum AppEvent {
+    Core(Event),
     Input(Input),
-    /// The program was stopped and goes on; how often that was.
+    /// The program was stopped and continued, for the n-th time.
     #[cfg_attr(not(unix), allow(dead_code))]
     Continued(u64),
     /// A signal asks to end the program.
@@ -61,26 +61,26 @@ enum Happening {
     Signal(i32),
 }
 
-impl From<Event> for Happening {
+impl From<Event> for AppEvent {
     fn from(event: Event) -> Self {
-        Self::Chat(event)
+        Self::Core(event)
     }
 }
 
-type Queue = Arc<Mailbox<Happening>>;
+type Queue = Arc<Mailbox<AppEvent>>;
 
 /// Runs the program from its arguments to its exit status.
 ///
 /// # Errors
-/// What keeps it from starting, or from going on; each chain reads as sentences for the user.
+/// Why it cannot start or continue. Each error chain reads as sentences for the user.
 pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     let peers = config::static_peers(cli).map_err(Misused::new)?;
     let no_peers = peers.is_empty();
     let queue = Queue::default();
     let signals = Signals::open()?;
-    let Begun { name, identity, contacts, node, history, own, told } = start(cli, peers, terminal, &queue)?;
-    // Not before: whoever is asked for name and port can leave as from any program that reads a line.
+    let Started { name, identity, contacts, node, history, own, told } = start(cli, peers, terminal, &queue)?;
+    // Only now, so that signals end the program normally at the questions for name and port.
     signals.watch(&queue)?;
     let mut app = App::new(cli, node, contacts, history, Arc::clone(&queue), terminal);
     app.own = own;
@@ -89,25 +89,25 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     }
     let contacts = app.contacts.file.all().filter(|contact| !contact.blocked).count();
     let alone = no_peers && contacts == 0 && app.contacts.pins.is_empty();
-    let shown = app.greet(&name, identity.kept(), (!alone).then_some(contacts), told);
-    // Until then nobody else may be who we are.
+    let shown = app.greet(&name, identity.storage(), (!alone).then_some(contacts), told);
+    // Keeps the lock of the profile until the end.
     let ended = app.run(shown);
     drop(identity);
     ended
 }
 
-/// Why the loop ended.
+/// Why the application ends.
 enum Ending {
-    /// The user chose to, or there is no more input.
+    /// The user chose to, or the input ended.
     Exit,
-    /// A signal, or the key that stands for one.
+    /// A signal, or the key for one.
     Signal(i32),
 }
 
-/// SIGHUP, which stands for a terminal that vanished whether the signal came or not.
+/// SIGHUP, also used for a terminal that vanished without the signal.
 const HANG_UP: i32 = 1;
 
-/// SIGINT, which Ctrl-C stands for whether the terminal sends a signal or a key.
+/// SIGINT, also used for Ctrl-C as a key.
 const INTERRUPT: i32 = 2;
 
 struct App {
@@ -119,76 +119,78 @@ struct App {
     labels: Labels,
     contacts: ContactBook,
     clock: Clock,
-    /// What was said, for reading.
+    /// The store, for reading.
     history: Box<dyn Store>,
-    own: Own,
-    /// Messages that are to be printed, or have just been, and are written down as shown after that.
+    own: ProfileFiles,
+    /// Messages that are about to be printed, and are stored as shown after that.
     shown: Vec<RowId>,
-    /// What `/outbox` has listed.
+    /// The entries that `/outbox` listed last.
     outbox: Vec<outbox::Listed>,
     attention: Attention,
     began: Instant,
-    /// Those whose messages are not shown, and how many came since.
+    /// Peers whose messages are not shown, and how many came since.
     muted: BTreeMap<Recipient, usize>,
-    /// Messages of others that came during a conversation.
+    /// How many messages came from other peers during a conversation.
     unread: BTreeMap<Recipient, usize>,
-    /// Recipients with a nickname whose address is still unproven.
+    /// Addresses with an alias where no peer has proven itself yet.
     named_unproven: BTreeSet<Recipient>,
-    /// Texts under way.
+    /// Messages without a final status.
     texts: HashMap<OpId, Sent>,
-    /// Texts without a receipt when the user left.
+    /// Connects of `/add ADDRESS` in progress.
+    adding: BTreeSet<OpId>,
+    /// Messages without a receipt when the user left.
     undelivered: leave::Undelivered,
-    /// What became of the last text, where the status line tells it.
+    /// The status of the last message, for the status line.
     outcome: Option<String>,
-    /// Where others reach us, as far as is known.
+    /// Our address for others, for the status line.
     own_addr: String,
-    /// How many peers are there.
+    /// How many peers are online.
     here: usize,
-    /// How they are spoken to with whom a conversation is going on.
+    /// The verification of the peer in the current conversation.
     with: Option<Verification>,
-    /// Something happened since `here` was counted and `with` looked up.
+    /// Whether `here` and `with` may be out of date.
     stale: bool,
-    /// How often the program was stopped and has gone on where it was asked to.
+    /// How often the program was stopped and continued.
     continued: u64,
-    /// The user was asked whether they want to leave.
+    /// Whether the user pressed Ctrl-C once and was asked to confirm.
     asked_to_leave: bool,
-    /// Asks for the next line, where lines are read one by one.
+    /// Requests the next line, if input is read line by line.
     next_line: Option<SyncSender<()>>,
-    /// Whether what is typed is taken: not as long as the program is in the background of a terminal.
+    /// Whether input is read: not while the program is in the background of a terminal.
     listens: bool,
-    /// A shell has the terminal: nothing is shown until it is ours again.
+    /// Whether a shell has the terminal, so that nothing is shown.
     away: bool,
-    /// What has to be settled before the next line is read.
+    /// The operation that must finish before the next line is read.
     busy: Option<OpId>,
-    /// What was taken from the queue together with what ended the program.
-    rest: VecDeque<Happening>,
+    /// Events that were taken from the queue after the one that ends the program.
+    rest: VecDeque<AppEvent>,
     out: Vec<Line>,
-    /// Bytes that call for attention.
+    /// Bytes of bells and notifications to write.
     calls: String,
 }
 
-/// How the user wants things to be shown.
+/// Settings for what is shown.
 struct Wishes {
     plain: bool,
     status: bool,
     advertise: Option<Ipv4Addr>,
 }
 
-/// A text under way.
+/// A message without a final status.
 struct Sent {
     to: Chosen,
     text: Arc<str>,
-    /// Those who could not have it.
+    /// Recipients that cannot get it.
     failed: Vec<PeerInfo>,
-    /// How many will have it later, or not: it is sent to them again until it arrives.
+    /// How many recipients it is queued for.
     waiting: usize,
-    /// What became of it at first is known of all.
+    /// Whether the first status is known for all recipients.
     settled: bool,
-    /// Its outcome is told in the status line if it is good.
+    /// Whether success is shown only in the status line.
     quiet: bool,
 }
 
-/// What the prompt looks people up in.
+/// The directory that the prompt uses to find peers.
 struct People<'a> {
     node: &'a Node,
     labels: &'a Labels,
@@ -253,7 +255,7 @@ impl App {
         queue: Queue,
         terminal: bool,
     ) -> Self {
-        // A person at a terminal may type on while a command is under way; a script must not run ahead of itself.
+        // A user at a terminal may type during a command. A script waits until it has finished.
         let busy = (!io::stdin().is_terminal()).then(|| node.start_op());
         let palette = looks::palette(cli.color, cli.plain);
         let screen = if terminal { Screen::cooked(palette, !cli.plain) } else { Screen::lines(palette) };
@@ -266,7 +268,7 @@ impl App {
             contacts,
             clock: Clock::new(cli.time_format.clone()),
             history,
-            own: Own::default(),
+            own: ProfileFiles::default(),
             shown: Vec::new(),
             outbox: Vec::new(),
             attention: Attention::new(cli.bell, looks::osc(cli.notify), cli.notify_text),
@@ -275,6 +277,7 @@ impl App {
             unread: BTreeMap::new(),
             named_unproven: BTreeSet::new(),
             texts: HashMap::new(),
+            adding: BTreeSet::new(),
             undelivered: leave::Undelivered::default(),
             outcome: None,
             own_addr: greeting::own_addr(&node, cli.advertise),
@@ -292,15 +295,15 @@ impl App {
             calls: String::new(),
             node,
         };
-        app.name_everybody();
+        app.label_all_peers();
         app.mute_contacts();
         app
     }
 
-    /// Begins to take what is typed.
+    /// Starts to read input.
     fn listen(&mut self) -> anyhow::Result<()> {
         let input = Arc::clone(&self.queue);
-        let take = move |what| input.put(Happening::Input(what));
+        let take = move |what| input.put(AppEvent::Input(what));
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         if self.screen.is_terminal() && !dumb && !self.wishes.plain {
             self.screen
@@ -320,12 +323,11 @@ impl App {
         Ok(())
     }
 
-    /// The program was stopped, or in the background, and goes on: in the foreground it takes the terminal over, in the
-    /// background it stops.
+    /// Continues after a stop: takes the terminal in the foreground, stops again in the background.
     fn resume(&mut self) -> io::Result<()> {
         self.away = !ui::is_in_foreground() && !stop_in_background();
         if self.away {
-            // The news that it goes on, or is to end, comes as a happening, after whatever else has happened.
+            // The continuation or the end comes as a later event.
             return Ok(());
         }
         if self.listens {
@@ -337,16 +339,16 @@ impl App {
         Ok(())
     }
 
-    /// Shows the first lines. `contacts` is how many there are, or `None` if no peer is known at all.
+    /// Shows the first lines. `contacts` is their number, or `None` if no peer is known at all.
     fn greet(
         &mut self,
         name: &Name,
-        kept: &Kept,
+        storage: &KeyStorage,
         contacts: Option<usize>,
         told: Vec<String>,
     ) -> io::Result<()> {
         let (advertise, is_terminal) = (self.wishes.advertise, self.screen.is_terminal());
-        let lines = greeting::lines(name, kept, &self.node, advertise, is_terminal, contacts);
+        let lines = greeting::lines(name, storage, &self.node, advertise, is_terminal, contacts);
         self.out.extend(lines.into_iter().chain(told).map(Line::from));
         self.catch_up();
         if self.busy.is_none() {
@@ -360,7 +362,7 @@ impl App {
         Ok(())
     }
 
-    /// Asks what the menu asks now.
+    /// Shows the current prompt of the menu.
     fn ask(&mut self) {
         let ink = match self.menu.conversation() {
             Some(with) if self.menu.is_at_choice() => {
@@ -375,7 +377,7 @@ impl App {
         self.out.push(line.into());
     }
 
-    /// Shows what there is to show, above the current prompt.
+    /// Prints pending lines above the prompt.
     fn show(&mut self) -> io::Result<()> {
         if self.away {
             return Ok(());
@@ -386,22 +388,23 @@ impl App {
         }
         let lines = std::mem::take(&mut self.out);
         let calls = std::mem::take(&mut self.calls);
-        // What could not be printed is not shown, whatever is printed after it.
+        // After a failed print these are never stored as shown.
         let shown = std::mem::take(&mut self.shown);
         self.screen.show(&lines, &calls)?;
         self.node.shown(shown);
         Ok(())
     }
 
-    /// Lets the next line be read, if nothing has to be waited for.
+    /// Requests the next line, unless an operation has to finish first.
     fn want_line(&self) {
         if let (Some(next), None) = (&self.next_line, self.busy) {
-            // A wish that is still standing is enough.
+            // A full channel means that the line is already requested.
             let _ = next.try_send(());
         }
     }
 
-    /// Lives from the queue until something ends it, then says goodbye. `shown` is what became of the first lines.
+    /// Handles events until one ends the program, then says goodbye. `shown` is the result of
+    /// showing the first lines.
     fn run(mut self, shown: io::Result<()>) -> anyhow::Result<ExitCode> {
         let ending = shown.and_then(|()| {
             loop {
@@ -410,43 +413,43 @@ impl App {
                 }
             }
         });
-        // Where a terminal does not take what is printed, it has vanished.
+        // A terminal that cannot be printed to has vanished.
         let ending = if self.screen.is_terminal() { ending.or(Ok(Ending::Signal(HANG_UP))) } else { ending };
         self.leave();
         Ok(match ending.context(OutputGone)? {
             Ending::Exit => ExitCode::SUCCESS,
-            // As a shell says it of a program that a signal ended.
+            // The exit status that a shell gives a program ended by a signal.
             Ending::Signal(signal) => ExitCode::from(128 + u8::try_from(signal).unwrap_or(0)),
         })
     }
 
-    /// Takes everything that has happened, and shows it at once.
+    /// Handles all pending events, then shows the result once.
     fn batch(&mut self) -> io::Result<Option<Ending>> {
-        let mut happenings = self.queue.take(Some(self.contacts.due()));
-        let is_idle = happenings.is_empty();
-        while let Some(happening) = happenings.pop_front() {
-            let ending = match happening {
-                Happening::Chat(event) => {
+        let mut events = self.queue.take(Some(self.contacts.due()));
+        let is_idle = events.is_empty();
+        while let Some(event) = events.pop_front() {
+            let ending = match event {
+                AppEvent::Core(event) => {
                     self.event(&event);
                     None
                 }
-                Happening::Input(input) => self.input(input)?,
-                Happening::Continued(times) => {
+                AppEvent::Input(input) => self.input(input)?,
+                AppEvent::Continued(times) => {
                     if times > self.continued {
                         self.resume()?;
                     }
                     None
                 }
-                Happening::Signal(signal) => Some(Ending::Signal(signal)),
+                AppEvent::Signal(signal) => Some(Ending::Signal(signal)),
             };
             if ending.is_some() {
-                // The rest is taken while leaving.
-                self.rest = happenings;
+                // `leave` handles the others.
+                self.rest = events;
                 return Ok(ending);
             }
         }
         self.tend_contacts();
-        // Nothing is drawn again only because it was time to look at contacts.toml.
+        // Checking contacts.toml alone redraws nothing.
         if !is_idle || !self.out.is_empty() || self.stale {
             self.show()?;
         }

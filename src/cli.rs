@@ -34,6 +34,18 @@ Examples:
   From a script (the menu, line by line: 1 send, to all, the text, 0 exit):
     printf '1\\nall\\nlunch is ready\\n0\\n' | p2p-chat --name Cook --port 0";
 
+/// Where the settings give the name of the user.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum NameSource {
+    /// In `--name`, or in an answer on the terminal.
+    #[default]
+    Flag,
+    /// In `P2P_CHAT_NAME`.
+    Variable,
+    /// In this config.toml.
+    File(PathBuf),
+}
+
 /// Chat in a terminal between people who can reach each other, with no server in the middle.
 #[derive(Parser, Debug, Clone)]
 #[command(name = "p2p-chat", version, after_help = EXAMPLES, disable_help_subcommand = true)]
@@ -42,6 +54,10 @@ pub struct Cli {
     /// profile; asked for on a terminal if there is none or more than one]
     #[arg(long, global = true, env = "P2P_CHAT_NAME", value_name = "NAME")]
     pub name: Option<Name>,
+
+    /// Where the name is given.
+    #[arg(skip)]
+    pub name_source: NameSource,
 
     /// The TCP port to listen at, 0 for any that is free [default: that of the profile; asked for on a terminal if it
     /// has none yet]

@@ -148,8 +148,39 @@ pub(crate) type Mistake = (usize, String);
 
 /// Returns the mistake that the parser of TOML found. `format` is a sentence about what such a file
 /// has.
-pub(crate) fn toml_mistake(error: &toml::de::Error, format: &str) -> Mistake {
-    (toml_place(error), format!("{}. {format}", toml_words(error.message())))
+pub(crate) fn toml_mistake(error: &toml::de::Error, text: &str, format: &str) -> Mistake {
+    (toml_place(error), format!("{}. {format}", toml_sentence(error, text)))
+}
+
+/// What the parser of TOML found in `text`, as a sentence without its full stop.
+pub(crate) fn toml_sentence(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message();
+    if message == "duplicate key"
+        && let Some(key) = error.span().and_then(|span| text.get(span))
+    {
+        return format!("`{}` stands there twice; leave one out", toml_words(key.trim_matches(['[', ']'])));
+    }
+    let types = message.strip_prefix("invalid type: ").and_then(|types| types.split_once(", expected "));
+    if let Some((found, expected)) = types {
+        let expected = match expected {
+            "a string" => "a text in quotation marks",
+            "a boolean" => "true or false",
+            "a sequence" => "a list in square brackets",
+            "i64" | "u16" | "u32" | "u64" => "a number",
+            _ => return toml_words(message),
+        };
+        // The parser says the type before the value, as in: integer `5`.
+        let found = match found.split_once(' ') {
+            Some(("integer" | "float" | "boolean", value)) => value.to_owned(),
+            Some(("floating", value)) => value.trim_start_matches("point ").to_owned(),
+            Some(("string", value)) => format!("the text {value}"),
+            None if found == "sequence" => "a list".to_owned(),
+            None if found == "map" => "a table".to_owned(),
+            _ => found.to_owned(),
+        };
+        return format!("{expected} has to stand here instead of {}", toml_words(&found));
+    }
+    toml_words(message)
 }
 
 /// The byte offset of what the parser of TOML found.

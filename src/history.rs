@@ -32,7 +32,7 @@ use crate::model::peer_id::Recipient;
 use crate::model::stored::Selection;
 use crate::net;
 use crate::profile::contacts::ContactsError;
-use crate::profile::{self, AddressBook, Places, Profiles, TypedRange};
+use crate::profile::{self, AddressBook, BookSource, Profiles, TypedRange};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
 use crate::ui::Labels;
 use crate::ui::past::People;
@@ -84,8 +84,8 @@ pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io:
     // Without it there are fewer names; what is wrong with it is told where it is needed.
     let data = data::folder(cli);
     let (data, own_name) = (data.as_deref(), &found.name);
-    let places = Places { folder: Some(&folder), data, own_name, saves: false };
-    let book = AddressBook::open(places, &mut store, now());
+    let source = BookSource { folder: Some(&folder), data, own_name, saves: false };
+    let book = AddressBook::open(source, &mut store, now());
     let pins = || book.iter().flat_map(|book| book.pins.values());
     // Two contacts of one name are told apart as in the chat.
     let contacts = book.iter().flat_map(|book| book.known_contacts(now()));

@@ -1,10 +1,10 @@
-//! The profiles of the user: each is an identity, for one process at a time, in a directory that
-//! only the user can read.
+//! The user's profiles. A profile is an identity in a directory that only the user can read. One
+//! process at a time can use it.
 //!
-//! `<data>/profiles/<profile>/` contains `key` (`keyfile`), `profile.toml` (`file`), `lock`,
-//! `typed_lines` and what `known` and `store` keep. A key is created with the profile and never
-//! overwritten. A damaged file is reported and left as it is: without their key, users are
-//! strangers to their friends.
+//! `<data>/profiles/<profile>/` contains `key` (`keyfile`), `profile.toml` (`file`),
+//! `contacts.toml` (`contacts`), `typed_lines`, `lock` and the database of `store`. The key is
+//! created with the profile and never overwritten. A damaged file is reported and left as it is:
+//! without their key, users are strangers to their contacts.
 
 mod address_book;
 mod aliases;
@@ -30,7 +30,7 @@ use crate::config::ConfigError;
 use crate::files;
 use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::name::Name;
-pub use address_book::{AddressBook, Places, aliases, saved_for};
+pub use address_book::{AddressBook, BookSource, aliases, saved_for};
 pub use aliases::aliases_of;
 pub use configured::configure;
 pub use directory::Profile;
@@ -43,44 +43,44 @@ pub use typed_lines::{TypedLines, TypedRange};
 /// The directory of the profiles in the data directory.
 const PROFILES: &str = "profiles";
 
-/// The file of the key.
+/// The file with the key.
 const KEY_FILE: &str = "key";
 
-/// The file whose lock says that a process is this profile.
+/// The file that a process locks while it uses the profile.
 const LOCK_FILE: &str = "lock";
 
-/// Who we are, as long as this lives: no other process is the same profile meanwhile.
+/// The user's key. While it lives, no other process can use the same profile.
 #[derive(Debug)]
 pub struct Identity {
     pair: Pair,
-    kept: Kept,
+    storage: KeyStorage,
     is_new: bool,
     _lock: Option<Lock>,
 }
 
-/// Where a key is kept.
+/// Where a key is stored.
 #[derive(Debug)]
-pub enum Kept {
-    /// In this directory of the profile.
-    In(PathBuf),
-    /// Nowhere, for this reason, a whole sentence: it is another one the next time.
-    Nowhere(String),
+pub enum KeyStorage {
+    /// In this directory, which is that of the profile.
+    Profile(PathBuf),
+    /// Only in memory, so the next run has another key. Holds the reason, as a whole sentence.
+    Memory(String),
 }
 
-/// Why there is no key to start with. Its display is a whole sentence for a user.
+/// Why a profile cannot be used. Displayed as a whole sentence.
 #[derive(Debug)]
 pub enum ProfileError {
-    /// Others have rights to this file or directory, which should have these permissions.
+    /// Other users can access this file or directory. It should have these permissions.
     Open(PathBuf, u32),
-    /// The file of the key is not as it was written; why, as a whole sentence.
+    /// The key file is damaged. Holds the reason, as a whole sentence.
     Damaged(PathBuf, String),
-    /// A file or directory cannot be read or made.
+    /// A file or directory cannot be read or created.
     Io(PathBuf, io::Error),
-    /// Another process is this profile.
+    /// Another process uses the profile.
     Running {
-        /// What the profile is called.
+        /// The name of the profile.
         name: String,
-        /// The port at which the process listens, if it is known.
+        /// The port that the process listens on, if known.
         port: Option<u16>,
     },
     /// A profile.toml cannot be read or contains a mistake.
@@ -89,11 +89,11 @@ pub enum ProfileError {
     Unwritable(PathBuf, io::Error),
     /// Another profile has this name.
     Taken(Name),
-    /// The profile has this directory and no key in it.
+    /// The profile has no key in this directory.
     NoKey(Profile, PathBuf),
-    /// There is no directory to keep a key in.
+    /// There is no directory to store a key in.
     NoFolder,
-    /// The system gives no random bytes.
+    /// The system provides no random bytes.
     NoRandom,
 }
 
@@ -115,7 +115,7 @@ impl fmt::Display for ProfileError {
             Self::Io(path, error) => write!(f, "Cannot use {}: {error}.", path.display()),
             Self::Running { name, port } => {
                 let port = port.map_or_else(String::new, |port| format!(" (port {port})"));
-                write!(f, "{name} is already running{port}. Start with --name NAME to be somebody else.")
+                write!(f, "{name} is already running{port}. Use --name NAME to start another profile.")
             }
             Self::File(error) => error.fmt(f),
             Self::Unwritable(path, error) => write!(f, "Cannot write {}: {error}.", path.display()),
@@ -124,7 +124,7 @@ impl fmt::Display for ProfileError {
             }
             Self::NoKey(profile, folder) => write!(
                 f,
-                "There is no key in {}; put back a copy of it, or start p2p-chat with --profile {profile} to get a new one.",
+                "There is no key in {}; restore a copy, or start p2p-chat with --profile {profile} to get a new one.",
                 folder.display()
             ),
             Self::NoFolder => f.write_str("There is no home directory to keep a key in; add --data-dir DIR."),
@@ -135,7 +135,7 @@ impl fmt::Display for ProfileError {
 
 impl std::error::Error for ProfileError {}
 
-/// A path as a shell takes it as one word.
+/// Quotes a path for a shell, if needed.
 fn quoted_for_shell(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@".contains(c);
@@ -143,11 +143,13 @@ fn quoted_for_shell(path: &Path) -> String {
 }
 
 impl Identity {
-    /// Becomes this profile, whose key is made if there is none. Where nothing can be kept, because there is no home, or none that can
-    /// be written to and the user named no directory, it is a key for this run.
+    /// Opens a profile and locks it. Creates the directory and the key if they are missing. Without
+    /// `--data-dir`, if there is no home directory or it cannot be written to, the key is for this
+    /// run only.
     ///
     /// # Errors
-    /// Where another process is this profile, or its key cannot be read, should not be used, or cannot be kept where the user said.
+    /// If another process uses the profile, or if its key cannot be read, is accessible to other
+    /// users, or cannot be stored in `--data-dir`.
     pub fn open(cli: &Cli, profile: &Profile) -> Result<Self, ProfileError> {
         let Some(data) = crate::data::folder(cli) else {
             return Self::for_this_run(ProfileError::NoFolder.to_string());
@@ -164,11 +166,11 @@ impl Identity {
             .map_err(|error| ProfileError::Io(folder.join(LOCK_FILE), error))?
             .ok_or_else(|| running(&folder, profile))?;
         let (pair, is_new) = read_or_make(&folder.join(KEY_FILE))?;
-        Ok(Self { pair, kept: Kept::In(folder), is_new, _lock: Some(lock) })
+        Ok(Self { pair, storage: KeyStorage::Profile(folder), is_new, _lock: Some(lock) })
     }
 
     fn for_this_run(why: String) -> Result<Self, ProfileError> {
-        Ok(Self { pair: new_pair()?, kept: Kept::Nowhere(why), is_new: true, _lock: None })
+        Ok(Self { pair: new_pair()?, storage: KeyStorage::Memory(why), is_new: true, _lock: None })
     }
 
     /// Whether the key was created for this run.
@@ -176,31 +178,31 @@ impl Identity {
         self.is_new
     }
 
-    /// The key that others know us by.
+    /// Returns the key that peers know us by.
     pub fn key(&self) -> PublicKey {
         self.pair.public
     }
 
-    /// The secret that makes the key (RFC 8032, section 5.1.5), for whoever proves it to others. Whoever has it is us.
+    /// Returns the private key (RFC 8032, section 5.1.5). Never show or log it: it is the identity.
     pub fn seed(&self) -> &[u8; KEY_BYTES] {
         &self.pair.seed
     }
 
-    /// Where the key is kept.
-    pub fn kept(&self) -> &Kept {
-        &self.kept
+    /// Returns where the key is stored.
+    pub fn storage(&self) -> &KeyStorage {
+        &self.storage
     }
 }
 
-/// Says that another process is this profile.
+/// Returns the error for a profile that another process uses.
 fn running(folder: &Path, profile: &Profile) -> ProfileError {
-    // What cannot be read is left out of the sentence.
+    // If the file cannot be read, the error has no port.
     let file = file::read(folder).unwrap_or_default();
     let name = file.name.as_ref().map_or_else(|| profile.to_string(), ToString::to_string);
     ProfileError::Running { name, port: file.last_port() }
 }
 
-/// Stores what the profile in this directory is called.
+/// Stores the name of the profile in this directory.
 ///
 /// # Errors
 /// If its profile.toml cannot be read or written.
@@ -208,7 +210,7 @@ pub fn save_name(folder: &Path, name: &Name) -> Result<(), ProfileError> {
     file::save_name(folder, name)
 }
 
-/// Stores the port at which the profile in this directory listens.
+/// Stores the port that the profile in this directory listens on.
 ///
 /// # Errors
 /// If its profile.toml cannot be read or written.
@@ -216,10 +218,10 @@ pub fn save_port(folder: &Path, port: ListeningPort) -> Result<(), ProfileError>
     file::save_port(folder, port)
 }
 
-/// Creates a profile that is called `name`, and returns its key.
+/// Creates a profile called `name` and returns its key.
 ///
 /// # Errors
-/// If there is no directory for it, or it cannot be created there.
+/// If there is no data directory, or the profile cannot be created in it.
 pub fn create(cli: &Cli, profile: &Profile, name: &Name) -> Result<PublicKey, ProfileError> {
     let folder = folder_of(&crate::data::folder(cli).ok_or(ProfileError::NoFolder)?, profile);
     files::make_folder(&folder).map_err(|error| ProfileError::Io(folder.clone(), error))?;
@@ -232,7 +234,7 @@ pub fn create(cli: &Cli, profile: &Profile, name: &Name) -> Result<PublicKey, Pr
 /// Returns the key of a profile, which another process may be using.
 ///
 /// # Errors
-/// If it has none, or its key cannot be read or should not be used.
+/// If it has no key, or its key cannot be read or is accessible to other users.
 pub fn key_of(cli: &Cli, profile: &Profile) -> Result<PublicKey, ProfileError> {
     let folder = folder_of(&crate::data::folder(cli).ok_or(ProfileError::NoFolder)?, profile);
     check(&folder, 0o700)?;
@@ -240,7 +242,7 @@ pub fn key_of(cli: &Cli, profile: &Profile) -> Result<PublicKey, ProfileError> {
     pair.map(|pair| pair.public).ok_or_else(|| ProfileError::NoKey(profile.clone(), folder))
 }
 
-/// Where this profile keeps what it keeps, whether or not that is there; none where there is no home.
+/// Returns the directory of a profile, which need not exist. `None` if there is no home directory.
 pub fn folder(cli: &Cli, profile: &Profile) -> Option<PathBuf> {
     Some(folder_of(&crate::data::folder(cli)?, profile))
 }
@@ -249,7 +251,7 @@ fn folder_of(data: &Path, profile: &Profile) -> PathBuf {
     data.join(PROFILES).join(profile.directory())
 }
 
-/// Refuses what others have any right to. What is looked at is what will be used: links are followed.
+/// Refuses a file or directory that other users can access. Links are followed, as in later use.
 #[cfg(unix)]
 fn check(path: &Path, mode: u32) -> Result<(), ProfileError> {
     use std::os::unix::fs::PermissionsExt;
@@ -259,13 +261,13 @@ fn check(path: &Path, mode: u32) -> Result<(), ProfileError> {
     if is_open { Err(ProfileError::Open(path.to_owned(), mode)) } else { Ok(()) }
 }
 
-/// Elsewhere a user's own directories are closed to other users as they are.
+/// Does nothing: on other systems, other users cannot access a user's directories by default.
 #[cfg(not(unix))]
 fn check(_: &Path, _: u32) -> Result<(), ProfileError> {
     Ok(())
 }
 
-/// Returns the key in this file, or a new one that is in it from then on, and whether it is new.
+/// Returns the key in this file and `false`, or creates one and returns it and `true`.
 fn read_or_make(path: &Path) -> Result<(Pair, bool), ProfileError> {
     let failed = |error| ProfileError::Io(path.to_owned(), error);
     if let Some(pair) = read(path)? {
@@ -282,7 +284,7 @@ fn read_or_make(path: &Path) -> Result<(Pair, bool), ProfileError> {
 }
 
 fn read(path: &Path) -> Result<Option<Pair>, ProfileError> {
-    // Of a link that leads nowhere too, so that it is told rather than followed.
+    // Not `exists`: a dangling link is an error, not a missing key.
     if fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
         return Ok(None);
     }

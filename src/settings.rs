@@ -14,7 +14,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 use toml::de::{DeTable, DeValue};
 
-use crate::cli::{self, Cli, Instead};
+use crate::cli::{self, Cli, Instead, NameSource};
 use crate::config::{ConfigError, Mistake, configuration_directory, parsed, read_text, toml_mistake};
 use crate::model::name::quoted;
 
@@ -93,7 +93,13 @@ impl Settings {
             None => arg,
         });
         let matches = command.try_get_matches()?;
-        Ok(Self { cli: Cli::from_arg_matches(&matches)?, file, matches, entries })
+        let mut cli = Cli::from_arg_matches(&matches)?;
+        cli.name_source = match (matches.value_source("name"), &file) {
+            (Some(ValueSource::EnvVariable), _) => NameSource::Variable,
+            (Some(ValueSource::DefaultValue), Some((path, _))) => NameSource::File(path.clone()),
+            _ => NameSource::Flag,
+        };
+        Ok(Self { cli, file, matches, entries })
     }
 
     /// Every flag that the file may hold, with its values as they were written and where they come from; no value for one
@@ -174,7 +180,7 @@ pub fn entries_of(
 /// What a configuration file says; a mistake with its place and a sentence.
 fn parse(text: &str, command: &Command) -> Result<BTreeMap<String, ConfigEntry>, Mistake> {
     let table = DeTable::parse(text)
-        .map_err(|error| toml_mistake(&error, "A configuration file has lines like `port = 5000`."))?;
+        .map_err(|error| toml_mistake(&error, text, "A configuration file has lines like `port = 5000`."))?;
     // A variable must not stand in for the value that is tried.
     let command = without_environment(command);
     let mut entries = BTreeMap::new();
@@ -303,7 +309,7 @@ mod tests {
             ("time-format = \"%!\"", 1, "or off."),
             ("peer = [1.5]", 1, "has to be a list of strings"),
             ("peer = \"localhost:1\"", 1, "IPv4 address"),
-            ("name = \"Alice\"\nname = \"Bob\"", 2, "duplicate key"),
+            ("name = \"Alice\"\nname = \"Bob\"", 2, "`name` stands there twice"),
             ("name = ", 1, "A configuration file has lines like"),
         ] {
             let (found, what) = mistake(text);

@@ -1,4 +1,4 @@
-//! What the user wants, done.
+//! Carries out what the user asks for.
 
 use std::io;
 
@@ -16,11 +16,11 @@ use crate::protocol::plain::EncodeError;
 use crate::protocol::session::MAX_TEXT_BYTES;
 use crate::ui::{self, Act, Chosen, Ink, Line, Refill, Turn};
 
-/// Peers or nicknames that a list names at most; the rest is counted.
+/// Peers or aliases that a list names, at most. The others are counted.
 const MAX_LISTED: usize = 50;
 
 impl App {
-    /// Takes a finished line to the menu, and does what comes of it.
+    /// Passes a finished line to the menu and carries out the result.
     pub(super) fn line(&mut self, line: &str) -> io::Result<Option<Ending>> {
         #[cfg(debug_assertions)]
         if std::env::var("P2P_CHAT_TEST_PANIC").is_ok_and(|word| word == line) {
@@ -43,7 +43,7 @@ impl App {
             self.unread.clear();
             self.outcome = None;
             if let Some(left) = &before {
-                // It was read as it came.
+                // Its messages were shown as they came.
                 self.have_read(left);
             }
             if let Some(with) = self.menu.conversation().cloned() {
@@ -61,6 +61,11 @@ impl App {
             Some(Act::Send(to, text)) => self.send(to, text),
             Some(Act::List) => Some(self.node.command(Command::List)),
             Some(Act::Connect(to)) => Some(self.node.command(Command::Connect(to))),
+            Some(Act::AddAt(addr)) => {
+                let op = self.node.command(Command::Connect(Target::These(vec![addr.into()])));
+                self.adding.insert(op);
+                Some(op)
+            }
             Some(Act::Disconnect(to)) => Some(self.node.command(Command::Disconnect(to))),
             Some(Act::Trust(key, whom)) => Some(self.node.command(Command::Trust(key, whom))),
             Some(Act::Block(key)) => Some(self.node.command(Command::Block(key))),
@@ -86,7 +91,8 @@ impl App {
         if self.next_line.is_some() && !io::IsTerminal::is_terminal(&io::stdin()) {
             self.busy = op;
         }
-        // A script is asked for the next line when it is read, so that its transcript reads in order.
+        // For a script the prompt is printed when its line is read, so that a transcript is in
+        // order.
         if self.busy.is_none() {
             self.ask();
             self.want_line();
@@ -94,7 +100,7 @@ impl App {
         Ok(None)
     }
 
-    /// Leaves the finished line standing. A text that was said to somebody stands there as such, with the time.
+    /// Prints the finished line. A sent message is printed as one, with the time.
     fn echo(&mut self, line: &str, said_to: Option<&str>, act: Option<&Act>) -> io::Result<()> {
         let lines = match (said_to, act) {
             (Some(label), Some(Act::Send(to, text))) => {
@@ -120,7 +126,7 @@ impl App {
                 let message = Message { id, time: clock::millis(), again: false, body: Arc::clone(&body) };
                 let op = self.node.command(Command::Send { to: to.target.clone(), message });
                 self.have_read(&to);
-                // In a conversation nobody wants to read after each line that it arrived.
+                // In a conversation, success is shown only in the status line.
                 let quiet = self.menu.conversation().is_some_and(|with| *with == to)
                     && to.target != Target::All
                     && self.screen.shows_status();
@@ -133,7 +139,7 @@ impl App {
             }
             Err(sentence) => {
                 self.say(Line::of(Ink::Bad, sentence));
-                // Whoever types can change it; a script goes on with the menu.
+                // In the editor the user can correct the line. A script continues with the menu.
                 if let Some(editor) = self.screen.editor() {
                     editor.set(&text);
                     self.menu.ask_text_again(to);
@@ -143,7 +149,7 @@ impl App {
         }
     }
 
-    /// Does what needs nobody else.
+    /// Carries out an act that needs no other peer.
     fn local(&mut self, act: Act) {
         match act {
             Act::History(of, words) => self.history(of, words),
@@ -153,7 +159,7 @@ impl App {
             Act::ToggleMute(id, label) if self.muted.contains_key(&id) => self.unmute(id, &label),
             Act::ToggleMute(id, label) => self.mute(id, &label),
             Act::ListMuted => self.list_muted(),
-            Act::Nickname(id, label, name) => self.nickname(id, &label, name),
+            Act::Nickname(id, label, name) => self.set_alias(id, &label, name),
             Act::ListNicknames => self.list_nicknames(),
             Act::ListContacts => self.list_contacts(),
             Act::ShowOwnKey => {
@@ -167,7 +173,7 @@ impl App {
             }
             Act::ShowPolicy => {
                 let policy = match self.node.policy() {
-                    Policy::AcceptNew => "accept-new: new keys are taken, and pinned",
+                    Policy::AcceptNew => "accept-new: new keys are accepted and remembered",
                     Policy::Ask => "ask: new keys wait for your decision",
                     Policy::Strict => "strict: new keys are refused",
                 };
@@ -187,6 +193,7 @@ impl App {
             | Act::Unblock(_)
             | Act::Forget(_)
             | Act::Add(_)
+            | Act::AddAt(_)
             | Act::Verify(_)
             | Act::SetPolicy(_)
             | Act::Outbox(_)
@@ -194,10 +201,10 @@ impl App {
         }
     }
 
-    /// Gives the user another name, which is stored in the profile.
+    /// Changes the user's name and stores it in the profile.
     fn rename(&mut self, name: Name) {
-        if let Some(contact) = self.contacts.file.with_alias(&name) {
-            let at = self.place_of(contact.into());
+        if let Some(contact) = self.contacts.with_alias(&name) {
+            let at = self.place_of(contact);
             let line = format!("{name} is your alias for a contact ({at}); choose another name.");
             self.say(Line::of(Ink::Bad, line));
             return;
@@ -219,21 +226,15 @@ impl App {
             return;
         }
         self.muted.entry(id).or_insert(0);
-        if !self.save_muted(id, true) {
-            self.say(format!("What {label} writes is not shown until p2p-chat ends."));
-            return;
-        }
         self.say(format!(
             "What {label} writes is not shown any more; /history {label} shows it, /unmute {label} ends this."
         ));
+        self.contacts.is_decided = true;
+        self.save_muted(id, true);
     }
 
     fn unmute(&mut self, id: Recipient, label: &str) {
         let count = self.muted.remove(&id);
-        if !self.save_muted(id, false) {
-            self.say(format!("What {label} writes is shown until p2p-chat ends."));
-            return;
-        }
         let line = match count {
             None => format!("{label} is not muted."),
             Some(0) => format!("What {label} writes is shown again; nothing came meanwhile."),
@@ -245,6 +246,8 @@ impl App {
             ),
         };
         self.say(line);
+        self.contacts.is_decided = true;
+        self.save_muted(id, false);
     }
 
     fn list_muted(&mut self) {
@@ -267,13 +270,13 @@ impl App {
         }
     }
 
-    /// Where a peer is dialed, or its key if it has no known address.
+    /// Returns where a peer is dialed, or its key if it has no known address.
     pub(super) fn place_of(&self, id: Recipient) -> String {
         ui::place(id, self.node.dialed_at(id))
     }
 
     fn list_nicknames(&mut self) {
-        let all = profile::aliases(&self.contacts.file);
+        let all = self.contacts.aliases();
         if all.is_empty() {
             self.say("There are no nicknames; /alias WHOM NAME gives one.");
             return;
@@ -291,12 +294,12 @@ impl App {
     }
 }
 
-/// A text as it goes to those who are spoken to in encryption: with its line ends, and without blank lines around it.
+/// Returns the body of an encrypted message: the text without blank lines around it.
 fn body_of(text: &str) -> Arc<str> {
     text.replace("\r\n", "\n").trim_start_matches('\n').trim_end().into()
 }
 
-/// Checks that a text can be sent to some peer. One too long for a legacy peer can go to a key.
+/// Checks that a text can be sent. One that is too long for a legacy peer can go to a key.
 fn can_be_sent(text: &str, body: &str, name: &Name) -> Result<(), String> {
     match plain::messages_for(text, name) {
         Ok(_) => Ok(()),
@@ -318,13 +321,13 @@ mod tests {
     }
 
     #[test]
-    fn a_text_keeps_its_line_ends_and_no_blank_lines_around_it() {
+    fn body_keeps_line_ends_but_no_outer_blank_lines() {
         assert_eq!(&*body_of("\n\n  one\r\n\r\n\ttwo  \n\n"), "  one\n\n\ttwo");
         assert_eq!(&*body_of(" \n "), "");
     }
 
     #[test]
-    fn a_text_too_long_for_plain_goes_in_encryption_alone_and_a_longer_one_not_at_all() {
+    fn long_text_is_sent_only_to_keys() {
         for fits in [5, 2_000, 20_000, MAX_TEXT_BYTES] {
             assert_eq!(checked(&"x".repeat(fits)), Ok(()));
         }

@@ -1,4 +1,4 @@
-//! From the settings, and what they leave to ask, to a node that listens.
+//! Starts the node from the settings, and asks the user for missing ones.
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr};
@@ -15,45 +15,51 @@ use crate::core::StaticPeer;
 use crate::history::Keep;
 use crate::model::name::Name;
 use crate::node::{Bound, Keeping, Node, NodeConfig, StartError};
-use crate::profile::{self, AddressBook, Identity, Kept, ListeningPort, Places, Profiles, TypedLines};
+use crate::profile::contacts::Contacts;
+use crate::profile::{
+    self, AddressBook, BookSource, Identity, KeyStorage, ListeningPort, Profiles, TypedLines,
+};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory, open_or_set_aside};
+use crate::ui;
 
-/// Ports that are tried for a free one: more programs than anyone runs on one machine.
+/// Ports that are tried to find a free one: more than the programs on any one machine.
 pub(super) const PORTS_TRIED: u16 = 100;
 
-/// What the application begins with.
-pub(super) struct Begun {
+/// A started node, and what the application needs with it.
+pub(super) struct Started {
     pub(super) name: Name,
-    /// Until this is dropped nobody else may be who we are.
+    /// Locks the profile until it is dropped.
     pub(super) identity: Identity,
     pub(super) contacts: ContactBook,
     pub(super) node: Node,
-    /// What was said, for reading.
+    /// The store, for reading.
     pub(super) history: Box<dyn Store>,
-    pub(super) own: Own,
-    /// What the user has to be told of what was found, in whole sentences.
+    pub(super) own: ProfileFiles,
+    /// What to tell the user about the start, in whole sentences.
     pub(super) told: Vec<String>,
 }
 
-/// What the application changes in its profile.
+/// The files of the profile that the application changes.
 #[derive(Default)]
-pub(super) struct Own {
-    /// The directory of the profile; `None` if nothing is kept.
+pub(super) struct ProfileFiles {
+    /// The directory of the profile. `None` if nothing is stored.
     pub(super) folder: Option<PathBuf>,
-    /// Where typed lines are added; `None` if they are not remembered.
+    /// The typed lines. `None` if they are not stored.
     pub(super) typed: Option<TypedLines>,
-    /// Lines of earlier runs, the oldest first.
+    /// The typed lines of earlier runs, oldest first.
     pub(super) recalled: Vec<String>,
 }
 
-/// Sockets, and how their port was found.
+/// The listening sockets, and how their port was chosen.
 struct Listening {
     bound: Bound,
-    /// Why the port of the profile could not be used, as the beginning of a sentence.
+    /// The port of the profile if it could not be used, with the reason as the beginning of a
+    /// sentence.
     replaces: Option<(u16, String)>,
 }
 
-/// Listens at the port of the settings, at that of the profile, or where the user says.
+/// Listens on the port from the settings, else on that of the profile, else on one that the user
+/// types.
 fn bind(cli: &Cli, own: Option<u16>, terminal: bool) -> anyhow::Result<Listening> {
     let ip = cli.bind.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
     if let (None, Some(own)) = (cli.port, own) {
@@ -84,15 +90,15 @@ fn bind(cli: &Cli, own: Option<u16>, terminal: bool) -> anyhow::Result<Listening
     }
 }
 
-/// Listens at the first free port after this one, or at any.
+/// Listens on the first free port after this one, or on any free one.
 fn next_free(ip: IpAddr, port: u16) -> Result<Bound, StartError> {
     let next = (port..=port.saturating_add(PORTS_TRIED)).skip(1);
     next.map(|port| Bound::new(ip, port)).find_map(Result::ok).map_or_else(|| Bound::new(ip, 0), Ok)
 }
 
-/// Says that a profile was created, and which other one it may be mistyped for.
+/// Adds the lines about a new profile, with a similar existing one that the user may have meant.
 fn announce(chosen: &Chosen, identity: &Identity, told: &mut Vec<String>) {
-    if !identity.is_new() || matches!(identity.kept(), Kept::Nowhere(_)) {
+    if !identity.is_new() || matches!(identity.storage(), KeyStorage::Memory(_)) {
         return;
     }
     told.push(format!("Created the profile {}. Others know it by this key:", chosen.name));
@@ -102,7 +108,7 @@ fn announce(chosen: &Chosen, identity: &Identity, told: &mut Vec<String>) {
     }
 }
 
-/// Opens what was typed in earlier runs, if lines are edited here and may be kept.
+/// Opens the typed lines of earlier runs. Returns none with `--no-history` and `--plain`.
 fn recall(cli: &Cli, folder: &Path, told: &mut Vec<String>) -> (Option<TypedLines>, Vec<String>) {
     if cli.no_history || cli.plain {
         return (None, Vec::new());
@@ -119,32 +125,45 @@ fn recall(cli: &Cli, folder: &Path, told: &mut Vec<String>) -> (Option<TypedLine
     (Some(typed), recalled)
 }
 
-/// Asks for what the settings do not say, takes on who we are, reads what is remembered of others, and starts the node.
+/// Checks that a new name of the profile is no alias. What is wrong with its contacts.toml is told
+/// later.
+fn check_no_alias(folder: &Path, name: &Name) -> Result<(), Misused> {
+    let Ok(contacts) = Contacts::open(Some(folder), None) else { return Ok(()) };
+    let Some(contact) = contacts.with_alias(name).and_then(|id| contacts.get(id)) else { return Ok(()) };
+    let at = ui::place(contact.id.into(), contact.addrs.first().copied());
+    Err(Misused::new(format!("{name} is your alias for a contact ({at}); choose another name.")))
+}
+
+/// Chooses and opens the profile, reads its contacts, and starts the node. Asks on the terminal for
+/// missing settings.
 pub(super) fn start(
     cli: &Cli,
     mut peers: Vec<StaticPeer>,
     terminal: bool,
     queue: &Queue,
-) -> anyhow::Result<Begun> {
+) -> anyhow::Result<Started> {
     let chosen = choose(cli, &Profiles::read(cli)?, terminal)?;
-    // A start that fails at the port, or that the user leaves there, creates no profile.
+    // A new profile is created only once its port is open, not if the user leaves at that question.
     let listening = if chosen.is_new { Some(bind(cli, None, terminal)?) } else { None };
-    // One process only may use the key, so this comes before anything is sent.
+    // Locks the profile before anything is sent with its key.
     let identity = Identity::open(cli, &chosen.profile)?;
     let mut told = Vec::new();
     announce(&chosen, &identity, &mut told);
-    let name = chosen.name;
-    let folder = match identity.kept() {
-        Kept::In(folder) => Some(folder.as_path()),
-        Kept::Nowhere(_) => None,
+    let folder = match identity.storage() {
+        KeyStorage::Profile(folder) => Some(folder.as_path()),
+        KeyStorage::Memory(_) => None,
     };
-    // A clock before 1970 is as wrong as one in 1970.
+    // A clock before 1970 is treated as 1970.
     let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let (mut keeping, history) = keep(cli, folder, &mut told)?;
     let data = crate::data::folder(cli);
-    let places = Places { folder, data: data.as_deref(), own_name: &name, saves: true };
-    let mut book = AddressBook::open(places, &mut *keeping.store, clock::millis()).map_err(Misused::new)?;
-    // Only now: with a name that contacts.toml has as an alias the next start would be refused.
+    if let Some(folder) = folder.filter(|_| chosen.is_renamed) {
+        check_no_alias(folder, &chosen.name)?;
+    }
+    let name = chosen.name;
+    let source = BookSource { folder, data: data.as_deref(), own_name: &name, saves: true };
+    let mut book = AddressBook::open(source, &mut *keeping.store, clock::millis()).map_err(Misused::new)?;
+    // Only after contacts.toml was read: it refuses a name that is the alias of a contact.
     if let Some(folder) = folder {
         told.extend(profile::save_name(folder, &name).err().map(|error| error.to_string()));
     }
@@ -172,7 +191,7 @@ pub(super) fn start(
             ListeningPort::Replacement(port)
         }
     };
-    let mut own = Own::default();
+    let mut own = ProfileFiles::default();
     if let Some(folder) = folder {
         let saved = profile::save_port(folder, saved_port);
         told.extend(saved.err().map(|error| error.to_string()));
@@ -182,7 +201,7 @@ pub(super) fn start(
         }
     }
     let contacts = ContactBook::new(book.contacts, book.pins);
-    Ok(Begun { name, identity, contacts, node, history, own, told })
+    Ok(Started { name, identity, contacts, node, history, own, told })
 }
 
 /// The error for a history that opens but cannot be read.
@@ -190,7 +209,7 @@ fn unreadable(error: StoreError) -> Misused {
     Misused::new(format!("Cannot read the history: {error}. Start with --no-history to keep nothing."))
 }
 
-/// Where what is said is kept: written by the node, and read here.
+/// Opens the store, once for the node to write and once for the application to read.
 fn keep(
     cli: &Cli,
     folder: Option<&Path>,

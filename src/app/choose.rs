@@ -1,4 +1,4 @@
-//! Which profile to start as, and the questions that a start asks on the terminal.
+//! Chooses the profile to start, and asks the questions of a start on the terminal.
 
 use std::env;
 use std::io::{self, BufRead, Write};
@@ -7,39 +7,42 @@ use std::net::IpAddr;
 use anyhow::bail;
 
 use super::begin::PORTS_TRIED;
-use crate::cli::{Cli, Misused, listening_port};
+use crate::cli::{Cli, Misused, NameSource, listening_port};
 use crate::model::name::{Name, NameError};
 use crate::model::untrusted::harmless;
 use crate::net;
 use crate::profile::{self, Found, Named, Profile, ProfileError, Profiles};
 use crate::ui;
 
-/// The port that is offered first.
+/// The first port to offer.
 const FIRST_PORT: u16 = 5000;
 
-/// The profile to start as.
+/// The chosen profile.
 pub(super) struct Chosen {
     pub(super) profile: Profile,
     pub(super) name: Name,
-    /// The port to listen at, if the profile has listened before.
+    /// The port to listen on, if the profile has listened before.
     pub(super) port: Option<u16>,
-    /// It is created with this start.
+    /// This start gives it another name.
+    pub(super) is_renamed: bool,
+    /// Whether this start creates the profile.
     pub(super) is_new: bool,
-    /// A profile that this new one may be mistyped for.
+    /// The existing profile that the user may have meant instead.
     pub(super) similar: Option<Name>,
 }
 
 impl Chosen {
     fn found(Found { profile, name, port, .. }: Found) -> Self {
-        Self { profile, name, port, is_new: false, similar: None }
+        Self { profile, name, port, is_renamed: false, is_new: false, similar: None }
     }
 
     fn new(cli: &Cli, name: Name, similar: Option<Name>) -> Self {
-        Self { profile: profile::new_profile(cli, &name), name, port: None, is_new: true, similar }
+        let profile = profile::new_profile(cli, &name);
+        Self { profile, name, port: None, is_renamed: false, is_new: true, similar }
     }
 }
 
-/// Chooses the profile: as the settings say, the only one, or as the user says.
+/// Chooses the profile: from the settings, else the only one, else by asking the user.
 pub(super) fn choose(cli: &Cli, profiles: &Profiles, terminal: bool) -> anyhow::Result<Chosen> {
     if let Some(profile) = &cli.profile {
         return choose_directory(cli, profile, profiles, terminal);
@@ -59,13 +62,34 @@ pub(super) fn choose(cli: &Cli, profiles: &Profiles, terminal: bool) -> anyhow::
             },
         },
     };
-    Ok(match profiles.named(&name)? {
+    Ok(match profiles.named(&name, &cli.name_source)? {
         Named::Known(found) => Chosen::found(found),
+        Named::Unknown(Some(similar)) if terminal && cli.name.is_some() => {
+            match ask_similar(profiles, &name, &similar)? {
+                Some(found) => Chosen::found(found),
+                None => Chosen::new(cli, name, None),
+            }
+        }
         Named::Unknown(similar) => Chosen::new(cli, name, similar),
     })
 }
 
-/// Chooses the profile that `--profile` says, which gets the name that `--name` says.
+/// Asks whether a name that no profile has was mistyped for a similar one; `None` if it was not.
+fn ask_similar(profiles: &Profiles, name: &Name, similar: &Name) -> anyhow::Result<Option<Found>> {
+    let Some(found) = profiles.called(similar).first().map(|found| (*found).clone()) else {
+        return Ok(None);
+    };
+    writeln!(io::stdout(), "No profile is called {name}; no creates one.")?;
+    let is_meant =
+        question(&format!("Did you mean {similar}? yes/no: "), |line| match line.to_lowercase().as_str() {
+            "yes" | "y" => Ok(true),
+            "no" | "n" => Ok(false),
+            _ => Err("Type yes or no.".to_owned()),
+        })?;
+    Ok(is_meant.then_some(found))
+}
+
+/// Chooses the profile of `--profile`, which gets the name of `--name`.
 fn choose_directory(
     cli: &Cli,
     profile: &Profile,
@@ -77,7 +101,8 @@ fn choose_directory(
         (Some(found), None) => Ok(Chosen::found(found)),
         (Some(found), Some(name)) => {
             is_free(&name)?;
-            Ok(Chosen { name, ..Chosen::found(found) })
+            let is_renamed = name != found.name;
+            Ok(Chosen { name, is_renamed, ..Chosen::found(found) })
         }
         (None, name) => {
             profiles.check_new()?;
@@ -93,14 +118,14 @@ fn choose_directory(
 
 /// Checks that `--name` would create a profile of this name.
 fn is_new(profiles: &Profiles, name: &Name) -> Result<(), String> {
-    match profiles.named(name) {
+    match profiles.named(name, &NameSource::Flag) {
         Ok(Named::Unknown(_)) => Ok(()),
         Ok(Named::Known(_)) => Err(ProfileError::Taken(name.clone()).to_string()),
         Err(error) => Err(error.to_string()),
     }
 }
 
-/// Asks which of several profiles is meant; `None` for a new one.
+/// Asks which of several profiles to start. Returns `None` for a new one.
 fn ask_profile(profiles: &Profiles) -> anyhow::Result<Option<Found>> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "Who are you?")?;
@@ -131,7 +156,7 @@ fn ask_profile(profiles: &Profiles) -> anyhow::Result<Option<Found>> {
     })
 }
 
-/// Says that no profile has this name, and which one may be meant.
+/// Returns a sentence that no profile has this name, and which one the user may mean.
 fn unknown(profiles: &Profiles, name: &Name) -> String {
     if let Some(found) = profiles.once_called(name) {
         return format!("{name} is now {}.", found.name);
@@ -141,8 +166,8 @@ fn unknown(profiles: &Profiles, name: &Name) -> String {
     format!("No profile is called {name}.{similar}")
 }
 
-/// Asks for the name of a new profile if there is a terminal. `check` says why a name cannot be
-/// taken.
+/// Asks for the name of a new profile, if there is a terminal. `check` returns why a name cannot be
+/// used.
 fn new_name(terminal: bool, check: impl Fn(&Name) -> Result<(), String>) -> anyhow::Result<Name> {
     if terminal {
         return ask_name(check);
@@ -150,7 +175,7 @@ fn new_name(terminal: bool, check: impl Fn(&Name) -> Result<(), String>) -> anyh
     bail!(Misused::new("No name was given; add --name NAME, or set P2P_CHAT_NAME."))
 }
 
-/// Asks for the name, and offers the login name if it can be taken.
+/// Asks for the name, and offers the login name if it can be used.
 fn ask_name(check: impl Fn(&Name) -> Result<(), String>) -> anyhow::Result<Name> {
     let login = ["USER", "USERNAME"].into_iter().find_map(|variable| env::var(variable).ok());
     let offered: Option<Name> = login.and_then(|login| login.parse().ok());
@@ -168,7 +193,7 @@ fn ask_name(check: impl Fn(&Name) -> Result<(), String>) -> anyhow::Result<Name>
     })
 }
 
-/// Asks for the port, and offers the first that is free from [`FIRST_PORT`] on.
+/// Asks for the port, and offers the first free one from [`FIRST_PORT`] on.
 pub(super) fn ask_port(bind: IpAddr) -> anyhow::Result<u16> {
     let is_free = |port: &u16| net::bind(bind, *port).is_ok();
     let offered = (FIRST_PORT..FIRST_PORT + PORTS_TRIED).find(is_free).unwrap_or(0);
@@ -182,7 +207,7 @@ pub(super) fn ask_port(bind: IpAddr) -> anyhow::Result<u16> {
 /// Asks on the terminal until the answer is valid.
 ///
 /// # Errors
-/// If the terminal cannot be used, or the user leaves: with `/quit`, or at the end of the input.
+/// If the terminal cannot be used, or the user leaves with `/quit` or the end of the input.
 fn question<T>(prompt: &str, read: impl Fn(&str) -> Result<T, String>) -> anyhow::Result<T> {
     loop {
         let mut stdout = io::stdout().lock();

@@ -1,4 +1,4 @@
-//! The time as it is shown while chatting; `history/calendar.rs` has it for what is printed of the past.
+//! The time in the chat. `history/calendar.rs` has the times of `p2p-chat history`.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use jiff::{Timestamp, Unit, Zoned};
 
 use crate::cli::TimeFormat;
 
-/// A day as it is shown where a new one begins.
+/// The format of the line at the start of a day.
 const DAY: &str = "%A, %-d %B %Y";
 
-/// A day as it is named in a sentence.
+/// The format of a day in a sentence.
 const DATE: &str = "%-d %B %Y";
 
-/// The day of a moment in seconds since 1970, as it is named in a sentence.
+/// Returns the day of a time in seconds since 1970, for use in a sentence.
 pub(super) fn date(seconds: u64) -> String {
     let at = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
     match at {
@@ -21,17 +21,17 @@ pub(super) fn date(seconds: u64) -> String {
     }
 }
 
-/// Milliseconds since 1970, by the clock of this machine.
+/// Returns the time in milliseconds since 1970.
 pub(super) fn millis() -> u64 {
     u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0)
 }
 
-/// Seconds since 1970, by the clock of this machine.
+/// Returns the time in seconds since 1970.
 pub(super) fn seconds() -> u64 {
     millis() / 1_000
 }
 
-/// A time to wait, in its largest unit, to the next whole one.
+/// Returns a duration in its largest unit, rounded up.
 pub(super) fn span(time: std::time::Duration) -> String {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
     let (count, unit) = match seconds {
@@ -46,15 +46,15 @@ pub(super) fn span(time: std::time::Duration) -> String {
 /// The local time, in the user's format.
 pub(super) struct Clock {
     format: TimeFormat,
-    /// The format shows nothing shorter than a second, so that a second's stamp can be used again.
+    /// Whether the format shows whole seconds only, so that a stamp is valid for a second.
     whole_seconds: bool,
     second: i64,
     moment: Moment,
-    /// The day of what was shown last.
+    /// The day of the last shown line.
     shown: Option<Arc<str>>,
 }
 
-/// A moment as it is shown.
+/// A formatted time.
 #[derive(Clone)]
 pub(super) struct Moment {
     /// `[14:03:07] `, or nothing if the user wants none.
@@ -74,7 +74,7 @@ impl Clock {
         Self { whole_seconds, second, moment: moment(&format, &now), format, shown: None }
     }
 
-    /// Now.
+    /// Returns the current time.
     pub(super) fn now(&mut self) -> Moment {
         let now = Timestamp::now();
         if !self.whole_seconds || now.as_second() != self.second {
@@ -84,7 +84,7 @@ impl Clock {
         self.moment.clone()
     }
 
-    /// Another moment, in milliseconds since 1970: what stands before a line of it, and its day.
+    /// Returns the stamp and the day of a time in milliseconds since 1970.
     pub(super) fn of(&self, millis: u64) -> (Arc<str>, Arc<str>) {
         let at = i64::try_from(millis).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
         let at = Zoned::new(at.unwrap_or(Timestamp::UNIX_EPOCH), jiff::tz::TimeZone::system());
@@ -92,7 +92,8 @@ impl Clock {
         (stamp, day)
     }
 
-    /// Takes note that something of now is shown; says whether a line has to tell before that another day has begun.
+    /// Records that a line of now is shown. Returns the day if it has to be shown first, because it
+    /// is a new one.
     pub(super) fn begins_day(&mut self) -> Option<Arc<str>> {
         let day = self.now().day;
         let before = self.shown.replace(Arc::clone(&day));
@@ -107,7 +108,7 @@ fn moment(format: &TimeFormat, now: &Zoned) -> Moment {
 fn stamp(format: &TimeFormat, now: &Zoned) -> String {
     match format {
         TimeFormat::Off => String::new(),
-        // The command line has refused what cannot be printed.
+        // The command line refuses invalid formats.
         TimeFormat::Strftime(format) => {
             jiff::fmt::strtime::format(format, now).map(|time| format!("[{time}] ")).unwrap_or_default()
         }

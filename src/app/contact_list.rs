@@ -1,4 +1,4 @@
-//! `p2p-chat contacts`: the contacts of a profile, whether or not the program is running.
+//! `p2p-chat contacts`: prints the contacts of a profile, even while another process uses it.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -13,16 +13,16 @@ use crate::model::address::PeerAddr;
 use crate::model::name::folded;
 use crate::model::peer_id::PeerId;
 use crate::profile::contacts::Contact;
-use crate::profile::{self, AddressBook, Places, Profiles};
+use crate::profile::{self, AddressBook, BookSource, Profiles};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
 use crate::ui::{self, Labels, Standing};
 
-/// Prints the contacts of a profile to `out`, one on each line, sorted by what they are called.
-/// Remarks go to standard error. The inner result is that of writing to `out`.
+/// Prints the contacts of a profile to `out`, one on each line, sorted by label. Notes go to
+/// standard error. The inner result is that of writing to `out`.
 ///
 /// # Errors
-/// If it is unclear which profile is meant or it is not there, or if contacts.toml cannot be read or
-/// holds a mistake.
+/// If the profile does not exist, if there are several and the user named none, or if contacts.toml
+/// cannot be read or contains a mistake.
 pub fn contacts(cli: &Cli, json: bool, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
     let found = Profiles::read(cli)?.existing(cli)?;
     let nothing = || note(&format!("{} has no contacts.", found.name));
@@ -32,9 +32,9 @@ pub fn contacts(cli: &Cli, json: bool, out: &mut impl Write) -> anyhow::Result<i
     };
     let data = data::folder(cli);
     let (data, own_name) = (data.as_deref(), &found.name);
-    let places = Places { folder: Some(&folder), data, own_name, saves: false };
+    let source = BookSource { folder: Some(&folder), data, own_name, saves: false };
     let now = clock::millis();
-    let book = AddressBook::open(places, &mut *store(&folder)?, now).map_err(Misused::new)?;
+    let book = AddressBook::open(source, &mut *store(&folder)?, now).map_err(Misused::new)?;
     let labels = labels(&book);
     let mut lines: Vec<(String, String)> = Vec::new();
     for contact in book.contacts.all() {
@@ -50,7 +50,8 @@ pub fn contacts(cli: &Cli, json: bool, out: &mut impl Write) -> anyhow::Result<i
     Ok(lines.iter().try_for_each(|(_, line)| writeln!(out, "{line}")))
 }
 
-/// Opens the store of a profile for reading, or an empty one if it has none or it cannot be read.
+/// Opens the store of a profile for reading. Returns an empty store if there is none or it cannot
+/// be read.
 fn store(folder: &Path) -> Result<Box<dyn Store>, StoreError> {
     let path = folder.join(HISTORY_FILE);
     if path.exists() {
@@ -58,7 +59,7 @@ fn store(folder: &Path) -> Result<Box<dyn Store>, StoreError> {
             Ok(store) => return Ok(Box::new(store)),
             Err(error) => {
                 note(&format!(
-                    "Cannot read {}: {error}. It is not known when contacts were seen.",
+                    "Cannot read {}: {error}. When contacts were last seen is unknown.",
                     path.display()
                 ));
             }
@@ -67,7 +68,7 @@ fn store(folder: &Path) -> Result<Box<dyn Store>, StoreError> {
     Ok(Box::new(in_memory()?))
 }
 
-/// What the contacts are called, as in the chat: two of one name have a suffix.
+/// Returns the labels of the contacts, as in the chat: contacts with the same name have a suffix.
 fn labels(book: &AddressBook) -> Labels {
     let mut labels = Labels::new(book.aliases());
     for contact in book.known_contacts(0) {
@@ -84,7 +85,7 @@ fn labels(book: &AddressBook) -> Labels {
     labels
 }
 
-/// A contact as it is printed.
+/// A contact to print.
 struct Listed<'a> {
     label: &'a str,
     contact: &'a Contact,
@@ -94,12 +95,12 @@ struct Listed<'a> {
 }
 
 impl Listed<'_> {
-    /// When the peer was seen last, in milliseconds since 1970.
+    /// Returns when the peer was last seen, in milliseconds since 1970.
     fn last_seen(&self) -> Option<u64> {
         self.book.seen(self.contact.id).map(|seen| seen.last_seen)
     }
 
-    /// The addresses that the program learned, the latest first.
+    /// Returns the learned addresses, latest first.
     fn learned(&self) -> impl Iterator<Item = PeerAddr> {
         let addrs = self.book.seen(self.contact.id).map(|seen| &*seen.addrs).unwrap_or_default();
         addrs.iter().copied().filter(|addr| !self.contact.addrs.contains(addr))
@@ -130,7 +131,7 @@ impl Listed<'_> {
         format!("{}{marks}: {seen}, {place}{addrs}", self.label)
     }
 
-    /// One flat object, but for the lists of addresses. docs/IDENTITY.md describes the members.
+    /// Returns a JSON object. docs/IDENTITY.md describes its members.
     fn json(&self) -> String {
         let Contact { id, name, alias, verified, blocked, muted, addrs } = self.contact;
         let or_null =
@@ -160,8 +161,8 @@ impl Listed<'_> {
     }
 }
 
-/// Prints a remark.
+/// Prints a note to standard error.
 fn note(sentence: &str) {
-    // If standard error is gone, nobody wants to know.
+    // Without standard error there is no one to tell.
     let _ = writeln!(io::stderr(), "{sentence}");
 }

@@ -1,84 +1,33 @@
-//! Contacts, as the user has them in contacts.toml: saves what the core and the prompt decide, and
-//! takes over what the user edits by hand.
+//! The contacts in contacts.toml. Saves changes from the core and the prompt, and passes the user's
+//! edits of the file to the core.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod book;
+mod changes;
+
+use std::collections::BTreeMap;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::tell::standing;
 use super::{App, People, clock};
 use crate::config::ConfigError;
-use crate::core::{Command, ContactChange, ContactRecord, PeerInfo, Pin, PresenceStatus, Row};
-use crate::model::key::PublicKey;
+use crate::core::{Command, ContactChange, ContactRecord, Decision, Event, PeerInfo, PresenceStatus, Row};
 use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::profile;
-use crate::profile::contacts::{Change, Contact, Contacts, ContactsError};
+use crate::profile::contacts::{Change, Contact, ContactsError};
 use crate::ui::{self, Ink, Line};
+pub(super) use book::ContactBook;
+use book::RELOAD_INTERVAL;
 
-/// Time between two writes of the file for what the core reports of contacts that are in it. A crash
-/// loses the changes of this time. A new contact, and what the user decides, is written at once.
-const SAVE_PAUSE: Duration = Duration::from_secs(1);
-
-/// How often the file is looked at while nothing happens: soon enough for somebody who edits it in
-/// another window, and rare enough for an idle laptop.
-const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
-
-/// Contacts that `/contacts` lists at most; the rest is counted.
+/// Contacts that `/contacts` lists, at most. The others are counted.
 const MAX_LISTED: usize = 50;
 
-/// The contacts of the profile, and what is not saved yet.
-pub(super) struct ContactBook {
-    pub(super) file: Contacts,
-    /// Keys of contacts and strangers at the start.
-    pub(super) pins: BTreeMap<PublicKey, Pin>,
-    /// What the core reported since the last write.
-    unsaved: BTreeMap<PeerId, Option<Pin>>,
-    saved_at: Option<Instant>,
-    /// The last write failed, which the user was told; it is tried again then.
-    retry_at: Option<Instant>,
-    looked_at: Instant,
-}
+/// Contacts of which a line says what an edit by hand changed, at most; of more, one line says how
+/// many they are.
+const MAX_TOLD: usize = 5;
 
-impl ContactBook {
-    /// The contacts in the file. Those that are only in `pins`, such as the keys in peers.toml, are
-    /// saved too, so that they stay contacts without peers.toml.
-    pub(super) fn new(file: Contacts, pins: BTreeMap<PublicKey, Pin>) -> Self {
-        let is_unsaved = |pin: &&Pin| {
-            pin.contact && file.get(PeerId::Key(pin.key)).is_none_or(|saved| saved.addrs != pin.given)
-        };
-        let unsaved = pins.values().filter(is_unsaved);
-        let unsaved = unsaved.map(|pin| (PeerId::Key(pin.key), Some(pin.clone()))).collect();
-        Self { file, pins, unsaved, saved_at: None, retry_at: None, looked_at: Instant::now() }
-    }
-
-    /// When to write what the core reported.
-    fn save_due(&self) -> Option<Instant> {
-        if self.retry_at.is_some() {
-            return self.retry_at.filter(|_| !self.unsaved.is_empty());
-        }
-        let is_new = |id: &PeerId| self.file.get(*id).is_none();
-        let due = match self.saved_at {
-            Some(at) if !self.unsaved.keys().any(is_new) => at + SAVE_PAUSE,
-            // At once.
-            _ => self.looked_at,
-        };
-        (!self.unsaved.is_empty()).then_some(due)
-    }
-
-    /// When something is to be done at the latest.
-    pub(super) fn due(&self) -> Instant {
-        let look = self.looked_at + RELOAD_INTERVAL;
-        self.save_due().map_or(look, |save| save.min(look))
-    }
-
-    /// The entry of a contact, or a new one.
-    fn entry(&self, id: PeerId) -> Contact {
-        self.file.get(id).cloned().unwrap_or_else(|| Contact::new(id))
-    }
-}
-
-/// Whether the machine lacks something for the moment, such as descriptors: the file is read later.
+/// Whether an error is temporary, for example because no file descriptors are free.
 fn is_of_the_machine(error: &ContactsError) -> bool {
     use io::ErrorKind::{InvalidData, IsADirectory, NotFound, PermissionDenied};
 
@@ -87,94 +36,108 @@ fn is_of_the_machine(error: &ContactsError) -> bool {
 }
 
 impl App {
-    /// Takes what the core has to save of contacts.
+    /// Takes the changes of contacts from the core.
     pub(super) fn note_contacts(&mut self) {
         for change in self.node.take_contact_changes() {
             match change {
                 ContactChange::Key(pin) => {
                     let id = PeerId::Key(pin.key);
                     if pin.contact {
-                        if self.contacts.file.get(id).is_none() {
+                        if self.contacts.get(id).is_none() {
                             // A stranger that becomes a contact may have the name of another.
                             self.meet_again(id.into(), pin.name.clone());
                         }
-                        self.contacts.unsaved.insert(id, Some(pin));
+                        self.contacts.set_pin(pin);
                     }
                 }
                 ContactChange::Legacy(id, name) => {
-                    let entry = self.contacts.entry(id);
-                    let contact = Contact { name: name.or(entry.name.clone()), ..entry };
-                    self.save_contact(contact);
+                    self.contacts.set_name(id, name);
+                    self.save_contacts();
                 }
                 ContactChange::Forgotten(id) => {
-                    if self.contacts.file.get(id).is_some() {
-                        self.contacts.unsaved.insert(id, None);
+                    if self.contacts.remove(id) {
                         self.save_contacts();
                         self.muted.remove(&id.into());
-                        self.tell_nicknames();
+                        self.update_aliases();
                     }
                 }
             }
         }
     }
 
-    /// Writes what the core reported.
+    /// Writes what is not saved yet. If that fails, the user is told when they have decided
+    /// something, and once otherwise.
     pub(super) fn save_contacts(&mut self) {
-        let unsaved = std::mem::take(&mut self.contacts.unsaved);
-        let mut changed = Vec::new();
-        let mut result = Ok(());
-        for (id, pin) in unsaved.clone() {
-            let Some(pin) = pin else {
-                result = result.and(self.contacts.file.remove(id).map(drop));
-                continue;
-            };
-            let entry = self.contacts.entry(id);
-            let contact = Contact {
-                name: pin.name.or(entry.name.clone()),
-                // The date of a blocked contact stays in the file, for when it is unblocked there.
-                verified: if pin.blocked { entry.verified } else { pin.verified },
-                blocked: pin.blocked,
-                addrs: pin.given,
-                ..entry
-            };
-            if self.contacts.file.get(id) != Some(&contact) {
-                changed.push(contact);
-            }
-        }
-        if !changed.is_empty() {
-            result = result.and(self.contacts.file.set_many(changed));
-        }
-        self.contacts.saved_at = Some(Instant::now());
-        if result.is_ok() {
-            self.contacts.retry_at = None;
+        let result = self.try_to_save();
+        let is_decided = std::mem::take(&mut self.contacts.is_decided);
+        let Err(error) = result else {
+            self.tell_order();
             return;
-        }
-        // What the core reports later counts.
-        for (id, pin) in unsaved {
-            self.contacts.unsaved.entry(id).or_insert(pin);
-        }
-        let was_told = self.contacts.retry_at.replace(Instant::now() + RELOAD_INTERVAL).is_some();
-        if !was_told {
-            self.saved(result);
+        };
+        let was_told = self.contacts.retry_later();
+        if !was_told || is_decided {
+            self.tell_fault(&error);
             self.say("It will be saved when the file can be written.");
         }
     }
 
-    /// Returns whether the contact was saved.
-    fn save_contact(&mut self, contact: Contact) -> bool {
-        let saved = self.contacts.file.set(contact);
-        let is_saved = saved.is_ok();
-        self.saved(saved);
-        is_saved
-    }
-
-    fn saved(&mut self, result: Result<(), ContactsError>) {
-        if let Err(error) = result {
-            self.say(Line::of(Ink::Bad, error.to_string()));
+    fn try_to_save(&mut self) -> Result<(), ContactsError> {
+        loop {
+            match self.contacts.save() {
+                // The file has this name for another contact by now.
+                Err(error) if self.contacts.take_back_alias(&error) => {
+                    self.say(Line::of(Ink::Bad, error.to_string()));
+                    self.update_aliases();
+                }
+                result => return result,
+            }
         }
     }
 
-    /// Does what is due: writes what the core reported, and looks for edits by hand.
+    /// Saves contacts for the last time, and says what could not be saved.
+    pub(super) fn save_contacts_at_last(&mut self) {
+        let Err(error) = self.try_to_save() else { return };
+        self.tell_fault(&error);
+        let changes = self.contacts.changes();
+        let sentence = |(id, (saved, wanted)): (&PeerId, &(Option<&Contact>, Option<Contact>))| {
+            let name = wanted.as_ref().or(*saved).and_then(|contact| contact.name.as_ref());
+            let label = self.labels.label((*id).into(), name);
+            changes::sentence(&label, *saved, wanted.as_ref())
+        };
+        let lost: Vec<String> = changes.iter().filter_map(sentence).collect();
+        let more = lost.len().saturating_sub(MAX_TOLD);
+        let more = if more > 0 { format!("; and {more} more changes") } else { String::new() };
+        let lost = lost.iter().take(MAX_TOLD).map(String::as_str).collect::<Vec<_>>().join("; ");
+        self.say(Line::of(Ink::Bad, format!("Not saved in contacts.toml, and lost: {lost}{more}.")));
+    }
+
+    /// Says why contacts.toml cannot be read or written, once for each mistake.
+    fn tell_fault(&mut self, error: &ContactsError) {
+        let ContactsError::File(of_the_file) = error else {
+            self.say(Line::of(Ink::Bad, error.to_string()));
+            return;
+        };
+        let mut line = error.to_string();
+        if self.contacts.told.as_ref() == Some(&line) {
+            return;
+        }
+        self.contacts.told = Some(line.clone());
+        let until = match of_the_file {
+            ConfigError::Mistake { .. } => "the line is corrected",
+            ConfigError::Unreadable(..) | ConfigError::TooLarge(..) => "the file can be read",
+        };
+        line += &format!(" The last good version stays in force, and nothing is saved until {until}.");
+        self.say(Line::of(Ink::Bad, line));
+    }
+
+    /// Says that contacts.toml can be read again, if the user was told that it could not.
+    fn tell_order(&mut self) {
+        if !self.contacts.file.is_faulty() && self.contacts.told.take().is_some() {
+            self.say("contacts.toml is in order again.");
+        }
+    }
+
+    /// Writes the unsaved changes and reloads the file, each if it is due.
     pub(super) fn tend_contacts(&mut self) {
         let now = Instant::now();
         if self.contacts.save_due().is_some_and(|due| due <= now) {
@@ -188,19 +151,62 @@ impl App {
 
     fn reload_contacts(&mut self) {
         match self.contacts.file.reload() {
-            Ok(changes) if changes.is_empty() => {}
+            Ok(changes) if changes.is_empty() => self.tell_order(),
             Ok(changes) => {
+                self.tell_order();
+                self.tell_edits(&changes);
                 for change in changes {
                     match change {
-                        Change::Set(contact) => self.take_edited(contact),
-                        Change::Removed(contact) => self.take_removed(&contact),
+                        // What the user has decided meanwhile counts, and is saved next.
+                        Change::Set(contact) => {
+                            if let Some(contact) = self.contacts.get(contact.id) {
+                                self.take_edited(contact);
+                            }
+                        }
+                        Change::Removed(contact) if self.contacts.get(contact.id).is_none() => {
+                            self.take_removed(&contact);
+                        }
+                        Change::Removed(_) => {}
                     }
                 }
-                self.tell_nicknames();
+                self.update_aliases();
             }
             Err(error) if is_of_the_machine(&error) => log::warn!("{error}"),
-            Err(error) => self.say(Line::of(Ink::Bad, error.to_string())),
+            Err(error) => self.tell_fault(&error),
         }
+    }
+
+    /// Says what the user changed in the file, under the names that the screen uses until then.
+    fn tell_edits(&mut self, changes: &[Change]) {
+        let replaced = self.contacts.file.take_replaced();
+        let sentence = |change: &Change| {
+            let (id, name, after) = match change {
+                Change::Set(contact) => (contact.id, &contact.name, Some(contact)),
+                Change::Removed(contact) => (contact.id, &contact.name, None),
+            };
+            // Without a contact that it replaces, it is a write of ours that was made otherwise.
+            let before = replaced.get(&id)?.as_ref();
+            // A contact that was never met has no label yet.
+            let label = self.labels.known(id.into()).or_else(|| name.as_ref().map(ToString::to_string));
+            let label = label.unwrap_or_else(|| self.labels.label(id.into(), None));
+            changes::sentence(&label, before, after)
+        };
+        let sentences: Vec<String> = changes.iter().filter_map(sentence).collect();
+        if sentences.len() > MAX_TOLD {
+            self.say(format!("contacts.toml: {} contacts have changed.", sentences.len()));
+            return;
+        }
+        sentences.into_iter().for_each(|sentence| self.say(format!("contacts.toml: {sentence}.")));
+    }
+
+    /// Whether an event tells that an edit by hand is in force, which the user was told.
+    pub(super) fn is_of_an_edit(&self, event: &Event) -> bool {
+        let id = match event {
+            Event::Decided(Decision::Added(who, _) | Decision::Forgotten(who, _)) => who.id,
+            Event::Decided(Decision::Blocked(pin)) => pin.key.into(),
+            _ => return false,
+        };
+        self.contacts.by_hand.values().any(|by_hand| *by_hand == id)
     }
 
     /// Takes over an entry that was edited by hand.
@@ -221,7 +227,8 @@ impl App {
         if !is_same {
             let Contact { id, name, verified, blocked, addrs, .. } = contact;
             let contact = ContactRecord { id, name, verified, blocked, addrs };
-            self.node.command(Command::SetContact { contact, date: clock::seconds() });
+            let op = self.node.command(Command::SetContact { contact, date: clock::seconds() });
+            self.contacts.by_hand.insert(op, id.into());
         }
     }
 
@@ -229,7 +236,8 @@ impl App {
         let id = Recipient::from(contact.id);
         self.set_muted(id, false);
         if self.node.is_contact(id) {
-            self.node.command(Command::Forget(id));
+            let op = self.node.command(Command::Forget(id));
+            self.contacts.by_hand.insert(op, id);
         }
     }
 
@@ -243,33 +251,25 @@ impl App {
 
     /// Mutes the contacts that were muted in an earlier run.
     pub(super) fn mute_contacts(&mut self) {
-        let muted = self.contacts.file.all().filter(|contact| contact.muted);
-        let ids: BTreeSet<Recipient> = muted.map(|contact| contact.id.into()).collect();
-        self.muted.extend(ids.into_iter().map(|id| (id, 0)));
+        self.muted.extend(self.contacts.muted().into_iter().map(|id| (id, 0)));
     }
 
     /// Records in contacts.toml whether a contact is muted. A stranger is muted in this run only.
-    /// Returns false if that could not be saved, which the user was told.
-    pub(super) fn save_muted(&mut self, id: Recipient, muted: bool) -> bool {
-        let Recipient::Peer(peer) = id else { return true };
-        if !self.node.is_contact(id) && self.contacts.file.get(peer).is_none() {
-            return true;
+    pub(super) fn save_muted(&mut self, id: Recipient, muted: bool) {
+        let Recipient::Peer(peer) = id else { return };
+        if self.node.is_contact(id) || self.contacts.get(peer).is_some() {
+            self.contacts.set_muted(peer, muted);
+            self.save_contacts();
         }
-        let contact = Contact { muted, ..self.contacts.entry(peer) };
-        self.save_contact(contact)
     }
 
-    /// Gives a peer an alias, or takes it away.
-    pub(super) fn nickname(&mut self, id: Recipient, label: &str, name: Option<Name>) {
+    /// Gives a peer an alias, or removes it.
+    pub(super) fn set_alias(&mut self, id: Recipient, label: &str, name: Option<Name>) {
         let at = self.place_of(id);
-        let line = match &name {
-            Some(name) => format!("{label} ({at}) is called {name} here, also the next time."),
-            None if self.labels.nickname(id).is_none() => {
-                self.say(format!("{label} has no alias; /alias {label} NAME gives one."));
-                return;
-            }
-            None => format!("{label} ({at}) no longer has an alias."),
-        };
+        if name.is_none() && self.labels.nickname(id).is_none() {
+            self.say(format!("{label} has no alias; /alias {label} NAME gives one."));
+            return;
+        }
         let people = People { node: &self.node, labels: &self.labels };
         if let Some(name) = &name
             && let Some(other) = ui::contact_called(name, id, &people)
@@ -282,57 +282,76 @@ impl App {
         let Some(peer) = profile::saved_for(id) else {
             self.say(Line::of(
                 Ink::Bad,
-                "Connect first: an alias belongs to a peer, and none answered there yet.",
+                "Connect first: no peer has answered there yet, and an alias belongs to a peer.",
             ));
             return;
         };
-        let is_unproven = name.is_some() && matches!(id, Recipient::Address(_));
-        // What the core knows of the contact is saved with it.
-        self.note_contacts();
-        self.save_contacts();
-        let entry = self.contacts.entry(peer);
-        let known = entry.name.clone().or_else(|| self.node.pin_of(id).and_then(|pin| pin.name));
-        match self.contacts.file.set(Contact { alias: name, name: known, ..entry }) {
-            Err(error) => self.say(Line::of(Ink::Bad, error.to_string())),
-            Ok(()) => {
-                if is_unproven {
-                    self.named_unproven.insert(id);
-                }
-                self.tell_nicknames();
-                let label = self.labels.label(id, None);
-                self.menu.relabel(id, &label);
-                self.say(line);
-            }
+        if let Some(name) =
+            name.as_ref().filter(|name| folded(name.as_str()) == folded(self.node.name().as_str()))
+        {
+            self.say(Line::of(Ink::Bad, ContactsError::OwnName(name.clone()).to_string()));
+            return;
         }
+        let is_unproven = name.is_some() && matches!(id, Recipient::Address(_));
+        // Saves pending changes first: the entry may be new.
+        self.note_contacts();
+        let known = self.contacts.get(peer).and_then(|contact| contact.name);
+        let known = known.or_else(|| self.node.pin_of(id).and_then(|pin| pin.name));
+        self.contacts.set_name(peer, known.clone());
+        self.contacts.set_alias(peer, name.clone());
+        let told = self.out.len();
+        self.contacts.is_decided = true;
+        self.save_contacts();
+        if self.contacts.get(peer).is_none_or(|contact| contact.alias != name) {
+            // The user was told why it is refused.
+            return;
+        }
+        if is_unproven {
+            self.named_unproven.insert(id);
+        }
+        let others = self.take_nicknames();
+        let now = self.labels.label(id, known.as_ref());
+        self.menu.relabel(id, &now);
+        let line = match name {
+            Some(name) => format!("{label} ({at}) is called {name} here, also the next time."),
+            None => format!("{label} ({at}) no longer has an alias and is shown as {now}."),
+        };
+        // Before the remark that it is not saved yet.
+        let lines = [line].into_iter().chain(others).map(Line::from);
+        let told = told.min(self.out.len());
+        drop(self.out.splice(told..told, lines));
+        self.drop_needless_suffixes();
     }
 
     /// Moves an alias from one recipient to another that has none.
     pub(super) fn move_nickname(&mut self, from: Recipient, to: Recipient) {
         let (Some(old), Some(new)) = (profile::saved_for(from), profile::saved_for(to)) else { return };
-        let Some(alias) = self.contacts.file.get(old).and_then(|contact| contact.alias.clone()) else {
-            return;
-        };
+        let Some(alias) = self.contacts.get(old).and_then(|contact| contact.alias) else { return };
         if old == new {
             return;
         }
-        let taken = self.contacts.file.set(Contact { alias: None, ..self.contacts.entry(old) });
-        self.saved(taken);
-        let entry = self.contacts.entry(new);
-        if entry.alias.is_none() {
-            let given = self.contacts.file.set(Contact { alias: Some(alias), ..entry });
-            self.saved(given);
+        self.contacts.set_alias(old, None);
+        if self.contacts.get(new).is_none_or(|contact| contact.alias.is_none()) {
+            self.contacts.set_alias(new, Some(alias));
         }
         if matches!(from, Recipient::Address(_)) && to.public_key().is_some() {
-            // The entry stood for whoever is at the address.
-            let removed = self.contacts.file.remove(old).map(drop);
-            self.saved(removed);
+            // The entry stood for the peer at the address, whichever it is.
+            self.contacts.remove(old);
         }
-        self.tell_nicknames();
+        self.save_contacts();
+        self.update_aliases();
     }
 
-    /// Passes the aliases to the labels and the node.
-    pub(super) fn tell_nicknames(&mut self) {
-        let all = profile::aliases(&self.contacts.file);
+    /// Passes the aliases to the labels and the node, and says which peers have another label.
+    pub(super) fn update_aliases(&mut self) {
+        let lines = self.take_nicknames();
+        lines.into_iter().for_each(|line| self.say(line));
+    }
+
+    /// Passes the aliases to the labels and the node. Returns what to say of peers that had the name
+    /// that is an alias of another now.
+    fn take_nicknames(&mut self) -> Vec<String> {
+        let all = self.contacts.aliases();
         for (id, _) in self.labels.nicknames().filter(|(id, _)| !all.contains_key(id)) {
             self.node.set_alias(id, None);
         }
@@ -340,19 +359,39 @@ impl App {
             self.node.set_alias(*id, Some(name.clone()));
         }
         if all.iter().map(|(id, name)| (*id, name)).eq(self.labels.nicknames()) {
-            return;
+            return Vec::new();
         }
+        let peers = self.labeled_peers();
+        let without_nickname = peers.iter().filter(|(id, _)| self.labels.nickname(*id).is_none());
+        let before: BTreeMap<Recipient, String> =
+            without_nickname.filter_map(|(id, _)| Some((*id, self.labels.known(*id)?))).collect();
         self.labels.set_nicknames(all);
         // Peers whose label is now the alias of another have none.
-        for (id, name) in self.everybody() {
+        let mut lines = Vec::new();
+        for (id, name) in self.labeled_peers() {
             if self.labels.known(id).is_none() {
+                self.meet_again(id, name);
+                if let (Some(before), Some(now)) = (before.get(&id), self.labels.known(id))
+                    && *before != now
+                {
+                    lines.push(format!("The other {before} is shown as {now}."));
+                }
+            }
+        }
+        lines
+    }
+
+    /// Gives each contact with a suffix the label that it should have now: its namesake may be gone.
+    fn drop_needless_suffixes(&mut self) {
+        for (id, name) in self.labeled_peers() {
+            if self.node.is_contact(id) && self.labels.suffixed_label(id).is_some() {
                 self.meet_again(id, name);
             }
         }
     }
 
-    /// All peers with a label, with their names: contacts before strangers.
-    pub(super) fn everybody(&self) -> Vec<(Recipient, Option<PeerName>)> {
+    /// Returns all peers that have a label, with their names: contacts before strangers.
+    pub(super) fn labeled_peers(&self) -> Vec<(Recipient, Option<PeerName>)> {
         let (contacts, strangers): (Vec<Row>, Vec<Row>) =
             self.node.rows().into_iter().partition(|row| row.contact);
         let unlisted = self.node.unlisted_contacts().into_iter().chain(self.node.blocked_contacts());
@@ -361,10 +400,10 @@ impl App {
         unlisted.chain(rows).collect()
     }
 
-    /// Gives aliases and labels to all peers known at startup.
-    pub(super) fn name_everybody(&mut self) {
-        self.tell_nicknames();
-        for (id, name) in self.everybody() {
+    /// Gives all peers known at startup their aliases and labels.
+    pub(super) fn label_all_peers(&mut self) {
+        self.update_aliases();
+        for (id, name) in self.labeled_peers() {
             let (addr, verification) = (self.node.dialed_at(id), self.node.verification_of(id));
             let node = &self.node;
             let who = PeerInfo { id, name, addr, claimed: None, verification };
@@ -372,19 +411,20 @@ impl App {
         }
     }
 
-    /// Whether a contact is in contacts.toml, or about to be.
+    /// Whether a contact is in contacts.toml or will be written to it.
     pub(super) fn is_saved_contact(&mut self, id: PeerId) -> bool {
         self.note_contacts();
-        self.contacts.file.get(id).is_some() || matches!(self.contacts.unsaved.get(&id), Some(Some(_)))
+        self.contacts.get(id).is_some()
     }
 
     /// Lists the contacts, by name.
     pub(super) fn list_contacts(&mut self) {
-        // What the core has to save belongs to the list.
+        // The list includes changes that are not saved yet.
         self.note_contacts();
         self.save_contacts();
+        self.drop_needless_suffixes();
         let rows: BTreeMap<Recipient, Row> = self.node.rows().into_iter().map(|row| (row.id, row)).collect();
-        let line = |contact: &Contact| {
+        let line = |contact: Contact| {
             let id = Recipient::from(contact.id);
             let label = self.labels.label(id, contact.name.as_ref());
             let row = rows.get(&id);
@@ -412,9 +452,11 @@ impl App {
             };
             (folded(&label), format!("{label}{marks}: {state}, {place}"))
         };
-        let mut lines: Vec<(String, String)> = self.contacts.file.all().map(line).collect();
+        let mut lines: Vec<(String, String)> = self.contacts.all().map(line).collect();
         if lines.is_empty() {
-            self.say("You have no contacts yet. Everyone you write to becomes one; /add WHOM adds a peer.");
+            self.say(
+                "You have no contacts yet. A peer that you write to becomes one; /add WHOM adds a peer.",
+            );
         }
         lines.sort();
         let more = lines.len().saturating_sub(MAX_LISTED);

@@ -1,17 +1,17 @@
-//! The first lines: who we are, where others reach us, what can be done.
+//! The first lines: the user's name, the address for others, and the menu.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::model::name::Name;
 use crate::net;
 use crate::node::Node;
-use crate::profile::Kept;
+use crate::profile::KeyStorage;
 use crate::ui::Menu;
 
-/// Addresses of this machine that are named; a laptop with a few virtual networks has more than anybody wants to read.
+/// Addresses of this machine that are shown, at most: virtual networks can add many.
 const MAX_NAMED: usize = 3;
 
-/// The IPs that others reach us at, the likeliest first.
+/// Returns the IPs at which others can reach us, most likely first.
 fn reachable(node: &Node, advertise: Option<Ipv4Addr>) -> Vec<IpAddr> {
     match (advertise, node.addr().ip()) {
         (Some(ip), _) => vec![ip.into()],
@@ -20,17 +20,17 @@ fn reachable(node: &Node, advertise: Option<Ipv4Addr>) -> Vec<IpAddr> {
     }
 }
 
-/// Where others reach us, for the status line.
+/// Returns our address for others, for the status line.
 pub(super) fn own_addr(node: &Node, advertise: Option<Ipv4Addr>) -> String {
     let ip = reachable(node, advertise).first().copied().unwrap_or(Ipv4Addr::LOCALHOST.into());
     SocketAddr::new(ip, node.addr().port()).to_string()
 }
 
-/// The first lines. A person at a terminal is also told where others reach them, how many `contacts`
-/// there are, and, if no peer is known at all, how to find one.
+/// Returns the first lines. On a terminal they include the address for others, the number of
+/// `contacts`, and, if no peer is known at all, how to find one.
 pub(super) fn lines(
     name: &Name,
-    kept: &Kept,
+    storage: &KeyStorage,
     node: &Node,
     advertise: Option<Ipv4Addr>,
     terminal: bool,
@@ -39,7 +39,7 @@ pub(super) fn lines(
     let addr = node.addr();
     let at = if addr.ip().is_unspecified() { String::new() } else { format!(" of {}", addr.ip()) };
     let mut lines = vec![format!("You are {name}, listening at port {}{at}.", addr.port())];
-    if let Kept::Nowhere(why) = kept {
+    if let KeyStorage::Memory(why) = storage {
         lines.push(format!(
             "{why} Your key is for this run only: the next time you are somebody else to others."
         ));

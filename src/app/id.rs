@@ -1,4 +1,4 @@
-//! `p2p-chat id`: who we are to others, for them to compare.
+//! `p2p-chat id`: prints the names and keys of profiles, for others to compare.
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
@@ -13,15 +13,16 @@ use crate::model::untrusted::harmless;
 use crate::profile::{self, Found, Named, Profile, Profiles};
 use crate::ui::{Foreground, Palette, columns, qr};
 
-/// What stands before a key in a QR code, so that whatever reads it knows what it is. Capitals, digits and these signs make a small code.
+/// The prefix of a key in a QR code, by which readers recognize it. A code of only capitals, digits
+/// and these signs is small.
 const SCHEME: &str = "P2P-CHAT:";
 
-/// Returns what to print about a profile: its name, its directory if that is called otherwise, its
-/// key, and the QR code of the key if it can be shown. `new` creates the profile.
+/// Returns the text about a profile: its name, its directory if that has another name, its key, and
+/// the QR code of the key if the terminal can show it. With `new`, creates the profile.
 ///
 /// # Errors
-/// If it is unclear which profile is meant, it is not there or already there, or its key cannot be
-/// used.
+/// If the profile does not exist (with `new`: if it exists), if there are several and the user
+/// named none, or if its key cannot be used.
 pub fn id(cli: &Cli, new: bool) -> anyhow::Result<String> {
     let profiles = Profiles::read(cli)?;
     let (name, profile, key) = if new {
@@ -44,12 +45,10 @@ pub fn id(cli: &Cli, new: bool) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// The name and the directory of a profile that is to be created.
+/// Returns the name and the directory of the profile to create.
 fn wanted(cli: &Cli, profiles: &Profiles) -> anyhow::Result<(Name, Profile)> {
-    let name = cli
-        .name
-        .clone()
-        .ok_or_else(|| Misused::new("What shall the new profile be called? Add --name NAME."))?;
+    let name =
+        cli.name.clone().ok_or_else(|| Misused::new("A new profile needs a name; add --name NAME."))?;
     let there = |found: &Found| {
         Misused::new(format!(
             "There is a profile {} already; leave out --new to print its key.",
@@ -65,7 +64,7 @@ fn wanted(cli: &Cli, profiles: &Profiles) -> anyhow::Result<(Name, Profile)> {
                 Ok((name, profile.clone()))
             }
         },
-        None => match profiles.named(&name)? {
+        None => match profiles.named(&name, &cli.name_source)? {
             Named::Known(found) => Err(there(&found).into()),
             Named::Unknown(_) => {
                 let profile = Profile::from(&name);
@@ -75,19 +74,19 @@ fn wanted(cli: &Cli, profiles: &Profiles) -> anyhow::Result<(Name, Profile)> {
     }
 }
 
-/// Prints a list of all profiles to `out`: on each line the name, the directory if it is called
-/// otherwise, and the key, or why the profile cannot be used. The inner result is that of writing to
+/// Prints all profiles to `out`. Each line has the name, the directory if that has another name,
+/// and the key or the reason why the profile cannot be used. The inner result is that of writing to
 /// `out`.
 ///
 /// # Errors
-/// If the profiles cannot be listed, or, once they are printed, if one of them cannot be used.
+/// If the profiles cannot be listed. If one of them cannot be used, after printing them all.
 pub fn id_list(cli: &Cli, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
     let profiles = Profiles::read(cli)?;
     let found = profiles.all().iter().map(|found| (found.label(), key_or_fault(cli, &found.profile)));
     let damaged = profiles.damaged().iter().map(|damaged| {
         let label = format!("(profile {})", damaged.profile);
         let why = damaged.why.clone();
-        // Without a name it can be used, but for its key.
+        // Only the name is missing, so the key may be readable.
         let key = if damaged.nameless { key_or_fault(cli, &damaged.profile) } else { Err(why) };
         (label, key)
     });
@@ -106,15 +105,15 @@ pub fn id_list(cli: &Cli, out: &mut impl Write) -> anyhow::Result<io::Result<()>
     }
 }
 
-/// The key of a profile, or a sentence that says why it cannot be used.
+/// Returns the key of a profile, or a sentence about why it cannot be used.
 fn key_or_fault(cli: &Cli, profile: &Profile) -> Result<String, String> {
     let key = profile::key_of(cli, profile).map_err(|error| error.to_string())?;
     Ok(key.grouped().to_string())
 }
 
-/// Whether a person sees half blocks as such.
+/// Whether the terminal shows half blocks.
 fn shows_blocks(cli: &Cli) -> bool {
-    // As setlocale(3) looks for it. Where nothing is said, nothing speaks against UTF-8, which terminals in use have.
+    // The order of setlocale(3). Without any of them, assumes UTF-8, as today's terminals have it.
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable);
     let has_utf8 = locale.is_none_or(|locale| {
         let locale = locale.to_lowercase();
@@ -124,12 +123,13 @@ fn shows_blocks(cli: &Cli) -> bool {
     io::stdout().is_terminal() && !cli.plain && !is_dumb && (has_utf8 || cfg!(windows))
 }
 
-/// The code, if the window is wide enough: black on white, or where there are no colours, for the dark background that most have.
+/// Returns the code if the window is wide enough: black on white, or without colours for a dark
+/// background, which is usual.
 fn code(key: PublicKey, palette: Palette) -> Option<String> {
     let (foreground, begin, end) = match palette {
         Palette::None => (Foreground::Light, "", ""),
         Palette::Eight => (Foreground::Dark, "\x1b[30;47m", "\x1b[0m"),
-        // The white of the eight is grey in many terminals.
+        // The white of the eight colours is grey on many terminals.
         Palette::Many => (Foreground::Dark, "\x1b[38;5;16;48;5;231m", "\x1b[0m"),
     };
     let lines = qr(&format!("{SCHEME}{}", key.to_string().to_uppercase()), foreground)?;

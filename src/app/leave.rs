@@ -1,19 +1,19 @@
-//! Goodbye.
+//! Leaving: says goodbye to all peers and ends the program.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::{App, HANG_UP, Happening};
+use super::{App, AppEvent, HANG_UP};
 use crate::core::{ANSWER_WITHIN, Command, Event, OpId};
 use crate::ui::{Ink, Line};
 
-/// Texts that are named one by one where no receipt came for them; the rest is counted.
+/// Messages without a receipt that are listed, at most. The others are counted.
 const MAX_NAMED: usize = 20;
 
-/// Time for threads to end after the goodbyes are said, so that Exit takes at most two seconds in all.
+/// Time for threads to end after the goodbyes, so that Exit takes at most two seconds in all.
 const STOP_WITHIN: Duration = Duration::from_millis(100);
 
-/// What to say of texts without a receipt.
+/// The lines about messages without a receipt.
 #[derive(Default)]
 pub(super) struct Undelivered {
     named: Vec<Line>,
@@ -29,7 +29,7 @@ impl Undelivered {
         }
     }
 
-    /// The lines, once.
+    /// Returns the lines and clears them.
     fn take(&mut self) -> Vec<Line> {
         let Self { named: mut lines, more } = std::mem::take(self);
         if more > 0 {
@@ -39,14 +39,15 @@ impl Undelivered {
     }
 }
 
-/// Time for the disk to take what is still to be written; one that takes longer has stopped, and what is written says enough.
+/// Time for the last writes to the disk. A slower disk counts as hanging. What is stored by then is
+/// consistent.
 const WRITE_WITHIN: Duration = Duration::from_millis(1_500);
 
 impl App {
-    /// Says goodbye to everybody and ends, within two seconds, or at once if somebody asks a second time.
+    /// Says goodbye to all peers and ends, within two seconds, or at once if the user asks again.
     pub(super) fn leave(mut self) {
         let deadline = Instant::now() + ANSWER_WITHIN;
-        // Last lines are written as any program in the background may.
+        // The last lines are printed even in the background.
         self.away = false;
         let there = self.node.here();
         let mut lines = std::mem::take(&mut self.out);
@@ -54,56 +55,56 @@ impl App {
             let peers = if there == 1 { "peer" } else { "peers" };
             lines.push(Line::from(format!("Saying goodbye to {there} {peers}.")));
         }
-        // Standard output may be gone, which is no reason not to say goodbye.
+        // Without standard output the goodbyes are still sent.
         let shown = std::mem::take(&mut self.shown);
         if self.screen.close(&lines).is_ok() {
             self.node.shown(shown);
         }
         let goodbye = self.node.command(Command::Leave);
         let rest = std::mem::take(&mut self.rest);
-        self.last_happenings(rest, goodbye);
+        self.last_events(rest, goodbye);
         loop {
-            let happenings = self.queue.take(Some(deadline));
-            if happenings.is_empty() || Instant::now() >= deadline {
-                self.rest = happenings;
+            let events = self.queue.take(Some(deadline));
+            if events.is_empty() || Instant::now() >= deadline {
+                self.rest = events;
                 break;
             }
-            let over = self.last_happenings(happenings, goodbye);
+            let over = self.last_events(events, goodbye);
             let _ = self.show();
             if over {
                 break;
             }
         }
         let late = std::mem::take(&mut self.rest);
-        self.last_happenings(late, goodbye);
-        // What was acknowledged until now is shown; what comes later is not acknowledged.
+        self.last_events(late, goodbye);
+        // Messages acknowledged until now are shown. Later ones are not acknowledged.
         self.node.close();
         let rest = self.queue.take(Some(Instant::now()));
-        self.last_happenings(rest, goodbye);
+        self.last_events(rest, goodbye);
         let _ = self.show();
         self.node.stop(Instant::now() + STOP_WITHIN);
-        // What could not be sent any more has failed.
+        // Messages that could not be sent in time have failed.
         let rest = self.queue.take(Some(Instant::now()));
-        self.last_happenings(rest, goodbye);
+        self.last_events(rest, goodbye);
         self.note_contacts();
-        self.save_contacts();
+        self.save_contacts_at_last();
         let undelivered = self.undelivered.take();
         self.out.extend(undelivered);
         let _ = self.show();
-        // What has been shown is written down as such.
+        // Stores which messages were shown.
         self.node.write_out(Instant::now() + WRITE_WITHIN);
     }
 
-    /// Takes what happens while leaving; says whether it is time to go.
-    fn last_happenings(&mut self, happenings: VecDeque<Happening>, goodbye: OpId) -> bool {
+    /// Handles events while leaving. Returns whether to end now.
+    fn last_events(&mut self, events: VecDeque<AppEvent>, goodbye: OpId) -> bool {
         let mut over = false;
-        for happening in happenings {
-            match happening {
-                Happening::Chat(Event::Settled(op)) if op == goodbye => over = true,
-                Happening::Chat(event) => self.event(&event),
-                // A window that closes ends the input as well, and may be noticed twice; that is nobody's impatience.
-                Happening::Signal(signal) => over |= signal != HANG_UP,
-                Happening::Input(_) | Happening::Continued(_) => {}
+        for event in events {
+            match event {
+                AppEvent::Core(Event::Settled(op)) if op == goodbye => over = true,
+                AppEvent::Core(event) => self.event(&event),
+                // A closing window also ends the input. That is not a second request of the user.
+                AppEvent::Signal(signal) => over |= signal != HANG_UP,
+                AppEvent::Input(_) | AppEvent::Continued(_) => {}
             }
         }
         over
@@ -115,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_many_texts_without_a_receipt_the_first_are_named_and_the_rest_is_counted() {
+    fn list_of_undelivered_messages_is_bounded() {
         let mut undelivered = Undelivered::default();
         (0..MAX_NAMED + 3).for_each(|number| undelivered.add(vec![format!("text {number}").into()]));
         let lines = undelivered.take();

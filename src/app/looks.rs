@@ -1,4 +1,4 @@
-//! What the terminal can show, as far as the environment tells.
+//! The capabilities of the terminal, by the environment.
 
 use std::env;
 use std::io::{self, IsTerminal};
@@ -6,13 +6,14 @@ use std::io::{self, IsTerminal};
 use crate::cli::{ColorWhen, Notify};
 use crate::ui::{self, Osc, Palette};
 
-/// What a variable says, if it is set to anything.
+/// Returns the value of an environment variable that is set and not empty.
 pub(super) fn variable(name: &str) -> Option<String> {
     env::var_os(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
 }
 
-/// The colours to write in: those that the user asked for, or those that the terminal has. NO_COLOR (no-color.org), a
-/// terminal without any, the plain mode, and anything that is no terminal, get none unless they are asked for.
+/// Returns the colours to use: by `--color`, or those of the terminal. There are none by default
+/// with NO_COLOR (no-color.org), in plain mode, on a terminal without colours or without a
+/// terminal.
 pub(super) fn palette(when: ColorWhen, plain: bool) -> Palette {
     let term = variable("TERM").unwrap_or_default();
     let colour = match when {
@@ -38,12 +39,12 @@ pub(super) fn palette(when: ColorWhen, plain: bool) -> Palette {
     }
 }
 
-/// The terminals of old that had none. Without a name only Windows has.
+/// Whether a terminal of this TERM has colours: old ones do not. Without TERM, only Windows does.
 fn has_colours(term: &str) -> bool {
     !(term.starts_with("vt1") || term.starts_with("vt2") || (term.is_empty() && !cfg!(windows)))
 }
 
-/// How to notify.
+/// Returns the escape sequence for notifications.
 pub(super) fn osc(notify: Notify) -> Option<Osc> {
     match notify {
         Notify::Auto => ui::osc_of(variable),

@@ -1,4 +1,4 @@
-//! What waits to be delivered, and what did not arrive: `/outbox`.
+//! `/outbox`: queued and failed messages.
 
 use std::sync::Arc;
 
@@ -11,25 +11,25 @@ use crate::model::session::Message;
 use crate::model::stored::{Direction, Query, StoredMessage};
 use crate::ui::{Ink, Line, Outbox, hold_words, quoted, state};
 
-/// Messages among which those are looked for that did not arrive.
+/// The latest messages that are searched for failed ones.
 const SEARCHED_FOR_FAILED: usize = 500;
 
-/// Texts that `/outbox` lists at most; the rest is counted.
+/// Messages that `/outbox` lists, at most. The others are counted.
 const MAX_LISTED: usize = 100;
 
 /// A line of `/outbox`.
 #[derive(Clone)]
 pub(super) enum Listed {
-    /// It waits.
+    /// A queued message.
     Waiting(Recipient, Message),
-    /// It did not arrive, and is not sent any more.
+    /// A message that was not delivered and is not retried.
     Failed(Recipient, Message, Option<PeerName>),
-    /// It was sent again, so what is listed of it is over.
+    /// A failed message that the user has sent again since.
     SentAgain,
 }
 
 impl App {
-    /// Shows what waits, or changes it.
+    /// Lists, cancels or resends messages.
     pub(super) fn outbox(&mut self, what: Outbox) -> Option<OpId> {
         match what {
             Outbox::Show => {
@@ -60,7 +60,8 @@ impl App {
         None
     }
 
-    /// Does this with one line of the list, or with all that wait. What is sent `again` and was over before is listed no more.
+    /// Applies this to one entry of the list, or to all queued ones. A failed message that is sent
+    /// `again` leaves the list.
     fn each_listed(
         &mut self,
         which: Option<usize>,
@@ -84,7 +85,7 @@ impl App {
                 last
             }
             Some(number) if (1..=listed.len()).contains(&number) => {
-                // Its numbers hold until it is shown again.
+                // The numbers stay valid until the list is shown again.
                 let chosen = listed[number - 1].clone();
                 if again && matches!(chosen, Listed::Failed(..)) {
                     listed[number - 1] = Listed::SentAgain;
@@ -167,7 +168,7 @@ impl App {
     }
 }
 
-/// Whether a message is an outgoing one that its recipient does not have, as far as is known.
+/// Whether a message is an outgoing one that is not known to be delivered.
 fn did_not_arrive(entry: &StoredMessage) -> bool {
     let Direction::Outgoing { status, .. } = &entry.direction else { return false };
     match status {

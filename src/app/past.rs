@@ -1,4 +1,4 @@
-//! What was said, read again.
+//! Shows stored messages.
 
 use super::App;
 use crate::core::{Pin, Target};
@@ -9,18 +9,18 @@ use crate::node::Node;
 use crate::store::StoreError;
 use crate::ui::{Chosen, HistoryOf, Ink, Line, Past, People, quoted};
 
-/// Messages that are shown at once: two screens, which can still be looked through.
+/// Messages that `/history` shows, at most: about two screens.
 const SHOWN_AT_ONCE: usize = 50;
 
-/// Messages that are shown where a conversation begins, if more of them are not new.
+/// Earlier messages that are shown at the start of a conversation, at most.
 const SHOWN_AT_BEGIN: usize = 10;
 
-/// Messages of the last run that are shown at the start if it is not certain that they were; more than a screen came hardly in its last
-/// instant.
+/// Messages of the last run that are shown at the start because they may not have been shown, at
+/// most. More are not expected in its last moment.
 const MAX_UNSHOWN: usize = 1_000;
 
 impl App {
-    /// Shows what was said.
+    /// Shows stored messages: of one peer or all, with these words if any.
     pub(super) fn history(&mut self, of: HistoryOf, words: Option<String>) {
         let (with, label, words) = match of {
             HistoryOf::All => (None, None, words),
@@ -60,7 +60,7 @@ impl App {
         self.out.extend(lines);
     }
 
-    /// Shows the end of what was said before with somebody, where a conversation with them begins.
+    /// Shows the last messages with a peer at the start of a conversation.
     pub(super) fn recall(&mut self, with: &Chosen) {
         if with.peer().is_none() {
             return;
@@ -94,7 +94,7 @@ impl App {
         self.say(Line::of(Ink::Faint, "--- end of the history ---"));
     }
 
-    /// Shows what came just before the last run ended, as far as it is not certain that it was shown then, and how much waits.
+    /// Shows the messages of the last run that may not have been shown, and how many are queued.
     pub(super) fn catch_up(&mut self) {
         match self.history.unshown(MAX_UNSHOWN) {
             Ok(entries) if entries.is_empty() => {}
@@ -114,12 +114,12 @@ impl App {
         }
     }
 
-    /// A message is to be shown.
+    /// Records that a message is about to be shown.
     pub(super) fn will_show(&mut self, row: Option<RowId>) {
         self.shown.extend(row);
     }
 
-    /// The user has to do with these, so what they wrote has been read.
+    /// Marks the messages of these peers as read.
     pub(super) fn have_read(&mut self, with: &Chosen) {
         if let Some(id) = with.peer() {
             self.unread.remove(&id);
@@ -140,7 +140,7 @@ impl App {
         Past { people: &people, moment: &moment, today: &today, in_doubt }.lines(entries)
     }
 
-    /// Everybody of whom there is something in the history, called as they are in the chat.
+    /// Returns all peers in the history, with their labels in the chat.
     pub(super) fn people(&mut self) -> People {
         let parties = self.history.peers().unwrap_or_default();
         People::new(parties).remembered(self.contacts.pins.values()).labelled(|id| self.labels.known(id))
@@ -154,7 +154,7 @@ impl App {
         }
     }
 
-    /// Those whom a word means; nobody where it is no name, address or beginning of a key.
+    /// Returns the stored conversations that a word means: by name, address or beginning of a key.
     fn parties_named(&mut self, word: &str) -> Result<Vec<Recipient>, StoreError> {
         let people = People::new(self.history.peers()?);
         let pins: Vec<Pin> = self.contacts.pins.values().cloned().collect();

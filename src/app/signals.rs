@@ -1,4 +1,4 @@
-//! Signals become happenings, so that the program ends, and goes on, in order.
+//! Turns signals into events, so that the program ends and continues in order.
 
 #[cfg(unix)]
 use std::sync::Arc;
@@ -10,38 +10,40 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::Queue;
 #[cfg(unix)]
-use super::{Happening, ui};
+use super::{AppEvent, ui};
 
 /// A signal this long after the first ends the program at once.
 #[cfg(unix)]
 const IMPATIENT_AFTER: Duration = Duration::from_millis(300);
 
-/// How long a stop may take to come about after it was asked for. Where nobody could continue the program, the system
-/// does not stop it at all, and it goes on after this.
+/// How long a requested stop may take. The system does not stop a program that no shell could
+/// continue, so the program continues after this.
 #[cfg(unix)]
 const STOPS_WITHIN: Duration = Duration::from_millis(100);
 
-/// How long a program that goes on in the background looks out for a signal that asks it to end, before it stops again:
-/// a shell that ends what it has stopped sends that signal and lets it go on, and the two may be seen in any order.
+/// How long a program that continues in the background waits for a signal to end before it stops
+/// again. A shell that ends a stopped program sends that signal and continues it, and the two can
+/// arrive in any order.
 #[cfg(unix)]
 const ENDS_WITHIN: Duration = Duration::from_millis(50);
 
-/// What signals have told.
+/// The signals received so far.
 #[cfg(unix)]
 struct Told {
     /// How often the program was continued.
     continued: u64,
-    /// It was asked to end.
+    /// Whether the program was asked to end.
     to_end: bool,
 }
 
 #[cfg(unix)]
 static TOLD: (Mutex<Told>, Condvar) = (Mutex::new(Told { continued: 0, to_end: false }), Condvar::new());
 
-/// Stops the program, and what was started together with it, until the shell lets it go on: what a terminal does
-/// on Ctrl-Z while it looks out for that itself.
+/// Stops the process group until the shell continues it, as a terminal does on Ctrl-Z outside raw
+/// mode.
 ///
-/// Returns how often the program was continued in all, by which the news of it is told from that of a later time.
+/// Returns how often the program was continued in all, which distinguishes the event of this
+/// continuation from later ones.
 pub(super) fn suspend() -> u64 {
     #[cfg(not(unix))]
     return 0;
@@ -53,11 +55,10 @@ pub(super) fn suspend() -> u64 {
     }
 }
 
-/// Stops the program in the background, and what was started together with it, until the shell lets it go on, as those
-/// are stopped that read from their terminal there. Reading would do the same, but would also stop it again whenever it
-/// is told to end.
+/// Stops the process group if it is in the background, as the system stops a program that reads
+/// from its terminal there. Reading would also stop it again at each signal to end.
 ///
-/// Returns whether it is in the foreground, and was not stopped; otherwise what happened is in the queue.
+/// Returns whether it is in the foreground and was not stopped. Otherwise an event is in the queue.
 pub(super) fn stop_in_background() -> bool {
     #[cfg(unix)]
     {
@@ -67,11 +68,11 @@ pub(super) fn stop_in_background() -> bool {
         if told.to_end {
             return false;
         }
-        // Looked up right before stopping: a shell that has brought it forward meanwhile would have to do so again.
+        // Checked right before stopping: a shell may have brought the program to the foreground.
         if ui::is_in_foreground() {
             return true;
         }
-        // Where nobody would bring it to the foreground again, the system leaves stopping to us.
+        // The system does not stop a program that no shell could continue.
         if !stop(&mut told, rustix::process::Signal::TTIN)
             && let Err(error) = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTTIN)
         {
@@ -81,7 +82,7 @@ pub(super) fn stop_in_background() -> bool {
     false
 }
 
-/// Stops the whole process group until it is continued; says whether it was.
+/// Stops the whole process group until it is continued. Returns whether it was stopped.
 #[cfg(unix)]
 fn stop(told: &mut MutexGuard<'_, Told>, signal: rustix::process::Signal) -> bool {
     let before = told.continued;
@@ -98,18 +99,17 @@ fn stop(told: &mut MutexGuard<'_, Told>, signal: rustix::process::Signal) -> boo
     told.continued > before
 }
 
-/// Where signals are told, before any is asked for.
+/// The source of signals, before any is watched.
 pub(super) struct Signals(#[cfg(unix)] signal_hook::iterator::Signals);
 
 #[cfg(unix)]
 impl Signals {
-    /// Opens what is needed for it, which has to come before there are connections: they may take all descriptors that
-    /// can be had.
+    /// Opens the source. Must come before any connections, which may take all file descriptors.
     pub(super) fn open() -> anyhow::Result<Self> {
         Ok(Self(signal_hook::iterator::Signals::new(Vec::<i32>::new())?))
     }
 
-    /// Turns the signals that ask to end the program into happenings, so that it ends in order.
+    /// Starts to turn signals that end the program into events.
     pub(super) fn watch(mut self, queue: &Queue) -> anyhow::Result<()> {
         use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM};
 
@@ -123,17 +123,18 @@ impl Signals {
                 if signal == SIGCONT {
                     let mut told = TOLD.0.lock();
                     told.continued += 1;
-                    queue.put(Happening::Continued(told.continued));
+                    queue.put(AppEvent::Continued(told.continued));
                     TOLD.1.notify_all();
                     continue;
                 }
-                // A window that closes may send its signal twice; a person who is impatient takes longer.
+                // A closing window may send its signal twice. A second request of the user comes
+                // later.
                 if asked.get_or_insert_with(Instant::now).elapsed() >= IMPATIENT_AFTER {
-                    // The main thread may be stuck, writing to somebody who does not read.
+                    // The main thread may be blocked by a reader of its output.
                     ui::abandon_terminal();
                     std::process::exit(128 + signal);
                 }
-                queue.put(Happening::Signal(signal));
+                queue.put(AppEvent::Signal(signal));
                 TOLD.0.lock().to_end = true;
                 TOLD.1.notify_all();
             }
@@ -142,7 +143,7 @@ impl Signals {
     }
 }
 
-/// On other systems Ctrl-C comes as a key, and nothing else asks.
+/// On other systems, Ctrl-C comes as a key, and there are no signals.
 #[cfg(not(unix))]
 impl Signals {
     pub(super) fn open() -> anyhow::Result<Self> {

@@ -1,23 +1,25 @@
-//! What happens, told to the user.
+//! Shows events to the user.
 
 use super::{App, clock};
 use crate::core::{As, Decision, Event, OpId, PeerInfo, Row, Target, Verification};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
+use crate::model::message::{SendError, SendResult};
 use crate::model::name::{PeerName, folded};
 use crate::model::peer_id::Recipient;
 use crate::node::Node;
-use crate::ui::{self, Chosen, Line, PeerList, Renamed, Standing, Status, Voice};
+use crate::ui::{self, Chosen, Ink, Line, PeerList, Renamed, Standing, Status, Voice};
 
-/// Recipients that a prompt names.
+/// Recipients that a prompt names, at most.
 const MAX_LABELLED: usize = 3;
 
-/// Peers of whom messages are counted as unread: the status line names three, and nobody comes back to more.
+/// Peers with unread messages that are counted, at most. The status line names three.
 const MAX_UNREAD: usize = 1_000;
 
 impl App {
-    /// Takes an event.
+    /// Handles an event of the node.
     pub(super) fn event(&mut self, event: &Event) {
         self.stale = true;
+        self.contacts.is_decided |= matches!(event, Event::Decided(_)) && !self.is_of_an_edit(event);
         self.follow(event);
         event.each_who(|who| self.meet(who));
         let moment = self.clock.now();
@@ -32,8 +34,9 @@ impl App {
             ui::lines(event, &voice).iter().for_each(|line| log::info!("{line}"));
         }
         let lines = match event {
+            event if self.is_of_an_edit(event) => Vec::new(),
             Event::Listed { rows, unasked } => self.peer_list(rows, *unasked),
-            _ => ui::lines(event, &self.voice(&moment.stamp)),
+            _ => self.untrusted_lines(event).unwrap_or_else(|| ui::lines(event, &self.voice(&moment.stamp))),
         };
         match event {
             Event::Message { from, row, .. } => {
@@ -50,7 +53,19 @@ impl App {
             }
             Event::Delivery { op, who, status, .. } => self.later(*op, who, status, lines, &moment.stamp),
             Event::ContactsChanged => self.note_contacts(),
+            Event::Done { op, result, .. } if self.adding.contains(op) => {
+                self.tell(lines);
+                if !matches!(result, SendResult::Delivered | SendResult::HandedOver) {
+                    self.say("No contact was added.");
+                }
+            }
+            Event::NotSent { op, .. } if self.adding.contains(op) => {
+                self.tell(lines);
+                self.say("No contact was added.");
+            }
             Event::Settled(op) => {
+                self.adding.remove(op);
+                self.contacts.by_hand.remove(op);
                 self.keep_what_failed(*op);
                 if self.busy == Some(*op) {
                     self.busy = None;
@@ -59,7 +74,7 @@ impl App {
                 }
             }
             Event::Offered(_) => {
-                // Nobody should have to look at the screen by chance for this.
+                // Important even if the user looks elsewhere.
                 if let (true, Some(line)) = (self.screen.edits(), lines.first())
                     && let Some(call) =
                         self.attention.call("a key that is not known", line, self.began.elapsed())
@@ -70,13 +85,41 @@ impl App {
             }
             Event::Decided(Decision::Forgotten(who, _)) => {
                 self.tell(lines);
+                self.ends_talk_with(who);
                 self.is_no_namesake(who.id, who.name.as_ref());
             }
             _ => self.tell(lines),
         }
     }
 
-    /// The lines of the peer list.
+    /// The line about something that did not go to a key that the user has not accepted: whose key it
+    /// is, and what to type.
+    fn untrusted_lines(&self, event: &Event) -> Option<Vec<Line>> {
+        let (how, who, key) = match event {
+            Event::Done { who, result: SendResult::Failed(SendError::NotTrusted(key)), .. } => {
+                ("Not connected", who, **key)
+            }
+            Event::Delivery {
+                who,
+                status: DeliveryStatus::Failed(FailureReason::NotSent(SendError::NotTrusted(key))),
+                ..
+            } => ("Not sent", who, **key),
+            Event::Delivery {
+                who,
+                status: DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::NotTrusted)),
+                ..
+            } => ("Not sent", who, who.id.public_key()?),
+            _ => return None,
+        };
+        let (offers, _) = self.node.offers();
+        let offer = offers.iter().find(|offer| offer.met.key == key);
+        let pin = self.node.pin_of(key.into());
+        let why = ui::untrusted_words(offer, pin.as_ref(), &self.labels);
+        let who = self.voice("").named(who);
+        Some(vec![Line::of(Ink::Bad, format!("{how} to {who}: {why}"))])
+    }
+
+    /// Returns the lines of the peer list.
     fn peer_list(&self, rows: &[Row], unasked: usize) -> Vec<Line> {
         let (unlisted, blocked) = (self.node.unlisted_contacts(), self.node.blocked_contacts());
         let is_muted = |id| self.muted.contains_key(&id);
@@ -92,7 +135,7 @@ impl App {
         ui::peer_list(&list, &self.labels)
     }
 
-    /// Gives a peer the label that it should have now, and the other peers of its name theirs.
+    /// Updates the label of a peer and of the other peers with its name.
     pub(super) fn meet_again(&mut self, id: Recipient, name: Option<PeerName>) {
         let (addr, verification) = (self.node.dialed_at(id), self.node.verification_of(id));
         let who = PeerInfo { id, name, addr, claimed: None, verification };
@@ -101,18 +144,37 @@ impl App {
         self.are_renamed(who.id, who.name.as_ref(), renamed);
     }
 
-    /// A peer is forgotten: another peer of its name may have the plain name.
+    /// A peer is forgotten: no line goes to it any more.
+    fn ends_talk_with(&mut self, who: &PeerInfo) {
+        let with = self.menu.conversation().filter(|with| with.peer() == Some(who.id));
+        let talked_with = with.map(|with| with.label.clone());
+        if !self.menu.forget_with_texts(who.id) {
+            return;
+        }
+        self.unread.clear();
+        self.outcome = None;
+        self.say(match talked_with {
+            Some(label) => format!("You have forgotten {label}; the conversation ends."),
+            None => {
+                let label = self.labels.label(who.id, who.name.as_ref());
+                format!("You have forgotten {label}; choose another recipient for your text.")
+            }
+        });
+        self.ask_again();
+    }
+
+    /// Updates the labels of peers that share their name with a forgotten one.
     fn is_no_namesake(&mut self, id: Recipient, name: Option<&PeerName>) {
         self.labels.drop_label(id);
         let Some(name) = name.map(|name| folded(name.as_str())) else { return };
         let is_called =
             |other: &Option<PeerName>| other.as_ref().is_some_and(|other| folded(other.as_str()) == name);
-        for (id, name) in self.everybody().into_iter().filter(|(_, name)| is_called(name)) {
+        for (id, name) in self.labeled_peers().into_iter().filter(|(_, name)| is_called(name)) {
             self.meet_again(id, name);
         }
     }
 
-    /// Shows the first status of a message, and keeps what has to be sent again.
+    /// Shows the first status of a message, and keeps a message that could not be sent.
     fn first_status(
         &mut self,
         op: OpId,
@@ -127,6 +189,8 @@ impl App {
             DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::CommandWord(word))) => {
                 self.texts.get(&op).is_none_or(|sent| sent.text.trim() != *word)
             }
+            // The user was told before they forgot the peer.
+            DeliveryStatus::Failed(FailureReason::Forgotten) => false,
             DeliveryStatus::Failed(_) | DeliveryStatus::Expired | DeliveryStatus::Cancelled => true,
             DeliveryStatus::Queued(_)
             | DeliveryStatus::Sent
@@ -139,7 +203,7 @@ impl App {
         if let (DeliveryStatus::Queued(_), Some(sent)) = (status, self.texts.get_mut(&op)) {
             sent.waiting += 1;
         }
-        // That it goes behind others is no news; that nobody takes it is.
+        // Being queued behind other messages is normal; being refused is not.
         let is_quiet = ui::is_good(status) || *status == DeliveryStatus::Queued(PendingReason::InLine);
         match self.texts.get(&op) {
             Some(sent) if sent.quiet && is_quiet && self.screen.edits() => {
@@ -150,7 +214,7 @@ impl App {
         }
     }
 
-    /// Shows a later status of a message, and keeps what has to be sent again.
+    /// Shows a later status of a message, and keeps a message that could not be sent.
     fn later(&mut self, op: OpId, who: &PeerInfo, status: &DeliveryStatus, lines: Vec<Line>, stamp: &str) {
         let is_here = self.texts.get(&op).is_some_and(|sent| {
             sent.quiet && self.menu.conversation().is_some_and(|with| with.target == sent.to.target)
@@ -167,25 +231,28 @@ impl App {
         if !status.is_final() {
             return;
         }
-        if !ui::is_good(status) && !has_ended && *status != DeliveryStatus::Cancelled {
+        // The user has taken it back, or was told before they forgot the peer.
+        let is_wanted =
+            !matches!(status, DeliveryStatus::Cancelled | DeliveryStatus::Failed(FailureReason::Forgotten));
+        if !ui::is_good(status) && !has_ended && is_wanted {
             self.failed(op, who);
         }
         if let Some(sent) = self.texts.get_mut(&op) {
             sent.waiting = sent.waiting.saturating_sub(1);
-            // Before that others may still fail as well.
+            // Until then the message may still fail for others.
             if sent.settled {
                 self.keep_what_failed(op);
             }
         }
     }
 
-    /// Has the status line tell what became of the last text.
+    /// Shows the status of the last message in the status line.
     fn outcome(&mut self, words: String, stamp: &str) {
         let time = stamp.trim_matches(['[', ']', ' ']);
         self.outcome = Some(format!("{words} {time}").trim_end().to_owned());
     }
 
-    /// Shows lines that tell of now.
+    /// Shows lines about the present, after a line with the date on a new day.
     fn tell(&mut self, lines: Vec<Line>) {
         if lines.is_empty() {
             return;
@@ -196,15 +263,15 @@ impl App {
         self.out.extend(lines);
     }
 
-    /// How things are said here.
+    /// Returns how to word events on this output.
     pub(super) fn voice<'a>(&'a self, stamp: &'a str) -> Voice<'a> {
         let terminal = self.screen.is_terminal();
         Voice { labels: &self.labels, full: !terminal, rows: self.screen.edits(), stamp, date: clock::date }
     }
 
-    /// Gives a peer a label, and says so if it had another.
+    /// Updates the label of a peer, and shows a change.
     fn meet(&mut self, who: &PeerInfo) {
-        // Who only claims to be somebody, or to be where somebody is, changes nothing of what that one is called.
+        // An unproven claim changes no label.
         if matches!(who.verification, Verification::Claims(_)) {
             return;
         }
@@ -213,7 +280,7 @@ impl App {
         self.are_renamed(who.id, who.name.as_ref(), renamed);
     }
 
-    /// A peer may have another label than before, and others have.
+    /// Shows changed labels. `met` may have one, `renamed` have.
     fn are_renamed(&mut self, met: Recipient, name: Option<&PeerName>, renamed: Vec<Renamed>) {
         if let Some(with) = self.menu.conversation().filter(|with| with.peer() == Some(met)) {
             let label = self.labels.label(met, name);
@@ -223,7 +290,7 @@ impl App {
             }
         }
         for renamed in renamed {
-            // A key is the same peer whatever its name. Other peers are told apart only by name.
+            // A key stays the same peer under any name. Other peers are distinguished only by name.
             let was_meant = renamed.id.public_key().is_none() && self.menu.forget(renamed.id);
             self.menu.relabel(renamed.id, &renamed.now);
             self.ask_again();
@@ -289,14 +356,14 @@ impl App {
         self.ask_again();
     }
 
-    /// The prompt names somebody who is called otherwise now.
+    /// Shows the prompt again after a peer in it got another label.
     pub(super) fn ask_again(&mut self) {
         if self.screen.edits() {
             self.ask();
         }
     }
 
-    /// A message is shown: whoever replies answers it, and whoever looks elsewhere is called.
+    /// Updates what `/reply` answers, and rings or notifies if the user looks elsewhere.
     fn heard(&mut self, from: &PeerInfo, lines: &[Line]) {
         let label = self.labels.label(from.id, from.name.as_ref());
         if let Some(with) = self.menu.conversation()
@@ -315,7 +382,7 @@ impl App {
         self.menu.heard(Chosen::one(from.id, label));
     }
 
-    /// What the status line tells now.
+    /// Returns the current status line.
     pub(super) fn status(&mut self) -> Status {
         if std::mem::take(&mut self.stale) {
             self.here = self.node.here();
@@ -341,8 +408,8 @@ impl App {
         }
     }
 
-    /// Keeps the text of a command for sending it again to those who could not have it, and says how. It is forgotten when nobody
-    /// will have it any more without that.
+    /// Keeps a message for the recipients that it failed for, and shows how to send it again. Drops
+    /// it once it has a final status for all recipients.
     fn keep_what_failed(&mut self, op: OpId) {
         let Some(sent) = self.texts.get_mut(&op) else { return };
         sent.settled = true;
@@ -352,6 +419,12 @@ impl App {
             self.texts.remove(&op);
         }
         if failed.is_empty() {
+            return;
+        }
+        let is_gone = |who: &PeerInfo| who.id.public_key().is_some() && self.node.pin_of(who.id).is_none();
+        if failed.iter().all(is_gone) {
+            let say = self.menu.keep_for_later(text);
+            self.out.extend(say.into_iter().map(Line::from));
             return;
         }
         let voice = self.voice("");
@@ -365,7 +438,7 @@ impl App {
     }
 }
 
-/// What the program knows of a peer when it gives it a label.
+/// Returns the standing of a peer, which decides its label.
 pub(super) fn standing(node: &Node, id: Recipient) -> Standing {
     match (node.is_contact(id), node.knows(id)) {
         (true, _) => Standing::Contact,

@@ -1,4 +1,4 @@
-//! What is typed, key by key or line by line.
+//! Handles typed input, by key or by line.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use super::{App, Ending, HANG_UP, INTERRUPT, People, clock, signals};
 use crate::ui::{self, Ink, Input, Key, Line, Place, Typed};
 
 impl App {
-    /// Takes what the person did.
+    /// Handles input from the user.
     pub(super) fn input(&mut self, input: Input) -> io::Result<Option<Ending>> {
         match input {
             Input::Key(key) => return self.key(key),
@@ -48,10 +48,10 @@ impl App {
             }
             Typed::Complete => self.complete(),
             Typed::Line(line) => {
-                // An answer to a question, or a number of the menu, is not worth being found again.
+                // Answers to questions and numbers of the menu are not remembered.
                 let is_number = line.trim().bytes().all(|byte| byte.is_ascii_digit());
                 if self.menu.takes_text() && !is_number && editor.remember(&line) {
-                    self.keep_typed(&line);
+                    self.store_typed(&line);
                 }
                 self.show()?;
                 return self.line(&line);
@@ -59,7 +59,7 @@ impl App {
             Typed::Escape => {
                 let typed = editor.take();
                 if self.menu.takes_text() && editor.remember(&typed) {
-                    self.keep_typed(&typed);
+                    self.store_typed(&typed);
                 }
                 let talked = self.menu.conversation().is_some();
                 let say = self.menu.escape(typed);
@@ -88,12 +88,12 @@ impl App {
         Ok(None)
     }
 
-    /// Remembers a typed line for the next runs.
-    fn keep_typed(&mut self, line: &str) {
+    /// Stores a typed line for the next runs.
+    fn store_typed(&mut self, line: &str) {
         let Some(typed) = &mut self.own.typed else { return };
         if let Err(error) = typed.add(line, clock::millis()) {
             self.own.typed = None;
-            let sentence = format!("Cannot store what you type ({error}); the next run will not offer it.");
+            let sentence = format!("Cannot store typed lines ({error}); the next run will not have them.");
             self.say(Line::of(Ink::Bad, sentence));
         }
     }
@@ -115,7 +115,7 @@ impl App {
         }
     }
 
-    /// Completes the word before the cursor, or shows what there is to choose from.
+    /// Completes the word before the cursor, or shows the candidates.
     fn complete(&mut self) {
         let place = match (self.menu.takes_commands(), self.menu.takes_peer()) {
             (true, _) => Place::Line,

@@ -53,7 +53,7 @@ fn parse(text: &str) -> Result<Vec<StaticPeer>, Mistake> {
         if error.message().contains("expected a sequence") {
             return (at, format!("{}. {format}", no_list(text, at)));
         }
-        toml_mistake(&error, format)
+        toml_mistake(&error, text, format)
     })?;
     if let Some(extra) = file.peer.get(MAX_STATIC_PEERS) {
         let what = format!("more than {MAX_STATIC_PEERS} peers are listed; keep those that you need.");
@@ -228,7 +228,7 @@ mod tests {
         for (text, line, words) in [
             (with("key = \"aeaq\"").as_str(), 3, "A key has 52 characters, and this has 4."),
             (&with(&format!("key = \"1{}\"", &KEY[1..])), 3, "Character 1 of the key cannot be in one"),
-            (&with("key = 7"), 3, "expected a string"),
+            (&with("key = 7"), 3, "a text in quotation marks has to stand here instead of `7`"),
             (&with("addresses = []"), 3, "only a `key` tells"),
             (&format!("{bob}addresses = \"127.0.0.1:2\""), 4, "write `addresses` as a list"),
             (&format!("{bob}addresses = [\n\"127.0.0.1:0\"]"), 5, "from 1 to 65535"),
@@ -245,7 +245,7 @@ mod tests {
             ("[peer]\naddress = \"127.0.0.1:1\"", 1, "write [[peer]], with two brackets"),
             ("[[peer]]\naddress = \"127.0.0.1:1\"\nform = \"R3\"", 3, "\"standard\" or \"r3\""),
             ("[[peer]]\naddress = \"127.0.0.1:1\"\nname = \"a b\"", 3, "how about `a_b`?"),
-            ("[[peer]]\naddress = 5000", 2, "expected a string"),
+            ("[[peer]]\naddress = 5000", 2, "a text in quotation marks has to stand here instead of `5000`"),
             ("[[peer]]\naddress = \"127.0.0.1:1\"\n[[peer]]\naddress = \"127.0.0.1:1\"", 4, "listed twice"),
             ("[[peer]\n", 1, "expected"),
             ("[[peer]]\naddress = \"127.0.0.1:1", 2, "expected"),

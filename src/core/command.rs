@@ -1,5 +1,6 @@
 //! Commands of the user.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::event::{CommandKind, Event, OpId, Output};
@@ -122,6 +123,8 @@ impl State {
         now: Time,
     ) -> (OpId, Vec<Output>) {
         let mut ids = Vec::new();
+        let legacy: BTreeMap<PeerAddr, PeerId> =
+            contacts.iter().filter_map(|contact| Some((contact.id.legacy_addr()?, contact.id))).collect();
         for StaticPeer { addr, name, form, key, also: _ } in peers.into_iter().take(super::MAX_STATIC_PEERS) {
             // An address belongs to the key that proved itself there. If several did, it belongs to
             // none.
@@ -130,7 +133,9 @@ impl State {
                 keys.next().filter(|_| keys.next().is_none())
             };
             let key = key.or(proven);
-            let id = key.map_or_else(|| self.peers.plain_id(addr), Recipient::key);
+            let without_key =
+                || legacy.get(&addr).map_or_else(|| self.peers.plain_id(addr), |id| Recipient::Peer(*id));
+            let id = key.map_or_else(without_key, Recipient::key);
             if self.is_own(addr) || !self.add_peer(id, addr, PeerOrigin::Static, now) {
                 continue;
             }
@@ -162,13 +167,19 @@ impl State {
                 self.peers.remember_blocked(id, last_seen);
                 continue;
             }
-            let addr = self.dialed_at(id).filter(|addr| !self.is_own(*addr));
+            if self.knows(id) {
+                // It is a static peer, and is dialed already.
+                self.peers.was_seen(id, name, last_seen);
+                continue;
+            }
             // Without an address the contact is listed, but has no row.
-            let Some(addr) = addr.filter(|_| !self.knows(id)) else { continue };
+            let addr = self.dialed_at(id).filter(|addr| !self.is_own(*addr));
+            let Some(addr) = addr else { continue };
             if !self.add_peer(id, addr, PeerOrigin::Contact, now) {
                 continue;
             }
-            // Each is due a little later than the one before, so that they are dialed in this order.
+            // Each is due a little later than the one before, so that they are dialed in this
+            // order.
             let first = now.plus(CONTACT_SPACING.saturating_mul(u32::try_from(place).unwrap_or(u32::MAX)));
             self.peers.remember(id, name, last_seen, first, now);
             if let Some(key) = id.public_key() {

@@ -147,9 +147,13 @@ pub enum Event {
         promised: PublicKey,
         /// The key that was proven.
         offered: PublicKey,
+        /// The contact that has the proven key, if one has.
+        by: Option<Box<PeerInfo>>,
     },
     /// A peer does not accept messages from us.
     TurnedAway(PeerInfo, ByeReason),
+    /// A peer that did not accept messages from us accepts them again.
+    AcceptsAgain(PeerInfo),
     /// A decision of the user was carried out.
     Decided(Decision),
     /// A decision of the user was not carried out.
@@ -287,6 +291,7 @@ impl Event {
             | Self::Pinned(who, _)
             | Self::TakesName(who, _)
             | Self::TurnedAway(who, _)
+            | Self::AcceptsAgain(who)
             | Self::Delivery { who, .. }
             | Self::NearlyFull { who, .. }
             | Self::StayQueued(who, _)

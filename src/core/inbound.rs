@@ -179,7 +179,8 @@ impl State {
             return;
         }
         let id = Recipient::key(key);
-        // The row may be gone since: the user has forgotten the key, or trusts another in its place.
+        // The row may be gone since: the user has forgotten the key, or trusts another in its
+        // place.
         let from = self.peers.message_shown(id).unwrap_or_else(|| self.who(id));
         self.tell(Event::Message { from, text: Text::new(&*message.body), cut: false, again, row });
     }

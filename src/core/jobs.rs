@@ -8,7 +8,6 @@ use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::peer_id::Recipient;
-use crate::model::session::ByeReason;
 
 /// What a request is made for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,8 +39,8 @@ pub(super) struct Job {
     pub(super) purpose: Purpose,
     /// The key that has to be proven.
     pub(super) expect: Option<PublicKey>,
-    /// Where a session was opened for it, and who is there if the peer is welcome.
-    pub(super) met: Option<(PeerAddr, Result<Recipient, ByeReason>)>,
+    /// Where a session was opened for it, and who is there, or the key there if it is not accepted.
+    pub(super) met: Option<(PeerAddr, Result<Recipient, PublicKey>)>,
 }
 
 /// The requests under way.
@@ -98,7 +97,7 @@ impl Jobs {
         id: JobId,
         job: Job,
         addr: PeerAddr,
-        welcome: Result<Recipient, ByeReason>,
+        welcome: Result<Recipient, PublicKey>,
     ) {
         self.under_way.insert(id, Job { met: Some((addr, welcome)), ..job });
     }
@@ -108,8 +107,8 @@ impl Jobs {
         self.under_way.iter().map(|(id, job)| (*id, job))
     }
 
-    /// Gives the requests to an address to the peer that proved itself there. An unencrypted message
-    /// that is being sent belongs to the address if that peer has a key.
+    /// Gives the requests to an address to the peer that proved itself there. An unencrypted
+    /// message that is being sent belongs to the address if that peer has a key.
     pub(super) fn rebind(&mut self, from: Recipient, to: Recipient) {
         for job in self.under_way.values_mut().filter(|job| job.peer_id == from) {
             if to.public_key().is_none() || !matches!(job.purpose, Purpose::Message(_)) {

@@ -135,7 +135,7 @@ impl State {
         self.settle_watches(now);
     }
 
-    /// The program ends: whatever waits is tried once more, unless it can wait for the next run.
+    /// The program ends: tries queued messages once more, unless they can wait for the next run.
     fn last_attempts(&mut self, now: Time) {
         if !self.durable {
             self.outbox.hurry_all(now);

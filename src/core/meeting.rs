@@ -151,8 +151,8 @@ impl State {
         }
     }
 
-    /// Whether the user gave this address to a contact with another key, or its key was the first at
-    /// this address of peers.toml.
+    /// Whether the user gave this address to a contact with another key, or its key was the first
+    /// at this address of peers.toml.
     fn is_of_another(&self, addr: PeerAddr, key: PublicKey) -> bool {
         self.trust.contacts().any(|pin| pin.key != key && pin.given.contains(&addr))
     }

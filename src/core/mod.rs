@@ -245,7 +245,8 @@ impl State {
         self.own_addrs.contains(addr)
     }
 
-    /// Whether an address would be our own if its IP were one of this machine's, which is not known.
+    /// Whether an address would be our own if its IP were one of this machine's, which is not
+    /// known.
     pub fn may_be_own(&self, ip: IpAddr, port: u16) -> bool {
         self.own_addrs.may_contain(ip, port)
     }

@@ -45,7 +45,8 @@ impl OwnAddrs {
         addr.port() == self.me.port && (is_ours || is_advertised)
     }
 
-    /// Whether an address would be our own if its IP were one of this machine's, which is not known.
+    /// Whether an address would be our own if its IP were one of this machine's, which is not
+    /// known.
     pub(super) fn may_contain(&self, ip: IpAddr, port: u16) -> bool {
         port == self.me.port && self.me.bind.is_unspecified() && !ip.is_loopback() && !self.ips.contains(&ip)
     }

@@ -40,8 +40,8 @@ impl State {
             }
             return (PlainAnswer::Nothing, self.done());
         }
-        // A program that writes in another form does not understand the key in a receipt, and shows it
-        // to its user.
+        // A program that writes in another form does not understand the key in a receipt, and shows
+        // it to its user.
         let capable =
             decoded.iter().all(|piece| matches!(piece, Decoded::Message(Plain { form: Form::Standard, .. })));
         let count = decoded.len();

@@ -92,8 +92,8 @@ impl State {
         }
         let evidence = match purpose {
             Purpose::Exit(_) => None,
-            // An acknowledgement that was taken shows that a program serves the address, as any message
-            // does.
+            // An acknowledgement that was taken shows that a program serves the address, as any
+            // message does.
             Purpose::Message(_) | Purpose::Ack => Some(ProbeResult::TookMessage),
             Purpose::Connect(_) | Purpose::Probe(Probe::Connect) | Purpose::Ask => {
                 Some(ProbeResult::TookConnect)
@@ -169,8 +169,8 @@ impl State {
         self.done()
     }
 
-    /// Whether a session may be tried with a peer that has none yet. While the program ends, only for
-    /// a message, which must not be sent unencrypted for that.
+    /// Whether a session may be tried with a peer that has none yet. While the program ends, only
+    /// for a message, which must not be sent unencrypted for that.
     fn can_speak_otherwise(&self, peer_id: Recipient, purpose: Purpose) -> bool {
         let is_wanted = !self.leaving || matches!(purpose, Purpose::Ask);
         is_wanted && !matches!(self.protocol_of(peer_id), PeerProtocol::Session(_))
@@ -233,15 +233,15 @@ impl State {
         is_unasked && matches!(id, Recipient::Address(_)) && !is_awaited && self.peers.is_listed_at(at)
     }
 
-    /// Whether a peer may be given a row because of something that was under way: not if the user has
-    /// blocked or forgotten its key meanwhile.
+    /// Whether a peer may be given a row because of something that was under way: not if the user
+    /// has blocked or forgotten its key meanwhile.
     fn may_be_listed(&self, id: Recipient) -> bool {
         let is_pinned = |pin: &super::Pin| !pin.blocked;
         id.public_key().is_none() || self.pinned(id).is_some_and(is_pinned)
     }
 
-    /// Records what a result shows of a peer. A peer that took something of ours at `at` gets a row if
-    /// it has none.
+    /// Records what a result shows of a peer. A peer that took something of ours at `at` gets a row
+    /// if it has none.
     pub(super) fn observe(
         &mut self,
         peer_id: Recipient,

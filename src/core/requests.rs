@@ -74,8 +74,8 @@ impl State {
         }
     }
 
-    /// A receipt has promised a key. A session is tried at the address that promised it, and nowhere
-    /// else.
+    /// A receipt has promised a key. A session is tried at the address that promised it, and
+    /// nowhere else.
     pub(super) fn promised(
         &mut self,
         id: Recipient,

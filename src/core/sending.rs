@@ -54,10 +54,12 @@ impl State {
     /// Queues a message for one recipient and serves its queue. Tells the user if it is rejected.
     pub(super) fn send_to(&mut self, to: Recipient, new: NewMessage, now: Time) {
         let (op, id, text) = (new.op, new.message.id, Arc::clone(&new.message.body));
+        let name = new.name.clone();
         if let Err(why) = self.queue_message(to, new, now) {
             let status = DeliveryStatus::Failed(FailureReason::Rejected(why));
             let (is_first, is_plain, parts) = (true, false, (0, 1));
-            self.tell_status(StatusChange { op, to, id, status, is_first, is_plain, parts, text });
+            let change = StatusChange { op, to, id, status, is_first, is_plain, parts, text };
+            self.tell_status(change, name);
             return;
         }
         self.serve(to, now);
@@ -66,6 +68,9 @@ impl State {
     fn queue_message(&mut self, to: Recipient, new: NewMessage, now: Time) -> Result<(), RejectReason> {
         if self.is_ours(to) {
             return Err(RejectReason::Ourselves);
+        }
+        if to.public_key().is_some_and(|key| self.trust.is_unknown(key)) {
+            return Err(RejectReason::Forgotten);
         }
         let is_direct = new.is_direct;
         if is_direct {
@@ -179,7 +184,7 @@ impl State {
             OutboxOutput::SendBatch { key, messages } => {
                 self.request(Recipient::key(key), Purpose::Batch(key), Request::Messages(messages), None);
             }
-            OutboxOutput::Status(change) => self.tell_status(change),
+            OutboxOutput::Status(change) => self.tell_status(change, None),
             OutboxOutput::Duplicate(op) => {
                 self.operations.skipped(op);
                 self.settle(op);
@@ -230,22 +235,11 @@ impl State {
     }
 
     /// Tells what became of a message, and ends its part in the command with the first that is
-    /// known.
-    fn tell_status(&mut self, change: StatusChange) {
+    /// known. `name` is that of a recipient that is not known any more.
+    fn tell_status(&mut self, change: StatusChange, name: Option<PeerName>) {
         let StatusChange { op, to, id: _, status, is_first, is_plain, parts, text } = change;
-        // A message of an earlier run for a key that is not remembered may expire; the user did not
-        // forget that key.
-        let is_unknown = to.public_key().is_some_and(|key| self.trust.pin(key).is_none());
-        let is_forgotten = is_unknown && status != DeliveryStatus::Expired;
-        if is_forgotten {
-            // The user has forgotten the key, and knows.
-            if is_first && status.is_final() {
-                self.operations.skipped(op);
-                self.settle(op);
-            }
-            return;
-        }
         let mut who = self.who(to);
+        who.name = who.name.or(name);
         if is_plain {
             // If the peer has shown a key meanwhile, the message was unencrypted all the same.
             who.verification = Verification::Plain;

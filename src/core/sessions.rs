@@ -72,11 +72,12 @@ impl State {
                     let welcome = self.met_at(job.peer_id, up, env, now);
                     if let (true, Ok(id)) = (is_session, welcome) {
                         self.peers.session_opened(id);
+                        self.greeted(id, now);
                     }
                     if welcome.is_err() {
                         self.peers.refuses(key, addr);
                     }
-                    self.jobs.goes_on(id, job, addr, welcome);
+                    self.jobs.goes_on(id, job, addr, welcome.map_err(|_| key));
                     welcome.map(drop)
                 }
             },
@@ -137,7 +138,10 @@ impl State {
             self.peers.is_seen_at(id, addr);
             self.greeted(id, now);
             self.here_again(key, now);
-            if self.is_contact(id) {
+            if self.peers.refuses_us(id) {
+                // Perhaps it accepts us again.
+                self.probe(id, Probe::Dial, None);
+            } else if self.is_contact(id) {
                 // Whether it can be dialed is known before its session ends.
                 self.check_claim(key, addr);
             }
@@ -218,10 +222,6 @@ impl State {
             self.send_plain(id, purpose, Outgoing::Connect, None);
             return self.done();
         }
-        // A peer that dialed us may still refuse us after our hello, unless it takes messages.
-        if end == RequestEnd::Answered && (met.is_some() || matches!(purpose, Purpose::Batch(_))) {
-            self.peers.accepted_us(asked_for);
-        }
         // An address has become the peer that proved itself there. On a connection that was kept to
         // another address, nothing is proven here.
         let is_here = reached == dialed || asked_for.public_key().is_some();
@@ -230,6 +230,13 @@ impl State {
             Some(Ok(id)) if is_here => id,
             _ => asked_for,
         };
+        // A peer that dialed us may still refuse us after our hello, unless it takes messages.
+        if end == RequestEnd::Answered
+            && (met.is_some() || matches!(purpose, Purpose::Batch(_)))
+            && let Some(who) = self.peers.accepted_us(peer_id)
+        {
+            self.tell(Event::AcceptsAgain(who));
+        }
         let is_another = peer_id != asked_for && matches!(asked_for, Recipient::Peer(_));
         if is_another {
             // A key answered where a legacy peer was asked, and nothing is known of that one.
@@ -237,7 +244,7 @@ impl State {
         }
         let leaves = end == RequestEnd::Bye(ByeReason::Leaves);
         let result = match welcome {
-            Some(Err(_)) => SendResult::Failed(SendError::NotTrusted),
+            Some(Err(key)) => SendResult::Failed(SendError::NotTrusted(Box::new(key))),
             Some(Ok(_)) if !is_here => SendResult::Unanswered,
             _ => result_of(&end),
         };
@@ -375,7 +382,9 @@ impl State {
         if self.trust.is_misled(expected, offered) {
             let is_pinned = self.trust.pin(expected).is_some();
             let who = is_pinned.then(|| self.who(Recipient::key(expected)));
-            self.tell(Event::Misled { who, addr, promised: expected, offered });
+            let is_contact = self.trust.pin(offered).is_some_and(|pin| pin.contact && !pin.blocked);
+            let by = is_contact.then(|| Box::new(self.who(Recipient::key(offered))));
+            self.tell(Event::Misled { who, addr, promised: expected, offered, by });
         }
     }
 

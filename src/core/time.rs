@@ -3,8 +3,8 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-/// A moment of the monotonic clock, counted from the start of the program, which is the default. The
-/// core never reads a clock: its callers pass the time.
+/// A moment of the monotonic clock, counted from the start of the program, which is the default.
+/// The core never reads a clock: its callers pass the time.
 ///
 /// It counts nanoseconds from one, so that an `Option` of it is no larger: a row of the peer table
 /// holds several. It ends after 584 years.

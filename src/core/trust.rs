@@ -200,6 +200,12 @@ impl Trusted {
         self.pins.get(&key).map_or(Trust::Unpinned, |held| held.pin.trust())
     }
 
+    /// Whether a key is neither pinned nor waits for the user's decision: it was never met, or is
+    /// forgotten.
+    pub(super) fn is_unknown(&self, key: PublicKey) -> bool {
+        !self.pins.contains_key(&key) && !self.offers.iter().any(|offer| offer.met.key == key)
+    }
+
     /// The pin of a key.
     pub fn pin(&self, key: PublicKey) -> Option<&Pin> {
         self.pins.get(&key).map(|held| &held.pin)

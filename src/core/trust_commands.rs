@@ -1,5 +1,6 @@
-//! Carries out what the user decides about keys: `/trust`, `/accept`, `/block`,
-//! `/unblock`, `/add`, `/forget`, `/verify`, `/policy`. Only `/trust` moves a row and its queue from one key to another.
+//! Carries out what the user decides about keys: `/trust`, `/accept`, `/block`, `/unblock`, `/add`,
+//! `/forget`, `/verify`, `/policy`. Only `/trust` moves a row and its queue from one key to
+//! another.
 
 use super::event::{Decision, Event, Forgotten, OpId};
 use super::time::Time;
@@ -143,8 +144,8 @@ impl State {
         Ok(Decision::Forgotten(who, what))
     }
 
-    /// Forgets the alias of an address at which no peer has proven itself. Returns what there was about
-    /// the address.
+    /// Forgets the alias of an address at which no peer has proven itself. Returns what there was
+    /// about the address.
     fn forget_address(&mut self, addr: PeerAddr) -> Result<Forgotten, Unknown> {
         let to = Recipient::Address(addr);
         // Its alias is saved for the legacy peer that may be there.

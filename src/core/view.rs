@@ -1,11 +1,13 @@
 //! Questions about the state: the peer list, who a recipient is, and how it can be written to.
 
+use std::collections::BTreeSet;
+
 use super::event::{PeerInfo, Verification};
 use super::jobs::Job;
 use super::peers::Row;
 use super::time::Time;
 use super::trust::{MAX_HINTS, Pin, Trust, Trusted};
-use super::{State, UnderWay};
+use super::{PeerOrigin, State, UnderWay};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::PeerProtocol;
@@ -15,10 +17,19 @@ use crate::model::peer_id::Recipient;
 const MAX_DIALED: usize = 2 * MAX_HINTS + 1;
 
 impl State {
-    /// The table as it is believed to be, unverified, in the order of the numbers.
+    /// The table as it is believed to be, unverified, in the order of the numbers. An address that an
+    /// online peer claims, and where its key is being checked, is left out unless the user configured
+    /// it.
     pub fn rows(&self, now: Time) -> Vec<Row> {
         let with_contact = |row: Row| Row { contact: self.is_contact(row.id), ..row };
-        self.peers.list(now).into_iter().map(with_contact).collect()
+        let claimed: BTreeSet<PeerAddr> = self.claimed().collect();
+        let is_claimed = |row: &Row| matches!(row.id, Recipient::Address(addr) if claimed.contains(&addr));
+        self.peers
+            .list(now)
+            .into_iter()
+            .filter(|row| row.origin == PeerOrigin::Static || !is_claimed(row))
+            .map(with_contact)
+            .collect()
     }
 
     /// Returns how many peers are online.

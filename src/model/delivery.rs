@@ -102,4 +102,6 @@ pub enum RejectReason {
     OnlyEncrypted,
     /// The key waits for the user's decision, or is blocked.
     NotTrusted,
+    /// The key is not known any more: the user has forgotten it, or it was a stranger's.
+    Forgotten,
 }

@@ -197,8 +197,9 @@ pub enum SendError {
     NotAnswered,
     /// The peer does not accept us, or not yet, and says so.
     TurnedAway(ByeReason),
-    /// Its key waits for the user's decision, or is blocked.
-    NotTrusted,
+    /// This key answered, which waits for the user's decision, is blocked, or is refused by the
+    /// policy.
+    NotTrusted(Box<PublicKey>),
     /// Anything else, in the words of the operating system.
     Other(String),
 }

@@ -40,6 +40,14 @@ impl LegacyId {
 }
 
 impl PeerId {
+    /// The address of a legacy peer.
+    pub fn legacy_addr(self) -> Option<PeerAddr> {
+        match self {
+            Self::Key(_) => None,
+            Self::Legacy(legacy) => Some(legacy.addr()),
+        }
+    }
+
     /// The key, if the peer has one.
     pub fn key(self) -> Option<PublicKey> {
         match self {

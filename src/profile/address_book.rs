@@ -1,7 +1,7 @@
-//! What a profile knows of other peers at the start: contacts.toml has what the user decided, the
-//! store what was seen.
+//! The peers that a profile knows at the start. contacts.toml holds the user's decisions, the store
+//! what was seen.
 //!
-//! The first start with this version takes over known_peers.toml and aliases.toml.
+//! If there is no contacts.toml, known_peers.toml and aliases.toml are imported.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,42 +17,42 @@ use crate::model::peer_id::{LegacyId, PeerId, Recipient};
 use crate::model::stored::{SeenPeer, StoreOp};
 use crate::store::Store;
 
-/// Contacts, and strangers that messages were exchanged with.
+/// The contacts, and strangers that exchanged messages with the user.
 #[derive(Debug)]
 pub struct AddressBook {
-    /// What the user decided.
+    /// The user's decisions.
     pub contacts: Contacts,
-    /// What is known of keys: of contacts and of strangers.
+    /// The keys of contacts and strangers.
     pub pins: BTreeMap<PublicKey, Pin>,
     seen: BTreeMap<PeerId, SeenPeer>,
 }
 
-/// Where an [`AddressBook`] is read from.
+/// Where an [`AddressBook`] is read from, and how.
 #[derive(Clone, Copy, Debug)]
-pub struct Places<'a> {
-    /// The directory of the profile; `None` if nothing is kept.
+pub struct BookSource<'a> {
+    /// The directory of the profile. `None` if nothing is stored.
     pub folder: Option<&'a Path>,
-    /// The data directory, where earlier versions kept the aliases of all profiles.
+    /// The data directory, where earlier versions stored the aliases of all profiles.
     pub data: Option<&'a Path>,
-    /// What the user is called.
+    /// The user's name, which no alias may be.
     pub own_name: &'a Name,
-    /// Whether what is taken over from earlier versions is saved.
+    /// Whether imported contacts are saved.
     pub saves: bool,
 }
 
 impl AddressBook {
-    /// Reads contacts.toml and what `store` has seen. If there is no contacts.toml, what earlier
-    /// versions kept is taken over. `now` is in milliseconds since 1970.
+    /// Reads contacts.toml, and the seen peers from `store`. If there is no contacts.toml, imports
+    /// the files of earlier versions. `now` is in milliseconds since 1970.
     ///
     /// # Errors
-    /// If one of the files cannot be read or holds a mistake, or contacts.toml cannot be written.
-    /// What the store cannot read is left out.
-    pub fn open(places: Places<'_>, store: &mut dyn Store, now: u64) -> Result<Self, ContactsError> {
-        let mut contacts = Contacts::open(places.folder, Some(places.own_name))?;
+    /// If one of the files cannot be read or contains a mistake, or if contacts.toml cannot be
+    /// written. If the store cannot be read, no peer counts as seen.
+    pub fn open(source: BookSource<'_>, store: &mut dyn Store, now: u64) -> Result<Self, ContactsError> {
+        let mut contacts = Contacts::open(source.folder, Some(source.own_name))?;
         if contacts.was_missing()
-            && let Some(folder) = places.folder
+            && let Some(folder) = source.folder
         {
-            contacts = import(contacts, folder, places, store, now)?;
+            contacts = import(contacts, folder, source, store, now)?;
         }
         let seen: BTreeMap<PeerId, SeenPeer> =
             store.seen().unwrap_or_default().into_iter().map(|seen| (seen.id, seen)).collect();
@@ -60,7 +60,8 @@ impl AddressBook {
         Ok(Self { contacts, pins, seen })
     }
 
-    /// The contacts as the core starts with them. `now` is in milliseconds since 1970.
+    /// Returns the contacts in the form that the core starts with. `now` is in milliseconds since
+    /// 1970.
     pub fn known_contacts(&self, now: u64) -> Vec<KnownContact> {
         let known = |contact: &Contact| {
             let seen = self.seen.get(&contact.id);
@@ -73,25 +74,25 @@ impl AddressBook {
         self.contacts.all().map(known).collect()
     }
 
-    /// What was seen of a peer, if anything.
+    /// Returns when and where a peer was last seen, if it was.
     pub fn seen(&self, id: PeerId) -> Option<&SeenPeer> {
         self.seen.get(&id)
     }
 
-    /// The user's own names for peers.
+    /// Returns the aliases of the contacts.
     pub fn aliases(&self) -> BTreeMap<Recipient, Name> {
         aliases(&self.contacts)
     }
 }
 
-/// The user's own names for contacts.
+/// Returns the aliases of the contacts.
 pub fn aliases(contacts: &Contacts) -> BTreeMap<Recipient, Name> {
     let named = contacts.all().filter_map(|contact| Some((contact.id.into(), contact.alias.clone()?)));
     named.collect()
 }
 
-/// The peer that an alias or a mark of the user is saved for: at an address where no peer has proven
-/// itself it is the legacy peer there.
+/// Returns the peer whose entry in contacts.toml holds the alias or the mute of a recipient. For an
+/// IPv4 address, that is the legacy peer there; an IPv6 address has none.
 pub fn saved_for(id: Recipient) -> Option<PeerId> {
     match id {
         Recipient::Peer(id) => Some(id),
@@ -99,12 +100,12 @@ pub fn saved_for(id: Recipient) -> Option<PeerId> {
     }
 }
 
-/// The name of a contact. The file has the one that the user knows the contact by.
+/// Returns the name of a contact: the saved one, which the user knows, or else the last seen one.
 fn name_of(contact: &Contact, seen: Option<&SeenPeer>) -> Option<name::PeerName> {
     contact.name.clone().or_else(|| seen?.name.clone())
 }
 
-/// The pins of contacts with keys, and of the strangers that were seen last.
+/// Returns the pins of the contacts with keys, and of the [`MAX_STRANGERS`] strangers seen last.
 fn pins(contacts: &Contacts, seen: &BTreeMap<PeerId, SeenPeer>) -> BTreeMap<PublicKey, Pin> {
     let mut pins = BTreeMap::new();
     for contact in contacts.all() {
@@ -146,11 +147,11 @@ fn pins(contacts: &Contacts, seen: &BTreeMap<PeerId, SeenPeer>) -> BTreeMap<Publ
     pins
 }
 
-/// Takes over what earlier versions kept.
+/// Imports the contacts and aliases of earlier versions.
 fn import(
     contacts: Contacts,
     folder: &Path,
-    places: Places<'_>,
+    source: BookSource<'_>,
     store: &mut dyn Store,
     now: u64,
 ) -> Result<Contacts, ContactsError> {
@@ -159,18 +160,18 @@ fn import(
     for pin in pins.values_mut() {
         pin.contact |= written_to.binary_search(&pin.key).is_ok();
     }
-    let all = Aliases::open(places.data).map_err(ContactsError::File)?;
+    let all = Aliases::open(source.data).map_err(ContactsError::File)?;
     let aliases = all.by_peer(pins.values().filter(|pin| !pin.blocked).map(|pin| (pin.key, &*pin.addrs)));
     let pins: Vec<Pin> = pins.into_values().collect();
     let mut older = from_older(&pins, &aliases);
-    // Earlier versions took aliases that this one refuses.
-    let own_name = folded(places.own_name.as_str());
+    // Earlier versions accepted aliases that this one refuses.
+    let own_name = folded(source.own_name.as_str());
     let is_refused =
         |alias: &mut Name| name::alias(alias.as_str()).is_err() || folded(alias.as_str()) == own_name;
     older.iter_mut().for_each(|contact| drop(contact.alias.take_if(is_refused)));
-    let mut contacts = if places.saves { contacts } else { Contacts::open(None, Some(places.own_name))? };
+    let mut contacts = if source.saves { contacts } else { Contacts::open(None, Some(source.own_name))? };
     contacts.set_many(older)?;
-    if places.saves {
+    if source.saves {
         let seen = pins.into_iter().map(|pin| StoreOp::Seen {
             peer: PeerId::Key(pin.key),
             contact: contacts.get(PeerId::Key(pin.key)).is_some(),
@@ -181,7 +182,7 @@ fn import(
         if !seen.is_empty()
             && let Err(error) = store.apply(&seen, now)
         {
-            log::error!("the addresses in known_peers.toml could not be taken over: {error}");
+            log::error!("the addresses in known_peers.toml could not be imported: {error}");
         }
         known_peers::set_aside(folder);
     }

@@ -1,5 +1,5 @@
-//! `aliases.toml`, in which versions before contacts.toml kept the nicknames of all profiles. It is
-//! read once for each profile.
+//! `aliases.toml`, the aliases of all profiles in versions before contacts.toml. Each profile
+//! imports it once.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,21 +15,21 @@ use crate::model::name::Name;
 use crate::model::peer_id::{LegacyId, PeerId, Recipient};
 use crate::net;
 
-/// The file of the nicknames.
+/// The file, in the data directory.
 const ALIASES_FILE: &str = "aliases.toml";
 
-/// The version of the file in which a nickname of an address is that of the legacy peer there.
-/// Earlier files have no version, and the address may be that of a peer with a key.
+/// The version of the file from which an alias of an address belongs to the legacy peer there.
+/// Earlier files have no version, and the address can be that of a peer with a key.
 const VERSION: u32 = 2;
 
-/// Nicknames that are kept: more friends than anybody names.
+/// Aliases in the file, at most: far more than a user types.
 const MAX_ALIASES: usize = 1_000;
 
-/// The user's nicknames for peers.
+/// The user's aliases for peers.
 ///
-/// A nickname belongs to a key, or to the legacy peer at an address and to the address itself as
-/// long as no peer has proven itself there. A peer with a key never has the nickname of its
-/// address.
+/// An alias belongs to a key or to an address. The alias of an address is that of the legacy peer
+/// there, and of the address itself until a peer has proven itself there. A peer with a key never
+/// gets the alias of its address.
 #[derive(Debug)]
 pub(super) struct Aliases {
     all: BTreeMap<Recipient, Name>,
@@ -37,8 +37,8 @@ pub(super) struct Aliases {
     is_earlier: bool,
 }
 
-/// The recipient that a nickname is saved for: an IPv4 address as the legacy peer there.
-fn kept_as(id: Recipient) -> Recipient {
+/// Returns the recipient that an alias is stored for: for an IPv4 address, the legacy peer there.
+fn stored_as(id: Recipient) -> Recipient {
     let plain = match id {
         Recipient::Address(addr) => addr.plain(),
         Recipient::Peer(_) => None,
@@ -64,18 +64,18 @@ struct Entry {
 }
 
 impl Aliases {
-    /// Those that are kept in this directory, which need not exist.
+    /// Reads the file in this directory, which need not exist.
     ///
     /// # Errors
-    /// Where the file is there and cannot be read, or holds a mistake.
+    /// If the file exists and cannot be read, or contains a mistake.
     pub(super) fn open(folder: Option<&Path>) -> Result<Self, ConfigError> {
         let all = folder.map_or_else(|| Ok(BTreeMap::new()), read)?;
         let is_earlier = !all.is_empty() && folder.is_some_and(is_earlier);
         Ok(Self { all, is_earlier })
     }
 
-    /// The nicknames of all peers. Those that a file of an earlier version has for the address of a
-    /// key belong to the key. `keys` are all known keys with their addresses.
+    /// Returns the aliases of all peers. In a file of an earlier version, the alias of a key's
+    /// address belongs to the key. `keys` are all known keys with their addresses.
     pub(super) fn by_peer<'a>(
         mut self,
         keys: impl IntoIterator<Item = (PublicKey, &'a [PeerAddr])>,
@@ -88,10 +88,9 @@ impl Aliases {
         self.all
     }
 
-    /// Returns the nicknames by address that belong to a key: the address is the key's only one,
-    /// and no other key was ever there. Only a file of an earlier version has such nicknames: in
-    /// this version a nickname of an address belongs to a legacy peer, and no key gets it. `keys`
-    /// are all known keys with their addresses.
+    /// Returns the addresses whose alias belongs to a key: the address is the key's only one, and
+    /// no other known key has it. Only files of an earlier version have such aliases. `keys` are
+    /// all known keys with their addresses.
     fn with_key<'a>(
         &self,
         keys: impl IntoIterator<Item = (PublicKey, &'a [PeerAddr])>,
@@ -122,7 +121,7 @@ fn is_earlier(folder: &Path) -> bool {
 fn read(folder: &Path) -> Result<BTreeMap<Recipient, Name>, ConfigError> {
     let path = folder.join(ALIASES_FILE);
     let text = match read_text(&path) {
-        // Also where the directory is a file: nothing is kept there.
+        // `NotADirectory`: the data directory is a file, so nothing is stored there.
         Err(ConfigError::Unreadable(_, error))
             if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
         {
@@ -133,20 +132,20 @@ fn read(folder: &Path) -> Result<BTreeMap<Recipient, Name>, ConfigError> {
     aliases_of(&path, &text)
 }
 
-/// Returns the nicknames that the text of an aliases.toml lists. `path` is for errors only.
+/// Returns the aliases in the text of an aliases.toml. `path` is for errors only.
 ///
 /// # Errors
-/// The first mistake, with its line.
+/// The first mistake in the text, with its line.
 pub fn aliases_of(path: &Path, text: &str) -> Result<BTreeMap<Recipient, Name>, ConfigError> {
     parsed(path, text, parse)
 }
 
-/// The nicknames that `text` lists; a mistake with its place and a sentence.
+/// Returns the aliases in `text`, or the first mistake.
 fn parse(text: &str) -> Result<BTreeMap<Recipient, Name>, Mistake> {
     let file: AliasFile = toml::from_str(text).map_err(|error| {
         let format =
-            "A list of nicknames has [[alias]] entries, each with a `name` and a `key` or an `address`.";
-        toml_mistake(&error, format)
+            "A list of aliases has [[alias]] entries, each with a `name` and a `key` or an `address`.";
+        toml_mistake(&error, text, format)
     })?;
     let mut all = BTreeMap::new();
     for entry in file.alias {
@@ -156,7 +155,7 @@ fn parse(text: &str) -> Result<BTreeMap<Recipient, Name>, Mistake> {
         if all.len() >= MAX_ALIASES {
             return Err((
                 at,
-                format!("more than {MAX_ALIASES} nicknames are listed; keep those that you need."),
+                format!("more than {MAX_ALIASES} aliases are listed; keep those that you need."),
             ));
         }
         if all.insert(id, name).is_some() {
@@ -166,8 +165,7 @@ fn parse(text: &str) -> Result<BTreeMap<Recipient, Name>, Mistake> {
     Ok(all)
 }
 
-/// The recipient of an entry and the position that names it, or a mistake with its position and a
-/// sentence.
+/// Returns the recipient of an entry and its position in the text, or a mistake.
 fn whose(entry: &Entry) -> Result<(usize, Recipient), Mistake> {
     match (&entry.key, &entry.address) {
         (Some(key), None) => {
@@ -178,7 +176,7 @@ fn whose(entry: &Entry) -> Result<(usize, Recipient), Mistake> {
         (None, Some(address)) => {
             let at = address.span().start;
             let addr = net::parse_addr(address.get_ref()).map_err(|error| (at, format!("{error}")))?;
-            Ok((at, kept_as(Recipient::Address(addr))))
+            Ok((at, stored_as(Recipient::Address(addr))))
         }
         _ => Err((entry.name.span().start, "an [[alias]] entry has either a `key` or an `address`.".into())),
     }
@@ -199,7 +197,7 @@ mod tests {
         PublicKey::new([byte; 32])
     }
 
-    /// The aliases in such a file, given the known keys with their addresses.
+    /// Reads a file with this text, given the known keys with their addresses.
     fn read_back(text: &str, keys: &[(PublicKey, Vec<PeerAddr>)]) -> Vec<(Recipient, String)> {
         let dir = TempDir::new().unwrap();
         fs::write(dir.path().join(ALIASES_FILE), text).unwrap();
@@ -209,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn aliases_of_keys_and_addresses_are_kept_apart() {
+    fn aliases_of_keys_and_addresses_are_separate() {
         let text = format!(
             "version = 2\n[[alias]]\nkey = \"{}\"\nname = \"Bob\"\n\
              [[alias]]\naddress = \"127.0.0.1:1\"\nname = \"Boss\"\n\
@@ -217,9 +215,9 @@ mod tests {
             key(1)
         );
         let ipv6: PeerAddr = "[::1]:1".parse().unwrap();
-        let legacy = kept_as(at(1).into());
+        let legacy = stored_as(at(1).into());
         assert!(matches!(legacy, Recipient::Peer(PeerId::Legacy(_))));
-        // In this version an address is that of a legacy peer, whatever key was there.
+        // In version 2, an alias of an address never belongs to a key.
         assert_eq!(
             read_back(&text, &[(key(1), vec![at(1)])]),
             [(key(1).into(), "Bob".to_owned()), (legacy, "Boss".into()), (ipv6.into(), "Six".into())]
@@ -227,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn alias_of_an_address_moves_to_its_only_key() {
+    fn address_alias_moves_to_its_only_key() {
         let entry = |port| format!("[[alias]]\naddress = \"127.0.0.1:{port}\"\nname = \"N{port}\"\n");
         let text: String = (1..=4).map(entry).collect();
         let keys = [
@@ -238,7 +236,7 @@ mod tests {
         ];
         // Two addresses of one key, or two keys at one address, are ambiguous; no key was at the
         // fourth.
-        let legacy = |port: u16| (kept_as(at(port).into()), format!("N{port}"));
+        let legacy = |port: u16| (stored_as(at(port).into()), format!("N{port}"));
         let expected = [(key(1).into(), "N1".to_owned()), legacy(2), legacy(3), legacy(4)];
         assert_eq!(read_back(&text, &keys), expected);
     }

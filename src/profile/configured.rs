@@ -1,27 +1,26 @@
-//! The keys in peers.toml: each becomes a contact with the listed addresses as hints.
+//! The keys in peers.toml. Each becomes a contact with the listed addresses as hints.
 //!
-//! peers.toml may have come with the directory the program starts in, so it takes nothing from the
-//! known contacts: a blocked key stays blocked, and another contact keeps its name and address. The
-//! program warns if a verified contact shares an address with a listed key.
+//! peers.toml can be part of the directory that the program starts in, and so from another person.
+//! It therefore takes nothing from the known contacts: a blocked key stays blocked, and the other
+//! contacts keep their names and addresses. The program warns if a listed key has the address of a
+//! verified contact.
 
-use std::collections::BTreeSet;
-
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::{MAX_CONTACTS, MAX_HINTS, Pin, StaticPeer, Trust};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::name::folded;
 
-/// Makes contacts of the static peers with a key; drops the entry with our own key, `me`. `now` is in
-/// seconds since 1970. Returns warnings for the user, in whole sentences.
+/// Makes the static peers with a key contacts, and drops the entry with our own key, `me`. `now` is
+/// in seconds since 1970. Returns warnings for the user, as whole sentences.
 pub fn configure(
     pins: &mut BTreeMap<PublicKey, Pin>,
     peers: &mut Vec<StaticPeer>,
     me: PublicKey,
     now: u64,
 ) -> Vec<String> {
-    // The entry is about us, not about a program that has our old address now.
+    // The entry means us, even if another program has our old address now.
     peers.retain(|peer| peer.key != Some(me));
     let contacts = pins.values().filter(|pin| pin.contact && !pin.blocked);
     let named = contacts.flat_map(|pin| &pin.name);
@@ -68,7 +67,7 @@ pub fn configure(
     warnings
 }
 
-/// Warnings about verified contacts with another key that were met at a listed address.
+/// Returns warnings about verified contacts with another key that have a listed address.
 fn warnings_for(
     pins: &BTreeMap<PublicKey, Pin>,
     addr: PeerAddr,
@@ -86,8 +85,8 @@ fn warnings_for(
     })
 }
 
-/// Adds listed addresses behind the known ones, which are likelier to work. If there is no room,
-/// the last known ones that are not listed go.
+/// Adds listed addresses after the known ones, which are more likely to work. If there is no room,
+/// they replace the last known ones that are not listed.
 fn add(known: &mut Vec<PeerAddr>, listed: &[PeerAddr]) {
     for addr in listed.iter().take(MAX_HINTS) {
         if known.contains(addr) {

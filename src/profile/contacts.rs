@@ -1,7 +1,7 @@
-//! `contacts.toml`: what the user decided about other people. docs/IDENTITY.md describes the format.
+//! `contacts.toml`: the user's decisions about other people. docs/IDENTITY.md describes the format.
 //!
-//! The user may edit the file while p2p-chat runs. [`Contacts::reload`] takes over such edits, and
-//! each write changes only the entry that it is about, in the file as it then is.
+//! The user may edit the file while p2p-chat runs. [`Contacts::reload`] reads such edits. A write
+//! reads the file again and changes only its own entry.
 
 mod contact;
 mod edit;
@@ -29,14 +29,14 @@ use version::{SETTLE, Stat, Version};
 /// The file, in the directory of the profile.
 const CONTACTS_FILE: &str = "contacts.toml";
 
-/// Bytes of one entry as we write it, at most, with some room for the user's comments.
+/// Bytes of an entry that p2p-chat writes, at most, with some room for the user's comments.
 const MAX_ENTRY_BYTES: u64 = 1_600;
 
-/// Bytes of the file, at most. Any file that we write can be read again.
+/// Bytes of the file, at most. It has room for [`MAX_CONTACTS`].
 const MAX_CONTACTS_BYTES: u64 = MAX_CONTACTS as u64 * MAX_ENTRY_BYTES;
 
-/// How often a write starts over because another program changed the file meanwhile, at most. An
-/// editor saves once; a program that keeps writing is left alone.
+/// How often a write is tried if another program changes the file meanwhile, at most. An editor
+/// saves once; against a program that keeps writing, the write fails.
 const MAX_TRIES: usize = 5;
 
 /// What another program, such as the user's editor, changed in the file.
@@ -51,26 +51,30 @@ pub enum Change {
 /// The contacts of a profile.
 #[derive(Debug)]
 pub struct Contacts {
-    /// `None` if nothing is read or saved.
+    /// The file. `None` if the contacts are for this run only.
     path: Option<PathBuf>,
-    /// What the user is called, which no alias may be.
+    /// The user's name, which no alias may be.
     own_name: Option<Name>,
     all: BTreeMap<PeerId, Contact>,
     was_missing: bool,
-    /// The version of the file that was last read or written, good or bad.
+    /// The version of the file that was last read or written, with or without mistakes.
     version: Version,
-    /// The last look found no contacts in the file, while there are contacts in force.
+    /// Whether the last check found no contacts in the file, while there are contacts in force.
     emptied: bool,
-    /// What the caller does not know yet: edits by other programs.
+    /// Edits by other programs that `reload` has not returned yet.
     unreported: BTreeMap<PeerId, Change>,
+    /// The contacts in place of which these edits were taken over.
+    replaced: BTreeMap<PeerId, Option<Contact>>,
+    /// The file could not be read when it was last looked at, or held a mistake.
+    is_faulty: bool,
 }
 
 /// Contacts to set, and those to remove (`None`).
 type Edits = BTreeMap<PeerId, Option<Contact>>;
 
 impl Contacts {
-    /// Reads the file in `folder`, which has to exist by the first write. Without a folder nothing
-    /// is read or saved. No alias may be `own_name`.
+    /// Reads the file in `folder`, which has to exist by the first write. Without a folder, the
+    /// contacts are for this run only. No alias may be `own_name`.
     ///
     /// # Errors
     /// If the file exists and cannot be read, or contains a mistake.
@@ -85,49 +89,62 @@ impl Contacts {
         };
         let was_missing = version.stat == Stat::Missing;
         let (own_name, unreported) = (own_name.cloned(), BTreeMap::new());
-        Ok(Self { path, own_name, all, was_missing, version, emptied: false, unreported })
+        let replaced = BTreeMap::new();
+        Ok(Self {
+            path,
+            own_name,
+            all,
+            was_missing,
+            version,
+            emptied: false,
+            unreported,
+            replaced,
+            is_faulty: false,
+        })
     }
 
-    /// The user is called this from now on, which is the alias of no contact.
+    /// Changes the user's name, which must not be the alias of a contact.
     pub fn set_own_name(&mut self, name: Name) {
         self.own_name = Some(name);
     }
 
-    /// The contact with this alias.
+    /// Returns the contact with this alias.
     pub fn with_alias(&self, name: &Name) -> Option<PeerId> {
         aliases_of(self.all()).get(&folded(name.as_str())).copied()
     }
 
-    /// Whether there was no file when the contacts were opened, so that those of older files are to
-    /// be imported. [`Contacts::set_many`] makes the file, even with no contacts.
+    /// Whether there was no file when the contacts were opened. The caller then imports the
+    /// contacts of earlier versions with [`Contacts::set_many`], which creates the file even for
+    /// none.
     pub fn was_missing(&self) -> bool {
         self.was_missing
     }
 
-    /// All contacts, sorted by id.
+    /// Returns all contacts, sorted by id.
     pub fn all(&self) -> impl Iterator<Item = &Contact> {
         self.all.values()
     }
 
-    /// The contact with this id.
+    /// Returns the contact with this id.
     pub fn get(&self, id: PeerId) -> Option<&Contact> {
         self.all.get(&id)
     }
 
-    /// Adds or changes a contact, in force and in the file. If the user has edited its entry since
-    /// the last [`Contacts::reload`], only the fields are written that differ from those in force.
+    /// Adds or changes a contact, in force and in the file. Only the fields that differ from those
+    /// in force are written, so an edit by the user since the last [`Contacts::reload`] stays.
     ///
-    /// A name that is another contact's alias is left out: the peer chose the name, and the user
-    /// chose the alias.
+    /// A name that is another contact's alias is left out, because the peer chose the name and the
+    /// user the alias.
     ///
     /// # Errors
-    /// If the file holds a mistake or cannot be read or written, if there are too many contacts, or
-    /// if the alias is the name of another contact or the user's own. Nothing changes then.
+    /// If the file contains a mistake or cannot be read or written, if there are too many contacts,
+    /// or if the alias is another contact's or the user's own name. Nothing changes then.
     pub fn set(&mut self, contact: Contact) -> Result<(), ContactsError> {
         self.set_many(vec![contact])
     }
 
-    /// Does the same for several contacts, in one write. The last of several with one id counts.
+    /// Does the same for several contacts, in one write. If an id occurs twice, the last one
+    /// counts.
     ///
     /// # Errors
     /// As [`Contacts::set`]. Nothing changes then.
@@ -135,7 +152,26 @@ impl Contacts {
         self.write(contacts.into_iter().map(|contact| (contact.id, Some(contact.storable()))).collect())
     }
 
-    /// Removes a contact, in force and from the file. Returns whether there was one in force.
+    /// Sets several contacts and removes others (`None`), in one write.
+    ///
+    /// # Errors
+    /// As [`Contacts::set`]. Nothing changes then.
+    pub fn change_many(&mut self, edits: BTreeMap<PeerId, Option<Contact>>) -> Result<(), ContactsError> {
+        self.write(edits.into_iter().map(|(id, edit)| (id, edit.map(Contact::storable))).collect())
+    }
+
+    /// Whether the file could not be read when it was last looked at, or held a mistake.
+    pub fn is_faulty(&self) -> bool {
+        self.is_faulty
+    }
+
+    /// The contacts in place of which the last edits that [`Contacts::reload`] returned were taken
+    /// over; `None` for those that are new.
+    pub fn take_replaced(&mut self) -> BTreeMap<PeerId, Option<Contact>> {
+        std::mem::take(&mut self.replaced)
+    }
+
+    /// Removes a contact, in force and from the file. Returns whether it was in force.
     ///
     /// # Errors
     /// As [`Contacts::set`]. Nothing changes then.
@@ -145,25 +181,25 @@ impl Contacts {
         Ok(existed)
     }
 
-    /// Takes over what other programs changed in the file, and returns what the caller does not
-    /// know yet. To be called about once a second. If nothing changed, it only looks at the
-    /// metadata of the file.
+    /// Reads the file if another program changed it, and returns the changes that the caller does
+    /// not know yet. If nothing changed, it reads only the metadata, so it can be called every
+    /// second.
     ///
-    /// A version that may still be being written is taken over at a later call. A file without
-    /// contacts, or a missing one, is taken over at the second call that finds it so.
+    /// A file that another program may still be writing is read at a later call. A missing file, or
+    /// one without contacts, counts only if two calls in a row find it so.
     ///
     /// # Errors
-    /// If the file cannot be read or holds a mistake, once for each version of the file. The
-    /// contacts in force stay in force.
+    /// If the file cannot be read or contains a mistake, once for each version of the file. The
+    /// contacts in force do not change then.
     pub fn reload(&mut self) -> Result<Vec<Change>, ContactsError> {
         if let Some(path) = self.path.clone() {
-            self.look(&path)?;
+            self.check(&path)?;
         }
         Ok(std::mem::take(&mut self.unreported).into_values().collect())
     }
 
-    /// Takes over the file if it is a new version.
-    fn look(&mut self, path: &Path) -> Result<(), ContactsError> {
+    /// Reads the file if it is a new version.
+    fn check(&mut self, path: &Path) -> Result<(), ContactsError> {
         let was_emptied = std::mem::take(&mut self.emptied);
         let stat = Stat::of(path);
         if self.version.is(&stat) {
@@ -174,6 +210,7 @@ impl Contacts {
             Err(error) => {
                 let version = Version::unreadable(stat, &error);
                 let is_known = std::mem::replace(&mut self.version, version).is_unreadable_at(&stat);
+                self.is_faulty = true;
                 return if is_known { Ok(()) } else { Err(ContactsError::File(error)) };
             }
         };
@@ -190,37 +227,45 @@ impl Contacts {
             return Ok(());
         }
         self.version = version;
-        self.take_over(contacts?);
+        self.is_faulty = contacts.is_err();
+        self.put_in_force(contacts?);
         Ok(())
     }
 
-    /// Puts the contacts of the file in force and notes what differs.
-    fn take_over(&mut self, contacts: BTreeMap<PeerId, Contact>) {
+    /// Puts the contacts of the file in force and records the changes as unreported.
+    fn put_in_force(&mut self, contacts: BTreeMap<PeerId, Contact>) {
         let before = std::mem::replace(&mut self.all, contacts);
         for (id, contact) in &self.all {
             if before.get(id) != Some(contact) {
+                self.replaced.entry(*id).or_insert_with(|| before.get(id).cloned());
                 self.unreported.insert(*id, Change::Set(contact.clone()));
             }
         }
         for (id, contact) in before {
             if !self.all.contains_key(&id) {
+                self.replaced.entry(id).or_insert_with(|| Some(contact.clone()));
                 self.unreported.insert(id, Change::Removed(contact));
             }
         }
     }
 
-    /// Makes edits in force and in the file.
+    /// Applies edits in force and in the file.
     fn write(&mut self, edits: Edits) -> Result<(), ContactsError> {
         let Some(path) = self.path.clone() else {
             let (done, all) = self.merged(&self.all, &edits)?;
             self.all = all;
-            self.note_written(edits, done);
+            self.update_unreported(edits, done);
             return Ok(());
         };
         for _ in 0..MAX_TRIES {
-            let (version, text) = version::read(&path).map_err(ContactsError::File)?;
+            let stat = Stat::of(&path);
+            let (version, text) = version::read(&path).map_err(|error| {
+                self.is_faulty = true;
+                self.version = Version::unreadable(stat, &error);
+                ContactsError::File(error)
+            })?;
             if !version.has_content_of(&self.version) && !version.stat.is_settled() {
-                // The system does not say when another program is done with a file.
+                // Another program may still be writing: there is no event for the end of it.
                 thread::sleep(SETTLE);
                 continue;
             }
@@ -231,8 +276,8 @@ impl Contacts {
         Err(ContactsError::Busy(path))
     }
 
-    /// Makes edits in a version of the file, and in force. Returns false, and changes nothing, if
-    /// the file has changed again.
+    /// Applies edits in a version of the file, and in force. Returns `false` and changes nothing if
+    /// the file has changed since this version.
     fn write_into(
         &mut self,
         path: &Path,
@@ -241,7 +286,14 @@ impl Contacts {
         edits: &Edits,
     ) -> Result<bool, ContactsError> {
         let own_name = self.own_name.as_ref();
-        let document = parsed(path, text, own_name)?;
+        let document = match parsed(path, text, own_name) {
+            Ok(document) => document,
+            Err(error) => {
+                // The caller tells this mistake; the next look need not.
+                (self.version, self.is_faulty) = (version, true);
+                return Err(error);
+            }
+        };
         let saved = document.contacts();
         if saved.is_empty() && !self.all.is_empty() {
             return Err(ContactsError::Gone(path.to_owned()));
@@ -253,7 +305,7 @@ impl Contacts {
             return Err(ContactsError::TooLarge(path.to_owned(), MAX_CONTACTS_BYTES));
         }
         if new != text {
-            // What is in force is what the next start reads.
+            // Parsed, so that the contacts in force are those that the next start reads.
             all = parsed(path, &new, own_name)?.into_contacts();
             if Stat::of(path) != version.stat {
                 return Ok(false);
@@ -262,14 +314,15 @@ impl Contacts {
                 .map_err(|error| ContactsError::Unwritable(path.to_owned(), error))?;
             version = Version::written(path, &new);
         }
-        (self.version, self.emptied) = (version, false);
-        self.take_over(saved);
+        (self.version, self.emptied, self.is_faulty) = (version, false, false);
+        self.put_in_force(saved);
         self.all = all;
-        self.note_written(edits.clone(), done);
+        self.update_unreported(edits.clone(), done);
         Ok(true)
     }
 
-    /// The edits as they are made on `saved`, and the contacts after them.
+    /// Merges edits into `saved`, the contacts in the file. Returns the merged edits, and all
+    /// contacts after them.
     fn merged(
         &self,
         saved: &BTreeMap<PeerId, Contact>,
@@ -305,9 +358,9 @@ impl Contacts {
         Ok((done, all))
     }
 
-    /// Notes edits that were made, and of which the caller therefore knows, except where they were
-    /// made otherwise.
-    fn note_written(&mut self, asked: Edits, done: Edits) {
+    /// Drops unreported changes that the caller overwrote. An edit that was merged into something
+    /// else becomes an unreported change.
+    fn update_unreported(&mut self, asked: Edits, done: Edits) {
         for ((id, asked), done) in asked.into_iter().zip(done.into_values()) {
             match done {
                 Some(contact) if asked.as_ref() != Some(&contact) => {
@@ -319,7 +372,7 @@ impl Contacts {
     }
 }
 
-/// The document in the text of a file.
+/// Parses the text of a file. `path` is for errors only.
 fn parsed<'t>(path: &Path, text: &'t str, own_name: Option<&Name>) -> Result<Document<'t>, ContactsError> {
     config::parsed(path, text, |text| parse::parse(text, own_name)).map_err(ContactsError::File)
 }

@@ -1,4 +1,4 @@
-//! The directory of a profile, and how it is named after the profile.
+//! The directory of a profile, whose name is made from the profile's name.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,28 +9,29 @@ use unicode_normalization::UnicodeNormalization;
 use crate::model::name::{MAX_NAME_BYTES, Name};
 use crate::model::untrusted::is_harmless;
 
-/// Bytes of a directory's name. File systems take 255, but some programs that copy them take less.
+/// Bytes of a directory name, at most. File systems allow 255, some copying programs less.
 const MAX_DIRECTORY_BYTES: usize = 100;
 
-/// Bytes of the digest that tells long names apart, written as two hexadecimal digits each.
+/// Bytes of the digest that distinguishes long names. Each is written as two hexadecimal digits.
 const DIGEST_BYTES: usize = 8;
 
-/// The characters before the digest of a long name.
+/// Bytes of a long name before its digest.
 const CUT_BYTES: usize = MAX_DIRECTORY_BYTES - 1 - 2 * DIGEST_BYTES;
 
 /// A profile, by its directory.
 ///
-/// The directory is called after the first name of the profile, or as `--profile` says. It never
-/// changes. Two names that differ in nothing but case mean the same directory.
+/// The directory is named after the first name of the profile, or as `--profile` says. It never
+/// changes. Names that differ only in case have the same directory.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Profile {
     directory: String,
 }
 
 impl Profile {
-    /// Returns the profile called `text`: small letters, digits, `_` and `-` stay, every other byte
-    /// is written as `%` and two hexadecimal digits, so that no file system takes two profiles for
-    /// one. A long name is cut and ends in `+` and the beginning of its SHA-256.
+    /// Returns the profile called `text`. In the directory's name, lower-case letters, digits, `_`
+    /// and `-` stay. Every other byte is written as `%` and two hexadecimal digits, so that two
+    /// profiles never share a directory, even on a file system that ignores case. A long name is
+    /// cut and ends in `+` and the beginning of its SHA-256.
     fn called(text: &str) -> Self {
         let directory: String = text
             .nfc()
@@ -56,13 +57,13 @@ impl Profile {
         Self { directory: directory.to_owned() }
     }
 
-    /// The name of the directory.
+    /// Returns the name of the directory.
     pub fn directory(&self) -> &str {
         &self.directory
     }
 
-    /// The name that the directory was made from, in small letters; `None` if it was cut or another
-    /// program made it.
+    /// Returns the name that the directory was made from, in lower case. `None` if that was cut, or
+    /// if another program made the directory.
     pub fn text(&self) -> Option<String> {
         let mut bytes = Vec::new();
         let mut rest = self.directory.bytes();
@@ -79,8 +80,8 @@ impl Profile {
         (Self::called(&text) == *self && is_harmless(&text)).then_some(text)
     }
 
-    /// The name of the profile while its profile.toml gives none: that of its directory, changed if
-    /// it would be no valid name.
+    /// Returns the name of a profile whose profile.toml has none: that of its directory, changed if
+    /// it is not a valid name.
     pub(super) fn default_name(&self) -> Option<Name> {
         let text = self.text()?;
         match text.parse::<Name>() {
@@ -96,7 +97,7 @@ impl From<&Name> for Profile {
     }
 }
 
-/// Writes what `--profile` takes to mean this profile.
+/// Writes the argument of `--profile` that means this profile.
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text().unwrap_or_else(|| self.directory.clone()))
@@ -120,7 +121,7 @@ impl FromStr for Profile {
     }
 }
 
-/// Whether this is the directory of a long name, as lists of profiles show it.
+/// Whether `text` is the directory of a long name, as lists of profiles show it.
 fn is_cut(text: &str) -> bool {
     let is_digit = |c: char| matches!(c, '0'..='9' | 'a'..='f');
     let is_letter = |c: char| is_digit(c) || matches!(c, 'g'..='z' | '_' | '-' | '%');
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_called_after_its_profile() {
+    fn directory_is_named_after_its_profile() {
         for (name, expected) in [
             ("Alice", "alice"),
             ("bob_2-b", "bob_2-b"),
@@ -153,7 +154,7 @@ mod tests {
         ] {
             assert_eq!(folder(name), expected);
         }
-        // SHA-256 of 101 times `x`, as sha256sum has it.
+        // The digits are from `sha256sum` of 101 times `x`.
         assert_eq!(folder(&"X".repeat(101)), format!("{}+c675a2e604b0cd12", "x".repeat(83)));
     }
 
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_no_profile_can_have_is_refused_with_a_sentence() {
+    fn invalid_profile_name_is_refused_with_a_sentence() {
         for wrong in ["", " ", "a\nb", "\u{1b}[2J", "\u{202e}", &"x".repeat(129)] {
             assert!(wrong.parse::<Profile>().unwrap_err().ends_with('.'));
         }
@@ -189,7 +190,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_folder_is_one_that_every_file_system_takes(name in "\\PC{1,32}") {
+        fn directory_suits_every_file_system(name in "\\PC{1,32}") {
             if let Ok(profile) = name.parse::<Profile>() {
                 let folder = profile.directory().to_owned();
                 prop_assert!((1..=MAX_DIRECTORY_BYTES).contains(&folder.len()));
@@ -198,7 +199,7 @@ mod tests {
         }
 
         #[test]
-        fn two_profiles_have_two_folders(one in "[a-z%+_é]{1,40}", other in "[a-z%+_é]{1,40}") {
+        fn profiles_never_share_a_directory(one in "[a-z%+_é]{1,40}", other in "[a-z%+_é]{1,40}") {
             prop_assert_eq!(folder(&one) == folder(&other), one == other);
         }
     }

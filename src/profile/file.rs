@@ -1,4 +1,4 @@
-//! `profile.toml`: what a profile is called, and where it listens.
+//! `profile.toml`: the name and the port of a profile.
 
 use std::io;
 use std::path::Path;
@@ -14,10 +14,10 @@ use crate::model::name::{MAX_NAME_BYTES, Name, folded};
 /// The name of the file, in the directory of the profile.
 pub(super) const PROFILE_FILE: &str = "profile.toml";
 
-/// Bytes of the file: with the names below it has less than 4 KiB, the rest is for comments.
+/// Bytes of the file, at most. Names and ports take less than 4 KiB, the rest is for comments.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
-/// Former names that are kept: more than anyone is still addressed by. The oldest go first.
+/// Former names in the file, at most: more than are still in use. The oldest go first.
 const MAX_FORMER_NAMES: usize = 20;
 
 const NAME: &str = "name";
@@ -28,29 +28,29 @@ const REPLACEMENT_PORT: &str = "replacement_port";
 /// The content of a `profile.toml`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct ProfileFile {
-    /// The current name; `None` before the first start of a version that stores it.
+    /// The current name. `None` before the first start of a version that stores it.
     pub(super) name: Option<Name>,
     /// Earlier names, the oldest first.
     pub(super) former_names: Vec<String>,
-    /// The port that the profile listens at unless the user says otherwise.
+    /// The port that the profile listens on unless the user says otherwise.
     pub(super) port: Option<u16>,
     /// The port of the last run, if `port` could not be used.
     pub(super) replacement_port: Option<u16>,
 }
 
 impl ProfileFile {
-    /// The port of the last run, which may be going on.
+    /// Returns the port of the last run, which may still be running.
     pub(super) fn last_port(&self) -> Option<u16> {
         self.replacement_port.or(self.port)
     }
 }
 
-/// The port that a run listens at.
+/// The port that a run listens on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ListeningPort {
-    /// The one of the profile from now on.
+    /// The port of the profile from now on.
     Own(u16),
-    /// One that was free, while the one of the profile could not be used.
+    /// A free port, because the port of the profile could not be used.
     Replacement(u16),
 }
 
@@ -85,7 +85,7 @@ fn text_of(path: &Path) -> Result<String, ConfigError> {
 /// Returns the content of the file, or a mistake with its position.
 fn parse(text: &str) -> Result<ProfileFile, Mistake> {
     let raw: Raw = toml::from_str(text)
-        .map_err(|error| toml_mistake(&error, "A profile.toml has lines like `name = \"Alice\"`."))?;
+        .map_err(|error| toml_mistake(&error, text, "A profile.toml has lines like `name = \"Alice\"`."))?;
     let name = raw
         .name
         .map(|name| name.get_ref().parse::<Name>().map_err(|error| (name.span().start, error.to_string())));
@@ -106,10 +106,10 @@ fn parse(text: &str) -> Result<ProfileFile, Mistake> {
     })
 }
 
-/// Stores the name of the profile in this directory. The name before it becomes a former one.
+/// Stores the name of the profile in this directory. The old name becomes a former one.
 ///
 /// # Errors
-/// If the file cannot be read, contains a mistake or cannot be written. It stays as it was then.
+/// If the file cannot be read, contains a mistake or cannot be written. It is unchanged then.
 pub(super) fn save_name(folder: &Path, name: &Name) -> Result<(), ProfileError> {
     update(folder, |before, table| {
         let mut former = before.former_names.clone();
@@ -125,8 +125,8 @@ pub(super) fn save_name(folder: &Path, name: &Name) -> Result<(), ProfileError> 
     })
 }
 
-/// Stores the port at which the profile in this directory listens. A replacement leaves the port of
-/// the profile as it is.
+/// Stores the port that the profile in this directory listens on. A replacement does not change the
+/// port of the profile.
 ///
 /// # Errors
 /// As [`save_name`].
@@ -141,21 +141,19 @@ pub(super) fn save_port(folder: &Path, port: ListeningPort) -> Result<(), Profil
     })
 }
 
-/// Reads the file, changes it and replaces it if that made a difference. Unknown keys stay, comments
-/// do not.
+/// Reads the file, changes it, and replaces it if it differs. Unknown keys stay, comments do not.
 fn update(folder: &Path, change: impl FnOnce(&ProfileFile, &mut Table)) -> Result<(), ProfileError> {
     let path = folder.join(PROFILE_FILE);
     let text = text_of(&path).map_err(ProfileError::File)?;
     let before = read(folder).map_err(ProfileError::File)?;
-    // It was parsed as a table a line before.
+    // `read` has parsed the same text, so this does not fail.
     let mut table = text.parse::<Table>().unwrap_or_default();
     let unchanged = table.clone();
     change(&before, &mut table);
     if table == unchanged {
         return Ok(());
     }
-    let text =
-        format!("# What this profile is called and where it listens. p2p-chat replaces this file.\n{table}");
+    let text = format!("# The name and the port of this profile. p2p-chat replaces this file.\n{table}");
     files::replace(&path, text.as_bytes()).map_err(|error| ProfileError::Unwritable(path, error))
 }
 
@@ -251,12 +249,16 @@ mod tests {
     fn mistakes_are_reported_with_their_line() {
         for (text, line, words) in [
             ("name = ", 1, "A profile.toml has lines like"),
-            ("\nname = 5", 2, "invalid type"),
+            ("\nname = 5", 2, "a text in quotation marks has to stand here instead of `5`. A profile"),
             ("name = \"a b\"", 1, "how about `a_b`?"),
             ("\n\nport = 0", 3, "a number from 1 to 65535"),
             ("port = 65536", 1, "a number from 1 to 65535"),
             ("port = 1\nreplacement_port = -1", 2, "a number from 1 to 65535"),
-            ("former_names = \"Zoe\"", 1, "invalid type"),
+            (
+                "former_names = \"Zoe\"",
+                1,
+                "a list in square brackets has to stand here instead of the text \"Zoe\"",
+            ),
             (&format!("former_names = [\"{}\"]", "x".repeat(129)), 1, "at most 128 bytes"),
         ] {
             let (at, what) = parse(text).unwrap_err();
@@ -266,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn file_with_mistake_is_left_as_it_is() {
+    fn file_with_a_mistake_is_unchanged() {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join(PROFILE_FILE);
         fs::write(&path, "name = ").unwrap();

@@ -1,9 +1,9 @@
-//! The file of a key: three lines that a person can read, copy and write down.
+//! The key file: three lines that a person can read, copy and write down.
 //!
 //! ```text
 //! p2p-chat key 1
 //! secret <the seed, 32 bytes in base32>
-//! public <the key that it makes, the same way>
+//! public <the public key, in base32>
 //! ```
 
 use std::fmt;
@@ -15,13 +15,13 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 
 use crate::model::key::{KEY_BYTES, PublicKey};
 
-/// The first line: what this is, and the version of the format.
+/// The first line, with the version of the format.
 const TITLE: &str = "p2p-chat key 1";
 
-/// Bytes that are read of a file: it has 135, or a few more where somebody copied it by hand.
+/// Bytes of a key file, at most. It has 135, and a few more if it was copied by hand.
 const MAX_BYTES: u64 = 1_000;
 
-/// A secret and the key that it makes.
+/// A private key and its public key.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Pair {
     /// What RFC 8032, section 5.1.5 calls the private key. It is never shown.
@@ -30,7 +30,8 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// The pair of this seed. `None` never happens to one from a good random source, as far as is known.
+    /// Returns the pair of this seed. `None` if `ring` rejects the seed, which is not expected of a
+    /// random one.
     pub(super) fn from_seed(seed: [u8; KEY_BYTES]) -> Option<Self> {
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).ok()?;
         Some(Self { seed, public: PublicKey::new(pair.public_key().as_ref().try_into().ok()?) })
@@ -43,20 +44,21 @@ impl fmt::Debug for Pair {
     }
 }
 
-/// What stands in the file.
+/// Returns the text of the file.
 pub(super) fn text_of(pair: &Pair) -> String {
-    // A seed has as many bytes as a key, and is written the same way.
+    // A seed has as many bytes as a public key and the same text form.
     format!("{TITLE}\nsecret {}\npublic {}\n", PublicKey::new(pair.seed), pair.public)
 }
 
-/// The beginning of the file, a byte longer than it may be.
+/// Reads the file, but at most one byte more than is allowed.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// The pair in the file, or a whole sentence that says what is wrong with it, and repeats nothing that stands there.
+/// Returns the pair in the file, or a sentence about its first mistake. The sentence quotes nothing
+/// from the file, which may hold the secret.
 pub(super) fn parse(bytes: &[u8]) -> Result<Pair, String> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(format!("It has more than {MAX_BYTES} bytes."));
@@ -95,17 +97,17 @@ mod tests {
         public 25njqamcweflpvkl73j4szahhihoc4xt3ktcgjnpaingr5yhkena\n";
 
     #[test]
-    fn the_file_is_read_as_it_is_written_and_as_it_is_documented() {
+    fn documented_and_written_files_can_be_read() {
         let pair = Pair::from_seed([7; KEY_BYTES]).unwrap();
         assert_eq!(parse(text_of(&pair).as_bytes()), Ok(pair));
         let pair = parse(VECTOR.as_bytes()).unwrap();
         assert_eq!((pair.seed[0], text_of(&pair).as_str()), (0x9d, VECTOR));
-        // As an editor of another system writes it.
+        // With the line ends of Windows.
         assert_eq!(parse(VECTOR.replace('\n', "\r\n").as_bytes()), Ok(pair));
     }
 
     #[test]
-    fn the_beginning_of_a_file_is_no_key() {
+    fn truncated_file_is_refused() {
         // Only the last line end may be missing.
         for length in 0..VECTOR.len() - 1 {
             assert!(parse(&VECTOR.as_bytes()[..length]).is_err(), "{length}");
@@ -113,10 +115,10 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_character_is_seen_and_the_secret_is_not_told() {
+    fn error_about_a_changed_character_hides_the_secret() {
         for at in 0..VECTOR.len() - 1 {
             let mut bytes = VECTOR.as_bytes().to_vec();
-            // To another character that may stand there, or to one that may not.
+            // Valid and invalid characters.
             for other in *b"ab \xff" {
                 bytes[at] = other;
                 if bytes == VECTOR.as_bytes() {
@@ -130,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_is_told() {
+    fn each_mistake_has_its_own_error() {
         for (text, words) in [
             (String::new(), "It is empty."),
             (VECTOR.replace("key 1", "key 2"), "not `p2p-chat key 1`"),
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_not_shown() {
+    fn debug_output_hides_the_secret() {
         let pair = Pair::from_seed([7; KEY_BYTES]).unwrap();
         assert_eq!(format!("{pair:?}"), format!("Pair {{ public: {}, .. }}", pair.public));
     }

@@ -1,4 +1,4 @@
-//! `known_peers.toml`, in which versions before contacts.toml kept the pinned keys. It is read once.
+//! `known_peers.toml`, the pinned keys in versions before contacts.toml. It is imported once.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,10 +17,10 @@ use crate::net;
 /// The file, in the directory of the profile.
 const KNOWN_FILE: &str = "known_peers.toml";
 
-/// Bytes of the file, at most: as earlier versions wrote it.
+/// Bytes of the file, at most: the limit of the versions that wrote it.
 const MAX_KNOWN_BYTES: u64 = MAX_PINS as u64 * 1_200;
 
-/// What the file is called after its pins were taken over.
+/// The name of the file after its import.
 const SET_ASIDE: &str = "known_peers.toml.old";
 
 /// Reads the pins in `folder`.
@@ -37,7 +37,7 @@ pub(super) fn read(folder: &Path) -> Result<BTreeMap<PublicKey, Pin>, ConfigErro
     }
 }
 
-/// Renames the file, whose pins were taken over.
+/// Renames the file after its import.
 pub(super) fn set_aside(folder: &Path) {
     let renamed = std::fs::rename(folder.join(KNOWN_FILE), folder.join(SET_ASIDE));
     if let Err(error) = renamed
@@ -47,7 +47,7 @@ pub(super) fn set_aside(folder: &Path) {
     }
 }
 
-/// The pins in the text of a file.
+/// Returns the pins in the text of a file. `path` is for errors only.
 pub(crate) fn pins_of(path: &Path, text: &str) -> Result<BTreeMap<PublicKey, Pin>, ConfigError> {
     parsed(path, text, parse)
 }
@@ -78,7 +78,7 @@ fn parse(text: &str) -> Result<BTreeMap<PublicKey, Pin>, Mistake> {
     let file: File = toml::from_str(text).map_err(|error| {
         let format = "A list of known peers has [[peer]] entries, each with a `key` and `first_seen`, and perhaps `name`, \
                       `addresses`, `contact`, `verified` and `blocked`.";
-        toml_mistake(&error, format)
+        toml_mistake(&error, text, format)
     })?;
     let mut pins = BTreeMap::new();
     let (mut contacts, mut strangers) = (0, 0);

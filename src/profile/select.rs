@@ -1,21 +1,21 @@
-//! The profiles on this machine, and which of them the user means.
+//! The profiles on this machine, and which one the user means.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use super::{KEY_FILE, PROFILES, Profile, ProfileError, file};
-use crate::cli::{Cli, Misused};
+use crate::cli::{Cli, Misused, NameSource};
 use crate::model::name::{Name, folded, quoted};
 
-/// The file of the messages; `store` has the same constant.
+/// The database of `store`, which has the same constant.
 const HISTORY_FILE: &str = "history.db";
 
-/// How similar two names are (1 is equal) if the one may be a mistyped other; the same value as for
-/// mistyped settings.
+/// How similar two names have to be (1 is equal) for a suggestion. Mistyped settings use the same
+/// value.
 const SIMILAR: f64 = 0.8;
 
-/// Profiles that a sentence lists at most.
+/// Profiles that a sentence lists, at most.
 const MAX_LISTED: usize = 20;
 
 /// A profile on the disk.
@@ -31,7 +31,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// Its name, with its directory if that is called otherwise.
+    /// Returns its name, and its directory if that has another name.
     pub fn label(&self) -> String {
         if self.profile == Profile::from(&self.name) {
             return self.name.to_string();
@@ -43,7 +43,7 @@ impl Found {
         folded(self.name.as_str()) == folded(name)
     }
 
-    /// Whether it had this name, or its directory has.
+    /// Whether it once had this name, or its directory has it.
     fn was_called(&self, name: &Name) -> bool {
         let wanted = folded(name.as_str());
         let directory = self.profile.text();
@@ -66,21 +66,21 @@ pub struct Damaged {
     pub profile: Profile,
     /// A sentence that says why.
     pub why: String,
-    /// Only the name is missing, so `--name` helps.
+    /// Whether only the name is missing, so that `--name` helps.
     pub nameless: bool,
 }
 
-/// The answer to which profile has a name.
+/// The profile that has a name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Named {
     /// This one.
     Known(Found),
-    /// None. This one has a similar name, if any.
+    /// None. Holds the most similar name, if one is similar.
     Unknown(Option<Name>),
 }
 
 impl Profiles {
-    /// Reads the profiles in the data directory. Without one there are none.
+    /// Reads the profiles in the data directory. Without a data directory there are none.
     ///
     /// # Errors
     /// If the directory cannot be listed.
@@ -95,7 +95,7 @@ impl Profiles {
             Err(error)
                 if matches!(
                     error.kind(),
-                    // A directory that cannot be entered is reported when the profile is opened.
+                    // `Identity::open` reports a directory that cannot be read.
                     io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied
                 ) =>
             {
@@ -104,7 +104,7 @@ impl Profiles {
             entries => entries.map_err(|error| ProfileError::Io(folder.to_owned(), error))?,
         };
         for entry in entries.flatten() {
-            // Directories that p2p-chat makes have ASCII names.
+            // Directories that p2p-chat creates have ASCII names.
             if let Ok(directory) = entry.file_name().into_string()
                 && is_profile(&entry.path())
             {
@@ -148,13 +148,13 @@ impl Profiles {
         &self.damaged
     }
 
-    /// Whether there is no profile, not even a damaged one.
+    /// Whether there is no profile at all, damaged ones included.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty() && self.damaged.is_empty()
     }
 
-    /// Returns the profile in a directory; `None` if there is none. `name` is what it is called if it
-    /// has no name yet.
+    /// Returns the profile in a directory, or `None` if there is none. If the profile has no name
+    /// yet, it gets `name`.
     ///
     /// # Errors
     /// If its name is unknown.
@@ -174,8 +174,8 @@ impl Profiles {
         }
     }
 
-    /// Returns the profiles that have this name now. There are several only if a profile.toml was
-    /// edited or copied by hand.
+    /// Returns the profiles with this name. There are several only if a profile.toml was edited or
+    /// copied by hand.
     pub fn called(&self, name: &Name) -> Vec<&Found> {
         self.found.iter().filter(|found| found.is_called(name.as_str())).collect()
     }
@@ -201,7 +201,7 @@ impl Profiles {
     /// Checks that a new profile can be created.
     ///
     /// # Errors
-    /// If a profile.toml holds a mistake: the name of the new profile may stand in it.
+    /// If a profile.toml contains a mistake: it may hold the name of the new profile.
     pub fn check_new(&self) -> Result<(), Misused> {
         match self.damaged.iter().find(|damaged| !damaged.nameless) {
             Some(damaged) => Err(Misused::new(&damaged.why)),
@@ -209,11 +209,12 @@ impl Profiles {
         }
     }
 
-    /// Returns the profile that has this name now.
+    /// Returns the profile with this name. `source` is where the name was given.
     ///
     /// # Errors
-    /// If a profile had the name once, several have it now, or a profile's name is unknown.
-    pub fn named(&self, name: &Name) -> Result<Named, Misused> {
+    /// If several profiles have the name. If no profile has it, but one had it before or the name
+    /// of one is unknown.
+    pub fn named(&self, name: &Name, source: &NameSource) -> Result<Named, Misused> {
         match self.called(name)[..] {
             [] => {}
             [one] => return Ok(Named::Known(one.clone())),
@@ -225,9 +226,14 @@ impl Profiles {
             }
         }
         if let Some(found) = self.once_called(name) {
+            let now = &found.name;
+            let advice = match source {
+                NameSource::Flag => format!("Use --name {now}, or"),
+                NameSource::Variable => format!("Set P2P_CHAT_NAME to {now}, or use"),
+                NameSource::File(path) => format!("Change `name` in {} to {now}, or use", path.display()),
+            };
             return Err(Misused::new(format!(
-                "{name} is now {now}. Use --name {now}, or --profile NEW for another identity.",
-                now = found.name
+                "{name} is now {now}. {advice} --profile NEW for another identity."
             )));
         }
         if let Some(damaged) = self.damaged.first() {
@@ -236,11 +242,11 @@ impl Profiles {
         Ok(Named::Unknown(self.similar(name)))
     }
 
-    /// Returns the profile that a command without `--new` works with: by `--profile`, by `--name`,
-    /// or the only one.
+    /// Returns the profile for a command that creates none: the one that `--profile` or `--name`
+    /// says, or the only one.
     ///
     /// # Errors
-    /// If there is no such profile, or it is unclear which one is meant.
+    /// If there is no such profile, or there are several and the user named none.
     pub fn existing(&self, cli: &Cli) -> Result<Found, Misused> {
         if self.is_empty() {
             return Err(Misused::new(
@@ -256,7 +262,7 @@ impl Profiles {
         let Some(name) = &cli.name else {
             return self.only()?.ok_or_else(|| self.several());
         };
-        match self.named(name)? {
+        match self.named(name, &cli.name_source)? {
             Named::Known(found) => Ok(found),
             Named::Unknown(similar) => {
                 let similar = similar.map_or_else(String::new, |similar| format!(" Did you mean {similar}?"));
@@ -265,7 +271,7 @@ impl Profiles {
         }
     }
 
-    /// Returns the only profile; `None` if there are several, or none.
+    /// Returns the only profile, or `None` if there are several or none.
     ///
     /// # Errors
     /// If its profile.toml cannot be used.
@@ -277,22 +283,22 @@ impl Profiles {
         }
     }
 
-    /// The error for a start that does not say which of several profiles is meant.
+    /// Returns the error for a start that names none of several profiles.
     pub fn several(&self) -> Misused {
-        // They are sorted by name.
+        // Profiles with the same name are neighbours: they are sorted by name.
         let has_namesakes = self.found.windows(2).any(|pair| pair[0].is_called(pair[1].name.as_str()));
         let or = if has_namesakes { " or --profile PROFILE" } else { "" };
         Misused::new(format!("{} Choose one with --name NAME{or}.", self.sentence()))
     }
 
-    /// Says which profiles there are.
+    /// Returns a sentence that lists the profiles.
     fn sentence(&self) -> String {
         let found = self.found.iter().map(Found::label);
         let damaged = self.damaged.iter().map(|damaged| format!("profile {} (damaged)", damaged.profile));
         format!("The profiles are: {}.", listed(found.chain(damaged)))
     }
 
-    /// The name of a profile that `name` may be mistyped for.
+    /// Returns the most similar profile name, if `name` may be a mistyped form of it.
     pub fn similar(&self, name: &Name) -> Option<Name> {
         let wanted = folded(name.as_str());
         let similarity = |found: &&Found| strsim::jaro_winkler(&folded(found.name.as_str()), &wanted);
@@ -310,18 +316,18 @@ fn listed(labels: impl Iterator<Item = String>) -> String {
     if more > 0 { format!("{labels} and {more} more") } else { labels }
 }
 
-/// Whether a directory is a profile. One without a key is if it has a name or messages: its key was
-/// moved away.
+/// Whether a directory is a profile. A directory with a name or messages but no key is one, too:
+/// its key was moved away.
 fn is_profile(folder: &Path) -> bool {
     [KEY_FILE, file::PROFILE_FILE, HISTORY_FILE]
         .iter()
         .any(|name| fs::symlink_metadata(folder.join(name)).is_ok())
 }
 
-/// Gives the profile in this directory another name, which no other profile may have.
+/// Renames the profile in this directory.
 ///
 /// # Errors
-/// If another profile has the name, or it cannot be stored. Nothing changes then.
+/// If another profile has the name, or it cannot be stored. The old name stays then.
 pub fn rename(folder: &Path, name: &Name) -> Result<(), ProfileError> {
     let profiles = folder.parent().map_or_else(|| Ok(Profiles::default()), Profiles::in_folder)?;
     let own = folder.file_name().and_then(|own| own.to_str()).map(Profile::in_directory);
@@ -329,7 +335,7 @@ pub fn rename(folder: &Path, name: &Name) -> Result<(), ProfileError> {
     file::save_name(folder, name)
 }
 
-/// The directory of a new profile called `name`, or as `--profile` says.
+/// Returns the new profile that `--profile` says, or else the one for `name`.
 pub fn new_profile(cli: &Cli, name: &Name) -> Profile {
     cli.profile.clone().unwrap_or_else(|| Profile::from(name))
 }

@@ -19,7 +19,7 @@ fn created(cli: &Cli, name: &str) -> PublicKey {
 }
 
 #[test]
-fn a_profile_has_one_key_and_another_profile_another() {
+fn each_profile_has_its_own_key() {
     let dir = TempDir::new().unwrap();
     let cli = cli(dir.path());
     let alice = Identity::open(&cli, &profile("Alice")).unwrap();
@@ -33,7 +33,7 @@ fn a_profile_has_one_key_and_another_profile_another() {
 }
 
 #[test]
-fn created_key_is_the_one_that_is_used() {
+fn created_key_is_used_by_the_next_start() {
     let dir = TempDir::new().unwrap();
     let cli = cli(dir.path());
     let key = created(&cli, "Alice");
@@ -55,7 +55,7 @@ fn asking_for_a_key_creates_none() {
 }
 
 #[test]
-fn many_who_make_the_first_key_at_once_agree_on_one() {
+fn concurrent_first_starts_agree_on_one_key() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("key");
     let keys: Vec<PublicKey> = thread::scope(|scope| {
@@ -63,17 +63,17 @@ fn many_who_make_the_first_key_at_once_agree_on_one() {
         makers.into_iter().map(|maker| maker.join().unwrap()).collect()
     });
     assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing half written is left");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
 }
 
 #[test]
-fn second_process_is_told_name_and_port() {
+fn second_process_is_refused_with_name_and_port() {
     let dir = TempDir::new().unwrap();
     let cli = cli(dir.path());
     let _alice = Identity::open(&cli, &profile("Alice")).unwrap();
     // A lock belongs to the open file, so a second one in the same process is refused too.
     let refused = || Identity::open(&cli, &profile("alice")).unwrap_err().to_string();
-    let help = "Start with --name NAME to be somebody else.";
+    let help = "Use --name NAME to start another profile.";
     assert_eq!(refused(), format!("alice is already running. {help}"));
     let folder = dir.path().join("profiles").join("alice");
     save_name(&folder, &"Zoe".parse().unwrap()).unwrap();
@@ -82,7 +82,7 @@ fn second_process_is_told_name_and_port() {
 }
 
 #[test]
-fn what_cannot_be_kept_where_the_user_said_is_told() {
+fn unusable_data_directory_is_reported() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
@@ -92,7 +92,7 @@ fn what_cannot_be_kept_where_the_user_said_is_told() {
 
 #[test]
 #[cfg(unix)]
-fn what_others_have_rights_to_is_refused_with_what_helps() {
+fn key_that_others_can_access_is_refused() {
     use std::os::unix::fs::PermissionsExt;
 
     let dir = TempDir::new().unwrap();
@@ -121,7 +121,7 @@ fn what_others_have_rights_to_is_refused_with_what_helps() {
 }
 
 #[test]
-fn a_damaged_key_is_refused_and_left_as_it_is() {
+fn damaged_key_is_refused_and_left_alone() {
     let dir = TempDir::new().unwrap();
     let cli = cli(dir.path());
     created(&cli, "Alice");
@@ -137,13 +137,13 @@ fn a_damaged_key_is_refused_and_left_as_it_is() {
 
 #[test]
 #[cfg(unix)]
-fn a_key_that_leads_nowhere_is_told_and_not_made() {
+fn dangling_link_to_a_key_is_reported() {
     let dir = TempDir::new().unwrap();
     let cli = cli(dir.path());
     created(&cli, "Alice");
     let path = dir.path().join("profiles").join("alice").join("key");
     fs::remove_file(&path).unwrap();
-    std::os::unix::fs::symlink(dir.path().join("a disk that is not there"), &path).unwrap();
+    std::os::unix::fs::symlink(dir.path().join("missing"), &path).unwrap();
     assert!(matches!(Identity::open(&cli, &profile("Alice")), Err(ProfileError::Io(..))));
     assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
 }

@@ -1,8 +1,8 @@
-//! `typed_lines`: what the user typed in earlier runs, for Up and for searching.
+//! `typed_lines`: the lines that the user typed in earlier runs, for Up and Ctrl-R.
 //!
-//! After a title, each line of the file is the time in milliseconds since 1970, a space, and what
-//! was typed, in which `\\`, `\n` and `\u{...}` stand for a backslash, a line end and other control
-//! characters. A line is appended in one write, so a crash loses at most the last one.
+//! After a title, each line of the file is the time in milliseconds since 1970, a space, and the
+//! typed line, in which `\\`, `\n` and `\u{...}` stand for a backslash, a line end and other
+//! control characters. A line is appended in one write, so a crash loses at most the last one.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -18,27 +18,27 @@ const FILE: &str = "typed_lines";
 /// The first line, which names the format.
 const TITLE: &str = "p2p-chat typed lines 1";
 
-/// Lines that are remembered: as many as the editor keeps during a run.
+/// Lines in the file, at most: as many as the editor remembers during a run.
 const MAX_LINES: usize = 500;
 
-/// Bytes that the remembered lines take in the file: as many as the editor keeps during a run.
+/// Bytes of the lines in the file, at most: as many as the editor remembers during a run.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// The file is shortened to the limits when it has this many times as much, so that this is rare.
+/// How many times over a limit the file may grow before it is shortened, so that this is rare.
 const SLACK: usize = 2;
 
-/// Bytes that are read: what the slack allows, and one line of the editor in which every byte is
+/// Bytes that are read, at most: what the slack allows, and one line in which every byte is
 /// escaped.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// The typed lines of a profile, for one process that adds to them.
+/// The typed lines of a profile, for the one process that adds to them.
 #[derive(Debug)]
 pub struct TypedLines {
     path: PathBuf,
     /// Lines and bytes in the file.
     lines: usize,
     bytes: usize,
-    /// The file is damaged: the next line replaces it.
+    /// Whether the file is damaged, so that the next line replaces it.
     damaged: bool,
 }
 
@@ -47,7 +47,7 @@ pub struct TypedLines {
 struct Content {
     /// Times and lines, the oldest first.
     lines: VecDeque<(u64, String)>,
-    /// The file ends within a line, which is not among them.
+    /// Whether the file ends within a line, which is not in `lines`.
     torn: bool,
 }
 
@@ -56,7 +56,7 @@ struct Content {
 enum Fault {
     Io(io::Error),
     TooLarge,
-    /// This line, from 1, is not as it was written.
+    /// This line is damaged. The first line is 1.
     Line(usize),
 }
 
@@ -71,8 +71,9 @@ impl fmt::Display for Fault {
 }
 
 impl TypedLines {
-    /// Opens the file in this directory. Returns the lines, the oldest first, without those from
-    /// before `since` (in milliseconds since 1970), and a sentence if they cannot be read.
+    /// Opens the file in this directory and removes the lines older than `since` (in milliseconds
+    /// since 1970). Returns the other lines, oldest first, and a sentence if the file cannot be
+    /// read.
     pub fn open(folder: &Path, since: Option<u64>) -> (Self, Vec<String>, Option<String>) {
         let path = folder.join(FILE);
         let mut typed = Self { path, lines: 0, bytes: 0, damaged: false };
@@ -82,7 +83,7 @@ impl TypedLines {
                 typed.damaged = true;
                 let path = typed.path.display();
                 let sentence = format!(
-                    "Cannot use {path}: {fault}. What you typed in earlier runs is not offered, and your next line replaces the file."
+                    "Cannot use {path}: {fault}. Lines of earlier runs are not available, and your next line replaces the file."
                 );
                 (typed, Vec::new(), Some(sentence))
             }
@@ -112,7 +113,7 @@ impl TypedLines {
         Ok(())
     }
 
-    /// Reads the file and returns the lines within the limits. Writes the file anew if it has others.
+    /// Returns the lines within the limits. Rewrites the file if it has others.
     fn shortened(&mut self, since: Option<u64>) -> Result<Vec<String>, Fault> {
         let Content { mut lines, torn } = read(&self.path)?;
         let before = lines.len();
@@ -132,7 +133,7 @@ impl TypedLines {
     }
 }
 
-/// Lines typed in a range of time, to be forgotten.
+/// The lines typed in a range of time, which the user may remove.
 #[derive(Clone, Debug)]
 pub struct TypedRange {
     path: PathBuf,
@@ -141,13 +142,13 @@ pub struct TypedRange {
 }
 
 impl TypedRange {
-    /// Those of the profile in this directory from `since` on and before `until`, in milliseconds
-    /// since 1970.
+    /// Returns the range from `since` to just before `until`, in milliseconds since 1970, for the
+    /// profile in this directory.
     pub fn new(folder: &Path, since: Option<u64>, until: Option<u64>) -> Self {
         Self { path: folder.join(FILE), since, until }
     }
 
-    /// Counts them. A damaged file counts as one line in each range.
+    /// Counts the lines. A damaged file counts as one line in every range.
     pub fn count(&self) -> u64 {
         let count = match read(&self.path) {
             Ok(content) => {
@@ -159,7 +160,7 @@ impl TypedRange {
         count as u64
     }
 
-    /// Removes them, and a damaged file as a whole.
+    /// Removes the lines. Removes the whole file if it is damaged.
     ///
     /// # Errors
     /// If the file cannot be removed or replaced.
@@ -200,7 +201,7 @@ fn read(path: &Path) -> Result<Content, Fault> {
 }
 
 fn parse(bytes: &[u8]) -> Result<Content, Fault> {
-    // A write that a crash cut short may end within a character.
+    // A crash during a write can leave half a character at the end.
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let torn = whole < bytes.len();
     let mut lines = bytes[..whole].split_inclusive(|byte| *byte == b'\n');
@@ -216,13 +217,13 @@ fn parse(bytes: &[u8]) -> Result<Content, Fault> {
     Ok(Content { lines: lines.collect::<Result<_, _>>()?, torn })
 }
 
-/// Replaces the file with these lines as they are written.
+/// Replaces the file with these lines, which are escaped.
 fn write(path: &Path, lines: &VecDeque<String>) -> io::Result<()> {
     let lines: String = lines.iter().map(String::as_str).collect();
     files::replace(path, format!("{TITLE}\n{lines}").as_bytes())
 }
 
-/// A typed line as it is in the file.
+/// Returns a typed line as the file has it.
 fn written_line(line: &str, millis: u64) -> String {
     let mut written = format!("{millis} ");
     for c in line.chars() {
@@ -237,7 +238,7 @@ fn written_line(line: &str, millis: u64) -> String {
     written
 }
 
-/// The time and the typed line that a line of the file means.
+/// Returns the time and the typed line in a line of the file, or `None` if it is damaged.
 fn read_line(written: &str) -> Option<(u64, String)> {
     let (millis, escaped) = written.split_once(' ')?;
     let mut line = String::with_capacity(escaped.len());
@@ -301,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_there_in_the_next_run() {
+    fn typed_lines_survive_a_restart() {
         let dir = with_lines(&["one", "two\nlines", "a\\b"]);
         assert_eq!(typed(dir.path()), ["one", "two\nlines", "a\\b"]);
         let text = fs::read_to_string(dir.path().join(FILE)).unwrap();
@@ -349,7 +350,7 @@ mod tests {
             let (mut lines, offered, sentence) = TypedLines::open(dir.path(), None);
             assert!(offered.is_empty());
             assert!(sentence.as_deref().is_some_and(|sentence| sentence.contains(words)), "{sentence:?}");
-            assert_eq!(fs::read(&path).unwrap(), damaged, "it is left until a line is typed");
+            assert_eq!(fs::read(&path).unwrap(), damaged, "unchanged until a line is typed");
             lines.add("next", 1).unwrap();
             lines.add("after", 2).unwrap();
             assert_eq!(typed(dir.path()), ["next", "after"]);
@@ -377,14 +378,14 @@ mod tests {
     }
 
     #[test]
-    fn lines_from_before_a_time_are_dropped() {
+    fn older_lines_are_dropped() {
         let dir = with_lines(&["one", "two", "three"]);
         assert_eq!(TypedLines::open(dir.path(), Some(2_000)).1, ["two", "three"]);
         assert_eq!(typed(dir.path()), ["two", "three"]);
     }
 
     #[test]
-    fn lines_of_a_time_are_forgotten() {
+    fn lines_in_a_range_are_removed() {
         let dir = with_lines(&["one", "two", "three"]);
         let range = TypedRange::new(dir.path(), Some(2_000), Some(3_000));
         assert_eq!(range.count(), 1);
@@ -398,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn forgotten_lines_do_not_come_back() {
+    fn removed_lines_stay_removed() {
         let dir = with_lines(&["one", "two"]);
         let (mut running, _, _) = TypedLines::open(dir.path(), None);
         TypedRange::new(dir.path(), None, None).forget().unwrap();
@@ -407,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_file_is_forgotten_as_a_whole() {
+    fn damaged_file_is_removed_as_a_whole() {
         let dir = with_lines(&["one"]);
         fs::write(dir.path().join(FILE), "what is this\n").unwrap();
         let range = TypedRange::new(dir.path(), Some(5), None);

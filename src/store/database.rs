@@ -1,4 +1,5 @@
-//! One SQLite database, in a file or in memory: how it is opened, and what each connection is set to.
+//! One SQLite database, in a file or in memory: how it is opened, and what each connection is set
+//! to.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -183,7 +184,7 @@ impl Sqlite {
         (self.clock, self.tally) = (Some((clock, elapsed)), tally);
         if forgot {
             self.untidy = true;
-            // It is forgotten, whatever becomes of the bytes: `tidy` tries that again.
+            // The messages are removed even if erasing their bytes failed: `tidy` retries that.
             drop(self.tidy());
         }
         Ok(written)
@@ -378,7 +379,8 @@ impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
         match &error {
             Error::SqliteFailure(failure, _) => match (failure.code, failure.extended_code) {
-                // The index of the log is a file of its own, and SQLite says so where it cannot grow.
+                // The index of the log is a file of its own, and SQLite says so where it cannot
+                // grow.
                 (ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE) => Self::Full,
                 (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => Self::Busy,
                 (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _) => Self::Damaged,

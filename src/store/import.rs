@@ -1,8 +1,8 @@
 //! Imports a file of version 1 or 2 into a new file, once.
 //!
-//! The new file takes the place of the old one in one step, after everything is in it. If the program
-//! is killed before that, the next start imports again. The old file stays under another name until
-//! the user forgets something.
+//! The new file takes the place of the old one in one step, after everything is in it. If the
+//! program is killed before that, the next start imports again. The old file stays under another
+//! name until the user forgets something.
 
 use std::fs;
 use std::path::Path;
@@ -94,7 +94,7 @@ fn import_locked(path: &Path) -> Result<()> {
 
 /// Copies all rows in one transaction of the new file, which is of no version before.
 fn copy(old: &mut Connection, new: &Path) -> Result<()> {
-    // Nobody writes to the old file meanwhile.
+    // No other process writes to the old file meanwhile.
     let old = old.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut new = Sqlite::connected(new)?.conn;
     new.execute_batch(

@@ -1,7 +1,7 @@
 //! Where messages are kept: in one SQLite file of the profile, or with `--no-history` in memory.
 //!
-//! A [`Store`] is used by one thread at a time and blocks while it reads and writes. The core decides
-//! what is written when, and what follows from it.
+//! A [`Store`] is used by one thread at a time and blocks while it reads and writes. The core
+//! decides what is written when, and what follows from it.
 
 mod database;
 mod fold;
@@ -33,8 +33,8 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// Stores messages.
 pub trait Store: Send {
-    /// Writes all of these, in this order. They are durable when it returns; after an error none is.
-    /// `clock` is the time in milliseconds since 1970.
+    /// Writes all of these, in this order. They are durable when it returns; after an error none
+    /// is. `clock` is the time in milliseconds since 1970.
     ///
     /// # Errors
     /// If nothing was written.
@@ -77,9 +77,9 @@ pub trait Store: Send {
     /// If they cannot be read.
     fn unshown(&mut self, limit: usize) -> Result<Vec<StoredMessage>>;
 
-    /// Does some of the work that is left after messages were forgotten: their bytes go from the log
-    /// and from older files, and free pages go back to the disk. Returns whether there is more to do.
-    /// Each call takes at most some tens of milliseconds.
+    /// Does some of the work that is left after messages were forgotten: their bytes go from the
+    /// log and from older files, and free pages go back to the disk. Returns whether there is more
+    /// to do. Each call takes at most some tens of milliseconds.
     ///
     /// # Errors
     /// If something could not be done. The next call tries it again.

@@ -30,8 +30,8 @@ pub(super) struct Range {
     last: i64,
 }
 
-/// Returns the messages that a query asks for, oldest first, as of one moment. `scanned` is how many
-/// of the newest messages a search looks through before it asks the full-text index.
+/// Returns the messages that a query asks for, oldest first, as of one moment. `scanned` is how
+/// many of the newest messages a search looks through before it asks the full-text index.
 pub(super) fn messages(
     conn: &mut Connection,
     query: &Query,

@@ -16,11 +16,11 @@ use crate::model::stored::{Assurance, QueuedMessage, StoreOp};
 /// Marks a file in which damage was found. It is looked through as a whole when it is opened next.
 pub(super) const SUSPECT: &str = ".suspect";
 
-/// Files set aside within one second or day; nobody has more.
+/// Files set aside within one second or day, at most.
 const MAX_ASIDE: u32 = 100;
 
-/// The files of a database, those first without which it is still whole: if the program is killed in
-/// between, the next start never finds the log of one file beside another.
+/// The files of a database, those first without which it is still whole: if the program is killed
+/// in between, the next start never finds the log of one file beside another.
 const PARTS: [&str; 3] = ["-wal", "-shm", ""];
 
 /// Opens the file to read and write, as [`Sqlite::open`] does. A damaged file is renamed, and a new
@@ -90,8 +90,8 @@ pub(super) fn free_name(path: &Path, end: &str) -> io::Result<PathBuf> {
     names.into_iter().find(is_free).ok_or(io::ErrorKind::AlreadyExists.into())
 }
 
-/// Returns the queued messages of a damaged file that can be read: by their index, and from both ends
-/// of the table.
+/// Returns the queued messages of a damaged file that can be read: by their index, and from both
+/// ends of the table.
 fn rescued(path: &Path) -> Vec<StoreOp> {
     let Ok(conn) = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY) else {
         return Vec::new();

@@ -17,7 +17,8 @@ use crate::model::stored::Selection;
 /// message again after this many others.
 const MAX_KNOWN: usize = 100_000;
 
-/// Messages removed beyond the necessary ones, so that not every new message has to remove an old one.
+/// Messages removed beyond the necessary ones, so that not every new message has to remove an old
+/// one.
 const TRIM: i64 = 256;
 
 /// An unencrypted message. The index `message_plain` has the same condition.
@@ -116,8 +117,8 @@ fn remove_oldest(conn: &Connection, filter: &str, go: i64) -> Result<i64> {
     remove(conn, &oldest)
 }
 
-/// Makes room in memory for `coming` bytes: removes shown messages, the oldest first. Returns whether
-/// there is room.
+/// Makes room in memory for `coming` bytes: removes shown messages, the oldest first. Returns
+/// whether there is room.
 pub(super) fn make_room(conn: &Connection, limits: &MemoryLimits, coming: i64) -> Result<bool> {
     loop {
         if used(conn)?.saturating_add(coming) <= limits.total {
@@ -210,8 +211,8 @@ fn count(conn: &Connection, filter: &str) -> Result<i64> {
     conn.query_row(&format!("SELECT count(*) FROM message m WHERE 1 {filter}"), [], |row| row.get(0))
 }
 
-/// Moves the log into the file and empties it. Returns false if a reader prevents that. `busy` is how
-/// long a writer waits otherwise.
+/// Moves the log into the file and empties it. Returns false if a reader prevents that. `busy` is
+/// how long a writer waits otherwise.
 pub(super) fn clear_log(conn: &Connection, busy: Duration) -> Result<bool> {
     conn.busy_timeout(LOG_BUSY)?;
     let held = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));

@@ -6,7 +6,7 @@ use super::fold::{folded, is_single};
 use super::{queries, rows};
 use crate::model::stored::StoredMessage;
 
-/// Words of one search. Later ones are ignored: nobody remembers more of a message.
+/// Words of one search, at most. Later ones are ignored.
 const MAX_WORDS: usize = 32;
 
 /// Conversations that the index is asked for at once. Of more, messages are looked at one by one.
@@ -22,8 +22,8 @@ pub(super) const SCANNED: usize = if cfg!(test) { 4 } else { 1_024 };
 pub(super) struct Terms(Vec<String>);
 
 impl Terms {
-    /// Returns the terms of a text; `None` if the text is blank. A text without a letter, a digit or
-    /// a symbol has no terms, and nothing matches it.
+    /// Returns the terms of a text; `None` if the text is blank. A text without a letter, a digit
+    /// or a symbol has no terms, and nothing matches it.
     pub(super) fn of(text: &str) -> Option<Self> {
         if text.trim().is_empty() {
             return None;

@@ -300,8 +300,8 @@ impl Batch<'_> {
         retention::drop_empty_peers(self.conn)
     }
 
-    /// Remembers that a peer is seen now, and that it is dialed at these addresses and no others, the
-    /// latest first.
+    /// Remembers that a peer is seen now, and that it is dialed at these addresses and no others,
+    /// the latest first.
     fn seen(&self, peer: i64, contact: bool, addrs: &[PeerAddr]) -> Result<()> {
         self.conn
             .prepare_cached("UPDATE peer SET last_seen = ?2, contact = ?3 WHERE peer = ?1")?
@@ -316,7 +316,8 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Returns the number of a peer, and sets its name if it has a new one. A new peer gets a number.
+    /// Returns the number of a peer, and sets its name if it has a new one. A new peer gets a
+    /// number.
     fn peer(&self, of: Recipient, name: Option<&PeerName>) -> Result<i64> {
         let name = name.map(PeerName::as_str);
         if let Some(peer) = queries::number_of(self.conn, of)? {
@@ -337,8 +338,8 @@ impl Batch<'_> {
     }
 }
 
-/// Moves the expiry of queued messages along by `jump` milliseconds, the time by which the clock was
-/// set, so that setting the clock expires nothing.
+/// Moves the expiry of queued messages along by `jump` milliseconds, the time by which the clock
+/// was set, so that setting the clock expires nothing.
 pub(super) fn follow_clock(conn: &Connection, jump: i64) -> Result<()> {
     let sql = "UPDATE message AS m SET expires = max(1, expires + ?) WHERE m.status = 0 AND expires > 0";
     conn.prepare_cached(sql)?.execute([jump]).map(drop)

@@ -1,11 +1,12 @@
-//! The bell and the notification for whoever looks elsewhere. Pure.
+//! The bell and notifications while the window has no focus. Pure.
 
 use std::time::Duration;
 
 use super::style::Line;
 use crate::model::name::shortened;
 
-/// Pause between two calls for attention: who comes back after the first needs no second, and a flood rings no alarm.
+/// Pause between two calls for attention: who comes back after the first needs no second, and a
+/// flood rings no alarm.
 pub(super) const PAUSE: Duration = Duration::from_secs(5);
 
 /// Columns of a notification's text: what a desktop shows of it.
@@ -20,7 +21,7 @@ pub enum Osc {
     SevenSevenSeven,
 }
 
-/// What is done when a message comes while nobody looks.
+/// What to do when a message comes while the window has no focus.
 #[derive(Clone, Debug)]
 pub struct Attention {
     bell: bool,
@@ -47,8 +48,8 @@ impl Attention {
         self.last = None;
     }
 
-    /// The bytes that call for attention because of `message`, which came from `label` at `now`; none if they are not
-    /// called for, or were a moment ago.
+    /// The bytes that call for attention because of `message`, which came from `label` at `now`;
+    /// none if they are not called for, or were a moment ago.
     pub fn call(&mut self, label: &str, message: &Line, now: Duration) -> Option<String> {
         let pause = self.last.is_some_and(|last| now.saturating_sub(last) < PAUSE);
         if self.focused || pause || !self.is_wanted() {
@@ -58,7 +59,8 @@ impl Attention {
         let text = if self.with_text { message.to_string() } else { format!("Message from {label}") };
         let mut bytes = String::new();
         match self.osc {
-            // The words before it keep a text that begins with a number and a semicolon from being a command of ConEmu's.
+            // The words before it keep a text that begins with a number and a semicolon from being
+            // a command of ConEmu's.
             Some(Osc::Nine) => bytes.push_str(&format!("\x1b]9;p2p-chat: {}\x07", shown(&text))),
             Some(Osc::SevenSevenSeven) => {
                 bytes.push_str(&format!("\x1b]777;notify;p2p-chat;{}\x07", shown(&text)))
@@ -72,13 +74,15 @@ impl Attention {
     }
 }
 
-/// A text as a part of a control sequence: no control character ends it, and no semicolon begins another part.
+/// A text as a part of a control sequence: no control character ends it, and no semicolon begins
+/// another part.
 fn shown(text: &str) -> String {
     let text: String = text.chars().map(|c| if c.is_control() || c == ';' { ',' } else { c }).collect();
     shortened(&text, MAX_COLUMNS)
 }
 
-/// The notification that the terminal with these variables understands; `None` where nothing is known to.
+/// The notification that the terminal with these variables understands; `None` where nothing is
+/// known to.
 pub fn osc_of(variable: impl Fn(&str) -> Option<String>) -> Option<Osc> {
     let term = variable("TERM").unwrap_or_default();
     let program = variable("TERM_PROGRAM").unwrap_or_default();
@@ -110,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_that_is_looked_at_calls_for_nothing() {
+    fn focused_window_gets_no_notification() {
         let mut attention = Attention::new(true, Some(Osc::Nine), true);
         assert_eq!(attention.call("Bob", &"Bob: hi".into(), Duration::ZERO), None);
         attention.focus(false);
@@ -120,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_rings_once_and_then_only_now_and_then() {
+    fn flood_rings_at_most_once_per_pause() {
         let mut attention = Attention::new(true, None, true);
         attention.focus(false);
         let rings = (0..1_000)
@@ -129,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn each_way_is_chosen_and_the_text_can_be_left_out() {
+    fn notification_settings_are_respected() {
         let nine = |text| Attention::new(false, Some(Osc::Nine), text);
         assert_eq!(calls(nine(true), "Bob: hi").as_deref(), Some("\x1b]9;p2p-chat: Bob: hi\x07"));
         assert_eq!(calls(nine(false), "Bob: hi").as_deref(), Some("\x1b]9;p2p-chat: Message from Bob\x07"));
@@ -140,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_is_asked_in_the_way_it_understands() {
+    fn notification_uses_the_sequence_of_the_terminal() {
         let with = |name: &'static str, value: &'static str| {
             osc_of(move |wanted| (wanted == name).then(|| value.to_owned()))
         };

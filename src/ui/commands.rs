@@ -1,23 +1,23 @@
-//! The commands of the prompt: what each is called, takes and does. Pure. The help, the completion and the manual page
-//! all read this one table.
+//! The commands of the prompt: their names, arguments and descriptions. Pure. The help, the
+//! completion and the manual page all use this table.
 
-/// A command as it is explained.
+/// A command and its description.
 #[derive(Clone, Copy, Debug)]
 pub struct CommandHelp {
-    /// What is typed, with its slash.
+    /// The name, with its slash.
     pub name: &'static str,
-    /// What stands behind it; what may be left out in brackets.
+    /// The arguments, optional ones in brackets.
     pub arguments: &'static str,
-    /// What it does, in a line.
+    /// What the command does, in one line.
     pub short: &'static str,
-    /// What else there is to know, in whole sentences.
+    /// The details, in whole sentences.
     pub long: &'static str,
 }
 
 /// The command to leave.
 const QUIT: &str = "/quit";
 
-/// All of them, in the order of the help.
+/// All commands, in the order of the help.
 pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp {
         name: "/help",
@@ -75,7 +75,7 @@ pub const COMMANDS: &[CommandHelp] = &[
     },
     CommandHelp {
         name: "/outbox",
-        arguments: "[cancel|again N|all]",
+        arguments: "[cancel|again N]",
         short: "show what waits to be delivered, and why",
         long: "A text waits until it is delivered, also while the program does not run, or until it expires (--expire). `/outbox cancel 2` takes \
                the second of the list back, `/outbox again 2` sends it again at once; `all` stands for all of them.",
@@ -110,9 +110,9 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/alias",
         arguments: "[WHOM] [NAME]",
         short: "give somebody a nickname of your own",
-        long: "The nickname belongs to the peer's key, or to the address of a legacy peer, and is kept in contacts.toml. It \
+        long: "The nickname belongs to the peer's key, or to the address of a legacy peer, and is saved in contacts.toml. It \
                makes the peer a contact, and is refused if another contact has that name or you have it yourself. \
-               `/alias WHOM -` takes it away. Without anything it lists them.",
+               `/alias WHOM -` removes it. Without arguments it lists them.",
     },
     CommandHelp {
         name: "/key",
@@ -153,37 +153,38 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/block",
         arguments: "WHOM",
         short: "refuse a new key, or block a contact",
-        long: "Nothing goes to the key, and nothing of it is shown. A new key is meant before that of a contact of the same name. /unblock \
-               ends it.",
+        long: "Nothing is sent to the key or shown from it. If a new key waits with the name of a contact, the new key is blocked, not the \
+               contact. /unblock undoes it.",
     },
     CommandHelp {
         name: "/unblock",
         arguments: "WHOM",
-        short: "accept messages of a blocked contact again",
-        long: "The peer stays a contact. It is not verified: /verify compares the key again. Blocked contacts are at the end of the \
-               peer list.",
+        short: "unblock a contact",
+        long: "The peer stays a contact and is no longer verified; /verify compares the key again. Blocked contacts are at the end \
+               of the peer list.",
     },
     CommandHelp {
         name: "/contacts",
         arguments: "",
         short: "list your contacts",
-        long: "It says which are verified, muted or blocked, and when each was last seen. They are in contacts.toml in the \
+        long: "It shows which are verified, muted or blocked, and when each was last seen. They are in contacts.toml in the \
                directory of your profile, which you can edit while p2p-chat runs.",
     },
     CommandHelp {
         name: "/add",
         arguments: "WHOM",
-        short: "make somebody a contact",
-        long: "WHOM is a name or a number in the list, an ip:port, or a whole key. Contacts are dialed at each start, and no other peer \
-               can take their names. Everyone you write to becomes a contact anyway.",
+        short: "add a contact",
+        long: "WHOM is a name or a number in the list, an ip:port, a whole key, or the beginning of a known one. Contacts are dialed at each start, and no other peer \
+               can take their names. A peer that you write to becomes a contact automatically.",
     },
     CommandHelp {
         name: "/forget",
         arguments: "WHOM",
-        short: "remove somebody from your contacts",
-        long: "Queued messages for them are not sent, and the next key with their name is new to you. A blocked \
+        short: "remove a contact",
+        long: "Queued messages for them are not sent, and the next key with their name is new to you, unless another contact has\
+               that name. A blocked \
                contact is no longer blocked. WHOM may also be an ip:port where no peer has answered. Messages stay \
-               in the history. You are asked first.",
+               in the history. You are asked to confirm.",
     },
     CommandHelp {
         name: "/policy",
@@ -222,7 +223,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("Ctrl-L, Ctrl-Z", "Empty the screen; stop until the shell lets the program go on."),
 ];
 
-/// Other words that people know from elsewhere, and the command that each stands for.
+/// Names from other programs, and the command that each one means.
 const SYNONYMS: [(&str, &str); 9] = [
     ("/?", "/help"),
     ("/h", "/help"),
@@ -235,22 +236,22 @@ const SYNONYMS: [(&str, &str); 9] = [
     ("/bye", "/quit"),
 ];
 
-/// The command that `word` names, in any case: as it is called, or by another word for it.
+/// Returns the command with this name or alternative name, ignoring case.
 pub(super) fn named(word: &str) -> Option<&'static CommandHelp> {
     let word = word.to_lowercase();
     let word = SYNONYMS.iter().find(|(other, _)| *other == word).map_or(word.as_str(), |(_, name)| name);
     COMMANDS.iter().find(|command| command.name == word)
 }
 
-/// Whether a line is the command to leave, by any of its words. It is understood at every question.
+/// Whether a line is the command to leave, by any of its names. Every question accepts it.
 pub fn is_quit(line: &str) -> bool {
     named(line.trim()).is_some_and(|command| command.name == QUIT)
 }
 
-/// How alike two words have to be (1 is the same) for one to be offered in place of the other.
+/// How similar two words have to be (1 is equal) for a suggestion.
 const ALIKE: f64 = 0.75;
 
-/// The command that `word` was meant to be: one that begins with it, or one that is spelt almost so.
+/// Returns the command to suggest for an unknown one: one that begins with it, or a similar one.
 pub(super) fn nearest(word: &str) -> Option<&'static CommandHelp> {
     if word.len() <= 1 {
         return None;
@@ -264,10 +265,10 @@ pub(super) fn nearest(word: &str) -> Option<&'static CommandHelp> {
     })
 }
 
-/// Columns for a command and its arguments in the help.
-const NAME_COLUMNS: usize = 22;
+/// Columns for a command with its arguments in the help, and a space behind them.
+const NAME_COLUMNS: usize = 25;
 
-/// The help: everything that can be typed at the prompt.
+/// Returns the help: everything that can be typed at the prompt.
 pub(super) fn overview() -> Vec<String> {
     let mut lines = vec![
         "The numbers of the menu always work. Besides, at the same prompt:".to_owned(),
@@ -281,12 +282,12 @@ pub(super) fn overview() -> Vec<String> {
     lines
 }
 
-/// All there is to know about a command.
+/// Returns the full description of a command.
 pub(super) fn explained(command: &CommandHelp) -> Vec<String> {
     vec![format!("{}: {}.", usage(command), command.short), command.long.to_owned()]
 }
 
-/// A command as it is typed.
+/// Returns a command with its arguments.
 pub(super) fn usage(command: &CommandHelp) -> String {
     format!("{} {}", command.name, command.arguments).trim_end().to_owned()
 }
@@ -296,7 +297,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_is_found_by_its_name_or_another_word_for_it() {
+    fn command_is_found_by_any_of_its_names() {
         for (word, name) in [("/quit", "/quit"), ("/QUIT", "/quit"), ("/exit", "/quit"), ("/?", "/help")] {
             assert_eq!(named(word).map(|command| command.name), Some(name), "{word}");
         }
@@ -314,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_command_is_offered_if_any_is_near() {
+    fn similar_command_is_suggested() {
         for (word, name) in
             [("/pers", "/peers"), ("/conect", "/connect"), ("/his", "/history"), ("/quti", "/quit")]
         {
@@ -329,6 +330,9 @@ mod tests {
     fn the_help_fits_a_usual_terminal() {
         for line in overview() {
             assert!(line.len() <= 80, "{line}");
+        }
+        for command in COMMANDS {
+            assert!(usage(command).len() < NAME_COLUMNS, "no space behind {}", usage(command));
         }
         for (other, name) in SYNONYMS {
             assert!(COMMANDS.iter().any(|command| command.name == name), "{other}");

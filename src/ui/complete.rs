@@ -1,4 +1,4 @@
-//! What Tab does: the rest of a command, of a name or of an address, or what there is to choose from. Pure.
+//! Tab: completes a command, a name or an address, or lists the candidates. Pure.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use super::people::{Candidate, Directory, Named, by_name, candidates};
 use crate::core::Pin;
 use crate::model::name::folded;
 
-/// Candidates that are shown at most; whoever has more types another letter.
+/// Candidates that are shown, at most. With more, the user types another letter.
 const MAX_SHOWN: usize = 40;
 
 /// What may stand in the line.
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_several_is_completed_as_far_as_they_agree_and_then_they_are_shown() {
+    fn ambiguous_word_completes_the_common_part() {
         assert_eq!(tab("@c|", Place::Line), ("@Car".into(), vec![]));
         assert_eq!(tab("@car|", Place::Line), ("@car".into(), vec!["@Carol".into(), "@Carla".into()]));
         assert_eq!(tab("@dan|", Place::Line).1, ["@Dan", "@Dan·5005"]);

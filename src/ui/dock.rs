@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dock_stands_as_high_as_its_rows_are_broken() {
+    fn footer_height_counts_rewrapped_rows() {
         let dock = drawn(&["── status", "to Bob> hello", "world"], (2, 5));
         assert_eq!(dock.rows_above_cursor(None), 2);
         assert_eq!(dock.rows_above_cursor(Some(80)), 2);

@@ -1,11 +1,13 @@
 //! The line that is being typed: keys go in, the edited line comes out. Pure.
 //!
-//! Promised: the cursor stands between characters as people see them, no control character but the line end gets in, and
-//! nothing typed is lost by one stroke: what is removed comes back with undoing, a cleared line with Up as well. Left to
-//! others: what a finished line means, which lines are worth remembering, and how the line is drawn.
+//! Promised: the cursor stands between characters as people see them, no control character but the
+//! line end gets in, and nothing typed is lost by one stroke: what is removed comes back with
+//! undoing, a cleared line with Up as well. Left to others: what a finished line means, which lines
+//! are worth remembering, and how the line is drawn.
 //!
-//! In a text of several lines, Home, End and the keys that delete to the start or the end mean the line of the cursor,
-//! and once they are there, the whole text or the line end; Up and Down move between the lines first.
+//! In a text of several lines, Home, End and the keys that delete to the start or the end mean the
+//! line of the cursor, and once they are there, the whole text or the line end; Up and Down move
+//! between the lines first.
 
 mod buffer;
 mod deeds;
@@ -20,7 +22,8 @@ use search::Search;
 
 use super::history::{History, Way};
 
-/// Bytes that a typed line may have; more than can be sent at once, so that the limit named is that of sending.
+/// Bytes that a typed line may have; more than can be sent at once, so that the limit named is that
+/// of sending.
 pub const MAX_LINE_BYTES: usize = 32 * 1024;
 
 /// A stroke, whatever keyboard it came from.
@@ -122,7 +125,8 @@ pub struct TooLong {
 #[derive(Clone, Debug, Default)]
 pub struct Editor {
     buffer: Buffer,
-    /// The text was put there for correcting: a character typed replaces it, any other key takes it over.
+    /// The text was put there for correcting: a character typed replaces it, any other key takes it
+    /// over.
     offered: bool,
     history: History,
     search: Option<Search>,
@@ -176,8 +180,8 @@ impl Editor {
         self.column = None;
     }
 
-    /// Offers what was typed for correction: whoever moves in it or removes from it goes on with it, whoever types
-    /// something new replaces it.
+    /// Offers what was typed for correction: whoever moves in it or removes from it goes on with
+    /// it, whoever types something new replaces it.
     pub fn offer(&mut self, text: &str) {
         self.set(text);
         self.offered = true;
@@ -190,8 +194,8 @@ impl Editor {
         self.history.remember(line)
     }
 
-    /// Puts `with` into the place of what is in the range, which is widened to whole characters; the cursor stands
-    /// behind it. What would make the line too long is not done.
+    /// Puts `with` into the place of what is in the range, which is widened to whole characters;
+    /// the cursor stands behind it. What would make the line too long is not done.
     pub fn replace(&mut self, range: Range<usize>, with: &str) {
         self.end_search();
         let range = self.buffer.snapped(range);
@@ -204,8 +208,8 @@ impl Editor {
         }
     }
 
-    /// Inserts a text from the clipboard, which is never obeyed: it finishes no line, tabs become spaces, and so do
-    /// other controls. During a search, its first line is searched for.
+    /// Inserts a text from the clipboard, which is never obeyed: it finishes no line, tabs become
+    /// spaces, and so do other controls. During a search, its first line is searched for.
     ///
     /// # Errors
     /// Where it does not fit; then as much of it as fits is inserted.

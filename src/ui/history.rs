@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-/// Lines remembered at most; nobody walks back further.
+/// Lines that are remembered, at most.
 const MAX_REMEMBERED: usize = 500;
 
-/// Bytes remembered at most, so that pasted blocks cannot fill the memory, and a search stays quick.
+/// Bytes remembered at most, so that pasted blocks cannot fill the memory, and a search stays
+/// quick.
 const MAX_REMEMBERED_BYTES: usize = 1024 * 1024;
 
 /// Which way to go through the lines.
@@ -22,21 +23,23 @@ pub(super) enum Way {
 pub(super) struct History {
     lines: VecDeque<String>,
     bytes: usize,
-    /// Where somebody who walks is; nobody walks at the place of the line that is being typed.
+    /// The position of the walk. At the position of the typed line there is no walk.
     at: Option<usize>,
-    /// What was typed or changed at places that were walked away from. The lines themselves stay as they were.
+    /// What was typed or changed at places that were walked away from. The lines themselves stay as
+    /// they were.
     drafts: BTreeMap<usize, String>,
 }
 
 impl History {
-    /// Remembers a line, unless it is blank or the newest already, and forgets the oldest if there are too many. A walk
-    /// is over then. Returns whether the line was added.
+    /// Remembers a line, unless it is blank or the newest already, and forgets the oldest if there
+    /// are too many. A walk is over then. Returns whether the line was added.
     pub(super) fn remember(&mut self, line: &str) -> bool {
         self.end_walk(line);
         self.push(line)
     }
 
-    /// Ends a walk because `line` is finished. What was half typed elsewhere is remembered, for it would be lost.
+    /// Ends a walk because `line` is finished. What was half typed elsewhere is remembered, for it
+    /// would be lost.
     pub(super) fn end_walk(&mut self, line: &str) {
         // What stands here is older than what is finished.
         self.drafts.remove(&self.place());
@@ -72,8 +75,8 @@ impl History {
         draft.map_or("", String::as_str)
     }
 
-    /// Takes a step, and returns what is there, unless there is nothing further that way. `current` is what stands at
-    /// the present place, and will be there again.
+    /// Takes a step, and returns what is there, unless there is nothing further that way. `current`
+    /// is what stands at the present place, and will be there again.
     pub(super) fn step(&mut self, way: Way, current: &str) -> Option<String> {
         let to = next(self.place(), way).filter(|place| *place <= self.lines.len())?;
         Some(self.go(to, current))
@@ -91,8 +94,8 @@ impl History {
         self.line(to).to_owned()
     }
 
-    /// The first line that holds `query` in letters of either case, from a place on, and where in the line it does.
-    /// Lines like `but` are passed over.
+    /// The first line that holds `query` in letters of either case, from a place on, and where in
+    /// the line it does. Lines like `but` are passed over.
     pub(super) fn find(
         &self,
         query: &str,
@@ -123,7 +126,8 @@ pub(super) fn next(place: usize, way: Way) -> Option<usize> {
     }
 }
 
-/// Letter by letter, unlike `str::to_lowercase`, so that what a letter becomes does not depend on its neighbours.
+/// Letter by letter, unlike `str::to_lowercase`, so that what a letter becomes does not depend on
+/// its neighbours.
 fn lower(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).collect()
 }
@@ -155,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_walk_goes_to_the_oldest_and_back_to_what_was_being_typed() {
+    fn walk_ends_at_oldest_line_and_returns() {
         let mut history = remembering(&["one", "two"]);
         assert_eq!(history.step(Way::Newer, "half"), None);
         assert_eq!(history.step(Way::Older, "half").as_deref(), Some("two"));
@@ -166,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_made_of_a_line_is_there_as_long_as_the_walk_lasts() {
+    fn edits_last_as_long_as_the_walk() {
         let mut history = remembering(&["one", "two"]);
         history.step(Way::Older, "");
         assert_eq!(history.step(Way::Older, "two!").as_deref(), Some("one"));
@@ -176,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_half_typed_is_remembered_when_another_line_is_finished() {
+    fn half_typed_line_is_remembered() {
         let mut history = remembering(&["one"]);
         history.step(Way::Older, "half");
         history.end_walk("one");
@@ -184,13 +188,13 @@ mod tests {
     }
 
     #[test]
-    fn blank_lines_and_the_newest_again_are_not_remembered() {
+    fn blank_and_repeated_lines_are_not_remembered() {
         let history = remembering(&["one", " ", "", "one", "two", "one"]);
         assert_eq!(history.lines, ["one", "two", "one"]);
     }
 
     #[test]
-    fn the_oldest_is_forgotten_when_there_are_too_many_or_too_long_lines() {
+    fn remembered_lines_are_bounded() {
         let mut history = History::default();
         for number in 0..=MAX_REMEMBERED {
             history.remember(&number.to_string());
@@ -203,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_search_finds_letters_of_either_case_and_where_they_are() {
+    fn search_ignores_case() {
         let history = remembering(&["İstanbul GRÜSSE", "see you", "ΟΔΟΣ, See"]);
         assert_eq!(history.find("see", 9, Way::Older, None), Some((2, 10)));
         assert_eq!(history.find("SEE", 1, Way::Older, None), Some((1, 0)));

@@ -8,7 +8,7 @@ use crossterm::event::{self, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::editor::{Key, MAX_LINE_BYTES};
 
-/// What the person, or the script in their place, did.
+/// Input from the user or a script.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Input {
     /// A stroke on a terminal.
@@ -23,7 +23,7 @@ pub enum Input {
     Line(String),
     /// A line longer than [`MAX_LINE_BYTES`], which is not kept.
     LineTooLong,
-    /// There is no more.
+    /// The end of input.
     End,
     /// The terminal is gone.
     HangUp,
@@ -32,7 +32,7 @@ pub enum Input {
 /// Reads the keys of a terminal in raw mode in a thread of its own, until the terminal is gone.
 ///
 /// # Errors
-/// Where no thread can be had.
+/// If no thread can be started.
 pub fn read_keys(take: impl Fn(Input) + Clone + Send + 'static) -> io::Result<()> {
     watch_for_hangup(take.clone())?;
     let read = move || {
@@ -52,7 +52,7 @@ pub fn read_keys(take: impl Fn(Input) + Clone + Send + 'static) -> io::Result<()
             }
         }
     };
-    // Nothing can end a blocked read, so nobody waits for this thread; it ends with the process.
+    // A blocked read cannot be interrupted, so this thread is not joined; it ends with the process.
     thread::Builder::new().name("keys".into()).spawn(read).map(drop)
 }
 
@@ -165,7 +165,7 @@ fn control_alt(c: char) -> Option<Key> {
 /// channel returned, so that a script does not run ahead of what it causes.
 ///
 /// # Errors
-/// Where no thread can be had.
+/// If no thread can be started.
 pub fn read_lines(take: impl Fn(Input) + Send + 'static) -> io::Result<SyncSender<()>> {
     let (next, wanted) = sync_channel(1);
     let read = move || {
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn control_and_a_letter_mean_what_they_mean_to_readline() {
+    fn control_keys_are_those_of_readline() {
         let expected = [
             ("ab", [Key::Home, Key::Left]),
             ("cd", [Key::Interrupt, Key::EndOfInput]),
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_moved_over_and_removed_with_alt_or_control() {
+    fn alt_and_control_work_on_words() {
         for (c, expected) in [('b', Key::WordLeft), ('F', Key::WordRight), ('d', Key::DeleteWordAhead)] {
             assert_eq!(key(KeyCode::Char(c), ALT), Some(expected));
         }
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn enter_with_alt_is_a_line_end_in_the_text() {
+    fn alt_enter_inserts_a_line_end() {
         assert_eq!(key(KeyCode::Enter, KeyModifiers::NONE), Some(Key::Enter));
         assert_eq!(key(KeyCode::Enter, ALT), Some(Key::Newline));
         assert_eq!(key(KeyCode::Tab, KeyModifiers::NONE), Some(Key::Tab));
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn alt_gr_makes_characters_where_it_is_control_and_alt() {
+    fn alt_gr_inserts_characters() {
         let expected = cfg!(windows).then_some(Key::Char('@'));
         assert_eq!(key(KeyCode::Char('@'), CONTROL | ALT), expected);
         assert_eq!(key(KeyCode::Char('@'), KeyModifiers::NONE), Some(Key::Char('@')));
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_at_newlines_and_the_last_needs_none() {
+    fn last_line_needs_no_newline() {
         let mut input = &b"one\r\n\ntwo"[..];
         let lines = ["one", "", "two"].map(|line| Input::Line(line.into()));
         assert_eq!([(); 3].map(|()| next_line(&mut input)), lines);
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_line_is_passed_over_and_the_next_is_read() {
+    fn endless_line_is_skipped() {
         let text = format!("{}\nnext\n", "x".repeat(MAX_LINE_BYTES + 10));
         let mut input = text.as_bytes();
         assert_eq!(next_line(&mut input), Input::LineTooLong);

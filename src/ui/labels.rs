@@ -207,9 +207,11 @@ impl Labels {
     }
 
     /// Gives a contact a label with a suffix, and the other contacts of its name that had the same
-    /// label or the plain name. Returns the others whose label changed, and strangers that lost theirs.
+    /// label or the plain name. Returns the others whose label changed, and strangers that lost
+    /// theirs.
     ///
-    /// The suffixes depend on the keys and addresses of the contacts only, not on who was met first.
+    /// The suffixes depend on the keys and addresses of the contacts only, not on who was met
+    /// first.
     fn tell_apart(
         &mut self,
         who: &PeerInfo,

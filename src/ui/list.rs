@@ -1,4 +1,4 @@
-//! The peer list as a table whose columns stay straight with any names.
+//! The peer list: a table that is aligned for names of any width.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::model::name::{PeerName, folded};
 use crate::model::peer_id::Recipient;
 use crate::model::session::ByeReason;
 
-/// Columns of a usual terminal. A wider table has no column that says how a peer came to be known.
+/// Columns of a usual terminal. A wider table leaves out the column `Known`.
 const USUAL_COLUMNS: usize = 80;
 
 /// The blank columns between two cells.
@@ -22,25 +22,25 @@ const GAP: usize = 2;
 pub struct PeerList<'a> {
     /// The rows of the peer table.
     pub rows: &'a [Row],
-    /// How many of the rows could not be asked in time.
+    /// How many rows could not be probed in time.
     pub unasked: usize,
     /// The contacts without a known address, which have no row.
     pub unlisted: &'a [Pin],
     /// The blocked contacts, which have no row.
     pub blocked: &'a [Pin],
-    /// The keys that wait for the user's decision.
+    /// The pending keys.
     pub offers: &'a [Offer],
     /// Whether the user has muted a peer.
     pub is_muted: &'a dyn Fn(Recipient) -> bool,
 }
 
-/// What a line of the list says between the address and the last column.
+/// The columns between the address and the last one.
 enum Middle {
-    /// State, how it came to be known, and when it was last heard.
+    /// The state, how the peer became known, and when it was last heard.
     Cells([String; 3]),
-    /// One text in place of all three.
+    /// One text instead of all three.
     Text(String),
-    /// One text in place of all three and of the last column.
+    /// One text instead of all three and the last column.
     Rest(String),
 }
 
@@ -53,7 +53,8 @@ struct Entry {
     ink: Ink,
 }
 
-/// The lines of the peer list: online peers, offline contacts, other offline peers, blocked contacts.
+/// Returns the lines of the peer list: online peers, offline contacts, other offline peers, blocked
+/// contacts, pending keys.
 pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
     let PeerList { rows, unasked, unlisted, blocked, offers, is_muted } = list;
     if rows.is_empty() && unlisted.is_empty() && blocked.is_empty() && offers.is_empty() {
@@ -63,6 +64,7 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
     }
     let mut sorted: Vec<&Row> = rows.iter().collect();
     sorted.sort_by_key(|row| match (row.state, is_offline_contact(row)) {
+        _ if refuses_us(row) => (1, row.last_heard.is_none(), row.last_heard, row.number),
         (PresenceStatus::Offline, true) => (1, row.last_heard.is_none(), row.last_heard, row.number),
         (PresenceStatus::Offline, false) => (2, false, None, row.number),
         _ => (0, false, None, row.number),
@@ -79,8 +81,10 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
         .chain(by_label(blocked, labels).iter().map(of_pin))
         .collect();
     let mut lines = table(&entries);
-    let quiet = rows.iter().filter(|row| row.state == PresenceStatus::Unreachable).count();
-    let there = rows.iter().filter(|row| row.state != PresenceStatus::Offline).count() - quiet;
+    let is_quiet = |row: &&Row| row.state == PresenceStatus::Unreachable && !refuses_us(row);
+    let quiet = rows.iter().filter(is_quiet).count();
+    let is_there = |row: &&Row| row.state != PresenceStatus::Offline && !refuses_us(row);
+    let there = rows.iter().filter(is_there).count() - quiet;
     let quiet = if quiet > 0 { format!(", {quiet} quiet") } else { String::new() };
     let blocked = if blocked.is_empty() { String::new() } else { format!(", {} blocked", blocked.len()) };
     let known = rows.len() + unlisted.len();
@@ -99,7 +103,7 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
     lines
 }
 
-/// The words for an address where a key that we do not accept has proven itself.
+/// Returns the state of an address where an unaccepted key has proven itself.
 fn refused_key(row: &Row, list: &PeerList<'_>) -> Option<&'static str> {
     let key = row.refused_key?;
     Some(if list.offers.iter().any(|offer| offer.met.key == key) {
@@ -111,14 +115,19 @@ fn refused_key(row: &Row, list: &PeerList<'_>) -> Option<&'static str> {
     })
 }
 
-/// Whether a row is that of a contact who is offline. An address from which nothing came yet may be
-/// anyone's.
-fn is_offline_contact(row: &Row) -> bool {
-    let is_somebody = matches!(row.id, Recipient::Peer(_)) || row.last_heard.is_some();
-    row.state == PresenceStatus::Offline && row.contact && is_somebody
+/// Whether a peer does not accept messages from us. It is not counted as online.
+fn refuses_us(row: &Row) -> bool {
+    row.refuses == Some(ByeReason::NotAccepted)
 }
 
-/// Pins in the order of their labels.
+/// Whether a row is that of an offline contact. An address from which nothing came yet belongs to
+/// no contact.
+fn is_offline_contact(row: &Row) -> bool {
+    let is_known_peer = matches!(row.id, Recipient::Peer(_)) || row.last_heard.is_some();
+    row.state == PresenceStatus::Offline && row.contact && is_known_peer
+}
+
+/// Sorts pins by label.
 fn by_label<'a>(pins: &'a [Pin], labels: &Labels) -> Vec<&'a Pin> {
     let mut sorted: Vec<&Pin> = pins.iter().collect();
     sorted.sort_by_cached_key(|pin| folded(&labels.label(pin.key.into(), pin.name.as_ref())));
@@ -150,7 +159,7 @@ fn entry_of_row(row: &Row, refused_key: Option<&str>, labels: &Labels, is_muted:
     }
 }
 
-/// The line of a contact without a row.
+/// Returns the entry of a contact without a row.
 fn entry_of_pin(pin: &Pin, labels: &Labels, is_muted: bool) -> Entry {
     let id = Recipient::key(pin.key);
     let (state, security) = match (pin.blocked, pin.verified) {
@@ -209,7 +218,7 @@ fn middle(row: &Row, is_muted: bool) -> Middle {
     Middle::Cells([state.into(), known.into(), heard])
 }
 
-/// The words for a peer that does not accept our messages, if it has said so.
+/// Returns the state of a peer that told us that it does not accept our messages.
 pub fn refusal(refuses: Option<ByeReason>) -> Option<&'static str> {
     match refuses {
         Some(ByeReason::NotAccepted) => Some("does not accept messages from you"),
@@ -218,7 +227,7 @@ pub fn refusal(refuses: Option<ByeReason>) -> Option<&'static str> {
     }
 }
 
-/// The state of a contact who is offline.
+/// Returns the state of an offline contact.
 fn offline_contact(row: &Row) -> String {
     match (row.why, row.last_heard.map(ago)) {
         (Some(OfflineReason::SaidGoodbye), Some(ago)) => format!("left, last seen {ago}"),
@@ -230,7 +239,7 @@ fn offline_contact(row: &Row) -> String {
     }
 }
 
-/// How a peer is spoken to; nothing where nobody has asked it yet.
+/// Returns how a peer is verified and encrypted. `-` if it was not probed yet.
 fn security(row: &Row) -> &'static str {
     match (&row.verification, row.protocol) {
         (Verification::Verified, _) => "verified",
@@ -241,13 +250,13 @@ fn security(row: &Row) -> &'static str {
     }
 }
 
-/// The widest cell of a column.
+/// Returns the width of the widest cell of a column.
 fn widest<'a>(cells: impl Iterator<Item = &'a String>) -> usize {
     cells.map(|cell| cell.width()).max().unwrap_or(0)
 }
 
-/// Lays out the lines. The second of the middle columns is left out where the table would be wider
-/// than a usual terminal.
+/// Lays out the lines. Leaves out the second of the middle columns if the table would be wider than
+/// [`USUAL_COLUMNS`].
 fn table(entries: &[Entry]) -> Vec<Line> {
     let number = widest(entries.iter().map(|entry| &entry.number));
     let name = widest(entries.iter().map(|entry| &entry.name));
@@ -295,7 +304,7 @@ fn padded(cell: &str, width: usize) -> String {
     format!("{cell}{}", " ".repeat(width.saturating_sub(cell.width())))
 }
 
-/// How long ago something was, as exactly as somebody wants to know it.
+/// Returns how long ago something was, in the largest sensible unit.
 pub fn ago(time: Duration) -> String {
     match time.as_secs() {
         seconds @ 0..60 => format!("{seconds} s ago"),
@@ -359,7 +368,7 @@ mod tests {
 
     const DAY: u64 = 24 * 3_600;
 
-    /// A contact with a key, who is encrypted.
+    /// A contact with a key and an encrypted session.
     fn contact(number: u32, name: &str, state: PresenceStatus, last_heard: Option<u64>) -> Row {
         let key = PublicKey::new([u8::try_from(number).unwrap(); 32]);
         Row {
@@ -411,7 +420,7 @@ No  Name          Address         State      Known  Last heard  Security
         assert_eq!(lines.join("\n"), expected);
     }
 
-    /// A key named Bob that waits for the user's decision, against these contacts.
+    /// A pending key with the name Bob, in conflict with these contacts.
     fn offer(byte: u8, against: &[Pin]) -> Offer {
         let addr: PeerAddr = "127.0.0.1:5007".parse().unwrap();
         let (key, name) = (PublicKey::new([byte; 32]), Some(PeerName::new("Bob")));
@@ -506,7 +515,7 @@ No  Name    Address         State      Known  Last heard  Security
     }
 
     #[test]
-    fn how_each_is_spoken_to_stands_in_the_last_column_in_words() {
+    fn last_column_shows_security_in_words() {
         let key = PeerProtocol::Session(PublicKey::new([1; 32]));
         for (protocol, verification, word) in [
             (PeerProtocol::Unknown, Verification::Unknown, "-"),
@@ -524,7 +533,7 @@ No  Name    Address         State      Known  Last heard  Security
     }
 
     #[test]
-    fn what_could_not_be_verified_is_said() {
+    fn unprobed_rows_are_counted() {
         let lines = listed(&[row(1, "Bob", PresenceStatus::Online, None)], 1);
         assert!(lines[3].starts_with("1 of them could not be asked"), "{lines:?}");
     }

@@ -1,7 +1,8 @@
 //! The prompt: a line goes in, the next prompt, a sentence or something to do comes out. Pure.
 //!
-//! This file has the numbered menu and what follows from an answer; `menu/talk.rs` has what else can be typed where it asks
-//! for a choice: `@name text`, commands, and the lines of a conversation. `menu/asking.rs` has the words of the questions.
+//! This file has the numbered menu and what follows from an answer; `menu/talk.rs` has what else
+//! can be typed where it asks for a choice: `@name text`, commands, and the lines of a
+//! conversation. `menu/asking.rs` has the words of the questions.
 
 mod answers;
 mod asking;
@@ -12,6 +13,7 @@ mod trust;
 use super::commands::is_quit;
 use super::people::{Chosen, Directory, Lost, Named, find, find_to_connect, shown};
 use crate::core::{As, ContactRecord, Pin, Policy, Target};
+use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::model::peer_id::Recipient;
@@ -52,7 +54,7 @@ pub enum Act {
     Outbox(Outbox),
     /// Be called otherwise.
     Rename(Name),
-    /// Show somebody's messages no more.
+    /// Stop showing the messages of a peer.
     Mute(Recipient, String),
     /// Show them again.
     Unmute(Recipient, String),
@@ -80,6 +82,8 @@ pub enum Act {
     Forget(Recipient),
     /// Add a contact, or change it.
     Add(ContactRecord),
+    /// Connect to an address; a peer that answers there becomes a contact.
+    AddAt(PeerAddr),
     /// List the contacts.
     ListContacts,
     /// A key was compared with its owner, and is the right one.
@@ -95,11 +99,11 @@ pub enum Act {
 /// With whom something was said.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum HistoryOf {
-    /// With anybody.
+    /// With all peers.
     All,
     /// With this one.
     One(Chosen),
-    /// With whoever was called this; if nobody was, it is a word of what was said.
+    /// With peers that had this name, or else messages that contain this word.
     Named(String),
 }
 
@@ -132,7 +136,7 @@ pub struct Turn {
     pub act: Option<Act>,
     /// What to put into the line: what was typed is not lost.
     pub refill: Option<Refill>,
-    /// The line was a text for this recipient, and nothing but that: whoever reads it again wants to know to whom.
+    /// The recipient, if the line was only a text, so that the printed line can name it.
     pub said_to: Option<String>,
 }
 
@@ -152,7 +156,8 @@ pub struct Menu {
 }
 
 impl Menu {
-    /// A menu at its beginning. `can_edit` says whether the user can edit what is put into their line.
+    /// A menu at its beginning. `can_edit` says whether the user can edit what is put into their
+    /// line.
     pub fn new(can_edit: bool) -> Self {
         Self { can_edit, ..Self::default() }
     }
@@ -185,7 +190,8 @@ impl Menu {
         self.asking == Asking::Choice
     }
 
-    /// Whether the line that is typed now is worth remembering: not an answer to a question but for a text.
+    /// Whether the line that is typed now is worth remembering: not an answer to a question but for
+    /// a text.
     pub fn takes_text(&self) -> bool {
         matches!(self.asking, Asking::Choice | Asking::Text(_))
     }
@@ -210,7 +216,7 @@ impl Menu {
         self.last_sender = Some(from);
     }
 
-    /// Takes note that a line is begun: a reply in it goes to whoever had written last by now.
+    /// Records that a line is begun. A reply in it goes to the peer that wrote last before.
     pub fn begins_line(&mut self) {
         self.reply_to = Some(self.last_sender.clone());
     }
@@ -247,6 +253,13 @@ impl Menu {
         was_asked || was_talking
     }
 
+    /// The user has forgotten a recipient. Texts kept for it can go to another. Returns what
+    /// [`Menu::forget`] returns.
+    pub fn forget_with_texts(&mut self, id: Recipient) -> bool {
+        self.kept.release(id);
+        self.forget(id)
+    }
+
     /// Gives a peer another label wherever the menu names it.
     pub fn relabel(&mut self, id: Recipient, label: &str) {
         let named = self.remembered().filter(|chosen| chosen.peer() == Some(id));
@@ -279,8 +292,8 @@ impl Menu {
         std::iter::once(format!("The text is kept: {how}")).chain(dropped).collect()
     }
 
-    /// Gives up what is being asked, or the conversation if nothing is typed, and keeps what was typed if it was a text;
-    /// returns what to say of that.
+    /// Gives up what is being asked, or the conversation if nothing is typed, and keeps what was
+    /// typed if it was a text; returns what to say of that.
     pub fn escape(&mut self, typed: String) -> Vec<String> {
         let typed = Some(typed).filter(|typed| !typed.trim().is_empty());
         match (std::mem::take(&mut self.asking), typed) {
@@ -290,7 +303,7 @@ impl Menu {
                 | Asking::Port(Question { text: Some(text), .. }, _),
                 _,
             ) => self.keep_for_later(text),
-            // It can be found again with Up, and is no text that could go to somebody else.
+            // Up finds it again, but it must not go to another recipient.
             (Asking::Choice, Some(typed)) if typed.starts_with(['/', '@']) => Vec::new(),
             (Asking::Choice, Some(typed)) => match self.conversation.clone() {
                 Some(with) => self.keep(with, typed),
@@ -302,7 +315,9 @@ impl Menu {
         }
     }
 
-    fn keep_for_later(&mut self, text: String) -> Vec<String> {
+    /// Keeps a text that was not sent, for the user to send to a recipient that they choose.
+    /// Returns what to say of that.
+    pub fn keep_for_later(&mut self, text: String) -> Vec<String> {
         let dropped = self.kept.keep(None, text);
         std::iter::once("The text is kept: choose 1 to send it.".to_owned()).chain(dropped).collect()
     }
@@ -319,6 +334,9 @@ impl Menu {
         if !self.is_at_choice() && is_quit(line) {
             return act(Act::Exit);
         }
+        if let Some(turn) = self.command_at_question(line) {
+            return turn;
+        }
         let turn = match std::mem::take(&mut self.asking) {
             Asking::Choice => self.choice(line, directory),
             Asking::More => self.more(line.trim()),
@@ -334,6 +352,22 @@ impl Menu {
             self.reply_to = None;
         }
         turn
+    }
+
+    /// Refuses a command as the answer to a question; `None` if the line is none, or answers one
+    /// that any text answers.
+    fn command_at_question(&self, line: &str) -> Option<Turn> {
+        if matches!(self.asking, Asking::Choice | Asking::Text(_)) {
+            return None;
+        }
+        let line = line.trim();
+        let (word, _) = talk::first_word(line);
+        let command = super::commands::named(word)?;
+        let sentence = format!(
+            "{} is a command, and commands do not answer a question. Type 0 first, then the command.",
+            command.name
+        );
+        Some(again(sentence, line))
     }
 
     fn choice(&mut self, line: &str, directory: &dyn Directory) -> Turn {

@@ -1,4 +1,5 @@
-//! What was said, told again as it stands in the history: on the screen, and by `p2p-chat history`. Pure.
+//! What was said, told again as it stands in the history: on the screen, and by `p2p-chat history`.
+//! Pure.
 
 #[cfg(test)]
 pub(crate) mod examples;
@@ -30,7 +31,8 @@ pub struct Past<'a> {
 }
 
 impl Past<'_> {
-    /// The lines of these messages, oldest first, and between two days the line that begins the second. A text to several is one.
+    /// The lines of these messages, oldest first, and between two days the line that begins the
+    /// second. A text to several is one.
     pub fn lines(&self, entries: impl IntoIterator<Item = StoredMessage>) -> Vec<Line> {
         let mut folder = Folder::default();
         let mut told: Vec<Told> = entries.into_iter().filter_map(|entry| folder.take(entry)).collect();
@@ -52,7 +54,8 @@ impl Past<'_> {
         all
     }
 
-    /// Where those begin that came since the user last had to do with their sender; nowhere if all were read.
+    /// Where those begin that came since the user last had to do with their sender; nowhere if all
+    /// were read.
     pub fn first_new(entries: &[StoredMessage]) -> Option<usize> {
         entries.iter().position(|entry| matches!(entry.direction, Direction::Incoming { new: true, .. }))
     }
@@ -93,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_perhaps_shown_before_is_marked_at_its_end() {
+    fn possibly_repeated_message_is_marked() {
         let lines = told(vec![at(100, from_bob(1, "one\ntwo"))], true);
         assert_eq!(lines, ["[t] Bob: one", "  │ two [perhaps it was shown before]"]);
     }

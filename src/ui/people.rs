@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::labels::{Labels, MARK};
-use super::words::{name_of, place};
+use super::words::{name_of, place, untrusted_words};
 use crate::core::{Offer, Pin, PresenceStatus, Row, Target};
 use crate::model::address::{AddrError, PeerAddr};
 use crate::model::key::PublicKey;
@@ -19,7 +19,7 @@ use crate::model::untrusted::harmless;
 /// Columns of a kept text or a mistaken entry that are shown again in a sentence.
 const SHOWN_AGAIN: usize = 40;
 
-/// What the prompt looks people up in.
+/// Where the prompt looks up recipients.
 pub trait Directory {
     /// The peer list.
     fn rows(&self) -> Vec<Row>;
@@ -57,7 +57,7 @@ pub trait Directory {
 /// A chosen recipient with its label.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Chosen {
-    /// Who it is.
+    /// The recipients.
     pub target: Target,
     /// Its name in sentences and prompts.
     pub label: String,
@@ -69,7 +69,7 @@ impl Chosen {
         Self { target: Target::These(vec![id]), label }
     }
 
-    /// Everybody.
+    /// All online peers.
     pub fn all() -> Self {
         Self { target: Target::All, label: "all".into() }
     }
@@ -100,7 +100,7 @@ pub(super) fn replace(target: &mut Target, from: Recipient, to: Recipient) {
     }
 }
 
-/// What a word from the user names.
+/// The recipient that a word means.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Named {
     /// Exactly this.
@@ -111,7 +111,7 @@ pub(super) enum Named {
     NeedsPort(IpAddr),
 }
 
-/// Why a word names nobody.
+/// Why a word names no recipient.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Lost {
     /// No row has that number.
@@ -126,6 +126,8 @@ pub(super) enum Lost {
     Several(String),
     /// The user has blocked the peer of this name.
     Blocked(String),
+    /// Its key waits for the user's decision; the sentence says so.
+    Waits(String),
 }
 
 /// A text of the user's own, as it is named in a sentence.
@@ -133,7 +135,28 @@ pub(super) fn shown(text: &str) -> String {
     shortened(&harmless(text), SHOWN_AGAIN)
 }
 
+/// Some words as a sentence, which begins with a capital letter.
+fn sentence_of(words: &str) -> String {
+    let mut chars = words.chars();
+    let first = chars.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(chars).collect()
+}
+
 impl Lost {
+    /// The sentence that says so, for a command that goes for one peer.
+    pub(super) fn sentence_for_one(&self, word: &str) -> String {
+        let Self::Nobody(near) = self else { return self.sentence(word, "") };
+        let word = shown(word);
+        match near {
+            Some(near) => {
+                format!(
+                    "Nobody is called `{word}`; did you mean {near}? Give a number, a name or an ip:port."
+                )
+            }
+            None => format!("Nobody is called `{word}`; give a number, a name or an ip:port."),
+        }
+    }
+
     /// The sentence that says so. `or` is what else can be done, as the end of a sentence.
     pub(super) fn sentence(&self, word: &str, or: &str) -> String {
         let word = shown(word);
@@ -141,8 +164,8 @@ impl Lost {
             Self::NoNumber => {
                 format!("No peer has the number {word}; 2 in the menu, or /peers, shows the list.")
             }
-            Self::Ourselves(addr) => format!("{addr} is our own address; choose somebody else."),
-            Self::NoAddress(sentence) | Self::Several(sentence) => sentence.clone(),
+            Self::Ourselves(addr) => format!("{addr} is your own address; choose somebody else."),
+            Self::NoAddress(sentence) | Self::Several(sentence) | Self::Waits(sentence) => sentence.clone(),
             Self::Nobody(Some(near)) => {
                 format!(
                     "Nobody is called `{word}`; did you mean {near}? Give a number, a name, an ip:port or `all`{or}."
@@ -281,6 +304,10 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
     }
     by_name(word, &all).map_err(|lost| {
         let Lost::Nobody(near) = lost else { return lost };
+        let offers = directory.offers_for(word);
+        if let Some(offer) = offers.first() {
+            return Lost::Waits(sentence_of(&untrusted_words(Some(offer), None, directory.labels())));
+        }
         match (&blocked_called(word, directory)[..], address) {
             ([pin, ..], _) => Lost::Blocked(name_of(pin)),
             ([], Err(error)) if word.contains(':') => Lost::NoAddress(error.to_string()),
@@ -289,7 +316,8 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
     })
 }
 
-/// The blocked contacts that a word means: by name, by name and suffix, or by the beginning of a key.
+/// The blocked contacts that a word means: by name, by name and suffix, or by the beginning of a
+/// key.
 pub(super) fn blocked_called(word: &str, directory: &dyn Directory) -> Vec<Pin> {
     let wanted = &folded(word);
     let with_mark = &wanted.replace(':', &MARK.to_string());
@@ -343,7 +371,16 @@ pub fn contact_called(name: &Name, id: Recipient, directory: &dyn Directory) -> 
     all.find(|known| known.is_contact && is_another(known) && known.is_called(name)).map(|known| known.id)
 }
 
-/// How alike a name has to be (1 is the same) for it to be offered in place of another.
+/// Whether a peer other than `pin` has its name, or has that name as the user's nickname.
+pub(super) fn has_namesake(pin: &Pin, directory: &dyn Directory) -> bool {
+    let Some(name) = pin.name.as_ref().map(|name| folded(name.as_str())) else { return false };
+    let blocked = directory.blocked();
+    let blocked = blocked.iter().map(|pin| Candidate::of_pin(pin, directory.labels()));
+    let mut all = candidates(directory).into_iter().chain(blocked);
+    all.any(|known| known.id.public_key() != Some(pin.key) && known.is_called(&name))
+}
+
+/// How similar a name has to be (1 is equal) for a suggestion.
 const ALIKE: f64 = 0.8;
 
 /// The recipient that a name means. An exact contact wins, then the only contact that begins with
@@ -369,7 +406,7 @@ pub(super) fn by_name(word: &str, all: &[Candidate]) -> Result<Named, Lost> {
     match &exact[..] {
         [] => {}
         [only] => return one(only),
-        // If two contacts have one name, the label without a suffix is that of the first.
+        // If two contacts have the same name, the label without a suffix is that of the first.
         _ => match &exact.iter().filter(has_label).collect::<Vec<_>>()[..] {
             [only] => return one(only),
             _ => return several(exact),
@@ -377,7 +414,7 @@ pub(super) fn by_name(word: &str, all: &[Candidate]) -> Result<Named, Lost> {
     }
     let beginning = if wanted.is_empty() { Vec::new() } else { of(&contacts, &|known| known.begins(wanted)) };
     let mut same = of(&strangers, &is_called);
-    // If two strangers have one name, the label tells which, unless that one is gone.
+    // If two strangers have the same name, the label decides, unless that peer is gone.
     if let Some(labelled) = same.iter().find(|known| has_label(known)).cloned()
         && (!labelled.is_gone || same.iter().all(|known| known.is_gone))
     {

@@ -39,7 +39,7 @@ mod tests {
 
     const TEXT: &str = "P2P-CHAT:AEAQCAIBAEAQCAIBAEAQCAIBAEAQCAIBAEAQCAIBAEAQCAIBAEAQ";
 
-    /// What stands there as somebody with a camera sees it: true is dark.
+    /// The modules as a camera sees them: `true` is dark.
     fn seen(lines: &[String], foreground: Foreground) -> Vec<Vec<bool>> {
         let dark = |drawn: bool| drawn == (foreground == Foreground::Dark);
         let halves = |line: &String| {
@@ -50,14 +50,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_a_code_of_37_columns_and_19_lines() {
+    fn key_code_has_37_columns_and_19_lines() {
         let lines = qr(TEXT, Foreground::Dark).unwrap();
         assert_eq!(lines.len(), 19);
         assert!(lines.iter().all(|line| line.chars().count() == 37), "{lines:?}");
     }
 
     #[test]
-    fn the_code_stands_in_a_light_margin_with_its_three_corners() {
+    fn code_has_a_light_margin() {
         for foreground in [Foreground::Dark, Foreground::Light] {
             let seen = seen(&qr(TEXT, foreground).unwrap(), foreground);
             for at in 0..37 {
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn both_foregrounds_show_the_same_code_and_another_text_another() {
+    fn both_foregrounds_show_the_same_code() {
         let dark = seen(&qr(TEXT, Foreground::Dark).unwrap(), Foreground::Dark);
         let light = seen(&qr(TEXT, Foreground::Light).unwrap(), Foreground::Light);
         assert_eq!(dark[..37], light[..37]);

@@ -1,8 +1,10 @@
-//! The one owner of the terminal: prints lines above the one that is being typed, and leaves that as it is.
+//! The one owner of the terminal: prints lines above the one that is being typed, and leaves that
+//! as it is.
 //!
-//! At the bottom of what is printed stands the *dock*: the status line, and below it the prompt with the typed text, over
-//! as many rows as it takes. What is new is written where the dock stood, and the dock anew below it, in one write. Nothing
-//! else is ever written over, so everything can be read again by scrolling back.
+//! At the bottom of what is printed stands the *dock*: the status line, and below it the prompt
+//! with the typed text, over as many rows as it takes. What is new is written where the dock stood,
+//! and the dock anew below it, in one write. Nothing else is ever written over, so everything can
+//! be read again by scrolling back.
 
 use std::io::{self, Write};
 
@@ -30,16 +32,17 @@ pub struct Screen {
 enum Kind {
     /// A terminal whose line we edit ourselves.
     Raw { editor: Box<Editor>, status: Option<Box<Status>>, drawn: Option<Drawn> },
-    /// A terminal that edits lines itself: the prompt stays on the line of what is typed. After news it is asked `again`,
-    /// or not. The cursor surely stands at the `start` of a line only after the user has finished one.
+    /// A terminal that edits lines itself: the prompt stays on the line of what is typed. After
+    /// news it is asked `again`, or not. The cursor surely stands at the `start` of a line only
+    /// after the user has finished one.
     Cooked { prompted: bool, again: bool, start: bool },
     /// No terminal: every prompt and every event is a line.
     Lines { prompted: bool },
 }
 
 impl Screen {
-    /// Prints to a terminal that edits lines itself. `again` says whether the prompt is repeated below what comes while
-    /// it stands there.
+    /// Prints to a terminal that edits lines itself. `again` says whether the prompt is repeated
+    /// below what comes while it stands there.
     pub fn cooked(palette: Palette, again: bool) -> Self {
         Self {
             kind: Kind::Cooked { prompted: false, again, start: true },
@@ -54,7 +57,8 @@ impl Screen {
         Self { kind: Kind::Lines { prompted: true }, terminal: false, palette, prompt: Line::default() }
     }
 
-    /// Takes over a terminal that obeys control sequences. `tell_focus` asks it to tell whether its window is looked at.
+    /// Takes over a terminal that obeys control sequences. `tell_focus` asks it to tell whether its
+    /// window is looked at.
     ///
     /// # Errors
     /// Where the terminal cannot be put into raw mode.
@@ -114,8 +118,8 @@ impl Screen {
         has_one && Dock::has_room_for_status(terminal::size())
     }
 
-    /// Prints lines, and the prompt with what is typed below them. `calls` are the bytes of a bell or a notification. One
-    /// write, so nothing flickers.
+    /// Prints lines, and the prompt with what is typed below them. `calls` are the bytes of a bell
+    /// or a notification. One write, so nothing flickers.
     ///
     /// # Errors
     /// Where standard output is gone.
@@ -151,7 +155,7 @@ impl Screen {
                 if !*prompted {
                     out.extend_from_slice(self.prompt.paint(palette).as_bytes());
                 }
-                // Whoever types now, nobody knows how far they are.
+                // The cursor position in a line that the terminal edits is unknown.
                 *start = false;
                 *prompted = true;
             }
@@ -204,7 +208,8 @@ impl Screen {
         Ok(())
     }
 
-    /// The program was stopped and goes on, and a shell has had the terminal meanwhile: takes it over again.
+    /// The program was stopped and goes on, and a shell has had the terminal meanwhile: takes it
+    /// over again.
     ///
     /// # Errors
     /// Where standard output is gone.
@@ -282,7 +287,8 @@ pub fn write_lines(out: &mut Vec<u8>, lines: &[Line], palette: Palette, end: &st
     lines.iter().try_for_each(|line| write!(out, "{}{end}", line.paint(palette)))
 }
 
-/// Goes from where the cursor stands in a dock to the dock's first column, in a window of this size now.
+/// Goes from where the cursor stands in a dock to the dock's first column, in a window of this size
+/// now.
 fn go_to_top(out: &mut Vec<u8>, drawn: &Drawn, size: (usize, usize)) -> io::Result<()> {
     let breaks = drawn.size.0 != size.0 && terminal::breaks_lines_anew();
     let rows = drawn.rows_above_cursor(breaks.then_some(size.0));

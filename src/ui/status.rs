@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_matters_least_is_left_out_where_there_is_no_room() {
+    fn narrow_status_line_drops_the_least_important() {
         let status = Status {
             name: "Alice".into(),
             addr: "192.168.1.20:5000".into(),
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn how_whom_one_talks_with_is_spoken_to_is_shown_as_long_as_there_is_room_for_anything() {
+    fn status_line_shows_security_first() {
         for (verification, word) in [
             (Verification::Verified, "verified"),
             (Verification::Encrypted, "encrypted"),

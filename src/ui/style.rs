@@ -1,4 +1,4 @@
-//! Lines with colours in them, and what the colours are on a terminal. Pure.
+//! Coloured lines, and the colours of a terminal. Pure.
 //!
 //! Every colour can be read on a dark background and on a light one: it has a contrast of about 4 to 1 at least with
 //! black and with white, which a test computes as WCAG 2 does.
@@ -179,7 +179,7 @@ fn sequence(palette: Palette, ink: Ink) -> Option<Sequence> {
     }
 }
 
-/// The ink of whoever has this name: the same in every run and at every peer.
+/// Returns the ink of a name: the same in every run and for every peer.
 pub fn ink_of(name: &str) -> Ink {
     // FNV-1a, 32 bits: the hashes of the standard library may change from one release to the next.
     let hash =
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn every_colour_can_be_read_on_black_and_on_white() {
+    fn every_colour_is_readable_on_black_and_white() {
         for colour in PEERS.into_iter().chain([BAD, FAINT]) {
             let luminance = luminance(colour);
             let (on_white, on_black) = (1.05 / (luminance + 0.05), (luminance + 0.05) / 0.05);

@@ -14,13 +14,15 @@ use crossterm::terminal::{self, Clear, ClearType};
 /// The size taken where the terminal does not tell.
 const USUAL_SIZE: (usize, usize) = (80, 24);
 
-/// Whether the terminal is in raw mode because of us, and so has to be restored, by whoever ends the program.
+/// Whether we put the terminal into raw mode, so that it has to be restored at any end of the
+/// program.
 static RAW: AtomicBool = AtomicBool::new(false);
 
 /// Whether the terminal tells when its window is looked at, because we asked.
 static TELLS_FOCUS: AtomicBool = AtomicBool::new(false);
 
-/// Takes the terminal over: keys come one by one, pastes as such, and what is printed is not changed.
+/// Takes the terminal over: keys come one by one, pastes as such, and what is printed is not
+/// changed.
 pub(super) fn take_over(tell_focus: bool) -> io::Result<()> {
     terminal::enable_raw_mode()?;
     RAW.store(true, Ordering::SeqCst);
@@ -75,20 +77,20 @@ pub fn restore_terminal() {
     }
 }
 
-/// The same without writing to the terminal, for when whoever writes to it is stuck.
+/// The same without writing to the terminal, for when another thread is blocked writing to it.
 pub fn abandon_terminal() {
     if RAW.swap(false, Ordering::SeqCst) && is_in_foreground() {
         let _ = terminal::disable_raw_mode();
     }
 }
 
-/// Whether the terminal is ours to change. A program in the background that tries is stopped for it, and could not even
-/// be ended any more.
+/// Whether the terminal is ours to change. A program in the background that tries is stopped for
+/// it, and could not even be ended any more.
 #[cfg(unix)]
 pub fn is_in_foreground() -> bool {
     match rustix::termios::tcgetpgrp(io::stdin()) {
         Ok(group) => group == rustix::process::getpgrp(),
-        // It is not the terminal that controls us, so nobody stops us.
+        // It is not our controlling terminal, so the system does not stop us.
         Err(_) => true,
     }
 }
@@ -110,15 +112,16 @@ pub(super) fn size() -> (usize, usize) {
     told.map_or(USUAL_SIZE, |(columns, rows)| (columns.into(), rows.into()))
 }
 
-/// Whether the terminal breaks lines anew when its window gets narrower. Those in use do, but for xterm, which tells by
-/// a variable that it is one, and GNU screen; inside tmux, tmux does it.
+/// Whether the terminal breaks lines anew when its window gets narrower. Those in use do, but for
+/// xterm, which tells by a variable that it is one, and GNU screen; inside tmux, tmux does it.
 pub(super) fn breaks_lines_anew() -> bool {
     let has = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
     has("TMUX") || !(has("XTERM_VERSION") || has("STY"))
 }
 
-/// Writes everything at once. The standard library's own handle would write up to the last line end first and the rest
-/// after it, and a terminal might show what is between. No descriptor is opened for it: there may be none to be had.
+/// Writes everything at once. The standard library's own handle would write up to the last line end
+/// first and the rest after it, and a terminal might show what is between. No descriptor is opened
+/// for it: there may be none to be had.
 #[cfg(unix)]
 pub(super) fn write_out(mut bytes: &[u8]) -> io::Result<()> {
     let stdout = io::stdout();

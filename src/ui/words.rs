@@ -17,7 +17,7 @@ pub use fates::{hold_words, is_good, later, quoted, status_words};
 pub(crate) use trust::beginning;
 pub(super) use trust::name_of;
 pub(super) use trust::offer_line;
-pub use trust::{offers_lines, pin_lines};
+pub use trust::{offers_lines, pin_lines, untrusted_words};
 pub(crate) use voice::place;
 pub use voice::{VERIFIED, Voice, own_text};
 
@@ -39,7 +39,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::Impostor { source, claimed, text } => {
             vec![
                 voice.notice(format!(
-                    "Somebody at {source} claims our own address {claimed}; not taken: {text}"
+                    "Somebody at {source} claims your own address {claimed}; not taken: {text}"
                 )),
             ]
         }
@@ -71,7 +71,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::NotSent { who, why, .. } => vec![Line::of(Ink::Bad, not_sent(&voice.named(who), *why))],
         // Of one its own line has said it; a script counts on the sum.
         Event::Sum { total: 1, .. } if !voice.full => Vec::new(),
-        Event::Sum { kind, total, done, failed } => vec![sum(*kind, *total, *done, failed).into()],
+        Event::Sum { kind, total, done, failed } => vec![sum(*kind, *total, *done, failed, voice).into()],
         Event::TakenAs(kind) => vec![
             match kind {
                 CommandKind::Disconnect => "A text that is only `exit` means goodbye, so this disconnects.",
@@ -94,6 +94,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         | Event::TakesName(..)
         | Event::Misled { .. }
         | Event::TurnedAway(..)
+        | Event::AcceptsAgain(_)
         | Event::Decided(_)
         | Event::Undecided(_)
         | Event::PlainRefused(..) => trust::lines(event, voice),

@@ -169,7 +169,7 @@ fn a_mistake_in_the_file_is_named_with_its_line_and_what_would_be_right() {
         ("plain = \"maybe\"", "write true or false."),
         ("policy = \"lax\"", "write accept-new or ask or strict."),
         ("time-format = \"\"", "a time format is not empty"),
-        ("port = 5000\nport = 5001", "config.toml, line 2: duplicate key"),
+        ("port = 5000\nport = 5001", "config.toml, line 2: `port` stands there twice"),
         ("[chat]\nport = 5000", "`chat` is no setting"),
         ("name = \"\\u001b[2J\"", "\\x1b[2J"),
     ] {

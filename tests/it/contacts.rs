@@ -1,4 +1,5 @@
-//! Contacts: who becomes one, what contacts.toml keeps of them, and what the next run does with it.
+//! Contacts: which peers become contacts, what contacts.toml stores, and what the next run does
+//! with it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,35 +14,36 @@ use crate::support::{Builder, Peer, SOON, assert_harmless};
 mod becoming;
 mod configured;
 mod editing;
+mod forgetting;
 mod listed;
 mod many;
 mod moving;
 mod restarting;
 mod seen;
 
-/// How often a condition is checked that no line of a peer tells.
+/// How often a condition that shows in no printed line is checked.
 const LOOK: Duration = Duration::from_millis(20);
 
 fn data() -> TempDir {
     TempDir::new().expect("a temporary directory")
 }
 
-/// A peer that keeps everything in `data`.
+/// A peer with the data directory `data`.
 fn started(name: &str, data: &TempDir) -> Builder {
     Peer::named(name).data_dir(data.path())
 }
 
-/// The contacts.toml of a profile.
+/// The path of the contacts.toml of a profile.
 fn file(data: &Path, profile: &str) -> PathBuf {
     data.join("profiles").join(profile).join("contacts.toml")
 }
 
-/// What is in it.
+/// The text of the contacts.toml of a profile.
 fn toml(data: &TempDir, profile: &str) -> String {
     fs::read_to_string(file(data.path(), profile)).expect("a contacts.toml")
 }
 
-/// Replaces the file as an editor does: as a whole, by one that was written beside it.
+/// Replaces the file as an editor does: with a complete new file.
 fn edits(data: &TempDir, profile: &str, text: &str) {
     let path = file(data.path(), profile);
     let draft = path.with_extension("draft");
@@ -49,13 +51,13 @@ fn edits(data: &TempDir, profile: &str, text: &str) {
     fs::rename(&draft, &path).expect("renamed");
 }
 
-/// Makes a profile with these contacts.
+/// Creates a profile with this contacts.toml.
 fn profile(name: &str, data: &TempDir, text: &str) {
     asked(started(name, data).arg("id").arg("--new")).well();
     fs::write(file(data.path(), &name.to_lowercase()), text).expect("written");
 }
 
-/// Waits until this is so.
+/// Waits until a condition is true.
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + SOON;
     while !is_so() {
@@ -64,7 +66,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Ends a peer by way of the menu.
+/// Ends a peer from its menu.
 fn leaves(mut peer: Peer) {
     peer.types(&["0"]);
     assert!(peer.ends().success(), "{}", peer.errors());
@@ -80,7 +82,7 @@ fn lists(peer: &mut Peer) -> Vec<String> {
     lines.filter(|line| line.contains(", key ") || line.ends_with(", unencrypted")).collect()
 }
 
-/// Waits until a line of `/contacts` holds all these words, and returns it.
+/// Waits until a line of `/contacts` contains all these words, and returns it.
 fn lists_one(peer: &mut Peer, words: &[&str]) -> String {
     let deadline = Instant::now() + SOON;
     loop {
@@ -93,7 +95,7 @@ fn lists_one(peer: &mut Peer, words: &[&str]) -> String {
     }
 }
 
-/// What a command that does not chat answered.
+/// The output of a subcommand.
 struct Answer {
     printed: String,
     errors: String,
@@ -101,13 +103,13 @@ struct Answer {
 }
 
 impl Answer {
-    /// What it printed, once it succeeded without a remark.
+    /// Returns standard output, after success without notes.
     fn well(self) -> String {
         assert_eq!((&*self.errors, self.status), ("", Some(0)));
         self.printed
     }
 
-    /// What it remarked, once it succeeded and printed nothing.
+    /// Returns the notes, after success without output.
     fn remark(self) -> String {
         assert_eq!((&*self.printed, self.status), ("", Some(0)), "{}", self.errors);
         self.errors
@@ -133,7 +135,7 @@ fn entry(key: &str, more: &str) -> String {
     format!("[[contact]]\nkey = \"{key}\"\n{more}")
 }
 
-/// A key as it is shown: in groups of four.
+/// Groups a key by four characters, as it is shown.
 fn grouped(key: &str) -> String {
     let groups: Vec<&str> = (0..key.len()).step_by(4).map(|at| &key[at..at + 4]).collect();
     groups.join(" ")

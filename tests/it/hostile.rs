@@ -250,7 +250,7 @@ fn our_own_address_in_a_header_is_told_and_neither_answered_nor_listed() {
         }
         assert_eq!(send_raw_from(source, own, format!("{own} CONNECT_REQUEST").as_bytes()), b"");
         alice.has_shown(&[format!(
-            r"* Somebody at {source} claims our own address {own}; not taken: I am\x1b[2J you"
+            r"* Somebody at {source} claims your own address {own}; not taken: I am\x1b[2J you"
         )]);
     }
     assert!(alice.peer.lists(own).is_none());

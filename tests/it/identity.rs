@@ -87,9 +87,7 @@ fn a_second_process_of_one_profile_is_refused_and_a_crash_releases_it() {
     let mut alice = with_data("Alice", data.path()).start();
     let expected = |alice: &Peer| {
         let port = alice.addr().port();
-        format!(
-            "p2p-chat: Alice is already running (port {port}). Start with --name NAME to be somebody else."
-        )
+        format!("p2p-chat: Alice is already running (port {port}). Use --name NAME to start another profile.")
     };
     let said = is_running_already(with_data("Alice", data.path()));
     assert_eq!(said, expected(&alice));

@@ -102,7 +102,7 @@ fn our_own_address_is_ours_in_both_families() {
     let mut alice = Peer::named("Alice").start();
     let port = alice.addr().port();
     alice.types(&[&format!("/connect [::1]:{port}")]);
-    alice.sees("is our own address");
+    alice.sees("is your own address");
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! People, not addresses: a message reaches its intended recipient or no one.
+//! People, not addresses: a message reaches only its intended recipient.
 //!
-//! Each scenario moves people, or someone who pretends to be one of them, between addresses, and
-//! then looks at what the recipients got. The peers that a user would run are real processes; a
-//! peer that has to misbehave is [`SecurePeer`] or a stand-in for a legacy program.
+//! Each scenario moves people or impostors between addresses, and then checks what the recipients
+//! got. Normal peers are real processes. A peer that has to misbehave is a [`SecurePeer`] or a
+//! stand-in for a legacy program.
 
 mod aliases;
 mod blocking;
@@ -44,7 +44,7 @@ impl Person {
         Self { name, data: TempDir::new().expect("a temporary directory"), home: nobody() }
     }
 
-    /// The person's program, about to be started at any port.
+    /// The person's program, to be started on any port.
     fn builder(&self) -> Builder {
         Peer::named(self.name).data_dir(self.data.path())
     }
@@ -57,13 +57,13 @@ impl Person {
         self.starts_at(self.home)
     }
 
-    /// The same, and dials `contact` at once.
+    /// Starts at `addr` and dials `contact` at once.
     fn comes_to(&self, addr: SocketAddrV4, contact: SocketAddrV4) -> Peer {
         self.builder().port(addr.port()).knows(contact).start()
     }
 }
 
-/// Waits until nobody listens at this address any more: a stand-in that was dropped still ends.
+/// Waits until an address is free: a dropped stand-in takes a moment to end.
 fn is_free(addr: SocketAddrV4) -> SocketAddrV4 {
     let deadline = Instant::now() + SOON;
     while TcpListener::bind(addr).is_err() {
@@ -73,10 +73,10 @@ fn is_free(addr: SocketAddrV4) -> SocketAddrV4 {
     addr
 }
 
-/// Someone whose received messages a scenario can look at.
+/// A peer whose received messages a scenario can check.
 trait Recipient {
     fn who(&self) -> String;
-    /// Everything that it was told or sent.
+    /// Returns all lines that it printed, or messages that it received.
     fn received(&self) -> Vec<String>;
 
     fn has(&self, words: &str) -> bool {
@@ -130,19 +130,19 @@ impl Recipient for Legacy {
 trait Sender: Recipient {
     fn addr(&self) -> SocketAddrV4;
     fn enters(&mut self, line: &str);
-    /// Waits until these words are shown anywhere.
+    /// Waits until these words are shown.
     fn waits(&self, words: &str);
-    /// Waits until its user knows that a message has reached this person.
+    /// Waits until the screen shows that a message has reached this person.
     fn waits_for_delivery(&self, name: &str);
-    /// How many lines were printed so far, where that is known.
+    /// Returns how many lines were printed so far, if that is known.
     fn mark(&self) -> usize;
 
-    /// Waits until a line from `mark` on says that a message for this person waits.
+    /// Waits until a line from `mark` on says that a message for this person is queued.
     fn says_it_waits(&self, mark: usize, name: &str) {
         const WAITS: [&str; 7] =
             ["ueued", "waits", "offline", "unreachable", "will deliver", "be delivered", "retrying"];
         let says = |line: &String| {
-            // Who comes and goes is another matter.
+            // Lines about presence do not count.
             !line.contains("* ") && line.contains(name) && WAITS.iter().any(|words| line.contains(words))
         };
         let deadline = Instant::now() + SOON;
@@ -194,7 +194,7 @@ impl Sender for Terminal {
     }
 
     fn waits_for_delivery(&self, name: &str) {
-        // Success is shown in the status line, which changes; that they are online stays.
+        // The status line shows success only briefly. The line that the peer is online stays.
         self.waits_for(&format!("* {name}"));
     }
 
@@ -237,15 +237,15 @@ fn reaches_only(from: &dyn Recipient, words: &str, to: &dyn Recipient, others: &
     }
 }
 
-/// Types these lines, the last of which is a message; returns where the lines begin that are printed
-/// from then on.
+/// Types these lines, the last of which is a message. Returns the number of lines printed before
+/// it.
 fn sends(peer: &mut Peer, lines: &[&str]) -> usize {
     let mark = peer.mark();
     peer.types(lines);
     mark
 }
 
-/// The rows of the peer list, after it was asked for: each begins with its number.
+/// Requests the peer list and returns its rows. Each begins with its number.
 fn rows(peer: &mut Peer) -> Vec<String> {
     let before = peer.printed().len();
     peer.passes_all();
@@ -254,29 +254,30 @@ fn rows(peer: &mut Peer) -> Vec<String> {
     peer.printed()[before..].iter().filter(|line| number_of(line).is_some()).cloned().collect()
 }
 
-/// All lines of the peer list, after it was asked for.
+/// Requests the peer list and returns all its lines.
 fn list(peer: &mut Peer) -> Vec<String> {
     let before = peer.printed().len();
     peer.passes_all();
     peer.types(&["/peers"]);
     peer.sees(" known, ");
-    // News that come meanwhile begin with the time.
+    // Lines about other events begin with the time.
     peer.printed()[before..].iter().filter(|line| !line.starts_with('[')).cloned().collect()
 }
 
-/// The number at the beginning of a row of the peer list.
+/// Returns the number at the beginning of a row of the peer list.
 fn number_of(row: &str) -> Option<usize> {
     row.trim_start().split("  ").next()?.trim().parse().ok()
 }
 
-/// The number of the only row that holds `name` as a word.
+/// Returns the number of the only row that contains `name` as a word.
 fn row_number(rows: &[String], name: &str) -> usize {
     let named: Vec<_> = rows.iter().filter(|row| row.split_whitespace().any(|word| word == name)).collect();
     assert_eq!(named.len(), 1, "rows of {name}: {rows:#?}");
     number_of(named[0]).expect("it has a number")
 }
 
-/// Writes to someone by address and waits until both have seen the message: then they are contacts.
+/// Writes to a peer by address and waits until both have seen the message, so that they are
+/// contacts.
 fn befriends(sender: &mut dyn Sender, other: &Peer) {
     let words = format!("hello {}", other.addr().port());
     sender.enters(&format!("@{} {words}", other.addr()));
@@ -284,14 +285,14 @@ fn befriends(sender: &mut dyn Sender, other: &Peer) {
     sender.waits_for_delivery(other.name());
 }
 
-/// The same where the other is a stand-in.
+/// The same for a stand-in.
 fn befriends_secure(sender: &mut Peer, other: &SecurePeer) {
     sender.types(&[&format!("@{} hello", other.addr())]);
     other.hears("hello");
     sender.waits_for_delivery(other.hello().name.as_str());
 }
 
-/// Dials `to` with this hello and says one message; whether it was acknowledged.
+/// Dials `to` with this hello and sends one message. Returns whether it was acknowledged.
 fn says_as(peer: &SecurePeer, to: SocketAddrV4, hello: Hello, body: &str) -> bool {
     peer.says_as(to, hello, &[body]) == Ok(1)
 }
@@ -301,7 +302,7 @@ fn listed(name: &str, addr: SocketAddrV4, key: &str) -> String {
     format!("[[peer]]\naddress = \"{addr}\"\nname = \"{name}\"\nkey = \"{key}\"\n")
 }
 
-/// Compares safety numbers with someone, and says that they match.
+/// Verifies a peer: compares safety numbers and confirms that they match.
 fn verifies(peer: &mut Peer, name: &str) {
     peer.types(&[&format!("/verify {}", name.to_lowercase()), "yes"]);
     peer.sees(&format!("{name} is verified"));

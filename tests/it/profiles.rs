@@ -16,7 +16,7 @@ mod port;
 #[cfg(unix)]
 mod typed;
 
-/// A peer that keeps everything in `data`; without a name and a port if `name` is empty.
+/// A peer with the data directory `data`. Without a name and a port if `name` is empty.
 fn started(name: &str, data: &TempDir) -> Builder {
     let builder = Peer::named(name).data_dir(data.path());
     if name.is_empty() { builder.without_port() } else { builder }
@@ -26,8 +26,7 @@ fn data() -> TempDir {
     TempDir::new().expect("a temporary directory")
 }
 
-/// Runs a peer until it listens, lets it do what these lines say, and returns what it printed until
-/// it ended.
+/// Starts a peer, enters these lines, and returns its output until it ends.
 fn run(peer: Builder, lines: &[&str]) -> Vec<String> {
     let mut peer = peer.start();
     peer.types(lines);
@@ -36,7 +35,7 @@ fn run(peer: Builder, lines: &[&str]) -> Vec<String> {
     peer.printed()
 }
 
-/// What a command that does not chat printed to standard output, once it succeeded.
+/// Returns the standard output of a subcommand, which has to succeed.
 fn prints(builder: Builder) -> String {
     let (mut command, _dir) = builder.command();
     let Output { status, stdout, stderr } = command.output().expect("it runs");
@@ -69,7 +68,7 @@ fn profile_toml(data: &TempDir, profile: &str) -> toml::Table {
     fs::read_to_string(path).expect("a profile.toml").parse().expect("TOML")
 }
 
-/// Makes a profile as an earlier version leaves it: with a key and no profile.toml.
+/// Creates a profile of an earlier version: with a key and no profile.toml.
 fn made_by_an_earlier_version(data: &TempDir, name: &str) {
     run(started(name, data), &[]);
     let directory = name.to_lowercase();

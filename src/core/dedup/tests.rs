@@ -77,7 +77,8 @@ fn the_key_that_was_silent_longest_is_forgotten_first() {
 }
 
 proptest! {
-    /// A sender with a bounded number of open texts, which resends each as often as it likes, in an order of its own.
+    /// A sender with a bounded number of open texts, which resends each as often as it likes, in an
+    /// order of its own.
     #[test]
     fn a_text_is_shown_once_however_often_a_sender_repeats_what_it_has_open(
         steps in prop::collection::vec((any::<bool>(), any::<prop::sample::Index>()), 1..1_500),

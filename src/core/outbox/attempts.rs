@@ -30,8 +30,8 @@ impl Outbox {
         self.queues.iter().filter_map(wakes).min()
     }
 
-    /// Sends what can be sent to a recipient that can be written to like this, and has the name that
-    /// it is known by now.
+    /// Sends what can be sent to a recipient that can be written to like this, and has the name
+    /// that it is known by now.
     pub(in crate::core) fn serve(
         &mut self,
         to: Recipient,
@@ -104,8 +104,8 @@ impl Outbox {
     }
 
     /// Sends the messages whose attempt is stored. Then takes the next one that may go to a legacy
-    /// peer of this name, and has its attempt stored: all of them when the program ends, so that the
-    /// goodbye goes behind them.
+    /// peer of this name, and has its attempt stored: all of them when the program ends, so that
+    /// the goodbye goes behind them.
     fn serve_plain(
         &mut self,
         to: Recipient,
@@ -137,8 +137,8 @@ impl Outbox {
         }
     }
 
-    /// Makes the messages of a recipient wait for this reason, and the next attempt with them. Those
-    /// in flight are not affected.
+    /// Makes the messages of a recipient wait for this reason, and the next attempt with them.
+    /// Those in flight are not affected.
     pub(in crate::core) fn hold(&mut self, to: Recipient, reason: PendingReason, now: Time, jitter: Jitter) {
         let Some(queue) = self.queues.get_mut(&to) else { return };
         queue.asking = false;
@@ -167,9 +167,9 @@ impl Outbox {
         }
     }
 
-    /// A legacy peer of this name has sent something from the recipient's address. Its queue is tried, unless
-    /// all messages are for a peer of another name: each attempt shows at a legacy program, and its
-    /// answer would be the reason for the next.
+    /// A legacy peer of this name has sent something from the recipient's address. Its queue is
+    /// tried, unless all messages are for a peer of another name: each attempt shows at a legacy
+    /// program, and its answer would be the reason for the next.
     pub(in crate::core) fn spoke(&mut self, to: Recipient, name: Option<&PeerName>, now: Time) {
         let Some(queue) = self.queues.get(&to) else { return };
         let is_held = queue.pending == Some(PendingReason::AnotherPeer);

@@ -9,10 +9,10 @@
 //! - To an address at which no peer has proven itself: it is asked first how to write to it.
 //!
 //! The outbox knows neither peers nor keys. Its caller says how a recipient can be written to (a
-//! [`Route`]) whenever a queue is due, carries out the [`OutboxOutput`]s, and reports what became of them.
-//! Messages are stored through [`OutboxOutput::Store`]. A new message that the store in memory has no
-//! room for is refused. After any other error, messages are sent all the same, but are not there after
-//! a restart.
+//! [`Route`]) whenever a queue is due, carries out the [`OutboxOutput`]s, and reports what became
+//! of them. Messages are stored through [`OutboxOutput::Store`]. A new message that the store in
+//! memory has no room for is refused. After any other error, messages are sent all the same, but
+//! are not there after a restart.
 
 mod attempts;
 mod entry;
@@ -272,8 +272,8 @@ impl Outbox {
         self.limits.bytes()
     }
 
-    /// Adds a message to the queue of its recipient. The caller then calls [`Outbox::serve`] for the
-    /// recipient.
+    /// Adds a message to the queue of its recipient. The caller then calls [`Outbox::serve`] for
+    /// the recipient.
     ///
     /// # Errors
     /// If the queue or the outbox is full, or the message is longer than a batch.

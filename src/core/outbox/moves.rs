@@ -12,9 +12,9 @@ use crate::model::peer_id::Recipient;
 use crate::model::stored::StoreOp;
 
 impl Outbox {
-    /// Moves the messages for an address to the peer that proved itself there. A key gets those that
-    /// are not on their way, and that are not for a peer of another name. The caller then serves
-    /// the queue.
+    /// Moves the messages for an address to the peer that proved itself there. A key gets those
+    /// that are not on their way, and that are not for a peer of another name. The caller then
+    /// serves the queue.
     pub(in crate::core) fn rebind(
         &mut self,
         from: Recipient,
@@ -124,8 +124,8 @@ impl Outbox {
         })
     }
 
-    /// Drops a message of one queue that is in the other, too, because the user addressed a peer twice.
-    /// One message has one row and one status.
+    /// Drops a message of one queue that is in the other, too, because the user addressed a peer
+    /// twice. One message has one row and one status.
     fn drop_duplicate(&mut self, from: Recipient, to: Recipient, id: MessageId) {
         let Some(entry) = self.remove(from, id) else { return };
         if let Some(from) = entry.stored_for {

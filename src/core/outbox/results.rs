@@ -30,8 +30,8 @@ pub(in crate::core) enum BatchEnd {
 }
 
 impl Outbox {
-    /// Takes the answer to [`super::OutboxOutput::Ask`]. The caller then serves the queue. If a key has
-    /// proven itself at an address, it calls [`Outbox::rebind`] before.
+    /// Takes the answer to [`super::OutboxOutput::Ask`]. The caller then serves the queue. If a key
+    /// has proven itself at an address, it calls [`Outbox::rebind`] before.
     pub(in crate::core) fn answered(&mut self, to: Recipient, answer: RouteAnswer, now: Time) {
         let Some(queue) = self.queues.get_mut(&to) else { return };
         queue.asking = false;
@@ -223,7 +223,7 @@ fn pending_reason(result: &SendResult) -> Option<PendingReason> {
         SendError::NotSecure => Some(PendingReason::NotSecure),
         SendError::TurnedAway(ByeReason::NotDecided) => Some(PendingReason::NotAcceptedYet),
         SendError::TurnedAway(ByeReason::NoRoom) => Some(PendingReason::NoRoom),
-        SendError::WrongKey | SendError::TurnedAway(_) | SendError::NotTrusted => None,
+        SendError::WrongKey | SendError::TurnedAway(_) | SendError::NotTrusted(_) => None,
     }
 }
 

@@ -135,7 +135,8 @@ impl Outbox {
         false
     }
 
-    /// Whether nothing has been sent of a message, and the user has not been told that it is queued.
+    /// Whether nothing has been sent of a message, and the user has not been told that it is
+    /// queued.
     fn is_new(&self, to: Recipient, id: MessageId) -> bool {
         self.entry(to, id)
             .is_some_and(|entry| entry.stage != Stage::InFlight && !entry.is_sent && entry.told.is_none())
@@ -190,8 +191,8 @@ impl Outbox {
         }
     }
 
-    /// Tells the store that a message to a key was sent, so that it is marked as sent before after a
-    /// restart.
+    /// Tells the store that a message to a key was sent, so that it is marked as sent before after
+    /// a restart.
     pub(super) fn store_sent(&mut self, to: Recipient, id: MessageId) {
         let Some(entry) = self.entry_mut(to, id) else { return };
         if let (false, Some(to)) = (std::mem::replace(&mut entry.stored_as_attempted, true), entry.stored_for)

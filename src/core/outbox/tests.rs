@@ -535,7 +535,8 @@ fn late_write_of_a_given_up_entry_changes_nothing() {
     story.has_slow_store = true;
     // One message waits until it is known which peer is at the address.
     story.puts(its_address, 1);
-    // The store is asked to note that another is about to be sent to the peer; it is given up first.
+    // The store is asked to note that another is about to be sent to the peer; it is given up
+    // first.
     story.puts(peer, 2);
     story.outbox.give_up(peer, FailureReason::Blocked);
     // The user enters it again, for the address, where the peer answers.
@@ -762,7 +763,7 @@ proptest! {
                         0 => (REFUSED, 0),
                         1 => (SendResult::HandedOver, 1),
                         2 => (SendResult::Broken, 1),
-                        3 => (SendResult::Failed(SendError::NotTrusted), 0),
+                        3 => (SendResult::Failed(SendError::NotTrusted(Box::new(PublicKey::new([9; 32])))), 0),
                         _ => (SendResult::Delivered, 1),
                     };
                     story.outbox.plain_sent(to, id, result, (parts, 1), story.now);

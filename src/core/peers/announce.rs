@@ -9,6 +9,7 @@ use crate::core::presence::OfflineReason;
 use crate::core::time::Time;
 use crate::model::message::PeerProtocol;
 use crate::model::peer_id::Recipient;
+use crate::model::session::ByeReason;
 
 /// How long an online peer may stay unannounced because its name has not come yet.
 pub(in crate::core) const NAME_WITHIN: Duration = Duration::from_millis(300);
@@ -43,7 +44,7 @@ impl Peer {
     /// A message of the peer follows at once if `with_message` is set, so nothing is waited for.
     pub(super) fn announce(&mut self, with_message: bool, now: Time) -> Option<PresenceNews> {
         let is_certain = self.presence.is_proven() || self.program.shook_hands;
-        if self.announcement.is_told || !self.is_online() || !is_certain {
+        if self.announcement.is_told || !self.is_there() || !is_certain {
             return None;
         }
         let due = *self.announcement.due.get_or_insert(now.plus(NAME_WITHIN));
@@ -65,6 +66,8 @@ impl Peer {
         let is_news = match why {
             OfflineReason::SaidGoodbye => true,
             OfflineReason::Disconnected => false,
+            // It has not been online for the user since it refused us.
+            _ if self.turned_away == Some(ByeReason::NotAccepted) => false,
             _ => self.presence.is_proven() || self.program.shook_hands,
         };
         (was_told && is_news).then(|| PresenceNews::Offline(self.info(), why))
@@ -96,6 +99,6 @@ impl Peers {
 
     /// Whether a peer is online and the user is still to be told so.
     pub(in crate::core) fn is_unannounced(&self, id: Recipient) -> bool {
-        self.peer(id).is_some_and(|peer| peer.is_online() && !peer.announcement.is_told)
+        self.peer(id).is_some_and(|peer| peer.is_there() && !peer.announcement.is_told)
     }
 }

@@ -47,7 +47,7 @@ impl PlainMessage<'_> {
 pub(in crate::core) struct HeardPlain {
     /// What the user is told before they read the message.
     pub(in crate::core) news: Option<PresenceNews>,
-    /// The sender as the message shows it: unencrypted, whatever the peer can do.
+    /// Returns the sender for the line of the message: as unencrypted, even if it can encrypt.
     pub(in crate::core) from: PeerInfo,
 }
 

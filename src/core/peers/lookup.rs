@@ -67,7 +67,7 @@ impl Peers {
     /// most likely a second one of that peer.
     pub(in crate::core) fn all(&self, claimed: &HashSet<PeerAddr>, offline_too: bool) -> Vec<Recipient> {
         let peers = self.in_order().filter(|peer| peer.is_distinct(claimed));
-        peers.filter(|peer| offline_too || peer.is_online()).map(|peer| peer.id).collect()
+        peers.filter(|peer| offline_too || peer.is_there()).map(|peer| peer.id).collect()
     }
 
     /// Returns the peers that are online, in the order of their numbers.
@@ -77,13 +77,13 @@ impl Peers {
 
     /// Returns how many peers are online, without the addresses in `claimed`.
     pub(in crate::core) fn online(&self, claimed: &HashSet<PeerAddr>) -> usize {
-        self.rows.values().filter(|peer| peer.is_online() && peer.is_distinct(claimed)).count()
+        self.rows.values().filter(|peer| peer.is_there() && peer.is_distinct(claimed)).count()
     }
 
     /// Returns how many peers the user configured, and how many of them are online.
     pub(in crate::core) fn count_static(&self) -> (usize, usize) {
         let configured = || self.rows.values().filter(|peer| peer.origin == PeerOrigin::Static);
-        (configured().count(), configured().filter(|peer| peer.is_online()).count())
+        (configured().count(), configured().filter(|peer| peer.is_there()).count())
     }
 
     /// Whether a peer is in peers.toml.

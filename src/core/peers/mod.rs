@@ -250,6 +250,14 @@ impl Peers {
         });
     }
 
+    /// Records when a contact was last seen in an earlier run, and its name if it has none.
+    pub(super) fn was_seen(&mut self, id: Recipient, name: Option<PeerName>, last_seen: Option<Duration>) {
+        self.update(id, |peer| {
+            peer.name = peer.name.take().or(name);
+            peer.last_seen = last_seen;
+        });
+    }
+
     /// The machine has other addresses than before: offline contacts are tried again.
     pub(super) fn network_changed(&mut self, now: Time) {
         let contacts: Vec<Recipient> =

@@ -95,6 +95,11 @@ impl Peer {
         self.status() != PresenceStatus::Offline
     }
 
+    /// Whether it is online for the user: a peer that refuses our messages is not.
+    pub(super) fn is_there(&self) -> bool {
+        self.is_online() && self.turned_away != Some(ByeReason::NotAccepted)
+    }
+
     /// What the user is shown of its presence.
     pub(super) fn status(&self) -> PresenceStatus {
         if self.refused_key.is_some() { PresenceStatus::Offline } else { self.presence.status() }

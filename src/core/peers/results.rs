@@ -2,7 +2,7 @@
 
 use super::Peers;
 use super::announce::PresenceNews;
-use crate::core::event::JobId;
+use crate::core::event::{JobId, PeerInfo};
 use crate::core::presence::{PresenceChange, ProbeResult, REFUSAL_REPEAT};
 use crate::core::time::Time;
 use crate::model::address::{PeerAddr, SourcePrefix};
@@ -156,8 +156,19 @@ impl Peers {
         is_known != Some(true) && told != Some(reason)
     }
 
-    /// A peer accepts us.
-    pub(in crate::core) fn accepted_us(&mut self, id: Recipient) {
-        self.update(id, |peer| peer.turned_away = None);
+    /// A peer accepts us. Returns it if it refused us before.
+    pub(in crate::core) fn accepted_us(&mut self, id: Recipient) -> Option<PeerInfo> {
+        self.update(id, |peer| {
+            let refused = peer.turned_away.take() == Some(ByeReason::NotAccepted);
+            refused.then(|| {
+                peer.announcement.tell();
+                peer.info()
+            })
+        })?
+    }
+
+    /// Whether a peer refused us when it was met last.
+    pub(in crate::core) fn refuses_us(&self, id: Recipient) -> bool {
+        self.peer(id).is_some_and(|peer| peer.turned_away == Some(ByeReason::NotAccepted))
     }
 }

@@ -1,5 +1,5 @@
-//! Contacts that are blocked have no row. One that is unblocked gets the number of its row back, and
-//! when it was last seen.
+//! Contacts that are blocked have no row. One that is unblocked gets the number of its row back,
+//! and when it was last seen.
 
 use std::time::Duration;
 

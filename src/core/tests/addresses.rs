@@ -1,4 +1,4 @@
-//! Peers with two addresses on the loopback network, one of which may be somebody else's.
+//! Peers with two addresses on the loopback network, one of which may belong to another peer.
 
 use super::*;
 
@@ -55,7 +55,8 @@ fn a_peer_that_was_found_elsewhere_does_not_go_back_to_where_another_answers() {
     assert!(told.iter().any(astray), "{told:?}");
 }
 
-/// Bob, who spoke from 127.0.0.1 and claims 127.0.1.1, has been written to; where he is tried, and what for.
+/// Bob, who spoke from 127.0.0.1 and claims 127.0.1.1, has been written to; where he is tried, and
+/// what for.
 fn bob_is_written_to(story: &mut Story) -> (OpId, PeerAddr, PlainRequest) {
     let real = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1), 5001).unwrap();
     // No peer with a key writes in this form, so the message goes out without a question.
@@ -65,7 +66,7 @@ fn bob_is_written_to(story: &mut Story) -> (OpId, PeerAddr, PlainRequest) {
     (op, real, story.under_way.pop().unwrap())
 }
 
-/// Somebody speaks from the address that Bob claims.
+/// A peer sends from the address that Bob claims.
 fn carol_speaks(story: &mut Story, at: PeerAddr) {
     story.gets_from(
         at.v4().unwrap(),
@@ -109,7 +110,7 @@ fn a_text_that_somebody_else_got_meanwhile_is_not_said_to_be_delivered() {
         let text = "for Bob".into();
         let astray = Event::Delivery { op, who, status, is_first: true, parts, total: 1, text };
         assert_eq!(story.told(), [astray, Event::Settled(op)]);
-        // Nobody listens at Bob's address, as far as was seen.
+        // No program seems to listen at Bob's address.
         assert!(story.state.peers.is_doubtful(legacy(at(5001))));
         assert_eq!(story.state.rows(story.now).len(), 2);
     }

@@ -1,4 +1,5 @@
-//! Messages to an address where no peer has proven itself: `connect` first, and what its receipt says.
+//! Messages to an address where no peer has proven itself: `connect` first, and what its receipt
+//! says.
 
 use super::keys::{BOBS, EVES, Met, key, message, met, report};
 use super::*;
@@ -215,7 +216,7 @@ fn broken_promise_sends_nothing_unencrypted() {
 #[test]
 fn late_receipt_after_goodbye_opens_no_session() {
     let mut story = Story::new();
-    // Somebody asks to be listed, and leaves while we acknowledge that.
+    // A peer asks to be listed, and leaves while we acknowledge that.
     story.gets(5001, Body::Connect);
     assert!(story.dials(5001).contains(&Outgoing::ConnectAck));
     story.under_way.retain(|transmit| transmit.message == Outgoing::ConnectAck);

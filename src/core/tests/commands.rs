@@ -173,7 +173,8 @@ fn texts_on_their_way_count_for_the_row_that_they_find_there_and_follow_it() {
     let actions = story.state.plain_sent(found, story.now);
     story.perform(actions);
     assert_eq!(waiting(&story, legacy(at(5001))), 1);
-    // The question finds nobody at the first address, so the message is queued for the peer that was found.
+    // No program answers the question at the first address, so the message is queued for the peer
+    // that was found.
     story.refused(5001);
     assert_eq!(waiting(&story, legacy(at(5001))), 1);
     story.later(seconds(2));

@@ -406,3 +406,25 @@ fn contact_that_dials_us_is_dialed_once_and_found_one_way() {
     story.does(Command::Send { to: Target::These(vec![key(1).into()]), message: message(1) });
     assert!(matches!(story.talks[0].say, Request::Messages(_)));
 }
+
+#[test]
+fn static_contact_keeps_its_last_seen_time() {
+    let printer = plain::peer_at(at(5002).plain().unwrap());
+    let mut story = Story::with(CoreConfig { pins: vec![pin(1, 5001)], ..super::keys::alice() });
+    let peers = [5001, 5002, 5003].map(|port| StaticPeer {
+        addr: at(port),
+        name: None,
+        form: Form::Standard,
+        key: None,
+        also: Vec::new(),
+    });
+    let printer =
+        KnownContact { id: printer, name: Some(PeerName::new("Printer")), last_seen: Some(DAY * 2) };
+    let (_, outputs) = story.state.start(peers.into(), vec![known(1, Some(DAY)), printer], story.now);
+    story.perform(outputs);
+    let rows = story.state.rows(story.now);
+    let shown: Vec<_> =
+        rows.iter().map(|row| (row.name.as_ref().map(PeerName::as_str), row.last_heard)).collect();
+    assert_eq!(shown, [(Some("Bob"), Some(DAY)), (Some("Printer"), Some(DAY * 2)), (None, None)]);
+    assert!(rows.iter().all(|row| row.origin == PeerOrigin::Static));
+}

@@ -1,4 +1,5 @@
-//! Texts that wait: for an address at which somebody else is by now, for a key that is not known yet, and for nothing any more.
+//! Texts that wait: for an address at which somebody else is by now, for a key that is not known
+//! yet, and for nothing any more.
 
 use super::keeping::{QUEUED, WEEK, done, stored_statuses};
 use super::keys::{BOBS, key, message, met};

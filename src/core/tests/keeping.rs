@@ -59,7 +59,7 @@ impl Story {
         self.dials(port).iter().filter(|outgoing| matches!(outgoing, Outgoing::Text(_))).count()
     }
 
-    /// A text meets nobody, and waits; all of that is written down.
+    /// A message finds no program, and waits. All of that is stored.
     pub(super) fn writes_in_vain(&mut self, port: u16, n: u8) {
         self.writes(port, n);
         self.disk_turns(Ok(()));
@@ -67,7 +67,7 @@ impl Story {
         self.disk_turns(Ok(()));
     }
 
-    /// The texts under way in plain met nobody.
+    /// The unencrypted messages in progress find no program.
     pub(super) fn refused_unsent(&mut self, port: u16) {
         self.ends_after(port, &SendResult::Failed(SendError::Refused), (0, 1));
     }
@@ -263,7 +263,8 @@ fn the_user_is_told_that_a_text_for_an_address_waits_when_it_is_written_down_and
     story.writes(5001, 1);
     story.refused_unsent(5001);
     assert_eq!(story.outcomes(), []);
-    // One behind it is as little known to wait, and one that is taken back before is told of at once.
+    // One behind it is as little known to wait, and one that is taken back before is told of at
+    // once.
     story.writes(5001, 2);
     story.writes(5001, 3);
     story.does(Command::Cancel(Recipient::Address(at(5001)), message(3).id));
@@ -289,7 +290,7 @@ fn a_text_that_waited_and_cannot_be_sent_to_who_is_there_is_written_down_as_not_
     story.disk_turns(Ok(()));
     story.refused_unsent(5001);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
-    // Whoever is there later speaks plain, and the text is too long for that.
+    // The peer that answers later is a legacy peer, and the message is too long for it.
     story.does(Command::TryNow(Recipient::Address(at(5001)), message(1).id));
     story.later(seconds(1));
     story.told();
@@ -735,7 +736,7 @@ fn a_text_in_plain_is_not_sent_again_while_it_is_on_its_way() {
     assert_eq!(story.plain_under_way(5001), 1);
     story.ends(5001, &SendResult::Broken);
     story.disk_turns(Ok(()));
-    // Once nobody knows what became of it, the user may.
+    // Once its status is unknown, the user may.
     story.does(again());
     story.does(again());
     story.disk_turns(Ok(()));

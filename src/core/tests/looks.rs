@@ -1,4 +1,5 @@
-//! Looks and acknowledgements that nobody asked for: whose turn it is, and that waiting for it costs nothing.
+//! Looks and acknowledgements that nobody asked for: whose turn it is, and that waiting for it
+//! costs nothing.
 
 use super::keys::{BOBS, key, moment};
 use super::*;
@@ -7,7 +8,7 @@ use crate::model::session::{Introduction, RequestEnd};
 
 const EVE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 66);
 
-/// Somebody at `ip` says something, and is looked at when there is room.
+/// A peer at `ip` sends something, and is probed when there is room.
 fn speaks(story: &mut Story, ip: Ipv4Addr, port: u16, body: Body) {
     story.gets_from(ip, Claimed { ip, port }, Form::Standard, body);
     story.later(seconds(0));
@@ -18,7 +19,7 @@ fn under_way(story: &Story) -> Vec<(Ipv4Addr, u16)> {
     story.under_way.iter().map(|transmit| (transmit.to.v4().unwrap(), transmit.to.port())).collect()
 }
 
-/// What was begun first ends, and whoever is next begins.
+/// The oldest probe ends, and the next one begins.
 fn first_ends(story: &mut Story, result: SendResult) {
     let PlainRequest { job, to, .. } = story.under_way.remove(0);
     let actions =
@@ -41,7 +42,7 @@ fn nothing_wakes_up_for_ten_thousand_peers_that_wait_to_be_looked_at() {
     assert_eq!(story.state.next_wake(), None);
     first_ends(&mut story, SendResult::Unanswered);
     assert_eq!(story.under_way.len(), MAX_CHECKS_UNDER_WAY);
-    // That one is thought of again a second later at the earliest, and nobody else before that.
+    // That one is considered again after a second at the earliest, and no other before that.
     assert!(story.state.next_wake() >= Some(story.now.plus(seconds(1))));
 }
 
@@ -58,14 +59,15 @@ fn who_has_waited_longest_is_next_and_machines_take_turns() {
     }
     assert_eq!(story.under_way.len(), MAX_CHECKS_UNDER_WAY);
     let begun = story.under_way.len();
-    // Eve's share is a small one by now, so as hers end the others have their turns, in the order in which they came.
+    // Eve's share is a small one by now, so as hers end the others have their turns, in the order
+    // in which they came.
     for _ in 0..8 {
         first_ends(&mut story, SendResult::Unanswered);
     }
     let next: Vec<_> = under_way(&story).split_off(begun - 8);
     let waiting = (17..=24).map(|last| (Ipv4Addr::new(10, 0, 1, last), 9));
     assert_eq!(next, waiting.collect::<Vec<_>>());
-    // Then hers have their turn, in their order, and nobody is looked at twice or left out.
+    // Then hers have their turn, in order, and each is probed exactly once.
     let mut of_eve = Vec::new();
     while !story.under_way.is_empty() {
         assert!(story.under_way.len() <= MAX_CHECKS_UNDER_WAY);

@@ -1,4 +1,4 @@
-//! Keys that are not accepted: each is not online at its address, whatever answers there.
+//! Keys that are not accepted: none is online at its address, whichever program answers there.
 
 use super::keys::{BOBS, EVES, Met, alice, key, met};
 use super::*;
@@ -29,8 +29,8 @@ fn is_sent(story: &mut Story, name: &str, body: Body) {
     story.perform(outputs);
 }
 
-/// Lets the peer with this key answer everything at a port for two minutes. Returns how often it was
-/// dialed.
+/// Lets the peer with this key answer everything at a port for two minutes. Returns how often it
+/// was dialed.
 fn answers(story: &mut Story, n: u8, port: u16) -> usize {
     let mut dialed = 0;
     for _ in 0..120 {
@@ -52,7 +52,7 @@ fn answers(story: &mut Story, n: u8, port: u16) -> usize {
     dialed
 }
 
-/// Eve's key is at port 5002 and is not accepted: nobody is told that a peer is online there.
+/// Eve's key is at port 5002 and is not accepted, so no peer is reported online there.
 fn is_not_online(story: &mut Story, online: usize) {
     let told = story.told();
     let is_there = |who: &PeerInfo| who.addr == Some(at(5002));

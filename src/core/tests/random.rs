@@ -1,4 +1,4 @@
-//! Whatever happens in whatever order: what always holds.
+//! Invariants that hold for random events in any order.
 //!
 //! `PROPTEST_CASES` makes it as many histories as wanted.
 

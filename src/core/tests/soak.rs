@@ -1,5 +1,6 @@
-//! Two days of chatting in a second: people come, speak, freeze, crash, leave and come back, strangers pass by, and the
-//! user does what users do. The clock is the story's, the chance is seeded.
+//! Two days of chatting in a second: people come, speak, freeze, crash, leave and come back,
+//! strangers pass by, and the user does what users do. The clock is the story's, the chance is
+//! seeded.
 //!
 //! `P2P_CHAT_SOAKS` makes it as many different pairs of days as wanted; a failure names its seed.
 
@@ -24,7 +25,7 @@ const EXPIRE: Duration = Duration::from_secs(300);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Being {
     Up,
-    /// Nobody listens at its address.
+    /// No program listens at its address.
     Down,
     /// Its program is stopped: it accepts, and never answers.
     Frozen,
@@ -194,7 +195,7 @@ impl Soak {
         }
     }
 
-    /// Somebody does something.
+    /// One peer does something.
     fn acts(&mut self, port: u16) {
         let being = self.souls[&port].being;
         match (being, self.chance.below(10)) {
@@ -237,7 +238,7 @@ fn soak(seed: u64) {
     soak.live_until(Time::at(seconds(HOURS * 3_600)));
     let heard = soak.story.state.peers.len();
     assert!(heard > STATICS, "nobody came: {heard} rows");
-    // Everybody crashes, nobody speaks any more, and the user has gone to bed.
+    // All peers crash, and the user is idle.
     let ports: Vec<u16> = soak.souls.keys().copied().collect();
     ports.into_iter().for_each(|port| soak.becomes(port, Being::Down));
     soak.agenda.retain(|_, due| matches!(due, Due::Ends(_) | Due::Audit));

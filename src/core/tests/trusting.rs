@@ -148,6 +148,51 @@ fn forgotten_verified_peer_is_a_stranger() {
 }
 
 #[test]
+fn message_for_a_forgotten_key_has_a_status() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    let bob = Recipient::key(key(BOBS));
+    story.does(Command::Forget(bob));
+    story.told();
+    let name = Some(PeerName::new("Bob"));
+    for command in [
+        Command::Send { to: Target::These(vec![bob]), message: message(1) },
+        Command::SendAgain { to: bob, message: message(2), name: name.clone() },
+    ] {
+        story.does(command);
+        let told = story.told();
+        let rejected = DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::Forgotten));
+        let is_told = |event: &Event| matches!(event, Event::Delivery { who, status, is_first: true, .. } if who.id == bob && *status == rejected);
+        assert!(told.iter().any(is_told), "{told:?}");
+        assert!(matches!(told.last(), Some(Event::Settled(_))), "{told:?}");
+        assert_eq!(story.state.queued(bob), 0);
+    }
+    assert_eq!(story.dials(5001), []);
+    assert!(story.talks.is_empty(), "nothing is dialed");
+    // It is a stranger when it comes again.
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    story.told();
+    story.does(Command::Send { to: Target::These(vec![bob]), message: message(3) });
+    assert_eq!(story.state.queued(bob), 1);
+}
+
+#[test]
+fn message_on_its_way_to_a_forgotten_key_is_told() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    let op = story.writes(5001, 1);
+    story.told();
+    story.does(Command::Forget(Recipient::key(key(BOBS))));
+    story.told();
+    story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+    let told = story.told();
+    let forgotten = DeliveryStatus::Failed(FailureReason::Forgotten);
+    let is_told = |event: &Event| matches!(event, Event::Delivery { op: of, status, .. } if *of == op && *status == forgotten);
+    assert!(told.iter().any(is_told), "{told:?}");
+    assert!(told.contains(&Event::Settled(op)), "{told:?}");
+}
+
+#[test]
 fn messages_for_old_key_reach_the_new_one() {
     let mut story = Story::new();
     story.knows_bob(5001);
@@ -192,5 +237,67 @@ fn unsent_message_in_flight_follows_new_key() {
             matches!(event, Event::Delivery { op: of, status: DeliveryStatus::Failed(FailureReason::Replaced), .. } if *of == op)
         });
         assert_eq!((to_heir, is_told), (written == 0, written > 0), "{told:?} {:?}", story.talks);
+    }
+}
+
+/// The events that a filter takes.
+fn count(told: &[Event], is_it: impl Fn(&Event) -> bool) -> usize {
+    told.iter().filter(|event| is_it(event)).count()
+}
+
+#[test]
+fn refusing_peer_is_not_counted_until_it_accepts() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    assert_eq!(story.state.here(), 1);
+    story.writes(5001, 1);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Bye(ByeReason::NotAccepted));
+    let told = story.told();
+    assert_eq!(count(&told, |event| matches!(event, Event::TurnedAway(..))), 1, "{told:?}");
+    assert_eq!(story.state.here(), 0);
+    story.does(Command::Send { to: Target::All, message: message(2) });
+    let told = story.told();
+    assert_eq!(count(&told, |event| matches!(event, Event::Nobody(CommandKind::Send))), 1, "{told:?}");
+    // Bob dials Alice, who asks him at once whether he accepts her again.
+    story.dials_in(BOBS, "Bob", 5001).expect("welcome");
+    let asked = story.talks.iter().position(|talk| talk.say == Request::Ping).expect("asked");
+    let asked = story.talks.remove(asked);
+    let end = |end| SessionReport {
+        addr: at(5001),
+        met: Some(met(BOBS, 5001)),
+        written: 0,
+        receipts: Vec::new(),
+        end,
+    };
+    story.ends_as(asked.job, end(RequestEnd::Bye(ByeReason::NotAccepted)));
+    assert_eq!((story.state.here(), story.told()), (0, Vec::new()), "nothing is new");
+    story.dials_in(BOBS, "Bob", 5001).expect("welcome");
+    let asked = story.talks.pop().expect("asked");
+    story.ends_as(asked.job, end(RequestEnd::Answered));
+    let told = story.told();
+    assert_eq!(count(&told, |event| matches!(event, Event::AcceptsAgain(_))), 1, "{told:?}");
+    assert_eq!(count(&told, |event| matches!(event, Event::Came(_))), 0, "{told:?}");
+    assert_eq!(story.state.here(), 1);
+}
+
+#[test]
+fn contact_at_the_address_of_another_is_named() {
+    for is_contact in [false, true] {
+        let mut story = Story::new();
+        story.knows_bob(5001);
+        story.dials_in(EVES, "Eve", 5002).expect("welcome");
+        if is_contact {
+            story.does(Command::Send { to: Target::These(vec![key(EVES).into()]), message: message(7) });
+        }
+        story.told();
+        story.talks.clear();
+        story.writes(5001, 1);
+        story.talked(None, RequestEnd::WrongKey(key(EVES)));
+        let told = story.told();
+        let by = told.iter().find_map(|event| match event {
+            Event::Misled { by, .. } => Some(by.as_ref().map(|who| who.id)),
+            _ => None,
+        });
+        assert_eq!(by, Some(is_contact.then_some(key(EVES).into())), "{told:?}");
     }
 }

@@ -34,7 +34,7 @@ fn once_nobody_listens_there_a_peer_is_written_to_as_peers_toml_says() {
         story.gets_from(HERE, claimed, taught, Body::Connect);
         assert_eq!(story.under_way.last().unwrap().form, taught);
         story.ends(5001, &SendResult::Delivered);
-        // Whoever listens there next may be another program.
+        // The next program there may be another one.
         for _ in 0..2 {
             story.does(Command::List);
             story.refused(5001);

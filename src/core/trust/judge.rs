@@ -1,4 +1,5 @@
-//! What a proven key means: whether it is known, becomes a stranger, waits for the user or is refused.
+//! What a proven key means: whether it is known, becomes a stranger, waits for the user or is
+//! refused.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -1,4 +1,5 @@
-//! What the user decides about a key: `/add`, `/trust`, `/accept`, `/block`, `/unblock`, `/forget`, `/verify`.
+//! What the user decides about a key: `/add`, `/trust`, `/accept`, `/block`, `/unblock`, `/forget`,
+//! `/verify`.
 
 use super::{ContactRecord, MAX_CONTACTS, MAX_HINTS, Offer, Pin, Trust, Trusted};
 use crate::model::address::PeerAddr;

@@ -32,7 +32,7 @@ fn key(byte: u8) -> PublicKey {
 }
 
 #[test]
-fn older_files_are_taken_over_once() {
+fn older_files_are_imported_once() {
     let dir = TempDir::new().unwrap();
     let folder = dir.path().join("profile");
     fs::create_dir(&folder).unwrap();
@@ -40,9 +40,9 @@ fn older_files_are_taken_over_once() {
     fs::write(dir.path().join("aliases.toml"), ALIASES).unwrap();
     let mut store = in_memory().unwrap();
     let alice = "Alice".parse().unwrap();
-    let places = Places { folder: Some(&folder), data: Some(dir.path()), own_name: &alice, saves: true };
+    let source = BookSource { folder: Some(&folder), data: Some(dir.path()), own_name: &alice, saves: true };
     for start in 1..=2 {
-        let book = AddressBook::open(places, &mut store, 5_000).unwrap();
+        let book = AddressBook::open(source, &mut store, 5_000).unwrap();
         let bob = book.contacts.get(PeerId::Key(key(1))).expect("a contact");
         assert_eq!(bob.alias.as_ref().map(Name::as_str), Some("Boss"), "start {start}");
         let names: Vec<_> = book.pins.values().map(|pin| (pin.name.clone(), pin.contact)).collect();
@@ -56,27 +56,27 @@ fn older_files_are_taken_over_once() {
 }
 
 #[test]
-fn refused_alias_is_not_taken_over() {
+fn refused_alias_is_not_imported() {
     for refused in ["/boss", "@boss", "ALICE"] {
         let dir = TempDir::new().unwrap();
         fs::write(dir.path().join("aliases.toml"), ALIASES.replace("Boss", refused)).unwrap();
         let alice = "Alice".parse().unwrap();
-        let places =
-            Places { folder: Some(dir.path()), data: Some(dir.path()), own_name: &alice, saves: true };
-        let book = AddressBook::open(places, &mut in_memory().unwrap(), 0).unwrap();
+        let source =
+            BookSource { folder: Some(dir.path()), data: Some(dir.path()), own_name: &alice, saves: true };
+        let book = AddressBook::open(source, &mut in_memory().unwrap(), 0).unwrap();
         let contacts: Vec<_> = book.contacts.all().map(|contact| (contact.id, &contact.alias)).collect();
         assert_eq!(contacts, [(PeerId::Key(key(1)), &None)], "{refused}");
     }
 }
 
 #[test]
-fn reader_takes_over_older_files_and_saves_nothing() {
+fn reader_imports_older_files_without_saving() {
     let dir = TempDir::new().unwrap();
     fs::write(dir.path().join("known_peers.toml"), KNOWN).unwrap();
     let mut store = in_memory().unwrap();
     let alice = "Alice".parse().unwrap();
-    let places = Places { folder: Some(dir.path()), data: None, own_name: &alice, saves: false };
-    let book = AddressBook::open(places, &mut store, 0).unwrap();
+    let source = BookSource { folder: Some(dir.path()), data: None, own_name: &alice, saves: false };
+    let book = AddressBook::open(source, &mut store, 0).unwrap();
     assert!(book.pins[&key(1)].contact && book.contacts.get(PeerId::Key(key(1))).is_some());
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }

@@ -21,7 +21,7 @@ fn addrs(ports: &[u16]) -> Vec<PeerAddr> {
     ports.iter().map(|port| at(*port)).collect()
 }
 
-/// A pin of long ago.
+/// A pin that is older than `NOW`.
 fn pin(number: u8, name: &str, ports: &[u16]) -> Pin {
     let name = Some(PeerName::new(name));
     Pin {
@@ -83,7 +83,7 @@ fn known_pin_stays_and_gets_listed_addresses() {
     let with_listed = addrs(&[1, 2, 3, 4, 5, 6, 7, 5000]);
     assert_eq!(pins, [Pin { addrs: with_listed.clone(), given: with_listed, ..known }]);
     assert_eq!(told, [""; 0]);
-    // None that is listed goes for another one that is.
+    // A listed address never replaces another listed one.
     let known = pin(1, "Bob", &[1, 2, 3, 4, 5, 6, 7, 8]);
     let (pins, _, _) = configured(from_ref(&known), listed(1, "Bob", &[8, 9, 10]));
     assert_eq!(pins[0].addrs, addrs(&[1, 2, 3, 4, 5, 8, 9, 10]));
@@ -125,7 +125,7 @@ fn address_of_verified_contact_is_shared_with_warning() {
 }
 
 #[test]
-fn name_of_another_contact_is_not_given() {
+fn listed_key_gets_no_contact_name() {
     let bob = pin(2, "Bob", &[1]);
     let (pins, _, _) = configured(from_ref(&bob), listed(1, "\u{ff22}OB", &[5000]));
     assert_eq!(pins, [Pin { first_seen: NOW, name: None, ..pin(1, "", &[5000]) }, bob.clone()]);

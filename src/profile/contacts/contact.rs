@@ -1,4 +1,4 @@
-//! A contact, and what makes two contacts hard to tell apart.
+//! A contact, and the check that no two contacts have the same name for the user.
 
 use std::collections::HashMap;
 
@@ -8,33 +8,34 @@ use crate::model::address::PeerAddr;
 use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::PeerId;
 
-/// A peer that the user decided something about.
+/// A peer that the user knows: an entry of contacts.toml.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Contact {
     /// The key, or the address of a legacy peer.
     pub id: PeerId,
-    /// The name the peer last gave itself when the user decided.
+    /// The name that the peer had when the entry was last saved.
     pub name: Option<PeerName>,
-    /// The user's own name for the peer. No other contact has it as alias or, unless that contact
-    /// is blocked, as name.
+    /// The user's own name for the peer. It is no other contact's alias, and no other unblocked
+    /// contact's name.
     pub alias: Option<Name>,
     /// When the user verified the key, in seconds since 1970.
     pub verified: Option<u64>,
-    /// Nothing is sent to the peer and nothing from it is shown, even if the key is verified.
+    /// Whether nothing is sent to the peer or shown from it, even if the key is verified.
     pub blocked: bool,
-    /// The peer's messages are stored but not shown.
+    /// Whether the peer's messages are stored but not shown.
     pub muted: bool,
-    /// Where to dial the peer, at most [`MAX_HINTS`].
+    /// Addresses to dial, at most [`MAX_HINTS`].
     pub addrs: Vec<PeerAddr>,
 }
 
 impl Contact {
-    /// A contact about which nothing else is known.
+    /// Returns a contact without any details.
     pub fn new(id: PeerId) -> Self {
         Self { id, name: None, alias: None, verified: None, blocked: false, muted: false, addrs: Vec::new() }
     }
 
-    /// The contact as the file can hold it: without an empty name, and within the limits.
+    /// Returns the contact in a form that the file can hold: without an empty name, and within the
+    /// limits.
     pub(super) fn storable(mut self) -> Self {
         self.name = self.name.filter(|name| !name.as_str().trim().is_empty());
         // A legacy peer has no key to verify or to block.
@@ -45,7 +46,7 @@ impl Contact {
         self
     }
 
-    /// `self` with the fields in which `after` differs from `before`.
+    /// Returns `self` with the fields of `after` that differ from `before`.
     pub(super) fn with_changes(&self, before: &Self, after: &Self) -> Self {
         fn pick<T: PartialEq + Clone>(now: &T, before: &T, after: &T) -> T {
             if before == after { now.clone() } else { after.clone() }
@@ -62,24 +63,23 @@ impl Contact {
     }
 }
 
-/// Two contacts, or a contact and the user, that the user could not tell apart.
+/// An alias that is also the name or alias of another contact, or the user's own name.
 pub(super) struct Clash {
-    /// The contact with the alias; if two have it, the later one.
+    /// The contact with the alias. If two have it, the later one.
     pub(super) id: PeerId,
     pub(super) alias: Name,
-    /// The contact that has the alias too, or has it as its name; `None` if it is the user's own
-    /// name.
+    /// The other contact. `None` if the alias is the user's own name.
     pub(super) other: Option<PeerId>,
 }
 
-/// The folded aliases, each with the last contact that has it.
+/// Returns the folded aliases, each with the last contact that has it.
 pub(super) fn aliases_of<'a>(contacts: impl Iterator<Item = &'a Contact>) -> HashMap<String, PeerId> {
     let alias = |contact: &Contact| Some((folded(contact.alias.as_ref()?.as_str()), contact.id));
     contacts.filter_map(alias).collect()
 }
 
-/// The first clash among contacts: an alias that two have, that is the user's own name, or that is
-/// the name of a contact that is not blocked. Names may occur twice: peers choose them.
+/// Returns the first clash among contacts. Two contacts may have the same name, because peers
+/// choose their names. The names of blocked contacts do not count.
 pub(super) fn clash<'a>(
     contacts: impl Iterator<Item = &'a Contact> + Clone,
     own_name: Option<&Name>,

@@ -1,7 +1,7 @@
-//! Changes entries in the text of the file and leaves every other byte as it is.
+//! Changes entries in the text of the file. Every other byte stays the same.
 //!
-//! The text is cut where the parser found entries and fields. An editing parser such as `toml_edit`
-//! would rewrite the line ends of the whole file, and takes twice as long for many contacts.
+//! The parser says where entries and fields are. `toml_edit` is not used: it rewrites all line ends
+//! of the file, and takes twice as long for many contacts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -16,14 +16,14 @@ use crate::model::peer_id::PeerId;
 
 /// The beginning of a new file.
 const TITLE: &str = "\
-# The contacts of this profile: what you decided about other people. You may edit this file, also
-# while p2p-chat runs. docs/IDENTITY.md describes it.
+# The contacts of this profile. You may edit this file, even while p2p-chat runs.
+# docs/IDENTITY.md describes the format.
 ";
 
-/// A part of the text, and what takes its place.
+/// A part of the text, and its replacement.
 type Splice = (Range<usize>, String);
 
-/// The text with contacts added, changed, or removed (`None`). A new file gets a title.
+/// Returns the text with contacts added, changed or removed (`None`). A new file gets a title.
 pub(super) fn edited(
     document: &Document<'_>,
     edits: &BTreeMap<PeerId, Option<Contact>>,
@@ -61,9 +61,9 @@ pub(super) fn edited(
     text
 }
 
-/// The text with each part replaced.
+/// Returns the text with each part replaced.
 fn spliced(text: &str, mut splices: Vec<Splice>) -> String {
-    // Insertions before a part that goes come first.
+    // An insertion at the start of a replaced part comes first.
     splices.sort_by_key(|(part, _)| (part.start, part.end));
     let mut new = String::with_capacity(text.len());
     let mut done = 0;
@@ -76,7 +76,7 @@ fn spliced(text: &str, mut splices: Vec<Splice>) -> String {
     new
 }
 
-/// The text of an entry that is not in the file yet.
+/// Returns the text of a new entry.
 pub(super) fn new_entry(contact: &Contact, newline: &str) -> String {
     let mut text = format!("[[contact]]{newline}");
     for field in Field::ALL {
@@ -87,7 +87,7 @@ pub(super) fn new_entry(contact: &Contact, newline: &str) -> String {
     text
 }
 
-/// The value of a field in TOML, or `None` if it is not written.
+/// Returns the value of a field in TOML, or `None` for an unset field.
 fn value_of(contact: &Contact, field: Field) -> Option<String> {
     let text = |text: &str| toml::Value::from(text).to_string();
     match field {
@@ -108,16 +108,17 @@ fn value_of(contact: &Contact, field: Field) -> Option<String> {
     }
 }
 
-/// The date of a time in seconds since 1970; the last possible date for a later time.
+/// Returns the date of a time in seconds since 1970, at most the last date that TOML allows.
 fn date(seconds: u64) -> String {
     let seconds = i64::try_from(seconds.min(MAX_VERIFIED)).unwrap_or_default();
     Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX).to_string()
 }
 
-/// What makes an entry that of `contact`. A comment in the line of a removed field goes with it.
+/// Returns the splices that turn an entry into that of `contact`. A removed field takes the comment
+/// in its line along.
 fn changes(text: &str, entry: &Entry, contact: &Contact, newline: &str) -> Vec<Splice> {
     let mut splices = Vec::new();
-    // The line after which the next new field is inserted.
+    // The field after which the next new field is inserted.
     let mut above = None;
     for field in Field::ALL {
         let place = entry.fields.iter().find(|(listed, ..)| *listed == field);
@@ -132,7 +133,7 @@ fn changes(text: &str, entry: &Entry, contact: &Contact, newline: &str) -> Vec<S
             (Some((_, key, old)), None) => {
                 splices.push((line_start(text, key.start)..line_end(text, old.end), String::new()));
             }
-            // An entry has a `key` or `legacy`, which never change, so there is a line above.
+            // `above` is set: an entry begins with `key` or `legacy`, which never change.
             (None, Some(new)) => {
                 if let Some((key, value)) = above {
                     let indent = &text[line_start(text, key.start)..key.start];
@@ -146,26 +147,26 @@ fn changes(text: &str, entry: &Entry, contact: &Contact, newline: &str) -> Vec<S
     splices
 }
 
-/// Where the line begins that `at` is in.
+/// Returns where the line of `at` begins.
 fn line_start(text: &str, at: usize) -> usize {
     text[..at].rfind('\n').map_or(0, |newline| newline + 1)
 }
 
-/// Where the line ends that `at` is in, after its line break.
+/// Returns where the line of `at` ends, after its line break.
 fn line_end(text: &str, at: usize) -> usize {
     text[at..].find('\n').map_or(text.len(), |newline| at + newline + 1)
 }
 
-/// A line without its line break.
+/// Returns a line without its line break.
 fn content(line: &str) -> &str {
     let line = line.strip_suffix('\n').unwrap_or(line);
     line.strip_suffix('\r').unwrap_or(line)
 }
 
-/// Where the tables of a file are.
+/// The positions of the tables in a file.
 struct Layout<'t> {
     text: &'t str,
-    /// Where each table header begins, in order, with the number of the entry that it belongs to.
+    /// Where each table header begins, in order, and the number of its entry, if it is in one.
     headers: Vec<(usize, Option<usize>)>,
     /// Where each header and each value ends, in order.
     ends: Vec<usize>,
@@ -186,12 +187,12 @@ impl<'t> Layout<'t> {
         layout
     }
 
-    /// Adds a value and those in it, as deep as the parser allows.
+    /// Adds a value and the values in it. The parser limits the depth.
     fn add(&mut self, value: &Spanned<DeValue<'_>>, entry: Option<usize>) {
         self.ends.push(value.span().end);
         match value.get_ref() {
             DeValue::Table(table) => {
-                // An inline table begins with a brace, and one of dotted keys with its key.
+                // An inline table begins with a brace, a table of dotted keys with its key.
                 let start = value.span().start;
                 if self.text[start..].starts_with('[') {
                     self.headers.push((start, entry));
@@ -203,12 +204,12 @@ impl<'t> Layout<'t> {
         }
     }
 
-    /// What goes with the entries of these numbers: their tables, each with the comments directly
-    /// above and below it. Blank lines above go too, unless they then would no longer keep what is
-    /// above apart from what is below.
+    /// Returns the parts of the text that are removed with these entries: their tables, each with
+    /// the comments directly above and below it. The blank lines above are removed too, unless they
+    /// are needed to separate the rest.
     fn parts_of(&self, entries: &BTreeSet<usize>) -> Vec<Range<usize>> {
         let is_blank = |line: &str| line.trim().is_empty();
-        // Each with where the blank lines above it begin.
+        // Each part, and where the blank lines above it begin.
         let mut parts: Vec<(usize, Range<usize>)> = Vec::new();
         for (table, (_, entry)) in self.headers.iter().enumerate() {
             if entry.is_none_or(|entry| !entries.contains(&entry)) {
@@ -232,21 +233,21 @@ impl<'t> Layout<'t> {
         parts.into_iter().map(whole).collect()
     }
 
-    /// Where a table begins, with the comment directly above it; the end of the text for the number
-    /// after the last.
+    /// Returns where a table begins, including the comment directly above it. For the number after
+    /// the last table, returns the end of the text.
     fn start(&self, table: usize) -> usize {
         let Some((header, _)) = self.headers.get(table) else { return self.text.len() };
         self.up_while(line_start(self.text, *header), self.values_end(table), is_comment)
     }
 
-    /// The end of the last line with a value or header before the header of a table.
+    /// Returns the end of the last line with a value or header before a table.
     fn values_end(&self, table: usize) -> usize {
         let header = self.headers.get(table).map_or(self.text.len() + 1, |(at, _)| *at);
         let before = self.ends.partition_point(|end| *end < header);
         before.checked_sub(1).map_or(0, |last| line_end(self.text, self.ends[last]))
     }
 
-    /// The start of the first of the lines before `at` that are `such`, but not before `limit`.
+    /// Goes up from `at` while the line above satisfies `such`, but not above `limit`.
     fn up_while(&self, mut at: usize, limit: usize, such: impl Fn(&str) -> bool) -> usize {
         while at > limit {
             let above = line_start(self.text, at - 1);

@@ -1,4 +1,4 @@
-//! Why the contacts cannot be read or saved.
+//! The errors of reading and saving contacts.
 
 use std::fmt;
 use std::io;
@@ -13,19 +13,19 @@ use crate::model::peer_id::{PeerId, Recipient};
 /// Why the contacts cannot be read or saved. Displayed as a whole sentence.
 #[derive(Debug)]
 pub enum ContactsError {
-    /// The file cannot be read, or holds a mistake.
+    /// The file cannot be read, or contains a mistake.
     File(ConfigError),
     /// The file cannot be written.
     Unwritable(PathBuf, io::Error),
-    /// The file would have more than this many bytes.
+    /// The file would be larger than this number of bytes.
     TooLarge(PathBuf, u64),
-    /// The file had contacts and is now missing or has none.
+    /// The file had contacts and is now missing or empty.
     Gone(PathBuf),
     /// Another program keeps changing the file.
     Busy(PathBuf),
     /// There are [`MAX_CONTACTS`] contacts already.
     TooMany,
-    /// Another contact already has this alias, or has it as its name.
+    /// The alias is already the alias or name of this contact.
     Taken(Name, PeerId),
     /// The alias is the user's own name.
     OwnName(Name),
@@ -36,21 +36,21 @@ impl fmt::Display for ContactsError {
         match self {
             Self::File(error) => error.fmt(f),
             Self::Unwritable(path, error) => {
-                write!(f, "Cannot write {}: {error}; the contacts stay as they were.", path.display())
+                write!(f, "Cannot write {}: {error}. The contacts are unchanged.", path.display())
             }
             Self::TooLarge(path, max) => write!(
                 f,
-                "{} would have more than {max} bytes; shorten its comments. The contacts stay as they were.",
+                "{} would be larger than {max} bytes; shorten its comments. The contacts are unchanged.",
                 path.display()
             ),
             Self::Gone(path) => write!(
                 f,
-                "{} is missing or empty, so nothing is saved to it; try again in a moment.",
+                "{} is missing or empty, so the change was not saved; try again in a moment.",
                 path.display()
             ),
             Self::Busy(path) => write!(
                 f,
-                "Another program is changing {}, so nothing is saved to it; try again in a moment.",
+                "Another program is changing {}, so the change was not saved; try again in a moment.",
                 path.display()
             ),
             Self::TooMany => {

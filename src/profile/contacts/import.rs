@@ -1,4 +1,4 @@
-//! Takes over the contacts of known_peers.toml and aliases.toml, which contacts.toml replaces.
+//! Imports contacts from known_peers.toml and aliases.toml, which contacts.toml replaces.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,12 +7,11 @@ use crate::core::{MAX_CONTACTS, Pin};
 use crate::model::name::{Name, folded};
 use crate::model::peer_id::{LegacyId, PeerId, Recipient};
 
-/// Returns the contacts that the older files have: the pinned keys of contacts, and every key or
-/// legacy peer with an alias. At most [`MAX_CONTACTS`], pinned ones first. An IPv6 address with an
+/// Returns the contacts in the older files: the pinned keys of contacts, and every key or legacy
+/// peer with an alias. Returns at most [`MAX_CONTACTS`], pinned keys first. An IPv6 address with an
 /// alias is left out, because it identifies no peer.
 ///
-/// An alias that an earlier contact has, or that is the name of another, is left out; the contact
-/// stays.
+/// A contact loses its alias if that is an earlier contact's alias or another contact's name.
 pub fn from_older(pins: &[Pin], aliases: &BTreeMap<Recipient, Name>) -> Vec<Contact> {
     let alias_of = |id: PeerId| -> Option<Name> {
         let address = match id {

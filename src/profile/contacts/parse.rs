@@ -1,4 +1,4 @@
-//! Reads the text of the file, and remembers where each entry and each field is.
+//! Parses the text of the file and records the position of each entry and field.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -17,10 +17,10 @@ use crate::model::name::{self, Name, PeerName, quoted};
 use crate::model::peer_id::{LegacyId, PeerId, Recipient};
 use crate::net;
 
-/// The last time that the file can hold: the end of the year 9999, less a day for time zones.
+/// The last time that the file can hold: one day before the end of the year 9999, for time zones.
 pub(super) const MAX_VERIFIED: u64 = 253_402_207_200;
 
-/// The name of the entries.
+/// The name of the array of entries.
 const CONTACT: &str = "contact";
 
 /// The fields of an entry, in the order in which they are written.
@@ -65,48 +65,48 @@ impl Field {
 /// An entry of the file.
 pub(super) struct Entry {
     pub(super) contact: Contact,
-    /// Where the key and the value of each field are, in the order of the fields.
+    /// Each field with the positions of its key and its value, in the order of [`Field`].
     pub(super) fields: Vec<(Field, Range<usize>, Range<usize>)>,
 }
 
-/// The text of a file, understood.
+/// A parsed file.
 pub(super) struct Document<'t> {
     pub(super) text: &'t str,
     pub(super) root: DeTable<'t>,
-    /// In the order of the file.
+    /// The entries, in the order of the file.
     pub(super) entries: Vec<Entry>,
 }
 
 impl Document<'_> {
-    /// Whether a key at the top of the file is that of the contacts.
+    /// Whether a top-level key is that of the contacts.
     pub(super) fn is_contact(key: &str) -> bool {
         key == CONTACT
     }
 
-    /// The contacts, by id.
+    /// Returns the contacts, by id.
     pub(super) fn into_contacts(self) -> BTreeMap<PeerId, Contact> {
         self.entries.into_iter().map(|entry| (entry.contact.id, entry.contact)).collect()
     }
 
-    /// Copies of the contacts, by id.
+    /// Returns copies of the contacts, by id.
     pub(super) fn contacts(&self) -> BTreeMap<PeerId, Contact> {
         self.entries.iter().map(|entry| (entry.contact.id, entry.contact.clone())).collect()
     }
 
-    /// The table of each entry, in the order of the file, with the place of its header.
+    /// Returns the table of each entry, in the order of the file, with the position of its header.
     pub(super) fn tables(&self) -> impl Iterator<Item = &Spanned<DeValue<'_>>> {
         let array = self.root.get(CONTACT).and_then(|value| value.get_ref().as_array());
         array.into_iter().flat_map(|array| array.iter())
     }
 }
 
-/// Understands the text of a file. No alias may be `own_name`.
+/// Parses the text of a file. No alias may be `own_name`.
 ///
 /// # Errors
-/// The first mistake in it.
+/// The first mistake in the text.
 pub(super) fn parse<'t>(text: &'t str, own_name: Option<&Name>) -> Result<Document<'t>, Mistake> {
     let root = DeTable::parse(text)
-        .map_err(|error| toml_mistake(&error, "A list of contacts has [[contact]] entries in TOML."))?;
+        .map_err(|error| toml_mistake(&error, text, "A list of contacts has [[contact]] entries in TOML."))?;
     let mut document = Document { text, root: root.into_inner(), entries: Vec::new() };
     document.entries = entries(&document)?;
     no_clash(&document, own_name)?;
@@ -133,14 +133,11 @@ fn entries(document: &Document<'_>) -> Result<Vec<Entry>, Mistake> {
         let entry = entry(table)?;
         let at = entry.fields.first().map_or(table.span().start, |(_, _, value)| value.start);
         if entries.len() >= MAX_CONTACTS {
-            return Err((
-                at,
-                format!("more than {MAX_CONTACTS} contacts are listed; keep those that you need."),
-            ));
+            return Err((at, format!("more than {MAX_CONTACTS} contacts are listed; remove some.")));
         }
         let id = entry.contact.id;
         if !ids.insert(id) {
-            let what = format!("{} is listed twice; leave one of the entries out.", Recipient::from(id));
+            let what = format!("{} is listed twice; remove one of the entries.", Recipient::from(id));
             return Err((at, what));
         }
         entries.push(entry);
@@ -148,10 +145,11 @@ fn entries(document: &Document<'_>) -> Result<Vec<Entry>, Mistake> {
     Ok(entries)
 }
 
-/// Whether `word` is probably a misspelling of `field`: one mistake in a short word, two in a long.
+/// Whether `word` is probably a misspelling of `field`: by one letter in a short word, by two in a
+/// long one.
 fn is_near(word: &str, field: &str) -> bool {
     let mistakes = if field.len() <= 5 { 1 } else { 2 };
-    // A long word is no misspelling, and comparing it would take long.
+    // A much longer word is not a misspelling, and comparing it would take long.
     word.len() <= 2 * field.len()
         && strsim::damerau_levenshtein(&word.to_lowercase().replace('-', "_"), field) <= mistakes
 }
@@ -186,7 +184,7 @@ fn contact(start: usize, known: &[Known<'_>]) -> Result<Contact, Mistake> {
         (Some((.., key)), None) => PeerId::Key(public_key(key)?),
         (None, Some((.., address))) => legacy(address)?,
         (Some(_), Some((_, at, _))) => {
-            let what = "a contact has a `key` or the address of a `legacy` program, not both; leave one out.";
+            let what = "a contact has a `key` or the address of a `legacy` program, not both; remove one.";
             return Err((at.start, what.into()));
         }
         (None, None) => {
@@ -197,7 +195,7 @@ fn contact(start: usize, known: &[Known<'_>]) -> Result<Contact, Mistake> {
     let mut contact = Contact::new(id);
     for (field, at, value) in known {
         if matches!(field, Field::Blocked | Field::Verified) && id.key().is_none() {
-            let what = format!("`{}` goes with a key; a legacy program has none.", field.name());
+            let what = format!("`{}` needs a key, and a legacy program has none.", field.name());
             return Err((at.start, what));
         }
         match field {
@@ -238,10 +236,7 @@ fn legacy(value: &Spanned<DeValue<'_>>) -> Result<PeerId, Mistake> {
 
 fn addresses(value: &Spanned<DeValue<'_>>) -> Result<Vec<PeerAddr>, Mistake> {
     let DeValue::Array(values) = value.get_ref() else {
-        return Err((
-            value.span().start,
-            "`addresses` is a list, like [\"192.0.2.7:5000\"], also of one.".into(),
-        ));
+        return Err((value.span().start, "`addresses` is a list, like [\"192.0.2.7:5000\"].".into()));
     };
     if let Some(extra) = values.get(MAX_HINTS) {
         let what = format!("more than {MAX_HINTS} addresses are listed; keep the latest.");
@@ -253,7 +248,7 @@ fn addresses(value: &Spanned<DeValue<'_>>) -> Result<Vec<PeerAddr>, Mistake> {
 fn name(value: &Spanned<DeValue<'_>>) -> Result<PeerName, Mistake> {
     let text = text(value, "a name")?;
     if text.trim().is_empty() {
-        return Err((value.span().start, "a name is not empty; leave `name` out if there is none.".into()));
+        return Err((value.span().start, "a name cannot be empty; remove `name` if there is none.".into()));
     }
     Ok(PeerName::new(text))
 }
@@ -285,7 +280,7 @@ fn seconds(value: &Spanned<DeValue<'_>>) -> Result<u64, Mistake> {
     })
 }
 
-/// Makes sure that no two contacts clash, and none with the user.
+/// Checks that no alias clashes with another contact or with the user's own name.
 fn no_clash(document: &Document<'_>, own_name: Option<&Name>) -> Result<(), Mistake> {
     let contacts = document.entries.iter().map(|entry| &entry.contact);
     let Some(clash) = clash(contacts, own_name) else { return Ok(()) };

@@ -77,7 +77,7 @@ impl Editor {
         fs::read_to_string(self.path()).unwrap()
     }
 
-    /// Saves a text and is done with it since long.
+    /// Saves a text, with an old modification time.
     fn save(&self, text: &str) {
         fs::write(self.path(), text).unwrap();
         let file = File::options().write(true).open(self.path()).unwrap();
@@ -112,7 +112,7 @@ fn file_of<'a>(contacts: impl IntoIterator<Item = &'a Contact>) -> String {
     entries.join("\n")
 }
 
-/// What `edits` make of a text.
+/// Returns the text after these edits.
 fn edited<const N: usize>(text: &str, edits: [(PeerId, Option<Contact>); N]) -> String {
     edit::edited(&parse::parse(text, None).unwrap(), &BTreeMap::from(edits), false)
 }
@@ -134,7 +134,7 @@ fn legacy_contact_is_neither_verified_nor_blocked() {
         let editor = Editor::with(&format!("[[contact]]\nlegacy = \"192.0.2.9:5000\"\n{line}\n"));
         let sentence = Contacts::open(Some(editor.folder.path()), None).unwrap_err().to_string();
         let expected =
-            format!("contacts.toml, line 3: `{field}` goes with a key; a legacy program has none.");
+            format!("contacts.toml, line 3: `{field}` needs a key, and a legacy program has none.");
         assert!(sentence.ends_with(&expected), "{sentence}");
     }
 }
@@ -153,7 +153,7 @@ fn contacts_survive_restart() {
     assert_eq!(contacts.all().cloned().collect::<Vec<_>>(), [renamed.clone(), printer()]);
     assert_eq!((contacts.get(key(1)), contacts.get(key(2))), (Some(&renamed), None));
     assert_eq!(contacts.reload().unwrap(), [], "the caller knows");
-    assert_eq!(fs::read_dir(editor.folder.path()).unwrap().count(), 1, "nothing else is left there");
+    assert_eq!(fs::read_dir(editor.folder.path()).unwrap().count(), 1, "no temporary file is left");
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn without_a_folder_contacts_last_for_the_run() {
     assert_eq!((contacts.all().count(), contacts.reload().unwrap()), (1, vec![]));
 }
 
-/// As a user may write it: with comments, fields of their own, and spaces.
+/// A file edited by hand: with comments, unknown fields and unusual spaces.
 const BY_HAND: &str = r#"# My people
 version = 3
 
@@ -278,7 +278,7 @@ fn entries_next_to_a_removed_one_stay() {
 }
 
 #[test]
-fn tables_of_an_entry_go_with_it_wherever_they_are() {
+fn removed_entry_takes_all_its_tables_along() {
     let text = format!("{}[mine]\nx = 1\n\n# of Bob\n[contact.a.b]\ny = 2\n\n[z]\n", entry(&bob()));
     assert_eq!(edited(&text, [(bob().id, None)]), "[mine]\nx = 1\n\n[z]\n");
 }
@@ -302,14 +302,14 @@ fn each_mistake_is_found_at_its_line() {
     let good = file_of([&Contact { muted: true, ..bob() }, &printer()]);
     for (old, new, line, words) in [
         ("[[contact]]", "[[contacts]]", 1, "did you mean [[contact]]?"),
-        ("[[contact]]", "[contact]", 9, "duplicate key"),
-        ("[[contact]]", "contact = []\n[[contact]]", 2, "duplicate key"),
+        ("[[contact]]", "[contact]", 9, "`contact` stands there twice"),
+        ("[[contact]]", "contact = []\n[[contact]]", 2, "`contact` stands there twice"),
         ("key = \"aeaq", "key = \"aea1", 2, "Character 4 of the key cannot be in one"),
         ("key = \"aeaq", "key = \"", 2, "A key has 52 characters, and this has 48."),
         ("key = \"aeaq", "keys = \"aeaq", 2, "did you mean `key`?"),
         ("key = \"aeaq", "cle = \"aeaq", 1, "this one has neither"),
         ("name = ", "legacy = \"192.0.2.1:1\"\nname = ", 3, "not both"),
-        ("\"Bob\"", "\" \"", 3, "a name is not empty"),
+        ("\"Bob\"", "\" \"", 3, "a name cannot be empty"),
         ("\"Bob\"", "3", 3, "a name is written between quotation marks"),
         ("\"Boss\"", "\"the boss\"", 4, "how about `the_boss`?"),
         ("\"Boss\"", "\"/boss\"", 4, "An alias does not begin with / or @"),
@@ -332,7 +332,7 @@ fn each_mistake_is_found_at_its_line() {
         ("\"Printer\"", "\"bOSS\"", 11, "is called bOSS already; choose another alias"),
         ("\"Printer\"", "\"bob\"", 11, "is called bob already; choose another alias"),
         ("alias = \"Printer\"", "name = \"boss\"", 4, "192.0.2.9:5000 is called Boss already"),
-        ("alias = ", "alias = \"x\"\nalias = ", 5, "duplicate key"),
+        ("alias = ", "alias = \"x\"\nalias = ", 5, "`alias` stands there twice"),
     ] {
         let text = good.replacen(old, new, 1);
         assert_ne!(text, good, "{old}");
@@ -354,13 +354,13 @@ fn each_mistake_is_found_at_its_line() {
 }
 
 #[test]
-fn unlike_unknown_fields_are_no_mistakes() {
+fn unknown_field_without_similar_name_is_allowed() {
     let text = format!("note = 1\n{}note = \"x\"\nemail = 2\ncolour = 3\n", entry(&bob()));
     assert_eq!(Editor::with(&text).saved(), [bob()]);
 }
 
 #[test]
-fn mistake_is_short_whatever_the_file_holds() {
+fn error_is_short_even_for_long_values() {
     let long = "x".repeat(100_000);
     for field in ["key", "legacy", "alias", "verified", "addresses", "blocked", &long] {
         for value in [format!("\"{long}\""), format!("[\"{long}\"]"), long.clone()] {
@@ -386,7 +386,7 @@ fn damaged_file_is_refused() {
     assert!(sentence.starts_with("Cannot read "), "{sentence}");
 }
 
-/// Looks until there are changes.
+/// Reloads until there are changes.
 fn changes_of(contacts: &mut Contacts) -> Vec<Change> {
     let start = Instant::now();
     loop {
@@ -394,7 +394,7 @@ fn changes_of(contacts: &mut Contacts) -> Vec<Change> {
         if !changes.is_empty() {
             return changes;
         }
-        assert!(start.elapsed() < Duration::from_secs(20), "the edit is never taken over");
+        assert!(start.elapsed() < Duration::from_secs(20), "the edit is never reloaded");
         thread::yield_now();
     }
 }
@@ -427,7 +427,7 @@ fn edit_of_same_size_and_time_is_noticed() {
     let time = fs::metadata(editor.path()).unwrap().modified().unwrap();
     fs::write(editor.path(), editor.text().replace("\"Boss\"", "\"Chef\"")).unwrap();
     File::options().write(true).open(editor.path()).unwrap().set_modified(time).unwrap();
-    // As on a file system that has no other times.
+    // As on a file system with coarse times.
     contacts.version.stat = Stat::of(&editor.path());
     let chef = Contact { muted: true, alias: alias("Chef"), ..bob() };
     assert_eq!(changes_of(&mut contacts), [Change::Set(chef)]);
@@ -451,7 +451,7 @@ fn mistake_is_reported_once_and_nothing_is_written() {
     editor.save(&format!("{bad}\n"));
     assert!(contacts.reload().is_err(), "another version");
     editor.replace("verifed", "verified");
-    // The write finds the good version by itself.
+    // The write reads the corrected version.
     contacts.set(blocked(2)).unwrap();
     assert_eq!(editor.saved(), [bob(), blocked(2), printer()]);
     assert_eq!(contacts.reload().unwrap(), []);
@@ -472,8 +472,8 @@ fn unreadable_file_is_reported_once() {
 }
 
 #[test]
-fn empty_file_counts_at_the_second_look() {
-    for empty in [Some(""), Some("# Nobody\n"), None] {
+fn empty_file_counts_at_the_second_check() {
+    for empty in [Some(""), Some("# No contacts\n"), None] {
         let editor = Editor::with(&entry(&bob()));
         let mut contacts = editor.open();
         match empty {
@@ -513,12 +513,12 @@ fn file_being_written_is_left_alone() {
         fs::write(editor.path(), text).unwrap();
         File::options().write(true).open(editor.path()).unwrap().set_modified(time).unwrap();
     };
-    // So late that the test is not over before that.
+    // In the future, so that the file counts as being written during the whole test.
     let busy = SystemTime::now() + Duration::from_secs(60);
     save_until(&entry(&bob()), busy);
     assert!(!Stat::of(&editor.path()).is_settled_at(busy));
     assert!(Stat::of(&editor.path()).is_settled_at(busy + SETTLE));
-    // A write waits until the other program is done.
+    // A write waits for the other program.
     let whole = file_of([&bob(), &blocked(2), &printer()]);
     save_until(&whole, SystemTime::now() + SETTLE / 2);
     contacts.set(blocked(3)).unwrap();
@@ -571,7 +571,7 @@ fn own_name_is_refused_as_alias() {
     contacts.set_own_name("Zoe".parse().unwrap());
     contacts.set(Contact { alias: alias("Alice"), ..printer() }).unwrap();
     assert_eq!(contacts.with_alias(&"alice".parse().unwrap()), Some(printer().id));
-    // Peers choose their names.
+    // A name may be the user's own: peers choose their names.
     contacts.set(Contact { name: name("Zoe"), ..Contact::new(key(3)) }).unwrap();
 }
 
@@ -592,7 +592,7 @@ fn name_that_is_an_alias_is_not_saved() {
 }
 
 #[test]
-fn unstorable_values_are_cut() {
+fn unstorable_values_are_dropped() {
     let editor = Editor::new();
     let mut contacts = editor.open();
     let addr: PeerAddr = "192.0.2.7:5000".parse().unwrap();
@@ -623,7 +623,7 @@ fn unwritable_file_changes_nothing() {
 }
 
 #[test]
-fn ten_thousand_contacts_are_kept_and_no_more() {
+fn number_of_contacts_is_bounded() {
     let longest = Contact {
         name: name(&"\\".repeat(32)),
         alias: alias(&"\u{1f9d1}\u{1f3ff}\"\\".repeat(8)),
@@ -711,7 +711,7 @@ fn older_files_are_imported() {
 }
 
 #[test]
-fn import_keeps_within_the_limit() {
+fn import_is_bounded() {
     let pin = |number: usize| Pin {
         key: numbered(number).key().unwrap(),
         name: None,
@@ -748,7 +748,7 @@ fn contacts() -> impl Strategy<Value = Contact> {
     })
 }
 
-/// The entry of a contact as a user may have written it. No other entry has the number.
+/// The entry of a contact, edited by hand. `number` is unique to the entry.
 fn by_hand(contact: &Contact, style: u8, number: usize) -> String {
     let plain = entry(contact);
     let header = |new: &str| plain.replacen("[[contact]]\n", new, 1);
@@ -764,7 +764,7 @@ fn by_hand(contact: &Contact, style: u8, number: usize) -> String {
     }
 }
 
-/// What a user may type by mistake, or on purpose.
+/// Text that a user may type by mistake or on purpose.
 fn fragments() -> impl Strategy<Value = &'static str> {
     let fragments = [
         "",
@@ -862,7 +862,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_in_force_can_be_read_again(
+    fn contacts_in_force_can_be_read_again(
         all in proptest::collection::vec((contacts(), 0..3u8, 0..3u8), 0..12),
     ) {
         let mut contacts = Contacts::open(None, None).unwrap();

@@ -1,4 +1,4 @@
-//! Versions of the file: which one was read, and whether there may be another.
+//! Versions of the file: notices when another program has changed it.
 
 use std::fs::{self, Metadata};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,12 +9,12 @@ use std::time::{Duration, SystemTime};
 use super::MAX_CONTACTS_BYTES;
 use crate::config::{ConfigError, read_text_within};
 
-/// How long a file has to be unchanged before it counts as whole. An editor that truncates the file
-/// and writes it again pauses far less between its writes.
+/// How long a file has to be unchanged before it counts as completely written. An editor that
+/// truncates the file and rewrites it pauses far less between its writes.
 pub(super) const SETTLE: Duration = Duration::from_millis(200);
 
-/// How long after its modification a file may change again without a change of its metadata: the
-/// file times of FAT have steps of two seconds.
+/// How long after a modification the file can change again with the same metadata: file times on
+/// FAT have steps of two seconds.
 const TIMES_MAY_REPEAT: Duration = Duration::from_secs(3);
 
 /// The metadata of a file, to notice that it changed.
@@ -22,8 +22,8 @@ const TIMES_MAY_REPEAT: Duration = Duration::from_secs(3);
 pub(super) struct Stamp {
     modified: Option<SystemTime>,
     bytes: u64,
-    /// The number of the file and the time its metadata changed, so that the times that an editor
-    /// or a copying program sets hide nothing.
+    /// The inode number and the time of the last metadata change. They change even if an editor or
+    /// a copying program sets the modification time.
     #[cfg(unix)]
     inode: (u64, i64, i64),
 }
@@ -40,8 +40,8 @@ impl Stamp {
         }
     }
 
-    /// Whether the file was modified less than `span` before `now`, or by a clock that is less than
-    /// that ahead of ours.
+    /// Whether the file was modified less than `span` before `now`, or less than `span` after it by
+    /// another clock.
     fn is_within(&self, span: Duration, now: SystemTime) -> bool {
         let apart = |modified: SystemTime| match now.duration_since(modified) {
             Ok(ago) => ago,
@@ -51,7 +51,7 @@ impl Stamp {
     }
 }
 
-/// What the system says about the path of the file.
+/// The result of `stat` for the path of the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Stat {
     Missing,
@@ -68,7 +68,7 @@ impl Stat {
         }
     }
 
-    /// Whether the file was not modified just now, so that no program is likely to be writing it.
+    /// Whether the last modification is long enough ago that no program is likely to be writing.
     pub(super) fn is_settled(&self) -> bool {
         self.is_settled_at(SystemTime::now())
     }
@@ -78,18 +78,18 @@ impl Stat {
     }
 }
 
-/// A version of the file, as it was read or written.
+/// A version of the file that was read or written.
 #[derive(Clone, Debug)]
 pub(super) struct Version {
     pub(super) stat: Stat,
     /// `None` if the file could not be read.
     digest: Option<u64>,
-    /// A later version may have the same metadata.
+    /// Whether a later version may have the same metadata.
     may_repeat: bool,
 }
 
 impl Version {
-    /// No file.
+    /// Returns the version of a missing file.
     pub(super) fn missing() -> Self {
         Self::new(Stat::Missing, "")
     }
@@ -102,8 +102,8 @@ impl Version {
         Self { stat, digest: Some(hasher.finish()), may_repeat }
     }
 
-    /// A file that cannot be read. If that is not because of its content, the file may become
-    /// readable without a change of its metadata, as when another program unlocks it.
+    /// Returns the version of a file that cannot be read. Unless its content is the reason, it may
+    /// become readable with the same metadata, for example when another program unlocks it.
     pub(super) fn unreadable(stat: Stat, error: &ConfigError) -> Self {
         Self { stat, digest: None, may_repeat: matches!(error, ConfigError::Unreadable(..)) }
     }
@@ -113,7 +113,7 @@ impl Version {
         self.digest.is_none() && self.stat == *stat
     }
 
-    /// The file that was just written.
+    /// Returns the version of a file that was just written.
     pub(super) fn written(path: &Path, text: &str) -> Self {
         Self::new(Stat::of(path), text)
     }
@@ -123,18 +123,18 @@ impl Version {
         self.stat == *stat && !self.may_repeat
     }
 
-    /// Whether both versions have the same content. A missing file has that of an empty one.
+    /// Whether both versions have the same content. A missing file counts as an empty one.
     pub(super) fn has_content_of(&self, other: &Self) -> bool {
         self.digest.is_some() && self.digest == other.digest
     }
 }
 
-/// Reads the file. A missing one is an empty text.
+/// Reads the file. A missing file counts as empty.
 ///
 /// # Errors
 /// If the file exists and cannot be read, is too large or is not UTF-8.
 pub(super) fn read(path: &Path) -> Result<(Version, String), ConfigError> {
-    // First the metadata: if the file changes in between, the next look finds other metadata.
+    // The metadata first: if the file changes in between, the next check finds other metadata.
     let stat = Stat::of(path);
     match read_text_within(path, MAX_CONTACTS_BYTES) {
         Ok(text) => Ok((Version::new(stat, &text), text)),

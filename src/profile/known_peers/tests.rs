@@ -37,7 +37,7 @@ fn file_is_read_once_and_set_aside() {
     set_aside(dir.path());
     assert!(read(dir.path()).unwrap().is_empty());
     assert_eq!(fs::read_to_string(dir.path().join(SET_ASIDE)).unwrap(), BOB);
-    // There is nothing to set aside any more.
+    // Without a file it does nothing.
     set_aside(dir.path());
 }
 
@@ -63,12 +63,12 @@ fn each_mistake_is_found_at_its_line() {
         ("key = ", "cle = ", 2, "unknown field `cle`"),
         ("\"Bob\"", "\" \"", 3, "a name is not empty"),
         ("192.0.2.7:5000", "192.0.2.7", 4, "write IP:PORT"),
-        ("[\"192.0.2.7:5000\"]", "\"192.0.2.7:5000\"", 4, "expected a sequence"),
+        ("[\"192.0.2.7:5000\"]", "\"192.0.2.7:5000\"", 4, "a list in square brackets has to stand here"),
         ("\"192.0.2.7:5000\"", &["\"192.0.2.7:5000\""; 9].join(","), 4, "more than 8 addresses"),
         ("\"2026-11-21T", "\"21.11.2026T", 6, "is no date; write one like"),
         ("\"2026-11-21T", "\"1969-11-21T", 6, "is no date"),
         ("first_seen = \"2026-11-21T10:00:00Z\"\n", "", 1, "missing field `first_seen`"),
-        ("contact = true", "contact = 1", 5, "expected a boolean"),
+        ("contact = true", "contact = 1", 5, "true or false has to stand here instead of `1`"),
         ("verified = \"", "verified = \"yes", 7, "is no date"),
         ("verified = \"", "blokced = true\nverified = \"", 7, "unknown field `blokced`"),
     ] {
@@ -84,7 +84,7 @@ fn each_mistake_is_found_at_its_line() {
 }
 
 #[test]
-fn a_mistake_is_told_in_a_few_lines_whatever_the_file_holds() {
+fn error_is_short_even_for_long_values() {
     let long = "x".repeat(100_000);
     for field in ["key", "name", "first_seen", "verified", "addresses", "blocked", &long] {
         let text = BOB.to_owned() + &format!("{field} = \"{long}\"\n");

@@ -6,7 +6,7 @@ fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
-/// Makes the directory of a profile whose profile.toml has this text.
+/// Creates the directory of a profile. `text` is that of its profile.toml.
 fn made(folder: &Path, profile: &str, text: Option<&str>) {
     let folder = folder.join(profile);
     fs::create_dir_all(&folder).unwrap();
@@ -37,14 +37,32 @@ fn profile_without_file_is_called_after_its_directory() {
     let profiles = Profiles::in_folder(dir.path()).unwrap();
     let labels: Vec<String> = profiles.all().iter().map(Found::label).collect();
     assert_eq!(labels, ["alice", "at_work (profile at work)"]);
-    assert_eq!(directory(profiles.named(&name("ALICE")).unwrap()).as_deref(), Some("alice"));
+    assert_eq!(
+        directory(profiles.named(&name("ALICE"), &NameSource::Flag).unwrap()).as_deref(),
+        Some("alice")
+    );
+}
+
+#[test]
+fn refused_former_name_names_its_source() {
+    let dir = TempDir::new().unwrap();
+    made(dir.path(), "alice", Some("name = \"Zoe\""));
+    let profiles = Profiles::in_folder(dir.path()).unwrap();
+    for (source, words) in [
+        (NameSource::Flag, "Use --name Zoe, or"),
+        (NameSource::Variable, "Set P2P_CHAT_NAME to Zoe, or use"),
+        (NameSource::File("config.toml".into()), "Change `name` in config.toml to Zoe, or use"),
+    ] {
+        let sentence = profiles.named(&name("Alice"), &source).unwrap_err().to_string();
+        assert_eq!(sentence, format!("Alice is now Zoe. {words} --profile NEW for another identity."));
+    }
 }
 
 #[test]
 fn current_name_wins_over_a_former_one() {
     let dir = TempDir::new().unwrap();
     made(dir.path(), "alice", Some("name = \"Zoe\"\nformer_names = [\"Alice\", \"Ann\"]"));
-    let named = |wanted| Profiles::in_folder(dir.path()).unwrap().named(&name(wanted));
+    let named = |wanted| Profiles::in_folder(dir.path()).unwrap().named(&name(wanted), &NameSource::Flag);
     for former in ["Alice", "ann"] {
         assert_eq!(
             named(former).unwrap_err().to_string(),
@@ -56,12 +74,12 @@ fn current_name_wins_over_a_former_one() {
 }
 
 #[test]
-fn directory_of_a_profile_counts_as_its_former_name() {
+fn directory_counts_as_a_former_name() {
     let dir = TempDir::new().unwrap();
     made(dir.path(), "alice", Some("name = \"Zoe\""));
     let profiles = Profiles::in_folder(dir.path()).unwrap();
-    assert!(profiles.named(&name("Alice")).is_err());
-    assert!(profiles.named(&name("\u{ff21}LICE")).is_err());
+    assert!(profiles.named(&name("Alice"), &NameSource::Flag).is_err());
+    assert!(profiles.named(&name("\u{ff21}LICE"), &NameSource::Flag).is_err());
 }
 
 #[test]
@@ -69,17 +87,24 @@ fn similar_name_is_suggested() {
     let dir = TempDir::new().unwrap();
     made(dir.path(), "alice", Some("name = \"Alice\""));
     let profiles = Profiles::in_folder(dir.path()).unwrap();
-    assert_eq!(profiles.named(&name("Alcie")).unwrap(), Named::Unknown(Some(name("Alice"))));
-    assert_eq!(profiles.named(&name("Bob")).unwrap(), Named::Unknown(None));
+    assert_eq!(
+        profiles.named(&name("Alcie"), &NameSource::Flag).unwrap(),
+        Named::Unknown(Some(name("Alice")))
+    );
+    assert_eq!(profiles.named(&name("Bob"), &NameSource::Flag).unwrap(), Named::Unknown(None));
 }
 
 #[test]
-fn one_name_for_several_profiles_means_none() {
+fn name_of_several_profiles_is_ambiguous() {
     let dir = TempDir::new().unwrap();
     for (profile, called) in [("work", "Alice"), ("home", "ALICE"), ("alice", "\u{ff21}lice")] {
         made(dir.path(), profile, Some(&format!("name = \"{called}\"")));
     }
-    let sentence = Profiles::in_folder(dir.path()).unwrap().named(&name("Alice")).unwrap_err().to_string();
+    let sentence = Profiles::in_folder(dir.path())
+        .unwrap()
+        .named(&name("Alice"), &NameSource::Flag)
+        .unwrap_err()
+        .to_string();
     assert_eq!(
         sentence,
         "Several profiles are called Alice: alice, home, work. Choose one with --profile PROFILE."
@@ -92,9 +117,9 @@ fn damaged_profile_prevents_a_new_one() {
     made(dir.path(), "alice", Some("name = "));
     made(dir.path(), "bob", None);
     let profiles = Profiles::in_folder(dir.path()).unwrap();
-    assert_eq!(directory(profiles.named(&name("Bob")).unwrap()).as_deref(), Some("bob"));
+    assert_eq!(directory(profiles.named(&name("Bob"), &NameSource::Flag).unwrap()).as_deref(), Some("bob"));
     // It may be the name of the damaged one.
-    let sentence = profiles.named(&name("Zoe")).unwrap_err().to_string();
+    let sentence = profiles.named(&name("Zoe"), &NameSource::Flag).unwrap_err().to_string();
     assert!(sentence.contains("profile.toml, line 1:"), "{sentence}");
     assert!(profiles.at(&Profile::in_directory("alice"), Some(&name("Alice"))).is_err());
     assert!(profiles.only().unwrap().is_none());
@@ -122,7 +147,7 @@ fn rename_refuses_only_the_name_of_another_profile() {
     for free in ["ALICE", "Rob", "Alice"] {
         rename(&alice, &name(free)).unwrap();
     }
-    // Somebody gave another profile the same name by hand: each can keep it.
+    // The user gave another profile the same name by hand. Each can keep it.
     made(dir.path(), "carol", Some("name = \"Alice\""));
     rename(&alice, &name("alice")).unwrap();
     rename(&alice, &name("Alice")).unwrap();

@@ -3,7 +3,8 @@
 use super::*;
 use crate::store::retention::Bounds;
 
-/// How many messages there are, and how many of them are unencrypted. The store never takes them for fewer.
+/// How many messages there are, and how many of them are unencrypted. The store never takes them
+/// for fewer.
 fn counts(store: &Sqlite) -> (i64, i64) {
     let sql = "SELECT count(*), coalesce(sum(assurance IN (0, 3)), 0) FROM message";
     let real: (i64, i64) = store.conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();

@@ -58,7 +58,8 @@ fn database_of_another_program_is_set_aside() {
     assert!(told.is_some());
 }
 
-/// Every page in turn is overwritten: what waits is found, all of it, unless the page has messages or peers in it.
+/// Every page in turn is overwritten: what waits is found, all of it, unless the page has messages
+/// or peers in it.
 #[test]
 fn any_damaged_page_keeps_readable_queued_messages() {
     let dir = dir();

@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// The middle of a word that nothing else has, for the index leaves out the beginning that a word shares with the one before it.
+/// The middle of a word that nothing else has, for the index leaves out the beginning that a word
+/// shares with the one before it.
 const SECRET: &str = "quixotry";
 
 /// Where in the file and beside it the word is, whatever its case.

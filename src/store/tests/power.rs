@@ -1,15 +1,18 @@
-//! A power cut, as far as it can be had without one: what the disk has got of the log ends anywhere.
+//! A power cut, as far as it can be had without one: what the disk has got of the log ends
+//! anywhere.
 
 use super::*;
 
-/// Bytes of the header of a log, of the header of one of its frames, and of a page (sqlite.org/fileformat2.html, section 4.1).
+/// Bytes of the header of a log, of the header of one of its frames, and of a page
+/// (sqlite.org/fileformat2.html, section 4.1).
 const LOG_HEADER: usize = 32;
 const FRAME: usize = 24 + 4_096;
 
 /// Messages; each is a commit of its own.
 const MANY: u32 = 40;
 
-/// What is there of a file whose log is this: a prefix of what was written, whole and in order; its length.
+/// What is there of a file whose log is this: a prefix of what was written, whole and in order; its
+/// length.
 fn survived(file_bytes: &[u8], log: &[u8]) -> usize {
     let dir = dir();
     let path = file(dir.path());
@@ -44,7 +47,8 @@ fn torn_log_keeps_a_prefix_of_the_commits() {
     assert!(whole == empty, "everything is in the log");
     let durable = |length: usize| ends.iter().rposition(|end| *end <= length).unwrap();
     let boundaries = (0..=(log.len() - LOG_HEADER) / FRAME).map(|frame| LOG_HEADER + frame * FRAME);
-    // Anywhere between the boundaries, too; the steps have no divisor in common with the size of a frame.
+    // Anywhere between the boundaries, too; the steps have no divisor in common with the size of a
+    // frame.
     for length in boundaries.chain((0..log.len()).step_by(4_999)) {
         assert_eq!(survived(&whole, &log[..length]), durable(length), "of {length} bytes");
     }

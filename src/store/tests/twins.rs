@@ -1,4 +1,4 @@
-//! A file and memory answer alike, whatever is written in which order.
+//! A store in a file and one in memory give the same answers for any writes in any order.
 
 use super::*;
 use proptest::prelude::*;
@@ -79,7 +79,8 @@ fn a_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Everything that a store answers, but for the numbers of the messages, which need not be the same.
+/// Everything that a store answers, but for the numbers of the messages, which need not be the
+/// same.
 type Answers =
     (Vec<Vec<StoredMessage>>, Vec<(Recipient, Option<PeerName>)>, Vec<PublicKey>, Vec<QueuedMessage>);
 

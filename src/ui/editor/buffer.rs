@@ -1,4 +1,5 @@
-//! A text and a cursor in it, which always stands between characters as people see them (grapheme clusters).
+//! A text and a cursor in it, which always stands between characters as people see them (grapheme
+//! clusters).
 
 use std::ops::Range;
 
@@ -40,7 +41,8 @@ impl Buffer {
         self.cursor = to;
     }
 
-    /// Puts a text into the place of what is in the range, whose ends are boundaries. The cursor stands behind it.
+    /// Puts a text into the place of what is in the range, whose ends are boundaries. The cursor
+    /// stands behind it.
     pub(super) fn replace(&mut self, range: Range<usize>, with: &str) {
         self.cursor = range.start + with.len();
         self.text.replace_range(range, with);
@@ -140,7 +142,8 @@ impl Buffer {
         line.end
     }
 
-    /// What changes places when two characters do: the two around the cursor, or the last two before the end.
+    /// What changes places when two characters do: the two around the cursor, or the last two
+    /// before the end.
     pub(super) fn transposed(&self) -> Option<(Range<usize>, String)> {
         let middle = if self.cursor == self.text.len() { self.before() } else { self.cursor };
         let (start, end) = (back(&self.text, middle), on(&self.text, middle));

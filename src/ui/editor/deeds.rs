@@ -6,14 +6,15 @@ use super::buffer::Buffer;
 use super::{Editor, MAX_LINE_BYTES, Typed};
 use crate::ui::history::Way;
 
-/// Steps that can be undone. A word typed is one, so this is a long message; each may hold a whole line, which makes
-/// three megabytes at most.
+/// Steps that can be undone. A word typed is one, so this is a long message; each may hold a whole
+/// line, which makes three megabytes at most.
 pub(super) const MAX_STEPS: usize = 100;
 
 /// What a tab in a pasted text becomes.
 const TAB: &str = "    ";
 
-/// What a stroke did, as far as it matters to the next: those of one kind are undone, or inserted again, as one.
+/// What a stroke did, as far as it matters to the next: those of one kind are undone, or inserted
+/// again, as one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum EditKind {
     #[default]
@@ -49,7 +50,8 @@ impl Editor {
         MAX_LINE_BYTES.saturating_sub(self.text().len())
     }
 
-    /// Keeps the line as it is, for undoing what is about to be done, unless that goes on with what was done last.
+    /// Keeps the line as it is, for undoing what is about to be done, unless that goes on with what
+    /// was done last.
     pub(super) fn step(&mut self, deed: EditKind) {
         let joins = matches!(deed, EditKind::Typing | EditKind::Erasing | EditKind::Walking);
         if std::mem::replace(&mut self.last, deed) == deed && joins {

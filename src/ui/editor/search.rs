@@ -1,4 +1,4 @@
-//! Searching the lines remembered, one letter after the other.
+//! Incremental search in the remembered lines.
 
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -7,7 +7,7 @@ use super::deeds::EditKind;
 use super::{Editor, Key, TooLong, Typed};
 use crate::ui::history::{Way, next};
 
-/// Bytes of what is searched for; it stands in the prompt, and nobody types as much to find a line.
+/// Bytes of the search text, at most. It is part of the prompt and short in practice.
 pub(super) const MAX_QUERY_BYTES: usize = 256;
 
 /// A search under way. What is found stands in the line meanwhile.
@@ -65,13 +65,14 @@ impl Editor {
                 let from = found.filter(|_| search.failed).unwrap_or(search.start);
                 self.look(Some(from), None);
                 if self.search.as_ref().is_some_and(|search| search.failed) {
-                    // There is none from the beginning that way, but where it is there still is one.
+                    // There is none from the beginning that way, but where it is there still is
+                    // one.
                     self.look(found, None);
                 }
             }
             Key::Search => self.look_further(Way::Older),
             Key::SearchNewer => self.look_further(Way::Newer),
-            // Nobody means to send a line that they did not look for.
+            // Enter must not send a line that does not match the search.
             Key::Enter if search.found.is_none() => self.end_search(),
             Key::Enter => return Some(Typed::Line(self.take())),
             Key::Cancel | Key::Interrupt => self.give_up_search(),
@@ -107,7 +108,8 @@ impl Editor {
         self.look(from, shown.as_deref());
     }
 
-    /// Looks from a place on for a line that is not like `but`. If there is none, the last match stays.
+    /// Looks from a place on for a line that is not like `but`. If there is none, the last match
+    /// stays.
     fn look(&mut self, from: Option<usize>, but: Option<&str>) {
         let Some(search) = &mut self.search else { return };
         search.failed = false;

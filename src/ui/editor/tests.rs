@@ -54,13 +54,13 @@ fn keys_edit_whole_characters_as_people_see_them() {
 }
 
 #[test]
-fn a_mark_typed_before_a_character_takes_the_cursor_along() {
+fn combining_mark_moves_the_cursor() {
     assert_eq!(after("\u{1100}\u{1161}x", &[Key::Left, Key::Char('\u{301}')]), "\u{1100}\u{1161}\u{301}|x");
     assert_eq!(after("🇪x", &[Key::Home, Key::Char('🇩')]), "🇩🇪|x");
 }
 
 #[test]
-fn words_of_letters_and_digits_are_moved_over_and_removed() {
+fn word_keys_use_letters_and_digits() {
     let text = "see (e\u{301}te\u{301} 2024)!";
     assert_eq!(after(text, &[Key::WordLeft]), "see (e\u{301}te\u{301} |2024)!");
     assert_eq!(after(text, &[Key::WordLeft, Key::WordLeft]), "see (|e\u{301}te\u{301} 2024)!");
@@ -75,13 +75,13 @@ fn words_of_letters_and_digits_are_moved_over_and_removed() {
 }
 
 #[test]
-fn the_start_and_the_end_of_the_line_are_removed_from_the_cursor() {
+fn text_before_and_after_cursor_is_removed() {
     assert_eq!(after("one two", &[Key::Left, Key::DeleteToStart]), "|o");
     assert_eq!(after("one two", &[Key::Home, Key::Right, Key::DeleteToEnd]), "o|");
 }
 
 #[test]
-fn in_a_text_of_several_lines_the_line_comes_first_and_then_the_text() {
+fn home_means_the_line_then_the_text() {
     let text = "one\ntwo\nend";
     assert_eq!(after(text, &[Key::Home]), "one\ntwo\n|end");
     assert_eq!(after(text, &[Key::Home, Key::Home]), "|one\ntwo\nend");
@@ -94,7 +94,7 @@ fn in_a_text_of_several_lines_the_line_comes_first_and_then_the_text() {
 }
 
 #[test]
-fn up_and_down_go_through_the_lines_in_their_column_and_then_through_what_was_typed_before() {
+fn up_and_down_keep_the_column() {
     assert_eq!(after("long line\n\nanother", &[Key::Up]), "long line\n|\nanother");
     assert_eq!(after("long line\n\nanother", &[Key::Up, Key::Up]), "long li|ne\n\nanother");
     assert_eq!(after("漢字\nabc", &[Key::Up]), "漢|字\nabc");
@@ -108,7 +108,7 @@ fn up_and_down_go_through_the_lines_in_their_column_and_then_through_what_was_ty
 }
 
 #[test]
-fn a_line_from_before_is_changed_without_changing_what_is_remembered() {
+fn editing_an_earlier_line_keeps_the_remembered_one() {
     let mut editor = remembering(&["first", "second"]);
     write(&mut editor, "half");
     press(&mut editor, &[Key::Up, Key::Char('!'), Key::Up, Key::Down]);
@@ -121,7 +121,7 @@ fn a_line_from_before_is_changed_without_changing_what_is_remembered() {
 }
 
 #[test]
-fn what_was_half_typed_is_not_remembered_again_once_it_is_finished() {
+fn finished_line_is_remembered_once() {
     let mut editor = remembering(&["first"]);
     write(&mut editor, "half");
     press(&mut editor, &[Key::Up, Key::Down]);
@@ -131,7 +131,7 @@ fn what_was_half_typed_is_not_remembered_again_once_it_is_finished() {
 }
 
 #[test]
-fn enter_gives_the_line_and_an_empty_one_follows() {
+fn enter_returns_the_line_and_clears_it() {
     let mut editor = typed("hi", &[Key::Left]);
     assert_eq!(editor.key(Key::Enter), Typed::Line("hi".into()));
     assert!(editor.is_empty());
@@ -140,7 +140,7 @@ fn enter_gives_the_line_and_an_empty_one_follows() {
 }
 
 #[test]
-fn a_key_that_is_not_for_the_line_is_passed_on_and_leaves_it() {
+fn unrelated_key_is_passed_on() {
     for (key, expected) in [
         (Key::Escape, Typed::Escape),
         (Key::Tab, Typed::Complete),
@@ -155,7 +155,7 @@ fn a_key_that_is_not_for_the_line_is_passed_on_and_leaves_it() {
 }
 
 #[test]
-fn control_c_clears_a_line_that_up_and_undo_bring_back_and_interrupts_at_an_empty_one() {
+fn control_c_clears_then_interrupts() {
     let mut editor = typed("half typed", &[]);
     assert_eq!(editor.key(Key::Interrupt), Typed::Edited);
     assert!(editor.is_empty());
@@ -177,7 +177,7 @@ fn end_of_input_leaves_only_an_empty_line() {
 }
 
 #[test]
-fn an_offered_text_is_replaced_by_what_is_typed_and_kept_by_any_other_key() {
+fn typing_replaces_an_offered_text() {
     let offered = |keys: &[Key]| {
         let mut editor = Editor::default();
         editor.offer("bbo");
@@ -198,7 +198,7 @@ fn an_offered_text_is_replaced_by_what_is_typed_and_kept_by_any_other_key() {
 }
 
 #[test]
-fn a_pasted_block_stays_in_the_line_and_nothing_in_it_is_obeyed() {
+fn pasted_block_stays_in_the_line() {
     let mut editor = typed("say ", &[]);
     assert_eq!(editor.paste("one\r\ntwo\tthree\rfour\x1b[2J\x7f\u{9b}0\r\n\n"), Ok(()));
     assert_eq!(shown(&editor), "say one\ntwo    three\nfour [2J  0|");
@@ -208,7 +208,7 @@ fn a_pasted_block_stays_in_the_line_and_nothing_in_it_is_obeyed() {
 }
 
 #[test]
-fn of_a_paste_that_does_not_fit_whole_characters_go_in_and_the_rest_is_told() {
+fn long_paste_is_cut_between_characters() {
     let mut editor = typed("x", &[]);
     let family = "👨\u{200d}👩\u{200d}👧";
     let long = family.repeat(MAX_LINE_BYTES / family.len() + 1);
@@ -222,7 +222,7 @@ fn of_a_paste_that_does_not_fit_whole_characters_go_in_and_the_rest_is_told() {
 }
 
 #[test]
-fn what_is_removed_by_more_than_a_character_can_be_inserted_again() {
+fn removed_words_can_be_inserted_again() {
     assert_eq!(
         after("one two three", &[Key::DeleteWord, Key::DeleteWord, Key::Home, Key::Yank]),
         "two three|one "
@@ -236,14 +236,14 @@ fn what_is_removed_by_more_than_a_character_can_be_inserted_again() {
 }
 
 #[test]
-fn what_was_removed_is_not_inserted_where_it_does_not_fit() {
+fn too_long_text_is_not_inserted_again() {
     let mut editor = typed("abc", &[Key::DeleteToStart]);
     assert_eq!(editor.paste(&"x".repeat(MAX_LINE_BYTES - 2)), Ok(()));
     assert_eq!(editor.key(Key::Yank), Typed::Full);
 }
 
 #[test]
-fn words_typed_are_undone_one_by_one_and_removals_as_a_whole() {
+fn undo_works_by_word_and_by_removal() {
     assert_eq!(after("one two", &[Key::Undo]), "one |");
     assert_eq!(after("one two", &[Key::Undo, Key::Undo, Key::Undo]), "|");
     assert_eq!(after("one two", &[Key::Backspace, Key::Backspace, Key::Undo]), "one two|");
@@ -253,7 +253,7 @@ fn words_typed_are_undone_one_by_one_and_removals_as_a_whole() {
 }
 
 #[test]
-fn undoing_brings_back_what_was_typed_before_going_through_what_was_typed_earlier() {
+fn undo_restores_the_line_before_a_walk() {
     let mut editor = remembering(&["one", "two"]);
     write(&mut editor, "half");
     press(&mut editor, &[Key::Up, Key::Up, Key::Undo]);
@@ -261,7 +261,7 @@ fn undoing_brings_back_what_was_typed_before_going_through_what_was_typed_earlie
 }
 
 #[test]
-fn no_more_steps_are_kept_than_the_limit_says() {
+fn undo_steps_are_bounded() {
     let mut editor = typed(&"x ".repeat(MAX_STEPS + 20), &[]);
     assert_eq!(editor.steps.len(), MAX_STEPS);
     press(&mut editor, &[Key::Undo; MAX_STEPS + 5]);
@@ -278,7 +278,7 @@ fn two_characters_change_places() {
 }
 
 #[test]
-fn a_completion_replaces_whole_characters_and_leaves_the_cursor_behind_it() {
+fn completion_replaces_whole_characters() {
     let mut editor = typed("to bo, hi", &[]);
     editor.replace(3..5, "Bob");
     assert_eq!(shown(&editor), "to Bob|, hi");

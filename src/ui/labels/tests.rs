@@ -105,7 +105,7 @@ fn two_contacts_of_one_name_have_suffixes() {
 }
 
 #[test]
-fn suffixes_of_contacts_do_not_depend_on_the_order() {
+fn contact_suffixes_do_not_depend_on_order() {
     let mut bytes = [2; 32];
     bytes[3] = 3;
     // The last two keys begin with the same four characters.
@@ -131,7 +131,7 @@ fn suffixes_of_contacts_do_not_depend_on_the_order() {
 }
 
 #[test]
-fn stranger_gives_way_to_the_suffix_of_a_contact() {
+fn stranger_yields_its_suffix_to_a_contact() {
     let mut bytes = [1; 32];
     bytes[31] = 3;
     let forged: Recipient = PublicKey::new(bytes).into();
@@ -198,7 +198,7 @@ fn bound_address_hands_its_label_on() {
 }
 
 #[test]
-fn nobody_takes_the_label_of_another_by_calling_itself_like_it() {
+fn name_like_a_label_does_not_take_it() {
     let mut labels = Labels::default();
     assert_eq!(met_as(&mut labels, "Eve·aiba", key(1), &[key(1)]), "Eve·aiba·aeaq");
     met(&mut labels, "Bob", "127.0.0.1:5001");
@@ -207,7 +207,7 @@ fn nobody_takes_the_label_of_another_by_calling_itself_like_it() {
 }
 
 #[test]
-fn a_name_that_reads_as_something_else_never_stands_alone() {
+fn misleading_name_always_has_a_suffix() {
     let mut labels = Labels::default();
     for name in ["all", "ALL", "7", "127.0.0.1", "127.0.0.1:1", "*", "**", "/quit", "@bob", "[12:00:00]"] {
         assert!(met(&mut labels, name, "127.0.0.1:9").contains(MARK), "{name}");
@@ -223,7 +223,7 @@ fn a_name_that_looks_verified_never_stands_alone() {
 }
 
 #[test]
-fn a_second_spelling_of_a_name_never_looks_like_the_first() {
+fn other_spelling_of_a_name_gets_a_suffix() {
     let mut labels = Labels::default();
     for (name, spelt) in [("Andr\u{e9}", "Andre\u{301}"), ("\u{d55c}", "\u{1112}\u{1161}\u{11ab}")] {
         assert_eq!(met(&mut labels, name, "127.0.0.1:5001"), name);
@@ -239,7 +239,7 @@ fn a_second_spelling_of_a_name_never_looks_like_the_first() {
 }
 
 #[test]
-fn a_label_is_free_again_when_its_peer_is_forgotten() {
+fn forgotten_peer_frees_its_label() {
     let mut labels = Labels::default();
     met(&mut labels, "Bob", "127.0.0.1:5001");
     let forgotten = at("127.0.0.1:5001");
@@ -263,7 +263,7 @@ fn a_new_name_is_noticed() {
 }
 
 #[test]
-fn a_nickname_wins_and_belongs_to_one_peer_only() {
+fn alias_wins_and_belongs_to_one_peer() {
     let nicknames = BTreeMap::from([(at("127.0.0.1:5001"), "Boss".parse().unwrap())]);
     let mut labels = Labels::new(nicknames);
     assert_eq!(met(&mut labels, "Bob", "127.0.0.1:5001"), "Boss");
@@ -282,7 +282,7 @@ fn nickname_of_an_address_is_never_a_keys() {
 }
 
 #[test]
-fn labels_are_kept_for_a_bounded_number_of_peers() {
+fn number_of_labels_is_bounded() {
     let mut labels = Labels::default();
     for n in 0..MAX_LABELS + 10 {
         let n = u32::try_from(n).unwrap();
@@ -294,7 +294,7 @@ fn labels_are_kept_for_a_bounded_number_of_peers() {
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Somebody is met under a name, and somebody else is known no longer.
+    /// A peer is met under a name, and another one is forgotten.
     Meets {
         name: usize,
         at: usize,
@@ -307,7 +307,8 @@ enum Step {
     },
 }
 
-/// Names of one another's making: of one spelling in other letters, labels of others, and what reads as something else.
+/// Names of one another's making: of one spelling in other letters, labels of others, and what
+/// reads as something else.
 const NAMES: [&str; 16] = [
     "Bob",
     "bob",
@@ -372,7 +373,7 @@ proptest! {
                 }
                 Step::Nicknames { name, at } => {
                     nicknames.remove(&id(at));
-                    // A user who gives somebody the label of another by hand wants it so.
+                    // An alias may be the label of another peer: the user chose it.
                     let name = name.map(|name| NAMES[name]).filter(|name| !name.contains(MARK));
                     let name = name.and_then(|name| name.parse::<Name>().ok());
                     // Two peers of one nickname are refused where nicknames are given.

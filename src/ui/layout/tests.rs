@@ -36,13 +36,13 @@ fn a_short_line_stands_behind_its_prompt() {
 }
 
 #[test]
-fn a_long_line_goes_on_in_the_next_row_and_leaves_the_last_column_free() {
+fn long_line_wraps_before_the_last_column() {
     assert_eq!(laid("To: ", "abcdefgh", 4, 8, 5), (rows(&["To: |abc", "|defgh"]), (1, 1)));
     assert_eq!(laid("To: ", "abcdefgh", 3, 8, 5).1, (1, 0));
 }
 
 #[test]
-fn a_cursor_behind_a_full_row_stands_at_the_beginning_of_the_next() {
+fn cursor_after_a_full_row_wraps() {
     assert_eq!(laid("> ", "abcde", 5, 8, 5), (rows(&["> |abcde", "|"]), (1, 0)));
     assert_eq!(laid("> ", "abcde", 4, 8, 5), (rows(&["> |abcde"]), (0, 6)));
     assert_eq!(laid("> ", "abcde\nf", 5, 8, 5), (rows(&["> |abcde", "|", "|f"]), (1, 0)));
@@ -50,20 +50,20 @@ fn a_cursor_behind_a_full_row_stands_at_the_beginning_of_the_next() {
 }
 
 #[test]
-fn a_line_end_in_the_text_begins_a_row() {
+fn line_end_begins_a_row() {
     assert_eq!(laid("> ", "a\n\nb\n", 5, 8, 9), (rows(&["> |a", "|", "|b", "|"]), (3, 0)));
     assert_eq!(laid("> ", "a\n\nb\n", 1, 8, 9).1, (0, 3));
     assert_eq!(laid("> ", "a\n\nb\n", 2, 8, 9).1, (1, 0));
 }
 
 #[test]
-fn a_wide_character_that_does_not_fit_goes_to_the_next_row_and_the_cursor_with_it() {
+fn wide_character_wraps_with_the_cursor() {
     assert_eq!(laid("", "ab漢字", 2, 4, 5), (rows(&["|ab", "|漢", "|字"]), (1, 0)));
     assert_eq!(laid("", "漢字", 0, 2, 5), (rows(&["|?", "|?"]), (0, 0)));
 }
 
 #[test]
-fn what_a_terminal_would_obey_or_hide_is_seen_and_one_place_to_the_cursor() {
+fn control_characters_are_visible_and_one_step_wide() {
     let text = "a\u{202e}b👩\u{200d}👧";
     assert_eq!(laid("", text, 4, 80, 5), (rows(&["|a\\u{202e}b👩\\u{200d}👧"]), (0, 9)));
     assert_eq!(laid("", text, 5, 80, 5).1, (0, 10));
@@ -80,7 +80,7 @@ fn characters_next_to_ascii_are_not_torn_apart() {
 }
 
 #[test]
-fn a_prompt_of_more_than_half_the_window_loses_its_beginning() {
+fn long_prompt_loses_its_beginning() {
     assert_eq!(laid("Text to Bob: ", "hi", 2, 9, 1).0, ["ob: |hi"]);
     assert_eq!(laid("Text to Bob: ", "hi", 2, 9, 2).0, ["to Bob: |", "|hi"]);
     assert_eq!(laid("Text to Bob: ", "hi", 2, 9, 3).0, ["ext to B|", "ob: |hi"]);
@@ -88,7 +88,7 @@ fn a_prompt_of_more_than_half_the_window_loses_its_beginning() {
 }
 
 #[test]
-fn the_rows_around_the_cursor_are_shown_and_marks_for_the_others() {
+fn rows_around_the_cursor_are_shown() {
     let text = (0..10).map(|number| number.to_string()).collect::<Vec<_>>().join("\n");
     let around = |line: usize, max_rows| laid("", &text, line * 2, 80, max_rows);
     assert_eq!(around(0, 4), (rows(&["|0", "|1", "|2", "|... 7 rows below"]), (0, 0)));
@@ -138,7 +138,7 @@ fn harmless_units(text: &str) -> String {
 
 proptest! {
     #[test]
-    fn any_text_fits_any_window_and_the_cursor_is_in_it(
+    fn any_text_fits_any_window(
         prompt in any_text(), text in any_text(), cursor in 0usize..90, columns in 0usize..30, max_rows in 0usize..9,
     ) {
         let layout = lay_out(&prompt, &text, cursor, columns, max_rows);

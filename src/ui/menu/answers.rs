@@ -20,7 +20,10 @@ impl Menu {
             ("", AskKind::Connect, _) => Ok(Named::Exactly(Chosen::all())),
             ("", AskKind::History, _) => return act(Act::History(HistoryOf::All, None)),
             (name, AskKind::History, _)
-                if matches!(find(name, directory), Err(Lost::Nobody(_) | Lost::Blocked(_))) =>
+                if matches!(
+                    find(name, directory),
+                    Err(Lost::Nobody(_) | Lost::Blocked(_) | Lost::Waits(_))
+                ) =>
             {
                 return act(Act::History(HistoryOf::Named(name.to_owned()), None));
             }
@@ -70,7 +73,7 @@ impl Menu {
         }
     }
 
-    /// Does with whoever was chosen what the question was asked for.
+    /// Carries out a question for the chosen recipient.
     pub(super) fn chosen(&mut self, question: Question, chosen: Chosen) -> Turn {
         match question.kind {
             AskKind::Send => {

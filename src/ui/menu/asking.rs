@@ -6,7 +6,7 @@ use crate::model::key::PublicKey;
 use crate::model::peer_id::Recipient;
 use crate::ui::people::{Chosen, shown};
 
-/// What is to be done with whoever is chosen.
+/// What to do with the chosen recipient.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum AskKind {
     Send,
@@ -76,7 +76,8 @@ impl Asking {
         }
     }
 
-    /// What can be answered to the prompt, where that needs saying; `kept` is the text that Enter alone would send.
+    /// What can be answered to the prompt, where that needs saying; `kept` is the text that Enter
+    /// alone would send.
     pub(super) fn hint(&self, kept: Option<&str>) -> Option<String> {
         let names = "Number, name, ip:port";
         Some(match self {

@@ -7,10 +7,10 @@ use crate::core::Target;
 use crate::model::peer_id::Recipient;
 use crate::ui::people::replace;
 
-/// Texts that are kept at most. Whoever has more than that lying about has forgotten the oldest.
+/// Unsent texts that are kept, at most. The oldest are dropped.
 const MAX_KEPT: usize = 16;
 
-/// A text; one that was typed at the menu was meant for nobody in particular yet.
+/// An unsent text. One that was typed at the menu has no recipient yet.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Kept {
     to: Option<Target>,
@@ -37,11 +37,17 @@ impl KeptTexts {
         targets.for_each(|target| replace(target, from, to));
     }
 
+    /// A recipient is gone: the texts kept for it are for another that the user chooses.
+    pub(super) fn release(&mut self, gone: Recipient) {
+        let is_for_it = |to: &Option<Target>| *to == Some(Target::These(vec![gone]));
+        self.0.iter_mut().filter(|kept| is_for_it(&kept.to)).for_each(|kept| kept.to = None);
+    }
+
     fn place(&self, to: &Target) -> Option<usize> {
         self.0.iter().rposition(|kept| kept.to.as_ref().is_none_or(|target| target == to))
     }
 
-    /// The newest that was meant for these, or for nobody in particular.
+    /// Returns the newest text for this recipient, or without one.
     pub(super) fn newest_for(&self, to: &Target) -> Option<&str> {
         self.place(to).map(|at| self.0[at].text.as_str())
     }

@@ -1,4 +1,5 @@
-//! What can be typed beside the numbers of the menu: `@name text`, commands, and the lines of a conversation.
+//! What can be typed beside the numbers of the menu: `@name text`, commands, and the lines of a
+//! conversation.
 
 use super::{
     Act, AskKind, Asking, Chosen, Directory, HistoryOf, Lost, Menu, Named, Outbox, Question, Refill, Turn,
@@ -37,7 +38,7 @@ impl Menu {
         }
     }
 
-    /// Somebody began to talk, to nobody yet.
+    /// A text was typed without a recipient.
     fn ask_to_whom(&mut self, text: &str) -> Turn {
         let meant = commands::named(&format!("/{}", text.trim()));
         let question = Question { kind: AskKind::Send, last: self.last.clone(), text: Some(text.to_owned()) };
@@ -135,7 +136,6 @@ impl Menu {
             ("/history", words) => history(words, directory),
             ("/outbox", what) => outbox(what),
             ("/mute", "") => act(Act::ListMuted),
-            ("/contacts", _) => act(Act::ListContacts),
             ("/alias", "") => act(Act::ListNicknames),
             ("/connect", word) => self.with_peer(AskKind::Connect, word, rest, command, directory),
             ("/disconnect", word) => self.with_peer(AskKind::Disconnect, word, rest, command, directory),
@@ -165,6 +165,7 @@ impl Menu {
             }
             ("/peers", _) => act(Act::List),
             ("/offers", _) => act(Act::ListOffers),
+            ("/contacts", _) => act(Act::ListContacts),
             ("/back", _) => match self.end_conversation() {
                 Some(line) => say([line]),
                 None => {
@@ -176,7 +177,7 @@ impl Menu {
         }
     }
 
-    /// A command for whoever `word` names.
+    /// A command for the recipient that `word` names.
     fn with_peer(
         &mut self,
         kind: AskKind,
@@ -206,7 +207,7 @@ impl Menu {
             Ok(Named::NeedsPort(ip)) => {
                 return wrong(&format!("Write the port too, like {} {ip}:5000.", command.name), &line);
             }
-            Err(lost) => return wrong(&lost.sentence(word, ""), &line),
+            Err(lost) => return wrong(&lost.sentence_for_one(word), &line),
         };
         let Some(id) = chosen.peer() else {
             return wrong(&format!("{} goes for one peer at a time; name one.", command.name), &line);
@@ -214,7 +215,6 @@ impl Menu {
         match (command.name, new) {
             ("/mute", "") => act(Act::Mute(id, chosen.label)),
             ("/unmute", "") => act(Act::Unmute(id, chosen.label)),
-            ("/contacts", _) => act(Act::ListContacts),
             ("/alias", "") => self.ask(Asking::Nickname(id, chosen.label)),
             ("/alias", "-") => act(Act::Nickname(id, chosen.label, None)),
             ("/alias", new) => match alias(new) {
@@ -226,15 +226,16 @@ impl Menu {
     }
 }
 
-/// `/history bob lunch`: with whom, if the first word names somebody, and what was said.
+/// `/history bob lunch`: the peer, if the first word names one, and the words to search for.
 fn history(words: &str, directory: &dyn Directory) -> Turn {
     let (word, rest) = first_word(words);
     let text = Some(rest.to_owned()).filter(|rest| !rest.is_empty());
     let of = match find(word, directory) {
         Ok(Named::Exactly(all)) if all.peer().is_none() => HistoryOf::All,
         Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => HistoryOf::One(chosen),
-        // It may be somebody of whom there is nothing but the history, or a word to look for.
-        Ok(Named::NeedsPort(_)) | Err(Lost::Nobody(_) | Lost::Blocked(_) | Lost::NoAddress(_)) => {
+        // It may be a peer that is only in the history, or a word to search for.
+        Ok(Named::NeedsPort(_))
+        | Err(Lost::Nobody(_) | Lost::Blocked(_) | Lost::Waits(_) | Lost::NoAddress(_)) => {
             HistoryOf::Named(word.to_owned())
         }
         Err(lost) => return wrong(&lost.sentence(word, ""), &format!("/history {words}")),

@@ -197,7 +197,7 @@ fn act_of(lines: &[&str]) -> Option<Act> {
 }
 
 #[test]
-fn a_recipient_is_a_number_a_beginning_of_a_name_an_address_or_all() {
+fn recipient_is_number_name_address_or_all() {
     for (whom, port) in
         [("2", 5002), ("bo", 5001), ("CAROL", 5002), ("caro", 5002), (" 127.0.0.1:7000 ", 7000)]
     {
@@ -234,7 +234,7 @@ fn connecting_and_disconnecting_take_one_or_all() {
 }
 
 #[test]
-fn whoever_cannot_be_meant_is_asked_for_again_with_what_was_typed() {
+fn unknown_recipient_is_asked_for_again() {
     for (whom, words) in [
         (
             "car",
@@ -244,7 +244,7 @@ fn whoever_cannot_be_meant_is_asked_for_again_with_what_was_typed() {
         ("boob", "Nobody is called `boob`; did you mean Bob?"),
         ("zoe", "Nobody is called `zoe`"),
         ("9", "No peer has the number 9"),
-        ("127.0.0.1:5000", "127.0.0.1:5000 is our own address"),
+        ("127.0.0.1:5000", "127.0.0.1:5000 is your own address"),
         ("127.0.0.1:x", "the port has to be a number from 1 to 65535"),
         ("", "Nobody was named"),
     ] {
@@ -323,14 +323,14 @@ fn zero_goes_back_to_the_menu() {
 }
 
 #[test]
-fn a_bad_choice_gets_one_sentence_and_the_menu_again() {
+fn invalid_choice_is_explained_and_asked_again() {
     let (act, said, _) = after(&mut menu(), &["9"]);
     assert_eq!(act, None);
     assert_eq!(said, format!("`9` is no choice; type a number from the menu.\n{}", MENU.join("\n")));
 }
 
 #[test]
-fn a_text_typed_at_the_menu_goes_to_whoever_is_named_then_and_to_nobody_by_accident() {
+fn text_at_the_menu_asks_for_its_recipient() {
     let (act, said, _) = after(&mut menu(), &["hello Bob"]);
     assert_eq!(act, None);
     assert!(said.contains("To whom shall it go?"), "{said}");
@@ -344,7 +344,7 @@ fn a_text_typed_at_the_menu_goes_to_whoever_is_named_then_and_to_nobody_by_accid
 }
 
 #[test]
-fn a_pasted_block_is_a_text_whatever_it_begins_with() {
+fn pasted_block_is_never_a_command() {
     for block in ["0\n1\n2", "/quit\n/quit", "hello\nworld"] {
         let mut menu = menu();
         assert_eq!(after(&mut menu, &[block]).0, None);
@@ -354,7 +354,7 @@ fn a_pasted_block_is_a_text_whatever_it_begins_with() {
 }
 
 #[test]
-fn a_text_that_was_not_sent_is_sent_again_with_enter() {
+fn enter_resends_an_unsent_text() {
     let mut menu = menu();
     menu.keep(carol(), "see you".into());
     let (act, said, _) = after(&mut menu, &["1", "", ""]);
@@ -363,7 +363,7 @@ fn a_text_that_was_not_sent_is_sent_again_with_enter() {
 }
 
 #[test]
-fn a_kept_text_is_offered_only_to_whom_it_was_meant_for_and_survives_other_texts() {
+fn kept_text_is_offered_only_to_its_recipient() {
     let mut menu = menu();
     menu.keep(carol(), "for Carol".into());
     menu.keep(bob(), "for Bob".into());
@@ -374,7 +374,7 @@ fn a_kept_text_is_offered_only_to_whom_it_was_meant_for_and_survives_other_texts
 }
 
 #[test]
-fn what_enter_alone_means_does_not_change_while_the_question_stands() {
+fn meaning_of_enter_is_stable_during_a_question() {
     let mut menu = menu();
     after(&mut menu, &["1", "carol", "one"]);
     after(&mut menu, &["1"]);
@@ -383,7 +383,7 @@ fn what_enter_alone_means_does_not_change_while_the_question_stands() {
 }
 
 #[test]
-fn when_too_many_texts_are_kept_the_oldest_is_dropped_and_named() {
+fn oldest_kept_text_is_dropped_with_notice() {
     let mut menu = menu();
     for number in 0..16 {
         assert_eq!(menu.keep(bob(), format!("text {number}")).len(), 1);
@@ -393,7 +393,7 @@ fn when_too_many_texts_are_kept_the_oldest_is_dropped_and_named() {
 }
 
 #[test]
-fn escape_goes_back_to_the_menu_and_keeps_a_text() {
+fn escape_returns_to_menu_and_keeps_text() {
     let mut menu = menu();
     after(&mut menu, &["1", "bob"]);
     assert!(menu.escape("half a".into())[0].starts_with("The text is kept"));
@@ -411,7 +411,7 @@ fn an_empty_text_is_not_sent() {
 }
 
 #[test]
-fn at_sends_at_once_to_whom_it_names_exactly() {
+fn at_sends_to_an_exact_name() {
     for (line, port) in [
         ("@bob see you at 5", 5001),
         ("@Bob: see you at 5", 5001),
@@ -431,7 +431,7 @@ fn at_sends_at_once_to_whom_it_names_exactly() {
 }
 
 #[test]
-fn at_sends_nothing_to_somebody_who_is_not_called_so() {
+fn at_sends_nothing_for_an_inexact_name() {
     let (act, said, refill) = after(&mut menu(), &["@bo secret"]);
     assert_eq!(act, None);
     assert_eq!(said, "Nobody is called `bo`; with Enter it goes to Bob.");
@@ -487,7 +487,7 @@ fn a_blank_me_says_nothing_to_anybody() {
 }
 
 #[test]
-fn escape_ends_a_conversation_only_where_nothing_is_typed() {
+fn escape_ends_a_conversation_on_empty_line() {
     let mut menu = menu();
     after(&mut menu, &["/chat bob"]);
     assert!(menu.escape("half".into())[0].contains("press Up and Enter"));
@@ -497,7 +497,7 @@ fn escape_ends_a_conversation_only_where_nothing_is_typed() {
 }
 
 #[test]
-fn a_reply_goes_to_whoever_wrote_last_when_it_was_begun() {
+fn reply_goes_to_the_sender_when_begun() {
     let mut menu = menu();
     assert!(after(&mut menu, &["/reply"]).1.contains("Nobody has written yet"));
     menu.heard(bob());
@@ -531,7 +531,7 @@ fn an_unknown_command_gets_the_nearest_one_offered() {
 }
 
 #[test]
-fn every_command_does_what_its_place_in_the_menu_does() {
+fn commands_match_the_menu() {
     let addr = id(5001);
     let bob_label = || "Bob".to_owned();
     let boss = || Some("Boss".parse().unwrap());
@@ -587,7 +587,7 @@ fn every_command_does_what_its_place_in_the_menu_does() {
 }
 
 #[test]
-fn a_command_for_one_takes_no_more_and_no_less() {
+fn command_for_one_peer_takes_exactly_one() {
     for line in [
         "/mute all",
         "/mute bob carol",
@@ -600,4 +600,29 @@ fn a_command_for_one_takes_no_more_and_no_less() {
         assert_eq!(act, None, "{line}: {said}");
         assert!(matches!(refill, Some(Refill::Edit(text)) if text.starts_with(line)), "{line}");
     }
+}
+
+#[test]
+fn command_does_not_answer_a_question() {
+    for (question, prompt) in [("1", "To: "), ("6", "More [0-8]: "), ("/name", "New name: ")] {
+        let mut menu = menu();
+        let (act, said, refill) = after(&mut menu, &[question, "/contacts"]);
+        assert_eq!((act, refill), (None, Some(Refill::Offer("/contacts".into()))));
+        let words =
+            "/contacts is a command, and commands do not answer a question. Type 0 first, then the command.";
+        assert!(said.ends_with(words), "{said}");
+        assert_eq!(menu.prompt(), prompt);
+        assert_eq!(after(&mut menu, &["0", "/contacts"]).0, Some(Act::ListContacts));
+    }
+    assert!(matches!(act_of(&["1", "bob", "/me waves"]), Some(Act::Send(..))), "a text is any text");
+}
+
+#[test]
+fn commands_for_one_peer_do_not_advise_all() {
+    for line in ["/alias boss X", "/mute boss", "/unmute boss"] {
+        let said = after(&mut menu(), &[line]).1;
+        assert_eq!(said, "Nobody is called `boss`; give a number, a name or an ip:port.");
+    }
+    let said = after(&mut menu(), &["/contacts bob"]).1;
+    assert_eq!(said, "/contacts stands alone; `bob` is too much.");
 }

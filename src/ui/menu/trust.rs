@@ -9,7 +9,7 @@ use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::ui::commands::{self, CommandHelp};
 use crate::ui::labels::MARK;
-use crate::ui::people::{Directory, Lost, Named, blocked_called, candidates, find, shown};
+use crate::ui::people::{Directory, Lost, Named, blocked_called, candidates, find, has_namesake, shown};
 use crate::ui::words::{beginning, name_of};
 
 /// Digits of a short code that stand together: as many as are read aloud in one breath.
@@ -22,7 +22,8 @@ const MAX_NAMED: usize = 8;
 type Mistake = (String, String);
 
 impl Menu {
-    /// `/key`, `/verify`, `/trust`, `/accept`, `/block`, `/unblock`, `/add`, `/forget` and `/policy`.
+    /// `/key`, `/verify`, `/trust`, `/accept`, `/block`, `/unblock`, `/add`, `/forget` and
+    /// `/policy`.
     pub(super) fn about_keys(
         &mut self,
         command: &CommandHelp,
@@ -81,16 +82,20 @@ impl Menu {
         let (key, label) = (pin.key, label_of(pin, directory));
         match command {
             "/block" | "/verify" if pin.blocked => {
-                say([format!("{label} is blocked; /unblock {} ends that.", beginning(key))])
+                say([format!("{label} is blocked; unblock it with /unblock {}.", beginning(key))])
             }
             "/block" => act(Act::Block(key)),
             "/unblock" if !pin.blocked => say([format!("{label} is not blocked.")]),
             "/unblock" => act(Act::Unblock(key)),
             _ => {
-                let already = if pin.verified.is_some() { " It was verified before." } else { "" };
+                let before = if pin.verified.is_some() {
+                    format!("{label} was verified before. ")
+                } else {
+                    String::new()
+                };
                 self.asking = Asking::Sure(Sure::Verify(key, label.clone()));
                 say([
-                    format!("Have {label} type /verify too. Then both of you see this code:{already}"),
+                    format!("{before}Have {label} type /verify too. Then both of you see this code:"),
                     format!("  {}", grouped(&directory.code_with(key))),
                     format!(
                         "Compare all of it by telephone, or side by side: in this chat somebody in between could change it. Is it {label} who reads it?"
@@ -111,7 +116,7 @@ impl Menu {
         }
     }
 
-    /// Takes the answer to what was asked back.
+    /// Handles the answer to a confirmation.
     pub(super) fn sure(&mut self, sure: Sure, line: &str) -> Turn {
         match (line.to_lowercase().as_str(), sure) {
             ("yes" | "y", Sure::Verify(key, _)) => act(Act::Verify(key)),
@@ -130,8 +135,8 @@ impl Menu {
     }
 }
 
-/// Whom a word means that can be forgotten: by a name that the screen shows, an address, or the
-/// beginning of a key. Returns its label, and what forgetting it changes.
+/// Finds the recipient that a word means, by label, address or beginning of a key, for `/forget`.
+/// Returns it with its label and a sentence about what `/forget` changes.
 fn forgettable(
     word: &str,
     line: &str,
@@ -159,9 +164,15 @@ fn forgettable(
     let consequence = if pin.blocked {
         format!("{label} will no longer be blocked. If the key comes again, it is new to you.")
     } else if pin.contact {
+        let next = match &pin.name {
+            Some(name) if !has_namesake(pin, directory) => {
+                format!(" The next key with the name {name} is new to you.")
+            }
+            _ => String::new(),
+        };
         format!(
             "{label} will be removed from your contacts, and the key forgotten. Queued messages will not be \
-             sent. The next key with that name is new to you."
+             sent.{next}"
         )
     } else {
         format!(
@@ -172,7 +183,8 @@ fn forgettable(
     Ok((pin.key.into(), label, consequence))
 }
 
-/// Says what forgetting a recipient without a key changes; `None` if that is nothing.
+/// Returns a sentence about what forgetting a recipient without a key changes, or `None` if nothing
+/// changes.
 fn removed_without_key(id: Recipient, label: &str, directory: &dyn Directory) -> Option<String> {
     let known = candidates(directory).into_iter().find(|known| known.id == id);
     let is_queued = directory.queued(id) > 0;
@@ -194,33 +206,43 @@ fn add(word: &str, line: &str, directory: &dyn Directory) -> Turn {
     if let Ok(key) = word.parse::<PublicKey>() {
         let known = directory.pin_of(key.into());
         if known.as_ref().is_some_and(|pin| pin.blocked) {
-            return wrong(&format!("That key is blocked; /unblock {} ends that.", beginning(key)), line);
+            return wrong(
+                &format!("That key is blocked; unblock it with /unblock {}.", beginning(key)),
+                line,
+            );
         }
         return act(Act::Add(record(PeerId::Key(key), known.as_ref())));
     }
     match find(word, directory) {
         Ok(Named::Exactly(chosen)) => match chosen.peer() {
             Some(Recipient::Peer(id)) => act(Act::Add(record(id, directory.pin_of(id.into()).as_ref()))),
-            // Whoever answers there becomes a contact.
-            Some(Recipient::Address(_)) => act(Act::Connect(chosen.target)),
-            None => wrong("/add goes for one peer at a time; name one.", line),
+            Some(Recipient::Address(addr)) => act(Act::AddAt(addr)),
+            None => wrong("/add takes one peer at a time; name one.", line),
         },
         Ok(Named::Perhaps(chosen)) => {
             let sentence = format!("Nobody is called `{}`; did you mean {}?", shown(word), chosen.label);
             wrong(&sentence, &format!("/add {}", chosen.label))
         }
         Ok(Named::NeedsPort(ip)) => wrong(&format!("Write the port too, like /add {ip}:5000."), line),
-        Err(Lost::Nobody(None)) => {
-            let word = shown(word);
-            let sentence =
-                format!("Nobody is called `{word}`; give a name, a number, an ip:port or a whole key.");
-            wrong(&sentence, line)
-        }
-        Err(lost) => wrong(&lost.sentence(word, ""), line),
+        Err(Lost::Nobody(None)) => match &directory.pins_named(word)[..] {
+            // The beginning of a key, as the lists show it.
+            [pin] => act(Act::Add(record(PeerId::Key(pin.key), Some(pin)))),
+            [] => {
+                let word = shown(word);
+                let sentence =
+                    format!("Nobody is called `{word}`; give a name, a number, an ip:port or a whole key.");
+                wrong(&sentence, line)
+            }
+            several => {
+                let (sentence, line) = which_pin("/add", word, several);
+                wrong(&sentence, &line)
+            }
+        },
+        Err(lost) => wrong(&lost.sentence_for_one(word), line),
     }
 }
 
-/// The entry of a new contact, of which this is known.
+/// Returns the entry of a new contact, with the details of its pin.
 fn record(id: PeerId, known: Option<&Pin>) -> ContactRecord {
     ContactRecord {
         id,
@@ -250,7 +272,7 @@ fn trust(word: &str, line: &str, directory: &dyn Directory) -> Turn {
     };
     match (&whose(word, &name, &offer, directory)[..], &offer.against[..]) {
         ([pin], _) => act(Act::Trust(offer.met.key, As::NewKeyOf(pin.key))),
-        // No contact can be moved, so the key can only be that of a new contact.
+        // There is no contact to move, so the key becomes a new contact.
         (_, []) => act(Act::Trust(offer.met.key, As::Another)),
         (_, against) => {
             let labels = directory.labels();
@@ -274,7 +296,7 @@ fn accept(word: &str, line: &str, directory: &dyn Directory) -> Turn {
     }
 }
 
-/// The pending key that a word means, with the name in the word.
+/// Returns the pending key that a word means, and the name in the word.
 fn the_offer(
     command: &str,
     word: &str,
@@ -295,8 +317,8 @@ fn the_offer(
     }
 }
 
-/// The contacts that an offer may be the new key of: those of that name, the one with the suffix if
-/// the word has one, or the only one if the word is the beginning of the new key.
+/// Returns the contacts whose new key the offer may be: those with the name, only the one with the
+/// suffix if the word has one, or all if the word is the beginning of the new key.
 fn whose<'a>(word: &str, name: &str, offer: &'a Offer, directory: &dyn Directory) -> Vec<&'a Pin> {
     if let Ok(Named::Exactly(chosen)) = find(word, directory)
         && is_row_number(word)
@@ -320,8 +342,8 @@ fn whose<'a>(word: &str, name: &str, offer: &'a Offer, directory: &dyn Directory
     if named.is_empty() && is_key { offer.against.iter().collect() } else { named }
 }
 
-/// The pending keys that a word may mean, and the name in the word. A label stands for the name of
-/// its peer.
+/// Returns the pending keys that a word may mean, and the name in the word. A label means the name
+/// of its peer.
 fn offers_for(word: &str, directory: &dyn Directory) -> (Vec<Offer>, String) {
     let offers = directory.offers_for(word);
     if !offers.is_empty() {
@@ -331,7 +353,7 @@ fn offers_for(word: &str, directory: &dyn Directory) -> (Vec<Offer>, String) {
         return (directory.offers_for(name), name.to_owned());
     }
     let pin = match find(word, directory) {
-        // The beginning of a key is that of a known key, not of the new one.
+        // The beginning of a key would mean the known key, not the new one.
         Ok(Named::Exactly(chosen)) if is_row_number(word) || folded(&chosen.label) == folded(word) => {
             chosen.peer().and_then(|id| directory.pin_of(id))
         }
@@ -347,9 +369,12 @@ fn is_row_number(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The pins that a word means: that of the contact with this label, else all of that name or with
-/// that key, and that of the peer that the word means. Only exactly: nobody is blocked or believed
-/// because their name begins like another's. Where there is none: what is wrong, and the line corrected.
+/// Returns the pins that a word means: that of the contact with this label, or else all with that
+/// name or key, and that of the peer that the word means. The beginning of a name means none: no
+/// contact is blocked or verified by a shortened name.
+///
+/// # Errors
+/// If there is none: what is wrong, and the line for the user to correct.
 fn pins_meant(command: &str, word: &str, line: &str, directory: &dyn Directory) -> Result<Vec<Pin>, Mistake> {
     let found = find(word, directory);
     let meant = match &found {
@@ -403,7 +428,7 @@ fn pins_meant(command: &str, word: &str, line: &str, directory: &dyn Directory) 
     Err((sentence, line.to_owned()))
 }
 
-/// What the screen calls the peer of a pin.
+/// Returns the label of the peer of a pin.
 fn label_of(pin: &Pin, directory: &dyn Directory) -> String {
     directory.labels().known(pin.key.into()).unwrap_or_else(|| name_of(pin))
 }
@@ -424,7 +449,7 @@ fn which_pin(command: &str, word: &str, pins: &[Pin]) -> Mistake {
     which(command, word, &named.collect::<Vec<_>>())
 }
 
-/// Asks for the beginning of a key, for a word fits several.
+/// Asks for the beginning of a key, because a word fits several keys.
 fn which(command: &str, word: &str, named: &[(PublicKey, String)]) -> Mistake {
     let mut keys: Vec<String> =
         named.iter().take(MAX_NAMED).map(|(key, who)| format!("{} for {who}", beginning(*key))).collect();
@@ -440,7 +465,7 @@ fn which(command: &str, word: &str, named: &[(PublicKey, String)]) -> Mistake {
     (sentence, format!("{command} "))
 }
 
-/// A code as it is read aloud.
+/// Groups the digits of a safety number for reading aloud.
 fn grouped(code: &str) -> String {
     let digits: Vec<char> = code.chars().collect();
     let groups: Vec<String> = digits.chunks(GROUP_DIGITS).map(|group| group.iter().collect()).collect();

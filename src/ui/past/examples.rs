@@ -11,7 +11,7 @@ use crate::model::stored::{Assurance, Direction, RowId, StoredMessage};
 /// A minute after four in the afternoon of 21 November 2026, UTC, in milliseconds since 1970.
 pub(crate) const TIME: u64 = 1_795_277_042_120;
 
-/// What nobody should be able to do anything with.
+/// Characters that must have no effect.
 pub(crate) const NASTY: [&str; 14] = [
     "\u{1b}[31mred\u{1b}]0;title\u{7}",
     "\u{202e}gnp.exe\u{2066}\u{200b}\u{feff}",
@@ -32,12 +32,12 @@ pub(crate) const NASTY: [&str; 14] = [
 /// The status of a message that was not sent yet.
 pub(crate) const QUEUED: DeliveryStatus = DeliveryStatus::Queued(PendingReason::InLine);
 
-/// Somebody's key.
+/// An example key.
 pub(crate) fn key(byte: u8) -> Recipient {
     Recipient::Peer(PeerId::Key(PublicKey::new([byte; KEY_BYTES])))
 }
 
-/// Somebody's address.
+/// An example address.
 pub(crate) fn at(port: u16) -> Recipient {
     Recipient::Address(PeerAddr::new(std::net::Ipv4Addr::LOCALHOST, port).unwrap())
 }
@@ -57,7 +57,7 @@ pub(crate) fn from_bob(row: i64, body: &str) -> StoredMessage {
     }
 }
 
-/// A text of ours with the id of this number to somebody at port 5000 and this row's number.
+/// An outgoing message with this id and row number to a peer at port 5000.
 pub(crate) fn to(row: i64, id: u8, status: DeliveryStatus) -> StoredMessage {
     StoredMessage {
         peer: at(5_000 + u16::try_from(row).unwrap()),

@@ -9,7 +9,7 @@ use crate::model::name::{PeerName, folded, quoted};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::stored::Assurance;
 
-/// Characters of a key that stand behind a name: as many as nobody finds another key for by trying in a minute.
+/// Characters of a key after a name: too many to find another key with them in a minute.
 const BEGINNING: usize = 8;
 
 /// Characters that the beginning of a key has at least, as everywhere in the program.
@@ -21,7 +21,7 @@ const SUGGESTED: usize = 5;
 /// What stands between a name and what tells it from another's.
 const MARK: char = '·';
 
-/// Everybody of whom there are messages.
+/// All peers with messages.
 pub struct People {
     /// What they were called last, the latest first.
     parties: Vec<(Recipient, Option<PeerName>)>,
@@ -44,7 +44,8 @@ impl People {
         Self { last, owners, parties, labels: HashMap::new() }
     }
 
-    /// The same people, of whom those whose messages never gave a name are called as what is remembered of their keys says.
+    /// The same people, of whom those whose messages never gave a name are called as what is
+    /// remembered of their keys says.
     pub fn remembered<'a>(mut self, pins: impl IntoIterator<Item = &'a Pin>) -> Self {
         let nameless: HashSet<Recipient> =
             self.parties.iter().filter(|(_, name)| name.is_none()).map(|(party, _)| *party).collect();
@@ -58,14 +59,15 @@ impl People {
         self
     }
 
-    /// The same people, of whom those are called so in the chat that goes on to whom `label` gives a name.
+    /// The same people, of whom those are called so in the chat that goes on to whom `label` gives
+    /// a name.
     pub fn labelled(mut self, label: impl Fn(Recipient) -> Option<String>) -> Self {
         self.labels = self.parties.iter().filter_map(|(party, _)| Some((*party, label(*party)?))).collect();
         self
     }
 
-    /// What somebody is called who was called `name` then. A bare name is that of the only one who has it now; others have the
-    /// beginning of their key or their address behind it.
+    /// Returns the label of a peer that had this name at the time. A bare name means the only peer
+    /// that has it now. Others have the beginning of their key or their address after it.
     pub fn called(&self, party: Recipient, name: Option<&PeerName>) -> String {
         if let Some(label) = self.labels.get(&party) {
             return label.clone();
@@ -86,7 +88,8 @@ impl People {
         self.parties.iter().map(|(party, _)| *party).filter(is_it).collect()
     }
 
-    /// Those whom a word means: the holder of an address, all that are called so, or the one whose key begins so.
+    /// Those whom a word means: the holder of an address, all that are called so, or the one whose
+    /// key begins so.
     ///
     /// # Errors
     /// A sentence that names those there are.
@@ -115,9 +118,11 @@ impl People {
             return Ok(found);
         }
         // As on screen: the name, the mark, and the suffix. The chat shows less of a key.
+        // A colon is easier to type than the mark.
+        let with_mark = wanted.replace(':', &MARK.to_string());
         let shown = |party: &Recipient| {
             let called = folded(&self.called(*party, None));
-            called == wanted || is_beginning(&wanted, &called, *party)
+            called == wanted || called == with_mark || is_beginning(&with_mark, &called, *party)
         };
         if let Some(found) = known(all().filter(shown).collect()) {
             return Ok(found);
@@ -183,7 +188,8 @@ fn unnamed(party: Recipient) -> String {
     }
 }
 
-/// Whether a reader might take a name for something else that stands in a line: for us, for several, for a remark or a mark.
+/// Whether a reader might take a name for something else that stands in a line: for us, for
+/// several, for a remark or a mark.
 fn reads_otherwise(name: &PeerName) -> bool {
     let name = folded(name.as_str());
     name == "you"
@@ -213,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn who_never_gave_a_name_is_called_as_what_is_remembered_of_their_key_says() {
+    fn nameless_sender_has_its_saved_name() {
         let pin = |key, called: &str| {
             let addrs = Vec::new();
             Pin {
@@ -242,7 +248,7 @@ mod tests {
         assert_eq!(called(key(1), "Bob"), "Bob");
         assert_eq!(called(key(2), "Carol"), "Carol·aibaeaqc");
         assert_eq!(called(at(5001), "carol"), "carol·127.0.0.1:5001");
-        // What somebody was called once may be what another is called.
+        // A former name of one peer can be the name of another.
         assert_eq!(called(key(3), "Bob"), format!("Bob·{}", unnamed(key(3))));
         assert_eq!(called(key(255), "you"), "you·77777777");
         for forged in ["you to Bob", "Bob (verified)", "Bob:", "Bob, Carol", "*", "Bob·aibaeaqc"] {
@@ -255,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_means_all_of_a_name_one_address_or_one_key() {
+    fn word_means_a_name_address_or_key() {
         let people = people();
         let meant = |word: &str| people.meant(word, word.parse().ok(), &[]);
         assert_eq!(meant("bob"), Ok(vec![key(1)]));
@@ -265,6 +271,8 @@ mod tests {
         assert_eq!(meant("AEAQ caib"), Ok(vec![key(1)]));
         assert_eq!(meant("Carol·aibaeaqc"), Ok(vec![key(2)]));
         assert_eq!(meant("carol·aiba"), Ok(vec![key(2)]));
+        assert_eq!(meant("carol:aiba"), Ok(vec![key(2)]));
+        assert_eq!(meant("Carol:aibaeaqc"), Ok(vec![key(2)]));
         for wrong in ["777", "Zoe", "127.0.0.1:1", "", "Bo", "77778"] {
             let sentence = meant(wrong).unwrap_err();
             assert!(sentence.contains(" there is something of Bob, Carol·aibaeaqc, "), "{sentence}");
@@ -283,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_and_the_name_that_a_key_is_remembered_with_mean_it_too() {
+    fn saved_address_and_name_mean_the_key() {
         let Recipient::Address(addr) = at(7000) else { unreachable!() };
         let Recipient::Peer(PeerId::Key(bob)) = key(1) else { unreachable!() };
         let pin = Pin {

@@ -6,13 +6,14 @@ use super::words::{outcome, with};
 use crate::model::message::LINE_MARK;
 use crate::model::untrusted::harmless;
 
-/// What stands before the further lines of a text, so that nobody can forge a message in them.
+/// The prefix of the further lines of a message, so that none can look like another message.
 const BAR: &str = "  │ ";
 
 /// Lines that a text is shown in; one of more stays on one line, with marks. As in the chat.
 const MAX_LINES: usize = 100;
 
-/// The lines of a message, each with its end, behind `stamp`. Everything in them that came from the network is harmless.
+/// The lines of a message, each with its end, behind `stamp`. Everything in them that came from the
+/// network is harmless.
 pub(crate) fn lines(told: &Told, stamp: &str, people: &People) -> String {
     let who = with(told, people, |name| name);
     let ours = told.first.direction.is_outgoing();
@@ -71,7 +72,7 @@ mod tests {
     fn a_text_to_several_is_one_line() {
         let five = (1..=5).map(|row| to(row, 1, if row == 2 { QUEUED } else { DeliveryStatus::Sent }));
         let all: Vec<StoredMessage> = five.collect();
-        // Nobody there is called so last, so all have their addresses.
+        // No peer has this as its last name, so all have their addresses.
         let name = |row: u16| format!("N{row}·127.0.0.1:{} (plain)", 5_000 + row);
         let (one, two, three) = (name(1), name(2), name(3));
         assert_eq!(
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_text_is_it_forges_no_message_and_controls_nothing() {
+    fn no_text_forges_a_message() {
         let long = "\n".repeat(65_536);
         for body in NASTY.into_iter().chain([&*long]) {
             let text = shown([from_bob(1, body)]);

@@ -1,4 +1,5 @@
-//! What is told as one message: a row of the store, or the rows of one text of ours to several. Pure.
+//! What is told as one message: a row of the store, or the rows of one text of ours to several.
+//! Pure.
 
 use super::words::state;
 use crate::model::name::PeerName;
@@ -83,7 +84,7 @@ mod tests {
     use crate::model::delivery::DeliveryStatus;
 
     #[test]
-    fn one_text_to_several_is_one_message_and_the_same_text_again_is_another() {
+    fn text_to_several_peers_is_one_message() {
         let rows = [
             from_bob(1, "hi"),
             from_bob(2, "hi"),

@@ -27,7 +27,8 @@ pub(crate) fn state(status: &DeliveryStatus, attempted: bool) -> &'static str {
     }
 }
 
-/// Whom a message came from, or all that it went to, as far as they fit; each name as `show` has it.
+/// Whom a message came from, or all that it went to, as far as they fit; each name as `show` has
+/// it.
 pub(crate) fn with(told: &Told, people: &People, show: impl Fn(String) -> String) -> String {
     let named = |at: usize| {
         told.with

@@ -51,9 +51,7 @@ fn failure_words(failure: &SendError) -> String {
             _ => "it does not take your key",
         }
         .into(),
-        SendError::NotTrusted => {
-            "its key waits for your decision, is blocked, or is refused by the policy".into()
-        }
+        SendError::NotTrusted(_) => "you do not accept the key there".into(),
         SendError::Cancelled => "there was no time left for it".into(),
         SendError::Other(words) => words.clone(),
     }
@@ -117,7 +115,8 @@ pub fn hold_words(hold: PendingReason) -> &'static str {
 /// What becomes of a message after the first that was known of it; nothing where that is no news.
 pub fn later(who: &PeerInfo, status: &DeliveryStatus, text: &str, voice: &Voice<'_>) -> Option<Line> {
     if let DeliveryStatus::Queued(hold @ (PendingReason::AnotherPeer | PendingReason::WrongKey)) = status {
-        let words = format!("{} /outbox can cancel it: {}", waits_for(who, *hold, voice), quoted(text));
+        let waits = waits_for(who, *hold, voice);
+        let words = format!("{waits} /outbox can cancel it: {}", quoted(text));
         return Some(Line::of(Ink::Bad, words));
     }
     let (who, text) = (voice.named(who), quoted(text));
@@ -148,12 +147,16 @@ pub fn later(who: &PeerInfo, status: &DeliveryStatus, text: &str, voice: &Voice<
     Some(Line::of(ink, words))
 }
 
-/// The lines for a message that waits because another peer answers at its recipient's last address.
+/// The line for a message that waits because another peer answers at its recipient's last address.
+/// Which key answers there was said when it was first met.
 fn waits_for(who: &PeerInfo, hold: PendingReason, voice: &Voice<'_>) -> String {
-    let another = if hold == PendingReason::WrongKey { "key" } else { "peer" };
     let (label, at) = (voice.label(who), place(who.id, who.addr));
+    let waits = format!("Your message waits for {label}.");
+    if hold == PendingReason::WrongKey {
+        return waits;
+    }
     let whose = if label == at { format!("at {at}") } else { format!("at {label}'s address {at}") };
-    format!("Another {another} answers {whose}. Your message waits for {label}.")
+    format!("Another peer answers {whose}. {waits}")
 }
 
 /// The beginning of a text of the user's own, on one line.
@@ -222,8 +225,9 @@ pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
         RejectReason::NotTrusted => format!(
             "Not sent to {who}: its key is blocked, or waits for your decision; /offers lists those that wait."
         ),
+        RejectReason::Forgotten => format!("Not sent to {who}: its key is forgotten."),
         RejectReason::Offline => format!("{who} is offline. It is not dialed until one of you writes."),
-        RejectReason::Ourselves => format!("{who} is our own address; choose somebody else."),
+        RejectReason::Ourselves => format!("{who} is your own address; choose somebody else."),
         RejectReason::QueueFull => {
             format!(
                 "Not sent to {who}: as many texts wait for it as may; /outbox shows them, and takes some back."
@@ -243,6 +247,7 @@ pub(super) fn sum(
     total: usize,
     done: usize,
     failed: &[(PeerInfo, DeliveryStatus)],
+    voice: &Voice<'_>,
 ) -> String {
     let verb = match kind {
         CommandKind::Send => "Sent to",
@@ -252,12 +257,13 @@ pub(super) fn sum(
     let mut line = format!("{verb} {done} of {total}");
     for (who, status) in failed {
         let why = match status {
-            DeliveryStatus::Failed(FailureReason::NotSent(SendError::Refused)) => "refused".to_owned(),
-            DeliveryStatus::Failed(FailureReason::NotSent(SendError::TimedOut)) => "timed out".to_owned(),
-            DeliveryStatus::Failed(FailureReason::NotSent(SendError::NoRoute)) => "no route".to_owned(),
-            other => status_words(other),
+            DeliveryStatus::Failed(FailureReason::NotSent(SendError::Refused)) => " refused".to_owned(),
+            DeliveryStatus::Failed(FailureReason::NotSent(SendError::TimedOut)) => " timed out".to_owned(),
+            DeliveryStatus::Failed(FailureReason::NotAccepted) => " does not take your key".to_owned(),
+            DeliveryStatus::Queued(reason) => format!(": queued, {}", hold_words(*reason)),
+            other => format!(": {}", status_words(other)),
         };
-        line.push_str(&format!("; {} {why}", place(who.id, who.addr)));
+        line.push_str(&format!("; {}{why}", voice.named(who)));
     }
     let unnamed = (total - done).saturating_sub(failed.len());
     if !failed.is_empty() && unnamed > 0 {

@@ -55,13 +55,13 @@ fn sent(status: DeliveryStatus, parts: (usize, usize)) -> String {
 }
 
 #[test]
-fn a_message_names_when_who_from_where_and_what() {
+fn message_line_has_time_name_address_and_text() {
     let event = Event::Message { from: bob(), text: Text::new("Hello"), cut: false, again: false, row: None };
     assert_eq!(told(&event), "[14:03:07] Bob (127.0.0.1:5001): Hello");
 }
 
 #[test]
-fn on_a_terminal_the_name_is_enough_where_it_came_from_is_said_once() {
+fn terminal_shows_the_address_once() {
     let bob = || PeerInfo { verification: Verification::Encrypted, ..bob() };
     assert_eq!(told_in(&said_by(bob(), "Hello"), false), "[14:03:07] Bob: Hello");
     assert_eq!(told_in(&Event::Came(bob()), false), "[14:03:07] * Bob (127.0.0.1:5001) is here.");
@@ -69,7 +69,7 @@ fn on_a_terminal_the_name_is_enough_where_it_came_from_is_said_once() {
 }
 
 #[test]
-fn on_a_terminal_plain_and_verified_peers_are_marked_in_messages_and_notices() {
+fn terminal_marks_plain_and_verified_peers() {
     let plain = bob();
     let verified = PeerInfo { verification: Verification::Verified, ..bob() };
     assert_eq!(told_in(&said_by(plain.clone(), "Hello"), false), "[14:03:07] Bob (plain): Hello");
@@ -80,7 +80,7 @@ fn on_a_terminal_plain_and_verified_peers_are_marked_in_messages_and_notices() {
 }
 
 #[test]
-fn where_no_signs_are_shown_a_word_stands_for_them() {
+fn words_replace_signs_where_needed() {
     let mut labels = Labels::default();
     labels.meet(&bob(), |_| Standing::Stranger);
     let voice = Voice { labels: &labels, full: false, rows: false, stamp: "", date };
@@ -91,7 +91,7 @@ fn where_no_signs_are_shown_a_word_stands_for_them() {
 }
 
 #[test]
-fn on_a_pipe_a_plain_line_stays_as_scripts_know_it_and_others_say_what_they_are() {
+fn pipe_marks_only_encrypted_lines() {
     let line = |verification| told(&said_by(PeerInfo { verification, ..bob() }, "Hello"));
     assert_eq!(line(Verification::Plain), "[14:03:07] Bob (127.0.0.1:5001): Hello");
     assert_eq!(line(Verification::Encrypted), "[14:03:07] Bob (127.0.0.1:5001) [encrypted]: Hello");
@@ -103,7 +103,7 @@ fn on_a_pipe_a_plain_line_stays_as_scripts_know_it_and_others_say_what_they_are(
 }
 
 #[test]
-fn a_text_of_several_lines_that_came_in_encryption_is_several_rows_everywhere() {
+fn encrypted_multiline_message_keeps_its_rows() {
     let text = "one\n  two\n[14:03:07] Carol: three ⏎ four";
     let event = said_by(PeerInfo { verification: Verification::Encrypted, ..bob() }, text);
     assert_eq!(
@@ -118,27 +118,27 @@ fn a_text_of_several_lines_that_came_in_encryption_is_several_rows_everywhere() 
 }
 
 #[test]
-fn nothing_in_a_text_of_several_lines_is_obeyed() {
+fn multiline_text_controls_nothing() {
     let event =
         said_by(PeerInfo { verification: Verification::Verified, ..bob() }, "a\x1b[2J\r\n\u{202e}b\u{2028}c");
     assert_eq!(told_in(&event, false), "[14:03:07] Bob ✓: a\\x1b[2J\\r\n  │ \\u{202e}b\\u{2028}c");
 }
 
 #[test]
-fn a_text_that_may_have_been_shown_before_says_so() {
+fn repeated_message_has_a_remark() {
     let from = PeerInfo { verification: Verification::Encrypted, ..bob() };
     let event = Event::Message { from, text: Text::new("hi"), cut: false, again: true, row: None };
     assert_eq!(told_in(&event, false), "[14:03:07] Bob: hi [sent again; perhaps it was shown before]");
 }
 
 #[test]
-fn what_somebody_does_is_told_so_that_it_cannot_pass_for_news() {
+fn action_line_cannot_look_like_a_notice() {
     assert_eq!(told(&said("/me has left.")), "[14:03:07] ** Bob (127.0.0.1:5001) has left.");
     assert_eq!(told(&said("/me ")), "[14:03:07] Bob (127.0.0.1:5001): /me ");
 }
 
 #[test]
-fn a_text_of_several_lines_stands_behind_a_bar_and_on_one_line_for_a_pipe() {
+fn multiline_text_has_a_bar_on_terminals_only() {
     let text = said("one ⏎   two ⏎ [14:03:07] Carol: three");
     assert_eq!(told_in(&text, false), "[14:03:07] Bob (plain): one\n  │   two\n  │ [14:03:07] Carol: three");
     assert_eq!(told(&text).lines().count(), 1);
@@ -147,7 +147,7 @@ fn a_text_of_several_lines_stands_behind_a_bar_and_on_one_line_for_a_pipe() {
 }
 
 #[test]
-fn an_address_that_is_only_claimed_is_said_to_be() {
+fn claimed_address_is_marked_as_claimed() {
     let claimed = Some(Claimed { ip: [127, 0, 1, 1].into(), port: 5001 });
     let event = Event::Message {
         from: PeerInfo { claimed, ..bob() },
@@ -211,11 +211,17 @@ fn every_fate_of_a_text_has_its_words() {
 fn a_sum_names_those_that_failed() {
     let refused = DeliveryStatus::Failed(FailureReason::NotSent(SendError::Refused));
     let event = Event::Sum { kind: CommandKind::Connect, total: 4, done: 3, failed: vec![(bob(), refused)] };
-    assert_eq!(told(&event), "Connected 3 of 4; 127.0.0.1:5001 refused.");
+    assert_eq!(told(&event), "Connected 3 of 4; Bob (127.0.0.1:5001) refused.");
+    let sum = |status| {
+        let failed = vec![(bob(), DeliveryStatus::Failed(status))];
+        told_in(&Event::Sum { kind: CommandKind::Send, total: 2, done: 1, failed }, false)
+    };
+    let line = sum(FailureReason::NotAccepted);
+    assert!(line.starts_with("Sent to 1 of 2; Bob") && line.ends_with(" does not take your key."), "{line}");
 }
 
 #[test]
-fn what_was_refused_is_summed_up_in_one_line() {
+fn refusals_are_summed_up_in_one_line() {
     let source = |last| Source::from(std::net::Ipv4Addr::new(127, 0, 0, last));
     let refused = |sources: &[(u8, u64)], others| {
         let sources = sources.iter().map(|(last, count)| (source(*last), *count)).collect();
@@ -247,6 +253,7 @@ fn every_reason_not_to_send_has_its_sentence() {
             RejectReason::NotTrusted,
             "its key is blocked, or waits for your decision; /offers lists those that wait.",
         ),
+        (RejectReason::Forgotten, "its key is forgotten."),
         (
             RejectReason::NoMemory,
             "the memory for messages is full (64 MiB queued, 80 MiB in all); /outbox lists what waits and can cancel it.",
@@ -276,7 +283,7 @@ fn full_memory_and_full_disk_have_different_lines() {
 }
 
 #[test]
-fn what_becomes_of_a_text_later_is_said_with_its_beginning() {
+fn later_status_quotes_the_message() {
     let labels = Labels::default();
     let voice = Voice { labels: &labels, full: true, rows: false, stamp: "", date };
     let who = PeerInfo { verification: Verification::Encrypted, ..bob() };
@@ -293,10 +300,14 @@ fn what_becomes_of_a_text_later_is_said_with_its_beginning() {
     let long = format!("one\ntwo {}", "x".repeat(100));
     let beginning = format!("\"one ⏎ two {}…\"", "x".repeat(29));
     assert_eq!(said(DeliveryStatus::Delivered, &long), Some(format!("Delivered to {bob}: {beginning}")));
-    for (hold, another) in [(PendingReason::WrongKey, "key"), (PendingReason::AnotherPeer, "peer")] {
+    for (hold, sentence) in [
+        (PendingReason::WrongKey, "Your message waits for Bob."),
+        (
+            PendingReason::AnotherPeer,
+            "Another peer answers at Bob's address 127.0.0.1:5001. Your message waits for Bob.",
+        ),
+    ] {
         let status = DeliveryStatus::Queued(hold);
-        let sentence =
-            format!("Another {another} answers at Bob's address 127.0.0.1:5001. Your message waits for Bob.");
         assert_eq!(sent(status.clone(), (1, 1)), sentence);
         assert_eq!(said(status, "hi"), Some(format!("{sentence} /outbox can cancel it: \"hi\"")));
     }

@@ -1,4 +1,4 @@
-//! What is said about keys: that one is new, that one has changed, what the user has said about one. Pure.
+//! The lines about keys: new keys, key changes and the user's decisions. Pure.
 
 use unicode_width::UnicodeWidthStr;
 
@@ -39,11 +39,18 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             voice.introduced(who),
             format!(" calls itself {name} now, as a peer does that you know by another key; it is not called so here."),
         )],
+        Event::Misled { who: Some(who), addr, by: Some(by), .. } => {
+            let (by, who) = (voice.word_for(by), voice.word_for(who));
+            vec![voice.notice(format!("{by}, not {who}, is at {addr} now."))]
+        }
         Event::Misled { who: Some(who), addr, offered, .. } => other_key(who, *addr, *offered, voice),
-        Event::Misled { who: None, addr, promised, offered } => misled(*addr, *promised, *offered, voice),
+        Event::Misled { who: None, addr, promised, offered, .. } => misled(*addr, *promised, *offered, voice),
         Event::TurnedAway(who, reason) => {
             let rest = format!(" {}", turned_away(*reason));
             vec![voice.about(who, voice.named(who), rest)]
+        }
+        Event::AcceptsAgain(who) => {
+            vec![voice.about(who, voice.named(who), " accepts messages from you again.".into())]
         }
         Event::PlainRefused(source, count) => {
             let what = match count {
@@ -58,8 +65,8 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
     }
 }
 
-/// A text that came in plain in the name or from the address of somebody who is known by a key. It stands apart, and never in
-/// that peer's colour.
+/// A text that came in plain in the name or from the address of somebody who is known by a key. It
+/// stands apart, and never in that peer's colour.
 fn unproven(from: &PeerInfo, source: Source, text: &Text, cut: bool, voice: &Voice<'_>) -> Vec<Line> {
     let as_whom = match (&from.name, &from.verification) {
         (Some(name), Verification::Claims(known)) if !is_same(name, known) => {
@@ -76,7 +83,7 @@ fn unproven(from: &PeerInfo, source: Source, text: &Text, cut: bool, voice: &Voi
     voice.text(before, text, &end, false)
 }
 
-/// Whether two names are the same to whoever reads them.
+/// Whether two names look the same to a reader.
 fn is_same(one: &PeerName, other: &PeerName) -> bool {
     folded(one.as_str()) == folded(other.as_str())
 }
@@ -169,12 +176,12 @@ fn choices(offer: &Offer, labels: &Labels) -> Vec<(String, String)> {
     trust.chain(others).collect()
 }
 
-/// As much of a key as is typed to name it.
+/// Returns the beginning of a key, as long as is typed to name it.
 pub(crate) fn beginning(key: PublicKey) -> String {
     key.to_string().chars().take(BEGINNING).collect()
 }
 
-/// What a pin is called in a sentence.
+/// Returns the name of a pin for a sentence.
 pub(in crate::ui) fn name_of(pin: &Pin) -> String {
     match (&pin.name, pin.addrs.first()) {
         (Some(name), _) => name.to_string(),
@@ -186,7 +193,7 @@ pub(in crate::ui) fn name_of(pin: &Pin) -> String {
 /// The date of a pin, and whether the user has verified it.
 fn known(pin: &Pin, date: fn(u64) -> String) -> String {
     let since = match pin.first_seen {
-        // It was met in an earlier run.
+        // First seen in an earlier run.
         0 => "known".to_owned(),
         first => format!("known since {}", date(first)),
     };
@@ -231,7 +238,7 @@ fn turned_away(reason: ByeReason) -> &'static str {
     }
 }
 
-/// What the user has decided, done.
+/// Returns the lines about a decision of the user.
 fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
     let label_of_pin = |pin: &Pin| voice.labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
     match decision {
@@ -273,14 +280,14 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
             format!("{} is verified, and has a {VERIFIED} or that word behind its name.", label_of_pin(pin))
         }
         Decision::Policy(policy) => match policy {
-            Policy::AcceptNew => "New keys are taken from now on, and pinned.".into(),
+            Policy::AcceptNew => "New keys are accepted and remembered from now on.".into(),
             Policy::Ask => "New keys wait for your decision from now on; /offers lists them.".into(),
             Policy::Strict => "New keys are refused from now on.".into(),
         },
     }
 }
 
-/// The label of a peer, or what it is known by.
+/// Returns the label of a peer, or else its key or address.
 fn label_of(who: &PeerInfo, voice: &Voice<'_>) -> String {
     let name = || who.name.as_ref().map_or_else(|| voice.labels.label(who.id, None), ToString::to_string);
     voice.labels.known(who.id).unwrap_or_else(name)
@@ -292,14 +299,14 @@ fn undecided(unknown: Unknown) -> &'static str {
         Unknown::Pin => {
             "That key is not known, is blocked, or is not the one that the new key came in the place of."
         }
-        Unknown::NoRoom => "There are as many contacts as can be kept; /forget one first.",
+        Unknown::NoRoom => "The list of contacts is full; /forget one first.",
         Unknown::Ourselves => "That is your own key.",
         Unknown::NotBlocked => "That key is not blocked.",
         Unknown::Nothing => "Nothing is known of it any more, so there was nothing to forget.",
     }
 }
 
-/// What is known of a key, for whoever asks.
+/// Returns the lines that `/key` shows about a key.
 pub fn pin_lines(pin: &Pin, labels: &Labels, date: fn(u64) -> String) -> Vec<Line> {
     let addrs: Vec<String> = pin.addrs.iter().take(MAX_NAMED).map(PeerAddr::to_string).collect();
     let at = if addrs.is_empty() { String::new() } else { format!(", at {}", addrs.join(", ")) };
@@ -310,7 +317,7 @@ pub fn pin_lines(pin: &Pin, labels: &Labels, date: fn(u64) -> String) -> Vec<Lin
     ]
 }
 
-/// The line about a pending key in the peer list: whose it is, and what to type.
+/// Returns the line about a pending key in the peer list: its claimed name, and what to type.
 pub(in crate::ui) fn offer_line(offer: &Offer, labels: &Labels) -> Line {
     let Offer { met, against } = offer;
     let whose = match (&against[..], &met.name) {
@@ -318,15 +325,40 @@ pub(in crate::ui) fn offer_line(offer: &Offer, labels: &Labels) -> Line {
         ([], Some(name)) => format!("{name} ({})", met.addr),
         ([], None) => format!("The peer at {}", met.addr),
     };
-    let commands: Vec<String> = choices(offer, labels).into_iter().map(|(command, _)| command).collect();
-    let commands = match &commands[..] {
-        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
-        commands => commands.concat(),
-    };
+    let commands = commands_for(offer, labels);
     format!("{whose} waits for your decision: {commands}.").into()
 }
 
-/// The keys that wait for the user's decision; `more` there were for which there is no room.
+/// Why nothing goes to a key that the user has not accepted: `offer` if it waits, `pin` if it is
+/// blocked, neither if the policy refuses it.
+pub fn untrusted_words(offer: Option<&Offer>, pin: Option<&Pin>, labels: &Labels) -> String {
+    match (offer, pin) {
+        (Some(offer), _) => {
+            let whose = match (&offer.against[..], &offer.met.name) {
+                ([first, ..], _) => format!("a new key for {}", claimed(offer, first, labels)),
+                ([], Some(name)) => format!("{name}'s key"),
+                ([], None) => format!("the key at {}", offer.met.addr),
+            };
+            format!("{whose} waits for your decision: {}.", commands_for(offer, labels))
+        }
+        (None, Some(pin)) if pin.blocked => {
+            let label = labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
+            format!("{label} is blocked; /unblock {} ends that.", beginning(pin.key))
+        }
+        (None, _) => "the key there is new, and your policy refuses new keys; /policy shows it.".into(),
+    }
+}
+
+/// The commands for a pending key, as the end of a sentence.
+fn commands_for(offer: &Offer, labels: &Labels) -> String {
+    let commands: Vec<String> = choices(offer, labels).into_iter().map(|(command, _)| command).collect();
+    match &commands[..] {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        commands => commands.concat(),
+    }
+}
+
+/// Returns the lines about the pending keys. `more` keys had no room.
 pub fn offers_lines(offers: &[Offer], more: u64, voice: &Voice<'_>) -> Vec<Line> {
     if offers.is_empty() {
         return vec!["No key waits for your decision.".into()];

@@ -1,4 +1,4 @@
-//! How somebody is named, with the sign that says how sure it is who they are, and how what they say is laid out. Pure.
+//! The names of peers with their verification sign, and the layout of their messages. Pure.
 
 use crate::core::{PeerInfo, Verification};
 use crate::model::address::PeerAddr;
@@ -8,8 +8,9 @@ use crate::model::untrusted::{Text, harmless};
 use crate::ui::labels::{Labels, Renamed};
 use crate::ui::style::{Ink, Line, ink_of};
 
-/// Rows that one message may take because it says so: a longer one stays on one line, with its marks. A pasted page has
-/// some fifty, and whoever wants to fill a screen can do it with messages as well.
+/// Rows that one message may take because it says so: a longer one stays on one line, with its
+/// marks. A pasted page has some fifty, and whoever wants to fill a screen can do it with messages
+/// as well.
 pub(super) const MAX_ROWS_SHOWN: usize = 100;
 
 /// What stands behind the name of a peer whose key the user has compared, where signs are shown.
@@ -20,7 +21,8 @@ pub const VERIFIED: char = '✓';
 pub struct Voice<'a> {
     /// What each peer is called.
     pub labels: &'a Labels,
-    /// Names stand with their addresses everywhere, and a plain message is one line: for a pipe, a file, the log.
+    /// Names stand with their addresses everywhere, and a plain message is one line: for a pipe, a
+    /// file, the log.
     pub full: bool,
     /// A text of several lines is shown as such, and signs stand for words.
     pub rows: bool,
@@ -31,8 +33,8 @@ pub struct Voice<'a> {
 }
 
 impl Voice<'_> {
-    /// A peer as it is called in the middle of a sentence. An address in its header that is not where it was heard
-    /// from is always named, and on a terminal that it is spoken to in plain.
+    /// A peer as it is called in the middle of a sentence. An address in its header that is not
+    /// where it was heard from is always named, and on a terminal that it is spoken to in plain.
     pub fn named(&self, who: &PeerInfo) -> String {
         if self.full {
             return self.introduced(who);
@@ -48,7 +50,8 @@ impl Voice<'_> {
         format!("{name}{}{}", self.sign(who), self.remarks(who, addr))
     }
 
-    /// What stands behind the sender of a message where there are names with addresses. A line of a plain peer stays as scripts know it.
+    /// What stands behind the sender of a message where there are names with addresses. A line of a
+    /// plain peer stays as scripts know it.
     fn proof_word(&self, who: &PeerInfo) -> &'static str {
         match (self.full, &who.verification) {
             (false, _) | (true, Verification::Plain | Verification::Unknown) => "",
@@ -100,8 +103,8 @@ impl Voice<'_> {
         name.map_or(Ink::Plain, ink_of)
     }
 
-    /// The lines that a text makes, the first behind `before`. A plain message marks its line ends; one that came in encryption has
-    /// them.
+    /// The lines that a text makes, the first behind `before`. A plain message marks its line ends;
+    /// one that came in encryption has them.
     pub fn text(&self, before: Line, text: &Text, end: &str, has_lines: bool) -> Vec<Line> {
         let rows: Vec<&str> = text.raw().split(if has_lines { "\n" } else { LINE_MARK }).collect();
         if !(self.rows || has_lines) || rows.len() > MAX_ROWS_SHOWN {
@@ -111,14 +114,14 @@ impl Voice<'_> {
         let mut before = Some(before);
         let row = |(at, row): (usize, &str)| {
             let end = if at == last { end } else { "" };
-            // Nobody can forge a message in a further line: those stand behind a bar.
+            // Further lines have a bar, so they cannot look like messages.
             let before = before.take().unwrap_or_else(|| Line::of(Ink::Faint, BAR));
             before.then(format!("{}{end}", harmless(row)))
         };
         rows.into_iter().enumerate().map(row).collect()
     }
 
-    /// The lines that tell what somebody said.
+    /// Returns the lines of a message.
     pub fn message(&self, from: &PeerInfo, text: &Text, cut: bool, again: bool) -> Vec<Line> {
         let mut end = if cut { cut_words() } else { String::new() };
         if again {
@@ -180,8 +183,8 @@ pub fn own_text(prompt: Line, text: &str) -> Vec<Line> {
     text.split('\n').zip(befores).map(|(row, before)| before.then(harmless(row))).collect()
 }
 
-/// What somebody does, if a text says it as `/me waves` does (the convention of XEP-0245: the command is sent as it was
-/// typed, and shown by whoever knows it).
+/// What somebody does, if a text says it as `/me waves` does (the convention of XEP-0245: the
+/// command is sent as it was typed, and shown by whoever knows it).
 fn action(text: &Text) -> Option<Text> {
     text.raw().strip_prefix("/me ").filter(|action| !action.trim().is_empty()).map(Text::new)
 }

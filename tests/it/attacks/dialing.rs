@@ -157,8 +157,8 @@ fn exchanged_addresses_give_no_key_the_others_message() {
     // Each answers where the other is known to be.
     let known = [("Bob", carol.addr(), bob.key()), ("Carol", bob.addr(), carol.key())];
     let mut alice = alice_who_trusts(&known).start();
-    for (addr, whom) in [(carol.addr(), "Bob"), (bob.addr(), "Carol")] {
-        alice.has_seen(&format!("answers at {addr}, an address of {whom}. Nothing was sent there."));
+    for (addr, other, whom) in [(carol.addr(), "Carol", "Bob"), (bob.addr(), "Bob", "Carol")] {
+        alice.has_seen(&format!("* {other}, not {whom}, is at {addr} now."));
         alice.says(whom, &format!("for {whom} alone"));
         alice.sees(&format!("Your message waits for {whom}."));
     }

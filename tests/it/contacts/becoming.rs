@@ -1,4 +1,4 @@
-//! Who becomes a contact, and who does not.
+//! Which peers become contacts.
 
 use super::*;
 use crate::legacy::{Legacy, Program};
@@ -26,6 +26,14 @@ fn writing_by_name_or_address_makes_a_contact() {
 }
 
 #[test]
+fn adding_an_address_without_a_peer_says_that_nothing_was_added() {
+    let mut alice = Peer::named("Alice").start();
+    alice.types(&[&format!("/add {}", crate::support::nobody())]);
+    alice.sees("Not connected to ");
+    alice.sees("No contact was added.");
+}
+
+#[test]
 fn messages_to_all_make_no_contact() {
     let data = data();
     let mut alice = started("Alice", &data).start();
@@ -33,7 +41,7 @@ fn messages_to_all_make_no_contact() {
     let mut carol = Peer::named("Carol").knows(alice.addr()).start();
     alice.meets_at(&bob.shown());
     carol.meets(&alice);
-    // A stranger's message makes none either.
+    // A stranger's message makes no contact either.
     bob.says("Alice", "soup?");
     alice.sees(": soup?");
     alice.types(&["@all soup is ready"]);
@@ -50,7 +58,7 @@ fn automated_replies_make_no_contact() {
     let mut alice = started("Alice", &data).start();
     let knights = Legacy::start(Program::CryptoKnights);
     knights.connect(alice.addr()).expect("she listens");
-    // She answers with connect_ack.
+    // Alice answers with connect_ack.
     assert!(knights.wait_connected(|peers| peers.contains(&alice.addr()), SOON));
     alice.sees("is here");
     leaves(alice);
@@ -100,7 +108,7 @@ fn accepted_peer_is_a_contact() {
 }
 
 #[test]
-fn message_to_an_address_makes_a_contact_after_a_restart() {
+fn queued_message_makes_a_contact_after_restart() {
     let (data, bobs) = (data(), data());
     let bob = started("Bob", &bobs).start();
     let addr = bob.addr();

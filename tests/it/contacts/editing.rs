@@ -1,5 +1,7 @@
 //! Edits of contacts.toml by hand while the program runs.
 
+use p2p_chat::model::key::PublicKey;
+
 use super::*;
 use crate::support::nobody;
 
@@ -23,7 +25,7 @@ fn blocking_by_hand_takes_effect() {
     lists_one(&mut alice, &["Bob", " (blocked): not dialed"]);
     bob.says(&alice.addr().to_string(), "are you there?");
     alice.still_answers();
-    // Back again.
+    // Unblocked again.
     edits(&data, "alice", &before);
     until("Bob is not blocked", || !lists(&mut alice).iter().any(|line| line.contains("blocked")));
     alice.types(&["@bob sorry"]);
@@ -42,7 +44,7 @@ fn block_by_hand_keeps_the_date_of_verification() {
     let before = toml(&data, "alice");
     edits(&data, "alice", &(before.clone() + "blocked = true\n"));
     lists_one(&mut alice, &["Bob", " (blocked): not dialed"]);
-    // All that there is to save is saved.
+    // All changes are saved.
     leaves(alice);
     assert_eq!(toml(&data, "alice"), before.clone() + "blocked = true\n");
     let mut alice = started("Alice", &data).start();
@@ -84,7 +86,7 @@ fn mute_by_hand_takes_effect() {
 }
 
 #[test]
-fn removed_entry_is_no_contact_any_more() {
+fn removed_entry_is_no_longer_a_contact() {
     let data = data();
     let (mut alice, bob) = together(&data);
     let without = toml(&data, "alice").split("\n[[contact]]").next().expect("a title").to_owned() + "\n";
@@ -146,7 +148,7 @@ fn comments_and_unknown_keys_survive_a_write() {
 }
 
 #[test]
-fn damaged_file_leaves_the_last_good_version_in_force() {
+fn damaged_file_keeps_the_last_good_version() {
     let data = data();
     let (mut alice, mut bob) = together(&data);
     alice.types(&["/alias bob Boss"]);
@@ -160,26 +162,32 @@ fn damaged_file_leaves_the_last_good_version_in_force() {
         lists(&mut alice);
         alice.printed().iter().any(|line| line.contains(&complaint))
     });
-    // Bob is still a contact under his alias, and nothing is written.
+    // Bob still has his alias, and the file is not written.
     lists_one(&mut alice, &["Boss: online"]);
     alice.types(&["@boss still in force"]);
     bob.sees(": still in force");
     let told = |alice: &Peer| alice.printed().iter().filter(|line| line.contains(&complaint)).count();
     assert_eq!(told(&alice), 1, "once for each version of the file");
+    let force = "The last good version stays in force, and nothing is saved until the line is corrected.";
+    assert!(alice.printed().iter().any(|line| line.ends_with(force)));
     alice.types(&["/alias bob Bobby"]);
-    alice.sees(&complaint);
-    lists_one(&mut alice, &["Boss: online"]);
+    alice.sees("is called Bobby here");
+    alice.sees("It will be saved when the file can be written.");
+    lists_one(&mut alice, &["Bobby: online"]);
     assert_eq!(toml(&data, "alice"), damaged);
-    // Mended, it is in force again.
+    // The corrected file is in force again.
     edits(&data, "alice", &(good + "muted = true\n"));
-    lists_one(&mut alice, &["Boss (muted): online"]);
-    alice.types(&["/unmute boss"]);
+    alice.sees("contacts.toml is in order again.");
+    lists_one(&mut alice, &["Bobby (muted): online"]);
+    alice.types(&["/unmute bobby"]);
     alice.sees("is shown again");
     until("written", || !toml(&data, "alice").contains("muted"));
+    assert!(toml(&data, "alice").contains("alias = \"Bobby\""));
+    assert_eq!(told(&alice), 1, "once for each version of the file");
 }
 
 #[test]
-fn block_during_a_mistake_is_saved_when_the_file_is_mended() {
+fn block_is_saved_after_a_mistake_is_corrected() {
     let data = data();
     let (mut alice, _bob) = together(&data);
     alice.types(&["/alias bob Boss"]);
@@ -187,9 +195,77 @@ fn block_during_a_mistake_is_saved_when_the_file_is_mended() {
     let good = toml(&data, "alice");
     edits(&data, "alice", &(good.clone() + "blocked = perhaps\n"));
     alice.types(&["/mute bob"]);
-    alice.sees("What Boss writes is not shown until p2p-chat ends.");
+    alice.sees("What Boss writes is not shown any more");
+    alice.sees("It will be saved when the file can be written.");
+    lists_one(&mut alice, &["Boss (muted): "]);
     alice.types(&["/block boss"]);
+    alice.sees("Blocked Boss");
     alice.sees("It will be saved when the file can be written.");
     edits(&data, "alice", &good);
     until("written", || toml(&data, "alice").contains("blocked = true"));
+    assert!(toml(&data, "alice").contains("muted = true"));
+}
+
+/// The entry of a contact that is not there.
+fn carol() -> (String, String) {
+    let key = PublicKey::new([7; 32]).to_string();
+    let entry = format!("\n[[contact]]\nkey = \"{key}\"\nname = \"Carol\"\n");
+    (key, entry)
+}
+
+#[test]
+fn last_decision_during_a_mistake_is_saved() {
+    let data = data();
+    let (mut alice, bob) = together(&data);
+    let (key, carol) = carol();
+    let good = toml(&data, "alice") + &carol;
+    edits(&data, "alice", &good);
+    alice.sees("contacts.toml: Carol is a contact.");
+    edits(&data, "alice", &(good.clone() + "x = ["));
+    alice.types(&["/forget bob", "yes", "/block carol", "/unblock carol"]);
+    alice.sees("Unblocked Carol");
+    let listed = lists(&mut alice);
+    assert!(listed.iter().all(|line| !line.contains("Bob")), "{listed:?}");
+    alice.types(&["/forget carol", "yes"]);
+    alice.sees("Removed Carol from your contacts");
+    edits(&data, "alice", &good);
+    alice.sees("contacts.toml is in order again.");
+    until("nobody is left", || !toml(&data, "alice").contains("[[contact]]"));
+    assert_eq!(lists(&mut alice), [""; 0]);
+    leaves(alice);
+    let written = toml(&data, "alice");
+    assert!(!written.contains(&key) && !written.contains(&bob.key()), "{written}");
+}
+
+#[test]
+fn lost_decisions_are_named_at_exit() {
+    let data = data();
+    let (mut alice, _bob) = together(&data);
+    edits(&data, "alice", &(toml(&data, "alice") + "x = ["));
+    alice.types(&["/block bob"]);
+    alice.sees("It will be saved when the file can be written.");
+    alice.types(&["/quit"]);
+    alice.sees("Not saved in contacts.toml, and lost: Bob is blocked.");
+    assert!(alice.ends().success());
+}
+
+#[test]
+fn each_edit_is_told_in_a_line() {
+    let data = data();
+    let (mut alice, _bob) = together(&data);
+    let before = toml(&data, "alice");
+    edits(&data, "alice", &(before.clone() + "muted = true\n"));
+    alice.sees("contacts.toml: Bob is muted.");
+    edits(&data, "alice", &(before.clone() + "alias = \"Bobby\"\n"));
+    alice.sees("contacts.toml: Bob is no longer muted and is called Bobby.");
+    edits(&data, "alice", &(before.clone() + "blocked = true\n"));
+    alice.sees("contacts.toml: Bobby is blocked and no longer has an alias.");
+    edits(&data, "alice", &before);
+    alice.sees("contacts.toml: Bob is no longer blocked.");
+    let many: String = (1..=6).map(|port| format!("[[contact]]\nlegacy = \"127.0.0.1:{port}\"\n")).collect();
+    edits(&data, "alice", &format!("{before}\n{many}"));
+    alice.sees("contacts.toml: 6 contacts have changed.");
+    let printed = alice.printed();
+    let is_twice = |line: &String| line.starts_with("Updated") || line.starts_with("Blocked");
+    assert!(!printed.iter().any(is_twice), "{printed:?}");
 }

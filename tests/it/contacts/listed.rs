@@ -5,12 +5,12 @@ use p2p_chat::model::key::PublicKey;
 use super::*;
 use crate::support::refused;
 
-/// The key of 32 times this byte.
+/// The key that consists of 32 equal bytes.
 fn key(byte: u8) -> String {
     PublicKey::new([byte; 32]).to_string()
 }
 
-/// Contacts with everything that the file can say of them.
+/// A file that uses every field.
 fn all_kinds() -> String {
     [
         entry(
@@ -28,7 +28,7 @@ fn all_kinds() -> String {
 }
 
 #[test]
-fn each_contact_is_a_line_with_what_is_known() {
+fn each_contact_is_one_line_with_details() {
     let data = data();
     profile("Alice", &data, &all_kinds());
     let [bob, zoe, dave, ann, other_ann, unnamed] = [1, 2, 3, 4, 5, 6].map(|byte| grouped(&key(byte)));
@@ -88,7 +88,7 @@ fn hostile_names_control_nothing() {
 }
 
 #[test]
-fn no_contacts_are_a_remark() {
+fn empty_list_prints_only_a_note() {
     let data = data();
     let none = "There is no profile yet; start p2p-chat, or create one with `p2p-chat id --new --name NAME`.";
     assert_eq!(refused(started("Alice", &data).arg("contacts")), format!("p2p-chat: {none}"));
@@ -150,7 +150,7 @@ fn contacts_are_printed_beside_a_running_chat() {
 }
 
 #[test]
-fn files_of_an_earlier_version_are_listed_and_left() {
+fn files_of_earlier_versions_are_listed_unchanged() {
     let data = data();
     asked(started("Alice", &data).arg("id").arg("--new")).well();
     let known = format!(

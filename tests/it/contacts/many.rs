@@ -1,11 +1,11 @@
-//! As many contacts as there may be.
+//! The limit on the number of contacts.
 
 use p2p_chat::core::MAX_CONTACTS;
 use p2p_chat::model::key::PublicKey;
 
 use super::*;
 
-/// So many contacts, with an address each at which nothing listens.
+/// The text of a file with this number of contacts, each at an address where nothing listens.
 fn many(count: usize) -> String {
     let contact = |number: usize| {
         let mut bytes = [7; 32];
@@ -18,7 +18,7 @@ fn many(count: usize) -> String {
 }
 
 #[test]
-fn as_many_contacts_as_allowed_are_listed() {
+fn maximum_number_of_contacts_is_listed() {
     let data = data();
     let mut bob = Peer::named("Bob").start();
     let last = entry(&bob.key(), &format!("name = \"Bob\"\naddresses = [\"{}\"]\n", bob.addr()));
@@ -30,11 +30,11 @@ fn as_many_contacts_as_allowed_are_listed() {
     bob.sees(": among many");
     alice.types(&["/contacts"]);
     alice.sees("And 9950 more; `p2p-chat contacts` lists all.");
-    // There is no room for more, and nothing breaks.
+    // One more is refused, and everything else works.
     let eve = Peer::named("Eve").knows(alice.addr()).start();
     alice.has_seen(&format!("* {} is here", eve.shown()));
     alice.types(&["/add eve"]);
-    alice.sees("There are as many contacts as can be kept; /forget one first.");
+    alice.sees("The list of contacts is full; /forget one first.");
     leaves(alice);
     assert_eq!(toml(&data, "alice"), text);
 }

@@ -1,10 +1,10 @@
-//! Contacts behind changed addresses.
+//! Contacts whose addresses change.
 
 use super::*;
 use crate::support::nobody;
 
 #[test]
-fn contact_at_another_port_is_known_when_it_dials() {
+fn contact_that_dials_from_another_port_is_recognized() {
     let (alices, bobs) = (data(), data());
     let mut bob = started("Bob", &bobs).start();
     let mut alice = started("Alice", &alices).start();
@@ -14,7 +14,7 @@ fn contact_at_another_port_is_known_when_it_dials() {
     bob.types(&["@alice hello yourself"]);
     alice.sees(": hello yourself");
     leaves(bob);
-    // He is somewhere else, and she is his contact.
+    // Bob is at another port, and Alice is his contact.
     let mut bob = started("Bob", &bobs).port(nobody().port()).start();
     bob.has_seen("* Alice (");
     alice.types(&["@bob found you"]);
@@ -23,7 +23,7 @@ fn contact_at_another_port_is_known_when_it_dials() {
     assert_eq!(contacts("Bob", &bobs).len(), 1, "{learned}");
     leaves(alice);
     bob.passes_all();
-    // Alice dials where he was last.
+    // Alice dials his last address.
     let mut alice = started("Alice", &alices).start();
     alice.has_seen(&format!("* Bob ({}) is here", bob.addr()));
     alice.types(&["@bob still there?"]);
@@ -45,7 +45,7 @@ fn connect_adds_the_proven_address_to_the_contact() {
     let expected = entry(&key, &format!("name = \"Bob\"\naddresses = [\"{}\"]\n", bob.addr()));
     until("the address is saved", || toml(&alices, "alice") == expected);
     leaves(alice);
-    // A second address comes before the first.
+    // The second address precedes the first.
     leaves(bob);
     let bob = started("Bob", &bobs).port(nobody().port()).start();
     let mut alice = started("Alice", &alices).start();
@@ -58,7 +58,7 @@ fn connect_adds_the_proven_address_to_the_contact() {
 fn connect_adds_the_address_where_the_contact_is() {
     let (alices, bobs) = (data(), data());
     let mut alice = started("Alice", &alices).start();
-    // He dials her, so the user has typed no address so far.
+    // Bob dials Alice, so she has typed no address yet.
     let mut bob = started("Bob", &bobs).knows(alice.addr()).start();
     alice.meets(&bob);
     alice.types(&["@bob hello"]);
@@ -71,7 +71,7 @@ fn connect_adds_the_address_where_the_contact_is() {
     alice.types(&[&format!("/connect {}", bob.addr())]);
     alice.sees("Connected ");
     until("the address is saved", || toml(&alices, "alice").contains(&addresses));
-    // Without it in the file, the store still knows where he was.
+    // Without addresses in the file, the store still has his last one.
     let text = toml(&alices, "alice").replace(&addresses, "");
     edits(&alices, "alice", &text);
     leaves(alice);

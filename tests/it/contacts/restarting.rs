@@ -1,4 +1,4 @@
-//! The next run: contacts are listed and dialed, also on another machine, and stay as the user left them.
+//! The next run: contacts are listed and dialed, also on another machine, with all settings.
 
 use super::*;
 use crate::legacy::{Legacy, Program};
@@ -17,24 +17,24 @@ fn contacts_are_listed_and_dialed_after_a_restart() {
     leaves(alice);
     carol.crashes();
     bob.passes_all();
-    // Without peers.toml, and nobody dials her.
+    // Alice has no peers.toml, and no peer dials her.
     let mut alice = started("Alice", &data).start();
     alice.has_seen(&format!("* {} is here", bob.shown()));
     bob.sees("* Alice (");
     lists_one(&mut alice, &["Bob", ": online"]);
     let offline = lists_one(&mut alice, &["Carol", "last seen "]);
     assert!(offline.contains(" ago, key "), "{offline}");
-    // It is a contact in the list too, at its last address.
+    // The contact is in the list, at its last address.
     let row = alice.lists(carol.addr()).expect("listed");
     assert!(row.contains("Carol"), "{row}");
-    // And the name reaches it as soon as it is back.
+    // Its name means it as soon as it is back.
     alice.types(&["@carol welcome back"]);
     let mut carol = carol.goes_on_as(Peer::named("Carol"));
     carol.sees(": welcome back");
 }
 
 #[test]
-fn contact_is_seen_until_the_end_of_the_run() {
+fn last_seen_is_the_end_of_the_run() {
     let data = data();
     let bob = Peer::named("Bob").start();
     let mut alice = started("Alice", &data).start();
@@ -49,7 +49,7 @@ fn contact_is_seen_until_the_end_of_the_run() {
 }
 
 #[test]
-fn legacy_contact_is_listed_and_dialed_after_a_restart() {
+fn legacy_contact_is_dialed_after_restart() {
     let data = data();
     let knights = Legacy::start(Program::CryptoKnights);
     let addr = knights.addr();
@@ -106,7 +106,7 @@ fn copied_profile_keeps_its_contacts() {
     copy(old.path(), new.path());
     drop(old);
     bob.passes_all();
-    // On another machine she has another address.
+    // On another machine, Alice has another address.
     let mut alice = started("Alice", &new).arg("--bind=127.0.0.2").start();
     alice.types(&["@boss from my new machine"]);
     bob.sees("] Alice (127.0.0.2:");
@@ -136,7 +136,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn older_files_are_taken_over_once() {
+fn older_files_are_imported_once() {
     let data = data();
     let key = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
     asked(started("Alice", &data).arg("id").arg("--new")).well();
@@ -154,9 +154,9 @@ fn older_files_are_taken_over_once() {
     for line in [&format!("key = \"{key}\"\n"), "name = \"Bob\"\n", "alias = \"Boss\"\n", "verified = 2026"] {
         assert!(taken.contains(line), "{line}: {taken}");
     }
-    // What the user takes out stays out.
-    edits(&data, "alice", "# nobody\n");
+    // A contact that the user removes is not imported again.
+    edits(&data, "alice", "# no contacts\n");
     fs::write(&known, &pin).expect("written");
     leaves(started("Alice", &data).start());
-    assert_eq!(toml(&data, "alice"), "# nobody\n");
+    assert_eq!(toml(&data, "alice"), "# no contacts\n");
 }

@@ -1,4 +1,4 @@
-//! When contacts were last seen decides which of them are dialed, and in which order.
+//! The last-seen times decide which contacts are dialed, and in which order.
 
 use std::io::{ErrorKind, Read};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
@@ -17,14 +17,14 @@ const DAY: u64 = 24 * HOUR;
 /// Contacts that are dialed at a time, at most.
 const AT_A_TIME: usize = 32;
 
-/// Has the store of a profile say that these peers were seen so many milliseconds ago.
+/// Stores that these peers were last seen this number of milliseconds ago.
 fn were_seen(data: &TempDir, profile: &str, peers: impl Iterator<Item = (PublicKey, u64)>) {
     let path = file(data.path(), profile).with_file_name(HISTORY_FILE);
     let mut store = Sqlite::open(&path).expect("a store");
     let mut peers: Vec<(u64, PublicKey)> = peers.map(|(key, ago)| (ago, key)).collect();
     peers.sort();
     let now = now();
-    // The clock of the store runs forward.
+    // The clock of the store must not go back.
     for (ago, key) in peers.into_iter().rev() {
         let seen = StoreOp::Seen { peer: PeerId::Key(key), name: None, contact: true, addrs: Vec::new() };
         store.apply(&[seen], now - ago).expect("written");
@@ -36,7 +36,7 @@ fn key_of(peer: &Peer) -> PublicKey {
 }
 
 #[test]
-fn contact_not_seen_for_a_month_is_dialed_when_written_to() {
+fn dormant_contact_is_dialed_when_written_to() {
     let data = data();
     let [mut long_ago, recent, never] = ["Bob", "Carol", "Dave"].map(|name| Peer::named(name).start());
     let entry_of = |peer: &Peer| {
@@ -57,7 +57,7 @@ fn contact_not_seen_for_a_month_is_dialed_when_written_to() {
     lists_one(&mut alice, &["Bob: online"]);
 }
 
-/// Someone at an address who accepts a connection and says nothing.
+/// A silent listener at an address.
 struct Silent {
     listener: TcpListener,
     accepted: Option<TcpStream>,
@@ -71,7 +71,7 @@ impl Silent {
         Self { listener, accepted: None, was_dialed: false }
     }
 
-    /// Takes a connection if there is one. Returns whether one is open.
+    /// Accepts a pending connection. Returns whether one is open.
     fn is_being_dialed(&mut self) -> bool {
         if let Ok((stream, _)) = self.listener.accept() {
             stream.set_nonblocking(true).expect("an option");
@@ -94,16 +94,16 @@ impl Silent {
 }
 
 #[test]
-fn contacts_are_dialed_a_few_at_a_time_in_order() {
+fn contacts_are_dialed_in_order_with_a_limit() {
     const CONTACTS: u8 = 40;
     let data = data();
     let port = nobody().port();
-    // Each has an address of its own: what is dialed at a time is shared between them.
+    // Each has its own address, because the limit on simultaneous dials is shared by source.
     let addr = |n: u8| SocketAddrV4::new(Ipv4Addr::new(127, 0, 7, n), port);
     let key = |n: u8| PublicKey::new([n; 32]);
     let entry_of = |n: u8| entry(&key(n).to_string(), &format!("addresses = [\"{}\"]\n", addr(n)));
     profile("Alice", &data, &(1..=CONTACTS).map(entry_of).collect::<Vec<_>>().join("\n"));
-    // The last in the file was seen last.
+    // The last contact in the file was seen most recently.
     were_seen(&data, "alice", (1..=CONTACTS).map(|n| (key(n), u64::from(CONTACTS - n + 1) * HOUR)));
     let mut contacts: Vec<Silent> = (1..=CONTACTS).map(|n| Silent::at(addr(n))).collect();
     let _alice = started("Alice", &data).start();

@@ -36,7 +36,7 @@ fn outcome(line: &str) -> Option<Outcome> {
         ("Not sent to ", Outcome::NotSent),
     ]
     .into_iter()
-    .find(|(words, _)| line.starts_with(words) && !is_later(line))
+    .find(|(words, _)| line.starts_with(words) && !is_later(line) && !is_sum(line))
     .map(|(words, outcome)| {
         assert!(words != "Sent to " || line.contains("is unknown"), "no outcome: {line}");
         outcome
@@ -46,6 +46,12 @@ fn outcome(line: &str) -> Option<Outcome> {
 /// Whether a line tells of a text for which it was told before that it waits; those name it.
 fn is_later(line: &str) -> bool {
     line.contains("): \"")
+}
+
+/// Whether a line sums up a message to all, like `Sent to 1 of 2`.
+fn is_sum(line: &str) -> bool {
+    let count = line.strip_prefix("Sent to ").and_then(|rest| rest.split_once(" of "));
+    count.is_some_and(|(count, _)| count.parse::<usize>().is_ok())
 }
 
 /// How often `peer` was told that this text, which had to wait, is delivered.

@@ -46,6 +46,21 @@ fn alias_follows_its_person() {
 }
 
 #[test]
+fn alias_like_the_name_of_a_stranger_renames_the_stranger() {
+    let bob = Peer::named("Bob").start();
+    let mut alice = Peer::named("Alice").start();
+    befriends(&mut alice, &bob);
+    let dave = Peer::named("Dave").knows(alice.addr()).start();
+    alice.has_seen("* Dave");
+    alice.types(&["/alias bob Dave"]);
+    alice.sees("is called Dave here, also the next time.");
+    let suffix: String = dave.key().chars().take(4).collect();
+    alice.sees(&format!("The other Dave is shown as Dave·{suffix}."));
+    alice.types(&["/alias dave -"]);
+    alice.sees("no longer has an alias and is shown as Bob.");
+}
+
+#[test]
 fn alias_follows_its_person_across_a_restart() {
     let (bob, dave, carol) = (Person::named("Bob"), Person::named("Dave"), Person::named("Carol"));
     let (bob_runs, dave_runs) = (bob.starts(), dave.starts());

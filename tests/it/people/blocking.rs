@@ -1,4 +1,4 @@
-//! Blocking an impostor takes nothing away from the contact.
+//! Blocking an impostor does not affect the contact.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -9,8 +9,7 @@ use super::*;
 
 const SECRET: &str = "for Bob alone";
 
-/// Carol has written to Bob, who left; someone else comes to his address, calls itself Bob, and is
-/// blocked.
+/// Carol has written to Bob, who left. An impostor at his address calls itself Bob and is blocked.
 fn impostor_is_blocked(carol: &mut Peer, bob: &Person) {
     let bob_runs = bob.starts();
     befriends(carol, &bob_runs);
@@ -23,9 +22,9 @@ fn impostor_is_blocked(carol: &mut Peer, bob: &Person) {
     carol.sees("locked");
 }
 
-/// What Carol writes to Bob waits for him, and nothing unencrypted goes to his address.
+/// Checks that messages for Bob wait, and that nothing unencrypted goes to his address.
 fn bob_is_still_known(carol: &mut Peer, bob: &Person) {
-    // No one speaks to this listener but Carol.
+    // Only Carol connects to this listener.
     let listener = TcpListener::bind(is_free(bob.home)).expect("the port is free");
     carol.types(&[&format!("@bob {SECRET}"), &format!("@{} to his address", bob.home)]);
     let opening = first_bytes(&listener);
@@ -72,7 +71,7 @@ fn blocking_an_impostor_elsewhere_keeps_the_contact() {
 }
 
 #[test]
-fn blocking_who_took_an_address_keeps_its_contact() {
+fn blocking_a_newcomer_keeps_the_old_contact() {
     let (bob, mallory) = (Person::named("Bob"), Person::named("Mallory"));
     let (bob_runs, mallory_runs) = (bob.starts(), mallory.starts());
     let mut carol = Peer::named("Carol").start();
@@ -96,7 +95,7 @@ fn blocking_who_took_an_address_keeps_its_contact() {
     reaches_only(&carol, "to his address", &bob_runs, &[]);
 }
 
-/// What the first connection says that says anything.
+/// Returns the first bytes of the first connection that sends any.
 fn first_bytes(listener: &TcpListener) -> String {
     use std::io::Read;
 
@@ -105,7 +104,7 @@ fn first_bytes(listener: &TcpListener) -> String {
         let (mut stream, _) = listener.accept().expect("Carol dials");
         stream.set_read_timeout(Some(Duration::from_secs(1))).expect("a timeout");
         let mut bytes = Vec::new();
-        // The opening line waits for its answer, a plain message ends at once.
+        // After the opening line the peer waits for an answer; a plain message ends at once.
         let _ = stream.read_to_end(&mut bytes);
         if !bytes.is_empty() {
             return String::from_utf8_lossy(&bytes).into_owned();

@@ -1,4 +1,4 @@
-//! A port in a hello and a key in a receipt are claims. Nothing passes to whoever makes one.
+//! A port in a hello and a key in a receipt are claims. A peer gains nothing by a claim.
 
 use p2p_chat::protocol::session::Hello;
 
@@ -33,7 +33,7 @@ fn claimed_port_takes_over_no_row_or_message() {
     assert_eq!(row_number(&rows, "Dave"), number);
     let row = rows.iter().find(|row| number_of(row) == Some(number)).expect("just found");
     assert!(row.contains(&dave.addr().to_string()), "{row}");
-    // Bob is still written to where he proved to be.
+    // Messages for Bob still go to his proven address.
     carol.types(&["@bob for Bob alone"]);
     reaches_only(&carol, "for Bob alone", &bob, &[&dave]);
 }
@@ -158,7 +158,7 @@ fn promised_key_of_another_brings_them_no_message() {
     let mallory = SecurePeer::named("Mallory", b'M');
     let mut carol = Peer::named("Carol").start();
     befriends_secure(&mut carol, &bob);
-    // Her receipts say that Bob is who answers there.
+    // Her receipts claim Bob's key.
     mallory.says_it_is(Capability::Key(bob.key()));
     carol.types(&[&format!("@{} for Mallory alone", mallory.addr())]);
     mallory.waits("a question", |got| !got.plain.is_empty());
@@ -166,7 +166,7 @@ fn promised_key_of_another_brings_them_no_message() {
     reaches_only(&carol, "for Bob alone", &bob, &[&mallory]);
     never_got(&bob, "for Mallory alone");
     mallory.waits("a check of the promise at her address", |got| got.opened > 0);
-    // Who proves another key than was promised gets nothing either.
+    // A peer that proves another key than it promised gets nothing either.
     never_got(&mallory, "for Mallory alone");
 }
 

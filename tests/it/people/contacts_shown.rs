@@ -1,22 +1,22 @@
-//! What the user sees of contacts: in the list, in names with a suffix, and at the start.
+//! How contacts are shown: in the list, in names with a suffix, and at the start.
 
 use crate::support::{Peer, SecurePeer};
 
 use super::*;
 
-/// The line of the list that holds `name` as a word.
+/// Returns the row of the list that contains `name` as a word.
 fn row_of(rows: &[String], name: &str) -> String {
     let named: Vec<_> = rows.iter().filter(|row| row.split_whitespace().any(|word| word == name)).collect();
     assert_eq!(named.len(), 1, "rows of {name}: {rows:#?}");
     named[0].clone()
 }
 
-/// Where the line that holds `words` stands in the list.
+/// Returns the index of the line of the list that contains `words`.
 fn place_of(list: &[String], words: &str) -> usize {
     list.iter().position(|line| line.contains(words)).unwrap_or_else(|| panic!("no {words}: {list:#?}"))
 }
 
-/// Types these lines, and waits until the last of them is answered so.
+/// Types these lines, and waits for this answer to the last of them.
 fn does(peer: &mut Peer, lines: &[&str], answer: &str) -> String {
     peer.passes_all();
     peer.types(lines);
@@ -70,10 +70,19 @@ fn refusing_peer_is_listed_as_refusing() {
     does(&mut alice, &["@bob are you there?"], "does not take your key");
     let row = row_of(&list(&mut alice), "Bob");
     assert!(row.ends_with("  does not accept messages from you"), "{row}");
+    alice.has_seen("1 peer known, 0 there.");
+    does(&mut alice, &["@all is anyone there?"], "Nobody is there to send to");
+    does(&mut bob, &["/unblock alice"], "Unblocked Alice");
+    alice.sees(" accepts messages from you again.");
+    let printed = alice.printed();
+    let count = printed.iter().filter(|line| line.contains("accepts messages from you again")).count();
+    assert_eq!(count, 1, "{printed:#?}");
+    does(&mut alice, &["@all I am back"], "Delivered to Bob");
+    bob.has_seen(": I am back");
 }
 
 #[test]
-fn undecided_peer_is_listed_as_such() {
+fn undecided_peer_is_listed_as_undecided() {
     let bob = Peer::named("Bob").arg("--policy=ask").start();
     let mut alice = Peer::named("Alice").start();
     alice.types(&[&format!("@{} may I?", bob.addr())]);
@@ -92,7 +101,7 @@ fn two_bobs(carol: &mut Peer, bobs: [&Peer; 2]) -> [String; 2] {
 }
 
 #[test]
-fn contacts_of_one_name_keep_their_suffixes() {
+fn contacts_with_one_name_keep_their_suffixes() {
     let [first, second] = [Person::named("Bob"), Person::named("Bob")];
     let carol = Person::named("Carol");
     let (first_runs, second_runs) = (first.starts(), second.starts());
@@ -103,13 +112,13 @@ fn contacts_of_one_name_keep_their_suffixes() {
     }
     carol_runs.types(&[&format!("@{} for the second", labels[1])]);
     reaches_only(&carol_runs, "for the second", &second_runs, &[&first_runs]);
-    // Carol is a contact of the second as well, who therefore dials her after her restart.
+    // Carol is also a contact of the second Bob, who therefore dials her after her restart.
     let mut second_runs = second_runs;
     second_runs.types(&["@carol here is the second"]);
     carol_runs.has_seen(": here is the second");
     ends(carol_runs);
     drop(first_runs);
-    // Only the second is online now, and is met first.
+    // Only the second Bob is online now, so he is met first.
     let mut carol_runs = carol.starts();
     carol_runs.has_seen("* Bob");
     for label in &labels {
@@ -128,7 +137,7 @@ fn contacts_of_one_name_keep_their_suffixes() {
     }
 }
 
-/// What `p2p-chat history` prints of a person who is not running.
+/// Runs `p2p-chat history` for a person whose program does not run.
 fn exports(person: &Person) -> String {
     let history = Peer::named(person.name).without_port().data_dir(person.data.path()).arg("history");
     let (mut command, _dir) = history.command();
@@ -148,7 +157,7 @@ fn blocked_namesake_keeps_the_suffixes() {
     assert!(row_of(&shown, &labels[0]).contains("  connected  "), "{shown:#?}");
     does(&mut carol, &[&format!("/unblock {}", labels[1])], &format!("Unblocked {}", labels[1]));
     row_of(&list(&mut carol), &labels[0]);
-    // Once one of them is forgotten, the other is the only Bob. One that dialed again would be new.
+    // After `/forget`, the other one is the only Bob. A forgotten one that dialed would be new.
     drop(second);
     does(&mut carol, &[&format!("/forget {}", labels[1]), "yes"], "Removed ");
     assert!(row_of(&list(&mut carol), "Bob").contains("  connected  "));
@@ -169,7 +178,7 @@ fn only_contact_of_a_name_has_no_suffix() {
     does(&mut carol_runs, &["/unblock bob"], "Unblocked Bob, ");
     does(&mut carol_runs, &["/alias bob Boss"], "is called Boss here");
     does(&mut carol_runs, &["/forget boss", "yes"], "Removed Boss from your contacts.");
-    // He is a stranger now, and the only one of that name.
+    // He is now a stranger, and the only peer with the name.
     bob_runs.types(&[&format!("@{} it is me", carol_runs.addr())]);
     carol_runs.has_seen(": it is me");
     row_of(&list(&mut carol_runs), "Bob");
@@ -189,7 +198,7 @@ fn unblocked_contact_keeps_its_row() {
     let shown = list(&mut carol_runs);
     let row = row_of(&shown, "Bob");
     assert!(number_of(&row) == Some(number) && row.contains("  last seen "), "{shown:#?}");
-    // The store knows it too.
+    // The store has it, too.
     does(&mut carol_runs, &["/block bob"], "Blocked Bob");
     ends(carol_runs);
     let mut carol_runs = carol.starts();
@@ -198,7 +207,7 @@ fn unblocked_contact_keeps_its_row() {
     assert!(row_of(&shown, "Bob").contains("  last seen "), "{shown:#?}");
 }
 
-/// Carol, who has written to Bob and to Dave and whose program has ended, and their programs.
+/// Carol, whose program has ended, and the programs of Bob and Dave, to whom she has written.
 fn carol_and_two_contacts() -> (Person, [Peer; 2]) {
     let carol = Person::named("Carol");
     let friends = ["Bob", "Dave"].map(|name| Peer::named(name).start());
@@ -226,7 +235,7 @@ fn alias_of_an_offline_contact_is_refused() {
 }
 
 #[test]
-fn offline_contacts_are_meant_by_every_name() {
+fn every_name_of_an_offline_contact_works() {
     let (carol, friends) = carol_and_two_contacts();
     let (addr, key) = (friends[0].addr(), friends[0].key());
     drop(friends);
@@ -251,7 +260,7 @@ fn offline_contacts_are_meant_by_every_name() {
 }
 
 #[test]
-fn start_says_how_many_contacts_there_are() {
+fn start_shows_the_number_of_contacts() {
     let (carol, _friends) = carol_and_two_contacts();
     let again = Terminal::start(carol.builder().port(carol.home.port()), 30, 80);
     again.waits_for("You have 2 contacts; dialing them now.");
@@ -260,7 +269,7 @@ fn start_says_how_many_contacts_there_are() {
 }
 
 #[test]
-fn disconnected_contact_stays_disconnected_until_one_side_writes() {
+fn disconnected_contact_is_redialed_after_a_message() {
     let bob = Person::named("Bob");
     let mut bob_runs = bob.starts();
     let mut carol = Peer::named("Carol").start();
@@ -268,7 +277,7 @@ fn disconnected_contact_stays_disconnected_until_one_side_writes() {
     for bob_writes in [false, true] {
         does(&mut carol, &["/disconnect bob"], "Disconnected from Bob");
         bob_runs.has_seen("* Carol");
-        // The list dials him, and finds his program.
+        // Showing the list probes him.
         let row = row_of(&list(&mut carol), "Bob");
         assert!(row.contains("  disconnected, seen "), "{row}");
         carol.passes_all();

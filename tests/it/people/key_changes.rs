@@ -11,12 +11,12 @@ fn beginning(peer: &SecurePeer) -> String {
     peer.key().to_string().chars().take(4).collect()
 }
 
-/// Someone with this name comes from an address of its own: nothing of it is shown, and what is for
-/// Bob, by this word, goes to Bob. Returns it.
+/// Starts a stranger with this name at a new address. Checks that nothing from it is shown and that
+/// messages for Bob, under the name `bob_is`, reach Bob. Returns the stranger.
 fn is_pending(carol: &mut Peer, bob: &dyn Recipient, name: &str, bob_is: &str) -> SecurePeer {
     let other = SecurePeer::named(name, b'M');
     let taken = says_as(&other, carol.addr(), other.hello(), "I am Bob");
-    // The user is told of the key, and has to decide.
+    // The user sees the key and has to decide.
     carol.has_seen(&beginning(&other));
     carol.types(&[&format!("@{bob_is} for Bob alone")]);
     reaches_only(carol, "for Bob alone", bob, &[&other]);
@@ -119,7 +119,7 @@ fn accept_makes_a_second_contact() {
     let (mut carol, bob) = carol_and_bob();
     let other = is_pending(&mut carol, &bob, "Bob", "bob");
     carol.types(&["/accept bob"]);
-    // Both are called Bob by now, so the name alone is not enough.
+    // Both are called Bob now, so the name alone is ambiguous.
     carol.has_seen(&format!("* Bob ({}) is here.", other.addr()));
     carol.types(&["@bob for which of them?"]);
     let question = carol.has_seen("fits 2 peers");
@@ -127,7 +127,7 @@ fn accept_makes_a_second_contact() {
     let label = label.rsplit(' ').next().expect("a label");
     carol.types(&[&format!("@{label} still for the first")]);
     reaches_only(&carol, "still for the first", &bob, &[&other]);
-    // The newcomer is welcome, under another label.
+    // The newcomer is accepted, under another label.
     assert!(says_as(&other, carol.addr(), other.hello(), "thank you"), "it was accepted");
     let line = carol.has_seen(": thank you");
     assert!(line.contains("Bob"), "{line}");
@@ -181,8 +181,8 @@ fn newcomer_at_a_contacts_address_raises_no_alarm() {
     }
 }
 
-/// Waits until the list says this of a waiting key, and that so many peers are online. Returns the
-/// row of an address.
+/// Waits until the list has this line about a pending key and this number of online peers. Returns
+/// the row of an address.
 fn lists_waiting(carol: &mut Peer, online: usize, waiting: &str, addr: SocketAddrV4) -> String {
     let shown = list(carol);
     assert!(shown.iter().any(|line| line.contains(&format!(" known, {online} there"))), "{shown:#?}");
@@ -192,12 +192,12 @@ fn lists_waiting(carol: &mut Peer, online: usize, waiting: &str, addr: SocketAdd
 }
 
 #[test]
-fn waiting_key_is_not_online() {
+fn pending_key_is_not_online() {
     let (mut carol, _bob) = carol_and_bob();
     let other = Peer::named("Bob").start();
     carol.types(&[&format!("/connect {}", other.addr())]);
     carol.has_seen("WARNING: Bob's key has changed.");
-    // The list dials the address.
+    // Showing the list probes the address.
     let words = "A new key for Bob waits for your decision: /trust Bob, /accept Bob or /block Bob.";
     for _ in 0..2 {
         let row = lists_waiting(&mut carol, 1, words, other.addr());
@@ -213,7 +213,7 @@ fn waiting_key_is_not_online() {
 }
 
 #[test]
-fn waiting_key_of_a_configured_peer_is_not_online() {
+fn pending_key_of_configured_peer_is_not_online() {
     let (bob, other) = (Peer::named("Bob").start(), Peer::named("Bob").start());
     let carol = Person::named("Carol");
     let mut carol_runs = carol.starts();
@@ -230,7 +230,7 @@ fn waiting_key_of_a_configured_peer_is_not_online() {
 }
 
 #[test]
-fn stranger_that_waits_is_not_online() {
+fn pending_stranger_is_not_online() {
     let mut carol = Peer::named("Carol").arg("--policy=ask").start();
     let eve = Peer::named("Eve").knows(carol.addr()).start();
     carol.has_seen("is new: the key is not known.");

@@ -1,4 +1,4 @@
-//! What waits for a legacy peer goes neither to a key nor to another name at its address.
+//! A queued message for a legacy peer goes neither to a key nor to another name at its address.
 
 use crate::legacy::{Legacy, Program};
 use crate::support::{Peer, SOON, SecurePeer};
@@ -25,7 +25,7 @@ fn waiting_for_legacy(home: SocketAddrV4) -> Peer {
 fn still_waits(carol: &mut Peer) {
     carol.passes_all();
     carol.types(&["/outbox"]);
-    // One row of the outbox, and not only news of the message.
+    // A row of the outbox, not a line about the message.
     carol.sees_line("the message in the outbox", |line| line.contains(SECRET) && number_of(line).is_some());
 }
 
@@ -34,7 +34,7 @@ fn legacy_message_does_not_go_to_a_key() {
     let home = nobody();
     let mut carol = waiting_for_legacy(home);
     let zed = SecurePeer::at("Zed", b'Z', home);
-    // Whether Zed is welcome at once does not matter here.
+    // It does not matter whether Zed is accepted at once.
     says_as(&zed, carol.addr(), zed.hello(), "hello from Zed");
     carol.types(&["/outbox again all"]);
     zed.waits("a meeting", |got| !got.met.is_empty());
@@ -49,7 +49,7 @@ fn legacy_message_does_not_go_to_a_key() {
 fn legacy_message_stays_when_a_key_is_found() {
     let home = nobody();
     let mut carol = waiting_for_legacy(home);
-    // It says nothing by itself: Carol's own dial finds the key.
+    // Zed sends nothing: Carol's dial finds the key.
     let zed = SecurePeer::at("CryptoKnights", b'Z', home);
     zed.waits("a question", |got| !got.plain.is_empty() || got.opened > 0);
     carol.types(&["/outbox again all"]);

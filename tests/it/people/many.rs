@@ -17,7 +17,7 @@ fn all_of_many_on_one_machine_are_reached() {
         person.hears(&words);
         carol.sees("Delivered");
     }
-    // All of them are contacts now, whose names mean them.
+    // All of them are contacts now, so their names work.
     for (number, person) in people.iter().enumerate() {
         let words = format!("by name to {number:03}.");
         carol.types(&[&format!("@p{:03} {words}", number + 1)]);

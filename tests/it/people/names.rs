@@ -1,4 +1,4 @@
-//! A contact's exact name means the contact, also while they are away.
+//! A contact's exact name means the contact, even while it is offline.
 
 use crate::support::{Peer, SecurePeer};
 
@@ -13,7 +13,7 @@ fn is_for_bob(sender: &mut Peer, bob: &Person) {
     sender.has_seen(": hello from bobby");
     let mark = sends(sender, &["/chat bob", &format!("{SECRET}, in a conversation")]);
     sender.types(&["/back", &format!("@bob {SECRET}, by name"), "1", "bob", &format!("{SECRET}, by menu")]);
-    // What is for bobby reaches bobby.
+    // A message for bobby reaches bobby.
     sender.types(&["@bobby for bobby alone"]);
     bobby.hears("for bobby alone");
     never_got(&bobby, SECRET);
@@ -54,7 +54,7 @@ fn stranger_is_not_meant_by_a_beginning() {
     befriends(&mut carol, &bob);
     assert!(says_as(&bobby, carol.addr(), bobby.hello(), "hello from bobby"), "bobby is a newcomer");
     carol.has_seen(": hello from bobby");
-    // A contact and a stranger begin so: on a pipe that is refused, and goes to neither.
+    // The word fits a contact and a stranger, so on a pipe it is refused.
     carol.types(&["@bob for one of them"]);
     carol.types(&["@bobine for the contact", "@bobby for the stranger"]);
     bob.has_seen(": for the contact");

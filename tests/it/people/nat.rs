@@ -1,4 +1,4 @@
-//! One address can be of several people, and one person can have several addresses.
+//! Several people can share an address, and one person can have several addresses.
 
 use p2p_chat::protocol::session::Hello;
 
@@ -10,7 +10,7 @@ use super::*;
 fn two_people_behind_one_address_raise_no_alarm() {
     let (ann, ben) = (SecurePeer::named("Ann", b'A'), SecurePeer::named("Ben", b'N'));
     let mut carol = Peer::named("Carol").start();
-    // A router gives both its own address, and both listen at the same port behind it.
+    // Behind one router, both have its address, and listen on the same port.
     let shared = nobody().port();
     for (peer, words) in [(&ann, "hello from Ann"), (&ben, "hello from Ben"), (&ann, "Ann again")] {
         let hello = Hello { port: shared, ..peer.hello() };
@@ -99,7 +99,7 @@ fn one_person_at_two_addresses_is_one_row() {
         assert_eq!(rows.len(), 1, "{rows:#?}");
         row_number(&rows, "Bob");
     }
-    // One message is one message, wherever it finds him.
+    // One message arrives once, at either address.
     carol.types(&["@bob for Bob"]);
     carol.sees("Delivered to Bob");
     let count = [here.got(), there.got()]

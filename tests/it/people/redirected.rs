@@ -1,4 +1,4 @@
-//! The connection to someone who is verified and online is redirected, as by ARP spoofing.
+//! The connection to a verified, online peer is redirected, as by ARP spoofing.
 
 use crate::support::{Builder, Meddler, Peer};
 
@@ -6,8 +6,8 @@ use super::*;
 
 const SECRET: &str = "for Bob alone";
 
-/// Bob is verified by a Carol who is started so; then every connection to him leads to Dave, whom
-/// she knows too.
+/// Carol, started with these options, verifies Bob. Then every connection to him leads to Dave, her
+/// other contact.
 fn is_for_bob_alone(start: impl FnOnce(Builder, &str) -> Builder) {
     let (to_bob, bob) = Meddler::in_the_only_way_to(Peer::named("Bob"));
     let (to_carol, carol) = Meddler::in_the_only_way_to(Peer::named("Carol"));

@@ -17,7 +17,7 @@ fn row_number_stays_with_its_peer() {
         let rows = rows(carol);
         assert_eq!([row_number(&rows, "Bob"), row_number(&rows, "Dave")], numbers, "{when}: {rows:#?}");
     };
-    // Others come, before them in any order of names or addresses, and after them.
+    // Other peers come, with names and addresses that sort before and after theirs.
     let others = [("Aaron", [127, 0, 0, 1]), ("Zoe", [127, 0, 77, 9]), ("carl", [127, 0, 0, 1])];
     let others: Vec<SecurePeer> = others
         .into_iter()
@@ -32,7 +32,7 @@ fn row_number_stays_with_its_peer() {
     drop(dave_runs);
     drop(bob_runs);
     stay(&mut carol, "both have gone");
-    // They come back, each at the address of the other.
+    // Both come back, each at the other's address.
     let mut bob = bob.comes_to(dave.home, carol.addr());
     bob.says(&carol.addr().to_string(), "Bob has moved");
     carol.has_seen(": Bob has moved");

@@ -1,12 +1,12 @@
-//! Dave leaves, and someone else gets his address. Whatever Carol writes to Dave reaches Dave or no
-//! one: on every surface, whoever comes, and at whatever moment.
+//! Dave leaves, and another peer gets his address. Carol's messages for Dave reach only Dave: from
+//! every command, with any newcomer, and at any moment.
 
 use crate::legacy::{Legacy, Program};
 use crate::support::{Meddler, Peer, SOON, SecurePeer, Terminal, nobody};
 
 use super::*;
 
-/// What only Dave may read.
+/// The message for Dave.
 const SECRET: &str = "for Dave alone";
 
 const TAB: &[u8] = b"\t";
@@ -17,7 +17,7 @@ struct Takeover<C> {
     dave: Person,
     bob: Person,
     running: [Option<Peer>; 2],
-    /// Where the lines begin that Carol prints once the message is sent.
+    /// How many lines Carol had printed before the message.
     mark: usize,
 }
 

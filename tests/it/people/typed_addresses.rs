@@ -1,4 +1,5 @@
-//! What a typed address means: the contact who is known there, or the first peer that proves itself.
+//! What a typed address means: the contact who is known there, or the first peer that proves
+//! itself.
 
 use crate::support::{Manner, Peer, SecurePeer};
 
@@ -8,21 +9,21 @@ use super::*;
 fn typed_address_binds_to_the_first_peer() {
     let home = nobody();
     let mut carol = Peer::named("Carol").start();
-    carol.types(&[&format!("@{home} for whoever is first")]);
-    // Zed proves its key and gets the message, of which it gives no receipt.
+    carol.types(&[&format!("@{home} for the first peer")]);
+    // Zed proves its key and gets the message, but sends no receipt.
     let zed = SecurePeer::at("Zed", b'Z', home);
     zed.behaves(Manner::CutsBehindTexts);
-    zed.hears("for whoever is first");
+    zed.hears("for the first peer");
     drop(zed);
     let mallory = SecurePeer::at("Mallory", b'M', is_free(home));
-    // Whether Carol takes her for a newcomer is another scenario.
+    // This test does not check how Carol treats Mallory.
     says_as(&mallory, carol.addr(), mallory.hello(), "hello from Mallory");
     carol.types(&["/outbox again all"]);
     mallory.waits("a refused dial", |got| !got.ends.is_empty());
-    never_got(&mallory, "for whoever is first");
+    never_got(&mallory, "for the first peer");
     let zed = SecurePeer::named("Zed", b'Z');
     assert!(says_as(&zed, carol.addr(), zed.hello(), "hello from Zed"), "Zed is no impostor");
-    reaches_only(&carol, "for whoever is first", &zed, &[&mallory]);
+    reaches_only(&carol, "for the first peer", &zed, &[&mallory]);
     carol.has_seen("Delivered to Zed");
 }
 
@@ -34,7 +35,7 @@ fn forgetting_an_address_says_what_changed() {
     carol.types(&[&format!("/forget {home}")]);
     carol.sees(&nothing);
     for alias in [false, true] {
-        carol.types(&[&format!("@{home} nobody reads this")]);
+        carol.types(&[&format!("@{home} lost message")]);
         carol.sees(&home.to_string());
         if alias {
             carol.types(&[&format!("/alias {home} Printer")]);
@@ -51,20 +52,20 @@ fn forgetting_an_address_says_what_changed() {
     }
     carol.types(&["/contacts"]);
     carol.sees("You have no contacts yet.");
-    // Whoever comes there gets none of it.
+    // A later peer at the address gets nothing.
     let zed = SecurePeer::at("Zed", b'Z', home);
     befriends_secure(&mut carol, &zed);
-    never_got(&zed, "nobody reads this");
+    never_got(&zed, "lost message");
 }
 
 #[test]
 fn typed_address_names_the_peer_that_answers() {
     let bob = Person::named("Bob");
     let mut carol = Peer::named("Carol").start();
-    carol.types(&[&format!("@{} whoever you are", bob.home)]);
+    carol.types(&[&format!("@{} for any peer", bob.home)]);
     carol.still_answers();
     let bob = bob.starts();
-    reaches_only(&carol, "whoever you are", &bob, &[]);
+    reaches_only(&carol, "for any peer", &bob, &[]);
     carol.has_seen("Delivered to Bob");
 }
 
@@ -99,7 +100,7 @@ fn typed_address_of_two_contacts_is_asked_about() {
     let mut bob = bob.comes_to(dave.home, carol.addr());
     bob.says(&carol.addr().to_string(), "Bob is at another address");
     carol.has_seen(": Bob is at another address");
-    // Written to there, Bob has proven the address, which is a hint of Dave too.
+    // Bob gets a message there, so he has proven the address, which is a hint of Dave, too.
     carol.types(&["@bob for Bob alone"]);
     bob.has_seen(": for Bob alone");
     carol.waits_for_delivery("Bob");

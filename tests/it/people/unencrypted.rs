@@ -1,4 +1,4 @@
-//! Nothing unencrypted goes to a peer that is known by a key, whatever the user types.
+//! A peer that is known by a key never gets unencrypted messages, for any command.
 
 use crate::legacy::{Legacy, Program};
 use crate::support::{Capability, Peer, SOON, SecurePeer};
@@ -15,7 +15,7 @@ fn plain_is_no_command() {
     carol.sees("/quit");
     let answer = carol.sees_line("an answer", |line| line.contains("plain"));
     if answer.contains("in plain") {
-        // It asks back.
+        // The program asks for a recipient.
         carol.types(&["yes"]);
     }
     carol.types(&["@bob encrypted"]);
@@ -61,7 +61,7 @@ fn known_key_gets_nothing_plain_after_a_restart() {
     let before = bob.got().said_plainly().len();
     bob.says_it_is(Capability::None);
     let mut carol = carol.starts();
-    // What he says unencrypted changes nothing.
+    // His unencrypted message changes nothing.
     assert!(bob.says_plainly(carol.addr(), "connect").starts_with("[ACK]"));
     carol.types(&["@bob by name", &format!("@{} by address", bob.addr()), "@all to all"]);
     for words in ["by name", "by address"] {

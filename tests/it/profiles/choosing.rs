@@ -1,15 +1,15 @@
-//! On a terminal: the questions of a start that does not say which profile is meant.
+//! The questions of a start on a terminal that names no profile.
 
 use super::*;
 use crate::support::Terminal;
 
-/// A start without flags in a window.
+/// Starts p2p-chat without flags in a terminal.
 fn opened(data: &TempDir) -> Terminal {
     let builder = started("", data).arg("--bind").arg("127.0.0.1").env("USER", "dan");
     Terminal::start(builder, 30, 100)
 }
 
-/// Waits until this question is the last line.
+/// Waits until the last line is this question.
 fn asks(terminal: &Terminal, question: &str) {
     terminal.waits_for_line(question.trim_end(), question.chars().count());
 }
@@ -69,6 +69,26 @@ fn wrong_choice_is_asked_again() {
 }
 
 #[test]
+fn similar_name_is_asked_about_before_a_profile_is_created() {
+    let data = data();
+    run(started("Alice", &data).arg("--profile=alice"), &[]);
+    for (answer, name, profiles) in [("yes", "Alice", &["alice"][..]), ("no", "Alcie", &["alcie", "alice"])] {
+        let mut terminal = Terminal::start(started("Alcie", &data), 30, 100);
+        terminal.waits_for("No profile is called Alcie; no creates one.");
+        asks(&terminal, "Did you mean Alice? yes/no: ");
+        terminal.enters("perhaps");
+        terminal.waits_for("Type yes or no.");
+        asks(&terminal, "Did you mean Alice? yes/no: ");
+        terminal.enters(answer);
+        terminal.waits_for(&format!("You are {name}, listening at port "));
+        asks(&terminal, "Choice [0-6]: ");
+        terminal.enters("0");
+        assert!(terminal.ends().success());
+        assert_eq!(directories(&data), profiles);
+    }
+}
+
+#[test]
 fn new_profile_can_be_chosen() {
     let data = alice_and_bob();
     let terminal = opened(&data);
@@ -84,13 +104,13 @@ fn new_profile_can_be_chosen() {
 }
 
 #[test]
-fn new_profile_gets_a_name_of_its_own() {
+fn new_profile_gets_an_unused_name() {
     let data = alice_and_bob();
     let builder = started("", &data).arg("--bind").arg("127.0.0.1").env("USER", "alice");
     let terminal = Terminal::start(builder, 30, 100);
     asks(&terminal, "Number or name: ");
     terminal.enters("3");
-    // The login name is not offered, because a profile is called so.
+    // The login name is not offered, because a profile has it.
     asks(&terminal, "Enter your name: ");
     terminal.enters("BOB");
     terminal.waits_for("Another profile is called BOB already; choose another name.");
@@ -106,7 +126,7 @@ fn new_profile_gets_a_name_of_its_own() {
 }
 
 #[test]
-fn several_profiles_of_one_name_are_chosen_by_number() {
+fn profiles_with_one_name_are_chosen_by_number() {
     let data = alice_and_bob();
     fs::write(folder(&data, "work").join("profile.toml"), "name = \"ALICE\"\n").expect("written");
     let terminal = opened(&data);
@@ -160,7 +180,7 @@ fn first_start_asks_for_name_and_port() {
 }
 
 #[test]
-fn profile_of_an_earlier_version_is_asked_for_its_port() {
+fn profile_of_earlier_version_asks_for_a_port() {
     let data = data();
     made_by_an_earlier_version(&data, "Alice");
     let terminal = opened(&data);

@@ -1,4 +1,4 @@
-//! `p2p-chat id` and `p2p-chat history`: which profile they are about, and the list of all.
+//! `p2p-chat id` and `p2p-chat history`: which profile they use, and the list of all profiles.
 
 use super::*;
 use crate::support::refused;
@@ -26,8 +26,8 @@ fn only_new_creates_a_profile() {
         errors.contains("There is a profile Alice already; leave out --new to print its key."),
         "{errors}"
     );
-    assert!(refused(id("", &data, &["--new"])).contains("Add --name NAME."));
-    // The chat uses what was created.
+    assert!(refused(id("", &data, &["--new"])).contains("A new profile needs a name; add --name NAME."));
+    // The chat uses the created profile.
     let printed = run(started("Alice", &data), &[]);
     assert!(!printed.iter().any(|line| line.contains("Created")), "{printed:?}");
 }
@@ -70,10 +70,10 @@ fn list_has_name_directory_and_key() {
     let bob = of("Bob", &["--new", "--profile=At work"]);
     let expected = format!("Alice                  {alice}\nBob (profile at work)  {bob}\n");
     assert_eq!(prints(id("", &data, &["--list"])), expected);
-    // Whatever the name is, and while a profile is running.
+    // `--name` makes no difference, and neither does a running profile.
     let _alice = started("Alice", &data).start();
     assert_eq!(prints(id("Nobody", &data, &["--list"])), expected);
-    // What it shows can be given to --profile.
+    // --profile accepts the listed directories.
     assert_eq!(of("", &["--profile=at work"]), bob);
     refused(id("", &data, &["--list", "--new"]));
 }
@@ -98,7 +98,7 @@ fn damaged_profile_is_listed_too() {
     assert_eq!(lines[1], format!("Carol            {carol}"));
     assert!(lines[2].starts_with(&format!("(profile alice)  damaged: {}, line 2: ", path.display())));
     assert_eq!(lines.len(), 3, "{printed}");
-    // As every command that reads a file with a mistake.
+    // The status of every command that reads a file with a mistake.
     assert_eq!(status.code(), Some(2));
     assert_eq!(String::from_utf8_lossy(&stderr), "p2p-chat: 2 of 3 profiles cannot be used.\n");
 }

@@ -1,4 +1,4 @@
-//! The name of a profile: stored, changed with `/name`, and what `--name` and `--profile` select.
+//! The name of a profile: how it is stored and renamed, and what `--name` and `--profile` select.
 
 use super::*;
 use crate::support::refused;
@@ -60,12 +60,12 @@ fn former_name_is_refused_with_the_current_one() {
         );
     }
     assert_eq!(directories(&data), ["alice"]);
-    // As the sentence says.
+    // The start that the error suggests.
     run(started("Zoe", &data), &[]);
     run(started("Alice", &data).arg("--profile=NEW"), &[]);
     assert_eq!(directories(&data), ["alice", "new"]);
     assert_ne!(key(&data, "alice"), key(&data, "new"));
-    // Now that profile is meant.
+    // `--name` selects the new profile now.
     let printed = run(started("Alice", &data), &[]);
     assert!(printed.iter().any(|line| line.starts_with("You are Alice, ")), "{printed:?}");
     assert_eq!(directories(&data), ["alice", "new"]);
@@ -80,7 +80,7 @@ fn name_of_another_profile_is_refused() {
         alice.types(&[&format!("/name {taken}")]);
         alice.sees(&format!("Another profile is called {taken} already; choose another name."));
     }
-    // Another spelling of one's own name is free, and so is a former name of another.
+    // A profile may take another spelling of its name, or a former name of another profile.
     alice.types(&["/name ALICE"]);
     alice.sees("You are ALICE now");
     alice.types(&["0"]);
@@ -90,7 +90,7 @@ fn name_of_another_profile_is_refused() {
 }
 
 #[test]
-fn name_of_another_profile_is_refused_at_the_start() {
+fn start_refuses_the_name_of_another_profile() {
     let data = data();
     run(started("Alice", &data), &[]);
     run(started("Bob", &data), &[]);
@@ -105,13 +105,13 @@ fn name_of_another_profile_is_refused_at_the_start() {
     }
     assert_eq!(directories(&data), ["alice", "bob"]);
     assert_eq!(profile_toml(&data, "bob")["name"].as_str(), Some("Bob"));
-    // A profile keeps its own name, in whatever spelling.
+    // A profile keeps its own name, in any spelling.
     run(started("alice", &data).arg("--profile=alice"), &[]);
     assert_eq!(profile_toml(&data, "alice")["name"].as_str(), Some("alice"));
 }
 
 #[test]
-fn name_of_several_profiles_means_none() {
+fn name_of_several_profiles_is_refused() {
     let data = data();
     run(started("Alice", &data), &[]);
     run(started("Bob", &data).arg("--profile=at work"), &[]);
@@ -130,7 +130,7 @@ fn name_of_several_profiles_means_none() {
         errors.ends_with(" (profile at work). Choose one with --name NAME or --profile PROFILE."),
         "{errors}"
     );
-    // As the sentence says; each keeps its name until it gets another.
+    // The starts that the error suggests. Each profile keeps its name until it is renamed.
     run(started("Alice", &data).arg("--profile=alice"), &[]);
     run(started("", &data).arg("--port").arg(0).arg("--profile=at work"), &["/name Bob"]);
     let printed = run(started("Alice", &data), &[]);
@@ -162,15 +162,16 @@ fn alias_is_refused_as_own_name() {
     alice.types(&["0"]);
     assert!(alice.ends().success());
     assert_eq!(profile_toml(&data, "alice")["name"].as_str(), Some("Alice"));
-    // Neither at a start nor by hand.
+    // Also at a start, and in an edit by hand.
     let line = contacts().lines().position(|line| line == "alias = \"Boss\"").expect("an alias") + 1;
     let refusals = |peer: Builder| {
         let errors = refused(peer);
         assert!(errors.contains(&format!("contacts.toml, line {line}: ")), "{errors}");
         errors
     };
-    let errors = refusals(started("BOSS", &data).arg("--profile=alice"));
-    assert!(errors.ends_with(": Boss is your own name; choose another alias."), "{errors}");
+    let errors = refused(started("BOSS", &data).arg("--profile=alice"));
+    assert!(errors.starts_with("p2p-chat: BOSS is your alias for a contact ("), "{errors}");
+    assert!(errors.ends_with("); choose another name."), "{errors}");
     assert_eq!(profile_toml(&data, "alice")["name"].as_str(), Some("Alice"));
     for (alias, words) in [
         ("aLiCe", "aLiCe is your own name; choose another alias."),
@@ -194,11 +195,11 @@ fn profile_of_an_earlier_version_keeps_its_key() {
     let data = data();
     made_by_an_earlier_version(&data, "Alice");
     let before = key(&data, "alice");
-    // Without a name it is called after its directory.
+    // Without a name it is named after its directory.
     let printed = run(started("", &data).arg("--port").arg(0), &[]);
     assert!(printed.iter().any(|line| line.starts_with("You are alice, ")), "{printed:?}");
     fs::remove_file(folder(&data, "alice").join("profile.toml")).expect("removed");
-    // With one as the first start says.
+    // With a name, the first start stores it.
     run(started("Alice", &data).arg("--profile=alice"), &[]);
     assert_eq!(profile_toml(&data, "alice")["name"].as_str(), Some("Alice"));
     assert_eq!((directories(&data), key(&data, "alice")), (vec!["alice".to_owned()], before));
@@ -229,7 +230,7 @@ fn two_names_in_two_terminals_are_two_people() {
 }
 
 #[test]
-fn new_profile_is_announced_with_its_key() {
+fn first_start_shows_the_new_key() {
     let data = data();
     let printed = run(started("Alice", &data), &[]);
     let at = printed
@@ -248,15 +249,16 @@ fn new_profile_is_announced_with_its_key() {
 }
 
 #[test]
-fn damaged_profile_file_is_refused_and_left() {
+fn damaged_profile_file_is_refused_unchanged() {
     let data = data();
     run(started("Alice", &data), &[]);
     let path = folder(&data, "alice").join("profile.toml");
-    for (text, line, words) in
-        [("name = \"Alice\"\nport = \"x\"\n", 2, "invalid type"), ("name = \"a b\"\n", 1, "how about `a_b`?")]
-    {
+    for (text, line, words) in [
+        ("name = \"Alice\"\nport = \"x\"\n", 2, "a number has to stand here instead of the text"),
+        ("name = \"a b\"\n", 1, "how about `a_b`?"),
+    ] {
         fs::write(&path, text).expect("written");
-        // The name may be that of the damaged profile.
+        // The damaged profile may have this name.
         for peer in [started("", &data), started("Alice", &data), started("Zoe", &data)] {
             let errors = refused(peer);
             assert!(errors.contains(&format!("profile.toml, line {line}: ")), "{errors}");
@@ -268,7 +270,7 @@ fn damaged_profile_file_is_refused_and_left() {
 }
 
 #[test]
-fn rename_keeps_what_was_edited_by_hand() {
+fn rename_keeps_edits_by_hand() {
     let data = data();
     let mut alice = started("Alice", &data).start();
     let path = folder(&data, "alice").join("profile.toml");
@@ -278,7 +280,7 @@ fn rename_keeps_what_was_edited_by_hand() {
     alice.sees("You are Zoe now");
     let table = profile_toml(&data, "alice");
     assert_eq!((table["name"].as_str(), table["colour"].as_str()), (Some("Zoe"), Some("blue")));
-    // A mistake is left for its author, and the name stays.
+    // A file with a mistake is not changed, and the name stays.
     fs::write(&path, "name = ").expect("written");
     alice.types(&["/name Ann"]);
     alice.sees("profile.toml, line 1: ");
@@ -286,9 +288,33 @@ fn rename_keeps_what_was_edited_by_hand() {
 }
 
 #[test]
-fn without_a_home_a_rename_is_for_the_run() {
+fn rename_without_home_is_for_one_run() {
     let nowhere = Peer::named("Alice").env("XDG_DATA_HOME", "/dev/null/x").env("HOME", "/dev/null");
     let mut alice = nowhere.start();
     alice.types(&["/name Zoe"]);
     alice.sees("You are Zoe now");
+}
+
+#[test]
+fn new_name_that_is_an_alias_is_refused() {
+    let data = data();
+    run(started("Alice", &data), &[]);
+    let contact = "[[contact]]\nlegacy = \"127.0.0.1:5001\"\nalias = \"Cee\"\n";
+    fs::write(folder(&data, "alice").join("contacts.toml"), contact).expect("written");
+    let errors = refused(started("Cee", &data).arg("--profile=alice"));
+    assert_eq!(errors, "p2p-chat: Cee is your alias for a contact (127.0.0.1:5001); choose another name.");
+}
+
+#[test]
+fn former_name_in_a_setting_is_refused_with_its_place() {
+    let data = data();
+    run(started("Alice", &data), &["/name Zoe"]);
+    let rest = "--profile NEW for another identity.";
+    let errors = refused(started("", &data).env("P2P_CHAT_NAME", "Alice"));
+    assert_eq!(errors, format!("p2p-chat: Alice is now Zoe. Set P2P_CHAT_NAME to Zoe, or use {rest}"));
+    let config = data.path().join("config.toml");
+    fs::write(&config, "name = \"Alice\"\n").expect("written");
+    let errors = refused(started("", &data).arg(format!("--config={}", config.display())));
+    let place = config.display();
+    assert_eq!(errors, format!("p2p-chat: Alice is now Zoe. Change `name` in {place} to Zoe, or use {rest}"));
 }

@@ -22,10 +22,10 @@ fn last_port_is_used_again() {
 }
 
 #[test]
-fn port_in_use_is_replaced_by_the_next_free_one() {
+fn port_in_use_is_replaced_by_the_next() {
     let data = data();
     run(started("Alice", &data), &[]);
-    // In a range that no other scenario takes ports from, so that the next one is free for Alice.
+    // No other test uses ports of this range, so the next one is free for Alice.
     let begin = 20_000 + u16::try_from(std::process::id() % 800).expect("small");
     let mut listeners = (begin..21_000).filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
     let other_program = listeners.next().expect("a free port");
@@ -39,12 +39,12 @@ fn port_in_use_is_replaced_by_the_next_free_one() {
         "Another program uses port {port}, so this run listens at port {now}. The next one tries {port} again."
     ));
     alice.still_answers();
-    // A second start says where it runs.
+    // A second start reports the port.
     assert!(is_running_already(started("", &data)).contains(&format!("already running (port {now})")));
     alice.crashes();
     let saved = profile_toml(&data, "alice");
     assert_eq!((saved["port"].as_integer(), saved.len()), (Some(port.into()), 3), "{saved}");
-    // It is taken still, and by the third start it is free.
+    // The port is still in use, and free for the third start.
     started("", &data).start().sees(&format!("Another program uses port {port}, "));
     drop(other_program);
     let mut alice = started("", &data).start();
@@ -79,7 +79,7 @@ fn failed_first_start_creates_no_profile() {
 }
 
 #[test]
-fn running_profile_is_told_with_its_port() {
+fn error_about_running_profile_has_its_port() {
     let data = data();
     let mut alice = started("Alice", &data).start();
     let port = alice.addr().port();
@@ -87,19 +87,19 @@ fn running_profile_is_told_with_its_port() {
     assert_eq!(
         said,
         format!(
-            "p2p-chat: Alice is already running (port {port}). Start with --name NAME to be somebody else."
+            "p2p-chat: Alice is already running (port {port}). Use --name NAME to start another profile."
         )
     );
     alice.types(&["/name Zoe"]);
     alice.sees("You are Zoe now");
     assert!(is_running_already(started("", &data)).contains("Zoe is already running"));
-    // As the sentence says.
+    // The start that the error suggests.
     started("Bob", &data).start().still_answers();
     alice.still_answers();
 }
 
 #[test]
-fn without_profile_and_terminal_name_and_port_are_required() {
+fn name_and_port_are_required_without_terminal() {
     let data = data();
     let errors = refused(started("", &data));
     assert_eq!(errors, "p2p-chat: No name was given; add --name NAME, or set P2P_CHAT_NAME.");

@@ -1,4 +1,4 @@
-//! Typed lines, which are offered again after a restart.
+//! Typed lines, which are available again after a restart.
 
 use super::*;
 use crate::support::{Peer, Terminal};
@@ -15,13 +15,13 @@ fn alice(data: &TempDir, args: &[&str]) -> Terminal {
     terminal
 }
 
-/// Waits until this is typed at the menu.
+/// Waits until the prompt of the menu shows this text.
 fn stands(terminal: &Terminal, text: &str) {
     let row = format!("{CHOICE}{text}");
     terminal.waits_for_line(row.trim_end(), row.chars().count());
 }
 
-/// Enters a command that changes nothing, and waits until it was obeyed.
+/// Enters a command without effects, and waits for its output.
 fn enters(terminal: &Terminal, line: &str) {
     let said = match line {
         "/mute" => "Nobody is muted; /mute WHOM mutes somebody.",
@@ -40,13 +40,13 @@ fn leaves(mut terminal: Terminal) {
     assert!(terminal.ends().success());
 }
 
-/// Presses Up until nothing further comes, and returns what was offered, the newest first.
+/// Presses Up until the oldest line, and checks the lines, newest first.
 fn offered(terminal: &Terminal, expected: &[&str]) {
     for line in expected {
         terminal.key(UP);
         stands(terminal, line);
     }
-    // There is nothing older.
+    // There is no older line.
     terminal.key(UP);
     stands(terminal, expected.last().copied().unwrap_or(""));
     terminal.key(b"\x15");
@@ -59,14 +59,14 @@ fn lines_of(data: &TempDir) -> Vec<String> {
     lines.map(|line| line.split_once(' ').expect("a time").1.to_owned()).collect()
 }
 
-/// `p2p-chat history --forget --yes` of Alice.
+/// Runs `p2p-chat history --forget --yes` for Alice.
 fn forgets(data: &TempDir, args: &[&str]) -> String {
     let builder = started("Alice", data).without_port().arg("history").arg("--forget").arg("--yes");
     prints(args.iter().fold(builder, |builder, arg| builder.arg(arg)))
 }
 
 #[test]
-fn typed_lines_are_offered_after_a_restart() {
+fn typed_lines_survive_a_restart() {
     let data = data();
     let first = alice(&data, &[]);
     for line in ["/offers", "/mute", "/mute", "/key"] {
@@ -87,7 +87,7 @@ fn killed_program_loses_no_finished_line() {
     let data = data();
     let first = alice(&data, &[]);
     enters(&first, "/mute");
-    // Dropping it kills it.
+    // Dropping the terminal kills the program.
     drop(first);
     offered(&alice(&data, &[]), &["/mute"]);
 }
@@ -121,7 +121,7 @@ fn answers_and_numbers_are_not_remembered() {
     first.waits_for("Enter your port number [");
     first.enters("0");
     stands(&first, "");
-    // An address that is asked for, a name that is asked for, and numbers of the menu.
+    // An address and a name as answers, and numbers of the menu.
     first.enters("3");
     first.waits_for_line("Connect to:", "Connect to: ".len());
     first.enters("nonsense");
@@ -162,7 +162,7 @@ fn forgetting_everything_erases_them() {
     for line in ["/mute", "/alias"] {
         enters(&first, line);
     }
-    // Also while the program runs, which adds to a new file from then on.
+    // Also while the program runs. It then writes to a new file.
     assert_eq!(forgets(&data, &[]), "2 typed lines are forgotten.\n");
     assert!(!folder(&data, "alice").join("typed_lines").exists());
     enters(&first, "/key");
@@ -173,7 +173,7 @@ fn forgetting_everything_erases_them() {
 }
 
 #[test]
-fn forgetting_one_peer_erases_the_lines_of_that_time() {
+fn forgetting_one_peer_erases_all_lines_then() {
     let data = data();
     let mut bob = Peer::named("Bob").start();
     let first = alice(&data, &["--peer", &bob.addr().to_string()]);

@@ -31,7 +31,13 @@ fn with_policy_ask_a_newcomer_is_offered_and_what_waits_arrives_once_when_it_is_
     assert_eq!((times(&bob, "may I come in?"), times(&bob, "are you there?")), (0, 0));
     // Nor does anything go out to her.
     bob.types(&[&format!("@{} hello", alice.addr())]);
-    bob.sees("Not sent to ");
+    let line = bob.sees("Not sent to ");
+    let words = ": Alice's key waits for your decision: /accept Alice or /block Alice.";
+    assert!(line.ends_with(words), "{line}");
+    bob.types(&["@alice hello", &format!("/connect {}", alice.addr())]);
+    bob.sees("Alice's key waits for your decision: /accept Alice or /block Alice.");
+    let line = bob.sees("Not connected to ");
+    assert!(line.ends_with(words), "{line}");
 
     bob.types(&["/accept alice"]);
     bob.sees("Added Alice to your contacts. Compare keys with /verify Alice.");

@@ -71,7 +71,7 @@ fn who_is_blocked_is_told_so_and_is_neither_shown_nor_written_to_until_the_key_i
     bob.types(&["2"]);
     bob.sees("  does not accept messages from you");
     alice.types(&[&format!("@{} not for you", bob.addr())]);
-    alice.sees(&format!("Not sent to {}: its key waits for your decision", bob.addr()));
+    alice.sees(&format!("Not sent to {}: Bob is blocked; /unblock {beginning} ends that.", bob.addr()));
     alice.types(&["@bob not for you"]);
     alice.sees("Bob is blocked");
     assert_eq!(times(&alice, "why do you not answer?") + times(&bob, "not for you"), 0);

@@ -5,22 +5,22 @@ use super::*;
 /// Looks at one peer in an hour: one in fifteen seconds while it is well, ...
 const LOOKS_AN_HOUR: usize = 240;
 
-/// ... some more whenever it came or went: until that is believed, and until back-off has slowed them down to one a
-/// minute, ...
+/// ... some more whenever it came or went: until that is believed, and until back-off has slowed
+/// them down to one a minute, ...
 const LOOKS_A_TURN: usize = 20;
 
 /// ... and two for each time that the user wanted to know.
 const LOOKS_A_WISH: usize = 2;
 
-/// After this long a peer that is not there is not believed to be: the interval, the time it may stay without an answer,
-/// and two looks.
+/// After this long a peer that is not there is not believed to be: the interval, the time it may
+/// stay without an answer, and two looks.
 pub(super) const BELIEVED_GONE_WITHIN: Duration = Duration::from_secs(30);
 
 /// After this long a static peer that is there is found: the longest back-off, and two looks.
 const FOUND_WITHIN: Duration = Duration::from_secs(65);
 
-/// Everything that is under way or remembered at any time: texts and looks, a few for each who was there in the last
-/// quarter of an hour.
+/// Everything that is under way or remembered at any time: texts and looks, a few for each who was
+/// there in the last quarter of an hour.
 const MOST_JOBS: usize = 400;
 
 impl Soak {
@@ -43,7 +43,8 @@ impl Soak {
                 assert!(parted || for_long < FOUND_WITHIN, "at {now:?} {row:?} is up for {for_long:?}");
             }
         }
-        // Whoever is gone is shown for ten minutes; strangers are at most four in the minute or so between two visits.
+        // Whoever is gone is shown for ten minutes; strangers are at most four in the minute or so
+        // between two visits.
         let most = STATICS + REGULARS + 4 * 12 * 60;
         assert!(state.peers.len() <= most, "{} rows", state.peers.len());
         assert!(state.jobs.len() <= MOST_JOBS && state.operations.len() <= 8, "{} jobs", state.jobs.len());
@@ -53,7 +54,7 @@ impl Soak {
         }
     }
 
-    /// Nobody was dialed more often in the hour that ends than there was reason to.
+    /// Checks that no peer was dialed too often in the last hour.
     fn end_hour(&mut self) {
         for (port, soul) in &mut self.souls {
             let turns: usize = soul.turns.iter().sum();

@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 
 #[test]
-fn the_last_that_fit_are_read_and_the_oldest_of_them_first() {
+fn last_messages_are_read_oldest_first() {
     for mut tried in both() {
         let store = &mut *tried.store;
         for number in 1..=9u32 {
@@ -30,7 +30,7 @@ fn the_last_that_fit_are_read_and_the_oldest_of_them_first() {
 }
 
 #[test]
-fn the_order_is_that_of_writing_whatever_the_clock_says() {
+fn order_is_that_of_storing() {
     for mut tried in both() {
         for (number, clock) in [(1, CLOCK), (2, 5), (3, CLOCK + 1), (4, u64::MAX)] {
             tried.store.apply(&[incoming(1, &[number])], clock).unwrap();
@@ -45,7 +45,7 @@ fn the_order_is_that_of_writing_whatever_the_clock_says() {
 }
 
 #[test]
-fn everybody_of_whom_there_are_messages_is_listed_under_the_last_name() {
+fn every_peer_is_listed_under_its_last_name() {
     for mut tried in both() {
         let store = &mut *tried.store;
         apply(store, &[incoming_plain(addr(1), "x"), incoming(1, &[1]), outgoing(key(2), 2, "x")]);
@@ -89,7 +89,7 @@ fn keys_written_to_are_listed_in_every_state() {
 }
 
 #[test]
-fn all_words_are_found_as_beginnings_whatever_their_case_and_marks() {
+fn search_matches_word_beginnings_without_case_or_marks() {
     for mut tried in both() {
         let store = &mut *tried.store;
         let (fence, co_op) =
@@ -128,7 +128,7 @@ fn all_words_are_found_as_beginnings_whatever_their_case_and_marks() {
 }
 
 #[test]
-fn a_search_of_ten_thousand_characters_is_no_mistake() {
+fn search_of_ten_thousand_characters_works() {
     for mut tried in both() {
         apply(&mut *tried.store, &[incoming_plain(addr(1), "a a a")]);
         for text in [
@@ -206,7 +206,7 @@ fn scripts_without_spaces_and_symbols_are_found() {
 }
 
 #[test]
-fn however_few_are_wanted_the_last_with_these_words_are_found() {
+fn limited_search_finds_the_last_matches() {
     for mut tried in both() {
         let store = &mut *tried.store;
         for number in 1..=24u32 {

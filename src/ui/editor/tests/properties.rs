@@ -5,7 +5,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::*;
 
-/// Anything that somebody does to a line.
+/// Any edit of a line.
 #[derive(Clone, Debug)]
 enum Stroke {
     Key(Key),
@@ -84,7 +84,8 @@ fn any_stroke() -> impl Strategy<Value = Stroke> {
     ]
 }
 
-/// Whether the cursor stands between characters, and only line ends of the control characters are in the text.
+/// Whether the cursor stands between characters, and only line ends of the control characters are
+/// in the text.
 fn is_in_order(editor: &Editor) -> bool {
     let text = editor.text();
     let between = text.grapheme_indices(true).any(|(at, _)| at == editor.cursor());
@@ -139,7 +140,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_half_typed_comes_back_after_a_walk_or_a_search_given_up(
+    fn half_typed_line_returns_after_a_walk(
         text in "[^\\p{C}]{1,20}", walk in 1usize..5, query in "[a-e]{0,3}",
     ) {
         let mut editor = remembering(&["abc", "bcd", "cde"]);

@@ -4,7 +4,7 @@ use super::super::search::MAX_QUERY_BYTES;
 use super::*;
 
 #[test]
-fn letters_narrow_the_search_and_enter_finishes_with_what_is_found() {
+fn letters_narrow_the_search() {
     let mut editor = remembering(&["see you", "good morning", "See Dan"]);
     write(&mut editor, "half");
     press(&mut editor, &[Key::Search]);
@@ -22,7 +22,7 @@ fn letters_narrow_the_search_and_enter_finishes_with_what_is_found() {
 }
 
 #[test]
-fn a_search_goes_on_to_older_and_newer_lines_and_keeps_the_last_match_when_it_fails() {
+fn search_steps_and_keeps_the_last_match() {
     let mut editor = remembering(&["one a", "two a", "three", "two a", "one a"]);
     press(&mut editor, &[Key::Search, Key::Char('a')]);
     let mut texts = Vec::new();
@@ -42,7 +42,7 @@ fn a_search_goes_on_to_older_and_newer_lines_and_keeps_the_last_match_when_it_fa
 }
 
 #[test]
-fn a_second_search_begins_with_what_was_searched_for_last() {
+fn second_search_begins_with_the_last_one() {
     let mut editor = remembering(&["first", "second"]);
     press(&mut editor, &[Key::Search, Key::Char('f'), Key::Cancel, Key::Search, Key::Search]);
     assert_eq!(editor.text(), "first");
@@ -69,7 +69,7 @@ fn keys_that_edit_take_over_what_was_found() {
 }
 
 #[test]
-fn a_search_given_up_gives_back_what_was_typed() {
+fn cancelled_search_restores_the_line() {
     for key in [Key::Cancel, Key::Interrupt] {
         let mut editor = remembering(&["call Dan"]);
         write(&mut editor, "half");
@@ -100,7 +100,7 @@ fn a_paste_during_a_search_is_searched_for() {
 }
 
 #[test]
-fn a_line_changed_on_the_way_is_found_as_it_is_now() {
+fn search_finds_the_changed_line() {
     let mut editor = remembering(&["first", "second"]);
     press(&mut editor, &[Key::Up, Key::Char('!'), Key::Search, Key::Char('!'), Key::Escape]);
     assert_eq!(shown(&editor), "second|!");

@@ -240,3 +240,18 @@ fn blocked_contacts_complete_only_where_they_are_meant() {
     assert_eq!(completed("/block m"), None);
     assert_eq!(completed("/unblock b"), None);
 }
+
+#[test]
+fn forgotten_peer_gets_no_further_line() {
+    let bob = Chosen::one(key(1).into(), "Bob".into());
+    let mut menu = Menu::new(false);
+    menu.conversation = Some(bob.clone());
+    menu.keep(bob.clone(), "kept for Bob".into());
+    menu.heard(bob.clone());
+    assert!(menu.forget_with_texts(key(1).into()));
+    assert_eq!((menu.conversation(), &menu.last, &menu.last_sender), (None, &None, &None));
+    // What was kept for it goes where the user says.
+    let carol = Target::These(vec![key(2).into()]);
+    assert_eq!(menu.kept.newest_for(&carol), Some("kept for Bob"));
+    assert!(!menu.forget_with_texts(key(1).into()));
+}

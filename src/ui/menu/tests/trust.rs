@@ -42,7 +42,8 @@ fn offer(name: &str, byte: u8, port: u16, against: &[Pin]) -> Offer {
     Offer { met, against: against.to_vec() }
 }
 
-/// Bob, Carol and a second Dan are known by their keys, Carla is blocked; the first Dan is a plain peer.
+/// Bob, Carol and a second Dan are known by their keys, Carla is blocked; the first Dan is a plain
+/// peer.
 fn pins() -> Vec<Pin> {
     vec![
         pin("Bob", 1, 5001),
@@ -82,7 +83,7 @@ fn act_of(lines: &[&str], people: &People) -> Option<Act> {
 }
 
 #[test]
-fn verifying_shows_the_code_in_six_groups_and_believes_only_a_yes() {
+fn verify_shows_six_groups_and_needs_a_yes() {
     let people = known(Vec::new());
     let mut menu = menu();
     let (act, said, _) = after(&mut menu, &["/verify bob"], &people);
@@ -110,7 +111,7 @@ fn verifying_shows_the_code_in_six_groups_and_believes_only_a_yes() {
 }
 
 #[test]
-fn whose_key_is_meant_is_named_exactly_by_name_number_address_or_the_beginning_of_the_key() {
+fn key_commands_need_an_exact_recipient() {
     let people = known(Vec::new());
     for whom in ["bob", "BOB", "1", "127.0.0.1:5001", "aeaq", "aeaqcaib"] {
         assert_eq!(
@@ -124,7 +125,7 @@ fn whose_key_is_meant_is_named_exactly_by_name_number_address_or_the_beginning_o
         ("/verify 4", "Dan has shown no key.", "/verify 4"),
         ("/verify zoe", "No key is known by the name, or that begins with, `zoe`.", "/verify zoe"),
         ("/verify all", "/verify goes for one peer at a time; name one.", "/verify all"),
-        ("/verify carla", "Carla is blocked; /unblock ", ""),
+        ("/verify carla", "Carla is blocked; unblock it with /unblock ", ""),
         ("/verify", "Name somebody: /verify WHOM.", "/verify "),
         ("/verify bob carol", "/verify goes for one peer; `carol` is too much.", "/verify bob carol"),
     ] {
@@ -137,7 +138,7 @@ fn whose_key_is_meant_is_named_exactly_by_name_number_address_or_the_beginning_o
 }
 
 #[test]
-fn a_plain_peer_of_a_known_name_is_not_who_is_meant() {
+fn plain_peer_with_a_contact_name_is_not_meant() {
     // The first to be called Dan is plain; the label is its own, and the key is the other's.
     let people = known(Vec::new());
     assert_eq!(act_of(&["/verify dan", "yes"], &people), Some(Act::Verify(key(5))));
@@ -145,7 +146,7 @@ fn a_plain_peer_of_a_known_name_is_not_who_is_meant() {
 }
 
 #[test]
-fn where_a_name_fits_several_keys_the_beginning_of_one_is_asked_for() {
+fn ambiguous_name_asks_for_a_key() {
     let people = with_pins([pins(), vec![pin("Bob", 9, 5009)]].concat(), Vec::new());
     let (act, said, refill) = after(&mut menu(), &["/forget bob"], &people);
     assert_eq!((act, refill), (None, Some(Refill::Edit("/forget ".into()))));
@@ -161,7 +162,7 @@ fn where_a_name_fits_several_keys_the_beginning_of_one_is_asked_for() {
 }
 
 #[test]
-fn contact_is_forgotten_only_after_the_consequence_was_read() {
+fn forget_shows_the_consequence_first() {
     let people = known(Vec::new());
     let mut menu = menu();
     let (act, said, _) = after(&mut menu, &["/forget bob"], &people);
@@ -279,7 +280,7 @@ fn suffix_tells_which_namesake_has_a_new_key() {
 }
 
 #[test]
-fn what_a_newcomer_calls_itself_does_not_say_whose_key_it_replaces() {
+fn claimed_name_does_not_choose_the_replaced_key() {
     // It calls itself Bob and is at Carol's address.
     let both = offer("Bob", 3, 5002, &[pin("Bob", 1, 5001), pin("Carol", 2, 5002)]);
     let people = known(vec![both]);
@@ -299,7 +300,7 @@ fn what_a_newcomer_calls_itself_does_not_say_whose_key_it_replaces() {
 }
 
 #[test]
-fn blocking_means_the_key_that_waits_before_the_one_that_is_known() {
+fn block_prefers_the_pending_key() {
     let people = known(vec![offer("Bob", 3, 5001, &[pin("Bob", 1, 5001)])]);
     assert_eq!(act_of(&["/block bob"], &people), Some(Act::Block(key(3))));
     assert_eq!(act_of(&["/block aeaqcaib"], &people), Some(Act::Block(key(1))));
@@ -314,7 +315,7 @@ fn blocking_means_the_key_that_waits_before_the_one_that_is_known() {
 }
 
 #[test]
-fn policies_keys_and_offers_are_asked_for_in_one_line() {
+fn policy_key_and_offers_need_no_question() {
     let people = known(Vec::new());
     for (how, policy) in [("accept-new", Policy::AcceptNew), ("ask", Policy::Ask), ("strict", Policy::Strict)]
     {
@@ -393,4 +394,42 @@ fn trust_takes_a_row_number() {
         let act = act_of(&[&format!("/trust {number}")], &people);
         assert_eq!(act, Some(Act::Trust(key(3), As::NewKeyOf(key(old)))), "{number}");
     }
+}
+
+#[test]
+fn verified_contact_is_said_to_be_before_the_code() {
+    let verified = Pin { verified: Some(1), ..pin("Bob", 1, 5001) };
+    let people = with_pins(vec![verified], Vec::new());
+    let (_, said, _) = after(&mut menu(), &["/verify bob"], &people);
+    let first = said.lines().next();
+    let expected = "Bob was verified before. Have Bob type /verify too. Then both of you see this code:";
+    assert_eq!(first, Some(expected));
+}
+
+#[test]
+fn forgetting_says_who_is_new_only_without_a_namesake() {
+    let words = "The next key with the name Bob is new to you.";
+    let (_, said, _) = after(&mut menu(), &["/forget bob"], &known(Vec::new()));
+    assert!(said.contains(words), "{said}");
+    for blocked in [false, true] {
+        let second = Pin { blocked, ..pin("BOB", 7, 7007) };
+        let people = with_pins(pins().into_iter().chain([second]).collect(), Vec::new());
+        let (_, said, _) = after(&mut menu(), &["/forget aeaqcaib"], &people);
+        assert!(said.ends_with("Queued messages will not be sent."), "{said}");
+    }
+}
+
+#[test]
+fn beginning_of_a_key_adds_the_peer() {
+    let stranger = Pin { contact: false, ..pin("Zed", 9, 7009) };
+    let people = with_pins(vec![stranger.clone()], Vec::new());
+    let people = People { rows: Vec::new(), ..people };
+    let beginning: String = stranger.key.to_string().chars().take(8).collect();
+    let Some(Act::Add(added)) = act_of(&[&format!("/add {beginning}")], &people) else {
+        panic!("{beginning} is known");
+    };
+    assert_eq!(added.id, PeerId::Key(stranger.key));
+    let nobody = after(&mut menu(), &["/add zzzzzzzz"], &people).1;
+    assert_eq!(nobody, "Nobody is called `zzzzzzzz`; give a name, a number, an ip:port or a whole key.");
+    assert_eq!(act_of(&["/add 127.0.0.1:7123"], &people), Some(Act::AddAt(addr(7123))));
 }

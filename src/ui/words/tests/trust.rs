@@ -88,7 +88,7 @@ fn message_request_offers_to_accept_or_block() {
 }
 
 #[test]
-fn a_plain_text_in_the_name_of_a_known_peer_stands_apart_and_never_in_its_colour() {
+fn unproven_message_is_marked_without_peer_colour() {
     let unproven = |name: Option<&str>, text: &str| {
         let from = PeerInfo {
             name: name.map(PeerName::new),
@@ -184,7 +184,10 @@ fn everything_else_about_keys_is_one_clear_sentence() {
             Event::Decided(Decision::Verified(pin("Bob", 2))),
             "Bob is verified, and has a ✓ or that word behind its name.",
         ),
-        (Event::Decided(Decision::Policy(Policy::AcceptNew)), "New keys are taken from now on, and pinned."),
+        (
+            Event::Decided(Decision::Policy(Policy::AcceptNew)),
+            "New keys are accepted and remembered from now on.",
+        ),
         (
             Event::Decided(Decision::Policy(Policy::Ask)),
             "New keys wait for your decision from now on; /offers lists them.",
@@ -198,7 +201,7 @@ fn everything_else_about_keys_is_one_clear_sentence() {
             Event::Undecided(Unknown::Pin),
             "That key is not known, is blocked, or is not the one that the new key came in the place of.",
         ),
-        (Event::Undecided(Unknown::NoRoom), "There are as many contacts as can be kept; /forget one first."),
+        (Event::Undecided(Unknown::NoRoom), "The list of contacts is full; /forget one first."),
     ] {
         assert_eq!(told_in(&event, false), expected);
     }
@@ -210,8 +213,9 @@ fn everything_else_about_keys_is_one_clear_sentence() {
 }
 
 #[test]
-fn a_key_that_is_not_the_promised_one_is_told_beside_it() {
-    let event = Event::Misled { who: None, addr: bob().addr.unwrap(), promised: key(1), offered: key(2) };
+fn broken_promise_shows_both_keys() {
+    let event =
+        Event::Misled { who: None, addr: bob().addr.unwrap(), promised: key(1), offered: key(2), by: None };
     assert_eq!(
         told(&event),
         "\
@@ -222,7 +226,7 @@ fn a_key_that_is_not_the_promised_one_is_told_beside_it() {
 }
 
 #[test]
-fn what_is_known_of_a_key_and_what_waits_can_be_asked_for() {
+fn keys_and_offers_are_listed() {
     let blocked = Pin { blocked: true, name: None, addrs: Vec::new(), ..pin("", 1) };
     let lines: Vec<String> =
         pin_lines(&blocked, &Labels::default(), date).iter().map(Line::to_string).collect();
@@ -240,4 +244,39 @@ fn what_is_known_of_a_key_and_what_waits_can_be_asked_for() {
     let lines = offers_lines(&[offer], 2, &voice);
     assert_eq!(lines[0].to_string(), "! Zoe (192.0.2.7:5000) is new: the key is not known.");
     assert_eq!(lines.last().unwrap().to_string(), "There were 2 more, which were not kept.");
+}
+
+#[test]
+fn contact_at_the_address_of_another_is_named_once() {
+    let eve = PeerInfo { name: Some(PeerName::new("Eve")), id: key(9).into(), ..secure_bob() };
+    let addr = bob().addr.unwrap();
+    let (who, by) = (Some(secure_bob()), Some(Box::new(eve)));
+    let event = Event::Misled { who, addr, promised: key(1), offered: key(9), by };
+    let line = told(&event);
+    assert!(line.contains("* Eve") && line.ends_with(", is at 127.0.0.1:5001 now."), "{line}");
+    let event = Event::AcceptsAgain(secure_bob());
+    assert!(told(&event).ends_with(" accepts messages from you again."), "{}", told(&event));
+}
+
+#[test]
+fn untrusted_key_has_its_own_sentence() {
+    let labels = Labels::default();
+    let offer = Offer { met: meeting(Some("Emil"), "192.0.2.7:5000"), against: Vec::new() };
+    let sentences = [
+        (
+            untrusted_words(Some(&offer), None, &labels),
+            "Emil's key waits for your decision: /accept Emil or /block Emil.",
+        ),
+        (
+            untrusted_words(None, Some(&Pin { blocked: true, ..pin("Emil", 1) }), &labels),
+            "Emil is blocked; /unblock aeaqcaib ends that.",
+        ),
+        (
+            untrusted_words(None, None, &labels),
+            "the key there is new, and your policy refuses new keys; /policy shows it.",
+        ),
+    ];
+    for (said, expected) in sentences {
+        assert_eq!(said, expected);
+    }
 }

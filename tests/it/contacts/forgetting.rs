@@ -1,0 +1,64 @@
+//! Texts for a peer that the user has forgotten: each is sent, or said to be kept.
+
+use super::*;
+
+/// Alice and Bob, who is her contact and has written to her.
+fn together(data: &TempDir) -> (Peer, Peer) {
+    let mut bob = Peer::named("Bob").start();
+    let mut alice = started("Alice", data).start();
+    alice.types(&[&format!("@{} hello", bob.addr())]);
+    bob.sees(": hello");
+    alice.sees("Delivered to Bob");
+    bob.says("Alice", "hello yourself");
+    alice.sees(": hello yourself");
+    (alice, bob)
+}
+
+#[test]
+fn conversation_ends_when_its_peer_is_forgotten() {
+    let data = data();
+    let (mut alice, _bob) = together(&data);
+    alice.types(&["/chat bob", "/forget bob", "yes"]);
+    alice.sees("You have forgotten Bob; the conversation ends.");
+    alice.types(&["line two", "0"]);
+    alice.sees("The text is kept: choose 1 to send it.");
+    // It is no default recipient any more, and no reply goes to it.
+    alice.types(&["1", ""]);
+    alice.sees("Nobody was named;");
+    alice.types(&["0", "/reply hey"]);
+    alice.sees("Nobody has written yet;");
+    alice.sees("The text is kept: choose 1 to send it.");
+}
+
+#[test]
+fn conversation_ends_when_its_entry_is_removed() {
+    let data = data();
+    let (mut alice, bob) = together(&data);
+    until("Bob is saved", || toml(&data, "alice").contains(&bob.key()));
+    alice.types(&["/chat bob"]);
+    alice.sees("/back");
+    let without = toml(&data, "alice").split("\n[[contact]]").next().expect("a title").to_owned() + "\n";
+    edits(&data, "alice", &without);
+    alice.sees("You have forgotten Bob; the conversation ends.");
+    alice.types(&["line two", "0"]);
+    alice.sees("The text is kept: choose 1 to send it.");
+}
+
+#[test]
+fn withdrawn_text_is_refused_with_its_reason() {
+    let data = data();
+    let (mut alice, bob) = together(&data);
+    leaves(bob);
+    alice.sees("* Bob (");
+    alice.types(&["@bob are you there?"]);
+    alice.sees("Queued for Bob");
+    alice.types(&["/forget bob", "yes"]);
+    alice.sees("Not delivered to Bob");
+    alice.sees("Removed Bob from your contacts");
+    alice.types(&["/outbox again 1"]);
+    alice.sees("Not sent to Bob");
+    alice.still_answers();
+    let printed = alice.printed();
+    assert!(printed.iter().any(|line| line.ends_with(": its key is forgotten.")), "{printed:?}");
+    assert!(!printed.iter().any(|line| line.contains("Enter twice")), "{printed:?}");
+}
