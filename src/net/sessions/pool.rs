@@ -540,10 +540,14 @@ impl Pool {
         let mut requests = dial.map_or_else(VecDeque::new, |dial| dial.requests);
         let job = requests.front().map(|pending| pending.request.job).filter(|_| dialed.is_some());
         let opened = Opened { key, hello: Some(introduction(hello)), dialed, source, local, job };
-        if let Err(reason) = handler.session_up(opened) {
+        if let Err(reason) = handler.session_up(opened.clone()) {
             self.part_link(id, reason, now);
             for pending in requests {
-                // The peer was met, and gets nothing.
+                // Each request learns whom it has met, and that this peer gets nothing.
+                let own = Some(pending.request.job);
+                if own != job {
+                    let _ = handler.session_up(Opened { job: own, ..opened.clone() });
+                }
                 let end = match pending.request.say {
                     Request::Messages(_) => RequestEnd::Broken,
                     Request::Open | Request::Ping | Request::Bye => RequestEnd::Answered,

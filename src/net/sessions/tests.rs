@@ -818,3 +818,17 @@ fn key_is_proven_at_an_address_beside_its_session() {
     net.pass(Duration::from_secs(60));
     assert_eq!((net.ends.len(), net.sessions()), (2, vec![1, 1]), "the session stays");
 }
+
+#[test]
+fn each_request_of_a_dial_learns_that_its_peer_is_refused() {
+    let mut net = Net::of(2);
+    net.programs[0].handler.refuses = Some(ByeReason::NotDecided);
+    net.request(0, 1, 1, Request::Open);
+    net.request(0, 2, 1, Request::Open);
+    net.settle();
+    let told = net.told(0);
+    for job in [1, 2] {
+        assert!(told.contains(&Told::Refused(key(2), Some(JobId(job)))), "{told:?}");
+        assert!(told.contains(&Told::Ended(JobId(job), 0, ANSWERED)), "{told:?}");
+    }
+}

@@ -158,6 +158,7 @@ fn find_each_other_after(fault: Fault) {
     pair.to_bob.heals();
     pair.alice.sees(&format!("{} is here.", encrypted("Bob", bob)));
     pair.bob.sees(&format!("{} is here.", encrypted("Alice", alice)));
+    pair.alice.has_seen("): \"anybody?\"");
     assert_eq!(pair.alice_says("there you are."), Outcome::Delivered);
     let outcome = says_at(&mut pair.bob, alice, "and you.");
     assert_eq!(outcome, Outcome::Delivered, "{:#?}", pair.bob.printed());
