@@ -126,7 +126,10 @@ impl World {
             self.check_leaves(pid, message.id, key);
             let penned = &self.penned[&message.id];
             // What the disk could not take note of is found as one that waits by the next life, and goes once more.
-            if penned.is_resent || self.is_unwritten_by(penned.by, message.id) {
+            // And one that the key has is another copy of it, which was for an address that has turned
+            // out to be the key's: it is taken for the same.
+            let is_copy = penned.taken.contains(&key);
+            if penned.is_resent || is_copy || self.is_unwritten_by(penned.by, message.id) {
                 continue;
             }
             let before = last.insert(penned.queue_of(key), penned.number);

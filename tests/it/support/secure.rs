@@ -252,7 +252,7 @@ impl SecurePeer {
 
     /// Ends the sessions that it has accepted, by agreement, and waits until that is done. Otherwise
     /// a session that it dials would be one of a simultaneous dial, and might not stay.
-    fn ends_accepted(&self) {
+    pub(crate) fn ends_accepted(&self) {
         let mut state = self.shared.lock();
         state.ends_before = state.next_session;
         let before = state.ends_before;
