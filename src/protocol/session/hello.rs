@@ -93,6 +93,7 @@ impl Hello {
             line if line.len() <= MAX_LINE_BYTES => Ok(line.to_vec()),
             _ => Err(RecordFault::Value(number)),
         };
+        let name = name(fields, 3)?;
         let port = u16::from_be_bytes(fields.array(4)?);
         if port == 0 {
             return Err(RecordFault::Value(4));
@@ -100,7 +101,7 @@ impl Hello {
         Ok(Self {
             dialed: line(1)?,
             answered: line(2)?,
-            name: name(fields, 3)?,
+            name,
             port,
             version: word(fields.text(5, MAX_VERSION_BYTES)?, 5)?,
             features: match fields.at(6) {

@@ -140,6 +140,9 @@ fn what_cannot_be_in_a_hello_is_refused() {
         (7, b""),
         (7, &[1; 17]),
         (7, &[1; 18 * (MAX_ADDRESSES + 1)]),
+        (8, &[1; 7]),
+        (9, &[1; 5]),
+        (10, b"probe"),
     ] {
         assert_eq!(hello_with(number, field), Err(RecordFault::Value(number)), "{field:?}");
     }
