@@ -232,7 +232,7 @@ impl State {
         };
         // A peer that dialed us may still refuse us after our hello, unless it takes messages.
         if end == RequestEnd::Answered
-            && (met.is_some() || matches!(purpose, Purpose::Batch(_)))
+            && (met.is_some() || matches!(purpose, Purpose::Batch(_) | Purpose::Probe(_)))
             && let Some(who) = self.peers.accepted_us(peer_id)
         {
             self.tell(Event::AcceptsAgain(who));

@@ -596,6 +596,11 @@ impl Pool {
                 self.dial(pending, now, handler);
                 continue;
             }
+            if dialed.is_none() {
+                // The peer may still refuse us after our hello; its pong shows that it does not.
+                self.join(key, vec![pending], now);
+                continue;
+            }
             // The hello has answered it.
             end_request(pending, addr, RequestEnd::Answered, handler);
         }
