@@ -57,6 +57,17 @@ fn profile(name: &str, data: &TempDir, text: &str) {
     fs::write(file(data.path(), &name.to_lowercase()), text).expect("written");
 }
 
+/// Alice and Bob, who is her contact and is online.
+fn together(data: &TempDir) -> (Peer, Peer) {
+    let mut bob = Peer::named("Bob").start();
+    let mut alice = started("Alice", data).start();
+    alice.types(&[&format!("@{} hello", bob.addr())]);
+    bob.sees(": hello");
+    alice.sees("Delivered to Bob");
+    until("Bob is saved", || toml(data, "alice").contains(&bob.key()));
+    (alice, bob)
+}
+
 /// Waits until a condition is true.
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + SOON;

@@ -61,8 +61,12 @@ impl Peers {
         let at_addr = Recipient::Address(addr);
         let is_this = is_dialed || is_free && self.is_only_claimed(at_addr);
         let took_address = is_this && self.rekey(at_addr, id);
+        let is_new = !took_address && !self.knows(id) && !self.set_aside.contains_key(&id);
         if !self.add(id, addr, origin, now) {
             return None;
+        }
+        if is_new && !is_dialed {
+            self.give_number(at_addr, id);
         }
         self.update(id, |peer| {
             if took_address && !is_dialed {
@@ -77,6 +81,16 @@ impl Peers {
             }
         });
         Some(KeyRow { took_address })
+    }
+
+    /// A new key claims an address whose row the user was not told of: most likely both are one
+    /// peer, which is about to be dialed there. The row of the key, which is announced, gets the
+    /// number of the address now, so that it keeps its number when it proves itself there.
+    fn give_number(&mut self, at_addr: Recipient, id: Recipient) {
+        let is_unknown = |peer: &&Peer| peer.origin == PeerOrigin::Heard && !peer.announcement.is_told();
+        let Some(given) = self.peer(at_addr).filter(is_unknown).map(|peer| peer.number) else { return };
+        let Some(fresh) = self.update(id, |peer| std::mem::replace(&mut peer.number, given)) else { return };
+        self.update(at_addr, |peer| peer.number = fresh);
     }
 
     /// Whether the row of an address only belongs to a peer that spoke to us from there: not
@@ -95,7 +109,7 @@ impl Peers {
         self.update(id, |peer| {
             if peer.added.is_some_and(|added| now.since(added) < GREETING_WITHIN) {
                 // It was introduced a few seconds ago and keeps the number of its address.
-                peer.number = before.number;
+                peer.number = peer.number.min(before.number);
             }
             peer.acks.sent_at = peer.acks.sent_at.max(before.acks.sent_at);
         });

@@ -334,6 +334,22 @@ fn accepted_peer_is_listed_and_duplicates_shown_once() {
 }
 
 #[test]
+fn number_given_when_peer_comes_stays_when_it_is_dialed() {
+    let mut story = Story::new();
+    // Bob's first message is an unencrypted `connect`. He is seen to listen before his session
+    // opens.
+    story.gets(5001, Body::Connect);
+    story.promises(BOBS);
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    let listed = |story: &Story| {
+        story.state.rows(story.now).iter().map(|row| (row.number, row.id)).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&story), [(1, key(BOBS).into())]);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!(listed(&story), [(1, key(BOBS).into())]);
+}
+
+#[test]
 fn known_key_at_new_address_keeps_its_row() {
     let mut story = Story::new();
     story.knows_bob(5001);

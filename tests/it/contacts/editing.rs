@@ -5,17 +5,6 @@ use p2p_chat::model::key::PublicKey;
 use super::*;
 use crate::support::nobody;
 
-/// Alice and Bob, who is her contact and is online.
-fn together(data: &TempDir) -> (Peer, Peer) {
-    let mut bob = Peer::named("Bob").start();
-    let mut alice = started("Alice", data).start();
-    alice.types(&[&format!("@{} hello", bob.addr())]);
-    bob.sees(": hello");
-    alice.sees("Delivered to Bob");
-    until("Bob is saved", || toml(data, "alice").contains(&bob.key()));
-    (alice, bob)
-}
-
 #[test]
 fn blocking_by_hand_takes_effect() {
     let data = data();

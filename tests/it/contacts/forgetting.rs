@@ -3,12 +3,8 @@
 use super::*;
 
 /// Alice and Bob, who is her contact and has written to her.
-fn together(data: &TempDir) -> (Peer, Peer) {
-    let mut bob = Peer::named("Bob").start();
-    let mut alice = started("Alice", data).start();
-    alice.types(&[&format!("@{} hello", bob.addr())]);
-    bob.sees(": hello");
-    alice.sees("Delivered to Bob");
+fn talking(data: &TempDir) -> (Peer, Peer) {
+    let (mut alice, mut bob) = together(data);
     bob.says("Alice", "hello yourself");
     alice.sees(": hello yourself");
     (alice, bob)
@@ -17,7 +13,7 @@ fn together(data: &TempDir) -> (Peer, Peer) {
 #[test]
 fn conversation_ends_when_its_peer_is_forgotten() {
     let data = data();
-    let (mut alice, _bob) = together(&data);
+    let (mut alice, _bob) = talking(&data);
     alice.types(&["/chat bob", "/forget bob", "yes"]);
     alice.sees("You have forgotten Bob; the conversation ends.");
     alice.types(&["line two", "0"]);
@@ -33,7 +29,7 @@ fn conversation_ends_when_its_peer_is_forgotten() {
 #[test]
 fn conversation_ends_when_its_entry_is_removed() {
     let data = data();
-    let (mut alice, bob) = together(&data);
+    let (mut alice, bob) = talking(&data);
     until("Bob is saved", || toml(&data, "alice").contains(&bob.key()));
     alice.types(&["/chat bob"]);
     alice.sees("/back");
@@ -47,7 +43,7 @@ fn conversation_ends_when_its_entry_is_removed() {
 #[test]
 fn withdrawn_text_is_refused_with_its_reason() {
     let data = data();
-    let (mut alice, bob) = together(&data);
+    let (mut alice, bob) = talking(&data);
     leaves(bob);
     alice.sees("* Bob (");
     alice.types(&["@bob are you there?"]);

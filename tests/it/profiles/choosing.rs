@@ -14,6 +14,14 @@ fn asks(terminal: &Terminal, question: &str) {
     terminal.waits_for_line(question.trim_end(), question.chars().count());
 }
 
+/// Waits until p2p-chat runs with this name, and leaves.
+fn runs_as(mut terminal: Terminal, name: &str) {
+    terminal.waits_for(&format!("You are {name}, listening at port "));
+    asks(&terminal, "Choice [0-6]: ");
+    terminal.enters("0");
+    assert!(terminal.ends().success());
+}
+
 fn alice_and_bob() -> TempDir {
     let data = data();
     for args in [["Alice", "--profile=alice"], ["Bob", "--profile=work"]] {
@@ -33,16 +41,13 @@ fn only_profile_is_used_without_a_question() {
 fn profile_is_chosen_by_number_or_name() {
     let data = alice_and_bob();
     for (answer, name) in [("1", "Alice"), ("2", "Bob"), ("alice", "Alice"), ("BOB", "Bob")] {
-        let mut terminal = opened(&data);
+        let terminal = opened(&data);
         terminal.waits_for("1  Alice");
         terminal.waits_for("2  Bob (profile work)");
         terminal.waits_for("3  a new profile");
         asks(&terminal, "Number or name: ");
         terminal.enters(answer);
-        terminal.waits_for(&format!("You are {name}, listening at port "));
-        asks(&terminal, "Choice [0-6]: ");
-        terminal.enters("0");
-        assert!(terminal.ends().success());
+        runs_as(terminal, name);
     }
     assert_eq!(directories(&data), ["alice", "work"]);
 }
@@ -73,17 +78,14 @@ fn similar_name_is_asked_about_before_a_profile_is_created() {
     let data = data();
     run(started("Alice", &data).arg("--profile=alice"), &[]);
     for (answer, name, profiles) in [("yes", "Alice", &["alice"][..]), ("no", "Alcie", &["alcie", "alice"])] {
-        let mut terminal = Terminal::start(started("Alcie", &data), 30, 100);
+        let terminal = Terminal::start(started("Alcie", &data), 30, 100);
         terminal.waits_for("No profile is called Alcie; no creates one.");
         asks(&terminal, "Did you mean Alice? yes/no: ");
         terminal.enters("perhaps");
         terminal.waits_for("Type yes or no.");
         asks(&terminal, "Did you mean Alice? yes/no: ");
         terminal.enters(answer);
-        terminal.waits_for(&format!("You are {name}, listening at port "));
-        asks(&terminal, "Choice [0-6]: ");
-        terminal.enters("0");
-        assert!(terminal.ends().success());
+        runs_as(terminal, name);
         assert_eq!(directories(&data), profiles);
     }
 }

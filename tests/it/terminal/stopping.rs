@@ -14,6 +14,8 @@ fn alice_in_a_shell() -> (Terminal, Peer) {
     let alice = Terminal::start_in_shell(builder, ROWS, 80);
     super::meets(&alice, &bob.shown());
     line_stands(&alice, CHOICE, "", "");
+    // Bob writes to number 1 of his list.
+    bob.has_seen("is here.");
     (alice, bob)
 }
 
