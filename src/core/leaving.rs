@@ -47,6 +47,11 @@ impl Goodbyes {
         is_storing
     }
 
+    /// Whether the program ends and has yet to say its first goodbye.
+    fn are_to_come(&self) -> bool {
+        self.leave.is_some()
+    }
+
     /// Makes a goodbye wait if it has to go behind a message that is being stored. Returns whether
     /// it waits.
     fn postpone(&mut self, goodbye: WaitingGoodbye, is_storing: bool) -> bool {
@@ -155,8 +160,9 @@ impl State {
 
     /// A peer has got to know our key. If we leave, it believes no unencrypted goodbye any more.
     pub(super) fn leaves_again(&mut self, peer_id: Recipient) {
-        // Behind a queued message, the goodbye waits for the message.
-        if !self.outbox.is_asking(peer_id) {
+        // It is told goodbye with the others if none was said yet. Behind a queued message, the
+        // goodbye waits for the message.
+        if !self.goodbyes.are_to_come() && !self.outbox.is_asking(peer_id) {
             let goodbye = self.operations.introduced();
             self.say_late_goodbye(peer_id, goodbye);
         }

@@ -1,6 +1,6 @@
 //! Goodbyes to peers with keys: behind the last messages, and never undone by what was under way.
 
-use super::keys::{BOBS, message, met};
+use super::keys::{BOBS, key, message, met};
 use super::*;
 use crate::model::session::{Request, RequestEnd};
 
@@ -152,6 +152,27 @@ fn peer_met_while_leaving_gets_encrypted_goodbye() {
     story.dials_in(BOBS, "Bob", 5001).unwrap();
     assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
     assert_eq!(story.talks, []);
+}
+
+#[test]
+fn peer_met_before_goodbyes_are_said_gets_one() {
+    let mut story = Story::keeping();
+    story.writes(5002, 1);
+    // The goodbyes wait until the message is stored.
+    let leave = story.does(Command::Leave);
+    story.dials_in(BOBS, "Bob", 5001).unwrap();
+    story.disk_turns(Ok(()));
+    let to_bob = |request: &&SessionRequest| request.expect == Some(key(BOBS));
+    assert_eq!(
+        story.talks.iter().filter(to_bob).map(|request| &request.say).collect::<Vec<_>>(),
+        [&Request::Bye]
+    );
+    story.ends(5002, &SendResult::Failed(SendError::Refused));
+    while !story.talks.is_empty() {
+        story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    }
+    story.later(seconds(1));
+    assert!(story.told().contains(&Event::Settled(leave)));
 }
 
 #[test]
