@@ -230,9 +230,11 @@ impl State {
             Some(Ok(id)) if is_here => id,
             _ => asked_for,
         };
-        // A peer that dialed us may still refuse us after our hello, unless it takes messages.
+        // A peer that dialed us may still refuse us after our hello, unless it takes messages. The
+        // answer to a check of its address does not say whether it accepts us.
+        let is_check = purpose == Purpose::Greet && asked_for.public_key().is_some();
         if end == RequestEnd::Answered
-            && (met.is_some() || matches!(purpose, Purpose::Batch(_) | Purpose::Probe(_)))
+            && (met.is_some() && !is_check || matches!(purpose, Purpose::Batch(_) | Purpose::Probe(_)))
             && let Some(who) = self.peers.accepted_us(peer_id)
         {
             self.tell(Event::AcceptsAgain(who));
@@ -257,7 +259,7 @@ impl State {
         if let (Some(Err(_)), Some(at)) = (welcome, reached) {
             self.peers.has_refused_key(at, now);
         }
-        let is_check = purpose == Purpose::Greet && self.peers.has_session(asked_for);
+        let is_check = is_check && self.peers.has_session(asked_for);
         if is_check {
             self.peers.was_dialed(asked_for, was_met);
         }

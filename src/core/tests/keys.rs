@@ -478,3 +478,21 @@ fn refusal_is_told_once_when_its_peer_dials_us() {
     story.talked(None, RequestEnd::Bye(ByeReason::NotDecided));
     assert_eq!(story.told().iter().filter(|event| is_refusal(event)).count(), 0);
 }
+
+#[test]
+fn answered_check_of_an_address_is_no_acceptance() {
+    let mut story = Story::new();
+    story.writes(5001, 1);
+    story.promises(BOBS);
+    let proves = || Some(Met { key: key(BOBS), hello: None });
+    story.talked(proves(), RequestEnd::Bye(ByeReason::NotDecided));
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    // The check of his address is answered first.
+    let check = story.talks.iter().position(|talk| talk.say == Request::Open).expect("a check");
+    story.talks.swap(0, check);
+    story.talked(proves(), RequestEnd::Answered);
+    let refused = story.talked(proves(), RequestEnd::Bye(ByeReason::NotDecided));
+    assert!(matches!(refused.say, Request::Messages(_)), "{refused:?}");
+    let is_refusal = |event: &&Event| matches!(event, Event::TurnedAway(..));
+    assert_eq!(story.told().iter().filter(is_refusal).count(), 1);
+}

@@ -410,10 +410,12 @@ impl Pool {
         let Some(dial_id @ (DialId::Key(_) | DialId::Addr(_))) = link.dial else { return };
         let (Some(addr), Some(key)) = (link.dialed, link.key) else { return };
         let Some(dial) = self.dials.get(&dial_id) else { return };
-        let Some(first) = dial.requests.front() else { return };
-        let (job, source, local) = (Some(first.request.job), link.source, link.local);
-        // Whether it is welcome makes no difference.
-        let _ = handler.session_up(Opened { key, hello: None, dialed: Some(addr), source, local, job });
+        let (source, local) = (link.source, link.local);
+        // Each request learns whom it has met.
+        for job in dial.requests.iter().map(|pending| Some(pending.request.job)) {
+            // Whether it is welcome makes no difference.
+            let _ = handler.session_up(Opened { key, hello: None, dialed: Some(addr), source, local, job });
+        }
     }
 
     fn take(&mut self, id: LinkId, record: Record, now: Time, handler: &mut dyn SessionHandler) {

@@ -609,6 +609,18 @@ fn refused_peer_hears_why() {
 }
 
 #[test]
+fn each_request_of_a_dial_learns_the_key_that_refuses() {
+    let mut net = Net::of(2);
+    net.programs[1].handler.refuses = Some(ByeReason::NotDecided);
+    net.request(0, 1, 1, Request::Open);
+    net.request(0, 2, 1, messages([1]));
+    net.settle();
+    let told = net.told(0);
+    let ended = |job| Told::Ended(JobId(job), 0, RequestEnd::Bye(ByeReason::NotDecided));
+    assert_eq!(told, [Told::Up(key(2)), Told::Up(key(2)), ended(1), ended(2)]);
+}
+
+#[test]
 fn dial_to_a_key_goes_on_when_its_own_is_refused() {
     let mut net = Net::of(2);
     net.programs[0].handler.refuses = Some(ByeReason::NotDecided);
