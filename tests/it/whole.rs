@@ -10,6 +10,7 @@ mod descriptors;
 mod killed;
 mod log;
 mod long;
+mod many;
 mod stopped;
 
 use std::sync::atomic::{AtomicBool, Ordering};
