@@ -127,7 +127,7 @@ impl State {
                 self.trust.give_addr(key, addr);
             }
             self.proves(addr, key, now);
-        } else if is_awaited || self.peers.legacy_at(addr).is_some() {
+        } else if is_awaited || is_configured || self.peers.legacy_at(addr).is_some() {
             self.check_claim(key, addr);
         }
         Some(id)

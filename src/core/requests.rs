@@ -63,8 +63,8 @@ impl State {
         job
     }
 
-    /// Handles a peer that claims to listen at an address with messages waiting. Dials it there; it
-    /// gets them only if it proves its key.
+    /// Handles a peer that claims to listen at an address that has a row or messages of its own.
+    /// Dials it there: both are the peer's only if it proves its key.
     pub(super) fn check_claim(&mut self, key: PublicKey, addr: PeerAddr) {
         let is_asked =
             |job: &Job| job.dialed == Some(addr) && job.expect == Some(key) && job.purpose == Purpose::Greet;
@@ -111,6 +111,12 @@ impl State {
     /// Probes a peer now.
     pub(super) fn probe(&mut self, peer_id: Recipient, probe: Probe, deadline: Option<Time>) {
         let Some(start) = self.peers.probe_begins(peer_id) else { return };
+        if let Recipient::Address(addr) = peer_id
+            && let Some(key) = self.peers.key_online_at(addr)
+        {
+            // An earlier check of the claim may have failed because a machine was busy.
+            self.check_claim(key, addr);
+        }
         let ProbeStart { wants_ping, has_left, prefix } = start;
         let purpose = Purpose::Probe(probe);
         // A hello would undo a goodbye. Whether a program listens there is all that matters.

@@ -496,3 +496,23 @@ fn answered_check_of_an_address_is_no_acceptance() {
     let is_refusal = |event: &&Event| matches!(event, Event::TurnedAway(..));
     assert_eq!(story.told().iter().filter(is_refusal).count(), 1);
 }
+
+#[test]
+fn configured_address_is_checked_until_its_key_proves_itself() {
+    let mut story = Story::with(alice()).with_static(&[5001]);
+    story.ends(5001, &SendResult::Failed(SendError::Refused));
+    // He starts later, and his machine is too busy to answer in time.
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    assert_eq!(story.talked(None, RequestEnd::NoSession).expect, Some(key(BOBS)));
+    while story.talks.is_empty() {
+        story.under_way.clear();
+        story.later(seconds(1));
+        assert!(story.now < Time::at(seconds(120)), "the claim is not checked again");
+    }
+    story.talked(Some(Met { key: key(BOBS), hello: None }), RequestEnd::Answered);
+    let rows = story.state.rows(story.now);
+    assert_eq!(
+        rows.iter().map(|row| (row.id, row.origin)).collect::<Vec<_>>(),
+        [(key(BOBS).into(), PeerOrigin::Static)]
+    );
+}

@@ -881,7 +881,11 @@ impl Pool {
         }
         let requests: Vec<Pending> = pings.into_iter().chain(queue).collect();
         let (bye, addr) = match end {
-            End::Ours(_) => (Some(ByeReason::Idle), None),
+            End::Ours(_) => {
+                // Whether the peer is still there is not known from now on.
+                handler.session_down(key, Some(ByeReason::Idle));
+                (Some(ByeReason::Idle), None)
+            }
             End::Theirs(bye, addr) => {
                 handler.session_down(key, bye);
                 (bye, addr)
@@ -1152,7 +1156,7 @@ fn introduction(hello: &Hello) -> Introduction {
 /// How a session ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum End {
-    /// We have ended it for this reason, and the handler knows.
+    /// We have ended it for this reason.
     Ours(ByeReason),
     /// The peer has, for this reason, or it broke.
     Theirs(Option<ByeReason>, Option<PeerAddr>),

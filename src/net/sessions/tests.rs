@@ -638,6 +638,17 @@ fn dial_to_a_key_goes_on_when_its_own_is_refused() {
 }
 
 #[test]
+fn handler_hears_that_our_bye_ended_the_session() {
+    let mut net = Net::of(2);
+    net.request(0, 1, 1, Request::Open);
+    net.request(0, 2, 1, Request::Bye);
+    net.settle();
+    let told = net.told(0);
+    assert_eq!(told.last(), Some(&Told::Down(Some(ByeReason::Idle))), "{told:?}");
+    assert_eq!(net.told(1).last(), Some(&Told::Down(Some(ByeReason::Leaves))));
+}
+
+#[test]
 fn nothing_is_sent_behind_a_bye() {
     let mut net = Net::of(2);
     net.programs[1].handler.keeps_receipts = true;
