@@ -32,10 +32,6 @@ pub(super) struct Announcement {
 }
 
 impl Announcement {
-    pub(super) fn is_told(&self) -> bool {
-        self.is_told
-    }
-
     /// The user reads something of the peer, so they know that it is online.
     pub(super) fn tell(&mut self) {
         self.is_told = true;

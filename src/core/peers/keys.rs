@@ -61,7 +61,7 @@ impl Peers {
         let at_addr = Recipient::Address(addr);
         let is_this = is_dialed || is_free && self.is_only_claimed(at_addr);
         let took_address = is_this && self.rekey(at_addr, id);
-        let is_new = !took_address && !self.knows(id) && !self.set_aside.contains_key(&id);
+        let is_new = !self.knows(id) && !self.set_aside.contains_key(&id);
         if !self.add(id, addr, origin, now) {
             return None;
         }
@@ -85,10 +85,11 @@ impl Peers {
 
     /// A new key claims an address whose row the user was not told of: most likely both are one
     /// peer, which is about to be dialed there. The row of the key, which is announced, gets the
-    /// number of the address now, so that it keeps its number when it proves itself there.
+    /// number of the address now, so that it keeps its number when it proves itself there. A number
+    /// that the user has read keeps its meaning until then.
     fn give_number(&mut self, at_addr: Recipient, id: Recipient) {
-        let is_unknown = |peer: &&Peer| peer.origin == PeerOrigin::Heard && !peer.announcement.is_told();
-        let Some(given) = self.peer(at_addr).filter(is_unknown).map(|peer| peer.number) else { return };
+        let is_untold = |peer: &&Peer| peer.origin == PeerOrigin::Heard && self.is_unannounced(peer.id);
+        let Some(given) = self.peer(at_addr).filter(is_untold).map(|peer| peer.number) else { return };
         let Some(fresh) = self.update(id, |peer| std::mem::replace(&mut peer.number, given)) else { return };
         self.update(at_addr, |peer| peer.number = fresh);
     }

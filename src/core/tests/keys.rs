@@ -350,6 +350,20 @@ fn number_given_when_peer_comes_stays_when_it_is_dialed() {
 }
 
 #[test]
+fn announced_address_keeps_its_number_when_a_key_claims_it() {
+    let mut story = Story::new();
+    story.gets(5001, Body::Connect);
+    story.promises(BOBS);
+    story.later(seconds(1));
+    let came = |event: &Event| matches!(event, Event::Came(who) if who.id == at(5001).into());
+    assert!(story.told().iter().any(came));
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    let bob = Recipient::from(key(BOBS));
+    let number = story.state.rows(story.now).iter().find(|row| row.id == bob).map(|row| row.number);
+    assert_eq!(number, Some(2), "number 1 is that of the address until the key proves itself there");
+}
+
+#[test]
 fn known_key_at_new_address_keeps_its_row() {
     let mut story = Story::new();
     story.knows_bob(5001);
