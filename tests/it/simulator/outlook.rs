@@ -1,6 +1,6 @@
 //! What has to hold when all has calmed down.
 
-use p2p_chat::core::{PeerOrigin, PresenceStatus, UnderWay};
+use p2p_chat::core::{OfflineReason, PeerOrigin, PresenceStatus, UnderWay};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::PeerProtocol;
 
@@ -54,6 +54,9 @@ impl World {
                     Some(_) if has_parted || (expected.is_none() && ours.parted.contains(&addr)) => {
                         row.state == PresenceStatus::Unreachable
                     }
+                    // A key took the place of this legacy peer, and it has not spoken since. An empty
+                    // connection does not bring it back.
+                    Some(_) if row.why == Some(OfflineReason::Replaced) => false,
                     Some(_) if row.origin == PeerOrigin::Static => row.state != PresenceStatus::Connected,
                     // Who never answered there is a mere claim, which is not followed.
                     Some(_) if ours.answered.contains(&addr) => {
