@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 14] = [
     &["exit", "logging"],
     &["cli"],
     &["ui"],
-    &["node"],
+    &["runtime"],
     &["net"],
     &["profile"],
     &["store", "data"],

@@ -1,4 +1,4 @@
-//! The disk of somebody who has a key, and who writes to it as src/node/store_writer.rs does, without a thread: all that waits is applied in one
+//! The disk of somebody who has a key, and who writes to it as src/runtime/store_writer.rs does, without a thread: all that waits is applied in one
 //! go, some time later, and some time after that the rules are told. A kill loses what is not applied, and the rules what they were not told.
 
 use std::collections::VecDeque;
@@ -16,7 +16,7 @@ use super::ours::Cause;
 use super::peer::Pid;
 use super::world::{Event, World};
 
-/// What is written in one go at most, and what may wait for it in a world of this size; the first is that of src/node/store_writer.rs, which nobody
+/// What is written in one go at most, and what may wait for it in a world of this size; the first is that of src/runtime/store_writer.rs, which nobody
 /// outside can name.
 const MAX_BATCH: usize = 512;
 const MAX_WAITING: usize = 4_096;
@@ -168,7 +168,7 @@ impl World {
         let batch: Vec<Job> = disk.queue.drain(..count).collect();
         let writes: Vec<StoreOp> = batch.iter().map(write_of).collect();
         let results: Vec<Result<StoreResult, StoreError>> = if is_full || one_by_one {
-            // Not in one go; one by one, as src/node/store_writer.rs tries it then, some can be written.
+            // Not in one go; one by one, as src/runtime/store_writer.rs tries it then, some can be written.
             let fails: Vec<bool> = writes.iter().map(|_| is_full || self.random.in_thousand(500)).collect();
             self.count("disk: failed");
             let disk = self.disk_mut(pid);

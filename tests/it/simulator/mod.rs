@@ -1,7 +1,7 @@
 //! Whole networks of peers on a virtual clock, without a socket or a thread: real rules (`state`) and real bytes (`wire`)
 //! between hundreds of programs, ours and those of old, that come, leave, crash, are stopped, cut off and restarted.
 //!
-//! What is the network's and the runtime's part is played by `world` and `dialer` as `node` and `net` do it. At every
+//! What is the network's and the runtime's part is played by `world` and `dialer` as `runtime` and `net` do it. At every
 //! step it is checked that what always has to hold does (`checks`), and that what is told is true (`truth`). A run is made from one number, its seed, and nothing
 //! else: whatever fails names the seed, and the same seed does the same again.
 //!

@@ -1,4 +1,4 @@
-//! A peer of ours, driven as `node` drives it, and held to the rules at every step.
+//! A peer of ours, driven as `runtime` drives it, and held to the rules at every step.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a new life has from those before it: src/node.rs reads what waits, src/app/past.rs shows what was not shown for certain.
+//! What a new life has from those before it: src/runtime.rs reads what waits, src/app/past.rs shows what was not shown for certain.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ impl World {
         Kept { store: in_memory().expect("a store"), durable, expire, ledger: Ledger::default() }
     }
 
-    /// `waiting_in` of src/node.rs, and `catch_up` of src/app/past.rs.
+    /// `waiting_in` of src/runtime.rs, and `catch_up` of src/app/past.rs.
     pub(super) fn restores(&mut self, pid: Pid) {
         let clock = self.clock();
         let disk = self.disk_mut(pid);

@@ -1,4 +1,4 @@
-//! The sessions of one process: the real `Pool`, connected to the rules as src/node/sessions.rs does it, without a
+//! The sessions of one process: the real `Pool`, connected to the rules as src/runtime/sessions.rs does it, without a
 //! thread and without a socket.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -23,7 +23,7 @@ use super::world::{Event, World};
 /// When messages are offered again for which the mailbox had no room, as src/net/sessions/event_loop.rs does it.
 const RESUMED_AFTER: Duration = Duration::from_millis(20);
 
-/// What a peer is told about a full disk, in seconds, as src/node/sessions.rs says it.
+/// What a peer is told about a full disk, in seconds, as src/runtime/sessions.rs says it.
 const RETRY_AFTER: u32 = 30;
 
 /// Turns of the pool in one second at most: fifty while messages wait for room, and a few for each address.

@@ -21,7 +21,7 @@ const SEEDS: u64 = 20;
 /// The end of a connection shows within this time.
 const END_SHOWS: Duration = Duration::from_secs(2);
 
-/// How often a program looks whether its machine has other addresses (src/node/shared.rs).
+/// How often a program looks whether its machine has other addresses (src/runtime/shared.rs).
 const NETWORK_INTERVAL: Duration = Duration::from_secs(60);
 
 const ALICE: usize = 1;
