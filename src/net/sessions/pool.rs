@@ -10,7 +10,7 @@ use super::link::{Challenge, Link, Phase};
 use super::{
     LinkId, LinkOutput, MAX_OPENING, MAX_OPENING_OF_PREFIX, MAX_SESSIONS, MAX_STRANGER_SESSIONS,
     MAX_STRANGERS_OF_PREFIX, OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, PROBE_WITHIN, SILENCE, SIMULTANEOUS,
-    SessionHandler, WINDOW_BYTES,
+    SessionCommand, SessionHandler, WINDOW_BYTES,
 };
 use crate::core::{JobId, RequestEnded, SessionRequest, Time};
 use crate::model::address::{PeerAddr, Source};
@@ -83,6 +83,19 @@ impl Pool {
     }
 
     // ---- requests -------------------------------------------------------------------------------
+
+    /// Carries out a command.
+    pub fn command(&mut self, command: SessionCommand, now: Time, handler: &mut dyn SessionHandler) {
+        match command {
+            SessionCommand::Request(request) => self.request(request, now, handler),
+            SessionCommand::Stored { link, receipts, others, retry_after } => {
+                self.stored(link, &receipts, &others, retry_after);
+            }
+            SessionCommand::Part(key, reason) => self.part(key, reason, now, handler),
+            SessionCommand::Rename(name) => self.rename(&name),
+            SessionCommand::Readdress { addrs, ips } => self.readdress(&addrs, &ips, now, handler),
+        }
+    }
 
     /// Takes a request of the core.
     pub fn request(&mut self, request: SessionRequest, now: Time, handler: &mut dyn SessionHandler) {

@@ -1,11 +1,12 @@
-//! The thread that writes to the store in batches, and tells `state` what became of each write.
+//! The thread that writes to the store in batches, and tells the machine what became of each write.
 
 use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::super::ports::{QueuedWrite, ReportTo};
 use super::super::shared::Shared;
-use super::{QueuedWrite, ReportTo, StoreWriter, WriterQueue, clock};
+use super::{StoreWriter, WriterQueue, clock, one};
 use crate::model::stored::{Selection, StoreOp, StoreResult};
 use crate::store::{Store, StoreError};
 
@@ -116,7 +117,7 @@ impl Work {
     /// succeed holds up no other.
     fn write(&mut self, batch: Vec<QueuedWrite>) {
         let (writes, reports): (Vec<StoreOp>, Vec<ReportTo>) =
-            batch.into_iter().map(|QueuedWrite { write, report_to }| (write, report_to)).unzip();
+            batch.into_iter().map(|QueuedWrite { op, report_to }| (op, report_to)).unzip();
         self.tidies = false;
         let clock = clock();
         let results: Vec<Result<StoreResult, StoreError>> = match self.apply(&writes, clock) {
@@ -130,8 +131,10 @@ impl Work {
             }
         };
         let Some(shared) = self.shared.upgrade() else { return };
-        for ((report_to, write), result) in reports.into_iter().zip(writes).zip(results) {
-            shared.wrote(report_to, write, result);
+        for ((report_to, op), result) in reports.into_iter().zip(writes).zip(results) {
+            if result.is_err() || !matches!(report_to, ReportTo::CoreOnError) {
+                shared.step(|step| step.wrote(QueuedWrite { op, report_to }, result));
+            }
         }
     }
 
@@ -162,9 +165,4 @@ impl Work {
             Err(error) => log::warn!("old messages could not be forgotten: {error}"),
         }
     }
-}
-
-/// The result of a single write.
-fn one(result: Result<Vec<StoreResult>, StoreError>) -> Result<StoreResult, StoreError> {
-    result.map(|mut written| written.pop().unwrap_or(StoreResult::Done))
 }
