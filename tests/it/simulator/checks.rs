@@ -155,19 +155,20 @@ impl World {
         if is_look(message) {
             self.check_look(pid, to, cause);
         }
-        let is_asked_for_text = self.has_asked_for_text(pid, to);
+        let waiting = self.asking_for_text(pid, to);
         let ours = self.ours_mut(pid);
         let what = match (cause, message) {
             (Cause::Received, Outgoing::ConnectAck) if !ours.is_asked => {
                 Some("answers no `connect`".to_owned())
             }
             (Cause::Received, Outgoing::ConnectAck) | (_, Outgoing::Exit) => None,
-            // Somebody is there for whom a text waits, and is asked how they are spoken to.
-            (Cause::Received, Outgoing::Connect) if is_asked_for_text => {
-                let before = ours.asked_for_text.insert(to, now);
-                before
-                    .filter(|before| now < *before + ASKED_AGAIN)
-                    .map(|before| format!("follows one of {:?} before", now - before))
+            // Messages wait until it is known how the peer at this address is written to. Those for
+            // a legacy peer and for its address are asked for separately.
+            (Cause::Received, Outgoing::Connect) if waiting > 0 => {
+                let asked = ours.asked_for_text.entry(to).or_default();
+                asked.retain(|before| now < *before + ASKED_AGAIN);
+                asked.push(now);
+                (asked.len() > waiting).then(|| format!("follows {:?} before", now - asked[0]))
             }
             (Cause::Received, _) => Some("is sent because of what came".to_owned()),
             (
@@ -180,7 +181,7 @@ impl World {
                     looks.pop_front();
                 }
                 // Whoever a text waits for is asked as often again.
-                let most = if is_asked_for_text { 2 * LOOKS } else { LOOKS };
+                let most = if waiting > 0 { 2 * LOOKS } else { LOOKS };
                 (looks.len() > most).then(|| format!("is look {} within {LOOKS_WITHIN:?}", looks.len()))
             }
             _ => None,
@@ -222,12 +223,14 @@ impl World {
         }
     }
 
-    /// Whether a message waits until it is known how the peer at `to` is written to.
-    fn has_asked_for_text(&self, pid: Pid, to: PeerAddr) -> bool {
+    /// The number of recipients dialed at `to` whose messages wait until it is known how they are
+    /// written to.
+    fn asking_for_text(&self, pid: Pid, to: PeerAddr) -> usize {
         let ours = self.ours(pid);
-        let is_at = |id: Recipient| id.public_key().is_none() && ours.state.dialed_at(id) == Some(to);
+        let is_at = |id: &Recipient| id.public_key().is_none() && ours.state.dialed_at(*id) == Some(to);
         let waiting = ours.state.waiting(ours.time(self.now));
-        waiting.iter().any(|text| text.in_flight && is_at(text.to))
+        let in_flight = waiting.iter().filter(|text| text.in_flight).map(|text| text.to);
+        in_flight.filter(is_at).collect::<BTreeSet<_>>().len()
     }
 
     /// Somebody is about to be looked for. If it is a static peer that is gone, that is not too late, however often it
@@ -235,7 +238,7 @@ impl World {
     fn check_look(&mut self, pid: Pid, to: PeerAddr, cause: Cause) {
         let now = self.now;
         // Whom the user has sent away is left alone until there is a text for them.
-        let is_for_text = self.has_asked_for_text(pid, to);
+        let is_for_text = self.asking_for_text(pid, to) > 0;
         let ours = self.ours_mut(pid);
         let Some(missed) = ours.missed.remove(&to).filter(|_| !is_for_text) else { return };
         let due = missed.max(ours.held_up) + LONGEST_BACKOFF + LATE;

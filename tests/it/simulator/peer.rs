@@ -84,7 +84,7 @@ pub(super) struct Ours {
     pub(super) is_asked: bool,
     pub(super) asked_us: BTreeMap<PeerAddr, usize>,
     /// When each peer was last asked how it is spoken to, for a text that waits.
-    pub(super) asked_for_text: BTreeMap<PeerAddr, Duration>,
+    pub(super) asked_for_text: BTreeMap<PeerAddr, Vec<Duration>>,
     /// When each peer was last looked for without the user's having asked.
     pub(super) looks: BTreeMap<PeerAddr, VecDeque<Duration>>,
     /// When the last look for a peer ended in vain, unless something was seen or begun since.
