@@ -30,9 +30,6 @@ const WAKER: Token = Token(usize::MAX);
 /// Events taken at once; what is left comes with the next poll.
 const MAX_EVENTS: usize = 1024;
 
-/// How long the loop waits before it offers messages again for which the handler had no room.
-const RETRY_AFTER: Duration = Duration::from_millis(20);
-
 /// Something for the thread to do.
 enum Command {
     Pool(SessionCommand),
@@ -189,9 +186,6 @@ impl EventLoop {
             commands.into_iter().for_each(|command| self.command(command));
             self.serve_ready();
             let now = self.now();
-            if self.pool.is_held() {
-                self.pool.resume(&mut *self.handler);
-            }
             self.pool.tick(now, &mut *self.handler);
             self.drop_late();
             self.apply();
@@ -215,8 +209,7 @@ impl EventLoop {
         // A millisecond more than the difference: what was due is then past.
         let due = self.pool.next_wake();
         let due = due.map(|due| due.since(self.now()) + Duration::from_millis(1));
-        let held = self.pool.is_held().then_some(RETRY_AFTER);
-        [finish, due, held].into_iter().flatten().min()
+        [finish, due].into_iter().flatten().min()
     }
 
     fn command(&mut self, command: Command) {

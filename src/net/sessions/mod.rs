@@ -80,6 +80,9 @@ pub const MAX_OPENING_OF_PREFIX: usize = 16;
 /// Bytes of messages without a receipt that we let a peer have in flight.
 pub const WINDOW_BYTES: u32 = 256 * 1024;
 
+/// How long messages wait before they are offered again to a handler that had no room for them.
+pub const OFFER_AGAIN_AFTER: Duration = Duration::from_millis(20);
+
 /// A connection, dialed or accepted.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LinkId(pub u64);
