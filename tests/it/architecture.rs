@@ -113,6 +113,9 @@ fn pure_modules_do_no_io() {
         "SystemRandom",
     ];
     let pure = [
+        "runtime/machine.rs",
+        "runtime/ports.rs",
+        "runtime/step.rs",
         "ui/attention.rs",
         "ui/commands.rs",
         "ui/complete.rs",
