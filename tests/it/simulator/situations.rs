@@ -217,6 +217,28 @@ fn long_message_crosses_a_thin_link_once() {
 }
 
 #[test]
+fn long_messages_cross_in_one_session_at_once() {
+    const LENGTH: usize = 16_000;
+    // Some more than one direction takes for one of them.
+    const ARRIVES_WITHIN: Duration = Duration::from_secs(6);
+    play(&Plan { bytes_per_second: 4_000, ..quick() }, |mut world| {
+        let bob = starts(&mut world, BOB, BOB, &[]);
+        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
+        until(&mut world, seconds(10), |world| are_connected(world, alice, bob));
+        let messages = [(alice, BOB), (bob, ALICE)].map(|(pid, to)| {
+            let long = world.new_token(pid) + &"x".repeat(LENGTH);
+            let target = Target::These(vec![Recipient::key(key_of_person(to))]);
+            (world.says_this(pid, target, &long), to)
+        });
+        until(&mut world, ARRIVES_WITHIN, |world| {
+            messages.iter().all(|(message, at)| has_arrived(world, *message, *at))
+        });
+        assert!(are_connected(&world, alice, bob));
+        assert_eq!(count(&world, "session: ended"), 0, "{:?}", world.counts);
+    });
+}
+
+#[test]
 fn session_follows_a_change_of_address() {
     play(&quick(), |mut world| {
         let bob = starts(&mut world, BOB, BOB, &[]);
