@@ -346,3 +346,6 @@ fn rows(result: Result<StoreResult, StoreError>) -> Result<Vec<Option<RowId>>, S
         _ => Err(StoreError::Other("the store gave no answer".into())),
     }
 }
+
+#[cfg(test)]
+mod tests;

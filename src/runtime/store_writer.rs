@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::ports::{Put, QueuedWrite, StoreQueue};
+use super::ports::{Put, QueuedWrite, ReportTo, StoreQueue};
 use crate::model::stored::{StoreOp, StoreResult};
 use crate::store::{Store, StoreError};
 pub(super) use thread::start;
@@ -169,6 +169,28 @@ impl StoreQueue for StoreWriter {
     }
 }
 
+/// Writes a batch in one go; if that fails, one by one, so that one write that cannot succeed holds up
+/// no other. `apply` writes all or none.
+pub fn write_batch(
+    batch: Vec<QueuedWrite>,
+    mut apply: impl FnMut(&[StoreOp]) -> Result<Vec<StoreResult>, StoreError>,
+) -> Vec<(QueuedWrite, Result<StoreResult, StoreError>)> {
+    let (ops, reports): (Vec<StoreOp>, Vec<ReportTo>) =
+        batch.into_iter().map(|QueuedWrite { op, report_to }| (op, report_to)).unzip();
+    let results: Vec<Result<StoreResult, StoreError>> = match apply(&ops) {
+        Ok(written) => written.into_iter().map(Ok).collect(),
+        // Each would wait as long again.
+        Err(error @ StoreError::Busy) => ops.iter().map(|_| Err(error.clone())).collect(),
+        Err(error) if ops.len() == 1 => vec![Err(error)],
+        Err(error) => {
+            log::warn!("a batch of {} could not be written: {error}", ops.len());
+            ops.chunks(1).map(|op| one(apply(op))).collect()
+        }
+    };
+    let writes = ops.into_iter().zip(reports).map(|(op, report_to)| QueuedWrite { op, report_to });
+    writes.zip(results).collect()
+}
+
 /// The result of a single write.
 fn one(result: Result<Vec<StoreResult>, StoreError>) -> Result<StoreResult, StoreError> {
     result.map(|mut written| written.pop().unwrap_or(StoreResult::Done))
@@ -176,7 +198,6 @@ fn one(result: Result<Vec<StoreResult>, StoreError>) -> Result<StoreResult, Stor
 
 #[cfg(test)]
 mod tests {
-    use super::super::ports::ReportTo;
     use super::*;
     use crate::model::address::Source;
     use crate::model::key::{KEY_BYTES, PublicKey};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::super::ports::{QueuedWrite, ReportTo};
 use super::super::shared::Shared;
-use super::{StoreWriter, WriterQueue, clock, one};
+use super::{StoreWriter, WriterQueue, clock, write_batch};
 use crate::model::stored::{Selection, StoreOp, StoreResult};
 use crate::store::{Store, StoreError};
 
@@ -113,27 +113,15 @@ impl Work {
         }
     }
 
-    /// Writes a batch in one transaction; if that fails, one by one, so that one write that cannot
-    /// succeed holds up no other.
+    /// Writes a batch and passes the results on.
     fn write(&mut self, batch: Vec<QueuedWrite>) {
-        let (writes, reports): (Vec<StoreOp>, Vec<ReportTo>) =
-            batch.into_iter().map(|QueuedWrite { op, report_to }| (op, report_to)).unzip();
         self.tidies = false;
         let clock = clock();
-        let results: Vec<Result<StoreResult, StoreError>> = match self.apply(&writes, clock) {
-            Ok(written) => written.into_iter().map(Ok).collect(),
-            // Each would wait as long again.
-            Err(error @ StoreError::Busy) => writes.iter().map(|_| Err(error.clone())).collect(),
-            Err(error) if writes.len() == 1 => vec![Err(error)],
-            Err(error) => {
-                log::warn!("a batch of {} could not be written: {error}", writes.len());
-                writes.chunks(1).map(|write| one(self.store.apply(write, clock))).collect()
-            }
-        };
+        let results = write_batch(batch, |ops| self.apply(ops, clock));
         let Some(shared) = self.shared.upgrade() else { return };
-        for ((report_to, op), result) in reports.into_iter().zip(writes).zip(results) {
-            if result.is_err() || !matches!(report_to, ReportTo::CoreOnError) {
-                shared.step(|step| step.wrote(QueuedWrite { op, report_to }, result));
+        for (write, result) in results {
+            if result.is_err() || !matches!(write.report_to, ReportTo::CoreOnError) {
+                shared.step(|step| step.wrote(write, result));
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use p2p_chat::model::stored::{RowId, StoreOp, StoreResult};
-use p2p_chat::runtime::QueuedWrite;
+use p2p_chat::runtime::{QueuedWrite, write_batch};
 use p2p_chat::store::{Sqlite, Store, StoreError};
 use parking_lot::Mutex;
 
@@ -139,28 +139,26 @@ impl World {
         let is_full = disk.full_until > now;
         let count = disk.queue.len().min(most);
         let batch: Vec<QueuedWrite> = disk.queue.drain(..count).collect();
-        let writes: Vec<StoreOp> = batch.iter().map(|write| write.op.clone()).collect();
-        let results: Vec<Result<StoreResult, StoreError>> = if is_full || one_by_one {
-            // Not in one go; one by one, as src/runtime/store_writer.rs tries it then, some can be written.
-            let fails: Vec<bool> = writes.iter().map(|_| is_full || self.random.in_thousand(500)).collect();
+        let is_bad = is_full || one_by_one;
+        // Not in one go; one by one, some can be written.
+        let fails = |_: &QueuedWrite| is_bad && (is_full || self.random.in_thousand(500));
+        let mut fails: VecDeque<bool> = batch.iter().map(fails).collect();
+        if is_bad {
             self.count("disk: failed");
-            let disk = self.disk_mut(pid);
-            let one = |(write, fails): (&StoreOp, bool)| {
-                if fails {
-                    disk.kept.ledger.failed(write);
-                    return Err(StoreError::Full);
-                }
-                disk.apply(std::slice::from_ref(write), clock).map(|mut written| written.remove(0))
-            };
-            writes.iter().zip(fails).map(one).collect()
-        } else {
-            let written = disk.apply(&writes, clock).expect("memory takes everything");
-            written.into_iter().map(Ok).collect()
-        };
+        }
+        let disk = self.disk_mut(pid);
+        let applied = write_batch(batch, |ops| match ops {
+            [op] if fails.pop_front() == Some(true) => {
+                disk.kept.ledger.failed(op);
+                Err(StoreError::Full)
+            }
+            [_, _, ..] if is_bad => Err(StoreError::Full),
+            _ => Ok(disk.apply(ops, clock).expect("memory takes everything")),
+        });
+        disk.applied = applied;
         if count > 1 {
             self.count("disk: several at once");
         }
-        self.disk_mut(pid).applied = batch.into_iter().zip(results).collect();
     }
 
     /// The rules are told what was applied.
