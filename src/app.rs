@@ -43,9 +43,9 @@ use crate::model::name::Name;
 use crate::model::peer_id::Recipient;
 use crate::model::stored::RowId;
 use crate::net;
-use crate::node::Node;
 use crate::profile;
 use crate::profile::KeyStorage;
+use crate::runtime::Node;
 use crate::store::Store;
 use crate::ui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Screen};
 

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::cli::Misused;
-use crate::node::StartError;
 use crate::profile::ProfileError;
+use crate::runtime::StartError;
 
 /// Something kept the program from starting or from going on that has no status of its own.
 pub const FAILURE: u8 = 1;

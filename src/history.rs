@@ -1,7 +1,7 @@
 //! What was said, from the command line: `p2p-chat history` reads it, searches in it, exports it and forgets it, whether or not the
 //! program is running. It makes nothing where nothing is kept.
 //!
-//! Messages go to standard output and remarks to standard error. Out of scope: how and when they are written down (`store`, `node`).
+//! Messages go to standard output and remarks to standard error. Out of scope: how and when they are written down (`store`, `runtime`).
 
 mod age;
 mod calendar;

@@ -7,8 +7,8 @@
 //!   from what. Neither has a clock, a thread, a socket or a terminal.
 //! - [`net`] is the rim towards the network: accepting and dialing, with bounded threads. [`ui`] is the rim towards the
 //!   person: the menu, the edited line, the words, the screen.
-//! - [`node`] owns the one lock around the chat and performs what it wants; [`app`] ties node and ui with one loop over
-//!   one queue, the [`mailbox`].
+//! - [`runtime`] owns the one lock around the core and carries out its outputs; [`app`] connects
+//!   runtime and ui with one loop over one queue, the [`mailbox`].
 //! - [`model`] is the vocabulary; [`cli`], [`settings`], [`config`] and [`logging`] are the way in,
 //!   [`exit`] the way out; [`data`] and [`profile`] are what is kept, with [`store`], which has what was said; [`manual`] and [`history`] are what is
 //!   printed instead of chatting.
@@ -35,9 +35,10 @@ pub mod mailbox;
 pub mod manual;
 pub mod model;
 pub mod net;
-pub mod node;
+
 pub mod profile;
 pub mod protocol;
+pub mod runtime;
 pub mod settings;
 pub mod store;
 pub mod ui;

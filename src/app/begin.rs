@@ -14,11 +14,11 @@ use crate::cli::{Cli, Misused};
 use crate::core::StaticPeer;
 use crate::history::Keep;
 use crate::model::name::Name;
-use crate::node::{Bound, Keeping, Node, NodeConfig, StartError};
 use crate::profile::contacts::Contacts;
 use crate::profile::{
     self, AddressBook, BookSource, Identity, KeyStorage, ListeningPort, Profiles, TypedLines,
 };
+use crate::runtime::{Bound, Keeping, Node, NodeConfig, StartError};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory, open_or_set_aside};
 use crate::ui;
 

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::model::name::Name;
 use crate::net;
-use crate::node::Node;
 use crate::profile::KeyStorage;
+use crate::runtime::Node;
 use crate::ui::Menu;
 
 /// Addresses of this machine that are shown, at most: virtual networks can add many.

@@ -5,7 +5,7 @@ use crate::core::{Pin, Target};
 use crate::model::peer_id::Recipient;
 use crate::model::stored::{Query, RowId, Selection, StoredMessage};
 use crate::net;
-use crate::node::Node;
+use crate::runtime::Node;
 use crate::store::StoreError;
 use crate::ui::{Chosen, HistoryOf, Ink, Line, Past, People, quoted};
 

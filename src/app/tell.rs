@@ -6,7 +6,7 @@ use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, Rejec
 use crate::model::message::{SendError, SendResult};
 use crate::model::name::{PeerName, folded};
 use crate::model::peer_id::Recipient;
-use crate::node::Node;
+use crate::runtime::Node;
 use crate::ui::{self, Chosen, Ink, Line, PeerList, Renamed, Standing, Status, Voice};
 
 /// Recipients that a prompt names, at most.

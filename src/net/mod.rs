@@ -15,6 +15,7 @@ mod order;
 mod places;
 pub mod secure;
 pub mod sessions;
+mod transport;
 mod turns;
 mod waiting;
 
@@ -26,6 +27,7 @@ pub use inbound::{Delivery, InboundHandler, Reply};
 pub(crate) use listener::HANDLER;
 pub use listener::{Listener, MAX_HANDLERS};
 pub use places::{Bound, bind, is_local, machine_ips, parse_addr};
+pub use transport::{Tcp, Transport};
 pub use waiting::{MAX_WAITING, MAX_WAITING_PER_SOURCE};
 
 /// The stack of a thread that only moves a few kilobytes between a socket and the heap.

@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 14] = [
     &["exit", "logging"],
     &["cli"],
     &["ui"],
-    &["node"],
+    &["runtime"],
     &["net"],
     &["profile"],
     &["store", "data"],
@@ -113,6 +113,9 @@ fn pure_modules_do_no_io() {
         "SystemRandom",
     ];
     let pure = [
+        "runtime/machine.rs",
+        "runtime/ports.rs",
+        "runtime/step.rs",
         "ui/attention.rs",
         "ui/commands.rs",
         "ui/complete.rs",

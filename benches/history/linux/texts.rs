@@ -12,7 +12,7 @@ use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::delivery::DeliveryStatus;
 use p2p_chat::model::name::Name;
 use p2p_chat::model::session::Message;
-use p2p_chat::node::{Bound, Keeping, Node, NodeConfig};
+use p2p_chat::runtime::{Bound, Keeping, Node, NodeConfig};
 use p2p_chat::store::{Sqlite, Store, in_memory};
 use tempfile::TempDir;
 

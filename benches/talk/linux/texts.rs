@@ -15,7 +15,7 @@ use p2p_chat::model::name::PeerName;
 use p2p_chat::model::session::{ByeReason, Message, Request, RequestEnd};
 use p2p_chat::net::Listener;
 use p2p_chat::net::secure::talk::{Dialed, Turn};
-use p2p_chat::net::sessions::{LinkId, Opened, SessionHandler, Sessions, SessionsConfig};
+use p2p_chat::net::sessions::{LinkId, Opened, SessionCommand, SessionHandler, Sessions, SessionsConfig};
 use p2p_chat::protocol::session::{Hello, Record};
 
 use super::bare::{BareTls, Client};
@@ -318,13 +318,13 @@ impl Way for Whole {
             |number| Message { id: own::id(number), time: TIME, again: false, body: Arc::clone(&self.body) };
         let messages = (self.number + 1..=self.number + texts as u64).map(message).collect();
         self.number += texts as u64;
-        self.ann.request(SessionRequest {
+        self.ann.command(SessionCommand::Request(SessionRequest {
             job: JobId(self.number),
             addrs: vec![self.to],
             expect: Some(self.key),
             say: Request::Messages(messages),
             deadline: None,
-        });
+        }));
         let ended = self.ended.recv_timeout(SOON)?;
         ensure!(ended.end == RequestEnd::Answered, "{ended:?}");
         Ok(())
@@ -364,8 +364,9 @@ impl SessionHandler for Taker {
         messages: Vec<Message>,
     ) -> Result<(), Vec<Message>> {
         if let Some(sessions) = self.sessions.upgrade() {
-            let ids = messages.into_iter().map(|message| message.id).collect();
-            sessions.stored(link, ids, Vec::new(), 0);
+            let receipts = messages.into_iter().map(|message| message.id).collect();
+            let others = Vec::new();
+            sessions.command(SessionCommand::Stored { link, receipts, others, retry_after: 0 });
         }
         Ok(())
     }

@@ -12,13 +12,12 @@ use parking_lot::{Condvar, Mutex};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::conn::{Conn, ConnEvent};
-use super::{LinkId, LinkOutput, PART_WITHIN, Pool, SessionHandler};
-use crate::core::{SessionRequest, Time};
+use super::{LinkId, LinkOutput, PART_WITHIN, Pool, SessionCommand, SessionHandler};
+use crate::core::Time;
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
-use crate::model::message::{MessageId, SendError};
-use crate::model::name::PeerName;
-use crate::model::session::{ByeReason, RequestEnd};
+use crate::model::message::SendError;
+use crate::model::session::RequestEnd;
 use crate::net::dial::failure;
 use crate::net::secure::Tls;
 
@@ -31,17 +30,10 @@ const WAKER: Token = Token(usize::MAX);
 /// Events taken at once; what is left comes with the next poll.
 const MAX_EVENTS: usize = 1024;
 
-/// How long the loop waits before it offers messages again for which the handler had no room.
-const RETRY_AFTER: Duration = Duration::from_millis(20);
-
 /// Something for the thread to do.
 enum Command {
-    Request(SessionRequest),
+    Pool(SessionCommand),
     Accepted(TcpStream, Source, Vec<u8>),
-    Stored(LinkId, Vec<MessageId>, Vec<MessageId>, u32),
-    Part(PublicKey, ByeReason),
-    Rename(PeerName),
-    Readdress(Vec<SocketAddr>, Vec<IpAddr>),
     Close,
 }
 
@@ -74,7 +66,7 @@ pub struct SessionsConfig {
 }
 
 impl Sessions {
-    /// Sessions that are not served yet; what is requested waits for [`Sessions::start`].
+    /// Sessions that are not served yet; commands wait for [`Sessions::start`].
     ///
     /// # Errors
     /// If the system gives nothing to wait for events with.
@@ -117,34 +109,14 @@ impl Sessions {
         Ok(())
     }
 
-    /// Takes a request of the core. Never blocks.
-    pub fn request(&self, request: SessionRequest) {
-        self.shared.put(Command::Request(request));
+    /// Takes a command for the pool. Never blocks.
+    pub fn command(&self, command: SessionCommand) {
+        self.shared.put(Command::Pool(command));
     }
 
     /// Takes a connection that was accepted and has brought the beginning of the opening line.
     pub fn accepted(&self, stream: TcpStream, source: Source, line: Vec<u8>) {
         self.shared.put(Command::Accepted(stream, source, line));
-    }
-
-    /// Messages of a connection are stored, or are not; see [`Pool::stored`].
-    pub fn stored(&self, link: LinkId, receipts: Vec<MessageId>, others: Vec<MessageId>, retry_after: u32) {
-        self.shared.put(Command::Stored(link, receipts, others, retry_after));
-    }
-
-    /// Ends the session with a key, for this reason.
-    pub fn part(&self, key: PublicKey, reason: ByeReason) {
-        self.shared.put(Command::Part(key, reason));
-    }
-
-    /// Tells all peers what we call ourselves from now on.
-    pub fn rename(&self, name: PeerName) {
-        self.shared.put(Command::Rename(name));
-    }
-
-    /// The machine's addresses have changed; see [`Pool::readdress`].
-    pub fn readdress(&self, addrs: Vec<SocketAddr>, ips: Vec<IpAddr>) {
-        self.shared.put(Command::Readdress(addrs, ips));
     }
 
     /// Ends all sessions and the thread, and waits for that until `deadline`.
@@ -214,9 +186,6 @@ impl EventLoop {
             commands.into_iter().for_each(|command| self.command(command));
             self.serve_ready();
             let now = self.now();
-            if self.pool.is_held() {
-                self.pool.resume(&mut *self.handler);
-            }
             self.pool.tick(now, &mut *self.handler);
             self.drop_late();
             self.apply();
@@ -240,22 +209,15 @@ impl EventLoop {
         // A millisecond more than the difference: what was due is then past.
         let due = self.pool.next_wake();
         let due = due.map(|due| due.since(self.now()) + Duration::from_millis(1));
-        let held = self.pool.is_held().then_some(RETRY_AFTER);
-        [finish, due, held].into_iter().flatten().min()
+        [finish, due].into_iter().flatten().min()
     }
 
     fn command(&mut self, command: Command) {
         let now = self.now();
         let handler = &mut *self.handler;
         match command {
-            Command::Request(request) => self.pool.request(request, now, handler),
+            Command::Pool(command) => self.pool.command(command, now, handler),
             Command::Accepted(stream, source, line) => self.accept(stream, source, line),
-            Command::Stored(link, receipts, others, retry_after) => {
-                self.pool.stored(link, &receipts, &others, retry_after);
-            }
-            Command::Part(key, reason) => self.pool.part(key, reason, now, handler),
-            Command::Rename(name) => self.pool.rename(&name),
-            Command::Readdress(addrs, ips) => self.pool.readdress(&addrs, &ips, now, handler),
             Command::Close => {
                 self.is_closing = true;
                 self.pool.close(now, handler);

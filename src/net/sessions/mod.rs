@@ -18,7 +18,7 @@ mod tests;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::core::{JobId, RequestEnded};
+use crate::core::{JobId, RequestEnded, SessionRequest};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
@@ -80,9 +80,41 @@ pub const MAX_OPENING_OF_PREFIX: usize = 16;
 /// Bytes of messages without a receipt that we let a peer have in flight.
 pub const WINDOW_BYTES: u32 = 256 * 1024;
 
+/// How long messages wait before they are offered again to a handler that had no room for them.
+pub const OFFER_AGAIN_AFTER: Duration = Duration::from_millis(20);
+
 /// A connection, dialed or accepted.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LinkId(pub u64);
+
+/// Something for the pool to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SessionCommand {
+    /// Carry out a request of the core.
+    Request(SessionRequest),
+    /// Messages of a connection are stored, and others are not.
+    Stored {
+        /// The connection that they came on.
+        link: LinkId,
+        /// Those that are stored. They get receipts.
+        receipts: Vec<MessageId>,
+        /// Those that are not. The peer may send them again after a while.
+        others: Vec<MessageId>,
+        /// How long that while is, in seconds.
+        retry_after: u32,
+    },
+    /// End the session with a key, for this reason.
+    Part(PublicKey, ByeReason),
+    /// Tell all peers what we call ourselves from now on.
+    Rename(PeerName),
+    /// This machine's addresses have changed.
+    Readdress {
+        /// Where others may dial us.
+        addrs: Vec<SocketAddr>,
+        /// All IPs of this machine.
+        ips: Vec<IpAddr>,
+    },
+}
 
 /// What the pool wants done with connections.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -130,7 +162,7 @@ pub trait SessionHandler {
     /// Handles a ping or the answer to one.
     fn session_alive(&mut self, key: PublicKey);
 
-    /// Takes messages, to report with [`Pool::stored`] which get receipts. Returns the messages if
+    /// Takes messages, to report with [`SessionCommand::Stored`] which get receipts. Returns the messages if
     /// there is no room for them now; they are offered again.
     fn messages(
         &mut self,

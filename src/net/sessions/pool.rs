@@ -9,8 +9,8 @@ use super::dialing::{Dial, DialId, Pending};
 use super::link::{Challenge, Link, Phase};
 use super::{
     LinkId, LinkOutput, MAX_OPENING, MAX_OPENING_OF_PREFIX, MAX_SESSIONS, MAX_STRANGER_SESSIONS,
-    MAX_STRANGERS_OF_PREFIX, OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, PROBE_WITHIN, SILENCE, SIMULTANEOUS,
-    SessionHandler, WINDOW_BYTES,
+    MAX_STRANGERS_OF_PREFIX, OFFER_AGAIN_AFTER, OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, PROBE_WITHIN,
+    SILENCE, SIMULTANEOUS, SessionCommand, SessionHandler, WINDOW_BYTES,
 };
 use crate::core::{JobId, RequestEnded, SessionRequest, Time};
 use crate::model::address::{PeerAddr, Source};
@@ -43,6 +43,8 @@ pub struct Pool {
     last_link: u64,
     last_ping: u64,
     outputs: Vec<LinkOutput>,
+    /// When to offer messages again for which the handler had no room.
+    offer_again_at: Option<Time>,
     closing: bool,
 }
 
@@ -58,6 +60,7 @@ impl Pool {
             last_link: 0,
             last_ping: 0,
             outputs: Vec::new(),
+            offer_again_at: None,
             closing: false,
         }
     }
@@ -83,6 +86,19 @@ impl Pool {
     }
 
     // ---- requests -------------------------------------------------------------------------------
+
+    /// Carries out a command.
+    pub fn command(&mut self, command: SessionCommand, now: Time, handler: &mut dyn SessionHandler) {
+        match command {
+            SessionCommand::Request(request) => self.request(request, now, handler),
+            SessionCommand::Stored { link, receipts, others, retry_after } => {
+                self.stored(link, &receipts, &others, retry_after);
+            }
+            SessionCommand::Part(key, reason) => self.part(key, reason, now, handler),
+            SessionCommand::Rename(name) => self.rename(&name),
+            SessionCommand::Readdress { addrs, ips } => self.readdress(&addrs, &ips, now, handler),
+        }
+    }
 
     /// Takes a request of the core.
     pub fn request(&mut self, request: SessionRequest, now: Time, handler: &mut dyn SessionHandler) {
@@ -377,12 +393,12 @@ impl Pool {
                 }
             }
         }
-        self.offer_held(id, handler);
+        self.offer_held(id, now, handler);
     }
 
     /// The peer does not keep to the protocol. What it sends from here on is not taken.
     fn fault(&mut self, id: LinkId, end: RequestEnd, now: Time, handler: &mut dyn SessionHandler) {
-        self.offer_held(id, handler);
+        self.offer_held(id, now, handler);
         let Some(link) = self.links.get(&id) else { return };
         let key = link.key.filter(|key| self.sessions.get(key).is_some_and(|s| s.link == id));
         let addr = link.dialed.or_else(|| link.source.at(link.port));
@@ -695,7 +711,7 @@ impl Pool {
     // ---- messages and receipts ------------------------------------------------------------------
 
     /// Offers the messages that were received to the handler.
-    fn offer_held(&mut self, id: LinkId, handler: &mut dyn SessionHandler) {
+    fn offer_held(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let (Some(key), source) = (link.key, link.source) else { return };
         let messages = mem::take(&mut link.held);
@@ -711,6 +727,7 @@ impl Pool {
         {
             link.staged.truncate(link.staged.len().saturating_sub(sizes.len()));
             link.held = messages;
+            self.offer_again_at = Some(now.plus(OFFER_AGAIN_AFTER));
         }
     }
 
@@ -851,7 +868,7 @@ impl Pool {
     /// The peer of an open session has said goodbye.
     fn said_bye(&mut self, id: LinkId, reason: ByeReason, now: Time, handler: &mut dyn SessionHandler) {
         // What it said before is older than its goodbye.
-        self.offer_held(id, handler);
+        self.offer_held(id, now, handler);
         let Some(link) = self.links.get_mut(&id) else { return };
         link.phase = Phase::Parting(now.plus(PART_WITHIN));
         let (key, addr) = (link.key, link.dialed.or_else(|| link.source.at(link.port)));
@@ -1032,11 +1049,17 @@ impl Pool {
         let dialing = self.dials.values().flat_map(|dial| &dial.requests);
         let open = self.sessions.values().flat_map(|session| session.queue.iter().chain(&session.pings));
         let deadlines = dialing.chain(open).filter_map(|pending| pending.request.deadline);
-        links.chain(dials).chain(deadlines).min()
+        links.chain(dials).chain(deadlines).chain(self.offer_again_at).min()
     }
 
     /// Does what has become due.
     pub fn tick(&mut self, now: Time, handler: &mut dyn SessionHandler) {
+        if self.offer_again_at.is_some_and(|at| at <= now) {
+            self.offer_again_at = None;
+            let held = self.links.iter().filter(|(_, link)| !link.held.is_empty());
+            let held: Vec<LinkId> = held.map(|(id, _)| *id).collect();
+            held.into_iter().for_each(|id| self.offer_held(id, now, handler));
+        }
         let due: Vec<LinkId> =
             self.links.iter().filter(|(_, link)| link.due() <= now).map(|(id, _)| *id).collect();
         for id in due {
@@ -1132,18 +1155,6 @@ impl Pool {
                 links.into_iter().for_each(|link| self.drop_link(link));
             }
         }
-    }
-
-    /// Offers messages again for which the handler had no room. Call it when it has some.
-    pub fn resume(&mut self, handler: &mut dyn SessionHandler) {
-        let held: Vec<LinkId> =
-            self.links.iter().filter(|(_, link)| !link.held.is_empty()).map(|(id, _)| *id).collect();
-        held.into_iter().for_each(|id| self.offer_held(id, handler));
-    }
-
-    /// Returns whether messages wait for room.
-    pub fn is_held(&self) -> bool {
-        self.links.values().any(|link| !link.held.is_empty())
     }
 }
 

@@ -704,11 +704,12 @@ fn full_receiver_is_offered_the_messages_again() {
     net.programs[1].handler.is_full = true;
     net.request(0, 1, 1, messages([1]));
     net.settle();
-    assert!(net.programs[1].pool.is_held());
     assert_eq!(net.told(0), [Told::Up(key(2))]);
+    let again_at = net.time().plus(OFFER_AGAIN_AFTER);
     let Program { pool, handler, .. } = &mut net.programs[1];
+    assert_eq!(pool.next_wake(), Some(again_at));
     handler.is_full = false;
-    pool.resume(handler);
+    pool.tick(again_at, handler);
     net.settle();
     assert!(net.told(0).contains(&Told::Ended(JobId(1), 0, ANSWERED)));
 }

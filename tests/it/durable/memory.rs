@@ -13,7 +13,7 @@ use p2p_chat::model::message::MessageId;
 use p2p_chat::model::peer_id::Recipient;
 use p2p_chat::model::session::Message;
 use p2p_chat::model::stored::{Assurance, StoreOp};
-use p2p_chat::node::{Bound, Keeping, Node, NodeConfig};
+use p2p_chat::runtime::{Bound, Keeping, Node, NodeConfig};
 use p2p_chat::store::{Store, in_memory};
 
 use crate::support::{SOON, nobody};

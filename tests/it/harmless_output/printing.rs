@@ -1,5 +1,5 @@
 //! From a connection to the lines of a screen, by the parts of the program that are pure; what joins them in the program
-//! (src/node.rs, src/app/tell.rs) is done here in the same way.
+//! (src/runtime.rs, src/app/tell.rs) is done here in the same way.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;

@@ -36,7 +36,7 @@ fn invents(world: &mut World, ip: Ipv4Addr, port: u16, text: &str) {
     let local = world.hosts[1].0;
     let bytes = format!("{ip}:{port} Eve {text}").into_bytes();
     world.receives(1, None, Source::from(ip), local, &bytes);
-    let unasked = world.ours(1).state.under_way().unasked;
+    let unasked = world.ours(1).state().under_way().unasked;
     assert!(unasked <= UNASKED, "{unasked} at once");
 }
 
@@ -69,7 +69,7 @@ fn invented_peers_fill_the_table_to_its_bounds_and_displace_no_static_peer() {
     for _ in 0..80 {
         let soon = world.now + Duration::from_millis(100);
         world.run_until(soon);
-        most = most.max(world.ours(1).state.under_way().unasked);
+        most = most.max(world.ours(1).state().under_way().unasked);
     }
     assert_eq!(most, UNASKED);
     world.check_table(1);

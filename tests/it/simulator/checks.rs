@@ -47,7 +47,7 @@ impl World {
     pub(super) fn check(&mut self, pid: Pid) {
         let now = self.now;
         let ours = self.ours(pid);
-        let under_way = ours.state.under_way();
+        let under_way = ours.state().under_way();
         let talks = ours.keyed.sessions.asked.len();
         let (errands, waiting) = (ours.dialer.errands + talks, ours.waiting.len());
         if under_way.jobs != errands || under_way.commands != waiting || under_way.unasked > errands {
@@ -83,8 +83,8 @@ impl World {
         let is_claimed = |row: &&Row| matches!(row.id, Recipient::Address(_)) && claims(row.addr);
         let there = rows.iter().filter(is_there).count();
         let claimed = rows.iter().filter(is_there).filter(is_claimed).count();
-        if !(there - claimed..=there).contains(&ours.state.here()) || rows.len() > MAX_PEERS {
-            self.fail(pid, format_args!("counts {} of {} rows as there", ours.state.here(), rows.len()));
+        if !(there - claimed..=there).contains(&ours.state().here()) || rows.len() > MAX_PEERS {
+            self.fail(pid, format_args!("counts {} of {} rows as there", ours.state().here(), rows.len()));
         }
         let own = (self.hosts[self.processes[pid].host].0, self.processes[pid].port);
         let everywhere = self.processes[pid].bind.is_unspecified();
@@ -105,13 +105,13 @@ impl World {
             let stays = |row: &Row| {
                 // A peer with a key may be dialed elsewhere by now, and be at two of these addresses.
                 let addr = row.addr.expect("an address");
-                let pin = ours.state.pinned(row.id);
+                let pin = ours.state().pinned(row.id);
                 row.origin == PeerOrigin::Static
                     && (pin.is_some_and(|pin| pin.addrs.contains(&fixed.addr))
                         || addr.port() == fixed.addr.port()
                             && (addr == fixed.addr || fixed.addr.ip().is_loopback()))
             };
-            if !ours.state.is_own(fixed.addr) && !rows.iter().any(stays) {
+            if !ours.state().is_own(fixed.addr) && !rows.iter().any(stays) {
                 self.fail(pid, format_args!("{} is no static peer any more", fixed.addr));
             }
         }
@@ -121,7 +121,7 @@ impl World {
     pub(super) fn check_ticked(&mut self, pid: Pid) {
         let now = self.now;
         let ours = self.ours_mut(pid);
-        let (due, time) = (ours.state.next_wake(), ours.time(now));
+        let (due, time) = (ours.state().next_wake(), ours.time(now));
         ours.ticks.push_back(now);
         while ours.ticks.front().is_some_and(|at| *at + Duration::from_secs(1) < now) {
             ours.ticks.pop_front();
@@ -227,8 +227,8 @@ impl World {
     /// written to.
     fn asking_for_text(&self, pid: Pid, to: PeerAddr) -> usize {
         let ours = self.ours(pid);
-        let is_at = |id: &Recipient| id.public_key().is_none() && ours.state.dialed_at(*id) == Some(to);
-        let waiting = ours.state.waiting(ours.time(self.now));
+        let is_at = |id: &Recipient| id.public_key().is_none() && ours.state().dialed_at(*id) == Some(to);
+        let waiting = ours.state().waiting(ours.time(self.now));
         let in_flight = waiting.iter().filter(|text| text.in_flight).map(|text| text.to);
         in_flight.filter(is_at).collect::<BTreeSet<_>>().len()
     }
@@ -321,7 +321,7 @@ impl World {
     /// Whom a recipient means when a message is sent to it now.
     pub(super) fn means(&self, pid: Pid, id: Recipient) -> Recipient {
         match id {
-            Recipient::Address(addr) => match self.ours(pid).state.at(addr)[..] {
+            Recipient::Address(addr) => match self.ours(pid).state().at(addr)[..] {
                 [one] => one,
                 _ => id,
             },

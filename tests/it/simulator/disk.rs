@@ -1,35 +1,27 @@
-//! The disk of somebody who has a key, and who writes to it as src/node/store_writer.rs does, without a thread: all that waits is applied in one
+//! The disk of somebody who has a key, and who writes to it as src/runtime/store_writer.rs does, without a thread: all that waits is applied in one
 //! go, some time later, and some time after that the rules are told. A kill loses what is not applied, and the rules what they were not told.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use p2p_chat::core::{Output, WriteId};
 use p2p_chat::model::stored::{RowId, StoreOp, StoreResult};
+use p2p_chat::runtime::{QueuedWrite, write_batch};
 use p2p_chat::store::{Sqlite, Store, StoreError};
 use parking_lot::Mutex;
 
 use super::ledger::Ledger;
-use super::messages::Turn;
 use super::ours::Cause;
 use super::peer::Pid;
 use super::world::{Event, World};
 
-/// What is written in one go at most, and what may wait for it in a world of this size; the first is that of src/node/store_writer.rs, which nobody
+/// What is written in one go at most, and what may wait for it in a world of this size; the first is that of src/runtime/store_writer.rs, which nobody
 /// outside can name.
 const MAX_BATCH: usize = 512;
 const MAX_WAITING: usize = 4_096;
 
 /// Milliseconds between a message on the screen and the note that it was shown.
 const NOTED_AFTER: (usize, usize) = (0, 300);
-
-/// Something to be written.
-#[derive(Debug)]
-enum Job {
-    StoreOp(Option<WriteId>, StoreOp),
-    Take(Turn, StoreOp),
-}
 
 /// What of a disk outlives the process.
 #[derive(Clone)]
@@ -46,9 +38,9 @@ pub(super) struct Kept {
 /// The disk of a process.
 pub(super) struct Disk {
     pub(super) kept: Kept,
-    queue: VecDeque<Job>,
+    queue: VecDeque<QueuedWrite>,
     /// What was applied or failed, of which the rules are not told yet.
-    applied: Vec<(Job, Result<StoreResult, StoreError>)>,
+    applied: Vec<(QueuedWrite, Result<StoreResult, StoreError>)>,
     at_work: bool,
     /// Nothing can be written until then.
     full_until: Duration,
@@ -71,9 +63,9 @@ impl Disk {
     /// Whether everything about messages is applied and told. That a peer was seen is written at any
     /// time.
     pub(super) fn is_idle(&self) -> bool {
-        let is_done = |job: &Job| matches!(job, Job::StoreOp(_, StoreOp::Seen { .. }));
+        let is_done = |write: &QueuedWrite| matches!(write.op, StoreOp::Seen { .. });
         self.queue.iter().all(is_done)
-            && self.applied.iter().all(|(job, _)| is_done(job))
+            && self.applied.iter().all(|(write, _)| is_done(write))
             && self.shown.is_empty()
     }
 
@@ -99,38 +91,19 @@ impl World {
         &mut self.ours_mut(pid).keyed.disk
     }
 
-    /// The rules want something written: `StoreWriter::write`. What follows at once is returned.
-    pub(super) fn writes(&mut self, pid: Pid, id: Option<WriteId>, write: StoreOp) -> Vec<Output> {
-        self.check_write(pid, &write);
-        self.note_called(&write);
-        if self.disk_mut(pid).kept.durable {
-            self.puts(pid, Job::StoreOp(id, write));
-            return Vec::new();
-        }
-        let (clock, now) = (self.clock(), self.now);
-        let result = self.disk_mut(pid).apply(&[write], clock).map(drop);
-        let ours = self.ours_mut(pid);
-        let time = ours.time(now);
-        match (id, result) {
-            (Some(id), result) => ours.state.stored(id, result, time),
-            (None, Err(error)) => ours.state.storing_failed(error, time),
-            (None, Ok(())) => Vec::new(),
+    /// Something is about to be written, or was.
+    pub(super) fn writes(&mut self, pid: Pid, op: &StoreOp) {
+        self.check_write(pid, op);
+        self.note_called(op);
+        if let StoreOp::Incoming { from, .. } = op {
+            self.note_sign(pid, *from);
         }
     }
 
-    /// Texts came that are to be written down: `Shared::take`. The answer is given when that is done.
-    pub(super) fn writes_down(&mut self, pid: Pid, turn: Turn, write: StoreOp) {
-        if self.disk_mut(pid).kept.durable {
-            return self.puts(pid, Job::Take(turn, write));
-        }
-        let clock = self.clock();
-        let result = self.disk_mut(pid).apply(&[write], clock).map(|mut written| written.remove(0));
-        self.wrote_down(pid, turn, result);
-    }
-
-    fn puts(&mut self, pid: Pid, job: Job) {
+    /// Queues a write.
+    pub(super) fn puts(&mut self, pid: Pid, write: QueuedWrite) {
         let disk = self.disk_mut(pid);
-        disk.queue.push_back(job);
+        disk.queue.push_back(write);
         let waiting = disk.queue.len();
         if !std::mem::replace(&mut disk.at_work, true) {
             let after = self.random.ms(0, self.plan.disk);
@@ -165,29 +138,27 @@ impl World {
         let disk = self.disk_mut(pid);
         let is_full = disk.full_until > now;
         let count = disk.queue.len().min(most);
-        let batch: Vec<Job> = disk.queue.drain(..count).collect();
-        let writes: Vec<StoreOp> = batch.iter().map(write_of).collect();
-        let results: Vec<Result<StoreResult, StoreError>> = if is_full || one_by_one {
-            // Not in one go; one by one, as src/node/store_writer.rs tries it then, some can be written.
-            let fails: Vec<bool> = writes.iter().map(|_| is_full || self.random.in_thousand(500)).collect();
+        let batch: Vec<QueuedWrite> = disk.queue.drain(..count).collect();
+        let is_bad = is_full || one_by_one;
+        // Not in one go; one by one, some can be written.
+        let fails = |_: &QueuedWrite| is_bad && (is_full || self.random.in_thousand(500));
+        let mut fails: VecDeque<bool> = batch.iter().map(fails).collect();
+        if is_bad {
             self.count("disk: failed");
-            let disk = self.disk_mut(pid);
-            let one = |(write, fails): (&StoreOp, bool)| {
-                if fails {
-                    disk.kept.ledger.failed(write);
-                    return Err(StoreError::Full);
-                }
-                disk.apply(std::slice::from_ref(write), clock).map(|mut written| written.remove(0))
-            };
-            writes.iter().zip(fails).map(one).collect()
-        } else {
-            let written = disk.apply(&writes, clock).expect("memory takes everything");
-            written.into_iter().map(Ok).collect()
-        };
+        }
+        let disk = self.disk_mut(pid);
+        let applied = write_batch(batch, |ops| match ops {
+            [op] if fails.pop_front() == Some(true) => {
+                disk.kept.ledger.failed(op);
+                Err(StoreError::Full)
+            }
+            [_, _, ..] if is_bad => Err(StoreError::Full),
+            _ => Ok(disk.apply(ops, clock).expect("memory takes everything")),
+        });
+        disk.applied = applied;
         if count > 1 {
             self.count("disk: several at once");
         }
-        self.disk_mut(pid).applied = batch.into_iter().zip(results).collect();
     }
 
     /// The rules are told what was applied.
@@ -208,21 +179,14 @@ impl World {
     }
 
     fn tells_applied(&mut self, pid: Pid) {
-        for (job, result) in std::mem::take(&mut self.disk_mut(pid).applied) {
-            self.trace.note(format_args!("{:?} {pid} applied {job:?}: {result:?}", self.now));
-            match job {
-                Job::Take(turn, _) => self.wrote_down(pid, turn, result),
-                Job::StoreOp(Some(id), _) => {
-                    let result = result.map(drop);
-                    self.with_state(pid, Cause::Written, |state, now| ((), state.stored(id, result, now)));
-                }
-                Job::StoreOp(None, _) => {
-                    if let Err(error) = result {
-                        self.with_state(pid, Cause::Written, |state, now| {
-                            ((), state.storing_failed(error, now))
-                        });
-                    }
-                }
+        for (write, result) in std::mem::take(&mut self.disk_mut(pid).applied) {
+            self.trace.note(format_args!("{:?} {pid} applied {write:?}: {result:?}", self.now));
+            if let StoreOp::Incoming { from, messages, .. } = &write.op {
+                let (key, messages) = (*from, messages.clone());
+                let (_, done) = self.step(pid, Cause::Met, |step| step.wrote(write, result));
+                self.check_shown(pid, key, &messages, done);
+            } else {
+                self.step(pid, Cause::Written, |step| step.wrote(write, result));
             }
             self.turn_over(pid);
         }
@@ -248,7 +212,7 @@ impl World {
         }
         let rows = std::mem::take(&mut self.disk_mut(pid).shown);
         if !rows.is_empty() {
-            self.writes(pid, None, StoreOp::MarkShown(rows));
+            self.step(pid, Cause::Written, |step| step.store(StoreOp::MarkShown(rows)));
         }
     }
 
@@ -256,7 +220,7 @@ impl World {
     pub(super) fn ends(&mut self, pid: Pid) {
         let process = &self.processes[pid];
         if process.alive && process.stopped.is_none() {
-            self.ours_mut(pid).state.close();
+            self.ours_mut(pid).machine.close();
             self.notes_shown(pid);
             while !self.disk_mut(pid).is_idle() {
                 self.tells_applied(pid);
@@ -266,11 +230,5 @@ impl World {
             self.with_pool(pid, |pool, now, handler| pool.close(now, handler));
         }
         self.kill(pid);
-    }
-}
-
-fn write_of(job: &Job) -> StoreOp {
-    match job {
-        Job::StoreOp(_, write) | Job::Take(_, write) => write.clone(),
     }
 }

@@ -197,7 +197,7 @@ impl World {
                 self.fail(pid, format_args!("was told of {id:?}, of which nothing is left"));
             }
         }
-        let waiting = self.ours(pid).state.waiting(self.ours(pid).time(self.now));
+        let waiting = self.ours(pid).state().waiting(self.ours(pid).time(self.now));
         let waiting: BTreeSet<MessageId> = waiting.into_iter().map(|text| text.message.id).collect();
         let open = store.queued().expect("memory can be read");
         let open: BTreeSet<MessageId> = open.into_iter().map(|open| open.message.id).collect();

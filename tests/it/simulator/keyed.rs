@@ -271,7 +271,7 @@ impl World {
         let Recipient::Address(addr) = to else { return };
         // Nothing came of it while it was first queued. If it waits no more, it is for the peer that
         // the address means by now.
-        let waiting = self.ours(pid).state.waiting(self.ours(pid).time(self.now));
+        let waiting = self.ours(pid).state().waiting(self.ours(pid).time(self.now));
         let is_queued = waiting.iter().any(|text| text.to == to);
         let means = if is_queued { to } else { self.means(pid, to) };
         let penned = self.penned.get_mut(&id).expect("somebody has written it");
@@ -306,7 +306,7 @@ impl World {
         let ours = self.ours(pid);
         let keyed = &ours.keyed;
         let mut keys = BTreeSet::new();
-        for row in ours.state.rows(ours.time(self.now)) {
+        for row in ours.state().rows(ours.time(self.now)) {
             let PeerProtocol::Session(key) = row.protocol else { continue };
             if key == keyed.key || !keys.insert(key) {
                 self.fail(pid, format_args!("lists {key} twice, or itself, at {:?}", row.addr));
@@ -321,7 +321,7 @@ impl World {
         if ours.keyed.pins.is_empty() && ours.keyed.signs.is_empty() {
             return Vec::new();
         }
-        let mut rows = ours.state.rows(ours.time(self.now));
+        let mut rows = ours.state().rows(ours.time(self.now));
         rows.retain(|row| matches!(row.protocol, PeerProtocol::Session(_)));
         rows.iter_mut().for_each(|row| row.last_heard = None);
         rows
@@ -340,7 +340,7 @@ impl World {
     /// Whether a process waits for its user's decision about the key of another.
     pub(super) fn waits_for_a_word(&self, pid: Pid, other: Pid) -> bool {
         let key = self.key_of(other);
-        let (offers, more) = self.ours(pid).state.trusted().offers();
+        let (offers, more) = self.ours(pid).state().trusted().offers();
         key.is_some() && (more > 0 || offers.iter().any(|offer| Some(offer.met.key) == key))
     }
 
@@ -350,7 +350,7 @@ impl World {
         (0..self.processes.len())
             .filter(|other| self.processes[*other].alive && self.key_of(*other) == Some(key))
             .any(|other| {
-                let (offers, more) = self.ours(other).state.trusted().offers();
+                let (offers, more) = self.ours(other).state().trusted().offers();
                 more > 0 || offers.iter().any(|offer| offer.met.key == own)
             })
     }

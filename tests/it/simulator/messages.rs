@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use p2p_chat::core::{Event as Told, PlainRequest, RequestEnded, SessionRequest, Staged, Verification};
+use p2p_chat::core::{Event as Told, PlainRequest, RequestEnded, SessionRequest, Verification};
+use p2p_chat::model::address::Source;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::peer_id::Recipient;
 use p2p_chat::model::session::{Message, Request, RequestEnd};
-use p2p_chat::model::stored::{StoreOp, StoreResult};
 use p2p_chat::net::sessions::LinkId;
-use p2p_chat::store::StoreError;
 
-use super::ours::Cause;
+use super::ours::{Cause, Done};
 use super::peer::Pid;
 use super::sessions::Asked;
 use super::world::World;
@@ -22,63 +21,40 @@ use super::world::World;
 const FAILED_TALKS: usize = 24;
 const FAILED_WITHIN: Duration = Duration::from_secs(10);
 
-/// Texts that came in a session, on their way to the disk.
-#[derive(Debug)]
-pub(super) struct Turn {
-    /// The connection that they came on, and whose they are.
-    pub(super) from: (LinkId, PublicKey),
-    pub(super) messages: Vec<Message>,
-}
-
 impl World {
     /// Texts reach a process that has welcomed their sender. They are answered when they are written down. If the
     /// mailbox has no room, they are returned.
     pub(super) fn takes_letters(
         &mut self,
         pid: Pid,
-        from: (LinkId, PublicKey),
+        (link, key): (LinkId, PublicKey),
+        source: Source,
         messages: Vec<Message>,
     ) -> Result<(), Vec<Message>> {
-        if self.random.in_thousand(self.plan.full) {
+        let is_full = self.random.in_thousand(self.plan.full);
+        self.ours(pid).twin.is_full.set(is_full);
+        if is_full {
             self.count("messages: no room in the mailbox");
-            return Err(messages);
         }
-        let (_, key) = from;
-        let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
-        let (staged, told) =
-            self.with_state(pid, Cause::Met, |state, now| state.messages_received(key, messages, now));
-        if told.iter().any(|event| matches!(event, Told::Message { .. })) {
-            self.fail(pid, format_args!("shows what is not written down: {told:?}"));
+        let came = messages.clone();
+        let (taken, done) = self.step(pid, Cause::Met, |step| step.messages(link, key, source, messages));
+        self.ours(pid).twin.is_full.set(false);
+        if taken.is_err() != is_full {
+            self.fail(pid, format_args!("the mailbox has room: {}, and texts: {taken:?}", !is_full));
         }
-        let Some(Staged { receipts, name, assurance, messages }) = staged else {
-            self.answers(pid, from, Vec::new(), ids);
-            return Ok(());
-        };
-        self.note_sign(pid, key);
-        self.check_receipts(pid, key, &receipts);
-        if !receipts.is_empty() {
-            self.answers(pid, from, receipts, Vec::new());
+        let is_shown = done.told.iter().any(|event| matches!(event, Told::Message { .. }));
+        if is_shown && (is_full || self.disk(pid).kept.durable) {
+            self.fail(pid, format_args!("shows what is not written down: {:?}", done.told));
         }
-        if !messages.is_empty() {
-            let write = StoreOp::Incoming { from: key, name, assurance, messages: messages.clone() };
-            self.writes_down(pid, Turn { from, messages }, write);
-        }
-        Ok(())
+        self.check_shown(pid, key, &came, done);
+        taken
     }
 
-    /// They are written down, or cannot be: the rules show them, and say which get receipts.
-    pub(super) fn wrote_down(&mut self, pid: Pid, turn: Turn, result: Result<StoreResult, StoreError>) {
-        let ((_, key), messages) = (turn.from, turn.messages.clone());
-        let rows = match result {
-            Ok(StoreResult::Incoming(rows)) => Ok(rows),
-            Ok(written) => self.fail(pid, format_args!("a store answers {written:?} to texts")),
-            Err(error) => Err(error),
-        };
-        let (receipts, told) =
-            self.with_state(pid, Cause::Met, |state, now| state.messages_stored(key, messages, rows, now));
-        for event in &told {
+    /// Of texts of a key, those are shown that are written down or cannot be, and receipts go out.
+    pub(super) fn check_shown(&mut self, pid: Pid, key: PublicKey, came: &[Message], done: Done) {
+        for event in &done.told {
             let Told::Message { from: who, text, again, row, .. } = event else { continue };
-            let Some(message) = turn.messages.iter().find(|message| &*message.body == text.raw()) else {
+            let Some(message) = came.iter().find(|message| &*message.body == text.raw()) else {
                 self.fail(pid, format_args!("shows what did not come: {event:?}"));
             };
             if who.id != Recipient::key(key) || who.verification == Verification::Plain {
@@ -86,10 +62,10 @@ impl World {
             }
             self.shown_live(pid, (key, message.id), *again, *row);
         }
-        self.check_receipts(pid, key, &receipts);
-        let ids = turn.messages.iter().map(|message| message.id);
-        let others = ids.filter(|id| !receipts.contains(id)).collect();
-        self.answers(pid, turn.from, receipts, others);
+        for stored in done.stored {
+            self.check_receipts(pid, key, &stored.receipts);
+            self.answers(pid, key, stored);
+        }
     }
 
     /// Receipts have come: only for what their sender has taken.
@@ -107,7 +83,7 @@ impl World {
         let SessionRequest { addrs, expect, say, .. } = talk;
         let ours = self.ours(pid);
         for addr in addrs {
-            if ours.state.is_own(*addr) || !ours.may_dial.contains(addr) {
+            if ours.state().is_own(*addr) || !ours.may_dial.contains(addr) {
                 self.fail(pid, format_args!("dials {addr} for {say:?}"));
             }
         }
@@ -181,7 +157,7 @@ impl World {
         let (promised, proven) = (&keyed.promised, &keyed.proven);
         let is_shown = promised.contains(&(to, listener)) || proven.contains(&(to, listener));
         let is_pinned =
-            self.ours(pid).state.trusted().pins_for(&key.to_string()).iter().any(|pin| !pin.blocked);
+            self.ours(pid).state().trusted().pins_for(&key.to_string()).iter().any(|pin| !pin.blocked);
         if is_shown {
             self.fail(pid, format_args!("says a text in plain to {key}, which has shown its key at {to}"));
         }

@@ -1,7 +1,9 @@
-//! Whole networks of peers on a virtual clock, without a socket or a thread: real rules (`state`) and real bytes (`wire`)
-//! between hundreds of programs, ours and those of old, that come, leave, crash, are stopped, cut off and restarted.
+//! Whole networks of peers on a virtual clock, without a socket or a thread: the real runtime (`runtime::Step`), the
+//! real sessions (`Pool`) and real bytes between hundreds of programs, ours and those of old, that come, leave, crash,
+//! are stopped, cut off and restarted.
 //!
-//! What is the network's and the runtime's part is played by `world` and `dialer` as `node` and `net` do it. At every
+//! Each process has a `twin` instead of a network, a mailbox and a store writer. It takes what a step wants done, and
+//! `world`, `wires`, `network`, `dialer` and `disk` have it happen, sooner or later or never. At every
 //! step it is checked that what always has to hold does (`checks`), and that what is told is true (`truth`). A run is made from one number, its seed, and nothing
 //! else: whatever fails names the seed, and the same seed does the same again.
 //!
@@ -38,6 +40,7 @@ mod situations;
 mod takeover;
 mod told;
 mod truth;
+mod twin;
 mod weather;
 mod wires;
 mod world;

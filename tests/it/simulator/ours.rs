@@ -1,22 +1,39 @@
-//! A peer of ours, driven as `node` drives it, and held to the rules at every step.
+//! A peer of ours: the real machine of the runtime, which takes its steps here and is held to the rules
+//! at every one.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use p2p_chat::core::{
-    Event as Told, JobId, OpId, Output, PlainAnswer, PlainReceived, PlainRequest, PlainResult, Row, State,
-    Time,
-};
+use p2p_chat::core::{Event as Told, JobId, OpId, PlainReceived, PlainResult, Row};
 use p2p_chat::model::address::{Claimed, PeerAddr, Source};
 use p2p_chat::model::key::PublicKey;
-use p2p_chat::model::message::{Body, Decoded, Outgoing, Plain, SendError, SendResult};
+use p2p_chat::model::message::{Body, Decoded, MessageId, Outgoing, Plain, SendError, SendResult};
+use p2p_chat::net::sessions::{LinkId, SessionCommand};
 use p2p_chat::protocol::plain;
 use p2p_chat::protocol::plain::{Decoder, Header};
+use p2p_chat::runtime::Step;
 
 use super::dialer::{self, Next};
 use super::peer::{Ours, Pid, Program};
-use super::sessions::{Asked, Order};
+use super::sessions::Asked;
+use super::twin::Call;
 use super::world::{Event, World};
+
+/// What a step has led to.
+#[derive(Default)]
+pub(super) struct Done {
+    /// What the user was told.
+    pub(super) told: Vec<Told>,
+    /// What is to be answered in sessions, once that was checked.
+    pub(super) stored: Vec<Stored>,
+}
+
+/// Which messages of a connection are stored, and which are not.
+pub(super) struct Stored {
+    pub(super) link: LinkId,
+    pub(super) receipts: Vec<MessageId>,
+    pub(super) others: Vec<MessageId>,
+    pub(super) retry_after: u32,
+}
 
 /// Because of what the rules do something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,50 +63,68 @@ impl World {
         }
     }
 
-    /// `Shared::with_state`: lets the rules do something, and does what they want because of it. What the user is told is
-    /// returned, for those who have more to check.
-    pub(super) fn with_state<T>(
+    /// Lets the machine of a process take a step, and carries out what it wants because of it.
+    pub(super) fn step<T>(
         &mut self,
         pid: Pid,
         cause: Cause,
-        act: impl FnOnce(&mut State, Time) -> (T, Vec<Output>),
-    ) -> (T, Vec<Told>) {
-        let now = self.now;
+        act: impl FnOnce(&mut Step<'_>) -> T,
+    ) -> (T, Done) {
+        let (now, clock) = (self.now, self.clock());
+        let ip = self.hosts[self.processes[pid].host].0;
         let ours = self.ours_mut(pid);
         let time = ours.time(now);
-        let (result, actions) = act(&mut ours.state, time);
-        let mut actions = VecDeque::from(actions);
-        let mut told = Vec::new();
-        while let Some(action) = actions.pop_front() {
-            self.trace.note(format_args!("{now:?} {pid} {action:?}"));
-            match action {
-                Output::Tell(event) => {
+        ours.twin.prepare(ip, clock);
+        let result = act(&mut ours.machine.step(time, ours.twin.ports()));
+        let calls = ours.twin.take();
+        (result, self.carries_out(pid, cause, calls))
+    }
+
+    fn carries_out(&mut self, pid: Pid, cause: Cause, calls: Vec<Call>) -> Done {
+        for call in &calls {
+            // Requests of the same step may build on it, and the user is told after them.
+            if let Call::Tell(Told::ProvenAt(addr, who)) = call {
+                self.note_proven(pid, *addr, who);
+            }
+        }
+        let mut done = Done::default();
+        for call in calls {
+            self.trace.note(format_args!("{:?} {pid} {call:?}", self.now));
+            match call {
+                Call::Tell(event) => {
                     self.check_told(pid, &event);
                     self.check_told_keyed(pid, &event);
                     self.prompt_hears(pid, &event);
-                    told.push(event);
+                    done.told.push(event);
                 }
-                Output::Store(id, write) => actions.extend(self.writes(pid, id, write)),
-                Output::Session(request) => {
-                    self.check_talk(pid, &request);
-                    let sessions = self.sessions_mut(pid);
-                    sessions.asked.insert(request.job, Asked { request: request.clone(), met: None });
-                    sessions.orders.push_back(Order::Request(request));
+                Call::Queued(write) => {
+                    self.writes(pid, &write.op);
+                    self.puts(pid, write);
                 }
-                Output::Plain(transmit) => {
-                    self.check_transmit(pid, &transmit, cause);
-                    let ours = self.ours_mut(pid);
-                    if let Err(PlainRequest { job, to, .. }) = ours.dialer.push(transmit) {
-                        let result = SendResult::Failed(SendError::NoResources);
-                        actions.extend(ours.state.plain_sent(
-                            PlainResult { job, to, result, parts: (0, 1), capability: None },
-                            time,
-                        ));
+                Call::Written(op, result) => {
+                    self.writes(pid, &op);
+                    if let Ok(written) = result {
+                        self.disk_mut(pid).kept.ledger.wrote(&op, &written);
                     }
+                }
+                Call::Session(SessionCommand::Stored { link, receipts, others, retry_after }) => {
+                    done.stored.push(Stored { link, receipts, others, retry_after });
+                }
+                Call::Session(command) => {
+                    if let SessionCommand::Request(request) = &command {
+                        self.check_talk(pid, request);
+                        let asked = Asked { request: request.clone(), met: None };
+                        self.sessions_mut(pid).asked.insert(request.job, asked);
+                    }
+                    self.sessions_mut(pid).orders.push_back(command);
+                }
+                Call::Plain(request) => {
+                    self.check_transmit(pid, &request, cause);
+                    self.ours_mut(pid).dialer.push(request);
                 }
             }
         }
-        (result, told)
+        done
     }
 
     /// What follows every turn of the rules: threads dial, the ticker sleeps, and everything is as it has to be.
@@ -100,13 +135,12 @@ impl World {
         self.serve_sessions(pid);
         let now = self.now;
         let ours = self.ours_mut(pid);
-        if let Some(due) = ours.state.next_wake() {
-            // A millisecond more, as the ticker sleeps.
-            let at = (ours.born + due.since_start()).max(now) + Duration::from_millis(1);
-            if ours.wakes_at.is_none_or(|sooner| at < sooner) {
-                ours.wakes_at = Some(at);
-                self.later(at - now, Event::Wake(pid));
-            }
+        let due = ours.machine.next_wake();
+        // A millisecond more, as the ticker sleeps.
+        let at = (ours.born + due.since_start()).max(now) + Duration::from_millis(1);
+        if ours.wakes_at.is_none_or(|sooner| at < sooner) {
+            ours.wakes_at = Some(at);
+            self.later(at - now, Event::Wake(pid));
         }
         self.check(pid);
     }
@@ -123,8 +157,12 @@ impl World {
         }
         ours.wakes_at = None;
         let time = ours.time(now);
-        if ours.state.next_wake().is_some_and(|due| due <= time) {
-            self.with_state(pid, Cause::Tick, |state, now| ((), state.tick(now)));
+        if ours.machine.wants_ips(time) {
+            let ip = self.hosts[self.processes[pid].host].0;
+            self.step(pid, Cause::Tick, |step| step.ips_read(vec![ip.into()]));
+        }
+        if self.ours(pid).machine.next_wake() <= time {
+            self.step(pid, Cause::Tick, |step| step.tick());
             self.check_ticked(pid);
         }
         self.turn_over(pid);
@@ -179,9 +217,8 @@ impl World {
                 }
                 let capability = promise.map(|(key, _)| key);
                 let sent = PlainResult { job, to, result: result.clone(), parts, capability };
-                let (_, told) =
-                    self.with_state(pid, Cause::Sent, |state, now| ((), state.plain_sent(sent, now)));
-                self.check_outcome(pid, (job, to), &message, (&result, parts), &told);
+                let (_, done) = self.step(pid, Cause::Sent, |step| step.plain_sent(sent));
+                self.check_outcome(pid, (job, to), &message, (&result, parts), &done.told);
                 self.ours_mut(pid).dialer.end(job);
                 self.turn_over(pid);
             }
@@ -221,37 +258,15 @@ impl World {
         let decoded = decoder.finish();
         let keyed_before = self.keyed_rows(pid);
         self.note_claims(pid, source, &decoded);
-        for message in &decoded {
-            if let Decoded::Message(message) = message {
-                self.learn_if_own(pid, source.ip(), message.claimed.port);
-            }
-        }
         let received = PlainReceived { source, decoded: decoded.clone(), cut };
-        let (answer, told) = self.with_state(pid, Cause::Received, |state, now| {
-            state.learn_own_ip(local);
-            state.plain_received(received, now)
-        });
-        self.check_received(pid, (source, job), &decoded, answer, &told);
+        let (answer, done) =
+            self.step(pid, Cause::Received, |step| step.plain_received(received, local.into()));
+        self.check_received(pid, (source, job), &decoded, answer, &done.told);
         if self.keyed_rows(pid) != keyed_before {
             self.fail(pid, format_args!("{decoded:?} from {source} has changed {keyed_before:?}"));
         }
         self.turn_over(pid);
-        match answer {
-            PlainAnswer::Nothing => Vec::new(),
-            PlainAnswer::Receipt => plain::receipt(self.processes[pid].port, None).into_bytes(),
-            PlainAnswer::Capable => {
-                plain::receipt(self.processes[pid].port, self.key_of(pid).as_ref()).into_bytes()
-            }
-            PlainAnswer::Connected => plain::CONNECTED.as_bytes().to_vec(),
-        }
-    }
-
-    /// `Shared::learn_if_own`, where the machine's own IP is known without asking a system.
-    pub(super) fn learn_if_own(&mut self, pid: Pid, ip: std::net::IpAddr, port: u16) {
-        let host = self.hosts[self.processes[pid].host].0;
-        if port == self.processes[pid].port && ip == host {
-            self.ours_mut(pid).state.learn_own_ip(ip);
-        }
+        self.ours(pid).machine.answer(answer)
     }
 
     /// Everybody who spoke from an IP may be dialed there, and on the loopback network where they claim to listen.
@@ -279,7 +294,7 @@ impl World {
     /// The rows of the table.
     pub(super) fn rows(&self, pid: Pid) -> Vec<Row> {
         let ours = self.ours(pid);
-        ours.state.rows(ours.time(self.now))
+        ours.state().rows(ours.time(self.now))
     }
 
     pub(super) fn settled(&mut self, pid: Pid, op: OpId) {

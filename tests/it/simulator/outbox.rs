@@ -19,7 +19,7 @@ const SEARCHED: usize = 500;
 impl World {
     /// Somebody who has a disk takes a text back, has one tried at once, or sent again.
     pub(super) fn tends_outbox(&mut self, pid: Pid) {
-        let waiting = self.ours(pid).state.waiting(self.ours(pid).time(self.now));
+        let waiting = self.ours(pid).state().waiting(self.ours(pid).time(self.now));
         let waiting: Vec<_> = waiting.into_iter().map(|text| (text.to, text.message.id)).collect();
         match (self.random.below(4), self.random.one(&waiting)) {
             (0, Some((to, id))) => {

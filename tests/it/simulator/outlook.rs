@@ -16,7 +16,7 @@ impl World {
             if !process.alive || ours.leaving {
                 continue;
             }
-            let rows = ours.state.rows(ours.time(self.now));
+            let rows = ours.state().rows(ours.time(self.now));
             for row in &rows {
                 let addr = row.addr.expect("an address");
                 let there = self.route(pid, addr.v4().expect("IPv4")).map(|(host, _)| host);
@@ -84,7 +84,7 @@ impl World {
 
     /// Nothing is kept of what is over.
     pub(super) fn check_at_rest(&self, pid: Pid) {
-        let under_way = self.ours(pid).state.under_way();
+        let under_way = self.ours(pid).state().under_way();
         if under_way != UnderWay::default() {
             self.fail(pid, format_args!("when all is over there is {under_way:?}"));
         }

@@ -1,4 +1,4 @@
-//! One running program: ours around a real `State`, or one of old.
+//! One running program: ours around a real machine of the runtime, or one of old.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
@@ -9,11 +9,13 @@ use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::name::Name;
 use p2p_chat::model::peer_id::Recipient;
+use p2p_chat::runtime::Machine;
 
 use super::dialer::Dialer;
 use super::disk::Kept;
 use super::keyed::Keyed;
 use super::legacy::Legacy;
+use super::twin::Twin;
 
 /// A program, which has this number for ever: one that is started anew is another.
 pub(super) type Pid = usize;
@@ -61,7 +63,8 @@ pub(super) struct Waiting {
 
 /// A peer of ours, and what is known about it that the rules must keep to.
 pub(super) struct Ours {
-    pub(super) state: State,
+    pub(super) machine: Machine,
+    pub(super) twin: Twin,
     pub(super) keyed: Keyed,
     pub(super) name: Name,
     /// The port that its hello claims, if that is not its own.
@@ -113,6 +116,11 @@ impl Ours {
             pins: self.keyed.pins.clone(),
             kept: Some(self.keyed.disk.kept.clone()),
         }
+    }
+
+    /// The core, which answers questions.
+    pub(super) fn state(&self) -> &State {
+        self.machine.state()
     }
 
     /// The time on its own clock.

@@ -25,6 +25,8 @@ pub(super) struct Plan {
     pub(super) namesakes: usize,
     /// Static peers of each.
     pub(super) statics: usize,
+    /// Peers of ours that listen at one IP only, in a thousand.
+    pub(super) bound: usize,
     /// Milliseconds that a packet takes, at least and at most, and how often it takes a second or more.
     pub(super) latency: (usize, usize),
     pub(super) slow: usize,
@@ -72,6 +74,7 @@ impl Plan {
             misled: if lodging { 700 } else { random.within(0, 200) },
             namesakes: 0,
             statics: random.within(0, 8).min(programs),
+            bound: 150,
             latency: (0, random.within(1, 120)),
             slow: bad(random, 30),
             lost: bad(random, 120),
@@ -127,6 +130,7 @@ impl Plan {
             misled: 0,
             namesakes: 0,
             statics: 0,
+            bound: 0,
             latency: (0, 5),
             slow: 0,
             lost: 0,

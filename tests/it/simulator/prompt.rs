@@ -95,7 +95,7 @@ impl World {
     pub(super) fn opens_prompt(&mut self, pid: Pid) {
         let outcomes = self.prompt.take().map(|prompt| prompt.outcomes).unwrap_or_default();
         let mut labels = Labels::default();
-        let state = &self.ours(pid).state;
+        let state = self.ours(pid).state();
         let contacts = state.unlisted_contacts().into_iter().map(|pin| (Recipient::key(pin.key), pin.name));
         for (id, name) in contacts.chain(self.rows(pid).into_iter().map(|row| (row.id, row.name))) {
             let (addr, verification) = (state.dialed_at(id), state.verification_of(id));
@@ -107,7 +107,7 @@ impl World {
     /// The user is told something.
     pub(super) fn prompt_hears(&mut self, pid: Pid, event: &Told) {
         let Some(mut prompt) = self.prompt.take_if(|prompt| prompt.pid == pid) else { return };
-        let state = &self.ours(pid).state;
+        let state = self.ours(pid).state();
         event.each_who(|who| {
             if !matches!(who.verification, Verification::Claims(_)) {
                 let renamed = prompt.labels.meet(who, |id| standing(state, id));
@@ -135,7 +135,7 @@ impl World {
     fn with_menu<T>(&mut self, act: impl FnOnce(&mut Menu, &dyn Directory) -> T) -> T {
         let mut prompt = self.prompt.take().expect("somebody types");
         let ours = self.ours(prompt.pid);
-        let people = People { state: &ours.state, time: ours.time(self.now), labels: &prompt.labels };
+        let people = People { state: ours.state(), time: ours.time(self.now), labels: &prompt.labels };
         let result = act(&mut prompt.menu, &people);
         self.prompt = Some(prompt);
         result

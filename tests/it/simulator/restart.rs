@@ -1,17 +1,16 @@
-//! What a new life has from those before it: src/node.rs reads what waits, src/app/past.rs shows what was not shown for certain.
+//! What a new life has from those before it: what waits, and what was not shown for certain.
 
 use std::time::Duration;
 
 use p2p_chat::core::{OpId, Restored};
 use p2p_chat::model::peer_id::{PeerId, Recipient};
-use p2p_chat::model::session::Message;
-use p2p_chat::model::stored::{Direction, QueuedMessage, StoredMessage};
+use p2p_chat::model::stored::{Direction, StoredMessage};
+use p2p_chat::runtime::waiting_in;
 use p2p_chat::store::{Store, in_memory};
 
 use super::disk::Kept;
 use super::keyed::Sent;
 use super::ledger::Ledger;
-use super::ours::Cause;
 use super::peer::{Pid, Program};
 use super::world::World;
 
@@ -42,48 +41,37 @@ impl World {
         Kept { store: in_memory().expect("a store"), durable, expire, ledger: Ledger::default() }
     }
 
-    /// `waiting_in` of src/node.rs, and `catch_up` of src/app/past.rs.
-    pub(super) fn restores(&mut self, pid: Pid) {
+    /// What waits since the last life.
+    pub(super) fn restores(&mut self, pid: Pid) -> Vec<Restored> {
         let clock = self.clock();
-        let disk = self.disk_mut(pid);
-        let expire = disk.kept.expire;
-        let open = disk.kept.store.queued().expect("memory can be read");
-        let unshown = disk.kept.store.unshown(MAX_UNSHOWN).expect("memory can be read");
-        let mut restored = Vec::new();
-        for QueuedMessage { to, name: called, message, attempted, expires } in open {
+        let kept = &mut self.disk_mut(pid).kept;
+        let restored = waiting_in(&mut kept.store, kept.expire, clock).expect("memory can be read");
+        for Restored { to, message, cut_off, left, .. } in &restored {
             let op = OpId(self.ours(pid).ops + 1);
             self.ours_mut(pid).ops += 1;
-            let cut_off = attempted && to.public_key().is_none();
             if let Some(addr) = to.addr() {
-                self.learn_if_own(pid, addr.ip(), addr.port());
                 self.ours_mut(pid).may_dial.insert(addr);
-                if to == Recipient::Address(addr) {
+                if *to == Recipient::Address(addr) {
                     self.penned.get_mut(&message.id).expect("somebody has written it").unbind(addr);
                 }
-                if cut_off {
+                if *cut_off {
                     self.disk_mut(pid).kept.ledger.cut_off.insert((addr, message.id));
                     self.count("letter: cut off");
                 }
             }
             let keyed = self.keyed_mut(pid);
-            let left = Duration::from_millis(expires.saturating_sub(clock)).min(expire);
             // To a key that was not remembered, too: it waits until that key is met. Where it has expired, nobody is left to be named.
             let is_named = |key| keyed.pins.contains_key(&key) || !left.is_zero();
-            let is_told = if let Recipient::Peer(PeerId::Key(key)) = to { is_named(key) } else { true };
+            let is_told = if let Recipient::Peer(PeerId::Key(key)) = to { is_named(*key) } else { true };
             keyed.messages.insert(op, Sent { id: message.id, waiting: usize::from(is_told), ended: 0 });
-            restored.push(Restored {
-                to,
-                cut_off,
-                left,
-                message: Message {
-                    again: message.again && matches!(to, Recipient::Peer(PeerId::Key(_))),
-                    ..message
-                },
-                name: called,
-            });
             self.count("letter: restored");
         }
-        self.with_state(pid, Cause::Command, |state, now| ((), state.restore(restored, now)));
+        restored
+    }
+
+    /// `catch_up` of src/app/past.rs.
+    pub(super) fn catches_up(&mut self, pid: Pid) {
+        let unshown = self.disk_mut(pid).kept.store.unshown(MAX_UNSHOWN).expect("memory can be read");
         for StoredMessage { row, peer, direction, id, .. } in unshown {
             let (Recipient::Peer(PeerId::Key(key)), Some(id), Direction::Incoming { .. }) =
                 (peer, id, direction)

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
 use std::time::Duration;
 
-use p2p_chat::core::{Command, CoreConfig, JobId, Me, OpId, State, StaticPeer, Target};
+use p2p_chat::core::{Command, CoreConfig, JobId, Me, OpId, StaticPeer, Target};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::message::{Form, MessageId};
 use p2p_chat::model::peer_id::Recipient;
 use p2p_chat::protocol::plain;
+use p2p_chat::runtime::{Machine, MachineConfig};
 
 use super::dialer::Dialer;
 use super::keyed::{Keyed, key_of_person};
@@ -16,6 +18,7 @@ use super::legacy::{KINDS, Kind, Legacy};
 use super::ours::Cause;
 use super::peer::{Ours, Past, Pid, Process, Program, Waiting};
 use super::sessions::Sessions;
+use super::twin::Twin;
 use super::world::{Event, Said, World};
 
 /// How long a command may take until it is settled. A text may wait behind `MAX_QUEUE_MESSAGES` others to a peer that
@@ -68,10 +71,10 @@ impl World {
             Program::Legacy(Legacy::new(kind, claim))
         } else {
             let past = past.unwrap_or_else(|| self.new_past(host, port));
-            if self.random.in_thousand(150) {
+            if self.random.in_thousand(self.plan.bound) {
                 bind = ip;
             }
-            Program::Ours(Box::new(self.ours_new(pid, bind, port, past)))
+            Program::Ours(Box::new(self.ours_new(pid, (ip, bind), port, past)))
         };
         self.begins(host, port, bind, program);
     }
@@ -89,14 +92,11 @@ impl World {
         self.later(after, Event::CommandKind(pid));
         if let Program::Ours(ours) = &self.processes[pid].program {
             let statics = ours.statics.clone();
-            for peer in &statics {
-                self.learn_if_own(pid, peer.addr.ip(), peer.addr.port());
-            }
             self.wait_for(pid, OpId(1), "the first dialing", ANSWERED_WITHIN, 0);
-            let (op, _) =
-                self.with_state(pid, Cause::Command, |state, now| state.start(statics, Vec::new(), now));
+            let waiting = self.restores(pid);
+            let (op, _) = self.step(pid, Cause::Command, |step| step.start(statics, Vec::new(), waiting));
             assert_eq!(op, OpId(1), "the first command has the first number");
-            self.restores(pid);
+            self.catches_up(pid);
             self.turn_over(pid);
         }
     }
@@ -113,7 +113,7 @@ impl World {
         Past { statics, key, name, pins: BTreeMap::new(), kept: Some(self.new_disk()) }
     }
 
-    fn ours_new(&mut self, pid: Pid, bind: Ipv4Addr, port: u16, past: Past) -> Ours {
+    fn ours_new(&mut self, pid: Pid, (ip, bind): (Ipv4Addr, Ipv4Addr), port: u16, past: Past) -> Ours {
         let Past { statics, key, name, pins, kept } = past;
         let me = Me { bind: bind.into(), port, advertise: None };
         let own = key.unwrap_or_else(|| {
@@ -122,20 +122,24 @@ impl World {
         });
         let name = name.unwrap_or_else(|| format!("p{pid}").parse().expect("a name"));
         let kept = kept.unwrap_or_else(|| self.new_disk());
-        let state = State::new(CoreConfig {
+        let kept = kept.next_life();
+        let core = CoreConfig {
             pins: pins.values().cloned().collect(),
             durable: kept.durable,
             expire: kept.expire,
             ..CoreConfig::new(me, name.clone(), own)
-        });
+        };
+        let machine = Machine::new(MachineConfig { core, listens_v6: false, ips: vec![ip.into()] });
+        let twin = Twin::new((!kept.durable).then(|| Arc::clone(&kept.store)));
         let mut may_dial: BTreeSet<PeerAddr> = statics.iter().map(|peer| peer.addr).collect();
         may_dial.extend(pins.values().flat_map(|pin| pin.addrs.iter().copied()));
         // A run is unlike any other.
         let run = u64::try_from(pid).expect("64 bits") + 1;
         let sessions = Sessions::new(own, run, self.now);
-        let keyed = Keyed::new(own, pins, kept.next_life(), sessions);
+        let keyed = Keyed::new(own, pins, kept, sessions);
         Ours {
-            state,
+            machine,
+            twin,
             keyed,
             name,
             claims: None,
@@ -244,7 +248,7 @@ impl World {
             (0..=7, Some(row), _) => row,
             _ => {
                 let addr = self.some_addr(host);
-                let meant = self.ours(pid).state.at(addr);
+                let meant = self.ours(pid).state().at(addr);
                 // The user is asked which of several contacts they mean.
                 let one = self.random.one(&meant).expect("an address means somebody");
                 if self.random.in_thousand(500) { one } else { addr.into() }
@@ -293,7 +297,6 @@ impl World {
             _ => &[],
         };
         for addr in named.iter().filter_map(|id| id.addr()) {
-            self.learn_if_own(pid, addr.ip(), addr.port());
             self.ours_mut(pid).may_dial.insert(addr);
         }
         let outcomes = self.expected_outcomes(pid, &command);
@@ -310,7 +313,7 @@ impl World {
         if let Some(waiting) = self.ours_mut(pid).waiting.get_mut(&op) {
             waiting.doubtful = doubtful;
         }
-        let (given, _) = self.with_state(pid, Cause::Command, |state, now| state.command(command, now));
+        let (given, _) = self.step(pid, Cause::Command, |step| step.command(command));
         if given != op {
             self.fail(pid, format_args!("{given:?} was given for {op:?}"));
         }
@@ -319,7 +322,7 @@ impl World {
 
     /// The user says goodbye to a peer, which is left alone from then on.
     fn sends_away(&mut self, pid: Pid, id: Recipient) {
-        let addr = self.ours(pid).state.dialed_at(id);
+        let addr = self.ours(pid).state().dialed_at(id);
         let ours = self.ours_mut(pid);
         match id.public_key() {
             Some(key) => drop(ours.keyed.parted.insert(key)),

@@ -1,41 +1,28 @@
-//! The sessions of one process: the real `Pool`, connected to the rules as src/node/sessions.rs does it, without a
-//! thread and without a socket.
+//! The sessions of one process: the real `Pool`, connected to the machine as src/runtime/sessions.rs does it, without
+//! a thread and without a socket.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use p2p_chat::core::{Env, Jitter, JobId, PresenceStatus, RequestEnded, SessionRequest, SessionUp, Time};
+use p2p_chat::core::{Env, Jitter, JobId, PresenceStatus, RequestEnded, SessionRequest, Time};
 use p2p_chat::model::address::{PeerAddr, Source};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::name::PeerName;
 use p2p_chat::model::peer_id::Recipient;
 use p2p_chat::model::session::{ByeReason, Message};
-use p2p_chat::net::sessions::{LinkId, Opened, Pool, SessionHandler};
+use p2p_chat::net::sessions::{LinkId, Opened, Pool, SessionCommand, SessionHandler};
 use p2p_chat::protocol::session::Hello;
 
-use super::ours::Cause;
+use super::ours::{Cause, Stored};
 use super::peer::{Pid, Program};
 use super::wires::WireEnd;
 use super::world::{Event, World};
 
-/// When messages are offered again for which the mailbox had no room, as src/net/sessions/event_loop.rs does it.
-const RESUMED_AFTER: Duration = Duration::from_millis(20);
-
-/// What a peer is told about a full disk, in seconds, as src/node/sessions.rs says it.
-const RETRY_AFTER: u32 = 30;
-
 /// Turns of the pool in one second at most: fifty while messages wait for room, and a few for each address.
 const TURNS: usize = 100;
 const TURNS_PER_PEER: usize = 16;
-
-/// Something for the pool to do.
-pub(super) enum Order {
-    Request(SessionRequest),
-    /// Messages of a connection are stored, and others are not.
-    Stored(LinkId, Vec<MessageId>, Vec<MessageId>),
-}
 
 /// A request that is not over.
 pub(super) struct Asked {
@@ -48,7 +35,7 @@ pub(super) struct Asked {
 pub(super) struct Sessions {
     /// Absent while it has its turn.
     pool: Option<Pool>,
-    pub(super) orders: VecDeque<Order>,
+    pub(super) orders: VecDeque<SessionCommand>,
     pub(super) asked: BTreeMap<JobId, Asked>,
     /// The connection of each link of the pool.
     pub(super) wires: BTreeMap<LinkId, WireEnd>,
@@ -56,8 +43,6 @@ pub(super) struct Sessions {
     turns: VecDeque<Duration>,
     /// When the process went on after it was stopped.
     pub(super) continued_at: Duration,
-    /// Where else others may dial it, since its machine has changed its addresses.
-    pub(super) addresses: Vec<SocketAddr>,
 }
 
 impl Sessions {
@@ -71,7 +56,6 @@ impl Sessions {
             wakes_at: None,
             turns: VecDeque::new(),
             continued_at: now,
-            addresses: Vec::new(),
         }
     }
 
@@ -109,7 +93,7 @@ impl World {
     ) -> T {
         let now = self.ours(pid).time(self.now);
         let mut pool = self.sessions_mut(pid).pool.take().expect("the pool is not in its turn");
-        let result = act(&mut pool, now, &mut ToCore { world: self, pid });
+        let result = act(&mut pool, now, &mut ToMachine { world: self, pid });
         let outputs = pool.take_outputs();
         self.sessions_mut(pid).pool = Some(pool);
         for output in outputs {
@@ -122,19 +106,14 @@ impl World {
     /// Hands over to the pool what waits for it, and sees when it has to be woken.
     pub(super) fn serve_sessions(&mut self, pid: Pid) {
         while let Some(order) = self.sessions_mut(pid).orders.pop_front() {
-            self.with_pool(pid, |pool, now, handler| match order {
-                Order::Request(request) => pool.request(request, now, handler),
-                Order::Stored(link, receipts, others) => pool.stored(link, &receipts, &others, RETRY_AFTER),
-            });
+            self.with_pool(pid, |pool, now, handler| pool.command(order, now, handler));
         }
         let now = self.now;
         let born = self.ours(pid).born;
         let sessions = self.sessions_mut(pid);
-        let pool = sessions.pool();
+        let Some(due) = sessions.pool().next_wake() else { return };
         // A millisecond more, as the event loop sleeps.
-        let due = pool.next_wake().map(|due| (born + due.since_start()).max(now) + Duration::from_millis(1));
-        let held = pool.is_held().then_some(now + RESUMED_AFTER);
-        let Some(at) = [due, held].into_iter().flatten().min() else { return };
+        let at = (born + due.since_start()).max(now) + Duration::from_millis(1);
         if sessions.wakes_at.is_none_or(|sooner| at < sooner) {
             sessions.wakes_at = Some(at);
             self.later(at - now, Event::PoolWakes(pid));
@@ -164,12 +143,7 @@ impl World {
     }
 
     fn pool_ticks(&mut self, pid: Pid) {
-        self.with_pool(pid, |pool, now, handler| {
-            if pool.is_held() {
-                pool.resume(handler);
-            }
-            pool.tick(now, handler);
-        });
+        self.with_pool(pid, |pool, now, handler| pool.tick(now, handler));
         let time = self.ours(pid).time(self.now);
         let due = self.sessions(pid).pool().next_wake();
         if due.is_some_and(|due| due <= time) {
@@ -191,13 +165,8 @@ impl World {
     }
 
     /// Tells the pool what became of messages that came.
-    pub(super) fn answers(
-        &mut self,
-        pid: Pid,
-        (link, key): (LinkId, PublicKey),
-        receipts: Vec<MessageId>,
-        others: Vec<MessageId>,
-    ) {
+    pub(super) fn answers(&mut self, pid: Pid, key: PublicKey, stored: Stored) {
+        let Stored { link, receipts, others, retry_after } = stored;
         let own = self.key_of(pid).expect("who takes them has a key");
         if !receipts.is_empty() {
             self.note_sign(pid, key);
@@ -208,7 +177,8 @@ impl World {
         if !others.is_empty() {
             self.count("messages: not stored");
         }
-        self.sessions_mut(pid).orders.push_back(Order::Stored(link, receipts, others));
+        let command = SessionCommand::Stored { link, receipts, others, retry_after };
+        self.sessions_mut(pid).orders.push_back(command);
     }
 
     /// What the list says about a key.
@@ -241,44 +211,38 @@ impl World {
     }
 }
 
-/// Hands over to the rules of a process.
-struct ToCore<'a> {
+/// Has the machine of a process take a step for each event of its sessions.
+struct ToMachine<'a> {
     world: &'a mut World,
     pid: Pid,
 }
 
-impl SessionHandler for ToCore<'_> {
-    fn hello(&mut self, _: IpAddr) -> Hello {
+impl SessionHandler for ToMachine<'_> {
+    fn hello(&mut self, to: IpAddr) -> Hello {
         let ours = self.world.ours(self.pid);
-        let port = ours.claims.unwrap_or(self.world.processes[self.pid].port);
-        let addresses = ours.keyed.sessions.addresses.clone();
-        Hello { addresses, ..Hello::new(PeerName::new(ours.name.as_str()), port) }
+        let hello = ours.machine.hello(to);
+        match ours.claims {
+            Some(port) => Hello { port, addresses: Vec::new(), ..hello },
+            None => hello,
+        }
     }
 
     fn session_up(&mut self, opened: Opened) -> Result<(), ByeReason> {
         let Self { world, pid } = self;
         let pid = *pid;
-        let Opened { key, hello, dialed, source, local, job } = opened;
-        let claimed = hello.as_ref().and_then(|hello| source.at(hello.port));
-        let addr = dialed.or(claimed).ok_or(ByeReason::NotUnderstood)?;
-        if dialed.is_none() {
-            world.learn_if_own(pid, addr.ip(), addr.port());
+        let (key, source, dialed) = (opened.key, opened.source, opened.dialed);
+        let claimed = opened.hello.as_ref().and_then(|hello| source.at(hello.port));
+        let addr = dialed.or(claimed);
+        if let Some(asked) = opened.job.and_then(|job| world.sessions_mut(pid).asked.get_mut(&job)) {
+            asked.met = addr;
         }
-        if let Some(asked) = job.and_then(|job| world.sessions_mut(pid).asked.get_mut(&job)) {
-            asked.met = Some(addr);
-        }
-        world.ours_mut(pid).may_dial.insert(addr);
+        let also = opened.hello.iter().flat_map(|hello| &hello.also);
+        world.ours_mut(pid).may_dial.extend(addr.iter().chain(also));
         let env = world.moment();
-        let up = SessionUp { key, hello, addr, source, dialed: dialed.is_some() };
-        let (welcome, _) = world.with_state(pid, Cause::Met, |state, now| {
-            if dialed.is_none() {
-                state.learn_own_ip(local);
-            }
-            state.session_up(job, up, env, now)
-        });
+        let (welcome, _) = world.step(pid, Cause::Met, |step| step.session_up(opened, env));
         match welcome {
             Ok(()) => {
-                world.ours_mut(pid).missed.remove(&addr);
+                addr.map(|addr| world.ours_mut(pid).missed.remove(&addr));
                 world.note_sign(pid, key);
             }
             Err(why) => world.count(format!("not welcome: {why:?}")),
@@ -288,23 +252,23 @@ impl SessionHandler for ToCore<'_> {
 
     fn session_alive(&mut self, key: PublicKey) {
         self.world.note_sign(self.pid, key);
-        self.world.with_state(self.pid, Cause::Met, |state, now| ((), state.session_alive(key, now)));
+        self.world.step(self.pid, Cause::Met, |step| step.session_alive(key));
     }
 
     fn messages(
         &mut self,
         link: LinkId,
         key: PublicKey,
-        _: Source,
+        source: Source,
         messages: Vec<Message>,
     ) -> Result<(), Vec<Message>> {
-        self.world.takes_letters(self.pid, (link, key), messages)
+        self.world.takes_letters(self.pid, (link, key), source, messages)
     }
 
     fn receipts(&mut self, key: PublicKey, ids: &[MessageId]) {
         self.world.check_receipts_came(self.pid, key, ids);
         self.world.note_sign(self.pid, key);
-        self.world.with_state(self.pid, Cause::Sent, |state, now| ((), state.receipts(key, ids, now)));
+        self.world.step(self.pid, Cause::Sent, |step| step.receipts(key, ids));
     }
 
     fn session_down(&mut self, key: PublicKey, bye: Option<ByeReason>) {
@@ -313,7 +277,7 @@ impl SessionHandler for ToCore<'_> {
         if bye == Some(ByeReason::Leaves) {
             world.note_parted(*pid, key);
         }
-        world.with_state(*pid, Cause::Met, |state, now| ((), state.session_down(key, bye, now)));
+        world.step(*pid, Cause::Met, |step| step.session_down(key, bye));
         world.check_down(*pid, key, bye);
     }
 
@@ -324,31 +288,26 @@ impl SessionHandler for ToCore<'_> {
         };
         world.check_request_ended(*pid, &asked, &ended);
         let env = world.moment();
-        world.with_state(*pid, Cause::Sent, |state, now| ((), state.request_ended(job, ended, env, now)));
+        world.step(*pid, Cause::Sent, |step| step.request_ended(job, ended, env));
     }
 
     fn renamed(&mut self, key: PublicKey, source: Source, name: PeerName, port: u16) {
-        let Some(addr) = source.at(port) else { return };
         let env = self.world.moment();
-        self.world.with_state(self.pid, Cause::Met, |state, now| {
-            ((), state.peer_renamed(key, name, addr, source, env, now))
-        });
+        self.world.step(self.pid, Cause::Met, |step| step.renamed(key, source, name, port, env));
     }
 
     fn listens_at(&mut self, key: PublicKey, addrs: &[SocketAddr]) {
-        let addrs: Vec<PeerAddr> =
-            addrs.iter().filter_map(|addr| Source::from(*addr).at(addr.port())).collect();
-        self.world.ours_mut(self.pid).may_dial.extend(&addrs);
-        self.world
-            .with_state(self.pid, Cause::Met, |state, now| ((), state.peer_listens_at(key, addrs, now)));
+        let may_dial = addrs.iter().filter_map(|addr| Source::from(*addr).at(addr.port()));
+        self.world.ours_mut(self.pid).may_dial.extend(may_dial);
+        self.world.step(self.pid, Cause::Met, |step| step.listens_at(key, addrs));
     }
 
     fn identity_in_use(&mut self, at: IpAddr) {
         self.world.check_in_use(self.pid, at);
-        self.world.with_state(self.pid, Cause::Met, |state, _| ((), state.identity_in_use(at)));
+        self.world.step(self.pid, Cause::Met, |step| step.identity_in_use(at));
     }
 
     fn is_contact(&mut self, key: PublicKey) -> bool {
-        self.world.ours(self.pid).state.is_contact(Recipient::key(key))
+        self.world.ours(self.pid).state().is_contact(Recipient::key(key))
     }
 }

@@ -236,8 +236,6 @@ impl Stage {
     fn starts(&mut self, host: usize, port: u16, past: Past) -> Pid {
         let pid = self.world.processes.len();
         self.world.launch(host, port, Some(past));
-        // Machines change their addresses here.
-        self.world.processes[pid].bind = Ipv4Addr::UNSPECIFIED;
         pid
     }
 
@@ -662,7 +660,7 @@ impl Stage {
     /// Why the message waits, if it does.
     fn waits(&self, entered: &Entered) -> Option<PendingReason> {
         let ours = self.world.ours(self.alice);
-        let waiting = ours.state.waiting(ours.time(self.world.now));
+        let waiting = ours.state().waiting(ours.time(self.world.now));
         waiting.iter().find(|text| text.message.id == entered.id).map(|text| text.reason)
     }
 

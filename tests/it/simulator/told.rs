@@ -82,7 +82,7 @@ impl World {
                 self.count(what);
             }
             Told::ContactsChanged => {
-                let changes = self.ours_mut(pid).state.take_contact_changes();
+                let changes = self.ours_mut(pid).machine.take_contact_changes();
                 let keyed = self.keyed_mut(pid);
                 for change in changes {
                     match change {
@@ -92,10 +92,7 @@ impl World {
                     }
                 }
             }
-            Told::ProvenAt(addr, who) => {
-                self.note_proven(pid, *addr, who);
-                self.count("told: proven");
-            }
+            Told::ProvenAt(..) => self.count("told: proven"),
             Told::Unproven { .. } => self.count("told: unproven"),
             Told::Offered(_) => self.count("told: offered"),
             Told::Misled { .. } => self.count("told: misled"),
@@ -133,7 +130,7 @@ impl World {
         let is_told = sent.any(|sent| sent.id == message && sent.ended < sent.waiting);
         // It is told as soon as it is written down, for every command has its outcomes in time.
         let will_be =
-            || ours.state.waiting(ours.time(self.now)).iter().any(|waiting| waiting.message.id == message);
+            || ours.state().waiting(ours.time(self.now)).iter().any(|waiting| waiting.message.id == message);
         is_told || will_be()
     }
 
@@ -190,7 +187,7 @@ impl World {
             }
             return;
         }
-        let waiting = self.ours(pid).state.waiting(self.ours(pid).time(self.now));
+        let waiting = self.ours(pid).state().waiting(self.ours(pid).time(self.now));
         for WaitingMessage { to, message, reason, .. } in waiting {
             self.count("letter: still waits at the end");
             if let Some(key) = to.public_key().filter(|key| self.wires_between(pid, *key) > 0) {
@@ -199,7 +196,7 @@ impl World {
             let there = match to {
                 Recipient::Peer(PeerId::Key(key)) if self.is_refused(pid, key) => None,
                 Recipient::Peer(PeerId::Key(key)) => {
-                    let pin = self.ours(pid).state.pinned(to);
+                    let pin = self.ours(pid).state().pinned(to);
                     let mut addrs = pin.into_iter().flat_map(|pin| pin.addrs.iter().copied());
                     addrs.find(|addr| {
                         self.reached_at(pid, *addr).is_some_and(|other| self.key_of(other) == Some(key))

@@ -26,7 +26,7 @@ impl World {
         for piece in decoded {
             let Decoded::Message(message) = piece else { continue };
             // In the name of a known key, or from where a contact with a key is online, it shows nothing.
-            let state = &self.ours(pid).state;
+            let state = self.ours(pid).state();
             let named =
                 message.name.as_ref().is_some_and(|name| !state.trusted().pins_for(name.as_str()).is_empty());
             let speakers_here = speakers_of(source, message.claimed);
@@ -64,7 +64,7 @@ impl World {
                     && addrs.into_iter().flatten().any(|addr| speakers.contains(&addr))
             };
             // An address has no row on the screen while a key that claims it is dialed there.
-            let state = &self.ours(pid).state;
+            let state = self.ours(pid).state();
             let is_hidden = |row: &Row| {
                 row.id.public_key().is_some()
                     && row.addr.is_some_and(|addr| speakers.contains(&addr) && state.knows(addr.into()))

@@ -1,11 +1,9 @@
 //! What becomes of machines, lines and programs.
 
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use p2p_chat::core::{ANSWER_WITHIN, Command};
 
-use super::ours::Cause;
 use super::peer::{Pid, Process, Program};
 use super::script::SETTLED_WITHIN;
 use super::world::{Event, World};
@@ -62,16 +60,6 @@ impl World {
     pub(super) fn suspends(&mut self, pid: Pid, time: Duration) {
         self.processes[pid].stopped = Some(self.now);
         self.later(time, Event::Continues(pid));
-    }
-
-    /// A program sees that its machine has other addresses.
-    pub(super) fn network_changes(&mut self, pid: Pid) {
-        let ip = IpAddr::V4(self.hosts[self.processes[pid].host].0);
-        let addrs = vec![SocketAddr::new(ip, self.processes[pid].port)];
-        self.sessions_mut(pid).addresses.clone_from(&addrs);
-        self.with_pool(pid, |pool, now, handler| pool.readdress(&addrs, &[ip], now, handler));
-        self.with_state(pid, Cause::Tick, |state, now| ((), state.network_changed(now)));
-        self.turn_over(pid);
     }
 
     fn join(&mut self) {

@@ -3,10 +3,11 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
-use crate::core::{JobId, RequestEnded};
+use crate::core::{JobId, RequestEnded, SessionRequest};
 use crate::model::key::KEY_BYTES;
+use crate::model::message::MessageId;
 use crate::model::name::PeerName;
-use crate::model::session::{Message, Request};
+use crate::model::session::{ByeReason, Message, Request};
 use crate::net::secure::OwnKey;
 use crate::net::sessions::Opened;
 use crate::protocol::session::Hello;
@@ -130,7 +131,7 @@ impl Program {
 
     fn request(&self, job: u64, addr: PeerAddr, expect: Option<PublicKey>, say: Request) {
         let request = SessionRequest { job: JobId(job), addrs: vec![addr], expect, say, deadline: None };
-        self.sessions.request(request);
+        self.sessions.command(SessionCommand::Request(request));
     }
 }
 
@@ -160,7 +161,13 @@ fn large_messages_flow_both_ways_over_tls() {
             match program.next() {
                 Told::Messages(link, messages) => {
                     received.extend(ids(&messages));
-                    program.sessions.stored(link, ids(&messages), Vec::new(), 0);
+                    let (receipts, others) = (ids(&messages), Vec::new());
+                    program.sessions.command(SessionCommand::Stored {
+                        link,
+                        receipts,
+                        others,
+                        retry_after: 0,
+                    });
                 }
                 Told::Receipts(ids) => receipts.extend(ids),
                 Told::Ended(_, end) => is_over = end == RequestEnd::Answered,

@@ -1,12 +1,18 @@
 //! The runtime: owns the one lock, passes events to the core, and carries out its outputs.
 //!
-//! Under the lock the core computes and its outputs are queued. Nothing is dialed, read or printed
-//! under it, and only a store in memory is written.
+//! A [`Machine`] is the state, and a [`Step`] handles one input. The threads of a [`Node`] are loops
+//! around it: they wait for something, lock, take a step, and drop the lock. In a step the core
+//! computes and its outputs are queued. Nothing is dialed, read or printed, and only a store in
+//! memory is written. The simulator takes the same steps from one thread, with a clock and a network
+//! of its own.
 
 mod inbox;
+mod machine;
+mod ports;
 mod sessions;
 mod shared;
 mod start_error;
+mod step;
 mod store_writer;
 
 use std::fmt;
@@ -18,29 +24,30 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use inbox::Inbox;
-use sessions::ToCore;
-use shared::{Locked, NETWORK_INTERVAL, Shared};
+pub use machine::{Machine, MachineConfig};
+pub use ports::{EventSink, Ports, Put, QueuedWrite, StoreQueue};
+use sessions::ToMachine;
+use shared::{Locked, Queue, Shared};
 pub use start_error::StartError;
-pub use store_writer::Keeping;
+pub use step::Step;
+pub use store_writer::{Keeping, write_batch};
 use store_writer::{StoreWriter, WriterQueue};
 
-use crate::core::Time;
 use crate::core::{
-    As, Command, ContactChange, CoreConfig, Event, KnownContact, Me, Offer, OpId, Pin, Policy, Restored, Row,
-    State, StaticPeer, Target, Verification, WaitingMessage,
+    Command, ContactChange, CoreConfig, Event, KnownContact, Me, Offer, OpId, Pin, Policy, Restored, Row,
+    StaticPeer, Verification, WaitingMessage,
 };
 use crate::crypto;
 use crate::mailbox::Mailbox;
 use crate::model::address::PeerAddr;
 use crate::model::key::{KEY_BYTES, PublicKey};
-use crate::model::name::{Name, PeerName};
+use crate::model::name::Name;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::{ByeReason, Message};
+use crate::model::session::Message;
 use crate::model::stored::{QueuedMessage, RowId, StoreOp};
 use crate::net::secure::{self, OwnKey, Tls};
 use crate::net::sessions::{Sessions, SessionsConfig};
-use crate::net::{self, Dialer, Identity, Listener};
-use crate::protocol::plain;
+use crate::net::{self, Dialer, Identity, Listener, Tcp};
 use crate::store::{Store, StoreError};
 
 /// What a node starts with.
@@ -108,6 +115,7 @@ impl Bound {
 /// A running peer.
 pub struct Node {
     shared: Arc<Shared>,
+    own: PublicKey,
     /// One for each family.
     listeners: Vec<Listener>,
     ticker: Option<JoinHandle<()>>,
@@ -141,61 +149,37 @@ impl Node {
         let port = addr.port();
         let me = Me { bind, port, advertise };
         let key = own.public();
-        let state =
-            State::new(CoreConfig { me, name, key, pins, policy, require_encryption, durable, expire });
-        let waiting = waiting_in(&mut *store, expire).map_err(StartError::NoHistory)?;
+        let core = CoreConfig { me, name, key, pins, policy, require_encryption, durable, expire };
+        let waiting =
+            waiting_in(&mut *store, expire, store_writer::clock()).map_err(StartError::NoHistory)?;
         let (store_writer, store) = match durable {
             true => (StoreWriter::Thread(Arc::<WriterQueue>::default()), Some((store, retention))),
             false => (StoreWriter::Inline(Mutex::new(store)), None),
         };
-        let machine_ips = net::machine_ips(true);
-        let look_at_ips = Time::at(NETWORK_INTERVAL);
-        let ips = machine_ips.clone();
+        let listens_v6 = addrs.iter().any(SocketAddr::is_ipv6);
+        let machine = Machine::new(MachineConfig { core, listens_v6, ips: net::machine_ips(true) });
         let identity = Identity { bind, port, advertise };
         let began = Instant::now();
         let config = SessionsConfig { tls, bind, run: secure::random_number(), began };
         let sessions = Sessions::new(config).map_err(|error| StartError::Other(addr, error))?;
-        let shared = Arc::new_cyclic(|weak: &Weak<Shared>| Shared {
-            locked: Mutex::new(Locked {
-                state,
-                ticker_sleeps_until: None,
-                machine_ips,
-                look_at_ips,
-                looked_at_ips: Time::default(),
-                stopping: false,
-            }),
-            earlier: Condvar::new(),
-            began,
-            port,
-            own: key,
-            receipt: plain::receipt(port, Some(&key)),
-            bind,
-            listens_v6: addrs.iter().any(SocketAddr::is_ipv6),
-            addresses: Mutex::new(Vec::new()),
-            events: Box::new(Arc::clone(mailbox)),
-            dialer: {
-                let weak = weak.clone();
-                Dialer::new(identity, move |report| Shared::report(&weak, report))
-            },
-            sessions,
-            store_writer,
+        let shared = Arc::new_cyclic(|weak: &Weak<Shared>| {
+            let weak = weak.clone();
+            let dialer = Dialer::new(identity, move |report| Shared::report(&weak, report));
+            Shared {
+                locked: Mutex::new(Locked { machine, ticker_sleeps_until: None, stopping: false }),
+                earlier: Condvar::new(),
+                events: Box::new(Queue(Arc::clone(mailbox))),
+                tcp: Tcp { sessions, dialer, began },
+                store_writer,
+            }
         });
-        shared.set_addresses(&ips);
         shared
+            .tcp
             .sessions
-            .start(ToCore(Arc::downgrade(&shared)))
+            .start(ToMachine(Arc::downgrade(&shared)))
             .map_err(|error| StartError::Other(addr, error))?;
         // The listeners start last, so static peers are known as such before they can send anything.
-        for peer in &peers {
-            shared.learn_if_own(peer.addr);
-        }
-        for text in &waiting {
-            if let Recipient::Address(addr) = text.to {
-                shared.learn_if_own(addr);
-            }
-        }
-        let start = shared.with_state(|state, now| state.start(peers, contacts, now));
-        shared.with_state(|state, now| ((), state.restore(waiting, now)));
+        let start = shared.step(|step| step.start(peers, contacts, waiting));
         let store_writer = match store {
             Some((store, retention)) => store_writer::start(&shared, store, retention)
                 .map_err(|error| StartError::Other(addr, error))?,
@@ -212,18 +196,17 @@ impl Node {
             .spawn(move || ticking.tick())
             .map(Some)
             .map_err(|error| StartError::Other(addr, error))?;
-        Ok(Self { shared, listeners, ticker, store_writer, addrs, start })
+        Ok(Self { shared, own: key, listeners, ticker, store_writer, addrs, start })
     }
 
     /// Our own name.
     pub fn name(&self) -> Name {
-        self.shared.locked.lock().state.name().clone()
+        self.shared.locked.lock().machine.state().name().clone()
     }
 
     /// Changes our own name. Requests under way keep the former one.
     pub fn set_name(&self, name: Name) {
-        self.shared.sessions.rename(PeerName::new(name.as_str()));
-        self.shared.locked.lock().state.set_name(name);
+        self.shared.step(|step| step.set_name(name));
     }
 
     /// The addresses that it listens at, one for each address family.
@@ -243,123 +226,106 @@ impl Node {
 
     /// Our own public key.
     pub fn own_key(&self) -> PublicKey {
-        self.shared.own
+        self.own
     }
 
     /// The pin of a recipient that has a key.
     pub fn pin_of(&self, id: Recipient) -> Option<Pin> {
-        self.shared.locked.lock().state.pinned(id).cloned()
+        self.shared.locked.lock().machine.state().pinned(id).cloned()
     }
 
     /// Whether a recipient is a contact.
     pub fn is_contact(&self, id: Recipient) -> bool {
-        self.shared.locked.lock().state.is_contact(id)
+        self.shared.locked.lock().machine.state().is_contact(id)
     }
 
     /// Records the user's nickname for a peer, or removes it.
     pub fn set_alias(&self, id: Recipient, name: Option<Name>) {
-        self.shared.locked.lock().state.set_alias(id, name);
+        self.shared.locked.lock().machine.set_alias(id, name);
     }
 
     /// The contacts known by key that are not in the peer list.
     pub fn unlisted_contacts(&self) -> Vec<Pin> {
-        self.shared.locked.lock().state.unlisted_contacts()
+        self.shared.locked.lock().machine.state().unlisted_contacts()
     }
 
     /// The blocked contacts, which are not in the peer list.
     pub fn blocked_contacts(&self) -> Vec<Pin> {
-        self.shared.locked.lock().state.blocked_contacts()
+        self.shared.locked.lock().machine.state().blocked_contacts()
     }
 
     /// The recipients of a typed address; several contacts may have proven themselves at one
     /// address.
     pub fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
-        self.shared.locked.lock().state.at(addr)
+        self.shared.locked.lock().machine.state().at(addr)
     }
 
     /// The address that a recipient is dialed at first.
     pub fn dialed_at(&self, id: Recipient) -> Option<PeerAddr> {
-        self.shared.locked.lock().state.dialed_at(id)
+        self.shared.locked.lock().machine.state().dialed_at(id)
     }
 
     /// The pins that a word of the user may mean.
     pub fn pins_for(&self, word: &str) -> Vec<Pin> {
-        self.shared.locked.lock().state.trusted().pins_for(word).into_iter().cloned().collect()
+        self.shared.locked.lock().machine.state().trusted().pins_for(word).into_iter().cloned().collect()
     }
 
     /// The keys that wait for the user's decision, and how many more there were.
     pub fn offers(&self) -> (Vec<Offer>, u64) {
         let locked = self.shared.locked.lock();
-        let (offers, more) = locked.state.trusted().offers();
+        let (offers, more) = locked.machine.state().trusted().offers();
         (offers.to_vec(), more)
     }
 
     /// The offers that a word of the user may mean.
     pub fn offers_for(&self, word: &str) -> Vec<Offer> {
-        self.shared.locked.lock().state.trusted().offers_for(word).into_iter().cloned().collect()
+        self.shared.locked.lock().machine.state().trusted().offers_for(word).into_iter().cloned().collect()
     }
 
     /// The policy for unknown keys.
     pub fn policy(&self) -> Policy {
-        self.shared.locked.lock().state.trusted().policy()
+        self.shared.locked.lock().machine.state().trusted().policy()
     }
 
     /// Returns the changes of contacts since the last call, which have to be saved.
     pub fn take_contact_changes(&self) -> Vec<ContactChange> {
-        self.shared.locked.lock().state.take_contact_changes()
+        self.shared.locked.lock().machine.take_contact_changes()
     }
 
     /// Carries out a command without waiting for its results, which follow as events.
     pub fn command(&self, command: Command) -> OpId {
-        if let Command::Send { to: Target::These(addrs), .. } | Command::Connect(Target::These(addrs)) =
-            &command
-        {
-            addrs.iter().filter_map(|id| id.addr()).for_each(|addr| self.shared.learn_if_own(addr));
-        }
-        let parted = match &command {
-            Command::Block(key) | Command::Trust(_, As::NewKeyOf(key)) => Some(*key),
-            Command::Forget(id) => id.public_key(),
-            Command::SetContact { contact, .. } if contact.blocked => contact.id.key(),
-            _ => None,
-        };
-        let op = self.shared.with_state(|state, now| state.command(command, now));
-        if let Some(key) = parted {
-            // A session that is open was accepted when the key was trusted. The next one is judged anew.
-            self.shared.sessions.part(key, ByeReason::Idle);
-        }
-        op
+        self.shared.step(|step| step.command(command))
     }
 
     /// The peer list as it is believed to be, unverified.
     pub fn rows(&self) -> Vec<Row> {
         let now = self.shared.now();
-        self.shared.locked.lock().state.rows(now)
+        self.shared.locked.lock().machine.state().rows(now)
     }
 
     /// How many peers are online, as far as is known.
     pub fn here(&self) -> usize {
-        self.shared.locked.lock().state.here()
+        self.shared.locked.lock().machine.state().here()
     }
 
     /// Returns how many messages wait for a recipient.
     pub fn queued(&self, id: Recipient) -> usize {
-        self.shared.locked.lock().state.queued(id)
+        self.shared.locked.lock().machine.state().queued(id)
     }
 
     /// Whether a peer is in the list.
     pub fn knows(&self, id: Recipient) -> bool {
-        self.shared.locked.lock().state.knows(id)
+        self.shared.locked.lock().machine.state().knows(id)
     }
 
     /// Whether dialing `addr` reaches this program itself.
     pub fn is_own(&self, addr: PeerAddr) -> bool {
-        self.shared.learn_if_own(addr);
-        self.shared.locked.lock().state.is_own(addr)
+        self.shared.step(|step| step.is_own(addr))
     }
 
     /// How sure the program is that a recipient is the one it is named as.
     pub fn verification_of(&self, id: Recipient) -> Verification {
-        self.shared.locked.lock().state.verification_of(id)
+        self.shared.locked.lock().machine.state().verification_of(id)
     }
 
     /// Returns the digits that the user and the owner of `key` compare. Takes some milliseconds.
@@ -370,13 +336,13 @@ impl Node {
     /// Records that these messages have been shown to the user.
     pub fn shown(&self, rows: Vec<RowId>) {
         if !rows.is_empty() {
-            self.shared.store_writer.write(None, StoreOp::MarkShown(rows));
+            self.shared.step(|step| step.store(StoreOp::MarkShown(rows)));
         }
     }
 
     /// Records that the user has read everything from this peer.
     pub fn read(&self, peer: Recipient) {
-        self.shared.store_writer.write(None, StoreOp::MarkRead(peer));
+        self.shared.step(|step| step.store(StoreOp::MarkRead(peer)));
     }
 
     /// The stored conversations of a recipient: its own, and for a legacy peer also that of its
@@ -392,7 +358,7 @@ impl Node {
     /// The messages that wait.
     pub fn waiting(&self) -> Vec<WaitingMessage> {
         let now = self.shared.now();
-        self.shared.locked.lock().state.waiting(now)
+        self.shared.locked.lock().machine.state().waiting(now)
     }
 
     /// Stores what is still to be stored, and ends the store writer; to be called after
@@ -408,7 +374,7 @@ impl Node {
     /// Accepts nothing more from the network: what arrives from now on is not acknowledged. What was
     /// accepted before is in the mailbox when this returns.
     pub fn close(&self) {
-        self.shared.locked.lock().state.close();
+        self.shared.locked.lock().machine.close();
     }
 
     /// Closes the listeners, ends all threads, and waits for them until `deadline`. Threads that the
@@ -417,8 +383,8 @@ impl Node {
         // All are closed before any is waited for.
         self.listeners.iter().for_each(Listener::close);
         self.listeners.iter().for_each(|listener| listener.stop(deadline));
-        self.shared.dialer.stop(deadline);
-        self.shared.sessions.stop(deadline);
+        self.shared.tcp.dialer.stop(deadline);
+        self.shared.tcp.sessions.stop(deadline);
         self.shared.locked.lock().stopping = true;
         self.shared.earlier.notify_all();
         // The ticker only blocks on the lock and its own sleep, which has just ended.
@@ -428,10 +394,13 @@ impl Node {
     }
 }
 
-/// Reads the messages of an earlier run that wait.
-fn waiting_in(store: &mut dyn Store, expire: Duration) -> Result<Vec<Restored>, StoreError> {
+/// Reads the messages of an earlier run that wait, each for `expire` at most. `clock` is the time in
+/// milliseconds since 1970.
+///
+/// # Errors
+/// If they cannot be read.
+pub fn waiting_in(store: &mut dyn Store, expire: Duration, clock: u64) -> Result<Vec<Restored>, StoreError> {
     let queued = store.queued()?;
-    let clock = store_writer::clock();
     let restored =
         |QueuedMessage { to, name: called, message, attempted, expires }: QueuedMessage| Restored {
             to,

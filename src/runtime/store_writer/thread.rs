@@ -1,11 +1,12 @@
-//! The thread that writes to the store in batches, and tells `state` what became of each write.
+//! The thread that writes to the store in batches, and tells the machine what became of each write.
 
 use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::super::ports::{QueuedWrite, ReportTo};
 use super::super::shared::Shared;
-use super::{QueuedWrite, ReportTo, StoreWriter, WriterQueue, clock};
+use super::{StoreWriter, WriterQueue, clock, write_batch};
 use crate::model::stored::{Selection, StoreOp, StoreResult};
 use crate::store::{Store, StoreError};
 
@@ -112,26 +113,16 @@ impl Work {
         }
     }
 
-    /// Writes a batch in one transaction; if that fails, one by one, so that one write that cannot
-    /// succeed holds up no other.
+    /// Writes a batch and passes the results on.
     fn write(&mut self, batch: Vec<QueuedWrite>) {
-        let (writes, reports): (Vec<StoreOp>, Vec<ReportTo>) =
-            batch.into_iter().map(|QueuedWrite { write, report_to }| (write, report_to)).unzip();
         self.tidies = false;
         let clock = clock();
-        let results: Vec<Result<StoreResult, StoreError>> = match self.apply(&writes, clock) {
-            Ok(written) => written.into_iter().map(Ok).collect(),
-            // Each would wait as long again.
-            Err(error @ StoreError::Busy) => writes.iter().map(|_| Err(error.clone())).collect(),
-            Err(error) if writes.len() == 1 => vec![Err(error)],
-            Err(error) => {
-                log::warn!("a batch of {} could not be written: {error}", writes.len());
-                writes.chunks(1).map(|write| one(self.store.apply(write, clock))).collect()
-            }
-        };
+        let results = write_batch(batch, |ops| self.apply(ops, clock));
         let Some(shared) = self.shared.upgrade() else { return };
-        for ((report_to, write), result) in reports.into_iter().zip(writes).zip(results) {
-            shared.wrote(report_to, write, result);
+        for (write, result) in results {
+            if result.is_err() || !matches!(write.report_to, ReportTo::CoreOnError) {
+                shared.step(|step| step.wrote(write, result));
+            }
         }
     }
 
@@ -162,9 +153,4 @@ impl Work {
             Err(error) => log::warn!("old messages could not be forgotten: {error}"),
         }
     }
-}
-
-/// The result of a single write.
-fn one(result: Result<Vec<StoreResult>, StoreError>) -> Result<StoreResult, StoreError> {
-    result.map(|mut written| written.pop().unwrap_or(StoreResult::Done))
 }

@@ -11,14 +11,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::sessions::RETRY_AFTER;
-use super::shared::Shared;
-use crate::core::{Staged, WriteId};
-use crate::model::address::Source;
-use crate::model::key::PublicKey;
-use crate::model::message::MessageId;
-use crate::model::stored::{RowId, StoreOp, StoreResult};
-use crate::net::sessions::LinkId;
+use super::ports::{Put, QueuedWrite, ReportTo, StoreQueue};
+use crate::model::stored::{StoreOp, StoreResult};
 use crate::store::{Store, StoreError};
 pub(super) use thread::start;
 
@@ -48,26 +42,10 @@ pub struct Keeping {
     pub retention: Option<Duration>,
 }
 
-/// A write, and who is told its result.
-struct QueuedWrite {
-    write: StoreOp,
-    report_to: ReportTo,
-}
-
-/// Who is told the result of a write.
-enum ReportTo {
-    /// The core, if it fails.
-    CoreOnError,
-    /// The core.
-    Core(WriteId),
-    /// The core, and the session that received the messages from this source.
-    Session(Source, LinkId),
-}
-
 impl QueuedWrite {
     /// The bytes of received messages.
     fn received_bytes(&self) -> usize {
-        match &self.write {
+        match &self.op {
             StoreOp::Incoming { messages, .. } => {
                 messages.iter().map(|message| message.body.len() + MESSAGE_BYTES).sum()
             }
@@ -112,19 +90,19 @@ pub(super) fn clock() -> u64 {
 }
 
 impl WriterQueue {
-    /// Queues a job. Returns `false` if it is of received messages and too many wait already.
-    fn put(&self, job: QueuedWrite) -> bool {
+    /// Queues a job, unless it is of received messages and too many wait already.
+    fn put(&self, job: QueuedWrite) -> Put {
         let mut queue = self.queue.lock();
         let bytes = job.received_bytes();
         if bytes > 0 && queue.received_bytes + bytes > MAX_WAITING_BYTES {
-            return false;
+            return Put::Full(job);
         }
         queue.received_bytes += bytes;
         queue.jobs.push_back(job);
         if queue.jobs.len() == 1 {
             self.filled.notify_one();
         }
-        true
+        Put::Queued
     }
 
     /// Takes the next batch out of the locked `queue`, which makes room.
@@ -164,18 +142,6 @@ impl StoreWriter {
         true
     }
 
-    /// Writes at once and returns the result, or queues the write and returns `None`; then `state` is
-    /// told later.
-    pub(super) fn write(&self, id: Option<WriteId>, write: StoreOp) -> Option<Result<(), StoreError>> {
-        match self {
-            Self::Inline(store) => Some(store.lock().apply(&[write], clock()).map(drop)),
-            Self::Thread(jobs) => {
-                jobs.put(QueuedWrite { write, report_to: id.map_or(ReportTo::CoreOnError, ReportTo::Core) });
-                None
-            }
-        }
-    }
-
     /// Writes what waits and ends the thread. Returns whether that was done by `deadline`.
     pub(super) fn write_out(&self, deadline: Instant) -> bool {
         let Self::Thread(jobs) = self else { return true };
@@ -191,115 +157,70 @@ impl StoreWriter {
     }
 }
 
-impl Shared {
-    /// Stores received messages, and has them shown then and acknowledged.
-    pub(super) fn store(&self, link: LinkId, source: Source, key: PublicKey, staged: Staged) {
-        let Staged { receipts, name, assurance, messages } = staged;
-        if !receipts.is_empty() {
-            self.answer(link, receipts, Vec::new());
-        }
-        if messages.is_empty() {
-            return;
-        }
-        let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
-        let write = StoreOp::Incoming { from: key, name, assurance, messages };
-        match &self.store_writer {
-            StoreWriter::Inline(store) => {
-                let result = store.lock().apply(std::slice::from_ref(&write), clock());
-                self.acknowledge(link, source, write, rows(result));
+impl StoreQueue for StoreWriter {
+    fn put(&self, write: QueuedWrite) -> Put {
+        match self {
+            Self::Inline(store) => {
+                let result = one(store.lock().apply(std::slice::from_ref(&write.op), clock()));
+                Put::Written(write, result)
             }
-            StoreWriter::Thread(jobs) => {
-                if !jobs.put(QueuedWrite { write, report_to: ReportTo::Session(source, link) }) {
-                    self.answer(link, Vec::new(), ids);
-                }
-            }
-        }
-    }
-
-    /// Tells a session which messages are stored and which are not.
-    pub(super) fn answer(&self, link: LinkId, receipts: Vec<MessageId>, others: Vec<MessageId>) {
-        self.sessions.stored(link, receipts, others, RETRY_AFTER);
-    }
-
-    /// Shows stored messages and sends their receipts.
-    fn acknowledge(
-        &self,
-        link: LinkId,
-        source: Source,
-        write: StoreOp,
-        result: Result<Vec<Option<RowId>>, StoreError>,
-    ) {
-        let mut others: Vec<MessageId> = match &write {
-            StoreOp::Incoming { messages, .. } => messages.iter().map(|message| message.id).collect(),
-            _ => Vec::new(),
-        };
-        let receipts = self.commit(source, write, result);
-        others.retain(|id| !receipts.contains(id));
-        self.answer(link, receipts, others);
-    }
-
-    fn commit(
-        &self,
-        source: Source,
-        write: StoreOp,
-        result: Result<Vec<Option<RowId>>, StoreError>,
-    ) -> Vec<MessageId> {
-        let StoreOp::Incoming { from: key, messages, .. } = write else { return Vec::new() };
-        self.with_state_for(Some(source.share()), |state, now| {
-            state.messages_stored(key, messages, result, now)
-        })
-    }
-
-    /// Tells the result of a write.
-    fn wrote(&self, report_to: ReportTo, write: StoreOp, result: Result<StoreResult, StoreError>) {
-        match report_to {
-            ReportTo::Session(source, link) => {
-                self.acknowledge(link, source, write, rows(result.map(|written| vec![written])));
-            }
-            ReportTo::Core(id) => {
-                let result = result.map(drop);
-                self.with_state(|state, now| ((), state.stored(id, result, now)));
-            }
-            ReportTo::CoreOnError => {
-                if let Err(error) = result {
-                    self.with_state(|state, now| ((), state.storing_failed(error, now)));
-                }
-            }
+            Self::Thread(jobs) => jobs.put(write),
         }
     }
 }
 
-/// The row numbers of stored messages.
-fn rows(result: Result<Vec<StoreResult>, StoreError>) -> Result<Vec<Option<RowId>>, StoreError> {
-    match result.map(|mut written| written.pop()) {
-        Ok(Some(StoreResult::Incoming(rows))) => Ok(rows),
-        Ok(_) => Err(StoreError::Other("the store gave no answer".into())),
-        Err(error) => Err(error),
-    }
+/// Writes a batch in one go; if that fails, one by one, so that one write that cannot succeed holds up
+/// no other. `apply` writes all or none.
+pub fn write_batch(
+    batch: Vec<QueuedWrite>,
+    mut apply: impl FnMut(&[StoreOp]) -> Result<Vec<StoreResult>, StoreError>,
+) -> Vec<(QueuedWrite, Result<StoreResult, StoreError>)> {
+    let (ops, reports): (Vec<StoreOp>, Vec<ReportTo>) =
+        batch.into_iter().map(|QueuedWrite { op, report_to }| (op, report_to)).unzip();
+    let results: Vec<Result<StoreResult, StoreError>> = match apply(&ops) {
+        Ok(written) => written.into_iter().map(Ok).collect(),
+        // Each would wait as long again.
+        Err(error @ StoreError::Busy) => ops.iter().map(|_| Err(error.clone())).collect(),
+        Err(error) if ops.len() == 1 => vec![Err(error)],
+        Err(error) => {
+            log::warn!("a batch of {} could not be written: {error}", ops.len());
+            ops.chunks(1).map(|op| one(apply(op))).collect()
+        }
+    };
+    let writes = ops.into_iter().zip(reports).map(|(op, report_to)| QueuedWrite { op, report_to });
+    writes.zip(results).collect()
+}
+
+/// The result of a single write.
+fn one(result: Result<Vec<StoreResult>, StoreError>) -> Result<StoreResult, StoreError> {
+    result.map(|mut written| written.pop().unwrap_or(StoreResult::Done))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::key::KEY_BYTES;
+    use crate::model::address::Source;
+    use crate::model::key::{KEY_BYTES, PublicKey};
+    use crate::model::message::MessageId;
     use crate::model::session::Message;
     use crate::model::stored::Assurance;
+    use crate::net::sessions::LinkId;
 
     /// A received message of a megabyte.
     fn received() -> QueuedWrite {
         let (from, source) = (PublicKey::new([1; KEY_BYTES]), Source::from(std::net::Ipv4Addr::LOCALHOST));
         let (id, body) = (MessageId::new([2; 16]), "x".repeat(1024 * 1024).into());
         let messages = vec![Message { id, time: 0, again: false, body }];
-        let write = StoreOp::Incoming { from, name: None, assurance: Assurance::Encrypted, messages };
-        QueuedWrite { write, report_to: ReportTo::Session(source, LinkId(1)) }
+        let op = StoreOp::Incoming { from, name: None, assurance: Assurance::Encrypted, messages };
+        QueuedWrite { op, report_to: ReportTo::Session(source, LinkId(1)) }
     }
 
     #[test]
     fn stopped_disk_bounds_waiting_messages() {
         let jobs = WriterQueue::default();
-        let queued = (0..100).filter(|_| jobs.put(received())).count();
+        let queued = (0..100).filter(|_| matches!(jobs.put(received()), Put::Queued)).count();
         assert_eq!(queued, 63);
-        jobs.put(QueuedWrite { write: StoreOp::MarkShown(Vec::new()), report_to: ReportTo::CoreOnError });
+        jobs.put(QueuedWrite::new(None, StoreOp::MarkShown(Vec::new())));
         assert_eq!(jobs.queue.lock().jobs.len(), 63 + 1, "every other write waits");
         assert_eq!(jobs.next_batch(&mut jobs.queue.lock()).len(), 63 + 1);
         jobs.put(received());

@@ -1,15 +1,14 @@
-//! Passes what the listeners receive to the core.
+//! Passes what the listeners receive to the machine.
 
 use std::net::TcpStream;
 use std::sync::{Arc, Once};
 use std::time::Instant;
 
 use super::shared::Shared;
-use crate::core::{PlainAnswer, PlainReceived};
+use crate::core::PlainReceived;
 use crate::model::address::Source;
 use crate::model::message::Decoded;
 use crate::net::{Delivery, InboundHandler, Reply};
-use crate::protocol::plain;
 
 /// The receiver of everything that the listeners accept.
 pub(super) struct Inbox(pub(super) Arc<Shared>);
@@ -37,31 +36,19 @@ impl InboundHandler for Inbox {
             static TOLD: Once = Once::new();
             TOLD.call_once(|| log::warn!("refused an unencrypted message over IPv6 from {source}"));
         }
-        for message in &decoded {
-            if let Decoded::Message(message) = message
-                && let Some(addr) = source.at(message.claimed.port)
-            {
-                shared.learn_if_own(addr);
-            }
-        }
-        let answer = shared.with_state_for(Some(source.share()), |state, now| {
-            state.learn_own_ip(local);
-            state.plain_received(PlainReceived { source, decoded, cut }, now)
-        });
-        Reply::Answer(match answer {
-            PlainAnswer::Nothing => Vec::new(),
-            PlainAnswer::Receipt => plain::receipt(shared.port, None).into_bytes(),
-            PlainAnswer::Capable => shared.receipt.as_bytes().to_vec(),
-            PlainAnswer::Connected => plain::CONNECTED.as_bytes().to_vec(),
-        })
+        let received = PlainReceived { source, decoded, cut };
+        Reply::Answer(shared.step(|step| {
+            let answer = step.plain_received(received, local);
+            step.machine().answer(answer)
+        }))
     }
 
     fn refused(&self, source: Source) {
-        self.0.with_state(|state, now| ((), state.refused(source, now)));
+        self.0.step(|step| step.refused(source));
     }
 
     fn opens(&self, stream: TcpStream, source: Source, line: Vec<u8>) {
-        self.0.sessions.accepted(stream, source, line);
+        self.0.tcp.sessions.accepted(stream, source, line);
     }
 }
 

@@ -1,0 +1,70 @@
+//! What a step needs from outside: the network, the store and the user's events.
+
+use crate::core::{Event, WriteId};
+use crate::model::address::{Source, SourcePrefix};
+use crate::model::stored::{StoreOp, StoreResult};
+use crate::net::Transport;
+use crate::net::sessions::LinkId;
+use crate::store::StoreError;
+
+/// Where the outputs of a step go. None of it blocks.
+#[derive(Clone, Copy)]
+pub struct Ports<'a> {
+    /// Requests to the network.
+    pub transport: &'a dyn Transport,
+    /// Writes.
+    pub store: &'a dyn StoreQueue,
+    /// Events for the user.
+    pub events: &'a dyn EventSink,
+}
+
+/// Takes events for the user.
+pub trait EventSink {
+    /// Adds an event. It counts against the source that caused it.
+    fn put(&self, event: Event, source: Option<SourcePrefix>);
+
+    /// Returns whether there is room for events that this source causes.
+    fn has_room(&self, source: SourcePrefix) -> bool;
+}
+
+/// Takes writes to the store.
+pub trait StoreQueue {
+    /// Writes at once, or later.
+    fn put(&self, write: QueuedWrite) -> Put;
+}
+
+/// What a store queue has done with a write.
+#[derive(Debug)]
+pub enum Put {
+    /// It is queued. [`Step::wrote`](super::Step::wrote) takes the result.
+    Queued,
+    /// It was written at once, with this result.
+    Written(QueuedWrite, Result<StoreResult, StoreError>),
+    /// It is of received messages, and too many of those wait already.
+    Full(QueuedWrite),
+}
+
+/// A write, and who is told its result.
+#[derive(Debug)]
+pub struct QueuedWrite {
+    /// What is written.
+    pub op: StoreOp,
+    pub(super) report_to: ReportTo,
+}
+
+/// Who is told the result of a write.
+#[derive(Debug)]
+pub(super) enum ReportTo {
+    /// The core, if it fails.
+    CoreOnError,
+    /// The core.
+    Core(WriteId),
+    /// The core, and the session that received the messages from this source.
+    Session(Source, LinkId),
+}
+
+impl QueuedWrite {
+    pub(super) fn new(id: Option<WriteId>, op: StoreOp) -> Self {
+        Self { op, report_to: id.map_or(ReportTo::CoreOnError, ReportTo::Core) }
+    }
+}

@@ -1,0 +1,351 @@
+//! One step of the runtime: an input and the time go in, the core computes, and its outputs are
+//! carried out in order.
+//!
+//! A step has no clock, thread or socket, and blocks on nothing. The threads of a [`Node`] take one
+//! step at a time under the lock; the simulator takes them all from one thread.
+//!
+//! [`Node`]: super::Node
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+
+use super::machine::Machine;
+use super::ports::{Ports, Put, QueuedWrite, ReportTo};
+use crate::core::{
+    As, Command, Env, Event, JobId, KnownContact, OpId, Output, PlainAnswer, PlainReceived, PlainResult,
+    RequestEnded, Restored, SessionUp, Staged, State, StaticPeer, Target, Time,
+};
+use crate::model::address::{PeerAddr, Source, SourcePrefix};
+use crate::model::delivery::DeliveryStatus;
+use crate::model::key::PublicKey;
+use crate::model::message::{Decoded, MessageId};
+use crate::model::name::{Name, PeerName};
+use crate::model::peer_id::Recipient;
+use crate::model::session::{ByeReason, Message, RequestEnd};
+use crate::model::stored::{RowId, StoreOp, StoreResult};
+use crate::net::sessions::{LinkId, Opened, SessionCommand};
+use crate::store::StoreError;
+
+/// How long a peer waits before it sends messages again that could not be stored, in seconds.
+const RETRY_AFTER: u32 = 30;
+
+/// A step that has begun. Each method handles one input.
+pub struct Step<'a> {
+    machine: &'a mut Machine,
+    now: Time,
+    ports: Ports<'a>,
+}
+
+impl<'a> Step<'a> {
+    pub(super) fn new(machine: &'a mut Machine, now: Time, ports: Ports<'a>) -> Self {
+        Self { machine, now, ports }
+    }
+
+    /// The machine, which answers questions.
+    pub fn machine(&self) -> &Machine {
+        self.machine
+    }
+
+    // ---- the user -------------------------------------------------------------------------------
+
+    /// Dials the static peers, makes the contacts known, and sends what an earlier run left queued.
+    pub fn start(
+        &mut self,
+        peers: Vec<StaticPeer>,
+        contacts: Vec<KnownContact>,
+        waiting: Vec<Restored>,
+    ) -> OpId {
+        // First, so that we never dial ourselves.
+        peers.iter().for_each(|peer| self.learn_if_own(peer.addr));
+        waiting.iter().filter_map(|message| message.to.addr()).for_each(|addr| self.learn_if_own(addr));
+        let op = self.act(None, |state, now| state.start(peers, contacts, now));
+        self.act(None, |state, now| ((), state.restore(waiting, now)));
+        op
+    }
+
+    /// Carries out a command. Its results follow as events.
+    pub fn command(&mut self, command: Command) -> OpId {
+        let named: &[Recipient] = match &command {
+            Command::Send { to: Target::These(ids), .. } | Command::Connect(Target::These(ids)) => ids,
+            Command::SendAgain { to, .. } => std::slice::from_ref(to),
+            _ => &[],
+        };
+        named.iter().filter_map(|id| id.addr()).for_each(|addr| self.learn_if_own(addr));
+        let parted = match &command {
+            Command::Block(key) | Command::Trust(_, As::NewKeyOf(key)) => Some(*key),
+            Command::Forget(id) => id.public_key(),
+            Command::SetContact { contact, .. } if contact.blocked => contact.id.key(),
+            _ => None,
+        };
+        let op = self.act(None, |state, now| state.command(command, now));
+        if let Some(key) = parted {
+            // A session that is open was accepted when the key was trusted. The next one is judged
+            // anew.
+            self.ports.transport.session(SessionCommand::Part(key, ByeReason::Idle));
+        }
+        op
+    }
+
+    /// Changes our own name. Requests under way keep the former one.
+    pub fn set_name(&mut self, name: Name) {
+        self.ports.transport.session(SessionCommand::Rename(PeerName::new(name.as_str())));
+        self.machine.state.set_name(name);
+    }
+
+    /// Whether dialing `addr` reaches this program itself.
+    pub fn is_own(&mut self, addr: PeerAddr) -> bool {
+        self.learn_if_own(addr);
+        self.machine.state.is_own(addr)
+    }
+
+    // ---- unencrypted messages -------------------------------------------------------------------
+
+    /// Takes the content of one unencrypted connection, which came to our IP `local`.
+    pub fn plain_received(&mut self, received: PlainReceived, local: IpAddr) -> PlainAnswer {
+        let source = received.source;
+        for decoded in &received.decoded {
+            if let Decoded::Message(message) = decoded
+                && let Some(addr) = source.at(message.claimed.port)
+            {
+                self.learn_if_own(addr);
+            }
+        }
+        self.machine.state.learn_own_ip(local);
+        self.act(Some(source), |state, now| state.plain_received(received, now))
+    }
+
+    /// Records that an unencrypted message of this source was not accepted.
+    pub fn refused(&mut self, source: Source) {
+        self.act(None, |state, now| ((), state.refused(source, now)));
+    }
+
+    /// Takes the result of an unencrypted request.
+    pub fn plain_sent(&mut self, result: PlainResult) {
+        self.act(None, |state, now| ((), state.plain_sent(result, now)));
+    }
+
+    // ---- sessions -------------------------------------------------------------------------------
+
+    /// Handles a session that is open, or a peer that has only proven its key.
+    ///
+    /// # Errors
+    /// Why the peer is not welcome.
+    pub fn session_up(&mut self, opened: Opened, env: Env) -> Result<(), ByeReason> {
+        let Opened { key, hello, dialed, source, local, job } = opened;
+        let claimed = hello.as_ref().and_then(|hello| source.at(hello.port));
+        let addr = dialed.or(claimed).ok_or(ByeReason::NotUnderstood)?;
+        if dialed.is_none() {
+            self.learn_if_own(addr);
+            self.machine.state.learn_own_ip(local);
+        }
+        let up = SessionUp { key, hello, addr, source, dialed: dialed.is_some() };
+        self.act(Some(source), |state, now| state.session_up(job, up, env, now))
+    }
+
+    /// Handles a ping or the answer to one.
+    pub fn session_alive(&mut self, key: PublicKey) {
+        self.act(None, |state, now| ((), state.session_alive(key, now)));
+    }
+
+    /// Takes messages of a session and has them stored. They are shown and get their receipts
+    /// afterwards.
+    ///
+    /// # Errors
+    /// The messages, if there is no room for them now.
+    pub fn messages(
+        &mut self,
+        link: LinkId,
+        key: PublicKey,
+        source: Source,
+        messages: Vec<Message>,
+    ) -> Result<(), Vec<Message>> {
+        if !self.ports.events.has_room(source.share()) {
+            return Err(messages);
+        }
+        let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
+        let staged = self.act(Some(source), |state, now| state.messages_received(key, messages, now));
+        let Some(Staged { receipts, name, assurance, messages }) = staged else {
+            self.answer(link, Vec::new(), ids);
+            return Ok(());
+        };
+        if !receipts.is_empty() {
+            self.answer(link, receipts, Vec::new());
+        }
+        if !messages.is_empty() {
+            let op = StoreOp::Incoming { from: key, name, assurance, messages };
+            self.put(QueuedWrite { op, report_to: ReportTo::Session(source, link) });
+        }
+        Ok(())
+    }
+
+    /// Handles receipts.
+    pub fn receipts(&mut self, key: PublicKey, ids: &[MessageId]) {
+        self.act(None, |state, now| ((), state.receipts(key, ids, now)));
+    }
+
+    /// Handles the end of a session: the peer's reason, or `None` if it broke.
+    pub fn session_down(&mut self, key: PublicKey, bye: Option<ByeReason>) {
+        self.act(None, |state, now| ((), state.session_down(key, bye, now)));
+    }
+
+    /// Handles the end of a request.
+    pub fn request_ended(&mut self, job: JobId, ended: RequestEnded, env: Env) {
+        if matches!(ended.end, RequestEnd::Unreachable(_)) {
+            self.machine.read_ips_soon(self.now);
+        }
+        self.act(None, |state, now| ((), state.request_ended(job, ended, env, now)));
+    }
+
+    /// The peer calls itself this from now on; its hello said that it listens at `port`.
+    pub fn renamed(&mut self, key: PublicKey, source: Source, name: PeerName, port: u16, env: Env) {
+        let Some(addr) = source.at(port) else { return };
+        self.act(Some(source), |state, now| ((), state.peer_renamed(key, name, addr, source, env, now)));
+    }
+
+    /// The peer listens at these addresses from now on.
+    pub fn listens_at(&mut self, key: PublicKey, addrs: &[SocketAddr]) {
+        let addrs = addrs.iter().filter_map(|addr| Source::from(*addr).at(addr.port())).collect();
+        self.act(None, |state, now| ((), state.peer_listens_at(key, addrs, now)));
+    }
+
+    /// Our key is also used by a program at this IP.
+    pub fn identity_in_use(&mut self, at: IpAddr) {
+        self.act(None, |state, _| ((), state.identity_in_use(at)));
+    }
+
+    // ---- the store ------------------------------------------------------------------------------
+
+    /// Stores something that only the user cares about.
+    pub fn store(&mut self, op: StoreOp) {
+        self.put(QueuedWrite::new(None, op));
+    }
+
+    /// Takes the result of a queued write.
+    pub fn wrote(&mut self, write: QueuedWrite, result: Result<StoreResult, StoreError>) {
+        let QueuedWrite { op, report_to } = write;
+        match (report_to, op) {
+            (ReportTo::Session(source, link), StoreOp::Incoming { from, messages, .. }) => {
+                let mut others: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
+                let rows = rows(result);
+                let receipts =
+                    self.act(Some(source), |state, now| state.messages_stored(from, messages, rows, now));
+                others.retain(|id| !receipts.contains(id));
+                self.answer(link, receipts, others);
+            }
+            (report_to, _) => {
+                let outputs = self.reported(&report_to, result);
+                self.carry_out(outputs, None);
+            }
+        }
+    }
+
+    // ---- time -----------------------------------------------------------------------------------
+
+    /// Does what is due.
+    pub fn tick(&mut self) {
+        self.act(None, |state, now| ((), state.tick(now)));
+    }
+
+    /// Takes the IPs of this machine. If they have changed, the peers are told, and those that are
+    /// offline are tried again.
+    pub fn ips_read(&mut self, ips: Vec<IpAddr>) {
+        if self.machine.set_ips(ips, self.now) {
+            let (addrs, ips) = (self.machine.addresses(), self.machine.ips.clone());
+            self.ports.transport.session(SessionCommand::Readdress { addrs, ips });
+            self.act(None, |state, now| ((), state.network_changed(now)));
+        }
+    }
+
+    // ---- carrying out ---------------------------------------------------------------------------
+
+    /// Calls the core and carries out its outputs. Events count against the source of the network
+    /// that caused them.
+    fn act<T>(
+        &mut self,
+        source: Option<Source>,
+        act: impl FnOnce(&mut State, Time) -> (T, Vec<Output>),
+    ) -> T {
+        let (result, outputs) = act(&mut self.machine.state, self.now);
+        self.carry_out(outputs, source.map(Source::share));
+        result
+    }
+
+    /// Carries out the outputs of the core, so that the user and each peer get them in the order of
+    /// the core.
+    fn carry_out(&mut self, outputs: Vec<Output>, source: Option<SourcePrefix>) {
+        let mut events = Vec::new();
+        let mut outputs = VecDeque::from(outputs);
+        while let Some(output) = outputs.pop_front() {
+            match output {
+                Output::Tell(event) => {
+                    if matches!(event, Event::Delivery { status: DeliveryStatus::Queued(_), .. }) {
+                        self.machine.read_ips_soon(self.now);
+                    }
+                    events.push(event);
+                }
+                Output::Store(id, op) => {
+                    if let Put::Written(write, result) = self.ports.store.put(QueuedWrite::new(id, op)) {
+                        outputs.extend(self.reported(&write.report_to, result));
+                    }
+                }
+                Output::Session(request) => {
+                    self.ports.transport.session(SessionCommand::Request(request));
+                }
+                Output::Plain(request) => {
+                    if let Err(refused) = self.ports.transport.plain(request, self.machine.state.name()) {
+                        outputs.extend(self.machine.state.plain_sent(refused, self.now));
+                    }
+                }
+            }
+        }
+        // Requests are queued before events: on a busy machine the thread woken first runs first, and
+        // the user can wait.
+        events.into_iter().for_each(|event| self.ports.events.put(event, source));
+    }
+
+    fn put(&mut self, write: QueuedWrite) {
+        match self.ports.store.put(write) {
+            Put::Queued => {}
+            Put::Written(write, result) => self.wrote(write, result),
+            Put::Full(QueuedWrite { op, report_to }) => {
+                if let (StoreOp::Incoming { messages, .. }, ReportTo::Session(_, link)) = (op, report_to) {
+                    self.answer(link, Vec::new(), messages.iter().map(|message| message.id).collect());
+                }
+            }
+        }
+    }
+
+    /// Reports the result of a write to the core.
+    fn reported(&mut self, report_to: &ReportTo, result: Result<StoreResult, StoreError>) -> Vec<Output> {
+        match (report_to, result) {
+            (ReportTo::Core(id), result) => self.machine.state.stored(*id, result.map(drop), self.now),
+            (_, Err(error)) => self.machine.state.storing_failed(error, self.now),
+            (_, Ok(_)) => Vec::new(),
+        }
+    }
+
+    /// Tells a session which messages are stored and which are not.
+    fn answer(&self, link: LinkId, receipts: Vec<MessageId>, others: Vec<MessageId>) {
+        let retry_after = RETRY_AFTER;
+        self.ports.transport.session(SessionCommand::Stored { link, receipts, others, retry_after });
+    }
+
+    /// Learns whether an address with our port is ours.
+    fn learn_if_own(&mut self, addr: PeerAddr) {
+        let state = &mut self.machine.state;
+        if state.may_be_own(addr.ip(), addr.port()) && self.ports.transport.is_local(addr) {
+            state.learn_own_ip(addr.ip());
+        }
+    }
+}
+
+/// The row numbers of stored messages.
+fn rows(result: Result<StoreResult, StoreError>) -> Result<Vec<Option<RowId>>, StoreError> {
+    match result? {
+        StoreResult::Incoming(rows) => Ok(rows),
+        _ => Err(StoreError::Other("the store gave no answer".into())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

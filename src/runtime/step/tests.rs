@@ -1,0 +1,144 @@
+use std::cell::RefCell;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::*;
+use crate::core::{CoreConfig, Jitter, Me, PlainRequest, UnderWay};
+use crate::model::key::KEY_BYTES;
+use crate::model::message::{SendError, SendResult};
+use crate::model::session::Introduction;
+use crate::net::Transport;
+use crate::runtime::{EventSink, MachineConfig, StoreQueue};
+
+const BOB: PublicKey = PublicKey::new([2; KEY_BYTES]);
+const OUR_IP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+
+/// What came out of the steps, in order. Its store takes nothing, and neither does its dialer.
+#[derive(Default)]
+struct Full {
+    commands: RefCell<Vec<SessionCommand>>,
+    events: RefCell<Vec<Event>>,
+}
+
+impl Transport for Full {
+    fn session(&self, command: SessionCommand) {
+        self.commands.borrow_mut().push(command);
+    }
+
+    fn plain(&self, request: PlainRequest, _: &Name) -> Result<(), PlainResult> {
+        let PlainRequest { job, to, .. } = request;
+        let result = SendResult::Failed(SendError::NoResources);
+        Err(PlainResult { job, to, result, parts: (0, 1), capability: None })
+    }
+
+    fn is_local(&self, addr: PeerAddr) -> bool {
+        addr.ip() == OUR_IP
+    }
+}
+
+impl StoreQueue for Full {
+    fn put(&self, write: QueuedWrite) -> Put {
+        match write.op {
+            StoreOp::Incoming { .. } => Put::Full(write),
+            _ => Put::Queued,
+        }
+    }
+}
+
+impl EventSink for Full {
+    fn put(&self, event: Event, _: Option<SourcePrefix>) {
+        self.events.borrow_mut().push(event);
+    }
+
+    fn has_room(&self, _: SourcePrefix) -> bool {
+        true
+    }
+}
+
+impl Full {
+    fn step<'a>(&'a self, machine: &'a mut Machine, seconds: u64) -> Step<'a> {
+        machine.step(at(seconds), Ports { transport: self, store: self, events: self })
+    }
+}
+
+fn at(seconds: u64) -> Time {
+    Time::at(Duration::from_secs(seconds))
+}
+
+fn addr(ip: Ipv4Addr) -> PeerAddr {
+    PeerAddr::new(ip, 5000).unwrap()
+}
+
+fn env() -> Env {
+    Env { date: 1_800_000_000, jitter: Jitter(0) }
+}
+
+fn machine() -> Machine {
+    let me = Me { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
+    let core = CoreConfig::new(me, "Alice".parse().unwrap(), PublicKey::new([1; KEY_BYTES]));
+    Machine::new(MachineConfig { core, listens_v6: false, ips: vec![OUR_IP.into()] })
+}
+
+/// Bob dials us.
+fn meets_bob(machine: &mut Machine, out: &Full) -> Source {
+    let source = Source::from(Ipv4Addr::new(10, 0, 0, 2));
+    let hello = Introduction { name: PeerName::new("Bob"), port: 5000, also: Vec::new() };
+    let (dialed, local) = (None, OUR_IP.into());
+    let opened = Opened { key: BOB, hello: Some(hello), dialed, source, local, job: None };
+    assert_eq!(out.step(machine, 1).session_up(opened, env()), Ok(()));
+    source
+}
+
+#[test]
+fn full_store_queue_leaves_messages_unreceipted() {
+    let (mut machine, out) = (machine(), Full::default());
+    let source = meets_bob(&mut machine, &out);
+    let id = MessageId::new([7; 16]);
+    let message = Message { id, time: 0, again: false, body: "hello".into() };
+    let link = LinkId(1);
+    assert_eq!(out.step(&mut machine, 2).messages(link, BOB, source, vec![message]), Ok(()));
+    let (receipts, others, retry_after) = (Vec::new(), vec![id], RETRY_AFTER);
+    let expected = SessionCommand::Stored { link, receipts, others, retry_after };
+    assert_eq!(out.commands.borrow().last(), Some(&expected));
+}
+
+#[test]
+fn refused_request_ends_its_command_at_once() {
+    let (mut machine, out) = (machine(), Full::default());
+    let to = addr(Ipv4Addr::new(10, 0, 0, 3)).into();
+    let op = out.step(&mut machine, 1).command(Command::Connect(Target::These(vec![to])));
+    assert!(out.events.borrow().contains(&Event::Settled(op)), "{:?}", out.events);
+    assert_eq!(machine.state().under_way(), UnderWay::default());
+}
+
+#[test]
+fn own_address_is_recognized_when_typed() {
+    let (mut machine, out) = (machine(), Full::default());
+    assert!(out.step(&mut machine, 1).is_own(addr(OUR_IP)));
+    assert!(!out.step(&mut machine, 1).is_own(addr(Ipv4Addr::new(10, 0, 0, 3))));
+}
+
+#[test]
+fn blocked_key_loses_its_session() {
+    let (mut machine, out) = (machine(), Full::default());
+    meets_bob(&mut machine, &out);
+    out.step(&mut machine, 2).command(Command::Block(BOB));
+    assert!(out.commands.borrow().contains(&SessionCommand::Part(BOB, ByeReason::Idle)));
+}
+
+#[test]
+fn changed_addresses_reach_the_sessions() {
+    let (mut machine, out) = (machine(), Full::default());
+    assert!(!machine.wants_ips(at(59)) && machine.wants_ips(at(60)));
+    out.step(&mut machine, 60).ips_read(vec![OUR_IP.into()]);
+    assert_eq!(*out.commands.borrow(), []);
+    // A dial fails.
+    let (addr, end) = (None, RequestEnd::Unreachable(SendError::NoRoute));
+    let ended = RequestEnded { addr, written: 0, end };
+    out.step(&mut machine, 61).request_ended(JobId(1), ended, env());
+    assert!(!machine.wants_ips(at(64)) && machine.wants_ips(at(65)));
+    let ips = vec![IpAddr::from([10, 0, 0, 9])];
+    out.step(&mut machine, 65).ips_read(ips.clone());
+    let addrs = vec![SocketAddr::from(([10, 0, 0, 9], 5000))];
+    assert_eq!(*out.commands.borrow(), [SessionCommand::Readdress { addrs, ips }]);
+}

@@ -1,0 +1,110 @@
+//! The in-memory twin of the network, the store writer and the mailbox: takes what a step wants done,
+//! in order. The world carries it out.
+
+use std::cell::{Cell, RefCell};
+use std::net::{IpAddr, Ipv4Addr};
+use std::slice;
+use std::sync::Arc;
+
+use p2p_chat::core::{Event as Told, PlainRequest, PlainResult};
+use p2p_chat::model::address::{PeerAddr, SourcePrefix};
+use p2p_chat::model::name::Name;
+use p2p_chat::model::stored::{StoreOp, StoreResult};
+use p2p_chat::net::Transport;
+use p2p_chat::net::sessions::SessionCommand;
+use p2p_chat::runtime::{EventSink, Ports, Put, QueuedWrite, StoreQueue};
+use p2p_chat::store::{Sqlite, Store, StoreError};
+use parking_lot::Mutex;
+
+/// Something that a step wants done.
+#[derive(Debug)]
+pub(super) enum Call {
+    Session(SessionCommand),
+    Plain(PlainRequest),
+    /// To be written later.
+    Queued(QueuedWrite),
+    /// Written already.
+    Written(StoreOp, Result<StoreResult, StoreError>),
+    Tell(Told),
+}
+
+/// What a process has around its machine.
+pub(super) struct Twin {
+    calls: RefCell<Vec<Call>>,
+    /// The store, if it is written to at once.
+    inline: Option<Arc<Mutex<Sqlite>>>,
+    /// The IP of the machine, and the clock.
+    ip: Cell<Ipv4Addr>,
+    clock: Cell<u64>,
+    /// The mailbox has no room.
+    pub(super) is_full: Cell<bool>,
+}
+
+impl Twin {
+    pub(super) fn new(inline: Option<Arc<Mutex<Sqlite>>>) -> Self {
+        Self {
+            calls: RefCell::default(),
+            inline,
+            ip: Cell::new(Ipv4Addr::UNSPECIFIED),
+            clock: Cell::new(0),
+            is_full: Cell::new(false),
+        }
+    }
+
+    /// Prepares a step on a machine with this IP at this time.
+    pub(super) fn prepare(&self, ip: Ipv4Addr, clock: u64) {
+        self.ip.set(ip);
+        self.clock.set(clock);
+    }
+
+    pub(super) fn ports(&self) -> Ports<'_> {
+        Ports { transport: self, store: self, events: self }
+    }
+
+    /// Returns what is to be done, in this order.
+    pub(super) fn take(&self) -> Vec<Call> {
+        self.calls.take()
+    }
+
+    fn call(&self, call: Call) {
+        self.calls.borrow_mut().push(call);
+    }
+}
+
+impl Transport for Twin {
+    fn session(&self, command: SessionCommand) {
+        self.call(Call::Session(command));
+    }
+
+    fn plain(&self, request: PlainRequest, _: &Name) -> Result<(), PlainResult> {
+        self.call(Call::Plain(request));
+        Ok(())
+    }
+
+    fn is_local(&self, addr: PeerAddr) -> bool {
+        addr.ip() == IpAddr::V4(self.ip.get())
+    }
+}
+
+impl StoreQueue for Twin {
+    fn put(&self, write: QueuedWrite) -> Put {
+        let Some(store) = &self.inline else {
+            self.call(Call::Queued(write));
+            return Put::Queued;
+        };
+        let written = Arc::clone(store).apply(slice::from_ref(&write.op), self.clock.get());
+        let result = written.map(|mut written| written.remove(0));
+        self.call(Call::Written(write.op.clone(), result.clone()));
+        Put::Written(write, result)
+    }
+}
+
+impl EventSink for Twin {
+    fn put(&self, event: Told, _: Option<SourcePrefix>) {
+        self.call(Call::Tell(event));
+    }
+
+    fn has_room(&self, _: SourcePrefix) -> bool {
+        !self.is_full.get()
+    }
+}
