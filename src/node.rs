@@ -108,8 +108,7 @@ impl Bound {
 /// A running peer.
 pub struct Node {
     shared: Arc<Shared>,
-    /// One for each family.
-    listeners: Vec<Listener>,
+    listener: Listener,
     ticker: Option<JoinHandle<()>>,
     store_writer: Option<JoinHandle<()>>,
     addrs: Vec<SocketAddr>,
@@ -185,7 +184,7 @@ impl Node {
             .sessions
             .start(ToCore(Arc::downgrade(&shared)))
             .map_err(|error| StartError::Other(addr, error))?;
-        // The listeners start last, so static peers are known as such before they can send anything.
+        // The listener starts last, so static peers are known as such before they can send anything.
         for peer in &peers {
             shared.learn_if_own(peer.addr);
         }
@@ -201,18 +200,15 @@ impl Node {
                 .map_err(|error| StartError::Other(addr, error))?,
             None => None,
         };
-        let serve = |(socket, addr)| {
-            let listener = Listener::serve(socket, addr, Inbox(Arc::clone(&shared)));
-            listener.map_err(|error| StartError::Other(addr, error))
-        };
-        let listeners = sockets.into_iter().map(serve).collect::<Result<_, _>>()?;
+        let listener = Listener::serve(sockets, Inbox(Arc::clone(&shared)))
+            .map_err(|error| StartError::Other(addr, error))?;
         let ticking = Arc::clone(&shared);
         let ticker = thread::Builder::new()
             .name("ticker".into())
             .spawn(move || ticking.tick())
             .map(Some)
             .map_err(|error| StartError::Other(addr, error))?;
-        Ok(Self { shared, listeners, ticker, store_writer, addrs, start })
+        Ok(Self { shared, listener, ticker, store_writer, addrs, start })
     }
 
     /// Our own name.
@@ -411,12 +407,10 @@ impl Node {
         self.shared.locked.lock().state.close();
     }
 
-    /// Closes the listeners, ends all threads, and waits for them until `deadline`. Threads that the
+    /// Closes the listener, ends all threads, and waits for them until `deadline`. Threads that the
     /// operating system still holds by then end with the process. [`Command::Leave`] comes before.
     pub fn stop(&mut self, deadline: Instant) {
-        // All are closed before any is waited for.
-        self.listeners.iter().for_each(Listener::close);
-        self.listeners.iter().for_each(|listener| listener.stop(deadline));
+        self.listener.stop(deadline);
         self.shared.dialer.stop(deadline);
         self.shared.sessions.stop(deadline);
         self.shared.locked.lock().stopping = true;

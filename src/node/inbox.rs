@@ -8,7 +8,7 @@ use super::shared::Shared;
 use crate::core::{PlainAnswer, PlainReceived};
 use crate::model::address::Source;
 use crate::model::message::Decoded;
-use crate::net::{Delivery, InboundHandler, Reply};
+use crate::net::{Delivery, InboundHandler, Permit, Reply};
 use crate::protocol::plain;
 
 /// The receiver of everything that the listeners accept.
@@ -60,8 +60,8 @@ impl InboundHandler for Inbox {
         self.0.with_state(|state, now| ((), state.refused(source, now)));
     }
 
-    fn opens(&self, stream: TcpStream, source: Source, line: Vec<u8>) {
-        self.0.sessions.accepted(stream, source, line);
+    fn opens(&self, stream: TcpStream, source: Source, line: Vec<u8>, permit: Permit) {
+        self.0.sessions.accepted(stream, source, line, permit);
     }
 }
 

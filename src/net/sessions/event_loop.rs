@@ -34,10 +34,13 @@ const MAX_EVENTS: usize = 1024;
 /// How long the loop waits before it offers messages again for which the handler had no room.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
 
+/// What an accepted connection holds until both sides have said hello.
+type Permit = Box<dyn Send>;
+
 /// Something for the thread to do.
 enum Command {
     Request(SessionRequest),
-    Accepted(TcpStream, Source, Vec<u8>),
+    Accepted(TcpStream, Source, Vec<u8>, Permit),
     Stored(LinkId, Vec<MessageId>, Vec<MessageId>, u32),
     Part(PublicKey, ByeReason),
     Rename(PeerName),
@@ -104,6 +107,7 @@ impl Sessions {
             poll,
             pool: Pool::new(tls.own(), run),
             conns: HashMap::new(),
+            permits: HashMap::new(),
             ready: HashSet::new(),
             tls,
             bind,
@@ -122,9 +126,10 @@ impl Sessions {
         self.shared.put(Command::Request(request));
     }
 
-    /// Takes a connection that was accepted and has brought the beginning of the opening line.
-    pub fn accepted(&self, stream: TcpStream, source: Source, line: Vec<u8>) {
-        self.shared.put(Command::Accepted(stream, source, line));
+    /// Takes a connection that was accepted and has brought the beginning of the opening line. `permit`
+    /// is dropped when both sides have said hello, or when the connection ends before that.
+    pub fn accepted(&self, stream: TcpStream, source: Source, line: Vec<u8>, permit: impl Send + 'static) {
+        self.shared.put(Command::Accepted(stream, source, line, Box::new(permit)));
     }
 
     /// Messages of a connection are stored, or are not; see [`Pool::stored`].
@@ -175,6 +180,8 @@ struct EventLoop {
     poll: Poll,
     pool: Pool,
     conns: HashMap<LinkId, Conn>,
+    /// The permits of accepted connections without a hello.
+    permits: HashMap<LinkId, Permit>,
     /// Connections that have a turn now.
     ready: HashSet<LinkId>,
     tls: Arc<Tls>,
@@ -220,6 +227,7 @@ impl EventLoop {
             self.pool.tick(now, &mut *self.handler);
             self.drop_late();
             self.apply();
+            self.permits.retain(|id, _| self.pool.is_opening(*id));
             if self.is_closing && self.conns.is_empty() {
                 return;
             }
@@ -249,7 +257,7 @@ impl EventLoop {
         let handler = &mut *self.handler;
         match command {
             Command::Request(request) => self.pool.request(request, now, handler),
-            Command::Accepted(stream, source, line) => self.accept(stream, source, line),
+            Command::Accepted(stream, source, line, permit) => self.accept(stream, source, line, permit),
             Command::Stored(link, receipts, others, retry_after) => {
                 self.pool.stored(link, &receipts, &others, retry_after);
             }
@@ -264,7 +272,7 @@ impl EventLoop {
         self.apply();
     }
 
-    fn accept(&mut self, stream: TcpStream, source: Source, line: Vec<u8>) {
+    fn accept(&mut self, stream: TcpStream, source: Source, line: Vec<u8>, permit: Permit) {
         if self.is_closing {
             return;
         }
@@ -276,6 +284,7 @@ impl EventLoop {
         match made {
             Ok((stream, local)) => {
                 let id = self.pool.accepted(source, local, self.now());
+                self.permits.insert(id, permit);
                 self.add(id, Conn::accepted(stream, line));
             }
             Err(error) => log::debug!("an accepted connection of {source} cannot be used: {error}"),
