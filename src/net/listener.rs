@@ -12,7 +12,6 @@
 mod limiter;
 mod worker;
 
-use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -32,7 +31,7 @@ use super::places::Bound;
 use super::sessions::{MAX_OPENING, MAX_OPENING_OF_PREFIX};
 use crate::model::address::{Source, SourcePrefix};
 use crate::model::fair_share::FairShare;
-use limiter::{ConnectionLimiter, Need, PATIENCE};
+use limiter::{ConnectionLimiter, PATIENCE};
 
 /// Connections that the system keeps until we accept them. std asks for 128, at which bursts of
 /// connects were measured to stall for a second and more; 4,096 is what Linux allows by default
@@ -114,6 +113,8 @@ struct Accepted {
     stream: TcpStream,
     source: Source,
     at: Instant,
+    /// Another connection was closed for it.
+    is_next: bool,
 }
 
 impl Listener {
@@ -262,7 +263,7 @@ impl Acceptor {
             match self.socket.accept() {
                 Ok((stream, source)) => {
                     let (stream, source) = (stream.into(), Source::from(source));
-                    self.shared.put(Accepted { stream, source, at: Instant::now() });
+                    self.shared.put(Accepted { stream, source, at: Instant::now(), is_next: false });
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error)
@@ -286,16 +287,38 @@ impl State {
         }
     }
 
-    /// The connection that is read next: the first one of the source prefix that has fewest places.
+    /// Whether a limit may be near, so that order and speed count less than places.
+    fn is_crowded(&self) -> bool {
+        self.limiter.len() >= MAX_OPENING_OF_PREFIX
+    }
+
+    /// The connection that is read next, if there is a place for it: the first one of the source
+    /// prefix that has fewest.
     fn next(&self) -> Option<usize> {
-        if self.limiter.len() < MAX_OPENING_OF_PREFIX {
+        if !self.is_crowded() {
             return (!self.queue.is_empty()).then_some(0);
         }
-        let rank = |accepted: &Accepted| {
-            (Reverse(self.limiter.has_room(accepted.source)), self.limiter.count(accepted.source.share()))
-        };
         let queue = self.queue.iter().enumerate();
-        queue.min_by_key(|(_, accepted)| rank(accepted)).map(|(index, _)| index)
+        let queue = queue.filter(|(_, accepted)| self.limiter.has_room(accepted.source));
+        queue.min_by_key(|(_, accepted)| self.rank(accepted)).map(|(index, _)| index)
+    }
+
+    fn rank(&self, accepted: &Accepted) -> (bool, usize) {
+        (!accepted.is_next, self.limiter.count(accepted.source.share()))
+    }
+
+    /// Chooses connections to close, for as many of the queue as can have a place no other way.
+    fn make_room(&mut self, is_urgent: bool) -> Vec<Arc<TcpStream>> {
+        let now = Instant::now();
+        let mut closed = Vec::new();
+        for accepted in self.queue.iter_mut().filter(|accepted| !accepted.is_next) {
+            let &mut Accepted { source, at, .. } = accepted;
+            if let Some(id) = self.limiter.displaced_by(source, at, is_urgent, now) {
+                accepted.is_next = true;
+                closed.extend(self.limiter.displace(id));
+            }
+        }
+        closed
     }
 }
 
@@ -322,12 +345,8 @@ impl Shared {
 
     /// Has a worker read what is next, or makes room for it.
     fn staff(self: &Arc<Self>, state: &mut MutexGuard<'_, State>, is_urgent: bool) {
-        let Some(next) = state.next().and_then(|index| state.queue.get(index)) else { return };
-        if !state.limiter.has_room(next.source) {
-            let need = if is_urgent { Need::Now } else { Need::Since(next.at) };
-            let displaced = state.limiter.displaced_by(next.source, need, Instant::now());
-            let displaced = displaced.and_then(|id| state.limiter.displace(id));
-            displaced.iter().for_each(|stream| shut(stream));
+        if state.next().is_none() {
+            state.make_room(is_urgent).iter().for_each(|stream| shut(stream));
         } else if state.running >= MAX_RUNNING {
             // It takes the next one when it is done.
         } else if state.idle > 0 {
@@ -356,14 +375,13 @@ impl Shared {
     fn take(self: &Arc<Self>) -> Option<(Accepted, Permit)> {
         let mut state = self.state.lock();
         while !state.is_stopping {
-            if state.running <= MAX_RUNNING
+            if (state.running <= MAX_RUNNING || state.is_crowded())
                 && let Some(index) = state.next()
-                && state.limiter.has_room(state.queue[index].source)
                 && let Some(accepted) = state.queue.remove(index)
             {
-                let id = state.limiter.open(accepted.source);
+                let id = state.limiter.open(accepted.source, accepted.at);
                 // In a burst the acceptors go on when half of the queue is empty, not with each place.
-                if state.queue.len() <= MAX_QUEUE / 2 || state.limiter.len() >= MAX_OPENING_OF_PREFIX {
+                if state.queue.len() <= MAX_QUEUE / 2 || state.is_crowded() {
                     self.room.notify_all();
                 }
                 return Some((accepted, Permit { shared: Arc::clone(self), id }));
@@ -422,11 +440,11 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// The sender is waited for: others go on meanwhile, and the connection may be closed for another
-    /// one.
-    fn waits(&self, stream: &Arc<TcpStream>) -> Pause<'_> {
+    /// The sender, silent since `heard`, is waited for: others go on meanwhile, and the connection may
+    /// be closed for another one.
+    fn waits(&self, stream: &Arc<TcpStream>, heard: Instant) -> Pause<'_> {
         let mut state = self.shared.state.lock();
-        state.limiter.waits(self.id, Arc::clone(stream), Instant::now());
+        state.limiter.waits(self.id, Arc::clone(stream), heard);
         if state.is_stopping {
             state.limiter.displace_all().iter().for_each(|stream| shut(stream));
         }

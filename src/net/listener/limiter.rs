@@ -25,30 +25,20 @@ pub(super) struct ConnectionLimiter<S> {
     last: u64,
     open: HashMap<u64, Open<S>>,
     of_prefix: HashMap<SourcePrefix, usize>,
-    /// Connections that were closed for others and still have their places.
-    closing: usize,
 }
 
 #[derive(Debug)]
 struct Open<S> {
     prefix: SourcePrefix,
+    accepted: Instant,
     /// The stream while its sender is waited for, and when it last sent something.
     waits: Option<(Arc<S>, Instant)>,
     is_closing: bool,
 }
 
-/// How badly a connection needs a place.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Need {
-    /// It may wait for [`HOLD_BACK`], from when it was accepted.
-    Since(Instant),
-    /// No further connection can be accepted before it has a place.
-    Now,
-}
-
 impl<S> Default for ConnectionLimiter<S> {
     fn default() -> Self {
-        Self { last: 0, open: HashMap::new(), of_prefix: HashMap::new(), closing: 0 }
+        Self { last: 0, open: HashMap::new(), of_prefix: HashMap::new() }
     }
 }
 
@@ -73,18 +63,19 @@ impl<S> ConnectionLimiter<S> {
     }
 
     /// Gives a place to a connection from `source`.
-    pub(super) fn open(&mut self, source: Source) -> u64 {
+    pub(super) fn open(&mut self, source: Source, accepted: Instant) -> u64 {
         self.last += 1;
         let prefix = source.share();
         *self.of_prefix.entry(prefix).or_default() += 1;
-        self.open.insert(self.last, Open { prefix, waits: None, is_closing: false });
+        self.open.insert(self.last, Open { prefix, accepted, waits: None, is_closing: false });
         self.last
     }
 
-    /// The sender of a connection is waited for, so it may be closed for another one.
-    pub(super) fn waits(&mut self, id: u64, stream: Arc<S>, now: Instant) {
-        if let Some(open) = self.open.get_mut(&id) {
-            open.waits = Some((stream, now));
+    /// The sender of a connection is waited for, so it may be closed for another one. It has been
+    /// silent since `heard`.
+    pub(super) fn waits(&mut self, id: u64, stream: Arc<S>, heard: Instant) {
+        if let Some(open) = self.open.get_mut(&id).filter(|open| !open.is_closing) {
+            open.waits = Some((stream, heard));
         }
     }
 
@@ -109,8 +100,7 @@ impl<S> ConnectionLimiter<S> {
 
     /// Takes the place of a connection back.
     pub(super) fn remove(&mut self, id: u64) {
-        let Some(Open { prefix, is_closing, .. }) = self.open.remove(&id) else { return };
-        self.closing -= usize::from(is_closing);
+        let Some(Open { prefix, .. }) = self.open.remove(&id) else { return };
         if let Some(count) = self.of_prefix.get_mut(&prefix) {
             *count -= 1;
             if *count == 0 {
@@ -120,31 +110,33 @@ impl<S> ConnectionLimiter<S> {
     }
 
     /// Returns the connection that is to be closed now for one from `source`, for which there is no
-    /// room: the one that has been silent longest, of the same source prefix if that has its share,
-    /// else of the prefix that has most. A prefix that has fewer places need not wait for it.
-    pub(super) fn displaced_by(&self, source: Source, need: Need, now: Instant) -> Option<u64> {
-        if self.closing > 0 {
-            // Its place is free soon.
-            return None;
-        }
+    /// room: of those that were accepted before it, the one that has been silent longest, of the same
+    /// source prefix if that has its share, else of the prefix that has most. A prefix that has fewer
+    /// places need not wait for [`HOLD_BACK`], and none has to if it is urgent.
+    pub(super) fn displaced_by(
+        &self,
+        source: Source,
+        accepted: Instant,
+        is_urgent: bool,
+        now: Instant,
+    ) -> Option<u64> {
         let of_own = self.has_its_share(source);
         let own = self.count(source.share());
-        let waiting = self.open.iter().filter(|(_, open)| !of_own || open.prefix == source.share());
+        let waiting = self.open.iter().filter(|(_, open)| open.accepted <= accepted);
+        let waiting = waiting.filter(|(_, open)| !of_own || open.prefix == source.share());
         let waiting = waiting.filter_map(|(id, open)| {
             let (_, heard) = open.waits.as_ref()?;
             Some((*id, self.count(open.prefix), *heard))
         });
         let (id, count, heard) = waiting.min_by_key(|(_, count, heard)| (Reverse(*count), *heard))?;
-        let due = match need {
-            Need::Since(accepted) if of_own || own + 1 >= count => accepted + HOLD_BACK,
-            Need::Since(_) | Need::Now => now,
-        };
+        let is_early = is_urgent || !of_own && own + 1 < count;
+        let due = if is_early { now } else { accepted + HOLD_BACK };
         (due.max(heard + PATIENCE) <= now).then_some(id)
     }
 
     /// Returns the connection that has been silent longest of the prefix that has most.
     pub(super) fn longest_silent(&self) -> Option<u64> {
-        let waiting = self.open.iter().filter(|(_, open)| !open.is_closing);
+        let waiting = self.open.iter();
         let waiting = waiting.filter_map(|(id, open)| Some((*id, open.prefix, open.waits.as_ref()?.1)));
         waiting.min_by_key(|(_, prefix, heard)| (Reverse(self.count(*prefix)), *heard)).map(|(id, ..)| id)
     }
@@ -153,7 +145,6 @@ impl<S> ConnectionLimiter<S> {
     pub(super) fn displace(&mut self, id: u64) -> Option<Arc<S>> {
         let open = self.open.get_mut(&id)?;
         let (stream, _) = open.waits.take()?;
-        self.closing += usize::from(!open.is_closing);
         open.is_closing = true;
         Some(stream)
     }
@@ -183,7 +174,7 @@ mod tests {
     fn fill(limiter: &mut ConnectionLimiter<()>, source: Source, now: Instant) -> Vec<u64> {
         let mut ids = Vec::new();
         while limiter.has_room(source) {
-            let id = limiter.open(source);
+            let id = limiter.open(source, now);
             limiter.waits(id, Arc::new(()), now + Duration::from_millis(ids.len() as u64));
             ids.push(id);
         }
@@ -209,36 +200,37 @@ mod tests {
         fill(&mut limiter, source(2), now);
         let at = now + HOLD_BACK;
         limiter.heard(own[0], at);
-        let need = Need::Since(now);
-        assert_eq!(limiter.displaced_by(source(1), need, at - Duration::from_millis(1)), None);
-        assert_eq!(limiter.displaced_by(source(1), need, at), Some(own[1]));
+        assert_eq!(limiter.displaced_by(source(1), now, false, at - Duration::from_millis(1)), None);
+        assert_eq!(limiter.displaced_by(source(1), now, false, at), Some(own[1]));
     }
 
     #[test]
     fn newcomer_of_a_smaller_prefix_need_not_wait() {
         let (mut limiter, now) = (ConnectionLimiter::default(), Instant::now());
         let held = fill(&mut limiter, loopback(1), now);
-        let (at, need) = (now + PATIENCE, Need::Since(now));
-        assert_eq!(limiter.displaced_by(source(1), need, at - Duration::from_millis(1)), None);
-        assert_eq!(limiter.displaced_by(source(1), need, at), Some(held[0]));
-        assert_eq!(limiter.displaced_by(loopback(1), need, at), None);
-        assert_eq!(limiter.displaced_by(loopback(1), need, now + HOLD_BACK), Some(held[0]));
-        assert_eq!(limiter.displaced_by(loopback(1), Need::Now, at), Some(held[0]));
+        let at = now + PATIENCE;
+        assert_eq!(limiter.displaced_by(source(1), now, false, at - Duration::from_millis(1)), None);
+        assert_eq!(limiter.displaced_by(source(1), now, false, at), Some(held[0]));
+        assert_eq!(limiter.displaced_by(loopback(1), now, false, at), None);
+        assert_eq!(limiter.displaced_by(loopback(1), now, false, now + HOLD_BACK), Some(held[0]));
+        assert_eq!(limiter.displaced_by(loopback(1), now, true, at), Some(held[0]));
+        let earlier = now - Duration::from_millis(1);
+        assert_eq!(limiter.displaced_by(source(1), earlier, true, at), None, "they came later");
     }
 
     #[test]
-    fn one_connection_at_a_time_makes_room() {
+    fn closed_connection_keeps_its_place_until_it_is_removed() {
         let (mut limiter, now) = (ConnectionLimiter::default(), Instant::now());
         let held = fill(&mut limiter, loopback(1), now);
         assert!(limiter.displace(held[0]).is_some() && limiter.is_closing(held[0]));
-        let late = now + HOLD_BACK;
-        assert_eq!(limiter.displaced_by(source(1), Need::Now, late), None, "a place is free soon");
+        limiter.waits(held[0], Arc::new(()), now);
+        assert!(limiter.displace(held[0]).is_none() && !limiter.has_room(source(1)));
         assert_eq!(limiter.longest_silent(), Some(held[1]));
         limiter.remove(held[0]);
         assert!(limiter.has_room(source(1)));
         assert_eq!(limiter.displace_all().len(), MAX_OPENING - 1);
         held.into_iter().for_each(|id| limiter.remove(id));
-        assert!(limiter.len() == 0 && limiter.of_prefix.is_empty() && limiter.closing == 0);
+        assert!(limiter.len() == 0 && limiter.of_prefix.is_empty());
     }
 
     #[test]
@@ -247,9 +239,9 @@ mod tests {
         let held = fill(&mut limiter, loopback(1), now);
         held.iter().for_each(|id| limiter.resumes(*id));
         let late = now + HOLD_BACK;
-        assert_eq!(limiter.displaced_by(source(1), Need::Now, late), None);
+        assert_eq!(limiter.displaced_by(source(1), now, true, late), None);
         assert!(limiter.displace(held[0]).is_none() && limiter.longest_silent().is_none());
         limiter.waits(held[9], Arc::new(()), now);
-        assert_eq!(limiter.displaced_by(source(1), Need::Now, late), Some(held[9]));
+        assert_eq!(limiter.displaced_by(source(1), now, true, late), Some(held[9]));
     }
 }

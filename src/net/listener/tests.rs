@@ -127,13 +127,11 @@ fn longest_silent_connection_makes_room() {
         silent.push(served.dials());
         served.reads(number);
     }
-    silent[1].write_all(b"a message").unwrap();
     let begun = Instant::now();
     assert_eq!(says(&mut served.dials(), "hello"), "ok");
     assert!(begun.elapsed() < 2 * HOLD_BACK, "{:?}", begun.elapsed());
     assert_eq!(answer(&mut silent[0]), "", "it was silent longest");
-    let got = [served.next(), served.next()];
-    assert!(got.contains(&"hello".into()) && got.contains(&"a message".into()), "{got:?}");
+    assert_eq!(served.next(), "hello");
 }
 
 #[test]

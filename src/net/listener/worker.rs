@@ -27,12 +27,13 @@ pub(super) fn run(shared: &Arc<Shared>) {
 }
 
 fn serve(shared: &Shared, accepted: Accepted, permit: Permit) {
-    let Accepted { stream, source, at } = accepted;
+    let Accepted { stream, source, at, .. } = accepted;
     let Ok(mut connection) = Connection::new(stream, source, at) else { return };
     let end = match connection.read_ready() {
         Some(end) => end,
         None => {
-            let _pause = permit.waits(&connection.stream);
+            let heard = if connection.decoder.is_empty() { at } else { Instant::now() };
+            let _pause = permit.waits(&connection.stream, heard);
             let end = connection.read_rest(|| permit.heard());
             if permit.is_closing() { End::Lost } else { end }
         }
@@ -49,7 +50,7 @@ fn serve(shared: &Shared, accepted: Accepted, permit: Permit) {
             connection.answer(&answer);
             if end == End::Cut {
                 // The sender may still be writing, and closing now would reset the connection.
-                let _pause = permit.waits(&connection.stream);
+                let _pause = permit.waits(&connection.stream, Instant::now());
                 connection.drain();
             }
         }
