@@ -12,6 +12,7 @@
 mod limiter;
 mod worker;
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -45,9 +46,9 @@ pub const MAX_WORKERS: usize = MAX_OPENING;
 /// them need the lock of the core.
 const MAX_RUNNING: usize = 1;
 
-/// Accepted connections that wait for a worker. Each holds a descriptor; further ones wait in the
-/// queue of the system.
-const MAX_QUEUE: usize = 64;
+/// Accepted connections that wait for a worker. Each holds a descriptor, of which a process often has
+/// 1,024; further ones wait in the queue of the system, where they are in everybody's way.
+const MAX_QUEUE: usize = 192;
 
 /// Messages that may wait for room in the mailbox, each with its worker; the sources share them
 /// fairly. The other half of the workers goes on reading.
@@ -307,18 +308,36 @@ impl State {
         (!accepted.is_next, self.limiter.count(accepted.source.share()))
     }
 
-    /// Chooses connections to close, for as many of the queue as can have a place no other way.
-    fn make_room(&mut self, is_urgent: bool) -> Vec<Arc<TcpStream>> {
-        let now = Instant::now();
-        let mut closed = Vec::new();
-        for accepted in self.queue.iter_mut().filter(|accepted| !accepted.is_next) {
-            let &mut Accepted { source, at, .. } = accepted;
-            if let Some(id) = self.limiter.displaced_by(source, at, is_urgent, now) {
-                accepted.is_next = true;
-                closed.extend(self.limiter.displace(id));
-            }
+    /// Closes a connection that is being read for one of the queue that cannot have a place otherwise,
+    /// if it is time for that.
+    fn make_room(&mut self, is_urgent: bool) {
+        let queue = self.queue.iter().enumerate().filter(|(_, accepted)| !accepted.is_next);
+        let first = queue.min_by_key(|(_, accepted)| self.rank(accepted)).map(|(index, _)| index);
+        let Some(accepted) = first.and_then(|index| self.queue.get_mut(index)) else { return };
+        let &mut Accepted { source, at, .. } = accepted;
+        if let Some(id) = self.limiter.displaced_by(source, at, is_urgent, Instant::now()) {
+            accepted.is_next = true;
+            self.limiter.displace(id).iter().for_each(|stream| shut(stream));
         }
-        closed
+    }
+
+    /// Closes the oldest connection of the queue that has brought nothing yet, of the source prefix
+    /// that has most places. Returns whether there was one. No worker is woken for that, so thousands of
+    /// silent connections cost little.
+    fn close_silent(&mut self) -> bool {
+        let now = Instant::now();
+        let queue = self.queue.iter().enumerate();
+        let silent = queue.filter(|(_, accepted)| accepted.at + PATIENCE <= now);
+        let mut silent: Vec<(Reverse<usize>, usize)> = silent
+            .map(|(index, accepted)| (Reverse(self.limiter.count(accepted.source.share())), index))
+            .collect();
+        silent.sort_unstable();
+        let is_silent = |index: usize| {
+            let peeked = self.queue.get(index).map(|accepted| accepted.stream.peek(&mut [0]));
+            matches!(peeked, Some(Err(error)) if error.kind() == ErrorKind::WouldBlock)
+        };
+        let first = silent.into_iter().map(|(_, index)| index).find(|index| is_silent(*index));
+        first.and_then(|index| self.queue.remove(index)).is_some()
     }
 }
 
@@ -327,6 +346,9 @@ impl Shared {
     fn put(self: &Arc<Self>, accepted: Accepted) {
         let mut state = self.state.lock();
         while state.queue.len() >= MAX_QUEUE && !state.is_stopping {
+            if state.is_crowded() && state.close_silent() {
+                break;
+            }
             self.staff(&mut state, true);
             self.room.wait_for(&mut state, PATIENCE);
         }
@@ -346,7 +368,7 @@ impl Shared {
     /// Has a worker read what is next, or makes room for it.
     fn staff(self: &Arc<Self>, state: &mut MutexGuard<'_, State>, is_urgent: bool) {
         if state.next().is_none() {
-            state.make_room(is_urgent).iter().for_each(|stream| shut(stream));
+            state.make_room(is_urgent);
         } else if state.running >= MAX_RUNNING {
             // It takes the next one when it is done.
         } else if state.idle > 0 {
