@@ -60,6 +60,10 @@ const IDLE_FOR: Duration = Duration::from_secs(5);
 /// The first and the longest pause after accepting failed.
 const RETRY: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
+/// The pause after a connection was closed to free its descriptor: its worker gives it back within
+/// this. A longer one would let the queue of the system fill up, in which all others wait.
+const FREED_WITHIN: Duration = Duration::from_millis(1);
+
 /// Time between two lines in the log that say that something failed: it may fail all the time.
 const WARN_EVERY: Duration = Duration::from_secs(10);
 
@@ -242,12 +246,12 @@ impl Acceptor {
             match accepted {
                 Ok(()) => pause = RETRY.0,
                 Err(error) => {
-                    if is_out_of_descriptors(&error) {
-                        self.shared.free_descriptor();
-                    }
                     self.warn_of(&error);
+                    if is_out_of_descriptors(&error) && self.shared.free_descriptor() {
+                        pause = FREED_WITHIN;
+                    }
                     timeout = Some(timeout.map_or(pause, |timeout| timeout.min(pause)));
-                    pause = (pause * 2).min(RETRY.1);
+                    pause = (pause * 2).clamp(RETRY.0, RETRY.1);
                 }
             }
             if let Err(error) = self.poll.poll(&mut events, timeout)
@@ -440,12 +444,13 @@ impl Shared {
         self.ended.notify_all();
     }
 
-    /// Closes the connection that has been silent longest: the process is out of descriptors.
-    fn free_descriptor(&self) {
+    /// Closes the connection that has been silent longest, because the process is out of descriptors.
+    /// Returns whether there was one.
+    fn free_descriptor(&self) -> bool {
         let mut state = self.state.lock();
-        if let Some(id) = state.limiter.longest_silent() {
-            state.limiter.displace(id).iter().for_each(|stream| shut(stream));
-        }
+        let closed = state.limiter.longest_silent().and_then(|id| state.limiter.displace(id));
+        closed.iter().for_each(|stream| shut(stream));
+        closed.is_some()
     }
 
     /// Whether no message waits for room in the mailbox.
