@@ -137,6 +137,8 @@ impl Node {
         let Bound { bind, sockets } = bound;
         let addrs: Vec<SocketAddr> = sockets.iter().map(|(_, addr)| *addr).collect();
         let addr = addrs.first().copied().unwrap_or(SocketAddr::new(bind, 0));
+        // Dialing the static peers may take all descriptors, so the listener gets its own before.
+        let prepared = Listener::prepare(sockets).map_err(|error| StartError::Other(addr, error))?;
         let port = addr.port();
         let me = Me { bind, port, advertise };
         let key = own.public();
@@ -200,8 +202,8 @@ impl Node {
                 .map_err(|error| StartError::Other(addr, error))?,
             None => None,
         };
-        let listener = Listener::serve(sockets, Inbox(Arc::clone(&shared)))
-            .map_err(|error| StartError::Other(addr, error))?;
+        let listener =
+            prepared.serve(Inbox(Arc::clone(&shared))).map_err(|error| StartError::Other(addr, error))?;
         let ticking = Arc::clone(&shared);
         let ticker = thread::Builder::new()
             .name("ticker".into())

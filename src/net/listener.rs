@@ -144,43 +144,23 @@ impl Listener {
         Ok((socket, addr))
     }
 
-    /// Serves bound sockets.
+    /// Prepares to serve bound sockets, so that [`Prepared::serve`] needs no further descriptors.
     ///
     /// # Errors
-    /// If the system gives no thread, or nothing to wait for connections with.
-    pub fn serve(sockets: Bound, handler: impl InboundHandler) -> io::Result<Self> {
-        let state = State {
-            queue: VecDeque::new(),
-            limiter: ConnectionLimiter::default(),
-            held: FairShare::new(MAX_HELD),
-            workers: 0,
-            idle: 0,
-            wakes: 0,
-            running: 0,
-            acceptors: 0,
-            is_stopping: false,
-            warned: None,
+    /// If the system gives nothing to wait for connections with.
+    pub fn prepare(sockets: Bound) -> io::Result<Prepared> {
+        let prepare = |(socket, _): (TcpListener, SocketAddr)| {
+            let poll = Poll::new()?;
+            let waker = Waker::new(poll.registry(), WAKER)?;
+            socket.set_nonblocking(true)?;
+            let mut socket = mio::net::TcpListener::from_std(socket);
+            poll.registry().register(&mut socket, SOCKET, Interest::READABLE)?;
+            Ok((socket, poll, waker))
         };
-        let shared = Arc::new(Shared {
-            handler: Box::new(handler),
-            state: Mutex::new(state),
-            work: Condvar::new(),
-            room: Condvar::new(),
-            ended: Condvar::new(),
-        });
-        let mut listener = Self { shared, wakers: Vec::new() };
-        for (socket, _) in sockets {
-            listener.accept_from(socket)?;
-        }
-        Ok(listener)
+        Ok(Prepared { sockets: sockets.into_iter().map(prepare).collect::<io::Result<_>>()? })
     }
 
-    fn accept_from(&mut self, socket: TcpListener) -> io::Result<()> {
-        let poll = Poll::new()?;
-        self.wakers.push(Waker::new(poll.registry(), WAKER)?);
-        socket.set_nonblocking(true)?;
-        let mut socket = mio::net::TcpListener::from_std(socket);
-        poll.registry().register(&mut socket, SOCKET, Interest::READABLE)?;
+    fn accept_from(&self, socket: mio::net::TcpListener, poll: Poll) -> io::Result<()> {
         let mut acceptor = Acceptor { shared: Arc::clone(&self.shared), socket, poll };
         self.shared.state.lock().acceptors += 1;
         let thread = thread::Builder::new().name(ACCEPTOR.into()).stack_size(STACK_BYTES);
@@ -217,6 +197,45 @@ impl Listener {
                 log::error!("the listener cannot be woken: {error}");
             }
         }
+    }
+}
+
+/// Listening sockets that are not served yet; connections wait in the queue of the system.
+pub struct Prepared {
+    sockets: Vec<(mio::net::TcpListener, Poll, Waker)>,
+}
+
+impl Prepared {
+    /// Serves the sockets.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn serve(self, handler: impl InboundHandler) -> io::Result<Listener> {
+        let state = State {
+            queue: VecDeque::new(),
+            limiter: ConnectionLimiter::default(),
+            held: FairShare::new(MAX_HELD),
+            workers: 0,
+            idle: 0,
+            wakes: 0,
+            running: 0,
+            acceptors: 0,
+            is_stopping: false,
+            warned: None,
+        };
+        let shared = Arc::new(Shared {
+            handler: Box::new(handler),
+            state: Mutex::new(state),
+            work: Condvar::new(),
+            room: Condvar::new(),
+            ended: Condvar::new(),
+        });
+        let mut listener = Listener { shared, wakers: Vec::new() };
+        for (socket, poll, waker) in self.sockets {
+            listener.wakers.push(waker);
+            listener.accept_from(socket, poll)?;
+        }
+        Ok(listener)
     }
 }
 

@@ -42,7 +42,7 @@ impl Served {
         let bound = Listener::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let addr = bound.1;
         let (tell, told) = mpsc::channel();
-        Self { listener: Listener::serve(vec![bound], Teller(tell)).unwrap(), addr, told }
+        Self { listener: Listener::prepare(vec![bound]).unwrap().serve(Teller(tell)).unwrap(), addr, told }
     }
 
     fn dials(&self) -> TcpStream {
