@@ -9,7 +9,7 @@ use env_logger::{Builder, Target};
 use log::LevelFilter;
 
 use crate::cli::{Cli, Misused};
-use crate::net::{DIALER, HANDLER};
+use crate::net::{DIALER, WORKER};
 use crate::ui::restore_terminal;
 
 /// Starts logging as the command line says: to the file named, else to standard error if that is not the terminal that
@@ -45,7 +45,7 @@ fn restore_terminal_on_panic() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         let name = thread::current().name().map(str::to_owned);
-        if matches!(name.as_deref(), Some(HANDLER | DIALER)) {
+        if matches!(name.as_deref(), Some(WORKER | DIALER)) {
             // It ends one connection, not the program; whoever catches it says so.
             log::error!("{}", crate::model::untrusted::harmless(&info.to_string()));
             return;

@@ -116,8 +116,7 @@ impl Bound {
 pub struct Node {
     shared: Arc<Shared>,
     own: PublicKey,
-    /// One for each family.
-    listeners: Vec<Listener>,
+    listener: Listener,
     ticker: Option<JoinHandle<()>>,
     store_writer: Option<JoinHandle<()>>,
     addrs: Vec<SocketAddr>,
@@ -146,6 +145,8 @@ impl Node {
         let Bound { bind, sockets } = bound;
         let addrs: Vec<SocketAddr> = sockets.iter().map(|(_, addr)| *addr).collect();
         let addr = addrs.first().copied().unwrap_or(SocketAddr::new(bind, 0));
+        // Dialing the static peers may take all descriptors, so the listener gets its own before.
+        let prepared = Listener::prepare(sockets).map_err(|error| StartError::Other(addr, error))?;
         let port = addr.port();
         let me = Me { bind, port, advertise };
         let key = own.public();
@@ -178,25 +179,22 @@ impl Node {
             .sessions
             .start(ToMachine(Arc::downgrade(&shared)))
             .map_err(|error| StartError::Other(addr, error))?;
-        // The listeners start last, so static peers are known as such before they can send anything.
+        // The listener starts last, so static peers are known as such before they can send anything.
         let start = shared.step(|step| step.start(peers, contacts, waiting));
         let store_writer = match store {
             Some((store, retention)) => store_writer::start(&shared, store, retention)
                 .map_err(|error| StartError::Other(addr, error))?,
             None => None,
         };
-        let serve = |(socket, addr)| {
-            let listener = Listener::serve(socket, addr, Inbox(Arc::clone(&shared)));
-            listener.map_err(|error| StartError::Other(addr, error))
-        };
-        let listeners = sockets.into_iter().map(serve).collect::<Result<_, _>>()?;
+        let listener =
+            prepared.serve(Inbox(Arc::clone(&shared))).map_err(|error| StartError::Other(addr, error))?;
         let ticking = Arc::clone(&shared);
         let ticker = thread::Builder::new()
             .name("ticker".into())
             .spawn(move || ticking.tick())
             .map(Some)
             .map_err(|error| StartError::Other(addr, error))?;
-        Ok(Self { shared, own: key, listeners, ticker, store_writer, addrs, start })
+        Ok(Self { shared, own: key, listener, ticker, store_writer, addrs, start })
     }
 
     /// Our own name.
@@ -377,12 +375,10 @@ impl Node {
         self.shared.locked.lock().machine.close();
     }
 
-    /// Closes the listeners, ends all threads, and waits for them until `deadline`. Threads that the
+    /// Closes the listener, ends all threads, and waits for them until `deadline`. Threads that the
     /// operating system still holds by then end with the process. [`Command::Leave`] comes before.
     pub fn stop(&mut self, deadline: Instant) {
-        // All are closed before any is waited for.
-        self.listeners.iter().for_each(Listener::close);
-        self.listeners.iter().for_each(|listener| listener.stop(deadline));
+        self.listener.stop(deadline);
         self.shared.tcp.dialer.stop(deadline);
         self.shared.tcp.sessions.stop(deadline);
         self.shared.locked.lock().stopping = true;

@@ -5,23 +5,25 @@ use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::waiting::Place;
+use super::sessions::OPENING_SILENCE;
 use crate::model::address::Source;
 use crate::protocol::plain::{Decoder, Progress};
 use crate::protocol::session::opening::{First, first};
 
-/// A message is over this long after its last byte (wire.md): legacy peers write once and some never close.
+/// A message is over this long after its last byte (wire.md): legacy peers write once and some never
+/// close.
 const SILENCE: Duration = Duration::from_millis(250);
 
-/// Every connection is over after this, whatever its sender does; SmartCookies, the slowest honest one, waits 5 s.
+/// A message is over this long after its first byte, whatever its sender does; SmartCookies, the
+/// slowest honest one, waits 5 s.
 const LIFETIME: Duration = Duration::from_secs(5);
 
-/// Bytes read away after a message that is too long, so that closing does not reset the connection under a sender that
-/// is still writing.
+/// Bytes read and dropped after a message that is too long, so that closing does not reset the
+/// connection while its sender still writes.
 const MAX_DRAINED: usize = 64 * 1024;
 
-/// How long that may take, for all together that one thread closes.
-pub(super) const DRAIN_FOR: Duration = Duration::from_millis(250);
+/// How long that may take.
+const DRAIN_FOR: Duration = Duration::from_millis(250);
 
 /// How a connection's message came to its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,7 +36,7 @@ pub(super) enum End {
     BrokenOff,
     /// It was closed to make room, or broke before anything came.
     Lost,
-    /// It is no message: what came is the line that opens the encrypted exchange.
+    /// It is no message: what came is the line that opens a session.
     Opening,
 }
 
@@ -46,82 +48,44 @@ pub(super) struct Connection {
     pub(super) local: IpAddr,
     pub(super) decoder: Decoder,
     opened: Instant,
-    patience: Option<Duration>,
 }
 
 impl Connection {
-    /// Takes over an accepted stream, which is not read from yet; [`Connection::read_ready`] waits for about as long as
-    /// `patience`, or not at all.
-    pub(super) fn new(stream: TcpStream, source: Source, patience: Option<Duration>) -> io::Result<Self> {
+    /// Takes over a non-blocking stream that was accepted at `opened` and is not read from yet.
+    pub(super) fn new(stream: TcpStream, source: Source, opened: Instant) -> io::Result<Self> {
         let local = stream.local_addr()?.ip().to_canonical();
-        match patience {
-            Some(patience) => stream.set_read_timeout(Some(patience))?,
-            None => stream.set_nonblocking(true)?,
-        }
-        let opened = Instant::now();
-        Ok(Self { stream: Arc::new(stream), source, local, decoder: Decoder::new(), opened, patience })
+        Ok(Self { stream: Arc::new(stream), source, local, decoder: Decoder::new(), opened })
     }
 
-    /// Whether it opens the encrypted exchange. More behind the line than there may be does too: who reads it there refuses it.
-    pub(super) fn opens(&self) -> bool {
-        matches!(first(self.decoder.bytes()), First::Opening | First::TooMuch)
-    }
-
-    /// Reads what is there, or comes within a moment. `None` if the message may go on.
+    /// Reads what is there without waiting. Returns `None` if the message may go on.
     pub(super) fn read_ready(&mut self) -> Option<End> {
-        let mut buffer = [0; 1024];
         loop {
-            match (&*self.stream).read(&mut buffer) {
-                Ok(0) => return Some(End::Whole),
-                Ok(count) if self.decoder.push(&buffer[..count]) == Progress::Full => return Some(End::Cut),
-                Ok(_) if self.opens() => return Some(End::Opening),
-                Ok(_) => {}
+            match self.read() {
+                Ok(end) => {
+                    if let Some(end) = end {
+                        return Some(end);
+                    }
+                }
                 Err(error) if is_silence(&error) => return None,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return Some(self.broken()),
             }
-            // Who sends byte after byte would hold it up otherwise.
-            if self.patience.is_some_and(|patience| self.opened.elapsed() >= patience) {
-                return None;
-            }
         }
     }
 
-    /// Waits a moment for the rest of the message, about as long as `within`. `None` if the message may go on.
-    pub(super) fn read_soon(&mut self, place: &Place<'_>, within: Duration) -> Option<End> {
-        let stream = Arc::clone(&self.stream);
-        if stream.set_nonblocking(false).is_err() || stream.set_read_timeout(Some(within)).is_err() {
-            return Some(End::Lost);
+    /// Waits for the rest of the message. `heard` is called whenever something has come.
+    pub(super) fn read_rest(&mut self, heard: impl Fn()) -> End {
+        if self.stream.set_nonblocking(false).is_err() {
+            return End::Lost;
         }
-        let until = Instant::now() + within;
-        let mut buffer = [0; 1024];
+        let mut first_byte = (!self.decoder.is_empty()).then(Instant::now);
+        let mut last_byte = first_byte;
         loop {
-            let read = (&*stream).read(&mut buffer);
-            // Also of a connection that has to make room: what came and is not taken is counted.
-            let progress = self.decoder.push(&buffer[..*read.as_ref().unwrap_or(&0)]);
-            match read {
-                _ if place.is_evicted() => return Some(End::Lost),
-                Ok(0) => return Some(End::Whole),
-                Ok(_) if progress == Progress::Full => return Some(End::Cut),
-                Ok(_) if self.opens() => return Some(End::Opening),
-                Ok(_) => place.heard(),
-                Err(error) if is_silence(&error) => return None,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return Some(self.broken()),
-            }
-            if Instant::now() >= until {
-                return None;
-            }
-        }
-    }
-
-    /// Waits for the rest of the message, after [`Connection::read_soon`].
-    pub(super) fn read_rest(&mut self, place: &Place<'_>) -> End {
-        let end_of_life = self.opened + LIFETIME;
-        let mut heard = Instant::now();
-        let mut buffer = [0; 1024];
-        loop {
-            let silent_at = if self.decoder.is_empty() { end_of_life } else { heard + SILENCE };
+            let end_of_life = first_byte.map_or(self.opened + OPENING_SILENCE, |at| at + LIFETIME);
+            let silent_at = match last_byte {
+                Some(at) if !self.may_open() => at + SILENCE,
+                _ => self.opened + OPENING_SILENCE,
+            };
             let left = silent_at.min(end_of_life).saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return if silent_at <= end_of_life { End::Whole } else { End::Cut };
@@ -129,16 +93,12 @@ impl Connection {
             if self.stream.set_read_timeout(Some(left)).is_err() {
                 return End::Lost;
             }
-            let read = (&*self.stream).read(&mut buffer);
-            let progress = self.decoder.push(&buffer[..*read.as_ref().unwrap_or(&0)]);
-            match read {
-                _ if place.is_evicted() => return End::Lost,
-                Ok(0) => return End::Whole,
-                Ok(_) if progress == Progress::Full => return End::Cut,
-                Ok(_) if self.opens() => return End::Opening,
-                Ok(_) => {
-                    heard = Instant::now();
-                    place.heard();
+            match self.read() {
+                Ok(Some(end)) => return end,
+                Ok(None) => {
+                    last_byte = Some(Instant::now());
+                    first_byte = first_byte.or(last_byte);
+                    heard();
                 }
                 // The deadlines are looked at above, for a timeout may come a little early.
                 Err(error) if is_silence(&error) || error.kind() == ErrorKind::Interrupted => {}
@@ -147,10 +107,31 @@ impl Connection {
         }
     }
 
-    /// What a reset leaves. It may be the beginning of anything: `exit strategy` that breaks off after its first word is no
-    /// `exit`. Nobody's whole message is taken for that. All programs that were measured close in good order behind what they
-    /// wrote (wire.md), and so do we; and a reset after that end, which who never reads our receipt causes, comes too late:
-    /// Linux shows the end first. The end of a line is an end, too. Without any byte nothing is lost.
+    /// Reads once. Returns how the message ends, or `None` if it may go on.
+    fn read(&mut self) -> io::Result<Option<End>> {
+        let mut buffer = [0; 1024];
+        let count = (&*self.stream).read(&mut buffer)?;
+        if count == 0 {
+            return Ok(Some(End::Whole));
+        }
+        let progress = self.decoder.push(&buffer[..count]);
+        Ok(match first(self.decoder.bytes()) {
+            // More behind the line than there may be opens a session too, which refuses it.
+            First::Opening | First::TooMuch => Some(End::Opening),
+            _ => (progress == Progress::Full).then_some(End::Cut),
+        })
+    }
+
+    /// Whether what has come is the beginning of the line that opens a session.
+    fn may_open(&self) -> bool {
+        first(self.decoder.bytes()) == First::NeedMore
+    }
+
+    /// What a reset leaves. It may be the beginning of anything: `exit strategy` that breaks off after
+    /// its first word is no `exit`. No whole message is taken for that: all programs that were
+    /// measured close in good order after what they wrote (wire.md), and so do we. A reset after that
+    /// end, which a sender causes that never reads our receipt, comes too late: Linux shows the end
+    /// first. The end of a line is an end, too. Without any byte nothing is lost.
     fn broken(&self) -> End {
         if self.decoder.is_empty() {
             End::Lost
@@ -161,19 +142,18 @@ impl Connection {
         }
     }
 
-    /// Answers and closes; what is too long is read away until `until`. The sender may be gone, or never read; that is its right.
-    pub(super) fn close(self, answer: &[u8], end: End, until: Instant) {
-        let mut stream = &*self.stream;
+    /// Answers. The sender may be gone, or never read.
+    pub(super) fn answer(&self, answer: &[u8]) {
         if !answer.is_empty() {
-            // An answer of some forty bytes always fits into the empty send buffer, so this does not block.
-            let _ = stream.write_all(answer);
-        }
-        if end == End::Cut {
-            self.drain(until);
+            // An answer of some forty bytes always fits into the empty send buffer, so this does not
+            // block.
+            let _ = (&*self.stream).write_all(answer);
         }
     }
 
-    fn drain(&self, until: Instant) {
+    /// Reads the rest of a message that is too long.
+    pub(super) fn drain(&self) {
+        let until = Instant::now() + DRAIN_FOR;
         let mut drained = 0;
         let mut buffer = [0; 4096];
         if self.stream.set_nonblocking(false).is_err() {
@@ -211,12 +191,11 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let accepted = listener.accept().unwrap().0;
-        let patience = Some(Duration::from_secs(10));
-        let mut connection =
-            Connection::new(accepted, std::net::Ipv4Addr::LOCALHOST.into(), patience).unwrap();
+        let source = std::net::Ipv4Addr::LOCALHOST.into();
+        let mut connection = Connection::new(accepted, source, Instant::now()).unwrap();
         sender.write_all(bytes).unwrap();
         does(sender);
-        let end = connection.read_ready().expect("it ends");
+        let end = connection.read_rest(|| ());
         if end == End::BrokenOff {
             connection.decoder.mark_cut();
         }

@@ -1,7 +1,7 @@
 //! One dialed connection: connect, one write, half-close, wait for the other side to close.
 //!
-//! The rules are those of wire.md, "Sending to a plain peer": one connection a message, never a reset, and a connect
-//! alone shows nothing, for a stopped program still accepts.
+//! The rules are those of wire.md, "Sending to a plain peer": one connection for each message, never a
+//! reset. A connect alone shows nothing, because a stopped program still accepts.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::sessions::OPENING_SILENCE;
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::{Form, Outgoing, SendError, SendResult};
@@ -16,16 +17,25 @@ use crate::model::name::Name;
 use crate::protocol::plain;
 use crate::protocol::plain::{Header, Receipt};
 
-/// Time for a connection to be made when there is something to say. A lost first packet is sent again after one second;
-/// three leave room for that.
+/// Time for the first attempt to connect. A peer in the same network or the same country answers
+/// within this; one that does not must not keep the others waiting.
+pub(super) const QUICK_CONNECT: Duration = Duration::from_millis(300);
+
+/// Time for the second attempt. The system sends a lost first packet again after one second; three
+/// leave room for that, and for slow lines.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Time for a whole probe. The list has to be verified within two seconds, a repeated refusal included.
+/// Time for a whole attempt of a probe. The list has to be verified within two seconds, a repeated
+/// refusal included.
 pub const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Time for the other side to read and close. A live legacy peer does within about 10 ms (wire.md), SmartCookies and
-/// ours after writing a receipt.
+/// Time for the other side to read and close. A live legacy peer does within about 10 ms (wire.md),
+/// SmartCookies and ours after writing a receipt.
 pub const EOF_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Time for the first byte of the answer to `connect`. It may name a key, so it is worth waiting for,
+/// also over a slow line.
+const CONNECT_ANSWER: Duration = OPENING_SILENCE;
 
 /// Bytes of an answer that are looked at for a receipt; receipts have about 40.
 const ANSWER_BYTES: usize = 1024;
@@ -55,13 +65,15 @@ pub(super) struct Said {
     pub(super) capability: Option<PublicKey>,
 }
 
-/// Says `message` to `to`, under this name, and learns its fate. Begins nothing after `deadline`, and ends by then.
+/// Sends `message` to `to` under this name, and returns what became of it. The first connect gets
+/// `connect_within`. Begins nothing after `deadline`, and ends by then.
 pub(super) fn say(
     identity: &Identity,
     name: &Name,
     to: PeerAddr,
     form: Form,
     message: &Outgoing,
+    connect_within: Duration,
     deadline: Option<Instant>,
 ) -> Said {
     let total = match message {
@@ -70,7 +82,9 @@ pub(super) fn say(
     };
     let mut said = Said { result: SendResult::Delivered, parts: (0, total), capability: None };
     for part in 0..total {
-        let (result, capability) = exchange(identity, name, to, form, (message, part), deadline);
+        // A peer that took a part before is there, so a slow connect is worth waiting for.
+        let within = if part == 0 { connect_within } else { CONNECT_TIMEOUT };
+        let (result, capability) = exchange(identity, name, to, form, (message, part), within, deadline);
         said.capability = capability.or(said.capability);
         match result {
             SendResult::Delivered => {}
@@ -89,15 +103,16 @@ fn exchange(
     to: PeerAddr,
     form: Form,
     (message, part): (&Outgoing, usize),
+    connect_within: Duration,
     deadline: Option<Instant>,
 ) -> (SendResult, Option<PublicKey>) {
     let failed = |failure| (SendResult::Failed(failure), None);
     let begun = Instant::now();
     let is_probe = matches!(message, Outgoing::Probe | Outgoing::Ping);
-    let whole = if is_probe { PROBE_TIMEOUT } else { CONNECT_TIMEOUT + EOF_TIMEOUT };
+    let to_answer = if *message == Outgoing::Connect { CONNECT_ANSWER } else { EOF_TIMEOUT };
+    let whole = if is_probe { PROBE_TIMEOUT } else { CONNECT_TIMEOUT + to_answer };
     let end = deadline.unwrap_or(begun + whole).min(begun + whole);
-    let to_connect =
-        (if is_probe { PROBE_TIMEOUT } else { CONNECT_TIMEOUT }).min(end.saturating_duration_since(begun));
+    let to_connect = connect_within.min(whole).min(end.saturating_duration_since(begun));
     if to_connect.is_zero() {
         return failed(SendError::Cancelled);
     }
@@ -119,14 +134,15 @@ fn exchange(
     let Some(bytes) = plain::encode(header, form, message).into_iter().nth(part) else {
         return failed(SendError::Cancelled);
     };
-    match converse(&mut stream, &bytes, end.min(Instant::now() + EOF_TIMEOUT)) {
+    match converse(&mut stream, &bytes, end.min(Instant::now() + to_answer)) {
         Ok(done) => done,
         Err(_) => (SendResult::Broken, None),
     }
 }
 
-/// Connects from `from`, or from wherever the system likes if that is unspecified; says from where it was. Who listens at an
-/// address of one family only does not dial the other: nobody there could answer.
+/// Connects from `from`, or from the address that the system chooses if that is unspecified. Returns
+/// the local address, too. A program that listens in one address family does not dial the other, where
+/// no peer could answer.
 pub(super) fn connect(from: IpAddr, to: SocketAddr, within: Duration) -> io::Result<(TcpStream, SocketAddr)> {
     let stream = if from.is_unspecified() {
         TcpStream::connect_timeout(&to, within)?
@@ -147,11 +163,12 @@ pub(super) fn connect(from: IpAddr, to: SocketAddr, within: Duration) -> io::Res
     Ok((stream, local))
 }
 
-/// Writes, half-closes and reads to the end or to the deadline.
+/// Writes, half-closes and reads to the end or to the deadline. After the first byte of an answer the
+/// end has to follow within [`EOF_TIMEOUT`].
 fn converse(
     stream: &mut TcpStream,
     bytes: &[u8],
-    deadline: Instant,
+    mut deadline: Instant,
 ) -> io::Result<(SendResult, Option<PublicKey>)> {
     // A message of at most a kilobyte always fits into the empty send buffer, so this does not block.
     stream.write_all(bytes)?;
@@ -164,6 +181,9 @@ fn converse(
         match stream.read(&mut buffer) {
             Ok(0) => break SendResult::HandedOver,
             Ok(count) => {
+                if drained == 0 {
+                    deadline = deadline.min(Instant::now() + EOF_TIMEOUT);
+                }
                 drained += count;
                 let room = ANSWER_BYTES - answer.len();
                 answer.extend_from_slice(&buffer[..count.min(room)]);
@@ -238,7 +258,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         let peer = thread::spawn(move || serve(listener.accept().unwrap().0));
-        let Said { result, .. } = say(&identity(), &alice(), to, Form::Standard, message, None);
+        let Said { result, .. } =
+            say(&identity(), &alice(), to, Form::Standard, message, CONNECT_TIMEOUT, None);
         (result, peer.join().unwrap())
     }
 
@@ -282,7 +303,7 @@ mod tests {
             }
         });
         let text = Outgoing::Text(["one", "two", "three"].map(str::to_owned).into());
-        let said = say(&identity(), &alice(), to, Form::Standard, &text, None);
+        let said = say(&identity(), &alice(), to, Form::Standard, &text, CONNECT_TIMEOUT, None);
         peer.join().unwrap();
         assert_eq!((said.result, said.parts, said.capability), (SendResult::Delivered, (3, 3), keys[1]));
     }
@@ -293,9 +314,37 @@ mod tests {
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         let begun = Instant::now();
         let Said { result, parts, .. } =
-            say(&identity(), &alice(), to, Form::Standard, &Outgoing::Probe, None);
+            say(&identity(), &alice(), to, Form::Standard, &Outgoing::Probe, CONNECT_TIMEOUT, None);
         assert_eq!((result, parts), (SendResult::Unanswered, (0, 1)));
         assert!(begun.elapsed() >= PROBE_TIMEOUT);
+    }
+
+    #[test]
+    fn receipt_for_connect_may_be_late() {
+        let late = |mut stream: TcpStream| {
+            let bytes = read_all(&mut stream);
+            thread::sleep(EOF_TIMEOUT + Duration::from_millis(200));
+            stream.write_all(plain::receipt(5001, None).as_bytes()).unwrap();
+            bytes
+        };
+        assert_eq!(fate_with(late, &Outgoing::Connect).0, SendResult::Delivered);
+    }
+
+    #[test]
+    fn answer_without_an_end_is_waited_for_only_briefly() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let peer = thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            read_all(&mut stream);
+            stream.write_all(plain::receipt(5001, None).as_bytes()).unwrap();
+            stream
+        });
+        let begun = Instant::now();
+        let said = say(&identity(), &alice(), to, Form::Standard, &Outgoing::Connect, CONNECT_TIMEOUT, None);
+        assert_eq!(said.result, SendResult::Delivered);
+        assert!(begun.elapsed() < CONNECT_ANSWER, "{:?}", begun.elapsed());
+        drop(peer.join().unwrap());
     }
 
     #[test]
@@ -303,9 +352,11 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         drop(listener);
-        let refused = say(&identity(), &alice(), to, Form::Standard, &hello(), None).result;
+        let refused = say(&identity(), &alice(), to, Form::Standard, &hello(), CONNECT_TIMEOUT, None).result;
         assert_eq!(refused, SendResult::Failed(SendError::Refused));
-        let late = say(&identity(), &alice(), to, Form::Standard, &hello(), Some(Instant::now())).result;
+        let late =
+            say(&identity(), &alice(), to, Form::Standard, &hello(), CONNECT_TIMEOUT, Some(Instant::now()))
+                .result;
         assert_eq!(late, SendResult::Failed(SendError::Cancelled));
     }
 
@@ -340,7 +391,7 @@ mod tests {
         };
         listener.set_nonblocking(true).unwrap();
         let to = PeerAddr::of(listener.local_addr().unwrap()).unwrap();
-        let result = say(&identity(), &alice(), to, Form::Standard, &hello(), None).result;
+        let result = say(&identity(), &alice(), to, Form::Standard, &hello(), CONNECT_TIMEOUT, None).result;
         assert_eq!(result, SendResult::Failed(SendError::NoRoute));
         assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
     }

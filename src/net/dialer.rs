@@ -1,4 +1,4 @@
-//! Many dialed connections at once: bounded threads, and for each peer one message after the other.
+//! The unencrypted way out: bounded workers, and for each peer one message after the other.
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,38 +9,33 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::STACK_BYTES;
-use super::dial::{self, Identity, Said};
+use super::dial::{self, CONNECT_TIMEOUT, Identity, QUICK_CONNECT, Said};
 use super::errand::{Errand, Report};
 use crate::model::address::PeerAddr;
-use crate::model::message::{SendError, SendResult};
+use crate::model::message::{Outgoing, SendError, SendResult};
 
-/// Threads that dial at once at most. Peers that never answer hold one for seconds each; with this many, five hundred
-/// such still delay nobody, and each thread costs some tens of kilobytes only while it is needed.
-pub const MAX_DIALERS: usize = 512;
+/// Workers at most. Of a thousand peers, a hundred may not answer at all. Each of these holds a worker
+/// for [`QUICK_CONNECT`] before the others are served: half a second in all with this many workers,
+/// and a second with 32, which is too long for a message to everybody.
+pub const MAX_DIALERS: usize = 64;
 
-/// Threads that are taken on at once, and again whenever those that there are get stuck. So many dial a thousand peers that
-/// answer as quickly as any number does, and a thread costs more than dialing.
-const SOME_DIALERS: usize = 32;
-
-/// They are stuck when fewer than half of them have ended an errand within this time: a peer that answers does in a tenth of it.
-const STUCK_AFTER: Duration = Duration::from_millis(5);
-
-/// After a thread could not be had, this long passes until the next is asked for.
-const SHORT_FOR: Duration = Duration::from_secs(1);
+/// Workers that may take up what lasts long: a second attempt to connect, or a `connect`, whose
+/// receipt may take many seconds. The others remain for peers that answer.
+const MAX_SLOW: usize = 48;
 
 /// Errands under way or waiting at most: three for each peer of a full table.
 pub const MAX_ERRANDS: usize = 30_000;
 
-/// The name of the threads in which a panic ends one errand only.
+/// The name of the workers. A panic in one ends one errand only.
 pub(crate) const DIALER: &str = "dialer";
 
-/// An idle thread ends after this long, so that a burst does not hold its threads for ever.
+/// A worker without work ends after this long.
 const IDLE_FOR: Duration = Duration::from_secs(5);
 
 type Callback = dyn Fn(Report) + Send + Sync;
 
-/// Dials in threads of its own, as many as are needed and at most [`MAX_DIALERS`]. Messages to one peer go one after
-/// the other in the order given; probes wait for nobody.
+/// Dials in workers of its own, as many as are needed and at most [`MAX_DIALERS`]. Messages to one
+/// peer go one after the other in the order given; probes do not wait.
 pub struct Dialer {
     shared: Arc<Shared>,
 }
@@ -51,29 +46,46 @@ struct Shared {
     state: Mutex<State>,
     work: Condvar,
     ended: Condvar,
-    /// Ends the watch.
-    stopped: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    ready: VecDeque<Errand>,
-    /// Those whom somebody is talking to, and what else is to be said to them.
+    /// Errands that are over soon.
+    ready: VecDeque<Task>,
+    /// Errands that may last long: at most [`MAX_SLOW`] are under way.
+    slow: VecDeque<Task>,
+    slow_under_way: usize,
+    /// The peers to which something is being sent, and what follows it.
     lanes: HashMap<PeerAddr, VecDeque<Errand>>,
     errands: usize,
-    /// Threads, those that wait for work, and those that have not begun to.
-    threads: usize,
+    /// Workers, and those of them that wait for work.
+    workers: usize,
     idle: usize,
+    /// Workers that have not begun to work.
     starting: usize,
-    /// A thread watches whether the others are stuck.
-    watched: bool,
-    /// Errands that have ended.
-    done: usize,
     stopping: bool,
 }
 
+/// An errand and how it is to be done.
+struct Task {
+    errand: Errand,
+    /// The first attempt to connect has timed out.
+    is_second: bool,
+}
+
+impl Task {
+    fn is_slow(&self) -> bool {
+        self.is_second || self.errand.message == Outgoing::Connect
+    }
+
+    /// Whether this is the report of a first attempt that was not connected.
+    fn is_worth_another(&self, report: &Report) -> bool {
+        !self.is_second && report.parts.0 == 0 && report.result == SendResult::Failed(SendError::TimedOut)
+    }
+}
+
 impl Dialer {
-    /// A dialer without threads yet. `report` is called from its threads, once for every errand taken.
+    /// A dialer without workers yet. `report` is called from its workers, once for every errand taken.
     pub fn new(identity: Identity, report: impl Fn(Report) + Send + Sync + 'static) -> Self {
         let shared = Shared {
             identity,
@@ -81,7 +93,6 @@ impl Dialer {
             state: Mutex::default(),
             work: Condvar::new(),
             ended: Condvar::new(),
-            stopped: Condvar::new(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -103,52 +114,85 @@ impl Dialer {
             }
             state.lanes.insert(lane, VecDeque::new());
         }
-        state.ready.push_back(errand);
+        state.put(Task { errand, is_second: false });
         self.shared.work.notify_one();
         Ok(())
     }
 
-    /// Takes on threads for the errands that are ready and have none: `SOME_DIALERS`, and more when these are stuck, as far as
-    /// [`MAX_DIALERS`] and the system allow. Errands that find no thread at all are reported as failed.
+    /// Starts workers for the errands that have none, as far as [`MAX_DIALERS`] and the system allow.
+    /// Errands that find no worker at all are reported as failed.
     pub fn staff(&self) {
-        let mut state = self.shared.state.lock();
-        take_on(&self.shared, &mut state, SOME_DIALERS);
-        if state.lacks_threads() && !state.watched {
-            state.watched = true;
-            let shared = Arc::clone(&self.shared);
-            let watch = thread::Builder::new().name(DIALER.into()).stack_size(STACK_BYTES);
-            if let Err(error) = watch.spawn(move || watch_over(&shared)) {
-                state.watched = false;
-                log::error!("no thread to watch over dialing with: {error}");
-            }
+        let shared = &self.shared;
+        let mut state = shared.state.lock();
+        while state.lacks_workers() {
+            state.workers += 1;
+            state.starting += 1;
+            let spawned = MutexGuard::unlocked(&mut state, || spawn(shared));
+            let Err(error) = spawned else { continue };
+            state.workers -= 1;
+            state.starting -= 1;
+            let helpless = if state.workers == 0 { state.take_all() } else { Vec::new() };
+            drop(state);
+            log::error!("no further thread to dial with: {error}");
+            helpless.into_iter().for_each(|errand| shared.fail(errand, SendError::NoResources));
+            return;
         }
     }
 
-    /// Takes no more errands, reports those not begun as cancelled, and waits for the others until `deadline`.
+    /// Takes no more errands, reports those not begun as cancelled, and waits for the others until
+    /// `deadline`.
     pub fn stop(&self, deadline: Instant) {
         let mut state = self.shared.state.lock();
         state.stopping = true;
         let cancelled = state.take_all();
         self.shared.work.notify_all();
-        self.shared.stopped.notify_all();
         MutexGuard::unlocked(&mut state, || {
             cancelled.into_iter().for_each(|errand| self.shared.fail(errand, SendError::Cancelled));
         });
-        while (state.threads > 0 || state.watched)
-            && !self.shared.ended.wait_until(&mut state, deadline).timed_out()
-        {}
+        while state.workers > 0 && !self.shared.ended.wait_until(&mut state, deadline).timed_out() {}
     }
 }
 
 impl State {
-    /// Whether errands wait for a thread that could be had.
-    fn lacks_threads(&self) -> bool {
-        !self.stopping && self.threads < MAX_DIALERS && self.ready.len() > self.idle + self.starting
+    fn put(&mut self, task: Task) {
+        if task.is_slow() { self.slow.push_back(task) } else { self.ready.push_back(task) }
+    }
+
+    /// The next task for a worker.
+    fn take(&mut self) -> Option<Task> {
+        let slow_room = self.slow_under_way < MAX_SLOW;
+        let task = self.ready.pop_front().or_else(|| slow_room.then(|| self.slow.pop_front())?)?;
+        self.slow_under_way += usize::from(task.is_slow());
+        Some(task)
+    }
+
+    /// How many tasks workers could take up now.
+    fn tasks(&self) -> usize {
+        self.ready.len() + self.slow.len().min(MAX_SLOW - self.slow_under_way)
+    }
+
+    /// Whether tasks wait for a worker that could be started.
+    fn lacks_workers(&self) -> bool {
+        !self.stopping && self.workers < MAX_DIALERS && self.tasks() > self.idle + self.starting
+    }
+
+    /// A task is done. What follows it to the same peer is next.
+    fn done(&mut self, task: &Task) {
+        self.errands -= 1;
+        let Some(lane) = task.errand.queue() else { return };
+        match self.lanes.get_mut(&lane).and_then(VecDeque::pop_front) {
+            Some(errand) => {
+                let task = Task { errand, is_second: false };
+                if task.is_slow() { self.slow.push_front(task) } else { self.ready.push_front(task) }
+            }
+            None => drop(self.lanes.remove(&lane)),
+        }
     }
 
     /// Everything that is not under way yet.
     fn take_all(&mut self) -> Vec<Errand> {
-        let mut all: Vec<Errand> = self.ready.drain(..).collect();
+        let tasks = self.ready.drain(..).chain(self.slow.drain(..));
+        let mut all: Vec<Errand> = tasks.map(|task| task.errand).collect();
         all.extend(self.lanes.drain().flat_map(|(_, lane)| lane));
         self.errands -= all.len();
         all
@@ -166,56 +210,22 @@ fn spawn(shared: &Arc<Shared>) -> std::io::Result<()> {
     thread::Builder::new().name(DIALER.into()).stack_size(STACK_BYTES).spawn(move || work(&shared)).map(drop)
 }
 
-/// Takes on threads for what is ready, up to so many in all; says whether they could be had.
-fn take_on(shared: &Arc<Shared>, state: &mut MutexGuard<'_, State>, most: usize) -> bool {
-    while state.lacks_threads() && state.threads < most {
-        state.threads += 1;
-        state.starting += 1;
-        let spawned = MutexGuard::unlocked(state, || spawn(shared));
-        let Err(error) = spawned else { continue };
-        state.threads -= 1;
-        state.starting -= 1;
-        let helpless = if state.threads == 0 { state.take_all() } else { Vec::new() };
-        MutexGuard::unlocked(state, || {
-            log::error!("no further thread to dial with: {error}");
-            helpless.into_iter().for_each(|errand| shared.fail(errand, SendError::NoResources));
-        });
-        return false;
-    }
-    true
-}
-
-/// Takes on more threads as often as those that there are get stuck, until there is a thread for everything.
-fn watch_over(shared: &Arc<Shared>) {
-    let mut state = shared.state.lock();
-    let mut pause = STUCK_AFTER;
-    while state.lacks_threads() {
-        let done = state.done;
-        shared.stopped.wait_for(&mut state, pause);
-        if state.done.wrapping_sub(done) < (state.threads / 2).max(1) {
-            let most = state.threads + SOME_DIALERS;
-            pause = if take_on(shared, &mut state, most) { STUCK_AFTER } else { SHORT_FOR };
-        }
-    }
-    state.watched = false;
-    shared.ended.notify_all();
-}
-
-/// What each thread does until there is nothing to do.
+/// What each worker does until there is nothing to do.
 fn work(shared: &Shared) {
     let mut state = shared.state.lock();
     state.starting -= 1;
     loop {
-        if let Some(errand) = state.ready.pop_front() {
-            MutexGuard::unlocked(&mut state, || {
-                if catch_unwind(AssertUnwindSafe(|| run(shared, &errand))).is_err() {
-                    log::error!("the report of job {} failed", errand.id);
-                }
-            });
-            state.errands -= 1;
-            state.done = state.done.wrapping_add(1);
-            if let Some(lane) = errand.queue() {
-                next_in_lane(&mut state, lane);
+        if let Some(mut task) = state.take() {
+            let is_slow = task.is_slow();
+            let report = MutexGuard::unlocked(&mut state, || attempt(shared, &task));
+            state.slow_under_way -= usize::from(is_slow);
+            if task.is_worth_another(&report) && !state.stopping {
+                task.is_second = true;
+                state.put(task);
+                shared.work.notify_one();
+            } else {
+                MutexGuard::unlocked(&mut state, || tell(shared, report));
+                state.done(&task);
             }
             continue;
         }
@@ -225,39 +235,51 @@ fn work(shared: &Shared) {
         state.idle += 1;
         let waited = shared.work.wait_for(&mut state, IDLE_FOR);
         state.idle -= 1;
-        if waited.timed_out() && state.ready.is_empty() {
+        if waited.timed_out() && state.tasks() == 0 {
             break;
         }
     }
-    state.threads -= 1;
+    state.workers -= 1;
     shared.ended.notify_all();
 }
 
-/// Whoever has said something to a peer goes on with what waits for it, or closes the lane.
-fn next_in_lane(state: &mut State, lane: PeerAddr) {
-    match state.lanes.get_mut(&lane).and_then(VecDeque::pop_front) {
-        Some(next) => state.ready.push_front(next),
-        None => drop(state.lanes.remove(&lane)),
+/// Reports what became of an errand.
+fn tell(shared: &Shared, report: Report) {
+    let id = report.id;
+    if catch_unwind(AssertUnwindSafe(|| (shared.report)(report))).is_err() {
+        log::error!("the report of job {id} failed");
     }
 }
 
-/// Does an errand. It is reported whatever happens.
-fn run(shared: &Shared, errand: &Errand) {
-    let done = catch_unwind(AssertUnwindSafe(|| say(shared, errand)));
-    (shared.report)(done.unwrap_or_else(|_| errand.broken()));
+/// Does an errand. There is a report whatever happens.
+fn attempt(shared: &Shared, task: &Task) -> Report {
+    let connect_within = if task.is_second { CONNECT_TIMEOUT } else { QUICK_CONNECT };
+    let said = catch_unwind(AssertUnwindSafe(|| say(shared, &task.errand, connect_within)));
+    match said {
+        // The first attempt took all of the time.
+        Ok(Report { result: SendResult::Failed(SendError::Cancelled), .. }) if task.is_second => {
+            task.errand.failed(SendError::TimedOut)
+        }
+        Ok(report) => report,
+        Err(_) => task.errand.broken(),
+    }
 }
 
-fn say(shared: &Shared, errand: &Errand) -> Report {
+fn say(shared: &Shared, errand: &Errand, connect_within: Duration) -> Report {
     let &Errand { id, ref name, to, fallback, form, ref message, deadline } = errand;
     log::debug!("job {id} to {to}: {message:?}");
-    let first = dial::say(&shared.identity, name, to, form, message, deadline);
+    let say = |to| dial::say(&shared.identity, name, to, form, message, connect_within, deadline);
+    let first = say(to);
     let (to, said) = match (&first.result, fallback) {
-        // What has had a part of a text is the one meant, whatever becomes of the rest.
+        // If it has had a part of a text, it is the right one, whatever becomes of the rest.
         (SendResult::Failed(SendError::Refused), Some(other)) if first.parts.0 == 0 => {
-            let second = dial::say(&shared.identity, name, other, form, message, deadline);
             // Only if nothing was sent there either, nothing was sent.
-            match second {
-                Said { result: SendResult::Failed(_), parts: (0, _), .. } => (to, first),
+            match say(other) {
+                Said { result: SendResult::Failed(error), parts: (0, _), .. }
+                    if error != SendError::TimedOut || connect_within == CONNECT_TIMEOUT =>
+                {
+                    (to, first)
+                }
                 second => (other, second),
             }
         }

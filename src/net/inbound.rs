@@ -1,8 +1,9 @@
-//! Whom the listener hands things over to.
+//! What the listener hands over, and to what.
 
 use std::net::{IpAddr, TcpStream};
 use std::time::Instant;
 
+use super::listener::Permit;
 use crate::model::address::Source;
 use crate::protocol::plain::Decoder;
 
@@ -34,6 +35,7 @@ pub trait InboundHandler: Send + Sync + 'static {
     /// Takes note that a message of this source was not taken, and not answered.
     fn refused(&self, source: Source);
 
-    /// Takes a connection that has brought the beginning of the opening line of a session.
-    fn opens(&self, _stream: TcpStream, _source: Source, _line: Vec<u8>) {}
+    /// Takes a connection that has brought the beginning of the opening line of a session. The permit
+    /// is held until both sides have said hello.
+    fn opens(&self, _stream: TcpStream, _source: Source, _line: Vec<u8>, _permit: Permit) {}
 }

@@ -1,34 +1,29 @@
 //! Sockets and the threads that block on them.
 //!
-//! In scope: accepting, reading one connection within its bounds, dialing, writing one message and learning its fate; the encrypted
-//! exchange ([`secure`]), and the connections on which it is spoken, which are kept while there may be more to say (`talk`).
-//! Out of scope: what a message means. Both halves report through a callback and know nothing of the chat.
+//! In scope: accepting, reading one connection within its bounds, dialing, writing one message and
+//! learning its fate; encryption ([`secure`]) and the sessions between p2p-chat peers
+//! ([`sessions`]). Out of scope: what a message means. All of them report through a callback.
 
 mod connection;
 mod dial;
 mod dialer;
 mod errand;
-mod held;
 mod inbound;
 mod listener;
-mod order;
 mod places;
 pub mod secure;
 pub mod sessions;
 mod transport;
-mod turns;
-mod waiting;
 
 pub use dial::{CONNECT_TIMEOUT, EOF_TIMEOUT, Identity, PROBE_TIMEOUT};
 pub(crate) use dialer::DIALER;
 pub use dialer::{Dialer, MAX_DIALERS, MAX_ERRANDS};
 pub use errand::{Errand, Report};
 pub use inbound::{Delivery, InboundHandler, Reply};
-pub(crate) use listener::HANDLER;
-pub use listener::{Listener, MAX_HANDLERS};
+pub(crate) use listener::WORKER;
+pub use listener::{Listener, MAX_WORKERS, Permit};
 pub use places::{Bound, bind, is_local, machine_ips, parse_addr};
 pub use transport::{Tcp, Transport};
-pub use waiting::{MAX_WAITING, MAX_WAITING_PER_SOURCE};
 
 /// The stack of a thread that only moves a few kilobytes between a socket and the heap.
 const STACK_BYTES: usize = 256 * 1024;

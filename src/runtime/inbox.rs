@@ -8,7 +8,7 @@ use super::shared::Shared;
 use crate::core::PlainReceived;
 use crate::model::address::Source;
 use crate::model::message::Decoded;
-use crate::net::{Delivery, InboundHandler, Reply};
+use crate::net::{Delivery, InboundHandler, Permit, Reply};
 
 /// The receiver of everything that the listeners accept.
 pub(super) struct Inbox(pub(super) Arc<Shared>);
@@ -47,8 +47,8 @@ impl InboundHandler for Inbox {
         self.0.step(|step| step.refused(source));
     }
 
-    fn opens(&self, stream: TcpStream, source: Source, line: Vec<u8>) {
-        self.0.tcp.sessions.accepted(stream, source, line);
+    fn opens(&self, stream: TcpStream, source: Source, line: Vec<u8>, permit: Permit) {
+        self.0.tcp.sessions.accepted(stream, source, line, permit);
     }
 }
 

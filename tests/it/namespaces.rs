@@ -15,6 +15,8 @@ mod partition;
 #[cfg(target_os = "linux")]
 mod second_address;
 #[cfg(target_os = "linux")]
+mod silent_peers;
+#[cfg(target_os = "linux")]
 mod strangers;
 
 #[cfg(not(target_os = "linux"))]

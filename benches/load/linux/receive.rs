@@ -45,7 +45,7 @@ fn compare(manner: Manner, senders: usize, found: &mut Findings) -> anyhow::Resu
         let row = Compared::new(format!("{what}, {how}"), "bare receiver", unit);
         if manner == Manner::Closes { row.with(target) } else { row }
     };
-    let mut rate = row("messages shown", "1/s", Target::RatioAtLeast(0.8));
+    let mut rate = row("messages shown", "1/s", Target::RatioAtLeast(0.35));
     let mut cpu = row("CPU time per message", "us", Target::RatioAtMost(2.0));
     let mut connect = row("longest connect", "ms", Target::AtMost(500.0));
     let mut lost = row("lost or shown twice", "number", Target::AtMost(0.0));

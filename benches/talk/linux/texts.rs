@@ -304,7 +304,7 @@ impl Whole {
         // It ends after one connection, which is all that is dialed.
         std::thread::spawn(move || {
             if let Ok((stream, source)) = socket.accept() {
-                accepting.accepted(stream, Source::from(source), Vec::new());
+                accepting.accepted(stream, Source::from(source), Vec::new(), ());
             }
         });
         let to = Source::from(addr).at(addr.port()).context("no address of a peer")?;

@@ -129,3 +129,51 @@ fn the_fallback_is_dialed_where_nobody_listens_at_the_first_address() {
     let (_, to, result, _) = sent(told.recv().unwrap());
     assert_eq!((to, result), (addr_of(&open), SendResult::HandedOver));
 }
+
+/// A socket whose queue is full, so that connects to it get no answer, and what fills it.
+#[cfg(target_os = "linux")]
+fn full_socket() -> (socket2::Socket, u16, Vec<std::net::TcpStream>) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&std::net::SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0).into()).unwrap();
+    socket.listen(0).unwrap();
+    let addr = socket.local_addr().unwrap().as_socket().unwrap();
+    let to = std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, addr.port()));
+    let connect = || std::net::TcpStream::connect_timeout(&to, Duration::from_millis(100)).ok();
+    let filling = std::iter::from_fn(connect).collect();
+    (socket, addr.port(), filling)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn peers_that_drop_the_connect_make_room() {
+    let (dialer, told) = dialer();
+    let (_socket, port, _filling) = full_socket();
+    let lively = TcpListener::bind("127.0.0.1:0").unwrap();
+    let begun = Instant::now();
+    for id in 0..100 {
+        let to = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1 + u8::try_from(id).unwrap()), port).unwrap();
+        push(&dialer, errand(id, to, text("hello"))).unwrap();
+    }
+    push(&dialer, errand(100, addr_of(&lively), text("hello"))).unwrap();
+    lively.accept().unwrap().0.read_to_end(&mut Vec::new()).unwrap();
+    assert_eq!(sent(told.recv().unwrap()).0, 100, "the others are tried again");
+    assert!(begun.elapsed() < Duration::from_millis(1_500), "{:?}", begun.elapsed());
+    let (_, _, result, parts) = sent(told.recv().unwrap());
+    assert_eq!((result, parts), (SendResult::Failed(SendError::TimedOut), (0, 1)));
+    assert!(begun.elapsed() >= QUICK_CONNECT + CONNECT_TIMEOUT, "{:?}", begun.elapsed());
+    dialer.stop(Instant::now() + Duration::from_secs(5));
+    assert!(dialer.shared.state.lock().workers == 0);
+    let left = told.try_iter().count();
+    assert_eq!(left, 99, "each is reported once");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn connect_that_has_no_time_left_has_timed_out() {
+    let (dialer, told) = dialer();
+    let (_socket, port, _filling) = full_socket();
+    let to = PeerAddr::new(Ipv4Addr::LOCALHOST, port).unwrap();
+    let deadline = Some(Instant::now() + QUICK_CONNECT);
+    push(&dialer, Errand { deadline, ..errand(1, to, Outgoing::Probe) }).unwrap();
+    assert_eq!(sent(told.recv().unwrap()).2, SendResult::Failed(SendError::TimedOut));
+}

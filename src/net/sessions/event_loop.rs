@@ -30,10 +30,13 @@ const WAKER: Token = Token(usize::MAX);
 /// Events taken at once; what is left comes with the next poll.
 const MAX_EVENTS: usize = 1024;
 
+/// What an accepted connection holds until both sides have said hello.
+type Permit = Box<dyn Send>;
+
 /// Something for the thread to do.
 enum Command {
     Pool(SessionCommand),
-    Accepted(TcpStream, Source, Vec<u8>),
+    Accepted(TcpStream, Source, Vec<u8>, Permit),
     Close,
 }
 
@@ -96,6 +99,7 @@ impl Sessions {
             poll,
             pool: Pool::new(tls.own(), run),
             conns: HashMap::new(),
+            permits: HashMap::new(),
             ready: HashSet::new(),
             tls,
             bind,
@@ -114,9 +118,10 @@ impl Sessions {
         self.shared.put(Command::Pool(command));
     }
 
-    /// Takes a connection that was accepted and has brought the beginning of the opening line.
-    pub fn accepted(&self, stream: TcpStream, source: Source, line: Vec<u8>) {
-        self.shared.put(Command::Accepted(stream, source, line));
+    /// Takes a connection that was accepted and has brought the beginning of the opening line. `permit`
+    /// is dropped when both sides have said hello, or when the connection ends before that.
+    pub fn accepted(&self, stream: TcpStream, source: Source, line: Vec<u8>, permit: impl Send + 'static) {
+        self.shared.put(Command::Accepted(stream, source, line, Box::new(permit)));
     }
 
     /// Ends all sessions and the thread, and waits for that until `deadline`.
@@ -147,6 +152,8 @@ struct EventLoop {
     poll: Poll,
     pool: Pool,
     conns: HashMap<LinkId, Conn>,
+    /// The permits of accepted connections without a hello.
+    permits: HashMap<LinkId, Permit>,
     /// Connections that have a turn now.
     ready: HashSet<LinkId>,
     tls: Arc<Tls>,
@@ -189,6 +196,7 @@ impl EventLoop {
             self.pool.tick(now, &mut *self.handler);
             self.drop_late();
             self.apply();
+            self.permits.retain(|id, _| self.pool.is_opening(*id));
             if self.is_closing && self.conns.is_empty() {
                 return;
             }
@@ -217,7 +225,7 @@ impl EventLoop {
         let handler = &mut *self.handler;
         match command {
             Command::Pool(command) => self.pool.command(command, now, handler),
-            Command::Accepted(stream, source, line) => self.accept(stream, source, line),
+            Command::Accepted(stream, source, line, permit) => self.accept(stream, source, line, permit),
             Command::Close => {
                 self.is_closing = true;
                 self.pool.close(now, handler);
@@ -226,7 +234,7 @@ impl EventLoop {
         self.apply();
     }
 
-    fn accept(&mut self, stream: TcpStream, source: Source, line: Vec<u8>) {
+    fn accept(&mut self, stream: TcpStream, source: Source, line: Vec<u8>, permit: Permit) {
         if self.is_closing {
             return;
         }
@@ -238,6 +246,7 @@ impl EventLoop {
         match made {
             Ok((stream, local)) => {
                 let id = self.pool.accepted(source, local, self.now());
+                self.permits.insert(id, permit);
                 self.add(id, Conn::accepted(stream, line));
             }
             Err(error) => log::debug!("an accepted connection of {source} cannot be used: {error}"),

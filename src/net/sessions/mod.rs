@@ -71,10 +71,11 @@ pub const MAX_STRANGER_SESSIONS: usize = 256;
 /// Sessions with strangers of one source prefix. Loopback has no such limit.
 pub const MAX_STRANGERS_OF_PREFIX: usize = 64;
 
-/// Connections that have not said hello yet, of all sources and of one. Loopback has no limit of its
-/// own.
+/// Accepted connections that have not proven who they are: without a hello, or with an unencrypted
+/// message that is being read. The listener keeps this limit.
 pub const MAX_OPENING: usize = 64;
-/// See [`MAX_OPENING`].
+
+/// How many of these may be of one source prefix. Loopback has no such limit.
 pub const MAX_OPENING_OF_PREFIX: usize = 16;
 
 /// Bytes of messages without a receipt that we let a peer have in flight.

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use super::dialing::{Dial, DialId, Pending};
 use super::link::{Challenge, Link, Phase};
 use super::{
-    LinkId, LinkOutput, MAX_OPENING, MAX_OPENING_OF_PREFIX, MAX_SESSIONS, MAX_STRANGER_SESSIONS,
-    MAX_STRANGERS_OF_PREFIX, OFFER_AGAIN_AFTER, OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, PROBE_WITHIN,
-    SILENCE, SIMULTANEOUS, SessionCommand, SessionHandler, WINDOW_BYTES,
+    LinkId, LinkOutput, MAX_SESSIONS, MAX_STRANGER_SESSIONS, MAX_STRANGERS_OF_PREFIX, OFFER_AGAIN_AFTER,
+    OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, PROBE_WITHIN, SILENCE, SIMULTANEOUS, SessionCommand,
+    SessionHandler, WINDOW_BYTES,
 };
 use crate::core::{JobId, RequestEnded, SessionRequest, Time};
 use crate::model::address::{PeerAddr, Source};
@@ -272,25 +272,17 @@ impl Pool {
 
     // ---- connections ----------------------------------------------------------------------------
 
-    /// Takes a connection that was accepted and has brought the opening line. If too many have not
-    /// said hello yet, the oldest of the same source prefix or of all is dropped.
+    /// Takes a connection that was accepted and has brought the opening line.
     pub fn accepted(&mut self, source: Source, local: IpAddr, now: Time) -> LinkId {
-        let opening = |link: &Link| link.dialed.is_none() && link.is_opening();
-        let same = |link: &Link| link.source.share() == source.share();
-        let count = self.links.values().filter(|link| opening(link)).count();
-        let of_prefix = self.links.values().filter(|link| opening(link) && same(link)).count();
-        let too_many_of_prefix = of_prefix >= MAX_OPENING_OF_PREFIX && !source.ip().is_loopback();
-        if too_many_of_prefix || count >= MAX_OPENING {
-            let oldest = self.links.iter().filter(|(_, link)| opening(link));
-            let oldest = oldest.filter(|(_, link)| !too_many_of_prefix || same(link));
-            if let Some(id) = oldest.min_by_key(|(_, link)| link.begun).map(|(id, _)| *id) {
-                self.drop_link(id);
-            }
-        }
         self.last_link += 1;
         let id = LinkId(self.last_link);
         self.links.insert(id, Link::new(None, None, source, local, now));
         id
+    }
+
+    /// Returns whether a connection is there on which one of both sides has not said hello.
+    pub fn is_opening(&self, id: LinkId) -> bool {
+        self.links.get(&id).is_some_and(Link::is_opening)
     }
 
     /// A dialed connection is made; the opening lines follow.

@@ -779,24 +779,16 @@ fn nothing_is_taken_behind_a_fault() {
 }
 
 #[test]
-fn connections_that_say_nothing_are_bounded_and_dropped() {
+fn connection_that_says_nothing_is_dropped() {
     let mut pool = Pool::new(key(1), 1);
     let mut handler = Recorder::default();
-    let remote = |n: u8| Source::from(Ipv4Addr::new(192, 0, 2, n));
-    let local: IpAddr = Ipv4Addr::LOCALHOST.into();
     let now = Time::default();
-    let first: Vec<LinkId> =
-        (0..=MAX_OPENING_OF_PREFIX).map(|_| pool.accepted(remote(1), local, now)).collect();
-    assert_eq!(pool.take_outputs(), [LinkOutput::Drop(first[0])]);
-    let more = MAX_OPENING - MAX_OPENING_OF_PREFIX;
-    for n in 0..more {
-        pool.accepted(remote(2 + u8::try_from(n / 8).unwrap()), local, now);
-    }
-    assert_eq!(pool.take_outputs(), []);
-    pool.accepted(remote(200), local, now);
-    assert_eq!(pool.take_outputs().len(), 1);
+    let source = Source::from(Ipv4Addr::new(192, 0, 2, 1));
+    let link = pool.accepted(source, Ipv4Addr::LOCALHOST.into(), now);
+    assert!(pool.is_opening(link));
     pool.tick(now.plus(OPENING_SILENCE), &mut handler);
-    assert!(pool.is_idle());
+    assert_eq!(pool.take_outputs(), [LinkOutput::Drop(link)]);
+    assert!(pool.is_idle() && !pool.is_opening(link));
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl Program {
         // It ends with the test process.
         thread::spawn(move || {
             while let Ok((stream, source)) = listener.accept() {
-                accepting.accepted(stream, Source::from(source), Vec::new());
+                accepting.accepted(stream, Source::from(source), Vec::new(), ());
             }
         });
         Self { key: own.public(), addr, sessions, told }
