@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ring::rand::{SecureRandom, SystemRandom};
-use ring::signature::{Ed25519KeyPair, KeyPair};
+use aws_lc_rs::rand;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 
@@ -13,7 +13,7 @@ use crate::model::key::{KEY_BYTES, PublicKey};
 /// A random number to spread out what many would do at once; 0 where the system has none.
 pub fn jitter() -> u8 {
     let mut byte = [0];
-    match SystemRandom::new().fill(&mut byte) {
+    match rand::fill(&mut byte) {
         Ok(()) => byte[0],
         Err(_) => 0,
     }
@@ -22,7 +22,7 @@ pub fn jitter() -> u8 {
 /// A random number; 0 if the system has none.
 pub fn random_number() -> u64 {
     let mut bytes = [0; 8];
-    match SystemRandom::new().fill(&mut bytes) {
+    match rand::fill(&mut bytes) {
         Ok(()) => u64::from_be_bytes(bytes),
         Err(_) => 0,
     }
@@ -60,7 +60,7 @@ impl OwnKey {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).ok()?;
         let key = PublicKey::new(pair.public_key().as_ref().try_into().ok()?);
         let pkcs8 = PrivatePkcs8KeyDer::from([&PKCS8_HEAD[..], seed].concat());
-        let signing = rustls::crypto::ring::sign::any_eddsa_type(&pkcs8).ok()?;
+        let signing = rustls::crypto::aws_lc_rs::sign::any_eddsa_type(&pkcs8).ok()?;
         let certified = CertifiedKey::new(vec![CertificateDer::from(spki(&key))], signing);
         Some(Self { key, certified: Arc::new(certified) })
     }

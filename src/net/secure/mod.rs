@@ -3,7 +3,7 @@
 //! In scope: our key as TLS wants it, the lines, the handshake with the check of the other's key, bytes both ways, each within its time; and
 //! what is said inside, as far as it is the same whatever the chat thinks of it ([`talk`]).
 //! Out of scope: which key to expect, and what follows from one that was proven; that is the chat's. What is said inside is
-//! [`crate::protocol::session::Record`]'s. rustls and ring are named in this room alone, where no file does more than one thing with them.
+//! [`crate::protocol::session::Record`]'s. rustls and aws-lc are named in this room alone, where no file does more than one thing with them.
 //!
 //! Sessions are never resumed: the verifier would not be asked again, so a key that was blocked meanwhile would not be noticed, and a
 //! connection that is kept saves more.

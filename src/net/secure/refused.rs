@@ -1,8 +1,9 @@
 //! Why there is no encrypted connection.
 
+use std::fmt;
 use std::io;
 
-use rustls::{AlertDescription, CertificateError, Error};
+use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
 use super::verifier::WrongKey;
 use crate::model::key::PublicKey;
@@ -34,11 +35,32 @@ impl Refused {
             Self::WrongKey(wrong) if wrong.offered == own => RequestEnd::Ourselves,
             Self::WrongKey(wrong) => RequestEnd::WrongKey(wrong.offered),
             Self::Ourselves => RequestEnd::Ourselves,
+            // A peer that speaks an earlier version looks for a key exchange that both know before
+            // it looks at the version, and says no more than that the handshake failed.
             Self::Tls(
-                Error::NoApplicationProtocol | Error::AlertReceived(AlertDescription::NoApplicationProtocol),
+                Error::NoApplicationProtocol
+                | Error::AlertReceived(
+                    AlertDescription::NoApplicationProtocol | AlertDescription::HandshakeFailure,
+                ),
             ) => RequestEnd::Incompatible,
             Self::Tls(_) => RequestEnd::NotSecure,
             Self::TooEarly | Self::Io(_) => RequestEnd::Broken,
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoLine => f.write_str("the peer did not say its opening line"),
+            Self::TooEarly => f.write_str("the peer sent bytes before the opening line was answered"),
+            Self::WrongKey(wrong) => write!(f, "the peer has another key: {wrong}"),
+            Self::Ourselves => f.write_str("the peer has our own key"),
+            Self::Tls(Error::PeerIncompatible(PeerIncompatible::NoKxGroupsInCommon)) => {
+                f.write_str("the peer does not offer X25519MLKEM768, the only key exchange that is accepted")
+            }
+            Self::Tls(error) => error.fmt(f),
+            Self::Io(error) => error.fmt(f),
         }
     }
 }

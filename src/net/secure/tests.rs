@@ -1,5 +1,6 @@
 //! Two sides over real sockets, with a tap between that keeps what passes.
 
+mod handshake;
 mod refusing;
 mod talking;
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use rustls::client::{AlwaysResolvesClientRawPublicKeys, Resumption};
 use rustls::crypto::{
-    CryptoProvider, GetRandomFailed, KeyProvider, SecureRandom, WebPkiSupportedAlgorithms, ring as provider,
+    CryptoProvider, GetRandomFailed, KeyProvider, SecureRandom, WebPkiSupportedAlgorithms,
+    aws_lc_rs as provider,
 };
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::server::{AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage};
@@ -39,7 +40,12 @@ impl Tls {
     /// # Errors
     /// Where rustls takes the settings for contradictory, which depends on none of the arguments.
     pub fn new(key: &OwnKey) -> Result<Self, rustls::Error> {
-        let provider = Arc::new(only_what_is_needed());
+        Self::with(key, only_what_is_needed())
+    }
+
+    /// [`Tls::new`] with this cryptography.
+    pub(super) fn with(key: &OwnKey, provider: CryptoProvider) -> Result<Self, rustls::Error> {
+        let provider = Arc::new(provider);
         let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&TLS13])?
             .with_client_cert_verifier(Arc::new(Verifier { expectation: Expectation::Any }))
@@ -119,32 +125,35 @@ impl Tls {
     }
 }
 
-/// ring without what we never speak: no RSA, no NIST curves, no certificates, no TLS 1.2. Less to attack, and less to carry.
-fn only_what_is_needed() -> CryptoProvider {
+/// Returns aws-lc without what we never speak: no RSA, no NIST curves, no certificates, no TLS 1.2.
+/// There is less to attack, and the program is smaller.
+///
+/// The only key exchange is X25519MLKEM768 (draft-ietf-tls-ecdhe-mlkem). Who records a session and
+/// has a quantum computer later cannot read it, as long as either of its halves holds.
+pub(super) fn only_what_is_needed() -> CryptoProvider {
     CryptoProvider {
         cipher_suites: vec![
             provider::cipher_suite::TLS13_AES_128_GCM_SHA256,
             provider::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
         ],
-        kx_groups: vec![provider::kx_group::X25519],
+        kx_groups: vec![provider::kx_group::X25519MLKEM768],
         // Signatures are checked by the verifier alone.
         signature_verification_algorithms: WebPkiSupportedAlgorithms { all: &[], mapping: &[] },
-        secure_random: &OfRing,
-        key_provider: &OfRing,
+        secure_random: &AwsLc,
+        key_provider: &AwsLc,
     }
 }
 
 #[derive(Debug)]
-struct OfRing;
+struct AwsLc;
 
-impl SecureRandom for OfRing {
+impl SecureRandom for AwsLc {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), GetRandomFailed> {
-        let random = ::ring::rand::SystemRandom::new();
-        ::ring::rand::SecureRandom::fill(&random, bytes).map_err(|_| GetRandomFailed)
+        ::aws_lc_rs::rand::fill(bytes).map_err(|_| GetRandomFailed)
     }
 }
 
-impl KeyProvider for OfRing {
+impl KeyProvider for AwsLc {
     fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
         Err(rustls::Error::General("our key comes as it is".into()))
     }

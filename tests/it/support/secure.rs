@@ -22,7 +22,7 @@ use p2p_chat::net::secure::{Channel, Expectation, HELLO_WITHIN, OwnKey, Refused,
 use p2p_chat::protocol::session::opening::{DIAL_LINE, First, first};
 use p2p_chat::protocol::session::{ByeReason, Hello, Record};
 
-pub(crate) use foreign::{dials_with_certificate, hello_of_tls12};
+pub(crate) use foreign::{dials_with_certificate, dials_with_x25519, hello_of_tls12};
 pub(crate) use manner::Manner;
 pub(crate) use raw::{Ended, Raw, with_lines};
 pub(crate) use session::Session;

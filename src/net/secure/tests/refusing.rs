@@ -207,7 +207,7 @@ fn a_client_with_a_certificate_or_without_any_key_is_refused() {
     let mut with_certificate = ClientConfig::clone(&tls(b'M').client(Expectation::Any));
     let mut with_nothing = with_certificate.clone();
     with_certificate.client_auth_cert_resolver = Showing::new(b'M', &CERTIFICATE);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider);
     let anonymous = builder.with_protocol_versions(&[&rustls::version::TLS13]).unwrap();
     let anonymous = anonymous.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
@@ -235,9 +235,9 @@ fn another_protocol_inside_or_none_named_is_refused_on_either_side() {
 /// A ClientHello as TLS 1.2 had it, with all else that we want.
 fn hello_of_tls12() -> Vec<u8> {
     let extensions = [
-        &[0, 10, 0, 4, 0, 2, 0, 0x1d][..], // X25519
-        &[0, 11, 0, 2, 1, 0],              // points that are not compressed
-        &[0, 13, 0, 4, 0, 2, 8, 7],        // Ed25519
+        &[0, 10, 0, 4, 0, 2, 0x11, 0xec][..], // X25519MLKEM768
+        &[0, 11, 0, 2, 1, 0],                 // points that are not compressed
+        &[0, 13, 0, 4, 0, 2, 8, 7],           // Ed25519
         &[0, 16, 0, 13, 0, 11, 10],
         b"p2p-chat/2",
     ]

@@ -241,6 +241,28 @@ fn killed_peer_is_noticed_at_once() {
 }
 
 #[test]
+fn handshake_in_single_bytes_opens_a_session() {
+    let (alice, bob) = (Program::new(1), Program::new(2));
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = PeerAddr::of(proxy.local_addr().unwrap()).unwrap();
+    alice.request(1, addr, Some(bob.key), Request::Open);
+    let outer = proxy.accept().unwrap().0;
+    let inner = TcpStream::connect(bob.addr.socket()).unwrap();
+    for (mut from, mut to) in [
+        (outer.try_clone().unwrap(), inner.try_clone().unwrap()),
+        (inner.try_clone().unwrap(), outer.try_clone().unwrap()),
+    ] {
+        to.set_nodelay(true).unwrap();
+        thread::spawn(move || {
+            let mut byte = [0];
+            while from.read_exact(&mut byte).is_ok() && to.write_all(&byte).is_ok() {}
+        });
+    }
+    assert_eq!(alice.next(), Told::Up(bob.key));
+    assert_eq!(bob.next(), Told::Up(alice.key));
+}
+
+#[test]
 fn line_in_pieces_opens_a_session() {
     let bob = Program::new(2);
     let mut stream = TcpStream::connect(bob.addr.socket()).unwrap();
