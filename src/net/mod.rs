@@ -1,7 +1,7 @@
 //! Sockets and the threads that block on them.
 //!
-//! In scope: accepting, reading one connection within its bounds, dialing, writing one message and learning its fate; the encrypted
-//! exchange ([`secure`]), and the connections on which it is spoken, which are kept while there may be more to say (`talk`).
+//! In scope: accepting, reading one connection within its bounds, dialing, writing one message and
+//! learning its result; TLS ([`secure`]), and the encrypted sessions ([`sessions`]).
 //! Out of scope: what a message means. Both halves report through a callback and know nothing of the chat.
 
 mod connection;

@@ -63,25 +63,33 @@ impl BareTls {
     }
 
     /// The same on a connection that was made.
-    pub(super) fn greet(&self, mut stream: TcpStream) -> anyhow::Result<Client> {
+    pub(super) fn greet(&self, stream: TcpStream) -> anyhow::Result<Client> {
         stream.set_nodelay(true)?;
-        let nobody = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::UNSPECIFIED).into());
-        let mut tls = ClientConnection::new(Arc::clone(&self.client), nobody)?;
-        while tls.is_handshaking() {
-            tls.complete_io(&mut stream)?;
-        }
-        Ok(StreamOwned::new(tls, stream))
+        let no_name = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::UNSPECIFIED).into());
+        client(ClientConnection::new(Arc::clone(&self.client), no_name)?, stream)
     }
 
-    /// Takes whoever has dialed, until the handshake is over.
-    pub(super) fn accept(&self, mut stream: TcpStream) -> anyhow::Result<Server> {
+    /// Accepts any key, until the handshake is over.
+    pub(super) fn accept(&self, stream: TcpStream) -> anyhow::Result<Server> {
         stream.set_nodelay(true)?;
-        let mut tls = ServerConnection::new(Arc::clone(&self.server))?;
-        while tls.is_handshaking() {
-            tls.complete_io(&mut stream)?;
-        }
-        Ok(StreamOwned::new(tls, stream))
+        server(ServerConnection::new(Arc::clone(&self.server))?, stream)
     }
+}
+
+/// Shakes hands as the dialer.
+pub(super) fn client(mut tls: ClientConnection, mut stream: TcpStream) -> anyhow::Result<Client> {
+    while tls.is_handshaking() {
+        tls.complete_io(&mut stream)?;
+    }
+    Ok(StreamOwned::new(tls, stream))
+}
+
+/// Shakes hands as the acceptor.
+pub(super) fn server(mut tls: ServerConnection, mut stream: TcpStream) -> anyhow::Result<Server> {
+    while tls.is_handshaking() {
+        tls.complete_io(&mut stream)?;
+    }
+    Ok(StreamOwned::new(tls, stream))
 }
 
 /// A new key.

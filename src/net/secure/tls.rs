@@ -1,4 +1,4 @@
-//! What all our TLS connections have in common.
+//! The settings of TLS for all our sessions.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -16,29 +16,29 @@ use rustls::{ClientConfig, ClientConnection, Connection, Error, ServerConfig, Se
 
 use super::key::{OwnKey, from_spki};
 use super::refused::Refused;
-use super::verifier::{Expectation, Verifier, WrongKey};
+use super::verifier::{Verifier, WrongKey};
 use crate::model::key::PublicKey;
 
 /// One side of a connection, dialed or accepted.
 pub(in crate::net) type TlsConnection = Connection;
 
 /// The protocol inside and its version, which the handshake binds.
-pub(super) const ALPN: &[u8] = b"p2p-chat/2";
+const ALPN: &[u8] = b"p2p-chat/2";
 
-/// Our key and the settings of TLS; made once, shared by all connections.
+/// Our key and the settings of TLS. Made once, and shared by all connections.
 #[derive(Debug)]
 pub struct Tls {
     own: PublicKey,
-    pub(super) server: Arc<ServerConfig>,
-    /// For the first contact with whomever.
-    any: Arc<ClientConfig>,
+    pub(in crate::net) server: Arc<ServerConfig>,
+    /// For a dialer that accepts any key.
+    pub(in crate::net) any: Arc<ClientConfig>,
 }
 
 impl Tls {
-    /// TLS in the name of this key.
+    /// The settings for the program with this key.
     ///
     /// # Errors
-    /// Where rustls takes the settings for contradictory, which depends on none of the arguments.
+    /// If rustls finds the settings contradictory, which does not depend on the key.
     pub fn new(key: &OwnKey) -> Result<Self, rustls::Error> {
         Self::with(key, only_what_is_needed())
     }
@@ -48,7 +48,7 @@ impl Tls {
         let provider = Arc::new(provider);
         let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&TLS13])?
-            .with_client_cert_verifier(Arc::new(Verifier { expectation: Expectation::Any }))
+            .with_client_cert_verifier(Arc::new(Verifier { expected: None }))
             .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(Arc::clone(&key.certified))));
         server.alpn_protocols = vec![ALPN.to_vec()];
         server.send_tls13_tickets = 0;
@@ -56,7 +56,7 @@ impl Tls {
         let mut client = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13])?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Verifier { expectation: Expectation::Any }))
+            .with_custom_certificate_verifier(Arc::new(Verifier { expected: None }))
             .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(Arc::clone(
                 &key.certified,
             ))));
@@ -66,34 +66,29 @@ impl Tls {
         Ok(Self { own: key.public(), server: Arc::new(server), any: Arc::new(client) })
     }
 
-    /// The acceptor's side of a connection.
+    /// Returns the acceptor's side of a connection.
     ///
     /// # Errors
     /// If rustls cannot begin one.
-    pub(in crate::net) fn accepting(&self) -> Result<ServerConnection, Error> {
+    pub fn accepting(&self) -> Result<ServerConnection, Error> {
         ServerConnection::new(Arc::clone(&self.server))
     }
 
-    /// The dialer's side of a connection to a peer that has to prove this key, or any.
+    /// Returns the dialer's side of a connection to a peer that has to prove this key, or any.
     ///
     /// # Errors
     /// If rustls cannot begin one.
-    pub(in crate::net) fn dialing(&self, expect: Option<PublicKey>) -> Result<ClientConnection, Error> {
-        let expectation = expect.map_or(Expectation::Any, Expectation::Key);
+    pub fn dialing(&self, expect: Option<PublicKey>) -> Result<ClientConnection, Error> {
         // No server name is sent for an IP. The verifier decides who is expected.
         let no_name = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::UNSPECIFIED).into());
-        ClientConnection::new(self.client(expectation), no_name)
+        ClientConnection::new(self.client(expect), no_name)
     }
 
-    /// The key that the peer has proven, when the handshake is over.
+    /// Returns the key that the peer has proven, when the handshake is over.
     ///
     /// # Errors
     /// If it is not the expected one or our own, or if the peer speaks another protocol.
-    pub(in crate::net) fn proven(
-        &self,
-        connection: &Connection,
-        expect: Option<PublicKey>,
-    ) -> Result<PublicKey, Refused> {
+    pub fn proven(&self, connection: &Connection, expect: Option<PublicKey>) -> Result<PublicKey, Refused> {
         // rustls ends a handshake whose protocols do not fit, but not one in which the other side
         // names none.
         if connection.alpn_protocol() != Some(ALPN) {
@@ -109,18 +104,19 @@ impl Tls {
         }
     }
 
-    /// Our own key.
+    /// Returns our own key.
     pub fn own(&self) -> PublicKey {
         self.own
     }
 
-    /// The settings of a dialer that expects this. One of its own for each pin costs less than a microsecond.
-    pub(super) fn client(&self, expectation: Expectation) -> Arc<ClientConfig> {
-        if expectation == Expectation::Any {
+    /// Returns the settings of a dialer that expects this key, or any. To make them for each
+    /// connection takes less than a microsecond.
+    fn client(&self, expected: Option<PublicKey>) -> Arc<ClientConfig> {
+        if expected.is_none() {
             return Arc::clone(&self.any);
         }
         let mut client = ClientConfig::clone(&self.any);
-        client.dangerous().set_certificate_verifier(Arc::new(Verifier { expectation }));
+        client.dangerous().set_certificate_verifier(Arc::new(Verifier { expected }));
         Arc::new(client)
     }
 }
@@ -155,6 +151,6 @@ impl SecureRandom for AwsLc {
 
 impl KeyProvider for AwsLc {
     fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
-        Err(rustls::Error::General("our key comes as it is".into()))
+        Err(rustls::Error::General("our key is not loaded from a file".into()))
     }
 }
