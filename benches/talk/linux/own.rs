@@ -128,7 +128,6 @@ impl<S: Read + Write> Blocking<S> {
     /// Reads the next record; `None` if the session has ended in good order.
     fn next_record(&mut self) -> anyhow::Result<Option<Record>> {
         loop {
-            self.records.begin_turn();
             let record = self.records.next_record().map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
             if record.is_some() {
                 return Ok(record);

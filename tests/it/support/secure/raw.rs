@@ -63,7 +63,6 @@ impl Raw {
     /// The next record, or how it ended.
     pub(crate) fn hears(&mut self) -> Result<Record, Ended> {
         loop {
-            self.records.begin_turn();
             match self.records.next_record().expect("the real one says no nonsense") {
                 Some(Record::Bye(reason)) => return Err(Ended::Bye(reason)),
                 Some(record) => return Ok(record),
