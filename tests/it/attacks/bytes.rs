@@ -1,5 +1,7 @@
-//! A session that is cut or changed at each of its bytes. Both sides are the sessions of the program,
-//! without its core and in this process; a meddler stands between them.
+//! A session that is cut or changed at each of its bytes; of the key exchange, at every seventh.
+//!
+//! Both sides are the sessions of the program, without its core and in this process. A meddler stands
+//! between them.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,16 +19,21 @@ use p2p_chat::model::session::{ByeReason, Message, Request, RequestEnd};
 use p2p_chat::net::secure::Tls;
 use p2p_chat::net::sessions::{LinkId, Opened, SessionHandler, Sessions, SessionsConfig};
 use p2p_chat::protocol::session::Hello;
+use p2p_chat::protocol::session::opening::{DIAL_LINE, OK_LINE};
 
 use crate::support::meddler::{CommandKind, Piece, Wire, cut_at, flip_at};
 use crate::support::secure::{key_of, new_id};
-use crate::support::{Meddler, SOON, Way, allow_descriptors, assert_sealed, v4};
+use crate::support::{Meddler, SOON, Way, allow_descriptors, assert_sealed, sealed, v4};
 
 /// The message.
 const SECRET: &str = "what nobody else may read";
 
 /// Pairs that are busy at the same time. Most of the time they wait for bytes that do not come.
 const AT_ONCE: usize = 96;
+
+/// Which bytes of the first TLS records are tried: nearly all of them are the 1,200 of a key exchange.
+/// It is no multiple of 8, so that the changed bits differ.
+const KEY_EXCHANGE_STEP: usize = 7;
 
 /// How long a message may wait for its receipt.
 const WITHIN: Duration = Duration::from_secs(3);
@@ -193,17 +200,25 @@ fn undisturbed() -> Wire {
     wires.remove(0)
 }
 
-/// Disturbs a session at each byte of one that nobody disturbs. Returns what became of each.
+/// Returns the places at which bytes are tried: all but most of the key exchange.
+fn places(wire: &Wire) -> Vec<(Way, usize)> {
+    let of = |way, line: &[u8]| {
+        let bytes = wire.of(way);
+        let first = sealed("the first record", &bytes[line.len()..])[0];
+        let hello = line.len()..line.len() + first.length;
+        let is_tried = move |at: &usize| !hello.contains(at) || at.is_multiple_of(KEY_EXCHANGE_STEP);
+        (0..bytes.len()).filter(is_tried).map(move |at| (way, at))
+    };
+    of(Way::Up, DIAL_LINE).chain(of(Way::Down, OK_LINE)).collect()
+}
+
+/// Disturbs a session at each of these places. Returns what became of each.
 fn at_each_byte<P>(plan: impl Fn(Way, usize) -> P + Sync) -> Vec<(Way, usize, Came)>
 where
     P: Fn(&Piece<'_>) -> CommandKind + Send + Sync + 'static,
 {
     allow_descriptors();
-    let whole = undisturbed();
-    let places: Vec<_> = [Way::Up, Way::Down]
-        .into_iter()
-        .flat_map(|way| (0..whole.of(way).len()).map(move |at| (way, at)))
-        .collect();
+    let places = places(&undisturbed());
     let next = AtomicUsize::new(0);
     let work = || {
         let mut came = Vec::new();
