@@ -2,8 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use ring::pbkdf2;
-use ring::rand::{SecureRandom, SystemRandom};
+use aws_lc_rs::{pbkdf2, rand};
 
 use crate::core::code_input;
 use crate::model::key::PublicKey;
@@ -28,7 +27,7 @@ const GROUP_DIGITS: usize = 5;
 /// An id for a new text, or nothing where the system gives no random bytes.
 pub fn message_id() -> Option<MessageId> {
     let mut bytes = [0; ID_BYTES];
-    SystemRandom::new().fill(&mut bytes).ok()?;
+    rand::fill(&mut bytes).ok()?;
     Some(MessageId::new(bytes))
 }
 

@@ -23,7 +23,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ring::rand::{SecureRandom, SystemRandom};
+use aws_lc_rs::rand;
 
 use crate::cli::Cli;
 use crate::config::ConfigError;
@@ -295,7 +295,7 @@ fn read(path: &Path) -> Result<Option<Pair>, ProfileError> {
 
 fn new_pair() -> Result<Pair, ProfileError> {
     let mut seed = [0; KEY_BYTES];
-    SystemRandom::new().fill(&mut seed).map_err(|_| ProfileError::NoRandom)?;
+    rand::fill(&mut seed).map_err(|_| ProfileError::NoRandom)?;
     Pair::from_seed(seed).ok_or(ProfileError::NoRandom)
 }
 

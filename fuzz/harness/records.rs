@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use p2p_chat::model::session::ByeReason;
 use p2p_chat::protocol::session::{
-    Hello, MAX_ADDRESSES, MAX_IDS, MAX_RECORD_BYTES, MAX_TEXT_BYTES, MAX_TURN_BYTES, MAX_TURN_RECORDS,
-    MAX_UNKNOWN, Record, RecordFault, Records,
+    Hello, MAX_ADDRESSES, MAX_IDS, MAX_RECORD_BYTES, MAX_TEXT_BYTES, MAX_UNKNOWN, Record, RecordFault,
+    Records,
 };
 
 use super::piece_lengths;
@@ -18,8 +18,8 @@ const RUN: u8 = 0xfe;
 /// Letters in one unit of a run. 255 units are a message that is just too long.
 const RUN_UNIT: usize = 258;
 
-/// Bytes that are pushed: more than the longest turn and one more record.
-const MAX_PUSHED: usize = MAX_TURN_BYTES + MAX_RECORD_BYTES + 77;
+/// Bytes that are pushed: more than four of the longest records.
+const MAX_PUSHED: usize = 4 * (HEAD_BYTES + MAX_RECORD_BYTES) + 77;
 
 /// Bytes of the largest piece, which is as much as one read of a connection returns.
 const MAX_PIECE: usize = 4096;
@@ -39,23 +39,21 @@ type Outcome = (Vec<Record>, Option<RecordFault>);
 
 /// Reads the input at once, in pieces, and by a second set of rules, and encodes the records again.
 ///
-/// The first byte chooses the pieces; the second is the number of records in a turn, 0 for no
-/// turns.
+/// The first byte chooses the pieces.
 ///
 /// # Panics
 /// If the pieces change the result, a bound is exceeded, the rules differ, or an encoded record
 /// does not decode to itself.
 pub fn records(input: &[u8]) {
-    let Some((&[seed, turn], rest)) = input.split_first_chunk() else { return };
-    let turn = usize::from(turn);
+    let Some((&seed, rest)) = input.split_first() else { return };
     let bytes = with_runs(rest);
-    let in_pieces = read(&bytes, turn, Some(seed));
-    assert_eq!(in_pieces, read(&bytes, turn, None), "the pieces change the result");
-    assert_eq!(in_pieces, by_the_second_rules(&bytes, turn));
+    let in_pieces = read(&bytes, Some(seed));
+    assert_eq!(in_pieces, read(&bytes, None), "the pieces change the result");
+    assert_eq!(in_pieces, by_the_second_rules(&bytes));
     for record in &in_pieces.0 {
         assert_bounded(record);
         let again = record.encode();
-        assert_eq!(read(&again, 0, None), (vec![record.clone()], None), "the encoded record differs");
+        assert_eq!(read(&again, None), (vec![record.clone()], None), "the encoded record differs");
         assert!(again.len() <= HEAD_BYTES + MAX_RECORD_BYTES);
     }
 }
@@ -80,9 +78,8 @@ fn with_runs(mut input: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Reads all records, with `turn` records in a turn. `seed` chooses the pieces; `None` pushes all
-/// bytes at once.
-fn read(bytes: &[u8], turn: usize, seed: Option<u8>) -> Outcome {
+/// Reads all records. `seed` chooses the pieces; `None` pushes all bytes at once.
+fn read(bytes: &[u8], seed: Option<u8>) -> Outcome {
     let mut records = Records::new();
     let mut found = Vec::new();
     let mut lengths = piece_lengths(seed.unwrap_or(0));
@@ -96,7 +93,7 @@ fn read(bytes: &[u8], turn: usize, seed: Option<u8>) -> Outcome {
         let (piece, rest) = left.split_at(length.min(left.len()));
         records.push(piece);
         left = rest;
-        if let ControlFlow::Break(fault) = take(&mut records, turn, &mut found) {
+        if let ControlFlow::Break(fault) = take(&mut records, &mut found) {
             return (found, Some(fault));
         }
         assert!(seed.is_none() || records.capacity() <= MAX_HELD, "{} bytes are held", records.capacity());
@@ -107,7 +104,7 @@ fn read(bytes: &[u8], turn: usize, seed: Option<u8>) -> Outcome {
 }
 
 /// Takes all complete records, and stops at a fault.
-fn take(records: &mut Records, turn: usize, found: &mut Vec<Record>) -> ControlFlow<RecordFault> {
+fn take(records: &mut Records, found: &mut Vec<Record>) -> ControlFlow<RecordFault> {
     loop {
         match records.next_record() {
             Ok(Some(record)) => found.push(record),
@@ -116,9 +113,6 @@ fn take(records: &mut Records, turn: usize, found: &mut Vec<Record>) -> ControlF
                 assert_eq!(records.next_record(), Err(fault), "a record is read after a fault");
                 return ControlFlow::Break(fault);
             }
-        }
-        if turn > 0 && found.len().is_multiple_of(turn) {
-            records.begin_turn();
         }
     }
 }
@@ -139,10 +133,10 @@ fn whole(bytes: &[u8]) -> usize {
     at
 }
 
-/// Reads each record alone and applies the limits of a turn itself.
-fn by_the_second_rules(mut bytes: &[u8], turn: usize) -> Outcome {
+/// Reads each record alone and applies the limit of unknown ones itself.
+fn by_the_second_rules(mut bytes: &[u8]) -> Outcome {
     let mut found = Vec::new();
-    let (mut in_turn, mut turn_bytes, mut unknown) = (0, 0, 0);
+    let mut unknown = 0;
     let fault = loop {
         let Some((kind, length)) = first(bytes) else { break None };
         if length > HEAD_BYTES + MAX_RECORD_BYTES {
@@ -150,11 +144,6 @@ fn by_the_second_rules(mut bytes: &[u8], turn: usize) -> Outcome {
         }
         let Some((record, rest)) = bytes.split_at_checked(length) else { break None };
         bytes = rest;
-        in_turn += 1;
-        turn_bytes += length;
-        if in_turn > MAX_TURN_RECORDS || turn_bytes > MAX_TURN_BYTES {
-            break Some(RecordFault::TurnTooLong);
-        }
         let mut alone = Records::new();
         alone.push(record);
         match alone.next_record() {
@@ -162,9 +151,6 @@ fn by_the_second_rules(mut bytes: &[u8], turn: usize) -> Outcome {
                 assert!((1..=10).contains(&kind), "docs/PROTOCOL.md has no type {kind}");
                 found.push(record);
                 unknown = 0;
-                if turn > 0 && found.len().is_multiple_of(turn) {
-                    (in_turn, turn_bytes) = (0, 0);
-                }
             }
             Ok(None) => {
                 unknown += 1;

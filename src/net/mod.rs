@@ -1,8 +1,8 @@
 //! Sockets and the threads that block on them.
 //!
 //! In scope: accepting, reading one connection within its bounds, dialing, writing one message and
-//! learning its fate; encryption ([`secure`]) and the sessions between p2p-chat peers
-//! ([`sessions`]). Out of scope: what a message means. All of them report through a callback.
+//! learning its result; TLS ([`secure`]), and the sessions between p2p-chat peers ([`sessions`]).
+//! Out of scope: what a message means. All of them report through a callback.
 
 mod connection;
 mod dial;

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use ring::signature::{Ed25519KeyPair, KeyPair};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 
 use crate::model::key::{KEY_BYTES, PublicKey};
 
@@ -30,8 +30,8 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// Returns the pair of this seed. `None` if `ring` rejects the seed, which is not expected of a
-    /// random one.
+    /// Returns the pair of this seed. `None` if aws-lc rejects the seed, which is not expected
+    /// of a random one.
     pub(super) fn from_seed(seed: [u8; KEY_BYTES]) -> Option<Self> {
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).ok()?;
         Some(Self { seed, public: PublicKey::new(pair.public_key().as_ref().try_into().ok()?) })

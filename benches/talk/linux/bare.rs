@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use anyhow::Context;
-use ring::signature::Ed25519KeyPair;
+use aws_lc_rs::signature::Ed25519KeyPair;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{AlwaysResolvesClientRawPublicKeys, Resumption};
-use rustls::crypto::{CryptoProvider, ring as provider, verify_tls13_signature_with_raw_key};
+use rustls::crypto::{CryptoProvider, aws_lc_rs as provider, verify_tls13_signature_with_raw_key};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage};
@@ -37,7 +37,7 @@ impl BareTls {
                 provider::cipher_suite::TLS13_AES_128_GCM_SHA256,
                 provider::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
             ],
-            kx_groups: vec![provider::kx_group::X25519],
+            kx_groups: vec![provider::kx_group::X25519MLKEM768],
             ..provider::default_provider()
         });
         let verifier = Arc::new(AnyKey(Arc::clone(&provider)));
@@ -63,30 +63,38 @@ impl BareTls {
     }
 
     /// The same on a connection that was made.
-    pub(super) fn greet(&self, mut stream: TcpStream) -> anyhow::Result<Client> {
+    pub(super) fn greet(&self, stream: TcpStream) -> anyhow::Result<Client> {
         stream.set_nodelay(true)?;
-        let nobody = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::UNSPECIFIED).into());
-        let mut tls = ClientConnection::new(Arc::clone(&self.client), nobody)?;
-        while tls.is_handshaking() {
-            tls.complete_io(&mut stream)?;
-        }
-        Ok(StreamOwned::new(tls, stream))
+        let no_name = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::UNSPECIFIED).into());
+        client(ClientConnection::new(Arc::clone(&self.client), no_name)?, stream)
     }
 
-    /// Takes whoever has dialed, until the handshake is over.
-    pub(super) fn accept(&self, mut stream: TcpStream) -> anyhow::Result<Server> {
+    /// Accepts any key, until the handshake is over.
+    pub(super) fn accept(&self, stream: TcpStream) -> anyhow::Result<Server> {
         stream.set_nodelay(true)?;
-        let mut tls = ServerConnection::new(Arc::clone(&self.server))?;
-        while tls.is_handshaking() {
-            tls.complete_io(&mut stream)?;
-        }
-        Ok(StreamOwned::new(tls, stream))
+        server(ServerConnection::new(Arc::clone(&self.server))?, stream)
     }
+}
+
+/// Shakes hands as the dialer.
+pub(super) fn client(mut tls: ClientConnection, mut stream: TcpStream) -> anyhow::Result<Client> {
+    while tls.is_handshaking() {
+        tls.complete_io(&mut stream)?;
+    }
+    Ok(StreamOwned::new(tls, stream))
+}
+
+/// Shakes hands as the acceptor.
+pub(super) fn server(mut tls: ServerConnection, mut stream: TcpStream) -> anyhow::Result<Server> {
+    while tls.is_handshaking() {
+        tls.complete_io(&mut stream)?;
+    }
+    Ok(StreamOwned::new(tls, stream))
 }
 
 /// A new key.
 fn key() -> anyhow::Result<Arc<CertifiedKey>> {
-    let pkcs8 = Ed25519KeyPair::generate_pkcs8(&ring::rand::SystemRandom::new());
+    let pkcs8 = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new());
     let pkcs8 = pkcs8.map_err(|_| anyhow::anyhow!("no key"))?;
     let signing = provider::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8.as_ref()))?;
     let public = signing.public_key().context("no public key")?;

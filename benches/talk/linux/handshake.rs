@@ -1,17 +1,21 @@
 //! From nothing to both hellos.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
+use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::session::Request;
 use p2p_chat::protocol::session::Record;
 use p2p_chat::protocol::session::opening::{DIAL_LINE, OK_LINE};
+use parking_lot::Mutex;
 
 use super::bare::{BareTls, Client, Server};
 use super::door::Door;
+use super::own::Program;
 use super::process::cpu_time;
 use super::{Findings, RUNS, own};
 use crate::common::figures::percentile;
@@ -24,12 +28,11 @@ const ONE_BY_ONE: usize = 500;
 const DIALERS: usize = 8;
 const EACH: usize = 150;
 
-/// One way to come to a connection, with who accepts it.
+/// One way to open a connection.
 trait Way: Sync {
-    type Open;
-    fn dial(&self) -> anyhow::Result<Self::Open>;
-    /// Ends it in good order, without waiting for the other side.
-    fn end(&self, open: Self::Open);
+    /// Opens a connection as the dialer of this number, and ends it in good order without waiting
+    /// for the other side. Returns the time until the acceptor's hello was read.
+    fn dial(&self, dialer: usize) -> anyhow::Result<Duration>;
 }
 
 /// Measures all by turns.
@@ -60,26 +63,20 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
     Ok(Findings { rows, ..Findings::default() })
 }
 
-/// The time of each of so many, and what one of them cost the processors, in milliseconds.
+/// Returns the time of each of so many, and the CPU time of one of them in milliseconds.
 fn one_by_one<W: Way>(way: &W, count: usize) -> anyhow::Result<(Vec<Duration>, f64)> {
     let before = cpu_time(std::process::id())?;
-    let mut times = Vec::with_capacity(count);
-    for _ in 0..count {
-        let begun = Instant::now();
-        let open = way.dial()?;
-        times.push(begun.elapsed());
-        way.end(open);
-    }
+    let times = (0..count).map(|_| way.dial(0)).collect::<Result<_, _>>()?;
     let spent = cpu_time(std::process::id())?.saturating_sub(before);
     Ok((times, spent.as_secs_f64() * 1_000.0 / count as f64))
 }
 
-/// How many a second there are of several who dial.
+/// Returns how many a second there are of several dialers.
 fn at_once<W: Way>(way: &W) -> anyhow::Result<f64> {
     let begun = Instant::now();
     thread::scope(|scope| {
-        let dial = || (0..EACH).try_for_each(|_| way.dial().map(|open| way.end(open)));
-        let dialers: Vec<_> = (0..DIALERS).map(|_| scope.spawn(dial)).collect();
+        let dial = |dialer| move || (0..EACH).try_for_each(|_| way.dial(dialer).map(drop));
+        let dialers: Vec<_> = (0..DIALERS).map(|dialer| scope.spawn(dial(dialer))).collect();
         dialers.into_iter().try_for_each(|dialer| match dialer.join() {
             Ok(done) => done,
             Err(_) => bail!("a dialer panicked"),
@@ -88,33 +85,31 @@ fn at_once<W: Way>(way: &W) -> anyhow::Result<f64> {
     Ok((DIALERS * EACH) as f64 / begun.elapsed().as_secs_f64())
 }
 
+/// The sessions of the program: one thread that accepts all, and one for each dialer.
 struct Ours {
-    tls: Arc<p2p_chat::net::secure::Tls>,
-    key: p2p_chat::model::key::PublicKey,
-    door: Door,
+    dialers: Vec<Mutex<Program>>,
+    acceptor: (PeerAddr, PublicKey),
+    /// It accepts until it is dropped.
+    _accepting: Mutex<Program>,
 }
 
 impl Ours {
     fn new() -> anyhow::Result<Self> {
-        let (ann, bob) = (own::tls(1)?, own::tls(2)?);
-        let key = bob.own();
-        let door = Door::open(DIALERS, move |stream| {
-            own::accept(&bob, stream)?.serve(|texts| own::receipts(&texts));
-            Ok(())
-        })?;
-        Ok(Self { tls: ann, key, door })
+        let accepting = Program::start(0)?;
+        let dialers = (1..=DIALERS as u32).map(|number| Program::start(number).map(Mutex::new));
+        let dialers = dialers.collect::<Result<_, _>>()?;
+        Ok(Self { dialers, acceptor: (accepting.addr, accepting.key), _accepting: Mutex::new(accepting) })
     }
 }
 
 impl Way for Ours {
-    type Open = p2p_chat::net::secure::talk::Dialed;
-
-    fn dial(&self) -> anyhow::Result<Self::Open> {
-        own::dial(&self.tls, self.door.addr, self.key)
-    }
-
-    fn end(&self, open: Self::Open) {
-        open.part(None);
+    fn dial(&self, dialer: usize) -> anyhow::Result<Duration> {
+        let mut dialer = self.dialers[dialer].lock();
+        let begun = Instant::now();
+        dialer.request(self.acceptor, Request::Open)?;
+        let time = begun.elapsed();
+        dialer.part(self.acceptor.1);
+        Ok(time)
     }
 }
 
@@ -128,12 +123,7 @@ struct Bare {
 impl Bare {
     fn new(lined: bool) -> anyhow::Result<Self> {
         let tls = BareTls::new()?;
-        let of = |name, port| {
-            let lines = (DIAL_LINE.to_vec(), OK_LINE.to_vec());
-            let hello = own::hello(name, port);
-            Record::Hello(p2p_chat::protocol::session::Hello { dialed: lines.0, answered: lines.1, ..hello })
-                .encode()
-        };
+        let of = |name, port| Record::Hello(own::hello(name, port)).encode();
         let hellos = (of("Ann", 5000), of("Bob", 5001));
         let (accepting, (heard, said)) = (tls.clone(), hellos.clone());
         let door = Door::open(DIALERS, move |mut stream| {
@@ -152,8 +142,8 @@ impl Bare {
         Ok(Self { tls, lined, hellos, door })
     }
 
-    fn connect(&self, to: SocketAddr) -> anyhow::Result<Client> {
-        let mut stream = TcpStream::connect(to)?;
+    fn connect(&self) -> anyhow::Result<Client> {
+        let mut stream = TcpStream::connect(self.door.addr)?;
         if self.lined {
             stream.set_nodelay(true)?;
             stream.write_all(DIAL_LINE)?;
@@ -164,18 +154,15 @@ impl Bare {
 }
 
 impl Way for Bare {
-    type Open = Client;
-
-    fn dial(&self) -> anyhow::Result<Client> {
-        let mut tls = self.connect(self.door.addr)?;
+    fn dial(&self, _: usize) -> anyhow::Result<Duration> {
+        let begun = Instant::now();
+        let mut tls = self.connect()?;
         tls.write_all(&self.hellos.0)?;
         tls.read_exact(&mut vec![0; self.hellos.1.len()])?;
-        Ok(tls)
-    }
-
-    fn end(&self, mut open: Client) {
-        open.conn.send_close_notify();
+        let time = begun.elapsed();
+        tls.conn.send_close_notify();
         // The other side reads to the end; that it is there was seen.
-        let _ = open.flush();
+        let _ = tls.flush();
+        Ok(time)
     }
 }

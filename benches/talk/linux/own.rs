@@ -1,20 +1,29 @@
-//! Two of ours, as the program has them: a key, a hello, a talk from either side.
+//! Peers that speak as the program does: its sessions without the core around them, and peers that
+//! block, with rustls and the program's settings of TLS.
 
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::time::Instant;
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, bail, ensure};
+use p2p_chat::core::{JobId, RequestEnded, SessionRequest};
+use p2p_chat::model::address::{PeerAddr, Source};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::name::PeerName;
-use p2p_chat::net::secure::talk::{Accepted, Dialed, Reply};
-use p2p_chat::net::secure::{self, Expectation, OwnKey, Tls};
-use p2p_chat::protocol::session::{Hello, Record};
+use p2p_chat::model::session::{ByeReason, Message, Request, RequestEnd};
+use p2p_chat::net::secure::{OwnKey, Tls};
+use p2p_chat::net::sessions::{LinkId, Opened, SessionCommand, SessionHandler, Sessions, SessionsConfig};
+use p2p_chat::protocol::session::opening::{DIAL_LINE, OK_LINE};
+use p2p_chat::protocol::session::{Hello, Record, Records};
 
 use super::SOON;
+use super::bare::{self, Client, Server};
+use super::door::Door;
 
-/// TLS in the name of the key of this number.
+/// Returns the TLS of the program whose key has this number.
 pub(super) fn tls(number: u32) -> anyhow::Result<Arc<Tls>> {
     let mut seed = [7; 32];
     seed[..4].copy_from_slice(&number.to_be_bytes());
@@ -22,11 +31,11 @@ pub(super) fn tls(number: u32) -> anyhow::Result<Arc<Tls>> {
     Ok(Arc::new(Tls::new(&key)?))
 }
 
-/// What one says of oneself.
+/// Returns the hello of a program with this name.
 pub(super) fn hello(name: &str, port: u16) -> Hello {
     Hello {
-        dialed: Vec::new(),
-        answered: Vec::new(),
+        dialed: DIAL_LINE.to_vec(),
+        answered: OK_LINE.to_vec(),
         name: PeerName::new(name),
         port,
         version: env!("CARGO_PKG_VERSION").into(),
@@ -38,45 +47,210 @@ pub(super) fn hello(name: &str, port: u16) -> Hello {
     }
 }
 
-/// Dials who has this key, until both have said hello.
-pub(super) fn dial(tls: &Tls, to: SocketAddr, key: PublicKey) -> anyhow::Result<Dialed> {
-    greet(tls, TcpStream::connect(to)?, key)
-}
-
-/// The same on a connection that was made.
-pub(super) fn greet(tls: &Tls, stream: TcpStream, key: PublicKey) -> anyhow::Result<Dialed> {
-    let channel = secure::dial(tls, stream, Expectation::Key(key), Instant::now() + SOON)
-        .map_err(|refused| anyhow!("no encryption: {refused:?}"))?;
-    let met = Dialed::greet(channel, hello("Ann", 5000));
-    Ok(met.map_err(|end| anyhow!("no hello: {end:?}"))?.0)
-}
-
-/// Takes whoever has dialed, until both have said hello.
-pub(super) fn accept(tls: &Tls, stream: TcpStream) -> anyhow::Result<Accepted> {
-    accept_as("Bob", tls, stream)
-}
-
-/// The same under this name.
-pub(super) fn accept_as(name: &str, tls: &Tls, stream: TcpStream) -> anyhow::Result<Accepted> {
-    let port = stream.local_addr()?.port();
-    let channel = secure::accept(tls, stream, b"", Instant::now() + SOON)
-        .map_err(|refused| anyhow!("no encryption: {refused:?}"))?;
-    let met = Accepted::greet(channel, |_, _| Ok(hello(name, port)));
-    Ok(met.map_err(|end| anyhow!("no hello: {end:?}"))?.0)
-}
-
-/// Receipts for all of these.
-pub(super) fn receipts(texts: &[Record]) -> Reply {
-    let id = |text: &Record| match text {
-        Record::Text { id, .. } => Some(*id),
-        _ => None,
-    };
-    Reply::Receipts(texts.iter().filter_map(id).collect())
-}
-
-/// An id that no other text has.
+/// Returns the id of the message of this number.
 pub(super) fn id(number: u64) -> MessageId {
     let mut bytes = [0; 16];
     bytes[8..].copy_from_slice(&number.to_be_bytes());
     MessageId::new(bytes)
+}
+
+/// A session of a peer that blocks.
+pub(super) struct Blocking<S> {
+    stream: S,
+    records: Records,
+}
+
+/// Opens a session as its dialer with whichever key answers, until both sides have said hello.
+pub(super) fn dial(name: &str, tls: &Tls, mut stream: TcpStream) -> anyhow::Result<Blocking<Client>> {
+    stream.set_nodelay(true)?;
+    stream.write_all(DIAL_LINE)?;
+    stream.read_exact(&mut [0; OK_LINE.len()])?;
+    let stream = bare::client(tls.dialing(None)?, stream)?;
+    let mut session = Blocking { stream, records: Records::new() };
+    session.send(&Record::Hello(hello(name, 5000)))?;
+    session.hears_hello()?;
+    Ok(session)
+}
+
+/// Opens a session as its acceptor, until both sides have said hello.
+pub(super) fn accept(name: &str, tls: &Tls, mut stream: TcpStream) -> anyhow::Result<Blocking<Server>> {
+    stream.set_nodelay(true)?;
+    let port = stream.local_addr()?.port();
+    stream.read_exact(&mut [0; DIAL_LINE.len()])?;
+    stream.write_all(OK_LINE)?;
+    let stream = bare::server(tls.accepting()?, stream)?;
+    let mut session = Blocking { stream, records: Records::new() };
+    session.hears_hello()?;
+    session.send(&Record::Hello(hello(name, port)))?;
+    Ok(session)
+}
+
+impl<S: Read + Write> Blocking<S> {
+    fn send(&mut self, record: &Record) -> anyhow::Result<()> {
+        Ok(self.stream.write_all(&record.encode())?)
+    }
+
+    fn hears_hello(&mut self) -> anyhow::Result<()> {
+        let first = self.next_record()?;
+        ensure!(matches!(first, Some(Record::Hello(_))), "no hello but {first:?}");
+        Ok(())
+    }
+
+    /// Sends receipts and pongs until the session ends, and shows each message to `take`.
+    pub(super) fn serve(&mut self, mut take: impl FnMut(&str)) -> anyhow::Result<()> {
+        while let Some(record) = self.next_record()? {
+            match record {
+                Record::Text { id, body, .. } => {
+                    take(&body);
+                    self.send(&Record::Receipt(vec![id]))?;
+                }
+                Record::Ping(nonce) => self.send(&Record::Pong(nonce))?,
+                Record::Bye(_) => return Ok(()),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails if the other side does not answer a ping.
+    pub(super) fn is_open(&mut self) -> anyhow::Result<()> {
+        const NONCE: u64 = 7;
+        self.send(&Record::Ping(NONCE))?;
+        loop {
+            match self.next_record()? {
+                Some(Record::Pong(NONCE)) => return Ok(()),
+                None | Some(Record::Bye(_)) => bail!("the session has ended"),
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Reads the next record; `None` if the session has ended in good order.
+    fn next_record(&mut self) -> anyhow::Result<Option<Record>> {
+        loop {
+            let record = self.records.next_record().map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
+            if record.is_some() {
+                return Ok(record);
+            }
+            let mut buffer = [0; 4096];
+            match self.stream.read(&mut buffer)? {
+                0 => return Ok(None),
+                count => self.records.push(&buffer[..count]),
+            }
+        }
+    }
+}
+
+/// The sessions of a program without its core, which take every message at once.
+pub(super) struct Program {
+    sessions: Arc<Sessions>,
+    pub(super) key: PublicKey,
+    pub(super) addr: PeerAddr,
+    ended: Receiver<RequestEnded>,
+    jobs: u64,
+    _door: Door,
+}
+
+impl Program {
+    /// Starts the program whose key has this number, at any port.
+    pub(super) fn start(number: u32) -> anyhow::Result<Self> {
+        let tls = tls(number)?;
+        let key = tls.own();
+        let (bind, run, began) = (Ipv4Addr::UNSPECIFIED.into(), u64::from(number), Instant::now());
+        let sessions = Arc::new(Sessions::new(SessionsConfig { tls, bind, run, began })?);
+        let (tell, ended) = channel();
+        sessions.start(Taker { sessions: Arc::downgrade(&sessions), tell })?;
+        let accepting = Arc::clone(&sessions);
+        let door = Door::open(1, move |stream| {
+            let source = Source::from(stream.peer_addr()?);
+            accepting.accepted(stream, source, Vec::new(), ());
+            Ok(())
+        })?;
+        let addr = PeerAddr::of(door.addr).context("no address of a peer")?;
+        Ok(Self { sessions, key, addr, ended, jobs: 0, _door: door })
+    }
+
+    /// Requests something of another program, and waits until it has answered.
+    pub(super) fn request(&mut self, of: (PeerAddr, PublicKey), say: Request) -> anyhow::Result<()> {
+        self.jobs += 1;
+        let (addr, key) = of;
+        let job = JobId(self.jobs);
+        self.sessions.command(SessionCommand::Request(SessionRequest {
+            job,
+            addrs: vec![addr],
+            expect: Some(key),
+            say,
+            deadline: None,
+        }));
+        let ended = self.ended.recv_timeout(SOON)?;
+        ensure!(ended.end == RequestEnd::Answered, "{ended:?}");
+        Ok(())
+    }
+
+    /// Ends the session with a key by agreement.
+    pub(super) fn part(&self, key: PublicKey) {
+        self.sessions.command(SessionCommand::Part(key, ByeReason::Idle));
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.sessions.stop(Instant::now() + Duration::from_secs(1));
+    }
+}
+
+/// Stores every message at once, in memory.
+struct Taker {
+    sessions: Weak<Sessions>,
+    tell: Sender<RequestEnded>,
+}
+
+impl SessionHandler for Taker {
+    fn hello(&mut self, _: IpAddr) -> Hello {
+        hello("Bob", 5001)
+    }
+
+    fn session_up(&mut self, _: Opened) -> Result<(), ByeReason> {
+        Ok(())
+    }
+
+    fn session_alive(&mut self, _: PublicKey) {}
+
+    fn messages(
+        &mut self,
+        link: LinkId,
+        _: PublicKey,
+        _: Source,
+        messages: Vec<Message>,
+    ) -> Result<(), Vec<Message>> {
+        if let Some(sessions) = self.sessions.upgrade() {
+            let ids = messages.into_iter().map(|message| message.id).collect();
+            sessions.command(SessionCommand::Stored {
+                link,
+                receipts: ids,
+                others: Vec::new(),
+                retry_after: 0,
+            });
+        }
+        Ok(())
+    }
+
+    fn receipts(&mut self, _: PublicKey, _: &[MessageId]) {}
+
+    fn session_down(&mut self, _: PublicKey, _: Option<ByeReason>) {}
+
+    fn request_ended(&mut self, _: JobId, ended: RequestEnded) {
+        // The last requests end when the measurement is over.
+        let _ = self.tell.send(ended);
+    }
+
+    fn renamed(&mut self, _: PublicKey, _: Source, _: PeerName, _: u16) {}
+
+    fn listens_at(&mut self, _: PublicKey, _: &[SocketAddr]) {}
+
+    fn identity_in_use(&mut self, _: IpAddr) {}
+
+    fn is_contact(&mut self, _: PublicKey) -> bool {
+        true
+    }
 }

@@ -1,27 +1,20 @@
 //! Texts with their receipts on a connection that is kept.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Weak};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
-use p2p_chat::core::{JobId, RequestEnded, SessionRequest};
-use p2p_chat::model::address::{PeerAddr, Source};
-use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
-use p2p_chat::model::name::PeerName;
-use p2p_chat::model::session::{ByeReason, Message, Request, RequestEnd};
-use p2p_chat::net::Listener;
-use p2p_chat::net::secure::talk::{Dialed, Turn};
-use p2p_chat::net::sessions::{LinkId, Opened, SessionCommand, SessionHandler, Sessions, SessionsConfig};
-use p2p_chat::protocol::session::{Hello, Record};
+use p2p_chat::model::session::{Message, Request};
+use p2p_chat::protocol::session::Record;
 
 use super::bare::{BareTls, Client};
 use super::door::Door;
+use super::own::Program;
 use super::process::cpu_time;
-use super::{Findings, RUNS, SOON, own};
+use super::{Findings, RUNS, own};
 use crate::common::figures::percentile;
 use crate::common::table::{Compared, Target};
 
@@ -48,52 +41,48 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
     let rate = |texts, baseline: &str| {
         Compared::new(format!("texts with receipts, turns of {texts}"), baseline, "1/s")
     };
-    let tls = |texts| rate(texts, "bare TLS").with(Target::RatioAtLeast(0.7));
+    let tls = |texts| rate(texts, "bare TLS").with(Target::RatioAtLeast(0.4));
     let work = |texts| {
         let what = format!("CPU time of both sides for each text, turns of {texts}");
         Compared::new(what, "bare TLS", "us")
     };
     let mut rates = TURNS.map(|(texts, _)| (tls(texts), rate(texts, "plain TCP"), work(texts)));
-    let trip = |which: &str, what: &str, baseline: &str| {
-        Compared::new(format!("one text and its receipt, {what}{which}"), baseline, "us")
+    let trip = |which: &str, baseline: &str| {
+        Compared::new(format!("one text and its receipt, {which}"), baseline, "us")
     };
-    let mut trips = ["p50", "p99"].map(|which| {
-        let of = |baseline| trip(which, "", baseline);
-        (of("bare TLS"), of("plain TCP"), trip(which, "from errand to report, ", "bare TLS"))
-    });
-    let mut ways: [Box<dyn Way>; 4] =
-        [Box::new(Ours::new()?), Box::new(Bare::new()?), Box::new(Plain::new()?), Box::new(Whole::new()?)];
+    let mut trips = ["p50", "p99"].map(|which| (trip(which, "bare TLS"), trip(which, "plain TCP")));
+    let mut ways: [Box<dyn Way>; 3] =
+        [Box::new(Ours::new()?), Box::new(Bare::new()?), Box::new(Plain::new()?)];
     // What comes first is slower: memory, and the state of the connection.
     for way in &mut ways {
         say(&mut **way, 1, 2_000)?;
     }
     for _ in 0..RUNS {
         for ((texts, turns), (of_tls, of_tcp, of_work)) in TURNS.into_iter().zip(&mut rates) {
-            let mut runs: [Run; 4] = Default::default();
+            let mut runs: [Run; 3] = Default::default();
             for _ in 0..SLICES {
                 for (way, run) in ways.iter_mut().zip(&mut runs) {
                     run.add(say(&mut **way, texts, turns)?);
                 }
             }
-            let [our_rate, bare_rate, plain_rate, _] = runs.each_ref().map(|run| run.rate(texts));
+            let [our_rate, bare_rate, plain_rate] = runs.each_ref().map(|run| run.rate(texts));
             of_tls.add(our_rate, bare_rate);
             of_tcp.add(our_rate, plain_rate);
             let [our_work, bare_work, ..] = runs.each_ref().map(|run| run.work(texts));
             of_work.add(our_work, bare_work);
             if texts == 1 {
-                for ((of_tls, of_tcp, of_whole), hundredths) in trips.iter_mut().zip([50, 99]) {
+                for ((of_tls, of_tcp), hundredths) in trips.iter_mut().zip([50, 99]) {
                     let at = |run: &Run| percentile(&run.times, hundredths) * 1_000.0;
-                    let [ours, bare, plain, whole] = runs.each_ref().map(at);
+                    let [ours, bare, plain] = runs.each_ref().map(at);
                     of_tls.add(ours, bare);
                     of_tcp.add(ours, plain);
-                    of_whole.add(whole, bare);
                 }
             }
         }
     }
     let mut rows = Vec::new();
     rates.into_iter().for_each(|(tls, tcp, work)| rows.extend([tls, tcp, work]));
-    trips.into_iter().for_each(|(tls, tcp, whole)| rows.extend([tls, tcp, whole]));
+    trips.into_iter().for_each(|(tls, tcp)| rows.extend([tls, tcp]));
     Ok(Findings { rows, ..Findings::default() })
 }
 
@@ -146,41 +135,29 @@ fn bytes_of(texts: usize) -> (Vec<u8>, Vec<u8>) {
     (turn, Record::Receipt(ids).encode())
 }
 
-/// A talk as it is, without what the program has around it.
+/// Two programs with a session, from the request until it has ended: through all threads on both
+/// sides, without the core.
 struct Ours {
-    talk: Option<Dialed>,
+    ann: Program,
+    bob: Program,
     number: u64,
     body: Arc<str>,
-    _door: Door,
 }
 
 impl Ours {
     fn new() -> anyhow::Result<Self> {
-        let (ann, bob) = (own::tls(1)?, own::tls(2)?);
-        let key = bob.own();
-        let door = Door::open(1, move |stream| {
-            own::accept(&bob, stream)?.serve(|texts| own::receipts(&texts));
-            Ok(())
-        })?;
-        let talk = Some(own::dial(&ann, door.addr, key)?);
-        Ok(Self { talk, number: 0, body: "x".repeat(BODY).into(), _door: door })
+        let (ann, bob) = (Program::start(1)?, Program::start(2)?);
+        Ok(Self { ann, bob, number: 0, body: "x".repeat(BODY).into() })
     }
 }
 
 impl Way for Ours {
     fn say(&mut self, texts: usize) -> anyhow::Result<()> {
-        let mut turn = Turn::new();
-        for _ in 0..texts {
-            self.number += 1;
-            ensure!(turn.text(own::id(self.number), TIME, false, &self.body), "the turn is full");
-        }
-        let outcome = self.talk.take().context("it has ended")?.turn(turn);
-        ensure!(outcome.receipted.len() == texts, "{} receipts", outcome.receipted.len());
-        match outcome.then {
-            Ok(talk) => self.talk = Some(talk),
-            Err(end) => bail!("it has ended: {end:?}"),
-        }
-        Ok(())
+        let message =
+            |number| Message { id: own::id(number), time: TIME, again: false, body: Arc::clone(&self.body) };
+        let messages = (self.number + 1..=self.number + texts as u64).map(message).collect();
+        self.number += texts as u64;
+        self.ann.request((self.bob.addr, self.bob.key), Request::Messages(messages))
     }
 }
 
@@ -274,119 +251,4 @@ fn echoed<S>(
     })?;
     let stream = dial(door.addr)?;
     Ok(Echoed { stream, texts: 0, turn: Vec::new(), receipts: Vec::new(), sizes, _door: door })
-}
-
-/// Two programs with a session, from request to the end of the request.
-struct Whole {
-    ann: Arc<Sessions>,
-    bob: Arc<Sessions>,
-    ended: Receiver<RequestEnded>,
-    to: PeerAddr,
-    key: PublicKey,
-    number: u64,
-    body: Arc<str>,
-}
-
-impl Whole {
-    fn new() -> anyhow::Result<Self> {
-        let (ann, bob) = (own::tls(1)?, own::tls(2)?);
-        let key = bob.own();
-        let (socket, addr) = Listener::bind("127.0.0.1:0".parse()?)?;
-        let start = |tls, run| -> anyhow::Result<(Arc<Sessions>, Receiver<RequestEnded>)> {
-            let bind = std::net::Ipv4Addr::UNSPECIFIED.into();
-            let sessions = Arc::new(Sessions::new(SessionsConfig { tls, bind, run, began: Instant::now() })?);
-            let (tell, ended) = channel();
-            sessions.start(Taker { sessions: Arc::downgrade(&sessions), tell })?;
-            Ok((sessions, ended))
-        };
-        let ((ann, ended), (bob, _)) = (start(ann, 1)?, start(bob, 2)?);
-        let accepting = Arc::clone(&bob);
-        // It ends after one connection, which is all that is dialed.
-        std::thread::spawn(move || {
-            if let Ok((stream, source)) = socket.accept() {
-                accepting.accepted(stream, Source::from(source), Vec::new(), ());
-            }
-        });
-        let to = Source::from(addr).at(addr.port()).context("no address of a peer")?;
-        Ok(Self { ann, bob, ended, to, key, number: 0, body: "x".repeat(BODY).into() })
-    }
-}
-
-impl Way for Whole {
-    fn say(&mut self, texts: usize) -> anyhow::Result<()> {
-        let message =
-            |number| Message { id: own::id(number), time: TIME, again: false, body: Arc::clone(&self.body) };
-        let messages = (self.number + 1..=self.number + texts as u64).map(message).collect();
-        self.number += texts as u64;
-        self.ann.command(SessionCommand::Request(SessionRequest {
-            job: JobId(self.number),
-            addrs: vec![self.to],
-            expect: Some(self.key),
-            say: Request::Messages(messages),
-            deadline: None,
-        }));
-        let ended = self.ended.recv_timeout(SOON)?;
-        ensure!(ended.end == RequestEnd::Answered, "{ended:?}");
-        Ok(())
-    }
-}
-
-impl Drop for Whole {
-    fn drop(&mut self) {
-        let deadline = Instant::now() + Duration::from_secs(1);
-        self.ann.stop(deadline);
-        self.bob.stop(deadline);
-    }
-}
-
-/// Stores every message at once, in memory.
-struct Taker {
-    sessions: Weak<Sessions>,
-    tell: Sender<RequestEnded>,
-}
-
-impl SessionHandler for Taker {
-    fn hello(&mut self, _: IpAddr) -> Hello {
-        own::hello("Bob", 5001)
-    }
-
-    fn session_up(&mut self, _: Opened) -> Result<(), ByeReason> {
-        Ok(())
-    }
-
-    fn session_alive(&mut self, _: PublicKey) {}
-
-    fn messages(
-        &mut self,
-        link: LinkId,
-        _: PublicKey,
-        _: Source,
-        messages: Vec<Message>,
-    ) -> Result<(), Vec<Message>> {
-        if let Some(sessions) = self.sessions.upgrade() {
-            let receipts = messages.into_iter().map(|message| message.id).collect();
-            let others = Vec::new();
-            sessions.command(SessionCommand::Stored { link, receipts, others, retry_after: 0 });
-        }
-        Ok(())
-    }
-
-    fn receipts(&mut self, _: PublicKey, _: &[MessageId]) {}
-
-    fn session_down(&mut self, _: PublicKey, _: Option<ByeReason>) {}
-
-    fn request_ended(&mut self, _: JobId, ended: RequestEnded) {
-        // The last ends come when the measurement is over.
-        let _ = self.tell.send(ended);
-    }
-
-    fn renamed(&mut self, _: PublicKey, _: Source, _: PeerName, _: u16) {}
-
-    fn listens_at(&mut self, _: PublicKey, _: &[SocketAddr]) {}
-
-    fn identity_in_use(&mut self, _: IpAddr) {}
-
-    fn is_contact(&mut self, _: PublicKey) -> bool {
-        true
-    }
 }

@@ -12,7 +12,7 @@ use crate::model::message::{SendError, SendResult};
 use crate::model::peer_id::PeerId;
 use crate::model::stored::StoreError;
 use crate::protocol::plain::peer_at;
-use crate::protocol::session::{MAX_TEXT_BYTES, MAX_TURN_BYTES, MAX_TURN_RECORDS, Record};
+use crate::protocol::session::{MAX_IDS, MAX_TEXT_BYTES, Record};
 
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
 const REFUSED: SendResult = SendResult::Failed(SendError::Refused);
@@ -327,7 +327,7 @@ fn given_up_message_in_flight_ends_with_its_batch() {
 
 #[test]
 fn batch_fits_what_the_other_side_takes() {
-    assert_eq!((MAX_BATCH_MESSAGES, MAX_BATCH_BYTES), (MAX_TURN_RECORDS, MAX_TURN_BYTES));
+    assert_eq!(MAX_BATCH_MESSAGES, MAX_IDS);
     let record = Record::Text { id: id(1), time: 0, again: true, body: "x".into() };
     assert!(record.encode().len() <= 1 + RECORD_BYTES);
     let mut story = Story::new();

@@ -1,52 +1,55 @@
-//! Keys as TLS writes them: ours with its secret, and the others' as their bytes stand in a handshake.
+//! Keys as TLS writes them: ours with its secret half, and those that peers show in a handshake.
 
 use std::fmt;
 use std::sync::Arc;
 
-use ring::rand::{SecureRandom, SystemRandom};
-use ring::signature::{Ed25519KeyPair, KeyPair};
+use aws_lc_rs::rand;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 
 use crate::model::key::{KEY_BYTES, PublicKey};
 
-/// A random number to spread out what many would do at once; 0 where the system has none.
+/// Returns a random number to spread out what many programs would do at once; 0 if the system has
+/// none.
 pub fn jitter() -> u8 {
     let mut byte = [0];
-    match SystemRandom::new().fill(&mut byte) {
+    match rand::fill(&mut byte) {
         Ok(()) => byte[0],
         Err(_) => 0,
     }
 }
 
-/// A random number; 0 if the system has none.
+/// Returns a random number; 0 if the system has none.
 pub fn random_number() -> u64 {
     let mut bytes = [0; 8];
-    match SystemRandom::new().fill(&mut bytes) {
+    match rand::fill(&mut bytes) {
         Ok(()) => u64::from_be_bytes(bytes),
         Err(_) => 0,
     }
 }
 
-/// What stands before the 32 bytes of a public key in DER (RFC 8410, section 4): a SEQUENCE of the algorithm, 1.3.101.112, and a BIT STRING.
+/// The bytes before a public key in DER (RFC 8410, section 4): a SEQUENCE of the algorithm,
+/// 1.3.101.112, and a BIT STRING.
 const SPKI_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
-/// What stands before the 32 bytes of a seed in PKCS#8 (RFC 8410, section 7): version 0, the algorithm, and an OCTET STRING in another one.
+/// The bytes before a seed in PKCS#8 (RFC 8410, section 7): version 0, the algorithm, and an OCTET
+/// STRING in another one.
 const PKCS8_HEAD: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
-/// The key in this SubjectPublicKeyInfo, if it is Ed25519 and in the one way to write that.
+/// Returns the key in this SubjectPublicKeyInfo, if it is an Ed25519 key in DER.
 pub(super) fn from_spki(spki: &[u8]) -> Option<PublicKey> {
     let bytes = spki.strip_prefix(&SPKI_HEAD)?;
     Some(PublicKey::new(bytes.try_into().ok()?))
 }
 
-/// The SubjectPublicKeyInfo of a key.
+/// Returns the SubjectPublicKeyInfo of a key.
 fn spki(key: &PublicKey) -> Vec<u8> {
     [&SPKI_HEAD[..], key.as_bytes()].concat()
 }
 
-/// Our key, with the secret half that proves it. It is never shown.
+/// Our key, with the secret half that proves it. The secret half is never shown.
 #[derive(Clone)]
 pub struct OwnKey {
     key: PublicKey,
@@ -54,18 +57,18 @@ pub struct OwnKey {
 }
 
 impl OwnKey {
-    /// The key that this seed makes (RFC 8032, section 5.1.5). Whoever has the seed is us. `None` never happens to a seed from a good
-    /// random source, as far as is known.
+    /// Returns the key of this seed (RFC 8032, section 5.1.5). `None` if aws-lc rejects the seed,
+    /// which is not expected of a random one.
     pub fn from_seed(seed: &[u8; KEY_BYTES]) -> Option<Self> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).ok()?;
         let key = PublicKey::new(pair.public_key().as_ref().try_into().ok()?);
         let pkcs8 = PrivatePkcs8KeyDer::from([&PKCS8_HEAD[..], seed].concat());
-        let signing = rustls::crypto::ring::sign::any_eddsa_type(&pkcs8).ok()?;
+        let signing = rustls::crypto::aws_lc_rs::sign::any_eddsa_type(&pkcs8).ok()?;
         let certified = CertifiedKey::new(vec![CertificateDer::from(spki(&key))], signing);
         Some(Self { key, certified: Arc::new(certified) })
     }
 
-    /// Its public half, which the others know us by.
+    /// Returns the public half, by which peers know us.
     pub fn public(&self) -> PublicKey {
         self.key
     }

@@ -1,91 +1,108 @@
-//! Two sides over real sockets, with a tap between that keeps what passes.
+//! Handshakes between two sides in memory.
 
+mod handshake;
 mod refusing;
-mod talking;
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::kx_group::X25519;
+use rustls::{Connection, Error};
+
+use super::tls::only_what_is_needed;
 use super::*;
+use crate::model::key::PublicKey;
 
-pub(super) type Side = Result<Channel, Refused>;
-
-/// Everybody's key is made of one letter here.
-pub(super) fn key(message: u8) -> OwnKey {
-    OwnKey::from_seed(&[message; 32]).unwrap()
+/// The key of a seed in which all bytes are the same.
+fn key(byte: u8) -> OwnKey {
+    OwnKey::from_seed(&[byte; 32]).unwrap()
 }
 
-pub(super) fn tls(message: u8) -> Tls {
-    Tls::new(&key(message)).unwrap()
+fn tls(byte: u8) -> Tls {
+    Tls::new(&key(byte)).unwrap()
 }
 
-/// More than anything takes on a busy machine; no test waits for it to be over.
-pub(super) fn in_time() -> Instant {
-    Instant::now() + Duration::from_secs(30)
+/// The TLS of a peer whose only key exchange is X25519.
+fn tls_with_x25519(byte: u8) -> Tls {
+    let provider = CryptoProvider { kx_groups: vec![X25519], ..only_what_is_needed() };
+    Tls::with(&key(byte), provider).unwrap()
 }
 
-/// A dialer with this key.
-pub(super) fn dialer(message: u8, expectation: Expectation) -> impl FnOnce(TcpStream) -> Side + Send {
-    move |stream| dial(&tls(message), stream, expectation, in_time())
+/// One side of a handshake.
+struct Side {
+    connection: Connection,
+    /// Why it has ended.
+    error: Option<Error>,
+    /// All bytes that it has sent.
+    sent: Vec<u8>,
 }
 
-/// An acceptor with this key.
-pub(super) fn acceptor(message: u8) -> impl FnOnce(TcpStream) -> Side + Send {
-    move |stream| accept(&tls(message), stream, b"", in_time())
-}
-
-/// What passed between them, each way.
-pub(super) struct Passed {
-    pub(super) up: Vec<u8>,
-    pub(super) down: Vec<u8>,
-}
-
-/// Passes on what comes, to its end, and keeps it.
-fn tap(mut from: TcpStream, mut to: TcpStream) -> JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
-        let mut kept = Vec::new();
-        let mut buffer = [0; 4096];
-        while let Ok(count @ 1..) = from.read(&mut buffer) {
-            kept.extend_from_slice(&buffer[..count]);
-            if to.write_all(&buffer[..count]).is_err() {
-                break;
-            }
-        }
-        let _ = to.shutdown(Shutdown::Write);
-        kept
-    })
-}
-
-/// Lets both talk through a tap, each in its own thread.
-pub(super) fn meet<A: Send, B: Send>(
-    dialer: impl FnOnce(TcpStream) -> A + Send,
-    acceptor: impl FnOnce(TcpStream) -> B + Send,
-) -> (A, B, Passed) {
-    let behind = TcpListener::bind("127.0.0.1:0").unwrap();
-    let before = TcpListener::bind("127.0.0.1:0").unwrap();
-    let near = TcpStream::connect(before.local_addr().unwrap()).unwrap();
-    let entry = before.accept().unwrap().0;
-    let exit = TcpStream::connect(behind.local_addr().unwrap()).unwrap();
-    let far = behind.accept().unwrap().0;
-    // So that what should have ended and did not is a failure, and no test without an end.
-    for stream in [&near, &far, &entry, &exit] {
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+impl Side {
+    fn new(connection: impl Into<Connection>) -> Self {
+        Self { connection: connection.into(), error: None, sent: Vec::new() }
     }
-    let up = tap(entry.try_clone().unwrap(), exit.try_clone().unwrap());
-    let down = tap(exit, entry);
-    let (one, other) = thread::scope(|scope| {
-        let dialing = scope.spawn(|| dialer(near));
-        let accepting = scope.spawn(|| acceptor(far));
-        (dialing.join().expect("the dialer"), accepting.join().expect("the acceptor"))
-    });
-    let passed = Passed { up: up.join().unwrap(), down: down.join().unwrap() };
-    (one, other, passed)
+
+    /// A dialer with our settings and the key of this seed.
+    fn dialing(byte: u8, expect: Option<PublicKey>) -> Self {
+        Self::new(tls(byte).dialing(expect).unwrap())
+    }
+
+    /// An acceptor with our settings and the key of this seed.
+    fn accepting(byte: u8) -> Self {
+        Self::new(tls(byte).accepting().unwrap())
+    }
+
+    /// Takes bytes of the other side, unless it has ended.
+    fn takes(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() && self.error.is_none() {
+            self.connection.read_tls(&mut bytes).unwrap();
+            self.error = self.connection.process_new_packets().err();
+        }
+    }
+
+    /// Returns the bytes that it has to send.
+    fn sends(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while self.connection.wants_write() {
+            self.connection.write_tls(&mut bytes).unwrap();
+        }
+        self.sent.extend_from_slice(&bytes);
+        bytes
+    }
+
+    /// Returns what our program makes of the peer, when the handshake is over.
+    fn proven(&self, byte: u8, expect: Option<PublicKey>) -> Result<PublicKey, Refused> {
+        match &self.error {
+            Some(error) => Err(error.clone().into()),
+            None => tls(byte).proven(&self.connection, expect),
+        }
+    }
+
+    fn says(&mut self, words: &[u8]) {
+        self.connection.writer().write_all(words).unwrap();
+    }
+
+    fn hears(&mut self, length: usize) -> Vec<u8> {
+        let mut words = vec![0; length];
+        self.connection.reader().read_exact(&mut words).unwrap();
+        words
+    }
 }
 
-/// The types and lengths of the TLS records in these bytes.
-pub(super) fn tls_records(mut bytes: &[u8]) -> Vec<(u8, usize)> {
+/// Passes on what both sides send, until neither has anything to send.
+fn exchange(dialer: &mut Side, acceptor: &mut Side) {
+    loop {
+        let (up, down) = (dialer.sends(), acceptor.sends());
+        if up.is_empty() && down.is_empty() {
+            return;
+        }
+        acceptor.takes(&up);
+        dialer.takes(&down);
+    }
+}
+
+/// Returns the types and lengths of the TLS records in these bytes.
+fn tls_records(mut bytes: &[u8]) -> Vec<(u8, usize)> {
     let mut all = Vec::new();
     while let Some((head, rest)) = bytes.split_first_chunk::<5>() {
         let length = usize::from(u16::from_be_bytes([head[3], head[4]]));

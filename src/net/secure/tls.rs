@@ -1,11 +1,12 @@
-//! What all our TLS connections have in common.
+//! The settings of TLS for all our sessions.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use rustls::client::{AlwaysResolvesClientRawPublicKeys, Resumption};
 use rustls::crypto::{
-    CryptoProvider, GetRandomFailed, KeyProvider, SecureRandom, WebPkiSupportedAlgorithms, ring as provider,
+    CryptoProvider, GetRandomFailed, KeyProvider, SecureRandom, WebPkiSupportedAlgorithms,
+    aws_lc_rs as provider,
 };
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::server::{AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage};
@@ -15,34 +16,39 @@ use rustls::{ClientConfig, ClientConnection, Connection, Error, ServerConfig, Se
 
 use super::key::{OwnKey, from_spki};
 use super::refused::Refused;
-use super::verifier::{Expectation, Verifier, WrongKey};
+use super::verifier::{Verifier, WrongKey};
 use crate::model::key::PublicKey;
 
 /// One side of a connection, dialed or accepted.
 pub(in crate::net) type TlsConnection = Connection;
 
 /// The protocol inside and its version, which the handshake binds.
-pub(super) const ALPN: &[u8] = b"p2p-chat/2";
+const ALPN: &[u8] = b"p2p-chat/2";
 
-/// Our key and the settings of TLS; made once, shared by all connections.
+/// Our key and the settings of TLS. Made once, and shared by all connections.
 #[derive(Debug)]
 pub struct Tls {
     own: PublicKey,
-    pub(super) server: Arc<ServerConfig>,
-    /// For the first contact with whomever.
-    any: Arc<ClientConfig>,
+    pub(in crate::net) server: Arc<ServerConfig>,
+    /// For a dialer that accepts any key.
+    pub(in crate::net) any: Arc<ClientConfig>,
 }
 
 impl Tls {
-    /// TLS in the name of this key.
+    /// The settings for the program with this key.
     ///
     /// # Errors
-    /// Where rustls takes the settings for contradictory, which depends on none of the arguments.
+    /// If rustls finds the settings contradictory, which does not depend on the key.
     pub fn new(key: &OwnKey) -> Result<Self, rustls::Error> {
-        let provider = Arc::new(only_what_is_needed());
+        Self::with(key, only_what_is_needed())
+    }
+
+    /// [`Tls::new`] with this cryptography.
+    pub(super) fn with(key: &OwnKey, provider: CryptoProvider) -> Result<Self, rustls::Error> {
+        let provider = Arc::new(provider);
         let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&TLS13])?
-            .with_client_cert_verifier(Arc::new(Verifier { expectation: Expectation::Any }))
+            .with_client_cert_verifier(Arc::new(Verifier { expected: None }))
             .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(Arc::clone(&key.certified))));
         server.alpn_protocols = vec![ALPN.to_vec()];
         server.send_tls13_tickets = 0;
@@ -50,7 +56,7 @@ impl Tls {
         let mut client = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13])?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Verifier { expectation: Expectation::Any }))
+            .with_custom_certificate_verifier(Arc::new(Verifier { expected: None }))
             .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(Arc::clone(
                 &key.certified,
             ))));
@@ -60,34 +66,29 @@ impl Tls {
         Ok(Self { own: key.public(), server: Arc::new(server), any: Arc::new(client) })
     }
 
-    /// The acceptor's side of a connection.
+    /// Returns the acceptor's side of a connection.
     ///
     /// # Errors
     /// If rustls cannot begin one.
-    pub(in crate::net) fn accepting(&self) -> Result<ServerConnection, Error> {
+    pub fn accepting(&self) -> Result<ServerConnection, Error> {
         ServerConnection::new(Arc::clone(&self.server))
     }
 
-    /// The dialer's side of a connection to a peer that has to prove this key, or any.
+    /// Returns the dialer's side of a connection to a peer that has to prove this key, or any.
     ///
     /// # Errors
     /// If rustls cannot begin one.
-    pub(in crate::net) fn dialing(&self, expect: Option<PublicKey>) -> Result<ClientConnection, Error> {
-        let expectation = expect.map_or(Expectation::Any, Expectation::Key);
+    pub fn dialing(&self, expect: Option<PublicKey>) -> Result<ClientConnection, Error> {
         // No server name is sent for an IP. The verifier decides who is expected.
         let no_name = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::UNSPECIFIED).into());
-        ClientConnection::new(self.client(expectation), no_name)
+        ClientConnection::new(self.client(expect), no_name)
     }
 
-    /// The key that the peer has proven, when the handshake is over.
+    /// Returns the key that the peer has proven, when the handshake is over.
     ///
     /// # Errors
     /// If it is not the expected one or our own, or if the peer speaks another protocol.
-    pub(in crate::net) fn proven(
-        &self,
-        connection: &Connection,
-        expect: Option<PublicKey>,
-    ) -> Result<PublicKey, Refused> {
+    pub fn proven(&self, connection: &Connection, expect: Option<PublicKey>) -> Result<PublicKey, Refused> {
         // rustls ends a handshake whose protocols do not fit, but not one in which the other side
         // names none.
         if connection.alpn_protocol() != Some(ALPN) {
@@ -103,49 +104,53 @@ impl Tls {
         }
     }
 
-    /// Our own key.
+    /// Returns our own key.
     pub fn own(&self) -> PublicKey {
         self.own
     }
 
-    /// The settings of a dialer that expects this. One of its own for each pin costs less than a microsecond.
-    pub(super) fn client(&self, expectation: Expectation) -> Arc<ClientConfig> {
-        if expectation == Expectation::Any {
+    /// Returns the settings of a dialer that expects this key, or any. To make them for each
+    /// connection takes less than a microsecond.
+    fn client(&self, expected: Option<PublicKey>) -> Arc<ClientConfig> {
+        if expected.is_none() {
             return Arc::clone(&self.any);
         }
         let mut client = ClientConfig::clone(&self.any);
-        client.dangerous().set_certificate_verifier(Arc::new(Verifier { expectation }));
+        client.dangerous().set_certificate_verifier(Arc::new(Verifier { expected }));
         Arc::new(client)
     }
 }
 
-/// ring without what we never speak: no RSA, no NIST curves, no certificates, no TLS 1.2. Less to attack, and less to carry.
-fn only_what_is_needed() -> CryptoProvider {
+/// Returns aws-lc without what we never speak: no RSA, no NIST curves, no certificates, no TLS 1.2.
+/// There is less to attack, and the program is smaller.
+///
+/// The only key exchange is X25519MLKEM768 (draft-ietf-tls-ecdhe-mlkem). Who records a session and
+/// has a quantum computer later cannot read it, as long as either of its halves holds.
+pub(super) fn only_what_is_needed() -> CryptoProvider {
     CryptoProvider {
         cipher_suites: vec![
             provider::cipher_suite::TLS13_AES_128_GCM_SHA256,
             provider::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
         ],
-        kx_groups: vec![provider::kx_group::X25519],
+        kx_groups: vec![provider::kx_group::X25519MLKEM768],
         // Signatures are checked by the verifier alone.
         signature_verification_algorithms: WebPkiSupportedAlgorithms { all: &[], mapping: &[] },
-        secure_random: &OfRing,
-        key_provider: &OfRing,
+        secure_random: &AwsLc,
+        key_provider: &AwsLc,
     }
 }
 
 #[derive(Debug)]
-struct OfRing;
+struct AwsLc;
 
-impl SecureRandom for OfRing {
+impl SecureRandom for AwsLc {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), GetRandomFailed> {
-        let random = ::ring::rand::SystemRandom::new();
-        ::ring::rand::SecureRandom::fill(&random, bytes).map_err(|_| GetRandomFailed)
+        ::aws_lc_rs::rand::fill(bytes).map_err(|_| GetRandomFailed)
     }
 }
 
-impl KeyProvider for OfRing {
+impl KeyProvider for AwsLc {
     fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
-        Err(rustls::Error::General("our key comes as it is".into()))
+        Err(rustls::Error::General("our key is not loaded from a file".into()))
     }
 }

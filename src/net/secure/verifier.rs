@@ -1,9 +1,9 @@
-//! Whether the other side is who it has to be: the only place that decides it.
+//! Checks that the peer holds the key that it shows, and that it is the expected one.
 
 use std::fmt;
 use std::sync::Arc;
 
-use ring::signature::{ED25519, UnparsedPublicKey};
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -15,21 +15,13 @@ use rustls::{
 use super::key::from_spki;
 use crate::model::key::PublicKey;
 
-/// Whom a dialer expects.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Expectation {
-    /// This key and no other.
-    Key(PublicKey),
-    /// Whoever it is: first contact.
-    Any,
-}
-
-/// Another key than the one expected. Whoever offered it has proven to hold it, and has not seen ours.
+/// The peer has another key than the expected one. It has proven to hold that key, and has not seen
+/// ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct WrongKey {
-    /// Whom we expected.
+    /// The key that we expected.
     pub expected: PublicKey,
-    /// Who is there.
+    /// The key that the peer has proven.
     pub offered: PublicKey,
 }
 
@@ -41,21 +33,23 @@ impl fmt::Display for WrongKey {
 
 impl std::error::Error for WrongKey {}
 
-/// Takes one raw Ed25519 key, signed with, and expected; on both sides.
+/// Accepts one raw Ed25519 key that has signed the handshake, on both sides.
 #[derive(Debug)]
 pub(super) struct Verifier {
-    pub(super) expectation: Expectation,
+    /// The only key to accept; `None` for any.
+    pub(super) expected: Option<PublicKey>,
 }
 
 impl Verifier {
-    /// The one raw key that was shown.
+    /// Returns the raw key that the peer shows, which has to be the only one.
     fn shown(cert: &CertificateDer<'_>, more: &[CertificateDer<'_>]) -> Result<PublicKey, Error> {
         let key = from_spki(cert).filter(|_| more.is_empty());
         key.ok_or(Error::InvalidCertificate(CertificateError::BadEncoding))
     }
 
-    /// Whether this handshake was signed by the key shown, and that key is the one expected. In this order, so that a wrong key which
-    /// the user is told of is really held by who answered. Our own key is sent only after this.
+    /// Checks that the key shown has signed this handshake, and then that it is the expected one. In
+    /// this order, so that the peer really holds a wrong key of which the user is told. Our own key
+    /// is sent only after this.
     fn signed(
         &self,
         message: &[u8],
@@ -70,12 +64,12 @@ impl Verifier {
         if !is_right {
             return Err(Error::InvalidCertificate(CertificateError::BadSignature));
         }
-        match self.expectation {
-            Expectation::Key(expected) if expected != offered => {
+        match self.expected {
+            Some(expected) if expected != offered => {
                 let wrong = OtherError(Arc::new(WrongKey { expected, offered }));
                 Err(Error::InvalidCertificate(CertificateError::Other(wrong)))
             }
-            Expectation::Key(_) | Expectation::Any => Ok(HandshakeSignatureValid::assertion()),
+            _ => Ok(HandshakeSignatureValid::assertion()),
         }
     }
 }

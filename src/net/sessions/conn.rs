@@ -257,15 +257,15 @@ impl Conn {
             Err(_) => return Err(Over::Broken),
         };
         self.void_bytes += count;
-        let state = connection
-            .process_new_packets()
-            .map_err(|error| Over::Failed(Refused::from(error).end(tls.own())))?;
+        let own = tls.own();
+        let state =
+            connection.process_new_packets().map_err(|error| refused(error.into(), &self.stream, own))?;
         let readable = state.plaintext_bytes_to_read();
         if readable == 0 && self.void_bytes > MAX_VOID_BYTES {
             return Err(Over::Broken);
         }
         if !self.is_up && !connection.is_handshaking() {
-            let key = tls.proven(connection, self.expect).map_err(|why| Over::Failed(why.end(tls.own())))?;
+            let key = tls.proven(connection, self.expect).map_err(|why| refused(why, &self.stream, own))?;
             self.is_up = true;
             self.void_bytes = 0;
             let local = self.stream.local_addr().map_err(|_| Over::Broken)?;
@@ -322,6 +322,16 @@ impl Conn {
     pub(super) fn addr(&self) -> Option<PeerAddr> {
         self.dialed
     }
+}
+
+/// Logs why TLS fails with the peer on `stream`, and returns what that means for the connection.
+fn refused(why: Refused, stream: &TcpStream, own: PublicKey) -> Over {
+    match stream.peer_addr() {
+        Ok(peer) => log::info!("TLS with {peer} failed: {why}"),
+        // The peer has closed the connection.
+        Err(_) => log::info!("TLS failed: {why}"),
+    }
+    Over::Failed(why.end(own))
 }
 
 /// How a connection ended.

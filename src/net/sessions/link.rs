@@ -168,7 +168,6 @@ impl Link {
     /// # Errors
     /// If the bytes are not what the protocol allows; nothing more is read then.
     pub(super) fn next_record(&mut self) -> Result<Option<Record>, ()> {
-        self.records.begin_turn();
         self.records.next_record().map_err(|_| ())
     }
 }

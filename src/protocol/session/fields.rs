@@ -15,8 +15,6 @@ pub enum RecordFault {
     Value(u8),
     /// More unknown records in a row than are skipped.
     TooManyUnknown,
-    /// More records or bytes than one turn may have.
-    TurnTooLong,
 }
 
 /// Bytes before a value: type and length.

@@ -10,4 +10,4 @@ mod records;
 pub use fields::RecordFault;
 pub use hello::{Hello, MAX_ADDRESSES};
 pub use record::{ByeReason, MAX_IDS, MAX_RECORD_BYTES, MAX_TEXT_BYTES, Record};
-pub use records::{MAX_TURN_BYTES, MAX_TURN_RECORDS, MAX_UNKNOWN, Records};
+pub use records::{MAX_UNKNOWN, Records};

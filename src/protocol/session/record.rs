@@ -19,8 +19,8 @@ pub const MAX_TEXT_BYTES: usize = 64 * 1024;
 /// Bytes of a record's value: the longest text, and 2 KiB for its other fields and those of later versions.
 pub const MAX_RECORD_BYTES: usize = MAX_TEXT_BYTES + 2 * 1024;
 
-/// Ids in one receipt: those of a whole turn.
-pub const MAX_IDS: usize = super::MAX_TURN_RECORDS;
+/// Ids in one receipt: as many as the largest batch has messages.
+pub const MAX_IDS: usize = 64;
 
 const HELLO: u8 = 1;
 const TEXT: u8 = 2;

@@ -1,61 +1,49 @@
-//! Bytes in, records out, whatever pieces the bytes come in.
+//! Bytes in, records out, in whatever pieces the bytes come.
 //!
-//! What is not known is skipped, and nothing is held but one record that is not whole yet and what was pushed since.
+//! Unknown records are skipped. Only one unfinished record and the bytes pushed after it are held.
 
 use super::fields::{RecordFault, item};
 use super::record::{MAX_RECORD_BYTES, Record};
 
-/// Records of one turn, which are all that a sender may have open. Nobody types that many at once; and their receipts are one small record,
-/// which always fits an empty send buffer, so that no two sides wait for each other to read.
-pub const MAX_TURN_RECORDS: usize = 64;
-
-/// Bytes of one turn, heads included: three texts of the longest kind, or 64 long ones of four kilobytes.
-pub const MAX_TURN_BYTES: usize = 256 * 1024;
-
-/// Unknown records in a row that are skipped; who sends more has nothing to say to us.
+/// Unknown records in a row that are skipped. A peer that sends more only makes us work.
 pub const MAX_UNKNOWN: usize = 16;
 
-/// Room that is kept for the next bytes. A kept connection is silent most of the time, and there may be a thousand.
+/// Room that is kept for the next bytes. A session is silent most of the time, and there may be
+/// hundreds.
 const KEPT_BYTES: usize = 4 * 1024;
 
-/// The incremental reader of one connection. Push what was read, then take records until there is none; after a fault, close.
+/// The incremental reader of one connection. Push the bytes that were read, then take records until
+/// there is none. After a fault, close the connection.
 #[derive(Default, Debug)]
 pub struct Records {
     bytes: Vec<u8>,
     /// Where the next record begins.
     at: usize,
-    turn_records: usize,
-    turn_bytes: usize,
     unknown: usize,
 }
 
 impl Records {
-    /// A reader that has seen nothing.
+    /// Returns a reader that has read nothing.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds bytes behind those that are held.
+    /// Adds bytes to those that are held.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next record if it is whole; `None` when more bytes are needed.
+    /// Returns the next record if it is complete; `None` if more bytes are needed.
     ///
     /// # Errors
-    /// What is wrong with the bytes. The same is said again if it is asked again.
+    /// What is wrong with the bytes. Every later call returns the same error.
     pub fn next_record(&mut self) -> Result<Option<Record>, RecordFault> {
         while let Some((kind, value, after)) = item(&self.bytes[self.at..], MAX_RECORD_BYTES)? {
             let next = self.bytes.len() - after.len();
-            if self.turn_records >= MAX_TURN_RECORDS || self.turn_bytes + (next - self.at) > MAX_TURN_BYTES {
-                return Err(RecordFault::TurnTooLong);
-            }
             let record = Record::decode(kind, value)?;
             if record.is_none() && self.unknown >= MAX_UNKNOWN {
                 return Err(RecordFault::TooManyUnknown);
             }
-            self.turn_records += 1;
-            self.turn_bytes += next - self.at;
             self.at = next;
             if record.is_some() {
                 self.unknown = 0;
@@ -67,18 +55,12 @@ impl Records {
         Ok(None)
     }
 
-    /// Begins a turn: all before it was answered, or is the answer to ours.
-    pub fn begin_turn(&mut self) {
-        self.turn_records = 0;
-        self.turn_bytes = 0;
-    }
-
-    /// Whether nothing is held: an end here breaks off no record.
+    /// Returns whether nothing is held: if the bytes end here, no record is cut.
     pub fn is_empty(&self) -> bool {
         self.at == self.bytes.len()
     }
 
-    /// Bytes of memory that the buffer holds. It is bounded, whatever is pushed.
+    /// Returns the bytes of memory that the buffer holds. They are bounded, whatever is pushed.
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
@@ -146,27 +128,6 @@ mod tests {
         assert_eq!(all(&[2, 0x01, 0x08, 0x00]), (vec![], None));
         assert_eq!(all(&[2, 0x01, 0x08, 0x01]), (vec![], Some(RecordFault::TooLong(MAX_RECORD_BYTES + 1))));
         assert_eq!(all(&[99, 0xff, 0xff, 0xff]), (vec![], Some(RecordFault::TooLong(0xff_ffff))));
-    }
-
-    #[test]
-    fn a_turn_has_at_most_its_number_of_records_and_the_next_one_begins_anew() {
-        let mut records = Records::new();
-        for turn in 0..3 {
-            records.push(&ping(turn).repeat(MAX_TURN_RECORDS));
-            for _ in 0..MAX_TURN_RECORDS {
-                assert_eq!(records.next_record(), Ok(Some(Record::Ping(turn))));
-            }
-            records.begin_turn();
-        }
-        let (found, fault) = all(&ping(1).repeat(MAX_TURN_RECORDS + 1));
-        assert_eq!((found.len(), fault), (MAX_TURN_RECORDS, Some(RecordFault::TurnTooLong)));
-    }
-
-    #[test]
-    fn a_turn_has_at_most_its_number_of_bytes() {
-        let longest = of_type(99, &[0; MAX_RECORD_BYTES]);
-        let bytes = [longest.repeat(3), ping(1), longest].concat();
-        assert_eq!(all(&bytes), (vec![Record::Ping(1)], Some(RecordFault::TurnTooLong)));
     }
 
     #[test]

@@ -13,9 +13,9 @@ use rustls::AlertDescription;
 use super::never_saw;
 use crate::support::meddler::{CommandKind, Piece};
 use crate::support::secure::{
-    Ended, Raw, dials_with_certificate, hello_of_tls12, new_id, now, text, with_lines,
+    Ended, Raw, dials_with_certificate, dials_with_x25519, hello_of_tls12, new_id, now, text, with_lines,
 };
-use crate::support::{Meddler, Peer, SecurePeer, Way, dial_from, sealed};
+use crate::support::{Meddler, Peer, SecurePeer, Target, Way, dial_from, sealed};
 
 /// Opens the exchange with Alice: a connection on which she has said ok.
 fn opened(alice: &Peer) -> TcpStream {
@@ -81,6 +81,16 @@ fn a_certificate_in_place_of_a_key_is_refused() {
     assert!(alert.is_none_or(|alert| alert != AlertDescription::CloseNotify), "{alert:?}");
     alice.still_answers();
     never_saw(&alice, "in encryption");
+}
+
+#[test]
+fn dialer_with_x25519_alone_is_refused() {
+    let mut alice = Target::new();
+    let alert = dials_with_x25519(b'M', opened(&alice.peer));
+    assert_eq!(alert, Some(AlertDescription::HandshakeFailure));
+    let why = "failed: the peer does not offer X25519MLKEM768, the only key exchange that is accepted";
+    assert!(alice.log().contains(why), "{}", alice.log());
+    alice.unharmed();
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! A p2p-chat peer of the tests' own: its key, its name and its manners are whatever a scenario wants, and it keeps what it received.
 //!
-//! Where it behaves well it is the library, so it speaks as the real one does; what is bad about it is made here by hand.
+//! It uses the library's settings of TLS and its records; everything else is written here.
 
+mod channel;
 mod foreign;
 mod manner;
 mod raw;
@@ -18,16 +19,20 @@ use std::time::{Duration, Instant};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::name::PeerName;
-use p2p_chat::net::secure::{Channel, Expectation, HELLO_WITHIN, OwnKey, Refused, Tls, dial};
+use p2p_chat::net::secure::{OwnKey, Tls};
 use p2p_chat::protocol::session::opening::{DIAL_LINE, First, first};
 use p2p_chat::protocol::session::{ByeReason, Hello, Record};
 
-pub(crate) use foreign::{dials_with_certificate, hello_of_tls12};
+pub(crate) use channel::Channel;
+pub(crate) use foreign::{dials_with_certificate, dials_with_x25519, hello_of_tls12};
 pub(crate) use manner::Manner;
 pub(crate) use raw::{Ended, Raw, with_lines};
 pub(crate) use session::Session;
 
 use super::{Peer, SOON, dial_from, listen, v4};
+
+/// How long an impatient peer waits: a test in which it meets no answer lasts as long.
+const IMPATIENT: Duration = Duration::from_secs(3);
 
 /// What a plain receipt of it says of encryption.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -131,9 +136,9 @@ impl SecurePeer {
         Self::with_patience(name, message, addr, SOON)
     }
 
-    /// The same that waits no longer than the real one for a handshake to come about.
+    /// The same that waits no longer than [`IMPATIENT`] until both have said hello, and for receipts.
     pub(crate) fn impatient(name: &str, message: u8) -> Self {
-        Self::with_patience(name, message, SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), HELLO_WITHIN)
+        Self::with_patience(name, message, SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), IMPATIENT)
     }
 
     /// A peer that has the very key of a real one, read from its file.
@@ -240,14 +245,9 @@ impl SecurePeer {
     }
 
     /// Makes an encrypted connection, on which nothing is said yet.
-    pub(crate) fn dials(&self, to: SocketAddrV4) -> Result<Channel, Refused> {
-        self.dials_expecting(to, Expectation::Any)
-    }
-
-    /// The same to who has this key only.
-    pub(crate) fn dials_expecting(&self, to: SocketAddrV4, whom: Expectation) -> Result<Channel, Refused> {
+    pub(crate) fn dials(&self, to: SocketAddrV4) -> io::Result<Channel> {
         let deadline = Instant::now() + self.shared.patience;
-        dial(&self.shared.tls, dial_from(*self.addr().ip(), to), whom, deadline)
+        Channel::dial(&self.shared.tls, dial_from(*self.addr().ip(), to), None, deadline)
     }
 
     /// Ends the sessions that it has accepted, by agreement, and waits until that is done. Otherwise
@@ -272,13 +272,8 @@ impl SecurePeer {
     /// The same with another hello, in which the lines are filled in.
     fn greets_as(&self, to: SocketAddrV4, hello: Hello) -> Result<(Session, Hello), Ended> {
         self.ends_accepted();
-        let channel = self.dials(to).unwrap_or_else(|refused| panic!("{}: {refused:?}", self.shared.name));
+        let channel = self.dials(to).unwrap_or_else(|error| panic!("{}: {error:?}", self.shared.name));
         Session::dialed(&self.shared, channel, hello)
-    }
-
-    /// Exchanges hellos on a connection that it has dialed.
-    pub(crate) fn greets_on(&self, channel: Channel) -> Result<(Session, Hello), Ended> {
-        Session::dialed(&self.shared, channel, self.hello())
     }
 
     /// Dials, says messages, and ends the session by agreement. Returns how many have receipts.

@@ -2,6 +2,11 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
+use rustls::crypto::cipher::{MessageEncrypter, OutboundChunks, OutboundPlainMessage};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, ConnectionTrafficSecrets, ContentType, ProtocolVersion};
+
 use super::*;
 use crate::core::{JobId, RequestEnded, SessionRequest};
 use crate::model::key::KEY_BYTES;
@@ -248,6 +253,28 @@ fn killed_peer_is_noticed_at_once() {
 }
 
 #[test]
+fn handshake_in_single_bytes_opens_a_session() {
+    let (alice, bob) = (Program::new(1), Program::new(2));
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = PeerAddr::of(proxy.local_addr().unwrap()).unwrap();
+    alice.request(1, addr, Some(bob.key), Request::Open);
+    let outer = proxy.accept().unwrap().0;
+    let inner = TcpStream::connect(bob.addr.socket()).unwrap();
+    for (mut from, mut to) in [
+        (outer.try_clone().unwrap(), inner.try_clone().unwrap()),
+        (inner.try_clone().unwrap(), outer.try_clone().unwrap()),
+    ] {
+        to.set_nodelay(true).unwrap();
+        thread::spawn(move || {
+            let mut byte = [0];
+            while from.read_exact(&mut byte).is_ok() && to.write_all(&byte).is_ok() {}
+        });
+    }
+    assert_eq!(alice.next(), Told::Up(bob.key));
+    assert_eq!(bob.next(), Told::Up(alice.key));
+}
+
+#[test]
 fn line_in_pieces_opens_a_session() {
     let bob = Program::new(2);
     let mut stream = TcpStream::connect(bob.addr.socket()).unwrap();
@@ -261,5 +288,68 @@ fn line_in_pieces_opens_a_session() {
     stream.write_all(b"no TLS at all, not even a record").unwrap();
     let mut alert = Vec::new();
     let _ = stream.read_to_end(&mut alert);
+    assert!(bob.told.try_recv().is_err());
+}
+
+/// Shakes hands with `program`, and says no hello.
+fn shakes_hands(program: &Program) -> (ClientConnection, TcpStream) {
+    let tls = Tls::new(&OwnKey::from_seed(&[9; KEY_BYTES]).unwrap()).unwrap();
+    let mut config = ClientConfig::clone(&tls.any);
+    config.enable_secret_extraction = true;
+    let name = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST).into());
+    let mut connection = ClientConnection::new(config.into(), name).unwrap();
+    let mut stream = TcpStream::connect(program.addr.socket()).unwrap();
+    stream.write_all(DIAL_LINE).unwrap();
+    stream.read_exact(&mut [0; OK_LINE.len()]).unwrap();
+    while connection.is_handshaking() {
+        connection.complete_io(&mut stream).unwrap();
+    }
+    (connection, stream)
+}
+
+/// Sends what `next` returns until the other side closes the connection, as rustls has it do after some
+/// dozens.
+fn sends_until_closed(mut stream: &TcpStream, mut next: impl FnMut() -> Vec<u8>) {
+    stream.set_write_timeout(Some(WITHIN)).unwrap();
+    let closed = (0..1_000_000).find_map(|_| stream.write_all(&next()).err()).expect("it is closed");
+    assert!(!matches!(closed.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut), "{closed}");
+}
+
+#[test]
+fn empty_records_without_end_close_the_connection() {
+    let bob = Program::new(2);
+    let (connection, stream) = shakes_hands(&bob);
+    let (sequence, secrets) = connection.dangerous_extract_secrets().unwrap().tx;
+    let ConnectionTrafficSecrets::Aes128Gcm { key, iv } = secrets else { panic!("not the first suite") };
+    let suite = TLS13_AES_128_GCM_SHA256.tls13().unwrap();
+    let mut sealer: Box<dyn MessageEncrypter> = suite.aead_alg.encrypter(key, iv);
+    // rustls itself never sends a record without content.
+    let mut seal = |sequence: u64| {
+        let empty = OutboundPlainMessage {
+            typ: ContentType::ApplicationData,
+            version: ProtocolVersion::TLSv1_2,
+            payload: OutboundChunks::Single(&[]),
+        };
+        sealer.encrypt(empty, sequence).unwrap().encode()
+    };
+    // aws-lc refuses to seal if it was not asked to from the first record on.
+    (0..sequence).for_each(|earlier| drop(seal(earlier)));
+    let mut sequences = sequence..;
+    sends_until_closed(&stream, || seal(sequences.next().unwrap()));
+    assert!(bob.told.try_recv().is_err());
+}
+
+#[test]
+fn new_traffic_keys_without_end_close_the_connection() {
+    let bob = Program::new(2);
+    let (mut connection, stream) = shakes_hands(&bob);
+    sends_until_closed(&stream, || {
+        let mut bytes = Vec::new();
+        connection.refresh_traffic_keys().unwrap();
+        while connection.wants_write() {
+            connection.write_tls(&mut bytes).unwrap();
+        }
+        bytes
+    });
     assert!(bob.told.try_recv().is_err());
 }

@@ -5,7 +5,8 @@ use std::net::TcpStream;
 use std::sync::Arc;
 
 use rustls::client::ResolvesClientCert;
-use rustls::crypto::ring::{default_provider, sign::any_eddsa_type};
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::{default_provider, kx_group::X25519, sign::any_eddsa_type};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -61,12 +62,23 @@ pub(super) fn serves_with_certificate(seed: &[u8; 32], stream: TcpStream) -> Opt
     shakes_hands(Connection::Server(server), stream)
 }
 
-/// Shakes hands as a client with a certificate, behind both lines: the alert with which it was refused, if it was.
-pub(crate) fn dials_with_certificate(message: u8, stream: TcpStream) -> Option<AlertDescription> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+/// Shakes hands as a client with a certificate, after the opening lines. Returns the alert with
+/// which it was refused.
+pub(crate) fn dials_with_certificate(seed: u8, stream: TcpStream) -> Option<AlertDescription> {
+    dials(default_provider(), seed, stream)
+}
+
+/// Shakes hands as a client whose only key exchange is X25519, after the opening lines. Returns the
+/// alert with which it was refused.
+pub(crate) fn dials_with_x25519(seed: u8, stream: TcpStream) -> Option<AlertDescription> {
+    dials(CryptoProvider { kx_groups: vec![X25519], ..default_provider() }, seed, stream)
+}
+
+fn dials(provider: CryptoProvider, seed: u8, stream: TcpStream) -> Option<AlertDescription> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider));
     let builder = builder.with_protocol_versions(&[&TLS13]).expect("it has TLS 1.3");
     let builder = builder.with_root_certificates(RootCertStore::empty());
-    let mut config = builder.with_client_cert_resolver(Showing::new(&[message; 32]));
+    let mut config = builder.with_client_cert_resolver(Showing::new(&[seed; 32]));
     config.alpn_protocols = vec![b"p2p-chat/2".to_vec()];
     let name = ServerName::try_from("127.0.0.1").expect("an address");
     let client = ClientConnection::new(config.into(), name).expect("settings that fit");
@@ -91,9 +103,9 @@ fn shakes_hands(mut connection: Connection, mut stream: TcpStream) -> Option<Ale
 /// A ClientHello as TLS 1.2 had it, with all else that we want.
 pub(crate) fn hello_of_tls12() -> Vec<u8> {
     let extensions = [
-        &[0, 10, 0, 4, 0, 2, 0, 0x1d][..], // X25519
-        &[0, 11, 0, 2, 1, 0],              // points that are not compressed
-        &[0, 13, 0, 4, 0, 2, 8, 7],        // Ed25519
+        &[0, 10, 0, 4, 0, 2, 0x11, 0xec][..], // X25519MLKEM768
+        &[0, 11, 0, 2, 1, 0],                 // points that are not compressed
+        &[0, 13, 0, 4, 0, 2, 8, 7],           // Ed25519
         &[0, 16, 0, 13, 0, 11, 10],
         b"p2p-chat/2",
     ]

@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
-use p2p_chat::net::secure::{Channel, accept};
 use p2p_chat::protocol::session::opening::OK_LINE;
 use p2p_chat::protocol::session::{ByeReason, Record};
 
+use super::channel::Channel;
 use super::foreign::serves_with_certificate;
 use super::raw::{Ended, Raw};
 use super::session::Session;
@@ -63,18 +63,18 @@ impl Shared {
             Manner::Good => {
                 // From here on, or one that is being opened would not be ended.
                 let number = self.begins_session();
-                let end = match accept(&self.tls, stream, said, Instant::now() + self.patience) {
+                let end = match Channel::accept(&self.tls, stream, said, Instant::now() + self.patience) {
                     Ok(channel) => self.serves(channel, number),
-                    Err(refused) => format!("{refused:?}"),
+                    Err(error) => format!("{error:?}"),
                 };
                 self.ended_session(number);
                 self.tell(|got| got.ends.push(end));
                 Ok(())
             }
             manner => {
-                let end = match accept(&self.tls, stream, said, Instant::now() + self.patience) {
+                let end = match Channel::accept(&self.tls, stream, said, Instant::now() + self.patience) {
                     Ok(channel) => self.talks(channel, manner),
-                    Err(refused) => format!("{refused:?}"),
+                    Err(error) => format!("{error:?}"),
                 };
                 self.tell(|got| got.ends.push(end));
                 Ok(())

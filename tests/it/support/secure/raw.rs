@@ -1,13 +1,13 @@
 //! An encrypted connection without manners: any bytes, whenever they are wanted.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::Shutdown;
 use std::time::Instant;
 
 use p2p_chat::model::key::PublicKey;
-use p2p_chat::net::secure::Channel;
 use p2p_chat::protocol::session::opening::{DIAL_LINE, OK_LINE};
 use p2p_chat::protocol::session::{ByeReason, Hello, Record, Records};
+
+use super::channel::Channel;
 
 /// An encrypted connection on which a test says what it likes.
 pub(crate) struct Raw {
@@ -48,7 +48,7 @@ impl Raw {
 
     /// Reading and writing end at this time.
     pub(super) fn waits_until(&mut self, deadline: Instant) {
-        self.channel.set_deadline(deadline);
+        self.channel.waits_until(deadline);
     }
 
     /// The next record that comes before `deadline`, or how it ended.
@@ -63,7 +63,6 @@ impl Raw {
     /// The next record, or how it ended.
     pub(crate) fn hears(&mut self) -> Result<Record, Ended> {
         loop {
-            self.records.begin_turn();
             match self.records.next_record().expect("the real one says no nonsense") {
                 Some(Record::Bye(reason)) => return Err(Ended::Bye(reason)),
                 Some(record) => return Ok(record),
@@ -91,12 +90,12 @@ impl Raw {
 
     /// Ends it in good order.
     pub(crate) fn closes(self) {
-        self.channel.close(&[]);
+        self.channel.closes();
     }
 
     /// Ends it without a word of TLS.
     pub(crate) fn breaks_off(self) {
-        let _ = self.channel.stream().shutdown(Shutdown::Both);
+        self.channel.breaks_off();
     }
 }
 

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
-use p2p_chat::net::secure::Channel;
 use p2p_chat::protocol::session::opening::{DIAL_LINE, OK_LINE};
 use p2p_chat::protocol::session::{ByeReason, Hello, Record};
 
+use super::channel::Channel;
 use super::raw::{Ended, Raw};
 use super::{SOON, Shared, now};
 
