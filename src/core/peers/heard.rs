@@ -251,6 +251,6 @@ impl Peer {
     pub(super) fn leaves(&mut self, why: OfflineReason, last_job: JobId, now: Time) -> Option<PresenceNews> {
         self.left_after = Some(last_job);
         self.presence.left(why, now);
-        self.goes_offline(why)
+        self.goes_offline(why, now)
     }
 }

@@ -157,7 +157,7 @@ impl Peer {
             Some(_) => None,
             None => earlier(self.next_probe(interval).map(|(at, _)| at), self.acks.due),
         };
-        earlier(dialed, earlier(self.removal(), self.announcement.due))
+        earlier(dialed, earlier(self.removal(), self.announcement.wake()))
     }
 }
 
