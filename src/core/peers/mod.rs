@@ -151,7 +151,7 @@ impl Peers {
             is_elsewhere: false,
             verified: false,
             refused_key: None,
-            is_one_way: false,
+            is_dialable: None,
             turned_away: None,
             program: Program::default(),
             presence,
