@@ -393,13 +393,13 @@ impl State {
         let end = match end {
             RequestEnd::Answered => BatchEnd::Answered,
             RequestEnd::NoSession => BatchEnd::Held(PendingReason::NoSession),
-            RequestEnd::WrongKey(_) | RequestEnd::Ourselves => BatchEnd::Held(PendingReason::WrongKey),
+            RequestEnd::WrongKey(_) => BatchEnd::Held(PendingReason::WrongKey),
             RequestEnd::Bye(ByeReason::NotAccepted) => BatchEnd::Refused(FailureReason::NotAccepted),
             RequestEnd::Bye(ByeReason::NotDecided) => BatchEnd::Held(PendingReason::NotAcceptedYet),
             RequestEnd::Bye(ByeReason::NoRoom) => BatchEnd::Held(PendingReason::NoRoom),
             RequestEnd::Incompatible => BatchEnd::Held(PendingReason::Incompatible),
             RequestEnd::NotSecure => BatchEnd::Held(PendingReason::NotSecure),
-            RequestEnd::Unreachable(_) | RequestEnd::Bye(_) | RequestEnd::Broken => {
+            RequestEnd::Unreachable(_) | RequestEnd::Ourselves | RequestEnd::Bye(_) | RequestEnd::Broken => {
                 BatchEnd::Held(PendingReason::Unreachable)
             }
         };
@@ -423,7 +423,9 @@ fn result_of(end: &RequestEnd) -> SendResult {
         RequestEnd::Broken => return SendResult::Unanswered,
         RequestEnd::Unreachable(failure) => failure.clone(),
         RequestEnd::NoSession => SendError::NoSession,
-        RequestEnd::WrongKey(_) | RequestEnd::Ourselves => SendError::WrongKey,
+        RequestEnd::WrongKey(_) => SendError::WrongKey,
+        // The peer is not at our own address.
+        RequestEnd::Ourselves => SendError::NoRoute,
         RequestEnd::Incompatible => SendError::Incompatible,
         RequestEnd::NotSecure => SendError::NotSecure,
         RequestEnd::Bye(reason) => SendError::TurnedAway(*reason),
