@@ -193,6 +193,8 @@ pub enum Event {
     },
     /// A peer has proven itself at an address. Messages for the address are now for this peer.
     ProvenAt(PeerAddr, PeerInfo),
+    /// A peer that was met calls itself something else now.
+    Renamed(PeerInfo),
     /// A peer is online.
     Came(PeerInfo),
     /// A peer is offline, for this reason.
@@ -296,6 +298,7 @@ impl Event {
             | Self::NearlyFull { who, .. }
             | Self::StayQueued(who, _)
             | Self::ProvenAt(_, who)
+            | Self::Renamed(who)
             | Self::Came(who)
             | Self::Went(who, _)
             | Self::Done { who, .. }

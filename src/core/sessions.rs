@@ -95,10 +95,16 @@ impl State {
         env: Env,
         now: Time,
     ) -> Vec<Output> {
-        if self.knows(Recipient::key(key)) && !self.closed {
+        let id = Recipient::key(key);
+        if self.knows(id) && !self.closed {
+            let before = self.who(id).name;
             let meeting = Meeting { key, name: Some(name), addr, dialed: false, source, date: env.date };
             // It was welcome before; if it is not under this name, its messages are refused.
-            let _ = self.meets(meeting, now);
+            let is_welcome = self.meets(meeting, now).is_ok();
+            let who = self.who(id);
+            if is_welcome && who.name != before {
+                self.tell(Event::Renamed(who));
+            }
         }
         self.done()
     }

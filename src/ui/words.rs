@@ -44,7 +44,8 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             ]
         }
         Event::Refused { sources, others } => vec![voice.notice(refused(sources, *others))],
-        Event::ProvenAt(..) => Vec::new(),
+        // A new label is shown by itself.
+        Event::ProvenAt(..) | Event::Renamed(_) => Vec::new(),
         Event::Came(who) => vec![voice.about(who, voice.introduced(who), " is here.".into())],
         Event::Went(who, why) => vec![voice.about(who, voice.named(who), format!(" {}.", gone_words(*why)))],
         Event::Delivery { who, status, is_first: true, parts, total, .. } => {

@@ -350,6 +350,23 @@ fn accepted_peer_is_listed_and_duplicates_shown_once() {
 }
 
 #[test]
+fn new_name_is_shown_and_told_once() {
+    let mut story = Story::new();
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    story.told();
+    let name = PeerName::new("Zoe");
+    for expected in [1, 0] {
+        let (key, source) = (key(BOBS), Source::from(HERE));
+        let outputs = story.state.peer_renamed(key, name.clone(), at(5001), source, moment(), story.now);
+        story.perform(outputs);
+        let is_it = |event: &Event| matches!(event, Event::Renamed(who) if who.id == key.into() && who.name.as_ref() == Some(&name));
+        let told = story.told();
+        assert_eq!((told.iter().filter(|event| is_it(event)).count(), told.len()), (expected, expected));
+        assert_eq!(story.state.rows(story.now)[0].name.as_ref(), Some(&name));
+    }
+}
+
+#[test]
 fn number_given_when_peer_comes_stays_when_it_is_dialed() {
     let mut story = Story::new();
     // Bob's first message is an unencrypted `connect`. He is seen to listen before his session
