@@ -281,6 +281,8 @@ pub enum Event {
     IdentityInUse(IpAddr),
     /// Contacts have changed and have to be saved: [`super::State::take_contact_changes`].
     ContactsChanged,
+    /// This machine has other addresses than before.
+    NetworkChanged,
     /// A command is done.
     Settled(OpId),
 }
@@ -325,6 +327,7 @@ impl Event {
             | Self::PlainRefused(..)
             | Self::IdentityInUse(_)
             | Self::ContactsChanged
+            | Self::NetworkChanged
             | Self::NotStored(_)
             | Self::NotWaiting
             | Self::AllNearlyFull

@@ -133,7 +133,10 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
                 PeerList { rows, unasked: *unasked, unlisted: &[], blocked: &[], offers: &[], is_muted };
             peer_list(&list, voice.labels)
         }
-        Event::Dialed { total: 0, .. } | Event::Settled(_) | Event::ContactsChanged => Vec::new(),
+        Event::Dialed { total: 0, .. }
+        | Event::Settled(_)
+        | Event::ContactsChanged
+        | Event::NetworkChanged => Vec::new(),
         Event::Dialed { total: 1, connected: 1 } => vec!["The static peer is there.".into()],
         Event::Dialed { total: 1, .. } => {
             vec!["The static peer is not there; it is tried again in the background.".into()]

@@ -90,6 +90,18 @@ fn our_own_address_is_never_added_and_whoever_claims_it_is_not_taken() {
 }
 
 #[test]
+fn former_own_address_may_be_dialed() {
+    let mut story = Story::new();
+    story.state.learn_own_ip(LAN);
+    let addr = PeerAddr::new(LAN, 5000).unwrap();
+    assert!(story.state.is_own(addr));
+    let outputs = story.state.network_changed(story.now);
+    story.perform(outputs);
+    assert!(!story.state.is_own(addr));
+    assert_eq!(story.told(), [Event::NetworkChanged]);
+}
+
+#[test]
 fn meeting_ourselves_is_never_called_another_key() {
     let mut story = Story::new();
     story.knows_bob(5001);
