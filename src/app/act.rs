@@ -215,7 +215,9 @@ impl App {
             self.say(Line::of(Ink::Bad, error.to_string()));
             return;
         }
-        self.say(format!("You are {name} now; others see it with your next message."));
+        self.say(format!(
+            "You are {name} now. Encrypted peers see it at once, others with your next message."
+        ));
         self.contacts.file.set_own_name(name.clone());
         self.node.set_name(name);
     }

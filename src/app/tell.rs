@@ -1,6 +1,6 @@
 //! Shows events to the user.
 
-use super::{App, clock};
+use super::{App, clock, greeting};
 use crate::core::{As, Decision, Event, OpId, PeerInfo, Row, Target, Verification};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::message::{SendError, SendResult};
@@ -53,6 +53,9 @@ impl App {
             }
             Event::Delivery { op, who, status, .. } => self.later(*op, who, status, lines, &moment.stamp),
             Event::ContactsChanged => self.note_contacts(),
+            Event::NetworkChanged => {
+                self.own_addr = greeting::own_addr(&self.node, self.wishes.advertise);
+            }
             Event::Done { op, result, .. } if self.adding.contains(op) => {
                 self.tell(lines);
                 if !matches!(result, SendResult::Delivered | SendResult::HandedOver) {

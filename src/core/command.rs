@@ -190,6 +190,8 @@ impl State {
 
     /// Handles a change of this machine's addresses: offline contacts are tried again.
     pub fn network_changed(&mut self, now: Time) -> Vec<Output> {
+        self.own_addrs.forget();
+        self.tell(Event::NetworkChanged);
         self.peers.network_changed(now);
         self.outbox.hurry_all(now);
         self.serve_due(now);

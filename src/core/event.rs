@@ -193,6 +193,8 @@ pub enum Event {
     },
     /// A peer has proven itself at an address. Messages for the address are now for this peer.
     ProvenAt(PeerAddr, PeerInfo),
+    /// A peer that was met calls itself something else now.
+    Renamed(PeerInfo),
     /// A peer is online.
     Came(PeerInfo),
     /// A peer is offline, for this reason.
@@ -279,6 +281,8 @@ pub enum Event {
     IdentityInUse(IpAddr),
     /// Contacts have changed and have to be saved: [`super::State::take_contact_changes`].
     ContactsChanged,
+    /// This machine has other addresses than before.
+    NetworkChanged,
     /// A command is done.
     Settled(OpId),
 }
@@ -296,6 +300,7 @@ impl Event {
             | Self::NearlyFull { who, .. }
             | Self::StayQueued(who, _)
             | Self::ProvenAt(_, who)
+            | Self::Renamed(who)
             | Self::Came(who)
             | Self::Went(who, _)
             | Self::Done { who, .. }
@@ -322,6 +327,7 @@ impl Event {
             | Self::PlainRefused(..)
             | Self::IdentityInUse(_)
             | Self::ContactsChanged
+            | Self::NetworkChanged
             | Self::NotStored(_)
             | Self::NotWaiting
             | Self::AllNearlyFull

@@ -45,6 +45,7 @@ impl State {
             if !was_contact && self.peers.is_online(id) {
                 // It was met before anything was to be remembered of it.
                 self.seen(id);
+                self.check_dialable(id);
             }
         }
     }

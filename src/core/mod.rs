@@ -253,6 +253,9 @@ impl State {
 
     /// Records the user's alias for a peer, or removes it.
     pub fn set_alias(&mut self, id: Recipient, name: Option<Name>) {
+        if let Some(key) = id.public_key().filter(|_| name.is_some()) {
+            self.make_key_contact(key);
+        }
         self.trust.set_alias_of(id, name.as_ref());
     }
 

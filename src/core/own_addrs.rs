@@ -28,6 +28,11 @@ impl OwnAddrs {
         }
     }
 
+    /// Forgets all IPs: this machine has others now, and another machine may get them.
+    pub(super) fn forget(&mut self) {
+        self.ips.clear();
+    }
+
     /// Returns how many IPs are remembered.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {

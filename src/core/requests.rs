@@ -74,6 +74,13 @@ impl State {
         }
     }
 
+    /// Sees whether a peer that opened a session, and was not dialed yet, can be dialed.
+    pub(super) fn check_dialable(&mut self, id: Recipient) {
+        if let (Some(key), Some(addr)) = (id.public_key(), self.peers.undialed_addr(id)) {
+            self.check_claim(key, addr);
+        }
+    }
+
     /// A receipt has promised a key. A session is tried at the address that promised it, and
     /// nowhere else.
     pub(super) fn promised(

@@ -95,10 +95,16 @@ impl State {
         env: Env,
         now: Time,
     ) -> Vec<Output> {
-        if self.knows(Recipient::key(key)) && !self.closed {
+        let id = Recipient::key(key);
+        if self.knows(id) && !self.closed {
+            let before = self.who(id).name;
             let meeting = Meeting { key, name: Some(name), addr, dialed: false, source, date: env.date };
             // It was welcome before; if it is not under this name, its messages are refused.
-            let _ = self.meets(meeting, now);
+            let is_welcome = self.meets(meeting, now).is_ok();
+            let who = self.who(id);
+            if is_welcome && who.name != before {
+                self.tell(Event::Renamed(who));
+            }
         }
         self.done()
     }
@@ -395,13 +401,13 @@ impl State {
         let end = match end {
             RequestEnd::Answered => BatchEnd::Answered,
             RequestEnd::NoSession => BatchEnd::Held(PendingReason::NoSession),
-            RequestEnd::WrongKey(_) | RequestEnd::Ourselves => BatchEnd::Held(PendingReason::WrongKey),
+            RequestEnd::WrongKey(_) => BatchEnd::Held(PendingReason::WrongKey),
             RequestEnd::Bye(ByeReason::NotAccepted) => BatchEnd::Refused(FailureReason::NotAccepted),
             RequestEnd::Bye(ByeReason::NotDecided) => BatchEnd::Held(PendingReason::NotAcceptedYet),
             RequestEnd::Bye(ByeReason::NoRoom) => BatchEnd::Held(PendingReason::NoRoom),
             RequestEnd::Incompatible => BatchEnd::Held(PendingReason::Incompatible),
             RequestEnd::NotSecure => BatchEnd::Held(PendingReason::NotSecure),
-            RequestEnd::Unreachable(_) | RequestEnd::Bye(_) | RequestEnd::Broken => {
+            RequestEnd::Unreachable(_) | RequestEnd::Ourselves | RequestEnd::Bye(_) | RequestEnd::Broken => {
                 BatchEnd::Held(PendingReason::Unreachable)
             }
         };
@@ -425,7 +431,9 @@ fn result_of(end: &RequestEnd) -> SendResult {
         RequestEnd::Broken => return SendResult::Unanswered,
         RequestEnd::Unreachable(failure) => failure.clone(),
         RequestEnd::NoSession => SendError::NoSession,
-        RequestEnd::WrongKey(_) | RequestEnd::Ourselves => SendError::WrongKey,
+        RequestEnd::WrongKey(_) => SendError::WrongKey,
+        // The peer is not at our own address.
+        RequestEnd::Ourselves => SendError::NoRoute,
         RequestEnd::Incompatible => SendError::Incompatible,
         RequestEnd::NotSecure => SendError::NotSecure,
         RequestEnd::Bye(reason) => SendError::TurnedAway(*reason),

@@ -84,6 +84,9 @@ impl State {
                     return self.block(key, now);
                 }
                 self.lists_contact(id, now);
+                if is_new {
+                    self.check_dialable(key.into());
+                }
             }
             PeerId::Legacy(_) => {
                 self.lists_contact(id, now);
@@ -166,6 +169,9 @@ impl State {
     }
 
     pub(super) fn verify(&mut self, key: PublicKey, date: u64) -> Result<Decision, Unknown> {
+        if self.trust.writable(key).is_some() {
+            self.make_key_contact(key);
+        }
         self.trust.verify(key, date)?;
         self.peers.verify(key);
         Ok(Decision::Verified(self.pin(key)?))

@@ -91,7 +91,8 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/name",
         arguments: "[NEW]",
         short: "change your name",
-        long: "Others see it with your next message. Your key, contacts and history stay, and later runs use the new name.",
+        long: "Encrypted peers see it at once, others with your next message. Your key, contacts and history stay, and \
+               later runs use the new name.",
     },
     CommandHelp {
         name: "/mute",

@@ -44,7 +44,8 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             ]
         }
         Event::Refused { sources, others } => vec![voice.notice(refused(sources, *others))],
-        Event::ProvenAt(..) => Vec::new(),
+        // A new label is shown by itself.
+        Event::ProvenAt(..) | Event::Renamed(_) => Vec::new(),
         Event::Came(who) => vec![voice.about(who, voice.introduced(who), " is here.".into())],
         Event::Went(who, why) => vec![voice.about(who, voice.named(who), format!(" {}.", gone_words(*why)))],
         Event::Delivery { who, status, is_first: true, parts, total, .. } => {
@@ -132,7 +133,10 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
                 PeerList { rows, unasked: *unasked, unlisted: &[], blocked: &[], offers: &[], is_muted };
             peer_list(&list, voice.labels)
         }
-        Event::Dialed { total: 0, .. } | Event::Settled(_) | Event::ContactsChanged => Vec::new(),
+        Event::Dialed { total: 0, .. }
+        | Event::Settled(_)
+        | Event::ContactsChanged
+        | Event::NetworkChanged => Vec::new(),
         Event::Dialed { total: 1, connected: 1 } => vec!["The static peer is there.".into()],
         Event::Dialed { total: 1, .. } => {
             vec!["The static peer is not there; it is tried again in the background.".into()]

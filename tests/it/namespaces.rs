@@ -3,11 +3,15 @@
 //! Needs Linux, root, `ip` and `nft`. Where one of them is missing, each scenario says so on standard error and ends.
 
 #[cfg(target_os = "linux")]
+mod docker;
+#[cfg(target_os = "linux")]
 mod lab;
 #[cfg(target_os = "linux")]
 mod link_local;
 #[cfg(target_os = "linux")]
 mod moving;
+#[cfg(target_os = "linux")]
+mod nat;
 #[cfg(target_os = "linux")]
 mod one_way;
 #[cfg(target_os = "linux")]
@@ -17,7 +21,13 @@ mod second_address;
 #[cfg(target_os = "linux")]
 mod silent_peers;
 #[cfg(target_os = "linux")]
+mod slow;
+#[cfg(target_os = "linux")]
 mod strangers;
+#[cfg(target_os = "linux")]
+mod two_networks;
+#[cfg(target_os = "linux")]
+mod unreachable;
 
 #[cfg(not(target_os = "linux"))]
 #[test]

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::Peers;
-use super::peer::Peer;
+use super::peer::{Peer, earlier};
 use crate::core::event::PeerInfo;
-use crate::core::presence::OfflineReason;
+use crate::core::presence::{OfflineReason, REFUSAL_REPEAT};
 use crate::core::time::Time;
 use crate::model::message::PeerProtocol;
 use crate::model::peer_id::Recipient;
@@ -13,6 +13,10 @@ use crate::model::session::ByeReason;
 
 /// How long an online peer may stay unannounced because its name has not come yet.
 pub(in crate::core) const NAME_WITHIN: Duration = Duration::from_millis(300);
+
+/// How long a peer has to be offline before the user is told, unless it said goodbye. A program that
+/// is started again, or a session that breaks and is opened again, takes less.
+pub(in crate::core) const OFFLINE_TOLD_AFTER: Duration = Duration::from_secs(3);
 
 /// What the user is told of a peer's presence.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,13 +33,25 @@ pub(super) struct Announcement {
     is_told: bool,
     /// When the user is told at the latest that it is online; until then its name may come.
     pub(super) due: Option<Time>,
+    /// When the user is told that it is offline, and why, unless it is online again by then.
+    offline: Option<(Time, OfflineReason)>,
 }
 
 impl Announcement {
     /// The user reads something of the peer, so they know that it is online.
     pub(super) fn tell(&mut self) {
-        self.is_told = true;
-        self.due = None;
+        *self = Self { is_told: true, due: None, offline: None };
+    }
+
+    /// When the user is to be told something.
+    pub(super) fn wake(&self) -> Option<Time> {
+        earlier(self.due, self.offline.map(|(at, _)| at))
+    }
+
+    /// What was due is done.
+    pub(super) fn is_done(&mut self, now: Time) {
+        self.due = self.due.filter(|at| *at > now);
+        self.offline = self.offline.filter(|(at, _)| *at > now);
     }
 }
 
@@ -57,11 +73,11 @@ impl Peer {
         Some(PresenceNews::Online(self.info()))
     }
 
-    /// The peer is offline from now on. Returns what the user is told, if they knew that it was
-    /// online and did not want it to end.
-    pub(super) fn goes_offline(&mut self, why: OfflineReason) -> Option<PresenceNews> {
+    /// The peer is offline from now on. Returns what the user is told at once, if they knew that it
+    /// was online and did not want it to end.
+    pub(super) fn goes_offline(&mut self, why: OfflineReason, now: Time) -> Option<PresenceNews> {
         self.acks.due = None;
-        let was_told = std::mem::take(&mut self.announcement).is_told;
+        let was_told = self.announcement.is_told;
         // If a peer only ever claimed to be online, its absence is no news, but its goodbye is.
         let is_news = match why {
             OfflineReason::SaidGoodbye => true,
@@ -70,23 +86,40 @@ impl Peer {
             _ if self.turned_away == Some(ByeReason::NotAccepted) => false,
             _ => self.presence.is_proven() || self.program.shook_hands,
         };
+        if was_told && is_news && why == OfflineReason::Refused {
+            // It was offline when it refused for the first time.
+            let at = now.plus(OFFLINE_TOLD_AFTER.saturating_sub(REFUSAL_REPEAT));
+            self.announcement.offline = Some((at, why));
+            return None;
+        }
+        self.announcement = Announcement::default();
         (was_told && is_news).then(|| PresenceNews::Offline(self.info(), why))
+    }
+
+    /// Returns that the peer is offline if the user is to be told now.
+    fn tell_offline(&mut self, now: Time) -> Option<PresenceNews> {
+        let (_, why) = self.announcement.offline.take_if(|(at, _)| *at <= now)?;
+        if self.is_online() {
+            return None;
+        }
+        self.announcement = Announcement::default();
+        Some(PresenceNews::Offline(self.info(), why))
     }
 }
 
 impl Peers {
-    /// Announces a peer if that is due. `is_claimed` says that a peer with a key claims this
-    /// address, which was announced instead.
+    /// Announces that a peer is online, or offline, if that is due. `is_claimed` says that a peer
+    /// with a key claims this address, which was announced instead.
     pub(in crate::core) fn announce(
         &mut self,
         id: Recipient,
         is_claimed: bool,
         now: Time,
     ) -> Option<PresenceNews> {
-        if is_claimed {
-            return None;
-        }
-        self.update(id, |peer| peer.announce(false, now))?
+        self.update(id, |peer| {
+            let offline = peer.tell_offline(now);
+            offline.or_else(|| if is_claimed { None } else { peer.announce(false, now) })
+        })?
     }
 
     /// The user reads a message of a peer, and so knows that it is online.

@@ -177,9 +177,15 @@ impl Peers {
         self.peer(id).is_some_and(|peer| peer.presence.has_session())
     }
 
-    /// A peer with a session was dialed to see whether it can be, and proved its key or did not.
+    /// A peer was dialed at its address, and proved its key or did not.
     pub(in crate::core) fn was_dialed(&mut self, id: Recipient, did_prove: bool) {
-        self.update(id, |peer| peer.is_one_way = !did_prove);
+        self.update(id, |peer| peer.is_dialable = Some(did_prove));
+    }
+
+    /// The address at which a peer with a session was not dialed yet.
+    pub(in crate::core) fn undialed_addr(&self, id: Recipient) -> Option<PeerAddr> {
+        let peer = self.peer(id).filter(|peer| peer.presence.has_session())?;
+        peer.is_dialable.is_none().then_some(peer.addr)
     }
 
     /// A peer has opened a session from the IP of this address. If it was at another IP before, it has
@@ -251,6 +257,6 @@ impl Peer {
     pub(super) fn leaves(&mut self, why: OfflineReason, last_job: JobId, now: Time) -> Option<PresenceNews> {
         self.left_after = Some(last_job);
         self.presence.left(why, now);
-        self.goes_offline(why)
+        self.goes_offline(why, now)
     }
 }

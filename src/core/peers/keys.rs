@@ -106,6 +106,7 @@ impl Peers {
     pub(in crate::core) fn proved_itself_at(&mut self, key: PublicKey, addr: PeerAddr, now: Time) {
         let (id, at_addr) = (Recipient::key(key), Recipient::Address(addr));
         self.inherit(at_addr, id);
+        self.was_dialed(id, true);
         let Some(before) = self.take(at_addr) else { return };
         self.update(id, |peer| {
             if peer.added.is_some_and(|added| now.since(added) < GREETING_WITHIN) {

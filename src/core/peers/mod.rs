@@ -23,9 +23,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 pub(super) use acknowledge::AckDecision;
-#[cfg(test)]
-pub(super) use announce::NAME_WITHIN;
 pub(super) use announce::PresenceNews;
+#[cfg(test)]
+pub(super) use announce::{NAME_WITHIN, OFFLINE_TOLD_AFTER};
 pub(super) use heard::{Goodbye, HeardPlain, PlainMessage};
 pub(super) use keys::{KeyFacts, ProvenAt};
 pub(super) use results::ProbeStart;
@@ -151,7 +151,7 @@ impl Peers {
             is_elsewhere: false,
             verified: false,
             refused_key: None,
-            is_one_way: false,
+            is_dialable: None,
             turned_away: None,
             program: Program::default(),
             presence,

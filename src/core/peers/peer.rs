@@ -49,8 +49,8 @@ pub(super) struct Peer {
     /// key: it waits for the user's decision, is blocked, or is refused by the policy. The key gets
     /// no row, and the address counts as offline.
     pub(super) refused_key: Option<PublicKey>,
-    /// It could not be dialed while a session that it dialed was open.
-    pub(super) is_one_way: bool,
+    /// Whether it proved its key when `addr` was dialed last; `None` if `addr` was not dialed yet.
+    pub(super) is_dialable: Option<bool>,
     /// Why it did not accept us when it was met last, if the user was told.
     pub(super) turned_away: Option<ByeReason>,
     pub(super) program: Program,
@@ -85,6 +85,9 @@ impl Peer {
 
     /// Dials it at another address from now on. It waits for a probe under the new prefix.
     pub(super) fn moves_to(&mut self, addr: PeerAddr) {
+        if self.addr != addr {
+            self.is_dialable = None;
+        }
         self.addr = addr;
         self.is_elsewhere = false;
         self.turn = None;
@@ -157,7 +160,7 @@ impl Peer {
             Some(_) => None,
             None => earlier(self.next_probe(interval).map(|(at, _)| at), self.acks.due),
         };
-        earlier(dialed, earlier(self.removal(), self.announcement.due))
+        earlier(dialed, earlier(self.removal(), self.announcement.wake()))
     }
 }
 

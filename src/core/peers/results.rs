@@ -87,7 +87,7 @@ impl Peers {
                 | SendResult::Failed(_) => peer.presence.unanswered(now),
             };
             let news = match change {
-                PresenceChange::Offline(why) => peer.goes_offline(why),
+                PresenceChange::Offline(why) => peer.goes_offline(why, now),
                 _ if is_claimed => None,
                 _ => peer.announce(false, now),
             };

@@ -71,7 +71,7 @@ impl Row {
             },
             refuses: peer.turned_away,
             refused_key: peer.refused_key,
-            is_one_way: peer.is_one_way && peer.presence.has_session(),
+            is_one_way: peer.is_dialable == Some(false) && peer.presence.has_session(),
         }
     }
 }

@@ -53,7 +53,7 @@ pub(in crate::core) struct WaitingPeer<'a> {
 pub(in crate::core) struct Due {
     /// The acknowledgement that had to wait.
     pub(in crate::core) ack: bool,
-    /// Its announcement: its name has not come in time.
+    /// Its announcement: its name has not come in time, or it is still offline.
     pub(in crate::core) announcement: bool,
 }
 
@@ -100,7 +100,7 @@ impl Peers {
             return None;
         }
         let is_due = |at: Option<Time>| at.is_some_and(|at| at <= now);
-        Some(Due { ack: is_due(peer.acks.due), announcement: is_due(peer.announcement.due) })
+        Some(Due { ack: is_due(peer.acks.due), announcement: is_due(peer.announcement.wake()) })
     }
 
     /// Returns the probe that is due for a peer, and the prefix that the peer is dialed under.
@@ -115,7 +115,7 @@ impl Peers {
         self.update(id, |peer| {
             let waits = peer.turn.is_some();
             peer.acks.due = peer.acks.due.filter(|at| waits || *at > now);
-            peer.announcement.due = peer.announcement.due.filter(|at| *at > now);
+            peer.announcement.is_done(now);
         });
     }
 

@@ -408,6 +408,59 @@ fn contact_that_dials_us_is_dialed_once_and_found_one_way() {
 }
 
 #[test]
+fn stranger_that_becomes_a_contact_is_checked_once() {
+    let bob = Recipient::key(key(BOBS));
+    let record = ContactRecord {
+        id: PeerId::Key(key(BOBS)),
+        name: None,
+        verified: None,
+        blocked: false,
+        addrs: Vec::new(),
+    };
+    let becomes: [fn(&mut Story, ContactRecord); 4] = [
+        |story, record| {
+            let to = Target::These(vec![record.id.into()]);
+            story.does(Command::Send { to, message: message(1) });
+        },
+        |story, _| {
+            story.does(Command::Verify { key: key(BOBS), date: 7 });
+        },
+        |story, record| {
+            story.does(Command::SetContact { contact: record, date: 7 });
+        },
+        |story, record| {
+            story.state.set_alias(record.id.into(), Some("Chief".parse().unwrap()));
+            story.sign_of_life(BOBS);
+        },
+    ];
+    for becomes_contact in becomes {
+        let mut story = Story::new();
+        assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+        story.later(seconds(60));
+        assert!(story.talks.is_empty(), "a stranger is not dialed: {:?}", story.talks);
+        becomes_contact(&mut story, record.clone());
+        let check = story.talked(None, RequestEnd::Unreachable(SendError::TimedOut));
+        assert_eq!((check.say, check.addrs), (Request::Open, vec![at(5001)]));
+        assert!(story.state.rows(story.now)[0].is_one_way);
+        assert_eq!(story.state(5001), Some(PresenceStatus::Connected), "its session stands");
+        for n in 2..4 {
+            story.does(Command::Send { to: Target::These(vec![bob]), message: message(n) });
+            while !story.talks.is_empty() {
+                story.takes_messages();
+            }
+        }
+    }
+}
+
+#[test]
+fn peer_that_we_dialed_is_not_checked() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    story.does(Command::Verify { key: key(BOBS), date: 7 });
+    assert!(story.talks.is_empty(), "{:?}", story.talks);
+}
+
+#[test]
 fn static_contact_keeps_its_last_seen_time() {
     let printer = plain::peer_at(at(5002).plain().unwrap());
     let mut story = Story::with(CoreConfig { pins: vec![pin(1, 5001)], ..super::keys::alice() });

@@ -117,6 +117,16 @@ impl Story {
         self.perform(outputs);
     }
 
+    /// The oldest request under way is to send messages, which all get receipts.
+    pub(super) fn takes_messages(&mut self) {
+        let SessionRequest { job, say, expect, addrs, .. } = self.talks.remove(0);
+        let (Request::Messages(messages), Some(key)) = (say, expect) else { panic!("no messages") };
+        let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
+        let outputs = self.state.receipts(key, &ids, self.now);
+        self.perform(outputs);
+        self.ends_as(job, report(addrs[0], None, RequestEnd::Answered));
+    }
+
     /// Bob is known by his key at this port, and nothing is under way.
     pub(super) fn knows_bob(&mut self, port: u16) {
         self.does(Command::Connect(these(port)));
@@ -126,13 +136,19 @@ impl Story {
         self.told();
     }
 
-    /// Bob says goodbye in a session.
+    /// A ping of a key comes.
+    pub(super) fn sign_of_life(&mut self, n: u8) {
+        let actions = self.state.session_alive(key(n), self.now);
+        self.perform(actions);
+    }
+
     /// The session with a key breaks.
     pub(super) fn session_breaks(&mut self, n: u8) {
         let actions = self.state.session_down(key(n), None, self.now);
         self.perform(actions);
     }
 
+    /// Bob says goodbye in a session.
     pub(super) fn bob_leaves(&mut self) {
         let actions = self.state.session_down(key(BOBS), Some(ByeReason::Leaves), self.now);
         self.perform(actions);
@@ -331,6 +347,23 @@ fn accepted_peer_is_listed_and_duplicates_shown_once() {
         assert_eq!(shown, expected);
     }
     assert_eq!(story.takes(EVES, message(8)), [], "nothing is taken of who was not met");
+}
+
+#[test]
+fn new_name_is_shown_and_told_once() {
+    let mut story = Story::new();
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    story.told();
+    let name = PeerName::new("Zoe");
+    for expected in [1, 0] {
+        let (key, source) = (key(BOBS), Source::from(HERE));
+        let outputs = story.state.peer_renamed(key, name.clone(), at(5001), source, moment(), story.now);
+        story.perform(outputs);
+        let is_it = |event: &Event| matches!(event, Event::Renamed(who) if who.id == key.into() && who.name.as_ref() == Some(&name));
+        let told = story.told();
+        assert_eq!((told.iter().filter(|event| is_it(event)).count(), told.len()), (expected, expected));
+        assert_eq!(story.state.rows(story.now)[0].name.as_ref(), Some(&name));
+    }
 }
 
 #[test]

@@ -1,6 +1,9 @@
-//! Who is there, who is told so, and how many are looked for.
+//! Which peers are online, what the user is told of that, and how many peers are probed.
 
+use super::keys::{BOBS, key};
 use super::*;
+use crate::core::peers::OFFLINE_TOLD_AFTER;
+use crate::model::session::{ByeReason, RequestEnd};
 
 #[test]
 fn however_often_a_peer_connects_it_is_acknowledged_every_two_seconds_and_not_forgotten() {
@@ -59,6 +62,60 @@ fn the_user_is_told_once_that_a_peer_is_there_and_once_that_it_is_gone() {
     let back =
         Event::Message { from: bob(5001), text: Text::new("back"), cut: false, again: false, row: None };
     assert_eq!(story.told(), [Event::Came(bob(5001)), back]);
+}
+
+/// Bob's session breaks, and his port refuses two probes.
+fn bob_goes_offline(story: &mut Story) {
+    story.session_breaks(BOBS);
+    assert_eq!(story.state(5001), Some(PresenceStatus::Unreachable), "the list changes at once");
+    for _ in 0..2 {
+        story.later(REFUSAL_REPEAT);
+        story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+    }
+    assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
+}
+
+#[test]
+fn offline_peer_is_announced_after_three_seconds() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    story.later(seconds(0));
+    let lost = story.now;
+    bob_goes_offline(&mut story);
+    while story.told.is_empty() {
+        assert!(story.now.since(lost) <= seconds(10));
+        story.later(Duration::from_millis(100));
+    }
+    assert!(matches!(story.told()[..], [Event::Went(_, OfflineReason::Refused)]));
+    assert!(story.now.since(lost) >= OFFLINE_TOLD_AFTER);
+    story.later(seconds(60));
+    assert_eq!(story.told(), []);
+}
+
+#[test]
+fn peer_back_within_three_seconds_is_not_announced() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    for _ in 0..2 {
+        bob_goes_offline(&mut story);
+        assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+        story.talks.clear();
+        assert_eq!(story.state(5001), Some(PresenceStatus::Connected));
+        story.later(seconds(60));
+        assert_eq!(story.told(), []);
+    }
+}
+
+#[test]
+fn goodbye_of_an_unannounced_offline_peer_is_announced() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    bob_goes_offline(&mut story);
+    let outputs = story.state.session_down(key(BOBS), Some(ByeReason::Leaves), story.now);
+    story.perform(outputs);
+    assert!(matches!(story.told()[..], [Event::Went(_, OfflineReason::SaidGoodbye)]));
+    story.later(seconds(60));
+    assert_eq!(story.told(), []);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Who is believed, and what is answered.
 
+use super::keys::BOBS;
 use super::*;
+use crate::model::session::RequestEnd;
 
 #[test]
 fn a_connect_is_acknowledged_and_an_acknowledgement_is_not() {
@@ -85,6 +87,34 @@ fn our_own_address_is_never_added_and_whoever_claims_it_is_not_taken() {
     let (is_first, parts, total, text) = (true, (0, 1), 1, "me".into());
     let rejected = Event::Delivery { op, who, status, is_first, parts, total, text };
     assert_eq!(story.told(), [rejected, Event::Settled(op)]);
+}
+
+#[test]
+fn former_own_address_may_be_dialed() {
+    let mut story = Story::new();
+    story.state.learn_own_ip(LAN);
+    let addr = PeerAddr::new(LAN, 5000).unwrap();
+    assert!(story.state.is_own(addr));
+    let outputs = story.state.network_changed(story.now);
+    story.perform(outputs);
+    assert!(!story.state.is_own(addr));
+    assert_eq!(story.told(), [Event::NetworkChanged]);
+}
+
+#[test]
+fn meeting_ourselves_is_never_called_another_key() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    story.session_breaks(BOBS);
+    story.writes(5001, 1);
+    while !story.talks.is_empty() {
+        story.talked(None, RequestEnd::Ourselves);
+    }
+    let told = story.told();
+    let waits = |event: &Event| {
+        matches!(event, Event::Delivery { status: DeliveryStatus::Queued(PendingReason::Unreachable), .. })
+    };
+    assert!(told.iter().any(waits), "{told:?}");
 }
 
 #[test]

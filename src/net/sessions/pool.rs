@@ -212,7 +212,10 @@ impl Pool {
     // ---- dials ----------------------------------------------------------------------------------
 
     /// Dials for a request, or adds it to the dials to the same peer.
-    fn dial(&mut self, pending: Pending, now: Time, handler: &mut dyn SessionHandler) {
+    fn dial(&mut self, mut pending: Pending, now: Time, handler: &mut dyn SessionHandler) {
+        // Two machines may have the same address on networks of their own, such as that of Docker.
+        let own = handler.hello(Ipv4Addr::UNSPECIFIED.into()).addresses;
+        pending.request.addrs.retain(|addr| !own.contains(&addr.socket()));
         let Some(first) = pending.request.addrs.first().copied() else {
             let end = RequestEnd::Unreachable(SendError::NoRoute);
             return end_request(pending, None, end, handler);

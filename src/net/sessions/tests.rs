@@ -21,6 +21,7 @@ enum Told {
     Down(Option<ByeReason>),
     Ended(JobId, usize, RequestEnd),
     InUse(IpAddr),
+    Renamed(PublicKey, PeerName),
     Refused(PublicKey, Option<JobId>),
 }
 
@@ -33,6 +34,7 @@ struct Recorder {
     is_full: bool,
     keeps_receipts: bool,
     to_store: Vec<(LinkId, Vec<MessageId>)>,
+    addresses: Vec<SocketAddr>,
     contacts: Vec<PublicKey>,
 }
 
@@ -45,7 +47,7 @@ impl SessionHandler for Recorder {
             port: self.port,
             version: "0".into(),
             features: Vec::new(),
-            addresses: Vec::new(),
+            addresses: self.addresses.clone(),
             run: 0,
             window: 0,
             probe: false,
@@ -90,7 +92,9 @@ impl SessionHandler for Recorder {
         self.told.push(Told::Ended(job, ended.written, ended.end));
     }
 
-    fn renamed(&mut self, _: PublicKey, _: Source, _: PeerName, _: u16) {}
+    fn renamed(&mut self, key: PublicKey, _: Source, name: PeerName, _: u16) {
+        self.told.push(Told::Renamed(key, name));
+    }
 
     fn listens_at(&mut self, _: PublicKey, _: &[SocketAddr]) {}
 
@@ -330,6 +334,43 @@ fn messages_flow_both_ways_in_one_session() {
     assert_eq!(net.told(0), [Told::Messages(vec![3])]);
     assert_eq!(net.dials.len(), 1, "the answer takes the session that stands");
     assert_eq!(net.sessions(), [1, 1]);
+}
+
+#[test]
+fn own_address_is_never_dialed() {
+    let mut net = Net::of(2);
+    let shared = PeerAddr::new(Ipv4Addr::new(172, 17, 0, 1), 5000).unwrap();
+    net.programs[0].handler.addresses = vec![shared.socket()];
+    net.silent.push(net.addr(1));
+    let request = |job, addrs| SessionRequest {
+        job: JobId(job),
+        addrs,
+        expect: Some(key(2)),
+        say: Request::Open,
+        deadline: None,
+    };
+    net.request_at(0, request(1, vec![shared, net.addr(1)]));
+    net.pass(DIAL_SPACING * 4);
+    assert_eq!(net.dials, [(Duration::ZERO, net.addr(1))]);
+    net.request_at(0, request(2, vec![shared]));
+    net.settle();
+    assert_eq!(net.dials.len(), 1);
+}
+
+#[test]
+fn new_name_goes_out_on_every_session() {
+    let mut net = Net::of(3);
+    // One session that the peer dialed, and one that we dialed.
+    net.request(1, 1, 0, Request::Open);
+    net.request(0, 1, 2, Request::Open);
+    net.settle();
+    (1..3).for_each(|at| drop(net.told(at)));
+    let name = PeerName::new("Zoe");
+    net.programs[0].pool.rename(&name);
+    net.settle();
+    for at in 1..3 {
+        assert_eq!(net.told(at), [Told::Renamed(key(1), name.clone())]);
+    }
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn meddled_with(plan: impl Fn(&Piece<'_>) -> CommandKind + Send + Sync + 'static
             if is_over.try_recv().is_ok() {
                 return;
             }
-            accepting.accepted(stream, Source::from(source), Vec::new());
+            accepting.accepted(stream, Source::from(source), Vec::new(), ());
         }
     });
     let meddler = Meddler::before(addr);

@@ -3,6 +3,7 @@
 //! Each machine is a network namespace, so addresses, routes and filters in it are nobody else's: every test has the same
 //! addresses, and all run at the same time. Nothing is made or changed outside of these namespaces.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -11,11 +12,12 @@ use std::process::{Command, id};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use rustix::process::geteuid;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use crate::support::{Builder, Peer};
+use crate::support::{Builder, Peer, SOON};
 
 /// Two at once that make the first namespace of a system are in each other's way.
 static MAKING: Mutex<()> = Mutex::new(());
@@ -41,9 +43,7 @@ impl Lab {
         match lab.is_possible() {
             Ok(()) => Some(lab),
             Err(why) => {
-                let test = thread::current().name().unwrap_or("a test").to_owned();
-                // Not by a macro, for what those print of a test that passes is kept from being seen.
-                let _ = writeln!(std::io::stderr(), "{test} is skipped: {why}");
+                say_skipped(&why);
                 None
             }
         }
@@ -153,6 +153,55 @@ impl Machine {
         told.trim().parse().expect("a number")
     }
 
+    /// Runs a command there that not every system supports. Returns whether it succeeded; if not, says
+    /// on standard error that the test is skipped.
+    pub(super) fn can(&self, command: &str) -> bool {
+        let words: Vec<&str> = command.split(' ').collect();
+        let result = run(&self.within(&words));
+        result.inspect_err(|why| say_skipped(why)).is_ok()
+    }
+
+    /// Forwards the packets of other machines, and gives those that leave by this cable its own
+    /// address. Returns whether the system can; see [`Machine::can`].
+    pub(super) fn masquerades(&self, far: &Machine) -> bool {
+        run(&self.within(&["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"])).expect("root may");
+        self.does("nft add table ip nat");
+        let hook = "{ type nat hook postrouting priority 100 ; }";
+        self.can(&format!("nft add chain ip nat out {hook}"))
+            && self.can(&format!("nft add rule ip nat out oifname {} masquerade", self.cable(far)))
+    }
+
+    /// Sends at most this many bytes per second to another machine. Returns whether the system can;
+    /// see [`Machine::can`].
+    pub(super) fn sends_slowly(&self, far: &Machine, bytes_per_second: u32) -> bool {
+        // One packet at least fits the bucket, and two seconds' worth of packets wait.
+        let (cable, bits) = (self.cable(far), bytes_per_second * 8);
+        self.can(&format!("tc qdisc add dev {cable} root tbf rate {bits}bit burst 1600 latency 2s"))
+    }
+
+    /// Returns how many bytes it has sent to another machine.
+    pub(super) fn bytes_sent(&self, far: &Machine) -> u64 {
+        let file = format!("/sys/class/net/{}/statistics/tx_bytes", self.cable(far));
+        let count = run(&self.within(&["cat", &file])).expect("there is such an interface");
+        count.trim().parse().expect("a number")
+    }
+
+    /// Counts from now on the packets that reach this machine by this rule of nft.
+    pub(super) fn counts(&self, rule: &str) {
+        self.does("nft add table inet watch");
+        self.does("nft add counter inet watch seen");
+        self.does("nft add chain inet watch input { type filter hook input priority -10 ; }");
+        self.does(&format!("nft add rule inet watch input {rule} counter name seen"));
+    }
+
+    /// Returns how many packets it has counted.
+    pub(super) fn counted(&self) -> u64 {
+        let shown = run(&self.within(&["nft", "list", "counter", "inet", "watch", "seen"]));
+        let shown = shown.expect("it counts");
+        let mut words = shown.split_whitespace().skip_while(|word| *word != "packets").skip(1);
+        words.next().expect("a count").parse().expect("a number")
+    }
+
     /// From now on does this with every packet that comes by a cable or leaves by one: `drop`, `reject`, or `reject with ...`.
     pub(super) fn filters(&self, verdict: &str) {
         self.does("nft add table inet wall");
@@ -162,7 +211,6 @@ impl Machine {
         }
     }
 
-    /// No longer does it.
     /// Drops the packets that would open a connection to this machine.
     pub(super) fn refuses_connections(&self) {
         self.does("nft add table inet wall");
@@ -170,13 +218,15 @@ impl Machine {
         self.does("nft add rule inet wall input iif != lo tcp flags & ( syn | ack ) == syn drop");
     }
 
-    /// How many TCP connections of this machine to this address are established.
-    pub(super) fn established(&self, to: SocketAddrV4) -> usize {
+    /// How many TCP connections of this machine to this address, or to any port of this IP, are
+    /// established.
+    pub(super) fn established(&self, to: impl Display) -> usize {
         let shown = format!("ss --no-header --tcp state established dst {to}");
         let words: Vec<&str> = shown.split(' ').collect();
         run(&self.within(&words)).expect("it succeeds").lines().count()
     }
 
+    /// No longer filters or refuses anything.
     pub(super) fn filters_nothing(&self) {
         self.does("nft delete table inet wall");
     }
@@ -198,9 +248,25 @@ impl Machine {
     }
 }
 
+/// Lists until a line under the list holds these words.
+pub(super) fn lists_until(peer: &mut Peer, words: &str) {
+    let deadline = Instant::now() + SOON;
+    while !peer.printed().iter().any(|line| line.contains(words)) {
+        assert!(Instant::now() < deadline, "{} never says {words}: {:#?}", peer.name(), peer.printed());
+        peer.lists_all();
+    }
+}
+
 /// The address that a program has which listens at this machine's address.
 pub(super) fn at(ip: &str, port: u16) -> SocketAddrV4 {
     SocketAddrV4::new(ip.parse::<Ipv4Addr>().expect("an address"), port)
+}
+
+/// Says that the current test is skipped.
+fn say_skipped(why: &str) {
+    let test = thread::current().name().unwrap_or("a test").to_owned();
+    // Not by a macro: the output of a test that passes is not shown.
+    let _ = writeln!(std::io::stderr(), "{test} is skipped: {why}");
 }
 
 /// What a command prints, which has to succeed.

@@ -1,8 +1,40 @@
 //! A machine that gets another address.
 
+use std::time::{Duration, Instant};
+
 use super::lab::{Lab, at};
+use crate::support::Terminal;
 
 const PORT: u16 = 5000;
+
+/// A message over a session whose address has gone arrives within this time. The user is told after
+/// 5 s that no receipt has come, and then the program looks at its addresses.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(15);
+
+#[test]
+fn message_arrives_soon_after_a_change_of_address() {
+    let Some(mut lab) = Lab::new() else { return };
+    let (here, there) = (lab.machine("here"), lab.machine("there"));
+    lab.joins((&here, "10.77.0.1"), (&there, "10.77.0.2"));
+    let mut alice = here.runs("Alice").port(PORT).start();
+    let bob = Terminal::start(there.runs("Bob").port(PORT).knows(at("10.77.0.1", PORT)), 24, 80);
+    alice.meets_at("Bob (10.77.0.2:5000)");
+    bob.waits_for("── Bob 10.77.0.2:5000 · 1 here");
+    let cable = there.cable(&here);
+    there.does(&format!("ip addr del 10.77.0.2/24 dev {cable}"));
+    there.does(&format!("ip addr add 10.77.0.3/24 dev {cable}"));
+
+    let began = Instant::now();
+    bob.enters("@alice I have moved.");
+    alice.sees_within("[encrypted]: I have moved.", ARRIVES_WITHIN);
+    bob.waits_for("── Bob 10.77.0.3:5000 · 1 here");
+    assert!(!bob.screen().contains("── Bob 10.77.0.2"), "{}", bob.screen());
+    alice.types(&["/reply so I see."]);
+    bob.waits_for("so I see.");
+    assert!(began.elapsed() < ARRIVES_WITHIN, "it took {:?}", began.elapsed());
+    alice.finds(at("10.77.0.3", PORT), "connected");
+    assert_eq!(alice.lists(at("10.77.0.2", PORT)), None, "one row, which has moved along");
+}
 
 #[test]
 fn a_peer_whose_address_changes_is_known_by_its_key_and_dialed_where_it_is_now() {

@@ -1,6 +1,6 @@
 //! A firewall that lets connections out and none in.
 
-use super::lab::{Lab, at};
+use super::lab::{Lab, at, lists_until};
 
 const PORT: u16 = 5000;
 
@@ -20,4 +20,25 @@ fn peer_behind_a_one_way_firewall_gets_its_answer() {
     bob.sees("Delivered to Alice");
     assert_eq!(here.established(at("10.79.0.2", PORT)), 1, "one connection carries both ways");
     assert_eq!(there.established(at("10.79.0.1", PORT)), 0, "and Alice's port was never reached");
+}
+
+#[test]
+#[ignore = "takes 16 s; stranger_that_becomes_a_contact_is_checked_once simulates it"]
+fn list_says_that_a_walled_peer_cannot_be_dialed() {
+    let Some(mut lab) = Lab::new() else { return };
+    let (here, there) = (lab.machine("here"), lab.machine("there"));
+    lab.joins((&here, "10.79.0.1"), (&there, "10.79.0.2"));
+    here.refuses_connections();
+    let mut bob = there.runs("Bob").port(PORT).start();
+    let mut alice = here.runs("Alice").port(PORT).start();
+    alice.types(&[&format!("@10.79.0.2:{PORT} Can you hear me?")]);
+    bob.sees("[encrypted]: Can you hear me?");
+    // Bob dials her when she becomes his contact.
+    bob.types(&["/reply Loud and clear."]);
+    alice.sees("[encrypted]: Loud and clear.");
+    lists_until(
+        &mut bob,
+        "Alice cannot be dialed from here; messages go over the session that Alice opened.",
+    );
+    bob.finds(at("10.79.0.1", PORT), "connected");
 }

@@ -1,5 +1,7 @@
 //! A network that comes apart and together again, between two machines.
 
+use std::time::Duration;
+
 use super::lab::{Lab, Machine, at};
 use crate::support::Peer;
 
@@ -18,6 +20,10 @@ struct Scene {
 
 /// They always listen at the same port: their machines have no other programs.
 const PORT: u16 = 5000;
+
+/// How long it takes until silence is noticed, and then told, where nobody asks; a busy machine takes
+/// a little longer.
+const UNASKED: Duration = Duration::from_secs(45 + 10 + 15);
 
 impl Scene {
     fn new() -> Option<Self> {
@@ -155,6 +161,22 @@ fn a_machine_whose_cable_is_pulled_and_put_back_is_found_again() {
     scene.both_list_the_other_as("quiet");
     scene.alice_writes_in_vain();
     scene.both_lose_the_other();
+    scene.there.does(&format!("ip link set {cable} up"));
+    scene.both_come_back();
+    scene.bob_has_it_after_all();
+}
+
+#[test]
+#[ignore = "takes 65 s; silent_session_is_over_after_three_pings simulates it"]
+fn pulled_cable_is_noticed_without_a_look() {
+    let Some(mut scene) = Scene::new() else { return };
+    let cable = scene.there.cable(&scene.here);
+    scene.there.does(&format!("ip link set {cable} down"));
+    // The session is silent for 45 s; a new one does not come about for another 10 s.
+    scene.alice.sees_within(&format!("* Bob ({THERE}:{PORT}) is gone: no answer for 10 s."), UNASKED);
+    scene.bob.sees_within(&format!("* Alice ({HERE}:{PORT}) is gone: no answer for 10 s."), UNASKED);
+    scene.alice_writes_in_vain();
+    scene.both_list_the_other_as("last seen");
     scene.there.does(&format!("ip link set {cable} up"));
     scene.both_come_back();
     scene.bob_has_it_after_all();

@@ -208,7 +208,7 @@ fn what_somebody_does_is_shown_as_that_on_both_sides_of_a_terminal() {
 }
 
 #[test]
-fn another_name_is_seen_by_others_with_the_next_message() {
+fn new_name_is_seen_at_once_in_open_sessions() {
     let alice = Terminal::start(Peer::named("Alice").arg("--bind=127.0.0.1"), ROWS, 80);
     line_stands(&alice, CHOICE, "", "");
     let bob = Terminal::start(Peer::named("Bob").arg("--bind=127.0.0.1").knows(alice.addr()), ROWS, 80);
@@ -216,10 +216,10 @@ fn another_name_is_seen_by_others_with_the_next_message() {
     super::meets(&alice, &bob.shown());
     line_stands(&alice, CHOICE, "", "");
     alice.enters("/name Zoe");
-    alice.waits_for("You are Zoe now; others see it with your next message.");
+    alice.waits_for("You are Zoe now. Encrypted peers see it at once, others with your next message.");
     alice.waits_for("── Zoe 127.0.0.1");
-    alice.enters("@bob it is me");
     bob.waits_for(&format!("* {} is called Zoe now.", alice.shown()));
+    alice.enters("@bob it is me");
     bob.waits_for("] Zoe: it is me");
     alice.enters("/name two words");
     alice.waits_for("how about `two_words`?");
@@ -293,6 +293,7 @@ More [0-8]:",
     alice.waits_for("is called Boss here");
     alice.enters("@boss hello");
     bob.sees(": hello");
+    alice.waits_for("Delivered to Boss.");
     alice.enters("5");
     line_stands(&alice, "History of: ", "", "");
     alice.enters("boss");

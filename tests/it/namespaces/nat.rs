@@ -1,0 +1,40 @@
+//! A machine behind a router that gives its packets the router's own address.
+
+use super::lab::{Lab, at, lists_until};
+
+const PORT: u16 = 5000;
+const ALICE: &str = "192.168.7.2";
+const INSIDE: &str = "192.168.7.1";
+const OUTSIDE: &str = "10.80.0.1";
+const BOB: &str = "10.80.0.2";
+
+#[test]
+fn peer_behind_nat_is_answered_in_its_session() {
+    let Some(mut lab) = Lab::new() else { return };
+    let [hers, router, his] = ["hers", "router", "his"].map(|name| lab.machine(name));
+    lab.joins((&hers, ALICE), (&router, INSIDE));
+    lab.joins((&router, OUTSIDE), (&his, BOB));
+    hers.does(&format!("ip route add default via {INSIDE}"));
+    if !router.masquerades(&his) {
+        return;
+    }
+    let mut bob = his.runs("Bob").port(PORT).start();
+    let mut alice = hers.runs("Alice").port(PORT).start();
+    alice.types(&[&format!("@{BOB}:{PORT} Can you hear me?")]);
+    // Bob sees her at the router's address, where nobody listens.
+    let shown = format!("Alice ({OUTSIDE}:{PORT})");
+    bob.sees(&format!("{shown} [encrypted]: Can you hear me?"));
+    alice.sees("Delivered to Bob");
+    bob.types(&["/reply Loud and clear."]);
+    alice.sees("[encrypted]: Loud and clear.");
+    bob.sees(&format!("Delivered to {shown}."));
+    // She is his contact since he has answered, so he has tried to dial her.
+    let one_way = "Alice cannot be dialed from here; messages go over the session that Alice opened.";
+    lists_until(&mut bob, one_way);
+    bob.finds(at(OUTSIDE, PORT), "connected");
+    assert_eq!(his.established(OUTSIDE), 1, "one connection carries both ways");
+    for peer in [&alice, &bob] {
+        let printed = peer.printed();
+        assert!(!printed.iter().any(|line| line.contains("nother key")), "{printed:?}");
+    }
+}
