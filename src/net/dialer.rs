@@ -15,7 +15,7 @@ use crate::model::address::PeerAddr;
 use crate::model::message::{Outgoing, SendError, SendResult};
 
 /// Workers at most. Of a thousand peers, a hundred may not answer at all. Each of these holds a worker
-/// for [`QUICK_CONNECT`] before the others are served: half a second in all with this many workers,
+/// for `QUICK_CONNECT` before the others are served: half a second in all with this many workers,
 /// and a second with 32, which is too long for a message to everybody.
 pub const MAX_DIALERS: usize = 64;
 

@@ -144,7 +144,7 @@ impl Listener {
         Ok((socket, addr))
     }
 
-    /// Prepares to serve bound sockets, so that [`Prepared::serve`] needs no further descriptors.
+    /// Prepares to serve bound sockets, so that `Prepared::serve` needs no further descriptors.
     ///
     /// # Errors
     /// If the system gives nothing to wait for connections with.
