@@ -158,7 +158,8 @@ impl Node {
             false => (StoreWriter::Inline(Mutex::new(store)), None),
         };
         let listens_v6 = addrs.iter().any(SocketAddr::is_ipv6);
-        let machine = Machine::new(MachineConfig { core, listens_v6, ips: net::machine_ips(true) });
+        let machine =
+            Machine::new(MachineConfig { core, listens_v6, ips: net::machine_ips().unwrap_or_default() });
         let identity = Identity { bind, port, advertise };
         let began = Instant::now();
         let config = SessionsConfig { tls, bind, run: secure::random_number(), began };

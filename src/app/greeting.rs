@@ -16,7 +16,10 @@ fn reachable(node: &Node, advertise: Option<Ipv4Addr>) -> Vec<IpAddr> {
     match (advertise, node.addr().ip()) {
         (Some(ip), _) => vec![ip.into()],
         (None, ip) if !ip.is_unspecified() => vec![ip],
-        (None, _) => net::machine_ips(node.addrs().iter().any(SocketAddr::is_ipv6)),
+        (None, _) => {
+            let ips = net::machine_ips().unwrap_or_default();
+            net::reachable_ips(&ips, node.addrs().iter().any(SocketAddr::is_ipv6))
+        }
     }
 }
 

@@ -16,6 +16,10 @@ pub const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 /// too.
 pub const REFUSAL_REPEAT: Duration = Duration::from_secs(1);
 
+/// How long after a session broke the side that accepted it dials. The other side, which could dial
+/// before, has most often done so by then.
+const REDIAL_AFTER: Duration = Duration::from_secs(1);
+
 /// A peer that did not answer is probed again after this time.
 pub const QUIET_REPEAT: Duration = Duration::from_secs(2);
 
@@ -84,6 +88,8 @@ pub struct Presence {
     early: bool,
     refused_at: Option<Time>,
     session: SessionState,
+    /// Whether we dialed its last session.
+    dialed_session: bool,
     /// The last sign of life.
     seen: Time,
     /// When to probe next, unless a sign of life makes that needless.
@@ -156,6 +162,7 @@ impl Presence {
             early: false,
             refused_at: None,
             session: SessionState::None,
+            dialed_session: false,
             seen: now,
             next: now,
             not_before: now,

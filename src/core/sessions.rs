@@ -5,6 +5,8 @@
 
 use std::net::IpAddr;
 
+use std::time::Duration;
+
 use super::State;
 use super::event::{Event, JobId, OpId, Output};
 use super::jobs::{Job, Purpose};
@@ -50,6 +52,9 @@ pub struct RequestEnded {
     pub end: RequestEnd,
 }
 
+/// How long a peer may have us wait before we send again what it could not store.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
+
 impl State {
     /// Handles a session that is open: dialed because of the request `job`, or accepted.
     ///
@@ -66,12 +71,14 @@ impl State {
             None if self.closed => Err(ByeReason::NoRoom),
             None => self.accepts(up, env, now),
             Some(id) => match self.jobs.end(id) {
+                // Its request was over before the peer answered. The session is open all the same.
+                None if up.hello.is_some() && !self.closed => self.accepts(up, env, now),
                 None => Ok(()),
                 Some(job) => {
                     let (key, addr, is_session) = (up.key, up.addr, up.hello.is_some());
                     let welcome = self.met_at(job.peer_id, up, env, now);
                     if let (true, Ok(id)) = (is_session, welcome) {
-                        self.peers.session_opened(id);
+                        self.peers.session_opened(id, true);
                         self.greeted(id, now);
                     }
                     if welcome.is_err() {
@@ -140,7 +147,7 @@ impl State {
             }
             let claims = [addr].into_iter().chain(also).collect();
             self.peers.listens_also(id, claims);
-            self.peers.session_opened(id);
+            self.peers.session_opened(id, dialed);
             self.peers.is_seen_at(id, addr);
             self.greeted(id, now);
             self.here_again(key, now);
@@ -397,14 +404,16 @@ impl State {
     }
 
     /// Handles the end of a request to send messages.
-    fn batch_ended(&mut self, key: PublicKey, end: &RequestEnd, written: usize, env: Env, now: Time) {
-        let end = match end {
+    fn batch_ended(&mut self, key: PublicKey, ended: &RequestEnd, written: usize, env: Env, now: Time) {
+        let end = match ended {
             RequestEnd::Answered => BatchEnd::Answered,
             RequestEnd::NoSession => BatchEnd::Held(PendingReason::NoSession),
             RequestEnd::WrongKey(_) => BatchEnd::Held(PendingReason::WrongKey),
             RequestEnd::Bye(ByeReason::NotAccepted) => BatchEnd::Refused(FailureReason::NotAccepted),
             RequestEnd::Bye(ByeReason::NotDecided) => BatchEnd::Held(PendingReason::NotAcceptedYet),
-            RequestEnd::Bye(ByeReason::NoRoom) => BatchEnd::Held(PendingReason::NoRoom),
+            RequestEnd::Bye(ByeReason::NoRoom) | RequestEnd::NotStored(_) => {
+                BatchEnd::Held(PendingReason::NoRoom)
+            }
             RequestEnd::Incompatible => BatchEnd::Held(PendingReason::Incompatible),
             RequestEnd::NotSecure => BatchEnd::Held(PendingReason::NotSecure),
             RequestEnd::Unreachable(_) | RequestEnd::Ourselves | RequestEnd::Bye(_) | RequestEnd::Broken => {
@@ -412,6 +421,10 @@ impl State {
             }
         };
         self.outbox.batch_ended(key, written, &end, now, env.jitter);
+        if let RequestEnd::NotStored(retry_after) = ended {
+            let wait = Duration::from_secs((*retry_after).into()).min(LONGEST_RETRY_AFTER);
+            self.outbox.wait_until(Recipient::key(key), now.plus(wait));
+        }
         self.carry_out(now);
     }
 
@@ -437,6 +450,7 @@ fn result_of(end: &RequestEnd) -> SendResult {
         RequestEnd::Incompatible => SendError::Incompatible,
         RequestEnd::NotSecure => SendError::NotSecure,
         RequestEnd::Bye(reason) => SendError::TurnedAway(*reason),
+        RequestEnd::NotStored(_) => SendError::TurnedAway(ByeReason::NoRoom),
     })
 }
 
@@ -444,7 +458,7 @@ fn result_of(end: &RequestEnd) -> SendResult {
 /// program serves the address.
 fn seen_of(end: &RequestEnd, was_met: bool) -> SendResult {
     match end {
-        RequestEnd::Answered | RequestEnd::Bye(_) => SendResult::Delivered,
+        RequestEnd::Answered | RequestEnd::Bye(_) | RequestEnd::NotStored(_) => SendResult::Delivered,
         RequestEnd::Unreachable(failure) => SendResult::Failed(failure.clone()),
         RequestEnd::Broken if was_met => SendResult::Delivered,
         _ => SendResult::Unanswered,

@@ -118,6 +118,8 @@ pub enum RequestEnd {
     NotSecure,
     /// The peer ended the session.
     Bye(ByeReason),
+    /// The peer could not store a message. It may be sent again after this many seconds.
+    NotStored(u32),
     /// The session broke, or the peer was silent for too long.
     Broken,
 }

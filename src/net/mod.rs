@@ -22,7 +22,7 @@ pub use errand::{Errand, Report};
 pub use inbound::{Delivery, InboundHandler, Reply};
 pub(crate) use listener::WORKER;
 pub use listener::{Listener, MAX_WORKERS, Permit};
-pub use places::{Bound, bind, is_local, machine_ips, parse_addr};
+pub use places::{Bound, bind, is_local, machine_ips, parse_addr, reachable_ips};
 pub use transport::{Tcp, Transport};
 
 /// The stack of a thread that only moves a few kilobytes between a socket and the heap.

@@ -74,22 +74,27 @@ fn numbered(text: &str) -> Option<String> {
     Some(format!("[{ip}%{index}]{port}"))
 }
 
-/// This machine's addresses that another machine may reach, in the order in which the system has them, but IPv4 first, which
-/// all programs understand; of IPv6 one, for many machines have a handful that serve the same.
-pub fn machine_ips(ipv6: bool) -> Vec<IpAddr> {
-    // Where the system does not tell, nothing depends on it.
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+/// Returns the IPs of this machine.
+///
+/// # Errors
+/// If the system does not tell, for example because the program has no descriptor left.
+pub fn machine_ips() -> io::Result<Vec<IpAddr>> {
+    Ok(if_addrs::get_if_addrs()?.iter().map(|interface| interface.ip()).collect())
+}
+
+/// Returns those of this machine's IPs that another machine may reach: IPv4 first, which all programs
+/// understand, then one of IPv6, for many machines have a handful that serve the same.
+pub fn reachable_ips(ips: &[IpAddr], ipv6: bool) -> Vec<IpAddr> {
     let is_reachable = |ip: &IpAddr| match ip {
         IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local() && !ip.is_unspecified(),
         IpAddr::V6(ip) => ipv6 && !ip.is_loopback() && !ip.is_unicast_link_local() && !ip.is_unspecified(),
     };
-    let mut ips: Vec<IpAddr> =
-        interfaces.iter().map(|interface| interface.ip()).filter(is_reachable).collect();
-    ips.sort_by_key(IpAddr::is_ipv6);
-    ips.dedup();
-    let four = ips.iter().filter(|ip| ip.is_ipv4()).count();
-    ips.truncate(four + 1);
-    ips
+    let mut reachable: Vec<IpAddr> = ips.iter().copied().filter(is_reachable).collect();
+    reachable.sort_by_key(IpAddr::is_ipv6);
+    reachable.dedup();
+    let four = reachable.iter().filter(|ip| ip.is_ipv4()).count();
+    reachable.truncate(four + 1);
+    reachable
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::step::Step;
 use crate::core::{ContactChange, CoreConfig, Me, PlainAnswer, State, Time};
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
+use crate::net::reachable_ips;
 use crate::protocol::plain;
 use crate::protocol::session::{Hello, MAX_ADDRESSES};
 
@@ -127,8 +128,10 @@ impl Machine {
 
     /// Where others may dial us, if we listen at all IPs of this machine.
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
-        let is_listened = |ip: &&IpAddr| self.me.bind.is_unspecified() && (ip.is_ipv4() || self.listens_v6);
-        let ips = self.ips.iter().filter(is_listened).take(MAX_ADDRESSES);
-        ips.map(|ip| SocketAddr::new(*ip, self.me.port)).collect()
+        if !self.me.bind.is_unspecified() {
+            return Vec::new();
+        }
+        let ips = reachable_ips(&self.ips, self.listens_v6).into_iter().take(MAX_ADDRESSES);
+        ips.map(|ip| SocketAddr::new(ip, self.me.port)).collect()
     }
 }

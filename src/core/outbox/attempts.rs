@@ -151,6 +151,13 @@ impl Outbox {
         }
     }
 
+    /// Makes the next attempt wait until this time at least: the recipient has asked for that.
+    pub(in crate::core) fn wait_until(&mut self, to: Recipient, time: Time) {
+        if let Some(queue) = self.queues.get_mut(&to) {
+            queue.not_before = queue.not_before.max(time);
+        }
+    }
+
     /// Makes the messages wait for the user: the recipient was a legacy peer, and another peer is
     /// at its address.
     pub(in crate::core) fn hold_for_user(&mut self, to: Recipient, now: Time) {

@@ -123,7 +123,6 @@ impl Peers {
             peer.last_heard = Some(now);
             peer.program.shook_hands = true;
             peer.presence.heard(now);
-            peer.presence.session_opened();
             peer.presence.connected();
             peer.announce(false, now)
         })?
@@ -198,9 +197,9 @@ impl Peers {
         });
     }
 
-    /// A session with a peer is open.
-    pub(in crate::core) fn session_opened(&mut self, id: Recipient) {
-        self.update(id, |peer| peer.presence.session_opened());
+    /// A session with a peer is open, which we dialed or accepted.
+    pub(in crate::core) fn session_opened(&mut self, id: Recipient, dialed: bool) {
+        self.update(id, |peer| peer.presence.session_opened(dialed));
     }
 
     /// A session with a peer was closed by agreement.

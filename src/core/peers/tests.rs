@@ -309,7 +309,7 @@ fn peer_whose_session_broke_moves_where_it_dials_from() {
     let id = Recipient::key(key);
     let mut peers = Peers::default();
     peers.met(key, ProvenAt::Dialed(addr(1)), now()).unwrap();
-    peers.session_opened(id);
+    peers.session_opened(id, true);
     peers.heard_session(id, now());
     let claim = ProvenAt::Claimed { addr: addr(2), is_free: true };
     peers.met(key, claim, now()).unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     GONE_AFTER, Kept, LONGEST_BACKOFF, LONGEST_CONTACT_BACKOFF, OfflineReason, Phase, Presence,
-    PresenceChange, ProbeResult, QUIET_REPEAT, REFUSAL_REPEAT, SessionState,
+    PresenceChange, ProbeResult, QUIET_REPEAT, REDIAL_AFTER, REFUSAL_REPEAT, SessionState,
 };
 use crate::core::time::Time;
 
@@ -109,9 +109,10 @@ impl Presence {
         PresenceChange::None
     }
 
-    /// A session with it is open.
-    pub fn session_opened(&mut self) {
+    /// A session with it is open, which we dialed or accepted.
+    pub fn session_opened(&mut self, dialed: bool) {
         self.session = SessionState::Open;
+        self.dialed_session = dialed;
         self.connect_due = false;
     }
 
@@ -127,12 +128,12 @@ impl Presence {
         self.seen = now;
     }
 
-    /// Its session broke: it is probed at once.
+    /// Its session broke: whoever dialed it dials again at once, the other side a moment later.
     pub fn session_lost(&mut self, now: Time) {
         self.session = SessionState::None;
         if matches!(self.phase, Phase::Online) {
             self.phase = Phase::Unreachable { since: now };
-            self.next = now;
+            self.next = if self.dialed_session { now } else { now.plus(REDIAL_AFTER) };
         }
     }
 

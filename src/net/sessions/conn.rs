@@ -145,7 +145,8 @@ impl Conn {
             }
             events.push(ConnEvent::Connected);
         }
-        self.write()?;
+        // What the peer sent before it closed the connection is read all the same.
+        let written = self.write();
         let mut budget = TURN_BYTES;
         while self.is_readable && budget > 0 {
             let count = match self.stage {
@@ -155,6 +156,7 @@ impl Conn {
             };
             budget = budget.saturating_sub(count);
         }
+        written?;
         self.write()
     }
 

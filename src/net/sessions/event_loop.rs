@@ -152,7 +152,7 @@ struct EventLoop {
     poll: Poll,
     pool: Pool,
     conns: HashMap<LinkId, Conn>,
-    /// The permits of accepted connections without a hello.
+    /// The permits of accepted connections that have not become sessions.
     permits: HashMap<LinkId, Permit>,
     /// Connections that have a turn now.
     ready: HashSet<LinkId>,
@@ -192,11 +192,12 @@ impl EventLoop {
             let commands = std::mem::take(&mut *self.shared.commands.lock());
             commands.into_iter().for_each(|command| self.command(command));
             self.serve_ready();
+            // A connection that is refused holds its permit until it is closed.
+            self.permits.retain(|id, _| self.conns.contains_key(id) && !self.pool.is_open(*id));
             let now = self.now();
             self.pool.tick(now, &mut *self.handler);
             self.drop_late();
             self.apply();
-            self.permits.retain(|id, _| self.pool.is_opening(*id));
             if self.is_closing && self.conns.is_empty() {
                 return;
             }

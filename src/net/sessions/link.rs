@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 
 use super::dialing::DialId;
-use super::{CHECKED_WITHIN, OPEN_WITHIN, OPENING_SILENCE, PING_INTERVAL, SILENCE};
+use super::{CHECKED_WITHIN, NAME_SPACING, OPEN_WITHIN, OPENING_SILENCE, PING_INTERVAL, SILENCE};
 use crate::core::Time;
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
+use crate::model::name::PeerName;
 use crate::model::session::{ByeReason, Message};
 use crate::protocol::session::{Hello, Record, Records};
 
@@ -76,6 +77,10 @@ pub(super) struct Link {
     pub(super) staged: VecDeque<(MessageId, usize)>,
     /// Messages for which the handler had no room.
     pub(super) held: Vec<Message>,
+    /// What the peer calls itself now, if the handler was not told yet.
+    pub(super) new_name: Option<PeerName>,
+    /// When the handler may be told of a new name.
+    pub(super) name_due: Time,
     /// Why the peer ends it.
     pub(super) bye: Option<ByeReason>,
     /// The peer has not kept to the protocol: nothing more is taken.
@@ -109,6 +114,8 @@ impl Link {
             in_flight: VecDeque::new(),
             staged: VecDeque::new(),
             held: Vec::new(),
+            new_name: None,
+            name_due: now,
             bye: None,
             is_faulty: false,
         }
@@ -133,7 +140,13 @@ impl Link {
             Phase::Parting(until) => *until,
             Phase::Open => {
                 let check = self.checked.filter(|at| *at >= self.heard).map(|at| at.plus(CHECKED_WITHIN));
-                self.next_ping().min(self.heard.plus(SILENCE)).min(check.unwrap_or(Time::MAX))
+                let name = self.new_name.as_ref().map(|_| self.name_due);
+                let silence = self.heard.plus(SILENCE);
+                [Some(self.next_ping()), Some(silence), check, name]
+                    .into_iter()
+                    .flatten()
+                    .min()
+                    .unwrap_or(silence)
             }
         }
     }
@@ -146,6 +159,13 @@ impl Link {
     /// When it is pinged next: after a silence, and again while that lasts.
     pub(super) fn next_ping(&self) -> Time {
         self.heard.max(self.pinged).plus(PING_INTERVAL)
+    }
+
+    /// Returns the new name of the peer if the handler may be told of it now.
+    pub(super) fn take_name(&mut self, now: Time) -> Option<PeerName> {
+        let name = self.new_name.take_if(|_| self.name_due <= now)?;
+        self.name_due = now.plus(NAME_SPACING);
+        Some(name)
     }
 
     /// Returns whether a message of this many bytes fits the peer's window. One always may be in

@@ -65,6 +65,16 @@ pub const PART_WITHIN: Duration = Duration::from_secs(5);
 /// Sessions that are kept at once. Each costs some 50 KB.
 pub const MAX_SESSIONS: usize = 512;
 
+/// Connections that are being made at once. Each takes a descriptor for up to [`OPENING_SILENCE`].
+pub const MAX_DIALING: usize = 128;
+
+/// How far two names of one peer are apart that the handler is told of. The last one counts.
+pub const NAME_SPACING: Duration = Duration::from_secs(1);
+
+/// Connections on which one side has said goodbye, for up to [`PART_WITHIN`]. Beyond that the oldest
+/// end at once, so that no peer can hold descriptors by not closing.
+pub const MAX_PARTING: usize = 64;
+
 /// Sessions with strangers among them.
 pub const MAX_STRANGER_SESSIONS: usize = 256;
 
@@ -112,7 +122,7 @@ pub enum SessionCommand {
     Readdress {
         /// Where others may dial us.
         addrs: Vec<SocketAddr>,
-        /// All IPs of this machine.
+        /// All IPs of this machine, also those that only neighbours reach.
         ips: Vec<IpAddr>,
     },
 }
@@ -204,6 +214,8 @@ fn weight(end: &RequestEnd) -> u8 {
         RequestEnd::Ourselves => 2,
         RequestEnd::Broken => 1,
         // Of two addresses at which nothing listens, the first is the likelier one.
-        RequestEnd::Unreachable(_) | RequestEnd::Answered | RequestEnd::Bye(_) => 0,
+        RequestEnd::Unreachable(_) | RequestEnd::Answered | RequestEnd::Bye(_) | RequestEnd::NotStored(_) => {
+            0
+        }
     }
 }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use super::dialing::{Dial, DialId, Pending};
 use super::link::{Challenge, Link, Phase};
 use super::{
-    LinkId, LinkOutput, MAX_SESSIONS, MAX_STRANGER_SESSIONS, MAX_STRANGERS_OF_PREFIX, OFFER_AGAIN_AFTER,
-    OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, PROBE_WITHIN, SILENCE, SIMULTANEOUS, SessionCommand,
-    SessionHandler, WINDOW_BYTES,
+    LinkId, LinkOutput, MAX_DIALING, MAX_PARTING, MAX_SESSIONS, MAX_STRANGER_SESSIONS,
+    MAX_STRANGERS_OF_PREFIX, OFFER_AGAIN_AFTER, OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, PROBE_WITHIN,
+    SILENCE, SIMULTANEOUS, SessionCommand, SessionHandler, WINDOW_BYTES,
 };
 use crate::core::{JobId, RequestEnded, SessionRequest, Time};
 use crate::model::address::{PeerAddr, Source};
@@ -113,7 +113,7 @@ impl Pool {
         if self.wants_address(&pending, key) {
             return self.dial(pending, now, handler);
         }
-        self.join(key, vec![pending], now);
+        self.join(key, vec![pending], now, handler);
         self.pump(key, now, handler);
     }
 
@@ -126,9 +126,13 @@ impl Pool {
     }
 
     /// Hands requests over to an open session.
-    fn join(&mut self, key: PublicKey, requests: Vec<Pending>, now: Time) {
+    fn join(&mut self, key: PublicKey, requests: Vec<Pending>, now: Time, handler: &mut dyn SessionHandler) {
         for mut pending in requests {
-            let Some(session) = self.sessions.get_mut(&key) else { return };
+            let Some(session) = self.sessions.get_mut(&key) else {
+                // It was closed to keep the limits.
+                end_request(pending, None, RequestEnd::Bye(ByeReason::Idle), handler);
+                continue;
+            };
             match pending.request.say {
                 // Whether the peer is still there is what a ping shows.
                 Request::Open | Request::Ping => {
@@ -235,8 +239,12 @@ impl Pool {
 
     /// Dials the addresses that are due, and ends the requests if all have failed.
     fn advance(&mut self, id: DialId, now: Time, handler: &mut dyn SessionHandler) {
+        let mut free = MAX_DIALING.saturating_sub(self.dialing());
         let Some(dial) = self.dials.get_mut(&id) else { return };
-        while let Some(addr) = dial.take_addr(now) {
+        while free > 0
+            && let Some(addr) = dial.take_addr(now)
+        {
+            free -= 1;
             self.last_link += 1;
             let link = LinkId(self.last_link);
             dial.links.push(link);
@@ -255,6 +263,11 @@ impl Pool {
                 end_request(pending, addr, end.clone(), handler);
             }
         }
+    }
+
+    /// Returns how many dialed connections are not made yet.
+    fn dialing(&self) -> usize {
+        self.links.values().filter(|link| !link.is_connected).count()
     }
 
     /// The dial of a connection that did not become a session.
@@ -283,9 +296,9 @@ impl Pool {
         id
     }
 
-    /// Returns whether a connection is there on which one of both sides has not said hello.
-    pub fn is_opening(&self, id: LinkId) -> bool {
-        self.links.get(&id).is_some_and(Link::is_opening)
+    /// Returns whether a connection is there on which both sides have said hello and neither goodbye.
+    pub fn is_open(&self, id: LinkId) -> bool {
+        self.links.get(&id).is_some_and(Link::is_open)
     }
 
     /// A dialed connection is made; the opening lines follow.
@@ -374,6 +387,7 @@ impl Pool {
         let Some(link) = self.links.get_mut(&id).filter(|link| !link.is_faulty) else { return };
         link.heard = now;
         link.records.push(bytes);
+        let mut is_alive = false;
         loop {
             let Some(link) = self.links.get_mut(&id) else { return };
             if link.is_faulty {
@@ -381,14 +395,29 @@ impl Pool {
             }
             match link.next_record() {
                 Ok(None) => break,
-                Ok(Some(record)) => self.take(id, record, now, handler),
+                Ok(Some(record)) => {
+                    is_alive |= link.is_open() && matches!(record, Record::Ping(_) | Record::Pong(_));
+                    self.take(id, record, now, handler);
+                }
                 Err(()) => {
                     self.fault(id, RequestEnd::Broken, now, handler);
                     break;
                 }
             }
         }
+        if is_alive && let Some(key) = self.links.get(&id).and_then(|link| link.key) {
+            handler.session_alive(key);
+        }
+        self.tell_name(id, now, handler);
         self.offer_held(id, now, handler);
+    }
+
+    /// Tells the handler what a peer calls itself now.
+    fn tell_name(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if let (Some(key), Some(name)) = (link.key, link.take_name(now)) {
+            handler.renamed(key, link.source, name, link.port);
+        }
     }
 
     /// The peer does not keep to the protocol. What it sends from here on is not taken.
@@ -437,7 +466,10 @@ impl Pool {
             (Phase::Greeting, Record::Bye(reason)) => {
                 link.bye = Some(reason);
                 self.outputs.push(LinkOutput::Finish(id));
-                if let Some(link) = self.links.remove(&id) {
+                if self.is_current(id) {
+                    // A session that was to go on here.
+                    self.link_ended(id, false, now, handler);
+                } else if let Some(link) = self.links.remove(&id) {
                     let is_probed = matches!(link.dial, Some(DialId::Probe(_))) && reason == ByeReason::Idle;
                     let end = if is_probed { RequestEnd::Answered } else { RequestEnd::Bye(reason) };
                     self.turned_away(&link, handler);
@@ -456,16 +488,13 @@ impl Pool {
                     self.receipted(id, key, &ids, now, handler);
                 }
             }
-            (Phase::Open | Phase::Parting(_), Record::NotStored(ids, _)) => {
+            (Phase::Open | Phase::Parting(_), Record::NotStored(ids, retry_after)) => {
                 if let Some(key) = key {
-                    self.not_stored(id, key, &ids, now, handler);
+                    self.not_stored(id, key, &ids, retry_after, now, handler);
                 }
             }
             (Phase::Open | Phase::Parting(_), Record::Ping(nonce)) => {
                 self.send(id, &Record::Pong(nonce));
-                if let Some(key) = key {
-                    handler.session_alive(key);
-                }
             }
             (Phase::Open | Phase::Parting(_), Record::Pong(nonce)) => {
                 if let Some(key) = key {
@@ -479,12 +508,7 @@ impl Pool {
             }
             (Phase::Parting(_), Record::Bye(reason)) => link.bye = Some(reason),
             (Phase::Greeting | Phase::Open, Record::InUse(ip)) => handler.identity_in_use(ip),
-            (Phase::Open, Record::Name(name)) => {
-                let (source, port) = (link.source, link.port);
-                if let Some(key) = key {
-                    handler.renamed(key, source, name, port);
-                }
-            }
+            (Phase::Open, Record::Name(name)) => link.new_name = Some(name),
             (Phase::Open, Record::Addresses(addrs)) => {
                 if let Some(key) = key {
                     handler.listens_at(key, &addrs);
@@ -517,12 +541,16 @@ impl Pool {
             return self.fault(id, RequestEnd::NotSecure, now, handler);
         }
         if hello.probe {
+            if link.dialed.is_some() {
+                // Only a dialer probes.
+                return self.fault(id, RequestEnd::Broken, now, handler);
+            }
             return self.part_link(id, ByeReason::Idle, now);
         }
         (link.run, link.port) = (hello.run, hello.port);
         link.window = usize::try_from(hello.window).unwrap_or(usize::MAX);
         let old = self.sessions.get(&key).map(|session| session.link);
-        let old_run = old.and_then(|old| self.links.get(&old)).map(|old| old.run);
+        let old_run = old.and_then(|old| self.links.get(&old)).filter(|old| old.is_open()).map(|old| old.run);
         if let (Some(old), true) = (old, old_run.is_some_and(|run| run != hello.run)) {
             // Two programs with one key, or a program that was started again: the older one answers
             // a ping or is gone.
@@ -593,6 +621,7 @@ impl Pool {
                 }
                 self.moves_to(key, id);
                 self.send_pings(key);
+                self.part_surplus(key, [old, id], now);
             }
             None => {
                 let session = Session { link: id, queue: VecDeque::new(), pings: Vec::new() };
@@ -611,17 +640,13 @@ impl Pool {
             }
             if dialed.is_none() {
                 // The peer may still refuse us after our hello; its pong shows that it does not.
-                self.join(key, vec![pending], now);
+                self.join(key, vec![pending], now, handler);
                 continue;
             }
             // The hello has answered it.
             end_request(pending, addr, RequestEnd::Answered, handler);
         }
-        for pending in others {
-            if let Some(session) = self.sessions.get_mut(&key) {
-                session.queue.push_back(pending);
-            }
-        }
+        self.join(key, others, now, handler);
         self.pump(key, now, handler);
     }
 
@@ -634,6 +659,15 @@ impl Pool {
         }
     }
 
+    /// Ends the open connections with a key but those two of which the peer may keep either.
+    fn part_surplus(&mut self, key: PublicKey, kept: [LinkId; 2], now: Time) {
+        let is_surplus =
+            |id: &LinkId, link: &Link| link.key == Some(key) && link.is_open() && !kept.contains(id);
+        let surplus = self.links.iter().filter(|(id, link)| is_surplus(id, link));
+        let surplus: Vec<LinkId> = surplus.map(|(id, _)| *id).collect();
+        surplus.into_iter().for_each(|id| self.part_link(id, ByeReason::Replaced, now));
+    }
+
     /// Returns whether the older of two sessions of the same two programs stays. Only the side with the
     /// smaller key decides that: when each connection began, the two sides do not see alike.
     fn stays(&self, old: LinkId, new: LinkId, key: PublicKey) -> bool {
@@ -641,6 +675,12 @@ impl Pool {
         let apart = new.begun.since(old.begun).max(old.begun.since(new.begun));
         let is_simultaneous = new.dialed.is_none() && apart < SIMULTANEOUS;
         self.own < key && old.dialed.is_some() && is_simultaneous
+    }
+
+    /// Returns whether a session uses this connection.
+    fn is_current(&self, id: LinkId) -> bool {
+        let key = self.links.get(&id).and_then(|link| link.key);
+        key.and_then(|key| self.sessions.get(&key)).is_some_and(|session| session.link == id)
     }
 
     /// Returns a further open connection with a key whose session has just lost the current one.
@@ -693,7 +733,8 @@ impl Pool {
         } else if all.len() > MAX_SESSIONS {
             strangers
                 .min_by_key(|(_, _, heard, ..)| *heard)
-                .or_else(|| all.iter().min_by_key(|(_, _, heard, ..)| *heard))
+                // A peer that we dialed can be dialed again.
+                .or_else(|| all.iter().min_by_key(|(_, link, heard, ..)| (!self.was_dialed(*link), *heard)))
         } else {
             None
         };
@@ -701,6 +742,10 @@ impl Pool {
             self.part_link(link, ByeReason::Idle, now);
             self.end_session(key, End::Ours(ByeReason::Idle), now, handler);
         }
+    }
+
+    fn was_dialed(&self, id: LinkId) -> bool {
+        self.links.get(&id).is_some_and(|link| link.dialed.is_some())
     }
 
     // ---- messages and receipts ------------------------------------------------------------------
@@ -722,7 +767,7 @@ impl Pool {
         {
             link.staged.truncate(link.staged.len().saturating_sub(sizes.len()));
             link.held = messages;
-            self.offer_again_at = Some(now.plus(OFFER_AGAIN_AFTER));
+            self.offer_again_at.get_or_insert(now.plus(OFFER_AGAIN_AFTER));
         }
     }
 
@@ -786,6 +831,7 @@ impl Pool {
         id: LinkId,
         key: PublicKey,
         ids: &[MessageId],
+        retry_after: u32,
         now: Time,
         handler: &mut dyn SessionHandler,
     ) {
@@ -802,7 +848,7 @@ impl Pool {
         let (ended, rest): (VecDeque<Pending>, VecDeque<Pending>) = queue.into_iter().partition(has_one);
         session.queue = rest;
         for pending in ended {
-            end_request(pending, addr, RequestEnd::Bye(ByeReason::NoRoom), handler);
+            end_request(pending, addr, RequestEnd::NotStored(retry_after), handler);
         }
         self.pump(key, now, handler);
     }
@@ -815,7 +861,6 @@ impl Pool {
         now: Time,
         handler: &mut dyn SessionHandler,
     ) {
-        handler.session_alive(key);
         let addr = self.session_addr(key);
         if let Some(session) = self.sessions.get_mut(&key) {
             let pings = mem::take(&mut session.pings);
@@ -828,12 +873,19 @@ impl Pool {
         }
         // The older program with this key is there, so the newer one is not let in.
         if self.sessions.get(&key).is_some_and(|session| session.link == id) {
-            self.refuse_challengers(id, key, nonce, now);
+            self.refuse_challengers(id, key, nonce, now, handler);
         }
     }
 
     /// The older program has answered this ping.
-    fn refuse_challengers(&mut self, old: LinkId, key: PublicKey, nonce: u64, now: Time) {
+    fn refuse_challengers(
+        &mut self,
+        old: LinkId,
+        key: PublicKey,
+        nonce: u64,
+        now: Time,
+        handler: &mut dyn SessionHandler,
+    ) {
         let is_refused = |link: &Link| match &link.phase {
             Phase::Challenging(challenge) => link.key == Some(key) && challenge.ping <= nonce,
             _ => false,
@@ -852,7 +904,7 @@ impl Pool {
             self.send(id, &Record::Bye(ByeReason::InUse));
             let dial = self.links.get_mut(&id).and_then(|link| link.dial.take());
             if let Some(dial) = dial.and_then(|dial| self.dials.remove(&dial)) {
-                self.join(key, dial.requests.into(), now);
+                self.join(key, dial.requests.into(), now, handler);
             }
             self.finish(id);
         }
@@ -867,6 +919,7 @@ impl Pool {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.phase = Phase::Parting(now.plus(PART_WITHIN));
         let (key, addr) = (link.key, link.dialed.or_else(|| link.source.at(link.port)));
+        self.limit_parting();
         let current = key.filter(|key| self.sessions.get(key).is_some_and(|session| session.link == id));
         let Some(key) = current else { return };
         // The peer keeps another connection, on which its hello may not have arrived yet.
@@ -878,7 +931,11 @@ impl Pool {
                 self.send_pings(key);
                 self.pump(key, now, handler);
             }
-            None => self.end_session(key, End::Theirs(Some(reason), addr), now, handler),
+            // Without the connection that should replace it, it is lost.
+            None => {
+                let reason = Some(reason).filter(|reason| *reason != ByeReason::Replaced);
+                self.end_session(key, End::Theirs(reason, addr), now, handler);
+            }
         }
     }
 
@@ -1008,6 +1065,25 @@ impl Pool {
         self.outputs.push(LinkOutput::Finish(id));
         if let Some(link) = self.links.get_mut(&id) {
             link.phase = Phase::Parting(now.plus(PART_WITHIN));
+            self.limit_parting();
+        }
+    }
+
+    /// Ends the connections that have parted longest, beyond [`MAX_PARTING`].
+    fn limit_parting(&mut self) {
+        // When the program ends, each of its sessions parts.
+        if self.closing {
+            return;
+        }
+        let parting = self.links.iter().filter_map(|(id, link)| match link.phase {
+            Phase::Parting(until) => Some((until, *id)),
+            _ => None,
+        });
+        let mut parting: Vec<(Time, LinkId)> = parting.collect();
+        if parting.len() > MAX_PARTING {
+            parting.sort_unstable();
+            let surplus = parting.len() - MAX_PARTING;
+            parting.into_iter().take(surplus).for_each(|(_, id)| self.drop_link(id));
         }
     }
 
@@ -1040,7 +1116,10 @@ impl Pool {
     /// Returns when [`Pool::tick`] has something to do, if nothing else happens before.
     pub fn next_wake(&self) -> Option<Time> {
         let links = self.links.values().map(Link::due);
-        let dials = self.dials.values().filter(|dial| !dial.addrs.is_empty()).map(|dial| dial.next);
+        // At the limit, the end of another dial comes first.
+        let has_room = self.dialing() < MAX_DIALING;
+        let dials = self.dials.values().filter(|dial| has_room && !dial.addrs.is_empty());
+        let dials = dials.map(|dial| dial.next);
         let dialing = self.dials.values().flat_map(|dial| &dial.requests);
         let open = self.sessions.values().flat_map(|session| session.queue.iter().chain(&session.pings));
         let deadlines = dialing.chain(open).filter_map(|pending| pending.request.deadline);
@@ -1077,8 +1156,11 @@ impl Pool {
                     (Phase::Connecting, true) => RequestEnd::NoSession,
                     _ => RequestEnd::Broken,
                 };
-                if let Some(link) = self.links.remove(&id) {
-                    self.outputs.push(LinkOutput::Drop(id));
+                self.outputs.push(LinkOutput::Drop(id));
+                if self.is_current(id) {
+                    // A session that was to go on here.
+                    self.link_ended(id, false, now, handler);
+                } else if let Some(link) = self.links.remove(&id) {
                     self.dial_failed(id, &link, end, now, handler);
                 }
             }
@@ -1097,6 +1179,7 @@ impl Pool {
                 self.outputs.push(LinkOutput::Drop(id));
                 self.link_ended(id, false, now, handler);
             }
+            Phase::Open if link.next_ping() > now => self.tell_name(id, now, handler),
             Phase::Open => {
                 link.pinged = now;
                 self.last_ping += 1;

@@ -765,7 +765,7 @@ fn message_that_is_not_stored_ends_its_request() {
     net.programs[1].pool.stored(link, &[id(1)], &[id(2)], 30);
     net.settle();
     let told = net.told(0);
-    assert!(told.contains(&Told::Ended(JobId(1), 1, RequestEnd::Bye(ByeReason::NoRoom))), "{told:?}");
+    assert!(told.contains(&Told::Ended(JobId(1), 1, RequestEnd::NotStored(30))), "{told:?}");
     assert_eq!(net.sessions(), [1, 1], "the session stays");
 }
 
@@ -826,24 +826,16 @@ fn connection_that_says_nothing_is_dropped() {
     let now = Time::default();
     let source = Source::from(Ipv4Addr::new(192, 0, 2, 1));
     let link = pool.accepted(source, Ipv4Addr::LOCALHOST.into(), now);
-    assert!(pool.is_opening(link));
+    assert!(!pool.is_open(link) && !pool.is_idle());
     pool.tick(now.plus(OPENING_SILENCE), &mut handler);
     assert_eq!(pool.take_outputs(), [LinkOutput::Drop(link)]);
-    assert!(pool.is_idle() && !pool.is_opening(link));
+    assert!(pool.is_idle());
 }
 
 #[test]
 fn idlest_stranger_makes_room_for_another_session() {
     let mut handler = Recorder::default();
-    let mut wire = Vec::new();
-    let hello =
-        Hello { run: 5, window: 1000, port: 5000, ..Recorder::default().hello(Ipv4Addr::LOCALHOST.into()) };
-    let hello = Hello {
-        dialed: crate::protocol::session::opening::DIAL_LINE.to_vec(),
-        answered: crate::protocol::session::opening::OK_LINE.to_vec(),
-        ..hello
-    };
-    crate::protocol::session::Record::Hello(hello).encode_into(&mut wire);
+    let wire = hello_of(5, false);
     let mut pool = Pool::new(key(1), 1);
     let stranger = |n: usize| {
         let mut bytes = [7; KEY_BYTES];
@@ -852,13 +844,116 @@ fn idlest_stranger_makes_room_for_another_session() {
     };
     for n in 0..=MAX_STRANGERS_OF_PREFIX {
         let now = Time::at(Duration::from_secs(n as u64));
-        let link = pool.accepted(Source::from(Ipv4Addr::new(192, 0, 2, 1)), Ipv4Addr::LOCALHOST.into(), now);
-        pool.link_up(link, stranger(n), Ipv4Addr::LOCALHOST.into(), now, &mut handler);
-        pool.received(link, &wire, now, &mut handler);
+        says_hello(&mut pool, &mut handler, stranger(n), &wire, now);
     }
     assert_eq!(pool.len(), MAX_STRANGERS_OF_PREFIX);
     let byes = pool.take_outputs().into_iter().filter(|output| matches!(output, LinkOutput::Finish(_)));
     assert_eq!(byes.count(), 1);
+}
+
+/// The bytes of a hello of a program with this run.
+fn hello_of(run: u64, probe: bool) -> Vec<u8> {
+    let hello = Hello {
+        dialed: crate::protocol::session::opening::DIAL_LINE.to_vec(),
+        answered: crate::protocol::session::opening::OK_LINE.to_vec(),
+        run,
+        window: 1000,
+        port: 5000,
+        probe,
+        ..Recorder::default().hello(Ipv4Addr::LOCALHOST.into())
+    };
+    Record::Hello(hello).encode()
+}
+
+/// A peer dials, proves its key and says hello.
+fn says_hello(pool: &mut Pool, handler: &mut Recorder, key: PublicKey, hello: &[u8], now: Time) -> LinkId {
+    let link = pool.accepted(Source::from(Ipv4Addr::new(192, 0, 2, 1)), Ipv4Addr::LOCALHOST.into(), now);
+    pool.link_up(link, key, Ipv4Addr::LOCALHOST.into(), now, handler);
+    pool.received(link, hello, now, handler);
+    link
+}
+
+#[test]
+fn key_that_dials_again_and_again_keeps_two_connections() {
+    // The side with the larger key does not decide which connection stays.
+    let (mut pool, mut handler) = (Pool::new(key(9), 1), Recorder::default());
+    let wire = hello_of(5, false);
+    let links: Vec<LinkId> =
+        (0..100).map(|_| says_hello(&mut pool, &mut handler, key(1), &wire, Time::default())).collect();
+    assert_eq!(links.iter().filter(|link| pool.is_open(**link)).count(), 2);
+    assert_eq!(pool.len(), 1);
+}
+
+#[test]
+fn connections_that_part_are_bounded() {
+    let (mut pool, mut handler) = (Pool::new(key(9), 1), Recorder::default());
+    let probe = hello_of(5, true);
+    for _ in 0..3 * MAX_PARTING {
+        says_hello(&mut pool, &mut handler, key(1), &probe, Time::default());
+    }
+    let drops = pool.take_outputs().into_iter().filter(|output| matches!(output, LinkOutput::Drop(_)));
+    assert_eq!(drops.count(), 2 * MAX_PARTING);
+}
+
+/// Dials a peer with the key 2 for the job 1, which has then proven its key.
+fn dials(pool: &mut Pool, handler: &mut Recorder) -> LinkId {
+    let addr = PeerAddr::new(Ipv4Addr::new(192, 0, 2, 2), 5000).unwrap();
+    let (addrs, expect, say) = (vec![addr], Some(key(2)), Request::Open);
+    pool.request(
+        SessionRequest { job: JobId(1), addrs, expect, say, deadline: None },
+        Time::default(),
+        handler,
+    );
+    let dialed = pool.take_outputs().into_iter().find_map(|output| match output {
+        LinkOutput::Dial(link, ..) => Some(link),
+        _ => None,
+    });
+    let link = dialed.expect("it is dialed");
+    pool.connected(link, Time::default());
+    pool.link_up(link, key(2), Ipv4Addr::LOCALHOST.into(), Time::default(), handler);
+    link
+}
+
+#[test]
+fn probe_in_an_answer_ends_the_request() {
+    let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder::default());
+    let link = dials(&mut pool, &mut handler);
+    pool.received(link, &hello_of(5, true), Time::default(), &mut handler);
+    assert_eq!(handler.told, [Told::Ended(JobId(1), 0, RequestEnd::Broken)]);
+    pool.tick(Time::at(PART_WITHIN), &mut handler);
+    assert!(pool.is_idle());
+}
+
+#[test]
+fn session_ends_with_the_connection_that_should_replace_it() {
+    let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder::default());
+    // Both dial. The peer keeps our connection, of which we have not heard yet.
+    let ours = dials(&mut pool, &mut handler);
+    let theirs = says_hello(&mut pool, &mut handler, key(2), &hello_of(5, false), Time::default());
+    pool.received(theirs, &Record::Bye(ByeReason::Replaced).encode(), Time::default(), &mut handler);
+    assert_eq!(
+        (pool.len(), handler.told.iter().filter(|told| matches!(told, Told::Down(_))).count()),
+        (1, 0)
+    );
+    pool.tick(Time::at(OPENING_SILENCE), &mut handler);
+    assert!(pool.is_empty() && !pool.is_open(ours));
+    assert!(handler.told.contains(&Told::Down(None)), "{:?}", handler.told);
+}
+
+#[test]
+fn last_name_of_many_is_told() {
+    let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder::default());
+    let link = says_hello(&mut pool, &mut handler, key(2), &hello_of(5, false), Time::default());
+    let mut told = 0;
+    for n in 0..1_000 {
+        let now = Time::at(Duration::from_millis(n));
+        pool.received(link, &Record::Name(PeerName::new(&format!("Bob{n}"))).encode(), now, &mut handler);
+        pool.tick(now, &mut handler);
+        told = handler.told.iter().filter(|told| matches!(told, Told::Renamed(..))).count();
+    }
+    assert_eq!(told, 1, "{:?}", handler.told);
+    pool.tick(Time::at(NAME_SPACING), &mut handler);
+    assert_eq!(handler.told.last(), Some(&Told::Renamed(key(2), PeerName::new("Bob999"))));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use super::*;
-use crate::support::{is_running_already, nobody, refused};
+use crate::support::{close, is_running_already, nobody, refused};
 
 #[test]
 fn last_port_is_used_again() {
@@ -46,7 +46,7 @@ fn port_in_use_is_replaced_by_the_next() {
     assert_eq!((saved["port"].as_integer(), saved.len()), (Some(port.into()), 3), "{saved}");
     // The port is still in use, and free for the third start.
     started("", &data).start().sees(&format!("Another program uses port {port}, "));
-    drop(other_program);
+    close(other_program);
     let mut alice = started("", &data).start();
     assert_eq!(alice.addr().port(), port);
     alice.types(&["0"]);

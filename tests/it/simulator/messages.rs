@@ -186,6 +186,7 @@ pub(super) fn end_of(end: &RequestEnd) -> &'static str {
         RequestEnd::Incompatible => "incompatible",
         RequestEnd::NotSecure => "not secure",
         RequestEnd::Bye(_) => "turned away",
+        RequestEnd::NotStored(_) => "not stored",
         RequestEnd::Broken => "broken",
     }
 }

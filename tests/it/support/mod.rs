@@ -67,14 +67,30 @@ pub(crate) fn nobody() -> SocketAddrV4 {
     static NEXT: Ports = Ports::new(21_000..32_000);
     loop {
         let port = NEXT.take();
-        // Not a listener: a copy of one could be in the way, see `listen`.
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-        // Elsewhere than on Unix this option takes ports that are in use.
-        #[cfg(unix)]
-        socket.set_reuse_address(true).expect("an option");
-        if socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into()).is_ok() {
+        if is_free(port) {
             return SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
         }
+    }
+}
+
+/// Whether a program can listen at a port.
+fn is_free(port: u16) -> bool {
+    // Not a listener: a copy of one could be in the way, see `listen`.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    // Elsewhere than on Unix this option takes ports that are in use.
+    #[cfg(unix)]
+    socket.set_reuse_address(true).expect("an option");
+    socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into()).is_ok()
+}
+
+/// Closes a listener, and waits until another program can listen at its port; see [`listen`].
+pub(crate) fn close(listener: TcpListener) {
+    let port = listener.local_addr().expect("bound").port();
+    drop(listener);
+    let deadline = Instant::now() + SOON;
+    while !is_free(port) {
+        assert!(Instant::now() < deadline, "port {port} stays in use");
+        thread::yield_now();
     }
 }
 
