@@ -1,10 +1,10 @@
 //! The runtime: owns the one lock, passes events to the core, and carries out its outputs.
 //!
-//! A [`Machine`] is the state, and a [`Step`] handles one input. The threads of a [`Node`] are loops
-//! around it: they wait for something, lock, take a step, and drop the lock. In a step the core
-//! computes and its outputs are queued. Nothing is dialed, read or printed, and only a store in
-//! memory is written. The simulator takes the same steps from one thread, with a clock and a network
-//! of its own.
+//! A [`Machine`] is the state, and a [`Step`] handles one input. The threads of a [`Node`] are
+//! loops around it: they wait for something, lock, take a step, and drop the lock. In a step the
+//! core computes and its outputs are queued. Nothing is dialed, read or printed, and only a store
+//! in memory is written. The simulator takes the same steps from one thread, with a clock and a
+//! network of its own.
 
 mod inbox;
 mod machine;
@@ -72,7 +72,8 @@ pub struct NodeConfig {
 }
 
 impl NodeConfig {
-    /// Returns the defaults for a key: no peers and no other keys known, unencrypted messages allowed.
+    /// Returns the defaults for a key: no peers and no other keys known, unencrypted messages
+    /// allowed.
     pub fn new(name: Name, seed: [u8; KEY_BYTES]) -> Self {
         Self {
             name,
@@ -180,7 +181,8 @@ impl Node {
             .sessions
             .start(ToMachine(Arc::downgrade(&shared)))
             .map_err(|error| StartError::Other(addr, error))?;
-        // The listener starts last, so static peers are known as such before they can send anything.
+        // The listener starts last, so static peers are known as such before they can send
+        // anything.
         let start = shared.step(|step| step.start(peers, contacts, waiting));
         let store_writer = match store {
             Some((store, retention)) => store_writer::start(&shared, store, retention)
@@ -370,8 +372,8 @@ impl Node {
         }
     }
 
-    /// Accepts nothing more from the network: what arrives from now on is not acknowledged. What was
-    /// accepted before is in the mailbox when this returns.
+    /// Accepts nothing more from the network: what arrives from now on is not acknowledged. What
+    /// was accepted before is in the mailbox when this returns.
     pub fn close(&self) {
         self.shared.locked.lock().machine.close();
     }
@@ -391,8 +393,8 @@ impl Node {
     }
 }
 
-/// Reads the messages of an earlier run that wait, each for `expire` at most. `clock` is the time in
-/// milliseconds since 1970.
+/// Reads the messages of an earlier run that wait, each for `expire` at most. `clock` is the time
+/// in milliseconds since 1970.
 ///
 /// # Errors
 /// If they cannot be read.

@@ -1,6 +1,6 @@
-//! The whole program under load, measured on the released binary beside minimal programs that do the same. Run by
-//! `cargo bench --bench load`, or one part of it by `cargo bench --bench load -- receive`; docs/BENCHMARKS.md tells what
-//! each figure is.
+//! The whole program under load, measured on the released binary beside minimal programs that do
+//! the same. Run by `cargo bench --bench load`, or one part of it by `cargo bench --bench load --
+//! receive`; docs/BENCHMARKS.md tells what each figure is.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 

@@ -1,6 +1,6 @@
 //! What encrypted sessions cost: handshakes, messages with receipts, memory, and a message to 500
-//! peers, compared with bare TLS. Run by `cargo bench --bench talk`, or one part of it by `cargo bench --bench talk -- texts`;
-//! docs/BENCHMARKS.md tells what each figure is.
+//! peers, compared with bare TLS. Run by `cargo bench --bench talk`, or one part of it by `cargo
+//! bench --bench talk -- texts`; docs/BENCHMARKS.md tells what each figure is.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -11,7 +11,8 @@ mod linux;
 
 use std::process::ExitCode;
 
-/// Fails where something does not work, such as a text without a receipt; never because of a figure.
+/// Fails where something does not work, such as a text without a receipt; never because of a
+/// figure.
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     #[cfg(target_os = "linux")]

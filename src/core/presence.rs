@@ -12,8 +12,8 @@ pub use types::{OfflineReason, PresenceChange, PresenceStatus, Probe, ProbeResul
 /// quarter of a minute at most, and the probes are rare enough to disturb no program.
 pub const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// A refusal counts if it is seen twice, this far apart: a listener that is being restarted refuses,
-/// too.
+/// A refusal counts if it is seen twice, this far apart: a listener that is being restarted
+/// refuses, too.
 pub const REFUSAL_REPEAT: Duration = Duration::from_secs(1);
 
 /// How long after a session broke the side that accepted it dials. The other side, which could dial
@@ -26,8 +26,8 @@ pub const QUIET_REPEAT: Duration = Duration::from_secs(2);
 /// A peer that has not answered for this long is offline.
 pub const GONE_AFTER: Duration = Duration::from_secs(10);
 
-/// The longest wait between two attempts to reach an offline peer. The first is one second, and each
-/// is twice the last.
+/// The longest wait between two attempts to reach an offline peer. The first is one second, and
+/// each is twice the last.
 pub const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 
 /// The longest wait between two attempts to reach an offline contact that is not in peers.toml. A
@@ -79,8 +79,8 @@ pub struct Presence {
     connect_due: bool,
     /// It answered something of ours at least once.
     proven: bool,
-    /// No program was seen to listen at its address since it said goodbye. So its program has ended,
-    /// and the next program there has not said goodbye.
+    /// No program was seen to listen at its address since it said goodbye. So its program has
+    /// ended, and the next program there has not said goodbye.
     ended: bool,
     /// A probe is under way.
     probing: bool,
@@ -105,8 +105,8 @@ impl Presence {
         Self { phase, wanted: true, kept: Kept::Configured, ..Self::of_heard(now) }
     }
 
-    /// A contact of an earlier run, which is dialed at `first` and for ever. A `dormant` one is left
-    /// alone until [`Presence::network_changed`], or until one side writes.
+    /// A contact of an earlier run, which is dialed at `first` and for ever. A `dormant` one is
+    /// left alone until [`Presence::network_changed`], or until one side writes.
     pub fn of_contact(now: Time, first: Time, dormant: bool) -> Self {
         let kept = Kept::Contact { dormant };
         let phase = Phase::Offline { since: now, why: OfflineReason::NotSeenYet };
@@ -207,8 +207,8 @@ impl Presence {
         self.refused_at.is_some()
     }
 
-    /// When and how to probe it next; `None` while a probe is under way, and for a peer that is left
-    /// alone. An online peer is probed only if it was silent for `interval`.
+    /// When and how to probe it next; `None` while a probe is under way, and for a peer that is
+    /// left alone. An online peer is probed only if it was silent for `interval`.
     pub fn next_probe(&self, interval: Duration) -> Option<(Time, Probe)> {
         if self.probing || self.is_left_alone() {
             return None;
@@ -233,8 +233,8 @@ impl Presence {
         self.probing = true;
     }
 
-    /// The probe is over. Other calls say what it showed. If it showed nothing, the next one is in a
-    /// second.
+    /// The probe is over. Other calls say what it showed. If it showed nothing, the next one is in
+    /// a second.
     pub fn probe_ended(&mut self, now: Time) {
         self.probing = false;
         self.early = self.offline().is_some() && now < self.next;
@@ -263,8 +263,8 @@ impl Presence {
         self.not_before = at;
     }
 
-    /// Whether it is offline and not probed: we left it, another peer has its address, or it left or
-    /// never answered and is not configured.
+    /// Whether it is offline and not probed: we left it, another peer has its address, or it left
+    /// or never answered and is not configured.
     fn is_left_alone(&self) -> bool {
         match self.phase {
             Phase::Offline { why: OfflineReason::Disconnected | OfflineReason::Replaced, .. } => true,

@@ -92,7 +92,8 @@ impl State {
         (welcome, self.done())
     }
 
-    /// Handles a peer that calls itself something else from now on. It listens at `addr`, as it says.
+    /// Handles a peer that calls itself something else from now on. It listens at `addr`, as it
+    /// says.
     pub fn peer_renamed(
         &mut self,
         key: PublicKey,
@@ -214,8 +215,8 @@ impl State {
             self.peers.broke_promise(asked_for);
             self.wrong_key(expected, *offered, at);
         }
-        // No answer to the opening line may be silence, which takes no promise back. But if a legacy
-        // peer was there, another program had promised the key, and the legacy peer is back.
+        // No answer to the opening line may be silence, which takes no promise back. But if a
+        // legacy peer was there, another program had promised the key, and the legacy peer is back.
         if let (RequestEnd::NoSession, Recipient::Peer(PeerId::Legacy(_))) = (&end, asked_for) {
             self.peers.broke_promise(asked_for);
         }
@@ -228,8 +229,8 @@ impl State {
             && !self.is_only_encrypted(asked_for)
             && !self.leaving
         {
-            // A key was there once, and a legacy program may be there now. `connect` contains nothing
-            // that only the key may read.
+            // A key was there once, and a legacy program may be there now. `connect` contains
+            // nothing that only the key may read.
             let id = asked_for.addr().map_or(asked_for, |addr| self.peers.plain_id(addr));
             self.peers.want(id);
             self.send_plain(id, purpose, Outgoing::Connect, None);
@@ -350,9 +351,9 @@ impl State {
     }
 
     /// Says goodbye in a session to a peer that the user disconnected from while we introduced
-    /// ourselves: it knows our key by now, so it ignores an unencrypted goodbye. One goodbye is enough
-    /// if it is queued behind the introduction: a second one would need another connection, and the
-    /// hello on it would list us as online again.
+    /// ourselves: it knows our key by now, so it ignores an unencrypted goodbye. One goodbye is
+    /// enough if it is queued behind the introduction: a second one would need another connection,
+    /// and the hello on it would list us as online again.
     fn disconnects_again(&mut self, id: Recipient, introduced_to: Option<PublicKey>) {
         let is_queued = introduced_to.is_some()
             && self
@@ -454,8 +455,8 @@ fn result_of(end: &RequestEnd) -> SendResult {
     })
 }
 
-/// What the end of a request shows of the peer: only one that has proven its key is online, whatever
-/// program serves the address.
+/// What the end of a request shows of the peer: only one that has proven its key is online,
+/// whatever program serves the address.
 fn seen_of(end: &RequestEnd, was_met: bool) -> SendResult {
     match end {
         RequestEnd::Answered | RequestEnd::Bye(_) | RequestEnd::NotStored(_) => SendResult::Delivered,

@@ -10,8 +10,8 @@ use crate::model::address::Source;
 use crate::protocol::plain::{Decoder, Progress};
 use crate::protocol::session::opening::{First, first};
 
-/// A message is over this long after its last byte (wire.md): legacy peers write once and some never
-/// close.
+/// A message is over this long after its last byte (wire.md): legacy peers write once and some
+/// never close.
 const SILENCE: Duration = Duration::from_millis(250);
 
 /// A message is over this long after its first byte, whatever its sender does; SmartCookies, the
@@ -127,11 +127,11 @@ impl Connection {
         first(self.decoder.bytes()) == First::NeedMore
     }
 
-    /// What a reset leaves. It may be the beginning of anything: `exit strategy` that breaks off after
-    /// its first word is no `exit`. No whole message is taken for that: all programs that were
-    /// measured close in good order after what they wrote (wire.md), and so do we. A reset after that
-    /// end, which a sender causes that never reads our receipt, comes too late: Linux shows the end
-    /// first. The end of a line is an end, too. Without any byte nothing is lost.
+    /// What a reset leaves. It may be the beginning of anything: `exit strategy` that breaks off
+    /// after its first word is no `exit`. No whole message is taken for that: all programs that
+    /// were measured close in good order after what they wrote (wire.md), and so do we. A reset
+    /// after that end, which a sender causes that never reads our receipt, comes too late: Linux
+    /// shows the end first. The end of a line is an end, too. Without any byte nothing is lost.
     fn broken(&self) -> End {
         if self.decoder.is_empty() {
             End::Lost
@@ -145,8 +145,8 @@ impl Connection {
     /// Answers. The sender may be gone, or never read.
     pub(super) fn answer(&self, answer: &[u8]) {
         if !answer.is_empty() {
-            // An answer of some forty bytes always fits into the empty send buffer, so this does not
-            // block.
+            // An answer of some forty bytes always fits into the empty send buffer, so this does
+            // not block.
             let _ = (&*self.stream).write_all(answer);
         }
     }
@@ -186,7 +186,8 @@ mod tests {
     use super::*;
     use crate::model::message::{Body, Decoded, Plain};
 
-    /// What a connection leaves whose sender writes this and does that, all before anything is read of it.
+    /// What a connection leaves whose sender writes this and does that, all before anything is read
+    /// of it.
     fn left_by(bytes: &[u8], does: impl FnOnce(TcpStream)) -> (End, Vec<Decoded>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -237,8 +238,9 @@ mod tests {
         assert_eq!(left_by(b"", resets), (End::Lost, Vec::new()));
     }
 
-    /// As the older programs do, some of which cause a reset by never reading what we answer. Elsewhere than on Linux the
-    /// system may show the reset first, and then a command is shown instead of being obeyed.
+    /// As the older programs do, some of which cause a reset by never reading what we answer.
+    /// Elsewhere than on Linux the system may show the reset first, and then a command is shown
+    /// instead of being obeyed.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_message_that_was_closed_in_good_order_is_whole_whatever_comes_after_it() {

@@ -1,7 +1,7 @@
 //! One dialed connection: connect, one write, half-close, wait for the other side to close.
 //!
-//! The rules are those of wire.md, "Sending to a plain peer": one connection for each message, never a
-//! reset. A connect alone shows nothing, because a stopped program still accepts.
+//! The rules are those of wire.md, "Sending to a plain peer": one connection for each message,
+//! never a reset. A connect alone shows nothing, because a stopped program still accepts.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
@@ -33,14 +33,15 @@ pub const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// SmartCookies and ours after writing a receipt.
 pub const EOF_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Time for the first byte of the answer to `connect`. It may name a key, so it is worth waiting for,
-/// also over a slow line.
+/// Time for the first byte of the answer to `connect`. It may name a key, so it is worth waiting
+/// for, also over a slow line.
 const CONNECT_ANSWER: Duration = OPENING_SILENCE;
 
 /// Bytes of an answer that are looked at for a receipt; receipts have about 40.
 const ANSWER_BYTES: usize = 1024;
 
-/// Bytes of an answer that are read away so that closing does not reset the connection. More than this is no answer.
+/// Bytes of an answer that are read away so that closing does not reset the connection. More than
+/// this is no answer.
 const MAX_DRAINED: usize = 64 * 1024;
 
 /// Who dials.
@@ -140,9 +141,9 @@ fn exchange(
     }
 }
 
-/// Connects from `from`, or from the address that the system chooses if that is unspecified. Returns
-/// the local address, too. A program that listens in one address family does not dial the other, where
-/// no peer could answer.
+/// Connects from `from`, or from the address that the system chooses if that is unspecified.
+/// Returns the local address, too. A program that listens in one address family does not dial the
+/// other, where no peer could answer.
 pub(super) fn connect(from: IpAddr, to: SocketAddr, within: Duration) -> io::Result<(TcpStream, SocketAddr)> {
     let stream = if from.is_unspecified() {
         TcpStream::connect_timeout(&to, within)?
@@ -154,8 +155,8 @@ pub(super) fn connect(from: IpAddr, to: SocketAddr, within: Duration) -> io::Res
         socket.connect_timeout(&to.into(), within)?;
         socket.into()
     };
-    // On one machine, a port that nobody listens at can be dialed from that very port, and TCP then connects the
-    // socket to itself.
+    // On one machine, a port that nobody listens at can be dialed from that very port, and TCP then
+    // connects the socket to itself.
     let local = stream.local_addr()?;
     if local == to {
         return Err(ErrorKind::ConnectionRefused.into());
@@ -163,14 +164,15 @@ pub(super) fn connect(from: IpAddr, to: SocketAddr, within: Duration) -> io::Res
     Ok((stream, local))
 }
 
-/// Writes, half-closes and reads to the end or to the deadline. After the first byte of an answer the
-/// end has to follow within [`EOF_TIMEOUT`].
+/// Writes, half-closes and reads to the end or to the deadline. After the first byte of an answer
+/// the end has to follow within [`EOF_TIMEOUT`].
 fn converse(
     stream: &mut TcpStream,
     bytes: &[u8],
     mut deadline: Instant,
 ) -> io::Result<(SendResult, Option<PublicKey>)> {
-    // A message of at most a kilobyte always fits into the empty send buffer, so this does not block.
+    // A message of at most a kilobyte always fits into the empty send buffer, so this does not
+    // block.
     stream.write_all(bytes)?;
     stream.shutdown(Shutdown::Write)?;
     let mut answer = Vec::new();
@@ -229,8 +231,8 @@ pub(super) fn failure(error: &io::Error) -> SendError {
 
 /// Whether this process or machine has no more descriptors or buffers to give.
 pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
-    // EMFILE, ENFILE and ENOBUFS on Linux and macOS (which number only the last differently), WSAEMFILE and WSAENOBUFS
-    // on Windows; std has no ErrorKind for them.
+    // EMFILE, ENFILE and ENOBUFS on Linux and macOS (which number only the last differently),
+    // WSAEMFILE and WSAENOBUFS on Windows; std has no ErrorKind for them.
     let codes: &[i32] = if cfg!(windows) { &[10024, 10055] } else { &[23, 24, 55, 105] };
     error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }

@@ -14,9 +14,9 @@ use super::errand::{Errand, Report};
 use crate::model::address::PeerAddr;
 use crate::model::message::{Outgoing, SendError, SendResult};
 
-/// Workers at most. Of a thousand peers, a hundred may not answer at all. Each of these holds a worker
-/// for `QUICK_CONNECT` before the others are served: half a second in all with this many workers,
-/// and a second with 32, which is too long for a message to everybody.
+/// Workers at most. Of a thousand peers, a hundred may not answer at all. Each of these holds a
+/// worker for `QUICK_CONNECT` before the others are served: half a second in all with this many
+/// workers, and a second with 32, which is too long for a message to everybody.
 pub const MAX_DIALERS: usize = 64;
 
 /// Workers that may take up what lasts long: a second attempt to connect, or a `connect`, whose
@@ -85,7 +85,8 @@ impl Task {
 }
 
 impl Dialer {
-    /// A dialer without workers yet. `report` is called from its workers, once for every errand taken.
+    /// A dialer without workers yet. `report` is called from its workers, once for every errand
+    /// taken.
     pub fn new(identity: Identity, report: impl Fn(Report) + Send + Sync + 'static) -> Self {
         let shared = Shared {
             identity,
@@ -97,7 +98,8 @@ impl Dialer {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Takes an errand into the queue, without waiting for anything. [`Dialer::staff`] has to follow.
+    /// Takes an errand into the queue, without waiting for anything. [`Dialer::staff`] has to
+    /// follow.
     ///
     /// # Errors
     /// Gives it back if [`MAX_ERRANDS`] are under way or the dialer is stopping.
@@ -119,8 +121,8 @@ impl Dialer {
         Ok(())
     }
 
-    /// Starts workers for the errands that have none, as far as [`MAX_DIALERS`] and the system allow.
-    /// Errands that find no worker at all are reported as failed.
+    /// Starts workers for the errands that have none, as far as [`MAX_DIALERS`] and the system
+    /// allow. Errands that find no worker at all are reported as failed.
     pub fn staff(&self) {
         let shared = &self.shared;
         let mut state = shared.state.lock();

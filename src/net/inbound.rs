@@ -35,7 +35,7 @@ pub trait InboundHandler: Send + Sync + 'static {
     /// Takes note that a message of this source was not taken, and not answered.
     fn refused(&self, source: Source);
 
-    /// Takes a connection that has brought the beginning of the opening line of a session. The permit
-    /// is held until both sides have said hello.
+    /// Takes a connection that has brought the beginning of the opening line of a session. The
+    /// permit is held until both sides have said hello.
     fn opens(&self, _stream: TcpStream, _source: Source, _line: Vec<u8>, _permit: Permit) {}
 }

@@ -1,13 +1,13 @@
 //! The unencrypted way in: an accept loop for each address family, and a pool of workers that each
 //! read one connection at a time.
 //!
-//! One worker at a time handles the messages that can be read at once, in the order in which they were
-//! accepted. A worker that has to wait, for a sender or for room, lets another one go on. So a sender
-//! that waits for the receipt or the close before its next connection keeps its order; more is not
-//! promised.
+//! One worker at a time handles the messages that can be read at once, in the order in which they
+//! were accepted. A worker that has to wait, for a sender or for room, lets another one go on. So a
+//! sender that waits for the receipt or the close before its next connection keeps its order; more
+//! is not promised.
 //!
-//! What waits for a place ([`ConnectionLimiter`]) is accepted and not read. A worker that has nothing
-//! to do ends.
+//! What waits for a place ([`ConnectionLimiter`]) is accepted and not read. A worker that has
+//! nothing to do ends.
 
 mod limiter;
 mod worker;
@@ -42,12 +42,12 @@ const BACKLOG: i32 = 4096;
 /// Workers at most: one for each connection that may be read.
 pub const MAX_WORKERS: usize = MAX_OPENING;
 
-/// Workers that read and deliver at a time, besides those that wait. One keeps the order, and all of
-/// them need the lock of the core.
+/// Workers that read and deliver at a time, besides those that wait. One keeps the order, and all
+/// of them need the lock of the core.
 const MAX_RUNNING: usize = 1;
 
-/// Accepted connections that wait for a worker. Each holds a descriptor, of which a process often has
-/// 1,024; further ones wait in the queue of the system, where they are in everybody's way.
+/// Accepted connections that wait for a worker. Each holds a descriptor, of which a process often
+/// has 1,024; further ones wait in the queue of the system, where they are in everybody's way.
 const MAX_QUEUE: usize = 192;
 
 /// Messages that may wait for room in the mailbox, each with its worker; the sources share them
@@ -331,8 +331,8 @@ impl State {
         (!accepted.is_next, self.limiter.count(accepted.source.share()))
     }
 
-    /// Closes a connection that is being read for one of the queue that cannot have a place otherwise,
-    /// if it is time for that.
+    /// Closes a connection that is being read for one of the queue that cannot have a place
+    /// otherwise, if it is time for that.
     fn make_room(&mut self, is_urgent: bool) {
         let queue = self.queue.iter().enumerate().filter(|(_, accepted)| !accepted.is_next);
         let first = queue.min_by_key(|(_, accepted)| self.rank(accepted)).map(|(index, _)| index);
@@ -345,8 +345,8 @@ impl State {
     }
 
     /// Closes the oldest connection of the queue that has brought nothing yet, of the source prefix
-    /// that has most places. Returns whether there was one. No worker is woken for that, so thousands of
-    /// silent connections cost little.
+    /// that has most places. Returns whether there was one. No worker is woken for that, so
+    /// thousands of silent connections cost little.
     fn close_silent(&mut self) -> bool {
         let now = Instant::now();
         let queue = self.queue.iter().enumerate();
@@ -425,7 +425,8 @@ impl Shared {
                 && let Some(accepted) = state.queue.remove(index)
             {
                 let id = state.limiter.open(accepted.source, accepted.at);
-                // In a burst the acceptors go on when half of the queue is empty, not with each place.
+                // In a burst the acceptors go on when half of the queue is empty, not with each
+                // place.
                 if state.queue.len() <= MAX_QUEUE / 2 || state.is_crowded() {
                     self.room.notify_all();
                 }
@@ -463,8 +464,8 @@ impl Shared {
         self.ended.notify_all();
     }
 
-    /// Closes the connection that has been silent longest, because the process is out of descriptors.
-    /// Returns whether there was one.
+    /// Closes the connection that has been silent longest, because the process is out of
+    /// descriptors. Returns whether there was one.
     fn free_descriptor(&self) -> bool {
         let mut state = self.state.lock();
         let closed = state.limiter.longest_silent().and_then(|id| state.limiter.displace(id));
@@ -478,16 +479,16 @@ impl Shared {
     }
 }
 
-/// The place of a connection that has not proven who it is: see `ConnectionLimiter`. Dropping it gives
-/// the place back.
+/// The place of a connection that has not proven who it is: see `ConnectionLimiter`. Dropping it
+/// gives the place back.
 pub struct Permit {
     shared: Arc<Shared>,
     id: u64,
 }
 
 impl Permit {
-    /// The sender, silent since `heard`, is waited for: others go on meanwhile, and the connection may
-    /// be closed for another one.
+    /// The sender, silent since `heard`, is waited for: others go on meanwhile, and the connection
+    /// may be closed for another one.
     fn waits(&self, stream: &Arc<TcpStream>, heard: Instant) -> Pause<'_> {
         let mut state = self.shared.state.lock();
         state.limiter.waits(self.id, Arc::clone(stream), heard);

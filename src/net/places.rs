@@ -1,4 +1,5 @@
-//! Where we listen and what this machine has: the sockets of both families, our own addresses, the names of interfaces.
+//! Where we listen and what this machine has: the sockets of both families, our own addresses, the
+//! names of interfaces.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
@@ -6,18 +7,20 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use super::listener::Listener;
 use crate::model::address::{AddrError, PeerAddr};
 
-/// How often a port that is free for IPv4 is looked for that is free for IPv6 as well, where any will do. The system chooses
-/// among thousands, of which few are in use.
+/// How often a port that is free for IPv4 is looked for that is free for IPv6 as well, where any
+/// will do. The system chooses among thousands, of which few are in use.
 const PORTS_TRIED: usize = 16;
 
 /// Sockets to serve, each with where it listens.
 pub type Bound = Vec<(TcpListener, SocketAddr)>;
 
-/// Listens at `ip`, or, if that is unspecified, at all addresses of both families: then with one socket for each, so that
-/// it is plain which a connection came over. The first is IPv4's; a machine without IPv6 has no second. Port 0 takes any that is free.
+/// Listens at `ip`, or, if that is unspecified, at all addresses of both families: then with one
+/// socket for each, so that it is plain which a connection came over. The first is IPv4's; a
+/// machine without IPv6 has no second. Port 0 takes any that is free.
 ///
 /// # Errors
-/// Those of the operating system, with the address: the port is in use or not permitted, the IP is not this machine's.
+/// Those of the operating system, with the address: the port is in use or not permitted, the IP is
+/// not this machine's.
 pub fn bind(ip: IpAddr, port: u16) -> Result<Bound, (SocketAddr, io::Error)> {
     let one = |ip, port| {
         let addr = SocketAddr::new(ip, port);
@@ -46,14 +49,16 @@ pub fn bind(ip: IpAddr, port: u16) -> Result<Bound, (SocketAddr, io::Error)> {
     }
 }
 
-/// Whether the IP of `addr` is one of this machine's: the operating system lets nobody bind to another's.
+/// Whether the IP of `addr` is one of this machine's: the operating system lets nobody bind to
+/// another's.
 pub fn is_local(addr: PeerAddr) -> bool {
     let mut at = addr.socket();
     at.set_port(0);
     UdpSocket::bind(at).is_ok()
 }
 
-/// Reads an address as [`PeerAddr`] does, and knows the names of the interfaces: `[fe80::1%eth0]:5000`.
+/// Reads an address as [`PeerAddr`] does, and knows the names of the interfaces:
+/// `[fe80::1%eth0]:5000`.
 ///
 /// # Errors
 /// As there; also where there is no such interface.
@@ -65,7 +70,8 @@ pub fn parse_addr(text: &str) -> Result<PeerAddr, AddrError> {
     }
 }
 
-/// The same address with the number of the interface instead of its name, if it names one that there is.
+/// The same address with the number of the interface instead of its name, if it names one that
+/// there is.
 fn numbered(text: &str) -> Option<String> {
     let (ip, rest) = text.strip_prefix('[')?.split_once('%')?;
     let (name, port) = rest.rsplit_once(']')?;

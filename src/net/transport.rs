@@ -9,7 +9,8 @@ use crate::model::address::PeerAddr;
 use crate::model::message::{SendError, SendResult};
 use crate::model::name::Name;
 
-/// Takes what is to be sent. Its methods do not block; what becomes of it is told the runtime later.
+/// Takes what is to be sent. Its methods do not block; what becomes of it is told the runtime
+/// later.
 pub trait Transport {
     /// Passes a command to the sessions.
     fn session(&self, command: SessionCommand);

@@ -7,13 +7,14 @@
 pub mod plain;
 pub mod session;
 
-/// White space as Python's `str.split()` knows it, which the legacy programs cut at: Unicode's, and the four
-/// information separators.
+/// White space as Python's `str.split()` knows it, which the legacy programs cut at: Unicode's, and
+/// the four information separators.
 fn is_space(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\x1c'..='\x1f')
 }
 
-/// The first word of `text`, and what comes after it, white space included. `None` where there is no word.
+/// The first word of `text`, and what comes after it, white space included. `None` where there is
+/// no word.
 fn first_word(text: &str) -> Option<(&str, &str)> {
     let text = text.trim_start_matches(is_space);
     let end = text.find(is_space).unwrap_or(text.len());

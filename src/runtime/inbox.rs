@@ -52,7 +52,8 @@ impl InboundHandler for Inbox {
     }
 }
 
-/// Panics if a test asks for it, to show that a panic ends one connection only. Not in release builds.
+/// Panics if a test asks for it, to show that a panic ends one connection only. Not in release
+/// builds.
 #[cfg(debug_assertions)]
 fn panic_if_asked(decoded: &[Decoded]) {
     use crate::model::message::{Body, Plain};

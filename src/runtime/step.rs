@@ -298,8 +298,8 @@ impl<'a> Step<'a> {
                 }
             }
         }
-        // Requests are queued before events: on a busy machine the thread woken first runs first, and
-        // the user can wait.
+        // Requests are queued before events: on a busy machine the thread woken first runs first,
+        // and the user can wait.
         events.into_iter().for_each(|event| self.ports.events.put(event, source));
     }
 

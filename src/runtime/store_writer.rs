@@ -1,7 +1,7 @@
 //! Background store writer. Batches queued writes so that callers never block on the disk.
 //!
-//! While one batch is on its way to the disk, the next one gathers (group commit). A store in memory
-//! needs no thread: the caller writes at once.
+//! While one batch is on its way to the disk, the next one gathers (group commit). A store in
+//! memory needs no thread: the caller writes at once.
 
 mod thread;
 
@@ -16,12 +16,12 @@ use crate::model::stored::{StoreOp, StoreResult};
 use crate::store::{Store, StoreError};
 pub(super) use thread::start;
 
-/// Writes that may wait before unencrypted messages have to wait for room: as many as may wait to be
-/// shown.
+/// Writes that may wait before unencrypted messages have to wait for room: as many as may wait to
+/// be shown.
 const MAX_WAITING: usize = 16_384;
 
-/// Bytes of received messages that may wait to be written, as many as the outbox holds. While the disk
-/// does not answer, senders send their messages again, and the earlier copies are still here.
+/// Bytes of received messages that may wait to be written, as many as the outbox holds. While the
+/// disk does not answer, senders send their messages again, and the earlier copies are still here.
 const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
 
 /// Bytes that a waiting message takes beside its text, at most.
@@ -169,8 +169,8 @@ impl StoreQueue for StoreWriter {
     }
 }
 
-/// Writes a batch in one go; if that fails, one by one, so that one write that cannot succeed holds up
-/// no other. `apply` writes all or none.
+/// Writes a batch in one go; if that fails, one by one, so that one write that cannot succeed holds
+/// up no other. `apply` writes all or none.
 pub fn write_batch(
     batch: Vec<QueuedWrite>,
     mut apply: impl FnMut(&[StoreOp]) -> Result<Vec<StoreResult>, StoreError>,

@@ -1,6 +1,8 @@
-//! Machines of their own, made of network namespaces: what a network between real machines can do, and loopback cannot.
+//! Machines of their own, made of network namespaces: what a network between real machines can do,
+//! and loopback cannot.
 //!
-//! Needs Linux, root, `ip` and `nft`. Where one of them is missing, each scenario says so on standard error and ends.
+//! Needs Linux, root, `ip` and `nft`. Where one of them is missing, each scenario says so on
+//! standard error and ends.
 
 #[cfg(target_os = "linux")]
 mod docker;

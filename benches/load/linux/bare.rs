@@ -1,4 +1,5 @@
-//! The minimal programs: this very program, started with other arguments, so that what they take is counted per process.
+//! The minimal programs: this very program, started with other arguments, so that what they take is
+//! counted per process.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -44,8 +45,8 @@ pub(crate) fn be(args: &[String]) -> ExitCode {
     }
 }
 
-/// Accepts, reads once and closes, in one thread, for ever. At every connection that ends with the mark of the last
-/// messages, that is passed on with the number of messages so far.
+/// Accepts, reads once and closes, in one thread, for ever. At every connection that ends with the
+/// mark of the last messages, that is passed on with the number of messages so far.
 fn receive() -> anyhow::Result<()> {
     let (socket, _) = listen_anywhere()?;
     let mut stdout = io::stdout().lock();
@@ -87,8 +88,9 @@ fn receive_together() -> anyhow::Result<()> {
 /// Threads of [`receive_together`].
 const TOGETHER: usize = 12;
 
-/// Accepts in one thread. What comes from [`FRIEND`] is read and passed on with a mark; of all others it keeps some and
-/// closes the oldest, as the least that can be done about those who only hold their connections.
+/// Accepts in one thread. What comes from [`FRIEND`] is read and passed on with a mark; of all
+/// others it keeps some and closes the oldest, as the least that can be done about those who only
+/// hold their connections.
 fn keep_the_door() -> anyhow::Result<()> {
     let (socket, _) = listen_anywhere()?;
     let mut stdout = io::stdout().lock();

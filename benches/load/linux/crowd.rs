@@ -1,5 +1,6 @@
-//! Many peers that do what the older programs do: accept, read once, close. They are threads of the benchmark, some
-//! hundred peers for each: one socket listens at one port of all loopback addresses, and each address is a peer.
+//! Many peers that do what the older programs do: accept, read once, close. They are threads of the
+//! benchmark, some hundred peers for each: one socket listens at one port of all loopback
+//! addresses, and each address is a peer.
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
@@ -63,7 +64,8 @@ impl Crowd {
         self.dir.path().join("peers.toml")
     }
 
-    /// All of them, the others first: whoever dials them one after the other meets those before it meets anybody else.
+    /// All of them, the others first: whoever dials them one after the other meets those before it
+    /// meets anybody else.
     pub(super) fn addrs(&self) -> Vec<SocketAddrV4> {
         let groups = self.others.iter().chain(&self.live);
         groups.flat_map(|group| group.addrs.iter().copied()).collect()

@@ -48,8 +48,8 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
     Ok(Findings { rows: vec![answer, worst, echo, reply], ..Findings::default() })
 }
 
-/// Says `connect` from ever new addresses, for nobody is acknowledged twice in two seconds, and waits each time until the
-/// answer has come on a connection back.
+/// Says `connect` from ever new addresses, for nobody is acknowledged twice in two seconds, and
+/// waits each time until the answer has come on a connection back.
 fn ask_to_be_listed(to: SocketAddrV4) -> anyhow::Result<Vec<Duration>> {
     let listener = listen(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0), BACKLOG)?;
     let port = listener.local_addr()?.port();
@@ -67,7 +67,8 @@ fn ask_to_be_listed(to: SocketAddrV4) -> anyhow::Result<Vec<Duration>> {
     Ok(times)
 }
 
-/// Accepts until somebody says something: whoever speaks is also looked for, with an empty connection.
+/// Accepts until somebody says something: whoever speaks is also looked for, with an empty
+/// connection.
 fn wait_for_answer(listener: &TcpListener) -> anyhow::Result<()> {
     let mut buffer = [0; 1024];
     loop {

@@ -1,4 +1,5 @@
-//! `@all` to 1,000 peers, against a bare parallel dial loop; with peers among them that refuse or never answer.
+//! `@all` to 1,000 peers, against a bare parallel dial loop; with peers among them that refuse or
+//! never answer.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -25,8 +26,9 @@ const CONNECT_TIMEOUT: f64 = 3_000.0;
 /// Time between two looks at the number of threads.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// Three programs for each run: everybody lives, some refuse, some never answer. All of them have had no work for so
-/// long that their dialing threads have ended, as anybody's who says something now and then.
+/// Three programs for each run: everybody lives, some refuse, some never answer. All of them have
+/// had no work for so long that their dialing threads have ended, as anybody's who says something
+/// now and then.
 pub(super) fn measure() -> anyhow::Result<Findings> {
     let bare = format!("bare dial loop, {BARE_THREADS} threads");
     let new = |what: &str, baseline: &str, target| Compared::new(what, baseline, "ms").with(target);
@@ -85,7 +87,8 @@ pub(super) fn start(crowd: &Crowd) -> anyhow::Result<Ours> {
 /// Waits until the threads that dialed have ended for want of work.
 pub(super) fn wait_until_idle(program: &Ours) -> anyhow::Result<()> {
     let deadline = Instant::now() + SOON;
-    // Main, the input, the ticker, two listeners, the sessions, the store writer, and the one for signals.
+    // Main, the input, the ticker, two listeners, the sessions, the store writer, and the one for
+    // signals.
     while threads(program.pid())? > 8 {
         ensure!(Instant::now() < deadline, "its threads do not end");
         thread::sleep(Duration::from_millis(50));

@@ -27,7 +27,8 @@ const SPACING: Duration = Duration::from_millis(20);
 /// Time between two bytes of a dripping connection: less than the silence that ends a message.
 const DRIP: Duration = Duration::from_millis(100);
 
-/// The attacker dials anew, all at once and this often, where a connection was closed: to hold them is what it wants.
+/// The attacker dials anew, all at once and this often, where a connection was closed: to hold them
+/// is what it wants.
 const PASSES_BETWEEN_DIALS: usize = 10;
 
 /// How the connections are held.

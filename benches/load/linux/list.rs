@@ -1,4 +1,5 @@
-//! Listing 1,000 peers with a look at each, and Exit with a goodbye to each, where some never answer.
+//! Listing 1,000 peers with a look at each, and Exit with a goodbye to each, where some never
+//! answer.
 
 use std::time::{Duration, Instant};
 

@@ -19,7 +19,8 @@ use std::time::Duration;
 use crate::common::parts::{self, Findings, Part};
 pub(crate) use bare::{BARE, be as be_bare};
 
-/// Times that everything is measured: odd, so that the median is one of them, and as many as some minutes have room for.
+/// Times that everything is measured: odd, so that the median is one of them, and as many as some
+/// minutes have room for.
 const RUNS: usize = 5;
 
 /// How long anything may take that shall happen.

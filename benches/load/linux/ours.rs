@@ -12,7 +12,8 @@ use tempfile::TempDir;
 
 use super::SOON;
 
-/// Ends the last word of every message that is waited for, and occurs nowhere else in what is printed.
+/// Ends the last word of every message that is waited for, and occurs nowhere else in what is
+/// printed.
 pub(super) const MARK: u8 = b'#';
 
 /// Bytes read at once: as many as a pipe holds.
@@ -153,7 +154,8 @@ impl Output {
         Self { shared, _reader: thread::spawn(move || own.read(stdout)) }
     }
 
-    /// Waits until what was printed, or the number of marks in it, is as wanted; says whether it got so.
+    /// Waits until what was printed, or the number of marks in it, is as wanted; says whether it
+    /// got so.
     pub(super) fn wait(&self, is_so: impl Fn(&[u8], usize) -> bool, deadline: Instant) -> bool {
         let mut printed = self.shared.printed.lock().unwrap_or_else(PoisonError::into_inner);
         loop {

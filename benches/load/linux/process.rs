@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-/// The time that all threads of a process have had a processor, to the nanosecond; of those that have not ended.
+/// The time that all threads of a process have had a processor, to the nanosecond; of those that
+/// have not ended.
 pub(super) fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
     let mut all = Duration::ZERO;
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {

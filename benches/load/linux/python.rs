@@ -1,5 +1,5 @@
-//! A flood, against a listener as most programs of this kind are written: in Python, with a short queue, one `recv` and
-//! one thread for everything.
+//! A flood, against a listener as most programs of this kind are written: in Python, with a short
+//! queue, one `recv` and one thread for everything.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::process::{Command, Stdio};
@@ -14,7 +14,8 @@ use super::ours::{Ours, Output};
 use super::{Findings, RUNS};
 use crate::common::table::{Compared, Target};
 
-/// How long it is flooded: longer than one repetition of a lost first packet, which comes after a second.
+/// How long it is flooded: longer than one repetition of a lost first packet, which comes after a
+/// second.
 const FLOOD: Duration = Duration::from_secs(3);
 
 /// Senders at a time.
@@ -87,7 +88,8 @@ fn flood(port: u16, output: &Output) -> anyhow::Result<f64> {
     })
 }
 
-/// Sends as the older programs do until it is over. Whoever cannot connect meanwhile has waited for nothing.
+/// Sends as the older programs do until it is over. Whoever cannot connect meanwhile has waited for
+/// nothing.
 fn send(sender: usize, port: u16, until: Instant, sent: &AtomicUsize) -> anyhow::Result<()> {
     for number in 0.. {
         let left = until.saturating_duration_since(Instant::now());

@@ -10,14 +10,15 @@ use super::{Findings, RUNS, SOON};
 use crate::common::figures::milliseconds;
 use crate::common::table::{Compared, Target};
 
-/// Messages of one run. Enough that half a second passes, and that all queues are full if they ever will be.
+/// Messages of one run. Enough that half a second passes, and that all queues are full if they ever
+/// will be.
 const MESSAGES: usize = 20_000;
 
 /// Senders at a time.
 const SENDERS: [usize; 2] = [1, 8];
 
-/// Measures both by turns. The manner that is held against the targets is that of the older programs, which close at
-/// once and so send fastest.
+/// Measures both by turns. The manner that is held against the targets is that of the older
+/// programs, which close at once and so send fastest.
 pub(super) fn measure() -> anyhow::Result<Findings> {
     let mut found = Findings::default();
     for manner in [Manner::Closes, Manner::Waits] {
@@ -51,7 +52,8 @@ fn compare(manner: Manner, senders: usize, found: &mut Findings) -> anyhow::Resu
     let mut lost = row("lost or shown twice", "number", Target::AtMost(0.0));
     let together = "bare receiver, 12 threads";
     let mut beside = Compared::new(format!("longest connect, {how}"), together, "ms");
-    // Whoever does not wait for one message to be taken before sending the next has no claim to an order.
+    // Whoever does not wait for one message to be taken before sending the next has no claim to an
+    // order.
     let mut late =
         Compared::new(format!("shown behind a later one of its sender, {how}"), "bare receiver", "number");
     if manner == Manner::Waits {

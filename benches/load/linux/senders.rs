@@ -1,4 +1,5 @@
-//! People elsewhere who send numbered messages as fast as they can, one connection for each, and what of it was shown.
+//! People elsewhere who send numbered messages as fast as they can, one connection for each, and
+//! what of it was shown.
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
@@ -13,8 +14,8 @@ use super::SOON;
 use super::bare::LAST;
 use super::ours::MARK;
 
-/// Addresses of the receiver that are dialed by turns: a pair of addresses has 28,000 ports, and whoever comes near to
-/// using them up measures the search for a free one.
+/// Addresses of the receiver that are dialed by turns: a pair of addresses has 28,000 ports, and
+/// whoever comes near to using them up measures the search for a free one.
 const ADDRESSES: u8 = 8;
 
 /// What a sender does when it has written.

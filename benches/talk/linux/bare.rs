@@ -1,5 +1,5 @@
-//! TLS with nothing around it: the same version of rustls and of its provider, the same suites, raw keys on both sides, no tickets; and
-//! beneath it a plain stream.
+//! TLS with nothing around it: the same version of rustls and of its provider, the same suites, raw
+//! keys on both sides, no tickets; and beneath it a plain stream.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;

@@ -10,7 +10,8 @@ use socket2::SockRef;
 /// Connections that the system keeps: as many as for ours.
 const BACKLOG: i32 = 4096;
 
-/// Accepts at one port of all loopback addresses until dropped, which waits for what is done with the connections that there are.
+/// Accepts at one port of all loopback addresses until dropped, which waits for what is done with
+/// the connections that there are.
 pub(super) struct Door {
     pub(super) addr: SocketAddr,
     stopping: Arc<AtomicBool>,

@@ -1,4 +1,5 @@
-//! `@all` to 500 encrypted peers, with open sessions and without, compared with bare loops over TLS.
+//! `@all` to 500 encrypted peers, with open sessions and without, compared with bare loops over
+//! TLS.
 
 use std::collections::HashSet;
 use std::fs;
@@ -26,7 +27,8 @@ use crate::common::table::Compared;
 /// Peers that never leave: nearly as many as the program keeps sessions (`MAX_SESSIONS`).
 const PEERS: usize = 500;
 
-/// Threads that accept for all of them, and that the bare loop dials and writes with: as many as the bare loop of `load` has.
+/// Threads that accept for all of them, and that the bare loop dials and writes with: as many as
+/// the bare loop of `load` has.
 const ACCEPTING: usize = 8;
 const BARE_THREADS: usize = 32;
 
@@ -36,7 +38,8 @@ const STACK_BYTES: usize = 128 * 1024;
 /// What is said to all.
 const TEXT: &str = "soup is ready #";
 
-/// Measures with kept connections, and then, in the same program, right after all of them have been closed.
+/// Measures with kept connections, and then, in the same program, right after all of them have been
+/// closed.
 pub(super) fn measure() -> anyhow::Result<Findings> {
     let bare = format!("bare TLS loop, {BARE_THREADS} threads");
     let new = |what: &str, baseline: &str, unit| Compared::new(what, baseline, unit);
@@ -105,7 +108,8 @@ fn say_to_all(program: &mut Ours, crowd: &Crowd, times: usize) -> anyhow::Result
 /// Waits until the threads that dialed have ended for want of work.
 fn wait_until_idle(program: &Ours) -> anyhow::Result<()> {
     let deadline = Instant::now() + SOON;
-    // The input, its wake-up, the ticker, two listeners with a follower each, who waits for the kept ones, the one for signals.
+    // The input, its wake-up, the ticker, two listeners with a follower each, who waits for the
+    // kept ones, the one for signals.
     while threads(program.pid())? > 10 {
         ensure!(Instant::now() < deadline, "its threads do not end");
         thread::sleep(Duration::from_millis(20));
@@ -216,8 +220,9 @@ impl Drop for Crowd {
     }
 }
 
-/// The same with nothing but TLS: 32 threads dial everybody, say as much and wait for as large an answer; then they say it once more on the
-/// connections that they have by then. Until the last has it, in milliseconds.
+/// The same with nothing but TLS: 32 threads dial everybody, say as much and wait for as large an
+/// answer; then they say it once more on the connections that they have by then. Until the last has
+/// it, in milliseconds.
 fn bare_loops() -> anyhow::Result<(f64, f64)> {
     let text = Record::Text { id: own::id(1), time: 1, again: false, body: TEXT.into() }.encode();
     let receipt = Record::Receipt(vec![own::id(1)]).encode();

@@ -1,5 +1,5 @@
-//! The memory of an open session: of the program, and of a process that accepts bare TLS and holds as
-//! many connections.
+//! The memory of an open session: of the program, and of a process that accepts bare TLS and holds
+//! as many connections.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
@@ -140,8 +140,8 @@ fn of_bare() -> anyhow::Result<f64> {
     Ok(each(before, holder.anonymous()?, HELD - 1))
 }
 
-/// The program, dialed by peers with different keys from different addresses. Each has a row, and the
-/// program remembers its key.
+/// The program, dialed by peers with different keys from different addresses. Each has a row, and
+/// the program remembers its key.
 fn of_program() -> anyhow::Result<f64> {
     let program = Ours::start(&["--no-static"])?;
     let dial = |number: u32| -> anyhow::Result<Blocking<Client>> {

@@ -22,7 +22,8 @@ use std::time::Duration;
 use crate::common::parts::{self, Findings, Part};
 pub(crate) use memory::{HOLDER, be as be_holder};
 
-/// Times that everything is measured: odd, so that the median is one of them, and as many as two minutes have room for.
+/// Times that everything is measured: odd, so that the median is one of them, and as many as two
+/// minutes have room for.
 const RUNS: usize = 5;
 
 /// How long anything may take that shall happen.

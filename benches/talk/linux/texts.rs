@@ -21,8 +21,9 @@ use crate::common::table::{Compared, Target};
 /// Texts of a turn, and turns of a slice.
 const TURNS: [(usize, usize); 3] = [(1, 400), (8, 200), (64, 75)];
 
-/// Slices of a run, in which all that is compared takes turns: on which core the system has a thread, and what else it does, changes in
-/// less than a second, and makes more of a difference than anything that is measured here.
+/// Slices of a run, in which all that is compared takes turns: on which core the system has a
+/// thread, and what else it does, changes in less than a second, and makes more of a difference
+/// than anything that is measured here.
 const SLICES: usize = 20;
 
 /// Bytes of a text.

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use crate::model::address::{Source, SourcePrefix};
 use crate::net::sessions::{MAX_OPENING, MAX_OPENING_OF_PREFIX};
 
-/// How long a connection waits for a place at most before the longest silent one is closed for it. In
-/// this time most handshakes end, so hundreds of peers that start at once do not close each other.
+/// How long a connection waits for a place at most before the longest silent one is closed for it.
+/// In this time most handshakes end, so hundreds of peers that start at once do not close each
+/// other.
 pub(super) const HOLD_BACK: Duration = Duration::from_secs(1);
 
 /// No connection is closed for another one before it has been silent this long. An honest sender
@@ -110,9 +111,9 @@ impl<S> ConnectionLimiter<S> {
     }
 
     /// Returns the connection that is to be closed now for one from `source`, for which there is no
-    /// room: of those that were accepted before it, the one that has been silent longest, of the same
-    /// source prefix if that has its share, else of the prefix that has most. A prefix that has fewer
-    /// places need not wait for [`HOLD_BACK`], and none has to if it is urgent.
+    /// room: of those that were accepted before it, the one that has been silent longest, of the
+    /// same source prefix if that has its share, else of the prefix that has most. A prefix that
+    /// has fewer places need not wait for [`HOLD_BACK`], and none has to if it is urgent.
     pub(super) fn displaced_by(
         &self,
         source: Source,

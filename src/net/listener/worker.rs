@@ -8,13 +8,13 @@ use super::{Accepted, Permit, Shared};
 use crate::net::connection::{Connection, End};
 use crate::net::inbound::{Delivery, Reply};
 
-/// How long a message may wait for room, in the mailbox and in the queue of the store writer, before
-/// it is refused.
+/// How long a message may wait for room, in the mailbox and in the queue of the store writer,
+/// before it is refused.
 const ROOM_WITHIN: Duration = Duration::from_secs(2);
 
-/// When there is no room for a message, nothing else is read for this long at first: that slows down a
-/// quick sender and loses nothing, and no other peer notices so short a pause. There is none while
-/// other messages wait for room, or many sources could each cause one.
+/// When there is no room for a message, nothing else is read for this long at first: that slows
+/// down a quick sender and loses nothing, and no other peer notices so short a pause. There is none
+/// while other messages wait for room, or many sources could each cause one.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Reads connections until there is nothing to do.
@@ -57,7 +57,8 @@ fn serve(shared: &Shared, accepted: Accepted, permit: Permit) {
     }
 }
 
-/// Hands a connection over that opens a session. It keeps its place until both sides have said hello.
+/// Hands a connection over that opens a session. It keeps its place until both sides have said
+/// hello.
 fn open(shared: &Shared, connection: &Connection, permit: Permit) {
     let line = connection.decoder.bytes().to_vec();
     match connection.stream.try_clone() {

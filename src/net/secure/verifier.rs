@@ -47,9 +47,9 @@ impl Verifier {
         key.ok_or(Error::InvalidCertificate(CertificateError::BadEncoding))
     }
 
-    /// Checks that the key shown has signed this handshake, and then that it is the expected one. In
-    /// this order, so that the peer really holds a wrong key of which the user is told. Our own key
-    /// is sent only after this.
+    /// Checks that the key shown has signed this handshake, and then that it is the expected one.
+    /// In this order, so that the peer really holds a wrong key of which the user is told. Our own
+    /// key is sent only after this.
     fn signed(
         &self,
         message: &[u8],

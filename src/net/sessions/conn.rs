@@ -70,7 +70,8 @@ pub(super) struct Conn {
     pub(super) is_readable: bool,
     pub(super) is_writable: bool,
     is_up: bool,
-    /// Set when the connection is to end after everything has been sent: when it is dropped at last.
+    /// Set when the connection is to end after everything has been sent: when it is dropped at
+    /// last.
     pub(super) finish_by: Option<Instant>,
     has_said_end: bool,
     void_bytes: usize,

@@ -118,8 +118,9 @@ impl Sessions {
         self.shared.put(Command::Pool(command));
     }
 
-    /// Takes a connection that was accepted and has brought the beginning of the opening line. `permit`
-    /// is dropped when both sides have said hello, or when the connection ends before that.
+    /// Takes a connection that was accepted and has brought the beginning of the opening line.
+    /// `permit` is dropped when both sides have said hello, or when the connection ends before
+    /// that.
     pub fn accepted(&self, stream: TcpStream, source: Source, line: Vec<u8>, permit: impl Send + 'static) {
         self.shared.put(Command::Accepted(stream, source, line, Box::new(permit)));
     }

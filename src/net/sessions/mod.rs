@@ -1,8 +1,8 @@
 //! Sessions between p2p-chat peers: at most one for each pair of keys, full-duplex, regardless of
 //! which side dialed.
 //!
-//! [`Pool`] is I/O-free: bytes and the time go in; dials, bytes and closes come out. It knows who is
-//! connected, exchanges hellos, messages, receipts and pings, and decides which of two sessions
+//! [`Pool`] is I/O-free: bytes and the time go in; dials, bytes and closes come out. It knows who
+//! is connected, exchanges hellos, messages, receipts and pings, and decides which of two sessions
 //! stays. The event loop that owns the sockets and TLS drives it, and so does the simulator.
 //!
 //! Out of scope: which keys are welcome and what is sent, which [`SessionHandler`] decides.
@@ -141,8 +141,8 @@ pub enum LinkOutput {
     Drop(LinkId),
 }
 
-/// A session in which both sides have said hello, or a peer that has only proven its key: to a probe,
-/// or before it turned us away.
+/// A session in which both sides have said hello, or a peer that has only proven its key: to a
+/// probe, or before it turned us away.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Opened {
     /// The key that the peer has proven.
@@ -161,7 +161,8 @@ pub struct Opened {
 
 /// Decides about sessions and takes what arrives in them. Its methods do not block.
 pub trait SessionHandler {
-    /// Returns our hello for a peer at this IP. The pool fills in the lines, the run and the window.
+    /// Returns our hello for a peer at this IP. The pool fills in the lines, the run and the
+    /// window.
     fn hello(&mut self, to: IpAddr) -> Hello;
 
     /// Handles a session that is open.
@@ -173,8 +174,8 @@ pub trait SessionHandler {
     /// Handles a ping or the answer to one.
     fn session_alive(&mut self, key: PublicKey);
 
-    /// Takes messages, to report with [`SessionCommand::Stored`] which get receipts. Returns the messages if
-    /// there is no room for them now; they are offered again.
+    /// Takes messages, to report with [`SessionCommand::Stored`] which get receipts. Returns the
+    /// messages if there is no room for them now; they are offered again.
     fn messages(
         &mut self,
         link: LinkId,

@@ -668,8 +668,8 @@ impl Pool {
         surplus.into_iter().for_each(|id| self.part_link(id, ByeReason::Replaced, now));
     }
 
-    /// Returns whether the older of two sessions of the same two programs stays. Only the side with the
-    /// smaller key decides that: when each connection began, the two sides do not see alike.
+    /// Returns whether the older of two sessions of the same two programs stays. Only the side with
+    /// the smaller key decides that: when each connection began, the two sides do not see alike.
     fn stays(&self, old: LinkId, new: LinkId, key: PublicKey) -> bool {
         let (Some(old), Some(new)) = (self.links.get(&old), self.links.get(&new)) else { return false };
         let apart = new.begun.since(old.begun).max(old.begun.since(new.begun));
@@ -998,8 +998,8 @@ impl Pool {
         }
     }
 
-    /// The IPs of this machine are now `ips`. Tells all contacts where else we listen. A session from
-    /// an IP that is gone is over at once, another one if it brings nothing within
+    /// The IPs of this machine are now `ips`. Tells all contacts where else we listen. A session
+    /// from an IP that is gone is over at once, another one if it brings nothing within
     /// [`CHECKED_WITHIN`](super::CHECKED_WITHIN).
     pub fn readdress(
         &mut self,

@@ -393,7 +393,8 @@ fn simultaneous_dials_leave_the_session_of_the_smaller_key() {
 #[test]
 fn both_sides_keep_the_same_of_two_sessions() {
     let mut net = Net::of(2);
-    // The second program dialed long ago, but the first one was suspended and has only just read that.
+    // The second program dialed long ago, but the first one was suspended and has only just read
+    // that.
     net.request(1, 1, 0, messages([2]));
     let early = net.programs[1].pool.take_outputs();
     net.now = SIMULTANEOUS + Duration::from_secs(2);

@@ -6,11 +6,13 @@ use super::standard::{self, Address};
 use crate::model::message::{Decoded, Fault, MAX_RECEIVED_BYTES, Unreadable};
 use crate::model::untrusted::Text;
 
-/// Characters of an unreadable message that are kept for showing: enough to see who or what sent it.
+/// Characters of an unreadable message that are kept for showing: enough to see who or what sent
+/// it.
 const UNREADABLE_CHARS: usize = 120;
 
-/// Collects the bytes of one connection. A plain message has no end of its own: it ends when the sender closes, falls
-/// silent, or reaches [`MAX_RECEIVED_BYTES`], and the caller says which by calling [`Decoder::finish`].
+/// Collects the bytes of one connection. A plain message has no end of its own: it ends when the
+/// sender closes, falls silent, or reaches [`MAX_RECEIVED_BYTES`], and the caller says which by
+/// calling [`Decoder::finish`].
 #[derive(Debug, Default)]
 pub struct Decoder {
     bytes: Vec<u8>,
@@ -67,7 +69,8 @@ impl Decoder {
         self.full
     }
 
-    /// The messages, now that there are no more bytes. None for an empty connection or nothing but white space.
+    /// The messages, now that there are no more bytes. None for an empty connection or nothing but
+    /// white space.
     pub fn finish(self) -> Vec<Decoded> {
         let text = String::from_utf8_lossy(&self.bytes);
         let text = match text {
@@ -79,8 +82,9 @@ impl Decoder {
     }
 }
 
-/// The messages in `text`. It is split at a newline only where the next line begins with the address that the first
-/// line began with: no sender can write a line in another's name, and a text of several lines stays one.
+/// The messages in `text`. It is split at a newline only where the next line begins with the
+/// address that the first line began with: no sender can write a line in another's name, and a text
+/// of several lines stays one.
 fn decode(text: &str, cut: bool) -> Vec<Decoded> {
     let text = text.trim_start_matches(crate::protocol::is_space);
     if text.is_empty() {
@@ -94,7 +98,8 @@ fn decode(text: &str, cut: bool) -> Vec<Decoded> {
     for (newline, _) in text.match_indices('\n') {
         let next = newline + 1;
         let line = &text[next..];
-        // A line that begins with white space is passed over here, for finding where each ends would take long.
+        // A line that begins with white space is passed over here, for finding where each ends
+        // would take long.
         if !line.starts_with(crate::protocol::is_space)
             && standard::address(line).is_ok_and(|(address, _)| address == first)
         {

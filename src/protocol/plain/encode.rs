@@ -10,7 +10,8 @@ use crate::protocol::is_space;
 /// The sender's half of a message: where we listen and what we are called.
 #[derive(Clone, Copy, Debug)]
 pub struct Header<'a> {
-    /// The IP that the peer can dial us at: the local one of the very connection, or what the user advertises.
+    /// The IP that the peer can dial us at: the local one of the very connection, or what the user
+    /// advertises.
     pub ip: Ipv4Addr,
     /// Our listening port.
     pub port: u16,
@@ -18,7 +19,8 @@ pub struct Header<'a> {
     pub name: &'a Name,
 }
 
-/// The longest address that a header can hold, so that a text fits whatever connection it goes over.
+/// The longest address that a header can hold, so that a text fits whatever connection it goes
+/// over.
 const LONGEST_ADDRESS: usize = "255.255.255.255:65535".len();
 
 /// The longest mark before a part of a split text.
@@ -54,10 +56,10 @@ impl fmt::Display for EncodeError {
 
 impl std::error::Error for EncodeError {}
 
-/// The messages that carry `text`: usually one, and a text too long for a legacy peer's single `recv(1024)` in several
-/// that begin with `(1/3) `, cut at white space where there is some, always between characters. A text of several lines
-/// has [`LINE_MARK`] where they end, for no message may hold a newline. Control characters, which nobody types, become
-/// visible; a tab becomes a space.
+/// The messages that carry `text`: usually one, and a text too long for a legacy peer's single
+/// `recv(1024)` in several that begin with `(1/3) `, cut at white space where there is some, always
+/// between characters. A text of several lines has [`LINE_MARK`] where they end, for no message may
+/// hold a newline. Control characters, which nobody types, become visible; a tab becomes a space.
 ///
 /// # Errors
 /// Where there is no text, or it takes more than [`MAX_PARTS`] messages.
@@ -112,8 +114,9 @@ fn split(line: &str, room: usize) -> Vec<&str> {
     parts
 }
 
-/// The bytes of each connection that `message` takes: several for a text in parts, none for an empty connection.
-/// Texts come from [`messages_for`], so every message is at most [`MAX_SENT_BYTES`] long, on one line, and valid UTF-8.
+/// The bytes of each connection that `message` takes: several for a text in parts, none for an
+/// empty connection. Texts come from [`messages_for`], so every message is at most
+/// [`MAX_SENT_BYTES`] long, on one line, and valid UTF-8.
 pub fn encode(header: Header<'_>, form: Form, message: &Outgoing) -> Vec<Vec<u8>> {
     let Header { ip, port, name } = header;
     let line = |text: &str| {

@@ -5,8 +5,8 @@ use crate::model::key::{KEY_CHARS, PublicKey};
 /// The answer to `CONNECT_REQUEST`: SmartCookies waits for exactly this word.
 pub const CONNECTED: &str = "CONNECTED";
 
-/// The receipt for a message taken, as SmartCookies words it; `port` is our listening port. Whoever also speaks encrypted may say so here, with
-/// the key that it will prove.
+/// The receipt for a message taken, as SmartCookies words it; `port` is our listening port. Whoever
+/// also speaks encrypted may say so here, with the key that it will prove.
 pub fn receipt(port: u16, capability: Option<&PublicKey>) -> String {
     match capability {
         Some(key) => format!("{PREFIX} from {port} {CAPABILITY} {key}"),
@@ -24,7 +24,8 @@ const CAPABILITY: &str = "p2p-chat/1";
 pub enum Receipt {
     /// It acknowledged the message.
     Acknowledged {
-        /// The key that it says it will prove if it is dialed in encryption. Anybody on the way can write one here, or take it away.
+        /// The key that it says it will prove if it is dialed in encryption. Anybody on the way can
+        /// write one here, or take it away.
         capability: Option<PublicKey>,
     },
     /// Nothing, or nothing that we know as a receipt.
@@ -45,8 +46,9 @@ impl Receipt {
     }
 }
 
-/// The key in what follows the first words of a receipt: ` from <port> p2p-chat/1 <key>`. Whatever a later version says behind it is passed
-/// over; whatever else is there instead is a receipt without one.
+/// The key in what follows the first words of a receipt: ` from <port> p2p-chat/1 <key>`. Whatever
+/// a later version says behind it is passed over; whatever else is there instead is a receipt
+/// without one.
 fn capability(words: &[u8]) -> Option<PublicKey> {
     let mut words = words.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     if words.next()? != b"from" || !words.next()?.iter().all(u8::is_ascii_digit) {

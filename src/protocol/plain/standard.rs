@@ -41,8 +41,8 @@ fn claim(ip: &str, port: &str) -> Option<Claimed> {
     Some(Claimed { ip: ip.parse::<Ipv4Addr>().ok()?, port: parse_port(port).ok()? })
 }
 
-/// Reads what follows the address of one message, which ends where `rest` ends. One that is `cut` may go on to be
-/// anything, so it is no command.
+/// Reads what follows the address of one message, which ends where `rest` ends. One that is `cut`
+/// may go on to be anything, so it is no command.
 pub(super) fn message(address: Address, rest: &str, cut: bool) -> Result<Plain, Fault> {
     let (name, text) = first_word(rest).ok_or(Fault::NoText)?;
     let text = text.trim_end_matches(is_space);

@@ -1,4 +1,5 @@
-//! The shape that records and their fields have in common: `type or number: u8, length: u24 big-endian, value`.
+//! The shape that records and their fields have in common: `type or number: u8, length: u24
+//! big-endian, value`.
 
 use std::str;
 
@@ -60,7 +61,8 @@ impl<'a> Fields<'a> {
         let mut last = 0;
         while !value.is_empty() {
             let (number, field, after) = item(value, usize::MAX)?.ok_or(RecordFault::Shape)?;
-            // Strictly rising, so that no field comes twice and there is one way of writing each record.
+            // Strictly rising, so that no field comes twice and there is one way of writing each
+            // record.
             if number <= last {
                 return Err(RecordFault::Shape);
             }

@@ -11,10 +11,12 @@ use crate::protocol::is_space;
 /// Further addresses in a hello: more interfaces than a machine of a person has.
 pub const MAX_ADDRESSES: usize = 8;
 
-/// Bytes of a line that a hello repeats: the longer one of ours has 14, and a later version's is hardly longer.
+/// Bytes of a line that a hello repeats: the longer one of ours has 14, and a later version's is
+/// hardly longer.
 const MAX_LINE_BYTES: usize = 32;
 
-/// Bytes of a name in a hello: twice what ours may have, for the composed spelling of some scripts is longer.
+/// Bytes of a name in a hello: twice what ours may have, for the composed spelling of some scripts
+/// is longer.
 const MAX_NAME_BYTES: usize = 2 * crate::model::name::MAX_NAME_BYTES;
 
 /// Bytes of a program's version, like `0.2.0-beta.1+5f3759d`.
@@ -23,13 +25,15 @@ const MAX_VERSION_BYTES: usize = 32;
 /// Bytes of all words for features together.
 const MAX_FEATURES_BYTES: usize = 256;
 
-/// Bytes of one further address: an IPv6 address, or a mapped IPv4 address (RFC 4291, section 2.5.5.2), and a port.
+/// Bytes of one further address: an IPv6 address, or a mapped IPv4 address (RFC 4291, section
+/// 2.5.5.2), and a port.
 const ADDRESS_BYTES: usize = 16 + 2;
 
 /// Who one is, beyond the key that the handshake has proven.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Hello {
-    /// The dialer's line before TLS, byte for byte, as this side sent or read it: changed on its way, it differs here.
+    /// The dialer's line before TLS, byte for byte, as this side sent or read it: changed on its
+    /// way, it differs here.
     pub dialed: Vec<u8>,
     /// The acceptor's line, likewise.
     pub answered: Vec<u8>,
@@ -41,7 +45,8 @@ pub struct Hello {
     pub version: SmolStr,
     /// What it can do beyond this version of the protocol: words of ASCII.
     pub features: Vec<SmolStr>,
-    /// Where else it listens: dialable, not link-local (which would mean another machine elsewhere), at most [`MAX_ADDRESSES`].
+    /// Where else it listens: dialable, not link-local (which would mean another machine
+    /// elsewhere), at most [`MAX_ADDRESSES`].
     pub addresses: Vec<SocketAddr>,
     /// A random number that identifies this run of the program.
     pub run: u64,
@@ -165,7 +170,8 @@ pub(super) fn addresses(bytes: &[u8]) -> Option<Vec<SocketAddr>> {
     chunks.iter().map(one).collect()
 }
 
-/// Whether `ip` means the same single machine wherever it is dialed from, as far as its shape tells.
+/// Whether `ip` means the same single machine wherever it is dialed from, as far as its shape
+/// tells.
 fn means_one_machine(ip: IpAddr) -> bool {
     let local_or_all = match ip {
         IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast(),

@@ -1,8 +1,8 @@
 //! The two lines of ASCII that come before TLS.
 //!
-//! No binary byte goes to a program that may not be ours: it reads one line that it shows as an error at most (wire.md). Neither side may
-//! send anything behind its line before it has the other's, so what comes too early is a fault, and no byte is ever read into the
-//! wrong place.
+//! No binary byte goes to a program that may not be ours: it reads one line that it shows as an
+//! error at most (wire.md). Neither side may send anything behind its line before it has the
+//! other's, so what comes too early is a fault, and no byte is ever read into the wrong place.
 
 /// What a dialer says first.
 pub const DIAL_LINE: &[u8] = b"P2P-CHAT/1\n";
@@ -36,7 +36,8 @@ pub fn first(bytes: &[u8]) -> First {
 /// What the answer to our line is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Answer {
-    /// It may become the ok, and lacks at most this many bytes. Never read more than these: what follows belongs to TLS.
+    /// It may become the ok, and lacks at most this many bytes. Never read more than these: what
+    /// follows belongs to TLS.
     NeedMore(usize),
     /// It is the ok.
     Ok,

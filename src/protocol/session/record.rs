@@ -1,8 +1,9 @@
 //! The records inside the encrypted exchange, one at a time: what they say, and their bytes.
 //!
-//! A record is `type: u8, length: u24, value`, and its value is fields of the very same shape, in rising order of their numbers. Fields
-//! that are not known are skipped, so that later versions can add some; [`super::Records`] skips the records that are not known, and
-//! bounds how long and how many they are.
+//! A record is `type: u8, length: u24, value`, and its value is fields of the very same shape, in
+//! rising order of their numbers. Fields that are not known are skipped, so that later versions can
+//! add some; [`super::Records`] skips the records that are not known, and bounds how long and how
+//! many they are.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -16,7 +17,8 @@ pub use crate::model::session::ByeReason;
 /// Bytes of a text: a few thousand words. More than that is a file.
 pub const MAX_TEXT_BYTES: usize = 64 * 1024;
 
-/// Bytes of a record's value: the longest text, and 2 KiB for its other fields and those of later versions.
+/// Bytes of a record's value: the longest text, and 2 KiB for its other fields and those of later
+/// versions.
 pub const MAX_RECORD_BYTES: usize = MAX_TEXT_BYTES + 2 * 1024;
 
 /// Ids in one receipt: as many as the largest batch has messages.
@@ -69,7 +71,8 @@ pub enum Record {
 }
 
 impl Record {
-    /// The bytes of it. They are read back as the same record where its parts keep the limits that they name.
+    /// The bytes of it. They are read back as the same record where its parts keep the limits that
+    /// they name.
     ///
     /// # Panics
     /// Where a part is longer than 16 MiB.

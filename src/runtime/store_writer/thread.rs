@@ -126,8 +126,8 @@ impl Work {
         }
     }
 
-    /// Writes, and waits for another process that has locked the file: `p2p-chat history --forget` may
-    /// take a while.
+    /// Writes, and waits for another process that has locked the file: `p2p-chat history --forget`
+    /// may take a while.
     fn apply(&mut self, writes: &[StoreOp], clock: u64) -> Result<Vec<StoreResult>, StoreError> {
         let until = Instant::now() + BUSY_WITHIN;
         loop {

@@ -1,5 +1,5 @@
-//! Whoever opens an encrypted talk with the program does not behave: it is refused, nothing of it is shown that was not whole and its own, and
-//! nobody else notices.
+//! Whoever opens an encrypted talk with the program does not behave: it is refused, nothing of it
+//! is shown that was not whole and its own, and nobody else notices.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -104,7 +104,8 @@ fn a_recorded_talk_said_again_says_nothing() {
     for _ in 0..3 {
         let answer = meddler.replays(&wire);
         let records = sealed("down", &answer[OK_LINE.len()..]);
-        // An alert, sealed: two bytes, what they are, and sixteen that seal them (RFC 8446, section 5.2).
+        // An alert, sealed: two bytes, what they are, and sixteen that seal them (RFC 8446, section
+        // 5.2).
         assert_eq!(records.last().map(|record| record.length), Some(2 + 1 + 16), "no alert: {records:?}");
     }
     alice.still_answers();

@@ -1,7 +1,7 @@
 //! A session that is cut or changed at each of its bytes; of the key exchange, at every seventh.
 //!
-//! Both sides are the sessions of the program, without its core and in this process. A meddler stands
-//! between them.
+//! Both sides are the sessions of the program, without its core and in this process. A meddler
+//! stands between them.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,8 +31,8 @@ const SECRET: &str = "what nobody else may read";
 /// Pairs that are busy at the same time. Most of the time they wait for bytes that do not come.
 const AT_ONCE: usize = 96;
 
-/// Which bytes of the first TLS records are tried: nearly all of them are the 1,200 of a key exchange.
-/// It is no multiple of 8, so that the changed bits differ.
+/// Which bytes of the first TLS records are tried: nearly all of them are the 1,200 of a key
+/// exchange. It is no multiple of 8, so that the changed bits differ.
 const KEY_EXCHANGE_STEP: usize = 7;
 
 /// How long a message may wait for its receipt.

@@ -1,5 +1,5 @@
-//! Whoever answers the program, or stands before who does, is not as it should be. A text stays where it is, and nothing of it goes out in
-//! plain; when all is well again it arrives, once.
+//! Whoever answers the program, or stands before who does, is not as it should be. A text stays
+//! where it is, and nothing of it goes out in plain; when all is well again it arrives, once.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,7 +15,8 @@ use crate::support::{Manner, Meddler, SOON, SecurePeer, Way};
 
 const SECRET: &str = "what nobody else may read";
 
-/// Alice says something to Bob, who does not behave, until he does. What he had received before, of which nothing is the text in plain.
+/// Alice says something to Bob, who does not behave, until he does. What he had received before, of
+/// which nothing is the text in plain.
 fn is_held_while(manner: Manner, why: &str) -> crate::support::secure::Got {
     let bob = SecurePeer::named("Bob", b'B');
     bob.behaves(manner);
@@ -126,7 +127,8 @@ fn what_is_no_receipt_for_a_text_does_not_make_it_delivered() {
         for bytes in [foreign, Record::Pong(1).encode(), Vec::new(), vec![0xff; 5]] {
             scope.spawn(|| {
                 let before = is_held_while(Manner::InsteadOfReceipts(bytes), "");
-                // It had the text, so the real one comes marked as sent before, with the same id, and is known as one.
+                // It had the text, so the real one comes marked as sent before, with the same id,
+                // and is known as one.
                 assert_eq!(before.bodies(), [SECRET]);
             });
         }

@@ -1,4 +1,5 @@
-//! Plain messages in the name, or from the address, of somebody who is known by a key: shown apart, and of no effect.
+//! Plain messages in the name, or from the address, of somebody who is known by a key: shown apart,
+//! and of no effect.
 
 use p2p_chat::model::session::ByeReason;
 

@@ -1,4 +1,5 @@
-//! What is said of encryption in plain is a promise, which anybody on the way may change. It never makes what is secure less so.
+//! What is said of encryption in plain is a promise, which anybody on the way may change. It never
+//! makes what is secure less so.
 
 use super::{alice_who_trusts, never_saw};
 use crate::support::meddler::{receipt, stripped};
@@ -69,7 +70,8 @@ fn code_for(peer: &mut Peer, other: &str) -> String {
     code
 }
 
-/// At the first contact nobody can tell whose key it is, so the one in between has whatever is said until both compare the codes.
+/// At the first contact nobody can tell whose key it is, so the one in between has whatever is said
+/// until both compare the codes.
 #[test]
 fn in_between_from_the_first_contact_on_with_other_keys_the_codes_differ_and_the_true_key_is_a_conflict() {
     // Without anybody in between they are the same.

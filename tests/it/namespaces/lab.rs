@@ -1,7 +1,8 @@
 //! Up to four machines for one test, joined by cables, and removed at its end however it ends.
 //!
-//! Each machine is a network namespace, so addresses, routes and filters in it are nobody else's: every test has the same
-//! addresses, and all run at the same time. Nothing is made or changed outside of these namespaces.
+//! Each machine is a network namespace, so addresses, routes and filters in it are nobody else's:
+//! every test has the same addresses, and all run at the same time. Nothing is made or changed
+//! outside of these namespaces.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -116,7 +117,8 @@ impl Lab {
 
     fn clear(&mut self) {
         for namespace in self.machines.drain(..) {
-            // With the namespace go its cables. Whatever is in the way of that, the other machines go all the same.
+            // With the namespace go its cables. Whatever is in the way of that, the other machines
+            // go all the same.
             if let Err(error) = run(&["ip", "netns", "del", &namespace]) {
                 let _ = writeln!(std::io::stderr(), "{error}");
             }
@@ -153,8 +155,8 @@ impl Machine {
         told.trim().parse().expect("a number")
     }
 
-    /// Runs a command there that not every system supports. Returns whether it succeeded; if not, says
-    /// on standard error that the test is skipped.
+    /// Runs a command there that not every system supports. Returns whether it succeeded; if not,
+    /// says on standard error that the test is skipped.
     pub(super) fn can(&self, command: &str) -> bool {
         let words: Vec<&str> = command.split(' ').collect();
         let result = run(&self.within(&words));
@@ -202,7 +204,8 @@ impl Machine {
         words.next().expect("a count").parse().expect("a number")
     }
 
-    /// From now on does this with every packet that comes by a cable or leaves by one: `drop`, `reject`, or `reject with ...`.
+    /// From now on does this with every packet that comes by a cable or leaves by one: `drop`,
+    /// `reject`, or `reject with ...`.
     pub(super) fn filters(&self, verdict: &str) {
         self.does("nft add table inet wall");
         for (hook, way) in [("input", "iifname"), ("output", "oifname")] {

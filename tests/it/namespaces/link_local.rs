@@ -26,7 +26,8 @@ impl Scene {
         lab.joins_without_addresses(&here, &there);
         for (machine, far, addr) in [(&here, &there, HERE), (&there, &here, THERE)] {
             let cable = machine.cable(far);
-            // The one that the system made is no more certain than this one, and cannot be written down before.
+            // The one that the system made is no more certain than this one, and cannot be written
+            // down before.
             machine.does(&format!("ip -6 addr flush dev {cable}"));
             machine.does(&format!("ip -6 addr add {addr}/64 dev {cable} nodad"));
         }
@@ -42,7 +43,8 @@ impl Scene {
         format!("[{THERE}%{}]:{PORT}", self.here.cable(&self.there))
     }
 
-    /// Alice writes to Bob, who has never heard of her, at `to`; he answers to where her text came from, and both list each other.
+    /// Alice writes to Bob, who has never heard of her, at `to`; he answers to where her text came
+    /// from, and both list each other.
     fn both_talk(&self, alice: &mut Peer, bob: &mut Peer, to: &str) {
         let (alice_is, bob_is) = (&self.alice_is, &self.bob_is);
         alice.types(&[&format!("@{to} over the cable alone")]);

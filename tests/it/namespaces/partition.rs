@@ -21,8 +21,8 @@ struct Scene {
 /// They always listen at the same port: their machines have no other programs.
 const PORT: u16 = 5000;
 
-/// How long it takes until silence is noticed, and then told, where nobody asks; a busy machine takes
-/// a little longer.
+/// How long it takes until silence is noticed, and then told, where nobody asks; a busy machine
+/// takes a little longer.
 const UNASKED: Duration = Duration::from_secs(45 + 10 + 15);
 
 impl Scene {
@@ -86,8 +86,8 @@ impl Scene {
     }
 }
 
-/// Waits until `peer` reads that its message was delivered, at once or after it was queued: an attempt
-/// to reach the other machine that began before the network came back may fail after that.
+/// Waits until `peer` reads that its message was delivered, at once or after it was queued: an
+/// attempt to reach the other machine that began before the network came back may fail after that.
 fn is_delivered(peer: &mut Peer, to: &str, text: &str) {
     let [at_once, later] = [format!("Delivered to {to}."), format!("Delivered to {to}: \"{text}\"")];
     peer.sees_all_of(&[&|line| line == at_once || line == later]);
@@ -120,7 +120,8 @@ fn a_short_partition_makes_peers_quiet_and_nobody_is_said_to_be_gone() {
     }
 }
 
-/// All that is said over TCP, on connections that are kept, too. Refusals are none of that, or nobody would hear of them.
+/// All that is said over TCP, on connections that are kept, too. Refusals are none of that, or
+/// nobody would hear of them.
 const SAID: &str = "tcp flags & rst == 0";
 
 #[test]

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::lab::{Lab, at};
 
-/// How long it may take until a turn on the connection of before counts as lost (5 s), the first address was tried again (3 s),
-/// and then the second. Several times that, for a machine that is busy.
+/// How long it may take until a turn on the connection of before counts as lost (5 s), the first
+/// address was tried again (3 s), and then the second. Several times that, for a machine that is
+/// busy.
 const NOTICED: Duration = Duration::from_secs(60);
 const PORT: u16 = 5000;
 const FIRST: &str = "10.77.0.2";

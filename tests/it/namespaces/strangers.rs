@@ -35,7 +35,8 @@ fn nobody_but_the_machine_that_speaks_is_dialed_acknowledged_or_dismissed() {
     let mut carol = carols.runs("Carol").port(PORT).knows(at("10.77.2.1", PORT)).start();
     alice.meets_at(&format!("Carol ({CAROL}:{PORT})"));
     carol.meets_at(&format!("Alice (10.77.2.1:{PORT})"));
-    // At Carol's machine somebody listens at another port, and at Alice's somebody does; nobody dials them.
+    // At Carol's machine somebody listens at another port, and at Alice's somebody does; nobody
+    // dials them.
     let victim = carols.inside(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 9)).expect("a free port"));
     let neighbour = hers.inside(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 9)).expect("a free port"));
     let own = mallorys.inside(|| TcpListener::bind((MALLORY, 9)).expect("a free port"));

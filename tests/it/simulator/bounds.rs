@@ -15,7 +15,8 @@ use super::world::World;
 /// Looks and acknowledgements at once that the user did not ask for (ARCHITECTURE.md, Bounds).
 const UNASKED: usize = 32;
 
-/// A peer of ours, process 1, with two static ones: process 0, and one that is never there. Nobody else is in the world.
+/// A peer of ours, process 1, with two static ones: process 0, and one that is never there. Nobody
+/// else is in the world.
 fn two() -> (World, [PeerAddr; 2]) {
     let mut world = World::new(1);
     // The store is in memory: what so many peers say at one moment is stored at once.

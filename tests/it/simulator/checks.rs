@@ -18,8 +18,8 @@ use super::world::{Said, World};
 /// `connect_ack` goes to a peer at most so often (PROTOCOL.md, Liveness).
 const ACK_SPACING: Duration = Duration::from_secs(2);
 
-/// Looks at one peer that the user did not ask for: one a second at most, and the first two at once when a refusal shows
-/// that something is wrong.
+/// Looks at one peer that the user did not ask for: one a second at most, and the first two at once
+/// when a refusal shows that something is wrong.
 const LOOKS: usize = 12;
 const LOOKS_WITHIN: Duration = Duration::from_secs(10);
 
@@ -32,10 +32,12 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 /// ... but for the ticker's millisecond and a look or two that found no room.
 const LATE: Duration = Duration::from_secs(1);
 
-/// Looks under way at a time of which there is always room for another, wherever they go: half of what there may be.
+/// Looks under way at a time of which there is always room for another, wherever they go: half of
+/// what there may be.
 const ROOMY: usize = 32;
 
-/// Turns of the ticker in one second: every peer may have something due, and sixty-four looks may find no room five times.
+/// Turns of the ticker in one second: every peer may have something due, and sixty-four looks may
+/// find no room five times.
 const TICKS: usize = 50;
 const TICKS_PER_PEER: usize = 8;
 
@@ -103,7 +105,8 @@ impl World {
         for fixed in &ours.statics {
             // A peer may be found at another loopback address that it claims.
             let stays = |row: &Row| {
-                // A peer with a key may be dialed elsewhere by now, and be at two of these addresses.
+                // A peer with a key may be dialed elsewhere by now, and be at two of these
+                // addresses.
                 let addr = row.addr.expect("an address");
                 let pin = ours.state().pinned(row.id);
                 row.origin == PeerOrigin::Static
@@ -213,7 +216,8 @@ impl World {
             }
             let is_unwritten = letter_of(self).is_some_and(|message| self.is_unwritten(pid, message));
             for part in parts.iter() {
-                // What has waited goes again only where no connection was made for it before, or where the disk could not take note of that.
+                // What has waited goes again only where no connection was made for it before, or
+                // where the disk could not take note of that.
                 let is_first =
                     |said: &mut Said| said.to.insert(to) || is_unwritten || !said.connected.contains(&to);
                 if !self.said.get_mut(part).is_some_and(is_first) {
@@ -233,8 +237,8 @@ impl World {
         in_flight.filter(is_at).collect::<BTreeSet<_>>().len()
     }
 
-    /// Somebody is about to be looked for. If it is a static peer that is gone, that is not too late, however often it
-    /// was in vain.
+    /// Somebody is about to be looked for. If it is a static peer that is gone, that is not too
+    /// late, however often it was in vain.
     fn check_look(&mut self, pid: Pid, to: PeerAddr, cause: Cause) {
         let now = self.now;
         // Whom the user has sent away is left alone until there is a text for them.
@@ -271,7 +275,8 @@ impl World {
         }
     }
 
-    /// How many recipients of a command may be the same peer as another recipient, or turn out to be.
+    /// How many recipients of a command may be the same peer as another recipient, or turn out to
+    /// be.
     pub(super) fn may_be_one(&self, pid: Pid, command: &Command) -> usize {
         let is_unproven = |id: &Recipient| matches!(id, Recipient::Address(_));
         match command {

@@ -1,5 +1,6 @@
-//! The dialer's contract (src/net/dialer.rs) without threads: a bounded number at once, for each peer one message after
-//! the other, probes waiting for nobody, parts of a text one by one, the fallback where the first address refuses.
+//! The dialer's contract (src/net/dialer.rs) without threads: a bounded number at once, for each
+//! peer one message after the other, probes waiting for nobody, parts of a text one by one, the
+//! fallback where the first address refuses.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

@@ -1,5 +1,6 @@
-//! The disk of somebody who has a key, and who writes to it as src/runtime/store_writer.rs does, without a thread: all that waits is applied in one
-//! go, some time later, and some time after that the rules are told. A kill loses what is not applied, and the rules what they were not told.
+//! The disk of somebody who has a key, and who writes to it as src/runtime/store_writer.rs does,
+//! without a thread: all that waits is applied in one go, some time later, and some time after that
+//! the rules are told. A kill loses what is not applied, and the rules what they were not told.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,8 +16,8 @@ use super::ours::Cause;
 use super::peer::Pid;
 use super::world::{Event, World};
 
-/// What is written in one go at most, and what may wait for it in a world of this size; the first is that of src/runtime/store_writer.rs, which nobody
-/// outside can name.
+/// What is written in one go at most, and what may wait for it in a world of this size; the first
+/// is that of src/runtime/store_writer.rs, which nobody outside can name.
 const MAX_BATCH: usize = 512;
 const MAX_WAITING: usize = 4_096;
 
@@ -60,8 +61,8 @@ impl Disk {
         }
     }
 
-    /// Whether everything about messages is applied and told. That a peer was seen is written at any
-    /// time.
+    /// Whether everything about messages is applied and told. That a peer was seen is written at
+    /// any time.
     pub(super) fn is_idle(&self) -> bool {
         let is_done = |write: &QueuedWrite| matches!(write.op, StoreOp::Seen { .. });
         self.queue.iter().all(is_done)
@@ -216,7 +217,8 @@ impl World {
         }
     }
 
-    /// A program that has said goodbye ends: it takes nothing more, and writes down what there is to be.
+    /// A program that has said goodbye ends: it takes nothing more, and writes down what there is
+    /// to be.
     pub(super) fn ends(&mut self, pid: Pid) {
         let process = &self.processes[pid];
         if process.alive && process.stopped.is_none() {

@@ -1,5 +1,5 @@
-//! What has to hold of what is written down: nothing is said, shown or receipted before it is; nothing is lost with a process; nothing is shown
-//! twice unless it says so.
+//! What has to hold of what is written down: nothing is said, shown or receipted before it is;
+//! nothing is lost with a process; nothing is shown twice unless it says so.
 
 use std::collections::BTreeSet;
 
@@ -110,8 +110,9 @@ impl World {
             self.fail(pid, format_args!("shows {text:?} twice"));
         }
         if !before.is_empty() {
-            // Where the disk has failed, nothing is known of it any more; and who has none takes for new what is sent again behind later texts:
-            // because the sender's user wants it, or because the sender's disk could not take note that it was delivered.
+            // Where the disk has failed, nothing is known of it any more; and who has none takes
+            // for new what is sent again behind later texts: because the sender's user wants it, or
+            // because the sender's disk could not take note that it was delivered.
             let penned = &self.penned[&text.1];
             let is_resent = penned.is_resent || self.is_unwritten_by(penned.by, text.1);
             let is_known = if durable { ledger.untaken.contains(&text) } else { again || is_resent };
@@ -158,7 +159,8 @@ impl World {
         }
     }
 
-    /// When nothing is under way any more: what is on the disks of two people is the same, and what the rules know.
+    /// When nothing is under way any more: what is on the disks of two people is the same, and what
+    /// the rules know.
     pub(super) fn check_disks(&self) {
         for (pid, process) in self.processes.iter().enumerate() {
             if process.alive && self.key_of(pid).is_some() {

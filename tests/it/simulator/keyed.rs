@@ -1,4 +1,5 @@
-//! What is promised of texts to peers that have proven a key: shown once, delivered or told, in order, never in plain, never to another.
+//! What is promised of texts to peers that have proven a key: shown once, delivered or told, in
+//! order, never in plain, never to another.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -113,7 +114,8 @@ pub(super) struct Penned {
     pub(super) is_promised: bool,
     /// Its sender has had it sent again, which puts it behind what was typed later.
     pub(super) is_resent: bool,
-    /// Its sender was told that it is not sent any more. What was on its way then may still arrive, behind what was typed later.
+    /// Its sender was told that it is not sent any more. What was on its way then may still arrive,
+    /// behind what was typed later.
     pub(super) is_given_up: bool,
 }
 
@@ -127,8 +129,8 @@ impl Penned {
         }
     }
 
-    /// A message is found stored for an address: nothing of it has left that is stored, so it is for
-    /// the next peer there.
+    /// A message is found stored for an address: nothing of it has left that is stored, so it is
+    /// for the next peer there.
     pub(super) fn unbind(&mut self, addr: PeerAddr) {
         for meant in &mut self.meant {
             if matches!(meant, Meant::Address(at, _) if *at == addr) {
@@ -269,8 +271,8 @@ impl World {
             self.fail(pid, format_args!("has stored {id:?} for {to:?}, and it was for {meant:?}"));
         }
         let Recipient::Address(addr) = to else { return };
-        // Nothing came of it while it was first queued. If it waits no more, it is for the peer that
-        // the address means by now.
+        // Nothing came of it while it was first queued. If it waits no more, it is for the peer
+        // that the address means by now.
         let waiting = self.ours(pid).state().waiting(self.ours(pid).time(self.now));
         let is_queued = waiting.iter().any(|text| text.to == to);
         let means = if is_queued { to } else { self.means(pid, to) };

@@ -1,4 +1,5 @@
-//! What is on somebody's disk, and what was on their screen, as whoever applied and saw it knows: nothing here is asked of the rules.
+//! What is on somebody's disk, and what was on their screen, as whoever applied and saw it knows:
+//! nothing here is asked of the rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +31,8 @@ pub(super) struct Ledger {
     pub(super) noted: BTreeSet<RowId>,
     /// In which lives each was on the screen.
     pub(super) screens: BTreeMap<Text, Vec<Pid>>,
-    /// Texts that were found as being sent in plain when a life began; only the user may have them sent again.
+    /// Texts that were found as being sent in plain when a life began; only the user may have them
+    /// sent again.
     pub(super) cut_off: BTreeSet<(PeerAddr, MessageId)>,
 }
 

@@ -1,4 +1,5 @@
-//! The programs of old as far as the rules can tell (wire.md): what they say, what they answer, what ends them.
+//! The programs of old as far as the rules can tell (wire.md): what they say, what they answer,
+//! what ends them.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -119,7 +120,8 @@ impl Legacy {
         reaction
     }
 
-    /// Something that it says to `to` of its own accord; `others` are addresses that a liar may claim.
+    /// Something that it says to `to` of its own accord; `others` are addresses that a liar may
+    /// claim.
     pub(super) fn says(&mut self, to: SocketAddrV4, others: &[SocketAddrV4], random: &mut Random) -> String {
         self.said += 1;
         let text = format!("legacy text {} of {:?} {}", self.said, self.kind, self.claim.port());

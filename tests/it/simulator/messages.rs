@@ -1,4 +1,5 @@
-//! Texts to peers that have proven a key, on their way: taken and shown once, in order, said to nobody else, and in plain only where no key was shown.
+//! Texts to peers that have proven a key, on their way: taken and shown once, in order, said to
+//! nobody else, and in plain only where no key was shown.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,14 +17,15 @@ use super::peer::Pid;
 use super::sessions::Asked;
 use super::world::World;
 
-/// Talks with one key that were begun without success, within ten seconds: one text a second at most, one look a second, and the first
-/// two at once when a refusal or a broken connection shows that something is wrong.
+/// Talks with one key that were begun without success, within ten seconds: one text a second at
+/// most, one look a second, and the first two at once when a refusal or a broken connection shows
+/// that something is wrong.
 const FAILED_TALKS: usize = 24;
 const FAILED_WITHIN: Duration = Duration::from_secs(10);
 
 impl World {
-    /// Texts reach a process that has welcomed their sender. They are answered when they are written down. If the
-    /// mailbox has no room, they are returned.
+    /// Texts reach a process that has welcomed their sender. They are answered when they are
+    /// written down. If the mailbox has no room, they are returned.
     pub(super) fn takes_letters(
         &mut self,
         pid: Pid,
@@ -101,9 +103,9 @@ impl World {
             }
             self.check_leaves(pid, message.id, key);
             let penned = &self.penned[&message.id];
-            // What the disk could not take note of is found as one that waits by the next life, and goes once more.
-            // And one that the key has is another copy of it, which was for an address that has turned
-            // out to be the key's: it is taken for the same.
+            // What the disk could not take note of is found as one that waits by the next life, and
+            // goes once more. And one that the key has is another copy of it, which was for an
+            // address that has turned out to be the key's: it is taken for the same.
             let is_copy = penned.taken.contains(&key);
             if penned.is_resent || is_copy || self.is_unwritten_by(penned.by, message.id) {
                 continue;
@@ -140,7 +142,8 @@ impl World {
         while failed.front().is_some_and(|at| *at + FAILED_WITHIN < now) {
             failed.pop_front();
         }
-        // Whoever asks for it may dial as often as they like, and who was stopped learns all at once.
+        // Whoever asks for it may dial as often as they like, and who was stopped learns all at
+        // once.
         let count = failed.len();
         if count > FAILED_TALKS && stopped + FAILED_WITHIN < now && self.plan.deeds == 0 {
             self.fail(pid, format_args!("has failed to talk with {key} {count} times in {FAILED_WITHIN:?}"));

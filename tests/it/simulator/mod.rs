@@ -1,20 +1,23 @@
-//! Whole networks of peers on a virtual clock, without a socket or a thread: the real runtime (`runtime::Step`), the
-//! real sessions (`Pool`) and real bytes between hundreds of programs, ours and those of old, that come, leave, crash,
-//! are stopped, cut off and restarted.
+//! Whole networks of peers on a virtual clock, without a socket or a thread: the real runtime
+//! (`runtime::Step`), the real sessions (`Pool`) and real bytes between hundreds of programs, ours
+//! and those of old, that come, leave, crash, are stopped, cut off and restarted.
 //!
-//! Each process has a `twin` instead of a network, a mailbox and a store writer. It takes what a step wants done, and
-//! `world`, `wires`, `network`, `dialer` and `disk` have it happen, sooner or later or never. At every
-//! step it is checked that what always has to hold does (`checks`), and that what is told is true (`truth`). A run is made from one number, its seed, and nothing
-//! else: whatever fails names the seed, and the same seed does the same again.
+//! Each process has a `twin` instead of a network, a mailbox and a store writer. It takes what a
+//! step wants done, and `world`, `wires`, `network`, `dialer` and `disk` have it happen, sooner or
+//! later or never. At every step it is checked that what always has to hold does (`checks`), and
+//! that what is told is true (`truth`). A run is made from one number, its seed, and nothing else:
+//! whatever fails names the seed, and the same seed does the same again.
 //!
-//! Everybody who has a key has a disk, too (`disk`, `restart`): the twin of the file, written to some time later, full now and then, and found again
-//! by the next life as it was when the last one was killed. What has to hold of that is in `kept`, and what is on it in `ledger`.
+//! Everybody who has a key has a disk, too (`disk`, `restart`): the twin of the file, written to
+//! some time later, full now and then, and found again by the next life as it was when the last one
+//! was killed. What has to hold of that is in `kept`, and what is on it in `ledger`.
 //!
-//! In `takeover` one program leaves and another starts at its address while a message is on its way,
-//! typed at the real prompt (`prompt`).
+//! In `takeover` one program leaves and another starts at its address while a message is on its
+//! way, typed at the real prompt (`prompt`).
 //!
 //! `P2P_CHAT_SEED=7 cargo test --test it simulator::networks` replays one seed, and
-//! `P2P_CHAT_SEEDS=1000 cargo test --release --test it simulator::networks` runs so many. `P2P_CHAT_TRACE=1` prints all that happens.
+//! `P2P_CHAT_SEEDS=1000 cargo test --release --test it simulator::networks` runs so many.
+//! `P2P_CHAT_TRACE=1` prints all that happens.
 
 mod bounds;
 mod checks;
@@ -63,7 +66,8 @@ const SEEDS_OF_TWO: u64 = 60;
 /// So many seeds show what is rare, too.
 const MANY_SEEDS: u64 = 1_000;
 
-/// Until nothing is under way any more when nothing is begun: the lists and texts that wait longest.
+/// Until nothing is under way any more when nothing is begun: the lists and texts that wait
+/// longest.
 const RESTS_WITHIN: Duration = Duration::from_secs(900);
 
 /// What a run has shown, so that nobody takes an empty world for a good one.

@@ -1,5 +1,5 @@
-//! A peer of ours: the real machine of the runtime, which takes its steps here and is held to the rules
-//! at every one.
+//! A peer of ours: the real machine of the runtime, which takes its steps here and is held to the
+//! rules at every one.
 
 use std::time::Duration;
 
@@ -127,7 +127,8 @@ impl World {
         done
     }
 
-    /// What follows every turn of the rules: threads dial, the ticker sleeps, and everything is as it has to be.
+    /// What follows every turn of the rules: threads dial, the ticker sleeps, and everything is as
+    /// it has to be.
     pub(super) fn turn_over(&mut self, pid: Pid) {
         while let Some(job) = self.ours_mut(pid).dialer.begin() {
             self.dial_part(pid, job);
@@ -269,7 +270,8 @@ impl World {
         self.ours(pid).machine.answer(answer)
     }
 
-    /// Everybody who spoke from an IP may be dialed there, and on the loopback network where they claim to listen.
+    /// Everybody who spoke from an IP may be dialed there, and on the loopback network where they
+    /// claim to listen.
     fn note_claims(&mut self, pid: Pid, source: Source, decoded: &[Decoded]) {
         let ours = self.ours_mut(pid);
         ours.is_asked = false;
@@ -313,7 +315,8 @@ impl World {
     }
 }
 
-/// Where whoever claims this may be: at the IP that it spoke from, or on the loopback network where it says.
+/// Where whoever claims this may be: at the IP that it spoke from, or on the loopback network where
+/// it says.
 pub(super) fn speakers_of(source: Source, claimed: Claimed) -> Vec<PeerAddr> {
     let mut addrs = vec![source.at(claimed.port)];
     if source.ip().is_loopback() && claimed.ip.is_loopback() {

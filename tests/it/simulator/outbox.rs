@@ -65,7 +65,8 @@ impl World {
         self.commands(pid, again, "sending again", SETTLED_WITHIN);
     }
 
-    /// From now on a text may come behind what was typed later, and twice where it went out in plain.
+    /// From now on a text may come behind what was typed later, and twice where it went out in
+    /// plain.
     fn resent(&mut self, pid: Pid, id: MessageId, parts: &[String]) {
         self.penned.get_mut(&id).expect("somebody has written it").is_resent = true;
         self.disk_mut(pid).kept.ledger.cut_off.retain(|(_, cut_off)| *cut_off != id);

@@ -8,7 +8,8 @@ use super::peer::{Pid, Program};
 use super::world::World;
 
 impl World {
-    /// When nothing goes wrong any more for long enough, whoever knows somebody for certain sees that they are there.
+    /// When nothing goes wrong any more for long enough, whoever knows somebody for certain sees
+    /// that they are there.
     pub(super) fn check_converged(&self) -> usize {
         let mut links = 0;
         for (pid, process) in self.processes.iter().enumerate() {
@@ -40,7 +41,8 @@ impl World {
                     _ if expected.is_some_and(|key| !self.runs(key)) => row.state != PresenceStatus::Offline,
                     Some(_) if is_another => false,
                     Some(other) if self.waits_for_a_word(pid, other) => false,
-                    // One person has one row, and is met in their session, or has parted with us in one.
+                    // One person has one row, and is met in their session, or has parted with us in
+                    // one.
                     Some(other)
                         if !matches!(row.protocol, PeerProtocol::Session(_))
                             && (self.is_listed(pid, other)
@@ -49,13 +51,13 @@ impl World {
                         false
                     }
                     None => row.state != PresenceStatus::Offline,
-                    // A goodbye is for good while its program runs; and whether it still runs cannot be seen when
-                    // another has begun at once.
+                    // A goodbye is for good while its program runs; and whether it still runs
+                    // cannot be seen when another has begun at once.
                     Some(_) if has_parted || (expected.is_none() && ours.parted.contains(&addr)) => {
                         row.state == PresenceStatus::Unreachable
                     }
-                    // A key took the place of this legacy peer, and it has not spoken since. An empty
-                    // connection does not bring it back.
+                    // A key took the place of this legacy peer, and it has not spoken since. An
+                    // empty connection does not bring it back.
                     Some(_) if row.why == Some(OfflineReason::Replaced) => false,
                     Some(_) if row.origin == PeerOrigin::Static => row.state != PresenceStatus::Connected,
                     // Who never answered there is a mere claim, which is not followed.

@@ -45,7 +45,8 @@ pub(super) struct Process {
     /// The IP that it listens at; unspecified for all.
     pub(super) bind: Ipv4Addr,
     pub(super) alive: bool,
-    /// Since when it is stopped (SIGSTOP), if it is: the system accepts for it, and it does not read.
+    /// Since when it is stopped (SIGSTOP), if it is: the system accepts for it, and it does not
+    /// read.
     pub(super) stopped: Option<Duration>,
     pub(super) program: Program,
 }
@@ -77,7 +78,8 @@ pub(super) struct Ours {
     pub(super) leaving: bool,
     /// Commands given.
     pub(super) ops: u64,
-    /// Where it may dial: its static peers, what its user asked for, and what was claimed from the IP it is at.
+    /// Where it may dial: its static peers, what its user asked for, and what was claimed from the
+    /// IP it is at.
     pub(super) may_dial: BTreeSet<PeerAddr>,
     /// Commands that are not settled.
     pub(super) waiting: BTreeMap<OpId, Waiting>,

@@ -6,11 +6,12 @@ use p2p_chat::core::GONE_SHOWN;
 
 use super::random::Random;
 
-/// Until everybody who is there has been found again: a minute between two attempts, and some time for what else has to
-/// be tried at most sixty-four at a time.
+/// Until everybody who is there has been found again: a minute between two attempts, and some time
+/// for what else has to be tried at most sixty-four at a time.
 const FOUND_WITHIN: Duration = Duration::from_secs(200);
 
-/// The settings of one run, drawn from its seed. What is counted "in a thousand" is drawn each time it may happen.
+/// The settings of one run, drawn from its seed. What is counted "in a thousand" is drawn each time
+/// it may happen.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     /// Programs from the beginning.
@@ -19,7 +20,8 @@ pub(super) struct Plan {
     pub(super) hosts: usize,
     /// Programs of old, in a thousand.
     pub(super) legacy: usize,
-    /// Programs of old that say what `gethostbyname(hostname)` does, 127.0.1.1, in a thousand; half of them listen there.
+    /// Programs of old that say what `gethostbyname(hostname)` does, 127.0.1.1, in a thousand; half
+    /// of them listen there.
     pub(super) misled: usize,
     /// Peers of ours that are called as somebody else is, in a thousand.
     pub(super) namesakes: usize,
@@ -27,24 +29,27 @@ pub(super) struct Plan {
     pub(super) statics: usize,
     /// Peers of ours that listen at one IP only, in a thousand.
     pub(super) bound: usize,
-    /// Milliseconds that a packet takes, at least and at most, and how often it takes a second or more.
+    /// Milliseconds that a packet takes, at least and at most, and how often it takes a second or
+    /// more.
     pub(super) latency: (usize, usize),
     pub(super) slow: usize,
     /// Connections that nothing is heard of, and those that break, in a thousand.
     pub(super) lost: usize,
     pub(super) broken: usize,
-    /// Connections between pools on which each packet takes some seconds, in a thousand, and how many bytes each takes
-    /// in a second, if not any.
+    /// Connections between pools on which each packet takes some seconds, in a thousand, and how
+    /// many bytes each takes in a second, if not any.
     pub(super) far: usize,
     pub(super) bytes_per_second: u32,
     /// Machines that nobody else can dial, in a thousand.
     pub(super) shut: usize,
     /// Messages that find no room in the mailbox, in a thousand.
     pub(super) full: usize,
-    /// Milliseconds until what waits is written at most, and how often the disk is full for a while, or fails, in a thousand writes.
+    /// Milliseconds until what waits is written at most, and how often the disk is full for a
+    /// while, or fails, in a thousand writes.
     pub(super) disk: usize,
     pub(super) disk_full: usize,
-    /// People with a key who keep nothing for the next life, and those whose texts wait for a minute at most, in a thousand.
+    /// People with a key who keep nothing for the next life, and those whose texts wait for a
+    /// minute at most, in a thousand.
     pub(super) forgetful: usize,
     pub(super) hasty: usize,
     /// Milliseconds between two deeds of one program at most.
@@ -90,7 +95,8 @@ impl Plan {
             deeds: if crowd { random.within(40_000, 120_000) } else { random.within(1_000, 30_000) },
             weather: if calm { 60_000 } else { random.within(1_000, 30_000) },
             wild: Duration::from_secs(u64::try_from(random.within(60, 300)).expect("64 bits")),
-            // A legacy peer whose address a key had for a while is found again once its old row is gone.
+            // A legacy peer whose address a key had for a while is found again once its old row is
+            // gone.
             calm: FOUND_WITHIN + GONE_SHOWN,
             dialers: if random.in_thousand(150) { random.within(1, 4) } else { usize::MAX },
         }

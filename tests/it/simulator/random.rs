@@ -36,7 +36,8 @@ impl Random {
         self.below(1_000) < count
     }
 
-    /// Some milliseconds, both ends included, and a part of one, so that hardly two things happen at the same moment.
+    /// Some milliseconds, both ends included, and a part of one, so that hardly two things happen
+    /// at the same moment.
     pub(super) fn ms(&mut self, low: usize, high: usize) -> Duration {
         let ms = u64::try_from(self.within(low, high)).expect("64 bits");
         Duration::from_millis(ms) + Duration::from_nanos(self.next() % 1_000_000)
@@ -51,7 +52,8 @@ impl Random {
 /// Whether everything that happens is printed, too.
 static SHOWN: OnceLock<bool> = OnceLock::new();
 
-/// The hash of everything that happened, in order (FNV-1a): the same for the same seed in every run.
+/// The hash of everything that happened, in order (FNV-1a): the same for the same seed in every
+/// run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Trace(u64);
 

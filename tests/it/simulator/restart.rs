@@ -60,7 +60,8 @@ impl World {
                 }
             }
             let keyed = self.keyed_mut(pid);
-            // To a key that was not remembered, too: it waits until that key is met. Where it has expired, nobody is left to be named.
+            // To a key that was not remembered, too: it waits until that key is met. Where it has
+            // expired, nobody is left to be named.
             let is_named = |key| keyed.pins.contains_key(&key) || !left.is_zero();
             let is_told = if let Recipient::Peer(PeerId::Key(key)) = to { is_named(*key) } else { true };
             keyed.messages.insert(op, Sent { id: message.id, waiting: usize::from(is_told), ended: 0 });

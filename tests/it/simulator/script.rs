@@ -21,8 +21,8 @@ use super::sessions::Sessions;
 use super::twin::Twin;
 use super::world::{Event, Said, World};
 
-/// How long a command may take until it is settled. A text may wait behind `MAX_QUEUE_MESSAGES` others to a peer that
-/// never reads, four seconds each, and then for a thread.
+/// How long a command may take until it is settled. A text may wait behind `MAX_QUEUE_MESSAGES`
+/// others to a peer that never reads, four seconds each, and then for a thread.
 pub(super) const SETTLED_WITHIN: Duration = Duration::from_secs(600);
 
 /// How long a list and the first dialing may take: `ANSWER_WITHIN`, and the ticker's millisecond.

@@ -1,5 +1,5 @@
-//! The sessions of one process: the real `Pool`, connected to the machine as src/runtime/sessions.rs does it, without
-//! a thread and without a socket.
+//! The sessions of one process: the real `Pool`, connected to the machine as
+//! src/runtime/sessions.rs does it, without a thread and without a socket.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -20,7 +20,8 @@ use super::peer::{Pid, Program};
 use super::wires::WireEnd;
 use super::world::{Event, World};
 
-/// Turns of the pool in one second at most: fifty while messages wait for room, and a few for each address.
+/// Turns of the pool in one second at most: fifty while messages wait for room, and a few for each
+/// address.
 const TURNS: usize = 100;
 const TURNS_PER_PEER: usize = 16;
 
@@ -186,8 +187,8 @@ impl World {
         self.rows(pid).iter().find(|row| row.id.public_key() == Some(key)).map(|row| row.state)
     }
 
-    /// The user of a process is told by its peers that its key is in use elsewhere. Here nobody runs two programs with
-    /// one key.
+    /// The user of a process is told by its peers that its key is in use elsewhere. Here nobody
+    /// runs two programs with one key.
     fn check_in_use(&self, pid: Pid, at: IpAddr) {
         let own = self.key_of(pid);
         let is_twin =

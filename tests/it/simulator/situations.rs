@@ -1,5 +1,5 @@
-//! Two people with keys in one situation of the network: who dials whom, how slow it is, and what becomes of it while
-//! their session stands.
+//! Two people with keys in one situation of the network: who dials whom, how slow it is, and what
+//! becomes of it while their session stands.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;

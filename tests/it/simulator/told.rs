@@ -1,4 +1,5 @@
-//! What the user of somebody with a key is told of texts and keys is true, and of each text the end is told.
+//! What the user of somebody with a key is told of texts and keys is true, and of each text the end
+//! is told.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -103,7 +104,8 @@ impl World {
         }
     }
 
-    /// Nobody lists a key as online whose last program ended so long ago that any session with it is over.
+    /// Nobody lists a key as online whose last program ended so long ago that any session with it
+    /// is over.
     pub(super) fn check_dead(&self, pid: Pid) {
         let ours = self.ours(pid);
         let since = ours.keyed.sessions.continued_at;
@@ -152,7 +154,8 @@ impl World {
         }
     }
 
-    /// After all is healed: what still waits is for somebody who is not there, and after leaving nothing waits.
+    /// After all is healed: what still waits is for somebody who is not there, and after leaving
+    /// nothing waits.
     pub(super) fn check_letters(&mut self, pid: Pid, after_leaving: bool) {
         let keyed = &self.ours(pid).keyed;
         let open: Vec<(OpId, MessageId)> = keyed

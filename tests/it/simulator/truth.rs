@@ -25,7 +25,8 @@ impl World {
         let mut speakers = Vec::new();
         for piece in decoded {
             let Decoded::Message(message) = piece else { continue };
-            // In the name of a known key, or from where a contact with a key is online, it shows nothing.
+            // In the name of a known key, or from where a contact with a key is online, it shows
+            // nothing.
             let state = self.ours(pid).state();
             let named =
                 message.name.as_ref().is_some_and(|name| !state.trusted().pins_for(name.as_str()).is_empty());
@@ -86,7 +87,8 @@ impl World {
         // Somebody may be listed under two addresses, and then has what is for all twice.
         let addresses = said.to.iter().filter(|addr| addr.port() == port || addr.ip().is_loopback()).count();
         let (times, message) = (*shown, said.message);
-        // Where its sender's disk could not take note that it was sent, or its user wanted it, it may have been sent again.
+        // Where its sender's disk could not take note that it was sent, or its user wanted it, it
+        // may have been sent again.
         let may_come_again = message.is_some_and(|message| {
             let penned = &self.penned[&message];
             penned.is_resent || self.is_unwritten_by(penned.by, message)
@@ -166,8 +168,8 @@ impl World {
     /// A program of old was ended by what it got.
     pub(super) fn check_killed(&self, pid: Pid, from: Pid, kind: Kind, why: &str, bytes: &[u8]) {
         let by_ours = matches!(self.processes[from].program, Program::Ours(_));
-        // Whoever listened there before may have taught the sender R3's form, and nothing has shown that it is gone; and a
-        // liar on the same machine can speak for it.
+        // Whoever listened there before may have taught the sender R3's form, and nothing has shown
+        // that it is gone; and a liar on the same machine can speak for it.
         let taught = self.processes.iter().any(|other| {
             let there = other.host == self.processes[pid].host;
             let same = other.port == self.processes[pid].port;

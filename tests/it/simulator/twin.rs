@@ -1,5 +1,5 @@
-//! The in-memory twin of the network, the store writer and the mailbox: takes what a step wants done,
-//! in order. The world carries it out.
+//! The in-memory twin of the network, the store writer and the mailbox: takes what a step wants
+//! done, in order. The world carries it out.
 
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv4Addr};

@@ -1,5 +1,5 @@
-//! TCP connections between the pools of two processes: made step by step, in order in each direction, slow, thin, and
-//! cut in each of the ways in which a connection can end.
+//! TCP connections between the pools of two processes: made step by step, in order in each
+//! direction, slow, thin, and cut in each of the ways in which a connection can end.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -22,7 +22,8 @@ const HEADER: usize = 60;
 /// Bytes in one packet.
 const PACKET: usize = 1_400;
 
-/// How much later than [`SILENCE`] a silent session may end: the event loop's millisecond, and a turn of the simulator.
+/// How much later than [`SILENCE`] a silent session may end: the event loop's millisecond, and a
+/// turn of the simulator.
 const LATE: Duration = Duration::from_secs(1);
 
 /// One end of a connection: which connection, and 0 for the dialer, 1 for the acceptor.
@@ -211,7 +212,8 @@ impl World {
         if is_far { self.random.ms(1_000, 3_000) } else { self.latency() }
     }
 
-    /// Whether packets get from one machine of a connection to the other: neither has another IP by now.
+    /// Whether packets get from one machine of a connection to the other: neither has another IP by
+    /// now.
     fn is_connected(&self, wire: &Wire) -> bool {
         let is_there = |(host, ip): (usize, Ipv4Addr)| self.hosts[host].0 == ip;
         match wire.hosts {
@@ -334,8 +336,8 @@ impl World {
                 Program::Legacy(_) => {
                     self.closes(to);
                     drop(self.legacy_receives(pid, dialer.pid, None, DIAL_LINE));
-                    // One whose listener any header that is not `ip:port` ends; it has taken the address of somebody
-                    // who is known by a key.
+                    // One whose listener any header that is not `ip:port` ends; it has taken the
+                    // address of somebody who is known by a key.
                     if !self.processes[pid].alive {
                         self.count("line: ended a program of old");
                     }
@@ -436,7 +438,8 @@ impl World {
         self.is_over_at(at, false, RequestEnd::Broken);
     }
 
-    /// A connection breaks: both learn it, or neither does before it sends something, or neither does at all.
+    /// A connection breaks: both learn it, or neither does before it sends something, or neither
+    /// does at all.
     pub(super) fn wire_breaks(&mut self, id: u64) {
         let kind = self.random.below(4);
         let kept = self.random.below(3);
@@ -498,7 +501,8 @@ impl World {
         }
     }
 
-    /// How many connections of a process to the process of this key have proven both keys, and are not ending.
+    /// How many connections of a process to the process of this key have proven both keys, and are
+    /// not ending.
     pub(super) fn wires_between(&self, pid: Pid, key: PublicKey) -> usize {
         let stands = |end: &Option<End>| end.filter(|end| end.is_up && !end.finishes).map(|end| end.pid);
         let is_one = |wire: &&Wire| match (stands(&wire.ends[0]), stands(&wire.ends[1])) {

@@ -30,7 +30,8 @@ pub(super) struct Said {
     pub(super) shown_for: BTreeSet<JobId>,
     /// The text that it is, or is a part of, if its sender has a key.
     pub(super) message: Option<MessageId>,
-    /// Where a connection was made for it, by whom it was for: nobody knows whether it was read there.
+    /// Where a connection was made for it, by whom it was for: nobody knows whether it was read
+    /// there.
     pub(super) connected: BTreeSet<PeerAddr>,
 }
 
@@ -62,7 +63,8 @@ pub(super) enum Event {
     Continues(Pid),
     /// A program that said goodbye ends.
     Ends(Pid),
-    /// What waits to be written is on the disk; the rules are told so; it is noted what was on the screen.
+    /// What waits to be written is on the disk; the rules are told so; it is noted what was on the
+    /// screen.
     Applies(Pid),
     Applied(Pid),
     NotesShown(Pid),
@@ -114,7 +116,8 @@ pub(super) struct World {
     pub(super) bytes_sent: usize,
     /// When the last program with a key ended.
     pub(super) died: BTreeMap<PublicKey, Duration>,
-    /// Texts of those that have a key, and the last of each sender that each process has shown, by the recipient that it was meant for.
+    /// Texts of those that have a key, and the last of each sender that each process has shown, by
+    /// the recipient that it was meant for.
     pub(super) penned: BTreeMap<MessageId, Penned>,
     pub(super) last_shown: BTreeMap<(PublicKey, Pid, Option<Recipient>), u64>,
     /// People that have a key.

@@ -34,8 +34,8 @@ fn wrong_key_is_refused_before_ours_is_sent() {
     let Err(Refused::WrongKey(wrong)) = dialer.proven(b'A', Some(expected)) else { panic!("no error") };
     assert_eq!((wrong.expected, wrong.offered), (expected, key(b'M').public()));
     assert!(matches!(acceptor.error, Some(Error::AlertReceived(_))), "{:?}", acceptor.error);
-    // The hello, the byte for old middleboxes, and a sealed alert of two bytes. A key and a signature
-    // have 200.
+    // The hello, the byte for old middleboxes, and a sealed alert of two bytes. A key and a
+    // signature have 200.
     let sent = tls_records(&dialer.sent);
     assert_eq!((sent.len(), sent[0].0, &sent[1..]), (3, 22, &[(20, 1), (23, 2 + 1 + 16)][..]));
 }

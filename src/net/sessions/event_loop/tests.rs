@@ -307,8 +307,8 @@ fn shakes_hands(program: &Program) -> (ClientConnection, TcpStream) {
     (connection, stream)
 }
 
-/// Sends what `next` returns until the other side closes the connection, as rustls has it do after some
-/// dozens.
+/// Sends what `next` returns until the other side closes the connection, as rustls has it do after
+/// some dozens.
 fn sends_until_closed(mut stream: &TcpStream, mut next: impl FnMut() -> Vec<u8>) {
     stream.set_write_timeout(Some(WITHIN)).unwrap();
     let closed = (0..1_000_000).find_map(|_| stream.write_all(&next()).err()).expect("it is closed");
