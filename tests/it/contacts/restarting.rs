@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::legacy::{Legacy, Program};
-use crate::support::nobody;
+use crate::support::{copy_directory, nobody};
 
 #[test]
 fn contacts_are_listed_and_dialed_after_a_restart() {
@@ -103,7 +103,7 @@ fn copied_profile_keeps_its_contacts() {
     alice.sees("is called Boss here");
     leaves(alice);
     let before = contacts("Alice", &old);
-    copy(old.path(), new.path());
+    copy_directory(old.path(), new.path());
     drop(old);
     bob.passes_all();
     // On another machine, Alice has another address.
@@ -118,21 +118,6 @@ fn copied_profile_keeps_its_contacts() {
         before.iter().map(without_time).collect::<Vec<_>>()
     );
     assert!(bob.printed().iter().all(|line| !line.contains("key has changed")), "{:?}", bob.printed());
-}
-
-/// Copies a directory with its permissions.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("made");
-    fs::set_permissions(to, fs::metadata(from).expect("there").permissions()).expect("changed");
-    for entry in fs::read_dir(from).expect("readable") {
-        let path = entry.expect("readable").path();
-        let to = to.join(path.file_name().expect("a name"));
-        if path.is_dir() {
-            copy(&path, &to);
-        } else {
-            fs::copy(&path, &to).expect("copied");
-        }
-    }
 }
 
 #[test]

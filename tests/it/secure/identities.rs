@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use super::{times, with_data};
-use crate::support::{Capability, Peer, SecurePeer, nobody};
+use crate::support::{Capability, Peer, SecurePeer, copy_directory, nobody};
 
 #[test]
 fn who_comes_back_with_its_key_is_the_same_and_who_comes_with_another_is_not() {
@@ -53,4 +53,31 @@ fn whom_one_knew_one_knows_again_after_a_restart_and_asks_nothing_in_plain() {
     assert_eq!(got.bodies(), ["the first time", "and again"]);
     assert_eq!(got.said_plainly().len(), before, "{:?}", got.plain);
     assert_eq!(got.met.first().map(|met| met.0), got.met.last().map(|met| met.0), "her key is the same");
+}
+
+#[test]
+fn programs_with_one_key_both_learn_of_each_other() {
+    let (first, second) = (TempDir::new().expect("a directory"), TempDir::new().expect("a directory"));
+    let mut bob = Peer::named("Bob").start();
+    let mut alice = with_data("Alice", first.path()).start();
+    alice.says(&bob.addr().to_string(), "from the desk");
+    bob.sees("[encrypted]: from the desk");
+    alice.types(&["0"]);
+    alice.ends();
+    copy_directory(first.path(), second.path());
+    let alice = with_data("Alice", first.path()).start();
+    bob.sees(&format!("* {} is here.", alice.shown()));
+    let mut other = with_data("Alice", second.path()).start();
+    for one in [&alice, &other] {
+        one.has_seen("Your identity is also in use at 127.0.0.1.");
+    }
+    // Messages go to the one that was there first, and nobody is told twice.
+    bob.says("alice", "which of you is it?");
+    alice.has_seen("[encrypted]: which of you is it?");
+    other.says(&bob.addr().to_string(), "it is me");
+    other.sees("Queued for Bob");
+    for one in [&alice, &other] {
+        assert_eq!(times(one, "Your identity is also in use"), 1);
+    }
+    assert_eq!(times(&other, "which of you"), 0);
 }

@@ -14,9 +14,11 @@ mod target;
 mod terminal;
 mod unread;
 
+use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::ops::Range;
+use std::path::Path;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -91,6 +93,21 @@ pub(crate) fn close(listener: TcpListener) {
     while !is_free(port) {
         assert!(Instant::now() < deadline, "port {port} stays in use");
         thread::yield_now();
+    }
+}
+
+/// Copies a directory with its permissions.
+pub(crate) fn copy_directory(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("made");
+    fs::set_permissions(to, fs::metadata(from).expect("there").permissions()).expect("changed");
+    for entry in fs::read_dir(from).expect("readable") {
+        let path = entry.expect("readable").path();
+        let to = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy_directory(&path, &to);
+        } else {
+            fs::copy(&path, &to).expect("copied");
+        }
     }
 }
 
