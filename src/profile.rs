@@ -24,6 +24,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::rand;
+use zeroize::Zeroizing;
 
 use crate::cli::Cli;
 use crate::config::ConfigError;
@@ -35,7 +36,7 @@ pub use aliases::aliases_of;
 pub use configured::configure;
 pub use directory::Profile;
 pub use file::ListeningPort;
-use keyfile::Pair;
+use keyfile::{Pair, Seed};
 use lock::Lock;
 pub use select::{Found, Named, Profiles, new_profile, rename};
 pub use typed_lines::{TypedLines, TypedRange};
@@ -184,7 +185,7 @@ impl Identity {
     }
 
     /// Returns the private key (RFC 8032, section 5.1.5). Never show or log it: it is the identity.
-    pub fn seed(&self) -> &[u8; KEY_BYTES] {
+    pub fn seed(&self) -> &Zeroizing<[u8; KEY_BYTES]> {
         &self.pair.seed
     }
 
@@ -274,7 +275,7 @@ fn read_or_make(path: &Path) -> Result<(Pair, bool), ProfileError> {
         return Ok((pair, false));
     }
     let pair = new_pair()?;
-    match files::write_first(path, keyfile::text_of(&pair).as_bytes()) {
+    match files::write_first(path, &keyfile::text_of(&pair)) {
         // Another process created it meanwhile.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             read(path)?.map(|pair| (pair, false)).ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
@@ -294,8 +295,8 @@ fn read(path: &Path) -> Result<Option<Pair>, ProfileError> {
 }
 
 fn new_pair() -> Result<Pair, ProfileError> {
-    let mut seed = [0; KEY_BYTES];
-    rand::fill(&mut seed).map_err(|_| ProfileError::NoRandom)?;
+    let mut seed = Seed::default();
+    rand::fill(&mut *seed).map_err(|_| ProfileError::NoRandom)?;
     Pair::from_seed(seed).ok_or(ProfileError::NoRandom)
 }
 

@@ -172,7 +172,7 @@ pub(super) fn start(
         name: name.clone(),
         advertise: cli.advertise,
         peers,
-        seed: *identity.seed(),
+        seed: identity.seed().clone(),
         pins: book.pins.values().cloned().collect(),
         contacts: book.known_contacts(clock::millis()),
         policy: cli.policy,

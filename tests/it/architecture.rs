@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 14] = [
     &["net"],
     &["profile"],
     &["store", "data"],
-    &["config", "settings", "crypto", "files", "mailbox"],
+    &["config", "settings", "crypto", "files", "mailbox", "memory"],
     &["core"],
     &["protocol"],
     &["model"],
