@@ -73,6 +73,8 @@ pub enum KeyStorage {
 pub enum ProfileError {
     /// Other users can access this file or directory. It should have these permissions.
     Open(PathBuf, u32),
+    /// This file or directory belongs to another user, who has this id.
+    Foreign(PathBuf, u32),
     /// The key file is damaged. Holds the reason, as a whole sentence.
     Damaged(PathBuf, String),
     /// A file or directory cannot be read or created.
@@ -106,6 +108,12 @@ impl fmt::Display for ProfileError {
                 "Others on this machine have rights to {}, so what should be secret there may not be; `chmod {mode:o} {}` ends that.",
                 path.display(),
                 quoted_for_shell(path)
+            ),
+            Self::Foreign(path, owner) => write!(
+                f,
+                "{} belongs to another user (uid {owner}), who can read and replace what is in it; run p2p-chat as \
+                 that user, or choose another --data-dir.",
+                path.display()
             ),
             Self::Damaged(path, why) => write!(
                 f,
@@ -252,19 +260,19 @@ fn folder_of(data: &Path, profile: &Profile) -> PathBuf {
     data.join(PROFILES).join(profile.directory())
 }
 
-/// Refuses a file or directory that other users can access. Links are followed, as in later use.
-#[cfg(unix)]
+/// Refuses a file or directory that another user owns or can access. Links are followed, as in later
+/// use.
+///
+/// As ssh does with a private key, it repairs nothing: the key may have been copied already, and only
+/// the user can judge that.
 fn check(path: &Path, mode: u32) -> Result<(), ProfileError> {
-    use std::os::unix::fs::PermissionsExt;
-
     let metadata = fs::metadata(path).map_err(|error| ProfileError::Io(path.to_owned(), error))?;
-    let is_open = metadata.permissions().mode() & 0o077 != 0;
-    if is_open { Err(ProfileError::Open(path.to_owned(), mode)) } else { Ok(()) }
-}
-
-/// Does nothing: on other systems, other users cannot access a user's directories by default.
-#[cfg(not(unix))]
-fn check(_: &Path, _: u32) -> Result<(), ProfileError> {
+    if let Some(owner) = files::other_owner(&metadata) {
+        return Err(ProfileError::Foreign(path.to_owned(), owner));
+    }
+    if files::is_open_to_others(&metadata) {
+        return Err(ProfileError::Open(path.to_owned(), mode));
+    }
     Ok(())
 }
 
