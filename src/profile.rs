@@ -33,7 +33,7 @@ use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::name::Name;
 pub use address_book::{AddressBook, BookSource, aliases, saved_for};
 pub use aliases::aliases_of;
-pub use configured::configure;
+pub use configured::{configure, undecided};
 pub use directory::Profile;
 pub use file::ListeningPort;
 use keyfile::{Pair, Seed};

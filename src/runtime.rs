@@ -238,6 +238,11 @@ impl Node {
         self.shared.locked.lock().machine.state().is_contact(id)
     }
 
+    /// Whether a recipient is a contact in later runs too.
+    pub fn is_lasting_contact(&self, id: Recipient) -> bool {
+        self.shared.locked.lock().machine.state().is_lasting_contact(id)
+    }
+
     /// Records the user's nickname for a peer, or removes it.
     pub fn set_alias(&self, id: Recipient, name: Option<Name>) {
         self.shared.locked.lock().machine.set_alias(id, name);

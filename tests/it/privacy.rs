@@ -68,7 +68,6 @@ fn log_holds_messages_when_asked_to() {
 
 #[cfg(unix)]
 mod modes {
-    use std::fs::Permissions;
     use std::os::unix::fs::{PermissionsExt, chown};
     use std::path::Path;
 
