@@ -146,7 +146,7 @@ impl State {
             }
             self.peers.configure(id, name, form);
             if for_run {
-                self.for_run.insert(addr, id.public_key());
+                self.for_run.insert(addr);
                 self.peers.listens_also(id, also);
                 if legacy.contains_key(&addr) {
                     // It is a contact without the entry too.

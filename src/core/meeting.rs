@@ -120,8 +120,8 @@ impl State {
         let id = Recipient::key(key);
         let at_addr = Recipient::Address(addr);
         let is_awaited = self.outbox.count(at_addr) > 0;
-        let rows_there = [Some(at_addr), self.peers.legacy_at(addr)].into_iter().flatten();
-        let configured = rows_there.filter(|id| self.peers.is_configured(*id)).last();
+        let mut rows_there = [Some(at_addr), self.peers.legacy_at(addr)].into_iter().flatten();
+        let configured = rows_there.find(|id| self.peers.is_configured(*id));
         let listed_at = configured.and_then(|id| self.peers.addr(id));
         let is_configured = listed_at.is_some();
         let at =
@@ -134,13 +134,11 @@ impl State {
         if dialed {
             if let Some(listed_at) = listed_at.filter(|_| !self.is_of_another(addr, key)) {
                 // The first key at an address of peers.toml is the contact there.
-                match self.for_run.get_mut(&listed_at).map(|first| *first.get_or_insert(key)) {
-                    Some(first) if first == key => self.make_key_contact_for_run(key),
-                    Some(_) => {}
-                    None => {
-                        self.make_key_contact(key);
-                        self.trust.give_addr(key, addr);
-                    }
+                if self.for_run.contains(&listed_at) {
+                    self.make_key_contact_for_run(key);
+                } else {
+                    self.make_key_contact(key);
+                    self.trust.give_addr(key, addr);
                 }
             }
             self.proves(addr, key, now);

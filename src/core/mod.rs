@@ -36,7 +36,7 @@ mod trust;
 mod trust_commands;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -188,9 +188,8 @@ pub struct State {
     name: Name,
     refusals: Refusals,
     trust: Trusted,
-    /// The addresses of the static peers that are for this run, each with the key of its entry, or
-    /// the first key that proved itself there.
-    for_run: BTreeMap<PeerAddr, Option<PublicKey>>,
+    /// The addresses of the static peers that are for this run.
+    for_run: BTreeSet<PeerAddr>,
     inbound: Inbound,
     goodbyes: Goodbyes,
     /// When the store was last told of all peers that are online, or the start of the run.
@@ -223,7 +222,7 @@ impl State {
             name,
             refusals: Refusals::default(),
             trust,
-            for_run: BTreeMap::new(),
+            for_run: BTreeSet::new(),
             inbound: Inbound::new(durable),
             goodbyes: Goodbyes::default(),
             seen_at: Time::default(),

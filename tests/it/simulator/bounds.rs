@@ -22,7 +22,7 @@ fn two() -> (World, [PeerAddr; 2]) {
     world.hosts = vec![(Ipv4Addr::new(10, 0, 0, 1), 0), (Ipv4Addr::new(10, 0, 0, 2), 0)];
     world.launch(0, 5_001, None);
     let addrs = [1, 2].map(|port| PeerAddr::new(Ipv4Addr::new(10, 0, 0, 1), 5_000 + port).expect("unicast"));
-    let fixed = addrs.map(|addr| StaticPeer::at(addr));
+    let fixed = addrs.map(StaticPeer::at);
     world.launch(1, 5_002, Some(Past { statics: fixed.to_vec(), ..Past::default() }));
     world.run_until(Duration::from_secs(5));
     (world, addrs)
