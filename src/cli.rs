@@ -72,7 +72,8 @@ pub struct Cli {
     #[arg(long, env = "P2P_CHAT_ADVERTISE", value_name = "IP", value_parser = advertised_ip, help_heading = NETWORK)]
     pub advertise: Option<Ipv4Addr>,
 
-    /// The file that lists static peers [default: ./peers.toml, then the one in the configuration directory]
+    /// The file that lists static peers [default: ./peers.toml, whose contacts are for that run only, then the one in the
+    /// configuration directory]
     #[arg(long, env = "P2P_CHAT_PEERS", value_name = "FILE", help_heading = NETWORK)]
     pub peers: Option<PathBuf>,
 

@@ -291,21 +291,14 @@ impl Event {
     /// Returns the event for the log, with `shown` in place of the text that people wrote. `None`
     /// if the event has no such text.
     pub fn with_text(&self, shown: &str) -> Option<Self> {
-        let mut event = match self {
-            Self::Message { .. }
-            | Self::Unproven { .. }
-            | Self::Impostor { .. }
-            | Self::Unreadable { .. }
-            | Self::Delivery { .. } => self.clone(),
-            _ => return None,
-        };
+        let mut event = self.clone();
         match &mut event {
             Self::Message { text, .. } | Self::Unproven { text, .. } | Self::Impostor { text, .. } => {
                 *text = Text::new(shown);
             }
             Self::Unreadable { what, .. } => what.text = Text::new(shown),
             Self::Delivery { text, .. } => *text = shown.into(),
-            _ => {}
+            _ => return None,
         }
         Some(event)
     }

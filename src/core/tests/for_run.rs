@@ -59,7 +59,8 @@ fn contact_for_one_run_is_not_saved() {
         story.does(Command::Send { to: Target::These(vec![bob]), message: message(2) });
         assert!(story.state.is_lasting_contact(bob));
         let changes = story.state.take_contact_changes();
-        assert!(matches!(&changes[..], [ContactChange::Key(pin)] if pin.contact), "{changes:?}");
+        let [ContactChange::Key(pin)] = &changes[..] else { panic!("{changes:?}") };
+        assert_eq!((pin.contact, &pin.given[..]), (true, &[at(5001)][..]), "he is found in the next run");
         story.later(seconds(60));
         story.talks.retain(|talk| talk.expect == Some(key(BOBS)));
         story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
@@ -94,7 +95,7 @@ fn remembered_stranger_of_this_run_stays_stranger_in_store() {
 }
 
 #[test]
-fn legacy_peer_of_this_run_is_saved_when_written_to() {
+fn legacy_peer_is_saved_when_written_to() {
     let mut story = started(entry(5001, None), Vec::new());
     story.ends(5001, &SendResult::HandedOver);
     story.gets(5001, text("hello"));

@@ -99,7 +99,13 @@ impl Trusted {
     pub fn make_contact(&mut self, key: PublicKey) -> bool {
         let Some(held) = self.pins.get(&key) else { return false };
         if held.for_run {
-            self.change(key, |held| (held.saved, held.for_run) = (true, false));
+            self.change(key, |held| {
+                if !held.saved {
+                    // The next run finds it without the entry.
+                    held.pin.given.clone_from(&held.pin.addrs);
+                }
+                (held.saved, held.for_run) = (true, false);
+            });
             self.changed.insert(key);
             return true;
         }

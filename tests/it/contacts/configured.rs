@@ -74,7 +74,7 @@ fn is_in_history(data: &TempDir, key: &str) -> bool {
 }
 
 #[test]
-fn peer_of_local_file_is_contact_for_one_run() {
+fn local_file_makes_contacts_for_one_run() {
     let data = data();
     let mut bob = Peer::named("Bob").start();
     let listed = format!("[[peer]]\naddress = \"{}\"\n", bob.addr());
@@ -101,7 +101,7 @@ fn peer_of_local_file_is_contact_for_one_run() {
 }
 
 #[test]
-fn user_makes_peer_of_local_file_a_lasting_contact() {
+fn user_makes_local_peer_a_lasting_contact() {
     let data = data();
     let mut bob = Peer::named("Bob").start();
     let listed = format!("[[peer]]\naddress = \"{}\"\n", bob.addr());
@@ -115,7 +115,7 @@ fn user_makes_peer_of_local_file_a_lasting_contact() {
 }
 
 #[test]
-fn keys_of_local_file_are_ignored_on_a_pipe() {
+fn keys_of_local_file_are_ignored_on_pipe() {
     let (data, key) = (data(), p2p_chat::model::key::PublicKey::new([7; 32]).to_string());
     for policy in ["accept-new", "strict"] {
         let (bob, carol) = (Peer::named("Bob").start(), nobody());
