@@ -72,7 +72,8 @@ pub struct Cli {
     #[arg(long, env = "P2P_CHAT_ADVERTISE", value_name = "IP", value_parser = advertised_ip, help_heading = NETWORK)]
     pub advertise: Option<Ipv4Addr>,
 
-    /// The file that lists static peers [default: ./peers.toml, then the one in the configuration directory]
+    /// The file that lists static peers [default: ./peers.toml, whose contacts are for that run only, then the one in the
+    /// configuration directory]
     #[arg(long, env = "P2P_CHAT_PEERS", value_name = "FILE", help_heading = NETWORK)]
     pub peers: Option<PathBuf>,
 
@@ -162,6 +163,12 @@ pub struct Cli {
     /// Write the log to this file; needed to log at all while the terminal is in use
     #[arg(long, env = "P2P_CHAT_LOG_FILE", value_name = "FILE", help_heading = FILES)]
     pub log_file: Option<PathBuf>,
+
+    /// Log the text of messages too. Without it, -v and -vv leave out all text that people write
+    #[arg(long, env = "P2P_CHAT_LOG_MESSAGES", help_heading = FILES)]
+    #[arg(value_name = "BOOL", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
+    #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]
+    pub log_messages: bool,
 
     /// Log more: -v what happens, -vv every message and connection
     #[arg(short, long, action = ArgAction::Count, help_heading = FILES)]

@@ -22,6 +22,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+use zeroize::Zeroizing;
 
 use inbox::Inbox;
 pub use machine::{Machine, MachineConfig};
@@ -59,8 +60,8 @@ pub struct NodeConfig {
     pub advertise: Option<Ipv4Addr>,
     /// The peers to dial at the start.
     pub peers: Vec<StaticPeer>,
-    /// The secret of our key.
-    pub seed: [u8; KEY_BYTES],
+    /// The secret of our key, which is overwritten in memory when it is dropped.
+    pub seed: Zeroizing<[u8; KEY_BYTES]>,
     /// The pinned keys of earlier runs and of peers.toml.
     pub pins: Vec<Pin>,
     /// The contacts of earlier runs.
@@ -79,7 +80,7 @@ impl NodeConfig {
             name,
             advertise: None,
             peers: Vec::new(),
-            seed,
+            seed: Zeroizing::new(seed),
             pins: Vec::new(),
             contacts: Vec::new(),
             policy: Policy::default(),
@@ -238,6 +239,11 @@ impl Node {
     /// Whether a recipient is a contact.
     pub fn is_contact(&self, id: Recipient) -> bool {
         self.shared.locked.lock().machine.state().is_contact(id)
+    }
+
+    /// Whether a recipient is a contact in later runs too.
+    pub fn is_lasting_contact(&self, id: Recipient) -> bool {
+        self.shared.locked.lock().machine.state().is_lasting_contact(id)
     }
 
     /// Records the user's nickname for a peer, or removes it.

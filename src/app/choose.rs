@@ -8,6 +8,7 @@ use anyhow::bail;
 
 use super::begin::PORTS_TRIED;
 use crate::cli::{Cli, Misused, NameSource, listening_port};
+use crate::model::key::PublicKey;
 use crate::model::name::{Name, NameError};
 use crate::model::untrusted::harmless;
 use crate::net;
@@ -16,6 +17,10 @@ use crate::ui;
 
 /// The first port to offer.
 const FIRST_PORT: u16 = 5000;
+
+/// Keys of a peers.toml that the question about them lists, at most: as many as a screen has room
+/// for. The others are counted.
+const MAX_KEYS_LISTED: usize = 15;
 
 /// The chosen profile.
 pub(super) struct Chosen {
@@ -80,13 +85,30 @@ fn ask_similar(profiles: &Profiles, name: &Name, similar: &Name) -> anyhow::Resu
         return Ok(None);
     };
     writeln!(io::stdout(), "No profile is called {name}; no creates one.")?;
-    let is_meant =
-        question(&format!("Did you mean {similar}? yes/no: "), |line| match line.to_lowercase().as_str() {
-            "yes" | "y" => Ok(true),
-            "no" | "n" => Ok(false),
-            _ => Err("Type yes or no.".to_owned()),
-        })?;
+    let is_meant = ask_yes(&format!("Did you mean {similar}? yes/no: "))?;
     Ok(is_meant.then_some(found))
+}
+
+/// Asks whether keys in this peers.toml, each with a name or address, are to be trusted in this run.
+pub(super) fn ask_keys(file: &str, keys: &[(String, PublicKey)]) -> anyhow::Result<bool> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{file} lists keys that are not your contacts':")?;
+    for (name, key) in keys.iter().take(MAX_KEYS_LISTED) {
+        writeln!(stdout, "  {name}: {}", key.grouped())?;
+    }
+    if let Some(more) = keys.len().checked_sub(MAX_KEYS_LISTED).filter(|more| *more > 0) {
+        writeln!(stdout, "  and {more} more")?;
+    }
+    drop(stdout);
+    ask_yes("Trust them in this run? No leaves these entries out. yes/no: ")
+}
+
+fn ask_yes(prompt: &str) -> anyhow::Result<bool> {
+    question(prompt, |line| match line.to_lowercase().as_str() {
+        "yes" | "y" => Ok(true),
+        "no" | "n" => Ok(false),
+        _ => Err("Type yes or no.".to_owned()),
+    })
 }
 
 /// Chooses the profile of `--profile`, which gets the name of `--name`.

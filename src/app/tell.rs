@@ -3,7 +3,7 @@
 use super::{App, clock, greeting};
 use crate::core::{As, Decision, Event, OpId, PeerInfo, Row, Target, Verification};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
-use crate::model::message::{SendError, SendResult};
+use crate::model::message::{LOG_TARGET, SendError, SendResult};
 use crate::model::name::{PeerName, folded};
 use crate::model::peer_id::Recipient;
 use crate::runtime::Node;
@@ -14,6 +14,9 @@ const MAX_LABELLED: usize = 3;
 
 /// Peers with unread messages that are counted, at most. The status line names three.
 const MAX_UNREAD: usize = 1_000;
+
+/// What the log has in place of the text of a message.
+const UNLOGGED: &str = "(text not logged)";
 
 impl App {
     /// Handles an event of the node.
@@ -31,7 +34,10 @@ impl App {
                 stamp: &moment.stamp,
                 date: clock::date,
             };
-            ui::lines(event, &voice).iter().for_each(|line| log::info!("{line}"));
+            let logs_text = log::log_enabled!(target: LOG_TARGET, log::Level::Info);
+            let without_text = if logs_text { None } else { event.with_text(UNLOGGED) };
+            let logged = without_text.as_ref().unwrap_or(event);
+            ui::lines(logged, &voice).iter().for_each(|line| log::info!("{line}"));
         }
         let lines = match event {
             event if self.is_of_an_edit(event) => Vec::new(),

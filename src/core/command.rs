@@ -125,7 +125,8 @@ impl State {
         let mut ids = Vec::new();
         let legacy: BTreeMap<PeerAddr, PeerId> =
             contacts.iter().filter_map(|contact| Some((contact.id.legacy_addr()?, contact.id))).collect();
-        for StaticPeer { addr, name, form, key, also: _ } in peers.into_iter().take(super::MAX_STATIC_PEERS) {
+        for peer in peers.into_iter().take(super::MAX_STATIC_PEERS) {
+            let StaticPeer { addr, name, form, key, also, for_run } = peer;
             // An address belongs to the key that proved itself there. If several did, it belongs to
             // none.
             let proven = {
@@ -136,12 +137,28 @@ impl State {
             let without_key =
                 || legacy.get(&addr).map_or_else(|| self.peers.plain_id(addr), |id| Recipient::Peer(*id));
             let id = key.map_or_else(without_key, Recipient::key);
+            if let Some(key) = key.filter(|_| for_run) {
+                let addrs = [addr].into_iter().chain(also.iter().copied()).collect();
+                self.trust.add_for_run(key, name.as_ref(), addrs);
+            }
             if self.is_own(addr) || !self.add_peer(id, addr, PeerOrigin::Static, now) {
                 continue;
             }
             self.peers.configure(id, name, form);
+            if for_run {
+                self.for_run.insert(addr);
+                self.peers.listens_also(id, also);
+                if legacy.contains_key(&addr) {
+                    // It is a contact without the entry too.
+                    self.peers.make_contact(id);
+                }
+            }
             if let Some(key) = id.public_key() {
-                self.make_key_contact(key);
+                if for_run {
+                    self.make_key_contact_for_run(key);
+                } else {
+                    self.make_key_contact(key);
+                }
                 self.speaks_with(key, None);
             }
             if !ids.contains(&id) {

@@ -288,6 +288,21 @@ pub enum Event {
 }
 
 impl Event {
+    /// Returns the event for the log, with `shown` in place of the text that people wrote. `None`
+    /// if the event has no such text.
+    pub fn with_text(&self, shown: &str) -> Option<Self> {
+        let mut event = self.clone();
+        match &mut event {
+            Self::Message { text, .. } | Self::Unproven { text, .. } | Self::Impostor { text, .. } => {
+                *text = Text::new(shown);
+            }
+            Self::Unreadable { what, .. } => what.text = Text::new(shown),
+            Self::Delivery { text, .. } => *text = shown.into(),
+            _ => return None,
+        }
+        Some(event)
+    }
+
     /// Calls `take` for each peer that the user may read of because of this event.
     pub fn each_who(&self, mut take: impl FnMut(&PeerInfo)) {
         match self {

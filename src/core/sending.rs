@@ -100,7 +100,8 @@ impl State {
 
     /// Makes a contact of a recipient that the user writes to, if it is a peer.
     pub(super) fn make_contact(&mut self, to: Recipient) {
-        if self.peers.make_contact(to)
+        let was_for_run = self.is_contact(to) && !self.is_lasting_contact(to);
+        if (self.peers.make_contact(to) || was_for_run)
             && let Recipient::Peer(id @ PeerId::Legacy(_)) = to
         {
             self.legacy_is_contact(id);

@@ -7,6 +7,7 @@ mod broken;
 mod commands;
 mod contacts;
 mod disconnecting;
+mod for_run;
 mod goodbyes;
 mod holding;
 mod keeping;
@@ -87,13 +88,7 @@ impl Story {
     }
 
     fn with_static(mut self, ports: &[u16]) -> Self {
-        let peers = ports.iter().map(|port| StaticPeer {
-            addr: at(*port),
-            name: None,
-            form: Form::Standard,
-            key: None,
-            also: Vec::new(),
-        });
+        let peers = ports.iter().map(|port| StaticPeer::at(at(*port)));
         let (_, actions) = self.state.start(peers.collect(), Vec::new(), self.now);
         self.perform(actions);
         self

@@ -79,6 +79,8 @@ struct Held {
     alias: Option<String>,
     /// The contact whose name the key has taken, so that the user is told once.
     takes_name_of: Option<PublicKey>,
+    /// It is a contact for this run, which is not saved.
+    for_run: bool,
 }
 
 /// The pins, and the keys that wait for the user's decision.
@@ -265,9 +267,11 @@ impl Trusted {
 
     /// Saves the pin of a key from now on: we dialed it, or a message passed.
     ///
+    /// A contact for this run is not saved.
+    ///
     /// Returns whether it was not saved before.
     pub fn keep(&mut self, key: PublicKey) -> bool {
-        let is_new = self.pins.get(&key).is_some_and(|held| !held.saved);
+        let is_new = self.pins.get(&key).is_some_and(|held| !held.saved && !held.for_run);
         if is_new {
             self.change(key, |held| held.saved = true);
         }
@@ -279,6 +283,11 @@ impl Trusted {
         self.pins.get(&key).is_some_and(|held| held.saved)
     }
 
+    /// Whether a key is that of a contact for this run only.
+    pub(super) fn is_for_run(&self, key: PublicKey) -> bool {
+        self.pins.get(&key).is_some_and(|held| held.for_run)
+    }
+
     /// Whether something has to be saved.
     pub fn has_changes(&self) -> bool {
         !self.changed.is_empty() || !self.changed_legacy.is_empty()
@@ -288,7 +297,10 @@ impl Trusted {
     pub fn take_changes(&mut self) -> Vec<ContactChange> {
         self.notices.changes_taken();
         let change = |key| match self.pins.get(&key) {
-            Some(held) if held.saved => ContactChange::Key(held.pin.clone()),
+            Some(held) if held.saved => {
+                let contact = held.pin.contact && !held.for_run;
+                ContactChange::Key(Pin { contact, ..held.pin.clone() })
+            }
             // Forgotten, even if it has connected again since.
             _ => ContactChange::Forgotten(PeerId::Key(key)),
         };
@@ -316,7 +328,7 @@ impl Trusted {
     fn insert(&mut self, pin: Pin, saved: bool, prefix: Option<SourcePrefix>) {
         self.last_number += 1;
         let (key, number) = (pin.key, self.last_number);
-        let held = Held { pin, saved, number, prefix, alias: None, takes_name_of: None };
+        let held = Held { pin, saved, number, prefix, alias: None, takes_name_of: None, for_run: false };
         self.index.add(&held);
         self.pins.insert(key, held);
     }

@@ -91,9 +91,7 @@ impl State {
             PeerId::Legacy(_) => {
                 self.lists_contact(id, now);
                 self.peers.name(id.into(), contact.name);
-                if self.peers.make_contact(id.into()) {
-                    self.legacy_is_contact(id);
-                }
+                self.make_contact(id.into());
             }
         }
         Ok(Decision::Added(self.who(id.into()), is_new))

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::shared::Shared;
 use crate::core::PlainReceived;
 use crate::model::address::Source;
-use crate::model::message::Decoded;
+use crate::model::message::{Decoded, LOG_TARGET};
 use crate::net::{Delivery, InboundHandler, Permit, Reply};
 
 /// The receiver of everything that the listeners accept.
@@ -29,7 +29,8 @@ impl InboundHandler for Inbox {
         let Delivery { source, local, decoder } = delivery;
         let cut = decoder.is_cut();
         let decoded = decoder.finish();
-        log::debug!("from {source}: {decoded:?}");
+        log::debug!("from {source}: {} messages", decoded.len());
+        log::debug!(target: LOG_TARGET, "from {source}: {decoded:?}");
         #[cfg(debug_assertions)]
         panic_if_asked(&decoded);
         if source.ip().is_ipv6() && !decoded.is_empty() {

@@ -464,13 +464,7 @@ fn peer_that_we_dialed_is_not_checked() {
 fn static_contact_keeps_its_last_seen_time() {
     let printer = plain::peer_at(at(5002).plain().unwrap());
     let mut story = Story::with(CoreConfig { pins: vec![pin(1, 5001)], ..super::keys::alice() });
-    let peers = [5001, 5002, 5003].map(|port| StaticPeer {
-        addr: at(port),
-        name: None,
-        form: Form::Standard,
-        key: None,
-        also: Vec::new(),
-    });
+    let peers = [5001, 5002, 5003].map(|port| StaticPeer::at(at(port)));
     let printer =
         KnownContact { id: printer, name: Some(PeerName::new("Printer")), last_seen: Some(DAY * 2) };
     let (_, outputs) = story.state.start(peers.into(), vec![known(1, Some(DAY)), printer], story.now);

@@ -200,7 +200,7 @@ impl Story {
 fn static_peer_known_elsewhere_stays_static() {
     let mut story = Story::new();
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-    let peer = StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
+    let peer = StaticPeer::at(at(5002));
     let (_, actions) = story.state.start(vec![peer], Vec::new(), story.now);
     story.perform(actions);
     story.promises(BOBS);
@@ -241,7 +241,7 @@ fn static_peer_stays_when_another_key_answers() {
 fn configured_address_is_probed_again_after_session_elsewhere() {
     let mut story = Story::new();
     story.knows_bob(5001);
-    let peer = StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
+    let peer = StaticPeer::at(at(5002));
     let (_, actions) = story.state.start(vec![peer], Vec::new(), story.now);
     story.perform(actions);
     for wait in [1, 2] {

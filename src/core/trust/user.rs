@@ -58,10 +58,57 @@ impl Trusted {
         pins
     }
 
+    /// Pins a key that nothing is known of, as a contact for this run. It gets the name unless a
+    /// contact has it. Changes nothing if there are [`MAX_CONTACTS`] already.
+    pub(in crate::core) fn add_for_run(
+        &mut self,
+        key: PublicKey,
+        name: Option<&PeerName>,
+        mut addrs: Vec<PeerAddr>,
+    ) {
+        if key == self.me || self.pins.contains_key(&key) || self.has_no_room_for_contacts() {
+            return;
+        }
+        let is_free = |name: &&PeerName| self.index.contacts_named(&folded(name.as_str())).next().is_none();
+        let name = name.filter(is_free).cloned();
+        addrs.truncate(MAX_HINTS);
+        let (given, first_seen, verified) = (Vec::new(), 0, None);
+        let pin = Pin { key, name, contact: true, addrs, given, first_seen, verified, blocked: false };
+        self.insert(pin, false, None);
+        self.change(key, |held| held.for_run = true);
+    }
+
+    /// Makes a pinned stranger a contact for this run. Returns whether the key is a contact now.
+    pub(in crate::core) fn make_contact_for_run(&mut self, key: PublicKey) -> bool {
+        let Some(held) = self.pins.get_mut(&key) else { return false };
+        if held.pin.contact {
+            return true;
+        }
+        if self.index.contacts() >= MAX_CONTACTS {
+            return false;
+        }
+        // Nothing has to be saved, so not `change`.
+        self.index.remove(held);
+        (held.pin.contact, held.for_run) = (true, true);
+        self.index.add(held);
+        true
+    }
+
     /// Makes a pinned key a contact and keeps its pin. Returns whether it is a contact now: false
     /// if the key is not pinned, or if there are [`MAX_CONTACTS`] already.
     pub fn make_contact(&mut self, key: PublicKey) -> bool {
         let Some(held) = self.pins.get(&key) else { return false };
+        if held.for_run {
+            self.change(key, |held| {
+                if !held.saved {
+                    // The next run finds it without the entry.
+                    held.pin.given.clone_from(&held.pin.addrs);
+                }
+                (held.saved, held.for_run) = (true, false);
+            });
+            self.changed.insert(key);
+            return true;
+        }
         if held.pin.contact {
             return true;
         }
@@ -119,7 +166,7 @@ impl Trusted {
             (pin.addrs, pin.given) = (hints, addrs);
             pin.name = name.or(pin.name.take());
             (pin.contact, pin.verified, pin.blocked) = (true, verified.filter(|_| !blocked), blocked);
-            held.saved = true;
+            (held.saved, held.for_run) = (true, false);
         });
         self.changed.insert(key);
         Ok(before)

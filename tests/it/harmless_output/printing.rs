@@ -10,7 +10,7 @@ use p2p_chat::core::{
 };
 use p2p_chat::model::address::Source;
 use p2p_chat::model::key::{KEY_BYTES, PublicKey};
-use p2p_chat::model::message::{Decoded, Form as Written, SendError, SendResult};
+use p2p_chat::model::message::{Decoded, SendError, SendResult};
 use p2p_chat::model::name::PeerName;
 use p2p_chat::model::stored::Query;
 use p2p_chat::protocol::plain::Decoder;
@@ -94,13 +94,7 @@ impl Reader {
             State::new(CoreConfig { expire, ..CoreConfig::new(me, "Alice".parse().expect("a name"), key) });
         state.learn_own_ip(OWN_IP);
         let addr = "127.0.0.1:5001".parse().expect("an address");
-        let bob = StaticPeer {
-            addr,
-            name: Some(PeerName::new("Bob")),
-            form: Written::Standard,
-            key: None,
-            also: Vec::new(),
-        };
+        let bob = StaticPeer { name: Some(PeerName::new("Bob")), ..StaticPeer::at(addr) };
         let (_, actions) = state.start(vec![bob], Vec::new(), Time::default());
         let mut reader = Self {
             form,

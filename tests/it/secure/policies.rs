@@ -56,7 +56,7 @@ fn with_policy_ask_a_newcomer_is_offered_and_what_waits_arrives_once_when_it_is_
 #[test]
 fn with_policy_strict_a_newcomer_is_refused_and_told_so_and_who_is_listed_with_a_key_is_talked_to() {
     let mut carol = Peer::named("Carol").start();
-    let mut bob = with_policy("strict").peers_toml(&listed("Carol", &carol)).start();
+    let mut bob = with_policy("strict").saved_peers(&listed("Carol", &carol)).start();
     carol.meets(&bob);
     bob.sees(&format!("* {} is here.", carol.shown()));
     let mut alice = Peer::named("Alice").start();
