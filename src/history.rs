@@ -87,10 +87,10 @@ pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io:
     let source = BookSource { folder: Some(&folder), data, own_name, saves: false };
     let book = AddressBook::open(source, &mut store, now());
     let pins = || book.iter().flat_map(|book| book.pins.values());
-    // Two contacts of one name are told apart as in the chat.
     let contacts = book.iter().flat_map(|book| book.known_contacts(now()));
-    let labels = Labels::of_contacts(contacts.map(|contact| (contact.id.into(), contact.name)));
-    let people = People::new(parties).remembered(pins()).labelled(|id| labels.suffixed_label(id));
+    let contacts = contacts.map(|contact| (contact.id.into(), contact.name));
+    let aliases = book.as_ref().map(AddressBook::aliases).unwrap_or_default();
+    let people = People::new(parties).remembered(pins()).labelled(Labels::of_contacts(aliases, contacts));
     let which = Selection { with: with(asked, &people, book)?, since, until };
     let done = if asked.forget {
         forget(&mut store, which, out)

@@ -189,6 +189,10 @@ pub(super) fn start(
     let identity = Identity::open(cli, &chosen.profile)?;
     let mut told = Vec::new();
     announce(&chosen, &identity, &mut told);
+    if let Err(error) = chosen.name.check_script() {
+        // A profile of an earlier version may have such a name.
+        told.push(format!("Others can mistake your name for another. {error} Change it with /name NAME."));
+    }
     let folder = match identity.storage() {
         KeyStorage::Profile(folder) => Some(folder.as_path()),
         KeyStorage::Memory(_) => None,

@@ -9,7 +9,7 @@ use anyhow::bail;
 use super::begin::PORTS_TRIED;
 use crate::cli::{Cli, Misused, NameSource, listening_port};
 use crate::model::key::PublicKey;
-use crate::model::name::{Name, NameError};
+use crate::model::name::{Name, NameError, new_name as parse_new};
 use crate::model::untrusted::harmless;
 use crate::net;
 use crate::profile::{self, Found, Named, Profile, ProfileError, Profiles};
@@ -41,9 +41,10 @@ impl Chosen {
         Self { profile, name, port, is_renamed: false, is_new: false, similar: None }
     }
 
-    fn new(cli: &Cli, name: Name, similar: Option<Name>) -> Self {
+    fn new(cli: &Cli, name: Name, similar: Option<Name>) -> Result<Self, Misused> {
+        name.check_script().map_err(Misused::new)?;
         let profile = profile::new_profile(cli, &name);
-        Self { profile, name, port: None, is_renamed: false, is_new: true, similar }
+        Ok(Self { profile, name, port: None, is_renamed: false, is_new: true, similar })
     }
 }
 
@@ -72,10 +73,10 @@ pub(super) fn choose(cli: &Cli, profiles: &Profiles, terminal: bool) -> anyhow::
         Named::Unknown(Some(similar)) if terminal && cli.name.is_some() => {
             match ask_similar(profiles, &name, &similar)? {
                 Some(found) => Chosen::found(found),
-                None => Chosen::new(cli, name, None),
+                None => Chosen::new(cli, name, None)?,
             }
         }
-        Named::Unknown(similar) => Chosen::new(cli, name, similar),
+        Named::Unknown(similar) => Chosen::new(cli, name, similar)?,
     })
 }
 
@@ -124,6 +125,9 @@ fn choose_directory(
         (Some(found), Some(name)) => {
             is_free(&name)?;
             let is_renamed = name != found.name;
+            if is_renamed {
+                name.check_script().map_err(Misused::new)?;
+            }
             Ok(Chosen { name, is_renamed, ..Chosen::found(found) })
         }
         (None, name) => {
@@ -133,7 +137,7 @@ fn choose_directory(
                 None => new_name(terminal, |name| is_free(name).map_err(|error| error.to_string()))?,
             };
             is_free(&name)?;
-            Ok(Chosen::new(cli, name, None))
+            Ok(Chosen::new(cli, name, None)?)
         }
     }
 }
@@ -200,7 +204,7 @@ fn new_name(terminal: bool, check: impl Fn(&Name) -> Result<(), String>) -> anyh
 /// Asks for the name, and offers the login name if it can be used.
 fn ask_name(check: impl Fn(&Name) -> Result<(), String>) -> anyhow::Result<Name> {
     let login = ["USER", "USERNAME"].into_iter().find_map(|variable| env::var(variable).ok());
-    let offered: Option<Name> = login.and_then(|login| login.parse().ok());
+    let offered: Option<Name> = login.and_then(|login| parse_new(&login).ok());
     let offered = offered.filter(|name| check(name).is_ok());
     let prompt = match &offered {
         Some(name) => format!("Enter your name [{name}]: "),
@@ -209,7 +213,7 @@ fn ask_name(check: impl Fn(&Name) -> Result<(), String>) -> anyhow::Result<Name>
     question(&prompt, |line| match (line, &offered) {
         ("", Some(name)) => Ok(name.clone()),
         (line, _) => {
-            let name: Name = line.parse().map_err(|error: NameError| error.to_string())?;
+            let name = parse_new(line).map_err(|error| error.to_string())?;
             check(&name).map(|()| name)
         }
     })

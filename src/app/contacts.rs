@@ -445,8 +445,10 @@ impl App {
                 (contact.muted, "muted"),
                 (contact.blocked, "blocked"),
             ];
-            let marks: Vec<&str> =
-                marks.into_iter().filter(|(is_so, _)| *is_so).map(|(_, mark)| mark).collect();
+            let marks = marks.into_iter().filter(|(is_so, _)| *is_so).map(|(_, mark)| mark.to_owned());
+            let like = self.labels.looks_like(id, contact.name.as_ref());
+            let like = like.map(|other| format!("looks like {other}"));
+            let marks: Vec<String> = like.into_iter().chain(marks).collect();
             let marks = if marks.is_empty() { String::new() } else { format!(" ({})", marks.join(", ")) };
             let place = match contact.id {
                 PeerId::Key(key) => format!("key {}", ui::beginning(key)),

@@ -49,6 +49,7 @@ pub fn id(cli: &Cli, new: bool) -> anyhow::Result<String> {
 fn wanted(cli: &Cli, profiles: &Profiles) -> anyhow::Result<(Name, Profile)> {
     let name =
         cli.name.clone().ok_or_else(|| Misused::new("A new profile needs a name; add --name NAME."))?;
+    name.check_script().map_err(Misused::new)?;
     let there = |found: &Found| {
         Misused::new(format!(
             "There is a profile {} already; leave out --new to print its key.",

@@ -143,7 +143,7 @@ impl App {
     /// Returns all peers in the history, with their labels in the chat.
     pub(super) fn people(&mut self) -> People {
         let parties = self.history.peers().unwrap_or_default();
-        People::new(parties).remembered(self.contacts.pins.values()).labelled(|id| self.labels.known(id))
+        People::new(parties).remembered(self.contacts.pins.values()).labelled(self.labels.clone())
     }
 
     /// Returns the stored conversations with the chosen recipients.

@@ -4,7 +4,7 @@ use super::{App, clock, greeting};
 use crate::core::{As, Decision, Event, OpId, PeerInfo, Row, Target, Verification};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::message::{LOG_TARGET, SendError, SendResult};
-use crate::model::name::{PeerName, folded};
+use crate::model::name::{PeerName, folded, resembled, skeletons};
 use crate::model::peer_id::Recipient;
 use crate::runtime::Node;
 use crate::ui::{self, Chosen, Ink, Line, PeerList, Renamed, Standing, Status, Voice};
@@ -175,9 +175,13 @@ impl App {
     /// Updates the labels of peers that share their name with a forgotten one.
     fn is_no_namesake(&mut self, id: Recipient, name: Option<&PeerName>) {
         self.labels.drop_label(id);
-        let Some(name) = name.map(|name| folded(name.as_str())) else { return };
-        let is_called =
-            |other: &Option<PeerName>| other.as_ref().is_some_and(|other| folded(other.as_str()) == name);
+        let Some(name) = name.map(PeerName::as_str) else { return };
+        let (name, skeletons) = (folded(name), skeletons(name));
+        let is_called = |other: &Option<PeerName>| {
+            other.as_ref().is_some_and(|other| {
+                folded(other.as_str()) == name || !resembled(other.as_str()).is_disjoint(&skeletons)
+            })
+        };
         for (id, name) in self.labeled_peers().into_iter().filter(|(_, name)| is_called(name)) {
             self.meet_again(id, name);
         }
@@ -384,7 +388,11 @@ impl App {
         }
         if self.screen.edits()
             && let Some(line) = lines.first()
-            && let Some(call) = self.attention.call(&label, line, self.began.elapsed())
+            && let Some(call) = self.attention.call(
+                &self.labels.shown(from.id, from.name.as_ref()),
+                line,
+                self.began.elapsed(),
+            )
         {
             self.calls.push_str(&call);
         }

@@ -150,7 +150,7 @@ fn entry_of_row(row: &Row, refused_key: Option<&str>, labels: &Labels, is_muted:
         number: row.number.to_string(),
         name: match (&row.name, labels.nickname(row.id)) {
             (None, None) => "-".to_owned(),
-            (name, _) => labels.label(row.id, name.as_ref()),
+            (name, _) => labels.shown(row.id, name.as_ref()),
         },
         addr: row.addr.map_or_else(|| "-".to_owned(), |addr| addr.to_string()),
         middle: refused_key.map_or_else(|| middle(row, is_muted), |words| Middle::Text(words.into())),
@@ -169,7 +169,7 @@ fn entry_of_pin(pin: &Pin, labels: &Labels, is_muted: bool) -> Entry {
     };
     Entry {
         number: "-".into(),
-        name: labels.label(id, pin.name.as_ref()),
+        name: labels.shown(id, pin.name.as_ref()),
         addr: "-".into(),
         middle: Middle::Text(state.into()),
         security: with_muted(security, is_muted),

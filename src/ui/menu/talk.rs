@@ -5,7 +5,7 @@ use super::{
     Act, AskKind, Asking, Chosen, Directory, HistoryOf, Lost, Menu, Named, Outbox, Question, Refill, Turn,
     act, find, find_to_connect, say, shown,
 };
-use crate::model::name::alias;
+use crate::model::name::{alias, new_name};
 use crate::ui::commands::{self, CommandHelp};
 
 impl Menu {
@@ -156,7 +156,7 @@ impl Menu {
                 }
             }
             ("/name", "") => self.ask(Asking::Name),
-            ("/name", new) => match new.parse() {
+            ("/name", new) => match new_name(new) {
                 Ok(name) => act(Act::Rename(name)),
                 Err(error) => wrong(&error.to_string(), &format!("/name {new}")),
             },

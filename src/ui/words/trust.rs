@@ -131,9 +131,19 @@ fn headline(offer: &Offer, voice: &Voice<'_>) -> String {
             let whose = claimed(offer, first, voice.labels);
             format!("WARNING: {whose}'s key has changed. This can be a new device or an impostor.")
         }
-        ([], Some(name)) => format!("{name} ({}) is new: the key is not known.", met.addr),
+        ([], Some(name)) => {
+            let name = stranger(offer, name, voice.labels);
+            format!("{name} ({}) is new: the key is not known.", met.addr)
+        }
         ([], None) => format!("The peer at {} is new: the key is not known.", met.addr),
     }
+}
+
+/// The name of a stranger whose key waits. Only a name like that of a contact has a suffix.
+fn stranger(offer: &Offer, name: &PeerName, labels: &Labels) -> String {
+    let id = offer.met.key.into();
+    let is_like = labels.looks_like(id, Some(name)).is_some();
+    if is_like { labels.shown(id, Some(name)) } else { name.to_string() }
 }
 
 /// The name that a key claims, of which `first` is a contact.
@@ -322,7 +332,7 @@ pub(in crate::ui) fn offer_line(offer: &Offer, labels: &Labels) -> Line {
     let Offer { met, against } = offer;
     let whose = match (&against[..], &met.name) {
         ([first, ..], _) => format!("A new key for {}", claimed(offer, first, labels)),
-        ([], Some(name)) => format!("{name} ({})", met.addr),
+        ([], Some(name)) => format!("{} ({})", stranger(offer, name, labels), met.addr),
         ([], None) => format!("The peer at {}", met.addr),
     };
     let commands = commands_for(offer, labels);
@@ -336,7 +346,7 @@ pub fn untrusted_words(offer: Option<&Offer>, pin: Option<&Pin>, labels: &Labels
         (Some(offer), _) => {
             let whose = match (&offer.against[..], &offer.met.name) {
                 ([first, ..], _) => format!("a new key for {}", claimed(offer, first, labels)),
-                ([], Some(name)) => format!("{name}'s key"),
+                ([], Some(name)) => format!("{}'s key", stranger(offer, name, labels)),
                 ([], None) => format!("the key at {}", offer.met.addr),
             };
             format!("{whose} waits for your decision: {}.", commands_for(offer, labels))

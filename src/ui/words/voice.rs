@@ -77,7 +77,10 @@ impl Voice<'_> {
             Verification::Claims(_) => Some("plain, unproven"),
         };
         let claim = who.claimed.map(|claimed| format!("calls itself {claimed}"));
-        let remarks: Vec<String> = addr.into_iter().chain(proof.map(str::to_owned)).chain(claim).collect();
+        let like = self.labels.looks_like(who.id, who.name.as_ref());
+        let like = like.map(|other| format!("looks like {other}"));
+        let proof = proof.map(str::to_owned);
+        let remarks: Vec<String> = addr.into_iter().chain(proof).chain(claim).chain(like).collect();
         if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join(", ")) }
     }
 
@@ -86,7 +89,9 @@ impl Voice<'_> {
         match (&who.name, self.labels.nickname(who.id)) {
             (_, Some(nickname)) => nickname.to_string(),
             // The address follows, so the name itself is enough.
-            (Some(name), None) if self.full => name.to_string(),
+            (Some(name), None) if self.full && self.labels.looks_like(who.id, Some(name)).is_none() => {
+                name.to_string()
+            }
             (Some(name), None) => self.labels.label(who.id, Some(name)),
             (None, None) => self.labels.known(who.id).unwrap_or_else(|| place(who.id, who.addr)),
         }
