@@ -40,8 +40,12 @@ impl State {
     pub(super) fn make_key_contact(&mut self, key: PublicKey) {
         let id = Recipient::key(key);
         let was_contact = self.trust.pin(key).is_some_and(|pin| pin.contact);
+        let may_have_messages = self.trust.is_saved(key);
         if self.trust.make_contact(key) {
             self.peers.make_contact(id);
+            if !was_contact && may_have_messages {
+                self.write(StoreOp::Accept(PeerId::Key(key)));
+            }
             if !was_contact && self.peers.is_online(id) {
                 // It was met before anything was to be remembered of it.
                 self.seen(id);
@@ -227,7 +231,7 @@ impl State {
                 verification: Verification::Claims(shown),
             };
             let conversation = Recipient::Peer(PeerId::Key(key));
-            self.heard_in_plain(conversation, from.name.clone(), Assurance::Claimed, text);
+            self.heard_in_plain(conversation, from.name.clone(), Assurance::Claimed, source, text);
             self.tell(Event::Unproven { from, source, text: text.clone(), cut });
         }
         true

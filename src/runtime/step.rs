@@ -22,7 +22,7 @@ use crate::model::message::{Decoded, MessageId};
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
 use crate::model::session::{ByeReason, Message, RequestEnd};
-use crate::model::stored::{RowId, StoreOp, StoreResult};
+use crate::model::stored::{StoreOp, StoreResult, Stored};
 use crate::net::sessions::{LinkId, Opened, SessionCommand};
 use crate::store::StoreError;
 
@@ -164,7 +164,7 @@ impl<'a> Step<'a> {
         }
         let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
         let staged = self.act(Some(source), |state, now| state.messages_received(key, messages, now));
-        let Some(Staged { receipts, name, assurance, messages }) = staged else {
+        let Some(Staged { receipts, name, assurance, stranger, messages }) = staged else {
             self.answer(link, Vec::new(), ids);
             return Ok(());
         };
@@ -172,7 +172,8 @@ impl<'a> Step<'a> {
             self.answer(link, receipts, Vec::new());
         }
         if !messages.is_empty() {
-            let op = StoreOp::Incoming { from: key, name, assurance, messages };
+            let stranger = stranger.then(|| source.share());
+            let op = StoreOp::Incoming { from: key, name, assurance, stranger, messages };
             self.put(QueuedWrite { op, report_to: ReportTo::Session(source, link) });
         }
         Ok(())
@@ -226,9 +227,9 @@ impl<'a> Step<'a> {
         match (report_to, op) {
             (ReportTo::Session(source, link), StoreOp::Incoming { from, messages, .. }) => {
                 let mut others: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
-                let rows = rows(result);
+                let stored = each(result);
                 let receipts =
-                    self.act(Some(source), |state, now| state.messages_stored(from, messages, rows, now));
+                    self.act(Some(source), |state, now| state.messages_stored(from, messages, stored, now));
                 others.retain(|id| !receipts.contains(id));
                 self.answer(link, receipts, others);
             }
@@ -339,10 +340,10 @@ impl<'a> Step<'a> {
     }
 }
 
-/// The row numbers of stored messages.
-fn rows(result: Result<StoreResult, StoreError>) -> Result<Vec<Option<RowId>>, StoreError> {
+/// What the store did with each message.
+fn each(result: Result<StoreResult, StoreError>) -> Result<Vec<Stored>, StoreError> {
     match result? {
-        StoreResult::Incoming(rows) => Ok(rows),
+        StoreResult::Incoming(stored) => Ok(stored),
         _ => Err(StoreError::Other("the store gave no answer".into())),
     }
 }

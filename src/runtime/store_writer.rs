@@ -211,7 +211,8 @@ mod tests {
         let (from, source) = (PublicKey::new([1; KEY_BYTES]), Source::from(std::net::Ipv4Addr::LOCALHOST));
         let (id, body) = (MessageId::new([2; 16]), "x".repeat(1024 * 1024).into());
         let messages = vec![Message { id, time: 0, again: false, body }];
-        let op = StoreOp::Incoming { from, name: None, assurance: Assurance::Encrypted, messages };
+        let op =
+            StoreOp::Incoming { from, name: None, assurance: Assurance::Encrypted, stranger: None, messages };
         QueuedWrite { op, report_to: ReportTo::Session(source, LinkId(1)) }
     }
 

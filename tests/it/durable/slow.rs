@@ -64,7 +64,8 @@ const WATCHED: Duration = Duration::from_millis(200);
 #[test]
 fn message_waits_for_room_in_store_queue() {
     let bob = Home::of("Bob");
-    let him = bob.start();
+    // A contact, whose messages all stay in the history.
+    let him = bob.builder().arg("--peer=127.0.0.66:9").start();
     let disk = Connection::open(history_of(bob.name, bob.data.path())).expect("opened");
     disk.busy_timeout(SOON).expect("set");
     disk.execute_batch("BEGIN IMMEDIATE").expect("begun");
