@@ -159,7 +159,7 @@ impl<'a> Step<'a> {
         source: Source,
         messages: Vec<Message>,
     ) -> Result<(), Vec<Message>> {
-        if !self.ports.events.has_room(source.share()) {
+        if !self.ports.events.has_room(source.share()) || !self.ports.store.has_room(source.share()) {
             return Err(messages);
         }
         let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
@@ -174,7 +174,8 @@ impl<'a> Step<'a> {
         if !messages.is_empty() {
             let stranger = stranger.then(|| source.share());
             let op = StoreOp::Incoming { from: key, name, assurance, stranger, messages };
-            self.put(QueuedWrite { op, report_to: ReportTo::Session(source, link) });
+            let (report_to, source) = (ReportTo::Session(source, link), Some(source.share()));
+            self.put(QueuedWrite { op, report_to, source });
         }
         Ok(())
     }
@@ -223,7 +224,7 @@ impl<'a> Step<'a> {
 
     /// Takes the result of a queued write.
     pub fn wrote(&mut self, write: QueuedWrite, result: Result<StoreResult, StoreError>) {
-        let QueuedWrite { op, report_to } = write;
+        let QueuedWrite { op, report_to, .. } = write;
         match (report_to, op) {
             (ReportTo::Session(source, link), StoreOp::Incoming { from, messages, .. }) => {
                 let mut others: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
@@ -285,7 +286,8 @@ impl<'a> Step<'a> {
                     events.push(event);
                 }
                 Output::Store(id, op) => {
-                    if let Put::Written(write, result) = self.ports.store.put(QueuedWrite::new(id, op)) {
+                    let write = QueuedWrite { source, ..QueuedWrite::new(id, op) };
+                    if let Put::Written(write, result) = self.ports.store.put(write) {
                         outputs.extend(self.reported(&write.report_to, result));
                     }
                 }
@@ -308,7 +310,7 @@ impl<'a> Step<'a> {
         match self.ports.store.put(write) {
             Put::Queued => {}
             Put::Written(write, result) => self.wrote(write, result),
-            Put::Full(QueuedWrite { op, report_to }) => {
+            Put::Full(QueuedWrite { op, report_to, .. }) => {
                 if let (StoreOp::Incoming { messages, .. }, ReportTo::Session(_, link)) = (op, report_to) {
                     self.answer(link, Vec::new(), messages.iter().map(|message| message.id).collect());
                 }

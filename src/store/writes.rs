@@ -161,6 +161,10 @@ impl Batch<'_> {
     /// Adds a message that came, unless a stranger's quota has no room for it.
     fn add_within_quota(&mut self, peer: i64, new: &New<'_>) -> Result<Option<RowId>> {
         let size = Size::of(new.body);
+        if new.stranger.is_some() && new.assurance != Assurance::Claimed && self.is_contact(peer)? {
+            // The user has accepted the peer since the message came.
+            return self.add(peer, &New { stranger: None, ..*new });
+        }
         if new.stranger.is_some() {
             let Some(removed) = retention::make_room_for_stranger(self.conn, &self.quotas, peer, size)?
             else {
@@ -219,6 +223,11 @@ impl Batch<'_> {
         }
         self.conn.prepare_cached("INSERT INTO source (prefix) VALUES (?)")?.execute([prefix])?;
         Ok(self.conn.last_insert_rowid())
+    }
+
+    fn is_contact(&self, peer: i64) -> Result<bool> {
+        let mut is_contact = self.conn.prepare_cached("SELECT contact FROM peer WHERE peer = ?")?;
+        is_contact.query_row([peer], |row| row.get(0))
     }
 
     /// Makes a peer a contact. Unencrypted messages in its name stay those of strangers.
