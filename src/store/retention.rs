@@ -385,7 +385,7 @@ pub(super) fn remove(conn: &Connection, filter: &str) -> Result<i64> {
 
 /// Strangers without messages that are remembered because they were seen, at most: as many as the
 /// core remembers.
-const MAX_SEEN: i64 = 10_000;
+const MAX_SEEN: i64 = 4_000;
 
 /// Forgets the strangers without messages that were seen longest ago, if there are more than
 /// [`MAX_SEEN`].
