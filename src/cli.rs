@@ -16,7 +16,7 @@ use unicode_width::UnicodeWidthStr;
 pub use asked::Asked;
 
 use crate::core::Policy;
-use crate::history::{Age, Keep, expiry};
+use crate::history::{Age, HistorySize, Keep, expiry};
 use crate::model::address::PeerAddr;
 use crate::model::name::Name;
 use crate::net;
@@ -115,6 +115,10 @@ pub struct Cli {
     /// How long messages are kept, like 90d, or forever
     #[arg(long, env = "P2P_CHAT_KEEP_HISTORY", value_name = "AGE", default_value = "forever", help_heading = MESSAGES)]
     pub keep_history: Keep,
+
+    /// How much room messages take on the disk, about, like 500MiB or 4GiB
+    #[arg(long, env = "P2P_CHAT_MAX_HISTORY", value_name = "SIZE", default_value = "4GiB", help_heading = MESSAGES)]
+    pub max_history: HistorySize,
 
     /// When to write in colours: auto is on a terminal that has them, unless NO_COLOR is set
     #[arg(long, global = true, env = "P2P_CHAT_COLOR", value_name = "WHEN", default_value = "auto", help_heading = LOOKS)]

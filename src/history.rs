@@ -11,6 +11,7 @@ mod form;
 mod json;
 mod markdown;
 mod pages;
+mod size;
 mod when;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -23,6 +24,7 @@ use jiff::tz::TimeZone;
 pub use age::{Age, Keep, expiry};
 pub(crate) use calendar::rfc3339;
 pub(crate) use json::string as json_string;
+pub use size::HistorySize;
 pub use when::When;
 
 use crate::cli::{Asked, Cli, Misused};

@@ -31,7 +31,7 @@ use sessions::ToMachine;
 use shared::{Locked, Queue, Shared};
 pub use start_error::StartError;
 pub use step::Step;
-pub use store_writer::{Keeping, write_batch};
+pub use store_writer::{Keeping, MAX_WAITING_BYTES, write_batch};
 use store_writer::{StoreWriter, WriterQueue};
 
 use crate::core::{

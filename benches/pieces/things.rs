@@ -56,7 +56,10 @@ impl Inbox {
         let (answer, actions) = chat.plain_received(PlainReceived { source, decoded, cut: false }, now());
         for action in actions {
             match action {
-                Output::Tell(event) => self.mailbox.put_from(event, Some(source.share())),
+                Output::Tell(event) => {
+                    let bytes = event.text_bytes();
+                    self.mailbox.put_from(event, bytes, Some(source.share()));
+                }
                 Output::Plain(_) | Output::Session(_) | Output::Store(..) => {}
             }
         }

@@ -279,6 +279,7 @@ fn keep(
     };
     let (store, set_aside) = open_or_set_aside(&path).map_err(unusable)?;
     told.extend(set_aside);
+    let store = store.with_max_history(cli.max_history.bytes());
     let reader = Sqlite::reader(&path).map_err(unusable)?;
     Ok((Keeping { store: Box::new(store), durable: true, expire, retention }, Box::new(reader)))
 }

@@ -303,6 +303,16 @@ impl Event {
         Some(event)
     }
 
+    /// The bytes of a text that somebody else chose.
+    pub fn text_bytes(&self) -> usize {
+        match self {
+            Self::Message { text, .. } | Self::Unproven { text, .. } | Self::Impostor { text, .. } => {
+                text.raw().len()
+            }
+            _ => 0,
+        }
+    }
+
     /// Calls `take` for each peer that the user may read of because of this event.
     pub fn each_who(&self, mut take: impl FnMut(&PeerInfo)) {
         match self {

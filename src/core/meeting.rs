@@ -41,8 +41,12 @@ impl State {
         let id = Recipient::key(key);
         let is_lasting = |pin: &Pin| pin.contact && !self.trust.is_for_run(key);
         let was_contact = self.trust.pin(key).is_some_and(is_lasting);
+        let may_have_messages = self.trust.is_saved(key);
         if self.trust.make_contact(key) {
             self.peers.make_contact(id);
+            if !was_contact && may_have_messages {
+                self.write(StoreOp::Accept(PeerId::Key(key)));
+            }
             if !was_contact && self.peers.is_online(id) {
                 // It was met before anything was to be remembered of it.
                 self.seen(id);
@@ -241,7 +245,7 @@ impl State {
                 verification: Verification::Claims(shown),
             };
             let conversation = Recipient::Peer(PeerId::Key(key));
-            self.heard_in_plain(conversation, from.name.clone(), Assurance::Claimed, text);
+            self.heard_in_plain(conversation, from.name.clone(), Assurance::Claimed, source, text);
             self.tell(Event::Unproven { from, source, text: text.clone(), cut });
         }
         true

@@ -124,7 +124,7 @@ impl State {
         self.outbox.spoke(peer_id, from.name.as_ref(), now);
         match body {
             Body::Text(text) | Body::Greeting(text) => {
-                self.heard_in_plain(peer_id, from.name.clone(), Assurance::Plain, &text);
+                self.heard_in_plain(peer_id, from.name.clone(), Assurance::Plain, source, &text);
                 self.tell(Event::Message { from, text, cut, again: false, row: None });
             }
             Body::Connect => self.acknowledge(peer_id, now),

@@ -30,8 +30,9 @@ pub use user::{As, Unknown};
 /// Contacts at most, blocked ones included.
 pub const MAX_CONTACTS: usize = 10_000;
 
-/// Strangers at most. They cost memory and nothing else, so there may be as many as contacts.
-pub const MAX_STRANGERS: usize = 10_000;
+/// Strangers at most: more than a user meets in a run. They are kept in memory, and contacts have
+/// room of their own.
+pub const MAX_STRANGERS: usize = 4_000;
 
 /// Strangers of one source prefix at most: more than the machines behind one NAT, and too few for
 /// a machine that makes up keys to push out the strangers of other networks.
@@ -46,6 +47,10 @@ pub const MAX_OFFERS: usize = 16;
 /// Waiting keys of one source prefix at most, so that a source with many keys cannot hide the key
 /// change of a contact elsewhere.
 pub const MAX_OFFERS_OF_ONE: usize = 4;
+
+/// Waiting keys that claim to be the same contact at most, so that they leave room for the key changes
+/// of other contacts.
+pub const MAX_OFFERS_OF_CONTACT: usize = 8;
 
 /// Hints of one pin at most: more addresses than one person's machines have.
 pub const MAX_HINTS: usize = 8;

@@ -10,6 +10,7 @@ use crate::model::address::PeerAddr;
 use crate::model::delivery::FailureReason;
 use crate::model::key::PublicKey;
 use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::stored::StoreOp;
 use crate::protocol::plain;
 
 impl State {
@@ -80,6 +81,9 @@ impl State {
             PeerId::Key(key) => {
                 let is_blocked = contact.blocked;
                 self.trust.set_contact(key, contact, date)?;
+                if is_new {
+                    self.write(StoreOp::Accept(id));
+                }
                 if is_blocked {
                     return self.block(key, now);
                 }
@@ -111,6 +115,7 @@ impl State {
 
     /// Reports that a legacy peer is a contact from now on.
     pub(super) fn legacy_is_contact(&mut self, id: PeerId) {
+        self.write(StoreOp::Accept(id));
         let name = self.who(id.into()).name;
         self.trust.legacy_changed(ContactChange::Legacy(id, name));
         if self.peers.is_online(id.into()) {

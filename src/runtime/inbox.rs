@@ -4,6 +4,7 @@ use std::net::TcpStream;
 use std::sync::{Arc, Once};
 use std::time::Instant;
 
+use super::ports::StoreQueue;
 use super::shared::Shared;
 use crate::core::PlainReceived;
 use crate::model::address::Source;
@@ -17,10 +18,13 @@ impl InboundHandler for Inbox {
     fn deliver(&self, delivery: Delivery, wait_until: Option<Instant>) -> Reply {
         let shared = &self.0;
         let room = match wait_until {
-            None => shared.events.has_room(delivery.source.share()) && shared.store_writer.has_room(),
+            None => {
+                let source = delivery.source.share();
+                shared.events.has_room(source) && shared.store_writer.has_room(source)
+            }
             Some(deadline) => {
                 shared.events.wait_for_room(delivery.source.share(), deadline)
-                    && shared.store_writer.wait_for_room(deadline)
+                    && shared.store_writer.wait_for_room(delivery.source.share(), deadline)
             }
         };
         if !room {

@@ -4,6 +4,7 @@ use super::*;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::session::{ByeReason, Introduction, Message, Request, RequestEnd};
+use crate::model::stored::{RowId, Stored};
 
 pub(super) fn key(n: u8) -> PublicKey {
     PublicKey::new([n; 32])
@@ -70,7 +71,7 @@ impl Story {
         let (intake, actions) = self.state.messages_received(key(n), vec![message], self.now);
         self.perform(actions);
         let Some(Staged { mut receipts, messages, .. }) = intake else { return Vec::new() };
-        let rows = messages.iter().map(|_| Some(crate::model::stored::RowId(1))).collect();
+        let rows = messages.iter().map(|_| Stored::New(RowId(1))).collect();
         let (taken, actions) = self.state.messages_stored(key(n), messages, Ok(rows), self.now);
         self.perform(actions);
         receipts.extend(taken);

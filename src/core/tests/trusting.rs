@@ -3,6 +3,7 @@
 use super::keys::{BOBS, EVES, SessionReport, alice, key, message, met};
 use super::*;
 use crate::model::session::{ByeReason, Request, RequestEnd};
+use crate::model::stored::{RowId, Stored};
 
 #[test]
 fn stored_message_is_shown_without_its_row() {
@@ -15,7 +16,7 @@ fn stored_message_is_shown_without_its_row() {
         story.perform(actions);
         story.does(command);
         story.told();
-        let rows = Ok(vec![Some(crate::model::stored::RowId(1))]);
+        let rows = Ok(vec![Stored::New(RowId(1))]);
         let messages = staged.expect("they are welcome").messages;
         let (receipts, actions) = story.state.messages_stored(key(BOBS), messages, rows, story.now);
         story.perform(actions);

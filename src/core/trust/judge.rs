@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::{
-    MAX_HINTS, MAX_OFFERS, MAX_OFFERS_OF_ONE, MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX, Meeting, Offer, Pin,
-    Policy, Refused, Trust, Trusted, Verdict,
+    MAX_HINTS, MAX_OFFERS, MAX_OFFERS_OF_CONTACT, MAX_OFFERS_OF_ONE, MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX,
+    Meeting, Offer, Pin, Policy, Refused, Trust, Trusted, Verdict,
 };
 use crate::model::address::SourcePrefix;
 use crate::model::key::PublicKey;
@@ -57,13 +57,29 @@ impl Trusted {
     fn offer(&mut self, met: Meeting, against: Vec<Pin>) -> Verdict {
         let prefix = met.source.share();
         let of_one = self.offers.iter().filter(|offer| offer.met.source.share() == prefix).count();
-        if self.offers.len() >= MAX_OFFERS || of_one >= MAX_OFFERS_OF_ONE {
-            self.not_offered += 1;
-            return Verdict::Refused(Refused::Undecided);
-        }
         let offer = Offer { met, against };
-        self.offers.push(offer.clone());
+        let of_contact = offer.against.iter().map(|pin| self.changes_of(pin.key)).max().unwrap_or(0);
+        let is_at_own = is_at_own_address(&offer);
+        if self.offers.len() >= MAX_OFFERS
+            || of_one >= MAX_OFFERS_OF_ONE
+            || of_contact >= MAX_OFFERS_OF_CONTACT
+        {
+            self.not_offered += 1;
+            // Nobody hides the new key of a contact where the contact is.
+            let last_other = self.offers.iter().rposition(|other| !is_at_own_address(other));
+            match last_other.filter(|_| is_at_own && of_one < MAX_OFFERS_OF_ONE) {
+                Some(at) => drop(self.offers.remove(at)),
+                None => return Verdict::Refused(Refused::Undecided),
+            }
+        }
+        let at = if is_at_own { 0 } else { self.offers.len() };
+        self.offers.insert(at, offer.clone());
         Verdict::Offered(offer)
+    }
+
+    /// How many keys wait that claim to be this contact.
+    fn changes_of(&self, contact: PublicKey) -> usize {
+        self.offers.iter().filter(|offer| offer.against.iter().any(|pin| pin.key == contact)).count()
     }
 
     /// Updates the name and the hints of a known key. Returns the contact whose name it now takes,
@@ -117,4 +133,9 @@ impl Trusted {
         }
         gone.len() == excess
     }
+}
+
+/// Whether a key that claims to be a contact was met at an address of that contact.
+fn is_at_own_address(offer: &Offer) -> bool {
+    offer.against.iter().any(|pin| pin.addrs.contains(&offer.met.addr))
 }

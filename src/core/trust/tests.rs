@@ -415,7 +415,7 @@ fn one_prefix_does_not_fill_the_offers() {
     for n in 30..70 {
         trusted.meets(met(n, "Bob", 2));
     }
-    assert_eq!(trusted.offers().0.len(), MAX_OFFERS);
+    assert_eq!(trusted.offers().0.len(), MAX_OFFERS_OF_CONTACT);
 }
 
 #[test]
@@ -452,6 +452,27 @@ fn full_prefix_evicts_its_oldest_idle_stranger() {
     trusted.forget(key(1)).expect("pinned");
     assert_eq!(trusted.met(nth(2_003, here), &|_| true), Verdict::Pinned);
     assert_eq!(trusted.trust(nth(50_000, elsewhere).key), Trust::Pinned);
+}
+
+#[test]
+fn invented_key_changes_do_not_hide_the_real_one() {
+    let mut trusted = with_bob(Policy::AcceptNew);
+    let own = trusted.pin(key(1)).expect("pinned").addrs.first().copied().expect("a hint");
+    for n in 0..16 {
+        let source = Ipv4Addr::new(198, 51, 100, n / 4);
+        let claims = Meeting { name: Some(PeerName::new("Bob")), ..nth(usize::from(n), source) };
+        trusted.meets(claims);
+    }
+    assert_eq!(trusted.offers().0.len(), MAX_OFFERS_OF_CONTACT);
+    let real = Meeting {
+        name: Some(PeerName::new("Bob")),
+        addr: own,
+        source: own.source(),
+        ..nth(100, Ipv4Addr::LOCALHOST)
+    };
+    assert!(matches!(trusted.meets(real.clone()), Verdict::Offered(_)));
+    assert_eq!(trusted.offers().0[0].met.key, real.key, "it comes first");
+    assert_eq!(trusted.offers().0.len(), MAX_OFFERS_OF_CONTACT);
 }
 
 #[test]

@@ -6,11 +6,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::dialing::{Dial, DialId, Pending};
-use super::link::{Challenge, Link, Phase};
+use super::link::{Challenge, Link, Phase, in_window};
+use super::receipt_limiter::ReceiptLimiter;
 use super::{
-    LinkId, LinkOutput, MAX_DIALING, MAX_PARTING, MAX_SESSIONS, MAX_STRANGER_SESSIONS,
-    MAX_STRANGERS_OF_PREFIX, OFFER_AGAIN_AFTER, OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, PROBE_WITHIN,
-    SILENCE, SIMULTANEOUS, SessionCommand, SessionHandler, WINDOW_BYTES,
+    HELD_RETRY_AFTER, LinkId, LinkOutput, MAX_DIALING, MAX_HELD_BYTES, MAX_PARTING, MAX_SESSIONS,
+    MAX_STRANGER_SESSIONS, MAX_STRANGERS_OF_PREFIX, OFFER_AGAIN_AFTER, OLDER_ANSWERS_WITHIN, Opened,
+    PART_WITHIN, PROBE_WITHIN, SILENCE, SIMULTANEOUS, STRANGER_WINDOW_BYTES, SessionCommand, SessionHandler,
+    WINDOW_BYTES,
 };
 use crate::core::{JobId, RequestEnded, SessionRequest, Time};
 use crate::model::address::{PeerAddr, Source};
@@ -45,6 +47,9 @@ pub struct Pool {
     outputs: Vec<LinkOutput>,
     /// When to offer messages again for which the handler had no room.
     offer_again_at: Option<Time>,
+    receipt_limiter: ReceiptLimiter,
+    /// When to send receipts that strangers wait for.
+    receipts_at: Option<Time>,
     closing: bool,
 }
 
@@ -61,6 +66,8 @@ impl Pool {
             last_ping: 0,
             outputs: Vec::new(),
             offer_again_at: None,
+            receipt_limiter: ReceiptLimiter::default(),
+            receipts_at: None,
             closing: false,
         }
     }
@@ -92,7 +99,7 @@ impl Pool {
         match command {
             SessionCommand::Request(request) => self.request(request, now, handler),
             SessionCommand::Stored { link, receipts, others, retry_after } => {
-                self.stored(link, &receipts, &others, retry_after);
+                self.stored(link, &receipts, &others, retry_after, now, handler);
             }
             SessionCommand::Part(key, reason) => self.part(key, reason, now, handler),
             SessionCommand::Rename(name) => self.rename(&name),
@@ -197,7 +204,7 @@ impl Pool {
             };
             let Request::Messages(messages) = &pending.request.say else { return };
             let Some(message) = messages.get(next) else { return };
-            let bytes = message.body.len();
+            let bytes = in_window(message);
             if !link.has_room(bytes) {
                 return;
             }
@@ -346,8 +353,8 @@ impl Pool {
                 // Whether it is welcome shows in its session.
                 let _ = handler.session_up(opened);
             }
-            let hello = Hello { probe, ..self.own_hello(addr.ip(), handler) };
-            self.send(id, &Record::Hello(hello));
+            let hello = Hello { probe, ..self.own_hello(addr.ip(), key, handler) };
+            self.say_hello(id, hello);
         }
     }
 
@@ -478,8 +485,7 @@ impl Pool {
             }
             (Phase::Open | Phase::Parting(_), Record::Text { id: message, time, again, body }) => {
                 link.held.push(Message { id: message, time, again, body });
-                let window = usize::try_from(WINDOW_BYTES).unwrap_or(usize::MAX);
-                if !link.keeps_window(window) {
+                if !link.keeps_window() {
                     self.fault(id, RequestEnd::Broken, now, handler);
                 }
             }
@@ -522,15 +528,17 @@ impl Pool {
 
     // ---- hellos ---------------------------------------------------------------------------------
 
-    fn own_hello(&self, to: IpAddr, handler: &mut dyn SessionHandler) -> Hello {
+    fn own_hello(&self, to: IpAddr, key: PublicKey, handler: &mut dyn SessionHandler) -> Hello {
         let hello = handler.hello(to);
-        Hello {
-            dialed: DIAL_LINE.to_vec(),
-            answered: OK_LINE.to_vec(),
-            run: self.run,
-            window: WINDOW_BYTES,
-            ..hello
+        let window = if handler.is_contact(key) { WINDOW_BYTES } else { STRANGER_WINDOW_BYTES };
+        Hello { dialed: DIAL_LINE.to_vec(), answered: OK_LINE.to_vec(), run: self.run, window, ..hello }
+    }
+
+    fn say_hello(&mut self, id: LinkId, hello: Hello) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.granted = usize::try_from(hello.window).unwrap_or(usize::MAX);
         }
+        self.send(id, &Record::Hello(hello));
     }
 
     /// The peer has said hello.
@@ -548,7 +556,8 @@ impl Pool {
             return self.part_link(id, ByeReason::Idle, now);
         }
         (link.run, link.port) = (hello.run, hello.port);
-        link.window = usize::try_from(hello.window).unwrap_or(usize::MAX);
+        // A peer that allows more makes us queue no more.
+        link.window = usize::try_from(hello.window.min(WINDOW_BYTES)).unwrap_or(usize::MAX);
         let old = self.sessions.get(&key).map(|session| session.link);
         let old_run = old.and_then(|old| self.links.get(&old)).filter(|old| old.is_open()).map(|old| old.run);
         if let (Some(old), true) = (old, old_run.is_some_and(|run| run != hello.run)) {
@@ -602,8 +611,8 @@ impl Pool {
             requests.extend(self.stop_dialing(key));
         }
         if dialed.is_none() {
-            let hello = self.own_hello(source.ip(), handler);
-            self.send(id, &Record::Hello(hello));
+            let hello = self.own_hello(source.ip(), key, handler);
+            self.say_hello(id, hello);
         }
         if let Some(link) = self.links.get_mut(&id) {
             link.phase = Phase::Open;
@@ -759,7 +768,7 @@ impl Pool {
             return;
         }
         let sizes: Vec<(MessageId, usize)> =
-            messages.iter().map(|message| (message.id, message.body.len())).collect();
+            messages.iter().map(|message| (message.id, in_window(message))).collect();
         // First, for the handler may have stored them when it returns.
         link.staged.extend(sizes.iter().copied());
         if let Err(messages) = handler.messages(id, key, source, messages)
@@ -768,19 +777,57 @@ impl Pool {
             link.staged.truncate(link.staged.len().saturating_sub(sizes.len()));
             link.held = messages;
             self.offer_again_at.get_or_insert(now.plus(OFFER_AGAIN_AFTER));
+            self.bound_held(id, now, handler);
+        }
+    }
+
+    /// Gives up the messages that a connection holds if all connections hold too many.
+    fn bound_held(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
+        let held = self.links.values().flat_map(|link| &link.held);
+        if held.map(in_window).sum::<usize>() > MAX_HELD_BYTES
+            && let Some(link) = self.links.get_mut(&id)
+        {
+            let ids: Vec<MessageId> = mem::take(&mut link.held).iter().map(|message| message.id).collect();
+            self.stored(id, &[], &ids, HELD_RETRY_AFTER, now, handler);
         }
     }
 
     /// The handler has dealt with messages of a connection: those of `receipts` are stored, the
     /// others are not and may be sent again after a while.
-    pub fn stored(&mut self, id: LinkId, receipts: &[MessageId], others: &[MessageId], retry_after: u32) {
+    pub fn stored(
+        &mut self,
+        id: LinkId,
+        receipts: &[MessageId],
+        others: &[MessageId],
+        retry_after: u32,
+        now: Time,
+        handler: &mut dyn SessionHandler,
+    ) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.staged.retain(|(staged, _)| !receipts.contains(staged) && !others.contains(staged));
-        for ids in receipts.chunks(MAX_IDS) {
-            self.send(id, &Record::Receipt(ids.to_vec()));
-        }
+        link.staged.retain(|(staged, _)| !others.contains(staged));
+        link.withheld.extend(receipts);
+        self.give_receipts(id, now, handler);
         for ids in others.chunks(MAX_IDS) {
             self.send(id, &Record::NotStored(ids.to_vec(), retry_after));
+        }
+    }
+
+    /// Sends the receipts that wait on a connection, to a stranger as many as it may have now.
+    fn give_receipts(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let stranger = link.key.filter(|key| !link.withheld.is_empty() && !handler.is_contact(*key));
+        let mut given = Vec::new();
+        while let Some(next) = link.withheld.front().copied() {
+            if let Some(Err(at)) = stranger.map(|key| self.receipt_limiter.take(key, now)) {
+                self.receipts_at = Some(self.receipts_at.map_or(at, |other| other.min(at)));
+                break;
+            }
+            link.withheld.pop_front();
+            given.push(next);
+        }
+        link.staged.retain(|(staged, _)| !given.contains(staged));
+        for ids in given.chunks(MAX_IDS) {
+            self.send(id, &Record::Receipt(ids.to_vec()));
         }
     }
 
@@ -1123,7 +1170,7 @@ impl Pool {
         let dialing = self.dials.values().flat_map(|dial| &dial.requests);
         let open = self.sessions.values().flat_map(|session| session.queue.iter().chain(&session.pings));
         let deadlines = dialing.chain(open).filter_map(|pending| pending.request.deadline);
-        links.chain(dials).chain(deadlines).chain(self.offer_again_at).min()
+        links.chain(dials).chain(deadlines).chain(self.offer_again_at).chain(self.receipts_at).min()
     }
 
     /// Does what has become due.
@@ -1133,6 +1180,12 @@ impl Pool {
             let held = self.links.iter().filter(|(_, link)| !link.held.is_empty());
             let held: Vec<LinkId> = held.map(|(id, _)| *id).collect();
             held.into_iter().for_each(|id| self.offer_held(id, now, handler));
+        }
+        if self.receipts_at.is_some_and(|at| at <= now) {
+            self.receipts_at = None;
+            let waiting = self.links.iter().filter(|(_, link)| !link.withheld.is_empty());
+            let waiting: Vec<LinkId> = waiting.map(|(id, _)| *id).collect();
+            waiting.into_iter().for_each(|id| self.give_receipts(id, now, handler));
         }
         let due: Vec<LinkId> =
             self.links.iter().filter(|(_, link)| link.due() <= now).map(|(id, _)| *id).collect();
