@@ -128,7 +128,7 @@ impl App {
                 self.have_read(&to);
                 // In a conversation, success is shown only in the status line.
                 let quiet = self.menu.conversation().is_some_and(|with| *with == to)
-                    && to.target != Target::All
+                    && matches!(to.target, Target::These(_))
                     && self.screen.shows_status();
                 self.outcome = None;
                 self.texts.insert(

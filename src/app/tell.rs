@@ -370,7 +370,7 @@ impl App {
     fn heard(&mut self, from: &PeerInfo, lines: &[Line]) {
         let label = self.labels.label(from.id, from.name.as_ref());
         if let Some(with) = self.menu.conversation()
-            && with.target != Target::All
+            && matches!(with.target, Target::These(_))
             && with.peer() != Some(from.id)
             && (self.unread.len() < MAX_UNREAD || self.unread.contains_key(&from.id))
         {

@@ -248,6 +248,8 @@ pub enum Event {
         done: usize,
         /// Those that it did not reach, and why; the first few.
         failed: Vec<(PeerInfo, DeliveryStatus)>,
+        /// How many unencrypted strangers a message to all left out.
+        left_out: usize,
     },
     /// A message was exactly a command word of legacy programs, and does what it does there.
     TakenAs(CommandKind),

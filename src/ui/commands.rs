@@ -88,6 +88,13 @@ pub const COMMANDS: &[CommandHelp] = &[
                it was typed.",
     },
     CommandHelp {
+        name: "/all-plain",
+        arguments: "TEXT",
+        short: "send to all, unencrypted strangers included",
+        long: "`@all` reaches online contacts, and online strangers that have proven a key. It leaves out strangers that can only \
+               be written to unencrypted, because others on the network can read that. /all-plain reaches them, too.",
+    },
+    CommandHelp {
         name: "/name",
         arguments: "[NEW]",
         short: "change your name",

@@ -69,9 +69,14 @@ impl Chosen {
         Self { target: Target::These(vec![id]), label }
     }
 
-    /// All online peers.
+    /// All online peers, but no unencrypted strangers.
     pub fn all() -> Self {
         Self { target: Target::All, label: "all".into() }
+    }
+
+    /// All online peers, unencrypted strangers included.
+    pub fn all_plain() -> Self {
+        Self { target: Target::AllPlain, ..Self::all() }
     }
 
     /// The recipient, if it is one peer.

@@ -242,6 +242,16 @@ pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
     }
 }
 
+/// The words that offer to include the unencrypted strangers whom a message to all left out.
+pub(super) fn left_out_words(count: usize) -> Option<String> {
+    let strangers = match count {
+        0 => return None,
+        1 => "1 unencrypted stranger".to_owned(),
+        count => format!("{count} unencrypted strangers"),
+    };
+    Some(format!("{strangers} left out; /all-plain TEXT includes them."))
+}
+
 pub(super) fn sum(
     kind: CommandKind,
     total: usize,

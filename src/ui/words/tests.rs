@@ -210,14 +210,30 @@ fn every_fate_of_a_text_has_its_words() {
 #[test]
 fn a_sum_names_those_that_failed() {
     let refused = DeliveryStatus::Failed(FailureReason::NotSent(SendError::Refused));
-    let event = Event::Sum { kind: CommandKind::Connect, total: 4, done: 3, failed: vec![(bob(), refused)] };
+    let (kind, failed) = (CommandKind::Connect, vec![(bob(), refused)]);
+    let event = Event::Sum { kind, total: 4, done: 3, failed, left_out: 0 };
     assert_eq!(told(&event), "Connected 3 of 4; Bob (127.0.0.1:5001) refused.");
     let sum = |status| {
         let failed = vec![(bob(), DeliveryStatus::Failed(status))];
-        told_in(&Event::Sum { kind: CommandKind::Send, total: 2, done: 1, failed }, false)
+        told_in(&Event::Sum { kind: CommandKind::Send, total: 2, done: 1, failed, left_out: 0 }, false)
     };
     let line = sum(FailureReason::NotAccepted);
     assert!(line.starts_with("Sent to 1 of 2; Bob") && line.ends_with(" does not take your key."), "{line}");
+}
+
+#[test]
+fn sum_offers_to_include_unencrypted_strangers() {
+    let words = |total, left_out, full| {
+        let sum = Event::Sum { kind: CommandKind::Send, total, done: total, failed: Vec::new(), left_out };
+        told_in(&sum, full)
+    };
+    let two = "2 unencrypted strangers left out; /all-plain TEXT includes them.";
+    assert_eq!(words(3, 2, false), format!("Sent to 3 of 3. {two}"));
+    assert_eq!(words(1, 2, true), format!("Sent to 1 of 1. {two}"));
+    assert_eq!((words(1, 2, false), words(0, 2, true)), (two.to_owned(), two.to_owned()));
+    assert_eq!(words(1, 0, false), "");
+    let one = "1 unencrypted stranger left out; /all-plain TEXT includes them.";
+    assert_eq!(words(0, 1, false), one);
 }
 
 #[test]
