@@ -137,7 +137,7 @@ pub const COMMANDS: &[CommandHelp] = &[
                face, not in this chat. With yes the peer is verified, and a sign behind its name says so.",
     },
     CommandHelp {
-        name: "/offers",
+        name: "/requests",
         arguments: "",
         short: "show the key changes and message requests that wait",
         long: "A key waits if its owner has the name of a contact, and, with `/policy ask`, if it is new. Nothing is sent to it and \
@@ -153,7 +153,7 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp {
         name: "/accept",
         arguments: "WHOM",
-        short: "take a new key as another contact",
+        short: "accept a message request, or another contact",
         long: "WHOM is the name that comes with the key, or at least four characters of the beginning of the key. Type it if two people have \
                one name, and to answer a message request. Two contacts of one name both have the beginning of their keys behind it, for good.",
     },

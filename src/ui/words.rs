@@ -16,8 +16,8 @@ use fates::{done, first, left_out_words, not_sent, sum};
 pub use fates::{hold_words, is_good, later, quoted, status_words};
 pub(crate) use trust::beginning;
 pub(super) use trust::name_of;
-pub(super) use trust::offer_line;
-pub use trust::{offers_lines, pin_lines, untrusted_words};
+pub(super) use trust::request_line;
+pub use trust::{pin_lines, requests_lines, untrusted_words};
 pub(crate) use voice::place;
 pub use voice::{VERIFIED, Voice, own_text};
 
@@ -96,8 +96,8 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         ],
         Event::Unproven { .. }
         | Event::Pinned(..)
-        | Event::Offered(_)
-        | Event::MoreOffered(_)
+        | Event::KeyRequest(_)
+        | Event::MoreKeyRequests(_)
         | Event::TakesName(..)
         | Event::Misled { .. }
         | Event::TurnedAway(..)
@@ -136,7 +136,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::Listed { rows, unasked } => {
             let is_muted = &|_| false;
             let list =
-                PeerList { rows, unasked: *unasked, unlisted: &[], blocked: &[], offers: &[], is_muted };
+                PeerList { rows, unasked: *unasked, unlisted: &[], blocked: &[], requests: &[], is_muted };
             peer_list(&list, voice.labels)
         }
         Event::Dialed { total: 0, .. }

@@ -5,12 +5,13 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::{
-    MAX_HINTS, MAX_OFFERS, MAX_OFFERS_OF_ONE, MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX, Meeting, Offer, Pin,
-    Policy, Refused, Trust, Trusted, Verdict,
+    KeyRequest, MAX_HINTS, MAX_KEY_REQUESTS, MAX_KEY_REQUESTS_OF_ONE, MAX_STRANGERS,
+    MAX_STRANGERS_PER_PREFIX, Meeting, Pin, Policy, Refused, Trust, Trusted, Verdict,
 };
-use crate::model::address::SourcePrefix;
+use crate::model::address::{Source, SourcePrefix};
 use crate::model::key::PublicKey;
 use crate::model::name::folded;
+use crate::model::session::{MAX_REQUEST_BYTES, Message};
 
 impl Trusted {
     /// Judges a proven key. A stranger with a live connection never makes room for a new one.
@@ -26,7 +27,7 @@ impl Trusted {
     }
 
     fn met_first(&mut self, meeting: Meeting, is_live: &dyn Fn(PublicKey) -> bool) -> Verdict {
-        if self.offers.iter().any(|offer| offer.met.key == meeting.key) {
+        if self.requests.iter().any(|request| request.met.key == meeting.key) {
             // Another name does not help a key that waits: only the user's decision does.
             return Verdict::Refused(Refused::Undecided);
         }
@@ -34,7 +35,7 @@ impl Trusted {
         let claimed = claims.iter().flat_map(|name| self.index.contacts_named(name));
         let against: Vec<Pin> = claimed.filter_map(|key| self.pin(key).cloned()).collect();
         if !against.is_empty() {
-            return self.offer(meeting, against);
+            return self.ask(meeting, against);
         }
         match self.policy {
             Policy::Strict => Verdict::Refused(Refused::Strict),
@@ -42,7 +43,7 @@ impl Trusted {
             _ if meeting.name.is_none() && self.hinted_at(meeting.addr).next().is_some() => {
                 Verdict::Refused(Refused::Undecided)
             }
-            Policy::Ask => self.offer(meeting, against),
+            Policy::Ask => self.ask(meeting, against),
             Policy::AcceptNew => {
                 let prefix = meeting.source.share();
                 if !self.make_room(prefix, is_live) {
@@ -54,16 +55,35 @@ impl Trusted {
         }
     }
 
-    fn offer(&mut self, met: Meeting, against: Vec<Pin>) -> Verdict {
+    fn ask(&mut self, met: Meeting, against: Vec<Pin>) -> Verdict {
         let prefix = met.source.share();
-        let of_one = self.offers.iter().filter(|offer| offer.met.source.share() == prefix).count();
-        if self.offers.len() >= MAX_OFFERS || of_one >= MAX_OFFERS_OF_ONE {
-            self.not_offered += 1;
+        let of_one = self.requests.iter().filter(|request| request.met.source.share() == prefix).count();
+        if self.requests.len() >= MAX_KEY_REQUESTS || of_one >= MAX_KEY_REQUESTS_OF_ONE {
+            self.no_room_for += 1;
             return Verdict::Refused(Refused::Undecided);
         }
-        let offer = Offer { met, against };
-        self.offers.push(offer.clone());
-        Verdict::Offered(offer)
+        let request = KeyRequest { met, against, held: None };
+        self.requests.push(request.clone());
+        Verdict::Requested(request)
+    }
+
+    /// Holds the first of these messages if the key is a message request that holds none yet, and if
+    /// the message is short enough. The sender keeps all of them, because none gets a receipt.
+    pub(in crate::core) fn hold(&mut self, key: PublicKey, messages: &[Message]) {
+        let request = self.requests.iter_mut().find(|request| request.met.key == key);
+        if let (Some(request), Some(message)) = (request, messages.first())
+            && request.against.is_empty()
+            && request.held.is_none()
+            && message.body.len() <= MAX_REQUEST_BYTES
+        {
+            request.held = Some(message.clone());
+        }
+    }
+
+    /// Returns the message that is held for a key, and where the key was met.
+    pub(in crate::core) fn take_held(&mut self, key: PublicKey) -> Option<(Message, Source)> {
+        let request = self.requests.iter_mut().find(|request| request.met.key == key)?;
+        Some((request.held.take()?, request.met.source))
     }
 
     /// Updates the name and the hints of a known key. Returns the contact whose name it now takes,

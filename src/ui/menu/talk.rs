@@ -172,7 +172,7 @@ impl Menu {
                 wrong(&format!("{name} stands alone; `{}` is too much.", shown(rest)), name)
             }
             ("/peers", _) => act(Act::List),
-            ("/offers", _) => act(Act::ListOffers),
+            ("/requests", _) => act(Act::ListRequests),
             ("/contacts", _) => act(Act::ListContacts),
             ("/back", _) => match self.end_conversation() {
                 Some(line) => say([line]),

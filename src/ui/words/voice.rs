@@ -26,6 +26,8 @@ pub struct Voice<'a> {
     pub full: bool,
     /// A text of several lines is shown as such, and signs stand for words.
     pub rows: bool,
+    /// The sender of the message is a stranger.
+    pub is_new: bool,
     /// What stands before a line that tells of a moment: the time, or nothing.
     pub stamp: &'a str,
     /// The words for a day, like `3 March 2026`, of seconds since 1970.
@@ -77,7 +79,10 @@ impl Voice<'_> {
             Verification::Claims(_) => Some("plain, unproven"),
         };
         let claim = who.claimed.map(|claimed| format!("calls itself {claimed}"));
-        let remarks: Vec<String> = addr.into_iter().chain(proof.map(str::to_owned)).chain(claim).collect();
+        // A pipe shows what scripts know.
+        let new = (self.is_new && !self.full).then(|| "new".to_owned());
+        let remarks = addr.into_iter().chain(proof.map(str::to_owned)).chain(new).chain(claim);
+        let remarks: Vec<String> = remarks.collect();
         if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join(", ")) }
     }
 
