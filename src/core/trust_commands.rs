@@ -56,8 +56,13 @@ impl State {
     }
 
     pub(super) fn block(&mut self, key: PublicKey, now: Time) -> Result<Decision, Unknown> {
-        self.trust.block(key)?;
         let id = Recipient::key(key);
+        let request = self.trust.requests().0.iter().find(|request| request.met.key == key);
+        let met_at = request.map(|request| request.met.addr).or_else(|| self.peers.addr(id));
+        self.trust.block(key)?;
+        if let Some(addr) = met_at {
+            self.trust.block_at(key, addr);
+        }
         self.outbox.give_up(id, FailureReason::Blocked);
         self.carry_out(now);
         if self.peers.is_online(id) {

@@ -165,6 +165,13 @@ pub const COMMANDS: &[CommandHelp] = &[
                contact. /unblock undoes it.",
     },
     CommandHelp {
+        name: "/blocked",
+        arguments: "",
+        short: "list whom you have blocked",
+        long: "A block covers the key, and unencrypted messages under its name or from its address. An unknown key with its \
+               name waits for /accept. A block never covers another contact.",
+    },
+    CommandHelp {
         name: "/unblock",
         arguments: "WHOM",
         short: "unblock a contact",

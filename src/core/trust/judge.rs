@@ -8,9 +8,9 @@ use super::{
     KeyRequest, MAX_HINTS, MAX_KEY_REQUESTS, MAX_KEY_REQUESTS_OF_ONE, MAX_STRANGERS,
     MAX_STRANGERS_PER_PREFIX, Meeting, Pin, Policy, Refused, Trust, Trusted, Verdict,
 };
-use crate::model::address::{Source, SourcePrefix};
+use crate::model::address::{PeerAddr, Source, SourcePrefix};
 use crate::model::key::PublicKey;
-use crate::model::name::folded;
+use crate::model::name::{PeerName, folded};
 use crate::model::session::{MAX_REQUEST_BYTES, Message};
 
 impl Trusted {
@@ -44,6 +44,10 @@ impl Trusted {
                 Verdict::Refused(Refused::Undecided)
             }
             Policy::Ask => self.ask(meeting, against),
+            // The owner of a blocked key may have made another one.
+            Policy::AcceptNew if claims.is_some_and(|name| self.index.blocked_named(&name).is_some()) => {
+                self.ask(meeting, against)
+            }
             Policy::AcceptNew => {
                 let prefix = meeting.source.share();
                 if !self.make_room(prefix, is_live) {
@@ -65,6 +69,16 @@ impl Trusted {
         let request = KeyRequest { met, against, held: None };
         self.requests.push(request.clone());
         Verdict::Requested(request)
+    }
+
+    /// Whether a block covers an unencrypted message from this address or under this name, which are
+    /// those of a blocked key. The name or address of another contact is never covered.
+    pub(in crate::core) fn is_blocked_plain(&self, addr: PeerAddr, name: Option<&PeerName>) -> bool {
+        let name = name.map(|name| folded(name.as_str()));
+        let by_name = name.is_some_and(|name| {
+            self.index.blocked_named(&name).is_some() && self.index.contacts_named(&name).next().is_none()
+        });
+        by_name || self.index.blocked_at(addr).is_some() && self.index.contacts_at(addr).next().is_none()
     }
 
     /// Holds the first of these messages if the key is a message request that holds none yet, and if
@@ -95,7 +109,9 @@ impl Trusted {
         let mut taken = None;
         if let Some(name) = meeting.name.as_ref().map(|name| folded(name.as_str())) {
             let known = held.pin.name.as_ref().map(|name| folded(name.as_str()));
-            let others = || self.index.contacts_named(&name).find(|other| *other != key);
+            let contacts = || self.index.contacts_named(&name).find(|other| *other != key);
+            let blocked = || self.index.blocked_named(&name).filter(|_| !held.pin.contact);
+            let others = || contacts().or_else(blocked);
             taken = if known.as_ref() == Some(&name) { None } else { others() };
         }
         let name = meeting.name.clone().filter(|_| taken.is_none());

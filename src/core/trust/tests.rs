@@ -146,13 +146,38 @@ fn stranger_name_protects_nothing() {
 }
 
 #[test]
-fn blocked_contact_holds_no_name() {
+fn unknown_key_with_a_blocked_name_needs_accept() {
     let mut trusted = with_bob(Policy::AcceptNew);
     trusted.set_alias(key(1), Some(&"Boss".parse::<Name>().expect("valid")));
     trusted.block(key(1)).expect("pinned");
-    assert_eq!(trusted.meets(met(2, "Bob", 2)), Verdict::Pinned);
-    assert_eq!(trusted.meets(met(3, "Boss", 3)), Verdict::Pinned);
+    for (n, name) in [(2, "Bob"), (3, "boss")] {
+        let verdict = trusted.meets(met(n, name, n.into()));
+        assert!(matches!(verdict, Verdict::Requested(request) if request.against.is_empty()), "{name}");
+    }
     assert_eq!(trusted.hinted_at(addr(1)).count(), 0);
+    // A stranger does not take the name later either.
+    assert_eq!(trusted.meets(met(4, "Carol", 4)), Verdict::Pinned);
+    assert_eq!(trusted.meets(met(4, "Bob", 4)), Verdict::Known { takes_name_of: Some(key(1)) });
+    trusted.unblock(key(1)).expect("blocked");
+    assert!(
+        matches!(trusted.meets(met(5, "Bob", 5)), Verdict::Requested(request) if request.against.len() == 1)
+    );
+}
+
+#[test]
+fn block_covers_unencrypted_messages_but_no_contact() {
+    let mut trusted = with_bob(Policy::AcceptNew);
+    let name = |name| Some(PeerName::new(name));
+    let is_blocked =
+        |trusted: &Trusted, at, name: Option<PeerName>| trusted.is_blocked_plain(addr(at), name.as_ref());
+    assert!(!is_blocked(&trusted, 1, name("Bob")));
+    trusted.block(key(1)).expect("pinned");
+    assert!(is_blocked(&trusted, 1, name("Zoe")) && is_blocked(&trusted, 9, name("BOB")));
+    assert!(!is_blocked(&trusted, 9, name("Zoe")) && !is_blocked(&trusted, 9, None));
+    // Another contact has the name and the address, too.
+    let pin = trusted.pin(key(1)).expect("blocked").clone();
+    assert!(trusted.load(Pin { key: key(2), contact: true, blocked: false, ..pin }));
+    assert!(!is_blocked(&trusted, 1, name("Zoe")) && !is_blocked(&trusted, 9, name("Bob")));
 }
 
 #[test]
@@ -337,7 +362,9 @@ fn block_touches_no_other_pin() {
     trusted.block(key(1)).expect("pinned");
     assert!(trusted.writable(key(1)).is_none());
     assert_eq!(trusted.claimed_name(&PeerName::new("Bob")), None);
-    trusted.forget(key(2)).expect("blocked");
+    for blocked in [1, 2] {
+        trusted.forget(key(blocked)).expect("blocked");
+    }
     assert_eq!(trusted.meets(dialed(2, "Bob", 1)), Verdict::Pinned);
 }
 
@@ -545,14 +572,19 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The contacts with this name or alias, found without the index.
+/// The contacts with this name or alias that are not blocked, found without the index.
 fn contacts_named(trusted: &Trusted, name: &PeerName) -> BTreeSet<PublicKey> {
+    pins_named(trusted, name, false)
+}
+
+/// The contacts with this name or alias that are blocked, or are not, found without the index.
+fn pins_named(trusted: &Trusted, name: &PeerName, blocked: bool) -> BTreeSet<PublicKey> {
     let name = folded(name.as_str());
     let is_called = |held: &&Held| {
         let own = held.pin.name.as_ref().map(|name| folded(name.as_str()));
         own.as_ref() == Some(&name) || held.alias.as_ref() == Some(&name)
     };
-    let contacts = trusted.pins.values().filter(|held| held.pin.contact && !held.pin.blocked);
+    let contacts = trusted.pins.values().filter(|held| held.pin.contact && held.pin.blocked == blocked);
     contacts.filter(is_called).map(|held| held.pin.key).collect()
 }
 
@@ -586,6 +618,7 @@ proptest! {
                     let claimed = name.iter().flat_map(|name| contacts_named(&trusted, name));
                     let claimed: BTreeSet<_> = claimed.filter(|other| *other != key(n)).collect();
                     let (before, pins) = (trusted.trust(key(n)), trusted.pins.clone());
+                    let blocked = name.as_ref().map(|name| pins_named(&trusted, name, true)).unwrap_or_default();
                     match trusted.meets(meeting) {
                         Verdict::Pinned => {
                             prop_assert!(claimed.is_empty(), "pinned in a contact's place");
@@ -597,12 +630,14 @@ proptest! {
                         }
                         Verdict::Known { takes_name_of } => {
                             prop_assert!(may_write.contains(&key(n)));
-                            prop_assert!(takes_name_of.is_none_or(|other| claimed.contains(&other)));
+                            let is_taken = |other| claimed.contains(&other) || blocked.contains(&other);
+                            prop_assert!(takes_name_of.is_none_or(is_taken));
                         }
                         Verdict::Requested(request) => {
                             let against: BTreeSet<_> = request.against.iter().map(|pin| pin.key).collect();
                             prop_assert_eq!(&against, &claimed);
-                            prop_assert!(!against.is_empty() || policy == Policy::Ask);
+                            let is_blocked = !blocked.is_empty();
+                            prop_assert!(!against.is_empty() || is_blocked || policy == Policy::Ask);
                         }
                         Verdict::Refused(why) => {
                             prop_assert_eq!(why == Refused::Blocked, before == Trust::Blocked);

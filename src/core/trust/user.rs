@@ -184,6 +184,16 @@ impl Trusted {
         Ok(())
     }
 
+    /// Adds the address where a blocked key was met, from which the block covers unencrypted messages.
+    pub(in crate::core) fn block_at(&mut self, key: PublicKey, addr: PeerAddr) {
+        self.change(key, |held| {
+            if held.pin.blocked && !held.pin.addrs.contains(&addr) {
+                held.pin.addrs.insert(0, addr);
+                held.pin.addrs.truncate(MAX_HINTS);
+            }
+        });
+    }
+
     /// Unblocks a key, which stays a contact.
     ///
     /// # Errors

@@ -174,6 +174,10 @@ impl Menu {
             ("/peers", _) => act(Act::List),
             ("/requests", _) => act(Act::ListRequests),
             ("/contacts", _) => act(Act::ListContacts),
+            ("/blocked", _) => match directory.blocked() {
+                pins if pins.is_empty() => say(["Nobody is blocked.".into()]),
+                pins => act(Act::ShowPins(pins)),
+            },
             ("/back", _) => match self.end_conversation() {
                 Some(line) => say([line]),
                 None => {

@@ -60,6 +60,9 @@ fn held_message_is_shown_though_its_sender_has_left() {
     alice.says(&bob.addr().to_string(), "may I come in?");
     alice.sees(" has not accepted you yet; your message waits.");
     bob.sees(" wants to chat, key ");
+    // When she is refused a second time, the first message has gone out.
+    alice.says("", "are you there?");
+    alice.sees(" has not accepted you yet; your message waits.");
     alice.crashes();
     bob.types(&["/accept alice"]);
     bob.sees(": may I come in?");
