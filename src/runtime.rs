@@ -35,8 +35,8 @@ pub use store_writer::{Keeping, MAX_WAITING_BYTES, write_batch};
 use store_writer::{StoreWriter, WriterQueue};
 
 use crate::core::{
-    Command, ContactChange, CoreConfig, Event, KnownContact, Me, Offer, OpId, Pin, Policy, Restored, Row,
-    StaticPeer, Verification, WaitingMessage,
+    Command, ContactChange, CoreConfig, Event, KeyRequest, KnownContact, Me, OpId, Pin, Policy, Restored,
+    Row, StaticPeer, Verification, WaitingMessage,
 };
 use crate::crypto;
 use crate::mailbox::Mailbox;
@@ -278,15 +278,15 @@ impl Node {
     }
 
     /// The keys that wait for the user's decision, and how many more there were.
-    pub fn offers(&self) -> (Vec<Offer>, u64) {
+    pub fn requests(&self) -> (Vec<KeyRequest>, u64) {
         let locked = self.shared.locked.lock();
-        let (offers, more) = locked.machine.state().trusted().offers();
-        (offers.to_vec(), more)
+        let (requests, more) = locked.machine.state().trusted().requests();
+        (requests.to_vec(), more)
     }
 
-    /// The offers that a word of the user may mean.
-    pub fn offers_for(&self, word: &str) -> Vec<Offer> {
-        self.shared.locked.lock().machine.state().trusted().offers_for(word).into_iter().cloned().collect()
+    /// The requests that a word of the user may mean.
+    pub fn requests_for(&self, word: &str) -> Vec<KeyRequest> {
+        self.shared.locked.lock().machine.state().trusted().requests_for(word).into_iter().cloned().collect()
     }
 
     /// The policy for unknown keys.

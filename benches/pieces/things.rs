@@ -60,7 +60,7 @@ impl Inbox {
                     let bytes = event.text_bytes();
                     self.mailbox.put_from(event, bytes, Some(source.share()));
                 }
-                Output::Plain(_) | Output::Session(_) | Output::Store(..) => {}
+                Output::Plain(_) | Output::Session(_) | Output::Store(..) | Output::Accepted(..) => {}
             }
         }
         answer
@@ -95,7 +95,7 @@ pub(crate) fn known_chat(peers: u32) -> State {
         actions.extend(chat.tick(now()));
         let transmits = |action| match action {
             Output::Plain(transmit) => Some(transmit),
-            Output::Tell(_) | Output::Session(_) | Output::Store(..) => None,
+            Output::Tell(_) | Output::Session(_) | Output::Store(..) | Output::Accepted(..) => None,
         };
         let looks: Vec<_> = actions.drain(..).filter_map(transmits).collect();
         if looks.is_empty() {

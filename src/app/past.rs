@@ -149,7 +149,9 @@ impl App {
     /// Returns the stored conversations with the chosen recipients.
     fn parties_of(&mut self, chosen: &Chosen) -> Result<Vec<Recipient>, StoreError> {
         match &chosen.target {
-            Target::All => Ok(self.history.peers()?.into_iter().map(|(party, _)| party).collect()),
+            Target::All | Target::AllPlain => {
+                Ok(self.history.peers()?.into_iter().map(|(party, _)| party).collect())
+            }
             Target::These(ids) => Ok(ids.iter().flat_map(|id| Node::conversations_of(*id)).collect()),
         }
     }

@@ -31,6 +31,7 @@ impl App {
                 labels: &self.labels,
                 full: true,
                 rows: false,
+                is_new: false,
                 stamp: &moment.stamp,
                 date: clock::date,
             };
@@ -42,6 +43,10 @@ impl App {
         let lines = match event {
             event if self.is_of_an_edit(event) => Vec::new(),
             Event::Listed { rows, unasked } => self.peer_list(rows, *unasked),
+            Event::Message { from, .. } => {
+                let is_new = !self.node.is_contact(from.id);
+                ui::lines(event, &Voice { is_new, ..self.voice(&moment.stamp) })
+            }
             _ => self.untrusted_lines(event).unwrap_or_else(|| ui::lines(event, &self.voice(&moment.stamp))),
         };
         match event {
@@ -82,7 +87,7 @@ impl App {
                     self.want_line();
                 }
             }
-            Event::Offered(_) => {
+            Event::KeyRequest(_) => {
                 // Important even if the user looks elsewhere.
                 if let (true, Some(line)) = (self.screen.edits(), lines.first())
                     && let Some(call) =
@@ -120,10 +125,10 @@ impl App {
             } => ("Not sent", who, who.id.public_key()?),
             _ => return None,
         };
-        let (offers, _) = self.node.offers();
-        let offer = offers.iter().find(|offer| offer.met.key == key);
+        let (requests, _) = self.node.requests();
+        let request = requests.iter().find(|request| request.met.key == key);
         let pin = self.node.pin_of(key.into());
-        let why = ui::untrusted_words(offer, pin.as_ref(), &self.labels);
+        let why = ui::untrusted_words(request, pin.as_ref(), &self.labels);
         let who = self.voice("").named(who);
         Some(vec![Line::of(Ink::Bad, format!("{how} to {who}: {why}"))])
     }
@@ -132,13 +137,13 @@ impl App {
     fn peer_list(&self, rows: &[Row], unasked: usize) -> Vec<Line> {
         let (unlisted, blocked) = (self.node.unlisted_contacts(), self.node.blocked_contacts());
         let is_muted = |id| self.muted.contains_key(&id);
-        let (offers, _) = self.node.offers();
+        let (requests, _) = self.node.requests();
         let list = PeerList {
             rows,
             unasked,
             unlisted: &unlisted,
             blocked: &blocked,
-            offers: &offers,
+            requests: &requests,
             is_muted: &is_muted,
         };
         ui::peer_list(&list, &self.labels)
@@ -279,7 +284,8 @@ impl App {
     /// Returns how to word events on this output.
     pub(super) fn voice<'a>(&'a self, stamp: &'a str) -> Voice<'a> {
         let terminal = self.screen.is_terminal();
-        Voice { labels: &self.labels, full: !terminal, rows: self.screen.edits(), stamp, date: clock::date }
+        let (full, rows) = (!terminal, self.screen.edits());
+        Voice { labels: &self.labels, full, rows, is_new: false, stamp, date: clock::date }
     }
 
     /// Updates the label of a peer, and shows a change.
@@ -380,7 +386,7 @@ impl App {
     fn heard(&mut self, from: &PeerInfo, lines: &[Line]) {
         let label = self.labels.label(from.id, from.name.as_ref());
         if let Some(with) = self.menu.conversation()
-            && with.target != Target::All
+            && matches!(with.target, Target::These(_))
             && with.peer() != Some(from.id)
             && (self.unread.len() < MAX_UNREAD || self.unread.contains_key(&from.id))
         {

@@ -29,8 +29,11 @@ const LIST_PROBE_WITHIN: Duration = Duration::from_millis(1_800);
 /// The recipients of a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Target {
-    /// All peers that it makes sense for.
+    /// All peers that it makes sense for. A message goes to online contacts and, if the policy accepts
+    /// new keys, to online strangers with a key.
     All,
+    /// The same, and a message also goes to unencrypted strangers that are online.
+    AllPlain,
     /// These, known or not.
     These(Vec<Recipient>),
 }
@@ -40,7 +43,7 @@ pub enum Target {
 pub enum Command {
     /// Send a message.
     Send {
-        /// Its recipients; `All` are the peers that are online.
+        /// Its recipients.
         to: Target,
         /// The message.
         message: Message,
@@ -241,7 +244,7 @@ impl State {
 
     pub(super) fn targets(&self, target: Target, offline_too: bool) -> Vec<Recipient> {
         match target {
-            Target::All => self.peers.all(&self.claimed().collect(), offline_too),
+            Target::All | Target::AllPlain => self.peers.all(&self.claimed().collect(), offline_too),
             Target::These(ids) => {
                 let mut meant = Vec::new();
                 for id in ids.into_iter().map(|id| self.meant(id)) {
@@ -282,10 +285,12 @@ impl State {
             }
             Recipient::Peer(_) => id,
         };
-        let to_all = to == Target::All;
+        let to_all = !matches!(to, Target::These(_));
         let (targets, typed): (Vec<Recipient>, Vec<Option<PeerAddr>>) = match to {
             Target::These(ids) => ids.into_iter().map(|id| (dialed(id), typed_addr(id))).unzip(),
-            Target::All => self.targets(Target::All, true).into_iter().map(|id| (id, None)).unzip(),
+            Target::All | Target::AllPlain => {
+                self.targets(Target::All, true).into_iter().map(|id| (id, None)).unzip()
+            }
         };
         let op = self.spread(CommandKind::Connect, to_all, &targets);
         self.operations.dials(op, typed.iter().copied().flatten().collect());
@@ -312,7 +317,7 @@ impl State {
     }
 
     pub(super) fn disconnect(&mut self, to: Target, now: Time) -> OpId {
-        let to_all = to == Target::All;
+        let to_all = !matches!(to, Target::These(_));
         let targets = self.targets(to, false);
         let op = self.spread(CommandKind::Disconnect, to_all, &targets);
         for peer_id in targets {
@@ -366,7 +371,9 @@ impl State {
 
     fn tell_output(&mut self, output: OperationOutput) {
         self.tell(match output {
-            OperationOutput::Sum { kind, total, done, failed } => Event::Sum { kind, total, done, failed },
+            OperationOutput::Sum { kind, total, done, failed, left_out } => {
+                Event::Sum { kind, total, done, failed, left_out }
+            }
             OperationOutput::Settled(op) => Event::Settled(op),
         });
     }

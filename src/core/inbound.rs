@@ -124,6 +124,9 @@ impl State {
     ) -> (Option<Staged>, Vec<Output>) {
         let id = Recipient::key(key);
         let is_welcome = self.trust.writable(key).is_some();
+        if !is_welcome && !self.closed {
+            self.trust.hold(key, &messages);
+        }
         if !is_welcome || self.closed || !self.knows(id) {
             return (None, Vec::new());
         }

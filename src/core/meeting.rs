@@ -86,14 +86,14 @@ impl State {
         let table = &self.peers;
         let is_live = |key| table.is_online(Recipient::key(key));
         let verdict = self.trust.met(meeting, &is_live);
-        if let Some(more) = self.trust.untold_offers(now) {
-            self.tell(Event::MoreOffered(more));
+        if let Some(more) = self.trust.untold_requests(now) {
+            self.tell(Event::MoreKeyRequests(more));
         }
         let (is_new, takes_name_of) = match verdict {
             Verdict::Known { takes_name_of } => (false, takes_name_of),
             Verdict::Pinned => (true, None),
-            Verdict::Offered(offer) => {
-                self.tell(Event::Offered(offer));
+            Verdict::Requested(request) => {
+                self.tell(Event::KeyRequest(request));
                 return Err(ByeReason::NotDecided);
             }
             Verdict::Refused(why) => {

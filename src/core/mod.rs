@@ -60,9 +60,9 @@ pub use restore::Restored;
 pub use sessions::{RequestEnded, SessionUp};
 pub use time::Time;
 pub use trust::{
-    As, ContactChange, ContactRecord, MAX_CONTACTS, MAX_HINTS, MAX_OFFERS, MAX_OFFERS_OF_ONE, MAX_PINS,
-    MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX, Meeting, Offer, Pin, Policy, Refused, Trust, Trusted, Unknown,
-    Verdict, Writable, code_input,
+    As, ContactChange, ContactRecord, KeyRequest, MAX_CONTACTS, MAX_HINTS, MAX_KEY_REQUESTS,
+    MAX_KEY_REQUESTS_OF_ONE, MAX_PINS, MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX, Meeting, Pin, Policy,
+    Refused, Trust, Trusted, Unknown, Verdict, Writable, code_input,
 };
 
 use crate::model::address::PeerAddr;

@@ -93,6 +93,9 @@ impl State {
             }
             return PlainAnswer::Nothing;
         }
+        if self.trust.is_blocked_plain(addr, name.as_ref()) && !self.is_contact(self.peers.plain_id(addr)) {
+            return PlainAnswer::Nothing;
+        }
         if self.is_unproven(source, addr, name.as_ref(), &body, cut) {
             return PlainAnswer::Receipt;
         }

@@ -30,7 +30,7 @@ use crate::model::message::{
     Body, Decoded, Fault, MessageId, Outgoing, PeerProtocol, Plain, SendError, SendResult, Unreadable,
 };
 use crate::model::session::Message;
-use crate::model::stored::StoreOp;
+use crate::model::stored::{RowId, StoreOp};
 use crate::model::untrusted::Text;
 
 const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -82,7 +82,12 @@ impl Story {
                     let actions = self.state.stored(id, Ok(()), self.now);
                     self.perform(actions);
                 }
-                Output::Store(None, _) => {}
+                Output::Accepted(_, StoreOp::Incoming { from, messages, .. }) => {
+                    let rows = Ok(vec![Some(RowId(1)); messages.len()]);
+                    let (_, actions) = self.state.messages_stored(from, messages, rows, self.now);
+                    self.perform(actions);
+                }
+                Output::Store(None, _) | Output::Accepted(..) => {}
             }
         }
     }

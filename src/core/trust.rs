@@ -1,7 +1,7 @@
 //! Trust in keys: which keys are pinned, what a proven key means, and what the user decided.
 //!
 //! A pin belongs to a contact or to a stranger. An unknown key that claims the name or alias of a
-//! contact is a pending key change, an [`Offer`]: the new key gets nothing until the user decides,
+//! contact is a pending key change, an [`KeyRequest`]: the new key gets nothing until the user decides,
 //! while messages for the contact's pinned key keep flowing. A stranger's name protects nothing.
 //! The addresses of a pin are hints where to dial it. They identify no peer, and several pins may
 //! share one.
@@ -24,7 +24,7 @@ use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
 use index::Index;
 use notices::Notices;
-pub use pin::{ContactChange, ContactRecord, Meeting, Offer, Pin, Policy, Refused, Trust, Verdict};
+pub use pin::{ContactChange, ContactRecord, KeyRequest, Meeting, Pin, Policy, Refused, Trust, Verdict};
 pub use user::{As, Unknown};
 
 /// Contacts at most, blocked ones included.
@@ -42,15 +42,15 @@ pub const MAX_STRANGERS_PER_PREFIX: usize = 1_000;
 pub const MAX_PINS: usize = MAX_CONTACTS + MAX_STRANGERS;
 
 /// Keys waiting for the user's decision at most. A user does not read more than a screen of them.
-pub const MAX_OFFERS: usize = 16;
+pub const MAX_KEY_REQUESTS: usize = 16;
 
 /// Waiting keys of one source prefix at most, so that a source with many keys cannot hide the key
 /// change of a contact elsewhere.
-pub const MAX_OFFERS_OF_ONE: usize = 4;
+pub const MAX_KEY_REQUESTS_OF_ONE: usize = 4;
 
 /// Waiting keys that claim to be the same contact at most, so that they leave room for the key changes
 /// of other contacts.
-pub const MAX_OFFERS_OF_CONTACT: usize = 8;
+pub const MAX_KEY_REQUESTS_OF_CONTACT: usize = 8;
 
 /// Hints of one pin at most: more addresses than one person's machines have.
 pub const MAX_HINTS: usize = 8;
@@ -96,8 +96,8 @@ pub struct Trusted {
     pins: HashMap<PublicKey, Held>,
     index: Index,
     last_number: u64,
-    offers: Vec<Offer>,
-    not_offered: u64,
+    requests: Vec<KeyRequest>,
+    no_room_for: u64,
     changed: BTreeSet<PublicKey>,
     /// Legacy peers that became contacts, or no longer are.
     changed_legacy: Vec<ContactChange>,
@@ -117,8 +117,8 @@ impl Trusted {
             pins: HashMap::new(),
             index: Index::default(),
             last_number: 0,
-            offers: Vec::new(),
-            not_offered: 0,
+            requests: Vec::new(),
+            no_room_for: 0,
             changed: BTreeSet::new(),
             changed_legacy: Vec::new(),
             require_encryption: false,
@@ -144,13 +144,13 @@ impl Trusted {
     }
 
     /// How many keys there was no room for, if the user is to be told of them now.
-    pub(super) fn untold_offers(&mut self, now: Time) -> Option<u64> {
-        self.notices.more_offers(self.not_offered, now)
+    pub(super) fn untold_requests(&mut self, now: Time) -> Option<u64> {
+        self.notices.more_requests(self.no_room_for, now)
     }
 
     /// A key answered where another was expected. Returns whether the user is to be told.
-    pub(super) fn is_misled(&mut self, expected: PublicKey, offered: PublicKey) -> bool {
-        self.notices.misled(expected, offered)
+    pub(super) fn is_misled(&mut self, expected: PublicKey, proven: PublicKey) -> bool {
+        self.notices.misled(expected, proven)
     }
 
     /// Whether something has to be saved that the user of the core was not told of.
@@ -210,7 +210,7 @@ impl Trusted {
     /// Whether a key is neither pinned nor waits for the user's decision: it was never met, or is
     /// forgotten.
     pub(super) fn is_unknown(&self, key: PublicKey) -> bool {
-        !self.pins.contains_key(&key) && !self.offers.iter().any(|offer| offer.met.key == key)
+        !self.pins.contains_key(&key) && !self.requests.iter().any(|request| request.met.key == key)
     }
 
     /// The pin of a key.
@@ -266,8 +266,8 @@ impl Trusted {
     }
 
     /// The waiting keys, and how many more there was no room for.
-    pub fn offers(&self) -> (&[Offer], u64) {
-        (&self.offers, self.not_offered)
+    pub fn requests(&self) -> (&[KeyRequest], u64) {
+        (&self.requests, self.no_room_for)
     }
 
     /// Saves the pin of a key from now on: we dialed it, or a message passed.

@@ -68,6 +68,8 @@ pub(super) enum ReportTo {
     Core(WriteId),
     /// The core, and the session that received the messages from this source.
     Session(Source, LinkId),
+    /// The core: the message from this source was held until the user accepted its sender.
+    Accepted(Source),
 }
 
 impl QueuedWrite {

@@ -234,6 +234,11 @@ impl<'a> Step<'a> {
                 others.retain(|id| !receipts.contains(id));
                 self.answer(link, receipts, others);
             }
+            // The sender still has the message, sends it again, and gets its receipt then.
+            (ReportTo::Accepted(source), StoreOp::Incoming { from, messages, .. }) => {
+                let rows = rows(result);
+                self.act(Some(source), |state, now| state.messages_stored(from, messages, rows, now));
+            }
             (report_to, _) => {
                 let outputs = self.reported(&report_to, result);
                 self.carry_out(outputs, None);
@@ -290,6 +295,9 @@ impl<'a> Step<'a> {
                     if let Put::Written(write, result) = self.ports.store.put(write) {
                         outputs.extend(self.reported(&write.report_to, result));
                     }
+                }
+                Output::Accepted(source, op) => {
+                    self.put(QueuedWrite { op, report_to: ReportTo::Accepted(source) });
                 }
                 Output::Session(request) => {
                     self.ports.transport.session(SessionCommand::Request(request));

@@ -167,7 +167,7 @@ fn message_to_all_makes_no_contact() {
     story.gets(5001, text("hi"));
     story.ends(5001, &SendResult::HandedOver);
     assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
-    story.says(Target::All, "soup is ready");
+    story.says(Target::AllPlain, "soup is ready");
     let contacts = story.state.take_contact_changes().into_iter().filter(|change| match change {
         ContactChange::Key(pin) => pin.contact,
         ContactChange::Legacy(..) | ContactChange::Forgotten(_) => true,

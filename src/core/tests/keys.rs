@@ -513,13 +513,22 @@ fn peer_that_refuses_us_is_tried_ever_more_rarely() {
     assert!((3..=6).contains(&attempts), "{attempts} attempts within half a minute");
 }
 
+/// Whether the user reads that a peer has not accepted us.
+fn is_refusal(event: &Event) -> bool {
+    let waits = DeliveryStatus::Queued(PendingReason::NotAcceptedYet);
+    match event {
+        Event::TurnedAway(_, reason) => *reason == ByeReason::NotDecided,
+        Event::Delivery { is_first, status, .. } => *is_first && *status == waits,
+        _ => false,
+    }
+}
+
 #[test]
 fn refusal_is_told_once_when_its_peer_dials_us() {
     let mut story = Story::new();
     story.writes(5001, 1);
     story.promises(BOBS);
     story.talked(None, RequestEnd::Bye(ByeReason::NotDecided));
-    let is_refusal = |event: &Event| matches!(event, Event::TurnedAway(_, ByeReason::NotDecided));
     assert_eq!(story.told().iter().filter(|event| is_refusal(event)).count(), 1);
     // He writes to the address from which he has heard, and is introduced before he has proven his.
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
@@ -541,8 +550,7 @@ fn answered_check_of_an_address_is_no_acceptance() {
     story.talked(proves(), RequestEnd::Answered);
     let refused = story.talked(proves(), RequestEnd::Bye(ByeReason::NotDecided));
     assert!(matches!(refused.say, Request::Messages(_)), "{refused:?}");
-    let is_refusal = |event: &&Event| matches!(event, Event::TurnedAway(..));
-    assert_eq!(story.told().iter().filter(is_refusal).count(), 1);
+    assert_eq!(story.told().iter().filter(|event| is_refusal(event)).count(), 1);
 }
 
 #[test]

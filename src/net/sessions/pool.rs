@@ -19,7 +19,7 @@ use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, SendError};
 use crate::model::name::PeerName;
-use crate::model::session::{ByeReason, Introduction, Message, Request, RequestEnd};
+use crate::model::session::{ByeReason, Introduction, MAX_REQUEST_BYTES, Message, Request, RequestEnd};
 use crate::protocol::session::opening::{DIAL_LINE, OK_LINE};
 use crate::protocol::session::{Hello, MAX_IDS, Record};
 
@@ -465,6 +465,23 @@ impl Pool {
         }
     }
 
+    /// Sends the first message to a peer that has not decided about us, if it is short enough. The
+    /// peer gives no receipt for it, and may hold it until it accepts us.
+    fn introduce(&mut self, id: LinkId) {
+        let dial = self.links.get(&id).and_then(|link| link.dial);
+        let Some(dial) = dial.and_then(|dial| self.dials.get_mut(&dial)) else { return };
+        let first = dial.requests.iter_mut().find_map(|pending| match &pending.request.say {
+            Request::Messages(messages) => Some((messages.first()?.clone(), pending)),
+            _ => None,
+        });
+        if let Some((message, pending)) = first.filter(|(message, _)| message.body.len() <= MAX_REQUEST_BYTES)
+        {
+            pending.next = 1;
+            let Message { id: message_id, time, again, body } = message;
+            self.send(id, &Record::Text { id: message_id, time, again, body });
+        }
+    }
+
     fn take(&mut self, id: LinkId, record: Record, now: Time, handler: &mut dyn SessionHandler) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let key = link.key;
@@ -472,6 +489,9 @@ impl Pool {
             (Phase::Greeting, Record::Hello(hello)) => self.greeted(id, hello, now, handler),
             (Phase::Greeting, Record::Bye(reason)) => {
                 link.bye = Some(reason);
+                if reason == ByeReason::NotDecided {
+                    self.introduce(id);
+                }
                 self.outputs.push(LinkOutput::Finish(id));
                 if self.is_current(id) {
                     // A session that was to go on here.
@@ -591,7 +611,12 @@ impl Pool {
         let job = requests.front().map(|pending| pending.request.job).filter(|_| dialed.is_some());
         let opened = Opened { key, hello: Some(introduction(hello)), dialed, source, local, job };
         if let Err(reason) = handler.session_up(opened.clone()) {
-            self.part_link(id, reason, now);
+            if reason == ByeReason::NotDecided && dialed.is_none() {
+                // The dialer may send one message before it closes the connection.
+                self.say_bye(id, reason, now);
+            } else {
+                self.part_link(id, reason, now);
+            }
             for pending in requests {
                 // Each request learns whom it has met, and that this peer gets nothing.
                 let own = Some(pending.request.job);
@@ -1106,10 +1131,15 @@ impl Pool {
         opening.into_iter().for_each(|id| self.drop_link(id));
     }
 
-    /// Says bye on a connection. What the peer sent before it reads that is still taken.
+    /// Says bye on a connection, and ends it. What the peer sent before it reads that is still taken.
     fn part_link(&mut self, id: LinkId, reason: ByeReason, now: Time) {
-        self.send(id, &Record::Bye(reason));
+        self.say_bye(id, reason, now);
         self.outputs.push(LinkOutput::Finish(id));
+    }
+
+    /// Says bye on a connection, which the peer ends, or [`PART_WITHIN`].
+    fn say_bye(&mut self, id: LinkId, reason: ByeReason, now: Time) {
+        self.send(id, &Record::Bye(reason));
         if let Some(link) = self.links.get_mut(&id) {
             link.phase = Phase::Parting(now.plus(PART_WITHIN));
             self.limit_parting();

@@ -26,6 +26,8 @@ pub struct Voice<'a> {
     pub full: bool,
     /// A text of several lines is shown as such, and signs stand for words.
     pub rows: bool,
+    /// The sender of the message is a stranger.
+    pub is_new: bool,
     /// What stands before a line that tells of a moment: the time, or nothing.
     pub stamp: &'a str,
     /// The words for a day, like `3 March 2026`, of seconds since 1970.
@@ -79,8 +81,11 @@ impl Voice<'_> {
         let claim = who.claimed.map(|claimed| format!("calls itself {claimed}"));
         let like = self.labels.looks_like(who.id, who.name.as_ref());
         let like = like.map(|other| format!("looks like {other}"));
+        // A pipe shows what scripts know.
+        let new = (self.is_new && !self.full).then(|| "new".to_owned());
         let proof = proof.map(str::to_owned);
-        let remarks: Vec<String> = addr.into_iter().chain(proof).chain(claim).chain(like).collect();
+        let remarks: Vec<String> =
+            addr.into_iter().chain(proof).chain(new).chain(claim).chain(like).collect();
         if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join(", ")) }
     }
 

@@ -133,7 +133,7 @@ impl Reader {
         let mut printed = Vec::new();
         for action in actions {
             match action {
-                Output::Session(talk) => panic!("nobody here has a key: {talk:?}"),
+                Output::Session(_) | Output::Accepted(..) => panic!("nobody here has a key: {action:?}"),
                 Output::Plain(transmit) => {
                     let result =
                         if serves { SendResult::Delivered } else { SendResult::Failed(SendError::Refused) };
@@ -195,6 +195,7 @@ impl Reader {
             labels: &self.labels,
             full: self.form == Form::Pipe,
             rows: self.form == Form::Edited,
+            is_new: false,
             stamp: "",
             date: |seconds| seconds.to_string(),
         }
@@ -209,8 +210,8 @@ impl Reader {
         let (unlisted, blocked) = (self.state.unlisted_contacts(), self.state.blocked_contacts());
         let rows = &self.state.rows(self.now);
         let is_muted = &|_| true;
-        let (offers, _) = self.state.trusted().offers();
-        let list = PeerList { rows, unasked: 0, unlisted: &unlisted, blocked: &blocked, offers, is_muted };
+        let (requests, _) = self.state.trusted().requests();
+        let list = PeerList { rows, unasked: 0, unlisted: &unlisted, blocked: &blocked, requests, is_muted };
         peer_list(&list, &self.labels)
     }
 

@@ -219,7 +219,7 @@ impl World {
     fn user_acts(&mut self, pid: Pid) {
         let one = self.someone(pid);
         let all = self.random.in_thousand(200);
-        let to = if all { Target::All } else { Target::These(vec![one]) };
+        let to = if all { Target::AllPlain } else { Target::These(vec![one]) };
         match self.random.below(20) {
             0..=9 => self.says_text(pid, to),
             10..=12 => self.commands(pid, Command::Connect(to), "connect", SETTLED_WITHIN),

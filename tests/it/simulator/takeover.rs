@@ -49,7 +49,7 @@ enum Surface {
     Conversation,
     /// `/reply text`, in a line that was begun before.
     Reply,
-    /// The last recipient, which Enter offers.
+    /// The last recipient, which Enter requests.
     Last,
     /// `@2 text`, with the number that the list showed before.
     Number,
