@@ -49,7 +49,6 @@ pub fn id(cli: &Cli, new: bool) -> anyhow::Result<String> {
 fn wanted(cli: &Cli, profiles: &Profiles) -> anyhow::Result<(Name, Profile)> {
     let name =
         cli.name.clone().ok_or_else(|| Misused::new("A new profile needs a name; add --name NAME."))?;
-    name.check_script().map_err(Misused::new)?;
     let there = |found: &Found| {
         Misused::new(format!(
             "There is a profile {} already; leave out --new to print its key.",
@@ -62,12 +61,14 @@ fn wanted(cli: &Cli, profiles: &Profiles) -> anyhow::Result<(Name, Profile)> {
             None => {
                 profiles.check_new()?;
                 profiles.check_free(&name, None)?;
+                name.check_script().map_err(Misused::new)?;
                 Ok((name, profile.clone()))
             }
         },
         None => match profiles.named(&name, &cli.name_source)? {
             Named::Known(found) => Err(there(&found).into()),
             Named::Unknown(_) => {
+                name.check_script().map_err(Misused::new)?;
                 let profile = Profile::from(&name);
                 Ok((name, profile))
             }

@@ -147,7 +147,7 @@ fn script_fault(text: &str) -> Option<&'static str> {
             Some("A name does not mix scripts, such as Latin and Cyrillic, because their letters look alike")
         }
         RestrictionLevel::Unrestricted => {
-            Some("A name has letters and digits of everyday scripts, because others can pass for them")
+            Some("A name has only everyday letters and digits, because other characters can pass for them")
         }
     }
 }
