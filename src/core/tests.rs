@@ -30,7 +30,7 @@ use crate::model::message::{
     Body, Decoded, Fault, MessageId, Outgoing, PeerProtocol, Plain, SendError, SendResult, Unreadable,
 };
 use crate::model::session::Message;
-use crate::model::stored::{RowId, StoreOp};
+use crate::model::stored::{RowId, StoreOp, Stored};
 use crate::model::untrusted::Text;
 
 const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -83,8 +83,8 @@ impl Story {
                     self.perform(actions);
                 }
                 Output::Accepted(_, StoreOp::Incoming { from, messages, .. }) => {
-                    let rows = Ok(vec![Some(RowId(1)); messages.len()]);
-                    let (_, actions) = self.state.messages_stored(from, messages, rows, self.now);
+                    let stored = Ok(vec![Stored::New(RowId(1)); messages.len()]);
+                    let (_, actions) = self.state.messages_stored(from, messages, stored, self.now);
                     self.perform(actions);
                 }
                 Output::Store(None, _) | Output::Accepted(..) => {}

@@ -50,7 +50,7 @@ pub const MAX_KEY_REQUESTS_OF_ONE: usize = 4;
 
 /// Waiting keys that claim to be the same contact at most, so that they leave room for the key changes
 /// of other contacts.
-pub const MAX_KEY_REQUESTS_OF_CONTACT: usize = 8;
+pub(in crate::core) const MAX_KEY_REQUESTS_OF_CONTACT: usize = 8;
 
 /// Hints of one pin at most: more addresses than one person's machines have.
 pub const MAX_HINTS: usize = 8;

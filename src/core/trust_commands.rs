@@ -48,7 +48,8 @@ impl State {
         self.speaks_with(key, Some(now));
         if let Some((message, source)) = held {
             let (name, assurance) = (self.who(Recipient::key(key)).name, Assurance::Encrypted);
-            let op = StoreOp::Incoming { from: key, name, assurance, messages: vec![message] };
+            let messages = vec![message];
+            let op = StoreOp::Incoming { from: key, name, assurance, stranger: None, messages };
             self.act(Output::Accepted(source, op));
         }
         self.here_again(key, now);

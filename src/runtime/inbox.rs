@@ -8,7 +8,9 @@ use super::ports::StoreQueue;
 use super::shared::Shared;
 use crate::core::PlainReceived;
 use crate::model::address::Source;
-use crate::model::message::{Decoded, LOG_TARGET};
+#[cfg(debug_assertions)]
+use crate::model::message::Decoded;
+use crate::model::message::LOG_TARGET;
 use crate::net::{Delivery, InboundHandler, Permit, Reply};
 
 /// The receiver of everything that the listeners accept.

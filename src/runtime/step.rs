@@ -236,8 +236,8 @@ impl<'a> Step<'a> {
             }
             // The sender still has the message, sends it again, and gets its receipt then.
             (ReportTo::Accepted(source), StoreOp::Incoming { from, messages, .. }) => {
-                let rows = rows(result);
-                self.act(Some(source), |state, now| state.messages_stored(from, messages, rows, now));
+                let stored = each(result);
+                self.act(Some(source), |state, now| state.messages_stored(from, messages, stored, now));
             }
             (report_to, _) => {
                 let outputs = self.reported(&report_to, result);
@@ -297,7 +297,8 @@ impl<'a> Step<'a> {
                     }
                 }
                 Output::Accepted(source, op) => {
-                    self.put(QueuedWrite { op, report_to: ReportTo::Accepted(source) });
+                    let report_to = ReportTo::Accepted(source);
+                    self.put(QueuedWrite { report_to, ..QueuedWrite::new(None, op) });
                 }
                 Output::Session(request) => {
                     self.ports.transport.session(SessionCommand::Request(request));

@@ -500,7 +500,7 @@ fn invented_key_changes_do_not_hide_the_real_one() {
         source: own.source(),
         ..nth(100, Ipv4Addr::LOCALHOST)
     };
-    assert!(matches!(trusted.meets(real.clone()), Verdict::Offered(_)));
+    assert!(matches!(trusted.meets(real.clone()), Verdict::Requested(_)));
     assert_eq!(trusted.requests().0[0].met.key, real.key, "it comes first");
     assert_eq!(trusted.requests().0.len(), MAX_KEY_REQUESTS_OF_CONTACT);
 }
