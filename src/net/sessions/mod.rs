@@ -70,6 +70,18 @@ pub const MAX_SESSIONS: usize = 512;
 /// Connections that are being made at once. Each takes a descriptor for up to [`OPENING_SILENCE`].
 pub const MAX_DIALING: usize = 128;
 
+/// Handshakes of connections that we dialed, to find peers or to see who is online. Each takes a
+/// tenth of a millisecond of both CPUs. Were several hundred programs on one machine to begin more at
+/// once, each would take so long that it is given up and begun again.
+pub const MAX_HANDSHAKES: usize = 32;
+
+/// A connection that is not made within this time most likely never will be, and no handshake is
+/// expected on it.
+pub const CONNECTS_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long to wait before it is looked again whether there is room to dial.
+pub const DIAL_AGAIN_AFTER: Duration = Duration::from_millis(50);
+
 /// How far two names of one peer are apart that the handler is told of. The last one counts.
 pub const NAME_SPACING: Duration = Duration::from_secs(1);
 

@@ -9,10 +9,10 @@ use super::dialing::{Dial, DialId, Pending};
 use super::link::{Challenge, Link, Phase, in_window};
 use super::receipt_limiter::ReceiptLimiter;
 use super::{
-    HELD_RETRY_AFTER, LinkId, LinkOutput, MAX_DIALING, MAX_HELD_BYTES, MAX_PARTING, MAX_SESSIONS,
-    MAX_STRANGER_SESSIONS, MAX_STRANGERS_OF_PREFIX, OFFER_AGAIN_AFTER, OLDER_ANSWERS_WITHIN, Opened,
-    PART_WITHIN, PROBE_WITHIN, SILENCE, SIMULTANEOUS, STRANGER_WINDOW_BYTES, SessionCommand, SessionHandler,
-    WINDOW_BYTES,
+    CONNECTS_WITHIN, DIAL_AGAIN_AFTER, HELD_RETRY_AFTER, LinkId, LinkOutput, MAX_DIALING, MAX_HANDSHAKES,
+    MAX_HELD_BYTES, MAX_PARTING, MAX_SESSIONS, MAX_STRANGER_SESSIONS, MAX_STRANGERS_OF_PREFIX,
+    OFFER_AGAIN_AFTER, OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, PROBE_WITHIN, SILENCE, SIMULTANEOUS,
+    STRANGER_WINDOW_BYTES, SessionCommand, SessionHandler, WINDOW_BYTES,
 };
 use crate::core::{JobId, RequestEnded, SessionRequest, Time};
 use crate::model::address::{PeerAddr, Source};
@@ -50,6 +50,8 @@ pub struct Pool {
     receipt_limiter: ReceiptLimiter,
     /// When to send receipts that strangers wait for.
     receipts_at: Option<Time>,
+    /// When to dial again after a limit was reached.
+    dial_again_at: Option<Time>,
     closing: bool,
 }
 
@@ -68,6 +70,7 @@ impl Pool {
             offer_again_at: None,
             receipt_limiter: ReceiptLimiter::default(),
             receipts_at: None,
+            dial_again_at: None,
             closing: false,
         }
     }
@@ -246,12 +249,16 @@ impl Pool {
 
     /// Dials the addresses that are due, and ends the requests if all have failed.
     fn advance(&mut self, id: DialId, now: Time, handler: &mut dyn SessionHandler) {
-        let mut free = MAX_DIALING.saturating_sub(self.dialing());
+        let Some(dial) = self.dials.get(&id) else { return };
+        let mut room = if dial.is_due(now) { self.dial_room(dial.has_messages(), now) } else { 0 };
         let Some(dial) = self.dials.get_mut(&id) else { return };
-        while free > 0
-            && let Some(addr) = dial.take_addr(now)
-        {
-            free -= 1;
+        while dial.is_due(now) {
+            if room == 0 {
+                self.dial_again_at.get_or_insert(now.plus(DIAL_AGAIN_AFTER));
+                break;
+            }
+            let Some(addr) = dial.take_addr(now) else { break };
+            room -= 1;
             self.last_link += 1;
             let link = LinkId(self.last_link);
             dial.links.push(link);
@@ -272,9 +279,16 @@ impl Pool {
         }
     }
 
-    /// Returns how many dialed connections are not made yet.
-    fn dialing(&self) -> usize {
-        self.links.values().filter(|link| !link.is_connected).count()
+    /// Returns how many more connections may be dialed now, for messages or to see who is online.
+    fn dial_room(&self, for_messages: bool, now: Time) -> usize {
+        let (mut connecting, mut in_handshake) = (0, 0);
+        for link in self.links.values().filter(|link| link.dialed.is_some() && link.is_opening()) {
+            connecting += usize::from(!link.is_connected);
+            let is_likely = link.is_connected || now.since(link.begun) < CONNECTS_WITHIN;
+            in_handshake += usize::from(is_likely);
+        }
+        let room = MAX_DIALING.saturating_sub(connecting);
+        if for_messages { room } else { room.min(MAX_HANDSHAKES.saturating_sub(in_handshake)) }
     }
 
     /// The dial of a connection that did not become a session.
@@ -1193,10 +1207,8 @@ impl Pool {
     /// Returns when [`Pool::tick`] has something to do, if nothing else happens before.
     pub fn next_wake(&self) -> Option<Time> {
         let links = self.links.values().map(Link::due);
-        // At the limit, the end of another dial comes first.
-        let has_room = self.dialing() < MAX_DIALING;
-        let dials = self.dials.values().filter(|dial| has_room && !dial.addrs.is_empty());
-        let dials = dials.map(|dial| dial.next);
+        let dials = self.dials.values().filter(|dial| !dial.addrs.is_empty());
+        let dials = dials.map(|dial| self.dial_again_at.map_or(dial.next, |at| dial.next.max(at)));
         let dialing = self.dials.values().flat_map(|dial| &dial.requests);
         let open = self.sessions.values().flat_map(|session| session.queue.iter().chain(&session.pings));
         let deadlines = dialing.chain(open).filter_map(|pending| pending.request.deadline);
@@ -1222,9 +1234,16 @@ impl Pool {
         for id in due {
             self.link_due(id, now, handler);
         }
-        let dials: Vec<DialId> = self.dials.keys().copied().collect();
-        for id in dials {
-            self.advance(id, now, handler);
+        if self.dial_again_at.is_none_or(|at| at <= now) {
+            self.dial_again_at = None;
+            let dials: Vec<DialId> = self.dials.keys().copied().collect();
+            for id in dials {
+                // At the limit, only messages go on.
+                let is_at_limit = self.dial_again_at.is_some();
+                if !is_at_limit || self.dials.get(&id).is_some_and(Dial::has_messages) {
+                    self.advance(id, now, handler);
+                }
+            }
         }
         self.end_late(now, handler);
     }

@@ -1058,3 +1058,41 @@ fn each_request_of_a_dial_learns_that_its_peer_is_refused() {
         assert!(told.contains(&Told::Ended(JobId(job), 0, ANSWERED)), "{told:?}");
     }
 }
+
+#[test]
+fn few_handshakes_are_under_way_at_once() {
+    let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder::default());
+    let request = |n: u16, say: Request| SessionRequest {
+        job: JobId(n.into()),
+        addrs: vec![PeerAddr::new(Ipv4Addr::new(192, 0, 2, 2), n).unwrap()],
+        expect: None,
+        say,
+        deadline: None,
+    };
+    let dialed = |pool: &mut Pool| -> Vec<LinkId> {
+        let dials = pool.take_outputs().into_iter().filter_map(|output| match output {
+            LinkOutput::Dial(link, ..) => Some(link),
+            _ => None,
+        });
+        dials.collect()
+    };
+    let now = Time::default();
+    (1..=300).for_each(|n| pool.request(request(n, Request::Open), now, &mut handler));
+    let first = dialed(&mut pool);
+    assert_eq!(first.len(), MAX_HANDSHAKES);
+    // A message does not wait for them.
+    pool.request(request(301, messages([1])), now, &mut handler);
+    assert_eq!(dialed(&mut pool).len(), 1);
+    // Whoever does not answer makes room for others.
+    let wake = pool.next_wake().expect("something is due");
+    assert!(wake > now, "{wake:?}");
+    let late = now.plus(CONNECTS_WITHIN);
+    pool.tick(late, &mut handler);
+    assert_eq!(dialed(&mut pool).len(), MAX_HANDSHAKES);
+    // So does one that has failed.
+    pool.link_failed(first[0], RequestEnd::NoSession, late, &mut handler);
+    pool.tick(late.plus(DIAL_AGAIN_AFTER), &mut handler);
+    assert_eq!(dialed(&mut pool).len(), 0, "those that were dialed last are under way");
+    pool.tick(late.plus(CONNECTS_WITHIN), &mut handler);
+    assert_eq!(dialed(&mut pool).len(), MAX_HANDSHAKES);
+}

@@ -154,6 +154,8 @@ fn without_a_history_nothing_that_is_said_gets_to_the_disk() {
     him.says("Alice", "between-us-inwards");
     her.sees(": between-us-inwards");
     him.crashes();
+    // Until she knows, a message to him counts as sent.
+    her.finds(bob.addr, "last seen");
     her.says("Bob", "between-us-waiting");
     her.sees("Queued for Bob");
     // It is in the history of this run, and nowhere else.
