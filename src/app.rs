@@ -34,7 +34,7 @@ use signals::{Signals, stop_in_background};
 
 use crate::cli::{Cli, Misused};
 use crate::config;
-use crate::core::{Event, Offer, OpId, PeerInfo, Pin, Row, Verification};
+use crate::core::{Event, KeyRequest, OpId, PeerInfo, Pin, Row, Verification};
 use crate::exit::OutputGone;
 use crate::mailbox::Mailbox;
 use crate::model::address::{AddrError, PeerAddr};
@@ -229,8 +229,8 @@ impl Directory for People<'_> {
         self.node.pins_for(word)
     }
 
-    fn offers_for(&self, word: &str) -> Vec<Offer> {
-        self.node.offers_for(word)
+    fn requests_for(&self, word: &str) -> Vec<KeyRequest> {
+        self.node.requests_for(word)
     }
 
     fn code_with(&self, key: PublicKey) -> String {

@@ -16,7 +16,7 @@ use unicode_width::UnicodeWidthStr;
 pub use asked::Asked;
 
 use crate::core::Policy;
-use crate::history::{Age, Keep, expiry};
+use crate::history::{Age, HistorySize, Keep, expiry};
 use crate::model::address::PeerAddr;
 use crate::model::name::Name;
 use crate::net;
@@ -72,7 +72,8 @@ pub struct Cli {
     #[arg(long, env = "P2P_CHAT_ADVERTISE", value_name = "IP", value_parser = advertised_ip, help_heading = NETWORK)]
     pub advertise: Option<Ipv4Addr>,
 
-    /// The file that lists static peers [default: ./peers.toml, then the one in the configuration directory]
+    /// The file that lists static peers [default: ./peers.toml, whose contacts are for that run only, then the one in the
+    /// configuration directory]
     #[arg(long, env = "P2P_CHAT_PEERS", value_name = "FILE", help_heading = NETWORK)]
     pub peers: Option<PathBuf>,
 
@@ -114,6 +115,10 @@ pub struct Cli {
     /// How long messages are kept, like 90d, or forever
     #[arg(long, env = "P2P_CHAT_KEEP_HISTORY", value_name = "AGE", default_value = "forever", help_heading = MESSAGES)]
     pub keep_history: Keep,
+
+    /// How much room messages take on the disk, about, like 500MiB or 4GiB
+    #[arg(long, env = "P2P_CHAT_MAX_HISTORY", value_name = "SIZE", default_value = "4GiB", help_heading = MESSAGES)]
+    pub max_history: HistorySize,
 
     /// When to write in colours: auto is on a terminal that has them, unless NO_COLOR is set
     #[arg(long, global = true, env = "P2P_CHAT_COLOR", value_name = "WHEN", default_value = "auto", help_heading = LOOKS)]
@@ -162,6 +167,12 @@ pub struct Cli {
     /// Write the log to this file; needed to log at all while the terminal is in use
     #[arg(long, env = "P2P_CHAT_LOG_FILE", value_name = "FILE", help_heading = FILES)]
     pub log_file: Option<PathBuf>,
+
+    /// Log the text of messages too. Without it, -v and -vv leave out all text that people write
+    #[arg(long, env = "P2P_CHAT_LOG_MESSAGES", help_heading = FILES)]
+    #[arg(value_name = "BOOL", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
+    #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]
+    pub log_messages: bool,
 
     /// Log more: -v what happens, -vv every message and connection
     #[arg(short, long, action = ArgAction::Count, help_heading = FILES)]

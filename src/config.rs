@@ -11,7 +11,6 @@ use etcetera::BaseStrategy;
 
 use crate::cli::Cli;
 use crate::core::StaticPeer;
-use crate::model::message::Form;
 use crate::model::name::shortened;
 use crate::model::untrusted::harmless;
 use peers::read;
@@ -30,6 +29,8 @@ const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 pub enum ConfigError {
     /// The file cannot be read.
     Unreadable(PathBuf, io::Error),
+    /// It belongs to another user, who has this id.
+    Foreign(PathBuf, u32),
     /// It has more bytes than any such file has.
     TooLarge(PathBuf, u64),
     /// It holds a mistake.
@@ -47,6 +48,12 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(path, error) => write!(f, "Cannot read {}: {error}.", path.display()),
+            Self::Foreign(path, owner) => write!(
+                f,
+                "{} belongs to another user (uid {owner}) and is not read; name your own file with --peers, or start \
+                 with --no-static.",
+                path.display()
+            ),
             Self::TooLarge(path, max) => {
                 write!(
                     f,
@@ -63,13 +70,16 @@ impl std::error::Error for ConfigError {}
 
 /// The static peers: those of the first file found, and those of the command line, each address once.
 ///
+/// `./peers.toml` can come with a directory of another person, so its entries are for this run, unless
+/// the user names the file or the directory is the one of the configuration.
+///
 /// # Errors
 /// Where a file was named and cannot be read, or a file holds a mistake.
 pub fn static_peers(cli: &Cli) -> Result<Vec<StaticPeer>, ConfigError> {
     let mut peers = if cli.no_static { Vec::new() } else { from_files(cli.peers.as_deref())? };
     for &addr in &cli.peer {
         if peers.iter().all(|peer| peer.addr != addr && !peer.also.contains(&addr)) {
-            peers.push(StaticPeer { addr, name: None, form: Form::Standard, key: None, also: Vec::new() });
+            peers.push(StaticPeer::at(addr));
         }
     }
     Ok(peers)
@@ -96,10 +106,28 @@ fn from_files(named: Option<&Path>) -> Result<Vec<StaticPeer>, ConfigError> {
     for path in usual_peers_files() {
         match read(&path) {
             Err(ConfigError::Unreadable(_, error)) if error.kind() == io::ErrorKind::NotFound => {}
-            result => return result,
+            result => {
+                let for_run = is_for_run(&path);
+                let mut peers = result?;
+                peers.iter_mut().for_each(|peer| peer.for_run = for_run);
+                return Ok(peers);
+            }
         }
     }
     Ok(Vec::new())
+}
+
+/// Whether a file is `./peers.toml`, and not the one in the configuration directory under that name.
+fn is_for_run(path: &Path) -> bool {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    let configured = configuration_directory().and_then(|folder| real(&folder.join(PEERS_FILE)));
+    path == Path::new(PEERS_FILE) && (configured.is_none() || configured != real(path))
+}
+
+/// The path of `./peers.toml`, for the user to read.
+pub(crate) fn local_peers_file() -> String {
+    let path = std::path::absolute(PEERS_FILE).unwrap_or_else(|_| PathBuf::from(PEERS_FILE));
+    harmless(&path.display().to_string())
 }
 
 /// Where the user's configuration of this program lies: `$XDG_CONFIG_HOME/p2p-chat` or `~/.config/p2p-chat` on Linux,
@@ -119,9 +147,17 @@ pub fn read_text(path: &Path) -> Result<String, ConfigError> {
 
 /// The same of a file that has at most `max` bytes.
 pub(crate) fn read_text_within(path: &Path, max: u64) -> Result<String, ConfigError> {
+    read_open(path, open(path)?, max)
+}
+
+fn open(path: &Path) -> Result<fs::File, ConfigError> {
+    fs::File::open(path).map_err(|error| ConfigError::Unreadable(path.to_owned(), error))
+}
+
+/// The text of an open file that has at most `max` bytes.
+fn read_open(path: &Path, file: fs::File, max: u64) -> Result<String, ConfigError> {
     let unreadable = |error| ConfigError::Unreadable(path.to_owned(), error);
     let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(unreadable)?;
     file.take(max + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > max {
         return Err(ConfigError::TooLarge(path.to_owned(), max));

@@ -60,6 +60,7 @@ pub fn status_of(error: &anyhow::Error) -> u8 {
         Some(ProfileError::Running { .. }) => return PROFILE_IN_USE,
         Some(
             ProfileError::Open(..)
+            | ProfileError::Foreign(..)
             | ProfileError::Damaged(..)
             | ProfileError::Io(..)
             | ProfileError::NoFolder

@@ -1,6 +1,6 @@
 //! Files that only the user can read: how they are made, and replaced in one step.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process;
@@ -58,6 +58,35 @@ pub(crate) fn private() -> OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
+}
+
+/// Whether a regular file or a directory gives rights to users other than its owner. `false` on
+/// systems without such modes.
+#[cfg(unix)]
+pub(crate) fn is_open_to_others(metadata: &Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+
+    (metadata.is_file() || metadata.is_dir()) && metadata.permissions().mode() & 0o077 != 0
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_open_to_others(_: &Metadata) -> bool {
+    false
+}
+
+/// The owner of a file, as a user id, if it is another user than the one who runs the program.
+/// `None` on systems without such owners.
+#[cfg(unix)]
+pub(crate) fn other_owner(metadata: &Metadata) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+
+    let owner = metadata.uid();
+    (owner != rustix::process::geteuid().as_raw()).then_some(owner)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn other_owner(_: &Metadata) -> Option<u32> {
+    None
 }
 
 #[cfg(test)]

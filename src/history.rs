@@ -11,6 +11,7 @@ mod form;
 mod json;
 mod markdown;
 mod pages;
+mod size;
 mod when;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -23,6 +24,7 @@ use jiff::tz::TimeZone;
 pub use age::{Age, Keep, expiry};
 pub(crate) use calendar::rfc3339;
 pub(crate) use json::string as json_string;
+pub use size::HistorySize;
 pub use when::When;
 
 use crate::cli::{Asked, Cli, Misused};
@@ -87,10 +89,10 @@ pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io:
     let source = BookSource { folder: Some(&folder), data, own_name, saves: false };
     let book = AddressBook::open(source, &mut store, now());
     let pins = || book.iter().flat_map(|book| book.pins.values());
-    // Two contacts of one name are told apart as in the chat.
     let contacts = book.iter().flat_map(|book| book.known_contacts(now()));
-    let labels = Labels::of_contacts(contacts.map(|contact| (contact.id.into(), contact.name)));
-    let people = People::new(parties).remembered(pins()).labelled(|id| labels.suffixed_label(id));
+    let contacts = contacts.map(|contact| (contact.id.into(), contact.name));
+    let aliases = book.as_ref().map(AddressBook::aliases).unwrap_or_default();
+    let people = People::new(parties).remembered(pins()).labelled(Labels::of_contacts(aliases, contacts));
     let which = Selection { with: with(asked, &people, book)?, since, until };
     let done = if asked.forget {
         forget(&mut store, which, out)

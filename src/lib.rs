@@ -11,7 +11,7 @@
 //!   runtime and ui with one loop over one queue, the [`mailbox`].
 //! - [`model`] is the vocabulary; [`cli`], [`settings`], [`config`] and [`logging`] are the way in,
 //!   [`exit`] the way out; [`data`] and [`profile`] are what is kept, with [`store`], which has what was said; [`manual`] and [`history`] are what is
-//!   printed instead of chatting.
+//!   printed instead of chatting; [`memory`] keeps core dumps and debuggers out.
 //!
 //! # In scope
 //! The plain network that five legacy programs speak, without a server, on IPv4; and between p2p-chat peers, over IPv4 or IPv6, proven keys, secrecy
@@ -33,6 +33,7 @@ pub mod history;
 pub mod logging;
 pub mod mailbox;
 pub mod manual;
+pub mod memory;
 pub mod model;
 pub mod net;
 

@@ -1,36 +1,43 @@
 //! Where the log goes, and what a panic leaves behind.
 
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::panic;
+use std::path::Path;
 use std::thread;
 
 use env_logger::{Builder, Target};
 use log::LevelFilter;
 
 use crate::cli::{Cli, Misused};
+use crate::files;
+use crate::model::message::LOG_TARGET;
+use crate::model::untrusted::harmless;
 use crate::net::{DIALER, WORKER};
 use crate::ui::restore_terminal;
 
-/// Starts logging as the command line says: to the file named, else to standard error if that is not the terminal that
-/// the chat is on, else nowhere. Also lets a panic restore the terminal before it is reported.
+/// Starts logging as the command line says: to the named file, else to standard error if that is not
+/// the terminal of the chat, else nowhere. Also lets a panic restore the terminal before it is
+/// reported.
 ///
 /// # Errors
-/// Where the file cannot be opened.
+/// If the file cannot be opened, or if messages are to be logged in a file that others can read.
 pub fn start(cli: &Cli) -> Result<(), Misused> {
     let level = match cli.verbose {
         0 => LevelFilter::Warn,
         1 => LevelFilter::Info,
         _ => LevelFilter::Debug,
     };
+    let mut builder = Builder::new();
+    builder.filter_level(level);
+    if !cli.log_messages {
+        builder.filter_module(LOG_TARGET, LevelFilter::Off);
+    }
     if let Some(path) = &cli.log_file {
-        let file = OpenOptions::new().create(true).append(true).open(path);
-        let file = file.map_err(|error| {
-            Misused::new(format_args!("Cannot write the log file {}: {error}.", path.display()))
-        })?;
-        Builder::new().filter_level(level).target(Target::Pipe(Box::new(file))).init();
+        let file = open(path, cli.log_messages)?;
+        builder.target(Target::Pipe(Box::new(file))).init();
     } else if !io::stderr().is_terminal() {
-        Builder::new().filter_level(level).init();
+        builder.init();
     } else if cli.verbose > 0 {
         let _ = writeln!(
             io::stderr(),
@@ -41,13 +48,30 @@ pub fn start(cli: &Cli) -> Result<(), Misused> {
     Ok(())
 }
 
+/// Opens the log file, which is created for the user alone.
+fn open(path: &Path, log_messages: bool) -> Result<File, Misused> {
+    let unusable = |error: io::Error| {
+        Misused::new(format_args!("Cannot write the log file {}: {error}.", path.display()))
+    };
+    let file = files::private().create(true).append(true).open(path).map_err(unusable)?;
+    if log_messages && files::is_open_to_others(&file.metadata().map_err(unusable)?) {
+        return Err(Misused::new(format_args!(
+            "Other users can access the log file {}, so messages are not logged there; run `chmod 600` on it.",
+            path.display()
+        )));
+    }
+    Ok(file)
+}
+
 fn restore_terminal_on_panic() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         let name = thread::current().name().map(str::to_owned);
         if matches!(name.as_deref(), Some(WORKER | DIALER)) {
-            // It ends one connection, not the program; whoever catches it says so.
-            log::error!("{}", crate::model::untrusted::harmless(&info.to_string()));
+            // It ends one connection, not the program. Its words may quote a message.
+            let place = info.location().map_or_else(String::new, |place| format!(" at {place}"));
+            log::error!("a thread panicked{place}");
+            log::error!(target: LOG_TARGET, "{}", harmless(&info.to_string()));
             return;
         }
         restore_terminal();

@@ -8,9 +8,12 @@ use std::time::Instant;
 use crate::model::address::SourcePrefix;
 use crate::model::fair_share::FairShare;
 
-/// Items in the queue at most before messages from the network are held back and in the end
-/// refused. 16,384 messages are many screens; at the longest a message may be they are 128 MB.
-pub const ROOM: usize = 16_384;
+/// Bytes in the queue at most before messages from the network are held back and in the end refused.
+/// With [`crate::runtime::MAX_WAITING_BYTES`] and [`crate::net::sessions::MAX_HELD_BYTES`] 16 MiB.
+pub const ROOM: usize = 6 * 1024 * 1024;
+
+/// Bytes that an item counts beside its text: more than an event has.
+pub const ITEM_BYTES: usize = 512;
 
 /// A queue with one reader, whose room the sources of the network share fairly.
 ///
@@ -26,7 +29,7 @@ pub struct Mailbox<T> {
 #[derive(Debug)]
 struct State<T> {
     queue: VecDeque<T>,
-    /// One place for each item in the queue.
+    /// One place for each byte in the queue.
     room: FairShare,
 }
 
@@ -47,17 +50,17 @@ impl<T> Mailbox<T> {
 
     /// Puts in what the user caused.
     pub fn put(&self, item: T) {
-        self.put_from(item, None);
+        self.put_from(item, 0, None);
     }
 
-    /// Puts in an item that `source` caused, or the user if there is none. It takes a place in any
-    /// case: whether there is room is asked before.
-    pub fn put_from(&self, item: T, source: Option<SourcePrefix>) {
+    /// Puts in an item with so many bytes of text that `source` caused, or the user if there is none.
+    /// It is taken in any case: whether there is room is asked before.
+    pub fn put_from(&self, item: T, bytes: usize, source: Option<SourcePrefix>) {
         let mut state = self.lock();
         state.queue.push_back(item);
         match source {
-            Some(source) => state.room.take(source),
-            None => state.room.take_own(),
+            Some(source) => state.room.take_many(source, ITEM_BYTES + bytes),
+            None => state.room.take_own_many(ITEM_BYTES + bytes),
         }
         if state.queue.len() == 1 {
             self.filled.notify_one();
@@ -127,41 +130,44 @@ mod tests {
     fn fill(mailbox: &Mailbox<usize>, source: SourcePrefix) -> usize {
         let mut count = 0;
         while mailbox.has_room(source) {
-            mailbox.put_from(count, Some(source));
+            mailbox.put_from(count, ITEM_BYTES, Some(source));
             count += 1;
         }
         count
     }
 
+    /// Items of [`fill`] that there is room for.
+    const PLACES: usize = ROOM / (2 * ITEM_BYTES);
+
     #[test]
     fn one_source_gets_half_of_the_room_and_the_next_half_of_the_rest() {
         let mailbox = Mailbox::default();
-        assert_eq!(fill(&mailbox, ANN), ROOM / 2);
-        assert_eq!(fill(&mailbox, BEN), ROOM / 4);
+        assert_eq!(fill(&mailbox, ANN), PLACES / 2);
+        assert_eq!(fill(&mailbox, BEN), PLACES / 4);
         mailbox.put(1);
         assert!(!mailbox.has_room(ANN) && !mailbox.has_room(BEN));
         assert!(mailbox.has_room(Ipv4Addr::new(127, 0, 0, 10).into()));
         mailbox.take(None);
-        assert_eq!(fill(&mailbox, BEN), ROOM / 2);
+        assert_eq!(fill(&mailbox, BEN), PLACES / 2);
     }
 
     #[test]
     fn what_the_user_caused_is_always_taken_and_leaves_no_room_for_others() {
         let mailbox = Mailbox::default();
-        (0..2 * ROOM).for_each(|n| mailbox.put(n));
+        (0..2 * ROOM / ITEM_BYTES).for_each(|n| mailbox.put(n));
         assert!(!mailbox.has_room(ANN));
-        assert_eq!(mailbox.take(None).len(), 2 * ROOM);
+        assert_eq!(mailbox.take(None).len(), 2 * ROOM / ITEM_BYTES);
     }
 
     #[test]
     fn whoever_waits_for_room_gets_it_when_the_queue_is_emptied() {
         let mailbox = Arc::new(Mailbox::default());
-        (0..ROOM).for_each(|n| mailbox.put(n));
+        (0..ROOM / ITEM_BYTES).for_each(|n| mailbox.put(n));
         assert!(!mailbox.wait_for_room(ANN, Instant::now()));
         let other = Arc::clone(&mailbox);
         let waiter =
             thread::spawn(move || other.wait_for_room(ANN, Instant::now() + Duration::from_secs(10)));
-        assert_eq!(mailbox.take(None).len(), ROOM);
+        assert_eq!(mailbox.take(None).len(), ROOM / ITEM_BYTES);
         assert!(waiter.join().unwrap());
     }
 }

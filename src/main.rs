@@ -9,7 +9,7 @@ use p2p_chat::cli::{Cli, Instead, Misused};
 use p2p_chat::exit::{OutputGone, status_of};
 use p2p_chat::model::untrusted::harmless;
 use p2p_chat::settings::{Settings, SettingsError};
-use p2p_chat::{app, history, logging, manual};
+use p2p_chat::{app, history, logging, manual, memory};
 
 fn main() -> ExitCode {
     run().unwrap_or_else(|error| {
@@ -21,6 +21,10 @@ fn main() -> ExitCode {
 }
 
 fn run() -> anyhow::Result<ExitCode> {
+    // A system that refuses this still runs the program. A debug build can be debugged.
+    if !cfg!(debug_assertions) {
+        let _ = memory::protect();
+    }
     let settings = Settings::read().map_err(|error| match error {
         SettingsError::Command(error) => usage(&error),
         SettingsError::File(error) => Misused::new(error),

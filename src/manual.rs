@@ -130,8 +130,9 @@ fn files(page: &mut Roff) {
         ),
         (
             "peers.toml",
-            "The static peers: [[peer]] entries with an address, and if you like a name and a form. Looked for in the working \
-             directory, then beside config.toml.",
+            "The static peers: [[peer]] entries with an address, and if you like a name, a form and a key. Looked for in the working \
+             directory, then beside config.toml. The contacts of the one in the working directory are for that run only, and unknown \
+             keys in it need a yes on a terminal. It has to belong to you or to root.",
         ),
         (
             "profiles/NAME/key",

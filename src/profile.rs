@@ -24,6 +24,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::rand;
+use zeroize::Zeroizing;
 
 use crate::cli::Cli;
 use crate::config::ConfigError;
@@ -32,10 +33,10 @@ use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::name::Name;
 pub use address_book::{AddressBook, BookSource, aliases, saved_for};
 pub use aliases::aliases_of;
-pub use configured::configure;
+pub use configured::{configure, undecided};
 pub use directory::Profile;
 pub use file::ListeningPort;
-use keyfile::Pair;
+use keyfile::{Pair, Seed};
 use lock::Lock;
 pub use select::{Found, Named, Profiles, new_profile, rename};
 pub use typed_lines::{TypedLines, TypedRange};
@@ -72,6 +73,8 @@ pub enum KeyStorage {
 pub enum ProfileError {
     /// Other users can access this file or directory. It should have these permissions.
     Open(PathBuf, u32),
+    /// This file or directory belongs to another user, who has this id.
+    Foreign(PathBuf, u32),
     /// The key file is damaged. Holds the reason, as a whole sentence.
     Damaged(PathBuf, String),
     /// A file or directory cannot be read or created.
@@ -105,6 +108,12 @@ impl fmt::Display for ProfileError {
                 "Others on this machine have rights to {}, so what should be secret there may not be; `chmod {mode:o} {}` ends that.",
                 path.display(),
                 quoted_for_shell(path)
+            ),
+            Self::Foreign(path, owner) => write!(
+                f,
+                "{} belongs to another user (uid {owner}), who can read and replace what is in it; run p2p-chat as \
+                 that user, or choose another --data-dir.",
+                path.display()
             ),
             Self::Damaged(path, why) => write!(
                 f,
@@ -184,7 +193,7 @@ impl Identity {
     }
 
     /// Returns the private key (RFC 8032, section 5.1.5). Never show or log it: it is the identity.
-    pub fn seed(&self) -> &[u8; KEY_BYTES] {
+    pub fn seed(&self) -> &Zeroizing<[u8; KEY_BYTES]> {
         &self.pair.seed
     }
 
@@ -251,19 +260,19 @@ fn folder_of(data: &Path, profile: &Profile) -> PathBuf {
     data.join(PROFILES).join(profile.directory())
 }
 
-/// Refuses a file or directory that other users can access. Links are followed, as in later use.
-#[cfg(unix)]
+/// Refuses a file or directory that another user owns or can access. Links are followed, as in later
+/// use.
+///
+/// As ssh does with a private key, it repairs nothing: the key may have been copied already, and only
+/// the user can judge that.
 fn check(path: &Path, mode: u32) -> Result<(), ProfileError> {
-    use std::os::unix::fs::PermissionsExt;
-
     let metadata = fs::metadata(path).map_err(|error| ProfileError::Io(path.to_owned(), error))?;
-    let is_open = metadata.permissions().mode() & 0o077 != 0;
-    if is_open { Err(ProfileError::Open(path.to_owned(), mode)) } else { Ok(()) }
-}
-
-/// Does nothing: on other systems, other users cannot access a user's directories by default.
-#[cfg(not(unix))]
-fn check(_: &Path, _: u32) -> Result<(), ProfileError> {
+    if let Some(owner) = files::other_owner(&metadata) {
+        return Err(ProfileError::Foreign(path.to_owned(), owner));
+    }
+    if files::is_open_to_others(&metadata) {
+        return Err(ProfileError::Open(path.to_owned(), mode));
+    }
     Ok(())
 }
 
@@ -274,7 +283,7 @@ fn read_or_make(path: &Path) -> Result<(Pair, bool), ProfileError> {
         return Ok((pair, false));
     }
     let pair = new_pair()?;
-    match files::write_first(path, keyfile::text_of(&pair).as_bytes()) {
+    match files::write_first(path, &keyfile::text_of(&pair)) {
         // Another process created it meanwhile.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             read(path)?.map(|pair| (pair, false)).ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
@@ -294,8 +303,8 @@ fn read(path: &Path) -> Result<Option<Pair>, ProfileError> {
 }
 
 fn new_pair() -> Result<Pair, ProfileError> {
-    let mut seed = [0; KEY_BYTES];
-    rand::fill(&mut seed).map_err(|_| ProfileError::NoRandom)?;
+    let mut seed = Seed::default();
+    rand::fill(&mut *seed).map_err(|_| ProfileError::NoRandom)?;
     Pair::from_seed(seed).ok_or(ProfileError::NoRandom)
 }
 

@@ -22,6 +22,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+use zeroize::Zeroizing;
 
 use inbox::Inbox;
 pub use machine::{Machine, MachineConfig};
@@ -30,12 +31,12 @@ use sessions::ToMachine;
 use shared::{Locked, Queue, Shared};
 pub use start_error::StartError;
 pub use step::Step;
-pub use store_writer::{Keeping, write_batch};
+pub use store_writer::{Keeping, MAX_WAITING_BYTES, write_batch};
 use store_writer::{StoreWriter, WriterQueue};
 
 use crate::core::{
-    Command, ContactChange, CoreConfig, Event, KnownContact, Me, Offer, OpId, Pin, Policy, Restored, Row,
-    StaticPeer, Verification, WaitingMessage,
+    Command, ContactChange, CoreConfig, Event, KeyRequest, KnownContact, Me, OpId, Pin, Policy, Restored,
+    Row, StaticPeer, Verification, WaitingMessage,
 };
 use crate::crypto;
 use crate::mailbox::Mailbox;
@@ -59,8 +60,8 @@ pub struct NodeConfig {
     pub advertise: Option<Ipv4Addr>,
     /// The peers to dial at the start.
     pub peers: Vec<StaticPeer>,
-    /// The secret of our key.
-    pub seed: [u8; KEY_BYTES],
+    /// The secret of our key, which is overwritten in memory when it is dropped.
+    pub seed: Zeroizing<[u8; KEY_BYTES]>,
     /// The pinned keys of earlier runs and of peers.toml.
     pub pins: Vec<Pin>,
     /// The contacts of earlier runs.
@@ -79,7 +80,7 @@ impl NodeConfig {
             name,
             advertise: None,
             peers: Vec::new(),
-            seed,
+            seed: Zeroizing::new(seed),
             pins: Vec::new(),
             contacts: Vec::new(),
             policy: Policy::default(),
@@ -240,6 +241,11 @@ impl Node {
         self.shared.locked.lock().machine.state().is_contact(id)
     }
 
+    /// Whether a recipient is a contact in later runs too.
+    pub fn is_lasting_contact(&self, id: Recipient) -> bool {
+        self.shared.locked.lock().machine.state().is_lasting_contact(id)
+    }
+
     /// Records the user's nickname for a peer, or removes it.
     pub fn set_alias(&self, id: Recipient, name: Option<Name>) {
         self.shared.locked.lock().machine.set_alias(id, name);
@@ -272,15 +278,15 @@ impl Node {
     }
 
     /// The keys that wait for the user's decision, and how many more there were.
-    pub fn offers(&self) -> (Vec<Offer>, u64) {
+    pub fn requests(&self) -> (Vec<KeyRequest>, u64) {
         let locked = self.shared.locked.lock();
-        let (offers, more) = locked.machine.state().trusted().offers();
-        (offers.to_vec(), more)
+        let (requests, more) = locked.machine.state().trusted().requests();
+        (requests.to_vec(), more)
     }
 
-    /// The offers that a word of the user may mean.
-    pub fn offers_for(&self, word: &str) -> Vec<Offer> {
-        self.shared.locked.lock().machine.state().trusted().offers_for(word).into_iter().cloned().collect()
+    /// The requests that a word of the user may mean.
+    pub fn requests_for(&self, word: &str) -> Vec<KeyRequest> {
+        self.shared.locked.lock().machine.state().trusted().requests_for(word).into_iter().cloned().collect()
     }
 
     /// The policy for unknown keys.

@@ -305,6 +305,8 @@ mod tests {
             ("expire = \"366d\"", 1, "a text waits for 365d at most."),
             ("keep-history = \"never\"", 1, "Or write forever."),
             ("keep_history = \"90d\"", 1, "did you mean `keep-history`?"),
+            ("max-history = \"4GB\"", 1, "a size is a whole number and a unit"),
+            ("max-history = \"1MiB\"", 1, "a history takes at least 256MiB."),
             ("verbose = true", 1, "write a number from 0 to 255."),
             ("time-format = \"%!\"", 1, "or off."),
             ("peer = [1.5]", 1, "has to be a list of strings"),

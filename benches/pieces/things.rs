@@ -56,8 +56,11 @@ impl Inbox {
         let (answer, actions) = chat.plain_received(PlainReceived { source, decoded, cut: false }, now());
         for action in actions {
             match action {
-                Output::Tell(event) => self.mailbox.put_from(event, Some(source.share())),
-                Output::Plain(_) | Output::Session(_) | Output::Store(..) => {}
+                Output::Tell(event) => {
+                    let bytes = event.text_bytes();
+                    self.mailbox.put_from(event, bytes, Some(source.share()));
+                }
+                Output::Plain(_) | Output::Session(_) | Output::Store(..) | Output::Accepted(..) => {}
             }
         }
         answer
@@ -92,7 +95,7 @@ pub(crate) fn known_chat(peers: u32) -> State {
         actions.extend(chat.tick(now()));
         let transmits = |action| match action {
             Output::Plain(transmit) => Some(transmit),
-            Output::Tell(_) | Output::Session(_) | Output::Store(..) => None,
+            Output::Tell(_) | Output::Session(_) | Output::Store(..) | Output::Accepted(..) => None,
         };
         let looks: Vec<_> = actions.drain(..).filter_map(transmits).collect();
         if looks.is_empty() {

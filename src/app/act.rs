@@ -128,7 +128,7 @@ impl App {
                 self.have_read(&to);
                 // In a conversation, success is shown only in the status line.
                 let quiet = self.menu.conversation().is_some_and(|with| *with == to)
-                    && to.target != Target::All
+                    && matches!(to.target, Target::These(_))
                     && self.screen.shows_status();
                 self.outcome = None;
                 self.texts.insert(
@@ -179,9 +179,9 @@ impl App {
                 };
                 self.say(format!("The policy is {policy}. /policy accept-new, ask or strict changes it."));
             }
-            Act::ListOffers => {
-                let (offers, more) = self.node.offers();
-                let lines = ui::offers_lines(&offers, more, &self.voice(""));
+            Act::ListRequests => {
+                let (requests, more) = self.node.requests();
+                let lines = ui::requests_lines(&requests, more, &self.voice(""));
                 self.out.extend(lines);
             }
             Act::Send(..)

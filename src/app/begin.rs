@@ -1,5 +1,6 @@
 //! Starts the node from the settings, and asks the user for missing ones.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -7,12 +8,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::bail;
 
-use super::choose::{Chosen, ask_port, choose};
+use super::choose::{Chosen, ask_keys, ask_port, choose};
 use super::contacts::ContactBook;
 use super::{Queue, clock};
 use crate::cli::{Cli, Misused};
-use crate::core::StaticPeer;
+use crate::config::local_peers_file;
+use crate::core::{Pin, StaticPeer};
 use crate::history::Keep;
+use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::profile::contacts::Contacts;
 use crate::profile::{
@@ -134,6 +137,43 @@ fn check_no_alias(folder: &Path, name: &Name) -> Result<(), Misused> {
     Err(Misused::new(format!("{name} is your alias for a contact ({at}); choose another name.")))
 }
 
+/// Lets the user decide about the keys in `./peers.toml` that they do not know, which can be another
+/// person's file. Without a yes the entries with these keys are left out: their addresses without the
+/// keys would get unencrypted messages.
+fn decide_about_keys(
+    peers: &mut Vec<StaticPeer>,
+    pins: &BTreeMap<PublicKey, Pin>,
+    me: PublicKey,
+    terminal: bool,
+) -> anyhow::Result<()> {
+    let undecided: Vec<(String, PublicKey)> = profile::undecided(pins, peers, me)
+        .map(|(peer, key)| {
+            (peer.name.as_ref().map_or_else(|| peer.addr.to_string(), ToString::to_string), key)
+        })
+        .collect();
+    if undecided.is_empty() {
+        return Ok(());
+    }
+    let file = local_peers_file();
+    if terminal {
+        if ask_keys(&file, &undecided)? {
+            return Ok(());
+        }
+    } else {
+        let entries = match undecided.len() {
+            1 => "1 entry".to_owned(),
+            count => format!("{count} entries"),
+        };
+        writeln!(
+            io::stderr(),
+            "Ignored {entries} with unknown keys in {file}; add --peers peers.toml if you trust that file."
+        )?;
+    }
+    let keys: BTreeSet<PublicKey> = undecided.into_iter().map(|(_, key)| key).collect();
+    peers.retain(|peer| peer.key.is_none_or(|key| !keys.contains(&key)));
+    Ok(())
+}
+
 /// Chooses and opens the profile, reads its contacts, and starts the node. Asks on the terminal for
 /// missing settings.
 pub(super) fn start(
@@ -149,6 +189,10 @@ pub(super) fn start(
     let identity = Identity::open(cli, &chosen.profile)?;
     let mut told = Vec::new();
     announce(&chosen, &identity, &mut told);
+    if let Err(error) = chosen.name.check_script() {
+        // A profile of an earlier version may have such a name.
+        told.push(format!("Others can mistake your name for another. {error} Change it with /name NAME."));
+    }
     let folder = match identity.storage() {
         KeyStorage::Profile(folder) => Some(folder.as_path()),
         KeyStorage::Memory(_) => None,
@@ -167,12 +211,13 @@ pub(super) fn start(
     if let Some(folder) = folder {
         told.extend(profile::save_name(folder, &name).err().map(|error| error.to_string()));
     }
+    decide_about_keys(&mut peers, &book.pins, identity.key(), terminal)?;
     told.extend(profile::configure(&mut book.pins, &mut peers, identity.key(), date));
     let config = NodeConfig {
         name: name.clone(),
         advertise: cli.advertise,
         peers,
-        seed: *identity.seed(),
+        seed: identity.seed().clone(),
         pins: book.pins.values().cloned().collect(),
         contacts: book.known_contacts(clock::millis()),
         policy: cli.policy,
@@ -234,6 +279,7 @@ fn keep(
     };
     let (store, set_aside) = open_or_set_aside(&path).map_err(unusable)?;
     told.extend(set_aside);
+    let store = store.with_max_history(cli.max_history.bytes());
     let reader = Sqlite::reader(&path).map_err(unusable)?;
     Ok((Keeping { store: Box::new(store), durable: true, expire, retention }, Box::new(reader)))
 }

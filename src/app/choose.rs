@@ -8,14 +8,19 @@ use anyhow::bail;
 
 use super::begin::PORTS_TRIED;
 use crate::cli::{Cli, Misused, NameSource, listening_port};
-use crate::model::name::{Name, NameError};
+use crate::model::key::PublicKey;
+use crate::model::name::{Name, NameError, new_name as parse_new};
 use crate::model::untrusted::harmless;
 use crate::net;
 use crate::profile::{self, Found, Named, Profile, ProfileError, Profiles};
 use crate::ui;
 
-/// The first port to offer.
+/// The first port to request.
 const FIRST_PORT: u16 = 5000;
+
+/// Keys of a peers.toml that the question about them lists, at most: as many as a screen has room
+/// for. The others are counted.
+const MAX_KEYS_LISTED: usize = 15;
 
 /// The chosen profile.
 pub(super) struct Chosen {
@@ -36,9 +41,10 @@ impl Chosen {
         Self { profile, name, port, is_renamed: false, is_new: false, similar: None }
     }
 
-    fn new(cli: &Cli, name: Name, similar: Option<Name>) -> Self {
+    fn new(cli: &Cli, name: Name, similar: Option<Name>) -> Result<Self, Misused> {
+        name.check_script().map_err(Misused::new)?;
         let profile = profile::new_profile(cli, &name);
-        Self { profile, name, port: None, is_renamed: false, is_new: true, similar }
+        Ok(Self { profile, name, port: None, is_renamed: false, is_new: true, similar })
     }
 }
 
@@ -67,10 +73,10 @@ pub(super) fn choose(cli: &Cli, profiles: &Profiles, terminal: bool) -> anyhow::
         Named::Unknown(Some(similar)) if terminal && cli.name.is_some() => {
             match ask_similar(profiles, &name, &similar)? {
                 Some(found) => Chosen::found(found),
-                None => Chosen::new(cli, name, None),
+                None => Chosen::new(cli, name, None)?,
             }
         }
-        Named::Unknown(similar) => Chosen::new(cli, name, similar),
+        Named::Unknown(similar) => Chosen::new(cli, name, similar)?,
     })
 }
 
@@ -80,13 +86,30 @@ fn ask_similar(profiles: &Profiles, name: &Name, similar: &Name) -> anyhow::Resu
         return Ok(None);
     };
     writeln!(io::stdout(), "No profile is called {name}; no creates one.")?;
-    let is_meant =
-        question(&format!("Did you mean {similar}? yes/no: "), |line| match line.to_lowercase().as_str() {
-            "yes" | "y" => Ok(true),
-            "no" | "n" => Ok(false),
-            _ => Err("Type yes or no.".to_owned()),
-        })?;
+    let is_meant = ask_yes(&format!("Did you mean {similar}? yes/no: "))?;
     Ok(is_meant.then_some(found))
+}
+
+/// Asks whether keys in this peers.toml, each with a name or address, are to be trusted in this run.
+pub(super) fn ask_keys(file: &str, keys: &[(String, PublicKey)]) -> anyhow::Result<bool> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{file} lists keys that are not your contacts':")?;
+    for (name, key) in keys.iter().take(MAX_KEYS_LISTED) {
+        writeln!(stdout, "  {name}: {}", key.grouped())?;
+    }
+    if let Some(more) = keys.len().checked_sub(MAX_KEYS_LISTED).filter(|more| *more > 0) {
+        writeln!(stdout, "  and {more} more")?;
+    }
+    drop(stdout);
+    ask_yes("Trust them in this run? No leaves these entries out. yes/no: ")
+}
+
+fn ask_yes(prompt: &str) -> anyhow::Result<bool> {
+    question(prompt, |line| match line.to_lowercase().as_str() {
+        "yes" | "y" => Ok(true),
+        "no" | "n" => Ok(false),
+        _ => Err("Type yes or no.".to_owned()),
+    })
 }
 
 /// Chooses the profile of `--profile`, which gets the name of `--name`.
@@ -102,6 +125,9 @@ fn choose_directory(
         (Some(found), Some(name)) => {
             is_free(&name)?;
             let is_renamed = name != found.name;
+            if is_renamed {
+                name.check_script().map_err(Misused::new)?;
+            }
             Ok(Chosen { name, is_renamed, ..Chosen::found(found) })
         }
         (None, name) => {
@@ -111,7 +137,7 @@ fn choose_directory(
                 None => new_name(terminal, |name| is_free(name).map_err(|error| error.to_string()))?,
             };
             is_free(&name)?;
-            Ok(Chosen::new(cli, name, None))
+            Ok(Chosen::new(cli, name, None)?)
         }
     }
 }
@@ -175,10 +201,10 @@ fn new_name(terminal: bool, check: impl Fn(&Name) -> Result<(), String>) -> anyh
     bail!(Misused::new("No name was given; add --name NAME, or set P2P_CHAT_NAME."))
 }
 
-/// Asks for the name, and offers the login name if it can be used.
+/// Asks for the name, and requests the login name if it can be used.
 fn ask_name(check: impl Fn(&Name) -> Result<(), String>) -> anyhow::Result<Name> {
     let login = ["USER", "USERNAME"].into_iter().find_map(|variable| env::var(variable).ok());
-    let offered: Option<Name> = login.and_then(|login| login.parse().ok());
+    let offered: Option<Name> = login.and_then(|login| parse_new(&login).ok());
     let offered = offered.filter(|name| check(name).is_ok());
     let prompt = match &offered {
         Some(name) => format!("Enter your name [{name}]: "),
@@ -187,13 +213,13 @@ fn ask_name(check: impl Fn(&Name) -> Result<(), String>) -> anyhow::Result<Name>
     question(&prompt, |line| match (line, &offered) {
         ("", Some(name)) => Ok(name.clone()),
         (line, _) => {
-            let name: Name = line.parse().map_err(|error: NameError| error.to_string())?;
+            let name = parse_new(line).map_err(|error| error.to_string())?;
             check(&name).map(|()| name)
         }
     })
 }
 
-/// Asks for the port, and offers the first free one from [`FIRST_PORT`] on.
+/// Asks for the port, and requests the first free one from [`FIRST_PORT`] on.
 pub(super) fn ask_port(bind: IpAddr) -> anyhow::Result<u16> {
     let is_free = |port: &u16| net::bind(bind, *port).is_ok();
     let offered = (FIRST_PORT..FIRST_PORT + PORTS_TRIED).find(is_free).unwrap_or(0);

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::clock;
 use crate::cli::{Cli, Misused};
-use crate::core::{PeerInfo, Verification};
 use crate::data;
 use crate::history::{json_string, rfc3339};
 use crate::model::address::PeerAddr;
@@ -15,7 +14,7 @@ use crate::model::peer_id::PeerId;
 use crate::profile::contacts::Contact;
 use crate::profile::{self, AddressBook, BookSource, Profiles};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
-use crate::ui::{self, Labels, Standing};
+use crate::ui::{self, Labels};
 
 /// Prints the contacts of a profile to `out`, one on each line, sorted by label. Notes go to
 /// standard error. The inner result is that of writing to `out`.
@@ -35,11 +34,13 @@ pub fn contacts(cli: &Cli, json: bool, out: &mut impl Write) -> anyhow::Result<i
     let source = BookSource { folder: Some(&folder), data, own_name, saves: false };
     let now = clock::millis();
     let book = AddressBook::open(source, &mut *store(&folder)?, now).map_err(Misused::new)?;
-    let labels = labels(&book);
+    let known = book.known_contacts(0).into_iter().map(|contact| (contact.id.into(), contact.name));
+    let labels = Labels::of_contacts(book.aliases(), known);
     let mut lines: Vec<(String, String)> = Vec::new();
     for contact in book.contacts.all() {
         let label = labels.label(contact.id.into(), contact.name.as_ref());
-        let listed = Listed { label: &label, contact, book: &book, now };
+        let like = labels.looks_like(contact.id.into(), contact.name.as_ref());
+        let listed = Listed { label: &label, like, contact, book: &book, now };
         let line = if json { listed.json() } else { listed.text() };
         lines.push((folded(&label), line));
     }
@@ -68,26 +69,11 @@ fn store(folder: &Path) -> Result<Box<dyn Store>, StoreError> {
     Ok(Box::new(in_memory()?))
 }
 
-/// Returns the labels of the contacts, as in the chat: contacts with the same name have a suffix.
-fn labels(book: &AddressBook) -> Labels {
-    let mut labels = Labels::new(book.aliases());
-    for contact in book.known_contacts(0) {
-        let addr = match contact.id {
-            PeerId::Legacy(legacy) => Some(legacy.addr()),
-            PeerId::Key(_) => None,
-        };
-        let id = contact.id.into();
-        let verification = Verification::Unknown;
-        labels.meet(&PeerInfo { id, name: contact.name, addr, claimed: None, verification }, |_| {
-            Standing::Contact
-        });
-    }
-    labels
-}
-
 /// A contact to print.
 struct Listed<'a> {
     label: &'a str,
+    /// The contact that its name looks like.
+    like: Option<&'a str>,
     contact: &'a Contact,
     book: &'a AddressBook,
     /// In milliseconds since 1970.
@@ -115,7 +101,8 @@ impl Listed<'_> {
         let name = name.as_ref().filter(|_| alias.is_some()).map(|name| format!("named {name}"));
         let marks = [(self.is_verified(), "verified"), (*muted, "muted"), (*blocked, "blocked")];
         let marks = marks.into_iter().filter(|(is_so, _)| *is_so).map(|(_, mark)| mark.to_owned());
-        let marks: Vec<String> = name.into_iter().chain(marks).collect();
+        let like = self.like.map(|other| format!("looks like {other}"));
+        let marks: Vec<String> = like.into_iter().chain(name).chain(marks).collect();
         let marks = if marks.is_empty() { String::new() } else { format!(" ({})", marks.join(", ")) };
         let seen = self.last_seen().map_or_else(
             || "not seen yet".to_owned(),

@@ -124,7 +124,9 @@ impl App {
         self.contacts.told = Some(line.clone());
         let until = match of_the_file {
             ConfigError::Mistake { .. } => "the line is corrected",
-            ConfigError::Unreadable(..) | ConfigError::TooLarge(..) => "the file can be read",
+            ConfigError::Unreadable(..) | ConfigError::TooLarge(..) | ConfigError::Foreign(..) => {
+                "the file can be read"
+            }
         };
         line += &format!(" The last good version stays in force, and nothing is saved until {until}.");
         self.say(Line::of(Ink::Bad, line));
@@ -215,14 +217,14 @@ impl App {
         self.set_muted(id, contact.muted);
         let is_same = match (contact.id, self.node.pin_of(id)) {
             (PeerId::Key(_), Some(pin)) => {
-                pin.contact
+                self.node.is_lasting_contact(id)
                     && pin.blocked == contact.blocked
                     && pin.verified == contact.verified.filter(|_| !contact.blocked)
                     && pin.given == contact.addrs
                     && (contact.name.is_none() || pin.name == contact.name)
             }
             (PeerId::Key(_), None) => false,
-            (PeerId::Legacy(_), _) => self.node.is_contact(id),
+            (PeerId::Legacy(_), _) => self.node.is_lasting_contact(id),
         };
         if !is_same {
             let Contact { id, name, verified, blocked, addrs, .. } = contact;
@@ -257,7 +259,7 @@ impl App {
     /// Records in contacts.toml whether a contact is muted. A stranger is muted in this run only.
     pub(super) fn save_muted(&mut self, id: Recipient, muted: bool) {
         let Recipient::Peer(peer) = id else { return };
-        if self.node.is_contact(id) || self.contacts.get(peer).is_some() {
+        if self.node.is_lasting_contact(id) || self.contacts.get(peer).is_some() {
             self.contacts.set_muted(peer, muted);
             self.save_contacts();
         }
@@ -443,8 +445,10 @@ impl App {
                 (contact.muted, "muted"),
                 (contact.blocked, "blocked"),
             ];
-            let marks: Vec<&str> =
-                marks.into_iter().filter(|(is_so, _)| *is_so).map(|(_, mark)| mark).collect();
+            let marks = marks.into_iter().filter(|(is_so, _)| *is_so).map(|(_, mark)| mark.to_owned());
+            let like = self.labels.looks_like(id, contact.name.as_ref());
+            let like = like.map(|other| format!("looks like {other}"));
+            let marks: Vec<String> = like.into_iter().chain(marks).collect();
             let marks = if marks.is_empty() { String::new() } else { format!(" ({})", marks.join(", ")) };
             let place = match contact.id {
                 PeerId::Key(key) => format!("key {}", ui::beginning(key)),

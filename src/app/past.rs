@@ -143,13 +143,15 @@ impl App {
     /// Returns all peers in the history, with their labels in the chat.
     pub(super) fn people(&mut self) -> People {
         let parties = self.history.peers().unwrap_or_default();
-        People::new(parties).remembered(self.contacts.pins.values()).labelled(|id| self.labels.known(id))
+        People::new(parties).remembered(self.contacts.pins.values()).labelled(self.labels.clone())
     }
 
     /// Returns the stored conversations with the chosen recipients.
     fn parties_of(&mut self, chosen: &Chosen) -> Result<Vec<Recipient>, StoreError> {
         match &chosen.target {
-            Target::All => Ok(self.history.peers()?.into_iter().map(|(party, _)| party).collect()),
+            Target::All | Target::AllPlain => {
+                Ok(self.history.peers()?.into_iter().map(|(party, _)| party).collect())
+            }
             Target::These(ids) => Ok(ids.iter().flat_map(|id| Node::conversations_of(*id)).collect()),
         }
     }

@@ -3,8 +3,8 @@
 use super::{App, clock, greeting};
 use crate::core::{As, Decision, Event, OpId, PeerInfo, Row, Target, Verification};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
-use crate::model::message::{SendError, SendResult};
-use crate::model::name::{PeerName, folded};
+use crate::model::message::{LOG_TARGET, SendError, SendResult};
+use crate::model::name::{PeerName, folded, resembled, skeletons};
 use crate::model::peer_id::Recipient;
 use crate::runtime::Node;
 use crate::ui::{self, Chosen, Ink, Line, PeerList, Renamed, Standing, Status, Voice};
@@ -14,6 +14,9 @@ const MAX_LABELLED: usize = 3;
 
 /// Peers with unread messages that are counted, at most. The status line names three.
 const MAX_UNREAD: usize = 1_000;
+
+/// What the log has in place of the text of a message.
+const UNLOGGED: &str = "(text not logged)";
 
 impl App {
     /// Handles an event of the node.
@@ -28,14 +31,22 @@ impl App {
                 labels: &self.labels,
                 full: true,
                 rows: false,
+                is_new: false,
                 stamp: &moment.stamp,
                 date: clock::date,
             };
-            ui::lines(event, &voice).iter().for_each(|line| log::info!("{line}"));
+            let logs_text = log::log_enabled!(target: LOG_TARGET, log::Level::Info);
+            let without_text = if logs_text { None } else { event.with_text(UNLOGGED) };
+            let logged = without_text.as_ref().unwrap_or(event);
+            ui::lines(logged, &voice).iter().for_each(|line| log::info!("{line}"));
         }
         let lines = match event {
             event if self.is_of_an_edit(event) => Vec::new(),
             Event::Listed { rows, unasked } => self.peer_list(rows, *unasked),
+            Event::Message { from, .. } => {
+                let is_new = !self.node.is_contact(from.id);
+                ui::lines(event, &Voice { is_new, ..self.voice(&moment.stamp) })
+            }
             _ => self.untrusted_lines(event).unwrap_or_else(|| ui::lines(event, &self.voice(&moment.stamp))),
         };
         match event {
@@ -76,7 +87,7 @@ impl App {
                     self.want_line();
                 }
             }
-            Event::Offered(_) => {
+            Event::KeyRequest(_) => {
                 // Important even if the user looks elsewhere.
                 if let (true, Some(line)) = (self.screen.edits(), lines.first())
                     && let Some(call) =
@@ -114,10 +125,10 @@ impl App {
             } => ("Not sent", who, who.id.public_key()?),
             _ => return None,
         };
-        let (offers, _) = self.node.offers();
-        let offer = offers.iter().find(|offer| offer.met.key == key);
+        let (requests, _) = self.node.requests();
+        let request = requests.iter().find(|request| request.met.key == key);
         let pin = self.node.pin_of(key.into());
-        let why = ui::untrusted_words(offer, pin.as_ref(), &self.labels);
+        let why = ui::untrusted_words(request, pin.as_ref(), &self.labels);
         let who = self.voice("").named(who);
         Some(vec![Line::of(Ink::Bad, format!("{how} to {who}: {why}"))])
     }
@@ -126,13 +137,13 @@ impl App {
     fn peer_list(&self, rows: &[Row], unasked: usize) -> Vec<Line> {
         let (unlisted, blocked) = (self.node.unlisted_contacts(), self.node.blocked_contacts());
         let is_muted = |id| self.muted.contains_key(&id);
-        let (offers, _) = self.node.offers();
+        let (requests, _) = self.node.requests();
         let list = PeerList {
             rows,
             unasked,
             unlisted: &unlisted,
             blocked: &blocked,
-            offers: &offers,
+            requests: &requests,
             is_muted: &is_muted,
         };
         ui::peer_list(&list, &self.labels)
@@ -169,9 +180,13 @@ impl App {
     /// Updates the labels of peers that share their name with a forgotten one.
     fn is_no_namesake(&mut self, id: Recipient, name: Option<&PeerName>) {
         self.labels.drop_label(id);
-        let Some(name) = name.map(|name| folded(name.as_str())) else { return };
-        let is_called =
-            |other: &Option<PeerName>| other.as_ref().is_some_and(|other| folded(other.as_str()) == name);
+        let Some(name) = name.map(PeerName::as_str) else { return };
+        let (name, skeletons) = (folded(name), skeletons(name));
+        let is_called = |other: &Option<PeerName>| {
+            other.as_ref().is_some_and(|other| {
+                folded(other.as_str()) == name || !resembled(other.as_str()).is_disjoint(&skeletons)
+            })
+        };
         for (id, name) in self.labeled_peers().into_iter().filter(|(_, name)| is_called(name)) {
             self.meet_again(id, name);
         }
@@ -269,7 +284,8 @@ impl App {
     /// Returns how to word events on this output.
     pub(super) fn voice<'a>(&'a self, stamp: &'a str) -> Voice<'a> {
         let terminal = self.screen.is_terminal();
-        Voice { labels: &self.labels, full: !terminal, rows: self.screen.edits(), stamp, date: clock::date }
+        let (full, rows) = (!terminal, self.screen.edits());
+        Voice { labels: &self.labels, full, rows, is_new: false, stamp, date: clock::date }
     }
 
     /// Updates the label of a peer, and shows a change.
@@ -370,7 +386,7 @@ impl App {
     fn heard(&mut self, from: &PeerInfo, lines: &[Line]) {
         let label = self.labels.label(from.id, from.name.as_ref());
         if let Some(with) = self.menu.conversation()
-            && with.target != Target::All
+            && matches!(with.target, Target::These(_))
             && with.peer() != Some(from.id)
             && (self.unread.len() < MAX_UNREAD || self.unread.contains_key(&from.id))
         {
@@ -378,7 +394,11 @@ impl App {
         }
         if self.screen.edits()
             && let Some(line) = lines.first()
-            && let Some(call) = self.attention.call(&label, line, self.began.elapsed())
+            && let Some(call) = self.attention.call(
+                &self.labels.shown(from.id, from.name.as_ref()),
+                line,
+                self.began.elapsed(),
+            )
         {
             self.calls.push_str(&call);
         }

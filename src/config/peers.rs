@@ -6,17 +6,23 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{ConfigError, Mistake, parsed, read_text, toml_mistake, toml_place};
+use super::{ConfigError, MAX_FILE_BYTES, Mistake, open, parsed, read_open, toml_mistake, toml_place};
 use crate::core::{MAX_HINTS, MAX_STATIC_PEERS, StaticPeer};
+use crate::files;
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::Form;
 use crate::model::name::{PeerName, quoted};
 use crate::net;
 
-/// The peers that a file lists.
+/// The peers that a file lists. The file has to belong to the user or to root.
 pub(super) fn read(path: &Path) -> Result<Vec<StaticPeer>, ConfigError> {
-    peers_of(path, &read_text(path)?)
+    let file = open(path)?;
+    let metadata = file.metadata().map_err(|error| ConfigError::Unreadable(path.to_owned(), error))?;
+    if let Some(owner) = files::other_owner(&metadata).filter(|owner| *owner != ROOT) {
+        return Err(ConfigError::Foreign(path.to_owned(), owner));
+    }
+    peers_of(path, &read_open(path, file, MAX_FILE_BYTES)?)
 }
 
 /// Returns the peers that the text of a peers.toml lists. `path` is for errors only.
@@ -26,6 +32,9 @@ pub(super) fn read(path: &Path) -> Result<Vec<StaticPeer>, ConfigError> {
 pub fn peers_of(path: &Path, text: &str) -> Result<Vec<StaticPeer>, ConfigError> {
     parsed(path, text, parse)
 }
+
+/// The user id of root, who can change every file anyway.
+const ROOT: u32 = 0;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -121,7 +130,7 @@ fn peer(entry: Entry, seen: &mut Seen) -> Result<StaticPeer, Mistake> {
         }
         Some(addrs) => further(addrs.get_ref(), seen)?,
     };
-    Ok(StaticPeer { addr, name, form, key, also })
+    Ok(StaticPeer { addr, name, form, key, also, for_run: false })
 }
 
 fn further(texts: &[Spanned<String>], seen: &mut Seen) -> Result<Vec<PeerAddr>, Mistake> {
@@ -164,19 +173,11 @@ mod tests {
     fn a_list_of_peers_is_read() {
         let text = "[[peer]]\naddress = \"127.0.0.1:5000\"\n[[peer]]\naddress = \"127.0.0.1:5001\"\n\
                     name = \"Rita\"\nform = \"r3\"\n";
-        let plain = StaticPeer {
-            addr: "127.0.0.1:5000".parse().unwrap(),
-            name: None,
-            form: Form::Standard,
-            key: None,
-            also: vec![],
-        };
+        let plain = StaticPeer::at("127.0.0.1:5000".parse().unwrap());
         let rita = StaticPeer {
-            addr: "127.0.0.1:5001".parse().unwrap(),
             name: Some(PeerName::new("Rita")),
             form: Form::R3,
-            key: None,
-            also: vec![],
+            ..StaticPeer::at("127.0.0.1:5001".parse().unwrap())
         };
         assert_eq!(parse(text).unwrap(), [plain, rita]);
         assert_eq!(parse("# nobody\n").unwrap(), []);
@@ -194,11 +195,9 @@ mod tests {
                  addresses = [\"127.0.0.2:5000\", \"192.0.2.7:6000\"]\n"
             );
             let bob = StaticPeer {
-                addr: "127.0.0.1:5000".parse().unwrap(),
-                name: None,
-                form: Form::Standard,
                 key: Some(PublicKey::new([1; 32])),
                 also: vec!["127.0.0.2:5000".parse().unwrap(), "192.0.2.7:6000".parse().unwrap()],
+                ..StaticPeer::at("127.0.0.1:5000".parse().unwrap())
             };
             assert_eq!(parse(&text).unwrap(), [bob]);
         }

@@ -29,8 +29,11 @@ const LIST_PROBE_WITHIN: Duration = Duration::from_millis(1_800);
 /// The recipients of a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Target {
-    /// All peers that it makes sense for.
+    /// All peers that it makes sense for. A message goes to online contacts and, if the policy accepts
+    /// new keys, to online strangers with a key.
     All,
+    /// The same, and a message also goes to unencrypted strangers that are online.
+    AllPlain,
     /// These, known or not.
     These(Vec<Recipient>),
 }
@@ -40,7 +43,7 @@ pub enum Target {
 pub enum Command {
     /// Send a message.
     Send {
-        /// Its recipients; `All` are the peers that are online.
+        /// Its recipients.
         to: Target,
         /// The message.
         message: Message,
@@ -125,7 +128,8 @@ impl State {
         let mut ids = Vec::new();
         let legacy: BTreeMap<PeerAddr, PeerId> =
             contacts.iter().filter_map(|contact| Some((contact.id.legacy_addr()?, contact.id))).collect();
-        for StaticPeer { addr, name, form, key, also: _ } in peers.into_iter().take(super::MAX_STATIC_PEERS) {
+        for peer in peers.into_iter().take(super::MAX_STATIC_PEERS) {
+            let StaticPeer { addr, name, form, key, also, for_run } = peer;
             // An address belongs to the key that proved itself there. If several did, it belongs to
             // none.
             let proven = {
@@ -136,12 +140,28 @@ impl State {
             let without_key =
                 || legacy.get(&addr).map_or_else(|| self.peers.plain_id(addr), |id| Recipient::Peer(*id));
             let id = key.map_or_else(without_key, Recipient::key);
+            if let Some(key) = key.filter(|_| for_run) {
+                let addrs = [addr].into_iter().chain(also.iter().copied()).collect();
+                self.trust.add_for_run(key, name.as_ref(), addrs);
+            }
             if self.is_own(addr) || !self.add_peer(id, addr, PeerOrigin::Static, now) {
                 continue;
             }
             self.peers.configure(id, name, form);
+            if for_run {
+                self.for_run.insert(addr);
+                self.peers.listens_also(id, also);
+                if legacy.contains_key(&addr) {
+                    // It is a contact without the entry too.
+                    self.peers.make_contact(id);
+                }
+            }
             if let Some(key) = id.public_key() {
-                self.make_key_contact(key);
+                if for_run {
+                    self.make_key_contact_for_run(key);
+                } else {
+                    self.make_key_contact(key);
+                }
                 self.speaks_with(key, None);
             }
             if !ids.contains(&id) {
@@ -224,7 +244,7 @@ impl State {
 
     pub(super) fn targets(&self, target: Target, offline_too: bool) -> Vec<Recipient> {
         match target {
-            Target::All => self.peers.all(&self.claimed().collect(), offline_too),
+            Target::All | Target::AllPlain => self.peers.all(&self.claimed().collect(), offline_too),
             Target::These(ids) => {
                 let mut meant = Vec::new();
                 for id in ids.into_iter().map(|id| self.meant(id)) {
@@ -265,10 +285,12 @@ impl State {
             }
             Recipient::Peer(_) => id,
         };
-        let to_all = to == Target::All;
+        let to_all = !matches!(to, Target::These(_));
         let (targets, typed): (Vec<Recipient>, Vec<Option<PeerAddr>>) = match to {
             Target::These(ids) => ids.into_iter().map(|id| (dialed(id), typed_addr(id))).unzip(),
-            Target::All => self.targets(Target::All, true).into_iter().map(|id| (id, None)).unzip(),
+            Target::All | Target::AllPlain => {
+                self.targets(Target::All, true).into_iter().map(|id| (id, None)).unzip()
+            }
         };
         let op = self.spread(CommandKind::Connect, to_all, &targets);
         self.operations.dials(op, typed.iter().copied().flatten().collect());
@@ -295,7 +317,7 @@ impl State {
     }
 
     pub(super) fn disconnect(&mut self, to: Target, now: Time) -> OpId {
-        let to_all = to == Target::All;
+        let to_all = !matches!(to, Target::These(_));
         let targets = self.targets(to, false);
         let op = self.spread(CommandKind::Disconnect, to_all, &targets);
         for peer_id in targets {
@@ -349,7 +371,9 @@ impl State {
 
     fn tell_output(&mut self, output: OperationOutput) {
         self.tell(match output {
-            OperationOutput::Sum { kind, total, done, failed } => Event::Sum { kind, total, done, failed },
+            OperationOutput::Sum { kind, total, done, failed, left_out } => {
+                Event::Sum { kind, total, done, failed, left_out }
+            }
             OperationOutput::Settled(op) => Event::Settled(op),
         });
     }

@@ -7,7 +7,7 @@ use super::outbox::WriteId;
 use super::peers::Row;
 use super::presence::OfflineReason;
 use super::time::Time;
-use super::trust::{As, Offer, Pin, Policy, Unknown};
+use super::trust::{As, KeyRequest, Pin, Policy, Unknown};
 use crate::model::address::{Claimed, PeerAddr, Source};
 use crate::model::delivery::{DeliveryStatus, RejectReason};
 use crate::model::key::PublicKey;
@@ -132,9 +132,9 @@ pub enum Event {
     /// A peer has proven a key that was not known before. Messages to it are encrypted from now on.
     Pinned(PeerInfo, PublicKey),
     /// A key waits for the user's decision. Until then nothing is sent to it or shown of it.
-    Offered(Offer),
+    KeyRequest(KeyRequest),
     /// So many more keys waited for the user's decision than are kept.
-    MoreOffered(u64),
+    MoreKeyRequests(u64),
     /// A known key calls itself by this name of a contact, and is not shown under it.
     TakesName(PeerInfo, PeerName),
     /// A key answered, but the peer or its receipt was known by another key.
@@ -146,7 +146,7 @@ pub enum Event {
         /// The key that was expected.
         promised: PublicKey,
         /// The key that was proven.
-        offered: PublicKey,
+        proven: PublicKey,
         /// The contact that has the proven key, if one has.
         by: Option<Box<PeerInfo>>,
     },
@@ -248,6 +248,8 @@ pub enum Event {
         done: usize,
         /// Those that it did not reach, and why; the first few.
         failed: Vec<(PeerInfo, DeliveryStatus)>,
+        /// How many unencrypted strangers a message to all left out.
+        left_out: usize,
     },
     /// A message was exactly a command word of legacy programs, and does what it does there.
     TakenAs(CommandKind),
@@ -288,6 +290,31 @@ pub enum Event {
 }
 
 impl Event {
+    /// Returns the event for the log, with `shown` in place of the text that people wrote. `None`
+    /// if the event has no such text.
+    pub fn with_text(&self, shown: &str) -> Option<Self> {
+        let mut event = self.clone();
+        match &mut event {
+            Self::Message { text, .. } | Self::Unproven { text, .. } | Self::Impostor { text, .. } => {
+                *text = Text::new(shown);
+            }
+            Self::Unreadable { what, .. } => what.text = Text::new(shown),
+            Self::Delivery { text, .. } => *text = shown.into(),
+            _ => return None,
+        }
+        Some(event)
+    }
+
+    /// The bytes of a text that somebody else chose.
+    pub fn text_bytes(&self) -> usize {
+        match self {
+            Self::Message { text, .. } | Self::Unproven { text, .. } | Self::Impostor { text, .. } => {
+                text.raw().len()
+            }
+            _ => 0,
+        }
+    }
+
     /// Calls `take` for each peer that the user may read of because of this event.
     pub fn each_who(&self, mut take: impl FnMut(&PeerInfo)) {
         match self {
@@ -318,8 +345,8 @@ impl Event {
             }
             Self::Unreadable { .. }
             | Self::Unproven { .. }
-            | Self::Offered(_)
-            | Self::MoreOffered(_)
+            | Self::KeyRequest(_)
+            | Self::MoreKeyRequests(_)
             | Self::Misled { .. }
             | Self::Decided(_)
             | Self::Undecided(_)
@@ -384,6 +411,9 @@ pub enum Output {
     Tell(Event),
     /// Store something. The result is reported under the number, if there is one.
     Store(Option<WriteId>, StoreOp),
+    /// Store a message that was held until the user accepted its sender, who was met at this source.
+    /// [`State::messages_stored`](super::State::messages_stored) takes the result.
+    Accepted(Source, StoreOp),
 }
 
 /// The answer on the connection of an unencrypted message.

@@ -10,12 +10,13 @@ use super::dedup::{DedupCache, Duplicate};
 use super::event::{Event, Output};
 use super::time::Time;
 use super::trust::Trust;
+use crate::model::address::Source;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::model::session::Message;
-use crate::model::stored::{Assurance, RowId, StoreError, StoreOp};
+use crate::model::stored::{Assurance, RowId, StoreError, StoreOp, Stored};
 use crate::model::untrusted::Text;
 
 /// Messages that were shown and not stored, at most. Beyond that, a message that cannot be stored
@@ -31,6 +32,8 @@ pub struct Staged {
     pub name: Option<PeerName>,
     /// How sure it is that their sender is the one it is named as.
     pub assurance: Assurance,
+    /// Their sender is no contact.
+    pub stranger: bool,
     /// Messages to be stored. [`State::messages_stored`] takes the result.
     pub messages: Vec<Message>,
 }
@@ -102,9 +105,13 @@ impl State {
         from: Recipient,
         name: Option<PeerName>,
         assurance: Assurance,
+        source: Source,
         text: &Text,
     ) {
-        self.write(StoreOp::IncomingPlain { from, name, assurance, body: text.raw().into() });
+        // Anybody can write in the name of a peer with a key.
+        let is_contact = assurance == Assurance::Plain && self.is_contact(from);
+        let stranger = (!is_contact).then(|| source.share());
+        self.write(StoreOp::IncomingPlain { from, name, assurance, stranger, body: text.raw().into() });
     }
 
     /// Takes messages of a proven key. What is returned has to be stored, and then
@@ -117,6 +124,9 @@ impl State {
     ) -> (Option<Staged>, Vec<Output>) {
         let id = Recipient::key(key);
         let is_welcome = self.trust.writable(key).is_some();
+        if !is_welcome && !self.closed {
+            self.trust.hold(key, &messages);
+        }
         if !is_welcome || self.closed || !self.knows(id) {
             return (None, Vec::new());
         }
@@ -126,16 +136,17 @@ impl State {
         let assurance = if verified { Assurance::Verified } else { Assurance::Encrypted };
         self.hears(id, now);
         self.settle_watches(now);
-        (Some(Staged { receipts, name: who.name, assurance, messages }), self.done())
+        let stranger = !self.is_contact(id);
+        (Some(Staged { receipts, name: who.name, assurance, stranger, messages }), self.done())
     }
 
-    /// Takes the result of storing messages of a proven key: a row for each, or the reason why it
-    /// failed. Shows those that are no duplicates. Returns the messages that get a receipt.
+    /// Takes the result of storing messages of a proven key, or the reason why it failed. Shows
+    /// those that are new. Returns the messages that get a receipt.
     pub fn messages_stored(
         &mut self,
         key: PublicKey,
         messages: Vec<Message>,
-        result: Result<Vec<Option<RowId>>, StoreError>,
+        result: Result<Vec<Stored>, StoreError>,
         now: Time,
     ) -> (Vec<MessageId>, Vec<Output>) {
         if self.closed && !self.durable {
@@ -143,13 +154,17 @@ impl State {
         }
         let mut receipts = Vec::new();
         match result {
-            Ok(rows) => {
-                for (message, row) in messages.into_iter().zip(rows) {
+            Ok(stored) => {
+                for (message, stored) in messages.into_iter().zip(stored) {
+                    if stored == Stored::NoRoom {
+                        // Its sender sends it again.
+                        continue;
+                    }
                     receipts.push(message.id);
                     if self.trust.keep(key) {
                         self.seen(Recipient::key(key));
                     }
-                    match self.inbound.stored(key, &message, row) {
+                    match self.inbound.stored(key, &message, stored.row()) {
                         Commit::Show { again, row } => self.shows(key, &message, again, Some(row)),
                         Commit::MarkShown(row) => self.write(StoreOp::MarkShown(vec![row])),
                         Commit::Nothing => {}

@@ -11,7 +11,7 @@ use super::event::{Event, PeerInfo};
 use super::outbox::Jitter;
 use super::peers::{Goodbye, KeyFacts, ProvenAt};
 use super::time::Time;
-use super::trust::{ContactChange, Meeting, Refused, Trust, Verdict};
+use super::trust::{ContactChange, Meeting, Pin, Refused, Trust, Verdict};
 use super::{State, Verification};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
@@ -39,14 +39,26 @@ impl State {
     /// Makes a key a contact: the user has written to it, added or configured it.
     pub(super) fn make_key_contact(&mut self, key: PublicKey) {
         let id = Recipient::key(key);
-        let was_contact = self.trust.pin(key).is_some_and(|pin| pin.contact);
+        let is_lasting = |pin: &Pin| pin.contact && !self.trust.is_for_run(key);
+        let was_contact = self.trust.pin(key).is_some_and(is_lasting);
+        let may_have_messages = self.trust.is_saved(key);
         if self.trust.make_contact(key) {
             self.peers.make_contact(id);
+            if !was_contact && may_have_messages {
+                self.write(StoreOp::Accept(PeerId::Key(key)));
+            }
             if !was_contact && self.peers.is_online(id) {
                 // It was met before anything was to be remembered of it.
                 self.seen(id);
                 self.check_dialable(id);
             }
+        }
+    }
+
+    /// Makes a key a contact for this run: an entry of peers.toml that is not saved lists it.
+    pub(super) fn make_key_contact_for_run(&mut self, key: PublicKey) {
+        if self.trust.make_contact_for_run(key) {
+            self.peers.make_contact(Recipient::key(key));
         }
     }
 
@@ -60,10 +72,10 @@ impl State {
                 let Some(pin) = self.trust.pin(key) else { return };
                 (pin.name.clone(), pin.addrs.clone())
             }
-            PeerId::Legacy(_) if !self.is_contact(id) => return,
+            PeerId::Legacy(_) if !self.is_lasting_contact(id) => return,
             PeerId::Legacy(_) => (self.who(id).name, Vec::new()),
         };
-        let contact = self.is_contact(id);
+        let contact = self.is_lasting_contact(id);
         self.write(StoreOp::Seen { peer, name, contact, addrs });
     }
 
@@ -74,14 +86,14 @@ impl State {
         let table = &self.peers;
         let is_live = |key| table.is_online(Recipient::key(key));
         let verdict = self.trust.met(meeting, &is_live);
-        if let Some(more) = self.trust.untold_offers(now) {
-            self.tell(Event::MoreOffered(more));
+        if let Some(more) = self.trust.untold_requests(now) {
+            self.tell(Event::MoreKeyRequests(more));
         }
         let (is_new, takes_name_of) = match verdict {
             Verdict::Known { takes_name_of } => (false, takes_name_of),
             Verdict::Pinned => (true, None),
-            Verdict::Offered(offer) => {
-                self.tell(Event::Offered(offer));
+            Verdict::Requested(request) => {
+                self.tell(Event::KeyRequest(request));
                 return Err(ByeReason::NotDecided);
             }
             Verdict::Refused(why) => {
@@ -112,8 +124,10 @@ impl State {
         let id = Recipient::key(key);
         let at_addr = Recipient::Address(addr);
         let is_awaited = self.outbox.count(at_addr) > 0;
-        let is_configured = self.peers.is_configured(at_addr)
-            || self.peers.legacy_at(addr).is_some_and(|legacy| self.peers.is_configured(legacy));
+        let mut rows_there = [Some(at_addr), self.peers.legacy_at(addr)].into_iter().flatten();
+        let configured = rows_there.find(|id| self.peers.is_configured(*id));
+        let listed_at = configured.and_then(|id| self.peers.addr(id));
+        let is_configured = listed_at.is_some();
         let at =
             if dialed { ProvenAt::Dialed(addr) } else { ProvenAt::Claimed { addr, is_free: !is_awaited } };
         if self.peers.met(key, at, now)?.took_address {
@@ -122,10 +136,14 @@ impl State {
         self.peers.messages_wait(id, self.outbox.count(id));
         self.speaks_with(key, Some(now));
         if dialed {
-            if is_configured && !self.is_of_another(addr, key) {
+            if let Some(listed_at) = listed_at.filter(|_| !self.is_of_another(addr, key)) {
                 // The first key at an address of peers.toml is the contact there.
-                self.make_key_contact(key);
-                self.trust.give_addr(key, addr);
+                if self.for_run.contains(&listed_at) {
+                    self.make_key_contact_for_run(key);
+                } else {
+                    self.make_key_contact(key);
+                    self.trust.give_addr(key, addr);
+                }
             }
             self.proves(addr, key, now);
         } else if is_awaited || is_configured || self.peers.legacy_at(addr).is_some() {
@@ -227,7 +245,7 @@ impl State {
                 verification: Verification::Claims(shown),
             };
             let conversation = Recipient::Peer(PeerId::Key(key));
-            self.heard_in_plain(conversation, from.name.clone(), Assurance::Claimed, text);
+            self.heard_in_plain(conversation, from.name.clone(), Assurance::Claimed, source, text);
             self.tell(Event::Unproven { from, source, text: text.clone(), cut });
         }
         true

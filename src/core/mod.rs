@@ -36,6 +36,7 @@ mod trust;
 mod trust_commands;
 mod view;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -59,9 +60,9 @@ pub use restore::Restored;
 pub use sessions::{RequestEnded, SessionUp};
 pub use time::Time;
 pub use trust::{
-    As, ContactChange, ContactRecord, MAX_CONTACTS, MAX_HINTS, MAX_OFFERS, MAX_OFFERS_OF_ONE, MAX_PINS,
-    MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX, Meeting, Offer, Pin, Policy, Refused, Trust, Trusted, Unknown,
-    Verdict, Writable, code_input,
+    As, ContactChange, ContactRecord, KeyRequest, MAX_CONTACTS, MAX_HINTS, MAX_KEY_REQUESTS,
+    MAX_KEY_REQUESTS_OF_ONE, MAX_PINS, MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX, Meeting, Pin, Policy,
+    Refused, Trust, Trusted, Unknown, Verdict, Writable, code_input,
 };
 
 use crate::model::address::PeerAddr;
@@ -148,6 +149,16 @@ pub struct StaticPeer {
     pub key: Option<PublicKey>,
     /// Where else it may be, if it proves that key there.
     pub also: Vec<PeerAddr>,
+    /// The entry is for this run: the peer is a contact, but nothing of that is saved until the user
+    /// writes to it or makes it a contact in another way.
+    pub for_run: bool,
+}
+
+impl StaticPeer {
+    /// A peer at this address, of which nothing else is known.
+    pub const fn at(addr: PeerAddr) -> Self {
+        Self { addr, name: None, form: Form::Standard, key: None, also: Vec::new(), for_run: false }
+    }
 }
 
 /// How many things are under way.
@@ -177,6 +188,8 @@ pub struct State {
     name: Name,
     refusals: Refusals,
     trust: Trusted,
+    /// The addresses of the static peers that are for this run.
+    for_run: BTreeSet<PeerAddr>,
     inbound: Inbound,
     goodbyes: Goodbyes,
     /// When the store was last told of all peers that are online, or the start of the run.
@@ -209,6 +222,7 @@ impl State {
             name,
             refusals: Refusals::default(),
             trust,
+            for_run: BTreeSet::new(),
             inbound: Inbound::new(durable),
             goodbyes: Goodbyes::default(),
             seen_at: Time::default(),

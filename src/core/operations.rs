@@ -29,6 +29,8 @@ enum Operation {
         pending: usize,
         done: usize,
         failed: Vec<(PeerInfo, DeliveryStatus)>,
+        /// Unencrypted strangers that a message to all leaves out.
+        left_out: usize,
     },
     /// A list of peers that are being probed. Only probes begun after the job `after` count: the
     /// result of an earlier one is too old.
@@ -44,7 +46,13 @@ enum Operation {
 #[derive(PartialEq, Eq, Debug)]
 pub(super) enum OperationOutput {
     /// All recipients of a command to several have theirs.
-    Sum { kind: CommandKind, total: usize, done: usize, failed: Vec<(PeerInfo, DeliveryStatus)> },
+    Sum {
+        kind: CommandKind,
+        total: usize,
+        done: usize,
+        failed: Vec<(PeerInfo, DeliveryStatus)>,
+        left_out: usize,
+    },
     /// The command is over.
     Settled(OpId),
 }
@@ -101,7 +109,15 @@ impl Operations {
     /// [`Operations::skipped`], and then the command [`Operations::settle`].
     pub(super) fn spread(&mut self, kind: CommandKind, to_all: bool, total: usize) -> OpId {
         let (typed, failed) = (Vec::new(), Vec::new());
-        self.begin(Operation::Spread { kind, to_all, typed, total, pending: total, done: 0, failed })
+        let (pending, done, left_out) = (total, 0, 0);
+        self.begin(Operation::Spread { kind, to_all, typed, total, pending, done, failed, left_out })
+    }
+
+    /// Records how many unencrypted strangers a message to all leaves out.
+    pub(super) fn leaves_out(&mut self, op: OpId, count: usize) {
+        if let Some(Operation::Spread { left_out, .. }) = self.under_way.get_mut(&op) {
+            *left_out = count;
+        }
     }
 
     /// Records the addresses that the user typed for a command.
@@ -193,11 +209,12 @@ impl Operations {
         if !matches!(self.under_way.get(&op), Some(Operation::Spread { pending: 0, .. })) {
             return Vec::new();
         }
-        let Some(Operation::Spread { kind, total, done, failed, .. }) = self.under_way.remove(&op) else {
+        let Some(Operation::Spread { kind, total, done, failed, left_out, .. }) = self.under_way.remove(&op)
+        else {
             return Vec::new();
         };
-        let is_summed = total > 1 || kind == CommandKind::Connect && total > 0;
-        let sum = is_summed.then_some(OperationOutput::Sum { kind, total, done, failed });
+        let is_summed = total > 1 || left_out > 0 || kind == CommandKind::Connect && total > 0;
+        let sum = is_summed.then_some(OperationOutput::Sum { kind, total, done, failed, left_out });
         sum.into_iter().chain([OperationOutput::Settled(op)]).collect()
     }
 

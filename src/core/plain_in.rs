@@ -93,6 +93,9 @@ impl State {
             }
             return PlainAnswer::Nothing;
         }
+        if self.trust.is_blocked_plain(addr, name.as_ref()) && !self.is_contact(self.peers.plain_id(addr)) {
+            return PlainAnswer::Nothing;
+        }
         if self.is_unproven(source, addr, name.as_ref(), &body, cut) {
             return PlainAnswer::Receipt;
         }
@@ -124,7 +127,7 @@ impl State {
         self.outbox.spoke(peer_id, from.name.as_ref(), now);
         match body {
             Body::Text(text) | Body::Greeting(text) => {
-                self.heard_in_plain(peer_id, from.name.clone(), Assurance::Plain, &text);
+                self.heard_in_plain(peer_id, from.name.clone(), Assurance::Plain, source, &text);
                 self.tell(Event::Message { from, text, cut, again: false, row: None });
             }
             Body::Connect => self.acknowledge(peer_id, now),

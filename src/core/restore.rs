@@ -74,7 +74,7 @@ impl State {
     /// it was not remembered. A stranger that was remembered is one that only got messages to all.
     pub(super) fn remembers(&mut self, key: PublicKey) {
         let to = Recipient::key(key);
-        if self.outbox.has_restored(to) && !self.trust.is_saved(key) {
+        if self.outbox.has_restored(to) && !self.trust.is_saved(key) && !self.trust.is_for_run(key) {
             self.trust.make_contact(key);
         }
     }

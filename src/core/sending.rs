@@ -6,6 +6,7 @@ use super::command::Target;
 use super::event::{CommandKind, Event, OpId, Output};
 use super::outbox::{NewMessage, OutboxOutput, Route, RouteAnswer, StatusChange};
 use super::time::Time;
+use super::trust::Policy;
 use super::{Purpose, State, Verification};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::key::PublicKey;
@@ -31,9 +32,13 @@ impl State {
             self.tell(Event::TakenAs(CommandKind::Connect));
             return self.connect(to);
         }
-        let is_direct = to != Target::All;
-        let targets = self.targets(to, false);
-        let op = self.spread(CommandKind::Send, !is_direct, &targets);
+        let is_direct = matches!(to, Target::These(_));
+        let (targets, left_out) = self.audience(to);
+        let op = match left_out {
+            0 => self.spread(CommandKind::Send, !is_direct, &targets),
+            _ => self.operations.spread(CommandKind::Send, !is_direct, targets.len()),
+        };
+        self.operations.leaves_out(op, left_out);
         for to in targets {
             let name = self.known_name(to);
             let new = NewMessage { op, message: message.clone(), name, is_direct };
@@ -41,6 +46,26 @@ impl State {
         }
         self.settle(op);
         op
+    }
+
+    /// Returns the recipients of a message, and how many unencrypted strangers are left out. The user
+    /// knows neither who a stranger is nor who else reads what is sent to them unencrypted.
+    fn audience(&self, to: Target) -> (Vec<Recipient>, usize) {
+        if let Target::These(_) = to {
+            return (self.targets(to, false), 0);
+        }
+        let (takes_keys, takes_plain) = (self.trust.policy() == Policy::AcceptNew, to == Target::AllPlain);
+        let mut left_out = 0;
+        let mut targets = self.targets(Target::All, false);
+        targets.retain(|id| match id.public_key() {
+            _ if self.is_contact(*id) => true,
+            Some(_) => takes_keys,
+            None => {
+                left_out += usize::from(!takes_plain);
+                takes_plain
+            }
+        });
+        (targets, left_out)
     }
 
     /// The name of a recipient that has sent something in this run, or is known by its key.
@@ -100,7 +125,8 @@ impl State {
 
     /// Makes a contact of a recipient that the user writes to, if it is a peer.
     pub(super) fn make_contact(&mut self, to: Recipient) {
-        if self.peers.make_contact(to)
+        let was_for_run = self.is_contact(to) && !self.is_lasting_contact(to);
+        if (self.peers.make_contact(to) || was_for_run)
             && let Recipient::Peer(id @ PeerId::Legacy(_)) = to
         {
             self.legacy_is_contact(id);

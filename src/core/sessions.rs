@@ -16,7 +16,7 @@ use super::presence::{Probe, ProbeResult};
 use super::time::Time;
 use super::trust::Meeting;
 use crate::model::address::{PeerAddr, Source};
-use crate::model::delivery::{FailureReason, PendingReason};
+use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
 use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, Outgoing, SendError, SendResult};
 use crate::model::name::PeerName;
@@ -211,9 +211,9 @@ impl State {
         let welcome = met.map(|(_, welcome)| welcome).or(was_open);
         let reached = met.map(|(addr, _)| addr).or(addr);
         let was_met = welcome.is_some();
-        if let (RequestEnd::WrongKey(offered), Some(expected), Some(at)) = (&end, expect, reached) {
+        if let (RequestEnd::WrongKey(proven), Some(expected), Some(at)) = (&end, expect, reached) {
             self.peers.broke_promise(asked_for);
-            self.wrong_key(expected, *offered, at);
+            self.wrong_key(expected, *proven, at);
         }
         // No answer to the opening line may be silence, which takes no promise back. But if a
         // legacy peer was there, another program had promised the key, and the legacy peer is back.
@@ -277,8 +277,16 @@ impl State {
         if is_check {
             self.peers.was_dialed(asked_for, was_met);
         }
-        if let RequestEnd::Bye(reason @ (ByeReason::NotAccepted | ByeReason::NotDecided)) = end {
-            self.turned_away(peer_id, reason);
+        // The attempt to send what waits follows, and tells the user.
+        let is_told = purpose == Purpose::Ask && self.outbox.count(peer_id) > 0;
+        match end {
+            RequestEnd::Bye(reason @ ByeReason::NotDecided) if is_told => {
+                self.peers.turned_away(peer_id, reason);
+            }
+            RequestEnd::Bye(reason @ (ByeReason::NotAccepted | ByeReason::NotDecided)) => {
+                self.turned_away(peer_id, reason);
+            }
+            _ => {}
         }
         if leaves {
             self.parts(peer_id, now);
@@ -394,13 +402,13 @@ impl State {
 
     /// Another key answered than the one expected. It gets nothing and changes nothing; the user is
     /// told once of each such pair of keys.
-    fn wrong_key(&mut self, expected: PublicKey, offered: PublicKey, addr: PeerAddr) {
-        if self.trust.is_misled(expected, offered) {
+    fn wrong_key(&mut self, expected: PublicKey, proven: PublicKey, addr: PeerAddr) {
+        if self.trust.is_misled(expected, proven) {
             let is_pinned = self.trust.pin(expected).is_some();
             let who = is_pinned.then(|| self.who(Recipient::key(expected)));
-            let is_contact = self.trust.pin(offered).is_some_and(|pin| pin.contact && !pin.blocked);
-            let by = is_contact.then(|| Box::new(self.who(Recipient::key(offered))));
-            self.tell(Event::Misled { who, addr, promised: expected, offered, by });
+            let is_contact = self.trust.pin(proven).is_some_and(|pin| pin.contact && !pin.blocked);
+            let by = is_contact.then(|| Box::new(self.who(Recipient::key(proven))));
+            self.tell(Event::Misled { who, addr, promised: expected, proven, by });
         }
     }
 
@@ -431,7 +439,14 @@ impl State {
 
     /// Tells the user once that a peer does not accept us, until it does.
     fn turned_away(&mut self, peer_id: Recipient, reason: ByeReason) {
-        if self.peers.turned_away(peer_id, reason) {
+        // The status of a message may have told it just now.
+        let waits = DeliveryStatus::Queued(PendingReason::NotAcceptedYet);
+        let tells = |output: &Output| {
+            matches!(output, Output::Tell(Event::Delivery { who, status, is_first: true, .. })
+                if who.id == peer_id && *status == waits)
+        };
+        let is_told = reason == ByeReason::NotDecided && self.actions.iter().any(tells);
+        if self.peers.turned_away(peer_id, reason) && !is_told {
             let who = self.who(peer_id);
             self.tell(Event::TurnedAway(who, reason));
         }

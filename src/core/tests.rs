@@ -7,6 +7,7 @@ mod broken;
 mod commands;
 mod contacts;
 mod disconnecting;
+mod for_run;
 mod goodbyes;
 mod holding;
 mod keeping;
@@ -29,7 +30,7 @@ use crate::model::message::{
     Body, Decoded, Fault, MessageId, Outgoing, PeerProtocol, Plain, SendError, SendResult, Unreadable,
 };
 use crate::model::session::Message;
-use crate::model::stored::StoreOp;
+use crate::model::stored::{RowId, StoreOp, Stored};
 use crate::model::untrusted::Text;
 
 const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -81,19 +82,18 @@ impl Story {
                     let actions = self.state.stored(id, Ok(()), self.now);
                     self.perform(actions);
                 }
-                Output::Store(None, _) => {}
+                Output::Accepted(_, StoreOp::Incoming { from, messages, .. }) => {
+                    let stored = Ok(vec![Stored::New(RowId(1)); messages.len()]);
+                    let (_, actions) = self.state.messages_stored(from, messages, stored, self.now);
+                    self.perform(actions);
+                }
+                Output::Store(None, _) | Output::Accepted(..) => {}
             }
         }
     }
 
     fn with_static(mut self, ports: &[u16]) -> Self {
-        let peers = ports.iter().map(|port| StaticPeer {
-            addr: at(*port),
-            name: None,
-            form: Form::Standard,
-            key: None,
-            also: Vec::new(),
-        });
+        let peers = ports.iter().map(|port| StaticPeer::at(at(*port)));
         let (_, actions) = self.state.start(peers.collect(), Vec::new(), self.now);
         self.perform(actions);
         self

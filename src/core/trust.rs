@@ -1,7 +1,7 @@
 //! Trust in keys: which keys are pinned, what a proven key means, and what the user decided.
 //!
 //! A pin belongs to a contact or to a stranger. An unknown key that claims the name or alias of a
-//! contact is a pending key change, an [`Offer`]: the new key gets nothing until the user decides,
+//! contact is a pending key change, an [`KeyRequest`]: the new key gets nothing until the user decides,
 //! while messages for the contact's pinned key keep flowing. A stranger's name protects nothing.
 //! The addresses of a pin are hints where to dial it. They identify no peer, and several pins may
 //! share one.
@@ -24,14 +24,15 @@ use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
 use index::Index;
 use notices::Notices;
-pub use pin::{ContactChange, ContactRecord, Meeting, Offer, Pin, Policy, Refused, Trust, Verdict};
+pub use pin::{ContactChange, ContactRecord, KeyRequest, Meeting, Pin, Policy, Refused, Trust, Verdict};
 pub use user::{As, Unknown};
 
 /// Contacts at most, blocked ones included.
 pub const MAX_CONTACTS: usize = 10_000;
 
-/// Strangers at most. They cost memory and nothing else, so there may be as many as contacts.
-pub const MAX_STRANGERS: usize = 10_000;
+/// Strangers at most: more than a user meets in a run. They are kept in memory, and contacts have
+/// room of their own.
+pub const MAX_STRANGERS: usize = 4_000;
 
 /// Strangers of one source prefix at most: more than the machines behind one NAT, and too few for
 /// a machine that makes up keys to push out the strangers of other networks.
@@ -41,11 +42,15 @@ pub const MAX_STRANGERS_PER_PREFIX: usize = 1_000;
 pub const MAX_PINS: usize = MAX_CONTACTS + MAX_STRANGERS;
 
 /// Keys waiting for the user's decision at most. A user does not read more than a screen of them.
-pub const MAX_OFFERS: usize = 16;
+pub const MAX_KEY_REQUESTS: usize = 16;
 
 /// Waiting keys of one source prefix at most, so that a source with many keys cannot hide the key
 /// change of a contact elsewhere.
-pub const MAX_OFFERS_OF_ONE: usize = 4;
+pub const MAX_KEY_REQUESTS_OF_ONE: usize = 4;
+
+/// Waiting keys that claim to be the same contact at most, so that they leave room for the key changes
+/// of other contacts.
+pub(in crate::core) const MAX_KEY_REQUESTS_OF_CONTACT: usize = 8;
 
 /// Hints of one pin at most: more addresses than one person's machines have.
 pub const MAX_HINTS: usize = 8;
@@ -79,6 +84,8 @@ struct Held {
     alias: Option<String>,
     /// The contact whose name the key has taken, so that the user is told once.
     takes_name_of: Option<PublicKey>,
+    /// It is a contact for this run, which is not saved.
+    for_run: bool,
 }
 
 /// The pins, and the keys that wait for the user's decision.
@@ -89,8 +96,8 @@ pub struct Trusted {
     pins: HashMap<PublicKey, Held>,
     index: Index,
     last_number: u64,
-    offers: Vec<Offer>,
-    not_offered: u64,
+    requests: Vec<KeyRequest>,
+    no_room_for: u64,
     changed: BTreeSet<PublicKey>,
     /// Legacy peers that became contacts, or no longer are.
     changed_legacy: Vec<ContactChange>,
@@ -110,8 +117,8 @@ impl Trusted {
             pins: HashMap::new(),
             index: Index::default(),
             last_number: 0,
-            offers: Vec::new(),
-            not_offered: 0,
+            requests: Vec::new(),
+            no_room_for: 0,
             changed: BTreeSet::new(),
             changed_legacy: Vec::new(),
             require_encryption: false,
@@ -137,13 +144,13 @@ impl Trusted {
     }
 
     /// How many keys there was no room for, if the user is to be told of them now.
-    pub(super) fn untold_offers(&mut self, now: Time) -> Option<u64> {
-        self.notices.more_offers(self.not_offered, now)
+    pub(super) fn untold_requests(&mut self, now: Time) -> Option<u64> {
+        self.notices.more_requests(self.no_room_for, now)
     }
 
     /// A key answered where another was expected. Returns whether the user is to be told.
-    pub(super) fn is_misled(&mut self, expected: PublicKey, offered: PublicKey) -> bool {
-        self.notices.misled(expected, offered)
+    pub(super) fn is_misled(&mut self, expected: PublicKey, proven: PublicKey) -> bool {
+        self.notices.misled(expected, proven)
     }
 
     /// Whether something has to be saved that the user of the core was not told of.
@@ -203,7 +210,7 @@ impl Trusted {
     /// Whether a key is neither pinned nor waits for the user's decision: it was never met, or is
     /// forgotten.
     pub(super) fn is_unknown(&self, key: PublicKey) -> bool {
-        !self.pins.contains_key(&key) && !self.offers.iter().any(|offer| offer.met.key == key)
+        !self.pins.contains_key(&key) && !self.requests.iter().any(|request| request.met.key == key)
     }
 
     /// The pin of a key.
@@ -259,15 +266,17 @@ impl Trusted {
     }
 
     /// The waiting keys, and how many more there was no room for.
-    pub fn offers(&self) -> (&[Offer], u64) {
-        (&self.offers, self.not_offered)
+    pub fn requests(&self) -> (&[KeyRequest], u64) {
+        (&self.requests, self.no_room_for)
     }
 
     /// Saves the pin of a key from now on: we dialed it, or a message passed.
     ///
+    /// A contact for this run is not saved.
+    ///
     /// Returns whether it was not saved before.
     pub fn keep(&mut self, key: PublicKey) -> bool {
-        let is_new = self.pins.get(&key).is_some_and(|held| !held.saved);
+        let is_new = self.pins.get(&key).is_some_and(|held| !held.saved && !held.for_run);
         if is_new {
             self.change(key, |held| held.saved = true);
         }
@@ -279,6 +288,11 @@ impl Trusted {
         self.pins.get(&key).is_some_and(|held| held.saved)
     }
 
+    /// Whether a key is that of a contact for this run only.
+    pub(super) fn is_for_run(&self, key: PublicKey) -> bool {
+        self.pins.get(&key).is_some_and(|held| held.for_run)
+    }
+
     /// Whether something has to be saved.
     pub fn has_changes(&self) -> bool {
         !self.changed.is_empty() || !self.changed_legacy.is_empty()
@@ -288,7 +302,10 @@ impl Trusted {
     pub fn take_changes(&mut self) -> Vec<ContactChange> {
         self.notices.changes_taken();
         let change = |key| match self.pins.get(&key) {
-            Some(held) if held.saved => ContactChange::Key(held.pin.clone()),
+            Some(held) if held.saved => {
+                let contact = held.pin.contact && !held.for_run;
+                ContactChange::Key(Pin { contact, ..held.pin.clone() })
+            }
             // Forgotten, even if it has connected again since.
             _ => ContactChange::Forgotten(PeerId::Key(key)),
         };
@@ -316,7 +333,7 @@ impl Trusted {
     fn insert(&mut self, pin: Pin, saved: bool, prefix: Option<SourcePrefix>) {
         self.last_number += 1;
         let (key, number) = (pin.key, self.last_number);
-        let held = Held { pin, saved, number, prefix, alias: None, takes_name_of: None };
+        let held = Held { pin, saved, number, prefix, alias: None, takes_name_of: None, for_run: false };
         self.index.add(&held);
         self.pins.insert(key, held);
     }

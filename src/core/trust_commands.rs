@@ -2,7 +2,7 @@
 //! `/forget`, `/verify`, `/policy`. Only `/trust` moves a row and its queue from one key to
 //! another.
 
-use super::event::{Decision, Event, Forgotten, OpId};
+use super::event::{Decision, Event, Forgotten, OpId, Output};
 use super::time::Time;
 use super::trust::{As, ContactChange, ContactRecord, Pin, Policy, Unknown};
 use super::{PeerOrigin, State};
@@ -10,6 +10,7 @@ use crate::model::address::PeerAddr;
 use crate::model::delivery::FailureReason;
 use crate::model::key::PublicKey;
 use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::stored::{Assurance, StoreOp};
 use crate::protocol::plain;
 
 impl State {
@@ -28,8 +29,9 @@ impl State {
     }
 
     pub(super) fn trust(&mut self, key: PublicKey, whom: As, now: Time) -> Result<Decision, Unknown> {
-        let offer = self.trust.offers().0.iter().find(|offer| offer.met.key == key);
-        let offered_at = offer.map(|offer| offer.met.addr);
+        let request = self.trust.requests().0.iter().find(|request| request.met.key == key);
+        let met_at = request.map(|request| request.met.addr);
+        let held = self.trust.take_held(key);
         self.trust.take(key, whom)?;
         if let As::NewKeyOf(old) = whom {
             self.peers.change_key(old, key);
@@ -37,20 +39,31 @@ impl State {
             self.carry_out(now);
         }
         let pin = self.pin(key)?;
-        // It is dialed where it offered itself, with the key expected: that address may be only a
+        // It is dialed where it was met, with the key expected: that address may be only a
         // claim.
-        let addr = offered_at.or_else(|| self.addrs_of(key).first().copied());
+        let addr = met_at.or_else(|| self.addrs_of(key).first().copied());
         if let Some(addr) = addr {
             self.peers.accept(key, addr, now);
         }
         self.speaks_with(key, Some(now));
+        if let Some((message, source)) = held {
+            let (name, assurance) = (self.who(Recipient::key(key)).name, Assurance::Encrypted);
+            let messages = vec![message];
+            let op = StoreOp::Incoming { from: key, name, assurance, stranger: None, messages };
+            self.act(Output::Accepted(source, op));
+        }
         self.here_again(key, now);
         Ok(Decision::Trusted(pin, whom))
     }
 
     pub(super) fn block(&mut self, key: PublicKey, now: Time) -> Result<Decision, Unknown> {
-        self.trust.block(key)?;
         let id = Recipient::key(key);
+        let request = self.trust.requests().0.iter().find(|request| request.met.key == key);
+        let met_at = request.map(|request| request.met.addr).or_else(|| self.peers.addr(id));
+        self.trust.block(key)?;
+        if let Some(addr) = met_at {
+            self.trust.block_at(key, addr);
+        }
         self.outbox.give_up(id, FailureReason::Blocked);
         self.carry_out(now);
         if self.peers.is_online(id) {
@@ -80,6 +93,9 @@ impl State {
             PeerId::Key(key) => {
                 let is_blocked = contact.blocked;
                 self.trust.set_contact(key, contact, date)?;
+                if is_new {
+                    self.write(StoreOp::Accept(id));
+                }
                 if is_blocked {
                     return self.block(key, now);
                 }
@@ -91,9 +107,7 @@ impl State {
             PeerId::Legacy(_) => {
                 self.lists_contact(id, now);
                 self.peers.name(id.into(), contact.name);
-                if self.peers.make_contact(id.into()) {
-                    self.legacy_is_contact(id);
-                }
+                self.make_contact(id.into());
             }
         }
         Ok(Decision::Added(self.who(id.into()), is_new))
@@ -113,6 +127,7 @@ impl State {
 
     /// Reports that a legacy peer is a contact from now on.
     pub(super) fn legacy_is_contact(&mut self, id: PeerId) {
+        self.write(StoreOp::Accept(id));
         let name = self.who(id.into()).name;
         self.trust.legacy_changed(ContactChange::Legacy(id, name));
         if self.peers.is_online(id.into()) {

@@ -121,6 +121,16 @@ impl State {
             || self.peers.is_contact(id)
     }
 
+    /// Whether a recipient is a contact in later runs too: not only by an entry that is for this run.
+    pub fn is_lasting_contact(&self, id: Recipient) -> bool {
+        let is_listed = |addr| self.for_run.contains(&addr);
+        let is_for_run = match id.public_key() {
+            Some(key) => self.trust.is_for_run(key),
+            None => self.peers.is_only_configured(id) && self.peers.addr(id).is_some_and(is_listed),
+        };
+        self.trust.has_alias(id) || self.is_contact(id) && !is_for_run
+    }
+
     /// How much is under way. Nothing is kept of what is over.
     pub fn under_way(&self) -> UnderWay {
         UnderWay {

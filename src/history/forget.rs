@@ -152,6 +152,7 @@ mod tests {
             from: key(1),
             name: None,
             assurance: crate::model::stored::Assurance::Plain,
+            stranger: None,
             body: body.into(),
         };
         store.apply(&[heard("one"), heard("two")], TIME).unwrap();

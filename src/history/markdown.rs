@@ -120,7 +120,7 @@ mod tests {
             }
         }
         let named = StoredMessage { name: Some(PeerName::new("<b>*x*")), ..from_bob(1, "hi") };
-        assert_eq!(shown(named), "**\\<b\\>\\*x\\*** 14:03: hi\n\n");
+        assert_eq!(shown(named), "**\\<b\\>\\*x\\*·aeaq** 14:03: hi\n\n");
     }
 
     proptest! {

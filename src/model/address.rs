@@ -325,6 +325,16 @@ impl Hash for SourcePrefix {
     }
 }
 
+/// The address, or the network with its length: `192.0.2.7`, `2001:db8::/64`.
+impl fmt::Display for SourcePrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::V4(ip) => ip.fmt(f),
+            Self::V6(network) => write!(f, "{}/64", Ipv6Addr::from_bits(u128::from(*network) << 64)),
+        }
+    }
+}
+
 impl From<IpAddr> for SourcePrefix {
     fn from(ip: IpAddr) -> Self {
         match ip.to_canonical() {

@@ -45,24 +45,51 @@ impl FairShare {
 
     /// Takes a place for `source` even if it has no room: for what may not be refused.
     pub fn take(&mut self, source: SourcePrefix) {
-        self.used += 1;
-        *self.used_by.entry(source).or_default() += 1;
+        self.take_many(source, 1);
+    }
+
+    /// Takes `many` places for `source` even if it has no room. A place may stand for a byte.
+    pub fn take_many(&mut self, source: SourcePrefix, many: usize) {
+        if many > 0 {
+            self.used += many;
+            *self.used_by.entry(source).or_default() += many;
+        }
     }
 
     /// Takes a place for this program itself, which is never refused. It counts against the total
     /// only, and [`FairShare::clear`] gives it back.
     pub fn take_own(&mut self) {
-        self.used += 1;
+        self.take_own_many(1);
+    }
+
+    /// Takes `many` places for this program itself.
+    pub fn take_own_many(&mut self, many: usize) {
+        self.used += many;
+    }
+
+    /// Gives back `many` places of this program itself.
+    pub fn release_own_many(&mut self, many: usize) {
+        debug_assert!(many <= self.used, "{many} of {}", self.used);
+        self.used -= many;
     }
 
     /// Gives back a place of `source`.
     pub fn release(&mut self, source: SourcePrefix) {
+        self.release_many(source, 1);
+    }
+
+    /// Gives back `many` places of `source`.
+    pub fn release_many(&mut self, source: SourcePrefix, many: usize) {
+        if many == 0 {
+            return;
+        }
         let Some(used) = self.used_by.get_mut(&source) else {
             debug_assert!(false, "{source:?} uses no place");
             return;
         };
-        *used -= 1;
-        self.used -= 1;
+        debug_assert!(many <= *used, "{many} of {used}");
+        *used -= many;
+        self.used -= many;
         if *used == 0 {
             self.used_by.remove(&source);
         }

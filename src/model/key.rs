@@ -48,14 +48,19 @@ impl PublicKey {
     /// The key in base32.
     fn chars(&self) -> [u8; KEY_CHARS] {
         let mut chars = [0; KEY_CHARS];
-        for (index, char) in chars.iter_mut().enumerate() {
-            // Five bits lie in at most two bytes; behind the last one are zeros.
-            let (first, shift) = (index * 5 / 8, index * 5 % 8);
-            let next = self.0.get(first + 1).copied().unwrap_or(0);
-            let both = u16::from_be_bytes([self.0[first], next]);
-            *char = ALPHABET[usize::from(both >> (11 - shift) & 31)];
-        }
+        encode(&self.0, &mut chars);
         chars
+    }
+}
+
+/// Writes these bytes in base32. In place, so that a caller with secret bytes can overwrite both.
+pub(crate) fn encode(bytes: &[u8; KEY_BYTES], chars: &mut [u8; KEY_CHARS]) {
+    for (index, char) in chars.iter_mut().enumerate() {
+        // Five bits lie in at most two bytes; behind the last one are zeros.
+        let (first, shift) = (index * 5 / 8, index * 5 % 8);
+        let next = bytes.get(first + 1).copied().unwrap_or(0);
+        let both = u16::from_be_bytes([bytes[first], next]);
+        *char = ALPHABET[usize::from(both >> (11 - shift) & 31)];
     }
 }
 
@@ -120,31 +125,37 @@ impl FromStr for PublicKey {
     /// Accepts capitals, white space and hyphens, because people copy keys so.
     fn from_str(text: &str) -> Result<Self, KeyError> {
         let mut bytes = [0; KEY_BYTES];
-        let (mut bits, mut held, mut count) = (0u16, 0, 0);
-        for c in text.chars().filter(|c| !c.is_whitespace() && *c != '-') {
-            let value =
-                ALPHABET.iter().zip(0u16..).find(|(known, _)| char::from(**known) == c.to_ascii_lowercase());
-            let (_, value) = value.ok_or(KeyError::Character(count + 1))?;
-            // Between two characters at most seven bits are held, so nothing is lost at the top.
-            bits = bits << 5 | value;
-            held += 5;
-            if held >= 8 {
-                held -= 8;
-                if let Some(byte) = bytes.get_mut(count * 5 / 8) {
-                    *byte = (bits >> held & 0xff) as u8;
-                }
-            }
-            bits &= (1 << held) - 1;
-            count += 1;
-        }
-        if count != KEY_CHARS {
-            return Err(KeyError::Length(count));
-        }
-        if bits != 0 {
-            return Err(KeyError::LeftOver);
-        }
+        decode(text, &mut bytes)?;
         Ok(Self(bytes))
     }
+}
+
+/// Reads bytes that [`encode`] wrote. In place, as there. After an error some of them are written.
+pub(crate) fn decode(text: &str, bytes: &mut [u8; KEY_BYTES]) -> Result<(), KeyError> {
+    let (mut bits, mut held, mut count) = (0u16, 0, 0);
+    for c in text.chars().filter(|c| !c.is_whitespace() && *c != '-') {
+        let value =
+            ALPHABET.iter().zip(0u16..).find(|(known, _)| char::from(**known) == c.to_ascii_lowercase());
+        let (_, value) = value.ok_or(KeyError::Character(count + 1))?;
+        // Between two characters at most seven bits are held, so nothing is lost at the top.
+        bits = bits << 5 | value;
+        held += 5;
+        if held >= 8 {
+            held -= 8;
+            if let Some(byte) = bytes.get_mut(count * 5 / 8) {
+                *byte = (bits >> held & 0xff) as u8;
+            }
+        }
+        bits &= (1 << held) - 1;
+        count += 1;
+    }
+    if count != KEY_CHARS {
+        return Err(KeyError::Length(count));
+    }
+    if bits != 0 {
+        return Err(KeyError::LeftOver);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

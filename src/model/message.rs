@@ -106,6 +106,10 @@ pub struct Plain {
     pub body: Body,
 }
 
+/// The target of log lines that contain what people write. The log leaves these lines out without
+/// `--log-messages`.
+pub const LOG_TARGET: &str = "messages";
+
 /// A part of what a connection carried.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Decoded {

@@ -1,5 +1,6 @@
 //! Names: our own, which every program takes for one word, and those that peers claim.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -7,6 +8,10 @@ use std::sync::Arc;
 
 use smol_str::SmolStr;
 use unicode_normalization::UnicodeNormalization;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+use unicode_security::{
+    GeneralSecurityProfile, RestrictionLevel, RestrictionLevelDetection, confusable_detection,
+};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
@@ -97,6 +102,56 @@ pub fn alias(text: &str) -> Result<Name, NameError> {
     })
 }
 
+/// Parses a name that the user sets or changes. It keeps to one script, so that other people cannot
+/// take it for a name that it only resembles.
+///
+/// # Errors
+/// Why it cannot be the name, with one that can.
+pub fn new_name(text: &str) -> Result<Name, NameError> {
+    let name: Name = text.parse()?;
+    name.check_script().map(|()| name)
+}
+
+impl Name {
+    /// Checks that the name is Highly Restrictive as UTS #39, section 5.2, says, with all of ASCII in
+    /// its profile: characters that identifiers may have, of one script, or of Latin with Han and the
+    /// scripts of Japanese or Korean or Bopomofo.
+    ///
+    /// # Errors
+    /// What is wrong, with a name that is right.
+    pub fn check_script(&self) -> Result<(), NameError> {
+        let Some(why) = script_fault(&self.0) else { return Ok(()) };
+        // Latin letters that look the same, or else only the characters that fit.
+        let latin = |c: char| match c.is_ascii() {
+            true => Some(c),
+            false => Some(prototype(c)).filter(char::is_ascii_alphanumeric),
+        };
+        let fits = |name: &String| name_fault(name).is_none() && script_fault(name).is_none();
+        let of_looks: Option<String> = self.0.chars().map(latin).collect();
+        let is_allowed = |c: &char| c.is_ascii() || c.identifier_allowed();
+        let allowed = || Some(self.0.nfkc().filter(is_allowed).collect::<String>());
+        let ascii = || Some(self.0.nfkc().filter(char::is_ascii).collect::<String>());
+        let suggestion = of_looks.filter(fits).or_else(|| allowed().filter(fits));
+        Err(NameError { why, suggestion: suggestion.or_else(|| ascii().filter(fits)) })
+    }
+}
+
+/// Returns why other people could take a name for another.
+fn script_fault(text: &str) -> Option<&'static str> {
+    let letters: String = text.nfc().filter(|c| !c.is_ascii_punctuation()).collect();
+    match letters.detect_restriction_level() {
+        RestrictionLevel::ASCIIOnly
+        | RestrictionLevel::SingleScript
+        | RestrictionLevel::HighlyRestrictive => None,
+        RestrictionLevel::ModeratelyRestrictive | RestrictionLevel::MinimallyRestrictive => {
+            Some("A name does not mix scripts, such as Latin and Cyrillic, because their letters look alike")
+        }
+        RestrictionLevel::Unrestricted => {
+            Some("A name has only everyday letters and digits, because other characters can pass for them")
+        }
+    }
+}
+
 /// Returns what is wrong with `text` as our name.
 fn name_fault(text: &str) -> Option<&'static str> {
     if text.is_empty() {
@@ -151,6 +206,20 @@ fn corrected(text: &str) -> Option<String> {
     (name_fault(&name).is_none()).then_some(name)
 }
 
+/// Characters of a peer's name that are looked at: more than are ever shown, marks included.
+const MAX_NAME_CHARS: usize = 1_024;
+
+/// Whether a character in a name can look like anything: it is blank, for private use or not
+/// assigned. It is shown escaped.
+fn is_meaningless(c: char) -> bool {
+    c == BLANK || matches!(c.general_category(), GeneralCategory::PrivateUse | GeneralCategory::Unassigned)
+}
+
+/// Whether a character chooses between text and emoji. Elsewhere it is without effect.
+fn is_selector(c: char) -> bool {
+    matches!(c, '\u{fe0e}' | '\u{fe0f}')
+}
+
 /// The name that a peer claims: made harmless, in the composed spelling of Unicode (NFC, UAX #15),
 /// and cut to [`MAX_NAME_COLUMNS`].
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -163,9 +232,22 @@ impl PeerName {
         if raw.len() <= MAX_NAME_COLUMNS && raw.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Self(raw.into());
         }
-        // One spelling, so that no two names look the same and differ.
-        let spelt: String = raw.nfc().collect();
-        Self(shortened(&untrusted::harmless(&spelt).replace(BLANK, r"\u{2800}"), MAX_NAME_COLUMNS).into())
+        // One spelling, so that no two names look the same and differ. What follows the columns that
+        // are shown needs no work.
+        let mut before = ' ';
+        let spelt = raw.chars().take(MAX_NAME_CHARS).filter(|c| {
+            let before = std::mem::replace(&mut before, *c);
+            !is_selector(*c) || untrusted::is_emoji_base(before)
+        });
+        let spelt: String = spelt.nfc().collect();
+        let mut shown = String::with_capacity(spelt.len());
+        for c in untrusted::harmless(&spelt).chars() {
+            match is_meaningless(c) {
+                true => shown.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
+                false => shown.push(c),
+            }
+        }
+        Self(shortened(&shown, MAX_NAME_COLUMNS).into())
     }
 
     /// The name as it is shown.
@@ -188,10 +270,61 @@ pub fn folded(name: &str) -> String {
         return name.to_ascii_lowercase();
     }
     // A selector between a letter and its accent would keep the two from being composed.
-    let messages = name.chars().filter(|c| !matches!(c, '\u{fe0e}' | '\u{fe0f}'));
-    let lower = messages.nfkc().collect::<String>().to_lowercase();
+    let letters = name.chars().filter(|c| !is_selector(*c));
+    let lower = letters.nfkc().collect::<String>().to_lowercase();
     // Lowercasing can undo the normalization: `İ` becomes two characters.
     lower.nfkc().collect()
+}
+
+/// Returns the confusable skeletons of a name (UTS #39, section 4), whatever the case of its letters:
+/// two names that share one look alike. The escapes of [`PeerName`] do not count.
+///
+/// A letter may look like another in one case only, so there is a skeleton of the name as it is
+/// written and one of its small letters. `name` is at most as long as that of a [`PeerName`].
+pub fn skeletons(name: &str) -> BTreeSet<String> {
+    let name = without_escapes(name);
+    let skeleton = |name: &str| confusable_detection::skeleton(name).collect::<String>().to_lowercase();
+    let written = skeleton(&name.nfkc().collect::<String>());
+    // A skeleton without any character is that of all such names.
+    [written, skeleton(&folded(&name))].into_iter().filter(|skeleton| !skeleton.is_empty()).collect()
+}
+
+/// Returns the skeletons of the names that this one can pass for: itself, and itself without what
+/// stands in brackets or signs behind it. `Bob（verified）` and `Bob✓` can pass for Bob.
+pub fn resembled(name: &str) -> BTreeSet<String> {
+    let bare = without_escapes(name);
+    let is_bracket = |c: char| c.general_category() == GeneralCategory::OpenPunctuation;
+    let is_sign =
+        |c: char| matches!(c.general_category(), GeneralCategory::OtherSymbol | GeneralCategory::MathSymbol);
+    let word = bare.split(is_bracket).next().unwrap_or(&bare).trim_end();
+    let word = word.trim_end_matches(|c| is_sign(c) || is_selector(c));
+    let mut all = skeletons(name);
+    if word.len() < bare.len() {
+        all.extend(skeletons(word));
+    }
+    all
+}
+
+/// The single character that `c` looks like, or `c`.
+fn prototype(c: char) -> char {
+    let mut skeleton = confusable_detection::skeleton(c.encode_utf8(&mut [0; 4])).collect::<Vec<_>>();
+    if skeleton.len() == 1 { skeleton.pop().unwrap_or(c) } else { c }
+}
+
+/// Returns a name without what stands for a character that is not shown, like `\u{e000}`.
+fn without_escapes(name: &str) -> String {
+    let mut rest = name;
+    let mut bare = String::with_capacity(name.len());
+    while let Some((before, after)) = rest.split_once("\\u{") {
+        bare.push_str(before);
+        match after.split_once('}') {
+            Some((digits, end)) if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => rest = end,
+            // Cut.
+            _ => rest = "",
+        }
+    }
+    bare.push_str(rest);
+    bare
 }
 
 /// Columns of a text that an error about it repeats: enough to find it in a file of long lines.
@@ -282,6 +415,92 @@ mod tests {
     }
 
     #[test]
+    fn own_name_keeps_to_one_script() {
+        for fits in ["Alice", "Bob_2.0", "a/b", "Zoë", "Вова", "王偉Bob", "さくらAi", "김Kim", "علي"]
+        {
+            assert!(new_name(fits).is_ok(), "{fits}");
+        }
+        for (wrong, suggestion) in [
+            ("B\u{43e}b", Some("Bob")),
+            ("\u{ff22}ob", Some("Bob")),
+            ("\u{1d401}ob", Some("Bob")),
+            ("Bob\u{ff08}verified\u{ff09}", Some("Bob(verified)")),
+            ("Bob\u{2713}", Some("Bob")),
+            ("Bob\u{e000}", Some("Bob")),
+            ("🦊", None),
+            ("Ελληνbob", Some("bob")),
+        ] {
+            let error = new_name(wrong).expect_err(wrong);
+            assert_eq!(error.suggestion(), suggestion, "{wrong}: {error}");
+            assert!(wrong.parse::<Name>().is_ok(), "{wrong} may stay");
+        }
+        assert_eq!(
+            new_name("B\u{43e}b").expect_err("two scripts").to_string(),
+            "A name does not mix scripts, such as Latin and Cyrillic, because their letters look alike; \
+             how about `Bob`?"
+        );
+    }
+
+    #[test]
+    fn meaningless_characters_of_a_peers_name_are_escaped() {
+        for (name, shown) in [
+            ("Bob\u{16fe4}", r"Bob\u{16fe4}"),
+            ("Bob\u{2d7f}", r"Bob\u{2d7f}"),
+            ("Bob\u{e000}", r"Bob\u{e000}"),
+            ("Bob\u{f0000}", r"Bob\u{f0000}"),
+            ("Bob\u{378}", r"Bob\u{378}"),
+            ("Bob\u{fe0f}", "Bob"),
+            ("Bob❤\u{fe0f}", "Bob❤\u{fe0f}"),
+            ("می\u{200c}خواهم", "می\u{200c}خواهم"),
+            ("B\u{43e}b", "B\u{43e}b"),
+        ] {
+            assert_eq!(PeerName::new(name).as_str(), shown);
+            assert_eq!(PeerName::new(shown).as_str(), shown);
+        }
+    }
+
+    #[test]
+    fn look_alikes_share_a_skeleton() {
+        let bob = skeletons("Bob");
+        let like = |name: &str| !resembled(PeerName::new(name).as_str()).is_disjoint(&bob);
+        for name in [
+            "BOB",
+            "B\u{43e}b",
+            "\u{412}\u{43e}b",
+            "b0b",
+            "\u{ff22}ob",
+            "\u{1d401}ob",
+            "Bob\u{16fe4}",
+            "Bob\u{2d7f}",
+            "Bob\u{e000}",
+            "Bob\u{200b}",
+            "Bob\u{ff08}verified\u{ff09}",
+            "Bob(verified)",
+            "Bob\u{2713}",
+            "Bob\u{2705}",
+        ] {
+            assert!(like(name), "{name}");
+        }
+        for name in ["Rob", "Bobby", "B", "", "\u{e000}", "(Bob)", "BobTheBuilder"] {
+            assert!(!like(name), "{name}");
+        }
+        assert!(!skeletons("Bill").is_disjoint(&skeletons("BiIl")));
+    }
+
+    #[test]
+    fn skeleton_of_the_longest_name_is_bounded() {
+        // U+FDFA is 18 characters in NFKC.
+        let longest = "\u{fdfa}".repeat(MAX_RAW_BYTES / 3);
+        let name = PeerName::new(&longest);
+        assert!(name.as_str().len() <= 4 * MAX_NAME_COLUMNS + '…'.len_utf8());
+        let chars: usize = resembled(name.as_str()).iter().map(|skeleton| skeleton.chars().count()).sum();
+        assert!(chars <= 100 * MAX_NAME_COLUMNS, "{chars}");
+    }
+
+    /// A hello holds a longer name than any other message.
+    const MAX_RAW_BYTES: usize = 65_536;
+
+    #[test]
     fn a_name_is_measured_in_columns() {
         assert!("王".repeat(16).parse::<Name>().is_ok());
         assert!("王".repeat(17).parse::<Name>().is_err());
@@ -309,6 +528,25 @@ mod tests {
                 && let Some(name) = error.suggestion()
             {
                 prop_assert!(name.parse::<Name>().is_ok());
+            }
+        }
+
+        #[test]
+        fn equal_names_share_a_skeleton(text: String) {
+            let upper = text.to_uppercase();
+            if folded(&text) == folded(&upper) {
+                let (one, other) = (skeletons(&text), skeletons(&upper));
+                prop_assert!(one == other || !one.is_disjoint(&other), "{:?} {:?}", one, other);
+            }
+        }
+
+        #[test]
+        fn suggested_name_keeps_to_one_script(text: String) {
+            if let Ok(name) = text.parse::<Name>()
+                && let Err(error) = name.check_script()
+                && let Some(name) = error.suggestion()
+            {
+                prop_assert!(new_name(name).is_ok());
             }
         }
 

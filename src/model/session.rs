@@ -7,6 +7,10 @@ use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, SendError};
 use crate::model::name::PeerName;
 
+/// Bytes of the first message to a peer that has not accepted us yet, at most. The peer holds one
+/// such message of each key: enough to say who one is, and too little to fill a memory.
+pub const MAX_REQUEST_BYTES: usize = 1_024;
+
 /// A message between two keys.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Message {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::model::address::PeerAddr;
+use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::delivery::DeliveryStatus;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
@@ -80,10 +80,13 @@ pub enum StoreOp {
         name: Option<PeerName>,
         /// [`Assurance::Plain`] or [`Assurance::Claimed`].
         assurance: Assurance,
+        /// Where a stranger sent it from; `None` if it came from a contact.
+        stranger: Option<SourcePrefix>,
         /// The text.
         body: Arc<str>,
     },
-    /// Adds messages that came from a proven key, without the duplicates among them.
+    /// Adds messages that came from a proven key, without the duplicates among them, and without
+    /// those for which the quota of a stranger has no room.
     Incoming {
         /// The sender.
         from: PublicKey,
@@ -91,6 +94,8 @@ pub enum StoreOp {
         name: Option<PeerName>,
         /// [`Assurance::Encrypted`] or [`Assurance::Verified`].
         assurance: Assurance,
+        /// Where a stranger sends them from; `None` if they come from a contact.
+        stranger: Option<SourcePrefix>,
         /// The messages. Their times are claims of the sender.
         messages: Vec<Message>,
     },
@@ -109,6 +114,8 @@ pub enum StoreOp {
         /// Where it is dialed, the latest first.
         addrs: Vec<PeerAddr>,
     },
+    /// Makes a peer a contact: its messages no longer count as a stranger's.
+    Accept(PeerId),
     /// Removes messages for good: nothing of them stays in the file. Queued messages stay.
     Forget(Selection),
 }
@@ -131,8 +138,8 @@ pub struct SeenPeer {
 pub enum StoreResult {
     /// Nothing more is to be said.
     Done,
-    /// The result of [`StoreOp::Incoming`]: the number of each message; `None` for a duplicate.
-    Incoming(Vec<Option<RowId>>),
+    /// The result of [`StoreOp::Incoming`], for each message.
+    Incoming(Vec<Stored>),
     /// The result of [`StoreOp::Forget`].
     Forgotten {
         /// How many messages were removed.
@@ -140,6 +147,27 @@ pub enum StoreResult {
         /// How many of the selected messages are queued, and stay.
         queued: u64,
     },
+}
+
+/// What the store did with a message that came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stored {
+    /// It added the message under this number.
+    New(RowId),
+    /// It has, or had, a message of this sender with the same id.
+    Duplicate,
+    /// It did not add the message: the user has not seen the messages that fill the sender's quota.
+    NoRoom,
+}
+
+impl Stored {
+    /// The number of a message that was added.
+    pub fn row(self) -> Option<RowId> {
+        match self {
+            Self::New(row) => Some(row),
+            Self::Duplicate | Self::NoRoom => None,
+        }
+    }
 }
 
 /// Why the store cannot write or read. Displays as a clause for the user, like `the disk is full`.

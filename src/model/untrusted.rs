@@ -7,7 +7,9 @@
 
 use std::fmt;
 
-use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+use unicode_properties::{GeneralCategory, UnicodeEmoji, UnicodeGeneralCategory};
+use unicode_script::{Script, ScriptExtension};
+use unicode_width::UnicodeWidthChar;
 
 /// Combining marks shown on one base character; further ones are escaped.
 ///
@@ -50,29 +52,40 @@ impl fmt::Debug for Text {
     }
 }
 
-/// Writes `raw` on one line, with everything escaped that a terminal would obey.
+/// Writes `raw` on one line, with everything escaped that a terminal would obey or that takes no
+/// room.
 fn write_harmless(raw: &str, out: &mut impl fmt::Write) -> fmt::Result {
     // Most texts are all ASCII, or begin so.
     let ascii = raw.bytes().position(|byte| !matches!(byte, b' '..=b'~')).unwrap_or(raw.len());
     // A mark with no base before it would sit on what we printed before.
     let mut marks = if ascii == 0 { MAX_MARKS } else { 0 };
+    let mut base = raw[..ascii].chars().next_back();
+    let mut before = base;
     let mut plain_from = 0;
     for (at, c) in raw[ascii..].char_indices().map(|(at, c)| (ascii + at, c)) {
-        if c == ' ' || c.is_ascii_graphic() {
-            marks = 0;
-            continue;
-        }
-        if is_mark(c) && marks < MAX_MARKS && !is_hidden(c) {
-            marks += 1;
-            continue;
-        }
-        if !is_mark(c) && !is_hidden(c) {
-            marks = 0;
+        let after = || raw[at + c.len_utf8()..].chars().next();
+        let is_plain = match kind(c) {
+            Kind::Base => {
+                (marks, base) = (0, Some(c));
+                true
+            }
+            Kind::Attached => {
+                let is_shown = marks < MAX_MARKS && base.is_some_and(|base| fits(base, c));
+                marks += usize::from(is_shown);
+                is_shown
+            }
+            Kind::Joiner => joins(c, base, before, after()),
+            Kind::Selector => before.is_some_and(is_emoji_base),
+            Kind::Hidden => false,
+        };
+        before = Some(c);
+        if is_plain {
             continue;
         }
         out.write_str(&raw[plain_from..at])?;
         plain_from = at + c.len_utf8();
-        marks = 0; // the escape itself is a base
+        // The escape itself is a base.
+        (marks, base, before) = (0, Some('}'), Some('}'));
         match c {
             '\n' => out.write_str("\\n")?,
             '\r' => out.write_str("\\r")?,
@@ -97,18 +110,131 @@ pub fn is_harmless(raw: &str) -> bool {
     harmless(raw) == raw
 }
 
+/// What a character does to those around it.
+enum Kind {
+    /// Takes room of its own.
+    Base,
+    /// Is drawn onto the character before it, or into the same syllable.
+    Attached,
+    /// ZWJ or ZWNJ, which some scripts and emoji need.
+    Joiner,
+    /// Chooses between text and emoji.
+    Selector,
+    /// Is never shown: see [`is_hidden`].
+    Hidden,
+}
+
+fn kind(c: char) -> Kind {
+    match c {
+        ' '..='~' => Kind::Base,
+        ZWNJ | ZWJ => Kind::Joiner,
+        '\u{fe0e}' | '\u{fe0f}' => Kind::Selector,
+        _ if is_hidden(c) => Kind::Hidden,
+        _ if is_mark(c) || c.width() == Some(0) => Kind::Attached,
+        _ => Kind::Base,
+    }
+}
+
 /// A character that is drawn onto the one before it.
 fn is_mark(c: char) -> bool {
     matches!(c.general_category(), GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark)
+}
+
+/// The dotted circle, the base on which marks of any script are shown alone.
+const DOTTED_CIRCLE: char = '\u{25cc}';
+
+/// Whether a mark belongs on this base. A mark of a script belongs on letters of this script, so
+/// that the invisible marks of rare scripts cannot hide behind other letters.
+fn fits(base: char, mark: char) -> bool {
+    let of_mark = ScriptExtension::from(mark);
+    if of_mark.is_common() || of_mark.is_inherited() || base == DOTTED_CIRCLE {
+        return true;
+    }
+    let of_base = ScriptExtension::from(base);
+    !of_base.is_common() && !of_base.is_inherited() && !shared(base, mark).is_empty()
+}
+
+const ZWNJ: char = '\u{200c}';
+const ZWJ: char = '\u{200d}';
+
+/// Whether a joiner has an effect between these characters: within an emoji sequence, between
+/// letters of a cursive script, or next to the virama of an Indic script (RFC 5892, appendix A,
+/// without its table of joining types). `base` is the letter before the marks before it.
+fn joins(joiner: char, base: Option<char>, before: Option<char>, after: Option<char>) -> bool {
+    let (Some(base), Some(before)) = (base, before) else { return false };
+    let is_of = |scripts: &[Script], of: ScriptExtension| {
+        !of.is_common() && !of.is_inherited() && scripts.iter().any(|script| of.contains_script(*script))
+    };
+    if VIRAMAS.contains(&before) && is_of(&INDIC, base.into()) {
+        return true;
+    }
+    let Some(after) = after else { return false };
+    if joiner == ZWJ && VIRAMAS.contains(&after) {
+        return before == base && is_of(&INDIC, shared(base, after));
+    }
+    if !matches!(kind(after), Kind::Base) {
+        return false;
+    }
+    let ends_emoji = is_emoji_base(before) || (before == '\u{fe0f}' && is_emoji_base(base));
+    if joiner == ZWJ && ends_emoji && !base.is_ascii() && is_emoji_base(after) && !after.is_ascii() {
+        return true;
+    }
+    let is_letter = before.is_alphabetic() || is_mark(before);
+    is_letter && after.is_alphabetic() && is_of(&CURSIVE, shared(base, after))
+}
+
+/// The scripts that both characters are used in.
+fn shared(one: char, other: char) -> ScriptExtension {
+    let mut shared = ScriptExtension::from(one);
+    shared.intersect_with(other.into());
+    shared
+}
+
+/// Scripts whose letters join, where a joiner changes their shape.
+const CURSIVE: [Script; 7] = [
+    Script::Arabic,
+    Script::Syriac,
+    Script::Mongolian,
+    Script::Nko,
+    Script::Mandaic,
+    Script::Adlam,
+    Script::Hanifi_Rohingya,
+];
+
+/// Scripts of India and its neighbours where a joiner chooses the form of a cluster.
+const INDIC: [Script; 12] = [
+    Script::Devanagari,
+    Script::Bengali,
+    Script::Gurmukhi,
+    Script::Gujarati,
+    Script::Oriya,
+    Script::Tamil,
+    Script::Telugu,
+    Script::Kannada,
+    Script::Malayalam,
+    Script::Sinhala,
+    Script::Khmer,
+    Script::Myanmar,
+];
+
+/// The signs of these scripts that take the vowel from a consonant.
+const VIRAMAS: [char; 13] = [
+    '\u{94d}', '\u{9cd}', '\u{a4d}', '\u{acd}', '\u{b4d}', '\u{bcd}', '\u{c4d}', '\u{ccd}', '\u{d4d}',
+    '\u{dca}', '\u{17d2}', '\u{1039}', '\u{103a}',
+];
+
+/// Whether a selector may follow: the character has both a text and an emoji form.
+pub(super) fn is_emoji_base(c: char) -> bool {
+    c.is_emoji_char()
 }
 
 /// Whether a character must never reach a terminal: the terminal obeys it, or it reorders its
 /// neighbours or takes no room.
 ///
 /// These are the control and format characters by their category (all bidirectional controls,
-/// zero-width spaces and joiners, tags, and the byte order mark), line and paragraph separators, and
-/// what Unicode lists as `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt) under other
-/// categories, except the two variation selectors that choose between text and emoji.
+/// zero-width spaces, tags, and the byte order mark), line and paragraph separators, and what Unicode
+/// lists as `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt) under other categories. The
+/// joiners and the two selectors between text and emoji are judged by where they stand.
 fn is_hidden(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();
@@ -153,6 +279,45 @@ mod tests {
     }
 
     #[test]
+    fn needed_joiners_are_shown_as_written() {
+        for text in [
+            "می\u{200c}خواهم",
+            "👨\u{200d}👩\u{200d}👧\u{200d}👦",
+            "👩🏽\u{200d}🚀 🏳\u{fe0f}\u{200d}🌈 ❤\u{fe0f}\u{200d}🔥 1\u{fe0f}\u{20e3}",
+            "क्\u{200d}ष क्\u{200c}ष",
+            "ශ්\u{200d}රී",
+            "র\u{200d}্য",
+            "ന്\u{200d} x",
+            "\u{1112}\u{1161}\u{11ab}",
+            "בְּרֵאשִׁית",
+            "\u{25cc}\u{5b0}",
+        ] {
+            assert_eq!(harmless(text), text);
+        }
+    }
+
+    #[test]
+    fn needless_zero_width_characters_are_escaped() {
+        for (text, shown) in [
+            ("Bob\u{16fe4}", r"Bob\u{16fe4}"),
+            ("Bob\u{2d7f}", r"Bob\u{2d7f}"),
+            ("Bob_\u{16fe4}", r"Bob_\u{16fe4}"),
+            ("Bob\u{fe0f}", r"Bob\u{fe0f}"),
+            ("❤\u{fe0f}\u{fe0f}", "❤\u{fe0f}\\u{fe0f}"),
+            ("Bo\u{200d}b \u{200c}", r"Bo\u{200d}b \u{200c}"),
+            ("Bob\u{200c}می", r"Bob\u{200c}می"),
+            ("می\u{200c}\u{200c}خ", "می\\u{200c}\\u{200c}خ"),
+            ("می\u{200c}", r"می\u{200c}"),
+            ("👩\u{200d}x 1\u{200d}2", r"👩\u{200d}x 1\u{200d}2"),
+            ("Bob\u{1161}", r"Bob\u{1161}"),
+            ("Bob\u{64e}", r"Bob\u{64e}"),
+        ] {
+            assert_eq!(harmless(text), shown);
+            assert_eq!(harmless(shown), shown);
+        }
+    }
+
+    #[test]
     fn a_mark_cannot_sit_on_what_stands_before_the_text_nor_pile_up() {
         assert_eq!(Text::new("\u{301}x").to_string(), r"\u{301}x");
         let zalgo = format!("x{}", "\u{301}".repeat(MAX_MARKS + 1));
@@ -169,7 +334,7 @@ mod tests {
         #[test]
         fn whatever_comes_is_printed_on_one_line_without_controls(bytes: Vec<u8>) {
             let shown = Text::from_bytes(&bytes).to_string();
-            prop_assert!(shown.chars().all(|c| !is_hidden(c)));
+            prop_assert!(shown.chars().all(|c| !is_hidden(c) || matches!(c, ZWNJ | ZWJ)));
             prop_assert!(!shown.chars().any(char::is_control));
         }
 

@@ -12,7 +12,7 @@ use super::STACK_BYTES;
 use super::dial::{self, CONNECT_TIMEOUT, Identity, QUICK_CONNECT, Said};
 use super::errand::{Errand, Report};
 use crate::model::address::PeerAddr;
-use crate::model::message::{Outgoing, SendError, SendResult};
+use crate::model::message::{LOG_TARGET, Outgoing, SendError, SendResult};
 
 /// Workers at most. Of a thousand peers, a hundred may not answer at all. Each of these holds a
 /// worker for `QUICK_CONNECT` before the others are served: half a second in all with this many
@@ -269,7 +269,13 @@ fn attempt(shared: &Shared, task: &Task) -> Report {
 
 fn say(shared: &Shared, errand: &Errand, connect_within: Duration) -> Report {
     let &Errand { id, ref name, to, fallback, form, ref message, deadline } = errand;
-    log::debug!("job {id} to {to}: {message:?}");
+    match message {
+        Outgoing::Text(parts) => {
+            log::debug!("job {id} to {to}: a message of {} parts", parts.len());
+            log::debug!(target: LOG_TARGET, "job {id} to {to}: {parts:?}");
+        }
+        message => log::debug!("job {id} to {to}: {message:?}"),
+    }
     let say = |to| dial::say(&shared.identity, name, to, form, message, connect_within, deadline);
     let first = say(to);
     let (to, said) = match (&first.result, fallback) {

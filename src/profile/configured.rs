@@ -1,9 +1,12 @@
 //! The keys in peers.toml. Each becomes a contact with the listed addresses as hints.
 //!
-//! peers.toml can be part of the directory that the program starts in, and so from another person.
-//! It therefore takes nothing from the known contacts: a blocked key stays blocked, and the other
+//! peers.toml takes nothing from the known contacts: a blocked key stays blocked, and the other
 //! contacts keep their names and addresses. The program warns if a listed key has the address of a
 //! verified contact.
+//!
+//! `./peers.toml` can be part of the directory that the program starts in, and so from another person.
+//! The user is asked about its keys, and its contacts are for the run: the core makes them, and
+//! nothing here is changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,9 +37,21 @@ pub fn configure(
             warnings.push(format!("The key that peers.toml has for {addr} is blocked and stays so: {key}."));
             continue;
         }
-        let listed: Vec<PeerAddr> = [peer.addr].into_iter().chain(std::mem::take(&mut peer.also)).collect();
+        let listed: Vec<PeerAddr> = [peer.addr].into_iter().chain(peer.also.iter().copied()).collect();
         if known.is_none_or(|pin| pin.trust() != Trust::Verified) {
             warnings.extend(listed.iter().flat_map(|addr| warnings_for(pins, *addr, key)));
+        }
+        let is_contact = known.is_some_and(|pin| pin.contact);
+        if !is_contact && pins.values().filter(|pin| pin.contact).count() >= MAX_CONTACTS {
+            warnings.push(format!(
+                "There are {MAX_CONTACTS} contacts already, so the key that peers.toml has for {} is \
+                     not one of them.",
+                peer.addr
+            ));
+            continue;
+        }
+        if peer.for_run {
+            continue;
         }
         let mut pin = known.cloned().unwrap_or_else(|| Pin {
             key,
@@ -52,19 +67,20 @@ pub fn configure(
         pin.contact = true;
         add(&mut pin.addrs, &listed);
         add(&mut pin.given, &listed);
-        let is_contact = pins.get(&key).is_some_and(|pin| pin.contact);
-        if !is_contact && pins.values().filter(|pin| pin.contact).count() >= MAX_CONTACTS {
-            warnings.push(format!(
-                "There are {MAX_CONTACTS} contacts already, so the key that peers.toml has for {} is \
-                     not one of them.",
-                peer.addr
-            ));
-            continue;
-        }
         pins.insert(key, pin);
-        peer.also = listed[1..].to_vec();
     }
     warnings
+}
+
+/// Returns the entries for this run with a key that the user has not decided about: it is no contact,
+/// not blocked, and not our own, `me`.
+pub fn undecided<'a>(
+    pins: &'a BTreeMap<PublicKey, Pin>,
+    peers: &'a [StaticPeer],
+    me: PublicKey,
+) -> impl Iterator<Item = (&'a StaticPeer, PublicKey)> {
+    let keyed = peers.iter().filter(|peer| peer.for_run).filter_map(|peer| Some((peer, peer.key?)));
+    keyed.filter(move |(_, key)| *key != me && !pins.get(key).is_some_and(|pin| pin.contact))
 }
 
 /// Returns warnings about verified contacts with another key that have a listed address.

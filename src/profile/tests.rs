@@ -26,10 +26,10 @@ fn each_profile_has_its_own_key() {
     let bob = Identity::open(&cli, &profile("Bob")).unwrap();
     assert_ne!(alice.key(), bob.key());
     assert_eq!(key_of(&cli, &profile("ALICE")).unwrap(), alice.key(), "also while she is running");
-    let (key, seed) = (alice.key(), *alice.seed());
+    let (key, seed) = (alice.key(), alice.seed().clone());
     drop(alice);
     let again = Identity::open(&cli, &profile("alice")).unwrap();
-    assert_eq!((again.key(), *again.seed()), (key, seed));
+    assert_eq!((again.key(), again.seed()), (key, &seed));
 }
 
 #[test]

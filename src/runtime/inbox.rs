@@ -4,10 +4,13 @@ use std::net::TcpStream;
 use std::sync::{Arc, Once};
 use std::time::Instant;
 
+use super::ports::StoreQueue;
 use super::shared::Shared;
 use crate::core::PlainReceived;
 use crate::model::address::Source;
+#[cfg(debug_assertions)]
 use crate::model::message::Decoded;
+use crate::model::message::LOG_TARGET;
 use crate::net::{Delivery, InboundHandler, Permit, Reply};
 
 /// The receiver of everything that the listeners accept.
@@ -17,10 +20,13 @@ impl InboundHandler for Inbox {
     fn deliver(&self, delivery: Delivery, wait_until: Option<Instant>) -> Reply {
         let shared = &self.0;
         let room = match wait_until {
-            None => shared.events.has_room(delivery.source.share()) && shared.store_writer.has_room(),
+            None => {
+                let source = delivery.source.share();
+                shared.events.has_room(source) && shared.store_writer.has_room(source)
+            }
             Some(deadline) => {
                 shared.events.wait_for_room(delivery.source.share(), deadline)
-                    && shared.store_writer.wait_for_room(deadline)
+                    && shared.store_writer.wait_for_room(delivery.source.share(), deadline)
             }
         };
         if !room {
@@ -29,7 +35,8 @@ impl InboundHandler for Inbox {
         let Delivery { source, local, decoder } = delivery;
         let cut = decoder.is_cut();
         let decoded = decoder.finish();
-        log::debug!("from {source}: {decoded:?}");
+        log::debug!("from {source}: {} messages", decoded.len());
+        log::debug!(target: LOG_TARGET, "from {source}: {decoded:?}");
         #[cfg(debug_assertions)]
         panic_if_asked(&decoded);
         if source.ip().is_ipv6() && !decoded.is_empty() {

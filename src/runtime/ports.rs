@@ -31,6 +31,11 @@ pub trait EventSink {
 pub trait StoreQueue {
     /// Writes at once, or later.
     fn put(&self, write: QueuedWrite) -> Put;
+
+    /// Returns whether there is room for messages from this source.
+    fn has_room(&self, _source: SourcePrefix) -> bool {
+        true
+    }
 }
 
 /// What a store queue has done with a write.
@@ -40,7 +45,7 @@ pub enum Put {
     Queued,
     /// It was written at once, with this result.
     Written(QueuedWrite, Result<StoreResult, StoreError>),
-    /// It is of received messages, and too many of those wait already.
+    /// It is of received messages, and there is no room for more of those.
     Full(QueuedWrite),
 }
 
@@ -50,6 +55,8 @@ pub struct QueuedWrite {
     /// What is written.
     pub op: StoreOp,
     pub(super) report_to: ReportTo,
+    /// The source that caused it; `None` for the user.
+    pub(super) source: Option<SourcePrefix>,
 }
 
 /// Who is told the result of a write.
@@ -61,10 +68,12 @@ pub(super) enum ReportTo {
     Core(WriteId),
     /// The core, and the session that received the messages from this source.
     Session(Source, LinkId),
+    /// The core: the message from this source was held until the user accepted its sender.
+    Accepted(Source),
 }
 
 impl QueuedWrite {
     pub(super) fn new(id: Option<WriteId>, op: StoreOp) -> Self {
-        Self { op, report_to: id.map_or(ReportTo::CoreOnError, ReportTo::Core) }
+        Self { op, report_to: id.map_or(ReportTo::CoreOnError, ReportTo::Core), source: None }
     }
 }

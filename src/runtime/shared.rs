@@ -42,7 +42,8 @@ pub(super) struct Queue<T>(pub(super) std::sync::Arc<Mailbox<T>>);
 
 impl<T: From<Event> + Send> EventSink for Queue<T> {
     fn put(&self, event: Event, source: Option<SourcePrefix>) {
-        self.0.put_from(event.into(), source);
+        let bytes = event.text_bytes();
+        self.0.put_from(event.into(), bytes, source);
     }
 
     fn has_room(&self, source: SourcePrefix) -> bool {

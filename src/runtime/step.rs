@@ -22,7 +22,7 @@ use crate::model::message::{Decoded, MessageId};
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
 use crate::model::session::{ByeReason, Message, RequestEnd};
-use crate::model::stored::{RowId, StoreOp, StoreResult};
+use crate::model::stored::{StoreOp, StoreResult, Stored};
 use crate::net::sessions::{LinkId, Opened, SessionCommand};
 use crate::store::StoreError;
 
@@ -159,12 +159,12 @@ impl<'a> Step<'a> {
         source: Source,
         messages: Vec<Message>,
     ) -> Result<(), Vec<Message>> {
-        if !self.ports.events.has_room(source.share()) {
+        if !self.ports.events.has_room(source.share()) || !self.ports.store.has_room(source.share()) {
             return Err(messages);
         }
         let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
         let staged = self.act(Some(source), |state, now| state.messages_received(key, messages, now));
-        let Some(Staged { receipts, name, assurance, messages }) = staged else {
+        let Some(Staged { receipts, name, assurance, stranger, messages }) = staged else {
             self.answer(link, Vec::new(), ids);
             return Ok(());
         };
@@ -172,8 +172,10 @@ impl<'a> Step<'a> {
             self.answer(link, receipts, Vec::new());
         }
         if !messages.is_empty() {
-            let op = StoreOp::Incoming { from: key, name, assurance, messages };
-            self.put(QueuedWrite { op, report_to: ReportTo::Session(source, link) });
+            let stranger = stranger.then(|| source.share());
+            let op = StoreOp::Incoming { from: key, name, assurance, stranger, messages };
+            let (report_to, source) = (ReportTo::Session(source, link), Some(source.share()));
+            self.put(QueuedWrite { op, report_to, source });
         }
         Ok(())
     }
@@ -222,15 +224,20 @@ impl<'a> Step<'a> {
 
     /// Takes the result of a queued write.
     pub fn wrote(&mut self, write: QueuedWrite, result: Result<StoreResult, StoreError>) {
-        let QueuedWrite { op, report_to } = write;
+        let QueuedWrite { op, report_to, .. } = write;
         match (report_to, op) {
             (ReportTo::Session(source, link), StoreOp::Incoming { from, messages, .. }) => {
                 let mut others: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
-                let rows = rows(result);
+                let stored = each(result);
                 let receipts =
-                    self.act(Some(source), |state, now| state.messages_stored(from, messages, rows, now));
+                    self.act(Some(source), |state, now| state.messages_stored(from, messages, stored, now));
                 others.retain(|id| !receipts.contains(id));
                 self.answer(link, receipts, others);
+            }
+            // The sender still has the message, sends it again, and gets its receipt then.
+            (ReportTo::Accepted(source), StoreOp::Incoming { from, messages, .. }) => {
+                let stored = each(result);
+                self.act(Some(source), |state, now| state.messages_stored(from, messages, stored, now));
             }
             (report_to, _) => {
                 let outputs = self.reported(&report_to, result);
@@ -284,9 +291,14 @@ impl<'a> Step<'a> {
                     events.push(event);
                 }
                 Output::Store(id, op) => {
-                    if let Put::Written(write, result) = self.ports.store.put(QueuedWrite::new(id, op)) {
+                    let write = QueuedWrite { source, ..QueuedWrite::new(id, op) };
+                    if let Put::Written(write, result) = self.ports.store.put(write) {
                         outputs.extend(self.reported(&write.report_to, result));
                     }
+                }
+                Output::Accepted(source, op) => {
+                    let report_to = ReportTo::Accepted(source);
+                    self.put(QueuedWrite { report_to, ..QueuedWrite::new(None, op) });
                 }
                 Output::Session(request) => {
                     self.ports.transport.session(SessionCommand::Request(request));
@@ -307,7 +319,7 @@ impl<'a> Step<'a> {
         match self.ports.store.put(write) {
             Put::Queued => {}
             Put::Written(write, result) => self.wrote(write, result),
-            Put::Full(QueuedWrite { op, report_to }) => {
+            Put::Full(QueuedWrite { op, report_to, .. }) => {
                 if let (StoreOp::Incoming { messages, .. }, ReportTo::Session(_, link)) = (op, report_to) {
                     self.answer(link, Vec::new(), messages.iter().map(|message| message.id).collect());
                 }
@@ -339,10 +351,10 @@ impl<'a> Step<'a> {
     }
 }
 
-/// The row numbers of stored messages.
-fn rows(result: Result<StoreResult, StoreError>) -> Result<Vec<Option<RowId>>, StoreError> {
+/// What the store did with each message.
+fn each(result: Result<StoreResult, StoreError>) -> Result<Vec<Stored>, StoreError> {
     match result? {
-        StoreResult::Incoming(rows) => Ok(rows),
+        StoreResult::Incoming(stored) => Ok(stored),
         _ => Err(StoreError::Other("the store gave no answer".into())),
     }
 }

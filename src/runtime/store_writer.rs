@@ -5,30 +5,32 @@
 
 mod thread;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::ports::{Put, QueuedWrite, ReportTo, StoreQueue};
+use super::ports::{Put, QueuedWrite, StoreQueue};
+use crate::model::address::SourcePrefix;
+use crate::model::fair_share::FairShare;
 use crate::model::stored::{StoreOp, StoreResult};
 use crate::store::{Store, StoreError};
 pub(super) use thread::start;
 
-/// Writes that may wait before unencrypted messages have to wait for room: as many as may wait to
-/// be shown.
-const MAX_WAITING: usize = 16_384;
-
-/// Bytes of received messages that may wait to be written, as many as the outbox holds. While the
-/// disk does not answer, senders send their messages again, and the earlier copies are still here.
-const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of received messages that may wait to be written: with [`crate::mailbox::ROOM`] and
+/// [`crate::net::sessions::MAX_HELD_BYTES`] 16 MiB. A disk that works empties it in a second.
+pub const MAX_WAITING_BYTES: usize = 6 * 1024 * 1024;
 
 /// Bytes that a waiting message takes beside its text, at most.
 const MESSAGE_BYTES: usize = 256;
 
 /// Writes in one batch at most, so that the first does not wait for all that come behind it.
 const MAX_BATCH: usize = 512;
+
+/// Messages of strangers in one batch at most. They take longer to write than others where an older
+/// one has to go, and a contact's message waits for the whole batch.
+const MAX_STRANGERS_IN_BATCH: usize = 128;
 
 /// How the node stores messages.
 pub struct Keeping {
@@ -49,20 +51,46 @@ impl QueuedWrite {
             StoreOp::Incoming { messages, .. } => {
                 messages.iter().map(|message| message.body.len() + MESSAGE_BYTES).sum()
             }
+            StoreOp::IncomingPlain { body, .. } => body.len() + MESSAGE_BYTES,
             _ => 0,
+        }
+    }
+
+    /// Where a stranger sent the messages from.
+    fn stranger(&self) -> Option<SourcePrefix> {
+        match &self.op {
+            StoreOp::Incoming { stranger, .. } | StoreOp::IncomingPlain { stranger, .. } => *stranger,
+            _ => None,
         }
     }
 }
 
 /// The writes that wait.
-#[derive(Default)]
 struct Pending {
+    /// All but the messages of strangers, in their order.
     jobs: VecDeque<QueuedWrite>,
-    /// The bytes of received messages among them.
-    received_bytes: usize,
+    /// The messages of strangers, in the order of each source.
+    of_strangers: HashMap<SourcePrefix, VecDeque<QueuedWrite>>,
+    /// Sources of strangers whose messages wait, in the order of their turns.
+    turns: VecDeque<SourcePrefix>,
+    /// A place for each byte of received messages.
+    room: FairShare,
     stopping: bool,
     /// The thread has ended.
     ended: bool,
+}
+
+impl Default for Pending {
+    fn default() -> Self {
+        Self {
+            jobs: VecDeque::new(),
+            of_strangers: HashMap::new(),
+            turns: VecDeque::new(),
+            room: FairShare::new(MAX_WAITING_BYTES),
+            stopping: false,
+            ended: false,
+        }
+    }
 }
 
 /// Who writes to the store.
@@ -90,16 +118,23 @@ pub(super) fn clock() -> u64 {
 }
 
 impl WriterQueue {
-    /// Queues a job, unless it is of received messages and too many wait already.
+    /// Queues a job, unless it is of messages of a session and there is no room for them.
     fn put(&self, job: QueuedWrite) -> Put {
         let mut queue = self.queue.lock();
         let bytes = job.received_bytes();
-        if bytes > 0 && queue.received_bytes + bytes > MAX_WAITING_BYTES {
-            return Put::Full(job);
+        match job.source {
+            Some(source)
+                if matches!(job.op, StoreOp::Incoming { .. })
+                    && queue.room.used_by(source) >= queue.room.free() =>
+            {
+                return Put::Full(job);
+            }
+            Some(source) => queue.room.take_many(source, bytes),
+            None => queue.room.take_own_many(bytes),
         }
-        queue.received_bytes += bytes;
-        queue.jobs.push_back(job);
-        if queue.jobs.len() == 1 {
+        let was_empty = queue.is_empty();
+        queue.add(job);
+        if was_empty {
             self.filled.notify_one();
         }
         Put::Queued
@@ -107,36 +142,74 @@ impl WriterQueue {
 
     /// Takes the next batch out of the locked `queue`, which makes room.
     fn next_batch(&self, queue: &mut Pending) -> Vec<QueuedWrite> {
-        let count = queue.jobs.len().min(MAX_BATCH);
-        let batch: Vec<QueuedWrite> = queue.jobs.drain(..count).collect();
-        queue.received_bytes -= batch.iter().map(QueuedWrite::received_bytes).sum::<usize>();
+        let batch = queue.take_batch();
+        for job in &batch {
+            match job.source {
+                Some(source) => queue.room.release_many(source, job.received_bytes()),
+                None => queue.room.release_own_many(job.received_bytes()),
+            }
+        }
         self.emptied.notify_all();
         batch
     }
 }
 
 impl Pending {
-    fn has_room(&self) -> bool {
-        self.jobs.len() < MAX_WAITING
+    fn is_empty(&self) -> bool {
+        self.jobs.is_empty() && self.turns.is_empty()
+    }
+
+    fn add(&mut self, job: QueuedWrite) {
+        if let Some(source) = job.stranger() {
+            let lane = self.of_strangers.entry(source).or_default();
+            if lane.is_empty() {
+                self.turns.push_back(source);
+            }
+            lane.push_back(job);
+            return;
+        }
+        if matches!(job.op, StoreOp::Forget(_)) {
+            // What came before it is forgotten, too.
+            let strangers = self.take_strangers(usize::MAX);
+            self.jobs.extend(strangers);
+        }
+        self.jobs.push_back(job);
+    }
+
+    /// Takes the next batch. Each source of strangers has its turn.
+    fn take_batch(&mut self) -> Vec<QueuedWrite> {
+        let strangers = self.take_strangers(MAX_STRANGERS_IN_BATCH);
+        let count = self.jobs.len().min(MAX_BATCH - strangers.len());
+        let mut batch: Vec<QueuedWrite> = self.jobs.drain(..count).collect();
+        batch.extend(strangers);
+        batch
+    }
+
+    fn take_strangers(&mut self, most: usize) -> Vec<QueuedWrite> {
+        let mut taken = Vec::new();
+        while taken.len() < most
+            && let Some(source) = self.turns.pop_front()
+            && let Some(lane) = self.of_strangers.get_mut(&source)
+        {
+            taken.extend(lane.pop_front());
+            if lane.is_empty() {
+                self.of_strangers.remove(&source);
+            } else {
+                self.turns.push_back(source);
+            }
+        }
+        taken
     }
 }
 
 impl StoreWriter {
-    /// Returns whether unencrypted messages may still be accepted.
-    pub(super) fn has_room(&self) -> bool {
-        match self {
-            Self::Inline(_) => true,
-            Self::Thread(jobs) => jobs.queue.lock().has_room(),
-        }
-    }
-
-    /// Waits for room for an unencrypted message until `deadline`. Returns whether there is any.
-    pub(super) fn wait_for_room(&self, deadline: Instant) -> bool {
+    /// Waits for room for messages from `source` until `deadline`. Returns whether there is any.
+    pub(super) fn wait_for_room(&self, source: SourcePrefix, deadline: Instant) -> bool {
         let Self::Thread(jobs) = self else { return true };
         let mut queue = jobs.queue.lock();
-        while !queue.has_room() {
+        while !queue.room.has_room(source) {
             if jobs.emptied.wait_until(&mut queue, deadline).timed_out() {
-                return queue.has_room();
+                return queue.room.has_room(source);
             }
         }
         true
@@ -167,6 +240,13 @@ impl StoreQueue for StoreWriter {
             Self::Thread(jobs) => jobs.put(write),
         }
     }
+
+    fn has_room(&self, source: SourcePrefix) -> bool {
+        match self {
+            Self::Inline(_) => true,
+            Self::Thread(jobs) => jobs.queue.lock().room.has_room(source),
+        }
+    }
 }
 
 /// Writes a batch in one go; if that fails, one by one, so that one write that cannot succeed holds
@@ -175,8 +255,8 @@ pub fn write_batch(
     batch: Vec<QueuedWrite>,
     mut apply: impl FnMut(&[StoreOp]) -> Result<Vec<StoreResult>, StoreError>,
 ) -> Vec<(QueuedWrite, Result<StoreResult, StoreError>)> {
-    let (ops, reports): (Vec<StoreOp>, Vec<ReportTo>) =
-        batch.into_iter().map(|QueuedWrite { op, report_to }| (op, report_to)).unzip();
+    let (ops, others): (Vec<StoreOp>, Vec<_>) =
+        batch.into_iter().map(|QueuedWrite { op, report_to, source }| (op, (report_to, source))).unzip();
     let results: Vec<Result<StoreResult, StoreError>> = match apply(&ops) {
         Ok(written) => written.into_iter().map(Ok).collect(),
         // Each would wait as long again.
@@ -187,7 +267,8 @@ pub fn write_batch(
             ops.chunks(1).map(|op| one(apply(op))).collect()
         }
     };
-    let writes = ops.into_iter().zip(reports).map(|(op, report_to)| QueuedWrite { op, report_to });
+    let writes =
+        ops.into_iter().zip(others).map(|(op, (report_to, source))| QueuedWrite { op, report_to, source });
     writes.zip(results).collect()
 }
 
@@ -198,32 +279,80 @@ fn one(result: Result<Vec<StoreResult>, StoreError>) -> Result<StoreResult, Stor
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::super::ports::ReportTo;
     use super::*;
     use crate::model::address::Source;
     use crate::model::key::{KEY_BYTES, PublicKey};
     use crate::model::message::MessageId;
     use crate::model::session::Message;
-    use crate::model::stored::Assurance;
+    use crate::model::stored::{Assurance, Selection};
     use crate::net::sessions::LinkId;
 
-    /// A received message of a megabyte.
-    fn received() -> QueuedWrite {
-        let (from, source) = (PublicKey::new([1; KEY_BYTES]), Source::from(std::net::Ipv4Addr::LOCALHOST));
-        let (id, body) = (MessageId::new([2; 16]), "x".repeat(1024 * 1024).into());
+    /// A message of these bytes, of a stranger or of a contact.
+    fn received(last: u8, is_stranger: bool, bytes: usize) -> QueuedWrite {
+        let (from, source) = (PublicKey::new([1; KEY_BYTES]), Source::from(Ipv4Addr::new(127, 0, 0, last)));
+        let (id, body) = (MessageId::new([2; 16]), "x".repeat(bytes).into());
         let messages = vec![Message { id, time: 0, again: false, body }];
-        let op = StoreOp::Incoming { from, name: None, assurance: Assurance::Encrypted, messages };
-        QueuedWrite { op, report_to: ReportTo::Session(source, LinkId(1)) }
+        let stranger = is_stranger.then(|| source.share());
+        let op = StoreOp::Incoming { from, name: None, assurance: Assurance::Encrypted, stranger, messages };
+        QueuedWrite { op, report_to: ReportTo::Session(source, LinkId(1)), source: Some(source.share()) }
+    }
+
+    /// Puts in messages of 64 KiB until there is no room, and returns how many there was room for.
+    fn fill(jobs: &WriterQueue, last: u8) -> usize {
+        let put = || matches!(jobs.put(received(last, true, 64 * 1024)), Put::Queued);
+        std::iter::repeat_with(put).take_while(|is_queued| *is_queued).count()
+    }
+
+    /// The sources of a batch, 0 for a write that the user caused.
+    fn sources(batch: &[QueuedWrite]) -> Vec<u8> {
+        let last = |write: &QueuedWrite| match write.source {
+            Some(SourcePrefix::V4(ip)) => ip.octets()[3],
+            _ => 0,
+        };
+        batch.iter().map(last).collect()
     }
 
     #[test]
-    fn stopped_disk_bounds_waiting_messages() {
+    fn stopped_disk_bounds_waiting_bytes() {
         let jobs = WriterQueue::default();
-        let queued = (0..100).filter(|_| matches!(jobs.put(received()), Put::Queued)).count();
-        assert_eq!(queued, 63);
+        let counts = [fill(&jobs, 1), fill(&jobs, 2), fill(&jobs, 3)];
+        assert_eq!(counts, [48, 24, 12], "each gets half of what is free");
         jobs.put(QueuedWrite::new(None, StoreOp::MarkShown(Vec::new())));
-        assert_eq!(jobs.queue.lock().jobs.len(), 63 + 1, "every other write waits");
-        assert_eq!(jobs.next_batch(&mut jobs.queue.lock()).len(), 63 + 1);
-        jobs.put(received());
-        assert_eq!(jobs.queue.lock().jobs.len(), 1);
+        let mut queue = jobs.queue.lock();
+        while !queue.is_empty() {
+            jobs.next_batch(&mut queue);
+        }
+        assert!(queue.room.is_empty(), "{:?}", queue.room);
+        drop(queue);
+        assert_eq!(fill(&jobs, 1), 48);
+    }
+
+    #[test]
+    fn flood_of_strangers_delays_no_other_write() {
+        let jobs = WriterQueue::default();
+        (0..1_000).for_each(|_| drop(jobs.put(received(1, true, 1))));
+        jobs.put(received(2, true, 1));
+        jobs.put(received(3, false, 1));
+        jobs.put(QueuedWrite::new(None, StoreOp::MarkShown(Vec::new())));
+        let batch = sources(&jobs.next_batch(&mut jobs.queue.lock()));
+        assert_eq!((&batch[..5], batch.len()), (&[3, 0, 1, 2, 1][..], 2 + MAX_STRANGERS_IN_BATCH));
+    }
+
+    #[test]
+    fn forgetting_follows_what_came_before() {
+        let jobs = WriterQueue::default();
+        (0..1_000).for_each(|_| drop(jobs.put(received(1, true, 1))));
+        jobs.put(QueuedWrite::new(None, StoreOp::Forget(Selection::default())));
+        jobs.put(received(1, true, 1));
+        let mut written = Vec::new();
+        while !jobs.queue.lock().is_empty() {
+            written.extend(sources(&jobs.next_batch(&mut jobs.queue.lock())));
+        }
+        // The message after it may be written before it or after it.
+        assert_eq!(written.iter().filter(|last| **last == 1).count(), 1_001);
+        assert!(written.iter().position(|last| *last == 0).unwrap() >= 1_000);
     }
 }

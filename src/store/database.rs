@@ -14,7 +14,7 @@ use rusqlite::{Connection, Error, ErrorCode, OpenFlags, TransactionBehavior, ffi
 
 use super::queries::Range;
 use super::recovery::SUSPECT;
-use super::retention::{Bounds, MemoryLimits, ROW_BYTES, Tally};
+use super::retention::{MemoryLimits, Quotas, ROW_BYTES, Size, Tally};
 use super::writes::{self, Batch};
 use super::{Result, Store, StoreError, import, queries, retention, rows, schema, search};
 use crate::files;
@@ -45,7 +45,7 @@ pub struct Sqlite {
     pub(super) conn: Connection,
     /// `None` for a database in memory.
     path: Option<PathBuf>,
-    pub(super) bounds: Bounds,
+    pub(super) quotas: Quotas,
     pub(super) limits: MemoryLimits,
     pub(super) tally: Tally,
     range: Option<Range>,
@@ -110,6 +110,12 @@ impl Sqlite {
         Ok(store)
     }
 
+    /// Sets how many bytes on the disk all messages may take, about.
+    pub fn with_max_history(mut self, bytes: u64) -> Self {
+        self.quotas.max_history = rows::stored_time(bytes);
+        self
+    }
+
     /// A connection that leaves the file as it is, also when it is closed, until it is settled.
     pub(super) fn connected(path: &Path) -> Result<Self> {
         // Absolute, because SQLite takes a name that begins with `file:` for an address.
@@ -124,7 +130,7 @@ impl Sqlite {
         let store = Self {
             conn,
             path,
-            bounds: Bounds::default(),
+            quotas: Quotas::default(),
             limits: MemoryLimits::default(),
             tally: Tally::default(),
             range: None,
@@ -212,17 +218,22 @@ impl Sqlite {
             conn: &tx,
             clock: rows::stored_time(clock),
             indexed: !in_memory,
-            messages: 0,
-            plain: 0,
+            quotas: self.quotas,
+            strangers: Size::default(),
+            others: Size::default(),
+            accepted: false,
             forgot: false,
         };
         let written = writes.iter().map(|write| batch.write(write)).collect::<rusqlite::Result<_>>()?;
-        let Batch { messages, plain, forgot, .. } = batch;
-        if messages > 0 {
+        let Batch { strangers, others, accepted, forgot, .. } = batch;
+        if accepted {
+            *tally = Tally::default();
+        }
+        if strangers != Size::default() || others != Size::default() {
             if in_memory && !retention::queue_fits(&tx, &self.limits)? {
                 return Err(StoreError::NoRoom);
             }
-            retention::keep_within(&tx, &self.bounds, tally, (messages, plain))?;
+            retention::keep_within(&tx, &self.quotas, tally, strangers, others)?;
         }
         tx.commit()?;
         Ok((written, forgot))

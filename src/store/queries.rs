@@ -7,7 +7,6 @@ use std::fmt::Write;
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
-use super::retention::MAX_SEEN;
 use super::rows::{self, stored_time};
 use super::search::{self, Terms};
 use crate::model::key::PublicKey;
@@ -136,12 +135,15 @@ pub(super) fn written_to(conn: &Connection) -> Result<Vec<PublicKey>> {
     statement.query_map([], |row| Ok(PublicKey::new(row.get(0)?)))?.collect()
 }
 
-/// Returns the peers that were seen, the last one first, at most [`MAX_SEEN`].
+/// Peers that were seen, read at most: more contacts than the core keeps, and then strangers.
+const MAX_SEEN: i64 = 20_000;
+
+/// Returns the peers that were seen, the last one first.
 pub(super) fn seen(conn: &Connection) -> Result<Vec<SeenPeer>> {
     let mut statement = conn.prepare(
         "SELECT p.key, p.addr, p.name, p.last_seen, \
            (SELECT group_concat(a.addr, ' ' ORDER BY a.last_seen DESC) FROM address a WHERE a.peer = p.peer) \
-         FROM peer p WHERE p.last_seen IS NOT NULL ORDER BY p.last_seen DESC LIMIT ?",
+         FROM peer p WHERE p.last_seen IS NOT NULL ORDER BY p.contact DESC, p.last_seen DESC LIMIT ?",
     )?;
     let found = statement.query_map([MAX_SEEN], |row| {
         let addrs: Option<String> = row.get(4)?;
@@ -153,7 +155,9 @@ pub(super) fn seen(conn: &Connection) -> Result<Vec<SeenPeer>> {
             Recipient::Address(_) => None,
         })
     })?;
-    found.filter_map(Result::transpose).collect()
+    let mut found = found.filter_map(Result::transpose).collect::<Result<Vec<_>>>()?;
+    found.sort_by_key(|seen| std::cmp::Reverse(seen.last_seen));
+    Ok(found)
 }
 
 /// Returns the queued messages in the order in which they were typed.

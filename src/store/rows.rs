@@ -33,11 +33,6 @@ pub(super) fn assurance_number(assurance: Assurance) -> u8 {
     ASSURANCES.iter().find(|(it, _)| *it == assurance).map_or(0, |(_, number)| *number)
 }
 
-/// Returns whether a message counts as unencrypted.
-pub(super) fn is_plain(assurance: Assurance) -> bool {
-    matches!(assurance, Assurance::Plain | Assurance::Claimed)
-}
-
 /// Milliseconds since 1970 as a column has them.
 pub(super) fn stored_time(time: u64) -> i64 {
     i64::try_from(time).unwrap_or(i64::MAX)

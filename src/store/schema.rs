@@ -12,7 +12,7 @@ pub(super) const FIRST: i64 = 3;
 pub(super) const VERSION: i64 = FIRST + STEPS.len() as i64 - 1;
 
 /// One step for each version. A released step never changes; a new version is another step.
-pub(super) const STEPS: &[&str] = &[VERSION_3];
+pub(super) const STEPS: &[&str] = &[VERSION_3, VERSION_4];
 
 /// Rows are numbered with AUTOINCREMENT, so a number never stands for another message later.
 ///
@@ -86,6 +86,52 @@ CREATE VIRTUAL TABLE search USING fts5 (
     tokenize = 'ascii tokenchars ''$+<=>^`|~'''
 );
 INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
+";
+
+/// Counts the messages of strangers by where they came from. Those stored before have no source and
+/// count as those of contacts.
+///
+/// The source of a message refers to `source` without a foreign key: the last message of a source
+/// takes its row with it.
+const VERSION_4: &str = "
+ALTER TABLE peer DROP COLUMN source;
+ALTER TABLE peer ADD COLUMN stranger_messages INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE peer ADD COLUMN stranger_bytes INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX peer_seen ON peer (last_seen)
+  WHERE messages = 0 AND contact = 0 AND last_seen IS NOT NULL;
+CREATE TABLE source (
+    source INTEGER PRIMARY KEY,
+    prefix TEXT NOT NULL UNIQUE,
+    messages INTEGER NOT NULL DEFAULT 0,
+    bytes INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX source_messages ON source (messages);
+CREATE INDEX source_bytes ON source (bytes);
+ALTER TABLE message ADD COLUMN source INTEGER;
+DROP INDEX message_plain;
+CREATE INDEX message_source ON message (source) WHERE source IS NOT NULL;
+CREATE INDEX message_stranger ON message (peer) WHERE source IS NOT NULL;
+CREATE TRIGGER stranger_added AFTER INSERT ON message WHEN new.source IS NOT NULL BEGIN
+    UPDATE source SET messages = messages + 1, bytes = bytes + octet_length(new.body)
+      WHERE source = new.source;
+    UPDATE peer SET stranger_messages = stranger_messages + 1,
+      stranger_bytes = stranger_bytes + octet_length(new.body) WHERE peer = new.peer;
+END;
+CREATE TRIGGER stranger_deleted AFTER DELETE ON message WHEN old.source IS NOT NULL BEGIN
+    UPDATE source SET messages = messages - 1, bytes = bytes - octet_length(old.body)
+      WHERE source = old.source;
+    DELETE FROM source WHERE source = old.source AND messages = 0;
+    UPDATE peer SET stranger_messages = stranger_messages - 1,
+      stranger_bytes = stranger_bytes - octet_length(old.body) WHERE peer = old.peer;
+END;
+CREATE TRIGGER stranger_accepted AFTER UPDATE OF source ON message
+  WHEN old.source IS NOT NULL AND new.source IS NULL BEGIN
+    UPDATE source SET messages = messages - 1, bytes = bytes - octet_length(old.body)
+      WHERE source = old.source;
+    DELETE FROM source WHERE source = old.source AND messages = 0;
+    UPDATE peer SET stranger_messages = stranger_messages - 1,
+      stranger_bytes = stranger_bytes - octet_length(old.body) WHERE peer = old.peer;
+END;
 ";
 
 /// Returns the version of an open file; 0 if it is empty.

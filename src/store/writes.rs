@@ -3,15 +3,16 @@
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::fold::folded;
+use super::queries;
+use super::retention::{self, Quotas, Size};
 use super::rows::{self, stored_time};
 use super::status::Columns;
-use super::{queries, retention};
-use crate::model::address::PeerAddr;
+use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
-use crate::model::peer_id::Recipient;
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::Message;
-use crate::model::stored::{Assurance, RowId, StoreOp, StoreResult};
+use crate::model::stored::{Assurance, RowId, StoreOp, StoreResult, Stored};
 
 /// A transaction, and what it added.
 pub(super) struct Batch<'a> {
@@ -20,9 +21,13 @@ pub(super) struct Batch<'a> {
     pub(super) clock: i64,
     /// Texts get a folded copy and stand in the full-text index.
     pub(super) indexed: bool,
-    pub(super) messages: i64,
-    /// Of those, the unencrypted ones.
-    pub(super) plain: i64,
+    pub(super) quotas: Quotas,
+    /// Added messages of strangers.
+    pub(super) strangers: Size,
+    /// All other added messages.
+    pub(super) others: Size,
+    /// Messages of strangers became those of contacts.
+    pub(super) accepted: bool,
     /// The user's messages were forgotten.
     pub(super) forgot: bool,
 }
@@ -32,6 +37,8 @@ struct New<'a> {
     /// `None` if it came.
     status: Option<Columns>,
     shown: bool,
+    /// Where a stranger sent it from.
+    stranger: Option<SourcePrefix>,
     message: Option<&'a Message>,
     name: Option<&'a PeerName>,
     expires: u64,
@@ -48,6 +55,7 @@ impl Batch<'_> {
                 let new = New {
                     status: Some(columns),
                     shown: true,
+                    stranger: None,
                     message: Some(message),
                     name,
                     expires,
@@ -63,11 +71,12 @@ impl Batch<'_> {
                 self.change(*to, *id, Columns::of(status, *attempted))?;
             }
             StoreOp::Move { id, from, to } => self.move_message(*id, *from, *to)?,
-            StoreOp::IncomingPlain { from, name, assurance, body } => {
+            StoreOp::IncomingPlain { from, name, assurance, stranger, body } => {
                 let name = name.as_ref();
                 let new = New {
                     status: None,
                     shown: true,
+                    stranger: *stranger,
                     message: None,
                     name,
                     expires: 0,
@@ -75,11 +84,23 @@ impl Batch<'_> {
                     body,
                 };
                 let peer = self.peer(*from, name)?;
-                self.add(peer, &new)?;
+                self.add_within_quota(peer, &new)?;
             }
-            StoreOp::Incoming { from, name, assurance, messages } => {
-                let add =
-                    |message| self.add_incoming(Recipient::key(*from), name.as_ref(), *assurance, message);
+            StoreOp::Incoming { from, name, assurance, stranger, messages } => {
+                let from = Recipient::key(*from);
+                let add = |message| {
+                    let new = New {
+                        status: None,
+                        shown: false,
+                        stranger: *stranger,
+                        message: Some(message),
+                        name: name.as_ref(),
+                        expires: 0,
+                        assurance: *assurance,
+                        body: &message.body,
+                    };
+                    self.add_incoming(from, message.id, &new)
+                };
                 return messages.iter().map(add).collect::<Result<_>>().map(StoreResult::Incoming);
             }
             StoreOp::MarkShown(rows) => {
@@ -103,7 +124,11 @@ impl Batch<'_> {
             StoreOp::Seen { peer, name, contact, addrs } => {
                 let peer = self.peer(Recipient::Peer(*peer), name.as_ref())?;
                 self.seen(peer, *contact, addrs)?;
+                if !contact {
+                    retention::drop_old_strangers(self.conn)?;
+                }
             }
+            StoreOp::Accept(peer) => self.accept(*peer)?,
             StoreOp::Forget(selection) => {
                 let (removed, queued) = retention::forget(self.conn, selection)?;
                 let (removed, queued) = (removed.unsigned_abs(), queued.unsigned_abs());
@@ -114,14 +139,9 @@ impl Batch<'_> {
         Ok(StoreResult::Done)
     }
 
-    /// Adds a message that came, unless its id is known.
-    fn add_incoming(
-        &mut self,
-        from: Recipient,
-        name: Option<&PeerName>,
-        assurance: Assurance,
-        message: &Message,
-    ) -> Result<Option<RowId>> {
+    /// Adds a message that came in a session, unless its id is known or the quota of its sender has
+    /// no room.
+    fn add_incoming(&mut self, from: Recipient, id: MessageId, new: &New<'_>) -> Result<Stored> {
         if let Some(peer) = queries::number_of(self.conn, from)? {
             let is_known = self
                 .conn
@@ -129,33 +149,42 @@ impl Batch<'_> {
                     "SELECT 1 FROM known WHERE peer = ?1 AND id = ?2 UNION ALL \
                      SELECT 1 FROM message WHERE peer = ?1 AND id = ?2 AND outgoing = 0",
                 )?
-                .exists(params![peer, message.id.as_bytes()])?;
+                .exists(params![peer, id.as_bytes()])?;
             if is_known {
-                return Ok(None);
+                return Ok(Stored::Duplicate);
             }
         }
-        let new = New {
-            status: None,
-            shown: false,
-            message: Some(message),
-            name,
-            expires: 0,
-            assurance,
-            body: &message.body,
-        };
-        let peer = self.peer(from, name)?;
-        self.add(peer, &new)
+        let peer = self.peer(from, new.name)?;
+        Ok(self.add_within_quota(peer, new)?.map_or(Stored::NoRoom, Stored::New))
+    }
+
+    /// Adds a message that came, unless a stranger's quota has no room for it.
+    fn add_within_quota(&mut self, peer: i64, new: &New<'_>) -> Result<Option<RowId>> {
+        let size = Size::of(new.body);
+        if new.stranger.is_some() && new.assurance != Assurance::Claimed && self.is_contact(peer)? {
+            // The user has accepted the peer since the message came.
+            return self.add(peer, &New { stranger: None, ..*new });
+        }
+        if new.stranger.is_some() {
+            let Some(removed) = retention::make_room_for_stranger(self.conn, &self.quotas, peer, size)?
+            else {
+                return Ok(None);
+            };
+            self.strangers = self.strangers.less(removed);
+        }
+        self.add(peer, new)
     }
 
     /// Adds a message, unless there is one with its id.
     fn add(&mut self, peer: i64, new: &New<'_>) -> Result<Option<RowId>> {
         let folded = self.indexed.then(|| folded(new.body));
+        let source = new.stranger.map(|prefix| self.source(prefix)).transpose()?;
         let added = self
             .conn
             .prepare_cached(
                 "INSERT INTO message (conversation, peer, outgoing, status, reason, attempted, shown, id, \
-                   name, time, sent, expires, assurance, body, folded) \
-                 VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
+                   name, time, sent, expires, assurance, body, folded, source) \
+                 VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
                  ON CONFLICT (peer, id, outgoing) WHERE id IS NOT NULL DO NOTHING",
             )?
             .execute(params![
@@ -173,15 +202,48 @@ impl Batch<'_> {
                 rows::assurance_number(new.assurance),
                 new.body,
                 folded,
+                source,
             ])?;
         if added == 0 {
             return Ok(None);
         }
         let message = self.conn.last_insert_rowid();
         self.index(message, peer, folded.as_deref())?;
-        self.messages += 1;
-        self.plain += i64::from(rows::is_plain(new.assurance));
+        let added = if source.is_some() { &mut self.strangers } else { &mut self.others };
+        *added = added.and(Size::of(new.body));
         Ok(Some(RowId(message)))
+    }
+
+    /// Returns the number of a source. A new one gets a number.
+    fn source(&self, prefix: SourcePrefix) -> Result<i64> {
+        let prefix = prefix.to_string();
+        let mut known = self.conn.prepare_cached("SELECT source FROM source WHERE prefix = ?")?;
+        if let Some(source) = known.query_row([&prefix], |row| row.get(0)).optional()? {
+            return Ok(source);
+        }
+        self.conn.prepare_cached("INSERT INTO source (prefix) VALUES (?)")?.execute([prefix])?;
+        Ok(self.conn.last_insert_rowid())
+    }
+
+    fn is_contact(&self, peer: i64) -> Result<bool> {
+        let mut is_contact = self.conn.prepare_cached("SELECT contact FROM peer WHERE peer = ?")?;
+        is_contact.query_row([peer], |row| row.get(0))
+    }
+
+    /// Makes a peer a contact. Unencrypted messages in its name stay those of strangers.
+    fn accept(&mut self, peer: PeerId) -> Result<()> {
+        let Some(peer) = queries::number_of(self.conn, peer.into())? else { return Ok(()) };
+        self.conn.prepare_cached("UPDATE peer SET contact = 1 WHERE peer = ?")?.execute([peer])?;
+        let claimed = rows::assurance_number(Assurance::Claimed);
+        let accepted = self
+            .conn
+            .prepare_cached(
+                "UPDATE message SET source = NULL \
+                 WHERE peer = ? AND source IS NOT NULL AND assurance <> ?",
+            )?
+            .execute(params![peer, claimed])?;
+        self.accepted |= accepted > 0;
+        Ok(())
     }
 
     fn index(&self, message: i64, conversation: i64, folded: Option<&str>) -> Result<()> {
@@ -273,7 +335,8 @@ impl Batch<'_> {
             .prepare_cached("SELECT 1 FROM message WHERE peer = ? AND id = ? AND outgoing = 1")?
             .exists(params![target, id.as_bytes()])?;
         if is_there {
-            return retention::remove(self.conn, &format!(" AND m.message = {message}")).map(drop);
+            retention::remove_rows(self.conn, &[message])?;
+            return retention::drop_if_empty(self.conn, peer);
         }
         // The name is older than one that the peer has, but better than none.
         self.conn
@@ -297,7 +360,7 @@ impl Batch<'_> {
             )?
             .execute(params![target, assurance, message])?;
         self.index(message, target, folded.as_deref())?;
-        retention::drop_empty_peers(self.conn)
+        retention::drop_if_empty(self.conn, peer)
     }
 
     /// Remembers that a peer is seen now, and that it is dialed at these addresses and no others,

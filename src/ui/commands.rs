@@ -88,6 +88,13 @@ pub const COMMANDS: &[CommandHelp] = &[
                it was typed.",
     },
     CommandHelp {
+        name: "/all-plain",
+        arguments: "TEXT",
+        short: "send to all, unencrypted strangers included",
+        long: "`@all` reaches online contacts, and online strangers that have proven a key. It leaves out strangers that can only \
+               be written to unencrypted, because others on the network can read that. /all-plain reaches them, too.",
+    },
+    CommandHelp {
         name: "/name",
         arguments: "[NEW]",
         short: "change your name",
@@ -130,7 +137,7 @@ pub const COMMANDS: &[CommandHelp] = &[
                face, not in this chat. With yes the peer is verified, and a sign behind its name says so.",
     },
     CommandHelp {
-        name: "/offers",
+        name: "/requests",
         arguments: "",
         short: "show the key changes and message requests that wait",
         long: "A key waits if its owner has the name of a contact, and, with `/policy ask`, if it is new. Nothing is sent to it and \
@@ -146,7 +153,7 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp {
         name: "/accept",
         arguments: "WHOM",
-        short: "take a new key as another contact",
+        short: "accept a message request, or another contact",
         long: "WHOM is the name that comes with the key, or at least four characters of the beginning of the key. Type it if two people have \
                one name, and to answer a message request. Two contacts of one name both have the beginning of their keys behind it, for good.",
     },
@@ -156,6 +163,13 @@ pub const COMMANDS: &[CommandHelp] = &[
         short: "refuse a new key, or block a contact",
         long: "Nothing is sent to the key or shown from it. If a new key waits with the name of a contact, the new key is blocked, not the \
                contact. /unblock undoes it.",
+    },
+    CommandHelp {
+        name: "/blocked",
+        arguments: "",
+        short: "list whom you have blocked",
+        long: "A block covers the key, and unencrypted messages under its name or from its address. An unknown key with its \
+               name waits for /accept. A block never covers another contact.",
     },
     CommandHelp {
         name: "/unblock",

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use crate::core::{MAX_PEERS, PeerInfo, Verification};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
-use crate::model::name::{Name, PeerName, folded};
+use crate::model::name::{Name, PeerName, folded, resembled, skeletons};
 use crate::model::peer_id::Recipient;
 
 /// Peers with a label: all rows, and as many that have left the list. Beyond that, the labels of
@@ -72,6 +72,35 @@ struct Given {
     label: String,
     /// Where the peer was when it was given the label.
     addr: Option<PeerAddr>,
+    /// The skeletons of the names that its own can pass for.
+    resembles: BTreeSet<String>,
+}
+
+/// Peers by the skeletons of their names.
+#[derive(Clone, Debug, Default)]
+struct BySkeleton(HashMap<String, BTreeSet<Recipient>>);
+
+impl BySkeleton {
+    fn insert(&mut self, id: Recipient, skeletons: BTreeSet<String>) {
+        skeletons.into_iter().for_each(|skeleton| {
+            self.0.entry(skeleton).or_default().insert(id);
+        });
+    }
+
+    fn remove(&mut self, id: Recipient, skeletons: &BTreeSet<String>) {
+        for skeleton in skeletons {
+            if let Some(ids) = self.0.get_mut(skeleton) {
+                ids.remove(&id);
+                if ids.is_empty() {
+                    self.0.remove(skeleton);
+                }
+            }
+        }
+    }
+
+    fn of<'a>(&'a self, skeletons: &'a BTreeSet<String>) -> impl Iterator<Item = Recipient> + 'a {
+        skeletons.iter().filter_map(|skeleton| self.0.get(skeleton)).flatten().copied()
+    }
 }
 
 /// The labels of the peers that were met in this run, and the user's nicknames.
@@ -79,6 +108,9 @@ struct Given {
 /// A contact has its plain name, and a stranger only where no contact and no earlier stranger has
 /// it. Every other peer has a suffix: the beginning of its key, or the port or address of a legacy
 /// peer. Two contacts of one name both have the suffix, which stays the same across restarts.
+///
+/// A name that looks like that of a contact, or like its nickname, also has a suffix, and
+/// [`Labels::shown`] says whom it looks like. Skeletons are computed when a name is learned.
 #[derive(Clone, Debug, Default)]
 pub struct Labels {
     given: HashMap<Recipient, Given>,
@@ -86,9 +118,15 @@ pub struct Labels {
     owners: HashMap<String, Recipient>,
     /// The contacts of each folded name.
     contacts: HashMap<String, BTreeSet<Recipient>>,
+    /// The contacts by the skeletons of their names.
+    lookalikes: BySkeleton,
+    /// The peers whose label is their plain name, by what that resembles.
+    plain: BySkeleton,
     nicknames: BTreeMap<Recipient, Name>,
     /// The owner of each nickname, in its folded form.
     nicknamed: HashMap<String, Recipient>,
+    /// The owners of nicknames by their skeletons.
+    alike_nicknames: BySkeleton,
     /// The nicknames that belong to an address. They apply to the legacy peer and to the unproven
     /// address, which are two recipients.
     by_addr: HashMap<PeerAddr, Recipient>,
@@ -107,8 +145,17 @@ impl Labels {
     pub fn set_nicknames(&mut self, nicknames: BTreeMap<Recipient, Name>) {
         self.by_addr = nicknames.keys().filter_map(|id| Some((id.addr()?, *id))).collect();
         self.nicknamed = nicknames.iter().map(|(id, name)| (folded(name.as_str()), *id)).collect();
+        self.alike_nicknames = BySkeleton::default();
+        for (id, name) in &nicknames {
+            self.alike_nicknames.insert(*id, skeletons(name.as_str()));
+        }
         self.nicknames = nicknames;
-        let clashes = |id: &Recipient, given: &Given| self.is_nickname_of_another(*id, &given.label);
+        let clashes = |id: &Recipient, given: &Given| {
+            let owner = self.owner_of_nickname(*id);
+            self.is_nickname_of_another(*id, &given.label)
+                || (given.label == given.name.as_str()
+                    && self.alike_nicknames.of(&given.resembles).any(|other| other != owner))
+        };
         let gone: Vec<Recipient> =
             self.given.iter().filter(|(id, given)| clashes(id, given)).map(|(id, _)| *id).collect();
         gone.into_iter().for_each(|id| self.forget(id));
@@ -144,9 +191,14 @@ impl Labels {
         let is_same_name = before.is_some_and(|given| given.name == *name);
         // Most messages come from a peer with its plain name.
         if is_same_name && before.is_some_and(|given| given.label == name.as_str()) {
-            return Vec::new();
-        }
-        if is_same_name && standing(who.id) != Standing::Contact {
+            let is_known_contact = || {
+                let ids = self.contacts.get(&folded(name.as_str()));
+                ids.is_some_and(|ids| ids.contains(&who.id))
+            };
+            if standing(who.id) != Standing::Contact || is_known_contact() {
+                return Vec::new();
+            }
+        } else if is_same_name && standing(who.id) != Standing::Contact {
             return Vec::new();
         }
         self.meet_again(who, standing)
@@ -159,6 +211,8 @@ impl Labels {
         let id = who.id;
         let is_contact = standing(id) == Standing::Contact;
         let before = self.given.get(&id).map(|given| given.label.clone());
+        let known = self.given.get(&id).filter(|given| given.name == *name);
+        let resembles = known.map_or_else(|| resembled(name.as_str()), |given| given.resembles.clone());
         self.forget(id);
         if self.given.len() >= MAX_LABELS {
             self.drop_forgotten(&standing);
@@ -170,16 +224,20 @@ impl Labels {
         let is_unproven_twin = owner.is_some_and(|owner| self.is_at(owner, id));
         if is_contact && !is_unproven_twin {
             self.contacts.entry(shape.clone()).or_default().insert(id);
+            let own = skeletons(name.as_str());
+            renamed.extend(self.suffix_lookalikes(id, &shape, &own, &standing));
+            self.lookalikes.insert(id, own);
         }
         let has_namesake = self.has_namesake(&shape, id, &standing);
         if is_contact && !is_unproven_twin && has_namesake {
-            renamed.extend(self.tell_apart(who, &shape, &standing));
+            renamed.extend(self.tell_apart(who, resembles, &shape, &standing));
             let now = self.label(id, Some(name));
             let differs = |before: &String| self.nickname(id).is_none() && *before != now;
             renamed.extend(before.filter(differs).map(|before| Renamed { id, before, now: now.clone() }));
             return renamed;
         }
         let may_be_plain = !has_namesake
+            && self.resembled_by(id, name, &resembles).is_none()
             && !is_unproven_twin
             && !reads_otherwise(name.as_str())
             && !self.is_nickname_of_another(id, name.as_str());
@@ -192,18 +250,85 @@ impl Labels {
         } else {
             self.suffixed(id, name, &standing)
         };
-        self.give(id, Given { name: name.clone(), label, addr: who.addr });
-        if let Some((loser, Given { name, label, addr })) = lost {
-            let now = self.suffixed(loser, &name, &standing);
-            self.give(loser, Given { name, label: now.clone(), addr });
-            if self.nickname(loser).is_none() {
-                renamed.push(Renamed { id: loser, before: label, now });
-            }
+        self.give(id, Given { name: name.clone(), label, addr: who.addr, resembles });
+        if let Some((loser, given)) = lost {
+            renamed.extend(self.give_suffixed(loser, given, &standing));
         }
         let now = self.label(id, Some(name));
         let differs = |before: &String| self.nickname(id).is_none() && *before != now;
         renamed.extend(before.filter(differs).map(|before| Renamed { id, before, now: now.clone() }));
         renamed
+    }
+
+    /// Gives a peer whose label was taken one with a suffix. Returns it if its shown label changed.
+    fn give_suffixed(
+        &mut self,
+        id: Recipient,
+        given: Given,
+        standing: &impl Fn(Recipient) -> Standing,
+    ) -> Option<Renamed> {
+        let now = self.suffixed(id, &given.name, standing);
+        let before = given.label.clone();
+        self.give(id, Given { label: now.clone(), ..given });
+        (self.nickname(id).is_none() && before != now).then_some(Renamed { id, before, now })
+    }
+
+    /// Gives a suffix to the peers whose plain name looks like that of this contact. Returns those
+    /// whose shown label changed.
+    fn suffix_lookalikes(
+        &mut self,
+        contact: Recipient,
+        shape: &str,
+        skeletons: &BTreeSet<String>,
+        standing: &impl Fn(Recipient) -> Standing,
+    ) -> Vec<Renamed> {
+        let is_like = |id: &Recipient| {
+            *id != contact && self.given.get(id).is_some_and(|given| folded(given.name.as_str()) != shape)
+        };
+        let alike: BTreeSet<Recipient> = self.plain.of(skeletons).filter(is_like).collect();
+        let suffix = |id| {
+            let given = self.take(id)?;
+            self.give_suffixed(id, given, standing)
+        };
+        alike.into_iter().filter_map(suffix).collect()
+    }
+
+    /// The contact that a name looks like without being equal to it, and what that is called.
+    fn resembled_by(&self, id: Recipient, name: &PeerName, resembles: &BTreeSet<String>) -> Option<&str> {
+        let shape = folded(name.as_str());
+        let is_other = |other: &Recipient| *other != id && !self.is_at(*other, id);
+        let names = self.lookalikes.of(resembles).filter(is_other).filter_map(|other| {
+            let name = self.given.get(&other)?.name.as_str();
+            Some((self.nickname(other).map_or(name, Name::as_str), name))
+        });
+        let owner = self.owner_of_nickname(id);
+        let nicknames = self.alike_nicknames.of(resembles).filter(|other| *other != owner);
+        let nicknames =
+            nicknames.filter_map(|id| self.nicknames.get(&id).map(|name| (name.as_str(), name.as_str())));
+        let differs = |(_, name): &(&str, &str)| folded(name) != shape;
+        names.chain(nicknames).find(differs).map(|(called, _)| called)
+    }
+
+    /// What the contact is called that the name of this peer looks like, if there is one. A nickname
+    /// looks like what the user wants.
+    pub fn looks_like(&self, id: Recipient, name: Option<&PeerName>) -> Option<&str> {
+        if self.nickname(id).is_some() {
+            return None;
+        }
+        match (self.given.get(&id), name) {
+            (Some(given), _) => self.resembled_by(id, &given.name, &given.resembles),
+            (None, Some(name)) => self.resembled_by(id, name, &resembled(name.as_str())),
+            (None, None) => None,
+        }
+    }
+
+    /// The label of a peer, and whom its name looks like: the one form in which peers are listed.
+    pub fn shown(&self, id: Recipient, name: Option<&PeerName>) -> String {
+        let label = self.label(id, name);
+        match self.looks_like(id, name) {
+            Some(other) => format!("{label} (looks like {other})"),
+            None => label,
+        }
     }
 
     /// Gives a contact a label with a suffix, and the other contacts of its name that had the same
@@ -215,6 +340,7 @@ impl Labels {
     fn tell_apart(
         &mut self,
         who: &PeerInfo,
+        resembles: BTreeSet<String>,
         shape: &str,
         standing: &impl Fn(Recipient) -> Standing,
     ) -> Vec<Renamed> {
@@ -228,26 +354,23 @@ impl Labels {
         };
         let changing: Vec<Recipient> =
             others.iter().copied().filter(|other| is_plain(self, other) || is_like(other)).collect();
-        let own = Given { name: name.clone(), label: String::new(), addr: who.addr };
+        let own = Given { name: name.clone(), label: String::new(), addr: who.addr, resembles };
         let mut taken = vec![(who.id, own)];
         taken.extend(changing.into_iter().filter_map(|id| Some((id, self.take(id)?))));
         let all: Vec<Recipient> = others.into_iter().chain([who.id]).collect();
         let mut renamed = Vec::new();
-        for (id, Given { name, label: before, addr }) in taken {
-            let label = self.lasting_label(id, &name, &all);
+        for (id, given) in taken {
+            let label = self.lasting_label(id, &given.name, &all);
             let owner = self.owners.get(&folded(&label)).copied();
             let loser = owner.filter(|owner| standing(*owner) != Standing::Forgotten);
             let lost = loser.and_then(|loser| Some((loser, self.take(loser)?)));
-            self.give(id, Given { name, label: label.clone(), addr });
+            let before = given.label.clone();
+            self.give(id, Given { label: label.clone(), ..given });
             if id != who.id && before != label && self.nickname(id).is_none() {
                 renamed.push(Renamed { id, before, now: label });
             }
-            if let Some((loser, Given { name, label: before, addr })) = lost {
-                let now = self.suffixed(loser, &name, standing);
-                self.give(loser, Given { name, label: now.clone(), addr });
-                if self.nickname(loser).is_none() {
-                    renamed.push(Renamed { id: loser, before, now });
-                }
+            if let Some((loser, given)) = lost {
+                renamed.extend(self.give_suffixed(loser, given, standing));
             }
         }
         renamed
@@ -267,12 +390,15 @@ impl Labels {
 
     /// Takes the label of a peer that the user has forgotten.
     pub fn drop_label(&mut self, id: Recipient) {
-        self.take(id);
+        self.forget(id);
     }
 
     /// The labels of these contacts, as the chat shows them.
-    pub fn of_contacts(contacts: impl IntoIterator<Item = (Recipient, Option<PeerName>)>) -> Self {
-        let mut labels = Self::default();
+    pub fn of_contacts(
+        nicknames: BTreeMap<Recipient, Name>,
+        contacts: impl IntoIterator<Item = (Recipient, Option<PeerName>)>,
+    ) -> Self {
+        let mut labels = Self::new(nicknames);
         for (id, name) in contacts {
             let (addr, verification) = (id.addr(), Verification::Unknown);
             labels.meet(&PeerInfo { id, name, addr, claimed: None, verification }, |_| Standing::Contact);
@@ -324,8 +450,14 @@ impl Labels {
 
     fn give(&mut self, id: Recipient, given: Given) {
         if self.given.len() < MAX_LABELS {
-            if let Some(former) = self.owners.insert(folded(&given.label), id) {
-                self.given.remove(&former);
+            if let Some(former) = self.owners.insert(folded(&given.label), id)
+                && former != id
+                && let Some(former_given) = self.given.remove(&former)
+            {
+                self.plain.remove(former, &former_given.resembles);
+            }
+            if given.label == given.name.as_str() {
+                self.plain.insert(id, given.resembles.clone());
             }
             self.given.insert(id, given);
         }
@@ -333,6 +465,7 @@ impl Labels {
 
     fn take(&mut self, id: Recipient) -> Option<Given> {
         let given = self.given.remove(&id)?;
+        self.plain.remove(id, &given.resembles);
         let label = folded(&given.label);
         if self.owners.get(&label) == Some(&id) {
             self.owners.remove(&label);
@@ -341,21 +474,26 @@ impl Labels {
     }
 
     fn forget(&mut self, id: Recipient) {
-        self.take(id);
+        if let Some(given) = self.take(id) {
+            // They are among what its name resembles.
+            self.lookalikes.remove(id, &given.resembles);
+        }
     }
 
     /// Moves the label of a recipient to its successor: the first peer that proved itself at an
     /// address, or a contact with its new key.
     pub fn replace(&mut self, from: Recipient, to: Recipient) {
-        if let Some(given) = self.take(from)
-            && !self.given.contains_key(&to)
-        {
-            self.give(to, given);
+        if let Some(given) = self.take(from) {
+            self.lookalikes.remove(from, &given.resembles);
+            if !self.given.contains_key(&to) {
+                self.give(to, given);
+            }
         }
     }
 
     fn drop_forgotten(&mut self, standing: &impl Fn(Recipient) -> Standing) {
-        self.given.retain(|id, _| standing(*id) != Standing::Forgotten);
+        let forgotten = self.given.keys().filter(|id| standing(**id) == Standing::Forgotten);
+        forgotten.copied().collect::<Vec<_>>().into_iter().for_each(|id| self.forget(id));
         let given = &self.given;
         self.owners.retain(|_, id| given.contains_key(id));
         self.contacts.retain(|_, ids| {
@@ -395,9 +533,14 @@ impl Labels {
         let given = self.given.get(&id);
         match (given, name.or(given.map(|given| &given.name))) {
             (Some(given), _) if given.label != given.name.as_str() => given.label.clone(),
-            (_, Some(name)) => self.suffixed(id, name, &|_| Standing::Stranger),
+            (_, Some(name)) => self.suffixed_as(id, name),
             (_, None) => unnamed(id),
         }
+    }
+
+    /// The label with a suffix of a peer under a name that it had once.
+    pub fn suffixed_as(&self, id: Recipient, name: &PeerName) -> String {
+        self.suffixed(id, name, &|_| Standing::Stranger)
     }
 
     /// The name behind a label. It decides the color, which stays when only the suffix changes.
@@ -441,7 +584,7 @@ fn beginning(key: PublicKey, chars: usize) -> String {
 
 /// Whether the prompt, or a reader, might take a name for something else: `*` begins a line of the
 /// program, `/` a command, a sign marks a verified peer, and a suffix follows the mark.
-fn reads_otherwise(name: &str) -> bool {
+pub(super) fn reads_otherwise(name: &str) -> bool {
     let name = &folded(name);
     name.starts_with(|c: char| c.is_ascii_punctuation() && !matches!(c, '_' | '-' | '.'))
         || name == "all"

@@ -48,8 +48,8 @@ pub fn lay_out(prompt: &str, text: &str, cursor: usize, columns: usize, max_rows
     let max_rows = max_rows.max(1);
     let prompt = end_of(prompt, room, room.saturating_mul(max_rows) / 2);
     let mut spread = Spread::new(room);
-    units(prompt).for_each(|unit| spread.put_prompt(unit));
-    units(text).for_each(|unit| spread.put_text(unit, cursor));
+    units(prompt).for_each(|unit| spread.put_prompt(unit, prompt));
+    units(text).for_each(|unit| spread.put_text(unit, text, cursor));
     spread.end(cursor);
     let seen = Seen::around(spread.cursor.0, spread.starts.len(), max_rows);
     let row = |number| match seen.mark(number) {
@@ -64,14 +64,21 @@ pub fn lay_out(prompt: &str, text: &str, cursor: usize, columns: usize, max_rows
 
 /// The end of a prompt that takes at most `columns`: the words next to the text matter most, and the text matters more.
 fn end_of(prompt: &str, room: usize, columns: usize) -> &str {
-    let mut taken: usize = units(prompt).map(|unit| shown(unit, room).1).sum();
+    let mut at = 0;
+    let widths: Vec<(usize, usize)> = units(prompt)
+        .map(|unit| {
+            at += unit.len();
+            (unit.len(), shown(unit, &prompt[at..], room).1)
+        })
+        .collect();
+    let mut taken: usize = widths.iter().map(|(_, width)| width).sum();
     let mut begin = 0;
-    for unit in units(prompt) {
+    for (len, width) in widths {
         if taken <= columns {
             break;
         }
-        taken -= shown(unit, room).1;
-        begin += unit.len();
+        taken -= width;
+        begin += len;
     }
     &prompt[begin..]
 }
@@ -82,16 +89,25 @@ fn mark_row(mark: &str, room: usize) -> PromptRow {
     PromptRow { columns: text.len(), text, is_mark: true, ..PromptRow::default() }
 }
 
-/// A character as it is shown, and the columns that it takes.
-fn shown(unit: &str, room: usize) -> (Cow<'_, str>, usize) {
+/// A character as it is shown before `rest`, and the columns that it takes.
+fn shown<'a>(unit: &'a str, rest: &str, room: usize) -> (Cow<'a, str>, usize) {
     if let [b' '..=b'~'] = unit.as_bytes() {
         return (unit.into(), 1);
     }
-    let shown = harmless(unit);
+    let shown = harmless_before(unit, rest);
     match shown.width() {
         width if width > room => (TOO_WIDE.into(), TOO_WIDE.len()),
         width => (shown.into(), width),
     }
+}
+
+/// A character made harmless. Whether a joiner at its end is needed depends on what follows.
+fn harmless_before(unit: &str, rest: &str) -> String {
+    let Some(next) = rest.chars().next().filter(|_| unit.ends_with(['\u{200c}', '\u{200d}'])) else {
+        return harmless(unit);
+    };
+    let both = format!("{unit}{next}");
+    if harmless(&both) == both { unit.to_owned() } else { harmless(unit) }
 }
 
 /// The grapheme clusters of a text. Most texts are ASCII, where each byte is one; the search for others is slow.
@@ -148,14 +164,14 @@ impl Spread {
         Self { room, starts: vec![Place::default()], at: Place::default(), column: 0, cursor: (0, 0) }
     }
 
-    fn put_prompt(&mut self, unit: &str) {
-        let (_, width) = shown(unit, self.room);
+    fn put_prompt(&mut self, unit: &str, prompt: &str) {
+        let (_, width) = shown(unit, &prompt[self.at.prompt + unit.len()..], self.room);
         self.make_room(width);
         self.column += width;
         self.at.prompt += unit.len();
     }
 
-    fn put_text(&mut self, unit: &str, cursor: usize) {
+    fn put_text(&mut self, unit: &str, text: &str, cursor: usize) {
         let holds_cursor = (self.at.text..self.at.text + unit.len()).contains(&cursor);
         if unit == "\n" {
             if holds_cursor {
@@ -164,7 +180,7 @@ impl Spread {
             self.at.text += unit.len();
             return self.begin_row();
         }
-        let (_, width) = shown(unit, self.room);
+        let (_, width) = shown(unit, &text[self.at.text + unit.len()..], self.room);
         self.make_room(width);
         if holds_cursor {
             self.put_cursor();
@@ -202,13 +218,17 @@ impl Spread {
         let start = self.starts[number];
         let end = self.starts.get(number + 1).unwrap_or(&self.at);
         let mut row = PromptRow::default();
+        let mut at = start.prompt;
         for unit in units(&prompt[start.prompt..end.prompt]) {
-            let (shown, width) = shown(unit, self.room);
+            at += unit.len();
+            let (shown, width) = shown(unit, &prompt[at..], self.room);
             row.prompt.push_str(&shown);
             row.columns += width;
         }
+        let mut at = start.text;
         for unit in units(text[start.text..end.text].trim_end_matches('\n')) {
-            let (shown, width) = shown(unit, self.room);
+            at += unit.len();
+            let (shown, width) = shown(unit, &text[at..], self.room);
             row.text.push_str(&shown);
             row.columns += width;
         }

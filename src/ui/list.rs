@@ -6,8 +6,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::labels::Labels;
 use super::style::{Ink, Line, ink_of};
-use super::words::offer_line;
-use crate::core::{Offer, OfflineReason, PeerOrigin, Pin, PresenceStatus, Row, Verification};
+use super::words::request_line;
+use crate::core::{KeyRequest, OfflineReason, PeerOrigin, Pin, PresenceStatus, Row, Verification};
 use crate::model::name::{PeerName, folded};
 use crate::model::peer_id::Recipient;
 use crate::model::session::ByeReason;
@@ -29,7 +29,7 @@ pub struct PeerList<'a> {
     /// The blocked contacts, which have no row.
     pub blocked: &'a [Pin],
     /// The pending keys.
-    pub offers: &'a [Offer],
+    pub requests: &'a [KeyRequest],
     /// Whether the user has muted a peer.
     pub is_muted: &'a dyn Fn(Recipient) -> bool,
 }
@@ -56,8 +56,8 @@ struct Entry {
 /// Returns the lines of the peer list: online peers, offline contacts, other offline peers, blocked
 /// contacts, pending keys.
 pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
-    let PeerList { rows, unasked, unlisted, blocked, offers, is_muted } = list;
-    if rows.is_empty() && unlisted.is_empty() && blocked.is_empty() && offers.is_empty() {
+    let PeerList { rows, unasked, unlisted, blocked, requests, is_muted } = list;
+    if rows.is_empty() && unlisted.is_empty() && blocked.is_empty() && requests.is_empty() {
         return vec![
             "Nobody is known yet; choose 3 to connect to an ip:port, or list peers in peers.toml.".into(),
         ];
@@ -95,7 +95,7 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
             format!("{unasked} of them could not be asked in time; their state is what was last known.");
         lines.push(words.into());
     }
-    lines.extend(offers.iter().map(|offer| offer_line(offer, labels)));
+    lines.extend(requests.iter().map(|request| request_line(request, labels)));
     lines.extend(rows.iter().filter(|row| row.is_one_way).map(|row| {
         let name = labels.label(row.id, row.name.as_ref());
         format!("{name} cannot be dialed from here; messages go over the session that {name} opened.").into()
@@ -106,7 +106,7 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
 /// Returns the state of an address where an unaccepted key has proven itself.
 fn refused_key(row: &Row, list: &PeerList<'_>) -> Option<&'static str> {
     let key = row.refused_key?;
-    Some(if list.offers.iter().any(|offer| offer.met.key == key) {
+    Some(if list.requests.iter().any(|request| request.met.key == key) {
         "waits for your decision"
     } else if list.blocked.iter().any(|pin| pin.key == key) {
         "is blocked"
@@ -150,11 +150,11 @@ fn entry_of_row(row: &Row, refused_key: Option<&str>, labels: &Labels, is_muted:
         number: row.number.to_string(),
         name: match (&row.name, labels.nickname(row.id)) {
             (None, None) => "-".to_owned(),
-            (name, _) => labels.label(row.id, name.as_ref()),
+            (name, _) => labels.shown(row.id, name.as_ref()),
         },
         addr: row.addr.map_or_else(|| "-".to_owned(), |addr| addr.to_string()),
         middle: refused_key.map_or_else(|| middle(row, is_muted), |words| Middle::Text(words.into())),
-        security: with_muted(security(row), is_muted),
+        security: with_muted(&with_new(row), is_muted),
         ink: ink(row.id, row.name.as_ref(), labels),
     }
 }
@@ -169,7 +169,7 @@ fn entry_of_pin(pin: &Pin, labels: &Labels, is_muted: bool) -> Entry {
     };
     Entry {
         number: "-".into(),
-        name: labels.label(id, pin.name.as_ref()),
+        name: labels.shown(id, pin.name.as_ref()),
         addr: "-".into(),
         middle: Middle::Text(state.into()),
         security: with_muted(security, is_muted),
@@ -179,6 +179,15 @@ fn entry_of_pin(pin: &Pin, labels: &Labels, is_muted: bool) -> Entry {
 
 fn ink(id: Recipient, name: Option<&PeerName>, labels: &Labels) -> Ink {
     labels.name(id).or(name.map(PeerName::as_str)).map_or(Ink::Plain, ink_of)
+}
+
+/// The security of a row, and whether its peer is a stranger.
+fn with_new(row: &Row) -> String {
+    match (row.id, security(row)) {
+        (Recipient::Peer(_), "-") if !row.contact => "new".to_owned(),
+        (Recipient::Peer(_), security) if !row.contact => format!("{security}, new"),
+        (_, security) => security.to_owned(),
+    }
 }
 
 fn with_muted(security: &str, is_muted: bool) -> String {
@@ -362,7 +371,7 @@ mod tests {
             let who = PeerInfo { id, name, addr, claimed: None, verification: Verification::Plain };
             labels.meet(&who, |_| Standing::Stranger);
         }
-        let list = PeerList { rows, unasked, unlisted, blocked, offers: &[], is_muted };
+        let list = PeerList { rows, unasked, unlisted, blocked, requests: &[], is_muted };
         peer_list(&list, &labels).iter().map(Line::to_string).collect()
     }
 
@@ -421,11 +430,11 @@ No  Name          Address         State      Known  Last heard  Security
     }
 
     /// A pending key with the name Bob, in conflict with these contacts.
-    fn offer(byte: u8, against: &[Pin]) -> Offer {
+    fn request(byte: u8, against: &[Pin]) -> KeyRequest {
         let addr: PeerAddr = "127.0.0.1:5007".parse().unwrap();
         let (key, name) = (PublicKey::new([byte; 32]), Some(PeerName::new("Bob")));
         let met = Meeting { key, name, addr, dialed: true, source: addr.source(), date: 0 };
-        Offer { met, against: against.to_vec() }
+        KeyRequest { met, against: against.to_vec(), held: None }
     }
 
     #[test]
@@ -438,14 +447,14 @@ No  Name          Address         State      Known  Last heard  Security
         let rows = [contact(1, "Bob", PresenceStatus::Connected, Some(1)), refused(2, 2), refused(3, 3)];
         let rows = [&rows[..], &[refused(4, 4)]].concat();
         let bob = pin("Bob", 1, None, false);
-        let offers = [offer(2, &[bob]), offer(5, &[])];
+        let requests = [request(2, &[bob]), request(5, &[])];
         let blocked = [pin("Eve", 3, None, true)];
         let list = PeerList {
             rows: &rows,
             unasked: 0,
             unlisted: &[],
             blocked: &blocked,
-            offers: &offers,
+            requests: &requests,
             is_muted: &|_| false,
         };
         let lines: Vec<String> = peer_list(&list, &Labels::default()).iter().map(Line::to_string).collect();

@@ -71,7 +71,7 @@ pub enum Act {
     /// Say what is known of these keys.
     ShowPins(Vec<Pin>),
     /// Show the keys that wait for the user's decision.
-    ListOffers,
+    ListRequests,
     /// Take a key that waits.
     Trust(PublicKey, As),
     /// Want nothing of a key.

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use super::labels::{Labels, MARK};
 use super::words::{name_of, place, untrusted_words};
-use crate::core::{Offer, Pin, PresenceStatus, Row, Target};
+use crate::core::{KeyRequest, Pin, PresenceStatus, Row, Target};
 use crate::model::address::{AddrError, PeerAddr};
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded, shortened};
@@ -39,7 +39,7 @@ pub trait Directory {
     /// The pins that a word of the user may mean: exactly a name, or the beginning of a key.
     fn pins_named(&self, word: &str) -> Vec<Pin>;
     /// The pending keys that a word may mean: a name, or the beginning of a key.
-    fn offers_for(&self, word: &str) -> Vec<Offer>;
+    fn requests_for(&self, word: &str) -> Vec<KeyRequest>;
     /// The safety number with a key.
     fn code_with(&self, key: PublicKey) -> String;
     /// How many messages wait for a recipient.
@@ -69,9 +69,14 @@ impl Chosen {
         Self { target: Target::These(vec![id]), label }
     }
 
-    /// All online peers.
+    /// All online peers, but no unencrypted strangers.
     pub fn all() -> Self {
         Self { target: Target::All, label: "all".into() }
+    }
+
+    /// All online peers, unencrypted strangers included.
+    pub fn all_plain() -> Self {
+        Self { target: Target::AllPlain, ..Self::all() }
     }
 
     /// The recipient, if it is one peer.
@@ -304,9 +309,9 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
     }
     by_name(word, &all).map_err(|lost| {
         let Lost::Nobody(near) = lost else { return lost };
-        let offers = directory.offers_for(word);
-        if let Some(offer) = offers.first() {
-            return Lost::Waits(sentence_of(&untrusted_words(Some(offer), None, directory.labels())));
+        let requests = directory.requests_for(word);
+        if let Some(request) = requests.first() {
+            return Lost::Waits(sentence_of(&untrusted_words(Some(request), None, directory.labels())));
         }
         match (&blocked_called(word, directory)[..], address) {
             ([pin, ..], _) => Lost::Blocked(name_of(pin)),

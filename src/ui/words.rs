@@ -12,12 +12,12 @@ use crate::model::delivery::DeliveryStatus;
 use crate::model::message::{Fault, SendResult};
 use crate::model::stored::StoreError;
 use crate::model::untrusted::harmless;
-use fates::{done, first, not_sent, sum};
+use fates::{done, first, left_out_words, not_sent, sum};
 pub use fates::{hold_words, is_good, later, quoted, status_words};
 pub(crate) use trust::beginning;
 pub(super) use trust::name_of;
-pub(super) use trust::offer_line;
-pub use trust::{offers_lines, pin_lines, untrusted_words};
+pub(super) use trust::request_line;
+pub use trust::{pin_lines, requests_lines, untrusted_words};
 pub(crate) use voice::place;
 pub use voice::{VERIFIED, Voice, own_text};
 
@@ -71,8 +71,14 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         }
         Event::NotSent { who, why, .. } => vec![Line::of(Ink::Bad, not_sent(&voice.named(who), *why))],
         // Of one its own line has said it; a script counts on the sum.
-        Event::Sum { total: 1, .. } if !voice.full => Vec::new(),
-        Event::Sum { kind, total, done, failed } => vec![sum(*kind, *total, *done, failed, voice).into()],
+        Event::Sum { total: 1, left_out, .. } if !voice.full => {
+            left_out_words(*left_out).map(Line::from).into_iter().collect()
+        }
+        Event::Sum { kind, total, done, failed, left_out } => {
+            let sum = (*total > 0).then(|| sum(*kind, *total, *done, failed, voice));
+            let words: Vec<String> = sum.into_iter().chain(left_out_words(*left_out)).collect();
+            vec![words.join(" ").into()]
+        }
         Event::TakenAs(kind) => vec![
             match kind {
                 CommandKind::Disconnect => "A text that is only `exit` means goodbye, so this disconnects.",
@@ -90,8 +96,8 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         ],
         Event::Unproven { .. }
         | Event::Pinned(..)
-        | Event::Offered(_)
-        | Event::MoreOffered(_)
+        | Event::KeyRequest(_)
+        | Event::MoreKeyRequests(_)
         | Event::TakesName(..)
         | Event::Misled { .. }
         | Event::TurnedAway(..)
@@ -130,7 +136,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::Listed { rows, unasked } => {
             let is_muted = &|_| false;
             let list =
-                PeerList { rows, unasked: *unasked, unlisted: &[], blocked: &[], offers: &[], is_muted };
+                PeerList { rows, unasked: *unasked, unlisted: &[], blocked: &[], requests: &[], is_muted };
             peer_list(&list, voice.labels)
         }
         Event::Dialed { total: 0, .. }

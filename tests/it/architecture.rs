@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules from top to bottom. A module imports only what stands on a lower line.
-const LAYERS: [&[&str]; 14] = [
+const LAYERS: [&[&str]; 15] = [
     &["main"],
     &["app"],
     &["history", "manual"],
@@ -16,7 +16,8 @@ const LAYERS: [&[&str]; 14] = [
     &["net"],
     &["profile"],
     &["store", "data"],
-    &["config", "settings", "crypto", "files", "mailbox"],
+    &["config", "settings", "crypto", "mailbox"],
+    &["files", "memory"],
     &["core"],
     &["protocol"],
     &["model"],

@@ -23,7 +23,7 @@ fn alice_who_trusts(others: &[(&str, SocketAddrV4, PublicKey)]) -> Builder {
     let entry = |(name, addr, key): &(&str, SocketAddrV4, PublicKey)| {
         format!("[[peer]]\naddress = \"{addr}\"\nname = \"{name}\"\nkey = \"{key}\"\n")
     };
-    Peer::named("Alice").peers_toml(&others.iter().map(entry).collect::<String>())
+    Peer::named("Alice").saved_peers(&others.iter().map(entry).collect::<String>())
 }
 
 /// Asserts that somebody was shown no line with these words.

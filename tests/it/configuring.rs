@@ -92,11 +92,13 @@ fn what_is_kept_of_messages_and_for_how_long_can_be_said_in_each_way() {
     assert_eq!(setting(default(), "no-history"), "no-history = false # default");
     assert_eq!(setting(default(), "expire"), "expire = \"7d\" # default");
     assert_eq!(setting(default(), "keep-history"), "keep-history = \"forever\" # default");
-    let text = "no-history = true\nexpire = \"12h\"\nkeep-history = \"90d\"\n";
+    assert_eq!(setting(default(), "max-history"), "max-history = \"4GiB\" # default");
+    let text = "no-history = true\nexpire = \"12h\"\nkeep-history = \"90d\"\nmax-history = \"1GiB\"\n";
     let file = || default().file(CONFIG, text);
     assert_eq!(setting(file(), "no-history"), "no-history = true # configuration file, line 1");
     assert_eq!(setting(file(), "expire"), "expire = \"12h\" # configuration file, line 2");
     assert_eq!(setting(file(), "keep-history"), "keep-history = \"90d\" # configuration file, line 3");
+    assert_eq!(setting(file(), "max-history"), "max-history = \"1GiB\" # configuration file, line 4");
     let environment = || {
         file()
             .env("P2P_CHAT_NO_HISTORY", "off")
@@ -116,6 +118,7 @@ fn what_is_kept_of_messages_and_for_how_long_can_be_said_in_each_way() {
         ("--expire=0s", "one second, 1s, is the shortest."),
         ("--expire=366d", "a text waits for 365d at most."),
         ("--keep-history=never", "Or write forever."),
+        ("--max-history=1", "a size is a whole number and a unit, like 500MiB or 4GiB."),
     ] {
         let errors = refused(Peer::named("Alice").arg(wrong));
         assert!(errors.contains(words), "{wrong}: {errors}");

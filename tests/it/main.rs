@@ -31,6 +31,7 @@ mod legacy_selftest;
 mod namespaces;
 #[cfg(unix)]
 mod people;
+mod privacy;
 mod profiles;
 mod receipts;
 mod secure;

@@ -233,6 +233,7 @@ fn the_help_names_every_argument_and_gives_examples() {
             "--peer <IP:PORT>",
             "--no-static",
             "--log-file <FILE>",
+            "--log-messages",
             "P2P_CHAT_NAME",
             "P2P_CHAT_PORT",
             "P2P_CHAT_PEERS",
@@ -256,7 +257,7 @@ fn the_log_is_written_to_its_file_behind_what_is_there() {
     assert!(alice.ends().success());
     let log = log_of(&alice.dir());
     assert!(log.starts_with("an older log\n"), "{log}");
-    assert!(log.lines().any(|line| line.contains("from 127.0.0.66") && line.contains("hi")), "{log}");
+    assert!(log.lines().any(|line| line.contains("from 127.0.0.66")), "{log}");
     assert_eq!(alice.errors(), "");
 }
 

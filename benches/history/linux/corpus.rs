@@ -8,7 +8,7 @@ use p2p_chat::model::message::MessageId;
 use p2p_chat::model::name::PeerName;
 use p2p_chat::model::peer_id::{PeerId, Recipient};
 use p2p_chat::model::session::Message;
-use p2p_chat::model::stored::{Assurance, RowId, StoreOp, StoreResult};
+use p2p_chat::model::stored::{Assurance, RowId, StoreOp, StoreResult, Stored};
 use p2p_chat::store::{Store, StoreError};
 
 /// Words that there are. The one of rank n is said as often as the first divided by n (Zipf).
@@ -127,7 +127,7 @@ impl Corpus {
                 StoreResult::Incoming(rows) => Some(rows),
                 _ => None,
             });
-            let shown: Vec<RowId> = shown.flatten().flatten().collect();
+            let shown: Vec<RowId> = shown.flatten().filter_map(Stored::row).collect();
             let count = BATCH.min(messages - done);
             let mut writes: Vec<StoreOp> =
                 (done..done + count).map(|number| self.message(number, clock)).collect();
@@ -137,7 +137,9 @@ impl Corpus {
         }
         let reads: Vec<StoreOp> = (0..PARTIES).map(|number| StoreOp::MarkRead(Self::party(number))).collect();
         let shown = written.into_iter().filter_map(|written| match written {
-            StoreResult::Incoming(rows) => Some(StoreOp::MarkShown(rows.into_iter().flatten().collect())),
+            StoreResult::Incoming(rows) => {
+                Some(StoreOp::MarkShown(rows.into_iter().filter_map(Stored::row).collect()))
+            }
             _ => None,
         });
         let last: Vec<StoreOp> = shown.chain(reads).collect();
@@ -199,6 +201,7 @@ pub(super) fn taken(party: u64, message: Message) -> StoreOp {
         from: key(party),
         name: Some(name(party)),
         assurance: Assurance::Encrypted,
+        stranger: None,
         messages: vec![message],
     }
 }

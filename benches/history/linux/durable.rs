@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use p2p_chat::model::session::Message;
-use p2p_chat::model::stored::{StoreOp, StoreResult};
+use p2p_chat::model::stored::{StoreOp, StoreResult, Stored};
 use p2p_chat::store::{Sqlite, Store};
 use rusqlite::{Connection, TransactionBehavior, params};
 
@@ -124,8 +124,7 @@ impl Keeps for Ours {
         let writes: Vec<StoreOp> =
             messages.iter().map(|(from, message)| taken(*from, message.clone())).collect();
         let written = self.0.apply(&writes, clock)?;
-        let is_new =
-            |written: &StoreResult| matches!(written, StoreResult::Incoming(rows) if rows[..] != [None]);
+        let is_new = |written: &StoreResult| matches!(written, StoreResult::Incoming(rows) if rows[..] != [Stored::Duplicate]);
         ensure!(written.iter().all(is_new), "something was a double");
         Ok(())
     }

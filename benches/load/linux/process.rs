@@ -50,7 +50,7 @@ pub(super) struct Memory {
     pub(super) anonymous: f64,
 }
 
-/// How much memory it has now, of each kind.
+/// How much memory it has now, of each kind. Of a release build only root can read it.
 pub(super) fn memory(pid: u32) -> anyhow::Result<Memory> {
     let path = format!("/proc/{pid}/smaps_rollup");
     let megabytes = |name| Ok::<_, anyhow::Error>(field(&path, name)? as f64 / 1024.0);

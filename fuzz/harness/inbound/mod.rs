@@ -134,10 +134,7 @@ impl World {
             ticks: 0,
             typed: 0,
         };
-        let peers = statics
-            .into_iter()
-            .map(|addr| StaticPeer { addr, name: None, form, key: None, also: Vec::new() })
-            .collect();
+        let peers = statics.into_iter().map(|addr| StaticPeer { form, ..StaticPeer::at(addr) }).collect();
         let (_, outputs) = world.state.start(peers, Vec::new(), world.now);
         world.perform(outputs, true);
         world

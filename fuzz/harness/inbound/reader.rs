@@ -31,6 +31,7 @@ impl Reader {
             labels: &self.labels,
             full,
             rows,
+            is_new: true,
             stamp,
             date: |seconds| seconds.to_string(),
         };

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use p2p_chat::core::{Offer, PeerInfo, PeerOrigin, Pin, PresenceStatus, Row, Verification};
+use p2p_chat::core::{KeyRequest, PeerInfo, PeerOrigin, Pin, PresenceStatus, Row, Verification};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::PeerProtocol;
@@ -91,7 +91,7 @@ impl Directory for People {
         Vec::new()
     }
 
-    fn offers_for(&self, _word: &str) -> Vec<Offer> {
+    fn requests_for(&self, _word: &str) -> Vec<KeyRequest> {
         Vec::new()
     }
 

@@ -42,8 +42,8 @@ fn command_settles_with_its_last_recipient() {
         assert_eq!(operations.settle(op), []);
     }
     operations.skipped(op);
-    let sum =
-        OperationOutput::Sum { kind: CommandKind::Send, total: 3, done: 1, failed: vec![(who(2), refused)] };
+    let (kind, failed) = (CommandKind::Send, vec![(who(2), refused)]);
+    let sum = OperationOutput::Sum { kind, total: 3, done: 1, failed, left_out: 0 };
     assert_eq!(operations.settle(op), [sum, OperationOutput::Settled(op)]);
     assert_eq!((operations.settle(op), operations.len()), (Vec::new(), 0));
 }
@@ -55,6 +55,21 @@ fn message_to_one_recipient_has_no_summary() {
     operations.finished(op, &who(1), &DeliveryStatus::Delivered);
     assert_eq!(operations.settle(op), [OperationOutput::Settled(op)]);
     assert_eq!(operations.finished(op, &who(1), &DeliveryStatus::Delivered), None);
+}
+
+#[test]
+fn summary_counts_strangers_that_are_left_out() {
+    let mut operations = Operations::default();
+    for total in [0, 1] {
+        let op = operations.spread(CommandKind::Send, true, total);
+        operations.leaves_out(op, 2);
+        for _ in 0..total {
+            operations.finished(op, &who(1), &DeliveryStatus::Delivered);
+        }
+        let (kind, failed) = (CommandKind::Send, Vec::new());
+        let sum = OperationOutput::Sum { kind, total, done: total, failed, left_out: 2 };
+        assert_eq!(operations.settle(op), [sum, OperationOutput::Settled(op)]);
+    }
 }
 
 #[test]

@@ -200,7 +200,7 @@ impl Peers {
         });
     }
 
-    /// The user accepts a key that offered itself at `addr`, where it is dialed first. If the
+    /// The user accepts a key that was met at `addr`, where it is dialed first. If the
     /// address has a row because of this key, the row is the key's from now on.
     pub(in crate::core) fn accept(&mut self, key: PublicKey, addr: PeerAddr, now: Time) {
         let (id, at_addr) = (Recipient::key(key), Recipient::Address(addr));

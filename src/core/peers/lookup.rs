@@ -91,6 +91,11 @@ impl Peers {
         self.peer(id).is_some_and(|peer| peer.origin == PeerOrigin::Static)
     }
 
+    /// Whether a peer is a contact only because it is in peers.toml, as far as its row shows.
+    pub(in crate::core) fn is_only_configured(&self, id: Recipient) -> bool {
+        self.peer(id).is_some_and(|peer| peer.origin == PeerOrigin::Static && !peer.contact)
+    }
+
     /// A peer as it is named to the user.
     pub(in crate::core) fn info(&self, id: Recipient) -> Option<PeerInfo> {
         self.peer(id).map(Peer::info)

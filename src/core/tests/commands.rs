@@ -1,6 +1,7 @@
 //! What the user's commands do.
 
 use super::*;
+use crate::model::session::Request;
 
 #[test]
 fn a_list_waits_for_the_second_refusal_and_never_longer_than_two_seconds() {
@@ -37,13 +38,55 @@ fn a_text_to_all_goes_to_those_that_are_there() {
     }
     story.gets(5002, Body::Exit);
     story.told();
-    let op = story.says(Target::All, "hi");
+    let op = story.says(Target::AllPlain, "hi");
     assert_eq!(story.dials(5001), [Outgoing::Text(["hi".to_owned()].into())]);
     assert_eq!(story.dials(5002), []);
     story.ends(5001, &SendResult::Delivered);
     let (who, status, parts, text) = (bob(5001), DeliveryStatus::Delivered, (1, 1), "hi".into());
     let done = Event::Delivery { op, who, status, is_first: true, parts, total: 1, text };
     assert_eq!(story.told(), [done, Event::Settled(op)]);
+}
+
+#[test]
+fn message_to_all_leaves_out_unencrypted_strangers() {
+    let mut story = Story::new().with_static(&[5001]);
+    story.ends(5001, &SendResult::HandedOver);
+    for port in [5002, 5003] {
+        story.gets(port, text("hi"));
+        story.ends(port, &SendResult::HandedOver);
+    }
+    // It only knocked, and has said nothing yet.
+    story.gets(5004, Body::Connect);
+    story.told();
+    story.says(Target::All, "soup is ready");
+    let is_text = |outgoing: &Outgoing| matches!(outgoing, Outgoing::Text(_));
+    let texts = |story: &Story| story.under_way.iter().filter(|request| is_text(&request.message)).count();
+    assert_eq!((texts(&story), story.dials(5001).iter().filter(|sent| is_text(sent)).count()), (1, 1));
+    story.ends(5001, &SendResult::HandedOver);
+    let left_out = story.told().into_iter().find_map(|event| match event {
+        Event::Sum { total, left_out, .. } => Some((total, left_out)),
+        _ => None,
+    });
+    assert_eq!(left_out, Some((1, 3)));
+    // A stranger that the user answers is a contact from then on.
+    story.says(Target::These(vec![legacy(at(5002))]), "hi");
+    story.ends(5002, &SendResult::HandedOver);
+    story.says(Target::All, "soup is ready");
+    assert_eq!(texts(&story), 2);
+    assert!(story.dials(5002).iter().any(is_text));
+}
+
+#[test]
+fn message_to_all_reaches_new_keys_only_if_accepted() {
+    for policy in [Policy::AcceptNew, Policy::Ask, Policy::Strict] {
+        let mut story = Story::new();
+        assert_eq!(story.dials_in(2, "Eve", 5002), Ok(()));
+        story.talks.clear();
+        story.does(Command::SetPolicy(policy));
+        story.says(Target::All, "soup is ready");
+        let batches = story.talks.iter().filter(|talk| matches!(talk.say, Request::Messages(_))).count();
+        assert_eq!(batches, usize::from(policy == Policy::AcceptNew), "{policy:?}");
+    }
 }
 
 #[test]

@@ -167,7 +167,7 @@ fn message_to_all_makes_no_contact() {
     story.gets(5001, text("hi"));
     story.ends(5001, &SendResult::HandedOver);
     assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
-    story.says(Target::All, "soup is ready");
+    story.says(Target::AllPlain, "soup is ready");
     let contacts = story.state.take_contact_changes().into_iter().filter(|change| match change {
         ContactChange::Key(pin) => pin.contact,
         ContactChange::Legacy(..) | ContactChange::Forgotten(_) => true,
@@ -464,13 +464,7 @@ fn peer_that_we_dialed_is_not_checked() {
 fn static_contact_keeps_its_last_seen_time() {
     let printer = plain::peer_at(at(5002).plain().unwrap());
     let mut story = Story::with(CoreConfig { pins: vec![pin(1, 5001)], ..super::keys::alice() });
-    let peers = [5001, 5002, 5003].map(|port| StaticPeer {
-        addr: at(port),
-        name: None,
-        form: Form::Standard,
-        key: None,
-        also: Vec::new(),
-    });
+    let peers = [5001, 5002, 5003].map(|port| StaticPeer::at(at(port)));
     let printer =
         KnownContact { id: printer, name: Some(PeerName::new("Printer")), last_seen: Some(DAY * 2) };
     let (_, outputs) = story.state.start(peers.into(), vec![known(1, Some(DAY)), printer], story.now);

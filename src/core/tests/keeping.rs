@@ -5,7 +5,7 @@ use super::*;
 use crate::model::message::MessageId;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Message, Request, RequestEnd};
-use crate::model::stored::{RowId, StoreError};
+use crate::model::stored::{RowId, StoreError, Stored};
 
 pub(super) const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
 
@@ -169,13 +169,13 @@ fn a_text_that_came_gets_its_receipt_and_is_shown_when_it_is_written_down() {
     assert_eq!((&intake.receipts[..], &intake.messages[..]), (&[][..], &[message(7)][..]));
     assert_eq!(story.told(), []);
     let (receipts, actions) =
-        story.state.messages_stored(key(BOBS), intake.messages, Ok(vec![Some(RowId(3))]), story.now);
+        story.state.messages_stored(key(BOBS), intake.messages, Ok(vec![Stored::New(RowId(3))]), story.now);
     story.perform(actions);
     assert_eq!(receipts, [message(7).id]);
     assert!(matches!(story.told()[..], [Event::Message { row: Some(RowId(3)), again: false, .. }]));
     // One that the store knows from an earlier run gets its receipt, and is not shown.
     let (receipts, actions) =
-        story.state.messages_stored(key(BOBS), vec![message(8)], Ok(vec![None]), story.now);
+        story.state.messages_stored(key(BOBS), vec![message(8)], Ok(vec![Stored::Duplicate]), story.now);
     story.perform(actions);
     assert_eq!((receipts, story.told()), (vec![message(8).id], vec![]));
 }
@@ -185,7 +185,7 @@ fn a_text_that_cannot_be_written_down_is_shown_once_and_gets_its_receipt_when_it
     let mut story = Story::keeping();
     story.knows_bob(5001);
     story.told();
-    let mut comes = |result: Result<Vec<Option<RowId>>, StoreError>| {
+    let mut comes = |result: Result<Vec<Stored>, StoreError>| {
         let again = Message { again: true, ..message(7) };
         let (intake, actions) = story.state.messages_received(key(BOBS), vec![again], story.now);
         story.perform(actions);
@@ -198,7 +198,7 @@ fn a_text_that_cannot_be_written_down_is_shown_once_and_gets_its_receipt_when_it
     };
     assert_eq!(comes(Err(StoreError::Full)), (0, 1));
     assert_eq!(comes(Err(StoreError::Full)), (0, 0));
-    assert_eq!(comes(Ok(vec![Some(RowId(1))])), (1, 0));
+    assert_eq!(comes(Ok(vec![Stored::New(RowId(1))])), (1, 0));
     let writes: Vec<StoreOp> = story.writes.drain(..).map(|(_, write)| write).collect();
     assert!(writes.contains(&StoreOp::MarkShown(vec![RowId(1)])), "{writes:?}");
 }

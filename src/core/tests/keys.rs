@@ -4,6 +4,7 @@ use super::*;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::session::{ByeReason, Introduction, Message, Request, RequestEnd};
+use crate::model::stored::{RowId, Stored};
 
 pub(super) fn key(n: u8) -> PublicKey {
     PublicKey::new([n; 32])
@@ -70,7 +71,7 @@ impl Story {
         let (intake, actions) = self.state.messages_received(key(n), vec![message], self.now);
         self.perform(actions);
         let Some(Staged { mut receipts, messages, .. }) = intake else { return Vec::new() };
-        let rows = messages.iter().map(|_| Some(crate::model::stored::RowId(1))).collect();
+        let rows = messages.iter().map(|_| Stored::New(RowId(1))).collect();
         let (taken, actions) = self.state.messages_stored(key(n), messages, Ok(rows), self.now);
         self.perform(actions);
         receipts.extend(taken);
@@ -200,7 +201,7 @@ impl Story {
 fn static_peer_known_elsewhere_stays_static() {
     let mut story = Story::new();
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-    let peer = StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
+    let peer = StaticPeer::at(at(5002));
     let (_, actions) = story.state.start(vec![peer], Vec::new(), story.now);
     story.perform(actions);
     story.promises(BOBS);
@@ -241,7 +242,7 @@ fn static_peer_stays_when_another_key_answers() {
 fn configured_address_is_probed_again_after_session_elsewhere() {
     let mut story = Story::new();
     story.knows_bob(5001);
-    let peer = StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
+    let peer = StaticPeer::at(at(5002));
     let (_, actions) = story.state.start(vec![peer], Vec::new(), story.now);
     story.perform(actions);
     for wait in [1, 2] {
@@ -512,13 +513,22 @@ fn peer_that_refuses_us_is_tried_ever_more_rarely() {
     assert!((3..=6).contains(&attempts), "{attempts} attempts within half a minute");
 }
 
+/// Whether the user reads that a peer has not accepted us.
+fn is_refusal(event: &Event) -> bool {
+    let waits = DeliveryStatus::Queued(PendingReason::NotAcceptedYet);
+    match event {
+        Event::TurnedAway(_, reason) => *reason == ByeReason::NotDecided,
+        Event::Delivery { is_first, status, .. } => *is_first && *status == waits,
+        _ => false,
+    }
+}
+
 #[test]
 fn refusal_is_told_once_when_its_peer_dials_us() {
     let mut story = Story::new();
     story.writes(5001, 1);
     story.promises(BOBS);
     story.talked(None, RequestEnd::Bye(ByeReason::NotDecided));
-    let is_refusal = |event: &Event| matches!(event, Event::TurnedAway(_, ByeReason::NotDecided));
     assert_eq!(story.told().iter().filter(|event| is_refusal(event)).count(), 1);
     // He writes to the address from which he has heard, and is introduced before he has proven his.
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
@@ -540,8 +550,7 @@ fn answered_check_of_an_address_is_no_acceptance() {
     story.talked(proves(), RequestEnd::Answered);
     let refused = story.talked(proves(), RequestEnd::Bye(ByeReason::NotDecided));
     assert!(matches!(refused.say, Request::Messages(_)), "{refused:?}");
-    let is_refusal = |event: &&Event| matches!(event, Event::TurnedAway(..));
-    assert_eq!(story.told().iter().filter(is_refusal).count(), 1);
+    assert_eq!(story.told().iter().filter(|event| is_refusal(event)).count(), 1);
 }
 
 #[test]

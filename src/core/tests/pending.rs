@@ -68,7 +68,7 @@ fn key_that_waits_is_not_online_at_its_address() {
     let mut story = bob_is_away();
     story.does(Command::Connect(these(5002)));
     answers(&mut story, EVES, 5002);
-    assert_eq!(story.state.trusted().offers().0.len(), 1);
+    assert_eq!(story.state.trusted().requests().0.len(), 1);
     is_not_online(&mut story, 0);
     // The row is the key's once the user accepts it.
     let number = row(&story, 5002).number;

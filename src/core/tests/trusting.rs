@@ -3,6 +3,7 @@
 use super::keys::{BOBS, EVES, SessionReport, alice, key, message, met};
 use super::*;
 use crate::model::session::{ByeReason, Request, RequestEnd};
+use crate::model::stored::{RowId, Stored};
 
 #[test]
 fn stored_message_is_shown_without_its_row() {
@@ -15,7 +16,7 @@ fn stored_message_is_shown_without_its_row() {
         story.perform(actions);
         story.does(command);
         story.told();
-        let rows = Ok(vec![Some(crate::model::stored::RowId(1))]);
+        let rows = Ok(vec![Stored::New(RowId(1))]);
         let messages = staged.expect("they are welcome").messages;
         let (receipts, actions) = story.state.messages_stored(key(BOBS), messages, rows, story.now);
         story.perform(actions);
@@ -39,7 +40,7 @@ fn another_key_at_contact_address_changes_nothing() {
     )));
     assert_eq!(story.state.trusted().pins_for("Bob"), bob.iter().collect::<Vec<_>>());
     assert_eq!(
-        (story.verification(5001), story.state.trusted().offers().0.len()),
+        (story.verification(5001), story.state.trusted().requests().0.len()),
         (Some(Verification::Encrypted), 0)
     );
     let start = key(EVES).to_string();
@@ -55,10 +56,11 @@ fn key_change_waits_for_user_and_moves_messages() {
     story.told();
     assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
     let told = story.told();
-    let offer =
-        told.iter().find_map(|event| if let Event::Offered(offer) = event { Some(offer) } else { None });
-    let offer = offer.unwrap_or_else(|| panic!("{told:?}"));
-    assert_eq!((offer.met.key, offer.against[0].key), (key(EVES), key(BOBS)));
+    let request = told
+        .iter()
+        .find_map(|event| if let Event::KeyRequest(request) = event { Some(request) } else { None });
+    let request = request.unwrap_or_else(|| panic!("{told:?}"));
+    assert_eq!((request.met.key, request.against[0].key), (key(EVES), key(BOBS)));
     assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
     assert_eq!(story.verification(5001), Some(Verification::Encrypted), "Bob's row is still Bob's");
     // The user takes it for Bob's new key: what waits goes to it.
@@ -124,15 +126,48 @@ fn required_encryption_sends_and_accepts_nothing_unencrypted() {
 }
 
 #[test]
-fn policy_ask_offers_every_new_key() {
+fn policy_ask_makes_a_request_of_every_new_key() {
     let mut story = Story::with(CoreConfig { policy: Policy::Ask, ..alice() });
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Err(ByeReason::NotDecided));
-    assert!(matches!(&story.told()[..], [Event::Offered(offer)] if offer.against.is_empty()));
+    assert!(matches!(&story.told()[..], [Event::KeyRequest(request)] if request.against.is_empty()));
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Err(ByeReason::NotDecided));
     assert_eq!(story.told(), [], "it is told once");
     story.does(Command::Trust(key(BOBS), As::Another));
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     assert_eq!(story.verification(5001), Some(Verification::Encrypted));
+}
+
+#[test]
+fn message_request_holds_one_short_message_until_accepted() {
+    let mut story = Story::with(CoreConfig { policy: Policy::Ask, ..alice() });
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Err(ByeReason::NotDecided));
+    story.told();
+    let too_long = Message { body: "x".repeat(1_025).into(), ..message(1) };
+    for messages in [vec![too_long], vec![message(2), message(3)], vec![message(4)]] {
+        let (staged, actions) = story.state.messages_received(key(BOBS), messages, story.now);
+        assert!(staged.is_none() && actions.is_empty(), "no receipt, and nothing is shown");
+    }
+    let held: Vec<_> =
+        story.state.trusted().requests().0.iter().map(|request| request.held.clone()).collect();
+    assert_eq!(held, [Some(message(2))]);
+    story.does(Command::Trust(key(BOBS), As::Another));
+    let shown = |event: &Event| matches!(event, Event::Message { row: Some(_), .. });
+    assert_eq!(story.told().iter().filter(|event| shown(event)).count(), 1);
+    // Its sender sends it again, and gets the receipt then.
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    let again = Message { again: true, ..message(2) };
+    let (staged, _) = story.state.messages_received(key(BOBS), vec![again], story.now);
+    let staged = staged.expect("welcome");
+    assert_eq!((staged.receipts, staged.messages), (vec![message(2).id], Vec::new()));
+}
+
+#[test]
+fn key_change_holds_no_message() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    assert_eq!(story.dials_in(EVES, "Bob", 5002), Err(ByeReason::NotDecided));
+    story.state.messages_received(key(EVES), vec![message(2)], story.now);
+    assert!(story.state.trusted().requests().0.iter().all(|request| request.held.is_none()));
 }
 
 #[test]

@@ -27,8 +27,7 @@ fn an_acknowledgement_has_the_form_of_the_asker() {
 fn once_nobody_listens_there_a_peer_is_written_to_as_peers_toml_says() {
     for (configured, taught) in [(Form::R3, Form::Standard), (Form::Standard, Form::R3)] {
         let mut story = Story::new();
-        let peers =
-            vec![StaticPeer { addr: at(5001), name: None, form: configured, key: None, also: Vec::new() }];
+        let peers = vec![StaticPeer { form: configured, ..StaticPeer::at(at(5001)) }];
         let (_, actions) = story.state.start(peers, Vec::new(), story.now);
         story.perform(actions);
         story.ends(5001, &SendResult::Delivered);

@@ -18,12 +18,15 @@ enum Rank {
 type Entries<T> = BTreeSet<(T, Rank, PublicKey)>;
 
 /// What [`super::Trusted`] would otherwise find by looking at all pins. A blocked pin holds neither
-/// a name nor an address; it only counts.
+/// a name nor an address: others that use them are covered by the block.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(super) struct Index {
     /// Folded names and aliases.
     names: Entries<String>,
     addrs: Entries<PeerAddr>,
+    /// Folded names and aliases of blocked pins.
+    blocked_names: BTreeSet<(String, PublicKey)>,
+    blocked_addrs: BTreeSet<(PeerAddr, PublicKey)>,
     contacts: usize,
     strangers: usize,
     strangers_of: HashMap<SourcePrefix, usize>,
@@ -50,6 +53,16 @@ impl Index {
         range(&self.addrs, addr, Rank::Stranger)
     }
 
+    /// A blocked key with this folded name or alias.
+    pub(super) fn blocked_named(&self, folded: &str) -> Option<PublicKey> {
+        first_of(&self.blocked_names, folded.to_owned())
+    }
+
+    /// A blocked key that has this address as a hint.
+    pub(super) fn blocked_at(&self, addr: PeerAddr) -> Option<PublicKey> {
+        first_of(&self.blocked_addrs, addr)
+    }
+
     /// The number of contacts, including blocked ones.
     pub(super) fn contacts(&self) -> usize {
         self.contacts
@@ -67,7 +80,10 @@ impl Index {
 
     pub(super) fn add(&mut self, held: &Held) {
         let (key, rank) = (held.pin.key, rank(held));
-        if !held.pin.blocked {
+        if held.pin.blocked {
+            self.blocked_names.extend(names(held).map(|name| (name, key)));
+            self.blocked_addrs.extend(held.pin.addrs.iter().map(|addr| (*addr, key)));
+        } else {
             self.names.extend(names(held).map(|name| (name, rank, key)));
             self.addrs.extend(held.pin.addrs.iter().map(|addr| (*addr, rank, key)));
         }
@@ -85,9 +101,11 @@ impl Index {
     pub(super) fn remove(&mut self, held: &Held) {
         let (key, rank) = (held.pin.key, rank(held));
         for name in names(held) {
+            self.blocked_names.remove(&(name.clone(), key));
             self.names.remove(&(name, rank, key));
         }
         for addr in &held.pin.addrs {
+            self.blocked_addrs.remove(&(*addr, key));
             self.addrs.remove(&(*addr, rank, key));
         }
         if held.pin.contact {
@@ -114,6 +132,11 @@ fn rank(held: &Held) -> Rank {
 fn names(held: &Held) -> impl Iterator<Item = String> {
     let name = held.pin.name.iter().map(|name| folded(name.as_str()));
     name.chain(held.alias.clone())
+}
+
+fn first_of<T: Ord + Clone>(entries: &BTreeSet<(T, PublicKey)>, entry: T) -> Option<PublicKey> {
+    let (first, last) = (PublicKey::new([0; KEY_BYTES]), PublicKey::new([0xff; KEY_BYTES]));
+    entries.range((entry.clone(), first)..=(entry, last)).next().map(|(_, key)| *key)
 }
 
 /// The keys with `entry`, up to the rank `last`.

@@ -5,12 +5,13 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::{
-    MAX_HINTS, MAX_OFFERS, MAX_OFFERS_OF_ONE, MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX, Meeting, Offer, Pin,
-    Policy, Refused, Trust, Trusted, Verdict,
+    KeyRequest, MAX_HINTS, MAX_KEY_REQUESTS, MAX_KEY_REQUESTS_OF_CONTACT, MAX_KEY_REQUESTS_OF_ONE,
+    MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX, Meeting, Pin, Policy, Refused, Trust, Trusted, Verdict,
 };
-use crate::model::address::SourcePrefix;
+use crate::model::address::{PeerAddr, Source, SourcePrefix};
 use crate::model::key::PublicKey;
-use crate::model::name::folded;
+use crate::model::name::{PeerName, folded};
+use crate::model::session::{MAX_REQUEST_BYTES, Message};
 
 impl Trusted {
     /// Judges a proven key. A stranger with a live connection never makes room for a new one.
@@ -26,7 +27,7 @@ impl Trusted {
     }
 
     fn met_first(&mut self, meeting: Meeting, is_live: &dyn Fn(PublicKey) -> bool) -> Verdict {
-        if self.offers.iter().any(|offer| offer.met.key == meeting.key) {
+        if self.requests.iter().any(|request| request.met.key == meeting.key) {
             // Another name does not help a key that waits: only the user's decision does.
             return Verdict::Refused(Refused::Undecided);
         }
@@ -34,7 +35,7 @@ impl Trusted {
         let claimed = claims.iter().flat_map(|name| self.index.contacts_named(name));
         let against: Vec<Pin> = claimed.filter_map(|key| self.pin(key).cloned()).collect();
         if !against.is_empty() {
-            return self.offer(meeting, against);
+            return self.ask(meeting, against);
         }
         match self.policy {
             Policy::Strict => Verdict::Refused(Refused::Strict),
@@ -42,7 +43,11 @@ impl Trusted {
             _ if meeting.name.is_none() && self.hinted_at(meeting.addr).next().is_some() => {
                 Verdict::Refused(Refused::Undecided)
             }
-            Policy::Ask => self.offer(meeting, against),
+            Policy::Ask => self.ask(meeting, against),
+            // The owner of a blocked key may have made another one.
+            Policy::AcceptNew if claims.is_some_and(|name| self.index.blocked_named(&name).is_some()) => {
+                self.ask(meeting, against)
+            }
             Policy::AcceptNew => {
                 let prefix = meeting.source.share();
                 if !self.make_room(prefix, is_live) {
@@ -54,16 +59,61 @@ impl Trusted {
         }
     }
 
-    fn offer(&mut self, met: Meeting, against: Vec<Pin>) -> Verdict {
+    fn ask(&mut self, met: Meeting, against: Vec<Pin>) -> Verdict {
         let prefix = met.source.share();
-        let of_one = self.offers.iter().filter(|offer| offer.met.source.share() == prefix).count();
-        if self.offers.len() >= MAX_OFFERS || of_one >= MAX_OFFERS_OF_ONE {
-            self.not_offered += 1;
-            return Verdict::Refused(Refused::Undecided);
+        let of_one = self.requests.iter().filter(|request| request.met.source.share() == prefix).count();
+        let request = KeyRequest { met, against, held: None };
+        let of_contact = request.against.iter().map(|pin| self.changes_of(pin.key)).max().unwrap_or(0);
+        let is_at_own = is_at_own_address(&request);
+        if self.requests.len() >= MAX_KEY_REQUESTS
+            || of_one >= MAX_KEY_REQUESTS_OF_ONE
+            || of_contact >= MAX_KEY_REQUESTS_OF_CONTACT
+        {
+            self.no_room_for += 1;
+            // Nobody hides the new key of a contact where the contact is.
+            let last_other = self.requests.iter().rposition(|other| !is_at_own_address(other));
+            match last_other.filter(|_| is_at_own && of_one < MAX_KEY_REQUESTS_OF_ONE) {
+                Some(at) => drop(self.requests.remove(at)),
+                None => return Verdict::Refused(Refused::Undecided),
+            }
         }
-        let offer = Offer { met, against };
-        self.offers.push(offer.clone());
-        Verdict::Offered(offer)
+        let at = if is_at_own { 0 } else { self.requests.len() };
+        self.requests.insert(at, request.clone());
+        Verdict::Requested(request)
+    }
+
+    /// Whether a block covers an unencrypted message from this address or under this name, which are
+    /// those of a blocked key. The name or address of another contact is never covered.
+    pub(in crate::core) fn is_blocked_plain(&self, addr: PeerAddr, name: Option<&PeerName>) -> bool {
+        let name = name.map(|name| folded(name.as_str()));
+        let by_name = name.is_some_and(|name| {
+            self.index.blocked_named(&name).is_some() && self.index.contacts_named(&name).next().is_none()
+        });
+        by_name || self.index.blocked_at(addr).is_some() && self.index.contacts_at(addr).next().is_none()
+    }
+
+    /// Holds the first of these messages if the key is a message request that holds none yet, and if
+    /// the message is short enough. The sender keeps all of them, because none gets a receipt.
+    pub(in crate::core) fn hold(&mut self, key: PublicKey, messages: &[Message]) {
+        let request = self.requests.iter_mut().find(|request| request.met.key == key);
+        if let (Some(request), Some(message)) = (request, messages.first())
+            && request.against.is_empty()
+            && request.held.is_none()
+            && message.body.len() <= MAX_REQUEST_BYTES
+        {
+            request.held = Some(message.clone());
+        }
+    }
+
+    /// Returns the message that is held for a key, and where the key was met.
+    pub(in crate::core) fn take_held(&mut self, key: PublicKey) -> Option<(Message, Source)> {
+        let request = self.requests.iter_mut().find(|request| request.met.key == key)?;
+        Some((request.held.take()?, request.met.source))
+    }
+
+    /// How many keys wait that claim to be this contact.
+    fn changes_of(&self, contact: PublicKey) -> usize {
+        self.requests.iter().filter(|request| request.against.iter().any(|pin| pin.key == contact)).count()
     }
 
     /// Updates the name and the hints of a known key. Returns the contact whose name it now takes,
@@ -75,7 +125,9 @@ impl Trusted {
         let mut taken = None;
         if let Some(name) = meeting.name.as_ref().map(|name| folded(name.as_str())) {
             let known = held.pin.name.as_ref().map(|name| folded(name.as_str()));
-            let others = || self.index.contacts_named(&name).find(|other| *other != key);
+            let contacts = || self.index.contacts_named(&name).find(|other| *other != key);
+            let blocked = || self.index.blocked_named(&name).filter(|_| !held.pin.contact);
+            let others = || contacts().or_else(blocked);
             taken = if known.as_ref() == Some(&name) { None } else { others() };
         }
         let name = meeting.name.clone().filter(|_| taken.is_none());
@@ -117,4 +169,9 @@ impl Trusted {
         }
         gone.len() == excess
     }
+}
+
+/// Whether a key that claims to be a contact was met at an address of that contact.
+fn is_at_own_address(request: &KeyRequest) -> bool {
+    request.against.iter().any(|pin| pin.addrs.contains(&request.met.addr))
 }

@@ -18,8 +18,8 @@ const MAX_MISLED: usize = 1_000;
 pub(super) struct Notices {
     /// Pairs of an expected key and the key proven instead.
     misled: HashSet<(PublicKey, PublicKey)>,
-    /// The keys beyond the limit of offers, when last counted.
-    more_offers: u64,
+    /// The keys beyond the limit of requests, when last counted.
+    more_requests: u64,
     more_told_at: Option<Time>,
     /// Unencrypted connections refused since the user was told.
     refused_plain: u64,
@@ -29,8 +29,8 @@ pub(super) struct Notices {
 
 impl Notices {
     /// Takes the number of keys that there was no room for. Returns it if the user is to be told.
-    pub(super) fn more_offers(&mut self, count: u64, now: Time) -> Option<u64> {
-        let has_grown = count > std::mem::replace(&mut self.more_offers, count);
+    pub(super) fn more_requests(&mut self, count: u64, now: Time) -> Option<u64> {
+        let has_grown = count > std::mem::replace(&mut self.more_requests, count);
         (has_grown && is_due(&mut self.more_told_at, now)).then_some(count)
     }
 
@@ -43,11 +43,11 @@ impl Notices {
 
     /// A key answered where another was expected. Returns whether the user is to be told, which
     /// they are once of each pair of keys.
-    pub(super) fn misled(&mut self, expected: PublicKey, offered: PublicKey) -> bool {
+    pub(super) fn misled(&mut self, expected: PublicKey, proven: PublicKey) -> bool {
         if self.misled.len() >= MAX_MISLED {
             self.misled.clear();
         }
-        self.misled.insert((expected, offered))
+        self.misled.insert((expected, proven))
     }
 
     /// There is something to save. Returns whether the user is to be told.
@@ -91,13 +91,13 @@ mod tests {
     }
 
     #[test]
-    fn further_offers_are_told_when_they_grow() {
+    fn further_requests_are_told_when_they_grow() {
         let mut notices = Notices::default();
-        assert_eq!(notices.more_offers(0, at(0)), None);
-        assert_eq!(notices.more_offers(1, at(0)), Some(1));
-        assert_eq!(notices.more_offers(2, at(30)), None);
-        assert_eq!(notices.more_offers(2, at(100)), None);
-        assert_eq!(notices.more_offers(3, at(100)), Some(3));
+        assert_eq!(notices.more_requests(0, at(0)), None);
+        assert_eq!(notices.more_requests(1, at(0)), Some(1));
+        assert_eq!(notices.more_requests(2, at(30)), None);
+        assert_eq!(notices.more_requests(2, at(100)), None);
+        assert_eq!(notices.more_requests(3, at(100)), Some(3));
     }
 
     #[test]

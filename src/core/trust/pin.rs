@@ -4,6 +4,7 @@ use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
 use crate::model::peer_id::PeerId;
+use crate::model::session::Message;
 
 /// What happens to unknown keys.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -97,14 +98,16 @@ pub struct Meeting {
     pub date: u64,
 }
 
-/// A key that waits for the user's decision: a key change, or a new key under [`Policy::Ask`].
+/// A key that waits for the user's decision: a key change, or a message request, which is a new key
+/// under [`Policy::Ask`].
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Offer {
+pub struct KeyRequest {
     /// The first meeting with the key.
     pub met: Meeting,
-    /// The contacts whose name or alias the key claims. Empty if it only waits because of the
-    /// policy.
+    /// The contacts whose name or alias the key claims. Empty for a message request.
     pub against: Vec<Pin>,
+    /// The first message of a message request: shown and acknowledged once the user accepts the key.
+    pub held: Option<Message>,
 }
 
 /// Why a key is refused.
@@ -134,7 +137,7 @@ pub enum Verdict {
     /// The key is pinned as a stranger from now on.
     Pinned,
     /// The key waits for the user, and the caller tells them. It is refused until then.
-    Offered(Offer),
+    Requested(KeyRequest),
     /// The key is refused; nothing from it is shown, and nothing goes to it.
     Refused(Refused),
 }

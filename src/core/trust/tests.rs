@@ -95,7 +95,10 @@ fn policy_decides_about_new_keys() {
         match policy {
             Policy::AcceptNew => assert_eq!(verdict, Verdict::Pinned),
             Policy::Ask => {
-                assert_eq!(verdict, Verdict::Offered(Offer { met: met(2, "Alice", 2), against: vec![] }));
+                assert_eq!(
+                    verdict,
+                    Verdict::Requested(KeyRequest { met: met(2, "Alice", 2), against: vec![], held: None })
+                );
                 assert_eq!(trusted.meets(met(2, "Alice", 2)), UNDECIDED, "told twice");
             }
             Policy::Strict => assert_eq!(verdict, Verdict::Refused(Refused::Strict)),
@@ -112,8 +115,8 @@ fn contact_name_with_unknown_key_is_key_change() {
         for policy in [Policy::AcceptNew, Policy::Ask, Policy::Strict] {
             let mut trusted = with_bob(policy);
             let bob = trusted.pin(key(1)).expect("pinned").clone();
-            let offer = Offer { met: met(2, name, at), against: vec![bob.clone()] };
-            assert_eq!(trusted.meets(met(2, name, at)), Verdict::Offered(offer), "{name} {policy:?}");
+            let request = KeyRequest { met: met(2, name, at), against: vec![bob.clone()], held: None };
+            assert_eq!(trusted.meets(met(2, name, at)), Verdict::Requested(request), "{name} {policy:?}");
             assert_eq!(trusted.meets(met(2, "Zoe", 9)), UNDECIDED, "by another name");
             assert!(trusted.writable(key(2)).is_none());
             assert!(trusted.writable(key(1)).is_some(), "messages for Bob keep flowing");
@@ -137,19 +140,44 @@ fn stranger_name_protects_nothing() {
     assert_eq!(trusted.meets(met(2, "Bob", 2)), Verdict::Pinned);
     // A stranger that became a contact keeps its name from others.
     assert!(trusted.make_contact(key(2)));
-    let Verdict::Offered(offer) = trusted.meets(met(3, "Bob", 3)) else { panic!("not offered") };
-    assert_eq!(offer.against, [trusted.pin(key(2)).expect("pinned").clone()]);
+    let Verdict::Requested(request) = trusted.meets(met(3, "Bob", 3)) else { panic!("not requested") };
+    assert_eq!(request.against, [trusted.pin(key(2)).expect("pinned").clone()]);
     assert_eq!(trusted.meets(met(1, "Bob", 1)), KNOWN, "it had the name before");
 }
 
 #[test]
-fn blocked_contact_holds_no_name() {
+fn unknown_key_with_a_blocked_name_needs_accept() {
     let mut trusted = with_bob(Policy::AcceptNew);
     trusted.set_alias(key(1), Some(&"Boss".parse::<Name>().expect("valid")));
     trusted.block(key(1)).expect("pinned");
-    assert_eq!(trusted.meets(met(2, "Bob", 2)), Verdict::Pinned);
-    assert_eq!(trusted.meets(met(3, "Boss", 3)), Verdict::Pinned);
+    for (n, name) in [(2, "Bob"), (3, "boss")] {
+        let verdict = trusted.meets(met(n, name, n.into()));
+        assert!(matches!(verdict, Verdict::Requested(request) if request.against.is_empty()), "{name}");
+    }
     assert_eq!(trusted.hinted_at(addr(1)).count(), 0);
+    // A stranger does not take the name later either.
+    assert_eq!(trusted.meets(met(4, "Carol", 4)), Verdict::Pinned);
+    assert_eq!(trusted.meets(met(4, "Bob", 4)), Verdict::Known { takes_name_of: Some(key(1)) });
+    trusted.unblock(key(1)).expect("blocked");
+    assert!(
+        matches!(trusted.meets(met(5, "Bob", 5)), Verdict::Requested(request) if request.against.len() == 1)
+    );
+}
+
+#[test]
+fn block_covers_unencrypted_messages_but_no_contact() {
+    let mut trusted = with_bob(Policy::AcceptNew);
+    let name = |name| Some(PeerName::new(name));
+    let is_blocked =
+        |trusted: &Trusted, at, name: Option<PeerName>| trusted.is_blocked_plain(addr(at), name.as_ref());
+    assert!(!is_blocked(&trusted, 1, name("Bob")));
+    trusted.block(key(1)).expect("pinned");
+    assert!(is_blocked(&trusted, 1, name("Zoe")) && is_blocked(&trusted, 9, name("BOB")));
+    assert!(!is_blocked(&trusted, 9, name("Zoe")) && !is_blocked(&trusted, 9, None));
+    // Another contact has the name and the address, too.
+    let pin = trusted.pin(key(1)).expect("blocked").clone();
+    assert!(trusted.load(Pin { key: key(2), contact: true, blocked: false, ..pin }));
+    assert!(!is_blocked(&trusted, 1, name("Zoe")) && !is_blocked(&trusted, 9, name("Bob")));
 }
 
 #[test]
@@ -162,7 +190,7 @@ fn nameless_key_at_contact_address_is_refused() {
     ] {
         let mut trusted = with_bob(policy);
         assert_eq!(trusted.meets(nameless(1)), Verdict::Refused(why));
-        assert_eq!((trusted.trust(key(2)), trusted.offers().0.len()), (Trust::Unpinned, 0));
+        assert_eq!((trusted.trust(key(2)), trusted.requests().0.len()), (Trust::Unpinned, 0));
         assert_eq!(trusted.addrs(1), [addr(1)]);
     }
     let mut trusted = with_bob(Policy::AcceptNew);
@@ -178,8 +206,8 @@ fn alias_of_contact_is_protected() {
     let mut trusted = with_stranger("Bob");
     trusted.set_alias(key(1), Some(&boss));
     assert!(trusted.pin(key(1)).expect("pinned").contact, "an alias makes a contact");
-    assert!(matches!(trusted.meets(met(2, "boss", 2)), Verdict::Offered(_)));
-    assert!(matches!(trusted.meets(met(3, "Bob", 3)), Verdict::Offered(_)), "the name is, too");
+    assert!(matches!(trusted.meets(met(2, "boss", 2)), Verdict::Requested(_)));
+    assert!(matches!(trusted.meets(met(3, "Bob", 3)), Verdict::Requested(_)), "the name is, too");
     assert_eq!(trusted.meets(met(4, "Carol", 4)), Verdict::Pinned);
     assert_eq!(trusted.meets(met(4, "BOSS", 4)), Verdict::Known { takes_name_of: Some(key(1)) });
     trusted.set_alias(key(1), None);
@@ -200,9 +228,9 @@ fn contact_flag_follows_user_actions() {
     trusted.block(key(4)).expect("pinned");
     trusted.set_alias(key(5), Some(&"Boss".parse::<Name>().expect("valid")));
     trusted.meets(met(7, "Boss", 7));
-    trusted.take(key(7), As::Another).expect("offered");
+    trusted.take(key(7), As::Another).expect("requested");
     trusted.meets(met(8, "Boss", 8));
-    trusted.block(key(8)).expect("offered");
+    trusted.block(key(8)).expect("requested");
     let mut contacts: Vec<_> = trusted.contacts().map(|pin| pin.key).collect();
     contacts.sort();
     assert_eq!(contacts, [2, 3, 4, 5, 7, 8].map(key));
@@ -256,9 +284,9 @@ fn hint_is_shared_and_taken_from_nobody() {
     trusted.make_contact(key(2));
     assert_eq!(trusted.hinted_at(addr(1)).collect::<Vec<_>>(), [key(1), key(2)]);
     trusted.meets(dialed(3, "Bob", 1));
-    trusted.take(key(3), As::Another).expect("offered");
+    trusted.take(key(3), As::Another).expect("requested");
     trusted.meets(dialed(4, "Bob", 1));
-    trusted.block(key(4)).expect("offered");
+    trusted.block(key(4)).expect("requested");
     for n in 1..=3 {
         assert_eq!(trusted.addrs(n), [addr(1)]);
     }
@@ -276,8 +304,8 @@ fn trust_moves_contact_to_new_key() {
         trusted.meets(Meeting { dialed: is_dialed, ..met(2, "bob", 2) });
         trusted.meets(met(4, "Boss", 4));
         assert_eq!(trusted.take(key(2), As::NewKeyOf(key(3))), Err(Unknown::Pin));
-        assert_eq!(trusted.take(key(3), As::Another), Err(Unknown::Offer));
-        trusted.take(key(2), As::NewKeyOf(key(1))).expect("offered");
+        assert_eq!(trusted.take(key(3), As::Another), Err(Unknown::Request));
+        trusted.take(key(2), As::NewKeyOf(key(1))).expect("requested");
         let pin = trusted.pin(key(2)).expect("pinned").clone();
         assert_eq!((pin.trust(), pin.contact), (Trust::Pinned, true));
         assert_eq!(pin.name, Some(PeerName::new("Bob")));
@@ -289,10 +317,10 @@ fn trust_moves_contact_to_new_key() {
             trusted.take_changes(),
             [ContactChange::Forgotten(PeerId::Key(key(1))), ContactChange::Key(pin.clone())]
         );
-        assert!(matches!(trusted.meets(met(1, "Bob", 1)), Verdict::Offered(_)), "the old key comes back");
+        assert!(matches!(trusted.meets(met(1, "Bob", 1)), Verdict::Requested(_)), "the old key comes back");
         // A key that waited against the old key waits against the new one.
-        assert_eq!(trusted.offers_for("boss").len(), 2);
-        trusted.take(key(4), As::NewKeyOf(key(2))).expect("offered");
+        assert_eq!(trusted.requests_for("boss").len(), 2);
+        trusted.take(key(4), As::NewKeyOf(key(2))).expect("requested");
         assert_eq!(trusted.pin(key(4)).map(|pin| pin.name.clone()), Some(pin.name));
     }
 }
@@ -313,7 +341,7 @@ fn trust_needs_contact_that_is_claimed() {
 fn accept_makes_second_contact_of_same_name() {
     let mut trusted = with_bob(Policy::AcceptNew);
     trusted.meets(met(2, "Bob", 2));
-    trusted.take(key(2), As::Another).expect("offered");
+    trusted.take(key(2), As::Another).expect("requested");
     assert_eq!((trusted.trust(key(1)), trusted.trust(key(2))), (Trust::Pinned, Trust::Pinned));
     assert_eq!(trusted.pins_for("bob").len(), 2);
     assert!(trusted.pins_for("bob").iter().all(|pin| pin.contact));
@@ -325,7 +353,7 @@ fn block_touches_no_other_pin() {
     let mut trusted = with_bob(Policy::AcceptNew);
     let bob = trusted.pin(key(1)).expect("pinned").clone();
     trusted.meets(dialed(2, "Bob", 1));
-    trusted.block(key(2)).expect("offered");
+    trusted.block(key(2)).expect("requested");
     assert_eq!(trusted.pin(key(1)), Some(&bob));
     assert_eq!(trusted.meets(dialed(2, "Zoe", 9)), Verdict::Refused(Refused::Blocked));
     assert_eq!(trusted.verify(key(2), 1), Err(Unknown::Pin));
@@ -334,7 +362,9 @@ fn block_touches_no_other_pin() {
     trusted.block(key(1)).expect("pinned");
     assert!(trusted.writable(key(1)).is_none());
     assert_eq!(trusted.claimed_name(&PeerName::new("Bob")), None);
-    trusted.forget(key(2)).expect("blocked");
+    for blocked in [1, 2] {
+        trusted.forget(key(blocked)).expect("blocked");
+    }
     assert_eq!(trusted.meets(dialed(2, "Bob", 1)), Verdict::Pinned);
 }
 
@@ -388,34 +418,34 @@ fn stranger_that_only_connected_is_not_saved() {
 }
 
 #[test]
-fn word_finds_pins_and_offers() {
+fn word_finds_pins_and_requests() {
     let mut trusted = with_bob(Policy::AcceptNew);
     trusted.set_alias(key(1), Some(&"Boss".parse::<Name>().expect("valid")));
     trusted.meets(met(2, "boss", 1));
     let start = |n: u8| key(n).to_string()[..4].to_uppercase();
     for word in ["BOB", "\u{ff22}oss", &start(2)] {
-        assert_eq!(trusted.offers_for(word).len(), 1, "{word}");
+        assert_eq!(trusted.requests_for(word).len(), 1, "{word}");
     }
     for word in ["BOB", "\u{ff22}oss", &start(1)] {
         assert_eq!(trusted.pins_for(word).len(), 1, "{word}");
     }
     for word in ["Alice", "", &start(1)[..3]] {
-        assert!(trusted.offers_for(word).is_empty() && trusted.pins_for(word).is_empty(), "{word}");
+        assert!(trusted.requests_for(word).is_empty() && trusted.pins_for(word).is_empty(), "{word}");
     }
 }
 
 #[test]
-fn one_prefix_does_not_fill_the_offers() {
+fn one_prefix_does_not_fill_the_requests() {
     let mut trusted = with_bob(Policy::AcceptNew);
     for n in 10..30 {
         trusted.meets(Meeting { source: Source::from(Ipv4Addr::new(192, 0, 2, 66)), ..met(n, "Bob", 2) });
     }
-    assert_eq!(trusted.offers().0.len(), MAX_OFFERS_OF_ONE);
-    assert_eq!(trusted.offers().1, 20 - MAX_OFFERS_OF_ONE as u64);
+    assert_eq!(trusted.requests().0.len(), MAX_KEY_REQUESTS_OF_ONE);
+    assert_eq!(trusted.requests().1, 20 - MAX_KEY_REQUESTS_OF_ONE as u64);
     for n in 30..70 {
         trusted.meets(met(n, "Bob", 2));
     }
-    assert_eq!(trusted.offers().0.len(), MAX_OFFERS);
+    assert_eq!(trusted.requests().0.len(), MAX_KEY_REQUESTS_OF_CONTACT);
 }
 
 #[test]
@@ -452,6 +482,27 @@ fn full_prefix_evicts_its_oldest_idle_stranger() {
     trusted.forget(key(1)).expect("pinned");
     assert_eq!(trusted.met(nth(2_003, here), &|_| true), Verdict::Pinned);
     assert_eq!(trusted.trust(nth(50_000, elsewhere).key), Trust::Pinned);
+}
+
+#[test]
+fn invented_key_changes_do_not_hide_the_real_one() {
+    let mut trusted = with_bob(Policy::AcceptNew);
+    let own = trusted.pin(key(1)).expect("pinned").addrs.first().copied().expect("a hint");
+    for n in 0..16 {
+        let source = Ipv4Addr::new(198, 51, 100, n / 4);
+        let claims = Meeting { name: Some(PeerName::new("Bob")), ..nth(usize::from(n), source) };
+        trusted.meets(claims);
+    }
+    assert_eq!(trusted.requests().0.len(), MAX_KEY_REQUESTS_OF_CONTACT);
+    let real = Meeting {
+        name: Some(PeerName::new("Bob")),
+        addr: own,
+        source: own.source(),
+        ..nth(100, Ipv4Addr::LOCALHOST)
+    };
+    assert!(matches!(trusted.meets(real.clone()), Verdict::Requested(_)));
+    assert_eq!(trusted.requests().0[0].met.key, real.key, "it comes first");
+    assert_eq!(trusted.requests().0.len(), MAX_KEY_REQUESTS_OF_CONTACT);
 }
 
 #[test]
@@ -500,7 +551,7 @@ fn full_contacts_refuse_more_and_keep_messages() {
     trusted.meets(met(2, "peer-0", 2));
     assert_eq!(trusted.take(key(2), As::Another), Err(Unknown::NoRoom));
     assert_eq!(trusted.block(key(2)), Err(Unknown::NoRoom));
-    assert_eq!(trusted.offers().0.len(), 1, "still waiting");
+    assert_eq!(trusted.requests().0.len(), 1, "still waiting");
     trusted.take(key(2), As::NewKeyOf(nth_prefix(0).key)).expect("it needs no more room");
     assert_eq!(trusted.contacts().count(), MAX_CONTACTS);
 }
@@ -542,14 +593,19 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The contacts with this name or alias, found without the index.
+/// The contacts with this name or alias that are not blocked, found without the index.
 fn contacts_named(trusted: &Trusted, name: &PeerName) -> BTreeSet<PublicKey> {
+    pins_named(trusted, name, false)
+}
+
+/// The contacts with this name or alias that are blocked, or are not, found without the index.
+fn pins_named(trusted: &Trusted, name: &PeerName, blocked: bool) -> BTreeSet<PublicKey> {
     let name = folded(name.as_str());
     let is_called = |held: &&Held| {
         let own = held.pin.name.as_ref().map(|name| folded(name.as_str()));
         own.as_ref() == Some(&name) || held.alias.as_ref() == Some(&name)
     };
-    let contacts = trusted.pins.values().filter(|held| held.pin.contact && !held.pin.blocked);
+    let contacts = trusted.pins.values().filter(|held| held.pin.contact && held.pin.blocked == blocked);
     contacts.filter(is_called).map(|held| held.pin.key).collect()
 }
 
@@ -583,6 +639,7 @@ proptest! {
                     let claimed = name.iter().flat_map(|name| contacts_named(&trusted, name));
                     let claimed: BTreeSet<_> = claimed.filter(|other| *other != key(n)).collect();
                     let (before, pins) = (trusted.trust(key(n)), trusted.pins.clone());
+                    let blocked = name.as_ref().map(|name| pins_named(&trusted, name, true)).unwrap_or_default();
                     match trusted.meets(meeting) {
                         Verdict::Pinned => {
                             prop_assert!(claimed.is_empty(), "pinned in a contact's place");
@@ -594,12 +651,14 @@ proptest! {
                         }
                         Verdict::Known { takes_name_of } => {
                             prop_assert!(may_write.contains(&key(n)));
-                            prop_assert!(takes_name_of.is_none_or(|other| claimed.contains(&other)));
+                            let is_taken = |other| claimed.contains(&other) || blocked.contains(&other);
+                            prop_assert!(takes_name_of.is_none_or(is_taken));
                         }
-                        Verdict::Offered(offer) => {
-                            let against: BTreeSet<_> = offer.against.iter().map(|pin| pin.key).collect();
+                        Verdict::Requested(request) => {
+                            let against: BTreeSet<_> = request.against.iter().map(|pin| pin.key).collect();
                             prop_assert_eq!(&against, &claimed);
-                            prop_assert!(!against.is_empty() || policy == Policy::Ask);
+                            let is_blocked = !blocked.is_empty();
+                            prop_assert!(!against.is_empty() || is_blocked || policy == Policy::Ask);
                         }
                         Verdict::Refused(why) => {
                             prop_assert_eq!(why == Refused::Blocked, before == Trust::Blocked);
@@ -672,9 +731,9 @@ proptest! {
             }
             let flagged: BTreeSet<_> = trusted.contacts().map(|pin| pin.key).collect();
             prop_assert_eq!(&flagged, &contacts);
-            let (offers, _) = trusted.offers();
-            let waits = |offer: &Offer| trusted.pin(offer.met.key).is_none();
-            prop_assert!(offers.len() <= MAX_OFFERS && offers.iter().all(waits));
+            let (requests, _) = trusted.requests();
+            let waits = |request: &KeyRequest| trusted.pin(request.met.key).is_none();
+            prop_assert!(requests.len() <= MAX_KEY_REQUESTS && requests.iter().all(waits));
             let mut index = Index::default();
             for held in trusted.pins.values() {
                 index.add(held);

@@ -1,7 +1,7 @@
 //! What the user decides about a key: `/add`, `/trust`, `/accept`, `/block`, `/unblock`, `/forget`,
 //! `/verify`.
 
-use super::{ContactRecord, MAX_CONTACTS, MAX_HINTS, Offer, Pin, Trust, Trusted};
+use super::{ContactRecord, KeyRequest, MAX_CONTACTS, MAX_HINTS, Pin, Trust, Trusted};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded};
@@ -19,7 +19,7 @@ pub enum As {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unknown {
     /// No such key waits for a decision.
-    Offer,
+    Request,
     /// No such key is pinned, or the waiting key does not claim its name.
     Pin,
     /// There are [`MAX_CONTACTS`] contacts.
@@ -35,15 +35,15 @@ pub enum Unknown {
 impl Trusted {
     /// Finds waiting keys by their name, by the name or alias of a contact they claim to be, or by
     /// at least four characters at the start of the key.
-    pub fn offers_for(&self, word: &str) -> Vec<&Offer> {
+    pub fn requests_for(&self, word: &str) -> Vec<&KeyRequest> {
         let wanted = Wanted::new(word);
         let is_contact = |pin: &Pin| wanted.is_name(pin.name.as_ref(), self.alias(pin.key));
-        let fits = |offer: &&Offer| {
-            wanted.is_name(offer.met.name.as_ref(), None)
-                || wanted.is_start_of(offer.met.key)
-                || offer.against.iter().any(is_contact)
+        let fits = |request: &&KeyRequest| {
+            wanted.is_name(request.met.name.as_ref(), None)
+                || wanted.is_start_of(request.met.key)
+                || request.against.iter().any(is_contact)
         };
-        self.offers.iter().filter(fits).collect()
+        self.requests.iter().filter(fits).collect()
     }
 
     /// Finds pins, blocked ones too, by their name or alias, or by at least four characters at the
@@ -58,10 +58,57 @@ impl Trusted {
         pins
     }
 
+    /// Pins a key that nothing is known of, as a contact for this run. It gets the name unless a
+    /// contact has it. Changes nothing if there are [`MAX_CONTACTS`] already.
+    pub(in crate::core) fn add_for_run(
+        &mut self,
+        key: PublicKey,
+        name: Option<&PeerName>,
+        mut addrs: Vec<PeerAddr>,
+    ) {
+        if key == self.me || self.pins.contains_key(&key) || self.has_no_room_for_contacts() {
+            return;
+        }
+        let is_free = |name: &&PeerName| self.index.contacts_named(&folded(name.as_str())).next().is_none();
+        let name = name.filter(is_free).cloned();
+        addrs.truncate(MAX_HINTS);
+        let (given, first_seen, verified) = (Vec::new(), 0, None);
+        let pin = Pin { key, name, contact: true, addrs, given, first_seen, verified, blocked: false };
+        self.insert(pin, false, None);
+        self.change(key, |held| held.for_run = true);
+    }
+
+    /// Makes a pinned stranger a contact for this run. Returns whether the key is a contact now.
+    pub(in crate::core) fn make_contact_for_run(&mut self, key: PublicKey) -> bool {
+        let Some(held) = self.pins.get_mut(&key) else { return false };
+        if held.pin.contact {
+            return true;
+        }
+        if self.index.contacts() >= MAX_CONTACTS {
+            return false;
+        }
+        // Nothing has to be saved, so not `change`.
+        self.index.remove(held);
+        (held.pin.contact, held.for_run) = (true, true);
+        self.index.add(held);
+        true
+    }
+
     /// Makes a pinned key a contact and keeps its pin. Returns whether it is a contact now: false
     /// if the key is not pinned, or if there are [`MAX_CONTACTS`] already.
     pub fn make_contact(&mut self, key: PublicKey) -> bool {
         let Some(held) = self.pins.get(&key) else { return false };
+        if held.for_run {
+            self.change(key, |held| {
+                if !held.saved {
+                    // The next run finds it without the entry.
+                    held.pin.given.clone_from(&held.pin.addrs);
+                }
+                (held.saved, held.for_run) = (true, false);
+            });
+            self.changed.insert(key);
+            return true;
+        }
         if held.pin.contact {
             return true;
         }
@@ -119,7 +166,7 @@ impl Trusted {
             (pin.addrs, pin.given) = (hints, addrs);
             pin.name = name.or(pin.name.take());
             (pin.contact, pin.verified, pin.blocked) = (true, verified.filter(|_| !blocked), blocked);
-            held.saved = true;
+            (held.saved, held.for_run) = (true, false);
         });
         self.changed.insert(key);
         Ok(before)
@@ -132,12 +179,12 @@ impl Trusted {
     /// If the key does not wait, if it does not claim the name of that contact, or if there is no
     /// room. Nothing changes then.
     pub fn take(&mut self, key: PublicKey, whom: As) -> Result<(), Unknown> {
-        let offer = self.offer_of(key).ok_or(Unknown::Offer)?;
-        let mut pin = Pin { contact: true, ..Pin::of(&offer.met) };
+        let request = self.request_of(key).ok_or(Unknown::Request)?;
+        let mut pin = Pin { contact: true, ..Pin::of(&request.met) };
         let mut alias = None;
         match whom {
             As::NewKeyOf(old) => {
-                let is_against = offer.against.iter().any(|pin| pin.key == old);
+                let is_against = request.against.iter().any(|pin| pin.key == old);
                 let contact = self.pins.get(&old).filter(|held| is_against && !held.pin.blocked);
                 let contact = contact.ok_or(Unknown::Pin)?;
                 alias = contact.alias.clone();
@@ -148,7 +195,7 @@ impl Trusted {
                 pin.given = contact.pin.given.clone();
                 self.remove(old);
                 // Other keys that claim the name now claim it from the new key.
-                let others = self.offers.iter_mut().flat_map(|offer| &mut offer.against);
+                let others = self.requests.iter_mut().flat_map(|request| &mut request.against);
                 others.filter(|against| against.key == old).for_each(|against| *against = pin.clone());
             }
             As::Another if self.has_no_room_for_contacts() => return Err(Unknown::NoRoom),
@@ -166,8 +213,8 @@ impl Trusted {
     /// # Errors
     /// If the key neither waits nor is pinned, or if there is no room. Nothing changes then.
     pub fn block(&mut self, key: PublicKey) -> Result<(), Unknown> {
-        if let Some(offer) = self.offer_of(key) {
-            let pin = Pin { contact: true, blocked: true, ..Pin::of(&offer.met) };
+        if let Some(request) = self.request_of(key) {
+            let pin = Pin { contact: true, blocked: true, ..Pin::of(&request.met) };
             if self.has_no_room_for_contacts() {
                 return Err(Unknown::NoRoom);
             }
@@ -182,6 +229,16 @@ impl Trusted {
         }
         self.changed.insert(key);
         Ok(())
+    }
+
+    /// Adds the address where a blocked key was met, from which the block covers unencrypted messages.
+    pub(in crate::core) fn block_at(&mut self, key: PublicKey, addr: PeerAddr) {
+        self.change(key, |held| {
+            if held.pin.blocked && !held.pin.addrs.contains(&addr) {
+                held.pin.addrs.insert(0, addr);
+                held.pin.addrs.truncate(MAX_HINTS);
+            }
+        });
     }
 
     /// Unblocks a key, which stays a contact.
@@ -216,7 +273,7 @@ impl Trusted {
     pub fn forget(&mut self, key: PublicKey) -> Result<Pin, Unknown> {
         let pin = self.remove(key).ok_or(Unknown::Pin)?;
         // Keys that claim its name are judged again at their next session.
-        self.offers.retain(|offer| !offer.against.iter().any(|against| against.key == key));
+        self.requests.retain(|request| !request.against.iter().any(|against| against.key == key));
         Ok(pin)
     }
 
@@ -224,12 +281,12 @@ impl Trusted {
         self.index.contacts() >= MAX_CONTACTS
     }
 
-    fn offer_of(&self, key: PublicKey) -> Option<&Offer> {
-        self.offers.iter().find(|offer| offer.met.key == key)
+    fn request_of(&self, key: PublicKey) -> Option<&KeyRequest> {
+        self.requests.iter().find(|request| request.met.key == key)
     }
 
     pub(super) fn withdraw(&mut self, key: PublicKey) {
-        self.offers.retain(|offer| offer.met.key != key);
+        self.requests.retain(|request| request.met.key != key);
     }
 
     /// The folded alias of a pinned key.

@@ -7,6 +7,7 @@ use aws_lc_rs::rand;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
+use zeroize::Zeroizing;
 
 use crate::model::key::{KEY_BYTES, PublicKey};
 
@@ -49,7 +50,8 @@ fn spki(key: &PublicKey) -> Vec<u8> {
     [&SPKI_HEAD[..], key.as_bytes()].concat()
 }
 
-/// Our key, with the secret half that proves it. The secret half is never shown.
+/// Our key, with the secret half that proves it. The secret half is never shown. Only aws-lc holds
+/// it, which overwrites the memory that it frees.
 #[derive(Clone)]
 pub struct OwnKey {
     key: PublicKey,
@@ -62,8 +64,9 @@ impl OwnKey {
     pub fn from_seed(seed: &[u8; KEY_BYTES]) -> Option<Self> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).ok()?;
         let key = PublicKey::new(pair.public_key().as_ref().try_into().ok()?);
-        let pkcs8 = PrivatePkcs8KeyDer::from([&PKCS8_HEAD[..], seed].concat());
-        let signing = rustls::crypto::aws_lc_rs::sign::any_eddsa_type(&pkcs8).ok()?;
+        let pkcs8 = Zeroizing::new([&PKCS8_HEAD[..], seed].concat());
+        let signing = PrivatePkcs8KeyDer::from(&pkcs8[..]);
+        let signing = rustls::crypto::aws_lc_rs::sign::any_eddsa_type(&signing).ok()?;
         let certified = CertifiedKey::new(vec![CertificateDer::from(spki(&key))], signing);
         Some(Self { key, certified: Arc::new(certified) })
     }

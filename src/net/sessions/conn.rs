@@ -17,9 +17,10 @@ use crate::protocol::session::opening::{Answer, DIAL_LINE, First, OK_LINE, answe
 /// Bytes that are read from one connection before the others have their turn.
 const TURN_BYTES: usize = 64 * 1024;
 
-/// Bytes that may wait to be sent on one connection: what the largest window allows, and as much
-/// again for receipts and pongs. A peer that does not read its pongs loses the connection.
-const MAX_UNSENT: usize = 1024 * 1024;
+/// Bytes that may wait to be sent on one connection: what the largest window allows, and half as much
+/// for the rest of the records, receipts and pongs. A peer that does not read its pongs loses the
+/// connection.
+const MAX_UNSENT: usize = 384 * 1024;
 
 /// Bytes in a row that contain nothing to read. A TLS record has up to 16 KiB and 256 bytes; a peer
 /// that sends more than a few without content only makes us work.

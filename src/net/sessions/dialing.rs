@@ -54,6 +54,17 @@ impl Dial {
         self.requests.push_back(pending);
     }
 
+    /// Returns whether an address is to be dialed now.
+    pub(super) fn is_due(&self, now: Time) -> bool {
+        self.next <= now && !self.addrs.is_empty()
+    }
+
+    /// Returns whether messages or a goodbye wait for it.
+    pub(super) fn has_messages(&self) -> bool {
+        let is_sent = |pending: &Pending| matches!(pending.request.say, Request::Messages(_) | Request::Bye);
+        self.requests.iter().any(is_sent)
+    }
+
     /// Returns the address to dial now, if one is due.
     pub(super) fn take_addr(&mut self, now: Time) -> Option<PeerAddr> {
         if self.next > now {

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 
 use super::dialing::DialId;
-use super::{CHECKED_WITHIN, NAME_SPACING, OPEN_WITHIN, OPENING_SILENCE, PING_INTERVAL, SILENCE};
+use super::{
+    CHECKED_WITHIN, MIN_WINDOW_BYTES, NAME_SPACING, OPEN_WITHIN, OPENING_SILENCE, PING_INTERVAL, SILENCE,
+};
 use crate::core::Time;
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
@@ -71,8 +73,12 @@ pub(super) struct Link {
     pub(super) run: u64,
     /// Bytes of messages that the peer lets us have in flight.
     pub(super) window: usize,
+    /// Bytes of messages that we let the peer have in flight.
+    pub(super) granted: usize,
     /// Our messages without a receipt, and their bytes.
     pub(super) in_flight: VecDeque<(MessageId, usize)>,
+    /// The peer's messages that are stored and wait for their receipts.
+    pub(super) withheld: VecDeque<MessageId>,
     /// The peer's messages without a receipt: those given to the handler.
     pub(super) staged: VecDeque<(MessageId, usize)>,
     /// Messages for which the handler had no room.
@@ -111,6 +117,8 @@ impl Link {
             port: 0,
             run: 0,
             window: 0,
+            granted: 0,
+            withheld: VecDeque::new(),
             in_flight: VecDeque::new(),
             staged: VecDeque::new(),
             held: Vec::new(),
@@ -168,19 +176,20 @@ impl Link {
         Some(name)
     }
 
-    /// Returns whether a message of this many bytes fits the peer's window. One always may be in
-    /// flight.
+    /// Returns whether a message that counts this many bytes fits the peer's window. One always may
+    /// be in flight.
     pub(super) fn has_room(&self, bytes: usize) -> bool {
         let used: usize = self.in_flight.iter().map(|(_, bytes)| bytes).sum();
         self.in_flight.is_empty() || used + bytes <= self.window
     }
 
-    /// Returns whether the peer keeps to `window`: beyond it, one message is in flight at most.
-    pub(super) fn keeps_window(&self, window: usize) -> bool {
-        let held = self.held.iter().map(|message| message.body.len());
+    /// Returns whether the peer keeps to the window that we granted: beyond it, one message is in
+    /// flight at most.
+    pub(super) fn keeps_window(&self) -> bool {
+        let held = self.held.iter().map(in_window);
         let staged = self.staged.iter().map(|(_, bytes)| *bytes);
         let count = self.held.len() + self.staged.len();
-        count <= 1 || held.chain(staged).sum::<usize>() <= window
+        count <= 1 || held.chain(staged).sum::<usize>() <= self.granted
     }
 
     /// Returns the next whole record.
@@ -190,4 +199,9 @@ impl Link {
     pub(super) fn next_record(&mut self) -> Result<Option<Record>, ()> {
         self.records.next_record().map_err(|_| ())
     }
+}
+
+/// The bytes that a message counts in a window.
+pub(super) fn in_window(message: &Message) -> usize {
+    message.body.len().max(MIN_WINDOW_BYTES)
 }

@@ -12,6 +12,7 @@ mod dialing;
 mod event_loop;
 mod link;
 mod pool;
+mod receipt_limiter;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ use crate::protocol::session::Hello;
 
 pub use event_loop::{Sessions, SessionsConfig};
 pub use pool::Pool;
+pub use receipt_limiter::{STRANGER_BURST, STRANGER_INTERVAL};
 
 /// A peer is pinged after this long without a byte from it, and again after as long.
 pub const PING_INTERVAL: Duration = Duration::from_secs(15);
@@ -68,6 +70,18 @@ pub const MAX_SESSIONS: usize = 512;
 /// Connections that are being made at once. Each takes a descriptor for up to [`OPENING_SILENCE`].
 pub const MAX_DIALING: usize = 128;
 
+/// Handshakes of connections that we dialed, to find peers or to see who is online. Each takes a
+/// tenth of a millisecond of both CPUs. Were several hundred programs on one machine to begin more at
+/// once, each would take so long that it is given up and begun again.
+pub const MAX_HANDSHAKES: usize = 32;
+
+/// A connection that is not made within this time most likely never will be, and no handshake is
+/// expected on it.
+pub const CONNECTS_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long to wait before it is looked again whether there is room to dial.
+pub const DIAL_AGAIN_AFTER: Duration = Duration::from_millis(50);
+
 /// How far two names of one peer are apart that the handler is told of. The last one counts.
 pub const NAME_SPACING: Duration = Duration::from_secs(1);
 
@@ -88,8 +102,22 @@ pub const MAX_OPENING: usize = 64;
 /// How many of these may be of one source prefix. Loopback has no such limit.
 pub const MAX_OPENING_OF_PREFIX: usize = 16;
 
-/// Bytes of messages without a receipt that we let a peer have in flight.
+/// Bytes of messages without a receipt that we let a contact have in flight: 64 messages at most.
 pub const WINDOW_BYTES: u32 = 256 * 1024;
+
+/// Bytes of messages without a receipt that we let a stranger have in flight: 4 messages at most, or
+/// one of any size.
+pub const STRANGER_WINDOW_BYTES: u32 = 16 * 1024;
+
+/// Bytes that a message counts in a window at least. It costs more than its text.
+pub const MIN_WINDOW_BYTES: usize = 4 * 1024;
+
+/// Bytes of messages that all sessions together hold because the handler had no room for them. What
+/// comes beyond is not stored, and its sender sends it again later.
+pub const MAX_HELD_BYTES: usize = 4 * 1024 * 1024;
+
+/// How long a peer waits, in seconds, before it sends messages again for which there was no room.
+const HELD_RETRY_AFTER: u32 = 30;
 
 /// How long messages wait before they are offered again to a handler that had no room for them.
 pub const OFFER_AGAIN_AFTER: Duration = Duration::from_millis(20);

@@ -6,18 +6,20 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::dialing::{Dial, DialId, Pending};
-use super::link::{Challenge, Link, Phase};
+use super::link::{Challenge, Link, Phase, in_window};
+use super::receipt_limiter::ReceiptLimiter;
 use super::{
-    LinkId, LinkOutput, MAX_DIALING, MAX_PARTING, MAX_SESSIONS, MAX_STRANGER_SESSIONS,
-    MAX_STRANGERS_OF_PREFIX, OFFER_AGAIN_AFTER, OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, PROBE_WITHIN,
-    SILENCE, SIMULTANEOUS, SessionCommand, SessionHandler, WINDOW_BYTES,
+    CONNECTS_WITHIN, DIAL_AGAIN_AFTER, HELD_RETRY_AFTER, LinkId, LinkOutput, MAX_DIALING, MAX_HANDSHAKES,
+    MAX_HELD_BYTES, MAX_PARTING, MAX_SESSIONS, MAX_STRANGER_SESSIONS, MAX_STRANGERS_OF_PREFIX,
+    OFFER_AGAIN_AFTER, OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, PROBE_WITHIN, SILENCE, SIMULTANEOUS,
+    STRANGER_WINDOW_BYTES, SessionCommand, SessionHandler, WINDOW_BYTES,
 };
 use crate::core::{JobId, RequestEnded, SessionRequest, Time};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, SendError};
 use crate::model::name::PeerName;
-use crate::model::session::{ByeReason, Introduction, Message, Request, RequestEnd};
+use crate::model::session::{ByeReason, Introduction, MAX_REQUEST_BYTES, Message, Request, RequestEnd};
 use crate::protocol::session::opening::{DIAL_LINE, OK_LINE};
 use crate::protocol::session::{Hello, MAX_IDS, Record};
 
@@ -45,6 +47,11 @@ pub struct Pool {
     outputs: Vec<LinkOutput>,
     /// When to offer messages again for which the handler had no room.
     offer_again_at: Option<Time>,
+    receipt_limiter: ReceiptLimiter,
+    /// When to send receipts that strangers wait for.
+    receipts_at: Option<Time>,
+    /// When to dial again after a limit was reached.
+    dial_again_at: Option<Time>,
     closing: bool,
 }
 
@@ -61,6 +68,9 @@ impl Pool {
             last_ping: 0,
             outputs: Vec::new(),
             offer_again_at: None,
+            receipt_limiter: ReceiptLimiter::default(),
+            receipts_at: None,
+            dial_again_at: None,
             closing: false,
         }
     }
@@ -92,7 +102,7 @@ impl Pool {
         match command {
             SessionCommand::Request(request) => self.request(request, now, handler),
             SessionCommand::Stored { link, receipts, others, retry_after } => {
-                self.stored(link, &receipts, &others, retry_after);
+                self.stored(link, &receipts, &others, retry_after, now, handler);
             }
             SessionCommand::Part(key, reason) => self.part(key, reason, now, handler),
             SessionCommand::Rename(name) => self.rename(&name),
@@ -197,7 +207,7 @@ impl Pool {
             };
             let Request::Messages(messages) = &pending.request.say else { return };
             let Some(message) = messages.get(next) else { return };
-            let bytes = message.body.len();
+            let bytes = in_window(message);
             if !link.has_room(bytes) {
                 return;
             }
@@ -239,12 +249,16 @@ impl Pool {
 
     /// Dials the addresses that are due, and ends the requests if all have failed.
     fn advance(&mut self, id: DialId, now: Time, handler: &mut dyn SessionHandler) {
-        let mut free = MAX_DIALING.saturating_sub(self.dialing());
+        let Some(dial) = self.dials.get(&id) else { return };
+        let mut room = if dial.is_due(now) { self.dial_room(dial.has_messages(), now) } else { 0 };
         let Some(dial) = self.dials.get_mut(&id) else { return };
-        while free > 0
-            && let Some(addr) = dial.take_addr(now)
-        {
-            free -= 1;
+        while dial.is_due(now) {
+            if room == 0 {
+                self.dial_again_at.get_or_insert(now.plus(DIAL_AGAIN_AFTER));
+                break;
+            }
+            let Some(addr) = dial.take_addr(now) else { break };
+            room -= 1;
             self.last_link += 1;
             let link = LinkId(self.last_link);
             dial.links.push(link);
@@ -265,9 +279,16 @@ impl Pool {
         }
     }
 
-    /// Returns how many dialed connections are not made yet.
-    fn dialing(&self) -> usize {
-        self.links.values().filter(|link| !link.is_connected).count()
+    /// Returns how many more connections may be dialed now, for messages or to see who is online.
+    fn dial_room(&self, for_messages: bool, now: Time) -> usize {
+        let (mut connecting, mut in_handshake) = (0, 0);
+        for link in self.links.values().filter(|link| link.dialed.is_some() && link.is_opening()) {
+            connecting += usize::from(!link.is_connected);
+            let is_likely = link.is_connected || now.since(link.begun) < CONNECTS_WITHIN;
+            in_handshake += usize::from(is_likely);
+        }
+        let room = MAX_DIALING.saturating_sub(connecting);
+        if for_messages { room } else { room.min(MAX_HANDSHAKES.saturating_sub(in_handshake)) }
     }
 
     /// The dial of a connection that did not become a session.
@@ -346,8 +367,8 @@ impl Pool {
                 // Whether it is welcome shows in its session.
                 let _ = handler.session_up(opened);
             }
-            let hello = Hello { probe, ..self.own_hello(addr.ip(), handler) };
-            self.send(id, &Record::Hello(hello));
+            let hello = Hello { probe, ..self.own_hello(addr.ip(), key, handler) };
+            self.say_hello(id, hello);
         }
     }
 
@@ -458,6 +479,23 @@ impl Pool {
         }
     }
 
+    /// Sends the first message to a peer that has not decided about us, if it is short enough. The
+    /// peer gives no receipt for it, and may hold it until it accepts us.
+    fn introduce(&mut self, id: LinkId) {
+        let dial = self.links.get(&id).and_then(|link| link.dial);
+        let Some(dial) = dial.and_then(|dial| self.dials.get_mut(&dial)) else { return };
+        let first = dial.requests.iter_mut().find_map(|pending| match &pending.request.say {
+            Request::Messages(messages) => Some((messages.first()?.clone(), pending)),
+            _ => None,
+        });
+        if let Some((message, pending)) = first.filter(|(message, _)| message.body.len() <= MAX_REQUEST_BYTES)
+        {
+            pending.next = 1;
+            let Message { id: message_id, time, again, body } = message;
+            self.send(id, &Record::Text { id: message_id, time, again, body });
+        }
+    }
+
     fn take(&mut self, id: LinkId, record: Record, now: Time, handler: &mut dyn SessionHandler) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let key = link.key;
@@ -465,6 +503,9 @@ impl Pool {
             (Phase::Greeting, Record::Hello(hello)) => self.greeted(id, hello, now, handler),
             (Phase::Greeting, Record::Bye(reason)) => {
                 link.bye = Some(reason);
+                if reason == ByeReason::NotDecided {
+                    self.introduce(id);
+                }
                 self.outputs.push(LinkOutput::Finish(id));
                 if self.is_current(id) {
                     // A session that was to go on here.
@@ -478,8 +519,7 @@ impl Pool {
             }
             (Phase::Open | Phase::Parting(_), Record::Text { id: message, time, again, body }) => {
                 link.held.push(Message { id: message, time, again, body });
-                let window = usize::try_from(WINDOW_BYTES).unwrap_or(usize::MAX);
-                if !link.keeps_window(window) {
+                if !link.keeps_window() {
                     self.fault(id, RequestEnd::Broken, now, handler);
                 }
             }
@@ -522,15 +562,17 @@ impl Pool {
 
     // ---- hellos ---------------------------------------------------------------------------------
 
-    fn own_hello(&self, to: IpAddr, handler: &mut dyn SessionHandler) -> Hello {
+    fn own_hello(&self, to: IpAddr, key: PublicKey, handler: &mut dyn SessionHandler) -> Hello {
         let hello = handler.hello(to);
-        Hello {
-            dialed: DIAL_LINE.to_vec(),
-            answered: OK_LINE.to_vec(),
-            run: self.run,
-            window: WINDOW_BYTES,
-            ..hello
+        let window = if handler.is_contact(key) { WINDOW_BYTES } else { STRANGER_WINDOW_BYTES };
+        Hello { dialed: DIAL_LINE.to_vec(), answered: OK_LINE.to_vec(), run: self.run, window, ..hello }
+    }
+
+    fn say_hello(&mut self, id: LinkId, hello: Hello) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.granted = usize::try_from(hello.window).unwrap_or(usize::MAX);
         }
+        self.send(id, &Record::Hello(hello));
     }
 
     /// The peer has said hello.
@@ -548,7 +590,8 @@ impl Pool {
             return self.part_link(id, ByeReason::Idle, now);
         }
         (link.run, link.port) = (hello.run, hello.port);
-        link.window = usize::try_from(hello.window).unwrap_or(usize::MAX);
+        // A peer that allows more makes us queue no more.
+        link.window = usize::try_from(hello.window.min(WINDOW_BYTES)).unwrap_or(usize::MAX);
         let old = self.sessions.get(&key).map(|session| session.link);
         let old_run = old.and_then(|old| self.links.get(&old)).filter(|old| old.is_open()).map(|old| old.run);
         if let (Some(old), true) = (old, old_run.is_some_and(|run| run != hello.run)) {
@@ -582,7 +625,12 @@ impl Pool {
         let job = requests.front().map(|pending| pending.request.job).filter(|_| dialed.is_some());
         let opened = Opened { key, hello: Some(introduction(hello)), dialed, source, local, job };
         if let Err(reason) = handler.session_up(opened.clone()) {
-            self.part_link(id, reason, now);
+            if reason == ByeReason::NotDecided && dialed.is_none() {
+                // The dialer may send one message before it closes the connection.
+                self.say_bye(id, reason, now);
+            } else {
+                self.part_link(id, reason, now);
+            }
             for pending in requests {
                 // Each request learns whom it has met, and that this peer gets nothing.
                 let own = Some(pending.request.job);
@@ -602,8 +650,8 @@ impl Pool {
             requests.extend(self.stop_dialing(key));
         }
         if dialed.is_none() {
-            let hello = self.own_hello(source.ip(), handler);
-            self.send(id, &Record::Hello(hello));
+            let hello = self.own_hello(source.ip(), key, handler);
+            self.say_hello(id, hello);
         }
         if let Some(link) = self.links.get_mut(&id) {
             link.phase = Phase::Open;
@@ -759,7 +807,7 @@ impl Pool {
             return;
         }
         let sizes: Vec<(MessageId, usize)> =
-            messages.iter().map(|message| (message.id, message.body.len())).collect();
+            messages.iter().map(|message| (message.id, in_window(message))).collect();
         // First, for the handler may have stored them when it returns.
         link.staged.extend(sizes.iter().copied());
         if let Err(messages) = handler.messages(id, key, source, messages)
@@ -768,19 +816,57 @@ impl Pool {
             link.staged.truncate(link.staged.len().saturating_sub(sizes.len()));
             link.held = messages;
             self.offer_again_at.get_or_insert(now.plus(OFFER_AGAIN_AFTER));
+            self.bound_held(id, now, handler);
+        }
+    }
+
+    /// Gives up the messages that a connection holds if all connections hold too many.
+    fn bound_held(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
+        let held = self.links.values().flat_map(|link| &link.held);
+        if held.map(in_window).sum::<usize>() > MAX_HELD_BYTES
+            && let Some(link) = self.links.get_mut(&id)
+        {
+            let ids: Vec<MessageId> = mem::take(&mut link.held).iter().map(|message| message.id).collect();
+            self.stored(id, &[], &ids, HELD_RETRY_AFTER, now, handler);
         }
     }
 
     /// The handler has dealt with messages of a connection: those of `receipts` are stored, the
     /// others are not and may be sent again after a while.
-    pub fn stored(&mut self, id: LinkId, receipts: &[MessageId], others: &[MessageId], retry_after: u32) {
+    pub fn stored(
+        &mut self,
+        id: LinkId,
+        receipts: &[MessageId],
+        others: &[MessageId],
+        retry_after: u32,
+        now: Time,
+        handler: &mut dyn SessionHandler,
+    ) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.staged.retain(|(staged, _)| !receipts.contains(staged) && !others.contains(staged));
-        for ids in receipts.chunks(MAX_IDS) {
-            self.send(id, &Record::Receipt(ids.to_vec()));
-        }
+        link.staged.retain(|(staged, _)| !others.contains(staged));
+        link.withheld.extend(receipts);
+        self.give_receipts(id, now, handler);
         for ids in others.chunks(MAX_IDS) {
             self.send(id, &Record::NotStored(ids.to_vec(), retry_after));
+        }
+    }
+
+    /// Sends the receipts that wait on a connection, to a stranger as many as it may have now.
+    fn give_receipts(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let stranger = link.key.filter(|key| !link.withheld.is_empty() && !handler.is_contact(*key));
+        let mut given = Vec::new();
+        while let Some(next) = link.withheld.front().copied() {
+            if let Some(Err(at)) = stranger.map(|key| self.receipt_limiter.take(key, now)) {
+                self.receipts_at = Some(self.receipts_at.map_or(at, |other| other.min(at)));
+                break;
+            }
+            link.withheld.pop_front();
+            given.push(next);
+        }
+        link.staged.retain(|(staged, _)| !given.contains(staged));
+        for ids in given.chunks(MAX_IDS) {
+            self.send(id, &Record::Receipt(ids.to_vec()));
         }
     }
 
@@ -1059,10 +1145,15 @@ impl Pool {
         opening.into_iter().for_each(|id| self.drop_link(id));
     }
 
-    /// Says bye on a connection. What the peer sent before it reads that is still taken.
+    /// Says bye on a connection, and ends it. What the peer sent before it reads that is still taken.
     fn part_link(&mut self, id: LinkId, reason: ByeReason, now: Time) {
-        self.send(id, &Record::Bye(reason));
+        self.say_bye(id, reason, now);
         self.outputs.push(LinkOutput::Finish(id));
+    }
+
+    /// Says bye on a connection, which the peer ends, or [`PART_WITHIN`].
+    fn say_bye(&mut self, id: LinkId, reason: ByeReason, now: Time) {
+        self.send(id, &Record::Bye(reason));
         if let Some(link) = self.links.get_mut(&id) {
             link.phase = Phase::Parting(now.plus(PART_WITHIN));
             self.limit_parting();
@@ -1116,14 +1207,12 @@ impl Pool {
     /// Returns when [`Pool::tick`] has something to do, if nothing else happens before.
     pub fn next_wake(&self) -> Option<Time> {
         let links = self.links.values().map(Link::due);
-        // At the limit, the end of another dial comes first.
-        let has_room = self.dialing() < MAX_DIALING;
-        let dials = self.dials.values().filter(|dial| has_room && !dial.addrs.is_empty());
-        let dials = dials.map(|dial| dial.next);
+        let dials = self.dials.values().filter(|dial| !dial.addrs.is_empty());
+        let dials = dials.map(|dial| self.dial_again_at.map_or(dial.next, |at| dial.next.max(at)));
         let dialing = self.dials.values().flat_map(|dial| &dial.requests);
         let open = self.sessions.values().flat_map(|session| session.queue.iter().chain(&session.pings));
         let deadlines = dialing.chain(open).filter_map(|pending| pending.request.deadline);
-        links.chain(dials).chain(deadlines).chain(self.offer_again_at).min()
+        links.chain(dials).chain(deadlines).chain(self.offer_again_at).chain(self.receipts_at).min()
     }
 
     /// Does what has become due.
@@ -1134,14 +1223,27 @@ impl Pool {
             let held: Vec<LinkId> = held.map(|(id, _)| *id).collect();
             held.into_iter().for_each(|id| self.offer_held(id, now, handler));
         }
+        if self.receipts_at.is_some_and(|at| at <= now) {
+            self.receipts_at = None;
+            let waiting = self.links.iter().filter(|(_, link)| !link.withheld.is_empty());
+            let waiting: Vec<LinkId> = waiting.map(|(id, _)| *id).collect();
+            waiting.into_iter().for_each(|id| self.give_receipts(id, now, handler));
+        }
         let due: Vec<LinkId> =
             self.links.iter().filter(|(_, link)| link.due() <= now).map(|(id, _)| *id).collect();
         for id in due {
             self.link_due(id, now, handler);
         }
-        let dials: Vec<DialId> = self.dials.keys().copied().collect();
-        for id in dials {
-            self.advance(id, now, handler);
+        if self.dial_again_at.is_none_or(|at| at <= now) {
+            self.dial_again_at = None;
+            let dials: Vec<DialId> = self.dials.keys().copied().collect();
+            for id in dials {
+                // At the limit, only messages go on.
+                let is_at_limit = self.dial_again_at.is_some();
+                if !is_at_limit || self.dials.get(&id).is_some_and(Dial::has_messages) {
+                    self.advance(id, now, handler);
+                }
+            }
         }
         self.end_late(now, handler);
     }

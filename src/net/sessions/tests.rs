@@ -213,7 +213,9 @@ impl Net {
                     return;
                 }
                 for (at, link, ids) in stored {
-                    self.programs[at].pool.stored(link, &ids, &[], 0);
+                    let now = self.time();
+                    let Program { pool, handler, .. } = &mut self.programs[at];
+                    pool.stored(link, &ids, &[], 0, now, handler);
                 }
                 continue;
             };
@@ -658,8 +660,9 @@ fn each_request_of_a_dial_learns_the_key_that_refuses() {
     net.request(0, 2, 1, messages([1]));
     net.settle();
     let told = net.told(0);
-    let ended = |job| Told::Ended(JobId(job), 0, RequestEnd::Bye(ByeReason::NotDecided));
-    assert_eq!(told, [Told::Up(key(2)), Told::Up(key(2)), ended(1), ended(2)]);
+    // The first message goes out all the same, for the peer to hold.
+    let ended = |job, written| Told::Ended(JobId(job), written, RequestEnd::Bye(ByeReason::NotDecided));
+    assert_eq!(told, [Told::Up(key(2)), Told::Up(key(2)), ended(1, 0), ended(2, 1)]);
 }
 
 #[test]
@@ -700,7 +703,7 @@ fn nothing_is_sent_behind_a_bye() {
     let Program { pool, handler, .. } = &mut net.programs[1];
     pool.part(key(1), ByeReason::Idle, Time::at(Duration::ZERO), handler);
     assert_eq!(pool.take_outputs().len(), 2, "the bye, and the end");
-    pool.stored(link, &[id(1)], &[], 0);
+    pool.stored(link, &[id(1)], &[], 0, Time::at(Duration::ZERO), handler);
     pool.received(link, &Record::Ping(1).encode(), Time::at(Duration::ZERO), handler);
     assert_eq!(pool.take_outputs(), []);
 }
@@ -719,21 +722,89 @@ fn goodbye_follows_the_receipts_of_earlier_messages() {
     assert_eq!(net.sessions(), [0, 0]);
 }
 
+/// The messages that a program was given.
+fn received(told: Vec<Told>) -> Vec<u8> {
+    let ids = told.into_iter().filter_map(|told| match told {
+        Told::Messages(ids) => Some(ids),
+        _ => None,
+    });
+    ids.flatten().collect()
+}
+
+#[test]
+fn contact_has_sixty_four_short_messages_in_flight() {
+    let mut net = Net::of(2);
+    net.programs[1].handler.contacts.push(key(1));
+    net.programs[1].handler.keeps_receipts = true;
+    net.request(0, 1, 1, messages(1..=100));
+    net.settle();
+    assert_eq!(received(net.told(1)), (1..=64).collect::<Vec<u8>>());
+}
+
+#[test]
+fn stranger_is_slowed_down_until_it_is_a_contact() {
+    let mut net = Net::of(2);
+    net.programs[1].handler.keeps_receipts = true;
+    net.request(0, 1, 1, messages(1..=100));
+    net.settle();
+    assert_eq!(received(net.told(1)), [1, 2, 3, 4], "without a receipt");
+    net.programs[1].handler.keeps_receipts = false;
+    net.settle();
+    assert_eq!(received(net.told(1)), (5..=24).collect::<Vec<u8>>(), "the window is full again");
+    net.pass(3 * STRANGER_INTERVAL);
+    assert_eq!(received(net.told(1)), [25, 26, 27]);
+    net.programs[1].handler.contacts.push(key(1));
+    net.pass(STRANGER_INTERVAL);
+    assert_eq!(received(net.told(1)), (28..=100).collect::<Vec<u8>>());
+    assert!(net.told(0).contains(&Told::Ended(JobId(1), 0, ANSWERED)));
+}
+
+#[test]
+fn held_messages_of_all_sessions_are_bounded() {
+    let mut handler = Recorder { is_full: true, ..Recorder::default() };
+    let mut pool = Pool::new(key(1), 1);
+    let now = Time::at(Duration::ZERO);
+    let hello = Hello {
+        dialed: crate::protocol::session::opening::DIAL_LINE.to_vec(),
+        answered: crate::protocol::session::opening::OK_LINE.to_vec(),
+        port: 5000,
+        window: 1000,
+        ..Recorder::default().hello(Ipv4Addr::LOCALHOST.into())
+    };
+    let hello = Record::Hello(hello).encode();
+    let links: Vec<LinkId> = (2..72)
+        .map(|number| {
+            handler.contacts.push(key(number));
+            let link = pool.accepted(Source::from(Ipv4Addr::LOCALHOST), Ipv4Addr::LOCALHOST.into(), now);
+            pool.link_up(link, key(number), Ipv4Addr::LOCALHOST.into(), now, &mut handler);
+            pool.received(link, &hello, now, &mut handler);
+            link
+        })
+        .collect();
+    pool.take_outputs();
+    let text = Record::Text { id: id(1), time: 0, again: false, body: "x".repeat(65_536).into() }.encode();
+    for link in &links {
+        pool.received(*link, &text, now, &mut handler);
+    }
+    let room = MAX_HELD_BYTES / 65_536;
+    let not_stored = Record::NotStored(vec![id(1)], HELD_RETRY_AFTER).encode();
+    let expected: Vec<LinkOutput> =
+        links[room..].iter().map(|link| LinkOutput::Send(*link, not_stored.clone())).collect();
+    assert_eq!(pool.take_outputs(), expected);
+    handler.is_full = false;
+    pool.tick(now.plus(OFFER_AGAIN_AFTER), &mut handler);
+    assert_eq!(received(handler.told).len(), room);
+}
+
 #[test]
 fn window_holds_messages_back_until_receipts_come() {
     let mut net = Net::of(2);
+    net.programs[1].handler.contacts.push(key(1));
     net.programs[1].handler.keeps_receipts = true;
     let body: std::sync::Arc<str> = "x".repeat(60_000).into();
     let message = |number| Message { id: id(number), time: 0, again: false, body: body.clone() };
     net.request(0, 1, 1, Request::Messages((1..=9).map(message).collect()));
     net.settle();
-    let received = |told: Vec<Told>| -> Vec<u8> {
-        let ids = told.into_iter().filter_map(|told| match told {
-            Told::Messages(ids) => Some(ids),
-            _ => None,
-        });
-        ids.flatten().collect()
-    };
     assert_eq!(received(net.told(1)), [1, 2, 3, 4], "256 KiB");
     net.programs[1].handler.keeps_receipts = false;
     net.settle();
@@ -763,7 +834,9 @@ fn message_that_is_not_stored_ends_its_request() {
     net.request(0, 1, 1, messages([1, 2]));
     net.settle();
     let (link, _) = net.programs[1].handler.to_store.remove(0);
-    net.programs[1].pool.stored(link, &[id(1)], &[id(2)], 30);
+    let now = net.time();
+    let Program { pool, handler, .. } = &mut net.programs[1];
+    pool.stored(link, &[id(1)], &[id(2)], 30, now, handler);
     net.settle();
     let told = net.told(0);
     assert!(told.contains(&Told::Ended(JobId(1), 1, RequestEnd::NotStored(30))), "{told:?}");
@@ -984,4 +1057,42 @@ fn each_request_of_a_dial_learns_that_its_peer_is_refused() {
         assert!(told.contains(&Told::Refused(key(2), Some(JobId(job)))), "{told:?}");
         assert!(told.contains(&Told::Ended(JobId(job), 0, ANSWERED)), "{told:?}");
     }
+}
+
+#[test]
+fn few_handshakes_are_under_way_at_once() {
+    let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder::default());
+    let request = |n: u16, say: Request| SessionRequest {
+        job: JobId(n.into()),
+        addrs: vec![PeerAddr::new(Ipv4Addr::new(192, 0, 2, 2), n).unwrap()],
+        expect: None,
+        say,
+        deadline: None,
+    };
+    let dialed = |pool: &mut Pool| -> Vec<LinkId> {
+        let dials = pool.take_outputs().into_iter().filter_map(|output| match output {
+            LinkOutput::Dial(link, ..) => Some(link),
+            _ => None,
+        });
+        dials.collect()
+    };
+    let now = Time::default();
+    (1..=300).for_each(|n| pool.request(request(n, Request::Open), now, &mut handler));
+    let first = dialed(&mut pool);
+    assert_eq!(first.len(), MAX_HANDSHAKES);
+    // A message does not wait for them.
+    pool.request(request(301, messages([1])), now, &mut handler);
+    assert_eq!(dialed(&mut pool).len(), 1);
+    // Whoever does not answer makes room for others.
+    let wake = pool.next_wake().expect("something is due");
+    assert!(wake > now, "{wake:?}");
+    let late = now.plus(CONNECTS_WITHIN);
+    pool.tick(late, &mut handler);
+    assert_eq!(dialed(&mut pool).len(), MAX_HANDSHAKES);
+    // So does one that has failed.
+    pool.link_failed(first[0], RequestEnd::NoSession, late, &mut handler);
+    pool.tick(late.plus(DIAL_AGAIN_AFTER), &mut handler);
+    assert_eq!(dialed(&mut pool).len(), 0, "those that were dialed last are under way");
+    pool.tick(late.plus(CONNECTS_WITHIN), &mut handler);
+    assert_eq!(dialed(&mut pool).len(), MAX_HANDSHAKES);
 }

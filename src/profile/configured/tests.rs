@@ -2,7 +2,6 @@ use std::slice::from_ref;
 
 use super::*;
 use crate::model::key::KEY_BYTES;
-use crate::model::message::Form;
 use crate::model::name::PeerName;
 
 const ME: PublicKey = PublicKey::new([99; KEY_BYTES]);
@@ -47,11 +46,10 @@ fn blocked(pin: Pin) -> Pin {
 /// An entry of peers.toml.
 fn listed(number: u8, name: &str, ports: &[u16]) -> StaticPeer {
     StaticPeer {
-        addr: at(ports[0]),
         name: Some(PeerName::new(name)),
-        form: Form::Standard,
         key: Some(key(number)),
         also: addrs(&ports[1..]),
+        ..StaticPeer::at(at(ports[0]))
     }
 }
 
@@ -144,6 +142,35 @@ fn blocked_key_stays_blocked_and_holds_no_name() {
     let (pins, _, told) = configured(from_ref(&mallory), listed(2, "Mallory", &[5000]));
     let new = Pin { first_seen: NOW, ..pin(2, "Mallory", &[5000]) };
     assert_eq!((pins, told), (vec![mallory, new], vec![]));
+}
+
+#[test]
+fn entry_for_this_run_changes_no_pin() {
+    let stranger = Pin { contact: false, ..pin(1, "Bob", &[5000]) };
+    let entry = StaticPeer { for_run: true, ..listed(1, "Bob", &[5001, 5002]) };
+    for pins in [&[][..], from_ref(&stranger), &[pin(1, "Bob", &[5000])]] {
+        assert_eq!(configured(pins, entry.clone()), (pins.to_vec(), entry.clone(), vec![]));
+    }
+    // Warnings are the same as for an entry that is saved.
+    let old = verified(pin(2, "Zoe", &[5001]));
+    let (pins, _, told) = configured(from_ref(&old), entry.clone());
+    assert!(pins == [old] && told[0].contains("another key for 127.0.0.1:5001 than that of Zoe"), "{told:?}");
+    let (_, _, told) = configured(&[blocked(pin(1, "Bob", &[]))], entry);
+    assert!(told[0].contains("is blocked and stays so"), "{told:?}");
+}
+
+#[test]
+fn only_unknown_keys_of_this_run_are_undecided() {
+    let for_run = |number| StaticPeer { for_run: true, ..listed(number, "Bob", &[5000]) };
+    let stranger = Pin { contact: false, ..pin(3, "Bob", &[]) };
+    let pins = [pin(1, "Bob", &[]), blocked(pin(2, "Bob", &[])), stranger];
+    let pins: BTreeMap<PublicKey, Pin> = pins.into_iter().map(|pin| (pin.key, pin)).collect();
+    let own = StaticPeer { key: Some(ME), ..for_run(1) };
+    let keyless = StaticPeer { key: None, ..for_run(1) };
+    let saved = listed(5, "Bob", &[5000]);
+    let peers = [for_run(1), for_run(2), for_run(3), for_run(4), saved, own, keyless];
+    let found: Vec<PublicKey> = undecided(&pins, &peers, ME).map(|(_, key)| key).collect();
+    assert_eq!(found, [key(3), key(4)]);
 }
 
 #[test]

@@ -99,7 +99,7 @@ impl Work {
         let mut queue = self.jobs.queue.lock();
         let idle_at = Instant::now() + if self.tidies { Duration::ZERO } else { IDLE_AFTER };
         loop {
-            if !queue.jobs.is_empty() {
+            if !queue.is_empty() {
                 return Next::Batch(self.jobs.next_batch(&mut queue));
             }
             if queue.stopping {
@@ -107,7 +107,7 @@ impl Work {
             }
             if !self.untidy {
                 self.jobs.filled.wait(&mut queue);
-            } else if self.jobs.filled.wait_until(&mut queue, idle_at).timed_out() && queue.jobs.is_empty() {
+            } else if self.jobs.filled.wait_until(&mut queue, idle_at).timed_out() && queue.is_empty() {
                 return Next::Tidy;
             }
         }

@@ -1,85 +1,235 @@
 //! Bounds of the file, of the disk and of the clock.
 
-use super::*;
-use crate::store::retention::Bounds;
+use std::net::Ipv4Addr;
 
-/// How many messages there are, and how many of them are unencrypted. The store never takes them
-/// for fewer.
+use super::*;
+use crate::model::address::SourcePrefix;
+use crate::store::retention::{Quotas, ROW_ON_DISK, Size};
+
+/// How many messages strangers have, and how many the others. The counters are right, and the store
+/// never takes them for fewer.
 fn counts(store: &Sqlite) -> (i64, i64) {
-    let sql = "SELECT count(*), coalesce(sum(assurance IN (0, 3)), 0) FROM message";
-    let real: (i64, i64) = store.conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-    assert!(store.tally.messages.is_none_or(|at_most| at_most >= real.0), "{:?} {real:?}", store.tally);
-    assert!(store.tally.plain.is_none_or(|at_most| at_most >= real.1), "{:?} {real:?}", store.tally);
-    real
+    let size = |sql: &str| {
+        store.conn.query_row(sql, [], |row| Ok(Size { messages: row.get(0)?, bytes: row.get(1)? })).unwrap()
+    };
+    let size_of = |filter| {
+        size(&format!("SELECT count(*), coalesce(sum(octet_length(body)), 0) FROM message WHERE {filter}"))
+    };
+    let (strangers, others) = (size_of("source IS NOT NULL"), size_of("source IS NULL"));
+    let counted =
+        |table| size(&format!("SELECT coalesce(sum(messages), 0), coalesce(sum(bytes), 0) FROM {table}"));
+    assert_eq!((counted("source"), counted("peer")), (strangers, strangers.and(others)));
+    let of_peers =
+        size("SELECT coalesce(sum(stranger_messages), 0), coalesce(sum(stranger_bytes), 0) FROM peer");
+    assert_eq!(of_peers, strangers);
+    let is_bound = |tally: Option<Size>, real: Size| {
+        tally.is_none_or(|tally| tally.messages >= real.messages && tally.bytes >= real.bytes)
+    };
+    assert!(is_bound(store.tally.strangers, strangers), "{:?} {strangers:?}", store.tally);
+    assert!(is_bound(store.tally.others, others), "{:?} {others:?}", store.tally);
+    (strangers.messages, others.messages)
+}
+
+/// Room for this many short messages of contacts, and for few of strangers.
+fn small(messages: i64) -> Quotas {
+    let strangers = Size { messages: 64, bytes: 64 * 1024 };
+    let max_history = strangers.on_disk() + messages * (ROW_ON_DISK + 30);
+    Quotas { stranger: Size { messages: 20, bytes: 4 * 1024 }, strangers, max_history }
+}
+
+fn prefix(last: u8) -> SourcePrefix {
+    Ipv4Addr::new(192, 0, 2, last).into()
+}
+
+/// A message of a stranger with this key, from this source.
+fn of_stranger(from: u8, last: u8, number: u32, body: &str) -> StoreOp {
+    let messages = vec![message(number, body)];
+    let (from, name, assurance) = (peer_key(from), name("Eve"), Assurance::Encrypted);
+    StoreOp::Incoming { from, name, assurance, stranger: Some(prefix(last)), messages }
+}
+
+/// The first message of such a write.
+fn first(result: &StoreResult) -> Stored {
+    match result {
+        StoreResult::Incoming(each) => each[0],
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Writes messages that are shown at once.
+fn shown(store: &mut Sqlite, writes: &[StoreOp]) {
+    let written = apply(store, writes);
+    let rows = written.iter().filter_map(|result| first(result).row()).collect();
+    apply(store, &[StoreOp::MarkShown(rows)]);
 }
 
 #[test]
-fn oldest_messages_go_but_never_queued_ones() {
+fn largest_conversation_loses_its_oldest() {
     let dir = dir();
     let mut store = opened(&dir);
-    store.bounds = Bounds { messages: 40, plain: 20 };
-    apply(&mut store, &[outgoing(key(1), 1, "waits"), incoming(2, &[1])]);
-    for number in 2..100 {
-        apply(&mut store, &[incoming(2, &[number]), incoming_plain(addr(1), "plain")]);
-        let (messages, plain) = counts(&store);
-        assert!(messages <= 40 && plain <= 20, "{messages} {plain}");
-        assert_eq!(bodies(&mut store, &words("waits")), ["waits"]);
-    }
-    assert!(counts(&store).0 > 25, "no more than needed go");
-    assert_eq!(store.queued().unwrap().len(), 1);
-    assert_eq!(bodies(&mut store, &all()).last().unwrap(), "plain");
-    assert_eq!(
-        apply(&mut store, &[incoming(2, &[1])]),
-        [StoreResult::Incoming(vec![None])],
-        "it came before"
+    store.quotas = small(600);
+    let few: Vec<u32> = (0..100).collect();
+    apply(
+        &mut store,
+        &[outgoing(key(1), 1_000, "waits"), outgoing(key(2), 1_000, "waits"), incoming(2, &few)],
     );
+    for number in 1..700 {
+        apply(&mut store, &[incoming(1, &[number])]);
+        assert!(counts(&store).1 <= 620);
+    }
+    assert!(counts(&store).1 > 300, "no more than needed go");
+    assert_eq!(bodies(&mut store, &with(&[key(2)])).len(), 101);
+    assert_eq!(store.queued().unwrap().len(), 2);
+    assert_eq!(bodies(&mut store, &all()).last().unwrap(), "text 699");
+    assert_eq!(first(&apply(&mut store, &[incoming(1, &[1])])[0]), Stored::Duplicate, "it came before");
     store.check().unwrap();
 }
 
 #[test]
-fn unencrypted_flood_removes_no_encrypted_message() {
+fn stranger_over_quota_loses_its_oldest_shown() {
     let dir = dir();
     let mut store = opened(&dir);
-    store.bounds = Bounds { messages: 1_000, plain: 50 };
-    apply(&mut store, &[incoming(1, &[1, 2, 3])]);
-    let flood: Vec<_> = (0..500).map(|port| incoming_plain(addr(port + 1), "flood")).collect();
-    flood.chunks(30).for_each(|part| drop(apply(&mut store, part)));
-    assert_eq!(bodies(&mut store, &with(&[key(1)])).len(), 3);
-    assert!(counts(&store).1 <= 50);
+    store.quotas = small(1_000);
+    shown(&mut store, &[of_stranger(3, 1, 0, "of another")]);
+    for number in 0..100 {
+        shown(&mut store, &[of_stranger(2, 1, number, &format!("text {number}"))]);
+        assert!(counts(&store).0 <= 21);
+    }
+    let found = bodies(&mut store, &with(&[key(2)]));
+    assert!(found.len() >= 4, "{found:?}");
+    assert_eq!(found.last().unwrap(), "text 99");
+    assert_eq!(bodies(&mut store, &with(&[key(3)])), ["of another"]);
+    // A few large ones make as much room.
+    shown(&mut store, &[of_stranger(2, 1, 200, &"x".repeat(4_090))]);
+    assert_eq!(bodies(&mut store, &with(&[key(2)])).len(), 1);
+    assert_eq!(bodies(&mut store, &words("text")), [""; 0]);
+    store.check().unwrap();
+}
+
+#[test]
+fn unseen_messages_of_a_stranger_stay() {
+    let dir = dir();
+    let mut store = opened(&dir);
+    store.quotas = small(1_000);
+    for number in 0..20 {
+        assert!(first(&apply(&mut store, &[of_stranger(2, 1, number, "unseen")])[0]).row().is_some());
+    }
+    assert_eq!(first(&apply(&mut store, &[of_stranger(2, 1, 20, "more")])[0]), Stored::NoRoom);
+    assert_eq!(first(&apply(&mut store, &[of_stranger(2, 1, 7, "unseen")])[0]), Stored::Duplicate);
+    assert_eq!(counts(&store), (20, 0));
+    let rows = rows(&entries(&mut store));
+    apply(&mut store, &[StoreOp::MarkShown(rows[..1].to_vec())]);
+    assert!(first(&apply(&mut store, &[of_stranger(2, 1, 20, "more")])[0]).row().is_some());
+    assert_eq!(counts(&store), (20, 0));
+}
+
+#[test]
+fn largest_source_of_strangers_loses_its_oldest() {
+    let dir = dir();
+    let mut store = opened(&dir);
+    store.quotas = small(1_000);
+    apply(
+        &mut store,
+        &[incoming(1, &[1, 2, 3]), of_stranger(2, 2, 1, "hello"), of_stranger(3, 3, 1, "hello")],
+    );
+    for number in 0..200 {
+        // Each with a key of its own.
+        apply(&mut store, &[of_stranger(10 + number, 1, 1, &format!("flood {number}"))]);
+        assert!(counts(&store).0 <= 64);
+    }
+    assert_eq!(bodies(&mut store, &words("hello")).len(), 2);
+    assert_eq!(bodies(&mut store, &words("text")).len(), 3);
+    let flood = bodies(&mut store, &words("flood"));
+    assert_eq!((flood.last().unwrap().as_str(), flood.len() > 50), ("flood 199", true));
     let peers: i64 = store.conn.query_row("SELECT count(*) FROM peer", [], |row| row.get(0)).unwrap();
-    assert!(peers <= 51, "who is not heard of any more goes, too: {peers}");
+    assert!(peers <= 65, "peers without messages go, too: {peers}");
+    store.check().unwrap();
+}
+
+#[test]
+fn bytes_of_strangers_are_bounded() {
+    let dir = dir();
+    let mut store = opened(&dir);
+    store.quotas = small(1_000);
+    for number in 0..100 {
+        apply(&mut store, &[of_stranger(number, number % 3, 1, &"x".repeat(3_000))]);
+        let bytes: i64 = store.conn.query_row("SELECT sum(bytes) FROM source", [], |row| row.get(0)).unwrap();
+        assert!(bytes <= 64 * 1024, "{bytes}");
+    }
+    assert!(counts(&store).0 > 10);
+}
+
+#[test]
+fn unencrypted_flood_removes_no_message_of_a_contact() {
+    let dir = dir();
+    let mut store = opened(&dir);
+    store.quotas = small(1_000);
+    let flood = |from: Recipient, assurance, body: &str| StoreOp::IncomingPlain {
+        from,
+        name: name("Bob"),
+        assurance,
+        stranger: Some(prefix(1)),
+        body: body.into(),
+    };
+    apply(&mut store, &[incoming(1, &[1, 2, 3])]);
+    for port in 0..200 {
+        // Some in the name of the contact.
+        let claimed = flood(key(1), Assurance::Claimed, "claimed");
+        apply(&mut store, &[flood(addr(port + 1), Assurance::Plain, "flood"), claimed]);
+    }
+    assert!(counts(&store).0 <= 64);
+    assert_eq!(bodies(&mut store, &words("text")).len(), 3);
+    assert!(bodies(&mut store, &words("claimed")).len() <= 20);
+}
+
+#[test]
+fn accepted_stranger_keeps_its_messages() {
+    let dir = dir();
+    let mut store = opened(&dir);
+    store.quotas = small(1_000);
+    shown(&mut store, &(0..10).map(|number| of_stranger(2, 1, number, "mine")).collect::<Vec<_>>());
+    let claimed = StoreOp::IncomingPlain {
+        from: key(2),
+        name: None,
+        assurance: Assurance::Claimed,
+        stranger: Some(prefix(9)),
+        body: "claimed".into(),
+    };
+    apply(&mut store, &[claimed, StoreOp::Accept(PeerId::Key(peer_key(2)))]);
+    assert_eq!(counts(&store), (1, 10));
+    let flood: Vec<_> = (10..110).map(|from| of_stranger(from, 1, 1, "flood")).collect();
+    apply(&mut store, &flood);
+    let more: Vec<u32> = (100..140).collect();
+    apply(&mut store, &[incoming(2, &more)]);
+    assert_eq!(bodies(&mut store, &words("mine")).len(), 10);
+    assert_eq!(bodies(&mut store, &with(&[key(2)])).len(), 51);
+    counts(&store);
 }
 
 #[test]
 fn messages_forgotten_elsewhere_leave_room() {
     let dir = dir();
     let (mut store, mut other) = (opened(&dir), opened(&dir));
-    store.bounds = Bounds { messages: 40, plain: 20 };
-    apply(&mut store, &[incoming(1, &[1]), incoming_plain(addr(1), "old")]);
+    store.quotas = small(40);
     for from in 2..10 {
-        let numbers: Vec<_> = (0..20).collect();
-        apply(&mut store, &[incoming(from, &numbers[..10])]);
-        apply(&mut store, &[incoming(from, &numbers[10..]), incoming_plain(addr(2), "plain")]);
-        assert_eq!(counts(&store), (23, 2));
-        apply(&mut other, &[forget(Some(vec![key(from), addr(2)]), None, None)]);
+        let numbers: Vec<_> = (0..30).collect();
+        apply(&mut store, &[incoming(from, &numbers)]);
+        assert_eq!(counts(&store), (0, 30));
+        apply(&mut other, &[forget(None, None, None)]);
     }
-    assert_eq!(bodies(&mut store, &all()), ["text 1", "old"]);
-    // What is there counts.
-    let many: Vec<_> = (0..39).collect();
-    apply(&mut store, &[incoming(10, &many)]);
-    assert_eq!(counts(&store), (41 - 1 - 10, 0), "one too many, and a quarter of the bound");
 }
 
 #[test]
 fn failed_batch_counts_nothing() {
     let dir = dir();
     let mut store = opened(&dir);
-    apply(&mut store, &[incoming_plain(addr(1), "plain"), incoming_plain(addr(1), "plain")]);
+    let flood = of_stranger(1, 1, 1, "hi");
+    apply(&mut store, &[flood, incoming(2, &[1])]);
     let before = format!("{:?}", store.tally);
     // It goes wrong after all was counted.
     raw(&file(dir.path())).execute_batch("DROP TABLE search").unwrap();
-    assert!(matches!(store.apply(&[incoming_plain(addr(1), "plain")], CLOCK), Err(StoreError::Other(_))));
-    assert_eq!(counts(&store), (2, 2));
+    assert!(matches!(store.apply(&[incoming(2, &[2])], CLOCK), Err(StoreError::Other(_))));
+    assert_eq!(counts(&store), (1, 1));
     assert_eq!(format!("{:?}", store.tally), before);
 }
 
@@ -97,7 +247,7 @@ fn counts_survive_moves_and_forgetting() {
             incoming(1, &[1, 1]),
         ],
     );
-    assert_eq!(counts(&store), (4, 2));
+    assert_eq!(counts(&store), (0, 4));
     apply(
         &mut store,
         &[
@@ -108,7 +258,7 @@ fn counts_survive_moves_and_forgetting() {
             incoming_plain(addr(1), "y"),
         ],
     );
-    assert_eq!(counts(&store), (4, 1));
+    assert_eq!(counts(&store), (0, 4));
     assert_eq!(
         bodies(&mut store, &Query { words: Some("a".into()), ..with(&[key(1)]) }),
         ["a"],

@@ -26,6 +26,7 @@ fn message_is_read_as_it_was_written() {
                     from: addr(2),
                     name: None,
                     assurance: Assurance::Claimed,
+                    stranger: None,
                     body: "".into(),
                 },
             ],
@@ -75,7 +76,9 @@ fn duplicate_is_known_even_after_forgetting() {
     for mut tried in both() {
         let store = &mut *tried.store;
         let known = |written: Vec<StoreResult>| match &written[..] {
-            [StoreResult::Incoming(rows)] => rows.iter().map(Option::is_none).collect::<Vec<_>>(),
+            [StoreResult::Incoming(rows)] => {
+                rows.iter().map(|it| *it == Stored::Duplicate).collect::<Vec<_>>()
+            }
             other => panic!("{other:?}"),
         };
         assert_eq!(known(apply(store, &[incoming(1, &[1, 2, 1])])), [false, false, true], "{}", tried.name);

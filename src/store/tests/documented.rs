@@ -26,7 +26,7 @@ fn every_number_is_documented() {
 fn every_column_is_documented() {
     let dir = dir();
     let store = opened(&dir);
-    for table in ["message", "peer", "address", "known", "meta"] {
+    for table in ["message", "peer", "source", "address", "known", "meta"] {
         let (_, rest) = HISTORY.split_once(&format!("\n`{table}`, ")).unwrap();
         let described = rest.lines().skip(4).map_while(|line| line.strip_prefix("| `")?.split('`').next());
         let mut statement = store.conn.prepare("SELECT name FROM pragma_table_info(?)").unwrap();

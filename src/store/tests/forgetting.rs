@@ -22,6 +22,7 @@ fn filled(store: &mut Sqlite) {
             from: addr(1),
             name: name("xquixotry"),
             assurance: Assurance::Plain,
+            stranger: None,
             body: format!("Some xxquixotryxx{number} of mine, {}", "long ".repeat(usize::from(number) * 8))
                 .into(),
         };

@@ -88,7 +88,7 @@ fn old_file_is_imported_whole_and_kept() {
         assert!(fs::read(dir.path().join(&kept[0])).unwrap() == before);
         // Ids are remembered, and numbers go on.
         let written = apply(&mut store, &[incoming(2, &[1, 2])]);
-        assert_eq!(written, [StoreResult::Incoming(vec![None, Some(RowId(16))])]);
+        assert_eq!(written, [StoreResult::Incoming(vec![Stored::Duplicate, Stored::New(RowId(16))])]);
         drop(store);
         assert_eq!(names(&dir), ["history.db".to_owned(), kept[0].clone()]);
         assert_eq!(entries(&mut opened(&dir)).len(), 16, "it is imported once");

@@ -44,7 +44,7 @@ fn shown_messages_make_room_oldest_first() {
     assert!(numbers.is_sorted());
     assert_eq!(
         apply(&mut store, &[incoming(2, &[1])]),
-        [StoreResult::Incoming(vec![None])],
+        [StoreResult::Incoming(vec![Stored::Duplicate])],
         "it came before"
     );
 }
@@ -67,8 +67,8 @@ fn unshown_messages_are_refused_rather_than_lost() {
     let mut count = 0;
     let refused = loop {
         let messages = vec![message(count, &body)];
-        let write =
-            StoreOp::Incoming { from: peer_key(1), name: None, assurance: Assurance::Encrypted, messages };
+        let (from, name, assurance) = (peer_key(1), None, Assurance::Encrypted);
+        let write = StoreOp::Incoming { from, name, assurance, stranger: None, messages };
         match store.apply(&[write], CLOCK) {
             Ok(_) => count += 1,
             Err(error) => break error,

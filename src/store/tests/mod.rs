@@ -26,7 +26,7 @@ use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
 use crate::model::message::MessageId;
 use crate::model::peer_id::PeerId;
 use crate::model::session::Message;
-use crate::model::stored::{Assurance, Direction, RowId, Selection};
+use crate::model::stored::{Assurance, Direction, RowId, Selection, Stored};
 
 /// Some time after 2026.
 const CLOCK: u64 = 1_800_000_000_000;
@@ -112,11 +112,13 @@ fn direction((status, attempted): StoredStatus) -> Direction {
 
 fn incoming(from: u8, numbers: &[u32]) -> StoreOp {
     let messages = numbers.iter().map(|number| message(*number, &format!("text {number}"))).collect();
-    StoreOp::Incoming { from: peer_key(from), name: name("Bob"), assurance: Assurance::Encrypted, messages }
+    let (from, name, assurance) = (peer_key(from), name("Bob"), Assurance::Encrypted);
+    StoreOp::Incoming { from, name, assurance, stranger: None, messages }
 }
 
 fn incoming_plain(from: Recipient, body: &str) -> StoreOp {
-    StoreOp::IncomingPlain { from, name: name("Plain"), assurance: Assurance::Plain, body: body.into() }
+    let (name, body) = (name("Plain"), body.into());
+    StoreOp::IncomingPlain { from, name, assurance: Assurance::Plain, stranger: None, body }
 }
 
 fn forget(with: Option<Vec<Recipient>>, since: Option<u64>, until: Option<u64>) -> StoreOp {

@@ -4,7 +4,7 @@ use super::*;
 
 fn number(written: &[StoreResult]) -> i64 {
     match written {
-        [StoreResult::Incoming(rows)] => rows[0].unwrap().0,
+        [StoreResult::Incoming(rows)] => rows[0].row().unwrap().0,
         other => panic!("{other:?}"),
     }
 }

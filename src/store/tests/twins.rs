@@ -56,13 +56,14 @@ fn a_write() -> impl Strategy<Value = StoreOp> {
             to
         }),
         (a_peer(), a_name(), an_assurance(), "[abc]").prop_map(|(from, name, assurance, body)| {
-            StoreOp::IncomingPlain { from, name, assurance, body: body.into() }
+            StoreOp::IncomingPlain { from, name, assurance, stranger: None, body: body.into() }
         }),
         (0..3u8, a_name(), an_assurance(), proptest::collection::vec(a_message(), 0..4)).prop_map(
             |(from, name, assurance, messages)| StoreOp::Incoming {
                 from: peer_key(from),
                 name,
                 assurance,
+                stranger: None,
                 messages
             }
         ),
@@ -101,8 +102,9 @@ fn answers(store: &mut dyn Store) -> Answers {
 /// What became of it, but for the numbers of the messages.
 fn without_numbers(written: Vec<StoreResult>) -> Vec<StoreResult> {
     let same = |written| match written {
-        StoreResult::Incoming(rows) => {
-            StoreResult::Incoming(rows.into_iter().map(|row| row.map(|_| RowId(0))).collect())
+        StoreResult::Incoming(each) => {
+            let same = |stored| if let Stored::New(_) = stored { Stored::New(RowId(0)) } else { stored };
+            StoreResult::Incoming(each.into_iter().map(same).collect())
         }
         other => other,
     };

@@ -169,7 +169,10 @@ fn label_is_free_after_its_contact_was_forgotten() {
 #[test]
 fn contacts_alone_have_the_labels_of_the_chat() {
     let name = |name: &str| Some(PeerName::new(name));
-    let labels = Labels::of_contacts([(key(1), name("Bob")), (key(2), name("bob")), (key(3), name("Zoe"))]);
+    let labels = Labels::of_contacts(
+        BTreeMap::new(),
+        [(key(1), name("Bob")), (key(2), name("bob")), (key(3), name("Zoe"))],
+    );
     let suffixed = [1, 2, 3].map(|n| labels.suffixed_label(key(n)));
     assert_eq!(suffixed, [Some("Bob·aeaq".into()), Some("bob·aiba".into()), None]);
 }
@@ -235,6 +238,84 @@ fn other_spelling_of_a_name_gets_a_suffix() {
             let shown = PeerName::new(&name);
             assert_eq!(met(&mut labels, &name, "127.0.0.1:7"), format!("{shown}·7"));
         }
+    }
+}
+
+/// Names that look like Bob, and what is shown of a stranger with this name and of its label.
+const LIKE_BOB: [(&str, &str); 7] = [
+    ("B\u{43e}b", "B\u{43e}b·aiba (looks like Bob)"),
+    ("\u{412}\u{43e}b", "\u{412}\u{43e}b·aiba (looks like Bob)"),
+    ("b0b", "b0b·aiba (looks like Bob)"),
+    ("Bob\u{16fe4}", r"Bob\u{16fe4}·aiba (looks like Bob)"),
+    ("Bob\u{2d7f}", r"Bob\u{2d7f}·aiba (looks like Bob)"),
+    ("Bob\u{ff08}verified\u{ff09}", "Bob\u{ff08}verified\u{ff09}·aiba (looks like Bob)"),
+    ("Bob\u{e000}", r"Bob\u{e000}·aiba (looks like Bob)"),
+];
+
+#[test]
+fn name_like_a_contact_has_suffix_and_remark() {
+    for (name, shown) in LIKE_BOB {
+        let mut labels = Labels::default();
+        met_as(&mut labels, "Bob", key(1), &[key(1)]);
+        met_as(&mut labels, name, key(2), &[key(1)]);
+        assert_eq!(labels.shown(key(2), None), shown);
+        assert_eq!(labels.shown(key(1), None), "Bob");
+        // Neither the remark nor the suffix depends on who was met first.
+        let mut labels = Labels::default();
+        assert_eq!(labels.looks_like(key(2), Some(&PeerName::new(name))), None);
+        met_as(&mut labels, name, key(2), &[]);
+        assert!(!labels.shown(key(2), None).contains("looks like"));
+        met_as(&mut labels, "Bob", key(1), &[key(1)]);
+        assert_eq!(labels.shown(key(2), None), shown);
+        assert_eq!(labels.shown(key(1), None), "Bob");
+    }
+}
+
+#[test]
+fn compatible_spelling_is_the_same_name() {
+    for name in ["\u{ff22}ob", "\u{1d401}ob", "Bob\u{fe0f}"] {
+        let mut labels = Labels::default();
+        met_as(&mut labels, "Bob", key(1), &[key(1)]);
+        let shown = format!("{}·aiba", PeerName::new(name));
+        assert_eq!(met_as(&mut labels, name, key(2), &[key(1)]), shown);
+        assert_eq!(labels.shown(key(2), None), shown);
+    }
+}
+
+#[test]
+fn contact_that_turns_up_renames_its_look_alike() {
+    let mut labels = Labels::default();
+    assert_eq!(met_as(&mut labels, "B\u{43e}b", key(2), &[]), "B\u{43e}b");
+    met_as(&mut labels, "Bob", key(1), &[]);
+    let renamed = labels.meet(&who("Bob", key(1)), |_| Standing::Contact);
+    let before = "B\u{43e}b".to_owned();
+    assert_eq!(renamed, [Renamed { id: key(2), before, now: "B\u{43e}b·aiba".into() }]);
+    labels.drop_label(key(1));
+    assert_eq!(labels.looks_like(key(2), None), None);
+}
+
+#[test]
+fn name_like_a_nickname_has_suffix_and_remark() {
+    let mut labels = Labels::new(BTreeMap::from([(key(1), "Boss".parse().unwrap())]));
+    met_as(&mut labels, "Bob", key(1), &[key(1)]);
+    met_as(&mut labels, "B\u{43e}ss", key(2), &[key(1)]);
+    assert_eq!(labels.shown(key(2), None), "B\u{43e}ss·aiba (looks like Boss)");
+    met_as(&mut labels, "B\u{43e}b", key(3), &[key(1)]);
+    assert_eq!(labels.shown(key(3), None), format!("B\u{43e}b·{} (looks like Boss)", key_start(3, 4)));
+    labels.set_nicknames(BTreeMap::from([(key(2), "Eve".parse().unwrap())]));
+    assert_eq!(labels.shown(key(2), None), "Eve");
+}
+
+#[test]
+fn contacts_that_look_alike_both_say_so() {
+    let contacts = [key(1), key(2)];
+    for order in [[0, 1], [1, 0]] {
+        let mut labels = Labels::default();
+        for at in order {
+            met_as(&mut labels, ["Bob", "B\u{43e}b"][at], contacts[at], &contacts);
+        }
+        let shown = contacts.map(|id| labels.shown(id, None));
+        assert_eq!(shown, ["Bob·aeaq (looks like B\u{43e}b)", "B\u{43e}b·aiba (looks like Bob)"]);
     }
 }
 

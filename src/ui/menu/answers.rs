@@ -6,7 +6,7 @@ use super::asking::{AskKind, Asking, Question};
 use super::{Act, HistoryOf, Lost, Menu, Refill, Turn, act, again, say};
 use crate::core::Target;
 use crate::model::address::parse_port;
-use crate::model::name::alias;
+use crate::model::name::{alias, new_name};
 use crate::model::peer_id::Recipient;
 use crate::ui::people::{Chosen, Directory, Named, find, find_to_connect, shown};
 
@@ -129,7 +129,7 @@ impl Menu {
     }
 
     pub(super) fn name(&mut self, line: &str) -> Turn {
-        match line.parse() {
+        match new_name(line) {
             Ok(name) => act(Act::Rename(name)),
             Err(_) if line.is_empty() || line == "0" => Turn::default(),
             Err(error) => {

@@ -5,7 +5,7 @@ use super::{
     Act, AskKind, Asking, Chosen, Directory, HistoryOf, Lost, Menu, Named, Outbox, Question, Refill, Turn,
     act, find, find_to_connect, say, shown,
 };
-use crate::model::name::alias;
+use crate::model::name::{alias, new_name};
 use crate::ui::commands::{self, CommandHelp};
 
 impl Menu {
@@ -155,8 +155,16 @@ impl Menu {
                     None => self.ask_to_whom(&text),
                 }
             }
+            ("/all-plain", "") => {
+                wrong("Write a text behind it, like `/all-plain soup is ready`.", "/all-plain ")
+            }
+            ("/all-plain", text) => {
+                let to = Chosen::all_plain();
+                // It is no default for the next text: the user decides each time.
+                Turn { said_to: Some(to.label.clone()), ..act(Act::Send(to, text.to_owned())) }
+            }
             ("/name", "") => self.ask(Asking::Name),
-            ("/name", new) => match new.parse() {
+            ("/name", new) => match new_name(new) {
                 Ok(name) => act(Act::Rename(name)),
                 Err(error) => wrong(&error.to_string(), &format!("/name {new}")),
             },
@@ -164,8 +172,12 @@ impl Menu {
                 wrong(&format!("{name} stands alone; `{}` is too much.", shown(rest)), name)
             }
             ("/peers", _) => act(Act::List),
-            ("/offers", _) => act(Act::ListOffers),
+            ("/requests", _) => act(Act::ListRequests),
             ("/contacts", _) => act(Act::ListContacts),
+            ("/blocked", _) => match directory.blocked() {
+                pins if pins.is_empty() => say(["Nobody is blocked.".into()]),
+                pins => act(Act::ShowPins(pins)),
+            },
             ("/back", _) => match self.end_conversation() {
                 Some(line) => say([line]),
                 None => {
@@ -262,7 +274,7 @@ fn outbox(what: &str) -> Turn {
 
 /// Whether what stands behind a command is a text, which may have several lines.
 fn takes_text(command: &CommandHelp) -> bool {
-    matches!(command.name, "/me" | "/reply")
+    matches!(command.name, "/me" | "/reply" | "/all-plain")
 }
 
 /// The first word of a line, and the rest without the white space between.

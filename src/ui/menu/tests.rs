@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::core::{Offer, PeerInfo, PeerOrigin, PresenceStatus, Row, Verification};
+use crate::core::{KeyRequest, PeerInfo, PeerOrigin, PresenceStatus, Row, Verification};
 use crate::model::address::PeerAddr;
 use crate::model::message::PeerProtocol;
 use crate::model::name::PeerName;
@@ -20,7 +20,7 @@ pub(in crate::ui) struct People {
     labels: Labels,
     /// The pins of the rows and of the contacts without a row.
     pins: Vec<Pin>,
-    offers: Vec<Offer>,
+    requests: Vec<KeyRequest>,
     /// Peers that have proven themselves at an address without having a row for it.
     there: Vec<(PeerAddr, Recipient)>,
     /// The recipient of each message that waits.
@@ -100,16 +100,16 @@ impl Directory for People {
         self.pins.iter().filter(fits).cloned().collect()
     }
 
-    fn offers_for(&self, word: &str) -> Vec<Offer> {
+    fn requests_for(&self, word: &str) -> Vec<KeyRequest> {
         let is_called = |name: &Option<PeerName>| {
             name.as_ref().is_some_and(|name| name.as_str().eq_ignore_ascii_case(word))
         };
-        let fits = |offer: &&Offer| {
-            is_called(&offer.met.name)
-                || offer.against.iter().any(|pin| is_called(&pin.name))
-                || (word.len() >= 4 && offer.met.key.to_string().starts_with(word))
+        let fits = |request: &&KeyRequest| {
+            is_called(&request.met.name)
+                || request.against.iter().any(|pin| is_called(&pin.name))
+                || (word.len() >= 4 && request.met.key.to_string().starts_with(word))
         };
-        self.offers.iter().filter(fits).cloned().collect()
+        self.requests.iter().filter(fits).cloned().collect()
     }
 
     fn queued(&self, id: Recipient) -> usize {

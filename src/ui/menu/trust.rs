@@ -3,7 +3,7 @@
 use super::asking::{Asking, Sure};
 use super::talk::{first_word, wrong};
 use super::{Act, Menu, Turn, act, again, say};
-use crate::core::{As, ContactRecord, Offer, Pin, Policy, Target};
+use crate::core::{As, ContactRecord, KeyRequest, Pin, Policy, Target};
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
@@ -55,11 +55,11 @@ impl Menu {
         }
         if command.name == "/block" {
             // A word with a suffix means the contact, not the newcomer with its name.
-            match &directory.offers_for(word)[..] {
+            match &directory.requests_for(word)[..] {
                 [] => {}
-                [offer] => return act(Act::Block(offer.met.key)),
+                [request] => return act(Act::Block(request.met.key)),
                 several => {
-                    let (sentence, line) = which_offer(command.name, word, several);
+                    let (sentence, line) = which_request(command.name, word, several);
                     return wrong(&sentence, &line);
                 }
             }
@@ -266,14 +266,14 @@ fn policy(how: &str, line: &str) -> Turn {
 
 /// `/trust bob`: Bob has a new key.
 fn trust(word: &str, line: &str, directory: &dyn Directory) -> Turn {
-    let (offer, name) = match the_offer("/trust", word, line, directory) {
+    let (request, name) = match the_request("/trust", word, line, directory) {
         Ok(found) => found,
         Err((sentence, line)) => return wrong(&sentence, &line),
     };
-    match (&whose(word, &name, &offer, directory)[..], &offer.against[..]) {
-        ([pin], _) => act(Act::Trust(offer.met.key, As::NewKeyOf(pin.key))),
+    match (&whose(word, &name, &request, directory)[..], &request.against[..]) {
+        ([pin], _) => act(Act::Trust(request.met.key, As::NewKeyOf(pin.key))),
         // There is no contact to move, so the key becomes a new contact.
-        (_, []) => act(Act::Trust(offer.met.key, As::Another)),
+        (_, []) => act(Act::Trust(request.met.key, As::Another)),
         (_, against) => {
             let labels = directory.labels();
             let label = |pin: &Pin| labels.full_label(pin.key.into(), pin.name.as_ref());
@@ -281,48 +281,55 @@ fn trust(word: &str, line: &str, directory: &dyn Directory) -> Turn {
             let sentence = format!(
                 "Say whose new key it is, like /trust {}; or /accept {} takes it as another contact.",
                 names.join(" or /trust "),
-                beginning(offer.met.key)
+                beginning(request.met.key)
             );
             wrong(&sentence, line)
         }
     }
 }
 
-/// `/accept bob`: another person also called Bob.
+/// `/accept bob`: another person also called Bob, a message request, or a stranger.
 fn accept(word: &str, line: &str, directory: &dyn Directory) -> Turn {
-    match the_offer("/accept", word, line, directory) {
-        Ok((offer, _)) => act(Act::Trust(offer.met.key, As::Another)),
+    if let Ok(Named::Exactly(chosen)) = find(word, directory)
+        && let Some(id @ Recipient::Peer(peer)) = chosen.peer()
+        && candidates(directory).iter().any(|known| known.id == id && !known.is_contact)
+        && requests_for(word, directory).0.is_empty()
+    {
+        return act(Act::Add(record(peer, directory.pin_of(id).as_ref())));
+    }
+    match the_request("/accept", word, line, directory) {
+        Ok((request, _)) => act(Act::Trust(request.met.key, As::Another)),
         Err((sentence, line)) => wrong(&sentence, &line),
     }
 }
 
 /// Returns the pending key that a word means, and the name in the word.
-fn the_offer(
+fn the_request(
     command: &str,
     word: &str,
     line: &str,
     directory: &dyn Directory,
-) -> Result<(Offer, String), Mistake> {
-    let (offers, name) = offers_for(word, directory);
-    match &offers[..] {
-        [offer] => Ok((offer.clone(), name)),
+) -> Result<(KeyRequest, String), Mistake> {
+    let (requests, name) = requests_for(word, directory);
+    match &requests[..] {
+        [request] => Ok((request.clone(), name)),
         [] => {
             let sentence = format!(
-                "No key waits for your decision that `{}` could mean; /offers lists those that do.",
+                "No key waits for your decision that `{}` could mean; /requests lists those that do.",
                 shown(word)
             );
             Err((sentence, line.to_owned()))
         }
-        several => Err(which_offer(command, &name, several)),
+        several => Err(which_request(command, &name, several)),
     }
 }
 
-/// Returns the contacts whose new key the offer may be: those with the name, only the one with the
+/// Returns the contacts whose new key the request may be: those with the name, only the one with the
 /// suffix if the word has one, or all if the word is the beginning of the new key.
-fn whose<'a>(word: &str, name: &str, offer: &'a Offer, directory: &dyn Directory) -> Vec<&'a Pin> {
+fn whose<'a>(word: &str, name: &str, request: &'a KeyRequest, directory: &dyn Directory) -> Vec<&'a Pin> {
     if let Ok(Named::Exactly(chosen)) = find(word, directory)
         && is_row_number(word)
-        && let Some(pin) = offer.against.iter().find(|pin| chosen.peer() == Some(pin.key.into()))
+        && let Some(pin) = request.against.iter().find(|pin| chosen.peer() == Some(pin.key.into()))
     {
         return vec![pin];
     }
@@ -332,25 +339,25 @@ fn whose<'a>(word: &str, name: &str, offer: &'a Offer, directory: &dyn Directory
         let names = [nickname, pin.name.as_ref().map(PeerName::as_str)];
         names.into_iter().flatten().any(|of| folded(of) == name)
     };
-    let named: Vec<&Pin> = offer.against.iter().filter(is_called).collect();
+    let named: Vec<&Pin> = request.against.iter().filter(is_called).collect();
     let suffix = word.split_once(MARK).map(|(_, suffix)| suffix);
     let has_suffix = |pin: &&&Pin| suffix.is_some_and(|suffix| pin.key.to_string().starts_with(suffix));
     if let Some(pin) = named.iter().find(has_suffix) {
         return vec![pin];
     }
-    let is_key = offer.met.key.to_string().starts_with(&word);
-    if named.is_empty() && is_key { offer.against.iter().collect() } else { named }
+    let is_key = request.met.key.to_string().starts_with(&word);
+    if named.is_empty() && is_key { request.against.iter().collect() } else { named }
 }
 
 /// Returns the pending keys that a word may mean, and the name in the word. A label means the name
 /// of its peer.
-fn offers_for(word: &str, directory: &dyn Directory) -> (Vec<Offer>, String) {
-    let offers = directory.offers_for(word);
-    if !offers.is_empty() {
-        return (offers, word.to_owned());
+fn requests_for(word: &str, directory: &dyn Directory) -> (Vec<KeyRequest>, String) {
+    let requests = directory.requests_for(word);
+    if !requests.is_empty() {
+        return (requests, word.to_owned());
     }
     if let Some((name, _)) = word.split_once(MARK) {
-        return (directory.offers_for(name), name.to_owned());
+        return (directory.requests_for(name), name.to_owned());
     }
     let pin = match find(word, directory) {
         // The beginning of a key would mean the known key, not the new one.
@@ -360,9 +367,9 @@ fn offers_for(word: &str, directory: &dyn Directory) -> (Vec<Offer>, String) {
         _ => None,
     };
     let Some(Pin { key, name: Some(name), .. }) = pin else { return (Vec::new(), word.to_owned()) };
-    let is_against = |offer: &Offer| offer.against.iter().any(|pin| pin.key == key);
-    let offers = directory.offers_for(name.as_str()).into_iter().filter(is_against);
-    (offers.collect(), name.to_string())
+    let is_against = |request: &KeyRequest| request.against.iter().any(|pin| pin.key == key);
+    let requests = directory.requests_for(name.as_str()).into_iter().filter(is_against);
+    (requests.collect(), name.to_string())
 }
 
 fn is_row_number(word: &str) -> bool {
@@ -433,10 +440,10 @@ fn label_of(pin: &Pin, directory: &dyn Directory) -> String {
     directory.labels().known(pin.key.into()).unwrap_or_else(|| name_of(pin))
 }
 
-fn which_offer(command: &str, word: &str, offers: &[Offer]) -> Mistake {
-    let named = offers.iter().map(|offer| {
-        let name = offer.met.name.as_ref().map_or_else(|| "somebody".into(), ToString::to_string);
-        (offer.met.key, format!("{name} at {}", offer.met.addr))
+fn which_request(command: &str, word: &str, requests: &[KeyRequest]) -> Mistake {
+    let named = requests.iter().map(|request| {
+        let name = request.met.name.as_ref().map_or_else(|| "somebody".into(), ToString::to_string);
+        (request.met.key, format!("{name} at {}", request.met.addr))
     });
     which(command, word, &named.collect::<Vec<_>>())
 }

@@ -1,25 +1,21 @@
-//! What those are called whom messages came from and went to, and who is meant by a word. Pure.
+//! The peers of the history: their labels, which are those of the chat, and which of them a word
+//! means. Pure.
 
 use std::collections::{HashMap, HashSet};
 
-use crate::core::Pin;
+use crate::core::{PeerInfo, Pin, Verification};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::name::{PeerName, folded, quoted};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::stored::Assurance;
-
-/// Characters of a key after a name: too many to find another key with them in a minute.
-const BEGINNING: usize = 8;
+use crate::ui::labels::{self, Labels, MARK, Standing};
 
 /// Characters that the beginning of a key has at least, as everywhere in the program.
 const SHORTEST_BEGINNING: usize = 4;
 
 /// Parties that are named where a word means none of them: as many as a line bears.
 const SUGGESTED: usize = 5;
-
-/// What stands between a name and what tells it from another's.
-const MARK: char = '·';
 
 /// All peers with messages.
 pub struct People {
@@ -28,8 +24,9 @@ pub struct People {
     last: HashMap<Recipient, PeerName>,
     /// How many are called so.
     owners: HashMap<String, usize>,
-    /// What some are called in the chat that goes on.
-    labels: HashMap<Recipient, String>,
+    labels: Labels,
+    /// The peers that only the history knows.
+    former: HashSet<Recipient>,
 }
 
 impl People {
@@ -41,7 +38,7 @@ impl People {
         for (_, name) in named() {
             *owners.entry(folded(name.as_str())).or_default() += 1;
         }
-        Self { last, owners, parties, labels: HashMap::new() }
+        Self { last, owners, parties, labels: Labels::default(), former: HashSet::new() }
     }
 
     /// The same people, of whom those whose messages never gave a name are called as what is
@@ -59,26 +56,58 @@ impl People {
         self
     }
 
-    /// The same people, of whom those are called so in the chat that goes on to whom `label` gives
-    /// a name.
-    pub fn labelled(mut self, label: impl Fn(Recipient) -> Option<String>) -> Self {
-        self.labels = self.parties.iter().filter_map(|(party, _)| Some((*party, label(*party)?))).collect();
+    /// The same people with the labels of the chat, or of the contacts. The other people are
+    /// strangers to these.
+    pub fn labelled(mut self, labels: Labels) -> Self {
+        self.labels = labels;
+        for (party, _) in &self.parties {
+            let Some(name) = self.last.get(party).filter(|_| self.labels.known(*party).is_none()) else {
+                continue;
+            };
+            let (name, verification) = (Some(name.clone()), Verification::Unknown);
+            let who = PeerInfo { id: *party, name, addr: None, claimed: None, verification };
+            self.labels.meet(&who, |_| Standing::Stranger);
+            self.former.insert(*party);
+            if self.labels.known(*party).is_none() {
+                // There are as many labels as can be.
+                break;
+            }
+        }
         self
     }
 
-    /// Returns the label of a peer that had this name at the time. A bare name means the only peer
-    /// that has it now. Others have the beginning of their key or their address after it.
+    /// Returns the label of a peer that had this name at the time, and the contact that the name
+    /// looks like.
     pub fn called(&self, party: Recipient, name: Option<&PeerName>) -> String {
-        if let Some(label) = self.labels.get(&party) {
-            return label.clone();
+        let label = self.label(party, name);
+        match self.labels.looks_like(party, name.or(self.last.get(&party))) {
+            Some(other) => format!("{label} (looks like {other})"),
+            None => label,
+        }
+    }
+
+    /// Returns the label of a peer that had this name at the time. A bare name means a contact, a
+    /// peer of the chat, or the only peer that has it now.
+    fn label(&self, party: Recipient, name: Option<&PeerName>) -> String {
+        let is_former = self.former.contains(&party);
+        if let Some(label) = self.labels.known(party).filter(|_| !is_former) {
+            let is_clear = |name: &PeerName| label != name.as_str() || !reads_otherwise(name);
+            let is_plain = self.labels.nickname(party).is_none();
+            return match self.labels.name(party).map(PeerName::new).filter(|name| is_plain && !is_clear(name))
+            {
+                Some(name) => self.labels.suffixed_as(party, &name),
+                None => label,
+            };
         }
         let last = self.last.get(&party);
-        let Some(name) = name.or(last) else { return unnamed(party) };
+        let Some(name) = name.or(last) else { return self.labels.label(party, None) };
         let is_last = last.is_some_and(|last| folded(last.as_str()) == folded(name.as_str()));
-        if is_last && self.owners.get(&folded(name.as_str())) == Some(&1) && !reads_otherwise(name) {
+        let is_only = || self.owners.get(&folded(name.as_str())) == Some(&1);
+        let is_free = || self.labels.known(party).is_none_or(|label| label == name.as_str());
+        if is_last && is_only() && is_free() && !reads_otherwise(name) {
             return name.to_string();
         }
-        format!("{name}{MARK}{}", unnamed(party))
+        self.labels.suffixed_as(party, name)
     }
 
     /// The stored conversations of a peer: those with its key, or with its legacy peer and its
@@ -121,7 +150,7 @@ impl People {
         // A colon is easier to type than the mark.
         let with_mark = wanted.replace(':', &MARK.to_string());
         let shown = |party: &Recipient| {
-            let called = folded(&self.called(*party, None));
+            let called = folded(&self.label(*party, None));
             called == wanted || called == with_mark || is_beginning(&with_mark, &called, *party)
         };
         if let Some(found) = known(all().filter(shown).collect()) {
@@ -180,21 +209,13 @@ fn is_beginning(word: &str, called: &str, party: Recipient) -> bool {
     is_name && start.len() >= SHORTEST_BEGINNING && key.to_string().starts_with(start)
 }
 
-/// An address, or the beginning of a key.
-fn unnamed(party: Recipient) -> String {
-    match party {
-        Recipient::Peer(PeerId::Key(key)) => key.to_string().chars().take(BEGINNING).collect(),
-        Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => party.to_string(),
-    }
-}
-
 /// Whether a reader might take a name for something else that stands in a line: for us, for
 /// several, for a remark or a mark.
 fn reads_otherwise(name: &PeerName) -> bool {
-    let name = folded(name.as_str());
-    name == "you"
-        || name.starts_with(['*', '!', '/', '@'])
-        || name.contains(|c: char| c.is_whitespace() || "()[],:".contains(c) || c == MARK)
+    let folded = folded(name.as_str());
+    labels::reads_otherwise(name.as_str())
+        || folded == "you"
+        || folded.contains(|c: char| c.is_whitespace() || [',', ':', MARK].contains(&c))
 }
 
 #[cfg(test)]
@@ -246,18 +267,18 @@ mod tests {
         let people = people();
         let called = |party, text: &str| people.called(party, name(text).as_ref());
         assert_eq!(called(key(1), "Bob"), "Bob");
-        assert_eq!(called(key(2), "Carol"), "Carol·aibaeaqc");
-        assert_eq!(called(at(5001), "carol"), "carol·127.0.0.1:5001");
+        assert_eq!(called(key(2), "Carol"), "Carol·aiba");
+        assert_eq!(called(at(5001), "carol"), "carol·5001");
         // A former name of one peer can be the name of another.
-        assert_eq!(called(key(3), "Bob"), format!("Bob·{}", unnamed(key(3))));
-        assert_eq!(called(key(255), "you"), "you·77777777");
+        assert_eq!(called(key(3), "Bob"), "Bob·ambq");
+        assert_eq!(called(key(255), "you"), "you·7777");
         for forged in ["you to Bob", "Bob (verified)", "Bob:", "Bob, Carol", "*", "Bob·aibaeaqc"] {
             let people = People::new(vec![(key(1), name(forged))]);
-            assert!(people.called(key(1), name(forged).as_ref()).ends_with("·aeaqcaib"), "{forged}");
+            assert!(people.called(key(1), name(forged).as_ref()).ends_with("·aeaq"), "{forged}");
         }
         assert_eq!(people.called(key(1), None), "Bob");
         assert_eq!(people.called(at(5002), None), "127.0.0.1:5002");
-        assert_eq!(people.called(key(9), None), unnamed(key(9)));
+        assert_eq!(people.called(key(9), None), "beeqscij");
     }
 
     #[test]
@@ -275,7 +296,7 @@ mod tests {
         assert_eq!(meant("Carol:aibaeaqc"), Ok(vec![key(2)]));
         for wrong in ["777", "Zoe", "127.0.0.1:1", "", "Bo", "77778"] {
             let sentence = meant(wrong).unwrap_err();
-            assert!(sentence.contains(" there is something of Bob, Carol·aibaeaqc, "), "{sentence}");
+            assert!(sentence.contains(" there is something of Bob, Carol·aiba, "), "{sentence}");
             assert!(sentence.contains(" and 2 more. Give "), "{sentence}");
         }
         let two = People::new(vec![

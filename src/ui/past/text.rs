@@ -72,8 +72,8 @@ mod tests {
     fn a_text_to_several_is_one_line() {
         let five = (1..=5).map(|row| to(row, 1, if row == 2 { QUEUED } else { DeliveryStatus::Sent }));
         let all: Vec<StoredMessage> = five.collect();
-        // No peer has this as its last name, so all have their addresses.
-        let name = |row: u16| format!("N{row}·127.0.0.1:{} (plain)", 5_000 + row);
+        // No peer has this as its last name, so all have their ports.
+        let name = |row: u16| format!("N{row}·{} (plain)", 5_000 + row);
         let (one, two, three) = (name(1), name(2), name(3));
         assert_eq!(
             shown(all.clone()),

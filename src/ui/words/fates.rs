@@ -45,7 +45,7 @@ fn failure_words(failure: &SendError) -> String {
         SendError::NotSecure => "the encrypted exchange failed; somebody on the way may disturb it".into(),
         SendError::NotAnswered => "it does not answer the question how it is spoken to".into(),
         SendError::TurnedAway(reason) => match reason {
-            ByeReason::NotDecided => "it has to decide first whether it takes your key",
+            ByeReason::NotDecided => "it has not accepted you yet",
             ByeReason::NoRoom => "it has no room at the moment",
             ByeReason::Leaves => "it has just left",
             _ => "it does not take your key",
@@ -102,7 +102,7 @@ pub fn hold_words(hold: PendingReason) -> &'static str {
             "the encrypted exchange fails there; perhaps somebody on the way disturbs it"
         }
         PendingReason::WrongKey => "another key answers at its address",
-        PendingReason::NotAcceptedYet => "it has to decide first whether it takes your key",
+        PendingReason::NotAcceptedYet => "it has not accepted you yet",
         PendingReason::NoRoom => "it has no room at the moment",
         PendingReason::NoReceipt => "no receipt came for it",
         PendingReason::AnotherPeer => "another peer answers at its address",
@@ -183,6 +183,9 @@ pub(super) fn first(
         DeliveryStatus::Unknown => {
             format!("Sent{} to {who}, but {why}; it is not sent again.", part_words(parts, 1))
         }
+        DeliveryStatus::Queued(PendingReason::NotAcceptedYet) => {
+            format!("{who} has not accepted you yet; your message waits.")
+        }
         DeliveryStatus::Queued(hold) => {
             format!("Queued for {who}: {}; it is sent again until it arrives.", hold_words(*hold))
         }
@@ -223,7 +226,7 @@ pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
             "Not sent to {who}: it is spoken to in plain, and --require-encryption lets nothing go out in plain."
         ),
         RejectReason::NotTrusted => format!(
-            "Not sent to {who}: its key is blocked, or waits for your decision; /offers lists those that wait."
+            "Not sent to {who}: its key is blocked, or waits for your decision; /requests lists those that wait."
         ),
         RejectReason::Forgotten => format!("Not sent to {who}: its key is forgotten."),
         RejectReason::Offline => format!("{who} is offline. It is not dialed until one of you writes."),
@@ -240,6 +243,16 @@ pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
             "Not sent to {who}: programs there take `{word}` for a command and show it to nobody; put it in other words."
         ),
     }
+}
+
+/// The words that offer to include the unencrypted strangers whom a message to all left out.
+pub(super) fn left_out_words(count: usize) -> Option<String> {
+    let strangers = match count {
+        0 => return None,
+        1 => "1 unencrypted stranger".to_owned(),
+        count => format!("{count} unencrypted strangers"),
+    };
+    Some(format!("{strangers} left out; /all-plain TEXT includes them."))
 }
 
 pub(super) fn sum(

@@ -2,7 +2,7 @@
 
 use super::voice::MAX_ROWS_SHOWN;
 use super::*;
-use crate::core::{As, Decision, Meeting, Offer, OpId, PeerInfo, Pin, Policy, Unknown, Verification};
+use crate::core::{As, Decision, KeyRequest, Meeting, OpId, PeerInfo, Pin, Policy, Unknown, Verification};
 use crate::model::address::{Claimed, PeerAddr};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::key::PublicKey;
@@ -33,7 +33,7 @@ fn bob() -> PeerInfo {
 fn told_in(event: &Event, full: bool) -> String {
     let mut labels = Labels::default();
     labels.meet(&bob(), |_| Standing::Stranger);
-    let voice = Voice { labels: &labels, full, rows: !full, stamp: "[14:03:07] ", date };
+    let voice = Voice { labels: &labels, full, rows: !full, is_new: false, stamp: "[14:03:07] ", date };
     lines(event, &voice).iter().map(Line::to_string).collect::<Vec<_>>().join("\n")
 }
 
@@ -83,7 +83,7 @@ fn terminal_marks_plain_and_verified_peers() {
 fn words_replace_signs_where_needed() {
     let mut labels = Labels::default();
     labels.meet(&bob(), |_| Standing::Stranger);
-    let voice = Voice { labels: &labels, full: false, rows: false, stamp: "", date };
+    let voice = Voice { labels: &labels, full: false, rows: false, is_new: false, stamp: "", date };
     let named = |verification| voice.named(&PeerInfo { verification, ..bob() });
     assert_eq!(named(Verification::Verified), "Bob (verified)");
     assert_eq!(named(Verification::Encrypted), "Bob");
@@ -210,14 +210,45 @@ fn every_fate_of_a_text_has_its_words() {
 #[test]
 fn a_sum_names_those_that_failed() {
     let refused = DeliveryStatus::Failed(FailureReason::NotSent(SendError::Refused));
-    let event = Event::Sum { kind: CommandKind::Connect, total: 4, done: 3, failed: vec![(bob(), refused)] };
+    let (kind, failed) = (CommandKind::Connect, vec![(bob(), refused)]);
+    let event = Event::Sum { kind, total: 4, done: 3, failed, left_out: 0 };
     assert_eq!(told(&event), "Connected 3 of 4; Bob (127.0.0.1:5001) refused.");
     let sum = |status| {
         let failed = vec![(bob(), DeliveryStatus::Failed(status))];
-        told_in(&Event::Sum { kind: CommandKind::Send, total: 2, done: 1, failed }, false)
+        told_in(&Event::Sum { kind: CommandKind::Send, total: 2, done: 1, failed, left_out: 0 }, false)
     };
     let line = sum(FailureReason::NotAccepted);
     assert!(line.starts_with("Sent to 1 of 2; Bob") && line.ends_with(" does not take your key."), "{line}");
+}
+
+#[test]
+fn stranger_is_marked_new_at_their_message() {
+    let labels = Labels::default();
+    let words = |is_new, full, event| {
+        let voice = Voice { labels: &labels, full, rows: !full, is_new, stamp: "", date };
+        lines(&event, &voice).iter().map(Line::to_string).collect::<String>()
+    };
+    let plain = said_by(PeerInfo { verification: Verification::Plain, ..bob() }, "hi");
+    let encrypted = || said_by(PeerInfo { verification: Verification::Encrypted, ..bob() }, "hi");
+    assert!(words(true, false, plain).contains(" (plain, new): hi"));
+    assert!(words(true, false, encrypted()).contains(" (new): hi"));
+    assert!(!words(false, false, encrypted()).contains("new"));
+    assert!(!words(true, true, encrypted()).contains("new"), "a pipe shows what scripts know");
+}
+
+#[test]
+fn sum_offers_to_include_unencrypted_strangers() {
+    let words = |total, left_out, full| {
+        let sum = Event::Sum { kind: CommandKind::Send, total, done: total, failed: Vec::new(), left_out };
+        told_in(&sum, full)
+    };
+    let two = "2 unencrypted strangers left out; /all-plain TEXT includes them.";
+    assert_eq!(words(3, 2, false), format!("Sent to 3 of 3. {two}"));
+    assert_eq!(words(1, 2, true), format!("Sent to 1 of 1. {two}"));
+    assert_eq!((words(1, 2, false), words(0, 2, true)), (two.to_owned(), two.to_owned()));
+    assert_eq!(words(1, 0, false), "");
+    let one = "1 unencrypted stranger left out; /all-plain TEXT includes them.";
+    assert_eq!(words(0, 1, false), one);
 }
 
 #[test]
@@ -251,7 +282,7 @@ fn every_reason_not_to_send_has_its_sentence() {
         ),
         (
             RejectReason::NotTrusted,
-            "its key is blocked, or waits for your decision; /offers lists those that wait.",
+            "its key is blocked, or waits for your decision; /requests lists those that wait.",
         ),
         (RejectReason::Forgotten, "its key is forgotten."),
         (
@@ -285,7 +316,7 @@ fn full_memory_and_full_disk_have_different_lines() {
 #[test]
 fn later_status_quotes_the_message() {
     let labels = Labels::default();
-    let voice = Voice { labels: &labels, full: true, rows: false, stamp: "", date };
+    let voice = Voice { labels: &labels, full: true, rows: false, is_new: false, stamp: "", date };
     let who = PeerInfo { verification: Verification::Encrypted, ..bob() };
     let said = |status, text: &str| later(&who, &status, text, &voice).map(|line| line.to_string());
     let bob = "Bob (127.0.0.1:5001)";

@@ -3,7 +3,9 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::voice::{VERIFIED, Voice, cut_words, place};
-use crate::core::{As, Decision, Event, Forgotten, Offer, PeerInfo, Pin, Policy, Unknown, Verification};
+use crate::core::{
+    As, Decision, Event, Forgotten, KeyRequest, Meeting, PeerInfo, Pin, Policy, Unknown, Verification,
+};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::name::{PeerName, folded};
@@ -29,10 +31,10 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
     match event {
         Event::Unproven { from, source, text, cut } => unproven(from, *source, text, *cut, voice),
         Event::Pinned(who, key) => vec![voice.about(who, voice.introduced(who), pinned(who, *key, voice))],
-        Event::Offered(offer) => offered(offer, voice),
-        Event::MoreOffered(count) => {
+        Event::KeyRequest(request) => key_request_lines(request, voice),
+        Event::MoreKeyRequests(count) => {
             let keys = if *count == 1 { "1 more key waits".into() } else { format!("{count} more keys wait") };
-            vec![voice.warning(format!("{keys} for your decision than can be kept; /offers lists those that are."))]
+            vec![voice.warning(format!("{keys} for your decision than can be kept; /requests lists those that are."))]
         }
         Event::TakesName(who, name) => vec![voice.about(
             who,
@@ -43,8 +45,8 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             let (by, who) = (voice.word_for(by), voice.word_for(who));
             vec![voice.notice(format!("{by}, not {who}, is at {addr} now."))]
         }
-        Event::Misled { who: Some(who), addr, offered, .. } => other_key(who, *addr, *offered, voice),
-        Event::Misled { who: None, addr, promised, offered, .. } => misled(*addr, *promised, *offered, voice),
+        Event::Misled { who: Some(who), addr, proven, .. } => other_key(who, *addr, *proven, voice),
+        Event::Misled { who: None, addr, promised, proven, .. } => misled(*addr, *promised, *proven, voice),
         Event::TurnedAway(who, reason) => {
             let rest = format!(" {}", turned_away(*reason));
             vec![voice.about(who, voice.named(who), rest)]
@@ -97,15 +99,18 @@ fn pinned(who: &PeerInfo, key: PublicKey, voice: &Voice<'_>) -> String {
 }
 
 /// The lines about a pending key: the old keys, the new key, and the commands.
-fn offered(offer: &Offer, voice: &Voice<'_>) -> Vec<Line> {
-    let Offer { met, against } = offer;
-    let mut lines = vec![voice.warning(headline(offer, voice))];
+fn key_request_lines(request: &KeyRequest, voice: &Voice<'_>) -> Vec<Line> {
+    let KeyRequest { met, against, held: _ } = request;
+    let Some(first) = against.first() else { return vec![message_request(request, voice)] };
+    let whose = claimed(request, first, voice.labels);
+    let headline = format!("WARNING: {whose}'s key has changed. This can be a new device or an impostor.");
+    let mut lines = vec![voice.warning(headline)];
     let mut more = |ink, text: String| lines.push(Line::of(Ink::Bad, MORE).and(ink, text));
     for pin in against.iter().take(MAX_AGAINST) {
         let of = if against.len() == 1 {
             String::new()
         } else {
-            format!(" of {}", contact_label(offer, pin, voice.labels))
+            format!(" of {}", contact_label(request, pin, voice.labels))
         };
         more(Ink::Plain, format!("Old key{of}, {}:", known(pin, voice.date)));
         more(Ink::Strong, format!("  {}", pin.key.grouped()));
@@ -113,9 +118,9 @@ fn offered(offer: &Offer, voice: &Voice<'_>) -> Vec<Line> {
     if against.len() > MAX_AGAINST {
         more(Ink::Plain, format!("And {} more contacts of that name.", against.len() - MAX_AGAINST));
     }
-    more(Ink::Plain, format!("New key, offered on {} at {}:", (voice.date)(met.date), met.addr));
+    more(Ink::Plain, format!("New key, first seen on {} at {}:", (voice.date)(met.date), met.addr));
     more(Ink::Strong, format!("  {}", met.key.grouped()));
-    let choices = choices(offer, voice.labels);
+    let choices = choices(request, voice.labels);
     let width = choices.iter().map(|(command, _)| command.width()).max().unwrap_or(0);
     for (command, what) in choices {
         let space = " ".repeat(width - command.width());
@@ -124,27 +129,36 @@ fn offered(offer: &Offer, voice: &Voice<'_>) -> Vec<Line> {
     lines
 }
 
-fn headline(offer: &Offer, voice: &Voice<'_>) -> String {
-    let Offer { met, against } = offer;
-    match (&against[..], &met.name) {
-        ([first, ..], _) => {
-            let whose = claimed(offer, first, voice.labels);
-            format!("WARNING: {whose}'s key has changed. This can be a new device or an impostor.")
-        }
-        ([], Some(name)) => format!("{name} ({}) is new: the key is not known.", met.addr),
-        ([], None) => format!("The peer at {} is new: the key is not known.", met.addr),
-    }
+/// The line about a message request.
+fn message_request(request: &KeyRequest, voice: &Voice<'_>) -> Line {
+    let Meeting { key, addr, name, .. } = &request.met;
+    let who = match name {
+        Some(name) if voice.full => format!("{} ({addr})", stranger(request, name, voice.labels)),
+        Some(name) => stranger(request, name, voice.labels),
+        None => format!("The peer at {addr}"),
+    };
+    let key = if voice.full { key.grouped().to_string() } else { key.short() };
+    let commands: Vec<String> =
+        choices(request, voice.labels).into_iter().map(|(command, _)| command).collect();
+    voice.notice(format!("{who} wants to chat, key {key}. {}", commands.join(" or ")))
+}
+
+/// The name of a stranger whose key waits. Only a name like that of a contact has a suffix.
+fn stranger(request: &KeyRequest, name: &PeerName, labels: &Labels) -> String {
+    let id = request.met.key.into();
+    let is_like = labels.looks_like(id, Some(name)).is_some();
+    if is_like { labels.shown(id, Some(name)) } else { name.to_string() }
 }
 
 /// The name that a key claims, of which `first` is a contact.
-fn claimed(offer: &Offer, first: &Pin, labels: &Labels) -> String {
-    if offer.against.len() == 1 { contact_label(offer, first, labels) } else { name_of(first) }
+fn claimed(request: &KeyRequest, first: &Pin, labels: &Labels) -> String {
+    if request.against.len() == 1 { contact_label(request, first, labels) } else { name_of(first) }
 }
 
 /// The name of a contact in a warning: with the beginning of its key, if there are several.
-fn contact_label(offer: &Offer, pin: &Pin, labels: &Labels) -> String {
+fn contact_label(request: &KeyRequest, pin: &Pin, labels: &Labels) -> String {
     let id = pin.key.into();
-    match (labels.nickname(id), &offer.against[..]) {
+    match (labels.nickname(id), &request.against[..]) {
         (Some(nickname), _) => nickname.to_string(),
         (None, [_]) => name_of(pin),
         (None, _) => labels.full_label(id, pin.name.as_ref()),
@@ -152,20 +166,20 @@ fn contact_label(offer: &Offer, pin: &Pin, labels: &Labels) -> String {
 }
 
 /// The commands for a pending key, and what they do.
-fn choices(offer: &Offer, labels: &Labels) -> Vec<(String, String)> {
-    let key = beginning(offer.met.key);
+fn choices(request: &KeyRequest, labels: &Labels) -> Vec<(String, String)> {
+    let key = beginning(request.met.key);
     let or_key = |name: String| if name.contains(char::is_whitespace) { key.clone() } else { name };
-    let met = offer.met.name.as_ref().map(ToString::to_string);
-    let Some(first) = offer.against.first() else {
+    let met = request.met.name.as_ref().map(ToString::to_string);
+    let Some(first) = request.against.first() else {
         let word = met.map_or_else(|| key.clone(), or_key);
         return vec![
-            (format!("/accept {word}"), "take it as a contact".into()),
+            (format!("/accept {word}"), "make it a contact".into()),
             (format!("/block {word}"), "refuse it".into()),
         ];
     };
-    let known = offer.against.iter().take(MAX_AGAINST).filter(|pin| !pin.blocked);
+    let known = request.against.iter().take(MAX_AGAINST).filter(|pin| !pin.blocked);
     let trust = known.map(|pin| {
-        let label = contact_label(offer, pin, labels);
+        let label = contact_label(request, pin, labels);
         (format!("/trust {}", or_key(label.clone())), format!("{label} has a new key"))
     });
     let name = met.unwrap_or_else(|| name_of(first));
@@ -205,18 +219,18 @@ fn known(pin: &Pin, date: fn(u64) -> String) -> String {
     format!("{since}, {trust}")
 }
 
-fn misled(addr: PeerAddr, promised: PublicKey, offered: PublicKey, voice: &Voice<'_>) -> Vec<Line> {
+fn misled(addr: PeerAddr, promised: PublicKey, proven: PublicKey, voice: &Voice<'_>) -> Vec<Line> {
     let more = |text: String| Line::of(Ink::Bad, MORE).then(text);
     vec![
         voice.warning(format!("At {addr} one key was promised in plain and another was proven: somebody may have changed what was said on its way.")),
         more(format!("Promised: {}", promised.grouped())),
-        more(format!("Proven:   {}", offered.grouped())),
+        more(format!("Proven:   {}", proven.grouped())),
     ]
 }
 
 /// Another key answered at an address of a peer. The program sent nothing there.
-fn other_key(who: &PeerInfo, addr: PeerAddr, offered: PublicKey, voice: &Voice<'_>) -> Vec<Line> {
-    let (name, key) = (voice.word_for(who), offered.short());
+fn other_key(who: &PeerInfo, addr: PeerAddr, proven: PublicKey, voice: &Voice<'_>) -> Vec<Line> {
+    let (name, key) = (voice.word_for(who), proven.short());
     vec![voice.notice(format!(
         "Another key ({key}) answers at {addr}, an address of {name}. Nothing was sent there. \
          /connect {addr} asks who it is."
@@ -228,7 +242,7 @@ fn turned_away(reason: ByeReason) -> &'static str {
         ByeReason::NotAccepted => {
             "does not take your key: it has blocked it, or takes nobody new. Nothing is sent to it."
         }
-        ByeReason::NotDecided => "has to decide first whether it takes your key; what is for it waits.",
+        ByeReason::NotDecided => "has not accepted you yet.",
         ByeReason::NoRoom => "has no room at the moment; what is for it waits.",
         ByeReason::NotUnderstood => "did not understand what was said to it.",
         ByeReason::InUse => "already has a session with another program that uses your key.",
@@ -281,7 +295,7 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
         }
         Decision::Policy(policy) => match policy {
             Policy::AcceptNew => "New keys are accepted and remembered from now on.".into(),
-            Policy::Ask => "New keys wait for your decision from now on; /offers lists them.".into(),
+            Policy::Ask => "New keys wait for your decision from now on; /requests lists them.".into(),
             Policy::Strict => "New keys are refused from now on.".into(),
         },
     }
@@ -295,7 +309,9 @@ fn label_of(who: &PeerInfo, voice: &Voice<'_>) -> String {
 
 fn undecided(unknown: Unknown) -> &'static str {
     match unknown {
-        Unknown::Offer => "That key does not wait for your decision any more; /offers lists those that do.",
+        Unknown::Request => {
+            "That key does not wait for your decision any more; /requests lists those that do."
+        }
         Unknown::Pin => {
             "That key is not known, is blocked, or is not the one that the new key came in the place of."
         }
@@ -318,28 +334,28 @@ pub fn pin_lines(pin: &Pin, labels: &Labels, date: fn(u64) -> String) -> Vec<Lin
 }
 
 /// Returns the line about a pending key in the peer list: its claimed name, and what to type.
-pub(in crate::ui) fn offer_line(offer: &Offer, labels: &Labels) -> Line {
-    let Offer { met, against } = offer;
+pub(in crate::ui) fn request_line(request: &KeyRequest, labels: &Labels) -> Line {
+    let KeyRequest { met, against, held: _ } = request;
     let whose = match (&against[..], &met.name) {
-        ([first, ..], _) => format!("A new key for {}", claimed(offer, first, labels)),
-        ([], Some(name)) => format!("{name} ({})", met.addr),
+        ([first, ..], _) => format!("A new key for {}", claimed(request, first, labels)),
+        ([], Some(name)) => format!("{} ({})", stranger(request, name, labels), met.addr),
         ([], None) => format!("The peer at {}", met.addr),
     };
-    let commands = commands_for(offer, labels);
+    let commands = commands_for(request, labels);
     format!("{whose} waits for your decision: {commands}.").into()
 }
 
-/// Why nothing goes to a key that the user has not accepted: `offer` if it waits, `pin` if it is
+/// Why nothing goes to a key that the user has not accepted: `request` if it waits, `pin` if it is
 /// blocked, neither if the policy refuses it.
-pub fn untrusted_words(offer: Option<&Offer>, pin: Option<&Pin>, labels: &Labels) -> String {
-    match (offer, pin) {
-        (Some(offer), _) => {
-            let whose = match (&offer.against[..], &offer.met.name) {
-                ([first, ..], _) => format!("a new key for {}", claimed(offer, first, labels)),
-                ([], Some(name)) => format!("{name}'s key"),
-                ([], None) => format!("the key at {}", offer.met.addr),
+pub fn untrusted_words(request: Option<&KeyRequest>, pin: Option<&Pin>, labels: &Labels) -> String {
+    match (request, pin) {
+        (Some(request), _) => {
+            let whose = match (&request.against[..], &request.met.name) {
+                ([first, ..], _) => format!("a new key for {}", claimed(request, first, labels)),
+                ([], Some(name)) => format!("{}'s key", stranger(request, name, labels)),
+                ([], None) => format!("the key at {}", request.met.addr),
             };
-            format!("{whose} waits for your decision: {}.", commands_for(offer, labels))
+            format!("{whose} waits for your decision: {}.", commands_for(request, labels))
         }
         (None, Some(pin)) if pin.blocked => {
             let label = labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
@@ -350,8 +366,8 @@ pub fn untrusted_words(offer: Option<&Offer>, pin: Option<&Pin>, labels: &Labels
 }
 
 /// The commands for a pending key, as the end of a sentence.
-fn commands_for(offer: &Offer, labels: &Labels) -> String {
-    let commands: Vec<String> = choices(offer, labels).into_iter().map(|(command, _)| command).collect();
+fn commands_for(request: &KeyRequest, labels: &Labels) -> String {
+    let commands: Vec<String> = choices(request, labels).into_iter().map(|(command, _)| command).collect();
     match &commands[..] {
         [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
         commands => commands.concat(),
@@ -359,12 +375,13 @@ fn commands_for(offer: &Offer, labels: &Labels) -> String {
 }
 
 /// Returns the lines about the pending keys. `more` keys had no room.
-pub fn offers_lines(offers: &[Offer], more: u64, voice: &Voice<'_>) -> Vec<Line> {
-    if offers.is_empty() {
+pub fn requests_lines(requests: &[KeyRequest], more: u64, voice: &Voice<'_>) -> Vec<Line> {
+    if requests.is_empty() {
         return vec!["No key waits for your decision.".into()];
     }
     let voice = Voice { stamp: "", ..*voice };
-    let mut lines: Vec<Line> = offers.iter().flat_map(|offer| offered(offer, &voice)).collect();
+    let mut lines: Vec<Line> =
+        requests.iter().flat_map(|request| key_request_lines(request, &voice)).collect();
     if more > 0 {
         lines.push(format!("There were {more} more, which were not kept.").into());
     }

@@ -26,6 +26,8 @@ pub struct Voice<'a> {
     pub full: bool,
     /// A text of several lines is shown as such, and signs stand for words.
     pub rows: bool,
+    /// The sender of the message is a stranger.
+    pub is_new: bool,
     /// What stands before a line that tells of a moment: the time, or nothing.
     pub stamp: &'a str,
     /// The words for a day, like `3 March 2026`, of seconds since 1970.
@@ -77,7 +79,13 @@ impl Voice<'_> {
             Verification::Claims(_) => Some("plain, unproven"),
         };
         let claim = who.claimed.map(|claimed| format!("calls itself {claimed}"));
-        let remarks: Vec<String> = addr.into_iter().chain(proof.map(str::to_owned)).chain(claim).collect();
+        let like = self.labels.looks_like(who.id, who.name.as_ref());
+        let like = like.map(|other| format!("looks like {other}"));
+        // A pipe shows what scripts know.
+        let new = (self.is_new && !self.full).then(|| "new".to_owned());
+        let proof = proof.map(str::to_owned);
+        let remarks: Vec<String> =
+            addr.into_iter().chain(proof).chain(new).chain(claim).chain(like).collect();
         if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join(", ")) }
     }
 
@@ -86,7 +94,9 @@ impl Voice<'_> {
         match (&who.name, self.labels.nickname(who.id)) {
             (_, Some(nickname)) => nickname.to_string(),
             // The address follows, so the name itself is enough.
-            (Some(name), None) if self.full => name.to_string(),
+            (Some(name), None) if self.full && self.labels.looks_like(who.id, Some(name)).is_none() => {
+                name.to_string()
+            }
             (Some(name), None) => self.labels.label(who.id, Some(name)),
             (None, None) => self.labels.known(who.id).unwrap_or_else(|| place(who.id, who.addr)),
         }

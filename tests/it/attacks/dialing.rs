@@ -18,12 +18,17 @@ const SECRET: &str = "what nobody else may read";
 /// Alice says something to Bob, who does not behave, until he does. What he had received before, of
 /// which nothing is the text in plain.
 fn is_held_while(manner: Manner, why: &str) -> crate::support::secure::Got {
+    is_told_while(manner, "Queued for ", why)
+}
+
+/// The same, and the line about the message has these words instead of `Queued for`.
+fn is_told_while(manner: Manner, words: &str, why: &str) -> crate::support::secure::Got {
     let bob = SecurePeer::named("Bob", b'B');
     bob.behaves(manner);
     let mut alice = alice_who_trusts(&[("Bob", bob.addr(), bob.key())]).start();
     alice.says("Bob", SECRET);
-    let line = alice.sees(&format!("Queued for {}: ", bob.shown()));
-    assert!(line.contains(why), "{line}");
+    let line = alice.sees(words);
+    assert!(line.contains(&bob.shown()) && line.contains(why), "{line}");
     let before = bob.got();
     never_saw(&alice, "Delivered to");
     bob.behaves(Manner::Good);
@@ -135,7 +140,8 @@ fn what_is_no_receipt_for_a_text_does_not_make_it_delivered() {
         scope.spawn(|| is_held_while(Manner::CutsBehindTexts, ""));
         scope.spawn(|| is_held_while(Manner::Endless(Record::Pong(7).encode()), ""));
         scope.spawn(|| is_held_while(Manner::SaysBye(ByeReason::NoRoom), "has no room"));
-        scope.spawn(|| is_held_while(Manner::SaysBye(ByeReason::NotDecided), "has to decide first"));
+        let words = " has not accepted you yet; your message waits.";
+        scope.spawn(move || is_told_while(Manner::SaysBye(ByeReason::NotDecided), words, ""));
     });
 }
 

@@ -97,7 +97,7 @@ fn in_between_from_the_first_contact_on_with_other_keys_the_codes_differ_and_the
     bob.says(&alice.addr().to_string(), "it is me");
     alice.sees("! WARNING: Bob's key has changed.");
     alice.sees(&to_alice.key().grouped().to_string());
-    alice.sees("New key, offered on ");
+    alice.sees("New key, first seen on ");
     assert!(!alice.sees("  !   ").contains(&to_alice.key().grouped().to_string()));
     never_saw(&alice, ": it is me");
 }

@@ -1,6 +1,7 @@
 //! peers.toml and contacts.
 
 use super::*;
+use crate::support::nobody;
 
 #[test]
 fn first_key_at_a_listed_address_is_pinned() {
@@ -8,7 +9,7 @@ fn first_key_at_a_listed_address_is_pinned() {
     let mut bob = started("Bob", &first).start();
     let addr = bob.addr();
     let listed = format!("[[peer]]\naddress = \"{addr}\"\n");
-    let mut alice = started("Alice", &data).peers_toml(&listed).start();
+    let mut alice = started("Alice", &data).saved_peers(&listed).start();
     alice.meets(&bob);
     until("pinned", || toml(&data, "alice").contains(&format!("key = \"{}\"\n", bob.key())));
     let bobs_key = bob.key();
@@ -25,7 +26,7 @@ fn first_key_at_a_listed_address_is_pinned() {
     leaves(alice);
     is_stranger();
     // Also after a restart.
-    let mut alice = started("Alice", &data).peers_toml(&listed).start();
+    let mut alice = started("Alice", &data).saved_peers(&listed).start();
     alice.sees("* Another key (");
     alice.types(&["@bob for you only again"]);
     alice.still_answers();
@@ -34,7 +35,7 @@ fn first_key_at_a_listed_address_is_pinned() {
     assert!(eve.printed().iter().all(|line| !line.contains("for you only")), "{:?}", eve.printed());
     eve.crashes();
     let mut bob = started("Bob", &first).port(addr.port()).start();
-    let alice = started("Alice", &data).peers_toml(&listed).start();
+    let alice = started("Alice", &data).saved_peers(&listed).start();
     bob.sees(": for you only");
     bob.sees(": for you only again");
     drop(alice);
@@ -58,4 +59,132 @@ fn no_static_ignores_peers_toml_only() {
     assert!(alice.lists(carol.addr()).is_none());
     carol.still_answers();
     assert!(carol.printed().iter().all(|line| !line.contains("Alice")));
+}
+
+/// An entry of peers.toml with a key.
+fn listing(addr: impl ToString, name: &str, key: &str) -> String {
+    format!("[[peer]]\naddress = \"{}\"\nname = \"{name}\"\nkey = \"{key}\"\n", addr.to_string())
+}
+
+/// Whether the history has a peer as one that was seen. The file is complete: its program has ended.
+fn is_in_history(data: &TempDir, key: &str) -> bool {
+    let bytes = fs::read(data.path().join("profiles/alice/history.db")).expect("a history");
+    let key: p2p_chat::model::key::PublicKey = key.parse().expect("a key");
+    bytes.windows(32).any(|window| window == key.as_bytes())
+}
+
+#[test]
+fn local_file_makes_contacts_for_one_run() {
+    let data = data();
+    let mut bob = Peer::named("Bob").start();
+    let listed = format!("[[peer]]\naddress = \"{}\"\n", bob.addr());
+    let mut alice = started("Alice", &data).peers_toml(&listed).start();
+    alice.meets(&bob);
+    // In this run, his name is his.
+    let eve = Peer::named("Bob").knows(alice.addr()).start();
+    alice.sees("/trust Bob   Bob has a new key");
+    drop(eve);
+    // Messages from Bob and to all do not make him a contact for good.
+    bob.types(&["@alice hello"]);
+    alice.sees(": hello");
+    alice.types(&["@all hi"]);
+    bob.sees(": hi");
+    // A mute is for this run too.
+    alice.types(&["/mute bob"]);
+    alice.sees("is not shown any more");
+    leaves(alice);
+    assert!(!toml(&data, "alice").contains("[[contact]]"), "{}", toml(&data, "alice"));
+    bob.passes_all();
+    let mut alice = started("Alice", &data).start();
+    alice.still_answers();
+    assert!(lists(&mut alice).is_empty());
+}
+
+#[test]
+fn user_makes_local_peer_a_lasting_contact() {
+    let data = data();
+    let mut bob = Peer::named("Bob").start();
+    let listed = format!("[[peer]]\naddress = \"{}\"\n", bob.addr());
+    let mut alice = started("Alice", &data).peers_toml(&listed).start();
+    alice.meets(&bob);
+    alice.types(&["@bob for you"]);
+    bob.sees(": for you");
+    until("saved", || toml(&data, "alice").contains(&bob.key()));
+    leaves(alice);
+    assert!(is_in_history(&data, &bob.key()));
+}
+
+#[test]
+fn keys_of_local_file_are_ignored_on_pipe() {
+    let (data, key) = (data(), p2p_chat::model::key::PublicKey::new([7; 32]).to_string());
+    for policy in ["accept-new", "strict"] {
+        let (bob, carol) = (Peer::named("Bob").start(), nobody());
+        let listed = listing(carol, "Carol", &key) + &listing(bob.addr(), "Bob", &bob.key());
+        let mut alice = started("Alice", &data).arg("--policy").arg(policy).peers_toml(&listed).start();
+        alice.still_answers();
+        assert!(alice.lists(carol).is_none() && alice.lists(bob.addr()).is_none());
+        let errors = alice.errors();
+        let path = alice.dir().join("peers.toml");
+        assert_eq!(
+            errors,
+            format!(
+                "Ignored 2 entries with unknown keys in {}; add --peers peers.toml if you trust that file.",
+                path.display()
+            )
+        );
+        leaves(alice);
+        assert!(!toml(&data, "alice").contains(&key) && !is_in_history(&data, &key));
+    }
+    // Named, the same file is the user's own.
+    let listed = listing(nobody(), "Carol", &key);
+    let mut alice = started("Alice", &data).peers_toml(&listed).arg("--peers=peers.toml").start();
+    until("saved", || toml(&data, "alice").contains(&key));
+    assert_eq!(alice.errors(), "");
+    // The key of a contact needs no question, and the entry changes nothing of the contact.
+    let before = toml(&data, "alice");
+    alice.still_answers();
+    leaves(alice);
+    let elsewhere = nobody();
+    let mut alice = started("Alice", &data).peers_toml(&listing(elsewhere, "Zoe", &key)).start();
+    assert!(alice.lists(elsewhere).is_some());
+    assert_eq!(alice.errors(), "");
+    leaves(alice);
+    assert_eq!(toml(&data, "alice"), before);
+}
+
+#[test]
+fn peers_file_of_another_user_is_refused() {
+    #[cfg(unix)]
+    {
+        use crate::support::refused;
+
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: only root can give a file to another user");
+            return;
+        }
+        let listed = format!("[[peer]]\naddress = \"{}\"\n", nobody());
+        let alice = || Peer::named("Alice").peers_toml(&listed).saved_peers(&listed);
+        for (file, args) in [
+            ("peers.toml", &[][..]),
+            ("peers.toml", &["--peers=peers.toml"]),
+            ("p2p-chat/peers.toml", &["--peers=p2p-chat/peers.toml"]),
+        ] {
+            let starts = args.iter().fold(alice(), |alice, arg| alice.arg(arg));
+            let errors = refused(starts.after(&format!("chown 65534 {file}")));
+            assert!(errors.contains(&format!("{file} belongs to another user (uid 65534)")), "{errors}");
+            assert_eq!(errors.lines().count(), 1, "{errors}");
+        }
+        alice().after("chown 65534 peers.toml").arg("--no-static").start().still_answers();
+    }
+}
+
+#[test]
+fn configuration_directory_as_working_directory_saves_its_peers() {
+    let (data, key) = (data(), p2p_chat::model::key::PublicKey::new([7; 32]).to_string());
+    let listed = listing(nobody(), "Carol", &key);
+    let alice = started("Alice", &data).saved_peers(&listed).after("cd p2p-chat");
+    let mut alice = alice.start();
+    until("saved", || toml(&data, "alice").contains(&key));
+    alice.still_answers();
+    assert_eq!(alice.errors(), "");
 }

@@ -51,11 +51,14 @@ fn while_a_text_waits_for_the_disk_others_are_shown_answered_and_listed() {
 /// Messages in one connection: as many short ones as the 8 KiB that are read have room for.
 const AT_ONCE: usize = 160;
 
-/// Connections that are all taken: 16,384 writes may wait.
-const TAKEN: usize = 16_384 / AT_ONCE;
+/// Bytes that the messages of one source may take while they wait: half of the room.
+const SHARE: usize = p2p_chat::runtime::MAX_WAITING_BYTES / 2;
+
+/// Connections that are all taken. A waiting message takes 256 bytes beside its text of some 15.
+const TAKEN: usize = SHARE / (256 + 20) / AT_ONCE;
 
 /// Connections that are too many: 512 further writes may be with the writer.
-const TOO_MANY: usize = (16_384 + 512) / AT_ONCE + 1;
+const TOO_MANY: usize = (SHARE / 256 + 512) / AT_ONCE + 1;
 
 /// For how long a connection beyond `TAKEN` is watched: one that is refused is closed at once, and one
 /// that waits is refused after two seconds.
@@ -64,7 +67,8 @@ const WATCHED: Duration = Duration::from_millis(200);
 #[test]
 fn message_waits_for_room_in_store_queue() {
     let bob = Home::of("Bob");
-    let him = bob.start();
+    // A contact, whose messages all stay in the history.
+    let him = bob.builder().arg("--peer=127.0.0.66:9").start();
     let disk = Connection::open(history_of(bob.name, bob.data.path())).expect("opened");
     disk.busy_timeout(SOON).expect("set");
     disk.execute_batch("BEGIN IMMEDIATE").expect("begun");

@@ -10,7 +10,7 @@ use p2p_chat::core::{
 };
 use p2p_chat::model::address::Source;
 use p2p_chat::model::key::{KEY_BYTES, PublicKey};
-use p2p_chat::model::message::{Decoded, Form as Written, SendError, SendResult};
+use p2p_chat::model::message::{Decoded, SendError, SendResult};
 use p2p_chat::model::name::PeerName;
 use p2p_chat::model::stored::Query;
 use p2p_chat::protocol::plain::Decoder;
@@ -94,13 +94,7 @@ impl Reader {
             State::new(CoreConfig { expire, ..CoreConfig::new(me, "Alice".parse().expect("a name"), key) });
         state.learn_own_ip(OWN_IP);
         let addr = "127.0.0.1:5001".parse().expect("an address");
-        let bob = StaticPeer {
-            addr,
-            name: Some(PeerName::new("Bob")),
-            form: Written::Standard,
-            key: None,
-            also: Vec::new(),
-        };
+        let bob = StaticPeer { name: Some(PeerName::new("Bob")), ..StaticPeer::at(addr) };
         let (_, actions) = state.start(vec![bob], Vec::new(), Time::default());
         let mut reader = Self {
             form,
@@ -139,7 +133,7 @@ impl Reader {
         let mut printed = Vec::new();
         for action in actions {
             match action {
-                Output::Session(talk) => panic!("nobody here has a key: {talk:?}"),
+                Output::Session(_) | Output::Accepted(..) => panic!("nobody here has a key: {action:?}"),
                 Output::Plain(transmit) => {
                     let result =
                         if serves { SendResult::Delivered } else { SendResult::Failed(SendError::Refused) };
@@ -201,6 +195,7 @@ impl Reader {
             labels: &self.labels,
             full: self.form == Form::Pipe,
             rows: self.form == Form::Edited,
+            is_new: false,
             stamp: "",
             date: |seconds| seconds.to_string(),
         }
@@ -215,8 +210,8 @@ impl Reader {
         let (unlisted, blocked) = (self.state.unlisted_contacts(), self.state.blocked_contacts());
         let rows = &self.state.rows(self.now);
         let is_muted = &|_| true;
-        let (offers, _) = self.state.trusted().offers();
-        let list = PeerList { rows, unasked: 0, unlisted: &unlisted, blocked: &blocked, offers, is_muted };
+        let (requests, _) = self.state.trusted().requests();
+        let list = PeerList { rows, unasked: 0, unlisted: &unlisted, blocked: &blocked, requests, is_muted };
         peer_list(&list, &self.labels)
     }
 

@@ -65,7 +65,7 @@ fn killed_import_loses_nothing() {
     }
     assert!(killed > 1, "it was too fast to be killed");
     let printed = ask(alice(data.path(), &["--last", "1"])).well();
-    assert!(printed.ends_with(&format!("Bob·aibaeaqc: message number {}\n", MANY + 99)), "{printed}");
+    assert!(printed.ends_with(&format!("Bob·aiba: message number {}\n", MANY + 99)), "{printed}");
     let mut store = Sqlite::open(&folder.join("history.db")).expect("a store");
     let every = p2p_chat::model::stored::Query { limit: usize::MAX, ..Default::default() };
     assert_eq!(store.messages(&every).expect("readable").len(), 15 + MANY as usize);

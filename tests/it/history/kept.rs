@@ -72,7 +72,8 @@ impl Kept {
     ) -> &mut Self {
         self.ids += 1;
         let messages = vec![self.message(body)];
-        self.write(StoreOp::Incoming { from, name: Some(PeerName::new(name)), assurance, messages })
+        let name = Some(PeerName::new(name));
+        self.write(StoreOp::Incoming { from, name, assurance, stranger: None, messages })
     }
 
     /// Bob writes.
@@ -83,7 +84,8 @@ impl Kept {
     /// Somebody writes in plain.
     pub(super) fn hears(&mut self, from: Recipient, name: &str, body: &str) -> &mut Self {
         let name = Some(PeerName::new(name));
-        self.write(StoreOp::IncomingPlain { from, name, assurance: Assurance::Plain, body: Arc::from(body) })
+        let (assurance, body) = (Assurance::Plain, Arc::from(body));
+        self.write(StoreOp::IncomingPlain { from, name, assurance, stranger: None, body })
     }
 
     /// Alice writes to all of these.

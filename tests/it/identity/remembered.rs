@@ -68,7 +68,7 @@ fn the_key_of_a_static_peer_is_remembered_and_only_for_that_profile() {
     let data = TempDir::new().expect("a temporary directory");
     let listed =
         format!("[[peer]]\naddress = \"{}\"\nname = \"Bob\"\nkey = \"{}\"\n", nobody(), key(1).grouped());
-    let mut alice = with_data("Alice", data.path()).peers_toml(&listed).start();
+    let mut alice = with_data("Alice", data.path()).saved_peers(&listed).start();
     alice.types(&["0"]);
     assert!(alice.ends().success());
     let known = contacts(data.path());
@@ -90,7 +90,7 @@ fn it_is_written_while_the_program_runs_so_that_a_crash_does_not_lose_it() {
 
     let data = TempDir::new().expect("a temporary directory");
     let listed = format!("[[peer]]\naddress = \"{}\"\nkey = \"{}\"\n", nobody(), key(1));
-    let mut alice = with_data("Alice", data.path()).peers_toml(&listed).start();
+    let mut alice = with_data("Alice", data.path()).saved_peers(&listed).start();
     let deadline = Instant::now() + crate::support::SOON;
     let entry = format!("key = \"{}\"\n", key(1));
     while !contacts(data.path()).contains(&entry) {
@@ -114,7 +114,7 @@ fn listed_key_at_verified_contact_address_warns() {
     };
     let listed = format!("[[peer]]\naddress = \"{addr}\"\nkey = \"{}\"\n", key(2));
     let verified = known(&format!("verified = \"{date}\"\n"));
-    let mut alice = remembering(data.path(), &verified).peers_toml(&listed).start();
+    let mut alice = remembering(data.path(), &verified).saved_peers(&listed).start();
     let warning = format!("peers.toml has another key for {addr} than that of Bob, which you have verified");
     let line = alice.sees(&warning);
     assert!(line.contains(&key(1).grouped().to_string()), "{line}");
@@ -132,7 +132,7 @@ fn listed_key_at_verified_contact_address_warns() {
     assert!(saved.contains(&listed_entry) && saved.contains(&bobs_entry), "{saved}");
     // A stranger stays one, without a warning.
     let data = TempDir::new().expect("a temporary directory");
-    let mut alice = remembering(data.path(), &known("")).peers_toml(&listed).start();
+    let mut alice = remembering(data.path(), &known("")).saved_peers(&listed).start();
     let saved = saved_at_end(&mut alice, data.path());
     assert!(saved.contains(&listed_entry) && !saved.contains(&key(1).to_string()), "{saved}");
     assert!(alice.printed().iter().all(|line| !line.contains("has another key")));

@@ -83,7 +83,7 @@ fn two_that_have_only_link_local_addresses_talk_where_one_is_in_the_peers_toml_o
         scene.bob_by_name_of_interface(),
         bob.key()
     );
-    let mut alice = scene.here.runs("Alice").port(PORT).peers_toml(&listed).start();
+    let mut alice = scene.here.runs("Alice").port(PORT).saved_peers(&listed).start();
     alice.sees(&format!("* Bob ({}) is here.", scene.bob_is));
     bob.meets_at(&format!("Alice ({})", scene.alice_is));
     scene.both_talk(&mut alice, &mut bob, "bob");

@@ -95,6 +95,32 @@ fn blocking_a_newcomer_keeps_the_old_contact() {
     reaches_only(&carol, "to his address", &bob_runs, &[]);
 }
 
+#[test]
+fn blocked_peer_does_not_come_back_under_its_name() {
+    let mallory = SecurePeer::named("Mallory", b'M');
+    let mut carol = Peer::named("Carol").start();
+    says_as(&mallory, carol.addr(), mallory.hello(), "buy my things");
+    carol.sees(": buy my things");
+    carol.types(&["/block mallory"]);
+    carol.sees("Blocked Mallory");
+    carol.types(&["/blocked"]);
+    carol.sees(", blocked, at ");
+    assert!(!says_as(&mallory, carol.addr(), mallory.hello(), "with the same key"), "it is blocked");
+    // Unencrypted, from its address and under its name.
+    assert_eq!(mallory.says_plainly(carol.addr(), "in plain"), "");
+    // With a new key.
+    let other = SecurePeer::named("Mallory", b'N');
+    assert!(!says_as(&other, carol.addr(), other.hello(), "with another key"), "it waits");
+    carol.sees(" wants to chat, key ");
+    // Others are heard as before.
+    let bob = Peer::named("Bob").knows(carol.addr()).start();
+    carol.has_seen(&format!("* {} is here.", bob.shown()));
+    let told = carol.received();
+    for words in ["with the same key", "in plain", "with another key"] {
+        assert!(!told.iter().any(|line| line.contains(words)), "{words}: {told:#?}");
+    }
+}
+
 /// Returns the first bytes of the first connection that sends any.
 fn first_bytes(listener: &TcpListener) -> String {
     use std::io::Read;

@@ -86,7 +86,7 @@ fn undecided_peer_is_listed_as_undecided() {
     let bob = Peer::named("Bob").arg("--policy=ask").start();
     let mut alice = Peer::named("Alice").start();
     alice.types(&[&format!("@{} may I?", bob.addr())]);
-    alice.has_seen("has to decide first");
+    alice.has_seen("has not accepted you yet; your message waits.");
     let rows = list(&mut alice);
     assert!(rows.iter().any(|row| row.ends_with("  has not accepted you yet")), "{rows:#?}");
 }

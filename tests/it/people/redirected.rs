@@ -47,6 +47,6 @@ fn redirected_connection_to_a_verified_person_gets_nothing() {
 #[test]
 fn redirected_connection_gets_nothing_under_strict_policy() {
     is_for_bob_alone(|carol, known| {
-        carol.peers_toml(known).arg("--policy").arg("strict").arg("--require-encryption")
+        carol.saved_peers(known).arg("--policy").arg("strict").arg("--require-encryption")
     });
 }

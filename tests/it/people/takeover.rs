@@ -394,7 +394,7 @@ fn verified_person_is_not_replaced_by_a_contact() {
 #[test]
 fn configured_person_is_not_replaced_by_a_contact() {
     let mut scene = Takeover::of(|dave| {
-        Peer::named("Carol").peers_toml(&listed("Dave", dave.addr(), &dave.key())).start()
+        Peer::named("Carol").saved_peers(&listed("Dave", dave.addr(), &dave.key())).start()
     });
     scene.dave_is_cut_off();
     scene.bob_takes_over();

@@ -26,7 +26,7 @@ fn enters(terminal: &Terminal, line: &str) {
     let said = match line {
         "/mute" => "Nobody is muted; /mute WHOM mutes somebody.",
         "/alias" => "There are no nicknames; /alias WHOM NAME gives one.",
-        "/offers" => "No key waits for your decision.",
+        "/requests" => "No key waits for your decision.",
         "/key" => "Your key, which others know you by:",
         other => panic!("{other} is none of the commands of these scenarios"),
     };
@@ -69,17 +69,17 @@ fn forgets(data: &TempDir, args: &[&str]) -> String {
 fn typed_lines_survive_a_restart() {
     let data = data();
     let first = alice(&data, &[]);
-    for line in ["/offers", "/mute", "/mute", "/key"] {
+    for line in ["/requests", "/mute", "/mute", "/key"] {
         enters(&first, line);
     }
     leaves(first);
     assert_eq!(mode(&folder(&data, "alice").join("typed_lines")), 0o600);
-    assert_eq!(lines_of(&data), ["/offers", "/mute", "/key"]);
+    assert_eq!(lines_of(&data), ["/requests", "/mute", "/key"]);
     let second = alice(&data, &[]);
-    offered(&second, &["/key", "/mute", "/offers"]);
+    offered(&second, &["/key", "/mute", "/requests"]);
     enters(&second, "/alias");
     leaves(second);
-    offered(&alice(&data, &[]), &["/alias", "/key", "/mute", "/offers"]);
+    offered(&alice(&data, &[]), &["/alias", "/key", "/mute", "/requests"]);
 }
 
 #[test]

@@ -13,21 +13,21 @@ fn with_policy(policy: &str) -> Builder {
 }
 
 #[test]
-fn with_policy_ask_a_newcomer_is_offered_and_what_waits_arrives_once_when_it_is_trusted() {
+fn message_request_is_accepted_and_its_message_arrives_once() {
     let mut bob = with_policy("ask").start();
     let mut alice = Peer::named("Alice").start();
     alice.says(&bob.addr().to_string(), "may I come in?");
-    bob.sees(&format!("! {} is new: the key is not known.", alice.shown()));
-    bob.sees(&in_groups(&alice));
-    bob.sees("/accept Alice  take it as a contact");
-    let line = alice.sees("Queued for ");
-    assert!(line.contains("it has to decide first whether it takes your key"), "{line}");
-    alice.has_seen("has to decide first whether it takes your key; what is for it waits.");
+    bob.sees(&format!(
+        "* {} wants to chat, key {}. /accept Alice or /block Alice",
+        alice.shown(),
+        in_groups(&alice)
+    ));
+    alice.sees(" has not accepted you yet; your message waits.");
     // However often she comes, neither is told of it again.
     alice.says("", "are you there?");
-    alice.sees("Queued for ");
-    bob.types(&["2", "/offers"]);
-    bob.sees(&format!("! {} is new: the key is not known.", alice.shown()));
+    alice.sees(" has not accepted you yet; your message waits.");
+    bob.types(&["2", "/requests"]);
+    bob.sees(&format!("* {} wants to chat, key ", alice.shown()));
     assert_eq!((times(&bob, "may I come in?"), times(&bob, "are you there?")), (0, 0));
     // Nor does anything go out to her.
     bob.types(&[&format!("@{} hello", alice.addr())]);
@@ -49,14 +49,46 @@ fn with_policy_ask_a_newcomer_is_offered_and_what_waits_arrives_once_when_it_is_
     alice.sees(&format!("{}: come in", bob.encrypted()));
     assert_eq!((times(&bob, ": may I come in?"), times(&bob, ": are you there?")), (1, 1));
     assert_eq!(times(&alice, ": hello"), 0);
-    let told = (times(&alice, "what is for it waits."), times(&alice, "with a key that is new"));
-    assert_eq!(told, (1, 1), "{:#?}", alice.printed());
+    let told = (times(&alice, "has not accepted you yet."), times(&alice, "with a key that is new"));
+    assert_eq!(told, (0, 1), "{:#?}", alice.printed());
+}
+
+#[test]
+fn held_message_is_shown_though_its_sender_has_left() {
+    let mut bob = with_policy("ask").start();
+    let mut alice = Peer::named("Alice").start();
+    alice.says(&bob.addr().to_string(), "may I come in?");
+    alice.sees(" has not accepted you yet; your message waits.");
+    bob.sees(" wants to chat, key ");
+    // When she is refused a second time, the first message has gone out.
+    alice.says("", "are you there?");
+    alice.sees(" has not accepted you yet; your message waits.");
+    alice.crashes();
+    bob.types(&["/accept alice"]);
+    bob.sees(": may I come in?");
+}
+
+#[test]
+fn stranger_is_accepted_or_answered_and_no_longer_new() {
+    let mut bob = Peer::named("Bob").start();
+    let mut alice = Peer::named("Alice").knows(bob.addr()).start();
+    let mut carol = Peer::named("Carol").knows(bob.addr()).start();
+    for (stranger, does) in [(&mut alice, "/accept alice"), (&mut carol, "@carol hello")] {
+        stranger.says("Bob", "hi");
+        bob.sees(": hi");
+        let row = bob.lists(stranger.addr()).expect("listed");
+        assert!(row.ends_with("  encrypted, new"), "{row}");
+        bob.types(&[does]);
+        bob.sees(if does.starts_with('/') { "Added Alice to your contacts." } else { "Delivered to Carol" });
+        let row = bob.lists(stranger.addr()).expect("listed");
+        assert!(row.ends_with("  encrypted"), "{row}");
+    }
 }
 
 #[test]
 fn with_policy_strict_a_newcomer_is_refused_and_told_so_and_who_is_listed_with_a_key_is_talked_to() {
     let mut carol = Peer::named("Carol").start();
-    let mut bob = with_policy("strict").peers_toml(&listed("Carol", &carol)).start();
+    let mut bob = with_policy("strict").saved_peers(&listed("Carol", &carol)).start();
     carol.meets(&bob);
     bob.sees(&format!("* {} is here.", carol.shown()));
     let mut alice = Peer::named("Alice").start();
@@ -66,7 +98,7 @@ fn with_policy_strict_a_newcomer_is_refused_and_told_so_and_who_is_listed_with_a
     let words = "it does not take your key.";
     assert!(line.contains(&bob.addr().to_string()) && line.ends_with(words), "{line}");
     // There is nothing to decide, and what she asked in plain makes her nobody with a key.
-    bob.types(&["/offers"]);
+    bob.types(&["/requests"]);
     bob.sees("No key waits for your decision.");
     let row = bob.lists(alice.addr()).expect("listed");
     assert!(!row.ends_with("encrypted"), "{row}");

@@ -14,7 +14,7 @@ fn who_is_listed_with_two_addresses_is_written_to_at_the_second_where_nobody_is_
     let mut bob = Peer::named("Bob").start();
     let dead = nobody();
     let peers = listed(&bob.key(), dead, &[bob.addr().to_string()]);
-    let mut alice = Peer::named("Alice").peers_toml(&peers).start();
+    let mut alice = Peer::named("Alice").saved_peers(&peers).start();
     alice.says("Bob", "wherever you are");
     bob.sees(&format!("{}: wherever you are", alice.encrypted()));
     alice.has_seen(&format!("Delivered to {}", bob.shown()));
@@ -33,7 +33,7 @@ fn where_somebody_else_is_at_the_first_address_nothing_is_said_there_and_the_sec
     let mut bob = Peer::named("Bob").start();
     let mallory = SecurePeer::named("Bob", b'M');
     let peers = listed(&bob.key(), mallory.addr(), &[bob.addr().to_string()]);
-    let mut alice = Peer::named("Alice").peers_toml(&peers).start();
+    let mut alice = Peer::named("Alice").saved_peers(&peers).start();
     alice.says("Bob", "for you alone");
     bob.sees(&format!("{}: for you alone", alice.encrypted()));
     alice.has_seen(&format!("Delivered to {}", bob.shown()));

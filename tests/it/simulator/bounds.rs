@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use p2p_chat::core::{MAX_PEERS, MAX_PEERS_PER_IP, StaticPeer};
 use p2p_chat::model::address::{PeerAddr, Source};
-use p2p_chat::model::message::Form;
 
 use super::peer::Past;
 use super::plan::Plan;
@@ -24,8 +23,7 @@ fn two() -> (World, [PeerAddr; 2]) {
     world.hosts = vec![(Ipv4Addr::new(10, 0, 0, 1), 0), (Ipv4Addr::new(10, 0, 0, 2), 0)];
     world.launch(0, 5_001, None);
     let addrs = [1, 2].map(|port| PeerAddr::new(Ipv4Addr::new(10, 0, 0, 1), 5_000 + port).expect("unicast"));
-    let fixed =
-        addrs.map(|addr| StaticPeer { addr, name: None, form: Form::Standard, key: None, also: Vec::new() });
+    let fixed = addrs.map(StaticPeer::at);
     world.launch(1, 5_002, Some(Past { statics: fixed.to_vec(), ..Past::default() }));
     world.run_until(Duration::from_secs(5));
     (world, addrs)

@@ -284,9 +284,9 @@ impl World {
                 self.targets(pid, to).iter().filter(|id| is_unproven(id)).count()
             }
             // A peer with a key that is being dialed at an address is no second one.
-            Command::Send { to: Target::All, .. }
-            | Command::Disconnect(Target::All)
-            | Command::Connect(Target::All) => {
+            Command::Send { to: Target::AllPlain, .. }
+            | Command::Disconnect(Target::AllPlain)
+            | Command::Connect(Target::AllPlain) => {
                 self.rows(pid).iter().filter(|row| is_unproven(&row.id)).count()
             }
             // The key may have been forgotten, or the message is queued already.
@@ -301,7 +301,7 @@ impl World {
             Command::Send { to, .. } | Command::Disconnect(to) => self.targets(pid, to).len(),
             // Each address that the user types is dialed.
             Command::Connect(Target::These(ids)) => ids.len(),
-            Command::Connect(Target::All) => self.rows(pid).len(),
+            Command::Connect(Target::All | Target::AllPlain) => self.rows(pid).len(),
             Command::SendAgain { .. } => 1,
             _ => 0,
         }
@@ -312,7 +312,7 @@ impl World {
         let mut targets = Vec::new();
         match to {
             Target::These(ids) => targets.extend(ids.iter().map(|id| self.means(pid, *id))),
-            Target::All => {
+            Target::All | Target::AllPlain => {
                 let rows = self.rows(pid);
                 targets
                     .extend(rows.iter().filter(|row| row.state != PresenceStatus::Offline).map(|row| row.id));

@@ -342,8 +342,8 @@ impl World {
     /// Whether a process waits for its user's decision about the key of another.
     pub(super) fn waits_for_a_word(&self, pid: Pid, other: Pid) -> bool {
         let key = self.key_of(other);
-        let (offers, more) = self.ours(pid).state().trusted().offers();
-        key.is_some() && (more > 0 || offers.iter().any(|offer| Some(offer.met.key) == key))
+        let (requests, more) = self.ours(pid).state().trusted().requests();
+        key.is_some() && (more > 0 || requests.iter().any(|request| Some(request.met.key) == key))
     }
 
     /// Whether the process with this key does not take that of `pid`.
@@ -352,8 +352,8 @@ impl World {
         (0..self.processes.len())
             .filter(|other| self.processes[*other].alive && self.key_of(*other) == Some(key))
             .any(|other| {
-                let (offers, more) = self.ours(other).state().trusted().offers();
-                more > 0 || offers.iter().any(|offer| offer.met.key == own)
+                let (requests, more) = self.ours(other).state().trusted().requests();
+                more > 0 || requests.iter().any(|request| request.met.key == own)
             })
     }
 

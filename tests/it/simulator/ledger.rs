@@ -8,7 +8,7 @@ use p2p_chat::model::delivery::DeliveryStatus;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::peer_id::Recipient;
-use p2p_chat::model::stored::{RowId, StoreOp, StoreResult};
+use p2p_chat::model::stored::{RowId, StoreOp, StoreResult, Stored};
 
 use super::peer::Pid;
 
@@ -53,10 +53,11 @@ impl Ledger {
                     self.said.entry((*to, *id)).or_insert(status);
                 }
             }
-            (StoreOp::Incoming { from, messages, .. }, StoreResult::Incoming(rows)) => {
-                for (message, row) in messages.iter().zip(rows) {
+            (StoreOp::Incoming { from, messages, .. }, StoreResult::Incoming(each)) => {
+                let stored = messages.iter().zip(each).filter(|(_, stored)| **stored != Stored::NoRoom);
+                for (message, stored) in stored {
                     self.taken.insert((*from, message.id));
-                    self.rows.extend(row.map(|row| (row, (*from, message.id))));
+                    self.rows.extend(stored.row().map(|row| (row, (*from, message.id))));
                 }
             }
             (StoreOp::MarkShown(rows), _) => self.noted.extend(rows),

@@ -1,6 +1,6 @@
 //! The prompt of one user: the real menu, labels and name resolver, fed as src/app feeds them.
 
-use p2p_chat::core::{Event as Told, Offer, OpId, PeerInfo, Pin, Row, State, Time, Verification};
+use p2p_chat::core::{Event as Told, KeyRequest, OpId, PeerInfo, Pin, Row, State, Time, Verification};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::delivery::DeliveryStatus;
 use p2p_chat::model::key::PublicKey;
@@ -69,8 +69,8 @@ impl Directory for People<'_> {
         self.state.trusted().pins_for(word).into_iter().cloned().collect()
     }
 
-    fn offers_for(&self, word: &str) -> Vec<Offer> {
-        self.state.trusted().offers_for(word).into_iter().cloned().collect()
+    fn requests_for(&self, word: &str) -> Vec<KeyRequest> {
+        self.state.trusted().requests_for(word).into_iter().cloned().collect()
     }
 
     fn queued(&self, id: Recipient) -> usize {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use p2p_chat::core::{Command, CoreConfig, JobId, Me, OpId, StaticPeer, Target};
 use p2p_chat::model::address::PeerAddr;
-use p2p_chat::model::message::{Form, MessageId};
+use p2p_chat::model::message::MessageId;
 use p2p_chat::model::peer_id::Recipient;
 use p2p_chat::protocol::plain;
 use p2p_chat::runtime::{Machine, MachineConfig};
@@ -175,7 +175,7 @@ impl World {
         if self.random.in_thousand(50) {
             addrs.extend(PeerAddr::new(self.hosts[host].0, port));
         }
-        let peer = |addr| StaticPeer { addr, name: None, form: Form::Standard, key: None, also: Vec::new() };
+        let peer = |addr| StaticPeer::at(addr);
         addrs.into_iter().map(peer).collect()
     }
 
@@ -219,7 +219,7 @@ impl World {
     fn user_acts(&mut self, pid: Pid) {
         let one = self.someone(pid);
         let all = self.random.in_thousand(200);
-        let to = if all { Target::All } else { Target::These(vec![one]) };
+        let to = if all { Target::AllPlain } else { Target::These(vec![one]) };
         match self.random.below(20) {
             0..=9 => self.says_text(pid, to),
             10..=12 => self.commands(pid, Command::Connect(to), "connect", SETTLED_WITHIN),

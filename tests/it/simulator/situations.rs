@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use p2p_chat::core::{Pin, PresenceStatus, StaticPeer, Target};
 use p2p_chat::model::address::PeerAddr;
-use p2p_chat::model::message::{Form, MessageId};
+use p2p_chat::model::message::MessageId;
 use p2p_chat::model::peer_id::Recipient;
 use p2p_chat::net::sessions::SILENCE;
 
@@ -52,11 +52,8 @@ fn address(world: &World, person: usize) -> PeerAddr {
 /// Starts the program of a person on a machine. It knows these others, and dials them.
 fn starts(world: &mut World, person: usize, host: usize, dials: &[usize]) -> Pid {
     let statics = dials.iter().map(|other| StaticPeer {
-        addr: address(world, *other),
-        name: None,
-        form: Form::Standard,
         key: Some(key_of_person(*other)),
-        also: Vec::new(),
+        ..StaticPeer::at(address(world, *other))
     });
     let past = Past {
         statics: statics.collect(),

@@ -12,7 +12,7 @@ use std::time::Duration;
 use p2p_chat::core::{Command, OpId, StaticPeer, Target};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
-use p2p_chat::model::message::{Form, SendError};
+use p2p_chat::model::message::SendError;
 use p2p_chat::model::name::Name;
 use p2p_chat::model::peer_id::{PeerId, Recipient};
 
@@ -49,7 +49,7 @@ enum Surface {
     Conversation,
     /// `/reply text`, in a line that was begun before.
     Reply,
-    /// The last recipient, which Enter offers.
+    /// The last recipient, which Enter requests.
     Last,
     /// `@2 text`, with the number that the list showed before.
     Number,
@@ -172,11 +172,8 @@ impl Stage {
         let mut stage = Self { world, scene, alice, victim, carol, number: 0 };
         let statics = if scene.victim == Victim::Configured {
             vec![StaticPeer {
-                addr: addr(&stage.world, VICTIM, PORT),
-                name: None,
-                form: Form::Standard,
                 key: Some(key_of_person(2)),
-                also: Vec::new(),
+                ..StaticPeer::at(addr(&stage.world, VICTIM, PORT))
             }]
         } else {
             Vec::new()
@@ -213,7 +210,7 @@ impl Stage {
 
     fn alice_as_static(&self) -> Vec<StaticPeer> {
         let addr = addr(&self.world, ALICE, 5_000);
-        vec![StaticPeer { addr, name: None, form: Form::Standard, key: None, also: Vec::new() }]
+        vec![StaticPeer::at(addr)]
     }
 
     fn starts_person(

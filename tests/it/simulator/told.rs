@@ -95,7 +95,7 @@ impl World {
             }
             Told::ProvenAt(..) => self.count("told: proven"),
             Told::Unproven { .. } => self.count("told: unproven"),
-            Told::Offered(_) => self.count("told: offered"),
+            Told::KeyRequest(_) => self.count("told: key requests"),
             Told::Misled { .. } => self.count("told: misled"),
             Told::Pinned(..) => self.count("told: pinned"),
             Told::IdentityInUse(_) => self.count(format!("told: in use: {pid}")),

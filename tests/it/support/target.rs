@@ -31,7 +31,7 @@ impl Target {
 
     /// Any peer, started here.
     pub(crate) fn of(peer: Builder) -> Self {
-        let mut peer = peer.arg("-vv").arg("--log-file").arg("log").start();
+        let mut peer = peer.arg("-vv").arg("--log-messages").arg("--log-file").arg("log").start();
         peer.sees("Choice [0-6]:");
         let resident_kib = peer.resident_kib();
         let mut target = Self { peer, passed: 0, resident_kib };

@@ -125,3 +125,29 @@ fn two_terminals_talk_by_numbers_only() {
     alice.waits_for("* Bob has left.");
     line_stands(&alice, CHOICE, "", "");
 }
+
+#[test]
+fn keys_of_a_local_file_need_a_yes() {
+    let data = tempfile::TempDir::new().expect("a temporary directory");
+    let key = p2p_chat::model::key::PublicKey::new([7; 32]);
+    let addr = nobody();
+    let listed = format!("[[peer]]\naddress = \"{addr}\"\nname = \"Carol\"\nkey = \"{key}\"\n");
+    let alice = || Peer::named("Alice").data_dir(data.path()).peers_toml(&listed);
+    for (answer, is_listed) in [("no", false), ("yes", true)] {
+        let mut alice = Terminal::start(alice(), 40, 200);
+        alice.waits_for("peers.toml lists keys that are not your contacts':");
+        alice.waits_for(&format!("  Carol: {}", key.grouped()));
+        line_stands(&alice, "Trust them in this run? No leaves these entries out. yes/no: ", "", "");
+        alice.enters("perhaps");
+        alice.waits_for("Type yes or no.");
+        alice.enters(answer);
+        line_stands(&alice, CHOICE, "", "");
+        alice.enters("2");
+        alice.waits_for(if is_listed { "Carol" } else { "Nobody is known yet" });
+        alice.enters("0");
+        assert!(alice.ends().success());
+        // A yes counts for one run.
+        let saved = std::fs::read_to_string(data.path().join("profiles/alice/contacts.toml"));
+        assert!(!saved.expect("there").contains(&key.to_string()));
+    }
+}

@@ -68,7 +68,7 @@ fn where_it_arrives_the_lines_stand_behind_a_bar() {
         &alice,
         &[alice.addr().port()],
         "\
-[..:..:..] Bob: fn main() {
+[..:..:..] Bob (new): fn main() {
   │     println!(\"hi\");
   │
   │ }

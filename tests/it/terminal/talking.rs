@@ -199,7 +199,7 @@ To:",
 fn what_somebody_does_is_shown_as_that_on_both_sides_of_a_terminal() {
     let (alice, mut bob, _carol) = alice_bob_and_carol();
     bob.says("1", "/me waves");
-    alice.waits_for("] ** Bob waves");
+    alice.waits_for("] ** Bob (new) waves");
     alice.enters("/chat bob");
     line_stands(&alice, "to Bob> ", "", "");
     alice.enters("/me waves back");
@@ -244,7 +244,7 @@ fn whoever_is_muted_is_not_shown_but_taken_and_can_be_read_later() {
     alice.enters("/unmute bob");
     alice.waits_for("/history Bob shows the 2 messages that");
     bob.says("1", "three");
-    alice.waits_for("] Bob: three");
+    alice.waits_for("] Bob (new): three");
 }
 
 #[test]

@@ -17,8 +17,8 @@ const SMALL: &str = "size=64k";
 /// Asserts that a chat whose log goes to `path` is undisturbed, and nothing is said of the log but once at most.
 fn goes_on_with_its_log_at(path: &Path) -> Peer {
     let mut bob = Peer::named("Bob").start();
-    let alice = Peer::named("Alice").knows(bob.addr()).arg("-vv").arg("--log-file").arg(path.display());
-    let mut alice = alice.start();
+    let alice = Peer::named("Alice").knows(bob.addr()).arg("-vv").arg("--log-messages");
+    let mut alice = alice.arg("--log-file").arg(path.display()).start();
     alice.sees("The static peer is there.");
     for number in 0..MESSAGES {
         let text = format!("127.0.0.66:9 Mallory number {number}.");

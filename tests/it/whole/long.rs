@@ -136,9 +136,18 @@ fn shows_each_once(printed: &[String], name: &str, count: usize) {
 fn run(amount: &Amount) {
     let begun = Instant::now();
     let mut alice = Peer::named("Alice").start();
-    let bob = Peer::named("Bob").start();
+    let mut bob = Peer::named("Bob").start();
     let mut ours = OURS.map(|name| Peer::named(name).start());
     alice.sees("Choice [0-6]:");
+    // Strangers may not write as fast as this.
+    for peer in &mut ours {
+        alice.types(&[&format!("@{} welcome", peer.addr())]);
+        peer.sees("[encrypted]: welcome");
+        alice.has_seen(&format!("Delivered to {}", peer.shown()));
+    }
+    bob.types(&[&format!("@{} welcome", alice.addr())]);
+    alice.has_seen("[encrypted]: welcome");
+    bob.sees("Delivered to Alice");
     let start = Held::by(&alice);
     let mut said = Said::default();
     talk(&mut alice, &mut ours, bob.addr(), &mut said, amount.first, amount.sent / 10);

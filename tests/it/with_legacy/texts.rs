@@ -123,6 +123,22 @@ fn a_text_to_all_reaches_all_five_and_all_five_reach_us() {
 }
 
 #[test]
+fn message_to_all_leaves_out_unencrypted_strangers() {
+    let (known, stranger) = (Legacy::start(Program::Xyz), Legacy::start(Program::CryptoKnights));
+    let mut alice = alice_who_knows([&known]);
+    stranger.send(alice.addr(), "let me in").expect("Alice listens");
+    alice.sees(": let me in");
+    alice.says("all", "for contacts");
+    alice.sees("1 unencrypted stranger left out; /all-plain TEXT includes them.");
+    shows(&known, &format!("{}: for contacts", alice.shown()));
+    alice.types(&["/all-plain for everyone"]);
+    alice.sees("Sent to 2 of 2.");
+    shows(&known, &format!("{}: for everyone", alice.shown()));
+    shows(&stranger, &format!("{}: for everyone", alice.shown()));
+    assert!(!received(&stranger).iter().any(|line| line.contains("for contacts")), "{:?}", stranger.raw());
+}
+
+#[test]
 fn a_long_text_reaches_every_program_in_parts_that_it_can_read() {
     // No spaces, so that the parts put together are the text again; every cut is between two long characters.
     let text = "漢字é🙂ß".repeat(220);
@@ -163,7 +179,8 @@ fn connect_request_inside_a_text_is_kept_from_smart_cookies() {
     knights.connect(alice.addr()).expect("Alice listens");
     alice.has_seen(&format!("] {}: here I am", shown(&cookies)));
     alice.has_seen(&format!("* {} is here.", shown(&knights)));
-    alice.says("all", text);
+    // CryptoKnights is a stranger: it said no more than `connect`.
+    alice.types(&[&format!("/all-plain {text}")]);
     alice.sees(&format!("Not sent to {}: programs there take `CONNECT_REQUEST`", shown(&cookies)));
     alice.sees("Sent to 1 of 2");
     // CryptoKnights has shown by its `connect` that the word means nothing to it.

@@ -53,6 +53,7 @@ fn every_peer_is_listed_under_its_last_name() {
             from,
             name: called,
             assurance: Assurance::Plain,
+            stranger: None,
             body: body.into(),
         };
         apply(store, &[called(addr(1), name("Other"), "y"), called(addr(1), None, "z")]);

@@ -195,7 +195,7 @@ fn nickname_that_another_contact_has_is_found() {
     }
 }
 
-/// The words that Tab offers behind `@`.
+/// The words that Tab requests behind `@`.
 fn completed(word: &str, people: &People) -> Vec<String> {
     let line = format!("@{word}");
     let completed = complete(&line, line.len(), Place::Line, people);

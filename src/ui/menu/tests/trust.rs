@@ -30,7 +30,7 @@ fn pin(name: &str, byte: u8, port: u16) -> Pin {
     }
 }
 
-fn offer(name: &str, byte: u8, port: u16, against: &[Pin]) -> Offer {
+fn request(name: &str, byte: u8, port: u16, against: &[Pin]) -> KeyRequest {
     let met = Meeting {
         key: key(byte),
         name: Some(PeerName::new(name)),
@@ -39,7 +39,7 @@ fn offer(name: &str, byte: u8, port: u16, against: &[Pin]) -> Offer {
         source: Source::from(Ipv4Addr::LOCALHOST),
         date: 0,
     };
-    Offer { met, against: against.to_vec() }
+    KeyRequest { met, against: against.to_vec(), held: None }
 }
 
 /// Bob, Carol and a second Dan are known by their keys, Carla is blocked; the first Dan is a plain
@@ -53,13 +53,13 @@ fn pins() -> Vec<Pin> {
     ]
 }
 
-fn known(offers: Vec<Offer>) -> People {
-    with_pins(pins(), offers)
+fn known(requests: Vec<KeyRequest>) -> People {
+    with_pins(pins(), requests)
 }
 
 /// A directory in which these pins are known.
-fn with_pins(pins: Vec<Pin>, offers: Vec<Offer>) -> People {
-    let mut people = People { pins, offers, ..people() };
+fn with_pins(pins: Vec<Pin>, requests: Vec<KeyRequest>) -> People {
+    let mut people = People { pins, requests, ..people() };
     for row in &mut people.rows {
         let pin = people.pins.iter().find(|pin| pin.addrs.first() == row.addr.as_ref());
         row.id = pin.map_or(row.id, |pin| pin.key.into());
@@ -228,7 +228,7 @@ fn plain_is_an_unknown_command() {
 
 #[test]
 fn trust_moves_the_contact_and_accept_makes_another() {
-    let bobs = offer("Bob", 3, 5001, &[pin("Bob", 1, 5001)]);
+    let bobs = request("Bob", 3, 5001, &[pin("Bob", 1, 5001)]);
     let people = known(vec![bobs]);
     for word in ["bob", "BOB", "ambq", "Bob·aeaq", "\u{ff22}ob"] {
         let moved = Some(Act::Trust(key(3), As::NewKeyOf(key(1))));
@@ -246,10 +246,10 @@ fn trust_moves_the_contact_and_accept_makes_another() {
         assert_eq!(act, None);
         assert_eq!(
             said,
-            "No key waits for your decision that `carol` could mean; /offers lists those that do."
+            "No key waits for your decision that `carol` could mean; /requests lists those that do."
         );
     }
-    let zoe = known(vec![offer("Zoe", 7, 5007, &[])]);
+    let zoe = known(vec![request("Zoe", 7, 5007, &[])]);
     for line in ["/accept zoe", "/trust zoe"] {
         assert_eq!(act_of(&[line], &zoe), Some(Act::Trust(key(7), As::Another)));
     }
@@ -257,7 +257,7 @@ fn trust_moves_the_contact_and_accept_makes_another() {
 
 #[test]
 fn nickname_names_the_contact_whose_key_has_changed() {
-    let mut people = known(vec![offer("Bob", 3, 5001, &[pin("Bob", 1, 5001)])]);
+    let mut people = known(vec![request("Bob", 3, 5001, &[pin("Bob", 1, 5001)])]);
     people.labels.set_nicknames([(key(1).into(), "Boss".parse().unwrap())].into());
     assert_eq!(act_of(&["/trust boss"], &people), Some(Act::Trust(key(3), As::NewKeyOf(key(1)))));
     assert_eq!(act_of(&["/trust bob"], &people), Some(Act::Trust(key(3), As::NewKeyOf(key(1)))));
@@ -266,7 +266,7 @@ fn nickname_names_the_contact_whose_key_has_changed() {
 #[test]
 fn suffix_tells_which_namesake_has_a_new_key() {
     let namesakes = [pin("Bob", 1, 5001), pin("Bob", 2, 5002)];
-    let people = with_pins(namesakes.to_vec(), vec![offer("Bob", 3, 5009, &namesakes)]);
+    let people = with_pins(namesakes.to_vec(), vec![request("Bob", 3, 5009, &namesakes)]);
     for (word, old) in [("Bob·aeaq", 1), ("bob·aiba", 2)] {
         let act = act_of(&[&format!("/trust {word}")], &people);
         assert_eq!(act, Some(Act::Trust(key(3), As::NewKeyOf(key(old)))), "{word}");
@@ -282,7 +282,7 @@ fn suffix_tells_which_namesake_has_a_new_key() {
 #[test]
 fn claimed_name_does_not_choose_the_replaced_key() {
     // It calls itself Bob and is at Carol's address.
-    let both = offer("Bob", 3, 5002, &[pin("Bob", 1, 5001), pin("Carol", 2, 5002)]);
+    let both = request("Bob", 3, 5002, &[pin("Bob", 1, 5001), pin("Carol", 2, 5002)]);
     let people = known(vec![both]);
     assert_eq!(act_of(&["/trust bob"], &people), Some(Act::Trust(key(3), As::NewKeyOf(key(1)))));
     assert_eq!(act_of(&["/trust carol"], &people), Some(Act::Trust(key(3), As::NewKeyOf(key(2)))));
@@ -293,7 +293,7 @@ fn claimed_name_does_not_choose_the_replaced_key() {
         "Say whose new key it is, like /trust Bob·aeaq or /trust Carol·aiba; or /accept ambqgayd takes it as another contact."
     );
     // It calls itself Zoe, and is at Carol's address.
-    let people = known(vec![offer("Zoe", 3, 5002, &[pin("Carol", 2, 5002)])]);
+    let people = known(vec![request("Zoe", 3, 5002, &[pin("Carol", 2, 5002)])]);
     let (act, said, _) = after(&mut menu(), &["/trust zoe"], &people);
     assert_eq!(act, None);
     assert!(said.starts_with("Say whose new key it is, like /trust Carol·aiba;"), "{said}");
@@ -301,12 +301,13 @@ fn claimed_name_does_not_choose_the_replaced_key() {
 
 #[test]
 fn block_prefers_the_pending_key() {
-    let people = known(vec![offer("Bob", 3, 5001, &[pin("Bob", 1, 5001)])]);
+    let people = known(vec![request("Bob", 3, 5001, &[pin("Bob", 1, 5001)])]);
     assert_eq!(act_of(&["/block bob"], &people), Some(Act::Block(key(3))));
     assert_eq!(act_of(&["/block aeaqcaib"], &people), Some(Act::Block(key(1))));
     assert_eq!(act_of(&["/block carol"], &people), Some(Act::Block(key(2))));
     assert!(after(&mut menu(), &["/block carla"], &people).1.starts_with("Carla is blocked"));
-    let two = [offer("Bob", 3, 5001, &[pin("Bob", 1, 5001)]), offer("Bob", 4, 5009, &[pin("Bob", 1, 5001)])];
+    let two =
+        [request("Bob", 3, 5001, &[pin("Bob", 1, 5001)]), request("Bob", 4, 5009, &[pin("Bob", 1, 5001)])];
     for command in ["/block", "/trust"] {
         let (act, said, refill) = after(&mut menu(), &[&format!("{command} bob")], &known(two.to_vec()));
         assert_eq!((act, refill), (None, Some(Refill::Edit(format!("{command} ")))));
@@ -315,7 +316,7 @@ fn block_prefers_the_pending_key() {
 }
 
 #[test]
-fn policy_key_and_offers_need_no_question() {
+fn policy_key_and_requests_need_no_question() {
     let people = known(Vec::new());
     for (how, policy) in [("accept-new", Policy::AcceptNew), ("ask", Policy::Ask), ("strict", Policy::Strict)]
     {
@@ -329,8 +330,8 @@ fn policy_key_and_offers_need_no_question() {
     }
     assert_eq!(act_of(&["/key"], &people), Some(Act::ShowOwnKey));
     assert_eq!(act_of(&["/key carla"], &people), Some(Act::ShowPins(vec![people.pins[3].clone()])));
-    assert_eq!(act_of(&["/offers"], &people), Some(Act::ListOffers));
-    assert!(after(&mut menu(), &["/offers bob"], &people).1.contains("/offers stands alone"));
+    assert_eq!(act_of(&["/requests"], &people), Some(Act::ListRequests));
+    assert!(after(&mut menu(), &["/requests bob"], &people).1.contains("/requests stands alone"));
 }
 
 #[test]
@@ -389,7 +390,7 @@ fn label_of_a_contact_is_not_its_namesake() {
 #[test]
 fn trust_takes_a_row_number() {
     let namesakes = [pin("Bob", 1, 5001), pin("Bob", 2, 5002)];
-    let people = with_pins(namesakes.to_vec(), vec![offer("Bob", 3, 5009, &namesakes)]);
+    let people = with_pins(namesakes.to_vec(), vec![request("Bob", 3, 5009, &namesakes)]);
     for (number, old) in [("1", 1), ("2", 2)] {
         let act = act_of(&[&format!("/trust {number}")], &people);
         assert_eq!(act, Some(Act::Trust(key(3), As::NewKeyOf(key(old)))), "{number}");

@@ -37,12 +37,16 @@ fn secure_bob() -> PeerInfo {
 #[test]
 fn key_change_shows_both_keys_and_three_commands() {
     let known = Pin { verified: Some(5 * DAY), ..pin("Bob", 1) };
-    let event = Event::Offered(Offer { met: meeting(Some("bob"), "192.0.2.7:5000"), against: vec![known] });
+    let event = Event::KeyRequest(KeyRequest {
+        met: meeting(Some("bob"), "192.0.2.7:5000"),
+        against: vec![known],
+        held: None,
+    });
     let expected = "\
 [14:03:07] ! WARNING: Bob's key has changed. This can be a new device or an impostor.
   ! Old key, known since 3 March 2026, verified on 5 March 2026:
   !   aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq
-  ! New key, offered on 21 March 2026 at 192.0.2.7:5000:
+  ! New key, first seen on 21 March 2026 at 192.0.2.7:5000:
   !   aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba
   ! /trust Bob   Bob has a new key
   ! /accept bob  another person also called bob
@@ -54,7 +58,11 @@ fn key_change_shows_both_keys_and_three_commands() {
 #[test]
 fn key_change_between_namesakes_names_each_by_suffix() {
     let against = vec![pin("Bob", 1), pin("Bob", 3)];
-    let told = told(&Event::Offered(Offer { met: meeting(Some("Bob"), "192.0.2.9:5000"), against }));
+    let told = told(&Event::KeyRequest(KeyRequest {
+        met: meeting(Some("Bob"), "192.0.2.9:5000"),
+        against,
+        held: None,
+    }));
     for line in [
         "[14:03:07] ! WARNING: Bob's key has changed. This can be a new device or an impostor.",
         "  ! Old key of Bob·aeaq, known since 3 March 2026, never verified:",
@@ -71,19 +79,22 @@ fn key_change_between_namesakes_names_each_by_suffix() {
 #[test]
 fn command_shows_key_if_name_is_no_word() {
     let against = vec![pin("Bob B", 1)];
-    let told = told(&Event::Offered(Offer { met: meeting(Some("Bob B"), "192.0.2.7:5000"), against }));
+    let told = told(&Event::KeyRequest(KeyRequest {
+        met: meeting(Some("Bob B"), "192.0.2.7:5000"),
+        against,
+        held: None,
+    }));
     assert!(told.contains("  ! /trust aibaeaqc   Bob B has a new key\n"), "{told}");
 }
 
 #[test]
-fn message_request_offers_to_accept_or_block() {
-    let event = Event::Offered(Offer { met: meeting(Some("Zoe"), "192.0.2.7:5000"), against: Vec::new() });
-    let expected = "\
-[14:03:07] ! Zoe (192.0.2.7:5000) is new: the key is not known.
-  ! New key, offered on 21 March 2026 at 192.0.2.7:5000:
-  !   aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba
-  ! /accept Zoe  take it as a contact
-  ! /block Zoe   refuse it";
+fn message_request_names_both_commands() {
+    let event = Event::KeyRequest(KeyRequest {
+        met: meeting(Some("Zoe"), "192.0.2.7:5000"),
+        against: Vec::new(),
+        held: None,
+    });
+    let expected = "[14:03:07] * Zoe wants to chat, key aiba eaqc. /accept Zoe or /block Zoe";
     assert_eq!(told_in(&event, false), expected);
 }
 
@@ -115,7 +126,7 @@ fn unproven_message_is_marked_without_peer_colour() {
     let told = told_in(&event, false);
     assert!(told.ends_with(": one\n  │ two\\x1b[2J"), "{told}");
     let labels = Labels::default();
-    let voice = Voice { labels: &labels, full: false, rows: true, stamp: "", date };
+    let voice = Voice { labels: &labels, full: false, rows: true, is_new: false, stamp: "", date };
     let inks = lines(&event, &voice)
         .iter()
         .flat_map(|line| line.parts().map(|(ink, _)| ink).collect::<Vec<_>>())
@@ -132,12 +143,12 @@ fn everything_else_about_keys_is_one_clear_sentence() {
             "[14:03:07] * Bob (127.0.0.1:5001) is spoken to in encryption. The key aeaqcaib… is new; /verify Bob compares it.",
         ),
         (
-            Event::MoreOffered(1),
-            "[14:03:07] ! 1 more key waits for your decision than can be kept; /offers lists those that are.",
+            Event::MoreKeyRequests(1),
+            "[14:03:07] ! 1 more key waits for your decision than can be kept; /requests lists those that are.",
         ),
         (
-            Event::MoreOffered(7),
-            "[14:03:07] ! 7 more keys wait for your decision than can be kept; /offers lists those that are.",
+            Event::MoreKeyRequests(7),
+            "[14:03:07] ! 7 more keys wait for your decision than can be kept; /requests lists those that are.",
         ),
         (
             Event::TakesName(secure_bob(), carol),
@@ -149,7 +160,7 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         ),
         (
             Event::TurnedAway(secure_bob(), ByeReason::NotDecided),
-            "[14:03:07] * Bob has to decide first whether it takes your key; what is for it waits.",
+            "[14:03:07] * Bob has not accepted you yet.",
         ),
         (
             Event::Decided(Decision::Trusted(pin("Bob", 2), As::NewKeyOf(key(1)))),
@@ -190,12 +201,12 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         ),
         (
             Event::Decided(Decision::Policy(Policy::Ask)),
-            "New keys wait for your decision from now on; /offers lists them.",
+            "New keys wait for your decision from now on; /requests lists them.",
         ),
         (Event::Decided(Decision::Policy(Policy::Strict)), "New keys are refused from now on."),
         (
-            Event::Undecided(Unknown::Offer),
-            "That key does not wait for your decision any more; /offers lists those that do.",
+            Event::Undecided(Unknown::Request),
+            "That key does not wait for your decision any more; /requests lists those that do.",
         ),
         (
             Event::Undecided(Unknown::Pin),
@@ -215,7 +226,7 @@ fn everything_else_about_keys_is_one_clear_sentence() {
 #[test]
 fn broken_promise_shows_both_keys() {
     let event =
-        Event::Misled { who: None, addr: bob().addr.unwrap(), promised: key(1), offered: key(2), by: None };
+        Event::Misled { who: None, addr: bob().addr.unwrap(), promised: key(1), proven: key(2), by: None };
     assert_eq!(
         told(&event),
         "\
@@ -226,7 +237,7 @@ fn broken_promise_shows_both_keys() {
 }
 
 #[test]
-fn keys_and_offers_are_listed() {
+fn keys_and_requests_are_listed() {
     let blocked = Pin { blocked: true, name: None, addrs: Vec::new(), ..pin("", 1) };
     let lines: Vec<String> =
         pin_lines(&blocked, &Labels::default(), date).iter().map(Line::to_string).collect();
@@ -238,11 +249,11 @@ fn keys_and_offers_are_listed() {
         ]
     );
     let labels = Labels::default();
-    let voice = Voice { labels: &labels, full: true, rows: false, stamp: "[14:03:07] ", date };
-    assert_eq!(offers_lines(&[], 0, &voice), ["No key waits for your decision.".into()]);
-    let offer = Offer { met: meeting(Some("Zoe"), "192.0.2.7:5000"), against: Vec::new() };
-    let lines = offers_lines(&[offer], 2, &voice);
-    assert_eq!(lines[0].to_string(), "! Zoe (192.0.2.7:5000) is new: the key is not known.");
+    let voice = Voice { labels: &labels, full: true, rows: false, is_new: false, stamp: "[14:03:07] ", date };
+    assert_eq!(requests_lines(&[], 0, &voice), ["No key waits for your decision.".into()]);
+    let request = KeyRequest { met: meeting(Some("Zoe"), "192.0.2.7:5000"), against: Vec::new(), held: None };
+    let lines = requests_lines(&[request], 2, &voice);
+    assert!(lines[0].to_string().starts_with("* Zoe (192.0.2.7:5000) wants to chat, key aiba eaqc "));
     assert_eq!(lines.last().unwrap().to_string(), "There were 2 more, which were not kept.");
 }
 
@@ -251,7 +262,7 @@ fn contact_at_the_address_of_another_is_named_once() {
     let eve = PeerInfo { name: Some(PeerName::new("Eve")), id: key(9).into(), ..secure_bob() };
     let addr = bob().addr.unwrap();
     let (who, by) = (Some(secure_bob()), Some(Box::new(eve)));
-    let event = Event::Misled { who, addr, promised: key(1), offered: key(9), by };
+    let event = Event::Misled { who, addr, promised: key(1), proven: key(9), by };
     let line = told(&event);
     assert!(line.contains("* Eve") && line.ends_with(", is at 127.0.0.1:5001 now."), "{line}");
     let event = Event::AcceptsAgain(secure_bob());
@@ -261,10 +272,11 @@ fn contact_at_the_address_of_another_is_named_once() {
 #[test]
 fn untrusted_key_has_its_own_sentence() {
     let labels = Labels::default();
-    let offer = Offer { met: meeting(Some("Emil"), "192.0.2.7:5000"), against: Vec::new() };
+    let request =
+        KeyRequest { met: meeting(Some("Emil"), "192.0.2.7:5000"), against: Vec::new(), held: None };
     let sentences = [
         (
-            untrusted_words(Some(&offer), None, &labels),
+            untrusted_words(Some(&request), None, &labels),
             "Emil's key waits for your decision: /accept Emil or /block Emil.",
         ),
         (

@@ -84,7 +84,12 @@ impl Builder {
         self.arg("--peer").arg(addr)
     }
 
-    /// Finds this peers.toml in its working directory.
+    /// Finds this peers.toml in its configuration directory, so its entries are saved.
+    pub(crate) fn saved_peers(self, text: &str) -> Self {
+        self.file("p2p-chat/peers.toml", text)
+    }
+
+    /// Finds this peers.toml in its working directory, so its entries are for the run.
     pub(crate) fn peers_toml(self, text: &str) -> Self {
         self.file("peers.toml", text)
     }

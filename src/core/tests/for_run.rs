@@ -1,0 +1,109 @@
+//! Static peers that are contacts for one run.
+
+use super::keys::{BOBS, key, message, met};
+use super::*;
+use crate::core::ContactChange;
+use crate::model::peer_id::PeerId;
+use crate::model::session::RequestEnd;
+
+/// An entry of `./peers.toml`.
+fn entry(port: u16, key: Option<PublicKey>) -> StaticPeer {
+    StaticPeer { key, for_run: true, ..StaticPeer::at(at(port)) }
+}
+
+/// Alice starts with this entry, and with these pins.
+fn started(entry: StaticPeer, pins: Vec<Pin>) -> Story {
+    let mut story = Story::with(CoreConfig { pins, ..super::keys::alice() });
+    story.moves_disk = true;
+    let (_, outputs) = story.state.start(vec![entry], Vec::new(), story.now);
+    story.perform(outputs);
+    story
+}
+
+fn pin(n: u8, port: u16, contact: bool) -> Pin {
+    Pin {
+        key: key(n),
+        name: Some(PeerName::new("Bob")),
+        contact,
+        addrs: vec![at(port)],
+        given: Vec::new(),
+        first_seen: 0,
+        verified: None,
+        blocked: false,
+    }
+}
+
+/// What the store was told of peers that were seen, and whether each was a contact.
+fn seen(story: &mut Story) -> Vec<(PeerId, bool)> {
+    let seen = |(_, op)| match op {
+        StoreOp::Seen { peer, contact, .. } => Some((peer, contact)),
+        _ => None,
+    };
+    std::mem::take(&mut story.writes).into_iter().filter_map(seen).collect()
+}
+
+#[test]
+fn contact_for_one_run_is_not_saved() {
+    for listed in [None, Some(key(BOBS))] {
+        let bob = Recipient::key(key(BOBS));
+        let mut story = started(entry(5001, listed), Vec::new());
+        if listed.is_none() {
+            story.promises(BOBS);
+        }
+        story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+        assert!(story.state.is_contact(bob) && !story.state.is_lasting_contact(bob));
+        story.takes(BOBS, message(1));
+        story.session_breaks(BOBS);
+        assert_eq!((story.state.take_contact_changes(), seen(&mut story)), (vec![], vec![]));
+        // The user writes to him.
+        story.does(Command::Send { to: Target::These(vec![bob]), message: message(2) });
+        assert!(story.state.is_lasting_contact(bob));
+        let changes = story.state.take_contact_changes();
+        let [ContactChange::Key(pin)] = &changes[..] else { panic!("{changes:?}") };
+        assert_eq!((pin.contact, &pin.given[..]), (true, &[at(5001)][..]), "he is found in the next run");
+        story.later(seconds(60));
+        story.talks.retain(|talk| talk.expect == Some(key(BOBS)));
+        story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+        assert!(seen(&mut story).contains(&(PeerId::Key(key(BOBS)), true)));
+    }
+}
+
+#[test]
+fn saved_contact_gets_no_address_of_this_run() {
+    let carol = pin(3, 5003, true);
+    let also = vec![at(5010)];
+    let story = StaticPeer { also, name: Some(PeerName::new("Zoe")), ..entry(5009, Some(key(3))) };
+    let mut story = started(story, vec![carol.clone()]);
+    assert_eq!(story.talks[0].addrs, [at(5009), at(5003), at(5010)]);
+    assert!(story.state.is_lasting_contact(Recipient::key(key(3))));
+    assert_eq!(story.state.pinned(Recipient::key(key(3))), Some(&carol));
+    assert_eq!(story.state.take_contact_changes(), []);
+}
+
+#[test]
+fn remembered_stranger_of_this_run_stays_stranger_in_store() {
+    let bob = Recipient::key(key(BOBS));
+    let mut story = started(entry(5001, Some(key(BOBS))), vec![pin(BOBS, 5002, false)]);
+    assert!(story.state.is_contact(bob) && !story.state.is_lasting_contact(bob));
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    let changes = story.state.take_contact_changes();
+    assert!(changes.iter().all(|change| matches!(change, ContactChange::Key(pin) if !pin.contact)));
+    assert!(seen(&mut story).iter().all(|(_, contact)| !contact));
+    story.does(Command::Verify { key: key(BOBS), date: 7 });
+    let changes = story.state.take_contact_changes();
+    assert!(matches!(&changes[..], [ContactChange::Key(pin)] if pin.contact), "{changes:?}");
+}
+
+#[test]
+fn legacy_peer_is_saved_when_written_to() {
+    let mut story = started(entry(5001, None), Vec::new());
+    story.ends(5001, &SendResult::HandedOver);
+    story.gets(5001, text("hello"));
+    let printer = legacy(at(5001));
+    assert!(story.state.is_contact(printer) && !story.state.is_lasting_contact(printer));
+    assert_eq!((story.state.take_contact_changes(), seen(&mut story)), (vec![], vec![]));
+    story.does(Command::Send { to: Target::These(vec![printer]), message: message(1) });
+    let changes = story.state.take_contact_changes();
+    assert!(matches!(&changes[..], [ContactChange::Legacy(id, _)] if Recipient::Peer(*id) == printer));
+    assert!(seen(&mut story).iter().all(|(_, contact)| *contact));
+}

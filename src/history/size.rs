@@ -1,0 +1,86 @@
+//! How much room something takes on the disk, as people write it: `500MiB`, `4GiB`. Pure.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The units, and how many bytes each has.
+const UNITS: [(&str, u64); 2] = [("MiB", 1 << 20), ("GiB", 1 << 30)];
+
+/// The smallest history: what strangers may take, and as much again for contacts.
+const MIN_HISTORY: u64 = 256 << 20;
+
+/// The largest history: a pebibyte, more than a disk has.
+const MAX_HISTORY: u64 = 1 << 50;
+
+/// A number of bytes that the history may take.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct HistorySize(u64);
+
+impl HistorySize {
+    /// How many bytes it is.
+    pub const fn bytes(self) -> u64 {
+        self.0
+    }
+}
+
+impl FromStr for HistorySize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "a size is a whole number and a unit, like 500MiB or 4GiB.".to_owned();
+        let at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let (digits, unit) = text.split_at(at);
+        let found = UNITS.iter().find(|(name, _)| unit.eq_ignore_ascii_case(name));
+        let (_, bytes) = found.filter(|_| !digits.is_empty()).ok_or_else(wrong)?;
+        // A number with too many digits is too large as well.
+        match digits.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(*bytes) {
+            size if size < MIN_HISTORY => Err("a history takes at least 256MiB.".into()),
+            size if size > MAX_HISTORY => Err("that is too much; 1048576GiB is the most.".into()),
+            size => Ok(Self(size)),
+        }
+    }
+}
+
+/// In the larger unit that has it in whole numbers.
+impl fmt::Display for HistorySize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = UNITS.iter().rev().find(|(_, bytes)| self.0.is_multiple_of(*bytes));
+        let (name, bytes) = whole.unwrap_or(&UNITS[0]);
+        write!(f, "{}{name}", self.0 / bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn size_is_a_number_and_a_unit() {
+        for (text, bytes, shown) in
+            [("4GiB", 4 << 30, "4GiB"), ("256mib", 256 << 20, "256MiB"), ("2048MiB", 2 << 30, "2GiB")]
+        {
+            let size: HistorySize = text.parse().unwrap();
+            assert_eq!((size.bytes(), size.to_string().as_str()), (bytes, shown));
+        }
+    }
+
+    #[test]
+    fn other_sizes_are_refused_with_a_sentence() {
+        for text in [
+            "",
+            "4",
+            "GiB",
+            "4GB",
+            "-1GiB",
+            "1.5GiB",
+            "4 GiB",
+            "1MiB",
+            "255MiB",
+            "0GiB",
+            "9999999999999999999999GiB",
+        ] {
+            let why = text.parse::<HistorySize>().unwrap_err();
+            assert!(why.ends_with('.'), "{text}: {why}");
+        }
+    }
+}
