@@ -37,5 +37,5 @@ pub trait InboundHandler: Send + Sync + 'static {
 
     /// Takes a connection that has brought the beginning of the opening line of a session. The
     /// permit is held until both sides have said hello.
-    fn opens(&self, _stream: TcpStream, _source: Source, _line: Vec<u8>, _permit: Permit) {}
+    fn opens(&self, stream: TcpStream, source: Source, line: Vec<u8>, permit: Permit);
 }

@@ -23,11 +23,8 @@ use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
 use crate::model::session::{ByeReason, Message, RequestEnd};
 use crate::model::stored::{StoreOp, StoreResult, Stored};
-use crate::net::sessions::{LinkId, Opened, SessionCommand};
+use crate::net::sessions::{LinkId, Opened, RETRY_AFTER, SessionCommand};
 use crate::store::StoreError;
-
-/// How long a peer waits before it sends messages again that could not be stored, in seconds.
-const RETRY_AFTER: u32 = 30;
 
 /// A step that has begun. Each method handles one input.
 pub struct Step<'a> {

@@ -36,14 +36,9 @@ pub(super) fn hello(name: &str, port: u16) -> Hello {
     Hello {
         dialed: DIAL_LINE.to_vec(),
         answered: OK_LINE.to_vec(),
-        name: PeerName::new(name),
-        port,
-        version: env!("CARGO_PKG_VERSION").into(),
-        features: Vec::new(),
-        addresses: Vec::new(),
         run: 1,
         window: 262_144,
-        probe: false,
+        ..Hello::new(PeerName::new(name), port)
     }
 }
 

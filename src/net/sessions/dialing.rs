@@ -67,7 +67,7 @@ impl Dial {
 
     /// Returns the address to dial now, if one is due.
     pub(super) fn take_addr(&mut self, now: Time) -> Option<PeerAddr> {
-        if self.next > now {
+        if !self.is_due(now) {
             return None;
         }
         let addr = self.addrs.pop_front()?;

@@ -150,11 +150,7 @@ impl Link {
                 let check = self.checked.filter(|at| *at >= self.heard).map(|at| at.plus(CHECKED_WITHIN));
                 let name = self.new_name.as_ref().map(|_| self.name_due);
                 let silence = self.heard.plus(SILENCE);
-                [Some(self.next_ping()), Some(silence), check, name]
-                    .into_iter()
-                    .flatten()
-                    .min()
-                    .unwrap_or(silence)
+                check.into_iter().chain(name).fold(silence.min(self.next_ping()), Time::min)
             }
         }
     }
@@ -167,6 +163,11 @@ impl Link {
     /// When it is pinged next: after a silence, and again while that lasts.
     pub(super) fn next_ping(&self) -> Time {
         self.heard.max(self.pinged).plus(PING_INTERVAL)
+    }
+
+    /// Returns the address of the peer: where it was dialed, or where it comes from.
+    pub(super) fn addr(&self) -> Option<PeerAddr> {
+        self.dialed.or_else(|| self.source.at(self.port))
     }
 
     /// Returns the new name of the peer if the handler may be told of it now.

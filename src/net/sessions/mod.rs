@@ -70,16 +70,16 @@ pub const MAX_SESSIONS: usize = 512;
 /// Connections that are being made at once. Each takes a descriptor for up to [`OPENING_SILENCE`].
 pub const MAX_DIALING: usize = 128;
 
-/// Handshakes of connections that we dialed, to find peers or to see who is online. Each takes a
-/// tenth of a millisecond of both CPUs. Were several hundred programs on one machine to begin more at
-/// once, each would take so long that it is given up and begun again.
+/// Handshakes that are under way at once to find peers or to see who is online. If several hundred
+/// programs on one machine began more, each handshake would take so long that it is given up and
+/// begun again.
 pub const MAX_HANDSHAKES: usize = 32;
 
 /// A connection that is not made within this time most likely never will be, and no handshake is
 /// expected on it.
 pub const CONNECTS_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long to wait before it is looked again whether there is room to dial.
+/// How long to wait at the limit before looking for room to dial again.
 pub const DIAL_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// How far two names of one peer are apart that the handler is told of. The last one counts.
@@ -116,8 +116,8 @@ pub const MIN_WINDOW_BYTES: usize = 4 * 1024;
 /// comes beyond is not stored, and its sender sends it again later.
 pub const MAX_HELD_BYTES: usize = 4 * 1024 * 1024;
 
-/// How long a peer waits, in seconds, before it sends messages again for which there was no room.
-const HELD_RETRY_AFTER: u32 = 30;
+/// How long a peer waits before it sends messages again that could not be stored, in seconds.
+pub const RETRY_AFTER: u32 = 30;
 
 /// How long messages wait before they are offered again to a handler that had no room for them.
 pub const OFFER_AGAIN_AFTER: Duration = Duration::from_millis(20);

@@ -9,9 +9,9 @@ use super::dialing::{Dial, DialId, Pending};
 use super::link::{Challenge, Link, Phase, in_window};
 use super::receipt_limiter::ReceiptLimiter;
 use super::{
-    CONNECTS_WITHIN, DIAL_AGAIN_AFTER, HELD_RETRY_AFTER, LinkId, LinkOutput, MAX_DIALING, MAX_HANDSHAKES,
-    MAX_HELD_BYTES, MAX_PARTING, MAX_SESSIONS, MAX_STRANGER_SESSIONS, MAX_STRANGERS_OF_PREFIX,
-    OFFER_AGAIN_AFTER, OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, PROBE_WITHIN, SILENCE, SIMULTANEOUS,
+    CONNECTS_WITHIN, DIAL_AGAIN_AFTER, LinkId, LinkOutput, MAX_DIALING, MAX_HANDSHAKES, MAX_HELD_BYTES,
+    MAX_PARTING, MAX_SESSIONS, MAX_STRANGER_SESSIONS, MAX_STRANGERS_OF_PREFIX, OFFER_AGAIN_AFTER,
+    OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, PROBE_WITHIN, RETRY_AFTER, SILENCE, SIMULTANEOUS,
     STRANGER_WINDOW_BYTES, SessionCommand, SessionHandler, WINDOW_BYTES,
 };
 use crate::core::{JobId, RequestEnded, SessionRequest, Time};
@@ -173,8 +173,7 @@ impl Pool {
 
     /// The address of the peer of an open session: where it was dialed, or where it comes from.
     fn session_addr(&self, key: PublicKey) -> Option<PeerAddr> {
-        let link = self.links.get(&self.sessions.get(&key)?.link)?;
-        link.dialed.or_else(|| link.source.at(link.port))
+        self.links.get(&self.sessions.get(&key)?.link)?.addr()
     }
 
     /// Sends what the window of the peer allows.
@@ -381,20 +380,13 @@ impl Pool {
 
     /// A connection has ended: in good order if it is `clean`, otherwise it broke.
     pub fn link_ended(&mut self, id: LinkId, clean: bool, now: Time, handler: &mut dyn SessionHandler) {
+        let current = self.session_on(id);
         let Some(link) = self.links.remove(&id) else { return };
-        let current = link.key.filter(|key| self.sessions.get(key).is_some_and(|s| s.link == id));
         let bye = link.bye.or(clean.then_some(ByeReason::Idle));
         match current {
             Some(key) => match self.spare(key) {
-                Some(next) => {
-                    self.moves_to(key, next);
-                    self.send_pings(key);
-                    self.pump(key, now, handler);
-                }
-                None => {
-                    let addr = link.dialed.or_else(|| link.source.at(link.port));
-                    self.end_session(key, End::Theirs(bye, addr), now, handler);
-                }
+                Some(next) => self.goes_on(key, next, now, handler),
+                None => self.end_session(key, End::Theirs(bye, link.addr()), now, handler),
             },
             None => {
                 let end = link.bye.map_or(RequestEnd::Broken, RequestEnd::Bye);
@@ -445,8 +437,7 @@ impl Pool {
     fn fault(&mut self, id: LinkId, end: RequestEnd, now: Time, handler: &mut dyn SessionHandler) {
         self.offer_held(id, now, handler);
         let Some(link) = self.links.get(&id) else { return };
-        let key = link.key.filter(|key| self.sessions.get(key).is_some_and(|s| s.link == id));
-        let addr = link.dialed.or_else(|| link.source.at(link.port));
+        let (key, addr) = (self.session_on(id), link.addr());
         if let (None, Some(link)) = (key, self.links.get_mut(&id)) {
             let taken = (link.dial.take(), link.dialed);
             if let (Some(dial_id), Some(addr)) = taken {
@@ -507,7 +498,7 @@ impl Pool {
                     self.introduce(id);
                 }
                 self.outputs.push(LinkOutput::Finish(id));
-                if self.is_current(id) {
+                if self.session_on(id).is_some() {
                     // A session that was to go on here.
                     self.link_ended(id, false, now, handler);
                 } else if let Some(link) = self.links.remove(&id) {
@@ -725,10 +716,17 @@ impl Pool {
         self.own < key && old.dialed.is_some() && is_simultaneous
     }
 
-    /// Returns whether a session uses this connection.
-    fn is_current(&self, id: LinkId) -> bool {
-        let key = self.links.get(&id).and_then(|link| link.key);
-        key.and_then(|key| self.sessions.get(&key)).is_some_and(|session| session.link == id)
+    /// A session that has lost its connection goes on with another one.
+    fn goes_on(&mut self, key: PublicKey, link: LinkId, now: Time, handler: &mut dyn SessionHandler) {
+        self.moves_to(key, link);
+        self.send_pings(key);
+        self.pump(key, now, handler);
+    }
+
+    /// Returns the key whose session uses this connection.
+    fn session_on(&self, id: LinkId) -> Option<PublicKey> {
+        let key = self.links.get(&id)?.key?;
+        (self.sessions.get(&key)?.link == id).then_some(key)
     }
 
     /// Returns a further open connection with a key whose session has just lost the current one.
@@ -827,7 +825,7 @@ impl Pool {
             && let Some(link) = self.links.get_mut(&id)
         {
             let ids: Vec<MessageId> = mem::take(&mut link.held).iter().map(|message| message.id).collect();
-            self.stored(id, &[], &ids, HELD_RETRY_AFTER, now, handler);
+            self.stored(id, &[], &ids, RETRY_AFTER, now, handler);
         }
     }
 
@@ -958,7 +956,7 @@ impl Pool {
             }
         }
         // The older program with this key is there, so the newer one is not let in.
-        if self.sessions.get(&key).is_some_and(|session| session.link == id) {
+        if self.session_on(id).is_some() {
             self.refuse_challengers(id, key, nonce, now, handler);
         }
     }
@@ -1004,19 +1002,14 @@ impl Pool {
         self.offer_held(id, now, handler);
         let Some(link) = self.links.get_mut(&id) else { return };
         link.phase = Phase::Parting(now.plus(PART_WITHIN));
-        let (key, addr) = (link.key, link.dialed.or_else(|| link.source.at(link.port)));
+        let addr = link.addr();
         self.limit_parting();
-        let current = key.filter(|key| self.sessions.get(key).is_some_and(|session| session.link == id));
-        let Some(key) = current else { return };
+        let Some(key) = self.session_on(id) else { return };
         // The peer keeps another connection, on which its hello may not have arrived yet.
         let is_next = |link: &Link| link.key == Some(key) && link.phase == Phase::Greeting;
         let greeting = || self.links.iter().find(|(_, link)| is_next(link)).map(|(id, _)| *id);
         match self.spare(key).or_else(greeting).filter(|_| reason == ByeReason::Replaced) {
-            Some(next) => {
-                self.moves_to(key, next);
-                self.send_pings(key);
-                self.pump(key, now, handler);
-            }
+            Some(next) => self.goes_on(key, next, now, handler),
             // Without the connection that should replace it, it is lost.
             None => {
                 let reason = Some(reason).filter(|reason| *reason != ByeReason::Replaced);
@@ -1259,7 +1252,7 @@ impl Pool {
                     _ => RequestEnd::Broken,
                 };
                 self.outputs.push(LinkOutput::Drop(id));
-                if self.is_current(id) {
+                if self.session_on(id).is_some() {
                     // A session that was to go on here.
                     self.link_ended(id, false, now, handler);
                 } else if let Some(link) = self.links.remove(&id) {

@@ -40,18 +40,7 @@ struct Recorder {
 
 impl SessionHandler for Recorder {
     fn hello(&mut self, _: IpAddr) -> Hello {
-        Hello {
-            dialed: Vec::new(),
-            answered: Vec::new(),
-            name: PeerName::new("Peer"),
-            port: self.port,
-            version: "0".into(),
-            features: Vec::new(),
-            addresses: self.addresses.clone(),
-            run: 0,
-            window: 0,
-            probe: false,
-        }
+        Hello { addresses: self.addresses.clone(), ..Hello::new(PeerName::new("Peer"), self.port) }
     }
 
     fn session_up(&mut self, opened: Opened) -> Result<(), ByeReason> {
@@ -787,7 +776,7 @@ fn held_messages_of_all_sessions_are_bounded() {
         pool.received(*link, &text, now, &mut handler);
     }
     let room = MAX_HELD_BYTES / 65_536;
-    let not_stored = Record::NotStored(vec![id(1)], HELD_RETRY_AFTER).encode();
+    let not_stored = Record::NotStored(vec![id(1)], RETRY_AFTER).encode();
     let expected: Vec<LinkOutput> =
         links[room..].iter().map(|link| LinkOutput::Send(*link, not_stored.clone())).collect();
     assert_eq!(pool.take_outputs(), expected);

@@ -102,18 +102,7 @@ impl Taker {
 
 impl SessionHandler for Taker {
     fn hello(&mut self, _: IpAddr) -> Hello {
-        Hello {
-            dialed: Vec::new(),
-            answered: Vec::new(),
-            name: PeerName::new("Peer"),
-            port: 9,
-            version: "0.0.0-test".into(),
-            features: Vec::new(),
-            addresses: Vec::new(),
-            run: 0,
-            window: 0,
-            probe: false,
-        }
+        Hello::new(PeerName::new("Peer"), 9)
     }
 
     fn session_up(&mut self, _: Opened) -> Result<(), ByeReason> {

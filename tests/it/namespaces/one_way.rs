@@ -1,12 +1,13 @@
 //! A firewall that lets connections out and none in.
 
-use super::lab::{Lab, at, lists_until};
+use super::lab::{Lab, Machine, at, lists_until};
+use crate::support::Peer;
 
 const PORT: u16 = 5000;
 
-#[test]
-fn peer_behind_a_one_way_firewall_gets_its_answer() {
-    let Some(mut lab) = Lab::new() else { return };
+/// Alice here, whose firewall lets nobody in, and Bob there, to whom she has written.
+fn walled() -> Option<(Lab, Machine, Machine, Peer, Peer)> {
+    let mut lab = Lab::new()?;
     let (here, there) = (lab.machine("here"), lab.machine("there"));
     lab.joins((&here, "10.79.0.1"), (&there, "10.79.0.2"));
     here.refuses_connections();
@@ -14,6 +15,12 @@ fn peer_behind_a_one_way_firewall_gets_its_answer() {
     let mut alice = here.runs("Alice").port(PORT).start();
     alice.types(&[&format!("@10.79.0.2:{PORT} Can you hear me?")]);
     bob.sees("[encrypted]: Can you hear me?");
+    Some((lab, here, there, alice, bob))
+}
+
+#[test]
+fn peer_behind_a_one_way_firewall_gets_its_answer() {
+    let Some((_lab, here, there, mut alice, mut bob)) = walled() else { return };
     alice.sees("Delivered to Bob");
     bob.types(&["/reply Loud and clear."]);
     alice.sees("[encrypted]: Loud and clear.");
@@ -25,14 +32,7 @@ fn peer_behind_a_one_way_firewall_gets_its_answer() {
 #[test]
 #[ignore = "takes 16 s; stranger_that_becomes_a_contact_is_checked_once simulates it"]
 fn list_says_that_a_walled_peer_cannot_be_dialed() {
-    let Some(mut lab) = Lab::new() else { return };
-    let (here, there) = (lab.machine("here"), lab.machine("there"));
-    lab.joins((&here, "10.79.0.1"), (&there, "10.79.0.2"));
-    here.refuses_connections();
-    let mut bob = there.runs("Bob").port(PORT).start();
-    let mut alice = here.runs("Alice").port(PORT).start();
-    alice.types(&[&format!("@10.79.0.2:{PORT} Can you hear me?")]);
-    bob.sees("[encrypted]: Can you hear me?");
+    let Some((_lab, _here, _there, mut alice, mut bob)) = walled() else { return };
     // Bob dials her when she becomes his contact.
     bob.types(&["/reply Loud and clear."]);
     alice.sees("[encrypted]: Loud and clear.");

@@ -43,18 +43,7 @@ impl Teller {
 
 impl SessionHandler for Teller {
     fn hello(&mut self, _: IpAddr) -> Hello {
-        Hello {
-            dialed: Vec::new(),
-            answered: Vec::new(),
-            name: PeerName::new("Peer"),
-            port: self.1,
-            version: "0".into(),
-            features: Vec::new(),
-            addresses: Vec::new(),
-            run: 0,
-            window: 0,
-            probe: false,
-        }
+        Hello::new(PeerName::new("Peer"), self.1)
     }
 
     fn session_up(&mut self, opened: Opened) -> Result<(), ByeReason> {
@@ -231,21 +220,28 @@ fn closed_port_is_unreachable_at_once() {
     assert_eq!(alice.next(), Told::Ended(JobId(1), end));
 }
 
-#[test]
-fn killed_peer_is_noticed_at_once() {
-    let (alice, bob) = (Program::new(1), Program::new(2));
-    // A proxy that can cut the connection, as the system does when a process is killed.
+/// Has `alice` dial `bob` through a proxy, which calls `passes_on` for each direction. Returns the
+/// connection between `alice` and the proxy.
+fn dials_through(alice: &Program, bob: &Program, passes_on: fn(TcpStream, TcpStream)) -> TcpStream {
     let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = PeerAddr::of(proxy.local_addr().unwrap()).unwrap();
     alice.request(1, addr, Some(bob.key), Request::Open);
     let outer = proxy.accept().unwrap().0;
     let inner = TcpStream::connect(bob.addr.socket()).unwrap();
-    for (mut from, mut to) in [
-        (outer.try_clone().unwrap(), inner.try_clone().unwrap()),
-        (inner.try_clone().unwrap(), outer.try_clone().unwrap()),
-    ] {
-        thread::spawn(move || std::io::copy(&mut from, &mut to));
+    for (from, to) in [(&outer, &inner), (&inner, &outer)] {
+        let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+        thread::spawn(move || passes_on(from, to));
     }
+    outer
+}
+
+#[test]
+fn killed_peer_is_noticed_at_once() {
+    let (alice, bob) = (Program::new(1), Program::new(2));
+    // The system ends the connection of a killed process.
+    let outer = dials_through(&alice, &bob, |mut from, mut to| {
+        let _ = std::io::copy(&mut from, &mut to);
+    });
     assert_eq!(alice.next(), Told::Up(bob.key));
     assert_eq!(alice.next(), Told::Ended(JobId(1), RequestEnd::Answered));
     outer.shutdown(Shutdown::Both).unwrap();
@@ -255,21 +251,11 @@ fn killed_peer_is_noticed_at_once() {
 #[test]
 fn handshake_in_single_bytes_opens_a_session() {
     let (alice, bob) = (Program::new(1), Program::new(2));
-    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = PeerAddr::of(proxy.local_addr().unwrap()).unwrap();
-    alice.request(1, addr, Some(bob.key), Request::Open);
-    let outer = proxy.accept().unwrap().0;
-    let inner = TcpStream::connect(bob.addr.socket()).unwrap();
-    for (mut from, mut to) in [
-        (outer.try_clone().unwrap(), inner.try_clone().unwrap()),
-        (inner.try_clone().unwrap(), outer.try_clone().unwrap()),
-    ] {
+    dials_through(&alice, &bob, |mut from, mut to| {
         to.set_nodelay(true).unwrap();
-        thread::spawn(move || {
-            let mut byte = [0];
-            while from.read_exact(&mut byte).is_ok() && to.write_all(&byte).is_ok() {}
-        });
-    }
+        let mut byte = [0];
+        while from.read_exact(&mut byte).is_ok() && to.write_all(&byte).is_ok() {}
+    });
     assert_eq!(alice.next(), Told::Up(bob.key));
     assert_eq!(bob.next(), Told::Up(alice.key));
 }
