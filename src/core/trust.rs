@@ -1,7 +1,7 @@
 //! Trust in keys: which keys are pinned, what a proven key means, and what the user decided.
 //!
 //! A pin belongs to a contact or to a stranger. An unknown key that claims the name or alias of a
-//! contact is a pending key change, an [`KeyRequest`]: the new key gets nothing until the user decides,
+//! contact is a pending key change, a [`KeyRequest`]: the new key gets nothing until the user decides,
 //! while messages for the contact's pinned key keep flowing. A stranger's name protects nothing.
 //! The addresses of a pin are hints where to dial it. They identify no peer, and several pins may
 //! share one.
