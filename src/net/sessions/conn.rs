@@ -54,6 +54,16 @@ enum Stage {
     Encrypted,
 }
 
+/// How far our side has ended the connection.
+#[derive(Debug)]
+enum Ending {
+    None,
+    /// TLS has said that nothing follows.
+    Said,
+    /// TCP has, too.
+    ShutDown,
+}
+
 /// One socket.
 #[derive(Debug)]
 pub(super) struct Conn {
@@ -74,7 +84,7 @@ pub(super) struct Conn {
     /// Set when the connection is to end after everything has been sent: when it is dropped at
     /// last.
     pub(super) finish_by: Option<Instant>,
-    has_said_end: bool,
+    ending: Ending,
     void_bytes: usize,
 }
 
@@ -103,7 +113,7 @@ impl Conn {
             is_writable: false,
             is_up: false,
             finish_by: None,
-            has_said_end: false,
+            ending: Ending::None,
             void_bytes: 0,
         }
     }
@@ -311,13 +321,19 @@ impl Conn {
                 Err(_) => return Err(Over::Broken),
             }
         }
-        if self.finish_by.is_some() && self.unsent.is_empty() && !connection.wants_write() {
-            if !self.has_said_end {
-                self.has_said_end = true;
+        let is_done = self.finish_by.is_some() && self.unsent.is_empty() && !connection.wants_write();
+        match self.ending {
+            Ending::None if is_done => {
+                self.ending = Ending::Said;
                 connection.send_close_notify();
                 return self.write();
             }
-            let _ = self.stream.shutdown(Shutdown::Write);
+            // Once only: each call is an event of this socket, and would lead to the next.
+            Ending::Said if is_done => {
+                self.ending = Ending::ShutDown;
+                let _ = self.stream.shutdown(Shutdown::Write);
+            }
+            _ => {}
         }
         Ok(())
     }

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token, Waker};
 use parking_lot::{Condvar, Mutex};
-use socket2::{Domain, Protocol, Socket, Type};
 
 use super::conn::{Conn, ConnEvent};
 use super::{LinkId, LinkOutput, PART_WITHIN, Pool, SessionCommand, SessionHandler};
@@ -18,7 +17,7 @@ use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::message::SendError;
 use crate::model::session::RequestEnd;
-use crate::net::dial::failure;
+use crate::net::dial::{failure, socket_from};
 use crate::net::secure::Tls;
 
 /// The name of the thread.
@@ -29,6 +28,10 @@ const WAKER: Token = Token(usize::MAX);
 
 /// Events taken at once; what is left comes with the next poll.
 const MAX_EVENTS: usize = 1024;
+
+/// How far apart the looks at what is due are, each of which visits every connection. While bytes
+/// come, what is due may be this late.
+const TICK_SPACING: Duration = Duration::from_millis(10);
 
 /// What an accepted connection holds until both sides have said hello.
 type Permit = Box<dyn Send>;
@@ -106,6 +109,9 @@ impl Sessions {
             began,
             handler: Box::new(handler),
             is_closing: false,
+            has_changed: true,
+            last_tick: Instant::now(),
+            due: None,
         };
         *self.shared.ended.lock() = false;
         let thread = thread::Builder::new().name(THREAD.into()).spawn(move || event_loop.run());
@@ -162,6 +168,11 @@ struct EventLoop {
     began: Instant,
     handler: Box<dyn SessionHandler + Send>,
     is_closing: bool,
+    /// Something has happened since the last look at what is due.
+    has_changed: bool,
+    last_tick: Instant,
+    /// When something is due if nothing happens before, as the last look has found.
+    due: Option<Instant>,
 }
 
 impl Drop for EventLoop {
@@ -182,6 +193,7 @@ impl EventLoop {
                 log::error!("waiting for sessions failed: {error}");
                 return;
             }
+            self.has_changed |= !events.is_empty() || !self.ready.is_empty();
             for event in &events {
                 let id = LinkId(event.token().0 as u64);
                 if let Some(conn) = self.conns.get_mut(&id) {
@@ -195,10 +207,9 @@ impl EventLoop {
             self.serve_ready();
             // A connection that is refused holds its permit until it is closed.
             self.permits.retain(|id, _| self.conns.contains_key(id) && !self.pool.is_open(*id));
-            let now = self.now();
-            self.pool.tick(now, &mut *self.handler);
-            self.drop_late();
-            self.apply();
+            if Instant::now() >= self.next_tick() {
+                self.tick();
+            }
             if self.is_closing && self.conns.is_empty() {
                 return;
             }
@@ -209,17 +220,38 @@ impl EventLoop {
         Time::at(self.began.elapsed())
     }
 
+    /// When to look at what is due.
+    fn next_tick(&self) -> Instant {
+        let soon = self.last_tick + TICK_SPACING;
+        match self.due {
+            _ if self.has_changed => soon,
+            Some(due) => due.max(soon),
+            None => soon,
+        }
+    }
+
+    /// Does what is due.
+    fn tick(&mut self) {
+        let now = self.now();
+        self.pool.tick(now, &mut *self.handler);
+        self.drop_late();
+        self.apply();
+        self.has_changed = false;
+        self.last_tick = Instant::now();
+        let finish = self.conns.values().filter_map(|conn| conn.finish_by).min();
+        // A millisecond more than the difference: what was due is then past.
+        let wait = self.pool.next_wake().map(|due| due.since(self.now()) + Duration::from_millis(1));
+        let due = wait.map(|wait| self.last_tick + wait);
+        self.due = [finish, due].into_iter().flatten().min();
+    }
+
     /// How long to wait for an event.
     fn timeout(&self) -> Option<Duration> {
         if !self.ready.is_empty() {
             return Some(Duration::ZERO);
         }
-        let finish = self.conns.values().filter_map(|conn| conn.finish_by).min();
-        let finish = finish.map(|at| at.saturating_duration_since(Instant::now()));
-        // A millisecond more than the difference: what was due is then past.
-        let due = self.pool.next_wake();
-        let due = due.map(|due| due.since(self.now()) + Duration::from_millis(1));
-        [finish, due].into_iter().flatten().min()
+        (self.has_changed || self.due.is_some())
+            .then(|| self.next_tick().saturating_duration_since(Instant::now()))
     }
 
     fn command(&mut self, command: Command) {
@@ -374,15 +406,8 @@ impl EventLoop {
 
 /// Begins to connect from `from`, or from where the system likes if that is unspecified.
 fn connect(from: IpAddr, to: SocketAddr) -> io::Result<mio::net::TcpStream> {
-    if from.is_unspecified() {
-        return mio::net::TcpStream::connect(to);
-    }
-    if from.is_ipv4() != to.is_ipv4() {
-        return Err(io::ErrorKind::NetworkUnreachable.into());
-    }
-    let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = socket_from(from, to)?;
     socket.set_nonblocking(true)?;
-    socket.bind(&SocketAddr::new(from, 0).into())?;
     match socket.connect(&to.into()) {
         Ok(()) => {}
         Err(error) if is_in_progress(&error) => {}

@@ -757,10 +757,15 @@ impl Pool {
 
     /// Ends sessions beyond the limits, the idlest first: strangers before contacts.
     fn keep_limits(&mut self, newest: PublicKey, now: Time, handler: &mut dyn SessionHandler) {
-        let mut all: Vec<(PublicKey, LinkId, Time, Source, bool)> = Vec::new();
-        if self.sessions.len() <= MAX_STRANGERS_OF_PREFIX.min(MAX_STRANGER_SESSIONS) {
+        let is_of_prefix = |source: Source| !source.ip().is_loopback() && !handler.is_contact(newest);
+        let source =
+            self.sessions.get(&newest).and_then(|session| Some(self.links.get(&session.link)?.source));
+        let limit =
+            if source.is_some_and(is_of_prefix) { MAX_STRANGERS_OF_PREFIX } else { MAX_STRANGER_SESSIONS };
+        if self.sessions.len() <= limit {
             return;
         }
+        let mut all: Vec<(PublicKey, LinkId, Time, Source, bool)> = Vec::new();
         for (key, session) in &self.sessions {
             let Some(link) = self.links.get(&session.link) else { continue };
             all.push((*key, session.link, link.heard, link.source, handler.is_contact(*key)));
