@@ -10,7 +10,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::STACK_BYTES;
 use super::dial::{self, CONNECT_TIMEOUT, Identity, QUICK_CONNECT, Said};
-use super::errand::{Errand, Report};
+use super::send_job::{Report, SendJob};
 use crate::model::address::PeerAddr;
 use crate::model::message::{LOG_TARGET, Outgoing, SendError, SendResult};
 
@@ -23,10 +23,10 @@ pub const MAX_DIALERS: usize = 64;
 /// receipt may take many seconds. The others remain for peers that answer.
 const MAX_SLOW: usize = 48;
 
-/// Errands under way or waiting at most: three for each peer of a full table.
-pub const MAX_ERRANDS: usize = 30_000;
+/// Jobs under way or waiting at most: three for each peer of a full table.
+pub const MAX_SEND_JOBS: usize = 30_000;
 
-/// The name of the workers. A panic in one ends one errand only.
+/// The name of the workers. A panic in one ends one job only.
 pub(crate) const DIALER: &str = "dialer";
 
 /// A worker without work ends after this long.
@@ -50,14 +50,14 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// Errands that are over soon.
+    /// Jobs that are over soon.
     ready: VecDeque<Task>,
-    /// Errands that may last long: at most [`MAX_SLOW`] are under way.
+    /// Jobs that may last long: at most [`MAX_SLOW`] are under way.
     slow: VecDeque<Task>,
     slow_under_way: usize,
     /// The peers to which something is being sent, and what follows it.
-    lanes: HashMap<PeerAddr, VecDeque<Errand>>,
-    errands: usize,
+    queues: HashMap<PeerAddr, VecDeque<SendJob>>,
+    jobs: usize,
     /// Workers, and those of them that wait for work.
     workers: usize,
     idle: usize,
@@ -66,16 +66,16 @@ struct State {
     stopping: bool,
 }
 
-/// An errand and how it is to be done.
+/// A job and how it is to be done.
 struct Task {
-    errand: Errand,
+    job: SendJob,
     /// The first attempt to connect has timed out.
     is_second: bool,
 }
 
 impl Task {
     fn is_slow(&self) -> bool {
-        self.is_second || self.errand.message == Outgoing::Connect
+        self.is_second || self.job.message == Outgoing::Connect
     }
 
     /// Whether this is the report of a first attempt that was not connected.
@@ -85,7 +85,7 @@ impl Task {
 }
 
 impl Dialer {
-    /// A dialer without workers yet. `report` is called from its workers, once for every errand
+    /// A dialer without workers yet. `report` is called from its workers, once for every job
     /// taken.
     pub fn new(identity: Identity, report: impl Fn(Report) + Send + Sync + 'static) -> Self {
         let shared = Shared {
@@ -98,31 +98,31 @@ impl Dialer {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Takes an errand into the queue, without waiting for anything. [`Dialer::staff`] has to
+    /// Takes a job into the queue, without waiting for anything. [`Dialer::staff`] has to
     /// follow.
     ///
     /// # Errors
-    /// Gives it back if [`MAX_ERRANDS`] are under way or the dialer is stopping.
-    pub fn push(&self, errand: Errand) -> Result<(), Box<Errand>> {
+    /// Gives it back if [`MAX_SEND_JOBS`] are under way or the dialer is stopping.
+    pub fn push(&self, job: SendJob) -> Result<(), Box<SendJob>> {
         let mut state = self.shared.state.lock();
-        if state.stopping || state.errands >= MAX_ERRANDS {
-            return Err(Box::new(errand));
+        if state.stopping || state.jobs >= MAX_SEND_JOBS {
+            return Err(Box::new(job));
         }
-        state.errands += 1;
-        if let Some(lane) = errand.queue() {
-            if let Some(waiting) = state.lanes.get_mut(&lane) {
-                waiting.push_back(errand);
+        state.jobs += 1;
+        if let Some(queue) = job.queue() {
+            if let Some(waiting) = state.queues.get_mut(&queue) {
+                waiting.push_back(job);
                 return Ok(());
             }
-            state.lanes.insert(lane, VecDeque::new());
+            state.queues.insert(queue, VecDeque::new());
         }
-        state.put(Task { errand, is_second: false });
+        state.put(Task { job, is_second: false });
         self.shared.work.notify_one();
         Ok(())
     }
 
-    /// Starts workers for the errands that have none, as far as [`MAX_DIALERS`] and the system
-    /// allow. Errands that find no worker at all are reported as failed.
+    /// Starts workers for the jobs that have none, as far as [`MAX_DIALERS`] and the system
+    /// allow. Jobs that find no worker at all are reported as failed.
     pub fn staff(&self) {
         let shared = &self.shared;
         let mut state = shared.state.lock();
@@ -136,12 +136,12 @@ impl Dialer {
             let helpless = if state.workers == 0 { state.take_all() } else { Vec::new() };
             drop(state);
             log::error!("no further thread to dial with: {error}");
-            helpless.into_iter().for_each(|errand| shared.fail(errand, SendError::NoResources));
+            helpless.into_iter().for_each(|job| shared.fail(job, SendError::NoResources));
             return;
         }
     }
 
-    /// Takes no more errands, reports those not begun as cancelled, and waits for the others until
+    /// Takes no more jobs, reports those not begun as cancelled, and waits for the others until
     /// `deadline`.
     pub fn stop(&self, deadline: Instant) {
         let mut state = self.shared.state.lock();
@@ -149,7 +149,7 @@ impl Dialer {
         let cancelled = state.take_all();
         self.shared.work.notify_all();
         MutexGuard::unlocked(&mut state, || {
-            cancelled.into_iter().for_each(|errand| self.shared.fail(errand, SendError::Cancelled));
+            cancelled.into_iter().for_each(|job| self.shared.fail(job, SendError::Cancelled));
         });
         while state.workers > 0 && !self.shared.ended.wait_until(&mut state, deadline).timed_out() {}
     }
@@ -180,30 +180,30 @@ impl State {
 
     /// A task is done. What follows it to the same peer is next.
     fn done(&mut self, task: &Task) {
-        self.errands -= 1;
-        let Some(lane) = task.errand.queue() else { return };
-        match self.lanes.get_mut(&lane).and_then(VecDeque::pop_front) {
-            Some(errand) => {
-                let task = Task { errand, is_second: false };
+        self.jobs -= 1;
+        let Some(queue) = task.job.queue() else { return };
+        match self.queues.get_mut(&queue).and_then(VecDeque::pop_front) {
+            Some(job) => {
+                let task = Task { job, is_second: false };
                 if task.is_slow() { self.slow.push_front(task) } else { self.ready.push_front(task) }
             }
-            None => drop(self.lanes.remove(&lane)),
+            None => drop(self.queues.remove(&queue)),
         }
     }
 
     /// Everything that is not under way yet.
-    fn take_all(&mut self) -> Vec<Errand> {
+    fn take_all(&mut self) -> Vec<SendJob> {
         let tasks = self.ready.drain(..).chain(self.slow.drain(..));
-        let mut all: Vec<Errand> = tasks.map(|task| task.errand).collect();
-        all.extend(self.lanes.drain().flat_map(|(_, lane)| lane));
-        self.errands -= all.len();
+        let mut all: Vec<SendJob> = tasks.map(|task| task.job).collect();
+        all.extend(self.queues.drain().flat_map(|(_, queue)| queue));
+        self.jobs -= all.len();
         all
     }
 }
 
 impl Shared {
-    fn fail(&self, errand: Errand, failure: SendError) {
-        (self.report)(errand.failed(failure));
+    fn fail(&self, job: SendJob, failure: SendError) {
+        (self.report)(job.failed(failure));
     }
 }
 
@@ -245,7 +245,7 @@ fn work(shared: &Shared) {
     shared.ended.notify_all();
 }
 
-/// Reports what became of an errand.
+/// Reports what became of a job.
 fn tell(shared: &Shared, report: Report) {
     let id = report.id;
     if catch_unwind(AssertUnwindSafe(|| (shared.report)(report))).is_err() {
@@ -253,22 +253,22 @@ fn tell(shared: &Shared, report: Report) {
     }
 }
 
-/// Does an errand. There is a report whatever happens.
+/// Does a job. There is a report whatever happens.
 fn attempt(shared: &Shared, task: &Task) -> Report {
     let connect_within = if task.is_second { CONNECT_TIMEOUT } else { QUICK_CONNECT };
-    let said = catch_unwind(AssertUnwindSafe(|| say(shared, &task.errand, connect_within)));
+    let said = catch_unwind(AssertUnwindSafe(|| say(shared, &task.job, connect_within)));
     match said {
         // The first attempt took all of the time.
         Ok(Report { result: SendResult::Failed(SendError::Cancelled), .. }) if task.is_second => {
-            task.errand.failed(SendError::TimedOut)
+            task.job.failed(SendError::TimedOut)
         }
         Ok(report) => report,
-        Err(_) => task.errand.broken(),
+        Err(_) => task.job.broken(),
     }
 }
 
-fn say(shared: &Shared, errand: &Errand, connect_within: Duration) -> Report {
-    let &Errand { id, ref name, to, fallback, form, ref message, deadline } = errand;
+fn say(shared: &Shared, job: &SendJob, connect_within: Duration) -> Report {
+    let &SendJob { id, ref name, to, fallback, form, ref message, deadline } = job;
     match message {
         Outgoing::Text(parts) => {
             log::debug!("job {id} to {to}: a message of {} parts", parts.len());

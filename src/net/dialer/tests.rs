@@ -12,23 +12,23 @@ fn dialer() -> (Dialer, mpsc::Receiver<Report>) {
     (Dialer::new(identity, move |report| tell.send(report).unwrap()), told)
 }
 
-fn errand(id: u64, to: PeerAddr, message: Outgoing) -> Errand {
-    errand_to(id, to, None, message)
+fn job(id: u64, to: PeerAddr, message: Outgoing) -> SendJob {
+    job_to(id, to, None, message)
 }
 
-fn errand_to(id: u64, to: PeerAddr, fallback: Option<PeerAddr>, message: Outgoing) -> Errand {
+fn job_to(id: u64, to: PeerAddr, fallback: Option<PeerAddr>, message: Outgoing) -> SendJob {
     let (name, form) = ("Alice".parse().unwrap(), Form::Standard);
-    Errand { id, name, to, fallback, form, message, deadline: None }
+    SendJob { id, name, to, fallback, form, message, deadline: None }
 }
 
-/// What became of a plain errand.
+/// What became of a plain job.
 fn sent(report: Report) -> (u64, PeerAddr, SendResult, (usize, usize)) {
     let Report { id, to, result, parts, .. } = report;
     (id, to, result, parts)
 }
 
-fn push(dialer: &Dialer, errand: Errand) -> Result<(), Box<Errand>> {
-    dialer.push(errand)?;
+fn push(dialer: &Dialer, job: SendJob) -> Result<(), Box<SendJob>> {
+    dialer.push(job)?;
     dialer.staff();
     Ok(())
 }
@@ -47,7 +47,7 @@ fn messages_to_one_peer_arrive_in_order() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = addr_of(&listener);
     for id in 0..50 {
-        push(&dialer, errand(id, to, text(&id.to_string()))).unwrap();
+        push(&dialer, job(id, to, text(&id.to_string()))).unwrap();
     }
     for id in 0..50 {
         let mut got = String::new();
@@ -64,9 +64,9 @@ fn a_peer_that_never_answers_delays_nobody_else() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let lively = TcpListener::bind("127.0.0.1:0").unwrap();
     for id in 0..40 {
-        push(&dialer, errand(id, addr_of(&silent), Outgoing::Probe)).unwrap();
+        push(&dialer, job(id, addr_of(&silent), Outgoing::Probe)).unwrap();
     }
-    push(&dialer, errand(99, addr_of(&lively), text("hello"))).unwrap();
+    push(&dialer, job(99, addr_of(&lively), text("hello"))).unwrap();
     drop(lively.accept().unwrap());
     assert_eq!(sent(told.recv().unwrap()).0, 99);
     dialer.stop(Instant::now() + Duration::from_secs(5));
@@ -77,7 +77,7 @@ fn stopping_reports_what_was_not_begun_as_cancelled() {
     let (dialer, told) = dialer();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     for id in 0..3 {
-        push(&dialer, errand(id, addr_of(&silent), text("hello"))).unwrap();
+        push(&dialer, job(id, addr_of(&silent), text("hello"))).unwrap();
     }
     let held = silent.accept().unwrap();
     dialer.stop(Instant::now() + Duration::from_secs(5));
@@ -86,7 +86,7 @@ fn stopping_reports_what_was_not_begun_as_cancelled() {
     results.sort_by_key(|(id, _)| *id);
     let cancelled = SendResult::Failed(SendError::Cancelled);
     assert_eq!(results, [(0, SendResult::Unanswered), (1, cancelled.clone()), (2, cancelled)]);
-    assert!(push(&dialer, errand(4, addr_of(&silent), Outgoing::Probe)).is_err());
+    assert!(push(&dialer, job(4, addr_of(&silent), Outgoing::Probe)).is_err());
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn what_was_written_to_the_fallback_is_never_told_as_not_sent() {
     let (dialer, told) = dialer();
     let closed = addr_of(&TcpListener::bind("127.0.0.1:0").unwrap());
     let stopped = TcpListener::bind("127.0.0.1:0").unwrap();
-    push(&dialer, errand_to(1, closed, Some(addr_of(&stopped)), text("hello"))).unwrap();
+    push(&dialer, job_to(1, closed, Some(addr_of(&stopped)), text("hello"))).unwrap();
     // It accepts and does not read, and perhaps will.
     let (_, to, result, _) = sent(told.recv().unwrap());
     assert_eq!((to, result), (addr_of(&stopped), SendResult::Unanswered));
@@ -108,7 +108,7 @@ fn a_text_of_which_a_part_was_taken_is_not_begun_again_elsewhere() {
     other.set_nonblocking(true).unwrap();
     let to = addr_of(&ends);
     let text = Outgoing::Text(["one".to_owned(), "two".to_owned()].into());
-    push(&dialer, errand_to(1, to, Some(addr_of(&other)), text)).unwrap();
+    push(&dialer, job_to(1, to, Some(addr_of(&other)), text)).unwrap();
     let mut taken = ends.accept().unwrap().0;
     drop(ends);
     taken.read_to_end(&mut Vec::new()).unwrap();
@@ -124,7 +124,7 @@ fn the_fallback_is_dialed_where_nobody_listens_at_the_first_address() {
     let (dialer, told) = dialer();
     let closed = addr_of(&TcpListener::bind("127.0.0.1:0").unwrap());
     let open = TcpListener::bind("127.0.0.1:0").unwrap();
-    push(&dialer, errand_to(1, closed, Some(addr_of(&open)), text("hello"))).unwrap();
+    push(&dialer, job_to(1, closed, Some(addr_of(&open)), text("hello"))).unwrap();
     open.accept().unwrap().0.read_to_end(&mut Vec::new()).unwrap();
     let (_, to, result, _) = sent(told.recv().unwrap());
     assert_eq!((to, result), (addr_of(&open), SendResult::HandedOver));
@@ -152,9 +152,9 @@ fn peers_that_drop_the_connect_make_room() {
     let begun = Instant::now();
     for id in 0..100 {
         let to = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1 + u8::try_from(id).unwrap()), port).unwrap();
-        push(&dialer, errand(id, to, text("hello"))).unwrap();
+        push(&dialer, job(id, to, text("hello"))).unwrap();
     }
-    push(&dialer, errand(100, addr_of(&lively), text("hello"))).unwrap();
+    push(&dialer, job(100, addr_of(&lively), text("hello"))).unwrap();
     lively.accept().unwrap().0.read_to_end(&mut Vec::new()).unwrap();
     assert_eq!(sent(told.recv().unwrap()).0, 100, "the others are tried again");
     assert!(begun.elapsed() < Duration::from_millis(1_500), "{:?}", begun.elapsed());
@@ -174,6 +174,6 @@ fn connect_that_has_no_time_left_has_timed_out() {
     let (_socket, port, _filling) = full_socket();
     let to = PeerAddr::new(Ipv4Addr::LOCALHOST, port).unwrap();
     let deadline = Some(Instant::now() + QUICK_CONNECT);
-    push(&dialer, Errand { deadline, ..errand(1, to, Outgoing::Probe) }).unwrap();
+    push(&dialer, SendJob { deadline, ..job(1, to, Outgoing::Probe) }).unwrap();
     assert_eq!(sent(told.recv().unwrap()).2, SendResult::Failed(SendError::TimedOut));
 }

@@ -9,7 +9,7 @@ use crate::model::name::Name;
 
 /// An unencrypted message to be sent.
 #[derive(Clone, Debug)]
-pub struct Errand {
+pub struct SendJob {
     /// It is reported under this.
     pub id: u64,
     /// What we are called.
@@ -26,7 +26,7 @@ pub struct Errand {
     pub deadline: Option<Instant>,
 }
 
-/// What became of an [`Errand`].
+/// What became of a [`SendJob`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Report {
     /// Which one.
@@ -41,7 +41,7 @@ pub struct Report {
     pub capability: Option<PublicKey>,
 }
 
-impl Errand {
+impl SendJob {
     /// The address whose other messages it has to wait for; `None` if it waits for none.
     pub(super) fn queue(&self) -> Option<PeerAddr> {
         match self.message {
