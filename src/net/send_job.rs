@@ -1,4 +1,4 @@
-//! What the dialer is asked to do, and what it reports.
+//! The jobs of the dialer, and its reports about them.
 
 use std::time::Instant;
 
@@ -7,42 +7,42 @@ use crate::model::key::PublicKey;
 use crate::model::message::{Form, Outgoing, SendError, SendResult};
 use crate::model::name::Name;
 
-/// An unencrypted message to be sent.
+/// A request to the dialer to send an unencrypted message.
 #[derive(Clone, Debug)]
 pub struct SendJob {
-    /// It is reported under this.
+    /// The id that its report repeats.
     pub id: u64,
-    /// What we are called.
+    /// Our name in the message's header.
     pub name: Name,
-    /// Where to dial.
+    /// The address to dial.
     pub to: PeerAddr,
-    /// Where to dial if nothing listens there.
+    /// The address to dial if the first one refuses.
     pub fallback: Option<PeerAddr>,
-    /// The form to write it in.
+    /// The form of the message on the wire.
     pub form: Form,
-    /// What to send.
+    /// The message.
     pub message: Outgoing,
-    /// When it has to be over.
+    /// The time by which the job has to end.
     pub deadline: Option<Instant>,
 }
 
-/// What became of a [`SendJob`].
+/// The result of a [`SendJob`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Report {
-    /// Which one.
+    /// The id of the job.
     pub id: u64,
-    /// The address dialed in the end.
+    /// The address dialed last.
     pub to: PeerAddr,
-    /// What became of it.
+    /// The result; of a message in parts, the worst of theirs.
     pub result: SendResult,
-    /// How many parts were sent, and how many there are.
+    /// The number of parts that were sent, and of all parts.
     pub parts: (usize, usize),
-    /// The key that the receipt named.
+    /// The key that the last receipt with a key named.
     pub capability: Option<PublicKey>,
 }
 
 impl SendJob {
-    /// The address whose other messages it has to wait for; `None` if it waits for none.
+    /// Returns the address in whose queue the job waits for its turn; `None` if it does not wait.
     pub(super) fn queue(&self) -> Option<PeerAddr> {
         match self.message {
             Outgoing::Probe | Outgoing::Ping => None,
@@ -50,17 +50,17 @@ impl SendJob {
         }
     }
 
-    /// The report that nothing was sent.
+    /// Returns the report that nothing was sent.
     pub(super) fn failed(&self, failure: SendError) -> Report {
-        self.ended(SendResult::Failed(failure))
+        self.report(SendResult::Failed(failure))
     }
 
-    /// The report that all of it may have been sent, or nothing.
+    /// Returns the report that the message may have been sent or not.
     pub(super) fn broken(&self) -> Report {
-        self.ended(SendResult::Broken)
+        self.report(SendResult::Broken)
     }
 
-    fn ended(&self, result: SendResult) -> Report {
+    fn report(&self, result: SendResult) -> Report {
         Report { id: self.id, to: self.to, result, parts: (0, 1), capability: None }
     }
 }
