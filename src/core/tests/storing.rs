@@ -1,4 +1,4 @@
-//! What is written down, what waits for that, and what waits for people who are away.
+//! Messages that are stored, that wait for the disk, and that wait for offline peers.
 
 use super::keys::{BOBS, SessionReport, key, message, met};
 use super::*;
@@ -10,7 +10,7 @@ use crate::model::stored::{RowId, StoreError, Stored};
 pub(super) const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 impl Story {
-    /// Alice keeps everything on a disk that only the story moves.
+    /// Starts a story whose writes end only when the story says so.
     pub(super) fn storing() -> Self {
         Self::storing_with(super::keys::alice())
     }
@@ -20,7 +20,7 @@ impl Story {
         Self { holds_writes: true, ..Self::with(config) }
     }
 
-    /// Everything that is to be written down by now is.
+    /// Ends all writes with `result` and returns them.
     pub(super) fn stores_all(&mut self, result: Result<(), StoreError>) -> Vec<StoreOp> {
         let mut written = Vec::new();
         while !self.writes.is_empty() {
@@ -34,18 +34,18 @@ impl Story {
         written
     }
 
-    /// The disk does what it is to do, one after the other, with these results.
+    /// Ends one awaited write after the other with these results.
     fn stores_each(&mut self, results: &[Result<(), StoreError>]) {
         for result in results {
-            // No other write is awaited.
-            let waits = self.writes.iter().position(|(id, _)| id.is_some()).expect("something is waited for");
+            // The core waits only for writes with an id.
+            let waits = self.writes.iter().position(|(id, _)| id.is_some()).expect("an awaited write");
             let id = self.writes.drain(..=waits).next_back().and_then(|(id, _)| id).unwrap();
             let actions = self.state.stored(id, result.clone(), self.now);
             self.perform(actions);
         }
     }
 
-    /// What the texts under way to keys are.
+    /// Returns the messages that are being sent in sessions.
     pub(super) fn messages_in_flight(&self) -> Vec<Message> {
         let messages = |talk: &SessionRequest| match &talk.say {
             Request::Messages(messages) => messages.clone(),
@@ -54,12 +54,12 @@ impl Story {
         self.talks.iter().flat_map(messages).collect()
     }
 
-    /// The texts under way in plain.
+    /// Returns the number of unencrypted messages that are being sent.
     pub(super) fn plain_in_flight(&self, port: u16) -> usize {
         self.dials(port).iter().filter(|outgoing| matches!(outgoing, Outgoing::Text(_))).count()
     }
 
-    /// A message finds no program, and waits. All of that is stored.
+    /// Sends a message to a legacy peer that refuses it, and stores that it is queued.
     pub(super) fn writes_while_offline(&mut self, port: u16, n: u8) {
         self.writes(port, n);
         self.stores_all(Ok(()));
@@ -67,7 +67,7 @@ impl Story {
         self.stores_all(Ok(()));
     }
 
-    /// The unencrypted messages in progress find no program.
+    /// The peer refuses the unencrypted messages that are being sent.
     pub(super) fn refused_message(&mut self, port: u16) {
         self.ends_after(port, &SendResult::Failed(SendError::Refused), (0, 1));
     }
@@ -88,7 +88,7 @@ impl Story {
     }
 }
 
-/// A status that is stored, and whether the message was attempted.
+/// A stored status, and whether the message may have been sent.
 type StoredStatus = (DeliveryStatus, bool);
 
 /// A message that was not sent yet.
@@ -102,7 +102,7 @@ pub(super) fn done(status: DeliveryStatus) -> StoredStatus {
     (status, false)
 }
 
-/// The statuses that are written.
+/// Returns the statuses in these writes.
 pub(super) fn stored_statuses(writes: &[StoreOp]) -> Vec<StoredStatus> {
     let status = |write: &StoreOp| match write {
         StoreOp::Outgoing { status, attempted, .. } | StoreOp::Status { status, attempted, .. } => {
@@ -123,7 +123,7 @@ fn message_to_key_is_sent_once_stored() {
     assert_eq!(story.messages_in_flight(), []);
     let writes = story.stores_all(Ok(()));
     assert_eq!(stored_statuses(&writes), [QUEUED, QUEUED]);
-    assert_eq!(story.messages_in_flight(), [message(1)], "what is written down later is the next turn");
+    assert_eq!(story.messages_in_flight(), [message(1)], "the message stored later is in the next batch");
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [done(DeliveryStatus::Delivered)]);
     assert_eq!(story.messages_in_flight(), [message(2)]);
@@ -163,17 +163,17 @@ fn received_message_is_shown_and_receipted_once_stored() {
     let mut story = Story::storing();
     story.knows_bob(5001);
     story.told();
-    let (intake, actions) = story.state.messages_received(key(BOBS), vec![message(7)], story.now);
+    let (staged, actions) = story.state.messages_received(key(BOBS), vec![message(7)], story.now);
     story.perform(actions);
-    let intake = intake.expect("it is welcome");
-    assert_eq!((&intake.receipts[..], &intake.messages[..]), (&[][..], &[message(7)][..]));
+    let staged = staged.expect("accepted");
+    assert_eq!((&staged.receipts[..], &staged.messages[..]), (&[][..], &[message(7)][..]));
     assert_eq!(story.told(), []);
     let (receipts, actions) =
-        story.state.messages_stored(key(BOBS), intake.messages, Ok(vec![Stored::New(RowId(3))]), story.now);
+        story.state.messages_stored(key(BOBS), staged.messages, Ok(vec![Stored::New(RowId(3))]), story.now);
     story.perform(actions);
     assert_eq!(receipts, [message(7).id]);
     assert!(matches!(story.told()[..], [Event::Message { row: Some(RowId(3)), again: false, .. }]));
-    // One that the store knows from an earlier run gets its receipt, and is not shown.
+    // A message that the store has from an earlier run gets its receipt, and is not shown again.
     let (receipts, actions) =
         story.state.messages_stored(key(BOBS), vec![message(8)], Ok(vec![Stored::Duplicate]), story.now);
     story.perform(actions);
@@ -187,11 +187,11 @@ fn unstored_message_is_shown_once_and_receipted_later() {
     story.told();
     let mut comes = |result: Result<Vec<Stored>, StoreError>| {
         let again = Message { again: true, ..message(7) };
-        let (intake, actions) = story.state.messages_received(key(BOBS), vec![again], story.now);
+        let (staged, actions) = story.state.messages_received(key(BOBS), vec![again], story.now);
         story.perform(actions);
-        let intake = intake.expect("it is welcome");
-        assert_eq!(intake.messages.len(), 1, "it is to be written down");
-        let (receipts, actions) = story.state.messages_stored(key(BOBS), intake.messages, result, story.now);
+        let staged = staged.expect("accepted");
+        assert_eq!(staged.messages.len(), 1, "the message has to be stored");
+        let (receipts, actions) = story.state.messages_stored(key(BOBS), staged.messages, result, story.now);
         story.perform(actions);
         let shown = story.told().iter().filter(|event| matches!(event, Event::Message { .. })).count();
         (receipts.len(), shown)
@@ -212,7 +212,7 @@ fn queued_plain_message_is_sent_once_after_return() {
     story.refused_message(5001);
     assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [QUEUED]);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
-    // He comes back and says something.
+    // Bob comes back and sends a message.
     story.later(seconds(5));
     while !story.under_way.is_empty() {
         story.refused(5001);
@@ -227,7 +227,7 @@ fn queued_plain_message_is_sent_once_after_return() {
     story.later(seconds(1));
     assert!(story.dials(5001).contains(&Outgoing::Connect), "{:?}", story.dials(5001));
     story.ends(5001, &SendResult::HandedOver);
-    assert_eq!(story.plain_in_flight(5001), 0, "not before it is written down that it goes out");
+    assert_eq!(story.plain_in_flight(5001), 0, "the attempt is not stored yet");
     story.stores_all(Ok(()));
     assert_eq!(story.plain_in_flight(5001), 1);
     story.told();
@@ -249,7 +249,7 @@ fn message_for_address_precedes_later_ones_to_key() {
     story.dials_in(BOBS, "Bob", 5001).unwrap();
     story.writes(5001, 2);
     story.stores_all(Ok(()));
-    assert_eq!(story.messages_in_flight(), [], "that he listens there is only his claim");
+    assert_eq!(story.messages_in_flight(), [], "the address is only a claim");
     assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
     story.stores_all(Ok(()));
     assert_eq!(story.messages_in_flight(), [message(1)]);
@@ -263,8 +263,8 @@ fn queued_message_for_address_is_reported_once_stored() {
     story.writes(5001, 1);
     story.refused_message(5001);
     assert_eq!(story.outcomes(), []);
-    // One behind it is as little known to wait, and one that is taken back before is told of at
-    // once.
+    // A message behind it is not reported as queued either. A message that is cancelled before is
+    // reported at once.
     story.writes(5001, 2);
     story.writes(5001, 3);
     story.does(Command::Cancel(Recipient::Address(at(5001)), message(3).id));
@@ -302,7 +302,7 @@ fn too_long_queued_message_fails_once() {
         stored_statuses(&story.stores_all(Ok(()))).last(),
         Some(&done(DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::TooLongForLegacy))))
     );
-    // The others are still told of, each.
+    // Both other messages are still reported.
     story.refused_message(5002);
     story.refused_message(5003);
     assert_eq!(story.outcomes().len(), 2);
@@ -348,7 +348,7 @@ fn later_message_stays_behind_message_awaiting_protocol() {
     story.writes(5001, 1);
     story.does(Command::Connect(these(5001)));
     story.stores_all(Ok(()));
-    // The user's own question is answered before the one that the text waits for.
+    // The user's own probe is answered before the one that the message waits for.
     let PlainRequest { job, to, .. } = story.under_way.remove(1);
     let sent = PlainResult { job, to, result: SendResult::HandedOver, parts: (1, 1), capability: None };
     let actions = story.state.plain_sent(sent, story.now);
@@ -398,16 +398,16 @@ fn queued_status_is_reported_once_stored() {
     assert_eq!(story.outcomes(), []);
     assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [QUEUED]);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
-    // Nor of one that only waits behind it.
+    // The same holds for a message that waits behind it.
     story.writes(5001, 2);
     assert_eq!(story.outcomes(), []);
     assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [QUEUED]);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
-    // What cannot be written down waits for this run.
+    // A message that cannot be stored is queued until the program ends.
     story.writes(5001, 3);
     story.stores_all(Err(StoreError::Full));
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
-    // What expires before it is written down is told of once.
+    // A message that expires before it is stored is reported once.
     story.writes(5001, 4);
     story.now = story.now.plus(WEEK);
     let actions = story.state.tick(story.now);
@@ -418,7 +418,7 @@ fn queued_status_is_reported_once_stored() {
 }
 
 #[test]
-fn plain_message_of_unknown_fate_is_not_resent() {
+fn possibly_delivered_plain_message_is_not_resent() {
     for result in [SendResult::Unanswered, SendResult::Broken, SendResult::NoReceipt] {
         let mut story = Story::storing();
         story.knows_plain(5001);
@@ -477,7 +477,7 @@ fn cancelled_message_in_flight_can_still_be_delivered() {
         told.iter().partition(|event| matches!(event, Event::Delivery { .. }));
     assert!(matches!(by_op[..], [Event::Delivery { status: DeliveryStatus::Cancelled, .. }]), "{by_op:?}");
     assert!(none.contains(&&Event::NotWaiting));
-    // The first was on its way, and its receipt says that it has arrived.
+    // The first message was in flight, and its receipt says that it has arrived.
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(
         stored_statuses(&story.stores_all(Ok(()))),
@@ -515,9 +515,9 @@ fn restored_messages_are_resent_and_reported() {
     let told = next.told();
     assert!(
         matches!(told[..], [Event::Delivery { is_first: false, status: DeliveryStatus::Unknown, .. }]),
-        "what may have gone out in plain is not sent again: {told:?}"
+        "an unencrypted message that may have been sent is not resent: {told:?}"
     );
-    // To a key that is not known nothing is sent.
+    // Nothing is sent to an unknown key.
     assert_eq!(stored_statuses(&next.stores_all(Ok(()))), [done(DeliveryStatus::Unknown)]);
     next.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert!(next.later_statuses().contains(&DeliveryStatus::Delivered));
@@ -589,7 +589,7 @@ fn message_without_receipt_waits_to_be_resent() {
     story.knows_bob(5001);
     story.writes(5001, 1);
     story.stores_all(Ok(()));
-    let turn = story.talks.remove(0);
+    let request = story.talks.remove(0);
     let talked = SessionReport {
         addr: at(5001),
         met: Some(met(BOBS, 5001)),
@@ -597,7 +597,7 @@ fn message_without_receipt_waits_to_be_resent() {
         receipts: Vec::<MessageId>::new(),
         end: RequestEnd::Broken,
     };
-    story.ends_as(turn.job, talked);
+    story.ends_as(request.job, talked);
     assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [ATTEMPTED]);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::NoReceipt)]);
     assert!(story.state.waiting(story.now).iter().all(|waiting| waiting.message.again));
@@ -612,10 +612,10 @@ fn queued_plain_message_waits_for_the_disk() {
     story.later(seconds(1));
     story.ends(5001, &SendResult::HandedOver);
     story.stores_all(Err(StoreError::Full));
-    assert_eq!(story.plain_in_flight(5001), 0, "it would go out again after a restart");
+    assert_eq!(story.plain_in_flight(5001), 0, "it would be sent again after a restart");
     let waiting = story.state.waiting(story.now);
     assert_eq!(waiting.iter().map(|waiting| waiting.reason).collect::<Vec<_>>(), [PendingReason::NotStored]);
-    // As soon as there is room it goes out, once.
+    // It is sent once as soon as there is room.
     story.later(seconds(4));
     story.ends(5001, &SendResult::HandedOver);
     story.stores_all(Ok(()));
@@ -668,7 +668,7 @@ fn full_disk_queues_message_of_answering_peer() {
     story.writes(5001, 1);
     story.ends(5001, &SendResult::HandedOver);
     story.stores_each(&[Ok(()), Err(StoreError::Full)]);
-    assert_eq!(story.plain_in_flight(5001), 0, "it would go out again after a restart");
+    assert_eq!(story.plain_in_flight(5001), 0, "it would be sent again after a restart");
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::NotStored)]);
 }
 
@@ -679,7 +679,7 @@ fn unstored_attempt_is_not_reported_as_staying() {
         story.writes(5001, 1);
         story.ends(5001, &SendResult::HandedOver);
         story.stores_each(&written);
-        assert_eq!(story.plain_in_flight(5001), 1, "it goes out as if there were no history");
+        assert_eq!(story.plain_in_flight(5001), 1, "it is sent as if there were no history");
         story.refused_message(5001);
         story.stores_all(Ok(()));
         assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
@@ -707,7 +707,7 @@ fn promised_key_stops_plain_message_awaiting_disk() {
     let mut story = Story::storing();
     story.knows_plain(5001);
     story.writes(5001, 1);
-    // Before it is written down that it goes out, a receipt for something else names a key.
+    // Before the attempt is stored, a receipt for another message names a key.
     story.does(Command::Connect(these(5001)));
     story.promises(BOBS);
     story.stores_all(Ok(()));
@@ -716,7 +716,7 @@ fn promised_key_stops_plain_message_awaiting_disk() {
         story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
         story.stores_all(Ok(()));
     }
-    // The message was for the earlier legacy peer and waits for the user.
+    // The message was for the earlier legacy peer, so the user has to decide.
     assert_eq!((story.plain_in_flight(5001), story.messages_in_flight()), (0, vec![]));
     assert_eq!(
         story.outcomes(),
@@ -736,7 +736,7 @@ fn plain_message_in_flight_is_not_resent() {
     assert_eq!(story.plain_in_flight(5001), 1);
     story.ends(5001, &SendResult::Broken);
     story.stores_all(Ok(()));
-    // Once its status is unknown, the user may.
+    // Once its status is unknown, the user may resend it.
     story.does(again());
     story.does(again());
     story.stores_all(Ok(()));
