@@ -7,33 +7,38 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Peer, SOON, dial_from, send_raw_from};
 
-/// Older programs, each at an address of its own, and peers of ours, that talk to one at the same time.
+/// Older programs, each at an address of its own, and peers of ours, that talk to one at the same
+/// time.
 const LEGACY: [&str; 4] = ["Lea", "Leo", "Liv", "Lou"];
 const OURS: [&str; 2] = ["Olga", "Otto"];
 
 /// Of ten messages, so many come from ours: those are sent one by one through the menu.
 const OF_OURS: usize = 2;
 
-/// What the resident memory may grow by from the first sample, when the history of the run is full, to the last. The
-/// allocator's arenas of threads that come and go are about as much; a single byte kept of each of a million messages
-/// would be a quarter of it, and whoever forgets anything forgets more.
+/// What the resident memory may grow by from the first sample, when the history of the run is full,
+/// to the last. The allocator's arenas of threads that come and go are about as much; a single byte
+/// kept of each of a million messages would be a quarter of it, and whoever forgets anything
+/// forgets more.
 const MOST_GROWTH_KIB: u64 = 4 * 1024;
 
-/// Whom Alice has met of ours in the end: they look after each other, and keep a connection each way.
+/// Whom Alice has met of ours in the end: they look after each other, and keep a connection each
+/// way.
 const MET: usize = OURS.len() + 1;
 
-/// Threads that there may be more in the end than at the start: two that watch the connections that are kept, one for each of ours that dials
-/// it to see whether it is there, and one for each that has just been dialed from there.
+/// Threads that there may be more in the end than at the start: two that watch the connections that
+/// are kept, one for each of ours that dials it to see whether it is there, and one for each that
+/// has just been dialed from there.
 const MORE_THREADS: u64 = 2 + 2 * MET as u64;
 
-/// The same of descriptors: a connection each way with each of ours, and two pairs by which those that watch them are woken.
+/// The same of descriptors: a connection each way with each of ours, and two pairs by which those
+/// that watch them are woken.
 const MORE_DESCRIPTORS: usize = 2 * MET + 4;
 
 /// How long the longest of these runs may take on a slow machine.
 const LONGEST: Duration = Duration::from_secs(1_200);
 
-/// How many come before the first sample, more than the 10,000 that the history of a run keeps, how many after it, and
-/// how many are sent meanwhile.
+/// How many come before the first sample, more than the 10,000 that the history of a run keeps, how
+/// many after it, and how many are sent meanwhile.
 struct Amount {
     first: usize,
     then: usize,
@@ -151,7 +156,8 @@ fn run(amount: &Amount) {
     let start = Held::by(&alice);
     let mut said = Said::default();
     talk(&mut alice, &mut ours, bob.addr(), &mut said, amount.first, amount.sent / 10);
-    // Threads that are still there make this larger by less than a megabyte, which the bound allows for.
+    // Threads that are still there make this larger by less than a megabyte, which the bound allows
+    // for.
     let first = Held::by(&alice);
     talk(&mut alice, &mut ours, bob.addr(), &mut said, amount.then, amount.sent - amount.sent / 10);
     let last = Held::after_calming_down(&alice, &start);

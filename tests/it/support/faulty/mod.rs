@@ -1,17 +1,20 @@
 //! A network that goes wrong on purpose: a TCP proxy inside the test process, in front of one peer.
 //!
 //! # How two programs talk through it
-//! A peer is dialed where its header claims to be, or its hello says that it listens, at the IP that its connection came
-//! from; so a proxy at a port of its own would only be asked by whoever was told of it, and every answer would go past it.
-//! Therefore the proxy listens at the *same port* as its peer, at 127.0.0.1, from where it dials as well; the peer listens at,
-//! and dials from, another address of the loopback network ([`BEHIND`], `--bind`) and claims to be at the proxy's
-//! (`--advertise`). With a proxy before each of two peers both know nothing but the proxies, and both directions go wrong.
-//! The stand-ins of the legacy programs claim another IP in the same way.
+//! A peer is dialed where its header claims to be, or its hello says that it listens, at the IP
+//! that its connection came from; so a proxy at a port of its own would only be asked by whoever
+//! was told of it, and every answer would go past it. Therefore the proxy listens at the *same
+//! port* as its peer, at 127.0.0.1, from where it dials as well; the peer listens at, and dials
+//! from, another address of the loopback network ([`BEHIND`], `--bind`) and claims to be at the
+//! proxy's (`--advertise`). With a proxy before each of two peers both know nothing but the
+//! proxies, and both directions go wrong. The stand-ins of the legacy programs claim another IP in
+//! the same way.
 //!
 //! # What it promises
-//! It looks at the first bytes of each connection, or at its end if it has none, and asks its plan what
-//! to do with it. So a plan can tell texts from probes, and a seeded plan does the same to the same text however
-//! the machine is loaded. Every connection has a thread, and every wait in it an end.
+//! It looks at the first bytes of each connection, or at its end if it has none, and asks its plan
+//! what to do with it. So a plan can tell texts from probes, and a seeded plan does the same to the
+//! same text however the machine is loaded. Every connection has a thread, and every wait in it an
+//! end.
 
 mod carry;
 mod seed;
@@ -47,7 +50,8 @@ pub(crate) enum Fault {
     SingleBytes,
     /// The peer gets so many bytes; then both sides are reset.
     ResetAfter(usize),
-    /// The peer gets everything and answers; then the dialer is reset instead of getting the answer.
+    /// The peer gets everything and answers; then the dialer is reset instead of getting the
+    /// answer.
     ResetBeforeReceipt,
     /// The connection is made and read from; nothing goes on, and it never ends.
     BlackHole,
@@ -140,7 +144,8 @@ impl Faulty {
         SocketAddrV4::new(FRONT, self.port)
     }
 
-    /// From now on does to each connection what `plan` says, given the first bytes of it; none mean a probe.
+    /// From now on does to each connection what `plan` says, given the first bytes of it; none mean
+    /// a probe.
     pub(crate) fn follows(&self, plan: impl FnMut(&[u8]) -> Fault + Send + 'static) {
         self.shared.lock().plan = Box::new(plan);
     }
@@ -150,7 +155,8 @@ impl Faulty {
         self.follows(move |_| fault);
     }
 
-    /// From now on does this to every connection whose message holds `words`, and nothing to others.
+    /// From now on does this to every connection whose message holds `words`, and nothing to
+    /// others.
     pub(crate) fn does_to(&self, words: &str, fault: Fault) {
         let words = words.to_owned();
         self.follows(
@@ -160,8 +166,8 @@ impl Faulty {
         );
     }
 
-    /// From now on does nothing wrong to new connections. What it holds it keeps: a network that works again does not
-    /// bring back what it lost.
+    /// From now on does nothing wrong to new connections. What it holds it keeps: a network that
+    /// works again does not bring back what it lost.
     pub(crate) fn heals(&self) {
         self.does(Fault::None);
     }
@@ -173,7 +179,8 @@ impl Faulty {
         state.breaks_open();
     }
 
-    /// Waits until everything is done that it still had to do, so that nothing that was delayed comes later.
+    /// Waits until everything is done that it still had to do, so that nothing that was delayed
+    /// comes later.
     pub(crate) fn settles(&self) {
         let waited = self.shared.changed.wait_timeout_while(self.shared.lock(), SOON, |s| s.under_way > 0);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
