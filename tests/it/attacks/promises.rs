@@ -73,7 +73,7 @@ fn code_for(peer: &mut Peer, other: &str) -> String {
 /// At the first contact nobody can tell whose key it is, so the one in between has whatever is said
 /// until both compare the codes.
 #[test]
-fn man_in_the_middle_is_seen_by_comparing_codes() {
+fn man_in_the_middle_is_revealed_by_codes() {
     // Without anybody in between they are the same.
     let mut bob = Peer::named("Bob").start();
     let mut alice = Peer::named("Alice").start();
