@@ -42,8 +42,8 @@ cat >"$screens" <<'WORDS'
 # Screens
 
 What the terminal showed in real runs, made by [record.sh](record.sh). It also records
-[session.cast](session.cast) (`asciinema play docs/session.cast`), in which a newcomer uses numbers and
-a regular uses names. Colours are not shown here.
+[session.cast](session.cast) (`asciinema play docs/session.cast`), in which a newcomer uses numbers
+and a regular uses names. Colours are not shown here.
 WORDS
 # A screen as the terminal shows it, with the words before it.
 screen() {

@@ -50,8 +50,8 @@ pub enum NameSource {
 #[derive(Parser, Debug, Clone)]
 #[command(name = "p2p-chat", version, after_help = EXAMPLES, disable_help_subcommand = true)]
 pub struct Cli {
-    /// Your name: one word of at most 32 columns. The profile of that name is used, or created [default: your only
-    /// profile; asked for on a terminal if there is none or more than one]
+    /// Your name: one word of at most 32 columns. The profile of that name is used, or created
+    /// [default: your only profile; asked for on a terminal if there is none or more than one]
     #[arg(long, global = true, env = "P2P_CHAT_NAME", value_name = "NAME")]
     pub name: Option<Name>,
 
@@ -59,8 +59,8 @@ pub struct Cli {
     #[arg(skip)]
     pub name_source: NameSource,
 
-    /// The TCP port to listen at, 0 for any that is free [default: that of the profile; asked for on a terminal if it
-    /// has none yet]
+    /// The TCP port to listen at, 0 for any that is free [default: that of the profile; asked for
+    /// on a terminal if it has none yet]
     #[arg(long, env = "P2P_CHAT_PORT", value_name = "PORT", value_parser = listening_port)]
     pub port: Option<u16>,
 
@@ -68,12 +68,13 @@ pub struct Cli {
     #[arg(long, env = "P2P_CHAT_BIND", value_name = "IP", value_parser = listening_ip, help_heading = NETWORK)]
     pub bind: Option<IpAddr>,
 
-    /// The IPv4 address that others are told to answer to [default: the one each connection is made from]
+    /// The IPv4 address that others are told to answer to [default: the one each connection is made
+    /// from]
     #[arg(long, env = "P2P_CHAT_ADVERTISE", value_name = "IP", value_parser = advertised_ip, help_heading = NETWORK)]
     pub advertise: Option<Ipv4Addr>,
 
-    /// The file that lists static peers [default: ./peers.toml, whose contacts are for that run only, then the one in the
-    /// configuration directory]
+    /// The file that lists static peers [default: ./peers.toml, whose contacts are for that run
+    /// only, then the one in the configuration directory]
     #[arg(long, env = "P2P_CHAT_PEERS", value_name = "FILE", help_heading = NETWORK)]
     pub peers: Option<PathBuf>,
 
@@ -88,7 +89,8 @@ pub struct Cli {
     #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]
     pub no_static: bool,
 
-    /// The profile, whatever it is called; with --name it gets that name [default: the one with your name]
+    /// The profile, whatever it is called; with --name it gets that name [default: the one with
+    /// your name]
     #[arg(long, global = true, env = "P2P_CHAT_PROFILE", value_name = "NAME", help_heading = KEYS)]
     pub profile: Option<Profile>,
 
@@ -102,7 +104,8 @@ pub struct Cli {
     #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]
     pub require_encryption: bool,
 
-    /// Keep no messages on the disk: what waits is lost when the program ends, and nothing can be found again
+    /// Keep no messages on the disk: what waits is lost when the program ends, and nothing can be
+    /// found again
     #[arg(long, env = "P2P_CHAT_NO_HISTORY", help_heading = MESSAGES)]
     #[arg(value_name = "BOOL", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
     #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]
@@ -160,7 +163,8 @@ pub struct Cli {
     #[arg(long, global = true, env = "P2P_CHAT_CONFIG", value_name = "FILE", help_heading = FILES)]
     pub config: Option<PathBuf>,
 
-    /// Where keys, messages and nicknames are kept [default: p2p-chat in the data directory of the system]
+    /// Where keys, messages and nicknames are kept [default: p2p-chat in the data directory of the
+    /// system]
     #[arg(long, global = true, env = "P2P_CHAT_DATA_DIR", value_name = "DIR", help_heading = FILES)]
     pub data_dir: Option<PathBuf>,
 
@@ -296,8 +300,8 @@ impl FromStr for TimeFormat {
     }
 }
 
-/// The command line as clap has it, reading the environment but for variables that are set to nothing: those count as
-/// not set.
+/// The command line as clap has it, reading the environment but for variables that are set to
+/// nothing: those count as not set.
 pub fn command() -> Command {
     Cli::command().mut_args(|arg| {
         let is_empty = arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty());
@@ -305,7 +309,8 @@ pub fn command() -> Command {
     })
 }
 
-/// The program was started with something missing or wrong. Its display is a whole sentence for a user.
+/// The program was started with something missing or wrong. Its display is a whole sentence for a
+/// user.
 #[derive(Debug)]
 pub struct Misused(String);
 

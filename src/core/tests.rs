@@ -10,12 +10,12 @@ mod disconnecting;
 mod for_run;
 mod goodbyes;
 mod holding;
-mod keeping;
 mod keys;
 mod looks;
 mod pending;
 mod random;
 mod soak;
+mod storing;
 mod there;
 mod trusting;
 mod who;
@@ -43,7 +43,7 @@ struct Story {
     /// The number of the last message that the user typed.
     typed: u32,
     /// Whether the story writes to the disk by hand; else every write is done at once.
-    moves_disk: bool,
+    holds_writes: bool,
     under_way: Vec<PlainRequest>,
     talks: Vec<SessionRequest>,
     told: Vec<Event>,
@@ -61,7 +61,7 @@ impl Story {
             state: State::new(config),
             now: Time::default(),
             typed: 0,
-            moves_disk: false,
+            holds_writes: false,
             under_way: Vec::new(),
             talks: Vec::new(),
             told: Vec::new(),
@@ -77,7 +77,7 @@ impl Story {
                 // For the prompt, which shows nothing.
                 Output::Tell(Event::ProvenAt(..) | Event::ContactsChanged) => {}
                 Output::Tell(event) => self.told.push(event),
-                Output::Store(id, write) if self.moves_disk => self.writes.push((id, write)),
+                Output::Store(id, write) if self.holds_writes => self.writes.push((id, write)),
                 Output::Store(Some(id), _) => {
                     let actions = self.state.stored(id, Ok(()), self.now);
                     self.perform(actions);

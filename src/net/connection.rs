@@ -1,4 +1,4 @@
-//! One accepted connection, from its first byte to its closing.
+//! Reads one accepted connection until its message ends, and answers it.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, TcpStream};
@@ -10,37 +10,37 @@ use crate::model::address::Source;
 use crate::protocol::plain::{Decoder, Progress};
 use crate::protocol::session::opening::{First, first};
 
-/// A message is over this long after its last byte (wire.md): legacy peers write once and some
-/// never close.
+/// The silence that ends a message (wire.md): legacy peers write once, and some never close the
+/// connection.
 const SILENCE: Duration = Duration::from_millis(250);
 
-/// A message is over this long after its first byte, whatever its sender does; SmartCookies, the
-/// slowest honest one, waits 5 s.
+/// The maximum time from the first byte of a message to its end. SmartCookies, the slowest
+/// legitimate sender, takes 5 s.
 const LIFETIME: Duration = Duration::from_secs(5);
 
-/// Bytes read and dropped after a message that is too long, so that closing does not reset the
-/// connection while its sender still writes.
+/// The maximum number of bytes to read and drop after a message that is too long, so that closing
+/// does not reset the connection while the sender still writes.
 const MAX_DRAINED: usize = 64 * 1024;
 
-/// How long that may take.
+/// The maximum time to spend on that.
 const DRAIN_FOR: Duration = Duration::from_millis(250);
 
-/// How a connection's message came to its end.
+/// How the message of a connection ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum End {
-    /// Its sender closed or fell silent.
+    /// The sender closed the connection or stopped writing.
     Whole,
-    /// It was longer than is read, or not over when its time was.
+    /// It was too long or took too long.
     Cut,
-    /// It was reset before it was over, so it may have been meant to go on.
+    /// The connection was reset, so the message may be incomplete.
     BrokenOff,
-    /// It was closed to make room, or broke before anything came.
+    /// We closed the connection to make room, or it broke before its first byte.
     Lost,
-    /// It is no message: what came is the line that opens a session.
+    /// Not a message: the bytes are the line that opens a session.
     Opening,
 }
 
-/// An accepted connection and what has been read of it.
+/// An accepted connection and the bytes read from it.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) stream: Arc<TcpStream>,
@@ -51,13 +51,13 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Takes over a non-blocking stream that was accepted at `opened` and is not read from yet.
+    /// Takes over a non-blocking stream that was accepted at `opened`, before anything is read.
     pub(super) fn new(stream: TcpStream, source: Source, opened: Instant) -> io::Result<Self> {
         let local = stream.local_addr()?.ip().to_canonical();
         Ok(Self { stream: Arc::new(stream), source, local, decoder: Decoder::new(), opened })
     }
 
-    /// Reads what is there without waiting. Returns `None` if the message may go on.
+    /// Reads the available bytes without blocking. Returns `None` if the message may continue.
     pub(super) fn read_ready(&mut self) -> Option<End> {
         loop {
             match self.read() {
@@ -73,7 +73,7 @@ impl Connection {
         }
     }
 
-    /// Waits for the rest of the message. `heard` is called whenever something has come.
+    /// Blocks until the message ends. Calls `heard` after each read that brought bytes.
     pub(super) fn read_rest(&mut self, heard: impl Fn()) -> End {
         if self.stream.set_nonblocking(false).is_err() {
             return End::Lost;
@@ -100,14 +100,14 @@ impl Connection {
                     first_byte = first_byte.or(last_byte);
                     heard();
                 }
-                // The deadlines are looked at above, for a timeout may come a little early.
+                // The loop checks the deadlines, because a timeout can come a little early.
                 Err(error) if is_silence(&error) || error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return self.broken(),
             }
         }
     }
 
-    /// Reads once. Returns how the message ends, or `None` if it may go on.
+    /// Reads once. Returns how the message ended, or `None` if it may continue.
     fn read(&mut self) -> io::Result<Option<End>> {
         let mut buffer = [0; 1024];
         let count = (&*self.stream).read(&mut buffer)?;
@@ -116,22 +116,22 @@ impl Connection {
         }
         let progress = self.decoder.push(&buffer[..count]);
         Ok(match first(self.decoder.bytes()) {
-            // More behind the line than there may be opens a session too, which refuses it.
+            // Too many bytes behind the line also open a session, which then refuses them.
             First::Opening | First::TooMuch => Some(End::Opening),
             _ => (progress == Progress::Full).then_some(End::Cut),
         })
     }
 
-    /// Whether what has come is the beginning of the line that opens a session.
+    /// Returns whether the bytes so far can become the line that opens a session.
     fn may_open(&self) -> bool {
         first(self.decoder.bytes()) == First::NeedMore
     }
 
-    /// What a reset leaves. It may be the beginning of anything: `exit strategy` that breaks off
-    /// after its first word is no `exit`. No whole message is taken for that: all programs that
-    /// were measured close in good order after what they wrote (wire.md), and so do we. A reset
-    /// after that end, which a sender causes that never reads our receipt, comes too late: Linux
-    /// shows the end first. The end of a line is an end, too. Without any byte nothing is lost.
+    /// Returns how a message ended whose connection was reset. Its bytes may be the beginning of a
+    /// longer message: `exit strategy` that stops after its first word is not `exit`. This harms no
+    /// complete message. All measured programs, and ours, close the connection in order after they
+    /// have written (wire.md). A sender that never reads our receipt causes a reset after that, but
+    /// Linux reports the end of the stream first. The end of a line also ends a message.
     fn broken(&self) -> End {
         if self.decoder.is_empty() {
             End::Lost
@@ -142,16 +142,16 @@ impl Connection {
         }
     }
 
-    /// Answers. The sender may be gone, or never read.
+    /// Writes the answer. Ignores errors: the sender may have gone, or never read it.
     pub(super) fn answer(&self, answer: &[u8]) {
         if !answer.is_empty() {
-            // An answer of some forty bytes always fits into the empty send buffer, so this does
-            // not block.
+            // An answer has about 40 bytes and fits into the empty send buffer, so this does not
+            // block.
             let _ = (&*self.stream).write_all(answer);
         }
     }
 
-    /// Reads the rest of a message that is too long.
+    /// Reads and drops the rest of a message that is too long, within [`MAX_DRAINED`].
     pub(super) fn drain(&self) {
         let until = Instant::now() + DRAIN_FOR;
         let mut drained = 0;
@@ -172,7 +172,7 @@ impl Connection {
     }
 }
 
-/// Whether a read ended because nothing came in its time.
+/// Returns whether a read ended because no bytes came in time.
 fn is_silence(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
@@ -186,16 +186,16 @@ mod tests {
     use super::*;
     use crate::model::message::{Body, Decoded, Plain};
 
-    /// What a connection leaves whose sender writes this and does that, all before anything is read
-    /// of it.
-    fn left_by(bytes: &[u8], does: impl FnOnce(TcpStream)) -> (End, Vec<Decoded>) {
+    /// Returns how a message ends and what is decoded of it if the sender writes `bytes` and calls
+    /// `then` before the first read.
+    fn read_after(bytes: &[u8], then: impl FnOnce(TcpStream)) -> (End, Vec<Decoded>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let accepted = listener.accept().unwrap().0;
         let source = std::net::Ipv4Addr::LOCALHOST.into();
         let mut connection = Connection::new(accepted, source, Instant::now()).unwrap();
         sender.write_all(bytes).unwrap();
-        does(sender);
+        then(sender);
         let end = connection.read_rest(|| ());
         if end == End::BrokenOff {
             connection.decoder.mark_cut();
@@ -216,39 +216,38 @@ mod tests {
     }
 
     #[test]
-    fn what_a_reset_broke_off_is_a_text_and_no_command() {
+    fn command_cut_by_reset_is_text() {
         for word in ["exit", "connect", "connect_ack", "PING", "CONNECT_REQUEST", "[PEER_QUIT]"] {
-            let (end, decoded) = left_by(format!("127.0.0.1:5000 Bob {word}").as_bytes(), resets);
+            let (end, decoded) = read_after(format!("127.0.0.1:5000 Bob {word}").as_bytes(), resets);
             assert_eq!(end, End::BrokenOff);
             assert!(matches!(&bodies(&decoded)[..], [Body::Text(text)] if text.raw() == word), "{decoded:?}");
         }
     }
 
     #[test]
-    fn a_line_that_has_ended_is_whole_and_so_is_what_a_reset_left_of_it() {
-        let (end, decoded) = left_by(b"127.0.0.1:5000 Bob exit\r\n", resets);
+    fn reset_leaves_finished_lines_whole() {
+        let (end, decoded) = read_after(b"127.0.0.1:5000 Bob exit\r\n", resets);
         assert_eq!((end, bodies(&decoded)), (End::Whole, vec![&Body::Exit]));
-        let (end, decoded) = left_by(b"127.0.0.1:5000 Bob connect\n127.0.0.1:5000 Bob exit", resets);
+        let (end, decoded) = read_after(b"127.0.0.1:5000 Bob connect\n127.0.0.1:5000 Bob exit", resets);
         assert_eq!(end, End::BrokenOff);
         assert!(matches!(bodies(&decoded)[..], [Body::Connect, Body::Text(_)]), "{decoded:?}");
     }
 
     #[test]
-    fn a_reset_without_any_byte_leaves_nothing() {
-        assert_eq!(left_by(b"", resets), (End::Lost, Vec::new()));
+    fn reset_without_bytes_is_no_message() {
+        assert_eq!(read_after(b"", resets), (End::Lost, Vec::new()));
     }
 
-    /// As the older programs do, some of which cause a reset by never reading what we answer.
-    /// Elsewhere than on Linux the system may show the reset first, and then a command is shown
-    /// instead of being obeyed.
+    /// Legacy programs do this; some cause a reset because they never read our answer. Other systems
+    /// than Linux may report the reset first, and then a command is shown instead of executed.
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_message_that_was_closed_in_good_order_is_whole_whatever_comes_after_it() {
+    fn message_closed_before_a_reset_is_whole() {
         let closes_and_resets = |sender: TcpStream| {
             sender.shutdown(std::net::Shutdown::Write).unwrap();
             resets(sender);
         };
-        let (end, decoded) = left_by(b"127.0.0.1:5000 Bob exit", closes_and_resets);
+        let (end, decoded) = read_after(b"127.0.0.1:5000 Bob exit", closes_and_resets);
         assert_eq!((end, bodies(&decoded)), (End::Whole, vec![&Body::Exit]));
     }
 }

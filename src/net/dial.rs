@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_reads_and_closes_has_been_handed_the_message() {
+    fn close_without_receipt_means_handed_over() {
         let (result, bytes) = fate_with(|mut stream| read_all(&mut stream), &hello());
         assert_eq!(result, SendResult::HandedOver);
         assert_eq!(bytes, b"127.0.0.1:5000 Alice hello");
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_of_the_last_receipt_that_names_one_is_told() {
+    fn report_has_the_key_of_the_last_receipt() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         let keys = [Some(PublicKey::new([1; 32])), Some(PublicKey::new([2; 32])), None];
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn answer_without_an_end_is_waited_for_only_briefly() {
+    fn receipt_without_close_is_waited_for_briefly() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         let peer = thread::spawn(move || {
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_port_refuses_and_a_passed_deadline_cancels() {
+    fn closed_port_refuses_and_passed_deadline_cancels() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         drop(listener);
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn who_listens_in_one_family_does_not_dial_the_other() {
+    fn listener_of_one_family_does_not_dial_another() {
         for (from, to) in [("127.0.0.1", "[::1]:9"), ("::1", "127.0.0.1:9")] {
             let error = connect(from.parse().unwrap(), to.parse().unwrap(), PROBE_TIMEOUT).unwrap_err();
             assert_eq!(failure(&error), SendError::NoRoute);

@@ -1,4 +1,5 @@
-//! The unencrypted way out: bounded workers, and for each peer one message after the other.
+//! Sends unencrypted messages: a bounded pool of workers, and a queue for each peer that keeps its
+//! messages in order.
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,32 +11,32 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::STACK_BYTES;
 use super::dial::{self, CONNECT_TIMEOUT, Identity, QUICK_CONNECT, Said};
-use super::errand::{Errand, Report};
+use super::send_job::{Report, SendJob};
 use crate::model::address::PeerAddr;
 use crate::model::message::{LOG_TARGET, Outgoing, SendError, SendResult};
 
-/// Workers at most. Of a thousand peers, a hundred may not answer at all. Each of these holds a
-/// worker for `QUICK_CONNECT` before the others are served: half a second in all with this many
-/// workers, and a second with 32, which is too long for a message to everybody.
+/// The maximum number of workers. A hundred of a thousand peers may not answer, and each of them
+/// occupies a worker for `QUICK_CONNECT`. With 64 workers they delay a message to all by half a
+/// second. With 32 they would delay it by a second, which is too long.
 pub const MAX_DIALERS: usize = 64;
 
-/// Workers that may take up what lasts long: a second attempt to connect, or a `connect`, whose
-/// receipt may take many seconds. The others remain for peers that answer.
+/// The maximum number of workers that run slow tasks: a second attempt to connect, or a `connect`,
+/// whose receipt can take many seconds. The remaining workers serve peers that answer.
 const MAX_SLOW: usize = 48;
 
-/// Errands under way or waiting at most: three for each peer of a full table.
-pub const MAX_ERRANDS: usize = 30_000;
+/// The maximum number of jobs that are running or queued: three for each peer of a full table.
+pub const MAX_SEND_JOBS: usize = 30_000;
 
-/// The name of the workers. A panic in one ends one errand only.
+/// The name of the worker threads. The panic hook does not end the program for a panic in one.
 pub(crate) const DIALER: &str = "dialer";
 
-/// A worker without work ends after this long.
+/// The time after which an idle worker ends.
 const IDLE_FOR: Duration = Duration::from_secs(5);
 
 type Callback = dyn Fn(Report) + Send + Sync;
 
-/// Dials in workers of its own, as many as are needed and at most [`MAX_DIALERS`]. Messages to one
-/// peer go one after the other in the order given; probes do not wait.
+/// Runs [`SendJob`]s on its own workers, at most [`MAX_DIALERS`]. Messages to one peer are sent one
+/// at a time, in the order in which they were queued. Probes do not wait for them.
 pub struct Dialer {
     shared: Arc<Shared>,
 }
@@ -50,43 +51,44 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// Errands that are over soon.
+    /// Tasks that end soon.
     ready: VecDeque<Task>,
-    /// Errands that may last long: at most [`MAX_SLOW`] are under way.
+    /// Tasks that may take long. At most [`MAX_SLOW`] of them run at once.
     slow: VecDeque<Task>,
-    slow_under_way: usize,
-    /// The peers to which something is being sent, and what follows it.
-    lanes: HashMap<PeerAddr, VecDeque<Errand>>,
-    errands: usize,
-    /// Workers, and those of them that wait for work.
+    slow_running: usize,
+    /// An entry for each peer with a running message: the jobs that wait for it to end.
+    queues: HashMap<PeerAddr, VecDeque<SendJob>>,
+    /// Jobs that are running or queued.
+    jobs: usize,
     workers: usize,
+    /// Workers that wait for a task.
     idle: usize,
-    /// Workers that have not begun to work.
+    /// Workers whose thread has not started to run yet.
     starting: usize,
     stopping: bool,
 }
 
-/// An errand and how it is to be done.
+/// One attempt to do a job.
 struct Task {
-    errand: Errand,
-    /// The first attempt to connect has timed out.
+    job: SendJob,
+    /// Whether the first attempt timed out before it connected.
     is_second: bool,
 }
 
 impl Task {
     fn is_slow(&self) -> bool {
-        self.is_second || self.errand.message == Outgoing::Connect
+        self.is_second || self.job.message == Outgoing::Connect
     }
 
-    /// Whether this is the report of a first attempt that was not connected.
-    fn is_worth_another(&self, report: &Report) -> bool {
+    /// Returns whether this was a first attempt that timed out before it connected.
+    fn should_retry(&self, report: &Report) -> bool {
         !self.is_second && report.parts.0 == 0 && report.result == SendResult::Failed(SendError::TimedOut)
     }
 }
 
 impl Dialer {
-    /// A dialer without workers yet. `report` is called from its workers, once for every errand
-    /// taken.
+    /// Creates a dialer without workers. It calls `report` once for every job that it has taken,
+    /// usually on a worker.
     pub fn new(identity: Identity, report: impl Fn(Report) + Send + Sync + 'static) -> Self {
         let shared = Shared {
             identity,
@@ -98,112 +100,111 @@ impl Dialer {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Takes an errand into the queue, without waiting for anything. [`Dialer::staff`] has to
-    /// follow.
+    /// Queues a job and returns at once. The caller then has to call [`Dialer::start_workers`].
     ///
     /// # Errors
-    /// Gives it back if [`MAX_ERRANDS`] are under way or the dialer is stopping.
-    pub fn push(&self, errand: Errand) -> Result<(), Box<Errand>> {
+    /// The job itself, if there are [`MAX_SEND_JOBS`] already or the dialer is stopping.
+    pub fn push(&self, job: SendJob) -> Result<(), Box<SendJob>> {
         let mut state = self.shared.state.lock();
-        if state.stopping || state.errands >= MAX_ERRANDS {
-            return Err(Box::new(errand));
+        if state.stopping || state.jobs >= MAX_SEND_JOBS {
+            return Err(Box::new(job));
         }
-        state.errands += 1;
-        if let Some(lane) = errand.queue() {
-            if let Some(waiting) = state.lanes.get_mut(&lane) {
-                waiting.push_back(errand);
+        state.jobs += 1;
+        if let Some(queue) = job.queue() {
+            if let Some(waiting) = state.queues.get_mut(&queue) {
+                waiting.push_back(job);
                 return Ok(());
             }
-            state.lanes.insert(lane, VecDeque::new());
+            state.queues.insert(queue, VecDeque::new());
         }
-        state.put(Task { errand, is_second: false });
+        state.push(Task { job, is_second: false });
         self.shared.work.notify_one();
         Ok(())
     }
 
-    /// Starts workers for the errands that have none, as far as [`MAX_DIALERS`] and the system
-    /// allow. Errands that find no worker at all are reported as failed.
-    pub fn staff(&self) {
+    /// Starts a worker for each task that waits for one, within [`MAX_DIALERS`]. If the system
+    /// starts no thread and there is no worker, it reports all queued jobs as failed.
+    pub fn start_workers(&self) {
         let shared = &self.shared;
         let mut state = shared.state.lock();
-        while state.lacks_workers() {
+        while state.needs_worker() {
             state.workers += 1;
             state.starting += 1;
             let spawned = MutexGuard::unlocked(&mut state, || spawn(shared));
             let Err(error) = spawned else { continue };
             state.workers -= 1;
             state.starting -= 1;
-            let helpless = if state.workers == 0 { state.take_all() } else { Vec::new() };
+            let failed = if state.workers == 0 { state.drain() } else { Vec::new() };
             drop(state);
-            log::error!("no further thread to dial with: {error}");
-            helpless.into_iter().for_each(|errand| shared.fail(errand, SendError::NoResources));
+            log::error!("cannot start another thread to dial: {error}");
+            failed.into_iter().for_each(|job| shared.fail(job, SendError::NoResources));
             return;
         }
     }
 
-    /// Takes no more errands, reports those not begun as cancelled, and waits for the others until
-    /// `deadline`.
+    /// Stops taking jobs, reports those that have not started as cancelled, and waits until
+    /// `deadline` for those that run.
     pub fn stop(&self, deadline: Instant) {
         let mut state = self.shared.state.lock();
         state.stopping = true;
-        let cancelled = state.take_all();
+        let cancelled = state.drain();
         self.shared.work.notify_all();
         MutexGuard::unlocked(&mut state, || {
-            cancelled.into_iter().for_each(|errand| self.shared.fail(errand, SendError::Cancelled));
+            cancelled.into_iter().for_each(|job| self.shared.fail(job, SendError::Cancelled));
         });
         while state.workers > 0 && !self.shared.ended.wait_until(&mut state, deadline).timed_out() {}
     }
 }
 
 impl State {
-    fn put(&mut self, task: Task) {
+    fn push(&mut self, task: Task) {
         if task.is_slow() { self.slow.push_back(task) } else { self.ready.push_back(task) }
     }
 
-    /// The next task for a worker.
-    fn take(&mut self) -> Option<Task> {
-        let slow_room = self.slow_under_way < MAX_SLOW;
-        let task = self.ready.pop_front().or_else(|| slow_room.then(|| self.slow.pop_front())?)?;
-        self.slow_under_way += usize::from(task.is_slow());
+    /// Takes the next task that a worker may run now.
+    fn pop(&mut self) -> Option<Task> {
+        let slow_allowed = self.slow_running < MAX_SLOW;
+        let task = self.ready.pop_front().or_else(|| slow_allowed.then(|| self.slow.pop_front())?)?;
+        self.slow_running += usize::from(task.is_slow());
         Some(task)
     }
 
-    /// How many tasks workers could take up now.
-    fn tasks(&self) -> usize {
-        self.ready.len() + self.slow.len().min(MAX_SLOW - self.slow_under_way)
+    /// Returns the number of tasks that workers could take now.
+    fn runnable(&self) -> usize {
+        self.ready.len() + self.slow.len().min(MAX_SLOW - self.slow_running)
     }
 
-    /// Whether tasks wait for a worker that could be started.
-    fn lacks_workers(&self) -> bool {
-        !self.stopping && self.workers < MAX_DIALERS && self.tasks() > self.idle + self.starting
+    /// Returns whether a task waits for a worker and another one may be started.
+    fn needs_worker(&self) -> bool {
+        !self.stopping && self.workers < MAX_DIALERS && self.runnable() > self.idle + self.starting
     }
 
-    /// A task is done. What follows it to the same peer is next.
-    fn done(&mut self, task: &Task) {
-        self.errands -= 1;
-        let Some(lane) = task.errand.queue() else { return };
-        match self.lanes.get_mut(&lane).and_then(VecDeque::pop_front) {
-            Some(errand) => {
-                let task = Task { errand, is_second: false };
+    /// Removes a finished task and makes the peer's next job the next task.
+    fn finish(&mut self, task: &Task) {
+        self.jobs -= 1;
+        let Some(queue) = task.job.queue() else { return };
+        match self.queues.get_mut(&queue).and_then(VecDeque::pop_front) {
+            Some(job) => {
+                let task = Task { job, is_second: false };
                 if task.is_slow() { self.slow.push_front(task) } else { self.ready.push_front(task) }
             }
-            None => drop(self.lanes.remove(&lane)),
+            None => drop(self.queues.remove(&queue)),
         }
     }
 
-    /// Everything that is not under way yet.
-    fn take_all(&mut self) -> Vec<Errand> {
+    /// Removes and returns all jobs that have not started.
+    fn drain(&mut self) -> Vec<SendJob> {
         let tasks = self.ready.drain(..).chain(self.slow.drain(..));
-        let mut all: Vec<Errand> = tasks.map(|task| task.errand).collect();
-        all.extend(self.lanes.drain().flat_map(|(_, lane)| lane));
-        self.errands -= all.len();
+        let mut all: Vec<SendJob> = tasks.map(|task| task.job).collect();
+        all.extend(self.queues.drain().flat_map(|(_, queue)| queue));
+        self.jobs -= all.len();
         all
     }
 }
 
 impl Shared {
-    fn fail(&self, errand: Errand, failure: SendError) {
-        (self.report)(errand.failed(failure));
+    fn fail(&self, job: SendJob, failure: SendError) {
+        (self.report)(job.failed(failure));
     }
 }
 
@@ -212,22 +213,22 @@ fn spawn(shared: &Arc<Shared>) -> std::io::Result<()> {
     thread::Builder::new().name(DIALER.into()).stack_size(STACK_BYTES).spawn(move || work(&shared)).map(drop)
 }
 
-/// What each worker does until there is nothing to do.
+/// Runs tasks until there have been none for [`IDLE_FOR`] or the dialer stops.
 fn work(shared: &Shared) {
     let mut state = shared.state.lock();
     state.starting -= 1;
     loop {
-        if let Some(mut task) = state.take() {
+        if let Some(mut task) = state.pop() {
             let is_slow = task.is_slow();
             let report = MutexGuard::unlocked(&mut state, || attempt(shared, &task));
-            state.slow_under_way -= usize::from(is_slow);
-            if task.is_worth_another(&report) && !state.stopping {
+            state.slow_running -= usize::from(is_slow);
+            if task.should_retry(&report) && !state.stopping {
                 task.is_second = true;
-                state.put(task);
+                state.push(task);
                 shared.work.notify_one();
             } else {
-                MutexGuard::unlocked(&mut state, || tell(shared, report));
-                state.done(&task);
+                MutexGuard::unlocked(&mut state, || deliver(shared, report));
+                state.finish(&task);
             }
             continue;
         }
@@ -237,7 +238,7 @@ fn work(shared: &Shared) {
         state.idle += 1;
         let waited = shared.work.wait_for(&mut state, IDLE_FOR);
         state.idle -= 1;
-        if waited.timed_out() && state.tasks() == 0 {
+        if waited.timed_out() && state.runnable() == 0 {
             break;
         }
     }
@@ -245,30 +246,31 @@ fn work(shared: &Shared) {
     shared.ended.notify_all();
 }
 
-/// Reports what became of an errand.
-fn tell(shared: &Shared, report: Report) {
+/// Calls the report callback, and logs a panic in it.
+fn deliver(shared: &Shared, report: Report) {
     let id = report.id;
     if catch_unwind(AssertUnwindSafe(|| (shared.report)(report))).is_err() {
-        log::error!("the report of job {id} failed");
+        log::error!("the report callback panicked for job {id}");
     }
 }
 
-/// Does an errand. There is a report whatever happens.
+/// Runs a task. Returns a report even if it panics.
 fn attempt(shared: &Shared, task: &Task) -> Report {
     let connect_within = if task.is_second { CONNECT_TIMEOUT } else { QUICK_CONNECT };
-    let said = catch_unwind(AssertUnwindSafe(|| say(shared, &task.errand, connect_within)));
-    match said {
-        // The first attempt took all of the time.
+    let outcome = catch_unwind(AssertUnwindSafe(|| send(shared, &task.job, connect_within)));
+    match outcome {
+        // The first attempt used all the time until the deadline.
         Ok(Report { result: SendResult::Failed(SendError::Cancelled), .. }) if task.is_second => {
-            task.errand.failed(SendError::TimedOut)
+            task.job.failed(SendError::TimedOut)
         }
         Ok(report) => report,
-        Err(_) => task.errand.broken(),
+        Err(_) => task.job.broken(),
     }
 }
 
-fn say(shared: &Shared, errand: &Errand, connect_within: Duration) -> Report {
-    let &Errand { id, ref name, to, fallback, form, ref message, deadline } = errand;
+/// Sends the message of a job, to the fallback address if the first address refuses.
+fn send(shared: &Shared, job: &SendJob, connect_within: Duration) -> Report {
+    let &SendJob { id, ref name, to, fallback, form, ref message, deadline } = job;
     match message {
         Outgoing::Text(parts) => {
             log::debug!("job {id} to {to}: a message of {} parts", parts.len());
@@ -276,13 +278,13 @@ fn say(shared: &Shared, errand: &Errand, connect_within: Duration) -> Report {
         }
         message => log::debug!("job {id} to {to}: {message:?}"),
     }
-    let say = |to| dial::say(&shared.identity, name, to, form, message, connect_within, deadline);
-    let first = say(to);
+    let send_to = |to| dial::say(&shared.identity, name, to, form, message, connect_within, deadline);
+    let first = send_to(to);
     let (to, said) = match (&first.result, fallback) {
-        // If it has had a part of a text, it is the right one, whatever becomes of the rest.
+        // A peer that took a part of the message gets the rest.
         (SendResult::Failed(SendError::Refused), Some(other)) if first.parts.0 == 0 => {
-            // Only if nothing was sent there either, nothing was sent.
-            match say(other) {
+            // "Refused" is the result only if the fallback received nothing either.
+            match send_to(other) {
                 Said { result: SendResult::Failed(error), parts: (0, _), .. }
                     if error != SendError::TimedOut || connect_within == CONNECT_TIMEOUT =>
                 {

@@ -1,4 +1,4 @@
-//! What the listener hands over, and to what.
+//! The interface through which the listener passes on what it receives.
 
 use std::net::{IpAddr, TcpStream};
 use std::time::Instant;
@@ -7,35 +7,35 @@ use super::listener::Permit;
 use crate::model::address::Source;
 use crate::protocol::plain::Decoder;
 
-/// What one connection carried.
+/// What one unencrypted connection carried.
 #[derive(Debug)]
 pub struct Delivery {
-    /// Where it came from.
+    /// The IP address of the sender.
     pub source: Source,
-    /// The IP of ours that it came to.
+    /// Our IP address on this connection.
     pub local: IpAddr,
-    /// What came.
+    /// The bytes received.
     pub decoder: Decoder,
 }
 
-/// What is made of a [`Delivery`].
+/// The handler's response to a [`Delivery`].
 #[derive(Debug)]
 pub enum Reply {
-    /// It was looked at; this is to be answered.
+    /// It was handled. These bytes go back to the sender.
     Answer(Vec<u8>),
-    /// There is no room for it at the moment.
+    /// There is no room for it now. The handler returns it.
     Full(Delivery),
 }
 
-/// Takes deliveries, at any time from several threads at once.
+/// Handles accepted connections. Several threads call it at the same time.
 pub trait InboundHandler: Send + Sync + 'static {
-    /// Takes one, waiting for room until the given time, or not at all.
+    /// Handles a delivery. If there is no room, waits for it until `wait_until`, or not at all.
     fn deliver(&self, delivery: Delivery, wait_until: Option<Instant>) -> Reply;
 
-    /// Takes note that a message of this source was not taken, and not answered.
+    /// Records that a message from this source was dropped without an answer.
     fn refused(&self, source: Source);
 
-    /// Takes a connection that has brought the beginning of the opening line of a session. The
-    /// permit is held until both sides have said hello.
+    /// Takes over a connection whose first bytes, `line`, are the opening line of a session.
+    /// `permit` is held until both sides have sent their hello.
     fn opens(&self, stream: TcpStream, source: Source, line: Vec<u8>, permit: Permit);
 }

@@ -7,22 +7,22 @@
 mod connection;
 mod dial;
 mod dialer;
-mod errand;
 mod inbound;
 mod listener;
 mod places;
 pub mod secure;
+mod send_job;
 pub mod sessions;
 mod transport;
 
 pub use dial::{CONNECT_TIMEOUT, EOF_TIMEOUT, Identity, PROBE_TIMEOUT};
 pub(crate) use dialer::DIALER;
-pub use dialer::{Dialer, MAX_DIALERS, MAX_ERRANDS};
-pub use errand::{Errand, Report};
+pub use dialer::{Dialer, MAX_DIALERS, MAX_SEND_JOBS};
 pub use inbound::{Delivery, InboundHandler, Reply};
 pub(crate) use listener::WORKER;
 pub use listener::{Listener, MAX_WORKERS, Permit};
 pub use places::{Bound, bind, is_local, machine_ips, parse_addr, reachable_ips};
+pub use send_job::{Report, SendJob};
 pub use transport::{Tcp, Transport};
 
 /// The stack of a thread that only moves a few kilobytes between a socket and the heap.

@@ -1,5 +1,5 @@
-//! Where we listen and what this machine has: the sockets of both families, our own addresses, the
-//! names of interfaces.
+//! Binds the sockets to listen at, for both address families, and reads this machine's addresses and
+//! the names of its interfaces.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
@@ -7,20 +7,20 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use super::listener::Listener;
 use crate::model::address::{AddrError, PeerAddr};
 
-/// How often a port that is free for IPv4 is looked for that is free for IPv6 as well, where any
-/// will do. The system chooses among thousands, of which few are in use.
+/// The maximum number of ports to try, for port 0, until one is free for IPv4 and IPv6. The system
+/// chooses among thousands of ports, and few of them are in use.
 const PORTS_TRIED: usize = 16;
 
-/// Sockets to serve, each with where it listens.
+/// Listening sockets, each with its address.
 pub type Bound = Vec<(TcpListener, SocketAddr)>;
 
-/// Listens at `ip`, or, if that is unspecified, at all addresses of both families: then with one
-/// socket for each, so that it is plain which a connection came over. The first is IPv4's; a
-/// machine without IPv6 has no second. Port 0 takes any that is free.
+/// Listens at `ip`. If that is unspecified, listens at all addresses of both families, with one
+/// socket for each family, so that the family of each connection is known. The first socket is
+/// IPv4's; a machine without IPv6 has only this one. Port 0 takes any free port.
 ///
 /// # Errors
-/// Those of the operating system, with the address: the port is in use or not permitted, the IP is
-/// not this machine's.
+/// The error of the operating system, with the address: the port is in use or needs privileges, or
+/// the machine does not have this IP address.
 pub fn bind(ip: IpAddr, port: u16) -> Result<Bound, (SocketAddr, io::Error)> {
     let one = |ip, port| {
         let addr = SocketAddr::new(ip, port);
@@ -34,7 +34,7 @@ pub fn bind(ip: IpAddr, port: u16) -> Result<Bound, (SocketAddr, io::Error)> {
         let first = one(Ipv4Addr::UNSPECIFIED.into(), port)?;
         match one(Ipv6Addr::UNSPECIFIED.into(), first.1.port()) {
             Ok(second) => return Ok(vec![first, second]),
-            // Whoever dials our port over IPv6 would reach somebody else.
+            // A peer that dials our port over IPv6 would reach another program.
             Err(taken) if taken.1.kind() == ErrorKind::AddrInUse => {
                 if port != 0 || tried == PORTS_TRIED {
                     return Err(taken);
@@ -49,19 +49,19 @@ pub fn bind(ip: IpAddr, port: u16) -> Result<Bound, (SocketAddr, io::Error)> {
     }
 }
 
-/// Whether the IP of `addr` is one of this machine's: the operating system lets nobody bind to
-/// another's.
+/// Returns whether the machine has the IP of `addr`. The operating system lets a program bind to
+/// no other.
 pub fn is_local(addr: PeerAddr) -> bool {
     let mut at = addr.socket();
     at.set_port(0);
     UdpSocket::bind(at).is_ok()
 }
 
-/// Reads an address as [`PeerAddr`] does, and knows the names of the interfaces:
+/// Parses an address as [`PeerAddr`] does, but also accepts the name of an interface:
 /// `[fe80::1%eth0]:5000`.
 ///
 /// # Errors
-/// As there; also where there is no such interface.
+/// The error of [`PeerAddr`], also if the machine has no interface of this name.
 pub fn parse_addr(text: &str) -> Result<PeerAddr, AddrError> {
     let parsed = text.parse();
     match numbered(text) {
@@ -70,8 +70,8 @@ pub fn parse_addr(text: &str) -> Result<PeerAddr, AddrError> {
     }
 }
 
-/// The same address with the number of the interface instead of its name, if it names one that
-/// there is.
+/// Returns the address with the number of its interface instead of the name, or `None` if it names
+/// no interface of this machine.
 fn numbered(text: &str) -> Option<String> {
     let (ip, rest) = text.strip_prefix('[')?.split_once('%')?;
     let (name, port) = rest.rsplit_once(']')?;
@@ -80,16 +80,17 @@ fn numbered(text: &str) -> Option<String> {
     Some(format!("[{ip}%{index}]{port}"))
 }
 
-/// Returns the IPs of this machine.
+/// Returns the IP addresses of this machine.
 ///
 /// # Errors
-/// If the system does not tell, for example because the program has no descriptor left.
+/// The error of the operating system, for example if the program has no free descriptor.
 pub fn machine_ips() -> io::Result<Vec<IpAddr>> {
     Ok(if_addrs::get_if_addrs()?.iter().map(|interface| interface.ip()).collect())
 }
 
-/// Returns those of this machine's IPs that another machine may reach: IPv4 first, which all programs
-/// understand, then one of IPv6, for many machines have a handful that serve the same.
+/// Returns those of `ips` that another machine may reach: all IPv4 addresses first, which every
+/// program understands, then at most one IPv6 address, because a machine often has several that
+/// lead to the same interface.
 pub fn reachable_ips(ips: &[IpAddr], ipv6: bool) -> Vec<IpAddr> {
     let is_reachable = |ip: &IpAddr| match ip {
         IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local() && !ip.is_unspecified(),
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn both_families_get_a_socket_with_one_port_and_know_which_they_came_over() {
+    fn unspecified_ip_binds_both_families_at_one_port() {
         let bound = bind(Ipv4Addr::UNSPECIFIED.into(), 0).unwrap();
         let (first, at) = &bound[0];
         assert!(at.is_ipv4());
@@ -133,11 +134,11 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_another_has_in_one_family_is_in_use() {
+    fn port_taken_in_one_family_is_in_use() {
         if !has_ipv6() {
             return;
         }
-        // In the dual-stack way of others it would be in use for IPv4, too.
+        // A dual-stack socket would take the port for IPv4, too.
         let (_other, at) = Listener::bind((Ipv6Addr::UNSPECIFIED, 0).into()).unwrap();
         let (addr, error) = bind(Ipv4Addr::UNSPECIFIED.into(), at.port()).unwrap_err();
         assert_eq!((addr.is_ipv6(), error.kind()), (true, ErrorKind::AddrInUse));
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_addresses_of_this_machine_are_known_from_others() {
+    fn own_addresses_are_told_from_others() {
         let is_ours = |text: &str| is_local(text.parse().unwrap());
         assert!(is_ours("127.0.0.1:5000"));
         assert!(!is_ours("192.0.2.7:5000") && !is_ours("[2001:db8::7]:5000"));
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interface_has_a_name_and_a_number() {
+    fn interface_name_is_replaced_by_its_number() {
         let interfaces = if_addrs::get_if_addrs().unwrap();
         let Some((name, index)) = interfaces.iter().find_map(|one| Some((&one.name, one.index?))) else {
             println!("skipped: the system numbers no interface");

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::sessions::{SessionCommand, Sessions};
-use super::{Dialer, Errand, is_local};
+use super::{Dialer, SendJob, is_local};
 use crate::core::{PlainRequest, PlainResult};
 use crate::model::address::PeerAddr;
 use crate::model::message::{SendError, SendResult};
@@ -43,8 +43,8 @@ impl Transport for Tcp {
     fn plain(&self, request: PlainRequest, name: &Name) -> Result<(), PlainResult> {
         let PlainRequest { job, to, fallback, form, message, deadline } = request;
         let deadline = deadline.map(|at| self.began + at.since_start());
-        let errand = Errand { id: job.0, name: name.clone(), to, fallback, form, message, deadline };
-        self.dialer.push(errand).map_err(|_| PlainResult {
+        let send_job = SendJob { id: job.0, name: name.clone(), to, fallback, form, message, deadline };
+        self.dialer.push(send_job).map_err(|_| PlainResult {
             job,
             to,
             result: SendResult::Failed(SendError::NoResources),

@@ -73,7 +73,7 @@ impl Shared {
     pub(super) fn step<T>(&self, act: impl FnOnce(&mut Step<'_>) -> T) -> T {
         let result = self.step_locked(&mut self.locked.lock(), act);
         // Starting threads takes a while.
-        self.tcp.dialer.staff();
+        self.tcp.dialer.start_workers();
         result
     }
 
@@ -116,7 +116,7 @@ impl Shared {
             } else {
                 self.step_locked(&mut locked, |step| step.tick());
             }
-            MutexGuard::unlocked(&mut locked, || self.tcp.dialer.staff());
+            MutexGuard::unlocked(&mut locked, || self.tcp.dialer.start_workers());
         }
     }
 }

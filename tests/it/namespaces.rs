@@ -33,7 +33,7 @@ mod unreachable;
 
 #[cfg(not(target_os = "linux"))]
 #[test]
-fn network_namespaces_are_skipped_for_only_linux_has_them() {
+fn network_namespaces_need_linux() {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "scenarios are skipped: only Linux has network namespaces");
 }

@@ -17,7 +17,7 @@ fn stranger_does_not_silence_legacy_contact_of_its_name() {
 
 #[test]
 fn message_stored_during_key_proof_leaves_nothing_behind() {
-    let mut story = Story::keeping();
+    let mut story = Story::storing();
     story.gets_from(HERE, Claimed { ip: HERE, port: 5001 }, Form::R3, Body::Connect);
     story.writes(5001, 1);
     let (id, _) = story.writes.pop().expect("it is written down");

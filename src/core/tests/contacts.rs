@@ -252,7 +252,7 @@ fn seen(story: &mut Story) -> Vec<PeerId> {
 #[test]
 fn online_contacts_are_seen_again_every_ten_minutes() {
     let mut story = started(&[(1, 5001, None), (2, 5002, None), (3, 5009, None)]);
-    story.moves_disk = true;
+    story.holds_writes = true;
     later_online(&mut story, seconds(5));
     let mut both = [PeerId::Key(key(1)), PeerId::Key(key(2))];
     both.sort();
@@ -377,7 +377,7 @@ fn connect_makes_a_contact_only_of_a_named_peer() {
 fn stranger_is_stored_before_a_message_to_all() {
     let mut story = Story::new();
     assert_eq!(story.dials_in(1, "Bob", 5001), Ok(()));
-    story.moves_disk = true;
+    story.holds_writes = true;
     story.does(Command::Send { to: Target::All, message: message(1) });
     let writes = story.writes.iter().map(|(_, write)| write);
     let kinds: Vec<&str> = writes

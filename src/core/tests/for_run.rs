@@ -14,7 +14,7 @@ fn entry(port: u16, key: Option<PublicKey>) -> StaticPeer {
 /// Alice starts with this entry, and with these pins.
 fn started(entry: StaticPeer, pins: Vec<Pin>) -> Story {
     let mut story = Story::with(CoreConfig { pins, ..super::keys::alice() });
-    story.moves_disk = true;
+    story.holds_writes = true;
     let (_, outputs) = story.state.start(vec![entry], Vec::new(), story.now);
     story.perform(outputs);
     story

@@ -156,12 +156,12 @@ fn peer_met_while_leaving_gets_encrypted_goodbye() {
 
 #[test]
 fn peer_met_before_goodbyes_are_said_gets_one() {
-    let mut story = Story::keeping();
+    let mut story = Story::storing();
     story.writes(5002, 1);
     // The goodbyes wait until the message is stored.
     let leave = story.does(Command::Leave);
     story.dials_in(BOBS, "Bob", 5001).unwrap();
-    story.disk_turns(Ok(()));
+    story.stores_all(Ok(()));
     let to_bob = |request: &&SessionRequest| request.expect == Some(key(BOBS));
     assert_eq!(
         story.talks.iter().filter(to_bob).map(|request| &request.say).collect::<Vec<_>>(),
@@ -195,11 +195,11 @@ fn late_greeting_does_not_undo_disconnect() {
 
 #[test]
 fn peer_reached_while_leaving_gets_messages_before_goodbye() {
-    let mut story = Story::keeping();
+    let mut story = Story::storing();
     story.knows_bob(5001);
     story.bob_leaves();
     story.writes(5001, 1);
-    story.disk_turns(Ok(()));
+    story.stores_all(Ok(()));
     for wait in [1_000, 1_500] {
         while !story.talks.is_empty() {
             story.talked(None, RequestEnd::Unreachable(SendError::Refused));
@@ -210,7 +210,7 @@ fn peer_reached_while_leaving_gets_messages_before_goodbye() {
     assert_eq!(story.talks, []);
     story.does(Command::Connect(these(5001)));
     story.does(Command::Leave);
-    story.disk_turns(Ok(()));
+    story.stores_all(Ok(()));
     assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
     let says: Vec<&Request> = story.talks.iter().map(|talk| &talk.say).collect();
     assert_eq!(says, [&Request::Messages(vec![message(1)]), &Request::Bye]);

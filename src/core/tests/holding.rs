@@ -1,8 +1,8 @@
 //! Texts that wait: for an address at which somebody else is by now, for a key that is not known
 //! yet, and for nothing any more.
 
-use super::keeping::{QUEUED, WEEK, done, stored_statuses};
 use super::keys::{BOBS, key, message, met};
+use super::storing::{QUEUED, WEEK, done, stored_statuses};
 use super::*;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Message, RequestEnd};
@@ -47,10 +47,10 @@ fn is_held_for_another(event: &Event) -> bool {
 
 #[test]
 fn a_text_that_is_refused_once_it_is_known_how_its_recipient_is_spoken_to_does_not_stay_queued() {
-    let mut story = Story::keeping();
+    let mut story = Story::storing();
     let ping = Message { body: "PING".into(), ..message(1) };
     story.does(Command::Send { to: these(5001), message: ping });
-    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [QUEUED]);
+    assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [QUEUED]);
     story.ends(5001, &SendResult::HandedOver);
     let told = story.told();
     assert!(
@@ -61,7 +61,7 @@ fn a_text_that_is_refused_once_it_is_known_how_its_recipient_is_spoken_to_does_n
         "{told:?}"
     );
     assert_eq!(
-        stored_statuses(&story.disk_turns(Ok(()))),
+        stored_statuses(&story.stores_all(Ok(()))),
         [done(DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::CommandWord("PING"))))]
     );
     assert_eq!(story.state.waiting(story.now), []);
@@ -69,9 +69,9 @@ fn a_text_that_is_refused_once_it_is_known_how_its_recipient_is_spoken_to_does_n
 
 #[test]
 fn who_is_at_the_address_of_another_is_not_asked_again_each_time_they_say_something() {
-    let mut story = Story::keeping();
+    let mut story = Story::storing();
     story.knows_plain(5001);
-    story.writes_in_vain(5001, 1);
+    story.writes_while_offline(5001, 1);
     story.eve_says(5001, text("hello"));
     story.later(seconds(1));
     assert_eq!(story.connects_under_way(5001), 1);
@@ -83,33 +83,33 @@ fn who_is_at_the_address_of_another_is_not_asked_again_each_time_they_say_someth
         story.eve_says(5001, Body::ConnectAck);
         story.eve_says(5001, text("who is Bob?"));
         story.later(seconds(2));
-        assert_eq!((story.connects_under_way(5001), story.plain_under_way(5001)), (0, 0));
+        assert_eq!((story.connects_under_way(5001), story.plain_in_flight(5001)), (0, 0));
     }
     // Bob is back.
     story.gets(5001, text("it is me"));
     story.later(seconds(1));
     assert_eq!(story.connects_under_way(5001), 1);
     story.ends(5001, &SendResult::HandedOver);
-    story.disk_turns(Ok(()));
-    assert_eq!(story.plain_under_way(5001), 1);
+    story.stores_all(Ok(()));
+    assert_eq!(story.plain_in_flight(5001), 1);
 }
 
 #[test]
 fn a_text_of_an_earlier_run_is_not_for_whoever_has_its_address_by_now_under_another_name() {
-    let mut story = Story::keeping();
+    let mut story = Story::storing();
     story.restores(Recipient::Address(at(5002)), 1);
     story.eve_says(5002, text("hello"));
     story.ends(5002, &SendResult::HandedOver);
     let told = story.told();
     assert!(told.iter().any(is_held_for_another), "{told:?}");
-    story.disk_turns(Ok(()));
-    assert_eq!(story.plain_under_way(5002), 0);
+    story.stores_all(Ok(()));
+    assert_eq!(story.plain_in_flight(5002), 0);
     assert_eq!(story.state.waiting(story.now).len(), 1);
 }
 
 #[test]
 fn a_text_of_an_earlier_run_for_the_address_that_is_ours_by_now_is_not_sent_to_ourselves() {
-    let mut story = Story::keeping();
+    let mut story = Story::storing();
     story.restores(Recipient::Address(at(5000)), 1);
     assert_eq!((story.dials(5000), story.state.rows(story.now).len()), (vec![], 0));
     let told = story.told();
@@ -124,54 +124,54 @@ fn a_text_of_an_earlier_run_for_the_address_that_is_ours_by_now_is_not_sent_to_o
         "the user is told, for it waits no more: {told:?}"
     );
     assert_eq!(
-        stored_statuses(&story.disk_turns(Ok(()))),
+        stored_statuses(&story.stores_all(Ok(()))),
         [done(DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::Ourselves)))]
     );
 }
 
 #[test]
 fn a_text_for_a_key_that_was_not_remembered_stays_until_that_key_is_met_and_for_no_other() {
-    let mut story = Story::keeping();
+    let mut story = Story::storing();
     // The program was killed before the key of Bob was written down.
     story.restores(Recipient::Peer(PeerId::Key(key(BOBS))), 1);
-    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), []);
+    assert_eq!(stored_statuses(&story.stores_all(Ok(()))), []);
     story.dials_in(2, "Carol", 5002).expect("it is welcome");
-    assert_eq!(story.letters_under_way(), []);
+    assert_eq!(story.messages_in_flight(), []);
     story.dials_in(BOBS, "Bob", 5001).expect("it is welcome");
-    assert_eq!(story.letters_under_way(), [Message { again: true, ..message(1) }]);
+    assert_eq!(story.messages_in_flight(), [Message { again: true, ..message(1) }]);
     story.told();
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [done(DeliveryStatus::Delivered)]);
+    assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [done(DeliveryStatus::Delivered)]);
     assert!(story.later_statuses().contains(&DeliveryStatus::Delivered));
 }
 
 #[test]
 fn a_text_for_a_key_that_is_met_no_more_expires() {
-    let mut story = Story::keeping();
+    let mut story = Story::storing();
     story.restores_for(Recipient::Peer(PeerId::Key(key(BOBS))), 1, Duration::ZERO);
-    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [done(DeliveryStatus::Expired)]);
+    assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [done(DeliveryStatus::Expired)]);
 }
 
 #[test]
 fn a_text_for_a_blocked_key_of_an_earlier_run_is_withdrawn() {
-    let mut story = Story::keeping();
+    let mut story = Story::storing();
     story.knows_bob(5001);
     story.does(Command::Block(key(BOBS)));
-    story.disk_turns(Ok(()));
+    story.stores_all(Ok(()));
     story.restores(Recipient::Peer(PeerId::Key(key(BOBS))), 1);
     assert_eq!(
-        stored_statuses(&story.disk_turns(Ok(()))),
+        stored_statuses(&story.stores_all(Ok(()))),
         [done(DeliveryStatus::Failed(FailureReason::Blocked))]
     );
 }
 
 #[test]
 fn what_waits_behind_a_text_that_shows_a_key_goes_on_though_the_user_has_sent_its_recipient_away() {
-    let mut story = Story::keeping();
+    let mut story = Story::storing();
     story.knows_plain(5001);
     story.writes(5001, 1);
     story.writes(5001, 2);
-    story.disk_turns(Ok(()));
+    story.stores_all(Ok(()));
     let texts: Vec<PlainRequest> = story.under_way.drain(..).collect();
     story.does(Command::Disconnect(these(5001)));
     story.ends(5001, &SendResult::HandedOver);
@@ -180,7 +180,7 @@ fn what_waits_behind_a_text_that_shows_a_key_goes_on_though_the_user_has_sent_it
         PlainResult { job, to, result: SendResult::Delivered, parts: (1, 1), capability: Some(key(BOBS)) };
     let actions = story.state.plain_sent(sent, story.now);
     story.perform(actions);
-    story.disk_turns(Ok(()));
+    story.stores_all(Ok(()));
     story.later(seconds(1));
     assert!(
         !story.talks.is_empty() || !story.under_way.is_empty(),
@@ -191,11 +191,11 @@ fn what_waits_behind_a_text_that_shows_a_key_goes_on_though_the_user_has_sent_it
 
 #[test]
 fn who_leaves_is_not_told_that_a_text_stays_which_could_not_be_written_down() {
-    let mut story = Story::keeping();
+    let mut story = Story::storing();
     story.knows_bob(5001);
-    story.disk_turns(Ok(()));
+    story.stores_all(Ok(()));
     story.writes(5001, 1);
-    story.disk_turns(Err(StoreError::Full));
+    story.stores_all(Err(StoreError::Full));
     story.talked(None, RequestEnd::Unreachable(SendError::Refused));
     story.told();
     story.does(Command::Leave);
@@ -220,18 +220,18 @@ fn who_leaves_is_not_told_that_a_text_stays_which_could_not_be_written_down() {
 
 #[test]
 fn confirming_one_message_sends_only_that_one() {
-    let mut story = Story::keeping();
+    let mut story = Story::storing();
     story.knows_plain(5001);
-    story.writes_in_vain(5001, 1);
-    story.writes_in_vain(5001, 2);
+    story.writes_while_offline(5001, 1);
+    story.writes_while_offline(5001, 2);
     story.eve_says(5001, text("hello"));
     story.later(seconds(2));
     story.ends(5001, &SendResult::HandedOver);
-    assert_eq!(story.plain_under_way(5001), 0);
+    assert_eq!(story.plain_in_flight(5001), 0);
     story.does(Command::TryNow(legacy(at(5001)), message(2).id));
     story.later(seconds(2));
     story.ends(5001, &SendResult::HandedOver);
-    story.disk_turns(Ok(()));
+    story.stores_all(Ok(()));
     let parts = ["text 2".to_owned()].into();
     assert_eq!(story.dials(5001), [Outgoing::Text(parts)]);
     let waiting = story.state.waiting(story.now);
@@ -241,25 +241,25 @@ fn confirming_one_message_sends_only_that_one() {
 
 #[test]
 fn resent_message_waits_for_its_old_name() {
-    let mut story = Story::keeping();
+    let mut story = Story::storing();
     story.knows_plain(5001);
     story.eve_says(5001, text("hello"));
     let name = Some(PeerName::new("Bob"));
     let to = legacy(at(5001));
     story.does(Command::SendAgain { to, message: message(1), name });
-    story.disk_turns(Ok(()));
-    assert_eq!(story.plain_under_way(5001), 0);
+    story.stores_all(Ok(()));
+    assert_eq!(story.plain_in_flight(5001), 0);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::AnotherPeer)]);
     story.does(Command::TryNow(to, message(1).id));
     story.later(seconds(2));
     story.ends(5001, &SendResult::HandedOver);
-    story.disk_turns(Ok(()));
-    assert_eq!(story.plain_under_way(5001), 1);
+    story.stores_all(Ok(()));
+    assert_eq!(story.plain_in_flight(5001), 1);
 }
 
 #[test]
 fn message_held_for_another_key_is_reported_once_stored() {
-    let mut story = Story::keeping();
+    let mut story = Story::storing();
     story.eve_says(5001, Body::Connect);
     story.writes(5001, 1);
     // Before the message is stored, Bob's key answers at the address.
@@ -269,6 +269,6 @@ fn message_held_for_another_key_is_reported_once_stored() {
     while !story.talks.is_empty() {
         story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     }
-    story.disk_turns(Ok(()));
+    story.stores_all(Ok(()));
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::AnotherPeer)]);
 }

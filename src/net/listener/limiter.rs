@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn prefix_at_its_share_displaces_its_own_longest_silent() {
+    fn full_prefix_displaces_its_own_longest_silent() {
         let (mut limiter, now) = (ConnectionLimiter::default(), Instant::now());
         let own = fill(&mut limiter, source(1), now);
         fill(&mut limiter, source(2), now);
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn closed_connection_keeps_its_place_until_it_is_removed() {
+    fn closed_connection_keeps_its_place_until_removed() {
         let (mut limiter, now) = (ConnectionLimiter::default(), Instant::now());
         let held = fill(&mut limiter, loopback(1), now);
         assert!(limiter.displace(held[0]).is_some() && limiter.is_closing(held[0]));
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn connection_that_is_not_waited_for_is_never_closed() {
+    fn connection_in_a_handler_is_never_displaced() {
         let (mut limiter, now) = (ConnectionLimiter::default(), Instant::now());
         let held = fill(&mut limiter, loopback(1), now);
         held.iter().for_each(|id| limiter.resumes(*id));

@@ -97,7 +97,7 @@ fn prompt_messages_are_delivered_in_order() {
 }
 
 #[test]
-fn sender_that_waits_for_the_close_keeps_its_order() {
+fn messages_sent_one_by_one_keep_their_order() {
     let served = Served::new();
     for number in 0..500 {
         assert_eq!(says(&mut served.dials(), &number.to_string()), "ok");

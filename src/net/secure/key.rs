@@ -95,7 +95,7 @@ mod tests {
 
     /// RFC 8032, section 7.1, tests 1 and 2.
     #[test]
-    fn a_seed_makes_the_key_that_the_standard_says() {
+    fn seed_makes_the_key_of_rfc_8032() {
         for (seed, public) in [
             (
                 "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
@@ -122,7 +122,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_key_is_read_back_from_its_der_and_from_no_other(bytes: [u8; KEY_BYTES], at in 0usize..12, flip in 1u8..) {
+        fn key_is_parsed_from_its_exact_der_only(bytes: [u8; KEY_BYTES], at in 0usize..12, flip in 1u8..) {
             let key = PublicKey::new(bytes);
             let mut der = spki(&key);
             prop_assert_eq!(from_spki(&der), Some(key));

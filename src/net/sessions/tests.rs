@@ -365,7 +365,7 @@ fn new_name_goes_out_on_every_session() {
 }
 
 #[test]
-fn simultaneous_dials_leave_the_session_of_the_smaller_key() {
+fn simultaneous_dials_keep_session_of_smaller_key() {
     let mut net = Net::of(2);
     net.request(0, 1, 1, messages([1]));
     net.request(1, 1, 0, messages([2]));
@@ -404,7 +404,7 @@ fn both_sides_keep_the_same_of_two_sessions() {
 }
 
 #[test]
-fn newer_session_of_the_same_run_replaces_the_older() {
+fn newer_session_of_same_run_replaces_older() {
     let mut net = Net::of(2);
     net.request(0, 1, 1, Request::Open);
     net.settle();
@@ -422,7 +422,7 @@ fn newer_session_of_the_same_run_replaces_the_older() {
 }
 
 #[test]
-fn unreceipted_messages_are_sent_again_in_the_new_session() {
+fn unreceipted_messages_are_resent_in_new_session() {
     let mut net = Net::of(2);
     net.programs[1].handler.keeps_receipts = true;
     net.request(0, 1, 1, messages([1, 2, 3]));
@@ -437,7 +437,7 @@ fn unreceipted_messages_are_sent_again_in_the_new_session() {
 }
 
 #[test]
-fn second_program_with_a_key_is_refused_while_the_first_answers() {
+fn second_program_with_same_key_is_refused() {
     let mut net = Net::of(2);
     net.request(0, 1, 1, Request::Open);
     net.settle();
@@ -453,7 +453,7 @@ fn second_program_with_a_key_is_refused_while_the_first_answers() {
 }
 
 #[test]
-fn restarted_program_is_let_in_when_the_old_session_is_silent() {
+fn restarted_program_replaces_its_silent_session() {
     let mut net = Net::of(2);
     net.request(0, 1, 1, Request::Open);
     net.settle();
@@ -474,7 +474,7 @@ fn restarted_program_is_let_in_when_the_old_session_is_silent() {
 }
 
 #[test]
-fn late_pong_of_an_ended_program_refuses_no_newer_one() {
+fn late_pong_does_not_refuse_restarted_program() {
     let mut net = Net::of(2);
     net.request(0, 1, 1, Request::Open);
     net.settle();
@@ -526,7 +526,7 @@ fn silent_session_is_over_after_three_pings() {
 }
 
 #[test]
-fn addresses_are_dialed_a_quarter_of_a_second_apart() {
+fn addresses_are_dialed_250_ms_apart() {
     let mut net = Net::of(2);
     let good = net.addr(1);
     let silent: Vec<PeerAddr> =
@@ -642,7 +642,7 @@ fn refused_peer_hears_why() {
 }
 
 #[test]
-fn each_request_of_a_dial_learns_the_key_that_refuses() {
+fn all_requests_learn_which_key_refuses() {
     let mut net = Net::of(2);
     net.programs[1].handler.refuses = Some(ByeReason::NotDecided);
     net.request(0, 1, 1, Request::Open);
@@ -655,7 +655,7 @@ fn each_request_of_a_dial_learns_the_key_that_refuses() {
 }
 
 #[test]
-fn dial_to_a_key_goes_on_when_its_own_is_refused() {
+fn dial_continues_after_its_key_was_refused() {
     let mut net = Net::of(2);
     net.programs[0].handler.refuses = Some(ByeReason::NotDecided);
     net.request(0, 1, 1, Request::Open);
@@ -731,7 +731,7 @@ fn contact_has_sixty_four_short_messages_in_flight() {
 }
 
 #[test]
-fn stranger_is_slowed_down_until_it_is_a_contact() {
+fn stranger_is_slowed_until_it_is_a_contact() {
     let mut net = Net::of(2);
     net.programs[1].handler.keeps_receipts = true;
     net.request(0, 1, 1, messages(1..=100));
@@ -937,7 +937,7 @@ fn says_hello(pool: &mut Pool, handler: &mut Recorder, key: PublicKey, hello: &[
 }
 
 #[test]
-fn key_that_dials_again_and_again_keeps_two_connections() {
+fn key_that_dials_repeatedly_keeps_two_connections() {
     // The side with the larger key does not decide which connection stays.
     let (mut pool, mut handler) = (Pool::new(key(9), 1), Recorder::default());
     let wire = hello_of(5, false);
@@ -988,7 +988,7 @@ fn probe_in_an_answer_ends_the_request() {
 }
 
 #[test]
-fn session_ends_with_the_connection_that_should_replace_it() {
+fn session_ends_if_its_replacement_fails() {
     let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder::default());
     // Both dial. The peer keeps our connection, of which we have not heard yet.
     let ours = dials(&mut pool, &mut handler);
@@ -1020,7 +1020,7 @@ fn last_name_of_many_is_told() {
 }
 
 #[test]
-fn key_is_proven_at_an_address_beside_its_session() {
+fn key_is_proven_beside_an_existing_session() {
     let mut net = Net::of(2);
     net.request(0, 1, 1, Request::Open);
     net.settle();
@@ -1035,7 +1035,7 @@ fn key_is_proven_at_an_address_beside_its_session() {
 }
 
 #[test]
-fn each_request_of_a_dial_learns_that_its_peer_is_refused() {
+fn all_requests_learn_that_their_peer_is_refused() {
     let mut net = Net::of(2);
     net.programs[0].handler.refuses = Some(ByeReason::NotDecided);
     net.request(0, 1, 1, Request::Open);

@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_is_kept_to_be_shown() {
+    fn unparsable_message_is_kept_to_be_shown() {
         for (bytes, fault) in [
             ("hello", Fault::NoAddress),
             ("127.0.0.1:0 Bob hi", Fault::NoAddress),
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_the_same_sender_are_messages_and_others_stay_text() {
+    fn only_lines_of_same_sender_are_messages() {
         let one = plain(Form::Standard, Some("Bob"), text("one"));
         let two = plain(Form::Standard, Some("Bob"), text("two"));
         assert_eq!(decoded(b"127.0.0.1:5001 Bob one\n127.0.0.1:5001 Bob two\n"), [one, two]);
@@ -238,13 +238,13 @@ mod tests {
     }
 
     #[test]
-    fn invalid_utf8_is_replaced_and_the_rest_is_kept() {
+    fn invalid_utf8_is_replaced() {
         let body = text("caf\u{fffd} ok");
         assert_eq!(decoded(b"127.0.0.1:5001 Bob caf\xe9 ok"), [plain(Form::Standard, Some("Bob"), body)]);
     }
 
     #[test]
-    fn no_more_than_the_limit_is_kept_and_the_cut_is_known() {
+    fn message_over_the_limit_is_cut() {
         let mut decoder = Decoder::new();
         let mut bytes = b"127.0.0.1:5001 Bob ".to_vec();
         bytes.resize(MAX_RECEIVED_BYTES, b'x');
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_through_a_character_leaves_no_replacement_character() {
+    fn cut_inside_character_leaves_no_replacement_character() {
         let mut decoder = Decoder::new();
         let mut bytes = b"127.0.0.1:5001 Bob ".to_vec();
         bytes.resize(MAX_RECEIVED_BYTES - 1, b'x');
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_of_a_cut_message_is_no_command() {
+    fn cut_message_is_no_command() {
         let mut decoder = Decoder::new();
         decoder.push(b"127.0.0.1:5001 Bob exit");
         decoder.mark_cut();
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn every_prefix_of_a_message_is_a_message_or_unreadable_and_bytes_may_come_one_by_one() {
+    fn each_prefix_decodes_equally_byte_by_byte() {
         let whole = "127.0.0.1:5001 Bob Grüße, 你好\n127.0.0.1:5001 Bob exit".as_bytes();
         for end in 0..=whole.len() {
             let at_once = decoded(&whole[..end]);
@@ -301,7 +301,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_in_any_pieces_decode_to_the_same(bytes: Vec<u8>, piece in 1usize..64) {
+        fn bytes_decode_equally_in_any_pieces(bytes: Vec<u8>, piece in 1usize..64) {
             let mut decoder = Decoder::new();
             for piece in bytes.chunks(piece) {
                 decoder.push(piece);
@@ -310,7 +310,7 @@ mod tests {
         }
 
         #[test]
-        fn a_header_with_anything_behind_it_never_speaks_for_another_address(rest: String) {
+        fn header_with_any_rest_claims_only_its_address(rest: String) {
             let bytes = format!("127.0.0.1:5001 {rest}");
             for message in decoded(bytes.as_bytes()) {
                 if let Decoded::Message(message) = message {

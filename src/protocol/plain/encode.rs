@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_several_lines_is_one_message_that_shows_where_they_end() {
+    fn several_lines_become_one_message_with_marks() {
         assert_eq!(messages_for(" a \r\n\n  b\u{2028}c \n", &alice()).unwrap(), ["a ⏎  ⏎   b ⏎ c"]);
         assert_eq!(messages_for(" \n\t", &alice()), Err(EncodeError::Empty));
     }
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_split_between_words_and_numbered() {
+    fn long_text_is_split_between_words_and_numbered() {
         let text = "word ".repeat(300);
         let parts = messages_for(&text, &alice()).unwrap();
         assert_eq!(parts.len(), 2);
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_over_the_limit_is_refused_with_the_limit() {
+    fn text_over_the_limit_is_refused() {
         let error = messages_for(&"x".repeat(100_000), &alice()).unwrap_err();
         let text = error.to_string();
         assert!(text.contains("100000 bytes") && text.contains("at most 15"), "{text}");
@@ -205,7 +205,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_text_arrives_as_it_was_sent_in_either_form(text in "[^\\p{Cc}]{1,400}", r3: bool) {
+        fn text_survives_encoding_in_both_forms(text in "[^\\p{Cc}]{1,400}", r3: bool) {
             let form = if r3 { Form::R3 } else { Form::Standard };
             let Ok(parts) = messages_for(&text, &alice()) else { return Ok(()) };
             for (bytes, part) in encoded(form, &Outgoing::Text(parts.clone().into())).iter().zip(&parts) {
@@ -224,7 +224,7 @@ mod tests {
         }
 
         #[test]
-        fn the_parts_of_a_split_text_hold_every_word(words in prop::collection::vec("[a-zé漢]{1,30}", 1..150)) {
+        fn parts_of_split_text_hold_every_word(words in prop::collection::vec("[a-zé漢]{1,30}", 1..150)) {
             let text = words.join(" ");
             let parts = messages_for(&text, &alice()).unwrap();
             let longest = parts.iter().map(String::len).max().unwrap_or(0);

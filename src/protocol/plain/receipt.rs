@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receipt_that_names_a_key_is_read_back_whatever_follows() {
+    fn receipt_with_key_is_parsed_despite_trailing_bytes() {
         let with = receipt(65535, Some(&key()));
         assert_eq!(with, format!("[ACK] Message received from 65535 p2p-chat/1 {}", key()));
         assert!(with.len() <= 100, "as short as one that a user of an older program may see");
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_a_key_is_a_receipt_without_one() {
+    fn malformed_key_leaves_receipt_without_key() {
         let key = key();
         for more in [
             String::new(),

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_is_told_from_everything_else_at_each_byte() {
+    fn opening_line_is_recognized_at_each_byte() {
         for length in 0..DIAL_LINE.len() {
             assert_eq!(first(&DIAL_LINE[..length]), First::NeedMore);
             let other = [&DIAL_LINE[..length], b"?"].concat();
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ok_is_told_from_everything_else_at_each_byte() {
+    fn ok_line_is_recognized_at_each_byte() {
         for length in 0..OK_LINE.len() {
             assert_eq!(answer(&OK_LINE[..length]), Answer::NeedMore(OK_LINE.len() - length));
             let other = [&OK_LINE[..length], b"?"].concat();

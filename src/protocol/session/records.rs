@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_records_are_skipped_up_to_a_number_in_a_row() {
+    fn unknown_records_are_skipped_up_to_a_limit() {
         let unknown = |count| of_type(99, b"x").repeat(count);
         let bytes = [unknown(MAX_UNKNOWN), ping(1), unknown(MAX_UNKNOWN), ping(2)].concat();
         assert_eq!(all(&bytes), (vec![Record::Ping(1), Record::Ping(2)], None));
@@ -124,14 +124,14 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_is_too_long_is_refused_at_its_head() {
+    fn too_long_record_is_refused_at_its_head() {
         assert_eq!(all(&[2, 0x01, 0x08, 0x00]), (vec![], None));
         assert_eq!(all(&[2, 0x01, 0x08, 0x01]), (vec![], Some(RecordFault::TooLong(MAX_RECORD_BYTES + 1))));
         assert_eq!(all(&[99, 0xff, 0xff, 0xff]), (vec![], Some(RecordFault::TooLong(0xff_ffff))));
     }
 
     #[test]
-    fn what_was_taken_is_forgotten_and_its_room_given_back() {
+    fn taken_records_free_their_memory() {
         let mut records = Records::new();
         records.push(&of_type(99, &[0; MAX_RECORD_BYTES]));
         records.push(&ping(1)[..5]);

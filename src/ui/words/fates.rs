@@ -1,4 +1,4 @@
-//! What became of what was sent, in words. Pure.
+//! The lines about delivery statuses and results of commands. Pure.
 
 use super::voice::{Voice, place};
 use crate::core::{CommandKind, PeerInfo};
@@ -11,15 +11,15 @@ use crate::model::untrusted::harmless;
 use crate::net::{CONNECT_TIMEOUT, EOF_TIMEOUT};
 use crate::ui::style::{Ink, Line};
 
-/// Columns of a text that are shown again where it is said what became of it.
+/// The maximum width of the quoted message in a line about its delivery, in columns.
 const QUOTED_COLUMNS: usize = 40;
 
-/// Returns whether a message arrived, as far as can be known.
+/// Returns whether a message was delivered, or sent to a peer that gives no receipts.
 pub fn is_good(status: &DeliveryStatus) -> bool {
     matches!(status, DeliveryStatus::Delivered | DeliveryStatus::Sent)
 }
 
-/// The result of a `connect` or a goodbye, as the end of a sentence.
+/// Returns the result of a `connect` or a goodbye as the end of a sentence.
 fn fate_words(result: &SendResult) -> String {
     match result {
         SendResult::Delivered => "delivered".into(),
@@ -32,7 +32,7 @@ fn fate_words(result: &SendResult) -> String {
     }
 }
 
-/// Why nothing could be sent, as the end of a sentence.
+/// Returns why nothing could be sent as the end of a sentence.
 fn failure_words(failure: &SendError) -> String {
     match failure {
         SendError::Refused => "refused, nobody listens there".into(),
@@ -57,7 +57,7 @@ fn failure_words(failure: &SendError) -> String {
     }
 }
 
-/// The status of a message, as the end of a sentence.
+/// Returns the status of a message as the end of a sentence.
 pub fn status_words(status: &DeliveryStatus) -> String {
     match status {
         DeliveryStatus::Queued(reason) => format!("queued: {}", hold_words(*reason)),
@@ -70,7 +70,7 @@ pub fn status_words(status: &DeliveryStatus) -> String {
     }
 }
 
-/// Why a message is not sent any more, as the end of a sentence.
+/// Returns why a message will not be sent again as the end of a sentence.
 fn reason_words(reason: &FailureReason) -> String {
     match reason {
         FailureReason::NotAccepted => "it does not take your key".into(),
@@ -89,7 +89,7 @@ fn reason_words(reason: &FailureReason) -> String {
     }
 }
 
-/// Why a text waits.
+/// Returns why a message is queued.
 pub fn hold_words(hold: PendingReason) -> &'static str {
     match hold {
         PendingReason::InLine => "those before it are on their way",
@@ -112,7 +112,7 @@ pub fn hold_words(hold: PendingReason) -> &'static str {
     }
 }
 
-/// What becomes of a message after the first that was known of it; nothing where that is no news.
+/// Returns the line for a later status of a message, or `None` if it tells the user nothing new.
 pub fn later(who: &PeerInfo, status: &DeliveryStatus, text: &str, voice: &Voice<'_>) -> Option<Line> {
     if let DeliveryStatus::Queued(hold @ (PendingReason::AnotherPeer | PendingReason::WrongKey)) = status {
         let waits = waits_for(who, *hold, voice);
@@ -147,8 +147,8 @@ pub fn later(who: &PeerInfo, status: &DeliveryStatus, text: &str, voice: &Voice<
     Some(Line::of(ink, words))
 }
 
-/// The line for a message that waits because another peer answers at its recipient's last address.
-/// Which key answers there was said when it was first met.
+/// Returns the line for a message that waits because another peer answers at its recipient's last
+/// address. An earlier line has named the key that answers there.
 fn waits_for(who: &PeerInfo, hold: PendingReason, voice: &Voice<'_>) -> String {
     let (label, at) = (voice.label(who), place(who.id, who.addr));
     let waits = format!("Your message waits for {label}.");
@@ -159,13 +159,13 @@ fn waits_for(who: &PeerInfo, hold: PendingReason, voice: &Voice<'_>) -> String {
     format!("Another peer answers {whose}. {waits}")
 }
 
-/// The beginning of a text of the user's own, on one line.
+/// Returns the beginning of a message of the user, in quotes and on one line.
 pub fn quoted(text: &str) -> String {
     let line = text.trim().replace('\n', LINE_MARK);
     format!("\"{}\"", shortened(&harmless(&line), QUOTED_COLUMNS))
 }
 
-/// The first that is known of a message.
+/// Returns the line for the first status of a message.
 pub(super) fn first(
     who: &PeerInfo,
     status: &DeliveryStatus,
@@ -199,7 +199,7 @@ pub(super) fn first(
     }
 }
 
-/// The result of a `connect` or a goodbye.
+/// Returns the line for the result of a command to one peer.
 pub(super) fn done(kind: CommandKind, who: &PeerInfo, result: &SendResult, voice: &Voice<'_>) -> String {
     let (who, why) = (voice.named(who), fate_words(result));
     let is_taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
@@ -212,11 +212,12 @@ pub(super) fn done(kind: CommandKind, who: &PeerInfo, result: &SendResult, voice
     }
 }
 
-/// How much of a text in parts was sent, `more` of them perhaps.
+/// Returns how many parts of a message were sent, counting `more` that may have been.
 fn part_words(parts: (usize, usize), more: usize) -> String {
     if parts.1 > 1 { format!(" {} of {} messages", parts.0 + more, parts.1) } else { String::new() }
 }
 
+/// Returns the line for a message that was rejected before it was sent.
 pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
     match why {
         RejectReason::TooLongForLegacy => format!(
@@ -245,7 +246,7 @@ pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
     }
 }
 
-/// The words that offer to include the unencrypted strangers whom a message to all left out.
+/// Returns the line about the unencrypted strangers that a message to all left out, if any.
 pub(super) fn left_out_words(count: usize) -> Option<String> {
     let strangers = match count {
         0 => return None,
@@ -255,6 +256,7 @@ pub(super) fn left_out_words(count: usize) -> Option<String> {
     Some(format!("{strangers} left out; /all-plain TEXT includes them."))
 }
 
+/// Returns the line that sums up the results of one command for several peers.
 pub(super) fn sum(
     kind: CommandKind,
     total: usize,

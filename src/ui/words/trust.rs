@@ -14,19 +14,19 @@ use crate::model::untrusted::Text;
 use crate::ui::labels::Labels;
 use crate::ui::style::{Ink, Line};
 
-/// What stands before the further lines of a warning.
+/// The prefix of a warning's further lines.
 const MORE: &str = "  ! ";
 
-/// Contacts of one name that a warning lists, at most.
+/// The maximum number of contacts with one name that a warning lists.
 const MAX_AGAINST: usize = 3;
 
-/// Addresses of a pin that are named.
+/// The maximum number of a pinned key's addresses that a line names.
 const MAX_NAMED: usize = 3;
 
-/// Characters of a key where it only has to be found again, not compared.
+/// The number of characters of a key that the user types to name it; too few to compare keys.
 const BEGINNING: usize = 8;
 
-/// The lines that tell an event that is about keys; none for any other.
+/// Returns the lines for an event about keys, and none for other events.
 pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
     match event {
         Event::Unproven { from, source, text, cut } => unproven(from, *source, text, *cut, voice),
@@ -67,8 +67,8 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
     }
 }
 
-/// A text that came in plain in the name or from the address of somebody who is known by a key. It
-/// stands apart, and never in that peer's colour.
+/// Returns the lines for an unencrypted message in the name or from the address of a contact with a
+/// key. They never have the contact's colour.
 fn unproven(from: &PeerInfo, source: Source, text: &Text, cut: bool, voice: &Voice<'_>) -> Vec<Line> {
     let as_whom = match (&from.name, &from.verification) {
         (Some(name), Verification::Claims(known)) if !is_same(name, known) => {
@@ -85,7 +85,7 @@ fn unproven(from: &PeerInfo, source: Source, text: &Text, cut: bool, voice: &Voi
     voice.text(before, text, &end, false)
 }
 
-/// Whether two names look the same to a reader.
+/// Returns whether two names look the same to a reader.
 fn is_same(one: &PeerName, other: &PeerName) -> bool {
     folded(one.as_str()) == folded(other.as_str())
 }
@@ -98,7 +98,7 @@ fn pinned(who: &PeerInfo, key: PublicKey, voice: &Voice<'_>) -> String {
     format!(" is spoken to in encryption. The key {key}… is new; /verify {word} compares it.")
 }
 
-/// The lines about a pending key: the old keys, the new key, and the commands.
+/// Returns the lines about a key change: the old keys, the new key, and the commands.
 fn key_request_lines(request: &KeyRequest, voice: &Voice<'_>) -> Vec<Line> {
     let KeyRequest { met, against, held: _ } = request;
     let Some(first) = against.first() else { return vec![message_request(request, voice)] };
@@ -129,7 +129,7 @@ fn key_request_lines(request: &KeyRequest, voice: &Voice<'_>) -> Vec<Line> {
     lines
 }
 
-/// The line about a message request.
+/// Returns the line about a message request.
 fn message_request(request: &KeyRequest, voice: &Voice<'_>) -> Line {
     let Meeting { key, addr, name, .. } = &request.met;
     let who = match name {
@@ -143,19 +143,20 @@ fn message_request(request: &KeyRequest, voice: &Voice<'_>) -> Line {
     voice.notice(format!("{who} wants to chat, key {key}. {}", commands.join(" or ")))
 }
 
-/// The name of a stranger whose key waits. Only a name like that of a contact has a suffix.
+/// Returns the name of a stranger whose key is pending. A name like that of a contact has a suffix.
 fn stranger(request: &KeyRequest, name: &PeerName, labels: &Labels) -> String {
     let id = request.met.key.into();
     let is_like = labels.looks_like(id, Some(name)).is_some();
     if is_like { labels.shown(id, Some(name)) } else { name.to_string() }
 }
 
-/// The name that a key claims, of which `first` is a contact.
+/// Returns the name that a key claims; `first` is a contact with this name.
 fn claimed(request: &KeyRequest, first: &Pin, labels: &Labels) -> String {
     if request.against.len() == 1 { contact_label(request, first, labels) } else { name_of(first) }
 }
 
-/// The name of a contact in a warning: with the beginning of its key, if there are several.
+/// Returns the name of a contact for a warning, with the beginning of its key if several contacts
+/// have the name.
 fn contact_label(request: &KeyRequest, pin: &Pin, labels: &Labels) -> String {
     let id = pin.key.into();
     match (labels.nickname(id), &request.against[..]) {
@@ -165,7 +166,7 @@ fn contact_label(request: &KeyRequest, pin: &Pin, labels: &Labels) -> String {
     }
 }
 
-/// The commands for a pending key, and what they do.
+/// Returns the commands for a pending key, each with what it does.
 fn choices(request: &KeyRequest, labels: &Labels) -> Vec<(String, String)> {
     let key = beginning(request.met.key);
     let or_key = |name: String| if name.contains(char::is_whitespace) { key.clone() } else { name };
@@ -190,12 +191,12 @@ fn choices(request: &KeyRequest, labels: &Labels) -> Vec<(String, String)> {
     trust.chain(others).collect()
 }
 
-/// Returns the beginning of a key, as long as is typed to name it.
+/// Returns the beginning of a key that the user types to name it.
 pub(crate) fn beginning(key: PublicKey) -> String {
     key.to_string().chars().take(BEGINNING).collect()
 }
 
-/// Returns the name of a pin for a sentence.
+/// Returns the name of a pinned key for a sentence.
 pub(in crate::ui) fn name_of(pin: &Pin) -> String {
     match (&pin.name, pin.addrs.first()) {
         (Some(name), _) => name.to_string(),
@@ -204,7 +205,7 @@ pub(in crate::ui) fn name_of(pin: &Pin) -> String {
     }
 }
 
-/// The date of a pin, and whether the user has verified it.
+/// Returns when a key was pinned, and whether the user has verified it.
 fn known(pin: &Pin, date: fn(u64) -> String) -> String {
     let since = match pin.first_seen {
         // First seen in an earlier run.
@@ -228,7 +229,7 @@ fn misled(addr: PeerAddr, promised: PublicKey, proven: PublicKey, voice: &Voice<
     ]
 }
 
-/// Another key answered at an address of a peer. The program sent nothing there.
+/// Returns the lines for another key that answered at a peer's address. Nothing was sent there.
 fn other_key(who: &PeerInfo, addr: PeerAddr, proven: PublicKey, voice: &Voice<'_>) -> Vec<Line> {
     let (name, key) = (voice.word_for(who), proven.short());
     vec![voice.notice(format!(
@@ -252,7 +253,7 @@ fn turned_away(reason: ByeReason) -> &'static str {
     }
 }
 
-/// Returns the lines about a decision of the user.
+/// Returns the sentence about a decision of the user.
 fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
     let label_of_pin = |pin: &Pin| voice.labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
     match decision {
@@ -345,8 +346,8 @@ pub(in crate::ui) fn request_line(request: &KeyRequest, labels: &Labels) -> Line
     format!("{whose} waits for your decision: {commands}.").into()
 }
 
-/// Why nothing goes to a key that the user has not accepted: `request` if it waits, `pin` if it is
-/// blocked, neither if the policy refuses it.
+/// Returns why no message goes to a key that the user has not accepted: `request` if it is pending,
+/// `pin` if it is blocked, neither if the policy refuses it.
 pub fn untrusted_words(request: Option<&KeyRequest>, pin: Option<&Pin>, labels: &Labels) -> String {
     match (request, pin) {
         (Some(request), _) => {
@@ -365,7 +366,7 @@ pub fn untrusted_words(request: Option<&KeyRequest>, pin: Option<&Pin>, labels: 
     }
 }
 
-/// The commands for a pending key, as the end of a sentence.
+/// Returns the commands for a pending key as the end of a sentence.
 fn commands_for(request: &KeyRequest, labels: &Labels) -> String {
     let commands: Vec<String> = choices(request, labels).into_iter().map(|(command, _)| command).collect();
     match &commands[..] {

@@ -58,7 +58,7 @@ fn bytes_before_the_ok_get_none() {
 }
 
 #[test]
-fn tls_of_old_and_bytes_that_are_no_tls_are_refused_with_an_alert() {
+fn old_tls_and_other_bytes_get_an_alert() {
     let mut alice = Peer::named("Alice").start();
     let mut stream = opened(&alice);
     stream.write_all(&hello_of_tls12()).expect("she hears");
@@ -75,7 +75,7 @@ fn tls_of_old_and_bytes_that_are_no_tls_are_refused_with_an_alert() {
 }
 
 #[test]
-fn a_certificate_in_place_of_a_key_is_refused() {
+fn dialer_with_certificate_is_refused() {
     let mut alice = Peer::named("Alice").start();
     let alert = dials_with_certificate(b'M', opened(&alice));
     assert!(alert.is_none_or(|alert| alert != AlertDescription::CloseNotify), "{alert:?}");
@@ -113,7 +113,7 @@ fn a_recorded_talk_said_again_says_nothing() {
 }
 
 #[test]
-fn a_record_of_tls_that_comes_twice_or_is_left_out_ends_the_talk_and_a_text_is_shown_once_at_most() {
+fn repeated_or_missing_tls_record_ends_the_session() {
     let mut alice = Peer::named("Alice").start();
     // 1 and 2 are of the handshake, then come its end, the hello, the text, and the good end.
     let places: Vec<_> = (1..=6).flat_map(|number| [(number, 0), (number, 2)]).collect();
@@ -159,7 +159,7 @@ fn says_one(bob: &SecurePeer, meddler: &Meddler, word: &str) -> bool {
 }
 
 #[test]
-fn a_text_is_shown_as_soon_as_it_is_whole_and_not_before_that_and_once() {
+fn message_is_shown_once_when_complete() {
     let bob = SecurePeer::named("Bob", b'B');
     let mut alice = Peer::named("Alice").start();
     let id = new_id();
@@ -191,7 +191,7 @@ fn a_text_is_shown_as_soon_as_it_is_whole_and_not_before_that_and_once() {
 }
 
 #[test]
-fn who_breaks_the_rules_of_a_talk_is_told_so_and_nothing_of_it_is_shown() {
+fn rule_breaking_session_ends_and_shows_nothing() {
     let bob = SecurePeer::named("Bob", b'B');
     let mut alice = Peer::named("Alice").start();
     let not_understood = Ended::Bye(ByeReason::NotUnderstood);

@@ -42,7 +42,7 @@ fn is_told_while(manner: Manner, words: &str, why: &str) -> crate::support::secu
 }
 
 #[test]
-fn who_says_something_else_than_ok_gets_the_line_and_not_a_byte_more() {
+fn wrong_answer_gets_only_the_opening_line() {
     thread::scope(|scope| {
         for answer in ["P2P-CHAT/2 ok\n", "P2P-CHAT/1 no\n", "[ACK] Message received from 5000"] {
             scope.spawn(move || {
@@ -56,7 +56,7 @@ fn who_says_something_else_than_ok_gets_the_line_and_not_a_byte_more() {
 
 #[test]
 #[ignore = "15 to 45 s of silence; the tests of the session pool simulate them"]
-fn who_is_silent_behind_the_ok_gets_no_text_before_its_hello() {
+fn silence_after_ok_gets_no_message() {
     thread::scope(|scope| {
         for silent in [Manner::Says(OK_LINE.to_vec()), Manner::SilentBehindHandshake] {
             scope.spawn(|| assert_eq!(is_held_while(silent, "").bodies(), [""; 0]));
@@ -67,7 +67,7 @@ fn who_is_silent_behind_the_ok_gets_no_text_before_its_hello() {
 }
 
 #[test]
-fn where_the_ok_is_withheld_nothing_but_the_line_goes_out() {
+fn withheld_ok_gets_only_the_opening_line() {
     let bob = SecurePeer::named("Bob", b'B');
     let meddler = Meddler::before(bob.addr());
     meddler.does(without_ok);
@@ -93,7 +93,7 @@ fn where_the_ok_is_withheld_nothing_but_the_line_goes_out() {
 }
 
 #[test]
-fn where_everything_is_late_it_arrives_all_the_same() {
+fn message_arrives_over_a_slow_connection() {
     let bob = SecurePeer::named("Bob", b'B');
     let meddler = Meddler::before(bob.addr());
     // Some pieces pass one after the other until both hellos are said.
@@ -105,14 +105,14 @@ fn where_everything_is_late_it_arrives_all_the_same() {
 }
 
 #[test]
-fn who_shows_a_certificate_in_place_of_a_key_gets_nothing() {
+fn acceptor_with_certificate_gets_nothing() {
     let before = is_held_while(Manner::ShowsCertificate, "");
     assert!(!before.ends.is_empty() && before.ends.iter().all(|end| end.starts_with("refused")));
     assert_eq!(before.bodies(), [""; 0]);
 }
 
 #[test]
-fn a_hello_with_other_lines_or_none_ends_it_before_the_text() {
+fn wrong_hello_ends_session_before_the_message() {
     thread::scope(|scope| {
         let hello = SecurePeer::named("Bob", b'B').hello();
         let other = with_lines(hello, b"P2P-CHAT/2\n", b"P2P-CHAT/1 ok\n");
@@ -126,7 +126,7 @@ fn a_hello_with_other_lines_or_none_ends_it_before_the_text() {
 }
 
 #[test]
-fn what_is_no_receipt_for_a_text_does_not_make_it_delivered() {
+fn wrong_receipt_does_not_mark_message_delivered() {
     let foreign = Record::Receipt(vec![new_id()]).encode();
     thread::scope(|scope| {
         for bytes in [foreign, Record::Pong(1).encode(), Vec::new(), vec![0xff; 5]] {
@@ -146,7 +146,7 @@ fn what_is_no_receipt_for_a_text_does_not_make_it_delivered() {
 }
 
 #[test]
-fn other_key_gets_nothing_and_does_not_learn_ours() {
+fn other_key_gets_nothing_and_learns_nothing() {
     let bob = key_of(b'B').public();
     let mallory = SecurePeer::named("Bob", b'M');
     let mut alice = alice_who_trusts(&[("Bob", mallory.addr(), bob)]).start();
@@ -218,7 +218,7 @@ fn a_text_cut_at_any_phase_arrives_once() {
 }
 
 #[test]
-fn a_lost_receipt_has_the_text_sent_again_and_taken_for_the_same() {
+fn lost_receipt_resends_message_with_same_id() {
     let bob = SecurePeer::named("Bob", b'B');
     bob.behaves(Manner::CutsBehindTexts);
     let mut alice = alice_who_trusts(&[("Bob", bob.addr(), bob.key())]).start();
@@ -233,7 +233,7 @@ fn a_lost_receipt_has_the_text_sent_again_and_taken_for_the_same() {
 }
 
 #[test]
-fn our_own_key_behind_another_address_is_nobody_else() {
+fn our_key_at_another_address_is_us() {
     let bob = key_of(b'B').public();
     let mut alice = alice_who_trusts(&[]).start();
     let mirror = Meddler::before(alice.addr());
@@ -256,7 +256,7 @@ fn our_own_key_behind_another_address_is_nobody_else() {
 
 /// Where everything passes, somebody in the way is a cable.
 #[test]
-fn who_passes_everything_on_sees_nothing_and_changes_nothing() {
+fn relay_reads_and_changes_nothing() {
     let bob = SecurePeer::named("Bob", b'B');
     let meddler = Meddler::before(bob.addr());
     meddler.does(

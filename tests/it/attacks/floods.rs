@@ -57,7 +57,7 @@ fn ten_thousand_half_open_handshakes_delay_nobody() {
 }
 
 #[test]
-fn records_without_an_end_are_ended_and_take_no_memory() {
+fn endless_records_are_ended_and_bounded() {
     let mut alice = Target::new();
     let bob = SecurePeer::named("Bob", b'B');
     let endless: [Vec<u8>; 4] = [
@@ -79,7 +79,7 @@ fn records_without_an_end_are_ended_and_take_no_memory() {
 }
 
 #[test]
-fn an_answer_without_an_end_is_ended_and_takes_no_memory() {
+fn endless_answer_is_ended_and_bounded() {
     let bob = SecurePeer::named("Bob", b'B');
     let huge = [&[3, 0xff, 0xff, 0xff][..], &[b'x'; 16 * 1024]].concat();
     for endless in [[99, 0, 0, 0].repeat(1_000), huge] {

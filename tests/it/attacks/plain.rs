@@ -8,7 +8,7 @@ use crate::support::secure::key_of;
 use crate::support::{MALLORY, SecurePeer, send_raw_from};
 
 #[test]
-fn what_is_said_in_plain_in_a_known_name_is_shown_apart() {
+fn unencrypted_message_in_contact_name_is_shown_apart() {
     let bob = SecurePeer::named("Bob", b'B');
     let mut alice = alice_who_trusts(&[("Bob", bob.addr(), bob.key())]).start();
     alice.sees("The static peer is there.");
@@ -28,7 +28,7 @@ fn what_is_said_in_plain_in_a_known_name_is_shown_apart() {
 }
 
 #[test]
-fn a_goodbye_in_plain_does_not_send_away_who_is_known_by_a_key() {
+fn unencrypted_goodbye_does_not_remove_a_contact() {
     let bob = SecurePeer::named("Bob", b'B');
     let mut alice = alice_who_trusts(&[("Bob", bob.addr(), bob.key())]).start();
     alice.sees("The static peer is there.");
@@ -50,7 +50,7 @@ fn a_goodbye_in_plain_does_not_send_away_who_is_known_by_a_key() {
 }
 
 #[test]
-fn a_known_name_at_another_address_with_another_key_waits_for_the_users_word() {
+fn contact_name_with_another_key_waits_for_user() {
     let bob = SecurePeer::named("Bob", b'B');
     let mallory = SecurePeer::named("Bob", b'M');
     let mut alice = alice_who_trusts(&[("Bob", bob.addr(), bob.key())]).start();

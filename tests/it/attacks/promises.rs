@@ -7,7 +7,7 @@ use crate::support::secure::{Capability, key_of};
 use crate::support::{Meddler, Peer, SecurePeer};
 
 #[test]
-fn stripped_at_the_first_contact_it_is_plain_and_shown_as_plain() {
+fn key_stripped_at_first_contact_means_unencrypted() {
     let bob = SecurePeer::named("Bob", b'B');
     let meddler = Meddler::before(bob.addr());
     meddler.does(receipt(stripped));
@@ -28,7 +28,7 @@ fn stripped_at_the_first_contact_it_is_plain_and_shown_as_plain() {
 }
 
 #[test]
-fn stripped_from_who_is_known_by_a_key_it_changes_nothing() {
+fn key_stripped_from_contact_changes_nothing() {
     let bob = SecurePeer::named("Bob", b'B');
     bob.says_it_is(Capability::None);
     let mut alice = alice_who_trusts(&[("Bob", bob.addr(), bob.key())]).start();
@@ -43,7 +43,7 @@ fn stripped_from_who_is_known_by_a_key_it_changes_nothing() {
 }
 
 #[test]
-fn another_key_than_the_promised_one_is_told_of_and_gets_no_text() {
+fn unpromised_key_is_reported_and_gets_no_message() {
     let bob = SecurePeer::named("Bob", b'B');
     let promised = key_of(b'M').public();
     bob.says_it_is(Capability::Key(promised));
@@ -73,7 +73,7 @@ fn code_for(peer: &mut Peer, other: &str) -> String {
 /// At the first contact nobody can tell whose key it is, so the one in between has whatever is said
 /// until both compare the codes.
 #[test]
-fn in_between_from_the_first_contact_on_with_other_keys_the_codes_differ_and_the_true_key_is_a_conflict() {
+fn man_in_the_middle_is_revealed_by_codes() {
     // Without anybody in between they are the same.
     let mut bob = Peer::named("Bob").start();
     let mut alice = Peer::named("Alice").start();

@@ -63,7 +63,7 @@ impl Scene {
 }
 
 #[test]
-fn two_that_have_only_link_local_addresses_talk_where_one_types_the_interface_by_its_name() {
+fn typed_link_local_address_with_interface_name_works() {
     let Some(scene) = Scene::new() else { return };
     let mut alice = scene.here.runs("Alice").port(PORT).start();
     let mut bob = scene.there.runs("Bob").port(PORT).start();
@@ -75,7 +75,7 @@ fn two_that_have_only_link_local_addresses_talk_where_one_types_the_interface_by
 }
 
 #[test]
-fn two_that_have_only_link_local_addresses_talk_where_one_is_in_the_peers_toml_of_the_other() {
+fn configured_link_local_address_works() {
     let Some(scene) = Scene::new() else { return };
     let mut bob = scene.there.runs("Bob").port(PORT).start();
     let listed = format!(
@@ -92,7 +92,7 @@ fn two_that_have_only_link_local_addresses_talk_where_one_is_in_the_peers_toml_o
 }
 
 #[test]
-fn whoever_has_several_interfaces_reaches_each_of_two_with_one_link_local_address() {
+fn same_link_local_address_on_two_interfaces_works() {
     let Some(mut scene) = Scene::new() else { return };
     // Behind another cable somebody has the very address that Bob has.
     let far = scene.lab.machine("far");

@@ -37,7 +37,7 @@ fn message_arrives_soon_after_a_change_of_address() {
 }
 
 #[test]
-fn a_peer_whose_address_changes_is_known_by_its_key_and_dialed_where_it_is_now() {
+fn moved_peer_is_dialed_at_its_new_address() {
     let Some(mut lab) = Lab::new() else { return };
     let (here, there) = (lab.machine("here"), lab.machine("there"));
     lab.joins((&here, "10.77.0.1"), (&there, "10.77.0.2"));

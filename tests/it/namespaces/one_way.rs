@@ -19,7 +19,7 @@ fn walled() -> Option<(Lab, Machine, Machine, Peer, Peer)> {
 }
 
 #[test]
-fn peer_behind_a_one_way_firewall_gets_its_answer() {
+fn peer_behind_one_way_firewall_gets_its_answer() {
     let Some((_lab, here, there, mut alice, mut bob)) = walled() else { return };
     alice.sees("Delivered to Bob");
     bob.types(&["/reply Loud and clear."]);
@@ -31,7 +31,7 @@ fn peer_behind_a_one_way_firewall_gets_its_answer() {
 
 #[test]
 #[ignore = "takes 16 s; stranger_that_becomes_a_contact_is_checked_once simulates it"]
-fn list_says_that_a_walled_peer_cannot_be_dialed() {
+fn list_says_that_firewalled_peer_cannot_be_dialed() {
     let Some((_lab, _here, _there, mut alice, mut bob)) = walled() else { return };
     // Bob dials her when she becomes his contact.
     bob.types(&["/reply Loud and clear."]);

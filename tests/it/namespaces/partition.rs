@@ -94,7 +94,7 @@ fn is_delivered(peer: &mut Peer, to: &str, text: &str) {
 }
 
 #[test]
-fn a_partition_that_drops_everything_makes_peers_quiet_and_gone_and_its_end_brings_them_back() {
+fn peers_come_back_after_a_silent_partition() {
     let Some(mut scene) = Scene::new() else { return };
     scene.there.filters("drop");
     scene.both_list_the_other_as("quiet");
@@ -106,7 +106,7 @@ fn a_partition_that_drops_everything_makes_peers_quiet_and_gone_and_its_end_brin
 }
 
 #[test]
-fn a_short_partition_makes_peers_quiet_and_nobody_is_said_to_be_gone() {
+fn short_partition_makes_peers_quiet_not_gone() {
     let Some(mut scene) = Scene::new() else { return };
     scene.here.filters("drop");
     scene.both_list_the_other_as("quiet");
@@ -125,7 +125,7 @@ fn a_short_partition_makes_peers_quiet_and_nobody_is_said_to_be_gone() {
 const SAID: &str = "tcp flags & rst == 0";
 
 #[test]
-fn a_partition_that_refuses_makes_peers_gone_and_its_end_brings_them_back() {
+fn peers_come_back_after_a_refusing_partition() {
     for refusal in ["reject with tcp reset", "reject"] {
         let Some(mut scene) = Scene::new() else { return };
         // Bob's machine tells Alice that nobody may come, and Bob that he may not go.
@@ -142,7 +142,7 @@ fn a_partition_that_refuses_makes_peers_gone_and_its_end_brings_them_back() {
 }
 
 #[test]
-fn a_partition_that_says_it_is_forbidden_makes_peers_quiet_and_its_end_brings_them_back() {
+fn peers_are_quiet_behind_prohibiting_firewall() {
     let Some(mut scene) = Scene::new() else { return };
     // Many firewalls say so, and not that nobody listens: what is behind them may be there.
     scene.there.filters(&format!("{SAID} reject with icmp type admin-prohibited"));
@@ -155,7 +155,7 @@ fn a_partition_that_says_it_is_forbidden_makes_peers_quiet_and_its_end_brings_th
 }
 
 #[test]
-fn a_machine_whose_cable_is_pulled_and_put_back_is_found_again() {
+fn peers_come_back_after_a_pulled_cable() {
     let Some(mut scene) = Scene::new() else { return };
     let cable = scene.there.cable(&scene.here);
     scene.there.does(&format!("ip link set {cable} down"));

@@ -13,7 +13,7 @@ const FIRST: &str = "10.77.0.2";
 const SECOND: &str = "10.78.0.2";
 
 #[test]
-fn a_peer_whose_first_address_is_gone_is_reached_at_the_second_that_it_told_and_gets_each_text_once() {
+fn lost_first_address_is_replaced_by_the_second() {
     let Some(mut lab) = Lab::new() else { return };
     let (here, there) = (lab.machine("here"), lab.machine("there"));
     // Two networks over one cable.

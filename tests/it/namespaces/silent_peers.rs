@@ -54,7 +54,7 @@ fn serve(socket: TcpListener) -> Receiver<IpAddr> {
 
 #[test]
 #[ignore = "a thousand peers and a time limit; run it on an idle machine"]
-fn silent_peers_do_not_delay_a_message_to_all() {
+fn silent_peers_delay_no_message_to_all() {
     let Some(mut lab) = Lab::new() else { return };
     let (here, there) = (lab.machine("here"), lab.machine("there"));
     lab.joins((&here, "10.79.0.1"), (&there, "10.79.0.2"));

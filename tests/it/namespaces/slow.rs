@@ -56,7 +56,7 @@ fn long_message_crosses_four_kilobytes_per_second_once() {
 
 #[test]
 #[ignore = "takes 60 s; messages_cross_a_link_with_seconds_of_delay simulates it"]
-fn message_crosses_a_line_with_three_seconds_of_delay() {
+fn message_crosses_line_with_three_seconds_delay() {
     let Some(mut lab) = Lab::new() else { return };
     let (here, there) = two(&mut lab);
     for (machine, far) in [(&here, &there), (&there, &here)] {

@@ -25,7 +25,7 @@ fn says(from: &Machine, to: SocketAddrV4, bytes: &str) -> String {
 }
 
 #[test]
-fn nobody_but_the_machine_that_speaks_is_dialed_acknowledged_or_dismissed() {
+fn claimed_address_is_neither_dialed_nor_disconnected() {
     let Some(mut lab) = Lab::new() else { return };
     let [hers, mallorys, carols] = ["alice", "mallory", "carol"].map(|name| lab.machine(name));
     lab.joins((&hers, ALICE), (&mallorys, "10.77.1.2"));

@@ -19,7 +19,7 @@ fn walled() -> Option<(Lab, Machine, Machine, Peer, Peer)> {
 }
 
 #[test]
-fn neither_side_reaches_the_other_and_both_say_so() {
+fn peers_that_cannot_connect_both_say_so() {
     let Some((_lab, _here, there, mut alice, mut bob)) = walled() else { return };
     for (peer, to) in [(&mut alice, THERE), (&mut bob, HERE)] {
         peer.sees("The static peer is not there; it is tried again in the background.");

@@ -51,9 +51,9 @@ impl World {
         let ours = self.ours(pid);
         let under_way = ours.state().under_way();
         let talks = ours.keyed.sessions.asked.len();
-        let (errands, waiting) = (ours.dialer.errands + talks, ours.waiting.len());
-        if under_way.jobs != errands || under_way.commands != waiting || under_way.unasked > errands {
-            self.fail(pid, format_args!("has {errands} errands and {waiting} commands, but {under_way:?}"));
+        let (jobs, waiting) = (ours.dialer.jobs + talks, ours.waiting.len());
+        if under_way.jobs != jobs || under_way.commands != waiting || under_way.unasked > jobs {
+            self.fail(pid, format_args!("has {jobs} jobs and {waiting} commands, but {under_way:?}"));
         }
         for (op, waiting) in &ours.waiting {
             if now > waiting.since + waiting.within {

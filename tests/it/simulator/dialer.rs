@@ -8,15 +8,12 @@ use std::time::Duration;
 use p2p_chat::core::{JobId, PlainRequest};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::message::{Outgoing, SendError, SendResult};
-use p2p_chat::net::{MAX_DIALERS, MAX_ERRANDS};
+use p2p_chat::net::{MAX_DIALERS, MAX_SEND_JOBS};
 
-/// An errand, the deadline of which is counted from the start of its process.
-pub(super) type Errand = PlainRequest;
-
-/// An errand under way.
+/// A request under way.
 #[derive(Clone, Debug)]
 pub(super) struct Running {
-    pub(super) errand: Errand,
+    pub(super) request: PlainRequest,
     /// The address dialed now.
     pub(super) to: PeerAddr,
     /// The part sent now.
@@ -30,19 +27,19 @@ pub(super) struct Running {
 pub(super) enum Next {
     /// Another connection.
     Dial,
-    /// The errand is over: where it went in the end, its fate, and its parts.
+    /// The request is over: where it went in the end, its fate, and its parts.
     Over(PeerAddr, SendResult, (usize, usize)),
 }
 
 impl Running {
-    fn of(errand: Errand) -> Self {
-        let to = errand.to;
-        Self { errand, to, part: 0, worst: SendResult::Delivered, first: None }
+    fn of(request: PlainRequest) -> Self {
+        let to = request.to;
+        Self { request, to, part: 0, worst: SendResult::Delivered, first: None }
     }
 
     /// What `say` and `run` do with the fate of one connection.
     pub(super) fn exchanged(&mut self, result: SendResult) -> Next {
-        let total = match &self.errand.message {
+        let total = match &self.request.message {
             Outgoing::Text(parts) => parts.len(),
             _ => 1,
         };
@@ -59,7 +56,7 @@ impl Running {
             }
             bad => (bad, (self.part, total)),
         };
-        match (self.first.take(), self.errand.fallback) {
+        match (self.first.take(), self.request.fallback) {
             (None, Some(other)) if result == SendResult::Failed(SendError::Refused) && parts.0 == 0 => {
                 self.first = Some((result, parts));
                 self.to = other;
@@ -68,7 +65,7 @@ impl Running {
                 Next::Dial
             }
             (Some((first, none)), _) if matches!(result, SendResult::Failed(_)) && parts.0 == 0 => {
-                Next::Over(self.errand.to, first, none)
+                Next::Over(self.request.to, first, none)
             }
             _ => Next::Over(self.to, result, parts),
         }
@@ -81,41 +78,41 @@ pub(super) fn is_probe(message: &Outgoing) -> bool {
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Dialer {
-    ready: VecDeque<Errand>,
-    lanes: BTreeMap<PeerAddr, VecDeque<Errand>>,
+    ready: VecDeque<PlainRequest>,
+    queues: BTreeMap<PeerAddr, VecDeque<PlainRequest>>,
     running: BTreeMap<JobId, Running>,
-    pub(super) errands: usize,
+    pub(super) jobs: usize,
     /// Threads that there may be.
     limit: usize,
 }
 
 impl Dialer {
-    /// With fewer threads than the real one, if `limit` says so: then errands wait for them.
+    /// With fewer threads than the real one, if `limit` says so: then jobs wait for them.
     pub(super) fn new(limit: usize) -> Self {
         Self { limit: limit.min(MAX_DIALERS), ..Self::default() }
     }
 
-    pub(super) fn push(&mut self, errand: Errand) {
-        self.errands += 1;
-        assert!(self.errands <= MAX_ERRANDS, "the real one takes no more");
-        if is_probe(&errand.message) {
-            self.ready.push_back(errand);
-        } else if let Some(lane) = self.lanes.get_mut(&errand.to) {
-            lane.push_back(errand);
+    pub(super) fn push(&mut self, request: PlainRequest) {
+        self.jobs += 1;
+        assert!(self.jobs <= MAX_SEND_JOBS, "the real one takes no more");
+        if is_probe(&request.message) {
+            self.ready.push_back(request);
+        } else if let Some(queue) = self.queues.get_mut(&request.to) {
+            queue.push_back(request);
         } else {
-            self.lanes.insert(errand.to, VecDeque::new());
-            self.ready.push_back(errand);
+            self.queues.insert(request.to, VecDeque::new());
+            self.ready.push_back(request);
         }
     }
 
-    /// The next errand that a thread takes up, if there is a thread.
+    /// The next request that a thread takes up, if there is a thread.
     pub(super) fn begin(&mut self) -> Option<JobId> {
         if self.running.len() >= self.limit {
             return None;
         }
-        let errand = self.ready.pop_front()?;
-        let job = errand.job;
-        self.running.insert(job, Running::of(errand));
+        let request = self.ready.pop_front()?;
+        let job = request.job;
+        self.running.insert(job, Running::of(request));
         Some(job)
     }
 
@@ -123,21 +120,21 @@ impl Dialer {
         self.running.get_mut(&job)
     }
 
-    /// An errand was reported, and its thread goes on with what waits for the same peer.
+    /// A request was reported, and its thread goes on with what waits for the same peer.
     pub(super) fn end(&mut self, job: JobId) {
-        let Some(Running { errand, .. }) = self.running.remove(&job) else { return };
-        self.errands -= 1;
-        if is_probe(&errand.message) {
+        let Some(Running { request, .. }) = self.running.remove(&job) else { return };
+        self.jobs -= 1;
+        if is_probe(&request.message) {
             return;
         }
-        match self.lanes.get_mut(&errand.to).and_then(VecDeque::pop_front) {
+        match self.queues.get_mut(&request.to).and_then(VecDeque::pop_front) {
             Some(next) => self.ready.push_front(next),
-            None => drop(self.lanes.remove(&errand.to)),
+            None => drop(self.queues.remove(&request.to)),
         }
     }
 }
 
-/// How long one connection may take to be made, and to be over, given when the errand has to end.
+/// How long one connection may take to be made, and to be over, given when the request has to end.
 pub(super) fn limits(
     message: &Outgoing,
     now: Duration,

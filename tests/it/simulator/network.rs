@@ -118,8 +118,8 @@ impl World {
         let Exchange { from, job, .. } = self.exchanges[&id];
         let Some(job) = job.filter(|_| self.processes[from].alive) else { return };
         let Some(running) = self.ours_mut(from).dialer.running(job) else { return };
-        let Outgoing::Text(parts) = &running.errand.message else { return };
-        let (part, to) = (parts[running.part].clone(), running.errand.to);
+        let Outgoing::Text(parts) = &running.request.message else { return };
+        let (part, to) = (parts[running.part].clone(), running.request.to);
         if let Some(said) = self.said.get_mut(&part) {
             said.connected.insert(to);
         }

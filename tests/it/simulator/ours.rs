@@ -174,15 +174,15 @@ impl World {
         let ours = self.ours_mut(pid);
         let (born, name) = (ours.born, ours.name.clone());
         let Some(running) = ours.dialer.running(job) else { return };
-        let (to, part, errand) = (running.to, running.part, running.errand.clone());
-        let deadline = errand.deadline.map(|at| born + at.since_start());
-        let Some(limits) = dialer::limits(&errand.message, now, deadline) else {
+        let (to, part, request) = (running.to, running.part, running.request.clone());
+        let deadline = request.deadline.map(|at| born + at.since_start());
+        let Some(limits) = dialer::limits(&request.message, now, deadline) else {
             return self.exchanged(pid, job, SendResult::Failed(SendError::Cancelled), None);
         };
         let port = self.processes[pid].port;
         let bytes = |ip| {
             let header = Header { ip, port, name: &name };
-            plain::encode(header, errand.form, &errand.message).swap_remove(part)
+            plain::encode(header, request.form, &request.message).swap_remove(part)
         };
         self.dial(pid, Some(job), to.plain().expect("IPv4").socket(), bytes, limits);
     }
@@ -199,19 +199,19 @@ impl World {
         match running.exchanged(result) {
             Next::Dial => self.dial_part(pid, job),
             Next::Over(to, result, parts) => {
-                let (message, errand_to) = (running.errand.message.clone(), running.errand.to);
+                let (message, request_to) = (running.request.message.clone(), running.request.to);
                 let now = self.now;
                 let ours = self.ours_mut(pid);
                 if matches!(result, SendResult::Delivered | SendResult::HandedOver) {
                     ours.answered.insert(to);
-                    ours.missed.remove(&errand_to);
+                    ours.missed.remove(&request_to);
                 } else if is_look(&message) {
-                    ours.missed.insert(errand_to, now);
+                    ours.missed.insert(request_to, now);
                 }
                 if result == SendResult::Delivered {
                     self.ours_mut(pid).receipts.insert(to);
                 }
-                let other = if to == errand_to { "" } else { " elsewhere" };
+                let other = if to == request_to { "" } else { " elsewhere" };
                 self.count(format!("{}: {}{other}", said_of(&message), result_of(&result)));
                 if let Some((_, by)) = promise {
                     self.note_promise(pid, to, by);

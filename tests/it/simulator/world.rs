@@ -26,7 +26,7 @@ pub(super) struct Said {
     pub(super) to: BTreeSet<PeerAddr>,
     /// How often a program showed it, by program.
     pub(super) shown: BTreeMap<Pid, usize>,
-    /// The errands that it was shown for.
+    /// The requests that it was shown for.
     pub(super) shown_for: BTreeSet<JobId>,
     /// The text that it is, or is a part of, if its sender has a key.
     pub(super) message: Option<MessageId>,
@@ -73,7 +73,7 @@ pub(super) enum Event {
 /// A dialed connection.
 pub(super) struct Exchange {
     pub(super) from: Pid,
-    /// The errand of a peer of ours that it belongs to.
+    /// The request of a peer of ours that it belongs to.
     pub(super) job: Option<JobId>,
     pub(super) to: SocketAddrV4,
     pub(super) source: Ipv4Addr,

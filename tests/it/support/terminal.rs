@@ -1,6 +1,6 @@
-//! One p2p-chat process on a pseudo-terminal, driven by keys and read from the screen as by a person.
+//! Runs one p2p-chat process on a pseudo-terminal, types keys and reads the screen as a user does.
 //!
-//! The screen is that of the vt100 crate: a terminal that does not break long lines anew when its window changes.
+//! The screen is that of the vt100 crate, which does not wrap lines anew when the window changes.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -103,7 +103,8 @@ impl Window {
         true
     }
 
-    /// Follows what is printed until the last process has closed the terminal, or the other end of `hang_up` is gone.
+    /// Reads the output until the last process has closed the terminal, or the other end of
+    /// `hang_up` is closed.
     fn read(&self, mut pty: &Pty, hang_up: &UnixStream) {
         let mut bytes = [0; 4096];
         loop {
@@ -138,8 +139,8 @@ impl Terminal {
         Self::open(builder, rows, columns, |command, pts| Command::from(command).stdout(file).spawn(pts))
     }
 
-    /// The same where the terminal is not the one that controls the program's session, so that the system sends no
-    /// signal when it is hung up.
+    /// Does the same with a terminal that does not control the program's session, so that the
+    /// system sends no signal when the terminal hangs up.
     pub(crate) fn start_without_control(builder: Builder, rows: u16, columns: u16) -> Self {
         Self::open(builder, rows, columns, |mut command, pts| {
             let end = || pts.as_fd().try_clone_to_owned().map(Stdio::from);
@@ -178,7 +179,7 @@ impl Terminal {
         let (mut command, dir) = builder.command();
         if !command.get_envs().any(|(name, _)| name == "TERM") {
             command.env("TERM", "xterm-256color");
-            // The emulator does not break lines anew when its window gets narrower, and xterm is what says so of itself.
+            // Like xterm, the emulator does not wrap lines anew when its window gets narrower.
             command.env("XTERM_VERSION", "vt100 of the tests");
         }
         let (pty, pts) = open().expect("a pseudo-terminal");
@@ -262,8 +263,7 @@ impl Terminal {
         self.shows(&format!("`{text}`"), |screen| screen.contents().contains(text));
     }
 
-    /// Waits until the cursor is in the last row that has anything on it, `row` is what stands there, and the cursor is
-    /// at this column.
+    /// Waits until the last row that is not empty is `row`, with the cursor at this column.
     pub(crate) fn waits_for_line(&self, row: &str, column: usize) {
         self.shows(&format!("`{row}` last, with the cursor at column {column}"), |screen| {
             let (at, cursor) = screen.cursor_position();
@@ -273,7 +273,8 @@ impl Terminal {
         });
     }
 
-    /// The rows of the screen, without the blanks at their ends and without the empty rows at the end.
+    /// Returns the rows of the screen without trailing blanks and without the empty rows at the
+    /// end.
     pub(crate) fn screen(&self) -> String {
         rows(self.window.lock().parser.screen()).join("\n").trim_end().to_owned()
     }
@@ -373,9 +374,9 @@ impl Drop for Terminal {
 
 /// Makes programs that are started from now on obey Ctrl-C as in a terminal of their own.
 ///
-/// A shell without job control starts `cargo test &` with SIGINT ignored, and a program ignores what
-/// its parent ignored. A signal that has a handler is back at its default in a new program, so this
-/// installs a handler, which does here what the default does.
+/// A shell without job control starts `cargo test &` with SIGINT ignored, and child processes
+/// inherit that. A signal with a handler gets its default back in a new program, so this installs a
+/// handler that does what the default does.
 fn stop_ignoring_interrupts() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

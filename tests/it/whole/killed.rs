@@ -1,4 +1,5 @@
-//! A peer that is killed and started again, over and over, while others talk to it and to each other without pause.
+//! A peer is killed and restarted again and again while other peers send messages to it and to each
+//! other without a pause.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -10,15 +11,18 @@ use std::time::Duration;
 use super::Over;
 use crate::support::{Builder, MALLORY, Peer, nobody, try_dial_from};
 
-/// Texts of one sender that were acknowledged and waited to be printed when the kill came, at most. A sender says the next
-/// when it has the receipt of the last, a few hundred a second; a busy machine, on which other tests run, may let the printing
-/// thread wait for a good part of a second. More than this is a receiver that does not keep up with four of them.
+/// The maximum number of one sender's messages that are acknowledged but not printed when the peer
+/// is killed. A sender sends a message when it has the receipt of the last one, a few hundred each
+/// second. On a busy machine the printing thread can wait for most of a second. If there are more,
+/// the receiver does not keep up with four senders.
 const MOST_UNSHOWN_IN_A_LIFE: usize = 300;
 
-/// Older programs that talk to the mortal too, as fast as it acknowledges, so that its mailbox is seldom empty.
+/// The number of legacy programs that also send to the killed peer, as fast as it acknowledges, so
+/// that its event queue is rarely empty.
 const LEGACY: [&str; 2] = ["Leah", "Leo"];
 
-/// How long a speaker may take for what is in its pipe when it shall say no more: 64 KiB, of which each line waits for its disk.
+/// The maximum time that a sender takes at the end for the lines left in its pipe: 64 KiB, and each
+/// line waits for the disk.
 const DRAINED_WITHIN: Duration = Duration::from_secs(60);
 
 /// What became of a text, as its sender was told.
@@ -69,7 +73,8 @@ fn number(line: &str, speaker: &str, topic: &str) -> Option<usize> {
     text.strip_prefix(&format!("{speaker}-{topic}-"))?.strip_suffix('.')?.parse().ok()
 }
 
-/// Says numbered texts to both, in turn, until it is `over`; returns how many to each, once all have an outcome.
+/// Sends numbered messages to both peers in turn until it is `over`. Returns how many it sent to
+/// each, once all have an outcome.
 fn talks(
     speaker: &mut Peer,
     name: &str,
@@ -85,13 +90,15 @@ fn talks(
         }
         Ok(said)
     });
-    // From a pipe one line is read when the one before it is settled, and some thousands may be in the pipe.
+    // The program reads a line from a pipe when the line before it has its outcome, and the pipe
+    // can hold some thousands.
     speaker.types(&["2"]);
     speaker.sees_within(" known, ", DRAINED_WITHIN);
     said
 }
 
-/// Says numbered texts as an older program does, which reads receipts, until it is `over`; returns what became of each.
+/// Sends numbered messages as a legacy program that reads receipts does, until it is `over`.
+/// Returns the outcome of each.
 fn talks_as_legacy(name: &str, mortal: SocketAddrV4, over: &AtomicBool) -> Vec<Outcome> {
     let mut told = Vec::new();
     while !over.load(Ordering::SeqCst) {
@@ -109,8 +116,8 @@ fn talks_as_legacy(name: &str, mortal: SocketAddrV4, over: &AtomicBool) -> Vec<O
     told
 }
 
-/// Checks what `name` was told of its texts to the mortal against what each of its lives showed; returns how many were
-/// acknowledged and never shown, which only a kill may cause.
+/// Compares the outcomes that `name` was told with the messages that each run of the killed peer
+/// showed. Returns how many were acknowledged and never shown, which only a kill may cause.
 fn judge(told: &[Outcome], said: usize, name: &str, lives: &[Vec<String>]) -> usize {
     assert_eq!(told.len(), said, "each text has one outcome");
     let mut shown = HashMap::new();
@@ -228,8 +235,9 @@ fn kill_and_restart(kills: usize) {
     }
     for (speaker, listener, name, said) in [(&alice, &bob, "Alice", of_alice), (&bob, &alice, "Bob", of_bob)]
     {
-        // Between the two who live nothing was lost, and nobody was believed dead. On a busy machine a
-        // receipt may take longer than the 5 s after which a message is told to be queued.
+        // Between the two peers that were not killed nothing was lost, and neither took the other
+        // for offline. On a busy machine a receipt can take longer than the 5 s after which a
+        // message is reported as queued.
         let told = settled(speaker, listener.addr(), name, "other");
         assert!(told.iter().all(|outcome| *outcome == Outcome::Delivered), "{name}: {told:?}");
         assert_eq!(told.len(), said);

@@ -7,40 +7,44 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Peer, SOON, dial_from, send_raw_from};
 
-/// Older programs, each at an address of its own, and peers of ours, that talk to one at the same time.
+/// The legacy programs, each at its own address, that send to Alice at the same time as [`OURS`].
 const LEGACY: [&str; 4] = ["Lea", "Leo", "Liv", "Lou"];
+/// The p2p-chat peers that send to Alice.
 const OURS: [&str; 2] = ["Olga", "Otto"];
 
-/// Of ten messages, so many come from ours: those are sent one by one through the menu.
+/// The messages of ten that p2p-chat peers send, one by one through the menu.
 const OF_OURS: usize = 2;
 
-/// What the resident memory may grow by from the first sample, when the history of the run is full, to the last. The
-/// allocator's arenas of threads that come and go are about as much; a single byte kept of each of a million messages
-/// would be a quarter of it, and whoever forgets anything forgets more.
+/// The maximum growth of the resident memory from the first sample, when the history of the run is
+/// full, to the last. The allocator's arenas for threads that start and end take about as much. A
+/// leak of a single byte for each of a million messages would be a quarter of it, and a real leak
+/// is larger.
 const MOST_GROWTH_KIB: u64 = 4 * 1024;
 
-/// Whom Alice has met of ours in the end: they look after each other, and keep a connection each way.
+/// The p2p-chat peers that Alice has met in the end. They probe each other and keep a connection
+/// each way.
 const MET: usize = OURS.len() + 1;
 
-/// Threads that there may be more in the end than at the start: two that watch the connections that are kept, one for each of ours that dials
-/// it to see whether it is there, and one for each that has just been dialed from there.
+/// The maximum number of additional threads at the end: two that watch the open connections, one
+/// for each p2p-chat peer that probes it, and one for each that it has just dialed.
 const MORE_THREADS: u64 = 2 + 2 * MET as u64;
 
-/// The same of descriptors: a connection each way with each of ours, and two pairs by which those that watch them are woken.
+/// The maximum number of additional descriptors at the end: a connection each way with each
+/// p2p-chat peer, and two pairs that wake the threads which watch them.
 const MORE_DESCRIPTORS: usize = 2 * MET + 4;
 
-/// How long the longest of these runs may take on a slow machine.
+/// The maximum time of the longest run on a slow machine.
 const LONGEST: Duration = Duration::from_secs(1_200);
 
-/// How many come before the first sample, more than the 10,000 that the history of a run keeps, how many after it, and
-/// how many are sent meanwhile.
+/// The numbers of messages before the first sample (more than the 10,000 that the history of a run
+/// keeps), after it, and sent meanwhile.
 struct Amount {
     first: usize,
     then: usize,
     sent: usize,
 }
 
-/// What a process holds.
+/// The resources of a process.
 #[derive(Debug)]
 struct Held {
     threads: u64,
@@ -53,7 +57,7 @@ impl Held {
         Self { threads: peer.threads(), descriptors: peer.descriptors(), resident_kib: peer.resident_kib() }
     }
 
-    /// What it holds when what came is over: threads without work end after five seconds.
+    /// Returns the resources once the messages are handled and idle threads have ended, after 5 s.
     fn after_calming_down(peer: &Peer, before: &Self) -> Self {
         let begun = Instant::now();
         loop {
@@ -151,7 +155,7 @@ fn run(amount: &Amount) {
     let start = Held::by(&alice);
     let mut said = Said::default();
     talk(&mut alice, &mut ours, bob.addr(), &mut said, amount.first, amount.sent / 10);
-    // Threads that are still there make this larger by less than a megabyte, which the bound allows for.
+    // Threads that have not ended yet add less than a megabyte, which the bound allows for.
     let first = Held::by(&alice);
     talk(&mut alice, &mut ours, bob.addr(), &mut said, amount.then, amount.sent - amount.sent / 10);
     let last = Held::after_calming_down(&alice, &start);

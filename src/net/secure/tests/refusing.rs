@@ -189,7 +189,7 @@ fn hello_of_tls12() -> Vec<u8> {
 }
 
 #[test]
-fn tls_1_2_is_refused_with_its_own_alert() {
+fn tls_1_2_is_refused_with_an_alert() {
     let mut acceptor = Side::accepting(b'B');
     acceptor.takes(&hello_of_tls12());
     assert!(matches!(acceptor.error, Some(Error::PeerIncompatible(_))), "{:?}", acceptor.error);

@@ -61,7 +61,7 @@ fn fields_that_are_not_known_are_skipped() {
 }
 
 #[test]
-fn fields_are_in_rising_order_and_within_their_record() {
+fn fields_must_rise_and_fit_their_record() {
     let nonce = 5u64.to_be_bytes();
     let mut beyond = made_of(PING, &[(1, &nonce)]);
     beyond[7] += 1;
@@ -79,7 +79,7 @@ fn fields_are_in_rising_order_and_within_their_record() {
 }
 
 #[test]
-fn a_text_has_one_byte_to_64_kib_of_utf8() {
+fn text_has_1_byte_to_64_kib() {
     let longest = "x".repeat(MAX_TEXT_BYTES);
     for body in ["x", "two\nlines", "\0\x1b[2J", &longest] {
         assert_eq!(read(&text(body).encode()), Ok(Some(text(body))));
@@ -109,7 +109,7 @@ fn a_receipt_names_1_to_64_texts() {
 }
 
 #[test]
-fn a_goodbye_with_a_reason_of_a_later_version_is_still_one() {
+fn goodbye_with_unknown_reason_is_read() {
     for reason in 0..=u8::MAX {
         let record = Record::Bye(ByeReason::of(reason));
         assert_eq!(record.encode(), made_of(BYE, &[(1, &[reason])]));
@@ -150,7 +150,7 @@ fn what_cannot_be_in_a_hello_is_refused() {
 }
 
 #[test]
-fn a_further_address_is_one_that_means_the_same_machine_everywhere() {
+fn hello_addresses_must_mean_one_machine_everywhere() {
     let sent = |address: &str| {
         let addresses = vec![address.parse().unwrap()];
         read(&Record::Hello(Hello { addresses, ..hello() }).encode())
@@ -222,7 +222,7 @@ fn any_record() -> impl Strategy<Value = Record> {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_whatever_pieces_it_comes_in(written in vec(any_record(), 1..8), size in 1usize..600) {
+    fn records_are_read_in_any_pieces(written in vec(any_record(), 1..8), size in 1usize..600) {
         let mut bytes = Vec::new();
         for record in &written {
             record.encode_into(&mut bytes);

@@ -1,17 +1,18 @@
-//! A network that goes wrong on purpose: a TCP proxy inside the test process, in front of one peer.
+//! A faulty network: a TCP proxy inside the test process, in front of one peer.
 //!
-//! # How two programs talk through it
-//! A peer is dialed where its header claims to be, or its hello says that it listens, at the IP that its connection came
-//! from; so a proxy at a port of its own would only be asked by whoever was told of it, and every answer would go past it.
-//! Therefore the proxy listens at the *same port* as its peer, at 127.0.0.1, from where it dials as well; the peer listens at,
-//! and dials from, another address of the loopback network ([`BEHIND`], `--bind`) and claims to be at the proxy's
-//! (`--advertise`). With a proxy before each of two peers both know nothing but the proxies, and both directions go wrong.
-//! The stand-ins of the legacy programs claim another IP in the same way.
+//! # How two programs communicate through it
+//! A peer is dialed at the source IP of its connection, with the port from its header or hello. If
+//! the proxy had a port of its own, answers would not pass through it. So the proxy listens at the
+//! *same port* as its peer, at 127.0.0.1, and dials from there. The peer listens at and dials from
+//! another loopback address ([`BEHIND`], `--bind`) and advertises the proxy's (`--advertise`). With
+//! a proxy in front of each of two peers, both know only the proxies, and both directions are
+//! faulty. The stand-ins for the legacy programs claim another IP in the same way.
 //!
 //! # What it promises
-//! It looks at the first bytes of each connection, or at its end if it has none, and asks its plan what
-//! to do with it. So a plan can tell texts from probes, and a seeded plan does the same to the same text however
-//! the machine is loaded. Every connection has a thread, and every wait in it an end.
+//! The proxy reads the first bytes of each connection, or its end if there are none, and asks its
+//! plan what to do with it. So a plan can distinguish messages from probes, and a seeded plan does
+//! the same to the same message under any load. Every connection has a thread, and every wait in it
+//! has a limit.
 
 mod carry;
 mod seed;
@@ -26,42 +27,42 @@ use crate::legacy::{Legacy, Program};
 
 pub(crate) use seed::{Rng, Seed, number};
 
-/// Where proxies listen, and dial from.
+/// The address that proxies listen at and dial from.
 const FRONT: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
-/// Where the peers behind them listen: an address of the loopback network that no other test uses.
+/// The address of the peers behind the proxies. No other test uses it.
 const BEHIND: Ipv4Addr = Ipv4Addr::new(127, 0, 77, 1);
 
-/// What goes wrong with one connection.
+/// A fault of one connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Fault {
     /// Nothing.
     None,
-    /// The peer is connected to only after this time.
+    /// The proxy connects to the peer after this time.
     DelayConnection(Duration),
-    /// The peer is connected to at once and gets the bytes only after this time.
+    /// The proxy connects to the peer at once and passes on the bytes after this time.
     DelayBytes(Duration),
-    /// The peer's answer and its closing come back only after this time.
+    /// The peer's answer and the end of its stream come back after this time.
     DelayAnswer(Duration),
-    /// Every byte comes alone.
+    /// Every byte is passed on alone.
     SingleBytes,
-    /// The peer gets so many bytes; then both sides are reset.
+    /// The peer gets this many bytes, then both sides are reset.
     ResetAfter(usize),
-    /// The peer gets everything and answers; then the dialer is reset instead of getting the answer.
+    /// The peer gets everything and answers. The dialer gets a reset instead of the answer.
     ResetBeforeReceipt,
-    /// The connection is made and read from; nothing goes on, and it never ends.
+    /// The proxy accepts and reads, but passes nothing on and never closes.
     BlackHole,
-    /// The peer gets everything and answers; the dialer gets neither the answer nor the end.
+    /// The peer gets everything and answers. The dialer gets neither the answer nor the end.
     HalfOpen,
-    /// Everything is read and the connection closed in good order; the peer gets nothing.
+    /// The proxy reads everything and closes in order. The peer gets nothing.
     Swallow,
-    /// The connection is kept until another with a message, which came later, is over.
+    /// The proxy holds the connection until a later connection with a message has ended.
     HoldForNext,
 }
 
 type Plan = Box<dyn FnMut(&[u8]) -> Fault + Send>;
 
-/// A proxy before one peer. Dropping it ends whatever it still holds.
+/// A proxy in front of one peer. Dropping it ends the connections that it still holds.
 pub(crate) struct Faulty {
     shared: Arc<Shared>,
     port: u16,
@@ -75,15 +76,15 @@ struct Shared {
 
 struct State {
     plan: Plan,
-    /// Connections that something is still to be done with.
+    /// The number of connections with work left.
     under_way: usize,
-    /// The latest connection with a message that is over, as an index of `done`.
+    /// The last ended connection with a message, as an index into `done`.
     latest_over: Option<usize>,
-    /// Connections that shall never end, as long as the proxy lives.
+    /// Connections that stay open as long as the proxy exists.
     held: Vec<TcpStream>,
-    /// The dialers' ends of the connections that there are.
+    /// The dialers' ends of the open connections.
     open: Vec<(usize, TcpStream)>,
-    /// What was done to which connection, for whoever looks for the cause of a failure.
+    /// The message and the fault of each connection, to explain a failure.
     done: Vec<(String, Fault)>,
     stopping: bool,
 }
@@ -97,9 +98,9 @@ impl State {
 }
 
 impl Faulty {
-    /// A proxy that does nothing wrong yet, before a port that nobody listens at yet.
+    /// Creates a proxy without faults in front of a free port.
     pub(crate) fn new() -> Self {
-        // Another test process may take the port between the look and the binding.
+        // Another test process may take the port between the check and the bind.
         let (port, socket) = loop {
             let port = nobody().port();
             if let Ok(socket) = TcpListener::bind((FRONT, port)) {
@@ -125,32 +126,33 @@ impl Faulty {
         Self { shared, port }
     }
 
-    /// The same peer, behind this proxy.
+    /// Returns the peer's builder, placed behind this proxy.
     pub(crate) fn before(&self, peer: Builder) -> Builder {
         peer.port(self.port).arg("--bind").arg(BEHIND).arg("--advertise").arg(FRONT)
     }
 
-    /// A legacy program, behind this proxy.
+    /// Starts a legacy program behind this proxy.
     pub(crate) fn before_legacy(&self, program: Program) -> Legacy {
         Legacy::start_at(program, self.shared.peer).expect("nobody listens at the port").claiming(FRONT)
     }
 
-    /// Where the peer is dialed, and what it claims.
+    /// Returns the address at which the peer is dialed and which it claims.
     pub(crate) fn addr(&self) -> SocketAddrV4 {
         SocketAddrV4::new(FRONT, self.port)
     }
 
-    /// From now on does to each connection what `plan` says, given the first bytes of it; none mean a probe.
+    /// From now on applies `plan` to the first bytes of each connection. No bytes mean a probe.
     pub(crate) fn follows(&self, plan: impl FnMut(&[u8]) -> Fault + Send + 'static) {
         self.shared.lock().plan = Box::new(plan);
     }
 
-    /// From now on does this to every connection, probes too.
+    /// From now on applies the fault to every connection, also to probes.
     pub(crate) fn does(&self, fault: Fault) {
         self.follows(move |_| fault);
     }
 
-    /// From now on does this to every connection whose message holds `words`, and nothing to others.
+    /// From now on applies the fault to every connection whose message has `words`, and to no
+    /// other.
     pub(crate) fn does_to(&self, words: &str, fault: Fault) {
         let words = words.to_owned();
         self.follows(
@@ -160,27 +162,27 @@ impl Faulty {
         );
     }
 
-    /// From now on does nothing wrong to new connections. What it holds it keeps: a network that works again does not
-    /// bring back what it lost.
+    /// From now on passes on new connections without a fault. It does not release the connections
+    /// that it holds: a network that works again does not bring back what it has lost.
     pub(crate) fn heals(&self) {
         self.does(Fault::None);
     }
 
-    /// Breaks every connection that there is, those that are kept, too.
+    /// Breaks every open connection, also those that the proxy holds.
     pub(crate) fn breaks_all(&self) {
         let mut state = self.shared.lock();
         state.held.clear();
         state.breaks_open();
     }
 
-    /// Waits until everything is done that it still had to do, so that nothing that was delayed comes later.
+    /// Waits until the proxy has no work left, so that nothing delayed arrives later.
     pub(crate) fn settles(&self) {
         let waited = self.shared.changed.wait_timeout_while(self.shared.lock(), SOON, |s| s.under_way > 0);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         assert_eq!(state.under_way, 0, "the proxy never settles: {:?}", state.done);
     }
 
-    /// Waits until it has met a connection whose message holds `words`.
+    /// Waits for a connection whose message has `words`.
     pub(crate) fn has_met(&self, words: &str) {
         let unmet = |state: &mut State| !state.done.iter().any(|(said, _)| said.contains(words));
         let waited = self.shared.changed.wait_timeout_while(self.shared.lock(), SOON, unmet);
@@ -188,7 +190,7 @@ impl Faulty {
         assert!(!unmet(&mut state), "nobody said `{words}`: {:?}", state.done);
     }
 
-    /// What it did to connections whose messages hold `words`.
+    /// Returns the faults of the connections whose messages had `words`.
     pub(crate) fn did_to(&self, words: &str) -> Vec<Fault> {
         let state = self.shared.lock();
         state.done.iter().filter(|(said, _)| said.contains(words)).map(|(_, fault)| *fault).collect()
@@ -203,14 +205,14 @@ impl Drop for Faulty {
         state.breaks_open();
         drop(state);
         self.shared.changed.notify_all();
-        // Accepting has no other way to be woken.
+        // Only a connection wakes the accepting thread.
         let _ = TcpStream::connect_timeout(&self.addr().into(), Duration::from_secs(1));
     }
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A plan may panic under the lock; the state itself is whole at all times.
+        // A plan may panic under the lock. The state is always consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -227,7 +229,7 @@ fn serve(socket: &TcpListener, shared: &Arc<Shared>) {
         drop(state);
         let shared = Arc::clone(shared);
         thread::spawn(move || {
-            // Whatever breaks here breaks one connection, which is what faults are for.
+            // An error here breaks one connection, as a fault does.
             let held = carry::connection(&shared, dialer).unwrap_or_default();
             let mut state = shared.lock();
             state.under_way -= 1;

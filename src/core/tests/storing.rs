@@ -1,4 +1,4 @@
-//! What is written down, what waits for that, and what waits for people who are away.
+//! Messages that are stored, that wait for the disk, and that wait for offline peers.
 
 use super::keys::{BOBS, SessionReport, key, message, met};
 use super::*;
@@ -10,18 +10,18 @@ use crate::model::stored::{RowId, StoreError, Stored};
 pub(super) const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 impl Story {
-    /// Alice keeps everything on a disk that only the story moves.
-    pub(super) fn keeping() -> Self {
-        Self::keeping_with(super::keys::alice())
+    /// Starts a story whose writes end only when the story says so.
+    pub(super) fn storing() -> Self {
+        Self::storing_with(super::keys::alice())
     }
 
-    fn keeping_with(config: CoreConfig) -> Self {
+    fn storing_with(config: CoreConfig) -> Self {
         let config = CoreConfig { durable: true, expire: WEEK, ..config };
-        Self { moves_disk: true, ..Self::with(config) }
+        Self { holds_writes: true, ..Self::with(config) }
     }
 
-    /// Everything that is to be written down by now is.
-    pub(super) fn disk_turns(&mut self, result: Result<(), StoreError>) -> Vec<StoreOp> {
+    /// Ends all writes with `result` and returns them.
+    pub(super) fn stores_all(&mut self, result: Result<(), StoreError>) -> Vec<StoreOp> {
         let mut written = Vec::new();
         while !self.writes.is_empty() {
             let (id, write) = self.writes.remove(0);
@@ -34,19 +34,19 @@ impl Story {
         written
     }
 
-    /// The disk does what it is to do, one after the other, with these results.
-    fn disk_turns_each(&mut self, results: &[Result<(), StoreError>]) {
+    /// Ends one awaited write after the other with these results.
+    fn stores_each(&mut self, results: &[Result<(), StoreError>]) {
         for result in results {
-            // No other write is awaited.
-            let waits = self.writes.iter().position(|(id, _)| id.is_some()).expect("something is waited for");
+            // The core waits only for writes with an id.
+            let waits = self.writes.iter().position(|(id, _)| id.is_some()).expect("an awaited write");
             let id = self.writes.drain(..=waits).next_back().and_then(|(id, _)| id).unwrap();
             let actions = self.state.stored(id, result.clone(), self.now);
             self.perform(actions);
         }
     }
 
-    /// What the texts under way to keys are.
-    pub(super) fn letters_under_way(&self) -> Vec<Message> {
+    /// Returns the messages that are being sent in sessions.
+    pub(super) fn messages_in_flight(&self) -> Vec<Message> {
         let messages = |talk: &SessionRequest| match &talk.say {
             Request::Messages(messages) => messages.clone(),
             _ => Vec::new(),
@@ -54,21 +54,21 @@ impl Story {
         self.talks.iter().flat_map(messages).collect()
     }
 
-    /// The texts under way in plain.
-    pub(super) fn plain_under_way(&self, port: u16) -> usize {
+    /// Returns the number of unencrypted messages that are being sent.
+    pub(super) fn plain_in_flight(&self, port: u16) -> usize {
         self.dials(port).iter().filter(|outgoing| matches!(outgoing, Outgoing::Text(_))).count()
     }
 
-    /// A message finds no program, and waits. All of that is stored.
-    pub(super) fn writes_in_vain(&mut self, port: u16, n: u8) {
+    /// Sends a message to a legacy peer that refuses it, and stores that it is queued.
+    pub(super) fn writes_while_offline(&mut self, port: u16, n: u8) {
         self.writes(port, n);
-        self.disk_turns(Ok(()));
-        self.refused_unsent(port);
-        self.disk_turns(Ok(()));
+        self.stores_all(Ok(()));
+        self.refused_message(port);
+        self.stores_all(Ok(()));
     }
 
-    /// The unencrypted messages in progress find no program.
-    pub(super) fn refused_unsent(&mut self, port: u16) {
+    /// The peer refuses the unencrypted messages that are being sent.
+    pub(super) fn refused_message(&mut self, port: u16) {
         self.ends_after(port, &SendResult::Failed(SendError::Refused), (0, 1));
     }
 
@@ -83,12 +83,12 @@ impl Story {
         self.does(Command::Connect(these(port)));
         self.ends(port, &SendResult::HandedOver);
         assert_eq!(self.verification(port), Some(Verification::Plain));
-        self.disk_turns(Ok(()));
+        self.stores_all(Ok(()));
         self.told();
     }
 }
 
-/// A status that is stored, and whether the message was attempted.
+/// A stored status, and whether the message may have been sent.
 type StoredStatus = (DeliveryStatus, bool);
 
 /// A message that was not sent yet.
@@ -102,7 +102,7 @@ pub(super) fn done(status: DeliveryStatus) -> StoredStatus {
     (status, false)
 }
 
-/// The statuses that are written.
+/// Returns the statuses in these writes.
 pub(super) fn stored_statuses(writes: &[StoreOp]) -> Vec<StoredStatus> {
     let status = |write: &StoreOp| match write {
         StoreOp::Outgoing { status, attempted, .. } | StoreOp::Status { status, attempted, .. } => {
@@ -114,66 +114,66 @@ pub(super) fn stored_statuses(writes: &[StoreOp]) -> Vec<StoredStatus> {
 }
 
 #[test]
-fn a_text_to_a_key_is_sent_when_it_is_written_down_and_not_before() {
-    let mut story = Story::keeping();
+fn message_to_key_is_sent_once_stored() {
+    let mut story = Story::storing();
     story.knows_bob(5001);
-    story.disk_turns(Ok(()));
+    story.stores_all(Ok(()));
     story.writes(5001, 1);
     story.writes(5001, 2);
-    assert_eq!(story.letters_under_way(), []);
-    let writes = story.disk_turns(Ok(()));
+    assert_eq!(story.messages_in_flight(), []);
+    let writes = story.stores_all(Ok(()));
     assert_eq!(stored_statuses(&writes), [QUEUED, QUEUED]);
-    assert_eq!(story.letters_under_way(), [message(1)], "what is written down later is the next turn");
+    assert_eq!(story.messages_in_flight(), [message(1)], "the message stored later is in the next batch");
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [done(DeliveryStatus::Delivered)]);
-    assert_eq!(story.letters_under_way(), [message(2)]);
+    assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [done(DeliveryStatus::Delivered)]);
+    assert_eq!(story.messages_in_flight(), [message(2)]);
 }
 
 #[test]
-fn a_text_in_plain_goes_out_when_it_is_written_down_that_it_does() {
-    let mut story = Story::keeping();
+fn plain_message_is_sent_once_attempt_is_stored() {
+    let mut story = Story::storing();
     story.knows_plain(5001);
     story.writes(5001, 1);
-    assert_eq!(story.plain_under_way(5001), 0);
-    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [ATTEMPTED]);
-    assert_eq!(story.plain_under_way(5001), 1);
+    assert_eq!(story.plain_in_flight(5001), 0);
+    assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [ATTEMPTED]);
+    assert_eq!(story.plain_in_flight(5001), 1);
     story.ends(5001, &SendResult::HandedOver);
-    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [done(DeliveryStatus::Sent)]);
+    assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [done(DeliveryStatus::Sent)]);
 }
 
 #[test]
-fn where_nothing_can_be_written_the_user_is_told_once_and_everything_goes_on() {
-    let mut story = Story::keeping();
+fn full_disk_is_reported_once_and_stops_nothing() {
+    let mut story = Story::storing();
     story.knows_bob(5001);
-    story.disk_turns(Ok(()));
+    story.stores_all(Ok(()));
     story.told();
     for n in 1..=2 {
         story.writes(5001, n);
-        story.disk_turns(Err(StoreError::Full));
+        story.stores_all(Err(StoreError::Full));
     }
-    assert_eq!(story.letters_under_way(), [message(1)]);
+    assert_eq!(story.messages_in_flight(), [message(1)]);
     let told = story.told();
-    let not_kept: Vec<&Event> =
+    let not_stored: Vec<&Event> =
         told.iter().filter(|event| matches!(event, Event::NotStored(StoreError::Full))).collect();
-    assert_eq!(not_kept.len(), 1, "{told:?}");
+    assert_eq!(not_stored.len(), 1, "{told:?}");
 }
 
 #[test]
-fn a_text_that_came_gets_its_receipt_and_is_shown_when_it_is_written_down() {
-    let mut story = Story::keeping();
+fn received_message_is_shown_and_receipted_once_stored() {
+    let mut story = Story::storing();
     story.knows_bob(5001);
     story.told();
-    let (intake, actions) = story.state.messages_received(key(BOBS), vec![message(7)], story.now);
+    let (staged, actions) = story.state.messages_received(key(BOBS), vec![message(7)], story.now);
     story.perform(actions);
-    let intake = intake.expect("it is welcome");
-    assert_eq!((&intake.receipts[..], &intake.messages[..]), (&[][..], &[message(7)][..]));
+    let staged = staged.expect("accepted");
+    assert_eq!((&staged.receipts[..], &staged.messages[..]), (&[][..], &[message(7)][..]));
     assert_eq!(story.told(), []);
     let (receipts, actions) =
-        story.state.messages_stored(key(BOBS), intake.messages, Ok(vec![Stored::New(RowId(3))]), story.now);
+        story.state.messages_stored(key(BOBS), staged.messages, Ok(vec![Stored::New(RowId(3))]), story.now);
     story.perform(actions);
     assert_eq!(receipts, [message(7).id]);
     assert!(matches!(story.told()[..], [Event::Message { row: Some(RowId(3)), again: false, .. }]));
-    // One that the store knows from an earlier run gets its receipt, and is not shown.
+    // A message that the store has from an earlier run gets its receipt, and is not shown again.
     let (receipts, actions) =
         story.state.messages_stored(key(BOBS), vec![message(8)], Ok(vec![Stored::Duplicate]), story.now);
     story.perform(actions);
@@ -181,17 +181,17 @@ fn a_text_that_came_gets_its_receipt_and_is_shown_when_it_is_written_down() {
 }
 
 #[test]
-fn a_text_that_cannot_be_written_down_is_shown_once_and_gets_its_receipt_when_it_can() {
-    let mut story = Story::keeping();
+fn unstored_message_is_shown_once_and_receipted_later() {
+    let mut story = Story::storing();
     story.knows_bob(5001);
     story.told();
     let mut comes = |result: Result<Vec<Stored>, StoreError>| {
         let again = Message { again: true, ..message(7) };
-        let (intake, actions) = story.state.messages_received(key(BOBS), vec![again], story.now);
+        let (staged, actions) = story.state.messages_received(key(BOBS), vec![again], story.now);
         story.perform(actions);
-        let intake = intake.expect("it is welcome");
-        assert_eq!(intake.messages.len(), 1, "it is to be written down");
-        let (receipts, actions) = story.state.messages_stored(key(BOBS), intake.messages, result, story.now);
+        let staged = staged.expect("accepted");
+        assert_eq!(staged.messages.len(), 1, "the message has to be stored");
+        let (receipts, actions) = story.state.messages_stored(key(BOBS), staged.messages, result, story.now);
         story.perform(actions);
         let shown = story.told().iter().filter(|event| matches!(event, Event::Message { .. })).count();
         (receipts.len(), shown)
@@ -204,15 +204,15 @@ fn a_text_that_cannot_be_written_down_is_shown_once_and_gets_its_receipt_when_it
 }
 
 #[test]
-fn a_text_to_a_plain_peer_who_is_away_waits_and_goes_out_once_when_he_is_seen_again() {
-    let mut story = Story::keeping();
+fn queued_plain_message_is_sent_once_after_return() {
+    let mut story = Story::storing();
     story.knows_plain(5001);
     let op = story.writes(5001, 1);
-    story.disk_turns(Ok(()));
-    story.refused_unsent(5001);
-    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [QUEUED]);
+    story.stores_all(Ok(()));
+    story.refused_message(5001);
+    assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [QUEUED]);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
-    // He comes back and says something.
+    // Bob comes back and sends a message.
     story.later(seconds(5));
     while !story.under_way.is_empty() {
         story.refused(5001);
@@ -227,49 +227,49 @@ fn a_text_to_a_plain_peer_who_is_away_waits_and_goes_out_once_when_he_is_seen_ag
     story.later(seconds(1));
     assert!(story.dials(5001).contains(&Outgoing::Connect), "{:?}", story.dials(5001));
     story.ends(5001, &SendResult::HandedOver);
-    assert_eq!(story.plain_under_way(5001), 0, "not before it is written down that it goes out");
-    story.disk_turns(Ok(()));
-    assert_eq!(story.plain_under_way(5001), 1);
+    assert_eq!(story.plain_in_flight(5001), 0, "the attempt is not stored yet");
+    story.stores_all(Ok(()));
+    assert_eq!(story.plain_in_flight(5001), 1);
     story.told();
     story.ends(5001, &SendResult::HandedOver);
     let told = story.told();
     let later = |event: &Event| matches!(event, Event::Delivery { op: of, is_first: false, status: DeliveryStatus::Sent, .. } if *of == op);
     assert!(told.iter().any(later), "{told:?}");
-    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))).last(), Some(&done(DeliveryStatus::Sent)));
+    assert_eq!(stored_statuses(&story.stores_all(Ok(()))).last(), Some(&done(DeliveryStatus::Sent)));
     assert_eq!(story.state.waiting(story.now), []);
 }
 
 #[test]
-fn what_waits_for_an_address_goes_to_who_proves_a_key_there_before_what_is_typed_later() {
-    let mut story = Story::keeping();
+fn message_for_address_precedes_later_ones_to_key() {
+    let mut story = Story::storing();
     story.writes(5001, 1);
-    story.disk_turns(Ok(()));
-    story.refused_unsent(5001);
+    story.stores_all(Ok(()));
+    story.refused_message(5001);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
     story.dials_in(BOBS, "Bob", 5001).unwrap();
     story.writes(5001, 2);
-    story.disk_turns(Ok(()));
-    assert_eq!(story.letters_under_way(), [], "that he listens there is only his claim");
+    story.stores_all(Ok(()));
+    assert_eq!(story.messages_in_flight(), [], "the address is only a claim");
     assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
-    story.disk_turns(Ok(()));
-    assert_eq!(story.letters_under_way(), [message(1)]);
+    story.stores_all(Ok(()));
+    assert_eq!(story.messages_in_flight(), [message(1)]);
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(story.letters_under_way(), [message(2)]);
+    assert_eq!(story.messages_in_flight(), [message(2)]);
 }
 
 #[test]
-fn the_user_is_told_that_a_text_for_an_address_waits_when_it_is_written_down_and_not_before() {
-    let mut story = Story::keeping();
+fn queued_message_for_address_is_reported_once_stored() {
+    let mut story = Story::storing();
     story.writes(5001, 1);
-    story.refused_unsent(5001);
+    story.refused_message(5001);
     assert_eq!(story.outcomes(), []);
-    // One behind it is as little known to wait, and one that is taken back before is told of at
-    // once.
+    // A message behind it is not reported as queued either. A message that is cancelled before is
+    // reported at once.
     story.writes(5001, 2);
     story.writes(5001, 3);
     story.does(Command::Cancel(Recipient::Address(at(5001)), message(3).id));
     assert_eq!(story.outcomes(), [DeliveryStatus::Cancelled]);
-    story.disk_turns(Ok(()));
+    story.stores_all(Ok(()));
     assert_eq!(
         story.outcomes(),
         [
@@ -281,14 +281,14 @@ fn the_user_is_told_that_a_text_for_an_address_waits_when_it_is_written_down_and
 }
 
 #[test]
-fn a_text_that_waited_and_cannot_be_sent_to_who_is_there_is_written_down_as_not_sent_and_counted_once() {
-    let mut story = Story::keeping();
+fn too_long_queued_message_fails_once() {
+    let mut story = Story::storing();
     let to = Target::These([5001, 5002, 5003].map(|port| at(port).into()).to_vec());
     let body = "long ".repeat(4_000).into();
     let long = Command::Send { to, message: Message { body, ..message(1) } };
     let op = story.does(long);
-    story.disk_turns(Ok(()));
-    story.refused_unsent(5001);
+    story.stores_all(Ok(()));
+    story.refused_message(5001);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
     // The peer that answers later is a legacy peer, and the message is too long for it.
     story.does(Command::TryNow(Recipient::Address(at(5001)), message(1).id));
@@ -299,35 +299,35 @@ fn a_text_that_waited_and_cannot_be_sent_to_who_is_there_is_written_down_as_not_
     let is_refused = |event: &Event| matches!(event, Event::Delivery { op: of, status: DeliveryStatus::Failed(FailureReason::Rejected(_)), .. } if *of == op);
     assert!(told.iter().any(is_refused), "{told:?}");
     assert_eq!(
-        stored_statuses(&story.disk_turns(Ok(()))).last(),
+        stored_statuses(&story.stores_all(Ok(()))).last(),
         Some(&done(DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::TooLongForLegacy))))
     );
-    // The others are still told of, each.
-    story.refused_unsent(5002);
-    story.refused_unsent(5003);
+    // Both other messages are still reported.
+    story.refused_message(5002);
+    story.refused_message(5003);
     assert_eq!(story.outcomes().len(), 2);
 }
 
 #[test]
-fn of_two_addresses_that_turn_out_to_be_one_persons_the_wait_for_others_is_still_told() {
-    let mut story = Story::keeping();
+fn merged_addresses_keep_reports_about_other_recipients() {
+    let mut story = Story::storing();
     let to = Target::These([5001, 5002, 5003].map(|port| at(port).into()).to_vec());
     story.does(Command::Send { to, message: message(1) });
-    story.disk_turns(Ok(()));
-    story.refused_unsent(5001);
-    story.refused_unsent(5002);
+    story.stores_all(Ok(()));
+    story.refused_message(5001);
+    story.refused_message(5002);
     assert_eq!(story.outcomes().len(), 2);
     // Bob is at both.
     story.dials_in(BOBS, "Bob", 5001).unwrap();
     story.dials_in(BOBS, "Bob", 5002).unwrap();
     story.told();
-    story.refused_unsent(5003);
+    story.refused_message(5003);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
 }
 
 #[test]
-fn of_several_that_are_due_at_once_one_that_is_refused_loses_none_of_the_others() {
-    let mut story = Story::keeping();
+fn rejected_restored_message_loses_no_other() {
+    let mut story = Story::storing();
     let own = PeerAddr::new(Ipv4Addr::LOCALHOST, 5000).unwrap();
     let restored = |addr, n| Restored {
         to: Recipient::Address(addr),
@@ -343,28 +343,28 @@ fn of_several_that_are_due_at_once_one_that_is_refused_loses_none_of_the_others(
 }
 
 #[test]
-fn what_is_typed_when_a_peer_is_known_to_speak_plain_goes_behind_what_waits_for_that() {
-    let mut story = Story::keeping();
+fn later_message_stays_behind_message_awaiting_protocol() {
+    let mut story = Story::storing();
     story.writes(5001, 1);
     story.does(Command::Connect(these(5001)));
-    story.disk_turns(Ok(()));
-    // The user's own question is answered before the one that the text waits for.
+    story.stores_all(Ok(()));
+    // The user's own probe is answered before the one that the message waits for.
     let PlainRequest { job, to, .. } = story.under_way.remove(1);
     let sent = PlainResult { job, to, result: SendResult::HandedOver, parts: (1, 1), capability: None };
     let actions = story.state.plain_sent(sent, story.now);
     story.perform(actions);
     assert_eq!(story.verification(5001), Some(Verification::Plain));
     story.writes(5001, 2);
-    story.disk_turns(Ok(()));
-    assert_eq!(story.plain_under_way(5001), 0);
+    story.stores_all(Ok(()));
+    assert_eq!(story.plain_in_flight(5001), 0);
     story.ends(5001, &SendResult::HandedOver);
-    story.disk_turns(Ok(()));
+    story.stores_all(Ok(()));
     assert_eq!(story.dials(5001), [Outgoing::Text(["text 1".to_owned()].into())]);
 }
 
 #[test]
-fn what_waits_for_an_address_that_is_our_own_by_now_is_not_sent() {
-    let mut story = Story::keeping();
+fn message_for_our_own_address_is_not_sent() {
+    let mut story = Story::storing();
     let own = PeerAddr::new(Ipv4Addr::LOCALHOST, 5000).unwrap();
     let restored =
         Restored { to: Recipient::Address(own), message: message(1), cut_off: false, left: WEEK, name: None };
@@ -383,65 +383,65 @@ fn what_waits_for_an_address_that_is_our_own_by_now_is_not_sent() {
     };
     assert!(told.iter().any(is_ours), "{told:?}");
     assert_eq!(
-        stored_statuses(&story.disk_turns(Ok(()))),
+        stored_statuses(&story.stores_all(Ok(()))),
         [done(DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::Ourselves)))]
     );
 }
 
 #[test]
-fn that_a_text_waits_is_told_when_that_is_written_down_and_not_before() {
-    let mut story = Story::keeping();
+fn queued_status_is_reported_once_stored() {
+    let mut story = Story::storing();
     story.knows_plain(5001);
     story.writes(5001, 1);
-    story.disk_turns(Ok(()));
-    story.refused_unsent(5001);
+    story.stores_all(Ok(()));
+    story.refused_message(5001);
     assert_eq!(story.outcomes(), []);
-    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [QUEUED]);
+    assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [QUEUED]);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
-    // Nor of one that only waits behind it.
+    // The same holds for a message that waits behind it.
     story.writes(5001, 2);
     assert_eq!(story.outcomes(), []);
-    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [QUEUED]);
+    assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [QUEUED]);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
-    // What cannot be written down waits for this run.
+    // A message that cannot be stored is queued until the program ends.
     story.writes(5001, 3);
-    story.disk_turns(Err(StoreError::Full));
+    story.stores_all(Err(StoreError::Full));
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
-    // What expires before it is written down is told of once.
+    // A message that expires before it is stored is reported once.
     story.writes(5001, 4);
     story.now = story.now.plus(WEEK);
     let actions = story.state.tick(story.now);
     story.perform(actions);
     assert_eq!(story.outcomes(), [DeliveryStatus::Expired]);
-    story.disk_turns(Ok(()));
+    story.stores_all(Ok(()));
     assert_eq!(story.outcomes(), []);
 }
 
 #[test]
-fn a_text_in_plain_that_may_have_arrived_is_never_sent_again() {
+fn possibly_delivered_plain_message_is_not_resent() {
     for result in [SendResult::Unanswered, SendResult::Broken, SendResult::NoReceipt] {
-        let mut story = Story::keeping();
+        let mut story = Story::storing();
         story.knows_plain(5001);
         story.writes(5001, 1);
-        story.disk_turns(Ok(()));
+        story.stores_all(Ok(()));
         story.ends(5001, &result);
-        assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [done(DeliveryStatus::Unknown)]);
+        assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [done(DeliveryStatus::Unknown)]);
         assert_eq!(story.outcomes(), [DeliveryStatus::Unknown]);
         assert_eq!(story.state.waiting(story.now), []);
     }
 }
 
 #[test]
-fn what_waits_for_too_long_expires_and_is_told_of() {
-    let mut story = Story::keeping();
+fn queued_messages_expire_and_are_reported() {
+    let mut story = Story::storing();
     story.knows_bob(5001);
     story.knows_plain(5002);
     story.writes(5001, 1);
     story.writes(5002, 2);
-    story.disk_turns(Ok(()));
+    story.stores_all(Ok(()));
     story.talked(None, RequestEnd::Unreachable(SendError::Refused));
-    story.refused_unsent(5002);
-    story.disk_turns(Ok(()));
+    story.refused_message(5002);
+    story.stores_all(Ok(()));
     assert_eq!(story.state.waiting(story.now).len(), 2);
     story.told();
     story.now = story.now.plus(WEEK);
@@ -453,19 +453,19 @@ fn what_waits_for_too_long_expires_and_is_told_of() {
     };
     assert_eq!(told.iter().filter(expired).count(), 2, "{told:?}");
     assert_eq!(
-        stored_statuses(&story.disk_turns(Ok(()))),
+        stored_statuses(&story.stores_all(Ok(()))),
         [done(DeliveryStatus::Expired), done(DeliveryStatus::Expired)]
     );
     assert_eq!(story.state.waiting(story.now), []);
 }
 
 #[test]
-fn a_text_is_taken_back_unless_it_is_on_its_way_and_arrives() {
-    let mut story = Story::keeping();
+fn cancelled_message_in_flight_can_still_be_delivered() {
+    let mut story = Story::storing();
     story.knows_bob(5001);
     for n in 1..=2 {
         story.writes(5001, n);
-        story.disk_turns(Ok(()));
+        story.stores_all(Ok(()));
     }
     let bob = Recipient::Peer(PeerId::Key(key(BOBS)));
     story.told();
@@ -477,22 +477,22 @@ fn a_text_is_taken_back_unless_it_is_on_its_way_and_arrives() {
         told.iter().partition(|event| matches!(event, Event::Delivery { .. }));
     assert!(matches!(by_op[..], [Event::Delivery { status: DeliveryStatus::Cancelled, .. }]), "{by_op:?}");
     assert!(none.contains(&&Event::NotWaiting));
-    // The first was on its way, and its receipt says that it has arrived.
+    // The first message was in flight, and its receipt says that it has arrived.
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(
-        stored_statuses(&story.disk_turns(Ok(()))),
+        stored_statuses(&story.stores_all(Ok(()))),
         [done(DeliveryStatus::Cancelled), done(DeliveryStatus::Delivered)]
     );
 }
 
 #[test]
-fn what_waits_since_an_earlier_run_is_sent_again_and_its_end_told_of() {
-    let mut story = Story::keeping();
+fn restored_messages_are_resent_and_reported() {
+    let mut story = Story::storing();
     story.knows_bob(5001);
     story.writes(5001, 1);
-    story.disk_turns(Ok(()));
+    story.stores_all(Ok(()));
     let pins = story.pins();
-    let mut next = Story::keeping_with(CoreConfig { pins, ..super::keys::alice() });
+    let mut next = Story::storing_with(CoreConfig { pins, ..super::keys::alice() });
     let restored = |to, n, cut_off| Restored {
         to,
         message: Message { again: true, ..message(n) },
@@ -510,27 +510,27 @@ fn what_waits_since_an_earlier_run_is_sent_again_and_its_end_told_of() {
         next.now,
     );
     next.perform(actions);
-    assert_eq!(next.letters_under_way(), [Message { again: true, ..message(1) }]);
+    assert_eq!(next.messages_in_flight(), [Message { again: true, ..message(1) }]);
     assert_eq!((next.dials(5002), next.dials(5003)), (vec![Outgoing::Connect], vec![]));
     let told = next.told();
     assert!(
         matches!(told[..], [Event::Delivery { is_first: false, status: DeliveryStatus::Unknown, .. }]),
-        "what may have gone out in plain is not sent again: {told:?}"
+        "an unencrypted message that may have been sent is not resent: {told:?}"
     );
-    // To a key that is not known nothing is sent.
-    assert_eq!(stored_statuses(&next.disk_turns(Ok(()))), [done(DeliveryStatus::Unknown)]);
+    // Nothing is sent to an unknown key.
+    assert_eq!(stored_statuses(&next.stores_all(Ok(()))), [done(DeliveryStatus::Unknown)]);
     next.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert!(next.later_statuses().contains(&DeliveryStatus::Delivered));
 }
 
 #[test]
-fn who_leaves_is_told_what_stays_for_the_next_time_and_nothing_of_it_is_lost() {
-    let mut story = Story::keeping();
+fn leaving_reports_what_stays_queued() {
+    let mut story = Story::storing();
     story.knows_bob(5001);
     story.writes(5001, 1);
-    story.disk_turns(Ok(()));
+    story.stores_all(Ok(()));
     story.talked(None, RequestEnd::Unreachable(SendError::Refused));
-    story.disk_turns(Ok(()));
+    story.stores_all(Ok(()));
     story.told();
     story.does(Command::Leave);
     while !story.talks.is_empty() {
@@ -540,56 +540,56 @@ fn who_leaves_is_told_what_stays_for_the_next_time_and_nothing_of_it_is_lost() {
     let told = story.told();
     assert!(told.iter().any(|event| matches!(event, Event::StayQueued(_, 1))), "{told:?}");
     assert!(!told.iter().any(|event| matches!(event, Event::Delivery { is_first: false, .. })), "{told:?}");
-    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), []);
+    assert_eq!(stored_statuses(&story.stores_all(Ok(()))), []);
 }
 
 #[test]
-fn the_goodbye_waits_until_the_last_text_is_written_down_but_not_for_a_disk_that_has_stopped() {
+fn goodbye_waits_for_the_disk_within_limits() {
     for stopped in [false, true] {
-        let mut story = Story::keeping();
+        let mut story = Story::storing();
         story.knows_bob(5001);
-        story.disk_turns(Ok(()));
+        story.stores_all(Ok(()));
         story.writes(5001, 1);
         story.does(Command::Leave);
         assert_eq!(story.talks, []);
         if stopped {
             story.later(seconds(1));
         } else {
-            story.disk_turns(Ok(()));
-            assert_eq!(story.letters_under_way(), [message(1)]);
+            story.stores_all(Ok(()));
+            assert_eq!(story.messages_in_flight(), [message(1)]);
         }
         assert_eq!(story.talks.last().map(|talk| &talk.say), Some(&Request::Bye));
     }
 }
 
 #[test]
-fn a_text_goes_to_the_key_of_whoever_comes_back_to_the_address_it_waits_for() {
-    let mut story = Story::keeping();
+fn message_for_address_moves_to_its_key() {
+    let mut story = Story::storing();
     story.writes(5001, 1);
-    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [QUEUED]);
+    assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [QUEUED]);
     story.refused(5001);
-    story.disk_turns(Ok(()));
+    story.stores_all(Ok(()));
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
     story.later(seconds(1));
     story.promises(BOBS);
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    let writes = story.disk_turns(Ok(()));
+    let writes = story.stores_all(Ok(()));
     let moved = StoreOp::Move {
         id: message(1).id,
         from: Recipient::Address(at(5001)),
         to: Recipient::Peer(PeerId::Key(key(BOBS))),
     };
     assert!(writes.contains(&moved), "{writes:?}");
-    assert_eq!(story.letters_under_way(), [message(1)]);
+    assert_eq!(story.messages_in_flight(), [message(1)]);
 }
 
 #[test]
-fn a_text_of_an_earlier_run_whose_receipt_comes_late_is_delivered_once() {
-    let mut story = Story::keeping();
+fn message_without_receipt_waits_to_be_resent() {
+    let mut story = Story::storing();
     story.knows_bob(5001);
     story.writes(5001, 1);
-    story.disk_turns(Ok(()));
-    let turn = story.talks.remove(0);
+    story.stores_all(Ok(()));
+    let request = story.talks.remove(0);
     let talked = SessionReport {
         addr: at(5001),
         met: Some(met(BOBS, 5001)),
@@ -597,52 +597,52 @@ fn a_text_of_an_earlier_run_whose_receipt_comes_late_is_delivered_once() {
         receipts: Vec::<MessageId>::new(),
         end: RequestEnd::Broken,
     };
-    story.ends_as(turn.job, talked);
-    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [ATTEMPTED]);
+    story.ends_as(request.job, talked);
+    assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [ATTEMPTED]);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::NoReceipt)]);
     assert!(story.state.waiting(story.now).iter().all(|waiting| waiting.message.again));
 }
 
 #[test]
-fn a_text_that_waited_does_not_go_out_in_plain_while_that_cannot_be_written_down() {
-    let mut story = Story::keeping();
+fn queued_plain_message_waits_for_the_disk() {
+    let mut story = Story::storing();
     story.knows_plain(5001);
-    story.writes_in_vain(5001, 1);
+    story.writes_while_offline(5001, 1);
     story.told();
     story.later(seconds(1));
     story.ends(5001, &SendResult::HandedOver);
-    story.disk_turns(Err(StoreError::Full));
-    assert_eq!(story.plain_under_way(5001), 0, "it would go out again after a restart");
+    story.stores_all(Err(StoreError::Full));
+    assert_eq!(story.plain_in_flight(5001), 0, "it would be sent again after a restart");
     let waiting = story.state.waiting(story.now);
     assert_eq!(waiting.iter().map(|waiting| waiting.reason).collect::<Vec<_>>(), [PendingReason::NotStored]);
-    // As soon as there is room it goes out, once.
+    // It is sent once as soon as there is room.
     story.later(seconds(4));
     story.ends(5001, &SendResult::HandedOver);
-    story.disk_turns(Ok(()));
-    assert_eq!(story.plain_under_way(5001), 1);
+    story.stores_all(Ok(()));
+    assert_eq!(story.plain_in_flight(5001), 1);
     story.ends(5001, &SendResult::HandedOver);
     assert_eq!(story.state.waiting(story.now), []);
 }
 
 #[test]
-fn a_text_is_taken_back_also_while_it_is_asked_how_its_recipient_is_spoken_to() {
-    let mut story = Story::keeping();
+fn message_awaiting_protocol_can_be_cancelled() {
+    let mut story = Story::storing();
     story.writes(5001, 1);
-    story.disk_turns(Ok(()));
+    story.stores_all(Ok(()));
     story.does(Command::Cancel(Recipient::Address(at(5001)), message(1).id));
     assert_eq!(story.outcomes(), [DeliveryStatus::Cancelled]);
-    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [done(DeliveryStatus::Cancelled)]);
+    assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [done(DeliveryStatus::Cancelled)]);
     story.ends(5001, &SendResult::HandedOver);
-    assert_eq!((story.plain_under_way(5001), story.state.waiting(story.now)), (0, vec![]));
+    assert_eq!((story.plain_in_flight(5001), story.state.waiting(story.now)), (0, vec![]));
 }
 
 #[test]
-fn who_leaves_is_promised_nothing_for_a_text_to_an_address_that_could_not_be_written_down() {
+fn leaving_reports_unstored_message_as_lost() {
     for written in [Ok(()), Err(StoreError::Full)] {
-        let mut story = Story::keeping();
+        let mut story = Story::storing();
         story.writes(5001, 1);
-        story.refused_unsent(5001);
-        story.disk_turns(written.clone());
+        story.refused_message(5001);
+        story.stores_all(written.clone());
         assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
         story.does(Command::Leave);
         story.later(seconds(3));
@@ -663,25 +663,25 @@ fn who_leaves_is_promised_nothing_for_a_text_to_an_address_that_could_not_be_wri
 }
 
 #[test]
-fn a_text_whose_recipient_answers_before_the_disk_does_has_its_outcome_when_the_disk_is_full_then() {
-    let mut story = Story::keeping();
+fn full_disk_queues_message_of_answering_peer() {
+    let mut story = Story::storing();
     story.writes(5001, 1);
     story.ends(5001, &SendResult::HandedOver);
-    story.disk_turns_each(&[Ok(()), Err(StoreError::Full)]);
-    assert_eq!(story.plain_under_way(5001), 0, "it would go out again after a restart");
+    story.stores_each(&[Ok(()), Err(StoreError::Full)]);
+    assert_eq!(story.plain_in_flight(5001), 0, "it would be sent again after a restart");
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::NotStored)]);
 }
 
 #[test]
-fn a_text_that_went_out_without_being_written_down_is_not_said_to_stay_when_it_has_to_wait() {
+fn unstored_attempt_is_not_reported_as_staying() {
     for written in [[Err(StoreError::Full), Err(StoreError::Full)], [Err(StoreError::Full), Ok(())]] {
-        let mut story = Story::keeping();
+        let mut story = Story::storing();
         story.writes(5001, 1);
         story.ends(5001, &SendResult::HandedOver);
-        story.disk_turns_each(&written);
-        assert_eq!(story.plain_under_way(5001), 1, "it goes out as if there were no history");
-        story.refused_unsent(5001);
-        story.disk_turns(Ok(()));
+        story.stores_each(&written);
+        assert_eq!(story.plain_in_flight(5001), 1, "it is sent as if there were no history");
+        story.refused_message(5001);
+        story.stores_all(Ok(()));
         assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
         story.does(Command::Leave);
         story.refused(5001);
@@ -703,21 +703,21 @@ fn a_text_that_went_out_without_being_written_down_is_not_said_to_stay_when_it_h
 }
 
 #[test]
-fn a_text_that_waits_for_the_disk_does_not_go_out_in_plain_to_who_has_promised_a_key_meanwhile() {
-    let mut story = Story::keeping();
+fn promised_key_stops_plain_message_awaiting_disk() {
+    let mut story = Story::storing();
     story.knows_plain(5001);
     story.writes(5001, 1);
-    // Before it is written down that it goes out, a receipt for something else names a key.
+    // Before the attempt is stored, a receipt for another message names a key.
     story.does(Command::Connect(these(5001)));
     story.promises(BOBS);
-    story.disk_turns(Ok(()));
-    assert_eq!(story.plain_under_way(5001), 0);
-    while !story.talks.is_empty() && story.letters_under_way().is_empty() {
+    story.stores_all(Ok(()));
+    assert_eq!(story.plain_in_flight(5001), 0);
+    while !story.talks.is_empty() && story.messages_in_flight().is_empty() {
         story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-        story.disk_turns(Ok(()));
+        story.stores_all(Ok(()));
     }
-    // The message was for the earlier legacy peer and waits for the user.
-    assert_eq!((story.plain_under_way(5001), story.letters_under_way()), (0, vec![]));
+    // The message was for the earlier legacy peer, so the user has to decide.
+    assert_eq!((story.plain_in_flight(5001), story.messages_in_flight()), (0, vec![]));
     assert_eq!(
         story.outcomes(),
         [DeliveryStatus::Queued(PendingReason::AnotherPeer), DeliveryStatus::Delivered]
@@ -725,20 +725,20 @@ fn a_text_that_waits_for_the_disk_does_not_go_out_in_plain_to_who_has_promised_a
 }
 
 #[test]
-fn a_text_in_plain_is_not_sent_again_while_it_is_on_its_way() {
-    let mut story = Story::keeping();
+fn plain_message_in_flight_is_not_resent() {
+    let mut story = Story::storing();
     story.knows_plain(5001);
     let again = || Command::SendAgain { to: Recipient::Address(at(5001)), message: message(1), name: None };
     story.writes(5001, 1);
-    story.disk_turns(Ok(()));
+    story.stores_all(Ok(()));
     story.does(again());
-    story.disk_turns(Ok(()));
-    assert_eq!(story.plain_under_way(5001), 1);
+    story.stores_all(Ok(()));
+    assert_eq!(story.plain_in_flight(5001), 1);
     story.ends(5001, &SendResult::Broken);
-    story.disk_turns(Ok(()));
-    // Once its status is unknown, the user may.
+    story.stores_all(Ok(()));
+    // Once its status is unknown, the user may resend it.
     story.does(again());
     story.does(again());
-    story.disk_turns(Ok(()));
-    assert_eq!(story.plain_under_way(5001), 1);
+    story.stores_all(Ok(()));
+    assert_eq!(story.plain_in_flight(5001), 1);
 }
