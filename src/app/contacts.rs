@@ -52,11 +52,9 @@ impl App {
                 }
                 ContactChange::Legacy(id, name) => {
                     self.contacts.set_name(id, name);
-                    self.save_contacts();
                 }
                 ContactChange::Forgotten(id) => {
                     if self.contacts.remove(id) {
-                        self.save_contacts();
                         self.muted.remove(&id.into());
                         self.update_aliases();
                     }

@@ -10,8 +10,12 @@ use crate::model::peer_id::{PeerId, Recipient};
 use crate::profile::contacts::{Contact, Contacts, ContactsError};
 
 /// Time between two writes of the file for what the core reports of contacts that are in it. A crash
-/// loses the changes of this time. A new contact, and what the user decides, is written at once.
+/// loses the changes of this time. What the user decides is written at once.
 const SAVE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How far saves are apart that add or remove contacts. Each writes the whole file, and hundreds of
+/// contacts may come at once.
+const SAVE_PAUSE_OF_NEW: Duration = Duration::from_millis(200);
 
 /// How often the file is looked at while nothing happens: soon enough for a user who edits it in
 /// another window, and rare enough for an idle laptop.
@@ -96,12 +100,9 @@ impl ContactBook {
         if self.retry_at.is_some() {
             return self.retry_at.filter(|_| !self.unsaved.is_empty());
         }
-        let is_new = |id: &PeerId| self.file.get(*id).is_none();
-        let due = match self.saved_at {
-            Some(at) if !self.unsaved.keys().any(is_new) => at + SAVE_PAUSE,
-            // At once.
-            _ => self.looked_at,
-        };
+        let is_new = |(id, edit): (&PeerId, &Option<Edit>)| edit.is_none() || self.file.get(*id).is_none();
+        let pause = if self.unsaved.iter().any(is_new) { SAVE_PAUSE_OF_NEW } else { SAVE_PAUSE };
+        let due = self.saved_at.map_or(self.looked_at, |at| at + pause);
         (!self.unsaved.is_empty()).then_some(due)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{DIAL_SPACING, LinkId, weight};
-use crate::core::{JobId, SessionRequest, Time};
+use crate::core::{SessionRequest, Time};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
@@ -14,8 +14,8 @@ use crate::model::session::{Request, RequestEnd};
 pub(super) enum DialId {
     Key(PublicKey),
     Addr(PeerAddr),
-    /// A key that has a session already: the dial only shows that the key is at an address.
-    Probe(JobId),
+    /// A key that has a session already: the dial only shows that the key is at this address.
+    Probe(PublicKey, PeerAddr),
 }
 
 /// The dials to one peer that are under way, and the requests that wait for them.

@@ -11,8 +11,8 @@ use super::receipt_limiter::ReceiptLimiter;
 use super::{
     CONNECTS_WITHIN, DIAL_AGAIN_AFTER, LinkId, LinkOutput, MAX_DIALING, MAX_HANDSHAKES, MAX_HELD_BYTES,
     MAX_PARTING, MAX_SESSIONS, MAX_STRANGER_SESSIONS, MAX_STRANGERS_OF_PREFIX, OFFER_AGAIN_AFTER,
-    OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, PROBE_WITHIN, RETRY_AFTER, SILENCE, SIMULTANEOUS,
-    STRANGER_WINDOW_BYTES, SessionCommand, SessionHandler, WINDOW_BYTES,
+    OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, PROBE_COUNTS_FOR, PROBE_WITHIN, RETRY_AFTER, SILENCE,
+    SIMULTANEOUS, STRANGER_WINDOW_BYTES, SessionCommand, SessionHandler, WINDOW_BYTES,
 };
 use crate::core::{JobId, RequestEnded, SessionRequest, Time};
 use crate::model::address::{PeerAddr, Source};
@@ -31,6 +31,8 @@ struct Session {
     queue: VecDeque<Pending>,
     /// Requests that wait for a pong.
     pings: Vec<Pending>,
+    /// Where a probe has met the key last, and when.
+    probed: Option<(PeerAddr, Time)>,
 }
 
 /// All sessions of this program.
@@ -120,7 +122,7 @@ impl Pool {
         let Some(key) = pending.request.expect.filter(|key| self.sessions.contains_key(key)) else {
             return self.dial(pending, now, handler);
         };
-        if self.wants_address(&pending, key) {
+        if self.wants_address(&pending, key, now) {
             return self.dial(pending, now, handler);
         }
         self.join(key, vec![pending], now, handler);
@@ -128,11 +130,15 @@ impl Pool {
     }
 
     /// Returns whether a request wants the key to be proven at an address at which its session was
-    /// not dialed.
-    fn wants_address(&self, pending: &Pending, key: PublicKey) -> bool {
+    /// not dialed and no probe has just met it.
+    fn wants_address(&self, pending: &Pending, key: PublicKey, now: Time) -> bool {
         let SessionRequest { say, addrs, .. } = &pending.request;
-        let dialed = self.sessions.get(&key).and_then(|session| self.links.get(&session.link)?.dialed);
-        *say == Request::Open && !addrs.is_empty() && dialed.is_none_or(|dialed| !addrs.contains(&dialed))
+        let Some(session) = self.sessions.get(&key) else { return false };
+        let dialed = self.links.get(&session.link).and_then(|link| link.dialed);
+        let probed = session.probed.filter(|(_, at)| now.since(*at) < PROBE_COUNTS_FOR);
+        let is_known =
+            dialed.into_iter().chain(probed.map(|(addr, _)| addr)).any(|addr| addrs.contains(&addr));
+        *say == Request::Open && !addrs.is_empty() && !is_known
     }
 
     /// Hands requests over to an open session.
@@ -236,7 +242,7 @@ impl Pool {
         let expect = pending.request.expect;
         let id = match expect {
             None => DialId::Addr(first),
-            Some(key) if self.sessions.contains_key(&key) => DialId::Probe(pending.request.job),
+            Some(key) if self.sessions.contains_key(&key) => DialId::Probe(key, first),
             Some(key) => DialId::Key(key),
         };
         let dial = self.dials.entry(id).or_insert_with(|| Dial::new(expect, now));
@@ -360,14 +366,27 @@ impl Pool {
                 None => Vec::new(),
             };
             others.into_iter().for_each(|other| self.drop_link(other));
-            let probe = matches!(dial_id, Some(DialId::Probe(_)));
-            if let (Some(DialId::Probe(job)), source) = (dial_id, addr.source()) {
-                let opened = Opened { key, hello: None, dialed: Some(addr), source, local, job: Some(job) };
-                // Whether it is welcome shows in its session.
-                let _ = handler.session_up(opened);
+            let probe = matches!(dial_id, Some(DialId::Probe(..)));
+            if probe {
+                self.probed(id, key, now, handler);
             }
             let hello = Hello { probe, ..self.own_hello(addr.ip(), key, handler) };
             self.say_hello(id, hello);
+        }
+    }
+
+    /// A key that has a session was met at a dialed address.
+    fn probed(&mut self, id: LinkId, key: PublicKey, now: Time, handler: &mut dyn SessionHandler) {
+        let Some(link) = self.links.get(&id) else { return };
+        let (Some(addr), source, local) = (link.dialed, link.source, link.local) else { return };
+        let requests = link.dial.and_then(|dial| self.dials.get(&dial)).map(|dial| &dial.requests);
+        for pending in requests.into_iter().flatten() {
+            let job = Some(pending.request.job);
+            // Whether it is welcome shows in its session.
+            let _ = handler.session_up(Opened { key, hello: None, dialed: Some(addr), source, local, job });
+        }
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.probed = Some((addr, now));
         }
     }
 
@@ -502,7 +521,7 @@ impl Pool {
                     // A session that was to go on here.
                     self.link_ended(id, false, now, handler);
                 } else if let Some(link) = self.links.remove(&id) {
-                    let is_probed = matches!(link.dial, Some(DialId::Probe(_))) && reason == ByeReason::Idle;
+                    let is_probed = matches!(link.dial, Some(DialId::Probe(..))) && reason == ByeReason::Idle;
                     let end = if is_probed { RequestEnd::Answered } else { RequestEnd::Bye(reason) };
                     self.turned_away(&link, handler);
                     self.dial_failed(id, &link, end, now, handler);
@@ -663,7 +682,7 @@ impl Pool {
                 self.part_surplus(key, [old, id], now);
             }
             None => {
-                let session = Session { link: id, queue: VecDeque::new(), pings: Vec::new() };
+                let session = Session { link: id, queue: VecDeque::new(), pings: Vec::new(), probed: None };
                 self.sessions.insert(key, session);
                 self.keep_limits(key, now, handler);
             }
@@ -673,7 +692,7 @@ impl Pool {
             .partition(|pending| matches!(pending.request.say, Request::Open | Request::Ping));
         let addr = self.session_addr(key);
         for pending in opens {
-            if Some(pending.request.job) != job && self.wants_address(&pending, key) {
+            if Some(pending.request.job) != job && self.wants_address(&pending, key, now) {
                 self.dial(pending, now, handler);
                 continue;
             }
@@ -1215,6 +1234,9 @@ impl Pool {
 
     /// Does what has become due.
     pub fn tick(&mut self, now: Time, handler: &mut dyn SessionHandler) {
+        if self.next_wake().is_none_or(|due| due > now) {
+            return;
+        }
         if self.offer_again_at.is_some_and(|at| at <= now) {
             self.offer_again_at = None;
             let held = self.links.iter().filter(|(_, link)| !link.held.is_empty());
