@@ -9,13 +9,9 @@ use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::profile::contacts::{Contact, Contacts, ContactsError};
 
-/// Time between two writes of the file for what the core reports of contacts that are in it. A crash
-/// loses the changes of this time. What the user decides is written at once.
+/// Time between two writes of the file for what the core reports of contacts, of which hundreds may
+/// come at once. A crash loses the changes of this time. What the user decides is written at once.
 const SAVE_PAUSE: Duration = Duration::from_secs(1);
-
-/// How far saves are apart that add or remove contacts. Each writes the whole file, and hundreds of
-/// contacts may come at once.
-const SAVE_PAUSE_OF_NEW: Duration = Duration::from_millis(200);
 
 /// How often the file is looked at while nothing happens: soon enough for a user who edits it in
 /// another window, and rare enough for an idle laptop.
@@ -100,9 +96,8 @@ impl ContactBook {
         if self.retry_at.is_some() {
             return self.retry_at.filter(|_| !self.unsaved.is_empty());
         }
-        let is_new = |(id, edit): (&PeerId, &Option<Edit>)| edit.is_none() || self.file.get(*id).is_none();
-        let pause = if self.unsaved.iter().any(is_new) { SAVE_PAUSE_OF_NEW } else { SAVE_PAUSE };
-        let due = self.saved_at.map_or(self.looked_at, |at| at + pause);
+        // The first write is due at once.
+        let due = self.saved_at.map_or(self.looked_at, |at| at + SAVE_PAUSE);
         (!self.unsaved.is_empty()).then_some(due)
     }
 
