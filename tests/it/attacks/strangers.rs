@@ -298,3 +298,22 @@ fn contact_is_recognized_after_strangers_took_all_sessions() {
     assert!(begun.elapsed() < PROMPT, "it took {:?}", begun.elapsed());
     drop(strangers);
 }
+
+#[test]
+fn ten_thousand_messages_of_a_contact_all_arrive() {
+    let bob = SecurePeer::named("Bob", b'B');
+    let alice = alice_who_trusts(&[("Bob", bob.addr(), bob.key())]).start();
+    let lines: Vec<String> = (0..10_000).map(|number| format!("line {number}.")).collect();
+    let begun = Instant::now();
+    // As many as a contact may have without a receipt.
+    for some in lines.chunks(64) {
+        bob.says(alice.addr(), &some.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    println!("all have receipts after {:?}", begun.elapsed());
+    alice.has_seen(": line 9999.");
+    let printed = alice.printed();
+    let shown: Vec<&str> =
+        printed.iter().filter_map(|line| line.split_once("]: ")).map(|(_, text)| text).collect();
+    assert_eq!(shown, lines);
+    are_kept(&kept(&alice.data_dir()), &bob, &lines);
+}
