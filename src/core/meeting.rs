@@ -96,6 +96,12 @@ impl State {
                 self.tell(Event::KeyRequest(request));
                 return Err(ByeReason::NotDecided);
             }
+            Verdict::Replaced(request) => {
+                if self.trust.may_tell_replaced(now) {
+                    self.tell(Event::KeyRequest(request));
+                }
+                return Err(ByeReason::NotDecided);
+            }
             Verdict::Refused(why) => {
                 return Err(match why {
                     Refused::Ourselves | Refused::Blocked | Refused::Strict => ByeReason::NotAccepted,

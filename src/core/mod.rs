@@ -60,9 +60,10 @@ pub use restore::Restored;
 pub use sessions::{RequestEnded, SessionUp};
 pub use time::Time;
 pub use trust::{
-    As, ContactChange, ContactRecord, KeyRequest, MAX_CONTACTS, MAX_HINTS, MAX_KEY_REQUESTS,
-    MAX_KEY_REQUESTS_OF_ONE, MAX_PINS, MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX, Meeting, Pin, Policy,
-    Refused, Trust, Trusted, Unknown, Verdict, Writable, code_input,
+    As, ContactChange, ContactRecord, KeyRequest, MAX_CONTACTS, MAX_HINTS, MAX_KEY_CHANGES,
+    MAX_KEY_CHANGES_OF_CONTACT, MAX_KEY_REQUESTS_OF_ONE, MAX_MESSAGE_REQUESTS, MAX_PINS, MAX_STRANGERS,
+    MAX_STRANGERS_PER_PREFIX, Meeting, Pin, Policy, Refused, Trust, Trusted, Unknown, Verdict, Writable,
+    code_input,
 };
 
 use crate::model::address::PeerAddr;

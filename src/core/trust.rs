@@ -41,16 +41,21 @@ pub const MAX_STRANGERS_PER_PREFIX: usize = 1_000;
 /// Pins at most.
 pub const MAX_PINS: usize = MAX_CONTACTS + MAX_STRANGERS;
 
-/// Keys waiting for the user's decision at most. A user does not read more than a screen of them.
-pub const MAX_KEY_REQUESTS: usize = 16;
+/// Message requests at most. A user does not read more than a screen of them.
+pub const MAX_MESSAGE_REQUESTS: usize = 16;
 
-/// Waiting keys of one source prefix at most, so that a source with many keys cannot hide the key
-/// change of a contact elsewhere.
+/// Pending key changes at most: those of 16 sources, so that a few sources with invented keys leave
+/// room for a contact's real one.
+pub const MAX_KEY_CHANGES: usize = 64;
+
+/// Waiting keys of one source prefix at most, of either kind: more than one machine has users.
 pub const MAX_KEY_REQUESTS_OF_ONE: usize = 4;
 
-/// Waiting keys that claim to be the same contact at most, so that they leave room for the key changes
-/// of other contacts.
-pub(in crate::core) const MAX_KEY_REQUESTS_OF_CONTACT: usize = 8;
+/// Pending key changes of one contact at most: a choice that still fits one question.
+pub const MAX_KEY_CHANGES_OF_CONTACT: usize = 8;
+
+/// Pending key changes that a contact keeps if another one gives way.
+const KEY_CHANGES_LEFT: usize = 2;
 
 /// Hints of one pin at most: more addresses than one person's machines have.
 pub const MAX_HINTS: usize = 8;
@@ -141,6 +146,11 @@ impl Trusted {
     /// was told, if they are to be told now.
     pub(super) fn refuse_plain(&mut self, now: Time) -> Option<u64> {
         self.notices.refused_plain(now)
+    }
+
+    /// A waiting key gave way to another one. Returns whether the user is to be told which one.
+    pub(super) fn may_tell_replaced(&mut self, now: Time) -> bool {
+        self.notices.replaced(now)
     }
 
     /// How many keys there was no room for, if the user is to be told of them now.
@@ -265,7 +275,8 @@ impl Trusted {
         self.index.at(addr)
     }
 
-    /// The waiting keys, and how many more there was no room for.
+    /// The waiting keys, and how many more there was no room for. Those at a contact's own address come
+    /// first, then the newest.
     pub fn requests(&self) -> (&[KeyRequest], u64) {
         (&self.requests, self.no_room_for)
     }

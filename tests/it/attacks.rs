@@ -4,13 +4,18 @@
 //! who is dialed ([`accepting`], [`floods`], [`plain`]), by a peer of the tests' own or by somebody
 //! in the way. What it does with each single byte of a talk is shown over its library ([`bytes`]),
 //! for a thousand processes would take too long.
+//!
+//! What a contact experiences while strangers write without measure is in [`strangers`], and while
+//! they pose as the contact in [`impostors`].
 
 mod accepting;
 mod bytes;
 mod dialing;
 mod floods;
+mod impostors;
 mod plain;
 mod promises;
+mod strangers;
 
 use std::net::SocketAddrV4;
 

@@ -11,6 +11,7 @@ mod killed;
 mod log;
 mod long;
 mod many;
+mod pasted;
 mod stopped;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -5,8 +5,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::{
-    KeyRequest, MAX_HINTS, MAX_KEY_REQUESTS, MAX_KEY_REQUESTS_OF_CONTACT, MAX_KEY_REQUESTS_OF_ONE,
-    MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX, Meeting, Pin, Policy, Refused, Trust, Trusted, Verdict,
+    KEY_CHANGES_LEFT, KeyRequest, MAX_HINTS, MAX_KEY_CHANGES, MAX_KEY_CHANGES_OF_CONTACT,
+    MAX_KEY_REQUESTS_OF_ONE, MAX_MESSAGE_REQUESTS, MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX, Meeting, Pin,
+    Policy, Refused, Trust, Trusted, Verdict,
 };
 use crate::model::address::{PeerAddr, Source, SourcePrefix};
 use crate::model::key::PublicKey;
@@ -59,27 +60,70 @@ impl Trusted {
         }
     }
 
+    /// Lets a key wait for the user's decision, if there is room.
     fn ask(&mut self, met: Meeting, against: Vec<Pin>) -> Verdict {
-        let prefix = met.source.share();
-        let of_one = self.requests.iter().filter(|request| request.met.source.share() == prefix).count();
         let request = KeyRequest { met, against, held: None };
-        let of_contact = request.against.iter().map(|pin| self.changes_of(pin.key)).max().unwrap_or(0);
-        let is_at_own = is_at_own_address(&request);
-        if self.requests.len() >= MAX_KEY_REQUESTS
-            || of_one >= MAX_KEY_REQUESTS_OF_ONE
-            || of_contact >= MAX_KEY_REQUESTS_OF_CONTACT
-        {
+        let is_full = self.has_no_room_for(&request);
+        if is_full {
             self.no_room_for += 1;
-            // Nobody hides the new key of a contact where the contact is.
-            let last_other = self.requests.iter().rposition(|other| !is_at_own_address(other));
-            match last_other.filter(|_| is_at_own && of_one < MAX_KEY_REQUESTS_OF_ONE) {
+            match self.replaced_by(&request) {
                 Some(at) => drop(self.requests.remove(at)),
                 None => return Verdict::Refused(Refused::Undecided),
             }
         }
-        let at = if is_at_own { 0 } else { self.requests.len() };
+        // Those at a contact's own address come first, then the newest.
+        let at = if is_at_own_address(&request) { 0 } else { self.count_at_own_addresses() };
         self.requests.insert(at, request.clone());
-        Verdict::Requested(request)
+        if is_full { Verdict::Replaced(request) } else { Verdict::Requested(request) }
+    }
+
+    /// Returns whether a limit is reached. Key changes and message requests take no room from each
+    /// other.
+    fn has_no_room_for(&self, request: &KeyRequest) -> bool {
+        let limit = if is_change(request) { MAX_KEY_CHANGES } else { MAX_MESSAGE_REQUESTS };
+        let waiting = self.requests.iter().filter(|other| is_change(other) == is_change(request)).count();
+        waiting >= limit
+            || self.is_source_full(request)
+            || request.against.iter().any(|pin| self.is_full(pin))
+    }
+
+    fn is_source_full(&self, request: &KeyRequest) -> bool {
+        let is_alike =
+            |other: &&KeyRequest| is_change(other) == is_change(request) && has_same_source(other, request);
+        self.requests.iter().filter(is_alike).count() >= MAX_KEY_REQUESTS_OF_ONE
+    }
+
+    /// Whether as many keys wait for a contact as may.
+    fn is_full(&self, contact: &Pin) -> bool {
+        self.changes_of(contact.key) >= MAX_KEY_CHANGES_OF_CONTACT
+    }
+
+    /// Returns which waiting key gives way to this one: the oldest of the source that has most, so that
+    /// each source keeps its newest. One at a contact's own address gives way only to another there, and
+    /// a message request never.
+    ///
+    /// Two others still wait for a contact that loses one. So the user has to name the key that they
+    /// trust, and no other can take its place unseen.
+    fn replaced_by(&self, request: &KeyRequest) -> Option<usize> {
+        let is_source_full = self.is_source_full(request);
+        let may_go = |other: &KeyRequest| {
+            is_change(other)
+                && (!is_source_full || has_same_source(other, request))
+                && request.against.iter().all(|pin| !self.is_full(pin) || claims_to_be(other, pin.key))
+                && (!is_at_own_address(other) || is_at_own_address(request))
+                && other.against.iter().all(|pin| self.changes_of(pin.key) > KEY_CHANGES_LEFT)
+        };
+        let candidates = || self.requests.iter().enumerate().filter(|(_, other)| may_go(other));
+        let count = |of: &KeyRequest| {
+            let same = candidates().filter(|(_, other)| has_same_source(other, of)).count();
+            // The new one counts too, so that a source replaces its own before those of others.
+            same + usize::from(has_same_source(of, request))
+        };
+        candidates().max_by_key(|(at, other)| (count(other), *at)).map(|(at, _)| at)
+    }
+
+    fn count_at_own_addresses(&self) -> usize {
+        self.requests.iter().filter(|request| is_at_own_address(request)).count()
     }
 
     /// Whether a block covers an unencrypted message from this address or under this name, which are
@@ -113,7 +157,7 @@ impl Trusted {
 
     /// How many keys wait that claim to be this contact.
     fn changes_of(&self, contact: PublicKey) -> usize {
-        self.requests.iter().filter(|request| request.against.iter().any(|pin| pin.key == contact)).count()
+        self.requests.iter().filter(|request| claims_to_be(request, contact)).count()
     }
 
     /// Updates the name and the hints of a known key. Returns the contact whose name it now takes,
@@ -169,6 +213,21 @@ impl Trusted {
         }
         gone.len() == excess
     }
+}
+
+/// Whether a waiting key is a key change, and no message request.
+fn is_change(request: &KeyRequest) -> bool {
+    !request.against.is_empty()
+}
+
+/// Whether a key claims to be this contact.
+fn claims_to_be(request: &KeyRequest, contact: PublicKey) -> bool {
+    request.against.iter().any(|pin| pin.key == contact)
+}
+
+/// Whether two keys came from one source.
+fn has_same_source(one: &KeyRequest, other: &KeyRequest) -> bool {
+    one.met.source.share() == other.met.source.share()
 }
 
 /// Whether a key that claims to be a contact was met at an address of that contact.

@@ -21,6 +21,7 @@ pub(super) struct Notices {
     /// The keys beyond the limit of requests, when last counted.
     more_requests: u64,
     more_told_at: Option<Time>,
+    replaced_told_at: Option<Time>,
     /// Unencrypted connections refused since the user was told.
     refused_plain: u64,
     plain_told_at: Option<Time>,
@@ -32,6 +33,11 @@ impl Notices {
     pub(super) fn more_requests(&mut self, count: u64, now: Time) -> Option<u64> {
         let has_grown = count > std::mem::replace(&mut self.more_requests, count);
         (has_grown && is_due(&mut self.more_told_at, now)).then_some(count)
+    }
+
+    /// A waiting key gave way to another one. Returns whether the user is to be told.
+    pub(super) fn replaced(&mut self, now: Time) -> bool {
+        is_due(&mut self.replaced_told_at, now)
     }
 
     /// Counts a refused unencrypted connection. Returns how many there were if the user is to be
@@ -98,6 +104,13 @@ mod tests {
         assert_eq!(notices.more_requests(2, at(30)), None);
         assert_eq!(notices.more_requests(2, at(100)), None);
         assert_eq!(notices.more_requests(3, at(100)), Some(3));
+    }
+
+    #[test]
+    fn replaced_keys_are_told_once_a_minute() {
+        let mut notices = Notices::default();
+        let told: Vec<_> = [0, 10, 59, 60, 61].into_iter().map(|at_| notices.replaced(at(at_))).collect();
+        assert_eq!(told, [true, false, false, true, false]);
     }
 
     #[test]

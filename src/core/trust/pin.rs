@@ -138,6 +138,9 @@ pub enum Verdict {
     Pinned,
     /// The key waits for the user, and the caller tells them. It is refused until then.
     Requested(KeyRequest),
+    /// The same, in place of another key that waited. A source can cause any number of these, so the
+    /// caller tells the user only now and then.
+    Replaced(KeyRequest),
     /// The key is refused; nothing from it is shown, and nothing goes to it.
     Refused(Refused),
 }

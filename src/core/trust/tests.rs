@@ -445,7 +445,7 @@ fn one_prefix_does_not_fill_the_requests() {
     for n in 30..70 {
         trusted.meets(met(n, "Bob", 2));
     }
-    assert_eq!(trusted.requests().0.len(), MAX_KEY_REQUESTS_OF_CONTACT);
+    assert_eq!(trusted.requests().0.len(), MAX_KEY_CHANGES_OF_CONTACT);
 }
 
 #[test]
@@ -484,25 +484,104 @@ fn full_prefix_evicts_its_oldest_idle_stranger() {
     assert_eq!(trusted.trust(nth(50_000, elsewhere).key), Trust::Pinned);
 }
 
+/// The `n`th of many keys that claim to be this contact, from the last byte of an address.
+fn claims(name: &str, n: usize, from: u8) -> Meeting {
+    let source = Ipv4Addr::new(198, 51, 100, from);
+    Meeting { name: Some(PeerName::new(name)), ..nth(n, source) }
+}
+
+/// The keys that wait, each with the last byte of its source.
+fn waiting(trusted: &Trusted) -> Vec<(PublicKey, u8)> {
+    let last = |source: Source| match source.share() {
+        SourcePrefix::V4(ip) => ip.octets()[3],
+        other @ SourcePrefix::V6(_) => panic!("{other}"),
+    };
+    trusted.requests().0.iter().map(|request| (request.met.key, last(request.met.source))).collect()
+}
+
 #[test]
 fn invented_key_changes_do_not_hide_the_real_one() {
     let mut trusted = with_bob(Policy::AcceptNew);
-    let own = trusted.pin(key(1)).expect("pinned").addrs.first().copied().expect("a hint");
     for n in 0..16 {
-        let source = Ipv4Addr::new(198, 51, 100, n / 4);
-        let claims = Meeting { name: Some(PeerName::new("Bob")), ..nth(usize::from(n), source) };
-        trusted.meets(claims);
+        trusted.meets(claims("Bob", n, (n / 4) as u8));
     }
-    assert_eq!(trusted.requests().0.len(), MAX_KEY_REQUESTS_OF_CONTACT);
-    let real = Meeting {
-        name: Some(PeerName::new("Bob")),
-        addr: own,
-        source: own.source(),
-        ..nth(100, Ipv4Addr::LOCALHOST)
-    };
-    assert!(matches!(trusted.meets(real.clone()), Verdict::Requested(_)));
-    assert_eq!(trusted.requests().0[0].met.key, real.key, "it comes first");
-    assert_eq!(trusted.requests().0.len(), MAX_KEY_REQUESTS_OF_CONTACT);
+    assert_eq!(waiting(&trusted).len(), MAX_KEY_CHANGES_OF_CONTACT);
+    // The real one comes from a new address, and stays while the invented ones go on.
+    let real = claims("Bob", 100, 77);
+    assert_eq!(trusted.meets(real.clone()), Verdict::Replaced(request(&trusted, &real)));
+    assert_eq!(waiting(&trusted)[0], (real.key, 77), "the newest comes first");
+    for n in 200..300 {
+        let invented = claims("Bob", n, (n % 4) as u8);
+        assert!(matches!(trusted.meets(invented.clone()), Verdict::Replaced(_)));
+        assert_eq!(waiting(&trusted)[0], (invented.key, (n % 4) as u8));
+        assert!(waiting(&trusted).contains(&(real.key, 77)), "hidden by {n}");
+        assert_eq!(waiting(&trusted).len(), MAX_KEY_CHANGES_OF_CONTACT);
+    }
+    // One at the contact's own address comes before it.
+    let own = trusted.pin(key(1)).expect("pinned").addrs.first().copied().expect("a hint");
+    let at_own = Meeting { addr: own, source: own.source(), ..claims("Bob", 101, 0) };
+    assert_eq!(trusted.meets(at_own.clone()), Verdict::Replaced(request(&trusted, &at_own)));
+    let keys: Vec<_> = waiting(&trusted).into_iter().map(|(key, _)| key).collect();
+    assert_eq!((keys.len(), keys[0]), (MAX_KEY_CHANGES_OF_CONTACT, at_own.key));
+    assert!(keys.contains(&real.key));
+    for n in 300..320 {
+        trusted.meets(claims("Bob", n, n as u8));
+    }
+    assert_eq!(trusted.requests().0[0].met.key, at_own.key, "many sources do not hide it either");
+}
+
+/// The request that a key change of Bob makes.
+fn request(trusted: &Trusted, met: &Meeting) -> KeyRequest {
+    let bob = trusted.pin(key(1)).expect("pinned").clone();
+    KeyRequest { met: met.clone(), against: vec![bob], held: None }
+}
+
+#[test]
+fn key_changes_of_other_contacts_leave_room() {
+    let mut trusted = with_bob(Policy::AcceptNew);
+    let contact = |n: usize| format!("peer-{n}");
+    for n in 0..MAX_KEY_CHANGES {
+        assert!(trusted.load(Pin { contact: true, ..Pin::of(&nth_prefix(n)) }));
+    }
+    // Four addresses claim all that they may, each another contact.
+    for n in 0..MAX_KEY_CHANGES {
+        trusted.meets(claims(&contact(n), 1_000 + n, (n % 4) as u8));
+    }
+    assert_eq!(waiting(&trusted).len(), 4 * MAX_KEY_REQUESTS_OF_ONE);
+    let real = claims("Bob", 100, 77);
+    assert_eq!(trusted.meets(real.clone()), Verdict::Requested(request(&trusted, &real)));
+}
+
+#[test]
+fn key_change_does_not_take_the_place_of_few() {
+    let mut trusted = with_bob(Policy::AcceptNew);
+    assert!(trusted.load(Pin { contact: true, ..Pin::of(&nth_prefix(0)) }));
+    let first = claims("Bob", 100, 1);
+    trusted.meets(first.clone());
+    for n in 1..MAX_KEY_REQUESTS_OF_ONE {
+        trusted.meets(claims("peer-0", 200 + n, 1));
+    }
+    // The source may have no more. Its only key for Bob stays, as the user has seen it; of the three for
+    // another contact one goes.
+    let second = claims("Bob", 101, 1);
+    assert!(matches!(trusted.meets(second.clone()), Verdict::Replaced(_)));
+    assert!(waiting(&trusted).contains(&(first.key, 1)) && waiting(&trusted).contains(&(second.key, 1)));
+    // Two wait for each now, so none gives way.
+    assert_eq!(trusted.meets(claims("Bob", 102, 1)), UNDECIDED);
+    assert_eq!(waiting(&trusted).len(), MAX_KEY_REQUESTS_OF_ONE);
+}
+
+#[test]
+fn message_requests_and_key_changes_have_room_of_their_own() {
+    let mut trusted = with_bob(Policy::Ask);
+    for n in 0..2 * MAX_MESSAGE_REQUESTS {
+        trusted.meets(claims(&format!("peer-{n}"), n, (n / 4) as u8));
+    }
+    let first = waiting(&trusted);
+    assert_eq!(first.len(), MAX_MESSAGE_REQUESTS);
+    let real = claims("Bob", 100, 0);
+    assert_eq!(trusted.meets(real.clone()), Verdict::Requested(request(&trusted, &real)));
+    assert_eq!(waiting(&trusted)[1..], first, "no message request gives way");
 }
 
 #[test]
@@ -654,7 +733,7 @@ proptest! {
                             let is_taken = |other| claimed.contains(&other) || blocked.contains(&other);
                             prop_assert!(takes_name_of.is_none_or(is_taken));
                         }
-                        Verdict::Requested(request) => {
+                        Verdict::Requested(request) | Verdict::Replaced(request) => {
                             let against: BTreeSet<_> = request.against.iter().map(|pin| pin.key).collect();
                             prop_assert_eq!(&against, &claimed);
                             let is_blocked = !blocked.is_empty();
@@ -733,7 +812,7 @@ proptest! {
             prop_assert_eq!(&flagged, &contacts);
             let (requests, _) = trusted.requests();
             let waits = |request: &KeyRequest| trusted.pin(request.met.key).is_none();
-            prop_assert!(requests.len() <= MAX_KEY_REQUESTS && requests.iter().all(waits));
+            prop_assert!(requests.len() <= MAX_KEY_CHANGES + MAX_MESSAGE_REQUESTS && requests.iter().all(waits));
             let mut index = Index::default();
             for held in trusted.pins.values() {
                 index.add(held);

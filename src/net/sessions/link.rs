@@ -79,8 +79,9 @@ pub(super) struct Link {
     pub(super) in_flight: VecDeque<(MessageId, usize)>,
     /// The peer's messages that are stored and wait for their receipts.
     pub(super) withheld: VecDeque<MessageId>,
-    /// The peer's messages without a receipt: those given to the handler.
-    pub(super) staged: VecDeque<(MessageId, usize)>,
+    /// The peer's messages without a receipt: those given to the handler, their bytes, and when a
+    /// stranger may have the receipt.
+    pub(super) staged: VecDeque<(MessageId, usize, Time)>,
     /// Messages for which the handler had no room.
     pub(super) held: Vec<Message>,
     /// What the peer calls itself now, if the handler was not told yet.
@@ -188,7 +189,7 @@ impl Link {
     /// flight at most.
     pub(super) fn keeps_window(&self) -> bool {
         let held = self.held.iter().map(in_window);
-        let staged = self.staged.iter().map(|(_, bytes)| *bytes);
+        let staged = self.staged.iter().map(|(_, bytes, _)| *bytes);
         let count = self.held.len() + self.staged.len();
         count <= 1 || held.chain(staged).sum::<usize>() <= self.granted
     }

@@ -828,15 +828,23 @@ impl Pool {
         if messages.is_empty() {
             return;
         }
-        let sizes: Vec<(MessageId, usize)> =
-            messages.iter().map(|message| (message.id, in_window(message))).collect();
+        let is_stranger = !handler.is_contact(key);
+        if is_stranger && self.receipt_limiter.is_exceeded(key, now) {
+            let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
+            return self.stored(id, &[], &ids, RETRY_AFTER, now, handler);
+        }
+        let mut due = || if is_stranger { self.receipt_limiter.take(key, now) } else { now };
         // First, for the handler may have stored them when it returns.
-        link.staged.extend(sizes.iter().copied());
+        let count = messages.len();
+        link.staged.extend(messages.iter().map(|message| (message.id, in_window(message), due())));
         if let Err(messages) = handler.messages(id, key, source, messages)
             && let Some(link) = self.links.get_mut(&id)
         {
-            link.staged.truncate(link.staged.len().saturating_sub(sizes.len()));
+            link.staged.truncate(link.staged.len().saturating_sub(count));
             link.held = messages;
+            if is_stranger {
+                self.receipt_limiter.give_back(key, u32::try_from(count).unwrap_or(u32::MAX), now);
+            }
             self.offer_again_at.get_or_insert(now.plus(OFFER_AGAIN_AFTER));
             self.bound_held(id, now, handler);
         }
@@ -865,7 +873,7 @@ impl Pool {
         handler: &mut dyn SessionHandler,
     ) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.staged.retain(|(staged, _)| !others.contains(staged));
+        link.staged.retain(|(staged, ..)| !others.contains(staged));
         link.withheld.extend(receipts);
         self.give_receipts(id, now, handler);
         for ids in others.chunks(MAX_IDS) {
@@ -876,17 +884,18 @@ impl Pool {
     /// Sends the receipts that wait on a connection, to a stranger as many as it may have now.
     fn give_receipts(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        let stranger = link.key.filter(|key| !link.withheld.is_empty() && !handler.is_contact(*key));
+        let is_stranger = !link.withheld.is_empty() && !link.key.is_some_and(|key| handler.is_contact(key));
         let mut given = Vec::new();
         while let Some(next) = link.withheld.front().copied() {
-            if let Some(Err(at)) = stranger.map(|key| self.receipt_limiter.take(key, now)) {
+            let due = link.staged.iter().find(|(staged, ..)| *staged == next).map(|(.., due)| *due);
+            if let Some(at) = due.filter(|at| is_stranger && *at > now) {
                 self.receipts_at = Some(self.receipts_at.map_or(at, |other| other.min(at)));
                 break;
             }
             link.withheld.pop_front();
             given.push(next);
         }
-        link.staged.retain(|(staged, _)| !given.contains(staged));
+        link.staged.retain(|(staged, ..)| !given.contains(staged));
         for ids in given.chunks(MAX_IDS) {
             self.send(id, &Record::Receipt(ids.to_vec()));
         }

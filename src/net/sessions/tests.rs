@@ -748,11 +748,8 @@ fn stranger_is_slowed_until_it_is_a_contact() {
     assert!(net.told(0).contains(&Told::Ended(JobId(1), 0, ANSWERED)));
 }
 
-#[test]
-fn held_messages_of_all_sessions_are_bounded() {
-    let mut handler = Recorder { is_full: true, ..Recorder::default() };
-    let mut pool = Pool::new(key(1), 1);
-    let now = Time::at(Duration::ZERO);
+/// Opens a session in which this key has dialed a pool.
+fn accept(pool: &mut Pool, key: PublicKey, now: Time, handler: &mut Recorder) -> LinkId {
     let hello = Hello {
         dialed: crate::protocol::session::opening::DIAL_LINE.to_vec(),
         answered: crate::protocol::session::opening::OK_LINE.to_vec(),
@@ -760,14 +757,44 @@ fn held_messages_of_all_sessions_are_bounded() {
         window: 1000,
         ..Recorder::default().hello(Ipv4Addr::LOCALHOST.into())
     };
-    let hello = Record::Hello(hello).encode();
+    let link = pool.accepted(Source::from(Ipv4Addr::LOCALHOST), Ipv4Addr::LOCALHOST.into(), now);
+    pool.link_up(link, key, Ipv4Addr::LOCALHOST.into(), now, handler);
+    pool.received(link, &Record::Hello(hello).encode(), now, handler);
+    link
+}
+
+#[test]
+fn stranger_that_reconnects_sends_no_faster() {
+    let (mut handler, mut pool) = (Recorder::default(), Pool::new(key(1), 1));
+    let mut numbers = 0..;
+    // Each session ends when its window is full.
+    let mut sends = |handler: &mut Recorder, now: Time| {
+        for _ in 0..12 {
+            let link = accept(&mut pool, key(2), now, handler);
+            for number in numbers.by_ref().take(4) {
+                let text = Record::Text { id: id(number), time: 0, again: false, body: "hi".into() };
+                pool.received(link, &text.encode(), now, handler);
+            }
+            pool.link_ended(link, false, now, handler);
+        }
+        received(std::mem::take(&mut handler.told)).len()
+    };
+    // The burst, and what may be ahead of the receipts.
+    assert_eq!(sends(&mut handler, Time::at(Duration::ZERO)), 25);
+    assert_eq!(sends(&mut handler, Time::at(3 * STRANGER_INTERVAL)), 3);
+    handler.contacts.push(key(2));
+    assert_eq!(sends(&mut handler, Time::at(3 * STRANGER_INTERVAL)), 48, "a contact may");
+}
+
+#[test]
+fn held_messages_of_all_sessions_are_bounded() {
+    let mut handler = Recorder { is_full: true, ..Recorder::default() };
+    let mut pool = Pool::new(key(1), 1);
+    let now = Time::at(Duration::ZERO);
     let links: Vec<LinkId> = (2..72)
         .map(|number| {
             handler.contacts.push(key(number));
-            let link = pool.accepted(Source::from(Ipv4Addr::LOCALHOST), Ipv4Addr::LOCALHOST.into(), now);
-            pool.link_up(link, key(number), Ipv4Addr::LOCALHOST.into(), now, &mut handler);
-            pool.received(link, &hello, now, &mut handler);
-            link
+            accept(&mut pool, key(number), now, &mut handler)
         })
         .collect();
     pool.take_outputs();
@@ -808,11 +835,9 @@ fn full_receiver_is_offered_the_messages_again() {
     net.settle();
     assert_eq!(net.told(0), [Told::Up(key(2))]);
     let again_at = net.time().plus(OFFER_AGAIN_AFTER);
-    let Program { pool, handler, .. } = &mut net.programs[1];
-    assert_eq!(pool.next_wake(), Some(again_at));
-    handler.is_full = false;
-    pool.tick(again_at, handler);
-    net.settle();
+    assert_eq!(net.programs[1].pool.next_wake(), Some(again_at));
+    net.programs[1].handler.is_full = false;
+    net.pass(OFFER_AGAIN_AFTER);
     assert!(net.told(0).contains(&Told::Ended(JobId(1), 0, ANSWERED)));
 }
 

@@ -1,6 +1,7 @@
-//! A machine behind a router that gives its packets the router's own address.
+//! Machines behind a router that gives their packets the router's own address.
 
 use super::lab::{Lab, at, lists_until};
+use crate::support::Peer;
 
 const PORT: u16 = 5000;
 const ALICE: &str = "192.168.7.2";
@@ -36,5 +37,36 @@ fn peer_behind_nat_is_answered_in_its_session() {
     for peer in [&alice, &bob] {
         let printed = peer.printed();
         assert!(!printed.iter().any(|line| line.contains("nother key")), "{printed:?}");
+    }
+}
+
+/// People behind the router. To others all of them have one address.
+const PEOPLE: u16 = 50;
+
+#[test]
+fn fifty_behind_one_nat_meet_and_talk() {
+    let Some(mut lab) = Lab::new() else { return };
+    let [theirs, router, his] = ["theirs", "router", "his"].map(|name| lab.machine(name));
+    lab.joins((&theirs, ALICE), (&router, INSIDE));
+    lab.joins((&router, OUTSIDE), (&his, BOB));
+    theirs.does(&format!("ip route add default via {INSIDE}"));
+    if !router.masquerades(&his) {
+        return;
+    }
+    let mut bob = his.runs("Bob").port(PORT).start();
+    let start = |number: u16| {
+        let person = theirs.runs(&format!("P{number:02}")).port(PORT + number).arg("--no-history");
+        person.knows(at(BOB, PORT)).start_without_waiting()
+    };
+    let mut people: Vec<Peer> = (0..PEOPLE).map(start).collect();
+    for (number, person) in people.iter_mut().enumerate() {
+        person.types(&[&format!("@{BOB}:{PORT} hello from {number:02}.")]);
+    }
+    for number in 0..PEOPLE {
+        bob.has_seen(&format!(": hello from {number:02}."));
+    }
+    bob.types(&["@all good morning."]);
+    for person in &people {
+        person.has_seen(": good morning.");
     }
 }

@@ -267,9 +267,7 @@ impl Peer {
     }
 
     fn status(&self, field: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
-        let line = status.lines().find(|line| line.starts_with(field)).expect("Linux tells");
-        line.split_whitespace().nth(1).expect("a number").parse().expect("a number")
+        status_of(self.pid(), field)
     }
 
     /// Open descriptors, as Linux lists them.
@@ -345,6 +343,13 @@ impl Peer {
         self.child.kill().expect("it ran");
         self.ends();
     }
+}
+
+/// Returns a number that Linux tells of a process.
+pub(super) fn status_of(pid: u32, field: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find(|line| line.starts_with(field)).expect("Linux tells");
+    line.split_whitespace().nth(1).expect("a number").parse().expect("a number")
 }
 
 /// A key as it is shown: in groups of four.

@@ -141,6 +141,13 @@ impl SecurePeer {
         Self::with_patience(name, message, SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), IMPATIENT)
     }
 
+    /// A peer at any port of this IP. Its key is made of a number, so a test has as many as it wants.
+    pub(crate) fn numbered(name: &str, number: u32, ip: Ipv4Addr) -> Self {
+        let mut seed = [0xa5; 32];
+        seed[..4].copy_from_slice(&number.to_be_bytes());
+        Self::start(name, seed, SocketAddrV4::new(ip, 0), IMPATIENT)
+    }
+
     /// A peer that has the very key of a real one, read from its file.
     pub(crate) fn with_key_of(peer: &Peer, name: &str) -> Self {
         let folder = peer.dir().join("p2p-chat/profiles");

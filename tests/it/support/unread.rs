@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -10,14 +11,14 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::peer::Builder;
+use super::peer::{Builder, status_of};
 
 /// A peer that is not known by what it prints, for nobody reads that to its end. It is killed when dropped.
 pub(crate) struct Unread {
     child: Child,
     stdout: Option<BufReader<ChildStdout>>,
     ended: mpsc::Receiver<()>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Unread {
@@ -34,7 +35,7 @@ impl Unread {
             let _ = std::io::copy(&mut stderr, &mut std::io::sink());
             let _ = tell.send(());
         });
-        Self { child, stdout, ended, _dir: dir }
+        Self { child, stdout, ended, dir }
     }
 
     /// Reads up to a line that begins so.
@@ -60,6 +61,16 @@ impl Unread {
         let line = self.prints("You are ");
         let port = line.trim_end_matches('.').rsplit(' ').next().expect("a word");
         SocketAddrV4::new(Ipv4Addr::LOCALHOST, port.parse().expect("a port"))
+    }
+
+    /// Where it keeps its profiles, unless it was told where.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("p2p-chat")
+    }
+
+    /// Resident memory in KiB, as Linux tells it.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        status_of(self.child.id(), "VmRSS:")
     }
 
     /// Reads no more, and lets it know.

@@ -52,7 +52,7 @@ impl Raw {
     }
 
     /// The next record that comes before `deadline`, or how it ended.
-    pub(super) fn hears_until(&mut self, deadline: Instant) -> Result<Option<Record>, Ended> {
+    pub(crate) fn hears_until(&mut self, deadline: Instant) -> Result<Option<Record>, Ended> {
         self.waits_until(deadline);
         match self.hears() {
             Err(Ended::Badly(ErrorKind::TimedOut)) => Ok(None),
