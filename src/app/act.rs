@@ -228,6 +228,7 @@ impl App {
             return;
         }
         self.muted.entry(id).or_insert(0);
+        self.notices.forget(id);
         self.say(format!(
             "What {label} writes is not shown any more; /history {label} shows it, /unmute {label} ends this."
         ));

@@ -2,12 +2,13 @@
 
 use super::{App, clock, greeting};
 use crate::core::{As, Decision, Event, OpId, PeerInfo, Row, Target, Verification};
+use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::message::{LOG_TARGET, SendError, SendResult};
 use crate::model::name::{PeerName, folded, resembled, skeletons};
 use crate::model::peer_id::Recipient;
 use crate::runtime::Node;
-use crate::ui::{self, Chosen, Ink, Line, PeerList, Renamed, Standing, Status, Voice};
+use crate::ui::{self, Chosen, Ink, Line, NoticeKind, PeerList, Renamed, Standing, Status, Subject, Voice};
 
 /// Recipients that a prompt names, at most.
 const MAX_LABELLED: usize = 3;
@@ -98,12 +99,28 @@ impl App {
                 self.tell(lines);
             }
             Event::Decided(Decision::Forgotten(who, _)) => {
+                self.notices.forget(who.id);
                 self.tell(lines);
                 self.ends_talk_with(who);
                 self.is_no_namesake(who.id, who.name.as_ref());
             }
-            _ => self.tell(lines),
+            _ => match NoticeKind::of(event) {
+                Some((who, kind)) => self.notice(who.id, who.addr, kind, lines),
+                None => self.tell(lines),
+            },
         }
+    }
+
+    /// Shows a notice about a peer, unless the user has muted the peer or was told the same a moment
+    /// ago.
+    fn notice(&mut self, id: Recipient, addr: Option<PeerAddr>, kind: NoticeKind, lines: Vec<Line>) {
+        if self.muted.contains_key(&id) {
+            return;
+        }
+        let prefix = addr.map(PeerAddr::share);
+        let subject = Subject { id, prefix, is_contact: self.node.is_contact(id) };
+        let lines = self.notices.take(subject, kind, lines, self.began.elapsed());
+        self.tell(lines);
     }
 
     /// The line about something that did not go to a key that the user has not accepted: whose key it
@@ -271,7 +288,7 @@ impl App {
     }
 
     /// Shows lines about the present, after a line with the date on a new day.
-    fn tell(&mut self, lines: Vec<Line>) {
+    pub(super) fn tell(&mut self, lines: Vec<Line>) {
         if lines.is_empty() {
             return;
         }
@@ -321,9 +338,9 @@ impl App {
             }
             // On a pipe, every line shows the name and the address.
             if self.screen.is_terminal() {
-                let stamp = self.clock.now().stamp;
-                let line = self.voice(&stamp).renamed(&renamed, self.node.dialed_at(renamed.id));
-                self.tell(vec![line]);
+                let (stamp, addr) = (self.clock.now().stamp, self.node.dialed_at(renamed.id));
+                let line = self.voice(&stamp).renamed(&renamed, addr);
+                self.notice(renamed.id, addr, NoticeKind::Called, vec![line]);
             }
         }
     }

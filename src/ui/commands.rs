@@ -105,7 +105,7 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/mute",
         arguments: "[WHOM]",
         short: "do not show somebody's messages",
-        long: "They are still taken and acknowledged, and are in the history. Without WHOM it lists who is muted. A contact \
+        long: "Notices about them, such as that they have left, are not shown either. Messages are still taken and acknowledged, and are in the history. Without WHOM it lists who is muted. A contact \
                stays muted until /unmute, another peer until the program ends.",
     },
     CommandHelp {
