@@ -37,7 +37,7 @@ use crate::config;
 use crate::core::{Event, KeyRequest, OpId, PeerInfo, Pin, Row, Verification};
 use crate::exit::OutputGone;
 use crate::mailbox::Mailbox;
-use crate::model::address::{AddrError, PeerAddr};
+use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::model::peer_id::Recipient;
@@ -217,6 +217,14 @@ impl Directory for People<'_> {
 
     fn blocked(&self) -> Vec<Pin> {
         self.node.blocked_contacts()
+    }
+
+    fn blocked_legacy(&self) -> Vec<PeerInfo> {
+        self.node.blocked_legacy()
+    }
+
+    fn blocked_sources(&self) -> Vec<SourcePrefix> {
+        self.node.blocked_sources()
     }
 
     fn at(&self, addr: PeerAddr) -> Vec<Recipient> {

@@ -81,6 +81,7 @@ impl App {
             Event::Settled(op) => {
                 self.adding.remove(op);
                 self.contacts.by_hand.remove(op);
+                self.contacts.sources_by_hand.remove(op);
                 self.keep_what_failed(*op);
                 if self.busy == Some(*op) {
                     self.busy = None;
@@ -145,7 +146,12 @@ impl App {
         let (requests, _) = self.node.requests();
         let request = requests.iter().find(|request| request.met.key == key);
         let pin = self.node.pin_of(key.into());
-        let why = ui::untrusted_words(request, pin.as_ref(), &self.labels);
+        let source = who.addr.map(PeerAddr::share).filter(|_| !self.node.is_contact(key.into()));
+        let blocked = source.filter(|source| self.node.blocked_sources().contains(source));
+        let why = match blocked {
+            Some(source) => format!("{source} is blocked; /unblock {source} ends that."),
+            None => ui::untrusted_words(request, pin.as_ref(), &self.labels),
+        };
         let who = self.voice("").named(who);
         Some(vec![Line::of(Ink::Bad, format!("{how} to {who}: {why}"))])
     }
@@ -153,6 +159,7 @@ impl App {
     /// Returns the lines of the peer list.
     fn peer_list(&self, rows: &[Row], unasked: usize) -> Vec<Line> {
         let (unlisted, blocked) = (self.node.unlisted_contacts(), self.node.blocked_contacts());
+        let blocked_legacy = self.node.blocked_legacy();
         let is_muted = |id| self.muted.contains_key(&id);
         let (requests, _) = self.node.requests();
         let list = PeerList {
@@ -160,6 +167,7 @@ impl App {
             unasked,
             unlisted: &unlisted,
             blocked: &blocked,
+            blocked_legacy: &blocked_legacy,
             requests: &requests,
             is_muted: &is_muted,
         };
@@ -366,7 +374,15 @@ impl App {
             Event::Decided(Decision::Trusted(pin, As::Another) | Decision::Unblocked(pin)) => {
                 self.meet_again(pin.key.into(), pin.name.clone());
             }
-            Event::Decided(Decision::Blocked(pin)) => self.meet_again(pin.key.into(), pin.name.clone()),
+            Event::Decided(Decision::Blocked(pin)) => {
+                self.notices.forget(pin.key.into());
+                self.meet_again(pin.key.into(), pin.name.clone());
+            }
+            Event::Decided(Decision::BlockedLegacy(who)) => {
+                self.notices.forget(who.id);
+                self.meet_again(who.id, who.name.clone());
+            }
+            Event::Decided(Decision::UnblockedLegacy(who)) => self.meet_again(who.id, who.name.clone()),
             Event::Decided(Decision::Added(who, _)) => self.meet_again(who.id, who.name.clone()),
             _ => {}
         }
