@@ -37,7 +37,7 @@ use crate::config;
 use crate::core::{Event, KeyRequest, OpId, PeerInfo, Pin, Row, Verification};
 use crate::exit::OutputGone;
 use crate::mailbox::Mailbox;
-use crate::model::address::{AddrError, PeerAddr};
+use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::model::peer_id::Recipient;
@@ -47,7 +47,7 @@ use crate::profile;
 use crate::profile::KeyStorage;
 use crate::runtime::Node;
 use crate::store::Store;
-use crate::ui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Screen};
+use crate::ui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Notices, Screen};
 
 /// An event that the application handles.
 enum AppEvent {
@@ -127,6 +127,8 @@ struct App {
     /// The entries that `/outbox` listed last.
     outbox: Vec<outbox::Listed>,
     attention: Attention,
+    /// The notices about peers in the last minute.
+    notices: Notices,
     began: Instant,
     /// Peers whose messages are not shown, and how many came since.
     muted: BTreeMap<Recipient, usize>,
@@ -217,6 +219,14 @@ impl Directory for People<'_> {
         self.node.blocked_contacts()
     }
 
+    fn blocked_legacy(&self) -> Vec<PeerInfo> {
+        self.node.blocked_legacy()
+    }
+
+    fn blocked_sources(&self) -> Vec<SourcePrefix> {
+        self.node.blocked_sources()
+    }
+
     fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
         self.node.at(addr)
     }
@@ -272,6 +282,7 @@ impl App {
             shown: Vec::new(),
             outbox: Vec::new(),
             attention: Attention::new(cli.bell, looks::osc(cli.notify), cli.notify_text),
+            notices: Notices::default(),
             began: Instant::now(),
             muted: BTreeMap::new(),
             unread: BTreeMap::new(),
@@ -425,7 +436,9 @@ impl App {
 
     /// Handles all pending events, then shows the result once.
     fn batch(&mut self) -> io::Result<Option<Ending>> {
-        let mut events = self.queue.take(Some(self.contacts.due()));
+        let due = self.notices.due().map(|due| self.began + due);
+        let due = due.map_or(self.contacts.due(), |due| due.min(self.contacts.due()));
+        let mut events = self.queue.take(Some(due));
         let is_idle = events.is_empty();
         while let Some(event) = events.pop_front() {
             let ending = match event {
@@ -449,6 +462,8 @@ impl App {
             }
         }
         self.tend_contacts();
+        let overdue = self.notices.overdue(self.began.elapsed());
+        self.tell(overdue);
         // Checking contacts.toml alone redraws nothing.
         if !is_idle || !self.out.is_empty() || self.stale {
             self.show()?;

@@ -35,12 +35,12 @@ pub use store_writer::{Keeping, MAX_WAITING_BYTES, write_batch};
 use store_writer::{StoreWriter, WriterQueue};
 
 use crate::core::{
-    Command, ContactChange, CoreConfig, Event, KeyRequest, KnownContact, Me, OpId, Pin, Policy, Restored,
-    Row, StaticPeer, Verification, WaitingMessage,
+    Command, ContactChange, CoreConfig, Event, KeyRequest, KnownContact, Me, OpId, PeerInfo, Pin, Policy,
+    Restored, Row, StaticPeer, Verification, WaitingMessage,
 };
 use crate::crypto;
 use crate::mailbox::Mailbox;
-use crate::model::address::PeerAddr;
+use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::name::Name;
 use crate::model::peer_id::{PeerId, Recipient};
@@ -68,6 +68,8 @@ pub struct NodeConfig {
     pub contacts: Vec<KnownContact>,
     /// The policy for unknown keys.
     pub policy: Policy,
+    /// The blocked sources.
+    pub blocked_sources: Vec<SourcePrefix>,
     /// No message is sent or accepted unencrypted.
     pub require_encryption: bool,
 }
@@ -84,6 +86,7 @@ impl NodeConfig {
             pins: Vec::new(),
             contacts: Vec::new(),
             policy: Policy::default(),
+            blocked_sources: Vec::new(),
             require_encryption: false,
         }
     }
@@ -140,7 +143,8 @@ impl Node {
     where
         T: From<Event> + Send + 'static,
     {
-        let NodeConfig { name, advertise, peers, seed, pins, contacts, policy, require_encryption } = config;
+        let NodeConfig { name, advertise, peers, seed, pins, contacts, .. } = config;
+        let NodeConfig { policy, blocked_sources, require_encryption, .. } = config;
         let Keeping { mut store, durable, expire, retention } = keeping;
         let own = OwnKey::from_seed(&seed).ok_or(StartError::NoKey)?;
         let tls = Arc::new(Tls::new(&own).map_err(|_| StartError::NoKey)?);
@@ -152,7 +156,8 @@ impl Node {
         let port = addr.port();
         let me = Me { bind, port, advertise };
         let key = own.public();
-        let core = CoreConfig { me, name, key, pins, policy, require_encryption, durable, expire };
+        let core =
+            CoreConfig { me, name, key, pins, policy, blocked_sources, require_encryption, durable, expire };
         let waiting =
             waiting_in(&mut *store, expire, store_writer::clock()).map_err(StartError::NoHistory)?;
         let (store_writer, store) = match durable {
@@ -259,6 +264,21 @@ impl Node {
     /// The blocked contacts, which are not in the peer list.
     pub fn blocked_contacts(&self) -> Vec<Pin> {
         self.shared.locked.lock().machine.state().blocked_contacts()
+    }
+
+    /// The blocked legacy peers, which are not in the peer list.
+    pub fn blocked_legacy(&self) -> Vec<PeerInfo> {
+        self.shared.locked.lock().machine.state().blocked_legacy()
+    }
+
+    /// Whether a recipient is a blocked legacy peer.
+    pub fn is_blocked_legacy(&self, id: Recipient) -> bool {
+        self.shared.locked.lock().machine.state().is_blocked_legacy(id)
+    }
+
+    /// The blocked sources.
+    pub fn blocked_sources(&self) -> Vec<SourcePrefix> {
+        self.shared.locked.lock().machine.state().trusted().blocked_sources().collect()
     }
 
     /// The recipients of a typed address; several contacts may have proven themselves at one

@@ -68,8 +68,8 @@ impl App {
             }
             Some(Act::Disconnect(to)) => Some(self.node.command(Command::Disconnect(to))),
             Some(Act::Trust(key, whom)) => Some(self.node.command(Command::Trust(key, whom))),
-            Some(Act::Block(key)) => Some(self.node.command(Command::Block(key))),
-            Some(Act::Unblock(key)) => Some(self.node.command(Command::Unblock(key))),
+            Some(Act::Block(target)) => Some(self.node.command(Command::Block(target))),
+            Some(Act::Unblock(target)) => Some(self.node.command(Command::Unblock(target))),
             Some(Act::Forget(id)) => Some(self.node.command(Command::Forget(id))),
             Some(Act::Add(contact)) if self.is_saved_contact(contact.id) => {
                 self.say(format!("{} is a contact already.", self.labels.label(contact.id.into(), None)));
@@ -171,6 +171,7 @@ impl App {
                 let lines = |pin| ui::pin_lines(pin, &self.labels, clock::date);
                 self.out.extend(pins.iter().take(MAX_LISTED).flat_map(lines));
             }
+            Act::ListBlocked => self.list_blocked(),
             Act::ShowPolicy => {
                 let policy = match self.node.policy() {
                     Policy::AcceptNew => "accept-new: new keys are accepted and remembered",
@@ -228,6 +229,7 @@ impl App {
             return;
         }
         self.muted.entry(id).or_insert(0);
+        self.notices.forget(id);
         self.say(format!(
             "What {label} writes is not shown any more; /history {label} shows it, /unmute {label} ends this."
         ));
@@ -250,6 +252,31 @@ impl App {
         self.say(line);
         self.contacts.is_decided = true;
         self.save_muted(id, false);
+    }
+
+    fn list_blocked(&mut self) {
+        let (pins, legacy) = (self.node.blocked_contacts(), self.node.blocked_legacy());
+        let sources = self.node.blocked_sources();
+        let of_pins = pins.iter().flat_map(|pin| ui::pin_lines(pin, &self.labels, clock::date));
+        let mut lines: Vec<Line> = of_pins.collect();
+        lines.extend(legacy.iter().map(|who| {
+            let label = self.labels.label(who.id, who.name.as_ref());
+            Line::from(format!("{label} is blocked, at {}, unencrypted.", self.place_of(who.id)))
+        }));
+        lines.extend(
+            sources
+                .iter()
+                .map(|source| Line::from(format!("{source} is blocked, except for your contacts there."))),
+        );
+        if lines.is_empty() {
+            self.say("Nobody is blocked; /block WHOM blocks somebody.");
+        }
+        // A key takes two lines.
+        let more = (pins.len() + legacy.len() + sources.len()).saturating_sub(MAX_LISTED);
+        self.out.extend(lines.into_iter().take(2 * MAX_LISTED));
+        if more > 0 {
+            self.say("contacts.toml has all of them.");
+        }
     }
 
     fn list_muted(&mut self) {

@@ -221,6 +221,7 @@ pub(super) fn start(
         pins: book.pins.values().cloned().collect(),
         contacts: book.known_contacts(clock::millis()),
         policy: cli.policy,
+        blocked_sources: book.contacts.blocked_sources().iter().copied().collect(),
         require_encryption: cli.require_encryption,
     };
     let Listening { bound, replaces } = match listening {

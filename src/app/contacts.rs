@@ -11,7 +11,10 @@ use std::time::Instant;
 use super::tell::standing;
 use super::{App, People, clock};
 use crate::config::ConfigError;
-use crate::core::{Command, ContactChange, ContactRecord, Decision, Event, PeerInfo, PresenceStatus, Row};
+use crate::core::{
+    BlockTarget, Command, ContactChange, ContactRecord, Decision, Event, PeerInfo, PresenceStatus, Row,
+};
+use crate::model::address::SourcePrefix;
 use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::profile;
@@ -35,6 +38,11 @@ fn is_of_the_machine(error: &ContactsError) -> bool {
     !matches!(error.kind(), NotFound | PermissionDenied | IsADirectory | InvalidData)
 }
 
+/// Says that a source is blocked, or no longer, as a sentence without its full stop.
+fn source_sentence(source: SourcePrefix, blocked: bool) -> String {
+    format!("{source} is {}", if blocked { "blocked" } else { "no longer blocked" })
+}
+
 impl App {
     /// Takes the changes of contacts from the core.
     pub(super) fn note_contacts(&mut self) {
@@ -52,6 +60,16 @@ impl App {
                 }
                 ContactChange::Legacy(id, name) => {
                     self.contacts.set_name(id, name);
+                    self.contacts.set_blocked(id, false);
+                }
+                ContactChange::BlockedLegacy(id, name) => {
+                    self.contacts.set_name(id, name);
+                    self.contacts.set_blocked(id, true);
+                    self.save_contacts();
+                }
+                ContactChange::Source { source, blocked } => {
+                    self.contacts.set_blocked_source(source, blocked);
+                    self.save_contacts();
                 }
                 ContactChange::Forgotten(id) => {
                     if self.contacts.remove(id) {
@@ -102,7 +120,9 @@ impl App {
             let label = self.labels.label((*id).into(), name);
             changes::sentence(&label, *saved, wanted.as_ref())
         };
-        let lost: Vec<String> = changes.iter().filter_map(sentence).collect();
+        let sources = self.contacts.source_changes();
+        let sources = sources.iter().map(|(source, blocked)| source_sentence(*source, *blocked));
+        let lost: Vec<String> = changes.iter().filter_map(sentence).chain(sources).collect();
         let more = lost.len().saturating_sub(MAX_TOLD);
         let more = if more > 0 { format!("; and {more} more changes") } else { String::new() };
         let lost = lost.iter().take(MAX_TOLD).map(String::as_str).collect::<Vec<_>>().join("; ");
@@ -167,6 +187,7 @@ impl App {
                             self.take_removed(&contact);
                         }
                         Change::Removed(_) => {}
+                        Change::Source(source, blocked) => self.take_source(source, blocked),
                     }
                 }
                 self.update_aliases();
@@ -183,6 +204,7 @@ impl App {
             let (id, name, after) = match change {
                 Change::Set(contact) => (contact.id, &contact.name, Some(contact)),
                 Change::Removed(contact) => (contact.id, &contact.name, None),
+                Change::Source(source, blocked) => return Some(source_sentence(*source, *blocked)),
             };
             // Without a contact that it replaces, it is a write of ours that was made otherwise.
             let before = replaced.get(&id)?.as_ref();
@@ -204,6 +226,10 @@ impl App {
         let id = match event {
             Event::Decided(Decision::Added(who, _) | Decision::Forgotten(who, _)) => who.id,
             Event::Decided(Decision::Blocked(pin)) => pin.key.into(),
+            Event::Decided(Decision::BlockedLegacy(who)) => who.id,
+            Event::Decided(Decision::BlockedSource(source) | Decision::UnblockedSource(source)) => {
+                return self.contacts.sources_by_hand.values().any(|by_hand| by_hand == source);
+            }
             _ => return false,
         };
         self.contacts.by_hand.values().any(|by_hand| *by_hand == id)
@@ -222,13 +248,25 @@ impl App {
                     && (contact.name.is_none() || pin.name == contact.name)
             }
             (PeerId::Key(_), None) => false,
-            (PeerId::Legacy(_), _) => self.node.is_lasting_contact(id),
+            (PeerId::Legacy(_), _) => {
+                self.node.is_lasting_contact(id) && self.node.is_blocked_legacy(id) == contact.blocked
+            }
         };
         if !is_same {
             let Contact { id, name, verified, blocked, addrs, .. } = contact;
             let contact = ContactRecord { id, name, verified, blocked, addrs };
             let op = self.node.command(Command::SetContact { contact, date: clock::seconds() });
             self.contacts.by_hand.insert(op, id.into());
+        }
+    }
+
+    /// Takes over a block of a source that was set or lifted by hand.
+    fn take_source(&mut self, source: SourcePrefix, blocked: bool) {
+        if self.node.blocked_sources().contains(&source) != blocked {
+            let target = BlockTarget::Source(source);
+            let command = if blocked { Command::Block(target) } else { Command::Unblock(target) };
+            let op = self.node.command(command);
+            self.contacts.sources_by_hand.insert(op, source);
         }
     }
 
@@ -396,6 +434,8 @@ impl App {
             self.node.rows().into_iter().partition(|row| row.contact);
         let unlisted = self.node.unlisted_contacts().into_iter().chain(self.node.blocked_contacts());
         let unlisted = unlisted.map(|pin| (pin.key.into(), pin.name));
+        let legacy = self.node.blocked_legacy().into_iter().map(|who| (who.id, who.name));
+        let unlisted = unlisted.chain(legacy);
         let rows = contacts.into_iter().chain(strangers).map(|row| (row.id, row.name));
         unlisted.chain(rows).collect()
     }

@@ -2,12 +2,13 @@
 
 use super::{App, clock, greeting};
 use crate::core::{As, Decision, Event, OpId, PeerInfo, Row, Target, Verification};
+use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::message::{LOG_TARGET, SendError, SendResult};
 use crate::model::name::{PeerName, folded, resembled, skeletons};
 use crate::model::peer_id::Recipient;
 use crate::runtime::Node;
-use crate::ui::{self, Chosen, Ink, Line, PeerList, Renamed, Standing, Status, Voice};
+use crate::ui::{self, Chosen, Ink, Line, NoticeKind, PeerList, Renamed, Standing, Status, Subject, Voice};
 
 /// Recipients that a prompt names, at most.
 const MAX_LABELLED: usize = 3;
@@ -80,6 +81,7 @@ impl App {
             Event::Settled(op) => {
                 self.adding.remove(op);
                 self.contacts.by_hand.remove(op);
+                self.contacts.sources_by_hand.remove(op);
                 self.keep_what_failed(*op);
                 if self.busy == Some(*op) {
                     self.busy = None;
@@ -98,12 +100,28 @@ impl App {
                 self.tell(lines);
             }
             Event::Decided(Decision::Forgotten(who, _)) => {
+                self.notices.forget(who.id);
                 self.tell(lines);
                 self.ends_talk_with(who);
                 self.is_no_namesake(who.id, who.name.as_ref());
             }
-            _ => self.tell(lines),
+            _ => match NoticeKind::of(event) {
+                Some((who, kind)) => self.notice(who.id, who.addr, kind, lines),
+                None => self.tell(lines),
+            },
         }
+    }
+
+    /// Shows a notice about a peer, unless the user has muted the peer or was told the same a moment
+    /// ago.
+    fn notice(&mut self, id: Recipient, addr: Option<PeerAddr>, kind: NoticeKind, lines: Vec<Line>) {
+        if self.muted.contains_key(&id) {
+            return;
+        }
+        let prefix = addr.map(PeerAddr::share);
+        let subject = Subject { id, prefix, is_contact: self.node.is_contact(id) };
+        let lines = self.notices.take(subject, kind, lines, self.began.elapsed());
+        self.tell(lines);
     }
 
     /// The line about something that did not go to a key that the user has not accepted: whose key it
@@ -128,7 +146,12 @@ impl App {
         let (requests, _) = self.node.requests();
         let request = requests.iter().find(|request| request.met.key == key);
         let pin = self.node.pin_of(key.into());
-        let why = ui::untrusted_words(request, pin.as_ref(), &self.labels);
+        let source = who.addr.map(PeerAddr::share).filter(|_| !self.node.is_contact(key.into()));
+        let blocked = source.filter(|source| self.node.blocked_sources().contains(source));
+        let why = match blocked {
+            Some(source) => format!("{source} is blocked; /unblock {source} ends that."),
+            None => ui::untrusted_words(request, pin.as_ref(), &self.labels),
+        };
         let who = self.voice("").named(who);
         Some(vec![Line::of(Ink::Bad, format!("{how} to {who}: {why}"))])
     }
@@ -136,6 +159,7 @@ impl App {
     /// Returns the lines of the peer list.
     fn peer_list(&self, rows: &[Row], unasked: usize) -> Vec<Line> {
         let (unlisted, blocked) = (self.node.unlisted_contacts(), self.node.blocked_contacts());
+        let blocked_legacy = self.node.blocked_legacy();
         let is_muted = |id| self.muted.contains_key(&id);
         let (requests, _) = self.node.requests();
         let list = PeerList {
@@ -143,6 +167,7 @@ impl App {
             unasked,
             unlisted: &unlisted,
             blocked: &blocked,
+            blocked_legacy: &blocked_legacy,
             requests: &requests,
             is_muted: &is_muted,
         };
@@ -271,7 +296,7 @@ impl App {
     }
 
     /// Shows lines about the present, after a line with the date on a new day.
-    fn tell(&mut self, lines: Vec<Line>) {
+    pub(super) fn tell(&mut self, lines: Vec<Line>) {
         if lines.is_empty() {
             return;
         }
@@ -321,9 +346,9 @@ impl App {
             }
             // On a pipe, every line shows the name and the address.
             if self.screen.is_terminal() {
-                let stamp = self.clock.now().stamp;
-                let line = self.voice(&stamp).renamed(&renamed, self.node.dialed_at(renamed.id));
-                self.tell(vec![line]);
+                let (stamp, addr) = (self.clock.now().stamp, self.node.dialed_at(renamed.id));
+                let line = self.voice(&stamp).renamed(&renamed, addr);
+                self.notice(renamed.id, addr, NoticeKind::Called, vec![line]);
             }
         }
     }
@@ -349,7 +374,15 @@ impl App {
             Event::Decided(Decision::Trusted(pin, As::Another) | Decision::Unblocked(pin)) => {
                 self.meet_again(pin.key.into(), pin.name.clone());
             }
-            Event::Decided(Decision::Blocked(pin)) => self.meet_again(pin.key.into(), pin.name.clone()),
+            Event::Decided(Decision::Blocked(pin)) => {
+                self.notices.forget(pin.key.into());
+                self.meet_again(pin.key.into(), pin.name.clone());
+            }
+            Event::Decided(Decision::BlockedLegacy(who)) => {
+                self.notices.forget(who.id);
+                self.meet_again(who.id, who.name.clone());
+            }
+            Event::Decided(Decision::UnblockedLegacy(who)) => self.meet_again(who.id, who.name.clone()),
             Event::Decided(Decision::Added(who, _)) => self.meet_again(who.id, who.name.clone()),
             _ => {}
         }

@@ -9,7 +9,7 @@ use super::peers::PeerOrigin;
 use super::plain_result::status_of;
 use super::presence::Probe;
 use super::time::Time;
-use super::trust::{As, ContactRecord, Policy};
+use super::trust::{As, BlockTarget, ContactRecord, Policy};
 use super::{ANSWER_WITHIN, Purpose, State, StaticPeer};
 use crate::model::address::PeerAddr;
 use crate::model::delivery::RejectReason;
@@ -56,10 +56,10 @@ pub enum Command {
     Disconnect(Target),
     /// Accept a key that waits for the user's decision.
     Trust(PublicKey, As),
-    /// Block a key.
-    Block(PublicKey),
-    /// Accept messages of a blocked key again.
-    Unblock(PublicKey),
+    /// Block a key, a legacy peer or a source.
+    Block(BlockTarget),
+    /// Accept messages of a blocked peer or source again.
+    Unblock(BlockTarget),
     /// Add a contact, or change it. `date` is the clock, in seconds since 1970.
     SetContact {
         /// The contact.
@@ -106,6 +106,8 @@ pub struct KnownContact {
     pub name: Option<PeerName>,
     /// How long ago it was seen, if it was.
     pub last_seen: Option<Duration>,
+    /// The user has blocked it.
+    pub blocked: bool,
 }
 
 /// The address that the user typed for a recipient, if it is one.
@@ -126,6 +128,7 @@ impl State {
         now: Time,
     ) -> (OpId, Vec<Output>) {
         let mut ids = Vec::new();
+        self.load_blocked(&contacts);
         let legacy: BTreeMap<PeerAddr, PeerId> =
             contacts.iter().filter_map(|contact| Some((contact.id.legacy_addr()?, contact.id))).collect();
         for peer in peers.into_iter().take(super::MAX_STATIC_PEERS) {
@@ -140,6 +143,9 @@ impl State {
             let without_key =
                 || legacy.get(&addr).map_or_else(|| self.peers.plain_id(addr), |id| Recipient::Peer(*id));
             let id = key.map_or_else(without_key, Recipient::key);
+            if self.is_blocked_legacy(id) {
+                continue;
+            }
             if let Some(key) = key.filter(|_| for_run) {
                 let addrs = [addr].into_iter().chain(also.iter().copied()).collect();
                 self.trust.add_for_run(key, name.as_ref(), addrs);
@@ -178,12 +184,19 @@ impl State {
         (op, self.done())
     }
 
+    /// Takes over the blocks of legacy peers from earlier runs.
+    fn load_blocked(&mut self, contacts: &[KnownContact]) {
+        for contact in contacts.iter().filter(|contact| contact.blocked) {
+            // A key is blocked by its pin.
+            let _ = self.trust.load_blocked_legacy(contact.id, contact.name.clone());
+        }
+    }
+
     fn remember_contacts(&mut self, mut contacts: Vec<KnownContact>, now: Time) {
         contacts.sort_by_key(|contact| (contact.last_seen.is_none(), contact.last_seen));
-        for (place, KnownContact { id, name, last_seen }) in contacts.into_iter().enumerate() {
+        for (place, KnownContact { id, name, last_seen, blocked }) in contacts.into_iter().enumerate() {
             let id = Recipient::Peer(id);
-            let is_blocked = self.pinned(id).is_some_and(|pin| pin.blocked);
-            if is_blocked {
+            if blocked {
                 self.peers.remember_blocked(id, last_seen);
                 continue;
             }
@@ -226,8 +239,8 @@ impl State {
             Command::Connect(to) => self.connect(to),
             Command::Disconnect(to) => self.disconnect(to, now),
             Command::Trust(key, whom) => self.decide(|state| state.trust(key, whom, now)),
-            Command::Block(key) => self.decide(|state| state.block(key, now)),
-            Command::Unblock(key) => self.decide(|state| state.unblock(key, now)),
+            Command::Block(target) => self.decide(|state| state.block_target(target, now)),
+            Command::Unblock(target) => self.decide(|state| state.unblock_target(target, now)),
             Command::SetContact { contact, date } => {
                 self.decide(|state| state.set_contact(contact, date, now))
             }

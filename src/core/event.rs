@@ -8,7 +8,7 @@ use super::peers::Row;
 use super::presence::OfflineReason;
 use super::time::Time;
 use super::trust::{As, KeyRequest, Pin, Policy, Unknown};
-use crate::model::address::{Claimed, PeerAddr, Source};
+use crate::model::address::{Claimed, PeerAddr, Source, SourcePrefix};
 use crate::model::delivery::{DeliveryStatus, RejectReason};
 use crate::model::key::PublicKey;
 use crate::model::message::{Form, Outgoing, SendResult, Unreadable};
@@ -94,6 +94,14 @@ pub enum Decision {
     Forgotten(PeerInfo, Forgotten),
     /// A key is no longer blocked.
     Unblocked(Pin),
+    /// A legacy peer is blocked.
+    BlockedLegacy(PeerInfo),
+    /// A legacy peer is no longer blocked, and is a contact.
+    UnblockedLegacy(PeerInfo),
+    /// A source is blocked.
+    BlockedSource(SourcePrefix),
+    /// A source is no longer blocked.
+    UnblockedSource(SourcePrefix),
     /// A contact was added or changed, and whether it is new.
     Added(PeerInfo, bool),
     /// A key is verified.

@@ -83,6 +83,9 @@ impl State {
     /// if the peer is welcome. Tells the user what is new.
     pub(super) fn meets(&mut self, meeting: Meeting, now: Time) -> Result<Recipient, ByeReason> {
         let (key, addr, dialed) = (meeting.key, meeting.addr, meeting.dialed);
+        if self.comes_from_blocked(&meeting) {
+            return Err(ByeReason::NotAccepted);
+        }
         let table = &self.peers;
         let is_live = |key| table.is_online(Recipient::key(key));
         let verdict = self.trust.met(meeting, &is_live);
@@ -122,6 +125,14 @@ impl State {
         }
         self.seen(id);
         Ok(id)
+    }
+
+    /// Whether a key that is no contact's is at a blocked source. The first key at an address of
+    /// peers.toml becomes a contact.
+    fn comes_from_blocked(&self, meeting: &Meeting) -> bool {
+        self.trust.is_blocked_source(meeting.source)
+            && !self.is_contact(Recipient::key(meeting.key))
+            && !(meeting.dialed && self.is_contact(self.peers.plain_id(meeting.addr)))
     }
 
     /// The row of a proven key. An address that only the peer's hello claims is dialed later, with

@@ -60,13 +60,13 @@ pub use restore::Restored;
 pub use sessions::{RequestEnded, SessionUp};
 pub use time::Time;
 pub use trust::{
-    As, ContactChange, ContactRecord, KeyRequest, MAX_CONTACTS, MAX_HINTS, MAX_KEY_CHANGES,
-    MAX_KEY_CHANGES_OF_CONTACT, MAX_KEY_REQUESTS_OF_ONE, MAX_MESSAGE_REQUESTS, MAX_PINS, MAX_STRANGERS,
-    MAX_STRANGERS_PER_PREFIX, Meeting, Pin, Policy, Refused, Trust, Trusted, Unknown, Verdict, Writable,
-    code_input,
+    As, BlockTarget, ContactChange, ContactRecord, KeyRequest, MAX_BLOCKED_SOURCES, MAX_CONTACTS, MAX_HINTS,
+    MAX_KEY_CHANGES, MAX_KEY_CHANGES_OF_CONTACT, MAX_KEY_REQUESTS_OF_ONE, MAX_MESSAGE_REQUESTS, MAX_PINS,
+    MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX, Meeting, Pin, Policy, Refused, Trust, Trusted, Unknown, Verdict,
+    Writable, code_input,
 };
 
-use crate::model::address::PeerAddr;
+use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::PublicKey;
 use crate::model::message::Form;
 use crate::model::name::{Name, PeerName};
@@ -109,6 +109,8 @@ pub struct CoreConfig {
     pub pins: Vec<Pin>,
     /// The policy for unknown keys.
     pub policy: Policy,
+    /// The blocked sources.
+    pub blocked_sources: Vec<SourcePrefix>,
     /// Whether unencrypted messages are neither sent nor accepted.
     pub require_encryption: bool,
     /// Whether stored messages survive the program.
@@ -130,6 +132,7 @@ impl CoreConfig {
             key,
             pins: Vec::new(),
             policy: Policy::default(),
+            blocked_sources: Vec::new(),
             require_encryption: false,
             durable: false,
             expire: Self::EXPIRE,
@@ -207,10 +210,17 @@ pub struct State {
 impl State {
     /// Returns a state that knows no peer yet, only the keys of `config`.
     pub fn new(config: CoreConfig) -> Self {
-        let CoreConfig { me, name, key, pins, policy, require_encryption, durable, expire } = config;
+        let CoreConfig { me, name, key, pins, policy, blocked_sources, .. } = config;
+        let CoreConfig { require_encryption, durable, expire, .. } = config;
         let mut trust = Trusted::new(key, policy).with_required_encryption(require_encryption);
         for pin in pins {
             trust.load(pin);
+        }
+        for source in blocked_sources {
+            if trust.load_blocked_source(source).is_err() {
+                // The file has no more than fit.
+                break;
+            }
         }
         Self {
             own_addrs: OwnAddrs::new(me),

@@ -29,13 +29,14 @@ impl State {
             return (PlainAnswer::Nothing, Vec::new());
         }
         let PlainReceived { source, decoded, cut } = received;
+        let is_blocked = self.trust.is_blocked_source(source);
         if self.trust.requires_encryption() && !decoded.is_empty() {
             // `connect` contains nothing secret, and the receipt shows that there are sessions.
             let asks = |piece: &Decoded| matches!(piece, Decoded::Message(Plain { body: Body::Connect, .. }));
-            if !cut && decoded.iter().all(asks) {
+            if !cut && decoded.iter().all(asks) && (!is_blocked || self.has_contact_at(source)) {
                 return (PlainAnswer::Capable, Vec::new());
             }
-            if let Some(count) = self.trust.refuse_plain(now) {
+            if !is_blocked && let Some(count) = self.trust.refuse_plain(now) {
                 self.tell(Event::PlainRefused(source, count));
             }
             return (PlainAnswer::Nothing, self.done());
@@ -57,7 +58,9 @@ impl State {
                 }
                 Decoded::Unreadable(what) => {
                     all_taken = false;
-                    self.tell(Event::Unreadable { source, what });
+                    if !is_blocked {
+                        self.tell(Event::Unreadable { source, what });
+                    }
                 }
             }
         }
@@ -74,19 +77,31 @@ impl State {
 
     /// A message of `source` found no room. The user learns the sum from [`State::tick`].
     pub fn refused(&mut self, source: Source, now: Time) -> Vec<Output> {
-        self.refusals.count(source, now);
+        if !self.trust.is_blocked_source(source) {
+            self.refusals.count(source, now);
+        }
         self.done()
     }
 
     fn message(&mut self, source: Source, message: Plain, cut: bool, now: Time) -> PlainAnswer {
         let Plain { claimed, form, name, body } = message;
+        let is_blocked = self.trust.is_blocked_source(source);
         if body == Body::Ping {
+            if is_blocked && !self.has_contact_at(source) {
+                return PlainAnswer::Nothing;
+            }
             self.peers.pinged(source, name.as_ref());
             return PlainAnswer::Receipt;
         }
         let Some(addr) = self.peers.sender_addr(source, claimed, body == Body::Exit) else {
             return PlainAnswer::Nothing;
         };
+        if is_blocked && !self.is_contact(self.peers.plain_id(addr)) {
+            // A contact there has to learn that there are sessions, and how it introduces itself is
+            // no proof of who it is.
+            let is_let_in = body == Body::Connect && self.has_contact_at(source);
+            return if is_let_in { PlainAnswer::Receipt } else { PlainAnswer::Nothing };
+        }
         if self.is_own(addr) {
             if let Body::Text(text) | Body::Greeting(text) = body {
                 self.tell(Event::Impostor { source, claimed, text });
@@ -135,6 +150,13 @@ impl State {
             Body::ConnectAck | Body::Exit | Body::Ping => {}
         }
         PlainAnswer::Receipt
+    }
+
+    /// Whether a contact with a key may be at a source.
+    fn has_contact_at(&self, source: Source) -> bool {
+        let is_there = |addr: &PeerAddr| addr.share() == source.share();
+        self.trust.contacts().any(|pin| !pin.blocked && pin.addrs.iter().any(is_there))
+            || self.peers.at_source(source.share()).into_iter().any(|id| self.is_contact(id))
     }
 
     /// The recipient behind the sender of an unencrypted message. A sender that says anything

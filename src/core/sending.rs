@@ -94,6 +94,9 @@ impl State {
         if self.is_ours(to) {
             return Err(RejectReason::Ourselves);
         }
+        if self.is_blocked_unencrypted(to) {
+            return Err(RejectReason::NotTrusted);
+        }
         if to.public_key().is_some_and(|key| self.trust.is_unknown(key)) {
             return Err(RejectReason::Forgotten);
         }

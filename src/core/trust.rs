@@ -9,6 +9,7 @@
 //! Callers pass only keys that were proven in a handshake. [`Trusted::take_changes`] returns what
 //! has to be saved.
 
+mod blocks;
 mod index;
 mod judge;
 mod notices;
@@ -22,6 +23,8 @@ use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
+use blocks::Blocks;
+pub use blocks::{BlockTarget, MAX_BLOCKED_SOURCES};
 use index::Index;
 use notices::Notices;
 pub use pin::{ContactChange, ContactRecord, KeyRequest, Meeting, Pin, Policy, Refused, Trust, Verdict};
@@ -104,13 +107,14 @@ pub struct Trusted {
     requests: Vec<KeyRequest>,
     no_room_for: u64,
     changed: BTreeSet<PublicKey>,
-    /// Legacy peers that became contacts, or no longer are.
+    /// Legacy peers that became contacts, were blocked, or are no longer either; and sources.
     changed_legacy: Vec<ContactChange>,
     /// Nothing is sent or accepted unencrypted.
     require_encryption: bool,
     /// The peers and addresses that have an alias.
     aliased: HashSet<Recipient>,
     notices: Notices,
+    blocks: Blocks,
 }
 
 impl Trusted {
@@ -129,6 +133,7 @@ impl Trusted {
             require_encryption: false,
             aliased: HashSet::new(),
             notices: Notices::default(),
+            blocks: Blocks::default(),
         }
     }
 
@@ -324,7 +329,7 @@ impl Trusted {
         keys.chain(std::mem::take(&mut self.changed_legacy)).collect()
     }
 
-    /// Records that a legacy peer is a contact now, or no longer.
+    /// Records a change of something without a key, which has to be saved.
     pub(super) fn legacy_changed(&mut self, change: ContactChange) {
         self.changed_legacy.push(change);
     }

@@ -2,13 +2,14 @@
 //! `/forget`, `/verify`, `/policy`. Only `/trust` moves a row and its queue from one key to
 //! another.
 
-use super::event::{Decision, Event, Forgotten, OpId, Output};
+use super::event::{Decision, Event, Forgotten, OpId, Output, PeerInfo};
 use super::time::Time;
-use super::trust::{As, ContactChange, ContactRecord, Pin, Policy, Unknown};
+use super::trust::{As, BlockTarget, ContactChange, ContactRecord, Pin, Policy, Unknown};
 use super::{PeerOrigin, State};
-use crate::model::address::PeerAddr;
+use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::delivery::FailureReason;
 use crate::model::key::PublicKey;
+use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::stored::{Assurance, StoreOp};
 use crate::protocol::plain;
@@ -54,6 +55,81 @@ impl State {
         }
         self.here_again(key, now);
         Ok(Decision::Trusted(pin, whom))
+    }
+
+    pub(super) fn block_target(&mut self, target: BlockTarget, now: Time) -> Result<Decision, Unknown> {
+        match target {
+            BlockTarget::Source(source) => self.block_source(source, now),
+            BlockTarget::Peer(id) => match id.public_key() {
+                Some(key) => self.block(key, now),
+                None => self.block_legacy(id, None, now),
+            },
+        }
+    }
+
+    pub(super) fn unblock_target(&mut self, target: BlockTarget, now: Time) -> Result<Decision, Unknown> {
+        match target {
+            BlockTarget::Source(source) => {
+                self.trust.unblock_source(source)?;
+                Ok(Decision::UnblockedSource(source))
+            }
+            BlockTarget::Peer(Recipient::Peer(PeerId::Key(key))) => self.unblock(key, now),
+            BlockTarget::Peer(Recipient::Peer(id)) => self.unblock_legacy(id, now),
+            BlockTarget::Peer(Recipient::Address(_)) => Err(Unknown::NotBlocked),
+        }
+    }
+
+    /// Blocks a source. Strangers there are forgotten; contacts are not covered.
+    fn block_source(&mut self, source: SourcePrefix, now: Time) -> Result<Decision, Unknown> {
+        self.trust.block_source(source)?;
+        for id in self.strangers_at(source) {
+            self.outbox.give_up(id, FailureReason::Blocked);
+            self.peers.remove(id);
+        }
+        self.carry_out(now);
+        Ok(Decision::BlockedSource(source))
+    }
+
+    /// The listed strangers at a source.
+    pub fn strangers_at(&self, source: SourcePrefix) -> Vec<Recipient> {
+        let mut ids = self.peers.at_source(source);
+        ids.retain(|id| !self.is_contact(*id));
+        ids
+    }
+
+    /// Blocks the legacy peer that a recipient is, or that may be at its address. Its name is this
+    /// one, or else the one that it was heard under.
+    fn block_legacy(
+        &mut self,
+        id: Recipient,
+        name: Option<PeerName>,
+        now: Time,
+    ) -> Result<Decision, Unknown> {
+        let (legacy, addr) = match id {
+            Recipient::Peer(legacy) => (legacy, legacy.legacy_addr().ok_or(Unknown::Nothing)?),
+            Recipient::Address(addr) => (addr.plain().map(plain::peer_at).ok_or(Unknown::Nothing)?, addr),
+        };
+        let known = self.who(id);
+        let who = PeerInfo { id: legacy.into(), name: name.or_else(|| known.name.clone()), ..known };
+        self.trust.block_legacy(legacy, who.name.clone())?;
+        for id in [id, legacy.into()] {
+            self.outbox.give_up(id, FailureReason::Blocked);
+        }
+        self.carry_out(now);
+        if self.peers.is_online(legacy.into()) {
+            self.seen(legacy.into());
+        }
+        // Nothing goes to it from now on, so it is not listed either.
+        self.peers.block(legacy.into());
+        self.peers.remove(Recipient::Address(addr));
+        Ok(Decision::BlockedLegacy(who))
+    }
+
+    fn unblock_legacy(&mut self, id: PeerId, now: Time) -> Result<Decision, Unknown> {
+        let name = self.trust.unblock_legacy(id)?;
+        self.lists_contact(id, now);
+        self.peers.name(id.into(), name);
+        Ok(Decision::UnblockedLegacy(self.who(id.into())))
     }
 
     pub(super) fn block(&mut self, key: PublicKey, now: Time) -> Result<Decision, Unknown> {
@@ -104,7 +180,11 @@ impl State {
                     self.check_dialable(key.into());
                 }
             }
+            PeerId::Legacy(_) if contact.blocked => {
+                return self.block_legacy(id.into(), contact.name, now);
+            }
             PeerId::Legacy(_) => {
+                self.trust.lift_legacy(id);
                 self.lists_contact(id, now);
                 self.peers.name(id.into(), contact.name);
                 self.make_contact(id.into());
@@ -143,6 +223,7 @@ impl State {
                 Pin { contact: true, .. } => Forgotten::Contact,
                 _ => Forgotten::Stranger,
             },
+            Recipient::Peer(PeerId::Legacy(_)) if self.is_blocked_legacy(to) => Forgotten::Blocked,
             Recipient::Peer(PeerId::Legacy(_)) if self.is_contact(to) => Forgotten::Contact,
             Recipient::Peer(PeerId::Legacy(_)) => return Err(Unknown::Nothing),
             Recipient::Address(addr) => self.forget_address(addr)?,
@@ -153,6 +234,7 @@ impl State {
         match to {
             Recipient::Peer(PeerId::Key(key)) => drop(self.trust.forget(key)?),
             Recipient::Peer(id @ PeerId::Legacy(_)) => {
+                self.trust.lift_legacy(id);
                 self.trust.legacy_changed(ContactChange::Forgotten(id));
             }
             Recipient::Address(_) => {}

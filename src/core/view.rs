@@ -11,7 +11,9 @@ use super::{PeerOrigin, State, UnderWay};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::PeerProtocol;
-use crate::model::peer_id::Recipient;
+use crate::model::name::PeerName;
+use crate::model::peer_id::{PeerId, Recipient};
+use crate::protocol;
 
 /// Addresses of one peer that are dialed one after the other.
 const MAX_DIALED: usize = 2 * MAX_HINTS + 1;
@@ -114,9 +116,37 @@ impl State {
         self.trust.contacts().filter(|pin| pin.blocked).cloned().collect()
     }
 
-    /// Whether a recipient is a contact.
+    /// The blocked legacy peers, which have no row.
+    pub fn blocked_legacy(&self) -> Vec<PeerInfo> {
+        let info = |(id, name): (PeerId, Option<&PeerName>)| {
+            let (name, addr) = (name.cloned(), id.legacy_addr());
+            PeerInfo { id: id.into(), name, addr, claimed: None, verification: Verification::Plain }
+        };
+        self.trust.blocked_legacy().map(info).collect()
+    }
+
+    /// Whether a recipient is a blocked legacy peer, or an address that is known only as that of one.
+    pub fn is_blocked_legacy(&self, id: Recipient) -> bool {
+        match id {
+            Recipient::Peer(id) => self.trust.is_blocked_legacy(id),
+            Recipient::Address(addr) => {
+                let legacy = addr.plain().map(protocol::plain::peer_at);
+                legacy.is_some_and(|id| self.trust.is_blocked_legacy(id))
+            }
+        }
+    }
+
+    /// Whether nothing may be sent to a recipient without a key: it is blocked, or a stranger at a
+    /// blocked source.
+    pub(super) fn is_blocked_unencrypted(&self, id: Recipient) -> bool {
+        let is_there = |addr: PeerAddr| self.trust.is_blocked_source(addr.source());
+        self.is_blocked_legacy(id) || id.addr().is_some_and(is_there) && !self.is_contact(id)
+    }
+
+    /// Whether a recipient is a contact. Blocked ones are.
     pub fn is_contact(&self, id: Recipient) -> bool {
         self.trust.has_alias(id)
+            || matches!(id, Recipient::Peer(id) if self.trust.is_blocked_legacy(id))
             || self.pinned(id).is_some_and(|pin| pin.contact)
             || self.peers.is_contact(id)
     }

@@ -335,6 +335,25 @@ impl fmt::Display for SourcePrefix {
     }
 }
 
+impl FromStr for SourcePrefix {
+    type Err = AddrError;
+
+    /// Parses an IP, or what [`SourcePrefix`] displays. An IPv6 address stands for its network.
+    fn from_str(text: &str) -> Result<Self, AddrError> {
+        let shown = quoted(text);
+        let wrong = |why: &str| AddrError(format!("`{shown}` is not an IP: {why}"));
+        let ip: Result<IpAddr, _> = match text.strip_suffix("/64") {
+            Some(network) => network.parse::<Ipv6Addr>().map(IpAddr::V6),
+            None => text.parse(),
+        };
+        let ip = ip.map_err(|_| wrong("write one like 192.0.2.7 or 2001:db8::7."))?.to_canonical();
+        if ip.is_unspecified() || ip.is_multicast() || is_link_local(ip) {
+            return Err(wrong("it belongs to no single machine or network."));
+        }
+        Ok(ip.into())
+    }
+}
+
 impl From<IpAddr> for SourcePrefix {
     fn from(ip: IpAddr) -> Self {
         match ip.to_canonical() {
@@ -353,6 +372,22 @@ impl From<Ipv4Addr> for SourcePrefix {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn source_is_an_ip_or_the_network_of_one() {
+        for (text, shown) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("2001:db8::7", "2001:db8::/64"),
+            ("2001:db8::/64", "2001:db8::/64"),
+            ("::1", "::/64"),
+        ] {
+            assert_eq!(text.parse::<SourcePrefix>().map(|source| source.to_string()), Ok(shown.into()));
+        }
+        for wrong in ["", "192.0.2.7:5000", "192.0.2.0/24", "0.0.0.0", "fe80::7", "224.0.0.1", "bob"] {
+            assert!(wrong.parse::<SourcePrefix>().is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn an_address_is_an_ipv4_unicast_address_with_a_port() {

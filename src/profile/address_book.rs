@@ -69,6 +69,7 @@ impl AddressBook {
                 id: contact.id,
                 name: name_of(contact, seen),
                 last_seen: seen.map(|seen| Duration::from_millis(now.saturating_sub(seen.last_seen))),
+                blocked: contact.blocked,
             }
         };
         self.contacts.all().map(known).collect()

@@ -10,13 +10,14 @@ mod import;
 mod parse;
 mod version;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use crate::config;
 use crate::core::MAX_CONTACTS;
 use crate::files;
+use crate::model::address::SourcePrefix;
 use crate::model::name::{Name, folded};
 use crate::model::peer_id::PeerId;
 pub use contact::Contact;
@@ -46,6 +47,8 @@ pub enum Change {
     Set(Contact),
     /// The contact is no longer in the file. Holds what was last in force.
     Removed(Contact),
+    /// A source is blocked now (`true`), or no longer.
+    Source(SourcePrefix, bool),
 }
 
 /// The contacts of a profile.
@@ -56,6 +59,8 @@ pub struct Contacts {
     /// The user's name, which no alias may be.
     own_name: Option<Name>,
     all: BTreeMap<PeerId, Contact>,
+    /// The blocked sources.
+    sources: BTreeSet<SourcePrefix>,
     was_missing: bool,
     /// The version of the file that was last read or written, with or without mistakes.
     version: Version,
@@ -63,6 +68,8 @@ pub struct Contacts {
     emptied: bool,
     /// Edits by other programs that `reload` has not returned yet.
     unreported: BTreeMap<PeerId, Change>,
+    /// Blocks of sources that another program has set or lifted, and `reload` has not returned yet.
+    unreported_sources: BTreeMap<SourcePrefix, bool>,
     /// The contacts in place of which these edits were taken over.
     replaced: BTreeMap<PeerId, Option<Contact>>,
     /// The file could not be read when it was last looked at, or held a mistake.
@@ -70,7 +77,15 @@ pub struct Contacts {
 }
 
 /// Contacts to set, and those to remove (`None`).
-type Edits = BTreeMap<PeerId, Option<Contact>>;
+type ContactEdits = BTreeMap<PeerId, Option<Contact>>;
+
+/// What a write changes.
+#[derive(Clone)]
+struct Edits {
+    contacts: ContactEdits,
+    /// Sources to block (`true`), and those to unblock.
+    sources: BTreeMap<SourcePrefix, bool>,
+}
 
 impl Contacts {
     /// Reads the file in `folder`, which has to exist by the first write. Without a folder, the
@@ -80,12 +95,13 @@ impl Contacts {
     /// If the file exists and cannot be read, or contains a mistake.
     pub fn open(folder: Option<&Path>, own_name: Option<&Name>) -> Result<Self, ContactsError> {
         let path = folder.map(|folder| folder.join(CONTACTS_FILE));
-        let (version, all) = match &path {
+        let (version, sources, all) = match &path {
             Some(path) => {
                 let (version, text) = version::read(path).map_err(ContactsError::File)?;
-                (version, parsed(path, &text, own_name)?.into_contacts())
+                let document = parsed(path, &text, own_name)?;
+                (version, document.sources(), document.into_contacts())
             }
-            None => (Version::missing(), BTreeMap::new()),
+            None => (Version::missing(), BTreeSet::new(), BTreeMap::new()),
         };
         let was_missing = version.stat == Stat::Missing;
         let (own_name, unreported) = (own_name.cloned(), BTreeMap::new());
@@ -94,10 +110,12 @@ impl Contacts {
             path,
             own_name,
             all,
+            sources,
             was_missing,
             version,
             emptied: false,
             unreported,
+            unreported_sources: BTreeMap::new(),
             replaced,
             is_faulty: false,
         })
@@ -125,6 +143,11 @@ impl Contacts {
         self.all.values()
     }
 
+    /// Returns the blocked sources.
+    pub fn blocked_sources(&self) -> &BTreeSet<SourcePrefix> {
+        &self.sources
+    }
+
     /// Returns the contact with this id.
     pub fn get(&self, id: PeerId) -> Option<&Contact> {
         self.all.get(&id)
@@ -149,15 +172,22 @@ impl Contacts {
     /// # Errors
     /// As [`Contacts::set`]. Nothing changes then.
     pub fn set_many(&mut self, contacts: Vec<Contact>) -> Result<(), ContactsError> {
-        self.write(contacts.into_iter().map(|contact| (contact.id, Some(contact.storable()))).collect())
+        let contacts = contacts.into_iter().map(|contact| (contact.id, Some(contact.storable()))).collect();
+        self.write(Edits { contacts, sources: BTreeMap::new() })
     }
 
-    /// Sets several contacts and removes others (`None`), in one write.
+    /// Sets several contacts and removes others (`None`), and blocks sources (`true`) or unblocks
+    /// them, in one write.
     ///
     /// # Errors
     /// As [`Contacts::set`]. Nothing changes then.
-    pub fn change_many(&mut self, edits: BTreeMap<PeerId, Option<Contact>>) -> Result<(), ContactsError> {
-        self.write(edits.into_iter().map(|(id, edit)| (id, edit.map(Contact::storable))).collect())
+    pub fn change_many(
+        &mut self,
+        contacts: BTreeMap<PeerId, Option<Contact>>,
+        sources: BTreeMap<SourcePrefix, bool>,
+    ) -> Result<(), ContactsError> {
+        let contacts = contacts.into_iter().map(|(id, edit)| (id, edit.map(Contact::storable))).collect();
+        self.write(Edits { contacts, sources })
     }
 
     /// Whether the file could not be read when it was last looked at, or held a mistake.
@@ -177,7 +207,7 @@ impl Contacts {
     /// As [`Contacts::set`]. Nothing changes then.
     pub fn remove(&mut self, id: PeerId) -> Result<bool, ContactsError> {
         let existed = self.all.contains_key(&id);
-        self.write(BTreeMap::from([(id, None)]))?;
+        self.write(Edits { contacts: BTreeMap::from([(id, None)]), sources: BTreeMap::new() })?;
         Ok(existed)
     }
 
@@ -195,7 +225,9 @@ impl Contacts {
         if let Some(path) = self.path.clone() {
             self.check(&path)?;
         }
-        Ok(std::mem::take(&mut self.unreported).into_values().collect())
+        let sources = std::mem::take(&mut self.unreported_sources);
+        let sources = sources.into_iter().map(|(source, blocked)| Change::Source(source, blocked));
+        Ok(std::mem::take(&mut self.unreported).into_values().chain(sources).collect())
     }
 
     /// Reads the file if it is a new version.
@@ -221,19 +253,31 @@ impl Contacts {
         if !version.stat.is_settled() {
             return Ok(());
         }
-        let contacts = parsed(path, &text, self.own_name.as_ref()).map(Document::into_contacts);
-        if !was_emptied && contacts.as_ref().is_ok_and(BTreeMap::is_empty) && !self.all.is_empty() {
+        let document = parsed(path, &text, self.own_name.as_ref());
+        if !was_emptied && document.as_ref().is_ok_and(Document::is_empty) && !self.is_empty() {
             self.emptied = true;
             return Ok(());
         }
         self.version = version;
-        self.is_faulty = contacts.is_err();
-        self.put_in_force(contacts?);
+        self.is_faulty = document.is_err();
+        let document = document?;
+        let sources = document.sources();
+        self.put_in_force(document.into_contacts(), sources);
         Ok(())
     }
 
-    /// Puts the contacts of the file in force and records the changes as unreported.
-    fn put_in_force(&mut self, contacts: BTreeMap<PeerId, Contact>) {
+    /// Whether nothing is in force.
+    fn is_empty(&self) -> bool {
+        self.all.is_empty() && self.sources.is_empty()
+    }
+
+    /// Puts the contacts and blocked sources of the file in force and records the changes as
+    /// unreported.
+    fn put_in_force(&mut self, contacts: BTreeMap<PeerId, Contact>, sources: BTreeSet<SourcePrefix>) {
+        for source in self.sources.symmetric_difference(&sources) {
+            self.unreported_sources.insert(*source, sources.contains(source));
+        }
+        self.sources = sources;
         let before = std::mem::replace(&mut self.all, contacts);
         for (id, contact) in &self.all {
             if before.get(id) != Some(contact) {
@@ -252,8 +296,9 @@ impl Contacts {
     /// Applies edits in force and in the file.
     fn write(&mut self, edits: Edits) -> Result<(), ContactsError> {
         let Some(path) = self.path.clone() else {
-            let (done, all) = self.merged(&self.all, &edits)?;
+            let (done, all) = self.merged(&self.all, &edits.contacts)?;
             self.all = all;
+            self.sources = with_edits(&self.sources, &edits.sources);
             self.update_unreported(edits, done);
             return Ok(());
         };
@@ -294,13 +339,13 @@ impl Contacts {
                 return Err(error);
             }
         };
-        let saved = document.contacts();
-        if saved.is_empty() && !self.all.is_empty() {
+        let (saved, saved_sources) = (document.contacts(), document.sources());
+        if document.is_empty() && !self.is_empty() {
             return Err(ContactsError::Gone(path.to_owned()));
         }
-        let (done, mut all) = self.merged(&saved, edits)?;
-        let is_new = version.stat == Stat::Missing && edits.values().all(Option::is_some);
-        let new = edit::edited(&document, &done, is_new);
+        let (done, mut all) = self.merged(&saved, &edits.contacts)?;
+        let is_new = version.stat == Stat::Missing && edits.contacts.values().all(Option::is_some);
+        let new = edit::edited(&document, &done, &edits.sources, is_new);
         if new.len() as u64 > MAX_CONTACTS_BYTES {
             return Err(ContactsError::TooLarge(path.to_owned(), MAX_CONTACTS_BYTES));
         }
@@ -315,8 +360,9 @@ impl Contacts {
             version = Version::written(path, &new);
         }
         (self.version, self.emptied, self.is_faulty) = (version, false, false);
-        self.put_in_force(saved);
-        self.all = all;
+        let sources = with_edits(&saved_sources, &edits.sources);
+        self.put_in_force(saved, saved_sources);
+        (self.all, self.sources) = (all, sources);
         self.update_unreported(edits.clone(), done);
         Ok(true)
     }
@@ -326,8 +372,8 @@ impl Contacts {
     fn merged(
         &self,
         saved: &BTreeMap<PeerId, Contact>,
-        edits: &Edits,
-    ) -> Result<(Edits, BTreeMap<PeerId, Contact>), ContactsError> {
+        edits: &ContactEdits,
+    ) -> Result<(ContactEdits, BTreeMap<PeerId, Contact>), ContactsError> {
         let (mut done, mut all) = (edits.clone(), saved.clone());
         for (id, edit) in &mut done {
             let Some(contact) = edit else {
@@ -360,8 +406,9 @@ impl Contacts {
 
     /// Drops unreported changes that the caller overwrote. An edit that was merged into something
     /// else becomes an unreported change.
-    fn update_unreported(&mut self, asked: Edits, done: Edits) {
-        for ((id, asked), done) in asked.into_iter().zip(done.into_values()) {
+    fn update_unreported(&mut self, asked: Edits, done: ContactEdits) {
+        self.unreported_sources.retain(|source, _| !asked.sources.contains_key(source));
+        for ((id, asked), done) in asked.contacts.into_iter().zip(done.into_values()) {
             match done {
                 Some(contact) if asked.as_ref() != Some(&contact) => {
                     self.unreported.insert(id, Change::Set(contact));
@@ -370,6 +417,16 @@ impl Contacts {
             }
         }
     }
+}
+
+/// Returns the sources after some are blocked and others unblocked.
+fn with_edits(
+    sources: &BTreeSet<SourcePrefix>,
+    edits: &BTreeMap<SourcePrefix, bool>,
+) -> BTreeSet<SourcePrefix> {
+    let kept = sources.iter().filter(|source| !edits.contains_key(source));
+    let blocked = edits.iter().filter(|(_, blocked)| **blocked).map(|(source, _)| source);
+    kept.chain(blocked).copied().collect()
 }
 
 /// Parses the text of a file. `path` is for errors only.

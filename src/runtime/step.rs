@@ -12,8 +12,8 @@ use std::net::{IpAddr, SocketAddr};
 use super::machine::Machine;
 use super::ports::{Ports, Put, QueuedWrite, ReportTo};
 use crate::core::{
-    As, Command, Env, Event, JobId, KnownContact, OpId, Output, PlainAnswer, PlainReceived, PlainResult,
-    RequestEnded, Restored, SessionUp, Staged, State, StaticPeer, Target, Time,
+    As, BlockTarget, Command, Env, Event, JobId, KnownContact, OpId, Output, PlainAnswer, PlainReceived,
+    PlainResult, RequestEnded, Restored, SessionUp, Staged, State, StaticPeer, Target, Time,
 };
 use crate::model::address::{PeerAddr, Source, SourcePrefix};
 use crate::model::delivery::DeliveryStatus;
@@ -68,14 +68,20 @@ impl<'a> Step<'a> {
             _ => &[],
         };
         named.iter().filter_map(|id| id.addr()).for_each(|addr| self.learn_if_own(addr));
-        let parted = match &command {
-            Command::Block(key) | Command::Trust(_, As::NewKeyOf(key)) => Some(*key),
-            Command::Forget(id) => id.public_key(),
-            Command::SetContact { contact, .. } if contact.blocked => contact.id.key(),
-            _ => None,
+        let parted: Vec<PublicKey> = match &command {
+            Command::Block(BlockTarget::Source(source)) => {
+                let strangers = self.machine.state.strangers_at(*source).into_iter();
+                strangers.filter_map(Recipient::public_key).collect()
+            }
+            Command::Block(BlockTarget::Peer(id)) | Command::Forget(id) => {
+                id.public_key().into_iter().collect()
+            }
+            Command::Trust(_, As::NewKeyOf(key)) => vec![*key],
+            Command::SetContact { contact, .. } if contact.blocked => contact.id.key().into_iter().collect(),
+            _ => Vec::new(),
         };
         let op = self.act(None, |state, now| state.command(command, now));
-        if let Some(key) = parted {
+        for key in parted {
             // A session that is open was accepted when the key was trusted. The next one is judged
             // anew.
             self.ports.transport.session(SessionCommand::Part(key, ByeReason::Idle));

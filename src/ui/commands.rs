@@ -105,7 +105,7 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/mute",
         arguments: "[WHOM]",
         short: "do not show somebody's messages",
-        long: "They are still taken and acknowledged, and are in the history. Without WHOM it lists who is muted. A contact \
+        long: "Notices about them, such as that they have left, are not shown either. Messages are still taken and acknowledged, and are in the history. Without WHOM it lists who is muted. A contact \
                stays muted until /unmute, another peer until the program ends.",
     },
     CommandHelp {
@@ -160,21 +160,22 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp {
         name: "/block",
         arguments: "WHOM",
-        short: "refuse a new key, or block a contact",
-        long: "Nothing is sent to the key or shown from it. If a new key waits with the name of a contact, the new key is blocked, not the \
-               contact. /unblock undoes it.",
+        short: "refuse a new key, or block a peer or an IP",
+        long: "Nothing is sent to the peer or shown from it. If a new key waits with the name of a contact, the new key is blocked, not the \
+               contact. WHOM may also be an IP without a port. Then strangers there are neither answered nor shown; an IPv6 \
+               address stands for its /64 network. /unblock undoes it.",
     },
     CommandHelp {
         name: "/blocked",
         arguments: "",
         short: "list whom you have blocked",
-        long: "A block covers the key, and unencrypted messages under its name or from its address. An unknown key with its \
-               name waits for /accept. A block never covers another contact.",
+        long: "A block covers a peer, and unencrypted messages under its name or from its address; or all strangers at an IP. An \
+               unknown key with a blocked name waits for /accept. A block never covers another contact.",
     },
     CommandHelp {
         name: "/unblock",
         arguments: "WHOM",
-        short: "unblock a contact",
+        short: "unblock a peer or an IP",
         long: "The peer stays a contact and is no longer verified; /verify compares the key again. Blocked contacts are at the end \
                of the peer list.",
     },

@@ -57,7 +57,11 @@ pub fn complete(text: &str, cursor: usize, place: Place, directory: &dyn Directo
                 (COMMANDS.iter().map(|command| command.name[1..].to_owned()).collect(), "")
             }
             Some(Argument::Peer(end)) => (peers(word, "", directory), end),
-            Some(Argument::Blocked) => (blocked(directory), ""),
+            Some(Argument::Blocked) => {
+                let sources = directory.blocked_sources();
+                let sources = sources.iter().map(ToString::to_string);
+                (blocked(directory).into_iter().chain(sources).collect(), "")
+            }
             Some(Argument::Known) => {
                 let mut all = peers(word, "", directory);
                 all.retain(|word| word != "all");
@@ -94,7 +98,7 @@ enum Argument {
     Command,
     /// What follows a peer that is complete.
     Peer(&'static str),
-    /// A blocked contact.
+    /// A blocked contact or source.
     Blocked,
     /// A peer, also a blocked contact.
     Known,
@@ -141,8 +145,11 @@ fn peers(word: &str, mark: &str, directory: &dyn Directory) -> Vec<String> {
 
 /// The labels of the blocked contacts.
 fn blocked(directory: &dyn Directory) -> Vec<String> {
-    let label = |pin: &Pin| directory.labels().label(pin.key.into(), pin.name.as_ref());
-    directory.blocked().iter().map(label).collect()
+    let labels = directory.labels();
+    let label = |pin: &Pin| labels.label(pin.key.into(), pin.name.as_ref());
+    let legacy = directory.blocked_legacy();
+    let legacy = legacy.iter().map(|who| labels.label(who.id, who.name.as_ref()));
+    directory.blocked().iter().map(label).chain(legacy).collect()
 }
 
 /// The shortest word that means exactly this peer.

@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 use super::labels::Labels;
 use super::style::{Ink, Line, ink_of};
 use super::words::request_line;
-use crate::core::{KeyRequest, OfflineReason, PeerOrigin, Pin, PresenceStatus, Row, Verification};
+use crate::core::{KeyRequest, OfflineReason, PeerInfo, PeerOrigin, Pin, PresenceStatus, Row, Verification};
 use crate::model::name::{PeerName, folded};
 use crate::model::peer_id::Recipient;
 use crate::model::session::ByeReason;
@@ -28,6 +28,8 @@ pub struct PeerList<'a> {
     pub unlisted: &'a [Pin],
     /// The blocked contacts, which have no row.
     pub blocked: &'a [Pin],
+    /// The blocked legacy peers, which have no row.
+    pub blocked_legacy: &'a [PeerInfo],
     /// The pending keys.
     pub requests: &'a [KeyRequest],
     /// Whether the user has muted a peer.
@@ -56,8 +58,9 @@ struct Entry {
 /// Returns the lines of the peer list: online peers, offline contacts, other offline peers, blocked
 /// contacts, pending keys.
 pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
-    let PeerList { rows, unasked, unlisted, blocked, requests, is_muted } = list;
-    if rows.is_empty() && unlisted.is_empty() && blocked.is_empty() && requests.is_empty() {
+    let PeerList { rows, unasked, unlisted, blocked, blocked_legacy, requests, is_muted } = list;
+    let blocked_count = blocked.len() + blocked_legacy.len();
+    if rows.is_empty() && unlisted.is_empty() && blocked_count == 0 && requests.is_empty() {
         return vec![
             "Nobody is known yet; choose 3 to connect to an ip:port, or list peers in peers.toml.".into(),
         ];
@@ -79,6 +82,7 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
         .chain(by_label(unlisted, labels).iter().map(of_pin))
         .chain(others.iter().map(of_row))
         .chain(by_label(blocked, labels).iter().map(of_pin))
+        .chain(blocked_legacy.iter().map(|who| entry_of_blocked_legacy(who, labels, is_muted(who.id))))
         .collect();
     let mut lines = table(&entries);
     let is_quiet = |row: &&Row| row.state == PresenceStatus::Unreachable && !refuses_us(row);
@@ -86,7 +90,7 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
     let is_there = |row: &&Row| row.state != PresenceStatus::Offline && !refuses_us(row);
     let there = rows.iter().filter(is_there).count() - quiet;
     let quiet = if quiet > 0 { format!(", {quiet} quiet") } else { String::new() };
-    let blocked = if blocked.is_empty() { String::new() } else { format!(", {} blocked", blocked.len()) };
+    let blocked = if blocked_count == 0 { String::new() } else { format!(", {blocked_count} blocked") };
     let known = rows.len() + unlisted.len();
     let peers = if known == 1 { "peer" } else { "peers" };
     lines.push(format!("{known} {peers} known, {there} there{quiet}{blocked}.").into());
@@ -174,6 +178,18 @@ fn entry_of_pin(pin: &Pin, labels: &Labels, is_muted: bool) -> Entry {
         middle: Middle::Text(state.into()),
         security: with_muted(security, is_muted),
         ink: ink(id, pin.name.as_ref(), labels),
+    }
+}
+
+/// Returns the entry of a blocked legacy peer.
+fn entry_of_blocked_legacy(who: &PeerInfo, labels: &Labels, is_muted: bool) -> Entry {
+    Entry {
+        number: "-".into(),
+        name: labels.shown(who.id, who.name.as_ref()),
+        addr: who.addr.map_or_else(|| "-".to_owned(), |addr| addr.to_string()),
+        middle: Middle::Text("blocked".into()),
+        security: with_muted("-", is_muted),
+        ink: ink(who.id, who.name.as_ref(), labels),
     }
 }
 
@@ -371,7 +387,8 @@ mod tests {
             let who = PeerInfo { id, name, addr, claimed: None, verification: Verification::Plain };
             labels.meet(&who, |_| Standing::Stranger);
         }
-        let list = PeerList { rows, unasked, unlisted, blocked, requests: &[], is_muted };
+        let list =
+            PeerList { rows, unasked, unlisted, blocked, blocked_legacy: &[], requests: &[], is_muted };
         peer_list(&list, &labels).iter().map(Line::to_string).collect()
     }
 
@@ -454,6 +471,7 @@ No  Name          Address         State      Known  Last heard  Security
             unasked: 0,
             unlisted: &[],
             blocked: &blocked,
+            blocked_legacy: &[],
             requests: &requests,
             is_muted: &|_| false,
         };

@@ -12,7 +12,7 @@ mod trust;
 
 use super::commands::is_quit;
 use super::people::{Chosen, Directory, Lost, Named, find, find_to_connect, shown};
-use crate::core::{As, ContactRecord, Pin, Policy, Target};
+use crate::core::{As, BlockTarget, ContactRecord, Pin, Policy, Target};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
@@ -74,10 +74,12 @@ pub enum Act {
     ListRequests,
     /// Take a key that waits.
     Trust(PublicKey, As),
-    /// Want nothing of a key.
-    Block(PublicKey),
-    /// Unblock a key.
-    Unblock(PublicKey),
+    /// Block a key, a legacy peer or a source.
+    Block(BlockTarget),
+    /// Unblock it.
+    Unblock(BlockTarget),
+    /// Say who is blocked.
+    ListBlocked,
     /// Forget a contact, or an address at which no peer has proven itself.
     Forget(Recipient),
     /// Add a contact, or change it.

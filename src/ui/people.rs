@@ -9,8 +9,8 @@ use std::net::IpAddr;
 
 use super::labels::{Labels, MARK};
 use super::words::{name_of, place, untrusted_words};
-use crate::core::{KeyRequest, Pin, PresenceStatus, Row, Target};
-use crate::model::address::{AddrError, PeerAddr};
+use crate::core::{KeyRequest, PeerInfo, Pin, PresenceStatus, Row, Target};
+use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded, shortened};
 use crate::model::peer_id::Recipient;
@@ -27,6 +27,14 @@ pub trait Directory {
     fn contacts(&self) -> Vec<Pin>;
     /// The blocked contacts.
     fn blocked(&self) -> Vec<Pin>;
+    /// The blocked legacy peers.
+    fn blocked_legacy(&self) -> Vec<PeerInfo> {
+        Vec::new()
+    }
+    /// The blocked sources.
+    fn blocked_sources(&self) -> Vec<SourcePrefix> {
+        Vec::new()
+    }
     /// The recipients that an address means: the contacts with a key that have proven themselves
     /// there, or the legacy peer or the unproven address.
     fn at(&self, addr: PeerAddr) -> Vec<Recipient>;
@@ -129,8 +137,8 @@ pub(super) enum Lost {
     Nobody(Option<String>),
     /// Several peers match; the sentence lists them.
     Several(String),
-    /// The user has blocked the peer of this name.
-    Blocked(String),
+    /// The user has blocked a peer or a source: its name, and the word that unblocks it.
+    Blocked(String, String),
     /// Its key waits for the user's decision; the sentence says so.
     Waits(String),
 }
@@ -176,7 +184,7 @@ impl Lost {
                     "Nobody is called `{word}`; did you mean {near}? Give a number, a name, an ip:port or `all`{or}."
                 )
             }
-            Self::Blocked(name) => format!("{name} is blocked; /unblock {word} unblocks."),
+            Self::Blocked(name, word) => format!("{name} is blocked; /unblock {word} unblocks."),
             Self::Nobody(None) => {
                 format!("Nobody is called `{word}`; give a number, a name, an ip:port or `all`{or}.")
             }
@@ -304,7 +312,10 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
     let address = directory.address(word);
     match &address {
         Ok(addr) if directory.is_own(*addr) => return Err(Lost::Ourselves(*addr)),
-        Ok(addr) => return at_address(word, *addr, &all, directory).map(Named::Exactly),
+        Ok(addr) => {
+            is_free(*addr, &all, directory)?;
+            return at_address(word, *addr, &all, directory).map(Named::Exactly);
+        }
         Err(_) => {}
     }
     by_name(word, &all).map_err(|lost| {
@@ -313,8 +324,11 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
         if let Some(request) = requests.first() {
             return Lost::Waits(sentence_of(&untrusted_words(Some(request), None, directory.labels())));
         }
+        if let [who, ..] = &blocked_legacy_called(word, directory)[..] {
+            return Lost::Blocked(label_of(who, directory), shown(word));
+        }
         match (&blocked_called(word, directory)[..], address) {
-            ([pin, ..], _) => Lost::Blocked(name_of(pin)),
+            ([pin, ..], _) => Lost::Blocked(name_of(pin), shown(word)),
             ([], Err(error)) if word.contains(':') => Lost::NoAddress(error.to_string()),
             ([], _) => Lost::Nobody(near),
         }
@@ -334,12 +348,50 @@ pub(super) fn blocked_called(word: &str, directory: &dyn Directory) -> Vec<Pin> 
     directory.blocked().into_iter().filter(fits).collect()
 }
 
+/// The blocked legacy peers that a word means: by name or by address.
+pub(super) fn blocked_legacy_called(word: &str, directory: &dyn Directory) -> Vec<PeerInfo> {
+    let wanted = &folded(word);
+    let with_mark = &wanted.replace(':', &MARK.to_string());
+    let addr = directory.address(word).ok();
+    let fits = |who: &PeerInfo| {
+        let known = Candidate::new(who.id, who.name.as_ref(), directory.labels());
+        known.is_called(wanted) || known.is_called(with_mark) || addr.is_some() && who.addr == addr
+    };
+    directory.blocked_legacy().into_iter().filter(fits).collect()
+}
+
+/// Returns the label of a blocked legacy peer, or else its name or address.
+pub(super) fn label_of(who: &PeerInfo, directory: &dyn Directory) -> String {
+    let name = || who.name.as_ref().map_or_else(|| place(who.id, who.addr), ToString::to_string);
+    directory.labels().known(who.id).unwrap_or_else(name)
+}
+
+/// Checks that neither the legacy peer at an address nor its source is blocked. A block covers no
+/// other contact there.
+fn is_free(addr: PeerAddr, all: &[Candidate], directory: &dyn Directory) -> Result<(), Lost> {
+    let there = directory.at(addr);
+    let is_contact = |known: &Candidate| known.is_contact && there.contains(&known.id);
+    if all.iter().any(is_contact) {
+        return Ok(());
+    }
+    let is_key = there.iter().any(|id| id.public_key().is_some());
+    if let Some(who) = directory.blocked_legacy().iter().find(|who| who.addr == Some(addr) && !is_key) {
+        return Err(Lost::Blocked(label_of(who, directory), addr.to_string()));
+    }
+    let source = addr.share();
+    if directory.blocked_sources().contains(&source) {
+        return Err(Lost::Blocked(source.to_string(), source.to_string()));
+    }
+    Ok(())
+}
+
 /// The peer to connect to. An address means the peer that is there now, not the contact that was: a
 /// request to be listed says nothing that only one peer may read, and this is how the user meets a
 /// peer at an address that another had.
 pub(super) fn find_to_connect(word: &str, directory: &dyn Directory) -> Result<Named, Lost> {
     match directory.address(word) {
         Ok(addr) if !directory.is_own(addr) => {
+            is_free(addr, &candidates(directory), directory)?;
             Ok(Named::Exactly(Chosen::one(Recipient::Address(addr), addr.to_string())))
         }
         _ => find(word, directory),

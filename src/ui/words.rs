@@ -135,8 +135,15 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::NotWaiting => vec!["That text does not wait any more; /outbox shows those that do.".into()],
         Event::Listed { rows, unasked } => {
             let is_muted = &|_| false;
-            let list =
-                PeerList { rows, unasked: *unasked, unlisted: &[], blocked: &[], requests: &[], is_muted };
+            let list = PeerList {
+                rows,
+                unasked: *unasked,
+                unlisted: &[],
+                blocked: &[],
+                blocked_legacy: &[],
+                requests: &[],
+                is_muted,
+            };
             peer_list(&list, voice.labels)
         }
         Event::Dialed { total: 0, .. }

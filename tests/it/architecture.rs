@@ -128,6 +128,7 @@ fn pure_modules_do_no_io() {
         "ui/list.rs",
         "ui/menu.rs",
         "ui/menu",
+        "ui/notices.rs",
         "ui/people.rs",
         "ui/past.rs",
         "ui/past",

@@ -13,6 +13,7 @@ mod legacy_queues;
 mod many;
 mod names;
 mod nat;
+mod notices;
 mod redirected;
 mod rows;
 mod takeover;

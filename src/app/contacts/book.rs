@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::core::{OpId, Pin};
+use crate::model::address::SourcePrefix;
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
@@ -27,6 +28,8 @@ struct Edit {
     name: Option<PeerName>,
     alias: Option<Option<Name>>,
     muted: Option<bool>,
+    /// Whether a legacy peer is blocked. A pin says it of a key.
+    blocked: Option<bool>,
 }
 
 impl Edit {
@@ -44,6 +47,7 @@ impl Edit {
         contact.name = self.name.clone().or(contact.name);
         contact.alias = self.alias.clone().unwrap_or(contact.alias);
         contact.muted = self.muted.unwrap_or(contact.muted);
+        contact.blocked = self.blocked.unwrap_or(contact.blocked);
         contact
     }
 }
@@ -56,6 +60,8 @@ pub(in crate::app) struct ContactBook {
     pub(in crate::app) pins: BTreeMap<PublicKey, Pin>,
     /// The changes since the last write, one for each peer; `None` removes the entry.
     unsaved: BTreeMap<PeerId, Option<Edit>>,
+    /// The sources that were blocked (`true`) or unblocked since the last write.
+    unsaved_sources: BTreeMap<SourcePrefix, bool>,
     saved_at: Option<Instant>,
     /// The last write failed, which the user was told; it is tried again then.
     retry_at: Option<Instant>,
@@ -66,6 +72,8 @@ pub(in crate::app) struct ContactBook {
     pub(in crate::app) is_decided: bool,
     /// The commands that take over edits by hand, until they are settled.
     pub(in crate::app) by_hand: BTreeMap<OpId, Recipient>,
+    /// The same for blocks of sources.
+    pub(in crate::app) sources_by_hand: BTreeMap<OpId, SourcePrefix>,
 }
 
 impl ContactBook {
@@ -80,12 +88,14 @@ impl ContactBook {
             file,
             pins,
             unsaved: BTreeMap::new(),
+            unsaved_sources: BTreeMap::new(),
             saved_at: None,
             retry_at: None,
             looked_at: Instant::now(),
             told: None,
             is_decided: false,
             by_hand: BTreeMap::new(),
+            sources_by_hand: BTreeMap::new(),
         };
         unsaved.into_iter().for_each(|pin| book.set_pin(pin));
         book
@@ -94,7 +104,11 @@ impl ContactBook {
     /// When to write what is not saved.
     pub(super) fn save_due(&self) -> Option<Instant> {
         if self.retry_at.is_some() {
-            return self.retry_at.filter(|_| !self.unsaved.is_empty());
+            return self.retry_at.filter(|_| !self.unsaved.is_empty() || !self.unsaved_sources.is_empty());
+        }
+        if !self.unsaved_sources.is_empty() {
+            // At once, as what the user decides about a peer.
+            return Some(self.looked_at);
         }
         // The first write is due at once.
         let due = self.saved_at.map_or(self.looked_at, |at| at + SAVE_PAUSE);
@@ -165,6 +179,23 @@ impl ContactBook {
         self.edit(id).muted = Some(muted);
     }
 
+    /// Blocks a legacy peer, or unblocks it.
+    pub(super) fn set_blocked(&mut self, id: PeerId, blocked: bool) {
+        self.edit(id).blocked = Some(blocked);
+    }
+
+    /// Blocks a source, or unblocks it.
+    pub(super) fn set_blocked_source(&mut self, source: SourcePrefix, blocked: bool) {
+        self.unsaved_sources.insert(source, blocked);
+    }
+
+    /// The blocks of sources that a write would set (`true`) or lift.
+    pub(super) fn source_changes(&self) -> BTreeMap<SourcePrefix, bool> {
+        let saved = self.file.blocked_sources();
+        let all = self.unsaved_sources.iter().map(|(source, blocked)| (*source, *blocked));
+        all.filter(|(source, blocked)| saved.contains(source) != *blocked).collect()
+    }
+
     /// Removes a contact. Returns whether there was one.
     pub(super) fn remove(&mut self, id: PeerId) -> bool {
         let was_there = self.get(id).is_some();
@@ -187,11 +218,13 @@ impl ContactBook {
     pub(super) fn save(&mut self) -> Result<(), ContactsError> {
         let edits =
             self.changes().into_iter().map(|(id, (_, wanted))| (id, wanted)).collect::<BTreeMap<_, _>>();
+        let sources = self.source_changes();
         self.saved_at = Some(Instant::now());
-        if !edits.is_empty() {
-            self.file.change_many(edits)?;
+        if !edits.is_empty() || !sources.is_empty() {
+            self.file.change_many(edits, sources)?;
         }
         self.unsaved.clear();
+        self.unsaved_sources.clear();
         self.retry_at = None;
         Ok(())
     }

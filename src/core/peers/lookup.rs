@@ -8,7 +8,7 @@ use super::row::Row;
 use super::{PeerOrigin, Peers};
 use crate::core::event::PeerInfo;
 use crate::core::time::Time;
-use crate::model::address::PeerAddr;
+use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::PublicKey;
 use crate::model::message::{Form, PeerProtocol};
 use crate::model::name::PeerName;
@@ -125,6 +125,11 @@ impl Peers {
     /// first, and proved itself when it was last dialed.
     pub(in crate::core) fn is_proven_at(&self, id: Recipient, addr: PeerAddr) -> bool {
         self.peer(id).is_some_and(|peer| peer.is_online() && peer.addr == addr && !peer.is_elsewhere)
+    }
+
+    /// Returns the recipients of the rows that are dialed at this source first.
+    pub(in crate::core) fn at_source(&self, source: SourcePrefix) -> Vec<Recipient> {
+        self.rows.values().filter(|peer| peer.addr.share() == source).map(|peer| peer.id).collect()
     }
 
     /// Whether any peer is dialed at this address first.

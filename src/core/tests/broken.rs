@@ -131,7 +131,7 @@ fn blocked_key_gets_no_row_from_what_was_under_way() {
     story.dials_in(BOBS, "Bob", 5001).expect("welcome");
     story.does(Command::Connect(Target::These(vec![super::keys::key(BOBS).into()])));
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    story.does(Command::Block(super::keys::key(BOBS)));
+    story.does(Command::Block(super::keys::key(BOBS).into()));
     story.promises(BOBS);
     while !story.talks.is_empty() {
         story.talked(Some(met(BOBS, 5001)), RequestEnd::Bye(crate::model::session::ByeReason::Leaves));

@@ -27,7 +27,7 @@ fn pin(n: u8, port: u16) -> Pin {
 }
 
 fn known(n: u8, last_seen: Option<Duration>) -> KnownContact {
-    KnownContact { id: PeerId::Key(key(n)), name: Some(PeerName::new("Bob")), last_seen }
+    KnownContact { id: PeerId::Key(key(n)), name: Some(PeerName::new("Bob")), last_seen, blocked: false }
 }
 
 /// Alice starts with these contacts: a key, a port, and how long ago each was seen.
@@ -170,7 +170,7 @@ fn message_to_all_makes_no_contact() {
     story.says(Target::AllPlain, "soup is ready");
     let contacts = story.state.take_contact_changes().into_iter().filter(|change| match change {
         ContactChange::Key(pin) => pin.contact,
-        ContactChange::Legacy(..) | ContactChange::Forgotten(_) => true,
+        _ => true,
     });
     assert_eq!(contacts.count(), 0);
     assert!(story.state.rows(story.now).iter().all(|row| !row.contact));
@@ -279,13 +279,13 @@ fn unblocked_contact_keeps_its_row_number() {
     let before = number(&story);
     assert_eq!(before, Some((1, Some(DAY))));
     for _ in 0..2 {
-        story.does(Command::Block(key(1)));
+        story.does(Command::Block(key(1).into()));
         assert_eq!(number(&story), None);
-        story.does(Command::Unblock(key(1)));
+        story.does(Command::Unblock(key(1).into()));
         assert_eq!(number(&story), before);
     }
     // A contact that is forgotten and added again is new.
-    story.does(Command::Block(key(1)));
+    story.does(Command::Block(key(1).into()));
     story.does(Command::Forget(key(1).into()));
     assert_eq!(story.dials_in(1, "Ann", 5001), Ok(()));
     assert_eq!(number(&story), Some((3, Some(Duration::ZERO))));
@@ -295,11 +295,12 @@ fn unblocked_contact_keeps_its_row_number() {
 fn contact_blocked_in_an_earlier_run_was_last_seen_then() {
     let pins = vec![Pin { blocked: true, ..pin(1, 5001) }];
     let mut story = Story::with(CoreConfig { pins, ..super::keys::alice() });
-    let (_, outputs) = story.state.start(Vec::new(), vec![known(1, Some(DAY))], story.now);
+    let blocked = KnownContact { blocked: true, ..known(1, Some(DAY)) };
+    let (_, outputs) = story.state.start(Vec::new(), vec![blocked], story.now);
     story.perform(outputs);
     assert_eq!(story.state.rows(story.now), []);
     story.later(seconds(60));
-    story.does(Command::Unblock(key(1)));
+    story.does(Command::Unblock(key(1).into()));
     let rows = story.state.rows(story.now);
     assert_eq!(rows.iter().map(|row| row.last_heard).collect::<Vec<_>>(), [Some(DAY + seconds(60))]);
 }
@@ -321,7 +322,7 @@ fn added_contact_is_listed_and_dialed() {
     // The file says that the contact is blocked.
     story.does(Command::SetContact { contact: contact(true), date: 0 });
     assert_eq!(story.state(5001), None);
-    story.does(Command::Unblock(key(BOBS)));
+    story.does(Command::Unblock(key(BOBS).into()));
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
     let legacy = plain::peer_at(at(5002).plain().unwrap());
     let contact = ContactRecord { id: legacy, addrs: Vec::new(), ..contact(false) };
@@ -465,8 +466,12 @@ fn static_contact_keeps_its_last_seen_time() {
     let printer = plain::peer_at(at(5002).plain().unwrap());
     let mut story = Story::with(CoreConfig { pins: vec![pin(1, 5001)], ..super::keys::alice() });
     let peers = [5001, 5002, 5003].map(|port| StaticPeer::at(at(port)));
-    let printer =
-        KnownContact { id: printer, name: Some(PeerName::new("Printer")), last_seen: Some(DAY * 2) };
+    let printer = KnownContact {
+        id: printer,
+        name: Some(PeerName::new("Printer")),
+        last_seen: Some(DAY * 2),
+        blocked: false,
+    };
     let (_, outputs) = story.state.start(peers.into(), vec![known(1, Some(DAY)), printer], story.now);
     story.perform(outputs);
     let rows = story.state.rows(story.now);

@@ -156,7 +156,7 @@ fn a_text_for_a_key_that_is_met_no_more_expires() {
 fn a_text_for_a_blocked_key_of_an_earlier_run_is_withdrawn() {
     let mut story = Story::storing();
     story.knows_bob(5001);
-    story.does(Command::Block(key(BOBS)));
+    story.does(Command::Block(key(BOBS).into()));
     story.stores_all(Ok(()));
     story.restores(Recipient::Peer(PeerId::Key(key(BOBS))), 1);
     assert_eq!(

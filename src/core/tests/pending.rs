@@ -98,7 +98,7 @@ fn waiting_key_at_a_configured_address_is_dialed_rarely() {
 fn blocked_key_is_not_online_at_its_address() {
     let mut story = Story::new();
     assert_eq!(story.dials_in(EVES, "Bob", 5009), Ok(()));
-    story.does(Command::Block(key(EVES)));
+    story.does(Command::Block(key(EVES).into()));
     story.does(Command::Connect(these(5002)));
     answers(&mut story, EVES, 5002);
     is_not_online(&mut story, 0);

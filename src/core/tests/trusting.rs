@@ -8,7 +8,7 @@ use crate::model::stored::{RowId, Stored};
 #[test]
 fn stored_message_is_shown_without_its_row() {
     for (command, is_shown) in
-        [(Command::Forget(Recipient::key(key(BOBS))), true), (Command::Block(key(BOBS)), false)]
+        [(Command::Forget(Recipient::key(key(BOBS))), true), (Command::Block(key(BOBS).into()), false)]
     {
         let mut story = Story::new();
         story.knows_bob(5001);
@@ -80,7 +80,7 @@ fn blocked_key_change_is_refused_and_contact_kept() {
     story.writes(5001, 1);
     story.talked(None, RequestEnd::WrongKey(key(EVES)));
     assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
-    story.does(Command::Block(key(EVES)));
+    story.does(Command::Block(key(EVES).into()));
     assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotAccepted));
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
 }

@@ -45,8 +45,8 @@ impl Trusted {
                 Verdict::Refused(Refused::Undecided)
             }
             Policy::Ask => self.ask(meeting, against),
-            // The owner of a blocked key may have made another one.
-            Policy::AcceptNew if claims.is_some_and(|name| self.index.blocked_named(&name).is_some()) => {
+            // The owner of a blocked key may have made another one, and a legacy peer its first one.
+            Policy::AcceptNew if claims.is_some_and(|name| self.is_blocked_name(&name)) => {
                 self.ask(meeting, against)
             }
             Policy::AcceptNew => {
@@ -126,14 +126,20 @@ impl Trusted {
         self.requests.iter().filter(|request| is_at_own_address(request)).count()
     }
 
+    /// Whether a blocked key or legacy peer has this folded name.
+    fn is_blocked_name(&self, folded: &str) -> bool {
+        self.index.blocked_named(folded).is_some() || self.blocks.has_name(folded)
+    }
+
     /// Whether a block covers an unencrypted message from this address or under this name, which are
-    /// those of a blocked key. The name or address of another contact is never covered.
+    /// those of a blocked key or legacy peer. The name or address of another contact is never covered.
     pub(in crate::core) fn is_blocked_plain(&self, addr: PeerAddr, name: Option<&PeerName>) -> bool {
         let name = name.map(|name| folded(name.as_str()));
         let by_name = name.is_some_and(|name| {
-            self.index.blocked_named(&name).is_some() && self.index.contacts_named(&name).next().is_none()
+            self.is_blocked_name(&name) && self.index.contacts_named(&name).next().is_none()
         });
-        by_name || self.index.blocked_at(addr).is_some() && self.index.contacts_at(addr).next().is_none()
+        let is_blocked_at = self.index.blocked_at(addr).is_some() || self.blocks.is_legacy_at(addr);
+        by_name || is_blocked_at && self.index.contacts_at(addr).next().is_none()
     }
 
     /// Holds the first of these messages if the key is a message request that holds none yet, and if
@@ -166,15 +172,17 @@ impl Trusted {
         let key = meeting.key;
         let held = self.pins.get(&key)?;
         let before = held.takes_name_of;
-        let mut taken = None;
+        let (mut taken, mut is_blocked_name) = (None, false);
         if let Some(name) = meeting.name.as_ref().map(|name| folded(name.as_str())) {
             let known = held.pin.name.as_ref().map(|name| folded(name.as_str()));
             let contacts = || self.index.contacts_named(&name).find(|other| *other != key);
             let blocked = || self.index.blocked_named(&name).filter(|_| !held.pin.contact);
             let others = || contacts().or_else(blocked);
-            taken = if known.as_ref() == Some(&name) { None } else { others() };
+            let is_new = known.as_ref() != Some(&name);
+            taken = if is_new { others() } else { None };
+            is_blocked_name = is_new && !held.pin.contact && self.blocks.has_name(&name);
         }
-        let name = meeting.name.clone().filter(|_| taken.is_none());
+        let name = meeting.name.clone().filter(|_| taken.is_none() && !is_blocked_name);
         self.change(key, |held| {
             held.takes_name_of = taken;
             held.pin.name = name.or(held.pin.name.take());

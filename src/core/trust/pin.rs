@@ -1,6 +1,6 @@
 //! The types of trust: pins, meetings, key changes and verdicts.
 
-use crate::model::address::{PeerAddr, Source};
+use crate::model::address::{PeerAddr, Source, SourcePrefix};
 use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
 use crate::model::peer_id::PeerId;
@@ -150,8 +150,17 @@ pub enum Verdict {
 pub enum ContactChange {
     /// This is what is known of a contact with a key, or of a stranger, which is not saved.
     Key(Pin),
-    /// The user treats a legacy peer as a contact, under this name.
+    /// The user treats a legacy peer as a contact, under this name, and has not blocked it.
     Legacy(PeerId, Option<PeerName>),
+    /// The user has blocked a legacy peer of this name.
+    BlockedLegacy(PeerId, Option<PeerName>),
+    /// The user has blocked a source, or unblocked it.
+    Source {
+        /// The source.
+        source: SourcePrefix,
+        /// Whether it is blocked now.
+        blocked: bool,
+    },
     /// The user has forgotten the peer.
     Forgotten(PeerId),
 }

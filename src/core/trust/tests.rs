@@ -7,6 +7,7 @@ use super::*;
 use crate::model::address::Source;
 use crate::model::name::Name;
 use crate::model::peer_id::PeerId;
+use crate::protocol::plain;
 
 const ME: PublicKey = PublicKey::new([99; 32]);
 const NAMES: [&str; 5] = ["Alice", "Bob", "bOB", "\u{ff22}ob", "Carol"];
@@ -178,6 +179,45 @@ fn block_covers_unencrypted_messages_but_no_contact() {
     let pin = trusted.pin(key(1)).expect("blocked").clone();
     assert!(trusted.load(Pin { key: key(2), contact: true, blocked: false, ..pin }));
     assert!(!is_blocked(&trusted, 1, name("Zoe")) && !is_blocked(&trusted, 9, name("Bob")));
+}
+
+#[test]
+fn legacy_block_covers_address_and_name_but_no_contact() {
+    let mut trusted = with_bob(Policy::AcceptNew);
+    let legacy = |at| plain::peer_at(addr(at).plain().expect("IPv4"));
+    let name = |name| Some(PeerName::new(name));
+    let is_blocked =
+        |trusted: &Trusted, at, name: Option<PeerName>| trusted.is_blocked_plain(addr(at), name.as_ref());
+    trusted.block_legacy(legacy(5), name("Hashpa")).expect("there is room");
+    assert!(is_blocked(&trusted, 5, name("Zoe")) && is_blocked(&trusted, 9, name("HASHPA")));
+    assert!(!is_blocked(&trusted, 9, name("Zoe")));
+    // Neither the name nor the address of a contact with a key.
+    trusted.block_legacy(legacy(1), name("Bob")).expect("there is room");
+    assert!(!is_blocked(&trusted, 1, name("Zoe")) && !is_blocked(&trusted, 9, name("Bob")));
+    assert!(matches!(trusted.meets(met(4, "Hashpa", 4)), Verdict::Requested(_)));
+    // A stranger that is known does not get the name either.
+    assert_eq!(trusted.meets(met(7, "Eve", 7)), Verdict::Pinned);
+    assert_eq!(trusted.meets(met(7, "Hashpa", 7)), KNOWN);
+    assert_eq!(trusted.pin(key(7)).and_then(|pin| pin.name.clone()), name("Eve"));
+    assert_eq!(trusted.unblock_legacy(legacy(5)), Ok(name("Hashpa")));
+    assert_eq!(trusted.unblock_legacy(legacy(5)), Err(Unknown::NotBlocked));
+    assert!(!is_blocked(&trusted, 5, name("Hashpa")));
+    assert_eq!(trusted.meets(met(6, "Hashpa", 6)), Verdict::Pinned);
+}
+
+#[test]
+fn blocked_sources_are_bounded() {
+    let mut trusted = with_bob(Policy::AcceptNew);
+    let source = |n: u32| SourcePrefix::V4(Ipv4Addr::from_bits(n));
+    for n in 0..MAX_BLOCKED_SOURCES {
+        trusted.block_source(source(n as u32)).expect("there is room");
+    }
+    assert_eq!(trusted.block_source(source(u32::MAX)), Err(Unknown::TooManySources));
+    assert_eq!(trusted.block_source(source(0)), Ok(()));
+    assert!(trusted.is_blocked_source(Ipv4Addr::from_bits(7).into()));
+    assert_eq!(trusted.unblock_source(source(7)), Ok(()));
+    assert_eq!(trusted.unblock_source(source(7)), Err(Unknown::NotBlocked));
+    assert!(!trusted.is_blocked_source(Ipv4Addr::from_bits(7).into()));
 }
 
 #[test]

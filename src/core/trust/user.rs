@@ -24,7 +24,9 @@ pub enum Unknown {
     Pin,
     /// There are [`MAX_CONTACTS`] contacts.
     NoRoom,
-    /// The key is not blocked.
+    /// There are [`MAX_BLOCKED_SOURCES`](super::MAX_BLOCKED_SOURCES) blocked sources.
+    TooManySources,
+    /// The peer or source is not blocked.
     NotBlocked,
     /// It is our own key.
     Ourselves,

@@ -38,10 +38,9 @@ impl Contact {
     /// limits.
     pub(super) fn storable(mut self) -> Self {
         self.name = self.name.filter(|name| !name.as_str().trim().is_empty());
-        // A legacy peer has no key to verify or to block.
+        // A legacy peer has no key to verify.
         let has_key = self.id.key().is_some();
         self.verified = self.verified.filter(|_| has_key).map(|time| time.min(MAX_VERIFIED));
-        self.blocked &= has_key;
         self.addrs.truncate(MAX_HINTS);
         self
     }

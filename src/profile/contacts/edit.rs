@@ -12,6 +12,7 @@ use toml::de::DeValue;
 
 use super::Contact;
 use super::parse::{Document, Entry, Field, MAX_VERIFIED};
+use crate::model::address::SourcePrefix;
 use crate::model::peer_id::PeerId;
 
 /// The beginning of a new file.
@@ -23,10 +24,12 @@ const TITLE: &str = "\
 /// A part of the text, and its replacement.
 type Splice = (Range<usize>, String);
 
-/// Returns the text with contacts added, changed or removed (`None`). A new file gets a title.
+/// Returns the text with contacts added, changed or removed (`None`), and sources blocked or
+/// unblocked. A new file gets a title.
 pub(super) fn edited(
     document: &Document<'_>,
     edits: &BTreeMap<PeerId, Option<Contact>>,
+    sources: &BTreeMap<SourcePrefix, bool>,
     is_new: bool,
 ) -> String {
     let newline = if document.text.contains("\r\n") { "\r\n" } else { "\n" };
@@ -41,6 +44,11 @@ pub(super) fn edited(
             None => drop(removed.insert(number)),
         }
     }
+    for (number, source) in document.sources.iter().enumerate() {
+        if sources.get(source) == Some(&false) {
+            removed.insert(document.entries.len() + number);
+        }
+    }
     if !removed.is_empty() {
         let parts = Layout::of(document).parts_of(&removed);
         splices.extend(parts.into_iter().map(|part| (part, String::new())));
@@ -49,14 +57,19 @@ pub(super) fn edited(
     if is_new {
         text.push_str(TITLE);
     }
-    for contact in edits.values().flatten().filter(|contact| !listed.contains(&contact.id)) {
+    let contacts = edits.values().flatten().filter(|contact| !listed.contains(&contact.id));
+    let blocked = sources.iter().filter(|(source, blocked)| **blocked && !document.sources.contains(source));
+    let entries = contacts
+        .map(|contact| new_entry(contact, newline))
+        .chain(blocked.map(|(source, _)| format!("[[blocked]]{newline}ip = \"{source}\"{newline}")));
+    for entry in entries {
         if !text.is_empty() && !text.ends_with('\n') {
             text.push_str(newline);
         }
         if !text.is_empty() {
             text.push_str(newline);
         }
-        text.push_str(&new_entry(contact, newline));
+        text.push_str(&entry);
     }
     text
 }
@@ -178,7 +191,7 @@ impl<'t> Layout<'t> {
         for (number, table) in document.tables().enumerate() {
             layout.add(table, Some(number));
         }
-        for (_, value) in document.root.iter().filter(|(key, _)| !Document::is_contact(key.get_ref())) {
+        for (_, value) in document.root.iter().filter(|(key, _)| !Document::is_known(key.get_ref())) {
             layout.add(value, None);
         }
         layout.headers.sort_unstable();

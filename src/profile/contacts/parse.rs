@@ -10,8 +10,8 @@ use toml::de::{DeTable, DeValue};
 use super::contact::{Contact, clash};
 use super::error::ContactsError;
 use crate::config::{Mistake, toml_mistake};
-use crate::core::{MAX_CONTACTS, MAX_HINTS};
-use crate::model::address::PeerAddr;
+use crate::core::{MAX_BLOCKED_SOURCES, MAX_CONTACTS, MAX_HINTS};
+use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::PublicKey;
 use crate::model::name::{self, Name, PeerName, quoted};
 use crate::model::peer_id::{LegacyId, PeerId, Recipient};
@@ -22,6 +22,12 @@ pub(super) const MAX_VERIFIED: u64 = 253_402_207_200;
 
 /// The name of the array of entries.
 const CONTACT: &str = "contact";
+
+/// The name of the array of blocked sources.
+const BLOCKED: &str = "blocked";
+
+/// The field of a blocked source.
+const IP: &str = "ip";
 
 /// The fields of an entry, in the order in which they are written.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -75,12 +81,14 @@ pub(super) struct Document<'t> {
     pub(super) root: DeTable<'t>,
     /// The entries, in the order of the file.
     pub(super) entries: Vec<Entry>,
+    /// The blocked sources, in the order of the file.
+    pub(super) sources: Vec<SourcePrefix>,
 }
 
 impl Document<'_> {
-    /// Whether a top-level key is that of the contacts.
-    pub(super) fn is_contact(key: &str) -> bool {
-        key == CONTACT
+    /// Whether a top-level key is that of the contacts, or of the blocked sources.
+    pub(super) fn is_known(key: &str) -> bool {
+        [CONTACT, BLOCKED].contains(&key)
     }
 
     /// Returns the contacts, by id.
@@ -93,9 +101,24 @@ impl Document<'_> {
         self.entries.iter().map(|entry| (entry.contact.id, entry.contact.clone())).collect()
     }
 
-    /// Returns the table of each entry, in the order of the file, with the position of its header.
+    /// Whether the file lists nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.sources.is_empty()
+    }
+
+    /// Returns the blocked sources.
+    pub(super) fn sources(&self) -> BTreeSet<SourcePrefix> {
+        self.sources.iter().copied().collect()
+    }
+
+    /// Returns the table of each entry, in the order of the file, with the position of its header, and
+    /// then that of each blocked source.
     pub(super) fn tables(&self) -> impl Iterator<Item = &Spanned<DeValue<'_>>> {
-        let array = self.root.get(CONTACT).and_then(|value| value.get_ref().as_array());
+        self.tables_of(CONTACT).chain(self.tables_of(BLOCKED))
+    }
+
+    fn tables_of(&self, name: &str) -> impl Iterator<Item = &Spanned<DeValue<'_>>> {
+        let array = self.root.get(name).and_then(|value| value.get_ref().as_array());
         array.into_iter().flat_map(|array| array.iter())
     }
 }
@@ -107,29 +130,64 @@ impl Document<'_> {
 pub(super) fn parse<'t>(text: &'t str, own_name: Option<&Name>) -> Result<Document<'t>, Mistake> {
     let root = DeTable::parse(text)
         .map_err(|error| toml_mistake(&error, text, "A list of contacts has [[contact]] entries in TOML."))?;
-    let mut document = Document { text, root: root.into_inner(), entries: Vec::new() };
+    let mut document = Document { text, root: root.into_inner(), entries: Vec::new(), sources: Vec::new() };
+    check_keys(&document)?;
     document.entries = entries(&document)?;
+    document.sources = sources(&document)?;
     no_clash(&document, own_name)?;
     Ok(document)
 }
 
-fn entries(document: &Document<'_>) -> Result<Vec<Entry>, Mistake> {
+/// Checks the top-level keys of a file.
+fn check_keys(document: &Document<'_>) -> Result<(), Mistake> {
     for (key, value) in &document.root {
-        if key.get_ref() == CONTACT {
+        let word: &str = key.get_ref();
+        if Document::is_known(word) {
             let at = value.span().start;
             if !matches!(value.get_ref(), DeValue::Array(_)) || !document.text[at..].starts_with("[[") {
-                let what =
-                    "contacts are written as [[contact]], with two brackets, each followed by its fields.";
+                let what = match word {
+                    CONTACT => {
+                        "contacts are written as [[contact]], with two brackets, each followed by its fields."
+                    }
+                    _ => {
+                        "blocked IPs are written as [[blocked]], with two brackets, each followed by its `ip`."
+                    }
+                };
                 return Err((key.span().start, what.into()));
             }
-        } else if is_near(key.get_ref(), CONTACT) {
-            let what = format!("`{}` means nothing here; did you mean [[contact]]?", quoted(key.get_ref()));
+        } else if let Some(near) = [CONTACT, BLOCKED].into_iter().find(|name| is_near(word, name)) {
+            let what = format!("`{}` means nothing here; did you mean [[{near}]]?", quoted(word));
             return Err((key.span().start, what));
         }
     }
+    Ok(())
+}
+
+/// Returns the blocked sources.
+fn sources(document: &Document<'_>) -> Result<Vec<SourcePrefix>, Mistake> {
+    let mut sources = Vec::new();
+    for table in document.tables_of(BLOCKED) {
+        let start = table.span().start;
+        let wrong = || (start, "a blocked IP is written as [[blocked]], followed by its `ip`.".to_owned());
+        let DeValue::Table(values) = table.get_ref() else { return Err(wrong()) };
+        let value = values.get(IP).ok_or_else(wrong)?;
+        let at = value.span().start;
+        let source: SourcePrefix = text(value, "an IP")?.parse().map_err(|error| (at, format!("{error}")))?;
+        if sources.contains(&source) {
+            return Err((at, format!("{source} is blocked twice; remove one of the entries.")));
+        }
+        if sources.len() >= MAX_BLOCKED_SOURCES {
+            return Err((at, format!("more than {MAX_BLOCKED_SOURCES} IPs are blocked; remove some.")));
+        }
+        sources.push(source);
+    }
+    Ok(sources)
+}
+
+fn entries(document: &Document<'_>) -> Result<Vec<Entry>, Mistake> {
     let mut entries: Vec<Entry> = Vec::new();
     let mut ids = BTreeSet::new();
-    for table in document.tables() {
+    for table in document.tables_of(CONTACT) {
         let entry = entry(table)?;
         let at = entry.fields.first().map_or(table.span().start, |(_, _, value)| value.start);
         if entries.len() >= MAX_CONTACTS {
@@ -194,7 +252,7 @@ fn contact(start: usize, known: &[Known<'_>]) -> Result<Contact, Mistake> {
     };
     let mut contact = Contact::new(id);
     for (field, at, value) in known {
-        if matches!(field, Field::Blocked | Field::Verified) && id.key().is_none() {
+        if *field == Field::Verified && id.key().is_none() {
             let what = format!("`{}` needs a key, and a legacy program has none.", field.name());
             return Err((at.start, what));
         }

@@ -114,7 +114,7 @@ fn file_of<'a>(contacts: impl IntoIterator<Item = &'a Contact>) -> String {
 
 /// Returns the text after these edits.
 fn edited<const N: usize>(text: &str, edits: [(PeerId, Option<Contact>); N]) -> String {
-    edit::edited(&parse::parse(text, None).unwrap(), &BTreeMap::from(edits), false)
+    edit::edited(&parse::parse(text, None).unwrap(), &BTreeMap::from(edits), &BTreeMap::new(), false)
 }
 
 #[test]
@@ -129,13 +129,48 @@ fn documented_example_is_read_and_written() {
 }
 
 #[test]
-fn legacy_contact_is_neither_verified_nor_blocked() {
-    for (line, field) in [("verified = 2026-11-22T09:30:00Z", "verified"), ("blocked = true", "blocked")] {
-        let editor = Editor::with(&format!("[[contact]]\nlegacy = \"192.0.2.9:5000\"\n{line}\n"));
-        let sentence = Contacts::open(Some(editor.folder.path()), None).unwrap_err().to_string();
-        let expected =
-            format!("contacts.toml, line 3: `{field}` needs a key, and a legacy program has none.");
-        assert!(sentence.ends_with(&expected), "{sentence}");
+fn legacy_contact_is_not_verified_but_may_be_blocked() {
+    let with = |line| format!("[[contact]]\nlegacy = \"192.0.2.9:5000\"\n{line}\n");
+    let editor = Editor::with(&with("verified = 2026-11-22T09:30:00Z"));
+    let sentence = Contacts::open(Some(editor.folder.path()), None).unwrap_err().to_string();
+    let expected = "contacts.toml, line 3: `verified` needs a key, and a legacy program has none.";
+    assert!(sentence.ends_with(expected), "{sentence}");
+    assert!(Editor::with(&with("blocked = true")).saved()[0].blocked);
+}
+
+#[test]
+fn blocked_sources_are_saved_beside_the_contacts() {
+    let source = |text: &str| text.parse::<SourcePrefix>().unwrap();
+    let (v4, v6) = (source("192.0.2.66"), source("2001:db8::66"));
+    let by_hand = "# mine\n[[blocked]] # spam\nip = \"192.0.2.66\"\nsince = 2026\n";
+    let editor = Editor::with(&format!("{}\n{by_hand}", entry(&bob())));
+    let mut contacts = editor.open();
+    assert_eq!(contacts.blocked_sources(), &BTreeSet::from([v4]));
+    contacts.change_many(BTreeMap::new(), BTreeMap::from([(v6, true)])).unwrap();
+    let added = "[[blocked]]\nip = \"2001:db8::/64\"\n";
+    assert_eq!(editor.text(), format!("{}\n{by_hand}\n{added}", entry(&bob())));
+    contacts.set(printer()).unwrap();
+    let edits = (BTreeMap::from([(bob().id, None)]), BTreeMap::from([(v4, false)]));
+    contacts.change_many(edits.0, edits.1).unwrap();
+    assert_eq!(editor.text().trim_start(), format!("{added}\n{}", entry(&printer())));
+    assert_eq!(editor.open().blocked_sources(), &BTreeSet::from([v6]));
+    // By hand.
+    editor.save(&file_of([&printer()]));
+    assert_eq!(changes_of(&mut contacts), [Change::Source(v6, false)]);
+    assert!(contacts.blocked_sources().is_empty());
+}
+
+#[test]
+fn mistake_in_a_blocked_source_is_shown() {
+    for (text, what) in [
+        ("[blocked]\nip = \"192.0.2.66\"", "blocked IPs are written as [[blocked]]"),
+        ("[[blockd]]\nip = \"192.0.2.66\"", "did you mean [[blocked]]?"),
+        ("[[blocked]]\naddress = \"192.0.2.66\"", "followed by its `ip`."),
+        ("[[blocked]]\nip = \"192.0.2.66:5000\"", "is not an IP"),
+        ("[[blocked]]\nip = \"192.0.2.6\"\n[[blocked]]\nip = \"192.0.2.6\"", "is blocked twice"),
+    ] {
+        let (_, mistake) = parse::parse(text, None).err().unwrap();
+        assert!(mistake.contains(what), "{text}: {mistake}");
     }
 }
 
@@ -851,7 +886,7 @@ proptest! {
             for text in [&text, &set] {
                 prop_assert_eq!(contacts(&edited(text, [(contact.id, None)])), Ok(left.clone()));
             }
-            let none = edit::edited(&parse::parse(&text, None).unwrap(), &read.into_keys().map(|id| (id, None)).collect(), false);
+            let none = edit::edited(&parse::parse(&text, None).unwrap(), &read.into_keys().map(|id| (id, None)).collect(), &BTreeMap::new(), false);
             prop_assert_eq!(contacts(&none), Ok(BTreeMap::new()));
         }
     }

@@ -122,7 +122,7 @@ fn own_address_is_recognized_when_typed() {
 fn blocked_key_loses_its_session() {
     let (mut machine, out) = (machine(), Full::default());
     meets_bob(&mut machine, &out);
-    out.step(&mut machine, 2).command(Command::Block(BOB));
+    out.step(&mut machine, 2).command(Command::Block(BOB.into()));
     assert!(out.commands.borrow().contains(&SessionCommand::Part(BOB, ByeReason::Idle)));
 }
 

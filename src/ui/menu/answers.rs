@@ -22,7 +22,7 @@ impl Menu {
             (name, AskKind::History, _)
                 if matches!(
                     find(name, directory),
-                    Err(Lost::Nobody(_) | Lost::Blocked(_) | Lost::Waits(_))
+                    Err(Lost::Nobody(_) | Lost::Blocked(..) | Lost::Waits(_))
                 ) =>
             {
                 return act(Act::History(HistoryOf::Named(name.to_owned()), None));

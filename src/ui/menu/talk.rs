@@ -174,10 +174,7 @@ impl Menu {
             ("/peers", _) => act(Act::List),
             ("/requests", _) => act(Act::ListRequests),
             ("/contacts", _) => act(Act::ListContacts),
-            ("/blocked", _) => match directory.blocked() {
-                pins if pins.is_empty() => say(["Nobody is blocked.".into()]),
-                pins => act(Act::ShowPins(pins)),
-            },
+            ("/blocked", _) => act(Act::ListBlocked),
             ("/back", _) => match self.end_conversation() {
                 Some(line) => say([line]),
                 None => {
@@ -247,7 +244,7 @@ fn history(words: &str, directory: &dyn Directory) -> Turn {
         Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => HistoryOf::One(chosen),
         // It may be a peer that is only in the history, or a word to search for.
         Ok(Named::NeedsPort(_))
-        | Err(Lost::Nobody(_) | Lost::Blocked(_) | Lost::Waits(_) | Lost::NoAddress(_)) => {
+        | Err(Lost::Nobody(_) | Lost::Blocked(..) | Lost::Waits(_) | Lost::NoAddress(_)) => {
             HistoryOf::Named(word.to_owned())
         }
         Err(lost) => return wrong(&lost.sentence(word, ""), &format!("/history {words}")),

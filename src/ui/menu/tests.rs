@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::*;
 use crate::core::{KeyRequest, PeerInfo, PeerOrigin, PresenceStatus, Row, Verification};
-use crate::model::address::PeerAddr;
+use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::message::PeerProtocol;
 use crate::model::name::PeerName;
 use crate::ui::labels::{Labels, Standing};
@@ -25,6 +25,8 @@ pub(in crate::ui) struct People {
     there: Vec<(PeerAddr, Recipient)>,
     /// The recipient of each message that waits.
     queued: Vec<Recipient>,
+    blocked_legacy: Vec<PeerInfo>,
+    blocked_sources: Vec<SourcePrefix>,
 }
 
 impl People {
@@ -78,6 +80,14 @@ impl Directory for People {
 
     fn blocked(&self) -> Vec<Pin> {
         self.pins.iter().filter(|pin| pin.blocked).cloned().collect()
+    }
+
+    fn blocked_legacy(&self) -> Vec<PeerInfo> {
+        self.blocked_legacy.clone()
+    }
+
+    fn blocked_sources(&self) -> Vec<SourcePrefix> {
+        self.blocked_sources.clone()
     }
 
     fn at(&self, addr: PeerAddr) -> Vec<Recipient> {

@@ -4,12 +4,16 @@ use super::asking::{Asking, Sure};
 use super::talk::{first_word, wrong};
 use super::{Act, Menu, Turn, act, again, say};
 use crate::core::{As, ContactRecord, KeyRequest, Pin, Policy, Target};
+use crate::model::address::SourcePrefix;
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::ui::commands::{self, CommandHelp};
 use crate::ui::labels::MARK;
-use crate::ui::people::{Directory, Lost, Named, blocked_called, candidates, find, has_namesake, shown};
+use crate::ui::people::{
+    self, Directory, Lost, Named, blocked_called, blocked_legacy_called, candidates, find, has_namesake,
+    shown,
+};
 use crate::ui::words::{beginning, name_of};
 
 /// Digits of a short code that stand together: as many as are read aloud in one breath.
@@ -53,11 +57,14 @@ impl Menu {
             "/forget" => return self.asks_to_forget(word, &line, directory),
             _ => {}
         }
+        if let Some(turn) = about_no_key(command.name, word, directory) {
+            return turn;
+        }
         if command.name == "/block" {
             // A word with a suffix means the contact, not the newcomer with its name.
             match &directory.requests_for(word)[..] {
                 [] => {}
-                [request] => return act(Act::Block(request.met.key)),
+                [request] => return act(Act::Block(request.met.key.into())),
                 several => {
                     let (sentence, line) = which_request(command.name, word, several);
                     return wrong(&sentence, &line);
@@ -84,9 +91,9 @@ impl Menu {
             "/block" | "/verify" if pin.blocked => {
                 say([format!("{label} is blocked; unblock it with /unblock {}.", beginning(key))])
             }
-            "/block" => act(Act::Block(key)),
+            "/block" => act(Act::Block(key.into())),
             "/unblock" if !pin.blocked => say([format!("{label} is not blocked.")]),
-            "/unblock" => act(Act::Unblock(key)),
+            "/unblock" => act(Act::Unblock(key.into())),
             _ => {
                 let before = if pin.verified.is_some() {
                     format!("{label} was verified before. ")
@@ -135,6 +142,50 @@ impl Menu {
     }
 }
 
+/// `/block 192.0.2.7` and `/block hashpa`, and the same to unblock: a source, or a legacy peer. `None`
+/// if the word means neither.
+fn about_no_key(command: &str, word: &str, directory: &dyn Directory) -> Option<Turn> {
+    let is_unblock = match command {
+        "/block" => false,
+        "/unblock" => true,
+        _ => return None,
+    };
+    if let Ok(source) = word.parse::<SourcePrefix>() {
+        let is_blocked = directory.blocked_sources().contains(&source);
+        return Some(match (is_unblock, is_blocked) {
+            (false, false) => act(Act::Block(source.into())),
+            (true, true) => act(Act::Unblock(source.into())),
+            (false, true) => say([format!("{source} is blocked; unblock it with /unblock {source}.")]),
+            (true, false) => say([format!("{source} is not blocked.")]),
+        });
+    }
+    if is_unblock {
+        let legacy = blocked_legacy_called(word, directory);
+        let is_key = !blocked_called(word, directory).is_empty();
+        return match &legacy[..] {
+            [] => None,
+            _ if is_key => None,
+            [who] => Some(act(Act::Unblock(who.id.into()))),
+            several => {
+                let addrs: Vec<String> =
+                    several.iter().take(MAX_NAMED).filter_map(|who| Some(who.addr?.to_string())).collect();
+                let sentence = format!(
+                    "`{}` fits {} blocked peers; give the address of one: {}.",
+                    shown(word),
+                    several.len(),
+                    addrs.join(", ")
+                );
+                Some(wrong(&sentence, &format!("{command} ")))
+            }
+        };
+    }
+    let is_key =
+        !directory.requests_for(word).is_empty() || directory.pins_named(word).iter().any(|pin| !pin.blocked);
+    let Ok(Named::Exactly(chosen)) = find(word, directory) else { return None };
+    let id = chosen.peer().filter(|id| id.addr().is_some_and(|addr| addr.plain().is_some()))?;
+    (!is_key).then(|| act(Act::Block(id.into())))
+}
+
 /// Finds the recipient that a word means, by label, address or beginning of a key, for `/forget`.
 /// Returns it with its label and a sentence about what `/forget` changes.
 fn forgettable(
@@ -157,6 +208,11 @@ fn forgettable(
             return Err((sentence, line.to_owned()));
         };
         return Ok((id, label, removed));
+    }
+    if let ([who], []) = (&blocked_legacy_called(word, directory)[..], &blocked_called(word, directory)[..]) {
+        let label = people::label_of(who, directory);
+        let consequence = format!("{label} will no longer be blocked, and is removed from your contacts.");
+        return Ok((who.id, label, consequence));
     }
     let pins = pins_meant("/forget", word, line, directory)?;
     let [pin] = &pins[..] else { return Err(which_pin("/forget", word, &pins)) };

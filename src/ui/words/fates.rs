@@ -227,7 +227,7 @@ pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
             "Not sent to {who}: it is spoken to in plain, and --require-encryption lets nothing go out in plain."
         ),
         RejectReason::NotTrusted => format!(
-            "Not sent to {who}: its key is blocked, or waits for your decision; /requests lists those that wait."
+            "Not sent to {who}: it is blocked, or its key waits for your decision; /blocked and /requests list those."
         ),
         RejectReason::Forgotten => format!("Not sent to {who}: its key is forgotten."),
         RejectReason::Offline => format!("{who} is offline. It is not dialed until one of you writes."),

@@ -282,7 +282,7 @@ fn every_reason_not_to_send_has_its_sentence() {
         ),
         (
             RejectReason::NotTrusted,
-            "its key is blocked, or waits for your decision; /requests lists those that wait.",
+            "it is blocked, or its key waits for your decision; /blocked and /requests list those.",
         ),
         (RejectReason::Forgotten, "its key is forgotten."),
         (

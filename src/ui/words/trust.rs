@@ -278,6 +278,18 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
                 "Unblocked {label}, who is a contact and not verified. Compare keys with /verify {label}."
             )
         }
+        Decision::BlockedLegacy(who) => {
+            let (label, at) = (label_of(who, voice), place(who.id, who.addr));
+            format!(
+                "Blocked {label} ({at}, unencrypted). Nothing is sent to it or shown from it. /unblock {at} undoes this."
+            )
+        }
+        Decision::UnblockedLegacy(who) => format!("Unblocked {}, who is a contact.", label_of(who, voice)),
+        Decision::BlockedSource(source) => format!(
+            "Blocked {source}. Nothing from strangers there is answered or shown; your contacts are not affected. \
+             /unblock {source} undoes this."
+        ),
+        Decision::UnblockedSource(source) => format!("Unblocked {source}."),
         Decision::Forgotten(who, what) => {
             let label = label_of(who, voice);
             let done = match what {
@@ -317,8 +329,9 @@ fn undecided(unknown: Unknown) -> &'static str {
             "That key is not known, is blocked, or is not the one that the new key came in the place of."
         }
         Unknown::NoRoom => "The list of contacts is full; /forget one first.",
+        Unknown::TooManySources => "No more IPs can be blocked; /unblock one first.",
         Unknown::Ourselves => "That is your own key.",
-        Unknown::NotBlocked => "That key is not blocked.",
+        Unknown::NotBlocked => "That is not blocked.",
         Unknown::Nothing => "Nothing is known of it any more, so there was nothing to forget.",
     }
 }

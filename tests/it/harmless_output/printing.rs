@@ -211,7 +211,15 @@ impl Reader {
         let rows = &self.state.rows(self.now);
         let is_muted = &|_| true;
         let (requests, _) = self.state.trusted().requests();
-        let list = PeerList { rows, unasked: 0, unlisted: &unlisted, blocked: &blocked, requests, is_muted };
+        let list = PeerList {
+            rows,
+            unasked: 0,
+            unlisted: &unlisted,
+            blocked: &blocked,
+            blocked_legacy: &[],
+            requests,
+            is_muted,
+        };
         peer_list(&list, &self.labels)
     }
 

@@ -1,9 +1,10 @@
-//! Blocking an impostor does not affect the contact.
+//! A block covers a peer, or a source, and no other contact.
 
 use std::net::TcpListener;
 use std::time::Duration;
 
-use crate::support::{Peer, SecurePeer};
+use crate::legacy::{Legacy, Program};
+use crate::support::{MALLORY, Peer, SecurePeer, send_raw_from};
 
 use super::*;
 
@@ -119,6 +120,127 @@ fn blocked_peer_does_not_come_back_under_its_name() {
     for words in ["with the same key", "in plain", "with another key"] {
         assert!(!told.iter().any(|line| line.contains(words)), "{words}: {told:#?}");
     }
+}
+
+/// A peer at the source that is blocked.
+fn at_source(name: &str, message: u8) -> SecurePeer {
+    SecurePeer::at(name, message, SocketAddrV4::new(MALLORY, 0))
+}
+
+/// What is answered to this message of an unencrypted peer at that source.
+fn plain_from_source(carol: &Peer, name: &str, words: &str) -> String {
+    let message = format!("{MALLORY}:9 {name} {words}");
+    String::from_utf8(send_raw_from(MALLORY, carol.addr(), message.as_bytes())).expect("UTF-8")
+}
+
+/// Checks that strangers at the blocked source are neither heard nor answered, and that Bob there is.
+fn hears_only_bob(carol: &mut Peer, eve: &SecurePeer, bob: &SecurePeer, word: &str) {
+    let unheard = format!("{word} spam");
+    assert!(!says_as(eve, carol.addr(), eve.hello(), &unheard), "the known stranger");
+    let fresh = at_source("Zoe", b'Z');
+    assert!(!says_as(&fresh, carol.addr(), fresh.hello(), &unheard), "a stranger with a new key");
+    assert_eq!(plain_from_source(carol, "Hashpa", &unheard), "");
+    assert_eq!(plain_from_source(carol, "Bob", &unheard), "", "who says this has not proven to be Bob");
+    assert_eq!(send_raw_from(MALLORY, carol.addr(), unheard.as_bytes()), b"", "no message");
+    let heard = format!("{word} from a contact");
+    bob.says(carol.addr(), &[&heard]);
+    carol.has_seen(&format!(": {heard}"));
+    carol.types(&[&format!("@bob {word} to a contact")]);
+    bob.hears(&format!("{word} to a contact"));
+    carol.still_answers();
+    never_got(carol, &unheard);
+}
+
+#[test]
+fn blocked_source_is_not_heard_but_a_contact_there_is() {
+    let carol = Person::named("Carol");
+    let mut carol_runs = carol.starts();
+    let (bob, eve) = (at_source("Bob", b'B'), at_source("Eve", b'E'));
+    befriends_secure(&mut carol_runs, &bob);
+    eve.says(carol_runs.addr(), &["buy my things"]);
+    carol_runs.sees(": buy my things");
+    carol_runs.types(&[&format!("/block {MALLORY}")]);
+    carol_runs.sees(&format!("Blocked {MALLORY}. "));
+    hears_only_bob(&mut carol_runs, &eve, &bob, "first");
+    // Nothing goes there either.
+    carol_runs.types(&[&format!("@{} hello", eve.addr()), "/blocked"]);
+    carol_runs.sees(&format!("{MALLORY} is blocked; /unblock {MALLORY} unblocks."));
+    carol_runs.sees(&format!("{MALLORY} is blocked, except for your contacts there."));
+    carol_runs.types(&["0"]);
+    assert!(carol_runs.ends().success());
+    let mut carol_runs = carol.starts();
+    hears_only_bob(&mut carol_runs, &eve, &bob, "second");
+    carol_runs.types(&[&format!("/unblock {MALLORY}"), "/blocked"]);
+    carol_runs.sees(&format!("Unblocked {MALLORY}."));
+    carol_runs.sees("Nobody is blocked");
+    eve.says(carol_runs.addr(), &["am I heard?"]);
+    carol_runs.has_seen(": am I heard?");
+}
+
+#[test]
+fn blocked_source_edited_by_hand_takes_effect() {
+    let carol = Person::named("Carol");
+    let mut carol_runs = carol.starts();
+    let eve = at_source("Eve", b'E');
+    carol_runs.types(&[&format!("/block {MALLORY}")]);
+    carol_runs.sees("Blocked ");
+    let profiles = std::fs::read_dir(carol.data.path().join("profiles")).expect("profiles");
+    let profile = profiles.map(|profile| profile.expect("readable").path()).next().expect("one");
+    let file = profile.join("contacts.toml");
+    let entry = format!("[[blocked]]\nip = \"{MALLORY}\"\n");
+    let text = std::fs::read_to_string(&file).expect("saved");
+    assert!(text.contains(&entry), "{text}");
+    std::fs::write(&file, text.replace(&entry, "# nobody\n")).expect("written");
+    carol_runs.sees(&format!("contacts.toml: {MALLORY} is no longer blocked."));
+    eve.says(carol_runs.addr(), &["am I heard?"]);
+    carol_runs.has_seen(": am I heard?");
+}
+
+/// Checks that a blocked legacy peer is not heard under its name or from its address, and that others
+/// are.
+fn does_not_hear(carol: &mut Peer, hashpa: &Legacy, word: &str) {
+    let unheard = format!("{word} spam");
+    hashpa.send(carol.addr(), &unheard).expect("Carol listens");
+    assert_eq!(plain_from_source(carol, "Hashpa", &unheard), "", "under its name");
+    let under_another = format!("{} Zoe {unheard}", hashpa.addr());
+    assert_eq!(send_raw_from(*hashpa.addr().ip(), carol.addr(), under_another.as_bytes()), b"");
+    let heard = format!("{word} of another");
+    assert_ne!(plain_from_source(carol, "Yan", &heard), "");
+    carol.has_seen(&format!(": {heard}"));
+    never_got(carol, &unheard);
+}
+
+#[test]
+fn blocked_legacy_peer_is_not_heard_until_unblocked() {
+    let carol = Person::named("Carol");
+    let mut carol_runs = carol.starts();
+    let hashpa = Legacy::start(Program::Hashpa);
+    hashpa.send(carol_runs.addr(), "buy my things").expect("Carol listens");
+    carol_runs.sees(": buy my things");
+    carol_runs.types(&["/block hashpa"]);
+    carol_runs.sees(&format!("Blocked Hashpa ({}, unencrypted).", hashpa.addr()));
+    does_not_hear(&mut carol_runs, &hashpa, "first");
+    carol_runs.types(&["/blocked", "@hashpa hello", &format!("@{} hello", hashpa.addr())]);
+    carol_runs.sees(&format!("Hashpa is blocked, at {}, unencrypted.", hashpa.addr()));
+    carol_runs.sees("Hashpa is blocked; /unblock hashpa unblocks.");
+    carol_runs.sees(&format!("Hashpa is blocked; /unblock {} unblocks.", hashpa.addr()));
+    // A key that takes its name waits.
+    let eve = SecurePeer::named("Hashpa", b'E');
+    assert!(!says_as(&eve, carol_runs.addr(), eve.hello(), "with a key"), "it waits");
+    carol_runs.has_seen(" wants to chat, key ");
+    carol_runs.types(&["0"]);
+    assert!(carol_runs.ends().success());
+    let mut carol_runs = carol.starts();
+    let before = hashpa.raw().len();
+    does_not_hear(&mut carol_runs, &hashpa, "second");
+    assert_eq!(hashpa.raw().len(), before, "nothing is sent to it: {:?}", hashpa.received());
+    carol_runs.types(&["/unblock hashpa", "/blocked"]);
+    carol_runs.sees("Unblocked Hashpa");
+    carol_runs.sees("Nobody is blocked");
+    hashpa.send(carol_runs.addr(), "am I heard?").expect("Carol listens");
+    carol_runs.sees(": am I heard?");
+    carol_runs.types(&["@hashpa yes, you are"]);
+    assert!(hashpa.wait_raw(|raw| raw.iter().any(|bytes| bytes.ends_with(b"yes, you are")), SOON));
 }
 
 /// Returns the first bytes of the first connection that sends any.

@@ -89,7 +89,10 @@ impl World {
                     match change {
                         ContactChange::Key(pin) => drop(keyed.pins.insert(pin.key, pin)),
                         ContactChange::Forgotten(PeerId::Key(key)) => drop(keyed.pins.remove(&key)),
-                        ContactChange::Legacy(..) | ContactChange::Forgotten(PeerId::Legacy(_)) => {}
+                        ContactChange::Legacy(..)
+                        | ContactChange::BlockedLegacy(..)
+                        | ContactChange::Source { .. }
+                        | ContactChange::Forgotten(PeerId::Legacy(_)) => {}
                     }
                 }
             }

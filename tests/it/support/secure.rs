@@ -277,7 +277,7 @@ impl SecurePeer {
     }
 
     /// The same with another hello, in which the lines are filled in.
-    fn greets_as(&self, to: SocketAddrV4, hello: Hello) -> Result<(Session, Hello), Ended> {
+    pub(crate) fn greets_as(&self, to: SocketAddrV4, hello: Hello) -> Result<(Session, Hello), Ended> {
         self.ends_accepted();
         let channel = self.dials(to).unwrap_or_else(|error| panic!("{}: {error:?}", self.shared.name));
         Session::dialed(&self.shared, channel, hello)

@@ -1,9 +1,10 @@
 //! What the user says about keys.
 
 use super::*;
-use crate::core::Meeting;
+use crate::core::{BlockTarget, Meeting};
 use crate::model::address::Source;
 use crate::model::peer_id::{LegacyId, PeerId};
+use crate::ui::complete::{Place, complete};
 
 fn key(byte: u8) -> PublicKey {
     PublicKey::new([byte; 32])
@@ -302,9 +303,9 @@ fn claimed_name_does_not_choose_the_replaced_key() {
 #[test]
 fn block_prefers_the_pending_key() {
     let people = known(vec![request("Bob", 3, 5001, &[pin("Bob", 1, 5001)])]);
-    assert_eq!(act_of(&["/block bob"], &people), Some(Act::Block(key(3))));
-    assert_eq!(act_of(&["/block aeaqcaib"], &people), Some(Act::Block(key(1))));
-    assert_eq!(act_of(&["/block carol"], &people), Some(Act::Block(key(2))));
+    assert_eq!(act_of(&["/block bob"], &people), Some(Act::Block(key(3).into())));
+    assert_eq!(act_of(&["/block aeaqcaib"], &people), Some(Act::Block(key(1).into())));
+    assert_eq!(act_of(&["/block carol"], &people), Some(Act::Block(key(2).into())));
     assert!(after(&mut menu(), &["/block carla"], &people).1.starts_with("Carla is blocked"));
     let two =
         [request("Bob", 3, 5001, &[pin("Bob", 1, 5001)]), request("Bob", 4, 5009, &[pin("Bob", 1, 5001)])];
@@ -335,6 +336,51 @@ fn policy_key_and_requests_need_no_question() {
 }
 
 #[test]
+fn peer_without_key_and_source_are_blocked_and_unblocked() {
+    let mut people = with_pins(pins(), Vec::new());
+    let source: SourcePrefix = "192.0.2.66".parse().unwrap();
+    let dan = addr(5004).into();
+    for word in ["4", "127.0.0.1:5004"] {
+        assert_eq!(act_of(&[&format!("/block {word}")], &people), Some(Act::Block(BlockTarget::Peer(dan))));
+    }
+    assert_eq!(act_of(&["/block 192.0.2.66"], &people), Some(Act::Block(source.into())));
+    let said = |people: &People, line: &str| after(&mut menu(), &[line], people).1;
+    assert_eq!(said(&people, "/unblock 192.0.2.66"), "192.0.2.66 is not blocked.");
+    people.blocked_sources = vec![source];
+    people.blocked_legacy = vec![PeerInfo {
+        id: legacy(5020),
+        name: Some(PeerName::new("Hashpa")),
+        addr: Some(addr(5020)),
+        claimed: None,
+        verification: Verification::Plain,
+    }];
+    assert_eq!(
+        said(&people, "/block 192.0.2.66"),
+        "192.0.2.66 is blocked; unblock it with /unblock 192.0.2.66."
+    );
+    assert_eq!(act_of(&["/unblock 192.0.2.66"], &people), Some(Act::Unblock(source.into())));
+    for word in ["hashpa", "127.0.0.1:5020"] {
+        let unblock = act_of(&[&format!("/unblock {word}")], &people);
+        assert_eq!(unblock, Some(Act::Unblock(BlockTarget::Peer(legacy(5020)))), "{word}");
+        let forgotten = act_of(&[&format!("/forget {word}"), "yes"], &people);
+        assert_eq!(forgotten, Some(Act::Forget(legacy(5020))), "{word}");
+        for command in [format!("@{word} hi"), format!("/block {word}"), format!("/chat {word}")] {
+            let said = said(&people, &command);
+            assert!(said.starts_with(&format!("Hashpa is blocked; /unblock {word} unblocks.")), "{said}");
+        }
+    }
+    for command in ["@192.0.2.66:5009 hi", "/connect 192.0.2.66:5009"] {
+        let said = said(&people, command);
+        assert!(said.starts_with("192.0.2.66 is blocked; /unblock 192.0.2.66 unblocks."), "{said}");
+    }
+    let completed =
+        |line: &str| complete(line, line.len(), Place::Line, &people).replace.map(|(_, with)| with);
+    assert_eq!(completed("/unblock 19"), Some("192.0.2.66".into()));
+    let label = people.labels.label(legacy(5020), Some(&PeerName::new("Hashpa")));
+    assert_eq!(completed("/unblock ha"), Some(label));
+}
+
+#[test]
 fn key_commands_take_every_shown_name() {
     let namesakes = [pin("Bob", 1, 5001), pin("Bob", 2, 5802)];
     let blocked = [("Bob", 7), ("Mallory", 8)].map(|(name, n)| Pin { blocked: true, ..pin(name, n, 5900) });
@@ -344,14 +390,18 @@ fn key_commands_take_every_shown_name() {
     {
         let verified = act_of(&[&format!("/verify {word}"), "yes"], &people);
         assert_eq!(verified, Some(Act::Verify(key(n))), "{word}");
-        assert_eq!(act_of(&[&format!("/block {word}")], &people), Some(Act::Block(key(n))), "{word}");
+        assert_eq!(act_of(&[&format!("/block {word}")], &people), Some(Act::Block(key(n).into())), "{word}");
         let forgotten = act_of(&[&format!("/forget {word}"), "yes"], &people);
         assert_eq!(forgotten, Some(Act::Forget(key(n).into())), "{word}");
     }
     let mallory = key(8);
     let suffixed = people.labels.label(mallory.into(), Some(&PeerName::new("Mallory")));
     for word in ["mallory", &suffixed, &suffixed.replace('·', ":"), &mallory.to_string()[..4]] {
-        assert_eq!(act_of(&[&format!("/unblock {word}")], &people), Some(Act::Unblock(mallory)), "{word}");
+        assert_eq!(
+            act_of(&[&format!("/unblock {word}")], &people),
+            Some(Act::Unblock(mallory.into())),
+            "{word}"
+        );
         let forgotten = act_of(&[&format!("/forget {word}"), "yes"], &people);
         assert_eq!(forgotten, Some(Act::Forget(mallory.into())), "{word}");
         let shown = Some(Act::ShowPins(vec![people.pins[3].clone()]));
@@ -360,7 +410,7 @@ fn key_commands_take_every_shown_name() {
         assert!(said.contains("Mallory is blocked; /unblock "), "{said}");
     }
     // Only one of the three Bobs is blocked.
-    assert_eq!(act_of(&["/unblock bob"], &people), Some(Act::Unblock(key(7))));
+    assert_eq!(act_of(&["/unblock bob"], &people), Some(Act::Unblock(key(7).into())));
 }
 
 #[test]

@@ -137,6 +137,7 @@ fn unproven_message_is_marked_without_peer_colour() {
 #[test]
 fn everything_else_about_keys_is_one_clear_sentence() {
     let carol = PeerName::new("Carol");
+    let source = "192.0.2.66".parse().unwrap();
     for (event, expected) in [
         (
             Event::Pinned(secure_bob(), key(1)),
@@ -213,6 +214,14 @@ fn everything_else_about_keys_is_one_clear_sentence() {
             "That key is not known, is blocked, or is not the one that the new key came in the place of.",
         ),
         (Event::Undecided(Unknown::NoRoom), "The list of contacts is full; /forget one first."),
+        (Event::Undecided(Unknown::TooManySources), "No more IPs can be blocked; /unblock one first."),
+        (Event::Undecided(Unknown::NotBlocked), "That is not blocked."),
+        (
+            Event::Decided(Decision::BlockedSource(source)),
+            "Blocked 192.0.2.66. Nothing from strangers there is answered or shown; your contacts are not affected. \
+             /unblock 192.0.2.66 undoes this.",
+        ),
+        (Event::Decided(Decision::UnblockedSource(source)), "Unblocked 192.0.2.66."),
     ] {
         assert_eq!(told_in(&event, false), expected);
     }

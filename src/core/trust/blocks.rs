@@ -1,0 +1,177 @@
+//! Blocks of what has no key: legacy peers and sources.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{ContactChange, MAX_CONTACTS, Trusted, Unknown};
+use crate::model::address::{PeerAddr, Source, SourcePrefix};
+use crate::model::key::PublicKey;
+use crate::model::name::{PeerName, folded};
+use crate::model::peer_id::{PeerId, Recipient};
+
+/// Blocked sources at most: more than a user types.
+pub const MAX_BLOCKED_SOURCES: usize = 1_000;
+
+/// What a user blocks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BlockTarget {
+    /// A key, or the legacy peer at an address.
+    Peer(Recipient),
+    /// All connections from here, except those of contacts.
+    Source(SourcePrefix),
+}
+
+impl From<PublicKey> for BlockTarget {
+    fn from(key: PublicKey) -> Self {
+        Self::Peer(key.into())
+    }
+}
+
+impl From<Recipient> for BlockTarget {
+    fn from(id: Recipient) -> Self {
+        Self::Peer(id)
+    }
+}
+
+impl From<SourcePrefix> for BlockTarget {
+    fn from(source: SourcePrefix) -> Self {
+        Self::Source(source)
+    }
+}
+
+/// The blocked legacy peers and sources.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Blocks {
+    /// The blocked legacy peers, by their addresses.
+    legacy: BTreeMap<PeerAddr, (PeerId, Option<PeerName>)>,
+    /// How many of them have each folded name.
+    names: BTreeMap<String, usize>,
+    sources: BTreeSet<SourcePrefix>,
+}
+
+impl Blocks {
+    /// Whether a blocked legacy peer has this folded name.
+    pub(super) fn has_name(&self, folded: &str) -> bool {
+        self.names.contains_key(folded)
+    }
+
+    /// Whether the legacy peer at an address is blocked.
+    pub(super) fn is_legacy_at(&self, addr: PeerAddr) -> bool {
+        self.legacy.contains_key(&addr)
+    }
+}
+
+impl Trusted {
+    /// Blocks a legacy peer: unencrypted messages from its address, or under its name.
+    ///
+    /// # Errors
+    /// If it has a key, or if there is no room. Nothing changes then.
+    pub(in crate::core) fn block_legacy(
+        &mut self,
+        id: PeerId,
+        name: Option<PeerName>,
+    ) -> Result<(), Unknown> {
+        self.load_blocked_legacy(id, name.clone())?;
+        self.legacy_changed(ContactChange::BlockedLegacy(id, name));
+        Ok(())
+    }
+
+    /// The same for a block that is saved already.
+    ///
+    /// # Errors
+    /// The same.
+    pub(in crate::core) fn load_blocked_legacy(
+        &mut self,
+        id: PeerId,
+        name: Option<PeerName>,
+    ) -> Result<(), Unknown> {
+        let addr = id.legacy_addr().ok_or(Unknown::Nothing)?;
+        if self.blocks.legacy.len() >= MAX_CONTACTS && !self.blocks.legacy.contains_key(&addr) {
+            return Err(Unknown::NoRoom);
+        }
+        self.lift_legacy(id);
+        if let Some(name) = &name {
+            *self.blocks.names.entry(folded(name.as_str())).or_default() += 1;
+        }
+        self.blocks.legacy.insert(addr, (id, name));
+        Ok(())
+    }
+
+    /// Lifts the block of a legacy peer, which stays a contact. Returns its name.
+    ///
+    /// # Errors
+    /// If it is not blocked.
+    pub(in crate::core) fn unblock_legacy(&mut self, id: PeerId) -> Result<Option<PeerName>, Unknown> {
+        let name = self.lift_legacy(id).ok_or(Unknown::NotBlocked)?;
+        self.legacy_changed(ContactChange::Legacy(id, name.clone()));
+        Ok(name)
+    }
+
+    /// Lifts the block of a legacy peer, and saves nothing. Returns its name if it was blocked.
+    pub(in crate::core) fn lift_legacy(&mut self, id: PeerId) -> Option<Option<PeerName>> {
+        let (_, name) = self.blocks.legacy.remove(&id.legacy_addr()?)?;
+        if let Some(name) = name.as_ref().map(|name| folded(name.as_str()))
+            && let Some(count) = self.blocks.names.get_mut(&name)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.blocks.names.remove(&name);
+            }
+        }
+        Some(name)
+    }
+
+    /// Whether a legacy peer is blocked.
+    pub(in crate::core) fn is_blocked_legacy(&self, id: PeerId) -> bool {
+        id.legacy_addr().is_some_and(|addr| self.blocks.is_legacy_at(addr))
+    }
+
+    /// The blocked legacy peers, sorted by address.
+    pub fn blocked_legacy(&self) -> impl Iterator<Item = (PeerId, Option<&PeerName>)> {
+        self.blocks.legacy.values().map(|(id, name)| (*id, name.as_ref()))
+    }
+
+    /// Blocks a source. Waiting keys that were met there wait no longer.
+    ///
+    /// # Errors
+    /// If there are [`MAX_BLOCKED_SOURCES`] already.
+    pub(in crate::core) fn block_source(&mut self, source: SourcePrefix) -> Result<(), Unknown> {
+        self.load_blocked_source(source)?;
+        self.requests.retain(|request| request.met.source.share() != source);
+        self.legacy_changed(ContactChange::Source { source, blocked: true });
+        Ok(())
+    }
+
+    /// Blocks a source that was blocked in an earlier run.
+    ///
+    /// # Errors
+    /// If there are [`MAX_BLOCKED_SOURCES`] already.
+    pub(in crate::core) fn load_blocked_source(&mut self, source: SourcePrefix) -> Result<(), Unknown> {
+        if self.blocks.sources.len() >= MAX_BLOCKED_SOURCES && !self.blocks.sources.contains(&source) {
+            return Err(Unknown::TooManySources);
+        }
+        self.blocks.sources.insert(source);
+        Ok(())
+    }
+
+    /// Lifts the block of a source.
+    ///
+    /// # Errors
+    /// If it is not blocked.
+    pub(in crate::core) fn unblock_source(&mut self, source: SourcePrefix) -> Result<(), Unknown> {
+        if !self.blocks.sources.remove(&source) {
+            return Err(Unknown::NotBlocked);
+        }
+        self.legacy_changed(ContactChange::Source { source, blocked: false });
+        Ok(())
+    }
+
+    /// Whether a source is blocked. Contacts there are not covered.
+    pub(in crate::core) fn is_blocked_source(&self, source: Source) -> bool {
+        self.blocks.sources.contains(&source.share())
+    }
+
+    /// The blocked sources, sorted.
+    pub fn blocked_sources(&self) -> impl Iterator<Item = SourcePrefix> {
+        self.blocks.sources.iter().copied()
+    }
+}

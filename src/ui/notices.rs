@@ -1,0 +1,390 @@
+//! Limits the notices about peers: one line for each peer and kind of notice in a minute. The others
+//! are counted, and the last of them is shown with their number. Pure.
+//!
+//! A warning that a contact's key has changed, or that another key answers at its address, is no
+//! notice in this sense. It is always shown; the core limits how often it comes.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::style::{Ink, Line};
+use crate::core::{Event, PeerInfo};
+use crate::model::address::SourcePrefix;
+use crate::model::peer_id::Recipient;
+
+/// How far apart two notices of one kind about one peer are shown at least.
+const SPACING: Duration = Duration::from_secs(60);
+
+/// Strangers of one source prefix whose notices are shown in a minute, at most: as many as come at
+/// once from one NAT. The loopback network has no such limit.
+const MAX_OF_PREFIX: usize = 50;
+
+/// Strangers whose notices are shown in a minute, at most: a crowd on one machine. Contacts do not
+/// count.
+const MAX_STRANGERS: usize = 300;
+
+/// Source prefixes whose further notices are counted apart, at most. Those of more are counted
+/// together.
+const MAX_PREFIXES: usize = 100;
+
+/// What a notice is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NoticeKind {
+    /// The peer is online.
+    Here,
+    /// The peer is online again, after the user was told that it is offline.
+    Back,
+    /// The peer is offline.
+    Gone,
+    /// The peer has another label.
+    Called,
+    /// The peer takes the name of a contact, and does not get it.
+    TakesName,
+    /// The peer has proven a new key.
+    Pinned,
+    /// The peer does not accept our messages.
+    TurnedAway,
+    /// The peer accepts our messages again.
+    AcceptsAgain,
+}
+
+impl NoticeKind {
+    /// Returns the peer and the kind of an event that is a notice; `None` for any other event.
+    pub fn of(event: &Event) -> Option<(&PeerInfo, Self)> {
+        Some(match event {
+            Event::Came(who) => (who, Self::Here),
+            Event::Went(who, _) => (who, Self::Gone),
+            Event::TakesName(who, _) => (who, Self::TakesName),
+            Event::Pinned(who, _) => (who, Self::Pinned),
+            Event::TurnedAway(who, _) => (who, Self::TurnedAway),
+            Event::AcceptsAgain(who) => (who, Self::AcceptsAgain),
+            _ => return None,
+        })
+    }
+
+    /// The kinds of which a later notice makes an earlier one out of date.
+    fn topic(self) -> Topic {
+        match self {
+            Self::Here | Self::Back | Self::Gone => Topic::Presence,
+            Self::Called | Self::TakesName => Topic::Name,
+            Self::Pinned => Topic::Key,
+            Self::TurnedAway | Self::AcceptsAgain => Topic::Acceptance,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Topic {
+    Presence,
+    Name,
+    Key,
+    Acceptance,
+}
+
+/// The peer that a notice is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Subject {
+    /// The peer.
+    pub id: Recipient,
+    /// The source prefix of its address, if one is known.
+    pub prefix: Option<SourcePrefix>,
+    /// Whether the peer is a contact.
+    pub is_contact: bool,
+}
+
+/// What was shown of a peer on one topic, and what was not.
+#[derive(Clone, Debug, Default)]
+struct Recent {
+    /// When each kind was shown last. Kinds are few, so a list will do.
+    shown: Vec<(NoticeKind, Duration)>,
+    /// The last notice that was not shown, and how many before it were not.
+    held: Option<(NoticeKind, Vec<Line>, u64)>,
+    /// The prefix that a stranger counts for.
+    stranger_of: Option<Option<SourcePrefix>>,
+}
+
+impl Recent {
+    fn shown_at(&self, kind: NoticeKind) -> Option<Duration> {
+        self.shown.iter().find(|(shown, _)| *shown == kind).map(|(_, at)| *at)
+    }
+
+    fn is_free(&self, kind: NoticeKind, now: Duration) -> bool {
+        self.shown_at(kind).is_none_or(|at| now.saturating_sub(at) >= SPACING)
+    }
+
+    /// The kind that was shown last.
+    fn last(&self) -> Option<NoticeKind> {
+        self.shown.last().map(|(kind, _)| *kind)
+    }
+
+    fn is_shown(&mut self, kind: NoticeKind, now: Duration) {
+        self.shown.retain(|(shown, _)| *shown != kind);
+        self.shown.push((kind, now));
+    }
+
+    /// When the held notice is shown, or else when nothing of this is needed any more.
+    fn due(&self) -> Duration {
+        let at = match &self.held {
+            Some((kind, ..)) => self.shown_at(*kind),
+            None => self.shown.last().map(|(_, at)| *at),
+        };
+        at.unwrap_or_default() + SPACING
+    }
+}
+
+/// The notices of the last minute.
+#[derive(Clone, Debug, Default)]
+pub struct Notices {
+    recent: HashMap<(Recipient, Topic), Recent>,
+    /// Since when, and how many notices about further strangers of a prefix were not shown.
+    crowds: HashMap<Option<SourcePrefix>, (Duration, u64)>,
+    /// When something is due, at the earliest.
+    due: Option<Duration>,
+}
+
+impl Notices {
+    /// Takes the lines of a notice. Returns those to show now.
+    pub fn take(&mut self, subject: Subject, kind: NoticeKind, lines: Vec<Line>, now: Duration) -> Vec<Line> {
+        if lines.is_empty() {
+            return lines;
+        }
+        let mut shown = self.overdue(now);
+        let key = (subject.id, kind.topic());
+        if !self.recent.contains_key(&key) && !subject.is_contact && self.is_crowded(subject) {
+            self.count(subject.prefix, now);
+            return shown;
+        }
+        let recent = self.recent.entry(key).or_default();
+        recent.stranger_of = (!subject.is_contact).then_some(subject.prefix);
+        let is_back =
+            kind == NoticeKind::Here && !recent.is_free(kind, now) && recent.last() == Some(NoticeKind::Gone);
+        let kind = if is_back { NoticeKind::Back } else { kind };
+        if recent.is_free(kind, now) {
+            let missed = recent.held.take().map_or(0, |(.., earlier)| earlier + 1);
+            recent.is_shown(kind, now);
+            shown.extend(with_count(lines, missed));
+        } else {
+            let earlier = recent.held.take().map_or(0, |(.., earlier)| earlier + 1);
+            recent.held = Some((kind, lines, earlier));
+        }
+        let due = recent.due();
+        self.wake(due);
+        shown
+    }
+
+    /// When [`Notices::overdue`] has something to do.
+    pub fn due(&self) -> Option<Duration> {
+        self.due
+    }
+
+    /// Returns the lines whose minute is over.
+    pub fn overdue(&mut self, now: Duration) -> Vec<Line> {
+        if self.due.is_none_or(|due| due > now) {
+            return Vec::new();
+        }
+        let mut lines: Vec<(Duration, Vec<Line>)> = Vec::new();
+        self.recent.retain(|_, recent| {
+            let due = recent.due();
+            if due > now {
+                return true;
+            }
+            let Some((kind, held, earlier)) = recent.held.take() else { return false };
+            lines.push((due, with_count(held, earlier)));
+            recent.is_shown(kind, now);
+            true
+        });
+        self.crowds.retain(|prefix, (since, count)| {
+            let due = *since + SPACING;
+            if due <= now {
+                lines.push((due, vec![crowd_line(*prefix, *count)]));
+            }
+            due > now
+        });
+        lines.sort_by_key(|(due, _)| *due);
+        let ends = self.crowds.values().map(|(since, _)| *since + SPACING);
+        self.due = self.recent.values().map(Recent::due).chain(ends).min();
+        lines.into_iter().flat_map(|(_, lines)| lines).collect()
+    }
+
+    /// Forgets the notices about a peer, because the user has decided something about it: nothing held
+    /// is shown, and what comes next is news again.
+    pub fn forget(&mut self, id: Recipient) {
+        self.recent.retain(|(of, _), _| *of != id);
+    }
+
+    /// Whether enough other strangers were told of in the last minute.
+    fn is_crowded(&self, subject: Subject) -> bool {
+        let mut all: Vec<(Recipient, Option<SourcePrefix>)> =
+            self.recent.iter().filter_map(|((id, _), recent)| Some((*id, recent.stranger_of?))).collect();
+        all.sort_unstable();
+        all.dedup_by_key(|(id, _)| *id);
+        if all.iter().any(|(id, _)| *id == subject.id) {
+            return false;
+        }
+        let is_local = subject.prefix.is_some_and(is_loopback);
+        let of_prefix = all.iter().filter(|(_, prefix)| *prefix == subject.prefix).count();
+        all.len() >= MAX_STRANGERS || !is_local && of_prefix >= MAX_OF_PREFIX
+    }
+
+    /// Counts a notice about a further stranger.
+    fn count(&mut self, prefix: Option<SourcePrefix>, now: Duration) {
+        let has_room = self.crowds.len() < MAX_PREFIXES || self.crowds.contains_key(&prefix);
+        let prefix = prefix.filter(|_| has_room);
+        let (since, count) = self.crowds.entry(prefix).or_insert((now, 0));
+        *count += 1;
+        let due = *since + SPACING;
+        self.wake(due);
+    }
+
+    fn wake(&mut self, due: Duration) {
+        self.due = Some(self.due.map_or(due, |at| at.min(due)));
+    }
+}
+
+/// Says behind the last line how many notices before it were not shown.
+fn with_count(mut lines: Vec<Line>, missed: u64) -> Vec<Line> {
+    if missed > 0
+        && let Some(last) = lines.pop()
+    {
+        lines.push(last.and(Ink::Faint, format!(" ({missed} more like this)")));
+    }
+    lines
+}
+
+fn crowd_line(prefix: Option<SourcePrefix>, count: u64) -> Line {
+    let notices = if count == 1 { "notice" } else { "notices" };
+    let of = prefix.map_or_else(String::new, |prefix| format!(" at {prefix}"));
+    Line::of(Ink::Faint, format!("* {count} more {notices} about strangers{of}."))
+}
+
+fn is_loopback(prefix: SourcePrefix) -> bool {
+    match prefix {
+        SourcePrefix::V4(ip) => ip.is_loopback(),
+        // The network of `::1`.
+        SourcePrefix::V6(network) => network == 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::NoticeKind::{Called, Gone, Here};
+    use super::*;
+    use crate::model::key::PublicKey;
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn stranger(n: u16, ip: [u8; 4]) -> Subject {
+        let mut key = [7; 32];
+        key[..2].copy_from_slice(&n.to_be_bytes());
+        let prefix = Some(SourcePrefix::V4(Ipv4Addr::from(ip)));
+        Subject { id: Recipient::key(PublicKey::new(key)), prefix, is_contact: false }
+    }
+
+    fn bob() -> Subject {
+        Subject { is_contact: true, ..stranger(0, [192, 0, 2, 1]) }
+    }
+
+    /// Takes a notice about a peer, and returns what is shown.
+    fn takes(
+        notices: &mut Notices,
+        subject: Subject,
+        kind: NoticeKind,
+        words: &str,
+        now: u64,
+    ) -> Vec<String> {
+        let lines = notices.take(subject, kind, vec![words.into()], at(now));
+        lines.iter().map(Line::to_string).collect()
+    }
+
+    fn overdue(notices: &mut Notices, now: u64) -> Vec<String> {
+        notices.overdue(at(now)).iter().map(Line::to_string).collect()
+    }
+
+    const NOTHING: [&str; 0] = [];
+
+    #[test]
+    fn peer_that_flaps_is_told_of_once_a_minute() {
+        let mut notices = Notices::default();
+        assert_eq!(takes(&mut notices, bob(), Here, "here 0", 0), ["here 0"]);
+        assert_eq!(takes(&mut notices, bob(), Gone, "gone 1", 1), ["gone 1"]);
+        // A user wants to know that he is back.
+        assert_eq!(takes(&mut notices, bob(), Here, "here 2", 2), ["here 2"]);
+        for second in 3..40 {
+            let (kind, words) = if second % 2 == 0 { (Here, "here") } else { (Gone, "gone") };
+            assert_eq!(takes(&mut notices, bob(), kind, &format!("{words} {second}"), second), NOTHING);
+        }
+        assert_eq!(overdue(&mut notices, 60), NOTHING);
+        assert_eq!(notices.due(), Some(at(61)), "a minute after he was told to be gone");
+        assert_eq!(overdue(&mut notices, 61), ["gone 39 (36 more like this)"]);
+        assert_eq!(takes(&mut notices, bob(), Here, "here 70", 70), ["here 70"]);
+        assert_eq!(overdue(&mut notices, 200), NOTHING);
+        assert_eq!(notices.due(), None);
+        assert!(notices.recent.is_empty());
+    }
+
+    #[test]
+    fn next_line_says_how_many_were_not_shown() {
+        let mut notices = Notices::default();
+        assert_eq!(takes(&mut notices, bob(), Here, "here 0", 0), ["here 0"]);
+        assert_eq!(takes(&mut notices, bob(), Here, "here 1", 1), NOTHING);
+        assert_eq!(takes(&mut notices, bob(), Gone, "gone 2", 2), ["gone 2 (1 more like this)"]);
+        assert_eq!(overdue(&mut notices, 100), NOTHING);
+    }
+
+    #[test]
+    fn kinds_and_peers_do_not_hide_one_another() {
+        let mut notices = Notices::default();
+        assert_eq!(takes(&mut notices, bob(), Here, "here", 0), ["here"]);
+        assert_eq!(takes(&mut notices, bob(), Called, "Rob", 0), ["Rob"]);
+        assert_eq!(takes(&mut notices, bob(), Called, "Robert", 1), NOTHING);
+        let eve = stranger(1, [192, 0, 2, 1]);
+        assert_eq!(takes(&mut notices, eve, Here, "Eve", 1), ["Eve"]);
+        assert_eq!(overdue(&mut notices, 60), ["Robert"]);
+    }
+
+    #[test]
+    fn crowd_of_strangers_is_counted_and_hides_no_contact() {
+        let mut notices = Notices::default();
+        let source = [192, 0, 2, 66];
+        let of_one = u16::try_from(MAX_OF_PREFIX).unwrap();
+        for n in 1..=of_one {
+            assert_eq!(takes(&mut notices, stranger(n, source), Here, "here", 0), ["here"]);
+        }
+        for n in of_one + 1..=of_one + 1_000 {
+            assert_eq!(takes(&mut notices, stranger(n, source), Here, "here", 1), NOTHING);
+        }
+        // One of those that were shown leaves.
+        assert_eq!(takes(&mut notices, stranger(1, source), Gone, "gone", 2), ["gone"]);
+        assert_eq!(takes(&mut notices, stranger(2_000, [192, 0, 2, 67]), Here, "other", 2), ["other"]);
+        assert_eq!(takes(&mut notices, bob(), Here, "Bob", 2), ["Bob"]);
+        let told = overdue(&mut notices, 61);
+        assert_eq!(told, ["* 1000 more notices about strangers at 192.0.2.66."]);
+    }
+
+    #[test]
+    fn strangers_everywhere_are_bounded() {
+        let mut notices = Notices::default();
+        let shown: usize = (1..=2_000_u16)
+            .map(|n| {
+                let [high, low] = n.to_be_bytes();
+                takes(&mut notices, stranger(n, [10, 0, high, low]), Here, "here", 0).len()
+            })
+            .sum();
+        assert_eq!(shown, MAX_STRANGERS);
+        assert!(notices.recent.len() <= MAX_STRANGERS && notices.crowds.len() <= MAX_PREFIXES + 1);
+        assert_eq!(takes(&mut notices, bob(), Here, "Bob", 0), ["Bob"]);
+    }
+
+    #[test]
+    fn nothing_held_is_shown_of_a_muted_peer() {
+        let mut notices = Notices::default();
+        takes(&mut notices, bob(), Here, "here", 0);
+        takes(&mut notices, bob(), Here, "here", 1);
+        notices.forget(bob().id);
+        assert_eq!(overdue(&mut notices, 100), NOTHING);
+    }
+}
