@@ -196,7 +196,7 @@ impl State {
         if let Some(addr) = self.peers.addr(legacy)
             && let Some(key) = self.peers.key_online_at(addr)
         {
-            self.check_claim(key, addr);
+            self.check_claim_of_any(key, addr, now);
         }
         legacy
     }

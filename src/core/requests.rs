@@ -74,7 +74,34 @@ impl State {
         }
     }
 
-    /// Sees whether a peer that opened a session, and was not dialed yet, can be dialed.
+    /// The same for a peer that may be a stranger, whose claim makes us dial only now and then.
+    pub(super) fn check_claim_of_any(&mut self, key: PublicKey, addr: PeerAddr, now: Time) {
+        let is_free = self.is_contact(Recipient::key(key)) || self.is_wanted(addr);
+        if is_free || self.probe_limiter.dial_stranger(&[addr], now).is_ok() {
+            self.check_claim(key, addr);
+        }
+    }
+
+    /// Whether the user configured an address, or messages wait for the peer there.
+    fn is_wanted(&self, addr: PeerAddr) -> bool {
+        let rows = [Some(Recipient::Address(addr)), self.peers.legacy_at(addr)];
+        let is_wanted = |id: Recipient| self.peers.is_configured(id) || self.outbox.count(id) > 0;
+        rows.into_iter().flatten().any(is_wanted)
+    }
+
+    /// Counts the dial of a probe that is due, if it is a session dial to a stranger.
+    ///
+    /// # Errors
+    /// When to probe instead, if an address of the stranger was dialed just now.
+    pub(super) fn dial_for_probe(&mut self, id: Recipient, now: Time) -> Result<(), Time> {
+        let is_dialed = !self.peers.has_session(id) && !self.operations.lists(id);
+        match id.public_key().filter(|_| is_dialed && !self.is_contact(id)) {
+            Some(key) => self.probe_limiter.dial_stranger(&self.addrs_of(key), now),
+            None => Ok(()),
+        }
+    }
+
+    /// Sees whether a contact that opened a session, and was not dialed yet, can be dialed.
     pub(super) fn check_dialable(&mut self, id: Recipient) {
         if let (Some(key), Some(addr)) = (id.public_key(), self.peers.undialed_addr(id)) {
             self.check_claim(key, addr);
@@ -116,13 +143,13 @@ impl State {
     }
 
     /// Probes a peer now.
-    pub(super) fn probe(&mut self, peer_id: Recipient, probe: Probe, deadline: Option<Time>) {
+    pub(super) fn probe(&mut self, peer_id: Recipient, probe: Probe, deadline: Option<Time>, now: Time) {
         let Some(start) = self.peers.probe_begins(peer_id) else { return };
         if let Recipient::Address(addr) = peer_id
             && let Some(key) = self.peers.key_online_at(addr)
         {
             // An earlier check of the claim may have failed because a machine was busy.
-            self.check_claim(key, addr);
+            self.check_claim_of_any(key, addr, now);
         }
         let ProbeStart { wants_ping, has_left, prefix } = start;
         let purpose = Purpose::Probe(probe);

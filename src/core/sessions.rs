@@ -121,10 +121,22 @@ impl State {
     pub fn peer_listens_at(&mut self, key: PublicKey, addrs: Vec<PeerAddr>, now: Time) -> Vec<Output> {
         let id = Recipient::key(key);
         if self.is_contact(id) {
-            self.peers.listens_also(id, addrs);
+            self.peers.listens_also(id, self.dialable(id, addrs));
             self.serve_due(now);
         }
         self.done()
+    }
+
+    /// Returns those of the further addresses that a peer claims at which it may be dialed: none of
+    /// a stranger, so that strangers cannot make us dial others; and of a contact no loopback or
+    /// link-local ones, which mean another machine here, unless the contact is at that very IP.
+    fn dialable(&self, id: Recipient, mut also: Vec<PeerAddr>) -> Vec<PeerAddr> {
+        if !self.is_contact(id) {
+            return Vec::new();
+        }
+        let is_at = self.peers.addr(id).map(PeerAddr::ip);
+        also.retain(|addr| is_at == Some(addr.ip()) || !addr.is_local());
+        also
     }
 
     /// Handles a peer that has a session with another program, which uses our key, at `ip`. Tells
@@ -146,15 +158,15 @@ impl State {
             if !was_known {
                 self.leaves_again(id);
             }
-            let claims = [addr].into_iter().chain(also).collect();
+            self.peers.is_seen_at(id, addr);
+            let claims = [addr].into_iter().chain(self.dialable(id, also)).collect();
             self.peers.listens_also(id, claims);
             self.peers.session_opened(id, dialed);
-            self.peers.is_seen_at(id, addr);
             self.greeted(id, now);
             self.here_again(key, now);
             if self.peers.refuses_us(id) {
                 // Perhaps it accepts us again.
-                self.probe(id, Probe::Dial, None);
+                self.probe(id, Probe::Dial, None, now);
             } else if self.is_contact(id) {
                 // Whether it can be dialed is known before its session ends.
                 self.check_claim(key, addr);
@@ -395,7 +407,7 @@ impl State {
             self.seen(id);
         }
         if let Some(also) = also {
-            self.peers.listens_also(id, also);
+            self.peers.listens_also(id, self.dialable(id, also));
         }
         Ok(id)
     }

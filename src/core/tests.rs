@@ -16,6 +16,7 @@ mod looks;
 mod pending;
 mod random;
 mod soak;
+mod strangers;
 mod there;
 mod trusting;
 mod who;

@@ -45,6 +45,11 @@ impl Peers {
         });
     }
 
+    /// A peer is not probed before this time.
+    pub(in crate::core) fn probe_later(&mut self, id: Recipient, at: Time) {
+        self.update(id, |peer| peer.presence.probe_later(at));
+    }
+
     /// An acknowledgement to a peer is over.
     pub(in crate::core) fn ack_ended(&mut self, id: Recipient) {
         self.update(id, |peer| {

@@ -14,7 +14,7 @@ const OURS: u8 = 100;
 pub(super) const BOBS: u8 = 1;
 pub(super) const EVES: u8 = 66;
 
-fn hello(name: &str, port: u16) -> Introduction {
+pub(super) fn hello(name: &str, port: u16) -> Introduction {
     Introduction { name: PeerName::new(name), port, also: Vec::new() }
 }
 

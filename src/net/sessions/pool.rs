@@ -5,6 +5,8 @@ use std::mem;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use super::dialing::{Dial, DialId, Pending};
 use super::link::{Challenge, Link, Phase, in_window};
 use super::receipt_limiter::ReceiptLimiter;
@@ -12,7 +14,7 @@ use super::{
     CONNECTS_WITHIN, DIAL_AGAIN_AFTER, LinkId, LinkOutput, MAX_DIALING, MAX_HANDSHAKES, MAX_HELD_BYTES,
     MAX_PARTING, MAX_SESSIONS, MAX_STRANGER_SESSIONS, MAX_STRANGERS_OF_PREFIX, OFFER_AGAIN_AFTER,
     OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, PROBE_WITHIN, RETRY_AFTER, SILENCE, SIMULTANEOUS,
-    STRANGER_WINDOW_BYTES, SessionCommand, SessionHandler, WINDOW_BYTES,
+    STRANGER_VERSION, STRANGER_WINDOW_BYTES, SessionCommand, SessionHandler, WINDOW_BYTES,
 };
 use crate::core::{JobId, RequestEnded, SessionRequest, Time};
 use crate::model::address::{PeerAddr, Source};
@@ -555,8 +557,13 @@ impl Pool {
 
     fn own_hello(&self, to: IpAddr, key: PublicKey, handler: &mut dyn SessionHandler) -> Hello {
         let hello = handler.hello(to);
-        let window = if handler.is_contact(key) { WINDOW_BYTES } else { STRANGER_WINDOW_BYTES };
-        Hello { dialed: DIAL_LINE.to_vec(), answered: OK_LINE.to_vec(), run: self.run, window, ..hello }
+        let hello = if handler.is_contact(key) {
+            Hello { window: WINDOW_BYTES, ..hello }
+        } else {
+            let version = SmolStr::new_static(STRANGER_VERSION);
+            Hello { window: STRANGER_WINDOW_BYTES, version, addresses: Vec::new(), ..hello }
+        };
+        Hello { dialed: DIAL_LINE.to_vec(), answered: OK_LINE.to_vec(), run: self.run, ..hello }
     }
 
     fn say_hello(&mut self, id: LinkId, hello: Hello) {

@@ -327,6 +327,33 @@ fn messages_flow_both_ways_in_one_session() {
     assert_eq!(net.sessions(), [1, 1]);
 }
 
+/// The hello on a connection that this program has dialed to the key 2.
+fn hello_from(mut handler: Recorder) -> Hello {
+    let mut pool = Pool::new(key(1), 1);
+    let addrs = vec![PeerAddr::new(Ipv4Addr::new(10, 0, 0, 2), 5000).unwrap()];
+    let request =
+        SessionRequest { job: JobId(1), addrs, expect: Some(key(2)), say: Request::Open, deadline: None };
+    let now = Time::at(Duration::ZERO);
+    pool.request(request, now, &mut handler);
+    let [LinkOutput::Dial(link, ..)] = pool.take_outputs()[..] else { panic!("no dial") };
+    pool.link_up(link, key(2), Ipv4Addr::new(10, 0, 0, 1).into(), now, &mut handler);
+    let [LinkOutput::Send(_, bytes)] = &pool.take_outputs()[..] else { panic!("no hello") };
+    let mut records = Records::new();
+    records.push(bytes);
+    let Ok(Some(Record::Hello(hello))) = records.next_record() else { panic!("no hello") };
+    hello
+}
+
+#[test]
+fn stranger_learns_neither_addresses_nor_version() {
+    let addresses = vec![SocketAddr::from(([10, 1, 0, 1], 5000))];
+    let handler =
+        |contacts| Recorder { port: 5000, addresses: addresses.clone(), contacts, ..Recorder::default() };
+    let (to_stranger, to_contact) = (hello_from(handler(Vec::new())), hello_from(handler(vec![key(2)])));
+    assert_eq!((&to_stranger.version[..], &to_stranger.addresses[..]), (STRANGER_VERSION, &[][..]));
+    assert_eq!((&to_contact.version[..], to_contact.addresses), (env!("CARGO_PKG_VERSION"), addresses));
+}
+
 #[test]
 fn own_address_is_never_dialed() {
     let mut net = Net::of(2);
