@@ -10,7 +10,7 @@ use super::presence::Probe;
 use super::time::Time;
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
-use crate::model::message::{Outgoing, SendError, SendResult};
+use crate::model::message::{Capability, Outgoing, SendError, SendResult};
 use crate::model::peer_id::Recipient;
 use crate::model::session::Request;
 
@@ -108,16 +108,18 @@ impl State {
         }
     }
 
-    /// A receipt has promised a key. A session is tried at the address that promised it, and
-    /// nowhere else.
+    /// A receipt has promised sessions. One is tried at the address that promised them, and nowhere
+    /// else.
     pub(super) fn promised(
         &mut self,
         id: Recipient,
         at: PeerAddr,
-        key: PublicKey,
+        promise: Capability,
         purpose: Purpose,
     ) -> JobId {
-        self.request_at(id, vec![at], Some(key), purpose, Request::Open, None)
+        let job = self.request_at(id, vec![at], promise.key(), purpose, Request::Open, None);
+        self.jobs.follows_receipt(job);
+        job
     }
 
     /// A job for a peer is over. Its presence is told what kind of job it was.

@@ -214,9 +214,8 @@ impl State {
     /// Handles the end of a request. Its session was reported before, if there was one, and so were
     /// the receipts.
     pub fn request_ended(&mut self, job: JobId, ended: RequestEnded, env: Env, now: Time) -> Vec<Output> {
-        let Some(Job { peer_id: asked_for, dialed, purpose, expect, met }) = self.jobs.end(job) else {
-            return Vec::new();
-        };
+        let Some(ended_job) = self.jobs.end(job) else { return Vec::new() };
+        let Job { peer_id: asked_for, dialed, purpose, expect, follows_receipt, met } = ended_job;
         let RequestEnded { addr, written, end } = ended;
         // A session that was open before is not reported again, and its peer is welcome.
         let was_open = expect.filter(|_| end == RequestEnd::Answered).map(|key| Ok(Recipient::key(key)));
@@ -239,6 +238,7 @@ impl State {
         } else if end == RequestEnd::NoSession
             && matches!(purpose, Purpose::Connect(_))
             && !self.is_only_encrypted(asked_for)
+            && !follows_receipt
             && !self.leaving
         {
             // A key was there once, and a legacy program may be there now. `connect` contains

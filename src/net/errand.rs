@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use crate::model::address::PeerAddr;
-use crate::model::key::PublicKey;
-use crate::model::message::{Form, Outgoing, SendError, SendResult};
+use crate::model::message::{Capability, Form, Outgoing, SendError, SendResult};
 use crate::model::name::Name;
 
 /// An unencrypted message to be sent.
@@ -37,8 +36,8 @@ pub struct Report {
     pub result: SendResult,
     /// How many parts were sent, and how many there are.
     pub parts: (usize, usize),
-    /// The key that the receipt named.
-    pub capability: Option<PublicKey>,
+    /// What the receipt says about sessions.
+    pub capability: Option<Capability>,
 }
 
 impl Errand {

@@ -1,9 +1,9 @@
-//! Where strangers and contacts are dialed, and how often.
+//! Where strangers and contacts are dialed, how often, and what their receipts say about sessions.
 
-use super::keys::{BOBS, hello, key, message, moment};
+use super::keys::{BOBS, hello, key, message, met, moment};
 use super::*;
 use crate::core::probe_limiter::STRANGER_DIAL_SPACING;
-use crate::model::session::{Introduction, RequestEnd};
+use crate::model::session::{Introduction, Request, RequestEnd};
 
 impl Story {
     /// A peer at the IP of `addr` opens a session and says that it also listens elsewhere.
@@ -147,4 +147,52 @@ fn list_finds_a_stranger_offline_at_once() {
         _ => false,
     };
     assert!(told.iter().any(is_offline), "{told:?}");
+}
+
+#[test]
+fn receipt_without_a_key_leads_to_a_session() {
+    let mut story = Story::new();
+    let op = story.writes(5001, 1);
+    story.gets_receipt(Capability::AnyKey);
+    assert_eq!(story.under_way, []);
+    let greeting = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!((greeting.expect, greeting.say), (None, Request::Open));
+    let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!((turn.expect, turn.say), (Some(key(BOBS)), Request::Messages(vec![message(1)])));
+    assert!(story.told().contains(&Event::Settled(op)));
+}
+
+#[test]
+fn nothing_unencrypted_follows_a_receipt_without_a_key() {
+    for end in [RequestEnd::NoSession, RequestEnd::NotSecure, RequestEnd::Broken, unreachable()] {
+        let mut story = Story::new();
+        story.writes(5001, 1);
+        story.gets_receipt(Capability::AnyKey);
+        for _ in 0..20 {
+            while !story.talks.is_empty() {
+                assert_eq!(story.talked(None, end.clone()).expect, None);
+            }
+            story.writes(5001, 2);
+            story.later(seconds(10));
+            // Whether a program is there is asked, and tells it nothing.
+            story.under_way.retain(|request| request.message != Outgoing::Probe);
+            assert_eq!(story.under_way, [], "{end:?}");
+        }
+        assert_eq!(story.state.queued(at(5001).into()), 2, "{end:?}");
+    }
+}
+
+#[test]
+fn connect_to_a_program_without_sessions_ends() {
+    let mut story = Story::new();
+    // A legacy peer that claims to accept sessions.
+    story.writes(5001, 1);
+    story.ends(5001, &SendResult::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
+    story.told();
+    let op = story.does(Command::Connect(these(5001)));
+    story.gets_receipt(Capability::AnyKey);
+    story.talked(None, RequestEnd::NoSession);
+    assert_eq!((&story.under_way[..], &story.talks[..]), (&[][..], &[][..]));
+    assert!(story.told().contains(&Event::Settled(op)));
 }
