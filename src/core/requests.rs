@@ -95,10 +95,12 @@ impl State {
     /// When to probe instead, if an address of the stranger was dialed just now.
     pub(super) fn dial_for_probe(&mut self, id: Recipient, now: Time) -> Result<(), Time> {
         let is_dialed = !self.peers.has_session(id) && !self.operations.lists(id);
-        match id.public_key().filter(|_| is_dialed && !self.is_contact(id)) {
-            Some(key) => self.probe_limiter.dial_stranger(&self.addrs_of(key), now),
-            None => Ok(()),
-        }
+        let Some(key) = id.public_key().filter(|_| is_dialed && !self.is_contact(id)) else {
+            return Ok(());
+        };
+        let mut addrs = self.addrs_of(key);
+        addrs.retain(|addr| !self.is_wanted(*addr));
+        self.probe_limiter.dial_stranger(&addrs, now)
     }
 
     /// Sees whether a contact that opened a session, and was not dialed yet, can be dialed.

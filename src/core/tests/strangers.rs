@@ -1,6 +1,6 @@
 //! Where strangers and contacts are dialed, how often, and what their receipts say about sessions.
 
-use super::keys::{BOBS, hello, key, message, met, moment};
+use super::keys::{BOBS, alice, hello, key, message, met, moment};
 use super::*;
 use crate::core::probe_limiter::STRANGER_DIAL_SPACING;
 use crate::model::session::{Introduction, Request, RequestEnd};
@@ -118,6 +118,19 @@ fn contact_is_dialed_again_as_often_as_before() {
     story.session_breaks(BOBS);
     let dialed = story.dials_end(&unreachable(), STRANGER_DIAL_SPACING);
     assert!(dialed.len() > 3, "{dialed:?}");
+}
+
+#[test]
+fn configured_address_is_dialed_again_as_often_as_before() {
+    let mut story = Story::with(alice()).with_static(&[5001]);
+    story.under_way.clear();
+    // The key has not proven itself there yet, so it is a stranger's.
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    story.session_breaks(BOBS);
+    let refused = RequestEnd::Unreachable(SendError::Refused);
+    let dialed = story.dials_end(&refused, seconds(3));
+    assert!(dialed.len() > 2, "{dialed:?}");
+    assert!(story.told().iter().any(|event| matches!(event, Event::Went(..))));
 }
 
 #[test]

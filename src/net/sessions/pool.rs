@@ -122,6 +122,7 @@ impl Pool {
         let Some(key) = pending.request.expect.filter(|key| self.sessions.contains_key(key)) else {
             return self.dial(pending, now, handler);
         };
+        self.tell_addresses(key, handler);
         if self.wants_address(&pending, key) {
             return self.dial(pending, now, handler);
         }
@@ -569,6 +570,7 @@ impl Pool {
     fn say_hello(&mut self, id: LinkId, hello: Hello) {
         if let Some(link) = self.links.get_mut(&id) {
             link.granted = usize::try_from(hello.window).unwrap_or(usize::MAX);
+            link.lacks_addresses = hello.version == STRANGER_VERSION;
         }
         self.send(id, &Record::Hello(hello));
     }
@@ -1077,6 +1079,20 @@ impl Pool {
         self.admit(id, key, &challenge.hello, now, handler);
     }
 
+    /// Tells a peer that has become a contact during its session where else we listen.
+    fn tell_addresses(&mut self, key: PublicKey, handler: &mut dyn SessionHandler) {
+        let Some(id) = self.sessions.get(&key).map(|session| session.link) else { return };
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if !link.lacks_addresses || !handler.is_contact(key) {
+            return;
+        }
+        link.lacks_addresses = false;
+        let Hello { addresses, .. } = handler.hello(link.source.ip());
+        if !addresses.is_empty() {
+            self.send(id, &Record::Addresses(addresses));
+        }
+    }
+
     /// Tells all peers what we call ourselves from now on.
     pub fn rename(&mut self, name: &PeerName) {
         for link in self.open_links() {
@@ -1284,6 +1300,9 @@ impl Pool {
             Phase::Open if link.next_ping() > now => self.tell_name(id, now, handler),
             Phase::Open => {
                 link.pinged = now;
+                if let Some(key) = link.key {
+                    self.tell_addresses(key, handler);
+                }
                 self.last_ping += 1;
                 self.send(id, &Record::Ping(self.last_ping));
             }

@@ -22,6 +22,7 @@ enum Told {
     Ended(JobId, usize, RequestEnd),
     InUse(IpAddr),
     Renamed(PublicKey, PeerName),
+    ListensAt(Vec<SocketAddr>),
     Refused(PublicKey, Option<JobId>),
 }
 
@@ -85,7 +86,9 @@ impl SessionHandler for Recorder {
         self.told.push(Told::Renamed(key, name));
     }
 
-    fn listens_at(&mut self, _: PublicKey, _: &[SocketAddr]) {}
+    fn listens_at(&mut self, _: PublicKey, addrs: &[SocketAddr]) {
+        self.told.push(Told::ListensAt(addrs.to_vec()));
+    }
 
     fn identity_in_use(&mut self, at: IpAddr) {
         self.told.push(Told::InUse(at));
@@ -352,6 +355,23 @@ fn stranger_learns_neither_addresses_nor_version() {
     let (to_stranger, to_contact) = (hello_from(handler(Vec::new())), hello_from(handler(vec![key(2)])));
     assert_eq!((&to_stranger.version[..], &to_stranger.addresses[..]), (STRANGER_VERSION, &[][..]));
     assert_eq!((&to_contact.version[..], to_contact.addresses), (env!("CARGO_PKG_VERSION"), addresses));
+}
+
+#[test]
+fn new_contact_learns_addresses_in_its_session() {
+    let mut net = Net::of(2);
+    let addresses = vec![SocketAddr::from(([10, 1, 0, 1], 5000))];
+    net.programs[0].handler.addresses = addresses.clone();
+    net.request(0, 1, 1, messages([1]));
+    net.settle();
+    assert_eq!(net.told(1), [Told::Up(key(1)), Told::Messages(vec![1])]);
+    net.programs[0].handler.contacts.push(key(2));
+    for number in [2, 3] {
+        net.request(0, number.into(), 1, messages([number]));
+        net.settle();
+    }
+    let told = [Told::ListensAt(addresses), Told::Messages(vec![2]), Told::Messages(vec![3])];
+    assert_eq!(net.told(1), told, "once");
 }
 
 #[test]
