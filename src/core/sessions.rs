@@ -77,9 +77,17 @@ impl State {
                 Some(job) => {
                     let (key, addr, is_session) = (up.key, up.addr, up.hello.is_some());
                     let welcome = self.met_at(job.peer_id, up, env, now);
-                    if let (true, Ok(id)) = (is_session, welcome) {
-                        self.peers.session_opened(id, true);
-                        self.greeted(id, now);
+                    match welcome {
+                        Ok(id) if is_session => {
+                            self.peers.session_opened(id, true);
+                            self.greeted(id, now);
+                        }
+                        // It has proven its key, which shows that it is there, before a ping in its
+                        // slow session may show that it is not.
+                        Ok(id) if self.peers.is_online(id) => {
+                            self.observe(id, None, &SendResult::Delivered, ProbeResult::Dialed, now);
+                        }
+                        _ => {}
                     }
                     if welcome.is_err() {
                         self.peers.refuses(key, addr);
