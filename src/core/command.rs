@@ -175,7 +175,7 @@ impl State {
             }
         }
         for id in &ids {
-            self.probe(*id, Probe::Connect, None);
+            self.probe(*id, Probe::Connect, None, now);
         }
         self.remember_contacts(contacts, now);
         let waiting = ids.into_iter().collect();
@@ -353,7 +353,7 @@ impl State {
         let after = self.jobs.last().0;
         let deadline = now.plus(LIST_PROBE_WITHIN);
         for &peer_id in &ids {
-            self.probe(peer_id, Probe::Dial, Some(deadline));
+            self.probe(peer_id, Probe::Dial, Some(deadline), now);
         }
         let waiting = ids.into_iter().collect();
         let op = self.operations.list(waiting, after, now.plus(ANSWER_WITHIN));

@@ -431,7 +431,7 @@ pub enum PlainAnswer {
     Nothing,
     /// The receipt.
     Receipt,
-    /// The receipt with our key: the sender may accept sessions.
+    /// The receipt that says that we accept sessions: the sender may accept them, too.
     Capable,
     /// `CONNECTED`: the sender is listed.
     Connected,

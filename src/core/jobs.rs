@@ -39,6 +39,8 @@ pub(super) struct Job {
     pub(super) purpose: Purpose,
     /// The key that has to be proven.
     pub(super) expect: Option<PublicKey>,
+    /// The receipt for a message of ours has promised sessions.
+    pub(super) follows_receipt: bool,
     /// Where a session was opened for it, and who is there, or the key there if it is not accepted.
     pub(super) met: Option<(PeerAddr, Result<Recipient, PublicKey>)>,
 }
@@ -77,8 +79,16 @@ impl Jobs {
         expect: Option<PublicKey>,
     ) -> JobId {
         self.last = JobId(self.last.0 + 1);
-        self.under_way.insert(self.last, Job { peer_id, dialed, purpose, expect, met: None });
+        let job = Job { peer_id, dialed, purpose, expect, follows_receipt: false, met: None };
+        self.under_way.insert(self.last, job);
         self.last
+    }
+
+    /// Records that a receipt has promised the session of a request.
+    pub(super) fn follows_receipt(&mut self, id: JobId) {
+        if let Some(job) = self.under_way.get_mut(&id) {
+            job.follows_receipt = true;
+        }
     }
 
     /// The request with this number, if it is under way.

@@ -164,7 +164,7 @@ impl State {
             }
             self.proves(addr, key, now);
         } else if is_awaited || is_configured || self.peers.legacy_at(addr).is_some() {
-            self.check_claim(key, addr);
+            self.check_claim_of_any(key, addr, now);
         }
         Some(id)
     }

@@ -297,6 +297,12 @@ impl Operations {
         }
     }
 
+    /// Whether a list waits for a peer.
+    pub(super) fn lists(&self, id: Recipient) -> bool {
+        let waits = |operation: &Operation| matches!(operation, Operation::List { waiting, .. } if waiting.contains(&id));
+        self.under_way.values().any(waits)
+    }
+
     /// The attempt `job` to reach a peer goes on as the job `next`.
     pub(super) fn goes_on(&mut self, job: JobId, next: JobId) {
         for operation in self.under_way.values_mut() {

@@ -9,8 +9,7 @@ use super::presence::{Probe, ProbeResult};
 use super::time::Time;
 use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason};
-use crate::model::key::PublicKey;
-use crate::model::message::{PeerProtocol, SendError, SendResult};
+use crate::model::message::{Capability, PeerProtocol, SendError, SendResult};
 use crate::model::peer_id::Recipient;
 use crate::protocol;
 
@@ -25,8 +24,8 @@ pub struct PlainResult {
     pub result: SendResult,
     /// How many parts were sent, and how many there are.
     pub parts: (usize, usize),
-    /// The key in the receipt: the peer may accept sessions.
-    pub capability: Option<PublicKey>,
+    /// What the receipt says about sessions.
+    pub capability: Option<Capability>,
 }
 
 impl State {
@@ -68,11 +67,11 @@ impl State {
         }
         let is_question =
             matches!(purpose, Purpose::Probe(Probe::Connect) | Purpose::Connect(_) | Purpose::Ask);
-        if let Some(key) = capability.filter(|_| taken) {
+        if let Some(promise) = capability.filter(|_| taken) {
             if !self.leaving && self.may_be_listed(peer_id) {
                 self.add_peer(peer_id, dialed, PeerOrigin::SentTo, now);
             }
-            self.peers.promises(peer_id, key);
+            self.peers.promises(peer_id, promise);
         }
         // A peer with a full queue gives no receipt. That does not take its promise back.
         let before = self.peers.promised(peer_id).filter(|_| is_question);
@@ -83,9 +82,9 @@ impl State {
         let promised = capability
             .or(before)
             .filter(|_| taken && may_greet && self.can_speak_otherwise(peer_id, purpose));
-        if let Some(key) = promised.filter(|_| is_question) {
+        if let Some(promise) = promised.filter(|_| is_question) {
             // It was only a question. It goes on as a session, whose result counts.
-            let next = self.promised(peer_id, to, key, purpose);
+            let next = self.promised(peer_id, to, promise, purpose);
             self.probe_limiter.goes_on(job, next);
             self.operations.goes_on(job, next);
             return self.done();
@@ -130,11 +129,11 @@ impl State {
         // A peer that takes a message without a receipt may be the key that is there, with a full
         // mailbox.
         let is_key_there = self.is_key_there(to);
-        if let Some(key) = promised {
-            // Messages may wait behind the one whose receipt promised the key.
+        if let Some(promise) = promised {
+            // Messages may wait behind the one whose receipt promised sessions.
             let waits = self.outbox.asks(peer_id);
             let purpose = if waits { Purpose::Ask } else { Purpose::Greet };
-            self.promised(peer_id, to, key, purpose);
+            self.promised(peer_id, to, promise, purpose);
         } else if taken
             && capability.is_none()
             && says_something
@@ -176,7 +175,7 @@ impl State {
         is_wanted && !matches!(self.protocol_of(peer_id), PeerProtocol::Session(_))
     }
 
-    /// Makes a legacy peer of a recipient that has read a message of ours and named no key. The
+    /// Makes a legacy peer of a recipient that has read a message of ours and promised no session. The
     /// messages for its address are now for this peer. Returns its identity.
     fn found_legacy(&mut self, id: Recipient, now: Time) -> Recipient {
         let plain = match id {
@@ -196,7 +195,7 @@ impl State {
         if let Some(addr) = self.peers.addr(legacy)
             && let Some(key) = self.peers.key_online_at(addr)
         {
-            self.check_claim(key, addr);
+            self.check_claim_of_any(key, addr, now);
         }
         legacy
     }

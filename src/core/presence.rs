@@ -228,9 +228,10 @@ impl Presence {
         Some((at.max(self.not_before), probe))
     }
 
-    /// A probe is under way.
+    /// A probe is under way, whatever the next one had to wait for.
     pub fn probe_begins(&mut self) {
         self.probing = true;
+        self.not_before = Time::default();
     }
 
     /// The probe is over. Other calls say what it showed. If it showed nothing, the next one is in

@@ -3,13 +3,15 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;
+use std::time::Duration;
 
 use super::State;
 use super::event::JobId;
-use super::peers::WaitingPeer;
+use super::peers::{MAX_PEERS, WaitingPeer};
 use super::presence::REFUSAL_REPEAT;
 use super::time::Time;
-use crate::model::address::SourcePrefix;
+use super::trust::MAX_CONTACTS;
+use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::fair_share::FairShare;
 use crate::model::peer_id::Recipient;
 
@@ -18,6 +20,15 @@ use crate::model::peer_id::Recipient;
 /// table within six minutes; and a source that invents peers, however many, has no more than these
 /// dialed at a time.
 pub(super) const MAX_CHECKS_UNDER_WAY: usize = 32;
+
+/// How far two dials to one address of strangers are apart that the user did not ask for. Strangers,
+/// however many keys they make, then cannot have us dial a target more often; and one that does not
+/// answer is offline with the second dial, as after [`GONE_AFTER`](super::GONE_AFTER).
+pub(super) const STRANGER_DIAL_SPACING: Duration = Duration::from_secs(10);
+
+/// Addresses of strangers that are dialed within [`STRANGER_DIAL_SPACING`], at most: as many as the
+/// table has rows for strangers.
+const MAX_STRANGER_DIALS: usize = MAX_PEERS - MAX_CONTACTS;
 
 /// A place in the order in which peers began to wait; the lowest has waited longest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -47,6 +58,9 @@ pub(super) struct ProbeLimiter {
     /// When to see whose turn it is: room has become free. While a peer waits, something is under
     /// way or this is set.
     serve_at: Option<Time>,
+    /// When each address of strangers was dialed last, if that is less than
+    /// [`STRANGER_DIAL_SPACING`] ago.
+    stranger_dials: HashMap<PeerAddr, Time>,
 }
 
 impl Default for ProbeLimiter {
@@ -57,6 +71,7 @@ impl Default for ProbeLimiter {
             last_turn: Turn(NonZeroU64::MIN),
             may_wait: false,
             serve_at: None,
+            stranger_dials: HashMap::new(),
         }
     }
 }
@@ -101,6 +116,24 @@ impl ProbeLimiter {
         if self.may_wait && self.under_way.free() > 0 {
             self.serve_at = Some(self.serve_at.map_or(next_at, |at| at.min(next_at)));
         }
+    }
+
+    /// Counts a dial to these addresses of a stranger that the user did not ask for.
+    ///
+    /// # Errors
+    /// When to try again, if one of them was dialed just now or too many others were.
+    pub(super) fn dial_stranger(&mut self, addrs: &[PeerAddr], now: Time) -> Result<(), Time> {
+        let free_at = |dialed: &Time| dialed.plus(STRANGER_DIAL_SPACING);
+        self.stranger_dials.retain(|_, dialed| free_at(dialed) > now);
+        let last = addrs.iter().filter_map(|addr| self.stranger_dials.get(addr)).max();
+        if let Some(dialed) = last {
+            return Err(free_at(dialed));
+        }
+        if self.stranger_dials.len() + addrs.len() > MAX_STRANGER_DIALS {
+            return Err(now.plus(STRANGER_DIAL_SPACING));
+        }
+        self.stranger_dials.extend(addrs.iter().map(|addr| (*addr, now)));
+        Ok(())
     }
 
     /// Returns when a peer that waits may be served.

@@ -10,7 +10,7 @@ use super::presence::Probe;
 use super::time::Time;
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
-use crate::model::message::{Outgoing, SendError, SendResult};
+use crate::model::message::{Capability, Outgoing, SendError, SendResult};
 use crate::model::peer_id::Recipient;
 use crate::model::session::Request;
 
@@ -74,23 +74,54 @@ impl State {
         }
     }
 
-    /// Sees whether a peer that opened a session, and was not dialed yet, can be dialed.
+    /// The same for a peer that may be a stranger, whose claim makes us dial only now and then.
+    pub(super) fn check_claim_of_any(&mut self, key: PublicKey, addr: PeerAddr, now: Time) {
+        let is_free = self.is_contact(Recipient::key(key)) || self.is_wanted(addr);
+        if is_free || self.probe_limiter.dial_stranger(&[addr], now).is_ok() {
+            self.check_claim(key, addr);
+        }
+    }
+
+    /// Whether the user configured an address, or messages wait for the peer there.
+    fn is_wanted(&self, addr: PeerAddr) -> bool {
+        let rows = [Some(Recipient::Address(addr)), self.peers.legacy_at(addr)];
+        let is_wanted = |id: Recipient| self.peers.is_configured(id) || self.outbox.count(id) > 0;
+        rows.into_iter().flatten().any(is_wanted)
+    }
+
+    /// Counts the dial of a probe that is due, if it is a session dial to a stranger.
+    ///
+    /// # Errors
+    /// When to probe instead, if an address of the stranger was dialed just now.
+    pub(super) fn dial_for_probe(&mut self, id: Recipient, now: Time) -> Result<(), Time> {
+        let is_dialed = !self.peers.has_session(id) && !self.operations.lists(id);
+        let Some(key) = id.public_key().filter(|_| is_dialed && !self.is_contact(id)) else {
+            return Ok(());
+        };
+        let mut addrs = self.addrs_of(key);
+        addrs.retain(|addr| !self.is_wanted(*addr));
+        self.probe_limiter.dial_stranger(&addrs, now)
+    }
+
+    /// Sees whether a contact that opened a session, and was not dialed yet, can be dialed.
     pub(super) fn check_dialable(&mut self, id: Recipient) {
         if let (Some(key), Some(addr)) = (id.public_key(), self.peers.undialed_addr(id)) {
             self.check_claim(key, addr);
         }
     }
 
-    /// A receipt has promised a key. A session is tried at the address that promised it, and
-    /// nowhere else.
+    /// A receipt has promised sessions. One is tried at the address that promised them, and nowhere
+    /// else.
     pub(super) fn promised(
         &mut self,
         id: Recipient,
         at: PeerAddr,
-        key: PublicKey,
+        promise: Capability,
         purpose: Purpose,
     ) -> JobId {
-        self.request_at(id, vec![at], Some(key), purpose, Request::Open, None)
+        let job = self.request_at(id, vec![at], promise.key(), purpose, Request::Open, None);
+        self.jobs.follows_receipt(job);
+        job
     }
 
     /// A job for a peer is over. Its presence is told what kind of job it was.
@@ -116,13 +147,13 @@ impl State {
     }
 
     /// Probes a peer now.
-    pub(super) fn probe(&mut self, peer_id: Recipient, probe: Probe, deadline: Option<Time>) {
+    pub(super) fn probe(&mut self, peer_id: Recipient, probe: Probe, deadline: Option<Time>, now: Time) {
         let Some(start) = self.peers.probe_begins(peer_id) else { return };
         if let Recipient::Address(addr) = peer_id
             && let Some(key) = self.peers.key_online_at(addr)
         {
             // An earlier check of the claim may have failed because a machine was busy.
-            self.check_claim(key, addr);
+            self.check_claim_of_any(key, addr, now);
         }
         let ProbeStart { wants_ping, has_left, prefix } = start;
         let purpose = Purpose::Probe(probe);

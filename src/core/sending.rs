@@ -240,8 +240,8 @@ impl State {
             self.outbox.serve(to, Route::Plain(&check), None, now);
             return;
         }
-        if let (Some(key), Some(at)) = (self.peers.promised(to), self.dialed_at(to)) {
-            self.promised(to, at, key, Purpose::Ask);
+        if let (Some(promise), Some(at)) = (self.peers.promised(to), self.dialed_at(to)) {
+            self.promised(to, at, promise, Purpose::Ask);
         } else if self.is_only_encrypted(to) {
             self.request(to, Purpose::Ask, Request::Open, None);
         } else {

@@ -77,9 +77,17 @@ impl State {
                 Some(job) => {
                     let (key, addr, is_session) = (up.key, up.addr, up.hello.is_some());
                     let welcome = self.met_at(job.peer_id, up, env, now);
-                    if let (true, Ok(id)) = (is_session, welcome) {
-                        self.peers.session_opened(id, true);
-                        self.greeted(id, now);
+                    match welcome {
+                        Ok(id) if is_session => {
+                            self.peers.session_opened(id, true);
+                            self.greeted(id, now);
+                        }
+                        // It has proven its key, which shows that it is there, before a ping in its
+                        // slow session may show that it is not.
+                        Ok(id) if self.peers.is_online(id) => {
+                            self.observe(id, None, &SendResult::Delivered, ProbeResult::Dialed, now);
+                        }
+                        _ => {}
                     }
                     if welcome.is_err() {
                         self.peers.refuses(key, addr);
@@ -121,10 +129,22 @@ impl State {
     pub fn peer_listens_at(&mut self, key: PublicKey, addrs: Vec<PeerAddr>, now: Time) -> Vec<Output> {
         let id = Recipient::key(key);
         if self.is_contact(id) {
-            self.peers.listens_also(id, addrs);
+            self.peers.listens_also(id, self.dialable(id, addrs));
             self.serve_due(now);
         }
         self.done()
+    }
+
+    /// Returns those of the further addresses that a peer claims at which it may be dialed: none of
+    /// a stranger, so that strangers cannot make us dial others; and of a contact no loopback or
+    /// link-local ones, which mean another machine here, unless the contact is at that very IP.
+    fn dialable(&self, id: Recipient, mut also: Vec<PeerAddr>) -> Vec<PeerAddr> {
+        if !self.is_contact(id) {
+            return Vec::new();
+        }
+        let is_at = self.peers.addr(id).map(PeerAddr::ip);
+        also.retain(|addr| is_at == Some(addr.ip()) || !addr.is_local());
+        also
     }
 
     /// Handles a peer that has a session with another program, which uses our key, at `ip`. Tells
@@ -146,15 +166,15 @@ impl State {
             if !was_known {
                 self.leaves_again(id);
             }
-            let claims = [addr].into_iter().chain(also).collect();
+            self.peers.is_seen_at(id, addr);
+            let claims = [addr].into_iter().chain(self.dialable(id, also)).collect();
             self.peers.listens_also(id, claims);
             self.peers.session_opened(id, dialed);
-            self.peers.is_seen_at(id, addr);
             self.greeted(id, now);
             self.here_again(key, now);
             if self.peers.refuses_us(id) {
                 // Perhaps it accepts us again.
-                self.probe(id, Probe::Dial, None);
+                self.probe(id, Probe::Dial, None, now);
             } else if self.is_contact(id) {
                 // Whether it can be dialed is known before its session ends.
                 self.check_claim(key, addr);
@@ -202,9 +222,8 @@ impl State {
     /// Handles the end of a request. Its session was reported before, if there was one, and so were
     /// the receipts.
     pub fn request_ended(&mut self, job: JobId, ended: RequestEnded, env: Env, now: Time) -> Vec<Output> {
-        let Some(Job { peer_id: asked_for, dialed, purpose, expect, met }) = self.jobs.end(job) else {
-            return Vec::new();
-        };
+        let Some(ended_job) = self.jobs.end(job) else { return Vec::new() };
+        let Job { peer_id: asked_for, dialed, purpose, expect, follows_receipt, met } = ended_job;
         let RequestEnded { addr, written, end } = ended;
         // A session that was open before is not reported again, and its peer is welcome.
         let was_open = expect.filter(|_| end == RequestEnd::Answered).map(|key| Ok(Recipient::key(key)));
@@ -227,6 +246,7 @@ impl State {
         } else if end == RequestEnd::NoSession
             && matches!(purpose, Purpose::Connect(_))
             && !self.is_only_encrypted(asked_for)
+            && !follows_receipt
             && !self.leaving
         {
             // A key was there once, and a legacy program may be there now. `connect` contains
@@ -395,7 +415,7 @@ impl State {
             self.seen(id);
         }
         if let Some(also) = also {
-            self.peers.listens_also(id, also);
+            self.peers.listens_also(id, self.dialable(id, also));
         }
         Ok(id)
     }

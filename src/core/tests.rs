@@ -16,6 +16,7 @@ mod pending;
 mod random;
 mod soak;
 mod storing;
+mod strangers;
 mod there;
 mod trusting;
 mod who;
@@ -27,7 +28,8 @@ use super::*;
 use crate::model::address::{Claimed, Source};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::message::{
-    Body, Decoded, Fault, MessageId, Outgoing, PeerProtocol, Plain, SendError, SendResult, Unreadable,
+    Body, Capability, Decoded, Fault, MessageId, Outgoing, PeerProtocol, Plain, SendError, SendResult,
+    Unreadable,
 };
 use crate::model::session::Message;
 use crate::model::stored::{RowId, StoreOp, Stored};

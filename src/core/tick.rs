@@ -74,10 +74,12 @@ impl State {
             self.announce(peer_id, now);
         }
         if let Some((probe, prefix)) = self.peers.due_probe(peer_id, now) {
-            if self.probe_limiter.has_room(prefix) {
-                self.probe(peer_id, probe, None);
-            } else {
+            if !self.probe_limiter.has_room(prefix) {
                 self.wait_for_room(peer_id);
+            } else if let Err(at) = self.dial_for_probe(peer_id, now) {
+                self.peers.probe_later(peer_id, at);
+            } else {
+                self.probe(peer_id, probe, None, now);
             }
         }
         self.peers.due_is_done(peer_id, now);

@@ -78,6 +78,12 @@ impl PeerAddr {
         }
     }
 
+    /// Whether the address is a loopback or link-local one, which means another machine elsewhere.
+    pub fn is_local(self) -> bool {
+        let ip = self.ip();
+        ip.is_loopback() || is_link_local(ip) || matches!(ip, IpAddr::V4(ip) if ip.is_link_local())
+    }
+
     /// The source of a connection that comes from this very address.
     pub fn source(self) -> Source {
         self.socket().into()

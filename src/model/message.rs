@@ -49,6 +49,25 @@ impl fmt::Debug for MessageId {
     }
 }
 
+/// What a receipt says about sessions with its sender. Anyone between the two can change or remove it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Capability {
+    /// It accepts sessions, in which it proves this key.
+    Key(PublicKey),
+    /// It accepts sessions, and does not say with which key.
+    AnyKey,
+}
+
+impl Capability {
+    /// Returns the key that has to be proven, if it is known.
+    pub fn key(self) -> Option<PublicKey> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::AnyKey => None,
+        }
+    }
+}
+
 /// How messages are sent to a peer. Only an exchange that we began settles it, never what others send
 /// unencrypted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -56,7 +75,7 @@ pub enum PeerProtocol {
     /// It has not been asked yet.
     #[default]
     Unknown,
-    /// Unencrypted: it has read a message of ours and named no key.
+    /// Unencrypted: it has read a message of ours and promised no session.
     Plain,
     /// Only in sessions with this key.
     Session(PublicKey),

@@ -11,8 +11,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::sessions::OPENING_SILENCE;
 use crate::model::address::PeerAddr;
-use crate::model::key::PublicKey;
-use crate::model::message::{Form, Outgoing, SendError, SendResult};
+use crate::model::message::{Capability, Form, Outgoing, SendError, SendResult};
 use crate::model::name::Name;
 use crate::protocol::plain;
 use crate::protocol::plain::{Header, Receipt};
@@ -62,8 +61,8 @@ pub(super) struct Said {
     pub(super) result: SendResult,
     /// How many parts were sent, and how many there are.
     pub(super) parts: (usize, usize),
-    /// The key that the last receipt named which named one.
-    pub(super) capability: Option<PublicKey>,
+    /// What the last receipt that says anything about sessions says about them.
+    pub(super) capability: Option<Capability>,
 }
 
 /// Sends `message` to `to` under this name, and returns what became of it. The first connect gets
@@ -106,7 +105,7 @@ fn exchange(
     (message, part): (&Outgoing, usize),
     connect_within: Duration,
     deadline: Option<Instant>,
-) -> (SendResult, Option<PublicKey>) {
+) -> (SendResult, Option<Capability>) {
     let failed = |failure| (SendResult::Failed(failure), None);
     let begun = Instant::now();
     let is_probe = matches!(message, Outgoing::Probe | Outgoing::Ping);
@@ -182,7 +181,7 @@ fn converse(
     stream: &mut TcpStream,
     bytes: &[u8],
     mut deadline: Instant,
-) -> io::Result<(SendResult, Option<PublicKey>)> {
+) -> io::Result<(SendResult, Option<Capability>)> {
     // A message of at most a kilobyte always fits into the empty send buffer, so this does not
     // block.
     stream.write_all(bytes)?;
@@ -255,6 +254,7 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::model::key::PublicKey;
 
     fn identity() -> Identity {
         Identity { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None }
@@ -308,12 +308,13 @@ mod tests {
     fn report_has_the_key_of_the_last_receipt() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
-        let keys = [Some(PublicKey::new([1; 32])), Some(PublicKey::new([2; 32])), None];
+        let keys = [1, 2].map(|n| Some(Capability::Key(PublicKey::new([n; 32]))));
+        let keys = [keys[0], keys[1], None];
         let peer = thread::spawn(move || {
             for key in keys {
                 let mut stream = listener.accept().unwrap().0;
                 read_all(&mut stream);
-                stream.write_all(plain::receipt(5001, key.as_ref()).as_bytes()).unwrap();
+                stream.write_all(plain::receipt(5001, key).as_bytes()).unwrap();
             }
         });
         let text = Outgoing::Text(["one", "two", "three"].map(str::to_owned).into());

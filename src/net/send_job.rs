@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use crate::model::address::PeerAddr;
-use crate::model::key::PublicKey;
-use crate::model::message::{Form, Outgoing, SendError, SendResult};
+use crate::model::message::{Capability, Form, Outgoing, SendError, SendResult};
 use crate::model::name::Name;
 
 /// A request to the dialer to send an unencrypted message.
@@ -37,8 +36,8 @@ pub struct Report {
     pub result: SendResult,
     /// The number of parts that were sent, and of all parts.
     pub parts: (usize, usize),
-    /// The key that the last receipt with a key named.
-    pub capability: Option<PublicKey>,
+    /// What the receipt says about sessions.
+    pub capability: Option<Capability>,
 }
 
 impl SendJob {

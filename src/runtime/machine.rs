@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::ports::Ports;
 use super::step::Step;
-use crate::core::{ContactChange, CoreConfig, Me, PlainAnswer, State, Time};
+use crate::core::{ContactChange, CoreConfig, Me, PlainAnswer, Policy, State, Time};
+use crate::model::key::PublicKey;
+use crate::model::message::Capability;
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
 use crate::net::reachable_ips;
@@ -33,8 +35,7 @@ pub struct Machine {
     pub(super) state: State,
     me: Me,
     listens_v6: bool,
-    /// The receipt with our key, the same for every message.
-    receipt: String,
+    key: PublicKey,
     /// The IPs of this machine when they were last read.
     pub(super) ips: Vec<IpAddr>,
     /// When to read them again.
@@ -48,7 +49,7 @@ impl Machine {
         let MachineConfig { core, listens_v6, ips } = config;
         Self {
             me: core.me.clone(),
-            receipt: plain::receipt(core.me.port, Some(&core.key)),
+            key: core.key,
             state: State::new(core),
             listens_v6,
             ips,
@@ -95,8 +96,17 @@ impl Machine {
         match answer {
             PlainAnswer::Nothing => Vec::new(),
             PlainAnswer::Receipt => plain::receipt(self.me.port, None).into_bytes(),
-            PlainAnswer::Capable => self.receipt.as_bytes().to_vec(),
+            PlainAnswer::Capable => plain::receipt(self.me.port, Some(self.capability())).into_bytes(),
             PlainAnswer::Connected => plain::CONNECTED.as_bytes().to_vec(),
+        }
+    }
+
+    /// Returns what our receipts say about sessions. A user who accepts no new keys by default does
+    /// not show everyone their own.
+    fn capability(&self) -> Capability {
+        match self.state.trusted().policy() {
+            Policy::AcceptNew => Capability::Key(self.key),
+            Policy::Ask | Policy::Strict => Capability::AnyKey,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Attacks on the encrypted exchange, each with the outcome that docs/SECURITY.md promises.
 //!
 //! Where the program is attacked it is the real one, as who dials ([`dialing`], [`promises`]) or as
-//! who is dialed ([`accepting`], [`floods`], [`plain`]), by a peer of the tests' own or by somebody
+//! who is dialed ([`accepting`], [`floods`], [`plain`], [`strangers`]), by a peer of the tests' own or by somebody
 //! in the way. What it does with each single byte of a talk is shown over its library ([`bytes`]),
 //! for a thousand processes would take too long.
 //!
@@ -10,6 +10,7 @@
 
 mod accepting;
 mod bytes;
+mod decoys;
 mod dialing;
 mod floods;
 mod impostors;

@@ -1,8 +1,7 @@
 //! What is known of the program that a peer without a key runs, so that it is written to in a way
 //! that it understands.
 
-use crate::model::key::PublicKey;
-use crate::model::message::{Body, Form};
+use crate::model::message::{Body, Capability, Form};
 use crate::model::name::PeerName;
 
 /// What a peer's unencrypted messages and receipts show of its program.
@@ -12,11 +11,11 @@ pub(super) struct Program {
     pub(super) form: Form,
     /// The form that the user configured. It stays when the program ends.
     pub(super) configured_form: Form,
-    /// It has read a message of ours and named no key.
+    /// It has read a message of ours and promised no session.
     pub(super) took_plain: bool,
-    /// The key that its receipt promised, until that key is proven or shown to be false. Nothing
-    /// is sent unencrypted meanwhile.
-    pub(super) promised: Option<PublicKey>,
+    /// What its receipt promised about sessions, until that is kept or shown to be false. Nothing is
+    /// sent unencrypted meanwhile.
+    pub(super) promised: Option<Capability>,
     /// A new name in a `connect` from the address of a legacy peer, until it is clear whether the
     /// sender is a legacy peer, too, or one with a key.
     pub(super) introduced_as: Option<PeerName>,
@@ -29,7 +28,7 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// Whether it reads unencrypted messages, and has promised no key.
+    /// Whether it reads unencrypted messages, and has promised no session.
     pub(super) fn is_plain(&self) -> bool {
         self.took_plain && self.promised.is_none()
     }

@@ -1,4 +1,4 @@
-//! What the results of jobs show of a peer: that it answered, refused, promised a key.
+//! What the results of jobs show of a peer: that it answered, refused, promised sessions.
 
 use super::Peers;
 use super::announce::PresenceNews;
@@ -6,8 +6,7 @@ use crate::core::event::{JobId, PeerInfo};
 use crate::core::presence::{PresenceChange, ProbeResult, REFUSAL_REPEAT};
 use crate::core::time::Time;
 use crate::model::address::{PeerAddr, SourcePrefix};
-use crate::model::key::PublicKey;
-use crate::model::message::{SendError, SendResult};
+use crate::model::message::{Capability, SendError, SendResult};
 use crate::model::peer_id::Recipient;
 use crate::model::session::ByeReason;
 
@@ -43,6 +42,11 @@ impl Peers {
                 peer.presence.probe_later(now.plus(REFUSAL_REPEAT));
             }
         });
+    }
+
+    /// A peer is not probed before this time.
+    pub(in crate::core) fn probe_later(&mut self, id: Recipient, at: Time) {
+        self.update(id, |peer| peer.presence.probe_later(at));
     }
 
     /// An acknowledgement to a peer is over.
@@ -124,7 +128,7 @@ impl Peers {
         });
     }
 
-    /// A legacy peer has read an unencrypted message of ours and named no key.
+    /// A legacy peer has read an unencrypted message of ours and promised no session.
     pub(in crate::core) fn took_plain(&mut self, id: Recipient) {
         self.update(id, |peer| {
             peer.program.took_plain = true;
@@ -132,17 +136,17 @@ impl Peers {
         });
     }
 
-    /// The key that the receipt of a peer promised, if it is neither proven nor shown to be false.
-    pub(in crate::core) fn promised(&self, id: Recipient) -> Option<PublicKey> {
+    /// What the receipt of a peer promised, if it is neither kept nor shown to be false.
+    pub(in crate::core) fn promised(&self, id: Recipient) -> Option<Capability> {
         self.peer(id)?.program.promised
     }
 
-    /// The receipt of a peer promised a key.
-    pub(in crate::core) fn promises(&mut self, id: Recipient, key: PublicKey) {
-        self.update(id, |peer| peer.program.promised = Some(key));
+    /// The receipt of a peer promised sessions.
+    pub(in crate::core) fn promises(&mut self, id: Recipient, promise: Capability) {
+        self.update(id, |peer| peer.program.promised = Some(promise));
     }
 
-    /// The key that a peer promised was shown to be false.
+    /// What a peer promised was shown to be false.
     pub(in crate::core) fn broke_promise(&mut self, id: Recipient) {
         self.update(id, |peer| peer.program.promised = None);
     }

@@ -176,8 +176,13 @@ fn what_waits_behind_a_text_that_shows_a_key_goes_on_though_the_user_has_sent_it
     story.does(Command::Disconnect(these(5001)));
     story.ends(5001, &SendResult::HandedOver);
     let [PlainRequest { job, to, .. }] = texts[..] else { panic!("{texts:?}") };
-    let sent =
-        PlainResult { job, to, result: SendResult::Delivered, parts: (1, 1), capability: Some(key(BOBS)) };
+    let sent = PlainResult {
+        job,
+        to,
+        result: SendResult::Delivered,
+        parts: (1, 1),
+        capability: Some(Capability::Key(key(BOBS))),
+    };
     let actions = story.state.plain_sent(sent, story.now);
     story.perform(actions);
     story.stores_all(Ok(()));

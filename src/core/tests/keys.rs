@@ -14,7 +14,7 @@ const OURS: u8 = 100;
 pub(super) const BOBS: u8 = 1;
 pub(super) const EVES: u8 = 66;
 
-fn hello(name: &str, port: u16) -> Introduction {
+pub(super) fn hello(name: &str, port: u16) -> Introduction {
     Introduction { name: PeerName::new(name), port, also: Vec::new() }
 }
 
@@ -80,11 +80,16 @@ impl Story {
 
     /// The only plain message under way is answered with a receipt that promises this key.
     pub(super) fn promises(&mut self, n: u8) {
+        self.gets_receipt(Capability::Key(key(n)));
+    }
+
+    /// The only plain message under way is answered with this receipt.
+    pub(super) fn gets_receipt(&mut self, capability: Capability) {
         let transmit = self.under_way.pop().expect("something plain is under way");
         assert!(self.under_way.is_empty());
         let PlainRequest { job, to, .. } = transmit;
-        let sent =
-            PlainResult { job, to, result: SendResult::Delivered, parts: (1, 1), capability: Some(key(n)) };
+        let capability = Some(capability);
+        let sent = PlainResult { job, to, result: SendResult::Delivered, parts: (1, 1), capability };
         let actions = self.state.plain_sent(sent, self.now);
         self.perform(actions);
     }

@@ -139,12 +139,17 @@ fn who_moves_or_is_displaced_while_waiting_is_not_forgotten_and_leaves_nothing_b
 fn probe_gives_its_place_back_wherever_it_was_dialed() {
     let mut story = Story::new();
     let other = PeerAddr::new(Ipv4Addr::new(10, 0, 0, 8), 5000).unwrap();
-    let hello = Introduction { name: PeerName::new("Bob"), port: 5000, also: vec![other] };
+    let hello = Introduction { name: PeerName::new("Bob"), port: 5000, also: Vec::new() };
     let (addr, source) = (PeerAddr::new(LAN, 5000).unwrap(), Source::from(LAN));
     let up = SessionUp { key: key(BOBS), hello: Some(hello), addr, source, dialed: false };
     let (welcome, actions) = story.state.session_up(None, up, moment(), story.now);
     assert_eq!(welcome, Ok(()));
     story.perform(actions);
+    // Only a contact is dialed at further addresses.
+    story.state.set_alias(key(BOBS).into(), Some("Robert".parse().unwrap()));
+    let actions = story.state.peer_listens_at(key(BOBS), vec![other], story.now);
+    story.perform(actions);
+    story.talked(None, RequestEnd::Unreachable(SendError::TimedOut));
     // Bob has left the network, and this machine has the address that he had.
     story.state.learn_own_ip(LAN);
     story.session_breaks(BOBS);

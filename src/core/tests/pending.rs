@@ -37,7 +37,7 @@ fn answers(story: &mut Story, n: u8, port: u16) -> usize {
         for request in std::mem::take(&mut story.under_way) {
             dialed += 1;
             let has_receipt = request.message != Outgoing::Probe;
-            let capability = has_receipt.then(|| key(n));
+            let capability = has_receipt.then(|| Capability::Key(key(n)));
             let result = if has_receipt { SendResult::Delivered } else { SendResult::HandedOver };
             let sent = PlainResult { job: request.job, to: request.to, result, parts: (1, 1), capability };
             let outputs = story.state.plain_sent(sent, story.now);

@@ -75,6 +75,8 @@ pub(super) struct Link {
     pub(super) window: usize,
     /// Bytes of messages that we let the peer have in flight.
     pub(super) granted: usize,
+    /// Our hello was one to a stranger, without our further addresses.
+    pub(super) lacks_addresses: bool,
     /// Our messages without a receipt, and their bytes.
     pub(super) in_flight: VecDeque<(MessageId, usize)>,
     /// The peer's messages that are stored and wait for their receipts.
@@ -119,6 +121,7 @@ impl Link {
             run: 0,
             window: 0,
             granted: 0,
+            lacks_addresses: false,
             withheld: VecDeque::new(),
             in_flight: VecDeque::new(),
             staged: VecDeque::new(),

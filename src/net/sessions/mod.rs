@@ -113,6 +113,10 @@ pub const WINDOW_BYTES: u32 = 256 * 1024;
 /// one of any size.
 pub const STRANGER_WINDOW_BYTES: u32 = 16 * 1024;
 
+/// The version that a hello names to strangers. The field is required, and the real version would
+/// tell an attacker which known faults to try.
+pub const STRANGER_VERSION: &str = "0";
+
 /// Bytes that a message counts in a window at least. It costs more than its text.
 pub const MIN_WINDOW_BYTES: usize = 4 * 1024;
 

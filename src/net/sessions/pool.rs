@@ -5,6 +5,8 @@ use std::mem;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use super::dialing::{Dial, DialId, Pending};
 use super::link::{Challenge, Link, Phase, in_window};
 use super::receipt_limiter::ReceiptLimiter;
@@ -12,7 +14,7 @@ use super::{
     CONNECTS_WITHIN, DIAL_AGAIN_AFTER, LinkId, LinkOutput, MAX_DIALING, MAX_HANDSHAKES, MAX_HELD_BYTES,
     MAX_PARTING, MAX_SESSIONS, MAX_STRANGER_SESSIONS, MAX_STRANGERS_OF_PREFIX, OFFER_AGAIN_AFTER,
     OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, PROBE_COUNTS_FOR, PROBE_WITHIN, RETRY_AFTER, SILENCE,
-    SIMULTANEOUS, STRANGER_WINDOW_BYTES, SessionCommand, SessionHandler, WINDOW_BYTES,
+    SIMULTANEOUS, STRANGER_VERSION, STRANGER_WINDOW_BYTES, SessionCommand, SessionHandler, WINDOW_BYTES,
 };
 use crate::core::{JobId, RequestEnded, SessionRequest, Time};
 use crate::model::address::{PeerAddr, Source};
@@ -122,6 +124,7 @@ impl Pool {
         let Some(key) = pending.request.expect.filter(|key| self.sessions.contains_key(key)) else {
             return self.dial(pending, now, handler);
         };
+        self.tell_addresses(key, handler);
         if self.wants_address(&pending, key, now) {
             return self.dial(pending, now, handler);
         }
@@ -574,13 +577,19 @@ impl Pool {
 
     fn own_hello(&self, to: IpAddr, key: PublicKey, handler: &mut dyn SessionHandler) -> Hello {
         let hello = handler.hello(to);
-        let window = if handler.is_contact(key) { WINDOW_BYTES } else { STRANGER_WINDOW_BYTES };
-        Hello { dialed: DIAL_LINE.to_vec(), answered: OK_LINE.to_vec(), run: self.run, window, ..hello }
+        let hello = if handler.is_contact(key) {
+            Hello { window: WINDOW_BYTES, ..hello }
+        } else {
+            let version = SmolStr::new_static(STRANGER_VERSION);
+            Hello { window: STRANGER_WINDOW_BYTES, version, addresses: Vec::new(), ..hello }
+        };
+        Hello { dialed: DIAL_LINE.to_vec(), answered: OK_LINE.to_vec(), run: self.run, ..hello }
     }
 
     fn say_hello(&mut self, id: LinkId, hello: Hello) {
         if let Some(link) = self.links.get_mut(&id) {
             link.granted = usize::try_from(hello.window).unwrap_or(usize::MAX);
+            link.lacks_addresses = hello.version == STRANGER_VERSION;
         }
         self.send(id, &Record::Hello(hello));
     }
@@ -1103,6 +1112,20 @@ impl Pool {
         self.admit(id, key, &challenge.hello, now, handler);
     }
 
+    /// Tells a peer that has become a contact during its session where else we listen.
+    fn tell_addresses(&mut self, key: PublicKey, handler: &mut dyn SessionHandler) {
+        let Some(id) = self.sessions.get(&key).map(|session| session.link) else { return };
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if !link.lacks_addresses || !handler.is_contact(key) {
+            return;
+        }
+        link.lacks_addresses = false;
+        let Hello { addresses, .. } = handler.hello(link.source.ip());
+        if !addresses.is_empty() {
+            self.send(id, &Record::Addresses(addresses));
+        }
+    }
+
     /// Tells all peers what we call ourselves from now on.
     pub fn rename(&mut self, name: &PeerName) {
         for link in self.open_links() {
@@ -1313,6 +1336,9 @@ impl Pool {
             Phase::Open if link.next_ping() > now => self.tell_name(id, now, handler),
             Phase::Open => {
                 link.pinged = now;
+                if let Some(key) = link.key {
+                    self.tell_addresses(key, handler);
+                }
                 self.last_ping += 1;
                 self.send(id, &Record::Ping(self.last_ping));
             }

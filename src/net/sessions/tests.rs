@@ -22,6 +22,7 @@ enum Told {
     Ended(JobId, usize, RequestEnd),
     InUse(IpAddr),
     Renamed(PublicKey, PeerName),
+    ListensAt(Vec<SocketAddr>),
     Refused(PublicKey, Option<JobId>),
 }
 
@@ -85,7 +86,9 @@ impl SessionHandler for Recorder {
         self.told.push(Told::Renamed(key, name));
     }
 
-    fn listens_at(&mut self, _: PublicKey, _: &[SocketAddr]) {}
+    fn listens_at(&mut self, _: PublicKey, addrs: &[SocketAddr]) {
+        self.told.push(Told::ListensAt(addrs.to_vec()));
+    }
 
     fn identity_in_use(&mut self, at: IpAddr) {
         self.told.push(Told::InUse(at));
@@ -325,6 +328,50 @@ fn messages_flow_both_ways_in_one_session() {
     assert_eq!(net.told(0), [Told::Messages(vec![3])]);
     assert_eq!(net.dials.len(), 1, "the answer takes the session that stands");
     assert_eq!(net.sessions(), [1, 1]);
+}
+
+/// The hello on a connection that this program has dialed to the key 2.
+fn hello_from(mut handler: Recorder) -> Hello {
+    let mut pool = Pool::new(key(1), 1);
+    let addrs = vec![PeerAddr::new(Ipv4Addr::new(10, 0, 0, 2), 5000).unwrap()];
+    let request =
+        SessionRequest { job: JobId(1), addrs, expect: Some(key(2)), say: Request::Open, deadline: None };
+    let now = Time::at(Duration::ZERO);
+    pool.request(request, now, &mut handler);
+    let [LinkOutput::Dial(link, ..)] = pool.take_outputs()[..] else { panic!("no dial") };
+    pool.link_up(link, key(2), Ipv4Addr::new(10, 0, 0, 1).into(), now, &mut handler);
+    let [LinkOutput::Send(_, bytes)] = &pool.take_outputs()[..] else { panic!("no hello") };
+    let mut records = Records::new();
+    records.push(bytes);
+    let Ok(Some(Record::Hello(hello))) = records.next_record() else { panic!("no hello") };
+    hello
+}
+
+#[test]
+fn stranger_learns_neither_addresses_nor_version() {
+    let addresses = vec![SocketAddr::from(([10, 1, 0, 1], 5000))];
+    let handler =
+        |contacts| Recorder { port: 5000, addresses: addresses.clone(), contacts, ..Recorder::default() };
+    let (to_stranger, to_contact) = (hello_from(handler(Vec::new())), hello_from(handler(vec![key(2)])));
+    assert_eq!((&to_stranger.version[..], &to_stranger.addresses[..]), (STRANGER_VERSION, &[][..]));
+    assert_eq!((&to_contact.version[..], to_contact.addresses), (env!("CARGO_PKG_VERSION"), addresses));
+}
+
+#[test]
+fn new_contact_learns_addresses_in_its_session() {
+    let mut net = Net::of(2);
+    let addresses = vec![SocketAddr::from(([10, 1, 0, 1], 5000))];
+    net.programs[0].handler.addresses = addresses.clone();
+    net.request(0, 1, 1, messages([1]));
+    net.settle();
+    assert_eq!(net.told(1), [Told::Up(key(1)), Told::Messages(vec![1])]);
+    net.programs[0].handler.contacts.push(key(2));
+    for number in [2, 3] {
+        net.request(0, number.into(), 1, messages([number]));
+        net.settle();
+    }
+    let told = [Told::ListensAt(addresses), Told::Messages(vec![2]), Told::Messages(vec![3])];
+    assert_eq!(net.told(1), told, "once");
 }
 
 #[test]

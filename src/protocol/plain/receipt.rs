@@ -1,22 +1,23 @@
 //! What is answered on the connection that a message came on.
 
 use crate::model::key::{KEY_CHARS, PublicKey};
+use crate::model::message::Capability;
 
 /// The answer to `CONNECT_REQUEST`: SmartCookies waits for exactly this word.
 pub const CONNECTED: &str = "CONNECTED";
 
-/// The receipt for a message taken, as SmartCookies words it; `port` is our listening port. Whoever
-/// also speaks encrypted may say so here, with the key that it will prove.
-pub fn receipt(port: u16, capability: Option<&PublicKey>) -> String {
+/// Returns the receipt for a message, as SmartCookies words it; `port` is our listening port.
+pub fn receipt(port: u16, capability: Option<Capability>) -> String {
     match capability {
-        Some(key) => format!("{PREFIX} from {port} {CAPABILITY} {key}"),
+        Some(Capability::Key(key)) => format!("{PREFIX} from {port} {CAPABILITY} {key}"),
+        Some(Capability::AnyKey) => format!("{PREFIX} from {port} {CAPABILITY}"),
         None => format!("{PREFIX} from {port}"),
     }
 }
 
 const PREFIX: &str = "[ACK] Message received";
 
-/// The word before the key: this version of the encrypted exchange.
+/// The word for this version of the session protocol, which a key may follow.
 const CAPABILITY: &str = "p2p-chat/1";
 
 /// What a peer answered on the connection that we sent a message on.
@@ -24,9 +25,8 @@ const CAPABILITY: &str = "p2p-chat/1";
 pub enum Receipt {
     /// It acknowledged the message.
     Acknowledged {
-        /// The key that it says it will prove if it is dialed in encryption. Anybody on the way can
-        /// write one here, or take it away.
-        capability: Option<PublicKey>,
+        /// What it says about sessions, if anything.
+        capability: Option<Capability>,
     },
     /// Nothing, or nothing that we know as a receipt.
     None,
@@ -46,10 +46,9 @@ impl Receipt {
     }
 }
 
-/// The key in what follows the first words of a receipt: ` from <port> p2p-chat/1 <key>`. Whatever
-/// a later version says behind it is passed over; whatever else is there instead is a receipt
-/// without one.
-fn capability(words: &[u8]) -> Option<PublicKey> {
+/// Reads what follows the first words of a receipt: ` from <port> p2p-chat/1`, and a key or none.
+/// Anything else after that is of a later version, and is ignored.
+fn capability(words: &[u8]) -> Option<Capability> {
     let mut words = words.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     if words.next()? != b"from" || !words.next()?.iter().all(u8::is_ascii_digit) {
         return None;
@@ -57,8 +56,9 @@ fn capability(words: &[u8]) -> Option<PublicKey> {
     if words.next()? != CAPABILITY.as_bytes() {
         return None;
     }
-    let key = words.next().filter(|key| key.len() == KEY_CHARS)?;
-    str::from_utf8(key).ok()?.parse().ok()
+    let key = words.next().filter(|key| key.len() == KEY_CHARS).and_then(|key| str::from_utf8(key).ok());
+    let key: Option<PublicKey> = key.and_then(|key| key.parse().ok());
+    Some(key.map_or(Capability::AnyKey, Capability::Key))
 }
 
 #[cfg(test)]
@@ -80,35 +80,51 @@ mod tests {
     }
 
     #[test]
-    fn receipt_with_key_is_parsed_despite_trailing_bytes() {
-        let with = receipt(65535, Some(&key()));
-        assert_eq!(with, format!("[ACK] Message received from 65535 p2p-chat/1 {}", key()));
-        assert!(with.len() <= 100, "as short as one that a user of an older program may see");
-        for more in ["", "\r\n", " and more", " p2p-chat/2 x", "\n[ACK] Message received from 1"] {
-            let parsed = Receipt::parse(format!("{with}{more}").as_bytes());
-            assert_eq!(parsed, Receipt::Acknowledged { capability: Some(key()) }, "{more:?}");
+    fn word_and_key_are_read_back_whatever_follows() {
+        let key = Capability::Key(key());
+        let words = |capability| receipt(65535, Some(capability));
+        assert_eq!(words(Capability::AnyKey), "[ACK] Message received from 65535 p2p-chat/1");
+        assert_eq!(words(key), format!("{} {}", words(Capability::AnyKey), self::key()));
+        assert!(words(key).len() <= 100, "as short as one that a user of an older program may see");
+        for capability in [key, Capability::AnyKey] {
+            for more in ["", "\r\n", " and more", " p2p-chat/2 x", "\n[ACK] Message received from 1"] {
+                let parsed = Receipt::parse(format!("{}{more}", words(capability)).as_bytes());
+                assert_eq!(parsed, Receipt::Acknowledged { capability: Some(capability) }, "{more:?}");
+            }
         }
     }
 
     #[test]
-    fn malformed_key_leaves_receipt_without_key() {
+    fn word_without_a_valid_key_stands_for_any_key() {
         let key = key();
         for more in [
             String::new(),
-            " from 5000 p2p-chat/1".into(),
-            " from 5000 p2p-chat/1 ab".into(),
-            format!(" from 5000 p2p-chat/1 {key}a"),
-            format!(" from 5000 p2p-chat/1 {}", key.grouped()),
-            format!(" from 5000 p2p-chat/1 {}1", &key.to_string()[1..]),
+            " ab".into(),
+            format!(" {key}a"),
+            format!(" {}", key.grouped()),
+            format!(" {}1", &key.to_string()[1..]),
+        ] {
+            let parsed = Receipt::parse(format!("{PREFIX} from 5000 p2p-chat/1{more}").as_bytes());
+            assert_eq!(parsed, Receipt::Acknowledged { capability: Some(Capability::AnyKey) }, "{more:?}");
+        }
+        let not_text = [b"[ACK] Message received from 1 p2p-chat/1 ".as_slice(), &[0xff; KEY_CHARS]].concat();
+        let any = Receipt::Acknowledged { capability: Some(Capability::AnyKey) };
+        assert_eq!(Receipt::parse(&not_text), any);
+    }
+
+    #[test]
+    fn key_without_the_word_is_ignored() {
+        let key = key();
+        for more in [
+            String::new(),
             format!(" from 5000 p2p-chat/2 {key}"),
+            format!(" from 5000 p2p-chat/12 {key}"),
             format!(" from 5000 {key}"),
             format!(" from x p2p-chat/1 {key}"),
             format!(" p2p-chat/1 {key}"),
         ] {
             assert_eq!(Receipt::parse(format!("{PREFIX}{more}").as_bytes()), WITHOUT, "{more:?}");
         }
-        let not_text = [b"[ACK] Message received from 1 p2p-chat/1 ".as_slice(), &[0xff; KEY_CHARS]].concat();
-        assert_eq!(Receipt::parse(&not_text), WITHOUT);
         assert_eq!(Receipt::parse(format!("ACK from 5000 p2p-chat/1 {key}").as_bytes()), WITHOUT);
     }
 

@@ -4,7 +4,7 @@
 use super::{alice_who_trusts, never_saw};
 use crate::support::meddler::{receipt, stripped};
 use crate::support::secure::{Capability, key_of};
-use crate::support::{Meddler, Peer, SecurePeer};
+use crate::support::{Manner, Meddler, Peer, SecurePeer};
 
 #[test]
 fn key_stripped_at_first_contact_means_unencrypted() {
@@ -103,14 +103,33 @@ fn man_in_the_middle_is_revealed_by_codes() {
 }
 
 #[test]
-fn a_promise_that_is_no_key_is_none() {
-    for words in [" p2p-chat/1", " p2p-chat/1 aeaq", " p2p-chat/2 what", " p2p-chat/1 \u{1b}[2J"] {
+fn unknown_word_in_a_receipt_promises_nothing() {
+    for words in [" p2p-chat/2 what", " p2p-chat \u{1b}[2J"] {
         let bob = SecurePeer::named("Bob", b'B');
         bob.says_it_is(Capability::Words(words.into()));
         let mut alice = Peer::named("Alice").start();
         alice.says(&bob.addr().to_string(), "hi");
         alice.sees(&format!("Delivered to {}.", bob.addr()));
         assert_eq!(bob.got().opened, 0, "{words:?}");
+        crate::support::assert_harmless(alice.printed());
+    }
+}
+
+#[test]
+fn word_without_a_key_promises_a_session() {
+    for words in [" p2p-chat/1", " p2p-chat/1 aeaq", " p2p-chat/1 \u{1b}[2J"] {
+        let bob = SecurePeer::named("Bob", b'B');
+        bob.says_it_is(Capability::Words(words.into()));
+        // He does not open one at first.
+        bob.behaves(Manner::Says(b"no\n".to_vec()));
+        let mut alice = Peer::named("Alice").start();
+        alice.says(&bob.addr().to_string(), "only in a session");
+        alice.sees(&format!("Queued for {}", bob.addr()));
+        bob.behaves(Manner::Good);
+        alice.sees(&format!("Delivered to {}", bob.shown()));
+        let got = bob.hears("only in a session");
+        assert_eq!(got.bodies(), ["only in a session"], "{words:?}");
+        assert!(got.said_plainly().iter().all(|said| said.ends_with(" Alice connect")), "{:?}", got.plain);
         crate::support::assert_harmless(alice.printed());
     }
 }

@@ -22,13 +22,16 @@ fn lost_first_address_is_replaced_by_the_second() {
     there.does(&format!("ip addr add {SECOND}/24 dev {cable}"));
     here.does(&format!("ip addr add 10.78.0.1/24 dev {}", here.cable(&there)));
 
-    // All that she is told of him; where else he is he says himself, once he has proven who he is.
+    // All that she is told of him; where else he is he says himself, once she is a contact.
     let mut bob = there.runs("Bob").port(PORT).start();
     let mut alice = here.runs("Alice").port(PORT).knows(at(FIRST, PORT)).start();
     alice.meets_at(&format!("Bob ({FIRST}:{PORT})"));
     alice.types(&["@bob by the first"]);
     bob.sees("[encrypted]: by the first");
     alice.sees(&format!("Delivered to Bob ({FIRST}:{PORT})."));
+    // He tells only his contacts where else he is.
+    bob.types(&["@alice I read you"]);
+    alice.sees("[encrypted]: I read you");
 
     there.does(&format!("ip addr del {FIRST}/24 dev {cable}"));
     alice.types(&["@bob by the second"]);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::message::Capability;
 use p2p_chat::protocol::plain;
 
 use super::random::Random;
@@ -100,7 +101,7 @@ impl Legacy {
             reaction.answer = format!("[ACK] Message received from {own_port}");
         }
         if self.kind == Kind::Spoofer {
-            reaction.answer = plain::receipt(own_port, self.promises.as_ref());
+            reaction.answer = plain::receipt(own_port, self.promises.map(Capability::Key));
         }
         match (self.kind, text.to_ascii_lowercase().as_str()) {
             (Kind::Hashpa, _) if text == "PING" => {}

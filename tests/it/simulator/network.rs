@@ -164,7 +164,9 @@ impl World {
             // After the bytes were read: the receipt is lost.
             _ if self.random.in_thousand(self.plan.broken) => SendResult::Broken,
             Receipt::Acknowledged { capability } => {
-                self.exchange(id, |exchange| exchange.promise = capability.map(|key| (key, target)));
+                self.exchange(id, |exchange| {
+                    exchange.promise = capability.map(|capability| (capability, target))
+                });
                 SendResult::Delivered
             }
             Receipt::None => SendResult::HandedOver,

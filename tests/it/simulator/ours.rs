@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use p2p_chat::core::{Event as Told, JobId, OpId, PlainReceived, PlainResult, Row};
 use p2p_chat::model::address::{Claimed, PeerAddr, Source};
-use p2p_chat::model::key::PublicKey;
-use p2p_chat::model::message::{Body, Decoded, MessageId, Outgoing, Plain, SendError, SendResult};
+use p2p_chat::model::message::{
+    Body, Capability, Decoded, MessageId, Outgoing, Plain, SendError, SendResult,
+};
 use p2p_chat::net::sessions::{LinkId, SessionCommand};
 use p2p_chat::protocol::plain;
 use p2p_chat::protocol::plain::{Decoder, Header};
@@ -193,7 +194,7 @@ impl World {
         pid: Pid,
         job: JobId,
         result: SendResult,
-        promise: Option<(PublicKey, Pid)>,
+        promise: Option<(Capability, Pid)>,
     ) {
         let Some(running) = self.ours_mut(pid).dialer.running(job) else { return };
         match running.exchanged(result) {
@@ -216,7 +217,7 @@ impl World {
                 if let Some((_, by)) = promise {
                     self.note_promise(pid, to, by);
                 }
-                let capability = promise.map(|(key, _)| key);
+                let capability = promise.map(|(capability, _)| capability);
                 let sent = PlainResult { job, to, result: result.clone(), parts, capability };
                 let (_, done) = self.step(pid, Cause::Sent, |step| step.plain_sent(sent));
                 self.check_outcome(pid, (job, to), &message, (&result, parts), &done.told);

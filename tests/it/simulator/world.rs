@@ -8,7 +8,7 @@ use std::time::Duration;
 use p2p_chat::core::JobId;
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::key::PublicKey;
-use p2p_chat::model::message::{MessageId, SendResult};
+use p2p_chat::model::message::{Capability, MessageId, SendResult};
 use p2p_chat::model::peer_id::Recipient;
 use p2p_chat::model::session::RequestEnd;
 
@@ -84,8 +84,8 @@ pub(super) struct Exchange {
     pub(super) target: Option<Pid>,
     /// Whoever dialed is still interested.
     pub(super) dialing: bool,
-    /// The key that the receipt has promised, and which process has.
-    pub(super) promise: Option<(PublicKey, Pid)>,
+    /// What the receipt says about sessions, and which process gave it.
+    pub(super) promise: Option<(Capability, Pid)>,
     /// Attempts of the bytes to get through.
     pub(super) tries: usize,
 }
