@@ -9,6 +9,7 @@ use super::operations::LateGoodbye;
 use super::presence::Probe;
 use super::time::Time;
 use super::{ANSWER_WITHIN, State, Target};
+use crate::model::address::PeerAddr;
 use crate::model::message::{Outgoing, PeerProtocol};
 use crate::model::peer_id::Recipient;
 use crate::model::session::Request;
@@ -159,10 +160,12 @@ impl State {
     }
 
     /// A peer has got to know our key. If we leave, it believes no unencrypted goodbye any more.
-    pub(super) fn leaves_again(&mut self, peer_id: Recipient) {
-        // It is told goodbye with the others if none was said yet. Behind a queued message, the
-        // goodbye waits for the message.
-        if !self.goodbyes.are_to_come() && !self.outbox.is_asking(peer_id) {
+    /// `addr` is where it says that it listens.
+    pub(super) fn leaves_again(&mut self, peer_id: Recipient, addr: PeerAddr) {
+        // It is told goodbye with the others if none was said yet. Behind a queued message, also one
+        // to its address, the goodbye waits for the message.
+        let mut queues = [peer_id, Recipient::Address(addr)].into_iter();
+        if !self.goodbyes.are_to_come() && !queues.any(|to| self.outbox.is_asking(to)) {
             let goodbye = self.operations.introduced();
             self.say_late_goodbye(peer_id, goodbye);
         }

@@ -164,7 +164,7 @@ impl State {
         let meeting = Meeting { key, name, addr, dialed, source, date: env.date };
         let met = self.meets(meeting, now).map(|id| {
             if !was_known {
-                self.leaves_again(id);
+                self.leaves_again(id, addr);
             }
             self.peers.is_seen_at(id, addr);
             let claims = [addr].into_iter().chain(self.dialable(id, also)).collect();

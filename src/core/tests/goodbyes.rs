@@ -75,6 +75,23 @@ fn leaving_while_asking_sends_encrypted_then_goodbye() {
 }
 
 #[test]
+fn peer_that_dials_while_we_leave_gets_messages_first() {
+    let mut story = Story::new();
+    story.writes(5001, 1);
+    story.does(Command::Leave);
+    story.promises(BOBS);
+    // Bob has learned our key, too, and his session comes first.
+    story.dials_in(BOBS, "Bob", 5001).unwrap();
+    let is_open = |request: &SessionRequest| request.say == Request::Open;
+    assert!(story.talks.iter().all(is_open), "no goodbye yet: {:?}", story.talks);
+    while story.talks.iter().any(is_open) {
+        story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    }
+    let says: Vec<&Request> = story.talks.iter().map(|talk| &talk.say).collect();
+    assert_eq!(says, [&Request::Messages(vec![message(1)]), &Request::Bye]);
+}
+
+#[test]
 fn leaving_while_asking_legacy_peer_sends_then_goodbye() {
     let mut story = Story::new();
     story.writes(5001, 1);
