@@ -3,13 +3,27 @@
 use std::time::{Duration, Instant};
 
 use super::lab::{Lab, at};
-use crate::support::Terminal;
+use crate::support::{Peer, SOON, Terminal};
 
 const PORT: u16 = 5000;
 
 /// A message over a session whose address has gone arrives within this time. The user is told after
 /// 5 s that no receipt has come, and then the program looks at its addresses.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(15);
+
+/// Waits until the list of `peer` has one row. Until the other has proven its key at its address, the
+/// address has a row of its own, and keeps it if that cannot be dialed any more.
+fn is_alone(peer: &mut Peer) {
+    let deadline = Instant::now() + SOON;
+    loop {
+        peer.types(&["2"]);
+        let sum = peer.sees(" known, ");
+        if sum.contains("1 peer known, 1 there.") {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{sum}");
+    }
+}
 
 #[test]
 fn message_arrives_soon_after_a_change_of_address() {
@@ -20,6 +34,7 @@ fn message_arrives_soon_after_a_change_of_address() {
     let bob = Terminal::start(there.runs("Bob").port(PORT).knows(at("10.77.0.1", PORT)), 24, 80);
     alice.meets_at("Bob (10.77.0.2:5000)");
     bob.waits_for("── Bob 10.77.0.2:5000 · 1 here");
+    is_alone(&mut alice);
     let cable = there.cable(&here);
     there.does(&format!("ip addr del 10.77.0.2/24 dev {cable}"));
     there.does(&format!("ip addr add 10.77.0.3/24 dev {cable}"));
@@ -45,6 +60,7 @@ fn moved_peer_is_dialed_at_its_new_address() {
     let mut bob = there.runs("Bob").port(PORT).knows(at("10.77.0.1", PORT)).start();
     alice.meets_at(&format!("Bob (10.77.0.2:{PORT})"));
     bob.meets_at(&format!("Alice (10.77.0.1:{PORT})"));
+    is_alone(&mut alice);
     let cable = there.cable(&here);
     there.does(&format!("ip addr del 10.77.0.2/24 dev {cable}"));
     there.does(&format!("ip addr add 10.77.0.3/24 dev {cable}"));
