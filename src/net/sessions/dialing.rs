@@ -109,6 +109,8 @@ pub(super) struct Pending {
     pub(super) written: usize,
     /// Which messages have their receipts.
     receipted: Vec<bool>,
+    /// The index after the message that got the last receipt.
+    after_receipt: usize,
     /// It was tried in a session that broke, and is tried once more.
     pub(super) is_retry: bool,
     /// The ping that it waits for.
@@ -121,7 +123,15 @@ impl Pending {
             Request::Messages(messages) => messages.len(),
             _ => 0,
         };
-        Self { request, next: 0, written: 0, receipted: vec![false; count], is_retry: false, ping: None }
+        Self {
+            request,
+            next: 0,
+            written: 0,
+            receipted: vec![false; count],
+            after_receipt: 0,
+            is_retry: false,
+            ping: None,
+        }
     }
 
     /// How many messages without a receipt may have reached the peer.
@@ -141,9 +151,14 @@ impl Pending {
     /// Takes a receipt. Returns whether it was for one of its messages.
     pub(super) fn receipt(&mut self, id: MessageId) -> bool {
         let Request::Messages(messages) = &self.request.say else { return false };
-        let found = messages.iter().position(|message| message.id == id);
-        let Some(has) = found.and_then(|at| self.receipted.get_mut(at)) else { return false };
+        // Receipts mostly come in order.
+        let all = || messages.iter().enumerate();
+        let found = all().skip(self.after_receipt).chain(all()).find(|(_, message)| message.id == id);
+        let Some((at, has)) = found.and_then(|(at, _)| Some((at, self.receipted.get_mut(at)?))) else {
+            return false;
+        };
         *has = true;
+        self.after_receipt = at + 1;
         true
     }
 

@@ -43,6 +43,14 @@ enum Command {
     Close,
 }
 
+/// What the thread is to do next.
+#[derive(Default)]
+struct Commands {
+    waiting: Vec<Command>,
+    /// The thread looks for commands before it waits for events again, so it need not be woken.
+    is_looking: bool,
+}
+
 /// All sessions of this program, in a thread of their own.
 pub struct Sessions {
     shared: Arc<Shared>,
@@ -52,7 +60,7 @@ pub struct Sessions {
 }
 
 struct Shared {
-    commands: Mutex<Vec<Command>>,
+    commands: Mutex<Commands>,
     waker: Waker,
     /// The thread has ended.
     ended: Mutex<bool>,
@@ -147,7 +155,13 @@ impl Sessions {
 
 impl Shared {
     fn put(&self, command: Command) {
-        self.commands.lock().push(command);
+        let mut commands = self.commands.lock();
+        commands.waiting.push(command);
+        if commands.is_looking {
+            return;
+        }
+        commands.is_looking = true;
+        drop(commands);
         if let Err(error) = self.waker.wake() {
             log::error!("the thread of the sessions cannot be woken: {error}");
         }
@@ -193,6 +207,7 @@ impl EventLoop {
                 log::error!("waiting for sessions failed: {error}");
                 return;
             }
+            self.shared.commands.lock().is_looking = true;
             self.has_changed |= !events.is_empty() || !self.ready.is_empty();
             for event in &events {
                 let id = LinkId(event.token().0 as u64);
@@ -202,9 +217,10 @@ impl EventLoop {
                     self.ready.insert(id);
                 }
             }
-            let commands = std::mem::take(&mut *self.shared.commands.lock());
-            commands.into_iter().for_each(|command| self.command(command));
+            self.take_commands();
             self.serve_ready();
+            // What arrived may have been dealt with meanwhile.
+            self.take_commands();
             // A connection that is refused holds its permit until it is closed.
             self.permits.retain(|id, _| self.conns.contains_key(id) && !self.pool.is_open(*id));
             if Instant::now() >= self.next_tick() {
@@ -214,6 +230,13 @@ impl EventLoop {
                 return;
             }
         }
+    }
+
+    /// Carries out the commands.
+    fn take_commands(&mut self) {
+        let commands = std::mem::take(&mut self.shared.commands.lock().waiting);
+        self.has_changed |= !commands.is_empty();
+        commands.into_iter().for_each(|command| self.command(command));
     }
 
     fn now(&self) -> Time {
@@ -245,11 +268,14 @@ impl EventLoop {
         self.due = [finish, due].into_iter().flatten().min();
     }
 
-    /// How long to wait for an event.
+    /// How long to wait for an event. From now on, a command wakes the thread.
     fn timeout(&self) -> Option<Duration> {
-        if !self.ready.is_empty() {
+        let mut commands = self.shared.commands.lock();
+        if !self.ready.is_empty() || !commands.waiting.is_empty() {
             return Some(Duration::ZERO);
         }
+        commands.is_looking = false;
+        drop(commands);
         (self.has_changed || self.due.is_some())
             .then(|| self.next_tick().saturating_duration_since(Instant::now()))
     }

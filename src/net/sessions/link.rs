@@ -78,12 +78,12 @@ pub(super) struct Link {
     /// Our hello was one to a stranger, without our further addresses.
     pub(super) lacks_addresses: bool,
     /// Our messages without a receipt, and their bytes.
-    pub(super) in_flight: VecDeque<(MessageId, usize)>,
+    pub(super) in_flight: InFlight<()>,
     /// The peer's messages that are stored and wait for their receipts.
     pub(super) withheld: VecDeque<MessageId>,
     /// The peer's messages without a receipt: those given to the handler, their bytes, and when a
     /// stranger may have the receipt.
-    pub(super) staged: VecDeque<(MessageId, usize, Time)>,
+    pub(super) staged: InFlight<Time>,
     /// Messages for which the handler had no room.
     pub(super) held: Vec<Message>,
     /// What the peer calls itself now, if the handler was not told yet.
@@ -123,8 +123,8 @@ impl Link {
             granted: 0,
             lacks_addresses: false,
             withheld: VecDeque::new(),
-            in_flight: VecDeque::new(),
-            staged: VecDeque::new(),
+            in_flight: InFlight::default(),
+            staged: InFlight::default(),
             held: Vec::new(),
             new_name: None,
             name_due: now,
@@ -184,17 +184,14 @@ impl Link {
     /// Returns whether a message that counts this many bytes fits the peer's window. One always may
     /// be in flight.
     pub(super) fn has_room(&self, bytes: usize) -> bool {
-        let used: usize = self.in_flight.iter().map(|(_, bytes)| bytes).sum();
-        self.in_flight.is_empty() || used + bytes <= self.window
+        self.in_flight.is_empty() || self.in_flight.bytes + bytes <= self.window
     }
 
     /// Returns whether the peer keeps to the window that we granted: beyond it, one message is in
     /// flight at most.
     pub(super) fn keeps_window(&self) -> bool {
-        let held = self.held.iter().map(in_window);
-        let staged = self.staged.iter().map(|(_, bytes, _)| *bytes);
         let count = self.held.len() + self.staged.len();
-        count <= 1 || held.chain(staged).sum::<usize>() <= self.granted
+        count <= 1 || self.held.iter().map(in_window).sum::<usize>() + self.staged.bytes <= self.granted
     }
 
     /// Returns the next whole record.
@@ -203,6 +200,54 @@ impl Link {
     /// If the bytes are not what the protocol allows; nothing more is read then.
     pub(super) fn next_record(&mut self) -> Result<Option<Record>, ()> {
         self.records.next_record().map_err(|_| ())
+    }
+}
+
+/// Messages without a receipt in one direction, oldest first. `T` is what else is known of each.
+#[derive(Debug)]
+pub(super) struct InFlight<T> {
+    /// Each with the bytes that it counts in the window.
+    messages: VecDeque<(MessageId, usize, T)>,
+    /// The bytes of all together.
+    bytes: usize,
+}
+
+impl<T> Default for InFlight<T> {
+    fn default() -> Self {
+        Self { messages: VecDeque::new(), bytes: 0 }
+    }
+}
+
+impl<T> InFlight<T> {
+    pub(super) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    pub(super) fn get(&self, id: MessageId) -> Option<&T> {
+        self.messages.iter().find(|(other, ..)| *other == id).map(|(.., more)| more)
+    }
+
+    pub(super) fn push(&mut self, id: MessageId, bytes: usize, more: T) {
+        self.messages.push_back((id, bytes, more));
+        self.bytes += bytes;
+    }
+
+    /// Removes messages. Mostly they are the oldest.
+    pub(super) fn remove(&mut self, ids: &[MessageId]) {
+        for id in ids {
+            let at = self.messages.iter().position(|(other, ..)| other == id);
+            self.bytes -= at.and_then(|at| self.messages.remove(at)).map_or(0, |(_, bytes, _)| bytes);
+        }
+    }
+
+    /// Removes the newest, as many as this.
+    pub(super) fn take_back(&mut self, count: usize) {
+        let kept = self.messages.len().saturating_sub(count);
+        self.bytes -= self.messages.drain(kept..).map(|(_, bytes, _)| bytes).sum::<usize>();
     }
 }
 

@@ -225,7 +225,7 @@ impl Pool {
                 again: message.again || next < pending.written,
                 body: Arc::clone(&message.body),
             };
-            link.in_flight.push_back((message.id, bytes));
+            link.in_flight.push(message.id, bytes, ());
             pending.next = next + 1;
             self.send(link_id, &record);
         }
@@ -845,11 +845,11 @@ impl Pool {
         let mut due = || if is_stranger { self.receipt_limiter.take(key, now) } else { now };
         // First, for the handler may have stored them when it returns.
         let count = messages.len();
-        link.staged.extend(messages.iter().map(|message| (message.id, in_window(message), due())));
+        messages.iter().for_each(|message| link.staged.push(message.id, in_window(message), due()));
         if let Err(messages) = handler.messages(id, key, source, messages)
             && let Some(link) = self.links.get_mut(&id)
         {
-            link.staged.truncate(link.staged.len().saturating_sub(count));
+            link.staged.take_back(count);
             link.held = messages;
             if is_stranger {
                 self.receipt_limiter.give_back(key, u32::try_from(count).unwrap_or(u32::MAX), now);
@@ -882,7 +882,7 @@ impl Pool {
         handler: &mut dyn SessionHandler,
     ) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.staged.retain(|(staged, ..)| !others.contains(staged));
+        link.staged.remove(others);
         link.withheld.extend(receipts);
         self.give_receipts(id, now, handler);
         for ids in others.chunks(MAX_IDS) {
@@ -896,15 +896,15 @@ impl Pool {
         let is_stranger = !link.withheld.is_empty() && !link.key.is_some_and(|key| handler.is_contact(key));
         let mut given = Vec::new();
         while let Some(next) = link.withheld.front().copied() {
-            let due = link.staged.iter().find(|(staged, ..)| *staged == next).map(|(.., due)| *due);
-            if let Some(at) = due.filter(|at| is_stranger && *at > now) {
+            let due = link.staged.get(next).filter(|_| is_stranger).copied();
+            if let Some(at) = due.filter(|at| *at > now) {
                 self.receipts_at = Some(self.receipts_at.map_or(at, |other| other.min(at)));
                 break;
             }
             link.withheld.pop_front();
             given.push(next);
         }
-        link.staged.retain(|(staged, ..)| !given.contains(staged));
+        link.staged.remove(&given);
         for ids in given.chunks(MAX_IDS) {
             self.send(id, &Record::Receipt(ids.to_vec()));
         }
@@ -919,7 +919,7 @@ impl Pool {
         handler: &mut dyn SessionHandler,
     ) {
         if let Some(link) = self.links.get_mut(&id) {
-            link.in_flight.retain(|(sent, _)| !ids.contains(sent));
+            link.in_flight.remove(ids);
         }
         handler.receipts(key, ids);
         if let Some(session) = self.sessions.get_mut(&key) {
@@ -962,7 +962,7 @@ impl Pool {
         handler: &mut dyn SessionHandler,
     ) {
         if let Some(link) = self.links.get_mut(&id) {
-            link.in_flight.retain(|(sent, _)| !ids.contains(sent));
+            link.in_flight.remove(ids);
         }
         let addr = self.session_addr(key);
         let Some(session) = self.sessions.get_mut(&key) else { return };
