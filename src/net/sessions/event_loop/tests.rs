@@ -277,14 +277,14 @@ fn line_in_pieces_opens_a_session() {
     assert!(bob.told.try_recv().is_err());
 }
 
-/// Shakes hands with `program`, and says no hello.
-fn shakes_hands(program: &Program) -> (ClientConnection, TcpStream) {
+/// Shakes hands with whoever listens at `addr`, and says no hello.
+fn shakes_hands(addr: SocketAddr) -> (ClientConnection, TcpStream) {
     let tls = Tls::new(&OwnKey::from_seed(&[9; KEY_BYTES]).unwrap()).unwrap();
     let mut config = ClientConfig::clone(&tls.any);
     config.enable_secret_extraction = true;
     let name = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST).into());
     let mut connection = ClientConnection::new(config.into(), name).unwrap();
-    let mut stream = TcpStream::connect(program.addr.socket()).unwrap();
+    let mut stream = TcpStream::connect(addr).unwrap();
     stream.write_all(DIAL_LINE).unwrap();
     stream.read_exact(&mut [0; OK_LINE.len()]).unwrap();
     while connection.is_handshaking() {
@@ -304,7 +304,7 @@ fn sends_until_closed(mut stream: &TcpStream, mut next: impl FnMut() -> Vec<u8>)
 #[test]
 fn empty_records_without_end_close_the_connection() {
     let bob = Program::new(2);
-    let (connection, stream) = shakes_hands(&bob);
+    let (connection, stream) = shakes_hands(bob.addr.socket());
     let (sequence, secrets) = connection.dangerous_extract_secrets().unwrap().tx;
     let ConnectionTrafficSecrets::Aes128Gcm { key, iv } = secrets else { panic!("not the first suite") };
     let suite = TLS13_AES_128_GCM_SHA256.tls13().unwrap();
@@ -328,7 +328,7 @@ fn empty_records_without_end_close_the_connection() {
 #[test]
 fn new_traffic_keys_without_end_close_the_connection() {
     let bob = Program::new(2);
-    let (mut connection, stream) = shakes_hands(&bob);
+    let (mut connection, stream) = shakes_hands(bob.addr.socket());
     sends_until_closed(&stream, || {
         let mut bytes = Vec::new();
         connection.refresh_traffic_keys().unwrap();
@@ -338,4 +338,32 @@ fn new_traffic_keys_without_end_close_the_connection() {
         bytes
     });
     assert!(bob.told.try_recv().is_err());
+}
+
+#[test]
+fn connection_that_waits_for_its_end_takes_no_turns() {
+    let tls = Tls::new(&OwnKey::from_seed(&[1; KEY_BYTES]).unwrap()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let client = thread::spawn(move || shakes_hands(addr));
+    let (stream, _) = listener.accept().unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let mut conn = Conn::accepted(mio::net::TcpStream::from_std(stream), Vec::new());
+    let mut poll = Poll::new().unwrap();
+    let both = Interest::READABLE | Interest::WRITABLE;
+    poll.registry().register(&mut conn.stream, Token(1), both).unwrap();
+    let mut turn = |conn: &mut Conn, within: Duration| {
+        let mut events = Events::with_capacity(8);
+        poll.poll(&mut events, Some(within)).unwrap();
+        conn.is_readable |= events.iter().any(mio::event::Event::is_readable);
+        conn.is_writable |= events.iter().any(mio::event::Event::is_writable);
+        (!events.is_empty(), conn.turn(&tls))
+    };
+    while !turn(&mut conn, WITHIN).1.iter().any(|event| matches!(event, ConnEvent::Up(..))) {}
+    let _open = client.join().unwrap();
+    conn.finish_by = Some(Instant::now() + WITHIN);
+    conn.turn(&tls);
+    // What it sends last, and that it sends nothing more, are events of its own socket.
+    let turns = (0..100).take_while(|_| turn(&mut conn, Duration::from_millis(200)).0).count();
+    assert!(turns < 10, "{turns} turns while the peer does nothing");
 }
