@@ -121,11 +121,14 @@ impl Presence {
         self.session == SessionState::Open
     }
 
-    /// Its session was closed by agreement, and it is as online as before. The idle close of a peer
-    /// that the user has disconnected from changes nothing.
+    /// Its session was closed by agreement, and it is as online as before. If the peer was left
+    /// before that, nothing changes: a message that is still on its way here makes it online again,
+    /// and it has to be probed like a peer without a session.
     pub fn session_closed(&mut self, now: Time) {
-        self.session = SessionState::Idle;
-        self.seen = now;
+        if self.has_session() {
+            self.session = SessionState::Idle;
+            self.seen = now;
+        }
     }
 
     /// Its session broke: whoever dialed it dials again at once, the other side a moment later.

@@ -2,7 +2,8 @@
 
 use super::keys::{BOBS, key, message};
 use super::*;
-use crate::model::session::RequestEnd;
+use crate::core::presence::PROBE_INTERVAL;
+use crate::model::session::{ByeReason, RequestEnd};
 
 /// Whether anything was dialed in the next hour.
 fn is_dialed(story: &mut Story) -> bool {
@@ -52,6 +53,21 @@ fn message_of_a_disconnected_contact_resumes_dialing() {
     assert_ne!(story.state(5001), Some(PresenceStatus::Offline));
     story.session_breaks(BOBS);
     assert!(is_dialed(&mut story));
+}
+
+#[test]
+fn peer_whose_message_crossed_our_goodbye_is_probed() {
+    let mut story = disconnected();
+    let outputs = story.state.session_down(key(BOBS), Some(ByeReason::Idle), story.now);
+    story.perform(outputs);
+    story.takes(BOBS, message(8));
+    assert_eq!(story.state(5001), Some(PresenceStatus::Connected));
+    story.later(PROBE_INTERVAL);
+    for _ in 0..2 {
+        story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+        story.later(REFUSAL_REPEAT);
+    }
+    assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
 }
 
 #[test]
