@@ -335,6 +335,9 @@ impl State {
                         self.outbox.hold_for_user(asked_for, now);
                         self.carry_out(now);
                     }
+                    // A session that was open before was not reported, so nothing has given the
+                    // messages for the address to its key yet.
+                    Some(key) if was_met && asked_for != peer_id => self.binds(asked_for, key, now),
                     Some(_) if was_met => {}
                     _ => {
                         self.outbox.answered(asked_for, RouteAnswer::Failed(result), now);

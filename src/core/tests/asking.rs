@@ -45,6 +45,23 @@ fn kept_session_proves_nothing_at_another_address() {
 }
 
 #[test]
+fn message_for_address_goes_to_its_open_session() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    let to = Recipient::Address(at(5001));
+    let restored = Restored { to, message: message(1), cut_off: false, left: seconds(600), name: None };
+    let outputs = story.state.restore(vec![restored], story.now);
+    story.perform(outputs);
+    assert_eq!(story.dials(5001), [Outgoing::Connect]);
+    story.promises(BOBS);
+    // No session is reported for the request, because one was open before.
+    assert_eq!(story.talked(None, RequestEnd::Answered).say, Request::Open);
+    story.takes_messages();
+    assert_eq!(story.later_statuses(), [DeliveryStatus::Delivered]);
+    assert_eq!(story.state.waiting(story.now), []);
+}
+
+#[test]
 fn lost_receipt_does_not_take_promise_back() {
     let mut story = Story::new();
     // What is asked has a receipt with a key; the greeting breaks, and the next receipt is lost.
