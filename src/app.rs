@@ -34,7 +34,7 @@ use signals::{Signals, stop_in_background};
 
 use crate::cli::{Cli, Misused};
 use crate::config;
-use crate::core::{Event, KeyRequest, OpId, PeerInfo, Pin, Row, Verification};
+use crate::core::{Event, KeyRequest, Meeting, OpId, PeerInfo, Pin, Row, Verification};
 use crate::exit::OutputGone;
 use crate::mailbox::Mailbox;
 use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
@@ -241,6 +241,10 @@ impl Directory for People<'_> {
 
     fn requests_for(&self, word: &str) -> Vec<KeyRequest> {
         self.node.requests_for(word)
+    }
+
+    fn refused_for(&self, word: &str) -> Vec<Meeting> {
+        self.node.refused_for(word)
     }
 
     fn code_with(&self, key: PublicKey) -> String {

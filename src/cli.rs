@@ -94,7 +94,8 @@ pub struct Cli {
     #[arg(long, global = true, env = "P2P_CHAT_PROFILE", value_name = "NAME", help_heading = KEYS)]
     pub profile: Option<Profile>,
 
-    /// What to do with keys that are not known: remember them, let you decide, or refuse them
+    /// What to do with unknown keys: remember them, let you decide, or refuse them. Unencrypted strangers,
+    /// who have no key, are shown in any case; only --require-encryption refuses them
     #[arg(long, env = "P2P_CHAT_POLICY", value_name = "WHAT", default_value = "accept-new", help_heading = KEYS)]
     pub policy: Policy,
 
@@ -234,7 +235,7 @@ impl ValueEnum for Policy {
         let (name, help) = match self {
             Self::AcceptNew => ("accept-new", "They are remembered, and nobody else can take their place"),
             Self::Ask => ("ask", "They wait until you trust or block them"),
-            Self::Strict => ("strict", "They are refused: only those are talked to whose keys you have"),
+            Self::Strict => ("strict", "They are refused, and /add KEY lets one in"),
         };
         Some(PossibleValue::new(name).help(help))
     }

@@ -35,8 +35,8 @@ pub use store_writer::{Keeping, MAX_WAITING_BYTES, write_batch};
 use store_writer::{StoreWriter, WriterQueue};
 
 use crate::core::{
-    Command, ContactChange, CoreConfig, Event, KeyRequest, KnownContact, Me, OpId, PeerInfo, Pin, Policy,
-    Restored, Row, StaticPeer, Verification, WaitingMessage,
+    Command, ContactChange, CoreConfig, Event, KeyRequest, KnownContact, Me, Meeting, OpId, PeerInfo, Pin,
+    Policy, Restored, Row, StaticPeer, Verification, WaitingMessage,
 };
 use crate::crypto;
 use crate::mailbox::Mailbox;
@@ -307,6 +307,11 @@ impl Node {
     /// The requests that a word of the user may mean.
     pub fn requests_for(&self, word: &str) -> Vec<KeyRequest> {
         self.shared.locked.lock().machine.state().trusted().requests_for(word).into_iter().cloned().collect()
+    }
+
+    /// The refused keys that a word of the user may mean.
+    pub fn refused_for(&self, word: &str) -> Vec<Meeting> {
+        self.shared.locked.lock().machine.state().trusted().refused_for(word).into_iter().cloned().collect()
     }
 
     /// The policy for unknown keys.

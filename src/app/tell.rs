@@ -99,6 +99,13 @@ impl App {
                 }
                 self.tell(lines);
             }
+            Event::RefusedKey(met) => {
+                // The user may have muted the unencrypted peer at the address.
+                let is_muted = self.node.at(met.addr).iter().any(|id| self.muted.contains_key(id));
+                if !is_muted {
+                    self.notice(met.key.into(), Some(met.addr), NoticeKind::RefusedKey, lines);
+                }
+            }
             Event::Decided(Decision::Forgotten(who, _)) => {
                 self.notices.forget(who.id);
                 self.tell(lines);
@@ -150,7 +157,7 @@ impl App {
         let blocked = source.filter(|source| self.node.blocked_sources().contains(source));
         let why = match blocked {
             Some(source) => format!("{source} is blocked; /unblock {source} ends that."),
-            None => ui::untrusted_words(request, pin.as_ref(), &self.labels),
+            None => ui::untrusted_words(request, pin.as_ref(), self.node.policy(), &self.labels),
         };
         let who = self.voice("").named(who);
         Some(vec![Line::of(Ink::Bad, format!("{how} to {who}: {why}"))])

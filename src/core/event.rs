@@ -7,7 +7,7 @@ use super::outbox::WriteId;
 use super::peers::Row;
 use super::presence::OfflineReason;
 use super::time::Time;
-use super::trust::{As, KeyRequest, Pin, Policy, Unknown};
+use super::trust::{As, KeyRequest, Meeting, Pin, Policy, Unknown};
 use crate::model::address::{Claimed, PeerAddr, Source, SourcePrefix};
 use crate::model::delivery::{DeliveryStatus, RejectReason};
 use crate::model::key::PublicKey;
@@ -141,6 +141,8 @@ pub enum Event {
     Pinned(PeerInfo, PublicKey),
     /// A key waits for the user's decision. Until then nothing is sent to it or shown of it.
     KeyRequest(KeyRequest),
+    /// The policy refused a key that is new. Told once of each key.
+    RefusedKey(Meeting),
     /// So many more keys waited for the user's decision than are kept.
     MoreKeyRequests(u64),
     /// A known key calls itself by this name of a contact, and is not shown under it.
@@ -354,6 +356,7 @@ impl Event {
             Self::Unreadable { .. }
             | Self::Unproven { .. }
             | Self::KeyRequest(_)
+            | Self::RefusedKey(_)
             | Self::MoreKeyRequests(_)
             | Self::Misled { .. }
             | Self::Decided(_)

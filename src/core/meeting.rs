@@ -88,7 +88,7 @@ impl State {
         }
         let table = &self.peers;
         let is_live = |key| table.is_online(Recipient::key(key));
-        let verdict = self.trust.met(meeting, &is_live);
+        let verdict = self.trust.met(meeting.clone(), &is_live);
         if let Some(more) = self.trust.untold_requests(now) {
             self.tell(Event::MoreKeyRequests(more));
         }
@@ -106,6 +106,9 @@ impl State {
                 return Err(ByeReason::NotDecided);
             }
             Verdict::Refused(why) => {
+                if why == Refused::Strict {
+                    self.tell_refused(meeting);
+                }
                 return Err(match why {
                     Refused::Ourselves | Refused::Blocked | Refused::Strict => ByeReason::NotAccepted,
                     Refused::Undecided => ByeReason::NotDecided,
@@ -125,6 +128,14 @@ impl State {
         }
         self.seen(id);
         Ok(id)
+    }
+
+    /// Tells the user once of a key that the policy refuses, unless a block covers its name or address.
+    fn tell_refused(&mut self, met: Meeting) {
+        let is_blocked = self.trust.is_blocked_plain(met.addr, met.name.as_ref());
+        if !is_blocked && self.trust.is_newly_refused(&met) {
+            self.tell(Event::RefusedKey(met));
+        }
     }
 
     /// Whether a key that is no contact's is at a blocked source. The first key at an address of

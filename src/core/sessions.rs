@@ -279,7 +279,11 @@ impl State {
             self.met_another(asked_for, job, purpose, now);
         }
         let leaves = end == RequestEnd::Bye(ByeReason::Leaves);
+        let is_refused_by_peer =
+            matches!(end, RequestEnd::Bye(ByeReason::NotAccepted | ByeReason::NotDecided));
         let result = match welcome {
+            // The peer refused us before its hello, and nothing waits for the user here.
+            Some(Err(key)) if is_refused_by_peer && self.trust.is_unknown(key) => result_of(&end),
             Some(Err(key)) => SendResult::Failed(SendError::NotTrusted(Box::new(key))),
             Some(Ok(_)) if !is_here => SendResult::Unanswered,
             _ => result_of(&end),

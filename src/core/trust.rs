@@ -16,7 +16,7 @@ mod notices;
 mod pin;
 mod user;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::time::Time;
 use crate::model::address::{PeerAddr, SourcePrefix};
@@ -59,6 +59,10 @@ pub const MAX_KEY_CHANGES_OF_CONTACT: usize = 8;
 
 /// Pending key changes that a contact keeps if another one gives way.
 const KEY_CHANGES_LEFT: usize = 2;
+
+/// Refused keys that are remembered at most: far more than a user adds one of. Beyond that the oldest
+/// is forgotten, and told again if it comes back.
+const MAX_REFUSED: usize = 1_000;
 
 /// Hints of one pin at most: more addresses than one person's machines have.
 pub const MAX_HINTS: usize = 8;
@@ -105,6 +109,8 @@ pub struct Trusted {
     index: Index,
     last_number: u64,
     requests: Vec<KeyRequest>,
+    /// The keys that [`Policy::Strict`] refused, and the user was told of; the oldest first.
+    refused: VecDeque<Meeting>,
     no_room_for: u64,
     changed: BTreeSet<PublicKey>,
     /// Legacy peers that became contacts, were blocked, or are no longer either; and sources.
@@ -127,6 +133,7 @@ impl Trusted {
             index: Index::default(),
             last_number: 0,
             requests: Vec::new(),
+            refused: VecDeque::new(),
             no_room_for: 0,
             changed: BTreeSet::new(),
             changed_legacy: Vec::new(),
@@ -212,8 +219,10 @@ impl Trusted {
         self.policy
     }
 
-    /// Changes what happens to unknown keys. Pinned and waiting keys stay what they are.
+    /// Changes what happens to unknown keys. Pinned and waiting keys stay what they are; refused ones
+    /// are new again.
     pub fn set_policy(&mut self, policy: Policy) {
+        self.refused.clear();
         self.policy = policy;
     }
 

@@ -42,6 +42,8 @@ pub enum NoticeKind {
     TakesName,
     /// The peer has proven a new key.
     Pinned,
+    /// The policy refused the peer's key.
+    RefusedKey,
     /// The peer does not accept our messages.
     TurnedAway,
     /// The peer accepts our messages again.
@@ -67,7 +69,7 @@ impl NoticeKind {
         match self {
             Self::Here | Self::Back | Self::Gone => Topic::Presence,
             Self::Called | Self::TakesName => Topic::Name,
-            Self::Pinned => Topic::Key,
+            Self::Pinned | Self::RefusedKey => Topic::Key,
             Self::TurnedAway | Self::AcceptsAgain => Topic::Acceptance,
         }
     }

@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::labels::{Labels, MARK};
-use super::words::{name_of, place, untrusted_words};
-use crate::core::{KeyRequest, PeerInfo, Pin, PresenceStatus, Row, Target};
+use super::words::{name_of, place, request_words};
+use crate::core::{KeyRequest, Meeting, PeerInfo, Pin, PresenceStatus, Row, Target};
 use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded, shortened};
@@ -48,6 +48,8 @@ pub trait Directory {
     fn pins_named(&self, word: &str) -> Vec<Pin>;
     /// The pending keys that a word may mean: a name, or the beginning of a key.
     fn requests_for(&self, word: &str) -> Vec<KeyRequest>;
+    /// The keys that the policy refused and that a word may mean: a name, or the beginning of a key.
+    fn refused_for(&self, word: &str) -> Vec<Meeting>;
     /// The safety number with a key.
     fn code_with(&self, key: PublicKey) -> String;
     /// How many messages wait for a recipient.
@@ -322,7 +324,7 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
         let Lost::Nobody(near) = lost else { return lost };
         let requests = directory.requests_for(word);
         if let Some(request) = requests.first() {
-            return Lost::Waits(sentence_of(&untrusted_words(Some(request), None, directory.labels())));
+            return Lost::Waits(sentence_of(&request_words(request, directory.labels())));
         }
         if let [who, ..] = &blocked_legacy_called(word, directory)[..] {
             return Lost::Blocked(label_of(who, directory), shown(word));

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use p2p_chat::core::{KeyRequest, PeerInfo, PeerOrigin, Pin, PresenceStatus, Row, Verification};
+use p2p_chat::core::{KeyRequest, Meeting, PeerInfo, PeerOrigin, Pin, PresenceStatus, Row, Verification};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::PeerProtocol;
@@ -92,6 +92,9 @@ impl Directory for People {
     }
 
     fn requests_for(&self, _word: &str) -> Vec<KeyRequest> {
+        Vec::new()
+    }
+    fn refused_for(&self, _word: &str) -> Vec<Meeting> {
         Vec::new()
     }
 

@@ -2,6 +2,7 @@
 
 use super::keys::{BOBS, EVES, SessionReport, alice, key, message, met};
 use super::*;
+use crate::model::peer_id::PeerId;
 use crate::model::session::{ByeReason, Request, RequestEnd};
 use crate::model::stored::{RowId, Stored};
 
@@ -335,4 +336,25 @@ fn contact_at_the_address_of_another_is_named() {
         });
         assert_eq!(by, Some(is_contact.then_some(key(EVES).into())), "{told:?}");
     }
+}
+
+#[test]
+fn refused_key_is_told_once_until_it_is_added() {
+    let mut story = Story::with(CoreConfig { policy: Policy::Strict, ..alice() });
+    let refused = |told: &[Event]| count(told, |event| matches!(event, Event::RefusedKey(_)));
+    for told in [1, 0] {
+        assert_eq!(story.dials_in(EVES, "Eve", 5002), Err(ByeReason::NotAccepted));
+        assert_eq!(refused(&story.told()), told);
+    }
+    assert_eq!(story.state.trusted().refused_for("eve").len(), 1);
+    let (id, name, addrs) = (PeerId::Key(key(EVES)), None, Vec::new());
+    let contact = ContactRecord { id, name, verified: None, blocked: false, addrs };
+    story.does(Command::SetContact { contact, date: 1_000 });
+    assert!(story.state.trusted().refused_for("eve").is_empty());
+    assert_eq!(story.dials_in(EVES, "Eve", 5002), Ok(()));
+    // A block covers the name, also of another key.
+    story.does(Command::Block(key(EVES).into()));
+    story.told();
+    assert_eq!(story.dials_in(BOBS, "Eve", 5003), Err(ByeReason::NotAccepted));
+    assert_eq!(refused(&story.told()), 0);
 }

@@ -6,8 +6,8 @@ use std::collections::BinaryHeap;
 
 use super::{
     KEY_CHANGES_LEFT, KeyRequest, MAX_HINTS, MAX_KEY_CHANGES, MAX_KEY_CHANGES_OF_CONTACT,
-    MAX_KEY_REQUESTS_OF_ONE, MAX_MESSAGE_REQUESTS, MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX, Meeting, Pin,
-    Policy, Refused, Trust, Trusted, Verdict,
+    MAX_KEY_REQUESTS_OF_ONE, MAX_MESSAGE_REQUESTS, MAX_REFUSED, MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX,
+    Meeting, Pin, Policy, Refused, Trust, Trusted, Verdict,
 };
 use crate::model::address::{PeerAddr, Source, SourcePrefix};
 use crate::model::key::PublicKey;
@@ -58,6 +58,20 @@ impl Trusted {
                 Verdict::Pinned
             }
         }
+    }
+
+    /// Remembers a key that the policy refused, and its name once it is known. Returns whether the
+    /// key was not remembered.
+    pub(in crate::core) fn is_newly_refused(&mut self, met: &Meeting) -> bool {
+        if let Some(known) = self.refused.iter_mut().find(|known| known.key == met.key) {
+            known.name = met.name.clone().or(known.name.take());
+            return false;
+        }
+        if self.refused.len() >= MAX_REFUSED {
+            self.refused.pop_front();
+        }
+        self.refused.push_back(met.clone());
+        true
     }
 
     /// Lets a key wait for the user's decision, if there is room.

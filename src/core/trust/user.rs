@@ -1,7 +1,7 @@
 //! What the user decides about a key: `/add`, `/trust`, `/accept`, `/block`, `/unblock`, `/forget`,
 //! `/verify`.
 
-use super::{ContactRecord, KeyRequest, MAX_CONTACTS, MAX_HINTS, Pin, Trust, Trusted};
+use super::{ContactRecord, KeyRequest, MAX_CONTACTS, MAX_HINTS, Meeting, Pin, Trust, Trusted};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded};
@@ -46,6 +46,13 @@ impl Trusted {
                 || request.against.iter().any(is_contact)
         };
         self.requests.iter().filter(fits).collect()
+    }
+
+    /// Finds refused keys by their name, or by at least four characters at the start of the key.
+    pub fn refused_for(&self, word: &str) -> Vec<&Meeting> {
+        let wanted = Wanted::new(word);
+        let fits = |met: &&Meeting| wanted.is_name(met.name.as_ref(), None) || wanted.is_start_of(met.key);
+        self.refused.iter().filter(fits).collect()
     }
 
     /// Finds pins, blocked ones too, by their name or alias, or by at least four characters at the
@@ -289,6 +296,7 @@ impl Trusted {
 
     pub(super) fn withdraw(&mut self, key: PublicKey) {
         self.requests.retain(|request| request.met.key != key);
+        self.refused.retain(|met| met.key != key);
     }
 
     /// The folded alias of a pinned key.

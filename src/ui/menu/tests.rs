@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::core::{KeyRequest, PeerInfo, PeerOrigin, PresenceStatus, Row, Verification};
+use crate::core::{KeyRequest, Meeting, PeerInfo, PeerOrigin, PresenceStatus, Row, Verification};
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::message::PeerProtocol;
 use crate::model::name::PeerName;
@@ -21,6 +21,7 @@ pub(in crate::ui) struct People {
     /// The pins of the rows and of the contacts without a row.
     pins: Vec<Pin>,
     requests: Vec<KeyRequest>,
+    refused: Vec<Meeting>,
     /// Peers that have proven themselves at an address without having a row for it.
     there: Vec<(PeerAddr, Recipient)>,
     /// The recipient of each message that waits.
@@ -120,6 +121,12 @@ impl Directory for People {
                 || (word.len() >= 4 && request.met.key.to_string().starts_with(word))
         };
         self.requests.iter().filter(fits).cloned().collect()
+    }
+
+    fn refused_for(&self, word: &str) -> Vec<Meeting> {
+        let is_called =
+            |met: &&Meeting| met.name.as_ref().is_some_and(|name| name.as_str().eq_ignore_ascii_case(word));
+        self.refused.iter().filter(is_called).cloned().collect()
     }
 
     fn queued(&self, id: Recipient) -> usize {

@@ -14,7 +14,7 @@ use crate::ui::people::{
     self, Directory, Lost, Named, blocked_called, blocked_legacy_called, candidates, find, has_namesake,
     shown,
 };
-use crate::ui::words::{beginning, name_of};
+use crate::ui::words::{beginning, name_of, refused_words};
 
 /// Digits of a short code that stand together: as many as are read aloud in one breath.
 const GROUP_DIGITS: usize = 5;
@@ -350,6 +350,7 @@ fn accept(word: &str, line: &str, directory: &dyn Directory) -> Turn {
         && let Some(id @ Recipient::Peer(peer)) = chosen.peer()
         && candidates(directory).iter().any(|known| known.id == id && !known.is_contact)
         && requests_for(word, directory).0.is_empty()
+        && (id.public_key().is_some() || directory.refused_for(word).is_empty())
     {
         return act(Act::Add(record(peer, directory.pin_of(id).as_ref())));
     }
@@ -369,13 +370,19 @@ fn the_request(
     let (requests, name) = requests_for(word, directory);
     match &requests[..] {
         [request] => Ok((request.clone(), name)),
-        [] => {
-            let sentence = format!(
-                "No key waits for your decision that `{}` could mean; /requests lists those that do.",
-                shown(word)
-            );
-            Err((sentence, line.to_owned()))
-        }
+        [] => Err(match &directory.refused_for(word)[..] {
+            [] => {
+                let sentence = format!("No request from `{}`; /requests lists them.", shown(word));
+                (sentence, line.to_owned())
+            }
+            [refused] => (refused_words(refused, directory.labels()), format!("/add {}", refused.key)),
+            several => {
+                let newest = several.iter().rev().take(MAX_NAMED);
+                let each: Vec<String> =
+                    newest.map(|refused| refused_words(refused, directory.labels())).collect();
+                (each.join(" "), "/add ".to_owned())
+            }
+        }),
         several => Err(which_request(command, &name, several)),
     }
 }

@@ -48,7 +48,7 @@ fn failure_words(failure: &SendError) -> String {
             ByeReason::NotDecided => "it has not accepted you yet",
             ByeReason::NoRoom => "it has no room at the moment",
             ByeReason::Leaves => "it has just left",
-            _ => "it does not take your key",
+            _ => "they refuse your key",
         }
         .into(),
         SendError::NotTrusted(_) => "you do not accept the key there".into(),
@@ -73,7 +73,7 @@ pub fn status_words(status: &DeliveryStatus) -> String {
 /// Returns why a message will not be sent again as the end of a sentence.
 fn reason_words(reason: &FailureReason) -> String {
     match reason {
-        FailureReason::NotAccepted => "it does not take your key".into(),
+        FailureReason::NotAccepted => "they refuse your key".into(),
         FailureReason::Blocked => "you have blocked its key".into(),
         FailureReason::Forgotten => "you have forgotten it".into(),
         FailureReason::Replaced => "it was for its old key".into(),
@@ -274,7 +274,7 @@ pub(super) fn sum(
         let why = match status {
             DeliveryStatus::Failed(FailureReason::NotSent(SendError::Refused)) => " refused".to_owned(),
             DeliveryStatus::Failed(FailureReason::NotSent(SendError::TimedOut)) => " timed out".to_owned(),
-            DeliveryStatus::Failed(FailureReason::NotAccepted) => " does not take your key".to_owned(),
+            DeliveryStatus::Failed(FailureReason::NotAccepted) => " refuses your key".to_owned(),
             DeliveryStatus::Queued(reason) => format!(": queued, {}", hold_words(*reason)),
             other => format!(": {}", status_words(other)),
         };

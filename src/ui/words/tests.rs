@@ -195,7 +195,7 @@ fn every_fate_of_a_text_has_its_words() {
         (
             DeliveryStatus::Failed(FailureReason::NotAccepted),
             (0, 1),
-            "Not sent to Bob (127.0.0.1:5001): it does not take your key.",
+            "Not sent to Bob (127.0.0.1:5001): they refuse your key.",
         ),
         (
             DeliveryStatus::Failed(FailureReason::ReachedAnother(PeerAddr::new([127, 0, 1, 1], 5001))),
@@ -218,7 +218,7 @@ fn a_sum_names_those_that_failed() {
         told_in(&Event::Sum { kind: CommandKind::Send, total: 2, done: 1, failed, left_out: 0 }, false)
     };
     let line = sum(FailureReason::NotAccepted);
-    assert!(line.starts_with("Sent to 1 of 2; Bob") && line.ends_with(" does not take your key."), "{line}");
+    assert!(line.starts_with("Sent to 1 of 2; Bob") && line.ends_with(" refuses your key."), "{line}");
 }
 
 #[test]

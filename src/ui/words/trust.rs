@@ -32,9 +32,13 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::Unproven { from, source, text, cut } => unproven(from, *source, text, *cut, voice),
         Event::Pinned(who, key) => vec![voice.about(who, voice.introduced(who), pinned(who, *key, voice))],
         Event::KeyRequest(request) => key_request_lines(request, voice),
+        Event::RefusedKey(met) => vec![voice.notice(refused_words(met, voice.labels))],
         Event::MoreKeyRequests(count) => {
-            let keys = if *count == 1 { "1 more key waits".into() } else { format!("{count} more keys wait") };
-            vec![voice.warning(format!("{keys} for your decision than can be kept; /requests lists those that are."))]
+            let dropped = match count {
+                1 => "1 more message request was dropped".into(),
+                count => format!("{count} more message requests were dropped"),
+            };
+            vec![voice.warning(format!("{dropped}: too many are waiting. /requests lists them."))]
         }
         Event::TakesName(who, name) => vec![voice.about(
             who,
@@ -133,8 +137,8 @@ fn key_request_lines(request: &KeyRequest, voice: &Voice<'_>) -> Vec<Line> {
 fn message_request(request: &KeyRequest, voice: &Voice<'_>) -> Line {
     let Meeting { key, addr, name, .. } = &request.met;
     let who = match name {
-        Some(name) if voice.full => format!("{} ({addr})", stranger(request, name, voice.labels)),
-        Some(name) => stranger(request, name, voice.labels),
+        Some(name) if voice.full => format!("{} ({addr})", stranger(*key, name, voice.labels)),
+        Some(name) => stranger(*key, name, voice.labels),
         None => format!("The peer at {addr}"),
     };
     let key = if voice.full { key.grouped().to_string() } else { key.short() };
@@ -143,9 +147,17 @@ fn message_request(request: &KeyRequest, voice: &Voice<'_>) -> Line {
     voice.notice(format!("{who} wants to chat, key {key}. {}", commands.join(" or ")))
 }
 
-/// Returns the name of a stranger whose key is pending. A name like that of a contact has a suffix.
-fn stranger(request: &KeyRequest, name: &PeerName, labels: &Labels) -> String {
-    let id = request.met.key.into();
+/// Returns the sentences about a key that the policy refused: whose it is, and how to add it.
+pub(in crate::ui) fn refused_words(met: &Meeting, labels: &Labels) -> String {
+    let Meeting { key, addr, name, .. } = met;
+    let who =
+        name.as_ref().map_or_else(|| format!("the peer at {addr}"), |name| stranger(*key, name, labels));
+    format!("Refused {who}, key {}… (policy strict). /add {key} lets them in.", key.short())
+}
+
+/// Returns the name of a stranger that is not accepted. A name like that of a contact has a suffix.
+fn stranger(key: PublicKey, name: &PeerName, labels: &Labels) -> String {
+    let id = key.into();
     let is_like = labels.looks_like(id, Some(name)).is_some();
     if is_like { labels.shown(id, Some(name)) } else { name.to_string() }
 }
@@ -240,9 +252,7 @@ fn other_key(who: &PeerInfo, addr: PeerAddr, proven: PublicKey, voice: &Voice<'_
 
 fn turned_away(reason: ByeReason) -> &'static str {
     match reason {
-        ByeReason::NotAccepted => {
-            "does not take your key: it has blocked it, or takes nobody new. Nothing is sent to it."
-        }
+        ByeReason::NotAccepted => "refuses your messages: they blocked your key, or accept no new keys.",
         ByeReason::NotDecided => "has not accepted you yet.",
         ByeReason::NoRoom => "has no room at the moment; what is for it waits.",
         ByeReason::NotUnderstood => "did not understand what was said to it.",
@@ -352,7 +362,7 @@ pub(in crate::ui) fn request_line(request: &KeyRequest, labels: &Labels) -> Line
     let KeyRequest { met, against, held: _ } = request;
     let whose = match (&against[..], &met.name) {
         ([first, ..], _) => format!("A new key for {}", claimed(request, first, labels)),
-        ([], Some(name)) => format!("{} ({})", stranger(request, name, labels), met.addr),
+        ([], Some(name)) => format!("{} ({})", stranger(met.key, name, labels), met.addr),
         ([], None) => format!("The peer at {}", met.addr),
     };
     let commands = commands_for(request, labels);
@@ -360,23 +370,35 @@ pub(in crate::ui) fn request_line(request: &KeyRequest, labels: &Labels) -> Line
 }
 
 /// Returns why no message goes to a key that the user has not accepted: `request` if it is pending,
-/// `pin` if it is blocked, neither if the policy refuses it.
-pub fn untrusted_words(request: Option<&KeyRequest>, pin: Option<&Pin>, labels: &Labels) -> String {
+/// `pin` if it is blocked; neither if the policy refuses it, or it had no room or no name.
+pub fn untrusted_words(
+    request: Option<&KeyRequest>,
+    pin: Option<&Pin>,
+    policy: Policy,
+    labels: &Labels,
+) -> String {
     match (request, pin) {
-        (Some(request), _) => {
-            let whose = match (&request.against[..], &request.met.name) {
-                ([first, ..], _) => format!("a new key for {}", claimed(request, first, labels)),
-                ([], Some(name)) => format!("{}'s key", stranger(request, name, labels)),
-                ([], None) => format!("the key at {}", request.met.addr),
-            };
-            format!("{whose} waits for your decision: {}.", commands_for(request, labels))
-        }
+        (Some(request), _) => request_words(request, labels),
         (None, Some(pin)) if pin.blocked => {
             let label = labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
             format!("{label} is blocked; /unblock {} ends that.", beginning(pin.key))
         }
-        (None, _) => "the key there is new, and your policy refuses new keys; /policy shows it.".into(),
+        (None, _) if policy == Policy::Strict => {
+            "the key there is new, and your policy refuses new keys; /policy shows it.".into()
+        }
+        (None, _) => "the key there is new, and could not be accepted now; try again later.".into(),
     }
+}
+
+/// Returns whose pending key waits, and the commands, as the end of a sentence.
+pub(in crate::ui) fn request_words(request: &KeyRequest, labels: &Labels) -> String {
+    let KeyRequest { met, against, held: _ } = request;
+    let whose = match (&against[..], &met.name) {
+        ([first, ..], _) => format!("a new key for {}", claimed(request, first, labels)),
+        ([], Some(name)) => format!("{}'s key", stranger(met.key, name, labels)),
+        ([], None) => format!("the key at {}", met.addr),
+    };
+    format!("{whose} waits for your decision: {}.", commands_for(request, labels))
 }
 
 /// Returns the commands for a pending key as the end of a sentence.

@@ -125,7 +125,7 @@ fn receipt_names_no_key_under_other_policies() {
         let answer = send_raw(alice.addr(), format!("127.0.0.1:9 Mallory {said}").as_bytes());
         String::from_utf8(answer).expect("a receipt")
     };
-    for (policy, words) in [("ask", "has not accepted you yet"), ("strict", "it does not take your key.")] {
+    for (policy, words) in [("ask", "has not accepted you yet"), ("strict", "they refuse your key.")] {
         let alice = Peer::named("Alice").arg("--policy").arg(policy).start();
         for said in ["connect", "hello"] {
             assert_eq!(receipt(&alice, said), alice.receipt_of_any_key(), "{policy}");

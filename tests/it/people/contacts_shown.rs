@@ -67,7 +67,7 @@ fn refusing_peer_is_listed_as_refusing() {
     let mut alice = Peer::named("Alice").start();
     befriends(&mut alice, &bob);
     does(&mut bob, &["/block alice"], "Blocked Alice");
-    does(&mut alice, &["@bob are you there?"], "does not take your key");
+    does(&mut alice, &["@bob are you there?"], "refuse your key");
     let row = row_of(&list(&mut alice), "Bob");
     assert!(row.ends_with("  does not accept messages from you"), "{row}");
     alice.has_seen("1 peer known, 0 there.");

@@ -1,4 +1,4 @@
-//! What is done with whoever is new, as the user has said it: by `--policy ask`, and by `--policy strict`.
+//! What happens to strangers under `--policy ask` and `--policy strict`.
 
 use super::{in_groups, times};
 use crate::support::{Builder, Peer};
@@ -86,7 +86,7 @@ fn stranger_is_accepted_or_answered_and_no_longer_new() {
 }
 
 #[test]
-fn with_policy_strict_a_newcomer_is_refused_and_told_so_and_who_is_listed_with_a_key_is_talked_to() {
+fn strict_policy_refuses_strangers_and_talks_to_contacts() {
     let mut carol = Peer::named("Carol").start();
     let mut bob = with_policy("strict").saved_peers(&listed("Carol", &carol)).start();
     carol.meets(&bob);
@@ -95,7 +95,7 @@ fn with_policy_strict_a_newcomer_is_refused_and_told_so_and_who_is_listed_with_a
     alice.says(&bob.addr().to_string(), "let me in");
     // Whether she knows his name by then depends on which of his connections came first.
     let line = alice.sees("Not sent to ");
-    let words = "it does not take your key.";
+    let words = "they refuse your key.";
     assert!(line.contains(&bob.addr().to_string()) && line.ends_with(words), "{line}");
     // There is nothing to decide, and what she asked in plain makes her nobody with a key.
     bob.types(&["/requests"]);
@@ -108,4 +108,39 @@ fn with_policy_strict_a_newcomer_is_refused_and_told_so_and_who_is_listed_with_a
     carol.sees(&format!("{}: I do", bob.encrypted()));
     bob.still_answers();
     assert_eq!(times(&bob, "let me in") + times(&bob, "is new"), 0, "{:?}", bob.printed());
+}
+
+#[test]
+fn refused_key_is_shown_once_and_can_be_added() {
+    let mut bob = with_policy("strict").start();
+    let mut dave = Peer::named("Dave").start();
+    for text in ["let me in", "please"] {
+        dave.says(&bob.addr().to_string(), text);
+        dave.sees("Not sent to ");
+    }
+    let add = format!("/add {}", dave.key());
+    let end = format!("… (policy strict). {add} lets them in.");
+    bob.sees(&end);
+    bob.types(&["/accept dave"]);
+    let line = bob.sees("Refused Dave, key ");
+    assert!(line.ends_with(&end), "{line}");
+    assert_eq!(times(&bob, "* Refused "), 1, "{:#?}", bob.printed());
+    bob.types(&[&add]);
+    bob.sees(" to your contacts.");
+    dave.says(&bob.addr().to_string(), "thank you");
+    bob.sees(&format!("{}: thank you", dave.encrypted()));
+    bob.says("Dave", "welcome");
+    dave.sees(&format!("{}: welcome", bob.encrypted()));
+    assert_eq!(times(&bob, "let me in") + times(&bob, "please"), 0, "{:#?}", bob.printed());
+}
+
+#[test]
+fn dialer_learns_that_the_peer_refuses_its_key() {
+    let old = Peer::named("Bob").start();
+    let bob = with_policy("strict").start();
+    let known = format!("[[peer]]\naddress = \"{}\"\nname = \"Bob\"\nkey = \"{}\"\n", bob.addr(), old.key());
+    let mut dave = Peer::named("Dave").saved_peers(&known).start();
+    dave.types(&[&format!("/connect {}", bob.addr())]);
+    let line = dave.sees("Not connected to ");
+    assert!(line.ends_with(": they refuse your key."), "{line}");
 }

@@ -66,8 +66,8 @@ fn who_is_blocked_is_told_so_and_is_neither_shown_nor_written_to_until_the_key_i
     alice.sees("0 peers known, 0 there, 1 blocked.");
     bob.says("Alice", "why do you not answer?");
     let line = bob.sees(&format!(" to {}", alice.shown()));
-    assert!(line.contains("it does not take your key"), "{line}");
-    bob.has_seen("does not take your key: it has blocked it, or takes nobody new. Nothing is sent to it.");
+    assert!(line.contains("they refuse your key"), "{line}");
+    bob.has_seen("refuses your messages: they blocked your key, or accept no new keys.");
     bob.types(&["2"]);
     bob.sees("  does not accept messages from you");
     alice.types(&[&format!("@{} not for you", bob.addr())]);

@@ -1,6 +1,8 @@
 //! The prompt of one user: the real menu, labels and name resolver, fed as src/app feeds them.
 
-use p2p_chat::core::{Event as Told, KeyRequest, OpId, PeerInfo, Pin, Row, State, Time, Verification};
+use p2p_chat::core::{
+    Event as Told, KeyRequest, Meeting, OpId, PeerInfo, Pin, Row, State, Time, Verification,
+};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::delivery::DeliveryStatus;
 use p2p_chat::model::key::PublicKey;
@@ -71,6 +73,10 @@ impl Directory for People<'_> {
 
     fn requests_for(&self, word: &str) -> Vec<KeyRequest> {
         self.state.trusted().requests_for(word).into_iter().cloned().collect()
+    }
+
+    fn refused_for(&self, word: &str) -> Vec<Meeting> {
+        self.state.trusted().refused_for(word).into_iter().cloned().collect()
     }
 
     fn queued(&self, id: Recipient) -> usize {

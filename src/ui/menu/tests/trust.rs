@@ -245,11 +245,14 @@ fn trust_moves_the_contact_and_accept_makes_another() {
     for command in ["/trust", "/accept"] {
         let (act, said, _) = after(&mut menu(), &[&format!("{command} carol")], &people);
         assert_eq!(act, None);
-        assert_eq!(
-            said,
-            "No key waits for your decision that `carol` could mean; /requests lists those that do."
-        );
+        assert_eq!(said, "No request from `carol`; /requests lists them.");
     }
+    let dave = request("Dave", 3, 5001, &[]).met;
+    let refused = People { refused: vec![dave], ..People::default() };
+    let (act, said, _) = after(&mut menu(), &["/accept dave"], &refused);
+    assert_eq!(act, None);
+    let add = format!("/add {} lets them in.", key(3));
+    assert!(said.starts_with("Refused Dave, key ") && said.ends_with(&add), "{said}");
     let zoe = known(vec![request("Zoe", 7, 5007, &[])]);
     for line in ["/accept zoe", "/trust zoe"] {
         assert_eq!(act_of(&[line], &zoe), Some(Act::Trust(key(7), As::Another)));

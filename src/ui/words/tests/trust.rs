@@ -145,11 +145,16 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         ),
         (
             Event::MoreKeyRequests(1),
-            "[14:03:07] ! 1 more key waits for your decision than can be kept; /requests lists those that are.",
+            "[14:03:07] ! 1 more message request was dropped: too many are waiting. /requests lists them.",
         ),
         (
             Event::MoreKeyRequests(7),
-            "[14:03:07] ! 7 more keys wait for your decision than can be kept; /requests lists those that are.",
+            "[14:03:07] ! 7 more message requests were dropped: too many are waiting. /requests lists them.",
+        ),
+        (
+            Event::RefusedKey(meeting(Some("Dave"), "192.0.2.7:5000")),
+            "[14:03:07] * Refused Dave, key aiba eaqc… (policy strict). \
+             /add aibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaiba lets them in.",
         ),
         (
             Event::TakesName(secure_bob(), carol),
@@ -157,7 +162,7 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         ),
         (
             Event::TurnedAway(secure_bob(), ByeReason::NotAccepted),
-            "[14:03:07] * Bob does not take your key: it has blocked it, or takes nobody new. Nothing is sent to it.",
+            "[14:03:07] * Bob refuses your messages: they blocked your key, or accept no new keys.",
         ),
         (
             Event::TurnedAway(secure_bob(), ByeReason::NotDecided),
@@ -285,16 +290,20 @@ fn untrusted_key_has_its_own_sentence() {
         KeyRequest { met: meeting(Some("Emil"), "192.0.2.7:5000"), against: Vec::new(), held: None };
     let sentences = [
         (
-            untrusted_words(Some(&request), None, &labels),
+            untrusted_words(Some(&request), None, Policy::AcceptNew, &labels),
             "Emil's key waits for your decision: /accept Emil or /block Emil.",
         ),
         (
-            untrusted_words(None, Some(&Pin { blocked: true, ..pin("Emil", 1) }), &labels),
+            untrusted_words(None, Some(&Pin { blocked: true, ..pin("Emil", 1) }), Policy::Strict, &labels),
             "Emil is blocked; /unblock aeaqcaib ends that.",
         ),
         (
-            untrusted_words(None, None, &labels),
+            untrusted_words(None, None, Policy::Strict, &labels),
             "the key there is new, and your policy refuses new keys; /policy shows it.",
+        ),
+        (
+            untrusted_words(None, None, Policy::AcceptNew, &labels),
+            "the key there is new, and could not be accepted now; try again later.",
         ),
     ];
     for (said, expected) in sentences {
