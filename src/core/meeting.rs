@@ -133,7 +133,7 @@ impl State {
     /// Tells the user once of a key that the policy refuses, unless a block covers its name or address.
     fn tell_refused(&mut self, met: Meeting) {
         let is_blocked = self.trust.is_blocked_plain(met.addr, met.name.as_ref());
-        if !is_blocked && self.trust.is_newly_refused(&met) {
+        if !is_blocked && self.trust.remember_refused(&met) {
             self.tell(Event::RefusedKey(met));
         }
     }

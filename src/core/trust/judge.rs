@@ -62,7 +62,7 @@ impl Trusted {
 
     /// Remembers a key that the policy refused, and its name once it is known. Returns whether the
     /// key was not remembered.
-    pub(in crate::core) fn is_newly_refused(&mut self, met: &Meeting) -> bool {
+    pub(in crate::core) fn remember_refused(&mut self, met: &Meeting) -> bool {
         if let Some(known) = self.refused.iter_mut().find(|known| known.key == met.key) {
             known.name = met.name.clone().or(known.name.take());
             return false;
