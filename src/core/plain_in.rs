@@ -109,7 +109,10 @@ impl State {
             return PlainAnswer::Nothing;
         }
         if self.trust.is_blocked_plain(addr, name.as_ref()) && !self.is_contact(self.peers.plain_id(addr)) {
-            return PlainAnswer::Nothing;
+            // Another peer may have the name of a blocked one. Unless it learns that there are
+            // sessions, it takes us for a legacy program and sends its messages unencrypted.
+            let is_let_in = body == Body::Connect && !self.trust.is_blocked_at(addr);
+            return if is_let_in { PlainAnswer::Receipt } else { PlainAnswer::Nothing };
         }
         if self.is_unproven(source, addr, name.as_ref(), &body, cut) {
             return PlainAnswer::Receipt;

@@ -348,12 +348,15 @@ impl FromStr for SourcePrefix {
     fn from_str(text: &str) -> Result<Self, AddrError> {
         let shown = quoted(text);
         let wrong = |why: &str| AddrError(format!("`{shown}` is not an IP: {why}"));
-        let ip: Result<IpAddr, _> = match text.strip_suffix("/64") {
+        let network = text.strip_suffix("/64");
+        let ip: Result<IpAddr, _> = match network {
             Some(network) => network.parse::<Ipv6Addr>().map(IpAddr::V6),
             None => text.parse(),
         };
         let ip = ip.map_err(|_| wrong("write one like 192.0.2.7 or 2001:db8::7."))?.to_canonical();
-        if ip.is_unspecified() || ip.is_multicast() || is_link_local(ip) {
+        // The network of `::1` is `::/64`, which has machines, unlike the address `::`.
+        let is_unspecified = network.is_none() && ip.is_unspecified();
+        if is_unspecified || ip.is_multicast() || is_link_local(ip) {
             return Err(wrong("it belongs to no single machine or network."));
         }
         Ok(ip.into())
@@ -390,8 +393,20 @@ mod tests {
         ] {
             assert_eq!(text.parse::<SourcePrefix>().map(|source| source.to_string()), Ok(shown.into()));
         }
-        for wrong in ["", "192.0.2.7:5000", "192.0.2.0/24", "0.0.0.0", "fe80::7", "224.0.0.1", "bob"] {
+        for wrong in ["", "192.0.2.7:5000", "192.0.2.0/24", "0.0.0.0", "::", "fe80::7", "224.0.0.1", "bob"] {
             assert!(wrong.parse::<SourcePrefix>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_a_source_displays_parses_to_it() {
+        let some = ["::1", "::7:0:0:1", "64:ff9b::1", "100::", "2001:db8:0:1::", "fd00::1", "127.0.0.1"];
+        let bits = (0..64).map(|bit| Ipv6Addr::from_bits(1 << bit | 1 << (127 - bit / 2)).to_string());
+        for text in some.into_iter().map(str::to_owned).chain(bits) {
+            let Ok(source) = text.parse::<SourcePrefix>() else {
+                panic!("{text} is no source");
+            };
+            assert_eq!(source.to_string().parse(), Ok(source), "{text}");
         }
     }
 

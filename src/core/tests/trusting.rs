@@ -87,6 +87,19 @@ fn blocked_key_change_is_refused_and_contact_kept() {
 }
 
 #[test]
+fn connect_under_a_blocked_name_learns_of_sessions() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    story.does(Command::Block(key(BOBS).into()));
+    story.told();
+    // Another peer has the name.
+    assert_eq!(story.gets(5002, Body::Connect), PlainAnswer::Capable);
+    assert_eq!(story.gets(5002, text("am I Bob?")), PlainAnswer::Nothing);
+    assert_eq!(story.gets(5001, Body::Connect), PlainAnswer::Nothing, "the blocked one");
+    assert_eq!((story.told(), story.state(5002), story.dials(5002)), (vec![], None, vec![]));
+}
+
+#[test]
 fn unencrypted_message_in_pinned_name_is_unproven() {
     let mut story = Story::new();
     story.knows_bob(5001);

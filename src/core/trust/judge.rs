@@ -148,12 +148,15 @@ impl Trusted {
     /// Whether a block covers an unencrypted message from this address or under this name, which are
     /// those of a blocked key or legacy peer. The name or address of another contact is never covered.
     pub(in crate::core) fn is_blocked_plain(&self, addr: PeerAddr, name: Option<&PeerName>) -> bool {
-        let name = name.map(|name| folded(name.as_str()));
-        let by_name = name.is_some_and(|name| {
-            self.is_blocked_name(&name) && self.index.contacts_named(&name).next().is_none()
-        });
-        let is_blocked_at = self.index.blocked_at(addr).is_some() || self.blocks.is_legacy_at(addr);
-        by_name || is_blocked_at && self.index.contacts_at(addr).next().is_none()
+        let is_blocked_as =
+            |name: String| self.is_blocked_name(&name) && self.index.contacts_named(&name).next().is_none();
+        self.is_blocked_at(addr) || name.is_some_and(|name| is_blocked_as(folded(name.as_str())))
+    }
+
+    /// Whether an address is that of a blocked key or legacy peer, and of no other contact.
+    pub(in crate::core) fn is_blocked_at(&self, addr: PeerAddr) -> bool {
+        let is_blocked = self.index.blocked_at(addr).is_some() || self.blocks.is_legacy_at(addr);
+        is_blocked && self.index.contacts_at(addr).next().is_none()
     }
 
     /// Holds the first of these messages if the key is a message request that holds none yet, and if

@@ -1,5 +1,7 @@
 //! What the user says about keys, and what is asked back before it is done.
 
+use std::net::SocketAddr;
+
 use super::asking::{Asking, Sure};
 use super::talk::{first_word, wrong};
 use super::{Act, Menu, Turn, act, again, say};
@@ -279,7 +281,9 @@ fn add(word: &str, line: &str, directory: &dyn Directory) -> Turn {
             let sentence = format!("Nobody is called `{}`; did you mean {}?", shown(word), chosen.label);
             wrong(&sentence, &format!("/add {}", chosen.label))
         }
-        Ok(Named::NeedsPort(ip)) => wrong(&format!("Write the port too, like /add {ip}:5000."), line),
+        Ok(Named::NeedsPort(ip)) => {
+            wrong(&format!("Write the port too, like /add {}.", SocketAddr::new(ip, 5000)), line)
+        }
         Err(Lost::Nobody(None)) => match &directory.pins_named(word)[..] {
             // The beginning of a key, as the lists show it.
             [pin] => act(Act::Add(record(PeerId::Key(pin.key), Some(pin)))),
@@ -489,13 +493,30 @@ fn pins_meant(command: &str, word: &str, line: &str, directory: &dyn Directory) 
             let sentence = format!("Nobody is called `{}`; did you mean {}?", shown(word), chosen.label);
             return Err((sentence, format!("{command} {}", chosen.label)));
         }
-        Ok(Named::NeedsPort(ip)) => format!("Write the port too, like {command} {ip}:5000."),
+        // Other IPs are sources, which need no port.
+        Ok(Named::NeedsPort(ip)) if is_about_blocks(command) && ip.is_unspecified() => {
+            format!("{ip} belongs to nobody.")
+        }
+        Ok(Named::NeedsPort(_)) if is_about_blocks(command) => {
+            "A link-local or multicast IP cannot be blocked.".to_owned()
+        }
+        Ok(Named::NeedsPort(ip)) => {
+            format!("Write the port too, like {command} {}.", SocketAddr::new(ip, 5000))
+        }
+        Err(Lost::Nobody(_)) if is_about_blocks(command) => {
+            format!("No peer matches `{}`; {command} takes a name, key, ip:port or IP.", shown(word))
+        }
         Err(Lost::Nobody(_)) => {
             format!("No key is known by the name, or that begins with, `{}`.", shown(word))
         }
         Err(lost) => lost.sentence(word, ""),
     };
     Err((sentence, line.to_owned()))
+}
+
+/// Whether a command blocks or unblocks.
+fn is_about_blocks(command: &str) -> bool {
+    matches!(command, "/block" | "/unblock")
 }
 
 /// Returns the label of the peer of a pin.

@@ -290,8 +290,9 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
         }
         Decision::BlockedLegacy(who) => {
             let (label, at) = (label_of(who, voice), place(who.id, who.addr));
+            let also_at = if label == at { String::new() } else { format!("{at}, ") };
             format!(
-                "Blocked {label} ({at}, unencrypted). Nothing is sent to it or shown from it. /unblock {at} undoes this."
+                "Blocked {label} ({also_at}unencrypted). Nothing is sent to it or shown from it. /unblock {at} undoes this."
             )
         }
         Decision::UnblockedLegacy(who) => format!("Unblocked {}, who is a contact.", label_of(who, voice)),

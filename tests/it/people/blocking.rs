@@ -122,6 +122,25 @@ fn blocked_peer_does_not_come_back_under_its_name() {
     }
 }
 
+#[test]
+fn peer_with_a_blocked_name_writes_only_encrypted() {
+    let mut bob = Peer::named("Bob").arg("--policy=ask").start();
+    let blocked = Peer::named("Dave").knows(bob.addr()).start();
+    bob.sees(" wants to chat, key ");
+    bob.types(&["/block dave"]);
+    bob.sees("Blocked Dave");
+    drop(blocked);
+    let mut dave = Peer::named("Dave").start();
+    dave.types(&[&format!("@{} {SECRET}", bob.addr())]);
+    dave.has_seen("has not accepted you yet; your message waits.");
+    bob.sees(" wants to chat, key ");
+    never_got(&bob, SECRET);
+    bob.types(&["/accept dave"]);
+    reaches_only(&dave, SECRET, &bob, &[]);
+    let told = bob.received();
+    assert!(!told.iter().any(|line| line.contains("plain") || line.contains("unencrypted")), "{told:#?}");
+}
+
 /// A peer at the source that is blocked.
 fn at_source(name: &str, message: u8) -> SecurePeer {
     SecurePeer::at(name, message, SocketAddrV4::new(MALLORY, 0))

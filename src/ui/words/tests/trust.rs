@@ -138,6 +138,8 @@ fn unproven_message_is_marked_without_peer_colour() {
 fn everything_else_about_keys_is_one_clear_sentence() {
     let carol = PeerName::new("Carol");
     let source = "192.0.2.66".parse().unwrap();
+    let addr: PeerAddr = "127.0.0.1:5009".parse().unwrap();
+    let nameless = PeerInfo { id: addr.into(), name: None, addr: Some(addr), ..bob() };
     for (event, expected) in [
         (
             Event::Pinned(secure_bob(), key(1)),
@@ -227,6 +229,16 @@ fn everything_else_about_keys_is_one_clear_sentence() {
              /unblock 192.0.2.66 undoes this.",
         ),
         (Event::Decided(Decision::UnblockedSource(source)), "Unblocked 192.0.2.66."),
+        (
+            Event::Decided(Decision::BlockedLegacy(bob())),
+            "Blocked Bob (127.0.0.1:5001, unencrypted). Nothing is sent to it or shown from it. \
+             /unblock 127.0.0.1:5001 undoes this.",
+        ),
+        (
+            Event::Decided(Decision::BlockedLegacy(nameless)),
+            "Blocked 127.0.0.1:5009 (unencrypted). Nothing is sent to it or shown from it. \
+             /unblock 127.0.0.1:5009 undoes this.",
+        ),
     ] {
         assert_eq!(told_in(&event, false), expected);
     }
