@@ -120,7 +120,7 @@ impl Listed<'_> {
 
     /// Returns a JSON object. docs/IDENTITY.md describes its members.
     fn json(&self) -> String {
-        let Contact { id, name, alias, verified, blocked, muted, addrs } = self.contact;
+        let Contact { id, name, alias, verified, blocked, muted, addrs, .. } = self.contact;
         let or_null =
             |text: Option<String>| text.map_or_else(|| "null".to_owned(), |text| json_string(&text));
         let date = |millis: Option<u64>| or_null(millis.map(rfc3339));

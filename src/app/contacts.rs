@@ -50,21 +50,24 @@ impl App {
             match change {
                 ContactChange::Key(pin) => {
                     let id = PeerId::Key(pin.key);
-                    if pin.contact {
+                    if pin.contact || pin.blocked {
                         if self.contacts.get(id).is_none() {
                             // A stranger that becomes a contact may have the name of another.
                             self.meet_again(id.into(), pin.name.clone());
                         }
                         self.contacts.set_pin(pin);
+                    } else if self.contacts.remove(id) {
+                        // A stranger that was blocked.
+                        self.update_aliases();
                     }
                 }
                 ContactChange::Legacy(id, name) => {
                     self.contacts.set_name(id, name);
-                    self.contacts.set_blocked(id, false);
+                    self.contacts.unblock(id);
                 }
-                ContactChange::BlockedLegacy(id, name) => {
+                ContactChange::BlockedLegacy { id, name, contact } => {
                     self.contacts.set_name(id, name);
-                    self.contacts.set_blocked(id, true);
+                    self.contacts.block(id, !contact);
                     self.save_contacts();
                 }
                 ContactChange::Source { source, blocked } => {

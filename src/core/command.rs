@@ -108,6 +108,8 @@ pub struct KnownContact {
     pub last_seen: Option<Duration>,
     /// The user has blocked it.
     pub blocked: bool,
+    /// It is blocked, and otherwise a stranger.
+    pub stranger: bool,
 }
 
 /// The address that the user typed for a recipient, if it is one.
@@ -188,13 +190,13 @@ impl State {
     fn load_blocked(&mut self, contacts: &[KnownContact]) {
         for contact in contacts.iter().filter(|contact| contact.blocked) {
             // A key is blocked by its pin.
-            let _ = self.trust.load_blocked_legacy(contact.id, contact.name.clone());
+            let _ = self.trust.load_blocked_legacy(contact.id, contact.name.clone(), !contact.stranger);
         }
     }
 
     fn remember_contacts(&mut self, mut contacts: Vec<KnownContact>, now: Time) {
         contacts.sort_by_key(|contact| (contact.last_seen.is_none(), contact.last_seen));
-        for (place, KnownContact { id, name, last_seen, blocked }) in contacts.into_iter().enumerate() {
+        for (place, KnownContact { id, name, last_seen, blocked, .. }) in contacts.into_iter().enumerate() {
             let id = Recipient::Peer(id);
             if blocked {
                 self.peers.remember_blocked(id, last_seen);

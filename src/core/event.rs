@@ -96,7 +96,7 @@ pub enum Decision {
     Unblocked(Pin),
     /// A legacy peer is blocked.
     BlockedLegacy(PeerInfo),
-    /// A legacy peer is no longer blocked, and is a contact.
+    /// A legacy peer is no longer blocked.
     UnblockedLegacy(PeerInfo),
     /// A source is blocked.
     BlockedSource(SourcePrefix),

@@ -30,7 +30,7 @@ use notices::Notices;
 pub use pin::{ContactChange, ContactRecord, KeyRequest, Meeting, Pin, Policy, Refused, Trust, Verdict};
 pub use user::{As, Unknown};
 
-/// Contacts at most, blocked ones included.
+/// Contacts at most, with all blocked keys.
 pub const MAX_CONTACTS: usize = 10_000;
 
 /// Strangers at most: more than a user meets in a run. They are kept in memory, and contacts have
@@ -199,8 +199,8 @@ impl Trusted {
     /// Adds a saved or configured pin. Returns false if there is no room, or if the key is pinned
     /// already or our own.
     pub fn load(&mut self, mut pin: Pin) -> bool {
-        pin.contact |= pin.verified.is_some() || pin.blocked;
-        let is_full = if pin.contact {
+        pin.contact |= pin.verified.is_some();
+        let is_full = if pin.contact || pin.blocked {
             self.index.contacts() >= MAX_CONTACTS
         } else {
             self.index.strangers() >= MAX_STRANGERS

@@ -62,7 +62,7 @@ impl State {
             BlockTarget::Source(source) => self.block_source(source, now),
             BlockTarget::Peer(id) => match id.public_key() {
                 Some(key) => self.block(key, now),
-                None => self.block_legacy(id, None, now),
+                None => self.block_legacy(id, None, self.is_contact(id), now),
             },
         }
     }
@@ -97,12 +97,13 @@ impl State {
         ids
     }
 
-    /// Blocks the legacy peer that a recipient is, or that may be at its address. Its name is this
-    /// one, or else the one that it was heard under.
+    /// Blocks the legacy peer that a recipient is, or that may be at its address: a contact or a
+    /// stranger. Its name is this one, or else the one that it was heard under.
     fn block_legacy(
         &mut self,
         id: Recipient,
         name: Option<PeerName>,
+        contact: bool,
         now: Time,
     ) -> Result<Decision, Unknown> {
         let (legacy, addr) = match id {
@@ -111,7 +112,7 @@ impl State {
         };
         let known = self.who(id);
         let who = PeerInfo { id: legacy.into(), name: name.or_else(|| known.name.clone()), ..known };
-        self.trust.block_legacy(legacy, who.name.clone())?;
+        self.trust.block_legacy(legacy, who.name.clone(), contact)?;
         for id in [id, legacy.into()] {
             self.outbox.give_up(id, FailureReason::Blocked);
         }
@@ -126,10 +127,13 @@ impl State {
     }
 
     fn unblock_legacy(&mut self, id: PeerId, now: Time) -> Result<Decision, Unknown> {
-        let name = self.trust.unblock_legacy(id)?;
-        self.lists_contact(id, now);
-        self.peers.name(id.into(), name);
-        Ok(Decision::UnblockedLegacy(self.who(id.into())))
+        let (name, contact) = self.trust.unblock_legacy(id)?;
+        if contact {
+            self.lists_contact(id, now);
+            self.peers.name(id.into(), name.clone());
+        }
+        let who = self.who(id.into());
+        Ok(Decision::UnblockedLegacy(PeerInfo { name: who.name.clone().or(name), ..who }))
     }
 
     pub(super) fn block(&mut self, key: PublicKey, now: Time) -> Result<Decision, Unknown> {
@@ -151,9 +155,12 @@ impl State {
     }
 
     pub(super) fn unblock(&mut self, key: PublicKey, now: Time) -> Result<Decision, Unknown> {
-        self.trust.unblock(key)?;
-        self.lists_contact(PeerId::Key(key), now);
-        Ok(Decision::Unblocked(self.pin(key)?))
+        let pin = self.trust.unblock(key)?;
+        // A stranger is listed when it comes again.
+        if pin.contact {
+            self.lists_contact(PeerId::Key(key), now);
+        }
+        Ok(Decision::Unblocked(pin))
     }
 
     /// Adds a contact, or changes it.
@@ -181,7 +188,7 @@ impl State {
                 }
             }
             PeerId::Legacy(_) if contact.blocked => {
-                return self.block_legacy(id.into(), contact.name, now);
+                return self.block_legacy(id.into(), contact.name, true, now);
             }
             PeerId::Legacy(_) => {
                 self.trust.lift_legacy(id);

@@ -111,9 +111,9 @@ impl State {
         contacts.filter(is_unlisted).cloned().collect()
     }
 
-    /// The blocked contacts, which have no row.
+    /// The pins of the blocked keys, which have no row.
     pub fn blocked_contacts(&self) -> Vec<Pin> {
-        self.trust.contacts().filter(|pin| pin.blocked).cloned().collect()
+        self.trust.pins().filter(|pin| pin.blocked).cloned().collect()
     }
 
     /// The blocked legacy peers, which have no row.
@@ -143,11 +143,11 @@ impl State {
         self.is_blocked_legacy(id) || id.addr().is_some_and(is_there) && !self.is_contact(id)
     }
 
-    /// Whether a recipient is a contact. Blocked ones are.
+    /// Whether a recipient is a contact, or is blocked: those are remembered and listed alike.
     pub fn is_contact(&self, id: Recipient) -> bool {
         self.trust.has_alias(id)
             || matches!(id, Recipient::Peer(id) if self.trust.is_blocked_legacy(id))
-            || self.pinned(id).is_some_and(|pin| pin.contact)
+            || self.pinned(id).is_some_and(|pin| pin.contact || pin.blocked)
             || self.peers.is_contact(id)
     }
 

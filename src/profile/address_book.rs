@@ -70,6 +70,7 @@ impl AddressBook {
                 name: name_of(contact, seen),
                 last_seen: seen.map(|seen| Duration::from_millis(now.saturating_sub(seen.last_seen))),
                 blocked: contact.blocked,
+                stranger: contact.stranger,
             }
         };
         self.contacts.all().map(known).collect()
@@ -119,7 +120,7 @@ fn pins(contacts: &Contacts, seen: &BTreeMap<PeerId, SeenPeer>) -> BTreeMap<Publ
         let pin = Pin {
             key,
             name: name_of(contact, seen),
-            contact: true,
+            contact: !(contact.blocked && contact.stranger),
             addrs,
             given: contact.addrs.clone(),
             first_seen: 0,

@@ -80,7 +80,7 @@ pub fn undecided<'a>(
     me: PublicKey,
 ) -> impl Iterator<Item = (&'a StaticPeer, PublicKey)> {
     let keyed = peers.iter().filter(|peer| peer.for_run).filter_map(|peer| Some((peer, peer.key?)));
-    keyed.filter(move |(_, key)| *key != me && !pins.get(key).is_some_and(|pin| pin.contact))
+    keyed.filter(move |(_, key)| *key != me && !pins.get(key).is_some_and(|pin| pin.contact || pin.blocked))
 }
 
 /// Returns warnings about verified contacts with another key that have a listed address.

@@ -28,8 +28,8 @@ struct Edit {
     name: Option<PeerName>,
     alias: Option<Option<Name>>,
     muted: Option<bool>,
-    /// Whether a legacy peer is blocked. A pin says it of a key.
-    blocked: Option<bool>,
+    /// Whether a legacy peer is blocked, and whether it is a stranger then. A pin says it of a key.
+    blocked: Option<(bool, bool)>,
 }
 
 impl Edit {
@@ -41,13 +41,14 @@ impl Edit {
             contact.name = pin.name.clone().or(contact.name);
             // The date of a blocked contact stays in the file, for when it is unblocked there.
             contact.verified = if pin.blocked { contact.verified } else { pin.verified };
-            contact.blocked = pin.blocked;
+            (contact.blocked, contact.stranger) = (pin.blocked, pin.blocked && !pin.contact);
             contact.addrs.clone_from(&pin.given);
         }
         contact.name = self.name.clone().or(contact.name);
         contact.alias = self.alias.clone().unwrap_or(contact.alias);
         contact.muted = self.muted.unwrap_or(contact.muted);
-        contact.blocked = self.blocked.unwrap_or(contact.blocked);
+        let blocked = self.blocked.unwrap_or((contact.blocked, contact.stranger));
+        (contact.blocked, contact.stranger) = blocked;
         contact
     }
 }
@@ -179,9 +180,14 @@ impl ContactBook {
         self.edit(id).muted = Some(muted);
     }
 
-    /// Blocks a legacy peer, or unblocks it.
-    pub(super) fn set_blocked(&mut self, id: PeerId, blocked: bool) {
-        self.edit(id).blocked = Some(blocked);
+    /// Blocks a legacy peer, which is a contact or a stranger.
+    pub(super) fn block(&mut self, id: PeerId, stranger: bool) {
+        self.edit(id).blocked = Some((true, stranger));
+    }
+
+    /// Unblocks a legacy peer, which is a contact.
+    pub(super) fn unblock(&mut self, id: PeerId) {
+        self.edit(id).blocked = Some((false, false));
     }
 
     /// Blocks a source, or unblocks it.

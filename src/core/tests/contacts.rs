@@ -27,7 +27,8 @@ fn pin(n: u8, port: u16) -> Pin {
 }
 
 fn known(n: u8, last_seen: Option<Duration>) -> KnownContact {
-    KnownContact { id: PeerId::Key(key(n)), name: Some(PeerName::new("Bob")), last_seen, blocked: false }
+    let name = Some(PeerName::new("Bob"));
+    KnownContact { id: PeerId::Key(key(n)), name, last_seen, blocked: false, stranger: false }
 }
 
 /// Alice starts with these contacts: a key, a port, and how long ago each was seen.
@@ -471,6 +472,7 @@ fn static_contact_keeps_its_last_seen_time() {
         name: Some(PeerName::new("Printer")),
         last_seen: Some(DAY * 2),
         blocked: false,
+        stranger: false,
     };
     let (_, outputs) = story.state.start(peers.into(), vec![known(1, Some(DAY)), printer], story.now);
     story.perform(outputs);

@@ -38,11 +38,20 @@ impl From<SourcePrefix> for BlockTarget {
     }
 }
 
+/// A blocked legacy peer.
+#[derive(Clone, Debug)]
+struct BlockedLegacy {
+    id: PeerId,
+    name: Option<PeerName>,
+    /// It is a contact, and no stranger.
+    contact: bool,
+}
+
 /// The blocked legacy peers and sources.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Blocks {
     /// The blocked legacy peers, by their addresses.
-    legacy: BTreeMap<PeerAddr, (PeerId, Option<PeerName>)>,
+    legacy: BTreeMap<PeerAddr, BlockedLegacy>,
     /// How many of them have each folded name.
     names: BTreeMap<String, usize>,
     sources: BTreeSet<SourcePrefix>,
@@ -61,7 +70,8 @@ impl Blocks {
 }
 
 impl Trusted {
-    /// Blocks a legacy peer: unencrypted messages from its address, or under its name.
+    /// Blocks a legacy peer, a contact or a stranger: unencrypted messages from its address, or under
+    /// its name.
     ///
     /// # Errors
     /// If it has a key, or if there is no room. Nothing changes then.
@@ -69,9 +79,10 @@ impl Trusted {
         &mut self,
         id: PeerId,
         name: Option<PeerName>,
+        contact: bool,
     ) -> Result<(), Unknown> {
-        self.load_blocked_legacy(id, name.clone())?;
-        self.legacy_changed(ContactChange::BlockedLegacy(id, name));
+        self.load_blocked_legacy(id, name.clone(), contact)?;
+        self.legacy_changed(ContactChange::BlockedLegacy { id, name, contact });
         Ok(())
     }
 
@@ -83,6 +94,7 @@ impl Trusted {
         &mut self,
         id: PeerId,
         name: Option<PeerName>,
+        contact: bool,
     ) -> Result<(), Unknown> {
         let addr = id.legacy_addr().ok_or(Unknown::Nothing)?;
         if self.blocks.legacy.len() >= MAX_CONTACTS && !self.blocks.legacy.contains_key(&addr) {
@@ -92,23 +104,31 @@ impl Trusted {
         if let Some(name) = &name {
             *self.blocks.names.entry(folded(name.as_str())).or_default() += 1;
         }
-        self.blocks.legacy.insert(addr, (id, name));
+        self.blocks.legacy.insert(addr, BlockedLegacy { id, name, contact });
         Ok(())
     }
 
-    /// Lifts the block of a legacy peer, which stays a contact. Returns its name.
+    /// Lifts the block of a legacy peer. A contact is one again, and a stranger is a stranger. Returns
+    /// its name, and whether it is a contact.
     ///
     /// # Errors
     /// If it is not blocked.
-    pub(in crate::core) fn unblock_legacy(&mut self, id: PeerId) -> Result<Option<PeerName>, Unknown> {
-        let name = self.lift_legacy(id).ok_or(Unknown::NotBlocked)?;
-        self.legacy_changed(ContactChange::Legacy(id, name.clone()));
-        Ok(name)
+    pub(in crate::core) fn unblock_legacy(
+        &mut self,
+        id: PeerId,
+    ) -> Result<(Option<PeerName>, bool), Unknown> {
+        let (name, contact) = self.lift_legacy(id).ok_or(Unknown::NotBlocked)?;
+        self.legacy_changed(match contact {
+            true => ContactChange::Legacy(id, name.clone()),
+            false => ContactChange::Forgotten(id),
+        });
+        Ok((name, contact))
     }
 
-    /// Lifts the block of a legacy peer, and saves nothing. Returns its name if it was blocked.
-    pub(in crate::core) fn lift_legacy(&mut self, id: PeerId) -> Option<Option<PeerName>> {
-        let (_, name) = self.blocks.legacy.remove(&id.legacy_addr()?)?;
+    /// Lifts the block of a legacy peer, and saves nothing. If it was blocked, returns its name, and
+    /// whether it is a contact.
+    pub(in crate::core) fn lift_legacy(&mut self, id: PeerId) -> Option<(Option<PeerName>, bool)> {
+        let BlockedLegacy { name, contact, .. } = self.blocks.legacy.remove(&id.legacy_addr()?)?;
         if let Some(name) = name.as_ref().map(|name| folded(name.as_str()))
             && let Some(count) = self.blocks.names.get_mut(&name)
         {
@@ -117,7 +137,7 @@ impl Trusted {
                 self.blocks.names.remove(&name);
             }
         }
-        Some(name)
+        Some((name, contact))
     }
 
     /// Whether a legacy peer is blocked.
@@ -127,7 +147,7 @@ impl Trusted {
 
     /// The blocked legacy peers, sorted by address.
     pub fn blocked_legacy(&self) -> impl Iterator<Item = (PeerId, Option<&PeerName>)> {
-        self.blocks.legacy.values().map(|(id, name)| (*id, name.as_ref()))
+        self.blocks.legacy.values().map(|blocked| (blocked.id, blocked.name.as_ref()))
     }
 
     /// Blocks a source. Waiting keys that were met there wait no longer.

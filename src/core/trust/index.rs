@@ -63,12 +63,12 @@ impl Index {
         first_of(&self.blocked_addrs, addr)
     }
 
-    /// The number of contacts, including blocked ones.
+    /// The number of contacts and of blocked keys.
     pub(super) fn contacts(&self) -> usize {
         self.contacts
     }
 
-    /// The number of strangers.
+    /// The number of strangers that are not blocked.
     pub(super) fn strangers(&self) -> usize {
         self.strangers
     }
@@ -87,7 +87,7 @@ impl Index {
             self.names.extend(names(held).map(|name| (name, rank, key)));
             self.addrs.extend(held.pin.addrs.iter().map(|addr| (*addr, rank, key)));
         }
-        if held.pin.contact {
+        if held.pin.contact || held.pin.blocked {
             self.contacts += 1;
             return;
         }
@@ -108,7 +108,7 @@ impl Index {
             self.blocked_addrs.remove(&(*addr, key));
             self.addrs.remove(&(*addr, rank, key));
         }
-        if held.pin.contact {
+        if held.pin.contact || held.pin.blocked {
             self.contacts -= 1;
             return;
         }

@@ -141,7 +141,7 @@ impl Trusted {
     }
 
     /// Whether a blocked key or legacy peer has this folded name.
-    fn is_blocked_name(&self, folded: &str) -> bool {
+    pub(super) fn is_blocked_name(&self, folded: &str) -> bool {
         self.index.blocked_named(folded).is_some() || self.blocks.has_name(folded)
     }
 
@@ -227,7 +227,7 @@ impl Trusted {
         if excess == 0 {
             return true;
         }
-        let strangers = self.pins.values().filter(|held| !held.pin.contact);
+        let strangers = self.pins.values().filter(|held| !held.pin.contact && !held.pin.blocked);
         let of_scope = strangers.filter(|held| !is_full || held.prefix == Some(prefix));
         let ages = of_scope.map(|held| Reverse((held.pin.first_seen, held.number, held.pin.key)));
         let mut oldest: BinaryHeap<_> = ages.collect();

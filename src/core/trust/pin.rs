@@ -39,8 +39,8 @@ pub struct Pin {
     /// The name the peer last gave itself. [`super::Trusted::met`] never sets it to a name of
     /// another contact.
     pub name: Option<PeerName>,
-    /// The peer is a contact: the user wrote to it, verified, named, accepted, blocked or
-    /// configured it. All other pins are strangers.
+    /// The peer is a contact: the user wrote to it, verified, named, accepted or configured it. All
+    /// other pins are strangers.
     pub contact: bool,
     /// Hints: addresses where the key proved itself when we dialed, and addresses that the user
     /// gave. The latest proven one is first; at most [`super::MAX_HINTS`].
@@ -152,8 +152,15 @@ pub enum ContactChange {
     Key(Pin),
     /// The user treats a legacy peer as a contact, under this name, and has not blocked it.
     Legacy(PeerId, Option<PeerName>),
-    /// The user has blocked a legacy peer of this name.
-    BlockedLegacy(PeerId, Option<PeerName>),
+    /// The user has blocked a legacy peer.
+    BlockedLegacy {
+        /// The peer.
+        id: PeerId,
+        /// Its name.
+        name: Option<PeerName>,
+        /// Whether it is a contact, and no stranger.
+        contact: bool,
+    },
     /// The user has blocked a source, or unblocked it.
     Source {
         /// The source.

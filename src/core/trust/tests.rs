@@ -166,6 +166,33 @@ fn unknown_key_with_a_blocked_name_needs_accept() {
 }
 
 #[test]
+fn unblocked_peer_is_what_it_was() {
+    let mut trusted = with_stranger("Kim");
+    trusted.meets(met(2, "Bob", 2));
+    assert!(trusted.make_contact(key(2)));
+    trusted.meets(met(3, "Bob", 3));
+    for n in 1..=3 {
+        trusted.block(key(n)).expect("known");
+        assert!(trusted.unblock(key(n)).is_ok_and(|pin| pin.contact == (n == 2) && !pin.blocked));
+        assert_eq!(trusted.unblock(key(n)), Err(Unknown::NotBlocked));
+    }
+    assert_eq!(trusted.contacts().map(|pin| pin.key).collect::<Vec<_>>(), [key(2)]);
+    assert_eq!(trusted.meets(met(1, "Kim", 1)), KNOWN);
+    assert!(matches!(trusted.meets(met(3, "Bob", 3)), Verdict::Requested(_)), "it waits again");
+    // Also after a restart.
+    trusted.block(key(1)).expect("a stranger");
+    let blocked = trusted.pin(key(1)).expect("blocked").clone();
+    let mut trusted = Trusted::new(ME, Policy::Ask);
+    assert!(trusted.load(blocked));
+    assert!(trusted.unblock(key(1)).is_ok_and(|pin| !pin.contact));
+    assert!(matches!(trusted.meets(met(1, "Kim", 1)), Verdict::Requested(_)), "the policy has changed");
+    // The user makes a contact.
+    trusted.block(key(1)).expect("it waits");
+    trusted.set_alias(key(1), Some(&"Kimmy".parse::<Name>().expect("valid")));
+    assert!(trusted.unblock(key(1)).is_ok_and(|pin| pin.contact));
+}
+
+#[test]
 fn block_covers_unencrypted_messages_but_no_contact() {
     let mut trusted = with_bob(Policy::AcceptNew);
     let name = |name| Some(PeerName::new(name));
@@ -188,18 +215,22 @@ fn legacy_block_covers_address_and_name_but_no_contact() {
     let name = |name| Some(PeerName::new(name));
     let is_blocked =
         |trusted: &Trusted, at, name: Option<PeerName>| trusted.is_blocked_plain(addr(at), name.as_ref());
-    trusted.block_legacy(legacy(5), name("Hashpa")).expect("there is room");
+    trusted.block_legacy(legacy(5), name("Hashpa"), false).expect("there is room");
     assert!(is_blocked(&trusted, 5, name("Zoe")) && is_blocked(&trusted, 9, name("HASHPA")));
     assert!(!is_blocked(&trusted, 9, name("Zoe")));
     // Neither the name nor the address of a contact with a key.
-    trusted.block_legacy(legacy(1), name("Bob")).expect("there is room");
+    trusted.block_legacy(legacy(1), name("Bob"), true).expect("there is room");
     assert!(!is_blocked(&trusted, 1, name("Zoe")) && !is_blocked(&trusted, 9, name("Bob")));
     assert!(matches!(trusted.meets(met(4, "Hashpa", 4)), Verdict::Requested(_)));
     // A stranger that is known does not get the name either.
     assert_eq!(trusted.meets(met(7, "Eve", 7)), Verdict::Pinned);
     assert_eq!(trusted.meets(met(7, "Hashpa", 7)), KNOWN);
     assert_eq!(trusted.pin(key(7)).and_then(|pin| pin.name.clone()), name("Eve"));
-    assert_eq!(trusted.unblock_legacy(legacy(5)), Ok(name("Hashpa")));
+    trusted.take_changes();
+    assert_eq!(trusted.unblock_legacy(legacy(5)), Ok((name("Hashpa"), false)));
+    assert_eq!(trusted.take_changes(), [ContactChange::Forgotten(legacy(5))], "it is a stranger again");
+    assert_eq!(trusted.unblock_legacy(legacy(1)), Ok((name("Bob"), true)));
+    assert_eq!(trusted.take_changes(), [ContactChange::Legacy(legacy(1), name("Bob"))]);
     assert_eq!(trusted.unblock_legacy(legacy(5)), Err(Unknown::NotBlocked));
     assert!(!is_blocked(&trusted, 5, name("Hashpa")));
     assert_eq!(trusted.meets(met(6, "Hashpa", 6)), Verdict::Pinned);
@@ -273,9 +304,9 @@ fn contact_flag_follows_user_actions() {
     trusted.block(key(8)).expect("requested");
     let mut contacts: Vec<_> = trusted.contacts().map(|pin| pin.key).collect();
     contacts.sort();
-    assert_eq!(contacts, [2, 3, 4, 5, 7, 8].map(key));
+    assert_eq!(contacts, [2, 3, 5, 7].map(key), "a block makes no contact");
     assert!(!trusted.make_contact(key(9)), "nobody has key 9");
-    // All contacts are saved, but only the stranger that was kept.
+    // All contacts and blocked keys are saved, but only the stranger that was kept.
     let saved = |change| match change {
         ContactChange::Key(pin) => pin.key,
         change => panic!("{change:?}"),
@@ -285,12 +316,12 @@ fn contact_flag_follows_user_actions() {
 }
 
 #[test]
-fn loaded_pin_is_contact_if_verified_or_blocked() {
+fn loaded_pin_is_contact_if_verified() {
     let stranger = Pin::of(&dialed(1, "Bob", 1));
     for (pin, is_contact) in [
         (stranger.clone(), false),
         (Pin { verified: Some(1), ..stranger.clone() }, true),
-        (Pin { blocked: true, ..stranger.clone() }, true),
+        (Pin { blocked: true, ..stranger.clone() }, false),
         (Pin { contact: true, ..stranger }, true),
     ] {
         let mut trusted = Trusted::new(ME, Policy::AcceptNew);
@@ -686,6 +717,7 @@ enum Step {
     Met { key: u8, name: usize, at: u16, dialed: bool },
     Take(u8, Option<u8>),
     Block(u8),
+    Unblock(u8),
     Forget(u8),
     Verify(u8),
     Keep(u8),
@@ -702,6 +734,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(key, name, at, dialed)| Step::Met { key, name, at, dialed }),
         2 => (key(), prop::option::of(key())).prop_map(|(key, old)| Step::Take(key, old)),
         1 => key().prop_map(Step::Block),
+        1 => key().prop_map(Step::Unblock),
         1 => key().prop_map(Step::Forget),
         1 => key().prop_map(Step::Verify),
         1 => key().prop_map(Step::Keep),
@@ -724,7 +757,9 @@ fn pins_named(trusted: &Trusted, name: &PeerName, blocked: bool) -> BTreeSet<Pub
         let own = held.pin.name.as_ref().map(|name| folded(name.as_str()));
         own.as_ref() == Some(&name) || held.alias.as_ref() == Some(&name)
     };
-    let contacts = trusted.pins.values().filter(|held| held.pin.contact && held.pin.blocked == blocked);
+    let is_meant =
+        |held: &&Held| if blocked { held.pin.blocked } else { held.pin.contact && !held.pin.blocked };
+    let contacts = trusted.pins.values().filter(is_meant);
     contacts.filter(is_called).map(|held| held.pin.key).collect()
 }
 
@@ -814,7 +849,11 @@ proptest! {
                 Step::Block(n) => {
                     if trusted.block(key(n)).is_ok() {
                         may_write.remove(&key(n));
-                        contacts.insert(key(n));
+                    }
+                }
+                Step::Unblock(n) => {
+                    if trusted.unblock(key(n)).is_ok() && trusted.pin(key(n)).is_some() {
+                        may_write.insert(key(n));
                     }
                 }
                 Step::Forget(n) => {
@@ -857,7 +896,7 @@ proptest! {
             for held in trusted.pins.values() {
                 index.add(held);
                 prop_assert!(held.pin.addrs.len() <= MAX_HINTS);
-                prop_assert!(held.saved || !held.pin.contact, "a contact is not saved");
+                prop_assert!(held.saved || !(held.pin.contact || held.pin.blocked), "not saved");
             }
             prop_assert_eq!(&index, &trusted.index, "the index is wrong");
         }

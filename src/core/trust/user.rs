@@ -1,7 +1,9 @@
 //! What the user decides about a key: `/add`, `/trust`, `/accept`, `/block`, `/unblock`, `/forget`,
 //! `/verify`.
 
-use super::{ContactRecord, KeyRequest, MAX_CONTACTS, MAX_HINTS, Meeting, Pin, Trust, Trusted};
+use super::{
+    ContactRecord, KeyRequest, MAX_CONTACTS, MAX_HINTS, MAX_STRANGERS, Meeting, Pin, Policy, Trusted,
+};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded};
@@ -90,7 +92,7 @@ impl Trusted {
     /// Makes a pinned stranger a contact for this run. Returns whether the key is a contact now.
     pub(in crate::core) fn make_contact_for_run(&mut self, key: PublicKey) -> bool {
         let Some(held) = self.pins.get_mut(&key) else { return false };
-        if held.pin.contact {
+        if held.pin.contact || held.pin.blocked {
             return true;
         }
         if self.index.contacts() >= MAX_CONTACTS {
@@ -150,11 +152,11 @@ impl Trusted {
         date: u64,
     ) -> Result<Option<Pin>, Unknown> {
         let before = self.pins.get(&key).map(|held| held.pin.clone());
-        let is_contact = before.as_ref().is_some_and(|pin| pin.contact);
+        let is_counted = before.as_ref().is_some_and(|pin| pin.contact || pin.blocked);
         if key == self.me {
             return Err(Unknown::Ourselves);
         }
-        if !is_contact && self.has_no_room_for_contacts() {
+        if !is_counted && self.has_no_room_for_contacts() {
             return Err(Unknown::NoRoom);
         }
         let ContactRecord { id: _, name, verified, blocked, addrs } = record;
@@ -217,24 +219,30 @@ impl Trusted {
         Ok(())
     }
 
-    /// Blocks a waiting or pinned key. No other pin changes.
+    /// Blocks a waiting or pinned key. No other pin changes. A stranger becomes no contact by it, but
+    /// takes the room of one, so that it is remembered.
     ///
     /// # Errors
     /// If the key neither waits nor is pinned, or if there is no room. Nothing changes then.
     pub fn block(&mut self, key: PublicKey) -> Result<(), Unknown> {
         if let Some(request) = self.request_of(key) {
-            let pin = Pin { contact: true, blocked: true, ..Pin::of(&request.met) };
+            let pin = Pin { blocked: true, ..Pin::of(&request.met) };
             if self.has_no_room_for_contacts() {
                 return Err(Unknown::NoRoom);
             }
             self.withdraw(key);
             self.insert(pin, true, None);
-        } else if !self.pins.contains_key(&key) {
-            return Err(Unknown::Pin);
-        } else if !self.make_contact(key) {
-            return Err(Unknown::NoRoom);
         } else {
-            self.change(key, |held| (held.pin.blocked, held.pin.verified) = (true, None));
+            let pin = self.pin(key).ok_or(Unknown::Pin)?;
+            if pin.contact {
+                // It stays one in the next run.
+                self.make_contact(key);
+            } else if !pin.blocked && self.has_no_room_for_contacts() {
+                return Err(Unknown::NoRoom);
+            }
+            self.change(key, |held| {
+                (held.pin.blocked, held.pin.verified, held.saved) = (true, None, true);
+            });
         }
         self.changed.insert(key);
         Ok(())
@@ -250,16 +258,24 @@ impl Trusted {
         });
     }
 
-    /// Unblocks a key, which stays a contact.
+    /// Unblocks a key. A contact is one again, and a stranger is a stranger. Returns its pin.
+    ///
+    /// A stranger that would have to wait for the user's decision is forgotten, so that it does.
     ///
     /// # Errors
     /// If the key is not blocked.
-    pub fn unblock(&mut self, key: PublicKey) -> Result<(), Unknown> {
-        if self.trust(key) != Trust::Blocked {
-            return Err(Unknown::NotBlocked);
-        }
+    pub fn unblock(&mut self, key: PublicKey) -> Result<Pin, Unknown> {
+        let pin = self.pin(key).filter(|pin| pin.blocked).cloned().ok_or(Unknown::NotBlocked)?;
         self.change(key, |held| held.pin.blocked = false);
-        Ok(())
+        let name = pin.name.as_ref().map(|name| folded(name.as_str()));
+        let is_taken = name.is_some_and(|name| {
+            self.is_blocked_name(&name) || self.index.contacts_named(&name).next().is_some()
+        });
+        let is_full = self.index.strangers() > MAX_STRANGERS;
+        if !pin.contact && (is_taken || is_full || self.policy != Policy::AcceptNew) {
+            self.remove(key);
+        }
+        Ok(Pin { blocked: false, ..pin })
     }
 
     /// Marks a pinned key as verified at `date`, in seconds since 1970.

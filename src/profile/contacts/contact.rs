@@ -22,6 +22,8 @@ pub struct Contact {
     pub verified: Option<u64>,
     /// Whether nothing is sent to the peer or shown from it, even if the key is verified.
     pub blocked: bool,
+    /// Whether a blocked peer is a stranger again when it is unblocked.
+    pub stranger: bool,
     /// Whether the peer's messages are stored but not shown.
     pub muted: bool,
     /// Addresses to dial, at most [`MAX_HINTS`].
@@ -31,7 +33,16 @@ pub struct Contact {
 impl Contact {
     /// Returns a contact without any details.
     pub fn new(id: PeerId) -> Self {
-        Self { id, name: None, alias: None, verified: None, blocked: false, muted: false, addrs: Vec::new() }
+        Self {
+            id,
+            name: None,
+            alias: None,
+            verified: None,
+            blocked: false,
+            stranger: false,
+            muted: false,
+            addrs: Vec::new(),
+        }
     }
 
     /// Returns the contact in a form that the file can hold: without an empty name, and within the
@@ -56,6 +67,7 @@ impl Contact {
             alias: pick(&self.alias, &before.alias, &after.alias),
             verified: pick(&self.verified, &before.verified, &after.verified),
             blocked: pick(&self.blocked, &before.blocked, &after.blocked),
+            stranger: pick(&self.stranger, &before.stranger, &after.stranger),
             muted: pick(&self.muted, &before.muted, &after.muted),
             addrs: pick(&self.addrs, &before.addrs, &after.addrs),
         }

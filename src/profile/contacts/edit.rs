@@ -113,6 +113,7 @@ fn value_of(contact: &Contact, field: Field) -> Option<String> {
         Field::Alias => contact.alias.as_ref().map(|alias| text(alias.as_str())),
         Field::Verified => contact.verified.map(date),
         Field::Blocked => contact.blocked.then(|| "true".into()),
+        Field::Stranger => contact.stranger.then(|| "true".into()),
         Field::Muted => contact.muted.then(|| "true".into()),
         Field::Addresses => {
             let addrs: Vec<String> = contact.addrs.iter().map(|addr| format!("\"{addr}\"")).collect();

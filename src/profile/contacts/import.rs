@@ -31,6 +31,7 @@ pub fn from_older(pins: &[Pin], aliases: &BTreeMap<Recipient, Name>) -> Vec<Cont
             alias: alias_of(id),
             verified: pin.verified,
             blocked: pin.blocked,
+            stranger: false,
             muted: false,
             addrs: pin.addrs.clone(),
         };

@@ -38,18 +38,20 @@ pub(super) enum Field {
     Alias,
     Verified,
     Blocked,
+    Stranger,
     Muted,
     Addresses,
 }
 
 impl Field {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Key,
         Self::Legacy,
         Self::Name,
         Self::Alias,
         Self::Verified,
         Self::Blocked,
+        Self::Stranger,
         Self::Muted,
         Self::Addresses,
     ];
@@ -62,6 +64,7 @@ impl Field {
             Self::Alias => "alias",
             Self::Verified => "verified",
             Self::Blocked => "blocked",
+            Self::Stranger => "stranger",
             Self::Muted => "muted",
             Self::Addresses => "addresses",
         }
@@ -262,6 +265,7 @@ fn contact(start: usize, known: &[Known<'_>]) -> Result<Contact, Mistake> {
             Field::Alias => contact.alias = Some(alias(value)?),
             Field::Verified => contact.verified = Some(seconds(value)?),
             Field::Blocked => contact.blocked = truth(*field, value)?,
+            Field::Stranger => contact.stranger = truth(*field, value)?,
             Field::Muted => contact.muted = truth(*field, value)?,
             Field::Addresses => contact.addrs = addresses(value)?,
         }

@@ -768,14 +768,15 @@ fn contacts() -> impl Strategy<Value = Contact> {
     let addr = |port| PeerAddr::new(std::net::Ipv4Addr::LOCALHOST, port).unwrap();
     let addrs = proptest::collection::vec((1u16..).prop_map(addr), 0..=MAX_HINTS);
     let times = proptest::option::of(0..=MAX_VERIFIED);
-    let parts = (0..8u8, any::<Option<String>>(), any::<[bool; 3]>(), times, addrs);
-    parts.prop_map(|(id, called, [has_alias, blocked, muted], verified, addrs)| {
+    let parts = (0..8u8, any::<Option<String>>(), any::<[bool; 4]>(), times, addrs);
+    parts.prop_map(|(id, called, [has_alias, blocked, stranger, muted], verified, addrs)| {
         let contact = Contact {
             id: if id < 6 { key(id) } else { legacy(&format!("192.0.2.{id}:5000")) },
             name: called.map(|called| PeerName::new(&called)),
             alias: if has_alias { alias(&format!("alias{id}")) } else { None },
             verified,
             blocked,
+            stranger,
             muted,
             addrs,
         };

@@ -282,6 +282,9 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
                 label_of_pin(pin)
             )
         }
+        Decision::Unblocked(pin) if !pin.contact => {
+            format!("Unblocked {}, who is a stranger.", label_of_pin(pin))
+        }
         Decision::Unblocked(pin) => {
             let label = label_of_pin(pin);
             format!(
@@ -295,7 +298,7 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
                 "Blocked {label} ({also_at}unencrypted). Nothing is sent to it or shown from it. /unblock {at} undoes this."
             )
         }
-        Decision::UnblockedLegacy(who) => format!("Unblocked {}, who is a contact.", label_of(who, voice)),
+        Decision::UnblockedLegacy(who) => format!("Unblocked {}.", label_of(who, voice)),
         Decision::BlockedSource(source) => format!(
             "Blocked {source}. Nothing from strangers there is answered or shown; your contacts are not affected. \
              /unblock {source} undoes this."

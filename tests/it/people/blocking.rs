@@ -141,6 +141,31 @@ fn peer_with_a_blocked_name_writes_only_encrypted() {
     assert!(!told.iter().any(|line| line.contains("plain") || line.contains("unencrypted")), "{told:#?}");
 }
 
+#[test]
+fn unblocked_stranger_is_no_contact() {
+    let carol = Person::named("Carol");
+    let (kim, hashpa) = (SecurePeer::named("Kim", b'K'), Legacy::start(Program::Hashpa));
+    let mut carol_runs = carol.starts();
+    for is_restarted in [false, true] {
+        kim.says(carol_runs.addr(), &[&format!("buy my things {is_restarted}")]);
+        hashpa.send(carol_runs.addr(), &format!("buy mine {is_restarted}")).expect("Carol listens");
+        carol_runs.has_seen(&format!(": buy my things {is_restarted}"));
+        carol_runs.has_seen(&format!(": buy mine {is_restarted}"));
+        carol_runs.types(&["/block kim", "/block hashpa"]);
+        carol_runs.sees("Blocked Kim");
+        carol_runs.sees("Blocked Hashpa");
+        if is_restarted {
+            carol_runs.types(&["0"]);
+            assert!(carol_runs.ends().success());
+            carol_runs = carol.starts();
+        }
+        carol_runs.types(&["/unblock kim", "/unblock hashpa", "/contacts"]);
+        carol_runs.sees("Unblocked Kim, who is a stranger.");
+        carol_runs.sees("Unblocked Hashpa.");
+        carol_runs.sees("You have no contacts yet.");
+    }
+}
+
 /// A peer at the source that is blocked.
 fn at_source(name: &str, message: u8) -> SecurePeer {
     SecurePeer::at(name, message, SocketAddrV4::new(MALLORY, 0))

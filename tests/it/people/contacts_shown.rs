@@ -66,6 +66,8 @@ fn refusing_peer_is_listed_as_refusing() {
     let mut bob = Peer::named("Bob").start();
     let mut alice = Peer::named("Alice").start();
     befriends(&mut alice, &bob);
+    // Bob dials a contact when he unblocks it; a stranger has to come again.
+    does(&mut bob, &["@alice hello"], "Delivered to Alice");
     does(&mut bob, &["/block alice"], "Blocked Alice");
     does(&mut alice, &["@bob are you there?"], "refuse your key");
     let row = row_of(&list(&mut alice), "Bob");

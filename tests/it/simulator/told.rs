@@ -90,7 +90,7 @@ impl World {
                         ContactChange::Key(pin) => drop(keyed.pins.insert(pin.key, pin)),
                         ContactChange::Forgotten(PeerId::Key(key)) => drop(keyed.pins.remove(&key)),
                         ContactChange::Legacy(..)
-                        | ContactChange::BlockedLegacy(..)
+                        | ContactChange::BlockedLegacy { .. }
                         | ContactChange::Source { .. }
                         | ContactChange::Forgotten(PeerId::Legacy(_)) => {}
                     }

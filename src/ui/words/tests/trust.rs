@@ -200,6 +200,10 @@ fn everything_else_about_keys_is_one_clear_sentence() {
             "Unblocked Bob, who is a contact and not verified. Compare keys with /verify Bob.",
         ),
         (
+            Event::Decided(Decision::Unblocked(Pin { contact: false, ..pin("Bob", 2) })),
+            "Unblocked Bob, who is a stranger.",
+        ),
+        (
             Event::Decided(Decision::Verified(pin("Bob", 2))),
             "Bob is verified, and has a ✓ or that word behind its name.",
         ),
