@@ -159,7 +159,8 @@ fn find_each_other_after(fault: Fault) {
     pair.alice.sees(&format!("{} is here.", encrypted("Bob", bob)));
     pair.bob.sees(&format!("{} is here.", encrypted("Alice", alice)));
     pair.alice.has_seen("): \"anybody?\"");
-    assert_eq!(pair.alice_says("there you are."), Outcome::Delivered);
+    let outcome = pair.alice_says("there you are.");
+    assert_eq!(outcome, Outcome::Delivered, "{:#?}", pair.alice.printed());
     let outcome = says_at(&mut pair.bob, alice, "and you.");
     assert_eq!(outcome, Outcome::Delivered, "{:#?}", pair.bob.printed());
     assert_eq!(pair.bob_was_shown("anybody?"), 1, "it was not forgotten");
