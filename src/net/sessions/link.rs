@@ -92,8 +92,9 @@ pub(super) struct Link {
     pub(super) name_due: Time,
     /// Why the peer ends it.
     pub(super) bye: Option<ByeReason>,
-    /// The peer has not kept to the protocol: nothing more is taken.
-    pub(super) is_faulty: bool,
+    /// Nothing more is taken: the peer has not kept to the protocol, or the session of another
+    /// connection stays, in which it sends its messages again.
+    pub(super) is_ignored: bool,
 }
 
 impl Link {
@@ -129,7 +130,7 @@ impl Link {
             new_name: None,
             name_due: now,
             bye: None,
-            is_faulty: false,
+            is_ignored: false,
         }
     }
 

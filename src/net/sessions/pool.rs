@@ -419,13 +419,13 @@ impl Pool {
 
     /// Decrypted bytes came on a connection.
     pub fn received(&mut self, id: LinkId, bytes: &[u8], now: Time, handler: &mut dyn SessionHandler) {
-        let Some(link) = self.links.get_mut(&id).filter(|link| !link.is_faulty) else { return };
+        let Some(link) = self.links.get_mut(&id).filter(|link| !link.is_ignored) else { return };
         link.heard = now;
         link.records.push(bytes);
         let mut is_alive = false;
         loop {
             let Some(link) = self.links.get_mut(&id) else { return };
-            if link.is_faulty {
+            if link.is_ignored {
                 break;
             }
             match link.next_record() {
@@ -471,7 +471,7 @@ impl Pool {
         }
         self.part_link(id, ByeReason::NotUnderstood, now);
         if let Some(link) = self.links.get_mut(&id) {
-            link.is_faulty = true;
+            link.is_ignored = true;
         }
         if let Some(key) = key {
             self.end_session(key, End::Theirs(None, addr), now, handler);
@@ -679,6 +679,10 @@ impl Pool {
         match old {
             Some(old) if old != id && self.stays(old, id, key) => {
                 self.part_link(id, ByeReason::Replaced, now);
+                // A message that came here could get no receipt, but would cost a stranger one.
+                if let Some(link) = self.links.get_mut(&id) {
+                    link.is_ignored = true;
+                }
             }
             Some(old) => {
                 // The side with the larger key keeps the older connection until it hears which of
