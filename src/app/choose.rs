@@ -15,7 +15,7 @@ use crate::net;
 use crate::profile::{self, Found, Named, Profile, ProfileError, Profiles};
 use crate::ui;
 
-/// The first port to request.
+/// The first port to suggest.
 const FIRST_PORT: u16 = 5000;
 
 /// Keys of a peers.toml that the question about them lists, at most: as many as a screen has room
@@ -201,7 +201,7 @@ fn new_name(terminal: bool, check: impl Fn(&Name) -> Result<(), String>) -> anyh
     bail!(Misused::new("No name was given; add --name NAME, or set P2P_CHAT_NAME."))
 }
 
-/// Asks for the name, and requests the login name if it can be used.
+/// Asks for the name, and suggests the login name if it can be used.
 fn ask_name(check: impl Fn(&Name) -> Result<(), String>) -> anyhow::Result<Name> {
     let login = ["USER", "USERNAME"].into_iter().find_map(|variable| env::var(variable).ok());
     let offered: Option<Name> = login.and_then(|login| parse_new(&login).ok());
@@ -219,7 +219,7 @@ fn ask_name(check: impl Fn(&Name) -> Result<(), String>) -> anyhow::Result<Name>
     })
 }
 
-/// Asks for the port, and requests the first free one from [`FIRST_PORT`] on.
+/// Asks for the port, and suggests the first free one from [`FIRST_PORT`] on.
 pub(super) fn ask_port(bind: IpAddr) -> anyhow::Result<u16> {
     let is_free = |port: &u16| net::bind(bind, *port).is_ok();
     let offered = (FIRST_PORT..FIRST_PORT + PORTS_TRIED).find(is_free).unwrap_or(0);

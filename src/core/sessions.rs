@@ -4,7 +4,6 @@
 //! is told once.
 
 use std::net::IpAddr;
-
 use std::time::Duration;
 
 use super::State;
@@ -22,6 +21,9 @@ use crate::model::message::{MessageId, Outgoing, SendError, SendResult};
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{ByeReason, Introduction, RequestEnd};
+
+/// How long a peer may have us wait before we send again what it could not store.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
 
 /// The number of no command: commands are numbered from 1.
 const NO_COMMAND: OpId = OpId(0);
@@ -51,9 +53,6 @@ pub struct RequestEnded {
     /// How it ended.
     pub end: RequestEnd,
 }
-
-/// How long a peer may have us wait before we send again what it could not store.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
 
 impl State {
     /// Handles a session that is open: dialed because of the request `job`, or accepted.

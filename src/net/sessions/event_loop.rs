@@ -246,11 +246,7 @@ impl EventLoop {
     /// When to look at what is due.
     fn next_tick(&self) -> Instant {
         let soon = self.last_tick + TICK_SPACING;
-        match self.due {
-            _ if self.has_changed => soon,
-            Some(due) => due.max(soon),
-            None => soon,
-        }
+        self.due.filter(|_| !self.has_changed).map_or(soon, |due| due.max(soon))
     }
 
     /// Does what is due.

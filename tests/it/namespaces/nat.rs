@@ -1,6 +1,6 @@
 //! Machines behind a router that gives their packets the router's own address.
 
-use super::lab::{Lab, at, lists_until};
+use super::lab::{Lab, Machine, at, lists_until};
 use crate::support::Peer;
 
 const PORT: u16 = 5000;
@@ -9,16 +9,19 @@ const INSIDE: &str = "192.168.7.1";
 const OUTSIDE: &str = "10.80.0.1";
 const BOB: &str = "10.80.0.2";
 
+/// Returns a machine behind the router, and Bob's outside; `None` if the system cannot do it.
+fn behind_router(lab: &mut Lab) -> Option<(Machine, Machine)> {
+    let [inside, router, his] = ["inside", "router", "his"].map(|name| lab.machine(name));
+    lab.joins((&inside, ALICE), (&router, INSIDE));
+    lab.joins((&router, OUTSIDE), (&his, BOB));
+    inside.does(&format!("ip route add default via {INSIDE}"));
+    router.masquerades(&his).then_some((inside, his))
+}
+
 #[test]
 fn peer_behind_nat_is_answered_in_its_session() {
     let Some(mut lab) = Lab::new() else { return };
-    let [hers, router, his] = ["hers", "router", "his"].map(|name| lab.machine(name));
-    lab.joins((&hers, ALICE), (&router, INSIDE));
-    lab.joins((&router, OUTSIDE), (&his, BOB));
-    hers.does(&format!("ip route add default via {INSIDE}"));
-    if !router.masquerades(&his) {
-        return;
-    }
+    let Some((hers, his)) = behind_router(&mut lab) else { return };
     let mut bob = his.runs("Bob").port(PORT).start();
     let mut alice = hers.runs("Alice").port(PORT).start();
     alice.types(&[&format!("@{BOB}:{PORT} Can you hear me?")]);
@@ -46,13 +49,7 @@ const PEOPLE: u16 = 50;
 #[test]
 fn fifty_behind_one_nat_meet_and_talk() {
     let Some(mut lab) = Lab::new() else { return };
-    let [theirs, router, his] = ["theirs", "router", "his"].map(|name| lab.machine(name));
-    lab.joins((&theirs, ALICE), (&router, INSIDE));
-    lab.joins((&router, OUTSIDE), (&his, BOB));
-    theirs.does(&format!("ip route add default via {INSIDE}"));
-    if !router.masquerades(&his) {
-        return;
-    }
+    let Some((theirs, his)) = behind_router(&mut lab) else { return };
     let mut bob = his.runs("Bob").port(PORT).start();
     let start = |number: u16| {
         let person = theirs.runs(&format!("P{number:02}")).port(PORT + number).arg("--no-history");
