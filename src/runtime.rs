@@ -51,6 +51,10 @@ use crate::net::sessions::{Sessions, SessionsConfig};
 use crate::net::{self, Dialer, Identity, Listener, Tcp};
 use crate::store::{Store, StoreError};
 
+/// How long [`Node::settle_writes`] waits. A write takes milliseconds; after half a second the user
+/// would take the program for dead.
+const SETTLE_WITHIN: Duration = Duration::from_millis(500);
+
 /// What a node starts with.
 #[derive(Clone)]
 pub struct NodeConfig {
@@ -391,6 +395,14 @@ impl Node {
     pub fn waiting(&self) -> Vec<WaitingMessage> {
         let now = self.shared.now();
         self.shared.locked.lock().machine.state().waiting(now)
+    }
+
+    /// Waits until the outcomes shown so far are in the history, so that a command that reads it sees
+    /// what the screen shows. A disk that hangs is waited for [`SETTLE_WITHIN`] at most.
+    pub fn settle_writes(&self) {
+        if !self.shared.store_writer.settle(Instant::now() + SETTLE_WITHIN) {
+            log::warn!("the history does not have the latest messages yet");
+        }
     }
 
     /// Stores what is still to be stored, and ends the store writer; to be called after

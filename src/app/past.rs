@@ -39,6 +39,7 @@ impl App {
         };
         let which = Selection { with, since: None, until: None };
         let query = Query { which, words: words.clone(), before: None, limit: SHOWN_AT_ONCE + 1 };
+        self.node.settle_writes();
         let mut entries = match self.history.messages(&query) {
             Ok(entries) => entries,
             Err(error) => return self.unreadable(&error),
@@ -68,6 +69,7 @@ impl App {
         let Ok(parties) = self.parties_of(with) else { return };
         let which = Selection { with: Some(parties), since: None, until: None };
         let query = Query { which, words: None, before: None, limit: SHOWN_AT_ONCE };
+        self.node.settle_writes();
         let mut entries = match self.history.messages(&query) {
             Ok(entries) => entries,
             Err(error) => return self.unreadable(&error),

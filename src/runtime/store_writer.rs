@@ -75,6 +75,12 @@ struct Pending {
     turns: VecDeque<SourcePrefix>,
     /// A place for each byte of received messages.
     room: FairShare,
+    /// Of `jobs`, all that were ever added.
+    added: u64,
+    /// Of those, how many a batch has taken.
+    taken: u64,
+    /// Of those, how many are written or have failed.
+    written: u64,
     stopping: bool,
     /// The thread has ended.
     ended: bool,
@@ -87,6 +93,9 @@ impl Default for Pending {
             of_strangers: HashMap::new(),
             turns: VecDeque::new(),
             room: FairShare::new(MAX_WAITING_BYTES),
+            added: 0,
+            taken: 0,
+            written: 0,
             stopping: false,
             ended: false,
         }
@@ -140,6 +149,13 @@ impl WriterQueue {
         Put::Queued
     }
 
+    /// The batches taken so far are written.
+    fn is_written(&self) {
+        let mut queue = self.queue.lock();
+        queue.written = queue.taken;
+        self.emptied.notify_all();
+    }
+
     /// Takes the next batch out of the locked `queue`, which makes room.
     fn next_batch(&self, queue: &mut Pending) -> Vec<QueuedWrite> {
         let batch = queue.take_batch();
@@ -171,8 +187,10 @@ impl Pending {
         if matches!(job.op, StoreOp::Forget(_)) {
             // What came before it is forgotten, too.
             let strangers = self.take_strangers(usize::MAX);
+            self.added += strangers.len() as u64;
             self.jobs.extend(strangers);
         }
+        self.added += 1;
         self.jobs.push_back(job);
     }
 
@@ -181,6 +199,7 @@ impl Pending {
         let strangers = self.take_strangers(MAX_STRANGERS_IN_BATCH);
         let count = self.jobs.len().min(MAX_BATCH - strangers.len());
         let mut batch: Vec<QueuedWrite> = self.jobs.drain(..count).collect();
+        self.taken += count as u64;
         batch.extend(strangers);
         batch
     }
@@ -210,6 +229,20 @@ impl StoreWriter {
         while !queue.room.has_room(source) {
             if jobs.emptied.wait_until(&mut queue, deadline).timed_out() {
                 return queue.room.has_room(source);
+            }
+        }
+        true
+    }
+
+    /// Waits until what was put in before is written, messages of strangers excepted. Returns whether
+    /// that was so by `deadline`.
+    pub(super) fn settle(&self, deadline: Instant) -> bool {
+        let Self::Thread(jobs) = self else { return true };
+        let mut queue = jobs.queue.lock();
+        let until = queue.added;
+        while queue.written < until && !queue.ended {
+            if jobs.emptied.wait_until(&mut queue, deadline).timed_out() {
+                return queue.written >= until;
             }
         }
         true
@@ -339,6 +372,20 @@ mod tests {
         jobs.put(QueuedWrite::new(None, StoreOp::MarkShown(Vec::new())));
         let batch = sources(&jobs.next_batch(&mut jobs.queue.lock()));
         assert_eq!((&batch[..5], batch.len()), (&[3, 0, 1, 2, 1][..], 2 + MAX_STRANGERS_IN_BATCH));
+    }
+
+    #[test]
+    fn reader_waits_for_batch_under_way() {
+        let jobs = Arc::new(WriterQueue::default());
+        let writer = StoreWriter::Thread(Arc::clone(&jobs));
+        assert!(writer.settle(Instant::now()), "nothing was put in");
+        jobs.put(QueuedWrite::new(None, StoreOp::MarkShown(Vec::new())));
+        assert!(!writer.settle(Instant::now()), "it waits");
+        jobs.next_batch(&mut jobs.queue.lock());
+        assert!(!writer.settle(Instant::now()), "it is on its way to the disk");
+        jobs.put(received(1, true, 1));
+        jobs.is_written();
+        assert!(writer.settle(Instant::now()), "it is written");
     }
 
     #[test]

@@ -118,6 +118,7 @@ impl Work {
         self.tidies = false;
         let clock = clock();
         let results = write_batch(batch, |ops| self.apply(ops, clock));
+        self.jobs.is_written();
         let Some(shared) = self.shared.upgrade() else { return };
         for (write, result) in results {
             if result.is_err() || !matches!(write.report_to, ReportTo::CoreOnError) {
