@@ -16,6 +16,16 @@ fn a_connect_is_acknowledged_and_an_acknowledgement_is_not() {
 }
 
 #[test]
+fn peer_that_has_promised_sessions_is_not_acknowledged() {
+    let mut story = Story::new();
+    story.writes(5001, 1);
+    story.promises(BOBS);
+    assert_eq!(story.talks.len(), 1, "a session is dialed");
+    assert_eq!(story.gets(5001, Body::Connect), PlainAnswer::Capable);
+    assert!(!story.dials(5001).contains(&Outgoing::ConnectAck));
+}
+
+#[test]
 fn an_acknowledgement_has_the_form_of_the_asker() {
     let mut story = Story::new();
     story.gets_from(HERE, Claimed { ip: HERE, port: 5001 }, Form::R3, Body::Connect);
