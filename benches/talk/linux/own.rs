@@ -18,6 +18,7 @@ use p2p_chat::net::secure::{OwnKey, Tls};
 use p2p_chat::net::sessions::{LinkId, Opened, SessionCommand, SessionHandler, Sessions, SessionsConfig};
 use p2p_chat::protocol::session::opening::{DIAL_LINE, OK_LINE};
 use p2p_chat::protocol::session::{Hello, Record, Records};
+use parking_lot::Mutex;
 
 use super::SOON;
 use super::bare::{self, Client, Server};
@@ -141,9 +142,35 @@ pub(super) struct Program {
     sessions: Arc<Sessions>,
     pub(super) key: PublicKey,
     pub(super) addr: PeerAddr,
-    ended: Receiver<RequestEnded>,
-    jobs: u64,
+    series: Arc<Mutex<Series>>,
+    over: Receiver<Result<Vec<Duration>, RequestEnd>>,
     _door: Door,
+}
+
+/// Requests that are made one after the other.
+#[derive(Default)]
+struct Series {
+    /// Where they go to, and what each says.
+    say: Option<(PeerAddr, PublicKey, Box<dyn Fn(JobId) -> Request + Send>)>,
+    /// Requests that are still to be made.
+    left: usize,
+    /// The number of the last one.
+    last: u64,
+    begun: Option<Instant>,
+    times: Vec<Duration>,
+}
+
+impl Series {
+    /// Makes the next request; none if there is no other.
+    fn next(&mut self) -> Option<SessionRequest> {
+        self.left = self.left.checked_sub(1)?;
+        let (addr, key, say) = self.say.as_ref()?;
+        self.last += 1;
+        let job = JobId(self.last);
+        let say = say(job);
+        self.begun = Some(Instant::now());
+        Some(SessionRequest { job, addrs: vec![*addr], expect: Some(*key), say, deadline: None })
+    }
 }
 
 impl Program {
@@ -153,8 +180,10 @@ impl Program {
         let key = tls.own();
         let (bind, run, began) = (Ipv4Addr::UNSPECIFIED.into(), u64::from(number), Instant::now());
         let sessions = Arc::new(Sessions::new(SessionsConfig { tls, bind, run, began })?);
-        let (tell, ended) = channel();
-        sessions.start(Taker { sessions: Arc::downgrade(&sessions), tell })?;
+        let (tell, over) = channel();
+        let series = Arc::default();
+        let taker = Taker { sessions: Arc::downgrade(&sessions), series: Arc::clone(&series), tell };
+        sessions.start(taker)?;
         let accepting = Arc::clone(&sessions);
         let door = Door::open(1, move |stream| {
             let source = Source::from(stream.peer_addr()?);
@@ -162,24 +191,32 @@ impl Program {
             Ok(())
         })?;
         let addr = PeerAddr::of(door.addr).context("no address of a peer")?;
-        Ok(Self { sessions, key, addr, ended, jobs: 0, _door: door })
+        Ok(Self { sessions, key, addr, series, over, _door: door })
     }
 
     /// Requests something of another program, and waits until it has answered.
     pub(super) fn request(&mut self, of: (PeerAddr, PublicKey), say: Request) -> anyhow::Result<()> {
-        self.jobs += 1;
-        let (addr, key) = of;
-        let job = JobId(self.jobs);
-        self.sessions.command(SessionCommand::Request(SessionRequest {
-            job,
-            addrs: vec![addr],
-            expect: Some(key),
-            say,
-            deadline: None,
-        }));
-        let ended = self.ended.recv_timeout(SOON)?;
-        ensure!(ended.end == RequestEnd::Answered, "{ended:?}");
-        Ok(())
+        self.requests(of, 1, move |_| say.clone()).map(drop)
+    }
+
+    /// Makes so many requests of another program, each from the thread of the sessions when it has
+    /// answered the one before. Returns how long each took.
+    pub(super) fn requests(
+        &mut self,
+        (addr, key): (PeerAddr, PublicKey),
+        count: usize,
+        say: impl Fn(JobId) -> Request + Send + 'static,
+    ) -> anyhow::Result<Vec<Duration>> {
+        let first = {
+            let mut series = self.series.lock();
+            series.say = Some((addr, key, Box::new(say)));
+            series.left = count;
+            series.times = Vec::with_capacity(count);
+            series.next()
+        };
+        self.sessions.command(SessionCommand::Request(first.context("nothing to request")?));
+        let times = self.over.recv_timeout(SOON)?;
+        times.map_err(|end| anyhow::anyhow!("{end:?}"))
     }
 
     /// Ends the session with a key by agreement.
@@ -197,7 +234,8 @@ impl Drop for Program {
 /// Stores every message at once, in memory.
 struct Taker {
     sessions: Weak<Sessions>,
-    tell: Sender<RequestEnded>,
+    series: Arc<Mutex<Series>>,
+    tell: Sender<Result<Vec<Duration>, RequestEnd>>,
 }
 
 impl SessionHandler for Taker {
@@ -235,8 +273,23 @@ impl SessionHandler for Taker {
     fn session_down(&mut self, _: PublicKey, _: Option<ByeReason>) {}
 
     fn request_ended(&mut self, _: JobId, ended: RequestEnded) {
-        // The last requests end when the measurement is over.
-        let _ = self.tell.send(ended);
+        let mut series = self.series.lock();
+        let took = series.begun.take().map(|begun| begun.elapsed());
+        series.times.extend(took);
+        let over = match ended.end {
+            RequestEnd::Answered => match series.next() {
+                Some(next) => {
+                    if let Some(sessions) = self.sessions.upgrade() {
+                        sessions.command(SessionCommand::Request(next));
+                    }
+                    return;
+                }
+                None => Ok(std::mem::take(&mut series.times)),
+            },
+            end => Err(end),
+        };
+        // Nobody waits if a request ends after the measurement.
+        let _ = self.tell.send(over);
     }
 
     fn renamed(&mut self, _: PublicKey, _: Source, _: PeerName, _: u16) {}

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use p2p_chat::core::JobId;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::session::{Message, Request};
 use p2p_chat::protocol::session::Record;
@@ -32,9 +33,10 @@ const BODY: usize = 100;
 /// When all of it was typed, by the sender's clock.
 const TIME: u64 = 1_700_000_000_000;
 
-/// Somebody to whom a turn of so many texts can be said.
+/// Somebody to whom turns of so many texts can be said.
 trait Way {
-    fn say(&mut self, texts: usize) -> anyhow::Result<()>;
+    /// Says so many turns, each when the one before is answered. Returns how long each took.
+    fn say(&mut self, texts: usize, turns: usize) -> anyhow::Result<Vec<Duration>>;
 }
 
 /// Measures all by turns.
@@ -115,14 +117,9 @@ impl Run {
 /// Says so many turns.
 fn say(way: &mut dyn Way, texts: usize, turns: usize) -> anyhow::Result<Run> {
     // The size may change, which takes a turn.
-    way.say(texts)?;
+    way.say(texts, 1)?;
     let before = cpu_time(std::process::id())?;
-    let mut times = Vec::with_capacity(turns);
-    for _ in 0..turns {
-        let begun = Instant::now();
-        way.say(texts)?;
-        times.push(begun.elapsed());
-    }
+    let times = way.say(texts, turns)?;
     let work = cpu_time(std::process::id())?.saturating_sub(before);
     Ok(Run { times, work })
 }
@@ -136,29 +133,31 @@ fn bytes_of(texts: usize) -> (Vec<u8>, Vec<u8>) {
     (turn, Record::Receipt(ids).encode())
 }
 
-/// Two programs with a session, from the request until it has ended: through all threads on both
-/// sides, without the core.
+/// Two programs with a session, without the core: from a request until the thread of the sessions
+/// learns that it has ended, and makes the next one, as the outbox does.
 struct Ours {
     ann: Program,
     bob: Program,
-    number: u64,
     body: Arc<str>,
 }
 
 impl Ours {
     fn new() -> anyhow::Result<Self> {
         let (ann, bob) = (Program::start(1)?, Program::start(2)?);
-        Ok(Self { ann, bob, number: 0, body: "x".repeat(BODY).into() })
+        Ok(Self { ann, bob, body: "x".repeat(BODY).into() })
     }
 }
 
 impl Way for Ours {
-    fn say(&mut self, texts: usize) -> anyhow::Result<()> {
-        let message =
-            |number| Message { id: own::id(number), time: TIME, again: false, body: Arc::clone(&self.body) };
-        let messages = (self.number + 1..=self.number + texts as u64).map(message).collect();
-        self.number += texts as u64;
-        self.ann.request((self.bob.addr, self.bob.key), Request::Messages(messages))
+    fn say(&mut self, texts: usize, turns: usize) -> anyhow::Result<Vec<Duration>> {
+        let body = Arc::clone(&self.body);
+        let turn = move |job: JobId| {
+            let first = job.0 * texts as u64;
+            let message =
+                |number| Message { id: own::id(number), time: TIME, again: false, body: Arc::clone(&body) };
+            Request::Messages((first..first + texts as u64).map(message).collect())
+        };
+        self.ann.requests((self.bob.addr, self.bob.key), turns, turn)
     }
 }
 
@@ -199,7 +198,7 @@ impl<S: Read + Write> Echoed<S> {
 }
 
 impl<S: Read + Write> Way for Echoed<S> {
-    fn say(&mut self, texts: usize) -> anyhow::Result<()> {
+    fn say(&mut self, texts: usize, turns: usize) -> anyhow::Result<Vec<Duration>> {
         if texts != self.texts {
             if self.texts > 0 {
                 self.turn[0] = CHANGES;
@@ -209,7 +208,13 @@ impl<S: Read + Write> Way for Echoed<S> {
             (self.turn, self.receipts) = bytes_of(texts);
             self.texts = texts;
         }
-        self.exchange()
+        let mut times = Vec::with_capacity(turns);
+        for _ in 0..turns {
+            let begun = Instant::now();
+            self.exchange()?;
+            times.push(begun.elapsed());
+        }
+        Ok(times)
     }
 }
 
