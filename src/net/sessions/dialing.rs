@@ -1,13 +1,16 @@
 //! Dials: from the addresses of a peer to the first session that proves its key.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use super::link::{Link, in_window};
 use super::{DIAL_SPACING, LinkId, weight};
 use crate::core::{SessionRequest, Time};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::session::{Request, RequestEnd};
+use crate::protocol::session::Record;
 
 /// The peer that is dialed: a key, or an address at which any key may answer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -140,12 +143,28 @@ impl Pending {
         self.receipted.iter().take(written).filter(|has| !**has).count()
     }
 
-    /// Returns the index of the next message to send.
-    pub(super) fn next_message(&mut self) -> Option<usize> {
-        while self.receipted.get(self.next) == Some(&true) {
+    /// Adds the records of its next messages to `records`, as many as the window of the peer allows.
+    /// Returns whether that was all.
+    pub(super) fn write(&mut self, link: &mut Link, records: &mut Vec<u8>) -> bool {
+        let Request::Messages(messages) = &self.request.say else { return true };
+        while let Some((message, is_receipted)) = messages.get(self.next).zip(self.receipted.get(self.next)) {
+            let bytes = in_window(message);
+            if !is_receipted {
+                if !link.has_room(bytes) {
+                    return false;
+                }
+                let record = Record::Text {
+                    id: message.id,
+                    time: message.time,
+                    again: message.again || self.next < self.written,
+                    body: Arc::clone(&message.body),
+                };
+                record.encode_into(records);
+                link.in_flight.push(message.id, bytes, ());
+            }
             self.next += 1;
         }
-        (self.next < self.receipted.len()).then_some(self.next)
+        true
     }
 
     /// Takes a receipt. Returns whether it was for one of its messages.

@@ -253,11 +253,10 @@ impl EventLoop {
     fn tick(&mut self) {
         let now = self.now();
         self.pool.tick(now, &mut *self.handler);
-        self.drop_late();
         self.apply();
+        let finish = self.drop_late();
         self.has_changed = false;
         self.last_tick = Instant::now();
-        let finish = self.conns.values().filter_map(|conn| conn.finish_by).min();
         // A millisecond more than the difference: what was due is then past.
         let wait = self.pool.next_wake().map(|due| due.since(self.now()) + Duration::from_millis(1));
         let due = wait.map(|wait| self.last_tick + wait);
@@ -370,16 +369,18 @@ impl EventLoop {
         }
     }
 
-    /// Drops connections that should have ended by now.
-    fn drop_late(&mut self) {
+    /// Drops connections that should have ended by now. Returns when the next one should.
+    fn drop_late(&mut self) -> Option<Instant> {
         let now = Instant::now();
-        let late = |conn: &Conn| conn.finish_by.is_some_and(|at| at <= now);
-        let late: Vec<LinkId> = self.conns.iter().filter(|(_, conn)| late(conn)).map(|(id, _)| *id).collect();
-        for id in late {
+        let ends = self.conns.iter().filter_map(|(id, conn)| Some((*id, conn.finish_by?)));
+        let (late, ending): (Vec<_>, Vec<_>) = ends.partition(|(_, at)| *at <= now);
+        for (id, _) in late {
             self.remove(id);
             let now = self.now();
             self.pool.link_ended(id, false, now, &mut *self.handler);
+            self.apply();
         }
+        ending.into_iter().map(|(_, at)| at).min()
     }
 
     /// Does what the pool wants, until it wants nothing more.

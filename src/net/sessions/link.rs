@@ -1,6 +1,7 @@
 //! One connection: how far it has come, and what is in flight on it.
 
 use std::collections::VecDeque;
+use std::mem;
 
 use super::dialing::DialId;
 use super::{
@@ -84,8 +85,10 @@ pub(super) struct Link {
     /// The peer's messages without a receipt: those given to the handler, their bytes, and when a
     /// stranger may have the receipt.
     pub(super) staged: InFlight<Time>,
-    /// Messages for which the handler had no room.
-    pub(super) held: Vec<Message>,
+    /// Messages that the handler was not given yet, or had no room for.
+    held: Vec<Message>,
+    /// The bytes that they count in the window.
+    held_bytes: usize,
     /// What the peer calls itself now, if the handler was not told yet.
     pub(super) new_name: Option<PeerName>,
     /// When the handler may be told of a new name.
@@ -127,6 +130,7 @@ impl Link {
             in_flight: InFlight::default(),
             staged: InFlight::default(),
             held: Vec::new(),
+            held_bytes: 0,
             new_name: None,
             name_due: now,
             bye: None,
@@ -192,7 +196,24 @@ impl Link {
     /// flight at most.
     pub(super) fn keeps_window(&self) -> bool {
         let count = self.held.len() + self.staged.len();
-        count <= 1 || self.held.iter().map(in_window).sum::<usize>() + self.staged.bytes <= self.granted
+        count <= 1 || self.held_bytes + self.staged.bytes <= self.granted
+    }
+
+    /// Holds a message until the handler takes it.
+    pub(super) fn hold(&mut self, message: Message) {
+        self.held_bytes += in_window(&message);
+        self.held.push(message);
+    }
+
+    /// Returns the bytes of the messages that are held.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    /// Takes the messages that are held.
+    pub(super) fn take_held(&mut self) -> Vec<Message> {
+        self.held_bytes = 0;
+        mem::take(&mut self.held)
     }
 
     /// Returns the next whole record.

@@ -45,9 +45,9 @@ pub const CHECKED_WITHIN: Duration = Duration::from_secs(10);
 /// round trip over the slowest line takes less.
 pub const PROBE_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long a probe that has met a key at an address answers further questions about it. When two
+/// How long a dial that has met a key at an address answers further questions about it. When two
 /// programs meet, several parts of ours ask the same.
-pub const PROBE_COUNTS_FOR: Duration = Duration::from_secs(60);
+pub const MET_COUNTS_FOR: Duration = Duration::from_secs(60);
 
 /// How long a connection may be silent before both sides have said hello.
 pub const OPENING_SILENCE: Duration = Duration::from_secs(15);

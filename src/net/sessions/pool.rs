@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 
 use smol_str::SmolStr;
 
@@ -12,8 +11,8 @@ use super::link::{Challenge, Link, Phase, in_window};
 use super::receipt_limiter::ReceiptLimiter;
 use super::{
     CONNECTS_WITHIN, DIAL_AGAIN_AFTER, LinkId, LinkOutput, MAX_DIALING, MAX_HANDSHAKES, MAX_HELD_BYTES,
-    MAX_PARTING, MAX_SESSIONS, MAX_STRANGER_SESSIONS, MAX_STRANGERS_OF_PREFIX, OFFER_AGAIN_AFTER,
-    OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, PROBE_COUNTS_FOR, PROBE_WITHIN, RETRY_AFTER, SILENCE,
+    MAX_PARTING, MAX_SESSIONS, MAX_STRANGER_SESSIONS, MAX_STRANGERS_OF_PREFIX, MET_COUNTS_FOR,
+    OFFER_AGAIN_AFTER, OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, PROBE_WITHIN, RETRY_AFTER, SILENCE,
     SIMULTANEOUS, STRANGER_VERSION, STRANGER_WINDOW_BYTES, SessionCommand, SessionHandler, WINDOW_BYTES,
 };
 use crate::core::{JobId, RequestEnded, SessionRequest, Time};
@@ -32,9 +31,9 @@ struct Session {
     /// Messages and a goodbye, in the order in which they were requested.
     queue: VecDeque<Pending>,
     /// Requests that wait for a pong.
-    pings: Vec<Pending>,
-    /// Where a probe has met the key last, and when.
-    probed: Option<(PeerAddr, Time)>,
+    pings: VecDeque<Pending>,
+    /// Where a dial has met the key last, and when.
+    met: Option<(PeerAddr, Time)>,
 }
 
 /// All sessions of this program.
@@ -132,15 +131,13 @@ impl Pool {
         self.pump(key, now, handler);
     }
 
-    /// Returns whether a request wants the key to be proven at an address at which its session was
-    /// not dialed and no probe has just met it.
+    /// Returns whether a request wants the key to be proven at an address where it was not met of late.
     fn wants_address(&self, pending: &Pending, key: PublicKey, now: Time) -> bool {
         let SessionRequest { say, addrs, .. } = &pending.request;
         let Some(session) = self.sessions.get(&key) else { return false };
-        let dialed = self.links.get(&session.link).and_then(|link| link.dialed);
-        let probed = session.probed.filter(|(_, at)| now.since(*at) < PROBE_COUNTS_FOR);
-        let is_known =
-            dialed.into_iter().chain(probed.map(|(addr, _)| addr)).any(|addr| addrs.contains(&addr));
+        let dialed = self.links.values().filter(|link| link.key == Some(key)).filter_map(|link| link.dialed);
+        let met = session.met.filter(|(_, at)| now.since(*at) < MET_COUNTS_FOR);
+        let is_known = dialed.chain(met.map(|(addr, _)| addr)).any(|addr| addrs.contains(&addr));
         *say == Request::Open && !addrs.is_empty() && !is_known
     }
 
@@ -156,7 +153,7 @@ impl Pool {
                 // Whether the peer is still there is what a ping shows.
                 Request::Open | Request::Ping => {
                     pending.request.deadline.get_or_insert(now.plus(PROBE_WITHIN));
-                    session.pings.push(pending);
+                    session.pings.push_back(pending);
                 }
                 Request::Messages(_) | Request::Bye => session.queue.push_back(pending),
             }
@@ -187,47 +184,26 @@ impl Pool {
 
     /// Sends what the window of the peer allows.
     fn pump(&mut self, key: PublicKey, now: Time, handler: &mut dyn SessionHandler) {
-        loop {
-            let Some(session) = self.sessions.get_mut(&key) else { return };
-            let link_id = session.link;
-            let Some(link) = self.links.get_mut(&link_id).filter(|link| link.is_open()) else { return };
-            // The first request that has something to send.
-            let unsent =
-                session.queue.iter_mut().enumerate().find_map(|(at, pending)| match pending.request.say {
-                    Request::Bye => Some((at, None)),
-                    _ => pending.next_message().map(|next| (at, Some(next))),
-                });
-            let Some((at, next)) = unsent else { return };
-            let pending = &mut session.queue[at];
-            let Some(next) = next else {
-                // A goodbye waits for the receipts of the messages before it.
-                if at > 0 {
-                    return;
-                }
-                let done = session.queue.remove(at);
-                let addr = self.session_addr(key);
-                self.part_link(link_id, ByeReason::Leaves, now);
-                if let Some(pending) = done {
-                    end_request(pending, addr, RequestEnd::Answered, handler);
-                }
-                self.end_session(key, End::Ours(ByeReason::Leaves), now, handler);
-                return;
-            };
-            let Request::Messages(messages) = &pending.request.say else { return };
-            let Some(message) = messages.get(next) else { return };
-            let bytes = in_window(message);
-            if !link.has_room(bytes) {
-                return;
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let link_id = session.link;
+        let Some(link) = self.links.get_mut(&link_id).filter(|link| link.is_open()) else { return };
+        let is_bye = |pending: &Pending| matches!(pending.request.say, Request::Bye);
+        let mut records = Vec::new();
+        for pending in &mut session.queue {
+            if is_bye(pending) || !pending.write(link, &mut records) {
+                break;
             }
-            let record = Record::Text {
-                id: message.id,
-                time: message.time,
-                again: message.again || next < pending.written,
-                body: Arc::clone(&message.body),
-            };
-            link.in_flight.push(message.id, bytes, ());
-            pending.next = next + 1;
-            self.send(link_id, &record);
+        }
+        // A goodbye waits for the receipts of the messages before it.
+        let bye = session.queue.front().is_some_and(is_bye).then(|| session.queue.pop_front());
+        if !records.is_empty() {
+            self.send_records(link_id, records);
+        }
+        if let Some(pending) = bye.flatten() {
+            let addr = self.session_addr(key);
+            self.part_link(link_id, ByeReason::Leaves, now);
+            end_request(pending, addr, RequestEnd::Answered, handler);
+            self.end_session(key, End::Ours(ByeReason::Leaves), now, handler);
         }
     }
 
@@ -389,7 +365,7 @@ impl Pool {
             let _ = handler.session_up(Opened { key, hello: None, dialed: Some(addr), source, local, job });
         }
         if let Some(session) = self.sessions.get_mut(&key) {
-            session.probed = Some((addr, now));
+            session.met = Some((addr, now));
         }
     }
 
@@ -531,7 +507,7 @@ impl Pool {
                 }
             }
             (Phase::Open | Phase::Parting(_), Record::Text { id: message, time, again, body }) => {
-                link.held.push(Message { id: message, time, again, body });
+                link.hold(Message { id: message, time, again, body });
                 if !link.keeps_window() {
                     self.fault(id, RequestEnd::Broken, now, handler);
                 }
@@ -666,7 +642,7 @@ impl Pool {
         }
         // A dial to the key that has not come as far is not needed any more.
         if dial_id != Some(DialId::Key(key)) {
-            requests.extend(self.stop_dialing(key));
+            requests.extend(self.stop_dialing(key, now));
         }
         if dialed.is_none() {
             let hello = self.own_hello(source.ip(), key, handler);
@@ -695,10 +671,13 @@ impl Pool {
                 self.part_surplus(key, [old, id], now);
             }
             None => {
-                let session = Session { link: id, queue: VecDeque::new(), pings: Vec::new(), probed: None };
+                let session = Session { link: id, queue: VecDeque::new(), pings: VecDeque::new(), met: None };
                 self.sessions.insert(key, session);
                 self.keep_limits(key, now, handler);
             }
+        }
+        if let (Some(addr), Some(session)) = (dialed, self.sessions.get_mut(&key)) {
+            session.met = Some((addr, now));
         }
         let (opens, others): (Vec<Pending>, Vec<Pending>) = requests
             .into_iter()
@@ -768,22 +747,32 @@ impl Pool {
     }
 
     /// Gives up dials to a key that have proven nothing yet, and returns their requests. Those that
-    /// have go on, because the peer may have opened a session on them.
-    fn stop_dialing(&mut self, key: PublicKey) -> VecDeque<Pending> {
+    /// have go on, because the peer may have opened a session on them. One to an address where a
+    /// request wants the key to be met becomes a probe.
+    fn stop_dialing(&mut self, key: PublicKey, now: Time) -> VecDeque<Pending> {
         let id = DialId::Key(key);
-        let Some(dial) = self.dials.get_mut(&id) else { return VecDeque::new() };
+        let Some(mut dial) = self.dials.remove(&id) else { return VecDeque::new() };
         let requests = mem::take(&mut dial.requests);
         dial.addrs.clear();
-        let links = mem::take(&mut dial.links);
-        let is_greeting =
-            |link: &LinkId| self.links.get(link).is_some_and(|link| link.phase == Phase::Greeting);
-        let (stay, go): (Vec<LinkId>, Vec<LinkId>) = links.into_iter().partition(is_greeting);
-        if stay.is_empty() {
-            self.dials.remove(&id);
-        } else if let Some(dial) = self.dials.get_mut(&id) {
-            dial.links = stay;
+        let is_probed = |addr: PeerAddr| {
+            let wants = |pending: &Pending| pending.request.say == Request::Open;
+            requests.iter().any(|pending| wants(pending) && pending.request.addrs.first() == Some(&addr))
+        };
+        for link_id in mem::take(&mut dial.links) {
+            let Some(link) = self.links.get_mut(&link_id) else { continue };
+            match link.dialed {
+                _ if link.phase == Phase::Greeting => dial.links.push(link_id),
+                Some(addr) if is_probed(addr) => {
+                    let id = DialId::Probe(key, addr);
+                    link.dial = Some(id);
+                    self.dials.entry(id).or_insert_with(|| Dial::new(Some(key), now)).links.push(link_id);
+                }
+                _ => self.drop_link(link_id),
+            }
         }
-        go.into_iter().for_each(|link| self.drop_link(link));
+        if !dial.links.is_empty() {
+            self.dials.insert(id, dial);
+        }
         requests
     }
 
@@ -837,7 +826,7 @@ impl Pool {
     fn offer_held(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let (Some(key), source) = (link.key, link.source) else { return };
-        let messages = mem::take(&mut link.held);
+        let messages = link.take_held();
         if messages.is_empty() {
             return;
         }
@@ -854,7 +843,7 @@ impl Pool {
             && let Some(link) = self.links.get_mut(&id)
         {
             link.staged.take_back(count);
-            link.held = messages;
+            messages.into_iter().for_each(|message| link.hold(message));
             if is_stranger {
                 self.receipt_limiter.give_back(key, u32::try_from(count).unwrap_or(u32::MAX), now);
             }
@@ -865,11 +854,10 @@ impl Pool {
 
     /// Gives up the messages that a connection holds if all connections hold too many.
     fn bound_held(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
-        let held = self.links.values().flat_map(|link| &link.held);
-        if held.map(in_window).sum::<usize>() > MAX_HELD_BYTES
+        if self.links.values().map(Link::held_bytes).sum::<usize>() > MAX_HELD_BYTES
             && let Some(link) = self.links.get_mut(&id)
         {
-            let ids: Vec<MessageId> = mem::take(&mut link.held).iter().map(|message| message.id).collect();
+            let ids: Vec<MessageId> = link.take_held().iter().map(|message| message.id).collect();
             self.stored(id, &[], &ids, RETRY_AFTER, now, handler);
         }
     }
@@ -900,8 +888,7 @@ impl Pool {
         let is_stranger = !link.withheld.is_empty() && !link.key.is_some_and(|key| handler.is_contact(key));
         let mut given = Vec::new();
         while let Some(next) = link.withheld.front().copied() {
-            let due = link.staged.get(next).filter(|_| is_stranger).copied();
-            if let Some(at) = due.filter(|at| *at > now) {
+            if is_stranger && let Some(at) = link.staged.get(next).copied().filter(|at| *at > now) {
                 self.receipts_at = Some(self.receipts_at.map_or(at, |other| other.min(at)));
                 break;
             }
@@ -993,11 +980,7 @@ impl Pool {
     ) {
         let addr = self.session_addr(key);
         if let Some(session) = self.sessions.get_mut(&key) {
-            let pings = mem::take(&mut session.pings);
-            let (answered, rest): (Vec<Pending>, Vec<Pending>) =
-                pings.into_iter().partition(|pending| pending.ping == Some(nonce));
-            session.pings = rest;
-            for pending in answered {
+            for pending in take_where(&mut session.pings, |pending| pending.ping == Some(nonce)) {
                 end_request(pending, addr, RequestEnd::Answered, handler);
             }
         }
@@ -1255,6 +1238,14 @@ impl Pool {
         }
     }
 
+    /// Sends encoded records.
+    fn send_records(&mut self, id: LinkId, records: Vec<u8>) {
+        match self.outputs.last_mut() {
+            Some(LinkOutput::Send(last, bytes)) if *last == id => bytes.extend(records),
+            _ => self.outputs.push(LinkOutput::Send(id, records)),
+        }
+    }
+
     // ---- time -----------------------------------------------------------------------------------
 
     /// Returns when [`Pool::tick`] has something to do, if nothing else happens before.
@@ -1270,12 +1261,9 @@ impl Pool {
 
     /// Does what has become due.
     pub fn tick(&mut self, now: Time, handler: &mut dyn SessionHandler) {
-        if self.next_wake().is_none_or(|due| due > now) {
-            return;
-        }
         if self.offer_again_at.is_some_and(|at| at <= now) {
             self.offer_again_at = None;
-            let held = self.links.iter().filter(|(_, link)| !link.held.is_empty());
+            let held = self.links.iter().filter(|(_, link)| link.held_bytes() > 0);
             let held: Vec<LinkId> = held.map(|(id, _)| *id).collect();
             held.into_iter().for_each(|id| self.offer_held(id, now, handler));
         }
@@ -1352,32 +1340,22 @@ impl Pool {
     /// Ends the requests whose time is over.
     fn end_late(&mut self, now: Time, handler: &mut dyn SessionHandler) {
         let mut late: Vec<(Pending, Option<PeerAddr>, RequestEnd)> = Vec::new();
-        for dial in self.dials.values_mut() {
+        let is_late = |pending: &Pending| pending.is_late(now);
+        for dial in self.dials.values_mut().filter(|dial| dial.requests.iter().any(is_late)) {
             let (addr, end) = match dial.worst() {
                 Some((addr, end)) => (Some(addr), end),
                 None => (None, RequestEnd::Unreachable(SendError::TimedOut)),
             };
-            let requests = mem::take(&mut dial.requests);
-            let (over, rest): (VecDeque<Pending>, VecDeque<Pending>) =
-                requests.into_iter().partition(|pending| pending.is_late(now));
-            dial.requests = rest;
+            let over = take_where(&mut dial.requests, is_late);
             late.extend(over.into_iter().map(|pending| (pending, addr, end.clone())));
         }
-        let keys: Vec<PublicKey> = self.sessions.keys().copied().collect();
-        for key in keys {
-            let addr = self.session_addr(key);
-            let Some(session) = self.sessions.get_mut(&key) else { continue };
-            let queue = mem::take(&mut session.queue);
-            let (over, rest): (VecDeque<Pending>, VecDeque<Pending>) =
-                queue.into_iter().partition(|pending| pending.is_late(now));
-            session.queue = rest;
-            let pings = mem::take(&mut session.pings);
-            let (unanswered, waiting): (Vec<Pending>, Vec<Pending>) =
-                pings.into_iter().partition(|pending| pending.is_late(now));
-            session.pings = waiting;
-            late.extend(
-                over.into_iter().chain(unanswered).map(|pending| (pending, addr, RequestEnd::Broken)),
-            );
+        let has_late = |session: &Session| session.queue.iter().chain(&session.pings).any(is_late);
+        for session in self.sessions.values_mut().filter(|session| has_late(session)) {
+            let addr = self.links.get(&session.link).and_then(Link::addr);
+            let over = take_where(&mut session.queue, is_late);
+            let unanswered = take_where(&mut session.pings, is_late);
+            let ended = over.into_iter().chain(unanswered);
+            late.extend(ended.map(|pending| (pending, addr, RequestEnd::Broken)));
         }
         // A dial for which no request is left ends, unless a peer has proven its key already.
         for (pending, addr, end) in late {
@@ -1395,6 +1373,13 @@ impl Pool {
             }
         }
     }
+}
+
+/// Removes the requests for which this holds, and returns them in their order.
+fn take_where(requests: &mut VecDeque<Pending>, is_taken: impl Fn(&Pending) -> bool) -> VecDeque<Pending> {
+    let (taken, kept) = mem::take(requests).into_iter().partition(|pending| is_taken(pending));
+    *requests = kept;
+    taken
 }
 
 /// What a peer says about itself.

@@ -1157,3 +1157,61 @@ fn few_handshakes_are_under_way_at_once() {
     pool.tick(late.plus(CONNECTS_WITHIN), &mut handler);
     assert_eq!(dialed(&mut pool).len(), MAX_HANDSHAKES);
 }
+
+/// Two programs dial each other to meet, and the session that the first dials opens while the
+/// connection that the second dials has come so far. Returns how many dials there were in all.
+fn dials_of_two_that_meet(second_has_proven_keys: bool) -> usize {
+    let (mut pool, mut handler) = (Pool::new(key(2), 1), Recorder::default());
+    let addr = PeerAddr::new(Ipv4Addr::new(192, 0, 2, 1), 5000).unwrap();
+    let now = Time::default();
+    let request = |job| SessionRequest {
+        job: JobId(job),
+        addrs: vec![addr],
+        expect: Some(key(1)),
+        say: Request::Open,
+        deadline: None,
+    };
+    let links = |pool: &mut Pool| -> Vec<LinkId> {
+        let links = pool.take_outputs().into_iter().filter_map(|output| match output {
+            LinkOutput::Dial(link, ..) => Some(link),
+            LinkOutput::Drop(link) => panic!("{link:?} is dropped"),
+            _ => None,
+        });
+        links.collect()
+    };
+    pool.request(request(1), now, &mut handler);
+    let mut dialed = links(&mut pool);
+    let ours = dialed[0];
+    pool.connected(ours, now);
+    let local = Ipv4Addr::LOCALHOST.into();
+    if second_has_proven_keys {
+        pool.link_up(ours, key(1), local, now, &mut handler);
+    }
+    let theirs = says_hello(&mut pool, &mut handler, key(1), &hello_of(5, false), now);
+    dialed.extend(links(&mut pool));
+    if second_has_proven_keys {
+        // Both keep the connection that the smaller key dialed.
+        pool.received(ours, &hello_of(5, false), now, &mut handler);
+    } else {
+        pool.link_up(ours, key(1), local, now, &mut handler);
+        pool.received(ours, &Record::Bye(ByeReason::Idle).encode(), now, &mut handler);
+    }
+    pool.received(theirs, &[Record::Pong(1).encode(), Record::Pong(2).encode()].concat(), now, &mut handler);
+    // A later request for the same finds it met.
+    pool.request(request(2), now, &mut handler);
+    dialed.extend(links(&mut pool));
+    let ended = handler.told.iter().find(|told| matches!(told, Told::Ended(JobId(1), ..)));
+    assert_eq!(ended, Some(&Told::Ended(JobId(1), 0, ANSWERED)), "{:?}", handler.told);
+    assert!(pool.len() == 1 && pool.is_open(theirs));
+    dialed.len()
+}
+
+#[test]
+fn dial_under_way_goes_on_as_a_probe() {
+    assert_eq!(dials_of_two_that_meet(false), 1);
+}
+
+#[test]
+fn dial_that_has_proven_the_key_needs_no_probe() {
+    assert_eq!(dials_of_two_that_meet(true), 1);
+}
