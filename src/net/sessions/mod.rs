@@ -235,8 +235,8 @@ pub trait SessionHandler {
     /// The peer listens at these addresses from now on.
     fn listens_at(&mut self, key: PublicKey, addrs: &[SocketAddr]);
 
-    /// Our key is also used by a program at this IP.
-    fn identity_in_use(&mut self, at: IpAddr);
+    /// This peer says that our key is also used by a program at this IP.
+    fn identity_in_use(&mut self, key: PublicKey, at: IpAddr);
 
     /// Returns whether the user treats this key as a contact.
     fn is_contact(&mut self, key: PublicKey) -> bool;

@@ -560,7 +560,11 @@ impl Pool {
                 self.said_bye(id, reason, now, handler);
             }
             (Phase::Parting(_), Record::Bye(reason)) => link.bye = Some(reason),
-            (Phase::Greeting | Phase::Open, Record::InUse(ip)) => handler.identity_in_use(ip),
+            (Phase::Greeting | Phase::Open, Record::InUse(ip)) => {
+                if let Some(key) = key {
+                    handler.identity_in_use(key, ip);
+                }
+            }
             (Phase::Open, Record::Name(name)) => link.new_name = Some(name),
             (Phase::Open, Record::Addresses(addrs)) => {
                 if let Some(key) = key {

@@ -90,7 +90,7 @@ impl SessionHandler for Recorder {
         self.told.push(Told::ListensAt(addrs.to_vec()));
     }
 
-    fn identity_in_use(&mut self, at: IpAddr) {
+    fn identity_in_use(&mut self, _: PublicKey, at: IpAddr) {
         self.told.push(Told::InUse(at));
     }
 

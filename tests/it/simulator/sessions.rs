@@ -303,9 +303,9 @@ impl SessionHandler for ToMachine<'_> {
         self.world.step(self.pid, Cause::Met, |step| step.listens_at(key, addrs));
     }
 
-    fn identity_in_use(&mut self, at: IpAddr) {
+    fn identity_in_use(&mut self, key: PublicKey, at: IpAddr) {
         self.world.check_in_use(self.pid, at);
-        self.world.step(self.pid, Cause::Met, |step| step.identity_in_use(at));
+        self.world.step(self.pid, Cause::Met, |step| step.identity_in_use(key, at));
     }
 
     fn is_contact(&mut self, key: PublicKey) -> bool {
