@@ -79,6 +79,8 @@ pub(super) struct Link {
     pub(super) lacks_addresses: bool,
     /// Our messages without a receipt, and their bytes.
     pub(super) in_flight: InFlight<()>,
+    /// Receipts that came and are not dealt with yet: those of one read are dealt with together.
+    pub(super) receipts: Vec<MessageId>,
     /// The peer's messages that are stored and wait for their receipts.
     pub(super) withheld: VecDeque<MessageId>,
     /// The peer's messages without a receipt: those given to the handler, their bytes, and when a
@@ -125,6 +127,7 @@ impl Link {
             lacks_addresses: false,
             withheld: VecDeque::new(),
             in_flight: InFlight::default(),
+            receipts: Vec::new(),
             staged: InFlight::default(),
             held: Vec::new(),
             new_name: None,

@@ -432,14 +432,19 @@ impl Pool {
                 Ok(None) => break,
                 Ok(Some(record)) => {
                     is_alive |= link.is_open() && matches!(record, Record::Ping(_) | Record::Pong(_));
+                    if !matches!(record, Record::Receipt(_)) {
+                        self.receipted(id, now, handler);
+                    }
                     self.take(id, record, now, handler);
                 }
                 Err(()) => {
+                    self.receipted(id, now, handler);
                     self.fault(id, RequestEnd::Broken, now, handler);
                     break;
                 }
             }
         }
+        self.receipted(id, now, handler);
         if is_alive && let Some(key) = self.links.get(&id).and_then(|link| link.key) {
             handler.session_alive(key);
         }
@@ -536,11 +541,7 @@ impl Pool {
                     self.fault(id, RequestEnd::Broken, now, handler);
                 }
             }
-            (Phase::Open | Phase::Parting(_), Record::Receipt(ids)) => {
-                if let Some(key) = key {
-                    self.receipted(id, key, &ids, now, handler);
-                }
-            }
+            (Phase::Open | Phase::Parting(_), Record::Receipt(ids)) => link.receipts.extend(ids),
             (Phase::Open | Phase::Parting(_), Record::NotStored(ids, retry_after)) => {
                 if let Some(key) = key {
                     self.not_stored(id, key, &ids, retry_after, now, handler);
@@ -918,21 +919,16 @@ impl Pool {
         }
     }
 
-    fn receipted(
-        &mut self,
-        id: LinkId,
-        key: PublicKey,
-        ids: &[MessageId],
-        now: Time,
-        handler: &mut dyn SessionHandler,
-    ) {
-        if let Some(link) = self.links.get_mut(&id) {
-            link.in_flight.remove(ids);
-        }
-        handler.receipts(key, ids);
+    /// Deals with the receipts that came on a connection.
+    fn receipted(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let ids = mem::take(&mut link.receipts);
+        let Some(key) = link.key.filter(|_| !ids.is_empty()) else { return };
+        link.in_flight.remove(&ids);
+        handler.receipts(key, &ids);
         if let Some(session) = self.sessions.get_mut(&key) {
             for receipt in ids {
-                let _ = session.queue.iter_mut().any(|pending| pending.receipt(*receipt));
+                let _ = session.queue.iter_mut().any(|pending| pending.receipt(receipt));
             }
         }
         self.end_receipted(key, handler);

@@ -905,6 +905,24 @@ fn message_that_is_not_stored_ends_its_request() {
 }
 
 #[test]
+fn receipts_of_one_read_are_told_together() {
+    let mut net = Net::of(2);
+    net.programs[1].handler.keeps_receipts = true;
+    net.request(0, 1, 1, messages([1, 2, 3]));
+    net.settle();
+    net.told(0);
+    let (_, link) = *net.ends.keys().find(|(at, _)| *at == 0).expect("a connection");
+    let receipt = |number| Record::Receipt(vec![id(number)]).encode();
+    let not_stored = Record::NotStored(vec![id(3)], 30).encode();
+    let bytes = [receipt(1), receipt(2), not_stored, Record::Ping(1).encode()].concat();
+    let now = net.time();
+    let Program { pool, handler, .. } = &mut net.programs[0];
+    pool.received(link, &bytes, now, handler);
+    let ended = Told::Ended(JobId(1), 1, RequestEnd::NotStored(30));
+    assert_eq!(net.told(0), [Told::Receipts(vec![1, 2]), ended]);
+}
+
+#[test]
 fn broken_session_is_tried_once_more() {
     let mut net = Net::of(2);
     net.request(0, 1, 1, Request::Open);
