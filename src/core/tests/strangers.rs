@@ -216,7 +216,7 @@ fn only_contact_is_believed_that_our_key_is_in_use() {
     story.knows_bob(5001);
     assert_eq!(story.dials_in(EVES, "Eve", 5002), Ok(()));
     story.told();
-    let mut is_told = |n, story: &mut Story| {
+    let is_told = |n, story: &mut Story| {
         let outputs = story.state.identity_in_use(key(n), LAN.into());
         story.perform(outputs);
         story.told().contains(&Event::IdentityInUse(LAN.into()))

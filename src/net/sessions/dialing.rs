@@ -113,8 +113,8 @@ pub(super) struct Pending {
     after_receipt: usize,
     /// It was tried in a session that broke, and is tried once more.
     pub(super) is_retry: bool,
-    /// The ping that it waits for.
-    pub(super) ping: Option<u64>,
+    /// The ping that it waits for, and when that was sent.
+    pub(super) ping: Option<(u64, Time)>,
 }
 
 impl Pending {

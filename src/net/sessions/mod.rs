@@ -37,12 +37,17 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// A session ends after this long without a byte: three pings went unanswered.
 pub const SILENCE: Duration = Duration::from_secs(45);
 
+/// Bytes that the slowest line carries in a second. A ping has to wait behind our messages, so its
+/// answer has more time, by what those without a receipt take at this rate.
+pub const SLOWEST_LINE: u32 = 4_000;
+
 /// How long a peer has to answer when this machine's addresses have changed. A round trip over the
-/// slowest line takes less.
+/// slowest line takes less; see [`SLOWEST_LINE`].
 pub const CHECKED_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a peer has to answer a probe in its session, if the request does not say otherwise. A
-/// round trip over the slowest line takes less.
+/// round trip over the slowest line takes less; see [`SLOWEST_LINE`]. Whatever comes within this time
+/// is an answer, because the pong has to wait behind the messages of the peer.
 pub const PROBE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a probe that has met a key at an address answers further questions about it. When two

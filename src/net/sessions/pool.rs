@@ -147,6 +147,7 @@ impl Pool {
     /// Hands requests over to an open session.
     fn join(&mut self, key: PublicKey, requests: Vec<Pending>, now: Time, handler: &mut dyn SessionHandler) {
         for mut pending in requests {
+            let transit = self.session_link(key).map(Link::transit).unwrap_or_default();
             let Some(session) = self.sessions.get_mut(&key) else {
                 // It was closed to keep the limits.
                 end_request(pending, None, RequestEnd::Bye(ByeReason::Idle), handler);
@@ -155,17 +156,17 @@ impl Pool {
             match pending.request.say {
                 // Whether the peer is still there is what a ping shows.
                 Request::Open | Request::Ping => {
-                    pending.request.deadline.get_or_insert(now.plus(PROBE_WITHIN));
+                    pending.request.deadline.get_or_insert(now.plus(PROBE_WITHIN + transit));
                     session.pings.push(pending);
                 }
                 Request::Messages(_) | Request::Bye => session.queue.push_back(pending),
             }
         }
-        self.send_pings(key);
+        self.send_pings(key, now);
     }
 
     /// Sends the pings that requests wait for.
-    fn send_pings(&mut self, key: PublicKey) {
+    fn send_pings(&mut self, key: PublicKey, now: Time) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let link = session.link;
         if !self.links.get(&link).is_some_and(Link::is_open) {
@@ -174,15 +175,20 @@ impl Pool {
         let mut nonces = Vec::new();
         for pending in session.pings.iter_mut().filter(|pending| pending.ping.is_none()) {
             self.last_ping += 1;
-            pending.ping = Some(self.last_ping);
+            pending.ping = Some((self.last_ping, now));
             nonces.push(self.last_ping);
         }
         nonces.into_iter().for_each(|nonce| self.send(link, &Record::Ping(nonce)));
     }
 
+    /// The connection of the session with a key.
+    fn session_link(&self, key: PublicKey) -> Option<&Link> {
+        self.links.get(&self.sessions.get(&key)?.link)
+    }
+
     /// The address of the peer of an open session: where it was dialed, or where it comes from.
     fn session_addr(&self, key: PublicKey) -> Option<PeerAddr> {
-        self.links.get(&self.sessions.get(&key)?.link)?.addr()
+        self.session_link(key)?.addr()
     }
 
     /// Sends what the window of the peer allows.
@@ -225,7 +231,7 @@ impl Pool {
                 again: message.again || next < pending.written,
                 body: Arc::clone(&message.body),
             };
-            link.in_flight.push(message.id, bytes, ());
+            link.in_flight.push(message.id, bytes, message.body.len());
             pending.next = next + 1;
             self.send(link_id, &record);
         }
@@ -696,7 +702,7 @@ impl Pool {
                     self.part_link(old, ByeReason::Replaced, now);
                 }
                 self.moves_to(key, id);
-                self.send_pings(key);
+                self.send_pings(key, now);
                 self.part_surplus(key, [old, id], now);
             }
             None => {
@@ -756,7 +762,7 @@ impl Pool {
     /// A session that has lost its connection goes on with another one.
     fn goes_on(&mut self, key: PublicKey, link: LinkId, now: Time, handler: &mut dyn SessionHandler) {
         self.moves_to(key, link);
-        self.send_pings(key);
+        self.send_pings(key, now);
         self.pump(key, now, handler);
     }
 
@@ -995,7 +1001,7 @@ impl Pool {
         if let Some(session) = self.sessions.get_mut(&key) {
             let pings = mem::take(&mut session.pings);
             let (answered, rest): (Vec<Pending>, Vec<Pending>) =
-                pings.into_iter().partition(|pending| pending.ping == Some(nonce));
+                pings.into_iter().partition(|pending| pending.ping.is_some_and(|(ping, _)| ping == nonce));
             session.pings = rest;
             for pending in answered {
                 end_request(pending, addr, RequestEnd::Answered, handler);
@@ -1365,7 +1371,7 @@ impl Pool {
         }
         let keys: Vec<PublicKey> = self.sessions.keys().copied().collect();
         for key in keys {
-            let addr = self.session_addr(key);
+            let (addr, heard) = (self.session_addr(key), self.session_link(key).map(|link| link.heard));
             let Some(session) = self.sessions.get_mut(&key) else { continue };
             let queue = mem::take(&mut session.queue);
             let (over, rest): (VecDeque<Pending>, VecDeque<Pending>) =
@@ -1375,9 +1381,13 @@ impl Pool {
             let (unanswered, waiting): (Vec<Pending>, Vec<Pending>) =
                 pings.into_iter().partition(|pending| pending.is_late(now));
             session.pings = waiting;
-            late.extend(
-                over.into_iter().chain(unanswered).map(|pending| (pending, addr, RequestEnd::Broken)),
-            );
+            late.extend(over.into_iter().map(|pending| (pending, addr, RequestEnd::Broken)));
+            late.extend(unanswered.into_iter().map(|pending| {
+                // Something came, and the pong is on its way behind it.
+                let is_answered = pending.ping.is_some_and(|(_, sent)| heard > Some(sent));
+                let end = if is_answered { RequestEnd::Answered } else { RequestEnd::Broken };
+                (pending, addr, end)
+            }));
         }
         // A dial for which no request is left ends, unless a peer has proven its key already.
         for (pending, addr, end) in late {

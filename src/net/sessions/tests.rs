@@ -573,6 +573,68 @@ fn silent_session_is_over_after_three_pings() {
 }
 
 #[test]
+fn probe_behind_own_messages_has_time_for_them() {
+    // 40 KB, which take 10 s on the slowest line.
+    let message = Message { id: id(1), time: 0, again: false, body: "x".repeat(40_000).into() };
+    for answers in [true, false] {
+        let mut net = Net::of(2);
+        net.programs[1].handler.contacts.push(key(1));
+        net.request(0, 1, 1, Request::Open);
+        net.settle();
+        net.is_cut = true;
+        net.request(0, 2, 1, Request::Messages(vec![message.clone()]));
+        net.request(0, 3, 1, Request::Open);
+        net.told(0);
+        net.pass(PROBE_WITHIN + Duration::from_secs(9));
+        assert_eq!(net.told(0), [], "it is still on its way");
+        if answers {
+            let (_, link) = *net.ends.keys().find(|(at, _)| *at == 0).expect("a connection");
+            net.packets.push_back(((0, link), Packet::Bytes(Record::Receipt(vec![id(1)]).encode())));
+        }
+        net.pass(Duration::from_secs(1));
+        let told = net.told(0);
+        let expected = if answers { ANSWERED } else { RequestEnd::Broken };
+        assert_eq!(told.last(), Some(&Told::Ended(JobId(3), 0, expected)), "{told:?}");
+    }
+}
+
+#[test]
+fn probe_is_answered_by_whatever_comes() {
+    let mut net = Net::of(2);
+    net.request(0, 1, 1, Request::Open);
+    net.settle();
+    net.is_cut = true;
+    net.request(0, 2, 1, Request::Open);
+    net.told(0);
+    net.pass(Duration::from_secs(1));
+    // The beginning of a long message, behind which the pong has to wait.
+    let text = Record::Text { id: id(1), time: 0, again: false, body: "x".repeat(60_000).into() }.encode();
+    let (_, link) = *net.ends.keys().find(|(at, _)| *at == 0).expect("a connection");
+    net.packets.push_back(((0, link), Packet::Bytes(text[..1_400].to_vec())));
+    net.pass(PROBE_WITHIN);
+    assert_eq!(net.told(0), [Told::Ended(JobId(2), 0, ANSWERED)]);
+    net.request(0, 3, 1, Request::Open);
+    net.pass(PROBE_WITHIN);
+    assert_eq!(net.told(0), [Told::Ended(JobId(3), 0, RequestEnd::Broken)], "that came before");
+}
+
+#[test]
+fn checked_session_has_time_for_own_messages() {
+    let mut net = Net::of(2);
+    net.request(0, 1, 1, Request::Open);
+    net.settle();
+    net.is_cut = true;
+    let message = Message { id: id(1), time: 0, again: false, body: "x".repeat(40_000).into() };
+    net.request(0, 2, 1, Request::Messages(vec![message]));
+    let (now, Program { pool, handler, ip, .. }) = (net.time(), &mut net.programs[0]);
+    pool.readdress(&[], &[(*ip).into()], now, handler);
+    net.pass(CHECKED_WITHIN + Duration::from_secs(9));
+    assert_eq!(net.sessions()[0], 1);
+    net.pass(Duration::from_secs(1));
+    assert_eq!(net.sessions()[0], 0);
+}
+
+#[test]
 fn addresses_are_dialed_250_ms_apart() {
     let mut net = Net::of(2);
     let good = net.addr(1);
