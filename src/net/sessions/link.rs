@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::dialing::DialId;
 use super::{
-    CHECKED_WITHIN, MIN_WINDOW_BYTES, NAME_SPACING, OPEN_WITHIN, OPENING_SILENCE, PING_INTERVAL, SILENCE,
-    SLOWEST_LINE,
+    CHECKED_WITHIN, MIN_WINDOW_BYTES, NAME_SPACING, OPEN_WITHIN, OPENING_SILENCE, PING_INTERVAL, SEND_BYTES,
+    SILENCE, SLOWEST_LINE,
 };
 use crate::core::Time;
 use crate::model::address::{PeerAddr, Source};
@@ -78,6 +78,8 @@ pub(super) struct Link {
     pub(super) granted: usize,
     /// Our hello was one to a stranger, without our further addresses.
     pub(super) lacks_addresses: bool,
+    /// Bytes that wait to be sent.
+    pub(super) unsent: usize,
     /// Our messages without a receipt, and the length of each.
     pub(super) in_flight: InFlight<usize>,
     /// Receipts that came and are not dealt with yet: those of one read are dealt with together.
@@ -127,6 +129,7 @@ impl Link {
             granted: 0,
             lacks_addresses: false,
             withheld: VecDeque::new(),
+            unsent: 0,
             in_flight: InFlight::default(),
             receipts: Vec::new(),
             staged: InFlight::default(),
@@ -193,10 +196,12 @@ impl Link {
         Some(name)
     }
 
-    /// Returns whether a message that counts this many bytes fits the peer's window. One always may
-    /// be in flight.
-    pub(super) fn has_room(&self, bytes: usize) -> bool {
-        self.in_flight.is_empty() || self.in_flight.bytes + bytes <= self.window
+    /// Returns whether a message fits the peer's window, and may wait to be sent. One may be in flight
+    /// whatever its size, and one may wait.
+    pub(super) fn has_room(&self, message: &Message) -> bool {
+        let is_in_window =
+            self.in_flight.is_empty() || self.in_flight.bytes + in_window(message) <= self.window;
+        is_in_window && (self.unsent == 0 || self.unsent + message.body.len() <= SEND_BYTES)
     }
 
     /// Returns whether the peer keeps to the window that we granted: beyond it, one message is in

@@ -118,6 +118,19 @@ pub const WINDOW_BYTES: u32 = 256 * 1024;
 /// one of any size.
 pub const STRANGER_WINDOW_BYTES: u32 = 16 * 1024;
 
+/// Bytes of messages that wait to be sent on one connection, or one message of any size. Further
+/// messages wait as requests, without a copy of their own, until these have gone to the system.
+pub const SEND_BYTES: usize = 64 * 1024;
+
+/// Bytes that may wait to be sent on one connection: the messages, and as much again as 1,000 pongs
+/// for all other records. A peer that does not read those loses the connection.
+pub const MAX_UNSENT: usize = SEND_BYTES + 16 * 1024;
+
+/// Bytes that may wait to be sent on all connections together: those of the sessions, a second one
+/// with each key until one of the two goes, and those that end. (One that is being opened has a hello
+/// at most.) Each has a part of its own, so strangers take nothing of a contact's.
+pub const MAX_UNSENT_OF_ALL: usize = (2 * MAX_SESSIONS + MAX_PARTING) * MAX_UNSENT;
+
 /// The version that a hello names to strangers. The field is required, and the real version would
 /// tell an attacker which known faults to try.
 pub const STRANGER_VERSION: &str = "0";

@@ -191,7 +191,7 @@ impl Pool {
         self.session_link(key)?.addr()
     }
 
-    /// Sends what the window of the peer allows.
+    /// Sends what the window of the peer and [`SEND_BYTES`](super::SEND_BYTES) allow.
     fn pump(&mut self, key: PublicKey, now: Time, handler: &mut dyn SessionHandler) {
         loop {
             let Some(session) = self.sessions.get_mut(&key) else { return };
@@ -221,8 +221,7 @@ impl Pool {
             };
             let Request::Messages(messages) = &pending.request.say else { return };
             let Some(message) = messages.get(next) else { return };
-            let bytes = in_window(message);
-            if !link.has_room(bytes) {
+            if !link.has_room(message) {
                 return;
             }
             let record = Record::Text {
@@ -231,7 +230,7 @@ impl Pool {
                 again: message.again || next < pending.written,
                 body: Arc::clone(&message.body),
             };
-            link.in_flight.push(message.id, bytes, message.body.len());
+            link.in_flight.push(message.id, in_window(message), message.body.len());
             pending.next = next + 1;
             self.send(link_id, &record);
         }
@@ -347,6 +346,15 @@ impl Pool {
     pub fn heard(&mut self, id: LinkId, now: Time) {
         if let Some(link) = self.links.get_mut(&id) {
             link.heard = now;
+        }
+    }
+
+    /// So many of the bytes to be sent on a connection have gone to the system. More may follow them.
+    pub fn sent(&mut self, id: LinkId, count: usize, now: Time, handler: &mut dyn SessionHandler) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.unsent = link.unsent.saturating_sub(count);
+        if let Some(key) = self.session_on(id) {
+            self.pump(key, now, handler);
         }
     }
 
@@ -1251,13 +1259,22 @@ impl Pool {
 
     /// Sends a record. Nothing follows a bye, of either side.
     fn send(&mut self, id: LinkId, record: &Record) {
-        if self.links.get(&id).is_none_or(|link| matches!(link.phase, Phase::Parting(_))) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if matches!(link.phase, Phase::Parting(_)) {
             return;
         }
         match self.outputs.last_mut() {
             // Records that follow each other go out together.
-            Some(LinkOutput::Send(last, bytes)) if *last == id => record.encode_into(bytes),
-            _ => self.outputs.push(LinkOutput::Send(id, record.encode())),
+            Some(LinkOutput::Send(last, bytes)) if *last == id => {
+                let before = bytes.len();
+                record.encode_into(bytes);
+                link.unsent += bytes.len() - before;
+            }
+            _ => {
+                let bytes = record.encode();
+                link.unsent += bytes.len();
+                self.outputs.push(LinkOutput::Send(id, bytes));
+            }
         }
     }
 

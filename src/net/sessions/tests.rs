@@ -10,7 +10,7 @@ use crate::model::key::KEY_BYTES;
 use crate::model::message::SendError;
 use crate::model::name::PeerName;
 use crate::model::session::Request;
-use crate::protocol::session::{Record, Records};
+use crate::protocol::session::{MAX_TEXT_BYTES, Record, Records};
 
 /// What a handler was told.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -238,7 +238,12 @@ impl Net {
         for output in outputs {
             match output {
                 LinkOutput::Dial(link, addr, expect) => self.dial(at, link, addr, expect),
-                LinkOutput::Send(link, bytes) => self.carry(at, link, Packet::Bytes(bytes)),
+                LinkOutput::Send(link, bytes) => {
+                    let count = bytes.len();
+                    self.carry(at, link, Packet::Bytes(bytes));
+                    let (now, Program { pool, handler, .. }) = (self.time(), &mut self.programs[at]);
+                    pool.sent(link, count, now, handler);
+                }
                 LinkOutput::Finish(link) => self.carry(at, link, Packet::End { clean: true }),
                 LinkOutput::Drop(link) => {
                     self.carry(at, link, Packet::End { clean: false });
@@ -859,16 +864,9 @@ fn stranger_is_slowed_until_it_is_a_contact() {
 
 /// Opens a session in which this key has dialed a pool.
 fn accept(pool: &mut Pool, key: PublicKey, now: Time, handler: &mut Recorder) -> LinkId {
-    let hello = Hello {
-        dialed: crate::protocol::session::opening::DIAL_LINE.to_vec(),
-        answered: crate::protocol::session::opening::OK_LINE.to_vec(),
-        port: 5000,
-        window: 1000,
-        ..Recorder::default().hello(Ipv4Addr::LOCALHOST.into())
-    };
     let link = pool.accepted(Source::from(Ipv4Addr::LOCALHOST), Ipv4Addr::LOCALHOST.into(), now);
     pool.link_up(link, key, Ipv4Addr::LOCALHOST.into(), now, handler);
-    pool.received(link, &Record::Hello(hello).encode(), now, handler);
+    pool.received(link, &hello_of(0, false), now, handler);
     link
 }
 
@@ -934,6 +932,87 @@ fn window_holds_messages_back_until_receipts_come() {
     net.programs[1].handler.keeps_receipts = false;
     net.settle();
     assert_eq!(received(net.told(1)), [5, 6, 7, 8, 9]);
+}
+
+/// Requests messages of 64 KiB with these numbers for a key.
+fn requests_long_messages(pool: &mut Pool, key: PublicKey, numbers: &[u8], handler: &mut Recorder) {
+    let body: std::sync::Arc<str> = "x".repeat(MAX_TEXT_BYTES).into();
+    let message = |number: &u8| Message { id: id(*number), time: 0, again: false, body: body.clone() };
+    let say = Request::Messages(numbers.iter().map(message).collect());
+    let request = SessionRequest { job: JobId(1), addrs: Vec::new(), expect: Some(key), say, deadline: None };
+    pool.request(request, Time::default(), handler);
+}
+
+/// What a pool sends on each connection: how many bytes, and the numbers of the messages.
+fn sends(pool: &mut Pool) -> BTreeMap<LinkId, (usize, Vec<u8>)> {
+    let mut sent: BTreeMap<LinkId, (usize, Vec<u8>)> = BTreeMap::new();
+    for output in pool.take_outputs() {
+        let LinkOutput::Send(link, bytes) = output else { continue };
+        let (count, numbers) = sent.entry(link).or_default();
+        *count += bytes.len();
+        let mut records = Records::new();
+        records.push(&bytes);
+        while let Some(record) = records.next_record().expect("they are records") {
+            if let Record::Text { id, .. } = record {
+                numbers.push(id.as_bytes()[0]);
+            }
+        }
+    }
+    sent
+}
+
+#[test]
+fn messages_wait_until_earlier_ones_are_sent() {
+    let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder { port: 5000, ..Recorder::default() });
+    let now = Time::default();
+    let link = says_hello(&mut pool, &mut handler, key(2), &hello_with(5, WINDOW_BYTES), now);
+    let hello = sends(&mut pool)[&link].0;
+    pool.sent(link, hello, now, &mut handler);
+    requests_long_messages(&mut pool, key(2), &[1, 2, 3], &mut handler);
+    let first = sends(&mut pool);
+    assert_eq!(first[&link].1, [1]);
+    // A part of it has gone, and the rest has not.
+    pool.sent(link, first[&link].0 - 1, now, &mut handler);
+    assert_eq!(sends(&mut pool), BTreeMap::new());
+    // Other records do not wait.
+    pool.received(link, &Record::Ping(1).encode(), now, &mut handler);
+    assert_eq!(pool.take_outputs(), [LinkOutput::Send(link, Record::Pong(1).encode())]);
+    pool.sent(link, 1 + Record::Pong(1).encode().len(), now, &mut handler);
+    assert_eq!(sends(&mut pool)[&link].1, [2]);
+}
+
+#[test]
+fn unsent_bytes_of_all_sessions_are_bounded() {
+    let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder { port: 5000, ..Recorder::default() });
+    let now = Time::default();
+    let keys: Vec<PublicKey> = (0..MAX_SESSIONS).map(numbered_key).collect();
+    handler.contacts = keys[..MAX_SESSIONS - MAX_STRANGER_SESSIONS].to_vec();
+    let mut links = Vec::new();
+    for key in &keys {
+        // Strangers of one source prefix have fewer sessions, but for loopback.
+        let local = Ipv4Addr::LOCALHOST;
+        let link = pool.accepted(Source::from(local), local.into(), now);
+        pool.link_up(link, *key, local.into(), now, &mut handler);
+        pool.received(link, &hello_with(5, WINDOW_BYTES), now, &mut handler);
+        links.push(link);
+    }
+    // No peer reads anything but our hello.
+    for (link, (hello, _)) in sends(&mut pool) {
+        pool.sent(link, hello, now, &mut handler);
+    }
+    keys.iter().for_each(|key| requests_long_messages(&mut pool, *key, &[1, 2, 3, 4], &mut handler));
+    links.iter().for_each(|link| pool.received(*link, &Record::Ping(1).encode(), now, &mut handler));
+    let unsent = sends(&mut pool);
+    assert_eq!((pool.len(), unsent.len()), (MAX_SESSIONS, MAX_SESSIONS));
+    for (count, numbers) in unsent.values() {
+        assert!(numbers == &[1] && *count <= MAX_UNSENT, "{count} bytes, {numbers:?}");
+    }
+    let all: usize = unsent.values().map(|(count, _)| count).sum();
+    assert!(all <= MAX_SESSIONS * MAX_UNSENT && MAX_SESSIONS * MAX_UNSENT < MAX_UNSENT_OF_ALL, "{all}");
+    // A contact that reads is not affected.
+    let (link, (count, _)) = unsent.first_key_value().expect("a session");
+    pool.sent(*link, *count, now, &mut handler);
+    assert_eq!(sends(&mut pool)[link].1, [2]);
 }
 
 #[test]
@@ -1052,32 +1131,42 @@ fn idlest_stranger_makes_room_for_another_session() {
     let mut handler = Recorder::default();
     let wire = hello_of(5, false);
     let mut pool = Pool::new(key(1), 1);
-    let stranger = |n: usize| {
-        let mut bytes = [7; KEY_BYTES];
-        bytes[..8].copy_from_slice(&(n as u64).to_be_bytes());
-        PublicKey::new(bytes)
-    };
     for n in 0..=MAX_STRANGERS_OF_PREFIX {
         let now = Time::at(Duration::from_secs(n as u64));
-        says_hello(&mut pool, &mut handler, stranger(n), &wire, now);
+        says_hello(&mut pool, &mut handler, numbered_key(n), &wire, now);
     }
     assert_eq!(pool.len(), MAX_STRANGERS_OF_PREFIX);
     let byes = pool.take_outputs().into_iter().filter(|output| matches!(output, LinkOutput::Finish(_)));
     assert_eq!(byes.count(), 1);
 }
 
-/// The bytes of a hello of a program with this run.
-fn hello_of(run: u64, probe: bool) -> Vec<u8> {
-    let hello = Hello {
+/// A key that is none of [`key`].
+fn numbered_key(number: usize) -> PublicKey {
+    let mut bytes = [7; KEY_BYTES];
+    bytes[..8].copy_from_slice(&(number as u64).to_be_bytes());
+    PublicKey::new(bytes)
+}
+
+/// The hello of a program with this run.
+fn plain_hello(run: u64) -> Hello {
+    Hello {
         dialed: crate::protocol::session::opening::DIAL_LINE.to_vec(),
         answered: crate::protocol::session::opening::OK_LINE.to_vec(),
         run,
         window: 1000,
         port: 5000,
-        probe,
         ..Recorder::default().hello(Ipv4Addr::LOCALHOST.into())
-    };
-    Record::Hello(hello).encode()
+    }
+}
+
+/// The bytes of such a hello, which may be that of a probe.
+fn hello_of(run: u64, probe: bool) -> Vec<u8> {
+    Record::Hello(Hello { probe, ..plain_hello(run) }).encode()
+}
+
+/// The bytes of such a hello, which grants this window.
+fn hello_with(run: u64, window: u32) -> Vec<u8> {
+    Record::Hello(Hello { window, ..plain_hello(run) }).encode()
 }
 
 /// A peer dials, proves its key and says hello.
