@@ -153,13 +153,17 @@ impl Net {
         net
     }
 
-    /// Adds a program with this key, and returns its index.
+    /// Adds a program with the key of this number, and returns its index.
     fn add(&mut self, number: u8, run: u64) -> usize {
+        self.add_key(key(number), run)
+    }
+
+    /// Adds a program with this key, and returns its index.
+    fn add_key(&mut self, key: PublicKey, run: u64) -> usize {
         let at = self.programs.len();
-        let ip = Ipv4Addr::new(127, 0, 0, u8::try_from(at + 1).unwrap());
+        let ip = Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + u32::try_from(at).unwrap());
         let handler = Recorder { port: 5000, ..Recorder::default() };
-        let pool = Pool::new(key(number), run);
-        self.programs.push(Program { key: key(number), ip, pool, handler });
+        self.programs.push(Program { key, ip, pool: Pool::new(key, run), handler });
         at
     }
 
@@ -1127,6 +1131,103 @@ fn connection_that_says_nothing_is_dropped() {
 }
 
 #[test]
+fn opening_that_trickles_ends_after_a_minute() {
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    enum Stage {
+        Accepted,
+        Dialed,
+        Encrypted,
+    }
+    for stage in [Stage::Accepted, Stage::Dialed, Stage::Encrypted] {
+        let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder { port: 5000, ..Recorder::default() });
+        let link = match stage {
+            Stage::Accepted => {
+                pool.accepted(Source::from(Ipv4Addr::LOCALHOST), Ipv4Addr::LOCALHOST.into(), Time::default())
+            }
+            Stage::Dialed => dialed_link(&mut pool, &mut handler),
+            Stage::Encrypted => dials(&mut pool, &mut handler),
+        };
+        pool.take_outputs();
+        // A byte comes before each silence would be too long.
+        let pause = OPENING_SILENCE - Duration::from_secs(1);
+        let mut now = Duration::ZERO;
+        while now < OPEN_WITHIN {
+            pool.heard(link, Time::at(now));
+            pool.tick(Time::at(now), &mut handler);
+            assert_eq!(
+                (pool.take_outputs(), &handler.told[..]),
+                (Vec::new(), &[][..]),
+                "{stage:?} at {now:?}"
+            );
+            now += pause;
+        }
+        assert_eq!(pool.next_wake(), Some(Time::at(OPEN_WITHIN)));
+        pool.tick(Time::at(OPEN_WITHIN), &mut handler);
+        assert_eq!(pool.take_outputs(), [LinkOutput::Drop(link)]);
+        let ended = |end| vec![Told::Ended(JobId(1), 0, end)];
+        let expected = match stage {
+            Stage::Accepted => Vec::new(),
+            Stage::Dialed => ended(RequestEnd::NoSession),
+            Stage::Encrypted => ended(RequestEnd::Broken),
+        };
+        assert_eq!(handler.told, expected);
+        assert!(pool.is_idle());
+    }
+}
+
+#[test]
+fn session_beyond_the_limit_closes_one_until_a_message() {
+    let mut net = Net::of(1);
+    let others: Vec<usize> =
+        (0..=MAX_SESSIONS).map(|number| net.add_key(numbered_key(number), 2 + number as u64)).collect();
+    for at in others.clone() {
+        let key = net.programs[at].key;
+        net.programs[0].handler.contacts.push(key);
+        net.request(0, at as u64, at, Request::Open);
+        net.settle();
+        net.now += Duration::from_millis(1);
+    }
+    let without = |net: &Net| -> Vec<usize> {
+        others.iter().copied().filter(|at| net.programs[*at].pool.is_empty()).collect()
+    };
+    assert_eq!((net.sessions()[0], without(&net)), (MAX_SESSIONS, vec![1]), "the first was idle longest");
+    let by_agreement = Told::Down(Some(ByeReason::Idle));
+    assert_eq!(net.told(1), [Told::Up(key(1)), by_agreement.clone()]);
+    assert_eq!(net.told(0).iter().filter(|told| **told == by_agreement).count(), 1);
+    // A message opens it again, and the next one is closed.
+    net.request(0, 1_000, 1, messages([1]));
+    net.settle();
+    assert_eq!(net.told(1), [Told::Up(key(1)), Told::Messages(vec![1])]);
+    assert!(net.told(0).contains(&Told::Ended(JobId(1_000), 0, ANSWERED)));
+    assert_eq!((net.sessions()[0], without(&net)), (MAX_SESSIONS, vec![2]));
+}
+
+#[test]
+fn strangers_and_dialed_sessions_are_closed_first() {
+    let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder { port: 5000, ..Recorder::default() });
+    let accepted = MAX_SESSIONS - 2;
+    handler.contacts = (0..MAX_SESSIONS + 3).map(numbered_key).chain([key(2)]).collect();
+    let first = accept(&mut pool, numbered_key(0), Time::default(), &mut handler);
+    let now = Time::at(Duration::from_secs(1));
+    for number in 1..accepted {
+        accept(&mut pool, numbered_key(number), now, &mut handler);
+    }
+    let dialed = dials(&mut pool, &mut handler);
+    let now = Time::at(Duration::from_secs(2));
+    pool.received(dialed, &hello_of(5, false), now, &mut handler);
+    let stranger = accept(&mut pool, key(3), Time::at(Duration::from_secs(3)), &mut handler);
+    assert_eq!(pool.len(), MAX_SESSIONS);
+    pool.take_outputs();
+    for (number, closed) in [stranger, dialed, first].into_iter().enumerate() {
+        accept(&mut pool, numbered_key(MAX_SESSIONS + number), now, &mut handler);
+        let finishes =
+            pool.take_outputs().into_iter().filter(|output| matches!(output, LinkOutput::Finish(_)));
+        assert_eq!(finishes.collect::<Vec<_>>(), [LinkOutput::Finish(closed)]);
+        assert_eq!(pool.len(), MAX_SESSIONS);
+    }
+}
+
+#[test]
 fn idlest_stranger_makes_room_for_another_session() {
     let mut handler = Recorder::default();
     let wire = hello_of(5, false);
@@ -1199,8 +1300,8 @@ fn connections_that_part_are_bounded() {
     assert_eq!(drops.count(), 2 * MAX_PARTING);
 }
 
-/// Dials a peer with the key 2 for the job 1, which has then proven its key.
-fn dials(pool: &mut Pool, handler: &mut Recorder) -> LinkId {
+/// Dials a peer with the key 2 for the job 1, and is connected.
+fn dialed_link(pool: &mut Pool, handler: &mut Recorder) -> LinkId {
     let addr = PeerAddr::new(Ipv4Addr::new(192, 0, 2, 2), 5000).unwrap();
     let (addrs, expect, say) = (vec![addr], Some(key(2)), Request::Open);
     pool.request(
@@ -1214,6 +1315,12 @@ fn dials(pool: &mut Pool, handler: &mut Recorder) -> LinkId {
     });
     let link = dialed.expect("it is dialed");
     pool.connected(link, Time::default());
+    link
+}
+
+/// Dials a peer with the key 2 for the job 1, which has then proven its key.
+fn dials(pool: &mut Pool, handler: &mut Recorder) -> LinkId {
+    let link = dialed_link(pool, handler);
     pool.link_up(link, key(2), Ipv4Addr::LOCALHOST.into(), Time::default(), handler);
     link
 }
