@@ -212,7 +212,7 @@ impl Pool {
                 }
                 let done = session.queue.remove(at);
                 let addr = self.session_addr(key);
-                self.part_link(link_id, ByeReason::Leaves, now);
+                self.part_link(link_id, ByeReason::Leaves, now, handler);
                 if let Some(pending) = done {
                     end_request(pending, addr, RequestEnd::Answered, handler);
                 }
@@ -320,6 +320,16 @@ impl Pool {
         self.advance(dial_id, now, handler);
     }
 
+    /// The dial of a connection does not wait for its hello any more.
+    fn gives_up_dial(&mut self, id: LinkId, end: RequestEnd, now: Time, handler: &mut dyn SessionHandler) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let (Some(dial_id), Some(addr)) = (link.dial.take(), link.dialed) else { return };
+        if let Some(dial) = self.dials.get_mut(&dial_id) {
+            dial.failed(id, addr, end, now);
+        }
+        self.advance(dial_id, now, handler);
+    }
+
     // ---- connections ----------------------------------------------------------------------------
 
     /// Takes a connection that was accepted and has brought the opening line.
@@ -419,14 +429,13 @@ impl Pool {
         let current = self.session_on(id);
         let Some(link) = self.links.remove(&id) else { return };
         let bye = link.bye.or(clean.then_some(ByeReason::Idle));
-        match current {
-            Some(key) => match self.spare(key) {
+        // That of a session has a dial only if the session was to go on here.
+        let end = link.bye.map_or(RequestEnd::Broken, RequestEnd::Bye);
+        self.dial_failed(id, &link, end, now, handler);
+        if let Some(key) = current {
+            match self.spare(key) {
                 Some(next) => self.goes_on(key, next, now, handler),
                 None => self.end_session(key, End::Theirs(bye, link.addr()), now, handler),
-            },
-            None => {
-                let end = link.bye.map_or(RequestEnd::Broken, RequestEnd::Bye);
-                self.dial_failed(id, &link, end, now, handler);
             }
         }
     }
@@ -479,16 +488,8 @@ impl Pool {
         self.offer_held(id, now, handler);
         let Some(link) = self.links.get(&id) else { return };
         let (key, addr) = (self.session_on(id), link.addr());
-        if let (None, Some(link)) = (key, self.links.get_mut(&id)) {
-            let taken = (link.dial.take(), link.dialed);
-            if let (Some(dial_id), Some(addr)) = taken {
-                if let Some(dial) = self.dials.get_mut(&dial_id) {
-                    dial.failed(id, addr, end, now);
-                }
-                self.advance(dial_id, now, handler);
-            }
-        }
-        self.part_link(id, ByeReason::NotUnderstood, now);
+        self.gives_up_dial(id, end, now, handler);
+        self.part_link(id, ByeReason::NotUnderstood, now, handler);
         if let Some(link) = self.links.get_mut(&id) {
             link.is_ignored = true;
         }
@@ -625,7 +626,7 @@ impl Pool {
                 // Only a dialer probes.
                 return self.fault(id, RequestEnd::Broken, now, handler);
             }
-            return self.part_link(id, ByeReason::Idle, now);
+            return self.part_link(id, ByeReason::Idle, now, handler);
         }
         (link.run, link.port) = (hello.run, hello.port);
         // A peer that allows more makes us queue no more.
@@ -667,7 +668,7 @@ impl Pool {
                 // The dialer may send one message before it closes the connection.
                 self.say_bye(id, reason, now);
             } else {
-                self.part_link(id, reason, now);
+                self.part_link(id, reason, now, handler);
             }
             for pending in requests {
                 // Each request learns whom it has met, and that this peer gets nothing.
@@ -697,7 +698,7 @@ impl Pool {
         let old = self.sessions.get(&key).map(|session| session.link);
         match old {
             Some(old) if old != id && self.stays(old, id, key) => {
-                self.part_link(id, ByeReason::Replaced, now);
+                self.part_link(id, ByeReason::Replaced, now, handler);
                 // A message that came here could get no receipt, but would cost a stranger one.
                 if let Some(link) = self.links.get_mut(&id) {
                     link.is_ignored = true;
@@ -707,11 +708,11 @@ impl Pool {
                 // The side with the larger key keeps the older connection until it hears which of
                 // them goes.
                 if old != id && self.own < key {
-                    self.part_link(old, ByeReason::Replaced, now);
+                    self.part_link(old, ByeReason::Replaced, now, handler);
                 }
                 self.moves_to(key, id);
                 self.send_pings(key, now);
-                self.part_surplus(key, [old, id], now);
+                self.part_surplus(key, [old, id], now, handler);
             }
             None => {
                 let session = Session { link: id, queue: VecDeque::new(), pings: Vec::new(), probed: None };
@@ -750,12 +751,18 @@ impl Pool {
     }
 
     /// Ends the open connections with a key but those two of which the peer may keep either.
-    fn part_surplus(&mut self, key: PublicKey, kept: [LinkId; 2], now: Time) {
+    fn part_surplus(
+        &mut self,
+        key: PublicKey,
+        kept: [LinkId; 2],
+        now: Time,
+        handler: &mut dyn SessionHandler,
+    ) {
         let is_surplus =
             |id: &LinkId, link: &Link| link.key == Some(key) && link.is_open() && !kept.contains(id);
         let surplus = self.links.iter().filter(|(id, link)| is_surplus(id, link));
         let surplus: Vec<LinkId> = surplus.map(|(id, _)| *id).collect();
-        surplus.into_iter().for_each(|id| self.part_link(id, ByeReason::Replaced, now));
+        surplus.into_iter().for_each(|id| self.part_link(id, ByeReason::Replaced, now, handler));
     }
 
     /// Returns whether the older of two sessions of the same two programs stays. Only the side with
@@ -841,7 +848,7 @@ impl Pool {
             None
         };
         if let Some((key, link, ..)) = idlest.copied() {
-            self.part_link(link, ByeReason::Idle, now);
+            self.part_link(link, ByeReason::Idle, now, handler);
             self.end_session(key, End::Ours(ByeReason::Idle), now, handler);
         }
     }
@@ -1083,7 +1090,7 @@ impl Pool {
         let Some(Session { queue, pings, .. }) = self.sessions.remove(&key) else { return };
         while let Some(spare) = self.spare(key) {
             match end {
-                End::Ours(reason) => self.part_link(spare, reason, now),
+                End::Ours(reason) => self.part_link(spare, reason, now, handler),
                 End::Theirs(..) => self.drop_link(spare),
             }
         }
@@ -1183,13 +1190,13 @@ impl Pool {
     }
 
     fn open_links(&self) -> Vec<LinkId> {
-        self.sessions.values().map(|session| session.link).collect()
+        self.sessions.values().map(|session| session.link).filter(|id| self.is_open(*id)).collect()
     }
 
     /// Ends the session with a key, for this reason.
     pub fn part(&mut self, key: PublicKey, reason: ByeReason, now: Time, handler: &mut dyn SessionHandler) {
         if let Some(link) = self.sessions.get(&key).map(|session| session.link) {
-            self.part_link(link, reason, now);
+            self.part_link(link, reason, now, handler);
             self.end_session(key, End::Ours(reason), now, handler);
         }
     }
@@ -1213,7 +1220,8 @@ impl Pool {
     }
 
     /// Says bye on a connection, and ends it. What the peer sent before it reads that is still taken.
-    fn part_link(&mut self, id: LinkId, reason: ByeReason, now: Time) {
+    fn part_link(&mut self, id: LinkId, reason: ByeReason, now: Time, handler: &mut dyn SessionHandler) {
+        self.gives_up_dial(id, RequestEnd::Broken, now, handler);
         self.say_bye(id, reason, now);
         self.outputs.push(LinkOutput::Finish(id));
     }
@@ -1349,6 +1357,7 @@ impl Pool {
                 // The older program does not answer.
                 let key = link.key;
                 if let Some((key, old)) = key.and_then(|key| Some((key, self.sessions.get(&key)?.link))) {
+                    self.gives_up_dial(old, RequestEnd::Broken, now, handler);
                     self.drop_link(old);
                     self.end_session(key, End::Theirs(None, None), now, handler);
                 } else {

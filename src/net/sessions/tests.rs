@@ -1352,6 +1352,27 @@ fn session_ends_if_its_replacement_fails() {
 }
 
 #[test]
+fn request_ends_if_its_replacement_fails() {
+    let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder { port: 5000, ..Recorder::default() });
+    let theirs = says_hello(&mut pool, &mut handler, key(2), &hello_of(5, false), Time::default());
+    // The address is dialed for whoever is there. The peer keeps this connection, but its hello does
+    // not arrive.
+    let addrs = vec![PeerAddr::new(Ipv4Addr::new(192, 0, 2, 2), 5000).unwrap()];
+    let request = SessionRequest { job: JobId(1), addrs, expect: None, say: Request::Open, deadline: None };
+    pool.request(request, Time::default(), &mut handler);
+    let dialed = pool.take_outputs().into_iter().find_map(|output| match output {
+        LinkOutput::Dial(link, ..) => Some(link),
+        _ => None,
+    });
+    let ours = dialed.expect("it is dialed");
+    pool.link_up(ours, key(2), Ipv4Addr::LOCALHOST.into(), Time::default(), &mut handler);
+    pool.received(theirs, &Record::Bye(ByeReason::Replaced).encode(), Time::default(), &mut handler);
+    handler.told.clear();
+    pool.tick(Time::at(OPENING_SILENCE), &mut handler);
+    assert_eq!(handler.told, [Told::Ended(JobId(1), 0, RequestEnd::Broken), Told::Down(None)]);
+}
+
+#[test]
 fn last_name_of_many_is_told() {
     let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder::default());
     let link = says_hello(&mut pool, &mut handler, key(2), &hello_of(5, false), Time::default());
