@@ -146,10 +146,12 @@ impl State {
         also
     }
 
-    /// Handles a peer that has a session with another program, which uses our key, at `ip`. Tells
-    /// the user once.
-    pub fn identity_in_use(&mut self, ip: IpAddr) -> Vec<Output> {
-        if !std::mem::replace(&mut self.told_in_use, true) {
+    /// Handles a peer that says that it has a session with another program, which uses our key, at
+    /// `ip`. Tells the user once. Only contacts are believed: any stranger can say this.
+    pub fn identity_in_use(&mut self, key: PublicKey, ip: IpAddr) -> Vec<Output> {
+        let is_blocked = self.trust.pin(key).is_some_and(|pin| pin.blocked);
+        let is_believed = self.is_contact(Recipient::key(key)) && !is_blocked;
+        if is_believed && !std::mem::replace(&mut self.told_in_use, true) {
             self.tell(Event::IdentityInUse(ip));
         }
         self.done()

@@ -88,9 +88,9 @@ impl SessionHandler for ToMachine {
         }
     }
 
-    fn identity_in_use(&mut self, at: IpAddr) {
+    fn identity_in_use(&mut self, key: PublicKey, at: IpAddr) {
         if let Some(shared) = self.shared() {
-            shared.step(|step| step.identity_in_use(at));
+            shared.step(|step| step.identity_in_use(key, at));
         }
     }
 

@@ -213,9 +213,9 @@ impl<'a> Step<'a> {
         self.act(None, |state, now| ((), state.peer_listens_at(key, addrs, now)));
     }
 
-    /// Our key is also used by a program at this IP.
-    pub fn identity_in_use(&mut self, at: IpAddr) {
-        self.act(None, |state, _| ((), state.identity_in_use(at)));
+    /// This peer says that our key is also used by a program at this IP.
+    pub fn identity_in_use(&mut self, key: PublicKey, at: IpAddr) {
+        self.act(None, |state, _| ((), state.identity_in_use(key, at)));
     }
 
     // ---- the store ------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 //! Where strangers and contacts are dialed, how often, and what their receipts say about sessions.
 
-use super::keys::{BOBS, alice, hello, key, message, met, moment};
+use super::keys::{BOBS, EVES, alice, hello, key, message, met, moment};
 use super::*;
 use crate::core::probe_limiter::STRANGER_DIAL_SPACING;
 use crate::model::session::{Introduction, Request, RequestEnd};
@@ -208,4 +208,22 @@ fn connect_to_a_program_without_sessions_ends() {
     story.talked(None, RequestEnd::NoSession);
     assert_eq!((&story.under_way[..], &story.talks[..]), (&[][..], &[][..]));
     assert!(story.told().contains(&Event::Settled(op)));
+}
+
+#[test]
+fn only_contact_is_believed_that_our_key_is_in_use() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    assert_eq!(story.dials_in(EVES, "Eve", 5002), Ok(()));
+    story.told();
+    let is_told = |n, story: &mut Story| {
+        let outputs = story.state.identity_in_use(key(n), LAN.into());
+        story.perform(outputs);
+        story.told().contains(&Event::IdentityInUse(LAN.into()))
+    };
+    assert!(!is_told(EVES, &mut story), "a stranger");
+    story.does(Command::Block(key(EVES).into()));
+    assert!(!is_told(EVES, &mut story), "a blocked peer");
+    assert!(is_told(BOBS, &mut story), "a contact");
+    assert!(!is_told(BOBS, &mut story), "once");
 }

@@ -1,9 +1,9 @@
 //! Which peers are online, what the user is told of that, and how many peers are probed.
 
-use super::keys::{BOBS, key};
+use super::keys::{BOBS, key, message};
 use super::*;
 use crate::core::peers::OFFLINE_TOLD_AFTER;
-use crate::model::session::{ByeReason, RequestEnd};
+use crate::model::session::{ByeReason, Request, RequestEnd};
 
 #[test]
 fn however_often_a_peer_connects_it_is_acknowledged_every_two_seconds_and_not_forgotten() {
@@ -73,6 +73,33 @@ fn bob_goes_offline(story: &mut Story) {
         story.talked(None, RequestEnd::Unreachable(SendError::Refused));
     }
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
+}
+
+#[test]
+fn peer_of_a_session_closed_by_agreement_stays_online() {
+    let closed = || {
+        let mut story = Story::new();
+        story.knows_bob(5001);
+        let outputs = story.state.session_down(key(BOBS), Some(ByeReason::Idle), story.now);
+        story.perform(outputs);
+        story
+    };
+    let mut story = closed();
+    story.later(seconds(599));
+    assert_eq!(
+        (story.state(5001), story.told(), &story.talks[..]),
+        (Some(PresenceStatus::Connected), Vec::new(), &[][..])
+    );
+    story.later(seconds(1));
+    assert_eq!(
+        story.talks.iter().map(|talk| &talk.say).collect::<Vec<_>>(),
+        [&Request::Ping],
+        "after 10 min"
+    );
+    // A message does not wait for that.
+    let mut story = closed();
+    story.does(Command::Send { to: Target::These(vec![key(BOBS).into()]), message: message(1) });
+    assert_eq!(story.talks.remove(0).say, Request::Messages(vec![message(1)]));
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! One socket of a session, which never blocks: the opening lines, TLS, then decrypted bytes.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::mem;
 use std::net::{IpAddr, Shutdown};
 use std::time::Instant;
 
 use mio::net::TcpStream;
 
+use super::MAX_UNSENT;
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::SendError;
@@ -16,11 +18,6 @@ use crate::protocol::session::opening::{Answer, DIAL_LINE, First, OK_LINE, answe
 
 /// Bytes that are read from one connection before the others have their turn.
 const TURN_BYTES: usize = 64 * 1024;
-
-/// Bytes that may wait to be sent on one connection: what the largest window allows, and half as much
-/// for the rest of the records, receipts and pongs. A peer that does not read its pongs loses the
-/// connection.
-const MAX_UNSENT: usize = 384 * 1024;
 
 /// Bytes in a row that contain nothing to read. A TLS record has up to 16 KiB and 256 bytes; a peer
 /// that sends more than a few without content only makes us work.
@@ -35,6 +32,8 @@ pub(super) enum ConnEvent {
     Up(PublicKey, IpAddr),
     /// Decrypted bytes.
     Data(Vec<u8>),
+    /// So many of the bytes to be sent have gone to the system.
+    Sent(usize),
     /// It did not come to a session.
     Failed(RequestEnd),
     /// It ended, in good order or not.
@@ -77,6 +76,10 @@ pub(super) struct Conn {
     lines: Vec<u8>,
     /// Bytes to be encrypted and sent.
     unsent: Vec<u8>,
+    /// How many bytes are encrypted and have not gone to the system.
+    encrypted: usize,
+    /// How many have gone to the system since the pool was told.
+    sent: usize,
     /// Edge-triggered: there may be something to read, or room to write, until that would block.
     pub(super) is_readable: bool,
     pub(super) is_writable: bool,
@@ -109,6 +112,8 @@ impl Conn {
             tls: None,
             lines: Vec::new(),
             unsent: Vec::new(),
+            encrypted: 0,
+            sent: 0,
             is_readable: false,
             is_writable: false,
             is_up: false,
@@ -121,7 +126,7 @@ impl Conn {
     /// Queues bytes. Returns whether there is room for them.
     pub(super) fn send(&mut self, bytes: &[u8]) -> bool {
         self.unsent.extend_from_slice(bytes);
-        self.unsent.len() <= MAX_UNSENT
+        self.unsent.len() + self.encrypted <= MAX_UNSENT
     }
 
     /// Returns whether it has a turn without a new event: the last one ended at its limit.
@@ -135,7 +140,10 @@ impl Conn {
         let mut events = Vec::new();
         let done = self.advance(tls, &mut events);
         match done {
-            Ok(()) => {}
+            Ok(()) => match mem::take(&mut self.sent) {
+                0 => {}
+                sent => events.push(ConnEvent::Sent(sent)),
+            },
             Err(over) => {
                 // The peer may still read why.
                 let _ = self.write();
@@ -244,7 +252,7 @@ impl Conn {
             tls.dialing(self.expect).map(TlsConnection::Client)
         };
         let mut connection = connection.map_err(|_| Over::Failed(RequestEnd::NotSecure))?;
-        // The pool bounds what is sent by the peer's window; `MAX_UNSENT` bounds the rest.
+        // `MAX_UNSENT` bounds what is sent.
         connection.set_buffer_limit(None);
         self.tls = Some(connection);
         self.stage = Stage::Encrypted;
@@ -313,9 +321,15 @@ impl Conn {
                 let count = self.unsent.len().min(TURN_BYTES);
                 let count = connection.writer().write(&self.unsent[..count]).map_err(|_| Over::Broken)?;
                 self.unsent.drain(..count);
+                self.encrypted += count;
+                if self.unsent.is_empty() {
+                    // A session that sends little keeps no room for what it once had to send.
+                    self.unsent = Vec::new();
+                }
             }
             match connection.write_tls(&mut self.stream) {
-                Ok(_) => {}
+                Ok(_) if connection.wants_write() => {}
+                Ok(_) => self.sent += mem::take(&mut self.encrypted),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_writable = false,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return Err(Over::Broken),

@@ -116,8 +116,8 @@ pub(super) struct Pending {
     after_receipt: usize,
     /// It was tried in a session that broke, and is tried once more.
     pub(super) is_retry: bool,
-    /// The ping that it waits for.
-    pub(super) ping: Option<u64>,
+    /// The ping that it waits for, and when that was sent.
+    pub(super) ping: Option<(u64, Time)>,
 }
 
 impl Pending {
@@ -148,9 +148,8 @@ impl Pending {
     pub(super) fn write(&mut self, link: &mut Link, records: &mut Vec<u8>) -> bool {
         let Request::Messages(messages) = &self.request.say else { return true };
         while let Some((message, is_receipted)) = messages.get(self.next).zip(self.receipted.get(self.next)) {
-            let bytes = in_window(message);
             if !is_receipted {
-                if !link.has_room(bytes) {
+                if !link.has_room(message) {
                     return false;
                 }
                 let record = Record::Text {
@@ -159,8 +158,10 @@ impl Pending {
                     again: message.again || self.next < self.written,
                     body: Arc::clone(&message.body),
                 };
+                let before = records.len();
                 record.encode_into(records);
-                link.in_flight.push(message.id, bytes, ());
+                link.unsent += records.len() - before;
+                link.in_flight.push(message.id, in_window(message), message.body.len());
             }
             self.next += 1;
         }

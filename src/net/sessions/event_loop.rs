@@ -349,6 +349,7 @@ impl EventLoop {
                 ConnEvent::Connected => self.pool.connected(id, now),
                 ConnEvent::Up(key, local) => self.pool.link_up(id, key, local, now, handler),
                 ConnEvent::Data(bytes) => self.pool.received(id, &bytes, now, handler),
+                ConnEvent::Sent(count) => self.pool.sent(id, count, now, handler),
                 ConnEvent::Failed(end) => {
                     log::debug!("no session at {addr:?}: {end:?}");
                     self.remove(id);

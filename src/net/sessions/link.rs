@@ -2,10 +2,13 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::net::IpAddr;
+use std::time::Duration;
 
 use super::dialing::DialId;
 use super::{
-    CHECKED_WITHIN, MIN_WINDOW_BYTES, NAME_SPACING, OPEN_WITHIN, OPENING_SILENCE, PING_INTERVAL, SILENCE,
+    CHECKED_WITHIN, MIN_WINDOW_BYTES, NAME_SPACING, OPEN_WITHIN, OPENING_SILENCE, PING_INTERVAL, SEND_BYTES,
+    SILENCE, SLOWEST_LINE,
 };
 use crate::core::Time;
 use crate::model::address::{PeerAddr, Source};
@@ -14,8 +17,6 @@ use crate::model::message::MessageId;
 use crate::model::name::PeerName;
 use crate::model::session::{ByeReason, Message};
 use crate::protocol::session::{Hello, Record, Records};
-
-use std::net::IpAddr;
 
 /// How far a connection has come.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -78,8 +79,12 @@ pub(super) struct Link {
     pub(super) granted: usize,
     /// Our hello was one to a stranger, without our further addresses.
     pub(super) lacks_addresses: bool,
-    /// Our messages without a receipt, and their bytes.
-    pub(super) in_flight: InFlight<()>,
+    /// Bytes that wait to be sent.
+    pub(super) unsent: usize,
+    /// Our messages without a receipt, and the length of each.
+    pub(super) in_flight: InFlight<usize>,
+    /// Receipts that came and are not dealt with yet: those of one read are dealt with together.
+    pub(super) receipts: Vec<MessageId>,
     /// The peer's messages that are stored and wait for their receipts.
     pub(super) withheld: VecDeque<MessageId>,
     /// The peer's messages without a receipt: those given to the handler, their bytes, and when a
@@ -127,7 +132,9 @@ impl Link {
             granted: 0,
             lacks_addresses: false,
             withheld: VecDeque::new(),
+            unsent: 0,
             in_flight: InFlight::default(),
+            receipts: Vec::new(),
             staged: InFlight::default(),
             held: Vec::new(),
             held_bytes: 0,
@@ -156,7 +163,8 @@ impl Link {
             Phase::Challenging(challenge) => challenge.until,
             Phase::Parting(until) => *until,
             Phase::Open => {
-                let check = self.checked.filter(|at| *at >= self.heard).map(|at| at.plus(CHECKED_WITHIN));
+                let check = self.checked.filter(|at| *at >= self.heard);
+                let check = check.map(|at| at.plus(CHECKED_WITHIN + self.transit()));
                 let name = self.new_name.as_ref().map(|_| self.name_due);
                 let silence = self.heard.plus(SILENCE);
                 check.into_iter().chain(name).fold(silence.min(self.next_ping()), Time::min)
@@ -166,7 +174,13 @@ impl Link {
 
     /// Returns whether nothing has come since it was checked, and the time for that is over.
     pub(super) fn fails_check(&self, now: Time) -> bool {
-        self.checked.is_some_and(|at| at >= self.heard && now.since(at) >= CHECKED_WITHIN)
+        self.checked.is_some_and(|at| at >= self.heard && now.since(at) >= CHECKED_WITHIN + self.transit())
+    }
+
+    /// Returns how long our messages without a receipt take over the slowest line.
+    pub(super) fn transit(&self) -> Duration {
+        let bytes: usize = self.in_flight.messages.iter().map(|(.., length)| *length).sum();
+        Duration::from_secs(1) * u32::try_from(bytes).unwrap_or(u32::MAX) / SLOWEST_LINE
     }
 
     /// When it is pinged next: after a silence, and again while that lasts.
@@ -186,10 +200,12 @@ impl Link {
         Some(name)
     }
 
-    /// Returns whether a message that counts this many bytes fits the peer's window. One always may
-    /// be in flight.
-    pub(super) fn has_room(&self, bytes: usize) -> bool {
-        self.in_flight.is_empty() || self.in_flight.bytes + bytes <= self.window
+    /// Returns whether a message fits the peer's window, and may wait to be sent. One may be in flight
+    /// whatever its size, and one may wait.
+    pub(super) fn has_room(&self, message: &Message) -> bool {
+        let is_in_window =
+            self.in_flight.is_empty() || self.in_flight.bytes + in_window(message) <= self.window;
+        is_in_window && (self.unsent == 0 || self.unsent + message.body.len() <= SEND_BYTES)
     }
 
     /// Returns whether the peer keeps to the window that we granted: beyond it, one message is in

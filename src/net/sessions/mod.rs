@@ -37,12 +37,17 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// A session ends after this long without a byte: three pings went unanswered.
 pub const SILENCE: Duration = Duration::from_secs(45);
 
+/// Bytes that the slowest line carries in a second. A ping has to wait behind our messages, so its
+/// answer has more time, by what those without a receipt take at this rate.
+pub const SLOWEST_LINE: u32 = 4_000;
+
 /// How long a peer has to answer when this machine's addresses have changed. A round trip over the
-/// slowest line takes less.
+/// slowest line takes less; see [`SLOWEST_LINE`].
 pub const CHECKED_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a peer has to answer a probe in its session, if the request does not say otherwise. A
-/// round trip over the slowest line takes less.
+/// round trip over the slowest line takes less; see [`SLOWEST_LINE`]. Whatever comes within this time
+/// is an answer, because the pong has to wait behind the messages of the peer.
 pub const PROBE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a dial that has met a key at an address answers further questions about it. When two
@@ -112,6 +117,19 @@ pub const WINDOW_BYTES: u32 = 256 * 1024;
 /// Bytes of messages without a receipt that we let a stranger have in flight: 4 messages at most, or
 /// one of any size.
 pub const STRANGER_WINDOW_BYTES: u32 = 16 * 1024;
+
+/// Bytes of messages that wait to be sent on one connection, or one message of any size. Further
+/// messages wait as requests, without a copy of their own, until these have gone to the system.
+pub const SEND_BYTES: usize = 64 * 1024;
+
+/// Bytes that may wait to be sent on one connection: the messages, and as much again as 1,000 pongs
+/// for all other records. A peer that does not read those loses the connection.
+pub const MAX_UNSENT: usize = SEND_BYTES + 16 * 1024;
+
+/// Bytes that may wait to be sent on all connections together: those of the sessions, a second one
+/// with each key until one of the two goes, and those that end. (One that is being opened has a hello
+/// at most.) Each has a part of its own, so strangers take nothing of a contact's.
+pub const MAX_UNSENT_OF_ALL: usize = (2 * MAX_SESSIONS + MAX_PARTING) * MAX_UNSENT;
 
 /// The version that a hello names to strangers. The field is required, and the real version would
 /// tell an attacker which known faults to try.
@@ -235,8 +253,8 @@ pub trait SessionHandler {
     /// The peer listens at these addresses from now on.
     fn listens_at(&mut self, key: PublicKey, addrs: &[SocketAddr]);
 
-    /// Our key is also used by a program at this IP.
-    fn identity_in_use(&mut self, at: IpAddr);
+    /// This peer says that our key is also used by a program at this IP.
+    fn identity_in_use(&mut self, key: PublicKey, at: IpAddr);
 
     /// Returns whether the user treats this key as a contact.
     fn is_contact(&mut self, key: PublicKey) -> bool;

@@ -144,6 +144,7 @@ impl Pool {
     /// Hands requests over to an open session.
     fn join(&mut self, key: PublicKey, requests: Vec<Pending>, now: Time, handler: &mut dyn SessionHandler) {
         for mut pending in requests {
+            let transit = self.session_link(key).map(Link::transit).unwrap_or_default();
             let Some(session) = self.sessions.get_mut(&key) else {
                 // It was closed to keep the limits.
                 end_request(pending, None, RequestEnd::Bye(ByeReason::Idle), handler);
@@ -152,17 +153,17 @@ impl Pool {
             match pending.request.say {
                 // Whether the peer is still there is what a ping shows.
                 Request::Open | Request::Ping => {
-                    pending.request.deadline.get_or_insert(now.plus(PROBE_WITHIN));
+                    pending.request.deadline.get_or_insert(now.plus(PROBE_WITHIN + transit));
                     session.pings.push_back(pending);
                 }
                 Request::Messages(_) | Request::Bye => session.queue.push_back(pending),
             }
         }
-        self.send_pings(key);
+        self.send_pings(key, now);
     }
 
     /// Sends the pings that requests wait for.
-    fn send_pings(&mut self, key: PublicKey) {
+    fn send_pings(&mut self, key: PublicKey, now: Time) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let link = session.link;
         if !self.links.get(&link).is_some_and(Link::is_open) {
@@ -171,18 +172,23 @@ impl Pool {
         let mut nonces = Vec::new();
         for pending in session.pings.iter_mut().filter(|pending| pending.ping.is_none()) {
             self.last_ping += 1;
-            pending.ping = Some(self.last_ping);
+            pending.ping = Some((self.last_ping, now));
             nonces.push(self.last_ping);
         }
         nonces.into_iter().for_each(|nonce| self.send(link, &Record::Ping(nonce)));
     }
 
-    /// The address of the peer of an open session: where it was dialed, or where it comes from.
-    fn session_addr(&self, key: PublicKey) -> Option<PeerAddr> {
-        self.links.get(&self.sessions.get(&key)?.link)?.addr()
+    /// The connection of the session with a key.
+    fn session_link(&self, key: PublicKey) -> Option<&Link> {
+        self.links.get(&self.sessions.get(&key)?.link)
     }
 
-    /// Sends what the window of the peer allows.
+    /// The address of the peer of an open session: where it was dialed, or where it comes from.
+    fn session_addr(&self, key: PublicKey) -> Option<PeerAddr> {
+        self.session_link(key)?.addr()
+    }
+
+    /// Sends what the window of the peer and [`SEND_BYTES`](super::SEND_BYTES) allow.
     fn pump(&mut self, key: PublicKey, now: Time, handler: &mut dyn SessionHandler) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let link_id = session.link;
@@ -201,7 +207,7 @@ impl Pool {
         }
         if let Some(pending) = bye.flatten() {
             let addr = self.session_addr(key);
-            self.part_link(link_id, ByeReason::Leaves, now);
+            self.part_link(link_id, ByeReason::Leaves, now, handler);
             end_request(pending, addr, RequestEnd::Answered, handler);
             self.end_session(key, End::Ours(ByeReason::Leaves), now, handler);
         }
@@ -291,6 +297,16 @@ impl Pool {
         self.advance(dial_id, now, handler);
     }
 
+    /// The dial of a connection does not wait for its hello any more.
+    fn gives_up_dial(&mut self, id: LinkId, end: RequestEnd, now: Time, handler: &mut dyn SessionHandler) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let (Some(dial_id), Some(addr)) = (link.dial.take(), link.dialed) else { return };
+        if let Some(dial) = self.dials.get_mut(&dial_id) {
+            dial.failed(id, addr, end, now);
+        }
+        self.advance(dial_id, now, handler);
+    }
+
     // ---- connections ----------------------------------------------------------------------------
 
     /// Takes a connection that was accepted and has brought the opening line.
@@ -317,6 +333,15 @@ impl Pool {
     pub fn heard(&mut self, id: LinkId, now: Time) {
         if let Some(link) = self.links.get_mut(&id) {
             link.heard = now;
+        }
+    }
+
+    /// So many of the bytes to be sent on a connection have gone to the system. More may follow them.
+    pub fn sent(&mut self, id: LinkId, count: usize, now: Time, handler: &mut dyn SessionHandler) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.unsent = link.unsent.saturating_sub(count);
+        if let Some(key) = self.session_on(id) {
+            self.pump(key, now, handler);
         }
     }
 
@@ -381,14 +406,13 @@ impl Pool {
         let current = self.session_on(id);
         let Some(link) = self.links.remove(&id) else { return };
         let bye = link.bye.or(clean.then_some(ByeReason::Idle));
-        match current {
-            Some(key) => match self.spare(key) {
+        // That of a session has a dial only if the session was to go on here.
+        let end = link.bye.map_or(RequestEnd::Broken, RequestEnd::Bye);
+        self.dial_failed(id, &link, end, now, handler);
+        if let Some(key) = current {
+            match self.spare(key) {
                 Some(next) => self.goes_on(key, next, now, handler),
                 None => self.end_session(key, End::Theirs(bye, link.addr()), now, handler),
-            },
-            None => {
-                let end = link.bye.map_or(RequestEnd::Broken, RequestEnd::Bye);
-                self.dial_failed(id, &link, end, now, handler);
             }
         }
     }
@@ -408,14 +432,19 @@ impl Pool {
                 Ok(None) => break,
                 Ok(Some(record)) => {
                     is_alive |= link.is_open() && matches!(record, Record::Ping(_) | Record::Pong(_));
+                    if !matches!(record, Record::Receipt(_)) {
+                        self.receipted(id, now, handler);
+                    }
                     self.take(id, record, now, handler);
                 }
                 Err(()) => {
+                    self.receipted(id, now, handler);
                     self.fault(id, RequestEnd::Broken, now, handler);
                     break;
                 }
             }
         }
+        self.receipted(id, now, handler);
         if is_alive && let Some(key) = self.links.get(&id).and_then(|link| link.key) {
             handler.session_alive(key);
         }
@@ -436,16 +465,8 @@ impl Pool {
         self.offer_held(id, now, handler);
         let Some(link) = self.links.get(&id) else { return };
         let (key, addr) = (self.session_on(id), link.addr());
-        if let (None, Some(link)) = (key, self.links.get_mut(&id)) {
-            let taken = (link.dial.take(), link.dialed);
-            if let (Some(dial_id), Some(addr)) = taken {
-                if let Some(dial) = self.dials.get_mut(&dial_id) {
-                    dial.failed(id, addr, end, now);
-                }
-                self.advance(dial_id, now, handler);
-            }
-        }
-        self.part_link(id, ByeReason::NotUnderstood, now);
+        self.gives_up_dial(id, end, now, handler);
+        self.part_link(id, ByeReason::NotUnderstood, now, handler);
         if let Some(link) = self.links.get_mut(&id) {
             link.is_ignored = true;
         }
@@ -512,11 +533,7 @@ impl Pool {
                     self.fault(id, RequestEnd::Broken, now, handler);
                 }
             }
-            (Phase::Open | Phase::Parting(_), Record::Receipt(ids)) => {
-                if let Some(key) = key {
-                    self.receipted(id, key, &ids, now, handler);
-                }
-            }
+            (Phase::Open | Phase::Parting(_), Record::Receipt(ids)) => link.receipts.extend(ids),
             (Phase::Open | Phase::Parting(_), Record::NotStored(ids, retry_after)) => {
                 if let Some(key) = key {
                     self.not_stored(id, key, &ids, retry_after, now, handler);
@@ -536,7 +553,11 @@ impl Pool {
                 self.said_bye(id, reason, now, handler);
             }
             (Phase::Parting(_), Record::Bye(reason)) => link.bye = Some(reason),
-            (Phase::Greeting | Phase::Open, Record::InUse(ip)) => handler.identity_in_use(ip),
+            (Phase::Greeting | Phase::Open, Record::InUse(ip)) => {
+                if let Some(key) = key {
+                    handler.identity_in_use(key, ip);
+                }
+            }
             (Phase::Open, Record::Name(name)) => link.new_name = Some(name),
             (Phase::Open, Record::Addresses(addrs)) => {
                 if let Some(key) = key {
@@ -582,7 +603,7 @@ impl Pool {
                 // Only a dialer probes.
                 return self.fault(id, RequestEnd::Broken, now, handler);
             }
-            return self.part_link(id, ByeReason::Idle, now);
+            return self.part_link(id, ByeReason::Idle, now, handler);
         }
         (link.run, link.port) = (hello.run, hello.port);
         // A peer that allows more makes us queue no more.
@@ -624,7 +645,7 @@ impl Pool {
                 // The dialer may send one message before it closes the connection.
                 self.say_bye(id, reason, now);
             } else {
-                self.part_link(id, reason, now);
+                self.part_link(id, reason, now, handler);
             }
             for pending in requests {
                 // Each request learns whom it has met, and that this peer gets nothing.
@@ -654,7 +675,7 @@ impl Pool {
         let old = self.sessions.get(&key).map(|session| session.link);
         match old {
             Some(old) if old != id && self.stays(old, id, key) => {
-                self.part_link(id, ByeReason::Replaced, now);
+                self.part_link(id, ByeReason::Replaced, now, handler);
                 // A message that came here could get no receipt, but would cost a stranger one.
                 if let Some(link) = self.links.get_mut(&id) {
                     link.is_ignored = true;
@@ -664,11 +685,11 @@ impl Pool {
                 // The side with the larger key keeps the older connection until it hears which of
                 // them goes.
                 if old != id && self.own < key {
-                    self.part_link(old, ByeReason::Replaced, now);
+                    self.part_link(old, ByeReason::Replaced, now, handler);
                 }
                 self.moves_to(key, id);
-                self.send_pings(key);
-                self.part_surplus(key, [old, id], now);
+                self.send_pings(key, now);
+                self.part_surplus(key, [old, id], now, handler);
             }
             None => {
                 let session = Session { link: id, queue: VecDeque::new(), pings: VecDeque::new(), met: None };
@@ -710,12 +731,18 @@ impl Pool {
     }
 
     /// Ends the open connections with a key but those two of which the peer may keep either.
-    fn part_surplus(&mut self, key: PublicKey, kept: [LinkId; 2], now: Time) {
+    fn part_surplus(
+        &mut self,
+        key: PublicKey,
+        kept: [LinkId; 2],
+        now: Time,
+        handler: &mut dyn SessionHandler,
+    ) {
         let is_surplus =
             |id: &LinkId, link: &Link| link.key == Some(key) && link.is_open() && !kept.contains(id);
         let surplus = self.links.iter().filter(|(id, link)| is_surplus(id, link));
         let surplus: Vec<LinkId> = surplus.map(|(id, _)| *id).collect();
-        surplus.into_iter().for_each(|id| self.part_link(id, ByeReason::Replaced, now));
+        surplus.into_iter().for_each(|id| self.part_link(id, ByeReason::Replaced, now, handler));
     }
 
     /// Returns whether the older of two sessions of the same two programs stays. Only the side with
@@ -730,7 +757,7 @@ impl Pool {
     /// A session that has lost its connection goes on with another one.
     fn goes_on(&mut self, key: PublicKey, link: LinkId, now: Time, handler: &mut dyn SessionHandler) {
         self.moves_to(key, link);
-        self.send_pings(key);
+        self.send_pings(key, now);
         self.pump(key, now, handler);
     }
 
@@ -811,7 +838,7 @@ impl Pool {
             None
         };
         if let Some((key, link, ..)) = idlest.copied() {
-            self.part_link(link, ByeReason::Idle, now);
+            self.part_link(link, ByeReason::Idle, now, handler);
             self.end_session(key, End::Ours(ByeReason::Idle), now, handler);
         }
     }
@@ -901,21 +928,16 @@ impl Pool {
         }
     }
 
-    fn receipted(
-        &mut self,
-        id: LinkId,
-        key: PublicKey,
-        ids: &[MessageId],
-        now: Time,
-        handler: &mut dyn SessionHandler,
-    ) {
-        if let Some(link) = self.links.get_mut(&id) {
-            link.in_flight.remove(ids);
-        }
-        handler.receipts(key, ids);
+    /// Deals with the receipts that came on a connection.
+    fn receipted(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let ids = mem::take(&mut link.receipts);
+        let Some(key) = link.key.filter(|_| !ids.is_empty()) else { return };
+        link.in_flight.remove(&ids);
+        handler.receipts(key, &ids);
         if let Some(session) = self.sessions.get_mut(&key) {
             for receipt in ids {
-                let _ = session.queue.iter_mut().any(|pending| pending.receipt(*receipt));
+                let _ = session.queue.iter_mut().any(|pending| pending.receipt(receipt));
             }
         }
         self.end_receipted(key, handler);
@@ -980,7 +1002,8 @@ impl Pool {
     ) {
         let addr = self.session_addr(key);
         if let Some(session) = self.sessions.get_mut(&key) {
-            for pending in take_where(&mut session.pings, |pending| pending.ping == Some(nonce)) {
+            let is_of = |pending: &Pending| pending.ping.is_some_and(|(ping, _)| ping == nonce);
+            for pending in take_where(&mut session.pings, is_of) {
                 end_request(pending, addr, RequestEnd::Answered, handler);
             }
         }
@@ -1052,7 +1075,7 @@ impl Pool {
         let Some(Session { queue, pings, .. }) = self.sessions.remove(&key) else { return };
         while let Some(spare) = self.spare(key) {
             match end {
-                End::Ours(reason) => self.part_link(spare, reason, now),
+                End::Ours(reason) => self.part_link(spare, reason, now, handler),
                 End::Theirs(..) => self.drop_link(spare),
             }
         }
@@ -1152,13 +1175,13 @@ impl Pool {
     }
 
     fn open_links(&self) -> Vec<LinkId> {
-        self.sessions.values().map(|session| session.link).collect()
+        self.sessions.values().map(|session| session.link).filter(|id| self.is_open(*id)).collect()
     }
 
     /// Ends the session with a key, for this reason.
     pub fn part(&mut self, key: PublicKey, reason: ByeReason, now: Time, handler: &mut dyn SessionHandler) {
         if let Some(link) = self.sessions.get(&key).map(|session| session.link) {
-            self.part_link(link, reason, now);
+            self.part_link(link, reason, now, handler);
             self.end_session(key, End::Ours(reason), now, handler);
         }
     }
@@ -1182,7 +1205,8 @@ impl Pool {
     }
 
     /// Says bye on a connection, and ends it. What the peer sent before it reads that is still taken.
-    fn part_link(&mut self, id: LinkId, reason: ByeReason, now: Time) {
+    fn part_link(&mut self, id: LinkId, reason: ByeReason, now: Time, handler: &mut dyn SessionHandler) {
+        self.gives_up_dial(id, RequestEnd::Broken, now, handler);
         self.say_bye(id, reason, now);
         self.outputs.push(LinkOutput::Finish(id));
     }
@@ -1228,17 +1252,26 @@ impl Pool {
 
     /// Sends a record. Nothing follows a bye, of either side.
     fn send(&mut self, id: LinkId, record: &Record) {
-        if self.links.get(&id).is_none_or(|link| matches!(link.phase, Phase::Parting(_))) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if matches!(link.phase, Phase::Parting(_)) {
             return;
         }
         match self.outputs.last_mut() {
             // Records that follow each other go out together.
-            Some(LinkOutput::Send(last, bytes)) if *last == id => record.encode_into(bytes),
-            _ => self.outputs.push(LinkOutput::Send(id, record.encode())),
+            Some(LinkOutput::Send(last, bytes)) if *last == id => {
+                let before = bytes.len();
+                record.encode_into(bytes);
+                link.unsent += bytes.len() - before;
+            }
+            _ => {
+                let bytes = record.encode();
+                link.unsent += bytes.len();
+                self.outputs.push(LinkOutput::Send(id, bytes));
+            }
         }
     }
 
-    /// Sends encoded records.
+    /// Sends encoded records, which are counted in `unsent` already.
     fn send_records(&mut self, id: LinkId, records: Vec<u8>) {
         match self.outputs.last_mut() {
             Some(LinkOutput::Send(last, bytes)) if *last == id => bytes.extend(records),
@@ -1314,6 +1347,7 @@ impl Pool {
                 // The older program does not answer.
                 let key = link.key;
                 if let Some((key, old)) = key.and_then(|key| Some((key, self.sessions.get(&key)?.link))) {
+                    self.gives_up_dial(old, RequestEnd::Broken, now, handler);
                     self.drop_link(old);
                     self.end_session(key, End::Theirs(None, None), now, handler);
                 } else {
@@ -1351,11 +1385,17 @@ impl Pool {
         }
         let has_late = |session: &Session| session.queue.iter().chain(&session.pings).any(is_late);
         for session in self.sessions.values_mut().filter(|session| has_late(session)) {
-            let addr = self.links.get(&session.link).and_then(Link::addr);
+            let link = self.links.get(&session.link);
+            let (addr, heard) = (link.and_then(Link::addr), link.map(|link| link.heard));
             let over = take_where(&mut session.queue, is_late);
+            late.extend(over.into_iter().map(|pending| (pending, addr, RequestEnd::Broken)));
             let unanswered = take_where(&mut session.pings, is_late);
-            let ended = over.into_iter().chain(unanswered);
-            late.extend(ended.map(|pending| (pending, addr, RequestEnd::Broken)));
+            late.extend(unanswered.into_iter().map(|pending| {
+                // Something came, and the pong is on its way behind it.
+                let is_answered = pending.ping.is_some_and(|(_, sent)| heard > Some(sent));
+                let end = if is_answered { RequestEnd::Answered } else { RequestEnd::Broken };
+                (pending, addr, end)
+            }));
         }
         // A dial for which no request is left ends, unless a peer has proven its key already.
         for (pending, addr, end) in late {

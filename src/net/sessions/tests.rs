@@ -10,7 +10,7 @@ use crate::model::key::KEY_BYTES;
 use crate::model::message::SendError;
 use crate::model::name::PeerName;
 use crate::model::session::Request;
-use crate::protocol::session::{Record, Records};
+use crate::protocol::session::{MAX_TEXT_BYTES, Record, Records};
 
 /// What a handler was told.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -90,7 +90,7 @@ impl SessionHandler for Recorder {
         self.told.push(Told::ListensAt(addrs.to_vec()));
     }
 
-    fn identity_in_use(&mut self, at: IpAddr) {
+    fn identity_in_use(&mut self, _: PublicKey, at: IpAddr) {
         self.told.push(Told::InUse(at));
     }
 
@@ -153,13 +153,17 @@ impl Net {
         net
     }
 
-    /// Adds a program with this key, and returns its index.
+    /// Adds a program with the key of this number, and returns its index.
     fn add(&mut self, number: u8, run: u64) -> usize {
+        self.add_key(key(number), run)
+    }
+
+    /// Adds a program with this key, and returns its index.
+    fn add_key(&mut self, key: PublicKey, run: u64) -> usize {
         let at = self.programs.len();
-        let ip = Ipv4Addr::new(127, 0, 0, u8::try_from(at + 1).unwrap());
+        let ip = Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + u32::try_from(at).unwrap());
         let handler = Recorder { port: 5000, ..Recorder::default() };
-        let pool = Pool::new(key(number), run);
-        self.programs.push(Program { key: key(number), ip, pool, handler });
+        self.programs.push(Program { key, ip, pool: Pool::new(key, run), handler });
         at
     }
 
@@ -238,7 +242,12 @@ impl Net {
         for output in outputs {
             match output {
                 LinkOutput::Dial(link, addr, expect) => self.dial(at, link, addr, expect),
-                LinkOutput::Send(link, bytes) => self.carry(at, link, Packet::Bytes(bytes)),
+                LinkOutput::Send(link, bytes) => {
+                    let count = bytes.len();
+                    self.carry(at, link, Packet::Bytes(bytes));
+                    let (now, Program { pool, handler, .. }) = (self.time(), &mut self.programs[at]);
+                    pool.sent(link, count, now, handler);
+                }
                 LinkOutput::Finish(link) => self.carry(at, link, Packet::End { clean: true }),
                 LinkOutput::Drop(link) => {
                     self.carry(at, link, Packet::End { clean: false });
@@ -573,6 +582,68 @@ fn silent_session_is_over_after_three_pings() {
 }
 
 #[test]
+fn probe_behind_own_messages_has_time_for_them() {
+    // 40 KB, which take 10 s on the slowest line.
+    let message = Message { id: id(1), time: 0, again: false, body: "x".repeat(40_000).into() };
+    for answers in [true, false] {
+        let mut net = Net::of(2);
+        net.programs[1].handler.contacts.push(key(1));
+        net.request(0, 1, 1, Request::Open);
+        net.settle();
+        net.is_cut = true;
+        net.request(0, 2, 1, Request::Messages(vec![message.clone()]));
+        net.request(0, 3, 1, Request::Open);
+        net.told(0);
+        net.pass(PROBE_WITHIN + Duration::from_secs(9));
+        assert_eq!(net.told(0), [], "it is still on its way");
+        if answers {
+            let (_, link) = *net.ends.keys().find(|(at, _)| *at == 0).expect("a connection");
+            net.packets.push_back(((0, link), Packet::Bytes(Record::Receipt(vec![id(1)]).encode())));
+        }
+        net.pass(Duration::from_secs(1));
+        let told = net.told(0);
+        let expected = if answers { ANSWERED } else { RequestEnd::Broken };
+        assert_eq!(told.last(), Some(&Told::Ended(JobId(3), 0, expected)), "{told:?}");
+    }
+}
+
+#[test]
+fn probe_is_answered_by_whatever_comes() {
+    let mut net = Net::of(2);
+    net.request(0, 1, 1, Request::Open);
+    net.settle();
+    net.is_cut = true;
+    net.request(0, 2, 1, Request::Open);
+    net.told(0);
+    net.pass(Duration::from_secs(1));
+    // The beginning of a long message, behind which the pong has to wait.
+    let text = Record::Text { id: id(1), time: 0, again: false, body: "x".repeat(60_000).into() }.encode();
+    let (_, link) = *net.ends.keys().find(|(at, _)| *at == 0).expect("a connection");
+    net.packets.push_back(((0, link), Packet::Bytes(text[..1_400].to_vec())));
+    net.pass(PROBE_WITHIN);
+    assert_eq!(net.told(0), [Told::Ended(JobId(2), 0, ANSWERED)]);
+    net.request(0, 3, 1, Request::Open);
+    net.pass(PROBE_WITHIN);
+    assert_eq!(net.told(0), [Told::Ended(JobId(3), 0, RequestEnd::Broken)], "that came before");
+}
+
+#[test]
+fn checked_session_has_time_for_own_messages() {
+    let mut net = Net::of(2);
+    net.request(0, 1, 1, Request::Open);
+    net.settle();
+    net.is_cut = true;
+    let message = Message { id: id(1), time: 0, again: false, body: "x".repeat(40_000).into() };
+    net.request(0, 2, 1, Request::Messages(vec![message]));
+    let (now, Program { pool, handler, ip, .. }) = (net.time(), &mut net.programs[0]);
+    pool.readdress(&[], &[(*ip).into()], now, handler);
+    net.pass(CHECKED_WITHIN + Duration::from_secs(9));
+    assert_eq!(net.sessions()[0], 1);
+    net.pass(Duration::from_secs(1));
+    assert_eq!(net.sessions()[0], 0);
+}
+
+#[test]
 fn addresses_are_dialed_250_ms_apart() {
     let mut net = Net::of(2);
     let good = net.addr(1);
@@ -797,16 +868,9 @@ fn stranger_is_slowed_until_it_is_a_contact() {
 
 /// Opens a session in which this key has dialed a pool.
 fn accept(pool: &mut Pool, key: PublicKey, now: Time, handler: &mut Recorder) -> LinkId {
-    let hello = Hello {
-        dialed: crate::protocol::session::opening::DIAL_LINE.to_vec(),
-        answered: crate::protocol::session::opening::OK_LINE.to_vec(),
-        port: 5000,
-        window: 1000,
-        ..Recorder::default().hello(Ipv4Addr::LOCALHOST.into())
-    };
     let link = pool.accepted(Source::from(Ipv4Addr::LOCALHOST), Ipv4Addr::LOCALHOST.into(), now);
     pool.link_up(link, key, Ipv4Addr::LOCALHOST.into(), now, handler);
-    pool.received(link, &Record::Hello(hello).encode(), now, handler);
+    pool.received(link, &hello_of(0, false), now, handler);
     link
 }
 
@@ -874,6 +938,87 @@ fn window_holds_messages_back_until_receipts_come() {
     assert_eq!(received(net.told(1)), [5, 6, 7, 8, 9]);
 }
 
+/// Requests messages of 64 KiB with these numbers for a key.
+fn requests_long_messages(pool: &mut Pool, key: PublicKey, numbers: &[u8], handler: &mut Recorder) {
+    let body: std::sync::Arc<str> = "x".repeat(MAX_TEXT_BYTES).into();
+    let message = |number: &u8| Message { id: id(*number), time: 0, again: false, body: body.clone() };
+    let say = Request::Messages(numbers.iter().map(message).collect());
+    let request = SessionRequest { job: JobId(1), addrs: Vec::new(), expect: Some(key), say, deadline: None };
+    pool.request(request, Time::default(), handler);
+}
+
+/// What a pool sends on each connection: how many bytes, and the numbers of the messages.
+fn sends(pool: &mut Pool) -> BTreeMap<LinkId, (usize, Vec<u8>)> {
+    let mut sent: BTreeMap<LinkId, (usize, Vec<u8>)> = BTreeMap::new();
+    for output in pool.take_outputs() {
+        let LinkOutput::Send(link, bytes) = output else { continue };
+        let (count, numbers) = sent.entry(link).or_default();
+        *count += bytes.len();
+        let mut records = Records::new();
+        records.push(&bytes);
+        while let Some(record) = records.next_record().expect("they are records") {
+            if let Record::Text { id, .. } = record {
+                numbers.push(id.as_bytes()[0]);
+            }
+        }
+    }
+    sent
+}
+
+#[test]
+fn messages_wait_until_earlier_ones_are_sent() {
+    let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder { port: 5000, ..Recorder::default() });
+    let now = Time::default();
+    let link = says_hello(&mut pool, &mut handler, key(2), &hello_with(5, WINDOW_BYTES), now);
+    let hello = sends(&mut pool)[&link].0;
+    pool.sent(link, hello, now, &mut handler);
+    requests_long_messages(&mut pool, key(2), &[1, 2, 3], &mut handler);
+    let first = sends(&mut pool);
+    assert_eq!(first[&link].1, [1]);
+    // A part of it has gone, and the rest has not.
+    pool.sent(link, first[&link].0 - 1, now, &mut handler);
+    assert_eq!(sends(&mut pool), BTreeMap::new());
+    // Other records do not wait.
+    pool.received(link, &Record::Ping(1).encode(), now, &mut handler);
+    assert_eq!(pool.take_outputs(), [LinkOutput::Send(link, Record::Pong(1).encode())]);
+    pool.sent(link, 1 + Record::Pong(1).encode().len(), now, &mut handler);
+    assert_eq!(sends(&mut pool)[&link].1, [2]);
+}
+
+#[test]
+fn unsent_bytes_of_all_sessions_are_bounded() {
+    let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder { port: 5000, ..Recorder::default() });
+    let now = Time::default();
+    let keys: Vec<PublicKey> = (0..MAX_SESSIONS).map(numbered_key).collect();
+    handler.contacts = keys[..MAX_SESSIONS - MAX_STRANGER_SESSIONS].to_vec();
+    let mut links = Vec::new();
+    for key in &keys {
+        // Strangers of one source prefix have fewer sessions, but for loopback.
+        let local = Ipv4Addr::LOCALHOST;
+        let link = pool.accepted(Source::from(local), local.into(), now);
+        pool.link_up(link, *key, local.into(), now, &mut handler);
+        pool.received(link, &hello_with(5, WINDOW_BYTES), now, &mut handler);
+        links.push(link);
+    }
+    // No peer reads anything but our hello.
+    for (link, (hello, _)) in sends(&mut pool) {
+        pool.sent(link, hello, now, &mut handler);
+    }
+    keys.iter().for_each(|key| requests_long_messages(&mut pool, *key, &[1, 2, 3, 4], &mut handler));
+    links.iter().for_each(|link| pool.received(*link, &Record::Ping(1).encode(), now, &mut handler));
+    let unsent = sends(&mut pool);
+    assert_eq!((pool.len(), unsent.len()), (MAX_SESSIONS, MAX_SESSIONS));
+    for (count, numbers) in unsent.values() {
+        assert!(numbers == &[1] && *count <= MAX_UNSENT, "{count} bytes, {numbers:?}");
+    }
+    let all: usize = unsent.values().map(|(count, _)| count).sum();
+    assert!(all <= MAX_SESSIONS * MAX_UNSENT && MAX_SESSIONS * MAX_UNSENT < MAX_UNSENT_OF_ALL, "{all}");
+    // A contact that reads is not affected.
+    let (link, (count, _)) = unsent.first_key_value().expect("a session");
+    pool.sent(*link, *count, now, &mut handler);
+    assert_eq!(sends(&mut pool)[link].1, [2]);
+}
+
 #[test]
 fn full_receiver_is_offered_the_messages_again() {
     let mut net = Net::of(2);
@@ -902,6 +1047,24 @@ fn message_that_is_not_stored_ends_its_request() {
     let told = net.told(0);
     assert!(told.contains(&Told::Ended(JobId(1), 1, RequestEnd::NotStored(30))), "{told:?}");
     assert_eq!(net.sessions(), [1, 1], "the session stays");
+}
+
+#[test]
+fn receipts_of_one_read_are_told_together() {
+    let mut net = Net::of(2);
+    net.programs[1].handler.keeps_receipts = true;
+    net.request(0, 1, 1, messages([1, 2, 3]));
+    net.settle();
+    net.told(0);
+    let (_, link) = *net.ends.keys().find(|(at, _)| *at == 0).expect("a connection");
+    let receipt = |number| Record::Receipt(vec![id(number)]).encode();
+    let not_stored = Record::NotStored(vec![id(3)], 30).encode();
+    let bytes = [receipt(1), receipt(2), not_stored, Record::Ping(1).encode()].concat();
+    let now = net.time();
+    let Program { pool, handler, .. } = &mut net.programs[0];
+    pool.received(link, &bytes, now, handler);
+    let ended = Told::Ended(JobId(1), 1, RequestEnd::NotStored(30));
+    assert_eq!(net.told(0), [Told::Receipts(vec![1, 2]), ended]);
 }
 
 #[test]
@@ -968,36 +1131,143 @@ fn connection_that_says_nothing_is_dropped() {
 }
 
 #[test]
+fn opening_that_trickles_ends_after_a_minute() {
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    enum Stage {
+        Accepted,
+        Dialed,
+        Encrypted,
+    }
+    for stage in [Stage::Accepted, Stage::Dialed, Stage::Encrypted] {
+        let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder { port: 5000, ..Recorder::default() });
+        let link = match stage {
+            Stage::Accepted => {
+                pool.accepted(Source::from(Ipv4Addr::LOCALHOST), Ipv4Addr::LOCALHOST.into(), Time::default())
+            }
+            Stage::Dialed => dialed_link(&mut pool, &mut handler),
+            Stage::Encrypted => dials(&mut pool, &mut handler),
+        };
+        pool.take_outputs();
+        // A byte comes before each silence would be too long.
+        let pause = OPENING_SILENCE - Duration::from_secs(1);
+        let mut now = Duration::ZERO;
+        while now < OPEN_WITHIN {
+            pool.heard(link, Time::at(now));
+            pool.tick(Time::at(now), &mut handler);
+            assert_eq!(
+                (pool.take_outputs(), &handler.told[..]),
+                (Vec::new(), &[][..]),
+                "{stage:?} at {now:?}"
+            );
+            now += pause;
+        }
+        assert_eq!(pool.next_wake(), Some(Time::at(OPEN_WITHIN)));
+        pool.tick(Time::at(OPEN_WITHIN), &mut handler);
+        assert_eq!(pool.take_outputs(), [LinkOutput::Drop(link)]);
+        let ended = |end| vec![Told::Ended(JobId(1), 0, end)];
+        let expected = match stage {
+            Stage::Accepted => Vec::new(),
+            Stage::Dialed => ended(RequestEnd::NoSession),
+            Stage::Encrypted => ended(RequestEnd::Broken),
+        };
+        assert_eq!(handler.told, expected);
+        assert!(pool.is_idle());
+    }
+}
+
+#[test]
+fn session_beyond_the_limit_closes_one_until_a_message() {
+    let mut net = Net::of(1);
+    let others: Vec<usize> =
+        (0..=MAX_SESSIONS).map(|number| net.add_key(numbered_key(number), 2 + number as u64)).collect();
+    for at in others.clone() {
+        let key = net.programs[at].key;
+        net.programs[0].handler.contacts.push(key);
+        net.request(0, at as u64, at, Request::Open);
+        net.settle();
+        net.now += Duration::from_millis(1);
+    }
+    let without = |net: &Net| -> Vec<usize> {
+        others.iter().copied().filter(|at| net.programs[*at].pool.is_empty()).collect()
+    };
+    assert_eq!((net.sessions()[0], without(&net)), (MAX_SESSIONS, vec![1]), "the first was idle longest");
+    let by_agreement = Told::Down(Some(ByeReason::Idle));
+    assert_eq!(net.told(1), [Told::Up(key(1)), by_agreement.clone()]);
+    assert_eq!(net.told(0).iter().filter(|told| **told == by_agreement).count(), 1);
+    // A message opens it again, and the next one is closed.
+    net.request(0, 1_000, 1, messages([1]));
+    net.settle();
+    assert_eq!(net.told(1), [Told::Up(key(1)), Told::Messages(vec![1])]);
+    assert!(net.told(0).contains(&Told::Ended(JobId(1_000), 0, ANSWERED)));
+    assert_eq!((net.sessions()[0], without(&net)), (MAX_SESSIONS, vec![2]));
+}
+
+#[test]
+fn strangers_and_dialed_sessions_are_closed_first() {
+    let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder { port: 5000, ..Recorder::default() });
+    let accepted = MAX_SESSIONS - 2;
+    handler.contacts = (0..MAX_SESSIONS + 3).map(numbered_key).chain([key(2)]).collect();
+    let first = accept(&mut pool, numbered_key(0), Time::default(), &mut handler);
+    let now = Time::at(Duration::from_secs(1));
+    for number in 1..accepted {
+        accept(&mut pool, numbered_key(number), now, &mut handler);
+    }
+    let dialed = dials(&mut pool, &mut handler);
+    let now = Time::at(Duration::from_secs(2));
+    pool.received(dialed, &hello_of(5, false), now, &mut handler);
+    let stranger = accept(&mut pool, key(3), Time::at(Duration::from_secs(3)), &mut handler);
+    assert_eq!(pool.len(), MAX_SESSIONS);
+    pool.take_outputs();
+    for (number, closed) in [stranger, dialed, first].into_iter().enumerate() {
+        accept(&mut pool, numbered_key(MAX_SESSIONS + number), now, &mut handler);
+        let finishes =
+            pool.take_outputs().into_iter().filter(|output| matches!(output, LinkOutput::Finish(_)));
+        assert_eq!(finishes.collect::<Vec<_>>(), [LinkOutput::Finish(closed)]);
+        assert_eq!(pool.len(), MAX_SESSIONS);
+    }
+}
+
+#[test]
 fn idlest_stranger_makes_room_for_another_session() {
     let mut handler = Recorder::default();
     let wire = hello_of(5, false);
     let mut pool = Pool::new(key(1), 1);
-    let stranger = |n: usize| {
-        let mut bytes = [7; KEY_BYTES];
-        bytes[..8].copy_from_slice(&(n as u64).to_be_bytes());
-        PublicKey::new(bytes)
-    };
     for n in 0..=MAX_STRANGERS_OF_PREFIX {
         let now = Time::at(Duration::from_secs(n as u64));
-        says_hello(&mut pool, &mut handler, stranger(n), &wire, now);
+        says_hello(&mut pool, &mut handler, numbered_key(n), &wire, now);
     }
     assert_eq!(pool.len(), MAX_STRANGERS_OF_PREFIX);
     let byes = pool.take_outputs().into_iter().filter(|output| matches!(output, LinkOutput::Finish(_)));
     assert_eq!(byes.count(), 1);
 }
 
-/// The bytes of a hello of a program with this run.
-fn hello_of(run: u64, probe: bool) -> Vec<u8> {
-    let hello = Hello {
+/// A key that is none of [`key`].
+fn numbered_key(number: usize) -> PublicKey {
+    let mut bytes = [7; KEY_BYTES];
+    bytes[..8].copy_from_slice(&(number as u64).to_be_bytes());
+    PublicKey::new(bytes)
+}
+
+/// The hello of a program with this run.
+fn plain_hello(run: u64) -> Hello {
+    Hello {
         dialed: crate::protocol::session::opening::DIAL_LINE.to_vec(),
         answered: crate::protocol::session::opening::OK_LINE.to_vec(),
         run,
         window: 1000,
         port: 5000,
-        probe,
         ..Recorder::default().hello(Ipv4Addr::LOCALHOST.into())
-    };
-    Record::Hello(hello).encode()
+    }
+}
+
+/// The bytes of such a hello, which may be that of a probe.
+fn hello_of(run: u64, probe: bool) -> Vec<u8> {
+    Record::Hello(Hello { probe, ..plain_hello(run) }).encode()
+}
+
+/// The bytes of such a hello, which grants this window.
+fn hello_with(run: u64, window: u32) -> Vec<u8> {
+    Record::Hello(Hello { window, ..plain_hello(run) }).encode()
 }
 
 /// A peer dials, proves its key and says hello.
@@ -1030,8 +1300,8 @@ fn connections_that_part_are_bounded() {
     assert_eq!(drops.count(), 2 * MAX_PARTING);
 }
 
-/// Dials a peer with the key 2 for the job 1, which has then proven its key.
-fn dials(pool: &mut Pool, handler: &mut Recorder) -> LinkId {
+/// Dials a peer with the key 2 for the job 1, and is connected.
+fn dialed_link(pool: &mut Pool, handler: &mut Recorder) -> LinkId {
     let addr = PeerAddr::new(Ipv4Addr::new(192, 0, 2, 2), 5000).unwrap();
     let (addrs, expect, say) = (vec![addr], Some(key(2)), Request::Open);
     pool.request(
@@ -1045,6 +1315,12 @@ fn dials(pool: &mut Pool, handler: &mut Recorder) -> LinkId {
     });
     let link = dialed.expect("it is dialed");
     pool.connected(link, Time::default());
+    link
+}
+
+/// Dials a peer with the key 2 for the job 1, which has then proven its key.
+fn dials(pool: &mut Pool, handler: &mut Recorder) -> LinkId {
+    let link = dialed_link(pool, handler);
     pool.link_up(link, key(2), Ipv4Addr::LOCALHOST.into(), Time::default(), handler);
     link
 }
@@ -1073,6 +1349,27 @@ fn session_ends_if_its_replacement_fails() {
     pool.tick(Time::at(OPENING_SILENCE), &mut handler);
     assert!(pool.is_empty() && !pool.is_open(ours));
     assert!(handler.told.contains(&Told::Down(None)), "{:?}", handler.told);
+}
+
+#[test]
+fn request_ends_if_its_replacement_fails() {
+    let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder { port: 5000, ..Recorder::default() });
+    let theirs = says_hello(&mut pool, &mut handler, key(2), &hello_of(5, false), Time::default());
+    // The address is dialed for whoever is there. The peer keeps this connection, but its hello does
+    // not arrive.
+    let addrs = vec![PeerAddr::new(Ipv4Addr::new(192, 0, 2, 2), 5000).unwrap()];
+    let request = SessionRequest { job: JobId(1), addrs, expect: None, say: Request::Open, deadline: None };
+    pool.request(request, Time::default(), &mut handler);
+    let dialed = pool.take_outputs().into_iter().find_map(|output| match output {
+        LinkOutput::Dial(link, ..) => Some(link),
+        _ => None,
+    });
+    let ours = dialed.expect("it is dialed");
+    pool.link_up(ours, key(2), Ipv4Addr::LOCALHOST.into(), Time::default(), &mut handler);
+    pool.received(theirs, &Record::Bye(ByeReason::Replaced).encode(), Time::default(), &mut handler);
+    handler.told.clear();
+    pool.tick(Time::at(OPENING_SILENCE), &mut handler);
+    assert_eq!(handler.told, [Told::Ended(JobId(1), 0, RequestEnd::Broken), Told::Down(None)]);
 }
 
 #[test]

@@ -143,7 +143,7 @@ impl SessionHandler for Taker {
 
     fn listens_at(&mut self, _: PublicKey, _: &[SocketAddr]) {}
 
-    fn identity_in_use(&mut self, _: IpAddr) {}
+    fn identity_in_use(&mut self, _: PublicKey, _: IpAddr) {}
 
     fn is_contact(&mut self, _: PublicKey) -> bool {
         true

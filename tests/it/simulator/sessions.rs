@@ -12,7 +12,7 @@ use p2p_chat::model::message::MessageId;
 use p2p_chat::model::name::PeerName;
 use p2p_chat::model::peer_id::Recipient;
 use p2p_chat::model::session::{ByeReason, Message};
-use p2p_chat::net::sessions::{LinkId, Opened, Pool, SessionCommand, SessionHandler};
+use p2p_chat::net::sessions::{LinkId, LinkOutput, Opened, Pool, SessionCommand, SessionHandler};
 use p2p_chat::protocol::session::Hello;
 
 use super::ours::{Cause, Stored};
@@ -92,16 +92,36 @@ impl World {
         pid: Pid,
         act: impl FnOnce(&mut Pool, Time, &mut dyn SessionHandler) -> T,
     ) -> T {
+        let (result, mut outputs) = self.pool_acts(pid, act);
+        while !outputs.is_empty() {
+            let mut sent = Vec::new();
+            for output in outputs {
+                self.trace.note(format_args!("{:?} {pid} {output:?}", self.now));
+                if let LinkOutput::Send(link, bytes) = &output {
+                    sent.push((*link, bytes.len()));
+                }
+                self.link_output(pid, output);
+            }
+            // The system takes everything at once.
+            (_, outputs) = self.pool_acts(pid, |pool, now, handler| {
+                sent.into_iter().for_each(|(link, count)| pool.sent(link, count, now, handler));
+            });
+        }
+        result
+    }
+
+    /// Has the pool of a process do something. Returns also what it wants then.
+    fn pool_acts<T>(
+        &mut self,
+        pid: Pid,
+        act: impl FnOnce(&mut Pool, Time, &mut dyn SessionHandler) -> T,
+    ) -> (T, Vec<LinkOutput>) {
         let now = self.ours(pid).time(self.now);
         let mut pool = self.sessions_mut(pid).pool.take().expect("the pool is not in its turn");
         let result = act(&mut pool, now, &mut ToMachine { world: self, pid });
         let outputs = pool.take_outputs();
         self.sessions_mut(pid).pool = Some(pool);
-        for output in outputs {
-            self.trace.note(format_args!("{:?} {pid} {output:?}", self.now));
-            self.link_output(pid, output);
-        }
-        result
+        (result, outputs)
     }
 
     /// Hands over to the pool what waits for it, and sees when it has to be woken.
@@ -303,9 +323,9 @@ impl SessionHandler for ToMachine<'_> {
         self.world.step(self.pid, Cause::Met, |step| step.listens_at(key, addrs));
     }
 
-    fn identity_in_use(&mut self, at: IpAddr) {
+    fn identity_in_use(&mut self, key: PublicKey, at: IpAddr) {
         self.world.check_in_use(self.pid, at);
-        self.world.step(self.pid, Cause::Met, |step| step.identity_in_use(at));
+        self.world.step(self.pid, Cause::Met, |step| step.identity_in_use(key, at));
     }
 
     fn is_contact(&mut self, key: PublicKey) -> bool {

@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use p2p_chat::core::{Pin, PresenceStatus, StaticPeer, Target};
+use p2p_chat::core::{Command, Pin, PresenceStatus, StaticPeer, Target};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::peer_id::Recipient;
@@ -210,6 +210,28 @@ fn long_message_crosses_a_thin_link_once() {
         let sent = world.bytes_sent - sent;
         assert!(sent < LENGTH + LENGTH / 4, "{sent} bytes for one message of {LENGTH}");
         assert_eq!(count(&world, "session: ended"), 0, "{:?}", world.counts);
+    });
+}
+
+#[test]
+fn probe_behind_a_long_message_is_answered() {
+    // It takes 15 s, which is more than a probe has otherwise.
+    const LENGTH: usize = 60_000;
+    play(&Plan { bytes_per_second: 4_000, ..quick() }, |mut world| {
+        let bob = starts(&mut world, BOB, BOB, &[]);
+        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
+        until(&mut world, seconds(10), |world| are_connected(world, alice, bob));
+        let to = || Target::These(vec![Recipient::key(key_of_person(BOB))]);
+        let long = world.new_token(alice) + &"x".repeat(LENGTH);
+        let long = world.says_this(alice, to(), &long);
+        let (most, pause) = (seconds(20), world.random.ms(0, 1_000));
+        passes(&mut world, pause);
+        world.commands(alice, Command::Connect(to()), "connect", most);
+        for _ in 0..most.as_secs() {
+            passes(&mut world, seconds(1));
+            assert!(are_connected(&world, alice, bob), "{:?}", world.counts);
+        }
+        assert!(has_arrived(&world, long, BOB));
     });
 }
 

@@ -80,7 +80,7 @@ impl SessionHandler for Teller {
 
     fn listens_at(&mut self, _: PublicKey, _: &[SocketAddr]) {}
 
-    fn identity_in_use(&mut self, _: IpAddr) {}
+    fn identity_in_use(&mut self, _: PublicKey, _: IpAddr) {}
 
     fn is_contact(&mut self, _: PublicKey) -> bool {
         true
