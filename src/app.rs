@@ -34,7 +34,7 @@ use signals::{Signals, stop_in_background};
 
 use crate::cli::{Cli, Misused};
 use crate::config;
-use crate::core::{Event, KeyRequest, Meeting, OpId, PeerInfo, Pin, Row, Verification};
+use crate::core::{Event, Meeting, OpId, PeerInfo, PeerRequest, Pin, Row, Verification};
 use crate::exit::OutputGone;
 use crate::mailbox::Mailbox;
 use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
@@ -239,7 +239,7 @@ impl Directory for People<'_> {
         self.node.pins_for(word)
     }
 
-    fn requests_for(&self, word: &str) -> Vec<KeyRequest> {
+    fn requests_for(&self, word: &str) -> Vec<PeerRequest> {
         self.node.requests_for(word)
     }
 

@@ -35,7 +35,7 @@ pub use store_writer::{Keeping, MAX_WAITING_BYTES, write_batch};
 use store_writer::{StoreWriter, WriterQueue};
 
 use crate::core::{
-    Command, ContactChange, CoreConfig, Event, KeyRequest, KnownContact, Me, Meeting, OpId, PeerInfo, Pin,
+    Command, ContactChange, CoreConfig, Event, KnownContact, Me, Meeting, OpId, PeerInfo, PeerRequest, Pin,
     Policy, Restored, Row, StaticPeer, Verification, WaitingMessage,
 };
 use crate::crypto;
@@ -298,14 +298,14 @@ impl Node {
     }
 
     /// The keys that wait for the user's decision, and how many more there were.
-    pub fn requests(&self) -> (Vec<KeyRequest>, u64) {
+    pub fn requests(&self) -> (Vec<PeerRequest>, usize) {
         let locked = self.shared.locked.lock();
         let (requests, more) = locked.machine.state().trusted().requests();
         (requests.to_vec(), more)
     }
 
     /// The requests that a word of the user may mean.
-    pub fn requests_for(&self, word: &str) -> Vec<KeyRequest> {
+    pub fn requests_for(&self, word: &str) -> Vec<PeerRequest> {
         self.shared.locked.lock().machine.state().trusted().requests_for(word).into_iter().cloned().collect()
     }
 

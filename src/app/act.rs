@@ -8,7 +8,7 @@ use super::{App, Ending, People, Sent, clock};
 use crate::core::{Command, OpId, Policy, Target};
 use crate::crypto;
 use crate::model::name::Name;
-use crate::model::peer_id::Recipient;
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::Message;
 use crate::profile;
 use crate::protocol::plain;
@@ -71,7 +71,7 @@ impl App {
             Some(Act::Block(target)) => Some(self.node.command(Command::Block(target))),
             Some(Act::Unblock(target)) => Some(self.node.command(Command::Unblock(target))),
             Some(Act::Forget(id)) => Some(self.node.command(Command::Forget(id))),
-            Some(Act::Add(contact)) if self.is_saved_contact(contact.id) => {
+            Some(Act::Add(contact)) if self.is_saved_contact(contact.id) && !self.waits(contact.id) => {
                 self.say(format!("{} is a contact already.", self.labels.label(contact.id.into(), None)));
                 None
             }
@@ -98,6 +98,11 @@ impl App {
             self.want_line();
         }
         Ok(None)
+    }
+
+    /// Whether a peer waits for the user's decision.
+    fn waits(&self, id: PeerId) -> bool {
+        self.node.requests().0.iter().any(|request| request.met.id == id)
     }
 
     /// Prints the finished line. A sent message is printed as one, with the time.
@@ -174,9 +179,9 @@ impl App {
             Act::ListBlocked => self.list_blocked(),
             Act::ShowPolicy => {
                 let policy = match self.node.policy() {
-                    Policy::AcceptNew => "accept-new: new keys are accepted and remembered",
-                    Policy::Ask => "ask: new keys wait for your decision",
-                    Policy::Strict => "strict: new keys are refused",
+                    Policy::AcceptNew => "accept-new: strangers can write to you",
+                    Policy::Ask => "ask: strangers wait for your decision",
+                    Policy::Strict => "strict: strangers are refused",
                 };
                 self.say(format!("The policy is {policy}. /policy accept-new, ask or strict changes it."));
             }

@@ -502,6 +502,12 @@ impl Labels {
         });
     }
 
+    /// Whether the name of a peer without a label means no other peer and nothing else.
+    pub(super) fn may_be_plain(&self, id: Recipient, name: &PeerName) -> bool {
+        let is_free = self.owners.get(&folded(name.as_str())).is_none_or(|owner| *owner == id);
+        is_free && !reads_otherwise(name.as_str()) && !self.is_nickname_of_another(id, name.as_str())
+    }
+
     fn is_nickname_of_another(&self, id: Recipient, label: &str) -> bool {
         let owner = self.nicknamed.get(&folded(label));
         owner.is_some_and(|owner| *owner != self.owner_of_nickname(id))

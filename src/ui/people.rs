@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use super::labels::{Labels, MARK};
 use super::words::{name_of, place, request_words};
-use crate::core::{KeyRequest, Meeting, PeerInfo, Pin, PresenceStatus, Row, Target};
+use crate::core::{Meeting, PeerInfo, PeerRequest, Pin, PresenceStatus, Row, Target};
 use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded, shortened};
@@ -47,7 +47,7 @@ pub trait Directory {
     /// The pins that a word of the user may mean: exactly a name, or the beginning of a key.
     fn pins_named(&self, word: &str) -> Vec<Pin>;
     /// The pending keys that a word may mean: a name, or the beginning of a key.
-    fn requests_for(&self, word: &str) -> Vec<KeyRequest>;
+    fn requests_for(&self, word: &str) -> Vec<PeerRequest>;
     /// The keys that the policy refused and that a word may mean: a name, or the beginning of a key.
     fn refused_for(&self, word: &str) -> Vec<Meeting>;
     /// The safety number with a key.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::core::{KeyRequest, Meeting, PeerInfo, PeerOrigin, PresenceStatus, Row, Verification};
+use crate::core::{Meeting, PeerInfo, PeerOrigin, PeerRequest, PresenceStatus, Row, Verification};
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::message::PeerProtocol;
 use crate::model::name::PeerName;
@@ -20,7 +20,7 @@ pub(in crate::ui) struct People {
     labels: Labels,
     /// The pins of the rows and of the contacts without a row.
     pins: Vec<Pin>,
-    requests: Vec<KeyRequest>,
+    requests: Vec<PeerRequest>,
     refused: Vec<Meeting>,
     /// Peers that have proven themselves at an address without having a row for it.
     there: Vec<(PeerAddr, Recipient)>,
@@ -111,14 +111,15 @@ impl Directory for People {
         self.pins.iter().filter(fits).cloned().collect()
     }
 
-    fn requests_for(&self, word: &str) -> Vec<KeyRequest> {
+    fn requests_for(&self, word: &str) -> Vec<PeerRequest> {
         let is_called = |name: &Option<PeerName>| {
             name.as_ref().is_some_and(|name| name.as_str().eq_ignore_ascii_case(word))
         };
-        let fits = |request: &&KeyRequest| {
+        let fits = |request: &&PeerRequest| {
             is_called(&request.met.name)
                 || request.against.iter().any(|pin| is_called(&pin.name))
-                || (word.len() >= 4 && request.met.key.to_string().starts_with(word))
+                || (word.len() >= 4
+                    && request.met.id.key().is_some_and(|key| key.to_string().starts_with(word)))
         };
         self.requests.iter().filter(fits).cloned().collect()
     }

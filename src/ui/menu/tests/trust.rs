@@ -31,16 +31,16 @@ fn pin(name: &str, byte: u8, port: u16) -> Pin {
     }
 }
 
-fn request(name: &str, byte: u8, port: u16, against: &[Pin]) -> KeyRequest {
+fn request(name: &str, byte: u8, port: u16, against: &[Pin]) -> PeerRequest {
     let met = Meeting {
-        key: key(byte),
+        id: PeerId::Key(key(byte)),
         name: Some(PeerName::new(name)),
         addr: addr(port),
         dialed: false,
         source: Source::from(Ipv4Addr::LOCALHOST),
         date: 0,
     };
-    KeyRequest { met, against: against.to_vec(), held: None }
+    PeerRequest { met, against: against.to_vec(), held: None }
 }
 
 /// Bob, Carol and a second Dan are known by their keys, Carla is blocked; the first Dan is a plain
@@ -54,12 +54,12 @@ fn pins() -> Vec<Pin> {
     ]
 }
 
-fn known(requests: Vec<KeyRequest>) -> People {
+fn known(requests: Vec<PeerRequest>) -> People {
     with_pins(pins(), requests)
 }
 
 /// A directory in which these pins are known.
-fn with_pins(pins: Vec<Pin>, requests: Vec<KeyRequest>) -> People {
+fn with_pins(pins: Vec<Pin>, requests: Vec<PeerRequest>) -> People {
     let mut people = People { pins, requests, ..people() };
     for row in &mut people.rows {
         let pin = people.pins.iter().find(|pin| pin.addrs.first() == row.addr.as_ref());
@@ -161,7 +161,7 @@ fn ambiguous_name_asks_for_a_key() {
     assert_eq!((act, refill), (None, Some(Refill::Edit("/forget ".into()))));
     assert_eq!(
         said,
-        "`bob` fits 2 keys; give the beginning of one: aeaqcaib for Bob at 127.0.0.1:5001, beeqscij for Bob at 127.0.0.1:5009."
+        "`bob` fits 2 peers; type one of: /forget aeaqcaib (Bob at 127.0.0.1:5001), /forget beeqscij (Bob at 127.0.0.1:5009)."
     );
     assert_eq!(act_of(&["/forget beeqscij", "yes"], &people), Some(Act::Forget(key(9).into())));
     assert_eq!(
@@ -323,7 +323,10 @@ fn block_prefers_the_pending_key() {
     for command in ["/block", "/trust"] {
         let (act, said, refill) = after(&mut menu(), &[&format!("{command} bob")], &known(two.to_vec()));
         assert_eq!((act, refill), (None, Some(Refill::Edit(format!("{command} ")))));
-        assert!(said.contains("give the beginning of one: ambqgayd for Bob at 127.0.0.1:5001, "), "{said}");
+        assert!(
+            said.contains(&format!("type one of: {command} ambqgayd (Bob at 127.0.0.1:5001), ")),
+            "{said}"
+        );
     }
 }
 
@@ -338,7 +341,7 @@ fn policy_key_and_requests_need_no_question() {
     for line in ["/policy everything", "/policy strict ask"] {
         let (act, said, _) = after(&mut menu(), &[line], &people);
         assert_eq!(act, None);
-        assert_eq!(said, "Say what is done with new keys: accept-new, ask or strict.");
+        assert_eq!(said, "Say what is done with strangers: accept-new, ask or strict.");
     }
     assert_eq!(act_of(&["/key"], &people), Some(Act::ShowOwnKey));
     assert_eq!(act_of(&["/key carla"], &people), Some(Act::ShowPins(vec![people.pins[3].clone()])));
