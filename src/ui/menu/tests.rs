@@ -117,6 +117,7 @@ impl Directory for People {
         };
         let fits = |request: &&PeerRequest| {
             is_called(&request.met.name)
+                || is_at(&request.met, word)
                 || request.against.iter().any(|pin| is_called(&pin.name))
                 || (word.len() >= 4
                     && request.met.id.key().is_some_and(|key| key.to_string().starts_with(word)))
@@ -125,9 +126,11 @@ impl Directory for People {
     }
 
     fn refused_for(&self, word: &str) -> Vec<Meeting> {
-        let is_called =
-            |met: &&Meeting| met.name.as_ref().is_some_and(|name| name.as_str().eq_ignore_ascii_case(word));
-        self.refused.iter().filter(is_called).cloned().collect()
+        let fits = |met: &&Meeting| {
+            let is_called = |name: &PeerName| name.as_str().eq_ignore_ascii_case(word);
+            met.name.as_ref().is_some_and(is_called) || is_at(met, word)
+        };
+        self.refused.iter().filter(fits).cloned().collect()
     }
 
     fn queued(&self, id: Recipient) -> usize {
@@ -137,6 +140,11 @@ impl Directory for People {
     fn code_with(&self, key: PublicKey) -> String {
         format!("{:05}", key.as_bytes()[0]).repeat(6)
     }
+}
+
+/// Whether a word is the address of a legacy peer.
+fn is_at(met: &Meeting, word: &str) -> bool {
+    met.id.legacy_addr().is_some_and(|addr| addr.to_string() == word)
 }
 
 fn row(number: u32, name: &str, port: u16, state: PresenceStatus) -> Row {

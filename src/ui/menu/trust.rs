@@ -21,6 +21,9 @@ use crate::ui::words::{add_command, beginning, name_of, refused_words, word_for}
 /// Digits of a short code that stand together: as many as are read aloud in one breath.
 const GROUP_DIGITS: usize = 5;
 
+/// Characters of a key that stand together on the screen.
+const GROUP_CHARS: usize = 4;
+
 /// Keys that are named where a word fits several.
 const MAX_NAMED: usize = 8;
 
@@ -37,7 +40,8 @@ impl Menu {
         directory: &dyn Directory,
     ) -> Turn {
         let line = format!("{} {rest}", command.name);
-        let (word, more) = first_word(rest);
+        let key = key_in_groups(rest, directory);
+        let (word, more) = key.as_deref().map_or_else(|| first_word(rest), |key| (key, ""));
         match (command.name, word, more) {
             ("/key", "", _) => return act(Act::ShowOwnKey),
             ("/policy", ..) => return policy(rest, &line),
@@ -142,6 +146,21 @@ impl Menu {
             }
         }
     }
+}
+
+/// Returns a key, or the beginning of a waiting or known one, that is written in groups, as lines show
+/// keys: without the spaces.
+fn key_in_groups(words: &str, directory: &dyn Directory) -> Option<String> {
+    let words = words.trim_end().trim_end_matches('…');
+    let key: String = words.split(' ').collect();
+    let is_known = || {
+        key.parse::<PublicKey>().is_ok()
+            || !directory.requests_for(&key).is_empty()
+            || !directory.refused_for(&key).is_empty()
+            || !directory.pins_named(&key).is_empty()
+    };
+    let has_groups = words.contains(' ') && words.split(' ').all(|group| group.len() == GROUP_CHARS);
+    (has_groups && is_known()).then_some(key)
 }
 
 /// `/block 192.0.2.7` and `/block hashpa`, and the same to unblock: a source, or a legacy peer. `None`

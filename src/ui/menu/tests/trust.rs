@@ -5,6 +5,7 @@ use crate::core::{BlockTarget, Meeting};
 use crate::model::address::Source;
 use crate::model::peer_id::{LegacyId, PeerId};
 use crate::ui::complete::{Place, complete};
+use crate::ui::words::beginning;
 
 fn key(byte: u8) -> PublicKey {
     PublicKey::new([byte; 32])
@@ -265,6 +266,56 @@ fn trust_moves_the_contact_and_accept_makes_another() {
     for line in ["/accept zoe", "/trust zoe"] {
         assert_eq!(act_of(&[line], &zoe), Some(Act::Trust(key(7), As::Another)));
     }
+}
+
+#[test]
+fn namesakes_are_accepted_by_the_words_that_the_screen_shows() {
+    let requests = [7, 8, 9].map(|byte| request("Zoe", byte, 5000 + u16::from(byte), &[]));
+    let people = known(requests.to_vec());
+    let (act, said, _) = after(&mut menu(), &["/accept zoe"], &people);
+    assert_eq!(act, None);
+    for byte in [7, 8, 9] {
+        let beginning = beginning(key(byte));
+        assert!(said.contains(&format!("/accept {beginning} (Zoe at 127.0.0.1:500{byte})")), "{said}");
+        let accepted = Some(Act::Trust(key(byte), As::Another));
+        for word in [beginning, key(byte).short(), key(byte).grouped().to_string(), key(byte).to_string()] {
+            assert_eq!(act_of(&[&format!("/accept {word}")], &people), accepted, "{word}");
+            let blocked = Some(Act::Block(key(byte).into()));
+            assert_eq!(act_of(&[&format!("/block {word}")], &people), blocked, "{word}");
+        }
+    }
+}
+
+#[test]
+fn legacy_strangers_are_meant_by_name_and_address() {
+    let met = |port| {
+        let met = request("Eve", 7, port, &[]).met;
+        Meeting { id: crate::protocol::plain::peer_at(met.addr.plain().unwrap()), ..met }
+    };
+    let added = |port| {
+        let met: Meeting = met(port);
+        let (id, name, addrs) = (met.id, met.name, Vec::new());
+        Some(Act::Add(ContactRecord { id, name, verified: None, blocked: false, addrs }))
+    };
+    let asks = |port| PeerRequest { met: met(port), against: Vec::new(), held: None };
+    let one = known(vec![asks(5007)]);
+    for line in ["/accept eve", "/accept 127.0.0.1:5007", "/trust eve", "/add 127.0.0.1:5007"] {
+        assert_eq!(act_of(&[line], &one), added(5007), "{line}");
+    }
+    let blocked = Some(Act::Block(BlockTarget::Peer(met(5007).id.into())));
+    for line in ["/block eve", "/block 127.0.0.1:5007"] {
+        assert_eq!(act_of(&[line], &one), blocked, "{line}");
+    }
+    let two = known(vec![asks(5007), asks(5008)]);
+    let said = after(&mut menu(), &["/accept eve"], &two).1;
+    assert!(said.contains("/accept 127.0.0.1:5008 (Eve at 127.0.0.1:5008)"), "{said}");
+    let refused = People { refused: vec![met(5007)], ..People::default() };
+    assert_eq!(act_of(&["/add 127.0.0.1:5007"], &refused), added(5007));
+    let (act, said, refill) = after(&mut menu(), &["/accept eve"], &refused);
+    let expected =
+        "Refused Eve (127.0.0.1:5007, unencrypted; policy strict). /add 127.0.0.1:5007 lets them in.";
+    assert_eq!((act, &said[..]), (None, expected));
+    assert_eq!(refill, Some(Refill::Edit("/add 127.0.0.1:5007".into())));
 }
 
 #[test]
