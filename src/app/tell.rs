@@ -44,6 +44,9 @@ impl App {
         let lines = match event {
             event if self.is_of_an_edit(event) => Vec::new(),
             Event::Listed { rows, unasked } => self.peer_list(rows, *unasked),
+            Event::PeerRequest(request) => {
+                ui::lines_of_request(request, &self.node.requests().0, &self.voice(&moment.stamp))
+            }
             Event::Message { from, .. } => {
                 let is_new = !self.node.is_contact(from.id);
                 ui::lines(event, &Voice { is_new, ..self.voice(&moment.stamp) })

@@ -102,7 +102,7 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
             format!("{unasked} of them could not be asked in time; their state is what was last known.");
         lines.push(words.into());
     }
-    lines.extend(requests.iter().take(MAX_REQUESTS).map(|request| request_line(request, labels)));
+    lines.extend(requests.iter().take(MAX_REQUESTS).map(|request| request_line(request, requests, labels)));
     if requests.len() > MAX_REQUESTS {
         let more = requests.len() - MAX_REQUESTS;
         lines.push(format!("{more} more wait for your decision; /requests lists them.").into());
@@ -491,8 +491,8 @@ No  Name          Address         State      Known  Last heard  Security
             lines[6..],
             [
                 "4 peers known, 1 there, 1 blocked.",
-                "A new key for Bob waits for your decision: /trust Bob, /accept Bob or /block Bob.",
-                "Bob (127.0.0.1:5007) waits for your decision: /accept Bob or /block Bob.",
+                "A new key for Bob waits for your decision: /trust Bob, /accept aibaeaqc or /block aibaeaqc.",
+                "Bob (127.0.0.1:5007) waits for your decision: /accept aucqkbif or /block aucqkbif.",
             ]
         );
     }

@@ -324,7 +324,7 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
         let Lost::Nobody(near) = lost else { return lost };
         let requests = directory.requests_for(word);
         if let Some(request) = requests.first() {
-            return Lost::Waits(sentence_of(&request_words(request, directory.labels())));
+            return Lost::Waits(sentence_of(&request_words(request, &requests, directory.labels())));
         }
         if let [who, ..] = &blocked_legacy_called(word, directory)[..] {
             return Lost::Blocked(label_of(who, directory), shown(word));

@@ -33,7 +33,7 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
     match event {
         Event::Unproven { from, source, text, cut } => unproven(from, *source, text, *cut, voice),
         Event::Pinned(who, key) => vec![voice.about(who, voice.introduced(who), pinned(who, *key, voice))],
-        Event::PeerRequest(request) => lines_of_request(request, voice),
+        Event::PeerRequest(request) => lines_of_request(request, &[], voice),
         Event::RefusedStranger(met) => vec![voice.notice(refused_words(met, voice.labels))],
         Event::MoreRequests(count) => {
             let more = no_room(*count);
@@ -102,11 +102,11 @@ fn pinned(who: &PeerInfo, key: PublicKey, voice: &Voice<'_>) -> String {
 }
 
 /// Returns the lines about a request. Those about a key change have the old keys, the new key, and
-/// the commands.
-fn lines_of_request(request: &PeerRequest, voice: &Voice<'_>) -> Vec<Line> {
+/// the commands. `pending` has all requests, among which the commands name this one.
+pub fn lines_of_request(request: &PeerRequest, pending: &[PeerRequest], voice: &Voice<'_>) -> Vec<Line> {
     let PeerRequest { met, against, held: _ } = request;
     let (Some(first), PeerId::Key(new)) = (against.first(), met.id) else {
-        return vec![message_request(request, voice)];
+        return vec![message_request(request, pending, voice)];
     };
     let whose = claimed(request, first, voice.labels);
     let headline = format!("WARNING: {whose}'s key has changed. This can be a new device or an impostor.");
@@ -126,7 +126,7 @@ fn lines_of_request(request: &PeerRequest, voice: &Voice<'_>) -> Vec<Line> {
     }
     more(Ink::Plain, format!("New key, first seen on {} at {}:", (voice.date)(met.date), met.addr));
     more(Ink::Strong, format!("  {}", new.grouped()));
-    let choices = choices(request, voice.labels);
+    let choices = choices(request, pending, voice.labels);
     let width = choices.iter().map(|(command, _)| command.width()).max().unwrap_or(0);
     for (command, what) in choices {
         let space = " ".repeat(width - command.width());
@@ -136,7 +136,7 @@ fn lines_of_request(request: &PeerRequest, voice: &Voice<'_>) -> Vec<Line> {
 }
 
 /// Returns the line about a message request.
-fn message_request(request: &PeerRequest, voice: &Voice<'_>) -> Line {
+fn message_request(request: &PeerRequest, pending: &[PeerRequest], voice: &Voice<'_>) -> Line {
     let Meeting { id, addr, name, .. } = &request.met;
     let name = name.as_ref().map(|name| stranger(*id, name, voice.labels));
     let who = match (id, name) {
@@ -151,7 +151,7 @@ fn message_request(request: &PeerRequest, voice: &Voice<'_>) -> Line {
         PeerId::Legacy(_) => format!("unencrypted, from {addr}"),
     };
     let commands: Vec<String> =
-        choices(request, voice.labels).into_iter().map(|(command, _)| command).collect();
+        choices(request, pending, voice.labels).into_iter().map(|(command, _)| command).collect();
     voice.notice(format!("{who} wants to chat, {how}. {}", commands.join(" or ")))
 }
 
@@ -200,15 +200,21 @@ fn contact_label(request: &PeerRequest, pin: &Pin, labels: &Labels) -> String {
     }
 }
 
-/// Returns the commands for a pending request, each with what it does.
-fn choices(request: &PeerRequest, labels: &Labels) -> Vec<(String, String)> {
+/// Returns the commands for a request among the pending ones, each with what it does.
+fn choices(request: &PeerRequest, pending: &[PeerRequest], labels: &Labels) -> Vec<(String, String)> {
     let id = request.met.id;
+    let is_namesake = |other: &PeerRequest| {
+        let names = other.met.name.as_ref().zip(request.met.name.as_ref());
+        other.met.id != id && names.is_some_and(|(one, other)| is_same(one, other))
+    };
+    let has_namesake = pending.iter().any(is_namesake);
     let or_key = |name: String| if name.contains(char::is_whitespace) { word_for(id) } else { name };
+    let or_word = |name: String| if has_namesake { word_for(id) } else { or_key(name) };
     let met = request.met.name.as_ref().map(ToString::to_string);
     let Some(first) = request.against.first() else {
         let is_plain = |name: &&PeerName| stranger(id, name, labels) == name.as_str();
         let name = request.met.name.as_ref().filter(is_plain);
-        let word = name.map_or_else(|| word_for(id), |name| or_key(name.to_string()));
+        let word = name.map_or_else(|| word_for(id), |name| or_word(name.to_string()));
         return vec![
             (format!("/accept {word}"), "make it a contact".into()),
             (format!("/block {word}"), "refuse it".into()),
@@ -221,8 +227,8 @@ fn choices(request: &PeerRequest, labels: &Labels) -> Vec<(String, String)> {
     });
     let name = met.unwrap_or_else(|| name_of(first));
     let others = [
-        (format!("/accept {}", or_key(name.clone())), format!("another person also called {name}")),
-        (format!("/block {}", or_key(name)), "refuse it".to_owned()),
+        (format!("/accept {}", or_word(name.clone())), format!("another person also called {name}")),
+        (format!("/block {}", or_word(name)), "refuse it".to_owned()),
     ];
     trust.chain(others).collect()
 }
@@ -394,14 +400,14 @@ pub fn pin_lines(pin: &Pin, labels: &Labels, date: fn(u64) -> String) -> Vec<Lin
 }
 
 /// Returns the line about a request in the peer list: the claimed name, and what to type.
-pub(in crate::ui) fn request_line(request: &PeerRequest, labels: &Labels) -> Line {
+pub(in crate::ui) fn request_line(request: &PeerRequest, pending: &[PeerRequest], labels: &Labels) -> Line {
     let PeerRequest { met, against, held: _ } = request;
     let whose = match (&against[..], &met.name) {
         ([first, ..], _) => format!("A new key for {}", claimed(request, first, labels)),
         ([], Some(name)) => format!("{} ({})", stranger(met.id, name, labels), place_of(met)),
         ([], None) => format!("The peer at {}", place_of(met)),
     };
-    let commands = commands_for(request, labels);
+    let commands = commands_for(request, pending, labels);
     format!("{whose} waits for your decision: {commands}.").into()
 }
 
@@ -414,7 +420,7 @@ pub fn untrusted_words(
     labels: &Labels,
 ) -> String {
     match (request, pin) {
-        (Some(request), _) => request_words(request, labels),
+        (Some(request), _) => request_words(request, &[], labels),
         (None, Some(pin)) if pin.blocked => {
             let label = labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
             format!("{label} is blocked; /unblock {} ends that.", beginning(pin.key))
@@ -427,7 +433,11 @@ pub fn untrusted_words(
 }
 
 /// Returns who waits, or whose new key, and the commands, as the end of a sentence.
-pub(in crate::ui) fn request_words(request: &PeerRequest, labels: &Labels) -> String {
+pub(in crate::ui) fn request_words(
+    request: &PeerRequest,
+    pending: &[PeerRequest],
+    labels: &Labels,
+) -> String {
     let PeerRequest { met, against, held: _ } = request;
     let whose = match (&against[..], &met.name) {
         ([first, ..], _) => format!("a new key for {}", claimed(request, first, labels)),
@@ -436,7 +446,7 @@ pub(in crate::ui) fn request_words(request: &PeerRequest, labels: &Labels) -> St
         ([], None) if met.id.key().is_some() => format!("the key at {}", met.addr),
         ([], None) => format!("the peer at {}", place_of(met)),
     };
-    format!("{whose} waits for your decision: {}.", commands_for(request, labels))
+    format!("{whose} waits for your decision: {}.", commands_for(request, pending, labels))
 }
 
 /// Returns where a stranger was met, and whether it has no key.
@@ -446,8 +456,9 @@ fn place_of(met: &Meeting) -> String {
 }
 
 /// Returns the commands for a pending request as the end of a sentence.
-fn commands_for(request: &PeerRequest, labels: &Labels) -> String {
-    let commands: Vec<String> = choices(request, labels).into_iter().map(|(command, _)| command).collect();
+fn commands_for(request: &PeerRequest, pending: &[PeerRequest], labels: &Labels) -> String {
+    let commands: Vec<String> =
+        choices(request, pending, labels).into_iter().map(|(command, _)| command).collect();
     match &commands[..] {
         [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
         commands => commands.concat(),
@@ -470,7 +481,7 @@ pub fn requests_lines(requests: &[PeerRequest], more: usize, voice: &Voice<'_>) 
     }
     let voice = Voice { stamp: "", ..*voice };
     let mut lines: Vec<Line> =
-        requests.iter().flat_map(|request| lines_of_request(request, &voice)).collect();
+        requests.iter().flat_map(|request| lines_of_request(request, requests, &voice)).collect();
     if more > 0 {
         lines.push(format!("{}, and may come again.", no_room(more)).into());
     }

@@ -129,6 +129,25 @@ fn request_of_a_legacy_peer_says_unencrypted() {
 }
 
 #[test]
+fn request_of_a_namesake_is_answered_by_key_or_address() {
+    let requests = [
+        PeerRequest { met: meeting(Some("Eve"), "192.0.2.7:5000"), against: Vec::new(), held: None },
+        PeerRequest { met: unencrypted(Some("eve")), against: Vec::new(), held: None },
+    ];
+    let labels = Labels::default();
+    let voice = Voice { labels: &labels, full: false, rows: false, is_new: false, stamp: "", date };
+    let lines: Vec<String> = requests_lines(&requests, 0, &voice).iter().map(Line::to_string).collect();
+    assert_eq!(
+        lines,
+        [
+            "* Eve wants to chat, key aiba eaqc. /accept aibaeaqc or /block aibaeaqc",
+            "* eve wants to chat, unencrypted, from 192.0.2.9:5000. \
+             /accept 192.0.2.9:5000 or /block 192.0.2.9:5000",
+        ]
+    );
+}
+
+#[test]
 fn unproven_message_is_marked_without_peer_colour() {
     let unproven = |name: Option<&str>, text: &str| {
         let from = PeerInfo {
