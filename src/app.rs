@@ -273,12 +273,14 @@ impl App {
         let busy = (!io::stdin().is_terminal()).then(|| node.start_op());
         let palette = looks::palette(cli.color, cli.plain);
         let screen = if terminal { Screen::cooked(palette, !cli.plain) } else { Screen::lines(palette) };
+        let mut labels = Labels::new(profile::aliases(&contacts.file));
+        labels.set_own_name(&node.name());
         let mut app = Self {
             queue,
             screen,
             menu: Menu::new(false),
             wishes: Wishes { plain: cli.plain, status: cli.status, advertise: cli.advertise },
-            labels: Labels::new(profile::aliases(&contacts.file)),
+            labels,
             contacts,
             clock: Clock::new(cli.time_format.clone()),
             history,

@@ -72,7 +72,9 @@ impl App {
             Some(Act::Unblock(target)) => Some(self.node.command(Command::Unblock(target))),
             Some(Act::Forget(id)) => Some(self.node.command(Command::Forget(id))),
             Some(Act::Add(contact)) if self.is_saved_contact(contact.id) && !self.waits(contact.id) => {
-                self.say(format!("{} is a contact already.", self.labels.label(contact.id.into(), None)));
+                let name = self.contacts.get(contact.id).and_then(|contact| contact.name);
+                let label = self.labels.label(contact.id.into(), name.as_ref());
+                self.say(format!("{label} is a contact already."));
                 None
             }
             Some(Act::Add(contact)) => {
@@ -225,6 +227,7 @@ impl App {
             "You are {name} now. Encrypted peers see it at once, others with your next message."
         ));
         self.contacts.file.set_own_name(name.clone());
+        self.labels.set_own_name(&name);
         self.node.set_name(name);
     }
 

@@ -73,7 +73,7 @@ pub enum CommandKind {
 pub enum Forgotten {
     /// A contact.
     Contact,
-    /// A blocked contact.
+    /// A blocked peer.
     Blocked,
     /// A stranger with a pinned key.
     Stranger,

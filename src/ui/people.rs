@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::labels::{Labels, MARK};
-use super::words::{name_of, place, request_words};
+use super::words::{name_of, place, refused_words, request_words};
 use crate::core::{Meeting, PeerInfo, PeerRequest, Pin, PresenceStatus, Row, Target};
 use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
 use crate::model::key::PublicKey;
@@ -141,7 +141,7 @@ pub(super) enum Lost {
     Several(String),
     /// The user has blocked a peer or a source: its name, and the word that unblocks it.
     Blocked(String, String),
-    /// Its key waits for the user's decision; the sentence says so.
+    /// It waits for the user's decision, or was refused; the sentence says so.
     Waits(String),
 }
 
@@ -325,6 +325,10 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
         let requests = directory.requests_for(word);
         if let Some(request) = requests.first() {
             return Lost::Waits(sentence_of(&request_words(request, &requests, directory.labels())));
+        }
+        // The one that came last.
+        if let Some(met) = directory.refused_for(word).last() {
+            return Lost::Waits(refused_words(met, directory.labels()));
         }
         if let [who, ..] = &blocked_legacy_called(word, directory)[..] {
             return Lost::Blocked(label_of(who, directory), shown(word));

@@ -232,7 +232,7 @@ fn forgettable(
     }
     if let ([who], []) = (&blocked_legacy_called(word, directory)[..], &blocked_called(word, directory)[..]) {
         let label = people::label_of(who, directory);
-        let consequence = format!("{label} will no longer be blocked, and is removed from your contacts.");
+        let consequence = format!("{label} will no longer be blocked. If it writes again, it is new to you.");
         return Ok((who.id, label, consequence));
     }
     let pins = pins_meant("/forget", word, line, directory)?;

@@ -346,7 +346,7 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
             let label = label_of(who, voice);
             let done = match what {
                 Forgotten::Contact => format!("Removed {label} from your contacts"),
-                Forgotten::Blocked => format!("Removed {label} from your blocked contacts"),
+                Forgotten::Blocked => format!("Forgot {label}, who is no longer blocked"),
                 Forgotten::Stranger => format!("Forgot the key of {label}"),
                 Forgotten::Address => format!("Removed {label} from the list"),
                 Forgotten::Queue => format!("Removed the messages for {label} from the outbox"),

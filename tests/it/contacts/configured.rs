@@ -89,6 +89,8 @@ fn local_file_makes_contacts_for_one_run() {
     alice.sees(": hello");
     alice.types(&["@all hi"]);
     bob.sees(": hi");
+    alice.types(&["/contacts"]);
+    alice.sees("Bob (configured, not saved): online, key ");
     // A mute is for this run too.
     alice.types(&["/mute bob"]);
     alice.sees("is not shown any more");

@@ -262,6 +262,8 @@ fn trust_moves_the_contact_and_accept_makes_another() {
     assert_eq!(act, None);
     let add = format!("/add {} lets them in.", key(3));
     assert!(said.starts_with("Refused Dave, key ") && said.ends_with(&add), "{said}");
+    let said = after(&mut menu(), &["@dave let us talk"], &refused).1;
+    assert!(said.starts_with("Refused Dave, key ") && said.contains(&add), "{said}");
     let zoe = known(vec![request("Zoe", 7, 5007, &[])]);
     for line in ["/accept zoe", "/trust zoe"] {
         assert_eq!(act_of(&[line], &zoe), Some(Act::Trust(key(7), As::Another)));

@@ -246,7 +246,7 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         ),
         (
             Event::Decided(Decision::Forgotten(bob(), Forgotten::Blocked)),
-            "Removed Bob from your blocked contacts. Messages stay in the history.",
+            "Forgot Bob, who is no longer blocked. Messages stay in the history.",
         ),
         (
             Event::Decided(Decision::Forgotten(bob(), Forgotten::Stranger)),
