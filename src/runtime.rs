@@ -66,7 +66,7 @@ pub struct NodeConfig {
     pub pins: Vec<Pin>,
     /// The contacts of earlier runs.
     pub contacts: Vec<KnownContact>,
-    /// The policy for unknown keys.
+    /// The policy for strangers.
     pub policy: Policy,
     /// The blocked sources.
     pub blocked_sources: Vec<SourcePrefix>,
@@ -297,7 +297,7 @@ impl Node {
         self.shared.locked.lock().machine.state().trusted().pins_for(word).into_iter().cloned().collect()
     }
 
-    /// The keys that wait for the user's decision, and how many more there were.
+    /// The peers that wait for the user's decision, and how many more found no room.
     pub fn requests(&self) -> (Vec<PeerRequest>, usize) {
         let locked = self.shared.locked.lock();
         let (requests, more) = locked.machine.state().trusted().requests();
@@ -309,12 +309,12 @@ impl Node {
         self.shared.locked.lock().machine.state().trusted().requests_for(word).into_iter().cloned().collect()
     }
 
-    /// The refused keys that a word of the user may mean.
+    /// The refused strangers that a word of the user may mean.
     pub fn refused_for(&self, word: &str) -> Vec<Meeting> {
         self.shared.locked.lock().machine.state().trusted().refused_for(word).into_iter().cloned().collect()
     }
 
-    /// The policy for unknown keys.
+    /// The policy for strangers.
     pub fn policy(&self) -> Policy {
         self.shared.locked.lock().machine.state().trusted().policy()
     }

@@ -6,6 +6,8 @@
 //! The addresses of a pin are hints where to dial it. They identify no peer, and several pins may
 //! share one.
 //!
+//! A legacy stranger has no pin. It is judged by the policy too, and may be a request or refused.
+//!
 //! Callers pass only keys that were proven in a handshake. [`Trusted::take_changes`] returns what
 //! has to be saved.
 
