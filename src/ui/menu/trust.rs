@@ -288,9 +288,15 @@ fn add(word: &str, line: &str, directory: &dyn Directory) -> Turn {
                 line,
             );
         }
-        return act(Act::Add(record(PeerId::Key(key), known.as_ref())));
+        let id = PeerId::Key(key);
+        let met = stranger_met(&key.to_string(), directory, |met| met == id).filter(|_| known.is_none());
+        return act(Act::Add(met.map_or_else(|| record(id, known.as_ref()), |met| record_of(&met))));
     }
-    if let Some(met) = legacy_stranger(word, directory) {
+    // A legacy stranger has written to us, so it need not be dialed first.
+    let addr = directory.address(word).ok();
+    let is_there = |met: PeerId| met.legacy_addr() == addr;
+    let at_addr = addr.and_then(|addr| stranger_met(&addr.to_string(), directory, is_there));
+    if let Some(met) = at_addr {
         return act(Act::Add(record_of(&met)));
     }
     match find(word, directory) {
@@ -324,13 +330,11 @@ fn add(word: &str, line: &str, directory: &dyn Directory) -> Turn {
     }
 }
 
-/// Returns the legacy stranger at an address that the policy refused, or that waits. It has written
-/// to us, so it need not be dialed first.
-fn legacy_stranger(word: &str, directory: &dyn Directory) -> Option<Meeting> {
-    let addr = directory.address(word).ok()?;
-    let requested = directory.requests_for(&addr.to_string()).into_iter().map(|request| request.met);
-    let mut met = requested.chain(directory.refused_for(&addr.to_string()));
-    met.find(|met| met.id.legacy_addr() == Some(addr))
+/// Returns the stranger with this key or address that waits, or that the policy refused.
+fn stranger_met(word: &str, directory: &dyn Directory, is_it: impl Fn(PeerId) -> bool) -> Option<Meeting> {
+    let requests = directory.requests_for(word).into_iter().filter(|request| request.against.is_empty());
+    let mut met = requests.map(|request| request.met).chain(directory.refused_for(word));
+    met.find(|met| is_it(met.id))
 }
 
 /// Returns the entry of a new contact, with the details of its pin.

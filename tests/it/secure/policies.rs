@@ -124,7 +124,7 @@ fn refused_key_is_shown_once_and_can_be_added() {
     assert!(line.ends_with(&end), "{line}");
     assert_eq!(times(&bob, "* Refused "), 1, "{:#?}", bob.printed());
     bob.types(&[&add]);
-    bob.sees(" to your contacts.");
+    bob.sees("Added Dave to your contacts.");
     dave.says(&bob.addr().to_string(), "thank you");
     bob.sees(&format!("{}: thank you", dave.encrypted()));
     bob.says("Dave", "welcome");
