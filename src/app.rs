@@ -34,7 +34,7 @@ use signals::{Signals, stop_in_background};
 
 use crate::cli::{Cli, Misused};
 use crate::config;
-use crate::core::{Event, KeyRequest, Meeting, OpId, PeerInfo, Pin, Row, Verification};
+use crate::core::{Event, Meeting, OpId, PeerInfo, PeerRequest, Pin, Row, Verification};
 use crate::exit::OutputGone;
 use crate::mailbox::Mailbox;
 use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
@@ -239,7 +239,7 @@ impl Directory for People<'_> {
         self.node.pins_for(word)
     }
 
-    fn requests_for(&self, word: &str) -> Vec<KeyRequest> {
+    fn requests_for(&self, word: &str) -> Vec<PeerRequest> {
         self.node.requests_for(word)
     }
 
@@ -273,12 +273,14 @@ impl App {
         let busy = (!io::stdin().is_terminal()).then(|| node.start_op());
         let palette = looks::palette(cli.color, cli.plain);
         let screen = if terminal { Screen::cooked(palette, !cli.plain) } else { Screen::lines(palette) };
+        let mut labels = Labels::new(profile::aliases(&contacts.file));
+        labels.set_own_name(&node.name());
         let mut app = Self {
             queue,
             screen,
             menu: Menu::new(false),
             wishes: Wishes { plain: cli.plain, status: cli.status, advertise: cli.advertise },
-            labels: Labels::new(profile::aliases(&contacts.file)),
+            labels,
             contacts,
             clock: Clock::new(cli.time_format.clone()),
             history,

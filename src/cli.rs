@@ -94,8 +94,7 @@ pub struct Cli {
     #[arg(long, global = true, env = "P2P_CHAT_PROFILE", value_name = "NAME", help_heading = KEYS)]
     pub profile: Option<Profile>,
 
-    /// What to do with unknown keys: remember them, let you decide, or refuse them. Unencrypted strangers,
-    /// who have no key, are shown in any case; only --require-encryption refuses them
+    /// What to do with strangers, encrypted or not: show what they write, let you decide, or refuse them
     #[arg(long, env = "P2P_CHAT_POLICY", value_name = "WHAT", default_value = "accept-new", help_heading = KEYS)]
     pub policy: Policy,
 
@@ -233,9 +232,9 @@ impl ValueEnum for Policy {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let (name, help) = match self {
-            Self::AcceptNew => ("accept-new", "They are remembered, and nobody else can take their place"),
-            Self::Ask => ("ask", "They wait until you trust or block them"),
-            Self::Strict => ("strict", "They are refused, and /add KEY lets one in"),
+            Self::AcceptNew => ("accept-new", "They can write to you, and their keys are remembered"),
+            Self::Ask => ("ask", "They wait until you accept or block them"),
+            Self::Strict => ("strict", "They are refused, and /add lets one in"),
         };
         Some(PossibleValue::new(name).help(help))
     }

@@ -35,7 +35,7 @@ pub use store_writer::{Keeping, MAX_WAITING_BYTES, write_batch};
 use store_writer::{StoreWriter, WriterQueue};
 
 use crate::core::{
-    Command, ContactChange, CoreConfig, Event, KeyRequest, KnownContact, Me, Meeting, OpId, PeerInfo, Pin,
+    Command, ContactChange, CoreConfig, Event, KnownContact, Me, Meeting, OpId, PeerInfo, PeerRequest, Pin,
     Policy, Restored, Row, StaticPeer, Verification, WaitingMessage,
 };
 use crate::crypto;
@@ -70,7 +70,7 @@ pub struct NodeConfig {
     pub pins: Vec<Pin>,
     /// The contacts of earlier runs.
     pub contacts: Vec<KnownContact>,
-    /// The policy for unknown keys.
+    /// The policy for strangers.
     pub policy: Policy,
     /// The blocked sources.
     pub blocked_sources: Vec<SourcePrefix>,
@@ -301,24 +301,24 @@ impl Node {
         self.shared.locked.lock().machine.state().trusted().pins_for(word).into_iter().cloned().collect()
     }
 
-    /// The keys that wait for the user's decision, and how many more there were.
-    pub fn requests(&self) -> (Vec<KeyRequest>, u64) {
+    /// The peers that wait for the user's decision, and how many more found no room.
+    pub fn requests(&self) -> (Vec<PeerRequest>, usize) {
         let locked = self.shared.locked.lock();
         let (requests, more) = locked.machine.state().trusted().requests();
         (requests.to_vec(), more)
     }
 
     /// The requests that a word of the user may mean.
-    pub fn requests_for(&self, word: &str) -> Vec<KeyRequest> {
+    pub fn requests_for(&self, word: &str) -> Vec<PeerRequest> {
         self.shared.locked.lock().machine.state().trusted().requests_for(word).into_iter().cloned().collect()
     }
 
-    /// The refused keys that a word of the user may mean.
+    /// The refused strangers that a word of the user may mean.
     pub fn refused_for(&self, word: &str) -> Vec<Meeting> {
         self.shared.locked.lock().machine.state().trusted().refused_for(word).into_iter().cloned().collect()
     }
 
-    /// The policy for unknown keys.
+    /// The policy for strangers.
     pub fn policy(&self) -> Policy {
         self.shared.locked.lock().machine.state().trusted().policy()
     }

@@ -8,7 +8,7 @@ use super::{App, Ending, People, Sent, clock};
 use crate::core::{Command, OpId, Policy, Target};
 use crate::crypto;
 use crate::model::name::Name;
-use crate::model::peer_id::Recipient;
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::Message;
 use crate::profile;
 use crate::protocol::plain;
@@ -71,8 +71,10 @@ impl App {
             Some(Act::Block(target)) => Some(self.node.command(Command::Block(target))),
             Some(Act::Unblock(target)) => Some(self.node.command(Command::Unblock(target))),
             Some(Act::Forget(id)) => Some(self.node.command(Command::Forget(id))),
-            Some(Act::Add(contact)) if self.is_saved_contact(contact.id) => {
-                self.say(format!("{} is a contact already.", self.labels.label(contact.id.into(), None)));
+            Some(Act::Add(contact)) if self.is_saved_contact(contact.id) && !self.waits(contact.id) => {
+                let name = self.contacts.get(contact.id).and_then(|contact| contact.name);
+                let label = self.labels.label(contact.id.into(), name.as_ref());
+                self.say(format!("{label} is a contact already."));
                 None
             }
             Some(Act::Add(contact)) => {
@@ -98,6 +100,11 @@ impl App {
             self.want_line();
         }
         Ok(None)
+    }
+
+    /// Whether a peer waits for the user's decision.
+    fn waits(&self, id: PeerId) -> bool {
+        self.node.requests().0.iter().any(|request| request.met.id == id)
     }
 
     /// Prints the finished line. A sent message is printed as one, with the time.
@@ -174,9 +181,9 @@ impl App {
             Act::ListBlocked => self.list_blocked(),
             Act::ShowPolicy => {
                 let policy = match self.node.policy() {
-                    Policy::AcceptNew => "accept-new: new keys are accepted and remembered",
-                    Policy::Ask => "ask: new keys wait for your decision",
-                    Policy::Strict => "strict: new keys are refused",
+                    Policy::AcceptNew => "accept-new: strangers can write to you",
+                    Policy::Ask => "ask: strangers wait for your decision",
+                    Policy::Strict => "strict: strangers are refused",
                 };
                 self.say(format!("The policy is {policy}. /policy accept-new, ask or strict changes it."));
             }
@@ -220,6 +227,7 @@ impl App {
             "You are {name} now. Encrypted peers see it at once, others with your next message."
         ));
         self.contacts.file.set_own_name(name.clone());
+        self.labels.set_own_name(&name);
         self.node.set_name(name);
     }
 

@@ -485,6 +485,7 @@ impl App {
                 (contact.verified.is_some() && !contact.blocked, "verified"),
                 (contact.muted, "muted"),
                 (contact.blocked, "blocked"),
+                (self.contacts.get(contact.id).is_none(), "configured, not saved"),
             ];
             let marks = marks.into_iter().filter(|(is_so, _)| *is_so).map(|(_, mark)| mark.to_owned());
             let like = self.labels.looks_like(id, contact.name.as_ref());
@@ -497,7 +498,15 @@ impl App {
             };
             (folded(&label), format!("{label}{marks}: {state}, {place}"))
         };
-        let mut lines: Vec<(String, String)> = self.contacts.all().map(line).collect();
+        let unsaved = rows.values().filter(|row| row.contact).filter_map(|row| match row.id {
+            Recipient::Peer(id) if self.contacts.get(id).is_none() => Some(Contact {
+                name: row.name.clone(),
+                muted: self.muted.contains_key(&row.id),
+                ..Contact::new(id)
+            }),
+            _ => None,
+        });
+        let mut lines: Vec<(String, String)> = self.contacts.all().chain(unsaved).map(line).collect();
         if lines.is_empty() {
             self.say(
                 "You have no contacts yet. A peer that you write to becomes one; /add WHOM adds a peer.",

@@ -6,7 +6,7 @@ use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::message::{LOG_TARGET, SendError, SendResult};
 use crate::model::name::{PeerName, folded, resembled, skeletons};
-use crate::model::peer_id::Recipient;
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::runtime::Node;
 use crate::ui::{self, Chosen, Ink, Line, NoticeKind, PeerList, Renamed, Standing, Status, Subject, Voice};
 
@@ -44,6 +44,9 @@ impl App {
         let lines = match event {
             event if self.is_of_an_edit(event) => Vec::new(),
             Event::Listed { rows, unasked } => self.peer_list(rows, *unasked),
+            Event::PeerRequest(request) => {
+                ui::lines_of_request(request, &self.node.requests().0, &self.voice(&moment.stamp))
+            }
             Event::Message { from, .. } => {
                 let is_new = !self.node.is_contact(from.id);
                 ui::lines(event, &Voice { is_new, ..self.voice(&moment.stamp) })
@@ -89,21 +92,22 @@ impl App {
                     self.want_line();
                 }
             }
-            Event::KeyRequest(_) => {
+            Event::PeerRequest(request) => {
                 // Important even if the user looks elsewhere.
+                let what =
+                    if request.against.is_empty() { "a message request" } else { "a key that is not known" };
                 if let (true, Some(line)) = (self.screen.edits(), lines.first())
-                    && let Some(call) =
-                        self.attention.call("a key that is not known", line, self.began.elapsed())
+                    && let Some(call) = self.attention.call(what, line, self.began.elapsed())
                 {
                     self.calls.push_str(&call);
                 }
                 self.tell(lines);
             }
-            Event::RefusedKey(met) => {
+            Event::RefusedStranger(met) => {
                 // The user may have muted the unencrypted peer at the address.
                 let is_muted = self.node.at(met.addr).iter().any(|id| self.muted.contains_key(id));
                 if !is_muted {
-                    self.notice(met.key.into(), Some(met.addr), NoticeKind::RefusedKey, lines);
+                    self.notice(met.id.into(), Some(met.addr), NoticeKind::RefusedStranger, lines);
                 }
             }
             Event::Decided(Decision::Forgotten(who, _)) => {
@@ -151,7 +155,7 @@ impl App {
             _ => return None,
         };
         let (requests, _) = self.node.requests();
-        let request = requests.iter().find(|request| request.met.key == key);
+        let request = requests.iter().find(|request| request.met.id == PeerId::Key(key));
         let pin = self.node.pin_of(key.into());
         let source = who.addr.map(PeerAddr::share).filter(|_| !self.node.is_contact(key.into()));
         let blocked = source.filter(|source| self.node.blocked_sources().contains(source));

@@ -76,7 +76,7 @@ pub enum Command {
         /// The clock, in seconds since 1970.
         date: u64,
     },
-    /// Change the policy for unknown keys.
+    /// Change the policy for strangers.
     SetPolicy(Policy),
     /// Cancel a message that waits.
     Cancel(Recipient, MessageId),
@@ -244,7 +244,10 @@ impl State {
             Command::Block(target) => self.decide(|state| state.block_target(target, now)),
             Command::Unblock(target) => self.decide(|state| state.unblock_target(target, now)),
             Command::SetContact { contact, date } => {
-                self.decide(|state| state.set_contact(contact, date, now))
+                let id = contact.id;
+                let op = self.decide(|state| state.set_contact(contact, date, now));
+                self.release(id.into(), now);
+                op
             }
             Command::Forget(to) => self.decide(|state| state.forget(to, now)),
             Command::Verify { key, date } => self.decide(|state| state.verify(key, date)),

@@ -7,7 +7,7 @@ use super::outbox::WriteId;
 use super::peers::Row;
 use super::presence::OfflineReason;
 use super::time::Time;
-use super::trust::{As, KeyRequest, Meeting, Pin, Policy, Unknown};
+use super::trust::{As, Meeting, PeerRequest, Pin, Policy, Unknown};
 use crate::model::address::{Claimed, PeerAddr, Source, SourcePrefix};
 use crate::model::delivery::{DeliveryStatus, RejectReason};
 use crate::model::key::PublicKey;
@@ -73,7 +73,7 @@ pub enum CommandKind {
 pub enum Forgotten {
     /// A contact.
     Contact,
-    /// A blocked contact.
+    /// A blocked peer.
     Blocked,
     /// A stranger with a pinned key.
     Stranger,
@@ -106,7 +106,7 @@ pub enum Decision {
     Added(PeerInfo, bool),
     /// A key is verified.
     Verified(Pin),
-    /// The policy for unknown keys from now on.
+    /// The policy for strangers from now on.
     Policy(Policy),
 }
 
@@ -139,12 +139,12 @@ pub enum Event {
     },
     /// A peer has proven a key that was not known before. Messages to it are encrypted from now on.
     Pinned(PeerInfo, PublicKey),
-    /// A key waits for the user's decision. Until then nothing is sent to it or shown of it.
-    KeyRequest(KeyRequest),
-    /// The policy refused a key that is new. Told once of each key.
-    RefusedKey(Meeting),
-    /// So many more keys waited for the user's decision than are kept.
-    MoreKeyRequests(u64),
+    /// A peer waits for the user's decision. Until then nothing is sent to it or shown of it.
+    PeerRequest(PeerRequest),
+    /// The policy refused a stranger. Told once of each.
+    RefusedStranger(Meeting),
+    /// So many more peers wanted to wait for the user's decision than there was room for.
+    MoreRequests(usize),
     /// A known key calls itself by this name of a contact, and is not shown under it.
     TakesName(PeerInfo, PeerName),
     /// A key answered, but the peer or its receipt was known by another key.
@@ -355,9 +355,9 @@ impl Event {
             }
             Self::Unreadable { .. }
             | Self::Unproven { .. }
-            | Self::KeyRequest(_)
-            | Self::RefusedKey(_)
-            | Self::MoreKeyRequests(_)
+            | Self::PeerRequest(_)
+            | Self::RefusedStranger(_)
+            | Self::MoreRequests(_)
             | Self::Misled { .. }
             | Self::Decided(_)
             | Self::Undecided(_)

@@ -81,34 +81,21 @@ impl State {
 
     /// Handles a key that a peer has proven, in a session that either side dialed. Returns its row
     /// if the peer is welcome. Tells the user what is new.
-    pub(super) fn meets(&mut self, meeting: Meeting, now: Time) -> Result<Recipient, ByeReason> {
-        let (key, addr, dialed) = (meeting.key, meeting.addr, meeting.dialed);
-        if self.comes_from_blocked(&meeting) {
+    pub(super) fn meets(
+        &mut self,
+        key: PublicKey,
+        meeting: Meeting,
+        now: Time,
+    ) -> Result<Recipient, ByeReason> {
+        let (addr, dialed) = (meeting.addr, meeting.dialed);
+        if self.comes_from_blocked(key, &meeting) {
             return Err(ByeReason::NotAccepted);
         }
-        let table = &self.peers;
-        let is_live = |key| table.is_online(Recipient::key(key));
-        let verdict = self.trust.met(meeting.clone(), &is_live);
-        if let Some(more) = self.trust.untold_requests(now) {
-            self.tell(Event::MoreKeyRequests(more));
-        }
-        let (is_new, takes_name_of) = match verdict {
+        let (is_new, takes_name_of) = match self.judge(meeting, now) {
             Verdict::Known { takes_name_of } => (false, takes_name_of),
             Verdict::Pinned => (true, None),
-            Verdict::Requested(request) => {
-                self.tell(Event::KeyRequest(request));
-                return Err(ByeReason::NotDecided);
-            }
-            Verdict::Replaced(request) => {
-                if self.trust.may_tell_replaced(now) {
-                    self.tell(Event::KeyRequest(request));
-                }
-                return Err(ByeReason::NotDecided);
-            }
+            Verdict::Requested(_) | Verdict::Replaced(_) => return Err(ByeReason::NotDecided),
             Verdict::Refused(why) => {
-                if why == Refused::Strict {
-                    self.tell_refused(meeting);
-                }
                 return Err(match why {
                     Refused::Ourselves | Refused::Blocked | Refused::Strict => ByeReason::NotAccepted,
                     Refused::Undecided => ByeReason::NotDecided,
@@ -130,19 +117,41 @@ impl State {
         Ok(id)
     }
 
-    /// Tells the user once of a key that the policy refuses, unless a block covers its name or address.
+    /// Judges a peer that was met. Tells the user if the peer waits for their decision or is refused.
+    pub(super) fn judge(&mut self, meeting: Meeting, now: Time) -> Verdict {
+        let table = &self.peers;
+        let is_live = |key| table.is_online(Recipient::key(key));
+        let verdict = self.trust.met(meeting.clone(), &is_live);
+        if let Some(more) = self.trust.untold_requests(now) {
+            self.tell(Event::MoreRequests(more));
+        }
+        match &verdict {
+            Verdict::Requested(request) => self.tell(Event::PeerRequest(request.clone())),
+            Verdict::Replaced(request) => {
+                if self.trust.may_tell_replaced(now) {
+                    self.tell(Event::PeerRequest(request.clone()));
+                }
+            }
+            Verdict::Refused(Refused::Strict) => self.tell_refused(meeting),
+            Verdict::Known { .. } | Verdict::Pinned | Verdict::Refused(_) => {}
+        }
+        verdict
+    }
+
+    /// Tells the user once of a stranger that the policy refuses, unless a block covers its name or
+    /// address.
     fn tell_refused(&mut self, met: Meeting) {
         let is_blocked = self.trust.is_blocked_plain(met.addr, met.name.as_ref());
         if !is_blocked && self.trust.remember_refused(&met) {
-            self.tell(Event::RefusedKey(met));
+            self.tell(Event::RefusedStranger(met));
         }
     }
 
     /// Whether a key that is no contact's is at a blocked source. The first key at an address of
     /// peers.toml becomes a contact.
-    fn comes_from_blocked(&self, meeting: &Meeting) -> bool {
+    fn comes_from_blocked(&self, key: PublicKey, meeting: &Meeting) -> bool {
         self.trust.is_blocked_source(meeting.source)
-            && !self.is_contact(Recipient::key(meeting.key))
+            && !self.is_contact(Recipient::key(key))
             && !(meeting.dialed && self.is_contact(self.peers.plain_id(meeting.addr)))
     }
 

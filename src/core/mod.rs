@@ -60,10 +60,10 @@ pub use restore::Restored;
 pub use sessions::{RequestEnded, SessionUp};
 pub use time::Time;
 pub use trust::{
-    As, BlockTarget, ContactChange, ContactRecord, KeyRequest, MAX_BLOCKED_SOURCES, MAX_CONTACTS, MAX_HINTS,
-    MAX_KEY_CHANGES, MAX_KEY_CHANGES_OF_CONTACT, MAX_KEY_REQUESTS_OF_ONE, MAX_MESSAGE_REQUESTS, MAX_PINS,
-    MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX, Meeting, Pin, Policy, Refused, Trust, Trusted, Unknown, Verdict,
-    Writable, code_input,
+    As, BlockTarget, ContactChange, ContactRecord, HeldMessage, MAX_BLOCKED_SOURCES, MAX_CONTACTS, MAX_HINTS,
+    MAX_KEY_CHANGES, MAX_KEY_CHANGES_OF_CONTACT, MAX_KEY_CHANGES_OF_ONE, MAX_MESSAGE_REQUESTS,
+    MAX_MESSAGE_REQUESTS_OF_ONE, MAX_NO_ROOM, MAX_PINS, MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX, Meeting,
+    PeerRequest, Pin, Policy, Refused, Trust, Trusted, Unknown, Verdict, Writable, code_input,
 };
 
 use crate::model::address::{PeerAddr, SourcePrefix};
@@ -107,7 +107,7 @@ pub struct CoreConfig {
     pub key: PublicKey,
     /// The keys of earlier runs and of peers.toml.
     pub pins: Vec<Pin>,
-    /// The policy for unknown keys.
+    /// The policy for strangers.
     pub policy: Policy,
     /// The blocked sources.
     pub blocked_sources: Vec<SourcePrefix>,

@@ -1,12 +1,14 @@
 //! Unencrypted messages that arrive: which peer each is from, and what it changes.
 
 use super::event::{Event, Output, PlainAnswer};
+use super::jobs::Job;
 use super::peers::{AckDecision, Goodbye, HeardPlain, PeerOrigin, PlainMessage};
 use super::time::Time;
+use super::trust::{Meeting, Policy};
 use super::{Purpose, State};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::message::{Body, Decoded, Form, Outgoing, Plain};
-use crate::model::peer_id::Recipient;
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::stored::Assurance;
 use crate::protocol;
 
@@ -58,7 +60,9 @@ impl State {
                 }
                 Decoded::Unreadable(what) => {
                     all_taken = false;
-                    if !is_blocked {
+                    let is_stranger =
+                        self.trust.policy() != Policy::AcceptNew && !self.has_contact_at(source);
+                    if !is_blocked && !is_stranger {
                         self.tell(Event::Unreadable { source, what });
                     }
                 }
@@ -83,7 +87,7 @@ impl State {
         self.done()
     }
 
-    fn message(&mut self, source: Source, message: Plain, cut: bool, now: Time) -> PlainAnswer {
+    pub(super) fn message(&mut self, source: Source, message: Plain, cut: bool, now: Time) -> PlainAnswer {
         let Plain { claimed, form, name, body } = message;
         let is_blocked = self.trust.is_blocked_source(source);
         if body == Body::Ping {
@@ -114,6 +118,12 @@ impl State {
             let is_let_in = body == Body::Connect && !self.trust.is_blocked_at(addr);
             return if is_let_in { PlainAnswer::Receipt } else { PlainAnswer::Nothing };
         }
+        if let Some(id) = self.unlisted_stranger(addr) {
+            let message = Plain { claimed, form, name, body };
+            return self.meets_unlisted(id, source, addr, message, cut, now);
+        }
+        // Perhaps the user has named it meanwhile.
+        self.release(self.peers.plain_id(addr), now);
         if self.is_unproven(source, addr, name.as_ref(), &body, cut) {
             return PlainAnswer::Receipt;
         }
@@ -153,6 +163,43 @@ impl State {
             Body::ConnectAck | Body::Exit | Body::Ping => {}
         }
         PlainAnswer::Receipt
+    }
+
+    /// Returns the legacy peer that may be at an address if the policy decides about it: it is no
+    /// contact, it is not listed, and the user does not wait for it.
+    fn unlisted_stranger(&self, addr: PeerAddr) -> Option<PeerId> {
+        let id = protocol::plain::peer_at(addr.plain()?);
+        if self.trust.policy() == Policy::AcceptNew && !self.trust.is_requested(id) {
+            return None;
+        }
+        let is_met = |id: Recipient| self.knows(id) || self.is_contact(id) || self.outbox.count(id) > 0;
+        let is_connecting =
+            |(_, job): (_, &Job)| job.dialed == Some(addr) && matches!(job.purpose, Purpose::Connect(_));
+        let is_known = [self.peers.plain_id(addr), id.into()].into_iter().any(is_met)
+            || self.jobs.iter().any(is_connecting);
+        (!is_known).then_some(id)
+    }
+
+    /// Handles an unencrypted message of a stranger that the policy decides about. A mere `connect`
+    /// may come from a p2p-chat peer, which learns from the receipt that there are sessions. A message
+    /// gets no receipt, as in a session.
+    fn meets_unlisted(
+        &mut self,
+        id: PeerId,
+        source: Source,
+        addr: PeerAddr,
+        message: Plain,
+        cut: bool,
+        now: Time,
+    ) -> PlainAnswer {
+        match message.body {
+            Body::Text(_) | Body::Greeting(_) | Body::ConnectRequest => {}
+            Body::Connect | Body::ConnectAck | Body::Exit | Body::Ping => return PlainAnswer::Receipt,
+        }
+        let name = message.name.clone();
+        self.judge(Meeting { id, name, addr, dialed: false, source, date: 0 }, now);
+        self.trust.hold_plain(id, message, cut);
+        PlainAnswer::Nothing
     }
 
     /// Whether a contact with a key may be at a source.

@@ -151,6 +151,7 @@ impl State {
             Purpose::Connect(op) | Purpose::Exit(op) => {
                 if taken && matches!(purpose, Purpose::Connect(_)) && self.operations.is_direct(op) {
                     self.make_contact(peer_id);
+                    self.release(peer_id, now);
                 }
                 self.finished(op, peer_id, result);
             }
@@ -218,6 +219,7 @@ impl State {
             self.carry_out(now);
             if moved.is_direct || is_contact {
                 self.make_contact(to);
+                self.release(to, now);
             }
         }
         self.jobs.rebind(from, to);

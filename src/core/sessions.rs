@@ -113,9 +113,10 @@ impl State {
         let id = Recipient::key(key);
         if self.knows(id) && !self.closed {
             let before = self.who(id).name;
-            let meeting = Meeting { key, name: Some(name), addr, dialed: false, source, date: env.date };
+            let (name, date) = (Some(name), env.date);
+            let meeting = Meeting { id: PeerId::Key(key), name, addr, dialed: false, source, date };
             // It was welcome before; if it is not under this name, its messages are refused.
-            let is_welcome = self.meets(meeting, now).is_ok();
+            let is_welcome = self.meets(key, meeting, now).is_ok();
             let who = self.who(id);
             if is_welcome && who.name != before {
                 self.tell(Event::Renamed(who));
@@ -162,8 +163,8 @@ impl State {
         let SessionUp { key, hello, addr, source, dialed } = up;
         let was_known = self.knows(Recipient::key(key));
         let (name, also) = hello.map_or((None, Vec::new()), |hello| (Some(hello.name), hello.also));
-        let meeting = Meeting { key, name, addr, dialed, source, date: env.date };
-        let met = self.meets(meeting, now).map(|id| {
+        let meeting = Meeting { id: PeerId::Key(key), name, addr, dialed, source, date: env.date };
+        let met = self.meets(key, meeting, now).map(|id| {
             if !was_known {
                 self.leaves_again(id, addr);
             }
@@ -418,7 +419,8 @@ impl State {
             return Ok(id);
         }
         let (name, also) = hello.map_or((None, None), |hello| (Some(hello.name), Some(hello.also)));
-        self.meets(Meeting { key, name, addr, dialed: true, source, date: env.date }, now)?;
+        let meeting = Meeting { id: PeerId::Key(key), name, addr, dialed: true, source, date: env.date };
+        self.meets(key, meeting, now)?;
         if self.trust.keep(key) {
             self.seen(id);
         }

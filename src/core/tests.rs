@@ -13,6 +13,7 @@ mod holding;
 mod keys;
 mod looks;
 mod pending;
+mod policies;
 mod random;
 mod soak;
 mod storing;

@@ -1,10 +1,12 @@
 //! Trust in keys: which keys are pinned, what a proven key means, and what the user decided.
 //!
 //! A pin belongs to a contact or to a stranger. An unknown key that claims the name or alias of a
-//! contact is a pending key change, a [`KeyRequest`]: the new key gets nothing until the user decides,
+//! contact is a pending key change, a [`PeerRequest`]: the new key gets nothing until the user decides,
 //! while messages for the contact's pinned key keep flowing. A stranger's name protects nothing.
 //! The addresses of a pin are hints where to dial it. They identify no peer, and several pins may
 //! share one.
+//!
+//! A legacy stranger has no pin. It is judged by the policy too, and may be a request or refused.
 //!
 //! Callers pass only keys that were proven in a handshake. [`Trusted::take_changes`] returns what
 //! has to be saved.
@@ -27,7 +29,9 @@ use blocks::Blocks;
 pub use blocks::{BlockTarget, MAX_BLOCKED_SOURCES};
 use index::Index;
 use notices::Notices;
-pub use pin::{ContactChange, ContactRecord, KeyRequest, Meeting, Pin, Policy, Refused, Trust, Verdict};
+pub use pin::{
+    ContactChange, ContactRecord, HeldMessage, Meeting, PeerRequest, Pin, Policy, Refused, Trust, Verdict,
+};
 pub use user::{As, Unknown};
 
 /// Contacts at most, with all blocked keys.
@@ -44,15 +48,19 @@ pub const MAX_STRANGERS_PER_PREFIX: usize = 1_000;
 /// Pins at most.
 pub const MAX_PINS: usize = MAX_CONTACTS + MAX_STRANGERS;
 
-/// Message requests at most. A user does not read more than a screen of them.
-pub const MAX_MESSAGE_REQUESTS: usize = 16;
+/// Message requests at most: those of several crowds that meet the user on one day. With the held
+/// messages they take less than 1 MiB.
+pub const MAX_MESSAGE_REQUESTS: usize = 256;
+
+/// Message requests of one source prefix at most: 50 people behind one NAT, and a quarter of all.
+pub const MAX_MESSAGE_REQUESTS_OF_ONE: usize = 64;
 
 /// Pending key changes at most: those of 16 sources, so that a few sources with invented keys leave
 /// room for a contact's real one.
 pub const MAX_KEY_CHANGES: usize = 64;
 
-/// Waiting keys of one source prefix at most, of either kind: more than one machine has users.
-pub const MAX_KEY_REQUESTS_OF_ONE: usize = 4;
+/// Pending key changes of one source prefix at most: more than one machine has users.
+pub const MAX_KEY_CHANGES_OF_ONE: usize = 4;
 
 /// Pending key changes of one contact at most: a choice that still fits one question.
 pub const MAX_KEY_CHANGES_OF_CONTACT: usize = 8;
@@ -60,8 +68,12 @@ pub const MAX_KEY_CHANGES_OF_CONTACT: usize = 8;
 /// Pending key changes that a contact keeps if another one gives way.
 const KEY_CHANGES_LEFT: usize = 2;
 
-/// Refused keys that are remembered at most: far more than a user adds one of. Beyond that the oldest
-/// is forgotten, and told again if it comes back.
+/// Peers that are counted at most for which there was no room among those that wait for the user. A
+/// larger number says no more.
+pub const MAX_NO_ROOM: usize = 1_000;
+
+/// Refused strangers that are remembered at most: far more than a user adds one of. Beyond that the
+/// oldest is forgotten, and told again if it comes back.
 const MAX_REFUSED: usize = 1_000;
 
 /// Hints of one pin at most: more addresses than one person's machines have.
@@ -100,7 +112,7 @@ struct Held {
     for_run: bool,
 }
 
-/// The pins, and the keys that wait for the user's decision.
+/// The pins, and the peers that wait for the user's decision.
 #[derive(Debug)]
 pub struct Trusted {
     me: PublicKey,
@@ -108,10 +120,11 @@ pub struct Trusted {
     pins: HashMap<PublicKey, Held>,
     index: Index,
     last_number: u64,
-    requests: Vec<KeyRequest>,
-    /// The keys that [`Policy::Strict`] refused, and the user was told of; the oldest first.
+    requests: Vec<PeerRequest>,
+    /// The strangers that [`Policy::Strict`] refused, and the user was told of; the oldest first.
     refused: VecDeque<Meeting>,
-    no_room_for: u64,
+    /// The peers for which there was no room among the requests, and that have not come again since.
+    no_room_for: HashSet<PeerId>,
     changed: BTreeSet<PublicKey>,
     /// Legacy peers that became contacts, were blocked, or are no longer either; and sources.
     changed_legacy: Vec<ContactChange>,
@@ -134,7 +147,7 @@ impl Trusted {
             last_number: 0,
             requests: Vec::new(),
             refused: VecDeque::new(),
-            no_room_for: 0,
+            no_room_for: HashSet::new(),
             changed: BTreeSet::new(),
             changed_legacy: Vec::new(),
             require_encryption: false,
@@ -165,9 +178,9 @@ impl Trusted {
         self.notices.replaced(now)
     }
 
-    /// How many keys there was no room for, if the user is to be told of them now.
-    pub(super) fn untold_requests(&mut self, now: Time) -> Option<u64> {
-        self.notices.more_requests(self.no_room_for, now)
+    /// How many peers there was no room for, if the user is to be told of them now.
+    pub(super) fn untold_requests(&mut self, now: Time) -> Option<usize> {
+        self.notices.more_requests(self.no_room_for.len(), now)
     }
 
     /// A key answered where another was expected. Returns whether the user is to be told.
@@ -214,13 +227,13 @@ impl Trusted {
         true
     }
 
-    /// What happens to unknown keys.
+    /// What happens to strangers.
     pub fn policy(&self) -> Policy {
         self.policy
     }
 
-    /// Changes what happens to unknown keys. Pinned and waiting keys stay what they are; refused ones
-    /// are new again.
+    /// Changes what happens to strangers. Those that are known or wait stay what they are; refused
+    /// ones are new again.
     pub fn set_policy(&mut self, policy: Policy) {
         self.refused.clear();
         self.policy = policy;
@@ -234,7 +247,7 @@ impl Trusted {
     /// Whether a key is neither pinned nor waits for the user's decision: it was never met, or is
     /// forgotten.
     pub(super) fn is_unknown(&self, key: PublicKey) -> bool {
-        !self.pins.contains_key(&key) && !self.requests.iter().any(|request| request.met.key == key)
+        !self.pins.contains_key(&key) && !self.is_requested(PeerId::Key(key))
     }
 
     /// The pin of a key.
@@ -289,10 +302,10 @@ impl Trusted {
         self.index.at(addr)
     }
 
-    /// The waiting keys, and how many more there was no room for. Those at a contact's own address come
-    /// first, then the newest.
-    pub fn requests(&self) -> (&[KeyRequest], u64) {
-        (&self.requests, self.no_room_for)
+    /// The waiting peers, and how many more there was no room for. Those at a contact's own address
+    /// come first, then the newest.
+    pub fn requests(&self) -> (&[PeerRequest], usize) {
+        (&self.requests, self.no_room_for.len())
     }
 
     /// Saves the pin of a key from now on: we dialed it, or a message passed.

@@ -4,8 +4,8 @@
 
 use super::event::{Decision, Event, Forgotten, OpId, Output, PeerInfo};
 use super::time::Time;
-use super::trust::{As, BlockTarget, ContactChange, ContactRecord, Pin, Policy, Unknown};
-use super::{PeerOrigin, State};
+use super::trust::{As, BlockTarget, ContactChange, ContactRecord, HeldMessage, Pin, Policy, Unknown};
+use super::{PeerOrigin, State, Verification};
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::delivery::FailureReason;
 use crate::model::key::PublicKey;
@@ -30,9 +30,8 @@ impl State {
     }
 
     pub(super) fn trust(&mut self, key: PublicKey, whom: As, now: Time) -> Result<Decision, Unknown> {
-        let request = self.trust.requests().0.iter().find(|request| request.met.key == key);
-        let met_at = request.map(|request| request.met.addr);
-        let held = self.trust.take_held(key);
+        let met_at = self.trust.request_of(PeerId::Key(key)).map(|request| request.met.addr);
+        let held = self.trust.take_held(PeerId::Key(key));
         self.trust.take(key, whom)?;
         if let As::NewKeyOf(old) = whom {
             self.peers.change_key(old, key);
@@ -47,7 +46,7 @@ impl State {
             self.peers.accept(key, addr, now);
         }
         self.speaks_with(key, Some(now));
-        if let Some((message, source)) = held {
+        if let Some((HeldMessage::Encrypted(message), source)) = held {
             let (name, assurance) = (self.who(Recipient::key(key)).name, Assurance::Encrypted);
             let messages = vec![message];
             let op = StoreOp::Incoming { from: key, name, assurance, stranger: None, messages };
@@ -111,7 +110,9 @@ impl State {
             Recipient::Address(addr) => (addr.plain().map(plain::peer_at).ok_or(Unknown::Nothing)?, addr),
         };
         let known = self.who(id);
-        let who = PeerInfo { id: legacy.into(), name: name.or_else(|| known.name.clone()), ..known };
+        let requested = self.trust.request_of(legacy).and_then(|request| request.met.name.clone());
+        let name = name.or_else(|| known.name.clone()).or(requested);
+        let who = PeerInfo { id: legacy.into(), name, verification: Verification::Plain, ..known };
         self.trust.block_legacy(legacy, who.name.clone(), contact)?;
         for id in [id, legacy.into()] {
             self.outbox.give_up(id, FailureReason::Blocked);
@@ -138,7 +139,7 @@ impl State {
 
     pub(super) fn block(&mut self, key: PublicKey, now: Time) -> Result<Decision, Unknown> {
         let id = Recipient::key(key);
-        let request = self.trust.requests().0.iter().find(|request| request.met.key == key);
+        let request = self.trust.request_of(PeerId::Key(key));
         let met_at = request.map(|request| request.met.addr).or_else(|| self.peers.addr(id));
         self.trust.block(key)?;
         if let Some(addr) = met_at {
@@ -198,6 +199,20 @@ impl State {
             }
         }
         Ok(Decision::Added(self.who(id.into()), is_new))
+    }
+
+    /// Ends the request of a legacy peer that is a contact now. Shows the message that was held, as if
+    /// it arrived now.
+    pub(super) fn release(&mut self, to: Recipient, now: Time) {
+        let Recipient::Peer(id @ PeerId::Legacy(_)) = to else { return };
+        if !self.is_contact(to) || self.trust.is_blocked_legacy(id) {
+            return;
+        }
+        let held = self.trust.take_held(id);
+        self.trust.withdraw(id);
+        if let Some((HeldMessage::Plain { message, cut }, source)) = held {
+            self.message(source, message, cut, now);
+        }
     }
 
     /// Gives a contact a row, if an address is known.

@@ -140,8 +140,8 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/requests",
         arguments: "",
         short: "show the key changes and message requests that wait",
-        long: "A key waits if its owner has the name of a contact, and, with `/policy ask`, if it is new. Nothing is sent to it and \
-               nothing of it is shown until /trust or /accept. Messages for the contact still go to the old key.",
+        long: "A new key with the name of a contact waits for your decision, and so does each stranger with `/policy ask`. Nothing is \
+               sent to it and nothing of it is shown until /trust or /accept. Messages for a contact still go to its old key.",
     },
     CommandHelp {
         name: "/trust",
@@ -154,8 +154,8 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/accept",
         arguments: "WHOM",
         short: "accept a message request, or another contact",
-        long: "WHOM is the name that comes with the key, or at least four characters of the beginning of the key. Type it if two people have \
-               one name, and to answer a message request. Two contacts of one name both have the beginning of their keys behind it, for good.",
+        long: "WHOM is the name of the newcomer, at least four characters of the beginning of its key, or its ip:port if it has no key. Type \
+               it if two people have one name, and to answer a message request. Two contacts of one name both have the beginning of their keys behind it, for good.",
     },
     CommandHelp {
         name: "/block",
@@ -205,9 +205,9 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp {
         name: "/policy",
         arguments: "HOW",
-        short: "what is done with new keys: accept-new, ask or strict",
-        long: "accept-new takes and remembers them, ask has them wait for /accept, strict refuses them. It holds until the program ends. A \
-               new key with the name of a contact always waits.",
+        short: "what strangers may do: accept-new, ask or strict",
+        long: "accept-new shows what they write and remembers new keys, ask has them wait for /accept, strict refuses them. This holds \
+               until the program ends, and for strangers that are not listed yet. A new key with the name of a contact always waits.",
     },
     CommandHelp {
         name: QUIT,

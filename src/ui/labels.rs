@@ -37,6 +37,9 @@ const LIKE_A_SIGN: [char; 12] = [
     ']',
 ];
 
+/// What lines call the user.
+const YOU: &str = "you";
+
 /// Characters of a key in the suffix of a name: enough to tell two people apart, and quick to type.
 const SUFFIX_CHARS: usize = 4;
 
@@ -110,7 +113,7 @@ impl BySkeleton {
 /// peer. Two contacts of one name both have the suffix, which stays the same across restarts.
 ///
 /// A name that looks like that of a contact, or like its nickname, also has a suffix, and
-/// [`Labels::shown`] says whom it looks like. Skeletons are computed when a name is learned.
+/// [`Labels::shown`] says whom it looks like. So has a stranger's name that is or looks like our own. Skeletons are computed when a name is learned.
 #[derive(Clone, Debug, Default)]
 pub struct Labels {
     given: HashMap<Recipient, Given>,
@@ -127,6 +130,8 @@ pub struct Labels {
     nicknamed: HashMap<String, Recipient>,
     /// The owners of nicknames by their skeletons.
     alike_nicknames: BySkeleton,
+    /// The skeletons of our own name, and of [`YOU`].
+    own: BTreeSet<String>,
     /// The nicknames that belong to an address. They apply to the legacy peer and to the unproven
     /// address, which are two recipients.
     by_addr: HashMap<PeerAddr, Recipient>,
@@ -161,6 +166,26 @@ impl Labels {
         gone.into_iter().for_each(|id| self.forget(id));
     }
 
+    /// Sets our own name. A stranger whose name looks like it gets another label when it is met again.
+    pub fn set_own_name(&mut self, name: &Name) {
+        self.own = skeletons(name.as_str());
+        self.own.extend(skeletons(YOU));
+        let is_plain = |given: &Given| given.label == given.name.as_str();
+        let is_like = |id: &Recipient, given: &Given| {
+            is_plain(given)
+                && !self.is_known_contact(*id, &given.name)
+                && !given.resembles.is_disjoint(&self.own)
+        };
+        let alike: Vec<Recipient> =
+            self.given.iter().filter(|(id, given)| is_like(id, given)).map(|(id, _)| *id).collect();
+        alike.into_iter().for_each(|id| self.forget(id));
+    }
+
+    /// Whether a peer is a contact that has this name.
+    fn is_known_contact(&self, id: Recipient, name: &PeerName) -> bool {
+        self.contacts.get(&folded(name.as_str())).is_some_and(|ids| ids.contains(&id))
+    }
+
     /// The user's nickname for a peer.
     pub fn nickname(&self, id: Recipient) -> Option<&Name> {
         self.nicknames.get(&self.owner_of_nickname(id))
@@ -191,11 +216,7 @@ impl Labels {
         let is_same_name = before.is_some_and(|given| given.name == *name);
         // Most messages come from a peer with its plain name.
         if is_same_name && before.is_some_and(|given| given.label == name.as_str()) {
-            let is_known_contact = || {
-                let ids = self.contacts.get(&folded(name.as_str()));
-                ids.is_some_and(|ids| ids.contains(&who.id))
-            };
-            if standing(who.id) != Standing::Contact || is_known_contact() {
+            if standing(who.id) != Standing::Contact || self.is_known_contact(who.id, name) {
                 return Vec::new();
             }
         } else if is_same_name && standing(who.id) != Standing::Contact {
@@ -293,7 +314,8 @@ impl Labels {
         alike.into_iter().filter_map(suffix).collect()
     }
 
-    /// The contact that a name looks like without being equal to it, and what that is called.
+    /// Whom a name looks like, and what that is called: a contact whose name is not equal to it, or the
+    /// user, if the name is that of a stranger.
     fn resembled_by(&self, id: Recipient, name: &PeerName, resembles: &BTreeSet<String>) -> Option<&str> {
         let shape = folded(name.as_str());
         let is_other = |other: &Recipient| *other != id && !self.is_at(*other, id);
@@ -306,11 +328,13 @@ impl Labels {
         let nicknames =
             nicknames.filter_map(|id| self.nicknames.get(&id).map(|name| (name.as_str(), name.as_str())));
         let differs = |(_, name): &(&str, &str)| folded(name) != shape;
-        names.chain(nicknames).find(differs).map(|(called, _)| called)
+        let is_like_us = || !resembles.is_disjoint(&self.own) && !self.is_known_contact(id, name);
+        let contact = names.chain(nicknames).find(differs).map(|(called, _)| called);
+        contact.or_else(|| is_like_us().then_some(YOU))
     }
 
-    /// What the contact is called that the name of this peer looks like, if there is one. A nickname
-    /// looks like what the user wants.
+    /// What the contact is called that the name of this peer looks like, if there is one, or `you`. A
+    /// nickname looks like what the user wants.
     pub fn looks_like(&self, id: Recipient, name: Option<&PeerName>) -> Option<&str> {
         if self.nickname(id).is_some() {
             return None;
@@ -500,6 +524,12 @@ impl Labels {
             ids.retain(|id| given.contains_key(id));
             !ids.is_empty()
         });
+    }
+
+    /// Whether the name of a peer without a label means no other peer and nothing else.
+    pub(super) fn may_be_plain(&self, id: Recipient, name: &PeerName) -> bool {
+        let is_free = self.owners.get(&folded(name.as_str())).is_none_or(|owner| *owner == id);
+        is_free && !reads_otherwise(name.as_str()) && !self.is_nickname_of_another(id, name.as_str())
     }
 
     fn is_nickname_of_another(&self, id: Recipient, label: &str) -> bool {

@@ -7,13 +7,16 @@ use unicode_width::UnicodeWidthStr;
 use super::labels::Labels;
 use super::style::{Ink, Line, ink_of};
 use super::words::request_line;
-use crate::core::{KeyRequest, OfflineReason, PeerInfo, PeerOrigin, Pin, PresenceStatus, Row, Verification};
+use crate::core::{OfflineReason, PeerInfo, PeerOrigin, PeerRequest, Pin, PresenceStatus, Row, Verification};
 use crate::model::name::{PeerName, folded};
-use crate::model::peer_id::Recipient;
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::ByeReason;
 
 /// Columns of a usual terminal. A wider table leaves out the column `Known`.
 const USUAL_COLUMNS: usize = 80;
+
+/// Pending requests below the list, at most: the list stays on the screen.
+const MAX_REQUESTS: usize = 8;
 
 /// The blank columns between two cells.
 const GAP: usize = 2;
@@ -30,8 +33,8 @@ pub struct PeerList<'a> {
     pub blocked: &'a [Pin],
     /// The blocked legacy peers, which have no row.
     pub blocked_legacy: &'a [PeerInfo],
-    /// The pending keys.
-    pub requests: &'a [KeyRequest],
+    /// The pending requests.
+    pub requests: &'a [PeerRequest],
     /// Whether the user has muted a peer.
     pub is_muted: &'a dyn Fn(Recipient) -> bool,
 }
@@ -56,7 +59,7 @@ struct Entry {
 }
 
 /// Returns the lines of the peer list: online peers, offline contacts, other offline peers, blocked
-/// contacts, pending keys.
+/// contacts, pending requests.
 pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
     let PeerList { rows, unasked, unlisted, blocked, blocked_legacy, requests, is_muted } = list;
     let blocked_count = blocked.len() + blocked_legacy.len();
@@ -99,7 +102,11 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
             format!("{unasked} of them could not be asked in time; their state is what was last known.");
         lines.push(words.into());
     }
-    lines.extend(requests.iter().map(|request| request_line(request, labels)));
+    lines.extend(requests.iter().take(MAX_REQUESTS).map(|request| request_line(request, requests, labels)));
+    if requests.len() > MAX_REQUESTS {
+        let more = requests.len() - MAX_REQUESTS;
+        lines.push(format!("{more} more wait for your decision; /requests lists them.").into());
+    }
     lines.extend(rows.iter().filter(|row| row.is_one_way).map(|row| {
         let name = labels.label(row.id, row.name.as_ref());
         format!("{name} cannot be dialed from here; messages go over the session that {name} opened.").into()
@@ -110,7 +117,7 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
 /// Returns the state of an address where an unaccepted key has proven itself.
 fn refused_key(row: &Row, list: &PeerList<'_>) -> Option<&'static str> {
     let key = row.refused_key?;
-    Some(if list.requests.iter().any(|request| request.met.key == key) {
+    Some(if list.requests.iter().any(|request| request.met.id == PeerId::Key(key)) {
         "waits for your decision"
     } else if list.blocked.iter().any(|pin| pin.key == key) {
         "is blocked"
@@ -447,11 +454,11 @@ No  Name          Address         State      Known  Last heard  Security
     }
 
     /// A pending key with the name Bob, in conflict with these contacts.
-    fn request(byte: u8, against: &[Pin]) -> KeyRequest {
+    fn request(byte: u8, against: &[Pin]) -> PeerRequest {
         let addr: PeerAddr = "127.0.0.1:5007".parse().unwrap();
-        let (key, name) = (PublicKey::new([byte; 32]), Some(PeerName::new("Bob")));
-        let met = Meeting { key, name, addr, dialed: true, source: addr.source(), date: 0 };
-        KeyRequest { met, against: against.to_vec(), held: None }
+        let (id, name) = (PeerId::Key(PublicKey::new([byte; 32])), Some(PeerName::new("Bob")));
+        let met = Meeting { id, name, addr, dialed: true, source: addr.source(), date: 0 };
+        PeerRequest { met, against: against.to_vec(), held: None }
     }
 
     #[test]
@@ -484,8 +491,8 @@ No  Name          Address         State      Known  Last heard  Security
             lines[6..],
             [
                 "4 peers known, 1 there, 1 blocked.",
-                "A new key for Bob waits for your decision: /trust Bob, /accept Bob or /block Bob.",
-                "Bob (127.0.0.1:5007) waits for your decision: /accept Bob or /block Bob.",
+                "A new key for Bob waits for your decision: /trust Bob, /accept aibaeaqc or /block aibaeaqc.",
+                "Bob (127.0.0.1:5007) waits for your decision: /accept aucqkbif or /block aucqkbif.",
             ]
         );
     }

@@ -43,7 +43,7 @@ pub enum NoticeKind {
     /// The peer has proven a new key.
     Pinned,
     /// The policy refused the peer's key.
-    RefusedKey,
+    RefusedStranger,
     /// The peer does not accept our messages.
     TurnedAway,
     /// The peer accepts our messages again.
@@ -69,7 +69,7 @@ impl NoticeKind {
         match self {
             Self::Here | Self::Back | Self::Gone => Topic::Presence,
             Self::Called | Self::TakesName => Topic::Name,
-            Self::Pinned | Self::RefusedKey => Topic::Key,
+            Self::Pinned | Self::RefusedStranger => Topic::Key,
             Self::TurnedAway | Self::AcceptsAgain => Topic::Acceptance,
         }
     }

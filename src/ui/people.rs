@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::labels::{Labels, MARK};
-use super::words::{name_of, place, request_words};
-use crate::core::{KeyRequest, Meeting, PeerInfo, Pin, PresenceStatus, Row, Target};
+use super::words::{name_of, place, refused_words, request_words};
+use crate::core::{Meeting, PeerInfo, PeerRequest, Pin, PresenceStatus, Row, Target};
 use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded, shortened};
@@ -46,9 +46,10 @@ pub trait Directory {
     fn pin_of(&self, id: Recipient) -> Option<Pin>;
     /// The pins that a word of the user may mean: exactly a name, or the beginning of a key.
     fn pins_named(&self, word: &str) -> Vec<Pin>;
-    /// The pending keys that a word may mean: a name, or the beginning of a key.
-    fn requests_for(&self, word: &str) -> Vec<KeyRequest>;
-    /// The keys that the policy refused and that a word may mean: a name, or the beginning of a key.
+    /// The pending requests that a word may mean: a name, the beginning of a key, or the address of a
+    /// legacy peer.
+    fn requests_for(&self, word: &str) -> Vec<PeerRequest>;
+    /// The strangers that the policy refused and that a word may mean, in the same way.
     fn refused_for(&self, word: &str) -> Vec<Meeting>;
     /// The safety number with a key.
     fn code_with(&self, key: PublicKey) -> String;
@@ -141,7 +142,7 @@ pub(super) enum Lost {
     Several(String),
     /// The user has blocked a peer or a source: its name, and the word that unblocks it.
     Blocked(String, String),
-    /// Its key waits for the user's decision; the sentence says so.
+    /// It waits for the user's decision, or was refused; the sentence says so.
     Waits(String),
 }
 
@@ -324,7 +325,11 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
         let Lost::Nobody(near) = lost else { return lost };
         let requests = directory.requests_for(word);
         if let Some(request) = requests.first() {
-            return Lost::Waits(sentence_of(&request_words(request, directory.labels())));
+            return Lost::Waits(sentence_of(&request_words(request, &requests, directory.labels())));
+        }
+        // The one that came last.
+        if let Some(met) = directory.refused_for(word).last() {
+            return Lost::Waits(refused_words(met, directory.labels()));
         }
         if let [who, ..] = &blocked_legacy_called(word, directory)[..] {
             return Lost::Blocked(label_of(who, directory), shown(word));

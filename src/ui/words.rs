@@ -16,8 +16,8 @@ use fates::{done, first, left_out_words, not_sent, sum};
 pub use fates::{hold_words, is_good, later, quoted, status_words};
 pub(crate) use trust::beginning;
 pub(super) use trust::name_of;
-pub use trust::{pin_lines, requests_lines, untrusted_words};
-pub(super) use trust::{refused_words, request_line, request_words};
+pub(super) use trust::{add_command, refused_words, request_line, request_words, word_for};
+pub use trust::{lines_of_request, pin_lines, requests_lines, untrusted_words};
 pub(crate) use voice::place;
 pub use voice::{VERIFIED, Voice, own_text};
 
@@ -96,9 +96,9 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         ],
         Event::Unproven { .. }
         | Event::Pinned(..)
-        | Event::KeyRequest(_)
-        | Event::RefusedKey(_)
-        | Event::MoreKeyRequests(_)
+        | Event::PeerRequest(_)
+        | Event::RefusedStranger(_)
+        | Event::MoreRequests(_)
         | Event::TakesName(..)
         | Event::Misled { .. }
         | Event::TurnedAway(..)

@@ -261,7 +261,9 @@ fn our_own_address_claimed_from_elsewhere_is_only_a_claim() {
     let mut alice = Target::of(Peer::named("Alice").arg("--bind").arg("127.0.0.1"));
     let own = alice.addr();
     assert_eq!(alice.answers(format!("{own} Alice I am you")), alice.receipt());
-    alice.has_shown(&[format!("Alice (127.0.0.66:{}, calls itself {own}): I am you", own.port())]);
+    let shown =
+        format!("Alice·{0} (127.0.0.66:{0}, calls itself {own}, looks like you): I am you", own.port());
+    alice.has_shown(&[shown]);
     assert!(alice.peer.lists(own).is_none());
 }
 

@@ -7,6 +7,7 @@ mod addresses;
 mod connecting;
 mod leaving;
 mod listing;
+mod policies;
 mod survival;
 mod texts;
 

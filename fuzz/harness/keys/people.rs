@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use p2p_chat::core::{KeyRequest, Meeting, PeerInfo, PeerOrigin, Pin, PresenceStatus, Row, Verification};
+use p2p_chat::core::{Meeting, PeerInfo, PeerOrigin, PeerRequest, Pin, PresenceStatus, Row, Verification};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::PeerProtocol;
@@ -91,7 +91,7 @@ impl Directory for People {
         Vec::new()
     }
 
-    fn requests_for(&self, _word: &str) -> Vec<KeyRequest> {
+    fn requests_for(&self, _word: &str) -> Vec<PeerRequest> {
         Vec::new()
     }
     fn refused_for(&self, _word: &str) -> Vec<Meeting> {

@@ -107,12 +107,15 @@ fn blocked_key_is_not_online_at_its_address() {
 #[test]
 fn stranger_under_policy_ask_is_not_online() {
     let mut story = Story::with(CoreConfig { policy: Policy::Ask, ..alice() });
-    // It introduces itself, and is acknowledged.
-    story.gets(5002, Body::Connect);
-    answers(&mut story, EVES, 5002);
-    story.gets(5002, Body::Connect);
-    answers(&mut story, EVES, 5002);
-    is_not_online(&mut story, 0);
+    // It introduces itself unencrypted, and then in a session.
+    for _ in 0..2 {
+        story.gets(5002, Body::Connect);
+        assert_eq!(answers(&mut story, EVES, 5002), 0, "it is not dialed");
+        assert_eq!(story.dials_in(EVES, "Eve", 5002), Err(ByeReason::NotDecided));
+    }
+    let told = story.told();
+    assert!(matches!(&told[..], [Event::PeerRequest(_)]), "{told:?}");
+    assert_eq!((story.state.here(), story.state.rows(story.now)), (0, Vec::new()));
 }
 
 #[test]

@@ -59,9 +59,9 @@ fn key_change_waits_for_user_and_moves_messages() {
     let told = story.told();
     let request = told
         .iter()
-        .find_map(|event| if let Event::KeyRequest(request) = event { Some(request) } else { None });
+        .find_map(|event| if let Event::PeerRequest(request) = event { Some(request) } else { None });
     let request = request.unwrap_or_else(|| panic!("{told:?}"));
-    assert_eq!((request.met.key, request.against[0].key), (key(EVES), key(BOBS)));
+    assert_eq!((request.met.id, request.against[0].key), (PeerId::Key(key(EVES)), key(BOBS)));
     assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
     assert_eq!(story.verification(5001), Some(Verification::Encrypted), "Bob's row is still Bob's");
     // The user takes it for Bob's new key: what waits goes to it.
@@ -143,7 +143,7 @@ fn required_encryption_sends_and_accepts_nothing_unencrypted() {
 fn policy_ask_makes_a_request_of_every_new_key() {
     let mut story = Story::with(CoreConfig { policy: Policy::Ask, ..alice() });
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Err(ByeReason::NotDecided));
-    assert!(matches!(&story.told()[..], [Event::KeyRequest(request)] if request.against.is_empty()));
+    assert!(matches!(&story.told()[..], [Event::PeerRequest(request)] if request.against.is_empty()));
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Err(ByeReason::NotDecided));
     assert_eq!(story.told(), [], "it is told once");
     story.does(Command::Trust(key(BOBS), As::Another));
@@ -163,7 +163,7 @@ fn message_request_holds_one_short_message_until_accepted() {
     }
     let held: Vec<_> =
         story.state.trusted().requests().0.iter().map(|request| request.held.clone()).collect();
-    assert_eq!(held, [Some(message(2))]);
+    assert_eq!(held, [Some(HeldMessage::Encrypted(message(2)))]);
     story.does(Command::Trust(key(BOBS), As::Another));
     let shown = |event: &Event| matches!(event, Event::Message { row: Some(_), .. });
     assert_eq!(story.told().iter().filter(|event| shown(event)).count(), 1);
@@ -354,7 +354,7 @@ fn contact_at_the_address_of_another_is_named() {
 #[test]
 fn refused_key_is_told_once_until_it_is_added() {
     let mut story = Story::with(CoreConfig { policy: Policy::Strict, ..alice() });
-    let refused = |told: &[Event]| count(told, |event| matches!(event, Event::RefusedKey(_)));
+    let refused = |told: &[Event]| count(told, |event| matches!(event, Event::RefusedStranger(_)));
     for told in [1, 0] {
         assert_eq!(story.dials_in(EVES, "Eve", 5002), Err(ByeReason::NotAccepted));
         assert_eq!(refused(&story.told()), told);

@@ -105,6 +105,7 @@ impl Trusted {
             *self.blocks.names.entry(folded(name.as_str())).or_default() += 1;
         }
         self.blocks.legacy.insert(addr, BlockedLegacy { id, name, contact });
+        self.withdraw(id);
         Ok(())
     }
 
@@ -150,7 +151,7 @@ impl Trusted {
         self.blocks.legacy.values().map(|blocked| (blocked.id, blocked.name.as_ref()))
     }
 
-    /// Blocks a source. Waiting keys that were met there wait no longer.
+    /// Blocks a source. Waiting peers that were met there wait no longer.
     ///
     /// # Errors
     /// If there are [`MAX_BLOCKED_SOURCES`] already.

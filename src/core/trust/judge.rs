@@ -1,34 +1,55 @@
-//! What a proven key means: whether it is known, becomes a stranger, waits for the user or is
+//! What a meeting means: whether the peer is known, becomes a stranger, waits for the user or is
 //! refused.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::{
-    KEY_CHANGES_LEFT, KeyRequest, MAX_HINTS, MAX_KEY_CHANGES, MAX_KEY_CHANGES_OF_CONTACT,
-    MAX_KEY_REQUESTS_OF_ONE, MAX_MESSAGE_REQUESTS, MAX_REFUSED, MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX,
-    Meeting, Pin, Policy, Refused, Trust, Trusted, Verdict,
+    HeldMessage, KEY_CHANGES_LEFT, MAX_HINTS, MAX_KEY_CHANGES, MAX_KEY_CHANGES_OF_CONTACT,
+    MAX_KEY_CHANGES_OF_ONE, MAX_MESSAGE_REQUESTS, MAX_MESSAGE_REQUESTS_OF_ONE, MAX_NO_ROOM, MAX_REFUSED,
+    MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX, Meeting, PeerRequest, Pin, Policy, Refused, Trust, Trusted,
+    Verdict,
 };
 use crate::model::address::{PeerAddr, Source, SourcePrefix};
 use crate::model::key::PublicKey;
+use crate::model::message::{Body, Plain};
 use crate::model::name::{PeerName, folded};
+use crate::model::peer_id::PeerId;
 use crate::model::session::{MAX_REQUEST_BYTES, Message};
 
 impl Trusted {
-    /// Judges a proven key. A stranger with a live connection never makes room for a new one.
+    /// Judges a peer that has proven a key, or an unlisted legacy peer that is no contact. A stranger
+    /// with a live connection never makes room for a new one.
     pub fn met(&mut self, meeting: Meeting, is_live: &dyn Fn(PublicKey) -> bool) -> Verdict {
-        if meeting.key == self.me {
+        let Some(key) = meeting.id.key() else { return self.met_legacy(meeting) };
+        if key == self.me {
             return Verdict::Refused(Refused::Ourselves);
         }
-        match self.trust(meeting.key) {
+        match self.trust(key) {
             Trust::Blocked => Verdict::Refused(Refused::Blocked),
-            Trust::Pinned | Trust::Verified => Verdict::Known { takes_name_of: self.met_again(&meeting) },
-            Trust::Unpinned => self.met_first(meeting, is_live),
+            Trust::Pinned | Trust::Verified => {
+                Verdict::Known { takes_name_of: self.met_again(key, &meeting) }
+            }
+            Trust::Unpinned => self.met_first(key, meeting, is_live),
         }
     }
 
-    fn met_first(&mut self, meeting: Meeting, is_live: &dyn Fn(PublicKey) -> bool) -> Verdict {
-        if self.requests.iter().any(|request| request.met.key == meeting.key) {
+    fn met_legacy(&mut self, meeting: Meeting) -> Verdict {
+        match self.policy {
+            _ if self.is_requested(meeting.id) => Verdict::Refused(Refused::Undecided),
+            Policy::Strict => Verdict::Refused(Refused::Strict),
+            Policy::Ask => self.ask(meeting, Vec::new()),
+            Policy::AcceptNew => Verdict::Known { takes_name_of: None },
+        }
+    }
+
+    fn met_first(
+        &mut self,
+        key: PublicKey,
+        meeting: Meeting,
+        is_live: &dyn Fn(PublicKey) -> bool,
+    ) -> Verdict {
+        if self.is_requested(meeting.id) {
             // Another name does not help a key that waits: only the user's decision does.
             return Verdict::Refused(Refused::Undecided);
         }
@@ -54,16 +75,21 @@ impl Trusted {
                 if !self.make_room(prefix, is_live) {
                     return Verdict::Refused(Refused::NoRoom);
                 }
-                self.insert(Pin::of(&meeting), false, Some(prefix));
+                self.insert(Pin::of(key, &meeting), false, Some(prefix));
                 Verdict::Pinned
             }
         }
     }
 
-    /// Remembers a key that the policy refused, and its name once it is known. Returns whether the
-    /// key was not remembered.
+    /// Whether a peer waits for the user's decision.
+    pub(in crate::core) fn is_requested(&self, id: PeerId) -> bool {
+        self.request_of(id).is_some()
+    }
+
+    /// Remembers a stranger that the policy refused, and its name once it is known. Returns whether
+    /// the stranger was not remembered.
     pub(in crate::core) fn remember_refused(&mut self, met: &Meeting) -> bool {
-        if let Some(known) = self.refused.iter_mut().find(|known| known.key == met.key) {
+        if let Some(known) = self.refused.iter_mut().find(|known| known.id == met.id) {
             known.name = met.name.clone().or(known.name.take());
             return false;
         }
@@ -74,37 +100,56 @@ impl Trusted {
         true
     }
 
-    /// Lets a key wait for the user's decision, if there is room.
+    /// Lets a peer wait for the user's decision, if there is room.
     fn ask(&mut self, met: Meeting, against: Vec<Pin>) -> Verdict {
-        let request = KeyRequest { met, against, held: None };
+        let request = PeerRequest { met, against, held: None };
         let is_full = self.has_no_room_for(&request);
         if is_full {
-            self.no_room_for += 1;
-            match self.replaced_by(&request) {
-                Some(at) => drop(self.requests.remove(at)),
-                None => return Verdict::Refused(Refused::Undecided),
-            }
+            let Some(at) = self.replaced_by(&request) else {
+                self.finds_no_room(request.met.id);
+                return Verdict::Refused(Refused::NoRoom);
+            };
+            let replaced = self.requests.remove(at);
+            self.finds_no_room(replaced.met.id);
         }
+        self.no_room_for.remove(&request.met.id);
         // Those at a contact's own address come first, then the newest.
         let at = if is_at_own_address(&request) { 0 } else { self.count_at_own_addresses() };
         self.requests.insert(at, request.clone());
         if is_full { Verdict::Replaced(request) } else { Verdict::Requested(request) }
     }
 
-    /// Returns whether a limit is reached. Key changes and message requests take no room from each
-    /// other.
-    fn has_no_room_for(&self, request: &KeyRequest) -> bool {
-        let limit = if is_change(request) { MAX_KEY_CHANGES } else { MAX_MESSAGE_REQUESTS };
-        let waiting = self.requests.iter().filter(|other| is_change(other) == is_change(request)).count();
-        waiting >= limit
-            || self.is_source_full(request)
-            || request.against.iter().any(|pin| self.is_full(pin))
+    /// Counts a peer for which there is no room, if it is not counted yet.
+    fn finds_no_room(&mut self, id: PeerId) {
+        if self.no_room_for.len() < MAX_NO_ROOM {
+            self.no_room_for.insert(id);
+        }
     }
 
-    fn is_source_full(&self, request: &KeyRequest) -> bool {
+    /// Returns whether a limit is reached. Key changes and message requests take no room from each
+    /// other.
+    fn has_no_room_for(&self, request: &PeerRequest) -> bool {
+        let waiting = self.requests.iter().filter(|other| is_change(other) == is_change(request)).count();
+        if is_change(request) {
+            return waiting >= MAX_KEY_CHANGES
+                || self.is_source_full(request)
+                || request.against.iter().any(|pin| self.is_full(pin));
+        }
+        // A source may have as many as are free, so that there is always room for another source.
+        let free = MAX_MESSAGE_REQUESTS.saturating_sub(waiting);
+        self.waiting_of_source(request) >= free.min(MAX_MESSAGE_REQUESTS_OF_ONE)
+    }
+
+    /// Whether as many key changes wait of this source as may.
+    fn is_source_full(&self, change: &PeerRequest) -> bool {
+        self.waiting_of_source(change) >= MAX_KEY_CHANGES_OF_ONE
+    }
+
+    /// How many requests of this kind wait that came from the same source.
+    fn waiting_of_source(&self, request: &PeerRequest) -> usize {
         let is_alike =
-            |other: &&KeyRequest| is_change(other) == is_change(request) && has_same_source(other, request);
-        self.requests.iter().filter(is_alike).count() >= MAX_KEY_REQUESTS_OF_ONE
+            |other: &&PeerRequest| is_change(other) == is_change(request) && has_same_source(other, request);
+        self.requests.iter().filter(is_alike).count()
     }
 
     /// Whether as many keys wait for a contact as may.
@@ -112,23 +157,24 @@ impl Trusted {
         self.changes_of(contact.key) >= MAX_KEY_CHANGES_OF_CONTACT
     }
 
-    /// Returns which waiting key gives way to this one: the oldest of the source that has most, so that
-    /// each source keeps its newest. One at a contact's own address gives way only to another there, and
-    /// a message request never.
+    /// Returns which key change gives way to this one: the oldest of the source that has most, so that
+    /// each source keeps its newest. One at a contact's own address gives way only to another there. A
+    /// message request neither gives way nor replaces anything.
     ///
     /// Two others still wait for a contact that loses one. So the user has to name the key that they
     /// trust, and no other can take its place unseen.
-    fn replaced_by(&self, request: &KeyRequest) -> Option<usize> {
+    fn replaced_by(&self, request: &PeerRequest) -> Option<usize> {
         let is_source_full = self.is_source_full(request);
-        let may_go = |other: &KeyRequest| {
+        let may_go = |other: &PeerRequest| {
             is_change(other)
+                && is_change(request)
                 && (!is_source_full || has_same_source(other, request))
                 && request.against.iter().all(|pin| !self.is_full(pin) || claims_to_be(other, pin.key))
                 && (!is_at_own_address(other) || is_at_own_address(request))
                 && other.against.iter().all(|pin| self.changes_of(pin.key) > KEY_CHANGES_LEFT)
         };
         let candidates = || self.requests.iter().enumerate().filter(|(_, other)| may_go(other));
-        let count = |of: &KeyRequest| {
+        let count = |of: &PeerRequest| {
             let same = candidates().filter(|(_, other)| has_same_source(other, of)).count();
             // The new one counts too, so that a source replaces its own before those of others.
             same + usize::from(has_same_source(of, request))
@@ -162,19 +208,36 @@ impl Trusted {
     /// Holds the first of these messages if the key is a message request that holds none yet, and if
     /// the message is short enough. The sender keeps all of them, because none gets a receipt.
     pub(in crate::core) fn hold(&mut self, key: PublicKey, messages: &[Message]) {
-        let request = self.requests.iter_mut().find(|request| request.met.key == key);
-        if let (Some(request), Some(message)) = (request, messages.first())
-            && request.against.is_empty()
-            && request.held.is_none()
-            && message.body.len() <= MAX_REQUEST_BYTES
-        {
-            request.held = Some(message.clone());
+        if let Some(message) = messages.first() {
+            let held = || HeldMessage::Encrypted(message.clone());
+            self.hold_message(PeerId::Key(key), message.body.len(), held);
         }
     }
 
-    /// Returns the message that is held for a key, and where the key was met.
-    pub(in crate::core) fn take_held(&mut self, key: PublicKey) -> Option<(Message, Source)> {
-        let request = self.requests.iter_mut().find(|request| request.met.key == key)?;
+    /// Holds a message of a legacy peer if the peer is a message request that holds none yet, and if
+    /// the message is short enough.
+    pub(in crate::core) fn hold_plain(&mut self, id: PeerId, message: Plain, cut: bool) {
+        let bytes = match &message.body {
+            Body::Text(text) | Body::Greeting(text) => text.raw().len(),
+            Body::Connect | Body::ConnectAck | Body::ConnectRequest | Body::Exit | Body::Ping => return,
+        };
+        self.hold_message(id, bytes, || HeldMessage::Plain { message, cut });
+    }
+
+    fn hold_message(&mut self, id: PeerId, bytes: usize, held: impl FnOnce() -> HeldMessage) {
+        let request = self.requests.iter_mut().find(|request| request.met.id == id);
+        if let Some(request) = request
+            && request.against.is_empty()
+            && request.held.is_none()
+            && bytes <= MAX_REQUEST_BYTES
+        {
+            request.held = Some(held());
+        }
+    }
+
+    /// Returns the message that is held of a peer, and where the peer was met.
+    pub(in crate::core) fn take_held(&mut self, id: PeerId) -> Option<(HeldMessage, Source)> {
+        let request = self.requests.iter_mut().find(|request| request.met.id == id)?;
         Some((request.held.take()?, request.met.source))
     }
 
@@ -185,8 +248,7 @@ impl Trusted {
 
     /// Updates the name and the hints of a known key. Returns the contact whose name it now takes,
     /// if it did not take that name before.
-    fn met_again(&mut self, meeting: &Meeting) -> Option<PublicKey> {
-        let key = meeting.key;
+    fn met_again(&mut self, key: PublicKey, meeting: &Meeting) -> Option<PublicKey> {
         let held = self.pins.get(&key)?;
         let before = held.takes_name_of;
         let (mut taken, mut is_blocked_name) = (None, false);
@@ -241,21 +303,21 @@ impl Trusted {
 }
 
 /// Whether a waiting key is a key change, and no message request.
-fn is_change(request: &KeyRequest) -> bool {
+fn is_change(request: &PeerRequest) -> bool {
     !request.against.is_empty()
 }
 
 /// Whether a key claims to be this contact.
-fn claims_to_be(request: &KeyRequest, contact: PublicKey) -> bool {
+fn claims_to_be(request: &PeerRequest, contact: PublicKey) -> bool {
     request.against.iter().any(|pin| pin.key == contact)
 }
 
-/// Whether two keys came from one source.
-fn has_same_source(one: &KeyRequest, other: &KeyRequest) -> bool {
+/// Whether two peers came from one source.
+fn has_same_source(one: &PeerRequest, other: &PeerRequest) -> bool {
     one.met.source.share() == other.met.source.share()
 }
 
 /// Whether a key that claims to be a contact was met at an address of that contact.
-fn is_at_own_address(request: &KeyRequest) -> bool {
+fn is_at_own_address(request: &PeerRequest) -> bool {
     request.against.iter().any(|pin| pin.addrs.contains(&request.met.addr))
 }

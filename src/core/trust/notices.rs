@@ -18,8 +18,8 @@ const MAX_MISLED: usize = 1_000;
 pub(super) struct Notices {
     /// Pairs of an expected key and the key proven instead.
     misled: HashSet<(PublicKey, PublicKey)>,
-    /// The keys beyond the limit of requests, when last counted.
-    more_requests: u64,
+    /// The peers beyond the limit of requests, when last counted.
+    more_requests: usize,
     more_told_at: Option<Time>,
     replaced_told_at: Option<Time>,
     /// Unencrypted connections refused since the user was told.
@@ -29,8 +29,8 @@ pub(super) struct Notices {
 }
 
 impl Notices {
-    /// Takes the number of keys that there was no room for. Returns it if the user is to be told.
-    pub(super) fn more_requests(&mut self, count: u64, now: Time) -> Option<u64> {
+    /// Takes the number of peers that there was no room for. Returns it if the user is to be told.
+    pub(super) fn more_requests(&mut self, count: usize, now: Time) -> Option<usize> {
         let has_grown = count > std::mem::replace(&mut self.more_requests, count);
         (has_grown && is_due(&mut self.more_told_at, now)).then_some(count)
     }

@@ -2,14 +2,15 @@
 
 use crate::model::address::{PeerAddr, Source, SourcePrefix};
 use crate::model::key::PublicKey;
+use crate::model::message::Plain;
 use crate::model::name::PeerName;
 use crate::model::peer_id::PeerId;
 use crate::model::session::Message;
 
-/// What happens to unknown keys.
+/// What happens to strangers that are not known yet: unknown keys and unlisted legacy peers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Policy {
-    /// They are pinned as strangers.
+    /// They are let in. A key is pinned.
     #[default]
     AcceptNew,
     /// They wait for the user's decision.
@@ -58,9 +59,9 @@ pub struct Pin {
 
 impl Pin {
     /// A stranger's pin. The address is a hint only if we dialed it.
-    pub(super) fn of(met: &Meeting) -> Self {
+    pub(super) fn of(key: PublicKey, met: &Meeting) -> Self {
         Self {
-            key: met.key,
+            key,
             name: met.name.clone(),
             contact: false,
             addrs: if met.dialed { vec![met.addr] } else { Vec::new() },
@@ -81,47 +82,62 @@ impl Pin {
     }
 }
 
-/// A session in which the peer has just proven its key.
+/// A session in which the peer has just proven its key, or an unencrypted message of a legacy peer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Meeting {
-    /// The proven key.
-    pub key: PublicKey,
-    /// The name in its hello; `None` if the session ended before the hello.
+    /// The peer.
+    pub id: PeerId,
+    /// The name that it gives itself; `None` if a session ended before the hello.
     pub name: Option<PeerName>,
-    /// The address we dialed, or the source with the port that the hello claims.
+    /// The address we dialed, or the source with the port that the peer claims.
     pub addr: PeerAddr,
     /// We dialed `addr`, so the key is proven there. Otherwise the port is a claim.
     pub dialed: bool,
     /// Where the connection came from, or goes to.
     pub source: Source,
-    /// The clock, in seconds since 1970.
+    /// The clock, in seconds since 1970; 0 for a legacy peer.
     pub date: u64,
 }
 
-/// A key that waits for the user's decision: a key change, or a message request, which is a new key
-/// under [`Policy::Ask`].
+/// A peer that waits for the user's decision: a key change, or a message request, which is a
+/// stranger under [`Policy::Ask`].
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct KeyRequest {
-    /// The first meeting with the key.
+pub struct PeerRequest {
+    /// The first meeting with the peer.
     pub met: Meeting,
     /// The contacts whose name or alias the key claims. Empty for a message request.
     pub against: Vec<Pin>,
-    /// The first message of a message request: shown and acknowledged once the user accepts the key.
-    pub held: Option<Message>,
+    /// The first message of a message request, which is shown once the user accepts the peer.
+    pub held: Option<HeldMessage>,
 }
 
-/// Why a key is refused.
+/// A message that is held until the user accepts its sender.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum HeldMessage {
+    /// A message of a key. Its sender gets the receipt once it is accepted.
+    Encrypted(Message),
+    /// A message of a legacy peer.
+    Plain {
+        /// The message.
+        message: Plain,
+        /// It was too long, or broke off; this is its beginning.
+        cut: bool,
+    },
+}
+
+/// Why a peer is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refused {
     /// It is our own key.
     Ourselves,
     /// The user has blocked it.
     Blocked,
-    /// The policy refuses unknown keys.
+    /// The policy refuses strangers.
     Strict,
     /// The user has not decided about it yet, or it was met at a contact's address without a name.
     Undecided,
-    /// There is no room: the limit of strangers is reached and all of them are connected.
+    /// There is no room: the limit of strangers is reached and all of them are connected, or the
+    /// limit of those that wait for the user.
     NoRoom,
 }
 
@@ -136,12 +152,12 @@ pub enum Verdict {
     },
     /// The key is pinned as a stranger from now on.
     Pinned,
-    /// The key waits for the user, and the caller tells them. It is refused until then.
-    Requested(KeyRequest),
+    /// The peer waits for the user, and the caller tells them. It is refused until then.
+    Requested(PeerRequest),
     /// The same, in place of another key that waited. A source can cause any number of these, so the
     /// caller tells the user only now and then.
-    Replaced(KeyRequest),
-    /// The key is refused; nothing from it is shown, and nothing goes to it.
+    Replaced(PeerRequest),
+    /// The peer is refused; nothing from it is shown, and nothing goes to it.
     Refused(Refused),
 }
 

@@ -23,7 +23,7 @@ fn addr(n: u16) -> PeerAddr {
 /// A meeting with a peer that dialed us and claims a port.
 fn met(n: u8, name: &str, at: u16) -> Meeting {
     Meeting {
-        key: key(n),
+        id: PeerId::Key(key(n)),
         name: Some(PeerName::new(name)),
         addr: addr(at),
         dialed: false,
@@ -42,7 +42,7 @@ fn nth(n: usize, source: Ipv4Addr) -> Meeting {
     let mut bytes = [1; 32];
     bytes[..8].copy_from_slice(&n.to_be_bytes());
     Meeting {
-        key: PublicKey::new(bytes),
+        id: PeerId::Key(PublicKey::new(bytes)),
         name: Some(PeerName::new(&format!("peer-{n}"))),
         source: Source::from(source),
         date: 0,
@@ -53,6 +53,12 @@ fn nth(n: usize, source: Ipv4Addr) -> Meeting {
 /// The `n`th of many meetings, each with another source prefix.
 fn nth_prefix(n: usize) -> Meeting {
     nth(n, Ipv4Addr::from_bits(0x0a00_0000 + n as u32))
+}
+
+impl Meeting {
+    fn key(&self) -> PublicKey {
+        self.id.key().expect("met with a key")
+    }
 }
 
 impl Trusted {
@@ -98,7 +104,7 @@ fn policy_decides_about_new_keys() {
             Policy::Ask => {
                 assert_eq!(
                     verdict,
-                    Verdict::Requested(KeyRequest { met: met(2, "Alice", 2), against: vec![], held: None })
+                    Verdict::Requested(PeerRequest { met: met(2, "Alice", 2), against: vec![], held: None })
                 );
                 assert_eq!(trusted.meets(met(2, "Alice", 2)), UNDECIDED, "told twice");
             }
@@ -116,7 +122,7 @@ fn contact_name_with_unknown_key_is_key_change() {
         for policy in [Policy::AcceptNew, Policy::Ask, Policy::Strict] {
             let mut trusted = with_bob(policy);
             let bob = trusted.pin(key(1)).expect("pinned").clone();
-            let request = KeyRequest { met: met(2, name, at), against: vec![bob.clone()], held: None };
+            let request = PeerRequest { met: met(2, name, at), against: vec![bob.clone()], held: None };
             assert_eq!(trusted.meets(met(2, name, at)), Verdict::Requested(request), "{name} {policy:?}");
             assert_eq!(trusted.meets(met(2, "Zoe", 9)), UNDECIDED, "by another name");
             assert!(trusted.writable(key(2)).is_none());
@@ -317,7 +323,7 @@ fn contact_flag_follows_user_actions() {
 
 #[test]
 fn loaded_pin_is_contact_if_verified() {
-    let stranger = Pin::of(&dialed(1, "Bob", 1));
+    let stranger = Pin::of(key(1), &dialed(1, "Bob", 1));
     for (pin, is_contact) in [
         (stranger.clone(), false),
         (Pin { verified: Some(1), ..stranger.clone() }, true),
@@ -330,7 +336,7 @@ fn loaded_pin_is_contact_if_verified() {
         assert_eq!(trusted.contacts().count() == 1, is_contact);
         assert_eq!(trusted.take_changes(), []);
     }
-    assert!(!Trusted::new(key(1), Policy::Ask).load(Pin::of(&dialed(1, "Me", 1))), "our own key");
+    assert!(!Trusted::new(key(1), Policy::Ask).load(Pin::of(key(1), &dialed(1, "Me", 1))), "our own key");
 }
 
 #[test]
@@ -462,7 +468,7 @@ fn known_key_gets_no_name_of_contact() {
 #[test]
 fn own_key_is_refused() {
     let mut trusted = with_bob(Policy::AcceptNew);
-    let own = Meeting { key: ME, ..met(5, "Me", 5) };
+    let own = Meeting { id: PeerId::Key(ME), ..met(5, "Me", 5) };
     assert_eq!(trusted.meets(own), Verdict::Refused(Refused::Ourselves));
 }
 
@@ -511,8 +517,8 @@ fn one_prefix_does_not_fill_the_requests() {
     for n in 10..30 {
         trusted.meets(Meeting { source: Source::from(Ipv4Addr::new(192, 0, 2, 66)), ..met(n, "Bob", 2) });
     }
-    assert_eq!(trusted.requests().0.len(), MAX_KEY_REQUESTS_OF_ONE);
-    assert_eq!(trusted.requests().1, 20 - MAX_KEY_REQUESTS_OF_ONE as u64);
+    assert_eq!(trusted.requests().0.len(), MAX_KEY_CHANGES_OF_ONE);
+    assert_eq!(trusted.requests().1, 20 - MAX_KEY_CHANGES_OF_ONE);
     for n in 30..70 {
         trusted.meets(met(n, "Bob", 2));
     }
@@ -525,7 +531,7 @@ fn all_150_processes_on_one_machine_are_writable() {
     for n in 0..150 {
         assert_eq!(trusted.meets(nth(n, Ipv4Addr::LOCALHOST)), Verdict::Pinned);
     }
-    assert!((0..150).all(|n| trusted.writable(nth(n, Ipv4Addr::LOCALHOST).key).is_some()));
+    assert!((0..150).all(|n| trusted.writable(nth(n, Ipv4Addr::LOCALHOST).key()).is_some()));
 }
 
 #[test]
@@ -536,7 +542,7 @@ fn full_prefix_evicts_its_oldest_idle_stranger() {
     for n in 0..MAX_STRANGERS_PER_PREFIX {
         assert_eq!(trusted.meets(nth(n, here)), Verdict::Pinned);
     }
-    let key = |n| nth(n, here).key;
+    let key = |n| nth(n, here).key();
     // A contact is no stranger, so the next stranger takes its place.
     trusted.make_contact(key(0));
     assert_eq!(trusted.meets(nth(2_000, here)), Verdict::Pinned);
@@ -552,7 +558,7 @@ fn full_prefix_evicts_its_oldest_idle_stranger() {
     // The count includes only existing pins, not all pins ever made.
     trusted.forget(key(1)).expect("pinned");
     assert_eq!(trusted.met(nth(2_003, here), &|_| true), Verdict::Pinned);
-    assert_eq!(trusted.trust(nth(50_000, elsewhere).key), Trust::Pinned);
+    assert_eq!(trusted.trust(nth(50_000, elsewhere).key()), Trust::Pinned);
 }
 
 /// The `n`th of many keys that claim to be this contact, from the last byte of an address.
@@ -567,7 +573,7 @@ fn waiting(trusted: &Trusted) -> Vec<(PublicKey, u8)> {
         SourcePrefix::V4(ip) => ip.octets()[3],
         other @ SourcePrefix::V6(_) => panic!("{other}"),
     };
-    trusted.requests().0.iter().map(|request| (request.met.key, last(request.met.source))).collect()
+    trusted.requests().0.iter().map(|request| (request.met.key(), last(request.met.source))).collect()
 }
 
 #[test]
@@ -580,12 +586,12 @@ fn invented_key_changes_do_not_hide_the_real_one() {
     // The real one comes from a new address, and stays while the invented ones go on.
     let real = claims("Bob", 100, 77);
     assert_eq!(trusted.meets(real.clone()), Verdict::Replaced(request(&trusted, &real)));
-    assert_eq!(waiting(&trusted)[0], (real.key, 77), "the newest comes first");
+    assert_eq!(waiting(&trusted)[0], (real.key(), 77), "the newest comes first");
     for n in 200..300 {
         let invented = claims("Bob", n, (n % 4) as u8);
         assert!(matches!(trusted.meets(invented.clone()), Verdict::Replaced(_)));
-        assert_eq!(waiting(&trusted)[0], (invented.key, (n % 4) as u8));
-        assert!(waiting(&trusted).contains(&(real.key, 77)), "hidden by {n}");
+        assert_eq!(waiting(&trusted)[0], (invented.key(), (n % 4) as u8));
+        assert!(waiting(&trusted).contains(&(real.key(), 77)), "hidden by {n}");
         assert_eq!(waiting(&trusted).len(), MAX_KEY_CHANGES_OF_CONTACT);
     }
     // One at the contact's own address comes before it.
@@ -593,18 +599,18 @@ fn invented_key_changes_do_not_hide_the_real_one() {
     let at_own = Meeting { addr: own, source: own.source(), ..claims("Bob", 101, 0) };
     assert_eq!(trusted.meets(at_own.clone()), Verdict::Replaced(request(&trusted, &at_own)));
     let keys: Vec<_> = waiting(&trusted).into_iter().map(|(key, _)| key).collect();
-    assert_eq!((keys.len(), keys[0]), (MAX_KEY_CHANGES_OF_CONTACT, at_own.key));
-    assert!(keys.contains(&real.key));
+    assert_eq!((keys.len(), keys[0]), (MAX_KEY_CHANGES_OF_CONTACT, at_own.key()));
+    assert!(keys.contains(&real.key()));
     for n in 300..320 {
         trusted.meets(claims("Bob", n, n as u8));
     }
-    assert_eq!(trusted.requests().0[0].met.key, at_own.key, "many sources do not hide it either");
+    assert_eq!(trusted.requests().0[0].met.key(), at_own.key(), "many sources do not hide it either");
 }
 
 /// The request that a key change of Bob makes.
-fn request(trusted: &Trusted, met: &Meeting) -> KeyRequest {
+fn request(trusted: &Trusted, met: &Meeting) -> PeerRequest {
     let bob = trusted.pin(key(1)).expect("pinned").clone();
-    KeyRequest { met: met.clone(), against: vec![bob], held: None }
+    PeerRequest { met: met.clone(), against: vec![bob], held: None }
 }
 
 #[test]
@@ -612,13 +618,13 @@ fn key_changes_of_other_contacts_leave_room() {
     let mut trusted = with_bob(Policy::AcceptNew);
     let contact = |n: usize| format!("peer-{n}");
     for n in 0..MAX_KEY_CHANGES {
-        assert!(trusted.load(Pin { contact: true, ..Pin::of(&nth_prefix(n)) }));
+        assert!(trusted.load(Pin { contact: true, ..Pin::of(nth_prefix(n).key(), &nth_prefix(n)) }));
     }
     // Four addresses claim all that they may, each another contact.
     for n in 0..MAX_KEY_CHANGES {
         trusted.meets(claims(&contact(n), 1_000 + n, (n % 4) as u8));
     }
-    assert_eq!(waiting(&trusted).len(), 4 * MAX_KEY_REQUESTS_OF_ONE);
+    assert_eq!(waiting(&trusted).len(), 4 * MAX_KEY_CHANGES_OF_ONE);
     let real = claims("Bob", 100, 77);
     assert_eq!(trusted.meets(real.clone()), Verdict::Requested(request(&trusted, &real)));
 }
@@ -626,33 +632,80 @@ fn key_changes_of_other_contacts_leave_room() {
 #[test]
 fn key_change_does_not_take_the_place_of_few() {
     let mut trusted = with_bob(Policy::AcceptNew);
-    assert!(trusted.load(Pin { contact: true, ..Pin::of(&nth_prefix(0)) }));
+    assert!(trusted.load(Pin { contact: true, ..Pin::of(nth_prefix(0).key(), &nth_prefix(0)) }));
     let first = claims("Bob", 100, 1);
     trusted.meets(first.clone());
-    for n in 1..MAX_KEY_REQUESTS_OF_ONE {
+    for n in 1..MAX_KEY_CHANGES_OF_ONE {
         trusted.meets(claims("peer-0", 200 + n, 1));
     }
     // The source may have no more. Its only key for Bob stays, as the user has seen it; of the three for
     // another contact one goes.
     let second = claims("Bob", 101, 1);
     assert!(matches!(trusted.meets(second.clone()), Verdict::Replaced(_)));
-    assert!(waiting(&trusted).contains(&(first.key, 1)) && waiting(&trusted).contains(&(second.key, 1)));
+    assert!(waiting(&trusted).contains(&(first.key(), 1)) && waiting(&trusted).contains(&(second.key(), 1)));
     // Two wait for each now, so none gives way.
-    assert_eq!(trusted.meets(claims("Bob", 102, 1)), UNDECIDED);
-    assert_eq!(waiting(&trusted).len(), MAX_KEY_REQUESTS_OF_ONE);
+    assert_eq!(trusted.meets(claims("Bob", 102, 1)), Verdict::Refused(Refused::NoRoom));
+    assert_eq!(waiting(&trusted).len(), MAX_KEY_CHANGES_OF_ONE);
 }
 
 #[test]
 fn message_requests_and_key_changes_have_room_of_their_own() {
     let mut trusted = with_bob(Policy::Ask);
     for n in 0..2 * MAX_MESSAGE_REQUESTS {
-        trusted.meets(claims(&format!("peer-{n}"), n, (n / 4) as u8));
+        trusted.meets(claims(&format!("peer-{n}"), n, (n / 2) as u8));
     }
     let first = waiting(&trusted);
     assert_eq!(first.len(), MAX_MESSAGE_REQUESTS);
-    let real = claims("Bob", 100, 0);
+    let real = claims("Bob", 1_000, 0);
     assert_eq!(trusted.meets(real.clone()), Verdict::Requested(request(&trusted, &real)));
     assert_eq!(waiting(&trusted)[1..], first, "no message request gives way");
+    // Nor does a message request take the place of a key change.
+    trusted.meets(claims("Bob", 1_001, 0));
+    trusted.meets(claims("Bob", 1_002, 0));
+    let all = waiting(&trusted);
+    assert_eq!(trusted.meets(claims("Zoe", 1_003, 0)), Verdict::Refused(Refused::NoRoom));
+    assert_eq!(waiting(&trusted), all);
+}
+
+#[test]
+fn fifty_strangers_behind_one_nat_all_wait() {
+    let mut trusted = Trusted::new(ME, Policy::Ask);
+    for n in 0..50 {
+        assert!(matches!(trusted.meets(claims(&format!("peer-{n}"), n, 1)), Verdict::Requested(_)), "{n}");
+    }
+    // One source gets no more than its part, and any other still finds room.
+    for n in 50..1_000 {
+        trusted.meets(claims(&format!("peer-{n}"), n, 1));
+    }
+    assert_eq!(trusted.requests().0.len(), MAX_MESSAGE_REQUESTS_OF_ONE);
+    for source in 2..=8 {
+        for n in 0..MAX_MESSAGE_REQUESTS {
+            trusted.meets(claims("Eve", 1_000 * usize::from(source) + n, source));
+        }
+        let newcomer = claims("Zoe", 10_000 + usize::from(source), 100 + source);
+        assert!(matches!(trusted.meets(newcomer), Verdict::Requested(_)), "after {source} sources");
+    }
+}
+
+#[test]
+fn peers_without_room_are_counted_once_and_come_again() {
+    let mut trusted = Trusted::new(ME, Policy::Ask);
+    let nth = |n: usize| claims(&format!("peer-{n}"), n, 1);
+    let all = MAX_MESSAGE_REQUESTS_OF_ONE + 17;
+    for _ in 0..3 {
+        for n in 0..all {
+            trusted.meets(nth(n));
+        }
+        assert_eq!(trusted.requests().1, 17);
+    }
+    assert_eq!(trusted.meets(nth(all - 1)), Verdict::Refused(Refused::NoRoom));
+    trusted.take(nth(0).key(), As::Another).expect("it waits");
+    assert!(matches!(trusted.meets(nth(all - 1)), Verdict::Requested(_)), "there is room again");
+    assert_eq!(trusted.requests().1, 16);
+    for n in all..2 * MAX_NO_ROOM {
+        trusted.meets(nth(n));
+    }
+    assert_eq!(trusted.requests().1, MAX_NO_ROOM);
 }
 
 #[test]
@@ -660,14 +713,14 @@ fn prefix_overfull_from_old_file_shrinks() {
     let mut trusted = Trusted::new(ME, Policy::AcceptNew);
     for n in 0..MAX_STRANGERS_PER_PREFIX + 5 {
         let loaded = Meeting { addr: addr(0), dialed: true, date: n as u64, ..nth_prefix(n) };
-        assert!(trusted.load(Pin::of(&loaded)));
+        assert!(trusted.load(Pin::of(loaded.key(), &loaded)));
     }
     let newcomer = Meeting { date: 9_999, ..nth(50_000, Ipv4Addr::new(192, 0, 2, 1)) };
     assert_eq!(trusted.meets(newcomer.clone()), Verdict::Pinned);
     assert_eq!(trusted.len(), MAX_STRANGERS_PER_PREFIX);
-    assert_eq!(trusted.trust(nth_prefix(5).key), Trust::Unpinned);
-    assert_eq!(trusted.trust(nth_prefix(6).key), Trust::Pinned);
-    assert_eq!(trusted.trust(newcomer.key), Trust::Pinned);
+    assert_eq!(trusted.trust(nth_prefix(5).key()), Trust::Unpinned);
+    assert_eq!(trusted.trust(nth_prefix(6).key()), Trust::Pinned);
+    assert_eq!(trusted.trust(newcomer.key()), Trust::Pinned);
 }
 
 #[test]
@@ -676,23 +729,28 @@ fn too_many_strangers_evict_the_oldest_idle() {
     for n in 0..MAX_STRANGERS {
         assert_eq!(trusted.meets(nth_prefix(n)), Verdict::Pinned);
     }
-    let key = |n| nth_prefix(n).key;
+    let key = |n| nth_prefix(n).key();
     assert_eq!(trusted.met(nth_prefix(MAX_STRANGERS), &|live| live == key(0)), Verdict::Pinned);
     assert_eq!(trusted.len(), MAX_STRANGERS + 1, "and Bob");
     assert_eq!((trusted.trust(key(0)), trusted.trust(key(1))), (Trust::Pinned, Trust::Unpinned));
     let extra = nth_prefix(MAX_STRANGERS + 1);
     assert_eq!(trusted.met(extra, &|_| true), Verdict::Refused(Refused::NoRoom));
-    assert!(!trusted.load(Pin { key: self::key(7), ..Pin::of(&nth_prefix(0)) }));
+    assert!(!trusted.load(Pin { key: self::key(7), ..Pin::of(nth_prefix(0).key(), &nth_prefix(0)) }));
 }
 
 #[test]
 fn full_contacts_refuse_more_and_keep_messages() {
     let mut trusted = with_stranger("Bob");
     for n in 0..MAX_CONTACTS {
-        assert!(trusted.load(Pin { contact: true, ..Pin::of(&nth_prefix(n)) }));
+        assert!(trusted.load(Pin { contact: true, ..Pin::of(nth_prefix(n).key(), &nth_prefix(n)) }));
     }
-    assert!(!trusted.load(Pin { contact: true, ..Pin::of(&nth_prefix(MAX_CONTACTS)) }));
-    assert!(trusted.make_contact(nth_prefix(0).key), "it is one");
+    assert!(
+        !trusted.load(Pin {
+            contact: true,
+            ..Pin::of(nth_prefix(MAX_CONTACTS).key(), &nth_prefix(MAX_CONTACTS))
+        })
+    );
+    assert!(trusted.make_contact(nth_prefix(0).key()), "it is one");
     assert!(!trusted.make_contact(key(1)));
     let bob = trusted.pin(key(1)).expect("pinned").clone();
     assert_eq!(trusted.take_changes(), [ContactChange::Key(bob)], "saved, and still a stranger");
@@ -702,7 +760,7 @@ fn full_contacts_refuse_more_and_keep_messages() {
     assert_eq!(trusted.take(key(2), As::Another), Err(Unknown::NoRoom));
     assert_eq!(trusted.block(key(2)), Err(Unknown::NoRoom));
     assert_eq!(trusted.requests().0.len(), 1, "still waiting");
-    trusted.take(key(2), As::NewKeyOf(nth_prefix(0).key)).expect("it needs no more room");
+    trusted.take(key(2), As::NewKeyOf(nth_prefix(0).key())).expect("it needs no more room");
     assert_eq!(trusted.contacts().count(), MAX_CONTACTS);
 }
 
@@ -890,7 +948,7 @@ proptest! {
             let flagged: BTreeSet<_> = trusted.contacts().map(|pin| pin.key).collect();
             prop_assert_eq!(&flagged, &contacts);
             let (requests, _) = trusted.requests();
-            let waits = |request: &KeyRequest| trusted.pin(request.met.key).is_none();
+            let waits = |request: &PeerRequest| trusted.pin(request.met.key()).is_none();
             prop_assert!(requests.len() <= MAX_KEY_CHANGES + MAX_MESSAGE_REQUESTS && requests.iter().all(waits));
             let mut index = Index::default();
             for held in trusted.pins.values() {

@@ -2,11 +2,12 @@
 //! `/verify`.
 
 use super::{
-    ContactRecord, KeyRequest, MAX_CONTACTS, MAX_HINTS, MAX_STRANGERS, Meeting, Pin, Policy, Trusted,
+    ContactRecord, MAX_CONTACTS, MAX_HINTS, MAX_STRANGERS, Meeting, PeerRequest, Pin, Policy, Trusted,
 };
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded};
+use crate::model::peer_id::PeerId;
 
 /// How the user accepts a waiting key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,24 +38,31 @@ pub enum Unknown {
 }
 
 impl Trusted {
-    /// Finds waiting keys by their name, by the name or alias of a contact they claim to be, or by
-    /// at least four characters at the start of the key.
-    pub fn requests_for(&self, word: &str) -> Vec<&KeyRequest> {
+    /// Finds waiting peers by their name, by the name or alias of a contact they claim to be, by at
+    /// least four characters at the start of the key, or by the address of a legacy peer.
+    pub fn requests_for(&self, word: &str) -> Vec<&PeerRequest> {
         let wanted = Wanted::new(word);
         let is_contact = |pin: &Pin| wanted.is_name(pin.name.as_ref(), self.alias(pin.key));
-        let fits = |request: &&KeyRequest| {
+        let fits = |request: &&PeerRequest| {
             wanted.is_name(request.met.name.as_ref(), None)
-                || wanted.is_start_of(request.met.key)
+                || request.met.id.key().is_some_and(|key| wanted.is_start_of(key))
                 || request.against.iter().any(is_contact)
         };
-        self.requests.iter().filter(fits).collect()
+        wanted
+            .at_address(&self.requests, |request| &request.met)
+            .unwrap_or_else(|| self.requests.iter().filter(fits).collect())
     }
 
-    /// Finds refused keys by their name, or by at least four characters at the start of the key.
+    /// Finds refused strangers by their name, by at least four characters at the start of the key, or
+    /// by the address of a legacy peer.
     pub fn refused_for(&self, word: &str) -> Vec<&Meeting> {
         let wanted = Wanted::new(word);
-        let fits = |met: &&Meeting| wanted.is_name(met.name.as_ref(), None) || wanted.is_start_of(met.key);
-        self.refused.iter().filter(fits).collect()
+        let fits = |met: &&Meeting| {
+            wanted.is_name(met.name.as_ref(), None) || met.id.key().is_some_and(|key| wanted.is_start_of(key))
+        };
+        wanted
+            .at_address(&self.refused, |met| met)
+            .unwrap_or_else(|| self.refused.iter().filter(fits).collect())
     }
 
     /// Finds pins, blocked ones too, by their name or alias, or by at least four characters at the
@@ -160,7 +168,7 @@ impl Trusted {
             return Err(Unknown::NoRoom);
         }
         let ContactRecord { id: _, name, verified, blocked, addrs } = record;
-        self.withdraw(key);
+        self.withdraw(PeerId::Key(key));
         if before.is_none() {
             let (given, addrs) = (Vec::new(), Vec::new());
             let pin =
@@ -190,8 +198,8 @@ impl Trusted {
     /// If the key does not wait, if it does not claim the name of that contact, or if there is no
     /// room. Nothing changes then.
     pub fn take(&mut self, key: PublicKey, whom: As) -> Result<(), Unknown> {
-        let request = self.request_of(key).ok_or(Unknown::Request)?;
-        let mut pin = Pin { contact: true, ..Pin::of(&request.met) };
+        let request = self.request_of(PeerId::Key(key)).ok_or(Unknown::Request)?;
+        let mut pin = Pin { contact: true, ..Pin::of(key, &request.met) };
         let mut alias = None;
         match whom {
             As::NewKeyOf(old) => {
@@ -212,7 +220,7 @@ impl Trusted {
             As::Another if self.has_no_room_for_contacts() => return Err(Unknown::NoRoom),
             As::Another => {}
         }
-        self.withdraw(key);
+        self.withdraw(PeerId::Key(key));
         self.insert(pin, true, None);
         self.change(key, |held| held.alias = alias);
         self.changed.insert(key);
@@ -225,12 +233,12 @@ impl Trusted {
     /// # Errors
     /// If the key neither waits nor is pinned, or if there is no room. Nothing changes then.
     pub fn block(&mut self, key: PublicKey) -> Result<(), Unknown> {
-        if let Some(request) = self.request_of(key) {
-            let pin = Pin { blocked: true, ..Pin::of(&request.met) };
+        if let Some(request) = self.request_of(PeerId::Key(key)) {
+            let pin = Pin { blocked: true, ..Pin::of(key, &request.met) };
             if self.has_no_room_for_contacts() {
                 return Err(Unknown::NoRoom);
             }
-            self.withdraw(key);
+            self.withdraw(PeerId::Key(key));
             self.insert(pin, true, None);
         } else {
             let pin = self.pin(key).ok_or(Unknown::Pin)?;
@@ -306,13 +314,16 @@ impl Trusted {
         self.index.contacts() >= MAX_CONTACTS
     }
 
-    fn request_of(&self, key: PublicKey) -> Option<&KeyRequest> {
-        self.requests.iter().find(|request| request.met.key == key)
+    /// The request of a peer that waits.
+    pub(in crate::core) fn request_of(&self, id: PeerId) -> Option<&PeerRequest> {
+        self.requests.iter().find(|request| request.met.id == id)
     }
 
-    pub(super) fn withdraw(&mut self, key: PublicKey) {
-        self.requests.retain(|request| request.met.key != key);
-        self.refused.retain(|met| met.key != key);
+    /// Removes a peer from those that wait, found no room or are refused: the user has decided.
+    pub(in crate::core) fn withdraw(&mut self, id: PeerId) {
+        self.requests.retain(|request| request.met.id != id);
+        self.refused.retain(|met| met.id != id);
+        self.no_room_for.remove(&id);
     }
 
     /// The folded alias of a pinned key.
@@ -326,6 +337,8 @@ struct Wanted {
     folded: String,
     /// The start of a key; `None` if the word is too short for one.
     start: Option<String>,
+    /// The address that the word is, if it is one.
+    addr: Option<PeerAddr>,
 }
 
 /// Characters of a key that name it, at least.
@@ -335,12 +348,24 @@ impl Wanted {
     fn new(word: &str) -> Self {
         let start = (word.len() >= MIN_KEY_CHARS).then(|| word.to_ascii_lowercase());
         // Names of peers are made harmless before they are kept.
-        Self { folded: folded(PeerName::new(word).as_str()), start }
+        Self { folded: folded(PeerName::new(word).as_str()), start, addr: word.parse().ok() }
     }
 
     fn is_name(&self, name: Option<&PeerName>, alias: Option<&str>) -> bool {
         name.is_some_and(|name| folded(name.as_str()) == self.folded)
             || alias.is_some_and(|alias| alias == self.folded)
+    }
+
+    /// Returns the legacy peer at the address that the word is. The name of another peer may be that
+    /// address, too.
+    fn at_address<'a, T>(
+        &self,
+        among: impl IntoIterator<Item = &'a T>,
+        met: impl Fn(&T) -> &Meeting,
+    ) -> Option<Vec<&'a T>> {
+        let addr = self.addr?;
+        let is_there = |one: &&T| met(one).id.legacy_addr() == Some(addr);
+        Some(vec![among.into_iter().find(is_there)?])
     }
 
     fn is_start_of(&self, key: PublicKey) -> bool {

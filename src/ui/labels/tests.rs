@@ -92,6 +92,26 @@ fn stranger_that_becomes_a_contact_loses_its_suffix() {
 }
 
 #[test]
+fn strangers_with_our_own_name_are_marked() {
+    let mut labels = Labels::default();
+    assert_eq!(met_as(&mut labels, "alice", key(1), &[]), "alice");
+    labels.set_own_name(&"Alice".parse().unwrap());
+    for (n, name) in [(1, "alice"), (2, "\u{410}lice"), (3, "You"), (4, "y\u{43e}u"), (5, "Alice(me)")] {
+        let id = key(n);
+        let label = met_as(&mut labels, name, id, &[]);
+        assert_eq!(label, format!("{name}·{}", key_start(n, 4)));
+        let shown = labels.shown(id, Some(&PeerName::new(name)));
+        assert_eq!(shown, format!("{label} (looks like you)"));
+    }
+    // A contact is known, whatever it is called.
+    assert_eq!(met_as(&mut labels, "Alice", key(6), &[key(6)]), "Alice");
+    assert_eq!(labels.shown(key(6), None), "Alice");
+    assert_eq!(met_as(&mut labels, "Younes", key(7), &[]), "Younes");
+    labels.set_own_name(&"Younes".parse().unwrap());
+    assert_eq!(met_as(&mut labels, "Younes", key(7), &[]), format!("Younes·{}", key_start(7, 4)));
+}
+
+#[test]
 fn two_contacts_of_one_name_have_suffixes() {
     let mut labels = Labels::default();
     let contacts = [key(1), key(2), key(3)];

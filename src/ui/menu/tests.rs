@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::core::{KeyRequest, Meeting, PeerInfo, PeerOrigin, PresenceStatus, Row, Verification};
+use crate::core::{Meeting, PeerInfo, PeerOrigin, PeerRequest, PresenceStatus, Row, Verification};
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::message::PeerProtocol;
 use crate::model::name::PeerName;
@@ -20,7 +20,7 @@ pub(in crate::ui) struct People {
     labels: Labels,
     /// The pins of the rows and of the contacts without a row.
     pins: Vec<Pin>,
-    requests: Vec<KeyRequest>,
+    requests: Vec<PeerRequest>,
     refused: Vec<Meeting>,
     /// Peers that have proven themselves at an address without having a row for it.
     there: Vec<(PeerAddr, Recipient)>,
@@ -111,22 +111,26 @@ impl Directory for People {
         self.pins.iter().filter(fits).cloned().collect()
     }
 
-    fn requests_for(&self, word: &str) -> Vec<KeyRequest> {
+    fn requests_for(&self, word: &str) -> Vec<PeerRequest> {
         let is_called = |name: &Option<PeerName>| {
             name.as_ref().is_some_and(|name| name.as_str().eq_ignore_ascii_case(word))
         };
-        let fits = |request: &&KeyRequest| {
+        let fits = |request: &&PeerRequest| {
             is_called(&request.met.name)
+                || is_at(&request.met, word)
                 || request.against.iter().any(|pin| is_called(&pin.name))
-                || (word.len() >= 4 && request.met.key.to_string().starts_with(word))
+                || (word.len() >= 4
+                    && request.met.id.key().is_some_and(|key| key.to_string().starts_with(word)))
         };
         self.requests.iter().filter(fits).cloned().collect()
     }
 
     fn refused_for(&self, word: &str) -> Vec<Meeting> {
-        let is_called =
-            |met: &&Meeting| met.name.as_ref().is_some_and(|name| name.as_str().eq_ignore_ascii_case(word));
-        self.refused.iter().filter(is_called).cloned().collect()
+        let fits = |met: &&Meeting| {
+            let is_called = |name: &PeerName| name.as_str().eq_ignore_ascii_case(word);
+            met.name.as_ref().is_some_and(is_called) || is_at(met, word)
+        };
+        self.refused.iter().filter(fits).cloned().collect()
     }
 
     fn queued(&self, id: Recipient) -> usize {
@@ -136,6 +140,11 @@ impl Directory for People {
     fn code_with(&self, key: PublicKey) -> String {
         format!("{:05}", key.as_bytes()[0]).repeat(6)
     }
+}
+
+/// Whether a word is the address of a legacy peer.
+fn is_at(met: &Meeting, word: &str) -> bool {
+    met.id.legacy_addr().is_some_and(|addr| addr.to_string() == word)
 }
 
 fn row(number: u32, name: &str, port: u16, state: PresenceStatus) -> Row {

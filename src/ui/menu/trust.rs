@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::asking::{Asking, Sure};
 use super::talk::{first_word, wrong};
 use super::{Act, Menu, Turn, act, again, say};
-use crate::core::{As, ContactRecord, KeyRequest, Pin, Policy, Target};
+use crate::core::{As, ContactRecord, Meeting, PeerRequest, Pin, Policy, Target};
 use crate::model::address::SourcePrefix;
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded};
@@ -16,10 +16,13 @@ use crate::ui::people::{
     self, Directory, Lost, Named, blocked_called, blocked_legacy_called, candidates, find, has_namesake,
     shown,
 };
-use crate::ui::words::{beginning, name_of, refused_words};
+use crate::ui::words::{add_command, beginning, name_of, refused_words, word_for};
 
 /// Digits of a short code that stand together: as many as are read aloud in one breath.
 const GROUP_DIGITS: usize = 5;
+
+/// Characters of a key that stand together on the screen.
+const GROUP_CHARS: usize = 4;
 
 /// Keys that are named where a word fits several.
 const MAX_NAMED: usize = 8;
@@ -37,7 +40,8 @@ impl Menu {
         directory: &dyn Directory,
     ) -> Turn {
         let line = format!("{} {rest}", command.name);
-        let (word, more) = first_word(rest);
+        let key = key_in_groups(rest, directory);
+        let (word, more) = key.as_deref().map_or_else(|| first_word(rest), |key| (key, ""));
         match (command.name, word, more) {
             ("/key", "", _) => return act(Act::ShowOwnKey),
             ("/policy", ..) => return policy(rest, &line),
@@ -66,7 +70,7 @@ impl Menu {
             // A word with a suffix means the contact, not the newcomer with its name.
             match &directory.requests_for(word)[..] {
                 [] => {}
-                [request] => return act(Act::Block(request.met.key.into())),
+                [request] => return act(Act::Block(Recipient::from(request.met.id).into())),
                 several => {
                     let (sentence, line) = which_request(command.name, word, several);
                     return wrong(&sentence, &line);
@@ -144,6 +148,21 @@ impl Menu {
     }
 }
 
+/// Returns a key, or the beginning of a waiting or known one, that is written in groups, as lines show
+/// keys: without the spaces.
+fn key_in_groups(words: &str, directory: &dyn Directory) -> Option<String> {
+    let words = words.trim_end().trim_end_matches('…');
+    let key: String = words.split(' ').collect();
+    let is_known = || {
+        key.parse::<PublicKey>().is_ok()
+            || !directory.requests_for(&key).is_empty()
+            || !directory.refused_for(&key).is_empty()
+            || !directory.pins_named(&key).is_empty()
+    };
+    let has_groups = words.contains(' ') && words.split(' ').all(|group| group.len() == GROUP_CHARS);
+    (has_groups && is_known()).then_some(key)
+}
+
 /// `/block 192.0.2.7` and `/block hashpa`, and the same to unblock: a source, or a legacy peer. `None`
 /// if the word means neither.
 fn about_no_key(command: &str, word: &str, directory: &dyn Directory) -> Option<Turn> {
@@ -213,7 +232,7 @@ fn forgettable(
     }
     if let ([who], []) = (&blocked_legacy_called(word, directory)[..], &blocked_called(word, directory)[..]) {
         let label = people::label_of(who, directory);
-        let consequence = format!("{label} will no longer be blocked, and is removed from your contacts.");
+        let consequence = format!("{label} will no longer be blocked. If it writes again, it is new to you.");
         return Ok((who.id, label, consequence));
     }
     let pins = pins_meant("/forget", word, line, directory)?;
@@ -269,7 +288,16 @@ fn add(word: &str, line: &str, directory: &dyn Directory) -> Turn {
                 line,
             );
         }
-        return act(Act::Add(record(PeerId::Key(key), known.as_ref())));
+        let id = PeerId::Key(key);
+        let met = stranger_met(&key.to_string(), directory, |met| met == id).filter(|_| known.is_none());
+        return act(Act::Add(met.map_or_else(|| record(id, known.as_ref()), |met| record_of(&met))));
+    }
+    // A legacy stranger has written to us, so it need not be dialed first.
+    let addr = directory.address(word).ok();
+    let is_there = |met: PeerId| met.legacy_addr() == addr;
+    let at_addr = addr.and_then(|addr| stranger_met(&addr.to_string(), directory, is_there));
+    if let Some(met) = at_addr {
+        return act(Act::Add(record_of(&met)));
     }
     match find(word, directory) {
         Ok(Named::Exactly(chosen)) => match chosen.peer() {
@@ -302,6 +330,13 @@ fn add(word: &str, line: &str, directory: &dyn Directory) -> Turn {
     }
 }
 
+/// Returns the stranger with this key or address that waits, or that the policy refused.
+fn stranger_met(word: &str, directory: &dyn Directory, is_it: impl Fn(PeerId) -> bool) -> Option<Meeting> {
+    let requests = directory.requests_for(word).into_iter().filter(|request| request.against.is_empty());
+    let mut met = requests.map(|request| request.met).chain(directory.refused_for(word));
+    met.find(|met| is_it(met.id))
+}
+
 /// Returns the entry of a new contact, with the details of its pin.
 fn record(id: PeerId, known: Option<&Pin>) -> ContactRecord {
     ContactRecord {
@@ -320,7 +355,7 @@ fn policy(how: &str, line: &str) -> Turn {
         "accept-new" => act(Act::SetPolicy(Policy::AcceptNew)),
         "ask" => act(Act::SetPolicy(Policy::Ask)),
         "strict" => act(Act::SetPolicy(Policy::Strict)),
-        _ => wrong("Say what is done with new keys: accept-new, ask or strict.", line),
+        _ => wrong("Say what is done with strangers: accept-new, ask or strict.", line),
     }
 }
 
@@ -330,10 +365,11 @@ fn trust(word: &str, line: &str, directory: &dyn Directory) -> Turn {
         Ok(found) => found,
         Err((sentence, line)) => return wrong(&sentence, &line),
     };
+    let PeerId::Key(key) = request.met.id else { return accept_request(&request) };
     match (&whose(word, &name, &request, directory)[..], &request.against[..]) {
-        ([pin], _) => act(Act::Trust(request.met.key, As::NewKeyOf(pin.key))),
+        ([pin], _) => act(Act::Trust(key, As::NewKeyOf(pin.key))),
         // There is no contact to move, so the key becomes a new contact.
-        (_, []) => act(Act::Trust(request.met.key, As::Another)),
+        (_, []) => accept_request(&request),
         (_, against) => {
             let labels = directory.labels();
             let label = |pin: &Pin| labels.full_label(pin.key.into(), pin.name.as_ref());
@@ -341,7 +377,7 @@ fn trust(word: &str, line: &str, directory: &dyn Directory) -> Turn {
             let sentence = format!(
                 "Say whose new key it is, like /trust {}; or /accept {} takes it as another contact.",
                 names.join(" or /trust "),
-                beginning(request.met.key)
+                beginning(key)
             );
             wrong(&sentence, line)
         }
@@ -359,9 +395,22 @@ fn accept(word: &str, line: &str, directory: &dyn Directory) -> Turn {
         return act(Act::Add(record(peer, directory.pin_of(id).as_ref())));
     }
     match the_request("/accept", word, line, directory) {
-        Ok((request, _)) => act(Act::Trust(request.met.key, As::Another)),
+        Ok((request, _)) => accept_request(&request),
         Err((sentence, line)) => wrong(&sentence, &line),
     }
+}
+
+/// Accepts the peer of a request as a contact of its own.
+fn accept_request(request: &PeerRequest) -> Turn {
+    match request.met.id {
+        PeerId::Key(key) => act(Act::Trust(key, As::Another)),
+        PeerId::Legacy(_) => act(Act::Add(record_of(&request.met))),
+    }
+}
+
+/// Returns the entry of a new contact that was met as a stranger.
+fn record_of(met: &Meeting) -> ContactRecord {
+    ContactRecord { name: met.name.clone(), ..record(met.id, None) }
 }
 
 /// Returns the pending key that a word means, and the name in the word.
@@ -370,7 +419,7 @@ fn the_request(
     word: &str,
     line: &str,
     directory: &dyn Directory,
-) -> Result<(KeyRequest, String), Mistake> {
+) -> Result<(PeerRequest, String), Mistake> {
     let (requests, name) = requests_for(word, directory);
     match &requests[..] {
         [request] => Ok((request.clone(), name)),
@@ -379,7 +428,7 @@ fn the_request(
                 let sentence = format!("No request from `{}`; /requests lists them.", shown(word));
                 (sentence, line.to_owned())
             }
-            [refused] => (refused_words(refused, directory.labels()), format!("/add {}", refused.key)),
+            [refused] => (refused_words(refused, directory.labels()), add_command(refused)),
             several => {
                 let newest = several.iter().rev().take(MAX_NAMED);
                 let each: Vec<String> =
@@ -393,7 +442,7 @@ fn the_request(
 
 /// Returns the contacts whose new key the request may be: those with the name, only the one with the
 /// suffix if the word has one, or all if the word is the beginning of the new key.
-fn whose<'a>(word: &str, name: &str, request: &'a KeyRequest, directory: &dyn Directory) -> Vec<&'a Pin> {
+fn whose<'a>(word: &str, name: &str, request: &'a PeerRequest, directory: &dyn Directory) -> Vec<&'a Pin> {
     if let Ok(Named::Exactly(chosen)) = find(word, directory)
         && is_row_number(word)
         && let Some(pin) = request.against.iter().find(|pin| chosen.peer() == Some(pin.key.into()))
@@ -412,13 +461,13 @@ fn whose<'a>(word: &str, name: &str, request: &'a KeyRequest, directory: &dyn Di
     if let Some(pin) = named.iter().find(has_suffix) {
         return vec![pin];
     }
-    let is_key = request.met.key.to_string().starts_with(&word);
+    let is_key = request.met.id.key().is_some_and(|key| key.to_string().starts_with(&word));
     if named.is_empty() && is_key { request.against.iter().collect() } else { named }
 }
 
 /// Returns the pending keys that a word may mean, and the name in the word. A label means the name
 /// of its peer.
-fn requests_for(word: &str, directory: &dyn Directory) -> (Vec<KeyRequest>, String) {
+fn requests_for(word: &str, directory: &dyn Directory) -> (Vec<PeerRequest>, String) {
     let requests = directory.requests_for(word);
     if !requests.is_empty() {
         return (requests, word.to_owned());
@@ -434,7 +483,7 @@ fn requests_for(word: &str, directory: &dyn Directory) -> (Vec<KeyRequest>, Stri
         _ => None,
     };
     let Some(Pin { key, name: Some(name), .. }) = pin else { return (Vec::new(), word.to_owned()) };
-    let is_against = |request: &KeyRequest| request.against.iter().any(|pin| pin.key == key);
+    let is_against = |request: &PeerRequest| request.against.iter().any(|pin| pin.key == key);
     let requests = directory.requests_for(name.as_str()).into_iter().filter(is_against);
     (requests.collect(), name.to_string())
 }
@@ -524,10 +573,10 @@ fn label_of(pin: &Pin, directory: &dyn Directory) -> String {
     directory.labels().known(pin.key.into()).unwrap_or_else(|| name_of(pin))
 }
 
-fn which_request(command: &str, word: &str, requests: &[KeyRequest]) -> Mistake {
+fn which_request(command: &str, word: &str, requests: &[PeerRequest]) -> Mistake {
     let named = requests.iter().map(|request| {
         let name = request.met.name.as_ref().map_or_else(|| "somebody".into(), ToString::to_string);
-        (request.met.key, format!("{name} at {}", request.met.addr))
+        (word_for(request.met.id), format!("{name} at {}", request.met.addr))
     });
     which(command, word, &named.collect::<Vec<_>>())
 }
@@ -535,24 +584,20 @@ fn which_request(command: &str, word: &str, requests: &[KeyRequest]) -> Mistake 
 fn which_pin(command: &str, word: &str, pins: &[Pin]) -> Mistake {
     let named = pins.iter().map(|pin| {
         let addr = pin.addrs.first().map_or_else(String::new, |addr| format!(" at {addr}"));
-        (pin.key, format!("{}{addr}", name_of(pin)))
+        (beginning(pin.key), format!("{}{addr}", name_of(pin)))
     });
     which(command, word, &named.collect::<Vec<_>>())
 }
 
-/// Asks for the beginning of a key, because a word fits several keys.
-fn which(command: &str, word: &str, named: &[(PublicKey, String)]) -> Mistake {
-    let mut keys: Vec<String> =
-        named.iter().take(MAX_NAMED).map(|(key, who)| format!("{} for {who}", beginning(*key))).collect();
+/// Lists the commands to type, because a word fits several peers. `named` has the word for each.
+fn which(command: &str, word: &str, named: &[(String, String)]) -> Mistake {
+    let mut commands: Vec<String> =
+        named.iter().take(MAX_NAMED).map(|(word, who)| format!("{command} {word} ({who})")).collect();
     if named.len() > MAX_NAMED {
-        keys.push(format!("and {} more", named.len() - MAX_NAMED));
+        commands.push(format!("and {} more", named.len() - MAX_NAMED));
     }
-    let sentence = format!(
-        "`{}` fits {} keys; give the beginning of one: {}.",
-        shown(word),
-        named.len(),
-        keys.join(", ")
-    );
+    let sentence =
+        format!("`{}` fits {} peers; type one of: {}.", shown(word), named.len(), commands.join(", "));
     (sentence, format!("{command} "))
 }
 

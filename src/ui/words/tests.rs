@@ -2,7 +2,7 @@
 
 use super::voice::MAX_ROWS_SHOWN;
 use super::*;
-use crate::core::{As, Decision, KeyRequest, Meeting, OpId, PeerInfo, Pin, Policy, Unknown, Verification};
+use crate::core::{As, Decision, Meeting, OpId, PeerInfo, PeerRequest, Pin, Policy, Unknown, Verification};
 use crate::model::address::{Claimed, PeerAddr};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::key::PublicKey;

@@ -1,14 +1,16 @@
-//! The lines about keys: new keys, key changes and the user's decisions. Pure.
+//! The lines about trust: new keys, key changes, requests and the user's decisions. Pure.
 
 use unicode_width::UnicodeWidthStr;
 
 use super::voice::{VERIFIED, Voice, cut_words, place};
 use crate::core::{
-    As, Decision, Event, Forgotten, KeyRequest, Meeting, PeerInfo, Pin, Policy, Unknown, Verification,
+    As, Decision, Event, Forgotten, MAX_NO_ROOM, Meeting, PeerInfo, PeerRequest, Pin, Policy, Unknown,
+    Verification,
 };
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::name::{PeerName, folded};
+use crate::model::peer_id::PeerId;
 use crate::model::session::ByeReason;
 use crate::model::untrusted::Text;
 use crate::ui::labels::Labels;
@@ -31,14 +33,11 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
     match event {
         Event::Unproven { from, source, text, cut } => unproven(from, *source, text, *cut, voice),
         Event::Pinned(who, key) => vec![voice.about(who, voice.introduced(who), pinned(who, *key, voice))],
-        Event::KeyRequest(request) => key_request_lines(request, voice),
-        Event::RefusedKey(met) => vec![voice.notice(refused_words(met, voice.labels))],
-        Event::MoreKeyRequests(count) => {
-            let dropped = match count {
-                1 => "1 more message request was dropped".into(),
-                count => format!("{count} more message requests were dropped"),
-            };
-            vec![voice.warning(format!("{dropped}: too many are waiting. /requests lists them."))]
+        Event::PeerRequest(request) => lines_of_request(request, &[], voice),
+        Event::RefusedStranger(met) => vec![voice.notice(refused_words(met, voice.labels))],
+        Event::MoreRequests(count) => {
+            let more = no_room(*count);
+            vec![voice.warning(format!("{more}: too many wait for your decision. /requests lists them."))]
         }
         Event::TakesName(who, name) => vec![voice.about(
             who,
@@ -102,10 +101,13 @@ fn pinned(who: &PeerInfo, key: PublicKey, voice: &Voice<'_>) -> String {
     format!(" is spoken to in encryption. The key {key}… is new; /verify {word} compares it.")
 }
 
-/// Returns the lines about a key change: the old keys, the new key, and the commands.
-fn key_request_lines(request: &KeyRequest, voice: &Voice<'_>) -> Vec<Line> {
-    let KeyRequest { met, against, held: _ } = request;
-    let Some(first) = against.first() else { return vec![message_request(request, voice)] };
+/// Returns the lines about a request. Those about a key change have the old keys, the new key, and
+/// the commands. `pending` has all requests, among which the commands name this one.
+pub fn lines_of_request(request: &PeerRequest, pending: &[PeerRequest], voice: &Voice<'_>) -> Vec<Line> {
+    let PeerRequest { met, against, held: _ } = request;
+    let (Some(first), PeerId::Key(new)) = (against.first(), met.id) else {
+        return vec![message_request(request, pending, voice)];
+    };
     let whose = claimed(request, first, voice.labels);
     let headline = format!("WARNING: {whose}'s key has changed. This can be a new device or an impostor.");
     let mut lines = vec![voice.warning(headline)];
@@ -123,8 +125,8 @@ fn key_request_lines(request: &KeyRequest, voice: &Voice<'_>) -> Vec<Line> {
         more(Ink::Plain, format!("And {} more contacts of that name.", against.len() - MAX_AGAINST));
     }
     more(Ink::Plain, format!("New key, first seen on {} at {}:", (voice.date)(met.date), met.addr));
-    more(Ink::Strong, format!("  {}", met.key.grouped()));
-    let choices = choices(request, voice.labels);
+    more(Ink::Strong, format!("  {}", new.grouped()));
+    let choices = choices(request, pending, voice.labels);
     let width = choices.iter().map(|(command, _)| command.width()).max().unwrap_or(0);
     for (command, what) in choices {
         let space = " ".repeat(width - command.width());
@@ -134,42 +136,62 @@ fn key_request_lines(request: &KeyRequest, voice: &Voice<'_>) -> Vec<Line> {
 }
 
 /// Returns the line about a message request.
-fn message_request(request: &KeyRequest, voice: &Voice<'_>) -> Line {
-    let Meeting { key, addr, name, .. } = &request.met;
-    let who = match name {
-        Some(name) if voice.full => format!("{} ({addr})", stranger(*key, name, voice.labels)),
-        Some(name) => stranger(*key, name, voice.labels),
-        None => format!("The peer at {addr}"),
+fn message_request(request: &PeerRequest, pending: &[PeerRequest], voice: &Voice<'_>) -> Line {
+    let Meeting { id, addr, name, .. } = &request.met;
+    let name = name.as_ref().map(|name| stranger(*id, name, voice.labels));
+    let who = match (id, name) {
+        (PeerId::Key(_), Some(name)) if voice.full => format!("{name} ({addr})"),
+        (_, Some(name)) => name,
+        (_, None) => format!("The peer at {addr}"),
     };
-    let key = if voice.full { key.grouped().to_string() } else { key.short() };
+    let how = match id {
+        PeerId::Legacy(_) if request.met.name.is_none() => "unencrypted".to_owned(),
+        PeerId::Key(key) if voice.full => format!("key {}", key.grouped()),
+        PeerId::Key(key) => format!("key {}", key.short()),
+        PeerId::Legacy(_) => format!("unencrypted, from {addr}"),
+    };
     let commands: Vec<String> =
-        choices(request, voice.labels).into_iter().map(|(command, _)| command).collect();
-    voice.notice(format!("{who} wants to chat, key {key}. {}", commands.join(" or ")))
+        choices(request, pending, voice.labels).into_iter().map(|(command, _)| command).collect();
+    voice.notice(format!("{who} wants to chat, {how}. {}", commands.join(" or ")))
 }
 
-/// Returns the sentences about a key that the policy refused: whose it is, and how to add it.
+/// Returns the sentences about a stranger that the policy refused: who it is, and how to add it.
 pub(in crate::ui) fn refused_words(met: &Meeting, labels: &Labels) -> String {
-    let Meeting { key, addr, name, .. } = met;
-    let who =
-        name.as_ref().map_or_else(|| format!("the peer at {addr}"), |name| stranger(*key, name, labels));
-    format!("Refused {who}, key {}… (policy strict). /add {key} lets them in.", key.short())
+    let Meeting { id, addr, name, .. } = met;
+    let name = name.as_ref().map(|name| stranger(*id, name, labels));
+    let who = match (id, name) {
+        (PeerId::Key(key), Some(name)) => format!("{name}, key {}… (policy strict)", key.short()),
+        (PeerId::Key(key), None) => format!("the peer at {addr}, key {}… (policy strict)", key.short()),
+        (PeerId::Legacy(_), Some(name)) => format!("{name} ({addr}, unencrypted; policy strict)"),
+        (PeerId::Legacy(_), None) => format!("the peer at {addr} (unencrypted; policy strict)"),
+    };
+    format!("Refused {who}. {} lets them in.", add_command(met))
 }
 
-/// Returns the name of a stranger that is not accepted. A name like that of a contact has a suffix.
-fn stranger(key: PublicKey, name: &PeerName, labels: &Labels) -> String {
-    let id = key.into();
-    let is_like = labels.looks_like(id, Some(name)).is_some();
-    if is_like { labels.shown(id, Some(name)) } else { name.to_string() }
+/// Returns the command that adds a refused stranger.
+pub(in crate::ui) fn add_command(met: &Meeting) -> String {
+    match met.id {
+        PeerId::Key(key) => format!("/add {key}"),
+        PeerId::Legacy(legacy) => format!("/add {}", legacy.addr()),
+    }
+}
+
+/// Returns the name of a stranger that is not accepted. A name that is or looks like that of another
+/// peer has a suffix.
+fn stranger(id: PeerId, name: &PeerName, labels: &Labels) -> String {
+    let id = id.into();
+    let is_plain = labels.looks_like(id, Some(name)).is_none() && labels.may_be_plain(id, name);
+    if is_plain { name.to_string() } else { labels.shown(id, Some(name)) }
 }
 
 /// Returns the name that a key claims; `first` is a contact with this name.
-fn claimed(request: &KeyRequest, first: &Pin, labels: &Labels) -> String {
+fn claimed(request: &PeerRequest, first: &Pin, labels: &Labels) -> String {
     if request.against.len() == 1 { contact_label(request, first, labels) } else { name_of(first) }
 }
 
 /// Returns the name of a contact for a warning, with the beginning of its key if several contacts
 /// have the name.
-fn contact_label(request: &KeyRequest, pin: &Pin, labels: &Labels) -> String {
+fn contact_label(request: &PeerRequest, pin: &Pin, labels: &Labels) -> String {
     let id = pin.key.into();
     match (labels.nickname(id), &request.against[..]) {
         (Some(nickname), _) => nickname.to_string(),
@@ -178,13 +200,21 @@ fn contact_label(request: &KeyRequest, pin: &Pin, labels: &Labels) -> String {
     }
 }
 
-/// Returns the commands for a pending key, each with what it does.
-fn choices(request: &KeyRequest, labels: &Labels) -> Vec<(String, String)> {
-    let key = beginning(request.met.key);
-    let or_key = |name: String| if name.contains(char::is_whitespace) { key.clone() } else { name };
+/// Returns the commands for a request among the pending ones, each with what it does.
+fn choices(request: &PeerRequest, pending: &[PeerRequest], labels: &Labels) -> Vec<(String, String)> {
+    let id = request.met.id;
+    let is_namesake = |other: &PeerRequest| {
+        let names = other.met.name.as_ref().zip(request.met.name.as_ref());
+        other.met.id != id && names.is_some_and(|(one, other)| is_same(one, other))
+    };
+    let has_namesake = pending.iter().any(is_namesake);
+    let or_key = |name: String| if name.contains(char::is_whitespace) { word_for(id) } else { name };
+    let or_word = |name: String| if has_namesake { word_for(id) } else { or_key(name) };
     let met = request.met.name.as_ref().map(ToString::to_string);
     let Some(first) = request.against.first() else {
-        let word = met.map_or_else(|| key.clone(), or_key);
+        let is_plain = |name: &&PeerName| stranger(id, name, labels) == name.as_str();
+        let name = request.met.name.as_ref().filter(is_plain);
+        let word = name.map_or_else(|| word_for(id), |name| or_word(name.to_string()));
         return vec![
             (format!("/accept {word}"), "make it a contact".into()),
             (format!("/block {word}"), "refuse it".into()),
@@ -197,10 +227,18 @@ fn choices(request: &KeyRequest, labels: &Labels) -> Vec<(String, String)> {
     });
     let name = met.unwrap_or_else(|| name_of(first));
     let others = [
-        (format!("/accept {}", or_key(name.clone())), format!("another person also called {name}")),
-        (format!("/block {}", or_key(name)), "refuse it".to_owned()),
+        (format!("/accept {}", or_word(name.clone())), format!("another person also called {name}")),
+        (format!("/block {}", or_word(name)), "refuse it".to_owned()),
     ];
     trust.chain(others).collect()
+}
+
+/// Returns the word that names a peer without its name: the beginning of its key, or its address.
+pub(in crate::ui) fn word_for(id: PeerId) -> String {
+    match id {
+        PeerId::Key(key) => beginning(key),
+        PeerId::Legacy(legacy) => legacy.addr().to_string(),
+    }
 }
 
 /// Returns the beginning of a key that the user types to name it.
@@ -308,7 +346,7 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
             let label = label_of(who, voice);
             let done = match what {
                 Forgotten::Contact => format!("Removed {label} from your contacts"),
-                Forgotten::Blocked => format!("Removed {label} from your blocked contacts"),
+                Forgotten::Blocked => format!("Forgot {label}, who is no longer blocked"),
                 Forgotten::Stranger => format!("Forgot the key of {label}"),
                 Forgotten::Address => format!("Removed {label} from the list"),
                 Forgotten::Queue => format!("Removed the messages for {label} from the outbox"),
@@ -321,9 +359,9 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
             format!("{} is verified, and has a {VERIFIED} or that word behind its name.", label_of_pin(pin))
         }
         Decision::Policy(policy) => match policy {
-            Policy::AcceptNew => "New keys are accepted and remembered from now on.".into(),
-            Policy::Ask => "New keys wait for your decision from now on; /requests lists them.".into(),
-            Policy::Strict => "New keys are refused from now on.".into(),
+            Policy::AcceptNew => "Strangers can write to you from now on.".into(),
+            Policy::Ask => "New strangers wait for your decision from now on; /requests lists them.".into(),
+            Policy::Strict => "New strangers are refused from now on.".into(),
         },
     }
 }
@@ -361,28 +399,28 @@ pub fn pin_lines(pin: &Pin, labels: &Labels, date: fn(u64) -> String) -> Vec<Lin
     ]
 }
 
-/// Returns the line about a pending key in the peer list: its claimed name, and what to type.
-pub(in crate::ui) fn request_line(request: &KeyRequest, labels: &Labels) -> Line {
-    let KeyRequest { met, against, held: _ } = request;
+/// Returns the line about a request in the peer list: the claimed name, and what to type.
+pub(in crate::ui) fn request_line(request: &PeerRequest, pending: &[PeerRequest], labels: &Labels) -> Line {
+    let PeerRequest { met, against, held: _ } = request;
     let whose = match (&against[..], &met.name) {
         ([first, ..], _) => format!("A new key for {}", claimed(request, first, labels)),
-        ([], Some(name)) => format!("{} ({})", stranger(met.key, name, labels), met.addr),
-        ([], None) => format!("The peer at {}", met.addr),
+        ([], Some(name)) => format!("{} ({})", stranger(met.id, name, labels), place_of(met)),
+        ([], None) => format!("The peer at {}", place_of(met)),
     };
-    let commands = commands_for(request, labels);
+    let commands = commands_for(request, pending, labels);
     format!("{whose} waits for your decision: {commands}.").into()
 }
 
 /// Returns why no message goes to a key that the user has not accepted: `request` if it is pending,
 /// `pin` if it is blocked; neither if the policy refuses it, or it had no room or no name.
 pub fn untrusted_words(
-    request: Option<&KeyRequest>,
+    request: Option<&PeerRequest>,
     pin: Option<&Pin>,
     policy: Policy,
     labels: &Labels,
 ) -> String {
     match (request, pin) {
-        (Some(request), _) => request_words(request, labels),
+        (Some(request), _) => request_words(request, &[], labels),
         (None, Some(pin)) if pin.blocked => {
             let label = labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
             format!("{label} is blocked; /unblock {} ends that.", beginning(pin.key))
@@ -394,36 +432,58 @@ pub fn untrusted_words(
     }
 }
 
-/// Returns whose pending key waits, and the commands, as the end of a sentence.
-pub(in crate::ui) fn request_words(request: &KeyRequest, labels: &Labels) -> String {
-    let KeyRequest { met, against, held: _ } = request;
+/// Returns who waits, or whose new key, and the commands, as the end of a sentence.
+pub(in crate::ui) fn request_words(
+    request: &PeerRequest,
+    pending: &[PeerRequest],
+    labels: &Labels,
+) -> String {
+    let PeerRequest { met, against, held: _ } = request;
     let whose = match (&against[..], &met.name) {
         ([first, ..], _) => format!("a new key for {}", claimed(request, first, labels)),
-        ([], Some(name)) => format!("{}'s key", stranger(met.key, name, labels)),
-        ([], None) => format!("the key at {}", met.addr),
+        ([], Some(name)) if met.id.key().is_some() => format!("{}'s key", stranger(met.id, name, labels)),
+        ([], Some(name)) => format!("{} ({})", stranger(met.id, name, labels), place_of(met)),
+        ([], None) if met.id.key().is_some() => format!("the key at {}", met.addr),
+        ([], None) => format!("the peer at {}", place_of(met)),
     };
-    format!("{whose} waits for your decision: {}.", commands_for(request, labels))
+    format!("{whose} waits for your decision: {}.", commands_for(request, pending, labels))
 }
 
-/// Returns the commands for a pending key as the end of a sentence.
-fn commands_for(request: &KeyRequest, labels: &Labels) -> String {
-    let commands: Vec<String> = choices(request, labels).into_iter().map(|(command, _)| command).collect();
+/// Returns where a stranger was met, and whether it has no key.
+fn place_of(met: &Meeting) -> String {
+    let unencrypted = if met.id.key().is_none() { ", unencrypted" } else { "" };
+    format!("{}{unencrypted}", met.addr)
+}
+
+/// Returns the commands for a pending request as the end of a sentence.
+fn commands_for(request: &PeerRequest, pending: &[PeerRequest], labels: &Labels) -> String {
+    let commands: Vec<String> =
+        choices(request, pending, labels).into_iter().map(|(command, _)| command).collect();
     match &commands[..] {
         [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
         commands => commands.concat(),
     }
 }
 
-/// Returns the lines about the pending keys. `more` keys had no room.
-pub fn requests_lines(requests: &[KeyRequest], more: u64, voice: &Voice<'_>) -> Vec<Line> {
+/// Returns how many peers found no room among the requests.
+fn no_room(count: usize) -> String {
+    match count {
+        1 => "1 more found no room".to_owned(),
+        MAX_NO_ROOM.. => format!("At least {count} more found no room"),
+        _ => format!("{count} more found no room"),
+    }
+}
+
+/// Returns the lines about the pending requests. `more` peers had no room.
+pub fn requests_lines(requests: &[PeerRequest], more: usize, voice: &Voice<'_>) -> Vec<Line> {
     if requests.is_empty() {
-        return vec!["No key waits for your decision.".into()];
+        return vec!["No request waits for your decision.".into()];
     }
     let voice = Voice { stamp: "", ..*voice };
     let mut lines: Vec<Line> =
-        requests.iter().flat_map(|request| key_request_lines(request, &voice)).collect();
+        requests.iter().flat_map(|request| lines_of_request(request, requests, &voice)).collect();
     if more > 0 {
-        lines.push(format!("There were {more} more, which were not kept.").into());
+        lines.push(format!("{}, and may come again.", no_room(more)).into());
     }
     lines
 }

@@ -47,7 +47,7 @@ fn invented_key_changes_do_not_hide_the_real_one() {
     // The question which of them it is names the real one.
     let beginning = |peer: &SecurePeer| peer.key().to_string()[..8].to_owned();
     alice.types(&["/trust bob"]);
-    alice.sees(&format!("{} for Bob", beginning(&new)));
+    alice.sees(&format!("/trust {} (Bob at ", beginning(&new)));
     alice.types(&[&format!("/trust {}", beginning(&new)), "@bob welcome back."]);
     new.hears("welcome back.");
     new.says(alice.addr(), &["thank you."]);

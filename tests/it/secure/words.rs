@@ -80,7 +80,7 @@ fn who_is_blocked_is_told_so_and_is_neither_shown_nor_written_to_until_the_key_i
     alice.types(&[&format!("/forget {beginning}")]);
     alice.sees(" will no longer be blocked. If the key comes again, it is new to you.");
     alice.types(&["yes"]);
-    alice.sees("Removed Bob from your blocked contacts.");
+    alice.sees("Forgot Bob, who is no longer blocked.");
     bob.says("Alice", "and now?");
     alice.sees(&format!("{}: and now?", bob.encrypted()));
     assert_eq!(times(&alice, "with a key that is new"), 2);

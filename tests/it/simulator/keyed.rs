@@ -343,7 +343,7 @@ impl World {
     pub(super) fn waits_for_a_word(&self, pid: Pid, other: Pid) -> bool {
         let key = self.key_of(other);
         let (requests, more) = self.ours(pid).state().trusted().requests();
-        key.is_some() && (more > 0 || requests.iter().any(|request| Some(request.met.key) == key))
+        key.is_some() && (more > 0 || requests.iter().any(|request| request.met.id.key() == key))
     }
 
     /// Whether the process with this key does not take that of `pid`.
@@ -353,7 +353,7 @@ impl World {
             .filter(|other| self.processes[*other].alive && self.key_of(*other) == Some(key))
             .any(|other| {
                 let (requests, more) = self.ours(other).state().trusted().requests();
-                more > 0 || requests.iter().any(|request| request.met.key == own)
+                more > 0 || requests.iter().any(|request| request.met.id.key() == Some(own))
             })
     }
 

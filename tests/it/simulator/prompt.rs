@@ -1,7 +1,7 @@
 //! The prompt of one user: the real menu, labels and name resolver, fed as src/app feeds them.
 
 use p2p_chat::core::{
-    Event as Told, KeyRequest, Meeting, OpId, PeerInfo, Pin, Row, State, Time, Verification,
+    Event as Told, Meeting, OpId, PeerInfo, PeerRequest, Pin, Row, State, Time, Verification,
 };
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::delivery::DeliveryStatus;
@@ -71,7 +71,7 @@ impl Directory for People<'_> {
         self.state.trusted().pins_for(word).into_iter().cloned().collect()
     }
 
-    fn requests_for(&self, word: &str) -> Vec<KeyRequest> {
+    fn requests_for(&self, word: &str) -> Vec<PeerRequest> {
         self.state.trusted().requests_for(word).into_iter().cloned().collect()
     }
 

@@ -98,7 +98,7 @@ impl World {
             }
             Told::ProvenAt(..) => self.count("told: proven"),
             Told::Unproven { .. } => self.count("told: unproven"),
-            Told::KeyRequest(_) => self.count("told: key requests"),
+            Told::PeerRequest(_) => self.count("told: key requests"),
             Told::Misled { .. } => self.count("told: misled"),
             Told::Pinned(..) => self.count("told: pinned"),
             Told::IdentityInUse(_) => self.count(format!("told: in use: {pid}")),

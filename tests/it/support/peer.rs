@@ -238,12 +238,14 @@ impl Peer {
     pub(crate) fn lists(&mut self, addr: SocketAddrV4) -> Option<String> {
         self.types(&["2"]);
         let begin = self.seen;
-        self.sees(" known, ");
+        let ends_list = |line: &str| line.contains(" known, ") || line.contains("Nobody is known yet;");
+        self.sees_line("the end of the list", ends_list);
         let addr = format!("  {addr}  ");
         self.printed()[begin..self.seen].iter().rfind(|line| line.contains(&addr)).cloned()
     }
 
-    /// Proves that it still answers: a stranger's message is shown and acknowledged.
+    /// Proves that it still answers: a stranger's message is shown and acknowledged, as the policy
+    /// `accept-new` has it.
     pub(crate) fn still_answers(&mut self) {
         static ASKED: AtomicUsize = AtomicUsize::new(0);
         let word = format!("still-there-{}.", ASKED.fetch_add(1, Ordering::Relaxed));

@@ -5,6 +5,7 @@ use crate::core::{BlockTarget, Meeting};
 use crate::model::address::Source;
 use crate::model::peer_id::{LegacyId, PeerId};
 use crate::ui::complete::{Place, complete};
+use crate::ui::words::beginning;
 
 fn key(byte: u8) -> PublicKey {
     PublicKey::new([byte; 32])
@@ -31,16 +32,16 @@ fn pin(name: &str, byte: u8, port: u16) -> Pin {
     }
 }
 
-fn request(name: &str, byte: u8, port: u16, against: &[Pin]) -> KeyRequest {
+fn request(name: &str, byte: u8, port: u16, against: &[Pin]) -> PeerRequest {
     let met = Meeting {
-        key: key(byte),
+        id: PeerId::Key(key(byte)),
         name: Some(PeerName::new(name)),
         addr: addr(port),
         dialed: false,
         source: Source::from(Ipv4Addr::LOCALHOST),
         date: 0,
     };
-    KeyRequest { met, against: against.to_vec(), held: None }
+    PeerRequest { met, against: against.to_vec(), held: None }
 }
 
 /// Bob, Carol and a second Dan are known by their keys, Carla is blocked; the first Dan is a plain
@@ -54,12 +55,12 @@ fn pins() -> Vec<Pin> {
     ]
 }
 
-fn known(requests: Vec<KeyRequest>) -> People {
+fn known(requests: Vec<PeerRequest>) -> People {
     with_pins(pins(), requests)
 }
 
 /// A directory in which these pins are known.
-fn with_pins(pins: Vec<Pin>, requests: Vec<KeyRequest>) -> People {
+fn with_pins(pins: Vec<Pin>, requests: Vec<PeerRequest>) -> People {
     let mut people = People { pins, requests, ..people() };
     for row in &mut people.rows {
         let pin = people.pins.iter().find(|pin| pin.addrs.first() == row.addr.as_ref());
@@ -161,7 +162,7 @@ fn ambiguous_name_asks_for_a_key() {
     assert_eq!((act, refill), (None, Some(Refill::Edit("/forget ".into()))));
     assert_eq!(
         said,
-        "`bob` fits 2 keys; give the beginning of one: aeaqcaib for Bob at 127.0.0.1:5001, beeqscij for Bob at 127.0.0.1:5009."
+        "`bob` fits 2 peers; type one of: /forget aeaqcaib (Bob at 127.0.0.1:5001), /forget beeqscij (Bob at 127.0.0.1:5009)."
     );
     assert_eq!(act_of(&["/forget beeqscij", "yes"], &people), Some(Act::Forget(key(9).into())));
     assert_eq!(
@@ -261,10 +262,62 @@ fn trust_moves_the_contact_and_accept_makes_another() {
     assert_eq!(act, None);
     let add = format!("/add {} lets them in.", key(3));
     assert!(said.starts_with("Refused Dave, key ") && said.ends_with(&add), "{said}");
+    let said = after(&mut menu(), &["@dave let us talk"], &refused).1;
+    assert!(said.starts_with("Refused Dave, key ") && said.contains(&add), "{said}");
     let zoe = known(vec![request("Zoe", 7, 5007, &[])]);
     for line in ["/accept zoe", "/trust zoe"] {
         assert_eq!(act_of(&[line], &zoe), Some(Act::Trust(key(7), As::Another)));
     }
+}
+
+#[test]
+fn namesakes_are_accepted_by_the_words_that_the_screen_shows() {
+    let requests = [7, 8, 9].map(|byte| request("Zoe", byte, 5000 + u16::from(byte), &[]));
+    let people = known(requests.to_vec());
+    let (act, said, _) = after(&mut menu(), &["/accept zoe"], &people);
+    assert_eq!(act, None);
+    for byte in [7, 8, 9] {
+        let beginning = beginning(key(byte));
+        assert!(said.contains(&format!("/accept {beginning} (Zoe at 127.0.0.1:500{byte})")), "{said}");
+        let accepted = Some(Act::Trust(key(byte), As::Another));
+        for word in [beginning, key(byte).short(), key(byte).grouped().to_string(), key(byte).to_string()] {
+            assert_eq!(act_of(&[&format!("/accept {word}")], &people), accepted, "{word}");
+            let blocked = Some(Act::Block(key(byte).into()));
+            assert_eq!(act_of(&[&format!("/block {word}")], &people), blocked, "{word}");
+        }
+    }
+}
+
+#[test]
+fn legacy_strangers_are_meant_by_name_and_address() {
+    let met = |port| {
+        let met = request("Eve", 7, port, &[]).met;
+        Meeting { id: crate::protocol::plain::peer_at(met.addr.plain().unwrap()), ..met }
+    };
+    let added = |port| {
+        let met: Meeting = met(port);
+        let (id, name, addrs) = (met.id, met.name, Vec::new());
+        Some(Act::Add(ContactRecord { id, name, verified: None, blocked: false, addrs }))
+    };
+    let asks = |port| PeerRequest { met: met(port), against: Vec::new(), held: None };
+    let one = known(vec![asks(5007)]);
+    for line in ["/accept eve", "/accept 127.0.0.1:5007", "/trust eve", "/add 127.0.0.1:5007"] {
+        assert_eq!(act_of(&[line], &one), added(5007), "{line}");
+    }
+    let blocked = Some(Act::Block(BlockTarget::Peer(met(5007).id.into())));
+    for line in ["/block eve", "/block 127.0.0.1:5007"] {
+        assert_eq!(act_of(&[line], &one), blocked, "{line}");
+    }
+    let two = known(vec![asks(5007), asks(5008)]);
+    let said = after(&mut menu(), &["/accept eve"], &two).1;
+    assert!(said.contains("/accept 127.0.0.1:5008 (Eve at 127.0.0.1:5008)"), "{said}");
+    let refused = People { refused: vec![met(5007)], ..People::default() };
+    assert_eq!(act_of(&["/add 127.0.0.1:5007"], &refused), added(5007));
+    let (act, said, refill) = after(&mut menu(), &["/accept eve"], &refused);
+    let expected =
+        "Refused Eve (127.0.0.1:5007, unencrypted; policy strict). /add 127.0.0.1:5007 lets them in.";
+    assert_eq!((act, &said[..]), (None, expected));
+    assert_eq!(refill, Some(Refill::Edit("/add 127.0.0.1:5007".into())));
 }
 
 #[test]
@@ -323,7 +376,10 @@ fn block_prefers_the_pending_key() {
     for command in ["/block", "/trust"] {
         let (act, said, refill) = after(&mut menu(), &[&format!("{command} bob")], &known(two.to_vec()));
         assert_eq!((act, refill), (None, Some(Refill::Edit(format!("{command} ")))));
-        assert!(said.contains("give the beginning of one: ambqgayd for Bob at 127.0.0.1:5001, "), "{said}");
+        assert!(
+            said.contains(&format!("type one of: {command} ambqgayd (Bob at 127.0.0.1:5001), ")),
+            "{said}"
+        );
     }
 }
 
@@ -338,7 +394,7 @@ fn policy_key_and_requests_need_no_question() {
     for line in ["/policy everything", "/policy strict ask"] {
         let (act, said, _) = after(&mut menu(), &[line], &people);
         assert_eq!(act, None);
-        assert_eq!(said, "Say what is done with new keys: accept-new, ask or strict.");
+        assert_eq!(said, "Say what is done with strangers: accept-new, ask or strict.");
     }
     assert_eq!(act_of(&["/key"], &people), Some(Act::ShowOwnKey));
     assert_eq!(act_of(&["/key carla"], &people), Some(Act::ShowPins(vec![people.pins[3].clone()])));

@@ -4,6 +4,8 @@ use std::net::Ipv4Addr;
 
 use super::*;
 use crate::core::Forgotten;
+use crate::model::peer_id::PeerId;
+use crate::protocol::plain;
 
 const DAY: u64 = 86_400;
 
@@ -27,7 +29,14 @@ fn pin(name: &str, byte: u8) -> Pin {
 fn meeting(name: Option<&str>, addr: &str) -> Meeting {
     let addr: PeerAddr = addr.parse().unwrap();
     let source = addr.source();
-    Meeting { key: key(2), name: name.map(PeerName::new), addr, dialed: false, source, date: 21 * DAY }
+    let (id, name) = (PeerId::Key(key(2)), name.map(PeerName::new));
+    Meeting { id, name, addr, dialed: false, source, date: 21 * DAY }
+}
+
+/// A legacy stranger.
+fn unencrypted(name: Option<&str>) -> Meeting {
+    let met = meeting(name, "192.0.2.9:5000");
+    Meeting { id: plain::peer_at(met.addr.plain().unwrap()), ..met }
 }
 
 fn secure_bob() -> PeerInfo {
@@ -37,7 +46,7 @@ fn secure_bob() -> PeerInfo {
 #[test]
 fn key_change_shows_both_keys_and_three_commands() {
     let known = Pin { verified: Some(5 * DAY), ..pin("Bob", 1) };
-    let event = Event::KeyRequest(KeyRequest {
+    let event = Event::PeerRequest(PeerRequest {
         met: meeting(Some("bob"), "192.0.2.7:5000"),
         against: vec![known],
         held: None,
@@ -58,7 +67,7 @@ fn key_change_shows_both_keys_and_three_commands() {
 #[test]
 fn key_change_between_namesakes_names_each_by_suffix() {
     let against = vec![pin("Bob", 1), pin("Bob", 3)];
-    let told = told(&Event::KeyRequest(KeyRequest {
+    let told = told(&Event::PeerRequest(PeerRequest {
         met: meeting(Some("Bob"), "192.0.2.9:5000"),
         against,
         held: None,
@@ -79,7 +88,7 @@ fn key_change_between_namesakes_names_each_by_suffix() {
 #[test]
 fn command_shows_key_if_name_is_no_word() {
     let against = vec![pin("Bob B", 1)];
-    let told = told(&Event::KeyRequest(KeyRequest {
+    let told = told(&Event::PeerRequest(PeerRequest {
         met: meeting(Some("Bob B"), "192.0.2.7:5000"),
         against,
         held: None,
@@ -89,13 +98,53 @@ fn command_shows_key_if_name_is_no_word() {
 
 #[test]
 fn message_request_names_both_commands() {
-    let event = Event::KeyRequest(KeyRequest {
+    let event = Event::PeerRequest(PeerRequest {
         met: meeting(Some("Zoe"), "192.0.2.7:5000"),
         against: Vec::new(),
         held: None,
     });
     let expected = "[14:03:07] * Zoe wants to chat, key aiba eaqc. /accept Zoe or /block Zoe";
     assert_eq!(told_in(&event, false), expected);
+}
+
+#[test]
+fn request_of_a_legacy_peer_says_unencrypted() {
+    for (name, expected) in [
+        (Some("Eve"), "* Eve wants to chat, unencrypted, from 192.0.2.9:5000. /accept Eve or /block Eve"),
+        (
+            Some("all"),
+            "* all·192.0.2.9:5000 wants to chat, unencrypted, from 192.0.2.9:5000. \
+             /accept 192.0.2.9:5000 or /block 192.0.2.9:5000",
+        ),
+        (
+            None,
+            "* The peer at 192.0.2.9:5000 wants to chat, unencrypted. \
+             /accept 192.0.2.9:5000 or /block 192.0.2.9:5000",
+        ),
+    ] {
+        let request = PeerRequest { met: unencrypted(name), against: Vec::new(), held: None };
+        let told = told_in(&Event::PeerRequest(request), false);
+        assert_eq!(told, format!("[14:03:07] {expected}"));
+    }
+}
+
+#[test]
+fn request_of_a_namesake_is_answered_by_key_or_address() {
+    let requests = [
+        PeerRequest { met: meeting(Some("Eve"), "192.0.2.7:5000"), against: Vec::new(), held: None },
+        PeerRequest { met: unencrypted(Some("eve")), against: Vec::new(), held: None },
+    ];
+    let labels = Labels::default();
+    let voice = Voice { labels: &labels, full: false, rows: false, is_new: false, stamp: "", date };
+    let lines: Vec<String> = requests_lines(&requests, 0, &voice).iter().map(Line::to_string).collect();
+    assert_eq!(
+        lines,
+        [
+            "* Eve wants to chat, key aiba eaqc. /accept aibaeaqc or /block aibaeaqc",
+            "* eve wants to chat, unencrypted, from 192.0.2.9:5000. \
+             /accept 192.0.2.9:5000 or /block 192.0.2.9:5000",
+        ]
+    );
 }
 
 #[test]
@@ -146,17 +195,26 @@ fn everything_else_about_keys_is_one_clear_sentence() {
             "[14:03:07] * Bob (127.0.0.1:5001) is spoken to in encryption. The key aeaqcaib… is new; /verify Bob compares it.",
         ),
         (
-            Event::MoreKeyRequests(1),
-            "[14:03:07] ! 1 more message request was dropped: too many are waiting. /requests lists them.",
+            Event::MoreRequests(1),
+            "[14:03:07] ! 1 more found no room: too many wait for your decision. /requests lists them.",
         ),
         (
-            Event::MoreKeyRequests(7),
-            "[14:03:07] ! 7 more message requests were dropped: too many are waiting. /requests lists them.",
+            Event::MoreRequests(7),
+            "[14:03:07] ! 7 more found no room: too many wait for your decision. /requests lists them.",
         ),
         (
-            Event::RefusedKey(meeting(Some("Dave"), "192.0.2.7:5000")),
+            Event::RefusedStranger(meeting(Some("Dave"), "192.0.2.7:5000")),
             "[14:03:07] * Refused Dave, key aiba eaqc… (policy strict). \
              /add aibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaiba lets them in.",
+        ),
+        (
+            Event::RefusedStranger(unencrypted(Some("Eve"))),
+            "[14:03:07] * Refused Eve (192.0.2.9:5000, unencrypted; policy strict). /add 192.0.2.9:5000 lets them in.",
+        ),
+        (
+            Event::RefusedStranger(unencrypted(None)),
+            "[14:03:07] * Refused the peer at 192.0.2.9:5000 (unencrypted; policy strict). \
+             /add 192.0.2.9:5000 lets them in.",
         ),
         (
             Event::TakesName(secure_bob(), carol),
@@ -188,7 +246,7 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         ),
         (
             Event::Decided(Decision::Forgotten(bob(), Forgotten::Blocked)),
-            "Removed Bob from your blocked contacts. Messages stay in the history.",
+            "Forgot Bob, who is no longer blocked. Messages stay in the history.",
         ),
         (
             Event::Decided(Decision::Forgotten(bob(), Forgotten::Stranger)),
@@ -207,15 +265,12 @@ fn everything_else_about_keys_is_one_clear_sentence() {
             Event::Decided(Decision::Verified(pin("Bob", 2))),
             "Bob is verified, and has a ✓ or that word behind its name.",
         ),
-        (
-            Event::Decided(Decision::Policy(Policy::AcceptNew)),
-            "New keys are accepted and remembered from now on.",
-        ),
+        (Event::Decided(Decision::Policy(Policy::AcceptNew)), "Strangers can write to you from now on."),
         (
             Event::Decided(Decision::Policy(Policy::Ask)),
-            "New keys wait for your decision from now on; /requests lists them.",
+            "New strangers wait for your decision from now on; /requests lists them.",
         ),
-        (Event::Decided(Decision::Policy(Policy::Strict)), "New keys are refused from now on."),
+        (Event::Decided(Decision::Policy(Policy::Strict)), "New strangers are refused from now on."),
         (
             Event::Undecided(Unknown::Request),
             "That key does not wait for your decision any more; /requests lists those that do.",
@@ -280,11 +335,12 @@ fn keys_and_requests_are_listed() {
     );
     let labels = Labels::default();
     let voice = Voice { labels: &labels, full: true, rows: false, is_new: false, stamp: "[14:03:07] ", date };
-    assert_eq!(requests_lines(&[], 0, &voice), ["No key waits for your decision.".into()]);
-    let request = KeyRequest { met: meeting(Some("Zoe"), "192.0.2.7:5000"), against: Vec::new(), held: None };
+    assert_eq!(requests_lines(&[], 0, &voice), ["No request waits for your decision.".into()]);
+    let request =
+        PeerRequest { met: meeting(Some("Zoe"), "192.0.2.7:5000"), against: Vec::new(), held: None };
     let lines = requests_lines(&[request], 2, &voice);
     assert!(lines[0].to_string().starts_with("* Zoe (192.0.2.7:5000) wants to chat, key aiba eaqc "));
-    assert_eq!(lines.last().unwrap().to_string(), "There were 2 more, which were not kept.");
+    assert_eq!(lines.last().unwrap().to_string(), "2 more found no room, and may come again.");
 }
 
 #[test]
@@ -303,7 +359,7 @@ fn contact_at_the_address_of_another_is_named_once() {
 fn untrusted_key_has_its_own_sentence() {
     let labels = Labels::default();
     let request =
-        KeyRequest { met: meeting(Some("Emil"), "192.0.2.7:5000"), against: Vec::new(), held: None };
+        PeerRequest { met: meeting(Some("Emil"), "192.0.2.7:5000"), against: Vec::new(), held: None };
     let sentences = [
         (
             untrusted_words(Some(&request), None, Policy::AcceptNew, &labels),

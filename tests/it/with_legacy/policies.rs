@@ -1,0 +1,119 @@
+//! The five programs as strangers under `--policy ask` and `--policy strict`.
+
+use super::{all_five, is_listed, row, shown, shows};
+use crate::legacy::{Legacy, Program};
+use crate::support::Peer;
+
+/// The program connects in its own way, and then sends a text. Neither is answered with anything
+/// that it shows.
+fn writes(legacy: &Legacy, alice: &Peer, text: &str) {
+    assert_eq!(legacy.connect(alice.addr()).expect("Alice listens"), None, "{}", legacy.name());
+    assert_eq!(legacy.send(alice.addr(), text).expect("Alice listens"), None, "{}", legacy.name());
+}
+
+/// Asserts that Alice neither lists the program nor shows its text, and that nothing came to it from
+/// her.
+fn is_no_peer(alice: &mut Peer, legacy: &Legacy, text: &str) {
+    assert_eq!(alice.lists(legacy.addr()), None, "{}", legacy.name());
+    let (told, here) = (alice.printed(), format!("{} is here", shown(legacy)));
+    assert!(!told.iter().any(|line| line.contains(text) || line.contains(&here)), "{told:#?}");
+    assert_eq!((legacy.raw(), legacy.shown()), (Vec::new(), Vec::new()), "{}", legacy.name());
+    assert!(legacy.listener_alive(), "{:?}", legacy.cause_of_death());
+}
+
+#[test]
+fn strict_policy_refuses_all_programs_until_they_are_added() {
+    let mut alice = Peer::named("Alice").arg("--policy").arg("strict").start();
+    for legacy in all_five() {
+        let text = format!("let {} in", legacy.name());
+        writes(&legacy, &alice, &text);
+        let who = match legacy.program() {
+            // Its name comes with a text only.
+            Program::SmartCookies => format!("the peer at {} (unencrypted; policy strict)", legacy.addr()),
+            _ => format!("{} ({}, unencrypted; policy strict)", legacy.name(), legacy.addr()),
+        };
+        let add = format!("/add {}", legacy.addr());
+        alice.sees(&format!("* Refused {who}. {add} lets them in."));
+        is_no_peer(&mut alice, &legacy, &text);
+        alice.types(&[&format!("/accept {}", legacy.name())]);
+        alice.sees(&format!("Refused {} (", legacy.name()));
+        alice.types(&[&add]);
+        alice.sees(&format!("Added {} to your contacts.", legacy.name()));
+        legacy.send(alice.addr(), "thank you").expect("Alice listens");
+        alice.sees(&format!("] {}: thank you", shown(&legacy)));
+        alice.says(legacy.name(), "welcome");
+        shows(&legacy, &format!("{}: welcome", alice.shown()));
+    }
+    let printed = alice.printed();
+    assert_eq!(printed.iter().filter(|line| line.contains("* Refused ")).count(), 5, "{printed:#?}");
+}
+
+#[test]
+fn ask_policy_holds_the_first_message_of_all_programs() {
+    let mut alice = Peer::named("Alice").arg("--policy").arg("ask").start();
+    for legacy in all_five() {
+        let text = format!("may {} come in?", legacy.name());
+        writes(&legacy, &alice, &text);
+        legacy.send(alice.addr(), "hello?").expect("Alice listens");
+        let (addr, name) = (legacy.addr(), legacy.name());
+        let line = match legacy.program() {
+            Program::SmartCookies => {
+                format!("* The peer at {addr} wants to chat, unencrypted. /accept {addr} or /block {addr}")
+            }
+            _ => {
+                format!("* {name} wants to chat, unencrypted, from {addr}. /accept {name} or /block {name}")
+            }
+        };
+        alice.sees(&line);
+        is_no_peer(&mut alice, &legacy, &text);
+        alice.types(&["/requests"]);
+        alice.sees(&line);
+        let (command, held) = match legacy.program() {
+            Program::SmartCookies => (format!("/accept {addr}"), &text[..]),
+            Program::Hashpa => (format!("/accept {name}"), "Hello, I am connecting!"),
+            _ => (format!("/accept {name}"), &text[..]),
+        };
+        alice.types(&[&command]);
+        alice.sees(" to your contacts.");
+        alice.sees(&format!("] {}: {held}", shown(&legacy)));
+        let row = row(&mut alice, &legacy);
+        assert!(row.contains("  contact  ") && !row.ends_with("new"), "{row}");
+        legacy.send(alice.addr(), "thank you").expect("Alice listens");
+        alice.sees(&format!("] {}: thank you", shown(&legacy)));
+        alice.types(&["/requests"]);
+        alice.sees("No request waits for your decision.");
+    }
+    let printed = alice.printed();
+    assert!(!printed.iter().any(|line| line.contains("hello?")), "{printed:#?}");
+}
+
+#[test]
+fn blocked_message_request_stays_silent() {
+    let mut alice = Peer::named("Alice").arg("--policy").arg("ask").start();
+    let xyz = Legacy::start(Program::Xyz);
+    xyz.send(alice.addr(), "may I come in?").expect("Alice listens");
+    alice.sees(" wants to chat, unencrypted, from ");
+    alice.types(&["/block XYZ"]);
+    alice.sees(&format!("Blocked XYZ ({}, unencrypted).", xyz.addr()));
+    xyz.send(alice.addr(), "hello?").expect("Alice listens");
+    // Another stranger is told of after it.
+    let r3 = Legacy::start(Program::R3);
+    r3.send(alice.addr(), "and I?").expect("Alice listens");
+    alice.sees(&format!("* R3 wants to chat, unencrypted, from {}.", r3.addr()));
+    let printed = alice.printed();
+    let of_xyz = |line: &&String| line.contains("hello?") || line.contains("may I come in?");
+    assert_eq!(printed.iter().find(of_xyz), None);
+}
+
+#[test]
+fn listed_program_stays_listed_under_another_policy() {
+    let mut alice = Peer::named("Alice").start();
+    let xyz = Legacy::start(Program::Xyz);
+    xyz.send(alice.addr(), "hello").expect("Alice listens");
+    alice.sees(&format!("] {}: hello", shown(&xyz)));
+    alice.types(&["/policy strict"]);
+    alice.sees("New strangers are refused from now on.");
+    xyz.send(alice.addr(), "still here").expect("Alice listens");
+    alice.sees(&format!("] {}: still here", shown(&xyz)));
+    is_listed(&mut alice, &xyz, "active");
+}
