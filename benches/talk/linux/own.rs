@@ -147,11 +147,16 @@ pub(super) struct Program {
     _door: Door,
 }
 
+/// What the request of a job says.
+type Say = Box<dyn Fn(JobId) -> Request + Send>;
+
 /// Requests that are made one after the other.
 #[derive(Default)]
 struct Series {
-    /// Where they go to, and what each says.
-    say: Option<(PeerAddr, PublicKey, Box<dyn Fn(JobId) -> Request + Send>)>,
+    /// Whom they go to.
+    to: Option<(PeerAddr, PublicKey)>,
+    /// What each says.
+    say: Option<Say>,
     /// Requests that are still to be made.
     left: usize,
     /// The number of the last one.
@@ -164,12 +169,12 @@ impl Series {
     /// Makes the next request; none if there is no other.
     fn next(&mut self) -> Option<SessionRequest> {
         self.left = self.left.checked_sub(1)?;
-        let (addr, key, say) = self.say.as_ref()?;
+        let ((addr, key), say) = (self.to?, self.say.as_ref()?);
         self.last += 1;
         let job = JobId(self.last);
         let say = say(job);
         self.begun = Some(Instant::now());
-        Some(SessionRequest { job, addrs: vec![*addr], expect: Some(*key), say, deadline: None })
+        Some(SessionRequest { job, addrs: vec![addr], expect: Some(key), say, deadline: None })
     }
 }
 
@@ -203,13 +208,14 @@ impl Program {
     /// answered the one before. Returns how long each took.
     pub(super) fn requests(
         &mut self,
-        (addr, key): (PeerAddr, PublicKey),
+        of: (PeerAddr, PublicKey),
         count: usize,
         say: impl Fn(JobId) -> Request + Send + 'static,
     ) -> anyhow::Result<Vec<Duration>> {
         let first = {
             let mut series = self.series.lock();
-            series.say = Some((addr, key, Box::new(say)));
+            series.to = Some(of);
+            series.say = Some(Box::new(say));
             series.left = count;
             series.times = Vec::with_capacity(count);
             series.next()
