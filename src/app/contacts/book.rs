@@ -14,9 +14,20 @@ use crate::profile::contacts::{Contact, Contacts, ContactsError};
 /// come at once. A crash loses the changes of this time. What the user decides is written at once.
 const SAVE_PAUSE: Duration = Duration::from_secs(1);
 
+/// The same at most, on a machine where a write takes long.
+const MAX_SAVE_PAUSE: Duration = Duration::from_secs(10);
+
+/// How much longer than the last write the pause is at least, so that writing takes 2 % of the time.
+const PAUSE_PER_WRITE: u32 = 50;
+
 /// How often the file is looked at while nothing happens: soon enough for a user who edits it in
 /// another window, and rare enough for an idle laptop.
 pub(super) const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long to wait after a write that took so long.
+fn pause_after(write: Duration) -> Duration {
+    write.saturating_mul(PAUSE_PER_WRITE).clamp(SAVE_PAUSE, MAX_SAVE_PAUSE)
+}
 
 /// What is to be changed in the entry of a contact.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +75,8 @@ pub(in crate::app) struct ContactBook {
     /// The sources that were blocked (`true`) or unblocked since the last write.
     unsaved_sources: BTreeMap<SourcePrefix, bool>,
     saved_at: Option<Instant>,
+    /// The pause after the last write.
+    pause: Duration,
     /// The last write failed, which the user was told; it is tried again then.
     retry_at: Option<Instant>,
     pub(super) looked_at: Instant,
@@ -91,6 +104,7 @@ impl ContactBook {
             unsaved: BTreeMap::new(),
             unsaved_sources: BTreeMap::new(),
             saved_at: None,
+            pause: SAVE_PAUSE,
             retry_at: None,
             looked_at: Instant::now(),
             told: None,
@@ -112,7 +126,7 @@ impl ContactBook {
             return Some(self.looked_at);
         }
         // The first write is due at once.
-        let due = self.saved_at.map_or(self.looked_at, |at| at + SAVE_PAUSE);
+        let due = self.saved_at.map_or(self.looked_at, |at| at + self.pause);
         (!self.unsaved.is_empty()).then_some(due)
     }
 
@@ -225,10 +239,12 @@ impl ContactBook {
         let edits =
             self.changes().into_iter().map(|(id, (_, wanted))| (id, wanted)).collect::<BTreeMap<_, _>>();
         let sources = self.source_changes();
-        self.saved_at = Some(Instant::now());
+        let begun = Instant::now();
+        self.saved_at = Some(begun);
         if !edits.is_empty() || !sources.is_empty() {
             self.file.change_many(edits, sources)?;
         }
+        self.pause = pause_after(begun.elapsed());
         self.unsaved.clear();
         self.unsaved_sources.clear();
         self.retry_at = None;
@@ -262,6 +278,12 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+
+    #[test]
+    fn slow_writes_are_further_apart() {
+        let pauses = [1, 40, 5_000].map(|write| pause_after(Duration::from_millis(write)).as_secs());
+        assert_eq!(pauses, [1, 2, 10]);
+    }
 
     fn id(n: u8) -> PeerId {
         PeerId::Key(PublicKey::new([n; 32]))
