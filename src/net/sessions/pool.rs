@@ -135,9 +135,9 @@ impl Pool {
     fn wants_address(&self, pending: &Pending, key: PublicKey, now: Time) -> bool {
         let SessionRequest { say, addrs, .. } = &pending.request;
         let Some(session) = self.sessions.get(&key) else { return false };
-        let dialed = self.links.values().filter(|link| link.key == Some(key)).filter_map(|link| link.dialed);
+        let dialed = self.links.get(&session.link).and_then(|link| link.dialed);
         let met = session.met.filter(|(_, at)| now.since(*at) < MET_COUNTS_FOR);
-        let is_known = dialed.chain(met.map(|(addr, _)| addr)).any(|addr| addrs.contains(&addr));
+        let is_known = dialed.into_iter().chain(met.map(|(addr, _)| addr)).any(|addr| addrs.contains(&addr));
         *say == Request::Open && !addrs.is_empty() && !is_known
     }
 
@@ -372,20 +372,28 @@ impl Pool {
             others.into_iter().for_each(|other| self.drop_link(other));
             let probe = matches!(dial_id, Some(DialId::Probe(..)));
             if probe {
-                self.probed(id, key, now, handler);
+                let requests = dial_id.and_then(|dial| self.dials.get(&dial)).map(|dial| &dial.requests);
+                let jobs = requests.into_iter().flatten().map(|pending| pending.request.job).collect();
+                self.met(id, key, jobs, now, handler);
             }
             let hello = Hello { probe, ..self.own_hello(addr.ip(), key, handler) };
             self.say_hello(id, hello);
         }
     }
 
-    /// A key that has a session was met at a dialed address.
-    fn probed(&mut self, id: LinkId, key: PublicKey, now: Time, handler: &mut dyn SessionHandler) {
+    /// A key that has a session was met at a dialed address. Each of these requests learns that.
+    fn met(
+        &mut self,
+        id: LinkId,
+        key: PublicKey,
+        jobs: Vec<JobId>,
+        now: Time,
+        handler: &mut dyn SessionHandler,
+    ) {
         let Some(link) = self.links.get(&id) else { return };
         let (Some(addr), source, local) = (link.dialed, link.source, link.local) else { return };
-        let requests = link.dial.and_then(|dial| self.dials.get(&dial)).map(|dial| &dial.requests);
-        for pending in requests.into_iter().flatten() {
-            let job = Some(pending.request.job);
+        for job in jobs {
+            let job = Some(job);
             // Whether it is welcome shows in its session.
             let _ = handler.session_up(Opened { key, hello: None, dialed: Some(addr), source, local, job });
         }
@@ -703,6 +711,14 @@ impl Pool {
         let (opens, others): (Vec<Pending>, Vec<Pending>) = requests
             .into_iter()
             .partition(|pending| matches!(pending.request.say, Request::Open | Request::Ping));
+        let is_greeting = |link: &Link| link.key == Some(key) && link.phase == Phase::Greeting;
+        let greeting = self.links.iter().find(|(_, link)| link.dialed.is_some() && is_greeting(link));
+        if let Some((id, at)) = greeting.and_then(|(id, link)| Some((*id, link.dialed?))) {
+            // The key has proven itself there, and its session opened on another connection.
+            let there = opens.iter().filter(|pending| pending.request.addrs.contains(&at));
+            let jobs = there.map(|pending| pending.request.job).filter(|other| Some(*other) != job).collect();
+            self.met(id, key, jobs, now, handler);
+        }
         let addr = self.session_addr(key);
         for pending in opens {
             if Some(pending.request.job) != job && self.wants_address(&pending, key, now) {

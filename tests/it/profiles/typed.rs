@@ -26,7 +26,7 @@ fn enters(terminal: &Terminal, line: &str) {
     let said = match line {
         "/mute" => "Nobody is muted; /mute WHOM mutes somebody.",
         "/alias" => "There are no nicknames; /alias WHOM NAME gives one.",
-        "/requests" => "No key waits for your decision.",
+        "/requests" => "No request waits for your decision.",
         "/key" => "Your key, which others know you by:",
         other => panic!("{other} is none of the commands of these scenarios"),
     };

@@ -61,7 +61,7 @@ const SEEDS: u64 = 9;
 
 /// The same of worlds in which some, or both of two, have keys; those of two are small.
 const SEEDS_WITH_KEYS: u64 = 6;
-const SEEDS_OF_TWO: u64 = 20;
+const SEEDS_OF_TWO: u64 = 28;
 
 /// So many seeds show what is rare, too.
 const MANY_SEEDS: u64 = 1_000;
