@@ -713,6 +713,7 @@ impl Pool {
                 self.moves_to(key, id);
                 self.send_pings(key, now);
                 self.part_surplus(key, [old, id], now, handler);
+                self.keep_limits(key, now, handler);
             }
             None => {
                 let session = Session { link: id, queue: VecDeque::new(), pings: Vec::new(), probed: None };
@@ -778,6 +779,7 @@ impl Pool {
     fn goes_on(&mut self, key: PublicKey, link: LinkId, now: Time, handler: &mut dyn SessionHandler) {
         self.moves_to(key, link);
         self.send_pings(key, now);
+        self.keep_limits(key, now, handler);
         self.pump(key, now, handler);
     }
 
@@ -813,7 +815,8 @@ impl Pool {
         requests
     }
 
-    /// Ends sessions beyond the limits, the idlest first: strangers before contacts.
+    /// Ends a session if this one, which is new or at another source, is beyond the limits: the
+    /// idlest, strangers before contacts.
     fn keep_limits(&mut self, newest: PublicKey, now: Time, handler: &mut dyn SessionHandler) {
         let is_of_prefix = |source: Source| !source.ip().is_loopback() && !handler.is_contact(newest);
         let source =
@@ -1116,6 +1119,9 @@ impl Pool {
                 let end = bye.map_or(RequestEnd::Broken, RequestEnd::Bye);
                 end_request(pending, addr, end, handler);
             }
+        }
+        if self.closing {
+            return;
         }
         // A program that was started again waits for its former session to end.
         let waiting: Vec<LinkId> = self
