@@ -1135,12 +1135,11 @@ impl Pool {
 
     fn older_is_gone(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        let (Some(key), Phase::Challenging(challenge)) =
-            (link.key, mem::replace(&mut link.phase, Phase::Greeting))
-        else {
-            return;
-        };
-        self.admit(id, key, &challenge.hello, now, handler);
+        // It may be open or parted by now, because another one was let in before it.
+        let (Some(key), Phase::Challenging(challenge)) = (link.key, &link.phase) else { return };
+        let hello = challenge.hello.clone();
+        link.phase = Phase::Greeting;
+        self.admit(id, key, &hello, now, handler);
     }
 
     /// Tells a peer that has become a contact during its session where else we listen.
