@@ -86,7 +86,7 @@ impl Link {
                 );
             }
             Record::Receipt(ids) | Record::NotStored(ids, _) => {
-                ids.iter().for_each(|id| drop(granted.taken.remove(id)));
+                granted.taken.retain(|id, _| !ids.contains(id));
             }
             Record::Bye(_) => self.has_bye = true,
             Record::InUse(_) => {}
@@ -98,7 +98,7 @@ impl Link {
 impl World {
     /// A peer says hello.
     pub(super) fn says_hello(&mut self, which: u8, detail: u8) {
-        let Some(id) = self.link(which) else { return };
+        let Some(id) = self.link(which).filter(|id| self.links[id].key.is_some()) else { return };
         let hello = Hello {
             dialed: if detail == 0xff { b"P2P-CHAT/0\n".to_vec() } else { DIAL_LINE.to_vec() },
             answered: OK_LINE.to_vec(),
