@@ -10,6 +10,7 @@ mod inbound;
 mod keys;
 mod printed;
 mod records;
+mod sessions;
 
 use std::iter;
 
@@ -19,6 +20,7 @@ pub use inbound::inbound;
 pub use keys::keys;
 pub use printed::harm;
 pub use records::records;
+pub use sessions::sessions;
 
 /// Returns the lengths of the pieces in which an input is pushed: an endless sequence of numbers
 /// from 1 to 257 that depends on `seed`.

@@ -42,6 +42,11 @@ fn records_pass_their_corpus() {
 }
 
 #[test]
+fn sessions_pass_their_corpus() {
+    replay("sessions", harness::sessions);
+}
+
+#[test]
 fn keys_pass_their_corpus() {
     replay("keys", harness::keys);
 }

@@ -698,6 +698,7 @@ impl Pool {
                 self.moves_to(key, id);
                 self.send_pings(key, now);
                 self.part_surplus(key, [old, id], now, handler);
+                self.keep_limits(key, now, handler);
             }
             None => {
                 let session = Session { link: id, queue: VecDeque::new(), pings: VecDeque::new(), met: None };
@@ -774,6 +775,7 @@ impl Pool {
     fn goes_on(&mut self, key: PublicKey, link: LinkId, now: Time, handler: &mut dyn SessionHandler) {
         self.moves_to(key, link);
         self.send_pings(key, now);
+        self.keep_limits(key, now, handler);
         self.pump(key, now, handler);
     }
 
@@ -819,7 +821,8 @@ impl Pool {
         requests
     }
 
-    /// Ends sessions beyond the limits, the idlest first: strangers before contacts.
+    /// Ends a session if this one, which is new or at another source, is beyond the limits: the
+    /// idlest, strangers before contacts.
     fn keep_limits(&mut self, newest: PublicKey, now: Time, handler: &mut dyn SessionHandler) {
         let is_of_prefix = |source: Source| !source.ip().is_loopback() && !handler.is_contact(newest);
         let source =
@@ -1118,6 +1121,9 @@ impl Pool {
                 end_request(pending, addr, end, handler);
             }
         }
+        if self.closing {
+            return;
+        }
         // A program that was started again waits for its former session to end.
         let waiting: Vec<LinkId> = self
             .links
@@ -1130,12 +1136,11 @@ impl Pool {
 
     fn older_is_gone(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        let (Some(key), Phase::Challenging(challenge)) =
-            (link.key, mem::replace(&mut link.phase, Phase::Greeting))
-        else {
-            return;
-        };
-        self.admit(id, key, &challenge.hello, now, handler);
+        // It may be open or parted by now, because another one was let in before it.
+        let (Some(key), Phase::Challenging(challenge)) = (link.key, &link.phase) else { return };
+        let hello = challenge.hello.clone();
+        link.phase = Phase::Greeting;
+        self.admit(id, key, &hello, now, handler);
     }
 
     /// Tells a peer that has become a contact during its session where else we listen.

@@ -566,6 +566,17 @@ fn ending_program_says_goodbye_in_all_sessions() {
 }
 
 #[test]
+fn ending_program_lets_no_challenger_in() {
+    let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder { port: 5000, ..Recorder::default() });
+    for run in [5, 6] {
+        says_hello(&mut pool, &mut handler, key(2), &hello_of(run, false), Time::default());
+    }
+    pool.close(Time::default(), &mut handler);
+    assert!(pool.is_empty());
+    assert_eq!(handler.told, [Told::Up(key(2)), Told::Down(Some(ByeReason::Idle))]);
+}
+
+#[test]
 fn silent_session_is_over_after_three_pings() {
     let mut net = Net::of(2);
     net.request(0, 1, 1, Request::Open);
@@ -1239,6 +1250,21 @@ fn idlest_stranger_makes_room_for_another_session() {
     assert_eq!(pool.len(), MAX_STRANGERS_OF_PREFIX);
     let byes = pool.take_outputs().into_iter().filter(|output| matches!(output, LinkOutput::Finish(_)));
     assert_eq!(byes.count(), 1);
+}
+
+#[test]
+fn stranger_that_moves_counts_at_its_new_source() {
+    let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder { port: 5000, ..Recorder::default() });
+    let wire = hello_of(5, false);
+    // It comes from loopback first.
+    accept(&mut pool, numbered_key(MAX_STRANGERS_OF_PREFIX), Time::default(), &mut handler);
+    for n in 0..MAX_STRANGERS_OF_PREFIX {
+        says_hello(&mut pool, &mut handler, numbered_key(n), &wire, Time::default());
+    }
+    assert_eq!(pool.len(), MAX_STRANGERS_OF_PREFIX + 1);
+    let now = Time::at(Duration::from_secs(1));
+    says_hello(&mut pool, &mut handler, numbered_key(MAX_STRANGERS_OF_PREFIX), &hello_of(0, false), now);
+    assert_eq!(pool.len(), MAX_STRANGERS_OF_PREFIX);
 }
 
 /// A key that is none of [`key`].
