@@ -31,7 +31,7 @@ const MAX_EVENTS: usize = 1024;
 
 /// How far apart the looks at what is due are, each of which visits every connection. While bytes
 /// come, what is due may be this late.
-const TICK_SPACING: Duration = Duration::from_millis(20);
+const TICK_SPACING: Duration = Duration::from_millis(50);
 
 /// What an accepted connection holds until both sides have said hello.
 type Permit = Box<dyn Send>;
