@@ -9,9 +9,12 @@ use anyhow::{Context, anyhow, ensure};
 use p2p_chat::core::{Command, Event, Target};
 use p2p_chat::mailbox::Mailbox;
 use p2p_chat::model::address::PeerAddr;
-use p2p_chat::model::delivery::DeliveryStatus;
+use p2p_chat::model::delivery::{DeliveryStatus, PendingReason};
+use p2p_chat::model::key::{KEY_BYTES, PublicKey};
 use p2p_chat::model::name::Name;
+use p2p_chat::model::peer_id::Recipient;
 use p2p_chat::model::session::Message;
+use p2p_chat::model::stored::{Assurance, StoreOp, StoreResult, Stored};
 use p2p_chat::runtime::{Bound, Keeping, Node, NodeConfig};
 use p2p_chat::store::{Sqlite, Store, in_memory};
 use tempfile::TempDir;
@@ -40,7 +43,10 @@ const DELIVERED: &[u8] = b"Delivered to ";
 /// Measures all by turns.
 pub(super) fn measure() -> anyhow::Result<Findings> {
     let new = |what: String, unit| Compared::new(what, "--no-history", unit);
-    let mut rates = TURNS.map(|(texts, _)| new(format!("texts with receipts, {texts} at a time"), "1/s"));
+    let rate = |texts, baseline: &str| {
+        Compared::new(format!("texts with receipts, {texts} at a time"), baseline, "1/s")
+    };
+    let mut rates = TURNS.map(|(texts, _)| ["--no-history", "the same commits"].map(|of| rate(texts, of)));
     let mut trips = TURNS.map(|(texts, _)| {
         ["p50", "p99"]
             .map(|which| new(format!("{texts} given until the last has its receipt, {which}"), "ms"))
@@ -50,13 +56,15 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
     let mut corpus = Corpus::new();
     for _ in 0..RUNS {
         let mut pairs = [Pair::new(true)?, Pair::new(false)?];
+        let mut commits = Commits::new()?;
         let mut people = [People::new(&[])?, People::new(&["--no-history"])?];
         for ((texts, turns), (rate, trips)) in TURNS.into_iter().zip(rates.iter_mut().zip(&mut trips)) {
-            let mut times: [Vec<Duration>; 2] = Default::default();
+            let mut times: [Vec<Duration>; 3] = Default::default();
             for slice in 0..=SLICES {
-                for (pair, times) in pairs.iter_mut().zip(&mut times) {
+                let ways = pairs.iter_mut().map(|pair| pair as &mut dyn Way);
+                for (way, times) in ways.chain([&mut commits as &mut dyn Way]).zip(&mut times) {
                     for _ in 0..turns {
-                        let time = pair.say(texts, &mut corpus)?;
+                        let time = way.say(texts, &mut corpus)?;
                         // What comes first is slower: memory, and the state of the connection.
                         if slice > 0 {
                             times.push(time);
@@ -67,7 +75,9 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
             let per_second = |times: &[Duration]| {
                 (texts * times.len()) as f64 / times.iter().sum::<Duration>().as_secs_f64()
             };
-            rate.add(per_second(&times[0]), per_second(&times[1]));
+            for (rate, baseline) in rate.iter_mut().zip(&times[1..]) {
+                rate.add(per_second(&times[0]), per_second(baseline));
+            }
             for (trip, hundredths) in trips.iter_mut().zip([50, 99]) {
                 trip.add(percentile(&times[0], hundredths), percentile(&times[1], hundredths));
             }
@@ -87,9 +97,73 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
             row.add(percentile(&times[0], hundredths), percentile(&times[1], hundredths));
         }
     }
-    let rows = rates.into_iter().chain(trips.into_iter().flatten()).chain(typed).collect();
+    let rows = rates.into_iter().flatten().chain(trips.into_iter().flatten()).chain(typed).collect();
     let notes = vec![format!("The file system is {}.", disk::file_system(disk::dir()?.path())?)];
     Ok(Findings { rows, notes, ..Findings::default() })
+}
+
+/// Something that takes texts.
+trait Way {
+    /// Returns how long it takes from the first text until the last has its receipt.
+    fn say(&mut self, texts: usize, corpus: &mut Corpus) -> anyhow::Result<Duration>;
+}
+
+/// What both sides write to the disk for texts and their receipts, one commit after the other and
+/// with nothing between them.
+struct Commits {
+    sender: Sqlite,
+    receiver: Sqlite,
+    next: u64,
+    _dir: TempDir,
+}
+
+impl Commits {
+    fn new() -> anyhow::Result<Self> {
+        let dir = disk::dir()?;
+        let open = |name| Sqlite::open(&dir.path().join(name));
+        Ok(Self { sender: open("sender.db")?, receiver: open("receiver.db")?, next: 0, _dir: dir })
+    }
+}
+
+impl Way for Commits {
+    fn say(&mut self, texts: usize, corpus: &mut Corpus) -> anyhow::Result<Duration> {
+        let key = PublicKey::new([1; KEY_BYTES]);
+        let to = Recipient::key(key);
+        let assurance = Assurance::Encrypted;
+        let (mut outgoing, mut statuses, mut messages) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..texts {
+            self.next += 1;
+            let message = Message { id: id(self.next), time: self.next, again: false, body: corpus.text() };
+            statuses.push(StoreOp::Status {
+                to,
+                id: message.id,
+                status: DeliveryStatus::Delivered,
+                attempted: true,
+            });
+            outgoing.push(StoreOp::Outgoing {
+                to,
+                name: None,
+                message: message.clone(),
+                status: DeliveryStatus::Queued(PendingReason::InLine),
+                attempted: false,
+                assurance,
+                expires: self.next + 1_000_000,
+            });
+            messages.push(message);
+        }
+        let incoming = StoreOp::Incoming { from: key, name: None, assurance, stranger: None, messages };
+        let begun = Instant::now();
+        self.sender.apply(&outgoing, self.next)?;
+        let stored = self.receiver.apply(&[incoming], self.next)?;
+        self.sender.apply(&statuses, self.next)?;
+        let rows = stored.into_iter().flat_map(|result| match result {
+            StoreResult::Incoming(rows) => rows,
+            _ => Vec::new(),
+        });
+        let rows = rows.filter_map(Stored::row);
+        self.receiver.apply(&[StoreOp::MarkShown(rows.collect())], self.next)?;
+        Ok(begun.elapsed())
+    }
 }
 
 /// A node in this process, which is given texts without anybody typing them, and the released program, which takes them.
@@ -126,7 +200,18 @@ impl Pair {
         Ok(Target::These(vec![addr.into()]))
     }
 
-    /// From the first text that is given until the last has its receipt.
+    fn wait_for(&self, mut count: usize, is_it: impl Fn(&Event) -> bool) -> anyhow::Result<()> {
+        let deadline = Instant::now() + SOON;
+        while count > 0 {
+            ensure!(Instant::now() < deadline, "{count} of what was waited for did not happen");
+            count = count
+                .saturating_sub(self.events.take(Some(deadline)).iter().filter(|event| is_it(event)).count());
+        }
+        Ok(())
+    }
+}
+
+impl Way for Pair {
     fn say(&mut self, texts: usize, corpus: &mut Corpus) -> anyhow::Result<Duration> {
         let mut sends = Vec::new();
         for _ in 0..texts {
@@ -143,16 +228,6 @@ impl Pair {
             |event: &Event| matches!(event, Event::Delivery { status: DeliveryStatus::Delivered, .. });
         self.wait_for(texts, is_there)?;
         Ok(begun.elapsed())
-    }
-
-    fn wait_for(&self, mut count: usize, is_it: impl Fn(&Event) -> bool) -> anyhow::Result<()> {
-        let deadline = Instant::now() + SOON;
-        while count > 0 {
-            ensure!(Instant::now() < deadline, "{count} of what was waited for did not happen");
-            count = count
-                .saturating_sub(self.events.take(Some(deadline)).iter().filter(|event| is_it(event)).count());
-        }
-        Ok(())
     }
 }
 
