@@ -29,9 +29,12 @@ const WAKER: Token = Token(usize::MAX);
 /// Events taken at once; what is left comes with the next poll.
 const MAX_EVENTS: usize = 1024;
 
-/// How far apart the looks at what is due are, each of which visits every connection. While bytes
-/// come, what is due may be this late.
-const TICK_SPACING: Duration = Duration::from_millis(50);
+/// How far apart the looks at everything that is due are, each of which visits every connection.
+/// While bytes come, a ping or the end of a wait may be this late.
+const TICK_SPACING: Duration = Duration::from_millis(250);
+
+/// The same for dials, receipts that strangers wait for, and messages that are offered again.
+const SOON_SPACING: Duration = Duration::from_millis(50);
 
 /// What an accepted connection holds until both sides have said hello.
 type Permit = Box<dyn Send>;
@@ -120,6 +123,7 @@ impl Sessions {
             has_changed: true,
             last_tick: Instant::now(),
             due: None,
+            last_soon: Instant::now(),
         };
         *self.shared.ended.lock() = false;
         let thread = thread::Builder::new().name(THREAD.into()).spawn(move || event_loop.run());
@@ -182,11 +186,13 @@ struct EventLoop {
     began: Instant,
     handler: Box<dyn SessionHandler + Send>,
     is_closing: bool,
-    /// Something has happened since the last look at what is due.
+    /// Something has happened since the last look at everything that is due.
     has_changed: bool,
     last_tick: Instant,
-    /// When something is due if nothing happens before, as the last look has found.
+    /// When something is due if nothing happens before, as that look has found.
     due: Option<Instant>,
+    /// When the last look at what is due soon was.
+    last_soon: Instant,
 }
 
 impl Drop for EventLoop {
@@ -223,8 +229,14 @@ impl EventLoop {
             self.take_commands();
             // A connection that is refused holds its permit until it is closed.
             self.permits.retain(|id, _| self.conns.contains_key(id) && !self.pool.is_open(*id));
-            if Instant::now() >= self.next_tick() {
+            let now = Instant::now();
+            if self.next_tick().is_some_and(|at| at <= now) {
                 self.tick();
+            } else if self.next_soon().is_some_and(|at| at <= now) {
+                let time = self.now();
+                self.pool.tick_soon(time, &mut *self.handler);
+                self.apply();
+                (self.last_soon, self.has_changed) = (now, true);
             }
             if self.is_closing && self.conns.is_empty() {
                 return;
@@ -243,10 +255,19 @@ impl EventLoop {
         Time::at(self.began.elapsed())
     }
 
-    /// When to look at what is due.
-    fn next_tick(&self) -> Instant {
-        let soon = self.last_tick + TICK_SPACING;
-        self.due.filter(|_| !self.has_changed).map_or(soon, |due| due.max(soon))
+    /// When to look at everything that is due.
+    fn next_tick(&self) -> Option<Instant> {
+        let changed = self.has_changed.then(|| self.last_tick + TICK_SPACING);
+        // Once in a while, however much is due.
+        let due = self.due.map(|due| due.max(self.last_tick + SOON_SPACING));
+        [changed, due].into_iter().flatten().min()
+    }
+
+    /// When to look at what is due soon.
+    fn next_soon(&self) -> Option<Instant> {
+        // A millisecond more, so that it is due then.
+        let due = self.began + self.pool.next_soon()?.since_start() + Duration::from_millis(1);
+        Some(due.max(self.last_soon + SOON_SPACING))
     }
 
     /// Does what is due.
@@ -257,6 +278,7 @@ impl EventLoop {
         let finish = self.drop_late();
         self.has_changed = false;
         self.last_tick = Instant::now();
+        self.last_soon = self.last_tick;
         // A millisecond more than the difference: what was due is then past.
         let wait = self.pool.next_wake().map(|due| due.since(self.now()) + Duration::from_millis(1));
         let due = wait.map(|wait| self.last_tick + wait);
@@ -271,8 +293,8 @@ impl EventLoop {
         }
         commands.is_looking = false;
         drop(commands);
-        (self.has_changed || self.due.is_some())
-            .then(|| self.next_tick().saturating_duration_since(Instant::now()))
+        let next = [self.next_tick(), self.next_soon()].into_iter().flatten().min()?;
+        Some(next.saturating_duration_since(Instant::now()))
     }
 
     fn command(&mut self, command: Command) {

@@ -146,7 +146,7 @@ pub const MAX_HELD_BYTES: usize = 4 * 1024 * 1024;
 pub const RETRY_AFTER: u32 = 30;
 
 /// How long messages wait before they are offered again to a handler that had no room for them.
-pub const OFFER_AGAIN_AFTER: Duration = Duration::from_millis(50);
+pub const OFFER_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// A connection, dialed or accepted.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

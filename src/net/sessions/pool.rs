@@ -1302,19 +1302,44 @@ impl Pool {
 
     // ---- time -----------------------------------------------------------------------------------
 
-    /// Returns when [`Pool::tick`] has something to do, if nothing else happens before.
+    /// Returns when [`Pool::tick`] has something to do, if nothing else happens before. Visits every
+    /// connection and request.
     pub fn next_wake(&self) -> Option<Time> {
         let links = self.links.values().map(Link::due);
-        let dials = self.dials.values().filter(|dial| !dial.addrs.is_empty());
-        let dials = dials.map(|dial| self.dial_again_at.map_or(dial.next, |at| dial.next.max(at)));
         let dialing = self.dials.values().flat_map(|dial| &dial.requests);
         let open = self.sessions.values().flat_map(|session| session.queue.iter().chain(&session.pings));
         let deadlines = dialing.chain(open).filter_map(|pending| pending.request.deadline);
-        links.chain(dials).chain(deadlines).chain(self.offer_again_at).chain(self.receipts_at).min()
+        links.chain(deadlines).chain(self.next_soon()).min()
     }
 
-    /// Does what has become due.
+    /// Returns when [`Pool::tick_soon`] has something to do.
+    pub fn next_soon(&self) -> Option<Time> {
+        let dials = self.dials.values().filter(|dial| !dial.addrs.is_empty());
+        let dials = dials.map(|dial| self.dial_again_at.map_or(dial.next, |at| dial.next.max(at)));
+        dials.chain(self.offer_again_at).chain(self.receipts_at).min()
+    }
+
+    /// Does what has become due. Visits every connection and request.
     pub fn tick(&mut self, now: Time, handler: &mut dyn SessionHandler) {
+        self.give_what_waits(now, handler);
+        let due: Vec<LinkId> =
+            self.links.iter().filter(|(_, link)| link.due() <= now).map(|(id, _)| *id).collect();
+        for id in due {
+            self.link_due(id, now, handler);
+        }
+        self.dial_due(now, handler);
+        self.end_late(now, handler);
+    }
+
+    /// Does the part of what has become due that may be due within a fraction of a second: dials,
+    /// messages that are offered again, and receipts that strangers wait for.
+    pub fn tick_soon(&mut self, now: Time, handler: &mut dyn SessionHandler) {
+        self.give_what_waits(now, handler);
+        self.dial_due(now, handler);
+    }
+
+    /// Offers messages to the handler again, and sends receipts that strangers wait for.
+    fn give_what_waits(&mut self, now: Time, handler: &mut dyn SessionHandler) {
         if self.offer_again_at.is_some_and(|at| at <= now) {
             self.offer_again_at = None;
             let held = self.links.iter().filter(|(_, link)| link.held_bytes() > 0);
@@ -1327,11 +1352,10 @@ impl Pool {
             let waiting: Vec<LinkId> = waiting.map(|(id, _)| *id).collect();
             waiting.into_iter().for_each(|id| self.give_receipts(id, now, handler));
         }
-        let due: Vec<LinkId> =
-            self.links.iter().filter(|(_, link)| link.due() <= now).map(|(id, _)| *id).collect();
-        for id in due {
-            self.link_due(id, now, handler);
-        }
+    }
+
+    /// Dials the addresses that are due, as far as there is room.
+    fn dial_due(&mut self, now: Time, handler: &mut dyn SessionHandler) {
         if self.dial_again_at.is_none_or(|at| at <= now) {
             self.dial_again_at = None;
             let dials: Vec<DialId> = self.dials.keys().copied().collect();
@@ -1343,7 +1367,6 @@ impl Pool {
                 }
             }
         }
-        self.end_late(now, handler);
     }
 
     fn link_due(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
