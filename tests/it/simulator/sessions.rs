@@ -283,7 +283,7 @@ impl SessionHandler for ToMachine<'_> {
         source: Source,
         messages: Vec<Message>,
     ) -> Result<(), Vec<Message>> {
-        self.world.takes_letters(self.pid, (link, key), source, messages)
+        self.world.takes_messages(self.pid, (link, key), source, messages)
     }
 
     fn receipts(&mut self, key: PublicKey, ids: &[MessageId]) {
