@@ -248,6 +248,10 @@ impl SessionHandler for ToMachine<'_> {
         }
     }
 
+    fn is_own(&mut self, addr: PeerAddr) -> bool {
+        self.world.ours(self.pid).machine.is_own(addr)
+    }
+
     fn session_up(&mut self, opened: Opened) -> Result<(), ByeReason> {
         let Self { world, pid } = self;
         let pid = *pid;

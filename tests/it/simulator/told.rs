@@ -108,13 +108,14 @@ impl World {
     }
 
     /// Nobody lists a key as online whose last program ended so long ago that any session with it
-    /// is over.
+    /// is over. A peer that refuses us has no session, and the list says so.
     pub(super) fn check_dead(&self, pid: Pid) {
         let ours = self.ours(pid);
         let since = ours.keyed.sessions.continued_at;
         let is_wrong = |row: &Row| {
             let died = row.id.public_key().and_then(|key| self.died.get(&key));
             matches!(row.state, PresenceStatus::Connected | PresenceStatus::Online)
+                && row.refuses.is_none()
                 && died.is_some_and(|died| (*died).max(since) + SILENCE + NOTICED < self.now)
         };
         if let Some(row) = self.rows(pid).into_iter().find(is_wrong) {

@@ -14,7 +14,7 @@ use crate::model::message::MessageId;
 use crate::model::name::PeerName;
 use crate::model::session::{ByeReason, Message, Request};
 use crate::net::secure::OwnKey;
-use crate::net::sessions::Opened;
+use crate::net::sessions::{OPEN_WITHIN, OPENING_SILENCE, Opened};
 use crate::protocol::session::Hello;
 use crate::protocol::session::opening::{DIAL_LINE, OK_LINE};
 
@@ -44,6 +44,10 @@ impl Teller {
 impl SessionHandler for Teller {
     fn hello(&mut self, _: IpAddr) -> Hello {
         Hello::new(PeerName::new("Peer"), self.1)
+    }
+
+    fn is_own(&mut self, _: PeerAddr) -> bool {
+        false
     }
 
     fn session_up(&mut self, opened: Opened) -> Result<(), ByeReason> {
@@ -97,6 +101,11 @@ struct Program {
 
 impl Program {
     fn new(seed: u8) -> Self {
+        Self::begun(seed, Instant::now())
+    }
+
+    /// A program that has run since `began`.
+    fn begun(seed: u8, began: Instant) -> Self {
         let own = OwnKey::from_seed(&[seed; KEY_BYTES]).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = PeerAddr::of(listener.local_addr().unwrap()).unwrap();
@@ -105,7 +114,7 @@ impl Program {
             tls: Arc::new(Tls::new(&own).unwrap()),
             bind: Ipv4Addr::UNSPECIFIED.into(),
             run: u64::from(seed),
-            began: Instant::now(),
+            began,
         };
         let sessions = Arc::new(Sessions::new(config).unwrap());
         sessions.start(Teller(sender, addr.port())).unwrap();
@@ -113,7 +122,7 @@ impl Program {
         // It ends with the test process.
         thread::spawn(move || {
             while let Ok((stream, source)) = listener.accept() {
-                accepting.accepted(stream, Source::from(source), Vec::new(), ());
+                accepting.accepted(stream, Source::from(source), Instant::now(), Vec::new(), ());
             }
         });
         Self { key: own.public(), addr, sessions, told }
@@ -207,6 +216,21 @@ fn legacy_program_gets_the_line_and_nothing_more() {
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest);
     assert_eq!(rest, b"");
+}
+
+#[test]
+fn opening_time_counts_from_accepting() {
+    let bob = Program::begun(2, Instant::now().checked_sub(2 * OPEN_WITHIN).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut dialer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (stream, source) = listener.accept().unwrap();
+    // The listener has had it almost as long as it may take until both hellos.
+    let at = Instant::now().checked_sub(OPEN_WITHIN - Duration::from_secs(1)).unwrap();
+    bob.sessions.accepted(stream, Source::from(source), at, DIAL_LINE.to_vec(), ());
+    dialer.set_read_timeout(Some(OPENING_SILENCE / 2)).unwrap();
+    let mut answer = Vec::new();
+    dialer.read_to_end(&mut answer).expect("it ends before it has been silent for long");
+    assert_eq!(answer, OK_LINE);
 }
 
 #[test]
