@@ -48,7 +48,7 @@ struct Story {
     /// Whether the story writes to the disk by hand; else every write is done at once.
     holds_writes: bool,
     under_way: Vec<PlainRequest>,
-    talks: Vec<SessionRequest>,
+    session_requests: Vec<SessionRequest>,
     told: Vec<Event>,
     /// What is to be written, if the story moves the disk.
     writes: Vec<(Option<WriteId>, StoreOp)>,
@@ -66,7 +66,7 @@ impl Story {
             typed: 0,
             holds_writes: false,
             under_way: Vec::new(),
-            talks: Vec::new(),
+            session_requests: Vec::new(),
             told: Vec::new(),
             writes: Vec::new(),
         }
@@ -76,7 +76,7 @@ impl Story {
         for action in actions {
             match action {
                 Output::Plain(transmit) => self.under_way.push(transmit),
-                Output::Session(talk) => self.talks.push(talk),
+                Output::Session(request) => self.session_requests.push(request),
                 // For the prompt, which shows nothing.
                 Output::Tell(Event::ProvenAt(..) | Event::ContactsChanged) => {}
                 Output::Tell(event) => self.told.push(event),

@@ -10,8 +10,8 @@ use crate::model::address::Source;
 use crate::protocol::plain::{Decoder, Progress};
 use crate::protocol::session::opening::{First, first};
 
-/// The silence that ends a message (wire.md): legacy peers write once, and some never close the
-/// connection.
+/// The silence that ends a message (docs/PROTOCOL.md, "Receiving"): legacy peers write once, and
+/// some never close the connection.
 const SILENCE: Duration = Duration::from_millis(250);
 
 /// The maximum time from the first byte of a message to its end. SmartCookies, the slowest
@@ -130,8 +130,9 @@ impl Connection {
     /// Returns how a message ended whose connection was reset. Its bytes may be the beginning of a
     /// longer message: `exit strategy` that stops after its first word is not `exit`. This harms no
     /// complete message. All measured programs, and ours, close the connection in order after they
-    /// have written (wire.md). A sender that never reads our receipt causes a reset after that, but
-    /// Linux reports the end of the stream first. The end of a line also ends a message.
+    /// have written (docs/PROTOCOL.md, "Receiving"). A sender that never reads our receipt causes a
+    /// reset after that, but Linux reports the end of the stream first. The end of a line also ends
+    /// a message.
     fn broken(&self) -> End {
         if self.decoder.is_empty() {
             End::Lost

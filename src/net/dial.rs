@@ -1,7 +1,7 @@
 //! One dialed connection: connect, one write, half-close, wait for the other side to close.
 //!
-//! The rules are those of wire.md, "Sending to a plain peer": one connection for each message,
-//! never a reset. A connect alone shows nothing, because a stopped program still accepts.
+//! The rules are those of docs/PROTOCOL.md, "A message is a connection": one connection for each
+//! message, never a reset. A connect alone shows nothing, because a stopped program still accepts.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
@@ -28,7 +28,7 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// refusal included.
 pub const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Time for the other side to read and close. A live legacy peer does within about 10 ms (wire.md),
+/// Time for the other side to read and close. A live legacy peer does within about 10 ms,
 /// SmartCookies and ours after writing a receipt.
 pub const EOF_TIMEOUT: Duration = Duration::from_secs(1);
 

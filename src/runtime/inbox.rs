@@ -54,8 +54,8 @@ impl InboundHandler for Inbox {
         self.0.step(|step| step.refused(source));
     }
 
-    fn opens(&self, stream: TcpStream, source: Source, line: Vec<u8>, permit: Permit) {
-        self.0.tcp.sessions.accepted(stream, source, line, permit);
+    fn opens(&self, stream: TcpStream, source: Source, at: Instant, line: Vec<u8>, permit: Permit) {
+        self.0.tcp.sessions.accepted(stream, source, at, line, permit);
     }
 }
 

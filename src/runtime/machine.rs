@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::ports::Ports;
 use super::step::Step;
 use crate::core::{ContactChange, CoreConfig, Me, PlainAnswer, Policy, State, Time};
+use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::Capability;
 use crate::model::name::{Name, PeerName};
@@ -91,6 +92,12 @@ impl Machine {
         }
     }
 
+    /// Whether dialing `addr` reaches this program itself, as far as is known.
+    pub fn is_own(&self, addr: PeerAddr) -> bool {
+        let is_ours = self.me.bind.is_unspecified() && self.ips.contains(&addr.ip());
+        is_ours && addr.port() == self.me.port || self.state.is_own(addr)
+    }
+
     /// Returns the bytes of an answer.
     pub fn answer(&self, answer: PlainAnswer) -> Vec<u8> {
         match answer {
@@ -120,8 +127,8 @@ impl Machine {
         self.read_ips_at <= now
     }
 
-    /// Has the addresses of this machine read soon: a message did not arrive, so they may have
-    /// changed.
+    /// Has the addresses of this machine read soon: a dial has failed or a message did not arrive,
+    /// so they may have changed.
     pub(super) fn read_ips_soon(&mut self, now: Time) {
         let soon = self.ips_read_at.plus(NETWORK_SPACING).max(now);
         self.read_ips_at = self.read_ips_at.min(soon);
@@ -137,7 +144,7 @@ impl Machine {
     }
 
     /// Where others may dial us, if we listen at all IPs of this machine.
-    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+    fn addresses(&self) -> Vec<SocketAddr> {
         if !self.me.bind.is_unspecified() {
             return Vec::new();
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use super::shared::{Shared, env};
 use crate::core::{JobId, RequestEnded};
-use crate::model::address::Source;
+use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
@@ -27,6 +27,10 @@ impl SessionHandler for ToMachine {
     fn hello(&mut self, to: IpAddr) -> Hello {
         let hello = self.shared().map(|shared| shared.locked.lock().machine.hello(to));
         hello.unwrap_or_else(|| Hello::new(PeerName::new("?"), 1))
+    }
+
+    fn is_own(&mut self, addr: PeerAddr) -> bool {
+        self.shared().is_some_and(|shared| shared.locked.lock().machine.is_own(addr))
     }
 
     fn session_up(&mut self, opened: Opened) -> Result<(), ByeReason> {

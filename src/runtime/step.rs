@@ -18,7 +18,7 @@ use crate::core::{
 use crate::model::address::{PeerAddr, Source, SourcePrefix};
 use crate::model::delivery::DeliveryStatus;
 use crate::model::key::PublicKey;
-use crate::model::message::{Decoded, MessageId};
+use crate::model::message::{Decoded, MessageId, SendResult};
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
 use crate::model::session::{ByeReason, Message, RequestEnd};
@@ -91,8 +91,8 @@ impl<'a> Step<'a> {
 
     /// Changes our own name. Requests under way keep the former one.
     pub fn set_name(&mut self, name: Name) {
-        self.ports.transport.session(SessionCommand::Rename(PeerName::new(name.as_str())));
         self.machine.state.set_name(name);
+        self.ports.transport.session(SessionCommand::Rename);
     }
 
     /// Whether dialing `addr` reaches this program itself.
@@ -124,6 +124,9 @@ impl<'a> Step<'a> {
 
     /// Takes the result of an unencrypted request.
     pub fn plain_sent(&mut self, result: PlainResult) {
+        if matches!(result.result, SendResult::Failed(_)) {
+            self.machine.read_ips_soon(self.now);
+        }
         self.act(None, |state, now| ((), state.plain_sent(result, now)));
     }
 
@@ -260,8 +263,7 @@ impl<'a> Step<'a> {
     /// offline are tried again.
     pub fn ips_read(&mut self, ips: Vec<IpAddr>) {
         if self.machine.set_ips(ips, self.now) {
-            let (addrs, ips) = (self.machine.addresses(), self.machine.ips.clone());
-            self.ports.transport.session(SessionCommand::Readdress { addrs, ips });
+            self.ports.transport.session(SessionCommand::Readdress(self.machine.ips.clone()));
             self.act(None, |state, now| ((), state.network_changed(now)));
         }
     }

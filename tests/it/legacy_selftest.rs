@@ -1,4 +1,4 @@
-//! Proves that each stand-in behaves as design/wire.md says of its original.
+//! Proves that each stand-in behaves as its original was measured to (docs/PROTOCOL.md).
 
 mod commands;
 mod limits;

@@ -1,7 +1,7 @@
 //! A real p2p-chat and stand-ins for the five legacy programs, each way.
 //!
-//! The bytes that a program receives and the words that our user reads are both compared; what the programs can and
-//! cannot bear is design/wire.md.
+//! Compares the bytes that a program receives and the words that our user reads. docs/PROTOCOL.md
+//! says what the legacy programs cannot read.
 
 mod addresses;
 mod connecting;

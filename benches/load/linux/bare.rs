@@ -30,7 +30,7 @@ pub(crate) fn be(args: &[String]) -> ExitCode {
     let result = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["receiver"] => receive(),
         ["receivers"] => receive_together(),
-        ["doorkeeper"] => keep_the_door(),
+        ["limiter"] => limit_connections(),
         ["echo"] => echo(),
         ["dialback"] => dial_back(),
         ["chat", peer] => chat(peer),
@@ -91,7 +91,7 @@ const TOGETHER: usize = 12;
 /// Accepts in one thread. What comes from [`FRIEND`] is read and passed on with a mark; of all
 /// others it keeps some and closes the oldest, as the least that can be done about those who only
 /// hold their connections.
-fn keep_the_door() -> anyhow::Result<()> {
+fn limit_connections() -> anyhow::Result<()> {
     let (socket, _) = listen_anywhere()?;
     let mut stdout = io::stdout().lock();
     let mut buffer = [0; 1024];
@@ -107,10 +107,10 @@ fn keep_the_door() -> anyhow::Result<()> {
     }
 }
 
-/// Whom [`keep_the_door`] serves: where a connection comes from that is not bound elsewhere.
+/// Whom [`limit_connections`] serves: where a connection comes from that is not bound elsewhere.
 const FRIEND: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
-/// Connections that [`keep_the_door`] keeps: as many as ours reads at most.
+/// Connections that [`limit_connections`] keeps: as many as ours reads at most.
 const KEPT: usize = 64;
 
 /// Gives back what it reads, on one connection.

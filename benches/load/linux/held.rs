@@ -54,7 +54,7 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
         let mut middle = Compared::new(what("message shown, p50"), usual, "ms");
         let mut longest =
             Compared::new(what("message shown, longest"), usual, "ms").with(Target::TimesAndMore(1.2, 50.0));
-        let mut bare = Compared::new(what("message shown, longest"), "bare doorkeeper, held alike", "ms");
+        let mut bare = Compared::new(what("message shown, longest"), "bare limiter, held alike", "ms");
         let mut memory =
             Compared::new(what("resident memory, peak"), usual, "MB").with(Target::TimesAndMore(1.0, 20.0));
         let mut most_threads = Compared::new(what("threads"), usual, "number");
@@ -73,11 +73,11 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
             memory.add(memory_during as f64 / 1024.0, memory_before as f64 / 1024.0);
             most_threads.add(threads_during as f64, threads_before as f64);
             held.push(open);
-            let keeper = Bare::start(&["doorkeeper"])?;
-            let evenly = || send_evenly(keeper.addr, keeper.output());
+            let limiter = Bare::start(&["limiter"])?;
+            let evenly = || send_evenly(limiter.addr, limiter.output());
             bare.add(
                 percentile(&during, 100),
-                percentile(&while_attacked(attack, keeper.addr, evenly)?.0, 100),
+                percentile(&while_attacked(attack, limiter.addr, evenly)?.0, 100),
             );
         }
         held.sort_unstable();

@@ -192,7 +192,7 @@ impl Program {
         let accepting = Arc::clone(&sessions);
         let door = Door::open(1, move |stream| {
             let source = Source::from(stream.peer_addr()?);
-            accepting.accepted(stream, source, Vec::new(), ());
+            accepting.accepted(stream, source, Instant::now(), Vec::new(), ());
             Ok(())
         })?;
         let addr = PeerAddr::of(door.addr).context("no address of a peer")?;
@@ -247,6 +247,10 @@ struct Taker {
 impl SessionHandler for Taker {
     fn hello(&mut self, _: IpAddr) -> Hello {
         hello("Bob", 5001)
+    }
+
+    fn is_own(&mut self, _: PeerAddr) -> bool {
+        false
     }
 
     fn session_up(&mut self, _: Opened) -> Result<(), ByeReason> {

@@ -15,7 +15,6 @@ use p2p_chat::core::{JobId, SessionRequest, Time};
 use p2p_chat::model::address::{PeerAddr, Source};
 use p2p_chat::model::key::{KEY_BYTES, PublicKey};
 use p2p_chat::model::message::{MessageId, SendError};
-use p2p_chat::model::name::PeerName;
 use p2p_chat::model::session::{ByeReason, Message, Request, RequestEnd};
 use p2p_chat::net::sessions::{
     LinkId, LinkOutput, MAX_STRANGERS_OF_PREFIX, MAX_UNSENT, Pool, SessionCommand, SessionHandler,
@@ -190,11 +189,14 @@ impl World {
 
     fn changes(&mut self, which: u8, detail: u8) {
         match which % 4 {
-            0 => self.command(SessionCommand::Rename(PeerName::new(&format!("Alice{detail}")))),
+            0 => {
+                self.user.name = format!("Alice{detail}");
+                self.command(SessionCommand::Rename);
+            }
             1 => {
-                let addrs = vec![(Ipv4Addr::new(10, 0, 0, detail.max(1)), 5000).into()];
+                self.user.ip = [10, 0, 0, detail.max(1)];
                 let ips = if detail & 1 == 0 { vec![LOCAL] } else { Vec::new() };
-                self.command(SessionCommand::Readdress { addrs, ips });
+                self.command(SessionCommand::Readdress(ips));
             }
             2 => self.user.is_full = detail & 1 != 0,
             _ => {

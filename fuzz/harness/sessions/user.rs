@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use p2p_chat::core::{JobId, RequestEnded};
-use p2p_chat::model::address::Source;
+use p2p_chat::model::address::{PeerAddr, Source};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::name::PeerName;
@@ -38,6 +38,9 @@ pub(super) struct User {
     /// Those that were taken, and wait to be stored.
     pub(super) to_store: BTreeMap<LinkId, Vec<MessageId>>,
     pub(super) granted: BTreeMap<LinkId, Granted>,
+    /// What we call ourselves, and where else we listen.
+    pub(super) name: String,
+    pub(super) ip: [u8; 4],
 }
 
 impl User {
@@ -51,6 +54,8 @@ impl User {
             said: BTreeMap::new(),
             to_store: BTreeMap::new(),
             granted: BTreeMap::new(),
+            name: "Alice".into(),
+            ip: [10, 0, 1, 3],
         }
     }
 
@@ -65,8 +70,12 @@ impl User {
 
 impl SessionHandler for User {
     fn hello(&mut self, _: IpAddr) -> Hello {
-        let addresses = vec![SocketAddr::from(([10, 0, 1, 3], 5000))];
-        Hello { addresses, ..Hello::new(PeerName::new("Alice"), 5000) }
+        let addresses = vec![SocketAddr::from((self.ip, 5000))];
+        Hello { addresses, ..Hello::new(PeerName::new(&self.name), 5000) }
+    }
+
+    fn is_own(&mut self, _: PeerAddr) -> bool {
+        false
     }
 
     fn session_up(&mut self, opened: Opened) -> Result<(), ByeReason> {

@@ -296,3 +296,15 @@ fn peer_whose_address_is_taken_is_probed_ever_more_rarely() {
     // One that nobody configured is left alone.
     play(Presence::of_heard(at(0)), &[(0, is_taken, NOTHING, Offline, None)]);
 }
+
+#[test]
+fn original_dialer_redials_first() {
+    for (dialed, redials_at) in [(true, at(5_000)), (false, at(5_000).plus(REDIAL_AFTER))] {
+        let mut presence = Presence::of_heard(at(0));
+        presence.session_opened(dialed);
+        assert_eq!(presence.next_probe(PROBE_INTERVAL), None, "the session shows that it is there");
+        presence.session_lost(at(5_000));
+        assert_eq!(presence.status(), Unreachable);
+        assert_eq!(presence.next_probe(PROBE_INTERVAL), Some((redials_at, Dial)), "dialed: {dialed}");
+    }
+}

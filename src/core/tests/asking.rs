@@ -35,12 +35,12 @@ fn kept_session_proves_nothing_at_another_address() {
     story.knows_bob(5001);
     story.writes(5002, 1);
     story.promises(BOBS);
-    let greeting = story.talks.remove(0);
+    let greeting = story.session_requests.remove(0);
     assert_eq!((greeting.expect, &greeting.addrs[..]), (Some(key(BOBS)), &[at(5002)][..]));
     let kept = Some(Met { key: key(BOBS), hello: None });
     let talked = report(at(5001), kept, RequestEnd::Answered);
     story.ends_as(greeting.job, talked);
-    assert_eq!((&story.under_way[..], &story.talks[..]), (&[][..], &[][..]), "the message waits");
+    assert_eq!((&story.under_way[..], &story.session_requests[..]), (&[][..], &[][..]), "the message waits");
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
 }
 
@@ -118,8 +118,11 @@ fn claimed_port_gets_no_message_before_proof() {
     story.knows_bob(5001);
     story.writes(5002, 1);
     assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
-    assert_eq!(story.talks.len(), 1, "Bob only claims to be there");
-    assert_eq!((&story.talks[0].say, &story.talks[0].addrs[..]), (&Request::Open, &[at(5002)][..]));
+    assert_eq!(story.session_requests.len(), 1, "Bob only claims to be there");
+    assert_eq!(
+        (&story.session_requests[0].say, &story.session_requests[0].addrs[..]),
+        (&Request::Open, &[at(5002)][..])
+    );
     story.writes(5002, 2);
     story.promises(BOBS);
     assert_eq!(story.talked(Some(met(BOBS, 5002)), RequestEnd::Answered).say, Request::Open);
@@ -171,7 +174,7 @@ fn receipt_without_key_makes_peer_legacy() {
     story.writes(5001, 2);
     assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
     assert_eq!(story.verification(5001), Some(Verification::Plain));
-    assert!(story.talks.is_empty());
+    assert!(story.session_requests.is_empty());
 }
 
 #[test]
@@ -197,7 +200,11 @@ fn unanswered_question_keeps_message_waiting() {
         story.writes(5001, 1);
         assert_eq!(story.dials(5001), [Outgoing::Connect]);
         story.ends(5001, &result);
-        assert_eq!((&story.under_way[..], &story.talks[..]), (&[][..], &[][..]), "no text goes out");
+        assert_eq!(
+            (&story.under_way[..], &story.session_requests[..]),
+            (&[][..], &[][..]),
+            "no text goes out"
+        );
         assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)], "{result:?}");
         // It is asked again by the next text, but not within a second.
         story.writes(5001, 2);
@@ -214,7 +221,7 @@ fn broken_promise_sends_nothing_unencrypted() {
         story.writes(5001, 1);
         story.promises(BOBS);
         story.talked(None, end.clone());
-        assert_eq!((&story.under_way[..], &story.talks[..]), (&[][..], &[][..]), "{end:?}");
+        assert_eq!((&story.under_way[..], &story.session_requests[..]), (&[][..], &[][..]), "{end:?}");
         let told = story.told();
         let misled = told.iter().any(|event| matches!(event, Event::Misled { .. }));
         assert_eq!(misled, matches!(end, RequestEnd::WrongKey(_)), "{told:?}");
@@ -239,11 +246,14 @@ fn late_receipt_after_goodbye_opens_no_session() {
     story.under_way.retain(|transmit| transmit.message == Outgoing::ConnectAck);
     story.gets(5001, Body::Exit);
     story.promises(BOBS);
-    assert_eq!((story.talks.len(), story.state(5001)), (0, Some(PresenceStatus::Offline)));
+    assert_eq!((story.session_requests.len(), story.state(5001)), (0, Some(PresenceStatus::Offline)));
     // A text finds out whether the promise is true.
     story.writes(5001, 1);
-    assert_eq!((story.under_way.len(), story.talks.len()), (0, 1));
-    assert_eq!((story.talks[0].expect, &story.talks[0].say), (Some(key(BOBS)), &Request::Open));
+    assert_eq!((story.under_way.len(), story.session_requests.len()), (0, 1));
+    assert_eq!(
+        (story.session_requests[0].expect, &story.session_requests[0].say),
+        (Some(key(BOBS)), &Request::Open)
+    );
 }
 
 #[test]
@@ -277,7 +287,7 @@ fn messages_for_legacy_peer_never_go_to_key() {
     assert_eq!(story.under_way, [], "what is left does not go out in plain");
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     // The message for the old program is not for the key: the user is asked.
-    assert_eq!(story.talks, []);
+    assert_eq!(story.session_requests, []);
     let waits = |status: &&DeliveryStatus| **status == DeliveryStatus::Queued(PendingReason::AnotherPeer);
     assert_eq!(story.outcomes().iter().filter(waits).count(), 2);
 }

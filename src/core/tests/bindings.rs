@@ -14,7 +14,7 @@ fn known_key_binds_address_without_hello() {
     let ids: Vec<Recipient> = story.state.rows(story.now).iter().map(|row| row.id).collect();
     assert_eq!(ids, [Recipient::key(key(BOBS))], "the address has no row of its own");
     assert_eq!(story.state.waiting(story.now).first().map(|text| text.to), Some(ids[0]));
-    assert!(story.talks.iter().all(|talk| talk.expect == Some(key(BOBS))));
+    assert!(story.session_requests.iter().all(|request| request.expect == Some(key(BOBS))));
 }
 
 #[test]
@@ -25,10 +25,10 @@ fn peer_dialing_in_during_probe_is_probed_later() {
     assert!(!story.dials(5001).is_empty(), "nothing is on its way to the address");
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     story.ends(5001, &SendResult::Failed(SendError::NoRoute));
-    story.talks.clear();
+    story.session_requests.clear();
     story.session_breaks(BOBS);
     story.later(PROBE_INTERVAL * 2);
-    assert!(story.talks.iter().any(|talk| talk.expect == Some(key(BOBS))));
+    assert!(story.session_requests.iter().any(|request| request.expect == Some(key(BOBS))));
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn message_for_replaced_legacy_peer_is_held() {
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::AnotherPeer)]);
     assert!(story.dials(5001).is_empty());
-    assert!(story.talks.iter().all(|talk| !matches!(talk.say, Request::Messages(_))));
+    assert!(story.session_requests.iter().all(|request| !matches!(request.say, Request::Messages(_))));
 }
 
 #[test]
@@ -120,7 +120,11 @@ fn message_for_a_replaced_legacy_peer_waits_for_the_user() {
     let waits = |event: &Event| matches!(event, Event::Delivery { status: DeliveryStatus::Queued(_), .. });
     assert!(story.told().iter().any(waits));
     story.later(seconds(10));
-    assert_eq!((story.under_way.len(), story.talks.len()), (0, 0), "it is not asked again and again");
+    assert_eq!(
+        (story.under_way.len(), story.session_requests.len()),
+        (0, 0),
+        "it is not asked again and again"
+    );
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn false_promise_behind_connect_is_not_retried_forever() {
     story.talked(None, RequestEnd::NoSession);
     story.promises(EVES);
     story.talked(None, RequestEnd::NoSession);
-    assert!(story.under_way.is_empty() && story.talks.is_empty());
+    assert!(story.under_way.is_empty() && story.session_requests.is_empty());
     let is_done = |event: &Event| matches!(event, Event::Done { .. });
     assert_eq!(story.told().into_iter().filter(is_done).count(), 1);
 }
@@ -133,7 +133,7 @@ fn blocked_key_gets_no_row_from_what_was_under_way() {
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     story.does(Command::Block(super::keys::key(BOBS).into()));
     story.promises(BOBS);
-    while !story.talks.is_empty() {
+    while !story.session_requests.is_empty() {
         story.talked(Some(met(BOBS, 5001)), RequestEnd::Bye(crate::model::session::ByeReason::Leaves));
     }
     assert!(!story.state.knows(super::keys::key(BOBS).into()));
@@ -147,7 +147,7 @@ fn check_counts_are_balanced_when_a_peer_claims_our_address() {
     story.dials_in(BOBS, "Bob", 5000).expect("welcome");
     for _ in 0..3 {
         story.later(PROBE_INTERVAL * 2);
-        while !story.talks.is_empty() {
+        while !story.session_requests.is_empty() {
             story.talked(None, RequestEnd::Unreachable(SendError::Refused));
         }
         story.ends(5001, &SendResult::Failed(SendError::Refused));

@@ -81,10 +81,14 @@ fn message_to_all_reaches_new_keys_only_if_accepted() {
     for policy in [Policy::AcceptNew, Policy::Ask, Policy::Strict] {
         let mut story = Story::new();
         assert_eq!(story.dials_in(2, "Eve", 5002), Ok(()));
-        story.talks.clear();
+        story.session_requests.clear();
         story.does(Command::SetPolicy(policy));
         story.says(Target::All, "soup is ready");
-        let batches = story.talks.iter().filter(|talk| matches!(talk.say, Request::Messages(_))).count();
+        let batches = story
+            .session_requests
+            .iter()
+            .filter(|request| matches!(request.say, Request::Messages(_)))
+            .count();
         assert_eq!(batches, usize::from(policy == Policy::AcceptNew), "{policy:?}");
     }
 }

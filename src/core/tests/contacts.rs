@@ -44,7 +44,7 @@ fn started(contacts: &[(u8, u16, Option<Duration>)]) -> Story {
 
 /// The ports that sessions are requested with, in order.
 fn dialed(story: &Story) -> Vec<u16> {
-    story.talks.iter().map(|request| request.addrs[0].port()).collect()
+    story.session_requests.iter().map(|request| request.addrs[0].port()).collect()
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn offline_contact_is_dialed_for_ever_and_ever_more_rarely() {
     let mut waits = Vec::new();
     for _ in 0..14 {
         let before = story.now;
-        while story.talks.is_empty() {
+        while story.session_requests.is_empty() {
             story.later(seconds(1));
         }
         waits.push(story.now.since(before));
@@ -182,8 +182,8 @@ fn connect_that_proves_a_contact_gives_it_the_address() {
     let mut story = started(&[(BOBS, 5001, None)]);
     story.does(Command::Connect(these(5009)));
     story.promises(BOBS);
-    while !story.talks.is_empty() {
-        let port = story.talks[0].addrs[0].port();
+    while !story.session_requests.is_empty() {
+        let port = story.session_requests[0].addrs[0].port();
         story.talked(Some(met(BOBS, port)), RequestEnd::Answered);
     }
     assert_eq!(story.state.pinned(Recipient::key(key(BOBS))).unwrap().given, [at(5009)]);
@@ -203,7 +203,7 @@ fn connect_to_the_present_address_gives_it() {
     // It is dialed at this address only.
     story.does(Command::Connect(these(5001)));
     story.talked(None, RequestEnd::WrongKey(key(EVES)));
-    assert_eq!(story.talks, []);
+    assert_eq!(story.session_requests, []);
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn later_online(story: &mut Story, time: Duration) {
     let end = story.now.plus(time);
     while story.now < end {
         story.later(seconds(1));
-        while let Some(request) = story.talks.first() {
+        while let Some(request) = story.session_requests.first() {
             let (key, port) = (request.expect.unwrap(), request.addrs[0].port());
             // There is a hello on each new connection, which are kept.
             let hello = met(1, port).hello.filter(|_| story.state(port) == Some(PresenceStatus::Offline));
@@ -339,7 +339,7 @@ fn list_probes_online_peers_and_few_offline_contacts() {
     assert_eq!(story.dials_in(99, "Bob", 5_099), Ok(()));
     // Whether he can be dialed is checked once, whoever lists him.
     assert_eq!(dialed(&story), [5_099]);
-    story.talks.clear();
+    story.session_requests.clear();
     story.does(Command::List);
     let ports = dialed(&story);
     assert_eq!(ports.len(), 65, "{ports:?}");
@@ -359,8 +359,8 @@ fn connect_makes_a_contact_only_of_a_named_peer() {
         rows.iter().map(|row| (row.addr.unwrap().port(), row.contact)).collect::<Vec<_>>()
     };
     let ends = |story: &mut Story| {
-        while !story.talks.is_empty() {
-            let request = &story.talks[0];
+        while !story.session_requests.is_empty() {
+            let request = &story.session_requests[0];
             let (key, port) = (request.expect.unwrap(), request.addrs[0].port());
             let hello = met(1, port).hello;
             story.talked(Some(super::keys::Met { key, hello }), RequestEnd::Answered);
@@ -402,11 +402,11 @@ fn contact_that_dials_us_is_dialed_once_and_found_one_way() {
     assert!(!is_one_way(&story));
     let check = story.talked(None, RequestEnd::Unreachable(SendError::TimedOut));
     assert_eq!((check.say, check.addrs), (Request::Open, vec![at(5001)]));
-    assert!(is_one_way(&story) && story.talks.is_empty());
+    assert!(is_one_way(&story) && story.session_requests.is_empty());
     assert_eq!(story.state(5001), Some(PresenceStatus::Connected), "its session stands");
     // Messages go over that session, and no dial is needed.
     story.does(Command::Send { to: Target::These(vec![key(1).into()]), message: message(1) });
-    assert!(matches!(story.talks[0].say, Request::Messages(_)));
+    assert!(matches!(story.session_requests[0].say, Request::Messages(_)));
 }
 
 #[test]
@@ -439,7 +439,7 @@ fn stranger_that_becomes_a_contact_is_checked_once() {
         let mut story = Story::new();
         assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
         story.later(seconds(60));
-        assert!(story.talks.is_empty(), "a stranger is not dialed: {:?}", story.talks);
+        assert!(story.session_requests.is_empty(), "a stranger is not dialed: {:?}", story.session_requests);
         becomes_contact(&mut story, record.clone());
         let check = story.talked(None, RequestEnd::Unreachable(SendError::TimedOut));
         assert_eq!((check.say, check.addrs), (Request::Open, vec![at(5001)]));
@@ -447,7 +447,7 @@ fn stranger_that_becomes_a_contact_is_checked_once() {
         assert_eq!(story.state(5001), Some(PresenceStatus::Connected), "its session stands");
         for n in 2..4 {
             story.does(Command::Send { to: Target::These(vec![bob]), message: message(n) });
-            while !story.talks.is_empty() {
+            while !story.session_requests.is_empty() {
                 story.takes_messages();
             }
         }
@@ -459,7 +459,7 @@ fn peer_that_we_dialed_is_not_checked() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.does(Command::Verify { key: key(BOBS), date: 7 });
-    assert!(story.talks.is_empty(), "{:?}", story.talks);
+    assert!(story.session_requests.is_empty(), "{:?}", story.session_requests);
 }
 
 #[test]

@@ -8,8 +8,8 @@ use crate::model::session::{ByeReason, RequestEnd};
 /// Whether anything was dialed in the next hour.
 fn is_dialed(story: &mut Story) -> bool {
     story.later(seconds(3_600));
-    let is_dialed = !story.talks.is_empty() || !story.under_way.is_empty();
-    story.talks.clear();
+    let is_dialed = !story.session_requests.is_empty() || !story.under_way.is_empty();
+    story.session_requests.clear();
     story.under_way.clear();
     is_dialed
 }

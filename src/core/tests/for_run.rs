@@ -62,7 +62,7 @@ fn contact_for_one_run_is_not_saved() {
         let [ContactChange::Key(pin)] = &changes[..] else { panic!("{changes:?}") };
         assert_eq!((pin.contact, &pin.given[..]), (true, &[at(5001)][..]), "he is found in the next run");
         story.later(seconds(60));
-        story.talks.retain(|talk| talk.expect == Some(key(BOBS)));
+        story.session_requests.retain(|request| request.expect == Some(key(BOBS)));
         story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
         assert!(seen(&mut story).contains(&(PeerId::Key(key(BOBS)), true)));
     }
@@ -74,7 +74,7 @@ fn saved_contact_gets_no_address_of_this_run() {
     let also = vec![at(5010)];
     let story = StaticPeer { also, name: Some(PeerName::new("Zoe")), ..entry(5009, Some(key(3))) };
     let mut story = started(story, vec![carol.clone()]);
-    assert_eq!(story.talks[0].addrs, [at(5009), at(5003), at(5010)]);
+    assert_eq!(story.session_requests[0].addrs, [at(5009), at(5003), at(5010)]);
     assert!(story.state.is_lasting_contact(Recipient::key(key(3))));
     assert_eq!(story.state.pinned(Recipient::key(key(3))), Some(&carol));
     assert_eq!(story.state.take_contact_changes(), []);

@@ -12,9 +12,9 @@ fn goodbye_follows_last_messages_and_losses_are_told() {
     story.talked(None, RequestEnd::Unreachable(SendError::Refused));
     story.told();
     story.does(Command::Leave);
-    let says: Vec<&Request> = story.talks.iter().map(|talk| &talk.say).collect();
+    let says: Vec<&Request> = story.session_requests.iter().map(|request| &request.say).collect();
     assert!(says.contains(&&Request::Bye), "{says:?}");
-    while !story.talks.is_empty() {
+    while !story.session_requests.is_empty() {
         story.talked(None, RequestEnd::Unreachable(SendError::Refused));
     }
     story.later(seconds(3));
@@ -40,7 +40,7 @@ fn leaving_sends_first_message_before_goodbye() {
         story.promises(BOBS);
         let greeting = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
         assert_eq!((greeting.say, &story.under_way[..]), (Request::Open, &[][..]));
-        let says: Vec<&Request> = story.talks.iter().map(|talk| &talk.say).collect();
+        let says: Vec<&Request> = story.session_requests.iter().map(|request| &request.say).collect();
         assert_eq!(says, [&Request::Messages(vec![message(1)]), &Request::Bye]);
         story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
         assert_eq!(story.outcomes(), [DeliveryStatus::Delivered]);
@@ -48,7 +48,7 @@ fn leaving_sends_first_message_before_goodbye() {
         let mut story = begin();
         story.ends(5001, &SendResult::HandedOver);
         assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_), Outgoing::Exit]));
-        assert!(story.talks.is_empty());
+        assert!(story.session_requests.is_empty());
     }
 }
 
@@ -60,7 +60,7 @@ fn leaving_while_asking_sends_encrypted_then_goodbye() {
     story.promises(BOBS);
     assert_eq!(story.under_way, [], "nothing more in plain");
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    let says: Vec<Request> = story.talks.iter().map(|talk| talk.say.clone()).collect();
+    let says: Vec<Request> = story.session_requests.iter().map(|request| request.say.clone()).collect();
     assert_eq!(
         says,
         [Request::Messages(vec![message(1)]), Request::Bye],
@@ -83,11 +83,11 @@ fn peer_that_dials_while_we_leave_gets_messages_first() {
     // Bob has learned our key, too, and his session comes first.
     story.dials_in(BOBS, "Bob", 5001).unwrap();
     let is_open = |request: &SessionRequest| request.say == Request::Open;
-    assert!(story.talks.iter().all(is_open), "no goodbye yet: {:?}", story.talks);
-    while story.talks.iter().any(is_open) {
+    assert!(story.session_requests.iter().all(is_open), "no goodbye yet: {:?}", story.session_requests);
+    while story.session_requests.iter().any(is_open) {
         story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     }
-    let says: Vec<&Request> = story.talks.iter().map(|talk| &talk.say).collect();
+    let says: Vec<&Request> = story.session_requests.iter().map(|request| &request.say).collect();
     assert_eq!(says, [&Request::Messages(vec![message(1)]), &Request::Bye]);
 }
 
@@ -120,7 +120,7 @@ fn probe_after_goodbye_sends_no_hello() {
     story.does(Command::Disconnect(these(5001)));
     assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
     story.does(Command::List);
-    assert_eq!(story.talks, []);
+    assert_eq!(story.session_requests, []);
     assert_eq!(story.dials(5001), [Outgoing::Probe]);
     story.ends(5001, &SendResult::HandedOver);
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
@@ -138,12 +138,12 @@ fn goodbye_is_repeated_encrypted_after_introduction() {
         assert_eq!(story.dials(5001), [Outgoing::Exit]);
         assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
         story.ends(5001, &SendResult::Delivered);
-        assert_eq!(story.talks.len(), 1, "leaves: {leaves}");
+        assert_eq!(story.session_requests.len(), 1, "leaves: {leaves}");
         assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
         if !leaves {
             assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
         }
-        assert_eq!((story.state.under_way().jobs, story.talks.len()), (0, 0));
+        assert_eq!((story.state.under_way().jobs, story.session_requests.len()), (0, 0));
     }
 }
 
@@ -156,7 +156,7 @@ fn disconnect_during_introduction_says_goodbye_once() {
     story.does(Command::Disconnect(these(5001)));
     assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
     assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
-    assert_eq!(story.talks, []);
+    assert_eq!(story.session_requests, []);
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
 }
 
@@ -168,7 +168,7 @@ fn peer_met_while_leaving_gets_encrypted_goodbye() {
     assert_eq!(story.dials(5001).last(), Some(&Outgoing::Exit));
     story.dials_in(BOBS, "Bob", 5001).unwrap();
     assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
-    assert_eq!(story.talks, []);
+    assert_eq!(story.session_requests, []);
 }
 
 #[test]
@@ -181,11 +181,11 @@ fn peer_met_before_goodbyes_are_said_gets_one() {
     story.stores_all(Ok(()));
     let to_bob = |request: &&SessionRequest| request.expect == Some(key(BOBS));
     assert_eq!(
-        story.talks.iter().filter(to_bob).map(|request| &request.say).collect::<Vec<_>>(),
+        story.session_requests.iter().filter(to_bob).map(|request| &request.say).collect::<Vec<_>>(),
         [&Request::Bye]
     );
     story.ends(5002, &SendResult::Failed(SendError::Refused));
-    while !story.talks.is_empty() {
+    while !story.session_requests.is_empty() {
         story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     }
     story.later(seconds(1));
@@ -218,18 +218,18 @@ fn peer_reached_while_leaving_gets_messages_before_goodbye() {
     story.writes(5001, 1);
     story.stores_all(Ok(()));
     for wait in [1_000, 1_500] {
-        while !story.talks.is_empty() {
+        while !story.session_requests.is_empty() {
             story.talked(None, RequestEnd::Unreachable(SendError::Refused));
         }
         story.later(Duration::from_millis(wait));
     }
     // The next attempt is not due yet when Bob is reached.
-    assert_eq!(story.talks, []);
+    assert_eq!(story.session_requests, []);
     story.does(Command::Connect(these(5001)));
     story.does(Command::Leave);
     story.stores_all(Ok(()));
     assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
-    let says: Vec<&Request> = story.talks.iter().map(|talk| &talk.say).collect();
+    let says: Vec<&Request> = story.session_requests.iter().map(|request| &request.say).collect();
     assert_eq!(says, [&Request::Messages(vec![message(1)]), &Request::Bye]);
 }
 

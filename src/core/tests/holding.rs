@@ -188,7 +188,7 @@ fn what_waits_behind_a_text_that_shows_a_key_goes_on_though_the_user_has_sent_it
     story.stores_all(Ok(()));
     story.later(seconds(1));
     assert!(
-        !story.talks.is_empty() || !story.under_way.is_empty(),
+        !story.session_requests.is_empty() || !story.under_way.is_empty(),
         "nothing is done about what waits: {:?}",
         story.state.waiting(story.now)
     );
@@ -204,7 +204,7 @@ fn who_leaves_is_not_told_that_a_text_stays_which_could_not_be_written_down() {
     story.talked(None, RequestEnd::Unreachable(SendError::Refused));
     story.told();
     story.does(Command::Leave);
-    while !story.talks.is_empty() {
+    while !story.session_requests.is_empty() {
         story.talked(None, RequestEnd::Unreachable(SendError::Refused));
     }
     story.later(seconds(3));
@@ -271,7 +271,7 @@ fn message_held_for_another_key_is_reported_once_stored() {
     story.under_way.retain(|transmit| transmit.message == Outgoing::Connect);
     story.under_way.truncate(1);
     story.promises(BOBS);
-    while !story.talks.is_empty() {
+    while !story.session_requests.is_empty() {
         story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     }
     story.stores_all(Ok(()));

@@ -94,18 +94,18 @@ impl Story {
         self.perform(actions);
     }
 
-    /// The oldest talk under way ends so, at the first address.
+    /// The oldest request under way ends so, at the first address.
     pub(super) fn talked(&mut self, met: Option<Met>, end: RequestEnd) -> SessionRequest {
-        let talk = self.talks.remove(0);
-        let ids: Vec<MessageId> = match &talk.say {
+        let request = self.session_requests.remove(0);
+        let ids: Vec<MessageId> = match &request.say {
             Request::Messages(messages) => messages.iter().map(|message| message.id).collect(),
             _ => Vec::new(),
         };
         let receipts = if end == RequestEnd::Answered { ids.clone() } else { Vec::new() };
         let written = if met.is_some() { ids.len() } else { 0 };
-        let talked = SessionReport { addr: talk.addrs[0], met, written, receipts, end };
-        self.ends_as(talk.job, talked);
-        talk
+        let talked = SessionReport { addr: request.addrs[0], met, written, receipts, end };
+        self.ends_as(request.job, talked);
+        request
     }
 
     /// A request ends so.
@@ -125,7 +125,7 @@ impl Story {
 
     /// The oldest request under way is to send messages, which all get receipts.
     pub(super) fn takes_messages(&mut self) {
-        let SessionRequest { job, say, expect, addrs, .. } = self.talks.remove(0);
+        let SessionRequest { job, say, expect, addrs, .. } = self.session_requests.remove(0);
         let (Request::Messages(messages), Some(key)) = (say, expect) else { panic!("no messages") };
         let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
         let outputs = self.state.receipts(key, &ids, self.now);
@@ -138,7 +138,7 @@ impl Story {
         self.does(Command::Connect(these(port)));
         self.promises(BOBS);
         self.talked(Some(met(BOBS, port)), RequestEnd::Answered);
-        assert!(self.talks.is_empty() && self.under_way.is_empty());
+        assert!(self.session_requests.is_empty() && self.under_way.is_empty());
         self.told();
     }
 
@@ -222,14 +222,14 @@ fn static_peer_known_elsewhere_stays_static() {
 fn static_peer_stays_when_another_key_answers() {
     let mut story = Story::new();
     assert_eq!(story.dials_in(EVES, "Eve", 5003), Ok(()));
-    story.talks.clear();
+    story.session_requests.clear();
     story = story.with_static(&[5001]);
     story.promises(BOBS);
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     story.session_breaks(BOBS);
     story.later(Duration::from_secs(30));
-    story.talks.retain(|talk| talk.expect == Some(key(BOBS)));
-    assert_eq!(story.talks.len(), 1, "one look at Bob: {:?}", story.talks);
+    story.session_requests.retain(|request| request.expect == Some(key(BOBS)));
+    assert_eq!(story.session_requests.len(), 1, "one look at Bob: {:?}", story.session_requests);
     story.talked(None, RequestEnd::WrongKey(key(EVES)));
     let mut rows = story.state.rows(story.now);
     rows.sort_by_key(|row| row.addr);
@@ -238,9 +238,14 @@ fn static_peer_stays_when_another_key_answers() {
     let (bobs, eves) = (PeerProtocol::Session(key(BOBS)), PeerProtocol::Session(key(EVES)));
     assert_eq!(rows, [(Some(at(5001)), bobs, true), (Some(at(5003)), eves, false)]);
     // Bob is probed again.
-    story.talks.clear();
+    story.session_requests.clear();
     story.later(Duration::from_secs(20));
-    assert!(story.talks.iter().any(|talk| talk.expect == Some(key(BOBS)) && talk.addrs[0] == at(5001)));
+    assert!(
+        story
+            .session_requests
+            .iter()
+            .any(|request| request.expect == Some(key(BOBS)) && request.addrs[0] == at(5001))
+    );
 }
 
 #[test]
@@ -252,7 +257,7 @@ fn configured_address_is_probed_again_after_session_elsewhere() {
     story.perform(actions);
     for wait in [1, 2] {
         story.promises(BOBS);
-        let greeting = story.talks.remove(0);
+        let greeting = story.session_requests.remove(0);
         let talked = report(at(5001), Some(Met { key: key(BOBS), hello: None }), RequestEnd::Answered);
         story.ends_as(greeting.job, talked);
         assert_eq!(story.under_way, [], "not at once");
@@ -271,7 +276,7 @@ fn peer_found_elsewhere_is_probed_there() {
     for port in [5002, 5002] {
         story.session_breaks(BOBS);
         story.later(PROBE_INTERVAL);
-        let look = story.talks.remove(0);
+        let look = story.session_requests.remove(0);
         assert_eq!(look.say, Request::Ping);
         let talked = report(at(port), Some(met(BOBS, port)), RequestEnd::Answered);
         story.ends_as(look.job, talked);
@@ -291,10 +296,13 @@ fn known_key_is_expected_in_next_run() {
     assert_eq!(pins.len(), 1);
     let config = CoreConfig { pins, policy: Policy::Strict, ..alice() };
     let mut next = Story::with(config).with_static(&[5001]);
-    assert_eq!((&next.under_way[..], next.talks.len()), (&[][..], 1));
-    assert_eq!((next.talks[0].expect, &next.talks[0].say), (Some(key(BOBS)), &Request::Open));
+    assert_eq!((&next.under_way[..], next.session_requests.len()), (&[][..], 1));
+    assert_eq!(
+        (next.session_requests[0].expect, &next.session_requests[0].say),
+        (Some(key(BOBS)), &Request::Open)
+    );
     next.writes(5001, 1);
-    assert_eq!(next.talks.len(), 2);
+    assert_eq!(next.session_requests.len(), 2);
     assert!(next.under_way.is_empty(), "never in plain");
 }
 
@@ -311,8 +319,8 @@ fn message_without_receipt_is_sent_again_with_mark() {
     assert!(told.iter().any(waits) && told.contains(&Event::Settled(op)), "{told:?}");
     story.later(seconds(1));
     let again = loop {
-        let talk = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-        if let Request::Messages(messages) = talk.say {
+        let request = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+        if let Request::Messages(messages) = request.say {
             break messages;
         }
     };
@@ -330,7 +338,7 @@ fn messages_entered_meanwhile_are_the_next_batch() {
     for n in 1..=3 {
         story.writes(5001, n);
     }
-    assert_eq!(story.talks.len(), 1);
+    assert_eq!(story.session_requests.len(), 1);
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     let next = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(next.say, Request::Messages(vec![message(2), message(3)]));
@@ -442,7 +450,7 @@ fn address_without_the_key_is_not_online() {
     story.knows_bob(5001);
     story.session_breaks(BOBS);
     for _ in 0..12 {
-        while !story.talks.is_empty() {
+        while !story.session_requests.is_empty() {
             story.talked(None, RequestEnd::NoSession);
         }
         story.later(seconds(1));
@@ -457,22 +465,26 @@ fn message_to_offline_peer_is_tried_at_once() {
     story.knows_bob(5001);
     story.writes(5001, 1);
     for _ in 0..4 {
-        while !story.talks.is_empty() {
+        while !story.session_requests.is_empty() {
             story.talked(None, RequestEnd::Unreachable(SendError::Refused));
         }
         story.later(seconds(20));
     }
-    while !story.talks.is_empty() {
+    while !story.session_requests.is_empty() {
         story.talked(None, RequestEnd::Unreachable(SendError::Refused));
     }
     // The next try is a while away, but the user types now.
     story.later(seconds(2));
     story.outcomes();
     story.writes(5001, 2);
-    let turn =
-        story.talks.iter().find(|talk| matches!(talk.say, Request::Messages(_))).expect("a turn").clone();
+    let turn = story
+        .session_requests
+        .iter()
+        .find(|request| matches!(request.say, Request::Messages(_)))
+        .expect("a turn")
+        .clone();
     assert_eq!(turn.say, Request::Messages(vec![message(1)]), "the second one is stored first");
-    story.talks.clear();
+    story.session_requests.clear();
     let talked = report(at(5001), None, RequestEnd::Unreachable(SendError::Refused));
     story.ends_as(turn.job, talked);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
@@ -493,7 +505,7 @@ fn peer_that_dials_back_is_announced_once() {
     story.gets(5001, Body::ConnectAck);
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     story.later(Duration::from_secs(1));
-    while !story.talks.is_empty() {
+    while !story.session_requests.is_empty() {
         story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     }
     let came = story.told().into_iter().filter(|event| matches!(event, Event::Came(_))).count();
@@ -508,10 +520,10 @@ fn peer_that_refuses_us_is_tried_ever_more_rarely() {
     story.writes(5001, 1);
     let mut attempts = 0;
     for _ in 0..120 {
-        while !story.talks.is_empty() {
+        while !story.session_requests.is_empty() {
             let refused = RequestEnd::Bye(ByeReason::NotDecided);
-            let talk = story.talked(Some(Met { key: key(BOBS), hello: None }), refused);
-            attempts += usize::from(matches!(talk.say, Request::Messages(_)));
+            let request = story.talked(Some(Met { key: key(BOBS), hello: None }), refused);
+            attempts += usize::from(matches!(request.say, Request::Messages(_)));
         }
         story.later(Duration::from_millis(250));
     }
@@ -550,8 +562,9 @@ fn answered_check_of_an_address_is_no_acceptance() {
     story.talked(proves(), RequestEnd::Bye(ByeReason::NotDecided));
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     // The check of his address is answered first.
-    let check = story.talks.iter().position(|talk| talk.say == Request::Open).expect("a check");
-    story.talks.swap(0, check);
+    let check =
+        story.session_requests.iter().position(|request| request.say == Request::Open).expect("a check");
+    story.session_requests.swap(0, check);
     story.talked(proves(), RequestEnd::Answered);
     let refused = story.talked(proves(), RequestEnd::Bye(ByeReason::NotDecided));
     assert!(matches!(refused.say, Request::Messages(_)), "{refused:?}");
@@ -565,7 +578,7 @@ fn configured_address_is_checked_until_its_key_proves_itself() {
     // He starts later, and his machine is too busy to answer in time.
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     assert_eq!(story.talked(None, RequestEnd::NoSession).expect, Some(key(BOBS)));
-    while story.talks.is_empty() {
+    while story.session_requests.is_empty() {
         story.under_way.clear();
         story.later(seconds(1));
         assert!(story.now < Time::at(seconds(120)), "the claim is not checked again");

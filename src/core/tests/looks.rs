@@ -154,7 +154,7 @@ fn probe_gives_its_place_back_wherever_it_was_dialed() {
     story.state.learn_own_ip(LAN);
     story.session_breaks(BOBS);
     story.later(seconds(1));
-    assert_eq!(story.talks[0].addrs, [other]);
+    assert_eq!(story.session_requests[0].addrs, [other]);
     story.talked(None, RequestEnd::Unreachable(SendError::TimedOut));
     assert_eq!(story.state.under_way(), UnderWay::default());
 }

@@ -43,7 +43,7 @@ fn answers(story: &mut Story, n: u8, port: u16) -> usize {
             let outputs = story.state.plain_sent(sent, story.now);
             story.perform(outputs);
         }
-        while !story.talks.is_empty() {
+        while !story.session_requests.is_empty() {
             dialed += 1;
             story.talked(Some(met(n, port)), RequestEnd::Answered);
         }

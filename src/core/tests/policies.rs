@@ -30,7 +30,7 @@ impl Story {
     /// Asserts that nothing of Eve had an effect: no row, nothing stored, nothing on its way.
     fn knows_no_eve(&self) {
         assert_eq!((self.state.rows(self.now), &self.writes), (Vec::new(), &Vec::new()));
-        assert_eq!((&self.under_way, &self.talks), (&Vec::new(), &Vec::new()));
+        assert_eq!((&self.under_way, &self.session_requests), (&Vec::new(), &Vec::new()));
     }
 }
 

@@ -47,11 +47,11 @@ impl Story {
 
     /// Returns the messages that are being sent in sessions.
     pub(super) fn messages_in_flight(&self) -> Vec<Message> {
-        let messages = |talk: &SessionRequest| match &talk.say {
+        let messages = |request: &SessionRequest| match &request.say {
             Request::Messages(messages) => messages.clone(),
             _ => Vec::new(),
         };
-        self.talks.iter().flat_map(messages).collect()
+        self.session_requests.iter().flat_map(messages).collect()
     }
 
     /// Returns the number of unencrypted messages that are being sent.
@@ -533,7 +533,7 @@ fn leaving_reports_what_stays_queued() {
     story.stores_all(Ok(()));
     story.told();
     story.does(Command::Leave);
-    while !story.talks.is_empty() {
+    while !story.session_requests.is_empty() {
         story.talked(None, RequestEnd::Unreachable(SendError::Refused));
     }
     story.later(seconds(3));
@@ -551,14 +551,14 @@ fn goodbye_waits_for_the_disk_within_limits() {
         story.stores_all(Ok(()));
         story.writes(5001, 1);
         story.does(Command::Leave);
-        assert_eq!(story.talks, []);
+        assert_eq!(story.session_requests, []);
         if stopped {
             story.later(seconds(1));
         } else {
             story.stores_all(Ok(()));
             assert_eq!(story.messages_in_flight(), [message(1)]);
         }
-        assert_eq!(story.talks.last().map(|talk| &talk.say), Some(&Request::Bye));
+        assert_eq!(story.session_requests.last().map(|request| &request.say), Some(&Request::Bye));
     }
 }
 
@@ -589,7 +589,7 @@ fn message_without_receipt_waits_to_be_resent() {
     story.knows_bob(5001);
     story.writes(5001, 1);
     story.stores_all(Ok(()));
-    let request = story.talks.remove(0);
+    let request = story.session_requests.remove(0);
     let talked = SessionReport {
         addr: at(5001),
         met: Some(met(BOBS, 5001)),
@@ -712,7 +712,7 @@ fn promised_key_stops_plain_message_awaiting_disk() {
     story.promises(BOBS);
     story.stores_all(Ok(()));
     assert_eq!(story.plain_in_flight(5001), 0);
-    while !story.talks.is_empty() && story.messages_in_flight().is_empty() {
+    while !story.session_requests.is_empty() && story.messages_in_flight().is_empty() {
         story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
         story.stores_all(Ok(()));
     }

@@ -20,9 +20,9 @@ impl Story {
     fn dials_end(&mut self, end: &RequestEnd, within: Duration) -> Vec<(Duration, PeerAddr)> {
         let (begun, mut dialed) = (self.now, Vec::new());
         loop {
-            while !self.talks.is_empty() {
+            while !self.session_requests.is_empty() {
                 let since = self.now.since(begun);
-                dialed.extend(self.talks[0].addrs.iter().map(|addr| (since, *addr)));
+                dialed.extend(self.session_requests[0].addrs.iter().map(|addr| (since, *addr)));
                 self.talked(None, end.clone());
             }
             if self.now.since(begun) >= within {
@@ -67,11 +67,11 @@ fn further_local_addresses_of_a_contact_are_not_dialed() {
     story.meets_also(BOBS, bobs, [local.clone(), vec![other]].concat());
     let actions = story.state.peer_listens_at(key(BOBS), [vec![other], local].concat(), story.now);
     story.perform(actions);
-    story.talks.clear();
+    story.session_requests.clear();
     story.session_breaks(BOBS);
     story.later(seconds(1));
     // At the loopback address he was dialed and has proven his key.
-    assert_eq!(story.talks[0].addrs, [bobs, at(5001), other]);
+    assert_eq!(story.session_requests[0].addrs, [bobs, at(5001), other]);
 }
 
 #[test]
@@ -79,10 +79,10 @@ fn contact_on_this_machine_may_have_two_ports() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.meets_also(BOBS, at(5001), vec![at(5002)]);
-    story.talks.clear();
+    story.session_requests.clear();
     story.session_breaks(BOBS);
     story.later(seconds(1));
-    assert_eq!(story.talks[0].addrs, [at(5001), at(5002)]);
+    assert_eq!(story.session_requests[0].addrs, [at(5001), at(5002)]);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn message_to_a_stranger_is_dialed_at_once() {
     assert_eq!(story.dials_end(&unreachable(), seconds(2)).len(), 1);
     story.does(Command::Connect(Target::These(vec![key(BOBS).into()])));
     story.does(Command::Send { to: Target::These(vec![key(BOBS).into()]), message: message(1) });
-    assert_eq!(story.talks.len(), 2);
+    assert_eq!(story.session_requests.len(), 2);
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn nothing_unencrypted_follows_a_receipt_without_a_key() {
         story.writes(5001, 1);
         story.gets_receipt(Capability::AnyKey);
         for _ in 0..20 {
-            while !story.talks.is_empty() {
+            while !story.session_requests.is_empty() {
                 assert_eq!(story.talked(None, end.clone()).expect, None);
             }
             story.writes(5001, 2);
@@ -206,7 +206,7 @@ fn connect_to_a_program_without_sessions_ends() {
     let op = story.does(Command::Connect(these(5001)));
     story.gets_receipt(Capability::AnyKey);
     story.talked(None, RequestEnd::NoSession);
-    assert_eq!((&story.under_way[..], &story.talks[..]), (&[][..], &[][..]));
+    assert_eq!((&story.under_way[..], &story.session_requests[..]), (&[][..], &[][..]));
     assert!(story.told().contains(&Event::Settled(op)));
 }
 

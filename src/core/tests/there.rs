@@ -87,19 +87,19 @@ fn peer_of_a_session_closed_by_agreement_stays_online() {
     let mut story = closed();
     story.later(seconds(599));
     assert_eq!(
-        (story.state(5001), story.told(), &story.talks[..]),
+        (story.state(5001), story.told(), &story.session_requests[..]),
         (Some(PresenceStatus::Connected), Vec::new(), &[][..])
     );
     story.later(seconds(1));
     assert_eq!(
-        story.talks.iter().map(|talk| &talk.say).collect::<Vec<_>>(),
+        story.session_requests.iter().map(|request| &request.say).collect::<Vec<_>>(),
         [&Request::Ping],
         "after 10 min"
     );
     // A message does not wait for that.
     let mut story = closed();
     story.does(Command::Send { to: Target::These(vec![key(BOBS).into()]), message: message(1) });
-    assert_eq!(story.talks.remove(0).say, Request::Messages(vec![message(1)]));
+    assert_eq!(story.session_requests.remove(0).say, Request::Messages(vec![message(1)]));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn peer_back_within_three_seconds_is_not_announced() {
     for _ in 0..2 {
         bob_goes_offline(&mut story);
         assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-        story.talks.clear();
+        story.session_requests.clear();
         assert_eq!(story.state(5001), Some(PresenceStatus::Connected));
         story.later(seconds(60));
         assert_eq!(story.told(), []);

@@ -68,8 +68,12 @@ fn key_change_waits_for_user_and_moves_messages() {
     story.does(Command::Trust(key(EVES), As::NewKeyOf(key(BOBS))));
     let told = story.told();
     assert!(told.iter().any(|event| matches!(event, Event::Decided(Decision::Trusted(..)))), "{told:?}");
-    let turn =
-        story.talks.iter().find(|talk| matches!(talk.say, Request::Messages(_))).expect("a turn").clone();
+    let turn = story
+        .session_requests
+        .iter()
+        .find(|request| matches!(request.say, Request::Messages(_)))
+        .expect("a turn")
+        .clone();
     assert_eq!((turn.expect, turn.say), (Some(key(EVES)), Request::Messages(vec![message(1)])));
     assert!(story.under_way.is_empty());
 }
@@ -116,7 +120,7 @@ fn unencrypted_message_in_pinned_name_is_unproven() {
     );
     assert_eq!(story.state.rows(story.now).len(), 1, "nobody is listed because of it");
     story.gets_from(LAN, Claimed { ip: LAN, port: 9 }, Form::Standard, Body::Connect);
-    assert_eq!((story.under_way.len(), story.talks.len()), (0, 0));
+    assert_eq!((story.under_way.len(), story.session_requests.len()), (0, 0));
 }
 
 #[test]
@@ -124,7 +128,7 @@ fn required_encryption_sends_and_accepts_nothing_unencrypted() {
     let mut story = Story::with(CoreConfig { require_encryption: true, ..alice() });
     story.writes(5001, 1);
     assert_eq!(story.under_way, []);
-    assert_eq!((story.talks.len(), story.talks[0].expect), (1, None));
+    assert_eq!((story.session_requests.len(), story.session_requests[0].expect), (1, None));
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(story.outcomes(), [DeliveryStatus::Delivered]);
@@ -217,7 +221,7 @@ fn message_for_a_forgotten_key_has_a_status() {
         assert_eq!(story.state.queued(bob), 0);
     }
     assert_eq!(story.dials(5001), []);
-    assert!(story.talks.is_empty(), "nothing is dialed");
+    assert!(story.session_requests.is_empty(), "nothing is dialed");
     // It is a stranger when it comes again.
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     story.told();
@@ -250,7 +254,7 @@ fn messages_for_old_key_reach_the_new_one() {
     assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
     story.does(Command::Trust(key(EVES), As::NewKeyOf(key(BOBS))));
     story.told();
-    while !story.talks.is_empty() {
+    while !story.session_requests.is_empty() {
         story.talked(Some(met(EVES, 5001)), RequestEnd::Answered);
     }
     let told = story.told();
@@ -267,8 +271,12 @@ fn unsent_message_in_flight_follows_new_key() {
         assert_eq!(story.dials_in(EVES, "Bob", 5002), Err(ByeReason::NotDecided));
         story.does(Command::Trust(key(EVES), As::NewKeyOf(key(BOBS))));
         story.told();
-        let at_turn = story.talks.iter().position(|talk| talk.expect == Some(key(BOBS))).expect("a turn");
-        let turn = story.talks.remove(at_turn);
+        let at_turn = story
+            .session_requests
+            .iter()
+            .position(|request| request.expect == Some(key(BOBS)))
+            .expect("a turn");
+        let turn = story.session_requests.remove(at_turn);
         let talked = SessionReport {
             addr: turn.addrs[0],
             met: (written > 0).then(|| met(BOBS, 5001)),
@@ -277,15 +285,15 @@ fn unsent_message_in_flight_follows_new_key() {
             end: RequestEnd::Broken,
         };
         story.ends_as(turn.job, talked);
-        let to_heir = story.talks.iter().any(|talk| {
-            talk.expect == Some(key(EVES))
-                && matches!(&talk.say, Request::Messages(messages) if messages.len() == 1)
+        let to_heir = story.session_requests.iter().any(|request| {
+            request.expect == Some(key(EVES))
+                && matches!(&request.say, Request::Messages(messages) if messages.len() == 1)
         });
         let told = story.told();
         let is_told = told.iter().any(|event| {
             matches!(event, Event::Delivery { op: of, status: DeliveryStatus::Failed(FailureReason::Replaced), .. } if *of == op)
         });
-        assert_eq!((to_heir, is_told), (written == 0, written > 0), "{told:?} {:?}", story.talks);
+        assert_eq!((to_heir, is_told), (written == 0, written > 0), "{told:?} {:?}", story.session_requests);
     }
 }
 
@@ -309,8 +317,9 @@ fn refusing_peer_is_not_counted_until_it_accepts() {
     assert_eq!(count(&told, |event| matches!(event, Event::Nobody(CommandKind::Send))), 1, "{told:?}");
     // Bob dials Alice, who asks him at once whether he accepts her again.
     story.dials_in(BOBS, "Bob", 5001).expect("welcome");
-    let asked = story.talks.iter().position(|talk| talk.say == Request::Ping).expect("asked");
-    let asked = story.talks.remove(asked);
+    let asked =
+        story.session_requests.iter().position(|request| request.say == Request::Ping).expect("asked");
+    let asked = story.session_requests.remove(asked);
     let end = |end| SessionReport {
         addr: at(5001),
         met: Some(met(BOBS, 5001)),
@@ -321,7 +330,7 @@ fn refusing_peer_is_not_counted_until_it_accepts() {
     story.ends_as(asked.job, end(RequestEnd::Bye(ByeReason::NotAccepted)));
     assert_eq!((story.state.here(), story.told()), (0, Vec::new()), "nothing is new");
     story.dials_in(BOBS, "Bob", 5001).expect("welcome");
-    let asked = story.talks.pop().expect("asked");
+    let asked = story.session_requests.pop().expect("asked");
     story.ends_as(asked.job, end(RequestEnd::Answered));
     let told = story.told();
     assert_eq!(count(&told, |event| matches!(event, Event::AcceptsAgain(_))), 1, "{told:?}");
@@ -339,7 +348,7 @@ fn contact_at_the_address_of_another_is_named() {
             story.does(Command::Send { to: Target::These(vec![key(EVES).into()]), message: message(7) });
         }
         story.told();
-        story.talks.clear();
+        story.session_requests.clear();
         story.writes(5001, 1);
         story.talked(None, RequestEnd::WrongKey(key(EVES)));
         let told = story.told();

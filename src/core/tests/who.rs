@@ -20,7 +20,7 @@ fn peer_that_has_promised_sessions_is_not_acknowledged() {
     let mut story = Story::new();
     story.writes(5001, 1);
     story.promises(BOBS);
-    assert_eq!(story.talks.len(), 1, "a session is dialed");
+    assert_eq!(story.session_requests.len(), 1, "a session is dialed");
     assert_eq!(story.gets(5001, Body::Connect), PlainAnswer::Capable);
     assert!(!story.dials(5001).contains(&Outgoing::ConnectAck));
 }
@@ -116,7 +116,7 @@ fn meeting_ourselves_is_never_called_another_key() {
     story.knows_bob(5001);
     story.session_breaks(BOBS);
     story.writes(5001, 1);
-    while !story.talks.is_empty() {
+    while !story.session_requests.is_empty() {
         story.talked(None, RequestEnd::Ourselves);
     }
     let told = story.told();

@@ -24,7 +24,7 @@ impl InboundHandler for Teller {
         self.0.send(format!("refused {source}")).unwrap();
     }
 
-    fn opens(&self, _: TcpStream, _: Source, _: Vec<u8>, permit: Permit) {
+    fn opens(&self, _: TcpStream, _: Source, _: Instant, _: Vec<u8>, permit: Permit) {
         // It never says hello.
         std::mem::forget(permit);
         self.0.send("opens".into()).unwrap();

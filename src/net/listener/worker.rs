@@ -39,7 +39,7 @@ fn serve(shared: &Shared, accepted: Accepted, permit: Permit) {
         }
     };
     match end {
-        End::Opening => open(shared, &connection, permit),
+        End::Opening => open(shared, &connection, at, permit),
         _ if connection.decoder.is_empty() => {}
         End::Lost => {
             log::debug!("a message of {source} was refused: it had to make room for others");
@@ -59,12 +59,12 @@ fn serve(shared: &Shared, accepted: Accepted, permit: Permit) {
 
 /// Hands a connection over that opens a session. It keeps its place until both sides have said
 /// hello.
-fn open(shared: &Shared, connection: &Connection, permit: Permit) {
+fn open(shared: &Shared, connection: &Connection, at: Instant, permit: Permit) {
     let line = connection.decoder.bytes().to_vec();
     match connection.stream.try_clone() {
         Ok(stream) => {
             permit.opens(&connection.stream);
-            shared.handler.opens(stream, connection.source, line, permit);
+            shared.handler.opens(stream, connection.source, at, line, permit);
         }
         Err(error) => log::warn!("no descriptor for a session: {error}"),
     }

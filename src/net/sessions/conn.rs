@@ -17,7 +17,7 @@ use crate::net::secure::{Refused, Tls, TlsConnection};
 use crate::protocol::session::opening::{Answer, DIAL_LINE, First, OK_LINE, answer, first};
 
 /// Bytes that are read from one connection before the others have their turn.
-const TURN_BYTES: usize = 64 * 1024;
+pub(super) const TURN_BYTES: usize = 64 * 1024;
 
 /// Bytes in a row that contain nothing to read. A TLS record has up to 16 KiB and 256 bytes; a peer
 /// that sends more than a few without content only makes us work.

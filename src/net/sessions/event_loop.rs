@@ -42,7 +42,7 @@ type Permit = Box<dyn Send>;
 /// Something for the thread to do.
 enum Command {
     Pool(SessionCommand),
-    Accepted(TcpStream, Source, Vec<u8>, Permit),
+    Accepted(TcpStream, Source, Instant, Vec<u8>, Permit),
     Close,
 }
 
@@ -136,11 +136,18 @@ impl Sessions {
         self.shared.put(Command::Pool(command));
     }
 
-    /// Takes a connection that was accepted and has brought the beginning of the opening line.
-    /// `permit` is dropped when both sides have said hello, or when the connection ends before
+    /// Takes a connection that was accepted at `at` and has brought the beginning of the opening
+    /// line. `permit` is dropped when both sides have said hello, or when the connection ends before
     /// that.
-    pub fn accepted(&self, stream: TcpStream, source: Source, line: Vec<u8>, permit: impl Send + 'static) {
-        self.shared.put(Command::Accepted(stream, source, line, Box::new(permit)));
+    pub fn accepted(
+        &self,
+        stream: TcpStream,
+        source: Source,
+        at: Instant,
+        line: Vec<u8>,
+        permit: impl Send + 'static,
+    ) {
+        self.shared.put(Command::Accepted(stream, source, at, line, Box::new(permit)));
     }
 
     /// Ends all sessions and the thread, and waits for that until `deadline`.
@@ -302,7 +309,9 @@ impl EventLoop {
         let handler = &mut *self.handler;
         match command {
             Command::Pool(command) => self.pool.command(command, now, handler),
-            Command::Accepted(stream, source, line, permit) => self.accept(stream, source, line, permit),
+            Command::Accepted(stream, source, at, line, permit) => {
+                self.accept(stream, source, at, line, permit);
+            }
             Command::Close => {
                 self.is_closing = true;
                 self.pool.close(now, handler);
@@ -311,7 +320,7 @@ impl EventLoop {
         self.apply();
     }
 
-    fn accept(&mut self, stream: TcpStream, source: Source, line: Vec<u8>, permit: Permit) {
+    fn accept(&mut self, stream: TcpStream, source: Source, at: Instant, line: Vec<u8>, permit: Permit) {
         if self.is_closing {
             return;
         }
@@ -322,7 +331,9 @@ impl EventLoop {
         });
         match made {
             Ok((stream, local)) => {
-                let id = self.pool.accepted(source, local, self.now());
+                let id =
+                    self.pool.accepted(source, local, Time::at(at.saturating_duration_since(self.began)));
+                self.pool.heard(id, self.now());
                 self.permits.insert(id, permit);
                 self.add(id, Conn::accepted(stream, line));
             }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::dialing::DialId;
@@ -79,6 +79,8 @@ pub(super) struct Link {
     pub(super) granted: usize,
     /// Our hello was one to a stranger, without our further addresses.
     pub(super) lacks_addresses: bool,
+    /// Our name and our further addresses as we have last sent them on this connection.
+    pub(super) told: Option<(PeerName, Vec<SocketAddr>)>,
     /// Bytes that wait to be sent.
     pub(super) unsent: usize,
     /// Our messages without a receipt, and the length of each.
@@ -101,7 +103,7 @@ pub(super) struct Link {
     /// Why the peer ends it.
     pub(super) bye: Option<ByeReason>,
     /// Nothing more is taken: the peer has not kept to the protocol, or the session of another
-    /// connection stays, in which it sends its messages again.
+    /// connection stays, in which it sends its messages, its name and its addresses again.
     pub(super) is_ignored: bool,
 }
 
@@ -131,6 +133,7 @@ impl Link {
             window: 0,
             granted: 0,
             lacks_addresses: false,
+            told: None,
             withheld: VecDeque::new(),
             unsent: 0,
             in_flight: InFlight::default(),

@@ -170,15 +170,11 @@ pub enum SessionCommand {
     },
     /// End the session with a key, for this reason.
     Part(PublicKey, ByeReason),
-    /// Tell all peers what we call ourselves from now on.
-    Rename(PeerName),
-    /// This machine's addresses have changed.
-    Readdress {
-        /// Where others may dial us.
-        addrs: Vec<SocketAddr>,
-        /// All IPs of this machine, also those that only neighbours reach.
-        ips: Vec<IpAddr>,
-    },
+    /// Our name has changed: tell all peers the one that [`SessionHandler::hello`] returns.
+    Rename,
+    /// The IPs of this machine have changed to these: tell all contacts the addresses that
+    /// [`SessionHandler::hello`] returns, and check the open sessions.
+    Readdress(Vec<IpAddr>),
 }
 
 /// What the pool wants done with connections.
@@ -218,6 +214,10 @@ pub trait SessionHandler {
     /// Returns our hello for a peer at this IP. The pool fills in the lines, the run and the
     /// window.
     fn hello(&mut self, to: IpAddr) -> Hello;
+
+    /// Returns whether dialing `addr` reaches this program itself, as far as is known. Another
+    /// machine may have the same IP on a network of its own, such as that of Docker.
+    fn is_own(&mut self, addr: PeerAddr) -> bool;
 
     /// Handles a session that is open.
     ///

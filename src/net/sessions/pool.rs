@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use smol_str::SmolStr;
 
@@ -19,7 +19,6 @@ use crate::core::{JobId, RequestEnded, SessionRequest, Time};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, SendError};
-use crate::model::name::PeerName;
 use crate::model::session::{ByeReason, Introduction, MAX_REQUEST_BYTES, Message, Request, RequestEnd};
 use crate::protocol::session::opening::{DIAL_LINE, OK_LINE};
 use crate::protocol::session::{Hello, MAX_IDS, Record};
@@ -108,8 +107,8 @@ impl Pool {
                 self.stored(link, &receipts, &others, retry_after, now, handler);
             }
             SessionCommand::Part(key, reason) => self.part(key, reason, now, handler),
-            SessionCommand::Rename(name) => self.rename(&name),
-            SessionCommand::Readdress { addrs, ips } => self.readdress(&addrs, &ips, now, handler),
+            SessionCommand::Rename => self.rename(handler),
+            SessionCommand::Readdress(ips) => self.readdress(&ips, now, handler),
         }
     }
 
@@ -217,9 +216,7 @@ impl Pool {
 
     /// Dials for a request, or adds it to the dials to the same peer.
     fn dial(&mut self, mut pending: Pending, now: Time, handler: &mut dyn SessionHandler) {
-        // Two machines may have the same address on networks of their own, such as that of Docker.
-        let own = handler.hello(Ipv4Addr::UNSPECIFIED.into()).addresses;
-        pending.request.addrs.retain(|addr| !own.contains(&addr.socket()));
+        pending.request.addrs.retain(|addr| !handler.is_own(*addr));
         let Some(first) = pending.request.addrs.first().copied() else {
             let end = RequestEnd::Unreachable(SendError::NoRoute);
             return end_request(pending, None, end, handler);
@@ -309,11 +306,11 @@ impl Pool {
 
     // ---- connections ----------------------------------------------------------------------------
 
-    /// Takes a connection that was accepted and has brought the opening line.
-    pub fn accepted(&mut self, source: Source, local: IpAddr, now: Time) -> LinkId {
+    /// Takes a connection that was accepted at `at` and has brought the opening line.
+    pub fn accepted(&mut self, source: Source, local: IpAddr, at: Time) -> LinkId {
         self.last_link += 1;
         let id = LinkId(self.last_link);
-        self.links.insert(id, Link::new(None, None, source, local, now));
+        self.links.insert(id, Link::new(None, None, source, local, at));
         id
     }
 
@@ -595,6 +592,7 @@ impl Pool {
         if let Some(link) = self.links.get_mut(&id) {
             link.granted = usize::try_from(hello.window).unwrap_or(usize::MAX);
             link.lacks_addresses = hello.version == STRANGER_VERSION;
+            link.told = Some((hello.name.clone(), hello.addresses.clone()));
         }
         self.send(id, &Record::Hello(hello));
     }
@@ -720,6 +718,7 @@ impl Pool {
             let jobs = there.map(|pending| pending.request.job).filter(|other| Some(*other) != job).collect();
             self.met(id, key, jobs, now, handler);
         }
+        self.tell_changes(key, handler);
         let addr = self.session_addr(key);
         for pending in opens {
             if Some(pending.request.job) != job && self.wants_address(&pending, key, now) {
@@ -774,6 +773,7 @@ impl Pool {
     /// A session that has lost its connection goes on with another one.
     fn goes_on(&mut self, key: PublicKey, link: LinkId, now: Time, handler: &mut dyn SessionHandler) {
         self.moves_to(key, link);
+        self.tell_changes(key, handler);
         self.send_pings(key, now);
         self.keep_limits(key, now, handler);
         self.pump(key, now, handler);
@@ -822,7 +822,8 @@ impl Pool {
     }
 
     /// Ends a session if this one, which is new or at another source, is beyond the limits: the
-    /// idlest, strangers before contacts.
+    /// idlest stranger's; if there is none, the idlest of the contacts that can be dialed again; and
+    /// only if there is none of these either, the idlest other one.
     fn keep_limits(&mut self, newest: PublicKey, now: Time, handler: &mut dyn SessionHandler) {
         let is_of_prefix = |source: Source| !source.ip().is_loopback() && !handler.is_contact(newest);
         let source =
@@ -849,10 +850,10 @@ impl Pool {
         } else if strangers_count > MAX_STRANGER_SESSIONS {
             strangers.min_by_key(|(_, _, heard, ..)| *heard)
         } else if all.len() > MAX_SESSIONS {
+            let others = all.iter().filter(|(key, ..)| *key != newest);
             strangers
                 .min_by_key(|(_, _, heard, ..)| *heard)
-                // A peer that we dialed can be dialed again.
-                .or_else(|| all.iter().min_by_key(|(_, link, heard, ..)| (!self.was_dialed(*link), *heard)))
+                .or_else(|| others.min_by_key(|(key, _, heard, ..)| (!self.was_met(*key), *heard)))
         } else {
             None
         };
@@ -862,8 +863,10 @@ impl Pool {
         }
     }
 
-    fn was_dialed(&self, id: LinkId) -> bool {
-        self.links.get(&id).is_some_and(|link| link.dialed.is_some())
+    /// Returns whether a dial has met a key since its session opened, so that it can most likely be
+    /// dialed again.
+    fn was_met(&self, key: PublicKey) -> bool {
+        self.sessions.get(&key).is_some_and(|session| session.met.is_some())
     }
 
     // ---- messages and receipts ------------------------------------------------------------------
@@ -1151,29 +1154,38 @@ impl Pool {
             return;
         }
         link.lacks_addresses = false;
-        let Hello { addresses, .. } = handler.hello(link.source.ip());
-        if !addresses.is_empty() {
+        self.tell_changes(key, handler);
+    }
+
+    /// Sends our name and our further addresses in the session with a key, if they are not what we
+    /// have last sent on its connection.
+    fn tell_changes(&mut self, key: PublicKey, handler: &mut dyn SessionHandler) {
+        let Some(id) = self.sessions.get(&key).map(|session| session.link) else { return };
+        let Some(ip) = self.links.get(&id).filter(|link| link.is_open()).map(|link| link.source.ip()) else {
+            return;
+        };
+        let Hello { name, addresses, .. } = self.own_hello(ip, key, handler);
+        let told =
+            self.links.get_mut(&id).and_then(|link| link.told.replace((name.clone(), addresses.clone())));
+        let (told_name, told_addresses) = told.unzip();
+        if told_name.as_ref() != Some(&name) {
+            self.send(id, &Record::Name(name));
+        }
+        if !addresses.is_empty() && told_addresses.as_ref() != Some(&addresses) {
             self.send(id, &Record::Addresses(addresses));
         }
     }
 
     /// Tells all peers what we call ourselves from now on.
-    pub fn rename(&mut self, name: &PeerName) {
-        for link in self.open_links() {
-            self.send(link, &Record::Name(name.clone()));
-        }
+    pub fn rename(&mut self, handler: &mut dyn SessionHandler) {
+        let keys: Vec<PublicKey> = self.sessions.keys().copied().collect();
+        keys.into_iter().for_each(|key| self.tell_changes(key, handler));
     }
 
     /// The IPs of this machine are now `ips`. Tells all contacts where else we listen. A session
     /// from an IP that is gone is over at once, another one if it brings nothing within
     /// [`CHECKED_WITHIN`](super::CHECKED_WITHIN).
-    pub fn readdress(
-        &mut self,
-        addrs: &[SocketAddr],
-        ips: &[IpAddr],
-        now: Time,
-        handler: &mut dyn SessionHandler,
-    ) {
+    pub fn readdress(&mut self, ips: &[IpAddr], now: Time, handler: &mut dyn SessionHandler) {
         for id in self.open_links() {
             let Some((key, local)) = self.links.get(&id).and_then(|link| Some((link.key?, link.local)))
             else {
@@ -1184,9 +1196,7 @@ impl Pool {
                 self.link_ended(id, false, now, handler);
                 continue;
             }
-            if !addrs.is_empty() && handler.is_contact(key) {
-                self.send(id, &Record::Addresses(addrs.to_vec()));
-            }
+            self.tell_changes(key, handler);
             self.last_ping += 1;
             self.send(id, &Record::Ping(self.last_ping));
             if let Some(link) = self.links.get_mut(&id) {

@@ -35,13 +35,20 @@ struct Recorder {
     is_full: bool,
     keeps_receipts: bool,
     to_store: Vec<(LinkId, Vec<MessageId>)>,
+    name: Option<PeerName>,
     addresses: Vec<SocketAddr>,
+    own: Vec<PeerAddr>,
     contacts: Vec<PublicKey>,
 }
 
 impl SessionHandler for Recorder {
     fn hello(&mut self, _: IpAddr) -> Hello {
-        Hello { addresses: self.addresses.clone(), ..Hello::new(PeerName::new("Peer"), self.port) }
+        let name = self.name.clone().unwrap_or_else(|| PeerName::new("Peer"));
+        Hello { addresses: self.addresses.clone(), ..Hello::new(name, self.port) }
+    }
+
+    fn is_own(&mut self, addr: PeerAddr) -> bool {
+        self.own.contains(&addr)
     }
 
     fn session_up(&mut self, opened: Opened) -> Result<(), ByeReason> {
@@ -387,7 +394,7 @@ fn new_contact_learns_addresses_in_its_session() {
 fn own_address_is_never_dialed() {
     let mut net = Net::of(2);
     let shared = PeerAddr::new(Ipv4Addr::new(172, 17, 0, 1), 5000).unwrap();
-    net.programs[0].handler.addresses = vec![shared.socket()];
+    net.programs[0].handler.own = vec![shared];
     net.silent.push(net.addr(1));
     let request = |job, addrs| SessionRequest {
         job: JobId(job),
@@ -413,11 +420,61 @@ fn new_name_goes_out_on_every_session() {
     net.settle();
     (1..3).for_each(|at| drop(net.told(at)));
     let name = PeerName::new("Zoe");
-    net.programs[0].pool.rename(&name);
+    let Program { pool, handler, .. } = &mut net.programs[0];
+    handler.name = Some(name.clone());
+    pool.rename(handler);
     net.settle();
     for at in 1..3 {
         assert_eq!(net.told(at), [Told::Renamed(key(1), name.clone())]);
     }
+}
+
+/// The records that a pool sends.
+fn records(pool: &mut Pool) -> Vec<(LinkId, Record)> {
+    let mut sent = Vec::new();
+    for output in pool.take_outputs() {
+        let LinkOutput::Send(link, bytes) = output else { continue };
+        let mut records = Records::new();
+        records.push(&bytes);
+        while let Ok(Some(record)) = records.next_record() {
+            sent.push((link, record));
+        }
+    }
+    sent
+}
+
+#[test]
+fn changes_are_repeated_in_the_session_that_stays() {
+    let (mut pool, mut handler) = (Pool::new(key(9), 1), Recorder { port: 5000, ..Recorder::default() });
+    handler.contacts.push(key(1));
+    let hello = hello_of(5, false);
+    let [first, second] =
+        [0, 1].map(|_| says_hello(&mut pool, &mut handler, key(1), &hello, Time::default()));
+    pool.take_outputs();
+    let (name, addresses) = (PeerName::new("Zoe"), vec![SocketAddr::from(([10, 1, 0, 1], 5000))]);
+    (handler.name, handler.addresses) = (Some(name.clone()), addresses.clone());
+    pool.command(SessionCommand::Rename, Time::default(), &mut handler);
+    let on = |link| [(link, Record::Name(name.clone())), (link, Record::Addresses(addresses.clone()))];
+    assert_eq!(records(&mut pool), on(second));
+    // The peer may have ignored that, because it keeps the first session.
+    let bye = Record::Bye(ByeReason::Replaced).encode();
+    pool.received(second, &bye, Time::default(), &mut handler);
+    assert_eq!(records(&mut pool), on(first));
+    pool.command(SessionCommand::Rename, Time::default(), &mut handler);
+    assert_eq!(records(&mut pool), []);
+}
+
+#[test]
+fn name_changed_during_the_dial_follows_the_hello() {
+    let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder { port: 5000, ..Recorder::default() });
+    let link = dials(&mut pool, &mut handler);
+    pool.take_outputs();
+    let name = PeerName::new("Zoe");
+    handler.name = Some(name.clone());
+    pool.command(SessionCommand::Rename, Time::default(), &mut handler);
+    assert_eq!(records(&mut pool), []);
+    pool.received(link, &hello_of(5, false), Time::default(), &mut handler);
+    assert_eq!(records(&mut pool), [(link, Record::Name(name))]);
 }
 
 #[test]
@@ -647,7 +704,7 @@ fn checked_session_has_time_for_own_messages() {
     let message = Message { id: id(1), time: 0, again: false, body: "x".repeat(40_000).into() };
     net.request(0, 2, 1, Request::Messages(vec![message]));
     let (now, Program { pool, handler, ip, .. }) = (net.time(), &mut net.programs[0]);
-    pool.readdress(&[], &[(*ip).into()], now, handler);
+    pool.readdress(&[(*ip).into()], now, handler);
     net.pass(CHECKED_WITHIN + Duration::from_secs(9));
     assert_eq!(net.sessions()[0], 1);
     net.pass(Duration::from_secs(1));
@@ -1213,29 +1270,61 @@ fn session_beyond_the_limit_closes_one_until_a_message() {
     assert_eq!((net.sessions()[0], without(&net)), (MAX_SESSIONS, vec![2]));
 }
 
+/// Fills a pool with sessions of contacts that were accepted, and returns the first of them.
+fn fill_with_accepted(pool: &mut Pool, handler: &mut Recorder, count: usize) -> LinkId {
+    handler.contacts = (0..MAX_SESSIONS + 5).map(numbered_key).chain([key(2)]).collect();
+    let links: Vec<LinkId> = (0..count)
+        .map(|number| {
+            let now = Time::at(Duration::from_secs(if number == 0 { 0 } else { 1 }));
+            accept(pool, numbered_key(number), now, handler)
+        })
+        .collect();
+    links[0]
+}
+
 #[test]
-fn strangers_and_dialed_sessions_are_closed_first() {
+fn strangers_and_reopenable_sessions_are_closed_first() {
     let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder { port: 5000, ..Recorder::default() });
-    let accepted = MAX_SESSIONS - 2;
-    handler.contacts = (0..MAX_SESSIONS + 3).map(numbered_key).chain([key(2)]).collect();
-    let first = accept(&mut pool, numbered_key(0), Time::default(), &mut handler);
-    let now = Time::at(Duration::from_secs(1));
-    for number in 1..accepted {
-        accept(&mut pool, numbered_key(number), now, &mut handler);
-    }
+    let first = fill_with_accepted(&mut pool, &mut handler, MAX_SESSIONS - 3);
     let dialed = dials(&mut pool, &mut handler);
-    let now = Time::at(Duration::from_secs(2));
-    pool.received(dialed, &hello_of(5, false), now, &mut handler);
-    let stranger = accept(&mut pool, key(3), Time::at(Duration::from_secs(3)), &mut handler);
+    pool.received(dialed, &hello_of(5, false), Time::at(Duration::from_secs(2)), &mut handler);
+    // It dialed us, and a probe has met it where it says that it listens.
+    let probed_key = numbered_key(MAX_SESSIONS);
+    let probed = accept(&mut pool, probed_key, Time::at(Duration::from_secs(3)), &mut handler);
+    let addrs = vec![PeerAddr::new(Ipv4Addr::LOCALHOST, 5000).unwrap()];
+    let (expect, say) = (Some(probed_key), Request::Open);
+    let now = Time::at(Duration::from_secs(3));
+    pool.take_outputs();
+    pool.request(SessionRequest { job: JobId(2), addrs, expect, say, deadline: None }, now, &mut handler);
+    let probe = pool.take_outputs().into_iter().find_map(|output| match output {
+        LinkOutput::Dial(link, ..) => Some(link),
+        _ => None,
+    });
+    let probe = probe.expect("it is probed");
+    pool.link_up(probe, probed_key, Ipv4Addr::LOCALHOST.into(), now, &mut handler);
+    pool.received(probe, &Record::Bye(ByeReason::Idle).encode(), now, &mut handler);
+    let stranger = accept(&mut pool, key(3), Time::at(Duration::from_secs(4)), &mut handler);
     assert_eq!(pool.len(), MAX_SESSIONS);
     pool.take_outputs();
-    for (number, closed) in [stranger, dialed, first].into_iter().enumerate() {
-        accept(&mut pool, numbered_key(MAX_SESSIONS + number), now, &mut handler);
+    // Long after the probe.
+    let now = Time::at(MET_COUNTS_FOR * 2);
+    for (number, closed) in [stranger, dialed, probed, first].into_iter().enumerate() {
+        accept(&mut pool, numbered_key(MAX_SESSIONS + 1 + number), now, &mut handler);
         let finishes =
             pool.take_outputs().into_iter().filter(|output| matches!(output, LinkOutput::Finish(_)));
         assert_eq!(finishes.collect::<Vec<_>>(), [LinkOutput::Finish(closed)]);
         assert_eq!(pool.len(), MAX_SESSIONS);
     }
+}
+
+#[test]
+fn new_session_is_not_closed_for_being_reopenable() {
+    let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder { port: 5000, ..Recorder::default() });
+    let first = fill_with_accepted(&mut pool, &mut handler, MAX_SESSIONS);
+    let dialed = dials(&mut pool, &mut handler);
+    pool.received(dialed, &hello_of(5, false), Time::at(Duration::from_secs(2)), &mut handler);
+    assert!(pool.is_open(dialed) && !pool.is_open(first));
+    assert_eq!(pool.len(), MAX_SESSIONS);
 }
 
 #[test]

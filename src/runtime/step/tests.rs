@@ -11,7 +11,9 @@ use crate::net::Transport;
 use crate::runtime::{EventSink, MachineConfig, StoreQueue};
 
 const BOB: PublicKey = PublicKey::new([2; KEY_BYTES]);
+const ALICE: PublicKey = PublicKey::new([1; KEY_BYTES]);
 const OUR_IP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+const BOBS_IP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 
 /// What came out of the steps, in order. Its store takes nothing, and neither does its dialer.
 #[derive(Default)]
@@ -73,15 +75,18 @@ fn env() -> Env {
     Env { date: 1_800_000_000, jitter: Jitter(0) }
 }
 
+fn me() -> Me {
+    Me { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None }
+}
+
 fn machine() -> Machine {
-    let me = Me { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
-    let core = CoreConfig::new(me, "Alice".parse().unwrap(), PublicKey::new([1; KEY_BYTES]));
+    let core = CoreConfig::new(me(), "Alice".parse().unwrap(), ALICE);
     Machine::new(MachineConfig { core, listens_v6: false, ips: vec![OUR_IP.into()] })
 }
 
 /// Bob dials us.
 fn meets_bob(machine: &mut Machine, out: &Full) -> Source {
-    let source = Source::from(Ipv4Addr::new(10, 0, 0, 2));
+    let source = Source::from(BOBS_IP);
     let hello = Introduction { name: PeerName::new("Bob"), port: 5000, also: Vec::new() };
     let (dialed, local) = (None, OUR_IP.into());
     let opened = Opened { key: BOB, hello: Some(hello), dialed, source, local, job: None };
@@ -139,6 +144,38 @@ fn changed_addresses_reach_the_sessions() {
     assert!(!machine.wants_ips(at(64)) && machine.wants_ips(at(65)));
     let ips = vec![IpAddr::from([10, 0, 0, 9])];
     out.step(&mut machine, 65).ips_read(ips.clone());
-    let addrs = vec![SocketAddr::from(([10, 0, 0, 9], 5000))];
-    assert_eq!(*out.commands.borrow(), [SessionCommand::Readdress { addrs, ips }]);
+    assert_eq!(*out.commands.borrow(), [SessionCommand::Readdress(ips)]);
+    assert_eq!(machine.hello(BOBS_IP.into()).addresses, [SocketAddr::from(([10, 0, 0, 9], 5000))]);
+}
+
+#[test]
+fn failed_plain_dial_has_addresses_read() {
+    let (mut machine, out) = (machine(), Full::default());
+    let (job, to) = (JobId(1), addr(BOBS_IP));
+    let sent = |result| PlainResult { job, to, result, parts: (0, 1), capability: None };
+    out.step(&mut machine, 10).plain_sent(sent(SendResult::Delivered));
+    assert!(!machine.wants_ips(at(59)));
+    out.step(&mut machine, 10).plain_sent(sent(SendResult::Failed(SendError::TimedOut)));
+    assert!(machine.wants_ips(at(10)));
+}
+
+#[test]
+fn every_ip_of_the_machine_is_its_own() {
+    // More than a hello names, and a second IPv6 address.
+    let ips: Vec<IpAddr> = (1..=20).map(|last| [172, 17, last, 1].into()).collect();
+    let six = ["2001:db8::1", "2001:db8::2"].map(|ip| ip.parse::<IpAddr>().unwrap());
+    let of_config = |bind| {
+        let core = CoreConfig::new(Me { bind, ..me() }, "Alice".parse().unwrap(), ALICE);
+        Machine::new(MachineConfig { core, listens_v6: true, ips: [&ips[..], &six].concat() })
+    };
+    let machine = of_config(Ipv4Addr::UNSPECIFIED.into());
+    for ip in ips.iter().chain(&six) {
+        let at_port = |port| PeerAddr::of(SocketAddr::new(*ip, port)).unwrap();
+        assert!(machine.is_own(at_port(5000)) && !machine.is_own(at_port(5001)), "{ip}");
+    }
+    assert!(!machine.is_own(addr(BOBS_IP)));
+    // With --bind, another program may use the port at the other IPs.
+    let machine = of_config(ips[0]);
+    let is_own = |ip: IpAddr| machine.is_own(PeerAddr::of(SocketAddr::new(ip, 5000)).unwrap());
+    assert!(is_own(ips[0]) && !is_own(ips[1]));
 }

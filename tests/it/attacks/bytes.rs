@@ -105,6 +105,10 @@ impl SessionHandler for Taker {
         Hello::new(PeerName::new("Peer"), 9)
     }
 
+    fn is_own(&mut self, _: PeerAddr) -> bool {
+        false
+    }
+
     fn session_up(&mut self, _: Opened) -> Result<(), ByeReason> {
         Ok(())
     }
@@ -163,7 +167,7 @@ fn meddled_with(plan: impl Fn(&Piece<'_>) -> CommandKind + Send + Sync + 'static
             if is_over.try_recv().is_ok() {
                 return;
             }
-            accepting.accepted(stream, Source::from(source), Vec::new(), ());
+            accepting.accepted(stream, Source::from(source), Instant::now(), Vec::new(), ());
         }
     });
     let meddler = Meddler::before(addr);

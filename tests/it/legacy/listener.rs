@@ -8,7 +8,7 @@ use std::thread;
 use super::board::Board;
 use super::{Program, crypto_knights, hashpa, r3, smart_cookies, talk, xyz};
 
-/// What every original asks its one recv() for (wire.md, "What a legacy peer can bear").
+/// What every original asks its one recv() for (docs/PROTOCOL.md, "A message is a connection").
 pub(super) const RECEIVE_LIMIT: usize = 1024;
 
 /// What a program does after it has read a message.

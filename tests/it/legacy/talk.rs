@@ -11,7 +11,7 @@ use super::{Legacy, Program, STOP_LIMIT, crypto_knights, form, hashpa};
 
 /// Loopback answers at once or never; a full backlog must not hang a test.
 pub(super) const DIAL_LIMIT: Duration = Duration::from_secs(2);
-/// SmartCookies' wait for a reply to a message (wire.md).
+/// SmartCookies' wait for a reply to a message.
 const REPLY_LIMIT: Duration = Duration::from_secs(5);
 /// SmartCookies' wait for an answer to CONNECT_REQUEST; unlimited in the original.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);

@@ -210,11 +210,11 @@ impl World {
         }
         if let Outgoing::Text(parts) = message {
             self.check_plain_text(pid, transmit);
-            let letter_of = |world: &Self| parts.first().and_then(|part| world.said.get(part)?.message);
-            if let Some(message) = letter_of(self) {
+            let message_of = |world: &Self| parts.first().and_then(|part| world.said.get(part)?.message);
+            if let Some(message) = message_of(self) {
                 self.check_leaves_in_plain(pid, to, message);
             }
-            let is_unwritten = letter_of(self).is_some_and(|message| self.is_unwritten(pid, message));
+            let is_unwritten = message_of(self).is_some_and(|message| self.is_unwritten(pid, message));
             for part in parts.iter() {
                 // What has waited goes again only where no connection was made for it before, or
                 // where the disk could not take note of that.

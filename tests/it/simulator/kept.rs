@@ -122,9 +122,9 @@ impl World {
                     format_args!("does not say that {text:?} may have been shown before its start"),
                 );
             }
-            self.count("letter: shown again in another life");
+            self.count("message: shown again in another life");
         }
-        self.count(if again { "letter: perhaps again" } else { "letter: shown" });
+        self.count(if again { "message: shown again, with a remark" } else { "message: shown" });
         self.shown_in_order(pid, text, row);
     }
 
@@ -135,7 +135,7 @@ impl World {
             self.fail(pid, format_args!("shows {text:?} in doubt, {row:?}, which was noted as shown"));
         }
         let was_shown = ledger.screens.contains_key(&text);
-        self.count(if was_shown { "letter: shown again in doubt" } else { "letter: shown in doubt first" });
+        self.count(if was_shown { "message: shown again in doubt" } else { "message: shown in doubt first" });
         self.shown_in_order(pid, text, Some(row));
     }
 

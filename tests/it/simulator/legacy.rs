@@ -1,5 +1,5 @@
-//! The programs of old as far as the rules can tell (wire.md): what they say, what they answer,
-//! what ends them.
+//! The legacy programs as far as the rules can tell (docs/PROTOCOL.md): what they say, what they
+//! answer, what ends them.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddrV4};

@@ -26,7 +26,7 @@ const FAILED_WITHIN: Duration = Duration::from_secs(10);
 impl World {
     /// Texts reach a process that has welcomed their sender. They are answered when they are
     /// written down. If the mailbox has no room, they are returned.
-    pub(super) fn takes_letters(
+    pub(super) fn takes_messages(
         &mut self,
         pid: Pid,
         (link, key): (LinkId, PublicKey),
@@ -168,12 +168,12 @@ impl World {
     }
 }
 
-/// What is said, for counting.
+/// What a request asks for, for counting.
 fn say_of(say: &Request) -> &'static str {
     match say {
-        Request::Open => "greeting",
+        Request::Open => "open",
         Request::Ping => "ping",
-        Request::Messages(_) => "turn",
+        Request::Messages(_) => "batch",
         Request::Bye => "bye",
     }
 }
@@ -183,12 +183,12 @@ pub(super) fn end_of(end: &RequestEnd) -> &'static str {
     match end {
         RequestEnd::Answered => "answered",
         RequestEnd::Unreachable(_) => "unreachable",
-        RequestEnd::NoSession => "no ok",
+        RequestEnd::NoSession => "no session",
         RequestEnd::WrongKey(_) => "wrong key",
         RequestEnd::Ourselves => "ourselves",
         RequestEnd::Incompatible => "incompatible",
         RequestEnd::NotSecure => "not secure",
-        RequestEnd::Bye(_) => "turned away",
+        RequestEnd::Bye(_) => "bye",
         RequestEnd::NotStored(_) => "not stored",
         RequestEnd::Broken => "broken",
     }

@@ -98,7 +98,7 @@ fn live(mut world: World) -> Shown {
     world.check_disks();
     let ours: Vec<usize> = (0..world.processes.len()).filter(|pid| world.is_up(*pid)).collect();
     for pid in &ours {
-        world.check_letters(*pid, false);
+        world.check_messages(*pid, false);
     }
     for pid in &ours {
         world.leaves(*pid);
@@ -107,7 +107,7 @@ fn live(mut world: World) -> Shown {
     world.rest_until(end);
     for pid in &ours {
         world.check_at_rest(*pid);
-        world.check_letters(*pid, true);
+        world.check_messages(*pid, true);
     }
     world.check_disks();
     Shown {
@@ -230,12 +230,12 @@ fn check_counts(sum: &BTreeMap<String, usize>) {
         return;
     }
     for what in [
-        "greeting: answered",
+        "open: answered",
         "ping: answered",
-        "turn: answered",
-        "turn: broken",
-        "turn: unreachable",
-        "turn: turned away",
+        "batch: answered",
+        "batch: broken",
+        "batch: unreachable",
+        "batch: bye",
         "bye: answered",
         "session: ended: None",
         "session: ended: Some(Leaves)",
@@ -243,11 +243,11 @@ fn check_counts(sum: &BTreeMap<String, usize>) {
         "link: reset unnoticed",
         "link: lost",
         "messages: not stored",
-        "letter: shown",
-        "letter: delivered later",
-        "letter: waits: Unreachable",
-        "letter: later Failed(Ended { attempted: false })",
-        "letter: restored",
+        "message: shown",
+        "message: delivered later",
+        "message: waits: Unreachable",
+        "message: later Failed(Ended { attempted: false })",
+        "message: restored",
         "disk: failed",
         "disk: several at once",
         "told: pinned",
@@ -262,12 +262,12 @@ fn check_counts(sum: &BTreeMap<String, usize>) {
 
 /// What a few seeds need not show.
 const RARE: [&str; 8] = [
-    "letter: later Failed(Ended { attempted: true })",
-    "letter: shown again in doubt",
-    "letter: shown in doubt first",
-    "turn: no ok",
-    "letter: perhaps again",
-    "letter: shown again in another life",
+    "message: later Failed(Ended { attempted: true })",
+    "message: shown again in doubt",
+    "message: shown in doubt first",
+    "batch: no session",
+    "message: shown again, with a remark",
+    "message: shown again in another life",
     "told: unproven",
     "messages: no room in the mailbox",
 ];

@@ -56,7 +56,7 @@ impl World {
                 }
                 if *cut_off {
                     self.disk_mut(pid).kept.ledger.cut_off.insert((addr, message.id));
-                    self.count("letter: cut off");
+                    self.count("message: cut off");
                 }
             }
             let keyed = self.keyed_mut(pid);
@@ -65,7 +65,7 @@ impl World {
             let is_named = |key| keyed.pins.contains_key(&key) || !left.is_zero();
             let is_told = if let Recipient::Peer(PeerId::Key(key)) = to { is_named(*key) } else { true };
             keyed.messages.insert(op, Sent { id: message.id, waiting: usize::from(is_told), ended: 0 });
-            self.count("letter: restored");
+            self.count("message: restored");
         }
         restored
     }

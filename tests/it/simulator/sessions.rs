@@ -248,6 +248,10 @@ impl SessionHandler for ToMachine<'_> {
         }
     }
 
+    fn is_own(&mut self, addr: PeerAddr) -> bool {
+        self.world.ours(self.pid).machine.is_own(addr)
+    }
+
     fn session_up(&mut self, opened: Opened) -> Result<(), ByeReason> {
         let Self { world, pid } = self;
         let pid = *pid;
@@ -283,7 +287,7 @@ impl SessionHandler for ToMachine<'_> {
         source: Source,
         messages: Vec<Message>,
     ) -> Result<(), Vec<Message>> {
-        self.world.takes_letters(self.pid, (link, key), source, messages)
+        self.world.takes_messages(self.pid, (link, key), source, messages)
     }
 
     fn receipts(&mut self, key: PublicKey, ids: &[MessageId]) {

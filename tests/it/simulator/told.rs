@@ -38,13 +38,13 @@ impl World {
                         self.check_promised(pid, id);
                     }
                     DeliveryStatus::Queued(reason) => {
-                        let what = format!("letter: waits: {reason:?}");
+                        let what = format!("message: waits: {reason:?}");
                         self.count(what);
-                        self.letter_mut(pid, *op).waiting += 1;
+                        self.message_mut(pid, *op).waiting += 1;
                         self.check_promised(pid, id);
                     }
                     status if is_given_up(status) => {
-                        let what = format!("letter: lost at once: {status:?}");
+                        let what = format!("message: lost at once: {status:?}");
                         self.count(what);
                         self.note_given_up(id);
                     }
@@ -62,14 +62,14 @@ impl World {
                 }
                 if *status == DeliveryStatus::Delivered && who.verification != Verification::Plain {
                     self.check_taken(pid, id, who.id.public_key());
-                    self.count("letter: delivered later");
+                    self.count("message: delivered later");
                 }
                 if is_given_up(status) {
                     self.note_given_up(id);
                 }
                 if status.is_final() {
-                    self.letter_mut(pid, *op).ended += 1;
-                    let what = format!("letter: later {status:?}");
+                    self.message_mut(pid, *op).ended += 1;
+                    let what = format!("message: later {status:?}");
                     self.count(what);
                 }
             }
@@ -108,13 +108,14 @@ impl World {
     }
 
     /// Nobody lists a key as online whose last program ended so long ago that any session with it
-    /// is over.
+    /// is over. A peer that refuses us has no session, and the list says so.
     pub(super) fn check_dead(&self, pid: Pid) {
         let ours = self.ours(pid);
         let since = ours.keyed.sessions.continued_at;
         let is_wrong = |row: &Row| {
             let died = row.id.public_key().and_then(|key| self.died.get(&key));
             matches!(row.state, PresenceStatus::Connected | PresenceStatus::Online)
+                && row.refuses.is_none()
                 && died.is_some_and(|died| (*died).max(since) + SILENCE + NOTICED < self.now)
         };
         if let Some(row) = self.rows(pid).into_iter().find(is_wrong) {
@@ -139,7 +140,7 @@ impl World {
         is_told || will_be()
     }
 
-    fn letter_mut(&mut self, pid: Pid, op: OpId) -> &mut Sent {
+    fn message_mut(&mut self, pid: Pid, op: OpId) -> &mut Sent {
         self.keyed_mut(pid).messages.get_mut(&op).expect("it was sent")
     }
 
@@ -159,7 +160,7 @@ impl World {
 
     /// After all is healed: what still waits is for somebody who is not there, and after leaving
     /// nothing waits.
-    pub(super) fn check_letters(&mut self, pid: Pid, after_leaving: bool) {
+    pub(super) fn check_messages(&mut self, pid: Pid, after_leaving: bool) {
         let keyed = &self.ours(pid).keyed;
         let open: Vec<(OpId, MessageId)> = keyed
             .messages
@@ -195,7 +196,7 @@ impl World {
         }
         let waiting = self.ours(pid).state().waiting(self.ours(pid).time(self.now));
         for WaitingMessage { to, message, reason, .. } in waiting {
-            self.count("letter: still waits at the end");
+            self.count("message: still waits at the end");
             if let Some(key) = to.public_key().filter(|key| self.wires_between(pid, *key) > 0) {
                 self.fail(pid, format_args!("{:?} waits for {key}, with which a session stands", message.id));
             }

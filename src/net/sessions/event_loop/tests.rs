@@ -6,6 +6,7 @@ use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::crypto::cipher::{MessageEncrypter, OutboundChunks, OutboundPlainMessage};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ConnectionTrafficSecrets, ContentType, ProtocolVersion};
+use socket2::SockRef;
 
 use super::*;
 use crate::core::{JobId, RequestEnded, SessionRequest};
@@ -14,7 +15,8 @@ use crate::model::message::MessageId;
 use crate::model::name::PeerName;
 use crate::model::session::{ByeReason, Message, Request};
 use crate::net::secure::OwnKey;
-use crate::net::sessions::Opened;
+use crate::net::sessions::conn::TURN_BYTES;
+use crate::net::sessions::{OPEN_WITHIN, OPENING_SILENCE, Opened};
 use crate::protocol::session::Hello;
 use crate::protocol::session::opening::{DIAL_LINE, OK_LINE};
 
@@ -44,6 +46,10 @@ impl Teller {
 impl SessionHandler for Teller {
     fn hello(&mut self, _: IpAddr) -> Hello {
         Hello::new(PeerName::new("Peer"), self.1)
+    }
+
+    fn is_own(&mut self, _: PeerAddr) -> bool {
+        false
     }
 
     fn session_up(&mut self, opened: Opened) -> Result<(), ByeReason> {
@@ -97,6 +103,11 @@ struct Program {
 
 impl Program {
     fn new(seed: u8) -> Self {
+        Self::begun(seed, Instant::now())
+    }
+
+    /// A program that has run since `began`.
+    fn begun(seed: u8, began: Instant) -> Self {
         let own = OwnKey::from_seed(&[seed; KEY_BYTES]).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = PeerAddr::of(listener.local_addr().unwrap()).unwrap();
@@ -105,7 +116,7 @@ impl Program {
             tls: Arc::new(Tls::new(&own).unwrap()),
             bind: Ipv4Addr::UNSPECIFIED.into(),
             run: u64::from(seed),
-            began: Instant::now(),
+            began,
         };
         let sessions = Arc::new(Sessions::new(config).unwrap());
         sessions.start(Teller(sender, addr.port())).unwrap();
@@ -113,7 +124,7 @@ impl Program {
         // It ends with the test process.
         thread::spawn(move || {
             while let Ok((stream, source)) = listener.accept() {
-                accepting.accepted(stream, Source::from(source), Vec::new(), ());
+                accepting.accepted(stream, Source::from(source), Instant::now(), Vec::new(), ());
             }
         });
         Self { key: own.public(), addr, sessions, told }
@@ -207,6 +218,21 @@ fn legacy_program_gets_the_line_and_nothing_more() {
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest);
     assert_eq!(rest, b"");
+}
+
+#[test]
+fn opening_time_counts_from_accepting() {
+    let bob = Program::begun(2, Instant::now().checked_sub(2 * OPEN_WITHIN).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut dialer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (stream, source) = listener.accept().unwrap();
+    // The listener has had it almost as long as it may take until both hellos.
+    let at = Instant::now().checked_sub(OPEN_WITHIN - Duration::from_secs(1)).unwrap();
+    bob.sessions.accepted(stream, Source::from(source), at, DIAL_LINE.to_vec(), ());
+    dialer.set_read_timeout(Some(OPENING_SILENCE / 2)).unwrap();
+    let mut answer = Vec::new();
+    dialer.read_to_end(&mut answer).expect("it ends before it has been silent for long");
+    assert_eq!(answer, OK_LINE);
 }
 
 #[test]
@@ -366,4 +392,95 @@ fn connection_that_waits_for_its_end_takes_no_turns() {
     // What it sends last, and that it sends nothing more, are events of its own socket.
     let turns = (0..100).take_while(|_| turn(&mut conn, Duration::from_millis(200)).0).count();
     assert!(turns < 10, "{turns} turns while the peer does nothing");
+}
+
+/// What the system takes on each side of a connection without it being read.
+const SYSTEM_BYTES: usize = 4 * TURN_BYTES;
+
+fn tls(seed: u8) -> Tls {
+    Tls::new(&OwnKey::from_seed(&[seed; KEY_BYTES]).unwrap()).unwrap()
+}
+
+/// Two ends of a connection on which both keys are proven. No events reach them.
+fn encrypted_pair(tls: &[Tls; 2]) -> [Conn; 2] {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    SockRef::from(&listener).set_recv_buffer_size(SYSTEM_BYTES).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let dialing = TcpStream::connect(addr).unwrap();
+    let accepted = listener.accept().unwrap().0;
+    let [dialing, accepted] = [dialing, accepted].map(|stream| {
+        SockRef::from(&stream).set_send_buffer_size(SYSTEM_BYTES).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        mio::net::TcpStream::from_std(stream)
+    });
+    let dialed = Conn::dialed(dialing, PeerAddr::of(addr).unwrap(), None);
+    let mut pair = [dialed, Conn::accepted(accepted, Vec::new())];
+    let (begun, mut up) = (Instant::now(), 0);
+    while up < 2 {
+        assert!(begun.elapsed() < WITHIN, "{pair:?}");
+        for (conn, tls) in pair.iter_mut().zip(tls) {
+            (conn.is_readable, conn.is_writable) = (true, true);
+            up += conn.turn(tls).iter().filter(|event| matches!(event, ConnEvent::Up(..))).count();
+        }
+    }
+    pair
+}
+
+/// Has a connection send until the system takes nothing more. Returns how many bytes it was given.
+fn fill(conn: &mut Conn, tls: &Tls) -> usize {
+    let mut given = 0;
+    conn.is_writable = true;
+    while conn.is_writable {
+        conn.send(&[0; 1024]);
+        given += 1024;
+        conn.turn(tls);
+    }
+    given
+}
+
+/// The bytes that a turn has brought.
+fn brought(conn: &mut Conn, tls: &Tls) -> usize {
+    let length = |event: ConnEvent| match event {
+        ConnEvent::Data(bytes) => bytes.len(),
+        _ => 0,
+    };
+    conn.turn(tls).into_iter().map(length).sum()
+}
+
+#[test]
+fn paused_connection_goes_on_without_an_event() {
+    let tls = [1, 2].map(tls);
+    let [mut from, mut to] = encrypted_pair(&tls);
+    (from.is_readable, to.is_readable) = (false, false);
+    let given = fill(&mut from, &tls[0]);
+    assert!(given > 2 * TURN_BYTES, "the system took only {given} bytes");
+    // One event, and so many turns as it takes.
+    to.is_readable = true;
+    let mut turns = Vec::new();
+    while to.is_ready() {
+        turns.push(brought(&mut to, &tls[1]));
+    }
+    let all: usize = turns.iter().sum();
+    assert!(all > TURN_BYTES && turns.len() > 1, "{turns:?}");
+    // A turn ends with the read that reaches the limit.
+    assert!(turns.iter().all(|bytes| *bytes < 2 * TURN_BYTES), "{turns:?}");
+}
+
+#[test]
+fn blocked_writes_do_not_stop_reading() {
+    let tls = [1, 2].map(tls);
+    let [mut blocked, mut other] = encrypted_pair(&tls);
+    (blocked.is_readable, other.is_readable) = (false, false);
+    fill(&mut blocked, &tls[0]);
+    other.send(b"x");
+    other.is_writable = true;
+    other.turn(&tls[1]);
+    let (begun, mut bytes) = (Instant::now(), 0);
+    while bytes == 0 {
+        assert!(begun.elapsed() < WITHIN, "{blocked:?}");
+        blocked.is_readable = true;
+        bytes = brought(&mut blocked, &tls[0]);
+    }
+    assert_eq!(bytes, 1);
+    assert!(!blocked.is_writable, "it still cannot write");
 }
