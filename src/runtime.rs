@@ -2,9 +2,8 @@
 //!
 //! A [`Machine`] is the state, and a [`Step`] handles one input. The threads of a [`Node`] are
 //! loops around it: they wait for something, lock, take a step, and drop the lock. In a step the
-//! core computes and its outputs are queued. Nothing is dialed, read or printed, and only a store
-//! in memory is written. The simulator takes the same steps from one thread, with a clock and a
-//! network of its own.
+//! core computes and its outputs are queued. Nothing is dialed, read, written or printed. The
+//! simulator takes the same steps from one thread, with a clock and a network of its own.
 
 mod inbox;
 mod machine;
@@ -31,8 +30,8 @@ use sessions::ToMachine;
 use shared::{Locked, Queue, Shared};
 pub use start_error::StartError;
 pub use step::Step;
+use store_writer::WriterQueue;
 pub use store_writer::{Keeping, MAX_WAITING_BYTES, write_batch};
-use store_writer::{StoreWriter, WriterQueue};
 
 use crate::core::{
     Command, ContactChange, CoreConfig, Event, KnownContact, Me, Meeting, OpId, PeerInfo, PeerRequest, Pin,
@@ -164,10 +163,6 @@ impl Node {
             CoreConfig { me, name, key, pins, policy, blocked_sources, require_encryption, durable, expire };
         let waiting =
             waiting_in(&mut *store, expire, store_writer::clock()).map_err(StartError::NoHistory)?;
-        let (store_writer, store) = match durable {
-            true => (StoreWriter::Thread(Arc::<WriterQueue>::default()), Some((store, retention))),
-            false => (StoreWriter::Inline(Mutex::new(store)), None),
-        };
         let listens_v6 = addrs.iter().any(SocketAddr::is_ipv6);
         let machine =
             Machine::new(MachineConfig { core, listens_v6, ips: net::machine_ips().unwrap_or_default() });
@@ -183,7 +178,7 @@ impl Node {
                 earlier: Condvar::new(),
                 events: Box::new(Queue(Arc::clone(mailbox))),
                 tcp: Tcp { sessions, dialer, began },
-                store_writer,
+                store_writer: Arc::new(WriterQueue::default()),
             }
         });
         shared
@@ -194,11 +189,9 @@ impl Node {
         // The listener starts last, so static peers are known as such before they can send
         // anything.
         let start = shared.step(|step| step.start(peers, contacts, waiting));
-        let store_writer = match store {
-            Some((store, retention)) => store_writer::start(&shared, store, retention)
-                .map_err(|error| StartError::Other(addr, error))?,
-            None => None,
-        };
+        let store_writer = store_writer::start(&shared, store, retention)
+            .map(Some)
+            .map_err(|error| StartError::Other(addr, error))?;
         let listener =
             prepared.serve(Inbox(Arc::clone(&shared))).map_err(|error| StartError::Other(addr, error))?;
         let ticking = Arc::clone(&shared);

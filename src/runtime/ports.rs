@@ -2,10 +2,9 @@
 
 use crate::core::{Event, WriteId};
 use crate::model::address::{Source, SourcePrefix};
-use crate::model::stored::{StoreOp, StoreResult};
+use crate::model::stored::StoreOp;
 use crate::net::Transport;
 use crate::net::sessions::LinkId;
-use crate::store::StoreError;
 
 /// Where the outputs of a step go. None of it blocks.
 #[derive(Clone, Copy)]
@@ -29,7 +28,7 @@ pub trait EventSink {
 
 /// Takes writes to the store.
 pub trait StoreQueue {
-    /// Writes at once, or later.
+    /// Queues a write.
     fn put(&self, write: QueuedWrite) -> Put;
 
     /// Returns whether there is room for messages from this source.
@@ -43,8 +42,6 @@ pub trait StoreQueue {
 pub enum Put {
     /// It is queued. [`Step::wrote`](super::Step::wrote) takes the result.
     Queued,
-    /// It was written at once, with this result.
-    Written(QueuedWrite, Result<StoreResult, StoreError>),
     /// It is of received messages, and there is no room for more of those.
     Full(QueuedWrite),
 }

@@ -1,6 +1,6 @@
 //! What the threads of a node share: the machine behind the one lock, and where its outputs go.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -8,7 +8,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use super::machine::Machine;
 use super::ports::{EventSink, Ports};
 use super::step::Step;
-use super::store_writer::StoreWriter;
+use super::store_writer::WriterQueue;
 use crate::core::{Env, Event, Jitter, JobId, PlainResult, Time};
 use crate::mailbox::Mailbox;
 use crate::model::address::SourcePrefix;
@@ -21,7 +21,7 @@ pub(super) struct Shared {
     pub(super) earlier: Condvar,
     pub(super) events: Box<dyn EventQueue>,
     pub(super) tcp: Tcp,
-    pub(super) store_writer: StoreWriter,
+    pub(super) store_writer: Arc<WriterQueue>,
 }
 
 /// What the lock protects.
@@ -38,7 +38,7 @@ pub(super) trait EventQueue: EventSink + Send + Sync {
 }
 
 /// The queue of the main thread.
-pub(super) struct Queue<T>(pub(super) std::sync::Arc<Mailbox<T>>);
+pub(super) struct Queue<T>(pub(super) Arc<Mailbox<T>>);
 
 impl<T: From<Event> + Send> EventSink for Queue<T> {
     fn put(&self, event: Event, source: Option<SourcePrefix>) {
@@ -78,7 +78,7 @@ impl Shared {
     }
 
     fn step_locked<T>(&self, locked: &mut Locked, act: impl FnOnce(&mut Step<'_>) -> T) -> T {
-        let ports = Ports { transport: &self.tcp, store: &self.store_writer, events: &*self.events };
+        let ports = Ports { transport: &self.tcp, store: &*self.store_writer, events: &*self.events };
         let result = act(&mut locked.machine.step(self.now(), ports));
         let due = locked.machine.next_wake();
         if locked.ticker_sleeps_until.is_none_or(|until| due < until) {

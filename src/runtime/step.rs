@@ -296,10 +296,7 @@ impl<'a> Step<'a> {
                     events.push(event);
                 }
                 Output::Store(id, op) => {
-                    let write = QueuedWrite { source, ..QueuedWrite::new(id, op) };
-                    if let Put::Written(write, result) = self.ports.store.put(write) {
-                        outputs.extend(self.reported(&write.report_to, result));
-                    }
+                    self.put(QueuedWrite { source, ..QueuedWrite::new(id, op) });
                 }
                 Output::Accepted(source, op) => {
                     let report_to = ReportTo::Accepted(source);
@@ -323,7 +320,6 @@ impl<'a> Step<'a> {
     fn put(&mut self, write: QueuedWrite) {
         match self.ports.store.put(write) {
             Put::Queued => {}
-            Put::Written(write, result) => self.wrote(write, result),
             Put::Full(QueuedWrite { op, report_to, .. }) => {
                 if let (StoreOp::Incoming { messages, .. }, ReportTo::Session(_, link)) = (op, report_to) {
                     self.answer(link, Vec::new(), messages.iter().map(|message| message.id).collect());

@@ -1,12 +1,11 @@
-//! Background store writer. Batches queued writes so that callers never block on the disk.
+//! Background store writer. Batches queued writes so that callers never block on the store.
 //!
 //! While one batch is on its way to the disk, the next one gathers (group commit). A store in
-//! memory needs no thread: the caller writes at once.
+//! memory is written to in the same way.
 
 mod thread;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Condvar, Mutex};
@@ -36,7 +35,7 @@ const MAX_STRANGERS_IN_BATCH: usize = 128;
 pub struct Keeping {
     /// Where they are stored.
     pub store: Box<dyn Store>,
-    /// The store is on a disk and outlives the program, so a thread writes to it.
+    /// The store is on a disk and outlives the program.
     pub durable: bool,
     /// How long a message waits for its recipient.
     pub expire: Duration,
@@ -102,14 +101,6 @@ impl Default for Pending {
     }
 }
 
-/// Who writes to the store.
-pub(super) enum StoreWriter {
-    /// The caller, at once.
-    Inline(Mutex<Box<dyn Store>>),
-    /// A thread.
-    Thread(Arc<WriterQueue>),
-}
-
 /// The queue of the thread.
 #[derive(Default)]
 pub(super) struct WriterQueue {
@@ -127,28 +118,6 @@ pub(super) fn clock() -> u64 {
 }
 
 impl WriterQueue {
-    /// Queues a job, unless it is of messages of a session and there is no room for them.
-    fn put(&self, job: QueuedWrite) -> Put {
-        let mut queue = self.queue.lock();
-        let bytes = job.received_bytes();
-        match job.source {
-            Some(source)
-                if matches!(job.op, StoreOp::Incoming { .. })
-                    && queue.room.used_by(source) >= queue.room.free() =>
-            {
-                return Put::Full(job);
-            }
-            Some(source) => queue.room.take_many(source, bytes),
-            None => queue.room.take_own_many(bytes),
-        }
-        let was_empty = queue.is_empty();
-        queue.add(job);
-        if was_empty {
-            self.filled.notify_one();
-        }
-        Put::Queued
-    }
-
     /// The batches taken so far are written.
     fn is_written(&self) {
         let mut queue = self.queue.lock();
@@ -221,13 +190,12 @@ impl Pending {
     }
 }
 
-impl StoreWriter {
+impl WriterQueue {
     /// Waits for room for messages from `source` until `deadline`. Returns whether there is any.
     pub(super) fn wait_for_room(&self, source: SourcePrefix, deadline: Instant) -> bool {
-        let Self::Thread(jobs) = self else { return true };
-        let mut queue = jobs.queue.lock();
+        let mut queue = self.queue.lock();
         while !queue.room.has_room(source) {
-            if jobs.emptied.wait_until(&mut queue, deadline).timed_out() {
+            if self.emptied.wait_until(&mut queue, deadline).timed_out() {
                 return queue.room.has_room(source);
             }
         }
@@ -237,11 +205,10 @@ impl StoreWriter {
     /// Waits until what was put in before is written, messages of strangers excepted. Returns whether
     /// that was so by `deadline`.
     pub(super) fn settle(&self, deadline: Instant) -> bool {
-        let Self::Thread(jobs) = self else { return true };
-        let mut queue = jobs.queue.lock();
+        let mut queue = self.queue.lock();
         let until = queue.added;
         while queue.written < until && !queue.ended {
-            if jobs.emptied.wait_until(&mut queue, deadline).timed_out() {
+            if self.emptied.wait_until(&mut queue, deadline).timed_out() {
                 return queue.written >= until;
             }
         }
@@ -250,12 +217,11 @@ impl StoreWriter {
 
     /// Writes what waits and ends the thread. Returns whether that was done by `deadline`.
     pub(super) fn write_out(&self, deadline: Instant) -> bool {
-        let Self::Thread(jobs) = self else { return true };
-        let mut queue = jobs.queue.lock();
+        let mut queue = self.queue.lock();
         queue.stopping = true;
-        jobs.filled.notify_one();
+        self.filled.notify_one();
         while !queue.ended {
-            if jobs.emptied.wait_until(&mut queue, deadline).timed_out() {
+            if self.emptied.wait_until(&mut queue, deadline).timed_out() {
                 return queue.ended;
             }
         }
@@ -263,22 +229,31 @@ impl StoreWriter {
     }
 }
 
-impl StoreQueue for StoreWriter {
-    fn put(&self, write: QueuedWrite) -> Put {
-        match self {
-            Self::Inline(store) => {
-                let result = one(store.lock().apply(std::slice::from_ref(&write.op), clock()));
-                Put::Written(write, result)
+impl StoreQueue for WriterQueue {
+    /// Queues a job, unless it is of messages of a session and there is no room for them.
+    fn put(&self, job: QueuedWrite) -> Put {
+        let mut queue = self.queue.lock();
+        let bytes = job.received_bytes();
+        match job.source {
+            Some(source)
+                if matches!(job.op, StoreOp::Incoming { .. })
+                    && queue.room.used_by(source) >= queue.room.free() =>
+            {
+                return Put::Full(job);
             }
-            Self::Thread(jobs) => jobs.put(write),
+            Some(source) => queue.room.take_many(source, bytes),
+            None => queue.room.take_own_many(bytes),
         }
+        let was_empty = queue.is_empty();
+        queue.add(job);
+        if was_empty {
+            self.filled.notify_one();
+        }
+        Put::Queued
     }
 
     fn has_room(&self, source: SourcePrefix) -> bool {
-        match self {
-            Self::Inline(_) => true,
-            Self::Thread(jobs) => jobs.queue.lock().room.has_room(source),
-        }
+        self.queue.lock().room.has_room(source)
     }
 }
 
@@ -376,16 +351,15 @@ mod tests {
 
     #[test]
     fn reader_waits_for_batch_under_way() {
-        let jobs = Arc::new(WriterQueue::default());
-        let writer = StoreWriter::Thread(Arc::clone(&jobs));
-        assert!(writer.settle(Instant::now()), "nothing was put in");
+        let jobs = WriterQueue::default();
+        assert!(jobs.settle(Instant::now()), "nothing was put in");
         jobs.put(QueuedWrite::new(None, StoreOp::MarkShown(Vec::new())));
-        assert!(!writer.settle(Instant::now()), "it waits");
+        assert!(!jobs.settle(Instant::now()), "it waits");
         jobs.next_batch(&mut jobs.queue.lock());
-        assert!(!writer.settle(Instant::now()), "it is on its way to the disk");
+        assert!(!jobs.settle(Instant::now()), "it is on its way to the disk");
         jobs.put(received(1, true, 1));
         jobs.is_written();
-        assert!(writer.settle(Instant::now()), "it is written");
+        assert!(jobs.settle(Instant::now()), "it is written");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::super::ports::{QueuedWrite, ReportTo};
 use super::super::shared::Shared;
-use super::{StoreWriter, WriterQueue, clock, write_batch};
+use super::{WriterQueue, clock, write_batch};
 use crate::model::stored::{Selection, StoreOp, StoreResult};
 use crate::store::{Store, StoreError};
 
@@ -20,18 +20,17 @@ const BUSY_WITHIN: Duration = Duration::from_secs(30);
 /// How long there is nothing to write before the store tidies up.
 const IDLE_AFTER: Duration = Duration::from_millis(200);
 
-/// Starts the thread that writes for `shared`; none if the store is in memory.
+/// Starts the thread that writes for `shared`.
 pub(in super::super) fn start(
     shared: &Arc<Shared>,
     store: Box<dyn Store>,
     retention: Option<Duration>,
-) -> std::io::Result<Option<JoinHandle<()>>> {
-    let StoreWriter::Thread(jobs) = &shared.store_writer else { return Ok(None) };
-    let (jobs, weak) = (Arc::clone(jobs), Arc::downgrade(shared));
+) -> std::io::Result<JoinHandle<()>> {
+    let (jobs, weak) = (Arc::clone(&shared.store_writer), Arc::downgrade(shared));
     let work = move || {
         Work { store, jobs, shared: weak, retention, forgotten_at: None, untidy: false, tidies: false }.run()
     };
-    thread::Builder::new().name("store writer".into()).spawn(work).map(Some)
+    thread::Builder::new().name("store writer".into()).spawn(work)
 }
 
 /// What the thread does next.

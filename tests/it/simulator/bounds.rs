@@ -18,8 +18,7 @@ const UNASKED: usize = 32;
 /// else is in the world.
 fn two() -> (World, [PeerAddr; 2]) {
     let mut world = World::new(1);
-    // The store is in memory: what so many peers say at one moment is stored at once.
-    world.plan = Plan { forgetful: 1_000, legacy: 1_000, ..Plan::still() };
+    world.plan = Plan { legacy: 1_000, ..Plan::still() };
     world.hosts = vec![(Ipv4Addr::new(10, 0, 0, 1), 0), (Ipv4Addr::new(10, 0, 0, 2), 0)];
     world.launch(0, 5_001, None);
     let addrs = [1, 2].map(|port| PeerAddr::new(Ipv4Addr::new(10, 0, 0, 1), 5_000 + port).expect("unicast"));
@@ -35,6 +34,8 @@ fn invents(world: &mut World, ip: Ipv4Addr, port: u16, text: &str) {
     let local = world.hosts[1].0;
     let bytes = format!("{ip}:{port} Eve {text}").into_bytes();
     world.receives(1, None, Source::from(ip), local, &bytes);
+    // So many peers say something at one moment.
+    world.disk_catches_up(1);
     let unasked = world.ours(1).state().under_way().unasked;
     assert!(unasked <= UNASKED, "{unasked} at once");
 }

@@ -28,7 +28,7 @@ const NOTED_AFTER: (usize, usize) = (0, 300);
 #[derive(Clone)]
 pub(super) struct Kept {
     pub(super) store: Arc<Mutex<Sqlite>>,
-    /// It is there for the next life; otherwise it is written at once, and gone with the process.
+    /// It is there for the next life; otherwise it is gone with the process.
     pub(super) durable: bool,
     /// How long a text waits.
     pub(super) expire: Duration,
@@ -140,7 +140,8 @@ impl World {
         let is_full = disk.full_until > now;
         let count = disk.queue.len().min(most);
         let batch: Vec<QueuedWrite> = disk.queue.drain(..count).collect();
-        let is_bad = is_full || one_by_one;
+        // Memory takes everything.
+        let is_bad = (is_full || one_by_one) && disk.kept.durable;
         // Not in one go; one by one, some can be written.
         let fails = |_: &QueuedWrite| is_bad && (is_full || self.random.in_thousand(500));
         let mut fails: VecDeque<bool> = batch.iter().map(fails).collect();
@@ -154,11 +155,20 @@ impl World {
                 Err(StoreError::Full)
             }
             [_, _, ..] if is_bad => Err(StoreError::Full),
-            _ => Ok(disk.apply(ops, clock).expect("memory takes everything")),
+            _ => Ok(disk.apply(ops, clock).expect("the simulated disk is in memory")),
         });
         disk.applied = applied;
         if count > 1 {
             self.count("disk: several at once");
+        }
+    }
+
+    /// What waits is applied, and the rules are told, without any time passing.
+    pub(super) fn disk_catches_up(&mut self, pid: Pid) {
+        self.tells_applied(pid);
+        while !self.disk(pid).queue.is_empty() {
+            self.applies_now(pid);
+            self.tells_applied(pid);
         }
     }
 

@@ -71,11 +71,11 @@ impl World {
         cause: Cause,
         act: impl FnOnce(&mut Step<'_>) -> T,
     ) -> (T, Done) {
-        let (now, clock) = (self.now, self.clock());
+        let now = self.now;
         let ip = self.hosts[self.processes[pid].host].0;
         let ours = self.ours_mut(pid);
         let time = ours.time(now);
-        ours.twin.prepare(ip, clock);
+        ours.twin.prepare(ip);
         let result = act(&mut ours.machine.step(time, ours.twin.ports()));
         let calls = ours.twin.take();
         (result, self.carries_out(pid, cause, calls))
@@ -101,12 +101,6 @@ impl World {
                 Call::Queued(write) => {
                     self.writes(pid, &write.op);
                     self.puts(pid, write);
-                }
-                Call::Written(op, result) => {
-                    self.writes(pid, &op);
-                    if let Ok(written) = result {
-                        self.disk_mut(pid).kept.ledger.wrote(&op, &written);
-                    }
                 }
                 Call::Session(SessionCommand::Stored { link, receipts, others, retry_after }) => {
                     done.stored.push(Stored { link, receipts, others, retry_after });

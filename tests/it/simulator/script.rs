@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::Arc;
 use std::time::Duration;
 
 use p2p_chat::core::{Command, CoreConfig, JobId, Me, OpId, StaticPeer, Target};
@@ -130,7 +129,7 @@ impl World {
             ..CoreConfig::new(me, name.clone(), own)
         };
         let machine = Machine::new(MachineConfig { core, listens_v6: false, ips: vec![ip.into()] });
-        let twin = Twin::new((!kept.durable).then(|| Arc::clone(&kept.store)));
+        let twin = Twin::new();
         let mut may_dial: BTreeSet<PeerAddr> = statics.iter().map(|peer| peer.addr).collect();
         may_dial.extend(pins.values().flat_map(|pin| pin.addrs.iter().copied()));
         // A run is unlike any other.

@@ -3,18 +3,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv4Addr};
-use std::slice;
-use std::sync::Arc;
 
 use p2p_chat::core::{Event as Told, PlainRequest, PlainResult};
 use p2p_chat::model::address::{PeerAddr, SourcePrefix};
 use p2p_chat::model::name::Name;
-use p2p_chat::model::stored::{StoreOp, StoreResult};
 use p2p_chat::net::Transport;
 use p2p_chat::net::sessions::SessionCommand;
 use p2p_chat::runtime::{EventSink, Ports, Put, QueuedWrite, StoreQueue};
-use p2p_chat::store::{Sqlite, Store, StoreError};
-use parking_lot::Mutex;
 
 /// Something that a step wants done.
 #[derive(Debug)]
@@ -23,38 +18,26 @@ pub(super) enum Call {
     Plain(PlainRequest),
     /// To be written later.
     Queued(QueuedWrite),
-    /// Written already.
-    Written(StoreOp, Result<StoreResult, StoreError>),
     Tell(Told),
 }
 
 /// What a process has around its machine.
 pub(super) struct Twin {
     calls: RefCell<Vec<Call>>,
-    /// The store, if it is written to at once.
-    inline: Option<Arc<Mutex<Sqlite>>>,
-    /// The IP of the machine, and the clock.
+    /// The IP of the machine.
     ip: Cell<Ipv4Addr>,
-    clock: Cell<u64>,
     /// The mailbox has no room.
     pub(super) is_full: Cell<bool>,
 }
 
 impl Twin {
-    pub(super) fn new(inline: Option<Arc<Mutex<Sqlite>>>) -> Self {
-        Self {
-            calls: RefCell::default(),
-            inline,
-            ip: Cell::new(Ipv4Addr::UNSPECIFIED),
-            clock: Cell::new(0),
-            is_full: Cell::new(false),
-        }
+    pub(super) fn new() -> Self {
+        Self { calls: RefCell::default(), ip: Cell::new(Ipv4Addr::UNSPECIFIED), is_full: Cell::new(false) }
     }
 
-    /// Prepares a step on a machine with this IP at this time.
-    pub(super) fn prepare(&self, ip: Ipv4Addr, clock: u64) {
+    /// Prepares a step on a machine with this IP.
+    pub(super) fn prepare(&self, ip: Ipv4Addr) {
         self.ip.set(ip);
-        self.clock.set(clock);
     }
 
     pub(super) fn ports(&self) -> Ports<'_> {
@@ -88,14 +71,8 @@ impl Transport for Twin {
 
 impl StoreQueue for Twin {
     fn put(&self, write: QueuedWrite) -> Put {
-        let Some(store) = &self.inline else {
-            self.call(Call::Queued(write));
-            return Put::Queued;
-        };
-        let written = Arc::clone(store).apply(slice::from_ref(&write.op), self.clock.get());
-        let result = written.map(|mut written| written.remove(0));
-        self.call(Call::Written(write.op.clone(), result.clone()));
-        Put::Written(write, result)
+        self.call(Call::Queued(write));
+        Put::Queued
     }
 }
 
