@@ -198,8 +198,8 @@ pub enum Event {
         source: Source,
         /// The claimed address.
         claimed: Claimed,
-        /// Its text.
-        text: Text,
+        /// Its text; `None` if the policy shows no text of strangers.
+        text: Option<Text>,
     },
     /// A peer has proven itself at an address. Messages for the address are now for this peer.
     ProvenAt(PeerAddr, PeerInfo),
@@ -305,9 +305,9 @@ impl Event {
     pub fn with_text(&self, shown: &str) -> Option<Self> {
         let mut event = self.clone();
         match &mut event {
-            Self::Message { text, .. } | Self::Unproven { text, .. } | Self::Impostor { text, .. } => {
-                *text = Text::new(shown);
-            }
+            Self::Message { text, .. }
+            | Self::Unproven { text, .. }
+            | Self::Impostor { text: Some(text), .. } => *text = Text::new(shown),
             Self::Unreadable { what, .. } => what.text = Text::new(shown),
             Self::Delivery { text, .. } => *text = shown.into(),
             _ => return None,
@@ -318,9 +318,9 @@ impl Event {
     /// The bytes of a text that somebody else chose.
     pub fn text_bytes(&self) -> usize {
         match self {
-            Self::Message { text, .. } | Self::Unproven { text, .. } | Self::Impostor { text, .. } => {
-                text.raw().len()
-            }
+            Self::Message { text, .. }
+            | Self::Unproven { text, .. }
+            | Self::Impostor { text: Some(text), .. } => text.raw().len(),
             _ => 0,
         }
     }

@@ -35,7 +35,7 @@ pub use labels::{Labels, Renamed, Standing};
 pub use layout::{Layout, PromptRow, lay_out};
 pub use list::{PeerList, ago, peer_list, refusal};
 pub use menu::{Act, HistoryOf, Menu, Outbox, Refill, Turn};
-pub use notices::{NoticeKind, Notices, Subject};
+pub use notices::{About, NoticeKind, Notices, Subject};
 pub(crate) use past::state;
 pub use past::{Past, People, day_line};
 pub use people::{Chosen, Directory, contact_called};

@@ -37,11 +37,10 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             vec![voice.notice(format!("Something from {source} is no message, it {why}: {}", what.text))]
         }
         Event::Impostor { source, claimed, text } => {
-            vec![
-                voice.notice(format!(
-                    "Somebody at {source} claims your own address {claimed}; not taken: {text}"
-                )),
-            ]
+            let text = text.as_ref().map_or_else(|| ".".into(), |text| format!(": {text}"));
+            vec![voice.notice(format!(
+                "Refused a message from {source} that claims your own address {claimed}{text}"
+            ))]
         }
         Event::Refused { sources, others } => vec![voice.notice(refused(sources, *others))],
         // A new label is shown by itself.
