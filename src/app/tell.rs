@@ -167,7 +167,7 @@ impl App {
         let source = who.addr.map(PeerAddr::share).filter(|_| !self.node.is_contact(key.into()));
         let blocked = source.filter(|source| self.node.blocked_sources().contains(source));
         let why = match blocked {
-            Some(source) => format!("{source} is blocked; /unblock {source} ends that."),
+            Some(source) => format!("{source} is blocked. /unblock {source} unblocks it."),
             None => ui::untrusted_words(request, pin.as_ref(), self.node.policy(), &self.labels),
         };
         let who = self.voice("").named(who);
@@ -401,7 +401,7 @@ impl App {
                 self.notices.forget(who.id);
                 self.meet_again(who.id, who.name.clone());
             }
-            Event::Decided(Decision::UnblockedLegacy(who)) => self.meet_again(who.id, who.name.clone()),
+            Event::Decided(Decision::UnblockedLegacy(who, _)) => self.meet_again(who.id, who.name.clone()),
             Event::Decided(Decision::Added(who, _)) => self.meet_again(who.id, who.name.clone()),
             _ => {}
         }

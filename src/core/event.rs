@@ -96,8 +96,8 @@ pub enum Decision {
     Unblocked(Pin),
     /// A legacy peer is blocked.
     BlockedLegacy(PeerInfo),
-    /// A legacy peer is no longer blocked.
-    UnblockedLegacy(PeerInfo),
+    /// A legacy peer is no longer blocked, and whether it is a contact.
+    UnblockedLegacy(PeerInfo, bool),
     /// A source is blocked.
     BlockedSource(SourcePrefix),
     /// A source is no longer blocked.

@@ -195,7 +195,7 @@ fn every_fate_of_a_text_has_its_words() {
         (
             DeliveryStatus::Failed(FailureReason::NotAccepted),
             (0, 1),
-            "Not sent to Bob (127.0.0.1:5001): they refuse your key.",
+            "Not sent to Bob (127.0.0.1:5001): they do not accept messages from you.",
         ),
         (
             DeliveryStatus::Failed(FailureReason::ReachedAnother(PeerAddr::new([127, 0, 1, 1], 5001))),
@@ -218,7 +218,10 @@ fn a_sum_names_those_that_failed() {
         told_in(&Event::Sum { kind: CommandKind::Send, total: 2, done: 1, failed, left_out: 0 }, false)
     };
     let line = sum(FailureReason::NotAccepted);
-    assert!(line.starts_with("Sent to 1 of 2; Bob") && line.ends_with(" refuses your key."), "{line}");
+    assert!(
+        line.starts_with("Sent to 1 of 2; Bob") && line.ends_with(" does not accept messages from you."),
+        "{line}"
+    );
 }
 
 #[test]
@@ -280,10 +283,7 @@ fn every_reason_not_to_send_has_its_sentence() {
             RejectReason::OnlyEncrypted,
             "it is spoken to in plain, and --require-encryption lets nothing go out in plain.",
         ),
-        (
-            RejectReason::NotTrusted,
-            "it is blocked, or its key waits for your decision; /blocked and /requests list those.",
-        ),
+        (RejectReason::NotTrusted, "they are blocked or wait for your decision. See /blocked and /requests."),
         (RejectReason::Forgotten, "its key is forgotten."),
         (
             RejectReason::NoMemory,

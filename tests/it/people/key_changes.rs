@@ -234,7 +234,7 @@ fn pending_stranger_is_not_online() {
     let mut carol = Peer::named("Carol").arg("--policy=ask").start();
     let eve = Peer::named("Eve").knows(carol.addr()).start();
     carol.has_seen(" wants to chat, key ");
-    let words = format!("{} waits for your decision: /accept Eve or /block Eve.", eve.shown());
+    let words = format!("{} wants to chat: /accept Eve or /block Eve.", eve.shown());
     for _ in 0..2 {
         let shown = list(&mut carol);
         assert!(shown.iter().any(|line| line.contains(" known, 0 there")), "{shown:#?}");
