@@ -138,7 +138,14 @@ pub enum Event {
         cut: bool,
     },
     /// A peer has proven a key that was not known before. Messages to it are encrypted from now on.
-    Pinned(PeerInfo, PublicKey),
+    Pinned {
+        /// The peer.
+        who: PeerInfo,
+        /// The key.
+        key: PublicKey,
+        /// It is online since then. No [`Event::Came`] follows.
+        is_online: bool,
+    },
     /// A peer waits for the user's decision. Until then nothing is sent to it or shown of it.
     PeerRequest(PeerRequest),
     /// The policy refused a stranger. Told once of each.
@@ -329,7 +336,7 @@ impl Event {
     pub fn each_who(&self, mut take: impl FnMut(&PeerInfo)) {
         match self {
             Self::Message { from: who, .. }
-            | Self::Pinned(who, _)
+            | Self::Pinned { who, .. }
             | Self::TakesName(who, _)
             | Self::TurnedAway(who, _)
             | Self::AcceptsAgain(who)

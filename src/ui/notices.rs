@@ -70,7 +70,7 @@ impl NoticeKind {
             Event::Came(who) => (peer(who), Self::Here),
             Event::Went(who, _) => (peer(who), Self::Gone),
             Event::TakesName(who, _) => (peer(who), Self::TakesName),
-            Event::Pinned(who, _) => (peer(who), Self::Pinned),
+            Event::Pinned { who, .. } => (peer(who), Self::Pinned),
             Event::TurnedAway(who, _) => (peer(who), Self::TurnedAway),
             Event::AcceptsAgain(who) => (peer(who), Self::AcceptsAgain),
             Event::Unproven { from, source, .. } => {

@@ -45,7 +45,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::Refused { sources, others } => vec![voice.notice(refused(sources, *others))],
         // A new label is shown by itself.
         Event::ProvenAt(..) | Event::Renamed(_) => Vec::new(),
-        Event::Came(who) => vec![voice.about(who, voice.introduced(who), " is here.".into())],
+        Event::Came(who) => vec![voice.about(who, voice.introduced(who), " is online".into())],
         Event::Went(who, why) => vec![voice.about(who, voice.named(who), format!(" {}.", gone_words(*why)))],
         Event::Delivery { who, status, is_first: true, parts, total, .. } => {
             let good = is_good(status);
@@ -71,11 +71,11 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::NotSent { who, why, .. } => vec![Line::of(Ink::Bad, not_sent(&voice.named(who), *why))],
         // Of one its own line has said it; a script counts on the sum.
         Event::Sum { total: 1, left_out, .. } if !voice.full => {
-            left_out_words(*left_out).map(Line::from).into_iter().collect()
+            left_out_words(*left_out, voice).map(Line::from).into_iter().collect()
         }
         Event::Sum { kind, total, done, failed, left_out } => {
             let sum = (*total > 0).then(|| sum(*kind, *total, *done, failed, voice));
-            let words: Vec<String> = sum.into_iter().chain(left_out_words(*left_out)).collect();
+            let words: Vec<String> = sum.into_iter().chain(left_out_words(*left_out, voice)).collect();
             vec![words.join(" ").into()]
         }
         Event::TakenAs(kind) => vec![
@@ -94,7 +94,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             .into(),
         ],
         Event::Unproven { .. }
-        | Event::Pinned(..)
+        | Event::Pinned { .. }
         | Event::PeerRequest(_)
         | Event::RefusedStranger(_)
         | Event::MoreRequests(_)

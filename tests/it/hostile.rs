@@ -299,7 +299,8 @@ fn an_exit_from_another_machine_ends_nobodys_presence() {
     let bob = Peer::named("Bob").knows(alice.addr()).start();
     alice.peer.meets(&bob);
     let met = alice.shown();
-    assert!(met.len() == 2 && met.iter().all(|line| line.contains(&bob.shown())), "{met:?}");
+    // Two lines if Bob was met before his key was known.
+    assert!(matches!(met.len(), 1 | 2) && met.iter().all(|line| line.contains(&bob.shown())), "{met:?}");
     for goodbye in [
         format!("{} Bob exit", bob.addr()),
         format!("{} DISCONNECTED", bob.addr()),
@@ -338,7 +339,8 @@ fn the_beginning_of_a_message_that_was_cut_is_no_command() {
     let mut bob = Peer::named("Bob").knows(alice.addr()).start();
     alice.peer.meets(&bob);
     let met = alice.shown();
-    assert!(met.len() == 2 && met.iter().all(|line| line.contains(&bob.shown())), "{met:?}");
+    // Two lines if Bob was met before his key was known.
+    assert!(matches!(met.len(), 1 | 2) && met.iter().all(|line| line.contains(&bob.shown())), "{met:?}");
     // What Bob says is `exit`, much white space, and something else.
     let text = format!("{} Bob exit{}is what I will not do", bob.addr(), " ".repeat(9_000));
     assert_eq!(send_raw_from([127, 0, 0, 1].into(), alice.addr(), text.as_bytes()), b"");

@@ -147,7 +147,7 @@ fn two_of_ours_talk_in_encryption_over_ipv6() {
     let (at_alice, at_bob) = (at_loopback(alice.addr().port()), at_loopback(bob.addr().port()));
     bob.types(&[&format!("/connect {at_alice}")]);
     bob.sees(&format!("Connected to Alice ({at_alice})"));
-    alice.sees(&format!("Bob ({at_bob}) is here."));
+    alice.sees(&format!("Bob ({at_bob}) is online"));
     bob.types(&["@alice hello over six"]);
     alice.sees(&format!("Bob ({at_bob}) [encrypted]: hello over six"));
     bob.sees(&format!("Delivered to Alice ({at_alice})"));

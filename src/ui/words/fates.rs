@@ -246,14 +246,16 @@ pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
     }
 }
 
-/// Returns the line about the unencrypted strangers that a message to all left out, if any.
-pub(super) fn left_out_words(count: usize) -> Option<String> {
+/// Returns the line about the unencrypted strangers that a message to all left out, if any. A terminal
+/// offers the command that includes them.
+pub(super) fn left_out_words(count: usize, voice: &Voice<'_>) -> Option<String> {
     let strangers = match count {
         0 => return None,
         1 => "1 unencrypted stranger".to_owned(),
         count => format!("{count} unencrypted strangers"),
     };
-    Some(format!("{strangers} left out; /all-plain TEXT includes them."))
+    let offer = if voice.full { "" } else { "; /all-plain TEXT includes them" };
+    Some(format!("{strangers} left out{offer}."))
 }
 
 /// Returns the line that sums up the results of one command for several peers.

@@ -32,7 +32,9 @@ const BEGINNING: usize = 8;
 pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
     match event {
         Event::Unproven { from, source, text, cut } => unproven(from, *source, text, *cut, voice),
-        Event::Pinned(who, key) => vec![voice.about(who, voice.introduced(who), pinned(who, *key, voice))],
+        Event::Pinned { who, key, is_online } => {
+            vec![voice.about(who, voice.introduced(who), pinned(who, *key, *is_online, voice))]
+        }
         Event::PeerRequest(request) => lines_of_request(request, &[], voice),
         Event::RefusedStranger(met) => vec![voice.notice(refused_words(met, voice.labels))],
         Event::MoreRequests(count) => {
@@ -91,12 +93,13 @@ fn is_same(one: &PeerName, other: &PeerName) -> bool {
     folded(one.as_str()) == folded(other.as_str())
 }
 
-fn pinned(who: &PeerInfo, key: PublicKey, voice: &Voice<'_>) -> String {
+/// Returns what is said of a peer with a new key. A pipe has the whole key.
+fn pinned(who: &PeerInfo, key: PublicKey, is_online: bool, voice: &Voice<'_>) -> String {
+    let state = if is_online { "online" } else { "encrypted now" };
     if voice.full {
-        return format!(" is spoken to in encryption, with a key that is new: {}.", key.grouped());
+        return format!(" is {state} (new, key {})", key.grouped());
     }
-    let (key, word) = (beginning(key), voice.word_for(who));
-    format!(" is spoken to in encryption. The key {key}… is new; /verify {word} compares it.")
+    format!(" is {state} (new, key {}; compare with /verify {})", key.short(), voice.word_for(who))
 }
 
 /// Returns the lines about a request. Those about a key change have the old keys, the new key, and

@@ -21,7 +21,7 @@ fn key_stripped_at_first_contact_means_unencrypted() {
     // As soon as a receipt comes through, it is encrypted, without a word of the user.
     meddler.does(|_| crate::support::meddler::CommandKind::Pass);
     alice.says(&meddler.addr().to_string(), "and this?");
-    alice.sees("is spoken to in encryption, with a key that is new: ");
+    alice.sees(" (new, key ");
     alice.says(&meddler.addr().to_string(), "but not this");
     alice.sees(&format!("Delivered to Bob ({}).", meddler.addr()));
     assert_eq!(bob.got().bodies(), ["but not this"]);
@@ -55,7 +55,7 @@ fn unpromised_key_is_reported_and_gets_no_message() {
     let got = bob.got();
     assert_eq!(got.texts, []);
     assert!(!got.said_plainly().iter().any(|said| said.contains("what nobody")), "{:?}", got.plain);
-    never_saw(&alice, "with a key that is new");
+    never_saw(&alice, " (new, key ");
 }
 
 /// The short code that is shown to somebody for whom it calls Bob, or Alice.

@@ -107,6 +107,8 @@ fn blocked_peer_does_not_come_back_under_its_name() {
     carol.types(&["/blocked"]);
     let line = carol.sees("Mallory (key ");
     assert!(line.ends_with("): blocked"), "{line}");
+    let notices = |carol: &Peer| carol.printed().iter().filter(|line| line.contains("* ")).count();
+    let before = notices(&carol);
     assert!(!says_as(&mallory, carol.addr(), mallory.hello(), "with the same key"), "it is blocked");
     // Unencrypted, from its address and under its name.
     assert_eq!(mallory.says_plainly(carol.addr(), "in plain"), "");
@@ -114,9 +116,10 @@ fn blocked_peer_does_not_come_back_under_its_name() {
     let other = SecurePeer::named("Mallory", b'N');
     assert!(!says_as(&other, carol.addr(), other.hello(), "with another key"), "it waits");
     carol.sees(" wants to chat, key ");
+    assert_eq!(notices(&carol), before + 1, "no other line: {:#?}", carol.printed());
     // Others are heard as before.
     let bob = Peer::named("Bob").knows(carol.addr()).start();
-    carol.has_seen(&format!("* {} is here.", bob.shown()));
+    carol.has_seen(&format!("* {} is online", bob.shown()));
     let told = carol.received();
     for words in ["with the same key", "in plain", "with another key"] {
         assert!(!told.iter().any(|line| line.contains(words)), "{words}: {told:#?}");

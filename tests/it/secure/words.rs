@@ -83,7 +83,7 @@ fn who_is_blocked_is_told_so_and_is_neither_shown_nor_written_to_until_the_key_i
     alice.sees("Forgot Bob, who is no longer blocked.");
     bob.says("Alice", "and now?");
     alice.sees(&format!("{}: and now?", bob.encrypted()));
-    assert_eq!(times(&alice, "with a key that is new"), 2);
+    assert_eq!(times(&alice, " (new, key "), 2);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_key_is_forgotten_after_a_yes_and_then_the_next_one_there_is_new() {
     alice.says(&other.addr().to_string(), "who are you?");
     other.sees(&format!("{}: who are you?", alice.encrypted()));
     assert_eq!(times(&alice, "WARNING: Bob's key has changed"), 0);
-    alice.has_seen(&format!("with a key that is new: {}.", in_groups(&other)));
+    alice.has_seen(&format!(" (new, key {})", in_groups(&other)));
 }
 
 #[test]

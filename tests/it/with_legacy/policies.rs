@@ -15,7 +15,7 @@ fn writes(legacy: &Legacy, alice: &Peer, text: &str) {
 /// her.
 fn is_no_peer(alice: &mut Peer, legacy: &Legacy, text: &str) {
     assert_eq!(alice.lists(legacy.addr()), None, "{}", legacy.name());
-    let (told, here) = (alice.printed(), format!("{} is here", shown(legacy)));
+    let (told, here) = (alice.printed(), format!("{} is online", shown(legacy)));
     assert!(!told.iter().any(|line| line.contains(text) || line.contains(&here)), "{told:#?}");
     assert_eq!((legacy.raw(), legacy.shown()), (Vec::new(), Vec::new()), "{}", legacy.name());
     assert!(legacy.listener_alive(), "{:?}", legacy.cause_of_death());

@@ -192,8 +192,12 @@ fn everything_else_about_keys_is_one_clear_sentence() {
     let nameless = PeerInfo { id: addr.into(), name: None, addr: Some(addr), ..bob() };
     for (event, expected) in [
         (
-            Event::Pinned(secure_bob(), key(1)),
-            "[14:03:07] * Bob (127.0.0.1:5001) is spoken to in encryption. The key aeaqcaib… is new; /verify Bob compares it.",
+            Event::Pinned { who: secure_bob(), key: key(1), is_online: true },
+            "[14:03:07] * Bob (127.0.0.1:5001) is online (new, key aeaq caib; compare with /verify Bob)",
+        ),
+        (
+            Event::Pinned { who: secure_bob(), key: key(1), is_online: false },
+            "[14:03:07] * Bob (127.0.0.1:5001) is encrypted now (new, key aeaq caib; compare with /verify Bob)",
         ),
         (
             Event::MoreRequests(1),
@@ -311,9 +315,9 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         assert_eq!(told_in(&event, false), expected);
     }
     assert_eq!(
-        told(&Event::Pinned(secure_bob(), key(1))),
-        "[14:03:07] * Bob (127.0.0.1:5001) is spoken to in encryption, with a key that is new: \
-         aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq."
+        told(&Event::Pinned { who: secure_bob(), key: key(1), is_online: true }),
+        "[14:03:07] * Bob (127.0.0.1:5001) is online \
+         (new, key aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq)"
     );
 }
 
