@@ -295,3 +295,55 @@ enters $a "/history ben noon"
 enters $a "/history"
 screen $a "What was said, and what had a word in it" "Typed: \`/history ben noon\`, \`/history\`."
 t kill-server
+
+# A stranger under each policy, each time with profiles of its own.
+while t ls >/dev/null 2>&1; do sleep 0.1; done
+t -f /dev/null new-session -d -x 84 -y 24 "$shell"
+t set -g status off
+t new-window "$shell"
+port=5630
+for policy in accept-new ask strict; do
+  enters $a "clear"
+  enters $a "p2p-chat --data-dir alice-$policy --name Alice --port $port --policy $policy"
+  sees $a "Choice"
+  press $a C-l
+  enters $b "clear"
+  enters $b "p2p-chat --data-dir dave-$policy --name Dave --port $((port + 1))"
+  sees $b "Choice"
+  enters $b "@127.0.0.1:$port May I join you?"
+  case $policy in
+    accept-new)
+      sees $a "May I join"
+      enters $a "/peers"
+      sees $a "1 peer known"
+      enters $a "@dave Welcome"
+      sees $a "to Dave"
+      screen $a "A stranger's first minute under accept-new" \
+        "Typed: \`/peers\`, \`@dave Welcome\`. The stranger is \`new\` until the user answers."
+      ;;
+    ask)
+      sees $a "wants to chat"
+      enters $a "/peers"
+      sees $a "0 peers known"
+      enters $a "/accept dave"
+      sees $a "May I join"
+      screen $a "A stranger's first minute under ask" \
+        "Typed: \`/peers\`, \`/accept dave\`. Nothing of the message is shown before."
+      ;;
+    strict)
+      sees $a "Refused Dave"
+      enters $a "/peers"
+      sleep 1
+      enters $a "/accept dave"
+      sleep 1
+      screen $a "A stranger's first minute under strict" \
+        "Typed: \`/peers\`, \`/accept dave\`. The stranger reads that the user does not accept messages from them."
+      ;;
+  esac
+  press $a C-u
+  enters $a "/quit"
+  enters $b "/quit"
+  sleep 1
+  port=$((port + 2))
+done
+t kill-server
