@@ -117,7 +117,7 @@ a=:0 b=:1 c=:2
 enters $a "p2p-chat --name Alice --port 5600"
 sees $a "Choice"
 enters $b "p2p-chat --name Bob --port 5601 --peer 127.0.0.1:5600"
-sees $a "Bob (127.0.0.1:5601) is here"
+sees $a "Bob (127.0.0.1:5601) is online"
 press $a C-l
 enters $b "/verify alice"
 enters $a "/verify bob"
@@ -136,7 +136,7 @@ press $a C-l
 enters $b "@alice It is not me"
 sees $a "not me"
 enters $a "/accept Bob"
-sees $a "5603) is here"
+sees $a "5603) is online"
 enters $a "/peers"
 sees $a "peers known"
 screen $a "Another person of that name" "Typed: \`/accept Bob\` and \`/peers\`. If Bob had a new device, \`/trust Bob\` would move him to the new key."
@@ -227,9 +227,9 @@ t new-window "$shell"
 enters $a "p2p-chat --name Carol --port 5620"
 sees $a "Choice"
 enters $b "p2p-chat --name Dave --port 5621 --peer 127.0.0.1:5620"
-sees $a "Dave (127.0.0.1:5621) is here"
+sees $a "Dave (127.0.0.1:5621) is online"
 enters $c "p2p-chat --name Benno --port 5622 --peer 127.0.0.1:5620"
-sees $a "Benno (127.0.0.1:5622) is here"
+sees $a "Benno (127.0.0.1:5622) is online"
 enters $a "@benno Hello Benno"
 sees $a "Delivered to Benno"
 enters $a "@dave Hello Dave"
@@ -241,7 +241,7 @@ enters $c "/quit"
 sees $a "Benno has left"
 press $c C-l
 enters $c "p2p-chat --name Benno --port 5621 --peer 127.0.0.1:5620"
-sees $a "Benno (127.0.0.1:5621) is here"
+sees $a "Benno (127.0.0.1:5621) is online"
 enters $a "@dave This is for you alone"
 sees $a "Your message waits"
 enters $a "/outbox"
@@ -264,7 +264,7 @@ t new-window "$shell"
 enters $a "p2p-chat --name Ann --port 5610"
 sees $a "Choice"
 enters $b "p2p-chat --name Ben --port 5611 --peer 127.0.0.1:5610"
-sees $a "Ben (127.0.0.1:5611) is here"
+sees $a "Ben (127.0.0.1:5611) is online"
 enters $b "@ann Shall we have lunch?"
 sees $b "Delivered"
 enters $b "/quit"
@@ -294,4 +294,56 @@ press $a C-l
 enters $a "/history ben noon"
 enters $a "/history"
 screen $a "What was said, and what had a word in it" "Typed: \`/history ben noon\`, \`/history\`."
+t kill-server
+
+# A stranger under each policy, each time with profiles of its own.
+while t ls >/dev/null 2>&1; do sleep 0.1; done
+t -f /dev/null new-session -d -x 84 -y 24 "$shell"
+t set -g status off
+t new-window "$shell"
+port=5630
+for policy in accept-new ask strict; do
+  enters $a "clear"
+  enters $a "p2p-chat --data-dir alice-$policy --name Alice --port $port --policy $policy"
+  sees $a "Choice"
+  press $a C-l
+  enters $b "clear"
+  enters $b "p2p-chat --data-dir dave-$policy --name Dave --port $((port + 1))"
+  sees $b "Choice"
+  enters $b "@127.0.0.1:$port May I join you?"
+  case $policy in
+    accept-new)
+      sees $a "May I join"
+      enters $a "/peers"
+      sees $a "1 peer known"
+      enters $a "@dave Welcome"
+      sees $a "to Dave"
+      screen $a "A stranger's first minute under accept-new" \
+        "Typed: \`/peers\`, \`@dave Welcome\`. The stranger is \`new\` until the user answers."
+      ;;
+    ask)
+      sees $a "wants to chat"
+      enters $a "/peers"
+      sees $a "0 peers known"
+      enters $a "/accept dave"
+      sees $a "May I join"
+      screen $a "A stranger's first minute under ask" \
+        "Typed: \`/peers\`, \`/accept dave\`. Nothing of the message is shown before."
+      ;;
+    strict)
+      sees $a "Refused Dave"
+      enters $a "/peers"
+      sleep 1
+      enters $a "/accept dave"
+      sleep 1
+      screen $a "A stranger's first minute under strict" \
+        "Typed: \`/peers\`, \`/accept dave\`. The stranger reads that the user does not accept messages from them."
+      ;;
+  esac
+  press $a C-u
+  enters $a "/quit"
+  enters $b "/quit"
+  sleep 1
+  port=$((port + 2))
+done
 t kill-server

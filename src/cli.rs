@@ -98,7 +98,7 @@ pub struct Cli {
     #[arg(long, env = "P2P_CHAT_POLICY", value_name = "WHAT", default_value = "accept-new", help_heading = KEYS)]
     pub policy: Policy,
 
-    /// Say nothing to anybody who does not speak encrypted, and refuse what comes in plain
+    /// Send nothing unencrypted, and refuse unencrypted messages
     #[arg(long, env = "P2P_CHAT_REQUIRE_ENCRYPTION", help_heading = KEYS)]
     #[arg(value_name = "BOOL", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
     #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]

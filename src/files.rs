@@ -1,6 +1,6 @@
 //! Files that only the user can read: how they are made, and replaced in one step.
 
-use std::fs::{self, DirBuilder, Metadata, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process;
@@ -71,6 +71,22 @@ pub(crate) fn is_open_to_others(metadata: &Metadata) -> bool {
 
 #[cfg(not(unix))]
 pub(crate) fn is_open_to_others(_: &Metadata) -> bool {
+    false
+}
+
+/// Takes all rights to a file of the user from other users. Returns whether it had to and could.
+#[cfg(unix)]
+pub(crate) fn close_to_others(file: &File, metadata: &Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+
+    metadata.is_file()
+        && is_open_to_others(metadata)
+        && other_owner(metadata).is_none()
+        && file.set_permissions(fs::Permissions::from_mode(0o600)).is_ok()
+}
+
+#[cfg(not(unix))]
+pub(crate) fn close_to_others(_: &File, _: &Metadata) -> bool {
     false
 }
 

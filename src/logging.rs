@@ -48,13 +48,23 @@ pub fn start(cli: &Cli) -> Result<(), Misused> {
     Ok(())
 }
 
-/// Opens the log file, which is created for the user alone.
+/// Opens the log file, which only the user can access: it is created so, and an existing file of the
+/// user loses its other rights.
 fn open(path: &Path, log_messages: bool) -> Result<File, Misused> {
     let unusable = |error: io::Error| {
         Misused::new(format_args!("Cannot write the log file {}: {error}.", path.display()))
     };
     let file = files::private().create(true).append(true).open(path).map_err(unusable)?;
-    if log_messages && files::is_open_to_others(&file.metadata().map_err(unusable)?) {
+    let mut metadata = file.metadata().map_err(unusable)?;
+    if files::close_to_others(&file, &metadata) {
+        let _ = writeln!(
+            io::stderr(),
+            "Other users could access the log file {}. Now only you can (mode 600).",
+            path.display()
+        );
+        metadata = file.metadata().map_err(unusable)?;
+    }
+    if log_messages && files::is_open_to_others(&metadata) {
         return Err(Misused::new(format_args!(
             "Other users can access the log file {}, so messages are not logged there; run `chmod 600` on it.",
             path.display()

@@ -54,7 +54,7 @@ impl<T> Mailbox<T> {
     }
 
     /// Puts in an item with so many bytes of text that `source` caused, or the user if there is none.
-    /// It is taken in any case: whether there is room is asked before.
+    /// It is always taken: the caller has asked [`Mailbox::has_room`] before.
     pub fn put_from(&self, item: T, bytes: usize, source: Option<SourcePrefix>) {
         let mut state = self.lock();
         state.queue.push_back(item);

@@ -38,7 +38,7 @@ use crate::core::{
     Policy, Restored, Row, StaticPeer, Verification, WaitingMessage,
 };
 use crate::crypto;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, ROOM};
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::name::Name;
@@ -46,13 +46,18 @@ use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::Message;
 use crate::model::stored::{QueuedMessage, RowId, StoreOp};
 use crate::net::secure::{self, OwnKey, Tls};
-use crate::net::sessions::{Sessions, SessionsConfig};
+use crate::net::sessions::{MAX_HELD_BYTES, Sessions, SessionsConfig};
 use crate::net::{self, Dialer, Identity, Listener, Tcp};
 use crate::store::{Store, StoreError};
 
 /// How long [`Node::settle_writes`] waits. A write takes milliseconds; after half a second the user
 /// would take the program for dead.
 const SETTLE_WITHIN: Duration = Duration::from_millis(500);
+
+/// Bytes at most of what came and is neither shown nor stored.
+const MAX_STAGED_BYTES: usize = 16 * 1024 * 1024;
+
+const _: () = assert!(ROOM + MAX_WAITING_BYTES + MAX_HELD_BYTES == MAX_STAGED_BYTES);
 
 /// What a node starts with.
 #[derive(Clone)]

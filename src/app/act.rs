@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::{App, Ending, People, Sent, clock};
-use crate::core::{Command, OpId, Policy, Target};
+use crate::core::{Command, OpId, Target};
 use crate::crypto;
 use crate::model::name::Name;
 use crate::model::peer_id::{PeerId, Recipient};
@@ -180,12 +180,8 @@ impl App {
             }
             Act::ListBlocked => self.list_blocked(),
             Act::ShowPolicy => {
-                let policy = match self.node.policy() {
-                    Policy::AcceptNew => "accept-new: strangers can write to you",
-                    Policy::Ask => "ask: strangers wait for your decision",
-                    Policy::Strict => "strict: strangers are refused",
-                };
-                self.say(format!("The policy is {policy}. /policy accept-new, ask or strict changes it."));
+                let words = ui::policy_words(self.node.policy());
+                self.say(format!("{words} /policy accept-new, ask or strict changes it."));
             }
             Act::ListRequests => {
                 let (requests, more) = self.node.requests();
@@ -265,23 +261,22 @@ impl App {
     fn list_blocked(&mut self) {
         let (pins, legacy) = (self.node.blocked_contacts(), self.node.blocked_legacy());
         let sources = self.node.blocked_sources();
-        let of_pins = pins.iter().flat_map(|pin| ui::pin_lines(pin, &self.labels, clock::date));
-        let mut lines: Vec<Line> = of_pins.collect();
-        lines.extend(legacy.iter().map(|who| {
+        let of_pins = pins.iter().map(|pin| {
+            let label = self.labels.label(pin.key.into(), pin.name.as_ref());
+            format!("{label} (key {}): blocked", pin.key.short())
+        });
+        let of_legacy = legacy.iter().map(|who| {
             let label = self.labels.label(who.id, who.name.as_ref());
-            Line::from(format!("{label} is blocked, at {}, unencrypted.", self.place_of(who.id)))
-        }));
-        lines.extend(
-            sources
-                .iter()
-                .map(|source| Line::from(format!("{source} is blocked, except for your contacts there."))),
-        );
+            format!("{label} ({}, unencrypted): blocked", self.place_of(who.id))
+        });
+        let of_sources =
+            sources.iter().map(|source| format!("{source}: blocked, except for your contacts there"));
+        let lines: Vec<String> = of_pins.chain(of_legacy).chain(of_sources).collect();
         if lines.is_empty() {
             self.say("Nobody is blocked; /block WHOM blocks somebody.");
         }
-        // A key takes two lines.
-        let more = (pins.len() + legacy.len() + sources.len()).saturating_sub(MAX_LISTED);
-        self.out.extend(lines.into_iter().take(2 * MAX_LISTED));
+        let more = lines.len().saturating_sub(MAX_LISTED);
+        self.out.extend(lines.into_iter().take(MAX_LISTED).map(Line::from));
         if more > 0 {
             self.say("contacts.toml has all of them.");
         }

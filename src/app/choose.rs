@@ -93,7 +93,7 @@ fn ask_similar(profiles: &Profiles, name: &Name, similar: &Name) -> anyhow::Resu
 /// Asks whether keys in this peers.toml, each with a name or address, are to be trusted in this run.
 pub(super) fn ask_keys(file: &str, keys: &[(String, PublicKey)]) -> anyhow::Result<bool> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{file} lists keys that are not your contacts':")?;
+    writeln!(stdout, "{file} lists keys of peers that are not your contacts:")?;
     for (name, key) in keys.iter().take(MAX_KEYS_LISTED) {
         writeln!(stdout, "  {name}: {}", key.grouped())?;
     }

@@ -8,7 +8,9 @@ use crate::model::message::{LOG_TARGET, SendError, SendResult};
 use crate::model::name::{PeerName, folded, resembled, skeletons};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::runtime::Node;
-use crate::ui::{self, Chosen, Ink, Line, NoticeKind, PeerList, Renamed, Standing, Status, Subject, Voice};
+use crate::ui::{
+    self, About, Chosen, Ink, Line, NoticeKind, PeerList, Renamed, Standing, Status, Subject, Voice,
+};
 
 /// Recipients that a prompt names, at most.
 const MAX_LABELLED: usize = 3;
@@ -107,7 +109,8 @@ impl App {
                 // The user may have muted the unencrypted peer at the address.
                 let is_muted = self.node.at(met.addr).iter().any(|id| self.muted.contains_key(id));
                 if !is_muted {
-                    self.notice(met.id.into(), Some(met.addr), NoticeKind::RefusedStranger, lines);
+                    let subject = self.subject(met.id.into(), Some(met.addr));
+                    self.notice(subject, NoticeKind::RefusedStranger, lines);
                 }
             }
             Event::Decided(Decision::Forgotten(who, _)) => {
@@ -116,23 +119,27 @@ impl App {
                 self.ends_talk_with(who);
                 self.is_no_namesake(who.id, who.name.as_ref());
             }
-            _ => match NoticeKind::of(event) {
-                Some((who, kind)) => self.notice(who.id, who.addr, kind, lines),
+            _ => match NoticeKind::of(event, |id| self.node.is_contact(id)) {
+                Some((subject, kind)) => self.notice(subject, kind, lines),
                 None => self.tell(lines),
             },
         }
     }
 
-    /// Shows a notice about a peer, unless the user has muted the peer or was told the same a moment
-    /// ago.
-    fn notice(&mut self, id: Recipient, addr: Option<PeerAddr>, kind: NoticeKind, lines: Vec<Line>) {
-        if self.muted.contains_key(&id) {
+    /// Shows a notice, unless it is about a peer that the user has muted, or the user was told the same
+    /// a moment ago.
+    fn notice(&mut self, subject: Subject, kind: NoticeKind, lines: Vec<Line>) {
+        if subject.about.peer().is_some_and(|id| self.muted.contains_key(&id)) {
             return;
         }
-        let prefix = addr.map(PeerAddr::share);
-        let subject = Subject { id, prefix, is_contact: self.node.is_contact(id) };
         let lines = self.notices.take(subject, kind, lines, self.began.elapsed());
         self.tell(lines);
+    }
+
+    /// Returns a peer as the subject of a notice.
+    fn subject(&self, id: Recipient, addr: Option<PeerAddr>) -> Subject {
+        let (about, prefix) = (About::Peer(id), addr.map(PeerAddr::share));
+        Subject { about, prefix, is_contact: self.node.is_contact(id) }
     }
 
     /// The line about something that did not go to a key that the user has not accepted: whose key it
@@ -160,7 +167,7 @@ impl App {
         let source = who.addr.map(PeerAddr::share).filter(|_| !self.node.is_contact(key.into()));
         let blocked = source.filter(|source| self.node.blocked_sources().contains(source));
         let why = match blocked {
-            Some(source) => format!("{source} is blocked; /unblock {source} ends that."),
+            Some(source) => format!("{source} is blocked. /unblock {source} unblocks it."),
             None => ui::untrusted_words(request, pin.as_ref(), self.node.policy(), &self.labels),
         };
         let who = self.voice("").named(who);
@@ -359,7 +366,7 @@ impl App {
             if self.screen.is_terminal() {
                 let (stamp, addr) = (self.clock.now().stamp, self.node.dialed_at(renamed.id));
                 let line = self.voice(&stamp).renamed(&renamed, addr);
-                self.notice(renamed.id, addr, NoticeKind::Called, vec![line]);
+                self.notice(self.subject(renamed.id, addr), NoticeKind::Called, vec![line]);
             }
         }
     }
@@ -389,11 +396,12 @@ impl App {
                 self.notices.forget(pin.key.into());
                 self.meet_again(pin.key.into(), pin.name.clone());
             }
+            Event::Decided(Decision::BlockedSource(source)) => self.notices.forget_source(*source),
             Event::Decided(Decision::BlockedLegacy(who)) => {
                 self.notices.forget(who.id);
                 self.meet_again(who.id, who.name.clone());
             }
-            Event::Decided(Decision::UnblockedLegacy(who)) => self.meet_again(who.id, who.name.clone()),
+            Event::Decided(Decision::UnblockedLegacy(who, _)) => self.meet_again(who.id, who.name.clone()),
             Event::Decided(Decision::Added(who, _)) => self.meet_again(who.id, who.name.clone()),
             _ => {}
         }

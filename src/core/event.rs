@@ -96,8 +96,8 @@ pub enum Decision {
     Unblocked(Pin),
     /// A legacy peer is blocked.
     BlockedLegacy(PeerInfo),
-    /// A legacy peer is no longer blocked.
-    UnblockedLegacy(PeerInfo),
+    /// A legacy peer is no longer blocked, and whether it is a contact.
+    UnblockedLegacy(PeerInfo, bool),
     /// A source is blocked.
     BlockedSource(SourcePrefix),
     /// A source is no longer blocked.
@@ -138,7 +138,14 @@ pub enum Event {
         cut: bool,
     },
     /// A peer has proven a key that was not known before. Messages to it are encrypted from now on.
-    Pinned(PeerInfo, PublicKey),
+    Pinned {
+        /// The peer.
+        who: PeerInfo,
+        /// The key.
+        key: PublicKey,
+        /// It is online since then. No [`Event::Came`] follows.
+        is_online: bool,
+    },
     /// A peer waits for the user's decision. Until then nothing is sent to it or shown of it.
     PeerRequest(PeerRequest),
     /// The policy refused a stranger. Told once of each.
@@ -198,8 +205,8 @@ pub enum Event {
         source: Source,
         /// The claimed address.
         claimed: Claimed,
-        /// Its text.
-        text: Text,
+        /// Its text; `None` if the policy shows no text of strangers.
+        text: Option<Text>,
     },
     /// A peer has proven itself at an address. Messages for the address are now for this peer.
     ProvenAt(PeerAddr, PeerInfo),
@@ -305,9 +312,9 @@ impl Event {
     pub fn with_text(&self, shown: &str) -> Option<Self> {
         let mut event = self.clone();
         match &mut event {
-            Self::Message { text, .. } | Self::Unproven { text, .. } | Self::Impostor { text, .. } => {
-                *text = Text::new(shown);
-            }
+            Self::Message { text, .. }
+            | Self::Unproven { text, .. }
+            | Self::Impostor { text: Some(text), .. } => *text = Text::new(shown),
             Self::Unreadable { what, .. } => what.text = Text::new(shown),
             Self::Delivery { text, .. } => *text = shown.into(),
             _ => return None,
@@ -318,9 +325,9 @@ impl Event {
     /// The bytes of a text that somebody else chose.
     pub fn text_bytes(&self) -> usize {
         match self {
-            Self::Message { text, .. } | Self::Unproven { text, .. } | Self::Impostor { text, .. } => {
-                text.raw().len()
-            }
+            Self::Message { text, .. }
+            | Self::Unproven { text, .. }
+            | Self::Impostor { text: Some(text), .. } => text.raw().len(),
             _ => 0,
         }
     }
@@ -329,7 +336,7 @@ impl Event {
     pub fn each_who(&self, mut take: impl FnMut(&PeerInfo)) {
         match self {
             Self::Message { from: who, .. }
-            | Self::Pinned(who, _)
+            | Self::Pinned { who, .. }
             | Self::TakesName(who, _)
             | Self::TurnedAway(who, _)
             | Self::AcceptsAgain(who)

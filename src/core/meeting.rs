@@ -106,7 +106,7 @@ impl State {
         let id = self.row_for(key, addr, dialed, now).ok_or(ByeReason::NoRoom)?;
         if is_new {
             let who = self.who(id);
-            self.tell(Event::Pinned(who, key));
+            self.tell(Event::Pinned { who, key, is_online: false });
         }
         let taken = takes_name_of.and_then(|other| self.trust.pin(other)?.name.clone());
         if let Some(name) = taken {

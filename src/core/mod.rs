@@ -318,12 +318,27 @@ impl State {
         self.tell_presence(news);
     }
 
+    /// Withdraws the news that a peer has a new key, which the user is not told yet. Returns the key.
+    fn take_pinned(&mut self, id: Recipient) -> Option<PublicKey> {
+        let key_of = |action: &Output| match action {
+            Output::Tell(Event::Pinned { who, key, .. }) if who.id == id => Some(*key),
+            _ => None,
+        };
+        let (at, key) =
+            self.actions.iter().enumerate().find_map(|(at, action)| Some((at, key_of(action)?)))?;
+        self.actions.remove(at);
+        Some(key)
+    }
+
     /// Tells the user what is new about a peer's presence.
     fn tell_presence(&mut self, news: Option<PresenceNews>) {
         match news {
             Some(PresenceNews::Online(who)) => {
                 let id = who.id;
-                self.tell(Event::Came(who));
+                match self.take_pinned(id) {
+                    Some(key) => self.tell(Event::Pinned { who, key, is_online: true }),
+                    None => self.tell(Event::Came(who)),
+                }
                 self.operations.announced(id);
                 if id.public_key().is_none() {
                     self.seen(id);

@@ -106,17 +106,19 @@ impl State {
             let is_let_in = body == Body::Connect && self.has_contact_at(source);
             return if is_let_in { PlainAnswer::Receipt } else { PlainAnswer::Nothing };
         }
-        if self.is_own(addr) {
-            if let Body::Text(text) | Body::Greeting(text) = body {
-                self.tell(Event::Impostor { source, claimed, text });
-            }
-            return PlainAnswer::Nothing;
-        }
         if self.trust.is_blocked_plain(addr, name.as_ref()) && !self.is_contact(self.peers.plain_id(addr)) {
             // Another peer may have the name of a blocked one. Unless it learns that there are
             // sessions, it takes us for a legacy program and sends its messages unencrypted.
             let is_let_in = body == Body::Connect && !self.trust.is_blocked_at(addr);
             return if is_let_in { PlainAnswer::Receipt } else { PlainAnswer::Nothing };
+        }
+        if self.is_own(addr) {
+            if let Body::Text(text) | Body::Greeting(text) = body {
+                // Under the other policies no text of a stranger is shown.
+                let text = (self.trust.policy() == Policy::AcceptNew).then_some(text);
+                self.tell(Event::Impostor { source, claimed, text });
+            }
+            return PlainAnswer::Nothing;
         }
         if let Some(id) = self.unlisted_stranger(addr) {
             let message = Plain { claimed, form, name, body };

@@ -37,8 +37,8 @@ pub use user::{As, Unknown};
 /// Contacts at most, with all blocked keys.
 pub const MAX_CONTACTS: usize = 10_000;
 
-/// Strangers at most: more than a user meets in a run. They are kept in memory, and contacts have
-/// room of their own.
+/// Strangers at most: more than a user meets in a run. One that only connected is kept in memory; one
+/// that we dialed, or that a message passed with, is saved. Contacts have room of their own.
 pub const MAX_STRANGERS: usize = 4_000;
 
 /// Strangers of one source prefix at most: more than the machines behind one NAT, and too few for

@@ -134,7 +134,8 @@ impl State {
             self.peers.name(id.into(), name.clone());
         }
         let who = self.who(id.into());
-        Ok(Decision::UnblockedLegacy(PeerInfo { name: who.name.clone().or(name), ..who }))
+        let who = PeerInfo { name: who.name.clone().or(name), ..who };
+        Ok(Decision::UnblockedLegacy(who, contact))
     }
 
     pub(super) fn block(&mut self, key: PublicKey, now: Time) -> Result<Decision, Unknown> {

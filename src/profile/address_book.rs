@@ -3,14 +3,15 @@
 //!
 //! If there is no contacts.toml, known_peers.toml and aliases.toml are imported.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
 use super::aliases::Aliases;
 use super::contacts::{Contact, Contacts, ContactsError, from_older};
 use super::known_peers;
-use crate::core::{KnownContact, MAX_HINTS, MAX_STRANGERS, Pin};
+use crate::core::{KnownContact, MAX_HINTS, MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX, Pin};
+use crate::model::address::SourcePrefix;
 use crate::model::key::PublicKey;
 use crate::model::name::{self, Name, folded};
 use crate::model::peer_id::{LegacyId, PeerId, Recipient};
@@ -107,7 +108,8 @@ fn name_of(contact: &Contact, seen: Option<&SeenPeer>) -> Option<name::PeerName>
     contact.name.clone().or_else(|| seen?.name.clone())
 }
 
-/// Returns the pins of the contacts with keys, and of the [`MAX_STRANGERS`] strangers seen last.
+/// Returns the pins of the contacts with keys, and of the strangers seen last: [`MAX_STRANGERS`],
+/// and of each source prefix [`MAX_STRANGERS_PER_PREFIX`].
 fn pins(contacts: &Contacts, seen: &BTreeMap<PeerId, SeenPeer>) -> BTreeMap<PublicKey, Pin> {
     let mut pins = BTreeMap::new();
     for contact in contacts.all() {
@@ -132,7 +134,14 @@ fn pins(contacts: &Contacts, seen: &BTreeMap<PeerId, SeenPeer>) -> BTreeMap<Publ
     let mut strangers: Vec<&SeenPeer> =
         seen.values().filter(|seen| contacts.get(seen.id).is_none()).collect();
     strangers.sort_by_key(|seen| std::cmp::Reverse(seen.last_seen));
-    for seen in strangers.into_iter().take(MAX_STRANGERS) {
+    let mut of_prefix: HashMap<SourcePrefix, usize> = HashMap::new();
+    let has_room = |seen: &&SeenPeer| {
+        let Some(addr) = seen.addrs.first() else { return true };
+        let count = of_prefix.entry(addr.share()).or_default();
+        *count += 1;
+        *count <= MAX_STRANGERS_PER_PREFIX
+    };
+    for seen in strangers.into_iter().filter(has_room).take(MAX_STRANGERS) {
         let Some(key) = seen.id.key() else { continue };
         let pin = Pin {
             key,

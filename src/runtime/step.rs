@@ -140,6 +140,11 @@ impl<'a> Step<'a> {
         let Opened { key, hello, dialed, source, local, job } = opened;
         let claimed = hello.as_ref().and_then(|hello| source.at(hello.port));
         let addr = dialed.or(claimed).ok_or(ByeReason::NotUnderstood)?;
+        // We dial only peers that the user or the core chose. Anyone can dial us, with any number of
+        // keys.
+        if dialed.is_none() && !self.has_room_for(key, source) {
+            return Err(ByeReason::NoRoom);
+        }
         if dialed.is_none() {
             self.learn_if_own(addr);
             self.machine.state.learn_own_ip(local);
@@ -193,7 +198,15 @@ impl<'a> Step<'a> {
 
     /// Handles the end of a session: the peer's reason, or `None` if it broke.
     pub fn session_down(&mut self, key: PublicKey, bye: Option<ByeReason>) {
-        self.act(None, |state, now| ((), state.session_down(key, bye, now)));
+        let at = self.machine.state.dialed_at(Recipient::key(key));
+        let source = at.map(|addr| Source::from(addr.ip()));
+        self.act(source, |state, now| ((), state.session_down(key, bye, now)));
+    }
+
+    /// Returns whether the event queue has room for what a peer of this source causes. Contacts are
+    /// few, so there is always room for them.
+    fn has_room_for(&self, key: PublicKey, source: Source) -> bool {
+        self.machine.state.is_contact(Recipient::key(key)) || self.ports.events.has_room(source.share())
     }
 
     /// Handles the end of a request.
@@ -207,6 +220,11 @@ impl<'a> Step<'a> {
     /// The peer calls itself this from now on; its hello said that it listens at `port`.
     pub fn renamed(&mut self, key: PublicKey, source: Source, name: PeerName, port: u16, env: Env) {
         let Some(addr) = source.at(port) else { return };
+        if !self.has_room_for(key, source) {
+            // It says its name again when it comes back.
+            self.ports.transport.session(SessionCommand::Part(key, ByeReason::NoRoom));
+            return;
+        }
         self.act(Some(source), |state, now| ((), state.peer_renamed(key, name, addr, source, env, now)));
     }
 

@@ -145,6 +145,10 @@ impl Pending {
     }
 
     fn add(&mut self, job: QueuedWrite) {
+        if let Some(older) = self.older_seen(&job) {
+            older.op = job.op;
+            return;
+        }
         if let Some(source) = job.stranger() {
             let lane = self.of_strangers.entry(source).or_default();
             if lane.is_empty() {
@@ -161,6 +165,16 @@ impl Pending {
         }
         self.added += 1;
         self.jobs.push_back(job);
+    }
+
+    /// Returns the queued write that this one replaces: the news that the same peer was seen. So a
+    /// stuck disk has one for each peer. A write in between that changes the peer's part of the store
+    /// keeps them apart.
+    fn older_seen(&mut self, job: &QueuedWrite) -> Option<&mut QueuedWrite> {
+        let StoreOp::Seen { peer, .. } = &job.op else { return None };
+        let is_change = |older: &QueuedWrite| matches!(older.op, StoreOp::Forget(_) | StoreOp::Accept(_));
+        let is_same = |older: &QueuedWrite| matches!(&older.op, StoreOp::Seen { peer: of, .. } if of == peer);
+        self.jobs.iter_mut().rev().take_while(|older| !is_change(older)).find(|older| is_same(older))
     }
 
     /// Takes the next batch. Each source of strangers has its turn.
@@ -294,6 +308,8 @@ mod tests {
     use crate::model::address::Source;
     use crate::model::key::{KEY_BYTES, PublicKey};
     use crate::model::message::MessageId;
+    use crate::model::name::PeerName;
+    use crate::model::peer_id::PeerId;
     use crate::model::session::Message;
     use crate::model::stored::{Assurance, Selection};
     use crate::net::sessions::LinkId;
@@ -347,6 +363,29 @@ mod tests {
         jobs.put(QueuedWrite::new(None, StoreOp::MarkShown(Vec::new())));
         let batch = sources(&jobs.next_batch(&mut jobs.queue.lock()));
         assert_eq!((&batch[..5], batch.len()), (&[3, 0, 1, 2, 1][..], 2 + MAX_STRANGERS_IN_BATCH));
+    }
+
+    #[test]
+    fn stopped_disk_keeps_one_sight_of_each_peer() {
+        let jobs = WriterQueue::default();
+        let seen = |peer: u8, name: &str| {
+            let (peer, name) = (PeerId::Key(PublicKey::new([peer; KEY_BYTES])), Some(PeerName::new(name)));
+            jobs.put(QueuedWrite::new(None, StoreOp::Seen { peer, name, contact: false, addrs: Vec::new() }));
+        };
+        for number in 0..1_000 {
+            (1..=2).for_each(|peer| seen(peer, &format!("Eve{number}")));
+        }
+        jobs.put(QueuedWrite::new(None, StoreOp::Forget(Selection::default())));
+        (1..=2).for_each(|peer| seen(peer, "Eve"));
+        let batch = jobs.next_batch(&mut jobs.queue.lock());
+        let names: Vec<&str> = batch
+            .iter()
+            .filter_map(|write| match &write.op {
+                StoreOp::Seen { name, .. } => name.as_ref().map(PeerName::as_str),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(names, ["Eve999", "Eve999", "Eve", "Eve"]);
     }
 
     #[test]

@@ -91,7 +91,7 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/all-plain",
         arguments: "TEXT",
         short: "send to all, unencrypted strangers included",
-        long: "`@all` reaches online contacts, and online strangers that have proven a key. It leaves out strangers that can only \
+        long: "`@all` reaches online contacts and, under accept-new, online strangers that have proven a key. It leaves out strangers that can only \
                be written to unencrypted, because others on the network can read that. /all-plain reaches them, too.",
     },
     CommandHelp {
@@ -140,8 +140,8 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/requests",
         arguments: "",
         short: "show the key changes and message requests that wait",
-        long: "A new key with the name of a contact waits for your decision, and so does each stranger with `/policy ask`. Nothing is \
-               sent to it and nothing of it is shown until /trust or /accept. Messages for a contact still go to its old key.",
+        long: "A new key with the name of a contact or of a blocked peer waits for your decision, and so does each stranger with \
+               `/policy ask`. Nothing is sent to it and nothing of it is shown until /trust or /accept. Messages for a contact still go to its old key.",
     },
     CommandHelp {
         name: "/trust",
@@ -176,8 +176,8 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/unblock",
         arguments: "WHOM",
         short: "unblock a peer or an IP",
-        long: "The peer stays a contact and is no longer verified; /verify compares the key again. Blocked contacts are at the end \
-               of the peer list.",
+        long: "A contact is a contact again, but not verified; /verify compares the key again. A stranger stays a stranger. Blocked \
+               contacts are at the end of the peer list.",
     },
     CommandHelp {
         name: "/contacts",
@@ -197,7 +197,7 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/forget",
         arguments: "WHOM",
         short: "remove a contact",
-        long: "Queued messages for them are not sent, and the next key with their name is new to you, unless another contact has\
+        long: "Queued messages for them are not sent, and the next key with their name is new to you, unless another contact has \
                that name. A blocked \
                contact is no longer blocked. WHOM may also be an ip:port where no peer has answered. Messages stay \
                in the history. You are asked to confirm.",
@@ -288,7 +288,7 @@ const NAME_COLUMNS: usize = 25;
 pub(super) fn overview() -> Vec<String> {
     let mut lines = vec![
         "The numbers of the menu always work. Besides, at the same prompt:".to_owned(),
-        format!("  {:NAME_COLUMNS$}{}", "@WHOM TEXT", "send at once; @all TEXT to everybody who is there"),
+        format!("  {:NAME_COLUMNS$}{}", "@WHOM TEXT", "send; @all: online contacts and encrypted strangers"),
     ];
     for command in COMMANDS {
         let usage = usage(command);

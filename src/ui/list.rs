@@ -492,7 +492,7 @@ No  Name          Address         State      Known  Last heard  Security
             [
                 "4 peers known, 1 there, 1 blocked.",
                 "A new key for Bob waits for your decision: /trust Bob, /accept aibaeaqc or /block aibaeaqc.",
-                "Bob (127.0.0.1:5007) waits for your decision: /accept aucqkbif or /block aucqkbif.",
+                "Bob (127.0.0.1:5007) wants to chat: /accept aucqkbif or /block aucqkbif.",
             ]
         );
     }

@@ -35,7 +35,7 @@ pub use labels::{Labels, Renamed, Standing};
 pub use layout::{Layout, PromptRow, lay_out};
 pub use list::{PeerList, ago, peer_list, refusal};
 pub use menu::{Act, HistoryOf, Menu, Outbox, Refill, Turn};
-pub use notices::{NoticeKind, Notices, Subject};
+pub use notices::{About, NoticeKind, Notices, Subject};
 pub(crate) use past::state;
 pub use past::{Past, People, day_line};
 pub use people::{Chosen, Directory, contact_called};
@@ -45,7 +45,7 @@ pub use status::Status;
 pub use style::{Ink, Line, Palette, ink_of};
 pub use terminal::{abandon_terminal, columns, is_in_foreground, restore_terminal};
 pub use words::{
-    VERIFIED, Voice, hold_words, is_good, later, lines, lines_of_request, own_text, pin_lines, quoted,
-    requests_lines, status_words, untrusted_words,
+    VERIFIED, Voice, hold_words, is_good, later, lines, lines_of_request, own_text, pin_lines, policy_words,
+    quoted, requests_lines, status_words, untrusted_words,
 };
 pub(crate) use words::{beginning, place};

@@ -1,5 +1,5 @@
-//! Limits the notices about peers: one line for each peer and kind of notice in a minute. The others
-//! are counted, and the last of them is shown with their number. Pure.
+//! Limits the notices about peers and sources: one line for each of them and each kind of notice in a
+//! minute. The others are counted, and the last of them is shown with their number. Pure.
 //!
 //! A warning that a contact's key has changed, or that another key answers at its address, is no
 //! notice in this sense. It is always shown; the core limits how often it comes.
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::style::{Ink, Line};
 use crate::core::{Event, PeerInfo};
-use crate::model::address::SourcePrefix;
+use crate::model::address::{PeerAddr, Source, SourcePrefix};
 use crate::model::peer_id::Recipient;
 
 /// How far apart two notices of one kind about one peer are shown at least.
@@ -48,18 +48,37 @@ pub enum NoticeKind {
     TurnedAway,
     /// The peer accepts our messages again.
     AcceptsAgain,
+    /// An unencrypted message came in the name or from the address of the peer.
+    Unproven,
+    /// The source sent bytes that are not a message.
+    Unreadable,
+    /// The source claims our own address.
+    Impostor,
 }
 
 impl NoticeKind {
-    /// Returns the peer and the kind of an event that is a notice; `None` for any other event.
-    pub fn of(event: &Event) -> Option<(&PeerInfo, Self)> {
+    /// Returns what an event that is a notice is about, and its kind; `None` for any other event.
+    /// `is_contact` says which peers are contacts.
+    pub fn of(event: &Event, is_contact: impl Fn(Recipient) -> bool) -> Option<(Subject, Self)> {
+        let peer = |who: &PeerInfo| Subject {
+            about: About::Peer(who.id),
+            prefix: who.addr.map(PeerAddr::share),
+            is_contact: is_contact(who.id),
+        };
+        let source = |source: &Source| Subject::stranger(About::Source(source.share()), source.share());
         Some(match event {
-            Event::Came(who) => (who, Self::Here),
-            Event::Went(who, _) => (who, Self::Gone),
-            Event::TakesName(who, _) => (who, Self::TakesName),
-            Event::Pinned(who, _) => (who, Self::Pinned),
-            Event::TurnedAway(who, _) => (who, Self::TurnedAway),
-            Event::AcceptsAgain(who) => (who, Self::AcceptsAgain),
+            Event::Came(who) => (peer(who), Self::Here),
+            Event::Went(who, _) => (peer(who), Self::Gone),
+            Event::TakesName(who, _) => (peer(who), Self::TakesName),
+            Event::Pinned { who, .. } => (peer(who), Self::Pinned),
+            Event::TurnedAway(who, _) => (peer(who), Self::TurnedAway),
+            Event::AcceptsAgain(who) => (peer(who), Self::AcceptsAgain),
+            Event::Unproven { from, source, .. } => {
+                let about = About::Claim(from.id, source.share());
+                (Subject::stranger(about, source.share()), Self::Unproven)
+            }
+            Event::Unreadable { source: from, .. } => (source(from), Self::Unreadable),
+            Event::Impostor { source: from, .. } => (source(from), Self::Impostor),
             _ => return None,
         })
     }
@@ -71,6 +90,9 @@ impl NoticeKind {
             Self::Called | Self::TakesName => Topic::Name,
             Self::Pinned | Self::RefusedStranger => Topic::Key,
             Self::TurnedAway | Self::AcceptsAgain => Topic::Acceptance,
+            Self::Unproven => Topic::Unproven,
+            Self::Unreadable => Topic::Unreadable,
+            Self::Impostor => Topic::Impostor,
         }
     }
 }
@@ -81,17 +103,47 @@ enum Topic {
     Name,
     Key,
     Acceptance,
+    Unproven,
+    Unreadable,
+    Impostor,
 }
 
-/// The peer that a notice is about.
+/// The peer or source that a notice is about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum About {
+    /// A peer.
+    Peer(Recipient),
+    /// What a source sends in the name or from the address of this peer.
+    Claim(Recipient, SourcePrefix),
+    /// What a source sends otherwise.
+    Source(SourcePrefix),
+}
+
+impl About {
+    /// Returns the peer that is shown or claimed.
+    pub fn peer(self) -> Option<Recipient> {
+        match self {
+            Self::Peer(id) | Self::Claim(id, _) => Some(id),
+            Self::Source(_) => None,
+        }
+    }
+}
+
+/// The peer or source that a notice is about, and what it counts for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Subject {
-    /// The peer.
-    pub id: Recipient,
-    /// The source prefix of its address, if one is known.
+    /// The peer or source.
+    pub about: About,
+    /// The source prefix, if one is known.
     pub prefix: Option<SourcePrefix>,
-    /// Whether the peer is a contact.
+    /// Whether it is a contact.
     pub is_contact: bool,
+}
+
+impl Subject {
+    fn stranger(about: About, prefix: SourcePrefix) -> Self {
+        Self { about, prefix: Some(prefix), is_contact: false }
+    }
 }
 
 /// What was shown of a peer on one topic, and what was not.
@@ -137,7 +189,7 @@ impl Recent {
 /// The notices of the last minute.
 #[derive(Clone, Debug, Default)]
 pub struct Notices {
-    recent: HashMap<(Recipient, Topic), Recent>,
+    recent: HashMap<(About, Topic), Recent>,
     /// Since when, and how many notices about further strangers of a prefix were not shown.
     crowds: HashMap<Option<SourcePrefix>, (Duration, u64)>,
     /// When something is due, at the earliest.
@@ -151,7 +203,7 @@ impl Notices {
             return lines;
         }
         let mut shown = self.overdue(now);
-        let key = (subject.id, kind.topic());
+        let key = (subject.about, kind.topic());
         if !self.recent.contains_key(&key) && !subject.is_contact && self.is_crowded(subject) {
             self.count(subject.prefix, now);
             return shown;
@@ -211,16 +263,27 @@ impl Notices {
     /// Forgets the notices about a peer, because the user has decided something about it: nothing held
     /// is shown, and what comes next is news again.
     pub fn forget(&mut self, id: Recipient) {
-        self.recent.retain(|(of, _), _| *of != id);
+        self.recent.retain(|(about, _), _| about.peer() != Some(id));
+    }
+
+    /// Forgets the notices about a source, and about strangers there, because the user has blocked it.
+    pub fn forget_source(&mut self, source: SourcePrefix) {
+        self.recent.retain(|(about, _), recent| match about {
+            About::Peer(_) => recent.stranger_of != Some(Some(source)),
+            About::Claim(_, from) | About::Source(from) => *from != source,
+        });
     }
 
     /// Whether enough other strangers were told of in the last minute.
     fn is_crowded(&self, subject: Subject) -> bool {
-        let mut all: Vec<(Recipient, Option<SourcePrefix>)> =
-            self.recent.iter().filter_map(|((id, _), recent)| Some((*id, recent.stranger_of?))).collect();
+        let mut all: Vec<(About, Option<SourcePrefix>)> = self
+            .recent
+            .iter()
+            .filter_map(|((about, _), recent)| Some((*about, recent.stranger_of?)))
+            .collect();
         all.sort_unstable();
-        all.dedup_by_key(|(id, _)| *id);
-        if all.iter().any(|(id, _)| *id == subject.id) {
+        all.dedup_by_key(|(about, _)| *about);
+        if all.iter().any(|(about, _)| *about == subject.about) {
             return false;
         }
         let is_local = subject.prefix.is_some_and(is_loopback);
@@ -271,9 +334,11 @@ fn is_loopback(prefix: SourcePrefix) -> bool {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use super::NoticeKind::{Called, Gone, Here};
+    use super::NoticeKind::{Called, Gone, Here, Impostor, Unproven, Unreadable};
     use super::*;
+    use crate::core::Verification;
     use crate::model::key::PublicKey;
+    use crate::model::untrusted::Text;
 
     fn at(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -283,7 +348,7 @@ mod tests {
         let mut key = [7; 32];
         key[..2].copy_from_slice(&n.to_be_bytes());
         let prefix = Some(SourcePrefix::V4(Ipv4Addr::from(ip)));
-        Subject { id: Recipient::key(PublicKey::new(key)), prefix, is_contact: false }
+        Subject { about: About::Peer(Recipient::key(PublicKey::new(key))), prefix, is_contact: false }
     }
 
     fn bob() -> Subject {
@@ -386,7 +451,52 @@ mod tests {
         let mut notices = Notices::default();
         takes(&mut notices, bob(), Here, "here", 0);
         takes(&mut notices, bob(), Here, "here", 1);
-        notices.forget(bob().id);
+        let (Some(id), Some(source)) = (bob().about.peer(), stranger(1, [192, 0, 2, 9]).prefix) else {
+            panic!("both are known");
+        };
+        let claim = Subject::stranger(About::Claim(id, source), source);
+        takes(&mut notices, claim, Unproven, "pay Eve", 2);
+        takes(&mut notices, claim, Unproven, "pay Eve!", 3);
+        notices.forget(id);
         assert_eq!(overdue(&mut notices, 100), NOTHING);
+    }
+
+    #[test]
+    fn source_has_one_line_a_minute_for_each_kind() {
+        let mut notices = Notices::default();
+        let sources = [[192, 0, 2, 8], [192, 0, 2, 9]].map(|ip| SourcePrefix::V4(Ipv4Addr::from(ip)));
+        for source in sources {
+            let subject = Subject::stranger(About::Source(source), source);
+            for (kind, words) in [(Unreadable, "junk"), (Impostor, "I am you")] {
+                assert_eq!(takes(&mut notices, subject, kind, words, 0), [words]);
+                for second in 1..30 {
+                    assert_eq!(takes(&mut notices, subject, kind, words, second), NOTHING);
+                }
+            }
+        }
+        notices.forget_source(sources[1]);
+        let mut told = overdue(&mut notices, 60);
+        told.sort();
+        assert_eq!(told, ["I am you (28 more like this)", "junk (28 more like this)"], "one is blocked");
+    }
+
+    #[test]
+    fn claims_of_two_sources_do_not_hide_one_another() {
+        let mut notices = Notices::default();
+        for ip in [[192, 0, 2, 8], [192, 0, 2, 9]] {
+            let from = PeerInfo {
+                id: Recipient::key(PublicKey::new([2; 32])),
+                name: None,
+                addr: None,
+                claimed: None,
+                verification: Verification::Plain,
+            };
+            let (source, text) = (Source::from(Ipv4Addr::from(ip)), Text::new("pay Eve"));
+            let event = Event::Unproven { from, source, text, cut: false };
+            let (subject, kind) = NoticeKind::of(&event, |_| true).expect("a notice");
+            assert!(!subject.is_contact, "the source is not the contact");
+            assert_eq!(takes(&mut notices, subject, kind, "pay Eve", 0), ["pay Eve"]);
+            assert_eq!(takes(&mut notices, subject, kind, "pay Eve", 1), NOTHING);
+        }
     }
 }

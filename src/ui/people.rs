@@ -187,7 +187,7 @@ impl Lost {
                     "Nobody is called `{word}`; did you mean {near}? Give a number, a name, an ip:port or `all`{or}."
                 )
             }
-            Self::Blocked(name, word) => format!("{name} is blocked; /unblock {word} unblocks."),
+            Self::Blocked(name, word) => format!("{name} is blocked. /unblock {word} unblocks them."),
             Self::Nobody(None) => {
                 format!("Nobody is called `{word}`; give a number, a name, an ip:port or `all`{or}.")
             }

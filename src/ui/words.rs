@@ -17,7 +17,7 @@ pub use fates::{hold_words, is_good, later, quoted, status_words};
 pub(crate) use trust::beginning;
 pub(super) use trust::name_of;
 pub(super) use trust::{add_command, refused_words, request_line, request_words, word_for};
-pub use trust::{lines_of_request, pin_lines, requests_lines, untrusted_words};
+pub use trust::{lines_of_request, pin_lines, policy_words, requests_lines, untrusted_words};
 pub(crate) use voice::place;
 pub use voice::{VERIFIED, Voice, own_text};
 
@@ -37,16 +37,15 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             vec![voice.notice(format!("Something from {source} is no message, it {why}: {}", what.text))]
         }
         Event::Impostor { source, claimed, text } => {
-            vec![
-                voice.notice(format!(
-                    "Somebody at {source} claims your own address {claimed}; not taken: {text}"
-                )),
-            ]
+            let text = text.as_ref().map_or_else(|| ".".into(), |text| format!(": {text}"));
+            vec![voice.notice(format!(
+                "Refused a message from {source} that claims your own address {claimed}{text}"
+            ))]
         }
         Event::Refused { sources, others } => vec![voice.notice(refused(sources, *others))],
         // A new label is shown by itself.
         Event::ProvenAt(..) | Event::Renamed(_) => Vec::new(),
-        Event::Came(who) => vec![voice.about(who, voice.introduced(who), " is here.".into())],
+        Event::Came(who) => vec![voice.about(who, voice.introduced(who), " is online".into())],
         Event::Went(who, why) => vec![voice.about(who, voice.named(who), format!(" {}.", gone_words(*why)))],
         Event::Delivery { who, status, is_first: true, parts, total, .. } => {
             let good = is_good(status);
@@ -72,11 +71,11 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::NotSent { who, why, .. } => vec![Line::of(Ink::Bad, not_sent(&voice.named(who), *why))],
         // Of one its own line has said it; a script counts on the sum.
         Event::Sum { total: 1, left_out, .. } if !voice.full => {
-            left_out_words(*left_out).map(Line::from).into_iter().collect()
+            left_out_words(*left_out, voice).map(Line::from).into_iter().collect()
         }
         Event::Sum { kind, total, done, failed, left_out } => {
             let sum = (*total > 0).then(|| sum(*kind, *total, *done, failed, voice));
-            let words: Vec<String> = sum.into_iter().chain(left_out_words(*left_out)).collect();
+            let words: Vec<String> = sum.into_iter().chain(left_out_words(*left_out, voice)).collect();
             vec![words.join(" ").into()]
         }
         Event::TakenAs(kind) => vec![
@@ -95,7 +94,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             .into(),
         ],
         Event::Unproven { .. }
-        | Event::Pinned(..)
+        | Event::Pinned { .. }
         | Event::PeerRequest(_)
         | Event::RefusedStranger(_)
         | Event::MoreRequests(_)

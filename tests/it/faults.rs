@@ -76,5 +76,5 @@ impl Pair {
 }
 
 fn here(name: &str, addr: SocketAddrV4) -> String {
-    format!("* {name} ({addr}) is here.")
+    format!("* {name} ({addr}) is online")
 }

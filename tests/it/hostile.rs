@@ -1,6 +1,8 @@
 //! What a hostile sender writes: every input is shown as it stands or refused, obeyed by nothing, and acknowledged only
 //! if it was shown.
 
+use std::net::Ipv4Addr;
+
 use crate::support::{MALLORY, Peer, Target, send_raw_from};
 
 /// Mallory's own header; whatever follows it is hers to say.
@@ -9,13 +11,18 @@ const HEADER: &str = "127.0.0.66:9 Mallory ";
 /// How her messages are shown.
 const SHOWN: &str = "Mallory (127.0.0.66:9): ";
 
-/// A connection that carries nothing readable, and why, as it is told.
-fn no_address(text: &str) -> String {
-    format!("* Something from {MALLORY} is no message, it does not begin with an address: {text}")
+/// Returns the line about a connection without a readable message.
+fn no_address(source: Ipv4Addr, text: &str) -> String {
+    format!("* Something from {source} is no message, it does not begin with an address: {text}")
 }
 
-fn no_text(text: &str) -> String {
-    format!("* Something from {MALLORY} is no message, it has no text: {text}")
+fn no_text(source: Ipv4Addr, text: &str) -> String {
+    format!("* Something from {source} is no message, it has no text: {text}")
+}
+
+/// Returns addresses of this machine. Each has a line of its own in a minute.
+fn sources() -> impl Iterator<Item = Ipv4Addr> {
+    (1..=u8::MAX).map(|number| Ipv4Addr::new(127, 0, 67, number))
 }
 
 /// Sends each text behind Mallory's header, and checks that it is acknowledged once and shown as said.
@@ -129,7 +136,7 @@ fn a_very_long_name_is_cut_to_what_a_line_bears() {
     assert!(shown.len() == 1 && shown[0].len() < 200, "{shown:?}");
     // A name that does not end is no message.
     assert_eq!(alice.answers(format!("127.0.0.66:9 {}", "n".repeat(5_000))), "");
-    alice.has_shown(&[no_text(&format!("127.0.0.66:9 {}…", "n".repeat(107)))]);
+    alice.has_shown(&[no_text(MALLORY, &format!("127.0.0.66:9 {}…", "n".repeat(107)))]);
 }
 
 #[test]
@@ -160,12 +167,13 @@ fn several_messages_of_one_sender_in_one_connection_are_each_shown_and_share_a_r
     alice.has_shown(&numbers.iter().map(|number| format!("{SHOWN}{number}")).collect::<Vec<_>>());
     // One that cannot be read makes the whole unacknowledged, for there is one receipt for all.
     assert_eq!(alice.answers(format!("{HEADER}one\n127.0.0.66:9\n{HEADER}three")), "");
-    alice.has_shown(&[format!("{SHOWN}one"), no_text("127.0.0.66:9"), format!("{SHOWN}three")]);
+    alice.has_shown(&[format!("{SHOWN}one"), no_text(MALLORY, "127.0.0.66:9"), format!("{SHOWN}three")]);
 }
 
 #[test]
 fn every_mistake_in_a_header_is_told_and_nothing_of_it_is_acknowledged() {
-    let mut alice = Target::new();
+    let (mut alice, mut sources) = (Target::new(), sources());
+    let mut next = || sources.next().expect("more than there are mistakes");
     for header in [
         "hello",
         "127.0.0.66",
@@ -196,9 +204,9 @@ fn every_mistake_in_a_header_is_told_and_nothing_of_it_is_acknowledged() {
         "(127.0.0.66:9)",
         "127.0.0.66\u{ff1a}9",
     ] {
-        let text = format!("{header} Mallory hi");
-        assert_eq!(alice.answers(&text), "", "{text}");
-        alice.has_shown(&[no_address(&text)]);
+        let (source, text) = (next(), format!("{header} Mallory hi"));
+        assert_eq!(send_raw_from(source, alice.addr(), text.as_bytes()), b"", "{text}");
+        alice.has_shown(&[no_address(source, &text)]);
     }
     for (bytes, shown) in [
         (&b"\0"[..], r"\x00"),
@@ -210,13 +218,31 @@ fn every_mistake_in_a_header_is_told_and_nothing_of_it_is_acknowledged() {
         (b"\x16\x03\x01\x02\0\x01\0", r"\x16\x03\x01\x02\x00\x01\x00"),
         (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", r"GET / HTTP/1.1\r\nHost: x"),
     ] {
-        assert_eq!(alice.answers(bytes), "", "{shown}");
-        alice.has_shown(&[no_address(shown)]);
+        let source = next();
+        assert_eq!(send_raw_from(source, alice.addr(), bytes), b"", "{shown}");
+        alice.has_shown(&[no_address(source, shown)]);
     }
     for header in ["127.0.0.66:9", "127.0.0.66:9 Mallory", "127.0.0.66 9 Mallory", "<127.0.0.66:9> exits"] {
-        assert_eq!(alice.answers(format!("{header} \r\n")), "", "{header}");
-        alice.has_shown(&[no_text(header)]);
+        let source = next();
+        let answer = send_raw_from(source, alice.addr(), format!("{header} \r\n").as_bytes());
+        assert_eq!(answer, b"", "{header}");
+        alice.has_shown(&[no_text(source, header)]);
     }
+}
+
+#[test]
+fn source_of_unreadable_bytes_has_one_line_a_minute() {
+    let mut alice = Target::new();
+    assert_eq!(alice.answers("junk"), "");
+    alice.has_shown(&[no_address(MALLORY, "junk")]);
+    for number in 0..20 {
+        assert_eq!(alice.answers(format!("junk {number}")), "");
+    }
+    // A message is shown all the same, and another source has a line of its own.
+    assert_eq!(alice.answers(format!("{HEADER}hi")), alice.receipt());
+    let source = sources().next().expect("there are some");
+    assert_eq!(send_raw_from(source, alice.addr(), b"junk"), b"");
+    alice.has_shown(&[format!("{SHOWN}hi"), no_address(source, "junk")]);
 }
 
 #[test]
@@ -250,7 +276,7 @@ fn our_own_address_in_a_header_is_told_and_neither_answered_nor_listed() {
         }
         assert_eq!(send_raw_from(source, own, format!("{own} CONNECT_REQUEST").as_bytes()), b"");
         alice.has_shown(&[format!(
-            r"* Somebody at {source} claims your own address {own}; not taken: I am\x1b[2J you"
+            r"* Refused a message from {source} that claims your own address {own}: I am\x1b[2J you"
         )]);
     }
     assert!(alice.peer.lists(own).is_none());
@@ -273,7 +299,8 @@ fn an_exit_from_another_machine_ends_nobodys_presence() {
     let bob = Peer::named("Bob").knows(alice.addr()).start();
     alice.peer.meets(&bob);
     let met = alice.shown();
-    assert!(met.len() == 2 && met.iter().all(|line| line.contains(&bob.shown())), "{met:?}");
+    // Two lines if Bob was met before his key was known.
+    assert!(matches!(met.len(), 1 | 2) && met.iter().all(|line| line.contains(&bob.shown())), "{met:?}");
     for goodbye in [
         format!("{} Bob exit", bob.addr()),
         format!("{} DISCONNECTED", bob.addr()),
@@ -312,7 +339,8 @@ fn the_beginning_of_a_message_that_was_cut_is_no_command() {
     let mut bob = Peer::named("Bob").knows(alice.addr()).start();
     alice.peer.meets(&bob);
     let met = alice.shown();
-    assert!(met.len() == 2 && met.iter().all(|line| line.contains(&bob.shown())), "{met:?}");
+    // Two lines if Bob was met before his key was known.
+    assert!(matches!(met.len(), 1 | 2) && met.iter().all(|line| line.contains(&bob.shown())), "{met:?}");
     // What Bob says is `exit`, much white space, and something else.
     let text = format!("{} Bob exit{}is what I will not do", bob.addr(), " ".repeat(9_000));
     assert_eq!(send_raw_from([127, 0, 0, 1].into(), alice.addr(), text.as_bytes()), b"");

@@ -82,13 +82,32 @@ mod modes {
         let mut alice = Peer::named("Alice").arg("--log-file=log").after("umask 000").start();
         alice.still_answers();
         assert_eq!(mode(&alice.dir().join("log")), 0o600);
-        // One that is there keeps its mode, but messages are not logged where others read them.
+        // One that is there gets this mode, and the user reads that it had another.
         let readable = || Peer::named("Alice").file("log", "").arg("--log-file=log").after("chmod 644 log");
-        let mut alice = readable().start();
-        alice.still_answers();
-        assert_eq!(mode(&alice.dir().join("log")), 0o644);
-        let errors = refused(readable().arg("--log-messages"));
-        assert!(errors.contains("Other users can access the log file log"), "{errors}");
+        for more in ["-v", "--log-messages"] {
+            let mut alice = readable().arg(more).start();
+            alice.still_answers();
+            assert_eq!(mode(&alice.dir().join("log")), 0o600, "{more}");
+            let errors = alice.errors();
+            assert!(errors.contains("Other users could access the log file log."), "{errors}");
+        }
+    }
+
+    #[test]
+    fn messages_are_not_logged_where_others_read_them() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: only root can give a file to another user");
+            return;
+        }
+        let data = tempfile::TempDir::new().expect("a temporary directory");
+        let log = data.path().join("log");
+        fs::write(&log, "").expect("a file");
+        fs::set_permissions(&log, fs::Permissions::from_mode(0o644)).expect("ours");
+        chown(&log, Some(NOBODY), None).expect("root may");
+        let log = format!("--log-file={}", log.display());
+        let errors = refused(Peer::named("Alice").arg(&log).arg("--log-messages"));
+        assert!(errors.contains("Other users can access the log file "), "{errors}");
+        assert_eq!(mode(&data.path().join("log")), 0o644);
     }
 
     /// Alice, whose profile is in this data directory.

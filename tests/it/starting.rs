@@ -250,8 +250,8 @@ fn log_of(dir: &Path) -> String {
 
 #[test]
 fn the_log_is_written_to_its_file_behind_what_is_there() {
-    let mut alice =
-        Peer::named("Alice").file("log", "an older log\n").arg("--log-file").arg("log").arg("-vv").start();
+    let alice = Peer::named("Alice").file("log", "an older log\n").after("chmod 600 log");
+    let mut alice = alice.arg("--log-file").arg("log").arg("-vv").start();
     send_raw_from(MALLORY, alice.addr(), b"127.0.0.66:9 Mallory hi");
     alice.types(&["0"]);
     assert!(alice.ends().success());

@@ -155,7 +155,7 @@ fn a_name_from_the_file_is_shown_and_understood_until_the_peer_says_its_own() {
     alice.says("rita", "hello");
     alice.sees(&format!("Queued for Rita ({addr}): nobody answers there"));
     let _roberta = Peer::named("Roberta").port(addr.port()).knows(alice.addr()).start();
-    alice.sees(&format!("* Roberta ({addr}) is here."));
+    alice.sees(&format!("* Roberta ({addr}) is online"));
 }
 
 #[test]

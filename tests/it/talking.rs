@@ -108,7 +108,7 @@ fn a_crashed_peer_is_seen_to_be_gone_and_back_after_its_restart() {
     alice.finds(addr, "gone");
     alice.has_seen(&format!("* {shown} is gone: nobody listens there any more."));
     let mut bob = bob.goes_on_as(Peer::named("Bob").knows(alice.addr()));
-    alice.sees(&format!("* {shown} is here."));
+    alice.sees(&format!("* {shown} is online"));
     alice.says("bob", "welcome back");
     bob.sees(": welcome back");
 }
@@ -122,7 +122,7 @@ fn peer_that_restarts_at_once_prints_no_line() {
         let crashed = Instant::now();
         bob.crashes();
         let mut bob = bob.goes_on_as(Peer::named("Bob").knows(alice.addr()));
-        bob.sees(&format!("* {} is here.", alice.shown()));
+        bob.sees(&format!("* {} is online", alice.shown()));
         if crashed.elapsed() > LINE_WAITS {
             continue;
         }
@@ -131,7 +131,7 @@ fn peer_that_restarts_at_once_prints_no_line() {
         alice.sees(": nobody saw that");
         let about_bob = |line: &&String| line.contains(&format!("* {shown} is "));
         let lines: Vec<String> = alice.printed().iter().filter(about_bob).cloned().collect();
-        let here = lines.iter().filter(|line| line.ends_with(" is here.")).count();
+        let here = lines.iter().filter(|line| line.contains(" is online")).count();
         assert!(here == 1 && !lines.iter().any(|line| line.contains(" is gone")), "{lines:#?}");
         return;
     }
@@ -149,8 +149,8 @@ fn a_connected_peer_that_went_is_dialed_again_without_being_static() {
     alice.has_seen(&format!("* {shown} is gone: nobody listens there any more."));
     // The new Bob dials nobody by himself, so it is Alice who finds him.
     let mut bob = bob.goes_on_as(Peer::named("Bob"));
-    alice.sees(&format!("* {shown} is here."));
-    bob.sees(&format!("* {} is here.", alice.shown()));
+    alice.sees(&format!("* {shown} is online"));
+    bob.sees(&format!("* {} is online", alice.shown()));
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn disconnecting_tells_the_peer_and_is_not_undone_by_its_static_list() {
     assert!(row.contains("gone (by us)"), "{row}");
     // A message brings her back.
     alice.says(&bob.addr().to_string(), "I am back");
-    bob.sees(&format!("* {} is here.", alice.shown()));
+    bob.sees(&format!("* {} is online", alice.shown()));
     bob.sees(": I am back");
 }
 
@@ -178,7 +178,7 @@ fn a_text_that_is_only_exit_or_connect_does_what_it_says() {
     bob.sees(&format!("* {} has left.", alice.shown()));
     alice.says("bob", "connect");
     alice.sees(&format!("Connected to {}.", bob.shown()));
-    bob.sees(&format!("* {} is here.", alice.shown()));
+    bob.sees(&format!("* {} is online", alice.shown()));
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn a_claimed_address_is_believed_only_from_its_own_machine() {
     let forged = format!("{} Bob I am Bob", bob.addr());
     send_raw_from([127, 0, 0, 66].into(), alice.addr(), forged.as_bytes());
     let line = alice.sees(": I am Bob");
-    assert!(line.contains("In plain, unproven, somebody at 127.0.0.66 who calls itself Bob: "), "{line}");
+    assert!(line.contains("Unencrypted, unproven, from 127.0.0.66 in the name of Bob: "), "{line}");
     let row = alice.lists(bob.addr()).expect("still listed");
     assert!(row.contains("connected"), "{row}");
     alice.says(&bob.addr().to_string(), "still friends");

@@ -50,19 +50,16 @@ fn alice_like_and_bob(alice: Builder, columns: u16) -> (Terminal, Peer) {
     (alice, bob)
 }
 
-/// Waits until somebody on a terminal was told who is here, and that it is spoken to in encryption. What is known before that of who is here
-/// was said in plain.
+/// Waits until the user of a terminal was told that a peer is online, and that its key is new. A peer
+/// that is known before it has proven a key is shown as unencrypted.
 fn meets(terminal: &Terminal, shown: &str) {
     let plain = shown.replace(')', ", plain)");
-    let [here, plain, key] = [
-        format!("* {shown} is here."),
-        format!("* {plain} is here."),
-        format!("* {shown} is spoken to in encryption. The key "),
-    ];
-    terminal.shows(&format!("`{here}` and `{key}`"), |screen| {
+    let online = [format!("* {shown} is online"), format!("* {plain} is online")];
+    let key = [format!("* {shown} is online (new, key "), format!("* {shown} is encrypted now (new, key ")];
+    terminal.shows(&format!("one of {online:?} and of {key:?}"), |screen| {
         // It may stand on several rows, which the program has broken between words.
         let contents = screen.contents().replace('\n', " ");
-        (contents.contains(&here) || contents.contains(&plain)) && contents.contains(&key)
+        [&online, &key].into_iter().all(|lines| lines.iter().any(|line| contents.contains(line)))
     });
 }
 

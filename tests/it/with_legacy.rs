@@ -120,8 +120,8 @@ fn they_connect(programs: &[Legacy], alice: &Peer) {
         match legacy.program() {
             Program::Hashpa => alice.has_seen(&format!("] {}: Hello, I am connecting!", shown(legacy))),
             // The two-field form holds no name.
-            Program::SmartCookies => alice.has_seen(&format!("* {} is here.", legacy.addr())),
-            _ => alice.has_seen(&format!("* {} is here.", shown(legacy))),
+            Program::SmartCookies => alice.has_seen(&format!("* {} is online", legacy.addr())),
+            _ => alice.has_seen(&format!("* {} is online", shown(legacy))),
         };
     }
 }

@@ -191,7 +191,7 @@ impl Pair {
         let node = Node::start(bound, config, keeping, &events).map_err(|error| anyhow!("{error}"))?;
         let pair = Self { node, events, program, next: 0, _dirs: dirs };
         pair.node.command(Command::Connect(pair.target()?));
-        pair.wait_for(1, |event| matches!(event, Event::Pinned(..)))?;
+        pair.wait_for(1, |event| matches!(event, Event::Pinned { .. }))?;
         Ok(pair)
     }
 

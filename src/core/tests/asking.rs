@@ -16,7 +16,7 @@ fn first_message_waits_for_answer_and_goes_encrypted() {
     assert_eq!((greeting.expect, greeting.say), (Some(key(BOBS)), Request::Open));
     let told = story.told();
     assert!(
-        told.iter().any(|event| matches!(event, Event::Pinned(_, pinned) if *pinned == key(BOBS))),
+        told.iter().any(|event| matches!(event, Event::Pinned { key: pinned, .. } if *pinned == key(BOBS))),
         "{told:?}"
     );
     let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);

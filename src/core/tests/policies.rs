@@ -1,11 +1,14 @@
 //! Legacy strangers under each policy: which are heard, which wait, and which are refused.
 
-use super::keys::{alice, key};
+use super::keys::{BOBS, alice, key};
 use super::*;
 use crate::model::peer_id::PeerId;
 use crate::model::session::MAX_REQUEST_BYTES;
 
 const EVES: u16 = 5_009;
+
+/// Our own port.
+const OWN_PORT: u16 = 5_000;
 
 fn with_policy(policy: Policy) -> Story {
     Story { holds_writes: true, ..Story::with(CoreConfig { policy, ..alice() }) }
@@ -203,4 +206,44 @@ fn requests_of_legacy_peers_and_keys_share_their_room() {
     assert_eq!(story.told().into_iter().filter(is_more).count(), 1);
     assert!(story.dials_in(7, "Zoe", EVES).is_err());
     assert!(story.state.trusted().is_requested(PeerId::Key(key(7))), "of another source");
+}
+
+#[test]
+fn text_of_an_impostor_is_shown_under_accept_new_only() {
+    for policy in [Policy::AcceptNew, Policy::Ask, Policy::Strict] {
+        let mut story = with_policy(policy);
+        assert_eq!(story.gets(OWN_PORT, text("I am you")), PlainAnswer::Nothing);
+        let told = story.told();
+        let [Event::Impostor { text, .. }] = &told[..] else { panic!("{policy:?}: {told:?}") };
+        assert_eq!(text.is_some(), policy == Policy::AcceptNew, "{policy:?}");
+    }
+}
+
+#[test]
+fn impostor_under_a_blocked_name_is_not_told() {
+    for policy in [Policy::AcceptNew, Policy::Ask, Policy::Strict] {
+        let mut story = Story::new();
+        story.knows_bob(5_001);
+        story.does(Command::Block(key(BOBS).into()));
+        story.does(Command::SetPolicy(policy));
+        story.told();
+        assert_eq!(story.gets(OWN_PORT, text("I am you")), PlainAnswer::Nothing);
+        assert_eq!(story.told(), [], "{policy:?}");
+    }
+}
+
+#[test]
+fn message_under_a_blocked_name_is_not_told() {
+    for policy in [Policy::Ask, Policy::Strict] {
+        let mut story = Story::new();
+        story.knows_bob(5_001);
+        story.does(Command::Block(key(BOBS).into()));
+        story.does(Command::SetPolicy(policy));
+        story.told();
+        for port in [5_001, 5_002] {
+            assert_eq!(story.gets(port, text("it is me, Bob")), PlainAnswer::Nothing);
+        }
+        assert_eq!(story.told(), [], "{policy:?}");
+        assert_eq!(story.state.trusted().requests(), (&[][..], 0), "{policy:?}");
+    }
 }

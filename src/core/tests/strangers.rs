@@ -134,6 +134,16 @@ fn configured_address_is_dialed_again_as_often_as_before() {
 }
 
 #[test]
+fn connect_to_a_stranger_is_dialed_at_once() {
+    let mut story = Story::new();
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    story.session_breaks(BOBS);
+    assert_eq!(story.dials_end(&unreachable(), seconds(2)).len(), 1, "the next one waits for 10 s");
+    story.does(Command::Connect(Target::These(vec![key(BOBS).into()])));
+    assert_eq!(story.session_requests.len(), 1);
+}
+
+#[test]
 fn message_to_a_stranger_is_dialed_at_once() {
     let mut story = Story::new();
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));

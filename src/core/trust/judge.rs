@@ -284,7 +284,7 @@ impl Trusted {
             true => (of_prefix, MAX_STRANGERS_PER_PREFIX),
             false => (self.index.strangers(), MAX_STRANGERS),
         };
-        // More than one if a file of an earlier version has more of one prefix.
+        // More than one if the user has unblocked strangers.
         let excess = (count + 1).saturating_sub(limit);
         if excess == 0 {
             return true;

@@ -114,8 +114,9 @@ pub const MAX_OPENING_OF_PREFIX: usize = 16;
 /// Bytes of messages without a receipt that we let a contact have in flight: 64 messages at most.
 pub const WINDOW_BYTES: u32 = 256 * 1024;
 
-/// Bytes of messages without a receipt that we let a stranger have in flight: 4 messages at most, or
-/// one of any size.
+/// Bytes of messages without a receipt that we let a stranger have in flight: 4 messages at most,
+/// because each counts [`MIN_WINDOW_BYTES`] at least, or one message of any size. A hello has no field
+/// for a number of messages, and 64 KiB would allow 16.
 pub const STRANGER_WINDOW_BYTES: u32 = 16 * 1024;
 
 /// Bytes of messages that wait to be sent on one connection, or one message of any size. Further

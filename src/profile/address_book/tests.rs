@@ -1,8 +1,10 @@
 use std::fs;
+use std::net::Ipv4Addr;
 
 use tempfile::TempDir;
 
 use super::*;
+use crate::model::address::PeerAddr;
 use crate::model::key::KEY_BYTES;
 use crate::model::name::PeerName;
 use crate::store::in_memory;
@@ -79,4 +81,24 @@ fn reader_imports_older_files_without_saving() {
     let book = AddressBook::open(source, &mut store, 0).unwrap();
     assert!(book.pins[&key(1)].contact && book.contacts.get(PeerId::Key(key(1))).is_some());
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn one_source_does_not_fill_the_remembered_strangers() {
+    let mut store = in_memory().unwrap();
+    let seen = |number: usize, ip: [u8; 4]| {
+        let mut key = [9; KEY_BYTES];
+        key[..8].copy_from_slice(&number.to_be_bytes());
+        let peer = PeerId::Key(PublicKey::new(key));
+        let addrs = vec![PeerAddr::new(Ipv4Addr::from(ip), 5_000).unwrap()];
+        StoreOp::Seen { peer, name: Some(PeerName::new("Eve")), contact: false, addrs }
+    };
+    // The others were seen long before those of the one source.
+    store.apply(&[seen(0, [192, 0, 2, 7])], 1_000).unwrap();
+    let crowd: Vec<StoreOp> = (1..=MAX_STRANGERS_PER_PREFIX + 10).map(|n| seen(n, [192, 0, 2, 66])).collect();
+    store.apply(&crowd, 2_000).unwrap();
+    let alice = "Alice".parse().unwrap();
+    let source = BookSource { folder: None, data: None, own_name: &alice, saves: false };
+    let book = AddressBook::open(source, &mut store, 5_000).unwrap();
+    assert_eq!(book.pins.len(), 1 + MAX_STRANGERS_PER_PREFIX);
 }

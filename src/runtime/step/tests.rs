@@ -3,9 +3,11 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::*;
-use crate::core::{CoreConfig, Jitter, Me, PlainRequest, UnderWay};
+use crate::core::{ContactRecord, CoreConfig, Jitter, Me, PlainRequest, Policy, UnderWay};
+use crate::mailbox::{ITEM_BYTES, Mailbox, ROOM};
 use crate::model::key::KEY_BYTES;
 use crate::model::message::{SendError, SendResult};
+use crate::model::peer_id::PeerId;
 use crate::model::session::Introduction;
 use crate::net::Transport;
 use crate::runtime::{EventSink, MachineConfig, StoreQueue};
@@ -15,11 +17,13 @@ const ALICE: PublicKey = PublicKey::new([1; KEY_BYTES]);
 const OUR_IP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const BOBS_IP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 
-/// What came out of the steps, in order. Its store takes nothing, and neither does its dialer.
+/// What came out of the steps, in order. Its store takes nothing, and neither does its dialer. The
+/// events also fill an event queue, which the user does not empty.
 #[derive(Default)]
 struct Full {
     commands: RefCell<Vec<SessionCommand>>,
     events: RefCell<Vec<Event>>,
+    queue: Mailbox<Event>,
 }
 
 impl Transport for Full {
@@ -48,12 +52,13 @@ impl StoreQueue for Full {
 }
 
 impl EventSink for Full {
-    fn put(&self, event: Event, _: Option<SourcePrefix>) {
-        self.events.borrow_mut().push(event);
+    fn put(&self, event: Event, source: Option<SourcePrefix>) {
+        self.events.borrow_mut().push(event.clone());
+        self.queue.put_from(event, 0, source);
     }
 
-    fn has_room(&self, _: SourcePrefix) -> bool {
-        true
+    fn has_room(&self, source: SourcePrefix) -> bool {
+        self.queue.has_room(source)
     }
 }
 
@@ -84,14 +89,32 @@ fn machine() -> Machine {
     Machine::new(MachineConfig { core, listens_v6: false, ips: vec![OUR_IP.into()] })
 }
 
+/// A peer dials us.
+fn dials_us(
+    machine: &mut Machine,
+    out: &Full,
+    key: PublicKey,
+    name: &str,
+    source: Source,
+) -> Result<(), ByeReason> {
+    let hello = Introduction { name: PeerName::new(name), port: 5000, also: Vec::new() };
+    let (dialed, local) = (None, OUR_IP.into());
+    let opened = Opened { key, hello: Some(hello), dialed, source, local, job: None };
+    out.step(machine, 1).session_up(opened, env())
+}
+
 /// Bob dials us.
 fn meets_bob(machine: &mut Machine, out: &Full) -> Source {
     let source = Source::from(BOBS_IP);
-    let hello = Introduction { name: PeerName::new("Bob"), port: 5000, also: Vec::new() };
-    let (dialed, local) = (None, OUR_IP.into());
-    let opened = Opened { key: BOB, hello: Some(hello), dialed, source, local, job: None };
-    assert_eq!(out.step(machine, 1).session_up(opened, env()), Ok(()));
+    assert_eq!(dials_us(machine, out, BOB, "Bob", source), Ok(()));
     source
+}
+
+/// Returns one of many keys.
+fn invented(number: u32) -> PublicKey {
+    let mut key = [9; KEY_BYTES];
+    key[..4].copy_from_slice(&number.to_be_bytes());
+    PublicKey::new(key)
 }
 
 #[test]
@@ -178,4 +201,60 @@ fn every_ip_of_the_machine_is_its_own() {
     let machine = of_config(ips[0]);
     let is_own = |ip: IpAddr| machine.is_own(PeerAddr::of(SocketAddr::new(ip, 5000)).unwrap());
     assert!(is_own(ips[0]) && !is_own(ips[1]));
+}
+
+/// Keys that a stranger invents: an event about each is more than the share of one source.
+const CHURN: u32 = 8_000;
+
+#[test]
+fn invented_keys_do_not_fill_the_event_queue() {
+    // Under ask the requests of one source are few.
+    for policy in [Policy::AcceptNew, Policy::Strict] {
+        let (mut machine, out) = (machine(), Full::default());
+        let bobs = meets_bob(&mut machine, &out);
+        let contact = ContactRecord {
+            id: PeerId::Key(BOB),
+            name: Some(PeerName::new("Bob")),
+            verified: None,
+            blocked: false,
+            addrs: Vec::new(),
+        };
+        out.step(&mut machine, 1).command(Command::SetContact { contact, date: 1_000 });
+        out.step(&mut machine, 1).command(Command::SetPolicy(policy));
+        let mallorys = Source::from(Ipv4Addr::new(10, 0, 0, 66));
+        let mut refused = 0;
+        for number in 0..CHURN {
+            let key = invented(number);
+            let welcome = dials_us(&mut machine, &out, key, "Mallory", mallorys);
+            refused += u32::from(welcome == Err(ByeReason::NoRoom));
+            out.step(&mut machine, 1).session_down(key, Some(ByeReason::Leaves));
+        }
+        let events = out.events.borrow().len();
+        assert!(refused > 0, "{policy:?}: all were told to the user");
+        assert!(events * ITEM_BYTES < ROOM, "{policy:?}: {events} events");
+        // A contact is met again, also at the source of the others, and is served at its own.
+        for source in [mallorys, bobs] {
+            out.step(&mut machine, 2).session_down(BOB, None);
+            assert_eq!(dials_us(&mut machine, &out, BOB, "Bob", source), Ok(()), "{policy:?}");
+        }
+        let message = Message { id: MessageId::new([7; 16]), time: 0, again: false, body: "hello".into() };
+        assert_eq!(out.step(&mut machine, 2).messages(LinkId(1), BOB, bobs, vec![message]), Ok(()));
+        // There is room again once the user has read.
+        out.queue.take(None);
+        let welcome = dials_us(&mut machine, &out, invented(CHURN), "Mallory", mallorys);
+        assert_ne!(welcome, Err(ByeReason::NoRoom), "{policy:?}");
+    }
+}
+
+#[test]
+fn stranger_without_room_for_events_is_not_renamed() {
+    let (mut machine, out) = (machine(), Full::default());
+    let source = meets_bob(&mut machine, &out);
+    while out.queue.has_room(source.share()) {
+        out.queue.put_from(Event::NetworkChanged, 0, Some(source.share()));
+    }
+    let events = out.events.borrow().len();
+    out.step(&mut machine, 2).renamed(BOB, source, PeerName::new("Robert"), 5000, env());
+    assert_eq!(out.events.borrow().len(), events);
+    assert_eq!(out.commands.borrow().last(), Some(&SessionCommand::Part(BOB, ByeReason::NoRoom)));
 }

@@ -95,7 +95,7 @@ impl Menu {
         let (key, label) = (pin.key, label_of(pin, directory));
         match command {
             "/block" | "/verify" if pin.blocked => {
-                say([format!("{label} is blocked; unblock it with /unblock {}.", beginning(key))])
+                say([format!("{label} is blocked. /unblock {} unblocks them.", beginning(key))])
             }
             "/block" => act(Act::Block(key.into())),
             "/unblock" if !pin.blocked => say([format!("{label} is not blocked.")]),
@@ -176,7 +176,7 @@ fn about_no_key(command: &str, word: &str, directory: &dyn Directory) -> Option<
         return Some(match (is_unblock, is_blocked) {
             (false, false) => act(Act::Block(source.into())),
             (true, true) => act(Act::Unblock(source.into())),
-            (false, true) => say([format!("{source} is blocked; unblock it with /unblock {source}.")]),
+            (false, true) => say([format!("{source} is blocked. /unblock {source} unblocks it.")]),
             (true, false) => say([format!("{source} is not blocked.")]),
         });
     }
@@ -283,10 +283,7 @@ fn add(word: &str, line: &str, directory: &dyn Directory) -> Turn {
     if let Ok(key) = word.parse::<PublicKey>() {
         let known = directory.pin_of(key.into());
         if known.as_ref().is_some_and(|pin| pin.blocked) {
-            return wrong(
-                &format!("That key is blocked; unblock it with /unblock {}.", beginning(key)),
-                line,
-            );
+            return wrong(&format!("That key is blocked. /unblock {} unblocks it.", beginning(key)), line);
         }
         let id = PeerId::Key(key);
         let met = stranger_met(&key.to_string(), directory, |met| met == id).filter(|_| known.is_none());

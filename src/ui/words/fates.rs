@@ -48,7 +48,7 @@ fn failure_words(failure: &SendError) -> String {
             ByeReason::NotDecided => "it has not accepted you yet",
             ByeReason::NoRoom => "it has no room at the moment",
             ByeReason::Leaves => "it has just left",
-            _ => "they refuse your key",
+            _ => "they do not accept messages from you",
         }
         .into(),
         SendError::NotTrusted(_) => "you do not accept the key there".into(),
@@ -73,7 +73,7 @@ pub fn status_words(status: &DeliveryStatus) -> String {
 /// Returns why a message will not be sent again as the end of a sentence.
 fn reason_words(reason: &FailureReason) -> String {
     match reason {
-        FailureReason::NotAccepted => "they refuse your key".into(),
+        FailureReason::NotAccepted => "they do not accept messages from you".into(),
         FailureReason::Blocked => "you have blocked its key".into(),
         FailureReason::Forgotten => "you have forgotten it".into(),
         FailureReason::Replaced => "it was for its old key".into(),
@@ -227,7 +227,7 @@ pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
             "Not sent to {who}: it is spoken to in plain, and --require-encryption lets nothing go out in plain."
         ),
         RejectReason::NotTrusted => format!(
-            "Not sent to {who}: it is blocked, or its key waits for your decision; /blocked and /requests list those."
+            "Not sent to {who}: they are blocked or wait for your decision. See /blocked and /requests."
         ),
         RejectReason::Forgotten => format!("Not sent to {who}: its key is forgotten."),
         RejectReason::Offline => format!("{who} is offline. It is not dialed until one of you writes."),
@@ -246,14 +246,16 @@ pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
     }
 }
 
-/// Returns the line about the unencrypted strangers that a message to all left out, if any.
-pub(super) fn left_out_words(count: usize) -> Option<String> {
+/// Returns the line about the unencrypted strangers that a message to all left out, if any. A terminal
+/// offers the command that includes them.
+pub(super) fn left_out_words(count: usize, voice: &Voice<'_>) -> Option<String> {
     let strangers = match count {
         0 => return None,
         1 => "1 unencrypted stranger".to_owned(),
         count => format!("{count} unencrypted strangers"),
     };
-    Some(format!("{strangers} left out; /all-plain TEXT includes them."))
+    let offer = if voice.full { "" } else { "; /all-plain TEXT includes them" };
+    Some(format!("{strangers} left out{offer}."))
 }
 
 /// Returns the line that sums up the results of one command for several peers.
@@ -274,7 +276,9 @@ pub(super) fn sum(
         let why = match status {
             DeliveryStatus::Failed(FailureReason::NotSent(SendError::Refused)) => " refused".to_owned(),
             DeliveryStatus::Failed(FailureReason::NotSent(SendError::TimedOut)) => " timed out".to_owned(),
-            DeliveryStatus::Failed(FailureReason::NotAccepted) => " refuses your key".to_owned(),
+            DeliveryStatus::Failed(FailureReason::NotAccepted) => {
+                " does not accept messages from you".to_owned()
+            }
             DeliveryStatus::Queued(reason) => format!(": queued, {}", hold_words(*reason)),
             other => format!(": {}", status_words(other)),
         };

@@ -64,7 +64,7 @@ fn message_line_has_time_name_address_and_text() {
 fn terminal_shows_the_address_once() {
     let bob = || PeerInfo { verification: Verification::Encrypted, ..bob() };
     assert_eq!(told_in(&said_by(bob(), "Hello"), false), "[14:03:07] Bob: Hello");
-    assert_eq!(told_in(&Event::Came(bob()), false), "[14:03:07] * Bob (127.0.0.1:5001) is here.");
+    assert_eq!(told_in(&Event::Came(bob()), false), "[14:03:07] * Bob (127.0.0.1:5001) is online");
     assert_eq!(told_in(&Event::Went(bob(), OfflineReason::SaidGoodbye), false), "[14:03:07] * Bob has left.");
 }
 
@@ -75,8 +75,8 @@ fn terminal_marks_plain_and_verified_peers() {
     assert_eq!(told_in(&said_by(plain.clone(), "Hello"), false), "[14:03:07] Bob (plain): Hello");
     assert_eq!(told_in(&said_by(verified.clone(), "Hello"), false), "[14:03:07] Bob ✓: Hello");
     assert_eq!(told_in(&said_by(plain.clone(), "/me waves"), false), "[14:03:07] ** Bob (plain) waves");
-    assert_eq!(told_in(&Event::Came(plain), false), "[14:03:07] * Bob (127.0.0.1:5001, plain) is here.");
-    assert_eq!(told_in(&Event::Came(verified), false), "[14:03:07] * Bob ✓ (127.0.0.1:5001) is here.");
+    assert_eq!(told_in(&Event::Came(plain), false), "[14:03:07] * Bob (127.0.0.1:5001, plain) is online");
+    assert_eq!(told_in(&Event::Came(verified), false), "[14:03:07] * Bob ✓ (127.0.0.1:5001) is online");
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn pipe_marks_only_encrypted_lines() {
     let addr: PeerAddr = "127.0.0.1:9".parse().unwrap();
     let (id, verification) = (addr.into(), Verification::Encrypted);
     let nameless = PeerInfo { id, name: None, addr: Some(addr), claimed: None, verification };
-    assert_eq!(told(&Event::Came(nameless)), "[14:03:07] * 127.0.0.1:9 is here.");
+    assert_eq!(told(&Event::Came(nameless)), "[14:03:07] * 127.0.0.1:9 is online");
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn every_fate_of_a_text_has_its_words() {
         (
             DeliveryStatus::Failed(FailureReason::NotAccepted),
             (0, 1),
-            "Not sent to Bob (127.0.0.1:5001): they refuse your key.",
+            "Not sent to Bob (127.0.0.1:5001): they do not accept messages from you.",
         ),
         (
             DeliveryStatus::Failed(FailureReason::ReachedAnother(PeerAddr::new([127, 0, 1, 1], 5001))),
@@ -218,7 +218,10 @@ fn a_sum_names_those_that_failed() {
         told_in(&Event::Sum { kind: CommandKind::Send, total: 2, done: 1, failed, left_out: 0 }, false)
     };
     let line = sum(FailureReason::NotAccepted);
-    assert!(line.starts_with("Sent to 1 of 2; Bob") && line.ends_with(" refuses your key."), "{line}");
+    assert!(
+        line.starts_with("Sent to 1 of 2; Bob") && line.ends_with(" does not accept messages from you."),
+        "{line}"
+    );
 }
 
 #[test]
@@ -244,8 +247,10 @@ fn sum_offers_to_include_unencrypted_strangers() {
     };
     let two = "2 unencrypted strangers left out; /all-plain TEXT includes them.";
     assert_eq!(words(3, 2, false), format!("Sent to 3 of 3. {two}"));
-    assert_eq!(words(1, 2, true), format!("Sent to 1 of 1. {two}"));
-    assert_eq!((words(1, 2, false), words(0, 2, true)), (two.to_owned(), two.to_owned()));
+    assert_eq!(words(1, 2, false), two);
+    // A pipe has no offer.
+    assert_eq!(words(1, 2, true), "Sent to 1 of 1. 2 unencrypted strangers left out.");
+    assert_eq!(words(0, 2, true), "2 unencrypted strangers left out.");
     assert_eq!(words(1, 0, false), "");
     let one = "1 unencrypted stranger left out; /all-plain TEXT includes them.";
     assert_eq!(words(0, 1, false), one);
@@ -280,10 +285,7 @@ fn every_reason_not_to_send_has_its_sentence() {
             RejectReason::OnlyEncrypted,
             "it is spoken to in plain, and --require-encryption lets nothing go out in plain.",
         ),
-        (
-            RejectReason::NotTrusted,
-            "it is blocked, or its key waits for your decision; /blocked and /requests list those.",
-        ),
+        (RejectReason::NotTrusted, "they are blocked or wait for your decision. See /blocked and /requests."),
         (RejectReason::Forgotten, "its key is forgotten."),
         (
             RejectReason::NoMemory,

@@ -32,17 +32,18 @@ const BEGINNING: usize = 8;
 pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
     match event {
         Event::Unproven { from, source, text, cut } => unproven(from, *source, text, *cut, voice),
-        Event::Pinned(who, key) => vec![voice.about(who, voice.introduced(who), pinned(who, *key, voice))],
+        Event::Pinned { who, key, is_online } => {
+            vec![voice.about(who, voice.introduced(who), pinned(who, *key, *is_online, voice))]
+        }
         Event::PeerRequest(request) => lines_of_request(request, &[], voice),
         Event::RefusedStranger(met) => vec![voice.notice(refused_words(met, voice.labels))],
         Event::MoreRequests(count) => {
-            let more = no_room(*count);
-            vec![voice.warning(format!("{more}: too many wait for your decision. /requests lists them."))]
+            vec![voice.warning(format!("{} /requests lists them.", no_room(*count)))]
         }
         Event::TakesName(who, name) => vec![voice.about(
             who,
             voice.introduced(who),
-            format!(" calls itself {name} now, as a peer does that you know by another key; it is not called so here."),
+            format!(" now uses the name {name}, which belongs to another peer you know. The new name is not shown."),
         )],
         Event::Misled { who: Some(who), addr, by: Some(by), .. } => {
             let (by, who) = (voice.word_for(by), voice.word_for(who));
@@ -59,10 +60,10 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         }
         Event::PlainRefused(source, count) => {
             let what = match count {
-                1 => format!("A plain message from {source} was not taken"),
-                count => format!("{count} plain messages were not taken, the last from {source}"),
+                1 => format!("an unencrypted message from {source}"),
+                count => format!("{count} unencrypted messages, the last from {source}"),
             };
-            vec![voice.notice(format!("{what}: with --require-encryption only encrypted ones are."))]
+            vec![voice.notice(format!("Refused {what} (--require-encryption)."))]
         }
         Event::Decided(decision) => vec![decided(decision, voice).into()],
         Event::Undecided(unknown) => vec![Line::of(Ink::Bad, undecided(*unknown))],
@@ -75,16 +76,15 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
 fn unproven(from: &PeerInfo, source: Source, text: &Text, cut: bool, voice: &Voice<'_>) -> Vec<Line> {
     let as_whom = match (&from.name, &from.verification) {
         (Some(name), Verification::Claims(known)) if !is_same(name, known) => {
-            format!("calls itself {name}, at the address of {known}")
+            format!(" in the name of {name}, at the address of {known}")
         }
-        (Some(name), _) => format!("calls itself {name}"),
-        (None, Verification::Claims(known)) => format!("is at the address of {known}"),
-        (None, _) => format!("is at {}", place(from.id, from.addr)),
+        (Some(name), _) => format!(" in the name of {name}"),
+        (None, Verification::Claims(known)) => format!(", at the address of {known}"),
+        (None, _) => format!(", at {}", place(from.id, from.addr)),
     };
     let end = if cut { cut_words() } else { String::new() };
-    let before = voice
-        .warning("In plain, unproven, ")
-        .and(Ink::Plain, format!("somebody at {source} who {as_whom}: "));
+    let before =
+        voice.warning("Unencrypted, unproven, ").and(Ink::Plain, format!("from {source}{as_whom}: "));
     voice.text(before, text, &end, false)
 }
 
@@ -93,12 +93,13 @@ fn is_same(one: &PeerName, other: &PeerName) -> bool {
     folded(one.as_str()) == folded(other.as_str())
 }
 
-fn pinned(who: &PeerInfo, key: PublicKey, voice: &Voice<'_>) -> String {
+/// Returns what is said of a peer with a new key. A pipe has the whole key.
+fn pinned(who: &PeerInfo, key: PublicKey, is_online: bool, voice: &Voice<'_>) -> String {
+    let state = if is_online { "online" } else { "encrypted now" };
     if voice.full {
-        return format!(" is spoken to in encryption, with a key that is new: {}.", key.grouped());
+        return format!(" is {state} (new, key {})", key.grouped());
     }
-    let (key, word) = (beginning(key), voice.word_for(who));
-    format!(" is spoken to in encryption. The key {key}… is new; /verify {word} compares it.")
+    format!(" is {state} (new, key {}; compare with /verify {})", key.short(), voice.word_for(who))
 }
 
 /// Returns the lines about a request. Those about a key change have the old keys, the new key, and
@@ -152,20 +153,20 @@ fn message_request(request: &PeerRequest, pending: &[PeerRequest], voice: &Voice
     };
     let commands: Vec<String> =
         choices(request, pending, voice.labels).into_iter().map(|(command, _)| command).collect();
-    voice.notice(format!("{who} wants to chat, {how}. {}", commands.join(" or ")))
+    voice.notice(format!("{who} wants to chat, {how}. {}.", commands.join(" or ")))
 }
 
 /// Returns the sentences about a stranger that the policy refused: who it is, and how to add it.
 pub(in crate::ui) fn refused_words(met: &Meeting, labels: &Labels) -> String {
     let Meeting { id, addr, name, .. } = met;
     let name = name.as_ref().map(|name| stranger(*id, name, labels));
-    let who = match (id, name) {
-        (PeerId::Key(key), Some(name)) => format!("{name}, key {}… (policy strict)", key.short()),
-        (PeerId::Key(key), None) => format!("the peer at {addr}, key {}… (policy strict)", key.short()),
-        (PeerId::Legacy(_), Some(name)) => format!("{name} ({addr}, unencrypted; policy strict)"),
-        (PeerId::Legacy(_), None) => format!("the peer at {addr} (unencrypted; policy strict)"),
+    let who = name.unwrap_or_else(|| format!("the peer at {addr}"));
+    let how = match id {
+        PeerId::Key(key) => format!("key {}…", key.short()),
+        PeerId::Legacy(_) if met.name.is_none() => "unencrypted".to_owned(),
+        PeerId::Legacy(_) => format!("{addr}, unencrypted"),
     };
-    format!("Refused {who}. {} lets them in.", add_command(met))
+    format!("Refused {who} ({how}, policy strict). {} lets them in.", add_command(met))
 }
 
 /// Returns the command that adds a refused stranger.
@@ -216,8 +217,8 @@ fn choices(request: &PeerRequest, pending: &[PeerRequest], labels: &Labels) -> V
         let name = request.met.name.as_ref().filter(is_plain);
         let word = name.map_or_else(|| word_for(id), |name| or_word(name.to_string()));
         return vec![
-            (format!("/accept {word}"), "make it a contact".into()),
-            (format!("/block {word}"), "refuse it".into()),
+            (format!("/accept {word}"), "make them a contact".into()),
+            (format!("/block {word}"), "refuse them".into()),
         ];
     };
     let known = request.against.iter().take(MAX_AGAINST).filter(|pin| !pin.blocked);
@@ -228,7 +229,7 @@ fn choices(request: &PeerRequest, pending: &[PeerRequest], labels: &Labels) -> V
     let name = met.unwrap_or_else(|| name_of(first));
     let others = [
         (format!("/accept {}", or_word(name.clone())), format!("another person also called {name}")),
-        (format!("/block {}", or_word(name)), "refuse it".to_owned()),
+        (format!("/block {}", or_word(name)), "refuse them".to_owned()),
     ];
     trust.chain(others).collect()
 }
@@ -273,9 +274,9 @@ fn known(pin: &Pin, date: fn(u64) -> String) -> String {
 fn misled(addr: PeerAddr, promised: PublicKey, proven: PublicKey, voice: &Voice<'_>) -> Vec<Line> {
     let more = |text: String| Line::of(Ink::Bad, MORE).then(text);
     vec![
-        voice.warning(format!("At {addr} one key was promised in plain and another was proven: somebody may have changed what was said on its way.")),
-        more(format!("Promised: {}", promised.grouped())),
-        more(format!("Proven:   {}", proven.grouped())),
+        voice.warning(format!("The key at {addr} is not the one that its unencrypted receipt named. Someone on the path may have changed the receipt.")),
+        more(format!("Receipt: {}", promised.grouped())),
+        more(format!("Proven:  {}", proven.grouped())),
     ]
 }
 
@@ -290,10 +291,12 @@ fn other_key(who: &PeerInfo, addr: PeerAddr, proven: PublicKey, voice: &Voice<'_
 
 fn turned_away(reason: ByeReason) -> &'static str {
     match reason {
-        ByeReason::NotAccepted => "refuses your messages: they blocked your key, or accept no new keys.",
+        ByeReason::NotAccepted => {
+            "does not accept messages from you (blocked, or their policy refuses strangers)."
+        }
         ByeReason::NotDecided => "has not accepted you yet.",
-        ByeReason::NoRoom => "has no room at the moment; what is for it waits.",
-        ByeReason::NotUnderstood => "did not understand what was said to it.",
+        ByeReason::NoRoom => "has no room at the moment. Your messages wait.",
+        ByeReason::NotUnderstood => "did not understand our message.",
         ByeReason::InUse => "already has a session with another program that uses your key.",
         ByeReason::Leaves | ByeReason::Idle | ByeReason::Replaced | ByeReason::Other(_) => {
             "ended the session."
@@ -307,7 +310,7 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
     match decision {
         Decision::Trusted(pin, As::NewKeyOf(_)) => {
             let label = label_of_pin(pin);
-            format!("{label} has a new key now, which is not verified; /verify {label} compares it.")
+            format!("{label} has a new key, not verified. Compare keys with /verify {label}.")
         }
         Decision::Trusted(pin, As::Another) => {
             let label = label_of_pin(pin);
@@ -316,12 +319,12 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
         Decision::Blocked(pin) => {
             let key = beginning(pin.key);
             format!(
-                "Blocked {} (key {key}…). Nothing is sent to it or shown from it. /unblock {key} undoes this.",
+                "Blocked {} (key {key}…). Nothing is sent to them or shown from them. /unblock {key} unblocks them.",
                 label_of_pin(pin)
             )
         }
         Decision::Unblocked(pin) if !pin.contact => {
-            format!("Unblocked {}, who is a stranger.", label_of_pin(pin))
+            format!("Unblocked {} (a stranger).", label_of_pin(pin))
         }
         Decision::Unblocked(pin) => {
             let label = label_of_pin(pin);
@@ -333,13 +336,14 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
             let (label, at) = (label_of(who, voice), place(who.id, who.addr));
             let also_at = if label == at { String::new() } else { format!("{at}, ") };
             format!(
-                "Blocked {label} ({also_at}unencrypted). Nothing is sent to it or shown from it. /unblock {at} undoes this."
+                "Blocked {label} ({also_at}unencrypted). Nothing is sent to them or shown from them. /unblock {at} unblocks them."
             )
         }
-        Decision::UnblockedLegacy(who) => format!("Unblocked {}.", label_of(who, voice)),
+        Decision::UnblockedLegacy(who, true) => format!("Unblocked {}.", label_of(who, voice)),
+        Decision::UnblockedLegacy(who, false) => format!("Unblocked {} (a stranger).", label_of(who, voice)),
         Decision::BlockedSource(source) => format!(
             "Blocked {source}. Nothing from strangers there is answered or shown; your contacts are not affected. \
-             /unblock {source} undoes this."
+             /unblock {source} unblocks it."
         ),
         Decision::UnblockedSource(source) => format!("Unblocked {source}."),
         Decision::Forgotten(who, what) => {
@@ -356,13 +360,19 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
         Decision::Added(who, true) => format!("Added {} to your contacts.", label_of(who, voice)),
         Decision::Added(who, false) => format!("Updated the contact {}.", label_of(who, voice)),
         Decision::Verified(pin) => {
-            format!("{} is verified, and has a {VERIFIED} or that word behind its name.", label_of_pin(pin))
+            let sign = if voice.has_signs() { format!(" {VERIFIED}") } else { ".".to_owned() };
+            format!("{} is verified{sign}", label_of_pin(pin))
         }
-        Decision::Policy(policy) => match policy {
-            Policy::AcceptNew => "Strangers can write to you from now on.".into(),
-            Policy::Ask => "New strangers wait for your decision from now on; /requests lists them.".into(),
-            Policy::Strict => "New strangers are refused from now on.".into(),
-        },
+        Decision::Policy(policy) => policy_words(*policy).to_owned(),
+    }
+}
+
+/// Returns what a policy does with strangers.
+pub fn policy_words(policy: Policy) -> &'static str {
+    match policy {
+        Policy::AcceptNew => "Policy accept-new: strangers can write to you.",
+        Policy::Ask => "Policy ask: new strangers wait for your decision.",
+        Policy::Strict => "Policy strict: new strangers are refused.",
     }
 }
 
@@ -374,12 +384,8 @@ fn label_of(who: &PeerInfo, voice: &Voice<'_>) -> String {
 
 fn undecided(unknown: Unknown) -> &'static str {
     match unknown {
-        Unknown::Request => {
-            "That key does not wait for your decision any more; /requests lists those that do."
-        }
-        Unknown::Pin => {
-            "That key is not known, is blocked, or is not the one that the new key came in the place of."
-        }
+        Unknown::Request => "That request is no longer pending; /requests lists the others.",
+        Unknown::Pin => "That key is unknown or blocked, or belongs to another contact.",
         Unknown::NoRoom => "The list of contacts is full; /forget one first.",
         Unknown::TooManySources => "No more IPs can be blocked; /unblock one first.",
         Unknown::Ourselves => "That is your own key.",
@@ -402,13 +408,15 @@ pub fn pin_lines(pin: &Pin, labels: &Labels, date: fn(u64) -> String) -> Vec<Lin
 /// Returns the line about a request in the peer list: the claimed name, and what to type.
 pub(in crate::ui) fn request_line(request: &PeerRequest, pending: &[PeerRequest], labels: &Labels) -> Line {
     let PeerRequest { met, against, held: _ } = request;
-    let whose = match (&against[..], &met.name) {
-        ([first, ..], _) => format!("A new key for {}", claimed(request, first, labels)),
-        ([], Some(name)) => format!("{} ({})", stranger(met.id, name, labels), place_of(met)),
-        ([], None) => format!("The peer at {}", place_of(met)),
+    let what = match (&against[..], &met.name) {
+        ([first, ..], _) => {
+            format!("A new key for {} waits for your decision", claimed(request, first, labels))
+        }
+        ([], Some(name)) => format!("{} ({}) wants to chat", stranger(met.id, name, labels), place_of(met)),
+        ([], None) => format!("The peer at {} wants to chat", place_of(met)),
     };
     let commands = commands_for(request, pending, labels);
-    format!("{whose} waits for your decision: {commands}.").into()
+    format!("{what}: {commands}.").into()
 }
 
 /// Returns why no message goes to a key that the user has not accepted: `request` if it is pending,
@@ -423,11 +431,9 @@ pub fn untrusted_words(
         (Some(request), _) => request_words(request, &[], labels),
         (None, Some(pin)) if pin.blocked => {
             let label = labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
-            format!("{label} is blocked; /unblock {} ends that.", beginning(pin.key))
+            format!("{label} is blocked. /unblock {} unblocks them.", beginning(pin.key))
         }
-        (None, _) if policy == Policy::Strict => {
-            "the key there is new, and your policy refuses new keys; /policy shows it.".into()
-        }
+        (None, _) if policy == Policy::Strict => "your policy refuses strangers; /policy shows it.".into(),
         (None, _) => "the key there is new, and could not be accepted now; try again later.".into(),
     }
 }
@@ -467,11 +473,12 @@ fn commands_for(request: &PeerRequest, pending: &[PeerRequest], labels: &Labels)
 
 /// Returns how many peers found no room among the requests.
 fn no_room(count: usize) -> String {
-    match count {
-        1 => "1 more found no room".to_owned(),
-        MAX_NO_ROOM.. => format!("At least {count} more found no room"),
-        _ => format!("{count} more found no room"),
-    }
+    let peers = match count {
+        1 => "1 more peer wants".to_owned(),
+        MAX_NO_ROOM.. => format!("At least {count} more peers want"),
+        _ => format!("{count} more peers want"),
+    };
+    format!("{peers} to chat, but there are too many requests.")
 }
 
 /// Returns the lines about the pending requests. `more` peers had no room.
@@ -483,7 +490,7 @@ pub fn requests_lines(requests: &[PeerRequest], more: usize, voice: &Voice<'_>) 
     let mut lines: Vec<Line> =
         requests.iter().flat_map(|request| lines_of_request(request, requests, &voice)).collect();
     if more > 0 {
-        lines.push(format!("{}, and may come again.", no_room(more)).into());
+        lines.push(format!("{} They may come again.", no_room(more)).into());
     }
     lines
 }

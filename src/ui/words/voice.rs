@@ -63,10 +63,18 @@ impl Voice<'_> {
         }
     }
 
+    /// Returns whether signs are shown, and not words.
+    pub(super) fn has_signs(&self) -> bool {
+        self.rows && !self.full
+    }
+
     /// What a verified peer has behind its name, where signs are shown.
     fn sign(&self, who: &PeerInfo) -> String {
-        let shown = self.rows && !self.full && who.verification == Verification::Verified;
-        if shown { format!(" {VERIFIED}") } else { String::new() }
+        if self.has_signs() && who.verification == Verification::Verified {
+            format!(" {VERIFIED}")
+        } else {
+            String::new()
+        }
     }
 
     /// What stands in brackets behind a name.

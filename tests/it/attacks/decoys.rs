@@ -125,7 +125,9 @@ fn receipt_names_no_key_under_other_policies() {
         let answer = send_raw(alice.addr(), format!("127.0.0.1:9 Mallory {said}").as_bytes());
         String::from_utf8(answer).expect("a receipt")
     };
-    for (policy, words) in [("ask", "has not accepted you yet"), ("strict", "they refuse your key.")] {
+    for (policy, words) in
+        [("ask", "has not accepted you yet"), ("strict", "they do not accept messages from you.")]
+    {
         let alice = Peer::named("Alice").arg("--policy").arg(policy).start();
         assert_eq!(receipt(&alice, "connect"), alice.receipt_of_any_key(), "{policy}");
         assert_eq!(receipt(&alice, "hello"), "", "{policy}");
@@ -138,6 +140,6 @@ fn receipt_names_no_key_under_other_policies() {
     let mut alice = Peer::named("Alice").start();
     assert_eq!(receipt(&alice, "connect"), alice.receipt());
     alice.types(&["/policy ask"]);
-    alice.sees("New strangers wait for your decision");
+    alice.sees("Policy ask: new strangers wait for your decision.");
     assert_eq!(receipt(&alice, "connect"), alice.receipt_of_any_key());
 }

@@ -19,7 +19,7 @@ fn unencrypted_message_in_contact_name_is_shown_apart() {
         assert!(answer.starts_with(b"[ACK]"), "{:?}", String::from_utf8_lossy(&answer));
         let line = alice.sees(&text);
         assert!(
-            line.contains("In plain, unproven, somebody at ") && line.contains("calls itself Bob"),
+            line.contains(&format!("! Unencrypted, unproven, from {source} in the name of Bob: ")),
             "{line}"
         );
         assert!(!line.contains("[encrypted]"), "{line}");

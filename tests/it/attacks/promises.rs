@@ -21,7 +21,7 @@ fn key_stripped_at_first_contact_means_unencrypted() {
     // As soon as a receipt comes through, it is encrypted, without a word of the user.
     meddler.does(|_| crate::support::meddler::CommandKind::Pass);
     alice.says(&meddler.addr().to_string(), "and this?");
-    alice.sees("is spoken to in encryption, with a key that is new: ");
+    alice.sees(" (new, key ");
     alice.says(&meddler.addr().to_string(), "but not this");
     alice.sees(&format!("Delivered to Bob ({}).", meddler.addr()));
     assert_eq!(bob.got().bodies(), ["but not this"]);
@@ -49,13 +49,13 @@ fn unpromised_key_is_reported_and_gets_no_message() {
     bob.says_it_is(Capability::Key(promised));
     let mut alice = Peer::named("Alice").start();
     alice.says(&bob.addr().to_string(), "what nobody else may read");
-    alice.sees(&format!("At {} one key was promised in plain and another was proven", bob.addr()));
-    alice.sees(&format!("Promised: {}", promised.grouped()));
-    alice.sees(&format!("Proven:   {}", bob.key().grouped()));
+    alice.sees(&format!("The key at {} is not the one that its unencrypted receipt named.", bob.addr()));
+    alice.sees(&format!("Receipt: {}", promised.grouped()));
+    alice.sees(&format!("Proven:  {}", bob.key().grouped()));
     let got = bob.got();
     assert_eq!(got.texts, []);
     assert!(!got.said_plainly().iter().any(|said| said.contains("what nobody")), "{:?}", got.plain);
-    never_saw(&alice, "with a key that is new");
+    never_saw(&alice, " (new, key ");
 }
 
 /// The short code that is shown to somebody for whom it calls Bob, or Alice.

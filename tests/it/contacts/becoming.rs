@@ -60,7 +60,7 @@ fn automated_replies_make_no_contact() {
     knights.connect(alice.addr()).expect("she listens");
     // Alice answers with connect_ack.
     assert!(knights.wait_connected(|peers| peers.contains(&alice.addr()), SOON));
-    alice.sees("is here");
+    alice.sees("is online");
     leaves(alice);
     assert!(!toml(&data, "alice").contains("[[contact]]"), "{}", toml(&data, "alice"));
 }
@@ -75,7 +75,7 @@ fn alias_verify_and_add_make_a_contact() {
         peer
     });
     for peer in [&bob, &carol, &dave] {
-        alice.has_seen(&format!("* {} is here", peer.shown()));
+        alice.has_seen(&format!("* {} is online", peer.shown()));
     }
     alice.types(&["/alias bob Boss"]);
     alice.sees("is called Boss here");

@@ -55,7 +55,7 @@ fn no_static_ignores_peers_toml_only() {
     let listed = format!("[[peer]]\naddress = \"{}\"\n", carol.addr());
     let mut alice = started("Alice", &data).peers_toml(&listed).arg("--no-static").start();
     bob.sees("* Alice (");
-    alice.has_seen(&format!("* {} is here", bob.shown()));
+    alice.has_seen(&format!("* {} is online", bob.shown()));
     assert!(alice.lists(carol.addr()).is_none());
     carol.still_answers();
     assert!(carol.printed().iter().all(|line| !line.contains("Alice")));

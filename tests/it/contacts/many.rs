@@ -32,7 +32,7 @@ fn maximum_number_of_contacts_is_listed() {
     alice.sees("And 9950 more; `p2p-chat contacts` lists all.");
     // One more is refused, and everything else works.
     let eve = Peer::named("Eve").knows(alice.addr()).start();
-    alice.has_seen(&format!("* {} is here", eve.shown()));
+    alice.has_seen(&format!("* {} is online", eve.shown()));
     alice.types(&["/add eve"]);
     alice.sees("The list of contacts is full; /forget one first.");
     leaves(alice);

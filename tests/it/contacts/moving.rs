@@ -25,10 +25,10 @@ fn contact_that_dials_from_another_port_is_recognized() {
     bob.passes_all();
     // Alice dials his last address.
     let mut alice = started("Alice", &alices).start();
-    alice.has_seen(&format!("* Bob ({}) is here", bob.addr()));
+    alice.has_seen(&format!("* Bob ({}) is online", bob.addr()));
     alice.types(&["@bob still there?"]);
     bob.sees(": still there?");
-    assert!(alice.printed().iter().all(|line| !line.contains("key that is new")));
+    assert!(alice.printed().iter().all(|line| !line.contains(" (new, key ")));
     assert_eq!(contacts("Alice", &alices).len(), 1);
 }
 
@@ -76,7 +76,7 @@ fn connect_adds_the_address_where_the_contact_is() {
     edits(&alices, "alice", &text);
     leaves(alice);
     let mut alice = started("Alice", &alices).start();
-    alice.has_seen(&format!("* Boss ({}) is here", bob.addr()));
+    alice.has_seen(&format!("* Boss ({}) is online", bob.addr()));
     alice.types(&[&format!("/connect {}", bob.addr())]);
     until("the address is saved again", || toml(&alices, "alice").contains(&addresses));
 }
@@ -90,7 +90,7 @@ fn connect_that_meets_a_stranger_changes_no_contact() {
     let eve = Peer::named("Eve").start();
     let mut alice = started("Alice", &data).start();
     alice.types(&[&format!("/connect {}", eve.addr())]);
-    alice.has_seen(&format!("* {} is here", eve.shown()));
+    alice.has_seen(&format!("* {} is online", eve.shown()));
     alice.types(&["@all hello"]);
     alice.sees("Delivered to ");
     leaves(alice);

@@ -19,7 +19,7 @@ fn contacts_are_listed_and_dialed_after_a_restart() {
     bob.passes_all();
     // Alice has no peers.toml, and no peer dials her.
     let mut alice = started("Alice", &data).start();
-    alice.has_seen(&format!("* {} is here", bob.shown()));
+    alice.has_seen(&format!("* {} is online", bob.shown()));
     bob.sees("* Alice (");
     lists_one(&mut alice, &["Bob", ": online"]);
     let offline = lists_one(&mut alice, &["Carol", "last seen "]);
@@ -55,7 +55,7 @@ fn legacy_contact_is_dialed_after_restart() {
     let addr = knights.addr();
     let mut alice = started("Alice", &data).start();
     knights.connect(alice.addr()).expect("she listens");
-    alice.sees("is here");
+    alice.sees("is online");
     alice.types(&[&format!("@{addr} hello")]);
     assert!(knights.wait_shown("hello", SOON));
     until("a contact", || toml(&data, "alice").contains(&format!("legacy = \"{addr}\"\n")));

@@ -48,7 +48,7 @@ fn dormant_contact_is_dialed_when_written_to() {
     let mut alice = started("Alice", &data).start();
     // If Bob were dialed at the start, it would be before Dave, who was never seen.
     for peer in [&recent, &never] {
-        alice.has_seen(&format!("* {} is here", peer.shown()));
+        alice.has_seen(&format!("* {} is online", peer.shown()));
     }
     lists_one(&mut alice, &["Bob: last seen 31 days ago"]);
     assert!(!long_ago.printed().iter().any(|line| line.contains("Alice")), "{:?}", long_ago.printed());

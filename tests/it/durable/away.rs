@@ -47,7 +47,7 @@ fn has_it_when_both_are_there(alice: &Home, bob: &Home, texts: &[&str]) {
     leaves(him);
     // Nothing of it comes again.
     let (mut her, mut him) = (alice.start(), bob.builder().knows(alice.addr).start());
-    him.sees(&format!("* {} is here.", alice.shown()));
+    him.sees(&format!("* {} is online", alice.shown()));
     her.says(&bob.addr.to_string(), "anything new?");
     him.sees(": anything new?");
     for text in texts {

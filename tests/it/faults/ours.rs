@@ -97,7 +97,7 @@ fn a_text_that_was_taken_and_whose_receipt_never_comes_back_is_queued_and_shown_
         if receipt { CommandKind::Instead(Vec::new()) } else { CommandKind::Pass }
     });
     let mut alice = alice.knows(meddler.addr()).start();
-    alice.sees(" is spoken to in encryption");
+    alice.sees(" (new, key ");
     assert_eq!(says_at(&mut alice, meddler.addr(), "heard, and no word."), Outcome::Queued);
     bob.sees("[encrypted]: heard, and no word.");
     meddler.does(|_| CommandKind::Pass);
@@ -113,7 +113,7 @@ fn a_peer_that_hangs_delays_no_text_to_another() {
     let mut carol = Peer::named("Carol").knows(pair.to_alice.addr()).start();
     // Bob was there before her, so what is said to all is said to him first.
     pair.alice.meets_at(&carol.shown());
-    carol.has_seen(" is spoken to in encryption");
+    carol.has_seen(" (new, key ");
     let to_bob = pair.to_bob.addr();
     for (number, fault) in
         [Fault::BlackHole, Fault::HalfOpen, Fault::DelayBytes(TOO_LONG)].into_iter().enumerate()
@@ -156,8 +156,8 @@ fn find_each_other_after(fault: Fault) {
     assert!(row.contains("last seen"), "{row}\n{:#?}", pair.alice.printed());
     pair.to_alice.heals();
     pair.to_bob.heals();
-    pair.alice.sees(&format!("{} is here.", encrypted("Bob", bob)));
-    pair.bob.sees(&format!("{} is here.", encrypted("Alice", alice)));
+    pair.alice.sees(&format!("{} is online", encrypted("Bob", bob)));
+    pair.bob.sees(&format!("{} is online", encrypted("Alice", alice)));
     pair.alice.has_seen("): \"anybody?\"");
     let outcome = pair.alice_says("there you are.");
     assert_eq!(outcome, Outcome::Delivered, "{:#?}", pair.alice.printed());

@@ -105,5 +105,5 @@ fn moved_peer_is_dialed_at_its_new_address() {
     for words in ["is gone", "has changed"] {
         assert!(!alice.printed().iter().any(|line| line.contains(words)), "{:?}", alice.printed());
     }
-    assert_eq!(alice.printed().iter().filter(|line| line.contains("with a key that is new")).count(), 1);
+    assert_eq!(alice.printed().iter().filter(|line| line.contains(" (new, key ")).count(), 1);
 }

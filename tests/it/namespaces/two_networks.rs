@@ -14,7 +14,7 @@ fn each_peer_is_reached_over_its_own_network() {
     let mut alice = hers.runs("Alice").port(PORT).knows(at("10.81.1.1", PORT)).start();
     let mut bob = his.runs("Bob").port(PORT).knows(at("10.81.2.1", PORT)).start();
     carol.meets_at("Alice (10.81.1.2:5000)");
-    carol.has_seen("* Bob (10.81.2.2:5000) is here.");
+    carol.has_seen("* Bob (10.81.2.2:5000) is online");
     carol.types(&["@all soup is ready"]);
     for peer in [&mut alice, &mut bob] {
         peer.sees("[encrypted]: soup is ready");
@@ -30,7 +30,7 @@ fn each_peer_is_reached_over_its_own_network() {
     carol.crashes();
     let mut carol = carol.goes_on_as(carols.runs("Carol"));
     for shown in ["Alice (10.81.1.2:5000)", "Bob (10.81.2.2:5000)"] {
-        carol.has_seen(&format!("* {shown} is here."));
+        carol.has_seen(&format!("* {shown} is online"));
     }
     carol.types(&["@all second helping"]);
     for peer in [&mut alice, &mut bob] {

@@ -105,7 +105,10 @@ fn blocked_peer_does_not_come_back_under_its_name() {
     carol.types(&["/block mallory"]);
     carol.sees("Blocked Mallory");
     carol.types(&["/blocked"]);
-    carol.sees(", blocked, at ");
+    let line = carol.sees("Mallory (key ");
+    assert!(line.ends_with("): blocked"), "{line}");
+    let notices = |carol: &Peer| carol.printed().iter().filter(|line| line.contains("* ")).count();
+    let before = notices(&carol);
     assert!(!says_as(&mallory, carol.addr(), mallory.hello(), "with the same key"), "it is blocked");
     // Unencrypted, from its address and under its name.
     assert_eq!(mallory.says_plainly(carol.addr(), "in plain"), "");
@@ -113,9 +116,10 @@ fn blocked_peer_does_not_come_back_under_its_name() {
     let other = SecurePeer::named("Mallory", b'N');
     assert!(!says_as(&other, carol.addr(), other.hello(), "with another key"), "it waits");
     carol.sees(" wants to chat, key ");
+    assert_eq!(notices(&carol), before + 1, "no other line: {:#?}", carol.printed());
     // Others are heard as before.
     let bob = Peer::named("Bob").knows(carol.addr()).start();
-    carol.has_seen(&format!("* {} is here.", bob.shown()));
+    carol.has_seen(&format!("* {} is online", bob.shown()));
     let told = carol.received();
     for words in ["with the same key", "in plain", "with another key"] {
         assert!(!told.iter().any(|line| line.contains(words)), "{words}: {told:#?}");
@@ -160,8 +164,8 @@ fn unblocked_stranger_is_no_contact() {
             carol_runs = carol.starts();
         }
         carol_runs.types(&["/unblock kim", "/unblock hashpa", "/contacts"]);
-        carol_runs.sees("Unblocked Kim, who is a stranger.");
-        carol_runs.sees("Unblocked Hashpa.");
+        carol_runs.sees("Unblocked Kim (a stranger).");
+        carol_runs.sees("Unblocked Hashpa (a stranger).");
         carol_runs.sees("You have no contacts yet.");
     }
 }
@@ -208,8 +212,8 @@ fn blocked_source_is_not_heard_but_a_contact_there_is() {
     hears_only_bob(&mut carol_runs, &eve, &bob, "first");
     // Nothing goes there either.
     carol_runs.types(&[&format!("@{} hello", eve.addr()), "/blocked"]);
-    carol_runs.sees(&format!("{MALLORY} is blocked; /unblock {MALLORY} unblocks."));
-    carol_runs.sees(&format!("{MALLORY} is blocked, except for your contacts there."));
+    carol_runs.sees(&format!("{MALLORY} is blocked. /unblock {MALLORY} unblocks them."));
+    carol_runs.sees(&format!("{MALLORY}: blocked, except for your contacts there"));
     carol_runs.types(&["0"]);
     assert!(carol_runs.ends().success());
     let mut carol_runs = carol.starts();
@@ -265,9 +269,9 @@ fn blocked_legacy_peer_is_not_heard_until_unblocked() {
     carol_runs.sees(&format!("Blocked Hashpa ({}, unencrypted).", hashpa.addr()));
     does_not_hear(&mut carol_runs, &hashpa, "first");
     carol_runs.types(&["/blocked", "@hashpa hello", &format!("@{} hello", hashpa.addr())]);
-    carol_runs.sees(&format!("Hashpa is blocked, at {}, unencrypted.", hashpa.addr()));
-    carol_runs.sees("Hashpa is blocked; /unblock hashpa unblocks.");
-    carol_runs.sees(&format!("Hashpa is blocked; /unblock {} unblocks.", hashpa.addr()));
+    carol_runs.sees(&format!("Hashpa ({}, unencrypted): blocked", hashpa.addr()));
+    carol_runs.sees("Hashpa is blocked. /unblock hashpa unblocks them.");
+    carol_runs.sees(&format!("Hashpa is blocked. /unblock {} unblocks them.", hashpa.addr()));
     // A key that takes its name waits.
     let eve = SecurePeer::named("Hashpa", b'E');
     assert!(!says_as(&eve, carol_runs.addr(), eve.hello(), "with a key"), "it waits");

@@ -69,7 +69,7 @@ fn refusing_peer_is_listed_as_refusing() {
     // Bob dials a contact when he unblocks it; a stranger has to come again.
     does(&mut bob, &["@alice hello"], "Delivered to Alice");
     does(&mut bob, &["/block alice"], "Blocked Alice");
-    does(&mut alice, &["@bob are you there?"], "refuse your key");
+    does(&mut alice, &["@bob are you there?"], "do not accept messages from you");
     let row = row_of(&list(&mut alice), "Bob");
     assert!(row.ends_with("  does not accept messages from you"), "{row}");
     alice.has_seen("1 peer known, 0 there.");

@@ -120,7 +120,7 @@ fn accept_makes_a_second_contact() {
     let other = is_pending(&mut carol, &bob, "Bob", "bob");
     carol.types(&["/accept bob"]);
     // Both are called Bob now, so the name alone is ambiguous.
-    carol.has_seen(&format!("* Bob ({}) is here.", other.addr()));
+    carol.has_seen(&format!("* Bob ({}) is online", other.addr()));
     carol.types(&["@bob for which of them?"]);
     let question = carol.has_seen("fits 2 peers");
     let (label, _) = question.split_once(&format!(" ({})", bob.addr())).expect("it names the first");
@@ -203,10 +203,10 @@ fn pending_key_is_not_online() {
         let row = lists_waiting(&mut carol, 1, words, other.addr());
         assert!(row.contains("  waits for your decision  "), "{row}");
     }
-    let is_here = |line: &String| line.contains("is here") && line.contains(&other.addr().to_string());
+    let is_here = |line: &String| line.contains("is online") && line.contains(&other.addr().to_string());
     assert!(!carol.printed().iter().any(is_here), "{:#?}", carol.printed());
     carol.types(&["/accept bob"]);
-    carol.has_seen(&format!("* Bob ({}) is here.", other.addr()));
+    carol.has_seen(&format!("* Bob ({}) is online", other.addr()));
     carol.passes_all();
     carol.types(&["/peers"]);
     carol.sees("2 peers known, 2 there.");
@@ -223,7 +223,7 @@ fn pending_key_of_configured_peer_is_not_online() {
     let mut carol = carol.comes_to(carol.home, other.addr());
     carol.has_seen("WARNING: Bob's key has changed.");
     carol.has_seen("The static peer is not there");
-    carol.has_seen(&format!("* Bob ({}) is here", bob.addr()));
+    carol.has_seen(&format!("* Bob ({}) is online", bob.addr()));
     let words = "A new key for Bob waits for your decision: ";
     let row = lists_waiting(&mut carol, 1, words, other.addr());
     assert!(row.contains("  waits for your decision  "), "{row}");
@@ -234,16 +234,16 @@ fn pending_stranger_is_not_online() {
     let mut carol = Peer::named("Carol").arg("--policy=ask").start();
     let eve = Peer::named("Eve").knows(carol.addr()).start();
     carol.has_seen(" wants to chat, key ");
-    let words = format!("{} waits for your decision: /accept Eve or /block Eve.", eve.shown());
+    let words = format!("{} wants to chat: /accept Eve or /block Eve.", eve.shown());
     for _ in 0..2 {
         let shown = list(&mut carol);
         assert!(shown.iter().any(|line| line.contains(" known, 0 there")), "{shown:#?}");
         carol.sees(&words);
     }
-    never_got(&carol, "is here");
+    never_got(&carol, "is online");
     carol.types(&["/block eve"]);
     carol.has_seen("Blocked Eve");
     let shown = list(&mut carol);
     assert!(shown.iter().any(|line| line.contains(", 0 there, 1 blocked")), "{shown:#?}");
-    never_got(&carol, "is here");
+    never_got(&carol, "is online");
 }

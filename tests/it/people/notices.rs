@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 use p2p_chat::model::name::PeerName;
 use p2p_chat::protocol::session::ByeReason;
 
-use crate::support::{Peer, SecurePeer};
+use crate::support::{MALLORY, Peer, SecurePeer, send_raw_from};
 
 use super::*;
 
 /// How often the stranger comes under another name and leaves: more than a screen has lines.
 const RECONNECTS: usize = 100;
 
-/// Kinds of notices that a peer causes that comes and leaves: it has a new key, is here, has left,
-/// and is here again.
+/// Kinds of notices that a peer causes that comes and leaves: it is online with a new key, has left,
+/// is online again, and has another name.
 const KINDS: usize = 4;
 
 /// After this time the notices that were not shown are told of at the latest.
@@ -74,11 +74,14 @@ fn muted_peer_causes_no_notices() {
     for name in ["Eve", "Evi", "Eva"] {
         drops_by(&eve, carol.addr(), name);
     }
+    // Somebody writes unencrypted in her name.
+    send_raw_from(MALLORY, carol.addr(), format!("{MALLORY}:9 Eva hear me").as_bytes());
     // The notices about others are shown as before.
     bob.says(carol.addr(), &["here I am"]);
-    carol.has_seen(&format!("* {} is here.", bob.shown()));
+    carol.has_seen(&format!("* {} is online", bob.shown()));
     carol.has_seen(": here I am");
     assert_eq!(notices_about(&carol, eve.addr()), before);
+    never_got(&carol, "hear me");
     carol.types(&["/unmute eva"]);
     carol.sees("What Eva writes is shown again");
     drops_by(&eve, carol.addr(), "Eva");

@@ -68,7 +68,7 @@ fn one_of_ours_at_the_address_of_a_program_of_old_is_spoken_to_in_encryption_soo
     drop(legacy);
     let bob = SecurePeer::at("Bob", b'B', home);
     alice.says(&home.to_string(), "is it still you?");
-    alice.sees("is spoken to in encryption, with a key that is new: ");
+    alice.sees(" (new, key ");
     alice.says(&home.to_string(), "what nobody else may read");
     alice.sees(&format!("Delivered to {}.", bob.shown()));
     assert!(bob.got().bodies().contains(&"what nobody else may read"));

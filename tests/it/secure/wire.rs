@@ -17,7 +17,7 @@ fn from_the_first_text_on_nothing_readable_passes_between_two_of_ours() {
     bob.sees(&format!("Delivered to {}.", alice.shown()));
     alice.has_seen(&format!("{} [encrypted]: an answer", bob.shown()));
     // Both are told once whom they speak to.
-    let word = "is spoken to in encryption, with a key that is new: ";
+    let word = " (new, key ";
     let keys = [&alice, &bob]
         .map(|peer| peer.has_seen(word).split(word).nth(1).expect("a key").replace([' ', '.'], ""));
     alice.types(&["0"]);

@@ -100,7 +100,7 @@ impl World {
             Told::Unproven { .. } => self.count("told: unproven"),
             Told::PeerRequest(_) => self.count("told: key requests"),
             Told::Misled { .. } => self.count("told: misled"),
-            Told::Pinned(..) => self.count("told: pinned"),
+            Told::Pinned { .. } => self.count("told: pinned"),
             Told::IdentityInUse(_) => self.count(format!("told: in use: {pid}")),
             Told::TurnedAway(..) => self.count("told: turned away"),
             _ => {}

@@ -57,21 +57,22 @@ impl Peer {
         format!("{} [encrypted]", self.shown())
     }
 
-    /// Waits until it has been told that `other` is there, and with which key it is spoken to from now on.
+    /// Waits until it was told that `other` is online, and with which key.
     pub(crate) fn meets(&mut self, other: &Self) {
-        let news = [format!("* {}", other.shown()), format!("* {} is spoken to", other.shown())];
+        let (news, key) = (format!("* {}", other.shown()), format!(" (new, key {})", grouped(&other.key())));
         self.sees_all_of(&[
-            // Whichever comes first of the word that it is there and of its key.
-            &|line| line.contains(&news[0]) && line.ends_with(" is here."),
-            &|line| line.contains(&news[1]) && line.ends_with(&format!("{}.", grouped(&other.key()))),
+            // One line, or two if it was online before its key was known.
+            &|line| line.contains(&news) && line.contains(" is online"),
+            &|line| line.contains(&news) && line.ends_with(&key),
         ]);
     }
 
-    /// The same of whoever is shown so, whatever its key is.
+    /// The same of a peer that is shown like this, whatever its key is.
     pub(crate) fn meets_at(&mut self, shown: &str) {
-        let here = format!("* {shown} is here.");
-        let key = format!("* {shown} is spoken to in encryption");
-        self.sees_all_of(&[&|line| line.contains(&here), &|line| line.contains(&key)]);
+        let news = format!("* {shown} is ");
+        self.sees_all_of(&[&|line| line.contains(&news) && line.contains(" is online"), &|line| {
+            line.contains(&news) && line.contains(" (new, key ")
+        }]);
     }
 
     /// Its working directory.

@@ -40,7 +40,7 @@ fn two_peers_of_one_name_are_shown_to_choose_from() {
         let peer = SecurePeer::named("Bob", message);
         peer.says_it_is(Capability::None);
         assert!(peer.says_plainly(alice.addr(), "connect").starts_with("[ACK]"));
-        alice.waits_for(&format!("{}, plain) is here.", peer.addr()));
+        alice.waits_for(&format!("{}, plain) is online", peer.addr()));
         peer
     });
     alice.waits_for(&format!("* Bob ({}", bob.addr()));

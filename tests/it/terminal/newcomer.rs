@@ -135,7 +135,7 @@ fn keys_of_a_local_file_need_a_yes() {
     let alice = || Peer::named("Alice").data_dir(data.path()).peers_toml(&listed);
     for (answer, is_listed) in [("no", false), ("yes", true)] {
         let mut alice = Terminal::start(alice(), 40, 200);
-        alice.waits_for("peers.toml lists keys that are not your contacts':");
+        alice.waits_for("peers.toml lists keys of peers that are not your contacts:");
         alice.waits_for(&format!("  Carol: {}", key.grouped()));
         line_stands(&alice, "Trust them in this run? No leaves these entries out. yes/no: ", "", "");
         alice.enters("perhaps");

@@ -70,7 +70,7 @@ fn output_to_a_file_is_lines_without_control_sequences() {
     let mut bob = Peer::named("Bob").start();
     let file = File::create(&path).expect("a file");
     let mut alice = Terminal::start_printing_to(file, Peer::named("Alice").knows(bob.addr()), ROWS, 80);
-    bob.sees("is here.");
+    bob.sees("is online");
     for line in ["1", "1", "from a terminal into a file"] {
         alice.enters(line);
     }

@@ -15,7 +15,7 @@ fn alice_in_a_shell() -> (Terminal, Peer) {
     super::meets(&alice, &bob.shown());
     line_stands(&alice, CHOICE, "", "");
     // Bob writes to number 1 of his list.
-    bob.has_seen("is here.");
+    bob.has_seen("is online");
     (alice, bob)
 }
 

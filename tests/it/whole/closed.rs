@@ -46,7 +46,7 @@ fn flooded<T>(addr: SocketAddrV4, act: impl FnOnce() -> T) -> T {
 fn a_window_closed_while_everybody_talks_ends_the_program_and_tells_everybody() {
     let mut bob = Peer::named("Bob").start();
     let mut alice = Terminal::start(Peer::named("Alice").knows(bob.addr()), 24, 80);
-    bob.sees(&format!("* {} is here.", alice.shown()));
+    bob.sees(&format!("* {} is online", alice.shown()));
     let addr = alice.addr();
     let status = flooded(addr, || {
         alice.waits_for("Mallory (plain, new): ");
@@ -73,8 +73,8 @@ fn a_window_closed_at_the_first_question_ends_the_program() {
 fn a_window_closed_at_a_question_of_the_menu_ends_the_program_and_tells_everybody() {
     let mut bob = Peer::named("Bob").start();
     let mut alice = Terminal::start(Peer::named("Alice").knows(bob.addr()), 24, 80);
-    bob.sees(&format!("* {} is here.", alice.shown()));
-    alice.waits_for(&format!("* {} is spoken to in encryption.", bob.shown()));
+    bob.sees(&format!("* {} is online", alice.shown()));
+    alice.waits_for(&format!("* {} is online (new, key ", bob.shown()));
     alice.enters("1");
     alice.waits_for("To whom?");
     alice.hangs_up();
@@ -195,7 +195,7 @@ fn what_came_when_standard_output_was_gone_is_shown_at_the_next_start() {
     let (asks, knows_bob) = (Cell::new(false), Cell::new(false));
     alice.reads_to(|line| {
         asks.set(asks.get() || line.starts_with("Choice [0-6]:"));
-        knows_bob.set(knows_bob.get() || line.ends_with(" is here."));
+        knows_bob.set(knows_bob.get() || line.contains(" is online"));
         asks.get() && knows_bob.get()
     });
     alice.closes_output();

@@ -48,7 +48,7 @@ impl Crowd {
             // Each list probes all peers, so none is asked for before it may be complete.
             for _ in 0..others {
                 let left = deadline.saturating_duration_since(Instant::now());
-                peer.sees_within(" is here.", left);
+                peer.sees_within(" is online", left);
             }
         }
         for peer in &mut self.peers {

@@ -89,7 +89,7 @@ fn peer_that_stays_stopped_is_gone_and_comes_back() {
     alice.sees(&format!("Queued for {}: ", bob.shown()));
     alice.sees_within(&format!("* {} is gone: no answer for 10 s.", bob.shown()), GONE);
     bob.is_sent(Signal::CONT);
-    alice.sees_within(&format!("* {} is here.", bob.shown()), GONE);
+    alice.sees_within(&format!("* {} is online", bob.shown()), GONE);
     alice.has_seen(&format!("Delivered to {}: \"while you were away.\"", bob.shown()));
     alice.finds(bob.addr(), "connected");
     bob.finds(alice.addr(), "connected");

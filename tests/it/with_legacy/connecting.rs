@@ -52,7 +52,7 @@ fn static_programs_are_connected_at_the_start() {
     let mut alice = Peer::named("Alice").peers_toml(&peers_toml(&five)).start();
     alice.sees("All 5 static peers are there.");
     for legacy in &five {
-        alice.has_seen(&format!("* {} is here.", shown(legacy)));
+        alice.has_seen(&format!("* {} is online", shown(legacy)));
         shows(legacy, &shown_connect(legacy, &alice));
         assert_eq!(legacy.raw(), [from(&alice, legacy, "connect").as_bytes()]);
         knows(legacy, &[alice.addr()]);
@@ -144,12 +144,12 @@ fn a_program_that_had_connected_is_found_again_after_its_restart() {
     let mut alice = Peer::named("Alice").start();
     knights.connect(alice.addr()).expect("Alice listens");
     let shown = shown(&knights);
-    alice.sees(&format!("* {shown} is here."));
+    alice.sees(&format!("* {shown} is online"));
     is_listed(&mut alice, &knights, "connected");
     drop(knights);
     go(&mut alice, std::slice::from_ref(&shown));
     let knights = port.start(Program::CryptoKnights);
-    alice.sees(&format!("* {shown} is here."));
+    alice.sees(&format!("* {shown} is online"));
     knows(&knights, &[alice.addr()]);
     alice.says("CryptoKnights", "welcome back");
     shows(&knights, ": welcome back");
@@ -182,6 +182,6 @@ fn looking_at_the_list_does_not_put_off_the_finding_of_a_static_program() {
     }
     // Alone, Alice would dial again one second after the start, and two and four seconds after that.
     let knights = port.start(Program::CryptoKnights);
-    alice.sees(&format!("* {} is here.", shown(&knights)));
+    alice.sees(&format!("* {} is online", shown(&knights)));
     knows(&knights, &[alice.addr()]);
 }

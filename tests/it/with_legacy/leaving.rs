@@ -96,7 +96,7 @@ fn an_exit_that_is_typed_at_any_program_marks_it_gone_until_it_speaks_again() {
         // Its program runs on and accepts, and still it has left.
         is_listed(&mut alice, &legacy, "gone (left)");
         legacy.send(alice.addr(), "I am back").expect("Alice listens");
-        alice.sees(&format!("* {} is here.", shown(&legacy)));
+        alice.sees(&format!("* {} is online", shown(&legacy)));
         alice.sees(&format!("] {}: I am back", shown(&legacy)));
         is_listed(&mut alice, &legacy, "active");
     }
@@ -134,7 +134,7 @@ fn smart_cookies_that_disconnects_is_gone() {
     let cookies = Legacy::start(Program::SmartCookies);
     let mut alice = Peer::named("Alice").start();
     cookies.connect(alice.addr()).expect("Alice listens");
-    alice.sees(&format!("* {} is here.", cookies.addr()));
+    alice.sees(&format!("* {} is online", cookies.addr()));
     cookies.disconnect(alice.addr()).expect("Alice listens");
     alice.sees(&format!("* {} has left.", cookies.addr()));
     is_listed(&mut alice, &cookies, "gone (left)");
@@ -147,7 +147,7 @@ fn what_was_under_way_when_we_disconnected_does_not_bring_a_peer_back() {
     let idle = TcpStream::connect(xyz.addr()).expect("XYZ accepts");
     let mut alice = Peer::named("Alice").start();
     xyz.connect(alice.addr()).expect("Alice listens");
-    alice.sees(&format!("* {} is here.", shown(&xyz)));
+    alice.sees(&format!("* {} is online", shown(&xyz)));
     alice.types(&["4", "xyz"]);
     alice.sees("Disconnect from whom?");
     alice.still_answers();

@@ -59,7 +59,7 @@ fn the_list_tells_who_is_connected_who_only_spoke_who_is_stuck_and_who_is_gone()
         [Program::CryptoKnights, Program::R3, Program::Xyz, Program::SmartCookies].map(Legacy::start);
     let mut alice = Peer::named("Alice").start();
     connected.connect(alice.addr()).expect("Alice listens");
-    alice.sees(&format!("* {} is here.", shown(&connected)));
+    alice.sees(&format!("* {} is online", shown(&connected)));
     for legacy in [&spoke, &stuck, &ends] {
         legacy.send(alice.addr(), "hello").expect("Alice listens");
         alice.sees(&format!("] {}: hello", shown(legacy)));

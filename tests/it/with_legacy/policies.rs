@@ -15,7 +15,7 @@ fn writes(legacy: &Legacy, alice: &Peer, text: &str) {
 /// her.
 fn is_no_peer(alice: &mut Peer, legacy: &Legacy, text: &str) {
     assert_eq!(alice.lists(legacy.addr()), None, "{}", legacy.name());
-    let (told, here) = (alice.printed(), format!("{} is here", shown(legacy)));
+    let (told, here) = (alice.printed(), format!("{} is online", shown(legacy)));
     assert!(!told.iter().any(|line| line.contains(text) || line.contains(&here)), "{told:#?}");
     assert_eq!((legacy.raw(), legacy.shown()), (Vec::new(), Vec::new()), "{}", legacy.name());
     assert!(legacy.listener_alive(), "{:?}", legacy.cause_of_death());
@@ -29,8 +29,8 @@ fn strict_policy_refuses_all_programs_until_they_are_added() {
         writes(&legacy, &alice, &text);
         let who = match legacy.program() {
             // Its name comes with a text only.
-            Program::SmartCookies => format!("the peer at {} (unencrypted; policy strict)", legacy.addr()),
-            _ => format!("{} ({}, unencrypted; policy strict)", legacy.name(), legacy.addr()),
+            Program::SmartCookies => format!("the peer at {} (unencrypted, policy strict)", legacy.addr()),
+            _ => format!("{} ({}, unencrypted, policy strict)", legacy.name(), legacy.addr()),
         };
         let add = format!("/add {}", legacy.addr());
         alice.sees(&format!("* Refused {who}. {add} lets them in."));
@@ -58,10 +58,10 @@ fn ask_policy_holds_the_first_message_of_all_programs() {
         let (addr, name) = (legacy.addr(), legacy.name());
         let line = match legacy.program() {
             Program::SmartCookies => {
-                format!("* The peer at {addr} wants to chat, unencrypted. /accept {addr} or /block {addr}")
+                format!("* The peer at {addr} wants to chat, unencrypted. /accept {addr} or /block {addr}.")
             }
             _ => {
-                format!("* {name} wants to chat, unencrypted, from {addr}. /accept {name} or /block {name}")
+                format!("* {name} wants to chat, unencrypted, from {addr}. /accept {name} or /block {name}.")
             }
         };
         alice.sees(&line);
@@ -112,7 +112,7 @@ fn listed_program_stays_listed_under_another_policy() {
     xyz.send(alice.addr(), "hello").expect("Alice listens");
     alice.sees(&format!("] {}: hello", shown(&xyz)));
     alice.types(&["/policy strict"]);
-    alice.sees("New strangers are refused from now on.");
+    alice.sees("Policy strict: new strangers are refused.");
     xyz.send(alice.addr(), "still here").expect("Alice listens");
     alice.sees(&format!("] {}: still here", shown(&xyz)));
     is_listed(&mut alice, &xyz, "active");

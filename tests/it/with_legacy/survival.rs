@@ -97,14 +97,14 @@ fn xyz_lives_at_a_port_where_r3_was_before() {
     let r3 = port.start(Program::R3);
     let mut alice = Peer::named("Alice").start();
     r3.connect(alice.addr()).expect("Alice listens");
-    alice.sees(&format!("* {} is here.", shown(&r3)));
+    alice.sees(&format!("* {} is online", shown(&r3)));
     is_listed(&mut alice, &r3, "connected");
     let name = shown(&r3);
     drop(r3);
     go(&mut alice, &[name]);
     // Somebody starts another program at that port, and Alice looks for the peer that was connected.
     let xyz = port.start(Program::Xyz);
-    alice.sees(" is here.");
+    alice.sees(" is online");
     lives(&xyz);
     gets(&xyz, &from(&alice, &xyz, "connect"));
 }

@@ -129,7 +129,7 @@ fn message_to_all_leaves_out_unencrypted_strangers() {
     stranger.send(alice.addr(), "let me in").expect("Alice listens");
     alice.sees(": let me in");
     alice.says("all", "for contacts");
-    alice.sees("1 unencrypted stranger left out; /all-plain TEXT includes them.");
+    alice.sees("1 unencrypted stranger left out.");
     shows(&known, &format!("{}: for contacts", alice.shown()));
     alice.types(&["/all-plain for everyone"]);
     alice.sees("Sent to 2 of 2.");
@@ -178,7 +178,7 @@ fn connect_request_inside_a_text_is_kept_from_smart_cookies() {
     cookies.send(alice.addr(), "here I am").expect("Alice listens");
     knights.connect(alice.addr()).expect("Alice listens");
     alice.has_seen(&format!("] {}: here I am", shown(&cookies)));
-    alice.has_seen(&format!("* {} is here.", shown(&knights)));
+    alice.has_seen(&format!("* {} is online", shown(&knights)));
     // CryptoKnights is a stranger: it said no more than `connect`.
     alice.types(&[&format!("/all-plain {text}")]);
     alice.sees(&format!("Not sent to {}: programs there take `CONNECT_REQUEST`", shown(&cookies)));

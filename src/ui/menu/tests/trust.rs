@@ -135,7 +135,7 @@ fn key_commands_need_an_exact_recipient() {
         ("/block ::", ":: belongs to nobody.", "/block ::"),
         ("/verify ::1", "Write the port too, like /verify [::1]:5000.", "/verify ::1"),
         ("/verify all", "/verify goes for one peer at a time; name one.", "/verify all"),
-        ("/verify carla", "Carla is blocked; unblock it with /unblock ", ""),
+        ("/verify carla", "Carla is blocked. /unblock ", ""),
         ("/verify", "Name somebody: /verify WHOM.", "/verify "),
         ("/verify bob carol", "/verify goes for one peer; `carol` is too much.", "/verify bob carol"),
     ] {
@@ -261,9 +261,9 @@ fn trust_moves_the_contact_and_accept_makes_another() {
     let (act, said, _) = after(&mut menu(), &["/accept dave"], &refused);
     assert_eq!(act, None);
     let add = format!("/add {} lets them in.", key(3));
-    assert!(said.starts_with("Refused Dave, key ") && said.ends_with(&add), "{said}");
+    assert!(said.starts_with("Refused Dave (key ") && said.ends_with(&add), "{said}");
     let said = after(&mut menu(), &["@dave let us talk"], &refused).1;
-    assert!(said.starts_with("Refused Dave, key ") && said.contains(&add), "{said}");
+    assert!(said.starts_with("Refused Dave (key ") && said.contains(&add), "{said}");
     let zoe = known(vec![request("Zoe", 7, 5007, &[])]);
     for line in ["/accept zoe", "/trust zoe"] {
         assert_eq!(act_of(&[line], &zoe), Some(Act::Trust(key(7), As::Another)));
@@ -315,7 +315,7 @@ fn legacy_strangers_are_meant_by_name_and_address() {
     assert_eq!(act_of(&["/add 127.0.0.1:5007"], &refused), added(5007));
     let (act, said, refill) = after(&mut menu(), &["/accept eve"], &refused);
     let expected =
-        "Refused Eve (127.0.0.1:5007, unencrypted; policy strict). /add 127.0.0.1:5007 lets them in.";
+        "Refused Eve (127.0.0.1:5007, unencrypted, policy strict). /add 127.0.0.1:5007 lets them in.";
     assert_eq!((act, &said[..]), (None, expected));
     assert_eq!(refill, Some(Refill::Edit("/add 127.0.0.1:5007".into())));
 }
@@ -421,10 +421,7 @@ fn peer_without_key_and_source_are_blocked_and_unblocked() {
         claimed: None,
         verification: Verification::Plain,
     }];
-    assert_eq!(
-        said(&people, "/block 192.0.2.66"),
-        "192.0.2.66 is blocked; unblock it with /unblock 192.0.2.66."
-    );
+    assert_eq!(said(&people, "/block 192.0.2.66"), "192.0.2.66 is blocked. /unblock 192.0.2.66 unblocks it.");
     assert_eq!(act_of(&["/unblock 192.0.2.66"], &people), Some(Act::Unblock(source.into())));
     for word in ["hashpa", "127.0.0.1:5020"] {
         let unblock = act_of(&[&format!("/unblock {word}")], &people);
@@ -433,12 +430,15 @@ fn peer_without_key_and_source_are_blocked_and_unblocked() {
         assert_eq!(forgotten, Some(Act::Forget(legacy(5020))), "{word}");
         for command in [format!("@{word} hi"), format!("/block {word}"), format!("/chat {word}")] {
             let said = said(&people, &command);
-            assert!(said.starts_with(&format!("Hashpa is blocked; /unblock {word} unblocks.")), "{said}");
+            assert!(
+                said.starts_with(&format!("Hashpa is blocked. /unblock {word} unblocks them.")),
+                "{said}"
+            );
         }
     }
     for command in ["@192.0.2.66:5009 hi", "/connect 192.0.2.66:5009"] {
         let said = said(&people, command);
-        assert!(said.starts_with("192.0.2.66 is blocked; /unblock 192.0.2.66 unblocks."), "{said}");
+        assert!(said.starts_with("192.0.2.66 is blocked. /unblock 192.0.2.66 unblocks them."), "{said}");
     }
     let completed =
         |line: &str| complete(line, line.len(), Place::Line, &people).replace.map(|(_, with)| with);
@@ -474,7 +474,7 @@ fn key_commands_take_every_shown_name() {
         let shown = Some(Act::ShowPins(vec![people.pins[3].clone()]));
         assert_eq!(act_of(&[&format!("/key {word}")], &people), shown, "{word}");
         let said = after(&mut menu(), &[&format!("@{word} hi")], &people).1;
-        assert!(said.contains("Mallory is blocked; /unblock "), "{said}");
+        assert!(said.contains("Mallory is blocked. /unblock "), "{said}");
     }
     // Only one of the three Bobs is blocked.
     assert_eq!(act_of(&["/unblock bob"], &people), Some(Act::Unblock(key(7).into())));

@@ -59,7 +59,7 @@ fn key_change_shows_both_keys_and_three_commands() {
   !   aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba
   ! /trust Bob   Bob has a new key
   ! /accept bob  another person also called bob
-  ! /block bob   refuse it";
+  ! /block bob   refuse them";
     assert_eq!(told_in(&event, false), expected);
     assert_eq!(told_in(&event, true), expected);
 }
@@ -78,7 +78,7 @@ fn key_change_between_namesakes_names_each_by_suffix() {
         "  ! Old key of Bob·amb2, known since 3 March 2026, never verified:",
         "  ! /trust Bob·aeaq  Bob·aeaq has a new key",
         "  ! /accept Bob      another person also called Bob",
-        "  ! /block Bob       refuse it",
+        "  ! /block Bob       refuse them",
     ] {
         let line = line.replace("amb2", &key(3).to_string()[..4]);
         assert!(told.lines().any(|told| told == line), "{line}: {told}");
@@ -103,23 +103,23 @@ fn message_request_names_both_commands() {
         against: Vec::new(),
         held: None,
     });
-    let expected = "[14:03:07] * Zoe wants to chat, key aiba eaqc. /accept Zoe or /block Zoe";
+    let expected = "[14:03:07] * Zoe wants to chat, key aiba eaqc. /accept Zoe or /block Zoe.";
     assert_eq!(told_in(&event, false), expected);
 }
 
 #[test]
 fn request_of_a_legacy_peer_says_unencrypted() {
     for (name, expected) in [
-        (Some("Eve"), "* Eve wants to chat, unencrypted, from 192.0.2.9:5000. /accept Eve or /block Eve"),
+        (Some("Eve"), "* Eve wants to chat, unencrypted, from 192.0.2.9:5000. /accept Eve or /block Eve."),
         (
             Some("all"),
             "* all·192.0.2.9:5000 wants to chat, unencrypted, from 192.0.2.9:5000. \
-             /accept 192.0.2.9:5000 or /block 192.0.2.9:5000",
+             /accept 192.0.2.9:5000 or /block 192.0.2.9:5000.",
         ),
         (
             None,
             "* The peer at 192.0.2.9:5000 wants to chat, unencrypted. \
-             /accept 192.0.2.9:5000 or /block 192.0.2.9:5000",
+             /accept 192.0.2.9:5000 or /block 192.0.2.9:5000.",
         ),
     ] {
         let request = PeerRequest { met: unencrypted(name), against: Vec::new(), held: None };
@@ -140,9 +140,9 @@ fn request_of_a_namesake_is_answered_by_key_or_address() {
     assert_eq!(
         lines,
         [
-            "* Eve wants to chat, key aiba eaqc. /accept aibaeaqc or /block aibaeaqc",
+            "* Eve wants to chat, key aiba eaqc. /accept aibaeaqc or /block aibaeaqc.",
             "* eve wants to chat, unencrypted, from 192.0.2.9:5000. \
-             /accept 192.0.2.9:5000 or /block 192.0.2.9:5000",
+             /accept 192.0.2.9:5000 or /block 192.0.2.9:5000.",
         ]
     );
 }
@@ -163,11 +163,11 @@ fn unproven_message_is_marked_without_peer_colour() {
         }
     };
     for (name, who) in [
-        (Some("bob"), "calls itself bob"),
-        (Some("Zoe"), "calls itself Zoe, at the address of Bob"),
-        (None, "is at the address of Bob"),
+        (Some("bob"), " in the name of bob"),
+        (Some("Zoe"), " in the name of Zoe, at the address of Bob"),
+        (None, ", at the address of Bob"),
     ] {
-        let expected = format!("[14:03:07] ! In plain, unproven, somebody at 127.0.0.9 who {who}: /me waves");
+        let expected = format!("[14:03:07] ! Unencrypted, unproven, from 127.0.0.9{who}: /me waves");
         assert_eq!(told(&unproven(name, "/me waves")), expected);
         assert_eq!(told_in(&unproven(name, "/me waves"), false), expected);
     }
@@ -187,50 +187,67 @@ fn unproven_message_is_marked_without_peer_colour() {
 fn everything_else_about_keys_is_one_clear_sentence() {
     let carol = PeerName::new("Carol");
     let source = "192.0.2.66".parse().unwrap();
+    let one = Source::from(Ipv4Addr::new(127, 0, 0, 9));
     let addr: PeerAddr = "127.0.0.1:5009".parse().unwrap();
     let nameless = PeerInfo { id: addr.into(), name: None, addr: Some(addr), ..bob() };
     for (event, expected) in [
         (
-            Event::Pinned(secure_bob(), key(1)),
-            "[14:03:07] * Bob (127.0.0.1:5001) is spoken to in encryption. The key aeaqcaib… is new; /verify Bob compares it.",
+            Event::Pinned { who: secure_bob(), key: key(1), is_online: true },
+            "[14:03:07] * Bob (127.0.0.1:5001) is online (new, key aeaq caib; compare with /verify Bob)",
+        ),
+        (
+            Event::Pinned { who: secure_bob(), key: key(1), is_online: false },
+            "[14:03:07] * Bob (127.0.0.1:5001) is encrypted now (new, key aeaq caib; compare with /verify Bob)",
         ),
         (
             Event::MoreRequests(1),
-            "[14:03:07] ! 1 more found no room: too many wait for your decision. /requests lists them.",
+            "[14:03:07] ! 1 more peer wants to chat, but there are too many requests. /requests lists them.",
         ),
         (
             Event::MoreRequests(7),
-            "[14:03:07] ! 7 more found no room: too many wait for your decision. /requests lists them.",
+            "[14:03:07] ! 7 more peers want to chat, but there are too many requests. /requests lists them.",
         ),
         (
             Event::RefusedStranger(meeting(Some("Dave"), "192.0.2.7:5000")),
-            "[14:03:07] * Refused Dave, key aiba eaqc… (policy strict). \
+            "[14:03:07] * Refused Dave (key aiba eaqc…, policy strict). \
              /add aibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaiba lets them in.",
         ),
         (
             Event::RefusedStranger(unencrypted(Some("Eve"))),
-            "[14:03:07] * Refused Eve (192.0.2.9:5000, unencrypted; policy strict). /add 192.0.2.9:5000 lets them in.",
+            "[14:03:07] * Refused Eve (192.0.2.9:5000, unencrypted, policy strict). /add 192.0.2.9:5000 lets them in.",
         ),
         (
             Event::RefusedStranger(unencrypted(None)),
-            "[14:03:07] * Refused the peer at 192.0.2.9:5000 (unencrypted; policy strict). \
+            "[14:03:07] * Refused the peer at 192.0.2.9:5000 (unencrypted, policy strict). \
              /add 192.0.2.9:5000 lets them in.",
         ),
         (
             Event::TakesName(secure_bob(), carol),
-            "[14:03:07] * Bob (127.0.0.1:5001) calls itself Carol now, as a peer does that you know by another key; it is not called so here.",
+            "[14:03:07] * Bob (127.0.0.1:5001) now uses the name Carol, which belongs to another peer you know. The new name is not shown.",
         ),
         (
             Event::TurnedAway(secure_bob(), ByeReason::NotAccepted),
-            "[14:03:07] * Bob refuses your messages: they blocked your key, or accept no new keys.",
+            "[14:03:07] * Bob does not accept messages from you (blocked, or their policy refuses strangers).",
         ),
         (
             Event::TurnedAway(secure_bob(), ByeReason::NotDecided),
             "[14:03:07] * Bob has not accepted you yet.",
         ),
         (
+            Event::TurnedAway(secure_bob(), ByeReason::NoRoom),
+            "[14:03:07] * Bob has no room at the moment. Your messages wait.",
+        ),
+        (
+            Event::PlainRefused(one, 1),
+            "[14:03:07] * Refused an unencrypted message from 127.0.0.9 (--require-encryption).",
+        ),
+        (
+            Event::PlainRefused(one, 3),
+            "[14:03:07] * Refused 3 unencrypted messages, the last from 127.0.0.9 (--require-encryption).",
+        ),
+        (
             Event::Decided(Decision::Trusted(pin("Bob", 2), As::NewKeyOf(key(1)))),
-            "Bob has a new key now, which is not verified; /verify Bob compares it.",
+            "Bob has a new key, not verified. Compare keys with /verify Bob.",
         ),
         (
             Event::Decided(Decision::Trusted(pin("Bob", 2), As::Another)),
@@ -238,7 +255,7 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         ),
         (
             Event::Decided(Decision::Blocked(pin("Bob", 2))),
-            "Blocked Bob (key aibaeaqc…). Nothing is sent to it or shown from it. /unblock aibaeaqc undoes this.",
+            "Blocked Bob (key aibaeaqc…). Nothing is sent to them or shown from them. /unblock aibaeaqc unblocks them.",
         ),
         (
             Event::Decided(Decision::Forgotten(bob(), Forgotten::Contact)),
@@ -259,52 +276,48 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         ),
         (
             Event::Decided(Decision::Unblocked(Pin { contact: false, ..pin("Bob", 2) })),
-            "Unblocked Bob, who is a stranger.",
+            "Unblocked Bob (a stranger).",
         ),
+        (Event::Decided(Decision::UnblockedLegacy(bob(), false)), "Unblocked Bob (a stranger)."),
+        (Event::Decided(Decision::UnblockedLegacy(bob(), true)), "Unblocked Bob."),
+        (Event::Decided(Decision::Verified(pin("Bob", 2))), "Bob is verified ✓"),
         (
-            Event::Decided(Decision::Verified(pin("Bob", 2))),
-            "Bob is verified, and has a ✓ or that word behind its name.",
+            Event::Decided(Decision::Policy(Policy::AcceptNew)),
+            "Policy accept-new: strangers can write to you.",
         ),
-        (Event::Decided(Decision::Policy(Policy::AcceptNew)), "Strangers can write to you from now on."),
-        (
-            Event::Decided(Decision::Policy(Policy::Ask)),
-            "New strangers wait for your decision from now on; /requests lists them.",
-        ),
-        (Event::Decided(Decision::Policy(Policy::Strict)), "New strangers are refused from now on."),
+        (Event::Decided(Decision::Policy(Policy::Ask)), "Policy ask: new strangers wait for your decision."),
+        (Event::Decided(Decision::Policy(Policy::Strict)), "Policy strict: new strangers are refused."),
         (
             Event::Undecided(Unknown::Request),
-            "That key does not wait for your decision any more; /requests lists those that do.",
+            "That request is no longer pending; /requests lists the others.",
         ),
-        (
-            Event::Undecided(Unknown::Pin),
-            "That key is not known, is blocked, or is not the one that the new key came in the place of.",
-        ),
+        (Event::Undecided(Unknown::Pin), "That key is unknown or blocked, or belongs to another contact."),
         (Event::Undecided(Unknown::NoRoom), "The list of contacts is full; /forget one first."),
         (Event::Undecided(Unknown::TooManySources), "No more IPs can be blocked; /unblock one first."),
         (Event::Undecided(Unknown::NotBlocked), "That is not blocked."),
         (
             Event::Decided(Decision::BlockedSource(source)),
             "Blocked 192.0.2.66. Nothing from strangers there is answered or shown; your contacts are not affected. \
-             /unblock 192.0.2.66 undoes this.",
+             /unblock 192.0.2.66 unblocks it.",
         ),
         (Event::Decided(Decision::UnblockedSource(source)), "Unblocked 192.0.2.66."),
         (
             Event::Decided(Decision::BlockedLegacy(bob())),
-            "Blocked Bob (127.0.0.1:5001, unencrypted). Nothing is sent to it or shown from it. \
-             /unblock 127.0.0.1:5001 undoes this.",
+            "Blocked Bob (127.0.0.1:5001, unencrypted). Nothing is sent to them or shown from them. \
+             /unblock 127.0.0.1:5001 unblocks them.",
         ),
         (
             Event::Decided(Decision::BlockedLegacy(nameless)),
-            "Blocked 127.0.0.1:5009 (unencrypted). Nothing is sent to it or shown from it. \
-             /unblock 127.0.0.1:5009 undoes this.",
+            "Blocked 127.0.0.1:5009 (unencrypted). Nothing is sent to them or shown from them. \
+             /unblock 127.0.0.1:5009 unblocks them.",
         ),
     ] {
         assert_eq!(told_in(&event, false), expected);
     }
     assert_eq!(
-        told(&Event::Pinned(secure_bob(), key(1))),
-        "[14:03:07] * Bob (127.0.0.1:5001) is spoken to in encryption, with a key that is new: \
-         aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq."
+        told(&Event::Pinned { who: secure_bob(), key: key(1), is_online: true }),
+        "[14:03:07] * Bob (127.0.0.1:5001) is online \
+         (new, key aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq)"
     );
 }
 
@@ -315,9 +328,9 @@ fn broken_promise_shows_both_keys() {
     assert_eq!(
         told(&event),
         "\
-[14:03:07] ! At 127.0.0.1:5001 one key was promised in plain and another was proven: somebody may have changed what was said on its way.
-  ! Promised: aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq
-  ! Proven:   aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba"
+[14:03:07] ! The key at 127.0.0.1:5001 is not the one that its unencrypted receipt named. Someone on the path may have changed the receipt.
+  ! Receipt: aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq
+  ! Proven:  aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba"
     );
 }
 
@@ -340,7 +353,10 @@ fn keys_and_requests_are_listed() {
         PeerRequest { met: meeting(Some("Zoe"), "192.0.2.7:5000"), against: Vec::new(), held: None };
     let lines = requests_lines(&[request], 2, &voice);
     assert!(lines[0].to_string().starts_with("* Zoe (192.0.2.7:5000) wants to chat, key aiba eaqc "));
-    assert_eq!(lines.last().unwrap().to_string(), "2 more found no room, and may come again.");
+    assert_eq!(
+        lines.last().unwrap().to_string(),
+        "2 more peers want to chat, but there are too many requests. They may come again."
+    );
 }
 
 #[test]
@@ -367,11 +383,11 @@ fn untrusted_key_has_its_own_sentence() {
         ),
         (
             untrusted_words(None, Some(&Pin { blocked: true, ..pin("Emil", 1) }), Policy::Strict, &labels),
-            "Emil is blocked; /unblock aeaqcaib ends that.",
+            "Emil is blocked. /unblock aeaqcaib unblocks them.",
         ),
         (
             untrusted_words(None, None, Policy::Strict, &labels),
-            "the key there is new, and your policy refuses new keys; /policy shows it.",
+            "your policy refuses strangers; /policy shows it.",
         ),
         (
             untrusted_words(None, None, Policy::AcceptNew, &labels),
