@@ -396,7 +396,7 @@ impl Node {
     }
 
     /// Waits until the outcomes shown so far are in the history, so that a command that reads it sees
-    /// what the screen shows. A disk that hangs is waited for [`SETTLE_WITHIN`] at most.
+    /// what the screen shows. A disk that hangs is waited for 500 ms at most.
     pub fn settle_writes(&self) {
         if !self.shared.store_writer.settle(Instant::now() + SETTLE_WITHIN) {
             log::warn!("the history does not have the latest messages yet");
