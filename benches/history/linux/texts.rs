@@ -189,7 +189,10 @@ impl Pair {
         let config = NodeConfig::new("Ann".parse::<Name>().map_err(|_| anyhow!("no name"))?, [9; 32]);
         let bound = Bound::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).map_err(|error| anyhow!("{error}"))?;
         let node = Node::start(bound, config, keeping, &events).map_err(|error| anyhow!("{error}"))?;
-        let pair = Self { node, events, program, next: 0, _dirs: dirs };
+        let mut pair = Self { node, events, program, next: 0, _dirs: dirs };
+        // A stranger may write one message each second.
+        pair.program.line(&format!("/connect {}", pair.node.addr()))?;
+        pair.program.wait_for("Connected 1 of 1.", SOON)?;
         pair.node.command(Command::Connect(pair.target()?));
         pair.wait_for(1, |event| matches!(event, Event::Pinned { .. }))?;
         Ok(pair)
@@ -250,9 +253,13 @@ struct People {
 impl People {
     fn new(args: &[&str]) -> anyhow::Result<Self> {
         let dirs = [disk::dir()?, disk::dir()?];
-        let (mut ann, bob) = (start(&dirs[0], args)?, start(&dirs[1], args)?);
-        ann.line(&format!("/connect {}", bob.addr))?;
-        ann.wait_for("Connected 1 of 1.", SOON)?;
+        let (mut ann, mut bob) = (start(&dirs[0], args)?, start(&dirs[1], args)?);
+        // Both are contacts then: a stranger may write one message each second.
+        let addrs = [bob.addr, ann.addr];
+        for (one, other) in [&mut ann, &mut bob].into_iter().zip(addrs) {
+            one.line(&format!("/connect {other}"))?;
+            one.wait_for("Connected 1 of 1.", SOON)?;
+        }
         ann.line(&format!("/chat {}", bob.addr))?;
         Ok(Self { ann, seen: Cell::new(0), _bob: bob, _dirs: dirs })
     }
