@@ -1,8 +1,9 @@
 //! How the prompt and the line lie on the rows of a window. Pure.
 //!
-//! Lines are broken anywhere between characters as people see them (grapheme clusters), as a terminal does it. Every
-//! character is shown harmless, so that a pasted one which a terminal would obey, or would not show, is seen. The last
-//! column stays free: what is written there makes some terminals go to the next row.
+//! Lines are broken anywhere between characters as people see them (grapheme clusters), as a
+//! terminal does it. Every character is shown harmless, so that a pasted one which a terminal would
+//! obey, or would not show, is seen. The last column stays free: what is written there makes some
+//! terminals go to the next row.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -62,7 +63,8 @@ pub fn lay_out(prompt: &str, text: &str, cursor: usize, columns: usize, max_rows
     }
 }
 
-/// The end of a prompt that takes at most `columns`: the words next to the text matter most, and the text matters more.
+/// The end of a prompt that takes at most `columns`: the words next to the text matter most, and
+/// the text matters more.
 fn end_of(prompt: &str, room: usize, columns: usize) -> &str {
     let mut at = 0;
     let widths: Vec<(usize, usize)> = units(prompt)
@@ -110,7 +112,8 @@ fn harmless_before(unit: &str, rest: &str) -> String {
     if harmless(&both) == both { unit.to_owned() } else { harmless(unit) }
 }
 
-/// The grapheme clusters of a text. Most texts are ASCII, where each byte is one; the search for others is slow.
+/// The grapheme clusters of a text. Most texts are ASCII, where each byte is one; the search for
+/// others is slow.
 fn units(text: &str) -> Units<'_> {
     Units { rest: text, within: None }
 }
@@ -130,7 +133,8 @@ impl<'a> Iterator for Units<'a> {
         }
         self.within = None;
         let bytes = self.rest.as_bytes();
-        // Between two ASCII characters there is always a boundary; line ends of two are none of ours.
+        // Between two ASCII characters there is always a boundary; line ends of two are none of
+        // ours.
         let ends_at = |at: usize| bytes[at].is_ascii() && bytes.get(at + 1).is_none_or(u8::is_ascii);
         let last = (0..bytes.len()).find(|at| ends_at(*at)).or(bytes.len().checked_sub(1))?;
         let (part, rest) = self.rest.split_at(last + 1);
@@ -201,7 +205,8 @@ impl Spread {
         self.cursor = (self.starts.len() - 1, self.column);
     }
 
-    /// Begins a row if so many columns do not fit this one. What takes none needs one for the cursor to stand at it.
+    /// Begins a row if so many columns do not fit this one. What takes none needs one for the
+    /// cursor to stand at it.
     fn make_room(&mut self, columns: usize) {
         if self.column > 0 && self.column + columns.max(1) > self.room {
             self.begin_row();
@@ -244,7 +249,8 @@ struct Seen {
 }
 
 impl Seen {
-    /// As many rows as there may be, with that of the cursor in the middle where the beginning and the end let it.
+    /// As many rows as there may be, with that of the cursor in the middle where the beginning and
+    /// the end let it.
     fn around(cursor: usize, all: usize, max_rows: usize) -> Self {
         let count = all.min(max_rows);
         let first = cursor.saturating_sub(count / 2).min(all - count);

@@ -1,16 +1,18 @@
 //! The behaviour of p2p-chat, shown from outside in several ways.
 //!
-//! - With real processes and real sockets: most groups. Every scenario builds its peers with [`support`], on ports that the
-//!   system chooses, in a directory of its own, and waits for what shall happen with a deadline. The programs of old are
-//!   played by [`legacy`], the terminal is a pseudo-terminal ([`terminal`]), and a network that delays, breaks and loses
-//!   stands between them in [`faults`]. Who gets a message when people change their addresses is in [`people`].
-//! - The same on machines of their own, made of network namespaces: [`namespaces`], which say so and are skipped where
-//!   they cannot be made.
-//! - Without any process or socket, over the pure rooms of the library: [`simulator`] runs whole networks on a virtual
-//!   clock, from a seed; [`harmless_output`] takes any bytes to the printed line; [`vectors`] decodes the examples of
-//!   docs/PROTOCOL.md; [`fuzz`] replays the corpora of the fuzz targets.
-//! - Without the program: [`architecture`] reads its source for which module imports which; [`legacy_selftest`] proves, over sockets, that
-//!   the stand-ins do what the programs of old did.
+//! - With real processes and real sockets: most groups. Every scenario builds its peers with
+//!   [`support`], on ports that the system chooses, in a directory of its own, and waits for what
+//!   shall happen with a deadline. The programs of old are played by [`legacy`], the terminal is a
+//!   pseudo-terminal ([`terminal`]), and a network that delays, breaks and loses stands between
+//!   them in [`faults`]. Who gets a message when people change their addresses is in [`people`].
+//! - The same on machines of their own, made of network namespaces: [`namespaces`], which say so
+//!   and are skipped where they cannot be made.
+//! - Without any process or socket, over the pure rooms of the library: [`simulator`] runs whole
+//!   networks on a virtual clock, from a seed; [`harmless_output`] takes any bytes to the printed
+//!   line; [`vectors`] decodes the examples of docs/PROTOCOL.md; [`fuzz`] replays the corpora of
+//!   the fuzz targets.
+//! - Without the program: [`architecture`] reads its source for which module imports which;
+//!   [`legacy_selftest`] proves, over sockets, that the stand-ins do what the programs of old did.
 
 mod architecture;
 mod attacks;

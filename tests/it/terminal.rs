@@ -1,4 +1,5 @@
-//! What a person at a terminal sees: the line that they type, the window around it, the beginning and the end.
+//! What a person at a terminal sees: the line that they type, the window around it, the beginning
+//! and the end.
 
 mod attention;
 mod completing;
@@ -50,8 +51,8 @@ fn alice_like_and_bob(alice: Builder, columns: u16) -> (Terminal, Peer) {
     (alice, bob)
 }
 
-/// Waits until the user of a terminal was told that a peer is online, and that its key is new. A peer
-/// that is known before it has proven a key is shown as unencrypted.
+/// Waits until the user of a terminal was told that a peer is online, and that its key is new. A
+/// peer that is known before it has proven a key is shown as unencrypted.
 fn meets(terminal: &Terminal, shown: &str) {
     let plain = shown.replace(')', ", plain)");
     let online = [format!("* {shown} is online"), format!("* {plain} is online")];
@@ -85,15 +86,15 @@ fn begins_text(alice: &Terminal) {
     line_stands(alice, TO_BOB, "", "");
 }
 
-/// Waits until the line is the last on the screen, holds `before` and `after` behind its prompt, and the cursor stands
-/// between them.
+/// Waits until the line is the last on the screen, holds `before` and `after` behind its prompt,
+/// and the cursor stands between them.
 fn line_stands(alice: &Terminal, prompt: &str, before: &str, after: &str) {
     let row = format!("{prompt}{before}{after}");
     alice.waits_for_line(row.trim_end(), prompt.width() + before.width());
 }
 
-/// The rows that a prompt and a text take in a window of so many columns, the last of which stays free. Written once more
-/// for the tests, so that the program is not its own judge.
+/// The rows that a prompt and a text take in a window of so many columns, the last of which stays
+/// free. Written once more for the tests, so that the program is not its own judge.
 fn wrapped(prompt: &str, text: &str, columns: usize) -> Vec<String> {
     let mut rows = vec![String::new()];
     for c in prompt.chars().chain(text.chars()) {
@@ -109,8 +110,8 @@ fn wrapped(prompt: &str, text: &str, columns: usize) -> Vec<String> {
     rows
 }
 
-/// Waits until the text stands wrapped behind its prompt in the last rows of the screen, below a status line if there is
-/// room for one, with the cursor at its end.
+/// Waits until the text stands wrapped behind its prompt in the last rows of the screen, below a
+/// status line if there is room for one, with the cursor at its end.
 fn wrapped_stands(alice: &Terminal, prompt: &str, text: &str, columns: usize) {
     let mut expected = wrapped(prompt, text, columns);
     let mut column = expected.last().expect("one at least").width();
@@ -157,7 +158,8 @@ fn begins_screen(alice: &Terminal) {
     alice.shows("an empty screen", |screen| rows(screen).iter().filter(|row| !row.is_empty()).count() <= 2);
 }
 
-/// Waits until `said` is on the screen and the line below it is as [`line_stands`] has it, both at once.
+/// Waits until `said` is on the screen and the line below it is as [`line_stands`] has it, both at
+/// once.
 fn said_above_line(alice: &Terminal, said: &str, prompt: &str, before: &str, after: &str) {
     let line = format!("{prompt}{before}{after}");
     let column = prompt.width() + before.width();
@@ -172,8 +174,8 @@ fn said_above_line(alice: &Terminal, said: &str, prompt: &str, before: &str, aft
     });
 }
 
-/// Asserts that these stand on the screen in this order, each once, each at the end of a row, one directly below the
-/// other, and that the status line and `last` are the rows after them.
+/// Asserts that these stand on the screen in this order, each once, each at the end of a row, one
+/// directly below the other, and that the status line and `last` are the rows after them.
 fn stand_in_order(alice: &Terminal, texts: &[String], last: &str) {
     let screen = alice.screen();
     let rows: Vec<&str> = screen.lines().collect();

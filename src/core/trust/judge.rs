@@ -18,8 +18,8 @@ use crate::model::peer_id::PeerId;
 use crate::model::session::{MAX_REQUEST_BYTES, Message};
 
 impl Trusted {
-    /// Judges a peer that has proven a key, or an unlisted legacy peer that is no contact. A stranger
-    /// with a live connection never makes room for a new one.
+    /// Judges a peer that has proven a key, or an unlisted legacy peer that is no contact. A
+    /// stranger with a live connection never makes room for a new one.
     pub fn met(&mut self, meeting: Meeting, is_live: &dyn Fn(PublicKey) -> bool) -> Verdict {
         let Some(key) = meeting.id.key() else { return self.met_legacy(meeting) };
         if key == self.me {
@@ -66,7 +66,8 @@ impl Trusted {
                 Verdict::Refused(Refused::Undecided)
             }
             Policy::Ask => self.ask(meeting, against),
-            // The owner of a blocked key may have made another one, and a legacy peer its first one.
+            // The owner of a blocked key may have made another one, and a legacy peer its first
+            // one.
             Policy::AcceptNew if claims.is_some_and(|name| self.is_blocked_name(&name)) => {
                 self.ask(meeting, against)
             }
@@ -157,12 +158,12 @@ impl Trusted {
         self.changes_of(contact.key) >= MAX_KEY_CHANGES_OF_CONTACT
     }
 
-    /// Returns which key change gives way to this one: the oldest of the source that has most, so that
-    /// each source keeps its newest. One at a contact's own address gives way only to another there. A
-    /// message request neither gives way nor replaces anything.
+    /// Returns which key change gives way to this one: the oldest of the source that has most, so
+    /// that each source keeps its newest. One at a contact's own address gives way only to another
+    /// there. A message request neither gives way nor replaces anything.
     ///
-    /// Two others still wait for a contact that loses one. So the user has to name the key that they
-    /// trust, and no other can take its place unseen.
+    /// Two others still wait for a contact that loses one. So the user has to name the key that
+    /// they trust, and no other can take its place unseen.
     fn replaced_by(&self, request: &PeerRequest) -> Option<usize> {
         let is_source_full = self.is_source_full(request);
         let may_go = |other: &PeerRequest| {
@@ -191,8 +192,9 @@ impl Trusted {
         self.index.blocked_named(folded).is_some() || self.blocks.has_name(folded)
     }
 
-    /// Whether a block covers an unencrypted message from this address or under this name, which are
-    /// those of a blocked key or legacy peer. The name or address of another contact is never covered.
+    /// Whether a block covers an unencrypted message from this address or under this name, which
+    /// are those of a blocked key or legacy peer. The name or address of another contact is never
+    /// covered.
     pub(in crate::core) fn is_blocked_plain(&self, addr: PeerAddr, name: Option<&PeerName>) -> bool {
         let is_blocked_as =
             |name: String| self.is_blocked_name(&name) && self.index.contacts_named(&name).next().is_none();
@@ -205,8 +207,8 @@ impl Trusted {
         is_blocked && self.index.contacts_at(addr).next().is_none()
     }
 
-    /// Holds the first of these messages if the key is a message request that holds none yet, and if
-    /// the message is short enough. The sender keeps all of them, because none gets a receipt.
+    /// Holds the first of these messages if the key is a message request that holds none yet, and
+    /// if the message is short enough. The sender keeps all of them, because none gets a receipt.
     pub(in crate::core) fn hold(&mut self, key: PublicKey, messages: &[Message]) {
         if let Some(message) = messages.first() {
             let held = || HeldMessage::Encrypted(message.clone());
@@ -214,8 +216,8 @@ impl Trusted {
         }
     }
 
-    /// Holds a message of a legacy peer if the peer is a message request that holds none yet, and if
-    /// the message is short enough.
+    /// Holds a message of a legacy peer if the peer is a message request that holds none yet, and
+    /// if the message is short enough.
     pub(in crate::core) fn hold_plain(&mut self, id: PeerId, message: Plain, cut: bool) {
         let bytes = match &message.body {
             Body::Text(text) | Body::Greeting(text) => text.raw().len(),

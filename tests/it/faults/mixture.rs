@@ -1,7 +1,8 @@
 //! All faults at once, by chance, over many messages; a seed that fails is printed and replays.
 //!
-//! What is done to a plain text depends on the seed and the text alone. Which probe, greeting or talk meets which fault depends on
-//! when the programs look, so a replay repeats every plain text's fate on the network, and not the order of everything.
+//! What is done to a plain text depends on the seed and the text alone. Which probe, greeting or
+//! talk meets which fault depends on when the programs look, so a replay repeats every plain text's
+//! fate on the network, and not the order of everything.
 
 use std::net::SocketAddrV4;
 use std::thread;
@@ -12,8 +13,8 @@ use super::{Outcome, Pair, arrived_later, outcomes, says_at, shown_times};
 use crate::legacy::Program;
 use crate::support::{Fault, Faulty, Peer, Rng, SOON, Seed, number};
 
-/// Texts in each direction and seed in `cargo test`: with two seeds 300 texts, in a quarter of a minute, most of which is
-/// waiting. `P2P_CHAT_MESSAGES` is another number.
+/// Texts in each direction and seed in `cargo test`: with two seeds 300 texts, in a quarter of a
+/// minute, most of which is waiting. `P2P_CHAT_MESSAGES` is another number.
 const MESSAGES: u64 = 50;
 
 /// Seeds in `cargo test`. `P2P_CHAT_SEEDS` is another number.
@@ -64,7 +65,8 @@ fn text(from: &str, number: u64) -> String {
     format!("{MARK}{from}-{number}.")
 }
 
-/// What becomes of a connection of two of ours: as above, but that a talk may break at any place, also long after it has begun well.
+/// What becomes of a connection of two of ours: as above, but that a talk may break at any place,
+/// also long after it has begun well.
 fn fate_of_talk(seed: u64) -> Fault {
     let bytes = Rng::about(seed, b"talk").below(1_500);
     match result(seed, b"") {
@@ -83,7 +85,8 @@ fn suffers_talks(proxy: &Faulty, seed: u64) {
     proxy.breaks_all();
 }
 
-/// What has to hold of every text to one of ours, whatever the network did to it, as soon as it is well again.
+/// What has to hold of every text to one of ours, whatever the network did to it, as soon as it is
+/// well again.
 fn judge(text: &str, outcome: Outcome, later: usize, times: usize) {
     let what = format!("{text}: told {outcome:?} and {later} times later, shown {times} times");
     assert_eq!(times, 1, "{what}");
@@ -91,7 +94,8 @@ fn judge(text: &str, outcome: Outcome, later: usize, times: usize) {
     assert!(matches!(outcome, Outcome::Delivered | Outcome::Queued), "{what}");
 }
 
-/// What has to hold of every text to a legacy program, which may have closed after a single byte of it.
+/// What has to hold of every text to a legacy program, which may have closed after a single byte of
+/// it.
 fn judge_legacy(text: &str, outcome: Outcome, times: usize, fault: &[Fault]) {
     let what = format!("{text}: told {outcome:?}, shown {times} times, after {fault:?}");
     assert!(times <= 1, "{what}");
@@ -115,7 +119,8 @@ fn says_all(peer: &mut Peer, to: SocketAddrV4, from: &str, count: u64) -> Vec<(S
     let says = |number| {
         let text = text(from, number);
         let outcome = says_at(peer, to, &text);
-        // What is typed behind a text that waits, waits with it; so there is a pause in which it may arrive.
+        // What is typed behind a text that waits, waits with it; so there is a pause in which it
+        // may arrive.
         if outcome == Outcome::Queued {
             let _ = peer.sees_in_time(&format!("): \"{text}\""), Duration::from_millis(500));
         }
