@@ -337,7 +337,7 @@ fn can_be_sent(text: &str, body: &str, name: &Name) -> Result<(), String> {
         Ok(_) => Ok(()),
         Err(EncodeError::TooLong { .. }) if body.len() <= MAX_TEXT_BYTES => Ok(()),
         Err(EncodeError::TooLong { limit, .. }) => Err(format!(
-            "The text has {} bytes. At most {MAX_TEXT_BYTES} go at once in encryption, and {limit} in plain; shorten or divide it.",
+            "The text has {} bytes. At most {MAX_TEXT_BYTES} are sent at once encrypted, and {limit} unencrypted; shorten or divide it.",
             body.len()
         )),
         Err(error) => Err(error.to_string()),
@@ -365,7 +365,7 @@ mod tests {
         }
         let sentence = checked(&"x".repeat(MAX_TEXT_BYTES + 1)).expect_err("too long");
         assert!(
-            sentence.starts_with("The text has 65537 bytes. At most 65536 go at once in encryption, and 15"),
+            sentence.starts_with("The text has 65537 bytes. At most 65536 are sent at once encrypted, and 15"),
             "{sentence}"
         );
         assert!(checked(" \n ").is_err());

@@ -268,7 +268,7 @@ impl App {
         let is_quiet = ui::is_good(status) || *status == DeliveryStatus::Queued(PendingReason::InLine);
         match self.texts.get(&op) {
             Some(sent) if sent.quiet && is_quiet && self.screen.edits() => {
-                let plain = if who.verification == Verification::Plain { " in plain" } else { "" };
+                let plain = if who.verification == Verification::Plain { " unencrypted" } else { "" };
                 self.outcome(format!("{}{plain}", ui::status_words(status)), stamp);
             }
             _ => self.tell(lines),

@@ -225,10 +225,10 @@ fn a_text_that_is_refused_is_kept_and_sent_again_with_enter() {
     let (addr, heard) = a_program_of_old(&mut alice);
     let long = "x".repeat(20_000);
     alice.says("old", &long);
-    alice.sees(&format!("Not sent to Old ({addr}): in plain a text goes in at most 16 messages"));
+    alice.sees(&format!("Not sent to Old ({addr}): an unencrypted message is sent in at most 16 parts"));
     alice.sees("The text is kept");
     alice.types(&["1", "", ""]);
-    alice.sees(&format!("Not sent to Old ({addr}): in plain a text goes in at most 16 messages"));
+    alice.sees(&format!("Not sent to Old ({addr}): an unencrypted message is sent in at most 16 parts"));
     alice.says("old", "short");
     let said = heard.recv_timeout(SOON).expect("a text");
     assert!(said.ends_with("short"), "{said}");
@@ -249,7 +249,7 @@ fn a_long_text_arrives_in_numbered_parts_and_in_order_and_among_ours_as_it_is() 
     alice.sees(&format!("Handed over to Old ({addr}), which gives no receipts, in 4 messages."));
     alice.says("old", &"x".repeat(20_000));
     alice.sees(
-        "in plain a text goes in at most 16 messages of 1024 bytes, and this one is longer; divide it.",
+        "an unencrypted message is sent in at most 16 parts of 1024 bytes, and this one is longer. Divide it.",
     );
     for text in [text, "x".repeat(20_000)] {
         alice.says("bob", &text);

@@ -39,10 +39,10 @@ fn failure_words(failure: &SendError) -> String {
         SendError::TimedOut => format!("timed out, no answer within {} s", CONNECT_TIMEOUT.as_secs()),
         SendError::NoRoute => "no route, the network knows no way there".into(),
         SendError::NoResources => "this machine has no free connections at the moment".into(),
-        SendError::NoSession => "it does not speak encrypted, as it had said that it would".into(),
+        SendError::NoSession => "it does not use encryption, though it said that it would".into(),
         SendError::WrongKey => "another key answers there".into(),
         SendError::Incompatible => "it runs an incompatible version".into(),
-        SendError::NotSecure => "the encrypted exchange failed; somebody on the way may disturb it".into(),
+        SendError::NotSecure => "the encrypted session failed; someone on the path may be interfering".into(),
         SendError::NotAnswered => "it does not answer the question how it is spoken to".into(),
         SendError::TurnedAway(reason) => match reason {
             ByeReason::NotDecided => "it has not accepted you yet",
@@ -79,7 +79,7 @@ fn reason_words(reason: &FailureReason) -> String {
         FailureReason::Replaced => "it was for its old key".into(),
         FailureReason::Ended { attempted: true } => "no receipt came before you left".into(),
         FailureReason::Ended { attempted: false } => "nobody answered there before you left".into(),
-        FailureReason::QueueFull => "too many texts wait for it".into(),
+        FailureReason::QueueFull => "too many messages wait for it".into(),
         FailureReason::ReachedAnother(Some(to)) => {
             format!("it went to {to} instead, where somebody else listens")
         }
@@ -95,11 +95,11 @@ pub fn hold_words(hold: PendingReason) -> &'static str {
         PendingReason::InLine => "those before it are on their way",
         PendingReason::Unreachable => "nobody answers there",
         PendingReason::NoSession => {
-            "whoever listens there does not answer, or does not speak encrypted, and it does not go out in plain"
+            "the program there does not answer or does not use encryption, and nothing is sent unencrypted"
         }
         PendingReason::Incompatible => "it runs an incompatible version",
         PendingReason::NotSecure => {
-            "the encrypted exchange fails there; perhaps somebody on the way disturbs it"
+            "the encrypted session fails there; someone on the path may be interfering"
         }
         PendingReason::WrongKey => "another key answers at its address",
         PendingReason::NotAcceptedYet => "it has not accepted you yet",
@@ -221,10 +221,10 @@ fn part_words(parts: (usize, usize), more: usize) -> String {
 pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
     match why {
         RejectReason::TooLongForLegacy => format!(
-            "Not sent to {who}: in plain a text goes in at most {MAX_PARTS} messages of {MAX_SENT_BYTES} bytes, and this one is longer; divide it."
+            "Not sent to {who}: an unencrypted message is sent in at most {MAX_PARTS} parts of {MAX_SENT_BYTES} bytes, and this one is longer. Divide it."
         ),
         RejectReason::OnlyEncrypted => format!(
-            "Not sent to {who}: it is spoken to in plain, and --require-encryption lets nothing go out in plain."
+            "Not sent to {who}: they use no encryption, and --require-encryption sends nothing unencrypted."
         ),
         RejectReason::NotTrusted => format!(
             "Not sent to {who}: they are blocked or wait for your decision. See /blocked and /requests."
@@ -234,7 +234,7 @@ pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
         RejectReason::Ourselves => format!("{who} is your own address; choose somebody else."),
         RejectReason::QueueFull => {
             format!(
-                "Not sent to {who}: as many texts wait for it as may; /outbox shows them, and takes some back."
+                "Not sent to {who}: too many messages wait for it already; /outbox lists them and can cancel some."
             )
         }
         RejectReason::NoMemory => {

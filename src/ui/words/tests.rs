@@ -189,7 +189,7 @@ fn every_fate_of_a_text_has_its_words() {
         (
             DeliveryStatus::Queued(PendingReason::NoSession),
             (0, 1),
-            "Queued for Bob (127.0.0.1:5001): whoever listens there does not answer, or does not speak encrypted, and it does not go out in plain; \
+            "Queued for Bob (127.0.0.1:5001): the program there does not answer or does not use encryption, and nothing is sent unencrypted; \
              it is sent again until it arrives.",
         ),
         (
@@ -279,11 +279,11 @@ fn every_reason_not_to_send_has_its_sentence() {
     for (why, rest) in [
         (
             RejectReason::TooLongForLegacy,
-            "in plain a text goes in at most 16 messages of 1024 bytes, and this one is longer; divide it.",
+            "an unencrypted message is sent in at most 16 parts of 1024 bytes, and this one is longer. Divide it.",
         ),
         (
             RejectReason::OnlyEncrypted,
-            "it is spoken to in plain, and --require-encryption lets nothing go out in plain.",
+            "they use no encryption, and --require-encryption sends nothing unencrypted.",
         ),
         (RejectReason::NotTrusted, "they are blocked or wait for your decision. See /blocked and /requests."),
         (RejectReason::Forgotten, "its key is forgotten."),

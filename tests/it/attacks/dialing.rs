@@ -46,7 +46,7 @@ fn wrong_answer_gets_only_the_opening_line() {
     thread::scope(|scope| {
         for answer in ["P2P-CHAT/2 ok\n", "P2P-CHAT/1 no\n", "[ACK] Message received from 5000"] {
             scope.spawn(move || {
-                let why = "does not speak encrypted, and it does not go out in plain";
+                let why = "does not use encryption, and nothing is sent unencrypted";
                 let before = is_held_while(Manner::Says(answer.into()), why);
                 assert!(before.behind.iter().all(Vec::is_empty), "{answer:?}: {:?}", before.behind);
             });
@@ -76,7 +76,7 @@ fn withheld_ok_gets_only_the_opening_line() {
     alice.sees("Queued for Bob ");
     // She waits for the ok as long as a slow line needs.
     meddler.has_carried(1);
-    let why = "does not speak encrypted, and it does not go out in plain";
+    let why = "does not use encryption, and nothing is sent unencrypted";
     let deadline = Instant::now() + SOON;
     while !alice.sees_in_time(why, Duration::from_millis(500)) {
         assert!(Instant::now() < deadline, "{:#?}", alice.printed());
