@@ -365,7 +365,8 @@ mod tests {
         }
         let sentence = checked(&"x".repeat(MAX_TEXT_BYTES + 1)).expect_err("too long");
         assert!(
-            sentence.starts_with("The text has 65537 bytes. At most 65536 are sent at once encrypted, and 15"),
+            sentence
+                .starts_with("The text has 65537 bytes. At most 65536 are sent at once encrypted, and 15"),
             "{sentence}"
         );
         assert!(checked(" \n ").is_err());

@@ -103,10 +103,9 @@ impl App {
 
     fn fill_outbox(&mut self) -> (Vec<WaitingMessage>, Vec<StoredMessage>) {
         let waiting = self.node.waiting();
-        self.node.settle_writes();
         let query = Query { limit: SEARCHED_FOR_FAILED, ..Query::default() };
         let failed: Vec<StoredMessage> =
-            self.history.messages(&query).unwrap_or_default().into_iter().filter(did_not_arrive).collect();
+            self.stored(&query).unwrap_or_default().into_iter().filter(did_not_arrive).collect();
         let waits = waiting.iter().map(|waiting| Listed::Waiting(waiting.to, waiting.message.clone()));
         let failures = failed.iter().filter_map(|entry| {
             let message =

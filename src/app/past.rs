@@ -39,8 +39,7 @@ impl App {
         };
         let which = Selection { with, since: None, until: None };
         let query = Query { which, words: words.clone(), before: None, limit: SHOWN_AT_ONCE + 1 };
-        self.node.settle_writes();
-        let mut entries = match self.history.messages(&query) {
+        let mut entries = match self.stored(&query) {
             Ok(entries) => entries,
             Err(error) => return self.unreadable(&error),
         };
@@ -61,6 +60,12 @@ impl App {
         self.out.extend(lines);
     }
 
+    /// Returns messages from the history, with all that the screen has shown so far.
+    pub(super) fn stored(&mut self, query: &Query) -> Result<Vec<StoredMessage>, StoreError> {
+        self.node.settle_writes();
+        self.history.messages(query)
+    }
+
     /// Shows the last messages with a peer at the start of a conversation.
     pub(super) fn recall(&mut self, with: &Chosen) {
         if with.peer().is_none() {
@@ -69,8 +74,7 @@ impl App {
         let Ok(parties) = self.parties_of(with) else { return };
         let which = Selection { with: Some(parties), since: None, until: None };
         let query = Query { which, words: None, before: None, limit: SHOWN_AT_ONCE };
-        self.node.settle_writes();
-        let mut entries = match self.history.messages(&query) {
+        let mut entries = match self.stored(&query) {
             Ok(entries) => entries,
             Err(error) => return self.unreadable(&error),
         };

@@ -8,9 +8,7 @@ use crate::model::message::{LOG_TARGET, SendError, SendResult};
 use crate::model::name::{PeerName, folded, resembled, skeletons};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::runtime::Node;
-use crate::ui::{
-    self, About, Chosen, Ink, Line, NoticeKind, PeerList, Renamed, Standing, Status, Subject, Voice,
-};
+use crate::ui::{self, Chosen, Ink, Line, NoticeKind, PeerList, Renamed, Standing, Status, Subject, Voice};
 
 /// Recipients that a prompt names, at most.
 const MAX_LABELLED: usize = 3;
@@ -138,8 +136,7 @@ impl App {
 
     /// Returns a peer as the subject of a notice.
     fn subject(&self, id: Recipient, addr: Option<PeerAddr>) -> Subject {
-        let (about, prefix) = (About::Peer(id), addr.map(PeerAddr::share));
-        Subject { about, prefix, is_contact: self.node.is_contact(id) }
+        Subject::peer(id, addr, self.node.is_contact(id))
     }
 
     /// The line about something that did not go to a key that the user has not accepted: whose key it

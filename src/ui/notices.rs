@@ -60,11 +60,7 @@ impl NoticeKind {
     /// Returns what an event that is a notice is about, and its kind; `None` for any other event.
     /// `is_contact` says which peers are contacts.
     pub fn of(event: &Event, is_contact: impl Fn(Recipient) -> bool) -> Option<(Subject, Self)> {
-        let peer = |who: &PeerInfo| Subject {
-            about: About::Peer(who.id),
-            prefix: who.addr.map(PeerAddr::share),
-            is_contact: is_contact(who.id),
-        };
+        let peer = |who: &PeerInfo| Subject::peer(who.id, who.addr, is_contact(who.id));
         let source = |source: &Source| Subject::stranger(About::Source(source.share()), source.share());
         Some(match event {
             Event::Came(who) => (peer(who), Self::Here),
@@ -141,6 +137,11 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// Returns a peer as the subject of a notice.
+    pub fn peer(id: Recipient, addr: Option<PeerAddr>, is_contact: bool) -> Self {
+        Self { about: About::Peer(id), prefix: addr.map(PeerAddr::share), is_contact }
+    }
+
     fn stranger(about: About, prefix: SourcePrefix) -> Self {
         Self { about, prefix: Some(prefix), is_contact: false }
     }

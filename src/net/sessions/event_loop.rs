@@ -240,10 +240,7 @@ impl EventLoop {
             if self.next_tick().is_some_and(|at| at <= now) {
                 self.tick();
             } else if self.next_soon().is_some_and(|at| at <= now) {
-                let time = self.now();
-                self.pool.tick_soon(time, &mut *self.handler);
-                self.apply();
-                (self.last_soon, self.has_changed) = (now, true);
+                self.tick_soon();
             }
             if self.is_closing && self.conns.is_empty() {
                 return;
@@ -290,6 +287,14 @@ impl EventLoop {
         let wait = self.pool.next_wake().map(|due| due.since(self.now()) + Duration::from_millis(1));
         let due = wait.map(|wait| self.last_tick + wait);
         self.due = [finish, due].into_iter().flatten().min();
+    }
+
+    /// Does what is due soon.
+    fn tick_soon(&mut self) {
+        let now = self.now();
+        self.pool.tick_soon(now, &mut *self.handler);
+        self.apply();
+        (self.last_soon, self.has_changed) = (Instant::now(), true);
     }
 
     /// How long to wait for an event. From now on, a command wakes the thread.
