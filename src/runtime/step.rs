@@ -264,7 +264,12 @@ impl<'a> Step<'a> {
                 self.act(Some(source), |state, now| state.messages_stored(from, messages, stored, now));
             }
             (report_to, _) => {
-                let outputs = self.reported(&report_to, result);
+                let state = &mut self.machine.state;
+                let outputs = match (report_to, result) {
+                    (ReportTo::Core(id), result) => state.stored(id, result.map(drop), self.now),
+                    (_, Err(error)) => state.storing_failed(error, self.now),
+                    (_, Ok(_)) => Vec::new(),
+                };
                 self.carry_out(outputs, None);
             }
         }
@@ -336,22 +341,10 @@ impl<'a> Step<'a> {
     }
 
     fn put(&mut self, write: QueuedWrite) {
-        match self.ports.store.put(write) {
-            Put::Queued => {}
-            Put::Full(QueuedWrite { op, report_to, .. }) => {
-                if let (StoreOp::Incoming { messages, .. }, ReportTo::Session(_, link)) = (op, report_to) {
-                    self.answer(link, Vec::new(), messages.iter().map(|message| message.id).collect());
-                }
-            }
-        }
-    }
-
-    /// Reports the result of a write to the core.
-    fn reported(&mut self, report_to: &ReportTo, result: Result<StoreResult, StoreError>) -> Vec<Output> {
-        match (report_to, result) {
-            (ReportTo::Core(id), result) => self.machine.state.stored(*id, result.map(drop), self.now),
-            (_, Err(error)) => self.machine.state.storing_failed(error, self.now),
-            (_, Ok(_)) => Vec::new(),
+        if let Put::Full(QueuedWrite { op, report_to, .. }) = self.ports.store.put(write)
+            && let (StoreOp::Incoming { messages, .. }, ReportTo::Session(_, link)) = (op, report_to)
+        {
+            self.answer(link, Vec::new(), messages.iter().map(|message| message.id).collect());
         }
     }
 

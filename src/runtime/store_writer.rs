@@ -76,8 +76,6 @@ struct Pending {
     room: FairShare,
     /// Of `jobs`, all that were ever added.
     added: u64,
-    /// Of those, how many a batch has taken.
-    taken: u64,
     /// Of those, how many are written or have failed.
     written: u64,
     stopping: bool,
@@ -93,7 +91,6 @@ impl Default for Pending {
             turns: VecDeque::new(),
             room: FairShare::new(MAX_WAITING_BYTES),
             added: 0,
-            taken: 0,
             written: 0,
             stopping: false,
             ended: false,
@@ -121,7 +118,7 @@ impl WriterQueue {
     /// The batches taken so far are written.
     fn is_written(&self) {
         let mut queue = self.queue.lock();
-        queue.written = queue.taken;
+        queue.written = queue.added - queue.jobs.len() as u64;
         self.emptied.notify_all();
     }
 
@@ -182,7 +179,6 @@ impl Pending {
         let strangers = self.take_strangers(MAX_STRANGERS_IN_BATCH);
         let count = self.jobs.len().min(MAX_BATCH - strangers.len());
         let mut batch: Vec<QueuedWrite> = self.jobs.drain(..count).collect();
-        self.taken += count as u64;
         batch.extend(strangers);
         batch
     }

@@ -239,7 +239,7 @@ impl EventLoop {
             let now = Instant::now();
             if self.next_tick().is_some_and(|at| at <= now) {
                 self.tick();
-            } else if self.next_soon().is_some_and(|at| at <= now) {
+            } else if self.last_soon + SOON_SPACING <= now && self.next_soon().is_some_and(|at| at <= now) {
                 self.tick_soon();
             }
             if self.is_closing && self.conns.is_empty() {

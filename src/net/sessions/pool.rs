@@ -278,16 +278,16 @@ impl Pool {
         if for_messages { room } else { room.min(MAX_HANDSHAKES.saturating_sub(in_handshake)) }
     }
 
-    /// The dial of a connection that did not become a session.
+    /// The dial of a connection that did not become a session: its id, and the address.
     fn dial_failed(
         &mut self,
         id: LinkId,
-        link: &Link,
+        dial: (Option<DialId>, Option<PeerAddr>),
         end: RequestEnd,
         now: Time,
         handler: &mut dyn SessionHandler,
     ) {
-        let (Some(dial_id), Some(addr)) = (link.dial, link.dialed) else { return };
+        let (Some(dial_id), Some(addr)) = dial else { return };
         if let Some(dial) = self.dials.get_mut(&dial_id) {
             dial.failed(id, addr, end, now);
         }
@@ -297,11 +297,8 @@ impl Pool {
     /// The dial of a connection does not wait for its hello any more.
     fn gives_up_dial(&mut self, id: LinkId, end: RequestEnd, now: Time, handler: &mut dyn SessionHandler) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        let (Some(dial_id), Some(addr)) = (link.dial.take(), link.dialed) else { return };
-        if let Some(dial) = self.dials.get_mut(&dial_id) {
-            dial.failed(id, addr, end, now);
-        }
-        self.advance(dial_id, now, handler);
+        let dial = (link.dial.take(), link.dialed);
+        self.dial_failed(id, dial, end, now, handler);
     }
 
     // ---- connections ----------------------------------------------------------------------------
@@ -402,7 +399,7 @@ impl Pool {
     /// A connection was not made, or its handshake failed.
     pub fn link_failed(&mut self, id: LinkId, end: RequestEnd, now: Time, handler: &mut dyn SessionHandler) {
         if let Some(link) = self.links.remove(&id) {
-            self.dial_failed(id, &link, end, now, handler);
+            self.dial_failed(id, (link.dial, link.dialed), end, now, handler);
         }
     }
 
@@ -413,7 +410,7 @@ impl Pool {
         let bye = link.bye.or(clean.then_some(ByeReason::Idle));
         // That of a session has a dial only if the session was to go on here.
         let end = link.bye.map_or(RequestEnd::Broken, RequestEnd::Bye);
-        self.dial_failed(id, &link, end, now, handler);
+        self.dial_failed(id, (link.dial, link.dialed), end, now, handler);
         if let Some(key) = current {
             match self.spare(key) {
                 Some(next) => self.goes_on(key, next, now, handler),
@@ -529,7 +526,7 @@ impl Pool {
                     let is_probed = matches!(link.dial, Some(DialId::Probe(..))) && reason == ByeReason::Idle;
                     let end = if is_probed { RequestEnd::Answered } else { RequestEnd::Bye(reason) };
                     self.turned_away(&link, handler);
-                    self.dial_failed(id, &link, end, now, handler);
+                    self.dial_failed(id, (link.dial, link.dialed), end, now, handler);
                 }
             }
             (Phase::Open | Phase::Parting(_), Record::Text { id: message, time, again, body }) => {
@@ -718,7 +715,10 @@ impl Pool {
             let jobs = there.map(|pending| pending.request.job).filter(|other| Some(*other) != job).collect();
             self.met(id, key, jobs, now, handler);
         }
-        self.tell_changes(key, handler);
+        if dialed.is_some() {
+            // Our hello may be older than our name and addresses.
+            self.tell_changes(key, handler);
+        }
         let addr = self.session_addr(key);
         for pending in opens {
             if Some(pending.request.job) != job && self.wants_address(&pending, key, now) {
@@ -1287,24 +1287,15 @@ impl Pool {
         if matches!(link.phase, Phase::Parting(_)) {
             return;
         }
-        match self.outputs.last_mut() {
-            // Records that follow each other go out together.
-            Some(LinkOutput::Send(last, bytes)) if *last == id => {
-                let before = bytes.len();
-                record.encode_into(bytes);
-                link.unsent += bytes.len() - before;
-            }
-            _ => {
-                let bytes = record.encode();
-                link.unsent += bytes.len();
-                self.outputs.push(LinkOutput::Send(id, bytes));
-            }
-        }
+        let bytes = record.encode();
+        link.unsent += bytes.len();
+        self.send_records(id, bytes);
     }
 
     /// Sends encoded records, which are counted in `unsent` already.
     fn send_records(&mut self, id: LinkId, records: Vec<u8>) {
         match self.outputs.last_mut() {
+            // Records that follow each other go out together.
             Some(LinkOutput::Send(last, bytes)) if *last == id => bytes.extend(records),
             _ => self.outputs.push(LinkOutput::Send(id, records)),
         }
@@ -1394,7 +1385,7 @@ impl Pool {
                     // A session that was to go on here.
                     self.link_ended(id, false, now, handler);
                 } else if let Some(link) = self.links.remove(&id) {
-                    self.dial_failed(id, &link, end, now, handler);
+                    self.dial_failed(id, (link.dial, link.dialed), end, now, handler);
                 }
             }
             Phase::Challenging(..) => {
