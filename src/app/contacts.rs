@@ -256,8 +256,8 @@ impl App {
             }
         };
         if !is_same {
-            let Contact { id, name, verified, blocked, addrs, .. } = contact;
-            let contact = ContactRecord { id, name, verified, blocked, addrs };
+            let Contact { id, name, verified, blocked, stranger, addrs, .. } = contact;
+            let contact = ContactRecord { id, name, verified, blocked, stranger, addrs };
             let op = self.node.command(Command::SetContact { contact, date: clock::seconds() });
             self.contacts.by_hand.insert(op, id.into());
         }

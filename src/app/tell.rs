@@ -6,7 +6,7 @@ use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::message::{LOG_TARGET, SendError, SendResult};
 use crate::model::name::{PeerName, folded, resembled, skeletons};
-use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::peer_id::Recipient;
 use crate::runtime::Node;
 use crate::ui::{self, Chosen, Ink, Line, NoticeKind, PeerList, Renamed, Standing, Status, Subject, Voice};
 
@@ -159,13 +159,12 @@ impl App {
             _ => return None,
         };
         let (requests, _) = self.node.requests();
-        let request = requests.iter().find(|request| request.met.id == PeerId::Key(key));
         let pin = self.node.pin_of(key.into());
         let source = who.addr.map(PeerAddr::share).filter(|_| !self.node.is_contact(key.into()));
         let blocked = source.filter(|source| self.node.blocked_sources().contains(source));
         let why = match blocked {
             Some(source) => format!("{source} is blocked. /unblock {source} unblocks it."),
-            None => ui::untrusted_words(request, pin.as_ref(), self.node.policy(), &self.labels),
+            None => ui::untrusted_words(key, &requests, pin.as_ref(), self.node.policy(), &self.labels),
         };
         let who = self.voice("").named(who);
         Some(vec![Line::of(Ink::Bad, format!("{how} to {who}: {why}"))])

@@ -4,7 +4,9 @@
 
 use super::event::{Decision, Event, Forgotten, OpId, Output, PeerInfo};
 use super::time::Time;
-use super::trust::{As, BlockTarget, ContactChange, ContactRecord, HeldMessage, Pin, Policy, Unknown};
+use super::trust::{
+    As, BlockTarget, ContactChange, ContactRecord, HeldMessage, PeerRequest, Pin, Policy, Unknown,
+};
 use super::{PeerOrigin, State, Verification};
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::delivery::FailureReason;
@@ -30,8 +32,7 @@ impl State {
     }
 
     pub(super) fn trust(&mut self, key: PublicKey, whom: As, now: Time) -> Result<Decision, Unknown> {
-        let met_at = self.trust.request_of(PeerId::Key(key)).map(|request| request.met.addr);
-        let held = self.trust.take_held(PeerId::Key(key));
+        let request = self.trust.request_of(PeerId::Key(key)).cloned();
         self.trust.take(key, whom)?;
         if let As::NewKeyOf(old) = whom {
             self.peers.change_key(old, key);
@@ -41,12 +42,13 @@ impl State {
         let pin = self.pin(key)?;
         // It is dialed where it was met, with the key expected: that address may be only a
         // claim.
+        let met_at = request.as_ref().map(|request| request.met.addr);
         let addr = met_at.or_else(|| self.addrs_of(key).first().copied());
         if let Some(addr) = addr {
             self.peers.accept(key, addr, now);
         }
         self.speaks_with(key, Some(now));
-        if let Some((HeldMessage::Encrypted(message), source)) = held {
+        if let Some((source, HeldMessage::Encrypted(message))) = request.and_then(PeerRequest::into_held) {
             let (name, assurance) = (self.who(Recipient::key(key)).name, Assurance::Encrypted);
             let messages = vec![message];
             let op = StoreOp::Incoming { from: key, name, assurance, stranger: None, messages };
@@ -190,7 +192,7 @@ impl State {
                 }
             }
             PeerId::Legacy(_) if contact.blocked => {
-                return self.block_legacy(id.into(), contact.name, true, now);
+                return self.block_legacy(id.into(), contact.name, !contact.stranger, now);
             }
             PeerId::Legacy(_) => {
                 self.trust.lift_legacy(id);
@@ -209,9 +211,10 @@ impl State {
         if !self.is_contact(to) || self.trust.is_blocked_legacy(id) {
             return;
         }
-        let held = self.trust.take_held(id);
+        let request = self.trust.request_of(id).cloned();
         self.trust.withdraw(id);
-        if let Some((HeldMessage::Plain { message, cut }, source)) = held {
+        if let Some((source, HeldMessage::Plain { message, cut })) = request.and_then(PeerRequest::into_held)
+        {
             self.message(source, message, cut, now);
         }
     }

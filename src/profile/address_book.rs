@@ -132,7 +132,7 @@ fn pins(contacts: &Contacts, seen: &BTreeMap<PeerId, SeenPeer>) -> BTreeMap<Publ
         pins.insert(key, pin);
     }
     let mut strangers: Vec<&SeenPeer> =
-        seen.values().filter(|seen| contacts.get(seen.id).is_none()).collect();
+        seen.values().filter(|seen| seen.id.key().is_some() && contacts.get(seen.id).is_none()).collect();
     strangers.sort_by_key(|seen| std::cmp::Reverse(seen.last_seen));
     let mut of_prefix: HashMap<SourcePrefix, usize> = HashMap::new();
     let has_room = |seen: &&SeenPeer| {

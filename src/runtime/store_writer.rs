@@ -142,7 +142,14 @@ impl Pending {
     }
 
     fn add(&mut self, job: QueuedWrite) {
+        let mut job = job;
         if let Some(older) = self.older_seen(&job) {
+            // One without a name would keep that of the older one in the store.
+            if let (StoreOp::Seen { name: new @ None, .. }, StoreOp::Seen { name: old, .. }) =
+                (&mut job.op, &mut older.op)
+            {
+                *new = old.take();
+            }
             older.op = job.op;
             return;
         }
@@ -364,15 +371,16 @@ mod tests {
     #[test]
     fn stopped_disk_keeps_one_sight_of_each_peer() {
         let jobs = WriterQueue::default();
-        let seen = |peer: u8, name: &str| {
-            let (peer, name) = (PeerId::Key(PublicKey::new([peer; KEY_BYTES])), Some(PeerName::new(name)));
+        let seen = |peer: u8, name: Option<&str>| {
+            let (peer, name) = (PeerId::Key(PublicKey::new([peer; KEY_BYTES])), name.map(PeerName::new));
             jobs.put(QueuedWrite::new(None, StoreOp::Seen { peer, name, contact: false, addrs: Vec::new() }));
         };
         for number in 0..1_000 {
-            (1..=2).for_each(|peer| seen(peer, &format!("Eve{number}")));
+            (1..=2).for_each(|peer| seen(peer, Some(&format!("Eve{number}"))));
         }
+        seen(2, None);
         jobs.put(QueuedWrite::new(None, StoreOp::Forget(Selection::default())));
-        (1..=2).for_each(|peer| seen(peer, "Eve"));
+        (1..=2).for_each(|peer| seen(peer, Some("Eve")));
         let batch = jobs.next_batch(&mut jobs.queue.lock());
         let names: Vec<&str> = batch
             .iter()

@@ -314,6 +314,7 @@ fn added_contact_is_listed_and_dialed() {
         name: Some(PeerName::new("Bob")),
         verified: None,
         blocked,
+        stranger: false,
         addrs: vec![at(5001)],
     };
     story.does(Command::SetContact { contact: contact(false), date: 0 });
@@ -329,6 +330,19 @@ fn added_contact_is_listed_and_dialed() {
     let contact = ContactRecord { id: legacy, addrs: Vec::new(), ..contact(false) };
     story.does(Command::SetContact { contact, date: 0 });
     assert_eq!(story.state(5002), Some(PresenceStatus::Offline));
+}
+
+#[test]
+fn edited_entry_of_blocked_stranger_makes_no_contact() {
+    let mut story = Story::new();
+    let legacy = plain::peer_at(at(5002).plain().unwrap());
+    for id in [PeerId::Key(key(BOBS)), legacy] {
+        let (name, addrs) = (Some(PeerName::new("Bob")), Vec::new());
+        let contact = ContactRecord { id, name, verified: None, blocked: true, stranger: true, addrs };
+        story.does(Command::SetContact { contact, date: 0 });
+        story.does(Command::Unblock(Recipient::from(id).into()));
+        assert!(!story.state.is_contact(id.into()), "{id:?}");
+    }
 }
 
 #[test]
@@ -417,6 +431,7 @@ fn stranger_that_becomes_a_contact_is_checked_once() {
         name: None,
         verified: None,
         blocked: false,
+        stranger: false,
         addrs: Vec::new(),
     };
     let becomes: [fn(&mut Story, ContactRecord); 4] = [

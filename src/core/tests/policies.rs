@@ -25,7 +25,8 @@ impl Story {
     /// Makes Eve a contact, as `/add` and `/accept` do.
     fn adds_eve(&mut self) -> Vec<Event> {
         let (id, name) = (eve(), Some(PeerName::new("Eve")));
-        let contact = ContactRecord { id, name, verified: None, blocked: false, addrs: Vec::new() };
+        let contact =
+            ContactRecord { id, name, verified: None, blocked: false, stranger: false, addrs: Vec::new() };
         self.does(Command::SetContact { contact, date: 1_000 });
         self.told()
     }

@@ -168,6 +168,9 @@ fn message_request_holds_one_short_message_until_accepted() {
     let held: Vec<_> =
         story.state.trusted().requests().0.iter().map(|request| request.held.clone()).collect();
     assert_eq!(held, [Some(HeldMessage::Encrypted(message(2)))]);
+    // A decision that fails loses nothing.
+    story.does(Command::Trust(key(BOBS), As::NewKeyOf(key(EVES))));
+    assert!(matches!(&story.told()[..], [Event::Undecided(_), Event::Settled(_)]));
     story.does(Command::Trust(key(BOBS), As::Another));
     let shown = |event: &Event| matches!(event, Event::Message { row: Some(_), .. });
     assert_eq!(story.told().iter().filter(|event| shown(event)).count(), 1);
@@ -370,7 +373,7 @@ fn refused_key_is_told_once_until_it_is_added() {
     }
     assert_eq!(story.state.trusted().refused_for("eve").len(), 1);
     let (id, name, addrs) = (PeerId::Key(key(EVES)), None, Vec::new());
-    let contact = ContactRecord { id, name, verified: None, blocked: false, addrs };
+    let contact = ContactRecord { id, name, verified: None, blocked: false, stranger: false, addrs };
     story.does(Command::SetContact { contact, date: 1_000 });
     assert!(story.state.trusted().refused_for("eve").is_empty());
     assert_eq!(story.dials_in(EVES, "Eve", 5002), Ok(()));

@@ -10,7 +10,7 @@ use super::{
     MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX, Meeting, PeerRequest, Pin, Policy, Refused, Trust, Trusted,
     Verdict,
 };
-use crate::model::address::{PeerAddr, Source, SourcePrefix};
+use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::PublicKey;
 use crate::model::message::{Body, Plain};
 use crate::model::name::{PeerName, folded};
@@ -235,12 +235,6 @@ impl Trusted {
         {
             request.held = Some(held());
         }
-    }
-
-    /// Returns the message that is held of a peer, and where the peer was met.
-    pub(in crate::core) fn take_held(&mut self, id: PeerId) -> Option<(HeldMessage, Source)> {
-        let request = self.requests.iter_mut().find(|request| request.met.id == id)?;
-        Some((request.held.take()?, request.met.source))
     }
 
     /// How many keys wait that claim to be this contact.

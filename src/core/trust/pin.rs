@@ -111,6 +111,13 @@ pub struct PeerRequest {
     pub held: Option<HeldMessage>,
 }
 
+impl PeerRequest {
+    /// Returns the message that is held, and where its sender was met.
+    pub(in crate::core) fn into_held(self) -> Option<(Source, HeldMessage)> {
+        Some((self.met.source, self.held?))
+    }
+}
+
 /// A message that is held until the user accepts its sender.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum HeldMessage {
@@ -199,6 +206,8 @@ pub struct ContactRecord {
     pub verified: Option<u64>,
     /// Nothing is sent to the peer and nothing from it is shown.
     pub blocked: bool,
+    /// It is a stranger while it is blocked, and no contact.
+    pub stranger: bool,
     /// The addresses that the user gave.
     pub addrs: Vec<PeerAddr>,
 }

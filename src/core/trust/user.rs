@@ -167,12 +167,12 @@ impl Trusted {
         if !is_counted && self.has_no_room_for_contacts() {
             return Err(Unknown::NoRoom);
         }
-        let ContactRecord { id: _, name, verified, blocked, addrs } = record;
+        let ContactRecord { id: _, name, verified, blocked, stranger, addrs } = record;
+        let contact = !(blocked && stranger);
         self.withdraw(PeerId::Key(key));
         if before.is_none() {
             let (given, addrs) = (Vec::new(), Vec::new());
-            let pin =
-                Pin { key, name: None, contact: true, addrs, given, first_seen: date, verified, blocked };
+            let pin = Pin { key, name: None, contact, addrs, given, first_seen: date, verified, blocked };
             self.insert(pin, true, None);
         }
         self.change(key, |held| {
@@ -184,7 +184,7 @@ impl Trusted {
             hints.truncate(MAX_HINTS);
             (pin.addrs, pin.given) = (hints, addrs);
             pin.name = name.or(pin.name.take());
-            (pin.contact, pin.verified, pin.blocked) = (true, verified.filter(|_| !blocked), blocked);
+            (pin.contact, pin.verified, pin.blocked) = (contact, verified.filter(|_| !blocked), blocked);
             (held.saved, held.for_run) = (true, false);
         });
         self.changed.insert(key);

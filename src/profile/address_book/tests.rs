@@ -97,6 +97,14 @@ fn one_source_does_not_fill_the_remembered_strangers() {
     store.apply(&[seen(0, [192, 0, 2, 7])], 1_000).unwrap();
     let crowd: Vec<StoreOp> = (1..=MAX_STRANGERS_PER_PREFIX + 10).map(|n| seen(n, [192, 0, 2, 66])).collect();
     store.apply(&crowd, 2_000).unwrap();
+    // Legacy peers of that source take no room from keys: they are not remembered so.
+    let legacy = |port: u16| {
+        let addr = PeerAddr::new(Ipv4Addr::new(192, 0, 2, 66), port).unwrap();
+        let peer = crate::protocol::plain::peer_at(addr.plain().unwrap());
+        StoreOp::Seen { peer, name: None, contact: false, addrs: vec![addr] }
+    };
+    let count = u16::try_from(MAX_STRANGERS_PER_PREFIX).unwrap();
+    store.apply(&(1..=count).map(legacy).collect::<Vec<_>>(), 3_000).unwrap();
     let alice = "Alice".parse().unwrap();
     let source = BookSource { folder: None, data: None, own_name: &alice, saves: false };
     let book = AddressBook::open(source, &mut store, 5_000).unwrap();

@@ -217,6 +217,7 @@ fn invented_keys_do_not_fill_the_event_queue() {
             name: Some(PeerName::new("Bob")),
             verified: None,
             blocked: false,
+            stranger: false,
             addrs: Vec::new(),
         };
         out.step(&mut machine, 1).command(Command::SetContact { contact, date: 1_000 });

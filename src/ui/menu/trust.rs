@@ -341,6 +341,7 @@ fn record(id: PeerId, known: Option<&Pin>) -> ContactRecord {
         name: known.and_then(|pin| pin.name.clone()),
         verified: known.and_then(|pin| pin.verified),
         blocked: false,
+        stranger: false,
         addrs: known.map(|pin| pin.given.clone()).unwrap_or_default(),
     }
 }

@@ -419,16 +419,18 @@ pub(in crate::ui) fn request_line(request: &PeerRequest, pending: &[PeerRequest]
     format!("{what}: {commands}.").into()
 }
 
-/// Returns why no message goes to a key that the user has not accepted: `request` if it is pending,
-/// `pin` if it is blocked; neither if the policy refuses it, or it had no room or no name.
+/// Returns why no message goes to a key that the user has not accepted: it is among the `pending`
+/// requests, or its `pin` is blocked; neither if the policy refuses it, or it had no room or no name.
 pub fn untrusted_words(
-    request: Option<&PeerRequest>,
+    key: PublicKey,
+    pending: &[PeerRequest],
     pin: Option<&Pin>,
     policy: Policy,
     labels: &Labels,
 ) -> String {
+    let request = pending.iter().find(|request| request.met.id == PeerId::Key(key));
     match (request, pin) {
-        (Some(request), _) => request_words(request, &[], labels),
+        (Some(request), _) => request_words(request, pending, labels),
         (None, Some(pin)) if pin.blocked => {
             let label = labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
             format!("{label} is blocked. /unblock {} unblocks them.", beginning(pin.key))

@@ -297,7 +297,7 @@ fn legacy_strangers_are_meant_by_name_and_address() {
     let added = |port| {
         let met: Meeting = met(port);
         let (id, name, addrs) = (met.id, met.name, Vec::new());
-        Some(Act::Add(ContactRecord { id, name, verified: None, blocked: false, addrs }))
+        Some(Act::Add(ContactRecord { id, name, verified: None, blocked: false, stranger: false, addrs }))
     };
     let asks = |port| PeerRequest { met: met(port), against: Vec::new(), held: None };
     let one = known(vec![asks(5007)]);

@@ -376,21 +376,34 @@ fn untrusted_key_has_its_own_sentence() {
     let labels = Labels::default();
     let request =
         PeerRequest { met: meeting(Some("Emil"), "192.0.2.7:5000"), against: Vec::new(), held: None };
+    let emil = request.met.id.key().unwrap();
+    let namesake = Meeting { id: PeerId::Key(key(8)), ..request.met.clone() };
+    let namesakes = [PeerRequest { met: namesake, ..request.clone() }, request.clone()];
     let sentences = [
         (
-            untrusted_words(Some(&request), None, Policy::AcceptNew, &labels),
+            untrusted_words(emil, &namesakes, None, Policy::AcceptNew, &labels),
+            "Emil's key waits for your decision: /accept aibaeaqc or /block aibaeaqc.",
+        ),
+        (
+            untrusted_words(emil, &[request], None, Policy::AcceptNew, &labels),
             "Emil's key waits for your decision: /accept Emil or /block Emil.",
         ),
         (
-            untrusted_words(None, Some(&Pin { blocked: true, ..pin("Emil", 1) }), Policy::Strict, &labels),
+            untrusted_words(
+                emil,
+                &[],
+                Some(&Pin { blocked: true, ..pin("Emil", 1) }),
+                Policy::Strict,
+                &labels,
+            ),
             "Emil is blocked. /unblock aeaqcaib unblocks them.",
         ),
         (
-            untrusted_words(None, None, Policy::Strict, &labels),
+            untrusted_words(emil, &[], None, Policy::Strict, &labels),
             "your policy refuses strangers; /policy shows it.",
         ),
         (
-            untrusted_words(None, None, Policy::AcceptNew, &labels),
+            untrusted_words(emil, &[], None, Policy::AcceptNew, &labels),
             "the key there is new, and could not be accepted now; try again later.",
         ),
     ];
