@@ -110,6 +110,10 @@ const HANG_UP: i32 = 1;
 /// SIGINT, also used for Ctrl-C as a key.
 const INTERRUPT: i32 = 2;
 
+/// Lines after which a long batch of events is printed before the rest is handled, so that a burst
+/// appears while it arrives.
+const LINES_AT_ONCE: usize = 100;
+
 struct App {
     node: Node,
     queue: Queue,
@@ -465,6 +469,9 @@ impl App {
                 // `leave` handles the others.
                 self.rest = events;
                 return Ok(ending);
+            }
+            if self.out.len() >= LINES_AT_ONCE {
+                self.show()?;
             }
         }
         self.tend_contacts();

@@ -55,7 +55,7 @@ use crate::store::{Store, StoreError};
 const SETTLE_WITHIN: Duration = Duration::from_millis(500);
 
 /// Bytes at most of what came and is neither shown nor stored.
-const MAX_STAGED_BYTES: usize = 16 * 1024 * 1024;
+pub const MAX_STAGED_BYTES: usize = 16 * 1024 * 1024;
 
 const _: () = assert!(ROOM + MAX_WAITING_BYTES + MAX_HELD_BYTES == MAX_STAGED_BYTES);
 

@@ -2,10 +2,11 @@
 
 use super::App;
 use crate::core::{Pin, Target};
+use crate::mailbox::ITEM_BYTES;
 use crate::model::peer_id::Recipient;
 use crate::model::stored::{Query, RowId, Selection, StoredMessage};
 use crate::net;
-use crate::runtime::Node;
+use crate::runtime::{MAX_STAGED_BYTES, Node};
 use crate::store::StoreError;
 use crate::ui::{Chosen, HistoryOf, Ink, Line, Past, People, quoted};
 
@@ -15,9 +16,10 @@ const SHOWN_AT_ONCE: usize = 50;
 /// Earlier messages that are shown at the start of a conversation, at most.
 const SHOWN_AT_BEGIN: usize = 10;
 
-/// Messages of the last run that are shown at the start because they may not have been shown, at
-/// most. More are not expected in its last moment.
-const MAX_UNSHOWN: usize = 1_000;
+/// Messages that are shown at the start because an earlier run may not have shown them, at most.
+/// The queues of one run have no room for more, so the limit only matters if several runs in a row
+/// were killed before they showed any.
+const MAX_UNSHOWN: usize = MAX_STAGED_BYTES / ITEM_BYTES;
 
 impl App {
     /// Shows stored messages: of one peer or all, with these words if any.
