@@ -185,9 +185,6 @@ struct Wishes {
 /// A message without a final status.
 struct Sent {
     to: Chosen,
-    text: Arc<str>,
-    /// Recipients that cannot get it.
-    failed: Vec<PeerInfo>,
     /// How many recipients it is queued for.
     waiting: usize,
     /// Whether the first status is known for all recipients.
@@ -282,7 +279,8 @@ impl App {
         let mut app = Self {
             queue,
             screen,
-            menu: Menu::new(false),
+            // A person at a terminal is asked again. A script is not.
+            menu: Menu::new(io::stdin().is_terminal()),
             wishes: Wishes { plain: cli.plain, status: cli.status, advertise: cli.advertise },
             labels,
             contacts,
@@ -335,7 +333,6 @@ impl App {
                     editor.remember(&line);
                 }
             }
-            self.menu.set_can_edit();
             ui::read_keys(take)?;
         } else {
             self.next_line = Some(ui::read_lines(take)?);

@@ -14,7 +14,7 @@ use crate::profile;
 use crate::protocol::plain;
 use crate::protocol::plain::EncodeError;
 use crate::protocol::session::MAX_TEXT_BYTES;
-use crate::ui::{self, Act, Chosen, Ink, Line, Refill, Turn};
+use crate::ui::{self, Act, Chosen, Ink, Line, Turn};
 
 /// Peers or aliases that a list names, at most. The others are counted.
 const MAX_LISTED: usize = 50;
@@ -27,15 +27,13 @@ impl App {
             panic!("asked to panic by a test");
         }
         let before = self.menu.conversation().cloned();
-        let Turn { say, act, refill, said_to } =
+        let Turn { say, act, refused, said_to } =
             self.menu.line(line, &People { node: &self.node, labels: &self.labels });
         self.echo(line, said_to.as_deref(), act.as_ref())?;
         self.out.extend(say.into_iter().map(Line::from));
         if let Some(editor) = self.screen.editor() {
-            match refill {
-                Some(Refill::Offer(text)) => editor.offer(&text),
-                Some(Refill::Edit(text)) => editor.set(&text),
-                None => {}
+            if refused {
+                editor.remember(line);
             }
         }
         if self.menu.conversation() != before.as_ref() {
@@ -130,7 +128,7 @@ impl App {
         });
         match id {
             Ok(id) => {
-                let message = Message { id, time: clock::millis(), again: false, body: Arc::clone(&body) };
+                let message = Message { id, time: clock::millis(), again: false, body };
                 let op = self.node.command(Command::Send { to: to.target.clone(), message });
                 self.have_read(&to);
                 // In a conversation, success is shown only in the status line.
@@ -138,19 +136,12 @@ impl App {
                     && matches!(to.target, Target::These(_))
                     && self.screen.shows_status();
                 self.outcome = None;
-                self.texts.insert(
-                    op,
-                    Sent { to, text: body, failed: Vec::new(), waiting: 0, settled: false, quiet },
-                );
+                self.texts.insert(op, Sent { to, waiting: 0, settled: false, quiet });
                 Some(op)
             }
             Err(sentence) => {
                 self.say(Line::of(Ink::Bad, sentence));
-                // In the editor the user can correct the line. A script continues with the menu.
-                if let Some(editor) = self.screen.editor() {
-                    editor.set(&text);
-                    self.menu.ask_text_again(to);
-                }
+                self.menu.ask_text_again(to);
                 None
             }
         }

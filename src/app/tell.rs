@@ -10,9 +10,6 @@ use crate::model::peer_id::Recipient;
 use crate::runtime::Node;
 use crate::ui::{self, Chosen, Ink, Line, NoticeKind, PeerList, Renamed, Standing, Status, Subject, Voice};
 
-/// Recipients that a prompt names, at most.
-const MAX_LABELLED: usize = 3;
-
 /// Peers with unread messages that are counted, at most. The status line names three.
 const MAX_UNREAD: usize = 1_000;
 
@@ -63,10 +60,10 @@ impl App {
                 self.heard(from, &lines);
                 self.tell(lines);
             }
-            Event::Delivery { op, who, status, is_first: true, parts, .. } => {
-                self.first_status(*op, who, status, *parts, lines, &moment.stamp);
+            Event::Delivery { op, who, status, is_first: true, .. } => {
+                self.first_status(*op, who, status, lines, &moment.stamp);
             }
-            Event::Delivery { op, who, status, .. } => self.later(*op, who, status, lines, &moment.stamp),
+            Event::Delivery { op, status, .. } => self.later(*op, status, lines, &moment.stamp),
             Event::ContactsChanged => self.note_contacts(),
             Event::NetworkChanged => {
                 self.own_addr = greeting::own_addr(&self.node, self.wishes.advertise);
@@ -85,7 +82,7 @@ impl App {
                 self.adding.remove(op);
                 self.contacts.by_hand.remove(op);
                 self.contacts.sources_by_hand.remove(op);
-                self.keep_what_failed(*op);
+                self.settle(*op);
                 if self.busy == Some(*op) {
                     self.busy = None;
                     self.ask();
@@ -201,7 +198,7 @@ impl App {
     fn ends_talk_with(&mut self, who: &PeerInfo) {
         let with = self.menu.conversation().filter(|with| with.peer() == Some(who.id));
         let talked_with = with.map(|with| with.label.clone());
-        if !self.menu.forget_with_texts(who.id) {
+        if !self.menu.forget(who.id) {
             return;
         }
         self.unread.clear();
@@ -231,32 +228,15 @@ impl App {
         }
     }
 
-    /// Shows the first status of a message, and keeps a message that could not be sent.
+    /// Shows the first status of a message.
     fn first_status(
         &mut self,
         op: OpId,
         who: &PeerInfo,
         status: &DeliveryStatus,
-        parts: (usize, usize),
         lines: Vec<Line>,
         stamp: &str,
     ) {
-        let is_without = match status {
-            DeliveryStatus::Failed(FailureReason::NotSent(_)) => parts.0 == 0,
-            DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::CommandWord(word))) => {
-                self.texts.get(&op).is_none_or(|sent| sent.text.trim() != *word)
-            }
-            // The user was told before they forgot the peer.
-            DeliveryStatus::Failed(FailureReason::Forgotten) => false,
-            DeliveryStatus::Failed(_) | DeliveryStatus::Expired | DeliveryStatus::Cancelled => true,
-            DeliveryStatus::Queued(_)
-            | DeliveryStatus::Sent
-            | DeliveryStatus::Delivered
-            | DeliveryStatus::Unknown => false,
-        };
-        if is_without {
-            self.failed(op, who);
-        }
         if let (DeliveryStatus::Queued(_), Some(sent)) = (status, self.texts.get_mut(&op)) {
             sent.waiting += 1;
         }
@@ -271,8 +251,8 @@ impl App {
         }
     }
 
-    /// Shows a later status of a message, and keeps a message that could not be sent.
-    fn later(&mut self, op: OpId, who: &PeerInfo, status: &DeliveryStatus, lines: Vec<Line>, stamp: &str) {
+    /// Shows a later status of a message.
+    fn later(&mut self, op: OpId, status: &DeliveryStatus, lines: Vec<Line>, stamp: &str) {
         let is_here = self.texts.get(&op).is_some_and(|sent| {
             sent.quiet && self.menu.conversation().is_some_and(|with| with.target == sent.to.target)
         });
@@ -288,17 +268,11 @@ impl App {
         if !status.is_final() {
             return;
         }
-        // The user has taken it back, or was told before they forgot the peer.
-        let is_wanted =
-            !matches!(status, DeliveryStatus::Cancelled | DeliveryStatus::Failed(FailureReason::Forgotten));
-        if !ui::is_good(status) && !has_ended && is_wanted {
-            self.failed(op, who);
-        }
         if let Some(sent) = self.texts.get_mut(&op) {
             sent.waiting = sent.waiting.saturating_sub(1);
-            // Until then the message may still fail for others.
+            // Until then the message has no status for others.
             if sent.settled {
-                self.keep_what_failed(op);
+                self.settle(op);
             }
         }
     }
@@ -473,39 +447,13 @@ impl App {
         }
     }
 
-    fn failed(&mut self, op: OpId, who: &PeerInfo) {
-        if let Some(sent) = self.texts.get_mut(&op) {
-            sent.failed.push(who.clone());
-        }
-    }
-
-    /// Keeps a message for the recipients that it failed for, and shows how to send it again. Drops
-    /// it once it has a final status for all recipients.
-    fn keep_what_failed(&mut self, op: OpId) {
+    /// Marks a message as one that has a status for each recipient, and drops it once all are final.
+    fn settle(&mut self, op: OpId) {
         let Some(sent) = self.texts.get_mut(&op) else { return };
         sent.settled = true;
-        let failed = std::mem::take(&mut sent.failed);
-        let (to, text) = (sent.to.clone(), sent.text.to_string());
         if sent.waiting == 0 {
             self.texts.remove(&op);
         }
-        if failed.is_empty() {
-            return;
-        }
-        let is_gone = |who: &PeerInfo| who.id.public_key().is_some() && self.node.pin_of(who.id).is_none();
-        if failed.iter().all(is_gone) {
-            let say = self.menu.keep_for_later(text);
-            self.out.extend(say.into_iter().map(Line::from));
-            return;
-        }
-        let voice = self.voice("");
-        let names: Vec<String> = failed.iter().take(MAX_LABELLED).map(|who| voice.named(who)).collect();
-        let more = failed.len() - names.len();
-        let label = names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() };
-        let target = Target::These(failed.iter().map(|who| who.id).collect());
-        let to = if target == to.target { to } else { Chosen { target, label } };
-        let say = self.menu.keep(to, text);
-        self.out.extend(say.into_iter().map(Line::from));
     }
 }
 

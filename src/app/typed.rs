@@ -16,9 +16,11 @@ impl App {
             Input::Line(line) => {
                 return self.line(&line);
             }
-            Input::LineTooLong => {
+            Input::LineTooLong(bytes) => {
+                self.menu.give_up_question();
                 let limit = ui::MAX_LINE_BYTES;
-                self.say(format!("That line has more than {limit} bytes and was passed over; divide it."));
+                self.say(format!("The line of {bytes} bytes was dropped: a line has at most {limit} bytes."));
+                self.ask();
                 self.want_line();
             }
             Input::End => return Ok(Some(Ending::Exit)),
@@ -41,29 +43,28 @@ impl App {
             Typed::Edited => {}
             Typed::Full => {
                 let limit = ui::MAX_LINE_BYTES;
-                self.say(Line::of(
-                    Ink::Bad,
-                    format!("A line has at most {limit} bytes; send it, or shorten it."),
-                ));
+                self.say(Line::of(Ink::Bad, format!("The line is full: it has at most {limit} bytes.")));
+            }
+            Typed::TooLong(bytes) => {
+                let limit = ui::MAX_LINE_BYTES;
+                let sentence = format!(
+                    "The line of {bytes} bytes was dropped: a line has at most {limit} bytes. Up brings back its \
+                     beginning."
+                );
+                self.say(Line::of(Ink::Bad, sentence));
             }
             Typed::Complete => self.complete(),
             Typed::Line(line) => {
-                // Answers to questions and numbers of the menu are not remembered.
-                let is_number = line.trim().bytes().all(|byte| byte.is_ascii_digit());
-                if self.menu.takes_text() && !is_number && editor.remember(&line) {
+                if self.menu.remembers(&line) && editor.remember(&line) {
                     self.store_typed(&line);
                 }
                 self.show()?;
                 return self.line(&line);
             }
             Typed::Escape => {
-                let typed = editor.take();
-                if self.menu.takes_text() && editor.remember(&typed) {
-                    self.store_typed(&typed);
-                }
                 let talked = self.menu.conversation().is_some();
-                let say = self.menu.escape(typed);
-                self.out.extend(say.into_iter().map(Line::from));
+                let say = self.menu.escape();
+                self.out.extend(say.map(Line::from));
                 if talked && self.menu.conversation().is_none() {
                     self.unread.clear();
                     self.outcome = None;
@@ -107,11 +108,10 @@ impl App {
             self.menu.begins_line();
         }
         if let Err(too_long) = pasted {
-            let (limit, left_out) = (ui::MAX_LINE_BYTES, too_long.left_out);
-            self.say(Line::of(
-                Ink::Bad,
-                format!("A line has at most {limit} bytes, so the last {left_out} bytes of what was pasted are left out."),
-            ));
+            let ui::TooLong { bytes, room } = too_long;
+            let sentence =
+                format!("The pasted text of {bytes} bytes was dropped: the line has room for {room} bytes.");
+            self.say(Line::of(Ink::Bad, sentence));
         }
     }
 

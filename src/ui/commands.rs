@@ -46,6 +46,12 @@ pub const COMMANDS: &[CommandHelp] = &[
         long: "They are not dialed until one of you writes or connects again. Without WHOM you are asked.",
     },
     CommandHelp {
+        name: "/msg",
+        arguments: "WHOM TEXT",
+        short: "the same as @WHOM TEXT; so is /dm",
+        long: "Without TEXT you are asked for it.",
+    },
+    CommandHelp {
         name: "/chat",
         arguments: "[WHOM]",
         short: "talk with somebody: every line goes there until /back",
@@ -234,17 +240,18 @@ pub const KEYS: &[(&str, &str)] = &[
     ("Ctrl-Y, Ctrl-T, Ctrl-_", "Put back what was deleted, exchange two characters, undo."),
     ("Tab", "Complete a command, a name or an address, or show what there is to choose from."),
     ("Alt-Enter", "Begin a new line in the text."),
-    ("Escape", "Go back to the menu, or end a conversation; what is half typed is kept."),
+    ("Escape", "Clear the line, which Up brings back; on an empty one, go back, or end a conversation."),
     ("Ctrl-C", "Clear the line, which Up brings back; on an empty one, twice, leave."),
     ("Ctrl-L, Ctrl-Z", "Empty the screen; stop until the shell lets the program go on."),
 ];
 
 /// Names from other programs, and the command that each one means.
-const SYNONYMS: [(&str, &str); 9] = [
+const SYNONYMS: [(&str, &str); 10] = [
     ("/?", "/help"),
     ("/h", "/help"),
     ("/list", "/peers"),
     ("/who", "/peers"),
+    ("/dm", "/msg"),
     ("/r", "/reply"),
     ("/nick", "/name"),
     ("/q", "/quit"),

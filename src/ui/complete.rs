@@ -114,7 +114,7 @@ fn argument(before: &str) -> Option<Argument> {
         "/verify" | "/trust" | "/accept" | "/block" | "/add" => Some(Argument::Peer("")),
         "/key" | "/forget" => Some(Argument::Known),
         "/unblock" => Some(Argument::Blocked),
-        "/alias" => Some(Argument::Peer(" ")),
+        "/alias" | "/msg" => Some(Argument::Peer(" ")),
         "/policy" => Some(Argument::Word(&["accept-new", "ask", "strict"])),
         _ => None,
     }
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(tab("@c|", Place::Line), ("@Car".into(), vec![]));
         assert_eq!(tab("@car|", Place::Line), ("@car".into(), vec!["@Carol".into(), "@Carla".into()]));
         assert_eq!(tab("@dan|", Place::Line).1, ["@Dan", "@Dan·5005"]);
-        assert_eq!(tab("/m|", Place::Line).1, ["/me", "/mute"]);
+        assert_eq!(tab("/m|", Place::Line).1, ["/msg", "/me", "/mute"]);
         assert_eq!(tab("|", Place::Line).1.len(), COMMANDS.len());
     }
 

@@ -16,7 +16,7 @@ mod search;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use buffer::{Buffer, floor};
+use buffer::Buffer;
 use deeds::{EditKind, cleaned};
 use search::Search;
 
@@ -79,7 +79,7 @@ pub enum Key {
     Tab,
     /// The line is finished.
     Enter,
-    /// Give up what is half done.
+    /// Clear the line; go back, if nothing is typed.
     Escape,
     /// Clear the line; leave, if nothing is typed.
     Interrupt,
@@ -98,11 +98,14 @@ pub enum Typed {
     Edited,
     /// The line is full; nothing was put in.
     Full,
+    /// The line is finished, but it does not have all that was typed: it would have so many bytes.
+    /// It is remembered for Up.
+    TooLong(usize),
     /// The line is finished; this is it.
     Line(String),
     /// The user wants what is typed to be completed.
     Complete,
-    /// The user gives up what is half done.
+    /// The user goes back, with nothing typed.
     Escape,
     /// The user wants to leave.
     Leave,
@@ -114,20 +117,21 @@ pub enum Typed {
     ClearScreen,
 }
 
-/// A pasted text did not fit the line whole.
+/// A pasted text does not fit into the line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TooLong {
-    /// Bytes at its end that were not put in.
-    pub left_out: usize,
+    /// The bytes of the text.
+    pub bytes: usize,
+    /// The bytes that fit.
+    pub room: usize,
 }
 
 /// A line, the cursor in it, and what was typed before.
 #[derive(Clone, Debug, Default)]
 pub struct Editor {
     buffer: Buffer,
-    /// The text was put there for correcting: a character typed replaces it, any other key takes it
-    /// over.
-    offered: bool,
+    /// Bytes typed into the full line since it was last changed.
+    excess: usize,
     history: History,
     search: Option<Search>,
     /// What was searched for last.
@@ -166,25 +170,12 @@ impl Editor {
         text
     }
 
-    /// Puts back what was typed, to be gone on with. It is never cut, however long it is.
-    pub fn set(&mut self, text: &str) {
-        self.end_search();
-        self.start_with(Buffer::at_end(cleaned(text)));
-    }
-
     fn start_with(&mut self, buffer: Buffer) {
         self.buffer = buffer;
         self.steps.clear();
-        self.offered = false;
+        self.excess = 0;
         self.last = EditKind::Other;
         self.column = None;
-    }
-
-    /// Offers what was typed for correction: whoever moves in it or removes from it goes on with
-    /// it, whoever types something new replaces it.
-    pub fn offer(&mut self, text: &str) {
-        self.set(text);
-        self.offered = true;
     }
 
     /// Remembers a line for Up and for searching. Returns `false` for a blank line and for one that
@@ -203,7 +194,6 @@ impl Editor {
         if self.text().len() - range.len() + with.len() <= MAX_LINE_BYTES {
             self.step(EditKind::Other);
             self.buffer.replace(range, &with);
-            self.offered = false;
             self.column = None;
         }
     }
@@ -212,7 +202,7 @@ impl Editor {
     /// spaces, and so do other controls. During a search, its first line is searched for.
     ///
     /// # Errors
-    /// Where it does not fit; then as much of it as fits is inserted.
+    /// If it does not fit. Then nothing is inserted.
     pub fn paste(&mut self, text: &str) -> Result<(), TooLong> {
         let text = cleaned(text.trim_end_matches(['\r', '\n']));
         if self.search.is_some() {
@@ -221,18 +211,27 @@ impl Editor {
         if text.is_empty() {
             return Ok(());
         }
-        let room = if self.offered { MAX_LINE_BYTES } else { self.room() };
-        let fits = floor(&text, room);
-        if fits > 0 {
-            self.step(EditKind::Other);
-            self.insert(&text[..fits]);
+        let (bytes, room) = (text.len(), self.room());
+        if bytes > room {
+            return Err(TooLong { bytes, room });
         }
-        if fits == text.len() { Ok(()) } else { Err(TooLong { left_out: text.len() - fits }) }
+        self.step(EditKind::Other);
+        self.insert(&text);
+        Ok(())
     }
 
     /// Takes a stroke.
     pub fn key(&mut self, key: Key) -> Typed {
-        // These leave the line alone, and a search, and an offer.
+        let bytes = self.text().len();
+        let typed = self.stroke(key);
+        if !matches!(key, Key::Char(_) | Key::Newline) && self.text().len() != bytes {
+            self.excess = 0;
+        }
+        typed
+    }
+
+    fn stroke(&mut self, key: Key) -> Typed {
+        // These leave the line alone, and a search.
         match key {
             Key::Suspend => return Typed::Suspend,
             Key::ClearScreen => return Typed::ClearScreen,
@@ -245,7 +244,6 @@ impl Editor {
         if let Key::Char(c) = key {
             return self.type_in(c);
         }
-        self.offered = false;
         let cursor = self.cursor();
         match key {
             Key::Newline => return self.type_in('\n'),
@@ -276,10 +274,15 @@ impl Editor {
             Key::Search => self.begin_search(Way::Older),
             Key::SearchNewer => self.begin_search(Way::Newer),
             Key::Tab => return Typed::Complete,
+            Key::Enter if self.excess > 0 => {
+                let bytes = self.text().len() + self.excess;
+                self.clear();
+                return Typed::TooLong(bytes);
+            }
             Key::Enter => return Typed::Line(self.take()),
-            Key::Escape => return Typed::Escape,
+            Key::Escape if self.is_empty() => return Typed::Escape,
             Key::Interrupt if self.is_empty() => return Typed::Interrupt,
-            Key::Interrupt => self.clear(),
+            Key::Escape | Key::Interrupt => self.clear(),
             Key::Cancel | Key::Char(_) | Key::Suspend | Key::ClearScreen => {}
         }
         Typed::Edited

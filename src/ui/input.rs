@@ -21,8 +21,8 @@ pub enum Input {
     Focus(bool),
     /// A whole line of a pipe, a file or a terminal that edits lines itself.
     Line(String),
-    /// A line longer than [`MAX_LINE_BYTES`], which is not kept.
-    LineTooLong,
+    /// A line longer than [`MAX_LINE_BYTES`], which is dropped. The number is its length in bytes.
+    LineTooLong(usize),
     /// The end of input.
     End,
     /// The terminal is gone.
@@ -218,15 +218,14 @@ fn next_line(input: &mut impl BufRead) -> Input {
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
     } else if bytes.len() > MAX_LINE_BYTES {
-        return if skip_line(input) { Input::LineTooLong } else { Input::End };
+        return match input.skip_until(b'\n') {
+            // The rest includes the line end, if there is one.
+            Ok(rest) => Input::LineTooLong(bytes.len() + rest.saturating_sub(1)),
+            Err(_) => Input::End,
+        };
     }
     let line = String::from_utf8_lossy(&bytes);
     Input::Line(line.trim_end_matches('\r').to_owned())
-}
-
-/// Passes over the rest of a line; says whether reading worked.
-fn skip_line(input: &mut impl BufRead) -> bool {
-    input.skip_until(b'\n').is_ok()
 }
 
 #[cfg(test)]
@@ -314,7 +313,7 @@ mod tests {
     fn endless_line_is_skipped() {
         let text = format!("{}\nnext\n", "x".repeat(MAX_LINE_BYTES + 10));
         let mut input = text.as_bytes();
-        assert_eq!(next_line(&mut input), Input::LineTooLong);
+        assert_eq!(next_line(&mut input), Input::LineTooLong(MAX_LINE_BYTES + 10));
         assert_eq!(next_line(&mut input), Input::Line("next".into()));
     }
 }

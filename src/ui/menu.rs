@@ -6,7 +6,6 @@
 
 mod answers;
 mod asking;
-mod kept;
 mod talk;
 mod trust;
 
@@ -18,7 +17,6 @@ use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::model::peer_id::Recipient;
 use asking::{AskKind, Asking, Question};
-use kept::KeptTexts;
 
 /// The menu as it is shown.
 pub(super) const MENU: [&str; 7] =
@@ -120,15 +118,6 @@ pub enum Outbox {
     Again(Option<usize>),
 }
 
-/// What to put into the line.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Refill {
-    /// What was mistyped: typing replaces it, moving in it corrects it.
-    Offer(String),
-    /// What is to be gone on with.
-    Edit(String),
-}
-
 /// What comes of a line.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Turn {
@@ -136,8 +125,8 @@ pub struct Turn {
     pub say: Vec<String>,
     /// What to do then.
     pub act: Option<Act>,
-    /// What to put into the line: what was typed is not lost.
-    pub refill: Option<Refill>,
+    /// Whether the line was refused. It changes nothing about the next line, and Up brings it back.
+    pub refused: bool,
     /// The recipient, if the line was only a text, so that the printed line can name it.
     pub said_to: Option<String>,
 }
@@ -152,21 +141,16 @@ pub struct Menu {
     last_sender: Option<Chosen>,
     /// Who had written last when the line was begun.
     reply_to: Option<Option<Chosen>>,
-    kept: KeptTexts,
-    /// What is put into the line can be edited there.
-    can_edit: bool,
+    /// Whether a person reads the prompt, so that a question can be asked again.
+    asks_again: bool,
 }
 
 impl Menu {
-    /// A menu at its beginning. `can_edit` says whether the user can edit what is put into their
-    /// line.
-    pub fn new(can_edit: bool) -> Self {
-        Self { can_edit, ..Self::default() }
-    }
-
-    /// The same for a line that can be edited.
-    pub fn set_can_edit(&mut self) {
-        self.can_edit = true;
+    /// Creates a menu that asks for a choice. With `asks_again`, a question stays until it is
+    /// answered. Without it, a refused answer goes back to the menu, so that no line of a script
+    /// answers a question that it was not written for.
+    pub fn new(asks_again: bool) -> Self {
+        Self { asks_again, ..Self::default() }
     }
 
     /// The lines of the menu itself.
@@ -179,23 +163,21 @@ impl Menu {
         self.asking.prompt(self.conversation.as_ref())
     }
 
-    fn hint(&self) -> Option<String> {
-        let kept = match &self.asking {
-            Asking::Text(to) => self.kept.newest_for(&to.target),
-            _ => None,
-        };
-        self.asking.hint(kept)
-    }
-
     /// Whether the menu itself is asking, or a conversation is going on.
     pub fn is_at_choice(&self) -> bool {
         self.asking == Asking::Choice
     }
 
-    /// Whether the line that is typed now is worth remembering: not an answer to a question but for
-    /// a text.
-    pub fn takes_text(&self) -> bool {
-        matches!(self.asking, Asking::Choice | Asking::Text(_))
+    /// Whether a finished line is worth storing for Up: a text or a command, but no number of the
+    /// menu and no other answer to a question.
+    pub fn remembers(&self, line: &str) -> bool {
+        match self.asking {
+            Asking::Choice if self.conversation.is_none() => {
+                !line.trim().bytes().all(|byte| byte.is_ascii_digit())
+            }
+            Asking::Choice | Asking::Text(..) => true,
+            _ => false,
+        }
     }
 
     /// Whether the line that is typed now can begin with a command or with `@`.
@@ -226,7 +208,7 @@ impl Menu {
     /// All recipients that the menu remembers and shows by a label.
     fn remembered(&mut self) -> impl Iterator<Item = &mut Chosen> {
         let asked = match &mut self.asking {
-            Asking::Text(to) => Some(to),
+            Asking::Text(to, _) => Some(to),
             Asking::Whom(question) | Asking::Port(question, _) => question.last.as_mut(),
             _ => None,
         };
@@ -244,7 +226,7 @@ impl Menu {
         if let Asking::Whom(question) | Asking::Port(question, _) = &mut self.asking {
             question.last.take_if(|chosen| chosen.peer() == Some(id));
         }
-        let was_asked = matches!(&self.asking, Asking::Text(to) if to.peer() == Some(id));
+        let was_asked = matches!(&self.asking, Asking::Text(to, _) if to.peer() == Some(id));
         if was_asked {
             self.asking = Asking::Choice;
         }
@@ -253,13 +235,6 @@ impl Menu {
             self.conversation = None;
         }
         was_asked || was_talking
-    }
-
-    /// The user has forgotten a recipient. Texts kept for it can go to another. Returns what
-    /// [`Menu::forget`] returns.
-    pub fn forget_with_texts(&mut self, id: Recipient) -> bool {
-        self.kept.release(id);
-        self.forget(id)
     }
 
     /// Gives a peer another label wherever the menu names it.
@@ -273,7 +248,6 @@ impl Menu {
     pub fn replace(&mut self, from: Recipient, to: &Chosen) {
         self.remembered().for_each(|chosen| chosen.replace(from, to));
         let Some(peer) = to.peer() else { return };
-        self.kept.replace(from, peer);
         if let Asking::Nickname(id, label) = &mut self.asking
             && *id == from
         {
@@ -282,52 +256,28 @@ impl Menu {
         }
     }
 
-    /// Keeps a text that was not sent, for the user to send again; returns what to say of that.
-    pub fn keep(&mut self, to: Chosen, text: String) -> Vec<String> {
-        let how = match &self.conversation {
-            None => "choose 1 and press Enter twice to send it again.",
-            Some(with) if self.can_edit && with.target == to.target => "press Up and Enter to send it again.",
-            Some(_) => "/back, then 1 and Enter twice send it again.",
-        };
-        self.last = Some(to.clone());
-        let dropped = self.kept.keep(Some(to.target), text);
-        std::iter::once(format!("The text is kept: {how}")).chain(dropped).collect()
-    }
-
-    /// Gives up what is being asked, or the conversation if nothing is typed, and keeps what was
-    /// typed if it was a text; returns what to say of that.
-    pub fn escape(&mut self, typed: String) -> Vec<String> {
-        let typed = Some(typed).filter(|typed| !typed.trim().is_empty());
-        match (std::mem::take(&mut self.asking), typed) {
-            (Asking::Text(to), Some(typed)) => self.keep(to, typed),
-            (
-                Asking::Whom(Question { text: Some(text), .. })
-                | Asking::Port(Question { text: Some(text), .. }, _),
-                _,
-            ) => self.keep_for_later(text),
-            // Up finds it again, but it must not go to another recipient.
-            (Asking::Choice, Some(typed)) if typed.starts_with(['/', '@']) => Vec::new(),
-            (Asking::Choice, Some(typed)) => match self.conversation.clone() {
-                Some(with) => self.keep(with, typed),
-                None if typed.trim().bytes().all(|byte| byte.is_ascii_digit()) => Vec::new(),
-                None => self.keep_for_later(typed),
-            },
-            (Asking::Choice, None) => self.end_conversation().into_iter().collect(),
-            _ => Vec::new(),
+    /// Goes back from a question to the menu, or ends the conversation if nothing is asked. Returns
+    /// what to say of that.
+    pub fn escape(&mut self) -> Option<String> {
+        match std::mem::take(&mut self.asking) {
+            Asking::Choice => self.end_conversation(),
+            _ => None,
         }
     }
 
-    /// Keeps a text that was not sent, for the user to send to a recipient that they choose.
-    /// Returns what to say of that.
-    pub fn keep_for_later(&mut self, text: String) -> Vec<String> {
-        let dropped = self.kept.keep(None, text);
-        std::iter::once("The text is kept: choose 1 to send it.".to_owned()).chain(dropped).collect()
+    /// Goes back to the menu after a line that could not be taken, unless the question is asked
+    /// again.
+    pub fn give_up_question(&mut self) {
+        if !self.asks_again {
+            self.asking = Asking::Choice;
+        }
     }
 
-    /// Asks for the text to this recipient again, for what was typed has to be changed.
+    /// Asks for the text to this recipient again, because it cannot be sent.
     pub fn ask_text_again(&mut self, to: Chosen) {
-        if self.conversation.as_ref().is_none_or(|with| with.target != to.target) {
-            self.asking = Asking::Text(to);
+        let is_there = self.conversation.as_ref().is_some_and(|with| with.target == to.target);
+        if self.asks_again && !is_there {
+            self.asking = Asking::Text(to, "");
         }
     }
 
@@ -344,32 +294,37 @@ impl Menu {
             Asking::More => self.more(line.trim()),
             Asking::Whom(question) => self.whom(question, line.trim(), directory),
             Asking::Port(question, ip) => self.port(question, ip, line.trim(), directory),
-            Asking::Text(to) => self.text(to, line),
+            Asking::Text(to, beginning) => Self::text(to, beginning, line),
             Asking::Name => self.name(line.trim()),
             Asking::Nickname(addr, label) => self.nickname(addr, label, line.trim()),
             Asking::Sure(sure) => self.sure(sure, line.trim()),
         };
-        // A line that is given back to be corrected is still the one that was begun then.
-        if turn.refill.is_none() {
-            self.reply_to = None;
-        }
+        self.reply_to = None;
         turn
     }
 
     /// Refuses a command as the answer to a question; `None` if the line is none, or answers one
     /// that any text answers.
-    fn command_at_question(&self, line: &str) -> Option<Turn> {
-        if matches!(self.asking, Asking::Choice | Asking::Text(_)) {
+    fn command_at_question(&mut self, line: &str) -> Option<Turn> {
+        if matches!(self.asking, Asking::Choice | Asking::Text(..)) {
             return None;
         }
-        let line = line.trim();
-        let (word, _) = talk::first_word(line);
+        let (word, _) = talk::first_word(line.trim());
         let command = super::commands::named(word)?;
-        let sentence = format!(
-            "{} is a command, and commands do not answer a question. Type 0 first, then the command.",
-            command.name
-        );
-        Some(again(sentence, line))
+        let name = command.name;
+        if self.asks_again {
+            return Some(refused(format!("{name} does not answer this question. Type 0 to go back first.")));
+        }
+        self.asking = Asking::Choice;
+        Some(refused(format!("{name} does not answer the question, so nothing is done.")))
+    }
+
+    /// Refuses an answer. The question is asked again where a person answers it.
+    fn refuse(&mut self, asking: Asking, sentence: String) -> Turn {
+        if self.asks_again {
+            self.asking = asking;
+        }
+        refused(sentence)
     }
 
     fn choice(&mut self, line: &str, directory: &dyn Directory) -> Turn {
@@ -387,8 +342,9 @@ impl Menu {
                 "0" => return act(Act::Exit),
                 "" => return say(Self::lines()),
                 other if other.bytes().all(|byte| byte.is_ascii_digit()) => {
-                    let no = format!("`{}` is no choice; type a number from the menu.", shown(other));
-                    return say(std::iter::once(no).chain(Self::lines()));
+                    let no = format!("\"{}\" is not in the menu.", shown(other));
+                    let say = std::iter::once(no).chain(Self::lines()).collect();
+                    return Turn { say, refused: true, ..Turn::default() };
                 }
                 _ => {}
             }
@@ -407,16 +363,13 @@ impl Menu {
             "7" => act(Act::Outbox(Outbox::Show)),
             "8" => say(super::commands::overview()),
             "0" | "" => Turn::default(),
-            other => {
-                self.asking = Asking::More;
-                again(format!("`{}` is no choice; type a number from 0 to 8.", shown(other)), other)
-            }
+            other => self.refuse(Asking::More, format!("\"{}\" is not a number from 0 to 8.", shown(other))),
         }
     }
 
     fn ask(&mut self, asking: Asking) -> Turn {
         self.asking = asking;
-        say(self.hint())
+        say(self.asking.hint())
     }
 
     fn ask_whom(&mut self, kind: AskKind, last: Option<Chosen>) -> Turn {
@@ -432,9 +385,9 @@ fn say(lines: impl IntoIterator<Item = String>) -> Turn {
     Turn { say: lines.into_iter().collect(), ..Turn::default() }
 }
 
-/// Asks the same again, with what was typed to be corrected.
-fn again(sentence: String, line: &str) -> Turn {
-    Turn { refill: Some(Refill::Offer(line.to_owned())), ..say([sentence]) }
+/// Refuses a line, and says why.
+fn refused(sentence: impl Into<String>) -> Turn {
+    Turn { refused: true, ..say([sentence.into()]) }
 }
 
 #[cfg(test)]

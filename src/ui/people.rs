@@ -16,7 +16,7 @@ use crate::model::name::{Name, PeerName, folded, shortened};
 use crate::model::peer_id::Recipient;
 use crate::model::untrusted::harmless;
 
-/// Columns of a kept text or a mistaken entry that are shown again in a sentence.
+/// Columns of a mistaken entry that are shown again in a sentence.
 const SHOWN_AGAIN: usize = 40;
 
 /// Where the prompt looks up recipients.
@@ -151,6 +151,17 @@ pub(super) fn shown(text: &str) -> String {
     shortened(&harmless(text), SHOWN_AGAIN)
 }
 
+/// What can be typed for one peer.
+const ONE_PEER: &str = "a name, a number from /peers or an ip:port";
+
+/// What can be typed for a recipient.
+pub(super) const WHOM: &str = "a name, a number from /peers, an ip:port or all";
+
+/// Says that a word names no contact, and suggests one.
+pub(super) fn did_you_mean(word: &str, near: &str) -> String {
+    format!("No contact matches \"{}\". Did you mean {near}?", shown(word))
+}
+
 /// Some words as a sentence, which begins with a capital letter.
 fn sentence_of(words: &str) -> String {
     let mut chars = words.chars();
@@ -161,36 +172,22 @@ fn sentence_of(words: &str) -> String {
 impl Lost {
     /// The sentence that says so, for a command that goes for one peer.
     pub(super) fn sentence_for_one(&self, word: &str) -> String {
-        let Self::Nobody(near) = self else { return self.sentence(word, "") };
-        let word = shown(word);
+        let Self::Nobody(near) = self else { return self.sentence(word) };
         match near {
-            Some(near) => {
-                format!(
-                    "Nobody is called `{word}`; did you mean {near}? Give a number, a name or an ip:port."
-                )
-            }
-            None => format!("Nobody is called `{word}`; give a number, a name or an ip:port."),
+            Some(near) => did_you_mean(word, near),
+            None => format!("No contact matches \"{}\". Type {ONE_PEER}.", shown(word)),
         }
     }
 
-    /// The sentence that says so. `or` is what else can be done, as the end of a sentence.
-    pub(super) fn sentence(&self, word: &str, or: &str) -> String {
-        let word = shown(word);
+    /// The sentence that says so.
+    pub(super) fn sentence(&self, word: &str) -> String {
         match self {
-            Self::NoNumber => {
-                format!("No peer has the number {word}; 2 in the menu, or /peers, shows the list.")
-            }
-            Self::Ourselves(addr) => format!("{addr} is your own address; choose somebody else."),
+            Self::NoNumber => format!("No peer has the number {}. /peers shows the list.", shown(word)),
+            Self::Ourselves(addr) => format!("{addr} is your own address."),
             Self::NoAddress(sentence) | Self::Several(sentence) | Self::Waits(sentence) => sentence.clone(),
-            Self::Nobody(Some(near)) => {
-                format!(
-                    "Nobody is called `{word}`; did you mean {near}? Give a number, a name, an ip:port or `all`{or}."
-                )
-            }
+            Self::Nobody(Some(near)) => did_you_mean(word, near),
             Self::Blocked(name, word) => format!("{name} is blocked. /unblock {word} unblocks them."),
-            Self::Nobody(None) => {
-                format!("Nobody is called `{word}`; give a number, a name, an ip:port or `all`{or}.")
-            }
+            Self::Nobody(None) => format!("No contact matches \"{}\". Type {WHOM}.", shown(word)),
         }
     }
 }
@@ -521,5 +518,5 @@ fn which(word: &str, fitting: &[&Candidate]) -> String {
     }
     let has_numbers = fitting.iter().all(|known| known.number.is_some());
     let give = if has_numbers { "a number" } else { "a number or the whole name" };
-    format!("`{}` fits {} peers; give {give}: {}.", shown(word), fitting.len(), named.join(", "))
+    format!("\"{}\" matches {} peers. Type {give}: {}.", shown(word), fitting.len(), named.join(", "))
 }

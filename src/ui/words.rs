@@ -16,8 +16,8 @@ use fates::{done, first, left_out_words, not_sent, sum};
 pub use fates::{hold_words, is_good, later, quoted, status_words};
 pub(crate) use trust::beginning;
 pub(super) use trust::name_of;
-pub(super) use trust::{add_command, refused_words, request_line, request_words, word_for};
 pub use trust::{lines_of_request, pin_lines, policy_words, requests_lines, untrusted_words};
+pub(super) use trust::{refused_words, request_line, request_words, word_for};
 pub(crate) use voice::place;
 pub use voice::{VERIFIED, Voice, own_text};
 

@@ -85,7 +85,7 @@ fn leaves(mut peer: Peer) {
 
 /// The lines of `/contacts`.
 fn lists(peer: &mut Peer) -> Vec<String> {
-    const END: &str = "`/end-of-contacts` is no command";
+    const END: &str = "There is no command /end-of-contacts.";
     let before = peer.printed().len();
     peer.types(&["/contacts", "/end-of-contacts"]);
     peer.sees(END);

@@ -220,14 +220,28 @@ fn a_text_to_an_address_where_nobody_is_waits_and_arrives_once_somebody_is() {
 }
 
 #[test]
-fn a_text_that_is_refused_is_kept_and_sent_again_with_enter() {
+fn refused_line_of_a_pipe_takes_no_answer() {
+    let (mut alice, mut bob) = alice_and_bob();
+    alice.types(&["secret one"]);
+    alice.sees("Not sent: a message needs a recipient, like @bob hello.");
+    alice.types(&["@bob two"]);
+    bob.sees(": two");
+    alice.types(&["1", "nobody", "bob"]);
+    alice.sees("No contact matches \"nobody\". Type a name, a number from /peers, an ip:port or all.");
+    alice.sees("Not sent: a message needs a recipient, like @bob hello.");
+    alice.types(&["1", "bob", &"x".repeat(40_000), "secret three", "@bob four"]);
+    alice.sees("The line of 40000 bytes was dropped: a line has at most 32768 bytes.");
+    alice.sees("Not sent: a message needs a recipient, like @bob hello.");
+    bob.sees(": four");
+    let printed = bob.printed();
+    assert!(!printed.iter().any(|line| line.contains("secret") || line.contains("xxx")), "{printed:?}");
+}
+
+#[test]
+fn too_long_text_for_a_legacy_peer_is_refused() {
     let mut alice = Peer::named("Alice").start();
     let (addr, heard) = a_program_of_old(&mut alice);
-    let long = "x".repeat(20_000);
-    alice.says("old", &long);
-    alice.sees(&format!("Not sent to Old ({addr}): an unencrypted message is sent in at most 16 parts"));
-    alice.sees("The text is kept");
-    alice.types(&["1", "", ""]);
+    alice.says("old", &"x".repeat(20_000));
     alice.sees(&format!("Not sent to Old ({addr}): an unencrypted message is sent in at most 16 parts"));
     alice.says("old", "short");
     let said = heard.recv_timeout(SOON).expect("a text");
@@ -345,9 +359,9 @@ fn two_peers_of_one_name_are_told_apart() {
     let row = alice.lists(other.addr()).expect("listed");
     let number = row.split_whitespace().next().expect("a number").to_owned();
     for word in ["bob", "bo"] {
-        alice.says(word, &number);
-        alice.sees(&format!("`{word}` fits 2 peers; give a number: 1 for {} (", label(&bob)));
-        alice.types(&[&format!("for the second by {word}")]);
+        alice.types(&["1", word]);
+        alice.sees(&format!("\"{word}\" matches 2 peers. Type a number: 1 for {} (", label(&bob)));
+        alice.says(&number, &format!("for the second by {word}"));
         other.sees(&format!(": for the second by {word}"));
     }
 }

@@ -13,7 +13,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use p2p_chat::model::message::MAX_SENT_BYTES;
 use p2p_chat::protocol::plain;
 use p2p_chat::ui::{
-    Act, Chosen, Editor, Ink, Key, Line, MAX_LINE_BYTES, Menu, Place, Refill, Turn, Typed, complete,
+    Act, Chosen, Editor, Ink, Key, Line, MAX_LINE_BYTES, Menu, Place, TooLong, Turn, Typed, complete,
     in_columns, key_of, own_text,
 };
 
@@ -164,9 +164,7 @@ impl User {
             Typed::Line(line) => self.line(&line),
             Typed::Complete => self.complete(),
             Typed::Escape => {
-                let typed = self.editor.take();
-                self.editor.remember(&typed);
-                let say = self.menu.escape(typed);
+                let say = self.menu.escape();
                 say.iter().for_each(|line| assert_harmless(line));
                 self.begin("");
             }
@@ -175,6 +173,10 @@ impl User {
                 let is_full =
                     self.editor.text().len() + 4 > MAX_LINE_BYTES || self.editor.search_prompt().is_some();
                 assert!(is_full || key == Key::Yank);
+                self.plain = None;
+            }
+            Typed::TooLong(bytes) => {
+                assert!(bytes > MAX_LINE_BYTES && self.editor.is_empty());
                 self.plain = None;
             }
             _ => {}
@@ -197,12 +199,11 @@ impl User {
     fn paste(&mut self, copies: usize) {
         let text = if copies == 1 { self.pasted.clone() } else { self.pasted.repeat(copies) };
         self.change();
-        let before = self.editor.text().len();
+        let before = self.editor.text().to_owned();
         let searching = self.editor.search_prompt().is_some();
-        if let Err(too_long) = self.editor.paste(&text) {
-            assert!(too_long.left_out > 0);
-            let limit = searching || self.editor.text().len() + too_long.left_out > MAX_LINE_BYTES;
-            assert!(limit, "{} bytes are left out of {} at {before}", too_long.left_out, text.len());
+        if let Err(TooLong { bytes, room }) = self.editor.paste(&text) {
+            assert!(bytes > room && self.editor.text() == before);
+            assert!(searching || before.len() + room == MAX_LINE_BYTES);
         }
     }
 
@@ -211,21 +212,19 @@ impl User {
         if let Some(plain) = self.plain.take() {
             assert_eq!(line, plain, "the typed line comes out changed");
         }
-        if self.menu.takes_text() {
+        if self.menu.remembers(line) {
             self.editor.remember(line);
         }
         assert!(self.editor.is_empty());
         assert_harmless(&self.menu.prompt());
-        let Turn { say, act, refill, said_to } = self.menu.line(line, &self.people);
+        let Turn { say, act, refused, said_to } = self.menu.line(line, &self.people);
         say.iter().for_each(|line| assert_harmless(line));
         said_to.iter().for_each(|label| assert_harmless(label));
         if line.len() <= LONG {
             assert_lines_harmless(&own_text(Line::of(Ink::Strong, "to Bob> "), line));
         }
-        match refill {
-            Some(Refill::Offer(text)) => self.editor.offer(&text),
-            Some(Refill::Edit(text)) => self.editor.set(&text),
-            None => {}
+        if refused {
+            self.editor.remember(line);
         }
         match act {
             Some(Act::Send(to, text)) => {
@@ -234,14 +233,13 @@ impl User {
                 for part in parts.iter().flatten() {
                     assert!(part.len() <= MAX_SENT_BYTES && !part.contains('\n'));
                 }
-                let kept = self.menu.keep(to, text);
-                kept.iter().for_each(|line| assert_harmless(line));
+                self.menu.ask_text_again(to);
             }
             Some(Act::Rename(name)) => self.people.name = name,
             _ => {}
         }
-        let text = self.editor.text().to_owned();
-        self.begin(&text);
+        assert!(self.editor.is_empty());
+        self.begin("");
     }
 
     /// Completes the word at the cursor, as Tab does.

@@ -70,22 +70,22 @@ impl Editor {
         }
     }
 
-    /// Inserts a text at the cursor, or into the place of one that was only offered.
+    /// Inserts a text at the cursor.
     pub(super) fn insert(&mut self, text: &str) {
-        let whole = std::mem::take(&mut self.offered);
-        let range = if whole { 0..self.text().len() } else { self.cursor()..self.cursor() };
-        self.buffer.replace(range, text);
+        self.buffer.replace(self.cursor()..self.cursor(), text);
     }
 
     pub(super) fn type_in(&mut self, c: char) -> Typed {
         if c.is_control() && c != '\n' {
             return Typed::Edited;
         }
-        if !self.offered && c.len_utf8() > self.room() {
-            return Typed::Full;
+        if c.len_utf8() > self.room() {
+            let was_full = self.excess > 0;
+            self.excess += c.len_utf8();
+            return if was_full { Typed::Edited } else { Typed::Full };
         }
         let before = &self.text()[..self.cursor()];
-        if self.offered || (before.ends_with(char::is_whitespace) && !c.is_whitespace()) {
+        if before.ends_with(char::is_whitespace) && !c.is_whitespace() {
             // A word begins, and with it a step.
             self.last = EditKind::Other;
         }

@@ -2,7 +2,7 @@
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::buffer::{Buffer, floor};
+use super::buffer::Buffer;
 use super::deeds::EditKind;
 use super::{Editor, Key, TooLong, Typed};
 use crate::ui::history::{Way, next};
@@ -85,16 +85,19 @@ impl Editor {
         Some(Typed::Edited)
     }
 
-    /// Adds to what is searched for, as far as it fits.
+    /// Adds to what is searched for.
     pub(super) fn extend_query(&mut self, text: &str) -> Result<(), TooLong> {
         let Some(search) = &mut self.search else { return Ok(()) };
-        let fits = floor(text, MAX_QUERY_BYTES - search.query.len());
-        search.query.push_str(&text[..fits]);
-        if fits > 0 {
+        let (bytes, room) = (text.len(), MAX_QUERY_BYTES - search.query.len());
+        if bytes > room {
+            return Err(TooLong { bytes, room });
+        }
+        if !text.is_empty() {
+            search.query.push_str(text);
             let from = search.found.unwrap_or(search.start);
             self.look(Some(from), None);
         }
-        if fits == text.len() { Ok(()) } else { Err(TooLong { left_out: text.len() - fits }) }
+        Ok(())
     }
 
     fn look_further(&mut self, way: Way) {

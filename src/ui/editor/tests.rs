@@ -142,7 +142,6 @@ fn enter_returns_the_line_and_clears_it() {
 #[test]
 fn unrelated_key_is_passed_on() {
     for (key, expected) in [
-        (Key::Escape, Typed::Escape),
         (Key::Tab, Typed::Complete),
         (Key::Suspend, Typed::Suspend),
         (Key::ClearScreen, Typed::ClearScreen),
@@ -155,17 +154,19 @@ fn unrelated_key_is_passed_on() {
 }
 
 #[test]
-fn control_c_clears_then_interrupts() {
-    let mut editor = typed("half typed", &[]);
-    assert_eq!(editor.key(Key::Interrupt), Typed::Edited);
-    assert!(editor.is_empty());
-    let mut other = editor.clone();
-    press(&mut editor, &[Key::Up]);
-    assert_eq!(editor.text(), "half typed");
-    press(&mut other, &[Key::Undo]);
-    assert_eq!(other.text(), "half typed");
-    press(&mut other, &[Key::DeleteToStart]);
-    assert_eq!(other.key(Key::Interrupt), Typed::Interrupt);
+fn control_c_and_escape_clear_first() {
+    for (key, on_empty) in [(Key::Interrupt, Typed::Interrupt), (Key::Escape, Typed::Escape)] {
+        let mut editor = typed("half typed", &[]);
+        assert_eq!(editor.key(key), Typed::Edited);
+        assert!(editor.is_empty());
+        let mut other = editor.clone();
+        press(&mut editor, &[Key::Up]);
+        assert_eq!(editor.text(), "half typed");
+        press(&mut other, &[Key::Undo]);
+        assert_eq!(other.text(), "half typed");
+        press(&mut other, &[Key::DeleteToStart]);
+        assert_eq!(other.key(key), on_empty);
+    }
 }
 
 #[test]
@@ -174,27 +175,6 @@ fn end_of_input_leaves_only_an_empty_line() {
     assert_eq!(editor.key(Key::EndOfInput), Typed::Edited);
     assert_eq!(shown(&editor), "h|");
     assert_eq!(Editor::default().key(Key::EndOfInput), Typed::Leave);
-}
-
-#[test]
-fn typing_replaces_an_offered_text() {
-    let offered = |keys: &[Key]| {
-        let mut editor = Editor::default();
-        editor.offer("bbo");
-        press(&mut editor, keys);
-        editor.text().to_owned()
-    };
-    assert_eq!(offered(&[Key::Char('0')]), "0");
-    assert_eq!(offered(&[Key::Char('a'), Key::Char('l')]), "al");
-    assert_eq!(offered(&[Key::Home, Key::Delete]), "bo");
-    assert_eq!(offered(&[Key::Backspace, Key::Char('b')]), "bbb");
-    assert_eq!(offered(&[Key::Newline, Key::Char('b')]), "bbo\nb");
-    assert_eq!(offered(&[Key::ClearScreen, Key::Char('0')]), "0");
-    assert_eq!(offered(&[Key::Char('0'), Key::Undo]), "bbo");
-    let mut editor = Editor::default();
-    editor.offer("bbo");
-    assert_eq!(editor.paste("bob"), Ok(()));
-    assert_eq!(editor.text(), "bob");
 }
 
 #[test]
@@ -208,17 +188,31 @@ fn pasted_block_stays_in_the_line() {
 }
 
 #[test]
-fn long_paste_is_cut_between_characters() {
+fn too_large_paste_is_refused_whole() {
     let mut editor = typed("x", &[]);
-    let family = "👨\u{200d}👩\u{200d}👧";
-    let long = family.repeat(MAX_LINE_BYTES / family.len() + 1);
-    let fits = (MAX_LINE_BYTES - 1) / family.len() * family.len();
-    assert_eq!(editor.paste(&long), Err(TooLong { left_out: long.len() - fits }));
-    assert_eq!(editor.text(), format!("x{}", &long[..fits]));
-    assert_eq!(editor.paste(&"x".repeat(MAX_LINE_BYTES - 1 - fits)), Ok(()));
-    assert_eq!(editor.key(Key::Char('x')), Typed::Full);
-    assert_eq!(editor.paste("xyz"), Err(TooLong { left_out: 3 }));
+    let long = "y".repeat(MAX_LINE_BYTES);
+    assert_eq!(editor.paste(&long), Err(TooLong { bytes: MAX_LINE_BYTES, room: MAX_LINE_BYTES - 1 }));
+    assert_eq!(shown(&editor), "x|");
+    assert_eq!(editor.paste(&long[1..]), Ok(()));
+    assert_eq!(editor.paste("xyz"), Err(TooLong { bytes: 3, room: 0 }));
     assert_eq!(editor.text().len(), MAX_LINE_BYTES);
+}
+
+#[test]
+fn line_with_excess_text_is_not_finished() {
+    let mut editor = Editor::default();
+    let full = "y".repeat(MAX_LINE_BYTES);
+    assert_eq!(editor.paste(&full), Ok(()));
+    // As a terminal pastes that does not mark what is pasted.
+    assert_eq!(editor.key(Key::Char('é')), Typed::Full);
+    assert_eq!(editor.key(Key::Char('x')), Typed::Edited);
+    assert_eq!(editor.key(Key::Enter), Typed::TooLong(MAX_LINE_BYTES + 3));
+    assert_eq!(shown(&editor), "|");
+    press(&mut editor, &[Key::Up]);
+    assert_eq!(editor.text(), full);
+    // A line that the user has shortened is finished as usual.
+    press(&mut editor, &[Key::Char('x'), Key::Backspace]);
+    assert_eq!(editor.key(Key::Enter), Typed::Line(full[1..].into()));
 }
 
 #[test]

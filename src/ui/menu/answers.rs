@@ -3,19 +3,18 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::asking::{AskKind, Asking, Question};
-use super::{Act, HistoryOf, Lost, Menu, Refill, Turn, act, again, say};
+use super::{Act, HistoryOf, Lost, Menu, Turn, act, refused, say};
 use crate::core::Target;
 use crate::model::address::parse_port;
 use crate::model::name::{alias, new_name};
 use crate::model::peer_id::Recipient;
-use crate::ui::people::{Chosen, Directory, Named, find, find_to_connect, shown};
+use crate::ui::people::{Chosen, Directory, Named, WHOM, find, find_to_connect, shown};
 
 impl Menu {
     pub(super) fn whom(&mut self, question: Question, line: &str, directory: &dyn Directory) -> Turn {
         if line == "0" {
-            return question.text.map_or_else(Turn::default, |text| say(self.keep_for_later(text)));
+            return Turn::default();
         }
-        let or = if question.text.is_some() { ", or 0 to keep it for later" } else { ", or 0 to go back" };
         let found = match (line, question.kind, &question.last) {
             ("", AskKind::Connect, _) => Ok(Named::Exactly(Chosen::all())),
             ("", AskKind::History, _) => return act(Act::History(HistoryOf::All, None)),
@@ -28,19 +27,14 @@ impl Menu {
                 return act(Act::History(HistoryOf::Named(name.to_owned()), None));
             }
             ("", AskKind::Send | AskKind::Me | AskKind::Chat, Some(last)) => Ok(Named::Exactly(last.clone())),
-            ("", ..) => Err(format!("Nobody was named; give a number, a name, an ip:port or `all`{or}.")),
-            (_, AskKind::Connect, _) => {
-                find_to_connect(line, directory).map_err(|lost| lost.sentence(line, or))
-            }
-            _ => find(line, directory).map_err(|lost| lost.sentence(line, or)),
+            ("", ..) => Err(format!("Type {WHOM}.")),
+            (_, AskKind::Connect, _) => find_to_connect(line, directory).map_err(|lost| lost.sentence(line)),
+            _ => find(line, directory).map_err(|lost| lost.sentence(line)),
         };
         match found {
             Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => self.chosen(question, chosen),
             Ok(Named::NeedsPort(ip)) => self.ask(Asking::Port(question, ip)),
-            Err(sentence) => {
-                self.asking = Asking::Whom(question);
-                again(sentence, line)
-            }
+            Err(sentence) => self.refuse(Asking::Whom(question), sentence),
         }
     }
 
@@ -52,24 +46,19 @@ impl Menu {
         directory: &dyn Directory,
     ) -> Turn {
         if line == "0" {
-            return question.text.map_or_else(Turn::default, |text| say(self.keep_for_later(text)));
+            return Turn::default();
         }
         let found = parse_port(line)
-            .map_err(|_| {
-                format!("`{}` is no port; give a number from 1 to 65535, or 0 to go back.", shown(line))
-            })
+            .map_err(|_| format!("\"{}\" is not a port. Type a number from 1 to 65535.", shown(line)))
             .and_then(|port| {
                 let addr = SocketAddr::new(ip, port).to_string();
                 let find = if question.kind == AskKind::Connect { find_to_connect } else { find };
-                find(&addr, directory).map_err(|lost| lost.sentence(&addr, ""))
+                find(&addr, directory).map_err(|lost| lost.sentence(&addr))
             });
         match found {
             Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => self.chosen(question, chosen),
             Ok(Named::NeedsPort(_)) => Turn::default(),
-            Err(sentence) => {
-                self.asking = Asking::Port(question, ip);
-                again(sentence, line)
-            }
+            Err(sentence) => self.refuse(Asking::Port(question, ip), sentence),
         }
     }
 
@@ -80,13 +69,12 @@ impl Menu {
                 self.last = Some(chosen.clone());
                 match question.text {
                     Some(text) => act(Act::Send(chosen, text)),
-                    None => self.ask(Asking::Text(chosen)),
+                    None => self.ask(Asking::Text(chosen, "")),
                 }
             }
             AskKind::Me => {
                 self.last = Some(chosen.clone());
-                self.asking = Asking::Text(chosen);
-                Turn { refill: Some(Refill::Edit("/me ".into())), ..Turn::default() }
+                self.ask(Asking::Text(chosen, "/me "))
             }
             AskKind::Connect => act(Act::Connect(chosen.target)),
             AskKind::Disconnect => act(Act::Disconnect(chosen.target)),
@@ -96,10 +84,7 @@ impl Menu {
             AskKind::Mute | AskKind::Nickname => match (chosen.peer(), question.kind) {
                 (Some(id), AskKind::Mute) => act(Act::ToggleMute(id, chosen.label)),
                 (Some(id), _) => self.ask(Asking::Nickname(id, chosen.label)),
-                (None, _) => {
-                    self.asking = Asking::Whom(question);
-                    again("That goes for one peer at a time; name one, or 0 to go back.".into(), "all")
-                }
+                (None, _) => self.refuse(Asking::Whom(question), "Type one peer, not all.".into()),
             },
         }
     }
@@ -116,26 +101,18 @@ impl Menu {
         Some(format!("Lines go to {} no more; Enter alone shows the menu.", with.label))
     }
 
-    pub(super) fn text(&mut self, to: Chosen, line: &str) -> Turn {
-        if !line.trim().is_empty() {
-            return act(Act::Send(to, line.to_owned()));
+    pub(super) fn text(to: Chosen, beginning: &str, line: &str) -> Turn {
+        if line.trim().is_empty() {
+            return refused("An empty message is not sent.");
         }
-        match self.kept.take_newest_for(&to.target) {
-            Some(text) => act(Act::Send(to, text)),
-            None => {
-                say(["There is no text to send; choose 1 again and type at least one character.".to_owned()])
-            }
-        }
+        act(Act::Send(to, format!("{beginning}{line}")))
     }
 
     pub(super) fn name(&mut self, line: &str) -> Turn {
         match new_name(line) {
             Ok(name) => act(Act::Rename(name)),
             Err(_) if line.is_empty() || line == "0" => Turn::default(),
-            Err(error) => {
-                self.asking = Asking::Name;
-                again(error.to_string(), line)
-            }
+            Err(error) => self.refuse(Asking::Name, error.to_string()),
         }
     }
 
@@ -144,10 +121,7 @@ impl Menu {
             Ok(name) => act(Act::Nickname(id, label, Some(name))),
             Err(_) if line.is_empty() => act(Act::Nickname(id, label, None)),
             Err(_) if line == "0" => Turn::default(),
-            Err(error) => {
-                self.asking = Asking::Nickname(id, label);
-                again(error.to_string(), line)
-            }
+            Err(error) => self.refuse(Asking::Nickname(id, label), error.to_string()),
         }
     }
 }

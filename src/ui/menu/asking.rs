@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::model::key::PublicKey;
 use crate::model::peer_id::Recipient;
-use crate::ui::people::{Chosen, shown};
+use crate::ui::people::Chosen;
 
 /// What to do with the chosen recipient.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,7 +45,8 @@ pub(super) enum Asking {
     More,
     Whom(Question),
     Port(Question, IpAddr),
-    Text(Chosen),
+    /// The text for a recipient, and what stands before it.
+    Text(Chosen, &'static str),
     Name,
     Nickname(Recipient, String),
     Sure(Sure),
@@ -68,7 +69,7 @@ impl Asking {
                 AskKind::Nickname => "Nickname for: ".into(),
             },
             (Self::Port(_, ip), _) => format!("Port of {ip}: "),
-            (Self::Text(to), _) => format!("Text to {}: ", to.label),
+            (Self::Text(to, beginning), _) => format!("Text to {}: {beginning}", to.label),
             (Self::Name, _) => "New name: ".into(),
             (Self::Nickname(_, label), _) => format!("What to call {label}: "),
             (Self::Sure(Sure::Verify(..)), _) => "Same on both screens? yes/no: ".into(),
@@ -76,18 +77,14 @@ impl Asking {
         }
     }
 
-    /// What can be answered to the prompt, where that needs saying; `kept` is the text that Enter
-    /// alone would send.
-    pub(super) fn hint(&self, kept: Option<&str>) -> Option<String> {
+    /// What can be answered to the prompt, where that needs saying.
+    pub(super) fn hint(&self) -> Option<String> {
         let names = "Number, name, ip:port";
         Some(match self {
             Self::Whom(question) => {
                 let enter =
                     question.last.as_ref().map_or(String::new(), |last| format!(" Enter: {}.", last.label));
                 match question.kind {
-                    AskKind::Send if question.text.is_some() => {
-                        format!("To whom shall it go? {names} or all.{enter} 0: keep it for later.")
-                    }
                     AskKind::Send | AskKind::Me => format!("To whom? {names} or all.{enter} 0: back."),
                     AskKind::Connect => format!("Connect to whom? {names}. Enter: all known. 0: back."),
                     AskKind::Disconnect => format!("Disconnect from whom? {names} or all. 0: back."),
@@ -97,12 +94,11 @@ impl Asking {
                     AskKind::Nickname => format!("A nickname for whom? {names}. 0: back."),
                 }
             }
-            Self::Text(_) => format!("Enter alone sends the kept text: {}", shown(kept?)),
             Self::Name => "What do you want to be called? One word. 0: back.".into(),
             Self::Nickname(..) => {
                 "What do you call them? One word. Enter: as they call themselves. 0: back.".into()
             }
-            Self::Choice | Self::More | Self::Port(..) | Self::Sure(_) => return None,
+            Self::Choice | Self::More | Self::Port(..) | Self::Text(..) | Self::Sure(_) => return None,
         })
     }
 }

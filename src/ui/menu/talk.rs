@@ -1,12 +1,18 @@
 //! What can be typed beside the numbers of the menu: `@name text`, commands, and the lines of a
 //! conversation.
 
+use std::net::{IpAddr, SocketAddr};
+
 use super::{
-    Act, AskKind, Asking, Chosen, Directory, HistoryOf, Lost, Menu, Named, Outbox, Question, Refill, Turn,
-    act, find, find_to_connect, say, shown,
+    Act, AskKind, Asking, Chosen, Directory, HistoryOf, Lost, Menu, Named, Outbox, Question, Turn, act, find,
+    find_to_connect, refused, say, shown,
 };
 use crate::model::name::{alias, new_name};
 use crate::ui::commands::{self, CommandHelp};
+use crate::ui::people::did_you_mean;
+
+/// The port in examples of an address.
+const EXAMPLE_PORT: u16 = 5000;
 
 impl Menu {
     /// Takes a line that is no number of the menu.
@@ -15,7 +21,7 @@ impl Menu {
         // `//` and `@@` are for texts that begin so.
         let literal = ["//", "@@"].iter().any(|twice| trimmed.starts_with(twice));
         if !literal && trimmed.starts_with('@') {
-            return self.direct(trimmed, directory);
+            return self.direct(&trimmed[1..], directory);
         }
         if !literal && trimmed.starts_with('/') {
             let (word, rest) = first_word(trimmed);
@@ -38,23 +44,31 @@ impl Menu {
         }
     }
 
-    /// A text was typed without a recipient.
+    /// A text was typed without a recipient. In a script it is refused, because the next line is not
+    /// an answer.
     fn ask_to_whom(&mut self, text: &str) -> Turn {
         let meant = commands::named(&format!("/{}", text.trim()));
+        if !self.asks_again {
+            return refused(match meant {
+                Some(command) => {
+                    format!("Not sent: a message needs a recipient. Did you mean {}?", command.name)
+                }
+                None => "Not sent: a message needs a recipient, like @bob hello.".into(),
+            });
+        }
         let question = Question { kind: AskKind::Send, last: self.last.clone(), text: Some(text.to_owned()) };
         let mut turn = self.ask(Asking::Whom(question));
         if let Some(command) = meant {
-            turn.say.push(format!("If you meant the command: 0, and then {}.", command.name));
+            turn.say.push(format!("For the command, type 0 and then {}.", command.name));
         }
         turn
     }
 
-    /// `@bob see you at 5`.
-    fn direct(&mut self, line: &str, directory: &dyn Directory) -> Turn {
-        let (word, text) = first_word(&line[1..]);
+    /// `@bob see you at 5`. `words` is what follows the `@`.
+    fn direct(&mut self, words: &str, directory: &dyn Directory) -> Turn {
+        let (word, text) = first_word(words);
         if word.is_empty() {
-            let sentence = "Name somebody directly behind the @, like `@bob see you at 5`, or `@all`.";
-            return self.not_sent(sentence.into(), line, text);
+            return refused("Type a recipient directly after the @, like @bob see you at 5.");
         }
         let (word, found) = match (find(word, directory), word.trim_end_matches([':', ','])) {
             (Err(Lost::Nobody(_) | Lost::NoAddress(_)), shorter)
@@ -67,31 +81,13 @@ impl Menu {
         match found {
             Ok(Named::Exactly(to)) if text.is_empty() => {
                 self.last = Some(to.clone());
-                self.ask(Asking::Text(to))
+                self.ask(Asking::Text(to, ""))
             }
             Ok(Named::Exactly(to)) => self.say_to(to, text),
-            Ok(Named::Perhaps(to)) => {
-                let sentence =
-                    format!("Nobody is called `{}`; with Enter it goes to {}.", shown(word), to.label);
-                let line = format!("@{} {text}", to.label);
-                self.not_sent(sentence, &line, text)
-            }
-            Ok(Named::NeedsPort(ip)) => {
-                self.not_sent(format!("Write the port too, like `@{ip}:5000 {}`.", shown(text)), line, text)
-            }
-            Err(lost) => self.not_sent(lost.sentence(word, ""), line, text),
+            Ok(Named::Perhaps(to)) => refused(did_you_mean(word, &to.label)),
+            Ok(Named::NeedsPort(ip)) => refused(needs_port("@", ip)),
+            Err(lost) => refused(lost.sentence(word)),
         }
-    }
-
-    /// Gives the line back, or keeps the text where no line can be edited.
-    fn not_sent(&mut self, sentence: String, line: &str, text: &str) -> Turn {
-        let mut turn = say([sentence]);
-        if self.can_edit {
-            turn.refill = Some(Refill::Edit(line.to_owned()));
-        } else if !text.is_empty() {
-            turn.say.extend(self.keep_for_later(text.to_owned()));
-        }
-        turn
     }
 
     fn say_to(&mut self, to: Chosen, text: &str) -> Turn {
@@ -102,15 +98,10 @@ impl Menu {
     /// `/reply`, with or without a text.
     pub(super) fn reply(&mut self, text: &str) -> Turn {
         match self.reply_to.clone().unwrap_or_else(|| self.last_sender.clone()) {
-            None if text.is_empty() => say(["Nobody has written yet, so there is nobody to answer.".into()]),
-            None => self.not_sent(
-                "Nobody has written yet; name somebody, like `@bob see you at 5`.".into(),
-                &format!("/reply {text}"),
-                text,
-            ),
+            None => refused("There is no message to answer yet."),
             Some(to) if text.is_empty() => {
                 self.last = Some(to.clone());
-                self.ask(Asking::Text(to))
+                self.ask(Asking::Text(to, ""))
             }
             Some(to) => self.say_to(to, text),
         }
@@ -124,7 +115,7 @@ impl Menu {
         directory: &dyn Directory,
     ) -> Turn {
         let Some(command) = command else {
-            return unknown(word, rest);
+            return unknown(word);
         };
         match (command.name, rest) {
             ("/help", "") => say(commands::overview()),
@@ -137,9 +128,9 @@ impl Menu {
             ("/outbox", what) => outbox(what),
             ("/mute", "") => act(Act::ListMuted),
             ("/alias", "") => act(Act::ListNicknames),
-            ("/connect", word) => self.with_peer(AskKind::Connect, word, rest, command, directory),
-            ("/disconnect", word) => self.with_peer(AskKind::Disconnect, word, rest, command, directory),
-            ("/chat", word) => self.with_peer(AskKind::Chat, word, rest, command, directory),
+            ("/connect", word) => self.with_peer(AskKind::Connect, word, directory),
+            ("/disconnect", word) => self.with_peer(AskKind::Disconnect, word, directory),
+            ("/chat", word) => self.with_peer(AskKind::Chat, word, directory),
             ("/mute" | "/unmute" | "/alias", _) => self.for_one(command, rest, directory),
             (
                 "/key" | "/verify" | "/trust" | "/accept" | "/block" | "/unblock" | "/add" | "/forget"
@@ -147,7 +138,10 @@ impl Menu {
                 _,
             ) => self.about_keys(command, rest, directory),
             ("/reply", text) => self.reply(text),
-            ("/me", "") => wrong("Write what you do behind it, like `/me waves`.", "/me "),
+            ("/msg", words) if words.starts_with('@') => self.direct(&words[1..], directory),
+            ("/msg", "") => refused("Type a recipient and a text, like /msg bob see you at 5."),
+            ("/msg", words) => self.direct(words, directory),
+            ("/me", "") => refused("Type what you do after it, like /me waves."),
             ("/me", text) => {
                 let text = format!("/me {text}");
                 match self.conversation.clone() {
@@ -155,9 +149,7 @@ impl Menu {
                     None => self.ask_to_whom(&text),
                 }
             }
-            ("/all-plain", "") => {
-                wrong("Write a text behind it, like `/all-plain soup is ready`.", "/all-plain ")
-            }
+            ("/all-plain", "") => refused("Type a text after it, like /all-plain soup is ready."),
             ("/all-plain", text) => {
                 let to = Chosen::all_plain();
                 // It is no default for the next text: the user decides each time.
@@ -166,60 +158,48 @@ impl Menu {
             ("/name", "") => self.ask(Asking::Name),
             ("/name", new) => match new_name(new) {
                 Ok(name) => act(Act::Rename(name)),
-                Err(error) => wrong(&error.to_string(), &format!("/name {new}")),
+                Err(error) => refused(error.to_string()),
             },
-            (name, rest) if !rest.is_empty() => {
-                wrong(&format!("{name} stands alone; `{}` is too much.", shown(rest)), name)
-            }
+            (name, rest) if !rest.is_empty() => refused(format!("{name} takes nothing after it.")),
             ("/peers", _) => act(Act::List),
             ("/requests", _) => act(Act::ListRequests),
             ("/contacts", _) => act(Act::ListContacts),
             ("/blocked", _) => act(Act::ListBlocked),
             ("/back", _) => match self.end_conversation() {
                 Some(line) => say([line]),
-                None => {
-                    say(["There is no conversation to end; /chat begins one, /quit ends the program.".into()])
-                }
+                None => refused("There is no conversation to end. /quit ends the program."),
             },
             ("/quit", _) => act(Act::Exit),
-            (name, _) => unknown(name, rest),
+            (name, _) => unknown(name),
         }
     }
 
     /// A command for the recipient that `word` names.
-    fn with_peer(
-        &mut self,
-        kind: AskKind,
-        word: &str,
-        rest: &str,
-        command: &CommandHelp,
-        directory: &dyn Directory,
-    ) -> Turn {
+    fn with_peer(&mut self, kind: AskKind, word: &str, directory: &dyn Directory) -> Turn {
         let question = Question { kind, last: None, text: None };
         let find = if kind == AskKind::Connect { find_to_connect } else { find };
         match find(word, directory) {
             Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => self.chosen(question, chosen),
             Ok(Named::NeedsPort(ip)) => self.ask(Asking::Port(question, ip)),
-            Err(lost) => wrong(&lost.sentence(word, ""), &format!("{} {rest}", command.name)),
+            Err(lost) => refused(lost.sentence(word)),
         }
     }
 
     /// `/mute`, `/unmute` and `/alias`, which go for one peer.
     fn for_one(&mut self, command: &CommandHelp, rest: &str, directory: &dyn Directory) -> Turn {
-        let line = format!("{} {rest}", command.name);
         let (word, new) = first_word(rest);
         if word.is_empty() {
-            return wrong(&format!("Name somebody: {}.", commands::usage(command)), &format!("{line} "));
+            return refused(format!("Type a recipient: {}.", commands::usage(command)));
         }
         let chosen = match find(word, directory) {
             Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => chosen,
             Ok(Named::NeedsPort(ip)) => {
-                return wrong(&format!("Write the port too, like {} {ip}:5000.", command.name), &line);
+                return refused(needs_port(&format!("{} ", command.name), ip));
             }
-            Err(lost) => return wrong(&lost.sentence_for_one(word), &line),
+            Err(lost) => return refused(lost.sentence_for_one(word)),
         };
         let Some(id) = chosen.peer() else {
-            return wrong(&format!("{} goes for one peer at a time; name one.", command.name), &line);
+            return refused(for_one_peer(command.name));
         };
         match (command.name, new) {
             ("/mute", "") => act(Act::Mute(id, chosen.label)),
@@ -228,9 +208,9 @@ impl Menu {
             ("/alias", "-") => act(Act::Nickname(id, chosen.label, None)),
             ("/alias", new) => match alias(new) {
                 Ok(name) => act(Act::Nickname(id, chosen.label, Some(name))),
-                Err(error) => wrong(&error.to_string(), &line),
+                Err(error) => refused(error.to_string()),
             },
-            (name, new) => wrong(&format!("{name} goes for one peer; `{}` is too much.", shown(new)), &line),
+            (name, _) => refused(for_one_peer(name)),
         }
     }
 }
@@ -247,31 +227,31 @@ fn history(words: &str, directory: &dyn Directory) -> Turn {
         | Err(Lost::Nobody(_) | Lost::Blocked(..) | Lost::Waits(_) | Lost::NoAddress(_)) => {
             HistoryOf::Named(word.to_owned())
         }
-        Err(lost) => return wrong(&lost.sentence(word, ""), &format!("/history {words}")),
+        Err(lost) => return refused(lost.sentence(word)),
     };
     act(Act::History(of, text))
 }
 
 /// `/outbox`, `/outbox cancel 2`, `/outbox again all`.
 fn outbox(what: &str) -> Turn {
-    let usage = "Type /outbox alone, or with `cancel` or `again` and a number of its list, or all, like /outbox cancel 2.";
+    let usage = "Type /outbox, or an action and a number from its list (or all), like /outbox cancel 2.";
     let (word, number) = first_word(what);
     let which = match number {
         "all" => Ok(None),
-        number => number.parse().map(Some).map_err(|_| wrong(usage, &format!("/outbox {what}"))),
+        number => number.parse().map(Some).map_err(|_| refused(usage)),
     };
     match (word, which) {
         ("", _) => act(Act::Outbox(Outbox::Show)),
         ("cancel", Ok(which)) => act(Act::Outbox(Outbox::Cancel(which))),
         ("again", Ok(which)) => act(Act::Outbox(Outbox::Again(which))),
         ("cancel" | "again", Err(turn)) => turn,
-        _ => wrong(usage, &format!("/outbox {what}")),
+        _ => refused(usage),
     }
 }
 
 /// Whether what stands behind a command is a text, which may have several lines.
 fn takes_text(command: &CommandHelp) -> bool {
-    matches!(command.name, "/me" | "/reply" | "/all-plain")
+    matches!(command.name, "/me" | "/reply" | "/all-plain" | "/msg")
 }
 
 /// The first word of a line, and the rest without the white space between.
@@ -282,37 +262,29 @@ pub(super) fn first_word(line: &str) -> (&str, &str) {
 
 fn help(word: &str) -> Turn {
     let name = format!("/{}", word.trim_start_matches('/'));
-    match (commands::named(&name), commands::nearest(&name)) {
-        (Some(command), _) => say(commands::explained(command)),
-        (None, Some(near)) => wrong(
-            &format!("`{}` is no command; did you mean {}?", shown(&name), near.name),
-            &format!("/help {}", near.name),
+    match commands::named(&name) {
+        Some(command) => say(commands::explained(command)),
+        None => unknown(&name),
+    }
+}
+
+/// Refuses a command that does not exist, with a suggestion.
+fn unknown(word: &str) -> Turn {
+    let name = shown(word);
+    refused(match commands::nearest(word) {
+        Some(near) => format!("There is no command {name}. Did you mean {}?", near.name),
+        None => format!(
+            "There is no command {name}. /help lists all commands; to send the line as text, begin it with //."
         ),
-        (None, None) => say([format!("`{}` is no command; /help lists them all.", shown(&name))]),
-    }
+    })
 }
 
-/// Offers the nearest command in place of one that there is not.
-fn unknown(word: &str, rest: &str) -> Turn {
-    match commands::nearest(word) {
-        Some(near) => {
-            let line = format!("{} {rest}", near.name);
-            wrong(&format!("`{}` is no command; did you mean {}?", shown(word), near.name), line.trim_end())
-        }
-        None => {
-            let line = format!("{word} {rest}");
-            wrong(
-                &format!(
-                    "`{}` is no command; /help lists them. A text that begins with / begins with //.",
-                    shown(word)
-                ),
-                line.trim_end(),
-            )
-        }
-    }
+/// Says that a command takes exactly one peer.
+pub(super) fn for_one_peer(command: &str) -> String {
+    format!("{command} takes one peer.")
 }
 
-/// Says what is wrong, and gives the line back, corrected as far as that goes.
-pub(super) fn wrong(sentence: &str, line: &str) -> Turn {
-    Turn { refill: Some(Refill::Edit(line.to_owned())), ..say([sentence.to_owned()]) }
+/// Says that an IP needs a port. `before` is what stands before the address in the example.
+pub(super) fn needs_port(before: &str, ip: IpAddr) -> String {
+    format!("Type the port too, like {before}{}.", SocketAddr::new(ip, EXAMPLE_PORT))
 }

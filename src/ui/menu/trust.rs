@@ -1,10 +1,8 @@
 //! What the user says about keys, and what is asked back before it is done.
 
-use std::net::SocketAddr;
-
 use super::asking::{Asking, Sure};
-use super::talk::{first_word, wrong};
-use super::{Act, Menu, Turn, act, again, say};
+use super::talk::{first_word, for_one_peer, needs_port};
+use super::{Act, Menu, Turn, act, refused, say};
 use crate::core::{As, ContactRecord, Meeting, PeerRequest, Pin, Policy, Target};
 use crate::model::address::SourcePrefix;
 use crate::model::key::PublicKey;
@@ -13,10 +11,10 @@ use crate::model::peer_id::{PeerId, Recipient};
 use crate::ui::commands::{self, CommandHelp};
 use crate::ui::labels::MARK;
 use crate::ui::people::{
-    self, Directory, Lost, Named, blocked_called, blocked_legacy_called, candidates, find, has_namesake,
-    shown,
+    self, Directory, Lost, Named, blocked_called, blocked_legacy_called, candidates, did_you_mean, find,
+    has_namesake, shown,
 };
-use crate::ui::words::{add_command, beginning, name_of, refused_words, word_for};
+use crate::ui::words::{beginning, name_of, refused_words, word_for};
 
 /// Digits of a short code that stand together: as many as are read aloud in one breath.
 const GROUP_DIGITS: usize = 5;
@@ -27,9 +25,6 @@ const GROUP_CHARS: usize = 4;
 /// Keys that are named where a word fits several.
 const MAX_NAMED: usize = 8;
 
-/// An error in a line, and the line to continue with.
-type Mistake = (String, String);
-
 impl Menu {
     /// `/key`, `/verify`, `/trust`, `/accept`, `/block`, `/unblock`, `/add`, `/forget` and
     /// `/policy`.
@@ -39,28 +34,20 @@ impl Menu {
         rest: &str,
         directory: &dyn Directory,
     ) -> Turn {
-        let line = format!("{} {rest}", command.name);
         let key = key_in_groups(rest, directory);
         let (word, more) = key.as_deref().map_or_else(|| first_word(rest), |key| (key, ""));
         match (command.name, word, more) {
             ("/key", "", _) => return act(Act::ShowOwnKey),
-            ("/policy", ..) => return policy(rest, &line),
-            (_, "", _) => {
-                return wrong(
-                    &format!("Name somebody: {}.", commands::usage(command)),
-                    &format!("{} ", command.name),
-                );
-            }
-            (name, _, more) if !more.is_empty() => {
-                return wrong(&format!("{name} goes for one peer; `{}` is too much.", shown(more)), &line);
-            }
+            ("/policy", ..) => return policy(rest),
+            (_, "", _) => return refused(format!("Type a recipient: {}.", commands::usage(command))),
+            (name, _, more) if !more.is_empty() => return refused(for_one_peer(name)),
             _ => {}
         }
         match command.name {
-            "/trust" => return trust(word, &line, directory),
-            "/accept" => return accept(word, &line, directory),
-            "/add" => return add(word, &line, directory),
-            "/forget" => return self.asks_to_forget(word, &line, directory),
+            "/trust" => return trust(word, directory),
+            "/accept" => return accept(word, directory),
+            "/add" => return add(word, directory),
+            "/forget" => return self.asks_to_forget(word, directory),
             _ => {}
         }
         if let Some(turn) = about_no_key(command.name, word, directory) {
@@ -71,23 +58,17 @@ impl Menu {
             match &directory.requests_for(word)[..] {
                 [] => {}
                 [request] => return act(Act::Block(Recipient::from(request.met.id).into())),
-                several => {
-                    let (sentence, line) = which_request(command.name, word, several);
-                    return wrong(&sentence, &line);
-                }
+                several => return refused(which_request(command.name, word, several)),
             }
         }
-        let pins = match pins_meant(command.name, word, &line, directory) {
+        let pins = match pins_meant(command.name, word, directory) {
             Ok(pins) => pins,
-            Err((sentence, line)) => return wrong(&sentence, &line),
+            Err(sentence) => return refused(sentence),
         };
         match (command.name, &pins[..]) {
             ("/key", _) => act(Act::ShowPins(pins)),
             (name, [pin]) => self.about_key(name, pin, directory),
-            (name, several) => {
-                let (sentence, line) = which_pin(name, word, several);
-                wrong(&sentence, &line)
-            }
+            (name, several) => refused(which_pin(name, word, several)),
         }
     }
 
@@ -95,10 +76,10 @@ impl Menu {
         let (key, label) = (pin.key, label_of(pin, directory));
         match command {
             "/block" | "/verify" if pin.blocked => {
-                say([format!("{label} is blocked. /unblock {} unblocks them.", beginning(key))])
+                refused(format!("{label} is blocked. /unblock {} unblocks them.", beginning(key)))
             }
             "/block" => act(Act::Block(key.into())),
-            "/unblock" if !pin.blocked => say([format!("{label} is not blocked.")]),
+            "/unblock" if !pin.blocked => refused(format!("{label} is not blocked.")),
             "/unblock" => act(Act::Unblock(key.into())),
             _ => {
                 let before = if pin.verified.is_some() {
@@ -119,13 +100,13 @@ impl Menu {
     }
 
     /// `/forget bob`
-    fn asks_to_forget(&mut self, word: &str, line: &str, directory: &dyn Directory) -> Turn {
-        match forgettable(word, line, directory) {
+    fn asks_to_forget(&mut self, word: &str, directory: &dyn Directory) -> Turn {
+        match forgettable(word, directory) {
             Ok((id, label, consequence)) => {
                 self.asking = Asking::Sure(Sure::Forget(id, label));
                 say([consequence])
             }
-            Err((sentence, line)) => wrong(&sentence, &line),
+            Err(sentence) => refused(sentence),
         }
     }
 
@@ -140,10 +121,8 @@ impl Menu {
                 beginning(key)
             )]),
             ("no" | "n" | "0" | "", _) => say(["Nothing is changed.".to_owned()]),
-            (_, sure) => {
-                self.asking = Asking::Sure(sure);
-                again("Type yes or no.".into(), line)
-            }
+            (_, sure) if self.asks_again => self.refuse(Asking::Sure(sure), "Type yes or no.".into()),
+            _ => refused("That is neither yes nor no, so nothing is changed."),
         }
     }
 }
@@ -176,8 +155,8 @@ fn about_no_key(command: &str, word: &str, directory: &dyn Directory) -> Option<
         return Some(match (is_unblock, is_blocked) {
             (false, false) => act(Act::Block(source.into())),
             (true, true) => act(Act::Unblock(source.into())),
-            (false, true) => say([format!("{source} is blocked. /unblock {source} unblocks it.")]),
-            (true, false) => say([format!("{source} is not blocked.")]),
+            (false, true) => refused(format!("{source} is blocked. /unblock {source} unblocks it.")),
+            (true, false) => refused(format!("{source} is not blocked.")),
         });
     }
     if is_unblock {
@@ -191,12 +170,12 @@ fn about_no_key(command: &str, word: &str, directory: &dyn Directory) -> Option<
                 let addrs: Vec<String> =
                     several.iter().take(MAX_NAMED).filter_map(|who| Some(who.addr?.to_string())).collect();
                 let sentence = format!(
-                    "`{}` fits {} blocked peers; give the address of one: {}.",
+                    "\"{}\" matches {} blocked peers. Type the address of one: {}.",
                     shown(word),
                     several.len(),
                     addrs.join(", ")
                 );
-                Some(wrong(&sentence, &format!("{command} ")))
+                Some(refused(sentence))
             }
         };
     }
@@ -209,24 +188,19 @@ fn about_no_key(command: &str, word: &str, directory: &dyn Directory) -> Option<
 
 /// Finds the recipient that a word means, by label, address or beginning of a key, for `/forget`.
 /// Returns it with its label and a sentence about what `/forget` changes.
-fn forgettable(
-    word: &str,
-    line: &str,
-    directory: &dyn Directory,
-) -> Result<(Recipient, String, String), Mistake> {
+fn forgettable(word: &str, directory: &dyn Directory) -> Result<(Recipient, String, String), String> {
     if let Ok(Named::Exactly(chosen)) = find(word, directory)
         && let Some(id) = chosen.peer()
         && id.public_key().is_none()
     {
         let label = chosen.label;
         let Some(removed) = removed_without_key(id, &label, directory) else {
-            let sentence = match id {
+            return Err(match id {
                 Recipient::Peer(_) => format!("{label} is not a contact, so there is nothing to forget."),
                 Recipient::Address(_) => {
                     format!("Nothing is known of {label}, so there is nothing to forget.")
                 }
-            };
-            return Err((sentence, line.to_owned()));
+            });
         };
         return Ok((id, label, removed));
     }
@@ -235,7 +209,7 @@ fn forgettable(
         let consequence = format!("{label} will no longer be blocked. If it writes again, it is new to you.");
         return Ok((who.id, label, consequence));
     }
-    let pins = pins_meant("/forget", word, line, directory)?;
+    let pins = pins_meant("/forget", word, directory)?;
     let [pin] = &pins[..] else { return Err(which_pin("/forget", word, &pins)) };
     let label = label_of(pin, directory);
     let consequence = if pin.blocked {
@@ -279,11 +253,11 @@ fn removed_without_key(id: Recipient, label: &str, directory: &dyn Directory) ->
 }
 
 /// `/add bob`, `/add 192.0.2.7:5000`, `/add KEY`
-fn add(word: &str, line: &str, directory: &dyn Directory) -> Turn {
+fn add(word: &str, directory: &dyn Directory) -> Turn {
     if let Ok(key) = word.parse::<PublicKey>() {
         let known = directory.pin_of(key.into());
         if known.as_ref().is_some_and(|pin| pin.blocked) {
-            return wrong(&format!("That key is blocked. /unblock {} unblocks it.", beginning(key)), line);
+            return refused(format!("That key is blocked. /unblock {} unblocks it.", beginning(key)));
         }
         let id = PeerId::Key(key);
         let met = stranger_met(&key.to_string(), directory, |met| met == id).filter(|_| known.is_none());
@@ -300,30 +274,22 @@ fn add(word: &str, line: &str, directory: &dyn Directory) -> Turn {
         Ok(Named::Exactly(chosen)) => match chosen.peer() {
             Some(Recipient::Peer(id)) => act(Act::Add(record(id, directory.pin_of(id.into()).as_ref()))),
             Some(Recipient::Address(addr)) => act(Act::AddAt(addr)),
-            None => wrong("/add takes one peer at a time; name one.", line),
+            None => refused(for_one_peer("/add")),
         },
-        Ok(Named::Perhaps(chosen)) => {
-            let sentence = format!("Nobody is called `{}`; did you mean {}?", shown(word), chosen.label);
-            wrong(&sentence, &format!("/add {}", chosen.label))
-        }
-        Ok(Named::NeedsPort(ip)) => {
-            wrong(&format!("Write the port too, like /add {}.", SocketAddr::new(ip, 5000)), line)
-        }
+        Ok(Named::Perhaps(chosen)) => refused(did_you_mean(word, &chosen.label)),
+        Ok(Named::NeedsPort(ip)) => refused(needs_port("/add ", ip)),
         Err(Lost::Nobody(None)) => match &directory.pins_named(word)[..] {
             // The beginning of a key, as the lists show it.
             [pin] => act(Act::Add(record(PeerId::Key(pin.key), Some(pin)))),
             [] => {
                 let word = shown(word);
-                let sentence =
-                    format!("Nobody is called `{word}`; give a name, a number, an ip:port or a whole key.");
-                wrong(&sentence, line)
+                refused(format!(
+                    "No peer matches \"{word}\". Type a name, a number from /peers, an ip:port or a key."
+                ))
             }
-            several => {
-                let (sentence, line) = which_pin("/add", word, several);
-                wrong(&sentence, &line)
-            }
+            several => refused(which_pin("/add", word, several)),
         },
-        Err(lost) => wrong(&lost.sentence_for_one(word), line),
+        Err(lost) => refused(lost.sentence_for_one(word)),
     }
 }
 
@@ -347,21 +313,21 @@ fn record(id: PeerId, known: Option<&Pin>) -> ContactRecord {
 }
 
 /// `/policy`, `/policy ask`.
-fn policy(how: &str, line: &str) -> Turn {
+fn policy(how: &str) -> Turn {
     match how {
         "" => act(Act::ShowPolicy),
         "accept-new" => act(Act::SetPolicy(Policy::AcceptNew)),
         "ask" => act(Act::SetPolicy(Policy::Ask)),
         "strict" => act(Act::SetPolicy(Policy::Strict)),
-        _ => wrong("Say what is done with strangers: accept-new, ask or strict.", line),
+        _ => refused("Type accept-new, ask or strict after /policy."),
     }
 }
 
 /// `/trust bob`: Bob has a new key.
-fn trust(word: &str, line: &str, directory: &dyn Directory) -> Turn {
-    let (request, name) = match the_request("/trust", word, line, directory) {
+fn trust(word: &str, directory: &dyn Directory) -> Turn {
+    let (request, name) = match the_request("/trust", word, directory) {
         Ok(found) => found,
-        Err((sentence, line)) => return wrong(&sentence, &line),
+        Err(sentence) => return refused(sentence),
     };
     let PeerId::Key(key) = request.met.id else { return accept_request(&request) };
     match (&whose(word, &name, &request, directory)[..], &request.against[..]) {
@@ -377,13 +343,13 @@ fn trust(word: &str, line: &str, directory: &dyn Directory) -> Turn {
                 names.join(" or /trust "),
                 beginning(key)
             );
-            wrong(&sentence, line)
+            refused(sentence)
         }
     }
 }
 
 /// `/accept bob`: another person also called Bob, a message request, or a stranger.
-fn accept(word: &str, line: &str, directory: &dyn Directory) -> Turn {
+fn accept(word: &str, directory: &dyn Directory) -> Turn {
     if let Ok(Named::Exactly(chosen)) = find(word, directory)
         && let Some(id @ Recipient::Peer(peer)) = chosen.peer()
         && candidates(directory).iter().any(|known| known.id == id && !known.is_contact)
@@ -392,9 +358,9 @@ fn accept(word: &str, line: &str, directory: &dyn Directory) -> Turn {
     {
         return act(Act::Add(record(peer, directory.pin_of(id).as_ref())));
     }
-    match the_request("/accept", word, line, directory) {
+    match the_request("/accept", word, directory) {
         Ok((request, _)) => accept_request(&request),
-        Err((sentence, line)) => wrong(&sentence, &line),
+        Err(sentence) => refused(sentence),
     }
 }
 
@@ -415,23 +381,19 @@ fn record_of(met: &Meeting) -> ContactRecord {
 fn the_request(
     command: &str,
     word: &str,
-    line: &str,
     directory: &dyn Directory,
-) -> Result<(PeerRequest, String), Mistake> {
+) -> Result<(PeerRequest, String), String> {
     let (requests, name) = requests_for(word, directory);
     match &requests[..] {
         [request] => Ok((request.clone(), name)),
         [] => Err(match &directory.refused_for(word)[..] {
-            [] => {
-                let sentence = format!("No request from `{}`; /requests lists them.", shown(word));
-                (sentence, line.to_owned())
-            }
-            [refused] => (refused_words(refused, directory.labels()), add_command(refused)),
+            [] => format!("No request from \"{}\". /requests lists all.", shown(word)),
+            [refused] => refused_words(refused, directory.labels()),
             several => {
                 let newest = several.iter().rev().take(MAX_NAMED);
                 let each: Vec<String> =
                     newest.map(|refused| refused_words(refused, directory.labels())).collect();
-                (each.join(" "), "/add ".to_owned())
+                each.join(" ")
             }
         }),
         several => Err(which_request(command, &name, several)),
@@ -495,8 +457,8 @@ fn is_row_number(word: &str) -> bool {
 /// contact is blocked or verified by a shortened name.
 ///
 /// # Errors
-/// If there is none: what is wrong, and the line for the user to correct.
-fn pins_meant(command: &str, word: &str, line: &str, directory: &dyn Directory) -> Result<Vec<Pin>, Mistake> {
+/// If there is none: what is wrong.
+fn pins_meant(command: &str, word: &str, directory: &dyn Directory) -> Result<Vec<Pin>, String> {
     let found = find(word, directory);
     let meant = match &found {
         Ok(Named::Exactly(chosen)) => {
@@ -531,15 +493,10 @@ fn pins_meant(command: &str, word: &str, line: &str, directory: &dyn Directory) 
     if !pins.is_empty() {
         return Ok(pins);
     }
-    let sentence = match found {
-        Ok(Named::Exactly(chosen)) if chosen.target == Target::All => {
-            format!("{command} goes for one peer at a time; name one.")
-        }
+    Err(match found {
+        Ok(Named::Exactly(chosen)) if chosen.target == Target::All => for_one_peer(command),
         Ok(Named::Exactly(chosen)) => format!("{} has shown no key.", chosen.label),
-        Ok(Named::Perhaps(chosen)) => {
-            let sentence = format!("Nobody is called `{}`; did you mean {}?", shown(word), chosen.label);
-            return Err((sentence, format!("{command} {}", chosen.label)));
-        }
+        Ok(Named::Perhaps(chosen)) => did_you_mean(word, &chosen.label),
         // Other IPs are sources, which need no port.
         Ok(Named::NeedsPort(ip)) if is_about_blocks(command) && ip.is_unspecified() => {
             format!("{ip} belongs to nobody.")
@@ -547,18 +504,15 @@ fn pins_meant(command: &str, word: &str, line: &str, directory: &dyn Directory) 
         Ok(Named::NeedsPort(_)) if is_about_blocks(command) => {
             "A link-local or multicast IP cannot be blocked.".to_owned()
         }
-        Ok(Named::NeedsPort(ip)) => {
-            format!("Write the port too, like {command} {}.", SocketAddr::new(ip, 5000))
-        }
+        Ok(Named::NeedsPort(ip)) => needs_port(&format!("{command} "), ip),
         Err(Lost::Nobody(_)) if is_about_blocks(command) => {
-            format!("No peer matches `{}`; {command} takes a name, key, ip:port or IP.", shown(word))
+            format!("No peer matches \"{}\". Type a name, a key, an ip:port or an IP.", shown(word))
         }
         Err(Lost::Nobody(_)) => {
-            format!("No key is known by the name, or that begins with, `{}`.", shown(word))
+            format!("No peer with a key matches \"{}\".", shown(word))
         }
-        Err(lost) => lost.sentence(word, ""),
-    };
-    Err((sentence, line.to_owned()))
+        Err(lost) => lost.sentence(word),
+    })
 }
 
 /// Whether a command blocks or unblocks.
@@ -571,7 +525,7 @@ fn label_of(pin: &Pin, directory: &dyn Directory) -> String {
     directory.labels().known(pin.key.into()).unwrap_or_else(|| name_of(pin))
 }
 
-fn which_request(command: &str, word: &str, requests: &[PeerRequest]) -> Mistake {
+fn which_request(command: &str, word: &str, requests: &[PeerRequest]) -> String {
     let named = requests.iter().map(|request| {
         let name = request.met.name.as_ref().map_or_else(|| "somebody".into(), ToString::to_string);
         (word_for(request.met.id), format!("{name} at {}", request.met.addr))
@@ -579,7 +533,7 @@ fn which_request(command: &str, word: &str, requests: &[PeerRequest]) -> Mistake
     which(command, word, &named.collect::<Vec<_>>())
 }
 
-fn which_pin(command: &str, word: &str, pins: &[Pin]) -> Mistake {
+fn which_pin(command: &str, word: &str, pins: &[Pin]) -> String {
     let named = pins.iter().map(|pin| {
         let addr = pin.addrs.first().map_or_else(String::new, |addr| format!(" at {addr}"));
         (beginning(pin.key), format!("{}{addr}", name_of(pin)))
@@ -588,15 +542,13 @@ fn which_pin(command: &str, word: &str, pins: &[Pin]) -> Mistake {
 }
 
 /// Lists the commands to type, because a word fits several peers. `named` has the word for each.
-fn which(command: &str, word: &str, named: &[(String, String)]) -> Mistake {
+fn which(command: &str, word: &str, named: &[(String, String)]) -> String {
     let mut commands: Vec<String> =
         named.iter().take(MAX_NAMED).map(|(word, who)| format!("{command} {word} ({who})")).collect();
     if named.len() > MAX_NAMED {
         commands.push(format!("and {} more", named.len() - MAX_NAMED));
     }
-    let sentence =
-        format!("`{}` fits {} peers; type one of: {}.", shown(word), named.len(), commands.join(", "));
-    (sentence, format!("{command} "))
+    format!("\"{}\" matches {} peers. Type one of: {}.", shown(word), named.len(), commands.join(", "))
 }
 
 /// Groups the digits of a safety number for reading aloud.

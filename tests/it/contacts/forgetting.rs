@@ -1,4 +1,4 @@
-//! Texts for a peer that the user has forgotten: each is sent, or said to be kept.
+//! Texts for a peer that the user has forgotten: each is refused.
 
 use super::*;
 
@@ -16,14 +16,13 @@ fn conversation_ends_when_its_peer_is_forgotten() {
     let (mut alice, _bob) = talking(&data);
     alice.types(&["/chat bob", "/forget bob", "yes"]);
     alice.sees("You have forgotten Bob; the conversation ends.");
-    alice.types(&["line two", "0"]);
-    alice.sees("The text is kept: choose 1 to send it.");
+    alice.types(&["line two"]);
+    alice.sees("Not sent: a message needs a recipient");
     // It is no default recipient any more, and no reply goes to it.
     alice.types(&["1", ""]);
-    alice.sees("Nobody was named;");
-    alice.types(&["0", "/reply hey"]);
-    alice.sees("Nobody has written yet;");
-    alice.sees("The text is kept: choose 1 to send it.");
+    alice.sees("Type a name, a number from /peers, an ip:port or all.");
+    alice.types(&["/reply hey"]);
+    alice.sees("There is no message to answer yet.");
 }
 
 #[test]
@@ -36,8 +35,8 @@ fn conversation_ends_when_its_entry_is_removed() {
     let without = toml(&data, "alice").split("\n[[contact]]").next().expect("a title").to_owned() + "\n";
     edits(&data, "alice", &without);
     alice.sees("You have forgotten Bob; the conversation ends.");
-    alice.types(&["line two", "0"]);
-    alice.sees("The text is kept: choose 1 to send it.");
+    alice.types(&["line two"]);
+    alice.sees("Not sent: a message needs a recipient");
 }
 
 #[test]
@@ -56,5 +55,4 @@ fn withdrawn_text_is_refused_with_its_reason() {
     alice.still_answers();
     let printed = alice.printed();
     assert!(printed.iter().any(|line| line.ends_with(": its key is forgotten.")), "{printed:?}");
-    assert!(!printed.iter().any(|line| line.contains("Enter twice")), "{printed:?}");
 }

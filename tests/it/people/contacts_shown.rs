@@ -303,7 +303,7 @@ fn help_and_suggestions_know_the_contact_commands() {
     for command in ["/unblock WHOM", "/contacts", "/add WHOM", "/forget WHOM"] {
         carol.sees(command);
     }
-    does(&mut carol, &["/unpin bob"], "is no command");
+    does(&mut carol, &["/unpin bob"], "There is no command /unpin.");
     let secure = SecurePeer::named("Zoe", b'Z');
     befriends_secure(&mut carol, &secure);
     let line = does(&mut carol, &["/contacts"], "Zoe: online");

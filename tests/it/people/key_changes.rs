@@ -122,7 +122,7 @@ fn accept_makes_a_second_contact() {
     // Both are called Bob now, so the name alone is ambiguous.
     carol.has_seen(&format!("* Bob ({}) is online", other.addr()));
     carol.types(&["@bob for which of them?"]);
-    let question = carol.has_seen("fits 2 peers");
+    let question = carol.has_seen("matches 2 peers");
     let (label, _) = question.split_once(&format!(" ({})", bob.addr())).expect("it names the first");
     let label = label.rsplit(' ').next().expect("a label");
     carol.types(&[&format!("@{label} still for the first")]);

@@ -98,7 +98,7 @@ fn a_key_is_forgotten_after_a_yes_and_then_the_next_one_there_is_new() {
     alice.types(&["/forget bob", "yes"]);
     alice.sees("Removed Bob from your contacts. Messages stay in the history.");
     alice.types(&["/key bob"]);
-    alice.sees("No key is known by the name, or that begins with, `bob`.");
+    alice.sees("No peer with a key matches \"bob\".");
     // Another key at his address and in his name is no conflict now; before, it would have been.
     bob.crashes();
     let home = bob.addr().port();

@@ -154,7 +154,7 @@ impl World {
 
     /// The user gives up what is being asked.
     pub(super) fn escapes(&mut self) {
-        self.with_menu(|menu, _| drop(menu.escape(String::new())));
+        self.with_menu(|menu, _| drop(menu.escape()));
     }
 
     /// The user finishes a line. Returns the message that was sent, if one was.

@@ -104,6 +104,8 @@ fn control_d_leaves_from_an_empty_line_only() {
     alice.keys("!");
     line_stands(&alice, TO_BOB, "never sent!", "");
     alice.key(ESCAPE);
+    line_stands(&alice, TO_BOB, "", "");
+    alice.key(ESCAPE);
     line_stands(&alice, CHOICE, "", "");
     alice.key(CONTROL_D);
     let status = ends_restored(&mut alice);

@@ -123,11 +123,17 @@ fn messages_at_the_bottom_of_the_window_push_up_what_is_above() {
 }
 
 #[test]
-fn escape_gives_up_the_line_and_goes_back_to_the_menu() {
+fn escape_clears_the_line_then_goes_back() {
     let (alice, mut bob) = alice_and_bob(80);
     begins_text(&alice);
     alice.keys("never mind");
     line_stands(&alice, TO_BOB, "never mind", "");
+    alice.key(ESCAPE);
+    line_stands(&alice, TO_BOB, "", "");
+    alice.key(UP);
+    line_stands(&alice, TO_BOB, "never mind", "");
+    alice.key(ESCAPE);
+    line_stands(&alice, TO_BOB, "", "");
     alice.key(ESCAPE);
     line_stands(&alice, CHOICE, "", "");
     assert!(!alice.screen().contains("never mind"), "{}", alice.screen());
@@ -142,13 +148,15 @@ fn escape_gives_up_the_line_and_goes_back_to_the_menu() {
 }
 
 #[test]
-fn an_unknown_recipient_stays_in_the_line_to_be_corrected() {
+fn up_brings_back_a_refused_answer() {
     let (alice, mut bob) = alice_and_bob(80);
     line_stands(&alice, CHOICE, "", "");
     alice.enters("1");
     line_stands(&alice, "To: ", "", "");
     alice.enters("bobby");
-    alice.waits_for("Nobody is called `bobby`");
+    alice.waits_for("No contact matches \"bobby\". Did you mean Bob?");
+    line_stands(&alice, "To: ", "", "");
+    alice.key(UP);
     line_stands(&alice, "To: ", "bobby", "");
     alice.key(BACKSPACE);
     alice.key(BACKSPACE);

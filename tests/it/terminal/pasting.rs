@@ -46,7 +46,7 @@ fn a_block_pasted_at_the_menu_is_asked_about_like_any_text() {
     alice.keys(&pasted("0\n0\n"));
     wrapped_stands(&alice, CHOICE, "0\n0", 80);
     alice.enters("");
-    alice.waits_for("To whom shall it go?");
+    alice.waits_for("To whom? Number, name, ip:port or all. 0: back.");
     line_stands(&alice, "To: ", "", "");
     alice.enters("bob");
     bob_reads(&mut bob, &["0", "0"]);
@@ -79,14 +79,29 @@ Choice [0-6]:",
 }
 
 #[test]
-fn a_block_that_is_too_long_is_cut_and_that_is_said() {
-    let (alice, _bob) = alice_and_bob(80);
-    line_stands(&alice, CHOICE, "", "");
-    alice.keys(&pasted(&"x".repeat(40_000)));
+fn too_large_paste_is_refused_whole() {
+    let (alice, mut bob) = alice_and_bob(100);
+    begins_text(&alice);
+    alice.keys("x");
+    alice.keys(&pasted(&"y".repeat(40_000)));
+    alice.waits_for("The pasted text of 40000 bytes was dropped: the line has room for 32767 bytes.");
+    line_stands(&alice, TO_BOB, "x", "");
+    alice.enters(" is all");
+    bob.sees("[encrypted]: x is all");
+}
+
+#[test]
+fn too_large_line_without_paste_marks_is_refused_whole() {
+    let (alice, mut bob) = alice_and_bob(100);
+    begins_text(&alice);
+    alice.keys(&"y".repeat(32_800));
+    alice.waits_for("The line is full: it has at most 32768 bytes.");
+    alice.enters("");
     alice
-        .waits_for("A line has at most 32768 bytes, so the last 7232 bytes of what was pasted are left out.");
-    alice.key(CONTROL_C);
-    line_stands(&alice, CHOICE, "", "");
+        .waits_for("The line of 32800 bytes was dropped: a line has at most 32768 bytes. Up brings back its");
+    line_stands(&alice, TO_BOB, "", "");
+    alice.enters("short");
+    assert!(bob.sees("[encrypted]: ").ends_with("[encrypted]: short"), "{:?}", bob.printed());
 }
 
 #[test]

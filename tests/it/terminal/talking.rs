@@ -42,13 +42,12 @@ fn at_and_a_name_sends_at_once_and_all_sends_to_everybody() {
 }
 
 #[test]
-fn a_name_that_nobody_has_sends_nothing_and_is_given_back() {
+fn error_never_changes_the_next_line() {
     let (alice, mut bob, _carol) = alice_bob_and_carol();
     // The beginning of a name means a contact only.
     alice.enters("@bo secret");
-    alice.waits_for("Nobody is called `bo`; did you mean Bob?");
-    line_stands(&alice, CHOICE, "@bo secret", "");
-    alice.key(b"\x15");
+    alice.waits_for("No contact matches \"bo\". Did you mean Bob?");
+    line_stands(&alice, CHOICE, "", "");
     alice.enters("@bob hello");
     bob.sees(": hello");
     alice.waits_for("Delivered to Bob.");
@@ -59,17 +58,30 @@ fn a_name_that_nobody_has_sends_nothing_and_is_given_back() {
         &[alice.addr().port()],
         "\
 Choice [0-6]: @bo secret
-Nobody is called `bo`; with Enter it goes to Bob.
+No contact matches \"bo\". Did you mean Bob?
 ── Alice 127.0.0.1:{0} · 2 here
-Choice [0-6]: @Bob secret",
+Choice [0-6]:",
     );
-    assert!(!bob.printed().iter().any(|line| line.contains("secret")), "{:?}", bob.printed());
-    alice.enters("");
-    bob.sees(": secret");
+    alice.enters("/char bob");
+    alice.waits_for("There is no command /char. Did you mean /chat?");
     line_stands(&alice, CHOICE, "", "");
-    alice.enters("@zoe secret");
-    alice.waits_for("Nobody is called `zoe`");
-    line_stands(&alice, CHOICE, "@zoe secret", "");
+    alice.enters("@bob in the clear");
+    bob.sees(": in the clear");
+    assert!(!bob.printed().iter().any(|line| line.contains("secret")), "{:?}", bob.printed());
+    for line in ["@bob in the clear", "/char bob", "@bo secret"] {
+        alice.key(UP);
+        line_stands(&alice, CHOICE, line, "");
+    }
+}
+
+#[test]
+fn msg_and_dm_send_like_at() {
+    let (alice, mut bob, mut carol) = alice_bob_and_carol();
+    alice.enters("/msg bob see you at 5");
+    bob.sees("[encrypted]: see you at 5");
+    alice.enters("/dm carol see you at 6");
+    carol.sees("[encrypted]: see you at 6");
+    alice.waits_for("to Carol> see you at 6");
 }
 
 #[test]
@@ -111,11 +123,10 @@ fn escape_on_an_empty_line_ends_a_conversation() {
     alice.keys("half");
     line_stands(&alice, "to Bob> ", "half", "");
     alice.key(ESCAPE);
-    alice.waits_for("press Up and Enter to send it again.");
     line_stands(&alice, "to Bob> ", "", "");
     alice.key(UP);
     line_stands(&alice, "to Bob> ", "half", "");
-    alice.key(CONTROL_U);
+    alice.key(ESCAPE);
     line_stands(&alice, "to Bob> ", "", "");
     alice.key(ESCAPE);
     line_stands(&alice, CHOICE, "", "");
@@ -154,8 +165,8 @@ fn a_text_that_does_not_arrive_in_a_conversation_waits_until_it_does() {
 fn a_reply_goes_to_whoever_had_written_last_when_it_was_begun() {
     let (alice, mut bob, mut carol) = alice_bob_and_carol();
     alice.enters("/reply too early");
-    alice.waits_for("Nobody has written yet");
-    alice.key(CONTROL_U);
+    alice.waits_for("There is no message to answer yet.");
+    line_stands(&alice, CHOICE, "", "");
     bob.says("1", "a question");
     alice.waits_for(": a question");
     alice.keys("/reply the answer");
@@ -178,17 +189,17 @@ fn a_text_typed_at_the_menu_goes_to_nobody_until_somebody_is_named() {
         &[alice.addr().port()],
         "\
 Choice [0-6]: hello everybody
-To whom shall it go? Number, name, ip:port or all. 0: keep it for later.
+To whom? Number, name, ip:port or all. 0: back.
 ── Alice 127.0.0.1:{0} · 2 here
 To:",
     );
     alice.enters("0");
-    alice.waits_for("The text is kept: choose 1 to send it.");
     line_stands(&alice, CHOICE, "", "");
-    alice.enters("1");
-    alice.enters("carol");
-    alice.waits_for("Enter alone sends the kept text: hello everybody");
+    alice.key(UP);
+    line_stands(&alice, CHOICE, "hello everybody", "");
     alice.enters("");
+    line_stands(&alice, "To: ", "", "");
+    alice.enters("carol");
     carol.sees(": hello everybody");
     bob.says("1", "what was that?");
     alice.waits_for(": what was that?");
@@ -223,7 +234,7 @@ fn new_name_is_seen_at_once_in_open_sessions() {
     bob.waits_for("] Zoe: it is me");
     alice.enters("/name two words");
     alice.waits_for("how about `two_words`?");
-    line_stands(&alice, CHOICE, "/name two words", "");
+    line_stands(&alice, CHOICE, "", "");
 }
 
 #[test]
@@ -280,7 +291,7 @@ More [0-8]:",
     alice.enters("3");
     line_stands(&alice, "To: ", "", "");
     alice.enters("bob");
-    line_stands(&alice, TO_BOB, "/me ", "");
+    line_stands(&alice, &format!("{TO_BOB}/me "), "", "");
     alice.enters("dances");
     bob.sees("] ** Alice (");
     line_stands(&alice, CHOICE, "", "");
@@ -307,7 +318,7 @@ More [0-8]:",
 }
 
 #[test]
-fn a_command_that_there_is_not_gets_the_nearest_one_offered() {
+fn unknown_command_gets_a_suggestion() {
     let (alice, _bob, _carol) = alice_bob_and_carol();
     alice.enters("/pers");
     screen_is(
@@ -315,11 +326,11 @@ fn a_command_that_there_is_not_gets_the_nearest_one_offered() {
         &[alice.addr().port()],
         "\
 Choice [0-6]: /pers
-`/pers` is no command; did you mean /peers?
+There is no command /pers. Did you mean /peers?
 ── Alice 127.0.0.1:{0} · 2 here
-Choice [0-6]: /peers",
+Choice [0-6]:",
     );
-    alice.enters("");
+    alice.enters("/peers");
     alice.waits_for("2 peers known, 2 there.");
     line_stands(&alice, CHOICE, "", "");
     alice.enters("/help chat");

@@ -106,7 +106,7 @@ proptest! {
     #[test]
     fn undoing_brings_back_whatever_was_there(text: String, keys in prop::collection::vec(editing_key(), 0..MAX_STEPS)) {
         let mut editor = Editor::default();
-        editor.set(&text);
+        editor.start_with(Buffer::at_end(cleaned(&text)));
         let before = editor.text().to_owned();
         press(&mut editor, &keys);
         press(&mut editor, &[Key::Undo; MAX_STEPS]);

@@ -95,7 +95,8 @@ fn a_paste_during_a_search_is_searched_for() {
     assert_eq!(editor.paste("Dan\nand more"), Ok(()));
     assert_eq!(shown(&editor), "call |Dan");
     let rest = MAX_QUERY_BYTES - "Dan".len();
-    assert_eq!(editor.paste(&"x".repeat(rest + 2)), Err(TooLong { left_out: 2 }));
+    assert_eq!(editor.paste(&"x".repeat(rest + 2)), Err(TooLong { bytes: rest + 2, room: rest }));
+    assert_eq!(editor.paste(&"x".repeat(rest)), Ok(()));
     assert_eq!(editor.key(Key::Char('x')), Typed::Full);
 }
 

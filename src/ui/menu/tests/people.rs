@@ -41,7 +41,7 @@ fn key_of(byte: u8) -> Option<Recipient> {
 
 /// The answer to a word that means no recipient, or several.
 fn refusal(word: &str, people: &People) -> String {
-    find(word, people).map(|named| panic!("{named:?}")).unwrap_or_else(|lost: Lost| lost.sentence(word, ""))
+    find(word, people).map(|named| panic!("{named:?}")).unwrap_or_else(|lost: Lost| lost.sentence(word))
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn unique_beginning_means_contacts_only() {
     assert_eq!(meant("ca", &people), key_of(3));
     let alone = known(vec![stranger(1, "Bobby", 2)], Vec::new());
     assert_eq!(meant("bob", &alone), None);
-    assert!(refusal("bob", &alone).contains("did you mean Bobby?"));
+    assert!(refusal("bob", &alone).contains("Did you mean Bobby?"));
     assert_eq!(meant("bobby", &alone), key_of(2));
 }
 
@@ -70,7 +70,7 @@ fn stranger_with_a_contacts_beginning_is_asked_about() {
     assert_eq!(
         refusal("bob", &people),
         format!(
-            "`bob` fits 2 peers; give a number or the whole name: Bobby·aeaq (key {}), 7 for Bob (127.0.0.1:5002).",
+            "\"bob\" matches 2 peers. Type a number or the whole name: Bobby·aeaq (key {}), 7 for Bob (127.0.0.1:5002).",
             key(1).short()
         )
     );
@@ -78,8 +78,8 @@ fn stranger_with_a_contacts_beginning_is_asked_about() {
     assert_eq!(meant("7", &people), key_of(2));
     // On a pipe, nothing is sent.
     let turn = Menu::new(false).line("@bob secret", &people);
-    assert_eq!((turn.act, turn.refill), (None, None));
-    assert!(turn.say.join(" ").contains("`bob` fits 2 peers"), "{:?}", turn.say);
+    assert_eq!((turn.act, turn.refused), (None, true));
+    assert!(turn.say.join(" ").contains("\"bob\" matches 2 peers"), "{:?}", turn.say);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn contacts_of_one_name_are_asked_about() {
     assert_eq!(
         refusal("bob", &people),
         format!(
-            "`bob` fits 2 peers; give a number or the whole name: 4 for Bob·aeaq (127.0.0.1:5001), bob·aiba (key {}).",
+            "\"bob\" matches 2 peers. Type a number or the whole name: 4 for Bob·aeaq (127.0.0.1:5001), bob·aiba (key {}).",
             key(2).short()
         )
     );
@@ -125,7 +125,7 @@ fn typed_address_of_several_contacts_is_asked_about() {
     assert_eq!(meant("127.0.0.1:5001", &people), key_of(1));
     people.there = vec![(at, key(2).into())];
     assert!(refusal("127.0.0.1:5001", &people).starts_with(
-        "`127.0.0.1:5001` fits 2 peers; give a number or the whole name: 1 for Bob (127.0.0.1:5001), Dave·aiba (key "
+        "\"127.0.0.1:5001\" matches 2 peers. Type a number or the whole name: 1 for Bob (127.0.0.1:5001), Dave·aiba (key "
     ));
     assert_eq!(meant("127.0.0.1:7000", &people), Some(id(7000)));
 }
@@ -170,7 +170,6 @@ fn address_becomes_the_peer_that_answers_there() {
     for line in ["@127.0.0.1:7000 hi", "/chat 127.0.0.1:7000"] {
         menu.line(line, &nobody);
     }
-    menu.keep(Chosen::one(at.into(), at.to_string()), "kept".into());
     let bob = Chosen::one(key(1).into(), "Bob".into());
     menu.replace(at.into(), &bob);
     assert_eq!(menu.prompt(), "to Bob> ");
@@ -179,7 +178,7 @@ fn address_becomes_the_peer_that_answers_there() {
     menu.line("/back", &here);
     menu.line("1", &here);
     menu.line("", &here);
-    assert_eq!(menu.line("", &here).act, Some(Act::Send(bob, "kept".into())));
+    assert_eq!(menu.line("more", &here).act, Some(Act::Send(bob, "more".into())));
 }
 
 #[test]
@@ -246,12 +245,9 @@ fn forgotten_peer_gets_no_further_line() {
     let bob = Chosen::one(key(1).into(), "Bob".into());
     let mut menu = Menu::new(false);
     menu.conversation = Some(bob.clone());
-    menu.keep(bob.clone(), "kept for Bob".into());
+    menu.last = Some(bob.clone());
     menu.heard(bob.clone());
-    assert!(menu.forget_with_texts(key(1).into()));
+    assert!(menu.forget(key(1).into()));
     assert_eq!((menu.conversation(), &menu.last, &menu.last_sender), (None, &None, &None));
-    // What was kept for it goes where the user says.
-    let carol = Target::These(vec![key(2).into()]);
-    assert_eq!(menu.kept.newest_for(&carol), Some("kept for Bob"));
-    assert!(!menu.forget_with_texts(key(1).into()));
+    assert!(!menu.forget(key(1).into()));
 }

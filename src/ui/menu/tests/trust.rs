@@ -69,15 +69,15 @@ fn with_pins(pins: Vec<Pin>, requests: Vec<PeerRequest>) -> People {
     people.met()
 }
 
-/// What the lines lead to in the end, and everything said on the way.
-fn after(menu: &mut Menu, lines: &[&str], people: &People) -> (Option<Act>, String, Option<Refill>) {
+/// What the lines lead to in the end, everything said on the way, and whether the last is refused.
+fn after(menu: &mut Menu, lines: &[&str], people: &People) -> (Option<Act>, String, bool) {
     let mut said = Vec::new();
     let mut last = Turn::default();
     for line in lines {
         last = menu.line(line, people);
         said.extend(last.say.clone());
     }
-    (last.act, said.join("\n"), last.refill)
+    (last.act, said.join("\n"), last.refused)
 }
 
 fn act_of(lines: &[&str], people: &People) -> Option<Act> {
@@ -93,9 +93,8 @@ fn verify_shows_six_groups_and_needs_a_yes() {
     assert!(said.contains("\n  00001 00001 00001 00001 00001 00001\n"), "{said}");
     assert!(said.contains("Compare all of it by telephone, or side by side"), "{said}");
     assert_eq!(menu.prompt(), "Same on both screens? yes/no: ");
-    assert!(!menu.takes_text() && !menu.takes_commands());
-    let (act, said, refill) = after(&mut menu, &["perhaps"], &people);
-    assert_eq!((act, said, refill), (None, "Type yes or no.".into(), Some(Refill::Offer("perhaps".into()))));
+    assert!(!menu.remembers("perhaps") && !menu.takes_commands());
+    assert_eq!(after(&mut menu, &["perhaps"], &people), (None, "Type yes or no.".into(), true));
     assert_eq!(after(&mut menu, &["YES"], &people).0, Some(Act::Verify(key(1))));
     assert!(menu.is_at_choice());
     let (act, said, _) = after(&mut menu, &["/verify bob", "no"], &people);
@@ -122,28 +121,22 @@ fn key_commands_need_an_exact_recipient() {
             "{whom}"
         );
     }
-    for (line, words, refill) in [
-        ("/verify bo", "Nobody is called `bo`; did you mean Bob?", "/verify Bob"),
-        ("/verify 4", "Dan has shown no key.", "/verify 4"),
-        ("/verify zoe", "No key is known by the name, or that begins with, `zoe`.", "/verify zoe"),
-        (
-            "/block 10.0.0.0/8",
-            "No peer matches `10.0.0.0/8`; /block takes a name, key, ip:port or IP.",
-            "/block 10.0.0.0/8",
-        ),
-        ("/block fe80::1", "A link-local or multicast IP cannot be blocked.", "/block fe80::1"),
-        ("/block ::", ":: belongs to nobody.", "/block ::"),
-        ("/verify ::1", "Write the port too, like /verify [::1]:5000.", "/verify ::1"),
-        ("/verify all", "/verify goes for one peer at a time; name one.", "/verify all"),
-        ("/verify carla", "Carla is blocked. /unblock ", ""),
-        ("/verify", "Name somebody: /verify WHOM.", "/verify "),
-        ("/verify bob carol", "/verify goes for one peer; `carol` is too much.", "/verify bob carol"),
+    for (line, words) in [
+        ("/verify bo", "No contact matches \"bo\". Did you mean Bob?"),
+        ("/verify 4", "Dan has shown no key."),
+        ("/verify zoe", "No peer with a key matches \"zoe\"."),
+        ("/block 10.0.0.0/8", "No peer matches \"10.0.0.0/8\". Type a name, a key, an ip:port or an IP."),
+        ("/block fe80::1", "A link-local or multicast IP cannot be blocked."),
+        ("/block ::", ":: belongs to nobody."),
+        ("/verify ::1", "Type the port too, like /verify [::1]:5000."),
+        ("/verify all", "/verify takes one peer."),
+        ("/verify carla", "Carla is blocked. /unblock "),
+        ("/verify", "Type a recipient: /verify WHOM."),
+        ("/verify bob carol", "/verify takes one peer."),
     ] {
-        let (act, said, back) = after(&mut menu(), &[line], &people);
-        assert_eq!(act, None, "{line}");
+        let (act, said, refused) = after(&mut menu(), &[line], &people);
+        assert_eq!((act, refused), (None, true), "{line}");
         assert!(said.contains(words), "{said}");
-        let back = back.map(|(Refill::Edit(text) | Refill::Offer(text))| text).unwrap_or_default();
-        assert_eq!(back, refill, "{line}");
     }
 }
 
@@ -158,11 +151,11 @@ fn plain_peer_with_a_contact_name_is_not_meant() {
 #[test]
 fn ambiguous_name_asks_for_a_key() {
     let people = with_pins([pins(), vec![pin("Bob", 9, 5009)]].concat(), Vec::new());
-    let (act, said, refill) = after(&mut menu(), &["/forget bob"], &people);
-    assert_eq!((act, refill), (None, Some(Refill::Edit("/forget ".into()))));
+    let (act, said, refused) = after(&mut menu(), &["/forget bob"], &people);
+    assert_eq!((act, refused), (None, true));
     assert_eq!(
         said,
-        "`bob` fits 2 peers; type one of: /forget aeaqcaib (Bob at 127.0.0.1:5001), /forget beeqscij (Bob at 127.0.0.1:5009)."
+        "\"bob\" matches 2 peers. Type one of: /forget aeaqcaib (Bob at 127.0.0.1:5001), /forget beeqscij (Bob at 127.0.0.1:5009)."
     );
     assert_eq!(act_of(&["/forget beeqscij", "yes"], &people), Some(Act::Forget(key(9).into())));
     assert_eq!(
@@ -179,7 +172,7 @@ fn forget_shows_the_consequence_first() {
     assert_eq!(act, None);
     assert!(said.starts_with("Bob will be removed from your contacts, and the key forgotten."), "{said}");
     assert_eq!(menu.prompt(), "Forget Bob? yes/no: ");
-    assert_eq!(after(&mut menu, &["n"], &people), (None, "Nothing is changed.".into(), None));
+    assert_eq!(after(&mut menu, &["n"], &people), (None, "Nothing is changed.".into(), false));
     assert_eq!(act_of(&["/forget bob", "y"], &people), Some(Act::Forget(key(1).into())));
     let (act, said, _) = after(&mut menu, &["/forget carla", "yes"], &people);
     assert_eq!(act, Some(Act::Forget(key(6).into())));
@@ -205,8 +198,8 @@ fn address_is_forgotten_only_if_something_is_known() {
         ("127.0.0.1:7002", "127.0.0.1:7002 is not a contact, so there is nothing to forget."),
     ] {
         let line = format!("/forget {word}");
-        let (act, said, refill) = after(&mut menu(), &[&line], &people);
-        assert_eq!((act, &*said, refill), (None, words, Some(Refill::Edit(line))));
+        let (act, said, refused) = after(&mut menu(), &[&line], &people);
+        assert_eq!((act, &*said, refused), (None, words, true));
     }
     for (word, words, id) in [
         ("127.0.0.1:7001", "Messages queued for 127.0.0.1:7001 will not be sent.", addr(7001)),
@@ -233,7 +226,7 @@ fn stranger_is_forgotten_with_its_key() {
 fn plain_is_an_unknown_command() {
     let (act, said, _) = after(&mut menu(), &["/plain bob hi"], &known(Vec::new()));
     assert_eq!(act, None);
-    assert!(said.starts_with("`/plain` is no command"), "{said}");
+    assert!(said.starts_with("There is no command /plain."), "{said}");
 }
 
 #[test]
@@ -249,12 +242,12 @@ fn trust_moves_the_contact_and_accept_makes_another() {
     for line in ["/trust bob as new", "/accept bob too"] {
         let (act, said, _) = after(&mut menu(), &[line], &people);
         assert_eq!(act, None);
-        assert!(said.contains(" goes for one peer; `"), "{said}");
+        assert!(said.ends_with(" takes one peer."), "{said}");
     }
     for command in ["/trust", "/accept"] {
         let (act, said, _) = after(&mut menu(), &[&format!("{command} carol")], &people);
         assert_eq!(act, None);
-        assert_eq!(said, "No request from `carol`; /requests lists them.");
+        assert_eq!(said, "No request from \"carol\". /requests lists all.");
     }
     let dave = request("Dave", 3, 5001, &[]).met;
     let refused = People { refused: vec![dave], ..People::default() };
@@ -313,11 +306,10 @@ fn legacy_strangers_are_meant_by_name_and_address() {
     assert!(said.contains("/accept 127.0.0.1:5008 (Eve at 127.0.0.1:5008)"), "{said}");
     let refused = People { refused: vec![met(5007)], ..People::default() };
     assert_eq!(act_of(&["/add 127.0.0.1:5007"], &refused), added(5007));
-    let (act, said, refill) = after(&mut menu(), &["/accept eve"], &refused);
+    let (act, said, is_refused) = after(&mut menu(), &["/accept eve"], &refused);
     let expected =
         "Refused Eve (127.0.0.1:5007, unencrypted, policy strict). /add 127.0.0.1:5007 lets them in.";
-    assert_eq!((act, &said[..]), (None, expected));
-    assert_eq!(refill, Some(Refill::Edit("/add 127.0.0.1:5007".into())));
+    assert_eq!((act, &said[..], is_refused), (None, expected, true));
 }
 
 #[test]
@@ -374,10 +366,10 @@ fn block_prefers_the_pending_key() {
     let two =
         [request("Bob", 3, 5001, &[pin("Bob", 1, 5001)]), request("Bob", 4, 5009, &[pin("Bob", 1, 5001)])];
     for command in ["/block", "/trust"] {
-        let (act, said, refill) = after(&mut menu(), &[&format!("{command} bob")], &known(two.to_vec()));
-        assert_eq!((act, refill), (None, Some(Refill::Edit(format!("{command} ")))));
+        let (act, said, refused) = after(&mut menu(), &[&format!("{command} bob")], &known(two.to_vec()));
+        assert_eq!((act, refused), (None, true));
         assert!(
-            said.contains(&format!("type one of: {command} ambqgayd (Bob at 127.0.0.1:5001), ")),
+            said.contains(&format!("Type one of: {command} ambqgayd (Bob at 127.0.0.1:5001), ")),
             "{said}"
         );
     }
@@ -394,12 +386,12 @@ fn policy_key_and_requests_need_no_question() {
     for line in ["/policy everything", "/policy strict ask"] {
         let (act, said, _) = after(&mut menu(), &[line], &people);
         assert_eq!(act, None);
-        assert_eq!(said, "Say what is done with strangers: accept-new, ask or strict.");
+        assert_eq!(said, "Type accept-new, ask or strict after /policy.");
     }
     assert_eq!(act_of(&["/key"], &people), Some(Act::ShowOwnKey));
     assert_eq!(act_of(&["/key carla"], &people), Some(Act::ShowPins(vec![people.pins[3].clone()])));
     assert_eq!(act_of(&["/requests"], &people), Some(Act::ListRequests));
-    assert!(after(&mut menu(), &["/requests bob"], &people).1.contains("/requests stands alone"));
+    assert!(after(&mut menu(), &["/requests bob"], &people).1.contains("/requests takes nothing after it."));
 }
 
 #[test]
@@ -548,6 +540,9 @@ fn beginning_of_a_key_adds_the_peer() {
     };
     assert_eq!(added.id, PeerId::Key(stranger.key));
     let nobody = after(&mut menu(), &["/add zzzzzzzz"], &people).1;
-    assert_eq!(nobody, "Nobody is called `zzzzzzzz`; give a name, a number, an ip:port or a whole key.");
+    assert_eq!(
+        nobody,
+        "No peer matches \"zzzzzzzz\". Type a name, a number from /peers, an ip:port or a key."
+    );
     assert_eq!(act_of(&["/add 127.0.0.1:7123"], &people), Some(Act::AddAt(addr(7123))));
 }
