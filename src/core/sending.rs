@@ -21,19 +21,21 @@ const COMMAND_WORDS: [&str; 4] = ["exit", "connect", "connect_ack", "[PEER_QUIT]
 
 impl State {
     /// Sends a message to each recipient. A message that is exactly a command word of the legacy
-    /// programs does what it does there.
+    /// programs does what it does there, unless only peers with a key are meant.
     pub(super) fn send(&mut self, to: Target, message: Message, now: Time) -> OpId {
+        let is_direct = matches!(to, Target::These(_));
+        let (targets, left_out) = self.audience(to.clone());
+        let has_key = |id: &Recipient| matches!(self.protocol_of(*id), PeerProtocol::Session(_));
+        let only_keys = left_out == 0 && !targets.is_empty() && targets.iter().all(has_key);
         let text = message.body.trim();
-        if text.eq_ignore_ascii_case("exit") {
+        if !only_keys && text.eq_ignore_ascii_case("exit") {
             self.tell(Event::TakenAs(CommandKind::Disconnect));
             return self.disconnect(to, now);
         }
-        if text.eq_ignore_ascii_case("connect") {
+        if !only_keys && text.eq_ignore_ascii_case("connect") {
             self.tell(Event::TakenAs(CommandKind::Connect));
             return self.connect(to);
         }
-        let is_direct = matches!(to, Target::These(_));
-        let (targets, left_out) = self.audience(to);
         let op = match left_out {
             0 => self.spread(CommandKind::Send, !is_direct, &targets),
             _ => self.operations.spread(CommandKind::Send, !is_direct, targets.len()),

@@ -171,14 +171,37 @@ fn disconnecting_tells_the_peer_and_is_not_undone_by_its_static_list() {
 }
 
 #[test]
-fn a_text_that_is_only_exit_or_connect_does_what_it_says() {
+fn command_words_are_messages_to_our_peers() {
     let (mut alice, mut bob) = alice_and_bob();
-    alice.says("bob", "exit");
+    for word in ["exit", "connect", "PING", "EXIT"] {
+        alice.says("bob", word);
+        bob.sees(&format!("] {}: {word}", alice.encrypted()));
+        alice.sees(&format!("Delivered to {}.", bob.shown()));
+    }
+    alice.says("all", "exit");
+    bob.sees(&format!("] {}: exit", alice.encrypted()));
+    bob.says("alice", "still here");
+    alice.sees(": still here");
+}
+
+#[test]
+fn command_words_are_commands_to_legacy_peers() {
+    let mut alice = Peer::named("Alice").start();
+    let (addr, _heard) = a_program_of_old(&mut alice);
+    let mut bob = Peer::named("Bob").knows(alice.addr()).start();
+    alice.meets(&bob);
+    alice.says("old", "exit");
+    alice.sees("A text that is only `exit` means goodbye, so this disconnects.");
+    alice.sees(&format!("Disconnected from Old ({addr})."));
+    alice.says("old", "connect");
+    alice.sees("A text that is only `connect` asks to be listed, so this connects.");
+    // An address where no peer has answered may be that of either kind.
+    alice.says(&nobody().to_string(), "connect");
+    alice.sees("A text that is only `connect` asks to be listed, so this connects.");
+    // One legacy peer among all is enough.
+    alice.says("all", "exit");
     alice.sees("A text that is only `exit` means goodbye, so this disconnects.");
     bob.sees(&format!("* {} has left.", alice.shown()));
-    alice.says("bob", "connect");
-    alice.sees(&format!("Connected to {}.", bob.shown()));
-    bob.sees(&format!("* {} is online", alice.shown()));
 }
 
 #[test]
