@@ -35,6 +35,8 @@ mod namespaces;
 mod people;
 mod privacy;
 mod profiles;
+#[cfg(unix)]
+mod readme;
 mod receipts;
 mod secure;
 mod shares;
