@@ -12,7 +12,7 @@ fi
 state=$(mktemp -d)
 mkdir "$state/bin" "$state/empty"
 cp "$program" "$state/bin/p2p-chat"
-# A program that is ended by that may still write its files.
+# A program that is killed may still write its files for a moment.
 trap 'tmux -L record kill-server 2>/dev/null || true; rm -rf "$state" 2>/dev/null || { sleep 2; rm -rf "$state"; }' EXIT
 
 # All run on the loopback network, in a directory without peers.toml, and leave nothing behind.
