@@ -1,13 +1,18 @@
 #!/usr/bin/env bash
-# Records docs/session.cast and docs/SCREENS.md anew from a real run of the release binary, in tmux.
-# Needs tmux and asciinema 2. Play with: asciinema play docs/session.cast
+# Makes docs/session.svg and docs/SCREENS.md from real runs of the release binary in tmux.
+# docs/record.sh PROGRAM uses that binary instead of building one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cargo build --release --locked
+program=${1:-target/release/p2p-chat}
+(($#)) || cargo build --release --locked
+# A loopback network of its own, if the system permits that, keeps other programs out of the pictures.
+if [[ -z ${RECORDS:-} ]] && unshare -rn true 2>/dev/null; then
+  RECORDS=1 exec unshare -rn sh -c 'ip link set lo up && exec docs/record.sh "$1"' sh "$program"
+fi
 state=$(mktemp -d)
 mkdir "$state/bin" "$state/empty"
-cp target/release/p2p-chat "$state/bin/"
-# A program that is ended by that may still write its files.
+cp "$program" "$state/bin/p2p-chat"
+# A program that is killed may still write its files for a moment.
 trap 'tmux -L record kill-server 2>/dev/null || true; rm -rf "$state" 2>/dev/null || { sleep 2; rm -rf "$state"; }' EXIT
 
 # All run on the loopback network, in a directory without peers.toml, and leave nothing behind.
@@ -16,292 +21,215 @@ clean=(env -i "PATH=$state/bin:/usr/bin:/bin" "HOME=$state" TERM=tmux-256color L
 shell="cd $state/empty && exec ${clean[*]@Q} bash --norc --noprofile -i"
 
 t() { tmux -L record "$@"; }
-# Waits until a pane shows something.
+
+# Waits until a pane shows something, given as a regular expression.
 sees() {
   for _ in $(seq 100); do
-    if t capture-pane -p -t "$1" | grep -qF -- "$2"; then return; fi
+    if t capture-pane -p -t "$1" | grep -qE -- "$2"; then return; fi
     sleep 0.1
   done
   echo "$1 never showed: $2" >&2
   t capture-pane -p -t "$1" >&2
   exit 1
 }
-# Types as a person does.
-types() {
-  local i
-  for ((i = 0; i < ${#2}; i++)); do
-    t send-keys -t "$1" -l -- "${2:i:1}"
-    sleep 0.04
-  done
-}
+
+types() { t send-keys -t "$1" -l -- "$2"; }
 press() { t send-keys -t "$1" "${@:2}"; sleep 0.4; }
 enters() { types "$1" "$2"; sleep 0.2; press "$1" Enter; }
+
+# Opens three windows of this size, each with a shell.
+opens() {
+  while t ls >/dev/null 2>&1; do sleep 0.1; done
+  t -f /dev/null new-session -d -x "$1" -y "$2" "$shell"
+  t set -g status off
+  t set -g focus-events on
+  t new-window "$shell"
+  t new-window "$shell"
+}
+a=:0 b=:1 c=:2
 
 screens=docs/SCREENS.md
 cat >"$screens" <<'WORDS'
 # Screens
 
-What the terminal showed in real runs, made by [record.sh](record.sh). It also records
-[session.cast](session.cast) (`asciinema play docs/session.cast`), in which a newcomer uses numbers
-and a regular uses names. Colours are not shown here.
+The screens of a first session, from real runs. [record.sh](record.sh) makes this page and the
+picture in the README. Colours are not shown here.
 WORDS
-# A screen as the terminal shows it, with the words before it.
+number=0
+# Adds a screen: a pane, a title, and what was typed.
 screen() {
+  number=$((number + 1))
   {
-    printf '\n## %s\n\n%s\n\n```\n' "$2" "$3"
+    printf '\n## %d. %s\n\n' "$number" "$2"
+    fold -s -w 100 <<<"$3" | sed 's/ *$//'
+    printf '\n```\n'
     t capture-pane -p -t "$1" | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}'
     printf '```\n'
   } >>"$screens"
 }
 
-# The session: a newcomer who uses numbers, left, and a regular who uses names, right.
-t -f /dev/null new-session -d -x 150 -y 34 "$shell"
-t set -g status off
-t set -g focus-events on
-t split-window -h "$shell"
-left=:0.0 right=:0.1
-asciinema rec -q --overwrite -i 2 --cols 150 --rows 34 -t "A newcomer uses numbers, a regular uses names" \
-  -c "env -u TMUX tmux -L record attach" docs/session.cast &
-recorder=$!
-sleep 1
-enters $right "p2p-chat --name Bob --port 5001"
-sees $right "Choice"
-enters $left "p2p-chat"
-sees $left "Enter your name"
-press $left Enter
-sees $left "Enter your port"
-press $left Enter
-sees $left "Choice"
-screen $left "A newcomer's first minute" "Typed: \`p2p-chat\`, Enter for the name offered, Enter for the port offered."
-enters $left "3"
-enters $left "127.0.0.1:5001"
-sees $left "Connected to"
-enters $left "1"
-enters $left "1"
-enters $left "Hello Bob, I am new here"
-sees $right "I am new here"
-enters $right "/reply Welcome! I never use the numbers"
-sees $left "Welcome"
-types $right "/chat d"
-press $right Tab
-press $right Enter
-enters $right "Every line goes to you now"
-types $right "My line stays whole"
-enters $left "1"
-press $left Enter
-enters $left "even while I write this?"
-sees $right "while I write"
-screen $right "A regular, and a message while he types" \
-  "Typed: \`/reply Welcome! ...\`, \`/chat d\`, Tab, Enter, then only lines. The last is half typed."
-press $right Enter
-enters $left "2"
-sees $left "1 peer known"
-screen $left "A newcomer by numbers" \
-  "Typed: \`3\` and an address; \`1\`, \`1\` and a text; \`1\`, Enter for the same as last time, and a text; \`2\`."
-enters $right "/me waves"
-sees $left "waves"
-enters $left "0"
-sees $right "has left"
-enters $right "/quit"
-sleep 1
-t kill-server
-wait $recorder || true
-
-# The screens of the rest.
-t -f /dev/null new-session -d -x 84 -y 22 "$shell"
-t set -g status off
-t set -g focus-events on
-t new-window "$shell"
-t new-window "$shell"
-a=:0 b=:1 c=:2
-enters $a "p2p-chat --name Alice --port 5600"
+# The picture of the README.
+opens 66 14
+enters $a "p2p-chat --name Alice --port 5000"
 sees $a "Choice"
-enters $b "p2p-chat --name Bob --port 5601 --peer 127.0.0.1:5600"
-sees $a "Bob (127.0.0.1:5601) is online"
+enters $b "p2p-chat --name Bob --port 5001 --peer 127.0.0.1:5000"
+sees $a "Bob.* is online"
+sees $b "Alice.* is online"
 press $a C-l
-enters $b "/verify alice"
-enters $a "/verify bob"
-sees $a "Same on both"
-screen $b "Comparing keys" "Typed: \`/verify alice\` here, \`/verify bob\` there."
-screen $a "The same on the other screen" "Both read the digits to each other, and say yes."
-enters $b "yes"
-enters $a "yes"
-sees $a "is verified"
+press $b C-l
+enters $b "@alice Hello! Lunch at one?"
+sees $a "Lunch at one"
+enters $a "/reply Gladly. Where?"
+sees $b "Gladly"
+enters $b "/chat alice"
+sees $b "end of the history|Where"
+enters $b "At the usual table"
+sees $a "usual table"
+enters $b "Carol comes too"
+sees $a "Carol comes"
+types $a "@bob See you there"
+sleep 0.5
+t capture-pane -e -p -t $a >"$state/alice"
+t capture-pane -e -p -t $b >"$state/bob"
+docs/svg.sh 66 14 "Alice=$state/alice" "Bob=$state/bob" >docs/session.svg
+t kill-server
+rm -rf "$state/.local" "$state/.config"
+
+# A first session: a newcomer who uses numbers, and Bob, who uses names.
+opens 84 22
+enters $a "p2p-chat"
+sees $a "name \[dan\]"
+press $a Enter
+sees $a "port"
+press $a Enter
+sees $a "Choice"
+screen $a "The first start" "Typed: \`p2p-chat\`, Enter for the name offered, Enter for the port offered."
+enters $b "p2p-chat --name Bob --port 5001"
+sees $b "Choice"
 press $a C-l
-enters $c "p2p-chat --name Bob --profile another --port 5603 --peer 127.0.0.1:5600"
-sees $a "has changed"
-sees $a "/block"
-screen $a "An unknown key with the name of a contact" "Nothing of the new key is shown, and nothing goes to it, until the user decides. Messages for Bob still go to the old key."
+enters $a "3"
+enters $a "127.0.0.1:5001"
+sees $a "Bob.* is online"
+sees $b "dan.* is online"
+screen $a "Connect to an address" "Typed: \`3\` and the address that Bob's program shows."
 press $a C-l
-enters $b "@alice It is not me"
-sees $a "not me"
-enters $a "/accept Bob"
-sees $a "5603) is online"
+enters $a "1"
+enters $a "bob"
+enters $a "Hello Bob, I am new here"
+sees $b "I am new here"
+screen $a "The first message" "Typed: \`1\`, \`bob\` and the text."
+press $b C-l
+enters $b "/reply Welcome!"
+sees $a "Welcome!"
+enters $b "/chat dan"
+enters $b "Every line goes to you now"
+sees $a "Every line"
+types $b "This line stays whole"
+enters $a "@bob even while I write this?"
+sees $b "while I write"
+screen $b "A conversation, and a message while typing" \
+  "Typed by Bob: \`/reply Welcome!\`, \`/chat dan\` and lines. The last line is half typed."
+press $b Enter
+press $a C-l
 enters $a "/peers"
-sees $a "peers known"
-screen $a "Another person of that name" "Typed: \`/accept Bob\` and \`/peers\`. If Bob had a new device, \`/trust Bob\` would move him to the new key."
-label_at() { t capture-pane -p -t "$a" | grep "  127.0.0.1:$1 " | grep -o 'Bob·[a-z2-7]*'; }
-first=$(label_at 5601)
-second=$(label_at 5603)
-t resize-window -t $a -x 84 -y 34
+sees $a "1 peer|1 known"
+screen $a "The peer list" "Typed: \`/peers\`, which is \`2\` in the menu."
+t resize-window -t $a -x 84 -y 36
 press $a C-l
 enters $a "/help"
+sees $a "/quit"
 screen $a "Help" "Typed: \`/help\`."
 t resize-window -t $a -x 84 -y 22
 press $a C-l
-types $a "@b"
-press $a Tab
-press $a Tab
-screen $a "Completion, and two peers of one name" "Typed: \`@b\` and Tab twice. The suffix is the beginning of the key."
-press $a C-u
-enters $a "/alias $second Robert"
-enters $a "@robert see you at 5"
-sees $a "Delivered to Robert"
-enters $a "/chat $first"
-enters $b "@alice One"
-enters $c "@alice Two, while you talk with the other Bob"
-sees $a "unread"
-types $a "A line that is longer than the window is wrapped, also with wide characters 你好, and it stays where it is"
-screen $a "A nickname, a conversation, what is unread meanwhile, a wrapped line" \
-  "Typed: \`/alias $second Robert\`, \`@robert see you at 5\`, \`/chat $first\`, and a line that is not finished."
-press $a Enter
 printf 'fn main() {\n    println!("{}", 6 * 7);\n}\n' | t load-buffer -
-press $a C-l
+enters $a "/chat bob"
+sees $a "end of the history|Welcome"
 t paste-buffer -p -t $a
 sleep 0.4
-screen $a "A pasted block before it is sent" "Nothing in it is obeyed. Enter sends it as one message."
 press $a Enter
 sees $b "println"
-enters $b "/me reads it"
-press $b Enter
-sees $a "reads it"
-screen $b "The same where it arrived" "The lines stand behind a bar, so that nobody can forge a message in them."
-press $a C-l
-press $a C-r
-types $a "see"
-screen $a "Search" "Typed: Ctrl-R and \`see\`."
-press $a C-g
-enters $a "/pers"
-screen $a "An unknown command" "Typed: \`/pers\`. The suggestion is in the line; Enter runs it."
-press $a Enter
-sees $a "peers known"
-enters $a "/mute robert"
-enters $c "@alice Not shown"
-enters $a "/history robert"
-enters $a "/unmute robert"
-screen $a "The list, muting and the history" "Typed: Enter for \`/peers\`, \`/mute robert\`, \`/history robert\`, \`/unmute robert\`."
+screen $b "A pasted block" "One message of three lines. The bar shows that they belong to it."
 enters $a "/back"
-press $a C-c
-screen $a "Ctrl-C on an empty line" "Typed: \`/back\`, Ctrl-C."
-types $a "half a line"
-press $a C-z
-sees $a "Stopped"
-enters $b "@alice Still there?"
-sleep 0.5
-enters $a "fg"
-sees $a "half a line"
-screen $a "Stopped and continued" "Typed: \`half a line\`, Ctrl-Z, later \`fg\`. What came meanwhile is shown."
-t resize-window -t $a -x 20 -y 22
-sleep 0.5
-screen $a "A window of 20 columns" "The same line, in a window made narrower. There is no room for the status line."
-t resize-window -t $a -x 84 -y 22
-press $a C-u
-enters $a "/quit"
-sleep 0.5
+enters $b "/back"
 press $a C-l
-enters $a "p2p-chat --plain --name Alice --port 5600 --time-format %H:%M"
-sees $a "Choice"
-enters $b "@alice Can you read this?"
-sees $a "read this"
-enters $a "@$first Every word"
-sees $a "Delivered"
-screen $a "Plain, for screen readers" "Typed: \`p2p-chat --plain ...\`, \`@$first Every word\`. No control sequence is written, each event is one line."
+press $b C-l
+enters $b "/verify dan"
+enters $a "/verify bob"
+sees $a "yes/no"
+screen $a "Compare the safety number" "Typed: \`/verify bob\` here, \`/verify dan\` there. Both read the digits to each other."
+enters $a "yes"
+enters $b "yes"
+sees $a "is verified"
+press $a C-l
+enters $c "p2p-chat --data-dir other --name Bob --port 5003 --peer 127.0.0.1:5000"
+sees $a "has changed"
+sees $a "/block"
+screen $a "A key has changed" "An unknown key claims Bob's name. Messages for Bob still go to the old key."
+press $a C-l
+enters $a "/accept Bob"
+sees $a "5003|Bob.* is online"
+enters $a "/peers"
+sees $a "2 peers|2 known"
+screen $a "Two people with one name" \
+  "Typed: \`/accept Bob\` and \`/peers\`. If Bob had a new device, \`/trust Bob\` would move him to the new key."
 t kill-server
+rm -rf "$state/.local" "$state/.config"
 
-# Dave leaves, and Benno gets his address.
-while t ls >/dev/null 2>&1; do sleep 0.1; done
-t -f /dev/null new-session -d -x 84 -y 24 "$shell"
-t set -g status off
-t new-window "$shell"
-t new-window "$shell"
-enters $a "p2p-chat --name Carol --port 5620"
+# A peer is offline, then both have restarted.
+opens 84 22
+enters $a "p2p-chat --name Alice --port 5010"
 sees $a "Choice"
-enters $b "p2p-chat --name Dave --port 5621 --peer 127.0.0.1:5620"
-sees $a "Dave (127.0.0.1:5621) is online"
-enters $c "p2p-chat --name Benno --port 5622 --peer 127.0.0.1:5620"
-sees $a "Benno (127.0.0.1:5622) is online"
-enters $a "@benno Hello Benno"
-sees $a "Delivered to Benno"
-enters $a "@dave Hello Dave"
-sees $a "Delivered to Dave"
-press $a C-l
+enters $b "p2p-chat --name Bob --port 5011 --peer 127.0.0.1:5010"
+sees $a "Bob.* is online"
+enters $b "@alice Shall we have lunch?"
+sees $a "have lunch"
 enters $b "/quit"
-sees $a "Dave has left"
-enters $c "/quit"
-sees $a "Benno has left"
-press $c C-l
-enters $c "p2p-chat --name Benno --port 5621 --peer 127.0.0.1:5620"
-sees $a "Benno (127.0.0.1:5621) is online"
-enters $a "@dave This is for you alone"
-sees $a "Your message waits"
+sees $a "Bob.* left"
+press $a C-l
+enters $a "@bob Gladly, at noon"
+sees $a "Queued for Bob|Bob is offline"
+enters $a "@bob At the usual table?"
 enters $a "/outbox"
 sees $a "/outbox cancel"
-screen $a "Another contact has the address of a contact" "Dave has left, and Benno has started at Dave's address. Typed: \`@dave ...\` and \`/outbox\`."
-press $a C-l
-press $b C-l
-enters $b "p2p-chat --name Dave --port 5623 --peer 127.0.0.1:5620"
-sees $a "Delivered to Dave"
-enters $a "/peers"
-sees $a "peers known"
-screen $a "The contact is back, at another address" "The message has arrived. Typed: \`/peers\`."
-t kill-server
-
-# Somebody is away.
-while t ls >/dev/null 2>&1; do sleep 0.1; done
-t -f /dev/null new-session -d -x 84 -y 24 "$shell"
-t set -g status off
-t new-window "$shell"
-enters $a "p2p-chat --name Ann --port 5610"
-sees $a "Choice"
-enters $b "p2p-chat --name Ben --port 5611 --peer 127.0.0.1:5610"
-sees $a "Ben (127.0.0.1:5611) is online"
-enters $b "@ann Shall we have lunch?"
-sees $b "Delivered"
-enters $b "/quit"
-sees $a "Ben has left"
-press $a C-l
-enters $a "@ben Gladly, at noon"
-sees $a "Queued for Ben"
-enters $a "@ben At the usual table?"
-enters $a "/outbox"
-screen $a "Somebody is away" "Typed: two texts to Ben, who has left, and \`/outbox\`."
+screen $a "A peer is offline" "Bob has left. Typed: two messages to Bob, and \`/outbox\`."
 enters $a "/quit"
-sees $a "texts wait for Ben"
+sees $a "\\$ *$"
 press $b C-l
-enters $b "p2p-chat --name Ben --port 5611"
+enters $b "p2p-chat --name Bob --port 5011"
 sees $b "Choice"
 press $a C-l
-enters $a "p2p-chat --name Ann --port 5610"
-sees $a 'Delivered to Ben: "At'
-screen $a "Both have started again" "What waited has arrived, without anybody doing anything."
+enters $a "p2p-chat --name Alice --port 5010"
+sees $a "Bob.* is online"
+sees $b "usual table"
+sleep 1
+screen $a "Delivered after both restarted" "Bob has started, then Alice. Typed: only \`p2p-chat --name Alice --port 5010\`."
 press $b C-l
-enters $b "/chat ann"
-sees $b "end of the history"
-enters $b "I am there"
-sees $a "I am there"
-screen $b "The history where a conversation begins" "Typed: \`/chat ann\` and a line."
+enters $b "/chat alice"
+sees $b "end of the history|usual table"
+screen $b "What was said before" "Typed by Bob: \`/chat alice\`."
 press $a C-l
-enters $a "/history ben noon"
+enters $a "/history bob noon"
 enters $a "/history"
-screen $a "What was said, and what had a word in it" "Typed: \`/history ben noon\`, \`/history\`."
+sees $a "have lunch"
+screen $a "The history, and a search" "Typed: \`/history bob noon\` and \`/history\`."
+enters $a "/quit"
+sees $a "\\$ *$"
+press $a C-l
+enters $a "p2p-chat --plain --name Alice --port 5010"
+sees $a "Bob.* is online"
+enters $b "Can you read this?"
+sees $a "read this"
+enters $a "@bob Every word"
+sees $b "Every word"
+sleep 0.5
+screen $a "Plain output, for screen readers" \
+  "Typed: \`p2p-chat --plain ...\` and \`@bob Every word\`. Each event is one line, and nothing is redrawn."
 t kill-server
+rm -rf "$state/.local" "$state/.config"
 
 # A stranger under each policy, each time with profiles of its own.
-while t ls >/dev/null 2>&1; do sleep 0.1; done
-t -f /dev/null new-session -d -x 84 -y 24 "$shell"
-t set -g status off
-t new-window "$shell"
-port=5630
+opens 84 16
+port=5030
 for policy in accept-new ask strict; do
   enters $a "clear"
   enters $a "p2p-chat --data-dir alice-$policy --name Alice --port $port --policy $policy"
@@ -315,35 +243,33 @@ for policy in accept-new ask strict; do
     accept-new)
       sees $a "May I join"
       enters $a "/peers"
-      sees $a "1 peer known"
+      sees $a "1 peer|1 known"
       enters $a "@dave Welcome"
-      sees $a "to Dave"
-      screen $a "A stranger's first minute under accept-new" \
-        "Typed: \`/peers\`, \`@dave Welcome\`. The stranger is \`new\` until the user answers."
+      sees $b "Welcome"
+      sleep 0.5
+      screen $a "A stranger, with the default policy" \
+        "Typed: \`/peers\` and \`@dave Welcome\`. Dave is \`new\` until Alice answers."
       ;;
     ask)
       sees $a "wants to chat"
-      enters $a "/peers"
-      sees $a "0 peers known"
+      enters $a "/requests"
+      sleep 0.5
       enters $a "/accept dave"
       sees $a "May I join"
-      screen $a "A stranger's first minute under ask" \
-        "Typed: \`/peers\`, \`/accept dave\`. Nothing of the message is shown before."
+      screen $a "A message request, with --policy ask" \
+        "Typed: \`/requests\` and \`/accept dave\`. The message is shown only then."
       ;;
     strict)
       sees $a "Refused Dave"
-      enters $a "/peers"
-      sleep 1
-      enters $a "/accept dave"
-      sleep 1
-      screen $a "A stranger's first minute under strict" \
-        "Typed: \`/peers\`, \`/accept dave\`. The stranger reads that the user does not accept messages from them."
+      sleep 0.5
+      screen $a "A refused stranger, with --policy strict" "Typed: nothing. The line says how to let Dave in."
       ;;
   esac
   press $a C-u
   enters $a "/quit"
   enters $b "/quit"
-  sleep 1
+  sees $a "\\$ *$"
+  sees $b "\\$ *$"
   port=$((port + 2))
 done
 t kill-server

@@ -2,7 +2,7 @@
 //!
 //! Each function feeds an input to the library and panics if a promise is broken. The targets in
 //! `fuzz/fuzz_targets` call it with the inputs of libFuzzer, and `tests/it/fuzz.rs` with the
-//! corpus, so that a fault that was found stays fixed. docs/FAULTS.md says how to run the fuzzer.
+//! corpus, so that a fault that was found stays fixed. CONTRIBUTING.md says how to run the fuzzer.
 
 mod decoder;
 mod files;

@@ -118,7 +118,7 @@ impl Listed<'_> {
         format!("{}{marks}: {seen}, {place}{addrs}", self.label)
     }
 
-    /// Returns a JSON object. docs/IDENTITY.md describes its members.
+    /// Returns a JSON object. docs/SECURITY.md describes its members.
     fn json(&self) -> String {
         let Contact { id, name, alias, verified, blocked, muted, addrs, .. } = self.contact;
         let or_null =

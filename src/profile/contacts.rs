@@ -1,4 +1,4 @@
-//! `contacts.toml`: the user's decisions about other people. docs/IDENTITY.md describes the format.
+//! `contacts.toml`: the user's decisions about other people. docs/SECURITY.md describes the format.
 //!
 //! The user may edit the file while p2p-chat runs. [`Contacts::reload`] reads such edits. A write
 //! reads the file again and changes only its own entry.

@@ -1,6 +1,6 @@
 //! Nothing is lost: what the promises of docs/HISTORY.md are to who uses real processes that end, are killed, and start again.
 //!
-//! The long form is ignored unless asked for: docs/FAULTS.md has its command.
+//! The long form is ignored unless asked for: CONTRIBUTING.md has its command.
 
 mod away;
 mod calendar;

@@ -1,4 +1,4 @@
-//! Proves that each stand-in behaves as its original was measured to (docs/PROTOCOL.md).
+//! Proves that each stand-in behaves as its original was measured to (docs/LEGACY.md).
 
 mod commands;
 mod limits;

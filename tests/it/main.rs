@@ -12,12 +12,15 @@
 //!   line; [`vectors`] decodes the examples of docs/PROTOCOL.md; [`fuzz`] replays the corpora of
 //!   the fuzz targets.
 //! - Without the program: [`architecture`] reads its source for which module imports which;
+//!   [`documents`] and [`contributing`] check what the documents say, and [`readme`] runs it;
 //!   [`legacy_selftest`] proves, over sockets, that the stand-ins do what the programs of old did.
 
 mod architecture;
 mod attacks;
 mod configuring;
 mod contacts;
+mod contributing;
+mod documents;
 mod durable;
 mod ending;
 mod faults;
@@ -35,6 +38,8 @@ mod namespaces;
 mod people;
 mod privacy;
 mod profiles;
+#[cfg(unix)]
+mod readme;
 mod receipts;
 mod secure;
 mod shares;

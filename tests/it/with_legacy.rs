@@ -1,6 +1,6 @@
 //! A real p2p-chat and stand-ins for the five legacy programs, each way.
 //!
-//! Compares the bytes that a program receives and the words that our user reads. docs/PROTOCOL.md
+//! Compares the bytes that a program receives and the words that our user reads. docs/LEGACY.md
 //! says what the legacy programs cannot read.
 
 mod addresses;

@@ -18,7 +18,7 @@ use crate::model::peer_id::PeerId;
 /// The beginning of a new file.
 const TITLE: &str = "\
 # The contacts of this profile. You may edit this file, even while p2p-chat runs.
-# docs/IDENTITY.md describes the format.
+# docs/SECURITY.md describes the format.
 ";
 
 /// A part of the text, and its replacement.

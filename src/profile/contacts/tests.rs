@@ -119,8 +119,8 @@ fn edited<const N: usize>(text: &str, edits: [(PeerId, Option<Contact>); N]) -> 
 
 #[test]
 fn documented_example_is_read_and_written() {
-    let document = include_str!("../../../docs/IDENTITY.md");
-    let (_, section) = document.split_once("\n## Contacts\n").unwrap();
+    let document = include_str!("../../../docs/SECURITY.md");
+    let (_, section) = document.split_once("\n### contacts.toml\n").unwrap();
     let (_, rest) = section.split_once("```toml\n").unwrap();
     let (example, _) = rest.split_once("```").unwrap();
     let contacts = [bob(), blocked(2), printer()];

@@ -1,4 +1,4 @@
-//! Stand-ins for the five legacy programs of docs/PROTOCOL.md, inside the test process.
+//! Stand-ins for the five legacy programs of docs/LEGACY.md, inside the test process.
 //!
 //! Promised: real loopback sockets; a listener that reads once, 1,024 bytes at most, and closes; the
 //! limits of each original, its deaths included. Left out: the static peers an original dials at
