@@ -25,6 +25,10 @@ use crate::model::session::{ByeReason, Introduction, RequestEnd};
 /// How long a peer may have us wait before we send again what it could not store.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
 
+/// How often the user is told at most that one contact wants to compare safety numbers. It takes
+/// longer than that to compare them.
+pub(super) const VERIFY_TOLD_EVERY: Duration = Duration::from_secs(60);
+
 /// The number of no command: commands are numbered from 1.
 const NO_COMMAND: OpId = OpId(0);
 
@@ -154,6 +158,21 @@ impl State {
         let is_believed = self.is_contact(Recipient::key(key)) && !is_blocked;
         if is_believed && !std::mem::replace(&mut self.told_in_use, true) {
             self.tell(Event::IdentityInUse(ip));
+        }
+        self.done()
+    }
+
+    /// Handles a peer whose user wants to compare safety numbers. The user is told of contacts only,
+    /// so that no stranger can ask for attention.
+    pub fn asks_to_verify(&mut self, key: PublicKey, now: Time) -> Vec<Output> {
+        let id = Recipient::key(key);
+        let is_blocked = self.trust.pin(key).is_some_and(|pin| pin.blocked);
+        // Only contacts are in it, and only for a minute.
+        self.told_to_verify.retain(|_, at| now.since(*at) < VERIFY_TOLD_EVERY);
+        if self.is_contact(id) && !is_blocked && !self.closed && !self.told_to_verify.contains_key(&key) {
+            self.told_to_verify.insert(key, now);
+            let who = self.who(id);
+            self.tell(Event::AsksToVerify(who));
         }
         self.done()
     }
