@@ -202,7 +202,8 @@ pub struct State {
     not_stored_told_at: Option<Time>,
     /// The user was told that another program uses our key.
     told_in_use: bool,
-    /// The contacts that want to compare safety numbers, and when the user was told.
+    /// The contacts that want to compare safety numbers and when the user was told, and those that
+    /// the user compares them with.
     told_to_verify: BTreeMap<PublicKey, Time>,
     leaving: bool,
     closed: bool,

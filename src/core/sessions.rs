@@ -167,14 +167,23 @@ impl State {
     pub fn asks_to_verify(&mut self, key: PublicKey, now: Time) -> Vec<Output> {
         let id = Recipient::key(key);
         let is_blocked = self.trust.pin(key).is_some_and(|pin| pin.blocked);
-        // Only contacts are in it, and only for a minute.
-        self.told_to_verify.retain(|_, at| now.since(*at) < VERIFY_TOLD_EVERY);
-        if self.is_contact(id) && !is_blocked && !self.closed && !self.told_to_verify.contains_key(&key) {
-            self.told_to_verify.insert(key, now);
+        if self.is_contact(id) && !is_blocked && !self.closed && self.verifies(key, now) {
             let who = self.who(id);
             self.tell(Event::AsksToVerify(who));
         }
         self.done()
+    }
+
+    /// Notes that the user compares safety numbers with a peer, which need not ask for it within the
+    /// next minute. Returns whether that was not noted already.
+    pub fn verifies(&mut self, key: PublicKey, now: Time) -> bool {
+        // Each entry stays for a minute, and only contacts and the user make one.
+        self.told_to_verify.retain(|_, at| now.since(*at) < VERIFY_TOLD_EVERY);
+        let is_new = !self.told_to_verify.contains_key(&key);
+        if is_new {
+            self.told_to_verify.insert(key, now);
+        }
+        is_new
     }
 
     /// Handles a session that the peer dialed.

@@ -97,6 +97,7 @@ impl<'a> Step<'a> {
 
     /// Tells the peer with a key that the user wants to compare safety numbers.
     pub fn ask_to_verify(&mut self, key: PublicKey) {
+        self.machine.state.verifies(key, self.now);
         self.ports.transport.session(SessionCommand::AskToVerify(key));
     }
 
