@@ -218,6 +218,11 @@ impl Node {
         self.shared.step(|step| step.set_name(name));
     }
 
+    /// Tells the peer with a key that the user wants to compare safety numbers, if a session is open.
+    pub fn ask_to_verify(&self, key: PublicKey) {
+        self.shared.step(|step| step.ask_to_verify(key));
+    }
+
     /// The addresses that it listens at, one for each address family.
     pub fn addrs(&self) -> &[SocketAddr] {
         &self.addrs

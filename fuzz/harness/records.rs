@@ -184,7 +184,7 @@ fn assert_bounded(record: &Record) {
         Record::Name(name) => {
             assert!(!name.as_str().is_empty() && !name.as_str().contains(char::is_whitespace))
         }
-        Record::Ping(_) | Record::Pong(_) | Record::InUse(_) => {}
+        Record::Ping(_) | Record::Pong(_) | Record::InUse(_) | Record::Verify => {}
     }
 }
 

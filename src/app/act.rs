@@ -169,6 +169,7 @@ impl App {
                 let lines = |pin| ui::pin_lines(pin, &self.labels, clock::date);
                 self.out.extend(pins.iter().take(MAX_LISTED).flat_map(lines));
             }
+            Act::AskToVerify(key) => self.node.ask_to_verify(key),
             Act::ListBlocked => self.list_blocked(),
             Act::ShowPolicy => {
                 let words = ui::policy_words(self.node.policy());

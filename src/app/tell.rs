@@ -108,6 +108,7 @@ impl App {
                     self.notice(subject, NoticeKind::RefusedStranger, lines);
                 }
             }
+            Event::AsksToVerify(who) if self.muted.contains_key(&who.id) => {}
             Event::Decided(Decision::Forgotten(who, _)) => {
                 self.notices.forget(who.id);
                 self.tell(lines);

@@ -17,16 +17,29 @@ impl App {
                 return self.line(&line);
             }
             Input::LineTooLong(bytes) => {
-                self.menu.give_up_question();
                 let limit = ui::MAX_LINE_BYTES;
-                self.say(format!("The line of {bytes} bytes was dropped: a line has at most {limit} bytes."));
-                self.ask();
-                self.want_line();
+                self.drop_line(format!(
+                    "The line of {bytes} bytes was dropped: a line has at most {limit} bytes."
+                ));
+            }
+            Input::LineCut => {
+                let limit = ui::TERMINAL_LINE_BYTES;
+                self.drop_line(format!(
+                    "The line was dropped: it has {limit} bytes or more, and the terminal cuts such lines."
+                ));
             }
             Input::End => return Ok(Some(Ending::Exit)),
             Input::HangUp => return Ok(Some(Ending::Signal(HANG_UP))),
         }
         Ok(None)
+    }
+
+    /// Refuses a line that is too long.
+    fn drop_line(&mut self, sentence: String) {
+        self.menu.give_up_question();
+        self.say(sentence);
+        self.ask();
+        self.want_line();
     }
 
     fn key(&mut self, key: Key) -> io::Result<Option<Ending>> {

@@ -212,6 +212,8 @@ pub enum Event {
     ProvenAt(PeerAddr, PeerInfo),
     /// A peer that was met calls itself something else now.
     Renamed(PeerInfo),
+    /// A contact wants to compare safety numbers.
+    AsksToVerify(PeerInfo),
     /// A peer is online.
     Came(PeerInfo),
     /// A peer is offline, for this reason.
@@ -345,6 +347,7 @@ impl Event {
             | Self::StayQueued(who, _)
             | Self::ProvenAt(_, who)
             | Self::Renamed(who)
+            | Self::AsksToVerify(who)
             | Self::Came(who)
             | Self::Went(who, _)
             | Self::Done { who, .. }

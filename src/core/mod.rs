@@ -36,7 +36,7 @@ mod trust;
 mod trust_commands;
 mod view;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -202,6 +202,9 @@ pub struct State {
     not_stored_told_at: Option<Time>,
     /// The user was told that another program uses our key.
     told_in_use: bool,
+    /// The contacts that want to compare safety numbers and when the user was told, and those that
+    /// the user compares them with.
+    told_to_verify: BTreeMap<PublicKey, Time>,
     leaving: bool,
     closed: bool,
     actions: Vec<Output>,
@@ -239,6 +242,7 @@ impl State {
             seen_at: Time::default(),
             not_stored_told_at: None,
             told_in_use: false,
+            told_to_verify: BTreeMap::new(),
             leaving: false,
             closed: false,
             actions: Vec::new(),

@@ -25,6 +25,10 @@ use crate::model::session::{ByeReason, Introduction, RequestEnd};
 /// How long a peer may have us wait before we send again what it could not store.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
 
+/// How often the user is told at most that one contact wants to compare safety numbers. It takes
+/// longer than that to compare them.
+pub(super) const VERIFY_TOLD_EVERY: Duration = Duration::from_secs(60);
+
 /// The number of no command: commands are numbered from 1.
 const NO_COMMAND: OpId = OpId(0);
 
@@ -156,6 +160,30 @@ impl State {
             self.tell(Event::IdentityInUse(ip));
         }
         self.done()
+    }
+
+    /// Handles a peer whose user wants to compare safety numbers. The user is told of contacts only,
+    /// so that no stranger can ask for attention.
+    pub fn asks_to_verify(&mut self, key: PublicKey, now: Time) -> Vec<Output> {
+        let id = Recipient::key(key);
+        let is_blocked = self.trust.pin(key).is_some_and(|pin| pin.blocked);
+        if self.is_contact(id) && !is_blocked && !self.closed && self.verifies(key, now) {
+            let who = self.who(id);
+            self.tell(Event::AsksToVerify(who));
+        }
+        self.done()
+    }
+
+    /// Notes that the user compares safety numbers with a peer, which need not ask for it within the
+    /// next minute. Returns whether that was not noted already.
+    pub fn verifies(&mut self, key: PublicKey, now: Time) -> bool {
+        // Each entry stays for a minute, and only contacts and the user make one.
+        self.told_to_verify.retain(|_, at| now.since(*at) < VERIFY_TOLD_EVERY);
+        let is_new = !self.told_to_verify.contains_key(&key);
+        if is_new {
+            self.told_to_verify.insert(key, now);
+        }
+        is_new
     }
 
     /// Handles a session that the peer dialed.

@@ -98,6 +98,12 @@ impl SessionHandler for ToMachine {
         }
     }
 
+    fn asks_to_verify(&mut self, key: PublicKey) {
+        if let Some(shared) = self.shared() {
+            shared.step(|step| step.asks_to_verify(key));
+        }
+    }
+
     fn is_contact(&mut self, key: PublicKey) -> bool {
         let is_contact = |shared: &Shared| {
             let locked = shared.locked.lock();

@@ -95,6 +95,12 @@ impl<'a> Step<'a> {
         self.ports.transport.session(SessionCommand::Rename);
     }
 
+    /// Tells the peer with a key that the user wants to compare safety numbers.
+    pub fn ask_to_verify(&mut self, key: PublicKey) {
+        self.machine.state.verifies(key, self.now);
+        self.ports.transport.session(SessionCommand::AskToVerify(key));
+    }
+
     /// Whether dialing `addr` reaches this program itself.
     pub fn is_own(&mut self, addr: PeerAddr) -> bool {
         self.learn_if_own(addr);
@@ -237,6 +243,11 @@ impl<'a> Step<'a> {
     /// This peer says that our key is also used by a program at this IP.
     pub fn identity_in_use(&mut self, key: PublicKey, at: IpAddr) {
         self.act(None, |state, _| ((), state.identity_in_use(key, at)));
+    }
+
+    /// The user of this peer wants to compare safety numbers.
+    pub fn asks_to_verify(&mut self, key: PublicKey) {
+        self.act(None, |state, now| ((), state.asks_to_verify(key, now)));
     }
 
     // ---- the store ------------------------------------------------------------------------------

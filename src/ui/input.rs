@@ -1,12 +1,16 @@
 //! Where strokes and lines come from: a thread that blocks on the terminal or on standard input.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
 use crossterm::event::{self, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::editor::{Key, MAX_LINE_BYTES};
+
+/// Bytes of a line that a terminal which edits lines itself passes on, as on Linux. It drops what is
+/// typed beyond them, so a line of that length may be cut.
+pub const TERMINAL_LINE_BYTES: usize = 4095;
 
 /// Input from the user or a script.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,6 +27,8 @@ pub enum Input {
     Line(String),
     /// A line longer than [`MAX_LINE_BYTES`], which is dropped. The number is its length in bytes.
     LineTooLong(usize),
+    /// A line of a terminal that edits lines itself and may have dropped the end of this one.
+    LineCut,
     /// The end of input.
     End,
     /// The terminal is gone.
@@ -168,10 +174,14 @@ fn control_alt(c: char) -> Option<Key> {
 /// If no thread can be started.
 pub fn read_lines(take: impl Fn(Input) + Send + 'static) -> io::Result<SyncSender<()>> {
     let (next, wanted) = sync_channel(1);
+    let may_cut = cfg!(unix) && io::stdin().is_terminal();
     let read = move || {
         let mut input = BufReader::new(Patient(io::stdin()));
         while wanted.recv().is_ok() {
-            let line = next_line(&mut input);
+            let line = match next_line(&mut input) {
+                Input::Line(line) if may_cut && line.len() >= TERMINAL_LINE_BYTES => Input::LineCut,
+                line => line,
+            };
             let over = line == Input::End;
             take(line);
             if over {

@@ -86,6 +86,8 @@ pub enum Act {
     AddAt(PeerAddr),
     /// List the contacts.
     ListContacts,
+    /// Tell the owner of this key that the user wants to compare safety numbers.
+    AskToVerify(PublicKey),
     /// A key was compared with its owner, and is the right one.
     Verify(PublicKey),
     /// Say what is done with new keys.

@@ -30,7 +30,7 @@ pub use commands::{COMMANDS, CommandHelp, KEYS, is_quit};
 pub use complete::{Completed, Place, complete, in_columns};
 pub use dock::{Dock, Drawn};
 pub use editor::{Editor, Key, MAX_LINE_BYTES, TooLong, Typed};
-pub use input::{Input, key_of, read_keys, read_lines};
+pub use input::{Input, TERMINAL_LINE_BYTES, key_of, read_keys, read_lines};
 pub use labels::{Labels, Renamed, Standing};
 pub use layout::{Layout, PromptRow, lay_out};
 pub use list::{PeerList, ago, peer_list, refusal};

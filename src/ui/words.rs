@@ -45,6 +45,10 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::Refused { sources, others } => vec![voice.notice(refused(sources, *others))],
         // A new label is shown by itself.
         Event::ProvenAt(..) | Event::Renamed(_) => Vec::new(),
+        Event::AsksToVerify(who) => {
+            let rest = format!(" wants to compare safety numbers: /verify {}", voice.word_for(who));
+            vec![voice.about(who, voice.named(who), rest)]
+        }
         Event::Came(who) => vec![voice.about(who, voice.introduced(who), " is online".into())],
         Event::Went(who, why) => vec![voice.about(who, voice.named(who), format!(" {}.", gone_words(*why)))],
         Event::Delivery { who, status, is_first: true, parts, total, .. } => {

@@ -122,6 +122,7 @@ fn the_vectors_of_records_on_the_protocol_page_are_true() {
         Some(Record::NotStored(vec![id(7)], 30)),
         Some(Record::InUse("192.0.2.7".parse().expect("an IP"))),
         Some(Record::Name(PeerName::new("Zoe"))),
+        Some(Record::Verify),
         None,
         Some(Record::Ping(2)),
     ];

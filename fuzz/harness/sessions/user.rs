@@ -134,6 +134,8 @@ impl SessionHandler for User {
 
     fn listens_at(&mut self, _: PublicKey, _: &[SocketAddr]) {}
 
+    fn asks_to_verify(&mut self, _: PublicKey) {}
+
     fn identity_in_use(&mut self, _: PublicKey, _: IpAddr) {}
 
     fn is_contact(&mut self, key: PublicKey) -> bool {

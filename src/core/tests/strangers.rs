@@ -237,3 +237,28 @@ fn only_contact_is_believed_that_our_key_is_in_use() {
     assert!(is_told(BOBS, &mut story), "a contact");
     assert!(!is_told(BOBS, &mut story), "once");
 }
+
+#[test]
+fn contact_may_ask_to_verify_once_a_minute() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    assert_eq!(story.dials_in(EVES, "Eve", 5002), Ok(()));
+    story.told();
+    let is_told = |n, story: &mut Story| {
+        let outputs = story.state.asks_to_verify(key(n), story.now);
+        story.perform(outputs);
+        story.told().iter().any(|event| matches!(event, Event::AsksToVerify(who) if who.id == key(n).into()))
+    };
+    assert!(!is_told(EVES, &mut story), "a stranger");
+    assert!(is_told(BOBS, &mut story), "a contact");
+    story.now = story.now.plus(seconds(59));
+    assert!(!is_told(BOBS, &mut story), "again within a minute");
+    story.now = story.now.plus(seconds(1));
+    assert!(is_told(BOBS, &mut story), "after a minute");
+    story.now = story.now.plus(seconds(60));
+    story.state.verifies(key(BOBS), story.now);
+    assert!(!is_told(BOBS, &mut story), "the user has just asked him");
+    story.does(Command::Block(key(BOBS).into()));
+    story.now = story.now.plus(seconds(60));
+    assert!(!is_told(BOBS, &mut story), "a blocked contact");
+}

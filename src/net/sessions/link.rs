@@ -81,6 +81,8 @@ pub(super) struct Link {
     pub(super) lacks_addresses: bool,
     /// Our name and our further addresses as we have last sent them on this connection.
     pub(super) told: Option<(PeerName, Vec<SocketAddr>)>,
+    /// When we last said on this connection that the user wants to compare safety numbers.
+    pub(super) asked_to_verify: Option<Time>,
     /// Bytes that wait to be sent.
     pub(super) unsent: usize,
     /// Our messages without a receipt, and the length of each.
@@ -134,6 +136,7 @@ impl Link {
             granted: 0,
             lacks_addresses: false,
             told: None,
+            asked_to_verify: None,
             withheld: VecDeque::new(),
             unsent: 0,
             in_flight: InFlight::default(),

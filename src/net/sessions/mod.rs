@@ -146,6 +146,11 @@ pub const MAX_HELD_BYTES: usize = 4 * 1024 * 1024;
 /// How long a peer waits before it sends messages again that could not be stored, in seconds.
 pub const RETRY_AFTER: u32 = 30;
 
+/// How often a peer is told at most that the user wants to compare safety numbers. A peer of an
+/// earlier version, which does not know that record, skips 16 unknown ones in a row, and gets a ping
+/// between any two of these.
+pub const ASK_TO_VERIFY_EVERY: Duration = Duration::from_secs(60);
+
 /// How long messages wait before they are offered again to a handler that had no room for them.
 pub const OFFER_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
@@ -173,6 +178,9 @@ pub enum SessionCommand {
     Part(PublicKey, ByeReason),
     /// Our name has changed: tell all peers the one that [`SessionHandler::hello`] returns.
     Rename,
+    /// Tell the peer with a key that the user wants to compare safety numbers, if its session is
+    /// open.
+    AskToVerify(PublicKey),
     /// The IPs of this machine have changed to these: tell all contacts the addresses that
     /// [`SessionHandler::hello`] returns, and check the open sessions.
     Readdress(Vec<IpAddr>),
@@ -256,6 +264,9 @@ pub trait SessionHandler {
 
     /// This peer says that our key is also used by a program at this IP.
     fn identity_in_use(&mut self, key: PublicKey, at: IpAddr);
+
+    /// The user of this peer wants to compare safety numbers.
+    fn asks_to_verify(&mut self, key: PublicKey);
 
     /// Returns whether the user treats this key as a contact.
     fn is_contact(&mut self, key: PublicKey) -> bool;

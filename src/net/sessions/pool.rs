@@ -10,10 +10,11 @@ use super::dialing::{Dial, DialId, Pending};
 use super::link::{Challenge, Link, Phase, in_window};
 use super::receipt_limiter::ReceiptLimiter;
 use super::{
-    CONNECTS_WITHIN, DIAL_AGAIN_AFTER, LinkId, LinkOutput, MAX_DIALING, MAX_HANDSHAKES, MAX_HELD_BYTES,
-    MAX_PARTING, MAX_SESSIONS, MAX_STRANGER_SESSIONS, MAX_STRANGERS_OF_PREFIX, MET_COUNTS_FOR,
-    OFFER_AGAIN_AFTER, OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, PROBE_WITHIN, RETRY_AFTER, SILENCE,
-    SIMULTANEOUS, STRANGER_VERSION, STRANGER_WINDOW_BYTES, SessionCommand, SessionHandler, WINDOW_BYTES,
+    ASK_TO_VERIFY_EVERY, CONNECTS_WITHIN, DIAL_AGAIN_AFTER, LinkId, LinkOutput, MAX_DIALING, MAX_HANDSHAKES,
+    MAX_HELD_BYTES, MAX_PARTING, MAX_SESSIONS, MAX_STRANGER_SESSIONS, MAX_STRANGERS_OF_PREFIX,
+    MET_COUNTS_FOR, OFFER_AGAIN_AFTER, OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, PROBE_WITHIN, RETRY_AFTER,
+    SILENCE, SIMULTANEOUS, STRANGER_VERSION, STRANGER_WINDOW_BYTES, SessionCommand, SessionHandler,
+    WINDOW_BYTES,
 };
 use crate::core::{JobId, RequestEnded, SessionRequest, Time};
 use crate::model::address::{PeerAddr, Source};
@@ -108,6 +109,7 @@ impl Pool {
             }
             SessionCommand::Part(key, reason) => self.part(key, reason, now, handler),
             SessionCommand::Rename => self.rename(handler),
+            SessionCommand::AskToVerify(key) => self.ask_to_verify(key, now),
             SessionCommand::Readdress(ips) => self.readdress(&ips, now, handler),
         }
     }
@@ -561,6 +563,11 @@ impl Pool {
                 }
             }
             (Phase::Open, Record::Name(name)) => link.new_name = Some(name),
+            (Phase::Open, Record::Verify) => {
+                if let Some(key) = key {
+                    handler.asks_to_verify(key);
+                }
+            }
             (Phase::Open, Record::Addresses(addrs)) => {
                 if let Some(key) = key {
                     handler.listens_at(key, &addrs);
@@ -1180,6 +1187,17 @@ impl Pool {
     pub fn rename(&mut self, handler: &mut dyn SessionHandler) {
         let keys: Vec<PublicKey> = self.sessions.keys().copied().collect();
         keys.into_iter().for_each(|key| self.tell_changes(key, handler));
+    }
+
+    /// Says in the open session with a key that the user wants to compare safety numbers, unless it
+    /// was said less than [`ASK_TO_VERIFY_EVERY`] ago.
+    fn ask_to_verify(&mut self, key: PublicKey, now: Time) {
+        let Some(id) = self.sessions.get(&key).map(|session| session.link) else { return };
+        let Some(link) = self.links.get_mut(&id).filter(|link| link.is_open()) else { return };
+        if link.asked_to_verify.is_none_or(|at| now.since(at) >= ASK_TO_VERIFY_EVERY) {
+            link.asked_to_verify = Some(now);
+            self.send(id, &Record::Verify);
+        }
     }
 
     /// The IPs of this machine are now `ips`. Tells all contacts where else we listen. A session

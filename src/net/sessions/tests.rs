@@ -97,6 +97,8 @@ impl SessionHandler for Recorder {
         self.told.push(Told::ListensAt(addrs.to_vec()));
     }
 
+    fn asks_to_verify(&mut self, _: PublicKey) {}
+
     fn identity_in_use(&mut self, _: PublicKey, at: IpAddr) {
         self.told.push(Told::InUse(at));
     }
@@ -462,6 +464,22 @@ fn changes_are_repeated_in_the_session_that_stays() {
     assert_eq!(records(&mut pool), on(first));
     pool.command(SessionCommand::Rename, Time::default(), &mut handler);
     assert_eq!(records(&mut pool), []);
+}
+
+#[test]
+fn wish_to_verify_is_sent_once_a_minute() {
+    let (mut pool, mut handler) = (Pool::new(key(9), 1), Recorder { port: 5000, ..Recorder::default() });
+    let mut asks = |pool: &mut Pool, now| {
+        pool.command(SessionCommand::AskToVerify(key(1)), now, &mut handler);
+        records(pool)
+    };
+    assert_eq!(asks(&mut pool, Time::default()), [], "no session is open");
+    let link = says_hello(&mut pool, &mut Recorder::default(), key(1), &hello_of(5, false), Time::default());
+    pool.take_outputs();
+    let after = |seconds| Time::default().plus(Duration::from_secs(seconds));
+    assert_eq!(asks(&mut pool, after(1)), [(link, Record::Verify)]);
+    assert_eq!(asks(&mut pool, after(60)), []);
+    assert_eq!(asks(&mut pool, after(61)), [(link, Record::Verify)]);
 }
 
 #[test]

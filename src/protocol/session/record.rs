@@ -34,6 +34,7 @@ const ADDRESSES: u8 = 7;
 const NOT_STORED: u8 = 8;
 const IN_USE: u8 = 9;
 const NAME: u8 = 10;
+const VERIFY: u8 = 11;
 
 /// Something said inside the encrypted exchange.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -68,6 +69,8 @@ pub enum Record {
     InUse(IpAddr),
     /// What this side calls itself from now on: one word.
     Name(PeerName),
+    /// The user of this side wants to compare safety numbers.
+    Verify,
 }
 
 impl Record {
@@ -98,6 +101,7 @@ impl Record {
             Self::NotStored(..) => NOT_STORED,
             Self::InUse(_) => IN_USE,
             Self::Name(_) => NAME,
+            Self::Verify => VERIFY,
         };
         let head = bytes.len();
         bytes.extend([kind, 0, 0, 0]);
@@ -127,12 +131,13 @@ impl Record {
             }
             Self::InUse(ip) => put(to, 1, &mapped(*ip).octets()),
             Self::Name(name) => put(to, 1, name.as_str().as_bytes()),
+            Self::Verify => {}
         }
     }
 
     /// The record of this type and value; `None` where the type is not known.
     pub(super) fn decode(kind: u8, value: &[u8]) -> Result<Option<Self>, RecordFault> {
-        if !(HELLO..=NAME).contains(&kind) {
+        if !(HELLO..=VERIFY).contains(&kind) {
             return Ok(None);
         }
         let fields = Fields::of(value)?;
@@ -151,7 +156,8 @@ impl Record {
             ADDRESSES => Self::Addresses(addresses(fields.need(1)?).ok_or(RecordFault::Value(1))?),
             NOT_STORED => Self::NotStored(ids_of(fields.need(1)?)?, u32::from_be_bytes(fields.array(2)?)),
             IN_USE => Self::InUse(Ipv6Addr::from(fields.array::<16>(1)?).to_canonical()),
-            _ => Self::Name(name(&fields, 1)?),
+            NAME => Self::Name(name(&fields, 1)?),
+            _ => Self::Verify,
         }))
     }
 }

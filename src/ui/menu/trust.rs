@@ -88,13 +88,14 @@ impl Menu {
                     String::new()
                 };
                 self.asking = Asking::Sure(Sure::Verify(key, label.clone()));
-                say([
+                let say = vec![
                     format!("{before}Have {label} type /verify too. Then both of you see this code:"),
                     format!("  {}", grouped(&directory.code_with(key))),
                     format!(
                         "Compare all of it by telephone, or side by side: in this chat somebody in between could change it. Is it {label} who reads it?"
                     ),
-                ])
+                ];
+                Turn { say, ..act(Act::AskToVerify(key)) }
             }
         }
     }

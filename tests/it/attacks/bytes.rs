@@ -147,6 +147,8 @@ impl SessionHandler for Taker {
 
     fn listens_at(&mut self, _: PublicKey, _: &[SocketAddr]) {}
 
+    fn asks_to_verify(&mut self, _: PublicKey) {}
+
     fn identity_in_use(&mut self, _: PublicKey, _: IpAddr) {}
 
     fn is_contact(&mut self, _: PublicKey) -> bool {

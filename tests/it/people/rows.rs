@@ -61,7 +61,7 @@ fn row_number_of_a_forgotten_peer_stays_unused() {
     befriends_secure(&mut carol, &ben);
     let rows = rows(&mut carol);
     assert_ne!(row_number(&rows, "Ben"), number, "{rows:#?}");
-    carol.types(&["1", &number.to_string(), "for Ann alone", "0"]);
+    carol.types(&["1", &number.to_string(), "for Ann alone"]);
     carol.types(&["@ben for Ben alone"]);
     ben.hears("for Ben alone");
     never_got(&ben, "for Ann alone");

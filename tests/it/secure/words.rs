@@ -30,11 +30,14 @@ fn compares(peer: &mut Peer, other: &str) -> String {
 fn who_is_verified_on_both_screens_is_marked_on_both_and_stays_so() {
     let (mut alice, mut bob) = acquainted();
     let at_alice = alice.addr();
-    let (hers, his) = (compares(&mut alice, "bob"), compares(&mut bob, "alice"));
+    let hers = compares(&mut alice, "bob");
+    bob.sees(&format!("* {} wants to compare safety numbers: /verify Alice", alice.shown()));
+    let his = compares(&mut bob, "alice");
     assert_eq!(hers, his);
     // Only a yes is one.
     alice.types(&["perhaps"]);
-    alice.sees("Type yes or no.");
+    alice.sees("That is neither yes nor no, so nothing is changed.");
+    assert_eq!(compares(&mut alice, "bob"), hers);
     alice.types(&["yes"]);
     alice.sees("Bob is verified.");
     bob.types(&["no"]);

@@ -332,6 +332,10 @@ impl SessionHandler for ToMachine<'_> {
         self.world.step(self.pid, Cause::Met, |step| step.identity_in_use(key, at));
     }
 
+    fn asks_to_verify(&mut self, key: PublicKey) {
+        self.world.step(self.pid, Cause::Met, |step| step.asks_to_verify(key));
+    }
+
     fn is_contact(&mut self, key: PublicKey) -> bool {
         self.world.ours(self.pid).state().is_contact(Recipient::key(key))
     }

@@ -51,6 +51,17 @@ fn a_dumb_terminal_is_left_with_control_c_and_control_d() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn line_that_the_terminal_has_cut_is_refused() {
+    let (alice, mut bob) = alice_like_and_bob(Peer::named("Alice").env("TERM", "dumb"), 100);
+    begins_text(&alice);
+    alice.enters(&"y".repeat(4_200));
+    alice.waits_for("The line was dropped: it has 4095 bytes or more, and the terminal cuts such lines.");
+    alice.enters("short");
+    assert!(bob.sees("[encrypted]: ").ends_with("[encrypted]: short"), "{:?}", bob.printed());
+}
+
 #[test]
 fn exit_from_a_dumb_terminal_leaves_no_empty_row() {
     let (mut alice, _bob) = alice_like_and_bob(Peer::named("Alice").env("TERM", "dumb"), 80);

@@ -89,7 +89,7 @@ fn verify_shows_six_groups_and_needs_a_yes() {
     let people = known(Vec::new());
     let mut menu = menu();
     let (act, said, _) = after(&mut menu, &["/verify bob"], &people);
-    assert_eq!(act, None);
+    assert_eq!(act, Some(Act::AskToVerify(key(1))));
     assert!(said.contains("\n  00001 00001 00001 00001 00001 00001\n"), "{said}");
     assert!(said.contains("Compare all of it by telephone, or side by side"), "{said}");
     assert_eq!(menu.prompt(), "Same on both screens? yes/no: ");
