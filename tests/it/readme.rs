@@ -119,7 +119,10 @@ fn normal(line: &str) -> String {
     let digits = |c: char| if c.is_ascii_digit() { '0' } else { c };
     let line: String = line.trim_end().chars().map(digits).collect();
     match line.split_once("key ") {
-        Some((before, after)) => format!("{before}key ....{}", &after["vc6q dz75".len()..]),
+        Some((before, after)) => {
+            let behind: String = after.chars().skip("vc6q dz75".len()).collect();
+            format!("{before}key ....{behind}")
+        }
         None => line,
     }
 }
