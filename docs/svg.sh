@@ -11,7 +11,7 @@ shift 2
 cell=12 line=26 margin=24 title=44
 foreground='#d8dee9' background='#1f2430'
 colors=('#3b4252' '#e06c75' '#98c379' '#e5c07b' '#61afef' '#c678dd' '#56b6c2' '#d8dee9'
-  '#6b7380' '#ff7b86' '#b5e890' '#ffd58a' '#7cc4ff' '#e19cf5' '#74d7e4' '#ffffff')
+  '#8a93a5' '#ff7b86' '#b5e890' '#ffd58a' '#7cc4ff' '#e19cf5' '#74d7e4' '#ffffff')
 
 # Sets `color` to number $1 of the 256 colors.
 indexed() {
