@@ -22,17 +22,28 @@ use crate::model::name::Name;
 use crate::net;
 use crate::profile::Profile;
 
+/// What `--help` starts with, and the manual page has at its end.
 pub(crate) const EXAMPLES: &str = "\
-Examples:
-  Two terminals on one machine, which find each other by the peers.toml that comes with the program:
-    p2p-chat --name Alice --port 5000
-    p2p-chat --name Bob --port 5001
+Two terminals:
+  p2p-chat --name Alice --port 5000
+  p2p-chat --name Bob --port 5001 --peer 127.0.0.1:5000
 
-  Somebody on another machine:
-    p2p-chat --name Alice --port 5000 --peer 192.168.1.20:5000
+Two machines, the first one with the address 192.168.1.20:
+  p2p-chat --name Alice --port 5000
+  p2p-chat --name Bob --port 5000 --peer 192.168.1.20:5000";
 
-  From a script (the menu, line by line: 1 send, to all, the text, 0 exit):
-    printf '1\\nall\\nlunch is ready\\n0\\n' | p2p-chat --name Cook --port 0";
+/// What both helps end with.
+const MORE: &str = "Type /help in the chat to list its commands; `p2p-chat man | man -l -` is the manual.";
+
+/// What `--help` has besides.
+const SWITCHES: &str =
+    "A switch also takes =true or =false, so that it can override the environment and config.toml.";
+
+/// The help, with the examples before the options.
+const TEMPLATE: &str = "{about}\n\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
+
+/// The options that `-h` shows.
+const FIRST_OPTIONS: [&str; 3] = ["name", "port", "peer"];
 
 /// Where the settings give the name of the user.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -46,12 +57,13 @@ pub enum NameSource {
     File(PathBuf),
 }
 
-/// Chat in a terminal between people who can reach each other, with no server in the middle.
+/// Chat in the terminal without a server
 #[derive(Parser, Debug, Clone)]
-#[command(name = "p2p-chat", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(name = "p2p-chat", version, help_template = TEMPLATE)]
+#[command(before_long_help = EXAMPLES, after_help = MORE, after_long_help = format!("{SWITCHES}\n\n{MORE}"))]
 pub struct Cli {
-    /// Your name: one word of at most 32 columns. The profile of that name is used, or created
-    /// [default: your only profile; asked for on a terminal if there is none or more than one]
+    /// Your name, one word; the profile with this name is used or created [default: your only
+    /// profile]
     #[arg(long, global = true, env = "P2P_CHAT_NAME", value_name = "NAME")]
     pub name: Option<Name>,
 
@@ -59,79 +71,75 @@ pub struct Cli {
     #[arg(skip)]
     pub name_source: NameSource,
 
-    /// The TCP port to listen at, 0 for any that is free [default: that of the profile; asked for
-    /// on a terminal if it has none yet]
+    /// TCP port to listen on; 0 picks a free one [default: the port of the profile]
     #[arg(long, env = "P2P_CHAT_PORT", value_name = "PORT", value_parser = listening_port)]
     pub port: Option<u16>,
 
-    /// The IPv4 or IPv6 address to listen at [default: all of this machine's]
+    /// Address of a peer to dial at the start; repeat the option for several peers
+    #[arg(long, env = "P2P_CHAT_PEER", value_name = "IP:PORT", value_delimiter = ',', value_parser = net::parse_addr)]
+    pub peer: Vec<PeerAddr>,
+
+    /// IP address to listen on [default: all addresses of this machine]
     #[arg(long, env = "P2P_CHAT_BIND", value_name = "IP", value_parser = listening_ip, help_heading = NETWORK)]
     pub bind: Option<IpAddr>,
 
-    /// The IPv4 address that others are told to answer to [default: the one each connection is made
+    /// IPv4 address that others should reply to [default: the address that each connection comes
     /// from]
     #[arg(long, env = "P2P_CHAT_ADVERTISE", value_name = "IP", value_parser = advertised_ip, help_heading = NETWORK)]
     pub advertise: Option<Ipv4Addr>,
 
-    /// The file that lists static peers [default: ./peers.toml, whose contacts are for that run
-    /// only, then the one in the configuration directory]
+    /// File that lists peers to dial at the start [default: ./peers.toml, then the one in the
+    /// configuration directory]
     #[arg(long, env = "P2P_CHAT_PEERS", value_name = "FILE", help_heading = NETWORK)]
     pub peers: Option<PathBuf>,
 
-    /// A further peer to dial from the start; may be given several times
-    #[arg(long, env = "P2P_CHAT_PEER", value_name = "IP:PORT", value_delimiter = ',', value_parser = net::parse_addr,
-          help_heading = NETWORK)]
-    pub peer: Vec<PeerAddr>,
-
-    /// Do not read any peers.toml
+    /// Do not read peers.toml
     #[arg(long, env = "P2P_CHAT_NO_STATIC", help_heading = NETWORK)]
     #[arg(value_name = "BOOL", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
     #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]
     pub no_static: bool,
 
-    /// The profile, whatever it is called; with --name it gets that name [default: the one with
-    /// your name]
+    /// Profile to use; --name then renames it [default: the profile with your name]
     #[arg(long, global = true, env = "P2P_CHAT_PROFILE", value_name = "NAME", help_heading = KEYS)]
     pub profile: Option<Profile>,
 
-    /// What to do with strangers, encrypted or not: show what they write, let you decide, or refuse them
+    /// How to treat strangers, encrypted or not
     #[arg(long, env = "P2P_CHAT_POLICY", value_name = "WHAT", default_value = "accept-new", help_heading = KEYS)]
     pub policy: Policy,
 
-    /// Send nothing unencrypted, and refuse unencrypted messages
+    /// Refuse unencrypted messages and send none
     #[arg(long, env = "P2P_CHAT_REQUIRE_ENCRYPTION", help_heading = KEYS)]
     #[arg(value_name = "BOOL", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
     #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]
     pub require_encryption: bool,
 
-    /// Keep no messages on the disk: what waits is lost when the program ends, and nothing can be
-    /// found again
+    /// Store no messages on disk; queued messages are lost when the program ends
     #[arg(long, env = "P2P_CHAT_NO_HISTORY", help_heading = MESSAGES)]
     #[arg(value_name = "BOOL", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
     #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]
     pub no_history: bool,
 
-    /// How long a text waits for its recipient, like 45s, 30m, 12h, 7d or 2w; at most 365d
+    /// How long a message stays queued, such as 45s, 30m, 12h, 7d or 2w; at most 365d
     #[arg(long, env = "P2P_CHAT_EXPIRE", value_name = "AGE", default_value = "7d", value_parser = expiry, help_heading = MESSAGES)]
     pub expire: Age,
 
-    /// How long messages are kept, like 90d, or forever
+    /// How long to keep messages, such as 90d or forever
     #[arg(long, env = "P2P_CHAT_KEEP_HISTORY", value_name = "AGE", default_value = "forever", help_heading = MESSAGES)]
     pub keep_history: Keep,
 
-    /// How much room messages take on the disk, about, like 500MiB or 4GiB
+    /// Approximate disk space for messages, such as 500MiB or 4GiB
     #[arg(long, env = "P2P_CHAT_MAX_HISTORY", value_name = "SIZE", default_value = "4GiB", help_heading = MESSAGES)]
     pub max_history: HistorySize,
 
-    /// When to write in colours: auto is on a terminal that has them, unless NO_COLOR is set
+    /// When to use colors
     #[arg(long, global = true, env = "P2P_CHAT_COLOR", value_name = "WHEN", default_value = "auto", help_heading = LOOKS)]
     pub color: ColorWhen,
 
-    /// How to write the local time, as strftime has it, or off
+    /// Format of the local time, as in strftime, or off
     #[arg(long, env = "P2P_CHAT_TIME_FORMAT", value_name = "FORMAT", default_value = "%H:%M:%S", help_heading = LOOKS)]
     pub time_format: TimeFormat,
 
-    /// Be kind to screen readers: redraw nothing, write one line per event and no control sequences
+    /// Print one line per event without control sequences, for screen readers
     #[arg(long, global = true, env = "P2P_CHAT_PLAIN", help_heading = LOOKS)]
     #[arg(value_name = "BOOL", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
     #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]
@@ -143,42 +151,42 @@ pub struct Cli {
     #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     pub status: bool,
 
-    /// Ring the bell when a message comes while the window is not looked at
+    /// Ring the bell when a message arrives while the window has no focus
     #[arg(long, env = "P2P_CHAT_BELL", help_heading = LOOKS)]
     #[arg(value_name = "BOOL", default_value = "true", default_missing_value = "true", num_args = 0..=1)]
     #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     pub bell: bool,
 
-    /// How to have the terminal notify then: auto is the way that it is known to understand, if any
+    /// How to send notifications through the terminal
     #[arg(long, env = "P2P_CHAT_NOTIFY", value_name = "HOW", default_value = "auto", help_heading = LOOKS)]
     pub notify: Notify,
 
-    /// Let notifications say what was said, not only by whom
+    /// Show the message in notifications, not only the sender
     #[arg(long, env = "P2P_CHAT_NOTIFY_TEXT", help_heading = LOOKS)]
     #[arg(value_name = "BOOL", default_value = "true", default_missing_value = "true", num_args = 0..=1)]
     #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     pub notify_text: bool,
 
-    /// The configuration file [default: config.toml in the configuration directory, if it is there]
+    /// Configuration file [default: config.toml in the configuration directory]
     #[arg(long, global = true, env = "P2P_CHAT_CONFIG", value_name = "FILE", help_heading = FILES)]
     pub config: Option<PathBuf>,
 
-    /// Where keys, messages and nicknames are kept [default: p2p-chat in the data directory of the
+    /// Directory for keys, messages and contacts [default: p2p-chat in the data directory of the
     /// system]
     #[arg(long, global = true, env = "P2P_CHAT_DATA_DIR", value_name = "DIR", help_heading = FILES)]
     pub data_dir: Option<PathBuf>,
 
-    /// Write the log to this file; needed to log at all while the terminal is in use
+    /// Write the log to this file; without it, nothing is logged on a terminal
     #[arg(long, env = "P2P_CHAT_LOG_FILE", value_name = "FILE", help_heading = FILES)]
     pub log_file: Option<PathBuf>,
 
-    /// Log the text of messages too. Without it, -v and -vv leave out all text that people write
+    /// Also log the text of messages, which -v and -vv leave out
     #[arg(long, env = "P2P_CHAT_LOG_MESSAGES", help_heading = FILES)]
     #[arg(value_name = "BOOL", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
     #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]
     pub log_messages: bool,
 
-    /// Log more: -v what happens, -vv every message and connection
+    /// Log more: -v logs events, -vv also every message and connection
     #[arg(short, long, action = ArgAction::Count, help_heading = FILES)]
     pub verbose: u8,
 
@@ -189,25 +197,25 @@ pub struct Cli {
 
 const NETWORK: &str = "Network";
 const KEYS: &str = "Keys and encryption";
-const MESSAGES: &str = "Messages that are kept";
-const LOOKS: &str = "What is shown, and how";
-const FILES: &str = "Configuration, data and log";
+const MESSAGES: &str = "History";
+const LOOKS: &str = "Display";
+const FILES: &str = "Files and log";
 
 /// What the program can do instead of chatting.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Instead {
-    /// Print what a shell needs to complete the command line
+    /// Print a completion script for a shell
     Completions {
-        /// For which shell
+        /// Shell that reads the script
         shell: Shell,
     },
-    /// Print the manual page, for man to show: p2p-chat man | man -l -
+    /// Print the manual page
     Man,
-    /// Print the values in effect, and where each comes from
+    /// Print the settings in effect and where each comes from
     Config,
-    /// Print the key that others know you by; on a terminal also as a QR code
+    /// Print your key, on a terminal with a QR code
     Id {
-        /// Create the profile that --name says, and print its key
+        /// Create the profile for --name and print its key
         #[arg(long, conflicts_with = "list")]
         new: bool,
 
@@ -215,11 +223,11 @@ pub enum Instead {
         #[arg(long)]
         list: bool,
     },
-    /// Print what was said, search in it, or forget it; also while the program is running
+    /// Print, search, export or delete messages, even during a chat
     History(Asked),
-    /// Print the contacts, one on each line; also while the program is running
+    /// Print your contacts, one per line, even during a chat
     Contacts {
-        /// As lines of JSON, for scripts
+        /// Print JSON, one object per line
         #[arg(long)]
         json: bool,
     },
@@ -232,9 +240,9 @@ impl ValueEnum for Policy {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let (name, help) = match self {
-            Self::AcceptNew => ("accept-new", "They can write to you, and their keys are remembered"),
-            Self::Ask => ("ask", "They wait until you accept or block them"),
-            Self::Strict => ("strict", "They are refused, and /add lets one in"),
+            Self::AcceptNew => ("accept-new", "Show their messages and remember their keys"),
+            Self::Ask => ("ask", "Ask you to accept or block each one"),
+            Self::Strict => ("strict", "Refuse them; /add lets one in"),
         };
         Some(PossibleValue::new(name).help(help))
     }
@@ -243,24 +251,24 @@ impl ValueEnum for Policy {
 /// When to write in colours.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ColorWhen {
-    /// On a terminal that has them, unless the environment says otherwise.
+    /// On a terminal with colors, unless NO_COLOR is set.
     Auto,
-    /// Wherever the output goes.
+    /// Even in a file or a pipe.
     Always,
-    /// Nowhere.
+    /// Never.
     Never,
 }
 
 /// How to have the terminal notify.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Notify {
-    /// As the terminal is known to understand, if it is.
+    /// With the sequence that the terminal is known to support, if any.
     Auto,
-    /// With OSC 9.
+    /// With the escape sequence OSC 9.
     Osc9,
-    /// With OSC 777.
+    /// With the escape sequence OSC 777.
     Osc777,
-    /// Not at all.
+    /// Never.
     Off,
 }
 
@@ -285,13 +293,13 @@ impl FromStr for TimeFormat {
         }
         let example = "write one like %H:%M or %Y-%m-%d %H:%M:%S, or off.";
         if text.trim().is_empty() {
-            return Err(format!("a time format is not empty; {example}"));
+            return Err(format!("a time format cannot be empty; {example}"));
         }
         let shown = jiff::fmt::strtime::format(text, &jiff::Zoned::now()).map_err(|error| {
             format!("{}; {example}", crate::model::untrusted::harmless(&error.to_string()))
         })?;
         if !crate::model::untrusted::is_harmless(&shown) {
-            return Err(format!("the time would hold control or invisible characters; {example}"));
+            return Err(format!("the time would contain control or invisible characters; {example}"));
         }
         if shown.width() > MAX_TIME_COLUMNS {
             return Err(format!("the time would take more than {MAX_TIME_COLUMNS} columns; {example}"));
@@ -300,10 +308,11 @@ impl FromStr for TimeFormat {
     }
 }
 
-/// The command line as clap has it, reading the environment but for variables that are set to
-/// nothing: those count as not set.
+/// Returns the command line as clap has it. Empty environment variables count as not set.
 pub fn command() -> Command {
     Cli::command().mut_args(|arg| {
+        let is_first = FIRST_OPTIONS.contains(&arg.get_id().as_str());
+        let arg = arg.hide_env_values(true).hide_short_help(!is_first);
         let is_empty = arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty());
         if is_empty { arg.env(Resettable::Reset) } else { arg }
     })
@@ -336,7 +345,7 @@ impl Misused {
 pub fn listening_port(text: &str) -> Result<u16, String> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let port = text.parse().ok().filter(|_| digits);
-    port.ok_or_else(|| "a port is a number from 1 to 65535, or 0 for any that is free.".to_owned())
+    port.ok_or_else(|| "a port is a number from 1 to 65535, or 0 for a free one.".to_owned())
 }
 
 fn ip(text: &str) -> Result<Ipv4Addr, String> {
@@ -347,18 +356,19 @@ fn advertised_ip(text: &str) -> Result<Ipv4Addr, String> {
     let ip = ip(text)?;
     match PeerAddr::new(ip, 1) {
         Some(_) => Ok(ip),
-        None => Err("others cannot answer to that; give an address of a single machine.".to_owned()),
+        None => Err("others cannot reply to that address; give the address of a single machine.".to_owned()),
     }
 }
 
 fn listening_ip(text: &str) -> Result<IpAddr, String> {
     let ip: IpAddr = text.parse().map_err(|_| {
-        "an IP address is one of IPv4, like 192.168.1.20, or of IPv6, like 2001:db8::7.".to_owned()
+        "write an IPv4 address like 192.168.1.20 or an IPv6 address like 2001:db8::7.".to_owned()
     })?;
     if ip.is_unspecified() || PeerAddr::new(ip, 1).is_some() {
         return Ok(ip.to_canonical());
     }
-    Err("nobody can listen there; give an address of this machine, or 0.0.0.0 for all of them.".to_owned())
+    Err("a program cannot listen there; give an address of this machine, or 0.0.0.0 for all of them."
+        .to_owned())
 }
 
 #[cfg(test)]

@@ -50,16 +50,12 @@ impl fmt::Display for ConfigError {
             Self::Unreadable(path, error) => write!(f, "Cannot read {}: {error}.", path.display()),
             Self::Foreign(path, owner) => write!(
                 f,
-                "{} belongs to another user (uid {owner}) and is not read; name your own file with --peers, or start \
-                 with --no-static.",
+                "{} belongs to another user (uid {owner}), so p2p-chat does not read it; name your own file \
+                 with --peers, or start with --no-static.",
                 path.display()
             ),
             Self::TooLarge(path, max) => {
-                write!(
-                    f,
-                    "{} has more than {max} bytes, so it is no such file as it should be.",
-                    path.display()
-                )
+                write!(f, "{} has more than {max} bytes, so it is probably the wrong file.", path.display())
             }
             Self::Mistake { path, line, what } => write!(f, "{}, line {line}: {what}", path.display()),
         }
@@ -172,7 +168,7 @@ fn read_open(path: &Path, file: fs::File, max: u64) -> Result<String, ConfigErro
 pub fn text_of(path: &Path, bytes: Vec<u8>) -> Result<String, ConfigError> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        mistake(path, error.as_bytes(), at, "this is not UTF-8; save the file in that encoding.")
+        mistake(path, error.as_bytes(), at, "this is not UTF-8; save the file as UTF-8.")
     })
 }
 
@@ -194,7 +190,7 @@ pub(crate) fn toml_sentence(error: &toml::de::Error, text: &str) -> String {
     if message == "duplicate key"
         && let Some(key) = error.span().and_then(|span| text.get(span))
     {
-        return format!("`{}` stands there twice; leave one out", toml_words(key.trim_matches(['[', ']'])));
+        return format!("`{}` is set twice; remove one of them", toml_words(key.trim_matches(['[', ']'])));
     }
     let types = message.strip_prefix("invalid type: ").and_then(|types| types.split_once(", expected "));
     if let Some((found, expected)) = types {
@@ -214,7 +210,7 @@ pub(crate) fn toml_sentence(error: &toml::de::Error, text: &str) -> String {
             None if found == "map" => "a table".to_owned(),
             _ => found.to_owned(),
         };
-        return format!("{expected} has to stand here instead of {}", toml_words(&found));
+        return format!("expected {expected} instead of {}", toml_words(&found));
     }
     toml_words(message)
 }

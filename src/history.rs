@@ -51,12 +51,14 @@ const SHOWN: usize = 50;
 /// Where it is not clear whose history is meant or what of it, or it cannot be used; each reads as sentences for the user.
 pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
     if asked.forget && asked.grep.is_some() {
-        bail!(Misused::new("--forget takes no --grep: what is forgotten is chosen by peer and by age only."));
+        bail!(Misused::new("--forget takes no --grep; choose the messages by peer and by age."));
     }
     let found = Profiles::read(cli)?.existing(cli)?;
     let ask = asked.forget && !asked.yes;
     if ask && !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
-        bail!(Misused::new("Nobody can be asked here whether to forget; add --yes."));
+        bail!(Misused::new(
+            "--forget asks for confirmation, which needs a terminal; add --yes to delete without asking."
+        ));
     }
     let Some(folder) = profile::folder(cli, &found.profile) else { return Ok(nothing(&found.name)) };
     let path = folder.join(HISTORY_FILE);
@@ -160,12 +162,12 @@ fn read(
     let pages = pages::find(store, which, asked.grep.clone(), most, form != Form::Json)?;
     if pages.is_empty() {
         note(match &asked.grep {
-            Some(words) => format!("Nothing fits `{}`.", quoted(words)),
-            None => "Nothing fits.".into(),
+            Some(words) => format!("No message matches `{}`.", quoted(words)),
+            None => "No message matches.".into(),
         });
     }
     if pages.more && asked.last.is_none() {
-        note(format!("These are the last {SHOWN}; --last N shows more."));
+        note(format!("Showing the last {SHOWN} messages; --last N shows more."));
     }
     let calendar = Calendar::new(cli.time_format.clone(), TimeZone::system());
     let mut writer = Writer::new(form, people, calendar, BufWriter::new(out));
@@ -174,7 +176,7 @@ fn read(
 }
 
 fn nothing(name: &Name) -> io::Result<()> {
-    note(format!("Nothing is kept of {name}."));
+    note(format!("{name} has no stored messages."));
     Ok(())
 }
 

@@ -4,10 +4,9 @@ use std::env;
 use std::io::{self, ErrorKind, Write};
 use std::process::{self, ExitCode};
 
-use clap::CommandFactory;
-use p2p_chat::cli::{Cli, Instead, Misused};
+use clap::error::{ContextKind, ContextValue};
+use p2p_chat::cli::{self, Instead, Misused};
 use p2p_chat::exit::{OutputGone, status_of};
-use p2p_chat::model::untrusted::harmless;
 use p2p_chat::settings::{Settings, SettingsError};
 use p2p_chat::{app, history, logging, manual, memory};
 
@@ -45,7 +44,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Some(Instead::Id { new, .. }) => stdout.write_all(app::id(&settings.cli, *new)?.as_bytes()),
     };
     match printed.and_then(|()| stdout.flush()) {
-        // Whoever reads only the beginning has what they want.
+        // The reader wanted only the beginning.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(anyhow::Error::from(error).context(OutputGone))
         }
@@ -56,18 +55,25 @@ fn run() -> anyhow::Result<ExitCode> {
 /// Says what clap says about the command line, and ends with its status.
 fn usage(error: &clap::Error) -> ! {
     let _ = error.print();
-    if error.kind() == clap::error::ErrorKind::ValueValidation {
-        name_environment();
-    }
+    name_variable(error);
     process::exit(error.exit_code())
 }
 
-/// Says which variables stand for flags, for clap blames the flag whichever of them was wrong.
-fn name_environment() {
-    for name in Cli::command().get_arguments().filter_map(|arg| arg.get_env()) {
-        if let Some(value) = env::var_os(name) {
-            let value = harmless(&value.to_string_lossy());
-            let _ = writeln!(io::stderr(), "The environment has {}={value}.", name.to_string_lossy());
-        }
+/// Names the environment variable that holds the invalid value, because clap names only the option.
+fn name_variable(error: &clap::Error) {
+    let (Some(ContextValue::String(option)), Some(ContextValue::String(invalid))) =
+        (error.get(ContextKind::InvalidArg), error.get(ContextKind::InvalidValue))
+    else {
+        return;
+    };
+    let mut command = cli::command();
+    // Only a built command can print its arguments.
+    command.build();
+    let arg = command.get_arguments().find(|arg| arg.to_string() == *option);
+    let variable = arg.and_then(|arg| arg.get_env()).unwrap_or_default();
+    // A list in a variable contains the invalid value.
+    if env::var_os(variable).is_some_and(|value| value.to_string_lossy().contains(invalid.as_str())) {
+        let _ =
+            writeln!(io::stderr(), "The value comes from {} in the environment.", variable.to_string_lossy());
     }
 }

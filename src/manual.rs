@@ -54,7 +54,7 @@ fn item(page: &mut Roff, tag: Vec<Inline>, text: &str) {
 
 fn subcommands(page: &mut Roff) {
     page.control("SH", ["SUBCOMMANDS"]);
-    page.text([roman("Instead of chatting:")]);
+    page.text([roman("These print something instead of starting a chat.")]);
     for command in Cli::command().get_subcommands() {
         let arguments: Vec<String> = command
             .get_positionals()
@@ -82,7 +82,7 @@ fn option(page: &mut Roff, arg: &Arg) {
 fn menu(page: &mut Roff) {
     page.control("SH", ["MENU"]);
     page.text([roman(
-        "The menu asks with `Choice [0-6]:`. A number is answered with the next question; 0 goes back. Enter alone shows the menu.",
+        "The prompt is `Choice [0-6]:`. Type the number of an entry and answer the next question, or type 0 to go back. Enter shows the menu.",
     )]);
     for line in Menu::lines() {
         let (number, words) = line.split_once("  ").unwrap_or((&line, ""));
@@ -93,12 +93,12 @@ fn menu(page: &mut Roff) {
 fn commands(page: &mut Roff) {
     page.control("SH", ["COMMANDS"]);
     page.text([roman(
-        "At the same prompt, without the menu. WHOM is a name, its number in the list, an ip:port, or all.",
+        "Type these at the same prompt. WHOM is a name, a number in the peer list, an ip:port, or all.",
     )]);
     item(
         page,
         vec![bold("@"), italic("WHOM TEXT")],
-        "Send at once, to exactly whom it names. A line that begins with @@ or // is a text that begins with @ or /.",
+        "Send a message. To send a line that starts with @ or /, type @@ or //.",
     );
     for command in COMMANDS {
         item(page, vec![bold(command.name), roman(" "), italic(command.arguments)], &sentence(command.short));
@@ -121,42 +121,46 @@ fn keys(page: &mut Roff) {
 
 fn files(page: &mut Roff) {
     page.control("SH", ["FILES"]);
+    page.text([roman(
+        "config.toml and peers.toml are in the configuration directory: $XDG_CONFIG_HOME/p2p-chat or ~/.config/p2p-chat on \
+         Linux, the usual place on other systems. The others are in the data directory: $XDG_DATA_HOME/p2p-chat or \
+         ~/.local/share/p2p-chat on Linux. p2p-chat config prints both.",
+    )]);
     for (file, what) in [
         (
             "config.toml",
-            "The settings, by the names of the options: port = 5000. In $XDG_CONFIG_HOME/p2p-chat or ~/.config/p2p-chat on Linux, in \
-             the platform's own place elsewhere; p2p-chat config says where. Options win over the environment, that over the file, \
-             the file over the defaults.",
+            "The settings, with the names of the options: port = 5000. Options override the environment, the environment \
+             overrides this file, and this file overrides the defaults.",
         ),
         (
             "peers.toml",
-            "The static peers: [[peer]] entries with an address, and if you like a name, a form and a key. Looked for in the working \
-             directory, then beside config.toml. The contacts of the one in the working directory are for that run only, and unknown \
-             keys in it need a yes on a terminal. It has to belong to you or to root.",
+            "The peers to dial at the start: [[peer]] entries with an address and optionally a name, a form and a key. A \
+             peers.toml in the working directory is used instead, if there is one. Its contacts are for that run only, and \
+             p2p-chat asks before it trusts unknown keys in it. The file must belong to you or to root.",
         ),
         (
             "profiles/NAME/key",
-            "In $XDG_DATA_HOME/p2p-chat or ~/.local/share/p2p-chat on Linux, in the platform's own place elsewhere: the key that others know you by, one for each profile. Nobody else may read it. Whoever has a copy \
-             is you; if it is lost, you are somebody else to others.",
+            "Your private key, one per profile; others recognize you by it. Only you may have access to it. Anyone with a \
+             copy can impersonate you. If you lose it, you are a stranger to your contacts.",
         ),
         (
             "profiles/NAME/profile.toml",
-            "Beside it: the name of the profile, its former names and its port. It may be edited while the program is not running.",
-        ),
-        (
-            "profiles/NAME/typed_lines",
-            "Beside it: what was typed in earlier runs, for Up and Ctrl-R, unless --no-history says otherwise. p2p-chat history --forget \
-             erases it.",
+            "The name of the profile, its former names and its port. You can edit it while p2p-chat does not run.",
         ),
         (
             "profiles/NAME/contacts.toml",
-            "Beside it: your contacts, with their aliases and what you decided about them. It may be edited, also while the program \
-             is running. p2p-chat contacts prints it.",
+            "Your contacts, with their nicknames and your decisions about them. You can edit it, even while p2p-chat runs. \
+             p2p-chat contacts prints it.",
         ),
         (
             "profiles/NAME/history.db",
-            "Beside it: what was said, unless --no-history says otherwise; an SQLite file. Nobody else may read it. p2p-chat history reads it and \
-             forgets what shall not be kept.",
+            "Your messages, in an SQLite file, unless --no-history is set. Only you may have access to it. p2p-chat history \
+             prints and deletes them.",
+        ),
+        (
+            "profiles/NAME/typed_lines",
+            "The lines that you typed in earlier runs, for Up and Ctrl-R, unless --no-history is set. p2p-chat history \
+             --forget deletes it.",
         ),
     ] {
         item(page, vec![italic(file)], what);
@@ -165,21 +169,17 @@ fn files(page: &mut Roff) {
 
 fn environment(page: &mut Roff) {
     page.control("SH", ["ENVIRONMENT"]);
-    page.text([roman("A variable that is set to nothing counts as not set.")]);
+    page.text([roman("An empty variable counts as not set.")]);
     for arg in Cli::command().get_arguments() {
         if let (Some(variable), Some(long)) = (arg.get_env(), arg.get_long()) {
-            item(page, vec![bold(variable.to_string_lossy())], &format!("Stands for --{long}."));
+            item(page, vec![bold(variable.to_string_lossy())], &format!("Sets --{long}."));
         }
     }
-    item(
-        page,
-        vec![bold("NO_COLOR")],
-        "If it is set, nothing is written in colours, unless --color always asks for it.",
-    );
+    item(page, vec![bold("NO_COLOR")], "If it is set, p2p-chat uses no colors, unless --color is always.");
     item(
         page,
         vec![bold("TERM")],
-        "Where it is dumb, no control sequences are written and the terminal edits the line.",
+        "If it is dumb, p2p-chat writes no control sequences and the terminal edits the line.",
     );
 }
 
@@ -192,9 +192,8 @@ fn statuses(page: &mut Roff) {
 
 fn examples(page: &mut Roff) {
     page.control("SH", ["EXAMPLES"]);
-    for line in EXAMPLES.lines().skip(1).map(str::trim).filter(|line| !line.is_empty()) {
-        // What is a command stands below what it is for.
-        if line.contains("p2p-chat --") {
+    for line in EXAMPLES.lines().chain(SCRIPT_EXAMPLE).map(str::trim).filter(|line| !line.is_empty()) {
+        if line.contains("p2p-chat ") {
             page.control("IP", []);
             page.text([bold(line)]);
         } else {
@@ -204,23 +203,27 @@ fn examples(page: &mut Roff) {
     }
 }
 
+/// How a script sends a message.
+const SCRIPT_EXAMPLE: [&str; 2] =
+    ["A script:", "printf '@all lunch is ready\\n/quit\\n' | p2p-chat --name Cook --port 0"];
+
 /// Writes the settings in effect, as they could stand in config.toml, and where each comes from.
 ///
 /// # Errors
 /// Where `out` is gone.
 pub fn config(settings: &Settings, out: &mut impl Write) -> io::Result<()> {
-    let mut text = "# The settings in effect. This could be saved as config.toml.\n".to_owned();
+    let mut text = "# The settings in effect, in the format of config.toml.\n".to_owned();
     let file = match &settings.file {
         Some((path, true)) => format!("{}", path.display()),
-        Some((path, false)) => format!("{}, which is not there", path.display()),
-        None => "none, for there is no home directory".into(),
+        Some((path, false)) => format!("{} (does not exist)", path.display()),
+        None => "none, because there is no home directory".into(),
     };
     text.push_str(&format!("# Configuration file: {}\n", crate::model::untrusted::harmless(&file)));
     let peers = match config::peers_file(&settings.cli) {
         Some(path) => path.display().to_string(),
         None => "none".into(),
     };
-    text.push_str(&format!("# List of static peers: {}\n", crate::model::untrusted::harmless(&peers)));
+    text.push_str(&format!("# Peers file: {}\n", crate::model::untrusted::harmless(&peers)));
     let data = data::folder(&settings.cli).map_or_else(|| "none".into(), |path| path.display().to_string());
     text.push_str(&format!("# Data directory: {}\n\n", crate::model::untrusted::harmless(&data)));
     let lines: Vec<(String, String)> =

@@ -193,7 +193,7 @@ fn parse(text: &str, command: &Command) -> Result<BTreeMap<String, ConfigEntry>,
         let values = values_of(value.get_ref(), arg).map_err(|what| (at, format!("`{wanted}` {what}")))?;
         for value in &values {
             check(&command, arg, value)
-                .map_err(|what| (at, format!("`{wanted} = {}` will not do: {what}", quoted(value))))?;
+                .map_err(|what| (at, format!("`{wanted} = {}` is invalid: {what}", quoted(value))))?;
         }
         let line = text[..at].matches('\n').count() + 1;
         entries.insert(arg.get_id().to_string(), ConfigEntry { line, values });
@@ -207,8 +207,8 @@ fn unknown(key: &str, command: &Command) -> String {
     let nearest =
         names.iter().max_by(|a, b| alike(a).total_cmp(&alike(b))).filter(|name| alike(name) >= ALIKE);
     match nearest {
-        Some(name) => format!("`{}` is no setting; did you mean `{name}`?", quoted(key)),
-        None => format!("`{}` is no setting; there are {}.", quoted(key), names.join(", ")),
+        Some(name) => format!("`{}` is not a setting; did you mean `{name}`?", quoted(key)),
+        None => format!("`{}` is not a setting; the settings are {}.", quoted(key), names.join(", ")),
     }
 }
 
@@ -223,7 +223,7 @@ fn values_of(value: &DeValue<'_>, arg: &Arg) -> Result<Vec<String>, String> {
     match value {
         DeValue::Array(values) if matches!(arg.get_action(), ArgAction::Append) => {
             let values: Option<Vec<String>> = values.iter().map(|value| one(value.get_ref())).collect();
-            values.ok_or_else(|| "has to be a list of strings, like [\"192.168.1.20:5000\"].".to_owned())
+            values.ok_or_else(|| "must be a list of strings, such as [\"192.168.1.20:5000\"].".to_owned())
         }
         DeValue::Array(_) => Err("takes one value, not a list.".into()),
         value => one(value)
@@ -285,11 +285,11 @@ mod tests {
     #[test]
     fn each_mistake_is_found_at_its_line() {
         for (text, line, words) in [
-            ("prot = 5000", 1, "`prot` is no setting; did you mean `port`?"),
-            ("\nxyzzy = 1", 2, "`xyzzy` is no setting; there are name, port,"),
-            ("config = \"x\"", 1, "is no setting"),
+            ("prot = 5000", 1, "`prot` is not a setting; did you mean `port`?"),
+            ("\nxyzzy = 1", 2, "`xyzzy` is not a setting; the settings are name, port,"),
+            ("config = \"x\"", 1, "is not a setting"),
             ("port = \"five\"", 1, "a port is a number from 1 to 65535"),
-            ("\n\nport = 70000", 3, "`port = 70000` will not do"),
+            ("\n\nport = 70000", 3, "`port = 70000` is invalid"),
             ("port = [5000]", 1, "takes one value, not a list."),
             ("port = 1.5", 1, "takes a string, a number, or true or false."),
             ("name = \"a b\"", 1, "how about `a_b`?"),
@@ -302,16 +302,16 @@ mod tests {
             ("no-history = 1.5", 1, "takes a string, a number, or true or false."),
             ("no-history = \"maybe\"", 1, "write true or false."),
             ("expire = 7", 1, "an age is a whole number and a unit"),
-            ("expire = \"366d\"", 1, "a text waits for 365d at most."),
+            ("expire = \"366d\"", 1, "a message stays queued for at most 365d."),
             ("keep-history = \"never\"", 1, "Or write forever."),
             ("keep_history = \"90d\"", 1, "did you mean `keep-history`?"),
             ("max-history = \"4GB\"", 1, "a size is a whole number and a unit"),
-            ("max-history = \"1MiB\"", 1, "a history takes at least 256MiB."),
+            ("max-history = \"1MiB\"", 1, "the smallest history is 256MiB."),
             ("verbose = true", 1, "write a number from 0 to 255."),
             ("time-format = \"%!\"", 1, "or off."),
-            ("peer = [1.5]", 1, "has to be a list of strings"),
+            ("peer = [1.5]", 1, "must be a list of strings"),
             ("peer = \"localhost:1\"", 1, "IPv4 address"),
-            ("name = \"Alice\"\nname = \"Bob\"", 2, "`name` stands there twice"),
+            ("name = \"Alice\"\nname = \"Bob\"", 2, "`name` is set twice"),
             ("name = ", 1, "A configuration file has lines like"),
         ] {
             let (found, what) = mistake(text);

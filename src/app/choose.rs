@@ -226,7 +226,7 @@ pub(super) fn ask_port(bind: IpAddr) -> anyhow::Result<u16> {
     let prompt = format!("Enter your port number [{offered}], 0 for any free one: ");
     question(&prompt, |line| match line {
         "" => Ok(offered),
-        line => listening_port(line).map_err(|error| format!("`{}` will not do: {error}", harmless(line))),
+        line => listening_port(line).map_err(|error| format!("`{}` is invalid: {error}", harmless(line))),
     })
 }
 

@@ -56,8 +56,8 @@ struct Entry {
 /// The peers that `text` lists; a mistake with its place and a sentence.
 fn parse(text: &str) -> Result<Vec<StaticPeer>, Mistake> {
     let file: File = toml::from_str(text).map_err(|error| {
-        let format = "A list of peers has [[peer]] entries, each with an `address` and, if you like, a `name`, a `form`, \
-                      a `key` and further `addresses`.";
+        let format = "A list of peers has [[peer]] entries, each with an `address` and optionally a `name`, a `form`, \
+                      a `key` and more `addresses`.";
         let at = toml_place(&error);
         if error.message().contains("expected a sequence") {
             return (at, format!("{}. {format}", no_list(text, at)));
@@ -65,7 +65,7 @@ fn parse(text: &str) -> Result<Vec<StaticPeer>, Mistake> {
         toml_mistake(&error, text, format)
     })?;
     if let Some(extra) = file.peer.get(MAX_STATIC_PEERS) {
-        let what = format!("more than {MAX_STATIC_PEERS} peers are listed; keep those that you need.");
+        let what = format!("the file lists more than {MAX_STATIC_PEERS} peers; remove some.");
         return Err((extra.address.span().start, what));
     }
     let mut seen = Seen::default();
@@ -96,7 +96,7 @@ impl Seen {
         if self.addrs.insert(addr) {
             return Ok(addr);
         }
-        Err((at, format!("{addr} is listed twice; leave one of them out.")))
+        Err((at, format!("{addr} is listed twice; remove one of them.")))
     }
 
     /// The key that is written there.
@@ -106,7 +106,7 @@ impl Seen {
         if self.keys.insert(key) {
             return Ok(key);
         }
-        let what = "this key is listed twice; write all `addresses` of one person into one entry.";
+        let what = "this key is listed twice; write all `addresses` of a peer into one entry.";
         Err((at, what.into()))
     }
 }
@@ -119,13 +119,13 @@ fn peer(entry: Entry, seen: &mut Seen) -> Result<StaticPeer, Mistake> {
     let form = entry.form.map(form).transpose()?.unwrap_or_default();
     if key.is_some() && form != Form::Standard {
         let what =
-            "who has a `key` is written to in encryption only, which has no form; leave one of the two out.";
+            "a peer with a `key` gets only encrypted messages, which have no `form`; remove one of the two.";
         return Err((form_at, what.into()));
     }
     let also = match entry.addresses {
         None => Vec::new(),
         Some(addrs) if key.is_none() => {
-            let what = "only a `key` tells that it is the same person at several `addresses`; add it, or make these entries of their own.";
+            let what = "`addresses` need a `key` that shows that it is the same peer; add the key, or write one entry per address.";
             return Err((addrs.span().start, what.into()));
         }
         Some(addrs) => further(addrs.get_ref(), seen)?,
@@ -135,7 +135,7 @@ fn peer(entry: Entry, seen: &mut Seen) -> Result<StaticPeer, Mistake> {
 
 fn further(texts: &[Spanned<String>], seen: &mut Seen) -> Result<Vec<PeerAddr>, Mistake> {
     if let Some(extra) = texts.get(MAX_HINTS) {
-        let what = format!("more than {MAX_HINTS} further addresses are listed; keep those that are in use.");
+        let what = format!("the entry lists more than {MAX_HINTS} addresses; remove some.");
         return Err((extra.span().start, what));
     }
     texts.iter().map(|text| seen.addr(text)).collect()
@@ -154,7 +154,7 @@ fn form(form: Spanned<String>) -> Result<Form, Mistake> {
         "standard" => Ok(Form::Standard),
         "r3" => Ok(Form::R3),
         other => {
-            let what = format!("`{}` is no form; write \"standard\" or \"r3\".", quoted(other));
+            let what = format!("`{}` is not a form; write \"standard\" or \"r3\".", quoted(other));
             Err((form.span().start, what))
         }
     }
@@ -227,13 +227,13 @@ mod tests {
         for (text, line, words) in [
             (with("key = \"aeaq\"").as_str(), 3, "A key has 52 characters, and this has 4."),
             (&with(&format!("key = \"1{}\"", &KEY[1..])), 3, "Character 1 of the key cannot be in one"),
-            (&with("key = 7"), 3, "a text in quotation marks has to stand here instead of `7`"),
-            (&with("addresses = []"), 3, "only a `key` tells"),
+            (&with("key = 7"), 3, "expected a text in quotation marks instead of `7`"),
+            (&with("addresses = []"), 3, "`addresses` need a `key`"),
             (&format!("{bob}addresses = \"127.0.0.1:2\""), 4, "write `addresses` as a list"),
             (&format!("{bob}addresses = [\n\"127.0.0.1:0\"]"), 5, "from 1 to 65535"),
             (&format!("{bob}addresses = [\n\"127.0.0.1:1\"]"), 5, "127.0.0.1:1 is listed twice"),
-            (&format!("{bob}addresses = [{}]", nine.join(",\n")), 12, "more than 8 further addresses"),
-            (&format!("{bob}form = \"r3\""), 4, "in encryption only"),
+            (&format!("{bob}addresses = [{}]", nine.join(",\n")), 12, "more than 8 addresses"),
+            (&format!("{bob}form = \"r3\""), 4, "only encrypted messages"),
             (&format!("{bob}{}", bob.replace(":1\"", ":2\"")), 6, "this key is listed twice"),
             ("[[peer]]\naddress = \"127.0.0.1\"", 2, "write IP:PORT"),
             ("[[peer]]\naddress = \"127.0.0.1:0\"", 2, "from 1 to 65535"),
@@ -244,7 +244,7 @@ mod tests {
             ("[peer]\naddress = \"127.0.0.1:1\"", 1, "write [[peer]], with two brackets"),
             ("[[peer]]\naddress = \"127.0.0.1:1\"\nform = \"R3\"", 3, "\"standard\" or \"r3\""),
             ("[[peer]]\naddress = \"127.0.0.1:1\"\nname = \"a b\"", 3, "how about `a_b`?"),
-            ("[[peer]]\naddress = 5000", 2, "a text in quotation marks has to stand here instead of `5000`"),
+            ("[[peer]]\naddress = 5000", 2, "expected a text in quotation marks instead of `5000`"),
             ("[[peer]]\naddress = \"127.0.0.1:1\"\n[[peer]]\naddress = \"127.0.0.1:1\"", 4, "listed twice"),
             ("[[peer]\n", 1, "expected"),
             ("[[peer]]\naddress = \"127.0.0.1:1", 2, "expected"),

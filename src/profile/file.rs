@@ -249,16 +249,12 @@ mod tests {
     fn mistakes_are_reported_with_their_line() {
         for (text, line, words) in [
             ("name = ", 1, "A profile.toml has lines like"),
-            ("\nname = 5", 2, "a text in quotation marks has to stand here instead of `5`. A profile"),
+            ("\nname = 5", 2, "expected a text in quotation marks instead of `5`. A profile"),
             ("name = \"a b\"", 1, "how about `a_b`?"),
             ("\n\nport = 0", 3, "a number from 1 to 65535"),
             ("port = 65536", 1, "a number from 1 to 65535"),
             ("port = 1\nreplacement_port = -1", 2, "a number from 1 to 65535"),
-            (
-                "former_names = \"Zoe\"",
-                1,
-                "a list in square brackets has to stand here instead of the text \"Zoe\"",
-            ),
+            ("former_names = \"Zoe\"", 1, "expected a list in square brackets instead of the text \"Zoe\""),
             (&format!("former_names = [\"{}\"]", "x".repeat(129)), 1, "at most 128 bytes"),
         ] {
             let (at, what) = parse(text).unwrap_err();

@@ -308,7 +308,7 @@ const SHARED_ROWS: &[(&[&str], &str)] = &[
     (&["/chat", "/back"], "send every line to a peer; return to the menu"),
     (&["/reply", "/me"], "answer the last message; send an action"),
     (&["/mute", "/unmute"], "hide a peer's messages; show them again"),
-    (&["/requests", "/trust", "/accept"], "list, or accept a changed or new key"),
+    (&["/requests", "/trust", "/accept"], "list or accept changed and new keys"),
     (&["/key", "/verify"], "show a key; compare safety numbers with a peer"),
     (&["/block", "/unblock", "/blocked"], "block a contact, a key or an IP; list them"),
     (&["/contacts", "/add", "/forget"], "list, add or remove contacts"),
