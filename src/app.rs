@@ -4,12 +4,10 @@ mod act;
 mod begin;
 mod choose;
 mod clock;
-mod contact_list;
 mod contacts;
 mod greeting;
-mod id;
 mod leave;
-mod looks;
+pub(crate) mod looks;
 mod outbox;
 mod past;
 mod signals;
@@ -27,13 +25,10 @@ use std::time::Instant;
 use anyhow::Context;
 use begin::{ProfileFiles, Started, start};
 use clock::Clock;
-pub use contact_list::contacts;
 use contacts::ContactBook;
-pub use id::{id, id_list};
 use signals::{Signals, stop_in_background};
 
 use crate::cli::{Cli, Misused};
-use crate::config;
 use crate::core::{Event, Meeting, OpId, PeerInfo, PeerRequest, Pin, Row, Verification};
 use crate::exit::OutputGone;
 use crate::mailbox::Mailbox;
@@ -46,6 +41,7 @@ use crate::net;
 use crate::profile;
 use crate::profile::KeyStorage;
 use crate::runtime::Node;
+use crate::settings;
 use crate::store::Store;
 use crate::ui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Notices, Screen};
 
@@ -75,7 +71,7 @@ type Queue = Arc<Mailbox<AppEvent>>;
 /// Why it cannot start or continue. Each error chain reads as sentences for the user.
 pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
-    let peers = config::static_peers(cli).map_err(Misused::new)?;
+    let peers = settings::static_peers(cli).map_err(Misused::new)?;
     let no_peers = peers.is_empty();
     let queue = Queue::default();
     let signals = Signals::open()?;

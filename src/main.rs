@@ -5,10 +5,11 @@ use std::io::{self, ErrorKind, Write};
 use std::process::{self, ExitCode};
 
 use clap::error::{ContextKind, ContextValue};
+use p2p_chat::cli::sources::{Settings, SettingsError};
 use p2p_chat::cli::{self, Instead, Misused};
+use p2p_chat::cli::{contacts, history, id, man};
 use p2p_chat::exit::{OutputGone, status_of};
-use p2p_chat::settings::{Settings, SettingsError};
-use p2p_chat::{app, history, logging, manual, memory};
+use p2p_chat::{app, logging, memory};
 
 fn main() -> ExitCode {
     run().unwrap_or_else(|error| {
@@ -35,13 +36,13 @@ fn run() -> anyhow::Result<ExitCode> {
             logging::start(&settings.cli)?;
             return app::run(&settings.cli);
         }
-        Some(Instead::Completions { shell }) => manual::completions(*shell, &mut stdout),
-        Some(Instead::Man) => manual::man(&mut stdout),
-        Some(Instead::Config) => manual::config(&settings, &mut stdout),
+        Some(Instead::Completions { shell }) => man::completions(*shell, &mut stdout),
+        Some(Instead::Man) => man::man(&mut stdout),
+        Some(Instead::Config) => man::config(&settings, &mut stdout),
         Some(Instead::History(asked)) => history::run(&settings.cli, asked, &mut stdout)?,
-        Some(Instead::Contacts { json }) => app::contacts(&settings.cli, *json, &mut stdout)?,
-        Some(Instead::Id { list: true, .. }) => app::id_list(&settings.cli, &mut stdout)?,
-        Some(Instead::Id { new, .. }) => stdout.write_all(app::id(&settings.cli, *new)?.as_bytes()),
+        Some(Instead::Contacts { json }) => contacts::contacts(&settings.cli, *json, &mut stdout)?,
+        Some(Instead::Id { list: true, .. }) => id::id_list(&settings.cli, &mut stdout)?,
+        Some(Instead::Id { new, .. }) => stdout.write_all(id::id(&settings.cli, *new)?.as_bytes()),
     };
     match printed.and_then(|()| stdout.flush()) {
         // The reader wanted only the beginning.

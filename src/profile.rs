@@ -27,10 +27,10 @@ use aws_lc_rs::rand;
 use zeroize::Zeroizing;
 
 use crate::cli::Cli;
-use crate::config::ConfigError;
 use crate::files;
 use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::name::Name;
+use crate::settings::ConfigError;
 pub use address_book::{AddressBook, BookSource, aliases, saved_for};
 pub use aliases::aliases_of;
 pub use configured::{configure, undecided};
@@ -160,7 +160,7 @@ impl Identity {
     /// If another process uses the profile, or if its key cannot be read, is accessible to other
     /// users, or cannot be stored in `--data-dir`.
     pub fn open(cli: &Cli, profile: &Profile) -> Result<Self, ProfileError> {
-        let Some(data) = crate::data::folder(cli) else {
+        let Some(data) = crate::settings::data_directory(cli) else {
             return Self::for_this_run(ProfileError::NoFolder.to_string());
         };
         let folder = folder_of(&data, profile);
@@ -232,7 +232,7 @@ pub fn save_port(folder: &Path, port: ListeningPort) -> Result<(), ProfileError>
 /// # Errors
 /// If there is no data directory, or the profile cannot be created in it.
 pub fn create(cli: &Cli, profile: &Profile, name: &Name) -> Result<PublicKey, ProfileError> {
-    let folder = folder_of(&crate::data::folder(cli).ok_or(ProfileError::NoFolder)?, profile);
+    let folder = folder_of(&crate::settings::data_directory(cli).ok_or(ProfileError::NoFolder)?, profile);
     files::make_folder(&folder).map_err(|error| ProfileError::Io(folder.clone(), error))?;
     check(&folder, 0o700)?;
     let (pair, _) = read_or_make(&folder.join(KEY_FILE))?;
@@ -245,7 +245,7 @@ pub fn create(cli: &Cli, profile: &Profile, name: &Name) -> Result<PublicKey, Pr
 /// # Errors
 /// If it has no key, or its key cannot be read or is accessible to other users.
 pub fn key_of(cli: &Cli, profile: &Profile) -> Result<PublicKey, ProfileError> {
-    let folder = folder_of(&crate::data::folder(cli).ok_or(ProfileError::NoFolder)?, profile);
+    let folder = folder_of(&crate::settings::data_directory(cli).ok_or(ProfileError::NoFolder)?, profile);
     check(&folder, 0o700)?;
     let pair = read(&folder.join(KEY_FILE))?;
     pair.map(|pair| pair.public).ok_or_else(|| ProfileError::NoKey(profile.clone(), folder))
@@ -253,7 +253,7 @@ pub fn key_of(cli: &Cli, profile: &Profile) -> Result<PublicKey, ProfileError> {
 
 /// Returns the directory of a profile, which need not exist. `None` if there is no home directory.
 pub fn folder(cli: &Cli, profile: &Profile) -> Option<PathBuf> {
-    Some(folder_of(&crate::data::folder(cli)?, profile))
+    Some(folder_of(&crate::settings::data_directory(cli)?, profile))
 }
 
 fn folder_of(data: &Path, profile: &Profile) -> PathBuf {

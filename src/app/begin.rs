@@ -12,9 +12,7 @@ use super::choose::{Chosen, ask_keys, ask_port, choose};
 use super::contacts::ContactBook;
 use super::{Queue, clock};
 use crate::cli::{Cli, Misused};
-use crate::config::local_peers_file;
 use crate::core::{Pin, StaticPeer};
-use crate::history::Keep;
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::profile::contacts::Contacts;
@@ -22,6 +20,8 @@ use crate::profile::{
     self, AddressBook, BookSource, Identity, KeyStorage, ListeningPort, Profiles, TypedLines,
 };
 use crate::runtime::{Bound, Keeping, Node, NodeConfig, StartError};
+use crate::settings::Keep;
+use crate::settings::local_peers_file;
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory, open_or_set_aside};
 use crate::ui;
 
@@ -200,7 +200,7 @@ pub(super) fn start(
     // A clock before 1970 is treated as 1970.
     let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let (mut keeping, history) = keep(cli, folder, &mut told)?;
-    let data = crate::data::folder(cli);
+    let data = crate::settings::data_directory(cli);
     if let Some(folder) = folder.filter(|_| chosen.is_renamed) {
         check_no_alias(folder, &chosen.name)?;
     }

@@ -1,4 +1,4 @@
-//! The time in the chat. `history/calendar.rs` has the times of `p2p-chat history`.
+//! The time in the chat. `cli/history/calendar.rs` has the times of `p2p-chat history`.
 
 use std::sync::Arc;
 

@@ -8,12 +8,12 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::config::{ConfigError, Mistake, parsed, read_text, toml_mistake};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::model::peer_id::{LegacyId, PeerId, Recipient};
 use crate::net;
+use crate::settings::file::{ConfigError, Mistake, parsed, read_text, toml_mistake};
 
 /// The file, in the data directory.
 const ALIASES_FILE: &str = "aliases.toml";

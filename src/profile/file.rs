@@ -7,9 +7,9 @@ use serde::Deserialize;
 use toml::{Spanned, Table, Value};
 
 use super::ProfileError;
-use crate::config::{ConfigError, Mistake, parsed, read_text_within, toml_mistake};
 use crate::files;
 use crate::model::name::{MAX_NAME_BYTES, Name, folded};
+use crate::settings::file::{ConfigError, Mistake, parsed, read_text_within, toml_mistake};
 
 /// The name of the file, in the directory of the profile.
 pub(super) const PROFILE_FILE: &str = "profile.toml";

@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::config::{ConfigError, Mistake, parsed, read_text_within, toml_mistake};
 use crate::core::{MAX_CONTACTS, MAX_HINTS, MAX_PINS, MAX_STRANGERS, Pin};
 use crate::model::key::PublicKey;
 use crate::model::name::{PeerName, quoted};
 use crate::net;
+use crate::settings::file::{ConfigError, Mistake, parsed, read_text_within, toml_mistake};
 
 /// The file, in the directory of the profile.
 const KNOWN_FILE: &str = "known_peers.toml";

@@ -85,7 +85,7 @@ impl Profiles {
     /// # Errors
     /// If the directory cannot be listed.
     pub fn read(cli: &Cli) -> Result<Self, ProfileError> {
-        let Some(data) = crate::data::folder(cli) else { return Ok(Self::default()) };
+        let Some(data) = crate::settings::data_directory(cli) else { return Ok(Self::default()) };
         Self::in_folder(&data.join(PROFILES))
     }
 

@@ -6,12 +6,12 @@ use tempfile::TempDir;
 
 use super::parse::MAX_VERIFIED;
 use super::*;
-use crate::config::ConfigError;
 use crate::core::{MAX_HINTS, Pin};
 use crate::model::address::PeerAddr;
 use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::name::PeerName;
 use crate::model::peer_id::{LegacyId, Recipient};
+use crate::settings::ConfigError;
 
 fn key(byte: u8) -> PeerId {
     PeerId::Key(PublicKey::new([byte; KEY_BYTES]))

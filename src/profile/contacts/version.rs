@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::MAX_CONTACTS_BYTES;
-use crate::config::{ConfigError, read_text_within};
+use crate::settings::file::{ConfigError, read_text_within};
 
 /// How long a file has to be unchanged before it counts as completely written. An editor that
 /// truncates the file and rewrites it pauses far less between its writes.

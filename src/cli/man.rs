@@ -6,11 +6,10 @@ use clap::{Arg, CommandFactory};
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
+use crate::cli::sources::{Origin, Settings};
 use crate::cli::{Cli, EXAMPLES};
-use crate::config;
-use crate::data;
 use crate::exit;
-use crate::settings::{Origin, Settings};
+use crate::settings;
 use crate::ui::{COMMANDS, KEYS, Menu};
 
 /// Writes what `shell` needs to complete the command line.
@@ -219,12 +218,13 @@ pub fn config(settings: &Settings, out: &mut impl Write) -> io::Result<()> {
         None => "none, because there is no home directory".into(),
     };
     text.push_str(&format!("# Configuration file: {}\n", crate::model::untrusted::harmless(&file)));
-    let peers = match config::peers_file(&settings.cli) {
+    let peers = match settings::peers_file(&settings.cli) {
         Some(path) => path.display().to_string(),
         None => "none".into(),
     };
     text.push_str(&format!("# Peers file: {}\n", crate::model::untrusted::harmless(&peers)));
-    let data = data::folder(&settings.cli).map_or_else(|| "none".into(), |path| path.display().to_string());
+    let data = settings::data_directory(&settings.cli)
+        .map_or_else(|| "none".into(), |path| path.display().to_string());
     text.push_str(&format!("# Data directory: {}\n\n", crate::model::untrusted::harmless(&data)));
     let lines: Vec<(String, String)> =
         settings.values().into_iter().map(|(name, values, origin)| line(&name, &values, &origin)).collect();

@@ -1,22 +1,92 @@
 //! peers.toml: the peers to dial at the start.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{ConfigError, MAX_FILE_BYTES, Mistake, open, parsed, read_open, toml_mistake, toml_place};
+use super::configuration_directory;
+use super::file::{ConfigError, MAX_FILE_BYTES, Mistake, open, parsed, read_open, toml_mistake, toml_place};
+use crate::cli::Cli;
 use crate::core::{MAX_HINTS, MAX_STATIC_PEERS, StaticPeer};
 use crate::files;
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::Form;
 use crate::model::name::{PeerName, quoted};
+use crate::model::untrusted::harmless;
 use crate::net;
 
+/// The name of the file that lists static peers.
+const PEERS_FILE: &str = "peers.toml";
+
+/// The static peers: those of the first file found, and those of the command line, each address once.
+///
+/// `./peers.toml` can come with a directory of another person, so its entries are for this run, unless
+/// the user names the file or the directory is the one of the configuration.
+///
+/// # Errors
+/// Where a file was named and cannot be read, or a file holds a mistake.
+pub fn static_peers(cli: &Cli) -> Result<Vec<StaticPeer>, ConfigError> {
+    let mut peers = if cli.no_static { Vec::new() } else { from_files(cli.peers.as_deref())? };
+    for &addr in &cli.peer {
+        if peers.iter().all(|peer| peer.addr != addr && !peer.also.contains(&addr)) {
+            peers.push(StaticPeer::at(addr));
+        }
+    }
+    Ok(peers)
+}
+
+/// The list of static peers that is read, or would be if it were there; `None` if none is.
+pub fn peers_file(cli: &Cli) -> Option<PathBuf> {
+    if cli.no_static {
+        return None;
+    }
+    cli.peers.clone().or_else(|| usual_peers_files().find(|path| path.exists()))
+}
+
+/// Where a list of static peers is looked for.
+fn usual_peers_files() -> impl Iterator<Item = PathBuf> {
+    let in_configuration = configuration_directory().map(|folder| folder.join(PEERS_FILE));
+    [Some(PathBuf::from(PEERS_FILE)), in_configuration].into_iter().flatten()
+}
+
+fn from_files(named: Option<&Path>) -> Result<Vec<StaticPeer>, ConfigError> {
+    if let Some(path) = named {
+        return read(path);
+    }
+    for path in usual_peers_files() {
+        match read(&path) {
+            Err(ConfigError::Unreadable(_, error)) if error.kind() == io::ErrorKind::NotFound => {}
+            result => {
+                let for_run = is_for_run(&path);
+                let mut peers = result?;
+                peers.iter_mut().for_each(|peer| peer.for_run = for_run);
+                return Ok(peers);
+            }
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Whether a file is `./peers.toml`, and not the one in the configuration directory under that name.
+fn is_for_run(path: &Path) -> bool {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    let configured = configuration_directory().and_then(|folder| real(&folder.join(PEERS_FILE)));
+    path == Path::new(PEERS_FILE) && (configured.is_none() || configured != real(path))
+}
+
+/// The path of `./peers.toml`, for the user to read.
+pub fn local_peers_file() -> String {
+    let path = std::path::absolute(PEERS_FILE).unwrap_or_else(|_| PathBuf::from(PEERS_FILE));
+    harmless(&path.display().to_string())
+}
+
 /// The peers that a file lists. The file has to belong to the user or to root.
-pub(super) fn read(path: &Path) -> Result<Vec<StaticPeer>, ConfigError> {
+fn read(path: &Path) -> Result<Vec<StaticPeer>, ConfigError> {
     let file = open(path)?;
     let metadata = file.metadata().map_err(|error| ConfigError::Unreadable(path.to_owned(), error))?;
     if let Some(owner) = files::other_owner(&metadata).filter(|owner| *owner != ROOT) {

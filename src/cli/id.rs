@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 
 use unicode_width::UnicodeWidthStr;
 
-use super::looks::{palette, variable};
+use crate::app::looks::{palette, variable};
 use crate::cli::{Cli, Misused};
 use crate::model::key::PublicKey;
 use crate::model::name::Name;

@@ -1,6 +1,10 @@
 //! The command line.
 
-mod asked;
+pub mod contacts;
+pub mod history;
+pub mod id;
+pub mod man;
+pub mod sources;
 
 use std::env;
 use std::fmt;
@@ -13,14 +17,14 @@ use clap::{ArgAction, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use unicode_width::UnicodeWidthStr;
 
-pub use asked::Asked;
+pub use history::Asked;
 
 use crate::core::Policy;
-use crate::history::{Age, HistorySize, Keep, expiry};
 use crate::model::address::PeerAddr;
 use crate::model::name::Name;
 use crate::net;
 use crate::profile::Profile;
+use crate::settings::{Age, HistorySize, Keep, expiry};
 
 /// What `--help` starts with, and the manual page has at its end.
 pub(crate) const EXAMPLES: &str = "\

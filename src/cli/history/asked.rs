@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use crate::history::{Age, When};
+use super::When;
+use crate::settings::Age;
 
 /// Which messages, and what to do with them.
 #[derive(Args, Clone, Debug, Default)]

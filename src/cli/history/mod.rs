@@ -3,7 +3,7 @@
 //!
 //! Messages go to standard output and remarks to standard error. Out of scope: how and when they are written down (`store`, `runtime`).
 
-mod age;
+mod asked;
 mod calendar;
 mod fault;
 mod forget;
@@ -11,7 +11,6 @@ mod form;
 mod json;
 mod markdown;
 mod pages;
-mod size;
 mod when;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -21,20 +20,19 @@ use anyhow::bail;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-pub use age::{Age, Keep, expiry};
+pub use asked::Asked;
 pub(crate) use calendar::rfc3339;
 pub(crate) use json::string as json_string;
-pub use size::HistorySize;
 pub use when::When;
 
-use crate::cli::{Asked, Cli, Misused};
-use crate::data;
+use crate::cli::{Cli, Misused};
 use crate::model::name::{Name, folded, quoted};
 use crate::model::peer_id::Recipient;
 use crate::model::stored::Selection;
 use crate::net;
 use crate::profile::contacts::ContactsError;
 use crate::profile::{self, AddressBook, BookSource, Profiles, TypedRange};
+use crate::settings;
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
 use crate::ui::Labels;
 use crate::ui::past::People;
@@ -86,7 +84,7 @@ pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io:
         return finished(forget(&mut empty, Selection::default(), out), &path);
     };
     // Without it there are fewer names; what is wrong with it is told where it is needed.
-    let data = data::folder(cli);
+    let data = settings::data_directory(cli);
     let (data, own_name) = (data.as_deref(), &found.name);
     let source = BookSource { folder: Some(&folder), data, own_name, saves: false };
     let book = AddressBook::open(source, &mut store, now());
@@ -187,6 +185,6 @@ fn note(sentence: String) {
 }
 
 /// Milliseconds since 1970, by the clock of this machine.
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0)
 }

@@ -1,28 +1,15 @@
-//! Files of the user's: where they lie and how they are read; what a list of static peers says is `config/peers.rs`'s.
-
-pub mod peers;
+//! Reads the TOML files that the user writes by hand, and tells mistakes with their lines.
 
 use std::fmt;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use etcetera::BaseStrategy;
-
-use crate::cli::Cli;
-use crate::core::StaticPeer;
 use crate::model::name::shortened;
 use crate::model::untrusted::harmless;
-use peers::read;
-
-/// The name of the file that lists static peers.
-const PEERS_FILE: &str = "peers.toml";
-
-/// Our folder in the user's configuration and data directories.
-pub(crate) const FOLDER: &str = "p2p-chat";
 
 /// Bytes that a file may have: what a peers.toml of [`MAX_STATIC_PEERS`](crate::core::MAX_STATIC_PEERS) entries with comments never reach.
-const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+pub(super) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Why a file cannot be read. Its display is a whole sentence for a user.
 #[derive(Debug)]
@@ -64,75 +51,6 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// The static peers: those of the first file found, and those of the command line, each address once.
-///
-/// `./peers.toml` can come with a directory of another person, so its entries are for this run, unless
-/// the user names the file or the directory is the one of the configuration.
-///
-/// # Errors
-/// Where a file was named and cannot be read, or a file holds a mistake.
-pub fn static_peers(cli: &Cli) -> Result<Vec<StaticPeer>, ConfigError> {
-    let mut peers = if cli.no_static { Vec::new() } else { from_files(cli.peers.as_deref())? };
-    for &addr in &cli.peer {
-        if peers.iter().all(|peer| peer.addr != addr && !peer.also.contains(&addr)) {
-            peers.push(StaticPeer::at(addr));
-        }
-    }
-    Ok(peers)
-}
-
-/// The list of static peers that is read, or would be if it were there; `None` if none is.
-pub fn peers_file(cli: &Cli) -> Option<PathBuf> {
-    if cli.no_static {
-        return None;
-    }
-    cli.peers.clone().or_else(|| usual_peers_files().find(|path| path.exists()))
-}
-
-/// Where a list of static peers is looked for.
-fn usual_peers_files() -> impl Iterator<Item = PathBuf> {
-    let in_configuration = configuration_directory().map(|folder| folder.join(PEERS_FILE));
-    [Some(PathBuf::from(PEERS_FILE)), in_configuration].into_iter().flatten()
-}
-
-fn from_files(named: Option<&Path>) -> Result<Vec<StaticPeer>, ConfigError> {
-    if let Some(path) = named {
-        return read(path);
-    }
-    for path in usual_peers_files() {
-        match read(&path) {
-            Err(ConfigError::Unreadable(_, error)) if error.kind() == io::ErrorKind::NotFound => {}
-            result => {
-                let for_run = is_for_run(&path);
-                let mut peers = result?;
-                peers.iter_mut().for_each(|peer| peer.for_run = for_run);
-                return Ok(peers);
-            }
-        }
-    }
-    Ok(Vec::new())
-}
-
-/// Whether a file is `./peers.toml`, and not the one in the configuration directory under that name.
-fn is_for_run(path: &Path) -> bool {
-    let real = |path: &Path| fs::canonicalize(path).ok();
-    let configured = configuration_directory().and_then(|folder| real(&folder.join(PEERS_FILE)));
-    path == Path::new(PEERS_FILE) && (configured.is_none() || configured != real(path))
-}
-
-/// The path of `./peers.toml`, for the user to read.
-pub(crate) fn local_peers_file() -> String {
-    let path = std::path::absolute(PEERS_FILE).unwrap_or_else(|_| PathBuf::from(PEERS_FILE));
-    harmless(&path.display().to_string())
-}
-
-/// Where the user's configuration of this program lies: `$XDG_CONFIG_HOME/p2p-chat` or `~/.config/p2p-chat` on Linux,
-/// the platform's own place elsewhere.
-pub fn configuration_directory() -> Option<PathBuf> {
-    let strategy = etcetera::base_strategy::choose_native_strategy().ok()?;
-    Some(strategy.config_dir().join(FOLDER))
-}
-
 /// The text of a file.
 ///
 /// # Errors
@@ -146,12 +64,12 @@ pub(crate) fn read_text_within(path: &Path, max: u64) -> Result<String, ConfigEr
     read_open(path, open(path)?, max)
 }
 
-fn open(path: &Path) -> Result<fs::File, ConfigError> {
+pub(super) fn open(path: &Path) -> Result<fs::File, ConfigError> {
     fs::File::open(path).map_err(|error| ConfigError::Unreadable(path.to_owned(), error))
 }
 
 /// The text of an open file that has at most `max` bytes.
-fn read_open(path: &Path, file: fs::File, max: u64) -> Result<String, ConfigError> {
+pub(super) fn read_open(path: &Path, file: fs::File, max: u64) -> Result<String, ConfigError> {
     let unreadable = |error| ConfigError::Unreadable(path.to_owned(), error);
     let mut bytes = Vec::new();
     file.take(max + 1).read_to_end(&mut bytes).map_err(unreadable)?;

@@ -15,8 +15,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 use toml::de::{DeTable, DeValue};
 
 use crate::cli::{self, Cli, Instead, NameSource};
-use crate::config::{ConfigError, Mistake, configuration_directory, parsed, read_text, toml_mistake};
 use crate::model::name::quoted;
+use crate::settings::configuration_directory;
+use crate::settings::file::{ConfigError, Mistake, parsed, read_text, toml_mistake};
 
 /// The name of the configuration file.
 const CONFIG_FILE: &str = "config.toml";
