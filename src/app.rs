@@ -28,7 +28,6 @@ use clock::Clock;
 use contacts::ContactBook;
 use signals::{Signals, stop_in_background};
 
-use crate::cli::{Cli, Misused};
 use crate::core::{Event, Meeting, OpId, PeerInfo, PeerRequest, Pin, Row, Verification};
 use crate::exit::OutputGone;
 use crate::mailbox::Mailbox;
@@ -41,7 +40,7 @@ use crate::net;
 use crate::profile;
 use crate::profile::KeyStorage;
 use crate::runtime::Node;
-use crate::settings;
+use crate::settings::{self, Misused, Settings};
 use crate::store::Store;
 use crate::ui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Notices, Screen};
 
@@ -69,16 +68,17 @@ type Queue = Arc<Mailbox<AppEvent>>;
 ///
 /// # Errors
 /// Why it cannot start or continue. Each error chain reads as sentences for the user.
-pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+pub fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
-    let peers = settings::static_peers(cli).map_err(Misused::new)?;
+    let peers = settings::static_peers(settings).map_err(Misused::new)?;
     let no_peers = peers.is_empty();
     let queue = Queue::default();
     let signals = Signals::open()?;
-    let Started { name, identity, contacts, node, history, own, told } = start(cli, peers, terminal, &queue)?;
+    let Started { name, identity, contacts, node, history, own, told } =
+        start(settings, peers, terminal, &queue)?;
     // Only now, so that signals end the program normally at the questions for name and port.
     signals.watch(&queue)?;
-    let mut app = App::new(cli, node, contacts, history, Arc::clone(&queue), terminal);
+    let mut app = App::new(settings, node, contacts, history, Arc::clone(&queue), terminal);
     app.own = own;
     if !terminal || ui::is_in_foreground() {
         app.listen()?;
@@ -262,7 +262,7 @@ impl Directory for People<'_> {
 
 impl App {
     fn new(
-        cli: &Cli,
+        settings: &Settings,
         node: Node,
         contacts: ContactBook,
         history: Box<dyn Store>,
@@ -271,23 +271,23 @@ impl App {
     ) -> Self {
         // A user at a terminal may type during a command. A script waits until it has finished.
         let busy = (!io::stdin().is_terminal()).then(|| node.start_op());
-        let palette = looks::palette(cli.color, cli.plain);
-        let screen = if terminal { Screen::cooked(palette, !cli.plain) } else { Screen::lines(palette) };
+        let palette = looks::palette(settings.color, settings.plain);
+        let screen = if terminal { Screen::cooked(palette, !settings.plain) } else { Screen::lines(palette) };
         let mut labels = Labels::new(profile::aliases(&contacts.file));
         labels.set_own_name(&node.name());
         let mut app = Self {
             queue,
             screen,
             menu: Menu::new(false),
-            wishes: Wishes { plain: cli.plain, status: cli.status, advertise: cli.advertise },
+            wishes: Wishes { plain: settings.plain, status: settings.status, advertise: settings.advertise },
             labels,
             contacts,
-            clock: Clock::new(cli.time_format.clone()),
+            clock: Clock::new(settings.time_format.clone()),
             history,
             own: ProfileFiles::default(),
             shown: Vec::new(),
             outbox: Vec::new(),
-            attention: Attention::new(cli.bell, looks::osc(cli.notify), cli.notify_text),
+            attention: Attention::new(settings.bell, looks::osc(settings.notify), settings.notify_text),
             notices: Notices::default(),
             began: Instant::now(),
             muted: BTreeMap::new(),
@@ -297,7 +297,7 @@ impl App {
             adding: BTreeSet::new(),
             undelivered: leave::Undelivered::default(),
             outcome: None,
-            own_addr: greeting::own_addr(&node, cli.advertise),
+            own_addr: greeting::own_addr(&node, settings.advertise),
             here: 0,
             with: None,
             stale: true,

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::cli::Misused;
 use crate::profile::ProfileError;
 use crate::runtime::StartError;
+use crate::settings::Misused;
 
 /// The program could not start or continue, for a reason without a status of its own.
 pub const FAILURE: u8 = 1;

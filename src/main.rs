@@ -5,10 +5,11 @@ use std::io::{self, ErrorKind, Write};
 use std::process::{self, ExitCode};
 
 use clap::error::{ContextKind, ContextValue};
-use p2p_chat::cli::sources::{Settings, SettingsError};
-use p2p_chat::cli::{self, Instead, Misused};
+use p2p_chat::cli::sources::{SettingsError, Sources};
+use p2p_chat::cli::{self, Subcommand};
 use p2p_chat::cli::{contacts, history, id, man};
 use p2p_chat::exit::{OutputGone, status_of};
+use p2p_chat::settings::Misused;
 use p2p_chat::{app, logging, memory};
 
 fn main() -> ExitCode {
@@ -25,24 +26,25 @@ fn run() -> anyhow::Result<ExitCode> {
     if !cfg!(debug_assertions) {
         let _ = memory::protect();
     }
-    let settings = Settings::read().map_err(|error| match error {
+    let sources = Sources::read().map_err(|error| match error {
         SettingsError::Command(error) => usage(&error),
         SettingsError::File(error) => Misused::new(error),
     })?;
+    let settings = &sources.settings;
     let mut stdout = io::stdout().lock();
-    let printed = match &settings.cli.instead {
+    let printed = match &sources.subcommand {
         None => {
             drop(stdout);
-            logging::start(&settings.cli)?;
-            return app::run(&settings.cli);
+            logging::start(settings)?;
+            return app::run(settings);
         }
-        Some(Instead::Completions { shell }) => man::completions(*shell, &mut stdout),
-        Some(Instead::Man) => man::man(&mut stdout),
-        Some(Instead::Config) => man::config(&settings, &mut stdout),
-        Some(Instead::History(asked)) => history::run(&settings.cli, asked, &mut stdout)?,
-        Some(Instead::Contacts { json }) => contacts::contacts(&settings.cli, *json, &mut stdout)?,
-        Some(Instead::Id { list: true, .. }) => id::id_list(&settings.cli, &mut stdout)?,
-        Some(Instead::Id { new, .. }) => stdout.write_all(id::id(&settings.cli, *new)?.as_bytes()),
+        Some(Subcommand::Completions { shell }) => man::completions(*shell, &mut stdout),
+        Some(Subcommand::Man) => man::man(&mut stdout),
+        Some(Subcommand::Config) => man::config(&sources, &mut stdout),
+        Some(Subcommand::History(asked)) => history::run(settings, asked, &mut stdout)?,
+        Some(Subcommand::Contacts { json }) => contacts::contacts(settings, *json, &mut stdout)?,
+        Some(Subcommand::Id { list: true, .. }) => id::id_list(settings, &mut stdout)?,
+        Some(Subcommand::Id { new, .. }) => stdout.write_all(id::id(settings, *new)?.as_bytes()),
     };
     match printed.and_then(|()| stdout.flush()) {
         // The reader wanted only the beginning.

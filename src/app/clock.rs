@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, Unit, Zoned};
 
-use crate::cli::TimeFormat;
+use crate::settings::TimeFormat;
 
 /// The format of the line at the start of a day.
 const DAY: &str = "%A, %-d %B %Y";

@@ -3,7 +3,7 @@
 use std::env;
 use std::io::{self, IsTerminal};
 
-use crate::cli::{ColorWhen, Notify};
+use crate::settings::{ColorWhen, Notify};
 use crate::ui::{self, Osc, Palette};
 
 /// Returns the value of an environment variable that is set and not empty.

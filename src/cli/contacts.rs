@@ -4,15 +4,13 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use super::history::now;
-use super::{Cli, Misused};
-use crate::cli::history::{json_string, rfc3339};
+use super::history::{json_string, now, rfc3339};
 use crate::model::address::PeerAddr;
 use crate::model::name::folded;
 use crate::model::peer_id::PeerId;
 use crate::profile::contacts::Contact;
 use crate::profile::{self, AddressBook, BookSource, Profiles};
-use crate::settings;
+use crate::settings::{Misused, Settings};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
 use crate::ui::{self, Labels};
 
@@ -22,14 +20,14 @@ use crate::ui::{self, Labels};
 /// # Errors
 /// If the profile does not exist, if there are several and the user named none, or if contacts.toml
 /// cannot be read or contains a mistake.
-pub fn contacts(cli: &Cli, json: bool, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
-    let found = Profiles::read(cli)?.existing(cli)?;
+pub fn contacts(settings: &Settings, json: bool, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
+    let found = Profiles::read(settings)?.existing(settings)?;
     let nothing = || note(&format!("{} has no contacts.", found.name));
-    let Some(folder) = profile::folder(cli, &found.profile) else {
+    let Some(folder) = profile::folder(settings, &found.profile) else {
         nothing();
         return Ok(Ok(()));
     };
-    let data = settings::data_directory(cli);
+    let data = settings.data_directory();
     let (data, own_name) = (data.as_deref(), &found.name);
     let source = BookSource { folder: Some(&folder), data, own_name, saves: false };
     let now = now();

@@ -6,10 +6,10 @@ use clap::{Arg, CommandFactory};
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
-use crate::cli::sources::{Origin, Settings};
-use crate::cli::{Cli, EXAMPLES};
+use super::sources::{Origin, Sources};
+use super::{Cli, EXAMPLES};
 use crate::exit;
-use crate::settings;
+use crate::settings::peers_file;
 use crate::ui::{COMMANDS, KEYS, Menu};
 
 /// Writes what `shell` needs to complete the command line.
@@ -210,24 +210,24 @@ const SCRIPT_EXAMPLE: [&str; 2] =
 ///
 /// # Errors
 /// Where `out` is gone.
-pub fn config(settings: &Settings, out: &mut impl Write) -> io::Result<()> {
+pub fn config(sources: &Sources, out: &mut impl Write) -> io::Result<()> {
     let mut text = "# The settings in effect, in the format of config.toml.\n".to_owned();
-    let file = match &settings.file {
+    let file = match &sources.file {
         Some((path, true)) => format!("{}", path.display()),
         Some((path, false)) => format!("{} (does not exist)", path.display()),
         None => "none, because there is no home directory".into(),
     };
     text.push_str(&format!("# Configuration file: {}\n", crate::model::untrusted::harmless(&file)));
-    let peers = match settings::peers_file(&settings.cli) {
+    let peers = match peers_file(&sources.settings) {
         Some(path) => path.display().to_string(),
         None => "none".into(),
     };
     text.push_str(&format!("# Peers file: {}\n", crate::model::untrusted::harmless(&peers)));
-    let data = settings::data_directory(&settings.cli)
-        .map_or_else(|| "none".into(), |path| path.display().to_string());
+    let data =
+        sources.settings.data_directory().map_or_else(|| "none".into(), |path| path.display().to_string());
     text.push_str(&format!("# Data directory: {}\n\n", crate::model::untrusted::harmless(&data)));
     let lines: Vec<(String, String)> =
-        settings.values().into_iter().map(|(name, values, origin)| line(&name, &values, &origin)).collect();
+        sources.values().into_iter().map(|(name, values, origin)| line(&name, &values, &origin)).collect();
     let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0);
     for (line, origin) in lines {
         text.push_str(&format!("{line:width$}  # {origin}\n"));

@@ -7,15 +7,12 @@ pub mod man;
 pub mod sources;
 
 use std::env;
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::builder::{BoolishValueParser, PossibleValue, Resettable};
-use clap::{ArgAction, Command, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Command, CommandFactory, Parser, ValueEnum};
 use clap_complete::Shell;
-use unicode_width::UnicodeWidthStr;
 
 pub use history::Asked;
 
@@ -23,8 +20,10 @@ use crate::core::Policy;
 use crate::model::address::PeerAddr;
 use crate::model::name::Name;
 use crate::net;
-use crate::profile::Profile;
-use crate::settings::{Age, HistorySize, Keep, expiry};
+use crate::settings::{
+    Age, ColorWhen, HistorySize, Keep, NameSource, Notify, Profile, Settings, TimeFormat, expiry,
+    listening_port,
+};
 
 /// What `--help` starts with, and the manual page has at its end.
 pub(crate) const EXAMPLES: &str = "\
@@ -49,18 +48,6 @@ const TEMPLATE: &str = "{about}\n\n{before-help}{usage-heading} {usage}\n\n{all-
 /// The options that `-h` shows.
 const FIRST_OPTIONS: [&str; 3] = ["name", "port", "peer"];
 
-/// Where the settings give the name of the user.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub enum NameSource {
-    /// In `--name`, or in an answer on the terminal.
-    #[default]
-    Flag,
-    /// In `P2P_CHAT_NAME`.
-    Variable,
-    /// In this config.toml.
-    File(PathBuf),
-}
-
 /// Chat in the terminal without a server
 #[derive(Parser, Debug, Clone)]
 #[command(name = "p2p-chat", version, help_template = TEMPLATE)]
@@ -70,10 +57,6 @@ pub struct Cli {
     /// profile]
     #[arg(long, global = true, env = "P2P_CHAT_NAME", value_name = "NAME")]
     pub name: Option<Name>,
-
-    /// Where the name is given.
-    #[arg(skip)]
-    pub name_source: NameSource,
 
     /// TCP port to listen on; 0 picks a free one [default: the port of the profile]
     #[arg(long, env = "P2P_CHAT_PORT", value_name = "PORT", value_parser = listening_port)]
@@ -194,9 +177,9 @@ pub struct Cli {
     #[arg(short, long, action = ArgAction::Count, help_heading = FILES)]
     pub verbose: u8,
 
-    /// What to do instead of chatting.
+    /// The subcommand. `None` starts a chat.
     #[command(subcommand)]
-    pub instead: Option<Instead>,
+    pub subcommand: Option<Subcommand>,
 }
 
 const NETWORK: &str = "Network";
@@ -205,9 +188,9 @@ const MESSAGES: &str = "History";
 const LOOKS: &str = "Display";
 const FILES: &str = "Files and log";
 
-/// What the program can do instead of chatting.
-#[derive(Subcommand, Clone, Debug)]
-pub enum Instead {
+/// A task that prints something and ends, instead of a chat.
+#[derive(clap::Subcommand, Clone, Debug)]
+pub enum Subcommand {
     /// Print a completion script for a shell
     Completions {
         /// Shell that reads the script
@@ -237,6 +220,40 @@ pub enum Instead {
     },
 }
 
+impl Cli {
+    /// Returns the settings. `name_source` is where the name is given.
+    fn into_settings(self, name_source: NameSource) -> Settings {
+        Settings {
+            name: self.name,
+            name_source,
+            port: self.port,
+            bind: self.bind,
+            advertise: self.advertise,
+            peers: self.peers,
+            peer: self.peer,
+            no_static: self.no_static,
+            profile: self.profile,
+            policy: self.policy,
+            require_encryption: self.require_encryption,
+            no_history: self.no_history,
+            expire: self.expire,
+            keep_history: self.keep_history,
+            max_history: self.max_history,
+            color: self.color,
+            time_format: self.time_format,
+            plain: self.plain,
+            status: self.status,
+            bell: self.bell,
+            notify: self.notify,
+            notify_text: self.notify_text,
+            data_dir: self.data_dir,
+            log_file: self.log_file,
+            log_messages: self.log_messages,
+            verbose: self.verbose,
+        }
+    }
+}
+
 impl ValueEnum for Policy {
     fn value_variants<'a>() -> &'a [Self] {
         &[Self::AcceptNew, Self::Ask, Self::Strict]
@@ -252,63 +269,34 @@ impl ValueEnum for Policy {
     }
 }
 
-/// When to write in colours.
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ColorWhen {
-    /// On a terminal with colors, unless NO_COLOR is set.
-    Auto,
-    /// Even in a file or a pipe.
-    Always,
-    /// Never.
-    Never,
+impl ValueEnum for ColorWhen {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Auto, Self::Always, Self::Never]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Auto => ("auto", "On a terminal with colors, unless NO_COLOR is set"),
+            Self::Always => ("always", "Even in a file or a pipe"),
+            Self::Never => ("never", "Never"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
 }
 
-/// How to have the terminal notify.
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Notify {
-    /// With the sequence that the terminal is known to support, if any.
-    Auto,
-    /// With the escape sequence OSC 9.
-    Osc9,
-    /// With the escape sequence OSC 777.
-    Osc777,
-    /// Never.
-    Off,
-}
+impl ValueEnum for Notify {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Auto, Self::Osc9, Self::Osc777, Self::Off]
+    }
 
-/// How to write the time.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum TimeFormat {
-    /// Not at all.
-    Off,
-    /// In this format of strftime, which is known to work.
-    Strftime(String),
-}
-
-/// Columns that a time may take: as much as a date with the time of day and the zone.
-const MAX_TIME_COLUMNS: usize = 40;
-
-impl FromStr for TimeFormat {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text.eq_ignore_ascii_case("off") {
-            return Ok(Self::Off);
-        }
-        let example = "write one like %H:%M or %Y-%m-%d %H:%M:%S, or off.";
-        if text.trim().is_empty() {
-            return Err(format!("a time format cannot be empty; {example}"));
-        }
-        let shown = jiff::fmt::strtime::format(text, &jiff::Zoned::now()).map_err(|error| {
-            format!("{}; {example}", crate::model::untrusted::harmless(&error.to_string()))
-        })?;
-        if !crate::model::untrusted::is_harmless(&shown) {
-            return Err(format!("the time would contain control or invisible characters; {example}"));
-        }
-        if shown.width() > MAX_TIME_COLUMNS {
-            return Err(format!("the time would take more than {MAX_TIME_COLUMNS} columns; {example}"));
-        }
-        Ok(Self::Strftime(text.to_owned()))
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Auto => ("auto", "With the sequence that the terminal is known to support, if any"),
+            Self::Osc9 => ("osc9", "With the escape sequence OSC 9"),
+            Self::Osc777 => ("osc777", "With the escape sequence OSC 777"),
+            Self::Off => ("off", "Never"),
+        };
+        Some(PossibleValue::new(name).help(help))
     }
 }
 
@@ -320,36 +308,6 @@ pub fn command() -> Command {
         let is_empty = arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty());
         if is_empty { arg.env(Resettable::Reset) } else { arg }
     })
-}
-
-/// The program was started with something missing or wrong. Its display is a whole sentence for a
-/// user.
-#[derive(Debug)]
-pub struct Misused(String);
-
-impl fmt::Display for Misused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Misused {}
-
-impl Misused {
-    /// Takes the sentence that says what is wrong and what would be right.
-    pub fn new(sentence: impl fmt::Display) -> Self {
-        Self(sentence.to_string())
-    }
-}
-
-/// Reads a port to listen at, 0 included.
-///
-/// # Errors
-/// A sentence that says what is expected.
-pub fn listening_port(text: &str) -> Result<u16, String> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let port = text.parse().ok().filter(|_| digits);
-    port.ok_or_else(|| "a port is a number from 1 to 65535, or 0 for a free one.".to_owned())
 }
 
 fn ip(text: &str) -> Result<Ipv4Addr, String> {
@@ -385,21 +343,8 @@ mod tests {
     }
 
     #[test]
-    fn a_time_format_is_one_that_can_be_printed() {
-        assert_eq!("off".parse(), Ok(TimeFormat::Off));
-        assert_eq!("%H:%M".parse(), Ok(TimeFormat::Strftime("%H:%M".into())));
-        for wrong in ["", " ", "%", "%!", "%H%n%M", "\u{1b}[31m%H", &"x".repeat(41)] {
-            let sentence = wrong.parse::<TimeFormat>().unwrap_err();
-            assert!(sentence.ends_with("or off."), "{wrong:?}: {sentence}");
-        }
-    }
-
-    #[test]
-    fn a_port_to_listen_at_may_be_zero_and_nothing_but_a_number() {
-        assert_eq!(listening_port("0"), Ok(0));
-        assert_eq!(listening_port("65535"), Ok(65535));
-        for wrong in ["", "65536", "-1", "+5", "5 ", "five"] {
-            assert!(listening_port(wrong).is_err(), "{wrong}");
-        }
+    fn no_arguments_mean_the_default_settings() {
+        let cli = Cli::parse_from(["p2p-chat"]);
+        assert_eq!(cli.into_settings(NameSource::default()), Settings::default());
     }
 }

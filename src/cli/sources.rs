@@ -1,9 +1,9 @@
-//! From flags, environment and config.toml to what the program runs with.
+//! Reads the settings from the command line, the environment and config.toml.
 //!
-//! Flags win over the environment (clap sees to that), both over the file, and the file over the defaults. The file has
-//! the names of the flags, and what it says becomes clap's default for them: so there is one parser for every value, and
-//! clap itself tells where a value comes from. A file that holds a mistake stops the program: half a configuration is
-//! worse than none.
+//! Options override the environment, the environment overrides config.toml, and config.toml
+//! overrides the defaults. The keys of config.toml are the names of the options, and its values
+//! become clap's defaults. So clap parses every value, and knows where each comes from. A mistake in
+//! config.toml stops the program, because half a configuration is worse than none.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 use toml::de::{DeTable, DeValue};
 
-use crate::cli::{self, Cli, Instead, NameSource};
+use super::{Cli, Subcommand, command};
 use crate::model::name::quoted;
-use crate::settings::configuration_directory;
 use crate::settings::file::{ConfigError, Mistake, parsed, read_text, toml_mistake};
+use crate::settings::{NameSource, Settings, configuration_directory};
 
 /// The name of the configuration file.
 const CONFIG_FILE: &str = "config.toml";
@@ -25,12 +25,14 @@ const CONFIG_FILE: &str = "config.toml";
 /// How alike a key has to be (1 is the same) to the name of a flag for that to be offered.
 const ALIKE: f64 = 0.8;
 
-/// The settings in effect.
+/// The settings, and where each of them comes from.
 #[derive(Debug)]
-pub struct Settings {
-    /// Their values.
-    pub cli: Cli,
-    /// The configuration file: where it is or would be, and whether it is there.
+pub struct Sources {
+    /// The settings in effect.
+    pub settings: Settings,
+    /// The subcommand to run. `None` starts a chat.
+    pub subcommand: Option<Subcommand>,
+    /// The path of the configuration file, and whether the file exists.
     pub file: Option<(PathBuf, bool)>,
     matches: ArgMatches,
     entries: BTreeMap<String, ConfigEntry>,
@@ -54,14 +56,14 @@ pub enum Origin {
     Environment(String),
     /// This line of the configuration file.
     File(usize),
-    /// Nobody said anything.
+    /// The default.
     Default,
 }
 
-/// Why there are no settings.
+/// Why the settings cannot be read.
 #[derive(Debug)]
 pub enum SettingsError {
-    /// The command line or the environment; also `--help` and `--version`.
+    /// An error of the command line or the environment, or `--help` or `--version`.
     Command(clap::Error),
     /// The configuration file.
     File(ConfigError),
@@ -73,19 +75,21 @@ impl From<clap::Error> for SettingsError {
     }
 }
 
-impl Settings {
+impl Sources {
     /// Reads the command line, the environment and the configuration file.
     ///
     /// # Errors
     /// Those of clap, and those of the file: where one was named and cannot be read, or it holds a mistake.
     pub fn read() -> Result<Self, SettingsError> {
-        let command = cli::command();
-        // What prints the same always needs neither the environment nor the file, nor is stopped by a mistake there.
+        let command = command();
+        // These print the same whatever the environment and the file hold, even with a mistake there.
         if let Ok(matches) = without_environment(&command).try_get_matches()
-            && let Ok(cli) = Cli::from_arg_matches(&matches)
-            && matches!(cli.instead, Some(Instead::Completions { .. } | Instead::Man))
+            && let Ok(mut cli) = Cli::from_arg_matches(&matches)
+            && matches!(cli.subcommand, Some(Subcommand::Completions { .. } | Subcommand::Man))
         {
-            return Ok(Self { cli, file: None, matches, entries: BTreeMap::new() });
+            let subcommand = cli.subcommand.take();
+            let settings = cli.into_settings(NameSource::Flag);
+            return Ok(Self { settings, subcommand, file: None, matches, entries: BTreeMap::new() });
         }
         let first = Cli::from_arg_matches(&command.clone().try_get_matches()?)?;
         let (file, entries) = entries(first.config.as_deref(), &command).map_err(SettingsError::File)?;
@@ -95,18 +99,19 @@ impl Settings {
         });
         let matches = command.try_get_matches()?;
         let mut cli = Cli::from_arg_matches(&matches)?;
-        cli.name_source = match (matches.value_source("name"), &file) {
+        let name_source = match (matches.value_source("name"), &file) {
             (Some(ValueSource::EnvVariable), _) => NameSource::Variable,
             (Some(ValueSource::DefaultValue), Some((path, _))) => NameSource::File(path.clone()),
             _ => NameSource::Flag,
         };
-        Ok(Self { cli, file, matches, entries })
+        let subcommand = cli.subcommand.take();
+        Ok(Self { settings: cli.into_settings(name_source), subcommand, file, matches, entries })
     }
 
     /// Every flag that the file may hold, with its values as they were written and where they come from; no value for one
     /// that nobody set.
     pub fn values(&self) -> Vec<(String, Vec<String>, Origin)> {
-        let command = cli::command();
+        let command = command();
         let flags = command.get_arguments().filter(|arg| is_configurable(arg));
         flags
             .map(|arg| {
@@ -258,7 +263,7 @@ mod tests {
     use super::*;
 
     fn mistake(text: &str) -> (usize, String) {
-        let (at, what) = parse(text, &cli::command()).unwrap_err();
+        let (at, what) = parse(text, &command()).unwrap_err();
         (text[..at].matches('\n').count() + 1, what)
     }
 
@@ -266,12 +271,12 @@ mod tests {
     fn a_file_has_the_names_of_the_flags() {
         let text = "name = \"Alice\"\nport = 5000\n\nplain = true\npeer = [\"127.0.0.1:1\", \"127.0.0.1:2\"]\nverbose = 2\n\
                     time-format = \"off\"\n";
-        let entries = parse(text, &cli::command()).unwrap();
+        let entries = parse(text, &command()).unwrap();
         assert_eq!((entries["port"].line, entries["port"].values.as_slice()), (2, &["5000".to_owned()][..]));
         assert_eq!(entries["peer"].values, ["127.0.0.1:1", "127.0.0.1:2"]);
         assert_eq!(entries["plain"].values, ["true"]);
         assert_eq!(entries.len(), 6);
-        assert!(parse("# nothing\n", &cli::command()).unwrap().is_empty());
+        assert!(parse("# nothing\n", &command()).unwrap().is_empty());
     }
 
     #[test]

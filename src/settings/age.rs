@@ -21,6 +21,9 @@ const MAX_EXPIRE: Duration = Duration::from_secs(365 * DAY);
 pub struct Age(Duration);
 
 impl Age {
+    /// Seven days.
+    pub const WEEK: Self = Self(Duration::from_secs(7 * DAY));
+
     /// How long it is.
     pub const fn duration(self) -> Duration {
         self.0

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use etcetera::BaseStrategy;
 
-use crate::cli::Cli;
+use super::Settings;
 
 /// Our directory in the user's configuration and data directories.
 const FOLDER: &str = "p2p-chat";
@@ -16,9 +16,12 @@ pub fn configuration_directory() -> Option<PathBuf> {
     Some(strategy.config_dir().join(FOLDER))
 }
 
-/// The directory: the one that the user named, or `p2p-chat` in the platform's place for data (`$XDG_DATA_HOME` or
-/// `~/.local/share` on Linux). `None` where there is none, for want of a home.
-pub fn data_directory(cli: &Cli) -> Option<PathBuf> {
-    let usual = || Some(etcetera::base_strategy::choose_native_strategy().ok()?.data_dir().join(FOLDER));
-    cli.data_dir.clone().or_else(usual)
+impl Settings {
+    /// Returns the directory with the data of all profiles: the one that the user chose, or
+    /// `p2p-chat` in the system's data directory (`$XDG_DATA_HOME` or `~/.local/share` on Linux).
+    /// `None` if the user chose none and has no home directory.
+    pub fn data_directory(&self) -> Option<PathBuf> {
+        let usual = || Some(etcetera::base_strategy::choose_native_strategy().ok()?.data_dir().join(FOLDER));
+        self.data_dir.clone().or_else(usual)
+    }
 }

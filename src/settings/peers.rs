@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::configuration_directory;
 use super::file::{ConfigError, MAX_FILE_BYTES, Mistake, open, parsed, read_open, toml_mistake, toml_place};
-use crate::cli::Cli;
+use super::{Settings, configuration_directory};
 use crate::core::{MAX_HINTS, MAX_STATIC_PEERS, StaticPeer};
 use crate::files;
 use crate::model::address::PeerAddr;
@@ -30,9 +29,9 @@ const PEERS_FILE: &str = "peers.toml";
 ///
 /// # Errors
 /// Where a file was named and cannot be read, or a file holds a mistake.
-pub fn static_peers(cli: &Cli) -> Result<Vec<StaticPeer>, ConfigError> {
-    let mut peers = if cli.no_static { Vec::new() } else { from_files(cli.peers.as_deref())? };
-    for &addr in &cli.peer {
+pub fn static_peers(settings: &Settings) -> Result<Vec<StaticPeer>, ConfigError> {
+    let mut peers = if settings.no_static { Vec::new() } else { from_files(settings.peers.as_deref())? };
+    for &addr in &settings.peer {
         if peers.iter().all(|peer| peer.addr != addr && !peer.also.contains(&addr)) {
             peers.push(StaticPeer::at(addr));
         }
@@ -41,11 +40,11 @@ pub fn static_peers(cli: &Cli) -> Result<Vec<StaticPeer>, ConfigError> {
 }
 
 /// The list of static peers that is read, or would be if it were there; `None` if none is.
-pub fn peers_file(cli: &Cli) -> Option<PathBuf> {
-    if cli.no_static {
+pub fn peers_file(settings: &Settings) -> Option<PathBuf> {
+    if settings.no_static {
         return None;
     }
-    cli.peers.clone().or_else(|| usual_peers_files().find(|path| path.exists()))
+    settings.peers.clone().or_else(|| usual_peers_files().find(|path| path.exists()))
 }
 
 /// Where a list of static peers is looked for.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::Misused;
+use crate::settings::Misused;
 use crate::store::StoreError;
 
 /// The error for the user: one sentence that says what is wrong with the file, and one that says what to do.

@@ -25,14 +25,13 @@ pub(crate) use calendar::rfc3339;
 pub(crate) use json::string as json_string;
 pub use when::When;
 
-use crate::cli::{Cli, Misused};
 use crate::model::name::{Name, folded, quoted};
 use crate::model::peer_id::Recipient;
 use crate::model::stored::Selection;
 use crate::net;
 use crate::profile::contacts::ContactsError;
 use crate::profile::{self, AddressBook, BookSource, Profiles, TypedRange};
-use crate::settings;
+use crate::settings::{Misused, Settings};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
 use crate::ui::Labels;
 use crate::ui::past::People;
@@ -47,18 +46,18 @@ const SHOWN: usize = 50;
 ///
 /// # Errors
 /// Where it is not clear whose history is meant or what of it, or it cannot be used; each reads as sentences for the user.
-pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
+pub fn run(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
     if asked.forget && asked.grep.is_some() {
         bail!(Misused::new("--forget takes no --grep; choose the messages by peer and by age."));
     }
-    let found = Profiles::read(cli)?.existing(cli)?;
+    let found = Profiles::read(settings)?.existing(settings)?;
     let ask = asked.forget && !asked.yes;
     if ask && !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
         bail!(Misused::new(
             "--forget asks for confirmation, which needs a terminal; add --yes to delete without asking."
         ));
     }
-    let Some(folder) = profile::folder(cli, &found.profile) else { return Ok(nothing(&found.name)) };
+    let Some(folder) = profile::folder(settings, &found.profile) else { return Ok(nothing(&found.name)) };
     let path = folder.join(HISTORY_FILE);
     let (since, until) = times(asked);
     let typed = TypedRange::new(&folder, since, until);
@@ -84,7 +83,7 @@ pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io:
         return finished(forget(&mut empty, Selection::default(), out), &path);
     };
     // Without it there are fewer names; what is wrong with it is told where it is needed.
-    let data = settings::data_directory(cli);
+    let data = settings.data_directory();
     let (data, own_name) = (data.as_deref(), &found.name);
     let source = BookSource { folder: Some(&folder), data, own_name, saves: false };
     let book = AddressBook::open(source, &mut store, now());
@@ -97,7 +96,7 @@ pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io:
     let done = if asked.forget {
         forget(&mut store, which, out)
     } else {
-        read(cli, asked, &mut store, which, &people, out)
+        read(settings, asked, &mut store, which, &people, out)
     };
     finished(done, &path)
 }
@@ -143,7 +142,7 @@ fn with(
 
 /// Prints messages.
 fn read(
-    cli: &Cli,
+    settings: &Settings,
     asked: &Asked,
     store: &mut dyn Store,
     which: Selection,
@@ -167,7 +166,7 @@ fn read(
     if pages.more && asked.last.is_none() {
         note(format!("Showing the last {SHOWN} messages; --last N shows more."));
     }
-    let calendar = Calendar::new(cli.time_format.clone(), TimeZone::system());
+    let calendar = Calendar::new(settings.time_format.clone(), TimeZone::system());
     let mut writer = Writer::new(form, people, calendar, BufWriter::new(out));
     pages.each(store, |row| writer.take(row))?;
     writer.end().map_err(Stopped::Output)
