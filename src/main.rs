@@ -6,11 +6,10 @@ use std::process::{self, ExitCode};
 
 use clap::error::{ContextKind, ContextValue};
 use p2p_chat::cli::sources::{SettingsError, Sources};
-use p2p_chat::cli::{self, Subcommand};
-use p2p_chat::cli::{contacts, history, id, man};
+use p2p_chat::cli::{self, Subcommand, chat, completions, config, contacts, history, id, man};
 use p2p_chat::exit::{OutputGone, status_of};
+use p2p_chat::memory;
 use p2p_chat::settings::Misused;
-use p2p_chat::{app, logging, memory};
 
 fn main() -> ExitCode {
     run().unwrap_or_else(|error| {
@@ -35,16 +34,15 @@ fn run() -> anyhow::Result<ExitCode> {
     let printed = match &sources.subcommand {
         None => {
             drop(stdout);
-            logging::start(settings)?;
-            return app::run(settings);
+            return chat::run(settings);
         }
-        Some(Subcommand::Completions { shell }) => man::completions(*shell, &mut stdout),
-        Some(Subcommand::Man) => man::man(&mut stdout),
-        Some(Subcommand::Config) => man::config(&sources, &mut stdout),
+        Some(Subcommand::Completions { shell }) => completions::print(*shell, &mut stdout),
+        Some(Subcommand::Man) => man::print(&mut stdout),
+        Some(Subcommand::Config) => config::print(&sources, &mut stdout),
         Some(Subcommand::History(asked)) => history::run(settings, asked, &mut stdout)?,
-        Some(Subcommand::Contacts { json }) => contacts::contacts(settings, *json, &mut stdout)?,
-        Some(Subcommand::Id { list: true, .. }) => id::id_list(settings, &mut stdout)?,
-        Some(Subcommand::Id { new, .. }) => stdout.write_all(id::id(settings, *new)?.as_bytes()),
+        Some(Subcommand::Contacts { json }) => contacts::print(settings, *json, &mut stdout)?,
+        Some(Subcommand::Id { list: true, .. }) => id::list(settings, &mut stdout)?,
+        Some(Subcommand::Id { new, .. }) => stdout.write_all(id::text(settings, *new)?.as_bytes()),
     };
     match printed.and_then(|()| stdout.flush()) {
         // The reader wanted only the beginning.

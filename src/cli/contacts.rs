@@ -20,7 +20,7 @@ use crate::ui::{self, Labels};
 /// # Errors
 /// If the profile does not exist, if there are several and the user named none, or if contacts.toml
 /// cannot be read or contains a mistake.
-pub fn contacts(settings: &Settings, json: bool, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
+pub fn print(settings: &Settings, json: bool, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
     let found = Profiles::read(settings)?.existing(settings)?;
     let nothing = || note(&format!("{} has no contacts.", found.name));
     let Some(folder) = profile::folder(settings, &found.profile) else {

@@ -23,7 +23,7 @@ const SCHEME: &str = "P2P-CHAT:";
 /// # Errors
 /// If the profile does not exist (with `new`: if it exists), if there are several and the user
 /// named none, or if its key cannot be used.
-pub fn id(settings: &Settings, new: bool) -> anyhow::Result<String> {
+pub fn text(settings: &Settings, new: bool) -> anyhow::Result<String> {
     let profiles = Profiles::read(settings)?;
     let (name, profile, key) = if new {
         let (name, profile) = wanted(settings, &profiles)?;
@@ -82,7 +82,7 @@ fn wanted(settings: &Settings, profiles: &Profiles) -> anyhow::Result<(Name, Pro
 ///
 /// # Errors
 /// If the profiles cannot be listed. If one of them cannot be used, after printing them all.
-pub fn id_list(settings: &Settings, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
+pub fn list(settings: &Settings, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
     let profiles = Profiles::read(settings)?;
     let found = profiles.all().iter().map(|found| (found.label(), key_or_fault(settings, &found.profile)));
     let damaged = profiles.damaged().iter().map(|damaged| {

@@ -1,4 +1,4 @@
-//! What is printed instead of chatting: completions, the manual page, the settings in effect.
+//! `p2p-chat man`: prints the manual page.
 
 use std::io::{self, Write};
 
@@ -6,27 +6,15 @@ use clap::{Arg, CommandFactory};
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
-use super::sources::{Origin, Sources};
 use super::{Cli, EXAMPLES};
 use crate::exit;
-use crate::settings::peers_file;
 use crate::ui::{COMMANDS, KEYS, Menu};
-
-/// Writes what `shell` needs to complete the command line.
-///
-/// # Errors
-/// Where `out` is gone.
-pub fn completions(shell: clap_complete::Shell, out: &mut impl Write) -> io::Result<()> {
-    let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "p2p-chat", &mut text);
-    out.write_all(&text)
-}
 
 /// Writes the manual page.
 ///
 /// # Errors
-/// Where `out` is gone.
-pub fn man(out: &mut impl Write) -> io::Result<()> {
+/// If `out` cannot be written to.
+pub fn print(out: &mut impl Write) -> io::Result<()> {
     let man = Man::new(Cli::command()).manual("User Commands");
     man.render_title(out)?;
     man.render_name_section(out)?;
@@ -205,64 +193,3 @@ fn examples(page: &mut Roff) {
 /// How a script sends a message.
 const SCRIPT_EXAMPLE: [&str; 2] =
     ["A script:", "printf '@all lunch is ready\\n/quit\\n' | p2p-chat --name Cook --port 0"];
-
-/// Writes the settings in effect, as they could stand in config.toml, and where each comes from.
-///
-/// # Errors
-/// Where `out` is gone.
-pub fn config(sources: &Sources, out: &mut impl Write) -> io::Result<()> {
-    let mut text = "# The settings in effect, in the format of config.toml.\n".to_owned();
-    let file = match &sources.file {
-        Some((path, true)) => format!("{}", path.display()),
-        Some((path, false)) => format!("{} (does not exist)", path.display()),
-        None => "none, because there is no home directory".into(),
-    };
-    text.push_str(&format!("# Configuration file: {}\n", crate::model::untrusted::harmless(&file)));
-    let peers = match peers_file(&sources.settings) {
-        Some(path) => path.display().to_string(),
-        None => "none".into(),
-    };
-    text.push_str(&format!("# Peers file: {}\n", crate::model::untrusted::harmless(&peers)));
-    let data =
-        sources.settings.data_directory().map_or_else(|| "none".into(), |path| path.display().to_string());
-    text.push_str(&format!("# Data directory: {}\n\n", crate::model::untrusted::harmless(&data)));
-    let lines: Vec<(String, String)> =
-        sources.values().into_iter().map(|(name, values, origin)| line(&name, &values, &origin)).collect();
-    let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0);
-    for (line, origin) in lines {
-        text.push_str(&format!("{line:width$}  # {origin}\n"));
-    }
-    out.write_all(text.as_bytes())
-}
-
-/// A setting as it stands in a file, and where it comes from.
-fn line(name: &str, values: &[String], origin: &Origin) -> (String, String) {
-    let origin = match origin {
-        Origin::Flag => format!("--{name}"),
-        Origin::Environment(variable) => format!("environment, {variable}"),
-        Origin::File(line) => format!("configuration file, line {line}"),
-        Origin::Default if values.is_empty() => "not set".into(),
-        Origin::Default => "default".into(),
-    };
-    let line = match (name, values) {
-        (_, []) => format!("# {name} ="),
-        ("peer", values) => format!("{name} = {}", toml::Value::from(values.to_vec())),
-        (_, [value, ..]) => format!("{name} = {}", toml_value(name, value)),
-    };
-    (line, origin)
-}
-
-/// A value with the type that a reader expects: a number, a truth, or else a string.
-fn toml_value(name: &str, value: &str) -> toml::Value {
-    let command = Cli::command();
-    let arg = command.get_arguments().find(|arg| arg.get_long() == Some(name));
-    let is_switch = arg.is_some_and(|arg| arg.get_value_parser().type_id() == std::any::TypeId::of::<bool>());
-    if is_switch {
-        let truth = matches!(value.to_lowercase().as_str(), "true" | "yes" | "y" | "t" | "on" | "1");
-        return toml::Value::from(truth);
-    }
-    match value.parse::<i64>() {
-        Ok(number) if matches!(name, "port" | "verbose") => toml::Value::from(number),
-        _ => toml::Value::from(value),
-    }
-}

@@ -1,5 +1,8 @@
-//! The command line.
+//! The command line: its arguments, and one module for each subcommand.
 
+pub mod chat;
+pub mod completions;
+pub mod config;
 pub mod contacts;
 pub mod history;
 pub mod id;
