@@ -16,7 +16,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Cli, Subcommand, command};
 use crate::model::name::quoted;
-use crate::settings::file::{ConfigError, Mistake, parsed, read_text, toml_mistake};
+use crate::settings::file::{
+    ConfigError, MAX_FILE_BYTES, Mistake, parsed, read_if_present, read_text, toml_mistake,
+};
 use crate::settings::{NameSource, Settings, configuration_directory};
 
 /// The name of the configuration file.
@@ -158,13 +160,12 @@ fn entries(named: Option<&Path>, command: &Command) -> Result<Found, ConfigError
     let Some(path) = named.map(Path::to_owned).or_else(usual) else {
         return Ok((None, BTreeMap::new()));
     };
-    let text = match read_text(&path) {
-        Err(ConfigError::Unreadable(_, error))
-            if named.is_none() && error.kind() == std::io::ErrorKind::NotFound =>
-        {
-            return Ok((Some((path, false)), BTreeMap::new()));
-        }
-        text => text?,
+    let text = match named {
+        Some(_) => read_text(&path)?,
+        None => match read_if_present(&path, MAX_FILE_BYTES)? {
+            Some(text) => text,
+            None => return Ok((Some((path, false)), BTreeMap::new())),
+        },
     };
     let entries = entries_of(&path, &text, command)?;
     Ok((Some((path, true)), entries))

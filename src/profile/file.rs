@@ -1,6 +1,5 @@
 //! `profile.toml`: the name and the port of a profile.
 
-use std::io;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -9,7 +8,7 @@ use toml::{Spanned, Table, Value};
 use super::ProfileError;
 use crate::files;
 use crate::model::name::{MAX_NAME_BYTES, Name, folded};
-use crate::settings::file::{ConfigError, Mistake, parsed, read_text_within, toml_mistake};
+use crate::settings::file::{ConfigError, Mistake, deserialized, parsed, read_if_present};
 
 /// The name of the file, in the directory of the profile.
 pub(super) const PROFILE_FILE: &str = "profile.toml";
@@ -74,18 +73,12 @@ pub(super) fn read(folder: &Path) -> Result<ProfileFile, ConfigError> {
 }
 
 fn text_of(path: &Path) -> Result<String, ConfigError> {
-    match read_text_within(path, MAX_FILE_BYTES) {
-        Err(ConfigError::Unreadable(_, error)) if error.kind() == io::ErrorKind::NotFound => {
-            Ok(String::new())
-        }
-        text => text,
-    }
+    Ok(read_if_present(path, MAX_FILE_BYTES)?.unwrap_or_default())
 }
 
 /// Returns the content of the file, or a mistake with its position.
 fn parse(text: &str) -> Result<ProfileFile, Mistake> {
-    let raw: Raw = toml::from_str(text)
-        .map_err(|error| toml_mistake(&error, text, "A profile.toml has lines like `name = \"Alice\"`."))?;
+    let raw: Raw = deserialized(text, "A profile.toml has lines like `name = \"Alice\"`.")?;
     let name = raw
         .name
         .map(|name| name.get_ref().parse::<Name>().map_err(|error| (name.span().start, error.to_string())));

@@ -5,11 +5,13 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
+
 use crate::model::name::shortened;
 use crate::model::untrusted::harmless;
 
 /// Bytes that a file may have: what a peers.toml of [`MAX_STATIC_PEERS`](crate::core::MAX_STATIC_PEERS) entries with comments never reach.
-pub(super) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+pub(crate) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Why a file cannot be read. Its display is a whole sentence for a user.
 #[derive(Debug)]
@@ -51,17 +53,28 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// The text of a file.
+/// Reads the text of a file of at most `max` bytes. `None` if there is no such file.
 ///
 /// # Errors
-/// Where it cannot be read, is larger than any such file, or is no UTF-8.
-pub fn read_text(path: &Path) -> Result<String, ConfigError> {
-    read_text_within(path, MAX_FILE_BYTES)
+/// If the file exists and cannot be read, is larger, or is not UTF-8.
+pub(crate) fn read_if_present(path: &Path, max: u64) -> Result<Option<String>, ConfigError> {
+    match open(path).and_then(|file| read_open(path, file, max)) {
+        Err(ConfigError::Unreadable(_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        text => text.map(Some),
+    }
 }
 
-/// The same of a file that has at most `max` bytes.
-pub(crate) fn read_text_within(path: &Path, max: u64) -> Result<String, ConfigError> {
-    read_open(path, open(path)?, max)
+/// Reads the text of a file that must exist, of at most [`MAX_FILE_BYTES`].
+///
+/// # Errors
+/// If the file cannot be read, is larger, or is not UTF-8.
+pub(crate) fn read_text(path: &Path) -> Result<String, ConfigError> {
+    read_open(path, open(path)?, MAX_FILE_BYTES)
+}
+
+/// Deserializes the text of a file. `format` is a sentence about what such a file contains.
+pub(crate) fn deserialized<T: DeserializeOwned>(text: &str, format: &str) -> Result<T, Mistake> {
+    toml::from_str(text).map_err(|error| toml_mistake(&error, text, format))
 }
 
 pub(super) fn open(path: &Path) -> Result<fs::File, ConfigError> {
