@@ -4,12 +4,10 @@ mod act;
 mod begin;
 mod choose;
 mod clock;
-mod contact_list;
 mod contacts;
 mod greeting;
-mod id;
 mod leave;
-mod looks;
+pub(crate) mod looks;
 mod outbox;
 mod past;
 mod signals;
@@ -27,13 +25,9 @@ use std::time::Instant;
 use anyhow::Context;
 use begin::{ProfileFiles, Started, start};
 use clock::Clock;
-pub use contact_list::contacts;
 use contacts::ContactBook;
-pub use id::{id, id_list};
 use signals::{Signals, stop_in_background};
 
-use crate::cli::{Cli, Misused};
-use crate::config;
 use crate::core::{Event, Meeting, OpId, PeerInfo, PeerRequest, Pin, Row, Verification};
 use crate::exit::OutputGone;
 use crate::mailbox::Mailbox;
@@ -46,6 +40,7 @@ use crate::net;
 use crate::profile;
 use crate::profile::KeyStorage;
 use crate::runtime::Node;
+use crate::settings::{self, Misused, Settings};
 use crate::store::Store;
 use crate::ui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Notices, Screen};
 
@@ -73,16 +68,17 @@ type Queue = Arc<Mailbox<AppEvent>>;
 ///
 /// # Errors
 /// Why it cannot start or continue. Each error chain reads as sentences for the user.
-pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+pub fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
-    let peers = config::static_peers(cli).map_err(Misused::new)?;
+    let peers = settings::static_peers(settings).map_err(Misused::new)?;
     let no_peers = peers.is_empty();
     let queue = Queue::default();
     let signals = Signals::open()?;
-    let Started { name, identity, contacts, node, history, own, told } = start(cli, peers, terminal, &queue)?;
+    let Started { name, identity, contacts, node, history, own, told } =
+        start(settings, peers, terminal, &queue)?;
     // Only now, so that signals end the program normally at the questions for name and port.
     signals.watch(&queue)?;
-    let mut app = App::new(cli, node, contacts, history, Arc::clone(&queue), terminal);
+    let mut app = App::new(settings, node, contacts, history, Arc::clone(&queue), terminal);
     app.own = own;
     if !terminal || ui::is_in_foreground() {
         app.listen()?;
@@ -263,7 +259,7 @@ impl Directory for People<'_> {
 
 impl App {
     fn new(
-        cli: &Cli,
+        settings: &Settings,
         node: Node,
         contacts: ContactBook,
         history: Box<dyn Store>,
@@ -272,8 +268,8 @@ impl App {
     ) -> Self {
         // A user at a terminal may type during a command. A script waits until it has finished.
         let busy = (!io::stdin().is_terminal()).then(|| node.start_op());
-        let palette = looks::palette(cli.color, cli.plain);
-        let screen = if terminal { Screen::cooked(palette, !cli.plain) } else { Screen::lines(palette) };
+        let palette = looks::palette(settings.color, settings.plain);
+        let screen = if terminal { Screen::cooked(palette, !settings.plain) } else { Screen::lines(palette) };
         let mut labels = Labels::new(profile::aliases(&contacts.file));
         labels.set_own_name(&node.name());
         let mut app = Self {
@@ -281,15 +277,15 @@ impl App {
             screen,
             // A person at a terminal is asked again. A script is not.
             menu: Menu::new(io::stdin().is_terminal()),
-            wishes: Wishes { plain: cli.plain, status: cli.status, advertise: cli.advertise },
+            wishes: Wishes { plain: settings.plain, status: settings.status, advertise: settings.advertise },
             labels,
             contacts,
-            clock: Clock::new(cli.time_format.clone()),
+            clock: Clock::new(settings.time_format.clone()),
             history,
             own: ProfileFiles::default(),
             shown: Vec::new(),
             outbox: Vec::new(),
-            attention: Attention::new(cli.bell, looks::osc(cli.notify), cli.notify_text),
+            attention: Attention::new(settings.bell, looks::osc(settings.notify), settings.notify_text),
             notices: Notices::default(),
             began: Instant::now(),
             muted: BTreeMap::new(),
@@ -299,7 +295,7 @@ impl App {
             adding: BTreeSet::new(),
             undelivered: leave::Undelivered::default(),
             outcome: None,
-            own_addr: greeting::own_addr(&node, cli.advertise),
+            own_addr: greeting::own_addr(&node, settings.advertise),
             here: 0,
             with: None,
             stale: true,

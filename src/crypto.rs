@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use aws_lc_rs::{pbkdf2, rand};
 
 use crate::core::code_input;
@@ -23,6 +24,13 @@ const GROUP_BYTES: usize = 5;
 
 /// Digits of such a group.
 const GROUP_DIGITS: usize = 5;
+
+/// Returns the SHA-256 of `bytes`.
+pub fn sha256(bytes: &[u8]) -> [u8; SHA256_OUTPUT_LEN] {
+    let mut out = [0; SHA256_OUTPUT_LEN];
+    out.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    out
+}
 
 /// An id for a new text, or nothing where the system gives no random bytes.
 pub fn message_id() -> Option<MessageId> {

@@ -2,47 +2,44 @@
 
 use std::fmt;
 
-use crate::cli::Misused;
 use crate::profile::ProfileError;
 use crate::runtime::StartError;
+use crate::settings::Misused;
 
-/// Something kept the program from starting or from going on that has no status of its own.
+/// The program could not start or continue, for a reason without a status of its own.
 pub const FAILURE: u8 = 1;
-/// An argument, a variable or a file will not do; clap has the same for usage errors.
+/// An argument, a variable or a file is invalid. clap uses the same status.
 pub const USAGE: u8 = 2;
-/// Somebody listens at the port already.
+/// Another program listens on the port.
 pub const PORT_IN_USE: u8 = 3;
-/// Listening there is not permitted, or the address is none of this machine's.
+/// Listening is not permitted there, or the machine does not have the address.
 pub const CANNOT_LISTEN: u8 = 4;
-/// Nobody takes what is printed.
+/// Standard output is closed.
 pub const OUTPUT_GONE: u8 = 5;
 
-/// Another process is the same profile.
+/// Another process uses the profile.
 pub const PROFILE_IN_USE: u8 = 6;
 
 /// Every status and what it means, for the manual page.
 pub const MEANINGS: [(&str, &str); 9] = [
-    ("0", "All is well: after Exit, Ctrl-D or the end of input."),
-    (
-        "1",
-        "Something else kept the program from starting or from going on; a sentence on standard error says what.",
-    ),
-    ("2", "An argument, a variable of the environment or a file will not do."),
+    ("0", "Success, also after Exit, Ctrl-D or the end of the input."),
+    ("1", "The program could not start or continue for another reason, which is on standard error."),
+    ("2", "An argument, an environment variable or a file is invalid."),
     ("3", "The port is in use."),
-    ("4", "Listening there is not permitted, or the address is none of this machine's."),
-    ("5", "Standard output is gone."),
-    ("6", "Another process is the same profile."),
-    ("101", "A fault of the program's own, which is reported on standard error."),
-    ("128+N", "Signal N ended it: 130 for Ctrl-C, 129 for a closed window, 143 for kill."),
+    ("4", "Listening is not permitted there, or the machine does not have the address."),
+    ("5", "Standard output is closed."),
+    ("6", "Another process uses the profile."),
+    ("101", "A bug in p2p-chat, which is reported on standard error."),
+    ("128+N", "Signal N ended p2p-chat: 130 for Ctrl-C, 129 for a closed window, 143 for kill."),
 ];
 
-/// Standard output is gone.
+/// Standard output is closed.
 #[derive(Debug)]
 pub struct OutputGone;
 
 impl fmt::Display for OutputGone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Standard output is gone")
+        f.write_str("Standard output is closed")
     }
 }
 

@@ -1,17 +1,18 @@
-//! Chat in a terminal between people who can reach each other, with no server in the middle.
+//! Chat in the terminal without a server.
 //!
 //! # The map
-//! Two pure rooms, two rims, and one place that ties them:
+//! Two I/O-free modules, two I/O layers, and a runtime that connects them:
 //!
-//! - [`protocol`] turns bytes into messages and back; [`core`] holds the rules: who is known, who is there, what follows
-//!   from what. Neither has a clock, a thread, a socket or a terminal.
-//! - [`net`] is the rim towards the network: accepting and dialing, with bounded threads. [`ui`] is the rim towards the
-//!   person: the menu, the edited line, the words, the screen.
-//! - [`runtime`] owns the one lock around the core and carries out its outputs; [`app`] connects
+//! - [`protocol`] turns bytes into messages and back. [`core`] holds the rules: which peers are
+//!   known and online, and what follows from an event. Neither has a clock, a thread, a socket or a
+//!   terminal.
+//! - [`net`] is the I/O layer of the network: accepting and dialing, with bounded threads. [`ui`] is
+//!   that of the terminal: the menu, the edited line, the words, the screen.
+//! - [`runtime`] owns the one lock around the core and carries out its outputs. [`app`] connects
 //!   runtime and ui with one loop over one queue, the [`mailbox`].
-//! - [`model`] is the vocabulary; [`cli`], [`settings`], [`config`] and [`logging`] are the way in,
-//!   [`exit`] the way out; [`data`] and [`profile`] are what is kept, with [`store`], which has what was said; [`manual`] and [`history`] are what is
-//!   printed instead of chatting; [`memory`] keeps core dumps and debuggers out.
+//! - [`model`] is the vocabulary. [`cli`] reads the command line and runs its subcommands,
+//!   [`settings`] are what it reads, and [`exit`] has the exit statuses. [`profile`] and [`store`]
+//!   are what is stored. [`memory`] keeps core dumps and debuggers out.
 //!
 //! # In scope
 //! The plain network that five legacy programs speak, without a server, on IPv4; and between p2p-chat peers, over IPv4 or IPv6, proven keys, secrecy
@@ -23,16 +24,12 @@
 
 pub mod app;
 pub mod cli;
-pub mod config;
 pub mod core;
 pub mod crypto;
-pub mod data;
 pub mod exit;
 mod files;
-pub mod history;
 pub mod logging;
 pub mod mailbox;
-pub mod manual;
 pub mod memory;
 pub mod model;
 pub mod net;

@@ -9,11 +9,11 @@ use std::thread;
 use env_logger::{Builder, Target};
 use log::LevelFilter;
 
-use crate::cli::{Cli, Misused};
 use crate::files;
 use crate::model::message::LOG_TARGET;
 use crate::model::untrusted::harmless;
 use crate::net::{DIALER, WORKER};
+use crate::settings::{Misused, Settings};
 use crate::ui::restore_terminal;
 
 /// Starts logging as the command line says: to the named file, else to standard error if that is not
@@ -22,23 +22,23 @@ use crate::ui::restore_terminal;
 ///
 /// # Errors
 /// If the file cannot be opened, or if messages are to be logged in a file that others can read.
-pub fn start(cli: &Cli) -> Result<(), Misused> {
-    let level = match cli.verbose {
+pub fn start(settings: &Settings) -> Result<(), Misused> {
+    let level = match settings.verbose {
         0 => LevelFilter::Warn,
         1 => LevelFilter::Info,
         _ => LevelFilter::Debug,
     };
     let mut builder = Builder::new();
     builder.filter_level(level);
-    if !cli.log_messages {
+    if !settings.log_messages {
         builder.filter_module(LOG_TARGET, LevelFilter::Off);
     }
-    if let Some(path) = &cli.log_file {
-        let file = open(path, cli.log_messages)?;
+    if let Some(path) = &settings.log_file {
+        let file = open(path, settings.log_messages)?;
         builder.target(Target::Pipe(Box::new(file))).init();
     } else if !io::stderr().is_terminal() {
         builder.init();
-    } else if cli.verbose > 0 {
+    } else if settings.verbose > 0 {
         let _ = writeln!(
             io::stderr(),
             "The log would write over the chat, so nothing is logged; add --log-file FILE."

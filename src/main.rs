@@ -4,12 +4,12 @@ use std::env;
 use std::io::{self, ErrorKind, Write};
 use std::process::{self, ExitCode};
 
-use clap::CommandFactory;
-use p2p_chat::cli::{Cli, Instead, Misused};
+use clap::error::{ContextKind, ContextValue};
+use p2p_chat::cli::sources::{SettingsError, Sources};
+use p2p_chat::cli::{self, Subcommand, chat, completions, config, contacts, history, id, man};
 use p2p_chat::exit::{OutputGone, status_of};
-use p2p_chat::model::untrusted::harmless;
-use p2p_chat::settings::{Settings, SettingsError};
-use p2p_chat::{app, history, logging, manual, memory};
+use p2p_chat::memory;
+use p2p_chat::settings::Misused;
 
 fn main() -> ExitCode {
     run().unwrap_or_else(|error| {
@@ -25,27 +25,27 @@ fn run() -> anyhow::Result<ExitCode> {
     if !cfg!(debug_assertions) {
         let _ = memory::protect();
     }
-    let settings = Settings::read().map_err(|error| match error {
+    let sources = Sources::read().map_err(|error| match error {
         SettingsError::Command(error) => usage(&error),
         SettingsError::File(error) => Misused::new(error),
     })?;
+    let settings = &sources.settings;
     let mut stdout = io::stdout().lock();
-    let printed = match &settings.cli.instead {
+    let printed = match &sources.subcommand {
         None => {
             drop(stdout);
-            logging::start(&settings.cli)?;
-            return app::run(&settings.cli);
+            return chat::run(settings);
         }
-        Some(Instead::Completions { shell }) => manual::completions(*shell, &mut stdout),
-        Some(Instead::Man) => manual::man(&mut stdout),
-        Some(Instead::Config) => manual::config(&settings, &mut stdout),
-        Some(Instead::History(asked)) => history::run(&settings.cli, asked, &mut stdout)?,
-        Some(Instead::Contacts { json }) => app::contacts(&settings.cli, *json, &mut stdout)?,
-        Some(Instead::Id { list: true, .. }) => app::id_list(&settings.cli, &mut stdout)?,
-        Some(Instead::Id { new, .. }) => stdout.write_all(app::id(&settings.cli, *new)?.as_bytes()),
+        Some(Subcommand::Completions { shell }) => completions::print(*shell, &mut stdout),
+        Some(Subcommand::Man) => man::print(&mut stdout),
+        Some(Subcommand::Config) => config::print(&sources, &mut stdout),
+        Some(Subcommand::History(asked)) => history::run(settings, asked, &mut stdout)?,
+        Some(Subcommand::Contacts { json }) => contacts::print(settings, *json, &mut stdout)?,
+        Some(Subcommand::Id { list: true, .. }) => id::list(settings, &mut stdout)?,
+        Some(Subcommand::Id { new, .. }) => stdout.write_all(id::text(settings, *new)?.as_bytes()),
     };
     match printed.and_then(|()| stdout.flush()) {
-        // Whoever reads only the beginning has what they want.
+        // The reader wanted only the beginning.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(anyhow::Error::from(error).context(OutputGone))
         }
@@ -56,18 +56,25 @@ fn run() -> anyhow::Result<ExitCode> {
 /// Says what clap says about the command line, and ends with its status.
 fn usage(error: &clap::Error) -> ! {
     let _ = error.print();
-    if error.kind() == clap::error::ErrorKind::ValueValidation {
-        name_environment();
-    }
+    name_variable(error);
     process::exit(error.exit_code())
 }
 
-/// Says which variables stand for flags, for clap blames the flag whichever of them was wrong.
-fn name_environment() {
-    for name in Cli::command().get_arguments().filter_map(|arg| arg.get_env()) {
-        if let Some(value) = env::var_os(name) {
-            let value = harmless(&value.to_string_lossy());
-            let _ = writeln!(io::stderr(), "The environment has {}={value}.", name.to_string_lossy());
-        }
+/// Names the environment variable that holds the invalid value, because clap names only the option.
+fn name_variable(error: &clap::Error) {
+    let (Some(ContextValue::String(option)), Some(ContextValue::String(invalid))) =
+        (error.get(ContextKind::InvalidArg), error.get(ContextKind::InvalidValue))
+    else {
+        return;
+    };
+    let mut command = cli::command();
+    // Only a built command can print its arguments.
+    command.build();
+    let arg = command.get_arguments().find(|arg| arg.to_string() == *option);
+    let variable = arg.and_then(|arg| arg.get_env()).unwrap_or_default();
+    // A list in a variable contains the invalid value.
+    if env::var_os(variable).is_some_and(|value| value.to_string_lossy().contains(invalid.as_str())) {
+        let _ =
+            writeln!(io::stderr(), "The value comes from {} in the environment.", variable.to_string_lossy());
     }
 }

@@ -10,7 +10,6 @@ mod address_book;
 mod aliases;
 mod configured;
 pub mod contacts;
-mod directory;
 mod file;
 mod keyfile;
 mod known_peers;
@@ -26,15 +25,15 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::rand;
 use zeroize::Zeroizing;
 
-use crate::cli::Cli;
-use crate::config::ConfigError;
 use crate::files;
 use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::name::Name;
+use crate::settings::ConfigError;
+pub use crate::settings::Profile;
+use crate::settings::Settings;
 pub use address_book::{AddressBook, BookSource, aliases, saved_for};
 pub use aliases::aliases_of;
 pub use configured::{configure, undecided};
-pub use directory::Profile;
 pub use file::ListeningPort;
 use keyfile::{Pair, Seed};
 use lock::Lock;
@@ -159,13 +158,13 @@ impl Identity {
     /// # Errors
     /// If another process uses the profile, or if its key cannot be read, is accessible to other
     /// users, or cannot be stored in `--data-dir`.
-    pub fn open(cli: &Cli, profile: &Profile) -> Result<Self, ProfileError> {
-        let Some(data) = crate::data::folder(cli) else {
+    pub fn open(settings: &Settings, profile: &Profile) -> Result<Self, ProfileError> {
+        let Some(data) = settings.data_directory() else {
             return Self::for_this_run(ProfileError::NoFolder.to_string());
         };
         let folder = folder_of(&data, profile);
         match files::make_folder(&folder) {
-            Err(error) if cli.data_dir.is_none() => {
+            Err(error) if settings.data_dir.is_none() => {
                 return Self::for_this_run(format!("Cannot make {}: {error}.", folder.display()));
             }
             made => made.map_err(|error| ProfileError::Io(folder.clone(), error))?,
@@ -231,8 +230,8 @@ pub fn save_port(folder: &Path, port: ListeningPort) -> Result<(), ProfileError>
 ///
 /// # Errors
 /// If there is no data directory, or the profile cannot be created in it.
-pub fn create(cli: &Cli, profile: &Profile, name: &Name) -> Result<PublicKey, ProfileError> {
-    let folder = folder_of(&crate::data::folder(cli).ok_or(ProfileError::NoFolder)?, profile);
+pub fn create(settings: &Settings, profile: &Profile, name: &Name) -> Result<PublicKey, ProfileError> {
+    let folder = folder_of(&settings.data_directory().ok_or(ProfileError::NoFolder)?, profile);
     files::make_folder(&folder).map_err(|error| ProfileError::Io(folder.clone(), error))?;
     check(&folder, 0o700)?;
     let (pair, _) = read_or_make(&folder.join(KEY_FILE))?;
@@ -244,16 +243,16 @@ pub fn create(cli: &Cli, profile: &Profile, name: &Name) -> Result<PublicKey, Pr
 ///
 /// # Errors
 /// If it has no key, or its key cannot be read or is accessible to other users.
-pub fn key_of(cli: &Cli, profile: &Profile) -> Result<PublicKey, ProfileError> {
-    let folder = folder_of(&crate::data::folder(cli).ok_or(ProfileError::NoFolder)?, profile);
+pub fn key_of(settings: &Settings, profile: &Profile) -> Result<PublicKey, ProfileError> {
+    let folder = folder_of(&settings.data_directory().ok_or(ProfileError::NoFolder)?, profile);
     check(&folder, 0o700)?;
     let pair = read(&folder.join(KEY_FILE))?;
     pair.map(|pair| pair.public).ok_or_else(|| ProfileError::NoKey(profile.clone(), folder))
 }
 
 /// Returns the directory of a profile, which need not exist. `None` if there is no home directory.
-pub fn folder(cli: &Cli, profile: &Profile) -> Option<PathBuf> {
-    Some(folder_of(&crate::data::folder(cli)?, profile))
+pub fn folder(settings: &Settings, profile: &Profile) -> Option<PathBuf> {
+    Some(folder_of(&settings.data_directory()?, profile))
 }
 
 fn folder_of(data: &Path, profile: &Profile) -> PathBuf {

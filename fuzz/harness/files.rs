@@ -5,11 +5,13 @@ use std::path::Path;
 
 use clap::Arg;
 use clap::builder::Resettable;
-use p2p_chat::config::peers::peers_of;
-use p2p_chat::config::{ConfigError, text_of};
+use p2p_chat::cli::sources;
 use p2p_chat::core::{MAX_HINTS, MAX_STATIC_PEERS};
 use p2p_chat::model::address::PeerAddr;
-use p2p_chat::{cli, profile, settings};
+use p2p_chat::settings::ConfigError;
+use p2p_chat::settings::file::text_of;
+use p2p_chat::settings::peers::peers_of;
+use p2p_chat::{cli, profile};
 
 use super::printed::assert_harmless;
 
@@ -69,7 +71,7 @@ fn aliases(bytes: &[u8]) {
 pub fn config_toml(input: &[u8]) {
     let path = Path::new("config.toml");
     let command = cli::command();
-    let entries = text_of(path, input.to_vec()).and_then(|text| settings::entries_of(path, &text, &command));
+    let entries = text_of(path, input.to_vec()).and_then(|text| sources::entries_of(path, &text, &command));
     let entries = match entries {
         Ok(entries) => entries,
         Err(error) => return assert_clear(&error, input),

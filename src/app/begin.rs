@@ -11,10 +11,7 @@ use anyhow::bail;
 use super::choose::{Chosen, ask_keys, ask_port, choose};
 use super::contacts::ContactBook;
 use super::{Queue, clock};
-use crate::cli::{Cli, Misused};
-use crate::config::local_peers_file;
 use crate::core::{Pin, StaticPeer};
-use crate::history::Keep;
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::profile::contacts::Contacts;
@@ -22,6 +19,7 @@ use crate::profile::{
     self, AddressBook, BookSource, Identity, KeyStorage, ListeningPort, Profiles, TypedLines,
 };
 use crate::runtime::{Bound, Keeping, Node, NodeConfig, StartError};
+use crate::settings::{Keep, Misused, Settings, local_peers_file};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory, open_or_set_aside};
 use crate::ui;
 
@@ -63,9 +61,9 @@ struct Listening {
 
 /// Listens on the port from the settings, else on that of the profile, else on one that the user
 /// types.
-fn bind(cli: &Cli, own: Option<u16>, terminal: bool) -> anyhow::Result<Listening> {
-    let ip = cli.bind.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
-    if let (None, Some(own)) = (cli.port, own) {
+fn bind(settings: &Settings, own: Option<u16>, terminal: bool) -> anyhow::Result<Listening> {
+    let ip = settings.bind.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+    if let (None, Some(own)) = (settings.port, own) {
         let why = match Bound::new(ip, own) {
             Err(StartError::PortInUse(_)) => format!("Another program uses port {own}"),
             Err(StartError::NotPermitted(_)) => format!("Listening at port {own} is not permitted"),
@@ -73,7 +71,7 @@ fn bind(cli: &Cli, own: Option<u16>, terminal: bool) -> anyhow::Result<Listening
         };
         return Ok(Listening { bound: next_free(ip, own)?, replaces: Some((own, why)) });
     }
-    let mut asked = cli.port;
+    let mut asked = settings.port;
     loop {
         let port = match asked {
             Some(port) => port,
@@ -84,7 +82,9 @@ fn bind(cli: &Cli, own: Option<u16>, terminal: bool) -> anyhow::Result<Listening
         };
         match Bound::new(ip, port) {
             Ok(bound) => return Ok(Listening { bound, replaces: None }),
-            Err(error @ (StartError::PortInUse(_) | StartError::NotPermitted(_))) if cli.port.is_none() => {
+            Err(error @ (StartError::PortInUse(_) | StartError::NotPermitted(_)))
+                if settings.port.is_none() =>
+            {
                 writeln!(io::stdout(), "{error}")?;
                 asked = None;
             }
@@ -112,11 +112,11 @@ fn announce(chosen: &Chosen, identity: &Identity, told: &mut Vec<String>) {
 }
 
 /// Opens the typed lines of earlier runs. Returns none with `--no-history` and `--plain`.
-fn recall(cli: &Cli, folder: &Path, told: &mut Vec<String>) -> (Option<TypedLines>, Vec<String>) {
-    if cli.no_history || cli.plain {
+fn recall(settings: &Settings, folder: &Path, told: &mut Vec<String>) -> (Option<TypedLines>, Vec<String>) {
+    if settings.no_history || settings.plain {
         return (None, Vec::new());
     }
-    let since = match cli.keep_history {
+    let since = match settings.keep_history {
         Keep::Forever => None,
         Keep::For(age) => {
             let age = u64::try_from(age.duration().as_millis()).unwrap_or(u64::MAX);
@@ -177,16 +177,16 @@ fn decide_about_keys(
 /// Chooses and opens the profile, reads its contacts, and starts the node. Asks on the terminal for
 /// missing settings.
 pub(super) fn start(
-    cli: &Cli,
+    settings: &Settings,
     mut peers: Vec<StaticPeer>,
     terminal: bool,
     queue: &Queue,
 ) -> anyhow::Result<Started> {
-    let chosen = choose(cli, &Profiles::read(cli)?, terminal)?;
+    let chosen = choose(settings, &Profiles::read(settings)?, terminal)?;
     // A new profile is created only once its port is open, not if the user leaves at that question.
-    let listening = if chosen.is_new { Some(bind(cli, None, terminal)?) } else { None };
+    let listening = if chosen.is_new { Some(bind(settings, None, terminal)?) } else { None };
     // Locks the profile before anything is sent with its key.
-    let identity = Identity::open(cli, &chosen.profile)?;
+    let identity = Identity::open(settings, &chosen.profile)?;
     let mut told = Vec::new();
     announce(&chosen, &identity, &mut told);
     if let Err(error) = chosen.name.check_script() {
@@ -199,8 +199,8 @@ pub(super) fn start(
     };
     // A clock before 1970 is treated as 1970.
     let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (mut keeping, history) = keep(cli, folder, &mut told)?;
-    let data = crate::data::folder(cli);
+    let (mut keeping, history) = keep(settings, folder, &mut told)?;
+    let data = settings.data_directory();
     if let Some(folder) = folder.filter(|_| chosen.is_renamed) {
         check_no_alias(folder, &chosen.name)?;
     }
@@ -215,18 +215,18 @@ pub(super) fn start(
     told.extend(profile::configure(&mut book.pins, &mut peers, identity.key(), date));
     let config = NodeConfig {
         name: name.clone(),
-        advertise: cli.advertise,
+        advertise: settings.advertise,
         peers,
         seed: identity.seed().clone(),
         pins: book.pins.values().cloned().collect(),
         contacts: book.known_contacts(clock::millis()),
-        policy: cli.policy,
+        policy: settings.policy,
         blocked_sources: book.contacts.blocked_sources().iter().copied().collect(),
-        require_encryption: cli.require_encryption,
+        require_encryption: settings.require_encryption,
     };
     let Listening { bound, replaces } = match listening {
         Some(listening) => listening,
-        None => bind(cli, chosen.port, terminal)?,
+        None => bind(settings, chosen.port, terminal)?,
     };
     let node = Node::start(bound, config, keeping, queue)?;
     let port = node.addr().port();
@@ -243,7 +243,7 @@ pub(super) fn start(
         told.extend(saved.err().map(|error| error.to_string()));
         own.folder = Some(folder.to_owned());
         if terminal {
-            (own.typed, own.recalled) = recall(cli, folder, &mut told);
+            (own.typed, own.recalled) = recall(settings, folder, &mut told);
         }
     }
     let contacts = ContactBook::new(book.contacts, book.pins);
@@ -257,16 +257,16 @@ fn unreadable(error: StoreError) -> Misused {
 
 /// Opens the store, once for the node to write and once for the application to read.
 fn keep(
-    cli: &Cli,
+    settings: &Settings,
     folder: Option<&Path>,
     told: &mut Vec<String>,
 ) -> anyhow::Result<(Keeping, Box<dyn Store>)> {
-    let expire = cli.expire.duration();
-    let retention = match cli.keep_history {
+    let expire = settings.expire.duration();
+    let retention = match settings.keep_history {
         Keep::Forever => None,
         Keep::For(age) => Some(age.duration()),
     };
-    let Some(folder) = folder.filter(|_| !cli.no_history) else {
+    let Some(folder) = folder.filter(|_| !settings.no_history) else {
         let store = in_memory().map_err(unreadable)?;
         let keeping = Keeping { store: Box::new(store.clone()), durable: false, expire, retention: None };
         return Ok((keeping, Box::new(store)));
@@ -280,7 +280,7 @@ fn keep(
     };
     let (store, set_aside) = open_or_set_aside(&path).map_err(unusable)?;
     told.extend(set_aside);
-    let store = store.with_max_history(cli.max_history.bytes());
+    let store = store.with_max_history(settings.max_history.bytes());
     let reader = Sqlite::reader(&path).map_err(unusable)?;
     Ok((Keeping { store: Box::new(store), durable: true, expire, retention }, Box::new(reader)))
 }

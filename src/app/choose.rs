@@ -7,12 +7,12 @@ use std::net::IpAddr;
 use anyhow::bail;
 
 use super::begin::PORTS_TRIED;
-use crate::cli::{Cli, Misused, NameSource, listening_port};
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, NameError, new_name as parse_new};
 use crate::model::untrusted::harmless;
 use crate::net;
 use crate::profile::{self, Found, Named, Profile, ProfileError, Profiles};
+use crate::settings::{Misused, NameSource, Settings, listening_port};
 use crate::ui;
 
 /// The first port to suggest.
@@ -41,19 +41,19 @@ impl Chosen {
         Self { profile, name, port, is_renamed: false, is_new: false, similar: None }
     }
 
-    fn new(cli: &Cli, name: Name, similar: Option<Name>) -> Result<Self, Misused> {
+    fn new(settings: &Settings, name: Name, similar: Option<Name>) -> Result<Self, Misused> {
         name.check_script().map_err(Misused::new)?;
-        let profile = profile::new_profile(cli, &name);
+        let profile = profile::new_profile(settings, &name);
         Ok(Self { profile, name, port: None, is_renamed: false, is_new: true, similar })
     }
 }
 
 /// Chooses the profile: from the settings, else the only one, else by asking the user.
-pub(super) fn choose(cli: &Cli, profiles: &Profiles, terminal: bool) -> anyhow::Result<Chosen> {
-    if let Some(profile) = &cli.profile {
-        return choose_directory(cli, profile, profiles, terminal);
+pub(super) fn choose(settings: &Settings, profiles: &Profiles, terminal: bool) -> anyhow::Result<Chosen> {
+    if let Some(profile) = &settings.profile {
+        return choose_directory(settings, profile, profiles, terminal);
     }
-    let name = match &cli.name {
+    let name = match &settings.name {
         Some(name) => name.clone(),
         None if profiles.is_empty() => new_name(terminal, |name| is_new(profiles, name))?,
         None => match profiles.only()? {
@@ -68,15 +68,15 @@ pub(super) fn choose(cli: &Cli, profiles: &Profiles, terminal: bool) -> anyhow::
             },
         },
     };
-    Ok(match profiles.named(&name, &cli.name_source)? {
+    Ok(match profiles.named(&name, &settings.name_source)? {
         Named::Known(found) => Chosen::found(found),
-        Named::Unknown(Some(similar)) if terminal && cli.name.is_some() => {
+        Named::Unknown(Some(similar)) if terminal && settings.name.is_some() => {
             match ask_similar(profiles, &name, &similar)? {
                 Some(found) => Chosen::found(found),
-                None => Chosen::new(cli, name, None)?,
+                None => Chosen::new(settings, name, None)?,
             }
         }
-        Named::Unknown(similar) => Chosen::new(cli, name, similar)?,
+        Named::Unknown(similar) => Chosen::new(settings, name, similar)?,
     })
 }
 
@@ -114,13 +114,13 @@ fn ask_yes(prompt: &str) -> anyhow::Result<bool> {
 
 /// Chooses the profile of `--profile`, which gets the name of `--name`.
 fn choose_directory(
-    cli: &Cli,
+    settings: &Settings,
     profile: &Profile,
     profiles: &Profiles,
     terminal: bool,
 ) -> anyhow::Result<Chosen> {
     let is_free = |name: &Name| profiles.check_free(name, Some(profile));
-    match (profiles.at(profile, cli.name.as_ref())?, cli.name.clone()) {
+    match (profiles.at(profile, settings.name.as_ref())?, settings.name.clone()) {
         (Some(found), None) => Ok(Chosen::found(found)),
         (Some(found), Some(name)) => {
             is_free(&name)?;
@@ -137,7 +137,7 @@ fn choose_directory(
                 None => new_name(terminal, |name| is_free(name).map_err(|error| error.to_string()))?,
             };
             is_free(&name)?;
-            Ok(Chosen::new(cli, name, None)?)
+            Ok(Chosen::new(settings, name, None)?)
         }
     }
 }
@@ -226,7 +226,7 @@ pub(super) fn ask_port(bind: IpAddr) -> anyhow::Result<u16> {
     let prompt = format!("Enter your port number [{offered}], 0 for any free one: ");
     question(&prompt, |line| match line {
         "" => Ok(offered),
-        line => listening_port(line).map_err(|error| format!("`{}` will not do: {error}", harmless(line))),
+        line => listening_port(line).map_err(|error| format!("`{}` is invalid: {error}", harmless(line))),
     })
 }
 

@@ -1,10 +1,10 @@
-//! The time in the chat. `history/calendar.rs` has the times of `p2p-chat history`.
+//! The time in the chat. `cli/history/calendar.rs` has the times of `p2p-chat history`.
 
 use std::sync::Arc;
 
 use jiff::{Timestamp, Unit, Zoned};
 
-use crate::cli::TimeFormat;
+use crate::settings::TimeFormat;
 
 /// The format of the line at the start of a day.
 const DAY: &str = "%A, %-d %B %Y";

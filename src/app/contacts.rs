@@ -10,7 +10,6 @@ use std::time::Instant;
 
 use super::tell::standing;
 use super::{App, People, clock};
-use crate::config::ConfigError;
 use crate::core::{
     BlockTarget, Command, ContactChange, ContactRecord, Decision, Event, PeerInfo, PresenceStatus, Row,
 };
@@ -19,6 +18,7 @@ use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::profile;
 use crate::profile::contacts::{Change, Contact, ContactsError};
+use crate::settings::ConfigError;
 use crate::ui::{self, Ink, Line};
 pub(super) use book::ContactBook;
 use book::RELOAD_INTERVAL;

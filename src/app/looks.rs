@@ -3,18 +3,18 @@
 use std::env;
 use std::io::{self, IsTerminal};
 
-use crate::cli::{ColorWhen, Notify};
+use crate::settings::{ColorWhen, Notify};
 use crate::ui::{self, Osc, Palette};
 
 /// Returns the value of an environment variable that is set and not empty.
-pub(super) fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     env::var_os(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
 }
 
 /// Returns the colours to use: by `--color`, or those of the terminal. There are none by default
 /// with NO_COLOR (no-color.org), in plain mode, on a terminal without colours or without a
 /// terminal.
-pub(super) fn palette(when: ColorWhen, plain: bool) -> Palette {
+pub(crate) fn palette(when: ColorWhen, plain: bool) -> Palette {
     let term = variable("TERM").unwrap_or_default();
     let colour = match when {
         ColorWhen::Always => true,

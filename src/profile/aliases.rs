@@ -2,18 +2,19 @@
 //! imports it once.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::Path;
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::config::{ConfigError, Mistake, parsed, read_text, toml_mistake};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::model::peer_id::{LegacyId, PeerId, Recipient};
 use crate::net;
+use crate::settings::file::{
+    ConfigError, MAX_FILE_BYTES, Mistake, deserialized, parsed, read_if_present, read_text,
+};
 
 /// The file, in the data directory.
 const ALIASES_FILE: &str = "aliases.toml";
@@ -120,16 +121,14 @@ fn is_earlier(folder: &Path) -> bool {
 
 fn read(folder: &Path) -> Result<BTreeMap<Recipient, Name>, ConfigError> {
     let path = folder.join(ALIASES_FILE);
-    let text = match read_text(&path) {
-        // `NotADirectory`: the data directory is a file, so nothing is stored there.
-        Err(ConfigError::Unreadable(_, error))
-            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
-        {
-            return Ok(BTreeMap::new());
-        }
-        text => text?,
-    };
-    aliases_of(&path, &text)
+    // `Identity::open` reports a data directory that is a file.
+    if !folder.is_dir() {
+        return Ok(BTreeMap::new());
+    }
+    match read_if_present(&path, MAX_FILE_BYTES)? {
+        None => Ok(BTreeMap::new()),
+        Some(text) => aliases_of(&path, &text),
+    }
 }
 
 /// Returns the aliases in the text of an aliases.toml. `path` is for errors only.
@@ -142,11 +141,8 @@ pub fn aliases_of(path: &Path, text: &str) -> Result<BTreeMap<Recipient, Name>, 
 
 /// Returns the aliases in `text`, or the first mistake.
 fn parse(text: &str) -> Result<BTreeMap<Recipient, Name>, Mistake> {
-    let file: AliasFile = toml::from_str(text).map_err(|error| {
-        let format =
-            "A list of aliases has [[alias]] entries, each with a `name` and a `key` or an `address`.";
-        toml_mistake(&error, text, format)
-    })?;
+    let format = "A list of aliases has [[alias]] entries, each with a `name` and a `key` or an `address`.";
+    let file: AliasFile = deserialized(text, format)?;
     let mut all = BTreeMap::new();
     for entry in file.alias {
         let (at, id) = whose(&entry)?;

@@ -14,12 +14,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use crate::config;
 use crate::core::MAX_CONTACTS;
 use crate::files;
 use crate::model::address::SourcePrefix;
 use crate::model::name::{Name, folded};
 use crate::model::peer_id::PeerId;
+use crate::settings::file;
 pub use contact::Contact;
 use contact::{Clash, aliases_of, clash};
 pub use error::ContactsError;
@@ -431,7 +431,7 @@ fn with_edits(
 
 /// Parses the text of a file. `path` is for errors only.
 fn parsed<'t>(path: &Path, text: &'t str, own_name: Option<&Name>) -> Result<Document<'t>, ContactsError> {
-    config::parsed(path, text, |text| parse::parse(text, own_name)).map_err(ContactsError::File)
+    file::parsed(path, text, |text| parse::parse(text, own_name)).map_err(ContactsError::File)
 }
 
 #[cfg(test)]

@@ -1,15 +1,14 @@
 //! `profile.toml`: the name and the port of a profile.
 
-use std::io;
 use std::path::Path;
 
 use serde::Deserialize;
 use toml::{Spanned, Table, Value};
 
 use super::ProfileError;
-use crate::config::{ConfigError, Mistake, parsed, read_text_within, toml_mistake};
 use crate::files;
 use crate::model::name::{MAX_NAME_BYTES, Name, folded};
+use crate::settings::file::{ConfigError, Mistake, deserialized, parsed, read_if_present};
 
 /// The name of the file, in the directory of the profile.
 pub(super) const PROFILE_FILE: &str = "profile.toml";
@@ -74,18 +73,12 @@ pub(super) fn read(folder: &Path) -> Result<ProfileFile, ConfigError> {
 }
 
 fn text_of(path: &Path) -> Result<String, ConfigError> {
-    match read_text_within(path, MAX_FILE_BYTES) {
-        Err(ConfigError::Unreadable(_, error)) if error.kind() == io::ErrorKind::NotFound => {
-            Ok(String::new())
-        }
-        text => text,
-    }
+    Ok(read_if_present(path, MAX_FILE_BYTES)?.unwrap_or_default())
 }
 
 /// Returns the content of the file, or a mistake with its position.
 fn parse(text: &str) -> Result<ProfileFile, Mistake> {
-    let raw: Raw = toml::from_str(text)
-        .map_err(|error| toml_mistake(&error, text, "A profile.toml has lines like `name = \"Alice\"`."))?;
+    let raw: Raw = deserialized(text, "A profile.toml has lines like `name = \"Alice\"`.")?;
     let name = raw
         .name
         .map(|name| name.get_ref().parse::<Name>().map_err(|error| (name.span().start, error.to_string())));
@@ -249,16 +242,12 @@ mod tests {
     fn mistakes_are_reported_with_their_line() {
         for (text, line, words) in [
             ("name = ", 1, "A profile.toml has lines like"),
-            ("\nname = 5", 2, "a text in quotation marks has to stand here instead of `5`. A profile"),
+            ("\nname = 5", 2, "expected a text in quotation marks instead of `5`. A profile"),
             ("name = \"a b\"", 1, "how about `a_b`?"),
             ("\n\nport = 0", 3, "a number from 1 to 65535"),
             ("port = 65536", 1, "a number from 1 to 65535"),
             ("port = 1\nreplacement_port = -1", 2, "a number from 1 to 65535"),
-            (
-                "former_names = \"Zoe\"",
-                1,
-                "a list in square brackets has to stand here instead of the text \"Zoe\"",
-            ),
+            ("former_names = \"Zoe\"", 1, "expected a list in square brackets instead of the text \"Zoe\""),
             (&format!("former_names = [\"{}\"]", "x".repeat(129)), 1, "at most 128 bytes"),
         ] {
             let (at, what) = parse(text).unwrap_err();

@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::config::{ConfigError, Mistake, parsed, read_text_within, toml_mistake};
 use crate::core::{MAX_CONTACTS, MAX_HINTS, MAX_PINS, MAX_STRANGERS, Pin};
 use crate::model::key::PublicKey;
 use crate::model::name::{PeerName, quoted};
 use crate::net;
+use crate::settings::file::{ConfigError, Mistake, deserialized, parsed, read_if_present};
 
 /// The file, in the directory of the profile.
 const KNOWN_FILE: &str = "known_peers.toml";
@@ -29,11 +29,9 @@ const SET_ASIDE: &str = "known_peers.toml.old";
 /// If the file exists and cannot be read, or contains a mistake.
 pub(super) fn read(folder: &Path) -> Result<BTreeMap<PublicKey, Pin>, ConfigError> {
     let path = folder.join(KNOWN_FILE);
-    match read_text_within(&path, MAX_KNOWN_BYTES) {
-        Err(ConfigError::Unreadable(_, error)) if error.kind() == io::ErrorKind::NotFound => {
-            Ok(BTreeMap::new())
-        }
-        text => pins_of(&path, &text?),
+    match read_if_present(&path, MAX_KNOWN_BYTES)? {
+        None => Ok(BTreeMap::new()),
+        Some(text) => pins_of(&path, &text),
     }
 }
 
@@ -75,11 +73,9 @@ struct Entry {
 }
 
 fn parse(text: &str) -> Result<BTreeMap<PublicKey, Pin>, Mistake> {
-    let file: File = toml::from_str(text).map_err(|error| {
-        let format = "A list of known peers has [[peer]] entries, each with a `key` and `first_seen`, and perhaps `name`, \
-                      `addresses`, `contact`, `verified` and `blocked`.";
-        toml_mistake(&error, text, format)
-    })?;
+    let format = "A list of known peers has [[peer]] entries, each with a `key` and `first_seen`, and perhaps `name`, \
+                  `addresses`, `contact`, `verified` and `blocked`.";
+    let file: File = deserialized(text, format)?;
     let mut pins = BTreeMap::new();
     let (mut contacts, mut strangers) = (0, 0);
     for entry in file.peer {

@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 
 use super::{KEY_FILE, PROFILES, Profile, ProfileError, file};
-use crate::cli::{Cli, Misused, NameSource};
 use crate::model::name::{Name, folded, quoted};
+use crate::settings::{Misused, NameSource, Settings};
 
 /// The database of `store`, which has the same constant.
 const HISTORY_FILE: &str = "history.db";
@@ -84,8 +84,8 @@ impl Profiles {
     ///
     /// # Errors
     /// If the directory cannot be listed.
-    pub fn read(cli: &Cli) -> Result<Self, ProfileError> {
-        let Some(data) = crate::data::folder(cli) else { return Ok(Self::default()) };
+    pub fn read(settings: &Settings) -> Result<Self, ProfileError> {
+        let Some(data) = settings.data_directory() else { return Ok(Self::default()) };
         Self::in_folder(&data.join(PROFILES))
     }
 
@@ -247,22 +247,22 @@ impl Profiles {
     ///
     /// # Errors
     /// If there is no such profile, or there are several and the user named none.
-    pub fn existing(&self, cli: &Cli) -> Result<Found, Misused> {
+    pub fn existing(&self, settings: &Settings) -> Result<Found, Misused> {
         if self.is_empty() {
             return Err(Misused::new(
                 "There is no profile yet; start p2p-chat, or create one with `p2p-chat id --new --name NAME`.",
             ));
         }
-        if let Some(profile) = &cli.profile {
-            return self.at(profile, cli.name.as_ref())?.ok_or_else(|| {
+        if let Some(profile) = &settings.profile {
+            return self.at(profile, settings.name.as_ref())?.ok_or_else(|| {
                 let unknown = quoted(&profile.to_string());
                 Misused::new(format!("There is no profile {unknown}. {}", self.sentence()))
             });
         }
-        let Some(name) = &cli.name else {
+        let Some(name) = &settings.name else {
             return self.only()?.ok_or_else(|| self.several());
         };
-        match self.named(name, &cli.name_source)? {
+        match self.named(name, &settings.name_source)? {
             Named::Known(found) => Ok(found),
             Named::Unknown(similar) => {
                 let similar = similar.map_or_else(String::new, |similar| format!(" Did you mean {similar}?"));
@@ -336,8 +336,8 @@ pub fn rename(folder: &Path, name: &Name) -> Result<(), ProfileError> {
 }
 
 /// Returns the new profile that `--profile` says, or else the one for `name`.
-pub fn new_profile(cli: &Cli, name: &Name) -> Profile {
-    cli.profile.clone().unwrap_or_else(|| Profile::from(name))
+pub fn new_profile(settings: &Settings, name: &Name) -> Profile {
+    settings.profile.clone().unwrap_or_else(|| Profile::from(name))
 }
 
 #[cfg(test)]

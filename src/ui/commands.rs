@@ -17,33 +17,34 @@ pub struct CommandHelp {
 /// The command to leave.
 const QUIT: &str = "/quit";
 
-/// All commands, in the order of the help.
+/// All commands, in the order of the manual page.
 pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp {
         name: "/help",
         arguments: "[COMMAND]",
-        short: "show this, or all there is to know about a command",
-        long: "Without a command it lists them all. `/help chat` and `/help /chat` are the same.",
+        short: "list the commands, or explain one",
+        long: "`/help chat` and `/help /chat` are the same.",
     },
     CommandHelp {
         name: "/peers",
         arguments: "",
-        short: "ask who is there, and show the list",
-        long: "Every peer is asked first whether it is there, which takes two seconds at most. Online peers come first, \
-               then offline contacts with the time they were last seen. The number of a peer in the list can be used \
-               wherever a name can.",
+        short: "list the peers and check who is online",
+        long: "p2p-chat asks every peer whether it is online, which takes at most two seconds. \
+               Online peers come first, then offline contacts with the time they were last seen. \
+               A peer's number in the list works wherever a name does.",
     },
     CommandHelp {
         name: "/connect",
         arguments: "[WHOM]",
-        short: "ask somebody, or all, to list you",
-        long: "WHOM may be an ip:port that is not in the list yet. Without WHOM you are asked.",
+        short: "connect to a peer, or to all known peers",
+        long: "WHOM may be an ip:port that is not in the list yet. Without WHOM, p2p-chat asks.",
     },
     CommandHelp {
         name: "/disconnect",
         arguments: "[WHOM]",
-        short: "say goodbye to somebody, or to all",
-        long: "They are not dialed until one of you writes or connects again. Without WHOM you are asked.",
+        short: "disconnect from a peer, or from all",
+        long: "p2p-chat says goodbye and does not dial the peer again until one of you sends a \
+               message or connects. Without WHOM, p2p-chat asks.",
     },
     CommandHelp {
         name: "/msg",
@@ -54,195 +55,214 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp {
         name: "/chat",
         arguments: "[WHOM]",
-        short: "talk with somebody: every line goes there until /back",
-        long: "The prompt says to whom the lines go. Commands and @WHOM work as before; a line that is to begin with / or @ \
-               begins with // or @@. Without WHOM you are asked.",
+        short: "start a conversation: every line goes to that peer until /back",
+        long: "The prompt shows who gets the lines. Commands and @WHOM still work. To send a line \
+               that starts with / or @, type // or @@. Without WHOM, p2p-chat asks.",
     },
     CommandHelp {
         name: "/back",
         arguments: "",
-        short: "end the conversation and go back to the menu",
-        long: "So does Escape on an empty line.",
+        short: "end the conversation and return to the menu",
+        long: "Escape on an empty line does the same.",
     },
     CommandHelp {
         name: "/reply",
         arguments: "[TEXT]",
         short: "answer the last message",
-        long: "It goes to whoever wrote last when you began to type it, not to who writes meanwhile. Without TEXT you are \
-               asked for it.",
+        long: "The reply goes to the peer that had written last when you started to type, even if \
+               another message arrives meanwhile. Without TEXT, p2p-chat asks for it.",
     },
     CommandHelp {
         name: "/history",
         arguments: "[WHOM] [WORDS]",
-        short: "show what was said, with all or with one",
-        long: "With WORDS it shows the messages that have all of them in them, each at least as the beginning of a word; `/history all lunch` \
-               looks everywhere. What came from muted peers is in it too. `p2p-chat history` shows, exports and forgets more, also while \
-               the program runs. With --no-history it is gone when the program ends.",
+        short: "show or search old messages",
+        long: "With WORDS, it shows the messages that contain all of them. A word also matches \
+               the beginning of a longer word. `/history all lunch` searches all conversations. \
+               Messages from muted peers are included. `p2p-chat history` can also export and \
+               delete messages, even while p2p-chat runs. With --no-history, messages are gone \
+               when p2p-chat ends.",
     },
     CommandHelp {
         name: "/outbox",
         arguments: "[cancel|again N]",
-        short: "show what waits to be delivered, and why",
-        long: "A text waits until it is delivered, also while the program does not run, or until it expires (--expire). `/outbox cancel 2` takes \
-               the second of the list back, `/outbox again 2` sends it again at once; `all` stands for all of them.",
+        short: "list queued messages, cancel them or try again",
+        long: "A message stays queued until it is delivered or expires (--expire), also while \
+               p2p-chat does not run. `/outbox cancel 2` cancels the second message of the list, \
+               and `/outbox again 2` tries it again at once. `all` instead of a number means all \
+               of them.",
     },
     CommandHelp {
         name: "/me",
         arguments: "TEXT",
-        short: "say what you do: /me waves is shown as ** Alice waves",
-        long: "In a conversation it goes there, else you are asked to whom. Programs that do not know it show the line as \
-               it was typed.",
+        short: "send an action: /me waves is shown as ** Alice waves",
+        long: "In a conversation it goes to that peer; otherwise p2p-chat asks for the recipient. \
+               Programs without this command show the line as you typed it.",
     },
     CommandHelp {
         name: "/all-plain",
         arguments: "TEXT",
-        short: "send to all, unencrypted strangers included",
-        long: "`@all` reaches online contacts and, under accept-new, online strangers that have proven a key. It leaves out strangers that can only \
-               be written to unencrypted, because others on the network can read that. /all-plain reaches them, too.",
+        short: "send to all, including unencrypted strangers",
+        long: "`@all` reaches online contacts and, with the policy accept-new, online strangers \
+               that have proven a key. It leaves out unencrypted strangers, because others on the \
+               network can read what they get. /all-plain reaches them too.",
     },
     CommandHelp {
         name: "/name",
         arguments: "[NEW]",
         short: "change your name",
-        long: "Encrypted peers see it at once, others with your next message. Your key, contacts and history stay, and \
-               later runs use the new name.",
+        long: "Encrypted peers see the new name at once, others with your next message. Your key, \
+               contacts and history stay, and later runs use the new name.",
     },
     CommandHelp {
         name: "/mute",
         arguments: "[WHOM]",
-        short: "do not show somebody's messages",
-        long: "Notices about them, such as that they have left, are not shown either. Messages are still taken and acknowledged, and are in the history. Without WHOM it lists who is muted. A contact \
-               stays muted until /unmute, another peer until the program ends.",
+        short: "hide a peer's messages",
+        long: "Notices about the peer are hidden too. Its messages are still received and \
+               acknowledged, and are in the history. Without WHOM, it lists the muted peers. A \
+               contact stays muted until /unmute, any other peer until p2p-chat ends.",
     },
     CommandHelp {
         name: "/unmute",
         arguments: "WHOM",
-        short: "show somebody's messages again",
-        long: "It says how many messages came meanwhile; /history shows them.",
+        short: "show a peer's messages again",
+        long: "It says how many messages arrived meanwhile; /history shows them.",
     },
     CommandHelp {
         name: "/alias",
         arguments: "[WHOM] [NAME]",
-        short: "give somebody a nickname of your own",
-        long: "The nickname belongs to the peer's key, or to the address of a legacy peer, and is saved in contacts.toml. It \
-               makes the peer a contact, and is refused if another contact has that name or you have it yourself. \
-               `/alias WHOM -` removes it. Without arguments it lists them.",
+        short: "give a peer a nickname that only you see",
+        long: "The nickname belongs to the peer's key, or to the address of a legacy peer, and is \
+               saved in contacts.toml. It makes the peer a contact. A nickname cannot be your own \
+               name or that of another contact. `/alias WHOM -` removes it. Without arguments, it \
+               lists the nicknames.",
     },
     CommandHelp {
         name: "/key",
         arguments: "[WHOM]",
-        short: "show your key, or what is known of another's",
-        long: "The key is what a peer is known by, whatever it calls itself and wherever it is. `p2p-chat id` shows yours too, with a QR \
-               code.",
+        short: "show your key, or what is known about a peer",
+        long: "Peers recognize each other by key, whatever their name and address. `p2p-chat id` \
+               shows your key too, with a QR code.",
     },
     CommandHelp {
         name: "/verify",
         arguments: "WHOM",
-        short: "compare codes with somebody, to be sure who it is",
-        long: "Both of you type it and see the same 30 digits, if nobody is in between. Compare them where you know each other's voice or \
-               face, not in this chat. With yes the peer is verified, and a sign behind its name says so.",
+        short: "compare safety numbers with a peer",
+        long: "Both of you type this command and see the same 30 digits, unless someone \
+               intercepts the connection. Compare them in person or on the phone, not in this \
+               chat. After a yes, a ✓ follows the peer's name.",
     },
     CommandHelp {
         name: "/requests",
         arguments: "",
-        short: "show the key changes and message requests that wait",
-        long: "A new key with the name of a contact or of a blocked peer waits for your decision, and so does each stranger with \
-               `/policy ask`. Nothing is sent to it and nothing of it is shown until /trust or /accept. Messages for a contact still go to its old key.",
+        short: "list key changes and message requests",
+        long: "A new key with the name of a contact or of a blocked peer waits for your decision, \
+               and so does each stranger with `/policy ask`. Until /trust or /accept, nothing is \
+               sent to it and its messages are not shown. Messages for the contact still go to \
+               the old key.",
     },
     CommandHelp {
         name: "/trust",
         arguments: "WHOM",
         short: "move a contact to its new key",
-        long: "WHOM is the name of the contact, or at least four characters of the beginning of the new key. Type it if the contact has \
-               a new device. The contact is not verified then, and /verify compares the new key.",
+        long: "WHOM is the name of the contact, or at least the first four characters of the new \
+               key. Use it if the contact has a new device. The contact is not verified then; \
+               compare keys again with /verify.",
     },
     CommandHelp {
         name: "/accept",
         arguments: "WHOM",
-        short: "accept a message request, or another contact",
-        long: "WHOM is the name of the newcomer, at least four characters of the beginning of its key, or its ip:port if it has no key. Type \
-               it if two people have one name, and to answer a message request. Two contacts of one name both have the beginning of their keys behind it, for good.",
+        short: "accept a message request, or a namesake as another contact",
+        long: "WHOM is the name of the new peer, at least the first four characters of its key, \
+               or its ip:port if it has no key. Use it to answer a message request, or if two \
+               people have the same name. p2p-chat then shows the first characters of the key \
+               after each of the two names.",
     },
     CommandHelp {
         name: "/block",
         arguments: "WHOM",
-        short: "refuse a new key, or block a peer or an IP",
-        long: "Nothing is sent to the peer or shown from it. If a new key waits with the name of a contact, the new key is blocked, not the \
-               contact. WHOM may also be an IP without a port. Then strangers there are neither answered nor shown; an IPv6 \
-               address stands for its /64 network. /unblock undoes it.",
+        short: "block a contact, a new key or an IP",
+        long: "Nothing is sent to a blocked peer, and nothing from it is shown. If a new key has \
+               the name of a contact, /block with that name blocks the new key and not the \
+               contact. WHOM may also be an IP without a port: then strangers at that IP get no \
+               answer and are not shown. An IPv6 address stands for its /64 network. /unblock \
+               undoes it.",
     },
     CommandHelp {
         name: "/blocked",
         arguments: "",
-        short: "list whom you have blocked",
-        long: "A block covers a peer, and unencrypted messages under its name or from its address; or all strangers at an IP. An \
-               unknown key with a blocked name waits for /accept. A block never covers another contact.",
+        short: "list blocked peers and IPs",
+        long: "A block covers a peer, and unencrypted messages under its name or from its \
+               address. A blocked IP covers all strangers there. An unknown key with a blocked \
+               name waits for /accept. A block never covers another contact.",
     },
     CommandHelp {
         name: "/unblock",
         arguments: "WHOM",
         short: "unblock a peer or an IP",
-        long: "A contact is a contact again, but not verified; /verify compares the key again. A stranger stays a stranger. Blocked \
-               contacts are at the end of the peer list.",
+        long: "A contact is a contact again, but not verified; compare keys again with /verify. A \
+               stranger stays a stranger. Blocked contacts are at the end of the peer list.",
     },
     CommandHelp {
         name: "/contacts",
         arguments: "",
         short: "list your contacts",
-        long: "It shows which are verified, muted or blocked, and when each was last seen. They are in contacts.toml in the \
-               directory of your profile, which you can edit while p2p-chat runs.",
+        long: "It shows which contacts are verified, muted or blocked, and when each was last \
+               seen. They are saved in contacts.toml in the directory of your profile, which you \
+               can edit while p2p-chat runs.",
     },
     CommandHelp {
         name: "/add",
         arguments: "WHOM",
         short: "add a contact",
-        long: "WHOM is a name or a number in the list, an ip:port, a whole key, or the beginning of a known one. Contacts are dialed at each start, and no other peer \
-               can take their names. A peer that you write to becomes a contact automatically.",
+        long: "WHOM is a name or a number in the list, an ip:port, a whole key, or the beginning \
+               of a known key. p2p-chat dials contacts at each start, and no other peer can take \
+               their names. A peer that you write to becomes a contact automatically.",
     },
     CommandHelp {
         name: "/forget",
         arguments: "WHOM",
         short: "remove a contact",
-        long: "Queued messages for them are not sent, and the next key with their name is new to you, unless another contact has \
-               that name. A blocked \
-               contact is no longer blocked. WHOM may also be an ip:port where no peer has answered. Messages stay \
-               in the history. You are asked to confirm.",
+        long: "Queued messages for the contact are not sent. The next key with the same name is \
+               new to you, unless another contact has that name. A blocked contact is no longer \
+               blocked. WHOM may also be an ip:port where no peer has answered. Messages stay in \
+               the history. You are asked to confirm.",
     },
     CommandHelp {
         name: "/policy",
         arguments: "HOW",
-        short: "what strangers may do: accept-new, ask or strict",
-        long: "accept-new shows what they write and remembers new keys, ask has them wait for /accept, strict refuses them. This holds \
-               until the program ends, and for strangers that are not listed yet. A new key with the name of a contact always waits.",
+        short: "how to treat strangers: accept-new, ask or strict",
+        long: "accept-new shows their messages and remembers new keys. ask makes them wait for \
+               /accept. strict refuses them. The policy applies until p2p-chat ends, to strangers \
+               that are not in the list yet. A new key with the name of a contact always waits.",
     },
     CommandHelp {
         name: QUIT,
         arguments: "",
-        short: "say goodbye to everybody and end",
-        long: "It works at every question too, where it is never taken as an answer. So does Ctrl-D on an empty line, and 0 \
-               in the menu.",
+        short: "say goodbye to all peers and exit",
+        long: "It works at every question too and is never taken as an answer. Ctrl-D on an empty \
+               line and 0 in the menu do the same.",
     },
 ];
 
-/// The keys of the line, and what each does.
+/// The keys of the line editor, and what each does.
 pub const KEYS: &[(&str, &str)] = &[
-    ("Left, Right, Ctrl-B, Ctrl-F", "Go one character back or on."),
-    ("Ctrl-Left, Ctrl-Right, Alt-B, Alt-F", "Go one word back or on."),
+    ("Left, Right, Ctrl-B, Ctrl-F", "Move one character back or forward."),
+    ("Ctrl-Left, Ctrl-Right, Alt-B, Alt-F", "Move one word back or forward."),
     (
         "Home, End, Ctrl-A, Ctrl-E",
-        "Go to the beginning or the end of the line; once more, of the whole text.",
+        "Move to the start or the end of the line; pressed again, of the whole message.",
     ),
-    ("Up, Down, Ctrl-P, Ctrl-N", "Go through the lines of the text, and then through those typed before."),
-    ("Ctrl-R, Ctrl-S", "Search in the lines typed before, towards older or newer ones; Ctrl-G gives up."),
-    ("Backspace, Delete, Ctrl-H, Ctrl-D", "Delete a character. Ctrl-D on an empty line leaves."),
-    ("Ctrl-W, Alt-Backspace, Alt-D", "Delete to the blank before, the word before, the word behind."),
-    ("Ctrl-U, Ctrl-K", "Delete to the beginning or the end of the line."),
-    ("Ctrl-Y, Ctrl-T, Ctrl-_", "Put back what was deleted, exchange two characters, undo."),
-    ("Tab", "Complete a command, a name or an address, or show what there is to choose from."),
-    ("Alt-Enter", "Begin a new line in the text."),
-    ("Escape", "Clear the line, which Up brings back; on an empty one, go back, or end a conversation."),
-    ("Ctrl-C", "Clear the line, which Up brings back; on an empty one, twice, leave."),
-    ("Ctrl-L, Ctrl-Z", "Empty the screen; stop until the shell lets the program go on."),
+    ("Up, Down, Ctrl-P, Ctrl-N", "Move through the lines of the message, then through earlier input."),
+    ("Ctrl-R, Ctrl-S", "Search earlier input, backward or forward; Ctrl-G cancels."),
+    ("Backspace, Delete, Ctrl-H, Ctrl-D", "Delete a character. Ctrl-D on an empty line exits."),
+    ("Ctrl-W, Alt-Backspace, Alt-D", "Delete back to a blank, the word before, the word after."),
+    ("Ctrl-U, Ctrl-K", "Delete to the start or the end of the line."),
+    ("Ctrl-Y, Ctrl-T, Ctrl-_", "Paste the deleted text, swap two characters, undo."),
+    ("Tab", "Complete a command, a name or an address, or list the choices."),
+    ("Alt-Enter", "Start a new line in the message."),
+    ("Escape", "Clear the line, which Up brings back; on an empty line, go back."),
+    ("Ctrl-C", "Clear the line, which Up brings back; twice on an empty line, exit."),
+    ("Ctrl-L, Ctrl-Z", "Clear the screen; suspend p2p-chat until the shell resumes it."),
 ];
 
 /// Names from other programs, and the command that each one means.
@@ -288,20 +308,40 @@ pub(super) fn nearest(word: &str) -> Option<&'static CommandHelp> {
     })
 }
 
-/// Columns for a command with its arguments in the help, and a space behind them.
-const NAME_COLUMNS: usize = 25;
+/// Commands that share a row of the help, and what the row says. The others have one each.
+const SHARED_ROWS: &[(&[&str], &str)] = &[
+    (&["/help", "/quit"], "list the commands or explain one; exit"),
+    (&["/connect", "/disconnect"], "connect to or disconnect from a peer, or all"),
+    (&["/chat", "/back"], "send every line to a peer; return to the menu"),
+    (&["/reply", "/me"], "answer the last message; send an action"),
+    (&["/mute", "/unmute"], "hide a peer's messages; show them again"),
+    (&["/requests", "/trust", "/accept"], "list or accept changed and new keys"),
+    (&["/key", "/verify"], "show a key; compare safety numbers with a peer"),
+    (&["/block", "/unblock", "/blocked"], "block a contact, a key or an IP; list them"),
+    (&["/contacts", "/add", "/forget"], "list, add or remove contacts"),
+];
 
-/// Returns the help: everything that can be typed at the prompt.
+/// Columns for the commands of a row in the help, with the space after them.
+const NAME_COLUMNS: usize = 29;
+
+/// Returns the help: everything that can be typed at the prompt. It fits a terminal of 80 columns
+/// and 24 rows, with the prompt and the status line.
 pub(super) fn overview() -> Vec<String> {
+    let row = |left: &str, right: &str| format!("  {left:NAME_COLUMNS$}{right}");
     let mut lines = vec![
-        "The numbers of the menu always work. Besides, at the same prompt:".to_owned(),
-        format!("  {:NAME_COLUMNS$}{}", "@WHOM TEXT", "send; @all: online contacts and encrypted strangers"),
+        "Type the number of a menu entry, or one of these (/help COMMAND tells more):".to_owned(),
+        row("@WHOM TEXT", "send a message; @all sends it to everybody online"),
     ];
     for command in COMMANDS {
-        let usage = usage(command);
-        lines.push(format!("  {usage:NAME_COLUMNS$}{}", command.short));
+        match SHARED_ROWS.iter().find(|(names, _)| names.contains(&command.name)) {
+            None => lines.push(row(&usage(command), command.short)),
+            Some((names, words)) if names[0] == command.name => {
+                lines.push(row(&names.join(", "), words));
+            }
+            Some(_) => {}
+        }
     }
-    lines.push("WHOM is a name, its number in the list, an ip:port, or all. Tab completes.".into());
+    lines.push("WHOM is a name, a number in the peer list, an ip:port, or all. Tab completes.".into());
     lines
 }
 
@@ -349,16 +389,40 @@ mod tests {
         }
     }
 
+    /// Rows of a terminal without the prompt, the status line and the command `/help` itself.
+    const ROWS: usize = 24 - 3;
+
     #[test]
-    fn the_help_fits_a_usual_terminal() {
-        for line in overview() {
-            assert!(line.len() <= 80, "{line}");
+    fn help_fits_24_rows_and_80_columns() {
+        let lines = overview();
+        assert!(lines.len() <= ROWS, "{} rows", lines.len());
+        for line in &lines {
+            assert!(line.chars().count() <= 80, "{line}");
         }
+        for line in &lines[1..lines.len() - 1] {
+            let (left, right) = line.split_at(2 + NAME_COLUMNS);
+            assert!(left.ends_with(' ') && !right.starts_with(' '), "not aligned: {line}");
+        }
+    }
+
+    #[test]
+    fn help_names_every_command_once() {
+        let lines = overview();
         for command in COMMANDS {
-            assert!(usage(command).len() < NAME_COLUMNS, "no space behind {}", usage(command));
+            let names = |line: &&String| {
+                let left = line.get(2..2 + NAME_COLUMNS).unwrap_or_default();
+                left.split([' ', ',']).any(|word| word == command.name)
+            };
+            assert_eq!(lines[1..].iter().filter(names).count(), 1, "{}", command.name);
         }
-        for (other, name) in SYNONYMS {
-            assert!(COMMANDS.iter().any(|command| command.name == name), "{other}");
+    }
+
+    #[test]
+    fn shared_rows_and_synonyms_name_existing_commands() {
+        let shared = SHARED_ROWS.iter().flat_map(|(names, _)| names.iter());
+        let synonyms = SYNONYMS.iter().map(|(_, name)| name);
+        for name in shared.chain(synonyms) {
+            assert!(COMMANDS.iter().any(|command| command.name == *name), "{name}");
         }
     }
 }

@@ -114,11 +114,11 @@ fn what_is_kept_of_messages_and_for_how_long_can_be_said_in_each_way() {
     assert_eq!(setting(flag(), "expire"), "expire = \"45s\" # --expire");
     assert_eq!(setting(flag(), "keep-history"), "keep-history = \"forever\" # --keep-history");
     for (wrong, words) in [
-        ("--expire=7", "an age is a whole number and a unit, like 45s, 30m, 12h, 90d or 2w."),
-        ("--expire=0s", "one second, 1s, is the shortest."),
-        ("--expire=366d", "a text waits for 365d at most."),
+        ("--expire=7", "an age is a whole number and a unit, such as 45s, 30m, 12h, 90d or 2w."),
+        ("--expire=0s", "the shortest is 1s."),
+        ("--expire=366d", "a message stays queued for at most 365d."),
         ("--keep-history=never", "Or write forever."),
-        ("--max-history=1", "a size is a whole number and a unit, like 500MiB or 4GiB."),
+        ("--max-history=1", "a size is a whole number and a unit, such as 500MiB or 4GiB."),
     ] {
         let errors = refused(Peer::named("Alice").arg(wrong));
         assert!(errors.contains(words), "{wrong}: {errors}");
@@ -162,18 +162,18 @@ fn what_config_prints_can_be_saved_as_the_file_and_means_the_same() {
 #[test]
 fn a_mistake_in_the_file_is_named_with_its_line_and_what_would_be_right() {
     for (text, words) in [
-        ("\nprot = 5000", "config.toml, line 2: `prot` is no setting; did you mean `port`?"),
+        ("\nprot = 5000", "config.toml, line 2: `prot` is not a setting; did you mean `port`?"),
         (
             "port = \"five\"",
-            "config.toml, line 1: `port = five` will not do: a port is a number from 1 to 65535",
+            "config.toml, line 1: `port = five` is invalid: a port is a number from 1 to 65535",
         ),
         ("name = \"two words\"", "how about `two_words`?"),
         ("color = \"red\"", "write auto or always or never."),
         ("plain = \"maybe\"", "write true or false."),
         ("policy = \"lax\"", "write accept-new or ask or strict."),
-        ("time-format = \"\"", "a time format is not empty"),
-        ("port = 5000\nport = 5001", "config.toml, line 2: `port` stands there twice"),
-        ("[chat]\nport = 5000", "`chat` is no setting"),
+        ("time-format = \"\"", "a time format cannot be empty"),
+        ("port = 5000\nport = 5001", "config.toml, line 2: `port` is set twice"),
+        ("[chat]\nport = 5000", "`chat` is not a setting"),
         ("name = \"\\u001b[2J\"", "\\x1b[2J"),
     ] {
         let errors = refused(Peer::named("Alice").file(CONFIG, text));
@@ -189,15 +189,15 @@ fn a_file_that_is_named_has_to_be_there_and_one_that_is_not_named_need_not() {
     let named = nobody_yet().file("my.toml", "name = \"Mine\"").arg("--config=my.toml");
     assert_eq!(setting(named, "name"), "name = \"Mine\" # configuration file, line 1");
     let config = printed(nobody_yet().arg("config"));
-    assert!(config.contains("config.toml, which is not there"), "{config}");
+    assert!(config.contains("config.toml (does not exist)"), "{config}");
 }
 
 #[test]
 fn config_tells_which_files_are_used() {
     let config = printed(nobody_yet().peers_toml("").arg("config"));
-    assert!(config.contains("# List of static peers: peers.toml\n"), "{config}");
+    assert!(config.contains("# Peers file: peers.toml\n"), "{config}");
     let config = printed(nobody_yet().arg("--no-static").arg("--data-dir=here").arg("config"));
-    assert!(config.contains("# List of static peers: none\n"), "{config}");
+    assert!(config.contains("# Peers file: none\n"), "{config}");
     assert!(config.contains("# Data directory: here\n"), "{config}");
 }
 

@@ -37,11 +37,11 @@ fn where_nothing_is_kept_that_is_said_and_nothing_is_made() {
     fs::create_dir_all(&profile).expect("a folder made");
     fs::write(profile.join("profile.toml"), "name = \"Alice\"\n").expect("written");
     for args in [&[][..], &["--json"], &["--with", "Bob"], &["--forget", "--yes"]] {
-        assert_eq!(ask(alice(&nowhere, args)).remark(), "Nothing is kept of Alice.\n", "{args:?}");
+        assert_eq!(ask(alice(&nowhere, args)).remark(), "Alice has no stored messages.\n", "{args:?}");
     }
     assert_eq!(fs::read_dir(&profile).expect("readable").count(), 1);
     // A history without messages.
-    assert_eq!(Kept::new().closed().asked(&[]).remark(), "Nothing is kept of alice.\n");
+    assert_eq!(Kept::new().closed().asked(&[]).remark(), "alice has no stored messages.\n");
 }
 
 #[test]
@@ -124,8 +124,8 @@ fn messages_can_be_chosen_by_whom_and_when() {
     assert_eq!(texts(&["--since", "2026-11-21T11:00"]), ["two", "three", "four"]);
     assert_eq!(texts(&["--until", "2026-11-21T09:00:04Z", "--since", "2026-11-21T09:00:03Z"]), ["two"]);
     assert_eq!(texts(&["--since", "2026-11-21", "--until", "2026-11-21"]).len(), 4);
-    assert_eq!(kept.asked(&["--until", "2026-11-20"]).remark(), "Nothing fits.\n");
-    assert_eq!(kept.asked(&["--since", "2026-11-22"]).remark(), "Nothing fits.\n");
+    assert_eq!(kept.asked(&["--until", "2026-11-20"]).remark(), "No message matches.\n");
+    assert_eq!(kept.asked(&["--since", "2026-11-22"]).remark(), "No message matches.\n");
     assert_eq!(texts(&["--last", "1"]), ["four"]);
     for (wrong, words) in [
         (
@@ -134,7 +134,7 @@ fn messages_can_be_chosen_by_whom_and_when() {
         ),
         (["--since", "soon"], "write an age like 3d, a date like 2026-11-21,"),
         (["--older-than", "90"], "an age is a whole number and a unit"),
-        (["--last", "0"], "how many is a whole number from 1."),
+        (["--last", "0"], "write a whole number from 1."),
     ] {
         let errors = kept.asked(&wrong).refused(2);
         assert!(errors.contains(words), "{wrong:?}: {errors}");
@@ -175,7 +175,7 @@ fn an_age_is_so_long_ago() {
     let count = |args: &[&str]| kept.asked(args).well().lines().filter(|line| line.contains("Bob: ")).count();
     assert_eq!((count(&["--since", "36500d"]), count(&["--since", "2400-01-01"])), (2, 1));
     let old = kept.asked(&["--older-than", "36500d"]).remark();
-    assert_eq!(old, "Nothing fits.\n");
+    assert_eq!(old, "No message matches.\n");
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn a_search_is_for_words_and_nothing_else() {
             other => panic!("{other:?}"),
         };
         let rows: Vec<i64> = asked.printed.lines().map(row).collect();
-        let remark = if rows.is_empty() { format!("Nothing fits `{words}`.\n") } else { String::new() };
+        let remark = if rows.is_empty() { format!("No message matches `{words}`.\n") } else { String::new() };
         assert_eq!((asked.errors, asked.status), (remark, Some(0)));
         rows
     };
@@ -317,9 +317,9 @@ fn on_a_terminal_the_last_fifty_are_shown_and_that_there_are_more() {
     assert!(window.ends().success());
     let screen = window.screen();
     assert!(screen.contains("Bob: number 10\n") && !screen.contains("Bob: number 9\n"), "{screen}");
-    assert!(screen.contains("These are the last 50; --last N shows more."), "{screen}");
+    assert!(screen.contains("Showing the last 50 messages; --last N shows more."), "{screen}");
     let mut window = Terminal::start(kept.asking(&["--last=60"]), 70, 80);
     window.waits_for("Bob: number 0");
     assert!(window.ends().success());
-    assert!(!window.screen().contains("These are the last"), "{}", window.screen());
+    assert!(!window.screen().contains("Showing the last"), "{}", window.screen());
 }

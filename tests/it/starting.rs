@@ -82,13 +82,13 @@ fn an_address_that_will_not_do_is_refused_with_what_will() {
         ("--peer=[2001:db8::7%2]:5000", "only an address that begins with fe80"),
         ("--peer=0.0.0.0:5000", "stands for no single machine"),
         ("--peer=", "write IP:PORT"),
-        ("--bind=localhost", "one of IPv4, like 192.168.1.20, or of IPv6"),
-        ("--bind=127.0.0.1:5000", "one of IPv4, like 192.168.1.20, or of IPv6"),
-        ("--bind=[::1]", "one of IPv4, like 192.168.1.20, or of IPv6"),
+        ("--bind=localhost", "an IPv4 address like 192.168.1.20 or an IPv6"),
+        ("--bind=127.0.0.1:5000", "an IPv4 address like 192.168.1.20 or an IPv6"),
+        ("--bind=[::1]", "an IPv4 address like 192.168.1.20 or an IPv6"),
         ("--advertise=localhost", "four numbers from 0 to 255"),
-        ("--advertise=0.0.0.0", "give an address of a single machine"),
-        ("--advertise=224.0.0.1", "give an address of a single machine"),
-        ("--advertise=255.255.255.255", "give an address of a single machine"),
+        ("--advertise=0.0.0.0", "give the address of a single machine"),
+        ("--advertise=224.0.0.1", "give the address of a single machine"),
+        ("--advertise=255.255.255.255", "give the address of a single machine"),
     ] {
         let errors = refused(Peer::named("Alice").arg(arg));
         assert!(errors.contains(words), "{arg}: {errors}");
@@ -152,6 +152,7 @@ fn name_and_port_may_come_from_the_environment() {
     envy.still_answers();
     let errors = refused(Peer::named("Alice").without_port().env("P2P_CHAT_PORT", "five"));
     assert!(errors.contains("a number from 1 to 65535"), "{errors}");
+    assert!(errors.contains("The value comes from P2P_CHAT_PORT in the environment."), "{errors}");
 }
 
 #[test]
@@ -215,33 +216,64 @@ fn the_version_is_told() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
 }
 
+/// What p2p-chat prints on standard output for these arguments, successfully.
+fn prints(args: &[&str]) -> String {
+    let (mut command, _dir) = Peer::named("").without_port().command();
+    let output = command.args(args).output().expect("it runs");
+    assert!(output.status.success() && output.stderr.is_empty(), "{args:?}: {output:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
 #[test]
-fn the_help_names_every_argument_and_gives_examples() {
-    for flag in ["--help", "-h"] {
-        let (mut command, _dir) = Peer::named("Alice").arg(flag).command();
-        let output = command.output().expect("it runs");
-        assert!(output.status.success());
-        let help = String::from_utf8(output.stdout).expect("UTF-8");
-        for words in [
-            "Examples:",
-            "p2p-chat --name Alice --port 5000",
-            "--name <NAME>",
-            "--port <PORT>",
-            "--bind <IP>",
-            "--advertise <IP>",
-            "--peers <FILE>",
-            "--peer <IP:PORT>",
-            "--no-static",
-            "--log-file <FILE>",
-            "--log-messages",
-            "P2P_CHAT_NAME",
-            "P2P_CHAT_PORT",
-            "P2P_CHAT_PEERS",
-        ] {
-            assert!(help.contains(words), "{words} is missing in\n{help}");
-        }
-        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+fn help_starts_with_two_examples_and_names_every_option() {
+    let help = prints(&["--help"]);
+    assert_eq!(
+        help.lines().take(10).collect::<Vec<_>>(),
+        [
+            "Chat in the terminal without a server",
+            "",
+            "Two terminals:",
+            "  p2p-chat --name Alice --port 5000",
+            "  p2p-chat --name Bob --port 5001 --peer 127.0.0.1:5000",
+            "",
+            "Two machines, the first one with the address 192.168.1.20:",
+            "  p2p-chat --name Alice --port 5000",
+            "  p2p-chat --name Bob --port 5000 --peer 192.168.1.20:5000",
+            "",
+        ]
+    );
+    for words in [
+        "--name <NAME>",
+        "--port <PORT>",
+        "--bind <IP>",
+        "--advertise <IP>",
+        "--peers <FILE>",
+        "--peer <IP:PORT>",
+        "--no-static",
+        "--log-file <FILE>",
+        "--log-messages",
+        "P2P_CHAT_NAME",
+        "P2P_CHAT_PORT",
+        "P2P_CHAT_PEERS",
+    ] {
+        assert!(help.contains(words), "{words} is missing in\n{help}");
     }
+    assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+}
+
+#[test]
+fn short_help_fits_one_screen() {
+    let help = prints(&["-h"]);
+    assert!(help.lines().count() <= 24, "{help}");
+    for words in ["--name <NAME>", "--port <PORT>", "history", "--help", "/help"] {
+        assert!(help.contains(words), "{words} is missing in\n{help}");
+    }
+}
+
+#[test]
+fn help_subcommand_equals_help_option() {
+    assert_eq!(prints(&["help"]), prints(&["--help"]));
+    assert_eq!(prints(&["help", "history"]), prints(&["history", "--help"]));
 }
 
 fn log_of(dir: &Path) -> String {

@@ -20,7 +20,7 @@ fn every_mistake_is_told_with_its_file_and_line_and_the_program_does_not_start()
         ("[[peer]]\naddress = \"::1:5000\"", 2, "write an IPv6 address in brackets"),
         ("[[peer]]\naddress = \"0.0.0.0:5000\"", 2, "stands for no single machine"),
         ("[[peer]]\naddress = \"\"", 2, "write IP:PORT"),
-        ("[[peer]]\naddress = 5000", 2, "a text in quotation marks has to stand here instead of `5000`"),
+        ("[[peer]]\naddress = 5000", 2, "expected a text in quotation marks instead of `5000`"),
         ("[[peer]]\nadress = \"127.0.0.1:9\"", 2, "unknown field `adress`"),
         ("# Bob\n\n[[peer]]\nname = \"Bob\"", 3, "missing field `address`"),
         ("[[peers]]\naddress = \"127.0.0.1:9\"", 1, "unknown field `peers`"),
@@ -28,11 +28,7 @@ fn every_mistake_is_told_with_its_file_and_line_and_the_program_does_not_start()
         ("peer = 5", 1, "write [[peer]], with two brackets"),
         ("[[peer]]\naddress = \"127.0.0.1:9\"\nform = \"R3\"", 3, "write \"standard\" or \"r3\""),
         ("[[peer]]\naddress = \"127.0.0.1:9\"\nname = \"Bob Smith\"", 3, "how about `Bob_Smith`?"),
-        (
-            "[[peer]]\naddress = \"127.0.0.1:9\"\naddress = \"127.0.0.1:10\"",
-            3,
-            "`address` stands there twice",
-        ),
+        ("[[peer]]\naddress = \"127.0.0.1:9\"\naddress = \"127.0.0.1:10\"", 3, "`address` is set twice"),
         ("[[peer]]\naddress = \"127.0.0.1:9\n", 2, "expected"),
         ("[[peer]\n", 1, "expected"),
         ("\r\n\r\nnonsense\r\n", 3, "expected"),
@@ -59,7 +55,7 @@ fn more_peers_than_there_is_room_for_are_refused_at_the_first_too_many() {
     let many: String =
         (0..5_001).map(|number| listing(format!("127.1.{}.{}:9", number / 250, number % 250))).collect();
     let errors = refused(Peer::named("Alice").peers_toml(&many));
-    assert!(errors.contains("peers.toml, line 10002: more than 5000 peers are listed"), "{errors}");
+    assert!(errors.contains("peers.toml, line 10002: the file lists more than 5000 peers"), "{errors}");
     let large = "#".repeat(4 * 1024 * 1024 + 1);
     let errors = refused(Peer::named("Alice").peers_toml(&large));
     assert!(errors.contains("peers.toml has more than 4194304 bytes"), "{errors}");

@@ -5,10 +5,10 @@ use std::io;
 use std::path::PathBuf;
 
 use super::contact::Clash;
-use crate::config::ConfigError;
 use crate::core::MAX_CONTACTS;
 use crate::model::name::Name;
 use crate::model::peer_id::{PeerId, Recipient};
+use crate::settings::ConfigError;
 
 /// Why the contacts cannot be read or saved. Displayed as a whole sentence.
 #[derive(Debug)]

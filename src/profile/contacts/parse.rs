@@ -9,13 +9,13 @@ use toml::de::{DeTable, DeValue};
 
 use super::contact::{Contact, clash};
 use super::error::ContactsError;
-use crate::config::{Mistake, toml_mistake};
 use crate::core::{MAX_BLOCKED_SOURCES, MAX_CONTACTS, MAX_HINTS};
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::PublicKey;
 use crate::model::name::{self, Name, PeerName, quoted};
 use crate::model::peer_id::{LegacyId, PeerId, Recipient};
 use crate::net;
+use crate::settings::file::{Mistake, toml_mistake};
 
 /// The last time that the file can hold: one day before the end of the year 9999, for time zones.
 pub(super) const MAX_VERIFIED: u64 = 253_402_207_200;

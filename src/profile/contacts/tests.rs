@@ -6,12 +6,12 @@ use tempfile::TempDir;
 
 use super::parse::MAX_VERIFIED;
 use super::*;
-use crate::config::ConfigError;
 use crate::core::{MAX_HINTS, Pin};
 use crate::model::address::PeerAddr;
 use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::name::PeerName;
 use crate::model::peer_id::{LegacyId, Recipient};
+use crate::settings::ConfigError;
 
 fn key(byte: u8) -> PeerId {
     PeerId::Key(PublicKey::new([byte; KEY_BYTES]))
@@ -337,8 +337,8 @@ fn each_mistake_is_found_at_its_line() {
     let good = file_of([&Contact { muted: true, ..bob() }, &printer()]);
     for (old, new, line, words) in [
         ("[[contact]]", "[[contacts]]", 1, "did you mean [[contact]]?"),
-        ("[[contact]]", "[contact]", 9, "`contact` stands there twice"),
-        ("[[contact]]", "contact = []\n[[contact]]", 2, "`contact` stands there twice"),
+        ("[[contact]]", "[contact]", 9, "`contact` is set twice"),
+        ("[[contact]]", "contact = []\n[[contact]]", 2, "`contact` is set twice"),
         ("key = \"aeaq", "key = \"aea1", 2, "Character 4 of the key cannot be in one"),
         ("key = \"aeaq", "key = \"", 2, "A key has 52 characters, and this has 48."),
         ("key = \"aeaq", "keys = \"aeaq", 2, "did you mean `key`?"),
@@ -367,7 +367,7 @@ fn each_mistake_is_found_at_its_line() {
         ("\"Printer\"", "\"bOSS\"", 11, "is called bOSS already; choose another alias"),
         ("\"Printer\"", "\"bob\"", 11, "is called bob already; choose another alias"),
         ("alias = \"Printer\"", "name = \"boss\"", 4, "192.0.2.9:5000 is called Boss already"),
-        ("alias = ", "alias = \"x\"\nalias = ", 5, "`alias` stands there twice"),
+        ("alias = ", "alias = \"x\"\nalias = ", 5, "`alias` is set twice"),
     ] {
         let text = good.replacen(old, new, 1);
         assert_ne!(text, good, "{old}");

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::MAX_CONTACTS_BYTES;
-use crate::config::{ConfigError, read_text_within};
+use crate::settings::file::{ConfigError, read_if_present};
 
 /// How long a file has to be unchanged before it counts as completely written. An editor that
 /// truncates the file and rewrites it pauses far less between its writes.
@@ -136,11 +136,8 @@ impl Version {
 pub(super) fn read(path: &Path) -> Result<(Version, String), ConfigError> {
     // The metadata first: if the file changes in between, the next check finds other metadata.
     let stat = Stat::of(path);
-    match read_text_within(path, MAX_CONTACTS_BYTES) {
-        Ok(text) => Ok((Version::new(stat, &text), text)),
-        Err(ConfigError::Unreadable(_, error)) if error.kind() == io::ErrorKind::NotFound => {
-            Ok((Version::missing(), String::new()))
-        }
-        Err(error) => Err(error),
-    }
+    Ok(match read_if_present(path, MAX_CONTACTS_BYTES)? {
+        Some(text) => (Version::new(stat, &text), text),
+        None => (Version::missing(), String::new()),
+    })
 }

@@ -662,7 +662,7 @@ fn commands_match_the_menu() {
     for lines in [&["/help"][..], &["6", "8"]] {
         assert!(after(&mut menu(), lines).1.contains("@WHOM TEXT"));
     }
-    assert!(after(&mut menu(), &["/help chat"]).1.starts_with("/chat [WHOM]: talk with somebody"));
+    assert!(after(&mut menu(), &["/help chat"]).1.starts_with("/chat [WHOM]: start a conversation"));
     let mut chat = menu();
     after(&mut chat, &["6", "1", "bob"]);
     assert_eq!(chat.prompt(), "to Bob> ");

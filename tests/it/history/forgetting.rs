@@ -38,7 +38,7 @@ fn what_is_forgotten_is_in_none_of_the_bytes_and_what_waits_stays() {
         let folder = kept.folder();
         assert!(files_with(&folder, SECRET) > 0, "else this shows nothing");
         let args = ["--forget", "--with", "Bob", "--yes"];
-        let said = "2 messages are forgotten; 1 of yours that waits for its recipient stays.\n";
+        let said = "Deleted 2 messages; 1 queued message stays.\n";
         let left = if is_open {
             assert_eq!(kept.asked(&args).well(), said);
             assert_eq!(files_with(&folder, SECRET), 0);
@@ -49,7 +49,7 @@ fn what_is_forgotten_is_in_none_of_the_bytes_and_what_waits_stays() {
             assert_eq!(kept.asked(&["--grep", SECRET]).well().lines().count(), 4);
             assert_eq!(kept.asked(&args).well(), said);
             assert_eq!(files_with(&folder, SECRET), 0);
-            assert_eq!(kept.asked(&["--grep", SECRET]).remark(), format!("Nothing fits `{SECRET}`.\n"));
+            assert_eq!(kept.asked(&["--grep", SECRET]).remark(), format!("No message matches `{SECRET}`.\n"));
             kept.asked(&[]).well()
         };
         let texts: Vec<&str> = left.lines().filter(|line| line.starts_with('[')).collect();
@@ -63,21 +63,12 @@ fn what_is_forgotten_is_in_none_of_the_bytes_and_what_waits_stays() {
 #[test]
 fn what_is_forgotten_can_be_chosen_by_age_or_be_everything() {
     let kept = kept().closed();
-    assert_eq!(
-        kept.asked(&["--forget", "--until", "2026-11-20", "--yes"]).well(),
-        "No message is forgotten.\n"
-    );
-    assert_eq!(
-        kept.asked(&["--forget", "--older-than", "36500d", "--yes"]).well(),
-        "No message is forgotten.\n"
-    );
-    assert_eq!(
-        kept.asked(&["--forget", "--until", "2026-11-21", "--yes"]).well(),
-        "1 message is forgotten.\n"
-    );
+    assert_eq!(kept.asked(&["--forget", "--until", "2026-11-20", "--yes"]).well(), "Deleted no messages.\n");
+    assert_eq!(kept.asked(&["--forget", "--older-than", "36500d", "--yes"]).well(), "Deleted no messages.\n");
+    assert_eq!(kept.asked(&["--forget", "--until", "2026-11-21", "--yes"]).well(), "Deleted 1 message.\n");
     assert_eq!(files_with(&kept.folder(), "under the bed"), 0);
     assert_eq!(kept.asked(&[]).well().lines().filter(|line| line.starts_with('[')).count(), 3);
-    let said = "2 messages are forgotten; 1 of yours that waits for its recipient stays.\n";
+    let said = "Deleted 2 messages; 1 queued message stays.\n";
     assert_eq!(kept.asked(&["--forget", "--yes"]).well(), said);
     assert_eq!((files_with(&kept.folder(), "umbrella"), files_with(&kept.folder(), "Carol")), (0, 0));
 }
@@ -87,10 +78,13 @@ fn nothing_is_forgotten_by_mistake() {
     let kept = kept().closed();
     let before = kept.asked(&["--json"]).well();
     for (args, words) in [
-        (&["--forget"][..], "Nobody can be asked here whether to forget; add --yes."),
+        (
+            &["--forget"][..],
+            "--forget asks for confirmation, which needs a terminal; add --yes to delete without asking.",
+        ),
         (
             &["--forget", "--yes", "--grep", "x"],
-            "--forget takes no --grep: what is forgotten is chosen by peer and by age only.",
+            "--forget takes no --grep; choose the messages by peer and by age.",
         ),
         (&["--forget", "--yes", "--last=1"], "cannot be used with"),
         (&["--forget", "--yes", "--json"], "cannot be used with"),
@@ -113,24 +107,23 @@ fn on_a_terminal_the_user_is_asked_first() {
     use crate::support::Terminal;
 
     let kept = kept().closed();
-    let question =
-        "3 messages will be forgotten for good; 1 of yours that waits for its recipient stays. Go on? y/N";
+    let question = "This deletes 3 messages for good; 1 queued message stays. Continue? y/N";
     for answer in ["", "n", "what"] {
         let mut window = Terminal::start(kept.asking(&["--forget"]), 24, 100);
         window.waits_for(question);
         window.enters(answer);
-        window.waits_for("Nothing is forgotten.");
+        window.waits_for("Nothing was deleted.");
         assert!(window.ends().success());
     }
     assert!(files_with(&kept.folder(), SECRET) > 0);
     let mut window = Terminal::start(kept.asking(&["--forget"]), 24, 100);
     window.waits_for(question);
     window.enters("y");
-    window.waits_for("3 messages are forgotten; 1 of yours that waits for its recipient stays.");
+    window.waits_for("Deleted 3 messages; 1 queued message stays.");
     assert!(window.ends().success());
     assert_eq!(files_with(&kept.folder(), SECRET), 0);
     let mut window = Terminal::start(kept.asking(&["--forget"]), 24, 100);
-    window.waits_for("There is nothing to forget; 1 of yours that waits for its recipient stays.");
+    window.waits_for("There is nothing to delete; 1 queued message stays.");
     assert!(window.ends().success());
 }
 

@@ -23,7 +23,7 @@ fn a_file_of_a_later_version_is_refused_and_stays_as_it_is() {
             errors.contains("history.db: a later version of p2p-chat has written it (format 1000)."),
             "{errors}"
         );
-        assert!(errors.ends_with("It stays as it is; take that version to read it.\n"), "{errors}");
+        assert!(errors.ends_with("The file is unchanged; use that version to read it.\n"), "{errors}");
         assert!(bytes_in(&kept.folder()) == before, "{args:?}");
     }
 }
@@ -41,7 +41,7 @@ fn a_damaged_file_is_told_with_what_helps_and_stays_as_it_is() {
             let errors = kept.asked(args).refused(2);
             assert!(errors.contains("history.db: the file is damaged."), "{errors}");
             assert!(
-                errors.ends_with("or start the chat, which sets it aside and begins a new one.\n"),
+                errors.ends_with("or start the chat, which sets the file aside and creates a new one.\n"),
                 "{errors}"
             );
             assert_eq!(fs::read_to_string(&path).expect("readable"), damage);
@@ -64,7 +64,7 @@ fn a_file_that_another_process_keeps_for_itself_is_told_as_such() {
         "{errors}"
     );
     drop(other);
-    assert_eq!(kept.asked(&["--forget", "--yes"]).well(), "1 message is forgotten.\n");
+    assert_eq!(kept.asked(&["--forget", "--yes"]).well(), "Deleted 1 message.\n");
 }
 
 #[test]

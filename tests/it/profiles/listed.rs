@@ -111,7 +111,7 @@ fn only_profile_is_used_without_flags() {
     let (mut history, _dir) = started("", &data).arg("history").command();
     let output = history.output().expect("it runs");
     assert!(output.status.success());
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "Nothing is kept of Alice.\n");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "Alice has no stored messages.\n");
     let alice = started("", &data).arg("--port").arg(0).start();
     alice.has_seen("You are Alice, listening at port ");
 }

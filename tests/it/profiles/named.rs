@@ -280,7 +280,7 @@ fn damaged_profile_file_is_refused_unchanged() {
     run(started("Alice", &data), &[]);
     let path = folder(&data, "alice").join("profile.toml");
     for (text, line, words) in [
-        ("name = \"Alice\"\nport = \"x\"\n", 2, "a number has to stand here instead of the text"),
+        ("name = \"Alice\"\nport = \"x\"\n", 2, "expected a number instead of the text"),
         ("name = \"a b\"\n", 1, "how about `a_b`?"),
     ] {
         fs::write(&path, text).expect("written");

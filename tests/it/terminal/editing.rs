@@ -104,7 +104,7 @@ fn a_line_typed_before_is_searched_for() {
     alice.keys("mut");
     alice.waits_for("(search)`mut': /help mute");
     alice.enters("");
-    alice.waits_for(&format!("{CHOICE}/help mute\n/mute [WHOM]: do not show somebody's messages."));
+    alice.waits_for(&format!("{CHOICE}/help mute\n/mute [WHOM]: hide a peer's messages."));
     line_stands(&alice, CHOICE, "", "");
 }
 

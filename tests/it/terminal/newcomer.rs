@@ -67,7 +67,7 @@ fn a_newcomer_is_asked_for_a_name_and_a_port_until_they_will_do() {
     port_is_asked(&newcomer);
     for wrong in ["five", "70000", "-1"] {
         newcomer.enters(wrong);
-        newcomer.waits_for(&format!("`{wrong}` will not do: a port is a number from 1 to 65535"));
+        newcomer.waits_for(&format!("`{wrong}` is invalid: a port is a number from 1 to 65535"));
         port_is_asked(&newcomer);
     }
     newcomer.enters(&port.to_string());

@@ -334,7 +334,7 @@ Choice [0-6]:",
     alice.waits_for("2 peers known, 2 there.");
     line_stands(&alice, CHOICE, "", "");
     alice.enters("/help chat");
-    alice.waits_for("/chat [WHOM]: talk with somebody: every line goes there until /back.");
+    alice.waits_for("/chat [WHOM]: start a conversation: every line goes to that peer until /back.");
     line_stands(&alice, CHOICE, "", "");
     alice.enters("/quit");
     alice.waits_for("Saying goodbye to 2 peers.");

@@ -17,6 +17,9 @@ const MAX_HISTORY: u64 = 1 << 50;
 pub struct HistorySize(u64);
 
 impl HistorySize {
+    /// 4 GiB.
+    pub const DEFAULT: Self = Self(4 << 30);
+
     /// How many bytes it is.
     pub const fn bytes(self) -> u64 {
         self.0
@@ -27,15 +30,15 @@ impl FromStr for HistorySize {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "a size is a whole number and a unit, like 500MiB or 4GiB.".to_owned();
+        let wrong = || "a size is a whole number and a unit, such as 500MiB or 4GiB.".to_owned();
         let at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
         let (digits, unit) = text.split_at(at);
         let found = UNITS.iter().find(|(name, _)| unit.eq_ignore_ascii_case(name));
         let (_, bytes) = found.filter(|_| !digits.is_empty()).ok_or_else(wrong)?;
         // A number with too many digits is too large as well.
         match digits.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(*bytes) {
-            size if size < MIN_HISTORY => Err("a history takes at least 256MiB.".into()),
-            size if size > MAX_HISTORY => Err("that is too much; 1048576GiB is the most.".into()),
+            size if size < MIN_HISTORY => Err("the smallest history is 256MiB.".into()),
+            size if size > MAX_HISTORY => Err("that is too much; the largest history is 1048576GiB.".into()),
             size => Ok(Self(size)),
         }
     }

@@ -21,6 +21,9 @@ const MAX_EXPIRE: Duration = Duration::from_secs(365 * DAY);
 pub struct Age(Duration);
 
 impl Age {
+    /// Seven days.
+    pub const WEEK: Self = Self(Duration::from_secs(7 * DAY));
+
     /// How long it is.
     pub const fn duration(self) -> Duration {
         self.0
@@ -36,7 +39,7 @@ impl FromStr for Age {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "an age is a whole number and a unit, like 45s, 30m, 12h, 90d or 2w.".to_owned();
+        let wrong = || "an age is a whole number and a unit, such as 45s, 30m, 12h, 90d or 2w.".to_owned();
         let unit = text.chars().next_back().ok_or_else(wrong)?;
         let (_, seconds) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
         let digits = &text[..text.len() - unit.len_utf8()];
@@ -46,8 +49,8 @@ impl FromStr for Age {
         // What has too many digits is too long as well.
         let seconds = digits.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(*seconds);
         match Duration::from_secs(seconds) {
-            Duration::ZERO => Err("an age is not zero; one second, 1s, is the shortest.".into()),
-            age if age > MAX_AGE => Err("that is too long; a hundred years, 36500d, is the longest.".into()),
+            Duration::ZERO => Err("an age cannot be zero; the shortest is 1s.".into()),
+            age if age > MAX_AGE => Err("that is too long; the longest is 36500d, a hundred years.".into()),
             age => Ok(Self(age)),
         }
     }
@@ -69,7 +72,7 @@ impl fmt::Display for Age {
 pub fn expiry(text: &str) -> Result<Age, String> {
     let age: Age = text.parse()?;
     if age.0 > MAX_EXPIRE {
-        return Err("a text waits for 365d at most.".into());
+        return Err("a message stays queued for at most 365d.".into());
     }
     Ok(age)
 }

@@ -1,28 +1,17 @@
-//! Files of the user's: where they lie and how they are read; what a list of static peers says is `config/peers.rs`'s.
-
-pub mod peers;
+//! Reads the TOML files that the user writes by hand, and tells mistakes with their lines.
 
 use std::fmt;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use etcetera::BaseStrategy;
+use serde::de::DeserializeOwned;
 
-use crate::cli::Cli;
-use crate::core::StaticPeer;
 use crate::model::name::shortened;
 use crate::model::untrusted::harmless;
-use peers::read;
-
-/// The name of the file that lists static peers.
-const PEERS_FILE: &str = "peers.toml";
-
-/// Our folder in the user's configuration and data directories.
-pub(crate) const FOLDER: &str = "p2p-chat";
 
 /// Bytes that a file may have: what a peers.toml of [`MAX_STATIC_PEERS`](crate::core::MAX_STATIC_PEERS) entries with comments never reach.
-const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+pub(crate) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Why a file cannot be read. Its display is a whole sentence for a user.
 #[derive(Debug)]
@@ -50,16 +39,12 @@ impl fmt::Display for ConfigError {
             Self::Unreadable(path, error) => write!(f, "Cannot read {}: {error}.", path.display()),
             Self::Foreign(path, owner) => write!(
                 f,
-                "{} belongs to another user (uid {owner}) and is not read; name your own file with --peers, or start \
-                 with --no-static.",
+                "{} belongs to another user (uid {owner}), so p2p-chat does not read it; name your own file \
+                 with --peers, or start with --no-static.",
                 path.display()
             ),
             Self::TooLarge(path, max) => {
-                write!(
-                    f,
-                    "{} has more than {max} bytes, so it is no such file as it should be.",
-                    path.display()
-                )
+                write!(f, "{} has more than {max} bytes, so it is probably the wrong file.", path.display())
             }
             Self::Mistake { path, line, what } => write!(f, "{}, line {line}: {what}", path.display()),
         }
@@ -68,94 +53,36 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// The static peers: those of the first file found, and those of the command line, each address once.
-///
-/// `./peers.toml` can come with a directory of another person, so its entries are for this run, unless
-/// the user names the file or the directory is the one of the configuration.
+/// Reads the text of a file of at most `max` bytes. `None` if there is no such file.
 ///
 /// # Errors
-/// Where a file was named and cannot be read, or a file holds a mistake.
-pub fn static_peers(cli: &Cli) -> Result<Vec<StaticPeer>, ConfigError> {
-    let mut peers = if cli.no_static { Vec::new() } else { from_files(cli.peers.as_deref())? };
-    for &addr in &cli.peer {
-        if peers.iter().all(|peer| peer.addr != addr && !peer.also.contains(&addr)) {
-            peers.push(StaticPeer::at(addr));
-        }
+/// If the file exists and cannot be read, is larger, or is not UTF-8.
+pub(crate) fn read_if_present(path: &Path, max: u64) -> Result<Option<String>, ConfigError> {
+    match open(path).and_then(|file| read_open(path, file, max)) {
+        Err(ConfigError::Unreadable(_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        text => text.map(Some),
     }
-    Ok(peers)
 }
 
-/// The list of static peers that is read, or would be if it were there; `None` if none is.
-pub fn peers_file(cli: &Cli) -> Option<PathBuf> {
-    if cli.no_static {
-        return None;
-    }
-    cli.peers.clone().or_else(|| usual_peers_files().find(|path| path.exists()))
-}
-
-/// Where a list of static peers is looked for.
-fn usual_peers_files() -> impl Iterator<Item = PathBuf> {
-    let in_configuration = configuration_directory().map(|folder| folder.join(PEERS_FILE));
-    [Some(PathBuf::from(PEERS_FILE)), in_configuration].into_iter().flatten()
-}
-
-fn from_files(named: Option<&Path>) -> Result<Vec<StaticPeer>, ConfigError> {
-    if let Some(path) = named {
-        return read(path);
-    }
-    for path in usual_peers_files() {
-        match read(&path) {
-            Err(ConfigError::Unreadable(_, error)) if error.kind() == io::ErrorKind::NotFound => {}
-            result => {
-                let for_run = is_for_run(&path);
-                let mut peers = result?;
-                peers.iter_mut().for_each(|peer| peer.for_run = for_run);
-                return Ok(peers);
-            }
-        }
-    }
-    Ok(Vec::new())
-}
-
-/// Whether a file is `./peers.toml`, and not the one in the configuration directory under that name.
-fn is_for_run(path: &Path) -> bool {
-    let real = |path: &Path| fs::canonicalize(path).ok();
-    let configured = configuration_directory().and_then(|folder| real(&folder.join(PEERS_FILE)));
-    path == Path::new(PEERS_FILE) && (configured.is_none() || configured != real(path))
-}
-
-/// The path of `./peers.toml`, for the user to read.
-pub(crate) fn local_peers_file() -> String {
-    let path = std::path::absolute(PEERS_FILE).unwrap_or_else(|_| PathBuf::from(PEERS_FILE));
-    harmless(&path.display().to_string())
-}
-
-/// Where the user's configuration of this program lies: `$XDG_CONFIG_HOME/p2p-chat` or `~/.config/p2p-chat` on Linux,
-/// the platform's own place elsewhere.
-pub fn configuration_directory() -> Option<PathBuf> {
-    let strategy = etcetera::base_strategy::choose_native_strategy().ok()?;
-    Some(strategy.config_dir().join(FOLDER))
-}
-
-/// The text of a file.
+/// Reads the text of a file that must exist, of at most [`MAX_FILE_BYTES`].
 ///
 /// # Errors
-/// Where it cannot be read, is larger than any such file, or is no UTF-8.
-pub fn read_text(path: &Path) -> Result<String, ConfigError> {
-    read_text_within(path, MAX_FILE_BYTES)
+/// If the file cannot be read, is larger, or is not UTF-8.
+pub(crate) fn read_text(path: &Path) -> Result<String, ConfigError> {
+    read_open(path, open(path)?, MAX_FILE_BYTES)
 }
 
-/// The same of a file that has at most `max` bytes.
-pub(crate) fn read_text_within(path: &Path, max: u64) -> Result<String, ConfigError> {
-    read_open(path, open(path)?, max)
+/// Deserializes the text of a file. `format` is a sentence about what such a file contains.
+pub(crate) fn deserialized<T: DeserializeOwned>(text: &str, format: &str) -> Result<T, Mistake> {
+    toml::from_str(text).map_err(|error| toml_mistake(&error, text, format))
 }
 
-fn open(path: &Path) -> Result<fs::File, ConfigError> {
+pub(super) fn open(path: &Path) -> Result<fs::File, ConfigError> {
     fs::File::open(path).map_err(|error| ConfigError::Unreadable(path.to_owned(), error))
 }
 
 /// The text of an open file that has at most `max` bytes.
-fn read_open(path: &Path, file: fs::File, max: u64) -> Result<String, ConfigError> {
+pub(super) fn read_open(path: &Path, file: fs::File, max: u64) -> Result<String, ConfigError> {
     let unreadable = |error| ConfigError::Unreadable(path.to_owned(), error);
     let mut bytes = Vec::new();
     file.take(max + 1).read_to_end(&mut bytes).map_err(unreadable)?;
@@ -172,7 +99,7 @@ fn read_open(path: &Path, file: fs::File, max: u64) -> Result<String, ConfigErro
 pub fn text_of(path: &Path, bytes: Vec<u8>) -> Result<String, ConfigError> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        mistake(path, error.as_bytes(), at, "this is not UTF-8; save the file in that encoding.")
+        mistake(path, error.as_bytes(), at, "this is not UTF-8; save the file as UTF-8.")
     })
 }
 
@@ -194,7 +121,7 @@ pub(crate) fn toml_sentence(error: &toml::de::Error, text: &str) -> String {
     if message == "duplicate key"
         && let Some(key) = error.span().and_then(|span| text.get(span))
     {
-        return format!("`{}` stands there twice; leave one out", toml_words(key.trim_matches(['[', ']'])));
+        return format!("`{}` is set twice; remove one of them", toml_words(key.trim_matches(['[', ']'])));
     }
     let types = message.strip_prefix("invalid type: ").and_then(|types| types.split_once(", expected "));
     if let Some((found, expected)) = types {
@@ -214,7 +141,7 @@ pub(crate) fn toml_sentence(error: &toml::de::Error, text: &str) -> String {
             None if found == "map" => "a table".to_owned(),
             _ => found.to_owned(),
         };
-        return format!("{expected} has to stand here instead of {}", toml_words(&found));
+        return format!("expected {expected} instead of {}", toml_words(&found));
     }
     toml_words(message)
 }

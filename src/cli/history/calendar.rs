@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
-use crate::cli::TimeFormat;
+use crate::settings::TimeFormat;
 
 /// A day as the chat shows it where a new one begins.
 const DAY: &str = "%A, %-d %B %Y";

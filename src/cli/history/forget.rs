@@ -31,15 +31,15 @@ pub(super) fn forget(
     if let Some(answers) = answers {
         let (gone, stay) = count(store, &which)?;
         if gone + lines == 0 {
-            return say(out, &format!("There is nothing to forget{}.\n", staying(stay)));
+            return say(out, &format!("There is nothing to delete{}.\n", staying(stay)));
         }
         let question =
-            format!("{} will be forgotten for good{}. Go on? y/N ", what(gone, lines), staying(stay));
+            format!("This deletes {} for good{}. Continue? y/N ", what(gone, lines), staying(stay));
         say(out, &question)?;
         let mut answer = String::new();
         io::Read::take(answers, MAX_ANSWER).read_line(&mut answer).map_err(Stopped::Output)?;
         if !matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
-            return say(out, "Nothing is forgotten.\n");
+            return say(out, "Nothing was deleted.\n");
         }
     }
     let written = store.apply(&[stored::StoreOp::Forget(which)], clock)?;
@@ -49,16 +49,15 @@ pub(super) fn forget(
     };
     let (lines, left) = match typed.forget() {
         Ok(()) => (lines, String::new()),
-        Err(error) => (0, format!("The typed lines are still there: {error}.\n")),
+        Err(error) => (0, format!("The typed lines could not be deleted: {error}.\n")),
     };
-    let is = if gone + lines <= 1 { "is" } else { "are" };
-    say(out, &format!("{} {is} forgotten{}.\n", what(gone, lines), staying(stay)))?;
+    say(out, &format!("Deleted {}{}.\n", what(gone, lines), staying(stay)))?;
     say(out, &left)?;
     // They are forgotten, whatever becomes of the bytes.
     tidy(store).map_or_else(
         |why| {
-            let what = "Some of their bytes may be in the file until it is written to again, for";
-            say(out, &format!("{what} {why}; forget the same once more to be sure.\n"))
+            let what = "Parts of them may still be in the file";
+            say(out, &format!("{what}: {why}; run the same command again to be sure.\n"))
         },
         Ok,
     )
@@ -83,7 +82,7 @@ fn say(out: &mut impl Write, text: &str) -> Result<(), Stopped> {
 fn what(messages: u64, lines: u64) -> String {
     let of = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     match (messages, lines) {
-        (0, 0) => "No message".into(),
+        (0, 0) => "no messages".into(),
         (messages, 0) => of(messages, "message"),
         (0, lines) => of(lines, "typed line"),
         (messages, lines) => format!("{} and {}", of(messages, "message"), of(lines, "typed line")),
@@ -94,8 +93,8 @@ fn what(messages: u64, lines: u64) -> String {
 fn staying(count: u64) -> String {
     match count {
         0 => String::new(),
-        1 => "; 1 of yours that waits for its recipient stays".into(),
-        count => format!("; {count} of yours that wait for their recipients stay"),
+        1 => "; 1 queued message stays".into(),
+        count => format!("; {count} queued messages stay"),
     }
 }
 
@@ -171,32 +170,29 @@ mod tests {
 
     #[test]
     fn only_a_yes_is_one() {
-        let question = "2 messages will be forgotten for good. Go on? y/N ";
+        let question = "This deletes 2 messages for good. Continue? y/N ";
         let mut store = kept();
         let long = "y".repeat(1_000);
         for no in ["", "\n", "n\n", "yesterday\n", "\ny\n", &long] {
             assert_eq!(
                 said(&mut store, Some(no.as_bytes())),
-                format!("{question}Nothing is forgotten.\n"),
+                format!("{question}Nothing was deleted.\n"),
                 "{no:?}"
             );
             assert_eq!(count(&mut store, &Selection::default()), Ok((2, 0)));
         }
-        assert!(said(&mut kept(), Some(b"y\n")).ends_with("2 messages are forgotten.\n"));
-        assert!(said(&mut store, Some(b" YES \n")).ends_with("2 messages are forgotten.\n"));
-        assert_eq!(said(&mut store, Some(b"y\n")), "There is nothing to forget.\n");
-        assert_eq!(said(&mut store, None), "No message is forgotten.\n");
+        assert!(said(&mut kept(), Some(b"y\n")).ends_with("Deleted 2 messages.\n"));
+        assert!(said(&mut store, Some(b" YES \n")).ends_with("Deleted 2 messages.\n"));
+        assert_eq!(said(&mut store, Some(b"y\n")), "There is nothing to delete.\n");
+        assert_eq!(said(&mut store, None), "Deleted no messages.\n");
     }
 
     #[test]
     fn where_bytes_may_be_left_that_is_said() {
         let said = said(&mut Used(kept()), None);
+        assert!(said.starts_with("Deleted 2 messages.\nParts of them may still be in the file: "), "{said}");
         assert!(
-            said.starts_with("2 messages are forgotten.\nSome of their bytes may be in the file "),
-            "{said}"
-        );
-        assert!(
-            said.contains(", for another process keeps the file for itself; forget the same once more"),
+            said.contains("another process keeps the file for itself; run the same command again"),
             "{said}"
         );
     }

@@ -5,12 +5,12 @@ use std::io::{self, IsTerminal, Write};
 
 use unicode_width::UnicodeWidthStr;
 
-use super::looks::{palette, variable};
-use crate::cli::{Cli, Misused};
+use crate::app::looks::{palette, variable};
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::model::untrusted::harmless;
 use crate::profile::{self, Found, Named, Profile, Profiles};
+use crate::settings::{Misused, Settings};
 use crate::ui::{Foreground, Palette, columns, qr};
 
 /// The prefix of a key in a QR code, by which readers recognize it. A code of only capitals, digits
@@ -23,15 +23,15 @@ const SCHEME: &str = "P2P-CHAT:";
 /// # Errors
 /// If the profile does not exist (with `new`: if it exists), if there are several and the user
 /// named none, or if its key cannot be used.
-pub fn id(cli: &Cli, new: bool) -> anyhow::Result<String> {
-    let profiles = Profiles::read(cli)?;
+pub fn text(settings: &Settings, new: bool) -> anyhow::Result<String> {
+    let profiles = Profiles::read(settings)?;
     let (name, profile, key) = if new {
-        let (name, profile) = wanted(cli, &profiles)?;
-        let key = profile::create(cli, &profile, &name)?;
+        let (name, profile) = wanted(settings, &profiles)?;
+        let key = profile::create(settings, &profile, &name)?;
         (name, profile, key)
     } else {
-        let Found { name, profile, .. } = profiles.existing(cli)?;
-        let key = profile::key_of(cli, &profile)?;
+        let Found { name, profile, .. } = profiles.existing(settings)?;
+        let key = profile::key_of(settings, &profile)?;
         (name, profile, key)
     };
     let mut text = format!("Name     {name}\n");
@@ -39,23 +39,23 @@ pub fn id(cli: &Cli, new: bool) -> anyhow::Result<String> {
         text.push_str(&format!("Profile  {profile}\n"));
     }
     text.push_str(&format!("Key      {}\n", key.grouped()));
-    if shows_blocks(cli) {
-        text.push_str(&code(key, palette(cli.color, cli.plain)).unwrap_or_default());
+    if shows_blocks(settings) {
+        text.push_str(&code(key, palette(settings.color, settings.plain)).unwrap_or_default());
     }
     Ok(text)
 }
 
 /// Returns the name and the directory of the profile to create.
-fn wanted(cli: &Cli, profiles: &Profiles) -> anyhow::Result<(Name, Profile)> {
+fn wanted(settings: &Settings, profiles: &Profiles) -> anyhow::Result<(Name, Profile)> {
     let name =
-        cli.name.clone().ok_or_else(|| Misused::new("A new profile needs a name; add --name NAME."))?;
+        settings.name.clone().ok_or_else(|| Misused::new("A new profile needs a name; add --name NAME."))?;
     let there = |found: &Found| {
         Misused::new(format!(
             "There is a profile {} already; leave out --new to print its key.",
             found.label()
         ))
     };
-    match &cli.profile {
+    match &settings.profile {
         Some(profile) => match profiles.at(profile, None)? {
             Some(found) => Err(there(&found).into()),
             None => {
@@ -65,7 +65,7 @@ fn wanted(cli: &Cli, profiles: &Profiles) -> anyhow::Result<(Name, Profile)> {
                 Ok((name, profile.clone()))
             }
         },
-        None => match profiles.named(&name, &cli.name_source)? {
+        None => match profiles.named(&name, &settings.name_source)? {
             Named::Known(found) => Err(there(&found).into()),
             Named::Unknown(_) => {
                 name.check_script().map_err(Misused::new)?;
@@ -82,14 +82,14 @@ fn wanted(cli: &Cli, profiles: &Profiles) -> anyhow::Result<(Name, Profile)> {
 ///
 /// # Errors
 /// If the profiles cannot be listed. If one of them cannot be used, after printing them all.
-pub fn id_list(cli: &Cli, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
-    let profiles = Profiles::read(cli)?;
-    let found = profiles.all().iter().map(|found| (found.label(), key_or_fault(cli, &found.profile)));
+pub fn list(settings: &Settings, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
+    let profiles = Profiles::read(settings)?;
+    let found = profiles.all().iter().map(|found| (found.label(), key_or_fault(settings, &found.profile)));
     let damaged = profiles.damaged().iter().map(|damaged| {
         let label = format!("(profile {})", damaged.profile);
         let why = damaged.why.clone();
         // Only the name is missing, so the key may be readable.
-        let key = if damaged.nameless { key_or_fault(cli, &damaged.profile) } else { Err(why) };
+        let key = if damaged.nameless { key_or_fault(settings, &damaged.profile) } else { Err(why) };
         (label, key)
     });
     let all: Vec<(String, Result<String, String>)> = found.chain(damaged).collect();
@@ -108,13 +108,13 @@ pub fn id_list(cli: &Cli, out: &mut impl Write) -> anyhow::Result<io::Result<()>
 }
 
 /// Returns the key of a profile, or a sentence about why it cannot be used.
-fn key_or_fault(cli: &Cli, profile: &Profile) -> Result<String, String> {
-    let key = profile::key_of(cli, profile).map_err(|error| error.to_string())?;
+fn key_or_fault(settings: &Settings, profile: &Profile) -> Result<String, String> {
+    let key = profile::key_of(settings, profile).map_err(|error| error.to_string())?;
     Ok(key.grouped().to_string())
 }
 
 /// Whether the terminal shows half blocks.
-fn shows_blocks(cli: &Cli) -> bool {
+fn shows_blocks(settings: &Settings) -> bool {
     // The order of setlocale(3). Without any of them, assumes UTF-8, as today's terminals have it.
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable);
     let has_utf8 = locale.is_none_or(|locale| {
@@ -122,7 +122,7 @@ fn shows_blocks(cli: &Cli) -> bool {
         locale.contains("utf-8") || locale.contains("utf8")
     });
     let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
-    io::stdout().is_terminal() && !cli.plain && !is_dumb && (has_utf8 || cfg!(windows))
+    io::stdout().is_terminal() && !settings.plain && !is_dumb && (has_utf8 || cfg!(windows))
 }
 
 /// Returns the code if the window is wide enough: black on white, or without colours for a dark

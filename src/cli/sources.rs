@@ -1,9 +1,9 @@
-//! From flags, environment and config.toml to what the program runs with.
+//! Reads the settings from the command line, the environment and config.toml.
 //!
-//! Flags win over the environment (clap sees to that), both over the file, and the file over the defaults. The file has
-//! the names of the flags, and what it says becomes clap's default for them: so there is one parser for every value, and
-//! clap itself tells where a value comes from. A file that holds a mistake stops the program: half a configuration is
-//! worse than none.
+//! Options override the environment, the environment overrides config.toml, and config.toml
+//! overrides the defaults. The keys of config.toml are the names of the options, and its values
+//! become clap's defaults. So clap parses every value, and knows where each comes from. A mistake in
+//! config.toml stops the program, because half a configuration is worse than none.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,9 +14,12 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 use toml::de::{DeTable, DeValue};
 
-use crate::cli::{self, Cli, Instead, NameSource};
-use crate::config::{ConfigError, Mistake, configuration_directory, parsed, read_text, toml_mistake};
+use super::{Cli, Subcommand, command};
 use crate::model::name::quoted;
+use crate::settings::file::{
+    ConfigError, MAX_FILE_BYTES, Mistake, parsed, read_if_present, read_text, toml_mistake,
+};
+use crate::settings::{NameSource, Settings, configuration_directory};
 
 /// The name of the configuration file.
 const CONFIG_FILE: &str = "config.toml";
@@ -24,12 +27,14 @@ const CONFIG_FILE: &str = "config.toml";
 /// How alike a key has to be (1 is the same) to the name of a flag for that to be offered.
 const ALIKE: f64 = 0.8;
 
-/// The settings in effect.
+/// The settings, and where each of them comes from.
 #[derive(Debug)]
-pub struct Settings {
-    /// Their values.
-    pub cli: Cli,
-    /// The configuration file: where it is or would be, and whether it is there.
+pub struct Sources {
+    /// The settings in effect.
+    pub settings: Settings,
+    /// The subcommand to run. `None` starts a chat.
+    pub subcommand: Option<Subcommand>,
+    /// The path of the configuration file, and whether the file exists.
     pub file: Option<(PathBuf, bool)>,
     matches: ArgMatches,
     entries: BTreeMap<String, ConfigEntry>,
@@ -53,14 +58,14 @@ pub enum Origin {
     Environment(String),
     /// This line of the configuration file.
     File(usize),
-    /// Nobody said anything.
+    /// The default.
     Default,
 }
 
-/// Why there are no settings.
+/// Why the settings cannot be read.
 #[derive(Debug)]
 pub enum SettingsError {
-    /// The command line or the environment; also `--help` and `--version`.
+    /// An error of the command line or the environment, or `--help` or `--version`.
     Command(clap::Error),
     /// The configuration file.
     File(ConfigError),
@@ -72,19 +77,21 @@ impl From<clap::Error> for SettingsError {
     }
 }
 
-impl Settings {
+impl Sources {
     /// Reads the command line, the environment and the configuration file.
     ///
     /// # Errors
     /// Those of clap, and those of the file: where one was named and cannot be read, or it holds a mistake.
     pub fn read() -> Result<Self, SettingsError> {
-        let command = cli::command();
-        // What prints the same always needs neither the environment nor the file, nor is stopped by a mistake there.
+        let command = command();
+        // These print the same whatever the environment and the file hold, even with a mistake there.
         if let Ok(matches) = without_environment(&command).try_get_matches()
-            && let Ok(cli) = Cli::from_arg_matches(&matches)
-            && matches!(cli.instead, Some(Instead::Completions { .. } | Instead::Man))
+            && let Ok(mut cli) = Cli::from_arg_matches(&matches)
+            && matches!(cli.subcommand, Some(Subcommand::Completions { .. } | Subcommand::Man))
         {
-            return Ok(Self { cli, file: None, matches, entries: BTreeMap::new() });
+            let subcommand = cli.subcommand.take();
+            let settings = cli.into_settings(NameSource::Flag);
+            return Ok(Self { settings, subcommand, file: None, matches, entries: BTreeMap::new() });
         }
         let first = Cli::from_arg_matches(&command.clone().try_get_matches()?)?;
         let (file, entries) = entries(first.config.as_deref(), &command).map_err(SettingsError::File)?;
@@ -94,18 +101,19 @@ impl Settings {
         });
         let matches = command.try_get_matches()?;
         let mut cli = Cli::from_arg_matches(&matches)?;
-        cli.name_source = match (matches.value_source("name"), &file) {
+        let name_source = match (matches.value_source("name"), &file) {
             (Some(ValueSource::EnvVariable), _) => NameSource::Variable,
             (Some(ValueSource::DefaultValue), Some((path, _))) => NameSource::File(path.clone()),
             _ => NameSource::Flag,
         };
-        Ok(Self { cli, file, matches, entries })
+        let subcommand = cli.subcommand.take();
+        Ok(Self { settings: cli.into_settings(name_source), subcommand, file, matches, entries })
     }
 
     /// Every flag that the file may hold, with its values as they were written and where they come from; no value for one
     /// that nobody set.
     pub fn values(&self) -> Vec<(String, Vec<String>, Origin)> {
-        let command = cli::command();
+        let command = command();
         let flags = command.get_arguments().filter(|arg| is_configurable(arg));
         flags
             .map(|arg| {
@@ -152,13 +160,12 @@ fn entries(named: Option<&Path>, command: &Command) -> Result<Found, ConfigError
     let Some(path) = named.map(Path::to_owned).or_else(usual) else {
         return Ok((None, BTreeMap::new()));
     };
-    let text = match read_text(&path) {
-        Err(ConfigError::Unreadable(_, error))
-            if named.is_none() && error.kind() == std::io::ErrorKind::NotFound =>
-        {
-            return Ok((Some((path, false)), BTreeMap::new()));
-        }
-        text => text?,
+    let text = match named {
+        Some(_) => read_text(&path)?,
+        None => match read_if_present(&path, MAX_FILE_BYTES)? {
+            Some(text) => text,
+            None => return Ok((Some((path, false)), BTreeMap::new())),
+        },
     };
     let entries = entries_of(&path, &text, command)?;
     Ok((Some((path, true)), entries))
@@ -193,7 +200,7 @@ fn parse(text: &str, command: &Command) -> Result<BTreeMap<String, ConfigEntry>,
         let values = values_of(value.get_ref(), arg).map_err(|what| (at, format!("`{wanted}` {what}")))?;
         for value in &values {
             check(&command, arg, value)
-                .map_err(|what| (at, format!("`{wanted} = {}` will not do: {what}", quoted(value))))?;
+                .map_err(|what| (at, format!("`{wanted} = {}` is invalid: {what}", quoted(value))))?;
         }
         let line = text[..at].matches('\n').count() + 1;
         entries.insert(arg.get_id().to_string(), ConfigEntry { line, values });
@@ -207,8 +214,8 @@ fn unknown(key: &str, command: &Command) -> String {
     let nearest =
         names.iter().max_by(|a, b| alike(a).total_cmp(&alike(b))).filter(|name| alike(name) >= ALIKE);
     match nearest {
-        Some(name) => format!("`{}` is no setting; did you mean `{name}`?", quoted(key)),
-        None => format!("`{}` is no setting; there are {}.", quoted(key), names.join(", ")),
+        Some(name) => format!("`{}` is not a setting; did you mean `{name}`?", quoted(key)),
+        None => format!("`{}` is not a setting; the settings are {}.", quoted(key), names.join(", ")),
     }
 }
 
@@ -223,7 +230,7 @@ fn values_of(value: &DeValue<'_>, arg: &Arg) -> Result<Vec<String>, String> {
     match value {
         DeValue::Array(values) if matches!(arg.get_action(), ArgAction::Append) => {
             let values: Option<Vec<String>> = values.iter().map(|value| one(value.get_ref())).collect();
-            values.ok_or_else(|| "has to be a list of strings, like [\"192.168.1.20:5000\"].".to_owned())
+            values.ok_or_else(|| "must be a list of strings, such as [\"192.168.1.20:5000\"].".to_owned())
         }
         DeValue::Array(_) => Err("takes one value, not a list.".into()),
         value => one(value)
@@ -257,7 +264,7 @@ mod tests {
     use super::*;
 
     fn mistake(text: &str) -> (usize, String) {
-        let (at, what) = parse(text, &cli::command()).unwrap_err();
+        let (at, what) = parse(text, &command()).unwrap_err();
         (text[..at].matches('\n').count() + 1, what)
     }
 
@@ -265,12 +272,12 @@ mod tests {
     fn a_file_has_the_names_of_the_flags() {
         let text = "name = \"Alice\"\nport = 5000\n\nplain = true\npeer = [\"127.0.0.1:1\", \"127.0.0.1:2\"]\nverbose = 2\n\
                     time-format = \"off\"\n";
-        let entries = parse(text, &cli::command()).unwrap();
+        let entries = parse(text, &command()).unwrap();
         assert_eq!((entries["port"].line, entries["port"].values.as_slice()), (2, &["5000".to_owned()][..]));
         assert_eq!(entries["peer"].values, ["127.0.0.1:1", "127.0.0.1:2"]);
         assert_eq!(entries["plain"].values, ["true"]);
         assert_eq!(entries.len(), 6);
-        assert!(parse("# nothing\n", &cli::command()).unwrap().is_empty());
+        assert!(parse("# nothing\n", &command()).unwrap().is_empty());
     }
 
     #[test]
@@ -285,11 +292,11 @@ mod tests {
     #[test]
     fn each_mistake_is_found_at_its_line() {
         for (text, line, words) in [
-            ("prot = 5000", 1, "`prot` is no setting; did you mean `port`?"),
-            ("\nxyzzy = 1", 2, "`xyzzy` is no setting; there are name, port,"),
-            ("config = \"x\"", 1, "is no setting"),
+            ("prot = 5000", 1, "`prot` is not a setting; did you mean `port`?"),
+            ("\nxyzzy = 1", 2, "`xyzzy` is not a setting; the settings are name, port,"),
+            ("config = \"x\"", 1, "is not a setting"),
             ("port = \"five\"", 1, "a port is a number from 1 to 65535"),
-            ("\n\nport = 70000", 3, "`port = 70000` will not do"),
+            ("\n\nport = 70000", 3, "`port = 70000` is invalid"),
             ("port = [5000]", 1, "takes one value, not a list."),
             ("port = 1.5", 1, "takes a string, a number, or true or false."),
             ("name = \"a b\"", 1, "how about `a_b`?"),
@@ -302,16 +309,16 @@ mod tests {
             ("no-history = 1.5", 1, "takes a string, a number, or true or false."),
             ("no-history = \"maybe\"", 1, "write true or false."),
             ("expire = 7", 1, "an age is a whole number and a unit"),
-            ("expire = \"366d\"", 1, "a text waits for 365d at most."),
+            ("expire = \"366d\"", 1, "a message stays queued for at most 365d."),
             ("keep-history = \"never\"", 1, "Or write forever."),
             ("keep_history = \"90d\"", 1, "did you mean `keep-history`?"),
             ("max-history = \"4GB\"", 1, "a size is a whole number and a unit"),
-            ("max-history = \"1MiB\"", 1, "a history takes at least 256MiB."),
+            ("max-history = \"1MiB\"", 1, "the smallest history is 256MiB."),
             ("verbose = true", 1, "write a number from 0 to 255."),
             ("time-format = \"%!\"", 1, "or off."),
-            ("peer = [1.5]", 1, "has to be a list of strings"),
+            ("peer = [1.5]", 1, "must be a list of strings"),
             ("peer = \"localhost:1\"", 1, "IPv4 address"),
-            ("name = \"Alice\"\nname = \"Bob\"", 2, "`name` stands there twice"),
+            ("name = \"Alice\"\nname = \"Bob\"", 2, "`name` is set twice"),
             ("name = ", 1, "A configuration file has lines like"),
         ] {
             let (found, what) = mistake(text);

@@ -6,7 +6,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use super::age::Age;
+use crate::settings::Age;
 
 /// A moment, as far as it is known without knowing what time it is, and where.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

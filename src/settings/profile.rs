@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::crypto::sha256;
 use crate::model::name::{MAX_NAME_BYTES, Name};
 use crate::model::untrusted::is_harmless;
 
@@ -46,14 +46,13 @@ impl Profile {
         if directory.len() <= MAX_DIRECTORY_BYTES {
             return Self { directory };
         }
-        let digest = digest(&SHA256, directory.as_bytes());
-        let digits: String =
-            digest.as_ref().iter().take(DIGEST_BYTES).map(|byte| format!("{byte:02x}")).collect();
+        let digest = sha256(directory.as_bytes());
+        let digits: String = digest.iter().take(DIGEST_BYTES).map(|byte| format!("{byte:02x}")).collect();
         Self { directory: format!("{}+{digits}", &directory[..CUT_BYTES]) }
     }
 
     /// Returns the profile in this directory.
-    pub(super) fn in_directory(directory: &str) -> Self {
+    pub(crate) fn in_directory(directory: &str) -> Self {
         Self { directory: directory.to_owned() }
     }
 
@@ -82,7 +81,7 @@ impl Profile {
 
     /// Returns the name of a profile whose profile.toml has none: that of its directory, changed if
     /// it is not a valid name.
-    pub(super) fn default_name(&self) -> Option<Name> {
+    pub(crate) fn default_name(&self) -> Option<Name> {
         let text = self.text()?;
         match text.parse::<Name>() {
             Ok(name) => Some(name),

@@ -1,22 +1,91 @@
 //! peers.toml: the peers to dial at the start.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{ConfigError, MAX_FILE_BYTES, Mistake, open, parsed, read_open, toml_mistake, toml_place};
+use super::file::{ConfigError, MAX_FILE_BYTES, Mistake, open, parsed, read_open, toml_mistake, toml_place};
+use super::{Settings, configuration_directory};
 use crate::core::{MAX_HINTS, MAX_STATIC_PEERS, StaticPeer};
 use crate::files;
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::Form;
 use crate::model::name::{PeerName, quoted};
+use crate::model::untrusted::harmless;
 use crate::net;
 
+/// The name of the file that lists static peers.
+const PEERS_FILE: &str = "peers.toml";
+
+/// The static peers: those of the first file found, and those of the command line, each address once.
+///
+/// `./peers.toml` can come with a directory of another person, so its entries are for this run, unless
+/// the user names the file or the directory is the one of the configuration.
+///
+/// # Errors
+/// Where a file was named and cannot be read, or a file holds a mistake.
+pub fn static_peers(settings: &Settings) -> Result<Vec<StaticPeer>, ConfigError> {
+    let mut peers = if settings.no_static { Vec::new() } else { from_files(settings.peers.as_deref())? };
+    for &addr in &settings.peer {
+        if peers.iter().all(|peer| peer.addr != addr && !peer.also.contains(&addr)) {
+            peers.push(StaticPeer::at(addr));
+        }
+    }
+    Ok(peers)
+}
+
+/// The list of static peers that is read, or would be if it were there; `None` if none is.
+pub fn peers_file(settings: &Settings) -> Option<PathBuf> {
+    if settings.no_static {
+        return None;
+    }
+    settings.peers.clone().or_else(|| usual_peers_files().find(|path| path.exists()))
+}
+
+/// Where a list of static peers is looked for.
+fn usual_peers_files() -> impl Iterator<Item = PathBuf> {
+    let in_configuration = configuration_directory().map(|folder| folder.join(PEERS_FILE));
+    [Some(PathBuf::from(PEERS_FILE)), in_configuration].into_iter().flatten()
+}
+
+fn from_files(named: Option<&Path>) -> Result<Vec<StaticPeer>, ConfigError> {
+    if let Some(path) = named {
+        return read(path);
+    }
+    for path in usual_peers_files() {
+        match read(&path) {
+            Err(ConfigError::Unreadable(_, error)) if error.kind() == io::ErrorKind::NotFound => {}
+            result => {
+                let for_run = is_for_run(&path);
+                let mut peers = result?;
+                peers.iter_mut().for_each(|peer| peer.for_run = for_run);
+                return Ok(peers);
+            }
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Whether a file is `./peers.toml`, and not the one in the configuration directory under that name.
+fn is_for_run(path: &Path) -> bool {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    let configured = configuration_directory().and_then(|folder| real(&folder.join(PEERS_FILE)));
+    path == Path::new(PEERS_FILE) && (configured.is_none() || configured != real(path))
+}
+
+/// The path of `./peers.toml`, for the user to read.
+pub fn local_peers_file() -> String {
+    let path = std::path::absolute(PEERS_FILE).unwrap_or_else(|_| PathBuf::from(PEERS_FILE));
+    harmless(&path.display().to_string())
+}
+
 /// The peers that a file lists. The file has to belong to the user or to root.
-pub(super) fn read(path: &Path) -> Result<Vec<StaticPeer>, ConfigError> {
+fn read(path: &Path) -> Result<Vec<StaticPeer>, ConfigError> {
     let file = open(path)?;
     let metadata = file.metadata().map_err(|error| ConfigError::Unreadable(path.to_owned(), error))?;
     if let Some(owner) = files::other_owner(&metadata).filter(|owner| *owner != ROOT) {
@@ -56,8 +125,8 @@ struct Entry {
 /// The peers that `text` lists; a mistake with its place and a sentence.
 fn parse(text: &str) -> Result<Vec<StaticPeer>, Mistake> {
     let file: File = toml::from_str(text).map_err(|error| {
-        let format = "A list of peers has [[peer]] entries, each with an `address` and, if you like, a `name`, a `form`, \
-                      a `key` and further `addresses`.";
+        let format = "A list of peers has [[peer]] entries, each with an `address` and optionally a `name`, a `form`, \
+                      a `key` and more `addresses`.";
         let at = toml_place(&error);
         if error.message().contains("expected a sequence") {
             return (at, format!("{}. {format}", no_list(text, at)));
@@ -65,7 +134,7 @@ fn parse(text: &str) -> Result<Vec<StaticPeer>, Mistake> {
         toml_mistake(&error, text, format)
     })?;
     if let Some(extra) = file.peer.get(MAX_STATIC_PEERS) {
-        let what = format!("more than {MAX_STATIC_PEERS} peers are listed; keep those that you need.");
+        let what = format!("the file lists more than {MAX_STATIC_PEERS} peers; remove some.");
         return Err((extra.address.span().start, what));
     }
     let mut seen = Seen::default();
@@ -96,7 +165,7 @@ impl Seen {
         if self.addrs.insert(addr) {
             return Ok(addr);
         }
-        Err((at, format!("{addr} is listed twice; leave one of them out.")))
+        Err((at, format!("{addr} is listed twice; remove one of them.")))
     }
 
     /// The key that is written there.
@@ -106,7 +175,7 @@ impl Seen {
         if self.keys.insert(key) {
             return Ok(key);
         }
-        let what = "this key is listed twice; write all `addresses` of one person into one entry.";
+        let what = "this key is listed twice; write all `addresses` of a peer into one entry.";
         Err((at, what.into()))
     }
 }
@@ -119,13 +188,13 @@ fn peer(entry: Entry, seen: &mut Seen) -> Result<StaticPeer, Mistake> {
     let form = entry.form.map(form).transpose()?.unwrap_or_default();
     if key.is_some() && form != Form::Standard {
         let what =
-            "who has a `key` is written to in encryption only, which has no form; leave one of the two out.";
+            "a peer with a `key` gets only encrypted messages, which have no `form`; remove one of the two.";
         return Err((form_at, what.into()));
     }
     let also = match entry.addresses {
         None => Vec::new(),
         Some(addrs) if key.is_none() => {
-            let what = "only a `key` tells that it is the same person at several `addresses`; add it, or make these entries of their own.";
+            let what = "`addresses` need a `key` that shows that it is the same peer; add the key, or write one entry per address.";
             return Err((addrs.span().start, what.into()));
         }
         Some(addrs) => further(addrs.get_ref(), seen)?,
@@ -135,7 +204,7 @@ fn peer(entry: Entry, seen: &mut Seen) -> Result<StaticPeer, Mistake> {
 
 fn further(texts: &[Spanned<String>], seen: &mut Seen) -> Result<Vec<PeerAddr>, Mistake> {
     if let Some(extra) = texts.get(MAX_HINTS) {
-        let what = format!("more than {MAX_HINTS} further addresses are listed; keep those that are in use.");
+        let what = format!("the entry lists more than {MAX_HINTS} addresses; remove some.");
         return Err((extra.span().start, what));
     }
     texts.iter().map(|text| seen.addr(text)).collect()
@@ -154,7 +223,7 @@ fn form(form: Spanned<String>) -> Result<Form, Mistake> {
         "standard" => Ok(Form::Standard),
         "r3" => Ok(Form::R3),
         other => {
-            let what = format!("`{}` is no form; write \"standard\" or \"r3\".", quoted(other));
+            let what = format!("`{}` is not a form; write \"standard\" or \"r3\".", quoted(other));
             Err((form.span().start, what))
         }
     }
@@ -227,13 +296,13 @@ mod tests {
         for (text, line, words) in [
             (with("key = \"aeaq\"").as_str(), 3, "A key has 52 characters, and this has 4."),
             (&with(&format!("key = \"1{}\"", &KEY[1..])), 3, "Character 1 of the key cannot be in one"),
-            (&with("key = 7"), 3, "a text in quotation marks has to stand here instead of `7`"),
-            (&with("addresses = []"), 3, "only a `key` tells"),
+            (&with("key = 7"), 3, "expected a text in quotation marks instead of `7`"),
+            (&with("addresses = []"), 3, "`addresses` need a `key`"),
             (&format!("{bob}addresses = \"127.0.0.1:2\""), 4, "write `addresses` as a list"),
             (&format!("{bob}addresses = [\n\"127.0.0.1:0\"]"), 5, "from 1 to 65535"),
             (&format!("{bob}addresses = [\n\"127.0.0.1:1\"]"), 5, "127.0.0.1:1 is listed twice"),
-            (&format!("{bob}addresses = [{}]", nine.join(",\n")), 12, "more than 8 further addresses"),
-            (&format!("{bob}form = \"r3\""), 4, "in encryption only"),
+            (&format!("{bob}addresses = [{}]", nine.join(",\n")), 12, "more than 8 addresses"),
+            (&format!("{bob}form = \"r3\""), 4, "only encrypted messages"),
             (&format!("{bob}{}", bob.replace(":1\"", ":2\"")), 6, "this key is listed twice"),
             ("[[peer]]\naddress = \"127.0.0.1\"", 2, "write IP:PORT"),
             ("[[peer]]\naddress = \"127.0.0.1:0\"", 2, "from 1 to 65535"),
@@ -244,7 +313,7 @@ mod tests {
             ("[peer]\naddress = \"127.0.0.1:1\"", 1, "write [[peer]], with two brackets"),
             ("[[peer]]\naddress = \"127.0.0.1:1\"\nform = \"R3\"", 3, "\"standard\" or \"r3\""),
             ("[[peer]]\naddress = \"127.0.0.1:1\"\nname = \"a b\"", 3, "how about `a_b`?"),
-            ("[[peer]]\naddress = 5000", 2, "a text in quotation marks has to stand here instead of `5000`"),
+            ("[[peer]]\naddress = 5000", 2, "expected a text in quotation marks instead of `5000`"),
             ("[[peer]]\naddress = \"127.0.0.1:1\"\n[[peer]]\naddress = \"127.0.0.1:1\"", 4, "listed twice"),
             ("[[peer]\n", 1, "expected"),
             ("[[peer]]\naddress = \"127.0.0.1:1", 2, "expected"),

@@ -4,15 +4,13 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use super::clock;
-use crate::cli::{Cli, Misused};
-use crate::data;
-use crate::history::{json_string, rfc3339};
+use super::history::{json_string, now, rfc3339};
 use crate::model::address::PeerAddr;
 use crate::model::name::folded;
 use crate::model::peer_id::PeerId;
 use crate::profile::contacts::Contact;
 use crate::profile::{self, AddressBook, BookSource, Profiles};
+use crate::settings::{Misused, Settings};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
 use crate::ui::{self, Labels};
 
@@ -22,17 +20,17 @@ use crate::ui::{self, Labels};
 /// # Errors
 /// If the profile does not exist, if there are several and the user named none, or if contacts.toml
 /// cannot be read or contains a mistake.
-pub fn contacts(cli: &Cli, json: bool, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
-    let found = Profiles::read(cli)?.existing(cli)?;
+pub fn print(settings: &Settings, json: bool, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
+    let found = Profiles::read(settings)?.existing(settings)?;
     let nothing = || note(&format!("{} has no contacts.", found.name));
-    let Some(folder) = profile::folder(cli, &found.profile) else {
+    let Some(folder) = profile::folder(settings, &found.profile) else {
         nothing();
         return Ok(Ok(()));
     };
-    let data = data::folder(cli);
+    let data = settings.data_directory();
     let (data, own_name) = (data.as_deref(), &found.name);
     let source = BookSource { folder: Some(&folder), data, own_name, saves: false };
-    let now = clock::millis();
+    let now = now();
     let book = AddressBook::open(source, &mut *store(&folder)?, now).map_err(Misused::new)?;
     let known = book.known_contacts(0).into_iter().map(|contact| (contact.id.into(), contact.name));
     let labels = Labels::of_contacts(book.aliases(), known);

@@ -3,7 +3,7 @@
 //!
 //! Messages go to standard output and remarks to standard error. Out of scope: how and when they are written down (`store`, `runtime`).
 
-mod age;
+mod asked;
 mod calendar;
 mod fault;
 mod forget;
@@ -11,7 +11,6 @@ mod form;
 mod json;
 mod markdown;
 mod pages;
-mod size;
 mod when;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -21,20 +20,18 @@ use anyhow::bail;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-pub use age::{Age, Keep, expiry};
+pub use asked::Asked;
 pub(crate) use calendar::rfc3339;
 pub(crate) use json::string as json_string;
-pub use size::HistorySize;
 pub use when::When;
 
-use crate::cli::{Asked, Cli, Misused};
-use crate::data;
 use crate::model::name::{Name, folded, quoted};
 use crate::model::peer_id::Recipient;
 use crate::model::stored::Selection;
 use crate::net;
 use crate::profile::contacts::ContactsError;
 use crate::profile::{self, AddressBook, BookSource, Profiles, TypedRange};
+use crate::settings::{Misused, Settings};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
 use crate::ui::Labels;
 use crate::ui::past::People;
@@ -49,16 +46,18 @@ const SHOWN: usize = 50;
 ///
 /// # Errors
 /// Where it is not clear whose history is meant or what of it, or it cannot be used; each reads as sentences for the user.
-pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
+pub fn run(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
     if asked.forget && asked.grep.is_some() {
-        bail!(Misused::new("--forget takes no --grep: what is forgotten is chosen by peer and by age only."));
+        bail!(Misused::new("--forget takes no --grep; choose the messages by peer and by age."));
     }
-    let found = Profiles::read(cli)?.existing(cli)?;
+    let found = Profiles::read(settings)?.existing(settings)?;
     let ask = asked.forget && !asked.yes;
     if ask && !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
-        bail!(Misused::new("Nobody can be asked here whether to forget; add --yes."));
+        bail!(Misused::new(
+            "--forget asks for confirmation, which needs a terminal; add --yes to delete without asking."
+        ));
     }
-    let Some(folder) = profile::folder(cli, &found.profile) else { return Ok(nothing(&found.name)) };
+    let Some(folder) = profile::folder(settings, &found.profile) else { return Ok(nothing(&found.name)) };
     let path = folder.join(HISTORY_FILE);
     let (since, until) = times(asked);
     let typed = TypedRange::new(&folder, since, until);
@@ -84,7 +83,7 @@ pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io:
         return finished(forget(&mut empty, Selection::default(), out), &path);
     };
     // Without it there are fewer names; what is wrong with it is told where it is needed.
-    let data = data::folder(cli);
+    let data = settings.data_directory();
     let (data, own_name) = (data.as_deref(), &found.name);
     let source = BookSource { folder: Some(&folder), data, own_name, saves: false };
     let book = AddressBook::open(source, &mut store, now());
@@ -97,7 +96,7 @@ pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io:
     let done = if asked.forget {
         forget(&mut store, which, out)
     } else {
-        read(cli, asked, &mut store, which, &people, out)
+        read(settings, asked, &mut store, which, &people, out)
     };
     finished(done, &path)
 }
@@ -143,7 +142,7 @@ fn with(
 
 /// Prints messages.
 fn read(
-    cli: &Cli,
+    settings: &Settings,
     asked: &Asked,
     store: &mut dyn Store,
     which: Selection,
@@ -160,21 +159,21 @@ fn read(
     let pages = pages::find(store, which, asked.grep.clone(), most, form != Form::Json)?;
     if pages.is_empty() {
         note(match &asked.grep {
-            Some(words) => format!("Nothing fits `{}`.", quoted(words)),
-            None => "Nothing fits.".into(),
+            Some(words) => format!("No message matches `{}`.", quoted(words)),
+            None => "No message matches.".into(),
         });
     }
     if pages.more && asked.last.is_none() {
-        note(format!("These are the last {SHOWN}; --last N shows more."));
+        note(format!("Showing the last {SHOWN} messages; --last N shows more."));
     }
-    let calendar = Calendar::new(cli.time_format.clone(), TimeZone::system());
+    let calendar = Calendar::new(settings.time_format.clone(), TimeZone::system());
     let mut writer = Writer::new(form, people, calendar, BufWriter::new(out));
     pages.each(store, |row| writer.take(row))?;
     writer.end().map_err(Stopped::Output)
 }
 
 fn nothing(name: &Name) -> io::Result<()> {
-    note(format!("Nothing is kept of {name}."));
+    note(format!("{name} has no stored messages."));
     Ok(())
 }
 
@@ -185,6 +184,6 @@ fn note(sentence: String) {
 }
 
 /// Milliseconds since 1970, by the clock of this machine.
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0)
 }
