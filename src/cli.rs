@@ -18,6 +18,7 @@ pub use asked::Asked;
 use crate::core::Policy;
 use crate::history::{Age, HistorySize, Keep, expiry};
 use crate::model::address::PeerAddr;
+use crate::model::host::Endpoint;
 use crate::model::name::Name;
 use crate::net;
 use crate::profile::Profile;
@@ -78,10 +79,10 @@ pub struct Cli {
     #[arg(long, env = "P2P_CHAT_PEERS", value_name = "FILE", help_heading = NETWORK)]
     pub peers: Option<PathBuf>,
 
-    /// A further peer to dial from the start; may be given several times
-    #[arg(long, env = "P2P_CHAT_PEER", value_name = "IP:PORT", value_delimiter = ',', value_parser = net::parse_addr,
+    /// A further peer to dial from the start, by IP or host name; may be given several times
+    #[arg(long, env = "P2P_CHAT_PEER", value_name = "HOST:PORT", value_delimiter = ',', value_parser = net::parse_endpoint,
           help_heading = NETWORK)]
-    pub peer: Vec<PeerAddr>,
+    pub peer: Vec<Endpoint>,
 
     /// Do not read any peers.toml
     #[arg(long, env = "P2P_CHAT_NO_STATIC", help_heading = NETWORK)]

@@ -77,9 +77,9 @@ impl std::error::Error for ConfigError {}
 /// Where a file was named and cannot be read, or a file holds a mistake.
 pub fn static_peers(cli: &Cli) -> Result<Vec<StaticPeer>, ConfigError> {
     let mut peers = if cli.no_static { Vec::new() } else { from_files(cli.peers.as_deref())? };
-    for &addr in &cli.peer {
-        if peers.iter().all(|peer| peer.addr != addr && !peer.also.contains(&addr)) {
-            peers.push(StaticPeer::at(addr));
+    for at in &cli.peer {
+        if peers.iter().all(|peer| peer.endpoints().all(|listed| listed != at)) {
+            peers.push(StaticPeer::at(at.clone()));
         }
     }
     Ok(peers)

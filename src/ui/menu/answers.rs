@@ -8,12 +8,15 @@ use crate::core::Target;
 use crate::model::address::parse_port;
 use crate::model::name::{alias, new_name};
 use crate::model::peer_id::Recipient;
-use crate::ui::people::{Chosen, Directory, Named, find, find_to_connect, shown};
+use crate::ui::people::{Chosen, Directory, Named, find, find_to_connect, host_meant, shown};
 
 impl Menu {
     pub(super) fn whom(&mut self, question: Question, line: &str, directory: &dyn Directory) -> Turn {
         if line == "0" {
             return question.text.map_or_else(Turn::default, |text| say(self.keep_for_later(text)));
+        }
+        if let Some(host) = host_meant(line, directory).filter(|_| question.kind == AskKind::Connect) {
+            return act(Act::ConnectToHost(host));
         }
         let or = if question.text.is_some() { ", or 0 to keep it for later" } else { ", or 0 to go back" };
         let found = match (line, question.kind, &question.last) {

@@ -3,7 +3,7 @@
 
 use super::{
     Act, AskKind, Asking, Chosen, Directory, HistoryOf, Lost, Menu, Named, Outbox, Question, Refill, Turn,
-    act, find, find_to_connect, say, shown,
+    act, find, find_to_connect, host_meant, say, shown,
 };
 use crate::model::name::{alias, new_name};
 use crate::ui::commands::{self, CommandHelp};
@@ -195,6 +195,9 @@ impl Menu {
         command: &CommandHelp,
         directory: &dyn Directory,
     ) -> Turn {
+        if let Some(host) = host_meant(word, directory).filter(|_| kind == AskKind::Connect) {
+            return act(Act::ConnectToHost(host));
+        }
         let question = Question { kind, last: None, text: None };
         let find = if kind == AskKind::Connect { find_to_connect } else { find };
         match find(word, directory) {

@@ -549,5 +549,5 @@ fn beginning_of_a_key_adds_the_peer() {
     assert_eq!(added.id, PeerId::Key(stranger.key));
     let nobody = after(&mut menu(), &["/add zzzzzzzz"], &people).1;
     assert_eq!(nobody, "Nobody is called `zzzzzzzz`; give a name, a number, an ip:port or a whole key.");
-    assert_eq!(act_of(&["/add 127.0.0.1:7123"], &people), Some(Act::AddAt(addr(7123))));
+    assert_eq!(act_of(&["/add 127.0.0.1:7123"], &people), Some(Act::AddAt(addr(7123).into())));
 }
