@@ -47,7 +47,7 @@ use crate::model::session::Message;
 use crate::model::stored::{QueuedMessage, RowId, StoreOp};
 use crate::net::secure::{self, OwnKey, Tls};
 use crate::net::sessions::{MAX_HELD_BYTES, Sessions, SessionsConfig};
-use crate::net::{self, Dialer, Identity, Listener, Tcp};
+use crate::net::{self, Dialer, Identity, Listener, Resolver, Tcp};
 use crate::store::{Store, StoreError};
 
 /// How long [`Node::settle_writes`] waits. A write takes milliseconds; after half a second the user
@@ -177,12 +177,14 @@ impl Node {
         let sessions = Sessions::new(config).map_err(|error| StartError::Other(addr, error))?;
         let shared = Arc::new_cyclic(|weak: &Weak<Shared>| {
             let weak = weak.clone();
+            let resolving = weak.clone();
+            let resolver = Resolver::new(move |host, found| Shared::resolved(&resolving, host, found));
             let dialer = Dialer::new(identity, move |report| Shared::report(&weak, report));
             Shared {
                 locked: Mutex::new(Locked { machine, ticker_sleeps_until: None, stopping: false }),
                 earlier: Condvar::new(),
                 events: Box::new(Queue(Arc::clone(mailbox))),
-                tcp: Tcp { sessions, dialer, began },
+                tcp: Tcp { sessions, dialer, resolver, began },
                 store_writer: Arc::new(WriterQueue::default()),
             }
         });
@@ -428,6 +430,7 @@ impl Node {
     /// operating system still holds by then end with the process. [`Command::Leave`] comes before.
     pub fn stop(&mut self, deadline: Instant) {
         self.listener.stop(deadline);
+        self.shared.tcp.resolver.stop();
         self.shared.tcp.dialer.stop(deadline);
         self.shared.tcp.sessions.stop(deadline);
         self.shared.locked.lock().stopping = true;

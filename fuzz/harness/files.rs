@@ -6,8 +6,9 @@ use std::path::Path;
 use clap::Arg;
 use clap::builder::Resettable;
 use p2p_chat::cli::sources;
-use p2p_chat::core::{MAX_HINTS, MAX_STATIC_PEERS};
+use p2p_chat::core::{MAX_HINTS, MAX_STATIC_PEERS, StaticPeer};
 use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::host::Endpoint;
 use p2p_chat::settings::ConfigError;
 use p2p_chat::settings::file::text_of;
 use p2p_chat::settings::peers::peers_of;
@@ -40,9 +41,9 @@ fn peers(bytes: &[u8]) {
         Err(error) => return assert_clear(&error, bytes),
     };
     assert!(peers.len() <= MAX_STATIC_PEERS);
-    let addrs = || peers.iter().flat_map(|peer| peer.also.iter().chain([&peer.addr]));
+    let addrs = || peers.iter().flat_map(StaticPeer::endpoints);
     assert_eq!(addrs().collect::<BTreeSet<_>>().len(), addrs().count(), "an address is listed twice");
-    addrs().for_each(|addr| assert_dialable(*addr));
+    addrs().filter_map(Endpoint::addr).for_each(assert_dialable);
     let keys = || peers.iter().filter_map(|peer| peer.key);
     assert_eq!(keys().collect::<BTreeSet<_>>().len(), keys().count(), "a key is listed twice");
     for peer in &peers {

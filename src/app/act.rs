@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{App, Ending, People, Sent, clock};
 use crate::core::{Command, OpId, Target};
 use crate::crypto;
+use crate::model::host::Endpoint;
 use crate::model::name::Name;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::Message;
@@ -59,8 +60,12 @@ impl App {
             Some(Act::Send(to, text)) => self.send(to, text),
             Some(Act::List) => Some(self.node.command(Command::List)),
             Some(Act::Connect(to)) => Some(self.node.command(Command::Connect(to))),
-            Some(Act::AddAt(addr)) => {
-                let op = self.node.command(Command::Connect(Target::These(vec![addr.into()])));
+            Some(Act::ConnectToHost(host)) => Some(self.node.command(Command::ConnectToHost(host))),
+            Some(Act::AddAt(at)) => {
+                let op = self.node.command(match at {
+                    Endpoint::Addr(addr) => Command::Connect(Target::These(vec![addr.into()])),
+                    Endpoint::Host(host) => Command::ConnectToHost(host),
+                });
                 self.adding.insert(op);
                 Some(op)
             }
@@ -183,6 +188,7 @@ impl App {
             Act::Send(..)
             | Act::List
             | Act::Connect(_)
+            | Act::ConnectToHost(_)
             | Act::Disconnect(_)
             | Act::Trust(..)
             | Act::Block(_)

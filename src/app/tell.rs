@@ -74,7 +74,7 @@ impl App {
                     self.say("No contact was added.");
                 }
             }
-            Event::NotSent { op, .. } if self.adding.contains(op) => {
+            Event::NotSent { op, .. } | Event::NotFound { op: Some(op), .. } if self.adding.contains(op) => {
                 self.tell(lines);
                 self.say("No contact was added.");
             }

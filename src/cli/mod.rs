@@ -21,6 +21,7 @@ pub use history::Asked;
 
 use crate::core::Policy;
 use crate::model::address::PeerAddr;
+use crate::model::host::Endpoint;
 use crate::model::name::Name;
 use crate::net;
 use crate::settings::{
@@ -65,9 +66,9 @@ pub struct Cli {
     #[arg(long, env = "P2P_CHAT_PORT", value_name = "PORT", value_parser = listening_port)]
     pub port: Option<u16>,
 
-    /// Address of a peer to dial at the start; repeat the option for several peers
-    #[arg(long, env = "P2P_CHAT_PEER", value_name = "IP:PORT", value_delimiter = ',', value_parser = net::parse_addr)]
-    pub peer: Vec<PeerAddr>,
+    /// Address of a peer to dial at the start, with an IP or a host name; repeat the option for several
+    #[arg(long, env = "P2P_CHAT_PEER", value_name = "HOST:PORT", value_delimiter = ',', value_parser = net::parse_endpoint)]
+    pub peer: Vec<Endpoint>,
 
     /// IP address to listen on [default: all addresses of this machine]
     #[arg(long, env = "P2P_CHAT_BIND", value_name = "IP", value_parser = listening_ip, help_heading = NETWORK)]

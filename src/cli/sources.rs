@@ -317,7 +317,7 @@ mod tests {
             ("verbose = true", 1, "write a number from 0 to 255."),
             ("time-format = \"%!\"", 1, "or off."),
             ("peer = [1.5]", 1, "must be a list of strings"),
-            ("peer = \"localhost:1\"", 1, "IPv4 address"),
+            ("peer = \"10.1:1\"", 1, "IPv4 address"),
             ("name = \"Alice\"\nname = \"Bob\"", 2, "`name` is set twice"),
             ("name = ", 1, "A configuration file has lines like"),
         ] {

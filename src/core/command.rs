@@ -13,6 +13,7 @@ use super::trust::{As, BlockTarget, ContactRecord, Policy};
 use super::{ANSWER_WITHIN, Purpose, State, StaticPeer};
 use crate::model::address::PeerAddr;
 use crate::model::delivery::RejectReason;
+use crate::model::host::HostAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, Outgoing, SendResult};
 use crate::model::name::PeerName;
@@ -52,6 +53,8 @@ pub enum Command {
     List,
     /// Ask to be listed; `All` are all known peers.
     Connect(Target),
+    /// Resolve a host name, and ask to be listed at each of its addresses.
+    ConnectToHost(HostAddr),
     /// Say goodbye; `All` are the peers that are online.
     Disconnect(Target),
     /// Accept a key that waits for the user's decision.
@@ -134,56 +137,89 @@ impl State {
         let legacy: BTreeMap<PeerAddr, PeerId> =
             contacts.iter().filter_map(|contact| Some((contact.id.legacy_addr()?, contact.id))).collect();
         for peer in peers.into_iter().take(super::MAX_STATIC_PEERS) {
-            let StaticPeer { addr, name, form, key, also, for_run } = peer;
-            // An address belongs to the key that proved itself there. If several did, it belongs to
-            // none.
-            let proven = {
-                let mut keys = self.trust.proven_at(addr);
-                keys.next().filter(|_| keys.next().is_none())
+            self.hosts.configure(&peer);
+            let addrs: Vec<PeerAddr> = peer.addrs().collect();
+            let id = match addrs[..] {
+                [addr, ref also @ ..] => {
+                    self.configure_at(addr, &peer, also, legacy.get(&addr).copied(), now)
+                }
+                [] => {
+                    self.add_for_run(&peer, Vec::new());
+                    None
+                }
             };
-            let key = key.or(proven);
-            let without_key =
-                || legacy.get(&addr).map_or_else(|| self.peers.plain_id(addr), |id| Recipient::Peer(*id));
-            let id = key.map_or_else(without_key, Recipient::key);
-            if self.is_blocked_legacy(id) {
-                continue;
-            }
-            if let Some(key) = key.filter(|_| for_run) {
-                let addrs = [addr].into_iter().chain(also.iter().copied()).collect();
-                self.trust.add_for_run(key, name.as_ref(), addrs);
-            }
-            if self.is_own(addr) || !self.add_peer(id, addr, PeerOrigin::Static, now) {
-                continue;
-            }
-            self.peers.configure(id, name, form);
-            if for_run {
-                self.for_run.insert(addr);
-                self.peers.listens_also(id, also);
-                if legacy.contains_key(&addr) {
-                    // It is a contact without the entry too.
-                    self.peers.make_contact(id);
-                }
-            }
-            if let Some(key) = id.public_key() {
-                if for_run {
-                    self.make_key_contact_for_run(key);
-                } else {
-                    self.make_key_contact(key);
-                }
-                self.speaks_with(key, None);
-            }
-            if !ids.contains(&id) {
-                ids.push(id);
-            }
+            ids.extend(id.filter(|id| !ids.contains(id)));
         }
         for id in &ids {
             self.probe(*id, Probe::Connect, None, now);
         }
         self.remember_contacts(contacts, now);
+        let names = self.hosts.names();
+        names.iter().for_each(|name| self.look_up(name, now));
         let waiting = ids.into_iter().collect();
-        let op = self.operations.start(waiting, now.plus(ANSWER_WITHIN));
+        let op = self.operations.start(waiting, names, now.plus(ANSWER_WITHIN));
         self.settle_watches(now);
         (op, self.done())
+    }
+
+    /// Adds the key of a static peer that is for this run to the contacts.
+    fn add_for_run(&mut self, peer: &StaticPeer, addrs: Vec<PeerAddr>) {
+        if let Some(key) = peer.key.filter(|_| peer.for_run) {
+            self.trust.add_for_run(key, peer.name.as_ref(), addrs);
+        }
+    }
+
+    /// Makes the peer at an address a static one, which may be found at the addresses `also`, too.
+    /// `contact` is the legacy peer of an earlier run there, if it has no row yet. Returns the
+    /// peer, or `None` if it is not dialed.
+    pub(super) fn configure_at(
+        &mut self,
+        addr: PeerAddr,
+        peer: &StaticPeer,
+        also: &[PeerAddr],
+        contact: Option<PeerId>,
+        now: Time,
+    ) -> Option<Recipient> {
+        let StaticPeer { ref name, form, key, for_run, .. } = *peer;
+        // An address belongs to the key that proved itself there. If several did, it belongs to
+        // none.
+        let proven = {
+            let mut keys = self.trust.proven_at(addr);
+            keys.next().filter(|_| keys.next().is_none())
+        };
+        let key = key.or(proven);
+        let without_key = || contact.map_or_else(|| self.peers.plain_id(addr), Recipient::Peer);
+        let id = key.map_or_else(without_key, Recipient::key);
+        if self.is_blocked_legacy(id) {
+            return None;
+        }
+        self.add_for_run(peer, [addr].into_iter().chain(also.iter().copied()).collect());
+        let is_known = self.knows(id);
+        if self.is_own(addr) || !self.add_peer(id, addr, PeerOrigin::Static, now) {
+            return None;
+        }
+        if is_known {
+            self.peers.becomes_configured(id, name.clone(), form);
+        } else {
+            self.peers.configure(id, name.clone(), form);
+        }
+        if for_run {
+            self.for_run.insert(addr);
+            self.peers.listens_also(id, also.to_vec());
+            if contact.is_some() {
+                // It is a contact without the entry too.
+                self.peers.make_contact(id);
+            }
+        }
+        if let Some(key) = id.public_key() {
+            if for_run {
+                self.make_key_contact_for_run(key);
+            } else {
+                self.make_key_contact(key);
+            }
+            self.speaks_with(key, None);
+        }
+        Some(id)
     }
 
     /// Takes over the blocks of legacy peers from earlier runs.
@@ -239,6 +275,7 @@ impl State {
             Command::Send { to, message } => self.send(to, message, now),
             Command::List => self.list(now),
             Command::Connect(to) => self.connect(to),
+            Command::ConnectToHost(name) => self.connect_to_host(&name, now),
             Command::Disconnect(to) => self.disconnect(to, now),
             Command::Trust(key, whom) => self.decide(|state| state.trust(key, whom, now)),
             Command::Block(target) => self.decide(|state| state.block_target(target, now)),
@@ -291,6 +328,18 @@ impl State {
     }
 
     pub(super) fn connect(&mut self, to: Target) -> OpId {
+        let to_all = !matches!(to, Target::These(_));
+        let targets = match to {
+            Target::These(ids) => ids,
+            Target::All | Target::AllPlain => self.targets(Target::All, true),
+        };
+        let op = self.spread(CommandKind::Connect, to_all, &targets);
+        self.connect_for(op, targets);
+        op
+    }
+
+    /// Connects to recipients for a command that has begun.
+    pub(super) fn connect_for(&mut self, op: OpId, targets: Vec<Recipient>) {
         // An address that the user types is dialed, even if another peer was there before, unless a
         // peer is online there now: `connect` says nothing that only one peer may read.
         let dialed = |id: Recipient| match id {
@@ -303,14 +352,10 @@ impl State {
             }
             Recipient::Peer(_) => id,
         };
-        let to_all = !matches!(to, Target::These(_));
-        let (targets, typed): (Vec<Recipient>, Vec<Option<PeerAddr>>) = match to {
-            Target::These(ids) => ids.into_iter().map(|id| (dialed(id), typed_addr(id))).unzip(),
-            Target::All | Target::AllPlain => {
-                self.targets(Target::All, true).into_iter().map(|id| (id, None)).unzip()
-            }
-        };
-        let op = self.spread(CommandKind::Connect, to_all, &targets);
+        let is_direct = self.operations.is_direct(op);
+        let meant = |id| if is_direct { (dialed(id), typed_addr(id)) } else { (id, None) };
+        let (targets, typed): (Vec<Recipient>, Vec<Option<PeerAddr>>) =
+            targets.into_iter().map(meant).unzip();
         self.operations.dials(op, typed.iter().copied().flatten().collect());
         for (peer_id, typed) in targets.into_iter().zip(typed) {
             if self.is_ours(peer_id) {
@@ -331,7 +376,6 @@ impl State {
             }
         }
         self.settle(op);
-        op
     }
 
     pub(super) fn disconnect(&mut self, to: Target, now: Time) -> OpId {
@@ -369,7 +413,9 @@ impl State {
     /// Records and tells the result of a `connect` or a goodbye for one recipient.
     pub(super) fn finished(&mut self, op: OpId, id: Recipient, result: SendResult) {
         let who = self.who(id);
-        if let Some((kind, total)) = self.operations.finished(op, &who, &status_of(&result)) {
+        let is_told = self.operations.is_told(op, &who, &result);
+        let finished = self.operations.finished(op, &who, &status_of(&result));
+        if let Some((kind, total)) = finished.filter(|_| is_told) {
             self.tell(Event::Done { op, kind, who, result, total });
         }
         self.settle(op);
@@ -389,6 +435,9 @@ impl State {
 
     fn tell_output(&mut self, output: OperationOutput) {
         self.tell(match output {
+            OperationOutput::Failed { op, who, result, total } => {
+                Event::Done { op, kind: CommandKind::Connect, who, result, total }
+            }
             OperationOutput::Sum { kind, total, done, failed, left_out } => {
                 Event::Sum { kind, total, done, failed, left_out }
             }

@@ -10,6 +10,7 @@ use super::time::Time;
 use super::trust::{As, Meeting, PeerRequest, Pin, Policy, Unknown};
 use crate::model::address::{Claimed, PeerAddr, Source, SourcePrefix};
 use crate::model::delivery::{DeliveryStatus, RejectReason};
+use crate::model::host::{HostAddr, LookupError};
 use crate::model::key::PublicKey;
 use crate::model::message::{Form, Outgoing, SendResult, Unreadable};
 use crate::model::name::PeerName;
@@ -257,6 +258,15 @@ pub enum Event {
         /// The reason.
         why: RejectReason,
     },
+    /// A host name has no address.
+    NotFound {
+        /// The host name.
+        host: HostAddr,
+        /// The reason.
+        why: LookupError,
+        /// The command that connects to it; `None` for a static peer.
+        op: Option<OpId>,
+    },
     /// All recipients of a command have their results.
     Sum {
         /// What the command did.
@@ -374,6 +384,7 @@ impl Event {
             | Self::Impostor { .. }
             | Self::PlainRefused(..)
             | Self::IdentityInUse(_)
+            | Self::NotFound { .. }
             | Self::ContactsChanged
             | Self::NetworkChanged
             | Self::NotStored(_)
@@ -428,6 +439,9 @@ pub enum Output {
     Plain(PlainRequest),
     /// Do something in a session.
     Session(SessionRequest),
+    /// Have the system resolve a host name. [`State::resolved`](super::State::resolved) takes the
+    /// result.
+    Resolve(HostAddr),
     /// Tell the user.
     Tell(Event),
     /// Store something. The result is reported under the number, if there is one.

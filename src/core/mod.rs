@@ -9,6 +9,7 @@
 mod command;
 mod dedup;
 mod event;
+mod hosts;
 mod inbound;
 mod jobs;
 mod leaving;
@@ -45,6 +46,7 @@ pub use event::{
     CommandKind, Decision, Event, Forgotten, JobId, OpId, Output, PeerInfo, PlainAnswer, PlainRequest,
     SessionRequest, Verification,
 };
+pub use hosts::{LOOKUP_WITHIN, MAX_HOST_ADDRS};
 pub use inbound::Staged;
 pub use meeting::Env;
 pub use outbox::{Jitter, MAX_OUTBOX_BYTES, MAX_QUEUE_MESSAGES, WriteId};
@@ -67,10 +69,12 @@ pub use trust::{
 };
 
 use crate::model::address::{PeerAddr, SourcePrefix};
+use crate::model::host::{Endpoint, HostAddr};
 use crate::model::key::PublicKey;
 use crate::model::message::Form;
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
+use hosts::Hosts;
 use inbound::Inbound;
 use jobs::{Jobs, Purpose};
 use leaving::Goodbyes;
@@ -144,7 +148,7 @@ impl CoreConfig {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StaticPeer {
     /// Where it is dialed.
-    pub addr: PeerAddr,
+    pub addr: Endpoint,
     /// The name to show until the peer says its own.
     pub name: Option<PeerName>,
     /// The form to write to it in until it writes to us.
@@ -152,7 +156,7 @@ pub struct StaticPeer {
     /// The key that it has to prove, if the user knows it. Then nothing is sent to it unencrypted.
     pub key: Option<PublicKey>,
     /// Where else it may be, if it proves that key there.
-    pub also: Vec<PeerAddr>,
+    pub also: Vec<Endpoint>,
     /// The entry is for this run: the peer is a contact, but nothing of that is saved until the user
     /// writes to it or makes it a contact in another way.
     pub for_run: bool,
@@ -160,8 +164,24 @@ pub struct StaticPeer {
 
 impl StaticPeer {
     /// A peer at this address, of which nothing else is known.
-    pub const fn at(addr: PeerAddr) -> Self {
+    pub fn at(addr: impl Into<Endpoint>) -> Self {
+        let addr = addr.into();
         Self { addr, name: None, form: Form::Standard, key: None, also: Vec::new(), for_run: false }
+    }
+
+    /// All its addresses and host names.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        [&self.addr].into_iter().chain(&self.also)
+    }
+
+    /// The addresses that are given as such.
+    pub fn addrs(&self) -> impl Iterator<Item = PeerAddr> {
+        self.endpoints().filter_map(Endpoint::addr)
+    }
+
+    /// Its host names.
+    pub fn hosts(&self) -> impl Iterator<Item = &HostAddr> {
+        self.endpoints().filter_map(Endpoint::host)
     }
 }
 
@@ -181,6 +201,7 @@ pub struct UnderWay {
 #[derive(Debug)]
 pub struct State {
     own_addrs: OwnAddrs,
+    hosts: Hosts,
     peers: Peers,
     operations: Operations,
     jobs: Jobs,
@@ -227,6 +248,7 @@ impl State {
         }
         Self {
             own_addrs: OwnAddrs::new(me),
+            hosts: Hosts::default(),
             peers: Peers::default(),
             operations: Operations::default(),
             jobs: Jobs::default(),

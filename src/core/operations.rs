@@ -3,12 +3,14 @@
 //! In scope: counting recipients, deadlines, and which command a result belongs to. Out of scope:
 //! peers, trust and messages. The caller says what happened and acts on what is returned.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::event::{CommandKind, JobId, OpId, PeerInfo};
 use super::time::Time;
 use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason};
+use crate::model::host::HostAddr;
+use crate::model::message::SendResult;
 use crate::model::peer_id::Recipient;
 
 /// Failures that a summary names at most: about a screenful. The others are only counted.
@@ -31,20 +33,32 @@ enum Operation {
         failed: Vec<(PeerInfo, DeliveryStatus)>,
         /// Unencrypted strangers that a message to all leaves out.
         left_out: usize,
+        /// The results, if the recipients are the addresses of one host name.
+        of_host: Option<OfHost>,
     },
     /// A list of peers that are being probed. Only probes begun after the job `after` count: the
     /// result of an earlier one is too old.
     List { waiting: HashSet<Recipient>, after: u64, deadline: Time },
-    /// The first dialing of the configured peers.
-    Start { waiting: HashSet<Recipient>, deadline: Time },
+    /// The first dialing of the configured peers, and the resolving of their names.
+    Start { waiting: HashSet<Recipient>, names: BTreeSet<HostAddr>, deadline: Time },
     /// Goodbyes, and attempts to reach peers that were not online. A peer that is reached within
     /// `patience` is told goodbye, too.
     Leave { pending: usize, attempts: HashSet<JobId>, patience: Time },
 }
 
+/// The results for the addresses of one host name. One peer often has several of them, and listens at
+/// one only, so failures count only if no address is reached.
+#[derive(Debug, Default)]
+struct OfHost {
+    reached: Vec<Recipient>,
+    failed: Vec<(PeerInfo, SendResult)>,
+}
+
 /// What the user is told of a command to recipients.
 #[derive(PartialEq, Eq, Debug)]
 pub(super) enum OperationOutput {
+    /// A host name was not reached at this address, nor at any other.
+    Failed { op: OpId, who: PeerInfo, result: SendResult, total: usize },
     /// All recipients of a command to several have theirs.
     Sum {
         kind: CommandKind,
@@ -109,8 +123,51 @@ impl Operations {
     /// [`Operations::skipped`], and then the command [`Operations::settle`].
     pub(super) fn spread(&mut self, kind: CommandKind, to_all: bool, total: usize) -> OpId {
         let (typed, failed) = (Vec::new(), Vec::new());
-        let (pending, done, left_out) = (total, 0, 0);
-        self.begin(Operation::Spread { kind, to_all, typed, total, pending, done, failed, left_out })
+        let (pending, done, left_out, of_host) = (total, 0, 0, None);
+        self.begin(Operation::Spread { kind, to_all, typed, total, pending, done, failed, left_out, of_host })
+    }
+
+    /// Begins a `connect` to a host name. [`Operations::found`] has to follow.
+    pub(super) fn connect_to_host(&mut self) -> OpId {
+        let op = self.spread(CommandKind::Connect, false, 1);
+        if let Some(Operation::Spread { of_host, .. }) = self.under_way.get_mut(&op) {
+            *of_host = Some(OfHost::default());
+        }
+        op
+    }
+
+    /// The host name of a command has this many addresses.
+    pub(super) fn found(&mut self, op: OpId, count: usize) {
+        if let Some(Operation::Spread { total, pending, .. }) = self.under_way.get_mut(&op) {
+            (*total, *pending) = (count, count);
+        }
+    }
+
+    /// Whether the user is told of this result of a command now.
+    pub(super) fn is_told(&mut self, op: OpId, who: &PeerInfo, result: &SendResult) -> bool {
+        let Some(Operation::Spread { of_host: Some(host), .. }) = self.under_way.get_mut(&op) else {
+            return true;
+        };
+        if !matches!(result, SendResult::Delivered | SendResult::HandedOver) {
+            host.failed.push((who.clone(), result.clone()));
+            return false;
+        }
+        let is_new = !host.reached.contains(&who.id);
+        if is_new {
+            host.reached.push(who.id);
+        }
+        is_new
+    }
+
+    /// A host name is resolved, or not; `ids` are the static peers that are dialed for it now.
+    pub(super) fn resolved(&mut self, host: &HostAddr, ids: &[Recipient]) {
+        for operation in self.under_way.values_mut() {
+            if let Operation::Start { waiting, names, .. } = operation
+                && names.remove(host)
+            {
+                waiting.extend(ids);
+            }
+        }
     }
 
     /// Records how many unencrypted strangers a message to all leaves out.
@@ -148,9 +205,14 @@ impl Operations {
         self.begin(Operation::List { waiting, after, deadline })
     }
 
-    /// Begins the first dialing of the configured peers.
-    pub(super) fn start(&mut self, waiting: HashSet<Recipient>, deadline: Time) -> OpId {
-        self.begin(Operation::Start { waiting, deadline })
+    /// Begins the first dialing of the configured peers, some of which have these names.
+    pub(super) fn start(
+        &mut self,
+        waiting: HashSet<Recipient>,
+        names: BTreeSet<HostAddr>,
+        deadline: Time,
+    ) -> OpId {
+        self.begin(Operation::Start { waiting, names, deadline })
     }
 
     /// Begins to leave. [`Operations::leave_with`] has to follow.
@@ -209,13 +271,25 @@ impl Operations {
         if !matches!(self.under_way.get(&op), Some(Operation::Spread { pending: 0, .. })) {
             return Vec::new();
         }
-        let Some(Operation::Spread { kind, total, done, failed, left_out, .. }) = self.under_way.remove(&op)
+        let Some(Operation::Spread { kind, mut total, mut done, mut failed, left_out, of_host, .. }) =
+            self.under_way.remove(&op)
         else {
             return Vec::new();
         };
+        let mut told = Vec::new();
+        if let Some(OfHost { reached, failed: not_reached }) = of_host {
+            if reached.is_empty() {
+                let failed = |(who, result)| OperationOutput::Failed { op, who, result, total };
+                told.extend(not_reached.into_iter().map(failed));
+            } else {
+                (total, done) = (reached.len(), reached.len());
+                failed.clear();
+            }
+        }
         let is_summed = total > 1 || left_out > 0 || kind == CommandKind::Connect && total > 0;
         let sum = is_summed.then_some(OperationOutput::Sum { kind, total, done, failed, left_out });
-        sum.into_iter().chain([OperationOutput::Settled(op)]).collect()
+        told.extend(sum.into_iter().chain([OperationOutput::Settled(op)]));
+        told
     }
 
     /// Ends the commands that wait for no peer any more, or that have waited long enough.
@@ -225,8 +299,9 @@ impl Operations {
                 let is_over = waiting.is_empty() || *deadline <= now;
                 is_over.then_some(Ended::List { unasked: waiting.len() })
             }
-            Operation::Start { waiting, deadline } => {
-                (waiting.is_empty() || *deadline <= now).then_some(Ended::Start)
+            Operation::Start { waiting, names, deadline } => {
+                let is_over = waiting.is_empty() && names.is_empty() || *deadline <= now;
+                is_over.then_some(Ended::Start)
             }
             Operation::Leave { pending, attempts, patience } => {
                 (*pending == 0 && (attempts.is_empty() || *patience <= now)).then_some(Ended::Leave)

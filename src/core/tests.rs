@@ -10,6 +10,7 @@ mod disconnecting;
 mod for_run;
 mod goodbyes;
 mod holding;
+mod hosts;
 mod keys;
 mod looks;
 mod pending;
@@ -49,6 +50,8 @@ struct Story {
     holds_writes: bool,
     under_way: Vec<PlainRequest>,
     session_requests: Vec<SessionRequest>,
+    /// The names to resolve.
+    names: Vec<HostAddr>,
     told: Vec<Event>,
     /// What is to be written, if the story moves the disk.
     writes: Vec<(Option<WriteId>, StoreOp)>,
@@ -67,6 +70,7 @@ impl Story {
             holds_writes: false,
             under_way: Vec::new(),
             session_requests: Vec::new(),
+            names: Vec::new(),
             told: Vec::new(),
             writes: Vec::new(),
         }
@@ -77,6 +81,7 @@ impl Story {
             match action {
                 Output::Plain(transmit) => self.under_way.push(transmit),
                 Output::Session(request) => self.session_requests.push(request),
+                Output::Resolve(name) => self.names.push(name),
                 // For the prompt, which shows nothing.
                 Output::Tell(Event::ProvenAt(..) | Event::ContactsChanged) => {}
                 Output::Tell(event) => self.told.push(event),

@@ -17,9 +17,10 @@ impl State {
     /// When [`State::tick`] has something to do next, if nothing else happens before.
     pub fn next_wake(&self) -> Option<Time> {
         let messages = self.outbox.next_wake();
-        let looks = [self.peers.next_wake(), self.probe_limiter.next_wake(), messages].into_iter().flatten();
+        let looks =
+            [self.peers.next_wake(), self.probe_limiter.next_wake(), self.hosts.next_wake(), messages];
         let deadline = self.operations.next_deadline();
-        let unasked = looks.filter(|_| !self.leaving);
+        let unasked = looks.into_iter().flatten().filter(|_| !self.leaving);
         deadline
             .into_iter()
             .chain(self.goodbyes.next_wake())
@@ -33,6 +34,7 @@ impl State {
         if !self.leaving {
             // A peer that waits was due before those that become due now.
             self.serve_waiting(now);
+            self.look_up_due(now);
         }
         loop {
             let due = if self.leaving { Vec::new() } else { self.peers.take_due(now) };
@@ -76,6 +78,8 @@ impl State {
         if let Some((probe, prefix)) = self.peers.due_probe(peer_id, now) {
             if !self.probe_limiter.has_room(prefix) {
                 self.wait_for_room(peer_id);
+            } else if let Err(at) = self.look_up_for_probe(peer_id, now) {
+                self.peers.probe_later(peer_id, at);
             } else if let Err(at) = self.dial_for_probe(peer_id, now) {
                 self.peers.probe_later(peer_id, at);
             } else {

@@ -161,6 +161,13 @@ impl fmt::Debug for PeerAddr {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddrError(String);
 
+impl AddrError {
+    /// Says that a text is not an address. `why` is the rest of the sentence.
+    pub(super) fn of(text: &str, why: &str) -> Self {
+        Self(format!("`{}` is not an address: {why}", quoted(text)))
+    }
+}
+
 impl fmt::Display for AddrError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -176,8 +183,7 @@ impl FromStr for PeerAddr {
         if text.is_empty() {
             return Err(AddrError("There is no address; write IP:PORT, like 127.0.0.1:5001.".into()));
         }
-        let shown = quoted(text);
-        let wrong = |why: &str| AddrError(format!("`{shown}` is not an address: {why}"));
+        let wrong = |why: &str| AddrError::of(text, why);
         let Some((ip, port)) = text.rsplit_once(':') else {
             return Err(wrong("write IP:PORT, like 127.0.0.1:5001."));
         };

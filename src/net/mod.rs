@@ -10,6 +10,7 @@ mod dialer;
 mod inbound;
 mod listener;
 mod places;
+mod resolver;
 pub mod secure;
 mod send_job;
 pub mod sessions;
@@ -21,7 +22,8 @@ pub use dialer::{Dialer, MAX_DIALERS, MAX_SEND_JOBS};
 pub use inbound::{Delivery, InboundHandler, Reply};
 pub(crate) use listener::WORKER;
 pub use listener::{Listener, MAX_WORKERS, Permit};
-pub use places::{Bound, bind, is_local, machine_ips, parse_addr, reachable_ips};
+pub use places::{Bound, bind, is_local, machine_ips, parse_addr, parse_endpoint, reachable_ips};
+pub use resolver::{MAX_RESOLVERS, Resolver};
 pub use send_job::{Report, SendJob};
 pub use transport::{Tcp, Transport};
 

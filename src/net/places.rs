@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 
 use super::listener::Listener;
 use crate::model::address::{AddrError, PeerAddr};
+use crate::model::host::Endpoint;
 
 /// The maximum number of ports to try, for port 0, until one is free for IPv4 and IPv6. The system
 /// chooses among thousands of ports, and few of them are in use.
@@ -68,6 +69,14 @@ pub fn parse_addr(text: &str) -> Result<PeerAddr, AddrError> {
         Some(numbered) if parsed.is_err() => numbered.parse().or(parsed),
         _ => parsed,
     }
+}
+
+/// Parses an address as [`parse_addr`] does, or a host name with a port.
+///
+/// # Errors
+/// Why the text is neither.
+pub fn parse_endpoint(text: &str) -> Result<Endpoint, AddrError> {
+    parse_addr(text).map(Endpoint::Addr).or_else(|error| Endpoint::or_host(text, error))
 }
 
 /// Returns the address with the number of its interface instead of the name, or `None` if it names

@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use super::sessions::{SessionCommand, Sessions};
-use super::{Dialer, SendJob, is_local};
+use super::{Dialer, Resolver, SendJob, is_local};
 use crate::core::{PlainRequest, PlainResult};
 use crate::model::address::PeerAddr;
+use crate::model::host::{HostAddr, LookupError};
 use crate::model::message::{SendError, SendResult};
 use crate::model::name::Name;
 
@@ -21,18 +22,34 @@ pub trait Transport {
     /// The result, if the queue is full.
     fn plain(&self, request: PlainRequest, name: &Name) -> Result<(), PlainResult>;
 
+    /// Has the system resolve a host name.
+    ///
+    /// # Errors
+    /// If too many names are being resolved.
+    fn resolve(&self, host: HostAddr) -> Result<(), LookupError>;
+
     /// Returns whether the IP of an address is one of this machine's.
     fn is_local(&self, addr: PeerAddr) -> bool;
 }
 
-/// The sessions and the dialer of this program.
+/// The sessions, the dialer and the resolver of this program.
 pub struct Tcp {
     /// Sessions with p2p-chat peers.
     pub sessions: Sessions,
     /// Unencrypted connections.
     pub dialer: Dialer,
+    /// Host names.
+    pub resolver: Resolver,
     /// When the program started: the zero of its clock.
     pub began: Instant,
+}
+
+impl Tcp {
+    /// Starts the threads that the queued requests need.
+    pub fn start_threads(&self) {
+        self.dialer.start_workers();
+        self.resolver.start_threads();
+    }
 }
 
 impl Transport for Tcp {
@@ -51,6 +68,10 @@ impl Transport for Tcp {
             parts: (0, 1),
             capability: None,
         })
+    }
+
+    fn resolve(&self, host: HostAddr) -> Result<(), LookupError> {
+        self.resolver.push(host)
     }
 
     fn is_local(&self, addr: PeerAddr) -> bool {

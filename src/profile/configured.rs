@@ -33,11 +33,11 @@ pub fn configure(
         let Some(key) = peer.key else { continue };
         let known = pins.get(&key);
         if known.is_some_and(|pin| pin.blocked) {
-            let (addr, key) = (peer.addr, key.grouped());
+            let (addr, key) = (&peer.addr, key.grouped());
             warnings.push(format!("The key that peers.toml has for {addr} is blocked and stays so: {key}."));
             continue;
         }
-        let listed: Vec<PeerAddr> = [peer.addr].into_iter().chain(peer.also.iter().copied()).collect();
+        let listed: Vec<PeerAddr> = peer.addrs().collect();
         if known.is_none_or(|pin| pin.trust() != Trust::Verified) {
             warnings.extend(listed.iter().flat_map(|addr| warnings_for(pins, *addr, key)));
         }

@@ -11,7 +11,8 @@ use super::step::Step;
 use super::store_writer::WriterQueue;
 use crate::core::{Env, Event, Jitter, JobId, PlainResult, Time};
 use crate::mailbox::Mailbox;
-use crate::model::address::SourcePrefix;
+use crate::model::address::{PeerAddr, SourcePrefix};
+use crate::model::host::{HostAddr, LookupError};
 use crate::net::{self, Report, Tcp, secure};
 
 /// What the threads of a node share.
@@ -73,7 +74,7 @@ impl Shared {
     pub(super) fn step<T>(&self, act: impl FnOnce(&mut Step<'_>) -> T) -> T {
         let result = self.step_locked(&mut self.locked.lock(), act);
         // Starting threads takes a while.
-        self.tcp.dialer.start_workers();
+        self.tcp.start_threads();
         result
     }
 
@@ -93,6 +94,12 @@ impl Shared {
         log::debug!("{report:?}");
         let Report { id, to, result, parts, capability } = report;
         shared.step(|step| step.plain_sent(PlainResult { job: JobId(id), to, result, parts, capability }));
+    }
+
+    /// Passes what a host name resolves to on.
+    pub(super) fn resolved(shared: &Weak<Self>, host: HostAddr, found: Result<Vec<PeerAddr>, LookupError>) {
+        let Some(shared) = shared.upgrade() else { return };
+        shared.step(|step| step.resolved(host, found));
     }
 
     /// Runs the ticker thread: sleeps until something is due, and does it.
@@ -116,7 +123,7 @@ impl Shared {
             } else {
                 self.step_locked(&mut locked, |step| step.tick());
             }
-            MutexGuard::unlocked(&mut locked, || self.tcp.dialer.start_workers());
+            MutexGuard::unlocked(&mut locked, || self.tcp.start_threads());
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::core::{
 };
 use crate::model::address::{PeerAddr, Source, SourcePrefix};
 use crate::model::delivery::DeliveryStatus;
+use crate::model::host::{HostAddr, LookupError};
 use crate::model::key::PublicKey;
 use crate::model::message::{Decoded, MessageId, SendResult};
 use crate::model::name::{Name, PeerName};
@@ -53,7 +54,8 @@ impl<'a> Step<'a> {
         waiting: Vec<Restored>,
     ) -> OpId {
         // First, so that we never dial ourselves.
-        peers.iter().for_each(|peer| self.learn_if_own(peer.addr));
+        let addrs = peers.iter().filter_map(|peer| peer.addr.addr());
+        addrs.for_each(|addr| self.learn_if_own(addr));
         waiting.iter().filter_map(|message| message.to.addr()).for_each(|addr| self.learn_if_own(addr));
         let op = self.act(None, |state, now| state.start(peers, contacts, now));
         self.act(None, |state, now| ((), state.restore(waiting, now)));
@@ -134,6 +136,13 @@ impl<'a> Step<'a> {
             self.machine.read_ips_soon(self.now);
         }
         self.act(None, |state, now| ((), state.plain_sent(result, now)));
+    }
+
+    /// Takes what a host name resolves to.
+    pub fn resolved(&mut self, host: HostAddr, found: Result<Vec<PeerAddr>, LookupError>) {
+        // First, so that we never dial ourselves.
+        found.iter().flatten().for_each(|addr| self.learn_if_own(*addr));
+        self.act(None, |state, now| ((), state.resolved(host, found, now)));
     }
 
     // ---- sessions -------------------------------------------------------------------------------
@@ -338,6 +347,11 @@ impl<'a> Step<'a> {
                 }
                 Output::Session(request) => {
                     self.ports.transport.session(SessionCommand::Request(request));
+                }
+                Output::Resolve(host) => {
+                    if let Err(busy) = self.ports.transport.resolve(host.clone()) {
+                        outputs.extend(self.machine.state.resolved(host, Err(busy), self.now));
+                    }
                 }
                 Output::Plain(request) => {
                     if let Err(refused) = self.ports.transport.plain(request, self.machine.state.name()) {

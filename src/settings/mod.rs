@@ -25,7 +25,7 @@ pub use size::HistorySize;
 pub use values::{ColorWhen, NameSource, Notify, TimeFormat, listening_port};
 
 use crate::core::Policy;
-use crate::model::address::PeerAddr;
+use crate::model::host::Endpoint;
 use crate::model::name::Name;
 
 /// The settings of a run.
@@ -44,7 +44,7 @@ pub struct Settings {
     /// The list of static peers, if the user chose one.
     pub peers: Option<PathBuf>,
     /// Addresses to dial besides those in the list.
-    pub peer: Vec<PeerAddr>,
+    pub peer: Vec<Endpoint>,
     /// Do not read peers.toml.
     pub no_static: bool,
     /// The profile to use.

@@ -12,7 +12,7 @@ use super::file::{ConfigError, MAX_FILE_BYTES, Mistake, open, parsed, read_open,
 use super::{Settings, configuration_directory};
 use crate::core::{MAX_HINTS, MAX_STATIC_PEERS, StaticPeer};
 use crate::files;
-use crate::model::address::PeerAddr;
+use crate::model::host::Endpoint;
 use crate::model::key::PublicKey;
 use crate::model::message::Form;
 use crate::model::name::{PeerName, quoted};
@@ -31,9 +31,9 @@ const PEERS_FILE: &str = "peers.toml";
 /// Where a file was named and cannot be read, or a file holds a mistake.
 pub fn static_peers(settings: &Settings) -> Result<Vec<StaticPeer>, ConfigError> {
     let mut peers = if settings.no_static { Vec::new() } else { from_files(settings.peers.as_deref())? };
-    for &addr in &settings.peer {
-        if peers.iter().all(|peer| peer.addr != addr && !peer.also.contains(&addr)) {
-            peers.push(StaticPeer::at(addr));
+    for at in &settings.peer {
+        if peers.iter().all(|peer| peer.endpoints().all(|listed| listed != at)) {
+            peers.push(StaticPeer::at(at.clone()));
         }
     }
     Ok(peers)
@@ -153,16 +153,16 @@ fn no_list(text: &str, at: usize) -> &'static str {
 /// What entries before said.
 #[derive(Default)]
 struct Seen {
-    addrs: HashSet<PeerAddr>,
+    addrs: HashSet<Endpoint>,
     keys: HashSet<PublicKey>,
 }
 
 impl Seen {
-    /// The address that is written there.
-    fn addr(&mut self, text: &Spanned<String>) -> Result<PeerAddr, Mistake> {
+    /// The address or host name that is written there.
+    fn addr(&mut self, text: &Spanned<String>) -> Result<Endpoint, Mistake> {
         let at = text.span().start;
-        let addr = net::parse_addr(text.get_ref()).map_err(|error| (at, format!("{error}")))?;
-        if self.addrs.insert(addr) {
+        let addr = net::parse_endpoint(text.get_ref()).map_err(|error| (at, format!("{error}")))?;
+        if self.addrs.insert(addr.clone()) {
             return Ok(addr);
         }
         Err((at, format!("{addr} is listed twice; remove one of them.")))
@@ -202,7 +202,7 @@ fn peer(entry: Entry, seen: &mut Seen) -> Result<StaticPeer, Mistake> {
     Ok(StaticPeer { addr, name, form, key, also, for_run: false })
 }
 
-fn further(texts: &[Spanned<String>], seen: &mut Seen) -> Result<Vec<PeerAddr>, Mistake> {
+fn further(texts: &[Spanned<String>], seen: &mut Seen) -> Result<Vec<Endpoint>, Mistake> {
     if let Some(extra) = texts.get(MAX_HINTS) {
         let what = format!("the entry lists more than {MAX_HINTS} addresses; remove some.");
         return Err((extra.span().start, what));
@@ -238,15 +238,26 @@ mod tests {
         (text[..at].matches('\n').count() + 1, what)
     }
 
+    fn endpoint(text: &str) -> Endpoint {
+        net::parse_endpoint(text).unwrap()
+    }
+
+    #[test]
+    fn host_name_stands_for_an_address() {
+        let text = "[[peer]]\naddress = \"bobs-laptop:5000\"\n[[peer]]\naddress = \"bobs-laptop:5001\"\n";
+        let peers = ["bobs-laptop:5000", "bobs-laptop:5001"].map(|at| StaticPeer::at(endpoint(at)));
+        assert_eq!(parse(text).unwrap(), peers);
+    }
+
     #[test]
     fn a_list_of_peers_is_read() {
         let text = "[[peer]]\naddress = \"127.0.0.1:5000\"\n[[peer]]\naddress = \"127.0.0.1:5001\"\n\
                     name = \"Rita\"\nform = \"r3\"\n";
-        let plain = StaticPeer::at("127.0.0.1:5000".parse().unwrap());
+        let plain = StaticPeer::at(endpoint("127.0.0.1:5000"));
         let rita = StaticPeer {
             name: Some(PeerName::new("Rita")),
             form: Form::R3,
-            ..StaticPeer::at("127.0.0.1:5001".parse().unwrap())
+            ..StaticPeer::at(endpoint("127.0.0.1:5001"))
         };
         assert_eq!(parse(text).unwrap(), [plain, rita]);
         assert_eq!(parse("# nobody\n").unwrap(), []);
@@ -261,12 +272,12 @@ mod tests {
         for key in [KEY, grouped] {
             let text = format!(
                 "[[peer]]\naddress = \"127.0.0.1:5000\"\nkey = \"{key}\"\n\
-                 addresses = [\"127.0.0.2:5000\", \"192.0.2.7:6000\"]\n"
+                 addresses = [\"127.0.0.2:5000\", \"bob.local:6000\"]\n"
             );
             let bob = StaticPeer {
                 key: Some(PublicKey::new([1; 32])),
-                also: vec!["127.0.0.2:5000".parse().unwrap(), "192.0.2.7:6000".parse().unwrap()],
-                ..StaticPeer::at("127.0.0.1:5000".parse().unwrap())
+                also: vec![endpoint("127.0.0.2:5000"), endpoint("bob.local:6000")],
+                ..StaticPeer::at(endpoint("127.0.0.1:5000"))
             };
             assert_eq!(parse(&text).unwrap(), [bob]);
         }
@@ -306,7 +317,9 @@ mod tests {
             (&format!("{bob}{}", bob.replace(":1\"", ":2\"")), 6, "this key is listed twice"),
             ("[[peer]]\naddress = \"127.0.0.1\"", 2, "write IP:PORT"),
             ("[[peer]]\naddress = \"127.0.0.1:0\"", 2, "from 1 to 65535"),
-            ("[[peer]]\n\naddress = \"localhost:5000\"", 3, "IPv4 address"),
+            ("[[peer]]\n\naddress = \"bob_laptop:5000\"", 3, "letters a to z"),
+            ("[[peer]]\n\naddress = \"10.1:5000\"", 3, "IPv4 address"),
+            ("[[peer]]\naddress = \"bob:1\"\n[[peer]]\naddress = \"BOB:1\"", 4, "bob:1 is listed twice"),
             ("[[peer]]\nadress = \"127.0.0.1:5000\"", 2, "unknown field `adress`"),
             ("\n[[peer]]\nname = \"Bob\"", 2, "missing field `address`"),
             ("[[peers]]\n", 1, "unknown field `peers`"),

@@ -10,9 +10,9 @@ mod talk;
 mod trust;
 
 use super::commands::is_quit;
-use super::people::{Chosen, Directory, Lost, Named, find, find_to_connect, shown};
+use super::people::{Chosen, Directory, Lost, Named, find, find_to_connect, host_meant, shown};
 use crate::core::{As, BlockTarget, ContactRecord, Pin, Policy, Target};
-use crate::model::address::PeerAddr;
+use crate::model::host::{Endpoint, HostAddr};
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::model::peer_id::Recipient;
@@ -44,6 +44,8 @@ pub enum Act {
     List,
     /// Ask to be listed.
     Connect(Target),
+    /// Ask to be listed at the addresses of a host name.
+    ConnectToHost(HostAddr),
     /// Say goodbye.
     Disconnect(Target),
     /// Show what was said, if it has these words in it.
@@ -82,8 +84,8 @@ pub enum Act {
     Forget(Recipient),
     /// Add a contact, or change it.
     Add(ContactRecord),
-    /// Connect to an address; a peer that answers there becomes a contact.
-    AddAt(PeerAddr),
+    /// Connect to an address or host name; a peer that answers there becomes a contact.
+    AddAt(Endpoint),
     /// List the contacts.
     ListContacts,
     /// Tell the owner of this key that the user wants to compare safety numbers.

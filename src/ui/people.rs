@@ -11,6 +11,7 @@ use super::labels::{Labels, MARK};
 use super::words::{name_of, place, refused_words, request_words};
 use crate::core::{Meeting, PeerInfo, PeerRequest, Pin, PresenceStatus, Row, Target};
 use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
+use crate::model::host::HostAddr;
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded, shortened};
 use crate::model::peer_id::Recipient;
@@ -333,6 +334,12 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
         }
         match (&blocked_called(word, directory)[..], address) {
             ([pin, ..], _) => Lost::Blocked(name_of(pin), shown(word)),
+            ([], Err(_)) if word.parse::<HostAddr>().is_ok() => {
+                let word = shown(word);
+                Lost::NoAddress(format!(
+                    "Nobody is called `{word}`; type /connect {word} to connect to that host."
+                ))
+            }
             ([], Err(error)) if word.contains(':') => Lost::NoAddress(error.to_string()),
             ([], _) => Lost::Nobody(near),
         }
@@ -400,6 +407,13 @@ pub(super) fn find_to_connect(word: &str, directory: &dyn Directory) -> Result<N
         }
         _ => find(word, directory),
     }
+}
+
+/// The host name with a port that a word means, if it means no known peer.
+pub(super) fn host_meant(word: &str, directory: &dyn Directory) -> Option<HostAddr> {
+    let host = word.parse().ok()?;
+    let is_free = matches!(find(word, directory), Err(Lost::Nobody(_) | Lost::NoAddress(_)));
+    is_free.then_some(host)
 }
 
 fn at_address(

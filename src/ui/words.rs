@@ -9,6 +9,7 @@ use super::style::{Ink, Line};
 use crate::core::{CommandKind, Event, GONE_AFTER, MAX_OUTBOX_BYTES, OfflineReason};
 use crate::model::address::Source;
 use crate::model::delivery::DeliveryStatus;
+use crate::model::host::LookupError;
 use crate::model::message::{Fault, SendResult};
 use crate::model::stored::StoreError;
 use crate::model::untrusted::harmless;
@@ -81,6 +82,14 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             let sum = (*total > 0).then(|| sum(*kind, *total, *done, failed, voice));
             let words: Vec<String> = sum.into_iter().chain(left_out_words(*left_out, voice)).collect();
             vec![words.join(" ").into()]
+        }
+        Event::NotFound { host, why, .. } => {
+            let why = match why {
+                LookupError::NotFound => "",
+                LookupError::TimedOut => " (timed out)",
+                LookupError::Busy => " (too many names at once)",
+            };
+            vec![Line::of(Ink::Bad, format!("{} cannot be found{why}.", host.name()))]
         }
         Event::TakenAs(kind) => vec![
             match kind {

@@ -28,6 +28,7 @@ mod flood;
 mod fuzz;
 mod harmless_output;
 mod history;
+mod host_names;
 mod hostile;
 mod identity;
 mod ipv6;

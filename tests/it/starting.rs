@@ -70,9 +70,11 @@ fn a_port_that_will_not_do_is_refused_with_what_will() {
 #[test]
 fn an_address_that_will_not_do_is_refused_with_what_will() {
     for (arg, words) in [
-        ("--peer=127.0.0.1", "write IP:PORT, like 127.0.0.1:5001."),
+        ("--peer=127.0.0.1", "write IP:PORT or HOST:PORT, like 127.0.0.1:5001."),
         ("--peer=127.0.0.1:0", "a number from 1 to 65535"),
-        ("--peer=localhost:5000", "an IPv4 address, four numbers from 0 to 255"),
+        ("--peer=127.0.0.256:5000", "an IPv4 address, four numbers from 0 to 255"),
+        ("--peer=localhost", "add a port, like localhost:5000"),
+        ("--peer=bob_laptop:5000", "a host name has only the letters a to z"),
         ("--peer=::1:5000", "write an IPv6 address in brackets"),
         ("--peer=[::1]", "write an IPv6 address in brackets"),
         ("--peer=[localhost]:5000", "the part in brackets has to be an IPv6 address"),
@@ -109,7 +111,7 @@ fn a_refusal_is_a_whole_sentence() {
     for peer in [
         with_name("Alice Smith"),
         with_port("--port=five"),
-        Peer::named("Alice").arg("--peer=localhost:1"),
+        Peer::named("Alice").arg("--peer=bob_laptop:1"),
         Peer::named("Alice").arg("--bind=localhost"),
         Peer::named("Alice").arg("--advertise=0.0.0.0"),
         Peer::named("Alice").arg("--peers=missing.toml"),
@@ -248,7 +250,7 @@ fn help_starts_with_two_examples_and_names_every_option() {
         "--bind <IP>",
         "--advertise <IP>",
         "--peers <FILE>",
-        "--peer <IP:PORT>",
+        "--peer <HOST:PORT>",
         "--no-static",
         "--log-file <FILE>",
         "--log-messages",

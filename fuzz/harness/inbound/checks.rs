@@ -32,7 +32,9 @@ impl World {
                     let outputs = self.state.stored(id, Ok(()), self.now);
                     self.perform(outputs, asked);
                 }
-                Output::Session(_) | Output::Accepted(..) => panic!("no peer has a key: {output:?}"),
+                Output::Session(_) | Output::Resolve(_) | Output::Accepted(..) => {
+                    panic!("no peer has a key: {output:?}")
+                }
                 Output::Plain(transmit) => {
                     self.check_transmit(&transmit);
                     let is_message = matches!(transmit.message, Outgoing::Text(_));

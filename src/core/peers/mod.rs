@@ -221,6 +221,29 @@ impl Peers {
         });
     }
 
+    /// The user configured a peer that was known before.
+    pub(super) fn becomes_configured(&mut self, id: Recipient, name: Option<PeerName>, form: Form) {
+        self.update(id, |peer| {
+            peer.origin = PeerOrigin::Static;
+            peer.name = peer.name.take().or(name);
+            peer.program.configured_form = form;
+            peer.presence.configured();
+        });
+    }
+
+    /// The user's configuration means another peer now.
+    pub(super) fn is_not_configured(&mut self, id: Recipient) {
+        self.update(id, |peer| {
+            if peer.origin == PeerOrigin::Static {
+                peer.origin = PeerOrigin::SentTo;
+                peer.presence.not_configured();
+            }
+            if peer.contact {
+                peer.presence.contact();
+            }
+        });
+    }
+
     /// The user treats a peer as a contact: wrote to it, named, verified or accepted it. Returns
     /// whether that is new.
     pub(super) fn make_contact(&mut self, id: Recipient) -> bool {

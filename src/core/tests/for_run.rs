@@ -71,7 +71,7 @@ fn contact_for_one_run_is_not_saved() {
 #[test]
 fn saved_contact_gets_no_address_of_this_run() {
     let carol = pin(3, 5003, true);
-    let also = vec![at(5010)];
+    let also = vec![at(5010).into()];
     let story = StaticPeer { also, name: Some(PeerName::new("Zoe")), ..entry(5009, Some(key(3))) };
     let mut story = started(story, vec![carol.clone()]);
     assert_eq!(story.session_requests[0].addrs, [at(5009), at(5003), at(5010)]);

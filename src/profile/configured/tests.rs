@@ -1,6 +1,7 @@
 use std::slice::from_ref;
 
 use super::*;
+use crate::model::host::Endpoint;
 use crate::model::key::KEY_BYTES;
 use crate::model::name::PeerName;
 
@@ -48,7 +49,7 @@ fn listed(number: u8, name: &str, ports: &[u16]) -> StaticPeer {
     StaticPeer {
         name: Some(PeerName::new(name)),
         key: Some(key(number)),
-        also: addrs(&ports[1..]),
+        also: addrs(&ports[1..]).into_iter().map(Endpoint::from).collect(),
         ..StaticPeer::at(at(ports[0]))
     }
 }

@@ -37,6 +37,10 @@ impl Transport for Full {
         Err(PlainResult { job, to, result, parts: (0, 1), capability: None })
     }
 
+    fn resolve(&self, _: HostAddr) -> Result<(), LookupError> {
+        Err(LookupError::Busy)
+    }
+
     fn is_local(&self, addr: PeerAddr) -> bool {
         addr.ip() == OUR_IP
     }

@@ -8,12 +8,15 @@ use crate::core::Target;
 use crate::model::address::parse_port;
 use crate::model::name::{alias, new_name};
 use crate::model::peer_id::Recipient;
-use crate::ui::people::{Chosen, Directory, Named, WHOM, find, find_to_connect, shown};
+use crate::ui::people::{Chosen, Directory, Named, WHOM, find, find_to_connect, host_meant, shown};
 
 impl Menu {
     pub(super) fn whom(&mut self, question: Question, line: &str, directory: &dyn Directory) -> Turn {
         if line == "0" {
             return Turn::default();
+        }
+        if let Some(host) = host_meant(line, directory).filter(|_| question.kind == AskKind::Connect) {
+            return act(Act::ConnectToHost(host));
         }
         let found = match (line, question.kind, &question.last) {
             ("", AskKind::Connect, _) => Ok(Named::Exactly(Chosen::all())),

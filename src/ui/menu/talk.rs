@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{
     Act, AskKind, Asking, Chosen, Directory, HistoryOf, Lost, Menu, Named, Outbox, Question, Turn, act, find,
-    find_to_connect, refused, say, shown,
+    find_to_connect, host_meant, refused, say, shown,
 };
 use crate::model::name::{alias, new_name};
 use crate::ui::commands::{self, CommandHelp};
@@ -176,6 +176,9 @@ impl Menu {
 
     /// A command for the recipient that `word` names.
     fn with_peer(&mut self, kind: AskKind, word: &str, directory: &dyn Directory) -> Turn {
+        if let Some(host) = host_meant(word, directory).filter(|_| kind == AskKind::Connect) {
+            return act(Act::ConnectToHost(host));
+        }
         let question = Question { kind, last: None, text: None };
         let find = if kind == AskKind::Connect { find_to_connect } else { find };
         match find(word, directory) {

@@ -271,10 +271,13 @@ fn add(word: &str, directory: &dyn Directory) -> Turn {
     if let Some(met) = at_addr {
         return act(Act::Add(record_of(&met)));
     }
+    if let Some(host) = people::host_meant(word, directory) {
+        return act(Act::AddAt(host.into()));
+    }
     match find(word, directory) {
         Ok(Named::Exactly(chosen)) => match chosen.peer() {
             Some(Recipient::Peer(id)) => act(Act::Add(record(id, directory.pin_of(id.into()).as_ref()))),
-            Some(Recipient::Address(addr)) => act(Act::AddAt(addr)),
+            Some(Recipient::Address(addr)) => act(Act::AddAt(addr.into())),
             None => refused(for_one_peer("/add")),
         },
         Ok(Named::Perhaps(chosen)) => refused(did_you_mean(word, &chosen.label)),

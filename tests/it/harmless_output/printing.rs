@@ -8,7 +8,7 @@ use std::time::Duration;
 use p2p_chat::core::{
     CoreConfig, Event, Me, Output, PeerInfo, PlainAnswer, PlainReceived, PlainResult, State, StaticPeer, Time,
 };
-use p2p_chat::model::address::Source;
+use p2p_chat::model::address::{PeerAddr, Source};
 use p2p_chat::model::key::{KEY_BYTES, PublicKey};
 use p2p_chat::model::message::{Decoded, SendError, SendResult};
 use p2p_chat::model::name::PeerName;
@@ -93,7 +93,7 @@ impl Reader {
         let mut state =
             State::new(CoreConfig { expire, ..CoreConfig::new(me, "Alice".parse().expect("a name"), key) });
         state.learn_own_ip(OWN_IP);
-        let addr = "127.0.0.1:5001".parse().expect("an address");
+        let addr: PeerAddr = "127.0.0.1:5001".parse().expect("an address");
         let bob = StaticPeer { name: Some(PeerName::new("Bob")), ..StaticPeer::at(addr) };
         let (_, actions) = state.start(vec![bob], Vec::new(), Time::default());
         let mut reader = Self {
@@ -133,7 +133,9 @@ impl Reader {
         let mut printed = Vec::new();
         for action in actions {
             match action {
-                Output::Session(_) | Output::Accepted(..) => panic!("nobody here has a key: {action:?}"),
+                Output::Session(_) | Output::Resolve(_) | Output::Accepted(..) => {
+                    panic!("nobody here has a key or a host name: {action:?}")
+                }
                 Output::Plain(transmit) => {
                     let result =
                         if serves { SendResult::Delivered } else { SendResult::Failed(SendError::Refused) };

@@ -102,7 +102,7 @@ impl World {
                 self.fail(pid, format_args!("lists too many at {}", addr.ip()));
             }
         }
-        for fixed in &ours.statics {
+        for fixed in ours.statics.iter().filter_map(|peer| peer.addr.addr()) {
             // A peer may be found at another loopback address that it claims.
             let stays = |row: &Row| {
                 // A peer with a key may be dialed elsewhere by now, and be at two of these
@@ -110,12 +110,11 @@ impl World {
                 let addr = row.addr.expect("an address");
                 let pin = ours.state().pinned(row.id);
                 row.origin == PeerOrigin::Static
-                    && (pin.is_some_and(|pin| pin.addrs.contains(&fixed.addr))
-                        || addr.port() == fixed.addr.port()
-                            && (addr == fixed.addr || fixed.addr.ip().is_loopback()))
+                    && (pin.is_some_and(|pin| pin.addrs.contains(&fixed))
+                        || addr.port() == fixed.port() && (addr == fixed || fixed.ip().is_loopback()))
             };
-            if !ours.state().is_own(fixed.addr) && !rows.iter().any(stays) {
-                self.fail(pid, format_args!("{} is no static peer any more", fixed.addr));
+            if !ours.state().is_own(fixed) && !rows.iter().any(stays) {
+                self.fail(pid, format_args!("{fixed} is no static peer any more"));
             }
         }
     }
@@ -246,7 +245,7 @@ impl World {
         let ours = self.ours_mut(pid);
         let Some(missed) = ours.missed.remove(&to).filter(|_| !is_for_text) else { return };
         let due = missed.max(ours.held_up) + LONGEST_BACKOFF + LATE;
-        let is_static = ours.statics.iter().any(|peer| peer.addr == to);
+        let is_static = ours.statics.iter().any(|peer| peer.addrs().any(|addr| addr == to));
         let is_gone = |row: &Row| {
             row.addr == Some(to) && row.origin == PeerOrigin::Static && row.state == PresenceStatus::Offline
         };

@@ -113,6 +113,10 @@ impl World {
                     }
                     self.sessions_mut(pid).orders.push_back(command);
                 }
+                Call::Resolve(host) => {
+                    let after = self.random.ms(1, 50);
+                    self.later(after, Event::Resolved(pid, host));
+                }
                 Call::Plain(request) => {
                     self.check_transmit(pid, &request, cause);
                     self.ours_mut(pid).dialer.push(request);

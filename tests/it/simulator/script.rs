@@ -130,7 +130,7 @@ impl World {
         };
         let machine = Machine::new(MachineConfig { core, listens_v6: false, ips: vec![ip.into()] });
         let twin = Twin::new();
-        let mut may_dial: BTreeSet<PeerAddr> = statics.iter().map(|peer| peer.addr).collect();
+        let mut may_dial: BTreeSet<PeerAddr> = statics.iter().flat_map(StaticPeer::addrs).collect();
         may_dial.extend(pins.values().flat_map(|pin| pin.addrs.iter().copied()));
         // A run is unlike any other.
         let run = u64::try_from(pid).expect("64 bits") + 1;

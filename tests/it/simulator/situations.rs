@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use p2p_chat::core::{Command, Pin, PresenceStatus, StaticPeer, Target};
 use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::host::HostAddr;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::peer_id::Recipient;
 use p2p_chat::net::sessions::SILENCE;
@@ -144,6 +145,36 @@ fn simultaneous_dials_leave_one_session_and_lose_nothing() {
         assert!(are_connected(&world, alice, bob));
         assert!(messages.iter().all(|(message, at)| has_arrived(&world, *message, *at)));
         assert_eq!(count(&world, "went"), 0, "neither was said to have gone: {:?}", world.counts);
+    });
+}
+
+#[test]
+fn peer_with_a_name_is_found_where_it_moves() {
+    play(&quick(), |mut world| {
+        let laptop: HostAddr = "bobs-laptop:5000".parse().expect("a host name");
+        let alice = world.processes.len();
+        let bob = StaticPeer { key: Some(key_of_person(BOB)), ..StaticPeer::at(laptop.clone()) };
+        let pin = Pin { addrs: Vec::new(), given: Vec::new(), ..pin(&world, BOB) };
+        let past = Past {
+            statics: vec![bob],
+            key: Some(key_of_person(ALICE)),
+            name: "Alice".parse().ok(),
+            pins: [(key_of_person(BOB), pin)].into(),
+            kept: Some(world.new_disk()),
+        };
+        world.launch(ALICE, 5_000, Some(past));
+        // The name is not known until its machine is on the network.
+        passes(&mut world, seconds(30));
+        for host in [2, 3] {
+            let addr = address(&world, host);
+            world.names.insert(laptop.clone(), vec![addr]);
+            let bob = starts(&mut world, BOB, host, &[]);
+            until(&mut world, seconds(70), |world| are_connected(world, alice, bob));
+            let message = writes(&mut world, alice, BOB);
+            until(&mut world, seconds(2), |world| has_arrived(world, message, BOB));
+            world.kill(bob);
+            passes(&mut world, seconds(30));
+        }
     });
 }
 

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use p2p_chat::core::{Event as Told, PlainRequest, PlainResult};
 use p2p_chat::model::address::{PeerAddr, SourcePrefix};
+use p2p_chat::model::host::{HostAddr, LookupError};
 use p2p_chat::model::name::Name;
 use p2p_chat::net::Transport;
 use p2p_chat::net::sessions::SessionCommand;
@@ -16,6 +17,7 @@ use p2p_chat::runtime::{EventSink, Ports, Put, QueuedWrite, StoreQueue};
 pub(super) enum Call {
     Session(SessionCommand),
     Plain(PlainRequest),
+    Resolve(HostAddr),
     /// To be written later.
     Queued(QueuedWrite),
     Tell(Told),
@@ -61,6 +63,11 @@ impl Transport for Twin {
 
     fn plain(&self, request: PlainRequest, _: &Name) -> Result<(), PlainResult> {
         self.call(Call::Plain(request));
+        Ok(())
+    }
+
+    fn resolve(&self, host: HostAddr) -> Result<(), LookupError> {
+        self.call(Call::Resolve(host));
         Ok(())
     }
 

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use p2p_chat::core::JobId;
 use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::host::{HostAddr, LookupError};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::{Capability, MessageId, SendResult};
 use p2p_chat::model::peer_id::Recipient;
 use p2p_chat::model::session::RequestEnd;
 
 use super::keyed::Penned;
+use super::ours::Cause;
 use super::peer::{Pid, Process, Program};
 use super::plan::Plan;
 use super::prompt::Prompt;
@@ -68,6 +70,8 @@ pub(super) enum Event {
     Applies(Pid),
     Applied(Pid),
     NotesShown(Pid),
+    /// A peer of ours learns what a host name resolves to.
+    Resolved(Pid, HostAddr),
 }
 
 /// A dialed connection.
@@ -98,6 +102,8 @@ pub(super) struct World {
     pub(super) trace: Trace,
     /// The IP of each machine, and the side of the partition that it is on.
     pub(super) hosts: Vec<(Ipv4Addr, usize)>,
+    /// The addresses of each host name.
+    pub(super) names: BTreeMap<HostAddr, Vec<PeerAddr>>,
     /// Machines that can only be dialed from themselves.
     pub(super) shut: BTreeSet<usize>,
     pub(super) processes: Vec<Process>,
@@ -145,6 +151,7 @@ impl World {
             plan,
             trace: Trace::new(),
             hosts: Vec::new(),
+            names: BTreeMap::new(),
             shut: BTreeSet::new(),
             processes: Vec::new(),
             listening: BTreeMap::new(),
@@ -230,7 +237,22 @@ impl World {
             Event::Applies(pid) => self.applies(pid),
             Event::Applied(pid) => self.applied(pid),
             Event::NotesShown(pid) => self.notes_shown(pid),
+            Event::Resolved(pid, host) => self.resolved(pid, host),
         }
+    }
+
+    /// The system has resolved a host name.
+    fn resolved(&mut self, pid: Pid, host: HostAddr) {
+        if !self.processes[pid].alive {
+            return;
+        }
+        if self.processes[pid].stopped.is_some() {
+            return self.later(Duration::from_millis(500), Event::Resolved(pid, host));
+        }
+        let found = self.names.get(&host).cloned().ok_or(LookupError::NotFound);
+        self.ours_mut(pid).may_dial.extend(found.iter().flatten());
+        self.step(pid, Cause::Met, |step| step.resolved(host, found));
+        self.turn_over(pid);
     }
 
     /// A stopped program goes on and reads what came meanwhile.

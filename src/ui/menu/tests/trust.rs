@@ -544,5 +544,5 @@ fn beginning_of_a_key_adds_the_peer() {
         nobody,
         "No peer matches \"zzzzzzzz\". Type a name, a number from /peers, an ip:port or a key."
     );
-    assert_eq!(act_of(&["/add 127.0.0.1:7123"], &people), Some(Act::AddAt(addr(7123))));
+    assert_eq!(act_of(&["/add 127.0.0.1:7123"], &people), Some(Act::AddAt(addr(7123).into())));
 }
