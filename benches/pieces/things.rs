@@ -55,12 +55,9 @@ impl Inbox {
         let mut chat = self.chat.lock();
         let (answer, actions) = chat.plain_received(PlainReceived { source, decoded, cut: false }, now());
         for action in actions {
-            match action {
-                Output::Tell(event) => {
-                    let bytes = event.text_bytes();
-                    self.mailbox.put_from(event, bytes, Some(source.share()));
-                }
-                Output::Plain(_) | Output::Session(_) | Output::Store(..) | Output::Accepted(..) => {}
+            if let Output::Tell(event) = action {
+                let bytes = event.text_bytes();
+                self.mailbox.put_from(event, bytes, Some(source.share()));
             }
         }
         answer
@@ -95,7 +92,7 @@ pub(crate) fn known_chat(peers: u32) -> State {
         actions.extend(chat.tick(now()));
         let transmits = |action| match action {
             Output::Plain(transmit) => Some(transmit),
-            Output::Tell(_) | Output::Session(_) | Output::Store(..) | Output::Accepted(..) => None,
+            _ => None,
         };
         let looks: Vec<_> = actions.drain(..).filter_map(transmits).collect();
         if looks.is_empty() {

@@ -263,6 +263,7 @@ impl State {
     pub fn network_changed(&mut self, now: Time) -> Vec<Output> {
         self.own_addrs.forget();
         self.tell(Event::NetworkChanged);
+        self.hosts.network_changed(now);
         self.peers.network_changed(now);
         self.outbox.hurry_all(now);
         self.serve_due(now);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::event::{Event, OpId, Output};
 use super::peers::MAX_STATIC_PEERS;
-use super::presence::{LONGEST_BACKOFF, Probe, REFUSAL_REPEAT};
+use super::presence::{LONGEST_BACKOFF, Probe};
 use super::time::Time;
 use super::trust::MAX_HINTS;
 use super::{State, StaticPeer};
@@ -24,7 +24,7 @@ pub const MAX_HOST_ADDRS: usize = MAX_HINTS;
 pub const LOOKUP_WITHIN: Duration = Duration::from_secs(8);
 
 /// A result that is not older serves the next dial, too: less than the time between two dials.
-const FRESH_FOR: Duration = REFUSAL_REPEAT.checked_div(2).unwrap();
+const FRESH_FOR: Duration = Duration::from_millis(500);
 
 /// What is known of a name.
 #[derive(Debug, Default)]
@@ -84,7 +84,7 @@ impl Hosts {
         self.fixed.contains(&addr) || self.hosts.values().any(|host| host.addrs.contains(&addr))
     }
 
-    /// Waits for a name. Returns whether it has to be resolved now: it is not being resolved yet.
+    /// Waits for a name. Returns what is known of it, and whether it is not being resolved yet.
     fn ask(&mut self, name: &HostAddr, now: Time) -> (&mut Host, bool) {
         let host = self.hosts.entry(name.clone()).or_default();
         let is_new = host.deadline.is_none();
@@ -144,6 +144,12 @@ impl Hosts {
         if let Some(host) = self.hosts.get_mut(name) {
             host.next = Some(now.plus(LONGEST_BACKOFF));
         }
+    }
+
+    /// The machine has other addresses than before: names without an address are resolved now.
+    pub(super) fn network_changed(&mut self, now: Time) {
+        let next = self.hosts.values_mut().filter_map(|host| host.next.as_mut());
+        next.for_each(|next| *next = now);
     }
 
     /// The names that are waited for no longer, and those to resolve again.

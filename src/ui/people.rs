@@ -11,7 +11,7 @@ use super::labels::{Labels, MARK};
 use super::words::{name_of, place, refused_words, request_words};
 use crate::core::{Meeting, PeerInfo, PeerRequest, Pin, PresenceStatus, Row, Target};
 use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
-use crate::model::host::HostAddr;
+use crate::model::host::{Endpoint, HostAddr};
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded, shortened};
 use crate::model::peer_id::Recipient;
@@ -334,16 +334,18 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
         }
         match (&blocked_called(word, directory)[..], address) {
             ([pin, ..], _) => Lost::Blocked(name_of(pin), shown(word)),
-            ([], Err(_)) if word.parse::<HostAddr>().is_ok() => {
-                let word = shown(word);
-                Lost::NoAddress(format!(
-                    "Nobody is called `{word}`; type /connect {word} to connect to that host."
-                ))
+            ([], Err(error)) if word.contains(':') => {
+                let why = Endpoint::or_host(word, error).err();
+                Lost::NoAddress(why.map_or_else(|| no_host(&shown(word)), |error| error.to_string()))
             }
-            ([], Err(error)) if word.contains(':') => Lost::NoAddress(error.to_string()),
             ([], _) => Lost::Nobody(near),
         }
     })
+}
+
+/// Says that a host name is not a peer, and how to find the peer there.
+fn no_host(word: &str) -> String {
+    format!("Nobody is called `{word}`; type /connect {word} to connect to that host.")
 }
 
 /// The blocked contacts that a word means: by name, by name and suffix, or by the beginning of a

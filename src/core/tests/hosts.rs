@@ -133,7 +133,10 @@ fn unknown_name_is_told_once_and_tried_again() {
     }
     assert!((10..20).contains(&asked), "{asked}");
     assert_eq!(story.told(), []);
-    story.later(seconds(60));
+    let outputs = story.state.network_changed(story.now);
+    story.perform(outputs);
+    story.later(seconds(0));
+    assert_eq!(story.names.len(), 1, "it is tried at once on another network");
     story.finds(&name("laptop:5000"), &[5001]);
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
 }

@@ -251,3 +251,27 @@ fn forgotten_peer_gets_no_further_line() {
     assert_eq!((menu.conversation(), &menu.last, &menu.last_sender), (None, &None, &None));
     assert!(!menu.forget(key(1).into()));
 }
+
+#[test]
+fn known_peer_wins_over_host_name() {
+    let host = || "bobs-laptop:5000".parse().ok().map(Act::ConnectToHost);
+    assert_eq!(act_of(&["/connect bobs-laptop:5000"]), host());
+    assert_eq!(act_of(&["3", "Bobs-Laptop:5000"]), host());
+    let added = "bobs-laptop:5000".parse::<HostAddr>().unwrap().into();
+    assert_eq!(act_of(&["/add bobs-laptop:5000"]), Some(Act::AddAt(added)));
+    // A colon also stands before the suffix of a label.
+    let dan = Some(Act::Connect(to(5005)));
+    assert_eq!(act_of(&["/connect dan·5005"]), dan);
+    assert_eq!(act_of(&["/connect dan:5005"]), dan);
+}
+
+#[test]
+fn host_name_without_known_peer_gets_no_message() {
+    for line in ["@bobs-laptop:5000 hi", "/chat bobs-laptop:5000", "/disconnect bobs-laptop:5000"] {
+        let (act, said, _) = after(&mut menu(), &[line]);
+        assert_eq!(act, None, "{line}");
+        assert!(said.contains("/connect bobs-laptop:5000 to connect"), "{said}");
+    }
+    let said = after(&mut menu(), &["/connect bob_laptop:5000"]).1;
+    assert!(said.contains("a host name has only the letters a to z"), "{said}");
+}
