@@ -32,10 +32,8 @@ impl App {
             self.menu.line(line, &People { node: &self.node, labels: &self.labels });
         self.echo(line, said_to.as_deref(), act.as_ref())?;
         self.out.extend(say.into_iter().map(Line::from));
-        if let Some(editor) = self.screen.editor() {
-            if refused {
-                editor.remember(line);
-            }
+        if refused && let Some(editor) = self.screen.editor() {
+            editor.remember(line);
         }
         if self.menu.conversation() != before.as_ref() {
             self.stale = true;
