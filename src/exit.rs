@@ -1,7 +1,5 @@
 //! The exit statuses: what a script can tell apart.
 
-use std::fmt;
-
 use crate::profile::ProfileError;
 use crate::runtime::StartError;
 use crate::settings::Misused;
@@ -34,16 +32,9 @@ pub const MEANINGS: [(&str, &str); 9] = [
 ];
 
 /// Standard output is closed.
-#[derive(Debug)]
+#[derive(thiserror::Error, Debug)]
+#[error("Standard output is closed")]
 pub struct OutputGone;
-
-impl fmt::Display for OutputGone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Standard output is closed")
-    }
-}
-
-impl std::error::Error for OutputGone {}
 
 /// The status for an error that ended the program.
 pub fn status_of(error: &anyhow::Error) -> u8 {

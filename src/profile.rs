@@ -17,7 +17,6 @@ mod lock;
 mod select;
 mod typed_lines;
 
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -68,17 +67,37 @@ pub enum KeyStorage {
 }
 
 /// Why a profile cannot be used. Displayed as a whole sentence.
-#[derive(Debug)]
+#[derive(thiserror::Error, Debug)]
 pub enum ProfileError {
     /// Other users can access this file or directory. It should have these permissions.
+    #[error(
+        "Other users of this machine have access to {}, so its secrets may be known; `chmod {1:o} {}` ends that.",
+        .0.display(),
+        quoted_for_shell(.0)
+    )]
     Open(PathBuf, u32),
     /// This file or directory belongs to another user, who has this id.
+    #[error(
+        "{} belongs to another user (uid {1}), who can read and replace what is in it; run p2p-chat as \
+         that user, or choose another --data-dir.",
+        .0.display()
+    )]
     Foreign(PathBuf, u32),
     /// The key file is damaged. Holds the reason, as a whole sentence.
+    #[error(
+        "{} is not a valid key: {1} Restore a copy of it, or move it away to get a new key; you are then a \
+         stranger to your contacts.",
+        .0.display()
+    )]
     Damaged(PathBuf, String),
     /// A file or directory cannot be read or created.
+    #[error("Cannot use {}: {1}.", .0.display())]
     Io(PathBuf, io::Error),
     /// Another process uses the profile.
+    #[error(
+        "{name} is already running{}. Use --name NAME to start another profile.",
+        port.map_or_else(String::new, |port| format!(" (port {port})"))
+    )]
     Running {
         /// The name of the profile.
         name: String,
@@ -86,62 +105,24 @@ pub enum ProfileError {
         port: Option<u16>,
     },
     /// A profile.toml cannot be read or contains a mistake.
+    #[error("{0}")]
     File(ConfigError),
     /// A profile.toml cannot be written.
+    #[error("Cannot write {}: {1}.", .0.display())]
     Unwritable(PathBuf, io::Error),
     /// Another profile has this name.
+    #[error("Another profile is called {0} already; choose another name.")]
     Taken(Name),
     /// The profile has no key in this directory.
+    #[error("There is no key in {}; restore a copy, or start p2p-chat with --profile {0} to get a new one.", .1.display())]
     NoKey(Profile, PathBuf),
     /// There is no directory to store a key in.
+    #[error("There is no home directory to store a key in; add --data-dir DIR.")]
     NoFolder,
     /// The system provides no random bytes.
+    #[error("The system provides no random bytes, so no key can be created.")]
     NoRandom,
 }
-
-impl fmt::Display for ProfileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Open(path, mode) => write!(
-                f,
-                "Others on this machine have rights to {}, so what should be secret there may not be; `chmod {mode:o} {}` ends that.",
-                path.display(),
-                quoted_for_shell(path)
-            ),
-            Self::Foreign(path, owner) => write!(
-                f,
-                "{} belongs to another user (uid {owner}), who can read and replace what is in it; run p2p-chat as \
-                 that user, or choose another --data-dir.",
-                path.display()
-            ),
-            Self::Damaged(path, why) => write!(
-                f,
-                "{} is no key that can be used: {why} Put back a copy of it, or move it away to get a new key; \
-                 others will then take you for somebody else.",
-                path.display()
-            ),
-            Self::Io(path, error) => write!(f, "Cannot use {}: {error}.", path.display()),
-            Self::Running { name, port } => {
-                let port = port.map_or_else(String::new, |port| format!(" (port {port})"));
-                write!(f, "{name} is already running{port}. Use --name NAME to start another profile.")
-            }
-            Self::File(error) => error.fmt(f),
-            Self::Unwritable(path, error) => write!(f, "Cannot write {}: {error}.", path.display()),
-            Self::Taken(name) => {
-                write!(f, "Another profile is called {name} already; choose another name.")
-            }
-            Self::NoKey(profile, folder) => write!(
-                f,
-                "There is no key in {}; restore a copy, or start p2p-chat with --profile {profile} to get a new one.",
-                folder.display()
-            ),
-            Self::NoFolder => f.write_str("There is no home directory to keep a key in; add --data-dir DIR."),
-            Self::NoRandom => f.write_str("The system gives no random bytes, so no key can be made."),
-        }
-    }
-}
-
-impl std::error::Error for ProfileError {}
 
 /// Quotes a path for a shell, if needed.
 fn quoted_for_shell(path: &Path) -> String {

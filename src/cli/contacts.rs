@@ -4,7 +4,10 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use super::history::{json_string, now, rfc3339};
+use serde::Serialize;
+
+use super::history::{now, rfc3339};
+use super::json;
 use crate::model::address::PeerAddr;
 use crate::model::name::folded;
 use crate::model::peer_id::PeerId;
@@ -20,7 +23,7 @@ use crate::ui::{self, Labels};
 /// # Errors
 /// If the profile does not exist, if there are several and the user named none, or if contacts.toml
 /// cannot be read or contains a mistake.
-pub fn print(settings: &Settings, json: bool, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
+pub fn print(settings: &Settings, as_json: bool, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
     let found = Profiles::read(settings)?.existing(settings)?;
     let nothing = || note(&format!("{} has no contacts.", found.name));
     let Some(folder) = profile::folder(settings, &found.profile) else {
@@ -39,14 +42,14 @@ pub fn print(settings: &Settings, json: bool, out: &mut impl Write) -> anyhow::R
         let label = labels.label(contact.id.into(), contact.name.as_ref());
         let like = labels.looks_like(contact.id.into(), contact.name.as_ref());
         let listed = Listed { label: &label, like, contact, book: &book, now };
-        let line = if json { listed.json() } else { listed.text() };
+        let line = if as_json { listed.json()? } else { listed.text() + "\n" };
         lines.push((folded(&label), line));
     }
     if lines.is_empty() {
         nothing();
     }
     lines.sort();
-    Ok(lines.iter().try_for_each(|(_, line)| writeln!(out, "{line}")))
+    Ok(lines.iter().try_for_each(|(_, line)| out.write_all(line.as_bytes())))
 }
 
 /// Opens the store of a profile for reading. Returns an empty store if there is none or it cannot
@@ -116,34 +119,44 @@ impl Listed<'_> {
         format!("{}{marks}: {seen}, {place}{addrs}", self.label)
     }
 
-    /// Returns a JSON object. docs/SECURITY.md describes its members.
-    fn json(&self) -> String {
+    /// Returns a JSON object with the end of its line. docs/SECURITY.md describes its members.
+    fn json(&self) -> io::Result<String> {
         let Contact { id, name, alias, verified, blocked, muted, addrs, .. } = self.contact;
-        let or_null =
-            |text: Option<String>| text.map_or_else(|| "null".to_owned(), |text| json_string(&text));
-        let date = |millis: Option<u64>| or_null(millis.map(rfc3339));
-        let list = |addrs: &mut dyn Iterator<Item = PeerAddr>| {
-            let addrs: Vec<String> = addrs.map(|addr| json_string(&addr.to_string())).collect();
-            format!("[{}]", addrs.join(","))
-        };
         let (key, address) = match id {
             PeerId::Key(key) => (Some(key.to_string()), None),
             PeerId::Legacy(legacy) => (None, Some(legacy.addr().to_string())),
         };
-        format!(
-            "{{\"label\":{},\"name\":{},\"alias\":{},\"key\":{},\"address\":{},\"verified\":{},\
-             \"blocked\":{blocked},\"muted\":{muted},\"last_seen\":{},\"addresses\":{},\"learned\":{}}}",
-            json_string(self.label),
-            or_null(name.as_ref().map(ToString::to_string)),
-            or_null(alias.as_ref().map(ToString::to_string)),
-            or_null(key),
-            or_null(address),
-            date(verified.filter(|_| self.is_verified()).map(|seconds| seconds.saturating_mul(1_000))),
-            date(self.last_seen()),
-            list(&mut addrs.iter().copied()),
-            list(&mut self.learned()),
-        )
+        let verified = verified.filter(|_| self.is_verified());
+        json::line(&Line {
+            label: self.label,
+            name: name.as_ref().map(|name| name.as_str()),
+            alias: alias.as_ref().map(|alias| alias.as_str()),
+            key,
+            address,
+            verified: verified.map(|seconds| rfc3339(seconds.saturating_mul(1_000))),
+            blocked: *blocked,
+            muted: *muted,
+            last_seen: self.last_seen().map(rfc3339),
+            addresses: addrs.iter().map(ToString::to_string).collect(),
+            learned: self.learned().map(|addr| addr.to_string()).collect(),
+        })
     }
+}
+
+/// A contact in JSON. docs/IDENTITY.md describes its members.
+#[derive(Serialize)]
+struct Line<'a> {
+    label: &'a str,
+    name: Option<&'a str>,
+    alias: Option<&'a str>,
+    key: Option<String>,
+    address: Option<String>,
+    verified: Option<String>,
+    blocked: bool,
+    muted: bool,
+    last_seen: Option<String>,
+    addresses: Vec<String>,
+    learned: Vec<String>,
 }
 
 /// Prints a note to standard error.

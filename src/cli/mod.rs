@@ -6,6 +6,7 @@ pub mod config;
 pub mod contacts;
 pub mod history;
 pub mod id;
+mod json;
 pub mod man;
 pub mod sources;
 

@@ -1,6 +1,5 @@
 //! Reads the TOML files that the user writes by hand, and tells mistakes with their lines.
 
-use std::fmt;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -13,18 +12,26 @@ use crate::model::untrusted::harmless;
 /// Bytes that a file may have: what a peers.toml of [`MAX_STATIC_PEERS`](crate::core::MAX_STATIC_PEERS) entries with comments never reach.
 pub(crate) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Why a file cannot be read. Its display is a whole sentence for a user.
-#[derive(Debug)]
+/// Why a file cannot be read. Displayed as a whole sentence.
+#[derive(thiserror::Error, Debug)]
 pub enum ConfigError {
     /// The file cannot be read.
+    #[error("Cannot read {}: {1}.", .0.display())]
     Unreadable(PathBuf, io::Error),
-    /// It belongs to another user, who has this id.
+    /// The file belongs to another user, who has this id.
+    #[error(
+        "{} belongs to another user (uid {1}), so p2p-chat does not read it; name your own file \
+         with --peers, or start with --no-static.",
+        .0.display()
+    )]
     Foreign(PathBuf, u32),
-    /// It has more bytes than any such file has.
+    /// The file has more than this number of bytes.
+    #[error("{} has more than {1} bytes, so it is probably the wrong file.", .0.display())]
     TooLarge(PathBuf, u64),
-    /// It holds a mistake.
+    /// The file contains a mistake.
+    #[error("{}, line {line}: {what}", path.display())]
     Mistake {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// The line of the mistake, from 1.
         line: usize,
@@ -32,26 +39,6 @@ pub enum ConfigError {
         what: String,
     },
 }
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable(path, error) => write!(f, "Cannot read {}: {error}.", path.display()),
-            Self::Foreign(path, owner) => write!(
-                f,
-                "{} belongs to another user (uid {owner}), so p2p-chat does not read it; name your own file \
-                 with --peers, or start with --no-static.",
-                path.display()
-            ),
-            Self::TooLarge(path, max) => {
-                write!(f, "{} has more than {max} bytes, so it is probably the wrong file.", path.display())
-            }
-            Self::Mistake { path, line, what } => write!(f, "{}, line {line}: {what}", path.display()),
-        }
-    }
-}
-
-impl std::error::Error for ConfigError {}
 
 /// Reads the text of a file of at most `max` bytes. `None` if there is no such file.
 ///

@@ -4,16 +4,9 @@ use std::fmt;
 
 /// The program was started with something missing or wrong. Its display is a whole sentence for a
 /// user.
-#[derive(Debug)]
+#[derive(thiserror::Error, Debug)]
+#[error("{0}")]
 pub struct Misused(String);
-
-impl fmt::Display for Misused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Misused {}
 
 impl Misused {
     /// Takes the sentence that says what is wrong and what would be right.

@@ -132,7 +132,7 @@ fn a_key_that_others_can_read_is_refused_with_what_helps() {
         assert!(errors.lines().count() == 1, "{errors}");
         let (sentence, help) = errors.split_once("; `").expect("what helps");
         let help = help.strip_suffix("` ends that.").expect("the end of the sentence");
-        assert!(sentence.starts_with("p2p-chat: Others on this machine have rights to "), "{sentence}");
+        assert!(sentence.starts_with("p2p-chat: Other users of this machine have access to "), "{sentence}");
         // What helps does help.
         assert!(Command::new("/bin/sh").args(["-c", help]).status().expect("a shell").success());
         run(with_data("Alice", data.path()));
@@ -148,7 +148,7 @@ fn a_damaged_key_is_refused_and_left_as_it_is() {
     for damaged in [String::new(), whole[..100].to_owned(), whole.replace("public ", "public a")] {
         fs::write(&path, &damaged).expect("written");
         let errors = refused(with_data("Alice", data.path()));
-        assert!(errors.contains(" is no key that can be used: "), "{errors}");
+        assert!(errors.contains(" is not a valid key: "), "{errors}");
         let secret = whole.lines().nth(1).expect("a secret").split_once(' ').expect("two words").1;
         assert!(!errors.contains(&secret[..8]), "what is secret is told");
         assert!(key(data.path(), "alice") == damaged);

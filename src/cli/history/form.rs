@@ -35,7 +35,7 @@ impl<'a, W: Write> Writer<'a, W> {
 
     pub(super) fn take(&mut self, entry: StoredMessage) -> io::Result<()> {
         if self.form == Form::Json {
-            return self.out.write_all(json::line(&entry).as_bytes());
+            return self.out.write_all(json::line(&entry)?.as_bytes());
         }
         self.folder.take(entry).map_or(Ok(()), |told| self.tell(&told))
     }

@@ -22,7 +22,6 @@ use jiff::tz::TimeZone;
 
 pub use asked::Asked;
 pub(crate) use calendar::rfc3339;
-pub(crate) use json::string as json_string;
 pub use when::When;
 
 use crate::model::name::{Name, folded, quoted};

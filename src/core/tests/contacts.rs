@@ -82,7 +82,7 @@ fn offline_contact_is_dialed_for_ever_and_ever_more_rarely() {
 fn contact_not_seen_for_a_month_waits_for_another_network() {
     let mut story = started(&[(BOBS, 5001, Some(DORMANT_AFTER))]);
     story.later(DAY);
-    assert_eq!(dialed(&story), []);
+    assert_eq!(dialed(&story), [0_u16; 0]);
     let outputs = story.state.network_changed(story.now);
     story.perform(outputs);
     story.later(seconds(1));
@@ -106,7 +106,7 @@ fn disconnected_contact_is_left_alone_until_one_side_writes() {
     story.does(Command::Disconnect(bob.clone()));
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     story.later(DAY);
-    assert_eq!(dialed(&story), []);
+    assert_eq!(dialed(&story), [0_u16; 0]);
     story.does(Command::Send { to: bob, message: message(1) });
     assert_eq!(dialed(&story), [5001]);
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);

@@ -98,14 +98,14 @@ fn a_key_that_others_can_read_or_that_is_damaged_is_not_printed() {
     fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("changed");
     let errors = refused(alice().arg("id"));
     assert!(
-        errors.contains("Others on this machine have rights to ") && errors.contains("`chmod 600 "),
+        errors.contains("Other users of this machine have access to ") && errors.contains("`chmod 600 "),
         "{errors}"
     );
     fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("changed");
     let damaged = key(data.path(), "alice").replace("secret ", "secret a");
     fs::write(&path, &damaged).expect("written");
     let errors = refused(alice().arg("id"));
-    assert!(errors.contains(" is no key that can be used: "), "{errors}");
+    assert!(errors.contains(" is not a valid key: "), "{errors}");
     assert!(key(data.path(), "alice") == damaged);
 }
 

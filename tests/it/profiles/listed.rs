@@ -94,7 +94,7 @@ fn damaged_profile_is_listed_too() {
     let printed = String::from_utf8(stdout).expect("UTF-8");
     let lines: Vec<&str> = printed.lines().collect();
     assert!(lines[0].starts_with("Bob              damaged: /"), "{printed}");
-    assert!(lines[0].contains("/key is no key that can be used: "), "{printed}");
+    assert!(lines[0].contains("/key is not a valid key: "), "{printed}");
     assert_eq!(lines[1], format!("Carol            {carol}"));
     assert!(lines[2].starts_with(&format!("(profile alice)  damaged: {}, line 2: ", path.display())));
     assert_eq!(lines.len(), 3, "{printed}");

@@ -17,10 +17,10 @@ fn last_messages_are_read_oldest_first() {
         };
         assert_eq!(read(store, all()), [1, 2, 3, 4, 5, 6, 7, 8, 9], "{}", tried.name);
         assert_eq!(read(store, Query { limit: 2, ..all() }), [8, 9]);
-        assert_eq!(read(store, Query { limit: 0, ..all() }), []);
+        assert_eq!(read(store, Query { limit: 0, ..all() }), [0_u32; 0]);
         assert_eq!(read(store, with(&[key(1)])), [1, 4, 7]);
         assert_eq!(read(store, Query { limit: 3, ..with(&[key(2), key(1), key(8), key(1)]) }), [5, 7, 8]);
-        assert_eq!(read(store, with(&[])), []);
+        assert_eq!(read(store, with(&[])), [0_u32; 0]);
         let which = Selection { with: None, since: Some(3), until: Some(7) };
         assert_eq!(read(store, Query { which, ..all() }), [3, 4, 5, 6]);
         let fifth = entries(store)[4].row;
