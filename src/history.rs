@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 pub use age::{Age, Keep, expiry};
-pub(crate) use calendar::rfc3339;
+pub(crate) use calendar::{late_words, rfc3339};
 pub(crate) use json::string as json_string;
 pub use size::HistorySize;
 pub use when::When;
@@ -36,8 +36,8 @@ use crate::net;
 use crate::profile::contacts::ContactsError;
 use crate::profile::{self, AddressBook, BookSource, Profiles, TypedRange};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
-use crate::ui::Labels;
 use crate::ui::past::People;
+use crate::ui::{self, Labels};
 use calendar::Calendar;
 use form::{Form, Writer};
 use pages::Stopped;
@@ -168,7 +168,7 @@ fn read(
         note(format!("These are the last {SHOWN}; --last N shows more."));
     }
     let calendar = Calendar::new(cli.time_format.clone(), TimeZone::system());
-    let mut writer = Writer::new(form, people, calendar, BufWriter::new(out));
+    let mut writer = Writer::new(form, people, calendar, terminal.then(ui::columns), BufWriter::new(out));
     pages.each(store, |row| writer.take(row))?;
     writer.end().map_err(Stopped::Output)
 }
