@@ -164,12 +164,12 @@ impl Screen {
                 queue!(out, BeginSynchronizedUpdate)?;
                 let again = go_to_top(&mut out, drawn.as_ref(), &self.printed, *before, size)?;
                 *before = size;
+                write_over(&mut out, &again, palette)?;
                 // Only a dock that stands where the new one will is drawn over.
                 let before = drawn.take().filter(|drawn| lines.is_empty() && drawn.size == size);
                 if before.is_none() {
                     queue!(out, Clear(ClearType::FromCursorDown))?;
                 }
-                write_lines(&mut out, &again, palette, RAW_LINE_END)?;
                 let rows = self.printed.take(lines, size.0, Further::Blanks);
                 write_lines(&mut out, &rows, palette, RAW_LINE_END)?;
                 *drawn = Some(dock.draw(&mut out, palette, before.as_ref())?);
@@ -220,8 +220,8 @@ impl Screen {
                 if let Some(drawn) = drawn.take() {
                     let again = go_to_top(&mut out, Some(&drawn), &self.printed, *before, size)?;
                     *before = size;
+                    write_over(&mut out, &again, self.palette)?;
                     queue!(out, Clear(ClearType::FromCursorDown))?;
-                    write_lines(&mut out, &again, self.palette, RAW_LINE_END)?;
                 }
                 let rows = self.printed.take(lines, size.0, Further::Blanks);
                 write_lines(&mut out, &rows, self.palette, RAW_LINE_END)?;
@@ -329,6 +329,17 @@ pub const RAW_LINE_END: &str = "\r\n";
 /// None in practice: writing to a vector does not fail.
 pub fn write_lines(out: &mut Vec<u8>, lines: &[Line], palette: Palette, end: &str) -> io::Result<()> {
     lines.iter().try_for_each(|line| write!(out, "{}{end}", line.paint(palette)))
+}
+
+/// Writes lines over rows that stand there. They are not all cleared before: tmux keeps a window that
+/// is cleared from its first row among the rows that were scrolled off.
+fn write_over(out: &mut Vec<u8>, lines: &[Line], palette: Palette) -> io::Result<()> {
+    for line in lines {
+        out.extend_from_slice(line.paint(palette).as_bytes());
+        queue!(out, Clear(ClearType::UntilNewLine))?;
+        out.extend_from_slice(RAW_LINE_END.as_bytes());
+    }
+    Ok(())
 }
 
 /// Goes to the first column of the dock, if one is drawn. If the window had another width `before`,
