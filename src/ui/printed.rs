@@ -12,6 +12,9 @@ pub(super) const MAX_MESSAGE_ROWS: usize = 100;
 /// Printed lines that are remembered, to print those in sight again: more than a window has rows.
 const MAX_LINES: usize = 200;
 
+/// Bytes of these lines: usual ones have some 20 KB, and long messages push out the others.
+const MAX_BYTES: usize = 1024 * 1024;
+
 /// Long messages that `/show` can show whole. Each has at most 64 KiB, as it came.
 const MAX_LONG: usize = 20;
 
@@ -41,7 +44,7 @@ impl Block {
 }
 
 /// What was printed last.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Printed {
     blocks: VecDeque<Block>,
     /// The long messages, and the number of the first.
@@ -63,10 +66,14 @@ impl Printed {
             rows.append(&mut its_rows);
             self.blocks.push_back(block);
         }
-        let mut kept = self.blocks.iter().map(|block| block.lines.len()).sum::<usize>();
-        while kept > MAX_LINES && self.blocks.len() > 1 {
-            kept -= self.blocks.pop_front().map_or(0, |block| block.lines.len());
-        }
+        let (mut lines, mut bytes) = (0, 0);
+        let is_kept = |block: &&Block| {
+            lines += block.lines.len();
+            bytes += block.lines.iter().flat_map(Line::parts).map(|(_, text)| text.len()).sum::<usize>();
+            lines <= MAX_LINES && bytes <= MAX_BYTES
+        };
+        let kept = self.blocks.iter().rev().take_while(is_kept).count().max(1);
+        self.blocks.drain(..self.blocks.len().saturating_sub(kept));
         rows
     }
 
@@ -93,9 +100,10 @@ impl Printed {
 
     /// Returns what is in sight of the last rows, as rows for a window with `columns` columns, and
     /// how many rows it takes now. At most `above` rows are in sight. They were printed for
-    /// `before` columns; `height` says how many rows the terminal makes of one of them now.
+    /// `before` columns; `height` says how many rows the terminal makes of one of them now. Rows
+    /// above those are as the terminal has broken them, and are forgotten here.
     pub(super) fn in_sight(
-        &self,
+        &mut self,
         above: usize,
         before: usize,
         columns: usize,
@@ -106,7 +114,8 @@ impl Printed {
             first -= 1;
             taken += self.blocks[first].rows(before, Further::Blanks).iter().map(&height).sum::<usize>();
         }
-        let blocks = self.blocks.range(first..);
+        self.blocks.drain(..first);
+        let blocks = self.blocks.iter();
         (taken.min(above), blocks.flat_map(|block| block.rows(columns, Further::Blanks)).collect())
     }
 }
@@ -156,14 +165,17 @@ mod tests {
         let lines: Vec<Line> = ["one two", "three four", "five six"].into_iter().flat_map(message).collect();
         printed.take(&lines, 80, Further::Blanks);
         let at = |above, columns| {
-            let (up, rows) = printed.in_sight(above, 80, columns, |_| 1);
+            let (up, rows) = printed.clone().in_sight(above, 80, columns, |_| 1);
             (up, texts(&rows))
         };
         assert_eq!(at(10, 80).0, 3);
         assert_eq!(at(2, 80), (2, vec!["[t] Bob: three four".into(), "[t] Bob: five six".into()]));
         assert_eq!(at(1, 15), (1, vec!["[t] Bob: five".into(), "   six".into()]));
         // Rows that the terminal has broken.
-        assert_eq!(printed.in_sight(10, 80, 10, |_| 2).0, 6);
+        assert_eq!(printed.clone().in_sight(10, 80, 10, |_| 2).0, 6);
+        // Only what is printed again stands where it is known to.
+        printed.in_sight(1, 80, 15, |_| 1);
+        assert_eq!(printed.in_sight(10, 15, 80, |_| 1), (2, lines[2..].to_vec()));
         printed.is_gone();
         assert_eq!(printed.in_sight(10, 80, 80, |_| 1), (0, Vec::new()));
     }
@@ -175,5 +187,9 @@ mod tests {
             printed.take(&message("hi"), 80, Further::Blanks);
         }
         assert_eq!(printed.blocks.len(), MAX_LINES);
+        for _ in 0..4 {
+            printed.take(&message(&"x".repeat(MAX_BYTES / 2)), 80, Further::Blanks);
+        }
+        assert_eq!(printed.blocks.len(), 1);
     }
 }

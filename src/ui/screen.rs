@@ -162,7 +162,7 @@ impl Screen {
                 let dock = Dock::of(&self.prompt, editor, status.as_deref(), size);
                 out.extend_from_slice(calls.as_bytes());
                 queue!(out, BeginSynchronizedUpdate)?;
-                let again = go_to_top(&mut out, drawn.as_ref(), &self.printed, *before, size)?;
+                let again = go_to_top(&mut out, drawn.as_ref(), &mut self.printed, *before, size)?;
                 *before = size;
                 write_over(&mut out, &again, palette)?;
                 // Only a dock that stands where the new one will is drawn over.
@@ -218,7 +218,7 @@ impl Screen {
             Kind::Raw { drawn, size: before, .. } => {
                 let size = terminal::size();
                 if let Some(drawn) = drawn.take() {
-                    let again = go_to_top(&mut out, Some(&drawn), &self.printed, *before, size)?;
+                    let again = go_to_top(&mut out, Some(&drawn), &mut self.printed, *before, size)?;
                     *before = size;
                     write_over(&mut out, &again, self.palette)?;
                     queue!(out, Clear(ClearType::FromCursorDown))?;
@@ -347,7 +347,7 @@ fn write_over(out: &mut Vec<u8>, lines: &[Line], palette: Palette) -> io::Result
 fn go_to_top(
     out: &mut Vec<u8>,
     drawn: Option<&Drawn>,
-    printed: &Printed,
+    printed: &mut Printed,
     before: (usize, usize),
     size: (usize, usize),
 ) -> io::Result<Vec<Line>> {
