@@ -332,12 +332,12 @@ pub fn write_lines(out: &mut Vec<u8>, lines: &[Line], palette: Palette, end: &st
 }
 
 /// Writes lines over rows that stand there. They are not all cleared before: tmux keeps a window that
-/// is cleared from its first row among the rows that were scrolled off.
+/// is cleared from its first row among the rows that were scrolled off. A row that is cleared from its
+/// first column does not go on in the next one any more.
 fn write_over(out: &mut Vec<u8>, lines: &[Line], palette: Palette) -> io::Result<()> {
     for line in lines {
-        out.extend_from_slice(line.paint(palette).as_bytes());
         queue!(out, Clear(ClearType::UntilNewLine))?;
-        out.extend_from_slice(RAW_LINE_END.as_bytes());
+        write_lines(out, std::slice::from_ref(line), palette, RAW_LINE_END)?;
     }
     Ok(())
 }
