@@ -1,6 +1,7 @@
 //! The application: one loop over one queue of events from the node and the user.
 
 mod act;
+mod again;
 mod begin;
 mod choose;
 mod clock;
@@ -132,6 +133,8 @@ struct App {
     began: Instant,
     /// Peers whose messages are not shown, and how many came since.
     muted: BTreeMap<Recipient, usize>,
+    /// What `/copy` copies.
+    received: Option<again::Received>,
     /// How many messages came from other peers during a conversation.
     unread: BTreeMap<Recipient, usize>,
     /// Addresses with an alias where no peer has proven itself yet.
@@ -289,6 +292,7 @@ impl App {
             notices: Notices::default(),
             began: Instant::now(),
             muted: BTreeMap::new(),
+            received: None,
             unread: BTreeMap::new(),
             named_unproven: BTreeSet::new(),
             texts: HashMap::new(),

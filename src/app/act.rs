@@ -15,7 +15,7 @@ use crate::profile;
 use crate::protocol::plain;
 use crate::protocol::plain::EncodeError;
 use crate::protocol::session::MAX_TEXT_BYTES;
-use crate::ui::{self, Act, Chosen, Ink, Line, Turn};
+use crate::ui::{self, Act, Chosen, Ink, Line, Shown, Turn};
 
 /// Peers or aliases that a list names, at most. The others are counted.
 const MAX_LISTED: usize = 50;
@@ -28,9 +28,9 @@ impl App {
             panic!("asked to panic by a test");
         }
         let before = self.menu.conversation().cloned();
-        let Turn { say, act, refused, said_to } =
+        let Turn { say, act, refused } =
             self.menu.line(line, &People { node: &self.node, labels: &self.labels });
-        self.echo(line, said_to.as_deref(), act.as_ref())?;
+        self.echo(line, act.as_ref())?;
         self.out.extend(say.into_iter().map(Line::from));
         if refused && let Some(editor) = self.screen.editor() {
             editor.remember(line);
@@ -108,16 +108,16 @@ impl App {
         self.node.requests().0.iter().any(|request| request.met.id == id)
     }
 
-    /// Prints the finished line. A sent message is printed as one, with the time.
-    fn echo(&mut self, line: &str, said_to: Option<&str>, act: Option<&Act>) -> io::Result<()> {
-        let lines = match (said_to, act) {
-            (Some(label), Some(Act::Send(to, text))) => {
-                let stamp = self.clock.now().stamp;
+    /// Prints the finished line. A message is printed as such, however it was typed.
+    fn echo(&mut self, line: &str, act: Option<&Act>) -> io::Result<()> {
+        let lines = match act {
+            Some(Act::Send(to, text)) => {
+                let (stamp, text) = (self.clock.now().stamp, body_of(text));
                 let ink = to.peer().and_then(|id| self.labels.name(id)).map_or(Ink::Strong, ui::ink_of);
-                let prompt = Line::of(Ink::Faint, &*stamp).and(ink, format!("to {label}> "));
-                ui::own_text(prompt, text)
+                let to = Some((ink, to.label.clone()));
+                Shown { stamp: &stamp, to, text: text.split('\n').collect(), ..Shown::default() }.lines()
             }
-            _ => ui::own_text(self.screen.prompt().clone(), line),
+            _ => ui::typed_lines(self.screen.prompt().clone(), line),
         };
         self.screen.finish_line(&lines)
     }
@@ -154,6 +154,8 @@ impl App {
     fn local(&mut self, act: Act) {
         match act {
             Act::History(of, words) => self.history(of, words),
+            Act::ShowLong(number) => self.show_long(number),
+            Act::Copy => self.copy(),
             Act::Rename(name) => self.rename(name),
             Act::Mute(id, label) => self.mute(id, &label),
             Act::Unmute(id, label) => self.unmute(id, &label),

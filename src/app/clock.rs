@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::{Timestamp, Unit, Zoned};
 
 use crate::settings::TimeFormat;
+use crate::cli::history::late_words;
 
 /// The format of the line at the start of a day.
 const DAY: &str = "%A, %-d %B %Y";
@@ -90,6 +91,11 @@ impl Clock {
         let at = Zoned::new(at.unwrap_or(Timestamp::UNIX_EPOCH), jiff::tz::TimeZone::system());
         let Moment { stamp, day } = moment(&self.format, &at);
         (stamp, day)
+    }
+
+    /// Returns when a message was sent, in words, if it came much later.
+    pub(super) fn late(&self, sent: u64, came: u64) -> Option<String> {
+        late_words(&self.format, sent, came, &jiff::tz::TimeZone::system())
     }
 
     /// Records that a line of now is shown. Returns the day if it has to be shown first, because it

@@ -145,7 +145,8 @@ impl App {
         let today = self.clock.now().day;
         let people = self.people();
         let moment = |time: u64| self.clock.of(time);
-        Past { people: &people, moment: &moment, today: &today, in_doubt }.lines(entries)
+        let late = |sent, came| self.clock.late(sent, came);
+        Past { people: &people, moment: &moment, late: &late, today: &today, in_doubt }.lines(entries)
     }
 
     /// Returns all peers in the history, with their labels in the chat.

@@ -1,5 +1,6 @@
 //! Shows events to the user.
 
+use super::again::Received;
 use super::{App, clock, greeting};
 use crate::core::{As, Decision, Event, OpId, PeerInfo, Row, Target, Verification};
 use crate::model::address::PeerAddr;
@@ -24,12 +25,18 @@ impl App {
         self.follow(event);
         event.each_who(|who| self.meet(who));
         let moment = self.clock.now();
+        let late = match event {
+            Event::Message { sent: Some(sent), .. } => self.clock.late(*sent, clock::millis()),
+            _ => None,
+        };
+        let late = late.unwrap_or_default();
         if log::log_enabled!(log::Level::Info) {
             let voice = Voice {
                 labels: &self.labels,
                 full: true,
                 rows: false,
                 is_new: false,
+                late: &late,
                 stamp: &moment.stamp,
                 date: clock::date,
             };
@@ -46,17 +53,18 @@ impl App {
             }
             Event::Message { from, .. } => {
                 let is_new = !self.node.is_contact(from.id);
-                ui::lines(event, &Voice { is_new, ..self.voice(&moment.stamp) })
+                ui::lines(event, &Voice { is_new, late: &late, ..self.voice(&moment.stamp) })
             }
             _ => self.untrusted_lines(event).unwrap_or_else(|| ui::lines(event, &self.voice(&moment.stamp))),
         };
         match event {
-            Event::Message { from, row, .. } => {
+            Event::Message { from, text, row, .. } => {
                 self.will_show(*row);
                 if let Some(count) = self.muted.get_mut(&from.id) {
                     *count += 1;
                     return;
                 }
+                self.received = Some(Received::new(from, text));
                 self.heard(from, &lines);
                 self.tell(lines);
             }
@@ -299,7 +307,7 @@ impl App {
     pub(super) fn voice<'a>(&'a self, stamp: &'a str) -> Voice<'a> {
         let terminal = self.screen.is_terminal();
         let (full, rows) = (!terminal, self.screen.edits());
-        Voice { labels: &self.labels, full, rows, is_new: false, stamp, date: clock::date }
+        Voice { labels: &self.labels, full, rows, is_new: false, late: "", stamp, date: clock::date }
     }
 
     /// Updates the label of a peer, and shows a change.

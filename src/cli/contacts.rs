@@ -143,7 +143,7 @@ impl Listed<'_> {
     }
 }
 
-/// A contact in JSON. docs/IDENTITY.md describes its members.
+/// A contact in JSON. docs/SECURITY.md describes its members.
 #[derive(Serialize)]
 struct Line<'a> {
     label: &'a str,

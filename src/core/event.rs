@@ -122,6 +122,9 @@ pub enum Event {
         text: Text,
         /// It was too long, or broke off; this is its beginning.
         cut: bool,
+        /// When its sender sent it, by the sender's clock, in milliseconds since 1970; a claim.
+        /// `None` if it came unencrypted.
+        sent: Option<u64>,
         /// An earlier run may have shown it: its sender has sent it before.
         again: bool,
         /// Its row in the store, if it is not marked as shown there yet.

@@ -197,7 +197,14 @@ impl State {
         // The row may be gone since: the user has forgotten the key, or trusts another in its
         // place.
         let from = self.peers.message_shown(id).unwrap_or_else(|| self.who(id));
-        self.tell(Event::Message { from, text: Text::new(&*message.body), cut: false, again, row });
+        self.tell(Event::Message {
+            from,
+            text: Text::new(&*message.body),
+            cut: false,
+            sent: Some(message.time),
+            again,
+            row,
+        });
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -209,10 +210,27 @@ fn corrected(text: &str) -> Option<String> {
 /// Characters of a peer's name that are looked at: more than are ever shown, marks included.
 const MAX_NAME_CHARS: usize = 1_024;
 
-/// Whether a character in a name can look like anything: it is blank, for private use or not
-/// assigned. It is shown escaped.
+/// Arrows to the right, and what looks like one. The messages of the user begin with one, and a name
+/// must not look like such a beginning.
+const ARROWS: [RangeInclusive<char>; 10] = [
+    '\u{2190}'..='\u{21ff}',
+    '\u{2794}'..='\u{2794}',
+    '\u{2798}'..='\u{27af}',
+    '\u{27b1}'..='\u{27be}',
+    '\u{27f0}'..='\u{27ff}',
+    '\u{2900}'..='\u{297f}',
+    '\u{2b00}'..='\u{2b11}',
+    '\u{2b30}'..='\u{2b4f}',
+    '\u{ffe9}'..='\u{ffec}',
+    '\u{1f800}'..='\u{1f8ff}',
+];
+
+/// Whether a character in a name can look like anything, or like the arrow of a message: it is
+/// blank, an arrow, for private use or not assigned. It is shown escaped.
 fn is_meaningless(c: char) -> bool {
-    c == BLANK || matches!(c.general_category(), GeneralCategory::PrivateUse | GeneralCategory::Unassigned)
+    c == BLANK
+        || ARROWS.iter().any(|range| range.contains(&c))
+        || matches!(c.general_category(), GeneralCategory::PrivateUse | GeneralCategory::Unassigned)
 }
 
 /// Whether a character chooses between text and emoji. Elsewhere it is without effect.

@@ -83,6 +83,20 @@ pub const COMMANDS: &[CommandHelp] = &[
                when p2p-chat ends.",
     },
     CommandHelp {
+        name: "/show",
+        arguments: "NUMBER",
+        short: "show a long message whole",
+        long: "Of a message of more than 100 lines a terminal shows the first 100, and the number to type here. \
+               The last 20 of this run can be shown.",
+    },
+    CommandHelp {
+        name: "/copy",
+        arguments: "",
+        short: "copy the last message that came to the clipboard",
+        long: "It asks the terminal to do so (OSC 52). Some terminals do not, or only if their settings allow it. It \
+               does not work on a pipe, with --plain or with TERM=dumb.",
+    },
+    CommandHelp {
         name: "/outbox",
         arguments: "[cancel|again N]",
         short: "list queued messages, cancel them or try again",

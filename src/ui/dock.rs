@@ -94,18 +94,24 @@ impl Drawn {
     pub(super) fn rows_above_cursor(&self, broken_at: Option<usize>) -> usize {
         let (row, column) = self.cursor;
         let Some(columns) = broken_at else { return row };
-        let above: usize = self.rows[..row].iter().map(|row| broken_rows(&row.to_string(), columns)).sum();
+        let above: usize = self.rows[..row].iter().map(|row| broken_rows(row, columns)).sum();
         let width = self.rows[row].to_string().width();
         // At the end of a full row the cursor still stands in that row.
         let column = if column > 0 && column >= width { column - 1 } else { column };
         above + column / columns.max(1)
     }
+
+    /// How many rows it takes.
+    pub(super) fn rows(&self, broken_at: Option<usize>) -> usize {
+        let height = |row: &Line| broken_at.map_or(1, |columns| broken_rows(row, columns));
+        self.rows.iter().map(height).sum()
+    }
 }
 
 /// Rows that a row takes which is broken at so many columns.
-fn broken_rows(row: &str, columns: usize) -> usize {
+pub(super) fn broken_rows(row: &Line, columns: usize) -> usize {
     let (mut rows, mut taken) = (1, 0);
-    for width in row.graphemes(true).map(UnicodeWidthStr::width) {
+    for width in row.to_string().graphemes(true).map(UnicodeWidthStr::width) {
         if taken > 0 && taken + width > columns {
             rows += 1;
             taken = 0;
@@ -137,8 +143,8 @@ mod tests {
 
     #[test]
     fn wide_characters_are_not_broken_in_two() {
-        assert_eq!(broken_rows("漢字漢字", 5), 2);
-        assert_eq!(broken_rows("漢字漢字", 3), 4);
-        assert_eq!(broken_rows("", 5), 1);
+        assert_eq!(broken_rows(&"漢字漢字".into(), 5), 2);
+        assert_eq!(broken_rows(&"漢字漢字".into(), 3), 4);
+        assert_eq!(broken_rows(&"".into(), 5), 1);
     }
 }

@@ -1,9 +1,10 @@
-//! How the prompt and the line lie on the rows of a window. Pure.
+//! How the prompt, the typed line and the printed lines lie on the rows of a window. Pure.
 //!
-//! Lines are broken anywhere between characters as people see them (grapheme clusters), as a
-//! terminal does it. Every character is shown harmless, so that a pasted one which a terminal would
-//! obey, or would not show, is seen. The last column stays free: what is written there makes some
-//! terminals go to the next row.
+//! The typed line is broken anywhere between characters as people see them (grapheme clusters), as
+//! a terminal does it. Every character is shown harmless, so that a pasted one which a terminal
+//! would obey, or would not show, is seen. Printed lines are broken between words, and their further
+//! rows are indented. The last column stays free: what is written there makes some terminals go to
+//! the next row.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,6 +12,7 @@ use std::ops::Range;
 use unicode_segmentation::{Graphemes, UnicodeSegmentation};
 use unicode_width::UnicodeWidthStr;
 
+use super::style::{BAR, Ink, Line};
 use crate::model::untrusted::harmless;
 
 /// What is shown for a character that is wider than the window.
@@ -268,6 +270,131 @@ impl Seen {
             _ => None,
         }
     }
+}
+
+/// Columns that the further rows of a line are indented by, at least.
+const MIN_INDENT: usize = 2;
+
+/// The part of a window's width that they are indented by, at most: the rest is for words.
+const INDENT_PART: usize = 4;
+
+/// What the further rows of a line begin with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Further {
+    /// Blanks.
+    Blanks,
+    /// A bar if the line is a message, and blanks otherwise.
+    Bar,
+}
+
+/// Breaks a printed line into the rows of a window with this many columns. No further row begins at
+/// the first column, so no part of a line can be taken for another line.
+pub fn rows_of(line: &Line, columns: usize, further: Further) -> Vec<Line> {
+    let room = columns.saturating_sub(1).max(1);
+    let text = line.to_string();
+    if text.len() <= room {
+        return vec![line.clone()];
+    }
+    let has_bar = further == Further::Bar && line.is_message();
+    let indent = if has_bar { BAR.width() } else { line.text_column().min(columns / INDENT_PART) };
+    let indent = indent.max(MIN_INDENT).min(room / 2);
+    let least = if has_bar { indent } else { MIN_INDENT.min(indent) };
+    let row = |(at, row): (usize, WrappedRow)| match at {
+        0 => line.part(row.text),
+        _ if has_bar => {
+            let bar: String = BAR.chars().take(row.column).collect();
+            line.part(row.text).behind(Ink::Faint, bar)
+        }
+        _ => line.part(row.text).behind(Ink::Plain, " ".repeat(row.column)),
+    };
+    wrap(&text, room, indent, least).into_iter().enumerate().map(row).collect()
+}
+
+/// A row of a wrapped text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct WrappedRow {
+    /// The column that it begins at.
+    column: usize,
+    /// The bytes of the text in it.
+    text: Range<usize>,
+}
+
+/// Breaks a text between words into rows of at most `room` columns. Further rows begin at column
+/// `indent`, or at `least` if a word fits only so. A word longer than a row is broken. Blanks at the
+/// end of a row are left out.
+fn wrap(text: &str, room: usize, indent: usize, least: usize) -> Vec<WrappedRow> {
+    let mut rows = vec![WrappedRow { column: 0, text: 0..0 }];
+    let mut column = 0;
+    for word in words(text) {
+        if word.is_blank {
+            column += word.columns;
+            continue;
+        }
+        if column + word.columns <= room {
+            column += word.columns;
+            extend(&mut rows, word.range);
+        } else if word.columns + least <= room {
+            column = if word.columns + indent <= room { indent } else { least };
+            rows.push(WrappedRow { column, text: word.range });
+            column += word.columns;
+        } else {
+            let mut at = word.range.start;
+            for unit in units(&text[word.range.clone()]) {
+                let (unit, width) = (at..at + unit.len(), columns_of(unit));
+                at = unit.end;
+                if column + width > room && column > indent {
+                    rows.push(WrappedRow { column: indent, text: unit });
+                    column = indent;
+                } else {
+                    extend(&mut rows, unit);
+                }
+                column += width;
+            }
+        }
+    }
+    rows
+}
+
+/// Adds a part of the text, and what stands before it, to the last row.
+fn extend(rows: &mut [WrappedRow], part: Range<usize>) {
+    if let Some(row) = rows.last_mut() {
+        row.text.end = part.end;
+    }
+}
+
+/// A part of a text that is not broken if it fits a row.
+struct Word {
+    range: Range<usize>,
+    columns: usize,
+    is_blank: bool,
+}
+
+/// The words of a text, and the blanks between them. A wide character is a word of its own, because
+/// the scripts that have them put no blanks between words. A no-break space belongs to its word.
+fn words(text: &str) -> impl Iterator<Item = Word> + '_ {
+    let mut at = 0;
+    let units = units(text).map(move |unit| {
+        let range = at..at + unit.len();
+        at = range.end;
+        Word { range, columns: columns_of(unit), is_blank: unit == " " }
+    });
+    let mut units = units.peekable();
+    std::iter::from_fn(move || {
+        let mut word = units.next()?;
+        let is_wide = word.columns > 1;
+        let joins = |next: &Word, is_blank| {
+            next.columns == 0 || next.is_blank == is_blank && next.columns == 1 && !is_wide
+        };
+        while let Some(next) = units.next_if(|next| joins(next, word.is_blank)) {
+            word.range.end = next.range.end;
+            word.columns += next.columns;
+        }
+        Some(word)
+    })
+}
+
+fn columns_of(unit: &str) -> usize {
+    if unit.len() == 1 { 1 } else { unit.width() }
 }
 
 #[cfg(test)]

@@ -50,6 +50,10 @@ pub enum Act {
     Disconnect(Target),
     /// Show what was said, if it has these words in it.
     History(HistoryOf, Option<String>),
+    /// Show a long message whole, by the number where it was cut.
+    ShowLong(usize),
+    /// Put the last message that came on the clipboard.
+    Copy,
     /// Show what waits to be delivered, or change it.
     Outbox(Outbox),
     /// Be called otherwise.
@@ -131,8 +135,6 @@ pub struct Turn {
     pub act: Option<Act>,
     /// Whether the line was refused. It changes nothing about the next line, and Up brings it back.
     pub refused: bool,
-    /// The recipient, if the line was only a text, so that the printed line can name it.
-    pub said_to: Option<String>,
 }
 
 /// Where the user is, and what they need not type again.

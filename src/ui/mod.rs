@@ -5,6 +5,7 @@
 //! `screen` and `dock` are pure.
 
 mod attention;
+mod clipboard;
 mod commands;
 mod complete;
 mod dock;
@@ -15,9 +16,11 @@ mod labels;
 mod layout;
 mod list;
 mod menu;
+mod message;
 mod notices;
 pub(crate) mod past;
 mod people;
+mod printed;
 mod qr;
 mod screen;
 mod status;
@@ -26,15 +29,18 @@ mod terminal;
 mod words;
 
 pub use attention::{Attention, Osc, osc_of};
+pub use clipboard::{MAX_COPIED_BYTES, to_clipboard};
 pub use commands::{COMMANDS, CommandHelp, KEYS, is_quit};
 pub use complete::{Completed, Place, complete, in_columns};
 pub use dock::{Dock, Drawn};
 pub use editor::{Editor, Key, MAX_LINE_BYTES, TooLong, Typed};
 pub use input::{Input, TERMINAL_LINE_BYTES, key_of, read_keys, read_lines};
 pub use labels::{Labels, Renamed, Standing};
-pub use layout::{Layout, PromptRow, lay_out};
+pub use layout::{Further, Layout, PromptRow, lay_out, rows_of};
 pub use list::{PeerList, ago, peer_list, refusal};
 pub use menu::{Act, HistoryOf, Menu, Outbox, Turn};
+pub use message::typed_lines;
+pub(crate) use message::{Shown, TO};
 pub use notices::{About, NoticeKind, Notices, Subject};
 pub(crate) use past::state;
 pub use past::{Past, People, day_line};
@@ -45,7 +51,7 @@ pub use status::Status;
 pub use style::{Ink, Line, Palette, ink_of};
 pub use terminal::{abandon_terminal, columns, is_in_foreground, restore_terminal};
 pub use words::{
-    VERIFIED, Voice, hold_words, is_good, later, lines, lines_of_request, own_text, pin_lines, policy_words,
-    quoted, requests_lines, status_words, untrusted_words,
+    VERIFIED, Voice, hold_words, is_good, later, lines, lines_of_request, pin_lines, policy_words, quoted,
+    requests_lines, status_words, untrusted_words,
 };
 pub(crate) use words::{beginning, place};

@@ -8,6 +8,7 @@ mod text;
 mod told;
 mod words;
 
+use super::message::IN_DOUBT;
 use super::style::{Ink, Line};
 use crate::model::stored::{Direction, StoredMessage};
 pub use people::People;
@@ -15,15 +16,15 @@ pub(crate) use text::lines;
 pub(crate) use told::{Folder, Told, are_one};
 pub(crate) use words::{outcome, state, with};
 
-/// What stands behind a message that may have been shown before.
-const IN_DOUBT: &str = " [perhaps it was shown before]";
-
 /// How the past is told on the screen.
 pub struct Past<'a> {
     /// Who is who.
     pub people: &'a People,
     /// The time of a message, in milliseconds since 1970, as it stands before a line, and its day.
     pub moment: &'a dyn Fn(u64) -> (std::sync::Arc<str>, std::sync::Arc<str>),
+    /// When a message was sent, in words, if it came much later. Both times are in milliseconds
+    /// since 1970.
+    pub late: &'a dyn Fn(u64, u64) -> Option<String>,
     /// The day that needs no line to begin it.
     pub today: &'a str,
     /// It is not certain that these were not shown before.
@@ -45,11 +46,10 @@ impl Past<'_> {
                 all.push(day_line(&of));
                 day = of.to_string();
             }
-            let mut text = lines(&told, &stamp, self.people);
-            if self.in_doubt {
-                text.insert_str(text.trim_end_matches('\n').len(), IN_DOUBT);
+            all.extend(lines(&told, &stamp, told.late(self.late), self.people));
+            if let Some(last) = all.pop() {
+                all.push(if self.in_doubt { last.and(Ink::Faint, IN_DOUBT) } else { last });
             }
-            all.extend(text.lines().map(|line| Line::of(Ink::Faint, line)));
         }
         all
     }
@@ -77,7 +77,7 @@ mod tests {
     fn told(entries: Vec<StoredMessage>, in_doubt: bool) -> Vec<String> {
         let people = People::new(vec![(key(1), Some(PeerName::new("Bob")))]);
         let moment = |time: u64| (Arc::from("[t] "), Arc::from(if time < 100 { "Friday" } else { "today" }));
-        let past = Past { people: &people, moment: &moment, today: "today", in_doubt };
+        let past = Past { people: &people, moment: &moment, late: &|_, _| None, today: "today", in_doubt };
         past.lines(entries).iter().map(Line::to_string).collect()
     }
 

@@ -3,17 +3,21 @@
 //!
 //! At the bottom of what is printed stands the *dock*: the status line, and below it the prompt
 //! with the typed text, over as many rows as it takes. What is new is written where the dock stood,
-//! and the dock anew below it, in one write. Nothing else is ever written over, so everything can
-//! be read again by scrolling back.
+//! and the dock anew below it, in one write. Nothing else is written over, so everything can be read
+//! again by scrolling back. When the window has another width, what is in sight of the last rows is
+//! written again, broken for that width. A message of which only the end is in sight is written
+//! whole, so its beginning can stand twice in what was scrolled off.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use crossterm::cursor::{MoveTo, MoveToColumn, MoveUp};
 use crossterm::queue;
 use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
 
-use super::dock::{Dock, Drawn};
+use super::dock::{Dock, Drawn, broken_rows};
 use super::editor::Editor;
+use super::layout::Further;
+use super::printed::Printed;
 use super::status::Status;
 use super::style::{Line, Palette};
 use super::terminal;
@@ -26,12 +30,19 @@ pub struct Screen {
     terminal: bool,
     palette: Palette,
     prompt: Line,
+    /// Whether it is broken into rows: a terminal shows it, also while input comes from a pipe.
+    wraps: bool,
+    /// What a terminal shows.
+    printed: Printed,
+    /// What the further rows of a message begin with on a terminal.
+    further: Further,
 }
 
 #[derive(Debug)]
 enum Kind {
-    /// A terminal whose line we edit ourselves.
-    Raw { editor: Box<Editor>, status: Option<Box<Status>>, drawn: Option<Drawn> },
+    /// A terminal whose line we edit ourselves. The rows above the dock are broken for a window of
+    /// this `size`.
+    Raw { editor: Box<Editor>, status: Option<Box<Status>>, drawn: Option<Drawn>, size: (usize, usize) },
     /// A terminal that edits lines itself: the prompt stays on the line of what is typed. After
     /// news it is asked `again`, or not. The cursor surely stands at the `start` of a line only
     /// after the user has finished one.
@@ -49,12 +60,23 @@ impl Screen {
             terminal: true,
             palette,
             prompt: Line::default(),
+            wraps: true,
+            printed: Printed::default(),
+            further: Further::Bar,
         }
     }
 
     /// Prints to a pipe or a file.
     pub fn lines(palette: Palette) -> Self {
-        Self { kind: Kind::Lines { prompted: true }, terminal: false, palette, prompt: Line::default() }
+        Self {
+            kind: Kind::Lines { prompted: true },
+            terminal: false,
+            palette,
+            prompt: Line::default(),
+            wraps: io::stdout().is_terminal(),
+            printed: Printed::default(),
+            further: Further::Bar,
+        }
     }
 
     /// Takes over a terminal that obeys control sequences. `tell_focus` asks it to tell whether its
@@ -64,7 +86,9 @@ impl Screen {
     /// Where the terminal cannot be put into raw mode.
     pub fn take_over(&mut self, tell_focus: bool) -> io::Result<()> {
         terminal::take_over(tell_focus)?;
-        self.kind = Kind::Raw { editor: Box::default(), status: None, drawn: None };
+        let size = terminal::size();
+        self.kind = Kind::Raw { editor: Box::default(), status: None, drawn: None, size };
+        self.further = Further::Blanks;
         Ok(())
     }
 
@@ -84,6 +108,12 @@ impl Screen {
             Kind::Raw { editor, .. } => Some(editor),
             Kind::Cooked { .. } | Kind::Lines { .. } => None,
         }
+    }
+
+    /// The lines of a long message, by the number that stands where it is cut.
+    pub fn long_message(&self, number: usize) -> Option<Vec<Line>> {
+        let lines = self.printed.long(number)?;
+        Some(lines.iter().cloned().map(Line::shown_whole).collect())
     }
 
     /// Columns of the window.
@@ -127,20 +157,21 @@ impl Screen {
         let palette = self.palette;
         let mut out = Vec::new();
         match &mut self.kind {
-            Kind::Raw { editor, status, drawn } => {
+            Kind::Raw { editor, status, drawn, size: before } => {
                 let size = terminal::size();
                 let dock = Dock::of(&self.prompt, editor, status.as_deref(), size);
                 out.extend_from_slice(calls.as_bytes());
                 queue!(out, BeginSynchronizedUpdate)?;
-                if let Some(drawn) = drawn.as_ref() {
-                    go_to_top(&mut out, drawn, size)?;
-                }
+                let again = go_to_top(&mut out, drawn.as_ref(), &mut self.printed, *before, size)?;
+                *before = size;
+                write_over(&mut out, &again, palette)?;
                 // Only a dock that stands where the new one will is drawn over.
                 let before = drawn.take().filter(|drawn| lines.is_empty() && drawn.size == size);
                 if before.is_none() {
                     queue!(out, Clear(ClearType::FromCursorDown))?;
                 }
-                write_lines(&mut out, lines, palette, RAW_LINE_END)?;
+                let rows = self.printed.take(lines, size.0, Further::Blanks);
+                write_lines(&mut out, &rows, palette, RAW_LINE_END)?;
                 *drawn = Some(dock.draw(&mut out, palette, before.as_ref())?);
                 queue!(out, EndSynchronizedUpdate)?;
             }
@@ -151,7 +182,8 @@ impl Screen {
                     }
                     *prompted &= !*again;
                 }
-                write_lines(&mut out, lines, palette, LINE_END)?;
+                let rows = self.printed.take(lines, terminal::size().0, self.further);
+                write_lines(&mut out, &rows, palette, LINE_END)?;
                 if !*prompted {
                     out.extend_from_slice(self.prompt.paint(palette).as_bytes());
                 }
@@ -160,14 +192,20 @@ impl Screen {
                 *prompted = true;
             }
             Kind::Lines { prompted } => {
-                write_lines(&mut out, lines, palette, LINE_END)?;
+                let prompted = std::mem::replace(prompted, true);
+                write_lines(&mut out, &self.rows_of(lines), palette, LINE_END)?;
                 let prompt = self.prompt.to_string();
-                if !std::mem::replace(prompted, true) && !prompt.is_empty() {
+                if !prompted && !prompt.is_empty() {
                     writeln!(out, "{}", prompt.trim_end())?;
                 }
             }
         }
         terminal::write_out(&out)
+    }
+
+    /// The rows of lines on a terminal; on a pipe the lines as they are.
+    fn rows_of(&mut self, lines: &[Line]) -> Vec<Line> {
+        if self.wraps { self.printed.take(lines, terminal::size().0, self.further) } else { lines.to_vec() }
     }
 
     /// Leaves the finished line standing as these lines, and goes to the next.
@@ -177,12 +215,16 @@ impl Screen {
     pub fn finish_line(&mut self, lines: &[Line]) -> io::Result<()> {
         let mut out = Vec::new();
         match &mut self.kind {
-            Kind::Raw { drawn, .. } => {
+            Kind::Raw { drawn, size: before, .. } => {
+                let size = terminal::size();
                 if let Some(drawn) = drawn.take() {
-                    go_to_top(&mut out, &drawn, terminal::size())?;
+                    let again = go_to_top(&mut out, Some(&drawn), &mut self.printed, *before, size)?;
+                    *before = size;
+                    write_over(&mut out, &again, self.palette)?;
                     queue!(out, Clear(ClearType::FromCursorDown))?;
                 }
-                write_lines(&mut out, lines, self.palette, RAW_LINE_END)?;
+                let rows = self.printed.take(lines, size.0, Further::Blanks);
+                write_lines(&mut out, &rows, self.palette, RAW_LINE_END)?;
             }
             // The terminal has gone to the next line by itself.
             Kind::Cooked { prompted, start, .. } => (*prompted, *start) = (false, true),
@@ -199,7 +241,7 @@ impl Screen {
         if let Kind::Raw { drawn, .. } = &mut self.kind {
             let mut out = Vec::new();
             if let Some(drawn) = drawn.take() {
-                go_to_top(&mut out, &drawn, terminal::size())?;
+                go_to_top_of_dock(&mut out, &drawn, terminal::size())?;
                 queue!(out, Clear(ClearType::FromCursorDown))?;
             }
             terminal::write_out(&out)?;
@@ -218,6 +260,7 @@ impl Screen {
             return Ok(());
         };
         if let Kind::Raw { drawn, .. } = &mut self.kind {
+            self.printed.is_gone();
             // A dock that is still there stands wherever the shell has left it.
             if drawn.take().is_some() {
                 queue!(out, MoveToColumn(0), Clear(ClearType::FromCursorDown))?;
@@ -234,6 +277,7 @@ impl Screen {
     pub fn clear(&mut self) -> io::Result<()> {
         if let Kind::Raw { drawn, .. } = &mut self.kind {
             *drawn = None;
+            self.printed.is_gone();
             let mut out = Vec::new();
             queue!(out, Clear(ClearType::All), MoveTo(0, 0))?;
             terminal::write_out(&out)?;
@@ -249,7 +293,7 @@ impl Screen {
         let mut out = Vec::new();
         match &mut self.kind {
             Kind::Raw { drawn: Some(drawn), .. } => {
-                go_to_top(&mut out, drawn, terminal::size())?;
+                go_to_top_of_dock(&mut out, drawn, terminal::size())?;
                 queue!(out, Clear(ClearType::FromCursorDown))?;
                 // Who cannot write here cannot write below either.
                 let _ = terminal::write_out(&out);
@@ -259,8 +303,8 @@ impl Screen {
             Kind::Raw { .. } | Kind::Cooked { .. } | Kind::Lines { .. } => {}
         }
         terminal::restore_terminal();
-        write_lines(&mut out, lines, self.palette, LINE_END)?;
         self.kind = Kind::Lines { prompted: true };
+        write_lines(&mut out, &self.rows_of(lines), self.palette, LINE_END)?;
         terminal::write_out(&out)
     }
 }
@@ -287,13 +331,52 @@ pub fn write_lines(out: &mut Vec<u8>, lines: &[Line], palette: Palette, end: &st
     lines.iter().try_for_each(|line| write!(out, "{}{end}", line.paint(palette)))
 }
 
+/// Writes lines over rows that stand there. They are not all cleared before: tmux keeps a window that
+/// is cleared from its first row among the rows that were scrolled off. A row that is cleared from its
+/// first column does not go on in the next one any more.
+fn write_over(out: &mut Vec<u8>, lines: &[Line], palette: Palette) -> io::Result<()> {
+    for line in lines {
+        queue!(out, Clear(ClearType::UntilNewLine))?;
+        write_lines(out, std::slice::from_ref(line), palette, RAW_LINE_END)?;
+    }
+    Ok(())
+}
+
+/// Goes to the first column of the dock, if one is drawn. If the window had another width `before`,
+/// goes further to the first printed row in sight, and returns what to print again from there.
+fn go_to_top(
+    out: &mut Vec<u8>,
+    drawn: Option<&Drawn>,
+    printed: &mut Printed,
+    before: (usize, usize),
+    size: (usize, usize),
+) -> io::Result<Vec<Line>> {
+    let Some(drawn) = drawn else { return Ok(Vec::new()) };
+    go_to_top_of_dock(out, drawn, size)?;
+    if before.0 == size.0 {
+        return Ok(Vec::new());
+    }
+    // A window that is higher now can have got rows from those that were scrolled off, or not.
+    let above = size.1.min(before.1).saturating_sub(drawn.rows(broken_at(before, size)));
+    let height = |row: &Line| broken_at(before, size).map_or(1, |columns| broken_rows(row, columns));
+    let (up, again) = printed.in_sight(above, before.0, size.0, height);
+    if let Ok(up @ 1..) = u16::try_from(up) {
+        queue!(out, MoveUp(up))?;
+    }
+    Ok(again)
+}
+
 /// Goes from where the cursor stands in a dock to the dock's first column, in a window of this size
 /// now.
-fn go_to_top(out: &mut Vec<u8>, drawn: &Drawn, size: (usize, usize)) -> io::Result<()> {
-    let breaks = drawn.size.0 != size.0 && terminal::breaks_lines_anew();
-    let rows = drawn.rows_above_cursor(breaks.then_some(size.0));
+fn go_to_top_of_dock(out: &mut Vec<u8>, drawn: &Drawn, size: (usize, usize)) -> io::Result<()> {
+    let rows = drawn.rows_above_cursor(broken_at(drawn.size, size));
     if let Ok(rows @ 1..) = u16::try_from(rows) {
         queue!(out, MoveUp(rows))?;
     }
     queue!(out, MoveToColumn(0))
+}
+
+/// The columns at which the terminal has broken its rows anew, if it has.
+fn broken_at(before: (usize, usize), size: (usize, usize)) -> Option<usize> {
+    (before.0 != size.0 && terminal::breaks_lines_anew()).then_some(size.0)
 }

@@ -4,6 +4,9 @@
 //! black and with white, which a test computes as WCAG 2 does.
 
 use std::fmt::{self, Write};
+use std::ops::Range;
+
+use unicode_width::UnicodeWidthStr;
 
 /// What a part of a line is; the palette decides how it looks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,10 +51,30 @@ const FAINT: u8 = 243;
 /// Ends every colour.
 const RESET: &str = "\x1b[0m";
 
+/// What stands before the further lines of a message, so that none can look like another message.
+pub(super) const BAR: &str = "  │ ";
+
 /// One line of text, parts of which may be coloured. It holds no control characters; whoever makes one of foreign text
 /// takes care of that (see `crate::model::untrusted`).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Line(Vec<(Ink, String)>);
+pub struct Line {
+    parts: Vec<(Ink, String)>,
+    kind: Kind,
+}
+
+/// What a line is a part of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Kind {
+    /// Something else than a message.
+    #[default]
+    Other,
+    /// The first line of a message, whose text begins at this column.
+    Message(usize),
+    /// The first line of a message that is shown whole, however long it is.
+    WholeMessage(usize),
+    /// A further line of a message.
+    Further,
+}
 
 impl Line {
     /// A line in one ink.
@@ -64,7 +87,7 @@ impl Line {
     pub fn and(mut self, ink: Ink, text: impl Into<String>) -> Self {
         let text = text.into();
         if !text.is_empty() {
-            self.0.push((ink, text));
+            self.parts.push((ink, text));
         }
         self
     }
@@ -80,7 +103,7 @@ impl Line {
     pub fn behind(mut self, ink: Ink, text: impl Into<String>) -> Self {
         let text = text.into();
         if !text.is_empty() {
-            self.0.insert(0, (ink, text));
+            self.parts.insert(0, (ink, text));
         }
         self
     }
@@ -88,7 +111,7 @@ impl Line {
     /// The same line with everything plain in another ink.
     #[must_use]
     pub fn in_ink(mut self, ink: Ink) -> Self {
-        for part in &mut self.0 {
+        for part in &mut self.parts {
             if part.0 == Ink::Plain {
                 part.0 = ink;
             }
@@ -98,7 +121,66 @@ impl Line {
 
     /// The parts, in order.
     pub fn parts(&self) -> impl Iterator<Item = (Ink, &str)> {
-        self.0.iter().map(|(ink, text)| (*ink, text.as_str()))
+        self.parts.iter().map(|(ink, text)| (*ink, text.as_str()))
+    }
+
+    /// The same line as the beginning of a message, of whose text nothing is there yet.
+    #[must_use]
+    pub fn begins_message(mut self) -> Self {
+        self.kind = Kind::Message(self.parts().map(|(_, text)| text.width()).sum());
+        self
+    }
+
+    /// The same line as the beginning of a message that is shown whole.
+    #[must_use]
+    pub fn shown_whole(mut self) -> Self {
+        if let Kind::Message(column) = self.kind {
+            self.kind = Kind::WholeMessage(column);
+        }
+        self
+    }
+
+    /// The beginning of a further line of a message.
+    pub fn further() -> Self {
+        Self { kind: Kind::Further, ..Self::of(Ink::Faint, BAR) }
+    }
+
+    /// Whether it is a line of a message.
+    pub fn is_message(&self) -> bool {
+        self.kind != Kind::Other
+    }
+
+    /// Whether it is a further line of a message.
+    pub fn is_further(&self) -> bool {
+        self.kind == Kind::Further
+    }
+
+    /// Whether it begins a message of which only the first rows are shown if it has many.
+    pub fn can_be_cut(&self) -> bool {
+        matches!(self.kind, Kind::Message(_))
+    }
+
+    /// The column that the text begins at; 0 if the line is no message.
+    pub(super) fn text_column(&self) -> usize {
+        match self.kind {
+            Kind::Other => 0,
+            Kind::Message(column) | Kind::WholeMessage(column) => column,
+            Kind::Further => BAR.width(),
+        }
+    }
+
+    /// These bytes of the line.
+    pub(super) fn part(&self, range: Range<usize>) -> Self {
+        let mut part = Self { parts: Vec::new(), kind: self.kind };
+        let mut at = 0;
+        for (ink, text) in &self.parts {
+            let (start, end) = (range.start.max(at), range.end.min(at + text.len()));
+            if start < end {
+                part.parts.push((*ink, text[start - at..end - at].to_owned()));
+            }
+            at += text.len();
+        }
+        part
     }
 
     /// The line as it is written to a terminal with these colours.

@@ -20,7 +20,7 @@ pub(super) use trust::name_of;
 pub use trust::{lines_of_request, pin_lines, policy_words, requests_lines, untrusted_words};
 pub(super) use trust::{refused_words, request_line, request_words, word_for};
 pub(crate) use voice::place;
-pub use voice::{VERIFIED, Voice, own_text};
+pub use voice::{VERIFIED, Voice};
 
 /// Recipients of one command whose outcomes are all shown one by one; with more, only what went wrong and the sum.
 const SHOWN_ONE_BY_ONE: usize = 10;

@@ -81,11 +81,11 @@ fn what_was_said_is_printed_as_the_chat_shows_it() {
 --- Saturday, 21 November 2026 ---
 [10:00:03] Bob: good
   │ morning
-[10:00:08] you to Bob: hello Bob (delivered)
+[10:00:08] → Bob: hello Bob (delivered)
 [10:01:08] Carol (plain): hello all
 [10:01:08] ** Bob (verified) waves
 --- Sunday, 22 November 2026 ---
-[00:01:08] you to Bob, Carol (plain) and 2 more: supper (1 delivered, 2 handed over, 1 queued)
+[00:01:08] → Bob, Carol (plain) and 2 more: supper (1 delivered, 2 handed over, 1 queued)
 [00:01:08] Carol (plain): \\x1b[31m\\u{202e}x\\u{200b}
   │ # y
   │ 
@@ -269,7 +269,7 @@ fn markdown_has_a_heading_for_each_day_and_no_markup_of_others() {
 \\`\\`\\`\\<b\\>\\|\\[a\\]\\(b\\)\\
 \\[14\\:03\\:07\\] Bob\\: forged
 
-you to **Bob** 10:00: 1\\. one (delivered)
+→ **Bob** 10:00: 1\\. one (delivered)
 
 ";
     assert_eq!(kept.asked(&["--markdown"]).well(), expected);

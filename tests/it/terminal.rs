@@ -13,10 +13,11 @@ mod plain;
 mod stopping;
 mod talking;
 mod window;
+mod wrapping;
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::support::{Builder, Peer, Terminal, rows};
+use crate::support::{Builder, Peer, Terminal, rows, unwrapped};
 
 /// Rows enough for everything that a scenario shows.
 const ROWS: u16 = 50;
@@ -46,7 +47,7 @@ fn alice_like_and_bob(alice: Builder, columns: u16) -> (Terminal, Peer) {
     meets(&alice, &bob.shown());
     // Until then Bob and his address can be two rows.
     alice.shows("that the static peer is there", |screen| {
-        screen.contents().replace('\n', " ").contains("The static peer is there.")
+        unwrapped(screen).replace('\n', " ").contains("The static peer is there.")
     });
     (alice, bob)
 }
@@ -59,7 +60,7 @@ fn meets(terminal: &Terminal, shown: &str) {
     let key = [format!("* {shown} is online (new, key "), format!("* {shown} is encrypted now (new, key ")];
     terminal.shows(&format!("one of {online:?} and of {key:?}"), |screen| {
         // It may stand on several rows, which the program has broken between words.
-        let contents = screen.contents().replace('\n', " ");
+        let contents = unwrapped(screen).replace('\n', " ");
         [&online, &key].into_iter().all(|lines| lines.iter().any(|line| contents.contains(line)))
     });
 }

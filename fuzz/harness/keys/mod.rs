@@ -14,7 +14,7 @@ use p2p_chat::model::message::MAX_SENT_BYTES;
 use p2p_chat::protocol::plain;
 use p2p_chat::ui::{
     Act, Chosen, Editor, Ink, Key, Line, MAX_LINE_BYTES, Menu, Place, TooLong, Turn, Typed, complete,
-    in_columns, key_of, own_text,
+    in_columns, key_of, typed_lines,
 };
 
 use super::printed::{assert_harmless, assert_lines_harmless};
@@ -217,11 +217,10 @@ impl User {
         }
         assert!(self.editor.is_empty());
         assert_harmless(&self.menu.prompt());
-        let Turn { say, act, refused, said_to } = self.menu.line(line, &self.people);
+        let Turn { say, act, refused } = self.menu.line(line, &self.people);
         say.iter().for_each(|line| assert_harmless(line));
-        said_to.iter().for_each(|label| assert_harmless(label));
         if line.len() <= LONG {
-            assert_lines_harmless(&own_text(Line::of(Ink::Strong, "to Bob> "), line));
+            assert_lines_harmless(&typed_lines(Line::of(Ink::Strong, "to Bob> "), line));
         }
         if refused {
             self.editor.remember(line);

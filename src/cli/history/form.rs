@@ -7,6 +7,7 @@ use super::{json, markdown};
 use crate::model::stored::StoredMessage;
 use crate::ui::past::People;
 use crate::ui::past::{Folder, Told, lines};
+use crate::ui::{Further, Line, rows_of};
 
 /// A form.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,12 +26,20 @@ pub(super) struct Writer<'a, W> {
     people: &'a People,
     calendar: Calendar,
     folder: Folder,
+    /// The columns of the terminal that reads the text, if one does.
+    columns: Option<usize>,
     out: W,
 }
 
 impl<'a, W: Write> Writer<'a, W> {
-    pub(super) fn new(form: Form, people: &'a People, calendar: Calendar, out: W) -> Self {
-        Self { form, people, calendar, folder: Folder::default(), out }
+    pub(super) fn new(
+        form: Form,
+        people: &'a People,
+        calendar: Calendar,
+        columns: Option<usize>,
+        out: W,
+    ) -> Self {
+        Self { form, people, calendar, folder: Folder::default(), columns, out }
     }
 
     pub(super) fn take(&mut self, entry: StoredMessage) -> io::Result<()> {
@@ -55,7 +64,14 @@ impl<'a, W: Write> Writer<'a, W> {
             heading + &markdown::paragraph(told, &self.calendar.minute(time), self.people)
         } else {
             let day = day.map(|day| format!("--- {day} ---\n")).unwrap_or_default();
-            day + &lines(told, &self.calendar.stamp(time), self.people)
+            let late = told.late(|sent, came| self.calendar.late(sent, came));
+            let lines = lines(told, &self.calendar.stamp(time), late, self.people);
+            // No row of a terminal can be taken for another message.
+            let rows = |line: Line| {
+                self.columns
+                    .map_or_else(|| vec![line.clone()], |columns| rows_of(&line, columns, Further::Blanks))
+            };
+            lines.into_iter().flat_map(rows).fold(day, |text, row| text + &row.to_string() + "\n")
         };
         self.out.write_all(text.as_bytes())
     }

@@ -1,6 +1,7 @@
 //! A message as Markdown (CommonMark 0.31): a paragraph, in which nothing of what was said is markup. Pure.
 
 use crate::model::untrusted::harmless;
+use crate::ui::TO;
 use crate::ui::past::People;
 use crate::ui::past::Told;
 use crate::ui::past::{outcome, with};
@@ -19,7 +20,7 @@ pub(super) fn heading(day: &str) -> String {
 /// The paragraph of a message, and the blank line behind it. `time` follows the name.
 pub(super) fn paragraph(told: &Told, time: &str, people: &People) -> String {
     let who = with(told, people, |name| format!("**{}**", escaped(&name)));
-    let who = if told.first.direction.is_outgoing() { format!("you to {who}") } else { who };
+    let who = if told.first.direction.is_outgoing() { format!("{TO}{who}") } else { who };
     // A break at the end of a paragraph would be a backslash in it.
     let body = told.first.body.trim_end();
     // The break makes a line of a blank one, so that the paragraph goes on.
@@ -106,7 +107,7 @@ mod tests {
             peer: key(1),
             ..to(2, 1, DeliveryStatus::Delivered)
         };
-        assert_eq!(shown(ours), "you to **a\\_b** (plain) 14:03: hello (delivered)\n\n");
+        assert_eq!(shown(ours), "→ **a\\_b** (plain) 14:03: hello (delivered)\n\n");
     }
 
     #[test]

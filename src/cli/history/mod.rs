@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 pub use asked::Asked;
-pub(crate) use calendar::rfc3339;
+pub(crate) use calendar::{late_words, rfc3339};
 pub use when::When;
 
 use crate::model::name::{Name, folded, quoted};
@@ -32,8 +32,8 @@ use crate::profile::contacts::ContactsError;
 use crate::profile::{self, AddressBook, BookSource, Profiles, TypedRange};
 use crate::settings::{Misused, Settings};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
-use crate::ui::Labels;
 use crate::ui::past::People;
+use crate::ui::{self, Labels};
 use calendar::Calendar;
 use form::{Form, Writer};
 use pages::Stopped;
@@ -166,7 +166,7 @@ fn read(
         note(format!("Showing the last {SHOWN} messages; --last N shows more."));
     }
     let calendar = Calendar::new(settings.time_format.clone(), TimeZone::system());
-    let mut writer = Writer::new(form, people, calendar, BufWriter::new(out));
+    let mut writer = Writer::new(form, people, calendar, terminal.then(ui::columns), BufWriter::new(out));
     pages.each(store, |row| writer.take(row))?;
     writer.end().map_err(Stopped::Output)
 }

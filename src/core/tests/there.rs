@@ -59,8 +59,14 @@ fn the_user_is_told_once_that_a_peer_is_there_and_once_that_it_is_gone() {
     }
     assert_eq!(story.told(), [Event::Went(bob(5001), OfflineReason::Refused)]);
     story.gets(5001, text("back"));
-    let back =
-        Event::Message { from: bob(5001), text: Text::new("back"), cut: false, again: false, row: None };
+    let back = Event::Message {
+        from: bob(5001),
+        text: Text::new("back"),
+        cut: false,
+        sent: None,
+        again: false,
+        row: None,
+    };
     assert_eq!(story.told(), [Event::Came(bob(5001)), back]);
 }
 

@@ -188,3 +188,79 @@ proptest! {
         prop_assert_eq!(units(&text).collect::<Vec<_>>(), text.graphemes(true).collect::<Vec<_>>());
     }
 }
+
+/// The rows of a message whose text begins behind `head`.
+fn message_rows(head: &str, text: &str, columns: usize, further: Further) -> Vec<String> {
+    let line = Line::from(head).begins_message().then(text);
+    rows_of(&line, columns, further).iter().map(Line::to_string).collect()
+}
+
+#[test]
+fn message_wraps_between_words_under_its_text() {
+    let rows = |text| message_rows("[t] Bob: ", text, 41, Further::Blanks);
+    assert_eq!(rows("short"), ["[t] Bob: short"]);
+    assert_eq!(
+        rows("one two three four five six seven eight nine ten"),
+        ["[t] Bob: one two three four five six", "         seven eight nine ten"]
+    );
+    assert_eq!(rows("  code   keeps blanks"), ["[t] Bob:   code   keeps blanks"]);
+    assert_eq!(
+        rows("漢字漢字漢字漢字漢字漢字漢字漢字漢字"),
+        ["[t] Bob: 漢字漢字漢字漢字漢字漢字漢字漢", "         字漢字"]
+    );
+    assert_eq!(message_rows("[t] Bob: ", "one two", 12, Further::Blanks), ["[t] Bob:", "   one two"]);
+}
+
+#[test]
+fn address_that_fits_a_row_is_not_broken() {
+    let url = "https://example.org/a/path/32/of";
+    let rows = |url: &str| message_rows("[t] Bob: ", &format!("see {url} there"), 43, Further::Blanks);
+    assert_eq!(rows(url), ["[t] Bob: see".to_owned(), format!("         {url}"), "         there".into()]);
+    // It fits with a smaller indent only.
+    let url = &format!("{url}/longer");
+    assert_eq!(rows(url), ["[t] Bob: see".to_owned(), format!("  {url}"), "         there".into()]);
+    let url = &"x".repeat(60);
+    let broken = [&format!("[t] Bob: see {}", &url[..29]), &format!("         {} there", &url[29..])];
+    assert_eq!(rows(url)[0], *broken[0]);
+    assert_eq!(rows(url).concat().replace(' ', ""), format!("[t]Bob:see{url}there"));
+}
+
+#[test]
+fn bar_stands_before_further_rows_of_messages_only() {
+    let rows = message_rows("[t] Bob: ", "one two three four", 20, Further::Bar);
+    assert_eq!(rows, ["[t] Bob: one two", "  │ three four"]);
+    let rows = rows_of(&"* one two three four".into(), 12, Further::Bar);
+    assert_eq!(rows.iter().map(Line::to_string).collect::<Vec<_>>(), ["* one two", "  three", "  four"]);
+}
+
+#[test]
+fn rows_keep_their_colours() {
+    let line = Line::of(Ink::Faint, "[t] ").and(Ink::Strong, "Bob").then(": ").begins_message().then("hi ho");
+    let rows = rows_of(&line, 13, Further::Blanks);
+    assert_eq!(
+        rows[0].parts().collect::<Vec<_>>(),
+        [(Ink::Faint, "[t] "), (Ink::Strong, "Bob"), (Ink::Plain, ": "), (Ink::Plain, "hi")]
+    );
+    assert_eq!(rows[1].to_string(), "   ho");
+}
+
+proptest! {
+    #[test]
+    fn no_further_row_begins_at_the_first_column(
+        text in "([ a-z\u{a0}\u{2800}\u{3000}漢\\[:]|\\PC){0,200}",
+        columns in 5_usize..100,
+    ) {
+        let text = harmless(&text);
+        for further in [Further::Blanks, Further::Bar] {
+            let rows = message_rows("[t] Bob: ", &text, columns, further);
+            for row in &rows[1..] {
+                prop_assert!(row.starts_with("  "), "{:?}", rows);
+            }
+            for row in &rows {
+                prop_assert!(row.width() < columns, "{:?} is wider than {}", row, columns);
+            }
+            let all = |text: &str| text.replace([' ', '│'], "");
+            prop_assert_eq!(all(&rows.concat()), all(&format!("[t] Bob: {text}")));
+        }
+    }
+}

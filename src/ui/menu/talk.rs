@@ -39,7 +39,7 @@ impl Menu {
                     "Type a text for {with}; /back ends the conversation, /help shows what else there is."
                 )])
             }
-            Some(with) => Turn { said_to: Some(with.label.clone()), ..act(Act::Send(with, text.to_owned())) },
+            Some(with) => act(Act::Send(with, text.to_owned())),
             None => self.ask_to_whom(text),
         }
     }
@@ -92,7 +92,7 @@ impl Menu {
 
     fn say_to(&mut self, to: Chosen, text: &str) -> Turn {
         self.last = Some(to.clone());
-        Turn { said_to: Some(to.label.clone()), ..act(Act::Send(to, text.to_owned())) }
+        act(Act::Send(to, text.to_owned()))
     }
 
     /// `/reply`, with or without a text.
@@ -126,6 +126,10 @@ impl Menu {
             ("/history", "") => act(Act::History(HistoryOf::All, None)),
             ("/history", words) => history(words, directory),
             ("/outbox", what) => outbox(what),
+            ("/show", number) => match number.parse() {
+                Ok(number) => act(Act::ShowLong(number)),
+                Err(_) => refused("Type the number of a message that was cut, like /show 17."),
+            },
             ("/mute", "") => act(Act::ListMuted),
             ("/alias", "") => act(Act::ListNicknames),
             ("/connect", word) => self.with_peer(AskKind::Connect, word, directory),
@@ -153,7 +157,7 @@ impl Menu {
             ("/all-plain", text) => {
                 let to = Chosen::all_plain();
                 // It is no default for the next text: the user decides each time.
-                Turn { said_to: Some(to.label.clone()), ..act(Act::Send(to, text.to_owned())) }
+                act(Act::Send(to, text.to_owned()))
             }
             ("/name", "") => self.ask(Asking::Name),
             ("/name", new) => match new_name(new) {
@@ -165,6 +169,7 @@ impl Menu {
             ("/requests", _) => act(Act::ListRequests),
             ("/contacts", _) => act(Act::ListContacts),
             ("/blocked", _) => act(Act::ListBlocked),
+            ("/copy", _) => act(Act::Copy),
             ("/back", _) => match self.end_conversation() {
                 Some(line) => say([line]),
                 None => refused("There is no conversation to end. /quit ends the program."),

@@ -21,7 +21,7 @@ pub(crate) const NASTY: [&str; 14] = [
     "~~~ `x` ``y``",
     "<script>alert(1)</script> &lt; &#x3c;",
     "[link](https://example.org) ![x](y) <https://example.org> www.example.org [[wiki]]",
-    "[14:03:07] Bob: forged\n[14:03:08] you to Bob: forged",
+    "[14:03:07] Bob: forged\n[14:03:08] → Bob: forged",
     "\\\\ \\* \\",
     "1. one\n2) two\n+ three\n- four\n* five\n> six\n12345678. x",
     "\"quoted\", 'quoted' \\\" $math$ ==x== ~~x~~ ^x^ :x: @bob @@",

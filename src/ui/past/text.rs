@@ -3,33 +3,16 @@
 use super::people::People;
 use super::told::Told;
 use super::words::{outcome, with};
-use crate::model::message::LINE_MARK;
-use crate::model::untrusted::harmless;
+use crate::ui::message::{Shown, sent_mark};
+use crate::ui::style::{Ink, Line};
 
-/// The prefix of the further lines of a message, so that none can look like another message.
-const BAR: &str = "  │ ";
-
-/// Lines that a text is shown in; one of more stays on one line, with marks. As in the chat.
-const MAX_LINES: usize = 100;
-
-/// The lines of a message, each with its end, behind `stamp`. Everything in them that came from the
-/// network is harmless.
-pub(crate) fn lines(told: &Told, stamp: &str, people: &People) -> String {
-    let who = with(told, people, |name| name);
-    let ours = told.first.direction.is_outgoing();
-    let does = told.first.body.strip_prefix("/me ").filter(|action| !ours && !action.trim().is_empty());
-    let (before, body) = match does {
-        Some(action) => (format!("{stamp}** {who} "), action),
-        None if ours => (format!("{stamp}you to {who}: "), &*told.first.body),
-        None => (format!("{stamp}{who}: "), &*told.first.body),
-    };
-    let rows: Vec<&str> = body.split('\n').collect();
-    let shown = if rows.len() > MAX_LINES {
-        harmless(&rows.join(LINE_MARK))
-    } else {
-        rows.into_iter().map(harmless).collect::<Vec<_>>().join(&format!("\n{BAR}"))
-    };
-    format!("{before}{shown}{}\n", outcome(told))
+/// The lines of a message behind `stamp`. `late` says when it was sent if it came much later.
+pub(crate) fn lines(told: &Told, stamp: &str, late: Option<String>, people: &People) -> Vec<Line> {
+    let who = (Ink::Faint, with(told, people, |name| name));
+    let (from, to) = if told.first.direction.is_outgoing() { (None, Some(who)) } else { (Some(who), None) };
+    let (text, marks) = (told.first.body.split('\n').collect(), outcome(told) + &sent_mark(late));
+    let lines = Shown { stamp, from, to, text, marks }.lines();
+    lines.into_iter().map(|line| line.in_ink(Ink::Faint)).collect()
 }
 
 #[cfg(test)]
@@ -40,13 +23,15 @@ mod tests {
     use crate::model::delivery::DeliveryStatus;
     use crate::model::name::PeerName;
     use crate::model::stored::{Assurance, StoredMessage};
+    use crate::model::untrusted::harmless;
 
     fn shown(rows: impl IntoIterator<Item = StoredMessage>) -> String {
         let people = People::new(vec![(key(1), Some(PeerName::new("Bob")))]);
         let mut folder = Folder::default();
         let mut told: Vec<Told> = rows.into_iter().filter_map(|row| folder.take(row)).collect();
         told.extend(folder.end());
-        told.iter().map(|told| lines(told, "[14:03:07] ", &people)).collect()
+        let lines = told.iter().flat_map(|told| lines(told, "[14:03:07] ", None, &people));
+        lines.map(|line| format!("{line}\n")).collect()
     }
 
     #[test]
@@ -61,7 +46,7 @@ mod tests {
             (from_bob(1, "/me "), "[14:03:07] Bob: /me \n"),
             (verified, "[14:03:07] Bob (verified): really me\n"),
             (claimed, "[14:03:07] Bob (plain, unproven): me, too\n"),
-            (out, "[14:03:07] you to Bob: hello (delivered)\n"),
+            (out, "[14:03:07] → Bob: hello (delivered)\n"),
             (from_bob(1, "one\ntwo"), "[14:03:07] Bob: one\n  │ two\n"),
         ] {
             assert_eq!(shown([entry]), line);
@@ -77,11 +62,11 @@ mod tests {
         let (one, two, three) = (name(1), name(2), name(3));
         assert_eq!(
             shown(all.clone()),
-            format!("[14:03:07] you to {one}, {two} and 3 more: hello (4 handed over, 1 queued)\n")
+            format!("[14:03:07] → {one}, {two} and 3 more: hello (4 handed over, 1 queued)\n")
         );
         assert_eq!(
             shown(all[..3].to_vec()),
-            format!("[14:03:07] you to {one}, {two} and {three}: hello (2 handed over, 1 queued)\n")
+            format!("[14:03:07] → {one}, {two} and {three}: hello (2 handed over, 1 queued)\n")
         );
     }
 
@@ -95,7 +80,7 @@ mod tests {
                 assert!(line.starts_with(beginning), "{line:?} of {body:?}");
                 assert_eq!(harmless(line), line, "{body:?}");
             }
-            assert!(text.ends_with('\n') && text.lines().count() <= MAX_LINES, "{body:?}");
+            assert_eq!(text.lines().count(), body.split('\n').count(), "{body:?}");
         }
     }
 }

@@ -30,6 +30,12 @@ impl Told {
         told
     }
 
+    /// What `words` says of when the message was sent and when it came; nothing of an outgoing one.
+    pub(crate) fn late(&self, words: impl Fn(u64, u64) -> Option<String>) -> Option<String> {
+        let sent = self.first.sent.filter(|_| !self.first.direction.is_outgoing())?;
+        words(sent, self.first.time)
+    }
+
     fn count(
         &mut self,
         peer: Recipient,

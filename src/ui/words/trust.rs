@@ -14,6 +14,7 @@ use crate::model::peer_id::PeerId;
 use crate::model::session::ByeReason;
 use crate::model::untrusted::Text;
 use crate::ui::labels::Labels;
+use crate::ui::message::under;
 use crate::ui::style::{Ink, Line};
 
 /// The prefix of a warning's further lines.
@@ -85,7 +86,7 @@ fn unproven(from: &PeerInfo, source: Source, text: &Text, cut: bool, voice: &Voi
     let end = if cut { cut_words() } else { String::new() };
     let before =
         voice.warning("Unencrypted, unproven, ").and(Ink::Plain, format!("from {source}{as_whom}: "));
-    voice.text(before, text, &end, false)
+    under(before, &voice.split(text, false), &end)
 }
 
 /// Returns whether two names look the same to a reader.

@@ -4,14 +4,10 @@ use crate::core::{PeerInfo, Verification};
 use crate::model::address::PeerAddr;
 use crate::model::message::{LINE_MARK, MAX_RECEIVED_BYTES};
 use crate::model::peer_id::Recipient;
-use crate::model::untrusted::{Text, harmless};
+use crate::model::untrusted::Text;
 use crate::ui::labels::{Labels, Renamed};
+use crate::ui::message::{IN_DOUBT, Shown, sent_mark};
 use crate::ui::style::{Ink, Line, ink_of};
-
-/// Rows that one message may take because it says so: a longer one stays on one line, with its
-/// marks. A pasted page has some fifty, and whoever wants to fill a screen can do it with messages
-/// as well.
-pub(super) const MAX_ROWS_SHOWN: usize = 100;
 
 /// What stands behind the name of a peer whose key the user has compared, where signs are shown.
 pub const VERIFIED: char = '✓';
@@ -28,6 +24,8 @@ pub struct Voice<'a> {
     pub rows: bool,
     /// The sender of the message is a stranger.
     pub is_new: bool,
+    /// When the message was sent, in words, if it came much later; else nothing.
+    pub late: &'a str,
     /// What stands before a line that tells of a moment: the time, or nothing.
     pub stamp: &'a str,
     /// The words for a day, like `3 March 2026`, of seconds since 1970.
@@ -121,37 +119,26 @@ impl Voice<'_> {
         name.map_or(Ink::Plain, ink_of)
     }
 
-    /// The lines that a text makes, the first behind `before`. A plain message marks its line ends;
-    /// one that came in encryption has them.
-    pub fn text(&self, before: Line, text: &Text, end: &str, has_lines: bool) -> Vec<Line> {
-        let rows: Vec<&str> = text.raw().split(if has_lines { "\n" } else { LINE_MARK }).collect();
-        if !(self.rows || has_lines) || rows.len() > MAX_ROWS_SHOWN {
-            return vec![before.then(format!("{}{end}", harmless(&rows.join(LINE_MARK))))];
+    /// Divides a text into its lines. A plain message marks its line ends, which are shown as such
+    /// where `rows` are; one that came in encryption has them.
+    pub(super) fn split<'t>(&self, text: &'t Text, has_lines: bool) -> Vec<&'t str> {
+        match (has_lines, self.rows) {
+            (true, _) => text.raw().split('\n').collect(),
+            (false, true) => text.raw().split(LINE_MARK).collect(),
+            (false, false) => vec![text.raw()],
         }
-        let last = rows.len() - 1;
-        let mut before = Some(before);
-        let row = |(at, row): (usize, &str)| {
-            let end = if at == last { end } else { "" };
-            // Further lines have a bar, so they cannot look like messages.
-            let before = before.take().unwrap_or_else(|| Line::of(Ink::Faint, BAR));
-            before.then(format!("{}{end}", harmless(row)))
-        };
-        rows.into_iter().enumerate().map(row).collect()
     }
 
     /// Returns the lines of a message.
     pub fn message(&self, from: &PeerInfo, text: &Text, cut: bool, again: bool) -> Vec<Line> {
-        let mut end = if cut { cut_words() } else { String::new() };
+        let mut marks = if cut { cut_words() } else { String::new() };
         if again {
-            end.push_str(" [sent again; perhaps it was shown before]");
+            marks.push_str(IN_DOUBT);
         }
+        marks.push_str(&sent_mark((!self.late.is_empty()).then(|| self.late.to_owned())));
         let has_lines = matches!(from.verification, Verification::Verified | Verification::Encrypted);
-        let stamp = Line::of(Ink::Faint, self.stamp);
-        let (ink, name) = (self.ink(from), self.named(from) + self.proof_word(from));
-        match action(text) {
-            Some(action) => self.text(stamp.then("** ").and(ink, name).then(" "), &action, &end, has_lines),
-            None => self.text(stamp.and(ink, name).then(": "), text, &end, has_lines),
-        }
+        let from = Some((self.ink(from), self.named(from) + self.proof_word(from)));
+        Shown { stamp: self.stamp, from, to: None, text: self.split(text, has_lines), marks }.lines()
     }
 
     /// The line about the new label of a peer that is dialed at `addr`.
@@ -185,24 +172,7 @@ pub(crate) fn place(id: Recipient, addr: Option<PeerAddr>) -> String {
     addr.map_or_else(|| id.to_string(), |addr| addr.to_string())
 }
 
-/// What stands before the further lines of a text.
-const BAR: &str = "  │ ";
-
 /// What stands behind a message of which only the beginning is there.
 pub(super) fn cut_words() -> String {
     format!(" [cut: longer than {MAX_RECEIVED_BYTES} bytes, too slow, or broken off]")
-}
-
-/// A text of the user's own as it is left standing, behind the prompt that it was typed at.
-pub fn own_text(prompt: Line, text: &str) -> Vec<Line> {
-    let mut prompt = Some(prompt);
-    let before = |_| prompt.take().unwrap_or_else(|| Line::of(Ink::Faint, BAR));
-    let befores: Vec<Line> = text.split('\n').map(before).collect();
-    text.split('\n').zip(befores).map(|(row, before)| before.then(harmless(row))).collect()
-}
-
-/// What somebody does, if a text says it as `/me waves` does (the convention of XEP-0245: the
-/// command is sent as it was typed, and shown by whoever knows it).
-fn action(text: &Text) -> Option<Text> {
-    text.raw().strip_prefix("/me ").filter(|action| !action.trim().is_empty()).map(Text::new)
 }

@@ -67,8 +67,8 @@ fn somebody_known_who_is_away_is_written_to_by_name_after_a_restart() {
     her.types(&["/outbox"]);
     her.sees(&format!("to {}, queued: nobody answers there", bob.shown()));
     her.types(&["/history bob"]);
-    her.sees("you to Bob: hello (delivered)");
-    her.sees("you to Bob: are you back? (queued)");
+    her.sees("→ Bob: hello (delivered)");
+    her.sees("→ Bob: are you back? (queued)");
     let mut him = bob.start();
     him.sees(": are you back?");
     her.sees(&format!("Delivered to {}: \"are you back?\"", bob.shown()));

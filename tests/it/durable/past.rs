@@ -22,9 +22,9 @@ fn after_a_restart_what_was_said_is_in_the_history_and_comes_where_a_conversatio
     her.sees(": bring the boat");
     // The program that prints the history runs beside the chat.
     let expected = [
-        "you to Bob: shall we meet? (delivered)",
+        "→ Bob: shall we meet? (delivered)",
         "Bob: gladly",
-        "you to Bob: at the lake (delivered)",
+        "→ Bob: at the lake (delivered)",
         "Bob: bring the boat",
     ];
     let history = alice.history(&[]);

@@ -198,6 +198,7 @@ impl Reader {
             full: self.form == Form::Pipe,
             rows: self.form == Form::Edited,
             is_new: false,
+            late: "",
             stamp: "",
             date: |seconds| seconds.to_string(),
         }
@@ -231,7 +232,8 @@ impl Reader {
             self.kept.clone().messages(&Query { limit: HISTORY, ..Query::default() }).expect("readable");
         let people = People::new(self.kept.clone().peers().expect("readable"));
         let moment = |_| (Arc::from(""), Arc::from("today"));
-        Past { people: &people, moment: &moment, today: "today", in_doubt: false }.lines(entries)
+        Past { people: &people, moment: &moment, late: &|_, _| None, today: "today", in_doubt: false }
+            .lines(entries)
     }
 }
 

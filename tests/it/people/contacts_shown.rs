@@ -127,7 +127,7 @@ fn contacts_with_one_name_keep_their_suffixes() {
         row_of(&list(&mut carol_runs), label);
     }
     let line = does(&mut carol_runs, &["/history"], "for the second");
-    assert!(line.contains(&format!("you to {}: for the second", labels[1])), "{line}");
+    assert!(line.contains(&format!("→ {}: for the second", labels[1])), "{line}");
     carol_runs.types(&[&format!("@{} for the first", labels[0])]);
     let first_runs = first.comes_to(nobody(), carol_runs.addr());
     reaches_only(&carol_runs, "for the first", &first_runs, &[&second_runs]);
@@ -135,7 +135,7 @@ fn contacts_with_one_name_keep_their_suffixes() {
     ends(carol_runs);
     let exported = exports(&carol);
     for (label, words) in labels.iter().zip(["for the first", "for the second"]) {
-        assert!(exported.contains(&format!("you to {label}: {words}")), "{exported}");
+        assert!(exported.contains(&format!("→ {label}: {words}")), "{exported}");
     }
 }
 

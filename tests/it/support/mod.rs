@@ -36,7 +36,7 @@ pub(crate) use peer::{Builder, Peer};
 pub(crate) use secure::{Capability, Manner, SecurePeer};
 pub(crate) use target::{MALLORY, Target};
 #[cfg(unix)]
-pub(crate) use terminal::{Terminal, rows};
+pub(crate) use terminal::{Terminal, rows, unwrapped};
 pub(crate) use unread::Unread;
 
 /// How long a test waits for what should happen. The slowest thing that a peer does by itself takes

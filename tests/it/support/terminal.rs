@@ -211,7 +211,7 @@ impl Terminal {
     pub(crate) fn addr(&self) -> SocketAddrV4 {
         let mut port = None;
         let said = self.window.wait(|shown| {
-            let text = String::from_utf8_lossy(&shown.raw);
+            let text = String::from_utf8_lossy(&shown.raw).replace("\r\n  ", " ");
             let words = text.split("listening at port ").nth(1).and_then(|rest| rest.split_once(['.', ' ']));
             port = words.map(|(number, _)| number.parse().expect("a port"));
             port.is_some()
@@ -258,9 +258,12 @@ impl Terminal {
         );
     }
 
-    /// Waits until `text` is on the screen, on one row or broken over several.
+    /// Waits until `text` is on the screen, on one row or broken over several, between words by the
+    /// program or anywhere by the terminal.
     pub(crate) fn waits_for(&self, text: &str) {
-        self.shows(&format!("`{text}`"), |screen| screen.contents().contains(text));
+        self.shows(&format!("`{text}`"), |screen| {
+            screen.contents().contains(text) || unwrapped(screen).contains(text)
+        });
     }
 
     /// Waits until the last row that is not empty is `row`, with the cursor at this column.
@@ -383,6 +386,19 @@ fn stop_ignoring_interrupts() {
         let always = Arc::new(AtomicBool::new(true));
         signal_hook::flag::register_conditional_default(SIGINT, always).expect("a known signal");
     });
+}
+
+/// What stands on a screen, without the line ends and the indents that the program has put between
+/// the words of a line.
+pub(crate) fn unwrapped(screen: &vt100::Screen) -> String {
+    let mut text = String::new();
+    for row in screen.contents().lines() {
+        let further = row.trim_start_matches([' ', '│']);
+        let is_further = row.starts_with("  ");
+        text.push(if is_further { ' ' } else { '\n' });
+        text.push_str(if is_further { further } else { row });
+    }
+    text
 }
 
 /// The rows of a screen, without the blanks at their ends.

@@ -35,7 +35,7 @@ fn at_and_a_name_sends_at_once_and_all_sends_to_everybody() {
         let text = steady(screen);
         let results = ["Delivered to Bob.\n", "Delivered to Carol.\n", "Sent to 2 of 2.\n"];
         text.starts_with(
-            "[..:..:..] to Bob> see you at 5\nDelivered to Bob.\n[..:..:..] to all> soup is ready\n",
+            "[..:..:..] → Bob: see you at 5\nDelivered to Bob.\n[..:..:..] → all: soup is ready\n",
         ) && results.iter().all(|result| text.contains(result))
             && text.ends_with(&format!("── Alice 127.0.0.1:{port} · 2 here\nChoice [0-6]:"))
     });
@@ -215,7 +215,7 @@ fn what_somebody_does_is_shown_as_that_on_both_sides_of_a_terminal() {
     line_stands(&alice, "to Bob> ", "", "");
     alice.enters("/me waves back");
     bob.sees("] ** Alice (");
-    alice.waits_for("to Bob> /me waves back");
+    alice.waits_for("→ Bob: /me waves back");
 }
 
 #[test]
@@ -308,7 +308,7 @@ More [0-8]:",
     alice.enters("5");
     line_stands(&alice, "History of: ", "", "");
     alice.enters("boss");
-    alice.waits_for("you to Boss: hello");
+    alice.waits_for("→ Boss: hello");
     alice.enters("6");
     alice.enters("7");
     alice.waits_for("Nothing waits to be delivered.");

@@ -48,8 +48,8 @@ fn a_line_longer_than_the_window_is_wrapped_and_sent_whole() {
     alice.enters("");
     assert!(bob.sees(": w10 ").ends_with(&text), "not whole: {:?}", bob.printed());
     alice.waits_for("Delivered to Bob.");
-    // What was sent stands there as the terminal breaks it.
-    alice.waits_for(&format!("{TO_BOB}{text}"));
+    // What was sent stands there as a message.
+    alice.waits_for(&format!("] → Bob: {text}"));
 }
 
 #[test]

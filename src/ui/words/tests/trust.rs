@@ -135,7 +135,7 @@ fn request_of_a_namesake_is_answered_by_key_or_address() {
         PeerRequest { met: unencrypted(Some("eve")), against: Vec::new(), held: None },
     ];
     let labels = Labels::default();
-    let voice = Voice { labels: &labels, full: false, rows: false, is_new: false, stamp: "", date };
+    let voice = Voice { labels: &labels, full: false, rows: false, is_new: false, late: "", stamp: "", date };
     let lines: Vec<String> = requests_lines(&requests, 0, &voice).iter().map(Line::to_string).collect();
     assert_eq!(
         lines,
@@ -175,7 +175,7 @@ fn unproven_message_is_marked_without_peer_colour() {
     let told = told_in(&event, false);
     assert!(told.ends_with(": one\n  │ two\\x1b[2J"), "{told}");
     let labels = Labels::default();
-    let voice = Voice { labels: &labels, full: false, rows: true, is_new: false, stamp: "", date };
+    let voice = Voice { labels: &labels, full: false, rows: true, is_new: false, late: "", stamp: "", date };
     let inks = lines(&event, &voice)
         .iter()
         .flat_map(|line| line.parts().map(|(ink, _)| ink).collect::<Vec<_>>())
@@ -347,7 +347,15 @@ fn keys_and_requests_are_listed() {
         ]
     );
     let labels = Labels::default();
-    let voice = Voice { labels: &labels, full: true, rows: false, is_new: false, stamp: "[14:03:07] ", date };
+    let voice = Voice {
+        labels: &labels,
+        full: true,
+        rows: false,
+        is_new: false,
+        late: "",
+        stamp: "[14:03:07] ",
+        date,
+    };
     assert_eq!(requests_lines(&[], 0, &voice), ["No request waits for your decision.".into()]);
     let request =
         PeerRequest { met: meeting(Some("Zoe"), "192.0.2.7:5000"), against: Vec::new(), held: None };

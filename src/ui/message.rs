@@ -1,0 +1,116 @@
+//! The one form of a message: `[14:03] Bob → all: soup is ready`. Pure.
+//!
+//! First the time, then who wrote, to whom unless it is only the user, and the text. A message of the
+//! user's own begins with the arrow. The live lines, the history on the screen and the history as
+//! text are all made here.
+
+use super::style::{Ink, Line};
+use crate::model::untrusted::harmless;
+
+/// What stands before a recipient. The name of a peer never has it (`model::name`).
+pub(crate) const TO: &str = "→ ";
+
+/// What stands behind a message that may have been shown before.
+pub(crate) const IN_DOUBT: &str = " [perhaps it was shown before]";
+
+/// A message that is about to be shown.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shown<'a> {
+    /// The time, as in `[14:03] `, or nothing.
+    pub(crate) stamp: &'a str,
+    /// The sender; `None` if it is the user.
+    pub(crate) from: Option<(Ink, String)>,
+    /// The recipients; `None` if it is only the user.
+    pub(crate) to: Option<(Ink, String)>,
+    /// The text, line by line. It may come from the network.
+    pub(crate) text: Vec<&'a str>,
+    /// What stands behind the text.
+    pub(crate) marks: String,
+}
+
+impl Shown<'_> {
+    /// Returns the lines of the message.
+    pub(crate) fn lines(self) -> Vec<Line> {
+        let stamp = Line::of(Ink::Faint, self.stamp);
+        let mut text = self.text;
+        let Some((ink, from)) = self.from else {
+            let (ink, to) = self.to.unwrap_or((Ink::Plain, String::new()));
+            return under(stamp.and(Ink::Faint, TO).and(ink, to).then(": "), &text, &self.marks);
+        };
+        // The convention of XEP-0245: the command is sent as it was typed.
+        let does = text.first().and_then(|first| first.strip_prefix("/me "));
+        let does = does.filter(|does| {
+            !does.trim().is_empty() || text.iter().skip(1).any(|line| !line.trim().is_empty())
+        });
+        if let Some(does) = does {
+            text[0] = does;
+            return under(stamp.then("** ").and(ink, from).then(" "), &text, &self.marks);
+        }
+        let from = stamp.and(ink, from);
+        let head = match self.to {
+            Some((ink, to)) => from.and(Ink::Faint, format!(" {TO}")).and(ink, to),
+            None => from,
+        };
+        under(head.then(": "), &text, &self.marks)
+    }
+}
+
+/// Returns the lines of a text, the first behind `head`, and `marks` behind the last.
+pub(crate) fn under(head: Line, text: &[&str], marks: &str) -> Vec<Line> {
+    let last = text.len().saturating_sub(1);
+    let mut head = Some(head.begins_message());
+    let line = |(at, line): (usize, &&str)| {
+        let marks = if at == last { marks } else { "" };
+        head.take().unwrap_or_else(Line::further).then(harmless(line) + marks)
+    };
+    text.iter().enumerate().map(line).collect()
+}
+
+/// Returns the lines of what was typed behind a prompt and is no message.
+pub fn typed_lines(prompt: Line, typed: &str) -> Vec<Line> {
+    let mut prompt = Some(prompt);
+    let line = |line| prompt.take().unwrap_or_else(Line::further).then(harmless(line));
+    typed.split('\n').map(line).collect()
+}
+
+/// Returns the mark of a message that was sent at another time than it came.
+pub(crate) fn sent_mark(sent: Option<String>) -> String {
+    sent.map_or_else(String::new, |sent| format!(" (sent {sent})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(from: Option<&str>, to: Option<&str>, text: &str) -> Vec<String> {
+        let named = |name: &str| (Ink::Plain, name.to_owned());
+        let text = text.split('\n').collect();
+        let (from, to) = (from.map(named), to.map(named));
+        let shown = Shown { stamp: "[14:03] ", from, to, text, marks: " (sent Mon 14:03)".into() };
+        shown.lines().iter().map(Line::to_string).collect()
+    }
+
+    #[test]
+    fn message_has_one_form_in_both_directions() {
+        for (from, to, line) in [
+            (Some("Bob"), None, "[14:03] Bob: Hello (sent Mon 14:03)"),
+            (Some("Bob"), Some("all"), "[14:03] Bob → all: Hello (sent Mon 14:03)"),
+            (None, Some("Bob"), "[14:03] → Bob: Hello (sent Mon 14:03)"),
+        ] {
+            assert_eq!(shown(from, to, "Hello"), [line]);
+        }
+    }
+
+    #[test]
+    fn further_lines_stand_behind_a_bar() {
+        let lines = shown(Some("Bob"), None, "one\n[14:03] Carol: two\x1b[2J");
+        assert_eq!(lines, ["[14:03] Bob: one", "  │ [14:03] Carol: two\\x1b[2J (sent Mon 14:03)"]);
+    }
+
+    #[test]
+    fn action_has_no_colon() {
+        assert_eq!(shown(Some("Bob"), None, "/me waves"), ["[14:03] ** Bob waves (sent Mon 14:03)"]);
+        assert_eq!(shown(Some("Bob"), None, "/me "), ["[14:03] Bob: /me  (sent Mon 14:03)"]);
+        assert_eq!(shown(None, Some("Bob"), "/me waves"), ["[14:03] → Bob: /me waves (sent Mon 14:03)"]);
+    }
+}
