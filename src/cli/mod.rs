@@ -41,7 +41,7 @@ Two machines, the first one with the address 192.168.1.20:
   p2p-chat --name Bob --port 5000 --peer 192.168.1.20:5000";
 
 /// What both helps end with.
-const MORE: &str = "Type /help in the chat to list its commands; `p2p-chat man | man -l -` is the manual.";
+const MORE: &str = "Type /help in the chat for its commands; `p2p-chat man` prints the manual.";
 
 /// What `--help` has besides.
 const SWITCHES: &str =
@@ -58,8 +58,7 @@ const FIRST_OPTIONS: [&str; 3] = ["name", "port", "peer"];
 #[command(name = "p2p-chat", version, help_template = TEMPLATE)]
 #[command(before_long_help = EXAMPLES, after_help = MORE, after_long_help = format!("{SWITCHES}\n\n{MORE}"))]
 pub struct Cli {
-    /// Your name, one word; the profile with this name is used or created [default: your only
-    /// profile]
+    /// Your name, which also selects the profile [default: your only profile]
     #[arg(long, global = true, env = "P2P_CHAT_NAME", value_name = "NAME")]
     pub name: Option<Name>,
 
@@ -67,7 +66,7 @@ pub struct Cli {
     #[arg(long, env = "P2P_CHAT_PORT", value_name = "PORT", value_parser = listening_port)]
     pub port: Option<u16>,
 
-    /// Address of a peer to dial at the start, with an IP or a host name; repeat the option for several
+    /// Address of a peer to dial at the start; can be repeated
     #[arg(long, env = "P2P_CHAT_PEER", value_name = "HOST:PORT", value_delimiter = ',', value_parser = net::parse_endpoint)]
     pub peer: Vec<Endpoint>,
 

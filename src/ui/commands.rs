@@ -335,6 +335,9 @@ const SHARED_ROWS: &[(&[&str], &str)] = &[
     (&["/contacts", "/add", "/forget"], "list, add or remove contacts"),
 ];
 
+/// Columns of the help: those of the narrowest usual terminal.
+const COLUMNS: usize = 80;
+
 /// Columns for the commands of a row in the help, with the space after them.
 const NAME_COLUMNS: usize = 29;
 
@@ -359,9 +362,20 @@ pub(super) fn overview() -> Vec<String> {
     lines
 }
 
-/// Returns the full description of a command.
+/// Returns the full description of a command, in lines of at most [`COLUMNS`].
 pub(super) fn explained(command: &CommandHelp) -> Vec<String> {
-    vec![format!("{}: {}.", usage(command), command.short), command.long.to_owned()]
+    let mut lines = vec![format!("{}: {}.", usage(command), command.short), String::new()];
+    for word in command.long.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= COLUMNS => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// Returns a command with its arguments.
@@ -411,11 +425,20 @@ mod tests {
         let lines = overview();
         assert!(lines.len() <= ROWS, "{} rows", lines.len());
         for line in &lines {
-            assert!(line.chars().count() <= 80, "{line}");
+            assert!(line.chars().count() <= COLUMNS, "{line}");
         }
         for line in &lines[1..lines.len() - 1] {
             let (left, right) = line.split_at(2 + NAME_COLUMNS);
             assert!(left.ends_with(' ') && !right.starts_with(' '), "not aligned: {line}");
+        }
+    }
+
+    #[test]
+    fn explanation_wraps_between_words() {
+        for command in COMMANDS {
+            let lines = explained(command);
+            assert!(lines.iter().all(|line| line.chars().count() <= COLUMNS), "{lines:?}");
+            assert_eq!(lines[1..].join(" "), command.long);
         }
     }
 

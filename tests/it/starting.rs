@@ -221,7 +221,7 @@ fn the_version_is_told() {
 /// What p2p-chat prints on standard output for these arguments, successfully.
 fn prints(args: &[&str]) -> String {
     let (mut command, _dir) = Peer::named("").without_port().command();
-    let output = command.args(args).output().expect("it runs");
+    let output = command.args(args).env("COLUMNS", "80").output().expect("it runs");
     assert!(output.status.success() && output.stderr.is_empty(), "{args:?}: {output:?}");
     String::from_utf8(output.stdout).expect("UTF-8")
 }
@@ -260,7 +260,7 @@ fn help_starts_with_two_examples_and_names_every_option() {
     ] {
         assert!(help.contains(words), "{words} is missing in\n{help}");
     }
-    assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+    assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
 }
 
 #[test]
