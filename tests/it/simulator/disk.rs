@@ -120,9 +120,6 @@ impl World {
         if !self.processes[pid].alive {
             return;
         }
-        if self.processes[pid].stopped.is_some() {
-            return self.later(Duration::from_millis(500), Event::Applies(pid));
-        }
         self.applies_now(pid);
         let after = self.random.ms(0, 3);
         self.later(after, Event::Applied(pid));
@@ -177,9 +174,6 @@ impl World {
         if !self.processes[pid].alive {
             return;
         }
-        if self.processes[pid].stopped.is_some() {
-            return self.later(Duration::from_millis(500), Event::Applied(pid));
-        }
         self.tells_applied(pid);
         if self.disk_mut(pid).queue.is_empty() {
             self.disk_mut(pid).at_work = false;
@@ -217,9 +211,6 @@ impl World {
     pub(super) fn notes_shown(&mut self, pid: Pid) {
         if !self.processes[pid].alive {
             return;
-        }
-        if self.processes[pid].stopped.is_some() {
-            return self.later(Duration::from_millis(500), Event::NotesShown(pid));
         }
         let rows = std::mem::take(&mut self.disk_mut(pid).shown);
         if !rows.is_empty() {

@@ -26,16 +26,16 @@ pub(super) enum Program {
     Legacy(Legacy),
 }
 
-/// What a program of ours has from the one before it that was the same person's.
-#[derive(Clone, Default)]
+/// What a program of ours starts with.
+#[derive(Clone)]
 pub(super) struct Past {
     pub(super) statics: Vec<StaticPeer>,
-    pub(super) key: Option<PublicKey>,
-    pub(super) name: Option<Name>,
+    pub(super) key: PublicKey,
+    pub(super) name: Name,
     /// What was written down of others' keys.
     pub(super) pins: BTreeMap<PublicKey, Pin>,
     /// Its disk.
-    pub(super) kept: Option<Kept>,
+    pub(super) kept: Kept,
 }
 
 /// A process, alive or not.
@@ -113,10 +113,10 @@ impl Ours {
     pub(super) fn past(&self) -> Past {
         Past {
             statics: self.statics.clone(),
-            key: Some(self.keyed.key),
-            name: Some(self.name.clone()),
+            key: self.keyed.key,
+            name: self.name.clone(),
             pins: self.keyed.pins.clone(),
-            kept: Some(self.keyed.disk.kept.clone()),
+            kept: self.keyed.disk.kept.clone(),
         }
     }
 

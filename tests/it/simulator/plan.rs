@@ -103,8 +103,8 @@ impl Plan {
         .with_disks()
     }
 
-    /// Two people with keys and nobody else, on a link that gets worse and better.
-    pub(super) fn two_with_keys(&self) -> Self {
+    /// Two people, on a link that gets worse and better.
+    pub(super) fn of_two(&self) -> Self {
         Self {
             programs: 2,
             hosts: self.hosts.min(2),
@@ -117,7 +117,7 @@ impl Plan {
     }
 
     /// A smaller world in which some people have the same name.
-    pub(super) fn with_keys(&self) -> Self {
+    pub(super) fn with_namesakes(&self) -> Self {
         Self { programs: self.programs.min(30), namesakes: 100, ..self.clone() }
     }
 

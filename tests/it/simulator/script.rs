@@ -107,26 +107,24 @@ impl World {
         // Now and then two people have the same name.
         let namesake = self.random.in_thousand(self.plan.namesakes);
         let named = if namesake { 1 } else { self.people };
-        let name = format!("person{named}").parse().ok();
-        let key = Some(key_of_person(self.people));
-        Past { statics, key, name, pins: BTreeMap::new(), kept: Some(self.new_disk()) }
+        self.person(self.people, &format!("person{named}"), statics)
+    }
+
+    /// The first run of the person of this number.
+    pub(super) fn person(&mut self, number: usize, name: &str, statics: Vec<StaticPeer>) -> Past {
+        let (key, name) = (key_of_person(number), name.parse().expect("a name"));
+        Past { statics, key, name, pins: BTreeMap::new(), kept: self.new_disk() }
     }
 
     fn ours_new(&mut self, pid: Pid, (ip, bind): (Ipv4Addr, Ipv4Addr), port: u16, past: Past) -> Ours {
         let Past { statics, key, name, pins, kept } = past;
         let me = Me { bind: bind.into(), port, advertise: None };
-        let own = key.unwrap_or_else(|| {
-            self.people += 1;
-            key_of_person(self.people)
-        });
-        let name = name.unwrap_or_else(|| format!("p{pid}").parse().expect("a name"));
-        let kept = kept.unwrap_or_else(|| self.new_disk());
         let kept = kept.next_life();
         let core = CoreConfig {
             pins: pins.values().cloned().collect(),
             durable: kept.durable,
             expire: kept.expire,
-            ..CoreConfig::new(me, name.clone(), own)
+            ..CoreConfig::new(me, name.clone(), key)
         };
         let machine = Machine::new(MachineConfig { core, listens_v6: false, ips: vec![ip.into()] });
         let twin = Twin::new();
@@ -134,8 +132,8 @@ impl World {
         may_dial.extend(pins.values().flat_map(|pin| pin.addrs.iter().copied()));
         // A run is unlike any other.
         let run = u64::try_from(pid).expect("64 bits") + 1;
-        let sessions = Sessions::new(own, run, self.now);
-        let keyed = Keyed::new(own, pins, kept, sessions);
+        let sessions = Sessions::new(key, run, self.now);
+        let keyed = Keyed::new(key, pins, kept, sessions);
         Ours {
             machine,
             twin,

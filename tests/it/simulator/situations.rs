@@ -14,7 +14,7 @@ use super::keyed::key_of_person;
 use super::peer::{Past, Pid};
 use super::plan::Plan;
 use super::world::World;
-use super::{or_name_the_seed, seeds};
+use super::{or_name_the_seed, seconds, seeds};
 
 const SEEDS: u64 = 20;
 
@@ -26,10 +26,6 @@ const NETWORK_INTERVAL: Duration = Duration::from_secs(60);
 
 const ALICE: usize = 1;
 const BOB: usize = 2;
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
 
 /// A machine for each person, with this number.
 fn world(seed: u64, plan: Plan) -> World {
@@ -46,7 +42,7 @@ fn quick() -> Plan {
 }
 
 fn address(world: &World, person: usize) -> PeerAddr {
-    PeerAddr::new(world.hosts[person].0, 5_000).expect("unicast")
+    world.addr(person, 5_000)
 }
 
 /// Starts the program of a person on a machine. It knows these others, and dials them.
@@ -55,13 +51,9 @@ fn starts(world: &mut World, person: usize, host: usize, dials: &[usize]) -> Pid
         key: Some(key_of_person(*other)),
         ..StaticPeer::at(address(world, *other))
     });
-    let past = Past {
-        statics: statics.collect(),
-        key: Some(key_of_person(person)),
-        name: format!("person{person}").parse().ok(),
-        pins: dials.iter().map(|other| (key_of_person(*other), pin(world, *other))).collect(),
-        kept: Some(world.new_disk()),
-    };
+    let statics = statics.collect();
+    let pins = dials.iter().map(|other| (key_of_person(*other), pin(world, *other))).collect();
+    let past = Past { pins, ..world.person(person, &format!("person{person}"), statics) };
     let pid = world.processes.len();
     world.launch(host, 5_000, Some(past));
     pid
@@ -82,15 +74,20 @@ fn pin(world: &World, person: usize) -> Pin {
     }
 }
 
-fn passes(world: &mut World, time: Duration) {
-    let until = world.now + time;
-    world.run_until(until);
-}
-
 /// A person writes to another.
 fn writes(world: &mut World, pid: Pid, to: usize) -> MessageId {
-    let text = world.new_token(pid);
+    writes_long(world, pid, to, 0)
+}
+
+/// A person writes a message of this length to another.
+fn writes_long(world: &mut World, pid: Pid, to: usize, length: usize) -> MessageId {
+    let text = world.new_token(pid) + &"x".repeat(length);
     world.says_this(pid, Target::These(vec![Recipient::key(key_of_person(to))]), &text)
+}
+
+/// Both write. Returns each message and whom it is for.
+fn both_write(world: &mut World, [alice, bob]: [Pid; 2]) -> [(MessageId, usize); 2] {
+    [(writes(world, alice, BOB), BOB), (writes(world, bob, ALICE), ALICE)]
 }
 
 fn has_arrived(world: &World, message: MessageId, at: usize) -> bool {
@@ -102,7 +99,7 @@ fn until(world: &mut World, most: Duration, is_so: impl Fn(&World) -> bool) -> D
     let begun = world.now;
     while !is_so(world) {
         assert!(world.now - begun < most, "not so after {most:?}");
-        passes(world, Duration::from_millis(100));
+        world.rests(Duration::from_millis(100));
     }
     world.now - begun
 }
@@ -119,6 +116,14 @@ fn count(world: &World, what: &str) -> usize {
     world.counts.iter().filter(|(key, _)| key.starts_with(what)).map(|(_, count)| count).sum()
 }
 
+/// Starts Bob, and Alice, who dials him. Returns when they are connected.
+fn connects(world: &mut World, within: Duration) -> [Pid; 2] {
+    let bob = starts(world, BOB, BOB, &[]);
+    let alice = starts(world, ALICE, ALICE, &[BOB]);
+    until(world, within, |world| are_connected(world, alice, bob));
+    [alice, bob]
+}
+
 /// Plays a situation with several seeds.
 fn play(plan: &Plan, situation: impl Fn(World)) {
     for seed in seeds(SEEDS) {
@@ -131,16 +136,16 @@ fn simultaneous_dials_leave_one_session_and_lose_nothing() {
     play(&Plan { latency: (5, 400), ..quick() }, |mut world| {
         let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
         let apart = world.random.ms(0, 1_500);
-        passes(&mut world, apart);
+        world.rests(apart);
         let bob = starts(&mut world, BOB, BOB, &[ALICE]);
         let mut messages = Vec::new();
         for _ in 0..20 {
             let pause = world.random.ms(0, 300);
-            passes(&mut world, pause);
+            world.rests(pause);
             messages.push((writes(&mut world, alice, BOB), BOB));
             messages.push((writes(&mut world, bob, ALICE), ALICE));
         }
-        passes(&mut world, seconds(30));
+        world.rests(seconds(30));
         assert!(are_connected(&world, alice, bob));
         assert!(messages.iter().all(|(message, at)| has_arrived(&world, *message, *at)));
         assert_eq!(count(&world, "went"), 0, "neither was said to have gone: {:?}", world.counts);
@@ -151,22 +156,20 @@ fn simultaneous_dials_leave_one_session_and_lose_nothing() {
 fn peer_that_cannot_be_dialed_gets_messages_in_its_session() {
     play(&quick(), |mut world| {
         world.shut.insert(ALICE);
-        let bob = starts(&mut world, BOB, BOB, &[]);
-        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
-        until(&mut world, seconds(5), |world| are_connected(world, alice, bob));
+        let [alice, bob] = connects(&mut world, seconds(5));
         let answer = writes(&mut world, bob, ALICE);
         until(&mut world, seconds(2), |world| has_arrived(world, answer, ALICE));
         // It dials again when the session has broken, and gets what has waited.
         world.connections_break(alice);
-        passes(&mut world, Duration::from_millis(2));
+        world.rests(Duration::from_millis(2));
         let late = writes(&mut world, bob, ALICE);
         until(&mut world, seconds(10), |world| has_arrived(world, late, ALICE));
         // Nobody can tell that it is there when its program has ended.
         world.kill(alice);
-        passes(&mut world, END_SHOWS);
+        world.rests(END_SHOWS);
         assert_ne!(world.presence_of(bob, key_of_person(ALICE)), Some(PresenceStatus::Connected));
         let waits = writes(&mut world, bob, ALICE);
-        passes(&mut world, seconds(60));
+        world.rests(seconds(60));
         assert_eq!(world.presence_of(bob, key_of_person(ALICE)), Some(PresenceStatus::Offline));
         assert!(!has_arrived(&world, waits, ALICE));
     });
@@ -175,14 +178,12 @@ fn peer_that_cannot_be_dialed_gets_messages_in_its_session() {
 #[test]
 fn messages_cross_a_link_with_seconds_of_delay() {
     play(&Plan { far: 1_000, ..quick() }, |mut world| {
-        let bob = starts(&mut world, BOB, BOB, &[]);
-        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
-        until(&mut world, seconds(60), |world| are_connected(world, alice, bob));
-        let messages = [(writes(&mut world, alice, BOB), BOB), (writes(&mut world, bob, ALICE), ALICE)];
+        let [alice, bob] = connects(&mut world, seconds(60));
+        let messages = both_write(&mut world, [alice, bob]);
         for (message, at) in messages {
             until(&mut world, seconds(10), |world| has_arrived(world, message, at));
         }
-        passes(&mut world, seconds(1_200));
+        world.rests(seconds(1_200));
         assert!(are_connected(&world, alice, bob));
         assert_eq!(count(&world, "session: ended"), 0, "{:?}", world.counts);
     });
@@ -192,13 +193,9 @@ fn messages_cross_a_link_with_seconds_of_delay() {
 fn long_message_crosses_a_thin_link_once() {
     const LENGTH: usize = 32_000;
     play(&Plan { bytes_per_second: 4_000, ..quick() }, |mut world| {
-        let bob = starts(&mut world, BOB, BOB, &[]);
-        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
-        until(&mut world, seconds(10), |world| are_connected(world, alice, bob));
+        let [alice, bob] = connects(&mut world, seconds(10));
         let sent = world.bytes_sent;
-        let long = world.new_token(alice) + &"x".repeat(LENGTH);
-        let to = || Target::These(vec![Recipient::key(key_of_person(BOB))]);
-        let long = world.says_this(alice, to(), &long);
+        let long = writes_long(&mut world, alice, BOB, LENGTH);
         let short = writes(&mut world, alice, BOB);
         // Alice reads while she sends.
         let answer = writes(&mut world, bob, ALICE);
@@ -206,7 +203,7 @@ fn long_message_crosses_a_thin_link_once() {
         for message in [long, short] {
             until(&mut world, seconds(15), |world| has_arrived(world, message, BOB));
         }
-        passes(&mut world, seconds(180));
+        world.rests(seconds(180));
         let sent = world.bytes_sent - sent;
         assert!(sent < LENGTH + LENGTH / 4, "{sent} bytes for one message of {LENGTH}");
         assert_eq!(count(&world, "session: ended"), 0, "{:?}", world.counts);
@@ -218,17 +215,14 @@ fn probe_behind_a_long_message_is_answered() {
     // It takes 15 s, which is more than a probe has otherwise.
     const LENGTH: usize = 60_000;
     play(&Plan { bytes_per_second: 4_000, ..quick() }, |mut world| {
-        let bob = starts(&mut world, BOB, BOB, &[]);
-        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
-        until(&mut world, seconds(10), |world| are_connected(world, alice, bob));
-        let to = || Target::These(vec![Recipient::key(key_of_person(BOB))]);
-        let long = world.new_token(alice) + &"x".repeat(LENGTH);
-        let long = world.says_this(alice, to(), &long);
+        let [alice, bob] = connects(&mut world, seconds(10));
+        let long = writes_long(&mut world, alice, BOB, LENGTH);
         let (most, pause) = (seconds(20), world.random.ms(0, 1_000));
-        passes(&mut world, pause);
-        world.commands(alice, Command::Connect(to()), "connect", most);
+        world.rests(pause);
+        let bob_there = Target::These(vec![Recipient::key(key_of_person(BOB))]);
+        world.commands(alice, Command::Connect(bob_there), "connect", most);
         for _ in 0..most.as_secs() {
-            passes(&mut world, seconds(1));
+            world.rests(seconds(1));
             assert!(are_connected(&world, alice, bob), "{:?}", world.counts);
         }
         assert!(has_arrived(&world, long, BOB));
@@ -242,14 +236,9 @@ fn long_messages_cross_in_one_session_at_once() {
     // take 8 s.
     const ARRIVES_WITHIN: Duration = Duration::from_millis(7_500);
     play(&Plan { bytes_per_second: 4_000, ..quick() }, |mut world| {
-        let bob = starts(&mut world, BOB, BOB, &[]);
-        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
-        until(&mut world, seconds(10), |world| are_connected(world, alice, bob));
-        let messages = [(alice, BOB), (bob, ALICE)].map(|(pid, to)| {
-            let long = world.new_token(pid) + &"x".repeat(LENGTH);
-            let target = Target::These(vec![Recipient::key(key_of_person(to))]);
-            (world.says_this(pid, target, &long), to)
-        });
+        let [alice, bob] = connects(&mut world, seconds(10));
+        let messages =
+            [(alice, BOB), (bob, ALICE)].map(|(pid, to)| (writes_long(&mut world, pid, to, LENGTH), to));
         until(&mut world, ARRIVES_WITHIN, |world| {
             messages.iter().all(|(message, at)| has_arrived(world, *message, *at))
         });
@@ -261,17 +250,15 @@ fn long_messages_cross_in_one_session_at_once() {
 #[test]
 fn session_follows_a_change_of_address() {
     play(&quick(), |mut world| {
-        let bob = starts(&mut world, BOB, BOB, &[]);
-        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
-        until(&mut world, seconds(5), |world| are_connected(world, alice, bob));
-        passes(&mut world, seconds(40));
+        let [alice, bob] = connects(&mut world, seconds(5));
+        world.rests(seconds(40));
         // Alice's machine is in another network from now on.
         let moved = Ipv4Addr::new(10, 0, 9, 9);
         world.hosts[ALICE].0 = moved;
         world.listened.insert((moved, 5_000, key_of_person(ALICE)));
         let pause = world.random.ms(0, 60_000);
-        passes(&mut world, pause);
-        let messages = [(writes(&mut world, alice, BOB), BOB), (writes(&mut world, bob, ALICE), ALICE)];
+        world.rests(pause);
+        let messages = both_write(&mut world, [alice, bob]);
         let is_found = |world: &World| {
             let rows = world.rows(bob);
             let row = rows.iter().find(|row| row.id == Recipient::key(key_of_person(ALICE)));
@@ -288,18 +275,16 @@ fn session_follows_a_change_of_address() {
 #[test]
 fn suspended_program_is_missed_and_found_again() {
     play(&quick(), |mut world| {
-        let bob = starts(&mut world, BOB, BOB, &[]);
-        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
-        until(&mut world, seconds(5), |world| are_connected(world, alice, bob));
+        let [alice, bob] = connects(&mut world, seconds(5));
         let runs = world.random.ms(0, 30_000);
-        passes(&mut world, runs);
+        world.rests(runs);
         world.suspends(alice, seconds(100));
         let silent = until(&mut world, SILENCE + END_SHOWS, |world| {
             world.presence_of(bob, key_of_person(ALICE)) != Some(PresenceStatus::Connected)
         });
         assert!(silent > seconds(15), "a short silence is no end: {silent:?}");
         let message = writes(&mut world, bob, ALICE);
-        passes(&mut world, seconds(100) - silent);
+        world.rests(seconds(100) - silent);
         until(&mut world, seconds(60), |world| {
             are_connected(world, alice, bob) && has_arrived(world, message, ALICE)
         });
@@ -309,11 +294,9 @@ fn suspended_program_is_missed_and_found_again() {
 #[test]
 fn cut_line_is_noticed_and_mended() {
     play(&quick(), |mut world| {
-        let bob = starts(&mut world, BOB, BOB, &[]);
-        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
-        until(&mut world, seconds(5), |world| are_connected(world, alice, bob));
+        let [alice, bob] = connects(&mut world, seconds(5));
         let runs = world.random.ms(0, 30_000);
-        passes(&mut world, runs);
+        world.rests(runs);
         world.hosts[ALICE].1 = 1;
         for (pid, other) in [(alice, BOB), (bob, ALICE)] {
             until(&mut world, SILENCE + END_SHOWS, |world| {
@@ -321,8 +304,8 @@ fn cut_line_is_noticed_and_mended() {
             });
         }
         let cut = world.random.ms(0, 60_000);
-        passes(&mut world, cut);
-        let messages = [(writes(&mut world, alice, BOB), BOB), (writes(&mut world, bob, ALICE), ALICE)];
+        world.rests(cut);
+        let messages = both_write(&mut world, [alice, bob]);
         world.unite();
         for (message, at) in messages {
             until(&mut world, seconds(65), |world| has_arrived(world, message, at));
@@ -335,16 +318,14 @@ fn cut_line_is_noticed_and_mended() {
 fn second_program_with_a_key_is_refused_and_both_are_told() {
     const ELSEWHERE: usize = 3;
     play(&quick(), |mut world| {
-        let bob = starts(&mut world, BOB, BOB, &[]);
-        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
-        until(&mut world, seconds(5), |world| are_connected(world, alice, bob));
+        let [alice, bob] = connects(&mut world, seconds(5));
         let twin = starts(&mut world, ALICE, ELSEWHERE, &[BOB]);
-        passes(&mut world, seconds(120));
+        world.rests(seconds(120));
         for pid in [alice, twin] {
             assert_eq!(count(&world, &format!("told: in use: {pid}")), 1, "{:?}", world.counts);
         }
         let message = writes(&mut world, bob, ALICE);
-        passes(&mut world, seconds(5));
+        world.rests(seconds(5));
         let shown = world.disk(alice).kept.ledger.screens.contains_key(&(key_of_person(BOB), message));
         assert!(shown, "the first one has it");
         // When the first one ends, the second one is let in.

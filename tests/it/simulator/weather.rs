@@ -38,7 +38,7 @@ impl World {
                 }
                 self.kill(pid);
                 let mut same = (is_ours && is_same).then(|| self.ours(pid).past());
-                if let Some(past) = same.as_mut().filter(|past| past.key.is_some())
+                if let Some(past) = same.as_mut()
                     && self.random.in_thousand(200)
                 {
                     past.pins.clear();

@@ -183,6 +183,11 @@ impl World {
         }
     }
 
+    /// Returns the process at one end.
+    pub(super) fn owner(&self, at: WireEnd) -> Option<Pid> {
+        Some(self.wires.get(&at.0)?.ends[at.1].as_ref()?.pid)
+    }
+
     fn end_mut(&mut self, at: WireEnd) -> Option<&mut End> {
         self.wires.get_mut(&at.0)?.ends[at.1].as_mut()
     }
@@ -391,11 +396,6 @@ impl World {
 
     /// A connection has failed, as one end learns.
     pub(super) fn wire_fails(&mut self, at: WireEnd, end: RequestEnd) {
-        let Some(pid) = self.end_mut(at).map(|end| end.pid) else { return };
-        if self.processes[pid].stopped.is_some() {
-            // Nobody is awake to learn it.
-            return self.later(Duration::from_millis(500), Event::WireFails(at, end));
-        }
         self.is_over_at(at, false, end);
     }
 
@@ -431,10 +431,6 @@ impl World {
 
     /// An end that said goodbye has waited long enough for the other.
     pub(super) fn wire_is_late(&mut self, at: WireEnd) {
-        let Some(pid) = self.end_mut(at).map(|end| end.pid) else { return };
-        if self.processes[pid].stopped.is_some() {
-            return self.later(Duration::from_millis(500), Event::WireIsLate(at));
-        }
         self.is_over_at(at, false, RequestEnd::Broken);
     }
 

@@ -196,6 +196,17 @@ impl World {
         self.now = end;
     }
 
+    /// Lets this much time pass.
+    pub(super) fn rests(&mut self, time: Duration) {
+        let end = self.now + time;
+        self.run_until(end);
+    }
+
+    /// Returns an address on a machine.
+    pub(super) fn addr(&self, host: usize, port: u16) -> PeerAddr {
+        PeerAddr::new(self.hosts[host].0, port).expect("unicast")
+    }
+
     /// Whether a peer of ours runs and means to go on.
     pub(super) fn is_up(&self, pid: Pid) -> bool {
         let process = &self.processes[pid];
@@ -203,9 +214,9 @@ impl World {
     }
 
     /// Lets everything come to its end, but ends no program.
-    pub(super) fn rest_until(&mut self, end: Duration) {
+    pub(super) fn comes_to_rest(&mut self, within: Duration) {
         self.events.retain(|_, event| !matches!(event, Event::Ends(_)));
-        self.run_until(end);
+        self.rests(within);
     }
 
     pub(super) fn count(&mut self, what: impl Into<String>) {
@@ -213,6 +224,9 @@ impl World {
     }
 
     fn happens(&mut self, event: Event) {
+        if self.sleeper(&event).is_some_and(|pid| self.processes[pid].stopped.is_some()) {
+            return self.later(Duration::from_millis(500), event);
+        }
         match event {
             Event::Wake(pid) => self.wakes(pid),
             Event::CommandKind(pid) => self.deed(pid),
@@ -230,6 +244,15 @@ impl World {
             Event::Applies(pid) => self.applies(pid),
             Event::Applied(pid) => self.applied(pid),
             Event::NotesShown(pid) => self.notes_shown(pid),
+        }
+    }
+
+    /// Returns the process whose own thread an event needs; it waits while that is stopped.
+    fn sleeper(&self, event: &Event) -> Option<Pid> {
+        match event {
+            Event::Applies(pid) | Event::Applied(pid) | Event::NotesShown(pid) => Some(*pid),
+            Event::WireFails(end, _) | Event::WireIsLate(end) => self.owner(*end),
+            _ => None,
         }
     }
 
