@@ -91,7 +91,11 @@ impl Program {
             let pieces = printed.bytes.windows(words.len());
             pieces.filter(|piece| *piece == words.as_bytes()).count() >= times
         };
-        ensure!(self.output.wait(is_there), "it did not say {words:?} {times} times: {}", self.text());
+        ensure!(
+            self.output.wait(is_there),
+            "it did not say {words:?} {times} times, but: {}",
+            self.end_of_text()
+        );
         Ok(())
     }
 
@@ -105,6 +109,12 @@ impl Program {
     /// Returns the output so far.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.output.lock().bytes).into_owned()
+    }
+
+    fn end_of_text(&self) -> String {
+        let text = self.text();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(10)..].join("\n")
     }
 
     /// Ends its input, and waits until it has ended.

@@ -1,5 +1,5 @@
-//! Two people with keys in one situation of the network: who dials whom, how slow it is, and what
-//! becomes of it while their session stands.
+//! Two people in one situation of the network: who dials, how slow it is, and what happens to their
+//! session.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -21,13 +21,13 @@ const SEEDS: u64 = 20;
 /// The end of a connection shows within this time.
 const END_SHOWS: Duration = Duration::from_secs(2);
 
-/// How often a program looks whether its machine has other addresses (src/runtime/machine.rs).
+/// How often a program reads the addresses of its machine (src/runtime/machine.rs).
 const NETWORK_INTERVAL: Duration = Duration::from_secs(60);
 
 const ALICE: usize = 1;
 const BOB: usize = 2;
 
-/// A machine for each person, with this number.
+/// Returns a world with a machine for each person.
 fn world(seed: u64, plan: Plan) -> World {
     let mut world = World::new(seed);
     world.plan = plan;
@@ -45,7 +45,7 @@ fn address(world: &World, person: usize) -> PeerAddr {
     world.addr(person, 5_000)
 }
 
-/// Starts the program of a person on a machine. It knows these others, and dials them.
+/// Starts the program of a person on a machine, with these static peers.
 fn starts(world: &mut World, person: usize, host: usize, dials: &[usize]) -> Pid {
     let statics = dials.iter().map(|other| StaticPeer {
         key: Some(key_of_person(*other)),
@@ -59,7 +59,7 @@ fn starts(world: &mut World, person: usize, host: usize, dials: &[usize]) -> Pid
     pid
 }
 
-/// What is known from peers.toml of a person.
+/// Returns the pin of a person in peers.toml.
 fn pin(world: &World, person: usize) -> Pin {
     let addrs = vec![address(world, person)];
     Pin {
@@ -91,10 +91,10 @@ fn both_write(world: &mut World, [alice, bob]: [Pid; 2]) -> [(MessageId, usize);
 }
 
 fn has_arrived(world: &World, message: MessageId, at: usize) -> bool {
-    world.penned[&message].taken.contains(&key_of_person(at))
+    world.typed[&message].taken.contains(&key_of_person(at))
 }
 
-/// Lets time pass until something is so, and returns how long that took.
+/// Lets time pass until something is true. Returns how long that took.
 fn until(world: &mut World, most: Duration, is_so: impl Fn(&World) -> bool) -> Duration {
     let begun = world.now;
     while !is_so(world) {
@@ -159,12 +159,12 @@ fn peer_that_cannot_be_dialed_gets_messages_in_its_session() {
         let [alice, bob] = connects(&mut world, seconds(5));
         let answer = writes(&mut world, bob, ALICE);
         until(&mut world, seconds(2), |world| has_arrived(world, answer, ALICE));
-        // It dials again when the session has broken, and gets what has waited.
+        // It dials again after a break, and gets the message that waited.
         world.connections_break(alice);
         world.rests(Duration::from_millis(2));
         let late = writes(&mut world, bob, ALICE);
         until(&mut world, seconds(10), |world| has_arrived(world, late, ALICE));
-        // Nobody can tell that it is there when its program has ended.
+        // Its end shows, although it cannot be dialed.
         world.kill(alice);
         world.rests(END_SHOWS);
         assert_ne!(world.presence_of(bob, key_of_person(ALICE)), Some(PresenceStatus::Connected));
@@ -212,7 +212,7 @@ fn long_message_crosses_a_thin_link_once() {
 
 #[test]
 fn probe_behind_a_long_message_is_answered() {
-    // It takes 15 s, which is more than a probe has otherwise.
+    // It takes 15 s, longer than a probe usually may.
     const LENGTH: usize = 60_000;
     play(&Plan { bytes_per_second: 4_000, ..quick() }, |mut world| {
         let [alice, bob] = connects(&mut world, seconds(10));
@@ -232,8 +232,7 @@ fn probe_behind_a_long_message_is_answered() {
 #[test]
 fn long_messages_cross_in_one_session_at_once() {
     const LENGTH: usize = 16_000;
-    // One direction takes 4 s for one of them, and a lost packet up to 3 s; one after the other would
-    // take 8 s.
+    // One message takes 4 s, and a lost packet up to 3 s. Both one after the other would take 8 s.
     const ARRIVES_WITHIN: Duration = Duration::from_millis(7_500);
     play(&Plan { bytes_per_second: 4_000, ..quick() }, |mut world| {
         let [alice, bob] = connects(&mut world, seconds(10));
@@ -326,9 +325,9 @@ fn second_program_with_a_key_is_refused_and_both_are_told() {
         }
         let message = writes(&mut world, bob, ALICE);
         world.rests(seconds(5));
-        let shown = world.disk(alice).kept.ledger.screens.contains_key(&(key_of_person(BOB), message));
+        let shown = world.disk(alice).image.ledger.screens.contains_key(&(key_of_person(BOB), message));
         assert!(shown, "the first one has it");
-        // When the first one ends, the second one is let in.
+        // When the first one ends, the second one is accepted.
         world.kill(alice);
         until(&mut world, seconds(90), |world| are_connected(world, twin, bob));
     });

@@ -39,11 +39,11 @@ const PORT: u16 = 5_001;
 const NAME: &str = "Dave";
 
 /// How the user chooses the victim.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Surface {
     /// `@dave text`: looked up when Alice enters the line.
     Name,
-    /// `/state dave`, before the message.
+    /// `/chat dave`, before the message.
     Conversation,
     /// `/reply text`, in a line that was begun before.
     Reply,
@@ -59,7 +59,7 @@ const SURFACES: [Surface; 6] =
     [Surface::Name, Surface::Conversation, Surface::Reply, Surface::Last, Surface::Number, Surface::Address];
 
 /// The peer that gets the victim's address.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Adversary {
     /// Another contact, who moves.
     Contact,
@@ -88,7 +88,7 @@ const ADVERSARIES: [Adversary; 7] = [
 ];
 
 /// When the adversary comes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Moment {
     /// While the message waits for the victim, who has left.
     Waiting,
@@ -101,16 +101,16 @@ enum Moment {
 const MOMENTS: [Moment; 3] = [Moment::Waiting, Moment::BeforeEnter, Moment::Dialing];
 
 /// The kind of peer that the user writes to.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Victim {
     Contact,
     Verified,
-    /// Its key stands in peers.toml.
+    /// Its key is in peers.toml.
     Configured,
     /// A key that has connected and that the user never wrote to.
     Stranger,
     Legacy,
-    /// The first peer that proves itself at an address where nobody is yet.
+    /// The first peer that proves itself at an address where no peer is yet.
     Unproven,
 }
 
@@ -132,8 +132,8 @@ struct Scene {
 }
 
 impl Scene {
-    /// Returns whether the scene can be played: an unproven address has no name and no number, and
-    /// has sent no message.
+    /// Whether the scene can be played: an unproven address has no name and no number, and has sent
+    /// no message.
     fn is_possible(&self) -> bool {
         let by_address = matches!(self.surface, Surface::Address | Surface::Conversation | Surface::Last);
         self.victim != Victim::Unproven || by_address
@@ -170,7 +170,7 @@ impl Stage {
         if scene.victim == Victim::Legacy {
             stage.starts_legacy(Kind::CryptoKnights, VICTIM);
         } else if scene.victim == Victim::Unproven {
-            // Somebody who is nobody's business.
+            // A peer without a part in this.
             stage.starts_person(5, "Zoe", RETURN, 5_060, Vec::new());
         } else {
             let statics = stage.alice_as_static();
@@ -420,11 +420,6 @@ impl Stage {
         both.into_iter().for_each(|pid| self.world.connections_break(pid));
     }
 
-    /// The connection to the victim breaks, and neither side notices before the next message.
-    fn breaks_unnoticed(&mut self) {
-        self.world.connections_break_unnoticed(self.alice);
-    }
-
     /// Kills Alice's program and starts it again.
     fn alice_restarts(&mut self) {
         // Lines that the user has not seen yet may be lost.
@@ -479,7 +474,7 @@ impl Stage {
             Moment::Waiting => {
                 self.chooses();
                 if self.scene.adversary == Adversary::Swap {
-                    // Neither is gone; the network is.
+                    // Neither has left; the network is down.
                     self.world.hosts[ALICE].1 = 1;
                 }
                 self.victim_leaves();
@@ -510,7 +505,8 @@ impl Stage {
             }
             Moment::Dialing => {
                 self.chooses();
-                self.breaks_unnoticed();
+                // Neither side notices before the next message.
+                self.world.connections_break_unnoticed(self.alice);
                 let entered = self.enters();
                 self.rests_up_to(Duration::from_millis(350));
                 (entered, self.takes_over())
@@ -543,7 +539,7 @@ impl Stage {
         let text = (key_of_person(1), entered.id);
         let screens =
             (0..self.world.processes.len()).filter_map(|pid| match &self.world.processes[pid].program {
-                Program::Ours(_) => self.world.disk(pid).kept.ledger.screens.get(&text),
+                Program::Ours(_) => self.world.disk(pid).image.ledger.screens.get(&text),
                 Program::Legacy(_) => None,
             });
         let encrypted = screens.flatten().copied();
@@ -553,7 +549,7 @@ impl Stage {
 
     /// No peer but the recipient has shown the message.
     fn check_nobody_else(&mut self, entered: &Entered) {
-        let meant = self.world.penned[&entered.id].meant[0];
+        let meant = self.world.typed[&entered.id].meant[0];
         for pid in self.shown_by(entered) {
             let is_meant = match (meant, self.world.key_of(pid)) {
                 (Meant::Key(key) | Meant::Address(_, Some(Recipient::Peer(PeerId::Key(key)))), own) => {
@@ -580,7 +576,7 @@ impl Stage {
         self.check_nobody_else(entered);
         let shown = self.shown_by(entered);
         let waits = self.waits(entered);
-        let meant = self.world.penned[&entered.id].meant[0];
+        let meant = self.world.typed[&entered.id].meant[0];
         let outcomes: Vec<(Recipient, DeliveryStatus)> = self.outcomes(entered);
         let is_for_victim = match meant {
             Meant::Key(key) | Meant::Address(_, Some(Recipient::Peer(PeerId::Key(key)))) => {
@@ -588,7 +584,7 @@ impl Stage {
                     *status == DeliveryStatus::Delivered && *who != Recipient::key(key)
                 };
                 if let Some(other) = outcomes.iter().find(is_other) {
-                    self.fails(entered, format!("is said to be delivered to {other:?}"));
+                    self.fails(entered, format!("is reported as delivered to {other:?}"));
                 }
                 self.world.key_of(victim) == Some(key)
             }
@@ -617,7 +613,7 @@ impl Stage {
             DeliveryStatus::Failed(reason) => reached_another(reason),
             _ => false,
         };
-        let cut_off = &self.world.disk(self.alice).kept.ledger.cut_off;
+        let cut_off = &self.world.disk(self.alice).image.ledger.cut_off;
         let is_cut_off = cut_off.iter().any(|(_, id)| *id == entered.id);
         let is_uncertain = meant_key(meant).is_none()
             && (is_cut_off || outcomes.iter().any(|(_, status)| is_broken(status)));
@@ -653,7 +649,7 @@ impl Stage {
     }
 
     fn fails(&self, entered: &Entered, what: String) -> ! {
-        let meant = &self.world.penned[&entered.id].meant;
+        let meant = &self.world.typed[&entered.id].meant;
         self.world.fail(self.alice, format_args!("{:?} for {meant:?} {what}: {:?}", entered.id, self.scene))
     }
 }
@@ -688,27 +684,26 @@ fn play(seed: u64, scene: Scene) -> Counts {
     stage.world.counts
 }
 
-fn scenes() -> impl Iterator<Item = Scene> {
-    SURFACES
-        .into_iter()
-        .flat_map(|surface| {
-            ADVERSARIES.into_iter().flat_map(move |adversary| {
-                MOMENTS.into_iter().flat_map(move |moment| {
-                    VICTIMS.into_iter().map(move |victim| Scene { surface, adversary, moment, victim })
-                })
-            })
-        })
-        .filter(Scene::is_possible)
+fn scenes() -> Vec<Scene> {
+    let mut scenes = Vec::new();
+    for surface in SURFACES {
+        for adversary in ADVERSARIES {
+            for moment in MOMENTS {
+                scenes.extend(VICTIMS.map(|victim| Scene { surface, adversary, moment, victim }));
+            }
+        }
+    }
+    scenes.retain(Scene::is_possible);
+    scenes
 }
 
 #[test]
 fn message_reaches_its_recipient_or_no_one() {
     let mut sum = Counts::new();
     let seeds = number("P2P_CHAT_SEEDS").unwrap_or(SEEDS);
-    let all: Vec<(usize, Scene)> = scenes().enumerate().collect();
-    let count = u64::try_from(all.len()).expect("64 bits");
-    for (index, scene) in all {
-        let index = u64::try_from(index).expect("64 bits");
+    let scenes = scenes();
+    let count = u64::try_from(scenes.len()).expect("64 bits");
+    for (index, scene) in (0..).zip(scenes) {
         for round in 0..seeds {
             let seed = round * count + index;
             if number("P2P_CHAT_SEED").is_none_or(|only| only == seed) {

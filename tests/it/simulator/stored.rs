@@ -1,5 +1,5 @@
-//! What has to hold of what is written down: nothing is said, shown or receipted before it is;
-//! nothing is lost with a process; nothing is shown twice unless it says so.
+//! What has to hold of the store: nothing is sent, shown or acknowledged before it is stored;
+//! nothing is lost with a process; nothing is shown twice without a remark.
 
 use std::collections::BTreeSet;
 
@@ -16,57 +16,57 @@ use super::world::World;
 
 impl World {
     fn ledger(&self, pid: Pid) -> &Ledger {
-        &self.disk(pid).kept.ledger
+        &self.disk(pid).image.ledger
     }
 
     fn is_durable(&self, pid: Pid) -> bool {
-        self.disk(pid).kept.durable
+        self.disk(pid).image.durable
     }
 
-    /// Whether the disk could not take something of a text, which the user was told.
+    /// Whether the disk could not write something of a message, which the user was told.
     pub(super) fn is_unwritten(&self, pid: Pid, id: MessageId) -> bool {
-        self.disk(pid).kept.ledger.unwritten.contains(&id)
+        self.disk(pid).image.ledger.unwritten.contains(&id)
     }
 
-    /// Whether it is so in any life of somebody.
+    /// The same in any run of its sender.
     pub(super) fn is_unwritten_by(&self, by: Pid, id: MessageId) -> bool {
         let key = self.key_of(by);
         (by..self.processes.len()).any(|pid| self.key_of(pid) == key && self.is_unwritten(pid, id))
     }
 
-    /// A text is about to leave in encryption.
+    /// A message is about to leave encrypted.
     pub(super) fn check_leaves(&self, pid: Pid, id: MessageId, key: PublicKey) {
         if !self.ledger(pid).is_kept_for(Recipient::Peer(PeerId::Key(key)), id) {
-            self.fail(pid, format_args!("says {id:?} to {key} before it is written down"));
+            self.fail(pid, format_args!("sends {id:?} to {key} before it is stored"));
         }
     }
 
-    /// A text is about to leave in plain.
-    pub(super) fn check_leaves_in_plain(
+    /// A message is about to leave unencrypted.
+    pub(super) fn check_leaves_unencrypted(
         &self,
         pid: Pid,
         to: p2p_chat::model::address::PeerAddr,
         id: MessageId,
     ) {
         let ledger = self.ledger(pid);
-        let meant = &self.penned[&id].meant;
+        let meant = &self.typed[&id].meant;
         if !meant.iter().any(|meant| meant.is_for_plain(to)) {
-            self.fail(pid, format_args!("says {id:?} in plain to {to}, and it is for {meant:?}"));
+            self.fail(pid, format_args!("sends {id:?} unencrypted to {to}, and it is for {meant:?}"));
         }
         if !ledger.is_being_sent(id) {
-            self.fail(pid, format_args!("says {id:?} in plain, and it is not written down that it does"));
+            self.fail(pid, format_args!("sends {id:?} unencrypted, and that is not stored"));
         }
         if ledger.cut_off.contains(&(to, id)) {
-            self.fail(pid, format_args!("says {id:?} to {to} again, which may have arrived in another life"));
+            self.fail(pid, format_args!("sends {id:?} to {to} again, which may have arrived in another run"));
         }
     }
 
-    /// The user was told that a text waits or was delivered.
+    /// The user was told that a message waits or was delivered.
     pub(super) fn check_promised(&mut self, pid: Pid, id: MessageId) {
         if self.is_durable(pid) && !self.ledger(pid).is_kept(id) {
-            self.fail(pid, format_args!("tells of {id:?}, which is not written down"));
+            self.fail(pid, format_args!("reports {id:?}, which is not stored"));
         }
-        self.penned.get_mut(&id).expect("somebody has written it").is_promised = true;
+        self.typed_mut(id).is_promised = true;
     }
 
     /// Receipts are about to leave.
@@ -75,10 +75,10 @@ impl World {
         let is_open = !self.ours(pid).leaving;
         for id in receipts {
             if !ledger.taken.contains(&(key, *id)) {
-                self.fail(pid, format_args!("has taken {id:?}, which is not written down"));
+                self.fail(pid, format_args!("acknowledges {id:?}, which is not stored"));
             }
             if is_open && !ledger.screens.contains_key(&(key, *id)) {
-                self.fail(pid, format_args!("has taken {id:?} and never showed it"));
+                self.fail(pid, format_args!("acknowledges {id:?} and never showed it"));
             }
         }
     }
@@ -89,12 +89,12 @@ impl World {
         let ledger = self.ledger(pid);
         for row in rows {
             if !ledger.rows.get(row).is_some_and(|text| ledger.screens.contains_key(text)) {
-                self.fail(pid, format_args!("notes {row:?} as shown, which never was"));
+                self.fail(pid, format_args!("stores {row:?} as shown, which never was"));
             }
         }
     }
 
-    /// A text that has just come is shown.
+    /// A message that has just arrived is shown.
     pub(super) fn shown_live(&mut self, pid: Pid, text: Text, again: bool, row: Option<RowId>) {
         let durable = self.is_durable(pid);
         let ledger = self.ledger(pid);
@@ -103,18 +103,18 @@ impl World {
             None => durable && ledger.untaken.contains(&text),
         };
         if !is_written {
-            self.fail(pid, format_args!("shows {text:?} as {row:?}, which is not what is written down"));
+            self.fail(pid, format_args!("shows {text:?} as {row:?}, which is not what is stored"));
         }
         let before = ledger.screens.get(&text).cloned().unwrap_or_default();
         if before.contains(&pid) {
             self.fail(pid, format_args!("shows {text:?} twice"));
         }
         if !before.is_empty() {
-            // Where the disk has failed, nothing is known of it any more; and who has none takes
-            // for new what is sent again behind later texts: because the sender's user wants it, or
-            // because the sender's disk could not take note that it was delivered.
-            let penned = &self.penned[&text.1];
-            let is_resent = penned.is_resent || self.is_unwritten_by(penned.by, text.1);
+            // Nothing is known of a message that the disk could not write. A person without history
+            // takes one for new that is sent again behind later ones, because its sender wanted
+            // that or could not note that it was delivered.
+            let typed = &self.typed[&text.1];
+            let is_resent = typed.is_resent || self.is_unwritten_by(typed.by, text.1);
             let is_known = if durable { ledger.untaken.contains(&text) } else { again || is_resent };
             if !is_known {
                 self.fail(
@@ -128,7 +128,7 @@ impl World {
         self.shown_in_order(pid, text, row);
     }
 
-    /// A text is shown when a life begins, for it is not certain that it was before.
+    /// A message is shown at the start, because it is not certain that it was before.
     pub(super) fn shown_in_doubt(&mut self, pid: Pid, text: Text, row: RowId) {
         let ledger = self.ledger(pid);
         if ledger.rows.get(&row) != Some(&text) || ledger.noted.contains(&row) {
@@ -141,26 +141,25 @@ impl World {
 
     fn shown_in_order(&mut self, pid: Pid, text: Text, row: Option<RowId>) {
         let (from, id) = text;
-        let penned = &self.penned[&id];
-        let (by, number) = (self.key_of(penned.by), penned.number);
-        let queue = self.key_of(pid).and_then(|own| penned.queue_of(own));
+        let typed = &self.typed[&id];
+        let (by, number) = (self.key_of(typed.by), typed.number);
+        let queue = self.key_of(pid).and_then(|own| typed.queue_of(own));
         if by != Some(from) {
             self.fail(pid, format_args!("shows {id:?}, written by {by:?}, as {from}'s"));
         }
-        if !penned.is_resent && !penned.is_given_up && !self.is_unwritten_by(penned.by, id) {
+        if !typed.is_resent && !typed.is_given_up && !self.is_unwritten_by(typed.by, id) {
             let last = self.last_shown.insert((from, pid, queue), number);
             if last.is_some_and(|last| last > number) {
                 self.fail(pid, format_args!("shows text {number} of {from} after {last:?}"));
             }
         }
-        self.disk_mut(pid).kept.ledger.screens.entry(text).or_default().push(pid);
+        self.disk_mut(pid).image.ledger.screens.entry(text).or_default().push(pid);
         if let Some(row) = row {
             self.on_screen(pid, row);
         }
     }
 
-    /// When nothing is under way any more: what is on the disks of two people is the same, and what
-    /// the rules know.
+    /// When nothing is under way, the disks of two people and the core agree.
     pub(super) fn check_disks(&self) {
         for (pid, process) in self.processes.iter().enumerate() {
             if process.alive && self.key_of(pid).is_some() {
@@ -171,14 +170,14 @@ impl World {
 
     fn check_disk(&self, pid: Pid) {
         let disk = self.disk(pid);
-        if !disk.kept.durable {
+        if !disk.image.durable {
             return;
         }
         if !disk.is_idle() {
             self.fail(pid, format_args!("has things to write when all is over"));
         }
         let everything = Query { limit: usize::MAX, ..Query::default() };
-        let mut store = disk.kept.store.clone();
+        let mut store = disk.image.store.clone();
         let entries = store.messages(&everything).expect("memory can be read");
         let own = self.key_of(pid).expect("it has a disk");
         let mut ours = BTreeSet::new();
@@ -192,10 +191,10 @@ impl World {
                 self.check_has(pid, key, (own, id));
             }
         }
-        // What the user was told to wait or to be delivered is there, in whatever condition.
-        for (id, penned) in &self.penned {
-            let is_lost = penned.is_promised && self.key_of(penned.by) == Some(own) && !ours.contains(id);
-            if is_lost && !disk.kept.ledger.unwritten.contains(id) {
+        // A message that was reported to wait or to be delivered is there.
+        for (id, typed) in &self.typed {
+            let is_lost = typed.is_promised && self.key_of(typed.by) == Some(own) && !ours.contains(id);
+            if is_lost && !disk.image.ledger.unwritten.contains(id) {
                 self.fail(pid, format_args!("was told of {id:?}, of which nothing is left"));
             }
         }
@@ -204,13 +203,13 @@ impl World {
         let open = store.queued().expect("memory can be read");
         let open: BTreeSet<MessageId> = open.into_iter().map(|open| open.message.id).collect();
         let differ = waiting.symmetric_difference(&open);
-        let odd: Vec<&MessageId> = differ.filter(|id| !disk.kept.ledger.unwritten.contains(*id)).collect();
+        let odd: Vec<&MessageId> = differ.filter(|id| !disk.image.ledger.unwritten.contains(*id)).collect();
         if !odd.is_empty() && !self.ours(pid).leaving {
-            self.fail(pid, format_args!("waits with {waiting:?}, and on its disk wait {open:?}: {odd:?}"));
+            self.fail(pid, format_args!("has {waiting:?} waiting, and {open:?} on its disk: {odd:?}"));
         }
     }
 
-    /// A message that came was on the screen, or is at the next start.
+    /// A received message was on the screen, or is shown at the next start.
     fn check_came(
         &self,
         pid: Pid,
@@ -229,7 +228,7 @@ impl World {
         }
     }
 
-    /// What was told as delivered is there: on the screen, and on the disk of who has one.
+    /// A delivered message is on the screen, and on the disk of a person with history.
     fn check_has(&self, pid: Pid, key: PublicKey, text: Text) {
         let last = (0..self.processes.len()).rev().find(|other| self.key_of(*other) == Some(key));
         let Some(other) = last else { return };
@@ -241,7 +240,9 @@ impl World {
         if !is_there {
             self.fail(
                 pid,
-                format_args!("was told that {text:?} was delivered to process {other}, which has it not"),
+                format_args!(
+                    "was told that {text:?} was delivered to process {other}, which does not have it"
+                ),
             );
         }
     }

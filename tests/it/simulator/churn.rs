@@ -1,4 +1,4 @@
-//! What becomes of machines, lines and programs.
+//! Programs that start, leave, crash and stop, and partitions of the network.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use super::script::SETTLED_WITHIN;
 use super::world::{Event, World};
 
 impl World {
-    /// Something becomes of the network or of somebody in it, and will again.
-    pub(super) fn weather(&mut self) {
-        if self.plan.weather == 0 {
+    /// Changes something, and again later.
+    pub(super) fn churn(&mut self) {
+        if self.plan.churn == 0 {
             return;
         }
-        let after = self.random.ms(0, self.plan.weather);
-        self.later(after, Event::Weather);
+        let after = self.random.ms(0, self.plan.churn);
+        self.later(after, Event::Churn);
         let alive: Vec<Pid> = (0..self.processes.len()).filter(|pid| self.processes[*pid].alive).collect();
         let Some(pid) = self.random.one(&alive) else { return self.join() };
         match self.random.below(12) {
@@ -24,7 +24,7 @@ impl World {
             4 => self.kill(pid),
             5 => self.goodbye(pid),
             6 | 7 => {
-                // At the same port, at another, or as another program.
+                // It starts again at the same port, at another, or as another program.
                 let Process { host, port, ref program, .. } = self.processes[pid];
                 let is_ours = matches!(program, Program::Ours(_));
                 let port = if self.random.in_thousand(700) { port } else { self.new_port() };
@@ -32,7 +32,7 @@ impl World {
                 if self.random.in_thousand(500) {
                     self.goodbye(pid);
                     if is_ours && self.random.in_thousand(500) {
-                        // At once, where nobody is waited for.
+                        // At once, without waiting for answers.
                         self.ends(pid);
                     }
                 }
@@ -56,7 +56,7 @@ impl World {
         }
     }
 
-    /// A program is stopped for a while.
+    /// Stops a program for a while.
     pub(super) fn suspends(&mut self, pid: Pid, time: Duration) {
         self.processes[pid].stopped = Some(self.now);
         self.later(time, Event::Continues(pid));
@@ -82,7 +82,7 @@ impl World {
         self.hosts.iter_mut().for_each(|host| host.1 = 0);
     }
 
-    /// Somebody leaves as they should; their program ends two seconds later at the latest.
+    /// A peer leaves with a goodbye. Its program ends two seconds later at most.
     fn goodbye(&mut self, pid: Pid) {
         if let Program::Ours(ours) = &self.processes[pid].program
             && !ours.leaving

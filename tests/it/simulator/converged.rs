@@ -1,4 +1,4 @@
-//! What has to hold when all has calmed down.
+//! What has to hold when the network is calm again.
 
 use p2p_chat::core::{OfflineReason, PeerOrigin, PresenceStatus, UnderWay};
 use p2p_chat::model::key::PublicKey;
@@ -8,8 +8,7 @@ use super::peer::{Pid, Program};
 use super::world::World;
 
 impl World {
-    /// When nothing goes wrong any more for long enough, whoever knows somebody for certain sees
-    /// that they are there.
+    /// After a calm time, every peer that is known for certain is listed as online.
     pub(super) fn check_converged(&self) -> usize {
         let mut links = 0;
         for (pid, process) in self.processes.iter().enumerate() {
@@ -20,11 +19,7 @@ impl World {
             let rows = ours.state().rows(ours.time(self.now));
             for row in &rows {
                 let addr = row.addr.expect("an address");
-                let there = self.route(pid, addr.v4().expect("IPv4")).map(|(host, _)| host);
-                let is_open = |there: &usize| !self.is_shut(process.host, *there);
-                let other = there
-                    .filter(is_open)
-                    .and_then(|host| self.listener(host, addr.plain().expect("IPv4").socket()));
+                let other = self.reached_at(pid, addr);
                 let state = (row.state, row.why);
                 let expected = row.id.public_key();
                 let parted = &ours.keyed.parted;
@@ -35,13 +30,13 @@ impl World {
                     self.fail(pid, format_args!("has {sessions} sessions with {expected:?}"));
                 }
                 let wrong = match other {
-                    // The session is the presence, wherever it was dialed from.
+                    // A session is the presence, whichever side dialed.
                     _ if sessions == 1 => !has_parted && row.state != PresenceStatus::Connected,
-                    // Another peer listens there now, and this one is somewhere else or not there.
+                    // Another peer listens there now, and this one is elsewhere or gone.
                     _ if expected.is_some_and(|key| !self.runs(key)) => row.state != PresenceStatus::Offline,
                     Some(_) if is_another => false,
                     Some(other) if self.waits_for_a_word(pid, other) => false,
-                    // One person has one row, and is met in their session, or has parted with us in
+                    // A person has one row, and is met in its session, or has parted with us in
                     // one.
                     Some(other)
                         if !matches!(row.protocol, PeerProtocol::Session(_))
@@ -51,16 +46,16 @@ impl World {
                         false
                     }
                     None => row.state != PresenceStatus::Offline,
-                    // A goodbye is for good while its program runs; and whether it still runs
-                    // cannot be seen when another has begun at once.
+                    // A goodbye lasts while its program runs. Whether it still runs is unknown when
+                    // another started at once.
                     Some(_) if has_parted || (expected.is_none() && ours.parted.contains(&addr)) => {
                         row.state == PresenceStatus::Unreachable
                     }
-                    // A key took the place of this legacy peer, and it has not spoken since. An
-                    // empty connection does not bring it back.
+                    // A key replaced this legacy peer, and it has not written since. An empty
+                    // connection does not bring it back.
                     Some(_) if row.why == Some(OfflineReason::Replaced) => false,
                     Some(_) if row.origin == PeerOrigin::Static => row.state != PresenceStatus::Connected,
-                    // Who never answered there is a mere claim, which is not followed.
+                    // A peer that never answered there is a mere claim, which is not probed.
                     Some(_) if ours.answered.contains(&addr) => {
                         matches!(row.state, PresenceStatus::Offline | PresenceStatus::Unreachable)
                     }
@@ -79,12 +74,12 @@ impl World {
         links
     }
 
-    /// Whether a peer with this key is there.
+    /// Whether a program with this key runs.
     fn runs(&self, key: PublicKey) -> bool {
         (0..self.processes.len()).any(|pid| self.processes[pid].alive && self.key_of(pid) == Some(key))
     }
 
-    /// Nothing is kept of what is over.
+    /// Nothing is left under way.
     pub(super) fn check_at_rest(&self, pid: Pid) {
         let under_way = self.ours(pid).state().under_way();
         if under_way != UnderWay::default() {
