@@ -148,7 +148,7 @@ pub(crate) fn ours(dir: &Path) -> Command {
 /// Returns the port in the line that says where a program listens, once the line is whole.
 pub(crate) fn port(text: &str) -> Option<u16> {
     let (line, _) = text.split_once("listening ")?.1.split_once('\n')?;
-    line.split([' ', ':']).find_map(|word| word.trim_end_matches(['.', ',']).parse().ok())
+    line.split([' ', ':']).find_map(|word| word.trim_end_matches(['.', ',', '\r']).parse().ok())
 }
 
 /// Listens at any port of all loopback addresses.

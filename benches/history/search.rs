@@ -26,13 +26,13 @@ const MOST: f64 = 50.0;
 fn kinds(corpus: &Corpus) -> Vec<(&'static str, Vec<String>)> {
     let words = |ranks: [usize; 5]| ranks.map(|rank| corpus.word(rank).to_owned()).to_vec();
     let chinese = |ranks: [usize; 5]| ranks.map(|rank| corpus.chinese(rank).to_owned()).to_vec();
-    let two = [(1, 2), (3, 4), (5, 1), (2, 3), (4, 5)];
+    let two = [(1, 301), (2, 503), (3, 707), (4, 1_009), (5, 1_511)];
     let two = two.map(|(one, two)| format!("{} {}", corpus.word(one), corpus.word(two)));
     vec![
         ("a rare word", words([30_011, 34_003, 38_007, 42_001, 46_009])),
         ("a word of middle frequency", words([301, 503, 707, 1_009, 1_511])),
         ("a very frequent word", words([1, 2, 3, 4, 5])),
-        ("two very frequent words", two.to_vec()),
+        ("a frequent and a middle word", two.to_vec()),
         ("one Chinese character", chinese([1, 2, 3, 4, 5])),
     ]
 }

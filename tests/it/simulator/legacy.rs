@@ -1,4 +1,4 @@
-//! The legacy programs as far as the core can tell (docs/PROTOCOL.md): what they write, what they
+//! The legacy programs as far as the rules can tell (docs/PROTOCOL.md): what they say, what they
 //! answer, what ends them.
 
 use std::collections::BTreeSet;
