@@ -10,7 +10,7 @@ use crate::model::fair_share::FairShare;
 
 /// Bytes in the queue at most before messages from the network are held back and in the end refused.
 /// With [`crate::runtime::MAX_WAITING_BYTES`] and [`crate::net::sessions::MAX_HELD_BYTES`] 16 MiB.
-pub const ROOM: usize = 6 * 1024 * 1024;
+pub(crate) const ROOM: usize = 6 * 1024 * 1024;
 
 /// Bytes that an item counts beside its text: more than an event has.
 pub const ITEM_BYTES: usize = 512;
@@ -55,7 +55,7 @@ impl<T> Mailbox<T> {
 
     /// Puts in an item with so many bytes of text that `source` caused, or the user if there is none.
     /// It is always taken: the caller has asked [`Mailbox::has_room`] before.
-    pub fn put_from(&self, item: T, bytes: usize, source: Option<SourcePrefix>) {
+    pub(crate) fn put_from(&self, item: T, bytes: usize, source: Option<SourcePrefix>) {
         let mut state = self.lock();
         state.queue.push_back(item);
         match source {
@@ -68,7 +68,7 @@ impl<T> Mailbox<T> {
     }
 
     /// Whether there is room for an item that `source` caused.
-    pub fn has_room(&self, source: SourcePrefix) -> bool {
+    pub(crate) fn has_room(&self, source: SourcePrefix) -> bool {
         self.lock().room.has_room(source)
     }
 

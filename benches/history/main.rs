@@ -1,24 +1,21 @@
-//! What keeping messages costs: writing them down durably, beside SQLite alone; texts and plain messages, with and without history; and
-//! two years of history, searched and started with. Run by `cargo bench --bench history`, or one part of it by
-//! `cargo bench --bench history -- durable`; docs/BENCHMARKS.md tells what each figure is.
-
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+//! What storing messages costs: messages with history, search in a million messages, and the start
+//! with them. docs/BENCHMARKS.md says what each figure is.
 
 #[path = "../common/mod.rs"]
 mod common;
-#[cfg(target_os = "linux")]
-mod linux;
+mod corpus;
+mod disk;
+mod messages;
+mod search;
+mod start;
 
 use std::process::ExitCode;
 
-/// Fails where something does not work, such as a text without a receipt; never because of a figure.
+/// Runs of each measurement: odd, so that the median is one of them.
+const RUNS: usize = 5;
+
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    #[cfg(target_os = "linux")]
-    if let Some(parts) = common::parts_wanted("history", args) {
-        return linux::measure(&parts);
-    }
-    #[cfg(not(target_os = "linux"))]
-    common::parts_wanted("history", args);
-    ExitCode::SUCCESS
+    let parts: [common::Part; 3] =
+        [("messages", messages::measure), ("search", search::measure), ("start", start::measure)];
+    common::run("history", RUNS, &parts)
 }

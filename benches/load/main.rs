@@ -1,28 +1,23 @@
-//! The whole program under load, measured on the released binary beside minimal programs that do
-//! the same. Run by `cargo bench --bench load`, or one part of it by `cargo bench --bench load --
-//! receive`; docs/BENCHMARKS.md tells what each figure is.
+//! The released program under load: receiving unencrypted messages, `@all` to 1,000 peers, and its
+//! start, beside minimal programs. docs/BENCHMARKS.md says what each figure is.
 
-#![allow(clippy::print_stdout, clippy::print_stderr)]
-
+mod all;
 #[path = "../common/mod.rs"]
 mod common;
-#[cfg(target_os = "linux")]
-mod linux;
+mod crowd;
+mod receive;
+mod start;
 
 use std::process::ExitCode;
 
-/// Fails where something does not work, such as a message that is lost; never because of a figure.
+/// Runs of each measurement: odd, so that the median is one of them.
+const RUNS: usize = 5;
+
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    #[cfg(target_os = "linux")]
-    if let Some((linux::BARE, args)) = args.split_first().map(|(first, args)| (first.as_str(), args)) {
-        return linux::be_bare(args);
+    if std::env::args().nth(1).is_some_and(|arg| arg == receive::BARE) {
+        return common::report(receive::BARE, receive::receive());
     }
-    #[cfg(target_os = "linux")]
-    if let Some(parts) = common::parts_wanted("load", args) {
-        return linux::measure(&parts);
-    }
-    #[cfg(not(target_os = "linux"))]
-    common::parts_wanted("load", args);
-    ExitCode::SUCCESS
+    let parts: [common::Part; 3] =
+        [("receive", receive::measure), ("all", all::measure), ("start", start::measure)];
+    common::run("load", RUNS, &parts)
 }

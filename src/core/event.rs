@@ -338,7 +338,7 @@ impl Event {
     }
 
     /// The bytes of a text that somebody else chose.
-    pub fn text_bytes(&self) -> usize {
+    pub(crate) fn text_bytes(&self) -> usize {
         match self {
             Self::Message { text, .. }
             | Self::Unproven { text, .. }

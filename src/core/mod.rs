@@ -51,7 +51,7 @@ pub use inbound::Staged;
 pub use meeting::Env;
 pub use outbox::{Jitter, MAX_OUTBOX_BYTES, MAX_QUEUE_MESSAGES, WriteId};
 pub use outbox_commands::WaitingMessage;
-pub use peers::{GONE_SHOWN, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, PEER_BYTES, PeerOrigin, Row};
+pub use peers::{GONE_SHOWN, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, PeerOrigin, Row};
 pub use plain_in::PlainReceived;
 pub use plain_result::PlainResult;
 pub use presence::{

@@ -27,7 +27,7 @@ use user::User;
 /// Steps of one input. Few steps keep the fuzzer quick.
 const MAX_STEPS: usize = 48;
 
-/// Times at which something becomes due in one step. A full mailbox makes messages due every 20 ms.
+/// Times at which something becomes due in one step. A full event queue makes messages due every 20 ms.
 const MAX_TICKS: usize = 32;
 
 /// Sessions in one step of a flood: more than strangers of one source may have.
@@ -143,7 +143,7 @@ impl World {
 
     // ---- what the program does --------------------------------------------------------------------
 
-    /// Makes a request: to a key, or to whoever is at an address.
+    /// Makes a request: to a key, or to any peer at an address.
     fn request(&mut self, which: u8, detail: u8) {
         let say = match detail & 7 {
             0 | 1 => Request::Open,

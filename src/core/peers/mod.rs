@@ -68,9 +68,6 @@ pub(super) const DORMANT_AFTER: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// [`PROBE_INTERVAL`](super::PROBE_INTERVAL) holds.
 const PROBE_SPACING: Duration = Duration::from_millis(20);
 
-/// Bytes of a row in memory, without what it points to.
-pub const PEER_BYTES: usize = size_of::<Peer>();
-
 /// How a peer came to be known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PeerOrigin {

@@ -1,4 +1,4 @@
-//! One peer driven to its bounds by peers that somebody invents.
+//! One peer that is driven to its limits by invented peers.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -7,34 +7,32 @@ use std::time::Duration;
 use p2p_chat::core::{MAX_PEERS, MAX_PEERS_PER_IP, StaticPeer};
 use p2p_chat::model::address::{PeerAddr, Source};
 
-use super::peer::Past;
 use super::plan::Plan;
 use super::world::World;
 
-/// Looks and acknowledgements at once that the user did not ask for (ARCHITECTURE.md, Bounds).
+/// Probes and acknowledgements at once that the user did not ask for.
 const UNASKED: usize = 32;
 
-/// A peer of ours, process 1, with two static ones: process 0, and one that is never there. Nobody
-/// else is in the world.
+/// A world of two: ours is process 1, and its static peers are process 0 and one that is never there.
 fn two() -> (World, [PeerAddr; 2]) {
     let mut world = World::new(1);
     world.plan = Plan { legacy: 1_000, ..Plan::still() };
     world.hosts = vec![(Ipv4Addr::new(10, 0, 0, 1), 0), (Ipv4Addr::new(10, 0, 0, 2), 0)];
     world.launch(0, 5_001, None);
-    let addrs = [1, 2].map(|port| PeerAddr::new(Ipv4Addr::new(10, 0, 0, 1), 5_000 + port).expect("unicast"));
-    let fixed = addrs.map(StaticPeer::at);
-    world.launch(1, 5_002, Some(Past { statics: fixed.to_vec(), ..Past::default() }));
-    world.run_until(Duration::from_secs(5));
+    let addrs = [5_001, 5_002].map(|port| world.addr(0, port));
+    let person = world.person(1, "person1", addrs.map(StaticPeer::at).to_vec());
+    world.launch(1, 5_002, Some(person));
+    world.rests(Duration::from_secs(5));
     (world, addrs)
 }
 
-/// What somebody at `ip` writes who claims to listen at that port there.
+/// A peer at `ip` that claims to listen at this port writes something.
 fn invents(world: &mut World, ip: Ipv4Addr, port: u16, text: &str) {
     world.step += 1;
     let local = world.hosts[1].0;
     let bytes = format!("{ip}:{port} Eve {text}").into_bytes();
     world.receives(1, None, Source::from(ip), local, &bytes);
-    // So many peers say something at one moment.
+    // All of them write at one moment.
     world.disk_catches_up(1);
     let unasked = world.ours(1).state().under_way().unasked;
     assert!(unasked <= UNASKED, "{unasked} at once");
@@ -49,7 +47,7 @@ fn by_ip(world: &World) -> BTreeMap<Ipv4Addr, usize> {
 }
 
 #[test]
-fn invented_peers_fill_the_table_to_its_bounds_and_displace_no_static_peer() {
+fn invented_peers_displace_no_static_peer() {
     let (mut world, fixed) = two();
     let one = Ipv4Addr::new(172, 16, 0, 1);
     for port in 1..=u16::try_from(MAX_PEERS_PER_IP + 500).expect("a port") {
@@ -64,29 +62,12 @@ fn invented_peers_fill_the_table_to_its_bounds_and_displace_no_static_peer() {
     assert_eq!(table.len(), MAX_PEERS);
     assert!(fixed.iter().all(|addr| table.iter().any(|row| row.addr == Some(*addr))));
     world.check_table(1);
-    // All of them are looked for, at most so many at a time, and none of them is there.
+    // All of them are probed, a bounded number at a time, and none is there.
     let mut most = 0;
     for _ in 0..80 {
-        let soon = world.now + Duration::from_millis(100);
-        world.run_until(soon);
+        world.rests(Duration::from_millis(100));
         most = most.max(world.ours(1).state().under_way().unasked);
     }
     assert_eq!(most, UNASKED);
     world.check_table(1);
-}
-
-#[test]
-fn who_asks_a_thousand_times_has_us_dial_it_every_two_seconds() {
-    let (mut world, _) = two();
-    let eve = Ipv4Addr::new(172, 16, 0, 1);
-    for _ in 0..1_000 {
-        invents(&mut world, eve, 9, "connect");
-        let soon = world.now + Duration::from_millis(10);
-        world.run_until(soon);
-    }
-    let to_eve =
-        |what: &str| world.counts.iter().filter(|(key, _)| key.starts_with(what)).map(|(_, n)| n).sum();
-    // In ten seconds and a half; whoever is dialed in vain may keep it for three seconds each time.
-    let acks: usize = to_eve("connect_ack");
-    assert!((3..=6).contains(&acks), "{acks}: {:?}", world.counts);
 }

@@ -1,4 +1,4 @@
-//! What always holds of the table, the commands, and what is dialed.
+//! What always has to hold of the table, the commands, and what is dialed.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -15,37 +15,36 @@ use super::ours::{Cause, is_look};
 use super::peer::Pid;
 use super::world::{Said, World};
 
-/// `connect_ack` goes to a peer at most so often (PROTOCOL.md, Liveness).
+/// The time between two `connect_ack` to a peer (PROTOCOL.md, Liveness).
 const ACK_SPACING: Duration = Duration::from_secs(2);
 
-/// Looks at one peer that the user did not ask for: one a second at most, and the first two at once
-/// when a refusal shows that something is wrong.
+/// Probes of one peer that the user did not request: one a second, and the first two at once when a
+/// refusal shows that something is wrong.
 const LOOKS: usize = 12;
 const LOOKS_WITHIN: Duration = Duration::from_secs(10);
 
-/// For a text that waits, somebody is asked how they are spoken to so often at most.
+/// How often a peer is asked for its protocol, for a message that waits.
 const ASKED_AGAIN: Duration = Duration::from_secs(1);
 
-/// A static peer that is gone is looked for so often at least (PROTOCOL.md, Liveness), ...
+/// The longest time between two probes of an offline static peer (PROTOCOL.md, Liveness) ...
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 
-/// ... but for the ticker's millisecond and a look or two that found no room.
+/// ... and the ticker's millisecond and a probe or two that found no room.
 const LATE: Duration = Duration::from_secs(1);
 
-/// Looks under way at a time of which there is always room for another, wherever they go: half of
-/// what there may be.
+/// With fewer probes under way than this there is room for another to any address.
 const ROOMY: usize = 32;
 
-/// Turns of the ticker in one second: every peer may have something due, and sixty-four looks may
-/// find no room five times.
+/// Ticks in one second: every peer may have something due, and 64 probes may find no room five
+/// times.
 const TICKS: usize = 50;
 const TICKS_PER_PEER: usize = 8;
 
-/// Of a long table only every so many turns are looked at in full, for that takes long.
+/// A long table is checked at only one of so many steps, because that takes long.
 const ROWS_LOOKED_AT_ONCE: u64 = 16;
 
 impl World {
-    /// After every turn of the rules.
+    /// Checks a process after a step.
     pub(super) fn check(&mut self, pid: Pid) {
         let now = self.now;
         let ours = self.ours(pid);
@@ -103,7 +102,7 @@ impl World {
             }
         }
         for fixed in ours.statics.iter().filter_map(|peer| peer.addr.addr()) {
-            // A peer may be found at another loopback address that it claims.
+            // A peer may answer at another loopback address that it claims.
             let stays = |row: &Row| {
                 // A peer with a key may be dialed elsewhere by now, and be at two of these
                 // addresses.
@@ -119,7 +118,7 @@ impl World {
         }
     }
 
-    /// The ticker has done what was due.
+    /// A tick has done what was due.
     pub(super) fn check_ticked(&mut self, pid: Pid) {
         let now = self.now;
         let ours = self.ours_mut(pid);
@@ -137,22 +136,19 @@ impl World {
         }
     }
 
-    /// Something is about to be sent.
+    /// Something unencrypted is about to be sent.
     pub(super) fn check_transmit(&mut self, pid: Pid, transmit: &PlainRequest, cause: Cause) {
         let now = self.now;
         let PlainRequest { job, to, fallback, ref message, .. } = *transmit;
         let ours = self.ours_mut(pid);
         for addr in std::iter::once(to).chain(fallback) {
             if !ours.may_dial.contains(&addr) {
-                self.fail(pid, format_args!("dials {addr}, where nobody spoke from: {message:?}"));
+                self.fail(pid, format_args!("dials {addr}, from where no peer has written: {message:?}"));
             }
         }
         let is_listed = |addr| self.rows(pid).iter().any(|row| row.addr == Some(addr));
         if fallback.is_some_and(is_listed) {
-            self.fail(
-                pid,
-                format_args!("tries what is for {to} at the address of somebody else: {fallback:?}"),
-            );
+            self.fail(pid, format_args!("tries what is for {to} at another peer's address: {fallback:?}"));
         }
         if is_look(message) {
             self.check_look(pid, to, cause);
@@ -164,8 +160,8 @@ impl World {
                 Some("answers no `connect`".to_owned())
             }
             (Cause::Received, Outgoing::ConnectAck) | (_, Outgoing::Exit) => None,
-            // Messages wait until it is known how the peer at this address is written to. Those for
-            // a legacy peer and for its address are asked for separately.
+            // Messages wait until the protocol of the peer at this address is known. Those for a
+            // legacy peer and those for its address ask separately.
             (Cause::Received, Outgoing::Connect) if waiting > 0 => {
                 let asked = ours.asked_for_text.entry(to).or_default();
                 asked.retain(|before| now < *before + ASKED_AGAIN);
@@ -182,7 +178,7 @@ impl World {
                 while looks.front().is_some_and(|at| *at + LOOKS_WITHIN < now) {
                     looks.pop_front();
                 }
-                // Whoever a text waits for is asked as often again.
+                // A peer that a message waits for is asked as often again.
                 let most = if waiting > 0 { 2 * LOOKS } else { LOOKS };
                 (looks.len() > most).then(|| format!("is look {} within {LOOKS_WITHIN:?}", looks.len()))
             }
@@ -211,23 +207,23 @@ impl World {
             self.check_plain_text(pid, transmit);
             let message_of = |world: &Self| parts.first().and_then(|part| world.said.get(part)?.message);
             if let Some(message) = message_of(self) {
-                self.check_leaves_in_plain(pid, to, message);
+                self.check_leaves_unencrypted(pid, to, message);
             }
             let is_unwritten = message_of(self).is_some_and(|message| self.is_unwritten(pid, message));
             for part in parts.iter() {
-                // What has waited goes again only where no connection was made for it before, or
-                // where the disk could not take note of that.
+                // A message is sent again only if no connection was made for it before, or the disk
+                // could not note that.
                 let is_first =
                     |said: &mut Said| said.to.insert(to) || is_unwritten || !said.connected.contains(&to);
                 if !self.said.get_mut(part).is_some_and(is_first) {
-                    self.fail(pid, format_args!("sends `{part}` to {to} twice, or it was never said"));
+                    self.fail(pid, format_args!("sends `{part}` to {to} twice, or it is unknown"));
                 }
             }
         }
     }
 
-    /// The number of recipients dialed at `to` whose messages wait until it is known how they are
-    /// written to.
+    /// Returns the number of recipients dialed at `to` whose messages wait until its protocol is
+    /// known.
     fn asking_for_text(&self, pid: Pid, to: PeerAddr) -> usize {
         let ours = self.ours(pid);
         let is_at = |id: &Recipient| id.public_key().is_none() && ours.state().dialed_at(*id) == Some(to);
@@ -236,11 +232,10 @@ impl World {
         in_flight.filter(is_at).collect::<BTreeSet<_>>().len()
     }
 
-    /// Somebody is about to be looked for. If it is a static peer that is gone, that is not too
-    /// late, however often it was in vain.
+    /// A peer is about to be probed. If it is an offline static peer, that is not too late.
     fn check_look(&mut self, pid: Pid, to: PeerAddr, cause: Cause) {
         let now = self.now;
-        // Whom the user has sent away is left alone until there is a text for them.
+        // A peer that the user disconnected is left alone until there is a message for it.
         let is_for_text = self.asking_for_text(pid, to) > 0;
         let ours = self.ours_mut(pid);
         let Some(missed) = ours.missed.remove(&to).filter(|_| !is_for_text) else { return };
@@ -274,15 +269,14 @@ impl World {
         }
     }
 
-    /// How many recipients of a command may be the same peer as another recipient, or turn out to
-    /// be.
+    /// Returns how many recipients of a command may turn out to be the same peer as another.
     pub(super) fn may_be_one(&self, pid: Pid, command: &Command) -> usize {
         let is_unproven = |id: &Recipient| matches!(id, Recipient::Address(_));
         match command {
             Command::Send { to: to @ Target::These(ids), .. } if ids.len() > 1 => {
                 self.targets(pid, to).iter().filter(|id| is_unproven(id)).count()
             }
-            // A peer with a key that is being dialed at an address is no second one.
+            // A peer with a key that is being dialed at an address is not a second one.
             Command::Send { to: Target::AllPlain, .. }
             | Command::Disconnect(Target::AllPlain)
             | Command::Connect(Target::AllPlain) => {
@@ -294,7 +288,7 @@ impl World {
         }
     }
 
-    /// How many outcomes a command has to have: one for each recipient.
+    /// Returns the number of outcomes of a command: one for each recipient.
     pub(super) fn expected_outcomes(&self, pid: Pid, command: &Command) -> usize {
         match command {
             Command::Send { to, .. } | Command::Disconnect(to) => self.targets(pid, to).len(),
@@ -306,7 +300,7 @@ impl World {
         }
     }
 
-    /// The recipients of a message, each once: an address may be known as that of a peer.
+    /// Returns the recipients of a message, each once.
     pub(super) fn targets(&self, pid: Pid, to: &Target) -> Vec<Recipient> {
         let mut targets = Vec::new();
         match to {
@@ -322,7 +316,7 @@ impl World {
         targets
     }
 
-    /// Whom a recipient means when a message is sent to it now.
+    /// Returns whom a recipient means now.
     pub(super) fn means(&self, pid: Pid, id: Recipient) -> Recipient {
         match id {
             Recipient::Address(addr) => match self.ours(pid).state().at(addr)[..] {

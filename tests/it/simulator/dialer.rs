@@ -1,6 +1,6 @@
-//! The dialer's contract (src/net/dialer.rs) without threads: a bounded number at once, for each
-//! peer one message after the other, probes waiting for nobody, parts of a text one by one, the
-//! fallback where the first address refuses.
+//! The dialer's contract (src/net/dialer.rs) without threads: a bounded number at once, one message
+//! after the other for each peer, probes at any time, parts one by one, and the fallback where the
+//! first address refuses.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -19,15 +19,15 @@ pub(super) struct Running {
     /// The part sent now.
     pub(super) part: usize,
     worst: SendResult,
-    /// What became of it at the first address, if this is the second.
+    /// The result at the first address, if this is the second.
     first: Option<(SendResult, (usize, usize))>,
 }
 
-/// What follows from the fate of one connection.
+/// What follows the result of one connection.
 pub(super) enum Next {
     /// Another connection.
     Dial,
-    /// The request is over: where it went in the end, its fate, and its parts.
+    /// The request is over: its last address, its result, and its parts.
     Over(PeerAddr, SendResult, (usize, usize)),
 }
 
@@ -37,7 +37,7 @@ impl Running {
         Self { request, to, part: 0, worst: SendResult::Delivered, first: None }
     }
 
-    /// What `say` and `run` do with the fate of one connection.
+    /// Does what `say` and `run` do with the result of one connection.
     pub(super) fn exchanged(&mut self, result: SendResult) -> Next {
         let total = match &self.request.message {
             Outgoing::Text(parts) => parts.len(),
@@ -82,12 +82,12 @@ pub(super) struct Dialer {
     queues: BTreeMap<PeerAddr, VecDeque<PlainRequest>>,
     running: BTreeMap<JobId, Running>,
     pub(super) jobs: usize,
-    /// Threads that there may be.
+    /// Threads at most.
     limit: usize,
 }
 
 impl Dialer {
-    /// With fewer threads than the real one, if `limit` says so: then jobs wait for them.
+    /// With fewer threads than the real one if `limit` says so, so that jobs wait for them.
     pub(super) fn new(limit: usize) -> Self {
         Self { limit: limit.min(MAX_DIALERS), ..Self::default() }
     }
@@ -105,7 +105,7 @@ impl Dialer {
         }
     }
 
-    /// The next request that a thread takes up, if there is a thread.
+    /// Starts the next request, if a thread is free.
     pub(super) fn begin(&mut self) -> Option<JobId> {
         if self.running.len() >= self.limit {
             return None;
@@ -120,7 +120,7 @@ impl Dialer {
         self.running.get_mut(&job)
     }
 
-    /// A request was reported, and its thread goes on with what waits for the same peer.
+    /// Ends a request. Its thread goes on with the next one for the same peer.
     pub(super) fn end(&mut self, job: JobId) {
         let Some(Running { request, .. }) = self.running.remove(&job) else { return };
         self.jobs -= 1;
@@ -134,7 +134,7 @@ impl Dialer {
     }
 }
 
-/// How long one connection may take to be made, and to be over, given when the request has to end.
+/// Returns when one connection has to be made, and to be over.
 pub(super) fn limits(
     message: &Outgoing,
     now: Duration,

@@ -1,6 +1,6 @@
-//! The disk of somebody who has a key, and who writes to it as src/runtime/store_writer.rs does,
-//! without a thread: all that waits is applied in one go, some time later, and some time after that
-//! the rules are told. A kill loses what is not applied, and the rules what they were not told.
+//! The disk of a person, written as src/runtime/store_writer.rs does, without a thread: all writes
+//! that wait are applied at once, some time later, and the core is told some time after that. A
+//! kill loses what is not applied, and the core what it was not told.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,43 +16,42 @@ use super::ours::Cause;
 use super::peer::Pid;
 use super::world::{Event, World};
 
-/// What is written in one go at most, and what may wait for it in a world of this size; the first
-/// is that of src/runtime/store_writer.rs, which nobody outside can name.
+/// Writes in one commit, as in src/runtime/store_writer.rs, and writes that may wait in a world of
+/// this size.
 const MAX_BATCH: usize = 512;
 const MAX_WAITING: usize = 4_096;
 
 /// Milliseconds between a message on the screen and the note that it was shown.
 const NOTED_AFTER: (usize, usize) = (0, 300);
 
-/// What of a disk outlives the process.
+/// The part of a disk that outlives the process.
 #[derive(Clone)]
-pub(super) struct Kept {
+pub(super) struct Image {
     pub(super) store: Arc<Mutex<Sqlite>>,
-    /// It is there for the next life; otherwise it is gone with the process.
+    /// Whether the next run finds it.
     pub(super) durable: bool,
-    /// How long a text waits.
+    /// How long a message waits.
     pub(super) expire: Duration,
-    /// What is known to be on it.
     pub(super) ledger: Ledger,
 }
 
 /// The disk of a process.
 pub(super) struct Disk {
-    pub(super) kept: Kept,
+    pub(super) image: Image,
     queue: VecDeque<QueuedWrite>,
-    /// What was applied or failed, of which the rules are not told yet.
+    /// Writes that were applied or failed, and of which the core is not told yet.
     applied: Vec<(QueuedWrite, Result<StoreResult, StoreError>)>,
     at_work: bool,
-    /// Nothing can be written until then.
+    /// It is full until then.
     full_until: Duration,
-    /// Messages that are on the screen, of which nobody has noted it.
+    /// Messages on the screen that are not noted yet.
     shown: Vec<RowId>,
 }
 
 impl Disk {
-    pub(super) fn new(kept: Kept) -> Self {
+    pub(super) fn new(image: Image) -> Self {
         Self {
-            kept,
+            image,
             queue: VecDeque::new(),
             applied: Vec::new(),
             at_work: false,
@@ -61,7 +60,7 @@ impl Disk {
         }
     }
 
-    /// Whether everything about messages is applied and told. That a peer was seen is written at
+    /// Whether all writes about messages are applied and told. That a peer was seen is written at
     /// any time.
     pub(super) fn is_idle(&self) -> bool {
         let is_done = |write: &QueuedWrite| matches!(write.op, StoreOp::Seen { .. });
@@ -70,10 +69,10 @@ impl Disk {
             && self.shown.is_empty()
     }
 
-    /// Applies these, all or none, and takes note of what is on the disk now.
+    /// Applies all writes or none, and notes what is on the disk now.
     fn apply(&mut self, writes: &[StoreOp], clock: u64) -> Result<Vec<StoreResult>, StoreError> {
-        let written = self.kept.store.apply(writes, clock)?;
-        writes.iter().zip(&written).for_each(|(write, written)| self.kept.ledger.wrote(write, written));
+        let written = self.image.store.apply(writes, clock)?;
+        writes.iter().zip(&written).for_each(|(write, written)| self.image.ledger.wrote(write, written));
         Ok(written)
     }
 }
@@ -92,7 +91,6 @@ impl World {
         &mut self.ours_mut(pid).keyed.disk
     }
 
-    /// Something is about to be written, or was.
     pub(super) fn writes(&mut self, pid: Pid, op: &StoreOp) {
         self.check_write(pid, op);
         self.note_called(op);
@@ -115,13 +113,10 @@ impl World {
         }
     }
 
-    /// What waits is applied, in one go.
+    /// Applies the writes that wait.
     pub(super) fn applies(&mut self, pid: Pid) {
         if !self.processes[pid].alive {
             return;
-        }
-        if self.processes[pid].stopped.is_some() {
-            return self.later(Duration::from_millis(500), Event::Applies(pid));
         }
         self.applies_now(pid);
         let after = self.random.ms(0, 3);
@@ -140,9 +135,9 @@ impl World {
         let is_full = disk.full_until > now;
         let count = disk.queue.len().min(most);
         let batch: Vec<QueuedWrite> = disk.queue.drain(..count).collect();
-        // Memory takes everything.
-        let is_bad = (is_full || one_by_one) && disk.kept.durable;
-        // Not in one go; one by one, some can be written.
+        // Memory is never full.
+        let is_bad = (is_full || one_by_one) && disk.image.durable;
+        // All together fail; one by one, some succeed.
         let fails = |_: &QueuedWrite| is_bad && (is_full || self.random.in_thousand(500));
         let mut fails: VecDeque<bool> = batch.iter().map(fails).collect();
         if is_bad {
@@ -151,7 +146,7 @@ impl World {
         let disk = self.disk_mut(pid);
         let applied = write_batch(batch, |ops| match ops {
             [op] if fails.pop_front() == Some(true) => {
-                disk.kept.ledger.failed(op);
+                disk.image.ledger.failed(op);
                 Err(StoreError::Full)
             }
             [_, _, ..] if is_bad => Err(StoreError::Full),
@@ -163,7 +158,7 @@ impl World {
         }
     }
 
-    /// What waits is applied, and the rules are told, without any time passing.
+    /// Applies all writes and tells the core, without any time passing.
     pub(super) fn disk_catches_up(&mut self, pid: Pid) {
         self.tells_applied(pid);
         while !self.disk(pid).queue.is_empty() {
@@ -172,13 +167,10 @@ impl World {
         }
     }
 
-    /// The rules are told what was applied.
+    /// Tells the core what was applied.
     pub(super) fn applied(&mut self, pid: Pid) {
         if !self.processes[pid].alive {
             return;
-        }
-        if self.processes[pid].stopped.is_some() {
-            return self.later(Duration::from_millis(500), Event::Applied(pid));
         }
         self.tells_applied(pid);
         if self.disk_mut(pid).queue.is_empty() {
@@ -203,7 +195,7 @@ impl World {
         }
     }
 
-    /// A message is on the screen, which is noted a little later.
+    /// Notes a little later that a message is on the screen.
     pub(super) fn on_screen(&mut self, pid: Pid, row: RowId) {
         let disk = self.disk_mut(pid);
         disk.shown.push(row);
@@ -218,17 +210,13 @@ impl World {
         if !self.processes[pid].alive {
             return;
         }
-        if self.processes[pid].stopped.is_some() {
-            return self.later(Duration::from_millis(500), Event::NotesShown(pid));
-        }
         let rows = std::mem::take(&mut self.disk_mut(pid).shown);
         if !rows.is_empty() {
             self.step(pid, Cause::Written, |step| step.store(StoreOp::MarkShown(rows)));
         }
     }
 
-    /// A program that has said goodbye ends: it takes nothing more, and writes down what there is
-    /// to be.
+    /// Ends a program that has said goodbye: it takes nothing more, and writes all that waits.
     pub(super) fn ends(&mut self, pid: Pid) {
         let process = &self.processes[pid];
         if process.alive && process.stopped.is_none() {

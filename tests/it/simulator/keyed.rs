@@ -1,5 +1,5 @@
-//! What is promised of texts to peers that have proven a key: shown once, delivered or told, in
-//! order, never in plain, never to another.
+//! What has to hold of encrypted messages: shown once, delivered or reported, in order, never
+//! unencrypted, never to another peer.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -13,46 +13,45 @@ use p2p_chat::model::peer_id::{PeerId, Recipient};
 use p2p_chat::model::session::Message;
 use p2p_chat::model::stored::StoreOp;
 
-use super::disk::{Disk, Kept};
+use super::disk::{Disk, Image};
 use super::peer::Pid;
 use super::sessions::Sessions;
 use super::world::World;
 
-/// What a process with a key has, and what is known of it that the rules must keep to.
+/// What a process knows about keys, for the checks.
 pub(super) struct Keyed {
     pub(super) key: PublicKey,
-    /// What it has written down of others' keys.
+    /// The keys of others that it has stored.
     pub(super) pins: BTreeMap<PublicKey, Pin>,
     pub(super) sessions: Sessions,
-    /// Where it keeps what is said.
     pub(super) disk: Disk,
-    /// The texts that its user has sent, by command.
+    /// The messages of its user, by command.
     pub(super) messages: BTreeMap<OpId, Sent>,
     /// When each key last showed that it is there.
     pub(super) signs: BTreeMap<PublicKey, Duration>,
-    /// When talks with each key failed lately.
+    /// When sessions with each key failed lately.
     pub(super) failed: BTreeMap<PublicKey, VecDeque<Duration>>,
     /// The keys that receipts have promised, by the process that gave them.
     pub(super) promised: BTreeSet<(PeerAddr, Pid)>,
-    /// Where processes have proven their keys when they were dialed.
+    /// The addresses at which processes have proven their keys when dialed.
     pub(super) proven: BTreeSet<(PeerAddr, Pid)>,
-    /// Keys that have said goodbye in a session, or that the user sent away, ever.
+    /// Keys that have ever said goodbye, or that the user disconnected.
     pub(super) parted: BTreeSet<PublicKey>,
 }
 
-/// Whom a message is for, and nobody else.
+/// The only recipient of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Meant {
     /// The peer with this key.
     Key(PublicKey),
     /// The legacy program at this address; never a key.
     Legacy(PeerAddr),
-    /// The first peer that proves itself at this address, as soon as one has.
+    /// The first peer that proves itself at this address, once one has.
     Address(PeerAddr, Option<Recipient>),
 }
 
 impl Meant {
-    /// Whom a message is for that is sent to this recipient.
+    /// Returns whom a message to this recipient is for.
     pub(super) fn of(to: Recipient) -> Self {
         match to {
             Recipient::Peer(PeerId::Key(key)) => Self::Key(key),
@@ -90,37 +89,37 @@ impl Meant {
     }
 }
 
-/// What has become of a text of a command.
+/// The status of a message.
 pub(super) struct Sent {
     pub(super) id: MessageId,
-    /// Those that were told to wait, and those of them of which the end was told.
+    /// Recipients for whom the user was told that it waits, and those of them whose end was told.
     pub(super) waiting: usize,
     pub(super) ended: usize,
 }
 
-/// A text of somebody with a key.
-pub(super) struct Penned {
+/// A message as its sender typed it.
+pub(super) struct Typed {
     pub(super) by: Pid,
     pub(super) number: u64,
-    /// Whom it was meant for when the user entered it.
+    /// Its recipients when the user entered it.
     pub(super) meant: Vec<Meant>,
     /// What the peer at each address called itself when the message was entered. A key of another
     /// name does not get it before the user has confirmed that.
     pub(super) called: BTreeMap<PeerAddr, PeerName>,
     pub(super) is_confirmed: bool,
-    /// Who has given a receipt for it.
+    /// The keys that have acknowledged it.
     pub(super) taken: BTreeSet<PublicKey>,
     /// Its sender was told that it waits or was delivered.
     pub(super) is_promised: bool,
-    /// Its sender has had it sent again, which puts it behind what was typed later.
+    /// The user has sent it again, so it arrives behind later ones.
     pub(super) is_resent: bool,
-    /// Its sender was told that it is not sent any more. What was on its way then may still arrive,
-    /// behind what was typed later.
+    /// The user was told that it is not sent any more. A copy that was on its way may still arrive,
+    /// behind later ones.
     pub(super) is_given_up: bool,
 }
 
-impl Penned {
-    /// What was meant for an address is for the peer there from now on.
+impl Typed {
+    /// Binds a message for an address to the peer there.
     fn bind(&mut self, addr: PeerAddr, id: Recipient) {
         for meant in &mut self.meant {
             if *meant == Meant::Address(addr, None) {
@@ -129,8 +128,8 @@ impl Penned {
         }
     }
 
-    /// A message is found stored for an address: nothing of it has left that is stored, so it is
-    /// for the next peer there.
+    /// Unbinds a message that is found stored for an address: nothing of it has left, so it is for
+    /// the next peer there.
     pub(super) fn unbind(&mut self, addr: PeerAddr) {
         for meant in &mut self.meant {
             if matches!(meant, Meant::Address(at, _) if *at == addr) {
@@ -139,8 +138,9 @@ impl Penned {
         }
     }
 
-    /// The recipient that the peer with this key has the message as. Messages to the same recipient
-    /// arrive in order; a peer may get others that were meant for its address before it was known.
+    /// Returns the recipient as which the peer with this key has the message. Messages to one
+    /// recipient arrive in order; a peer may also get others that were for its address before it
+    /// was known.
     pub(super) fn queue_of(&self, key: PublicKey) -> Option<Recipient> {
         let as_key = self.meant.contains(&Meant::Key(key)).then_some(Recipient::key(key));
         let at = |meant: &Meant| match *meant {
@@ -163,14 +163,14 @@ impl Keyed {
     pub(super) fn new(
         key: PublicKey,
         pins: BTreeMap<PublicKey, Pin>,
-        kept: Kept,
+        image: Image,
         sessions: Sessions,
     ) -> Self {
         Self {
             key,
             pins,
             sessions,
-            disk: Disk::new(kept),
+            disk: Disk::new(image),
             messages: BTreeMap::new(),
             signs: BTreeMap::new(),
             failed: BTreeMap::new(),
@@ -193,13 +193,13 @@ impl World {
         &mut self.ours_mut(pid).keyed
     }
 
-    /// The message of a text that is about to be sent.
-    pub(super) fn pens(&mut self, pid: Pid, op: OpId, body: &str, to: &[Recipient]) -> Message {
+    /// Notes a message that is about to be sent, and returns it.
+    pub(super) fn note_typed(&mut self, pid: Pid, op: OpId, body: &str, to: &[Recipient]) -> Message {
         let number = self.texts;
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&number.to_be_bytes());
         let id = MessageId::new(bytes);
-        let penned = Penned {
+        let typed = Typed {
             by: pid,
             number,
             meant: to.iter().copied().map(Meant::of).collect(),
@@ -210,12 +210,12 @@ impl World {
             is_resent: false,
             is_given_up: false,
         };
-        self.penned.insert(id, penned);
+        self.typed.insert(id, typed);
         self.keyed_mut(pid).messages.insert(op, Sent { id, waiting: 0, ended: 0 });
         Message { id, time: self.clock(), again: false, body: body.into() }
     }
 
-    /// A peer has proven itself at an address: what was meant for the address is meant for it.
+    /// A peer has proven itself at an address, and gets the messages for that address.
     pub(super) fn note_proven(&mut self, pid: Pid, addr: PeerAddr, who: &PeerInfo) {
         let id = who.id;
         let here = self.hosts[self.processes[pid].host].0;
@@ -231,54 +231,58 @@ impl World {
             self.keyed_mut(pid).proven.insert((addr, listener));
         }
         let is_it = |called: &PeerName, name: &PeerName| folded(called.as_str()) == folded(name.as_str());
-        for penned in self.penned_by_person(pid) {
-            let names = penned.called.get(&addr).zip(who.name.as_ref());
+        for typed in self.typed_by_person(pid) {
+            let names = typed.called.get(&addr).zip(who.name.as_ref());
             if id.public_key().is_none() || names.is_none_or(|(called, name)| is_it(called, name)) {
-                penned.bind(addr, id);
+                typed.bind(addr, id);
             }
         }
     }
 
-    /// All messages of the user of a process, in all their runs.
-    fn penned_by_person(&mut self, pid: Pid) -> impl Iterator<Item = &mut Penned> {
+    pub(super) fn typed_mut(&mut self, id: MessageId) -> &mut Typed {
+        self.typed.get_mut(&id).expect("a user has typed it")
+    }
+
+    /// Returns all messages of the user of a process, in all runs.
+    fn typed_by_person(&mut self, pid: Pid) -> impl Iterator<Item = &mut Typed> {
         let own = self.key_of(pid);
         let runs: BTreeSet<Pid> =
             (0..self.processes.len()).filter(|other| self.key_of(*other) == own).collect();
-        self.penned.values_mut().filter(move |penned| runs.contains(&penned.by))
+        self.typed.values_mut().filter(move |typed| runs.contains(&typed.by))
     }
 
-    /// The user has what waits for an address tried now, whatever the peer there calls itself.
+    /// The user wants a waiting message sent now, whatever the peer calls itself.
     pub(super) fn note_confirmed(&mut self, id: MessageId) {
-        if let Some(penned) = self.penned.get_mut(&id) {
-            penned.is_confirmed = true;
+        if let Some(typed) = self.typed.get_mut(&id) {
+            typed.is_confirmed = true;
         }
     }
 
-    /// What is stored of a message says what its recipient called itself.
+    /// Notes what the recipient of a stored message called itself.
     pub(super) fn note_called(&mut self, write: &StoreOp) {
         if let StoreOp::Outgoing { to: Recipient::Address(addr), name: Some(name), message, .. } = write
-            && let Some(penned) = self.penned.get_mut(&message.id)
+            && let Some(typed) = self.typed.get_mut(&message.id)
         {
-            penned.called.insert(*addr, name.clone());
+            typed.called.insert(*addr, name.clone());
         }
     }
 
-    /// The user has a message sent again that is stored for this recipient.
+    /// The user sends a message again that is stored for this recipient.
     pub(super) fn note_meant_again(&mut self, pid: Pid, id: MessageId, to: Recipient) {
-        let meant = &self.penned[&id].meant;
+        let meant = &self.typed[&id].meant;
         let is_meant = meant.iter().any(|meant| meant.may_be_stored_for(to));
         if !is_meant {
             self.fail(pid, format_args!("has stored {id:?} for {to:?}, and it was for {meant:?}"));
         }
         let Recipient::Address(addr) = to else { return };
-        // Nothing came of it while it was first queued. If it waits no more, it is for the peer
-        // that the address means by now.
+        // It was never sent from the queue. If it waits no more, it is for the peer that the
+        // address means by now.
         let waiting = self.ours(pid).state().waiting(self.ours(pid).time(self.now));
         let is_queued = waiting.iter().any(|text| text.to == to);
         let means = if is_queued { to } else { self.means(pid, to) };
-        let penned = self.penned.get_mut(&id).expect("somebody has written it");
-        penned.called.remove(&addr);
-        for meant in &mut penned.meant {
+        let typed = self.typed_mut(id);
+        typed.called.remove(&addr);
+        for meant in &mut typed.meant {
             if matches!(meant, Meant::Address(at, _) if *at == addr) {
                 *meant = match means {
                     Recipient::Address(_) => Meant::Address(addr, None),
@@ -294,16 +298,7 @@ impl World {
         self.keyed_mut(pid).signs.insert(key, now);
     }
 
-    pub(super) fn note_parted(&mut self, pid: Pid, key: PublicKey) {
-        self.keyed_mut(pid).parted.insert(key);
-    }
-
-    /// A receipt has promised a key.
-    pub(super) fn note_promise(&mut self, pid: Pid, to: PeerAddr, by: Pid) {
-        self.keyed_mut(pid).promised.insert((to, by));
-    }
-
-    /// Rows of peers that prove keys: one for each key, none our own.
+    /// Each key has one row, and our own has none.
     pub(super) fn check_keyed_table(&self, pid: Pid) {
         let ours = self.ours(pid);
         let keyed = &ours.keyed;
@@ -316,10 +311,10 @@ impl World {
         }
     }
 
-    /// The rows of peers that prove keys, but for the time.
+    /// Returns the rows of peers with a key, without times.
     pub(super) fn keyed_rows(&self, pid: Pid) -> Vec<p2p_chat::core::Row> {
         let ours = self.ours(pid);
-        // No key has shown itself yet, and to copy the rows of a full table takes a while.
+        // Copying the rows of a full table takes long.
         if ours.keyed.pins.is_empty() && ours.keyed.signs.is_empty() {
             return Vec::new();
         }
@@ -329,7 +324,7 @@ impl World {
         rows
     }
 
-    /// Whether another is there, wherever it is listed by its key.
+    /// Whether a process lists another as connected.
     pub(super) fn is_listed(&self, pid: Pid, other: Pid) -> bool {
         let key = self.key_of(other);
         let there = |row: &p2p_chat::core::Row| {
@@ -361,7 +356,8 @@ impl World {
         let (host, _) = self.route(pid, addr.v4()?)?;
         self.listener(host, addr.plain()?.socket())
     }
-    /// Who answers a process that dials this address.
+
+    /// Returns the process that answers at this address.
     pub(super) fn reached_at(&self, pid: Pid, addr: PeerAddr) -> Option<Pid> {
         let (host, _) = self.route(pid, addr.v4()?)?;
         self.listener_at(pid, addr).filter(|_| !self.is_shut(self.processes[pid].host, host))

@@ -1,5 +1,5 @@
-//! What is on somebody's disk, and what was on their screen, as whoever applied and saw it knows:
-//! nothing here is asked of the rules.
+//! What is on a person's disk and was on their screen, as seen from outside: nothing here comes
+//! from the core.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,32 +12,32 @@ use p2p_chat::model::stored::{RowId, StoreOp, StoreResult, Stored};
 
 use super::peer::Pid;
 
-/// A text of somebody: by whom, and which.
+/// The sender and the id of a message.
 pub(super) type Text = (PublicKey, MessageId);
 
-/// What is on one person's disk, and what was on their screen in all their lives.
+/// What is on a person's disk, and was on their screen in all runs.
 #[derive(Clone, Default)]
 pub(super) struct Ledger {
     /// Outgoing messages with their stored status, and whether each was attempted.
     pub(super) said: BTreeMap<(Recipient, MessageId), (DeliveryStatus, bool)>,
-    /// Those of which something could not be written.
+    /// Messages of which something could not be written.
     pub(super) unwritten: BTreeSet<MessageId>,
-    /// Texts that came.
+    /// Received messages.
     pub(super) rows: BTreeMap<RowId, Text>,
     pub(super) taken: BTreeSet<Text>,
-    /// Those that could not be written once.
+    /// Received messages that could not be written once.
     pub(super) untaken: BTreeSet<Text>,
-    /// What is noted as shown.
+    /// Rows that are stored as shown.
     pub(super) noted: BTreeSet<RowId>,
-    /// In which lives each was on the screen.
+    /// The runs in which each was on the screen.
     pub(super) screens: BTreeMap<Text, Vec<Pid>>,
-    /// Texts that were found as being sent in plain when a life began; only the user may have them
-    /// sent again.
+    /// Unencrypted messages that a run found in the middle of sending. Only the user may send them
+    /// again.
     pub(super) cut_off: BTreeSet<(PeerAddr, MessageId)>,
 }
 
 impl Ledger {
-    /// Something is on the disk.
+    /// Notes what was written.
     pub(super) fn wrote(&mut self, write: &StoreOp, written: &StoreResult) {
         match (write, written) {
             (StoreOp::Outgoing { to, message, status, attempted, .. }, _) => {
@@ -65,7 +65,7 @@ impl Ledger {
         }
     }
 
-    /// Something could not be written.
+    /// Notes what could not be written.
     pub(super) fn failed(&mut self, write: &StoreOp) {
         match write {
             StoreOp::Outgoing { message, .. } => drop(self.unwritten.insert(message.id)),
@@ -77,23 +77,23 @@ impl Ledger {
         }
     }
 
-    /// Whether a text of ours is on the disk, or could not be written, which the user was told.
+    /// Whether a message of ours is stored, or could not be, which the user was told.
     pub(super) fn is_kept(&self, id: MessageId) -> bool {
         self.unwritten.contains(&id) || self.said.keys().any(|(_, said)| *said == id)
     }
 
-    /// Whether it is so for this party.
+    /// The same for one recipient.
     pub(super) fn is_kept_for(&self, to: Recipient, id: MessageId) -> bool {
         self.unwritten.contains(&id) || self.said.contains_key(&(to, id))
     }
 
-    /// Whether it is on the disk that it is being sent in plain.
+    /// Whether it is stored that it is being sent unencrypted.
     pub(super) fn is_being_sent(&self, id: MessageId) -> bool {
         let mut of_it = self.said.iter().filter(|((to, said), _)| to.public_key().is_none() && *said == id);
         self.unwritten.contains(&id) || of_it.any(|(_, (status, attempted))| *attempted && !status.is_final())
     }
 
-    /// What the next life has of this, if the disk is gone: its owner remembers.
+    /// Returns what stays if the disk is gone: what its owner has seen.
     pub(super) fn without_disk(self) -> Self {
         Self { screens: self.screens, ..Self::default() }
     }

@@ -26,13 +26,13 @@ pub(super) enum Kind {
 pub(super) const KINDS: [Kind; 6] =
     [Kind::R3, Kind::SmartCookies, Kind::Xyz, Kind::Hashpa, Kind::CryptoKnights, Kind::Liar];
 
-/// What a program of old reads of one connection.
+/// Bytes that a legacy program reads of one connection.
 const RECEIVED_AT_ONCE: usize = 1_024;
 
 #[derive(Clone, Debug)]
 pub(super) struct Legacy {
     pub(super) kind: Kind,
-    /// Where its headers say it listens.
+    /// The address in its headers.
     pub(super) claim: SocketAddrV4,
     pub(super) listed: BTreeSet<SocketAddrV4>,
     pub(super) said: usize,
@@ -40,14 +40,14 @@ pub(super) struct Legacy {
     pub(super) promises: Option<PublicKey>,
 }
 
-/// What follows from a message that came.
+/// Its reaction to a message.
 #[derive(Default)]
 pub(super) struct Reaction {
     pub(super) answer: String,
     pub(super) says: Option<(SocketAddrV4, String)>,
-    /// A text that it shows.
+    /// The message that it shows.
     pub(super) shows: Option<String>,
-    /// What it got ends its listener for good, for this reason.
+    /// Why its listener dies, if it does.
     pub(super) dies: Option<&'static str>,
 }
 
@@ -67,7 +67,7 @@ impl Legacy {
         }
     }
 
-    /// The sender, and what it says, in the form that this program reads.
+    /// Returns the sender and the text, as this program reads them.
     fn parse<'a>(&self, text: &'a str) -> Option<(SocketAddrV4, &'a str)> {
         if self.kind == Kind::R3 {
             let mut fields = text.splitn(4, ' ');
@@ -121,8 +121,7 @@ impl Legacy {
         reaction
     }
 
-    /// Something that it says to `to` of its own accord; `others` are addresses that a liar may
-    /// claim.
+    /// Returns a message to `to`. `others` are addresses that a liar may claim.
     pub(super) fn says(&mut self, to: SocketAddrV4, others: &[SocketAddrV4], random: &mut Random) -> String {
         self.said += 1;
         let text = format!("legacy text {} of {:?} {}", self.said, self.kind, self.claim.port());

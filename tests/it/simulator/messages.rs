@@ -1,5 +1,5 @@
-//! Texts to peers that have proven a key, on their way: taken and shown once, in order, said to
-//! nobody else, and in plain only where no key was shown.
+//! Encrypted messages on their way: received and shown once, in order, by no other peer; and
+//! unencrypted only where no key is proven.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,15 +17,14 @@ use super::peer::Pid;
 use super::sessions::Asked;
 use super::world::World;
 
-/// Talks with one key that were begun without success, within ten seconds: one text a second at
-/// most, one look a second, and the first two at once when a refusal or a broken connection shows
-/// that something is wrong.
+/// Failed sessions with one key within ten seconds: one a second for messages, one a second for
+/// probes, and the first two at once after a refusal or a break.
 const FAILED_TALKS: usize = 24;
 const FAILED_WITHIN: Duration = Duration::from_secs(10);
 
 impl World {
-    /// Texts reach a process that has welcomed their sender. They are answered when they are
-    /// written down. If the mailbox has no room, they are returned.
+    /// Messages reach a process that has accepted their sender. They are acknowledged when stored.
+    /// If the event queue has no room, they are returned.
     pub(super) fn takes_messages(
         &mut self,
         pid: Pid,
@@ -46,13 +45,13 @@ impl World {
         }
         let is_shown = done.told.iter().any(|event| matches!(event, Told::Message { .. }));
         if is_shown {
-            self.fail(pid, format_args!("shows what is not written down: {:?}", done.told));
+            self.fail(pid, format_args!("shows what is not stored: {:?}", done.told));
         }
         self.check_shown(pid, key, &came, done);
         taken
     }
 
-    /// Of texts of a key, those are shown that are written down or cannot be, and receipts go out.
+    /// Of the messages of a key, those are shown that are stored or cannot be, and receipts leave.
     pub(super) fn check_shown(&mut self, pid: Pid, key: PublicKey, came: &[Message], done: Done) {
         for event in &done.told {
             let Told::Message { from: who, text, again, row, .. } = event else { continue };
@@ -70,17 +69,17 @@ impl World {
         }
     }
 
-    /// Receipts have come: only for what their sender has taken.
+    /// Receipts have arrived, only of peers that have the messages.
     pub(super) fn check_receipts_came(&self, pid: Pid, key: PublicKey, receipts: &[MessageId]) {
         for id in receipts {
-            let taken = &self.penned[id].taken;
+            let taken = &self.typed[id].taken;
             if !taken.contains(&key) {
                 self.fail(pid, format_args!("has a receipt of {key} for {id:?}, and only {taken:?} have it"));
             }
         }
     }
 
-    /// Something is about to be said in encryption.
+    /// A session is about to be asked for something.
     pub(super) fn check_talk(&mut self, pid: Pid, talk: &SessionRequest) {
         let SessionRequest { addrs, expect, say, .. } = talk;
         let ours = self.ours(pid);
@@ -91,38 +90,37 @@ impl World {
         }
         let Request::Messages(messages) = say else { return };
         let Some(key) = *expect else {
-            self.fail(pid, format_args!("says {messages:?} to whoever is there"));
+            self.fail(pid, format_args!("sends {messages:?} to any key"));
         };
         let mut last = BTreeMap::new();
         for message in messages {
-            let penned = self.penned.get_mut(&message.id).expect("somebody has written it");
-            let (by, is_for_key) = (penned.by, penned.is_for_key(key, addrs));
+            let typed = self.typed_mut(message.id);
+            let (by, is_for_key) = (typed.by, typed.is_for_key(key, addrs));
             if self.key_of(by) != self.key_of(pid) || !is_for_key {
-                let penned = &self.penned[&message.id];
-                self.fail(pid, format_args!("says to {key} what is for {:?}", penned.meant));
+                let typed = &self.typed[&message.id];
+                self.fail(pid, format_args!("sends to {key} what is for {:?}", typed.meant));
             }
             self.check_leaves(pid, message.id, key);
-            let penned = &self.penned[&message.id];
-            // What the disk could not take note of is found as one that waits by the next life, and
-            // goes once more. And one that the key has is another copy of it, which was for an
-            // address that has turned out to be the key's: it is taken for the same.
-            let is_copy = penned.taken.contains(&key);
-            if penned.is_resent || is_copy || self.is_unwritten_by(penned.by, message.id) {
+            let typed = &self.typed[&message.id];
+            // What the disk could not note waits for the next run, and is sent once more. A message
+            // that the key already has is a copy of one that was for its address.
+            let is_copy = typed.taken.contains(&key);
+            if typed.is_resent || is_copy || self.is_unwritten_by(typed.by, message.id) {
                 continue;
             }
-            let before = last.insert(penned.queue_of(key), penned.number);
-            if before.is_some_and(|before| before >= penned.number) {
-                self.fail(pid, format_args!("says {} after {before:?}", penned.number));
+            let before = last.insert(typed.queue_of(key), typed.number);
+            if before.is_some_and(|before| before >= typed.number) {
+                self.fail(pid, format_args!("sends {} after {before:?}", typed.number));
             }
         }
     }
 
-    /// A request is about to be reported as over.
+    /// A request is about to be reported as ended.
     pub(super) fn check_request_ended(&mut self, pid: Pid, asked: &Asked, ended: &RequestEnded) {
         let (now, stopped) = (self.now, self.ours(pid).held_up);
         let Asked { request, met } = asked;
         self.count(format!("{}: {}", say_of(&request.say), end_of(&ended.end)));
-        // A session that was open before is not reported again.
+        // An open session is not reported again.
         let was_open = ended.end == RequestEnd::Answered && request.expect.is_some();
         if let Some(addr) = met.or(ended.addr.filter(|_| was_open)) {
             self.ours_mut(pid).answered.insert(addr);
@@ -134,7 +132,7 @@ impl World {
         }
         let keyed = self.keyed_mut(pid);
         if let RequestEnd::NoSession | RequestEnd::WrongKey(_) = ended.end {
-            // Whoever is there does not keep the promise, and may be another program by now.
+            // The peer there does not keep the promise, and may be another program.
             keyed.promised.retain(|(addr, _)| !request.addrs.contains(addr));
         }
         let failed = keyed.failed.entry(key).or_default();
@@ -142,33 +140,35 @@ impl World {
         while failed.front().is_some_and(|at| *at + FAILED_WITHIN < now) {
             failed.pop_front();
         }
-        // Whoever asks for it may dial as often as they like, and who was stopped learns all at
-        // once.
+        // A user may dial as often as they like, and a stopped process learns all at once.
         let count = failed.len();
-        if count > FAILED_TALKS && stopped + FAILED_WITHIN < now && self.plan.deeds == 0 {
-            self.fail(pid, format_args!("has failed to talk with {key} {count} times in {FAILED_WITHIN:?}"));
+        if count > FAILED_TALKS && stopped + FAILED_WITHIN < now && self.plan.actions == 0 {
+            self.fail(pid, format_args!("has failed to reach {key} {count} times in {FAILED_WITHIN:?}"));
         }
     }
 
-    /// A text is about to leave in plain.
+    /// A message is about to leave unencrypted.
     pub(super) fn check_plain_text(&mut self, pid: Pid, transmit: &PlainRequest) {
         let to = transmit.to;
         let Some(listener) = self.listener_at(pid, to) else { return };
         let Some(key) = self.key_of(listener) else { return };
         let keyed = &self.ours(pid).keyed;
-        // That a peer says in its hello that it listens there is a mere claim.
+        // A listening address in a hello is a mere claim.
         let (promised, proven) = (&keyed.promised, &keyed.proven);
         let is_shown = promised.contains(&(to, listener)) || proven.contains(&(to, listener));
         let is_pinned =
             self.ours(pid).state().trusted().pins_for(&key.to_string()).iter().any(|pin| !pin.blocked);
         if is_shown {
-            self.fail(pid, format_args!("says a text in plain to {key}, which has shown its key at {to}"));
+            self.fail(
+                pid,
+                format_args!("sends a message unencrypted to {key}, which has proven itself at {to}"),
+            );
         }
         self.count(if is_pinned { "plain: to a key known elsewhere" } else { "plain: to an unknown key" });
     }
 }
 
-/// What a request asks for, for counting.
+/// The name for counting.
 fn say_of(say: &Request) -> &'static str {
     match say {
         Request::Open => "open",
@@ -178,7 +178,7 @@ fn say_of(say: &Request) -> &'static str {
     }
 }
 
-/// How it ended, for counting.
+/// The name for counting.
 pub(super) fn end_of(end: &RequestEnd) -> &'static str {
     match end {
         RequestEnd::Answered => "answered",

@@ -15,10 +15,10 @@ use super::world::{Event, Exchange, World};
 const MAX_TRIES: usize = 30;
 
 impl World {
-    /// The machine that `from` reaches at `ip`, and the IP that it reaches it from.
+    /// Returns the machine that `from` reaches at `ip`, and the IP that it dials from.
     pub(super) fn route(&self, from: Pid, ip: Ipv4Addr) -> Option<(usize, Ipv4Addr)> {
         let Process { host, bind, ref program, .. } = self.processes[from];
-        // Programs of old dial from wherever the system likes.
+        // Legacy programs dial from any IP.
         let bound = matches!(program, Program::Ours(_)) && !bind.is_unspecified();
         let source = |usual| if bound { bind } else { usual };
         if ip.is_loopback() {
@@ -37,7 +37,7 @@ impl World {
         from != to && self.shut.contains(&to)
     }
 
-    /// Who accepts a connection to this address.
+    /// Returns the process that accepts a connection to this address.
     pub(super) fn listener(&self, host: usize, to: SocketAddrV4) -> Option<Pid> {
         let pid = *self.listening.get(&(host, to.port()))?;
         let bind = self.processes[pid].bind;
@@ -50,7 +50,7 @@ impl World {
         self.random.ms(low, high)
     }
 
-    /// Dials, and has the bytes written once the connection is made.
+    /// Dials, and writes the bytes once connected.
     pub(super) fn dial(
         &mut self,
         from: Pid,
@@ -113,7 +113,7 @@ impl World {
         self.later(latency * 2, Event::Bytes(id));
     }
 
-    /// From here on a text may be read, whatever its sender learns of it.
+    /// From here on a message may be read, whatever its sender learns of it.
     fn note_connected(&mut self, id: u64) {
         let Exchange { from, job, .. } = self.exchanges[&id];
         let Some(job) = job.filter(|_| self.processes[from].alive) else { return };
@@ -177,7 +177,7 @@ impl World {
     pub(super) fn over(&mut self, id: u64, result: SendResult) {
         let Some(exchange) = self.exchanges.get_mut(&id) else { return };
         if self.processes[exchange.from].stopped.is_some() {
-            // Nobody is awake to learn it.
+            // The program learns it when it goes on.
             self.unlearned.entry(exchange.from).or_default().push((id, result));
             return;
         }
@@ -186,7 +186,7 @@ impl World {
         }
         let (from, job, is_read) = (exchange.from, exchange.job, exchange.target.is_none());
         let promise = exchange.promise.filter(|_| result == SendResult::Delivered);
-        // What was written may arrive later, unless the connection broke before.
+        // Its bytes may still arrive, unless the connection broke before.
         if is_read || result == SendResult::Broken {
             self.exchanges.remove(&id);
         }

@@ -1,5 +1,4 @@
-//! A peer of ours: the real machine of the runtime, which takes its steps here and is held to the
-//! rules at every one.
+//! A peer of ours: the real `Machine`, whose every step is checked.
 
 use std::time::Duration;
 
@@ -19,16 +18,16 @@ use super::sessions::Asked;
 use super::twin::Call;
 use super::world::{Event, World};
 
-/// What a step has led to.
+/// The result of a step.
 #[derive(Default)]
 pub(super) struct Done {
     /// What the user was told.
     pub(super) told: Vec<Told>,
-    /// What is to be answered in sessions, once that was checked.
+    /// The answers in sessions, which are checked first.
     pub(super) stored: Vec<Stored>,
 }
 
-/// Which messages of a connection are stored, and which are not.
+/// Which messages of a session are stored, and which are not.
 pub(super) struct Stored {
     pub(super) link: LinkId,
     pub(super) receipts: Vec<MessageId>,
@@ -36,15 +35,15 @@ pub(super) struct Stored {
     pub(super) retry_after: u32,
 }
 
-/// Because of what the rules do something.
+/// Why a step was taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Cause {
     Command,
     Received,
     Sent,
-    /// What came in encryption.
+    /// Something arrived in a session.
     Met,
-    /// Something is written down.
+    /// Something is stored.
     Written,
     Tick,
 }
@@ -64,7 +63,7 @@ impl World {
         }
     }
 
-    /// Lets the machine of a process take a step, and carries out what it wants because of it.
+    /// Lets the machine of a process take a step, and carries out its outputs.
     pub(super) fn step<T>(
         &mut self,
         pid: Pid,
@@ -83,7 +82,7 @@ impl World {
 
     fn carries_out(&mut self, pid: Pid, cause: Cause, calls: Vec<Call>) -> Done {
         for call in &calls {
-            // Requests of the same step may build on it, and the user is told after them.
+            // Requests of the same step may depend on it, and the user is told later.
             if let Call::Tell(Told::ProvenAt(addr, who)) = call {
                 self.note_proven(pid, *addr, who);
             }
@@ -126,8 +125,7 @@ impl World {
         done
     }
 
-    /// What follows every turn of the rules: threads dial, the ticker sleeps, and everything is as
-    /// it has to be.
+    /// Follows every step: threads dial, the ticker sleeps, and all is checked.
     pub(super) fn turn_over(&mut self, pid: Pid) {
         while let Some(job) = self.ours_mut(pid).dialer.begin() {
             self.dial_part(pid, job);
@@ -136,7 +134,7 @@ impl World {
         let now = self.now;
         let ours = self.ours_mut(pid);
         let due = ours.machine.next_wake();
-        // A millisecond more, as the ticker sleeps.
+        // The ticker sleeps a millisecond longer.
         let at = (ours.born + due.since_start()).max(now) + Duration::from_millis(1);
         if ours.wakes_at.is_none_or(|sooner| at < sooner) {
             ours.wakes_at = Some(at);
@@ -152,7 +150,7 @@ impl World {
         }
         let ours = self.ours_mut(pid);
         if ours.wakes_at.is_some_and(|at| at > now) {
-            // It was woken earlier than this, and sleeps again.
+            // It was woken before, and sleeps again.
             return;
         }
         ours.wakes_at = None;
@@ -186,7 +184,7 @@ impl World {
         self.dial(pid, Some(job), to.plain().expect("IPv4").socket(), bytes, limits);
     }
 
-    /// A dialer's thread learned what became of one connection.
+    /// A dialing thread learns the result of one connection.
     pub(super) fn exchanged(
         &mut self,
         pid: Pid,
@@ -213,7 +211,7 @@ impl World {
                 let other = if to == request_to { "" } else { " elsewhere" };
                 self.count(format!("{}: {}{other}", said_of(&message), result_of(&result)));
                 if let Some((_, by)) = promise {
-                    self.note_promise(pid, to, by);
+                    self.keyed_mut(pid).promised.insert((to, by));
                 }
                 let capability = promise.map(|(capability, _)| capability);
                 let sent = PlainResult { job, to, result: result.clone(), parts, capability };
@@ -225,7 +223,7 @@ impl World {
         }
     }
 
-    /// `Inbox::deliver`: what came on a connection goes to the rules; returns the answer.
+    /// Gives the bytes of a connection to a program, and returns its answer.
     pub(super) fn takes(&mut self, pid: Pid, id: u64) -> Vec<u8> {
         let exchange = &self.exchanges[&id];
         let (source, local, bytes) =
@@ -246,7 +244,7 @@ impl World {
         bytes: &[u8],
     ) -> Vec<u8> {
         if self.random.in_thousand(self.plan.full) {
-            // No room in the mailbox: not taken, and no answer.
+            // The event queue has no room, so there is no answer.
             return Vec::new();
         }
         let mut decoder = Decoder::new();
@@ -269,8 +267,7 @@ impl World {
         self.ours(pid).machine.answer(answer)
     }
 
-    /// Everybody who spoke from an IP may be dialed there, and on the loopback network where they
-    /// claim to listen.
+    /// A peer that spoke from an IP may be dialed there, and on loopback where it claims to listen.
     fn note_claims(&mut self, pid: Pid, source: Source, decoded: &[Decoded]) {
         let ours = self.ours_mut(pid);
         ours.is_asked = false;
@@ -292,7 +289,6 @@ impl World {
         }
     }
 
-    /// The rows of the table.
     pub(super) fn rows(&self, pid: Pid) -> Vec<Row> {
         let ours = self.ours(pid);
         ours.state().rows(ours.time(self.now))
@@ -314,8 +310,8 @@ impl World {
     }
 }
 
-/// Where whoever claims this may be: at the IP that it spoke from, or on the loopback network where
-/// it says.
+/// Returns the addresses that a claim may be true for: at the IP that it came from, or on loopback
+/// the one that it names.
 pub(super) fn speakers_of(source: Source, claimed: Claimed) -> Vec<PeerAddr> {
     let mut addrs = vec![source.at(claimed.port)];
     if source.ip().is_loopback() && claimed.ip.is_loopback() {
@@ -324,12 +320,12 @@ pub(super) fn speakers_of(source: Source, claimed: Claimed) -> Vec<PeerAddr> {
     addrs.into_iter().flatten().collect()
 }
 
-/// Whether it is sent to see if somebody is there.
+/// Whether it is a probe.
 pub(super) fn is_look(message: &Outgoing) -> bool {
     matches!(message, Outgoing::Connect | Outgoing::Probe | Outgoing::Ping)
 }
 
-/// What was said, for counting.
+/// The name for counting.
 fn said_of(message: &Outgoing) -> &'static str {
     match message {
         Outgoing::Text(parts) if parts.len() > 1 => "text in parts",
@@ -342,7 +338,7 @@ fn said_of(message: &Outgoing) -> &'static str {
     }
 }
 
-/// What became of it, for counting.
+/// The name for counting.
 fn result_of(result: &SendResult) -> &'static str {
     match result {
         SendResult::Delivered => "delivered",

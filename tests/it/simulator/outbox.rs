@@ -1,4 +1,4 @@
-//! What people do with texts that wait or did not arrive: `/outbox`, as src/app/past.rs has it.
+//! The commands of `/outbox`, as src/app/past.rs gives them.
 
 use p2p_chat::core::{Command, OpId};
 use p2p_chat::model::delivery::{DeliveryStatus, FailureReason};
@@ -13,21 +13,21 @@ use super::peer::Pid;
 use super::script::SETTLED_WITHIN;
 use super::world::World;
 
-/// Messages among which those are looked for that did not arrive.
+/// Messages that are searched for undelivered ones.
 const SEARCHED: usize = 500;
 
 impl World {
-    /// Somebody who has a disk takes a text back, has one tried at once, or sent again.
+    /// The user cancels a message, tries one now, or sends one again.
     pub(super) fn tends_outbox(&mut self, pid: Pid) {
         let waiting = self.ours(pid).state().waiting(self.ours(pid).time(self.now));
         let waiting: Vec<_> = waiting.into_iter().map(|text| (text.to, text.message.id)).collect();
         match (self.random.below(4), self.random.one(&waiting)) {
             (0, Some((to, id))) => {
-                self.count("deed: cancel");
+                self.count("user: cancel");
                 self.commands(pid, Command::Cancel(to, id), "taking back", SETTLED_WITHIN);
             }
             (1, Some((to, id))) => {
-                self.count("deed: try now");
+                self.count("user: try now");
                 self.note_confirmed(id);
                 self.commands(pid, Command::TryNow(to, id), "trying at once", SETTLED_WITHIN);
             }
@@ -38,7 +38,7 @@ impl World {
 
     fn sends_again(&mut self, pid: Pid) {
         let query = Query { limit: SEARCHED, ..Query::default() };
-        let entries = self.disk_mut(pid).kept.store.messages(&query).expect("memory can be read");
+        let entries = self.disk_mut(pid).image.store.messages(&query).expect("memory can be read");
         let is_over = |direction: &Direction| match direction {
             Direction::Outgoing { status: DeliveryStatus::Failed(reason), .. } => {
                 !matches!(reason, FailureReason::ReachedAnother(_))
@@ -59,17 +59,16 @@ impl World {
         keyed.messages.insert(op, Sent { id, waiting: 0, ended: 0 });
         self.note_meant_again(pid, id, entry.peer);
         self.resent(pid, id, &parts);
-        self.count("deed: send again");
+        self.count("user: send again");
         let name = entry.name.clone();
         let again = Command::SendAgain { to: entry.peer, message, name };
         self.commands(pid, again, "sending again", SETTLED_WITHIN);
     }
 
-    /// From now on a text may come behind what was typed later, and twice where it went out in
-    /// plain.
+    /// From now on a message may arrive behind later ones, and twice if it was sent unencrypted.
     fn resent(&mut self, pid: Pid, id: MessageId, parts: &[String]) {
-        self.penned.get_mut(&id).expect("somebody has written it").is_resent = true;
-        self.disk_mut(pid).kept.ledger.cut_off.retain(|(_, cut_off)| *cut_off != id);
+        self.typed_mut(id).is_resent = true;
+        self.disk_mut(pid).image.ledger.cut_off.retain(|(_, cut_off)| *cut_off != id);
         for part in parts {
             if let Some(said) = self.said.get_mut(part) {
                 said.connected.clear();

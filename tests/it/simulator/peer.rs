@@ -1,4 +1,4 @@
-//! One running program: ours around a real machine of the runtime, or one of old.
+//! A running program: ours around a real `Machine`, or a legacy one.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
@@ -12,12 +12,12 @@ use p2p_chat::model::peer_id::Recipient;
 use p2p_chat::runtime::Machine;
 
 use super::dialer::Dialer;
-use super::disk::Kept;
+use super::disk::Image;
 use super::keyed::Keyed;
 use super::legacy::Legacy;
 use super::twin::Twin;
 
-/// A program, which has this number for ever: one that is started anew is another.
+/// The number of a process. A restarted program is another process.
 pub(super) type Pid = usize;
 
 /// What runs in a process.
@@ -26,16 +26,16 @@ pub(super) enum Program {
     Legacy(Legacy),
 }
 
-/// What a program of ours has from the one before it that was the same person's.
-#[derive(Clone, Default)]
+/// What a program of ours starts with.
+#[derive(Clone)]
 pub(super) struct Past {
     pub(super) statics: Vec<StaticPeer>,
-    pub(super) key: Option<PublicKey>,
-    pub(super) name: Option<Name>,
-    /// What was written down of others' keys.
+    pub(super) key: PublicKey,
+    pub(super) name: Name,
+    /// The keys of others that it has stored.
     pub(super) pins: BTreeMap<PublicKey, Pin>,
     /// Its disk.
-    pub(super) kept: Option<Kept>,
+    pub(super) image: Image,
 }
 
 /// A process, alive or not.
@@ -45,8 +45,7 @@ pub(super) struct Process {
     /// The IP that it listens at; unspecified for all.
     pub(super) bind: Ipv4Addr,
     pub(super) alive: bool,
-    /// Since when it is stopped (SIGSTOP), if it is: the system accepts for it, and it does not
-    /// read.
+    /// Since when it is stopped (SIGSTOP), if it is. The system accepts for it.
     pub(super) stopped: Option<Duration>,
     pub(super) program: Program,
 }
@@ -56,13 +55,13 @@ pub(super) struct Waiting {
     pub(super) since: Duration,
     pub(super) within: Duration,
     pub(super) what: &'static str,
-    /// Outcomes that have to come first.
+    /// Outcomes that have to come before.
     pub(super) outcomes: usize,
-    /// So many of them may fall away, if recipients turn out to be the same peer.
+    /// Outcomes that may be missing, if two recipients turn out to be one peer.
     pub(super) doubtful: usize,
 }
 
-/// A peer of ours, and what is known about it that the rules must keep to.
+/// A peer of ours, and what the checks know about it.
 pub(super) struct Ours {
     pub(super) machine: Machine,
     pub(super) twin: Twin,
@@ -70,7 +69,7 @@ pub(super) struct Ours {
     pub(super) name: Name,
     /// The port that its hello claims, if that is not its own.
     pub(super) claims: Option<u16>,
-    /// When its clock was zero.
+    /// When its clock was at zero.
     pub(super) born: Duration,
     pub(super) dialer: Dialer,
     pub(super) statics: Vec<StaticPeer>,
@@ -78,54 +77,53 @@ pub(super) struct Ours {
     pub(super) leaving: bool,
     /// Commands given.
     pub(super) ops: u64,
-    /// Where it may dial: its static peers, what its user asked for, and what was claimed from the
-    /// IP it is at.
+    /// The addresses that it may dial: its static peers, those that its user named, and those that
+    /// were claimed from their own IP.
     pub(super) may_dial: BTreeSet<PeerAddr>,
     /// Commands that are not settled.
     pub(super) waiting: BTreeMap<OpId, Waiting>,
-    /// When an acknowledgement went to each peer, and how many it may still expect.
+    /// When each peer got an acknowledgement, and how many it may still expect.
     pub(super) acked: BTreeMap<PeerAddr, Duration>,
-    /// What is being taken holds a `connect`.
+    /// The message that just arrived is a `connect`.
     pub(super) is_asked: bool,
     pub(super) asked_us: BTreeMap<PeerAddr, usize>,
-    /// When each peer was last asked how it is spoken to, for a text that waits.
+    /// When each peer was last asked for its protocol, for a message that waits.
     pub(super) asked_for_text: BTreeMap<PeerAddr, Vec<Duration>>,
-    /// When each peer was last looked for without the user's having asked.
+    /// When each peer was last probed without a request of the user.
     pub(super) looks: BTreeMap<PeerAddr, VecDeque<Duration>>,
-    /// When the last look for a peer ended in vain, unless something was seen or begun since.
+    /// When the last probe of a peer got no answer, unless something was heard or begun since.
     pub(super) missed: BTreeMap<PeerAddr, Duration>,
-    /// When something last kept it from looking: it was stopped, or there was no room for looks.
+    /// When it could last not probe, because it was stopped or had no room for probes.
     pub(super) held_up: Duration,
-    /// Where peers without a key were that the user sent away, or that said goodbye.
+    /// Addresses of legacy peers that the user disconnected or that said goodbye.
     pub(super) parted: BTreeSet<PeerAddr>,
-    /// Where something of ours was taken.
+    /// Addresses at which something of ours was read.
     pub(super) answered: BTreeSet<PeerAddr>,
-    /// Where a receipt came from.
+    /// Addresses that sent a receipt.
     pub(super) receipts: BTreeSet<PeerAddr>,
-    /// A recipient that its user chose some time ago, and means whatever happens meanwhile.
+    /// A recipient that its user chose some time ago.
     pub(super) chosen: Option<Recipient>,
-    /// When it was ticked lately.
+    /// When it last ticked.
     pub(super) ticks: VecDeque<Duration>,
 }
 
 impl Ours {
-    /// What is left of it when its process ends.
+    /// Returns what the next run starts with.
     pub(super) fn past(&self) -> Past {
         Past {
             statics: self.statics.clone(),
-            key: Some(self.keyed.key),
-            name: Some(self.name.clone()),
+            key: self.keyed.key,
+            name: self.name.clone(),
             pins: self.keyed.pins.clone(),
-            kept: Some(self.keyed.disk.kept.clone()),
+            image: self.keyed.disk.image.clone(),
         }
     }
 
-    /// The core, which answers questions.
     pub(super) fn state(&self) -> &State {
         self.machine.state()
     }
 
-    /// The time on its own clock.
+    /// Returns the time on its own clock.
     pub(super) fn time(&self, now: Duration) -> Time {
         Time::at(now - self.born)
     }

@@ -1,4 +1,4 @@
-//! How wild the world of a seed is.
+//! The settings of a world.
 
 use std::time::Duration;
 
@@ -6,61 +6,60 @@ use p2p_chat::core::GONE_SHOWN;
 
 use super::random::Random;
 
-/// Until everybody who is there has been found again: a minute between two attempts, and some time
-/// for what else has to be tried at most sixty-four at a time.
+/// How long it takes to find all peers again: a minute between two attempts, and time for other
+/// probes, of which at most 64 are under way.
 const FOUND_WITHIN: Duration = Duration::from_secs(200);
 
-/// The settings of one run, drawn from its seed. What is counted "in a thousand" is drawn each time
-/// it may happen.
+/// The settings of one run, drawn from its seed. A rate in a thousand is drawn each time that the
+/// event may happen.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
-    /// Programs from the beginning.
+    /// Programs at the start.
     pub(super) programs: usize,
     /// Machines that they are on.
     pub(super) hosts: usize,
-    /// Programs of old, in a thousand.
+    /// Legacy programs, in a thousand.
     pub(super) legacy: usize,
-    /// Programs of old that say what `gethostbyname(hostname)` does, 127.0.1.1, in a thousand; half
+    /// Legacy programs that claim 127.0.1.1, as `gethostbyname(hostname)` does, in a thousand. Half
     /// of them listen there.
     pub(super) misled: usize,
-    /// Peers of ours that are called as somebody else is, in a thousand.
+    /// Peers of ours with the name of another, in a thousand.
     pub(super) namesakes: usize,
     /// Static peers of each.
     pub(super) statics: usize,
     /// Peers of ours that listen at one IP only, in a thousand.
     pub(super) bound: usize,
-    /// Milliseconds that a packet takes, at least and at most, and how often it takes a second or
-    /// more.
+    /// Milliseconds that a packet takes, at least and at most; and how often one takes a second or
+    /// more, in a thousand.
     pub(super) latency: (usize, usize),
     pub(super) slow: usize,
-    /// Connections that nothing is heard of, and those that break, in a thousand.
+    /// Connections that get no answer, and those that break, in a thousand.
     pub(super) lost: usize,
     pub(super) broken: usize,
-    /// Connections between pools on which each packet takes some seconds, in a thousand, and how
-    /// many bytes each takes in a second, if not any.
+    /// Sessions on which each packet takes seconds, in a thousand; and the bytes a second of each
+    /// session, 0 for no limit.
     pub(super) far: usize,
     pub(super) bytes_per_second: u32,
-    /// Machines that nobody else can dial, in a thousand.
+    /// Machines that no other can dial, in a thousand.
     pub(super) shut: usize,
-    /// Messages that find no room in the mailbox, in a thousand.
+    /// Messages for which the event queue has no room, in a thousand.
     pub(super) full: usize,
-    /// Milliseconds until what waits is written at most, and how often the disk is full for a
-    /// while, or fails, in a thousand writes.
+    /// Milliseconds until a write at most; and how often the disk is full for a while, or one write
+    /// fails, in a thousand.
     pub(super) disk: usize,
     pub(super) disk_full: usize,
-    /// People with a key who keep nothing for the next life, and those whose texts wait for a
-    /// minute at most, in a thousand.
+    /// People without history, and those whose messages expire within a minute, in a thousand.
     pub(super) forgetful: usize,
     pub(super) hasty: usize,
-    /// Milliseconds between two deeds of one program at most.
-    pub(super) deeds: usize,
-    /// Milliseconds between two changes of the weather at most.
-    pub(super) weather: usize,
-    /// How long that goes on.
+    /// Milliseconds between two actions of one program at most.
+    pub(super) actions: usize,
+    /// Milliseconds between two changes of machines and programs at most.
+    pub(super) churn: usize,
+    /// How long that lasts.
     pub(super) wild: Duration,
-    /// How long it stays calm after that.
+    /// How long it stays calm then.
     pub(super) calm: Duration,
-    /// Threads that a peer of ours dials with at most.
+    /// Dialing threads of a peer of ours at most.
     pub(super) dialers: usize,
 }
 
@@ -68,7 +67,7 @@ impl Plan {
     pub(super) fn of(random: &mut Random) -> Self {
         let crowd = random.in_thousand(150);
         let programs = if crowd { random.within(100, 250) } else { random.within(2, 40) };
-        // A few machines on which many claim what their host's name resolves to.
+        // A few machines with many programs that claim 127.0.1.1.
         let lodging = random.in_thousand(300);
         let calm = random.in_thousand(250);
         let bad = |random: &mut Random, most: usize| if calm { 0 } else { random.within(0, most) };
@@ -92,42 +91,41 @@ impl Plan {
             disk_full: 0,
             forgetful: 0,
             hasty: 0,
-            deeds: if crowd { random.within(40_000, 120_000) } else { random.within(1_000, 30_000) },
-            weather: if calm { 60_000 } else { random.within(1_000, 30_000) },
+            actions: if crowd { random.within(40_000, 120_000) } else { random.within(1_000, 30_000) },
+            churn: if calm { 60_000 } else { random.within(1_000, 30_000) },
             wild: Duration::from_secs(u64::try_from(random.within(60, 300)).expect("64 bits")),
-            // A legacy peer whose address a key had for a while is found again once its old row is
-            // gone.
+            // A legacy peer is found again at an address that a key had, once its old row is gone.
             calm: FOUND_WITHIN + GONE_SHOWN,
             dialers: if random.in_thousand(150) { random.within(1, 4) } else { usize::MAX },
         }
         .with_disks()
     }
 
-    /// Two people with keys and nobody else, on a link that gets worse and better.
-    pub(super) fn two_with_keys(&self) -> Self {
+    /// Two people, on a link that gets worse and better.
+    pub(super) fn of_two(&self) -> Self {
         Self {
             programs: 2,
             hosts: self.hosts.min(2),
             legacy: 0,
             misled: 0,
             statics: 2,
-            deeds: self.deeds.min(10_000),
+            actions: self.actions.min(10_000),
             ..self.clone()
         }
     }
 
     /// A smaller world in which some people have the same name.
-    pub(super) fn with_keys(&self) -> Self {
+    pub(super) fn with_namesakes(&self) -> Self {
         Self { programs: self.programs.min(30), namesakes: 100, ..self.clone() }
     }
 
-    /// Disks as slow as the network and as bad.
+    /// Makes disks as slow and as bad as the network.
     fn with_disks(self) -> Self {
         let disk = 5 + self.latency.1;
         Self { disk, disk_full: self.full / 3, forgetful: 200, hasty: 150, ..self }
     }
 
-    /// A world in which nothing goes wrong and nobody does anything.
+    /// A world in which nothing goes wrong and no user acts.
     pub(super) fn still() -> Self {
         Self {
             programs: 0,
@@ -149,15 +147,15 @@ impl Plan {
             disk_full: 0,
             forgetful: 0,
             hasty: 0,
-            deeds: 0,
-            weather: 0,
+            actions: 0,
+            churn: 0,
             wild: Duration::ZERO,
             calm: Duration::ZERO,
             dialers: usize::MAX,
         }
     }
 
-    /// From now on nothing goes wrong any more.
+    /// Nothing goes wrong any more.
     pub(super) fn heal(&mut self) {
         (self.slow, self.lost, self.broken, self.full, self.disk_full) = (0, 0, 0, 0, 0);
     }

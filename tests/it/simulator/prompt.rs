@@ -1,4 +1,4 @@
-//! The prompt of one user: the real menu, labels and name resolver, fed as src/app feeds them.
+//! The prompt of one user: the real menu, labels and name resolver, as src/app uses them.
 
 use p2p_chat::core::{
     Event as Told, Meeting, OpId, PeerInfo, PeerRequest, Pin, Row, State, Time, Verification,
@@ -18,7 +18,7 @@ pub(super) struct Prompt {
     pid: Pid,
     menu: Menu,
     labels: Labels,
-    /// What the user was told of messages, in all their runs.
+    /// The statuses that the user was told, in all runs.
     pub(super) outcomes: Vec<(Pid, OpId, Recipient, DeliveryStatus)>,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Entered {
     pub(super) to: Recipient,
 }
 
-/// What the prompt looks people up in.
+/// The directory of the prompt.
 struct People<'a> {
     state: &'a State,
     time: Time,
@@ -97,7 +97,7 @@ fn standing(state: &State, id: Recipient) -> Standing {
 }
 
 impl World {
-    /// The user of a process begins to type, perhaps after a restart.
+    /// The user begins to type, perhaps after a restart.
     pub(super) fn opens_prompt(&mut self, pid: Pid) {
         let outcomes = self.prompt.take().map(|prompt| prompt.outcomes).unwrap_or_default();
         let mut labels = Labels::default();
@@ -139,7 +139,7 @@ impl World {
     }
 
     fn with_menu<T>(&mut self, act: impl FnOnce(&mut Menu, &dyn Directory) -> T) -> T {
-        let mut prompt = self.prompt.take().expect("somebody types");
+        let mut prompt = self.prompt.take().expect("a user types");
         let ours = self.ours(prompt.pid);
         let people = People { state: ours.state(), time: ours.time(self.now), labels: &prompt.labels };
         let result = act(&mut prompt.menu, &people);
@@ -147,20 +147,20 @@ impl World {
         result
     }
 
-    /// The user begins a line, and does not finish it yet.
+    /// The user begins a line without finishing it.
     pub(super) fn begins_line(&mut self) {
         self.with_menu(|menu, _| menu.begins_line());
     }
 
-    /// The user gives up what is being asked.
+    /// The user presses Escape.
     pub(super) fn escapes(&mut self) {
         self.with_menu(|menu, _| drop(menu.escape()));
     }
 
-    /// The user finishes a line. Returns the message that was sent, if one was.
+    /// The user finishes a line. Returns the message that was sent, if any.
     pub(super) fn types(&mut self, line: &str) -> Option<Entered> {
         let turn = self.with_menu(|menu, people| menu.line(line, people));
-        let pid = self.prompt.as_ref().map(|prompt| prompt.pid).expect("somebody types");
+        let pid = self.prompt.as_ref().map(|prompt| prompt.pid).expect("a user types");
         self.trace.note(format_args!("{:?} {pid} types `{line}`: {turn:?}", self.now));
         let Some(Act::Send(to, text)) = turn.act else { return None };
         let one = to.peer().expect("one recipient");

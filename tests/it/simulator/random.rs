@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// SplitMix64 (Steele, Lea, Flood 2014): one number of state, and every seed is a good one.
+/// SplitMix64 (Steele, Lea, Flood 2014). Every seed is a good one.
 #[derive(Clone, Debug)]
 pub(super) struct Random(u64);
 
@@ -21,39 +21,38 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `end`, which is not zero.
+    /// Returns a number below `end`, which is not zero.
     pub(super) fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % u64::try_from(end).expect("64 bits")).expect("below `end`")
     }
 
-    /// A number from `low` to `high`, both included.
+    /// Returns a number from `low` to `high`, both included.
     pub(super) fn within(&mut self, low: usize, high: usize) -> usize {
         low + self.below(high - low + 1)
     }
 
-    /// True in so many of a thousand cases.
+    /// Returns true in `count` of a thousand cases.
     pub(super) fn in_thousand(&mut self, count: usize) -> bool {
         self.below(1_000) < count
     }
 
-    /// Some milliseconds, both ends included, and a part of one, so that hardly two things happen
-    /// at the same moment.
+    /// Returns some milliseconds, both ends included, and a fraction, so that hardly any two events
+    /// happen at once.
     pub(super) fn ms(&mut self, low: usize, high: usize) -> Duration {
         let ms = u64::try_from(self.within(low, high)).expect("64 bits");
         Duration::from_millis(ms) + Duration::from_nanos(self.next() % 1_000_000)
     }
 
-    /// One of these, if there is any.
+    /// Returns one of these, if there is any.
     pub(super) fn one<T: Copy>(&mut self, of: &[T]) -> Option<T> {
         (!of.is_empty()).then(|| of[self.below(of.len())])
     }
 }
 
-/// Whether everything that happens is printed, too.
+/// Whether all events are printed.
 static SHOWN: OnceLock<bool> = OnceLock::new();
 
-/// The hash of everything that happened, in order (FNV-1a): the same for the same seed in every
-/// run.
+/// The hash of all events in order (FNV-1a): the same for the same seed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Trace(u64);
 
@@ -62,12 +61,12 @@ impl Trace {
         Self(0xcbf2_9ce4_8422_2325)
     }
 
-    #[expect(clippy::print_stderr, reason = "whoever asks for it wants to read it")]
+    #[expect(clippy::print_stderr, reason = "the trace is for a person")]
     pub(super) fn note(&mut self, what: fmt::Arguments<'_>) {
         if *SHOWN.get_or_init(|| std::env::var_os("P2P_CHAT_TRACE").is_some()) {
             eprintln!("{what}");
         }
-        // A hash takes everything that is written to it.
+        // Writing to a hash cannot fail.
         let _ = fmt::write(self, what);
     }
 }

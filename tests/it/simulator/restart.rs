@@ -1,4 +1,4 @@
-//! What a new life has from those before it: what waits, and what was not shown for certain.
+//! What a run finds of those before: messages that wait, and messages that may not have been shown.
 
 use std::time::Duration;
 
@@ -8,21 +8,21 @@ use p2p_chat::model::stored::{Direction, StoredMessage};
 use p2p_chat::runtime::waiting_in;
 use p2p_chat::store::{Store, in_memory};
 
-use super::disk::Kept;
+use super::disk::Image;
 use super::keyed::Sent;
 use super::ledger::Ledger;
 use super::peer::{Pid, Program};
 use super::world::World;
 
-/// Messages that are shown at the start at most, as src/app/past.rs has it.
+/// Messages that are shown at the start at most, as in src/app/past.rs.
 const MAX_UNSHOWN: usize = 1_000;
 
-/// How long texts wait, usually, and for those who are hasty; in seconds.
+/// How long messages wait, usually and with a short expiry, in seconds.
 const A_WEEK: u64 = 7 * 24 * 3_600;
 const HASTY: (usize, usize) = (10, 60);
 
-impl Kept {
-    /// What the next life finds.
+impl Image {
+    /// Returns what the next run finds.
     pub(super) fn next_life(self) -> Self {
         if self.durable {
             return self;
@@ -32,36 +32,36 @@ impl Kept {
 }
 
 impl World {
-    /// The disk of somebody who was not there before.
-    pub(super) fn new_disk(&mut self) -> Kept {
+    /// Returns the disk of a new person.
+    pub(super) fn new_disk(&mut self) -> Image {
         let durable = !self.random.in_thousand(self.plan.forgetful);
         let is_hasty = self.random.in_thousand(self.plan.hasty);
         let expire = Duration::from_secs(A_WEEK);
         let expire = if is_hasty { self.random.ms(HASTY.0 * 1_000, HASTY.1 * 1_000) } else { expire };
-        Kept { store: in_memory().expect("a store"), durable, expire, ledger: Ledger::default() }
+        Image { store: in_memory().expect("a store"), durable, expire, ledger: Ledger::default() }
     }
 
-    /// What waits since the last life.
+    /// Returns the messages that wait since the last run.
     pub(super) fn restores(&mut self, pid: Pid) -> Vec<Restored> {
         let clock = self.clock();
-        let kept = &mut self.disk_mut(pid).kept;
-        let restored = waiting_in(&mut kept.store, kept.expire, clock).expect("memory can be read");
+        let image = &mut self.disk_mut(pid).image;
+        let restored = waiting_in(&mut image.store, image.expire, clock).expect("memory can be read");
         for Restored { to, message, cut_off, left, .. } in &restored {
             let op = OpId(self.ours(pid).ops + 1);
             self.ours_mut(pid).ops += 1;
             if let Some(addr) = to.addr() {
                 self.ours_mut(pid).may_dial.insert(addr);
                 if *to == Recipient::Address(addr) {
-                    self.penned.get_mut(&message.id).expect("somebody has written it").unbind(addr);
+                    self.typed_mut(message.id).unbind(addr);
                 }
                 if *cut_off {
-                    self.disk_mut(pid).kept.ledger.cut_off.insert((addr, message.id));
+                    self.disk_mut(pid).image.ledger.cut_off.insert((addr, message.id));
                     self.count("message: cut off");
                 }
             }
             let keyed = self.keyed_mut(pid);
-            // To a key that was not remembered, too: it waits until that key is met. Where it has
-            // expired, nobody is left to be named.
+            // A message waits for a key that was forgotten, until that key is met. If it has
+            // expired, no recipient is named.
             let is_named = |key| keyed.pins.contains_key(&key) || !left.is_zero();
             let is_told = if let Recipient::Peer(PeerId::Key(key)) = to { is_named(*key) } else { true };
             keyed.messages.insert(op, Sent { id: message.id, waiting: usize::from(is_told), ended: 0 });
@@ -72,7 +72,7 @@ impl World {
 
     /// `catch_up` of src/app/past.rs.
     pub(super) fn catches_up(&mut self, pid: Pid) {
-        let unshown = self.disk_mut(pid).kept.store.unshown(MAX_UNSHOWN).expect("memory can be read");
+        let unshown = self.disk_mut(pid).image.store.unshown(MAX_UNSHOWN).expect("memory can be read");
         for StoredMessage { row, peer, direction, id, .. } in unshown {
             let (Recipient::Peer(PeerId::Key(key)), Some(id), Direction::Incoming { .. }) =
                 (peer, id, direction)
@@ -83,7 +83,7 @@ impl World {
         }
     }
 
-    /// Whoever is not there any more is started again.
+    /// Starts every person again whose program has ended.
     pub(super) fn everybody_returns(&mut self) {
         for pid in 0..self.processes.len() {
             let key = self.key_of(pid);

@@ -1,4 +1,4 @@
-//! What people and the weather do.
+//! Starts programs, and acts as their users.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -20,15 +20,15 @@ use super::sessions::Sessions;
 use super::twin::Twin;
 use super::world::{Event, Said, World};
 
-/// How long a command may take until it is settled. A text may wait behind `MAX_QUEUE_MESSAGES`
-/// others to a peer that never reads, four seconds each, and then for a thread.
+/// How long a command may take. A message may wait behind `MAX_QUEUE_MESSAGES` others to a peer
+/// that never reads, four seconds each, and then for a thread.
 pub(super) const SETTLED_WITHIN: Duration = Duration::from_secs(600);
 
-/// How long a list and the first dialing may take: `ANSWER_WITHIN`, and the ticker's millisecond.
+/// How long a list and the first probes may take: `ANSWER_WITHIN`, and the ticker's millisecond.
 const ANSWERED_WITHIN: Duration = Duration::from_millis(1_902);
 
 impl World {
-    /// Makes the machines and the first programs.
+    /// Creates the machines and the first programs.
     pub(super) fn populate(&mut self) {
         for n in 0..self.plan.hosts {
             let n = u8::try_from(n).expect("few machines");
@@ -42,15 +42,15 @@ impl World {
             let port = if self.random.in_thousand(200) { 5_000 } else { self.new_port() };
             self.launch(host, port, None);
         }
-        let after = self.random.ms(0, self.plan.weather);
-        self.later(after, Event::Weather);
+        let after = self.random.ms(0, self.plan.churn);
+        self.later(after, Event::Churn);
     }
 
     pub(super) fn new_port(&self) -> u16 {
         5_001 + u16::try_from(self.processes.len()).expect("few programs")
     }
 
-    /// Starts a program, if its port is free: ours again, or of any kind.
+    /// Starts a program if its port is free: ours with its past, or any.
     pub(super) fn launch(&mut self, host: usize, port: u16, past: Option<Past>) {
         if self.listening.contains_key(&(host, port)) {
             return;
@@ -64,7 +64,7 @@ impl World {
             let mut claim = SocketAddrV4::new(ip, port);
             if self.random.in_thousand(self.plan.misled) {
                 claim.set_ip(Ipv4Addr::new(127, 0, 1, 1));
-                // Only trying tells.
+                // It may listen there or not.
                 bind = self.random.one(&[bind, *claim.ip()]).expect("two");
             }
             Program::Legacy(Legacy::new(kind, claim))
@@ -78,7 +78,7 @@ impl World {
         self.begins(host, port, bind, program);
     }
 
-    /// A program listens at a port that nobody else has.
+    /// Starts a program at a free port.
     pub(super) fn begins(&mut self, host: usize, port: u16, bind: Ipv4Addr, program: Program) {
         let pid = self.processes.len();
         let ip = self.hosts[host].0;
@@ -87,8 +87,8 @@ impl World {
         self.listening.insert((host, port), pid);
         self.listened.extend(self.key_of(pid).map(|key| (ip, port, key)));
         self.key_of(pid).map(|key| self.died.remove(&key));
-        let after = self.random.ms(0, self.plan.deeds);
-        self.later(after, Event::CommandKind(pid));
+        let after = self.random.ms(0, self.plan.actions);
+        self.later(after, Event::Acts(pid));
         if let Program::Ours(ours) = &self.processes[pid].program {
             let statics = ours.statics.clone();
             self.wait_for(pid, OpId(1), "the first dialing", ANSWERED_WITHIN, 0);
@@ -100,42 +100,40 @@ impl World {
         }
     }
 
-    /// A person who was not there before.
+    /// Returns the start of a new person.
     fn new_past(&mut self, host: usize, port: u16) -> Past {
         let statics = self.some_statics(host, port);
         self.people += 1;
-        // Now and then two people have the same name.
+        // Some people have the same name.
         let namesake = self.random.in_thousand(self.plan.namesakes);
         let named = if namesake { 1 } else { self.people };
-        let name = format!("person{named}").parse().ok();
-        let key = Some(key_of_person(self.people));
-        Past { statics, key, name, pins: BTreeMap::new(), kept: Some(self.new_disk()) }
+        self.person(self.people, &format!("person{named}"), statics)
+    }
+
+    /// The first run of the person of this number.
+    pub(super) fn person(&mut self, number: usize, name: &str, statics: Vec<StaticPeer>) -> Past {
+        let (key, name) = (key_of_person(number), name.parse().expect("a name"));
+        Past { statics, key, name, pins: BTreeMap::new(), image: self.new_disk() }
     }
 
     fn ours_new(&mut self, pid: Pid, (ip, bind): (Ipv4Addr, Ipv4Addr), port: u16, past: Past) -> Ours {
-        let Past { statics, key, name, pins, kept } = past;
+        let Past { statics, key, name, pins, image } = past;
         let me = Me { bind: bind.into(), port, advertise: None };
-        let own = key.unwrap_or_else(|| {
-            self.people += 1;
-            key_of_person(self.people)
-        });
-        let name = name.unwrap_or_else(|| format!("p{pid}").parse().expect("a name"));
-        let kept = kept.unwrap_or_else(|| self.new_disk());
-        let kept = kept.next_life();
+        let image = image.next_life();
         let core = CoreConfig {
             pins: pins.values().cloned().collect(),
-            durable: kept.durable,
-            expire: kept.expire,
-            ..CoreConfig::new(me, name.clone(), own)
+            durable: image.durable,
+            expire: image.expire,
+            ..CoreConfig::new(me, name.clone(), key)
         };
         let machine = Machine::new(MachineConfig { core, listens_v6: false, ips: vec![ip.into()] });
         let twin = Twin::new();
         let mut may_dial: BTreeSet<PeerAddr> = statics.iter().flat_map(StaticPeer::addrs).collect();
         may_dial.extend(pins.values().flat_map(|pin| pin.addrs.iter().copied()));
-        // A run is unlike any other.
+        // Each run has another number.
         let run = u64::try_from(pid).expect("64 bits") + 1;
-        let sessions = Sessions::new(own, run, self.now);
-        let keyed = Keyed::new(own, pins, kept, sessions);
+        let sessions = Sessions::new(key, run, self.now);
+        let keyed = Keyed::new(key, pins, image, sessions);
         Ours {
             machine,
             twin,
@@ -165,7 +163,8 @@ impl World {
         }
     }
 
-    /// Static peers: addresses of programs that run, will, or never do; perhaps our own.
+    /// Returns static peers: addresses of programs that run, will run, or never do; perhaps our
+    /// own.
     fn some_statics(&mut self, host: usize, port: u16) -> Vec<StaticPeer> {
         let mut addrs = BTreeSet::new();
         for _ in 0..self.random.within(0, self.plan.statics) {
@@ -178,7 +177,7 @@ impl World {
         addrs.into_iter().map(peer).collect()
     }
 
-    /// An address that somebody listens at, most likely, seen from a machine.
+    /// Returns an address at which a program listens most likely, as seen from a machine.
     fn some_addr(&mut self, host: usize) -> PeerAddr {
         let known = self.processes.len();
         if known == 0 || self.random.in_thousand(50) {
@@ -197,18 +196,17 @@ impl World {
         self.ours_mut(pid).waiting.insert(op, waiting);
     }
 
-    /// Somebody does something, and will again.
-    pub(super) fn deed(&mut self, pid: Pid) {
-        if !self.processes[pid].alive || self.plan.deeds == 0 {
+    /// A user or a legacy program acts, and again later.
+    pub(super) fn acts(&mut self, pid: Pid) {
+        if !self.processes[pid].alive || self.plan.actions == 0 {
             return;
         }
-        let after = self.random.ms(0, self.plan.deeds);
-        self.later(after, Event::CommandKind(pid));
+        let after = self.random.ms(0, self.plan.actions);
+        self.later(after, Event::Acts(pid));
         if self.processes[pid].stopped.is_some() {
             return;
         }
         match self.processes[pid].program {
-            // Who leaves has nothing more to say.
             Program::Ours(ref ours) if ours.leaving => {}
             Program::Ours(_) => self.user_acts(pid),
             Program::Legacy(_) => self.legacy_speaks(pid),
@@ -225,7 +223,7 @@ impl World {
             13..=14 => self.commands(pid, Command::List, "a list", ANSWERED_WITHIN),
             15 => self.commands(pid, Command::Disconnect(to), "disconnect", SETTLED_WITHIN),
             16 => {
-                // A burst to one.
+                // A burst to one peer.
                 for _ in 0..self.random.within(2, 70) {
                     self.says_text(pid, Target::These(vec![one]));
                 }
@@ -235,8 +233,8 @@ impl World {
         }
     }
 
-    /// Whom the user writes to: a row of the list, a peer chosen some time ago (the last recipient,
-    /// an open conversation), or an address that they type.
+    /// Returns whom the user writes to: a row of the list, a peer chosen some time ago (the last
+    /// recipient, an open conversation), or an address.
     fn someone(&mut self, pid: Pid) -> Recipient {
         let rows: Vec<Recipient> = self.rows(pid).iter().map(|row| row.id).collect();
         let chosen_before = self.ours(pid).chosen;
@@ -249,7 +247,7 @@ impl World {
                 let addr = self.some_addr(host);
                 let meant = self.ours(pid).state().at(addr);
                 // The user is asked which of several contacts they mean.
-                let one = self.random.one(&meant).expect("an address means somebody");
+                let one = self.random.one(&meant).expect("an address has a recipient");
                 if self.random.in_thousand(500) { one } else { addr.into() }
             }
         };
@@ -266,7 +264,7 @@ impl World {
         self.says_this(pid, to, &text);
     }
 
-    /// A text that nobody has said.
+    /// Returns a new text.
     pub(super) fn new_token(&mut self, pid: Pid) -> String {
         self.texts += 1;
         format!("text-{}-of-{pid}", self.texts)
@@ -274,11 +272,11 @@ impl World {
 
     /// Sends a message. Returns its id.
     pub(super) fn says_this(&mut self, pid: Pid, to: Target, text: &str) -> MessageId {
-        // A text that is too long for a program of old only goes to a key.
+        // A message that is too long for a legacy program goes only to a key.
         let parts = plain::messages_for(text, &self.ours(pid).name).unwrap_or_default();
         let op = OpId(self.ours(pid).ops + 1);
         let targets = self.targets(pid, &to);
-        let message = self.pens(pid, op, text, &targets);
+        let message = self.note_typed(pid, op, text, &targets);
         let id = message.id;
         for part in &parts {
             self.said.insert(part.clone(), Said { message: Some(id), ..Said::default() });
@@ -304,7 +302,7 @@ impl World {
                 self.sends_away(pid, id);
             }
         }
-        // Commands are numbered one after the other.
+        // Commands have consecutive numbers.
         let op = OpId(self.ours(pid).ops + 1);
         self.ours_mut(pid).ops += 1;
         self.wait_for(pid, op, what, within, outcomes);
@@ -319,7 +317,7 @@ impl World {
         self.turn_over(pid);
     }
 
-    /// The user says goodbye to a peer, which is left alone from then on.
+    /// The user disconnects a peer, which is left alone from then on.
     fn sends_away(&mut self, pid: Pid, id: Recipient) {
         let addr = self.ours(pid).state().dialed_at(id);
         let ours = self.ours_mut(pid);

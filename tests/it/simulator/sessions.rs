@@ -20,34 +20,33 @@ use super::peer::{Pid, Program};
 use super::wires::WireEnd;
 use super::world::{Event, World};
 
-/// Turns of the pool in one second at most: fifty while messages wait for room, and a few for each
-/// address.
+/// Turns of the pool in one second: fifty while messages wait for room, and a few for each address.
 const TURNS: usize = 100;
 const TURNS_PER_PEER: usize = 16;
 
-/// A request that is not over.
+/// A request under way.
 pub(super) struct Asked {
     pub(super) request: SessionRequest,
-    /// Where a session with the peer was found for it.
+    /// The address of the session that was found for it.
     pub(super) met: Option<PeerAddr>,
 }
 
 /// The sessions of a process.
 pub(super) struct Sessions {
-    /// Absent while it has its turn.
+    /// Absent during its turn.
     pool: Option<Pool>,
     pub(super) orders: VecDeque<SessionCommand>,
     pub(super) asked: BTreeMap<JobId, Asked>,
-    /// The connection of each link of the pool.
+    /// The connection of each link.
     pub(super) wires: BTreeMap<LinkId, WireEnd>,
     wakes_at: Option<Duration>,
     turns: VecDeque<Duration>,
-    /// When the process went on after it was stopped.
+    /// When the process last went on after a stop.
     pub(super) continued_at: Duration,
 }
 
 impl Sessions {
-    /// Those of a process that begins now. `run` is unlike that of any other process.
+    /// `run` is the number of no other process.
     pub(super) fn new(own: PublicKey, run: u64, now: Duration) -> Self {
         Self {
             pool: Some(Pool::new(own, run)),
@@ -86,7 +85,7 @@ impl World {
         &mut self.ours_mut(pid).keyed.sessions
     }
 
-    /// Gives the pool of a process a turn, and does with connections what it wants.
+    /// Gives the pool of a process a turn, and carries out its outputs.
     pub(super) fn with_pool<T>(
         &mut self,
         pid: Pid,
@@ -102,7 +101,7 @@ impl World {
                 }
                 self.link_output(pid, output);
             }
-            // The system takes everything at once.
+            // The system takes all bytes at once.
             (_, outputs) = self.pool_acts(pid, |pool, now, handler| {
                 sent.into_iter().for_each(|(link, count)| pool.sent(link, count, now, handler));
             });
@@ -110,7 +109,7 @@ impl World {
         result
     }
 
-    /// Has the pool of a process do something. Returns also what it wants then.
+    /// Gives the pool of a process a turn. Returns its outputs, too.
     fn pool_acts<T>(
         &mut self,
         pid: Pid,
@@ -124,7 +123,7 @@ impl World {
         (result, outputs)
     }
 
-    /// Hands over to the pool what waits for it, and sees when it has to be woken.
+    /// Gives the pool what waits for it, and schedules its next turn.
     pub(super) fn serve_sessions(&mut self, pid: Pid) {
         while let Some(order) = self.sessions_mut(pid).orders.pop_front() {
             self.with_pool(pid, |pool, now, handler| pool.command(order, now, handler));
@@ -133,7 +132,7 @@ impl World {
         let born = self.ours(pid).born;
         let sessions = self.sessions_mut(pid);
         let Some(due) = sessions.pool().next_wake() else { return };
-        // A millisecond more, as the event loop sleeps.
+        // The event loop sleeps a millisecond longer.
         let at = (born + due.since_start()).max(now) + Duration::from_millis(1);
         if sessions.wakes_at.is_none_or(|sooner| at < sooner) {
             sessions.wakes_at = Some(at);
@@ -173,7 +172,7 @@ impl World {
         self.turn_over(pid);
     }
 
-    /// A stopped process goes on: it reads first what came meanwhile, as the event loop does.
+    /// A stopped process goes on, and first reads what arrived, as the event loop does.
     pub(super) fn sessions_continue(&mut self, pid: Pid) {
         let now = self.now;
         let sessions = self.sessions_mut(pid);
@@ -185,7 +184,7 @@ impl World {
         self.pool_ticks(pid);
     }
 
-    /// Tells the pool what became of messages that came.
+    /// Tells the pool which messages are stored.
     pub(super) fn answers(&mut self, pid: Pid, key: PublicKey, stored: Stored) {
         let Stored { link, receipts, others, retry_after } = stored;
         let own = self.key_of(pid).expect("who takes them has a key");
@@ -193,7 +192,7 @@ impl World {
             self.note_sign(pid, key);
         }
         for id in &receipts {
-            self.penned.get_mut(id).expect("somebody has written it").taken.insert(own);
+            self.typed_mut(*id).taken.insert(own);
         }
         if !others.is_empty() {
             self.count("messages: not stored");
@@ -202,23 +201,22 @@ impl World {
         self.sessions_mut(pid).orders.push_back(command);
     }
 
-    /// What the list says about a key.
+    /// Returns the presence in the list.
     pub(super) fn presence_of(&self, pid: Pid, key: PublicKey) -> Option<PresenceStatus> {
         self.rows(pid).iter().find(|row| row.id.public_key() == Some(key)).map(|row| row.state)
     }
 
-    /// The user of a process is told by its peers that its key is in use elsewhere. Here nobody
-    /// runs two programs with one key.
+    /// The user is told that its key is in use elsewhere, which is true only if it is.
     fn check_in_use(&self, pid: Pid, at: IpAddr) {
         let own = self.key_of(pid);
         let is_twin =
             |other: &Pid| *other != pid && self.processes[*other].alive && self.key_of(*other) == own;
         if !(0..self.processes.len()).any(|other| is_twin(&other)) {
-            self.fail(pid, format_args!("is said to use its key at {at}, too"));
+            self.fail(pid, format_args!("is told that its key is in use at {at}"));
         }
     }
 
-    /// The list changes at once when a session is over.
+    /// The list changes at once when a session ends.
     fn check_down(&self, pid: Pid, key: PublicKey, bye: Option<ByeReason>) {
         let state = self.presence_of(pid, key);
         let is_wrong = match bye {
@@ -232,7 +230,7 @@ impl World {
     }
 }
 
-/// Has the machine of a process take a step for each event of its sessions.
+/// Takes a step of the machine for each event of its sessions.
 struct ToMachine<'a> {
     world: &'a mut World,
     pid: Pid,
@@ -300,7 +298,7 @@ impl SessionHandler for ToMachine<'_> {
         let Self { world, pid } = self;
         world.count(format!("session: ended: {bye:?}"));
         if bye == Some(ByeReason::Leaves) {
-            world.note_parted(*pid, key);
+            world.keyed_mut(*pid).parted.insert(key);
         }
         world.step(*pid, Cause::Met, |step| step.session_down(key, bye));
         world.check_down(*pid, key, bye);

@@ -1,5 +1,5 @@
-//! Two people with keys in one situation of the network: who dials whom, how slow it is, and what
-//! becomes of it while their session stands.
+//! Two people in one situation of the network: who dials, how slow it is, and what happens to their
+//! session.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -15,24 +15,20 @@ use super::keyed::key_of_person;
 use super::peer::{Past, Pid};
 use super::plan::Plan;
 use super::world::World;
-use super::{or_name_the_seed, seeds};
+use super::{or_name_the_seed, seconds, seeds};
 
 const SEEDS: u64 = 20;
 
 /// The end of a connection shows within this time.
 const END_SHOWS: Duration = Duration::from_secs(2);
 
-/// How often a program looks whether its machine has other addresses (src/runtime/machine.rs).
+/// How often a program reads the addresses of its machine (src/runtime/machine.rs).
 const NETWORK_INTERVAL: Duration = Duration::from_secs(60);
 
 const ALICE: usize = 1;
 const BOB: usize = 2;
 
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-/// A machine for each person, with this number.
+/// Returns a world with a machine for each person.
 fn world(seed: u64, plan: Plan) -> World {
     let mut world = World::new(seed);
     world.plan = plan;
@@ -47,28 +43,24 @@ fn quick() -> Plan {
 }
 
 fn address(world: &World, person: usize) -> PeerAddr {
-    PeerAddr::new(world.hosts[person].0, 5_000).expect("unicast")
+    world.addr(person, 5_000)
 }
 
-/// Starts the program of a person on a machine. It knows these others, and dials them.
+/// Starts the program of a person on a machine, with these static peers.
 fn starts(world: &mut World, person: usize, host: usize, dials: &[usize]) -> Pid {
     let statics = dials.iter().map(|other| StaticPeer {
         key: Some(key_of_person(*other)),
         ..StaticPeer::at(address(world, *other))
     });
-    let past = Past {
-        statics: statics.collect(),
-        key: Some(key_of_person(person)),
-        name: format!("person{person}").parse().ok(),
-        pins: dials.iter().map(|other| (key_of_person(*other), pin(world, *other))).collect(),
-        kept: Some(world.new_disk()),
-    };
+    let statics = statics.collect();
+    let pins = dials.iter().map(|other| (key_of_person(*other), pin(world, *other))).collect();
+    let past = Past { pins, ..world.person(person, &format!("person{person}"), statics) };
     let pid = world.processes.len();
     world.launch(host, 5_000, Some(past));
     pid
 }
 
-/// What is known from peers.toml of a person.
+/// Returns the pin of a person in peers.toml.
 fn pin(world: &World, person: usize) -> Pin {
     let addrs = vec![address(world, person)];
     Pin {
@@ -83,27 +75,32 @@ fn pin(world: &World, person: usize) -> Pin {
     }
 }
 
-fn passes(world: &mut World, time: Duration) {
-    let until = world.now + time;
-    world.run_until(until);
-}
-
 /// A person writes to another.
 fn writes(world: &mut World, pid: Pid, to: usize) -> MessageId {
-    let text = world.new_token(pid);
+    writes_long(world, pid, to, 0)
+}
+
+/// A person writes a message of this length to another.
+fn writes_long(world: &mut World, pid: Pid, to: usize, length: usize) -> MessageId {
+    let text = world.new_token(pid) + &"x".repeat(length);
     world.says_this(pid, Target::These(vec![Recipient::key(key_of_person(to))]), &text)
 }
 
-fn has_arrived(world: &World, message: MessageId, at: usize) -> bool {
-    world.penned[&message].taken.contains(&key_of_person(at))
+/// Both write. Returns each message and whom it is for.
+fn both_write(world: &mut World, [alice, bob]: [Pid; 2]) -> [(MessageId, usize); 2] {
+    [(writes(world, alice, BOB), BOB), (writes(world, bob, ALICE), ALICE)]
 }
 
-/// Lets time pass until something is so, and returns how long that took.
+fn has_arrived(world: &World, message: MessageId, at: usize) -> bool {
+    world.typed[&message].taken.contains(&key_of_person(at))
+}
+
+/// Lets time pass until something is true. Returns how long that took.
 fn until(world: &mut World, most: Duration, is_so: impl Fn(&World) -> bool) -> Duration {
     let begun = world.now;
     while !is_so(world) {
         assert!(world.now - begun < most, "not so after {most:?}");
-        passes(world, Duration::from_millis(100));
+        world.rests(Duration::from_millis(100));
     }
     world.now - begun
 }
@@ -120,6 +117,14 @@ fn count(world: &World, what: &str) -> usize {
     world.counts.iter().filter(|(key, _)| key.starts_with(what)).map(|(_, count)| count).sum()
 }
 
+/// Starts Bob, and Alice, who dials him. Returns when they are connected.
+fn connects(world: &mut World, within: Duration) -> [Pid; 2] {
+    let bob = starts(world, BOB, BOB, &[]);
+    let alice = starts(world, ALICE, ALICE, &[BOB]);
+    until(world, within, |world| are_connected(world, alice, bob));
+    [alice, bob]
+}
+
 /// Plays a situation with several seeds.
 fn play(plan: &Plan, situation: impl Fn(World)) {
     for seed in seeds(SEEDS) {
@@ -132,16 +137,16 @@ fn simultaneous_dials_leave_one_session_and_lose_nothing() {
     play(&Plan { latency: (5, 400), ..quick() }, |mut world| {
         let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
         let apart = world.random.ms(0, 1_500);
-        passes(&mut world, apart);
+        world.rests(apart);
         let bob = starts(&mut world, BOB, BOB, &[ALICE]);
         let mut messages = Vec::new();
         for _ in 0..20 {
             let pause = world.random.ms(0, 300);
-            passes(&mut world, pause);
+            world.rests(pause);
             messages.push((writes(&mut world, alice, BOB), BOB));
             messages.push((writes(&mut world, bob, ALICE), ALICE));
         }
-        passes(&mut world, seconds(30));
+        world.rests(seconds(30));
         assert!(are_connected(&world, alice, bob));
         assert!(messages.iter().all(|(message, at)| has_arrived(&world, *message, *at)));
         assert_eq!(count(&world, "went"), 0, "neither was said to have gone: {:?}", world.counts);
@@ -155,16 +160,11 @@ fn peer_with_a_name_is_found_where_it_moves() {
         let alice = world.processes.len();
         let bob = StaticPeer { key: Some(key_of_person(BOB)), ..StaticPeer::at(laptop.clone()) };
         let pin = Pin { addrs: Vec::new(), given: Vec::new(), ..pin(&world, BOB) };
-        let past = Past {
-            statics: vec![bob],
-            key: Some(key_of_person(ALICE)),
-            name: "Alice".parse().ok(),
-            pins: [(key_of_person(BOB), pin)].into(),
-            kept: Some(world.new_disk()),
-        };
+        let pins = [(key_of_person(BOB), pin)].into();
+        let past = Past { pins, ..world.person(ALICE, "Alice", vec![bob]) };
         world.launch(ALICE, 5_000, Some(past));
         // The name is not known until its machine is on the network.
-        passes(&mut world, seconds(30));
+        world.rests(seconds(30));
         for host in [2, 3] {
             let addr = address(&world, host);
             world.names.insert(laptop.clone(), vec![addr]);
@@ -173,7 +173,7 @@ fn peer_with_a_name_is_found_where_it_moves() {
             let message = writes(&mut world, alice, BOB);
             until(&mut world, seconds(2), |world| has_arrived(world, message, BOB));
             world.kill(bob);
-            passes(&mut world, seconds(30));
+            world.rests(seconds(30));
         }
     });
 }
@@ -182,22 +182,20 @@ fn peer_with_a_name_is_found_where_it_moves() {
 fn peer_that_cannot_be_dialed_gets_messages_in_its_session() {
     play(&quick(), |mut world| {
         world.shut.insert(ALICE);
-        let bob = starts(&mut world, BOB, BOB, &[]);
-        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
-        until(&mut world, seconds(5), |world| are_connected(world, alice, bob));
+        let [alice, bob] = connects(&mut world, seconds(5));
         let answer = writes(&mut world, bob, ALICE);
         until(&mut world, seconds(2), |world| has_arrived(world, answer, ALICE));
-        // It dials again when the session has broken, and gets what has waited.
+        // It dials again after a break, and gets the message that waited.
         world.connections_break(alice);
-        passes(&mut world, Duration::from_millis(2));
+        world.rests(Duration::from_millis(2));
         let late = writes(&mut world, bob, ALICE);
         until(&mut world, seconds(10), |world| has_arrived(world, late, ALICE));
-        // Nobody can tell that it is there when its program has ended.
+        // Its end shows, although it cannot be dialed.
         world.kill(alice);
-        passes(&mut world, END_SHOWS);
+        world.rests(END_SHOWS);
         assert_ne!(world.presence_of(bob, key_of_person(ALICE)), Some(PresenceStatus::Connected));
         let waits = writes(&mut world, bob, ALICE);
-        passes(&mut world, seconds(60));
+        world.rests(seconds(60));
         assert_eq!(world.presence_of(bob, key_of_person(ALICE)), Some(PresenceStatus::Offline));
         assert!(!has_arrived(&world, waits, ALICE));
     });
@@ -206,14 +204,12 @@ fn peer_that_cannot_be_dialed_gets_messages_in_its_session() {
 #[test]
 fn messages_cross_a_link_with_seconds_of_delay() {
     play(&Plan { far: 1_000, ..quick() }, |mut world| {
-        let bob = starts(&mut world, BOB, BOB, &[]);
-        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
-        until(&mut world, seconds(60), |world| are_connected(world, alice, bob));
-        let messages = [(writes(&mut world, alice, BOB), BOB), (writes(&mut world, bob, ALICE), ALICE)];
+        let [alice, bob] = connects(&mut world, seconds(60));
+        let messages = both_write(&mut world, [alice, bob]);
         for (message, at) in messages {
             until(&mut world, seconds(10), |world| has_arrived(world, message, at));
         }
-        passes(&mut world, seconds(1_200));
+        world.rests(seconds(1_200));
         assert!(are_connected(&world, alice, bob));
         assert_eq!(count(&world, "session: ended"), 0, "{:?}", world.counts);
     });
@@ -223,13 +219,9 @@ fn messages_cross_a_link_with_seconds_of_delay() {
 fn long_message_crosses_a_thin_link_once() {
     const LENGTH: usize = 32_000;
     play(&Plan { bytes_per_second: 4_000, ..quick() }, |mut world| {
-        let bob = starts(&mut world, BOB, BOB, &[]);
-        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
-        until(&mut world, seconds(10), |world| are_connected(world, alice, bob));
+        let [alice, bob] = connects(&mut world, seconds(10));
         let sent = world.bytes_sent;
-        let long = world.new_token(alice) + &"x".repeat(LENGTH);
-        let to = || Target::These(vec![Recipient::key(key_of_person(BOB))]);
-        let long = world.says_this(alice, to(), &long);
+        let long = writes_long(&mut world, alice, BOB, LENGTH);
         let short = writes(&mut world, alice, BOB);
         // Alice reads while she sends.
         let answer = writes(&mut world, bob, ALICE);
@@ -237,7 +229,7 @@ fn long_message_crosses_a_thin_link_once() {
         for message in [long, short] {
             until(&mut world, seconds(15), |world| has_arrived(world, message, BOB));
         }
-        passes(&mut world, seconds(180));
+        world.rests(seconds(180));
         let sent = world.bytes_sent - sent;
         assert!(sent < LENGTH + LENGTH / 4, "{sent} bytes for one message of {LENGTH}");
         assert_eq!(count(&world, "session: ended"), 0, "{:?}", world.counts);
@@ -246,20 +238,17 @@ fn long_message_crosses_a_thin_link_once() {
 
 #[test]
 fn probe_behind_a_long_message_is_answered() {
-    // It takes 15 s, which is more than a probe has otherwise.
+    // It takes 15 s, longer than a probe usually may.
     const LENGTH: usize = 60_000;
     play(&Plan { bytes_per_second: 4_000, ..quick() }, |mut world| {
-        let bob = starts(&mut world, BOB, BOB, &[]);
-        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
-        until(&mut world, seconds(10), |world| are_connected(world, alice, bob));
-        let to = || Target::These(vec![Recipient::key(key_of_person(BOB))]);
-        let long = world.new_token(alice) + &"x".repeat(LENGTH);
-        let long = world.says_this(alice, to(), &long);
+        let [alice, bob] = connects(&mut world, seconds(10));
+        let long = writes_long(&mut world, alice, BOB, LENGTH);
         let (most, pause) = (seconds(20), world.random.ms(0, 1_000));
-        passes(&mut world, pause);
-        world.commands(alice, Command::Connect(to()), "connect", most);
+        world.rests(pause);
+        let bob_there = Target::These(vec![Recipient::key(key_of_person(BOB))]);
+        world.commands(alice, Command::Connect(bob_there), "connect", most);
         for _ in 0..most.as_secs() {
-            passes(&mut world, seconds(1));
+            world.rests(seconds(1));
             assert!(are_connected(&world, alice, bob), "{:?}", world.counts);
         }
         assert!(has_arrived(&world, long, BOB));
@@ -269,18 +258,12 @@ fn probe_behind_a_long_message_is_answered() {
 #[test]
 fn long_messages_cross_in_one_session_at_once() {
     const LENGTH: usize = 16_000;
-    // One direction takes 4 s for one of them, and a lost packet up to 3 s; one after the other would
-    // take 8 s.
+    // One message takes 4 s, and a lost packet up to 3 s. Both one after the other would take 8 s.
     const ARRIVES_WITHIN: Duration = Duration::from_millis(7_500);
     play(&Plan { bytes_per_second: 4_000, ..quick() }, |mut world| {
-        let bob = starts(&mut world, BOB, BOB, &[]);
-        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
-        until(&mut world, seconds(10), |world| are_connected(world, alice, bob));
-        let messages = [(alice, BOB), (bob, ALICE)].map(|(pid, to)| {
-            let long = world.new_token(pid) + &"x".repeat(LENGTH);
-            let target = Target::These(vec![Recipient::key(key_of_person(to))]);
-            (world.says_this(pid, target, &long), to)
-        });
+        let [alice, bob] = connects(&mut world, seconds(10));
+        let messages =
+            [(alice, BOB), (bob, ALICE)].map(|(pid, to)| (writes_long(&mut world, pid, to, LENGTH), to));
         until(&mut world, ARRIVES_WITHIN, |world| {
             messages.iter().all(|(message, at)| has_arrived(world, *message, *at))
         });
@@ -292,17 +275,15 @@ fn long_messages_cross_in_one_session_at_once() {
 #[test]
 fn session_follows_a_change_of_address() {
     play(&quick(), |mut world| {
-        let bob = starts(&mut world, BOB, BOB, &[]);
-        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
-        until(&mut world, seconds(5), |world| are_connected(world, alice, bob));
-        passes(&mut world, seconds(40));
+        let [alice, bob] = connects(&mut world, seconds(5));
+        world.rests(seconds(40));
         // Alice's machine is in another network from now on.
         let moved = Ipv4Addr::new(10, 0, 9, 9);
         world.hosts[ALICE].0 = moved;
         world.listened.insert((moved, 5_000, key_of_person(ALICE)));
         let pause = world.random.ms(0, 60_000);
-        passes(&mut world, pause);
-        let messages = [(writes(&mut world, alice, BOB), BOB), (writes(&mut world, bob, ALICE), ALICE)];
+        world.rests(pause);
+        let messages = both_write(&mut world, [alice, bob]);
         let is_found = |world: &World| {
             let rows = world.rows(bob);
             let row = rows.iter().find(|row| row.id == Recipient::key(key_of_person(ALICE)));
@@ -319,18 +300,16 @@ fn session_follows_a_change_of_address() {
 #[test]
 fn suspended_program_is_missed_and_found_again() {
     play(&quick(), |mut world| {
-        let bob = starts(&mut world, BOB, BOB, &[]);
-        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
-        until(&mut world, seconds(5), |world| are_connected(world, alice, bob));
+        let [alice, bob] = connects(&mut world, seconds(5));
         let runs = world.random.ms(0, 30_000);
-        passes(&mut world, runs);
+        world.rests(runs);
         world.suspends(alice, seconds(100));
         let silent = until(&mut world, SILENCE + END_SHOWS, |world| {
             world.presence_of(bob, key_of_person(ALICE)) != Some(PresenceStatus::Connected)
         });
         assert!(silent > seconds(15), "a short silence is no end: {silent:?}");
         let message = writes(&mut world, bob, ALICE);
-        passes(&mut world, seconds(100) - silent);
+        world.rests(seconds(100) - silent);
         until(&mut world, seconds(60), |world| {
             are_connected(world, alice, bob) && has_arrived(world, message, ALICE)
         });
@@ -340,11 +319,9 @@ fn suspended_program_is_missed_and_found_again() {
 #[test]
 fn cut_line_is_noticed_and_mended() {
     play(&quick(), |mut world| {
-        let bob = starts(&mut world, BOB, BOB, &[]);
-        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
-        until(&mut world, seconds(5), |world| are_connected(world, alice, bob));
+        let [alice, bob] = connects(&mut world, seconds(5));
         let runs = world.random.ms(0, 30_000);
-        passes(&mut world, runs);
+        world.rests(runs);
         world.hosts[ALICE].1 = 1;
         for (pid, other) in [(alice, BOB), (bob, ALICE)] {
             until(&mut world, SILENCE + END_SHOWS, |world| {
@@ -352,8 +329,8 @@ fn cut_line_is_noticed_and_mended() {
             });
         }
         let cut = world.random.ms(0, 60_000);
-        passes(&mut world, cut);
-        let messages = [(writes(&mut world, alice, BOB), BOB), (writes(&mut world, bob, ALICE), ALICE)];
+        world.rests(cut);
+        let messages = both_write(&mut world, [alice, bob]);
         world.unite();
         for (message, at) in messages {
             until(&mut world, seconds(65), |world| has_arrived(world, message, at));
@@ -366,19 +343,17 @@ fn cut_line_is_noticed_and_mended() {
 fn second_program_with_a_key_is_refused_and_both_are_told() {
     const ELSEWHERE: usize = 3;
     play(&quick(), |mut world| {
-        let bob = starts(&mut world, BOB, BOB, &[]);
-        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
-        until(&mut world, seconds(5), |world| are_connected(world, alice, bob));
+        let [alice, bob] = connects(&mut world, seconds(5));
         let twin = starts(&mut world, ALICE, ELSEWHERE, &[BOB]);
-        passes(&mut world, seconds(120));
+        world.rests(seconds(120));
         for pid in [alice, twin] {
             assert_eq!(count(&world, &format!("told: in use: {pid}")), 1, "{:?}", world.counts);
         }
         let message = writes(&mut world, bob, ALICE);
-        passes(&mut world, seconds(5));
-        let shown = world.disk(alice).kept.ledger.screens.contains_key(&(key_of_person(BOB), message));
+        world.rests(seconds(5));
+        let shown = world.disk(alice).image.ledger.screens.contains_key(&(key_of_person(BOB), message));
         assert!(shown, "the first one has it");
-        // When the first one ends, the second one is let in.
+        // When the first one ends, the second one is accepted.
         world.kill(alice);
         until(&mut world, seconds(90), |world| are_connected(world, twin, bob));
     });

@@ -1,5 +1,4 @@
-//! What the user of somebody with a key is told of texts and keys is true, and of each text the end
-//! is told.
+//! The user is told the truth about encrypted messages and keys, and the end of each message.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,11 +18,11 @@ use super::keyed::Sent;
 use super::peer::Pid;
 use super::world::World;
 
-/// How much later than [`SILENCE`] the end of a program shows in the list.
+/// The list shows the end of a program this much later than [`SILENCE`].
 const NOTICED: Duration = Duration::from_secs(2);
 
 impl World {
-    /// The user of somebody with a key is told something.
+    /// The user is told something.
     pub(super) fn check_told_keyed(&mut self, pid: Pid, event: &Told) {
         let now = self.now;
         let ours = self.ours(pid);
@@ -53,7 +52,7 @@ impl World {
             }
             Told::Delivery { op, who, status, .. } => {
                 let Some(sent) = keyed.messages.get(op) else {
-                    self.fail(pid, format_args!("is told of what was never sent: {event:?}"));
+                    self.fail(pid, format_args!("is told of an unknown message: {event:?}"));
                 };
                 let id = sent.id;
                 let is_told = sent.ended < sent.waiting;
@@ -107,8 +106,8 @@ impl World {
         }
     }
 
-    /// Nobody lists a key as online whose last program ended so long ago that any session with it
-    /// is over. A peer that refuses us has no session, and the list says so.
+    /// No process lists a key as online if its last program ended so long ago that any session with
+    /// it is over. A peer that refuses us has no session, and the list says so.
     pub(super) fn check_dead(&self, pid: Pid) {
         let ours = self.ours(pid);
         let since = ours.keyed.sessions.continued_at;
@@ -124,17 +123,17 @@ impl World {
         }
     }
 
-    /// Whether a command sends this text.
+    /// Whether a command sends this message.
     pub(super) fn is_of(&self, pid: Pid, op: OpId, message: MessageId) -> bool {
         self.ours(pid).keyed.messages.get(&op).is_some_and(|sent| sent.id == message)
     }
 
-    /// Whether the user was told of a text that it waits, and of its end not yet.
+    /// Whether the user was told that a message waits, and not yet of its end.
     pub(super) fn is_known_to_wait(&self, pid: Pid, message: MessageId) -> bool {
         let ours = self.ours(pid);
         let mut sent = ours.keyed.messages.values();
         let is_told = sent.any(|sent| sent.id == message && sent.ended < sent.waiting);
-        // It is told as soon as it is written down, for every command has its outcomes in time.
+        // It is told once it is stored.
         let will_be =
             || ours.state().waiting(ours.time(self.now)).iter().any(|waiting| waiting.message.id == message);
         is_told || will_be()
@@ -145,21 +144,20 @@ impl World {
     }
 
     fn note_given_up(&mut self, id: MessageId) {
-        self.penned.get_mut(&id).expect("somebody has written it").is_given_up = true;
+        self.typed_mut(id).is_given_up = true;
     }
 
     fn check_taken(&self, pid: Pid, id: MessageId, key: Option<PublicKey>) {
-        let taken = &self.penned[&id].taken;
+        let taken = &self.typed[&id].taken;
         if taken.is_empty() || key.is_some_and(|key| !taken.contains(&key)) {
             self.fail(
                 pid,
-                format_args!("{id:?} is said to be delivered to {key:?}, and only {taken:?} have it"),
+                format_args!("{id:?} is reported as delivered to {key:?}, and only {taken:?} have it"),
             );
         }
     }
 
-    /// After all is healed: what still waits is for somebody who is not there, and after leaving
-    /// nothing waits.
+    /// When all has healed, messages wait only for peers that are gone; after leaving, none waits.
     pub(super) fn check_messages(&mut self, pid: Pid, after_leaving: bool) {
         let keyed = &self.ours(pid).keyed;
         let open: Vec<(OpId, MessageId)> = keyed
@@ -169,9 +167,9 @@ impl World {
             .map(|(op, sent)| (*op, sent.id))
             .collect();
         if after_leaving {
-            // What is on the disk stays there until the next life.
-            let mut store = keyed.disk.kept.store.clone();
-            let on_disk: BTreeSet<MessageId> = match keyed.disk.kept.durable {
+            // Stored messages wait for the next run.
+            let mut store = keyed.disk.image.store.clone();
+            let on_disk: BTreeSet<MessageId> = match keyed.disk.image.durable {
                 true => store
                     .queued()
                     .expect("memory can be read")
@@ -180,17 +178,17 @@ impl World {
                     .collect(),
                 false => BTreeSet::new(),
             };
-            let unwritten = &keyed.disk.kept.ledger.unwritten;
-            // Whoever was chosen by two addresses has one text, and one outcome.
+            let unwritten = &keyed.disk.image.ledger.unwritten;
+            // A peer that was chosen by two addresses has one message and one outcome.
             let is_one = |id: &MessageId| {
-                let penned = &self.penned[id];
-                penned.meant.len() != 1 && !penned.taken.is_empty()
+                let typed = &self.typed[id];
+                typed.meant.len() != 1 && !typed.taken.is_empty()
             };
             let is_lost = |(_, id): &&(OpId, MessageId)| {
                 !on_disk.contains(id) && !unwritten.contains(id) && !is_one(id)
             };
             if let Some(lost) = open.iter().find(is_lost) {
-                self.fail(pid, format_args!("has left, and nobody knows what became of {lost:?}"));
+                self.fail(pid, format_args!("has left, and the status of {lost:?} is unknown"));
             }
             return;
         }
@@ -209,7 +207,7 @@ impl World {
                         self.reached_at(pid, *addr).is_some_and(|other| self.key_of(other) == Some(key))
                     })
                 }
-                // Otherwise whoever is there was asked, and is not who it is for.
+                // Otherwise the peer there was asked, and is not the recipient.
                 Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => to.addr().filter(|addr| {
                     reason == PendingReason::Unreachable && self.reached_at(pid, *addr).is_some()
                 }),
@@ -224,7 +222,7 @@ impl World {
     }
 }
 
-/// Whether a message is not sent any more although trying again might have helped.
+/// Whether a message is given up although another attempt might have helped.
 fn is_given_up(status: &DeliveryStatus) -> bool {
     match status {
         DeliveryStatus::Expired | DeliveryStatus::Cancelled => true,

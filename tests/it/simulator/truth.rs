@@ -1,4 +1,4 @@
-//! What is told and shown is true, whatever became of a message on the way.
+//! The user is told and shown the truth.
 
 use p2p_chat::core::{Event as Told, JobId, OpId, PlainAnswer, PresenceStatus, Row};
 use p2p_chat::model::address::{PeerAddr, Source};
@@ -12,7 +12,7 @@ use super::peer::{Pid, Program};
 use super::world::World;
 
 impl World {
-    /// What came was taken or not, and what was told of it fits that.
+    /// The answer, and what the user is told, fit what arrived.
     pub(super) fn check_received(
         &mut self,
         pid: Pid,
@@ -25,8 +25,8 @@ impl World {
         let mut speakers = Vec::new();
         for piece in decoded {
             let Decoded::Message(message) = piece else { continue };
-            // In the name of a known key, or from where a contact with a key is online, it shows
-            // nothing.
+            // With the name of a known key, or from where a contact with a key is online, nothing
+            // is shown.
             let state = self.ours(pid).state();
             let named =
                 message.name.as_ref().is_some_and(|name| !state.trusted().pins_for(name.as_str()).is_empty());
@@ -58,13 +58,13 @@ impl World {
             self.shown(pid, job, text);
         }
         if answer != PlainAnswer::Nothing && !speakers.is_empty() && self.is_looked_at(pid) {
-            // A peer may be dialed at another loopback address than the one that it speaks from.
+            // A peer may be dialed at another loopback address than it writes from.
             let is_there = |row: &Row| {
                 let addrs = [row.addr, row.id.addr()];
                 row.state != PresenceStatus::Offline
                     && addrs.into_iter().flatten().any(|addr| speakers.contains(&addr))
             };
-            // An address has no row on the screen while a key that claims it is dialed there.
+            // An address has no row while a key that claims it is dialed there.
             let state = self.ours(pid).state();
             let is_hidden = |row: &Row| {
                 row.id.public_key().is_some()
@@ -72,33 +72,33 @@ impl World {
             };
             let rows = self.rows(pid);
             if !rows.iter().any(is_there) && !rows.iter().any(is_hidden) {
-                self.fail(pid, format_args!("{speakers:?} spoke, and is not there: {decoded:?}"));
+                self.fail(pid, format_args!("{speakers:?} wrote, and is not online: {decoded:?}"));
             }
         }
     }
 
-    /// A text of one of ours was shown by `pid`.
+    /// `pid` has shown a message of ours.
     pub(super) fn shown(&mut self, pid: Pid, job: Option<JobId>, text: &str) {
         let port = self.processes[pid].port;
         let Some(said) = self.said.get_mut(text) else { return };
         said.shown_for.extend(job);
         let shown = said.shown.entry(pid).or_default();
         *shown += 1;
-        // Somebody may be listed under two addresses, and then has what is for all twice.
+        // A peer may be listed at two addresses, and then gets a message to all twice.
         let addresses = said.to.iter().filter(|addr| addr.port() == port || addr.ip().is_loopback()).count();
         let (times, message) = (*shown, said.message);
-        // Where its sender's disk could not take note that it was sent, or its user wanted it, it
-        // may have been sent again.
+        // It may have been sent again if its sender's disk could not note that it was sent, or if
+        // its user wanted it.
         let may_come_again = message.is_some_and(|message| {
-            let penned = &self.penned[&message];
-            penned.is_resent || self.is_unwritten_by(penned.by, message)
+            let typed = &self.typed[&message];
+            typed.is_resent || self.is_unwritten_by(typed.by, message)
         });
         if times > addresses && !may_come_again {
             self.fail(pid, format_args!("showed `{text}` {times} times"));
         }
     }
 
-    /// What became of a text is what was seen of it.
+    /// The status of a message is what was seen of it.
     pub(super) fn check_outcome(
         &mut self,
         pid: Pid,
@@ -109,7 +109,7 @@ impl World {
     ) {
         let Outgoing::Text(texts) = message else { return };
         let shown = |text: &String| self.said.get(text).is_some_and(|said| said.shown_for.contains(&job));
-        // Of this text; others may follow or wait because of what became of it.
+        // Of this message; others may follow or wait because of its result.
         let message = texts.first().and_then(|text| self.said.get(text)?.message);
         let is_of = |op: &OpId| message.is_none_or(|message| self.is_of(pid, *op, message));
         let done: Vec<(&DeliveryStatus, PeerAddr)> = told
@@ -124,13 +124,12 @@ impl World {
         const UNREACHABLE: DeliveryStatus = DeliveryStatus::Queued(PendingReason::Unreachable);
         let waits = match message {
             Some(message) if matches!(result, SendResult::Failed(_)) && parts.0 == 0 => match done[..] {
-                // It has waited for so long by now that it does not any more, or the user cancelled
-                // it while it was on its way.
+                // It expired, or the user cancelled it on its way.
                 [(DeliveryStatus::Expired | DeliveryStatus::Cancelled, _)]
                 | [(&UNREACHABLE, _), (DeliveryStatus::Expired, _)] => true,
                 [] => self.is_known_to_wait(pid, message),
-                // One that was sent again may wait behind itself.
-                [..] if done.len() == 1 || self.penned[&message].is_resent => {
+                // A message that was sent again may wait behind itself.
+                [..] if done.len() == 1 || self.typed[&message].is_resent => {
                     done.iter().all(|(told, _)| **told == UNREACHABLE)
                 }
                 _ => false,
@@ -138,7 +137,7 @@ impl World {
             _ => false,
         };
         let said: Vec<&DeliveryStatus> = done.iter().map(|(status, _)| *status).collect();
-        // Nobody is said to have what another has.
+        // The user is not told that one peer has what another has.
         if let [(DeliveryStatus::Delivered | DeliveryStatus::Sent, whom)] = done[..]
             && whom != to
         {
@@ -146,7 +145,7 @@ impl World {
         }
         let reached_another = DeliveryStatus::Failed(FailureReason::ReachedAnother(Some(to)));
         let strays = said == [&reached_another] && done.iter().all(|(_, whom)| *whom != to);
-        // Whoever never gave a receipt cannot be missing one.
+        // A peer that never gave a receipt cannot miss one.
         let misses = *result == SendResult::HandedOver && self.ours(pid).receipts.contains(&to);
         let expected = status_of(result);
         let is_true =
@@ -165,11 +164,11 @@ impl World {
         }
     }
 
-    /// A program of old was ended by what it got.
+    /// Something has ended a legacy program.
     pub(super) fn check_killed(&self, pid: Pid, from: Pid, kind: Kind, why: &str, bytes: &[u8]) {
         let by_ours = matches!(self.processes[from].program, Program::Ours(_));
-        // Whoever listened there before may have taught the sender R3's form, and nothing has shown
-        // that it is gone; and a liar on the same machine can speak for it.
+        // An earlier program there may have taught the sender R3's form, and nothing shows that it
+        // is gone; and a liar on the same machine can write for it.
         let taught = self.processes.iter().any(|other| {
             let there = other.host == self.processes[pid].host;
             let same = other.port == self.processes[pid].port;
@@ -183,7 +182,7 @@ impl World {
     }
 }
 
-/// What the user is told of a message that was sent unencrypted.
+/// Returns the status that the user is told for a result.
 fn status_of(result: &SendResult) -> DeliveryStatus {
     match result {
         SendResult::Delivered => DeliveryStatus::Delivered,

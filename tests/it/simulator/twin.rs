@@ -1,5 +1,5 @@
-//! The in-memory twin of the network, the store writer and the mailbox: takes what a step wants
-//! done, in order. The world carries it out.
+//! The in-memory twin of the network, the store writer and the event queue. It takes the outputs of
+//! a step in order, and the world carries them out.
 
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv4Addr};
@@ -12,7 +12,7 @@ use p2p_chat::net::Transport;
 use p2p_chat::net::sessions::SessionCommand;
 use p2p_chat::runtime::{EventSink, Ports, Put, QueuedWrite, StoreQueue};
 
-/// Something that a step wants done.
+/// An output of a step.
 #[derive(Debug)]
 pub(super) enum Call {
     Session(SessionCommand),
@@ -23,12 +23,12 @@ pub(super) enum Call {
     Tell(Told),
 }
 
-/// What a process has around its machine.
+/// The twin of a process.
 pub(super) struct Twin {
     calls: RefCell<Vec<Call>>,
     /// The IP of the machine.
     ip: Cell<Ipv4Addr>,
-    /// The mailbox has no room.
+    /// The event queue has no room.
     pub(super) is_full: Cell<bool>,
 }
 
@@ -46,7 +46,7 @@ impl Twin {
         Ports { transport: self, store: self, events: self }
     }
 
-    /// Returns what is to be done, in this order.
+    /// Returns the outputs in order.
     pub(super) fn take(&self) -> Vec<Call> {
         self.calls.take()
     }

@@ -1,5 +1,5 @@
-//! TCP connections between the pools of two processes: made step by step, in order in each
-//! direction, slow, thin, and cut in each of the ways in which a connection can end.
+//! TCP connections between the session pools of two processes: made step by step, ordered in each
+//! direction, slow, thin, and cut in every way in which a connection can end.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -16,14 +16,13 @@ use p2p_chat::protocol::session::opening::DIAL_LINE;
 use super::peer::{Pid, Program};
 use super::world::{Event, World};
 
-/// Bytes that a packet takes beside what it carries.
+/// The header bytes of a packet.
 const HEADER: usize = 60;
 
 /// Bytes in one packet.
 const PACKET: usize = 1_400;
 
-/// How much later than [`SILENCE`] a silent session may end: the event loop's millisecond, and a
-/// turn of the simulator.
+/// A silent session may end this much later than [`SILENCE`].
 const LATE: Duration = Duration::from_secs(1);
 
 /// One end of a connection: which connection, and 0 for the dialer, 1 for the acceptor.
@@ -55,16 +54,16 @@ enum Packet {
     End { clean: bool },
 }
 
-/// A connection that neither side has noticed to be broken.
+/// A break that neither side has noticed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Cut {
-    /// Whoever sends next is told.
+    /// The next side that sends is told.
     Reset,
-    /// Nothing arrives any more, and nobody is told.
+    /// Nothing arrives any more, and neither side is told.
     Lost,
 }
 
-/// What one side has of a connection.
+/// One side of a connection.
 #[derive(Clone, Copy, Debug)]
 struct End {
     pid: Pid,
@@ -75,11 +74,11 @@ struct End {
     /// The keys are proven.
     is_up: bool,
     finishes: bool,
-    /// When something came last.
+    /// When something arrived last.
     heard: Duration,
 }
 
-/// What is on its way in one direction.
+/// The packets on their way in one direction.
 #[derive(Debug, Default)]
 struct Way {
     packets: VecDeque<(Duration, Packet)>,
@@ -98,15 +97,15 @@ pub(super) struct Wire {
     /// The machines of both, with the IPs that they had.
     hosts: [Option<(usize, Ipv4Addr)>; 2],
     ends: [Option<End>; 2],
-    /// What is on its way to each.
+    /// The packets on their way to each end.
     ways: [Way; 2],
     cut: Option<Cut>,
-    /// A packet takes this long, if not as long as any other.
+    /// Each packet takes seconds.
     far: bool,
 }
 
 impl World {
-    /// Does with connections what a pool wants.
+    /// Carries out an output of a pool.
     pub(super) fn link_output(&mut self, pid: Pid, output: LinkOutput) {
         match output {
             LinkOutput::Dial(link, addr, expect) => self.wire_dials(pid, link, addr, expect),
@@ -183,6 +182,11 @@ impl World {
         }
     }
 
+    /// Returns the process at one end.
+    pub(super) fn owner(&self, at: WireEnd) -> Option<Pid> {
+        Some(self.wires.get(&at.0)?.ends[at.1].as_ref()?.pid)
+    }
+
     fn end_mut(&mut self, at: WireEnd) -> Option<&mut End> {
         self.wires.get_mut(&at.0)?.ends[at.1].as_mut()
     }
@@ -212,8 +216,7 @@ impl World {
         if is_far { self.random.ms(1_000, 3_000) } else { self.latency() }
     }
 
-    /// Whether packets get from one machine of a connection to the other: neither has another IP by
-    /// now.
+    /// Whether packets get through: neither machine has another IP by now.
     fn is_connected(&self, wire: &Wire) -> bool {
         let is_there = |(host, ip): (usize, Ipv4Addr)| self.hosts[host].0 == ip;
         match wire.hosts {
@@ -253,7 +256,7 @@ impl World {
         }
     }
 
-    /// Whether the first packet of a connection does not get through.
+    /// Whether the first packet of a connection is held up.
     fn is_apart(&self, wire: &Wire) -> bool {
         let (Some(end), [Some((host, ip)), None]) = (wire.ends[0], wire.hosts) else { return false };
         let route = self.route(end.pid, wire.addr.v4().expect("IPv4"));
@@ -336,8 +339,8 @@ impl World {
                 Program::Legacy(_) => {
                     self.closes(to);
                     drop(self.legacy_receives(pid, dialer.pid, None, DIAL_LINE));
-                    // One whose listener any header that is not `ip:port` ends; it has taken the
-                    // address of somebody who is known by a key.
+                    // An Xyz program dies of any header that is not `ip:port`. It listens at an
+                    // address that a key had.
                     if !self.processes[pid].alive {
                         self.count("line: ended a program of old");
                     }
@@ -377,25 +380,20 @@ impl World {
         self.turn_over(pid);
     }
 
-    /// One end reads that the other has ended the connection.
+    /// One end reads that the other has closed.
     fn ends_at(&mut self, at: WireEnd, clean: bool) {
         let Some(end) = self.end_mut(at) else { return };
         let failed = match end.step {
             Step::Syn => RequestEnd::Unreachable(SendError::Refused),
-            // No line came, whatever did.
+            // No opening line came.
             Step::SynAck => RequestEnd::NoSession,
             _ => RequestEnd::Broken,
         };
         self.is_over_at(at, clean, failed);
     }
 
-    /// A connection has failed, as one end learns.
+    /// One end learns that the connection has failed.
     pub(super) fn wire_fails(&mut self, at: WireEnd, end: RequestEnd) {
-        let Some(pid) = self.end_mut(at).map(|end| end.pid) else { return };
-        if self.processes[pid].stopped.is_some() {
-            // Nobody is awake to learn it.
-            return self.later(Duration::from_millis(500), Event::WireFails(at, end));
-        }
         self.is_over_at(at, false, end);
     }
 
@@ -414,7 +412,7 @@ impl World {
         self.turn_over(pid);
     }
 
-    /// One end is closed. The other learns it behind what is on its way.
+    /// Closes one end. The other learns it behind the packets on their way.
     fn closes(&mut self, at: WireEnd) {
         let Some(wire) = self.wires.get_mut(&at.0) else { return };
         let Some(End { pid, link, .. }) = wire.ends[at.1].take() else { return };
@@ -429,17 +427,12 @@ impl World {
         }
     }
 
-    /// An end that said goodbye has waited long enough for the other.
+    /// An end that has closed has waited long enough for the other.
     pub(super) fn wire_is_late(&mut self, at: WireEnd) {
-        let Some(pid) = self.end_mut(at).map(|end| end.pid) else { return };
-        if self.processes[pid].stopped.is_some() {
-            return self.later(Duration::from_millis(500), Event::WireIsLate(at));
-        }
         self.is_over_at(at, false, RequestEnd::Broken);
     }
 
-    /// A connection breaks: both learn it, or neither does before it sends something, or neither
-    /// does at all.
+    /// A connection breaks: both ends learn it, or each when it next sends, or neither.
     pub(super) fn wire_breaks(&mut self, id: u64) {
         let kind = self.random.below(4);
         let kept = self.random.below(3);
@@ -450,7 +443,7 @@ impl World {
         match kind {
             0 | 1 => {
                 for side in 0..2 {
-                    // Some of what was on its way may have come.
+                    // Some packets on their way may arrive.
                     self.wires.get_mut(&id).expect("it was there").ways[side].packets.truncate(kept);
                     self.push(WireEnd(id, side), Packet::End { clean: false });
                 }
@@ -467,7 +460,7 @@ impl World {
         }
     }
 
-    /// The connections of a process.
+    /// Returns the ends of a process.
     fn wires_of(&self, pid: Pid) -> Vec<WireEnd> {
         let is_its = |end: &Option<End>| end.is_some_and(|end| end.pid == pid);
         let ends = self.wires.iter().flat_map(|(id, wire)| {
@@ -501,8 +494,8 @@ impl World {
         }
     }
 
-    /// How many connections of a process to the process of this key have proven both keys, and are
-    /// not ending.
+    /// Returns the number of connections to the process of this key that have proven both keys and
+    /// are not ending.
     pub(super) fn wires_between(&self, pid: Pid, key: PublicKey) -> usize {
         let stands = |end: &Option<End>| end.filter(|end| end.is_up && !end.finishes).map(|end| end.pid);
         let is_one = |wire: &&Wire| match (stands(&wire.ends[0]), stands(&wire.ends[1])) {
@@ -513,7 +506,7 @@ impl World {
         self.wires.values().filter(is_one).count()
     }
 
-    /// A session is over when nothing has come for [`SILENCE`].
+    /// A session ends when nothing arrives for [`SILENCE`].
     pub(super) fn check_silence(&self, pid: Pid) {
         let sessions = self.sessions(pid);
         for (link, at) in &sessions.wires {

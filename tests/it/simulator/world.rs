@@ -13,7 +13,7 @@ use p2p_chat::model::message::{Capability, MessageId, SendResult};
 use p2p_chat::model::peer_id::Recipient;
 use p2p_chat::model::session::RequestEnd;
 
-use super::keyed::Penned;
+use super::keyed::Typed;
 use super::ours::Cause;
 use super::peer::{Pid, Process, Program};
 use super::plan::Plan;
@@ -21,33 +21,32 @@ use super::prompt::Prompt;
 use super::random::{Random, Trace};
 use super::wires::{Wire, WireEnd};
 
-/// A text that a peer of ours has sent.
+/// A message, or a part of one, that a peer of ours has sent unencrypted.
 #[derive(Default)]
 pub(super) struct Said {
-    /// Where it goes.
+    /// The addresses that it goes to.
     pub(super) to: BTreeSet<PeerAddr>,
-    /// How often a program showed it, by program.
+    /// How often each program showed it.
     pub(super) shown: BTreeMap<Pid, usize>,
     /// The requests that it was shown for.
     pub(super) shown_for: BTreeSet<JobId>,
-    /// The text that it is, or is a part of, if its sender has a key.
+    /// The message that it belongs to.
     pub(super) message: Option<MessageId>,
-    /// Where a connection was made for it, by whom it was for: nobody knows whether it was read
-    /// there.
+    /// The recipients for which a connection was made. Whether they read it is unknown.
     pub(super) connected: BTreeSet<PeerAddr>,
 }
 
-/// Something that will happen.
+/// An event at a time.
 pub(super) enum Event {
     /// The ticker of a peer of ours wakes up.
     Wake(Pid),
-    /// Its user does something, or a program of old says something.
-    CommandKind(Pid),
+    /// Its user acts, or a legacy program writes.
+    Acts(Pid),
     /// A connection reaches the machine that it was dialed at.
     Arrives(u64),
-    /// What was written into it reaches the program.
+    /// Its bytes reach the program.
     Bytes(u64),
-    /// Whoever dialed learns what became of it.
+    /// The dialer learns the result.
     Over(u64, SendResult),
     /// The event loop of a peer of ours wakes up.
     PoolWakes(Pid),
@@ -55,18 +54,17 @@ pub(super) enum Event {
     Carried(WireEnd),
     /// One end of such a connection learns that it has failed.
     WireFails(WireEnd, RequestEnd),
-    /// One end waits no longer for the other to end it.
+    /// One end has waited long enough for the other to close.
     WireIsLate(WireEnd),
     /// Such a connection breaks.
     WireBreaks(u64),
-    /// Something becomes of a machine, a program or a line.
-    Weather,
+    /// A machine, a program or the network changes.
+    Churn,
     /// A stopped program goes on.
     Continues(Pid),
     /// A program that said goodbye ends.
     Ends(Pid),
-    /// What waits to be written is on the disk; the rules are told so; it is noted what was on the
-    /// screen.
+    /// The disk writes what is queued; the core is told; the user has seen messages.
     Applies(Pid),
     Applied(Pid),
     NotesShown(Pid),
@@ -86,11 +84,11 @@ pub(super) struct Exchange {
     pub(super) end: Duration,
     /// The program that accepted it.
     pub(super) target: Option<Pid>,
-    /// Whoever dialed is still interested.
+    /// The dialer still waits.
     pub(super) dialing: bool,
     /// What the receipt says about sessions, and which process gave it.
     pub(super) promise: Option<(Capability, Pid)>,
-    /// Attempts of the bytes to get through.
+    /// How often the bytes were sent.
     pub(super) tries: usize,
 }
 
@@ -107,11 +105,11 @@ pub(super) struct World {
     /// Machines that can only be dialed from themselves.
     pub(super) shut: BTreeSet<usize>,
     pub(super) processes: Vec<Process>,
-    /// Who listens where.
+    /// The process that listens at each port of each machine.
     pub(super) listening: BTreeMap<(usize, u16), Pid>,
     /// Connections that a stopped program has not read yet.
     pub(super) backlog: BTreeMap<Pid, Vec<u64>>,
-    /// What became of connections that a stopped program has dialed.
+    /// The results of connections that a stopped program has dialed.
     pub(super) unlearned: BTreeMap<Pid, Vec<(u64, SendResult)>>,
     events: BTreeMap<(Duration, u64), Event>,
     pub(super) exchanges: BTreeMap<u64, Exchange>,
@@ -122,20 +120,19 @@ pub(super) struct World {
     pub(super) bytes_sent: usize,
     /// When the last program with a key ended.
     pub(super) died: BTreeMap<PublicKey, Duration>,
-    /// Texts of those that have a key, and the last of each sender that each process has shown, by
-    /// the recipient that it was meant for.
-    pub(super) penned: BTreeMap<MessageId, Penned>,
+    /// All messages, and the last of each sender that each process has shown, by recipient.
+    pub(super) typed: BTreeMap<MessageId, Typed>,
     pub(super) last_shown: BTreeMap<(PublicKey, Pid, Option<Recipient>), u64>,
-    /// People that have a key.
+    /// People so far.
     pub(super) people: usize,
-    /// Texts that peers of ours have sent, each unlike any other.
+    /// Unencrypted messages and parts, by text.
     pub(super) said: BTreeMap<String, Said>,
     pub(super) texts: u64,
-    /// How often what happened.
+    /// How often each event happened.
     pub(super) counts: BTreeMap<String, usize>,
-    /// Where each key has listened, ever.
+    /// Where each key has ever listened.
     pub(super) listened: BTreeSet<(Ipv4Addr, u16, PublicKey)>,
-    /// The prompt of the user who types, if one does.
+    /// The prompt of the user who types, if there is one.
     pub(super) prompt: Option<Prompt>,
 }
 
@@ -145,7 +142,7 @@ impl World {
         let plan = Plan::of(&mut random);
         Self {
             step: 0,
-            // No process is born at the beginning of the world.
+            // No process starts at time zero.
             now: Duration::from_secs(1),
             random,
             plan,
@@ -163,7 +160,7 @@ impl World {
             wires: BTreeMap::new(),
             bytes_sent: 0,
             died: BTreeMap::new(),
-            penned: BTreeMap::new(),
+            typed: BTreeMap::new(),
             last_shown: BTreeMap::new(),
             people: 0,
             said: BTreeMap::new(),
@@ -174,7 +171,7 @@ impl World {
         }
     }
 
-    /// Ends the run with what is wrong.
+    /// Ends the run with an error.
     pub(super) fn fail(&self, pid: Pid, what: fmt::Arguments<'_>) -> ! {
         let process = &self.processes[pid];
         let ip = self.hosts[process.host].0;
@@ -190,7 +187,7 @@ impl World {
         self.later(at.saturating_sub(self.now), event);
     }
 
-    /// Lets everything happen that happens until then.
+    /// Lets everything happen until `end`.
     pub(super) fn run_until(&mut self, end: Duration) {
         while let Some(entry) = self.events.first_entry()
             && entry.key().0 <= end
@@ -203,16 +200,27 @@ impl World {
         self.now = end;
     }
 
-    /// Whether a peer of ours runs and means to go on.
+    /// Lets this much time pass.
+    pub(super) fn rests(&mut self, time: Duration) {
+        let end = self.now + time;
+        self.run_until(end);
+    }
+
+    /// Returns an address on a machine.
+    pub(super) fn addr(&self, host: usize, port: u16) -> PeerAddr {
+        PeerAddr::new(self.hosts[host].0, port).expect("unicast")
+    }
+
+    /// Whether a peer of ours runs and is not leaving.
     pub(super) fn is_up(&self, pid: Pid) -> bool {
         let process = &self.processes[pid];
         process.alive && matches!(&process.program, Program::Ours(ours) if !ours.leaving)
     }
 
     /// Lets everything come to its end, but ends no program.
-    pub(super) fn rest_until(&mut self, end: Duration) {
+    pub(super) fn comes_to_rest(&mut self, within: Duration) {
         self.events.retain(|_, event| !matches!(event, Event::Ends(_)));
-        self.run_until(end);
+        self.rests(within);
     }
 
     pub(super) fn count(&mut self, what: impl Into<String>) {
@@ -220,9 +228,12 @@ impl World {
     }
 
     fn happens(&mut self, event: Event) {
+        if self.sleeper(&event).is_some_and(|pid| self.processes[pid].stopped.is_some()) {
+            return self.later(Duration::from_millis(500), event);
+        }
         match event {
             Event::Wake(pid) => self.wakes(pid),
-            Event::CommandKind(pid) => self.deed(pid),
+            Event::Acts(pid) => self.acts(pid),
             Event::Arrives(id) => self.arrives(id),
             Event::Bytes(id) => self.bytes_arrive(id),
             Event::Over(id, result) => self.over(id, result),
@@ -231,7 +242,7 @@ impl World {
             Event::WireFails(end, why) => self.wire_fails(end, why),
             Event::WireIsLate(end) => self.wire_is_late(end),
             Event::WireBreaks(id) => self.wire_breaks(id),
-            Event::Weather => self.weather(),
+            Event::Churn => self.churn(),
             Event::Continues(pid) => self.continues(pid),
             Event::Ends(pid) => self.ends(pid),
             Event::Applies(pid) => self.applies(pid),
@@ -246,29 +257,35 @@ impl World {
         if !self.processes[pid].alive {
             return;
         }
-        if self.processes[pid].stopped.is_some() {
-            return self.later(Duration::from_millis(500), Event::Resolved(pid, host));
-        }
         let found = self.names.get(&host).cloned().ok_or(LookupError::NotFound);
         self.ours_mut(pid).may_dial.extend(found.iter().flatten());
         self.step(pid, Cause::Met, |step| step.resolved(host, found));
         self.turn_over(pid);
     }
 
-    /// A stopped program goes on and reads what came meanwhile.
+    /// Returns the process whose own thread an event needs; it waits while that is stopped.
+    fn sleeper(&self, event: &Event) -> Option<Pid> {
+        match event {
+            Event::Applies(pid) | Event::Applied(pid) | Event::NotesShown(pid) | Event::Resolved(pid, _) => {
+                Some(*pid)
+            },
+            Event::WireFails(end, _) | Event::WireIsLate(end) => self.owner(*end),
+            _ => None,
+        }
+    }
+
+    /// A stopped program goes on, and reads what arrived meanwhile.
     fn continues(&mut self, pid: Pid) {
         let Some(since) = self.processes[pid].stopped.take() else { return };
         let stopped = self.now - since;
         if self.processes[pid].alive
             && let Program::Ours(ours) = &mut self.processes[pid].program
         {
-            // What the user waits for may take so much longer.
+            // The user waits so much longer.
             ours.waiting.values_mut().for_each(|waiting| waiting.within += stopped);
             ours.wakes_at = Some(self.now);
             ours.held_up = self.now;
             self.later(Duration::ZERO, Event::Wake(pid));
-        }
-        if self.is_ours(pid) && self.processes[pid].alive {
             self.sessions_continue(pid);
         }
         for (id, result) in self.unlearned.remove(&pid).unwrap_or_default() {
@@ -279,11 +296,7 @@ impl World {
         }
     }
 
-    fn is_ours(&self, pid: Pid) -> bool {
-        matches!(self.processes[pid].program, Program::Ours(_))
-    }
-
-    /// A process ends without a word. What it wrote is on its way.
+    /// Kills a process. What it sent is still on its way.
     pub(super) fn kill(&mut self, pid: Pid) {
         let process = &mut self.processes[pid];
         if !std::mem::replace(&mut process.alive, false) {
