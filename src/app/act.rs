@@ -133,10 +133,8 @@ impl App {
                 let message = Message { id, time: clock::millis(), again: false, body: Arc::clone(&body) };
                 let op = self.node.command(Command::Send { to: to.target.clone(), message });
                 self.have_read(&to);
-                // In a conversation, success is shown only in the status line.
-                let quiet = self.menu.conversation().is_some_and(|with| *with == to)
-                    && matches!(to.target, Target::These(_))
-                    && self.screen.shows_status();
+                // Success is shown only in the status line.
+                let quiet = self.screen.shows_status();
                 self.outcome = None;
                 self.texts.insert(
                     op,

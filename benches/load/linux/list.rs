@@ -42,7 +42,7 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
 fn list_and_exit(mut program: Ours, there: usize) -> anyhow::Result<(f64, f64)> {
     let begun = Instant::now();
     program.line("2")?;
-    program.wait_for(&format!("{} peers known, {there} there", CROWD.0 + CROWD.1), LATE)?;
+    program.wait_for(&format!("{} peers, {there} online", CROWD.0 + CROWD.1), LATE)?;
     let listed = begun.elapsed();
     let begun = Instant::now();
     program.line("0")?;

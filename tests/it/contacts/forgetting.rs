@@ -47,7 +47,7 @@ fn withdrawn_text_is_refused_with_its_reason() {
     leaves(bob);
     alice.sees("* Bob (");
     alice.types(&["@bob are you there?"]);
-    alice.sees("Queued for Bob");
+    alice.sees("is offline; will deliver");
     alice.types(&["/forget bob", "yes"]);
     alice.sees("Not delivered to Bob");
     alice.sees("Removed Bob from your contacts");
@@ -55,6 +55,6 @@ fn withdrawn_text_is_refused_with_its_reason() {
     alice.sees("Not sent to Bob");
     alice.still_answers();
     let printed = alice.printed();
-    assert!(printed.iter().any(|line| line.ends_with(": its key is forgotten.")), "{printed:?}");
+    assert!(printed.iter().any(|line| line.ends_with(": you have forgotten their key.")), "{printed:?}");
     assert!(!printed.iter().any(|line| line.contains("Enter twice")), "{printed:?}");
 }

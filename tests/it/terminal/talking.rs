@@ -25,7 +25,7 @@ fn at_and_a_name_sends_at_once_and_all_sends_to_everybody() {
     let (alice, mut bob, mut carol) = alice_bob_and_carol();
     alice.enters("@bob see you at 5");
     bob.sees("[encrypted]: see you at 5");
-    alice.waits_for("Delivered to Bob.");
+    alice.waits_for("✓ delivered to Bob");
     alice.enters("@all soup is ready");
     for peer in [&mut bob, &mut carol] {
         peer.sees("[encrypted]: soup is ready");
@@ -33,11 +33,10 @@ fn at_and_a_name_sends_at_once_and_all_sends_to_everybody() {
     let port = alice.addr().port();
     alice.shows("who has what", |screen| {
         let text = steady(screen);
-        let results = ["Delivered to Bob.\n", "Delivered to Carol.\n", "Sent to 2 of 2.\n"];
-        text.starts_with(
-            "[..:..:..] to Bob> see you at 5\nDelivered to Bob.\n[..:..:..] to all> soup is ready\n",
-        ) && results.iter().all(|result| text.contains(result))
-            && text.ends_with(&format!("── Alice 127.0.0.1:{port} · 2 here\nChoice [0-6]:"))
+        text == format!(
+            "[..:..:..] to Bob> see you at 5\n[..:..:..] to all> soup is ready\nSent to 2 of 2.\n\
+             ── Alice 127.0.0.1:{port} · 2 online\nChoice [0-6]:"
+        )
     });
 }
 
@@ -51,7 +50,7 @@ fn a_name_that_nobody_has_sends_nothing_and_is_given_back() {
     alice.key(b"\x15");
     alice.enters("@bob hello");
     bob.sees(": hello");
-    alice.waits_for("Delivered to Bob.");
+    alice.waits_for("✓ delivered to Bob");
     begins_screen(&alice);
     alice.enters("@bo secret");
     screen_is(
@@ -60,7 +59,7 @@ fn a_name_that_nobody_has_sends_nothing_and_is_given_back() {
         "\
 Choice [0-6]: @bo secret
 Nobody is called `bo`; with Enter it goes to Bob.
-── Alice 127.0.0.1:{0} · 2 here
+── Alice 127.0.0.1:{0} · 2 online · ✓ delivered to Bob
 Choice [0-6]: @Bob secret",
     );
     assert!(!bob.printed().iter().any(|line| line.contains("secret")), "{:?}", bob.printed());
@@ -81,7 +80,7 @@ fn in_a_conversation_every_line_goes_there_and_what_others_say_is_counted() {
         alice.enters(line);
         bob.sees(&format!("[encrypted]: {}", line.replace("//", "/").replace("@@", "@")));
     }
-    alice.waits_for("· delivered ");
+    alice.waits_for("· ✓ delivered");
     begins_screen(&alice);
     carol.says("1", "psst");
     carol.says("1", "hey");
@@ -129,8 +128,12 @@ fn a_text_that_does_not_arrive_in_a_conversation_waits_until_it_does() {
     line_stands(&alice, "to Bob> ", "", "");
     bob.crashes();
     alice.enters("anybody there?");
-    alice.waits_for("Queued for Bob: ");
-    line_stands(&alice, "to Bob> ", "", "");
+    alice.waits_for("Bob is offline; will deliver");
+    line_stands(&alice, "to Bob (offline)> ", "", "");
+    alice.enters("hello?");
+    alice.waits_for("· queued");
+    let times = alice.screen().matches("Bob is offline; will deliver").count();
+    assert_eq!(times, 1, "told once in an outage:\n{}", alice.screen());
     // The same where nobody has been yet.
     alice.enters("/back");
     line_stands(&alice, CHOICE, "", "");
@@ -139,15 +142,15 @@ fn a_text_that_does_not_arrive_in_a_conversation_waits_until_it_does() {
     let prompt = format!("to {nobody}> ");
     line_stands(&alice, &prompt, "", "");
     alice.enters("and there?");
-    alice
-        .waits_for(&format!("Queued for {nobody}: nobody answers there; it is sent again until it arrives."));
+    alice.waits_for(&format!("{nobody} is offline; will deliver when they are back."));
     line_stands(&alice, &prompt, "", "");
     let mut other = Peer::named("Zoe").port(nobody.port()).start();
     other.sees(": and there?");
     // As soon as Bob is back he has it, without anybody doing anything.
     let mut bob = bob.goes_on_as(Peer::named("Bob"));
     bob.sees(": anybody there?");
-    alice.waits_for("Delivered to Bob: \"anybody there?\"");
+    bob.sees(": hello?");
+    alice.waits_for("✓ delivered to Bob");
 }
 
 #[test]
@@ -179,7 +182,7 @@ fn a_text_typed_at_the_menu_goes_to_nobody_until_somebody_is_named() {
         "\
 Choice [0-6]: hello everybody
 To whom shall it go? Number, name, ip:port or all. 0: keep it for later.
-── Alice 127.0.0.1:{0} · 2 here
+── Alice 127.0.0.1:{0} · 2 online
 To:",
     );
     alice.enters("0");
@@ -265,7 +268,7 @@ Choice [0-6]: 6
 7  Show what waits to be delivered    /outbox
 8  Help                               /help
 0  Back
-── Alice 127.0.0.1:{0} · 2 here
+── Alice 127.0.0.1:{0} · 2 online
 More [0-8]:",
     );
     alice.enters("1");
@@ -293,7 +296,7 @@ More [0-8]:",
     alice.waits_for("is called Boss here");
     alice.enters("@boss hello");
     bob.sees(": hello");
-    alice.waits_for("Delivered to Boss.");
+    alice.waits_for("✓ delivered to Boss");
     alice.enters("5");
     line_stands(&alice, "History of: ", "", "");
     alice.enters("boss");
@@ -316,11 +319,11 @@ fn a_command_that_there_is_not_gets_the_nearest_one_offered() {
         "\
 Choice [0-6]: /pers
 `/pers` is no command; did you mean /peers?
-── Alice 127.0.0.1:{0} · 2 here
+── Alice 127.0.0.1:{0} · 2 online
 Choice [0-6]: /peers",
     );
     alice.enters("");
-    alice.waits_for("2 peers known, 2 there.");
+    alice.waits_for("2 peers, 2 online.");
     line_stands(&alice, CHOICE, "", "");
     alice.enters("/help chat");
     alice.waits_for("/chat [WHOM]: talk with somebody: every line goes there until /back.");
