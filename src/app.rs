@@ -29,7 +29,7 @@ use clock::Clock;
 use contacts::ContactBook;
 use signals::{Signals, stop_in_background};
 
-use crate::core::{Event, Meeting, OpId, PeerInfo, PeerRequest, Pin, Row, Verification};
+use crate::core::{Event, Meeting, OpId, PeerInfo, PeerRequest, Pin, Row};
 use crate::exit::OutputGone;
 use crate::mailbox::Mailbox;
 use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
@@ -137,6 +137,8 @@ struct App {
     received: Option<again::Received>,
     /// How many messages came from other peers during a conversation.
     unread: BTreeMap<Recipient, usize>,
+    /// Peers that the user was told are offline when they wrote to them, since these were online last.
+    told_offline: BTreeSet<Recipient>,
     /// Addresses with an alias where no peer has proven itself yet.
     named_unproven: BTreeSet<Recipient>,
     /// Messages without a final status.
@@ -151,8 +153,8 @@ struct App {
     own_addr: String,
     /// How many peers are online.
     here: usize,
-    /// The verification of the peer in the current conversation.
-    with: Option<Verification>,
+    /// The peer in the current conversation.
+    with: Option<ui::Partner>,
     /// Whether `here` and `with` may be out of date.
     stale: bool,
     /// How often the program was stopped and continued.
@@ -289,7 +291,8 @@ impl App {
             shown: Vec::new(),
             outbox: Vec::new(),
             attention: Attention::new(settings.bell, looks::osc(settings.notify), settings.notify_text),
-            notices: Notices::default(),
+            notices: if terminal { Notices::holding_arrivals() } else { Notices::default() },
+            told_offline: BTreeSet::new(),
             began: Instant::now(),
             muted: BTreeMap::new(),
             received: None,
@@ -388,7 +391,14 @@ impl App {
             }
             _ => Ink::Plain,
         };
-        self.screen.ask(Line::of(ink, self.menu.prompt()));
+        let prompt = self.menu.prompt();
+        // A message that is typed now waits.
+        let state = self.with.as_ref().filter(|_| self.menu.is_at_choice()).and_then(ui::Partner::absence);
+        let prompt = match (state, prompt.strip_suffix("> ")) {
+            (Some(state), Some(to)) if self.screen.edits() => format!("{to} ({state})> "),
+            _ => prompt,
+        };
+        self.screen.ask(Line::of(ink, prompt));
     }
 
     fn say(&mut self, line: impl Into<Line>) {
@@ -401,6 +411,7 @@ impl App {
             return Ok(());
         }
         if self.screen.edits() {
+            self.refresh();
             let status = self.wishes.status.then(|| self.status());
             self.screen.set_status(status);
         }

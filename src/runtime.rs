@@ -35,7 +35,7 @@ pub use store_writer::{Keeping, MAX_WAITING_BYTES, write_batch};
 
 use crate::core::{
     Command, ContactChange, CoreConfig, Event, KnownContact, Me, Meeting, OpId, PeerInfo, PeerRequest, Pin,
-    Policy, Restored, Row, StaticPeer, Verification, WaitingMessage,
+    Policy, PresenceStatus, Restored, Row, StaticPeer, Verification, WaitingMessage,
 };
 use crate::crypto;
 use crate::mailbox::{Mailbox, ROOM};
@@ -367,6 +367,11 @@ impl Node {
     /// How sure the program is that a recipient is the one it is named as.
     pub fn verification_of(&self, id: Recipient) -> Verification {
         self.shared.locked.lock().machine.state().verification_of(id)
+    }
+
+    /// Returns the presence of a recipient; `None` if it is not in the table.
+    pub fn presence_of(&self, id: Recipient) -> Option<PresenceStatus> {
+        self.shared.locked.lock().machine.state().presence_of(id)
     }
 
     /// Returns the digits that the user and the owner of `key` compare. Takes some milliseconds.

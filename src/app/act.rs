@@ -134,10 +134,8 @@ impl App {
                 let message = Message { id, time: clock::millis(), again: false, body };
                 let op = self.node.command(Command::Send { to: to.target.clone(), message });
                 self.have_read(&to);
-                // In a conversation, success is shown only in the status line.
-                let quiet = self.menu.conversation().is_some_and(|with| *with == to)
-                    && matches!(to.target, Target::These(_))
-                    && self.screen.shows_status();
+                // Success is shown only in the status line.
+                let quiet = self.screen.shows_status();
                 self.outcome = None;
                 self.texts.insert(op, Sent { to, waiting: 0, settled: false, quiet });
                 Some(op)

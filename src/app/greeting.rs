@@ -44,7 +44,7 @@ pub(super) fn lines(
     let mut lines = vec![format!("You are {name}, listening at port {}{at}.", addr.port())];
     if let KeyStorage::Memory(why) = storage {
         lines.push(format!(
-            "{why} Your key is for this run only: the next time you are somebody else to others."
+            "{why} Your key is for this run only: in the next run you are a stranger to your peers."
         ));
     }
     if !terminal {
@@ -70,9 +70,9 @@ pub(super) fn lines(
         Some(count) => lines.push(format!("You have {count} contacts; dialing them now.")),
         None => {
             let here = if addr.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { addr.ip() };
-            lines.push("Nobody is known yet. Choose 3 and give the ip:port that the program of".into());
-            lines.push("somebody else shows. Or start one more in another terminal, choose 3".into());
-            lines.push(format!("there, and give {}.", SocketAddr::new(here, port)));
+            lines.push("No peers yet. Choose 3 and enter the ip:port that another p2p-chat shows.".into());
+            lines.push("To try it alone, start p2p-chat in another terminal, choose 3 there, and".into());
+            lines.push(format!("enter {}.", SocketAddr::new(here, port)));
         }
     }
     lines

@@ -117,8 +117,8 @@ impl App {
         let count = self.node.waiting().len();
         match count {
             0 => {}
-            1 => self.say("A text waits to be delivered; /outbox shows it."),
-            count => self.say(format!("{count} texts wait to be delivered; /outbox shows them.")),
+            1 => self.say("1 message is queued. /outbox lists it."),
+            count => self.say(format!("{count} messages are queued. /outbox lists them.")),
         }
     }
 

@@ -2,17 +2,22 @@
 
 use super::again::Received;
 use super::{App, clock, greeting};
-use crate::core::{As, Decision, Event, OpId, PeerInfo, Row, Target, Verification};
+use crate::core::{As, CommandKind, Decision, Event, OpId, PeerInfo, Row, Target, Verification};
 use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::message::{LOG_TARGET, SendError, SendResult};
 use crate::model::name::{PeerName, folded, resembled, skeletons};
 use crate::model::peer_id::Recipient;
 use crate::runtime::Node;
-use crate::ui::{self, Chosen, Ink, Line, NoticeKind, PeerList, Renamed, Standing, Status, Subject, Voice};
+use crate::ui::{
+    self, Chosen, Ink, Line, NoticeKind, Partner, PeerList, Renamed, Standing, Status, Subject, Voice,
+};
 
 /// Peers with unread messages that are counted, at most. The status line names three.
 const MAX_UNREAD: usize = 1_000;
+
+/// Peers of which the user was told that they are offline, at most: those that a person writes to.
+const MAX_TOLD_OFFLINE: usize = 1_000;
 
 /// What the log has in place of the text of a message.
 const UNLOGGED: &str = "(text not logged)";
@@ -57,6 +62,7 @@ impl App {
             }
             _ => self.untrusted_lines(event).unwrap_or_else(|| ui::lines(event, &self.voice(&moment.stamp))),
         };
+        self.reads_that_it_is_online(event);
         match event {
             Event::Message { from, text, row, .. } => {
                 self.will_show(*row);
@@ -68,10 +74,15 @@ impl App {
                 self.heard(from, &lines);
                 self.tell(lines);
             }
-            Event::Delivery { op, who, status, is_first: true, .. } => {
-                self.first_status(*op, who, status, lines, &moment.stamp);
+            Event::Delivery { op, who, status, is_first: true, total, .. } => {
+                // On a terminal, one line sums up what became of a message to several peers. It
+                // names no rejected ones.
+                let is_rejected = matches!(status, DeliveryStatus::Failed(FailureReason::Rejected(_)));
+                let is_summed = *total > 1 && !is_rejected && self.screen.is_terminal();
+                let lines = if is_summed { Vec::new() } else { lines };
+                self.first_status(*op, who, status, lines);
             }
-            Event::Delivery { op, status, .. } => self.later(*op, status, lines, &moment.stamp),
+            Event::Delivery { op, who, status, .. } => self.later(*op, who, status, lines),
             Event::ContactsChanged => self.note_contacts(),
             Event::NetworkChanged => {
                 self.own_addr = greeting::own_addr(&self.node, self.wishes.advertise);
@@ -127,6 +138,24 @@ impl App {
                 Some((subject, kind)) => self.notice(subject, kind, lines),
                 None => self.tell(lines),
             },
+        }
+    }
+
+    /// Takes note of an event that tells the user that a peer is online.
+    fn reads_that_it_is_online(&mut self, event: &Event) {
+        let (who, is_line) = match event {
+            Event::Message { from, .. } => (from, !self.muted.contains_key(&from.id)),
+            Event::Done { kind: CommandKind::Connect, who, result, .. } => {
+                (who, matches!(result, SendResult::Delivered | SendResult::HandedOver))
+            }
+            Event::Pinned { who, .. } => (who, true),
+            Event::Came(who) => (who, false),
+            Event::Delivery { who, status: DeliveryStatus::Delivered, .. } => (who, false),
+            _ => return,
+        };
+        self.told_offline.remove(&who.id);
+        if is_line {
+            self.notices.is_read_of(who.id);
         }
     }
 
@@ -244,34 +273,52 @@ impl App {
         who: &PeerInfo,
         status: &DeliveryStatus,
         lines: Vec<Line>,
-        stamp: &str,
     ) {
         if let (DeliveryStatus::Queued(_), Some(sent)) = (status, self.texts.get_mut(&op)) {
             sent.waiting += 1;
         }
-        // Being queued behind other messages is normal; being refused is not.
-        let is_quiet = ui::is_good(status) || *status == DeliveryStatus::Queued(PendingReason::InLine);
-        match self.texts.get(&op) {
-            Some(sent) if sent.quiet && is_quiet && self.screen.edits() => {
-                let plain = if who.verification == Verification::Plain { " unencrypted" } else { "" };
-                self.outcome(format!("{}{plain}", ui::status_words(status)), stamp);
-            }
-            _ => self.tell(lines),
+        if lines.is_empty() {
+            return;
+        }
+        if !self.screen.shows_status() || !self.texts.get(&op).is_some_and(|sent| sent.quiet) {
+            self.tell(lines);
+            return;
+        }
+        let is_quiet = match status {
+            // Being queued behind other messages is normal; being refused is not.
+            DeliveryStatus::Queued(PendingReason::InLine) => true,
+            DeliveryStatus::Queued(PendingReason::Unreachable) => self.knows_that_it_is_offline(who.id),
+            status => ui::is_good(status),
+        };
+        if is_quiet {
+            self.outcome(who, status);
+        } else {
+            self.outcome = None;
+            self.tell(lines);
         }
     }
 
+    /// Returns whether the user was told that a peer is offline since it was online last. They are
+    /// told now if not.
+    fn knows_that_it_is_offline(&mut self, id: Recipient) -> bool {
+        if self.told_offline.len() >= MAX_TOLD_OFFLINE {
+            self.told_offline.clear();
+        }
+        !self.told_offline.insert(id)
+    }
+
     /// Shows a later status of a message.
-    fn later(&mut self, op: OpId, status: &DeliveryStatus, lines: Vec<Line>, stamp: &str) {
+    fn later(&mut self, op: OpId, who: &PeerInfo, status: &DeliveryStatus, lines: Vec<Line>) {
         let is_here = self.texts.get(&op).is_some_and(|sent| {
             sent.quiet && self.menu.conversation().is_some_and(|with| with.target == sent.to.target)
         });
         let has_ended = matches!(status, DeliveryStatus::Failed(FailureReason::Ended { .. }));
         match status {
             _ if has_ended => self.undelivered.add(lines),
-            status if is_here && ui::is_good(status) && self.screen.edits() => {
-                self.outcome(ui::status_words(status), stamp);
+            status if ui::is_good(status) && self.screen.shows_status() => {
+                self.outcome(who, status);
             }
-            DeliveryStatus::Queued(_) if is_here => self.outcome(ui::status_words(status), stamp),
+            DeliveryStatus::Queued(_) if is_here => self.outcome(who, status),
             _ => self.tell(lines),
         }
         if !status.is_final() {
@@ -286,10 +333,23 @@ impl App {
         }
     }
 
-    /// Shows the status of the last message in the status line.
-    fn outcome(&mut self, words: String, stamp: &str) {
-        let time = stamp.trim_matches(['[', ']', ' ']);
-        self.outcome = Some(format!("{words} {time}").trim_end().to_owned());
+    /// Shows the status of the last message in the status line. In the conversation with its
+    /// recipient, the status line names the recipient already.
+    fn outcome(&mut self, who: &PeerInfo, status: &DeliveryStatus) {
+        let plain = if who.verification == Verification::Plain { " unencrypted" } else { "" };
+        let sign = if ui::is_good(status) { format!("{} ", ui::DELIVERED) } else { String::new() };
+        let is_here = self.menu.conversation().and_then(Chosen::peer) == Some(who.id);
+        let to = if is_here {
+            String::new()
+        } else {
+            let to = if ui::is_good(status) { "to" } else { "for" };
+            format!(" {to} {}", self.labels.label(who.id, who.name.as_ref()))
+        };
+        let words = match status {
+            DeliveryStatus::Queued(_) => "queued".to_owned(),
+            status => ui::status_words(status),
+        };
+        self.outcome = Some(format!("{sign}{words}{plain}{to}"));
     }
 
     /// Shows lines about the present, after a line with the date on a new day.
@@ -436,13 +496,27 @@ impl App {
         self.menu.heard(Chosen::one(from.id, label));
     }
 
-    /// Returns the current status line.
-    pub(super) fn status(&mut self) -> Status {
+    /// Updates what the status line and the prompt show of other peers.
+    pub(super) fn refresh(&mut self) {
         if std::mem::take(&mut self.stale) {
             self.here = self.node.here();
             let with = self.menu.conversation();
-            self.with = with.and_then(Chosen::peer).map(|id| self.node.verification_of(id));
+            let partner = |id| Partner {
+                label: with.map_or_else(String::new, |with| with.label.clone()),
+                presence: self.node.presence_of(id),
+                verification: self.node.verification_of(id),
+            };
+            let partner = with.and_then(Chosen::peer).map(partner);
+            let is_new = self.with != partner;
+            self.with = partner;
+            if is_new {
+                self.ask_again();
+            }
         }
+    }
+
+    /// Returns the current status line.
+    pub(super) fn status(&self) -> Status {
         let under_way = self.texts.values().filter(|sent| sent.quiet && !sent.settled).count();
         let sending = if under_way > 0 { Some("sending".into()) } else { self.outcome.clone() };
         let unread = self.unread.iter().map(|(id, count)| (self.labels.label(*id, None), *count));
@@ -450,7 +524,7 @@ impl App {
             name: self.node.name().to_string(),
             addr: self.own_addr.clone(),
             here: self.here,
-            with: self.menu.conversation().map(|with| with.label.clone()).zip(self.with.clone()),
+            with: self.with.clone(),
             unread: unread.collect(),
             sending,
         }

@@ -7,7 +7,7 @@ use super::jobs::Job;
 use super::peers::Row;
 use super::time::Time;
 use super::trust::{MAX_HINTS, Pin, Trust, Trusted};
-use super::{PeerOrigin, State, UnderWay};
+use super::{PeerOrigin, PresenceStatus, State, UnderWay};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::PeerProtocol;
@@ -178,6 +178,11 @@ impl State {
         let name = self.pinned(peer_id).and_then(|pin| pin.name.clone());
         let (addr, verification) = (self.dialed_at(peer_id), self.verification_of(peer_id));
         PeerInfo { id: peer_id, name, addr, claimed: None, verification }
+    }
+
+    /// The presence of a recipient; `None` if it is not in the table.
+    pub fn presence_of(&self, id: Recipient) -> Option<PresenceStatus> {
+        self.peers.presence_of(id)
     }
 
     /// How sure the program is that a recipient is the one it is named as.

@@ -64,9 +64,7 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
     let PeerList { rows, unasked, unlisted, blocked, blocked_legacy, requests, is_muted } = list;
     let blocked_count = blocked.len() + blocked_legacy.len();
     if rows.is_empty() && unlisted.is_empty() && blocked_count == 0 && requests.is_empty() {
-        return vec![
-            "Nobody is known yet; choose 3 to connect to an ip:port, or list peers in peers.toml.".into(),
-        ];
+        return vec!["No peers yet. Choose 3 to connect to an ip:port, or list peers in peers.toml.".into()];
     }
     let mut sorted: Vec<&Row> = rows.iter().collect();
     sorted.sort_by_key(|row| match (row.state, is_offline_contact(row)) {
@@ -92,20 +90,24 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
     let quiet = rows.iter().filter(is_quiet).count();
     let is_there = |row: &&Row| row.state != PresenceStatus::Offline && !refuses_us(row);
     let there = rows.iter().filter(is_there).count() - quiet;
-    let quiet = if quiet > 0 { format!(", {quiet} quiet") } else { String::new() };
-    let blocked = if blocked_count == 0 { String::new() } else { format!(", {blocked_count} blocked") };
+    let ids = rows.iter().map(|row| row.id).chain(unlisted.iter().map(|pin| pin.key.into()));
+    let muted = ids.filter(|id| is_muted(*id)).count();
+    let counted = |count: usize, what: &str| match count {
+        0 => String::new(),
+        count => format!(", {count} {what}"),
+    };
+    let others = [(quiet, "unreachable"), (muted, "muted"), (blocked_count, "blocked")];
+    let others = others.map(|(count, what)| counted(count, what)).concat();
     let known = rows.len() + unlisted.len();
     let peers = if known == 1 { "peer" } else { "peers" };
-    lines.push(format!("{known} {peers} known, {there} there{quiet}{blocked}.").into());
+    lines.push(format!("{known} {peers}, {there} online{others}.").into());
     if *unasked > 0 {
-        let words =
-            format!("{unasked} of them could not be asked in time; their state is what was last known.");
-        lines.push(words.into());
+        lines.push(format!("{unasked} did not answer in time; their last known state is shown.").into());
     }
     lines.extend(requests.iter().take(MAX_REQUESTS).map(|request| request_line(request, requests, labels)));
     if requests.len() > MAX_REQUESTS {
         let more = requests.len() - MAX_REQUESTS;
-        lines.push(format!("{more} more wait for your decision; /requests lists them.").into());
+        lines.push(format!("{more} more wait for your decision. /requests lists them.").into());
     }
     lines.extend(rows.iter().filter(|row| row.is_one_way).map(|row| {
         let name = labels.label(row.id, row.name.as_ref());
@@ -234,11 +236,11 @@ fn middle(row: &Row, is_muted: bool) -> Middle {
     }
     let state = match (row.state, row.why) {
         (PresenceStatus::Connected, _) => "connected",
-        (PresenceStatus::Online, _) => "active",
-        (PresenceStatus::Unreachable, _) => "quiet",
-        (PresenceStatus::Offline, Some(OfflineReason::SaidGoodbye)) => "gone (left)",
-        (PresenceStatus::Offline, Some(OfflineReason::Disconnected)) => "gone (by us)",
-        (PresenceStatus::Offline, _) => "gone",
+        (PresenceStatus::Online, _) => "online",
+        (PresenceStatus::Unreachable, _) => "unreachable",
+        (PresenceStatus::Offline, Some(OfflineReason::SaidGoodbye)) => "left",
+        (PresenceStatus::Offline, Some(OfflineReason::Disconnected)) => "disconnected",
+        (PresenceStatus::Offline, _) => "offline",
     };
     let known = match row.origin {
         PeerOrigin::Static => "static",
@@ -278,7 +280,7 @@ fn security(row: &Row) -> &'static str {
         (Verification::Encrypted, _) => "encrypted",
         (Verification::Claims(_), _) => "unproven",
         (Verification::Unknown, _) => "-",
-        (Verification::Plain, _) => "plain",
+        (Verification::Plain, _) => "unencrypted",
     }
 }
 
@@ -440,16 +442,16 @@ mod tests {
         let lines = listed_with(&rows, 0, &unlisted, &blocked, &|id| muted.contains(&id));
         let expected = "\
 No  Name          Address         State      Known  Last heard  Security
- 5  Fred          127.0.0.1:5005  active     heard  2 s ago     -
+ 5  Fred          127.0.0.1:5005  online     heard  2 s ago     -
  6  Gina          127.0.0.1:5006  connected  heard  1 s ago     verified, muted
  4  Dave          127.0.0.1:5004  left, last seen 2 min ago     encrypted
  1  Bob           127.0.0.1:5001  last seen 3 days ago          encrypted, muted
  3  Carol         127.0.0.1:5003  not seen yet                  encrypted
  -  Anna·cukr     -               no known address              encrypted
  -  Zoe·cqkb      -               no known address              verified
- 2  Eve           127.0.0.1:5002  gone       heard  1 min ago   -
+ 2  Eve           127.0.0.1:5002  offline    heard  1 min ago   -
  -  Mallory·cylb  -               blocked                       -
-8 peers known, 2 there, 1 blocked.";
+8 peers, 2 online, 2 muted, 1 blocked.";
         assert_eq!(lines.join("\n"), expected);
     }
 
@@ -490,7 +492,7 @@ No  Name          Address         State      Known  Last heard  Security
         assert_eq!(
             lines[6..],
             [
-                "4 peers known, 1 there, 1 blocked.",
+                "4 peers, 1 online, 1 blocked.",
                 "A new key for Bob waits for your decision: /trust Bob, /accept aibaeaqc or /block aibaeaqc.",
                 "Bob (127.0.0.1:5007) wants to chat: /accept aucqkbif or /block aucqkbif.",
             ]
@@ -539,12 +541,12 @@ No  Name          Address         State      Known  Last heard  Security
             row(11, "", PresenceStatus::Unreachable, None),
         ];
         let expected = "\
-No  Name    Address         State      Known  Last heard  Security
- 1  Bob     127.0.0.1:5001  connected  heard  3 s ago     -
- 2  王小明  127.0.0.1:5002  active     heard  1 min ago   -
-11  -       127.0.0.1:5011  quiet      heard  never       -
-10  Zox\u{301}     127.0.0.1:5010  gone       heard  2 h ago     -
-4 peers known, 2 there, 1 quiet.";
+No  Name    Address         State        Known  Last heard  Security
+ 1  Bob     127.0.0.1:5001  connected    heard  3 s ago     -
+ 2  王小明  127.0.0.1:5002  online       heard  1 min ago   -
+11  -       127.0.0.1:5011  unreachable  heard  never       -
+10  Zox\u{301}     127.0.0.1:5010  offline      heard  2 h ago     -
+4 peers, 2 online, 1 unreachable.";
         assert_eq!(listed(&rows, 0).join("\n"), expected);
     }
 
@@ -553,7 +555,7 @@ No  Name    Address         State      Known  Last heard  Security
         let key = PeerProtocol::Session(PublicKey::new([1; 32]));
         for (protocol, verification, word) in [
             (PeerProtocol::Unknown, Verification::Unknown, "-"),
-            (PeerProtocol::Plain, Verification::Plain, "plain"),
+            (PeerProtocol::Plain, Verification::Plain, "unencrypted"),
             (key, Verification::Encrypted, "encrypted"),
             (key, Verification::Verified, "verified"),
         ] {
@@ -569,6 +571,6 @@ No  Name    Address         State      Known  Last heard  Security
     #[test]
     fn unprobed_rows_are_counted() {
         let lines = listed(&[row(1, "Bob", PresenceStatus::Online, None)], 1);
-        assert!(lines[3].starts_with("1 of them could not be asked"), "{lines:?}");
+        assert!(lines[3].starts_with("1 did not answer in time"), "{lines:?}");
     }
 }

@@ -47,11 +47,11 @@ pub use past::{Past, People, day_line};
 pub use people::{Chosen, Directory, contact_called};
 pub use qr::{Foreground, qr};
 pub use screen::{LINE_END, RAW_LINE_END, Screen, write_lines};
-pub use status::Status;
+pub use status::{Partner, Status};
 pub use style::{Ink, Line, Palette, ink_of};
 pub use terminal::{abandon_terminal, columns, is_in_foreground, restore_terminal};
 pub use words::{
-    VERIFIED, Voice, hold_words, is_good, later, lines, lines_of_request, pin_lines, policy_words, quoted,
-    requests_lines, status_words, untrusted_words,
+    DELIVERED, VERIFIED, Voice, hold_words, is_good, later, lines, lines_of_request, pin_lines,
+    policy_words, quoted, requests_lines, status_words, untrusted_words,
 };
 pub(crate) use words::{beginning, place};

@@ -27,6 +27,13 @@ const MAX_STRANGERS: usize = 300;
 /// together.
 const MAX_PREFIXES: usize = 100;
 
+/// How long the line that a peer is online is held on a terminal: a peer that sends one message and
+/// leaves takes less, and its message says enough.
+const ARRIVAL_HELD: Duration = Duration::from_secs(2);
+
+/// Lines about arrivals that are held, at most. Further ones are shown at once.
+const MAX_ARRIVALS: usize = 300;
+
 /// What a notice is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NoticeKind {
@@ -187,9 +194,21 @@ impl Recent {
     }
 }
 
+/// A peer that came online a moment ago.
+#[derive(Clone, Debug)]
+struct Arrival {
+    subject: Subject,
+    /// The lines, unless the user has read meanwhile that the peer is online.
+    lines: Option<Vec<Line>>,
+    due: Duration,
+}
+
 /// The notices of the last minute.
 #[derive(Clone, Debug, Default)]
 pub struct Notices {
+    /// Whether lines about arrivals are held for a moment.
+    holds_arrivals: bool,
+    arrivals: HashMap<Recipient, Arrival>,
     recent: HashMap<(About, Topic), Recent>,
     /// Since when, and how many notices about further strangers of a prefix were not shown.
     crowds: HashMap<Option<SourcePrefix>, (Duration, u64)>,
@@ -198,12 +217,43 @@ pub struct Notices {
 }
 
 impl Notices {
+    /// Returns notices for a terminal, where the line that a peer is online waits for a moment: a
+    /// message of the peer replaces it, and a goodbye within that time cancels both lines.
+    pub fn holding_arrivals() -> Self {
+        Self { holds_arrivals: true, ..Self::default() }
+    }
+
     /// Takes the lines of a notice. Returns those to show now.
     pub fn take(&mut self, subject: Subject, kind: NoticeKind, lines: Vec<Line>, now: Duration) -> Vec<Line> {
         if lines.is_empty() {
             return lines;
         }
         let mut shown = self.overdue(now);
+        match (kind, subject.about) {
+            (NoticeKind::Here, About::Peer(id))
+                if self.holds_arrivals && self.arrivals.len() < MAX_ARRIVALS =>
+            {
+                let due = now + ARRIVAL_HELD;
+                self.arrivals.insert(id, Arrival { subject, lines: Some(lines), due });
+                self.wake(due);
+                return shown;
+            }
+            (NoticeKind::Gone, About::Peer(id)) if self.arrivals.remove(&id).is_some() => return shown,
+            _ => {}
+        }
+        shown.extend(self.take_now(subject, kind, lines, now));
+        shown
+    }
+
+    /// The user reads something that says that a peer is online.
+    pub fn is_read_of(&mut self, id: Recipient) {
+        if let Some(arrival) = self.arrivals.get_mut(&id) {
+            arrival.lines = None;
+        }
+    }
+
+    fn take_now(&mut self, subject: Subject, kind: NoticeKind, lines: Vec<Line>, now: Duration) -> Vec<Line> {
+        let mut shown = Vec::new();
         let key = (subject.about, kind.topic());
         if !self.recent.contains_key(&key) && !subject.is_contact && self.is_crowded(subject) {
             self.count(subject.prefix, now);
@@ -238,6 +288,13 @@ impl Notices {
             return Vec::new();
         }
         let mut lines: Vec<(Duration, Vec<Line>)> = Vec::new();
+        let arrived: Vec<Arrival> =
+            self.arrivals.extract_if(|_, arrival| arrival.due <= now).map(|(_, arrival)| arrival).collect();
+        for Arrival { subject, lines: held, due } in arrived {
+            if let Some(held) = held {
+                lines.push((due, self.take_now(subject, NoticeKind::Here, held, now)));
+            }
+        }
         self.recent.retain(|_, recent| {
             let due = recent.due();
             if due > now {
@@ -257,18 +314,22 @@ impl Notices {
         });
         lines.sort_by_key(|(due, _)| *due);
         let ends = self.crowds.values().map(|(since, _)| *since + SPACING);
-        self.due = self.recent.values().map(Recent::due).chain(ends).min();
+        let arrivals = self.arrivals.values().map(|arrival| arrival.due);
+        self.due = self.recent.values().map(Recent::due).chain(ends).chain(arrivals).min();
         lines.into_iter().flat_map(|(_, lines)| lines).collect()
     }
 
     /// Forgets the notices about a peer, because the user has decided something about it: nothing held
     /// is shown, and what comes next is news again.
     pub fn forget(&mut self, id: Recipient) {
+        self.arrivals.remove(&id);
         self.recent.retain(|(about, _), _| about.peer() != Some(id));
     }
 
     /// Forgets the notices about a source, and about strangers there, because the user has blocked it.
     pub fn forget_source(&mut self, source: SourcePrefix) {
+        self.arrivals
+            .retain(|_, Arrival { subject, .. }| subject.is_contact || subject.prefix != Some(source));
         self.recent.retain(|(about, _), recent| match about {
             About::Peer(_) => recent.stranger_of != Some(Some(source)),
             About::Claim(_, from) | About::Source(from) => *from != source,
@@ -392,6 +453,52 @@ mod tests {
         assert_eq!(overdue(&mut notices, 200), NOTHING);
         assert_eq!(notices.due(), None);
         assert!(notices.recent.is_empty());
+    }
+
+    #[test]
+    fn arrival_is_shown_after_two_seconds() {
+        let mut notices = Notices::holding_arrivals();
+        assert_eq!(takes(&mut notices, bob(), Here, "here", 0), NOTHING);
+        assert_eq!(notices.due(), Some(at(2)));
+        assert_eq!(overdue(&mut notices, 1), NOTHING);
+        assert_eq!(overdue(&mut notices, 2), ["here"]);
+        assert_eq!(takes(&mut notices, bob(), Gone, "gone", 3), ["gone"]);
+        assert_eq!(overdue(&mut notices, 200), NOTHING);
+        assert_eq!(notices.due(), None);
+    }
+
+    #[test]
+    fn peer_that_leaves_at_once_has_no_lines() {
+        let mut notices = Notices::holding_arrivals();
+        assert_eq!(takes(&mut notices, bob(), Here, "here", 0), NOTHING);
+        assert_eq!(takes(&mut notices, bob(), Gone, "gone", 1), NOTHING);
+        assert_eq!(overdue(&mut notices, 100), NOTHING);
+    }
+
+    #[test]
+    fn message_replaces_held_arrival() {
+        let mut notices = Notices::holding_arrivals();
+        let id = bob().about.peer().expect("a peer");
+        takes(&mut notices, bob(), Here, "here", 0);
+        notices.is_read_of(id);
+        assert_eq!(takes(&mut notices, bob(), Gone, "gone", 1), NOTHING);
+        takes(&mut notices, bob(), Here, "here again", 10);
+        notices.is_read_of(id);
+        assert_eq!(overdue(&mut notices, 12), NOTHING);
+        assert_eq!(takes(&mut notices, bob(), Gone, "gone", 13), ["gone"]);
+    }
+
+    #[test]
+    fn new_key_and_full_queue_of_arrivals_are_not_held() {
+        let mut notices = Notices::holding_arrivals();
+        assert_eq!(takes(&mut notices, bob(), NoticeKind::Pinned, "new key", 0), ["new key"]);
+        let contact = |n| Subject { is_contact: true, ..stranger(n, [192, 0, 2, 1]) };
+        let most = u16::try_from(MAX_ARRIVALS).unwrap();
+        for n in 0..most {
+            assert_eq!(takes(&mut notices, contact(n), Here, "here", 0), NOTHING);
+        }
+        assert_eq!(takes(&mut notices, contact(most), Here, "here", 0), ["here"]);
+        assert_eq!(overdue(&mut notices, 2).len(), MAX_ARRIVALS);
     }
 
     #[test]

@@ -1,10 +1,47 @@
-//! The status line: who I am, who is there, what I have not answered. Pure.
+//! The status line: our name and address, who is online, unread messages, delivery. Pure.
 
 use unicode_width::UnicodeWidthStr;
 
 use super::style::{Ink, Line};
-use crate::core::Verification;
+use crate::core::{PresenceStatus, Verification};
 use crate::model::name::shortened;
+
+/// The peer in the current conversation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Partner {
+    /// What it is called.
+    pub label: String,
+    /// Whether it is online; `None` if nothing was sent to it or heard from it yet.
+    pub presence: Option<PresenceStatus>,
+    /// How it is verified and encrypted.
+    pub verification: Verification,
+}
+
+impl Partner {
+    /// Returns why a message to it would wait; `None` if it is online.
+    pub fn absence(&self) -> Option<&'static str> {
+        match self.presence? {
+            PresenceStatus::Connected | PresenceStatus::Online => None,
+            PresenceStatus::Unreachable => Some("unreachable"),
+            PresenceStatus::Offline => Some("offline"),
+        }
+    }
+
+    /// Returns its presence and security.
+    fn piece(&self) -> (Ink, String) {
+        let presence = match self.presence {
+            Some(_) => self.absence().unwrap_or("online"),
+            None => "not met yet",
+        };
+        let (ink, security) = match self.verification {
+            Verification::Verified => (Ink::Faint, ", verified"),
+            Verification::Encrypted => (Ink::Faint, ", encrypted"),
+            Verification::Unknown => (Ink::Faint, ""),
+            Verification::Plain | Verification::Claims(_) => (Ink::Strong, ", unencrypted"),
+        };
+        (ink, format!("{}: {presence}{security}", self.label))
+    }
+}
 
 /// What the status line tells.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -13,13 +50,13 @@ pub struct Status {
     pub name: String,
     /// Where others reach us.
     pub addr: String,
-    /// How many peers are there.
+    /// How many peers are online.
     pub here: usize,
-    /// With whom a conversation is going on, and how they are spoken to.
-    pub with: Option<(String, Verification)>,
+    /// The peer in the current conversation.
+    pub with: Option<Partner>,
     /// Messages of others that came during a conversation: from whom, how many.
     pub unread: Vec<(String, usize)>,
-    /// What becomes of what was sent.
+    /// The status of the last message.
     pub sending: Option<String>,
 }
 
@@ -29,32 +66,30 @@ pub(super) const MIN_COLUMNS: usize = 30;
 /// Windows lower than this have none either.
 pub(super) const MIN_ROWS: usize = 8;
 
-/// Those of whom something is unread that are named one by one.
+/// Senders of unread messages that are named, at most.
 const MAX_NAMED: usize = 3;
 
 impl Status {
     /// The line, at most this many columns wide; what matters least is left out first.
     pub fn line(&self, columns: usize) -> Line {
-        let unread = (!self.unread.is_empty()).then(|| unread(&self.unread));
-        let here = format!("{} here", self.here);
         let me = (Ink::Faint, self.name.clone());
         let whole = (Ink::Faint, format!("{} {}", self.name, self.addr));
-        let here = (Ink::Faint, here);
-        let with = self.with.as_ref().map(|(label, verification)| match verification {
-            Verification::Verified => (Ink::Faint, format!("{label}: verified")),
-            Verification::Encrypted => (Ink::Faint, format!("{label}: encrypted")),
-            Verification::Unknown => (Ink::Faint, format!("{label}: not met yet")),
-            Verification::Plain | Verification::Claims(_) => (Ink::Strong, format!("{label}: plain")),
-        });
+        let online = (Ink::Faint, format!("{} online", self.here));
+        let with = self.with.as_ref().map(Partner::piece);
+        let main = with.clone().or(Some(online.clone()));
         let sending = self.sending.clone().map(|words| (Ink::Faint, words));
-        let unread = unread.map(|words| (Ink::Strong, words));
+        let is_unread = !self.unread.is_empty();
+        let unread = is_unread.then(|| (Ink::Strong, unread(&self.unread)));
+        let count: usize = self.unread.iter().map(|(_, count)| count).sum();
+        let unread_count = is_unread.then(|| (Ink::Strong, format!("unread: {count}")));
         let choices = [
-            vec![Some(whole.clone()), Some(here.clone()), with.clone(), unread.clone(), sending.clone()],
-            vec![Some(whole), Some(here.clone()), with.clone(), unread.clone()],
-            vec![Some(me.clone()), Some(here.clone()), with.clone(), unread.clone()],
-            vec![Some(here.clone()), with.clone(), unread.clone()],
-            vec![with.clone().or(Some(here.clone())), unread],
-            vec![with.or(Some(here))],
+            vec![Some(whole), Some(online.clone()), with.clone(), unread.clone(), sending.clone()],
+            vec![Some(me), Some(online.clone()), with.clone(), unread.clone(), sending.clone()],
+            vec![Some(online), with, unread.clone(), sending.clone()],
+            vec![main.clone(), unread, sending.clone()],
+            vec![main.clone(), unread_count.clone(), sending],
+            vec![main.clone(), unread_count],
+            vec![main],
         ];
         let lines = choices.map(|pieces| joined(pieces.into_iter().flatten()));
         let fits = |line: &&Line| line.to_string().width() <= columns;
@@ -93,40 +128,43 @@ mod tests {
             here: 3,
             with: None,
             unread: vec![("Carol".into(), 2)],
-            sending: Some("delivered".into()),
+            sending: Some("✓ delivered".into()),
         };
         let line = |columns| status.line(columns).to_string();
-        assert_eq!(line(80), "── Alice 192.168.1.20:5000 · 3 here · unread: Carol 2 · delivered");
-        assert_eq!(line(60), "── Alice 192.168.1.20:5000 · 3 here · unread: Carol 2");
-        assert_eq!(line(40), "── Alice · 3 here · unread: Carol 2");
-        assert_eq!(line(30), "── 3 here · unread: Carol 2");
-        assert_eq!(line(12), "── 3 here");
+        assert_eq!(line(80), "── Alice 192.168.1.20:5000 · 3 online · unread: Carol 2 · ✓ delivered");
+        assert_eq!(line(60), "── Alice · 3 online · unread: Carol 2 · ✓ delivered");
+        assert_eq!(line(45), "── 3 online · unread: Carol 2 · ✓ delivered");
+        assert_eq!(line(40), "── 3 online · unread: 2 · ✓ delivered");
+        assert_eq!(line(30), "── 3 online · unread: 2");
+        assert_eq!(line(12), "── 3 online");
         assert_eq!(line(5), "── 3…");
     }
 
     #[test]
-    fn status_line_shows_security_first() {
-        for (verification, word) in [
-            (Verification::Verified, "verified"),
-            (Verification::Encrypted, "encrypted"),
-            (Verification::Plain, "plain"),
+    fn status_line_keeps_partner_unread_and_delivery() {
+        for (verification, presence, words) in [
+            (Verification::Verified, PresenceStatus::Connected, "online, verified"),
+            (Verification::Encrypted, PresenceStatus::Online, "online, encrypted"),
+            (Verification::Encrypted, PresenceStatus::Offline, "offline, encrypted"),
+            (Verification::Plain, PresenceStatus::Unreachable, "unreachable, unencrypted"),
+            (Verification::Unknown, PresenceStatus::Offline, "offline"),
         ] {
+            let partner = Partner { label: "Bob".into(), presence: Some(presence), verification };
             let status = Status {
                 name: "Alice".into(),
-                addr: "192.168.1.20:5000".into(),
+                addr: "192.168.100.200:50000".into(),
                 here: 3,
-                with: Some(("Bob".into(), verification)),
+                with: Some(partner),
                 unread: vec![("Carol".into(), 2)],
-                sending: None,
+                sending: Some("✓ delivered 14:03:07".into()),
             };
             let line = |columns| status.line(columns).to_string();
-            assert_eq!(
-                line(80),
-                format!("── Alice 192.168.1.20:5000 · 3 here · Bob: {word} · unread: Carol 2")
-            );
-            assert_eq!(line(55), format!("── Alice · 3 here · Bob: {word} · unread: Carol 2"));
-            assert_eq!(line(38), format!("── Bob: {word} · unread: Carol 2"));
-            assert_eq!(line(20), format!("── Bob: {word}"));
+            let rest = format!("Bob: {words} · unread: Carol 2 · ✓ delivered 14:03:07");
+            let whole = format!("── Alice 192.168.100.200:50000 · 3 online · {rest}");
+            assert_eq!(line(120), whole);
+            assert!(line(79).ends_with(&rest), "{}", line(79));
+            assert_eq!(line(20 + words.len()), format!("── Bob: {words} · unread: 2"));
+            assert_eq!(line(9 + words.len()), format!("── Bob: {words}"));
         }
     }
 }

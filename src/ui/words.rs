@@ -6,15 +6,15 @@ mod voice;
 
 use super::list::{PeerList, peer_list};
 use super::style::{Ink, Line};
-use crate::core::{CommandKind, Event, GONE_AFTER, MAX_OUTBOX_BYTES, OfflineReason};
+use crate::core::{CommandKind, Event, MAX_OUTBOX_BYTES, OfflineReason};
 use crate::model::address::Source;
 use crate::model::delivery::DeliveryStatus;
 use crate::model::host::LookupError;
 use crate::model::message::{Fault, SendResult};
 use crate::model::stored::StoreError;
 use crate::model::untrusted::harmless;
+pub use fates::{DELIVERED, hold_words, is_good, later, quoted, status_words};
 use fates::{done, first, left_out_words, not_sent, sum};
-pub use fates::{hold_words, is_good, later, quoted, status_words};
 pub(crate) use trust::beginning;
 pub(super) use trust::name_of;
 pub use trust::{lines_of_request, pin_lines, policy_words, requests_lines, untrusted_words};
@@ -32,10 +32,10 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::Message { from, text, cut, again, .. } => voice.message(from, text, *cut, *again),
         Event::Unreadable { source, what } => {
             let why = match what.fault {
-                Fault::NoAddress => "does not begin with an address",
+                Fault::NoAddress => "does not start with an address",
                 Fault::NoText => "has no text",
             };
-            vec![voice.notice(format!("Something from {source} is no message, it {why}: {}", what.text))]
+            vec![voice.notice(format!("Ignored data from {source} that {why}: {}", what.text))]
         }
         Event::Impostor { source, claimed, text } => {
             let text = text.as_ref().map_or_else(|| ".".into(), |text| format!(": {text}"));
@@ -50,8 +50,10 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             let rest = format!(" wants to compare safety numbers: /verify {}", voice.word_for(who));
             vec![voice.about(who, voice.named(who), rest)]
         }
-        Event::Came(who) => vec![voice.about(who, voice.introduced(who), " is online".into())],
-        Event::Went(who, why) => vec![voice.about(who, voice.named(who), format!(" {}.", gone_words(*why)))],
+        Event::Came(who) => vec![voice.online(who)],
+        Event::Went(who, why) => {
+            vec![voice.about(who, voice.present(who), format!(" {}", offline_words(*why)))]
+        }
         Event::Delivery { who, status, is_first: true, parts, total, .. } => {
             let good = is_good(status);
             if good && *total > SHOWN_ONE_BY_ONE {
@@ -93,16 +95,16 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         }
         Event::TakenAs(kind) => vec![
             match kind {
-                CommandKind::Disconnect => "A text that is only `exit` means goodbye, so this disconnects.",
-                _ => "A text that is only `connect` asks to be listed, so this connects.",
+                CommandKind::Disconnect => "A message that is only `exit` says goodbye, so this disconnects.",
+                _ => "A message that is only `connect` asks to be listed, so this connects.",
             }
             .into(),
         ],
         Event::Nobody(kind) => vec![
             match kind {
-                CommandKind::Send => "Nobody is there to send to; choose 3 to connect, or give an ip:port.",
-                CommandKind::Connect => "Nobody is known yet; give an ip:port, or list peers in peers.toml.",
-                CommandKind::Disconnect => "Nobody is there to disconnect from.",
+                CommandKind::Send => "No peer is online. Choose 3 to connect, or give an ip:port.",
+                CommandKind::Connect => "No peers yet. Give an ip:port, or list peers in peers.toml.",
+                CommandKind::Disconnect => "No peer is online to disconnect from.",
             }
             .into(),
         ],
@@ -121,31 +123,33 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::NearlyFull { who, count, most } => vec![Line::of(
             Ink::Bad,
             format!(
-                "{count} texts wait for {}; when {most} do, no more are taken until some arrive, or are taken back with /outbox.",
+                "The queue for {} is nearly full: {count} of {most} messages. /outbox can cancel some.",
                 voice.named(who)
             ),
         )],
         Event::AllNearlyFull => vec![Line::of(
             Ink::Bad,
             format!(
-                "The texts that wait take nearly all of the {} MB that there are for them; when they take all, no more are taken until \
-                 some arrive, or are taken back with /outbox.",
+                "The outbox is nearly full: its limit is {} MB. /outbox can cancel messages.",
                 MAX_OUTBOX_BYTES / 1024 / 1024
             ),
         )],
         Event::StayQueued(who, count) => vec![
-            format!(
-                "{} for {} until p2p-chat runs again.",
-                if *count == 1 { "A text waits".to_owned() } else { format!("{count} texts wait") },
-                voice.named(who)
-            )
+            match count {
+                1 => format!("1 message for {} stays queued until the next start.", voice.named(who)),
+                count => {
+                    format!("{count} messages for {} stay queued until the next start.", voice.named(who))
+                }
+            }
             .into(),
         ],
         Event::IdentityInUse(ip) => {
             vec![Line::of(Ink::Bad, format!("Your identity is also in use at {ip}."))]
         }
         Event::NotStored(why) => vec![voice.warning(not_stored(why))],
-        Event::NotWaiting => vec!["That text does not wait any more; /outbox shows those that do.".into()],
+        Event::NotWaiting => {
+            vec!["That message is no longer queued. /outbox lists the queued messages.".into()]
+        }
         Event::Listed { rows, unasked } => {
             let is_muted = &|_| false;
             let list = PeerList {
@@ -163,16 +167,16 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         | Event::Settled(_)
         | Event::ContactsChanged
         | Event::NetworkChanged => Vec::new(),
-        Event::Dialed { total: 1, connected: 1 } => vec!["The static peer is there.".into()],
+        Event::Dialed { total: 1, connected: 1 } => vec!["The static peer is online.".into()],
         Event::Dialed { total: 1, .. } => {
-            vec!["The static peer is not there; it is tried again in the background.".into()]
+            vec!["The static peer is offline; retrying in the background.".into()]
         }
         Event::Dialed { total, connected } if total == connected => {
-            vec![format!("All {total} static peers are there.").into()]
+            vec![format!("All {total} static peers are online.").into()]
         }
         Event::Dialed { total, connected } => vec![
             format!(
-                "{connected} of {total} static peers {} there; the rest is tried again in the background.",
+                "{connected} of {total} static peers {} online; retrying the others in the background.",
                 if *connected == 1 { "is" } else { "are" }
             )
             .into(),
@@ -182,14 +186,14 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
 
 /// The line for messages that cannot be stored.
 fn not_stored(why: &StoreError) -> String {
-    let what_comes = "what comes is shown, and not acknowledged, so that it comes again";
+    let incoming = "Incoming messages are shown but not acknowledged, so they are sent again.";
     match why {
         StoreError::NoRoom => {
-            format!("Messages cannot be stored: {why}. What you send is refused; {what_comes}.")
+            format!("Messages cannot be stored: {why}. You cannot send. {incoming}")
         }
         _ => format!(
-            "The history cannot be written: {}. What you send goes out, and is lost if you leave before it \
-             arrives; {what_comes}.",
+            "The history cannot be written: {}. A message that you send is lost if you leave before it \
+             is delivered. {incoming}",
             harmless(&why.to_string())
         ),
     }
@@ -206,20 +210,16 @@ fn refused(sources: &[(Source, u64)], others: u64) -> String {
     if others > 0 {
         from.push(format!("{} from others", count(others)));
     }
-    let refused = if let ([(_, 1)], 0) = (sources, others) { "was refused" } else { "were refused" };
-    format!(
-        "{} {refused}: more came at once than can be taken. Nothing of it was acknowledged.",
-        from.join(", ")
-    )
+    format!("Refused {}: too many at once. None was acknowledged.", from.join(", "))
 }
 
-fn gone_words(why: OfflineReason) -> String {
+fn offline_words(why: OfflineReason) -> &'static str {
     match why {
-        OfflineReason::SaidGoodbye => "has left".into(),
-        OfflineReason::Disconnected => "is disconnected".into(),
-        OfflineReason::Refused | OfflineReason::NotSeenYet => "is gone: nobody listens there any more".into(),
-        OfflineReason::Replaced => "is gone: another peer is at its address".into(),
-        OfflineReason::NoAnswer => format!("is gone: no answer for {} s", GONE_AFTER.as_secs()),
+        OfflineReason::SaidGoodbye => "left",
+        OfflineReason::Disconnected => "is disconnected",
+        OfflineReason::Refused | OfflineReason::NotSeenYet => "is offline",
+        OfflineReason::Replaced => "is offline: another peer is at that address",
+        OfflineReason::NoAnswer => "is unreachable",
     }
 }
 

@@ -37,7 +37,7 @@ impl Pair {
         // Until a peer has proven itself at its address in peers.toml, that is a row of its own.
         for peer in [&mut alice, &mut bob] {
             let deadline = Instant::now() + SOON;
-            while !peer.sees_in_time("1 peer known, 1 there.", LOOK) {
+            while !peer.sees_in_time("1 peer, 1 online.", LOOK) {
                 assert!(Instant::now() < deadline, "{:#?}", peer.printed());
                 peer.lists_all();
             }

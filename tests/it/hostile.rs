@@ -13,11 +13,11 @@ const SHOWN: &str = "Mallory (127.0.0.66:9): ";
 
 /// Returns the line about a connection without a readable message.
 fn no_address(source: Ipv4Addr, text: &str) -> String {
-    format!("* Something from {source} is no message, it does not begin with an address: {text}")
+    format!("* Ignored data from {source} that does not start with an address: {text}")
 }
 
 fn no_text(source: Ipv4Addr, text: &str) -> String {
-    format!("* Something from {source} is no message, it has no text: {text}")
+    format!("* Ignored data from {source} that has no text: {text}")
 }
 
 /// Returns addresses of this machine. Each has a line of its own in a minute.

@@ -159,7 +159,7 @@ fn a_damaged_key_is_refused_and_left_as_it_is() {
 fn without_a_home_the_key_is_for_one_run_and_that_is_said() {
     let nowhere = |name| Peer::named(name).env("XDG_DATA_HOME", "/dev/null/x").env("HOME", "/dev/null");
     let mut alice = nowhere("Alice").start();
-    let line = alice.sees("Your key is for this run only: the next time you are somebody else to others.");
+    let line = alice.sees("Your key is for this run only: in the next run you are a stranger to your peers.");
     assert!(line.starts_with("Cannot make /dev/null/x/p2p-chat/profiles/alice: "), "{line}");
     alice.still_answers();
     // What cannot be kept cannot be locked.

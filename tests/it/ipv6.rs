@@ -47,7 +47,7 @@ fn a_plain_message_over_ipv6_is_neither_shown_nor_acknowledged() {
     }
     alice.still_answers();
     alice.types(&["2"]);
-    alice.sees("1 peer known");
+    alice.sees("1 peer, ");
     assert!(!alice.printed().iter().any(|line| line.contains("plain-over-ipv6") || line.contains("Bob")));
 }
 
@@ -83,14 +83,14 @@ fn an_ipv6_address_is_understood_wherever_an_address_is_and_the_list_stays_strai
     alice.types(&["/connect [::1]:11", "3", "::1", "13", "2"]);
     alice.sees("Not connected to [::1]:11");
     alice.sees("Not connected to [::1]:13");
-    alice.sees("3 peers known");
+    alice.sees("3 peers, ");
     let lines = alice.printed();
     let head = lines.iter().rfind(|line| line.contains("Address")).expect("a head");
     let state = head.find("State").expect("a column");
     for addr in ["  [::1]:9  ", "  127.0.0.1:9  ", "  [::1]:7  "] {
         let row = lines.iter().rfind(|line| line.contains(addr));
         let row = row.unwrap_or_else(|| panic!("{addr}: {lines:?}"));
-        assert!(row[state..].starts_with("gone"), "{head}\n{row}");
+        assert!(row[state..].starts_with("offline"), "{head}\n{row}");
     }
 }
 

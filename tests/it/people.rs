@@ -251,7 +251,7 @@ fn rows(peer: &mut Peer) -> Vec<String> {
     let before = peer.printed().len();
     peer.passes_all();
     peer.types(&["/peers"]);
-    peer.sees(" known, ");
+    peer.sees_sum();
     peer.printed()[before..].iter().filter(|line| number_of(line).is_some()).cloned().collect()
 }
 
@@ -260,7 +260,7 @@ fn list(peer: &mut Peer) -> Vec<String> {
     let before = peer.printed().len();
     peer.passes_all();
     peer.types(&["/peers"]);
-    peer.sees(" known, ");
+    peer.sees_sum();
     // Lines about other events begin with the time.
     peer.printed()[before..].iter().filter(|line| !line.starts_with('[')).cloned().collect()
 }

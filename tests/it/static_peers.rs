@@ -79,7 +79,7 @@ fn the_file_is_found_in_the_working_directory_and_in_the_configuration_directory
     let addr = nobody();
     for path in ["peers.toml", "p2p-chat/peers.toml"] {
         let mut alice = Peer::named("Alice").file(path, listing(addr)).start();
-        alice.sees("The static peer is not there");
+        alice.sees("The static peer is offline");
         let row = alice.lists(addr).expect("listed");
         assert!(row.contains("static"), "{row}");
     }
@@ -104,7 +104,7 @@ fn the_nearest_file_wins() {
         (named, alice().env("P2P_CHAT_PEERS", "environment.toml").arg("--peers").arg("named.toml").start()),
     ];
     for (wanted, alice) in &mut alices {
-        alice.sees("The static peer is not there");
+        alice.sees("The static peer is offline");
         assert!(alice.lists(*wanted).is_some());
     }
 }
@@ -114,7 +114,7 @@ fn no_static_reads_no_file_and_dials_only_whom_the_command_line_names() {
     let addr = nobody();
     let alice = Peer::named("Alice").peers_toml("a mistake").arg("--no-static").knows(addr);
     let mut alice = alice.start();
-    alice.sees("The static peer is not there");
+    alice.sees("The static peer is offline");
     assert!(alice.lists(addr).is_some());
 }
 
@@ -131,16 +131,16 @@ fn our_own_address_is_passed_over() {
     // Listening at all addresses, every loopback address with our port is ours.
     let text = format!("{}{}{}", listing(own), listing(other), listing(format!("127.0.0.2:{}", own.port())));
     let mut alice = Peer::named("Alice").port(own.port()).peers_toml(&text).knows(own).start();
-    alice.sees("The static peer is not there");
+    alice.sees("The static peer is offline");
     assert!(alice.lists(own).is_none());
-    alice.has_seen("1 peer known, 0 there.");
+    alice.has_seen("1 peer, 0 online.");
 }
 
 #[test]
 fn a_peer_that_is_listed_and_named_on_the_command_line_is_one_peer() {
     let addr = nobody();
     let mut alice = Peer::named("Alice").peers_toml(&listing(addr)).knows(addr).knows(addr).start();
-    alice.sees("The static peer is not there");
+    alice.sees("The static peer is offline");
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_name_from_the_file_is_shown_and_understood_until_the_peer_says_its_own() {
     let row = alice.lists(addr).expect("listed");
     assert!(row.contains("  Rita  "), "{row}");
     alice.says("rita", "hello");
-    alice.sees(&format!("Queued for Rita ({addr}): nobody answers there"));
+    alice.sees(&format!("Rita ({addr}) is offline; will deliver"));
     let _roberta = Peer::named("Roberta").port(addr.port()).knows(alice.addr()).start();
     alice.sees(&format!("* Roberta ({addr}) is online"));
 }

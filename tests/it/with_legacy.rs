@@ -105,8 +105,8 @@ fn alice_who_knows<'a>(programs: impl IntoIterator<Item = &'a Legacy>) -> Peer {
     let list = peers_toml(programs);
     let mut alice = Peer::named("Alice").peers_toml(&list).start();
     match list.matches("[[peer]]").count() {
-        1 => alice.sees("The static peer is there."),
-        count => alice.sees(&format!("All {count} static peers are there.")),
+        1 => alice.sees("The static peer is online."),
+        count => alice.sees(&format!("All {count} static peers are online.")),
     };
     alice
 }
@@ -167,13 +167,13 @@ fn becomes(alice: &mut Peer, legacy: &Legacy, state: &str) {
 fn go(alice: &mut Peer, names: &[String]) {
     let deadline = Instant::now() + SOON;
     let told = |alice: &Peer, name: &String| {
-        let line = format!("* {name} is gone: nobody listens there any more.");
+        let line = format!("* {name} is offline");
         alice.printed().iter().any(|printed| printed.contains(&line))
     };
     while !names.iter().all(|name| told(alice, name)) {
         assert!(Instant::now() < deadline, "not all gone: {names:?}");
         alice.types(&["2"]);
-        alice.sees(" known, ");
+        alice.sees_sum();
     }
 }
 

@@ -3,8 +3,8 @@
 use unicode_segmentation::GraphemeCursor;
 use unicode_width::UnicodeWidthStr;
 
-use p2p_chat::core::Verification;
-use p2p_chat::ui::{Dock, Ink, Key, Line, MAX_LINE_BYTES, Palette, Status, lay_out};
+use p2p_chat::core::{PresenceStatus, Verification};
+use p2p_chat::ui::{Dock, Ink, Key, Line, MAX_LINE_BYTES, Palette, Partner, Status, lay_out};
 
 use super::super::printed::{DOCK, assert_harmless, without_sequences};
 use super::{LONG, User};
@@ -52,11 +52,12 @@ impl User {
         if columns == 0 || rows == 0 {
             return;
         }
+        let presence = Some(PresenceStatus::Offline);
         let status = Status {
             name: self.people.name.to_string(),
             addr: "10.0.0.1:5000".into(),
             here: 3,
-            with: Some(("Bob".into(), Verification::Plain)),
+            with: Some(Partner { label: "Bob".into(), presence, verification: Verification::Plain }),
             unread: vec![("Carol".into(), 2)],
             sending: None,
         };

@@ -14,6 +14,11 @@ use crate::model::session::ByeReason;
 /// How long an online peer may stay unannounced because its name has not come yet.
 pub(in crate::core) const NAME_WITHIN: Duration = Duration::from_millis(300);
 
+/// How long an online peer may stay unannounced because it is not known yet whether it has a key. A
+/// p2p-chat peer first sends an unencrypted `connect`, and its session follows within this time also
+/// on a busy machine.
+pub(in crate::core) const KIND_WITHIN: Duration = Duration::from_secs(2);
+
 /// How long a peer has to be offline before the user is told, unless it said goodbye. A program that
 /// is started again, or a session that breaks and is opened again, takes less.
 pub(in crate::core) const OFFLINE_TOLD_AFTER: Duration = Duration::from_secs(3);
@@ -31,7 +36,7 @@ pub(in crate::core) enum PresenceNews {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Announcement {
     is_told: bool,
-    /// When the user is told at the latest that it is online; until then its name may come.
+    /// When the user is told at the latest that it is online; until then its name or key may come.
     pub(super) due: Option<Time>,
     /// When the user is told that it is offline, and why, unless it is online again by then.
     offline: Option<(Time, OfflineReason)>,
@@ -63,10 +68,13 @@ impl Peer {
         if self.announcement.is_told || !self.is_there() || !is_certain {
             return None;
         }
-        let due = *self.announcement.due.get_or_insert(now.plus(NAME_WITHIN));
-        let is_overdue = with_message || due <= now;
         // A peer is not called unencrypted while it is still being asked what it can do.
-        if (self.name.is_none() || self.protocol() == PeerProtocol::Unknown) && !is_overdue {
+        let is_unknown = self.protocol() == PeerProtocol::Unknown;
+        let within = if is_unknown { KIND_WITHIN } else { NAME_WITHIN };
+        let due = earlier(self.announcement.due, Some(now.plus(within)));
+        self.announcement.due = due;
+        let is_overdue = with_message || due.is_some_and(|due| due <= now);
+        if (self.name.is_none() || is_unknown) && !is_overdue {
             return None;
         }
         self.announcement.tell();

@@ -7,6 +7,7 @@ use super::peer::Peer;
 use super::row::Row;
 use super::{PeerOrigin, Peers};
 use crate::core::event::PeerInfo;
+use crate::core::presence::PresenceStatus;
 use crate::core::time::Time;
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::PublicKey;
@@ -114,6 +115,11 @@ impl Peers {
     /// Whether a peer is online.
     pub(in crate::core) fn is_online(&self, id: Recipient) -> bool {
         self.peer(id).is_some_and(Peer::is_online)
+    }
+
+    /// What the user is shown of a peer's presence.
+    pub(in crate::core) fn presence_of(&self, id: Recipient) -> Option<PresenceStatus> {
+        self.peer(id).map(Peer::status)
     }
 
     /// Whether a peer is online and is dialed at this address first.

@@ -25,7 +25,7 @@ use std::time::Duration;
 pub(super) use acknowledge::AckDecision;
 pub(super) use announce::PresenceNews;
 #[cfg(test)]
-pub(super) use announce::{NAME_WITHIN, OFFLINE_TOLD_AFTER};
+pub(super) use announce::{KIND_WITHIN, NAME_WITHIN, OFFLINE_TOLD_AFTER};
 pub(super) use heard::{Goodbye, HeardPlain, PlainMessage};
 pub(super) use keys::{KeyFacts, ProvenAt};
 pub(super) use results::ProbeStart;

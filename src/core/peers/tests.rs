@@ -239,11 +239,34 @@ fn peer_is_announced_once_with_its_name_or_late() {
 }
 
 #[test]
+fn peer_of_unknown_kind_is_announced_after_two_seconds() {
+    let mut peers = Peers::default();
+    add(&mut peers, addr(1), PeerOrigin::Heard, now());
+    let id = addr(1).into();
+    assert_eq!(connects(&mut peers, id, Some("Bob"), now()), None);
+    peers.update(id, |peer| peer.presence.answered(ProbeResult::TookConnect, now()));
+    assert_eq!(peers.announce(id, false, now().plus(NAME_WITHIN)), None);
+    let late = now().plus(KIND_WITHIN);
+    assert!(peers.due(id, late).unwrap().announcement);
+    assert!(peers.announce(id, false, late).is_some());
+}
+
+#[test]
+fn peer_is_announced_once_its_kind_is_known() {
+    let mut peers = Peers::default();
+    let id = legacy(&mut peers, addr(1));
+    assert_eq!(connects(&mut peers, id, Some("Bob"), now()), None);
+    peers.update(id, |peer| peer.presence.answered(ProbeResult::TookConnect, now()));
+    peers.took_plain(id);
+    assert!(peers.announce(id, false, now()).is_some());
+}
+
+#[test]
 fn claimed_address_is_not_announced() {
     let mut peers = Peers::default();
     add(&mut peers, addr(1), PeerOrigin::Heard, now());
     connects(&mut peers, addr(1).into(), Some("Bob"), now());
-    let late = now().plus(NAME_WITHIN);
+    let late = now().plus(KIND_WITHIN);
     assert_eq!(peers.announce(addr(1).into(), true, late), None);
     assert!(peers.announce(addr(1).into(), false, late).is_some());
 }

@@ -1,6 +1,7 @@
 //! Peers that prove keys: their rows, and messages to and from them.
 
 use super::*;
+use crate::core::peers::KIND_WITHIN;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::session::{ByeReason, Introduction, Message, Request, RequestEnd};
@@ -401,13 +402,27 @@ fn announced_address_keeps_its_number_when_a_key_claims_it() {
     let mut story = Story::new();
     story.gets(5001, Body::Connect);
     story.promises(BOBS);
-    story.later(seconds(1));
+    story.later(KIND_WITHIN);
     let came = |event: &Event| matches!(event, Event::Came(who) if who.id == at(5001).into());
     assert!(story.told().iter().any(came));
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     let bob = Recipient::from(key(BOBS));
     let number = story.state.rows(story.now).iter().find(|row| row.id == bob).map(|row| row.number);
     assert_eq!(number, Some(2), "number 1 is that of the address until the key proves itself there");
+}
+
+#[test]
+fn connect_before_session_announces_peer_once() {
+    let mut story = Story::new();
+    story.gets(5001, Body::Connect);
+    story.promises(BOBS);
+    story.later(seconds(1));
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    story.later(KIND_WITHIN);
+    let told = story.told();
+    let online: Vec<&Event> =
+        told.iter().filter(|event| matches!(event, Event::Came(_) | Event::Pinned { .. })).collect();
+    assert!(matches!(online[..], [Event::Pinned { is_online: true, .. }]), "{online:?}");
 }
 
 #[test]

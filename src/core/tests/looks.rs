@@ -3,6 +3,7 @@
 
 use super::keys::{BOBS, key, moment};
 use super::*;
+use crate::core::peers::KIND_WITHIN;
 use crate::core::probe_limiter::MAX_CHECKS_UNDER_WAY;
 use crate::model::session::{Introduction, RequestEnd};
 
@@ -38,7 +39,7 @@ fn nothing_wakes_up_for_ten_thousand_peers_that_wait_to_be_looked_at() {
     }
     assert_eq!(story.under_way.len(), MAX_CHECKS_UNDER_WAY);
     // By then the user is told of those that are there.
-    story.later(crate::core::peers::NAME_WITHIN);
+    story.later(KIND_WITHIN);
     assert_eq!(story.state.next_wake(), None);
     first_ends(&mut story, SendResult::Unanswered);
     assert_eq!(story.under_way.len(), MAX_CHECKS_UNDER_WAY);

@@ -14,6 +14,9 @@ use crate::ui::style::{Ink, Line};
 /// The maximum width of the quoted message in a line about its delivery, in columns.
 const QUOTED_COLUMNS: usize = 40;
 
+/// The sign of success in the status line.
+pub const DELIVERED: char = '✓';
+
 /// Returns whether a message was delivered, or sent to a peer that gives no receipts.
 pub fn is_good(status: &DeliveryStatus) -> bool {
     matches!(status, DeliveryStatus::Delivered | DeliveryStatus::Sent)
@@ -23,11 +26,11 @@ pub fn is_good(status: &DeliveryStatus) -> bool {
 fn fate_words(result: &SendResult) -> String {
     match result {
         SendResult::Delivered => "delivered".into(),
-        SendResult::HandedOver => "handed over".into(),
-        SendResult::NoReceipt => "it closed the connection without the receipt that it usually gives".into(),
-        SendResult::Unanswered => format!("no reaction within {} s", EOF_TIMEOUT.as_secs()),
+        SendResult::HandedOver => "sent".into(),
+        SendResult::NoReceipt => "the connection closed without the usual receipt".into(),
+        SendResult::Unanswered => format!("no response within {} s", EOF_TIMEOUT.as_secs()),
         SendResult::Broken => "the connection broke".into(),
-        SendResult::Astray(to) => format!("it went to {to} instead, where somebody else listens"),
+        SendResult::Astray(to) => format!("another peer at {to} received it"),
         SendResult::Failed(failure) => failure_words(failure),
     }
 }
@@ -35,24 +38,24 @@ fn fate_words(result: &SendResult) -> String {
 /// Returns why nothing could be sent as the end of a sentence.
 fn failure_words(failure: &SendError) -> String {
     match failure {
-        SendError::Refused => "refused, nobody listens there".into(),
-        SendError::TimedOut => format!("timed out, no answer within {} s", CONNECT_TIMEOUT.as_secs()),
-        SendError::NoRoute => "no route, the network knows no way there".into(),
-        SendError::NoResources => "this machine has no free connections at the moment".into(),
-        SendError::NoSession => "it does not use encryption, though it said that it would".into(),
-        SendError::WrongKey => "another key answers there".into(),
-        SendError::Incompatible => "it runs an incompatible version".into(),
+        SendError::Refused => "connection refused".into(),
+        SendError::TimedOut => format!("connection timed out after {} s", CONNECT_TIMEOUT.as_secs()),
+        SendError::NoRoute => "no route to that address".into(),
+        SendError::NoResources => "this machine has no free connections".into(),
+        SendError::NoSession => "no encrypted session, although they announced encryption".into(),
+        SendError::WrongKey => "another key answers at that address".into(),
+        SendError::Incompatible => "they run an incompatible version".into(),
         SendError::NotSecure => "the encrypted session failed; someone on the path may be interfering".into(),
-        SendError::NotAnswered => "it does not answer the question how it is spoken to".into(),
+        SendError::NotAnswered => "no answer to `connect`".into(),
         SendError::TurnedAway(reason) => match reason {
-            ByeReason::NotDecided => "it has not accepted you yet",
-            ByeReason::NoRoom => "it has no room at the moment",
-            ByeReason::Leaves => "it has just left",
+            ByeReason::NotDecided => "they have not accepted you yet",
+            ByeReason::NoRoom => "they have no room for messages now",
+            ByeReason::Leaves => "they have just left",
             _ => "they do not accept messages from you",
         }
         .into(),
-        SendError::NotTrusted(_) => "you do not accept the key there".into(),
-        SendError::Cancelled => "there was no time left for it".into(),
+        SendError::NotTrusted(_) => "you have not accepted the key at that address".into(),
+        SendError::Cancelled => "no time was left to send it".into(),
         SendError::Other(words) => words.clone(),
     }
 }
@@ -61,12 +64,12 @@ fn failure_words(failure: &SendError) -> String {
 pub fn status_words(status: &DeliveryStatus) -> String {
     match status {
         DeliveryStatus::Queued(reason) => format!("queued: {}", hold_words(*reason)),
-        DeliveryStatus::Sent => "handed over".into(),
+        DeliveryStatus::Sent => "sent".into(),
         DeliveryStatus::Delivered => "delivered".into(),
         DeliveryStatus::Failed(reason) => reason_words(reason),
-        DeliveryStatus::Expired => "it has waited for too long".into(),
-        DeliveryStatus::Cancelled => "you have taken it back".into(),
-        DeliveryStatus::Unknown => "whether it was read is unknown".into(),
+        DeliveryStatus::Expired => "expired".into(),
+        DeliveryStatus::Cancelled => "cancelled".into(),
+        DeliveryStatus::Unknown => "delivery is unconfirmed".into(),
     }
 }
 
@@ -74,41 +77,35 @@ pub fn status_words(status: &DeliveryStatus) -> String {
 fn reason_words(reason: &FailureReason) -> String {
     match reason {
         FailureReason::NotAccepted => "they do not accept messages from you".into(),
-        FailureReason::Blocked => "you have blocked its key".into(),
-        FailureReason::Forgotten => "you have forgotten it".into(),
-        FailureReason::Replaced => "it was for its old key".into(),
+        FailureReason::Blocked => "you have blocked them".into(),
+        FailureReason::Forgotten => "you have forgotten them".into(),
+        FailureReason::Replaced => "it was for their old key".into(),
         FailureReason::Ended { attempted: true } => "no receipt came before you left".into(),
-        FailureReason::Ended { attempted: false } => "nobody answered there before you left".into(),
-        FailureReason::QueueFull => "too many messages wait for it".into(),
+        FailureReason::Ended { attempted: false } => "no answer before you left".into(),
+        FailureReason::QueueFull => "the queue for them is full".into(),
         FailureReason::ReachedAnother(Some(to)) => {
-            format!("it went to {to} instead, where somebody else listens")
+            format!("another peer at {to} received it")
         }
-        FailureReason::ReachedAnother(None) => "another peer got it".into(),
+        FailureReason::ReachedAnother(None) => "another peer received it".into(),
         FailureReason::NotSent(failure) => failure_words(failure),
-        FailureReason::Rejected(_) => "it was not sent".into(),
+        FailureReason::Rejected(_) => "not sent".into(),
     }
 }
 
 /// Returns why a message is queued.
 pub fn hold_words(hold: PendingReason) -> &'static str {
     match hold {
-        PendingReason::InLine => "those before it are on their way",
-        PendingReason::Unreachable => "nobody answers there",
-        PendingReason::NoSession => {
-            "the program there does not answer or does not use encryption, and nothing is sent unencrypted"
-        }
-        PendingReason::Incompatible => "it runs an incompatible version",
-        PendingReason::NotSecure => {
-            "the encrypted session fails there; someone on the path may be interfering"
-        }
-        PendingReason::WrongKey => "another key answers at its address",
-        PendingReason::NotAcceptedYet => "it has not accepted you yet",
-        PendingReason::NoRoom => "it has no room at the moment",
-        PendingReason::NoReceipt => "no receipt came for it",
-        PendingReason::AnotherPeer => "another peer answers at its address",
-        PendingReason::NotStored => {
-            "that it is sent cannot be written down, and without that it might be sent twice"
-        }
+        PendingReason::InLine => "waiting for earlier messages",
+        PendingReason::Unreachable => "they are offline",
+        PendingReason::NoSession => "no encrypted session yet",
+        PendingReason::Incompatible => "they run an incompatible version",
+        PendingReason::NotSecure => "the encrypted session fails; someone on the path may be interfering",
+        PendingReason::WrongKey => "another key answers at their address",
+        PendingReason::NotAcceptedYet => "they have not accepted you yet",
+        PendingReason::NoRoom => "they have no room for messages now",
+        PendingReason::NoReceipt => "no receipt yet",
+        PendingReason::AnotherPeer => "another peer answers at their address",
+        PendingReason::NotStored => "the history cannot be written",
     }
 }
 
@@ -123,25 +120,18 @@ pub fn later(who: &PeerInfo, status: &DeliveryStatus, text: &str, voice: &Voice<
     let (ink, words) = match status {
         DeliveryStatus::Queued(_) => return None,
         DeliveryStatus::Delivered => (Ink::Faint, format!("Delivered to {who}: {text}")),
-        DeliveryStatus::Sent => {
-            (Ink::Faint, format!("Handed over to {who}, which gives no receipts: {text}"))
-        }
-        DeliveryStatus::Cancelled => {
-            (Ink::Plain, format!("Taken back, and not sent to {who} any more: {text}"))
-        }
+        DeliveryStatus::Sent => (Ink::Faint, format!("Sent to {who}; no receipt expected: {text}")),
+        DeliveryStatus::Cancelled => (Ink::Plain, format!("Cancelled the message to {who}: {text}")),
         DeliveryStatus::Unknown => {
-            (Ink::Bad, format!("Sent to {who}, but {}; it is not sent again: {text}", status_words(status)))
+            (Ink::Bad, format!("Sent to {who}, but {}; not retried: {text}", status_words(status)))
         }
         DeliveryStatus::Failed(FailureReason::Ended { attempted: true }) => (
             Ink::Bad,
-            format!("No receipt came from {who} before you left, so this may not have arrived: {text}"),
+            format!("No receipt came from {who} before you left; this may not have arrived: {text}"),
         ),
         DeliveryStatus::Failed(FailureReason::Rejected(why)) => (Ink::Bad, not_sent(&who, *why)),
-        DeliveryStatus::Failed(FailureReason::NotSent(_) | FailureReason::ReachedAnother(_)) => {
-            (Ink::Bad, format!("Not delivered to {who}: {}: {text}", status_words(status)))
-        }
         DeliveryStatus::Failed(_) | DeliveryStatus::Expired => {
-            (Ink::Bad, format!("Not delivered to {who}, for {}: {text}", status_words(status)))
+            (Ink::Bad, format!("Not delivered to {who} ({}): {text}", status_words(status)))
         }
     };
     Some(Line::of(ink, words))
@@ -176,19 +166,23 @@ pub(super) fn first(
         return waits_for(who, *hold, voice);
     }
     let (who, why) = (voice.named(who), status_words(status));
-    let in_parts = if parts.1 > 1 { format!(", in {} messages.", parts.1) } else { ".".to_owned() };
+    let in_parts = if parts.1 > 1 { format!(" in {} messages", parts.1) } else { String::new() };
     match status {
-        DeliveryStatus::Delivered => format!("Delivered to {who}{in_parts}"),
-        DeliveryStatus::Sent => format!("Handed over to {who}, which gives no receipts{in_parts}"),
+        DeliveryStatus::Delivered => format!("Delivered to {who}{in_parts}."),
+        DeliveryStatus::Sent => format!("Sent to {who}{in_parts}; no receipt expected."),
         DeliveryStatus::Unknown => {
-            format!("Sent{} to {who}, but {why}; it is not sent again.", part_words(parts, 1))
+            format!("Sent{} to {who}, but {why}; not retried.", part_words(parts, 1))
         }
         DeliveryStatus::Queued(PendingReason::NotAcceptedYet) => {
             format!("{who} has not accepted you yet; your message waits.")
         }
-        DeliveryStatus::Queued(hold) => {
-            format!("Queued for {who}: {}; it is sent again until it arrives.", hold_words(*hold))
+        DeliveryStatus::Queued(PendingReason::Unreachable) => {
+            format!("{who} is offline; will deliver when they are back.")
         }
+        DeliveryStatus::Queued(PendingReason::NoSession) => {
+            format!("No encrypted session with {who} yet; retrying.")
+        }
+        DeliveryStatus::Queued(hold) => format!("Queued for {who}: {}.", hold_words(*hold)),
         DeliveryStatus::Failed(FailureReason::Rejected(why)) => not_sent(&who, *why),
         DeliveryStatus::Failed(FailureReason::ReachedAnother(_)) => format!("Not delivered to {who}: {why}."),
         DeliveryStatus::Failed(_) | DeliveryStatus::Expired | DeliveryStatus::Cancelled => {
@@ -208,7 +202,7 @@ pub(super) fn done(kind: CommandKind, who: &PeerInfo, result: &SendResult, voice
         CommandKind::Connect if is_taken => format!("Connected to {who}."),
         CommandKind::Connect => format!("Not connected to {who}: {why}."),
         CommandKind::Disconnect if is_taken => format!("Disconnected from {who}."),
-        CommandKind::Disconnect => format!("Disconnected from {who}, which could not be told: {why}."),
+        CommandKind::Disconnect => format!("Disconnected from {who}, but could not say goodbye: {why}."),
     }
 }
 
@@ -221,28 +215,26 @@ fn part_words(parts: (usize, usize), more: usize) -> String {
 pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
     match why {
         RejectReason::TooLongForLegacy => format!(
-            "Not sent to {who}: an unencrypted message is sent in at most {MAX_PARTS} parts of {MAX_SENT_BYTES} bytes, and this one is longer. Divide it."
+            "Not sent to {who}: an unencrypted message has at most {MAX_PARTS} parts of {MAX_SENT_BYTES} bytes. Divide it."
         ),
-        RejectReason::OnlyEncrypted => format!(
-            "Not sent to {who}: they use no encryption, and --require-encryption sends nothing unencrypted."
-        ),
+        RejectReason::OnlyEncrypted => {
+            format!("Not sent to {who}: they use no encryption, and --require-encryption is on.")
+        }
         RejectReason::NotTrusted => format!(
             "Not sent to {who}: they are blocked or wait for your decision. See /blocked and /requests."
         ),
-        RejectReason::Forgotten => format!("Not sent to {who}: its key is forgotten."),
-        RejectReason::Offline => format!("{who} is offline. It is not dialed until one of you writes."),
-        RejectReason::Ourselves => format!("{who} is your own address; choose somebody else."),
+        RejectReason::Forgotten => format!("Not sent to {who}: you have forgotten their key."),
+        RejectReason::Offline => format!("{who} is offline; will connect when one of you writes."),
+        RejectReason::Ourselves => format!("{who} is your own address. Choose another recipient."),
         RejectReason::QueueFull => {
-            format!(
-                "Not sent to {who}: too many messages wait for it already; /outbox lists them and can cancel some."
-            )
+            format!("The queue for {who} is full (1,000 messages). /outbox can cancel some.")
         }
         RejectReason::NoMemory => {
-            format!("Not sent to {who}: {}; /outbox lists what waits and can cancel it.", StoreError::NoRoom)
+            format!("Not sent to {who}: {}. /outbox can cancel queued messages.", StoreError::NoRoom)
         }
-        RejectReason::CommandWord(word) => format!(
-            "Not sent to {who}: programs there take `{word}` for a command and show it to nobody; put it in other words."
-        ),
+        RejectReason::CommandWord(word) => {
+            format!("Not sent to {who}: legacy programs take `{word}` as a command. Use other words.")
+        }
     }
 }
 
@@ -268,26 +260,24 @@ pub(super) fn sum(
 ) -> String {
     let verb = match kind {
         CommandKind::Send => "Sent to",
-        CommandKind::Connect => "Connected",
-        CommandKind::Disconnect => "Told goodbye to",
+        CommandKind::Connect => "Connected to",
+        CommandKind::Disconnect => "Disconnected from",
     };
-    let mut line = format!("{verb} {done} of {total}");
-    for (who, status) in failed {
-        let why = match status {
-            DeliveryStatus::Failed(FailureReason::NotSent(SendError::Refused)) => " refused".to_owned(),
-            DeliveryStatus::Failed(FailureReason::NotSent(SendError::TimedOut)) => " timed out".to_owned(),
-            DeliveryStatus::Failed(FailureReason::NotAccepted) => {
-                " does not accept messages from you".to_owned()
+    let failure = |(who, status): &(PeerInfo, DeliveryStatus)| {
+        let who = voice.word_for(who);
+        match status {
+            DeliveryStatus::Queued(PendingReason::Unreachable) => format!("{who} is offline, queued"),
+            DeliveryStatus::Failed(FailureReason::NotSent(SendError::Refused)) => {
+                format!("{who} refused the connection")
             }
-            DeliveryStatus::Queued(reason) => format!(": queued, {}", hold_words(*reason)),
-            other => format!(": {}", status_words(other)),
-        };
-        line.push_str(&format!("; {}{why}", voice.named(who)));
-    }
+            other => format!("{who}: {}", status_words(other)),
+        }
+    };
+    let mut failures: Vec<String> = failed.iter().map(failure).collect();
     let unnamed = (total - done).saturating_sub(failed.len());
     if !failed.is_empty() && unnamed > 0 {
-        line.push_str(&format!("; and {unnamed} more"));
+        failures.push(format!("{unnamed} more"));
     }
-    line.push('.');
-    line
+    let failures = if failures.is_empty() { String::new() } else { format!(" ({})", failures.join("; ")) };
+    format!("{verb} {done} of {total}{failures}.")
 }

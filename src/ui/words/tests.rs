@@ -7,6 +7,7 @@ use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, Rejec
 use crate::model::key::PublicKey;
 use crate::model::message::SendError;
 use crate::model::name::PeerName;
+use crate::model::peer_id::Recipient;
 use crate::model::session::ByeReason;
 use crate::model::untrusted::Text;
 use crate::ui::labels::{Labels, Standing};
@@ -41,6 +42,17 @@ fn told(event: &Event) -> String {
     told_in(event, true)
 }
 
+/// The line on a terminal that Zoe, a contact with a key, is online.
+fn zoe_is_online(verification: Verification) -> String {
+    let (id, name) = (Recipient::key(PublicKey::new([1; 32])), Some(PeerName::new("Zoe")));
+    let zoe = PeerInfo { id, name, verification, ..bob() };
+    let mut labels = Labels::default();
+    labels.meet(&zoe, |_| Standing::Contact);
+    let stamp = "[14:03:07] ";
+    let voice = Voice { labels: &labels, full: false, rows: true, is_new: false, late: "", stamp, date };
+    lines(&Event::Came(zoe), &voice).iter().map(Line::to_string).collect()
+}
+
 fn said(text: &str) -> Event {
     said_by(bob(), text)
 }
@@ -71,8 +83,18 @@ fn message_line_has_time_name_address_and_text() {
 fn terminal_shows_the_address_once() {
     let bob = || PeerInfo { verification: Verification::Encrypted, ..bob() };
     assert_eq!(told_in(&said_by(bob(), "Hello"), false), "[14:03:07] Bob: Hello");
-    assert_eq!(told_in(&Event::Came(bob()), false), "[14:03:07] * Bob (127.0.0.1:5001) is online");
-    assert_eq!(told_in(&Event::Went(bob(), OfflineReason::SaidGoodbye), false), "[14:03:07] * Bob has left.");
+    let online = Event::Came(bob());
+    assert_eq!(told_in(&online, true), "[14:03:07] * Bob (127.0.0.1:5001) is online");
+    assert_eq!(zoe_is_online(Verification::Encrypted), "[14:03:07] * Zoe is online");
+    for (why, words) in [
+        (OfflineReason::SaidGoodbye, "left"),
+        (OfflineReason::Refused, "is offline"),
+        (OfflineReason::NoAnswer, "is unreachable"),
+    ] {
+        assert_eq!(told_in(&Event::Went(bob(), why), false), format!("[14:03:07] * Bob {words}"));
+        let full = format!("[14:03:07] * Bob (127.0.0.1:5001) {words}");
+        assert_eq!(told_in(&Event::Went(bob(), why), true), full);
+    }
 }
 
 #[test]
@@ -82,8 +104,11 @@ fn terminal_marks_plain_and_verified_peers() {
     assert_eq!(told_in(&said_by(plain.clone(), "Hello"), false), "[14:03:07] Bob (plain): Hello");
     assert_eq!(told_in(&said_by(verified.clone(), "Hello"), false), "[14:03:07] Bob ✓: Hello");
     assert_eq!(told_in(&said_by(plain.clone(), "/me waves"), false), "[14:03:07] ** Bob (plain) waves");
-    assert_eq!(told_in(&Event::Came(plain), false), "[14:03:07] * Bob (127.0.0.1:5001, plain) is online");
-    assert_eq!(told_in(&Event::Came(verified), false), "[14:03:07] * Bob ✓ (127.0.0.1:5001) is online");
+    let line = told_in(&Event::Came(plain.clone()), false);
+    assert_eq!(line, "[14:03:07] * Bob is online at 127.0.0.1:5001 (unencrypted)");
+    let line = told_in(&Event::Went(plain, OfflineReason::SaidGoodbye), false);
+    assert_eq!(line, "[14:03:07] * Bob left");
+    assert_eq!(zoe_is_online(Verification::Verified), "[14:03:07] * Zoe ✓ is online");
 }
 
 #[test]
@@ -177,33 +202,28 @@ fn every_fate_of_a_text_has_its_words() {
     let failed = |failure| DeliveryStatus::Failed(FailureReason::NotSent(failure));
     for (status, parts, words) in [
         (DeliveryStatus::Delivered, (1, 1), "Delivered to Bob (127.0.0.1:5001)."),
-        (DeliveryStatus::Delivered, (3, 3), "Delivered to Bob (127.0.0.1:5001), in 3 messages."),
-        (DeliveryStatus::Sent, (1, 1), "Handed over to Bob (127.0.0.1:5001), which gives no receipts."),
+        (DeliveryStatus::Delivered, (3, 3), "Delivered to Bob (127.0.0.1:5001) in 3 messages."),
+        (DeliveryStatus::Sent, (1, 1), "Sent to Bob (127.0.0.1:5001); no receipt expected."),
         (
             DeliveryStatus::Unknown,
             (0, 1),
-            "Sent to Bob (127.0.0.1:5001), but whether it was read is unknown; it is not sent again.",
+            "Sent to Bob (127.0.0.1:5001), but delivery is unconfirmed; not retried.",
         ),
-        (
-            failed(SendError::Refused),
-            (0, 1),
-            "Not sent to Bob (127.0.0.1:5001): refused, nobody listens there.",
-        ),
+        (failed(SendError::Refused), (0, 1), "Not sent to Bob (127.0.0.1:5001): connection refused."),
         (
             failed(SendError::TimedOut),
             (1, 3),
-            "Sent only 1 of 3 messages to Bob (127.0.0.1:5001): timed out, no answer within 3 s.",
+            "Sent only 1 of 3 messages to Bob (127.0.0.1:5001): connection timed out after 3 s.",
         ),
         (
             DeliveryStatus::Queued(PendingReason::Unreachable),
             (0, 1),
-            "Queued for Bob (127.0.0.1:5001): nobody answers there; it is sent again until it arrives.",
+            "Bob (127.0.0.1:5001) is offline; will deliver when they are back.",
         ),
         (
             DeliveryStatus::Queued(PendingReason::NoSession),
             (0, 1),
-            "Queued for Bob (127.0.0.1:5001): the program there does not answer or does not use encryption, and nothing is sent unencrypted; \
-             it is sent again until it arrives.",
+            "No encrypted session with Bob (127.0.0.1:5001) yet; retrying.",
         ),
         (
             DeliveryStatus::Failed(FailureReason::NotAccepted),
@@ -213,7 +233,7 @@ fn every_fate_of_a_text_has_its_words() {
         (
             DeliveryStatus::Failed(FailureReason::ReachedAnother(PeerAddr::new([127, 0, 1, 1], 5001))),
             (3, 3),
-            "Not delivered to Bob (127.0.0.1:5001): it went to 127.0.1.1:5001 instead, where somebody else listens.",
+            "Not delivered to Bob (127.0.0.1:5001): another peer at 127.0.1.1:5001 received it.",
         ),
     ] {
         assert_eq!(sent(status, parts), words);
@@ -225,14 +245,14 @@ fn a_sum_names_those_that_failed() {
     let refused = DeliveryStatus::Failed(FailureReason::NotSent(SendError::Refused));
     let (kind, failed) = (CommandKind::Connect, vec![(bob(), refused)]);
     let event = Event::Sum { kind, total: 4, done: 3, failed, left_out: 0 };
-    assert_eq!(told(&event), "Connected 3 of 4; Bob (127.0.0.1:5001) refused.");
+    assert_eq!(told(&event), "Connected to 3 of 4 (Bob refused the connection).");
     let sum = |status| {
         let failed = vec![(bob(), DeliveryStatus::Failed(status))];
         told_in(&Event::Sum { kind: CommandKind::Send, total: 2, done: 1, failed, left_out: 0 }, false)
     };
     let line = sum(FailureReason::NotAccepted);
     assert!(
-        line.starts_with("Sent to 1 of 2; Bob") && line.ends_with(" does not accept messages from you."),
+        line.starts_with("Sent to 1 of 2 (Bob") && line.ends_with(": they do not accept messages from you)."),
         "{line}"
     );
 }
@@ -276,12 +296,12 @@ fn refusals_are_summed_up_in_one_line() {
         let sources = sources.iter().map(|(last, count)| (source(*last), *count)).collect();
         told(&Event::Refused { sources, others })
     };
-    let end = "more came at once than can be taken. Nothing of it was acknowledged.";
-    assert_eq!(refused(&[(9, 1)], 0), format!("[14:03:07] * 1 message from 127.0.0.9 was refused: {end}"));
+    let end = "too many at once. None was acknowledged.";
+    assert_eq!(refused(&[(9, 1)], 0), format!("[14:03:07] * Refused 1 message from 127.0.0.9: {end}"));
     assert_eq!(
         refused(&[(9, 1204), (7, 1)], 12),
         format!(
-            "[14:03:07] * 1204 messages from 127.0.0.9, 1 message from 127.0.0.7, 12 messages from others were refused: {end}"
+            "[14:03:07] * Refused 1204 messages from 127.0.0.9, 1 message from 127.0.0.7, 12 messages from others: {end}"
         )
     );
 }
@@ -292,17 +312,14 @@ fn every_reason_not_to_send_has_its_sentence() {
     for (why, rest) in [
         (
             RejectReason::TooLongForLegacy,
-            "an unencrypted message is sent in at most 16 parts of 1024 bytes, and this one is longer. Divide it.",
+            "an unencrypted message has at most 16 parts of 1024 bytes. Divide it.",
         ),
-        (
-            RejectReason::OnlyEncrypted,
-            "they use no encryption, and --require-encryption sends nothing unencrypted.",
-        ),
+        (RejectReason::OnlyEncrypted, "they use no encryption, and --require-encryption is on."),
         (RejectReason::NotTrusted, "they are blocked or wait for your decision. See /blocked and /requests."),
-        (RejectReason::Forgotten, "its key is forgotten."),
+        (RejectReason::Forgotten, "you have forgotten their key."),
         (
             RejectReason::NoMemory,
-            "the memory for messages is full (64 MiB queued, 80 MiB in all); /outbox lists what waits and can cancel it.",
+            "the memory for messages is full (64 MiB queued, 80 MiB in all). /outbox can cancel queued messages.",
         ),
     ] {
         assert_eq!(unsent(why), format!("Not sent to Bob (127.0.0.1:5001): {rest}"));
@@ -311,19 +328,19 @@ fn every_reason_not_to_send_has_its_sentence() {
 
 #[test]
 fn full_memory_and_full_disk_have_different_lines() {
-    let what_comes = "what comes is shown, and not acknowledged, so that it comes again.";
+    let incoming = "Incoming messages are shown but not acknowledged, so they are sent again.";
     assert_eq!(
         told(&Event::NotStored(StoreError::NoRoom)),
         format!(
             "[14:03:07] ! Messages cannot be stored: the memory for messages is full (64 MiB queued, 80 MiB in \
-             all). What you send is refused; {what_comes}"
+             all). You cannot send. {incoming}"
         )
     );
     assert_eq!(
         told(&Event::NotStored(StoreError::Full)),
         format!(
-            "[14:03:07] ! The history cannot be written: the disk is full. What you send goes out, and is lost \
-             if you leave before it arrives; {what_comes}"
+            "[14:03:07] ! The history cannot be written: the disk is full. A message that you send is lost if \
+             you leave before it is delivered. {incoming}"
         )
     );
 }
@@ -339,10 +356,7 @@ fn later_status_quotes_the_message() {
         said(DeliveryStatus::Delivered, "see you at 5"),
         Some(format!("Delivered to {bob}: \"see you at 5\""))
     );
-    assert_eq!(
-        said(DeliveryStatus::Sent, "hi"),
-        Some(format!("Handed over to {bob}, which gives no receipts: \"hi\""))
-    );
+    assert_eq!(said(DeliveryStatus::Sent, "hi"), Some(format!("Sent to {bob}; no receipt expected: \"hi\"")));
     let long = format!("one\ntwo {}", "x".repeat(100));
     let beginning = format!("\"one ⏎ two {}…\"", "x".repeat(29));
     assert_eq!(said(DeliveryStatus::Delivered, &long), Some(format!("Delivered to {bob}: {beginning}")));
@@ -360,18 +374,15 @@ fn later_status_quotes_the_message() {
     for (status, words) in [
         (
             DeliveryStatus::Failed(FailureReason::Forgotten),
-            format!("Not delivered to {bob}, for you have forgotten it: \"hi\""),
+            format!("Not delivered to {bob} (you have forgotten them): \"hi\""),
         ),
-        (DeliveryStatus::Expired, format!("Not delivered to {bob}, for it has waited for too long: \"hi\"")),
-        (DeliveryStatus::Cancelled, format!("Taken back, and not sent to {bob} any more: \"hi\"")),
+        (DeliveryStatus::Expired, format!("Not delivered to {bob} (expired): \"hi\"")),
+        (DeliveryStatus::Cancelled, format!("Cancelled the message to {bob}: \"hi\"")),
         (
             DeliveryStatus::Failed(FailureReason::Ended { attempted: true }),
-            format!("No receipt came from {bob} before you left, so this may not have arrived: \"hi\""),
+            format!("No receipt came from {bob} before you left; this may not have arrived: \"hi\""),
         ),
-        (
-            DeliveryStatus::Unknown,
-            format!("Sent to {bob}, but whether it was read is unknown; it is not sent again: \"hi\""),
-        ),
+        (DeliveryStatus::Unknown, format!("Sent to {bob}, but delivery is unconfirmed; not retried: \"hi\"")),
     ] {
         assert_eq!(said(status, "hi"), Some(words));
     }

@@ -34,7 +34,7 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
     match event {
         Event::Unproven { from, source, text, cut } => unproven(from, *source, text, *cut, voice),
         Event::Pinned { who, key, is_online } => {
-            vec![voice.about(who, voice.introduced(who), pinned(who, *key, *is_online, voice))]
+            vec![voice.about(who, voice.present(who), pinned(who, *key, *is_online, voice))]
         }
         Event::PeerRequest(request) => lines_of_request(request, &[], voice),
         Event::RefusedStranger(met) => vec![voice.notice(refused_words(met, voice.labels))],
@@ -104,7 +104,7 @@ fn pinned(who: &PeerInfo, key: PublicKey, is_online: bool, voice: &Voice<'_>) ->
 }
 
 /// Returns the lines about a request. Those about a key change have the old keys, the new key, and
-/// the commands. `pending` has all requests, among which the commands name this one.
+/// the commands: six rows of a usual terminal, if one contact has the name. `pending` has all requests, among which the commands name this one.
 pub fn lines_of_request(request: &PeerRequest, pending: &[PeerRequest], voice: &Voice<'_>) -> Vec<Line> {
     let PeerRequest { met, against, held: _ } = request;
     let (Some(first), PeerId::Key(new)) = (against.first(), met.id) else {
@@ -112,27 +112,26 @@ pub fn lines_of_request(request: &PeerRequest, pending: &[PeerRequest], voice: &
     };
     let whose = claimed(request, first, voice.labels);
     let headline = format!("WARNING: {whose}'s key has changed. This can be a new device or an impostor.");
-    let mut lines = vec![voice.warning(headline)];
-    let mut more = |ink, text: String| lines.push(Line::of(Ink::Bad, MORE).and(ink, text));
-    for pin in against.iter().take(MAX_AGAINST) {
-        let of = if against.len() == 1 {
-            String::new()
-        } else {
-            format!(" of {}", contact_label(request, pin, voice.labels))
-        };
-        more(Ink::Plain, format!("Old key{of}, {}:", known(pin, voice.date)));
-        more(Ink::Strong, format!("  {}", pin.key.grouped()));
-    }
+    // With the time, the headline would take two rows.
+    let mut lines = vec![if voice.full {
+        voice.warning(headline)
+    } else {
+        Voice { stamp: "", ..*voice }.warning(headline)
+    }];
+    let key_line = |what: &str, key: PublicKey| {
+        Line::of(Ink::Bad, MORE).then(format!("{what}: ")).and(Ink::Strong, key.grouped().to_string())
+    };
+    lines.extend(against.iter().take(MAX_AGAINST).map(|pin| key_line("Old", pin.key)));
     if against.len() > MAX_AGAINST {
-        more(Ink::Plain, format!("And {} more contacts of that name.", against.len() - MAX_AGAINST));
+        let more = format!("And {} more contacts of that name.", against.len() - MAX_AGAINST);
+        lines.push(Line::of(Ink::Bad, MORE).then(more));
     }
-    more(Ink::Plain, format!("New key, first seen on {} at {}:", (voice.date)(met.date), met.addr));
-    more(Ink::Strong, format!("  {}", new.grouped()));
+    lines.push(key_line("New", new));
     let choices = choices(request, pending, voice.labels);
     let width = choices.iter().map(|(command, _)| command.width()).max().unwrap_or(0);
     for (command, what) in choices {
         let space = " ".repeat(width - command.width());
-        more(Ink::Plain, format!("{command}{space}  {what}"));
+        lines.push(Line::of(Ink::Bad, MORE).then(format!("{command}{space}  {what}")));
     }
     lines
 }
@@ -225,7 +224,8 @@ fn choices(request: &PeerRequest, pending: &[PeerRequest], labels: &Labels) -> V
     let known = request.against.iter().take(MAX_AGAINST).filter(|pin| !pin.blocked);
     let trust = known.map(|pin| {
         let label = contact_label(request, pin, labels);
-        (format!("/trust {}", or_key(label.clone())), format!("{label} has a new key"))
+        let verified = if pin.verified.is_some() { "; you verified the old one" } else { "" };
+        (format!("/trust {}", or_key(label.clone())), format!("{label} has a new key{verified}"))
     });
     let name = met.unwrap_or_else(|| name_of(first));
     let others = [
@@ -296,7 +296,7 @@ fn turned_away(reason: ByeReason) -> &'static str {
             "does not accept messages from you (blocked, or their policy refuses strangers)."
         }
         ByeReason::NotDecided => "has not accepted you yet.",
-        ByeReason::NoRoom => "has no room at the moment. Your messages wait.",
+        ByeReason::NoRoom => "has no room for messages now. Yours stay queued.",
         ByeReason::NotUnderstood => "did not understand our message.",
         ByeReason::InUse => "already has a session with another program that uses your key.",
         ByeReason::Leaves | ByeReason::Idle | ByeReason::Replaced | ByeReason::Other(_) => {
@@ -391,7 +391,7 @@ fn undecided(unknown: Unknown) -> &'static str {
         Unknown::TooManySources => "No more IPs can be blocked; /unblock one first.",
         Unknown::Ourselves => "That is your own key.",
         Unknown::NotBlocked => "That is not blocked.",
-        Unknown::Nothing => "Nothing is known of it any more, so there was nothing to forget.",
+        Unknown::Nothing => "That peer is not known, so there is nothing to forget.",
     }
 }
 
@@ -437,7 +437,7 @@ pub fn untrusted_words(
             format!("{label} is blocked. /unblock {} unblocks them.", beginning(pin.key))
         }
         (None, _) if policy == Policy::Strict => "your policy refuses strangers; /policy shows it.".into(),
-        (None, _) => "the key there is new, and could not be accepted now; try again later.".into(),
+        (None, _) => "the key at that address is new and could not be accepted now; try again later.".into(),
     }
 }
 

@@ -50,6 +50,33 @@ impl Voice<'_> {
         format!("{name}{}{}", self.sign(who), self.remarks(who, addr))
     }
 
+    /// Returns a peer for a line about its presence. A pipe has the address.
+    pub(super) fn present(&self, who: &PeerInfo) -> String {
+        if self.full {
+            return self.introduced(who);
+        }
+        let unproven = PeerInfo { verification: Verification::Unknown, ..who.clone() };
+        format!("{}{}{}", self.label(who), self.sign(who), self.remarks(&unproven, None))
+    }
+
+    /// Returns the line that a peer is online. A terminal names the address of a peer without a key,
+    /// which nothing else tells apart.
+    pub(super) fn online(&self, who: &PeerInfo) -> Line {
+        if self.full {
+            return self.about(who, self.introduced(who), " is online".into());
+        }
+        let is_named = who.name.is_some() || self.labels.nickname(who.id).is_some();
+        let at = match who.addr {
+            Some(addr) if is_named && who.id.public_key().is_none() => format!(" at {addr}"),
+            _ => String::new(),
+        };
+        let unencrypted = match who.verification {
+            Verification::Plain | Verification::Claims(_) => " (unencrypted)",
+            Verification::Verified | Verification::Encrypted | Verification::Unknown => "",
+        };
+        self.about(who, self.present(who), format!(" is online{at}{unencrypted}"))
+    }
+
     /// What stands behind the sender of a message where there are names with addresses. A line of a
     /// plain peer stays as scripts know it.
     fn proof_word(&self, who: &PeerInfo) -> &'static str {

@@ -60,7 +60,7 @@ fn further_addresses_of_strangers_are_not_dialed() {
     let hello = Hello { addresses, port: 9, ..mallory.hello() };
     opens(&mallory, &alice, hello).0.breaks_off();
     // It takes two dials more than ten seconds apart until Alice believes that she is gone.
-    alice.sees(&format!("Mallory ({MALLORYS}:9) is gone"));
+    alice.sees(&format!("Mallory ({MALLORYS}:9) is offline"));
     let dialed: Vec<usize> = victims.iter().map(Victim::dialed).collect();
     assert_eq!(dialed, [0; 3]);
     bob.says(alice.addr(), &["are you there?"]);
@@ -81,7 +81,7 @@ fn many_strangers_have_a_port_dialed_rarely() {
     }
     // Whoever answers there does not speak the protocol, so one of them is offline after the second
     // dial, more than ten seconds after the first.
-    alice.sees(&format!("({}) is gone", victim.addr));
+    alice.sees(&format!("({}) is unreachable", victim.addr));
     let dialed = victim.dialed();
     assert!((1..=3).contains(&dialed), "{dialed} connections");
     bob.says(alice.addr(), &["are you there?"]);
@@ -94,7 +94,7 @@ fn local_addresses_of_a_contact_are_not_dialed() {
     // Bob is elsewhere, and says that he is also on Alice's machine.
     let bob = SecurePeer::at("Bob", b'B', SocketAddrV4::new(MALLORYS, 0));
     let mut alice = alice_who_trusts(&[("Bob", bob.addr(), bob.key())]).start();
-    alice.sees("The static peer is there.");
+    alice.sees("The static peer is online.");
     bob.ends_accepted();
     let victims = [1, 77].map(|last| Victim::at(Ipv4Addr::new(127, 0, 0, last)));
     let addresses: Vec<SocketAddr> = victims.iter().map(|victim| victim.addr.into()).collect();
@@ -103,7 +103,7 @@ fn local_addresses_of_a_contact_are_not_dialed() {
     let addr = bob.addr();
     drop(bob);
     session.breaks_off();
-    alice.sees(&format!("Bob ({addr}) is gone"));
+    alice.sees(&format!("Bob ({addr}) is offline"));
     assert_eq!(victims.map(|victim| victim.dialed()), [0; 2]);
     // He is found when he is back.
     let bob = SecurePeer::at("Bob", b'B', addr);

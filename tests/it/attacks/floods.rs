@@ -88,7 +88,7 @@ fn endless_answer_is_ended_and_bounded() {
         let mut alice = Target::of(alice_who_trusts(&[("Bob", bob.addr(), bob.key())]));
         let before = bob.got().ends.len();
         alice.peer.says("Bob", "one text");
-        alice.peer.sees("Queued for Bob ");
+        alice.peer.sees_queued();
         bob.waits("an end", |got| got.ends.len() > before);
         alice.unharmed();
     }

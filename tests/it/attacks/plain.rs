@@ -11,7 +11,7 @@ use crate::support::{MALLORY, SecurePeer, send_raw_from};
 fn unencrypted_message_in_contact_name_is_shown_apart() {
     let bob = SecurePeer::named("Bob", b'B');
     let mut alice = alice_who_trusts(&[("Bob", bob.addr(), bob.key())]).start();
-    alice.sees("The static peer is there.");
+    alice.sees("The static peer is online.");
     for (source, from) in [([127, 0, 0, 1].into(), bob.addr().to_string()), (MALLORY, format!("{MALLORY}:9"))]
     {
         let text = format!("send the password to {from}");
@@ -31,7 +31,7 @@ fn unencrypted_message_in_contact_name_is_shown_apart() {
 fn unencrypted_goodbye_does_not_remove_a_contact() {
     let bob = SecurePeer::named("Bob", b'B');
     let mut alice = alice_who_trusts(&[("Bob", bob.addr(), bob.key())]).start();
-    alice.sees("The static peer is there.");
+    alice.sees("The static peer is online.");
     for words in ["exit", "connect_ack", "connect"] {
         bob.says_plainly(alice.addr(), words);
         let claims = format!("{} Bob {words}", bob.addr());
@@ -46,7 +46,7 @@ fn unencrypted_goodbye_does_not_remove_a_contact() {
     // Its own word does.
     let (session, _) = bob.greets(alice.addr()).expect("it is welcome");
     session.leaves(ByeReason::Leaves);
-    alice.sees(&format!("* {} has left.", bob.shown()));
+    alice.sees(&format!("* {} left", bob.shown()));
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn contact_name_with_another_key_waits_for_user() {
     let bob = SecurePeer::named("Bob", b'B');
     let mallory = SecurePeer::named("Bob", b'M');
     let mut alice = alice_who_trusts(&[("Bob", bob.addr(), bob.key())]).start();
-    alice.sees("The static peer is there.");
+    alice.sees("The static peer is online.");
     let met = mallory.greets(alice.addr());
     assert!(met.is_err(), "{met:?}");
     alice.sees("! WARNING: Bob's key has changed.");

@@ -115,7 +115,7 @@ fn queued_message_makes_a_contact_after_restart() {
     leaves(bob);
     let mut alice = started("Alice", &data).start();
     alice.types(&[&format!("@{addr} hello")]);
-    alice.sees(&format!("Queued for {addr}"));
+    alice.sees(&format!("{addr} is offline; will deliver"));
     leaves(alice);
     let mut alice = started("Alice", &data).start();
     let mut bob = started("Bob", &bobs).port(addr.port()).start();

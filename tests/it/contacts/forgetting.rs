@@ -46,7 +46,7 @@ fn withdrawn_text_is_refused_with_its_reason() {
     leaves(bob);
     alice.sees("* Bob (");
     alice.types(&["@bob are you there?"]);
-    alice.sees("Queued for Bob");
+    alice.sees("is offline; will deliver");
     alice.types(&["/forget bob", "yes"]);
     alice.sees("Not delivered to Bob");
     alice.sees("Removed Bob from your contacts");
@@ -54,5 +54,5 @@ fn withdrawn_text_is_refused_with_its_reason() {
     alice.sees("Not sent to Bob");
     alice.still_answers();
     let printed = alice.printed();
-    assert!(printed.iter().any(|line| line.ends_with(": its key is forgotten.")), "{printed:?}");
+    assert!(printed.iter().any(|line| line.ends_with(": you have forgotten their key.")), "{printed:?}");
 }

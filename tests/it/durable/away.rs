@@ -16,7 +16,7 @@ fn acquainted() -> (Home, Home) {
     her.sees(&format!("Delivered to {}.", bob.shown()));
     him.sees(": hello");
     leaves(him);
-    her.sees(&format!("* {} has left.", bob.shown()));
+    her.sees(&format!("* {} left", bob.shown()));
     leaves(her);
     (alice, bob)
 }
@@ -31,8 +31,8 @@ fn has_it_when_both_are_there(alice: &Home, bob: &Home, texts: &[&str]) {
     }
     let mut her = alice.start();
     her.sees(match texts.len() {
-        1 => "A text waits to be delivered; /outbox shows it.",
-        _ => " texts wait to be delivered; /outbox shows them.",
+        1 => "1 message is queued. /outbox lists it.",
+        _ => " messages are queued. /outbox lists them.",
     });
     for text in texts {
         him.sees(&format!("{} [encrypted]: {text}", alice.shown()));
@@ -60,12 +60,9 @@ fn somebody_known_who_is_away_is_written_to_by_name_after_a_restart() {
     let (alice, bob) = acquainted();
     let mut her = alice.start();
     her.types(&["@bob are you back?"]);
-    her.sees(&format!(
-        "Queued for {}: nobody answers there; it is sent again until it arrives.",
-        bob.shown()
-    ));
+    her.sees(&format!("{} is offline; will deliver when they are back.", bob.shown()));
     her.types(&["/outbox"]);
-    her.sees(&format!("to {}, queued: nobody answers there", bob.shown()));
+    her.sees(&format!("to {}, queued: they are offline", bob.shown()));
     her.types(&["/history bob"]);
     her.sees("→ Bob: hello (delivered)");
     her.sees("→ Bob: are you back? (queued)");
@@ -79,13 +76,13 @@ fn a_text_to_somebody_known_who_is_away_arrives_once_after_both_have_ended_in_be
     let (alice, bob) = acquainted();
     let mut her = alice.start();
     her.says(&bob.addr.to_string(), "first of two");
-    let line = her.sees("Queued for ");
-    assert!(line.ends_with("nobody answers there; it is sent again until it arrives."), "{line}");
+    let line = her.sees("is offline; will deliver");
+    assert!(line.ends_with(" is offline; will deliver when they are back."), "{line}");
     her.says(&bob.addr.to_string(), "second of two");
-    her.sees("Queued for ");
+    her.sees("is offline; will deliver");
     let printed = leaves(her);
     let stays = |line: &String| {
-        line.starts_with("2 texts wait for ") && line.ends_with(" until p2p-chat runs again.")
+        line.starts_with("2 messages for ") && line.ends_with(" stay queued until the next start.")
     };
     assert!(printed.iter().any(stays), "{printed:#?}");
     has_it_when_both_are_there(&alice, &bob, &["first of two", "second of two"]);
@@ -96,7 +93,7 @@ fn a_text_to_an_address_where_nobody_has_ever_been_arrives_once_after_both_have_
     let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
     let mut her = alice.start();
     her.says(&bob.addr.to_string(), "whoever you are");
-    her.sees(&format!("Queued for {}: ", bob.addr));
+    her.sees(&format!("{} is offline; will deliver", bob.addr));
     leaves(her);
     has_it_when_both_are_there(&alice, &bob, &["whoever you are"]);
 }
@@ -106,7 +103,7 @@ fn a_text_to_somebody_who_is_away_survives_that_its_sender_is_killed_as_soon_as_
     let (alice, bob) = acquainted();
     let mut her = alice.start();
     her.says(&bob.addr.to_string(), "in spite of everything");
-    her.sees("Queued for ");
+    her.sees("is offline; will deliver");
     her.crashes();
     has_it_when_both_are_there(&alice, &bob, &["in spite of everything"]);
 }
@@ -124,7 +121,7 @@ fn what_a_receiver_had_shown_before_it_was_killed_is_not_shown_at_its_next_start
     });
     him.crashes();
     her.says("Bob", "and this");
-    her.sees("Queued for Bob");
+    her.sees("is offline; will deliver");
     let mut him = bob.start();
     him.sees(": and this");
     her.sees("Delivered to Bob");
@@ -157,7 +154,7 @@ fn without_a_history_nothing_that_is_said_gets_to_the_disk() {
     // Until she knows, a message to him counts as sent.
     her.finds(bob.addr, "last seen");
     her.says("Bob", "between-us-waiting");
-    her.sees("Queued for Bob");
+    her.sees("is offline; will deliver");
     // It is in the history of this run, and nowhere else.
     her.types(&["/history Bob between-us-waiting"]);
     her.sees("between-us-waiting (queued)");
@@ -174,6 +171,6 @@ fn without_a_history_nothing_that_is_said_gets_to_the_disk() {
     // The same words are found where they are kept, or this would prove nothing.
     let mut her = alice.start();
     her.says(&bob.addr.to_string(), "between-us-kept");
-    her.sees("Queued for ");
+    her.sees("is offline; will deliver");
     assert!(is_on_disk(alice.data.path(), "between-us"));
 }

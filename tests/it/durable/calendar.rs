@@ -29,7 +29,7 @@ fn what_is_said_under_a_clock_that_jumps_arrives_once_and_keeps_its_order_in_bot
         if number % 2 == 1 {
             her.crashes();
             her = calendar.of(alice.builder().knows(bob.addr)).start();
-            her.sees("The static peer is there.");
+            her.sees("The static peer is online.");
         }
     }
     for home in [&alice, &bob] {
@@ -48,7 +48,7 @@ fn a_text_that_waits_does_not_expire_before_its_time_however_the_clock_is_set() 
     let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
     let mut her = calendar.of(alice.builder()).start();
     her.says(&bob.addr.to_string(), "next week");
-    her.sees("Queued for ");
+    her.sees("is offline; will deliver");
     for time in JUMPS {
         calendar.set(time);
         let line = outbox_has(&mut her, "\"next week\"");

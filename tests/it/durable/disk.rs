@@ -18,8 +18,8 @@ const SIZE: &str = "size=2m";
 const BLOCK: usize = 4_096;
 
 /// What the user is told once.
-const NOT_KEPT: &str = "The history cannot be written: the disk is full. What you send goes out, and is lost if you leave before it arrives; \
-                        what comes is shown, and not acknowledged, so that it comes again.";
+const NOT_KEPT: &str = "The history cannot be written: the disk is full. A message that you send is lost if you leave before it is \
+                        delivered. Incoming messages are shown but not acknowledged, so they are sent again.";
 
 /// Has a command run with a small disk at `dir` that only it sees.
 fn on_a_small_disk(dir: &Path) -> Vec<String> {
@@ -96,11 +96,11 @@ fn what_comes_while_the_disk_is_full_is_shown_once_and_acknowledged_when_there_i
     for text in ["none is left", "still none"] {
         her.says(&bob.addr.to_string(), text);
         him.peer.has_seen(&format!(": {text}"));
-        let line = her.sees("Queued for Bob");
-        assert!(line.contains("it has no room at the moment"), "{line}");
+        let line = her.sees_queued();
+        assert!(line.contains("they have no room for messages now"), "{line}");
     }
     him.peer.has_seen(NOT_KEPT);
-    let waits = outbox_has(&mut her, "it has no room at the moment; expires in ");
+    let waits = outbox_has(&mut her, "they have no room for messages now; expires in ");
     assert!(waits.ends_with(": \"none is left\""), "{waits}");
     him.has_room();
     her.sees(&format!("Delivered to {}: \"none is left\"", bob.shown()));

@@ -16,7 +16,7 @@ fn waiting() -> (Home, Home) {
     let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
     let mut her = alice.start();
     her.says(&bob.addr.to_string(), "whenever you come");
-    her.sees("Queued for ");
+    her.sees("is offline; will deliver");
     leaves(her);
     (alice, bob)
 }

@@ -10,8 +10,8 @@ fn a_text_expires_when_the_user_said_and_is_never_sent_after_that() {
     let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
     let mut her = alice.builder().arg("--expire=2s").start();
     her.says(&bob.addr.to_string(), "not for long");
-    her.sees(&format!("Queued for {}: ", bob.addr));
-    her.sees(&format!("Not delivered to {}, for it has waited for too long: \"not for long\"", bob.addr));
+    her.sees(&format!("{} is offline; will deliver", bob.addr));
+    her.sees(&format!("Not delivered to {} (expired): \"not for long\"", bob.addr));
     outbox_has(&mut her, ", expired: \"not for long\"");
     her.has_seen("Lately, and not sent any more:");
     let mut him = bob.start();
@@ -27,13 +27,13 @@ fn a_text_expires_while_the_program_does_not_run() {
     let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
     let mut her = alice.builder().arg("--expire=1s").start();
     her.says(&bob.addr.to_string(), "not for long");
-    her.sees(&format!("Queued for {}: ", bob.addr));
+    her.sees(&format!("{} is offline; will deliver", bob.addr));
     her.crashes();
     let began = Instant::now();
     until(SOON, "its time is over", || began.elapsed() > Duration::from_millis(1_100));
     let mut him = bob.start();
     let mut her = alice.builder().arg("--expire=1s").start();
-    her.sees(&format!("Not delivered to {}, for it has waited for too long: \"not for long\"", bob.addr));
+    her.sees(&format!("Not delivered to {} (expired): \"not for long\"", bob.addr));
     her.says(&bob.addr.to_string(), "are you there?");
     him.sees(": are you there?");
     assert_eq!(times(&him, "not for long"), 0);
@@ -45,19 +45,19 @@ fn what_waits_is_listed_with_why_and_can_be_taken_back_and_sent_again() {
     let mut her = alice.start();
     for text in ["one", "two", "three"] {
         her.says(&bob.addr.to_string(), text);
-        her.sees(&format!("Queued for {}: ", bob.addr));
+        her.sees(&format!("{} is offline; will deliver", bob.addr));
     }
     // It is the same list after she has been killed as soon as that was said.
     her.crashes();
     let mut her = alice.start();
-    her.sees("3 texts wait to be delivered; /outbox shows them.");
+    her.sees("3 messages are queued. /outbox lists them.");
     for (number, text) in [(1, "one"), (2, "two"), (3, "three")] {
-        let to = format!("  {number}  to {}, queued: nobody answers there; expires in 7 days: ", bob.addr);
+        let to = format!("  {number}  to {}, queued: they are offline; expires in 7 days: ", bob.addr);
         let line = outbox_has(&mut her, &to);
         assert!(line.ends_with(&format!("\"{text}\"")), "{line}");
     }
     her.types(&["/outbox cancel 2"]);
-    her.sees(&format!("Taken back, and not sent to {} any more: \"two\"", bob.addr));
+    her.sees(&format!("Cancelled the message to {}: \"two\"", bob.addr));
     her.types(&["/outbox cancel 7"]);
     her.sees("Nothing has the number 7 there; /outbox shows the list.");
     let mut him = bob.start();

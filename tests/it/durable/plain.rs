@@ -15,14 +15,14 @@ fn a_program_of_old_that_was_away_gets_a_text_once_when_it_is_back_and_it_is_han
     let (alice, old) = (Home::of("Alice"), Home::of("Old"));
     let mut her = alice.start();
     her.says(&old.addr.to_string(), "welcome back");
-    her.sees(&format!("Queued for {}: ", old.addr));
+    her.sees(&format!("{} is offline; will deliver", old.addr));
     her.crashes();
     let mut her = alice.start();
-    her.sees("A text waits to be delivered; /outbox shows it.");
+    her.sees("1 message is queued. /outbox lists it.");
     let legacy = Legacy::start_at(Program::Hashpa, old.addr).expect("nobody listens there");
     assert!(legacy.wait_shown("welcome back", SOON));
-    her.sees("Handed over to ");
-    her.has_seen("which gives no receipts: \"welcome back\"");
+    her.sees("Sent to ");
+    her.has_seen("no receipt expected: \"welcome back\"");
     her.types(&["/outbox"]);
     her.sees("Nothing waits to be delivered.");
     // It is written down right behind being told.
@@ -83,14 +83,14 @@ fn what_somebody_took_in_plain_and_broke_off_is_never_sent_again_not_even_in_ano
     her.says(&old.addr.to_string(), "did you get this?");
     Fragile::breaks(fragile.takes("did you get this?"));
     let line = her.sees(&format!("Sent to {}", old.addr));
-    assert!(line.ends_with("whether it was read is unknown; it is not sent again."), "{line}");
+    assert!(line.ends_with("delivery is unconfirmed; not retried."), "{line}");
     outbox_has(&mut her, ": \"did you get this?\"");
     her.has_seen("Lately, and not sent any more:");
     her.crashes();
     let mut her = alice.start();
     her.says(&old.addr.to_string(), "something else");
     drop(fragile.takes("something else"));
-    her.sees("Handed over to ");
+    her.sees("Sent to ");
     assert_eq!(fragile.was_told("did you get this?"), 1);
     let history = alice.history(&[]);
     assert!(history.contains("did you get this? (uncertain)"), "{history}");
@@ -106,18 +106,15 @@ fn what_was_on_its_way_in_plain_when_its_sender_was_killed_is_of_unknown_fate_an
     her.crashes();
     drop(taken);
     let mut her = alice.start();
-    her.sees(&format!(
-        "Sent to {}, but whether it was read is unknown; it is not sent again: \"half way\"",
-        old.addr
-    ));
+    her.sees(&format!("Sent to {}, but delivery is unconfirmed; not retried: \"half way\"", old.addr));
     her.says(&old.addr.to_string(), "the next");
     drop(fragile.takes("the next"));
-    her.sees("Handed over to ");
+    her.sees("Sent to ");
     assert_eq!(fragile.was_told("half way"), 1);
     outbox_has(&mut her, "  1  to ");
     her.types(&["/outbox again 1"]);
     // Only the user may send it again.
     drop(fragile.takes("half way"));
-    her.sees("Handed over to ");
+    her.sees("Sent to ");
     assert_eq!(fragile.was_told("half way"), 2);
 }

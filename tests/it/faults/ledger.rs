@@ -3,7 +3,7 @@
 use std::net::SocketAddrV4;
 use std::time::{Duration, Instant};
 
-use crate::support::{Peer, SOON};
+use crate::support::{Peer, SOON, is_queued};
 
 /// How often a line is looked for that has not come yet.
 const LOOK: Duration = Duration::from_millis(5);
@@ -28,19 +28,22 @@ pub(super) fn outcomes(peer: &Peer, addr: SocketAddrV4) -> Vec<Outcome> {
 }
 
 fn outcome(line: &str) -> Option<Outcome> {
-    [
-        ("Delivered to ", Outcome::Delivered),
-        ("Queued for ", Outcome::Queued),
-        ("Handed over to ", Outcome::HandedOver),
-        ("Sent to ", Outcome::Unknown),
-        ("Not sent to ", Outcome::NotSent),
-    ]
-    .into_iter()
-    .find(|(words, _)| line.starts_with(words) && !is_later(line) && !is_sum(line))
-    .map(|(words, outcome)| {
-        assert!(words != "Sent to " || line.contains("is unknown"), "no outcome: {line}");
-        outcome
-    })
+    if is_later(line) || is_sum(line) {
+        return None;
+    }
+    match line {
+        _ if line.starts_with("Delivered to ") => Some(Outcome::Delivered),
+        _ if is_queued(line) => Some(Outcome::Queued),
+        _ if line.starts_with("Sent to ") && line.ends_with("; no receipt expected.") => {
+            Some(Outcome::HandedOver)
+        }
+        _ if line.starts_with("Sent to ") => {
+            assert!(line.contains("is unconfirmed"), "no outcome: {line}");
+            Some(Outcome::Unknown)
+        }
+        _ if line.starts_with("Not sent to ") => Some(Outcome::NotSent),
+        _ => None,
+    }
 }
 
 /// Whether a line tells of a text for which it was told before that it waits; those name it.

@@ -107,8 +107,8 @@ fn a_legacy_program_that_hangs_delays_no_text_to_another() {
     alice.sees(&here(lively.name(), lively.addr()));
     proxy.does_to("to both", Fault::HalfOpen);
     alice.types(&["/all-plain to both."]);
-    alice.sees(&format!("Handed over to {} ({})", lively.name(), lively.addr()));
-    alice.sees(&format!("Sent to {} ({}), but whether it was read is unknown", hanging.name(), proxy.addr()));
+    alice.sees(&format!("Sent to {} ({})", lively.name(), lively.addr()));
+    alice.sees(&format!("Sent to {} ({}), but delivery is unconfirmed", hanging.name(), proxy.addr()));
     assert_eq!((showed(&hanging, "to both."), showed(&lively, "to both.")), (1, 1));
 }
 

@@ -124,7 +124,7 @@ fn a_peer_that_hangs_delays_no_text_to_another() {
         pair.alice.lists_all();
         pair.alice.types(&[&format!("@all {text}")]);
         let delivered = format!("Delivered to {}.", carol.shown());
-        let queued = format!("Queued for Bob ({to_bob}): ");
+        let queued = format!("Bob ({to_bob}) is offline; will deliver");
         // What has to wait behind others is said at once.
         pair.alice.sees_all_of(&[&|line| line.contains(&delivered), &|line| line.contains(&queued)]);
         carol.sees(&format!("[encrypted]: {text}"));
@@ -147,11 +147,11 @@ fn find_each_other_after(fault: Fault) {
     let encrypted = |name: &str, addr| format!("* {name} ({addr})");
     pair.suffers(fault);
     assert_eq!(pair.alice_says("anybody?"), Outcome::Queued);
-    assert!(pair.alice.lists(bob).expect("static").contains("quiet"));
+    assert!(pair.alice.lists(bob).expect("static").contains("unreachable"));
     // Looking is what makes him notice: nothing of hers has reached him for him to answer.
-    assert!(pair.bob.lists(alice).expect("static").contains("quiet"));
-    pair.alice.sees(&format!("{} is gone: no answer for 10 s.", encrypted("Bob", bob)));
-    pair.bob.sees(&format!("{} is gone: no answer for 10 s.", encrypted("Alice", alice)));
+    assert!(pair.bob.lists(alice).expect("static").contains("unreachable"));
+    pair.alice.sees(&format!("{} is unreachable", encrypted("Bob", bob)));
+    pair.bob.sees(&format!("{} is unreachable", encrypted("Alice", alice)));
     let row = pair.alice.lists(bob).expect("static");
     assert!(row.contains("last seen"), "{row}\n{:#?}", pair.alice.printed());
     pair.to_alice.heals();

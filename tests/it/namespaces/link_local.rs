@@ -57,7 +57,7 @@ impl Scene {
             peer.types(&["2"]);
             let row = peer.sees(&format!("  {addr}  "));
             assert!(row.contains(name) && row.contains("connected") && row.ends_with("encrypted"), "{row}");
-            peer.sees("1 peer known, 1 there.");
+            peer.sees("1 peer, 1 online.");
         }
     }
 }
@@ -112,6 +112,6 @@ fn same_link_local_address_on_two_interfaces_works() {
     carol.types(&["@alice to Alice alone"]);
     alice.sees(&format!("Carol ({carol_is}) [encrypted]: to Alice alone"));
     bob.types(&["2"]);
-    bob.sees("1 peer known, 1 there.");
+    bob.sees("1 peer, 1 online.");
     assert!(!bob.printed().iter().any(|line| line.contains("Carol")), "{:?}", bob.printed());
 }

@@ -17,8 +17,8 @@ fn is_alone(peer: &mut Peer) {
     let deadline = Instant::now() + SOON;
     loop {
         peer.types(&["2"]);
-        let sum = peer.sees(" known, ");
-        if sum.contains("1 peer known, 1 there.") {
+        let sum = peer.sees_sum();
+        if sum.contains("1 peer, 1 online.") {
             return;
         }
         assert!(Instant::now() < deadline, "{sum}");
@@ -33,7 +33,7 @@ fn message_arrives_soon_after_a_change_of_address() {
     let mut alice = here.runs("Alice").port(PORT).start();
     let bob = Terminal::start(there.runs("Bob").port(PORT).knows(at("10.77.0.1", PORT)), 24, 80);
     alice.meets_at("Bob (10.77.0.2:5000)");
-    bob.waits_for("── Bob 10.77.0.2:5000 · 1 here");
+    bob.waits_for("── Bob 10.77.0.2:5000 · 1 online");
     is_alone(&mut alice);
     let cable = there.cable(&here);
     there.does(&format!("ip addr del 10.77.0.2/24 dev {cable}"));
@@ -42,7 +42,7 @@ fn message_arrives_soon_after_a_change_of_address() {
     let began = Instant::now();
     bob.enters("@alice I have moved.");
     alice.sees_within("[encrypted]: I have moved.", ARRIVES_WITHIN);
-    bob.waits_for("── Bob 10.77.0.3:5000 · 1 here");
+    bob.waits_for("── Bob 10.77.0.3:5000 · 1 online");
     assert!(!bob.screen().contains("── Bob 10.77.0.2"), "{}", bob.screen());
     alice.types(&["/reply so I see."]);
     bob.waits_for("so I see.");
@@ -102,7 +102,7 @@ fn moved_peer_is_dialed_at_its_new_address() {
             "{words}: {printed:?}"
         );
     }
-    for words in ["is gone", "has changed"] {
+    for words in ["is offline", "has changed"] {
         assert!(!alice.printed().iter().any(|line| line.contains(words)), "{:?}", alice.printed());
     }
     assert_eq!(alice.printed().iter().filter(|line| line.contains(" (new, key ")).count(), 1);

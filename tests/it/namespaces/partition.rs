@@ -64,7 +64,7 @@ impl Scene {
     fn alice_writes_in_vain(&mut self) {
         self.alice.types(&["@bob is anybody there?"]);
         // What went out on a connection that was kept may have arrived; only a receipt tells.
-        self.alice.sees(&format!("Queued for Bob ({THERE}:{PORT}): no"));
+        self.alice.sees(&format!("Bob ({THERE}:{PORT}) is offline; will deliver"));
     }
 
     /// What Alice wrote meanwhile has arrived without anybody doing anything, and was shown once.
@@ -80,8 +80,8 @@ impl Scene {
 
     /// Both say that the other is gone because nothing comes from it.
     fn both_lose_the_other(&mut self) {
-        self.alice.sees(&format!("* Bob ({THERE}:{PORT}) is gone: no answer for 10 s."));
-        self.bob.sees(&format!("* Alice ({HERE}:{PORT}) is gone: no answer for 10 s."));
+        self.alice.sees(&format!("* Bob ({THERE}:{PORT}) is unreachable"));
+        self.bob.sees(&format!("* Alice ({HERE}:{PORT}) is unreachable"));
         self.both_list_the_other_as("last seen");
     }
 }
@@ -97,7 +97,7 @@ fn is_delivered(peer: &mut Peer, to: &str, text: &str) {
 fn peers_come_back_after_a_silent_partition() {
     let Some(mut scene) = Scene::new() else { return };
     scene.there.filters("drop");
-    scene.both_list_the_other_as("quiet");
+    scene.both_list_the_other_as("unreachable");
     scene.alice_writes_in_vain();
     scene.both_lose_the_other();
     scene.there.filters_nothing();
@@ -109,13 +109,13 @@ fn peers_come_back_after_a_silent_partition() {
 fn short_partition_makes_peers_quiet_not_gone() {
     let Some(mut scene) = Scene::new() else { return };
     scene.here.filters("drop");
-    scene.both_list_the_other_as("quiet");
+    scene.both_list_the_other_as("unreachable");
     scene.here.filters_nothing();
     scene.both_list_the_other_as("connected");
     scene.both_talk();
     for peer in [&scene.alice, &scene.bob] {
         let printed = peer.printed();
-        assert!(!printed.iter().any(|line| line.contains("is gone")), "{printed:?}");
+        assert!(!printed.iter().any(|line| line.contains("is offline")), "{printed:?}");
         assert_eq!(printed.iter().filter(|line| line.contains("is online")).count(), 1, "{printed:?}");
     }
 }
@@ -133,8 +133,8 @@ fn peers_come_back_after_a_refusing_partition() {
         scene.alice_writes_in_vain();
         scene.both_list_the_other_as("last seen");
         // Only a new connection is refused; until the session ends, its peer does not answer.
-        scene.alice.has_seen(&format!("* Bob ({THERE}:{PORT}) is gone: "));
-        scene.bob.has_seen(&format!("* Alice ({HERE}:{PORT}) is gone: "));
+        scene.alice.has_seen(&format!("* Bob ({THERE}:{PORT}) is unreachable"));
+        scene.bob.has_seen(&format!("* Alice ({HERE}:{PORT}) is unreachable"));
         scene.there.filters_nothing();
         scene.both_come_back();
         scene.bob_has_it_after_all();
@@ -146,7 +146,7 @@ fn peers_are_quiet_behind_prohibiting_firewall() {
     let Some(mut scene) = Scene::new() else { return };
     // Many firewalls say so, and not that nobody listens: what is behind them may be there.
     scene.there.filters(&format!("{SAID} reject with icmp type admin-prohibited"));
-    scene.both_list_the_other_as("quiet");
+    scene.both_list_the_other_as("unreachable");
     scene.alice_writes_in_vain();
     scene.there.filters_nothing();
     scene.both_list_the_other_as("connected");
@@ -159,7 +159,7 @@ fn peers_come_back_after_a_pulled_cable() {
     let Some(mut scene) = Scene::new() else { return };
     let cable = scene.there.cable(&scene.here);
     scene.there.does(&format!("ip link set {cable} down"));
-    scene.both_list_the_other_as("quiet");
+    scene.both_list_the_other_as("unreachable");
     scene.alice_writes_in_vain();
     scene.both_lose_the_other();
     scene.there.does(&format!("ip link set {cable} up"));
@@ -174,8 +174,8 @@ fn pulled_cable_is_noticed_without_a_look() {
     let cable = scene.there.cable(&scene.here);
     scene.there.does(&format!("ip link set {cable} down"));
     // The session is silent for 45 s; a new one does not come about for another 10 s.
-    scene.alice.sees_within(&format!("* Bob ({THERE}:{PORT}) is gone: no answer for 10 s."), UNASKED);
-    scene.bob.sees_within(&format!("* Alice ({HERE}:{PORT}) is gone: no answer for 10 s."), UNASKED);
+    scene.alice.sees_within(&format!("* Bob ({THERE}:{PORT}) is unreachable"), UNASKED);
+    scene.bob.sees_within(&format!("* Alice ({HERE}:{PORT}) is unreachable"), UNASKED);
     scene.alice_writes_in_vain();
     scene.both_list_the_other_as("last seen");
     scene.there.does(&format!("ip link set {cable} up"));

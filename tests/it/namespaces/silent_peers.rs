@@ -74,7 +74,7 @@ fn silent_peers_delay_no_message_to_all() {
         writeln!(peers, "[[peer]]\naddress = \"{ip}:{PORT}\"").expect("it is a string");
     }
     let mut alice = here.runs("Alice").port(PORT).peers_toml(&peers).start();
-    alice.sees_within("All 1000 static peers are there.", 2 * SOON);
+    alice.sees_within("All 1000 static peers are online.", 2 * SOON);
     there.does("nft add table inet wall");
     there.does("nft add chain inet wall input { type filter hook input priority 0 ; }");
     there.does("nft add rule inet wall input ip daddr 10.82.0.0/16 drop");

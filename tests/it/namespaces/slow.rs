@@ -50,7 +50,7 @@ fn long_message_crosses_four_kilobytes_per_second_once() {
     let times = |words: &str| bob.printed().iter().filter(|line| line.contains(words)).count();
     assert_eq!((times(&"x".repeat(1_000)), times(": and a short one")), (1, 1));
     for peer in [&alice, &bob] {
-        assert!(!peer.printed().iter().any(|line| line.contains("is gone")), "{:?}", peer.printed());
+        assert!(!peer.printed().iter().any(|line| line.contains("is offline")), "{:?}", peer.printed());
     }
 }
 
@@ -69,6 +69,6 @@ fn message_crosses_line_with_three_seconds_delay() {
     alice.sees("[encrypted]: Three seconds.");
     bob.has_seen("Delivered to Alice");
     for peer in [&alice, &bob] {
-        assert!(!peer.printed().iter().any(|line| line.contains("is gone")), "{:?}", peer.printed());
+        assert!(!peer.printed().iter().any(|line| line.contains("is offline")), "{:?}", peer.printed());
     }
 }

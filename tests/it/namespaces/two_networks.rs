@@ -24,7 +24,7 @@ fn each_peer_is_reached_over_its_own_network() {
     // She is at the address of each one's own network, and there is one of her.
     for (peer, addr) in [(&mut alice, "10.81.1.1"), (&mut bob, "10.81.2.1")] {
         peer.finds(at(addr, PORT), "connected");
-        peer.has_seen("1 peer known, 1 there.");
+        peer.has_seen("1 peer, 1 online.");
     }
     // They find each other again in both networks.
     carol.crashes();

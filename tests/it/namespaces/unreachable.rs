@@ -22,14 +22,13 @@ fn walled() -> Option<(Lab, Machine, Machine, Peer, Peer)> {
 fn peers_that_cannot_connect_both_say_so() {
     let Some((_lab, _here, there, mut alice, mut bob)) = walled() else { return };
     for (peer, to) in [(&mut alice, THERE), (&mut bob, HERE)] {
-        peer.sees("The static peer is not there; it is tried again in the background.");
+        peer.sees("The static peer is offline; retrying in the background.");
         peer.types(&[&format!("@{to}:{PORT} Can you hear me?")]);
-        let queued =
-            format!("Queued for {to}:{PORT}: nobody answers there; it is sent again until it arrives.");
+        let queued = format!("{to}:{PORT} is offline; will deliver when they are back.");
         peer.sees(&queued);
         let row = peer.lists(at(to, PORT)).expect("listed");
-        assert!(row.contains("  gone  "), "{row}");
-        peer.has_seen("1 peer known, 0 there.");
+        assert!(row.contains("  offline  "), "{row}");
+        peer.has_seen("1 peer, 0 online.");
     }
     // One of them lets connections in: the other's message arrives, and is answered in its session.
     there.filters_nothing();

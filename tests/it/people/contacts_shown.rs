@@ -54,7 +54,7 @@ fn list_has_offline_contacts_after_a_restart() {
         ["  Bob  ", "  Ann  ", "no known address", "  blocked  "].map(|words| place_of(&list, words));
     assert!(places.is_sorted(), "{list:#?}");
     assert!(list[places[3]].contains("Mallory"), "{list:#?}");
-    carol.has_seen("3 peers known, 1 there, 1 blocked.");
+    carol.has_seen("3 peers, 1 online, 1 muted, 1 blocked.");
     for line in &list {
         assert!(line.chars().count() <= 80, "{line}");
     }
@@ -72,8 +72,8 @@ fn refusing_peer_is_listed_as_refusing() {
     does(&mut alice, &["@bob are you there?"], "do not accept messages from you");
     let row = row_of(&list(&mut alice), "Bob");
     assert!(row.ends_with("  does not accept messages from you"), "{row}");
-    alice.has_seen("1 peer known, 0 there.");
-    does(&mut alice, &["@all is anyone there?"], "Nobody is there to send to");
+    alice.has_seen("1 peer, 0 online.");
+    does(&mut alice, &["@all is anyone there?"], "No peer is online. Choose 3");
     does(&mut bob, &["/unblock alice"], "Unblocked Alice");
     alice.sees(" accepts messages from you again.");
     let printed = alice.printed();
@@ -250,7 +250,7 @@ fn every_name_of_an_offline_contact_works() {
         assert!(shown.contains(&addr.to_string()), "{word}: {shown}");
         does(&mut carol, &[&format!("/verify {word}"), "no"], "Compare all of it by telephone");
         does(&mut carol, &[&format!("/mute {word}")], "is not shown any more");
-        does(&mut carol, &[&format!("/disconnect {word}")], " is offline. It is not dialed until");
+        does(&mut carol, &[&format!("/disconnect {word}")], " is offline; will connect when");
         does(&mut carol, &[&format!("/block {word}")], "Blocked ");
         let word = if word == number { "bob" } else { word };
         does(&mut carol, &[&format!("/unblock {word}")], "Unblocked Boss");

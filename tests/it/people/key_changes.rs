@@ -185,7 +185,7 @@ fn newcomer_at_a_contacts_address_raises_no_alarm() {
 /// the row of an address.
 fn lists_waiting(carol: &mut Peer, online: usize, waiting: &str, addr: SocketAddrV4) -> String {
     let shown = list(carol);
-    assert!(shown.iter().any(|line| line.contains(&format!(" known, {online} there"))), "{shown:#?}");
+    assert!(shown.iter().any(|line| line.contains(&format!(", {online} online"))), "{shown:#?}");
     carol.sees(waiting);
     let addr = format!("  {addr}  ");
     shown.iter().find(|line| line.contains(&addr)).cloned().unwrap_or_else(|| panic!("{addr}: {shown:#?}"))
@@ -209,7 +209,7 @@ fn pending_key_is_not_online() {
     carol.has_seen(&format!("* Bob ({}) is online", other.addr()));
     carol.passes_all();
     carol.types(&["/peers"]);
-    carol.sees("2 peers known, 2 there.");
+    carol.sees("2 peers, 2 online.");
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn pending_key_of_configured_peer_is_not_online() {
     assert!(carol_runs.ends().success());
     let mut carol = carol.comes_to(carol.home, other.addr());
     carol.has_seen("WARNING: Bob's key has changed.");
-    carol.has_seen("The static peer is not there");
+    carol.has_seen("The static peer is offline");
     carol.has_seen(&format!("* Bob ({}) is online", bob.addr()));
     let words = "A new key for Bob waits for your decision: ";
     let row = lists_waiting(&mut carol, 1, words, other.addr());
@@ -237,13 +237,13 @@ fn pending_stranger_is_not_online() {
     let words = format!("{} wants to chat: /accept Eve or /block Eve.", eve.shown());
     for _ in 0..2 {
         let shown = list(&mut carol);
-        assert!(shown.iter().any(|line| line.contains(" known, 0 there")), "{shown:#?}");
+        assert!(shown.iter().any(|line| line.contains(", 0 online")), "{shown:#?}");
         carol.sees(&words);
     }
     never_got(&carol, "is online");
     carol.types(&["/block eve"]);
     carol.has_seen("Blocked Eve");
     let shown = list(&mut carol);
-    assert!(shown.iter().any(|line| line.contains(", 0 there, 1 blocked")), "{shown:#?}");
+    assert!(shown.iter().any(|line| line.contains(", 0 online, 1 blocked")), "{shown:#?}");
     never_got(&carol, "is online");
 }

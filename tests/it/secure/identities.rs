@@ -75,7 +75,7 @@ fn programs_with_one_key_both_learn_of_each_other() {
     bob.says("alice", "which of you is it?");
     alice.has_seen("[encrypted]: which of you is it?");
     other.says(&bob.addr().to_string(), "it is me");
-    other.sees("Queued for Bob");
+    other.sees_queued();
     for one in [&alice, &other] {
         assert_eq!(times(one, "Your identity is also in use"), 1);
     }

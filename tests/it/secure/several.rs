@@ -20,7 +20,7 @@ fn who_is_listed_with_two_addresses_is_written_to_at_the_second_where_nobody_is_
     alice.has_seen(&format!("Delivered to {}", bob.shown()));
     // He is one person, where he was found; and answers.
     alice.types(&["2"]);
-    alice.sees("1 peer known, 1 there.");
+    alice.sees("1 peer, 1 online.");
     assert!(alice.lists(bob.addr()).expect("listed").ends_with("  encrypted"));
     assert_eq!(alice.lists(dead), None);
     bob.says("Alice", "here");

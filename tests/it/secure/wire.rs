@@ -22,7 +22,7 @@ fn from_the_first_text_on_nothing_readable_passes_between_two_of_ours() {
         .map(|peer| peer.has_seen(word).split(word).nth(1).expect("a key").replace([' ', '.'], ""));
     alice.types(&["0"]);
     alice.ends();
-    bob.sees(&format!("* {} has left.", alice.shown()));
+    bob.sees(&format!("* {} left", alice.shown()));
     bob.types(&["0"]);
     bob.ends();
 

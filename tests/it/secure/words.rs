@@ -66,7 +66,7 @@ fn who_is_blocked_is_told_so_and_is_neither_shown_nor_written_to_until_the_key_i
     alice.sees(&format!("Blocked Bob (key {beginning}…). Nothing is sent to them or shown from them."));
     alice.types(&["2"]);
     alice.sees("  blocked  ");
-    alice.sees("0 peers known, 0 there, 1 blocked.");
+    alice.sees("0 peers, 0 online, 1 blocked.");
     bob.says("Alice", "why do you not answer?");
     let line = bob.sees(&format!(" to {}", alice.shown()));
     assert!(line.contains("they do not accept messages from you"), "{line}");

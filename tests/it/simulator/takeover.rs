@@ -90,7 +90,7 @@ const ADVERSARIES: [Adversary; 7] = [
 /// When the adversary comes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Moment {
-    /// While the message waits for the victim, who has left.
+    /// While the message waits for the victim, who left
     Waiting,
     /// Between the choice of the victim and Enter.
     BeforeEnter,

@@ -32,7 +32,7 @@ pub(crate) use descriptors::allow_descriptors;
 pub(crate) use faulty::{Fault, Faulty, Rng, Seed, number};
 pub(crate) use harmless::assert_harmless;
 pub(crate) use meddler::{Meddler, Way};
-pub(crate) use peer::{Builder, Peer};
+pub(crate) use peer::{Builder, Peer, is_sum};
 pub(crate) use secure::{Capability, Manner, SecurePeer};
 pub(crate) use target::{MALLORY, Target};
 #[cfg(unix)]
@@ -228,4 +228,10 @@ pub(crate) fn v4(addr: SocketAddr) -> SocketAddrV4 {
         IpAddr::V4(ip) => SocketAddrV4::new(ip, addr.port()),
         IpAddr::V6(ip) => panic!("{ip} is no IPv4 address"),
     }
+}
+
+/// Whether a line is the first about a message that is queued.
+pub(crate) fn is_queued(line: &str) -> bool {
+    let is_offline = line.ends_with(" is offline; will deliver when they are back.");
+    is_offline || line.starts_with("Queued for ") || line.starts_with("No encrypted session with ")
 }

@@ -19,7 +19,12 @@ use tempfile::TempDir;
 pub(crate) use builder::Builder;
 use printed::{Printed, wait_for};
 
-use super::SOON;
+use super::{SOON, is_queued};
+
+/// Whether a line is the last one of a peer list.
+pub(crate) fn is_sum(line: &str) -> bool {
+    [" peer, ", " peers, "].iter().any(|peers| line.contains(peers)) && line.contains(" online")
+}
 
 /// A running peer. It is killed when dropped.
 pub(crate) struct Peer {
@@ -191,7 +196,11 @@ impl Peer {
 
     /// Waits for a line that is as `is_it` says, after all lines waited for before, and returns it.
     pub(crate) fn sees_line(&mut self, what: &str, is_it: impl Fn(&str) -> bool) -> String {
-        let (lines, line) = wait_for(&self.stdout, self.seen, is_it, SOON);
+        self.sees_line_within(what, is_it, SOON)
+    }
+
+    fn sees_line_within(&mut self, what: &str, is_it: impl Fn(&str) -> bool, time: Duration) -> String {
+        let (lines, line) = wait_for(&self.stdout, self.seen, is_it, time);
         let at = line.unwrap_or_else(|| {
             panic!("{} never saw {what} after line {}:\n{}", self.name, self.seen, lines.join("\n"))
         });
@@ -222,7 +231,22 @@ impl Peer {
     /// Lists, and passes all that was printed before the sum.
     pub(crate) fn lists_all(&mut self) {
         self.types(&["2"]);
-        self.sees(" known, ");
+        self.sees_sum();
+    }
+
+    /// Waits for the first line about a message that is queued, and returns it.
+    pub(crate) fn sees_queued(&mut self) -> String {
+        self.sees_line("that a message is queued", is_queued)
+    }
+
+    /// Waits for the last line of a list, like `2 peers, 1 online.`, and returns it.
+    pub(crate) fn sees_sum(&mut self) -> String {
+        self.sees_sum_within(SOON)
+    }
+
+    /// The same where it may take longer.
+    pub(crate) fn sees_sum_within(&mut self, time: Duration) -> String {
+        self.sees_line_within("the end of the list", is_sum, time)
     }
 
     /// Whether a line with these words is printed within this time, wherever it stands.
@@ -239,7 +263,7 @@ impl Peer {
     pub(crate) fn lists(&mut self, addr: SocketAddrV4) -> Option<String> {
         self.types(&["2"]);
         let begin = self.seen;
-        let ends_list = |line: &str| line.contains(" known, ") || line.contains("Nobody is known yet;");
+        let ends_list = |line: &str| is_sum(line) || line.contains("No peers yet. Choose 3 to connect");
         self.sees_line("the end of the list", ends_list);
         let addr = format!("  {addr}  ");
         self.printed()[begin..self.seen].iter().rfind(|line| line.contains(&addr)).cloned()

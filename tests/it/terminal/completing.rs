@@ -40,23 +40,23 @@ fn two_peers_of_one_name_are_shown_to_choose_from() {
         let peer = SecurePeer::named("Bob", message);
         peer.says_it_is(Capability::None);
         assert!(peer.says_plainly(alice.addr(), "connect").starts_with("[ACK]"));
-        alice.waits_for(&format!("{}, plain) is online", peer.addr()));
+        alice.waits_for(&format!(" is online at {} (unencrypted)", peer.addr()));
         peer
     });
-    alice.waits_for(&format!("* Bob ({}", bob.addr()));
-    alice.waits_for(&format!("* Bob·{} ({}", other.addr().port(), other.addr()));
+    alice.waits_for(&format!("* Bob is online at {}", bob.addr()));
+    alice.waits_for(&format!("* Bob·{} is online at {}", other.addr().port(), other.addr()));
     begins_screen(&alice);
     let ports = [alice.addr().port(), other.addr().port()];
     alice.keys("@b");
     alice.key(TAB);
-    screen_is(&alice, &ports, "── Alice 127.0.0.1:{0} · 2 here\nChoice [0-6]: @Bob");
+    screen_is(&alice, &ports, "── Alice 127.0.0.1:{0} · 2 online\nChoice [0-6]: @Bob");
     alice.key(TAB);
     let width = format!("@Bob·{}", ports[1]).width() + 2;
     let candidates = format!("{:width$}@Bob·{}", "@Bob", ports[1]);
     screen_is(
         &alice,
         &ports,
-        &format!("{candidates}\n── Alice 127.0.0.1:{{0}} · 2 here\nChoice [0-6]: @Bob"),
+        &format!("{candidates}\n── Alice 127.0.0.1:{{0}} · 2 online\nChoice [0-6]: @Bob"),
     );
     alice.keys("·");
     alice.key(TAB);

@@ -77,20 +77,20 @@ fn a_line_typed_before_is_searched_for() {
     let port = alice.addr().port();
     alice.key(CONTROL_R);
     alice.keys("P M");
-    screen_is(&alice, &[port], "── Alice 127.0.0.1:{0} · 0 here\n(search)`P M': /help mute");
+    screen_is(&alice, &[port], "── Alice 127.0.0.1:{0} · 0 online\n(search)`P M': /help mute");
     // A message may come in the midst of it.
     let stranger = [127, 0, 0, 9].into();
     crate::support::send_raw_from(stranger, alice.addr(), b"127.0.0.9:9 Zoe hello");
     screen_is(
         &alice,
         &[port],
-        "[..:..:..] Zoe (plain, new): hello\n── Alice 127.0.0.1:{0} · 1 here\n(search)`P M': /help mute",
+        "[..:..:..] Zoe (plain, new): hello\n── Alice 127.0.0.1:{0} · 1 online\n(search)`P M': /help mute",
     );
     alice.keys("x");
     screen_is(
         &alice,
         &[port],
-        "[..:..:..] Zoe (plain, new): hello\n── Alice 127.0.0.1:{0} · 1 here\n(no match)`P Mx': /help mute",
+        "[..:..:..] Zoe (plain, new): hello\n── Alice 127.0.0.1:{0} · 1 online\n(no match)`P Mx': /help mute",
     );
     press(&alice, CONTROL_G, "", "");
     alice.key(CONTROL_R);
@@ -128,6 +128,6 @@ fn control_l_empties_the_screen_and_keeps_the_line() {
     let alice = alice();
     alice.keys("kept");
     begins_screen(&alice);
-    screen_is(&alice, &[alice.addr().port()], "── Alice 127.0.0.1:{0} · 0 here\nChoice [0-6]: kept");
+    screen_is(&alice, &[alice.addr().port()], "── Alice 127.0.0.1:{0} · 0 online\nChoice [0-6]: kept");
     line_stands(&alice, CHOICE, "kept", "");
 }

@@ -73,7 +73,7 @@ fn where_it_arrives_the_lines_stand_behind_a_bar() {
   │
   │ }
   │ [..:..:..] Carol: forged
-── Alice 127.0.0.1:{0} · 1 here
+── Alice 127.0.0.1:{0} · 1 online
 Choice [0-6]:",
     );
 }

@@ -28,10 +28,10 @@ fn a_dumb_terminal_gets_no_control_sequences_and_works() {
     alice.waits_for("Delivered to Bob");
     line_stands(&alice, CHOICE, "", "");
     alice.enters("2");
-    alice.waits_for("1 peer known, 1 there.");
+    alice.waits_for("1 peer, 1 online.");
     alice.enters("0");
     assert!(alice.ends().success());
-    bob.sees("has left.");
+    bob.sees("left");
     assert_eq!(alice.modes(), alice.modes_found());
     is_plain(&alice.raw_output());
 }
@@ -43,7 +43,7 @@ fn a_dumb_terminal_is_left_with_control_c_and_control_d() {
         line_stands(&alice, CHOICE, "", "");
         alice.key(key);
         assert_eq!(alice.ends().code(), Some(code));
-        bob.sees("has left.");
+        bob.sees("left");
         assert_eq!(alice.modes(), alice.modes_found());
         let (row, column) = alice.cursor();
         assert_eq!(column, 0, "the cursor is in the midst of row {row}:\n{}", alice.screen());
@@ -66,7 +66,7 @@ fn line_that_the_terminal_has_cut_is_refused() {
 fn exit_from_a_dumb_terminal_leaves_no_empty_row() {
     let (mut alice, _bob) = alice_like_and_bob(Peer::named("Alice").env("TERM", "dumb"), 80);
     // What comes between the keys of such a terminal and their being read is not what this is about.
-    alice.waits_for("The static peer is there.");
+    alice.waits_for("The static peer is online.");
     line_stands(&alice, CHOICE, "", "");
     alice.enters("0");
     assert!(alice.ends().success());
@@ -88,7 +88,7 @@ fn output_to_a_file_is_lines_without_control_sequences() {
     bob.sees(": from a terminal into a file");
     alice.enters("0");
     assert!(alice.ends().success());
-    bob.sees("has left.");
+    bob.sees("left");
     let printed = fs::read(&path).expect("written");
     is_plain(&printed);
     is_plain(&alice.raw_output());
@@ -154,7 +154,7 @@ fn each_peer_has_a_colour_of_its_own_which_is_the_same_everywhere() {
     crate::support::send_raw_from([127, 0, 0, 9].into(), alice.addr(), b"127.0.0.9:9 Carol hello too");
     alice.waits_for("] Carol (plain, new): hello too");
     bob.types(&["0"]);
-    alice.waits_for("* Bob has left.");
+    alice.waits_for("* Bob left");
     let (of_bob, of_carol) = (colours_of(&alice, "Bob"), colours_of(&alice, "Carol"));
     assert!(of_bob.len() >= 2 && !of_carol.is_empty());
     assert!(of_bob.iter().all(|colour| *colour == of_bob[0]), "{of_bob:?}");

@@ -25,7 +25,7 @@ fn at_and_a_name_sends_at_once_and_all_sends_to_everybody() {
     let (alice, mut bob, mut carol) = alice_bob_and_carol();
     alice.enters("@bob see you at 5");
     bob.sees("[encrypted]: see you at 5");
-    alice.waits_for("Delivered to Bob.");
+    alice.waits_for("✓ delivered to Bob");
     alice.enters("@all soup is ready");
     for peer in [&mut bob, &mut carol] {
         peer.sees("[encrypted]: soup is ready");
@@ -33,11 +33,10 @@ fn at_and_a_name_sends_at_once_and_all_sends_to_everybody() {
     let port = alice.addr().port();
     alice.shows("who has what", |screen| {
         let text = steady(screen);
-        let results = ["Delivered to Bob.\n", "Delivered to Carol.\n", "Sent to 2 of 2.\n"];
-        text.starts_with(
-            "[..:..:..] → Bob: see you at 5\nDelivered to Bob.\n[..:..:..] → all: soup is ready\n",
-        ) && results.iter().all(|result| text.contains(result))
-            && text.ends_with(&format!("── Alice 127.0.0.1:{port} · 2 here\nChoice [0-6]:"))
+        text == format!(
+            "[..:..:..] → Bob: see you at 5\n[..:..:..] → all: soup is ready\nSent to 2 of 2.\n\
+             ── Alice 127.0.0.1:{port} · 2 online\nChoice [0-6]:"
+        )
     });
 }
 
@@ -50,7 +49,7 @@ fn error_never_changes_the_next_line() {
     line_stands(&alice, CHOICE, "", "");
     alice.enters("@bob hello");
     bob.sees(": hello");
-    alice.waits_for("Delivered to Bob.");
+    alice.waits_for("✓ delivered to Bob");
     begins_screen(&alice);
     alice.enters("@bo secret");
     screen_is(
@@ -59,7 +58,7 @@ fn error_never_changes_the_next_line() {
         "\
 Choice [0-6]: @bo secret
 No contact matches \"bo\". Did you mean Bob?
-── Alice 127.0.0.1:{0} · 2 here
+── Alice 127.0.0.1:{0} · 2 online · ✓ delivered to Bob
 Choice [0-6]:",
     );
     alice.enters("/char bob");
@@ -81,7 +80,7 @@ fn msg_and_dm_send_like_at() {
     bob.sees("[encrypted]: see you at 5");
     alice.enters("/dm carol see you at 6");
     carol.sees("[encrypted]: see you at 6");
-    alice.waits_for("to Carol> see you at 6");
+    alice.waits_for("→ Carol: see you at 6");
 }
 
 #[test]
@@ -93,7 +92,7 @@ fn in_a_conversation_every_line_goes_there_and_what_others_say_is_counted() {
         alice.enters(line);
         bob.sees(&format!("[encrypted]: {}", line.replace("//", "/").replace("@@", "@")));
     }
-    alice.waits_for("· delivered ");
+    alice.waits_for("· ✓ delivered");
     begins_screen(&alice);
     carol.says("1", "psst");
     carol.says("1", "hey");
@@ -140,8 +139,12 @@ fn a_text_that_does_not_arrive_in_a_conversation_waits_until_it_does() {
     line_stands(&alice, "to Bob> ", "", "");
     bob.crashes();
     alice.enters("anybody there?");
-    alice.waits_for("Queued for Bob: ");
-    line_stands(&alice, "to Bob> ", "", "");
+    alice.waits_for("Bob is offline; will deliver");
+    line_stands(&alice, "to Bob (offline)> ", "", "");
+    alice.enters("hello?");
+    alice.waits_for("· queued");
+    let times = alice.screen().matches("Bob is offline; will deliver").count();
+    assert_eq!(times, 1, "told once in an outage:\n{}", alice.screen());
     // The same where nobody has been yet.
     alice.enters("/back");
     line_stands(&alice, CHOICE, "", "");
@@ -150,15 +153,15 @@ fn a_text_that_does_not_arrive_in_a_conversation_waits_until_it_does() {
     let prompt = format!("to {nobody}> ");
     line_stands(&alice, &prompt, "", "");
     alice.enters("and there?");
-    alice
-        .waits_for(&format!("Queued for {nobody}: nobody answers there; it is sent again until it arrives."));
+    alice.waits_for(&format!("{nobody} is offline; will deliver when they are back."));
     line_stands(&alice, &prompt, "", "");
     let mut other = Peer::named("Zoe").port(nobody.port()).start();
     other.sees(": and there?");
     // As soon as Bob is back he has it, without anybody doing anything.
     let mut bob = bob.goes_on_as(Peer::named("Bob"));
     bob.sees(": anybody there?");
-    alice.waits_for("Delivered to Bob: \"anybody there?\"");
+    bob.sees(": hello?");
+    alice.waits_for("✓ delivered to Bob");
 }
 
 #[test]
@@ -190,7 +193,7 @@ fn a_text_typed_at_the_menu_goes_to_nobody_until_somebody_is_named() {
         "\
 Choice [0-6]: hello everybody
 To whom? Number, name, ip:port or all. 0: back.
-── Alice 127.0.0.1:{0} · 2 here
+── Alice 127.0.0.1:{0} · 2 online
 To:",
     );
     alice.enters("0");
@@ -276,7 +279,7 @@ Choice [0-6]: 6
 7  Show what waits to be delivered    /outbox
 8  Help                               /help
 0  Back
-── Alice 127.0.0.1:{0} · 2 here
+── Alice 127.0.0.1:{0} · 2 online
 More [0-8]:",
     );
     alice.enters("1");
@@ -304,7 +307,7 @@ More [0-8]:",
     alice.waits_for("is called Boss here");
     alice.enters("@boss hello");
     bob.sees(": hello");
-    alice.waits_for("Delivered to Boss.");
+    alice.waits_for("✓ delivered to Boss");
     alice.enters("5");
     line_stands(&alice, "History of: ", "", "");
     alice.enters("boss");
@@ -327,11 +330,11 @@ fn unknown_command_gets_a_suggestion() {
         "\
 Choice [0-6]: /pers
 There is no command /pers. Did you mean /peers?
-── Alice 127.0.0.1:{0} · 2 here
+── Alice 127.0.0.1:{0} · 2 online
 Choice [0-6]:",
     );
     alice.enters("/peers");
-    alice.waits_for("2 peers known, 2 there.");
+    alice.waits_for("2 peers, 2 online.");
     line_stands(&alice, CHOICE, "", "");
     alice.enters("/help chat");
     alice.waits_for("/chat [WHOM]: start a conversation: every line goes to that peer until /back.");

@@ -47,7 +47,7 @@ fn a_line_longer_than_the_window_is_wrapped_and_sent_whole() {
     });
     alice.enters("");
     assert!(bob.sees(": w10 ").ends_with(&text), "not whole: {:?}", bob.printed());
-    alice.waits_for("Delivered to Bob.");
+    alice.waits_for("✓ delivered to Bob");
     // What was sent stands there as a message.
     alice.waits_for(&format!("] → Bob: {text}"));
 }
@@ -211,7 +211,7 @@ fn a_window_of_twenty_columns_is_usable() {
     alice.waits_for("Delivered to Bob.");
     line_ends(&alice, "[0-6]: ");
     alice.enters("2");
-    alice.waits_for("1 peer known, 1 there.");
+    alice.waits_for("1 peer, 1 online.");
     line_ends(&alice, "[0-6]: ");
 }
 

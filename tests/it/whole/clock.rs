@@ -52,7 +52,7 @@ fn a_calendar_that_jumps_by_centuries_moves_nobodys_state() {
     assert!(before.is_some_and(|day| line.starts_with(&format!("[{day}] Mallory ("))), "{line}");
     for peer in [&alice, &bob] {
         let printed = peer.printed();
-        assert!(!printed.iter().any(|line| line.contains(" is gone")), "{printed:#?}");
+        assert!(!printed.iter().any(|line| line.contains(" is offline")), "{printed:#?}");
         assert_eq!(printed.iter().filter(|line| line.contains(" is online")).count(), 1, "{printed:#?}");
         assert_eq!(peer.errors(), "");
     }

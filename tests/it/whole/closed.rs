@@ -53,7 +53,7 @@ fn a_window_closed_while_everybody_talks_ends_the_program_and_tells_everybody() 
         alice.hangs_up();
         alice.ends()
     });
-    bob.sees("has left.");
+    bob.sees("left");
     assert_eq!(status.code(), Some(128 + Signal::HUP.as_raw()));
 }
 
@@ -79,7 +79,7 @@ fn a_window_closed_at_a_question_of_the_menu_ends_the_program_and_tells_everybod
     alice.waits_for("To whom?");
     alice.hangs_up();
     assert_eq!(alice.ends().code(), Some(128 + Signal::HUP.as_raw()));
-    bob.sees("has left.");
+    bob.sees("left");
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_standard_output_closed_while_everybody_talks_ends_the_program_and_tells_eve
         alice.status_within(LEAVING)
     });
     assert_eq!(status.expect("it ends by itself").code(), Some(OUTPUT_GONE));
-    bob.sees("has left.");
+    bob.sees("left");
 }
 
 #[test]
@@ -115,13 +115,13 @@ fn without_a_standard_error_or_with_a_full_one_the_chat_is_the_same() {
         let mut bob = Peer::named("Bob").start();
         // With a log that goes to standard error, and everything in it.
         let mut alice = Peer::named("Alice").knows(bob.addr()).arg("-vv").after(without).start();
-        alice.sees("The static peer is there.");
+        alice.sees("The static peer is online.");
         alice.says("bob", "unlogged");
         bob.sees(": unlogged");
         alice.still_answers();
         alice.types(&["0"]);
         assert!(alice.ends().success());
-        bob.sees("has left.");
+        bob.sees("left");
     }
 }
 
@@ -131,7 +131,7 @@ fn without_a_standard_input_it_is_left_at_once() {
     let mut alice = Peer::named("Alice").knows(bob.addr()).after("exec <&-").start();
     alice.sees("Saying goodbye to 1 peer.");
     assert!(alice.ends_within(LEAVING).success());
-    bob.sees("has left.");
+    bob.sees("left");
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn without_any_standard_stream_it_comes_and_goes_in_order() {
     let builder = Peer::named("Alice").knows(bob.addr()).after("exec <&- >&- 2>&-");
     let mut alice = builder.start_without_waiting();
     bob.sees("* Alice (");
-    bob.sees("has left.");
+    bob.sees("left");
     // Its output was closed from the start, so nothing but its end tells.
     assert!(alice.is_over_within(LEAVING).success());
     bob.still_answers();
@@ -178,7 +178,7 @@ fn an_input_that_is_empty_for_the_moment_is_not_at_its_end() {
     for _ in 0..3 {
         // A line in two pieces. Between the lines there is nothing to be read.
         writer.write_all(b"2").and_then(|()| writer.write_all(b"\n")).expect("it reads");
-        assert!(prints("Nobody is known yet"), "it ended");
+        assert!(prints("No peers yet"), "it ended");
     }
     writer.write_all(b"0\n").expect("it reads");
     assert!(alice.wait().expect("it ends").success());
@@ -190,7 +190,7 @@ fn what_came_when_standard_output_was_gone_is_shown_at_the_next_start() {
     let mut alice = Unread::start(&Peer::named("Alice").data_dir(data.path()), Stdio::piped());
     let addr = alice.listens();
     let mut bob = Peer::named("Bob").knows(addr).start();
-    bob.sees("The static peer is there.");
+    bob.sees("The static peer is online.");
     // Whatever she prints after that ends her, so it has to be his text.
     let (asks, knows_bob) = (Cell::new(false), Cell::new(false));
     alice.reads_to(|line| {

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Over;
-use crate::support::{Builder, MALLORY, Peer, nobody, try_dial_from};
+use crate::support::{Builder, MALLORY, Peer, is_queued, nobody, try_dial_from};
 
 /// The longest time between the receipt of an unencrypted message and the moment from which a kill
 /// no longer loses it, because it is printed or stored. The threads that print and store share two
@@ -47,10 +47,12 @@ fn outcomes(printed: &[String], addr: SocketAddrV4) -> Vec<Outcome> {
             // That tells of a text of which it was told before that it waits.
             line if later(line).is_some() => None,
             line if line.starts_with("Delivered to ") => Some(Outcome::Delivered),
-            line if line.starts_with("Queued for ") => Some(Outcome::Queued),
+            line if is_queued(line) => Some(Outcome::Queued),
             line if line.starts_with("Not sent to ") => Some(Outcome::Failed),
-            line if line.starts_with("Sent to ") && line.contains(" is unknown; ") => Some(Outcome::Unknown),
-            line if line.starts_with("Handed over to ") => Some(Outcome::HandedOver),
+            line if line.starts_with("Sent to ") && line.contains(" is unconfirmed; ") => {
+                Some(Outcome::Unknown)
+            }
+            line if line.starts_with("Sent to ") => Some(Outcome::HandedOver),
             _ => None,
         }
     };
@@ -92,7 +94,7 @@ fn talks(
     // The program reads a line from a pipe when the line before it has its outcome, and the pipe
     // can hold some thousands.
     speaker.types(&["2"]);
-    speaker.sees_within(" known, ", DRAINED_WITHIN);
+    speaker.sees_sum_within(DRAINED_WITHIN);
     said
 }
 
@@ -262,7 +264,7 @@ fn kill_and_restart(kills: usize) {
         // What came in a session was stored before its receipt, so a later run has shown it.
         assert_eq!(judge(&told, said, name, &lives), [], "{name}");
         tell(name, &first, 0, kills);
-        let gone = format!("* {} is gone", listener.shown());
+        let gone = format!("* {} is offline", listener.shown());
         assert!(!speaker.printed().iter().any(|line| line.contains(&gone)), "{gone}");
     }
 }

@@ -19,7 +19,7 @@ fn goes_on_with_its_log_at(path: &Path) -> Peer {
     let mut bob = Peer::named("Bob").start();
     let alice = Peer::named("Alice").knows(bob.addr()).arg("-vv").arg("--log-messages");
     let mut alice = alice.arg("--log-file").arg(path.display()).start();
-    alice.sees("The static peer is there.");
+    alice.sees("The static peer is online.");
     for number in 0..MESSAGES {
         let text = format!("127.0.0.66:9 Mallory number {number}.");
         let answer = send_raw_from(MALLORY, alice.addr(), text.as_bytes());

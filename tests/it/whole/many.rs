@@ -42,7 +42,7 @@ impl Crowd {
 
     fn sees_all(&mut self) {
         let others = self.peers.len() - 1;
-        let all = format!("{others} peers known, {others} there.");
+        let all = format!("{others} peers, {others} online.");
         let deadline = self.started + ALL_SEEN_WITHIN;
         for peer in &mut self.peers {
             // Each list probes all peers, so none is asked for before it may be complete.
@@ -54,7 +54,7 @@ impl Crowd {
         for peer in &mut self.peers {
             loop {
                 peer.types(&["2"]);
-                let sum = peer.sees_within(" known, ", ALL_SEEN_WITHIN);
+                let sum = peer.sees_sum_within(ALL_SEEN_WITHIN);
                 if sum.contains(&all) {
                     break;
                 }

@@ -21,14 +21,14 @@ fn stopped_peer_is_quiet_and_then_shows_everything_once() {
     let mut bob = Peer::named("Bob").start();
     let mut carol = Peer::named("Carol").start();
     let mut alice = Peer::named("Alice").knows(bob.addr()).knows(carol.addr()).start();
-    alice.sees("All 2 static peers are there.");
+    alice.sees("All 2 static peers are online.");
     alice.finds(bob.addr(), "connected");
     bob.is_stopped();
     // Bob comes first in the list, and nobody waits for him.
     let begun = Instant::now();
     alice.types(&["@all one of three."]);
     alice.sees(&format!("Delivered to {}.", carol.shown()));
-    let waits = format!("Queued for {}: ", bob.shown());
+    let waits = format!("{} is offline; will deliver", bob.shown());
     alice.sees(&waits);
     assert!(begun.elapsed() < TOLD_WITHIN, "it took {:?}", begun.elapsed());
     carol.sees(": one of three.");
@@ -44,7 +44,7 @@ fn stopped_peer_is_quiet_and_then_shows_everything_once() {
             stream
         })
         .collect();
-    alice.finds(bob.addr(), "quiet");
+    alice.finds(bob.addr(), "unreachable");
     bob.is_sent(Signal::CONT);
     alice.finds(bob.addr(), "connected");
     bob.finds(alice.addr(), "connected");
@@ -74,8 +74,10 @@ fn stopped_peer_is_quiet_and_then_shows_everything_once() {
         assert_eq!(times, 1, "{text}");
     }
     // To Bob no time has passed in which others would have been silent.
-    assert!(!printed.iter().any(|line| line.contains(" is gone")), "{printed:?}");
-    assert!(!carol.printed().iter().any(|line| line.contains(&alice.shown()) && line.contains(" is gone")));
+    assert!(!printed.iter().any(|line| line.contains(" is offline")), "{printed:?}");
+    assert!(
+        !carol.printed().iter().any(|line| line.contains(&alice.shown()) && line.contains(" is offline"))
+    );
 }
 
 #[test]
@@ -86,8 +88,8 @@ fn peer_that_stays_stopped_is_gone_and_comes_back() {
     alice.finds(bob.addr(), "connected");
     bob.is_stopped();
     alice.says("Bob", "while you were away.");
-    alice.sees(&format!("Queued for {}: ", bob.shown()));
-    alice.sees_within(&format!("* {} is gone: no answer for 10 s.", bob.shown()), GONE);
+    alice.sees(&format!("{} is offline; will deliver", bob.shown()));
+    alice.sees_within(&format!("* {} is unreachable", bob.shown()), GONE);
     bob.is_sent(Signal::CONT);
     alice.sees_within(&format!("* {} is online", bob.shown()), GONE);
     alice.has_seen(&format!("Delivered to {}: \"while you were away.\"", bob.shown()));

@@ -36,7 +36,7 @@ fn connecting_lists_us_at_every_program() {
         };
         alice.types(&["3", &by]);
         alice.sees("Connected to ");
-        alice.sees("Connected 1 of 1.");
+        alice.sees("Connected to 1 of 1.");
         shows(&legacy, &shown_connect(&legacy, &alice));
         assert_eq!(received(&legacy), [from(&alice, &legacy, "connect")]);
         knows(&legacy, &[alice.addr()]);
@@ -50,7 +50,7 @@ fn connecting_lists_us_at_every_program() {
 fn static_programs_are_connected_at_the_start() {
     let five = all_five();
     let mut alice = Peer::named("Alice").peers_toml(&peers_toml(&five)).start();
-    alice.sees("All 5 static peers are there.");
+    alice.sees("All 5 static peers are online.");
     for legacy in &five {
         alice.has_seen(&format!("* {} is online", shown(legacy)));
         shows(legacy, &shown_connect(legacy, &alice));
@@ -108,7 +108,7 @@ fn two_programs_that_connect_to_each_other_do_not_echo_for_ever() {
         legacy.connect(alice.addr()).expect("Alice listens");
         gets(&legacy, &from(&alice, &legacy, "connect_ack"));
         alice.types(&["3", legacy.name()]);
-        alice.sees("Connected 1 of 1.");
+        alice.sees("Connected to 1 of 1.");
         is_listed(&mut alice, &legacy, "connected");
         let expected = ["connect", "connect_ack", "connect"].map(|text| from(&alice, &legacy, text));
         assert_eq!(received(&legacy), expected);
@@ -161,7 +161,7 @@ fn a_static_program_that_starts_later_is_connected_even_if_the_list_finds_it_fir
         let port = reserved();
         let text = peers_toml([&port.start(program)]);
         let mut alice = Peer::named("Alice").peers_toml(&text).start();
-        alice.sees("The static peer is not there");
+        alice.sees("The static peer is offline");
         let legacy = port.start(program);
         assert!(alice.lists(port.addr).is_some());
         gets(&legacy, &from(&alice, &legacy, "connect"));
@@ -175,10 +175,10 @@ fn looking_at_the_list_does_not_put_off_the_finding_of_a_static_program() {
     let port = reserved();
     let text = peers_toml([&port.start(Program::CryptoKnights)]);
     let mut alice = Peer::named("Alice").peers_toml(&text).start();
-    alice.sees("The static peer is not there");
+    alice.sees("The static peer is offline");
     for _ in 0..6 {
         let row = alice.lists(port.addr).expect("static peers are listed");
-        assert!(row.contains("  gone  "), "{row}");
+        assert!(row.contains("  offline  "), "{row}");
     }
     // Alone, Alice would dial again one second after the start, and two and four seconds after that.
     let knights = port.start(Program::CryptoKnights);

@@ -37,7 +37,7 @@ fn disconnecting_tells_every_program_in_its_own_words() {
         assert!(!line.contains("could not be told"), "{line}");
         gets(legacy, &goodbye(&alice, legacy));
         forgets(legacy, &alice);
-        is_listed(&mut alice, legacy, "gone (by us)");
+        is_listed(&mut alice, legacy, "disconnected");
     }
 }
 
@@ -90,15 +90,15 @@ fn an_exit_that_is_typed_at_any_program_marks_it_gone_until_it_speaks_again() {
         let mut alice = Peer::named("Alice").start();
         legacy.send(alice.addr(), "hello").expect("Alice listens");
         alice.sees(&format!("] {}: hello", shown(&legacy)));
-        is_listed(&mut alice, &legacy, "active");
+        is_listed(&mut alice, &legacy, "online");
         legacy.exit_to(alice.addr()).expect("Alice listens");
-        alice.sees(&format!("* {} has left.", shown(&legacy)));
-        // Its program runs on and accepts, and still it has left.
-        is_listed(&mut alice, &legacy, "gone (left)");
+        alice.sees(&format!("* {} left", shown(&legacy)));
+        // Its program runs on and accepts, and still it left
+        is_listed(&mut alice, &legacy, "left");
         legacy.send(alice.addr(), "I am back").expect("Alice listens");
         alice.sees(&format!("* {} is online", shown(&legacy)));
         alice.sees(&format!("] {}: I am back", shown(&legacy)));
-        is_listed(&mut alice, &legacy, "active");
+        is_listed(&mut alice, &legacy, "online");
     }
 }
 
@@ -108,7 +108,7 @@ fn xyz_says_exit_when_its_user_quits() {
     let mut alice = alice_who_knows([&xyz]);
     knows(&xyz, &[alice.addr()]);
     xyz.quit();
-    alice.sees(&format!("* {} has left.", shown(&xyz)));
+    alice.sees(&format!("* {} left", shown(&xyz)));
     was_last_seen(&mut alice, &xyz, "left, ");
 }
 
@@ -136,8 +136,8 @@ fn smart_cookies_that_disconnects_is_gone() {
     cookies.connect(alice.addr()).expect("Alice listens");
     alice.sees(&format!("* {} is online", cookies.addr()));
     cookies.disconnect(alice.addr()).expect("Alice listens");
-    alice.sees(&format!("* {} has left.", cookies.addr()));
-    is_listed(&mut alice, &cookies, "gone (left)");
+    alice.sees(&format!("* {} left", cookies.addr()));
+    is_listed(&mut alice, &cookies, "left");
 }
 
 #[test]
@@ -154,5 +154,5 @@ fn what_was_under_way_when_we_disconnected_does_not_bring_a_peer_back() {
     drop(idle);
     gets(&xyz, &from(&alice, &xyz, "exit"));
     alice.sees(&format!("Disconnected from {}.", shown(&xyz)));
-    is_listed(&mut alice, &xyz, "gone (by us)");
+    is_listed(&mut alice, &xyz, "disconnected");
 }

@@ -63,28 +63,26 @@ fn the_list_tells_who_is_connected_who_only_spoke_who_is_stuck_and_who_is_gone()
     for legacy in [&spoke, &stuck, &ends] {
         legacy.send(alice.addr(), "hello").expect("Alice listens");
         alice.sees(&format!("] {}: hello", shown(legacy)));
-        is_listed(&mut alice, legacy, "active");
+        is_listed(&mut alice, legacy, "online");
     }
     // One idle connection keeps XYZ from serving anybody else.
     let idle = TcpStream::connect(stuck.addr()).expect("XYZ accepts");
     ends.quit();
-    for (legacy, state) in [(&connected, "connected"), (&spoke, "active"), (&stuck, "quiet"), (&ends, "gone")]
+    for (legacy, state) in
+        [(&connected, "connected"), (&spoke, "online"), (&stuck, "unreachable"), (&ends, "offline")]
     {
         is_listed(&mut alice, legacy, state);
     }
     // It might be one of ours: as long as it does not say, no text goes out to it.
     alice.says("xyz", "who are you?");
-    alice.sees(&format!(
-        "Queued for {}: nobody answers there; it is sent again until it arrives.",
-        shown(&stuck)
-    ));
+    alice.sees(&format!("{} is offline; will deliver when they are back.", shown(&stuck)));
     drop(idle);
     shows(&stuck, &format!("{} connected", alice.shown()));
-    alice.sees(&format!("Handed over to {}, which gives no receipts: \"who are you?\"", shown(&stuck)));
+    alice.sees(&format!("Sent to {}; no receipt expected: \"who are you?\"", shown(&stuck)));
     // What is sent later, while it is stuck again, is told honestly, and read when it is free.
     let idle = TcpStream::connect(stuck.addr()).expect("XYZ accepts");
     alice.says("xyz", "are you stuck?");
-    alice.sees(&format!("Sent to {}, but whether it was read is unknown", shown(&stuck)));
+    alice.sees(&format!("Sent to {}, but delivery is unconfirmed", shown(&stuck)));
     drop(idle);
     shows(&stuck, &format!("{}: are you stuck?", alice.shown()));
     let read = stuck.shown().iter().filter(|line| line.ends_with(": who are you?")).count();
@@ -97,7 +95,7 @@ fn the_list_tells_who_is_connected_who_only_spoke_who_is_stuck_and_who_is_gone()
 fn probes_of_theirs_find_us_add_nobody_and_print_nothing() {
     let mut alice = Peer::named("Alice").start();
     alice.types(&["2"]);
-    alice.sees("Nobody is known yet");
+    alice.sees("No peers yet");
     for legacy in all_five() {
         let probes = !matches!(legacy.program(), Program::Xyz | Program::SmartCookies);
         for _ in 0..3 {
@@ -109,9 +107,9 @@ fn probes_of_theirs_find_us_add_nobody_and_print_nothing() {
     send_raw(alice.addr(), ping.as_bytes());
     assert_eq!(send_raw(alice.addr(), b""), b"");
     alice.types(&["2"]);
-    alice.sees("Nobody is known yet");
+    alice.sees("No peers yet");
     let printed = alice.printed();
-    let at_first = printed.iter().position(|line| line.contains("Nobody is known yet")).expect("seen");
+    let at_first = printed.iter().position(|line| line.contains("No peers yet")).expect("seen");
     assert_eq!(besides_prompts(&printed[at_first + 1..]), [printed[at_first].as_str()]);
 }
 
@@ -130,7 +128,7 @@ fn a_ping_of_a_known_hashpa_is_as_silent() {
     let printed = alice.printed();
     let table = besides_prompts(&printed[before..]);
     assert_eq!(table.len(), 3, "{table:?}");
-    assert!(table[2].contains("1 peer known, 1 there."), "{table:?}");
+    assert!(table[2].contains("1 peer, 1 online."), "{table:?}");
 }
 
 fn besides_prompts(lines: &[String]) -> Vec<&str> {

@@ -115,5 +115,5 @@ fn listed_program_stays_listed_under_another_policy() {
     alice.sees("Policy strict: new strangers are refused.");
     xyz.send(alice.addr(), "still here").expect("Alice listens");
     alice.sees(&format!("] {}: still here", shown(&xyz)));
-    is_listed(&mut alice, &xyz, "active");
+    is_listed(&mut alice, &xyz, "online");
 }

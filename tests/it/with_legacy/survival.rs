@@ -22,7 +22,7 @@ fn nothing_that_our_user_does_kills_xyz() {
     alice.sees("Sent to 2 of 2.");
     for (number, text) in odd_texts().iter().enumerate() {
         alice.says("xyz", text);
-        alice.sees("Handed over to XYZ");
+        alice.sees("Sent to XYZ");
         lives(&xyz);
         alice.says("xyz", &format!("that was number {number}"));
         shows(&xyz, &format!("that was number {number}"));
@@ -40,7 +40,7 @@ fn nothing_that_our_user_does_kills_xyz() {
         is_listed(&mut alice, &xyz, "connected");
     }
     alice.types(&["3", ""]);
-    alice.sees("Connected 2 of 2.");
+    alice.sees("Connected to 2 of 2.");
     alice.types(&["0"]);
     assert!(alice.ends().success());
     shows(&xyz, "left");

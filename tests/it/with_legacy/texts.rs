@@ -8,7 +8,7 @@ use crate::support::Peer;
 fn told(legacy: &Legacy, who: &str) -> String {
     match legacy.program() {
         Program::SmartCookies => format!("Delivered to {who}."),
-        _ => format!("Handed over to {who}, which gives no receipts."),
+        _ => format!("Sent to {who}; no receipt expected."),
     }
 }
 
@@ -61,7 +61,7 @@ fn r3_is_written_to_in_its_form_once_it_has_written_to_us() {
     let r3 = Legacy::start(Program::R3);
     let mut alice = Peer::named("Alice").start();
     alice.says(&r3.addr().to_string(), "who are you?");
-    alice.sees("Handed over to ");
+    alice.sees("Sent to ");
     let in_standard_form = |text: &str| format!("127.0.0.1:{} Alice {text}", alice.addr().port());
     assert_eq!(received(&r3), [in_standard_form("connect"), in_standard_form("who are you?")]);
     r3.send(alice.addr(), "I am R3").expect("Alice listens");
@@ -85,7 +85,7 @@ fn a_text_of_every_program_is_shown_and_its_sender_learnt_and_answered() {
         assert!(time.starts_with('[') && time.len() == "[00:00:00".len(), "{line}");
         assert_eq!(rest, format!("{}: hello  from 漢字", shown(&legacy)));
         let row = row(&mut alice, &legacy);
-        for cell in [legacy.name(), "  active  ", "  heard  ", " s ago"] {
+        for cell in [legacy.name(), "  online  ", "  heard  ", " s ago"] {
             assert!(row.contains(cell), "{row}");
         }
 
@@ -160,7 +160,9 @@ fn a_long_text_reaches_every_program_in_parts_that_it_can_read() {
             .collect();
         assert_eq!(joined, text, "{}", legacy.name());
         let told = told(legacy, &shown(legacy));
-        alice.has_seen(&format!("{}, in {} messages.", told.trim_end_matches('.'), parts.len()));
+        let whom = shown(legacy);
+        let in_parts = format!("{whom} in {} messages", parts.len());
+        alice.has_seen(&told.replace(&whom, &in_parts));
         shows(legacy, &format!("{}: (1/{}) 漢字", alice.shown(), parts.len()));
         saw_no_noise(legacy);
     }
@@ -173,7 +175,7 @@ fn connect_request_inside_a_text_is_kept_from_smart_cookies() {
     let mut alice = Peer::named("Alice").start();
     let text = "what is a CONNECT_REQUEST for?";
     alice.says(&cookies.addr().to_string(), text);
-    alice.sees(&format!("Not sent to {}: programs there take `CONNECT_REQUEST`", cookies.addr()));
+    alice.sees(&format!("Not sent to {}: legacy programs take `CONNECT_REQUEST`", cookies.addr()));
     cookies.connect(alice.addr()).expect("Alice listens");
     cookies.send(alice.addr(), "here I am").expect("Alice listens");
     knights.connect(alice.addr()).expect("Alice listens");
@@ -181,7 +183,7 @@ fn connect_request_inside_a_text_is_kept_from_smart_cookies() {
     alice.has_seen(&format!("* {} is online", shown(&knights)));
     // CryptoKnights is a stranger: it said no more than `connect`.
     alice.types(&[&format!("/all-plain {text}")]);
-    alice.sees(&format!("Not sent to {}: programs there take `CONNECT_REQUEST`", shown(&cookies)));
+    alice.sees(&format!("Not sent to {}: legacy programs take `CONNECT_REQUEST`", shown(&cookies)));
     alice.sees("Sent to 1 of 2");
     // CryptoKnights has shown by its `connect` that the word means nothing to it.
     shows(&knights, &format!("{}: {text}", alice.shown()));
@@ -196,7 +198,7 @@ fn words_that_programs_obey_are_not_sent_to_them_as_texts() {
         let mut alice = Peer::named("Alice").start();
         for word in ["PING", "connect_ack", "[PEER_QUIT]"] {
             alice.says(&legacy.addr().to_string(), word);
-            let line = alice.sees(&format!(": programs there take `{word}` for a command"));
+            let line = alice.sees(&format!(": legacy programs take `{word}` as a command"));
             let whom = [legacy.addr().to_string(), shown(&legacy)].map(|who| format!("Not sent to {who}: "));
             assert!(whom.iter().any(|whom| line.starts_with(whom)), "{line}");
         }

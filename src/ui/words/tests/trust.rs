@@ -52,16 +52,15 @@ fn key_change_shows_both_keys_and_three_commands() {
         held: None,
     });
     let expected = "\
-[14:03:07] ! WARNING: Bob's key has changed. This can be a new device or an impostor.
-  ! Old key, known since 3 March 2026, verified on 5 March 2026:
-  !   aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq
-  ! New key, first seen on 21 March 2026 at 192.0.2.7:5000:
-  !   aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba
-  ! /trust Bob   Bob has a new key
+! WARNING: Bob's key has changed. This can be a new device or an impostor.
+  ! Old: aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq
+  ! New: aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba
+  ! /trust Bob   Bob has a new key; you verified the old one
   ! /accept bob  another person also called bob
   ! /block bob   refuse them";
     assert_eq!(told_in(&event, false), expected);
-    assert_eq!(told_in(&event, true), expected);
+    assert!(expected.lines().all(|line| line.chars().count() < 80), "each is one row of a terminal");
+    assert_eq!(told_in(&event, true), format!("[14:03:07] {expected}"));
 }
 
 #[test]
@@ -74,15 +73,14 @@ fn key_change_between_namesakes_names_each_by_suffix() {
     }));
     for line in [
         "[14:03:07] ! WARNING: Bob's key has changed. This can be a new device or an impostor.",
-        "  ! Old key of Bob·aeaq, known since 3 March 2026, never verified:",
-        "  ! Old key of Bob·amb2, known since 3 March 2026, never verified:",
+        "  ! Old: aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq",
         "  ! /trust Bob·aeaq  Bob·aeaq has a new key",
         "  ! /accept Bob      another person also called Bob",
         "  ! /block Bob       refuse them",
     ] {
-        let line = line.replace("amb2", &key(3).to_string()[..4]);
         assert!(told.lines().any(|told| told == line), "{line}: {told}");
     }
+    assert!(told.lines().any(|line| line == format!("  ! Old: {}", key(3).grouped())), "{told}");
 }
 
 #[test]
@@ -193,11 +191,11 @@ fn everything_else_about_keys_is_one_clear_sentence() {
     for (event, expected) in [
         (
             Event::Pinned { who: secure_bob(), key: key(1), is_online: true },
-            "[14:03:07] * Bob (127.0.0.1:5001) is online (new, key aeaq caib; compare with /verify Bob)",
+            "[14:03:07] * Bob is online (new, key aeaq caib; compare with /verify Bob)",
         ),
         (
             Event::Pinned { who: secure_bob(), key: key(1), is_online: false },
-            "[14:03:07] * Bob (127.0.0.1:5001) is encrypted now (new, key aeaq caib; compare with /verify Bob)",
+            "[14:03:07] * Bob is encrypted now (new, key aeaq caib; compare with /verify Bob)",
         ),
         (
             Event::MoreRequests(1),
@@ -235,7 +233,7 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         ),
         (
             Event::TurnedAway(secure_bob(), ByeReason::NoRoom),
-            "[14:03:07] * Bob has no room at the moment. Your messages wait.",
+            "[14:03:07] * Bob has no room for messages now. Yours stay queued.",
         ),
         (
             Event::PlainRefused(one, 1),
@@ -412,7 +410,7 @@ fn untrusted_key_has_its_own_sentence() {
         ),
         (
             untrusted_words(emil, &[], None, Policy::AcceptNew, &labels),
-            "the key there is new, and could not be accepted now; try again later.",
+            "the key at that address is new and could not be accepted now; try again later.",
         ),
     ];
     for (said, expected) in sentences {

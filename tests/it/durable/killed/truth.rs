@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use p2p_chat::model::delivery::DeliveryStatus;
 
+use crate::support::is_queued;
+
 /// What stands behind a text that was perhaps shown in an earlier life.
 const AGAIN: &str = " [perhaps it was shown before]";
 
@@ -29,7 +31,7 @@ pub(super) fn outcomes(printed: &[String], addr: SocketAddrV4) -> Vec<Outcome> {
     let is_first = |line: &&String| line.contains(&addr) && !line.contains("): \"");
     let outcome = |line: &String| match line {
         line if line.starts_with("Delivered to ") => Some(Outcome::Delivered),
-        line if line.starts_with("Queued for ") => Some(Outcome::Queued),
+        line if is_queued(line) => Some(Outcome::Queued),
         line if ["Sent ", "Not ", "Handed "].iter().any(|word| line.starts_with(word)) => {
             Some(Outcome::Other)
         }
