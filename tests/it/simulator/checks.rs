@@ -11,7 +11,7 @@ use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::message::Outgoing;
 use p2p_chat::model::peer_id::Recipient;
 
-use super::ours::{Cause, is_look};
+use super::ours::{Cause, is_liveness_check};
 use super::peer::Pid;
 use super::world::{Said, World};
 
@@ -20,8 +20,8 @@ const ACK_SPACING: Duration = Duration::from_secs(2);
 
 /// Probes of one peer that the user did not request: one a second, and the first two at once when a
 /// refusal shows that something is wrong.
-const LOOKS: usize = 12;
-const LOOKS_WITHIN: Duration = Duration::from_secs(10);
+const PROBES: usize = 12;
+const PROBES_WITHIN: Duration = Duration::from_secs(10);
 
 /// How often a peer is asked for its protocol, for a message that waits.
 const ASKED_AGAIN: Duration = Duration::from_secs(1);
@@ -41,7 +41,7 @@ const TICKS: usize = 50;
 const TICKS_PER_PEER: usize = 8;
 
 /// A long table is checked at only one of so many steps, because that takes long.
-const ROWS_LOOKED_AT_ONCE: u64 = 16;
+const ROWS_CHECKED_AT_ONCE: u64 = 16;
 
 impl World {
     /// Checks a process after a step.
@@ -49,8 +49,8 @@ impl World {
         let now = self.now;
         let ours = self.ours(pid);
         let under_way = ours.state().under_way();
-        let talks = ours.keyed.sessions.asked.len();
-        let (jobs, waiting) = (ours.dialer.jobs + talks, ours.waiting.len());
+        let requests = ours.keyed.sessions.asked.len();
+        let (jobs, waiting) = (ours.dialer.jobs + requests, ours.waiting.len());
         if under_way.jobs != jobs || under_way.commands != waiting || under_way.unasked > jobs {
             self.fail(pid, format_args!("has {jobs} jobs and {waiting} commands, but {under_way:?}"));
         }
@@ -62,7 +62,7 @@ impl World {
         if under_way.unasked >= ROOMY {
             self.ours_mut(pid).held_up = now;
         }
-        if self.is_looked_at(pid) {
+        if self.is_checked(pid) {
             self.check_table(pid);
             self.check_keyed_table(pid);
             self.check_dead(pid);
@@ -70,9 +70,9 @@ impl World {
         self.check_silence(pid);
     }
 
-    pub(super) fn is_looked_at(&self, pid: Pid) -> bool {
+    pub(super) fn is_checked(&self, pid: Pid) -> bool {
         let length = u64::try_from(self.ours(pid).may_dial.len()).expect("64 bits");
-        self.step.is_multiple_of(1 + length / ROWS_LOOKED_AT_ONCE)
+        self.step.is_multiple_of(1 + length / ROWS_CHECKED_AT_ONCE)
     }
 
     pub(super) fn check_table(&self, pid: Pid) {
@@ -150,8 +150,8 @@ impl World {
         if fallback.is_some_and(is_listed) {
             self.fail(pid, format_args!("tries what is for {to} at another peer's address: {fallback:?}"));
         }
-        if is_look(message) {
-            self.check_look(pid, to, cause);
+        if is_liveness_check(message) {
+            self.check_probe(pid, to, cause);
         }
         let waiting = self.asking_for_text(pid, to);
         let ours = self.ours_mut(pid);
@@ -173,14 +173,14 @@ impl World {
                 Cause::Tick | Cause::Sent | Cause::Written,
                 Outgoing::Connect | Outgoing::Probe | Outgoing::Ping,
             ) => {
-                let looks = ours.looks.entry(to).or_default();
-                looks.push_back(now);
-                while looks.front().is_some_and(|at| *at + LOOKS_WITHIN < now) {
-                    looks.pop_front();
+                let probes = ours.probes.entry(to).or_default();
+                probes.push_back(now);
+                while probes.front().is_some_and(|at| *at + PROBES_WITHIN < now) {
+                    probes.pop_front();
                 }
                 // A peer that a message waits for is asked as often again.
-                let most = if waiting > 0 { 2 * LOOKS } else { LOOKS };
-                (looks.len() > most).then(|| format!("is look {} within {LOOKS_WITHIN:?}", looks.len()))
+                let most = if waiting > 0 { 2 * PROBES } else { PROBES };
+                (probes.len() > most).then(|| format!("is probe {} within {PROBES_WITHIN:?}", probes.len()))
             }
             _ => None,
         };
@@ -233,7 +233,7 @@ impl World {
     }
 
     /// A peer is about to be probed. If it is an offline static peer, that is not too late.
-    fn check_look(&mut self, pid: Pid, to: PeerAddr, cause: Cause) {
+    fn check_probe(&mut self, pid: Pid, to: PeerAddr, cause: Cause) {
         let now = self.now;
         // A peer that the user disconnected is left alone until there is a message for it.
         let is_for_text = self.asking_for_text(pid, to) > 0;

@@ -35,7 +35,7 @@ impl World {
                     // Another peer listens there now, and this one is elsewhere or gone.
                     _ if expected.is_some_and(|key| !self.runs(key)) => row.state != PresenceStatus::Offline,
                     Some(_) if is_another => false,
-                    Some(other) if self.waits_for_a_word(pid, other) => false,
+                    Some(other) if self.awaits_decision(pid, other) => false,
                     // A person has one row, and is met in its session, or has parted with us in
                     // one.
                     Some(other)

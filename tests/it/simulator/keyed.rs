@@ -335,7 +335,7 @@ impl World {
     }
 
     /// Whether a process waits for its user's decision about the key of another.
-    pub(super) fn waits_for_a_word(&self, pid: Pid, other: Pid) -> bool {
+    pub(super) fn awaits_decision(&self, pid: Pid, other: Pid) -> bool {
         let key = self.key_of(other);
         let (requests, more) = self.ours(pid).state().trusted().requests();
         key.is_some() && (more > 0 || requests.iter().any(|request| request.met.id.key() == key))

@@ -78,12 +78,12 @@ impl Ledger {
     }
 
     /// Whether a message of ours is stored, or could not be, which the user was told.
-    pub(super) fn is_kept(&self, id: MessageId) -> bool {
+    pub(super) fn is_stored(&self, id: MessageId) -> bool {
         self.unwritten.contains(&id) || self.said.keys().any(|(_, said)| *said == id)
     }
 
     /// The same for one recipient.
-    pub(super) fn is_kept_for(&self, to: Recipient, id: MessageId) -> bool {
+    pub(super) fn is_stored_for(&self, to: Recipient, id: MessageId) -> bool {
         self.unwritten.contains(&id) || self.said.contains_key(&(to, id))
     }
 

@@ -19,7 +19,7 @@ use super::world::World;
 
 /// Failed sessions with one key within ten seconds: one a second for messages, one a second for
 /// probes, and the first two at once after a refusal or a break.
-const FAILED_TALKS: usize = 24;
+const FAILED_SESSIONS: usize = 24;
 const FAILED_WITHIN: Duration = Duration::from_secs(10);
 
 impl World {
@@ -80,7 +80,7 @@ impl World {
     }
 
     /// A session is about to be asked for something.
-    pub(super) fn check_talk(&mut self, pid: Pid, talk: &SessionRequest) {
+    pub(super) fn check_request(&mut self, pid: Pid, talk: &SessionRequest) {
         let SessionRequest { addrs, expect, say, .. } = talk;
         let ours = self.ours(pid);
         for addr in addrs {
@@ -142,7 +142,7 @@ impl World {
         }
         // A user may dial as often as they like, and a stopped process learns all at once.
         let count = failed.len();
-        if count > FAILED_TALKS && stopped + FAILED_WITHIN < now && self.plan.actions == 0 {
+        if count > FAILED_SESSIONS && stopped + FAILED_WITHIN < now && self.plan.actions == 0 {
             self.fail(pid, format_args!("has failed to reach {key} {count} times in {FAILED_WITHIN:?}"));
         }
     }

@@ -106,7 +106,7 @@ impl World {
                 }
                 Call::Session(command) => {
                     if let SessionCommand::Request(request) = &command {
-                        self.check_talk(pid, request);
+                        self.check_request(pid, request);
                         let asked = Asked { request: request.clone(), met: None };
                         self.sessions_mut(pid).asked.insert(request.job, asked);
                     }
@@ -202,7 +202,7 @@ impl World {
                 if matches!(result, SendResult::Delivered | SendResult::HandedOver) {
                     ours.answered.insert(to);
                     ours.missed.remove(&request_to);
-                } else if is_look(&message) {
+                } else if is_liveness_check(&message) {
                     ours.missed.insert(request_to, now);
                 }
                 if result == SendResult::Delivered {
@@ -321,7 +321,7 @@ pub(super) fn speakers_of(source: Source, claimed: Claimed) -> Vec<PeerAddr> {
 }
 
 /// Whether it is a probe.
-pub(super) fn is_look(message: &Outgoing) -> bool {
+pub(super) fn is_liveness_check(message: &Outgoing) -> bool {
     matches!(message, Outgoing::Connect | Outgoing::Probe | Outgoing::Ping)
 }
 

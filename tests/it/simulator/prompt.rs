@@ -165,7 +165,7 @@ impl World {
         let Some(Act::Send(to, text)) = turn.act else { return None };
         let one = to.peer().expect("one recipient");
         let op = OpId(self.ours(pid).ops + 1);
-        let id = self.says_this(pid, to.target, &text);
+        let id = self.sends_this(pid, to.target, &text);
         Some(Entered { id, by: pid, op, to: one })
     }
 }

@@ -152,7 +152,7 @@ impl World {
             is_asked: false,
             asked_us: BTreeMap::new(),
             asked_for_text: BTreeMap::new(),
-            looks: BTreeMap::new(),
+            probes: BTreeMap::new(),
             missed: BTreeMap::new(),
             held_up: self.now,
             parted: BTreeSet::new(),
@@ -218,14 +218,14 @@ impl World {
         let all = self.random.in_thousand(200);
         let to = if all { Target::AllPlain } else { Target::These(vec![one]) };
         match self.random.below(20) {
-            0..=9 => self.says_text(pid, to),
+            0..=9 => self.sends_text(pid, to),
             10..=12 => self.commands(pid, Command::Connect(to), "connect", SETTLED_WITHIN),
             13..=14 => self.commands(pid, Command::List, "a list", ANSWERED_WITHIN),
             15 => self.commands(pid, Command::Disconnect(to), "disconnect", SETTLED_WITHIN),
             16 => {
                 // A burst to one peer.
                 for _ in 0..self.random.within(2, 70) {
-                    self.says_text(pid, Target::These(vec![one]));
+                    self.sends_text(pid, Target::These(vec![one]));
                 }
             }
             17 | 18 => self.tends_outbox(pid),
@@ -257,11 +257,11 @@ impl World {
         one
     }
 
-    fn says_text(&mut self, pid: Pid, to: Target) {
+    fn sends_text(&mut self, pid: Pid, to: Target) {
         let token = self.new_token(pid);
         let long = self.random.in_thousand(50);
         let text = if long { format!("{token} ").repeat(120) } else { token };
-        self.says_this(pid, to, &text);
+        self.sends_this(pid, to, &text);
     }
 
     /// Returns a new text.
@@ -271,7 +271,7 @@ impl World {
     }
 
     /// Sends a message. Returns its id.
-    pub(super) fn says_this(&mut self, pid: Pid, to: Target, text: &str) -> MessageId {
+    pub(super) fn sends_this(&mut self, pid: Pid, to: Target, text: &str) -> MessageId {
         // A message that is too long for a legacy program goes only to a key.
         let parts = plain::messages_for(text, &self.ours(pid).name).unwrap_or_default();
         let op = OpId(self.ours(pid).ops + 1);

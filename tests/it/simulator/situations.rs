@@ -83,7 +83,7 @@ fn writes(world: &mut World, pid: Pid, to: usize) -> MessageId {
 /// A person writes a message of this length to another.
 fn writes_long(world: &mut World, pid: Pid, to: usize, length: usize) -> MessageId {
     let text = world.new_token(pid) + &"x".repeat(length);
-    world.says_this(pid, Target::These(vec![Recipient::key(key_of_person(to))]), &text)
+    world.sends_this(pid, Target::These(vec![Recipient::key(key_of_person(to))]), &text)
 }
 
 /// Both write. Returns each message and whom it is for.

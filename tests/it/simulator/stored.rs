@@ -36,7 +36,7 @@ impl World {
 
     /// A message is about to leave encrypted.
     pub(super) fn check_leaves(&self, pid: Pid, id: MessageId, key: PublicKey) {
-        if !self.ledger(pid).is_kept_for(Recipient::Peer(PeerId::Key(key)), id) {
+        if !self.ledger(pid).is_stored_for(Recipient::Peer(PeerId::Key(key)), id) {
             self.fail(pid, format_args!("sends {id:?} to {key} before it is stored"));
         }
     }
@@ -63,7 +63,7 @@ impl World {
 
     /// The user was told that a message waits or was delivered.
     pub(super) fn check_promised(&mut self, pid: Pid, id: MessageId) {
-        if self.is_durable(pid) && !self.ledger(pid).is_kept(id) {
+        if self.is_durable(pid) && !self.ledger(pid).is_stored(id) {
             self.fail(pid, format_args!("reports {id:?}, which is not stored"));
         }
         self.typed_mut(id).is_promised = true;
@@ -98,11 +98,11 @@ impl World {
     pub(super) fn shown_live(&mut self, pid: Pid, text: Text, again: bool, row: Option<RowId>) {
         let durable = self.is_durable(pid);
         let ledger = self.ledger(pid);
-        let is_written = match row {
+        let matches_row = match row {
             Some(row) => ledger.rows.get(&row) == Some(&text),
             None => durable && ledger.untaken.contains(&text),
         };
-        if !is_written {
+        if !matches_row {
             self.fail(pid, format_args!("shows {text:?} as {row:?}, which is not what is stored"));
         }
         let before = ledger.screens.get(&text).cloned().unwrap_or_default();

@@ -271,7 +271,7 @@ impl Stage {
         } else {
             let text = self.world.new_token(self.victim);
             let to = Target::These(vec![key_of_person(1).into()]);
-            self.world.says_this(self.victim, to, &text);
+            self.world.sends_this(self.victim, to, &text);
         }
         self.rests(seconds(1));
         if !matches!(self.scene.victim, Victim::Configured | Victim::Stranger) {
@@ -399,7 +399,7 @@ impl Stage {
         }
         let text = self.world.new_token(adversary);
         let to = Target::These(vec![self.world.addr(ALICE, 5_000).into()]);
-        self.world.says_this(adversary, to, &text);
+        self.world.sends_this(adversary, to, &text);
     }
 
     /// The machines of the victim and of Carol swap their addresses.

@@ -57,7 +57,7 @@ impl World {
         for text in shown {
             self.shown(pid, job, text);
         }
-        if answer != PlainAnswer::Nothing && !speakers.is_empty() && self.is_looked_at(pid) {
+        if answer != PlainAnswer::Nothing && !speakers.is_empty() && self.is_checked(pid) {
             // A peer may be dialed at another loopback address than it writes from.
             let is_there = |row: &Row| {
                 let addrs = [row.addr, row.id.addr()];
