@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, Unit, Zoned};
 
-use crate::settings::TimeFormat;
 use crate::cli::history::late_words;
+use crate::settings::TimeFormat;
 
 /// The format of the line at the start of a day.
 const DAY: &str = "%A, %-d %B %Y";

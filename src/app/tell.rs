@@ -267,13 +267,7 @@ impl App {
     }
 
     /// Shows the first status of a message.
-    fn first_status(
-        &mut self,
-        op: OpId,
-        who: &PeerInfo,
-        status: &DeliveryStatus,
-        lines: Vec<Line>,
-    ) {
+    fn first_status(&mut self, op: OpId, who: &PeerInfo, status: &DeliveryStatus, lines: Vec<Line>) {
         if let (DeliveryStatus::Queued(_), Some(sent)) = (status, self.texts.get_mut(&op)) {
             sent.waiting += 1;
         }

@@ -51,7 +51,7 @@ pub use status::{Partner, Status};
 pub use style::{Ink, Line, Palette, ink_of};
 pub use terminal::{abandon_terminal, columns, is_in_foreground, restore_terminal};
 pub use words::{
-    DELIVERED, VERIFIED, Voice, hold_words, is_good, later, lines, lines_of_request, pin_lines,
-    policy_words, quoted, requests_lines, status_words, untrusted_words,
+    DELIVERED, VERIFIED, Voice, hold_words, is_good, later, lines, lines_of_request, pin_lines, policy_words,
+    quoted, requests_lines, status_words, untrusted_words,
 };
 pub(crate) use words::{beginning, place};

@@ -268,7 +268,7 @@ impl World {
         match event {
             Event::Applies(pid) | Event::Applied(pid) | Event::NotesShown(pid) | Event::Resolved(pid, _) => {
                 Some(*pid)
-            },
+            }
             Event::WireFails(end, _) | Event::WireIsLate(end) => self.owner(*end),
             _ => None,
         }
