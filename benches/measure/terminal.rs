@@ -172,6 +172,6 @@ impl Chat {
 /// The port that the program says it listens at, once the sentence is whole.
 fn port(screen: &vt100::Screen) -> Option<u16> {
     let text = screen.contents();
-    let (number, _) = text.split_once("listening at port ")?.1.split_once([' ', '.'])?;
-    number.parse().ok()
+    let (addr, _) = text.split_once(", listening on ")?.1.split_once([' ', '\n', '\r'])?;
+    addr.rsplit_once(':')?.1.parse().ok()
 }

@@ -124,8 +124,8 @@ pub(super) fn listens_in(child: &mut Child) -> anyhow::Result<u16> {
 /// The port that the program says it listens at, once the sentence is whole.
 fn port(text: &[u8]) -> Option<u16> {
     let text = String::from_utf8_lossy(text);
-    let (number, _) = text.split_once("listening at port ")?.1.split_once([' ', '.'])?;
-    number.parse().ok()
+    let (addr, _) = text.split_once(", listening on ")?.1.split_once([' ', '\n', '\r'])?;
+    addr.rsplit_once(':')?.1.parse().ok()
 }
 
 /// What a program has printed so far, read by a thread that does nothing else.

@@ -18,7 +18,7 @@ fn name_key_and_history_survive_a_rename() {
     assert!(alice.ends().success());
 
     let mut zoe = started("", &data).start();
-    zoe.has_seen("You are Zoe, listening at port ");
+    zoe.has_seen("Zoe, listening on ");
     assert_eq!(zoe.key(), before);
     zoe.types(&["/list"]);
     zoe.types(&["0"]);
