@@ -29,8 +29,8 @@ pub(super) fn own_addr(node: &Node, advertise: Option<Ipv4Addr>) -> String {
     SocketAddr::new(ip, node.addr().port()).to_string()
 }
 
-/// Returns the first lines. On a terminal they include the address for others, the number of
-/// `contacts`, and, if no peer is known at all, how to find one.
+/// Returns the first lines: the name and the addresses for others, and the menu. On a terminal they
+/// include the number of `contacts`, and, if no peer is known at all, how to find one.
 pub(super) fn lines(
     name: &Name,
     storage: &KeyStorage,
@@ -40,8 +40,15 @@ pub(super) fn lines(
     contacts: Option<usize>,
 ) -> Vec<String> {
     let addr = node.addr();
-    let at = if addr.ip().is_unspecified() { String::new() } else { format!(" of {}", addr.ip()) };
-    let mut lines = vec![format!("You are {name}, listening at port {}{at}.", addr.port())];
+    let mut addrs: Vec<String> = reachable(node, advertise)
+        .iter()
+        .take(MAX_NAMED)
+        .map(|ip| SocketAddr::new(*ip, addr.port()).to_string())
+        .collect();
+    if addrs.is_empty() {
+        addrs.push(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), addr.port()).to_string());
+    }
+    let mut lines = vec![format!("{name}, listening on {}", addrs.join(" or "))];
     if let KeyStorage::Memory(why) = storage {
         lines.push(format!(
             "{why} Your key is for this run only: in the next run you are a stranger to your peers."
@@ -50,17 +57,6 @@ pub(super) fn lines(
     if !terminal {
         lines.extend(Menu::lines());
         return lines;
-    }
-    let port = addr.port();
-    let ips: Vec<String> = reachable(node, advertise)
-        .iter()
-        .take(MAX_NAMED)
-        .map(|ip| SocketAddr::new(*ip, port).to_string())
-        .collect();
-    if ips.is_empty() {
-        lines.push(format!("Others on this machine reach you at 127.0.0.1:{port}."));
-    } else {
-        lines.push(format!("Others reach you at {}.", ips.join(" or ")));
     }
     lines.extend(Menu::lines());
     lines.push("Or type @NAME TEXT to send at once, /help for all that can be typed here.".into());
@@ -72,7 +68,7 @@ pub(super) fn lines(
             let here = if addr.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { addr.ip() };
             lines.push("No peers yet. Choose 3 and enter the ip:port that another p2p-chat shows.".into());
             lines.push("To try it alone, start p2p-chat in another terminal, choose 3 there, and".into());
-            lines.push(format!("enter {}.", SocketAddr::new(here, port)));
+            lines.push(format!("enter {}.", SocketAddr::new(here, addr.port())));
         }
     }
     lines

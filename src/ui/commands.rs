@@ -86,15 +86,15 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/show",
         arguments: "NUMBER",
         short: "show a long message whole",
-        long: "Of a message of more than 100 lines a terminal shows the first 100, and the number to type here. \
-               The last 20 of this run can be shown.",
+        long: "A terminal shows the first 100 lines of a longer message, and the number to type here. \
+               p2p-chat keeps the last 20 of them until it ends.",
     },
     CommandHelp {
         name: "/copy",
         arguments: "",
-        short: "copy the last message that came to the clipboard",
-        long: "It asks the terminal to do so (OSC 52). Some terminals do not, or only if their settings allow it. It \
-               does not work on a pipe, with --plain or with TERM=dumb.",
+        short: "copy the last received message to the clipboard",
+        long: "p2p-chat asks the terminal to do it (OSC 52). Some terminals refuse, or need a setting. \
+               It does not work on a pipe, with --plain or with TERM=dumb.",
     },
     CommandHelp {
         name: "/outbox",
@@ -324,10 +324,12 @@ pub(super) fn nearest(word: &str) -> Option<&'static CommandHelp> {
 
 /// Commands that share a row of the help, and what the row says. The others have one each.
 const SHARED_ROWS: &[(&[&str], &str)] = &[
+    (&["@WHOM TEXT", "/msg"], "send a message; @all sends it to all online peers"),
     (&["/help", "/quit"], "list the commands or explain one; exit"),
     (&["/connect", "/disconnect"], "connect to or disconnect from a peer, or all"),
     (&["/chat", "/back"], "send every line to a peer; return to the menu"),
     (&["/reply", "/me"], "answer the last message; send an action"),
+    (&["/show", "/copy"], "print a long message whole; copy the last message"),
     (&["/mute", "/unmute"], "hide a peer's messages; show them again"),
     (&["/requests", "/trust", "/accept"], "list or accept changed and new keys"),
     (&["/key", "/verify"], "show a key; compare safety numbers with a peer"),
@@ -347,7 +349,7 @@ pub(super) fn overview() -> Vec<String> {
     let row = |left: &str, right: &str| format!("  {left:NAME_COLUMNS$}{right}");
     let mut lines = vec![
         "Type the number of a menu entry, or one of these (/help COMMAND tells more):".to_owned(),
-        row("@WHOM TEXT", "send a message; @all sends it to everybody online"),
+        row(&SHARED_ROWS[0].0.join(", "), SHARED_ROWS[0].1),
     ];
     for command in COMMANDS {
         match SHARED_ROWS.iter().find(|(names, _)| names.contains(&command.name)) {
@@ -456,7 +458,7 @@ mod tests {
 
     #[test]
     fn shared_rows_and_synonyms_name_existing_commands() {
-        let shared = SHARED_ROWS.iter().flat_map(|(names, _)| names.iter());
+        let shared = SHARED_ROWS.iter().flat_map(|(names, _)| names.iter()).skip(1);
         let synonyms = SYNONYMS.iter().map(|(_, name)| name);
         for name in shared.chain(synonyms) {
             assert!(COMMANDS.iter().any(|command| command.name == *name), "{name}");

@@ -130,7 +130,7 @@ fn the_file_starts_a_chat_without_any_arguments() {
     let port = nobody().port();
     let text = format!("name = \"Filly\"\nport = {port}\nbind = \"127.0.0.1\"\nno-static = true\n");
     let mut filly = nobody_yet().file(CONFIG, text).start();
-    filly.has_seen(&format!("You are Filly, listening at port {port} of 127.0.0.1."));
+    filly.has_seen(&format!("Filly, listening on 127.0.0.1:{port}"));
     filly.still_answers();
 }
 

@@ -257,7 +257,9 @@ proptest! {
                 prop_assert!(row.starts_with("  "), "{:?}", rows);
             }
             for row in &rows {
-                prop_assert!(row.width() < columns, "{:?} is wider than {}", row, columns);
+                // A single character can be wider than a very narrow window.
+                let is_single = units(row.trim_start_matches([' ', '│'])).count() == 1;
+                prop_assert!(row.width() < columns || is_single, "{:?} is wider than {}", row, columns);
             }
             let all = |text: &str| text.replace([' ', '│'], "");
             prop_assert_eq!(all(&rows.concat()), all(&format!("[t] Bob: {text}")));

@@ -16,7 +16,7 @@ fn asks(terminal: &Terminal, question: &str) {
 
 /// Waits until p2p-chat runs with this name, and leaves.
 fn runs_as(mut terminal: Terminal, name: &str) {
-    terminal.waits_for(&format!("You are {name}, listening at port "));
+    terminal.waits_for(&format!("{name}, listening on "));
     asks(&terminal, "Choice [0-6]: ");
     terminal.enters("0");
     assert!(terminal.ends().success());
@@ -34,7 +34,9 @@ fn alice_and_bob() -> TempDir {
 fn only_profile_is_used_without_a_question() {
     let data = data();
     let port = started("Alice", &data).start().addr().port();
-    opened(&data).waits_for(&format!("You are Alice, listening at port {port}"));
+    let alice = opened(&data);
+    alice.waits_for("Alice, listening on ");
+    assert_eq!(alice.addr().port(), port);
 }
 
 #[test]
@@ -70,7 +72,7 @@ fn wrong_choice_is_asked_again() {
     }
     asks(&terminal, "Number or name: ");
     terminal.enters("1");
-    terminal.waits_for("You are Alice, ");
+    terminal.waits_for("Alice, listening on ");
 }
 
 #[test]
@@ -100,7 +102,7 @@ fn new_profile_can_be_chosen() {
     terminal.enters("Zoe");
     terminal.waits_for("Enter your port number [");
     terminal.enters("0");
-    terminal.waits_for("You are Zoe, listening at port ");
+    terminal.waits_for("Zoe, listening on ");
     terminal.waits_for("Created the profile Zoe. Others know it by this key:");
     assert_eq!(directories(&data), ["alice", "work", "zoe"]);
 }
@@ -123,7 +125,7 @@ fn new_profile_gets_an_unused_name() {
     terminal.enters("Zoe");
     terminal.waits_for("Enter your port number [");
     terminal.enters("0");
-    terminal.waits_for("You are Zoe, listening at port ");
+    terminal.waits_for("Zoe, listening on ");
     assert_eq!(directories(&data), ["alice", "work", "zoe"]);
 }
 
@@ -177,7 +179,7 @@ fn first_start_asks_for_name_and_port() {
     terminal.enters("Alice");
     terminal.waits_for("Enter your port number [");
     terminal.enters("0");
-    terminal.waits_for("You are Alice, listening at port ");
+    terminal.waits_for("Alice, listening on ");
     terminal.waits_for("Created the profile Alice.");
 }
 
@@ -188,5 +190,5 @@ fn profile_of_earlier_version_asks_for_a_port() {
     let terminal = opened(&data);
     terminal.waits_for("Enter your port number [");
     terminal.enters("0");
-    terminal.waits_for("You are alice, listening at port ");
+    terminal.waits_for("alice, listening on ");
 }

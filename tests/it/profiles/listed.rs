@@ -113,7 +113,7 @@ fn only_profile_is_used_without_flags() {
     assert!(output.status.success());
     assert_eq!(String::from_utf8_lossy(&output.stderr), "Alice has no stored messages.\n");
     let alice = started("", &data).arg("--port").arg(0).start();
-    alice.has_seen("You are Alice, listening at port ");
+    alice.has_seen("Alice, listening on ");
 }
 
 #[test]

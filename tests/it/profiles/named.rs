@@ -18,13 +18,13 @@ fn name_key_and_history_survive_a_rename() {
     assert!(alice.ends().success());
 
     let mut zoe = started("", &data).start();
-    zoe.has_seen("You are Zoe, listening at port ");
+    zoe.has_seen("Zoe, listening on ");
     assert_eq!(zoe.key(), before);
     zoe.types(&["/list"]);
     zoe.types(&["0"]);
     assert!(zoe.ends().success());
     let printed = run(started("Zoe", &data), &[]);
-    assert!(printed.iter().any(|line| line.starts_with("You are Zoe, ")), "{printed:?}");
+    assert!(printed.iter().any(|line| line.starts_with("Zoe, listening on ")), "{printed:?}");
     assert_eq!(directories(&data), ["alice"]);
     assert_eq!(key(&data, "alice"), before);
     let history = prints(started("Zoe", &data).without_port().arg("history"));
@@ -93,7 +93,7 @@ fn former_name_is_refused_with_the_current_one() {
     assert_ne!(key(&data, "alice"), key(&data, "new"));
     // `--name` selects the new profile now.
     let printed = run(started("Alice", &data), &[]);
-    assert!(printed.iter().any(|line| line.starts_with("You are Alice, ")), "{printed:?}");
+    assert!(printed.iter().any(|line| line.starts_with("Alice, listening on ")), "{printed:?}");
     assert_eq!(directories(&data), ["alice", "new"]);
 }
 
@@ -160,7 +160,7 @@ fn name_of_several_profiles_is_refused() {
     run(started("Alice", &data).arg("--profile=alice"), &[]);
     run(started("", &data).arg("--port").arg(0).arg("--profile=at work"), &["/name Bob"]);
     let printed = run(started("Alice", &data), &[]);
-    assert!(printed.iter().any(|line| line.starts_with("You are Alice, ")), "{printed:?}");
+    assert!(printed.iter().any(|line| line.starts_with("Alice, listening on ")), "{printed:?}");
 }
 
 #[test]
@@ -236,11 +236,11 @@ fn profile_with_another_name_is_renamed() {
     let data = data();
     run(started("Alice", &data), &[]);
     let printed = run(started("Zoe", &data).arg("--profile=alice"), &[]);
-    assert!(printed.iter().any(|line| line.starts_with("You are Zoe, ")), "{printed:?}");
+    assert!(printed.iter().any(|line| line.starts_with("Zoe, listening on ")), "{printed:?}");
     assert_eq!(directories(&data), ["alice"]);
     assert!(refused(started("Alice", &data)).contains("Alice is now Zoe."));
     let printed = run(started("", &data).arg("--profile=alice"), &[]);
-    assert!(printed.iter().any(|line| line.starts_with("You are Zoe, ")), "{printed:?}");
+    assert!(printed.iter().any(|line| line.starts_with("Zoe, listening on ")), "{printed:?}");
 }
 
 #[test]

@@ -212,8 +212,9 @@ impl Terminal {
         let mut port = None;
         let said = self.window.wait(|shown| {
             let text = String::from_utf8_lossy(&shown.raw).replace("\r\n  ", " ");
-            let words = text.split("listening at port ").nth(1).and_then(|rest| rest.split_once(['.', ' ']));
-            port = words.map(|(number, _)| number.parse().expect("a port"));
+            let rest = text.split(", listening on ").nth(1);
+            let addr = rest.and_then(|rest| rest.split_once(['\r', '\n', ' ', '\u{1b}']));
+            port = addr.map(|(addr, _)| addr.rsplit(':').next().expect("a port").parse().expect("a port"));
             port.is_some()
         });
         assert!(said, "{} never said where it listens:\n{}", self.name, self.screen());

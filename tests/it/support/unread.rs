@@ -58,8 +58,8 @@ impl Unread {
 
     /// Reads where it listens, which it says first.
     pub(crate) fn listens(&mut self) -> SocketAddrV4 {
-        let line = self.prints("You are ");
-        let port = line.trim_end_matches('.').rsplit(' ').next().expect("a word");
+        let line = self.prints(", listening on ");
+        let port = line.rsplit(':').next().expect("a word");
         SocketAddrV4::new(Ipv4Addr::LOCALHOST, port.parse().expect("a port"))
     }
 

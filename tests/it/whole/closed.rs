@@ -152,9 +152,7 @@ fn an_output_that_does_not_wait_for_its_reader_is_not_gone() {
     rustix::io::ioctl_fionbio(&writer, true).expect("an option");
     let _alice = Unread::start(&Peer::named("Alice"), writer.into());
     let mut lines = BufReader::new(reader).lines().map(|line| line.expect("UTF-8"));
-    let port = |line: String| {
-        line.strip_prefix("You are Alice, listening at port ")?.strip_suffix('.')?.parse().ok()
-    };
+    let port = |line: String| line.strip_prefix("Alice, listening on ")?.rsplit_once(':')?.1.parse().ok();
     let addr = SocketAddrV4::new(Ipv4Addr::LOCALHOST, lines.by_ref().find_map(port).expect("it says so"));
     // Three times what a pipe holds, while nobody reads.
     for number in 0..200 {

@@ -35,7 +35,7 @@ impl Crowd {
         };
         let peers = addrs.iter().enumerate().map(start).collect();
         let mut crowd = Self { peers, started };
-        crowd.peers.iter_mut().for_each(|peer| drop(peer.sees_within("listening at port ", ALL_SEEN_WITHIN)));
+        crowd.peers.iter_mut().for_each(|peer| drop(peer.sees_within(", listening on ", ALL_SEEN_WITHIN)));
         crowd.sees_all();
         crowd
     }

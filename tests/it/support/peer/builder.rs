@@ -143,9 +143,8 @@ impl Builder {
     /// Starts it and waits until it listens.
     pub(crate) fn start(self) -> Peer {
         let mut peer = self.start_without_waiting();
-        let line = peer.sees("listening at port ");
-        let number = line.split("port ").nth(1).expect("a port").trim_end_matches('.');
-        peer.port = number.split(' ').next().expect("a word").parse().expect("a port");
+        let line = peer.sees(", listening on ");
+        peer.port = line.rsplit(':').next().expect("a port").parse().expect("a port");
         peer
     }
 
