@@ -26,6 +26,7 @@ use std::time::Instant;
 use anyhow::Context;
 use begin::{ProfileFiles, Started, start};
 use clock::Clock;
+pub(crate) use clock::late_words;
 use contacts::ContactBook;
 use signals::{Signals, stop_in_background};
 

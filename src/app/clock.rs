@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, Unit, Zoned};
 
-use crate::cli::history::late_words;
 use crate::settings::TimeFormat;
 
 /// The format of the line at the start of a day.
@@ -13,11 +13,17 @@ const DAY: &str = "%A, %-d %B %Y";
 /// The format of a day in a sentence.
 const DATE: &str = "%-d %B %Y";
 
+/// A message that took longer than this to arrive says when it was sent, in milliseconds.
+const LATE: u64 = 60_000;
+
+/// Seconds for which the name of a weekday is enough.
+const WEEK: i64 = 6 * 86_400;
+
 /// Returns the day of a time in seconds since 1970, for use in a sentence.
 pub(super) fn date(seconds: u64) -> String {
     let at = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
     match at {
-        Some(at) => Zoned::new(at, jiff::tz::TimeZone::system()).strftime(DATE).to_string(),
+        Some(at) => Zoned::new(at, TimeZone::system()).strftime(DATE).to_string(),
         None => "a day far away".into(),
     }
 }
@@ -30,6 +36,21 @@ pub(super) fn millis() -> u64 {
 /// Returns the time in seconds since 1970.
 pub(super) fn seconds() -> u64 {
     millis() / 1_000
+}
+
+/// Returns when a message was sent, like `Mon 14:03`, if it arrived more than a minute later and the
+/// user wants times. The time sent is the sender's claim.
+pub(crate) fn late_words(format: &TimeFormat, sent: u64, came: u64, zone: &TimeZone) -> Option<String> {
+    let is_late = came.saturating_sub(sent) > LATE && *format != TimeFormat::Off;
+    let (sent, came) = if is_late { (timestamp(sent)?, timestamp(came)?) } else { return None };
+    let is_near = came.as_second() - sent.as_second() < WEEK;
+    let words = if is_near { "%a %H:%M" } else { "%-d %b %Y %H:%M" };
+    Some(sent.to_zoned(zone.clone()).strftime(words).to_string())
+}
+
+/// Returns a time in milliseconds since 1970, if the calendar has it.
+fn timestamp(millis: u64) -> Option<Timestamp> {
+    i64::try_from(millis).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok())
 }
 
 /// Returns a duration in its largest unit, rounded up.
@@ -80,22 +101,21 @@ impl Clock {
         let now = Timestamp::now();
         if !self.whole_seconds || now.as_second() != self.second {
             self.second = now.as_second();
-            self.moment = moment(&self.format, &Zoned::new(now, jiff::tz::TimeZone::system()));
+            self.moment = moment(&self.format, &Zoned::new(now, TimeZone::system()));
         }
         self.moment.clone()
     }
 
     /// Returns the stamp and the day of a time in milliseconds since 1970.
     pub(super) fn of(&self, millis: u64) -> (Arc<str>, Arc<str>) {
-        let at = i64::try_from(millis).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
-        let at = Zoned::new(at.unwrap_or(Timestamp::UNIX_EPOCH), jiff::tz::TimeZone::system());
+        let at = Zoned::new(timestamp(millis).unwrap_or(Timestamp::UNIX_EPOCH), TimeZone::system());
         let Moment { stamp, day } = moment(&self.format, &at);
         (stamp, day)
     }
 
     /// Returns when a message was sent, in words, if it came much later.
     pub(super) fn late(&self, sent: u64, came: u64) -> Option<String> {
-        late_words(&self.format, sent, came, &jiff::tz::TimeZone::system())
+        late_words(&self.format, sent, came, &TimeZone::system())
     }
 
     /// Records that a line of now is shown. Returns the day if it has to be shown first, because it
@@ -118,5 +138,23 @@ fn stamp(format: &TimeFormat, now: &Zoned) -> String {
         TimeFormat::Strftime(format) => {
             jiff::fmt::strtime::format(format, now).map(|time| format!("[{time}] ")).unwrap_or_default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn late_message_says_when_it_was_sent() {
+        let (zone, format) = (TimeZone::fixed(jiff::tz::offset(2)), TimeFormat::Strftime("%H".into()));
+        let late = |sent, came| late_words(&format, sent, came, &zone);
+        let (sent, minute) = (1_795_270_980_005, 60_000);
+        assert_eq!(late(sent, sent + minute), None);
+        assert_eq!(late(sent + minute, sent), None, "its clock is ahead");
+        assert_eq!(late(sent, sent + minute + 1).as_deref(), Some("Sat 16:23"));
+        assert_eq!(late(sent, sent + 10_000 * minute).as_deref(), Some("21 Nov 2026 16:23"));
+        assert_eq!(late(0, sent).as_deref(), Some("1 Jan 1970 02:00"));
+        assert_eq!(late_words(&TimeFormat::Off, 0, sent, &zone), None);
     }
 }

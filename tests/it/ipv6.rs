@@ -61,7 +61,7 @@ fn whoever_listens_at_one_address_listens_in_its_family_only() {
     assert!(refused.is_err(), "the port is for IPv4");
     let bob = Peer::named("Bob").arg("--bind").arg("::1").start();
     assert_eq!(answer_to(b"127.0.0.1:5001 Alice hi", at_loopback(bob.addr().port())), "");
-    bob.has_seen(" of ::1.");
+    bob.has_seen("Bob, listening on [::1]:");
     let refused = TcpStream::connect_timeout(&SocketAddr::V4(bob.addr()), SOON);
     assert!(refused.is_err(), "the port is for IPv6");
 }

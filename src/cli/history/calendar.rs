@@ -3,16 +3,11 @@
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
+use crate::app::late_words;
 use crate::settings::TimeFormat;
 
 /// A day as the chat shows it where a new one begins.
 const DAY: &str = "%A, %-d %B %Y";
-
-/// A message that took longer than this to arrive says when it was sent, in milliseconds.
-const LATE: u64 = 60_000;
-
-/// Days for which the name of a weekday says enough.
-const WEEK: i64 = 6 * 86_400;
 
 /// Where and how moments are shown.
 pub(super) struct Calendar {
@@ -64,16 +59,6 @@ impl Calendar {
     }
 }
 
-/// When a message was sent, like `Mon 14:03`, if it came more than a minute later and the user wants
-/// times. A moment before the last days has its date. The sender's clock is what it claims.
-pub(crate) fn late_words(format: &TimeFormat, sent: u64, came: u64, zone: &TimeZone) -> Option<String> {
-    let is_late = came.saturating_sub(sent) > LATE && *format != TimeFormat::Off;
-    let (sent, came) = is_late.then(|| (timestamp(sent), timestamp(came)))?;
-    let is_near = came.as_second() - sent.as_second() < WEEK;
-    let words = if is_near { "%a %H:%M" } else { "%-d %b %Y %H:%M" };
-    Some(sent.to_zoned(zone.clone()).strftime(words).to_string())
-}
-
 /// A moment as RFC 3339 has it, in UTC, with milliseconds.
 pub(crate) fn rfc3339(millis: u64) -> String {
     format!("{:.3}", timestamp(millis))
@@ -109,19 +94,6 @@ mod tests {
             (off.stamp(time), off.minute(time), off.begins_day(time)),
             (String::new(), String::new(), None)
         );
-    }
-
-    #[test]
-    fn late_message_says_when_it_was_sent() {
-        let (zone, format) = (TimeZone::fixed(jiff::tz::offset(2)), TimeFormat::Strftime("%H".into()));
-        let late = |sent, came| late_words(&format, sent, came, &zone);
-        let (sent, minute) = (1_795_270_980_005, 60_000);
-        assert_eq!(late(sent, sent + minute), None);
-        assert_eq!(late(sent + minute, sent), None, "its clock is ahead");
-        assert_eq!(late(sent, sent + minute + 1).as_deref(), Some("Sat 16:23"));
-        assert_eq!(late(sent, sent + 10_000 * minute).as_deref(), Some("21 Nov 2026 16:23"));
-        assert_eq!(late(0, sent).as_deref(), Some("1 Jan 1970 02:00"));
-        assert_eq!(late_words(&TimeFormat::Off, 0, sent, &zone), None);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 pub use asked::Asked;
-pub(crate) use calendar::{late_words, rfc3339};
+pub(crate) use calendar::rfc3339;
 pub use when::When;
 
 use crate::model::name::{Name, folded, quoted};
