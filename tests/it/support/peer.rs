@@ -221,10 +221,16 @@ impl Peer {
 
     /// Waits for a line that holds `words`, wherever it stands, without passing the others.
     pub(crate) fn has_seen(&self, words: &str) -> String {
-        let (lines, line) = wait_for(&self.stdout, 0, |line| line.contains(words), SOON);
+        self.has_seen_one_of(&[words])
+    }
+
+    /// The same for a line that contains one of these.
+    pub(crate) fn has_seen_one_of(&self, words: &[&str]) -> String {
+        let is_it = |line: &str| words.iter().any(|words| line.contains(words));
+        let (lines, line) = wait_for(&self.stdout, 0, is_it, SOON);
         match line {
             Some(at) => lines[at].clone(),
-            None => panic!("{} never saw `{words}`:\n{}", self.name, lines.join("\n")),
+            None => panic!("{} never saw one of {words:?}:\n{}", self.name, lines.join("\n")),
         }
     }
 
