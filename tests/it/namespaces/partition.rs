@@ -119,7 +119,11 @@ fn short_partition_makes_peers_quiet_not_gone() {
             !printed.iter().any(|line| line.contains("] * Bob") && line.contains("offline")),
             "{printed:?}"
         );
-        assert_eq!(printed.iter().filter(|line| line.contains("] * ") && line.contains("is online")).count(), 1, "{printed:?}");
+        assert_eq!(
+            printed.iter().filter(|line| line.contains("] * ") && line.contains("is online")).count(),
+            1,
+            "{printed:?}"
+        );
     }
 }
 
