@@ -244,7 +244,7 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp {
         name: "/policy",
         arguments: "HOW",
-        short: "how to treat strangers: accept-new, ask or strict",
+        short: "how to treat strangers: accept-new, ask, strict",
         long: "accept-new shows their messages and remembers new keys. ask makes them wait for \
                /accept. strict refuses them. The policy applies until p2p-chat ends, to strangers \
                that are not in the list yet. A new key with the name of a contact always waits.",
@@ -324,12 +324,12 @@ pub(super) fn nearest(word: &str) -> Option<&'static CommandHelp> {
 
 /// Commands that share a row of the help, and what the row says. The others have one each.
 const SHARED_ROWS: &[(&[&str], &str)] = &[
-    (&["@WHOM TEXT", "/msg"], "send a message; @all sends it to all online peers"),
+    (&["@WHOM TEXT", "/msg"], "send a message; @all means all online peers"),
     (&["/help", "/quit"], "list the commands or explain one; exit"),
     (&["/connect", "/disconnect"], "connect to or disconnect from a peer, or all"),
     (&["/chat", "/back"], "send every line to a peer; return to the menu"),
     (&["/reply", "/me"], "answer the last message; send an action"),
-    (&["/show", "/copy"], "print a long message whole; copy the last message"),
+    (&["/show", "/copy"], "show a cut message whole; copy the last message"),
     (&["/mute", "/unmute"], "hide a peer's messages; show them again"),
     (&["/requests", "/trust", "/accept"], "list or accept changed and new keys"),
     (&["/key", "/verify"], "show a key; compare safety numbers with a peer"),
@@ -427,7 +427,8 @@ mod tests {
         let lines = overview();
         assert!(lines.len() <= ROWS, "{} rows", lines.len());
         for line in &lines {
-            assert!(line.chars().count() <= COLUMNS, "{line}");
+            // The last column stays free.
+            assert!(line.chars().count() < COLUMNS, "{line}");
         }
         for line in &lines[1..lines.len() - 1] {
             let (left, right) = line.split_at(2 + NAME_COLUMNS);
