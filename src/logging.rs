@@ -14,7 +14,7 @@ use crate::model::message::LOG_TARGET;
 use crate::model::untrusted::harmless;
 use crate::net::{DIALER, WORKER};
 use crate::settings::{Misused, Settings};
-use crate::ui::restore_terminal;
+use crate::tui::restore_terminal;
 
 /// Starts logging as the command line says: to the named file, else to standard error if that is not
 /// the terminal of the chat, else nowhere. Also lets a panic restore the terminal before it is

@@ -4,7 +4,7 @@
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_width::UnicodeWidthChar;
 
-use p2p_chat::ui::{LINE_END, Line, Palette, RAW_LINE_END, write_lines};
+use p2p_chat::tui::{LINE_END, Line, Palette, RAW_LINE_END, write_lines};
 
 /// The last character of the control sequences that colour a line.
 const COLOUR: &str = "m";

@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
+use crate::logging;
 use crate::settings::Settings;
-use crate::{app, logging};
+use crate::tui::app;
 
 /// Starts logging and runs the chat to its end.
 ///

@@ -15,7 +15,7 @@ use crate::profile::contacts::Contact;
 use crate::profile::{self, AddressBook, BookSource, Profiles};
 use crate::settings::{Misused, Settings};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
-use crate::ui::{self, Labels};
+use crate::tui::{self, Labels};
 
 /// Prints the contacts of a profile to `out`, one on each line, sorted by label. Notes go to
 /// standard error. The inner result is that of writing to `out`.
@@ -107,7 +107,7 @@ impl Listed<'_> {
         let marks = if marks.is_empty() { String::new() } else { format!(" ({})", marks.join(", ")) };
         let seen = self.last_seen().map_or_else(
             || "not seen yet".to_owned(),
-            |at| format!("last seen {}", ui::ago(Duration::from_millis(self.now.saturating_sub(at)))),
+            |at| format!("last seen {}", tui::ago(Duration::from_millis(self.now.saturating_sub(at)))),
         );
         let place = match id {
             PeerId::Key(key) => format!("key {}", key.grouped()),

@@ -5,13 +5,13 @@ use std::io::{self, IsTerminal, Write};
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::app::looks::{palette, variable};
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::model::untrusted::harmless;
 use crate::profile::{self, Found, Named, Profile, Profiles};
 use crate::settings::{Misused, Settings};
-use crate::ui::{Foreground, Palette, columns, qr};
+use crate::tui::app::looks::{palette, variable};
+use crate::tui::{Foreground, Palette, columns, qr};
 
 /// The prefix of a key in a QR code, by which readers recognize it. A code of only capitals, digits
 /// and these signs is small.

@@ -8,7 +8,7 @@ use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
 use super::{Cli, EXAMPLES};
 use crate::exit;
-use crate::ui::{COMMANDS, KEYS, Menu};
+use crate::tui::{COMMANDS, KEYS, Menu};
 
 /// Writes the manual page.
 ///

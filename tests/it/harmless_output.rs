@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use input::{Connection, connection};
 use p2p_chat::model::message::{Body, Decoded, LINE_MARK, Plain};
-use p2p_chat::ui::{Attention, Line, Osc, Palette};
+use p2p_chat::tui::{Attention, Line, Osc, Palette};
 use printing::{Form, HISTORY, OTHER_MACHINE, OWN_PORT, Printed, Reader, Told, without_own_colours};
 
 use crate::support::assert_harmless;

@@ -9,7 +9,7 @@ use std::net::SocketAddrV4;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use p2p_chat::ui::COMMANDS;
+use p2p_chat::tui::COMMANDS;
 use tempfile::TempDir;
 
 use crate::support::{Builder, Peer, Terminal, nobody, rows};

@@ -21,7 +21,7 @@ use p2p_chat::model::message::{Body, Decoded, Form, MessageId, Outgoing, SendErr
 use p2p_chat::model::peer_id::Recipient;
 use p2p_chat::model::session::Message;
 use p2p_chat::protocol::plain::Decoder;
-use p2p_chat::ui::{Attention, Labels, Osc};
+use p2p_chat::tui::{Attention, Labels, Osc};
 
 use reader::Reader;
 

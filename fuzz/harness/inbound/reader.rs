@@ -2,7 +2,7 @@
 
 use p2p_chat::core::{Event, Time};
 use p2p_chat::model::peer_id::Recipient;
-use p2p_chat::ui::{Attention, Labels, Line, Standing, Voice, lines};
+use p2p_chat::tui::{Attention, Labels, Line, Standing, Voice, lines};
 
 use super::super::printed::{assert_harmless, assert_lines_harmless};
 

@@ -4,12 +4,12 @@ use unicode_segmentation::GraphemeCursor;
 use unicode_width::UnicodeWidthStr;
 
 use p2p_chat::core::{PresenceStatus, Verification};
-use p2p_chat::ui::{Dock, Ink, Key, Line, MAX_LINE_BYTES, Palette, Partner, Status, lay_out};
+use p2p_chat::tui::{Dock, Ink, Key, Line, MAX_LINE_BYTES, Palette, Partner, Status, lay_out};
 
 use super::super::printed::{DOCK, assert_harmless, without_sequences};
 use super::{LONG, User};
 
-/// Steps that the editor can undo (`MAX_STEPS` in `ui::editor`).
+/// Steps that the editor can undo (`MAX_STEPS` in `tui::editor`).
 const UNDONE: usize = 100;
 
 /// Bytes by which the menu may lengthen a line that it returns for correction, as `@Bob` for `@b`.

@@ -12,7 +12,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use p2p_chat::model::message::MAX_SENT_BYTES;
 use p2p_chat::protocol::plain;
-use p2p_chat::ui::{
+use p2p_chat::tui::{
     Act, Chosen, Editor, Ink, Key, Line, MAX_LINE_BYTES, Menu, Place, TooLong, Turn, Typed, complete,
     in_columns, key_of, typed_lines,
 };

@@ -8,7 +8,7 @@ use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::PeerProtocol;
 use p2p_chat::model::name::{Name, PeerName};
 use p2p_chat::model::peer_id::Recipient;
-use p2p_chat::ui::{Directory, Labels, Standing};
+use p2p_chat::tui::{Directory, Labels, Standing};
 
 /// The peers in the list, and the own name of the user.
 pub(super) struct People {

@@ -3,8 +3,8 @@
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
-use crate::app::late_words;
 use crate::settings::TimeFormat;
+use crate::tui::app::late_words;
 
 /// A day as the chat shows it where a new one begins.
 const DAY: &str = "%A, %-d %B %Y";

@@ -106,7 +106,7 @@ mod tests {
     use crate::model::peer_id::Recipient;
     use crate::model::stored::{Query, QueuedMessage, SeenPeer, StoreResult, StoredMessage};
     use crate::store::in_memory;
-    use crate::ui::past::examples::{TIME, key};
+    use crate::tui::past::examples::{TIME, key};
 
     /// A store whose file somebody else uses when it is to be tidied.
     struct Used<S>(S);

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use super::calendar::Calendar;
 use super::{json, markdown};
 use crate::model::stored::StoredMessage;
-use crate::ui::past::People;
-use crate::ui::past::{Folder, Told, lines};
-use crate::ui::{Further, Line, rows_of};
+use crate::tui::past::People;
+use crate::tui::past::{Folder, Told, lines};
+use crate::tui::{Further, Line, rows_of};
 
 /// A form.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

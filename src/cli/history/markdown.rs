@@ -1,10 +1,10 @@
 //! A message as Markdown (CommonMark 0.31): a paragraph, in which nothing of what was said is markup. Pure.
 
 use crate::model::untrusted::harmless;
-use crate::ui::TO;
-use crate::ui::past::People;
-use crate::ui::past::Told;
-use crate::ui::past::{outcome, with};
+use crate::tui::TO;
+use crate::tui::past::People;
+use crate::tui::past::Told;
+use crate::tui::past::{outcome, with};
 
 /// What has a meaning anywhere in a line, in CommonMark or in what is usual beyond it: tables, footnotes, mathematics, emoji, mentions, links.
 const MARKUP: &[char] = &[
@@ -59,8 +59,8 @@ mod tests {
     use crate::model::delivery::DeliveryStatus;
     use crate::model::name::PeerName;
     use crate::model::stored::StoredMessage;
-    use crate::ui::past::Folder;
-    use crate::ui::past::examples::{NASTY, from_bob, key, to};
+    use crate::tui::past::Folder;
+    use crate::tui::past::examples::{NASTY, from_bob, key, to};
     use proptest::prelude::*;
 
     fn shown(entry: StoredMessage) -> String {

@@ -32,8 +32,8 @@ use crate::profile::contacts::ContactsError;
 use crate::profile::{self, AddressBook, BookSource, Profiles, TypedRange};
 use crate::settings::{Misused, Settings};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
-use crate::ui::past::People;
-use crate::ui::{self, Labels};
+use crate::tui::past::People;
+use crate::tui::{self, Labels};
 use calendar::Calendar;
 use form::{Form, Writer};
 use pages::Stopped;
@@ -166,7 +166,7 @@ fn read(
         note(format!("Showing the last {SHOWN} messages; --last N shows more."));
     }
     let calendar = Calendar::new(settings.time_format.clone(), TimeZone::system());
-    let mut writer = Writer::new(form, people, calendar, terminal.then(ui::columns), BufWriter::new(out));
+    let mut writer = Writer::new(form, people, calendar, terminal.then(tui::columns), BufWriter::new(out));
     pages.each(store, |row| writer.take(row))?;
     writer.end().map_err(Stopped::Output)
 }

@@ -1,5 +1,5 @@
 //! From a connection to the lines of a screen, by the parts of the program that are pure; what joins them in the program
-//! (src/runtime.rs, src/app/tell.rs) is done here in the same way.
+//! (src/runtime.rs, src/tui/app/tell.rs) is done here in the same way.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use p2p_chat::model::name::PeerName;
 use p2p_chat::model::stored::Query;
 use p2p_chat::protocol::plain::Decoder;
 use p2p_chat::store::{Sqlite, Store, in_memory};
-use p2p_chat::ui::{Labels, Line, Past, PeerList, People, Standing, Voice, lines, peer_list};
+use p2p_chat::tui::{Labels, Line, Past, PeerList, People, Standing, Voice, lines, peer_list};
 use parking_lot::Mutex;
 
 use super::input::Connection;

@@ -118,7 +118,7 @@ fn where_nothing_can_be_kept_there_is_no_key_to_print() {
 
 #[cfg(unix)]
 mod on_a_terminal {
-    use p2p_chat::ui::{Foreground, qr};
+    use p2p_chat::tui::{Foreground, qr};
 
     use super::*;
     use crate::support::{Terminal, rows};

@@ -1,4 +1,4 @@
-//! The commands of `/outbox`, as src/app/past.rs gives them.
+//! The commands of `/outbox`, as src/tui/app/past.rs gives them.
 
 use p2p_chat::core::{Command, OpId};
 use p2p_chat::model::delivery::{DeliveryStatus, FailureReason};

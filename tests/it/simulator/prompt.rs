@@ -1,4 +1,4 @@
-//! The prompt of one user: the real menu, labels and name resolver, as src/app uses them.
+//! The prompt of one user: the real menu, labels and name resolver, as src/tui/app uses them.
 
 use p2p_chat::core::{
     Event as Told, Meeting, OpId, PeerInfo, PeerRequest, Pin, Row, State, Time, Verification,
@@ -8,7 +8,7 @@ use p2p_chat::model::delivery::DeliveryStatus;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::peer_id::Recipient;
-use p2p_chat::ui::{Act, Chosen, Directory, Labels, Menu, Standing};
+use p2p_chat::tui::{Act, Chosen, Directory, Labels, Menu, Standing};
 
 use super::peer::Pid;
 use super::world::World;

@@ -14,8 +14,8 @@ use super::ledger::Ledger;
 use super::peer::{Pid, Program};
 use super::world::World;
 
-/// Messages that are shown at the start at most, as in src/app/past.rs.
-const MAX_UNSHOWN: usize = 1_000;
+/// Messages that are shown at the start at most, as in src/tui/app/past.rs.
+const MAX_UNSHOWN: usize = 32_768;
 
 /// How long messages wait, usually and with a short expiry, in seconds.
 const A_WEEK: u64 = 7 * 24 * 3_600;
@@ -70,7 +70,7 @@ impl World {
         restored
     }
 
-    /// `catch_up` of src/app/past.rs.
+    /// `catch_up` of src/tui/app/past.rs.
     pub(super) fn catches_up(&mut self, pid: Pid) {
         let unshown = self.disk_mut(pid).image.store.unshown(MAX_UNSHOWN).expect("memory can be read");
         for StoredMessage { row, peer, direction, id, .. } in unshown {

@@ -1,0 +1,523 @@
+//! The contacts in contacts.toml. Saves changes from the core and the prompt, and passes the user's
+//! edits of the file to the core.
+
+mod book;
+mod changes;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Instant;
+
+use super::tell::standing;
+use super::{App, People, clock};
+use crate::core::{
+    BlockTarget, Command, ContactChange, ContactRecord, Decision, Event, PeerInfo, PresenceStatus, Row,
+};
+use crate::model::address::SourcePrefix;
+use crate::model::name::{Name, PeerName, folded};
+use crate::model::peer_id::{PeerId, Recipient};
+use crate::profile;
+use crate::profile::contacts::{Change, Contact, ContactsError};
+use crate::settings::ConfigError;
+use crate::tui::{self, Ink, Line};
+pub(super) use book::ContactBook;
+use book::RELOAD_INTERVAL;
+
+/// Contacts that `/contacts` lists, at most. The others are counted.
+const MAX_LISTED: usize = 50;
+
+/// Contacts of which a line says what an edit by hand changed, at most; of more, one line says how
+/// many they are.
+const MAX_TOLD: usize = 5;
+
+/// Whether an error is temporary, for example because no file descriptors are free.
+fn is_of_the_machine(error: &ContactsError) -> bool {
+    use io::ErrorKind::{InvalidData, IsADirectory, NotFound, PermissionDenied};
+
+    let ContactsError::File(ConfigError::Unreadable(_, error)) = error else { return false };
+    !matches!(error.kind(), NotFound | PermissionDenied | IsADirectory | InvalidData)
+}
+
+/// Says that a source is blocked, or no longer, as a sentence without its full stop.
+fn source_sentence(source: SourcePrefix, blocked: bool) -> String {
+    format!("{source} is {}", if blocked { "blocked" } else { "no longer blocked" })
+}
+
+impl App {
+    /// Takes the changes of contacts from the core.
+    pub(super) fn note_contacts(&mut self) {
+        for change in self.node.take_contact_changes() {
+            match change {
+                ContactChange::Key(pin) => {
+                    let id = PeerId::Key(pin.key);
+                    if pin.contact || pin.blocked {
+                        if self.contacts.get(id).is_none() {
+                            // A stranger that becomes a contact may have the name of another.
+                            self.meet_again(id.into(), pin.name.clone());
+                        }
+                        self.contacts.set_pin(pin);
+                    } else if self.contacts.remove(id) {
+                        // A stranger that was blocked.
+                        self.update_aliases();
+                    }
+                }
+                ContactChange::Legacy(id, name) => {
+                    self.contacts.set_name(id, name);
+                    self.contacts.unblock(id);
+                }
+                ContactChange::BlockedLegacy { id, name, contact } => {
+                    self.contacts.set_name(id, name);
+                    self.contacts.block(id, !contact);
+                    self.save_contacts();
+                }
+                ContactChange::Source { source, blocked } => {
+                    self.contacts.set_blocked_source(source, blocked);
+                    self.save_contacts();
+                }
+                ContactChange::Forgotten(id) => {
+                    if self.contacts.remove(id) {
+                        self.muted.remove(&id.into());
+                        self.update_aliases();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes what is not saved yet. If that fails, the user is told when they have decided
+    /// something, and once otherwise.
+    pub(super) fn save_contacts(&mut self) {
+        let result = self.try_to_save();
+        let is_decided = std::mem::take(&mut self.contacts.is_decided);
+        let Err(error) = result else {
+            self.tell_order();
+            return;
+        };
+        let was_told = self.contacts.retry_later();
+        if !was_told || is_decided {
+            self.tell_fault(&error);
+            self.say("It will be saved when the file can be written.");
+        }
+    }
+
+    fn try_to_save(&mut self) -> Result<(), ContactsError> {
+        loop {
+            match self.contacts.save() {
+                // The file has this name for another contact by now.
+                Err(error) if self.contacts.take_back_alias(&error) => {
+                    self.say(Line::of(Ink::Bad, error.to_string()));
+                    self.update_aliases();
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Saves contacts for the last time, and says what could not be saved.
+    pub(super) fn save_contacts_at_last(&mut self) {
+        let Err(error) = self.try_to_save() else { return };
+        self.tell_fault(&error);
+        let changes = self.contacts.changes();
+        let sentence = |(id, (saved, wanted)): (&PeerId, &(Option<&Contact>, Option<Contact>))| {
+            let name = wanted.as_ref().or(*saved).and_then(|contact| contact.name.as_ref());
+            let label = self.labels.label((*id).into(), name);
+            changes::sentence(&label, *saved, wanted.as_ref())
+        };
+        let sources = self.contacts.source_changes();
+        let sources = sources.iter().map(|(source, blocked)| source_sentence(*source, *blocked));
+        let lost: Vec<String> = changes.iter().filter_map(sentence).chain(sources).collect();
+        let more = lost.len().saturating_sub(MAX_TOLD);
+        let more = if more > 0 { format!("; and {more} more changes") } else { String::new() };
+        let lost = lost.iter().take(MAX_TOLD).map(String::as_str).collect::<Vec<_>>().join("; ");
+        self.say(Line::of(Ink::Bad, format!("Not saved in contacts.toml, and lost: {lost}{more}.")));
+    }
+
+    /// Says why contacts.toml cannot be read or written, once for each mistake.
+    fn tell_fault(&mut self, error: &ContactsError) {
+        let ContactsError::File(of_the_file) = error else {
+            self.say(Line::of(Ink::Bad, error.to_string()));
+            return;
+        };
+        let mut line = error.to_string();
+        if self.contacts.told.as_ref() == Some(&line) {
+            return;
+        }
+        self.contacts.told = Some(line.clone());
+        let until = match of_the_file {
+            ConfigError::Mistake { .. } => "the line is corrected",
+            ConfigError::Unreadable(..) | ConfigError::TooLarge(..) | ConfigError::Foreign(..) => {
+                "the file can be read"
+            }
+        };
+        line += &format!(" The last good version stays in force, and nothing is saved until {until}.");
+        self.say(Line::of(Ink::Bad, line));
+    }
+
+    /// Says that contacts.toml can be read again, if the user was told that it could not.
+    fn tell_order(&mut self) {
+        if !self.contacts.file.is_faulty() && self.contacts.told.take().is_some() {
+            self.say("contacts.toml is in order again.");
+        }
+    }
+
+    /// Writes the unsaved changes and reloads the file, each if it is due.
+    pub(super) fn tend_contacts(&mut self) {
+        let now = Instant::now();
+        if self.contacts.save_due().is_some_and(|due| due <= now) {
+            self.save_contacts();
+        }
+        if now.duration_since(self.contacts.looked_at) >= RELOAD_INTERVAL {
+            self.contacts.looked_at = now;
+            self.reload_contacts();
+        }
+    }
+
+    fn reload_contacts(&mut self) {
+        match self.contacts.file.reload() {
+            Ok(changes) if changes.is_empty() => self.tell_order(),
+            Ok(changes) => {
+                self.tell_order();
+                self.tell_edits(&changes);
+                for change in changes {
+                    match change {
+                        // What the user has decided meanwhile counts, and is saved next.
+                        Change::Set(contact) => {
+                            if let Some(contact) = self.contacts.get(contact.id) {
+                                self.take_edited(contact);
+                            }
+                        }
+                        Change::Removed(contact) if self.contacts.get(contact.id).is_none() => {
+                            self.take_removed(&contact);
+                        }
+                        Change::Removed(_) => {}
+                        Change::Source(source, blocked) => self.take_source(source, blocked),
+                    }
+                }
+                self.update_aliases();
+            }
+            Err(error) if is_of_the_machine(&error) => log::warn!("{error}"),
+            Err(error) => self.tell_fault(&error),
+        }
+    }
+
+    /// Says what the user changed in the file, under the names that the screen uses until then.
+    fn tell_edits(&mut self, changes: &[Change]) {
+        let replaced = self.contacts.file.take_replaced();
+        let sentence = |change: &Change| {
+            let (id, name, after) = match change {
+                Change::Set(contact) => (contact.id, &contact.name, Some(contact)),
+                Change::Removed(contact) => (contact.id, &contact.name, None),
+                Change::Source(source, blocked) => return Some(source_sentence(*source, *blocked)),
+            };
+            // Without a contact that it replaces, it is a write of ours that was made otherwise.
+            let before = replaced.get(&id)?.as_ref();
+            // A contact that was never met has no label yet.
+            let label = self.labels.known(id.into()).or_else(|| name.as_ref().map(ToString::to_string));
+            let label = label.unwrap_or_else(|| self.labels.label(id.into(), None));
+            changes::sentence(&label, before, after)
+        };
+        let sentences: Vec<String> = changes.iter().filter_map(sentence).collect();
+        if sentences.len() > MAX_TOLD {
+            self.say(format!("contacts.toml: {} contacts have changed.", sentences.len()));
+            return;
+        }
+        sentences.into_iter().for_each(|sentence| self.say(format!("contacts.toml: {sentence}.")));
+    }
+
+    /// Whether an event tells that an edit by hand is in force, which the user was told.
+    pub(super) fn is_of_an_edit(&self, event: &Event) -> bool {
+        let id = match event {
+            Event::Decided(Decision::Added(who, _) | Decision::Forgotten(who, _)) => who.id,
+            Event::Decided(Decision::Blocked(pin)) => pin.key.into(),
+            Event::Decided(Decision::BlockedLegacy(who)) => who.id,
+            Event::Decided(Decision::BlockedSource(source) | Decision::UnblockedSource(source)) => {
+                return self.contacts.sources_by_hand.values().any(|by_hand| by_hand == source);
+            }
+            _ => return false,
+        };
+        self.contacts.by_hand.values().any(|by_hand| *by_hand == id)
+    }
+
+    /// Takes over an entry that was edited by hand.
+    fn take_edited(&mut self, contact: Contact) {
+        let id = Recipient::from(contact.id);
+        self.set_muted(id, contact.muted);
+        let is_same = match (contact.id, self.node.pin_of(id)) {
+            (PeerId::Key(_), Some(pin)) => {
+                self.node.is_lasting_contact(id)
+                    && pin.blocked == contact.blocked
+                    && pin.verified == contact.verified.filter(|_| !contact.blocked)
+                    && pin.given == contact.addrs
+                    && (contact.name.is_none() || pin.name == contact.name)
+            }
+            (PeerId::Key(_), None) => false,
+            (PeerId::Legacy(_), _) => {
+                self.node.is_lasting_contact(id) && self.node.is_blocked_legacy(id) == contact.blocked
+            }
+        };
+        if !is_same {
+            let Contact { id, name, verified, blocked, stranger, addrs, .. } = contact;
+            let contact = ContactRecord { id, name, verified, blocked, stranger, addrs };
+            let op = self.node.command(Command::SetContact { contact, date: clock::seconds() });
+            self.contacts.by_hand.insert(op, id.into());
+        }
+    }
+
+    /// Takes over a block of a source that was set or lifted by hand.
+    fn take_source(&mut self, source: SourcePrefix, blocked: bool) {
+        if self.node.blocked_sources().contains(&source) != blocked {
+            let target = BlockTarget::Source(source);
+            let command = if blocked { Command::Block(target) } else { Command::Unblock(target) };
+            let op = self.node.command(command);
+            self.contacts.sources_by_hand.insert(op, source);
+        }
+    }
+
+    fn take_removed(&mut self, contact: &Contact) {
+        let id = Recipient::from(contact.id);
+        self.set_muted(id, false);
+        if self.node.is_contact(id) {
+            let op = self.node.command(Command::Forget(id));
+            self.contacts.by_hand.insert(op, id);
+        }
+    }
+
+    fn set_muted(&mut self, id: Recipient, muted: bool) {
+        if muted {
+            self.muted.entry(id).or_insert(0);
+        } else {
+            self.muted.remove(&id);
+        }
+    }
+
+    /// Mutes the contacts that were muted in an earlier run.
+    pub(super) fn mute_contacts(&mut self) {
+        self.muted.extend(self.contacts.muted().into_iter().map(|id| (id, 0)));
+    }
+
+    /// Records in contacts.toml whether a contact is muted. A stranger is muted in this run only.
+    pub(super) fn save_muted(&mut self, id: Recipient, muted: bool) {
+        let Recipient::Peer(peer) = id else { return };
+        if self.node.is_lasting_contact(id) || self.contacts.get(peer).is_some() {
+            self.contacts.set_muted(peer, muted);
+            self.save_contacts();
+        }
+    }
+
+    /// Gives a peer an alias, or removes it.
+    pub(super) fn set_alias(&mut self, id: Recipient, label: &str, name: Option<Name>) {
+        let at = self.place_of(id);
+        if name.is_none() && self.labels.nickname(id).is_none() {
+            self.say(format!("{label} has no alias; /alias {label} NAME gives one."));
+            return;
+        }
+        let people = People { node: &self.node, labels: &self.labels };
+        if let Some(name) = &name
+            && let Some(other) = tui::contact_called(name, id, &people)
+        {
+            let at = self.place_of(other);
+            let line = format!("{name} is the name of another contact ({at}); choose another alias.");
+            self.say(Line::of(Ink::Bad, line));
+            return;
+        }
+        let Some(peer) = profile::saved_for(id) else {
+            self.say(Line::of(
+                Ink::Bad,
+                "Connect first: no peer has answered there yet, and an alias belongs to a peer.",
+            ));
+            return;
+        };
+        if let Some(name) =
+            name.as_ref().filter(|name| folded(name.as_str()) == folded(self.node.name().as_str()))
+        {
+            self.say(Line::of(Ink::Bad, ContactsError::OwnName(name.clone()).to_string()));
+            return;
+        }
+        let is_unproven = name.is_some() && matches!(id, Recipient::Address(_));
+        // Saves pending changes first: the entry may be new.
+        self.note_contacts();
+        let known = self.contacts.get(peer).and_then(|contact| contact.name);
+        let known = known.or_else(|| self.node.pin_of(id).and_then(|pin| pin.name));
+        self.contacts.set_name(peer, known.clone());
+        self.contacts.set_alias(peer, name.clone());
+        let told = self.out.len();
+        self.contacts.is_decided = true;
+        self.save_contacts();
+        if self.contacts.get(peer).is_none_or(|contact| contact.alias != name) {
+            // The user was told why it is refused.
+            return;
+        }
+        if is_unproven {
+            self.named_unproven.insert(id);
+        }
+        let others = self.take_nicknames();
+        let now = self.labels.label(id, known.as_ref());
+        self.menu.relabel(id, &now);
+        let line = match name {
+            Some(name) => format!("{label} ({at}) is called {name} here, also the next time."),
+            None => format!("{label} ({at}) no longer has an alias and is shown as {now}."),
+        };
+        // Before the remark that it is not saved yet.
+        let lines = [line].into_iter().chain(others).map(Line::from);
+        let told = told.min(self.out.len());
+        drop(self.out.splice(told..told, lines));
+        self.drop_needless_suffixes();
+    }
+
+    /// Moves an alias from one recipient to another that has none.
+    pub(super) fn move_nickname(&mut self, from: Recipient, to: Recipient) {
+        let (Some(old), Some(new)) = (profile::saved_for(from), profile::saved_for(to)) else { return };
+        let Some(alias) = self.contacts.get(old).and_then(|contact| contact.alias) else { return };
+        if old == new {
+            return;
+        }
+        self.contacts.set_alias(old, None);
+        if self.contacts.get(new).is_none_or(|contact| contact.alias.is_none()) {
+            self.contacts.set_alias(new, Some(alias));
+        }
+        if matches!(from, Recipient::Address(_)) && to.public_key().is_some() {
+            // The entry stood for the peer at the address, whichever it is.
+            self.contacts.remove(old);
+        }
+        self.save_contacts();
+        self.update_aliases();
+    }
+
+    /// Passes the aliases to the labels and the node, and says which peers have another label.
+    pub(super) fn update_aliases(&mut self) {
+        let lines = self.take_nicknames();
+        lines.into_iter().for_each(|line| self.say(line));
+    }
+
+    /// Passes the aliases to the labels and the node. Returns what to say of peers that had the name
+    /// that is an alias of another now.
+    fn take_nicknames(&mut self) -> Vec<String> {
+        let all = self.contacts.aliases();
+        for (id, _) in self.labels.nicknames().filter(|(id, _)| !all.contains_key(id)) {
+            self.node.set_alias(id, None);
+        }
+        for (id, name) in all.iter().filter(|(id, name)| self.labels.nickname(**id) != Some(name)) {
+            self.node.set_alias(*id, Some(name.clone()));
+        }
+        if all.iter().map(|(id, name)| (*id, name)).eq(self.labels.nicknames()) {
+            return Vec::new();
+        }
+        let peers = self.labeled_peers();
+        let without_nickname = peers.iter().filter(|(id, _)| self.labels.nickname(*id).is_none());
+        let before: BTreeMap<Recipient, String> =
+            without_nickname.filter_map(|(id, _)| Some((*id, self.labels.known(*id)?))).collect();
+        self.labels.set_nicknames(all);
+        // Peers whose label is now the alias of another have none.
+        let mut lines = Vec::new();
+        for (id, name) in self.labeled_peers() {
+            if self.labels.known(id).is_none() {
+                self.meet_again(id, name);
+                if let (Some(before), Some(now)) = (before.get(&id), self.labels.known(id))
+                    && *before != now
+                {
+                    lines.push(format!("The other {before} is shown as {now}."));
+                }
+            }
+        }
+        lines
+    }
+
+    /// Gives each contact with a suffix the label that it should have now: its namesake may be gone.
+    fn drop_needless_suffixes(&mut self) {
+        for (id, name) in self.labeled_peers() {
+            if self.node.is_contact(id) && self.labels.suffixed_label(id).is_some() {
+                self.meet_again(id, name);
+            }
+        }
+    }
+
+    /// Returns all peers that have a label, with their names: contacts before strangers.
+    pub(super) fn labeled_peers(&self) -> Vec<(Recipient, Option<PeerName>)> {
+        let (contacts, strangers): (Vec<Row>, Vec<Row>) =
+            self.node.rows().into_iter().partition(|row| row.contact);
+        let unlisted = self.node.unlisted_contacts().into_iter().chain(self.node.blocked_contacts());
+        let unlisted = unlisted.map(|pin| (pin.key.into(), pin.name));
+        let legacy = self.node.blocked_legacy().into_iter().map(|who| (who.id, who.name));
+        let unlisted = unlisted.chain(legacy);
+        let rows = contacts.into_iter().chain(strangers).map(|row| (row.id, row.name));
+        unlisted.chain(rows).collect()
+    }
+
+    /// Gives all peers known at startup their aliases and labels.
+    pub(super) fn label_all_peers(&mut self) {
+        self.update_aliases();
+        for (id, name) in self.labeled_peers() {
+            let (addr, verification) = (self.node.dialed_at(id), self.node.verification_of(id));
+            let node = &self.node;
+            let who = PeerInfo { id, name, addr, claimed: None, verification };
+            self.labels.meet(&who, |id| standing(node, id));
+        }
+    }
+
+    /// Whether a contact is in contacts.toml or will be written to it.
+    pub(super) fn is_saved_contact(&mut self, id: PeerId) -> bool {
+        self.note_contacts();
+        self.contacts.get(id).is_some()
+    }
+
+    /// Lists the contacts, by name.
+    pub(super) fn list_contacts(&mut self) {
+        // The list includes changes that are not saved yet.
+        self.note_contacts();
+        self.save_contacts();
+        self.drop_needless_suffixes();
+        let rows: BTreeMap<Recipient, Row> = self.node.rows().into_iter().map(|row| (row.id, row)).collect();
+        let line = |contact: Contact| {
+            let id = Recipient::from(contact.id);
+            let label = self.labels.label(id, contact.name.as_ref());
+            let row = rows.get(&id);
+            let state = match row.map(|row| (row.state, row.refuses, row.last_heard)) {
+                Some((PresenceStatus::Connected | PresenceStatus::Online, refuses, _)) => {
+                    tui::refusal(refuses).unwrap_or("online").to_owned()
+                }
+                Some((PresenceStatus::Unreachable, ..)) => "unreachable".to_owned(),
+                Some((PresenceStatus::Offline, _, Some(ago))) => format!("last seen {}", tui::ago(ago)),
+                Some((PresenceStatus::Offline, _, None)) => "not seen yet".to_owned(),
+                None if contact.blocked => "not dialed".to_owned(),
+                None => "no known address".to_owned(),
+            };
+            let marks = [
+                (contact.verified.is_some() && !contact.blocked, "verified"),
+                (contact.muted, "muted"),
+                (contact.blocked, "blocked"),
+                (self.contacts.get(contact.id).is_none(), "configured, not saved"),
+            ];
+            let marks = marks.into_iter().filter(|(is_so, _)| *is_so).map(|(_, mark)| mark.to_owned());
+            let like = self.labels.looks_like(id, contact.name.as_ref());
+            let like = like.map(|other| format!("looks like {other}"));
+            let marks: Vec<String> = like.into_iter().chain(marks).collect();
+            let marks = if marks.is_empty() { String::new() } else { format!(" ({})", marks.join(", ")) };
+            let place = match contact.id {
+                PeerId::Key(key) => format!("key {}", tui::beginning(key)),
+                PeerId::Legacy(legacy) => format!("{}, unencrypted", legacy.addr()),
+            };
+            (folded(&label), format!("{label}{marks}: {state}, {place}"))
+        };
+        let unsaved = rows.values().filter(|row| row.contact).filter_map(|row| match row.id {
+            Recipient::Peer(id) if self.contacts.get(id).is_none() => Some(Contact {
+                name: row.name.clone(),
+                muted: self.muted.contains_key(&row.id),
+                ..Contact::new(id)
+            }),
+            _ => None,
+        });
+        let mut lines: Vec<(String, String)> = self.contacts.all().chain(unsaved).map(line).collect();
+        if lines.is_empty() {
+            self.say(
+                "You have no contacts yet. A peer that you write to becomes one; /add WHOM adds a peer.",
+            );
+        }
+        lines.sort();
+        let more = lines.len().saturating_sub(MAX_LISTED);
+        lines.truncate(MAX_LISTED);
+        lines.into_iter().for_each(|(_, line)| self.say(line));
+        if more > 0 {
+            self.say(format!("And {more} more; `p2p-chat contacts` lists all."));
+        }
+    }
+}

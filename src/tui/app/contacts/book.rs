@@ -1,0 +1,383 @@
+//! The contacts of the profile, with the changes that are not saved yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use crate::core::{OpId, Pin};
+use crate::model::address::SourcePrefix;
+use crate::model::key::PublicKey;
+use crate::model::name::{Name, PeerName, folded};
+use crate::model::peer_id::{PeerId, Recipient};
+use crate::profile::contacts::{Contact, Contacts, ContactsError};
+
+/// Time between two writes of the file for what the core reports of contacts, of which hundreds may
+/// come at once. A crash loses the changes of this time. What the user decides is written at once.
+const SAVE_PAUSE: Duration = Duration::from_secs(1);
+
+/// The same at most, on a machine where a write takes long.
+const MAX_SAVE_PAUSE: Duration = Duration::from_secs(10);
+
+/// How much longer than the last write the pause is at least, so that writing takes 2 % of the time.
+const PAUSE_PER_WRITE: u32 = 50;
+
+/// How often the file is looked at while nothing happens: soon enough for a user who edits it in
+/// another window, and rare enough for an idle laptop.
+pub(super) const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long to wait after a write that took so long.
+fn pause_after(write: Duration) -> Duration {
+    write.saturating_mul(PAUSE_PER_WRITE).clamp(SAVE_PAUSE, MAX_SAVE_PAUSE)
+}
+
+/// What is to be changed in the entry of a contact.
+#[derive(Clone, Debug, Default)]
+struct Edit {
+    /// The entry in the file was removed before, so nothing of it remains.
+    is_new: bool,
+    /// What the core has of the contact.
+    pin: Option<Pin>,
+    name: Option<PeerName>,
+    alias: Option<Option<Name>>,
+    muted: Option<bool>,
+    /// Whether a legacy peer is blocked, and whether it is a stranger then. A pin says it of a key.
+    blocked: Option<(bool, bool)>,
+}
+
+impl Edit {
+    /// The entry after the change.
+    fn applied(&self, id: PeerId, saved: Option<&Contact>) -> Contact {
+        let saved = saved.filter(|_| !self.is_new);
+        let mut contact = saved.cloned().unwrap_or_else(|| Contact::new(id));
+        if let Some(pin) = &self.pin {
+            contact.name = pin.name.clone().or(contact.name);
+            // The date of a blocked contact stays in the file, for when it is unblocked there.
+            contact.verified = if pin.blocked { contact.verified } else { pin.verified };
+            (contact.blocked, contact.stranger) = (pin.blocked, pin.blocked && !pin.contact);
+            contact.addrs.clone_from(&pin.given);
+        }
+        contact.name = self.name.clone().or(contact.name);
+        contact.alias = self.alias.clone().unwrap_or(contact.alias);
+        contact.muted = self.muted.unwrap_or(contact.muted);
+        let blocked = self.blocked.unwrap_or((contact.blocked, contact.stranger));
+        (contact.blocked, contact.stranger) = blocked;
+        contact
+    }
+}
+
+/// The contacts of the profile, and what is not saved yet.
+pub(in crate::tui::app) struct ContactBook {
+    /// The file, and what of it is in force.
+    pub(in crate::tui::app) file: Contacts,
+    /// Keys of contacts and strangers at the start.
+    pub(in crate::tui::app) pins: BTreeMap<PublicKey, Pin>,
+    /// The changes since the last write, one for each peer; `None` removes the entry.
+    unsaved: BTreeMap<PeerId, Option<Edit>>,
+    /// The sources that were blocked (`true`) or unblocked since the last write.
+    unsaved_sources: BTreeMap<SourcePrefix, bool>,
+    saved_at: Option<Instant>,
+    /// The pause after the last write.
+    pause: Duration,
+    /// The last write failed, which the user was told; it is tried again then.
+    retry_at: Option<Instant>,
+    pub(super) looked_at: Instant,
+    /// The mistake in the file that the user was told last, until it is corrected.
+    pub(super) told: Option<String>,
+    /// The user has decided something since the last write.
+    pub(in crate::tui::app) is_decided: bool,
+    /// The commands that take over edits by hand, until they are settled.
+    pub(in crate::tui::app) by_hand: BTreeMap<OpId, Recipient>,
+    /// The same for blocks of sources.
+    pub(in crate::tui::app) sources_by_hand: BTreeMap<OpId, SourcePrefix>,
+}
+
+impl ContactBook {
+    /// The contacts in the file. Those that are only in `pins`, such as the keys in peers.toml, are
+    /// saved too, so that they stay contacts without peers.toml.
+    pub(in crate::tui::app) fn new(file: Contacts, pins: BTreeMap<PublicKey, Pin>) -> Self {
+        let is_unsaved = |pin: &&Pin| {
+            pin.contact && file.get(PeerId::Key(pin.key)).is_none_or(|saved| saved.addrs != pin.given)
+        };
+        let unsaved: Vec<Pin> = pins.values().filter(is_unsaved).cloned().collect();
+        let mut book = Self {
+            file,
+            pins,
+            unsaved: BTreeMap::new(),
+            unsaved_sources: BTreeMap::new(),
+            saved_at: None,
+            pause: SAVE_PAUSE,
+            retry_at: None,
+            looked_at: Instant::now(),
+            told: None,
+            is_decided: false,
+            by_hand: BTreeMap::new(),
+            sources_by_hand: BTreeMap::new(),
+        };
+        unsaved.into_iter().for_each(|pin| book.set_pin(pin));
+        book
+    }
+
+    /// When to write what is not saved.
+    pub(super) fn save_due(&self) -> Option<Instant> {
+        if self.retry_at.is_some() {
+            return self.retry_at.filter(|_| !self.unsaved.is_empty() || !self.unsaved_sources.is_empty());
+        }
+        if !self.unsaved_sources.is_empty() {
+            // At once, as what the user decides about a peer.
+            return Some(self.looked_at);
+        }
+        // The first write is due at once.
+        let due = self.saved_at.map_or(self.looked_at, |at| at + self.pause);
+        (!self.unsaved.is_empty()).then_some(due)
+    }
+
+    /// When something is to be done at the latest.
+    pub(in crate::tui::app) fn due(&self) -> Instant {
+        let look = self.looked_at + RELOAD_INTERVAL;
+        self.save_due().map_or(look, |save| save.min(look))
+    }
+
+    /// A contact, with what is not saved yet.
+    pub(in crate::tui::app) fn get(&self, id: PeerId) -> Option<Contact> {
+        let saved = self.file.get(id);
+        match self.unsaved.get(&id) {
+            Some(edit) => edit.as_ref().map(|edit| edit.applied(id, saved)),
+            None => saved.cloned(),
+        }
+    }
+
+    /// All contacts, with what is not saved yet.
+    pub(in crate::tui::app) fn all(&self) -> impl Iterator<Item = Contact> {
+        let new = self.unsaved.keys().copied().filter(|id| self.file.get(*id).is_none());
+        self.file.all().map(|contact| contact.id).chain(new).filter_map(|id| self.get(id))
+    }
+
+    /// The user's own names for contacts.
+    pub(in crate::tui::app) fn aliases(&self) -> BTreeMap<Recipient, Name> {
+        let given = |id: PeerId, alias: &Option<Name>| Some((id.into(), alias.clone()?));
+        let is_saved = |contact: &&Contact| !self.unsaved.contains_key(&contact.id);
+        let saved = self.file.all().filter(is_saved);
+        let saved = saved.filter_map(|contact| given(contact.id, &contact.alias));
+        let unsaved = self.unsaved.keys().filter_map(|id| given(*id, &self.get(*id)?.alias));
+        saved.chain(unsaved).collect()
+    }
+
+    /// The contact with this alias.
+    pub(in crate::tui::app) fn with_alias(&self, name: &Name) -> Option<Recipient> {
+        let wanted = folded(name.as_str());
+        self.aliases().into_iter().find(|(_, alias)| folded(alias.as_str()) == wanted).map(|(id, _)| id)
+    }
+
+    fn edit(&mut self, id: PeerId) -> &mut Edit {
+        let edit = self.unsaved.entry(id).or_insert_with(|| Some(Edit::default()));
+        edit.get_or_insert_with(|| Edit { is_new: true, ..Edit::default() })
+    }
+
+    /// Takes what the core has of a contact.
+    pub(super) fn set_pin(&mut self, pin: Pin) {
+        let id = PeerId::Key(pin.key);
+        self.edit(id).pin = Some(pin);
+    }
+
+    /// Makes a contact of a peer, under this name if it has one.
+    pub(super) fn set_name(&mut self, id: PeerId, name: Option<PeerName>) {
+        let edit = self.edit(id);
+        edit.name = name.or(edit.name.take());
+    }
+
+    /// Gives a contact an alias, or takes it away.
+    pub(super) fn set_alias(&mut self, id: PeerId, alias: Option<Name>) {
+        self.edit(id).alias = Some(alias);
+    }
+
+    /// Mutes a contact, or unmutes it.
+    pub(super) fn set_muted(&mut self, id: PeerId, muted: bool) {
+        self.edit(id).muted = Some(muted);
+    }
+
+    /// Blocks a legacy peer, which is a contact or a stranger.
+    pub(super) fn block(&mut self, id: PeerId, stranger: bool) {
+        self.edit(id).blocked = Some((true, stranger));
+    }
+
+    /// Unblocks a legacy peer, which is a contact.
+    pub(super) fn unblock(&mut self, id: PeerId) {
+        self.edit(id).blocked = Some((false, false));
+    }
+
+    /// Blocks a source, or unblocks it.
+    pub(super) fn set_blocked_source(&mut self, source: SourcePrefix, blocked: bool) {
+        self.unsaved_sources.insert(source, blocked);
+    }
+
+    /// The blocks of sources that a write would set (`true`) or lift.
+    pub(super) fn source_changes(&self) -> BTreeMap<SourcePrefix, bool> {
+        let saved = self.file.blocked_sources();
+        let all = self.unsaved_sources.iter().map(|(source, blocked)| (*source, *blocked));
+        all.filter(|(source, blocked)| saved.contains(source) != *blocked).collect()
+    }
+
+    /// Removes a contact. Returns whether there was one.
+    pub(super) fn remove(&mut self, id: PeerId) -> bool {
+        let was_there = self.get(id).is_some();
+        if self.file.get(id).is_some() {
+            self.unsaved.insert(id, None);
+        } else {
+            self.unsaved.remove(&id);
+        }
+        was_there
+    }
+
+    /// Each contact that a write would change: as it is in the file, and as it would be.
+    pub(super) fn changes(&self) -> BTreeMap<PeerId, (Option<&Contact>, Option<Contact>)> {
+        let change = |id: &PeerId| (*id, (self.file.get(*id), self.get(*id)));
+        let all = self.unsaved.keys().map(change);
+        all.filter(|(_, (saved, wanted))| *saved != wanted.as_ref()).collect()
+    }
+
+    /// Writes what is not saved.
+    pub(super) fn save(&mut self) -> Result<(), ContactsError> {
+        let edits =
+            self.changes().into_iter().map(|(id, (_, wanted))| (id, wanted)).collect::<BTreeMap<_, _>>();
+        let sources = self.source_changes();
+        let begun = Instant::now();
+        self.saved_at = Some(begun);
+        if !edits.is_empty() || !sources.is_empty() {
+            self.file.change_many(edits, sources)?;
+        }
+        self.pause = pause_after(begun.elapsed());
+        self.unsaved.clear();
+        self.unsaved_sources.clear();
+        self.retry_at = None;
+        Ok(())
+    }
+
+    /// Takes back the aliases that this error is about. Returns whether there are any.
+    pub(super) fn take_back_alias(&mut self, error: &ContactsError) -> bool {
+        let (ContactsError::Taken(alias, _) | ContactsError::OwnName(alias)) = error else { return false };
+        let is_it = |edit: &&mut Edit| edit.alias.as_ref().is_some_and(|given| given.as_ref() == Some(alias));
+        let edits: Vec<&mut Edit> = self.unsaved.values_mut().flatten().filter(is_it).collect();
+        let any = !edits.is_empty();
+        edits.into_iter().for_each(|edit| edit.alias = None);
+        any
+    }
+
+    /// A write has failed, and is tried again in a while. Returns whether the one before it failed
+    /// too.
+    pub(super) fn retry_later(&mut self) -> bool {
+        self.retry_at.replace(Instant::now() + RELOAD_INTERVAL).is_some()
+    }
+
+    /// The recipients that are muted in the file.
+    pub(super) fn muted(&self) -> BTreeSet<Recipient> {
+        self.file.all().filter(|contact| contact.muted).map(|contact| contact.id.into()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn slow_writes_are_further_apart() {
+        let pauses = [1, 40, 5_000].map(|write| pause_after(Duration::from_millis(write)).as_secs());
+        assert_eq!(pauses, [1, 2, 10]);
+    }
+
+    fn id(n: u8) -> PeerId {
+        PeerId::Key(PublicKey::new([n; 32]))
+    }
+
+    fn pin(n: u8) -> Pin {
+        Pin {
+            key: PublicKey::new([n; 32]),
+            name: Some(PeerName::new("Bob")),
+            contact: true,
+            addrs: Vec::new(),
+            given: Vec::new(),
+            first_seen: 0,
+            verified: None,
+            blocked: false,
+        }
+    }
+
+    /// A book whose file has one muted contact with an alias, and then a mistake.
+    fn damaged() -> (TempDir, ContactBook, String) {
+        let folder = TempDir::new().unwrap();
+        let mut file = Contacts::open(Some(folder.path()), None).unwrap();
+        let alias = Some("Boss".parse().unwrap());
+        file.set(Contact { alias, muted: true, ..Contact::new(id(1)) }).unwrap();
+        let path = folder.path().join("contacts.toml");
+        let good = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("{good}x = [")).unwrap();
+        (folder, ContactBook::new(file, BTreeMap::new()), good)
+    }
+
+    /// The contacts in the file after it is mended and what is not saved is written.
+    fn mended(folder: &TempDir, mut book: ContactBook, good: &str) -> Vec<Contact> {
+        assert!(book.save().is_err(), "the file has a mistake");
+        std::fs::write(folder.path().join("contacts.toml"), good).unwrap();
+        book.save().unwrap();
+        Contacts::open(Some(folder.path()), None).unwrap().all().cloned().collect()
+    }
+
+    #[test]
+    fn last_decision_about_each_contact_is_saved() {
+        let (folder, mut book, good) = damaged();
+        book.set_pin(pin(2));
+        assert!(book.remove(id(2)));
+        book.remove(id(1));
+        book.set_pin(Pin { blocked: true, ..pin(3) });
+        book.set_pin(pin(3));
+        assert_eq!(book.all().map(|contact| contact.id).collect::<Vec<_>>(), [id(3)]);
+        let saved = mended(&folder, book, &good);
+        assert_eq!(saved, [Contact { name: Some(PeerName::new("Bob")), ..Contact::new(id(3)) }]);
+    }
+
+    #[test]
+    fn contact_added_after_its_removal_is_new() {
+        let (folder, mut book, good) = damaged();
+        book.remove(id(1));
+        book.set_pin(pin(1));
+        let wanted = Contact { name: Some(PeerName::new("Bob")), ..Contact::new(id(1)) };
+        assert_eq!(book.get(id(1)), Some(wanted.clone()));
+        assert_eq!(mended(&folder, book, &good), [wanted]);
+    }
+
+    #[test]
+    fn mute_and_alias_are_saved_when_the_file_is_mended() {
+        let (folder, mut book, good) = damaged();
+        book.set_muted(id(1), false);
+        book.set_alias(id(1), Some("Chief".parse().unwrap()));
+        assert_eq!(book.with_alias(&"chief".parse().unwrap()), Some(id(1).into()));
+        assert_eq!(book.with_alias(&"Boss".parse().unwrap()), None);
+        let alias = Some("Chief".parse().unwrap());
+        assert_eq!(mended(&folder, book, &good), [Contact { alias, ..Contact::new(id(1)) }]);
+    }
+
+    #[test]
+    fn decision_taken_back_leaves_nothing_to_save() {
+        let (_folder, mut book, _) = damaged();
+        book.set_muted(id(1), false);
+        assert_eq!(book.changes().len(), 1);
+        book.set_muted(id(1), true);
+        assert!(book.changes().is_empty());
+        assert!(book.save().is_ok());
+    }
+
+    #[test]
+    fn refused_alias_does_not_keep_the_rest_from_being_saved() {
+        let folder = TempDir::new().unwrap();
+        let own_name = "Alice".parse().unwrap();
+        let file = Contacts::open(Some(folder.path()), Some(&own_name)).unwrap();
+        let mut book = ContactBook::new(file, BTreeMap::new());
+        book.set_pin(pin(1));
+        book.set_alias(id(1), Some(own_name));
+        let error = book.save().unwrap_err();
+        assert!(book.take_back_alias(&error));
+        assert!(!book.take_back_alias(&error));
+        book.save().unwrap();
+        assert!(book.file.get(id(1)).is_some_and(|contact| contact.alias.is_none()));
+    }
+}

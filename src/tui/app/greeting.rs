@@ -1,0 +1,75 @@
+//! The first lines: the user's name, the address for others, and the menu.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use crate::model::name::Name;
+use crate::net;
+use crate::profile::KeyStorage;
+use crate::runtime::Node;
+use crate::tui::Menu;
+
+/// Addresses of this machine that are shown, at most: virtual networks can add many.
+const MAX_NAMED: usize = 3;
+
+/// Returns the IPs at which others can reach us, most likely first.
+fn reachable(node: &Node, advertise: Option<Ipv4Addr>) -> Vec<IpAddr> {
+    match (advertise, node.addr().ip()) {
+        (Some(ip), _) => vec![ip.into()],
+        (None, ip) if !ip.is_unspecified() => vec![ip],
+        (None, _) => {
+            let ips = net::machine_ips().unwrap_or_default();
+            net::reachable_ips(&ips, node.addrs().iter().any(SocketAddr::is_ipv6))
+        }
+    }
+}
+
+/// Returns our address for others, for the status line.
+pub(super) fn own_addr(node: &Node, advertise: Option<Ipv4Addr>) -> String {
+    let ip = reachable(node, advertise).first().copied().unwrap_or(Ipv4Addr::LOCALHOST.into());
+    SocketAddr::new(ip, node.addr().port()).to_string()
+}
+
+/// Returns the first lines: the name and the addresses for others, and the menu. On a terminal they
+/// include the number of `contacts`, and, if no peer is known at all, how to find one.
+pub(super) fn lines(
+    name: &Name,
+    storage: &KeyStorage,
+    node: &Node,
+    advertise: Option<Ipv4Addr>,
+    terminal: bool,
+    contacts: Option<usize>,
+) -> Vec<String> {
+    let addr = node.addr();
+    let mut addrs: Vec<String> = reachable(node, advertise)
+        .iter()
+        .take(MAX_NAMED)
+        .map(|ip| SocketAddr::new(*ip, addr.port()).to_string())
+        .collect();
+    if addrs.is_empty() {
+        addrs.push(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), addr.port()).to_string());
+    }
+    let mut lines = vec![format!("{name}, listening on {}", addrs.join(" or "))];
+    if let KeyStorage::Memory(why) = storage {
+        lines.push(format!(
+            "{why} Your key is for this run only: in the next run you are a stranger to your peers."
+        ));
+    }
+    if !terminal {
+        lines.extend(Menu::lines());
+        return lines;
+    }
+    lines.extend(Menu::lines());
+    lines.push("Or type @NAME TEXT to send at once, /help for all that can be typed here.".into());
+    match contacts {
+        Some(0) => {}
+        Some(1) => lines.push("You have 1 contact; dialing now.".into()),
+        Some(count) => lines.push(format!("You have {count} contacts; dialing them now.")),
+        None => {
+            let here = if addr.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { addr.ip() };
+            lines.push("No peers yet. Choose 3 and enter the ip:port that another p2p-chat shows.".into());
+            lines.push("To try it alone, start p2p-chat in another terminal, choose 3 there, and".into());
+            lines.push(format!("enter {}.", SocketAddr::new(here, addr.port())));
+        }
+    }
+    lines
+}

@@ -1,0 +1,128 @@
+//! Leaving: says goodbye to all peers and ends the program.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::{App, AppEvent, HANG_UP};
+use crate::core::{ANSWER_WITHIN, Command, Event, OpId};
+use crate::tui::{Ink, Line};
+
+/// Messages without a receipt that are listed, at most. The others are counted.
+const MAX_NAMED: usize = 20;
+
+/// Time for threads to end after the goodbyes, so that Exit takes at most two seconds in all.
+const STOP_WITHIN: Duration = Duration::from_millis(100);
+
+/// The lines about messages without a receipt.
+#[derive(Default)]
+pub(super) struct Undelivered {
+    named: Vec<Line>,
+    more: usize,
+}
+
+impl Undelivered {
+    pub(super) fn add(&mut self, lines: Vec<Line>) {
+        if self.named.len() < MAX_NAMED {
+            self.named.extend(lines);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Returns the lines and clears them.
+    fn take(&mut self) -> Vec<Line> {
+        let Self { named: mut lines, more } = std::mem::take(self);
+        if more > 0 {
+            lines.push(Line::of(Ink::Bad, format!("And no receipt came for {more} more.")));
+        }
+        lines
+    }
+}
+
+/// Time for the last writes to the disk. A slower disk counts as hanging. What is stored by then is
+/// consistent.
+const WRITE_WITHIN: Duration = Duration::from_millis(1_500);
+
+impl App {
+    /// Says goodbye to all peers and ends, within two seconds, or at once if the user asks again.
+    pub(super) fn leave(mut self) {
+        let deadline = Instant::now() + ANSWER_WITHIN;
+        // The last lines are printed even in the background.
+        self.away = false;
+        let there = self.node.here();
+        let mut lines = std::mem::take(&mut self.out);
+        if there > 0 {
+            let peers = if there == 1 { "peer" } else { "peers" };
+            lines.push(Line::from(format!("Saying goodbye to {there} {peers}.")));
+        }
+        // Without standard output the goodbyes are still sent.
+        let shown = std::mem::take(&mut self.shown);
+        if self.screen.close(&lines).is_ok() {
+            self.node.shown(shown);
+        }
+        let goodbye = self.node.command(Command::Leave);
+        let rest = std::mem::take(&mut self.rest);
+        self.last_events(rest, goodbye);
+        loop {
+            let events = self.queue.take(Some(deadline));
+            if events.is_empty() || Instant::now() >= deadline {
+                self.rest = events;
+                break;
+            }
+            let over = self.last_events(events, goodbye);
+            let _ = self.show();
+            if over {
+                break;
+            }
+        }
+        let late = std::mem::take(&mut self.rest);
+        self.last_events(late, goodbye);
+        // Messages acknowledged until now are shown. Later ones are not acknowledged.
+        self.node.close();
+        let rest = self.queue.take(Some(Instant::now()));
+        self.last_events(rest, goodbye);
+        let _ = self.show();
+        self.node.stop(Instant::now() + STOP_WITHIN);
+        // Messages that could not be sent in time have failed.
+        let rest = self.queue.take(Some(Instant::now()));
+        self.last_events(rest, goodbye);
+        self.note_contacts();
+        self.save_contacts_at_last();
+        let undelivered = self.undelivered.take();
+        self.out.extend(undelivered);
+        let _ = self.show();
+        // Stores which messages were shown.
+        self.node.write_out(Instant::now() + WRITE_WITHIN);
+    }
+
+    /// Handles events while leaving. Returns whether to end now.
+    fn last_events(&mut self, events: VecDeque<AppEvent>, goodbye: OpId) -> bool {
+        let mut over = false;
+        for event in events {
+            match event {
+                AppEvent::Core(Event::Settled(op)) if op == goodbye => over = true,
+                AppEvent::Core(event) => self.event(&event),
+                // A closing window also ends the input. That is not a second request of the user.
+                AppEvent::Signal(signal) => over |= signal != HANG_UP,
+                AppEvent::Input(_) | AppEvent::Continued(_) => {}
+            }
+        }
+        over
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn list_of_undelivered_messages_is_bounded() {
+        let mut undelivered = Undelivered::default();
+        (0..MAX_NAMED + 3).for_each(|number| undelivered.add(vec![format!("text {number}").into()]));
+        let lines = undelivered.take();
+        assert_eq!(lines.len(), MAX_NAMED + 1);
+        assert_eq!(lines[0].to_string(), "text 0");
+        assert_eq!(lines[MAX_NAMED].to_string(), "And no receipt came for 3 more.");
+        assert!(undelivered.take().is_empty());
+    }
+}

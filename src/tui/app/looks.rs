@@ -1,0 +1,55 @@
+//! The capabilities of the terminal, by the environment.
+
+use std::env;
+use std::io::{self, IsTerminal};
+
+use crate::settings::{ColorWhen, Notify};
+use crate::tui::{self, Osc, Palette};
+
+/// Returns the value of an environment variable that is set and not empty.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    env::var_os(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
+}
+
+/// Returns the colours to use: by `--color`, or those of the terminal. There are none by default
+/// with NO_COLOR (no-color.org), in plain mode, on a terminal without colours or without a
+/// terminal.
+pub(crate) fn palette(when: ColorWhen, plain: bool) -> Palette {
+    let term = variable("TERM").unwrap_or_default();
+    let colour = match when {
+        ColorWhen::Always => true,
+        ColorWhen::Never => false,
+        ColorWhen::Auto => {
+            !plain
+                && io::stdout().is_terminal()
+                && variable("NO_COLOR").is_none()
+                && term != "dumb"
+                && has_colours(&term)
+        }
+    };
+    let many = term.contains("256color")
+        || term.contains("direct")
+        || ["alacritty", "foot", "kitty", "ghostty"].iter().any(|name| term.contains(name))
+        || variable("COLORTERM").is_some()
+        || cfg!(windows);
+    match (colour, many) {
+        (false, _) => Palette::None,
+        (true, true) => Palette::Many,
+        (true, false) => Palette::Eight,
+    }
+}
+
+/// Whether a terminal of this TERM has colours: old ones do not. Without TERM, only Windows does.
+fn has_colours(term: &str) -> bool {
+    !(term.starts_with("vt1") || term.starts_with("vt2") || (term.is_empty() && !cfg!(windows)))
+}
+
+/// Returns the escape sequence for notifications.
+pub(super) fn osc(notify: Notify) -> Option<Osc> {
+    match notify {
+        Notify::Auto => tui::osc_of(variable),
+        Notify::Osc9 => Some(Osc::Nine),
+        Notify::Osc777 => Some(Osc::SevenSevenSeven),
+        Notify::Off => None,
+    }
+}

@@ -1,0 +1,179 @@
+//! `/outbox`: queued and failed messages.
+
+use std::sync::Arc;
+
+use super::{App, clock};
+use crate::core::{Command, OpId, WaitingMessage};
+use crate::model::delivery::{DeliveryStatus, FailureReason};
+use crate::model::name::PeerName;
+use crate::model::peer_id::Recipient;
+use crate::model::session::Message;
+use crate::model::stored::{Direction, Query, StoredMessage};
+use crate::tui::{Ink, Line, Outbox, hold_words, quoted, state};
+
+/// The latest messages that are searched for failed ones.
+const SEARCHED_FOR_FAILED: usize = 500;
+
+/// Messages that `/outbox` lists, at most. The others are counted.
+const MAX_LISTED: usize = 100;
+
+/// A line of `/outbox`.
+#[derive(Clone)]
+pub(super) enum Listed {
+    /// A queued message.
+    Waiting(Recipient, Message),
+    /// A message that was not delivered and is not retried.
+    Failed(Recipient, Message, Option<PeerName>),
+    /// A failed message that the user has sent again since.
+    SentAgain,
+}
+
+impl App {
+    /// Lists, cancels or resends messages.
+    pub(super) fn outbox(&mut self, what: Outbox) -> Option<OpId> {
+        match what {
+            Outbox::Show => {
+                self.list_outbox();
+                None
+            }
+            Outbox::Cancel(which) => self.each_listed(which, false, |app, listed| match listed {
+                Listed::Waiting(to, message) => Some(app.node.command(Command::Cancel(to, message.id))),
+                Listed::Failed(..) => {
+                    app.say("That text is not sent any more; there is nothing to take back.");
+                    None
+                }
+                Listed::SentAgain => app.is_listed_no_more(),
+            }),
+            Outbox::Again(which) => self.each_listed(which, true, |app, listed| match listed {
+                Listed::Waiting(to, message) => Some(app.node.command(Command::TryNow(to, message.id))),
+                Listed::Failed(to, message, name) => {
+                    let message = Message { time: clock::millis(), ..message };
+                    Some(app.node.command(Command::SendAgain { to, message, name }))
+                }
+                Listed::SentAgain => app.is_listed_no_more(),
+            }),
+        }
+    }
+
+    fn is_listed_no_more(&mut self) -> Option<OpId> {
+        self.say("That text was sent again already; /outbox shows what became of it.");
+        None
+    }
+
+    /// Applies this to one entry of the list, or to all queued ones. A failed message that is sent
+    /// `again` leaves the list.
+    fn each_listed(
+        &mut self,
+        which: Option<usize>,
+        again: bool,
+        mut act: impl FnMut(&mut Self, Listed) -> Option<OpId>,
+    ) -> Option<OpId> {
+        if self.outbox.is_empty() {
+            self.fill_outbox();
+        }
+        let mut listed = std::mem::take(&mut self.outbox);
+        match which {
+            None => {
+                listed.retain(|listed| matches!(listed, Listed::Waiting(..)));
+                if listed.is_empty() {
+                    self.say("Nothing waits to be delivered.");
+                }
+                let mut last = None;
+                for listed in listed {
+                    last = act(self, listed).or(last);
+                }
+                last
+            }
+            Some(number) if (1..=listed.len()).contains(&number) => {
+                // The numbers stay valid until the list is shown again.
+                let chosen = listed[number - 1].clone();
+                if again && matches!(chosen, Listed::Failed(..)) {
+                    listed[number - 1] = Listed::SentAgain;
+                }
+                self.outbox = listed;
+                act(self, chosen)
+            }
+            Some(number) => {
+                self.outbox = listed;
+                self.say(format!("Nothing has the number {number} there; /outbox shows the list."));
+                None
+            }
+        }
+    }
+
+    fn fill_outbox(&mut self) -> (Vec<WaitingMessage>, Vec<StoredMessage>) {
+        let waiting = self.node.waiting();
+        let query = Query { limit: SEARCHED_FOR_FAILED, ..Query::default() };
+        let failed: Vec<StoredMessage> =
+            self.stored(&query).unwrap_or_default().into_iter().filter(did_not_arrive).collect();
+        let waits = waiting.iter().map(|waiting| Listed::Waiting(waiting.to, waiting.message.clone()));
+        let failures = failed.iter().filter_map(|entry| {
+            let message =
+                Message { id: entry.id?, time: entry.time, again: true, body: Arc::clone(&entry.body) };
+            Some(Listed::Failed(entry.peer, message, entry.name.clone()))
+        });
+        self.outbox = waits.chain(failures).take(MAX_LISTED).collect();
+        (waiting, failed)
+    }
+
+    fn list_outbox(&mut self) {
+        let (waiting, failed) = self.fill_outbox();
+        if waiting.is_empty() && failed.is_empty() {
+            self.say("Nothing waits to be delivered.");
+            return;
+        }
+        let people = self.people();
+        let voice = self.voice("");
+        let mut lines = Vec::new();
+        let mut number = 0;
+        for waiting in waiting.iter().take(MAX_LISTED) {
+            number += 1;
+            let state = match (waiting.in_flight, waiting.is_sent) {
+                (true, _) => "on its way".to_owned(),
+                (false, true) => format!("sent; {}", hold_words(waiting.reason)),
+                (false, false) => format!("queued: {}", hold_words(waiting.reason)),
+            };
+            lines.push(Line::from(format!(
+                "{number:>3}  to {}, {state}; expires in {}: {}",
+                voice.named(&waiting.who),
+                clock::span(waiting.left),
+                quoted(&waiting.message.body)
+            )));
+        }
+        if !failed.is_empty() && number < MAX_LISTED {
+            lines.push(Line::of(Ink::Faint, "     Lately, and not sent any more:"));
+            for entry in failed.iter().take(MAX_LISTED - number) {
+                number += 1;
+                let Direction::Outgoing { status, attempted } = &entry.direction else { continue };
+                lines.push(Line::of(
+                    Ink::Bad,
+                    format!(
+                        "{number:>3}  to {}, {}: {}",
+                        people.called(entry.peer, entry.name.as_ref()),
+                        state(status, *attempted),
+                        quoted(&entry.body)
+                    ),
+                ));
+            }
+        }
+        let more = (waiting.len() + failed.len()).saturating_sub(number);
+        if more > 0 {
+            lines.push(format!("     And {more} more.").into());
+        }
+        lines.push(Line::of(
+            Ink::Faint,
+            "     /outbox cancel NUMBER takes one back, /outbox again NUMBER sends it at once.",
+        ));
+        self.out.extend(lines);
+    }
+}
+
+/// Whether a message is an outgoing one that is not known to be delivered.
+fn did_not_arrive(entry: &StoredMessage) -> bool {
+    let Direction::Outgoing { status, .. } = &entry.direction else { return false };
+    match status {
+        DeliveryStatus::Failed(reason) => !matches!(reason, FailureReason::ReachedAnother(_)),
+        DeliveryStatus::Expired | DeliveryStatus::Unknown => true,
+        _ => false,
+    }
+}

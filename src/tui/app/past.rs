@@ -1,0 +1,174 @@
+//! Shows stored messages.
+
+use super::App;
+use crate::core::{Pin, Target};
+use crate::mailbox::ITEM_BYTES;
+use crate::model::peer_id::Recipient;
+use crate::model::stored::{Query, RowId, Selection, StoredMessage};
+use crate::net;
+use crate::runtime::{MAX_STAGED_BYTES, Node};
+use crate::store::StoreError;
+use crate::tui::{Chosen, HistoryOf, Ink, Line, Past, People, quoted};
+
+/// Messages that `/history` shows, at most: about two screens.
+const SHOWN_AT_ONCE: usize = 50;
+
+/// Earlier messages that are shown at the start of a conversation, at most.
+const SHOWN_AT_BEGIN: usize = 10;
+
+/// Messages that are shown at the start because an earlier run may not have shown them, at most.
+/// The queues of one run have no room for more, so the limit only matters if several runs in a row
+/// were killed before they showed any.
+const MAX_UNSHOWN: usize = MAX_STAGED_BYTES / ITEM_BYTES;
+
+impl App {
+    /// Shows stored messages: of one peer or all, with these words if any.
+    pub(super) fn history(&mut self, of: HistoryOf, words: Option<String>) {
+        let (with, label, words) = match of {
+            HistoryOf::All => (None, None, words),
+            HistoryOf::One(chosen) => match self.parties_of(&chosen) {
+                Ok(parties) => {
+                    self.have_read(&chosen);
+                    (Some(parties), Some(chosen.label), words)
+                }
+                Err(error) => return self.unreadable(&error),
+            },
+            HistoryOf::Named(name) => match self.parties_named(&name) {
+                Ok(parties) if !parties.is_empty() => (Some(parties), Some(name), words),
+                Ok(_) => (None, None, Some(words.map_or(name.clone(), |words| format!("{name} {words}")))),
+                Err(error) => return self.unreadable(&error),
+            },
+        };
+        let which = Selection { with, since: None, until: None };
+        let query = Query { which, words: words.clone(), before: None, limit: SHOWN_AT_ONCE + 1 };
+        let mut entries = match self.stored(&query) {
+            Ok(entries) => entries,
+            Err(error) => return self.unreadable(&error),
+        };
+        let of = label.map_or_else(String::new, |label| format!(" with {label}"));
+        let about = words.map_or_else(String::new, |words| format!(" that has {} in it", quoted(&words)));
+        if entries.is_empty() {
+            self.say(format!("Nothing{about} was said{of} yet."));
+            return;
+        }
+        if entries.len() > SHOWN_AT_ONCE {
+            entries.remove(0);
+            self.say(Line::of(
+                Ink::Faint,
+                format!("The last {SHOWN_AT_ONCE} messages{of}{about}; `p2p-chat history` shows all:"),
+            ));
+        }
+        let lines = self.past_lines(entries, false);
+        self.out.extend(lines);
+    }
+
+    /// Returns messages from the history, with all that the screen has shown so far.
+    pub(super) fn stored(&mut self, query: &Query) -> Result<Vec<StoredMessage>, StoreError> {
+        self.node.settle_writes();
+        self.history.messages(query)
+    }
+
+    /// Shows the last messages with a peer at the start of a conversation.
+    pub(super) fn recall(&mut self, with: &Chosen) {
+        if with.peer().is_none() {
+            return;
+        }
+        let Ok(parties) = self.parties_of(with) else { return };
+        let which = Selection { with: Some(parties), since: None, until: None };
+        let query = Query { which, words: None, before: None, limit: SHOWN_AT_ONCE };
+        let mut entries = match self.stored(&query) {
+            Ok(entries) => entries,
+            Err(error) => return self.unreadable(&error),
+        };
+        self.have_read(with);
+        let first_new = Past::first_new(&entries);
+        let begin = entries.len().saturating_sub(SHOWN_AT_BEGIN).min(first_new.unwrap_or(usize::MAX));
+        entries.drain(..begin);
+        let first_new = first_new.map(|at| at - begin);
+        if entries.is_empty() {
+            return;
+        }
+        let new = entries.split_off(first_new.unwrap_or(entries.len()));
+        if !entries.is_empty() {
+            self.say(Line::of(Ink::Faint, format!("--- history: the last messages with {} ---", with.label)));
+            let lines = self.past_lines(entries, false);
+            self.out.extend(lines);
+        }
+        if !new.is_empty() {
+            self.say(Line::of(Ink::Strong, "--- new since you last talked ---"));
+            let lines = self.past_lines(new, false);
+            self.out.extend(lines);
+        }
+        self.say(Line::of(Ink::Faint, "--- end of the history ---"));
+    }
+
+    /// Shows the messages of the last run that may not have been shown, and how many are queued.
+    pub(super) fn catch_up(&mut self) {
+        match self.history.unshown(MAX_UNSHOWN) {
+            Ok(entries) if entries.is_empty() => {}
+            Ok(entries) => {
+                self.say(Line::of(Ink::Strong, "--- this came just before p2p-chat was ended ---"));
+                self.shown.extend(entries.iter().map(|entry| entry.row));
+                let lines = self.past_lines(entries, true);
+                self.out.extend(lines);
+            }
+            Err(error) => self.unreadable(&error),
+        }
+        let count = self.node.waiting().len();
+        match count {
+            0 => {}
+            1 => self.say("1 message is queued. /outbox lists it."),
+            count => self.say(format!("{count} messages are queued. /outbox lists them.")),
+        }
+    }
+
+    /// Records that a message is about to be shown.
+    pub(super) fn will_show(&mut self, row: Option<RowId>) {
+        self.shown.extend(row);
+    }
+
+    /// Marks the messages of these peers as read.
+    pub(super) fn have_read(&mut self, with: &Chosen) {
+        if let Some(id) = with.peer() {
+            self.unread.remove(&id);
+            for conversation in Node::conversations_of(id) {
+                self.node.read(conversation);
+            }
+        }
+    }
+
+    fn unreadable(&mut self, error: &StoreError) {
+        self.say(Line::of(Ink::Bad, format!("The history cannot be read: {error}.")));
+    }
+
+    fn past_lines(&mut self, entries: Vec<StoredMessage>, in_doubt: bool) -> Vec<Line> {
+        let today = self.clock.now().day;
+        let people = self.people();
+        let moment = |time: u64| self.clock.of(time);
+        let late = |sent, came| self.clock.late(sent, came);
+        Past { people: &people, moment: &moment, late: &late, today: &today, in_doubt }.lines(entries)
+    }
+
+    /// Returns all peers in the history, with their labels in the chat.
+    pub(super) fn people(&mut self) -> People {
+        let parties = self.history.peers().unwrap_or_default();
+        People::new(parties).remembered(self.contacts.pins.values()).labelled(self.labels.clone())
+    }
+
+    /// Returns the stored conversations with the chosen recipients.
+    fn parties_of(&mut self, chosen: &Chosen) -> Result<Vec<Recipient>, StoreError> {
+        match &chosen.target {
+            Target::All | Target::AllPlain => {
+                Ok(self.history.peers()?.into_iter().map(|(party, _)| party).collect())
+            }
+            Target::These(ids) => Ok(ids.iter().flat_map(|id| Node::conversations_of(*id)).collect()),
+        }
+    }
+
+    /// Returns the stored conversations that a word means: by name, address or beginning of a key.
+    fn parties_named(&mut self, word: &str) -> Result<Vec<Recipient>, StoreError> {
+        let people = People::new(self.history.peers()?);
+        let pins: Vec<Pin> = self.contacts.pins.values().cloned().collect();
+        Ok(people.meant(word, net::parse_addr(word).ok(), &pins).unwrap_or_default())
+    }
+}

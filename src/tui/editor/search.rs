@@ -1,0 +1,158 @@
+//! Incremental search in the remembered lines.
+
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::buffer::Buffer;
+use super::deeds::EditKind;
+use super::{Editor, Key, TooLong, Typed};
+use crate::tui::history::{Way, next};
+
+/// Bytes of the search text, at most. It is part of the prompt and short in practice.
+pub(super) const MAX_QUERY_BYTES: usize = 256;
+
+/// A search under way. What is found stands in the line meanwhile.
+#[derive(Clone, Debug)]
+pub(super) struct Search {
+    query: String,
+    way: Way,
+    /// Where among the lines it began.
+    start: usize,
+    found: Option<usize>,
+    failed: bool,
+    /// The line as it was before.
+    before: Buffer,
+}
+
+impl Editor {
+    /// What stands in the place of the prompt during a search.
+    pub fn search_prompt(&self) -> Option<String> {
+        let search = self.search.as_ref()?;
+        let state = if search.failed { "no match" } else { "search" };
+        Some(format!("({state})`{}': ", search.query))
+    }
+
+    pub(super) fn begin_search(&mut self, way: Way) {
+        self.last = EditKind::Other;
+        // What was made of the line at this place can be found as well.
+        let start = self.history.place();
+        self.history.go(start, self.buffer.text());
+        self.search = Some(Search {
+            query: String::new(),
+            way,
+            start,
+            found: None,
+            failed: false,
+            before: self.buffer.clone(),
+        });
+    }
+
+    /// Takes a stroke during a search, or ends the search because the stroke is for the line.
+    pub(super) fn search_key(&mut self, key: Key) -> Option<Typed> {
+        let search = self.search.as_mut()?;
+        match key {
+            Key::Char(c) if c.is_control() => {}
+            Key::Char(c) => {
+                let mut message = [0; 4];
+                return Some(match self.extend_query(c.encode_utf8(&mut message)) {
+                    Ok(()) => Typed::Edited,
+                    Err(TooLong { .. }) => Typed::Full,
+                });
+            }
+            Key::Backspace => {
+                let last = search.query.grapheme_indices(true).next_back().map_or(0, |(at, _)| at);
+                search.query.truncate(last);
+                let found = search.found;
+                let from = found.filter(|_| search.failed).unwrap_or(search.start);
+                self.look(Some(from), None);
+                if self.search.as_ref().is_some_and(|search| search.failed) {
+                    // There is none from the beginning that way, but where it is there still is
+                    // one.
+                    self.look(found, None);
+                }
+            }
+            Key::Search => self.look_further(Way::Older),
+            Key::SearchNewer => self.look_further(Way::Newer),
+            // Enter must not send a line that does not match the search.
+            Key::Enter if search.found.is_none() => self.end_search(),
+            Key::Enter => return Some(Typed::Line(self.take())),
+            Key::Cancel | Key::Interrupt => self.give_up_search(),
+            Key::Escape => self.end_search(),
+            _ => {
+                self.end_search();
+                return None;
+            }
+        }
+        Some(Typed::Edited)
+    }
+
+    /// Adds to what is searched for.
+    pub(super) fn extend_query(&mut self, text: &str) -> Result<(), TooLong> {
+        let Some(search) = &mut self.search else { return Ok(()) };
+        let (bytes, room) = (text.len(), MAX_QUERY_BYTES - search.query.len());
+        if bytes > room {
+            return Err(TooLong { bytes, room });
+        }
+        if !text.is_empty() {
+            search.query.push_str(text);
+            let from = search.found.unwrap_or(search.start);
+            self.look(Some(from), None);
+        }
+        Ok(())
+    }
+
+    fn look_further(&mut self, way: Way) {
+        let Some(search) = &mut self.search else { return };
+        search.way = way;
+        if search.query.is_empty() {
+            search.query.clone_from(&self.searched);
+        }
+        let from = search.found.map_or(Some(search.start), |found| next(found, way));
+        let shown = search.found.is_some().then(|| self.buffer.text().to_owned());
+        self.look(from, shown.as_deref());
+    }
+
+    /// Looks from a place on for a line that is not like `but`. If there is none, the last match
+    /// stays.
+    fn look(&mut self, from: Option<usize>, but: Option<&str>) {
+        let Some(search) = &mut self.search else { return };
+        search.failed = false;
+        if search.query.is_empty() {
+            search.found = None;
+            self.buffer = search.before.clone();
+            return;
+        }
+        match from.and_then(|from| self.history.find(&search.query, from, search.way, but)) {
+            Some((place, at)) => {
+                search.found = Some(place);
+                self.buffer = Buffer::at(self.history.line(place).to_owned(), at);
+            }
+            None => search.failed = true,
+        }
+    }
+
+    /// Ends a search, and goes on with the line that was found.
+    pub(super) fn end_search(&mut self) {
+        let Some(search) = self.search.take() else { return };
+        let found = std::mem::replace(&mut self.buffer, search.before);
+        if let Some(place) = search.found {
+            self.step(EditKind::Walking);
+            self.history.go(place, self.buffer.text());
+            self.buffer = found;
+        }
+        self.keep_query(search.query);
+    }
+
+    /// Ends a search, and gives back the line as it was before.
+    fn give_up_search(&mut self) {
+        let Some(search) = self.search.take() else { return };
+        self.buffer = search.before;
+        self.keep_query(search.query);
+    }
+
+    /// Keeps what was searched for, to search for it again.
+    fn keep_query(&mut self, query: String) {
+        if !query.is_empty() {
+            self.searched = query;
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What follows from the answer to a question.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::asking::{AskKind, Asking, Question};
+use super::{Act, HistoryOf, Lost, Menu, Turn, act, refused, say};
+use crate::core::Target;
+use crate::model::address::parse_port;
+use crate::model::name::{alias, new_name};
+use crate::model::peer_id::Recipient;
+use crate::tui::people::{Chosen, Directory, Named, WHOM, find, find_to_connect, host_meant, shown};
+
+impl Menu {
+    pub(super) fn whom(&mut self, question: Question, line: &str, directory: &dyn Directory) -> Turn {
+        if line == "0" {
+            return Turn::default();
+        }
+        if let Some(host) = host_meant(line, directory).filter(|_| question.kind == AskKind::Connect) {
+            return act(Act::ConnectToHost(host));
+        }
+        let found = match (line, question.kind, &question.last) {
+            ("", AskKind::Connect, _) => Ok(Named::Exactly(Chosen::all())),
+            ("", AskKind::History, _) => return act(Act::History(HistoryOf::All, None)),
+            (name, AskKind::History, _)
+                if matches!(
+                    find(name, directory),
+                    Err(Lost::Nobody(_) | Lost::Blocked(..) | Lost::Waits(_))
+                ) =>
+            {
+                return act(Act::History(HistoryOf::Named(name.to_owned()), None));
+            }
+            ("", AskKind::Send | AskKind::Me | AskKind::Chat, Some(last)) => Ok(Named::Exactly(last.clone())),
+            ("", ..) => Err(format!("Type {WHOM}.")),
+            (_, AskKind::Connect, _) => find_to_connect(line, directory).map_err(|lost| lost.sentence(line)),
+            _ => find(line, directory).map_err(|lost| lost.sentence(line)),
+        };
+        match found {
+            Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => self.chosen(question, chosen),
+            Ok(Named::NeedsPort(ip)) => self.ask(Asking::Port(question, ip)),
+            Err(sentence) => self.refuse(Asking::Whom(question), sentence),
+        }
+    }
+
+    pub(super) fn port(
+        &mut self,
+        question: Question,
+        ip: IpAddr,
+        line: &str,
+        directory: &dyn Directory,
+    ) -> Turn {
+        if line == "0" {
+            return Turn::default();
+        }
+        let found = parse_port(line)
+            .map_err(|_| format!("\"{}\" is not a port. Type a number from 1 to 65535.", shown(line)))
+            .and_then(|port| {
+                let addr = SocketAddr::new(ip, port).to_string();
+                let find = if question.kind == AskKind::Connect { find_to_connect } else { find };
+                find(&addr, directory).map_err(|lost| lost.sentence(&addr))
+            });
+        match found {
+            Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => self.chosen(question, chosen),
+            Ok(Named::NeedsPort(_)) => Turn::default(),
+            Err(sentence) => self.refuse(Asking::Port(question, ip), sentence),
+        }
+    }
+
+    /// Carries out a question for the chosen recipient.
+    pub(super) fn chosen(&mut self, question: Question, chosen: Chosen) -> Turn {
+        match question.kind {
+            AskKind::Send => {
+                self.last = Some(chosen.clone());
+                match question.text {
+                    Some(text) => act(Act::Send(chosen, text)),
+                    None => self.ask(Asking::Text(chosen, "")),
+                }
+            }
+            AskKind::Me => {
+                self.last = Some(chosen.clone());
+                self.ask(Asking::Text(chosen, "/me "))
+            }
+            AskKind::Connect => act(Act::Connect(chosen.target)),
+            AskKind::Disconnect => act(Act::Disconnect(chosen.target)),
+            AskKind::Chat => self.begin_conversation(chosen),
+            AskKind::History if chosen.target == Target::All => act(Act::History(HistoryOf::All, None)),
+            AskKind::History => act(Act::History(HistoryOf::One(chosen), None)),
+            AskKind::Mute | AskKind::Nickname => match (chosen.peer(), question.kind) {
+                (Some(id), AskKind::Mute) => act(Act::ToggleMute(id, chosen.label)),
+                (Some(id), _) => self.ask(Asking::Nickname(id, chosen.label)),
+                (None, _) => self.refuse(Asking::Whom(question), "Type one peer, not all.".into()),
+            },
+        }
+    }
+
+    pub(super) fn begin_conversation(&mut self, with: Chosen) -> Turn {
+        let line = format!("Every line goes to {} now; /back or Escape ends that.", with.label);
+        self.last = Some(with.clone());
+        self.conversation = Some(with);
+        say([line])
+    }
+
+    pub(super) fn end_conversation(&mut self) -> Option<String> {
+        let with = self.conversation.take()?;
+        Some(format!("Lines go to {} no more; Enter alone shows the menu.", with.label))
+    }
+
+    pub(super) fn text(to: Chosen, beginning: &str, line: &str) -> Turn {
+        if line.trim().is_empty() {
+            return refused("An empty message is not sent.");
+        }
+        act(Act::Send(to, format!("{beginning}{line}")))
+    }
+
+    pub(super) fn name(&mut self, line: &str) -> Turn {
+        match new_name(line) {
+            Ok(name) => act(Act::Rename(name)),
+            Err(_) if line.is_empty() || line == "0" => Turn::default(),
+            Err(error) => self.refuse(Asking::Name, error.to_string()),
+        }
+    }
+
+    pub(super) fn nickname(&mut self, id: Recipient, label: String, line: &str) -> Turn {
+        match alias(line) {
+            Ok(name) => act(Act::Nickname(id, label, Some(name))),
+            Err(_) if line.is_empty() => act(Act::Nickname(id, label, None)),
+            Err(_) if line == "0" => Turn::default(),
+            Err(error) => self.refuse(Asking::Nickname(id, label), error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What the menu asks, and in which words.
+
+use std::net::IpAddr;
+
+use crate::model::key::PublicKey;
+use crate::model::peer_id::Recipient;
+use crate::tui::people::Chosen;
+
+/// What to do with the chosen recipient.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum AskKind {
+    Send,
+    Connect,
+    Disconnect,
+    Chat,
+    History,
+    Me,
+    Mute,
+    Nickname,
+}
+
+/// A question for a peer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Question {
+    pub(super) kind: AskKind,
+    /// Whom Enter alone means, as the question said.
+    pub(super) last: Option<Chosen>,
+    /// The text that is there already.
+    pub(super) text: Option<String>,
+}
+
+/// What is asked back before it is done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Sure {
+    /// Whether the code of this key is the same on both screens.
+    Verify(PublicKey, String),
+    /// Whether this contact or address is to be forgotten.
+    Forget(Recipient, String),
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) enum Asking {
+    #[default]
+    Choice,
+    More,
+    Whom(Question),
+    Port(Question, IpAddr),
+    /// The text for a recipient, and what stands before it.
+    Text(Chosen, &'static str),
+    Name,
+    Nickname(Recipient, String),
+    Sure(Sure),
+}
+
+impl Asking {
+    /// What to ask now.
+    pub(super) fn prompt(&self, conversation: Option<&Chosen>) -> String {
+        match (self, conversation) {
+            (Self::Choice, Some(with)) => format!("to {}> ", with.label),
+            (Self::Choice, None) => "Choice [0-6]: ".into(),
+            (Self::More, _) => "More [0-8]: ".into(),
+            (Self::Whom(question), _) => match question.kind {
+                AskKind::Send | AskKind::Me => "To: ".into(),
+                AskKind::Connect => "Connect to: ".into(),
+                AskKind::Disconnect => "Disconnect from: ".into(),
+                AskKind::Chat => "Talk with: ".into(),
+                AskKind::History => "History of: ".into(),
+                AskKind::Mute => "Mute or unmute: ".into(),
+                AskKind::Nickname => "Nickname for: ".into(),
+            },
+            (Self::Port(_, ip), _) => format!("Port of {ip}: "),
+            (Self::Text(to, beginning), _) => format!("Text to {}: {beginning}", to.label),
+            (Self::Name, _) => "New name: ".into(),
+            (Self::Nickname(_, label), _) => format!("What to call {label}: "),
+            (Self::Sure(Sure::Verify(..)), _) => "Same on both screens? yes/no: ".into(),
+            (Self::Sure(Sure::Forget(_, label)), _) => format!("Forget {label}? yes/no: "),
+        }
+    }
+
+    /// What can be answered to the prompt, where that needs saying.
+    pub(super) fn hint(&self) -> Option<String> {
+        let names = "Number, name, ip:port";
+        Some(match self {
+            Self::Whom(question) => {
+                let enter =
+                    question.last.as_ref().map_or(String::new(), |last| format!(" Enter: {}.", last.label));
+                match question.kind {
+                    AskKind::Send | AskKind::Me => format!("To whom? {names} or all.{enter} 0: back."),
+                    AskKind::Connect => format!("Connect to whom? {names}. Enter: all known. 0: back."),
+                    AskKind::Disconnect => format!("Disconnect from whom? {names} or all. 0: back."),
+                    AskKind::Chat => format!("Talk with whom? {names} or all.{enter} 0: back."),
+                    AskKind::History => format!("History of whom? {names}. Enter: all. 0: back."),
+                    AskKind::Mute => format!("Mute or unmute whom? {names}. 0: back."),
+                    AskKind::Nickname => format!("A nickname for whom? {names}. 0: back."),
+                }
+            }
+            Self::Name => "What do you want to be called? One word. 0: back.".into(),
+            Self::Nickname(..) => {
+                "What do you call them? One word. Enter: as they call themselves. 0: back.".into()
+            }
+            Self::Choice | Self::More | Self::Port(..) | Self::Text(..) | Self::Sure(_) => return None,
+        })
+    }
+}

@@ -1,0 +1,548 @@
+//! What the user says about keys.
+
+use super::*;
+use crate::core::{BlockTarget, Meeting};
+use crate::model::address::Source;
+use crate::model::peer_id::{LegacyId, PeerId};
+use crate::tui::complete::{Place, complete};
+use crate::tui::words::beginning;
+
+fn key(byte: u8) -> PublicKey {
+    PublicKey::new([byte; 32])
+}
+
+fn addr(port: u16) -> PeerAddr {
+    PeerAddr::new(Ipv4Addr::LOCALHOST, port).unwrap()
+}
+
+fn legacy(port: u16) -> Recipient {
+    PeerId::Legacy(LegacyId::saved_as(addr(port).plain().unwrap())).into()
+}
+
+fn pin(name: &str, byte: u8, port: u16) -> Pin {
+    Pin {
+        key: key(byte),
+        name: Some(PeerName::new(name)),
+        contact: true,
+        addrs: vec![addr(port)],
+        given: Vec::new(),
+        first_seen: 0,
+        verified: None,
+        blocked: false,
+    }
+}
+
+fn request(name: &str, byte: u8, port: u16, against: &[Pin]) -> PeerRequest {
+    let met = Meeting {
+        id: PeerId::Key(key(byte)),
+        name: Some(PeerName::new(name)),
+        addr: addr(port),
+        dialed: false,
+        source: Source::from(Ipv4Addr::LOCALHOST),
+        date: 0,
+    };
+    PeerRequest { met, against: against.to_vec(), held: None }
+}
+
+/// Bob, Carol and a second Dan are known by their keys, Carla is blocked; the first Dan is a plain
+/// peer.
+fn pins() -> Vec<Pin> {
+    vec![
+        pin("Bob", 1, 5001),
+        pin("Carol", 2, 5002),
+        pin("Dan", 5, 5005),
+        Pin { blocked: true, ..pin("Carla", 6, 5006) },
+    ]
+}
+
+fn known(requests: Vec<PeerRequest>) -> People {
+    with_pins(pins(), requests)
+}
+
+/// A directory in which these pins are known.
+fn with_pins(pins: Vec<Pin>, requests: Vec<PeerRequest>) -> People {
+    let mut people = People { pins, requests, ..people() };
+    for row in &mut people.rows {
+        let pin = people.pins.iter().find(|pin| pin.addrs.first() == row.addr.as_ref());
+        row.id = pin.map_or(row.id, |pin| pin.key.into());
+    }
+    people.met()
+}
+
+/// What the lines lead to in the end, everything said on the way, and whether the last is refused.
+fn after(menu: &mut Menu, lines: &[&str], people: &People) -> (Option<Act>, String, bool) {
+    let mut said = Vec::new();
+    let mut last = Turn::default();
+    for line in lines {
+        last = menu.line(line, people);
+        said.extend(last.say.clone());
+    }
+    (last.act, said.join("\n"), last.refused)
+}
+
+fn act_of(lines: &[&str], people: &People) -> Option<Act> {
+    after(&mut menu(), lines, people).0
+}
+
+#[test]
+fn verify_shows_six_groups_and_needs_a_yes() {
+    let people = known(Vec::new());
+    let mut menu = menu();
+    let (act, said, _) = after(&mut menu, &["/verify bob"], &people);
+    assert_eq!(act, Some(Act::AskToVerify(key(1))));
+    assert!(said.contains("\n  00001 00001 00001 00001 00001 00001\n"), "{said}");
+    assert!(said.contains("Compare all of it by telephone, or side by side"), "{said}");
+    assert_eq!(menu.prompt(), "Same on both screens? yes/no: ");
+    assert!(!menu.remembers("perhaps") && !menu.takes_commands());
+    assert_eq!(after(&mut menu, &["perhaps"], &people), (None, "Type yes or no.".into(), true));
+    assert_eq!(after(&mut menu, &["YES"], &people).0, Some(Act::Verify(key(1))));
+    assert!(menu.is_at_choice());
+    let (act, said, _) = after(&mut menu, &["/verify bob", "no"], &people);
+    assert_eq!(act, None);
+    assert!(
+        said.ends_with("Write nothing to Bob that others must not read; /block aeaqcaib ends it."),
+        "{said}"
+    );
+    for line in ["", "0"] {
+        let (act, said, _) = after(&mut menu, &["/verify bob", line], &people);
+        assert_eq!(act, None);
+        assert!(said.ends_with("Nothing is changed."), "{said}");
+        assert!(menu.is_at_choice());
+    }
+}
+
+#[test]
+fn key_commands_need_an_exact_recipient() {
+    let people = known(Vec::new());
+    for whom in ["bob", "BOB", "1", "127.0.0.1:5001", "aeaq", "aeaqcaib"] {
+        assert_eq!(
+            act_of(&[&format!("/verify {whom}"), "yes"], &people),
+            Some(Act::Verify(key(1))),
+            "{whom}"
+        );
+    }
+    for (line, words) in [
+        ("/verify bo", "No contact matches \"bo\". Did you mean Bob?"),
+        ("/verify 4", "Dan has shown no key."),
+        ("/verify zoe", "No peer with a key matches \"zoe\"."),
+        ("/block 10.0.0.0/8", "No peer matches \"10.0.0.0/8\". Type a name, a key, an ip:port or an IP."),
+        ("/block fe80::1", "A link-local or multicast IP cannot be blocked."),
+        ("/block ::", ":: belongs to nobody."),
+        ("/verify ::1", "Type the port too, like /verify [::1]:5000."),
+        ("/verify all", "/verify takes one peer."),
+        ("/verify carla", "Carla is blocked. /unblock "),
+        ("/verify", "Type a recipient: /verify WHOM."),
+        ("/verify bob carol", "/verify takes one peer."),
+    ] {
+        let (act, said, refused) = after(&mut menu(), &[line], &people);
+        assert_eq!((act, refused), (None, true), "{line}");
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn plain_peer_with_a_contact_name_is_not_meant() {
+    // The first to be called Dan is plain; the label is its own, and the key is the other's.
+    let people = known(Vec::new());
+    assert_eq!(act_of(&["/verify dan", "yes"], &people), Some(Act::Verify(key(5))));
+    assert_eq!(act_of(&["/verify dan·aucq", "yes"], &people), Some(Act::Verify(key(5))));
+}
+
+#[test]
+fn ambiguous_name_asks_for_a_key() {
+    let people = with_pins([pins(), vec![pin("Bob", 9, 5009)]].concat(), Vec::new());
+    let (act, said, refused) = after(&mut menu(), &["/forget bob"], &people);
+    assert_eq!((act, refused), (None, true));
+    assert_eq!(
+        said,
+        "\"bob\" matches 2 peers. Type one of: /forget aeaqcaib (Bob at 127.0.0.1:5001), /forget beeqscij (Bob at 127.0.0.1:5009)."
+    );
+    assert_eq!(act_of(&["/forget beeqscij", "yes"], &people), Some(Act::Forget(key(9).into())));
+    assert_eq!(
+        act_of(&["/key bob"], &people),
+        Some(Act::ShowPins(vec![people.pins[0].clone(), people.pins[4].clone()]))
+    );
+}
+
+#[test]
+fn forget_shows_the_consequence_first() {
+    let people = known(Vec::new());
+    let mut menu = menu();
+    let (act, said, _) = after(&mut menu, &["/forget bob"], &people);
+    assert_eq!(act, None);
+    assert!(said.starts_with("Bob will be removed from your contacts, and the key forgotten."), "{said}");
+    assert_eq!(menu.prompt(), "Forget Bob? yes/no: ");
+    assert_eq!(after(&mut menu, &["n"], &people), (None, "Nothing is changed.".into(), false));
+    assert_eq!(act_of(&["/forget bob", "y"], &people), Some(Act::Forget(key(1).into())));
+    let (act, said, _) = after(&mut menu, &["/forget carla", "yes"], &people);
+    assert_eq!(act, Some(Act::Forget(key(6).into())));
+    assert!(said.contains("Carla will no longer be blocked."), "{said}");
+}
+
+#[test]
+fn quit_leaves_at_the_safety_number() {
+    let people = known(Vec::new());
+    for command in ["/verify bob", "/forget bob"] {
+        assert_eq!(act_of(&[command, "/quit"], &people), Some(Act::Exit), "{command}");
+    }
+}
+
+#[test]
+fn address_is_forgotten_only_if_something_is_known() {
+    let mut people = known(Vec::new());
+    people.queued = vec![addr(7001).into(), addr(7001).into()];
+    people.there = vec![(addr(7002), legacy(7002))];
+    for (word, words) in [
+        ("127.0.0.1:7000", "Nothing is known of 127.0.0.1:7000, so there is nothing to forget."),
+        ("[::1]:7000", "Nothing is known of [::1]:7000, so there is nothing to forget."),
+        ("127.0.0.1:7002", "127.0.0.1:7002 is not a contact, so there is nothing to forget."),
+    ] {
+        let line = format!("/forget {word}");
+        let (act, said, refused) = after(&mut menu(), &[&line], &people);
+        assert_eq!((act, &*said, refused), (None, words, true));
+    }
+    for (word, words, id) in [
+        ("127.0.0.1:7001", "Messages queued for 127.0.0.1:7001 will not be sent.", addr(7001)),
+        ("127.0.0.1:5004", "Dan will be removed from the list.", addr(5004)),
+    ] {
+        let (act, said, _) = after(&mut menu(), &[&format!("/forget {word}"), "yes"], &people);
+        assert_eq!((act, &*said), (Some(Act::Forget(id.into())), words));
+    }
+    people.labels.set_nicknames([(legacy(5004), "Printer".parse().unwrap())].into());
+    let (act, said, _) = after(&mut menu(), &["/forget printer", "yes"], &people);
+    assert_eq!(act, Some(Act::Forget(addr(5004).into())));
+    assert_eq!(said, "Printer will be removed from your contacts.");
+}
+
+#[test]
+fn stranger_is_forgotten_with_its_key() {
+    let people = with_pins(vec![Pin { contact: false, ..pin("Bob", 1, 5001) }], Vec::new());
+    let (act, said, _) = after(&mut menu(), &["/forget bob", "yes"], &people);
+    assert_eq!(act, Some(Act::Forget(key(1).into())));
+    assert!(said.starts_with("The key of Bob will be forgotten."), "{said}");
+}
+
+#[test]
+fn plain_is_an_unknown_command() {
+    let (act, said, _) = after(&mut menu(), &["/plain bob hi"], &known(Vec::new()));
+    assert_eq!(act, None);
+    assert!(said.starts_with("There is no command /plain."), "{said}");
+}
+
+#[test]
+fn trust_moves_the_contact_and_accept_makes_another() {
+    let bobs = request("Bob", 3, 5001, &[pin("Bob", 1, 5001)]);
+    let people = known(vec![bobs]);
+    for word in ["bob", "BOB", "ambq", "Bob·aeaq", "\u{ff22}ob"] {
+        let moved = Some(Act::Trust(key(3), As::NewKeyOf(key(1))));
+        assert_eq!(act_of(&[&format!("/trust {word}")], &people), moved, "{word}");
+        let another = Some(Act::Trust(key(3), As::Another));
+        assert_eq!(act_of(&[&format!("/accept {word}")], &people), another, "{word}");
+    }
+    for line in ["/trust bob as new", "/accept bob too"] {
+        let (act, said, _) = after(&mut menu(), &[line], &people);
+        assert_eq!(act, None);
+        assert!(said.ends_with(" takes one peer."), "{said}");
+    }
+    for command in ["/trust", "/accept"] {
+        let (act, said, _) = after(&mut menu(), &[&format!("{command} carol")], &people);
+        assert_eq!(act, None);
+        assert_eq!(said, "No request from \"carol\". /requests lists all.");
+    }
+    let dave = request("Dave", 3, 5001, &[]).met;
+    let refused = People { refused: vec![dave], ..People::default() };
+    let (act, said, _) = after(&mut menu(), &["/accept dave"], &refused);
+    assert_eq!(act, None);
+    let add = format!("/add {} lets them in.", key(3));
+    assert!(said.starts_with("Refused Dave (key ") && said.ends_with(&add), "{said}");
+    let said = after(&mut menu(), &["@dave let us talk"], &refused).1;
+    assert!(said.starts_with("Refused Dave (key ") && said.contains(&add), "{said}");
+    let zoe = known(vec![request("Zoe", 7, 5007, &[])]);
+    for line in ["/accept zoe", "/trust zoe"] {
+        assert_eq!(act_of(&[line], &zoe), Some(Act::Trust(key(7), As::Another)));
+    }
+}
+
+#[test]
+fn namesakes_are_accepted_by_the_words_that_the_screen_shows() {
+    let requests = [7, 8, 9].map(|byte| request("Zoe", byte, 5000 + u16::from(byte), &[]));
+    let people = known(requests.to_vec());
+    let (act, said, _) = after(&mut menu(), &["/accept zoe"], &people);
+    assert_eq!(act, None);
+    for byte in [7, 8, 9] {
+        let beginning = beginning(key(byte));
+        assert!(said.contains(&format!("/accept {beginning} (Zoe at 127.0.0.1:500{byte})")), "{said}");
+        let accepted = Some(Act::Trust(key(byte), As::Another));
+        for word in [beginning, key(byte).short(), key(byte).grouped().to_string(), key(byte).to_string()] {
+            assert_eq!(act_of(&[&format!("/accept {word}")], &people), accepted, "{word}");
+            let blocked = Some(Act::Block(key(byte).into()));
+            assert_eq!(act_of(&[&format!("/block {word}")], &people), blocked, "{word}");
+        }
+    }
+}
+
+#[test]
+fn legacy_strangers_are_meant_by_name_and_address() {
+    let met = |port| {
+        let met = request("Eve", 7, port, &[]).met;
+        Meeting { id: crate::protocol::plain::peer_at(met.addr.plain().unwrap()), ..met }
+    };
+    let added = |port| {
+        let met: Meeting = met(port);
+        let (id, name, addrs) = (met.id, met.name, Vec::new());
+        Some(Act::Add(ContactRecord { id, name, verified: None, blocked: false, stranger: false, addrs }))
+    };
+    let asks = |port| PeerRequest { met: met(port), against: Vec::new(), held: None };
+    let one = known(vec![asks(5007)]);
+    for line in ["/accept eve", "/accept 127.0.0.1:5007", "/trust eve", "/add 127.0.0.1:5007"] {
+        assert_eq!(act_of(&[line], &one), added(5007), "{line}");
+    }
+    let blocked = Some(Act::Block(BlockTarget::Peer(met(5007).id.into())));
+    for line in ["/block eve", "/block 127.0.0.1:5007"] {
+        assert_eq!(act_of(&[line], &one), blocked, "{line}");
+    }
+    let two = known(vec![asks(5007), asks(5008)]);
+    let said = after(&mut menu(), &["/accept eve"], &two).1;
+    assert!(said.contains("/accept 127.0.0.1:5008 (Eve at 127.0.0.1:5008)"), "{said}");
+    let refused = People { refused: vec![met(5007)], ..People::default() };
+    assert_eq!(act_of(&["/add 127.0.0.1:5007"], &refused), added(5007));
+    let (act, said, is_refused) = after(&mut menu(), &["/accept eve"], &refused);
+    let expected =
+        "Refused Eve (127.0.0.1:5007, unencrypted, policy strict). /add 127.0.0.1:5007 lets them in.";
+    assert_eq!((act, &said[..], is_refused), (None, expected, true));
+}
+
+#[test]
+fn nickname_names_the_contact_whose_key_has_changed() {
+    let mut people = known(vec![request("Bob", 3, 5001, &[pin("Bob", 1, 5001)])]);
+    people.labels.set_nicknames([(key(1).into(), "Boss".parse().unwrap())].into());
+    assert_eq!(act_of(&["/trust boss"], &people), Some(Act::Trust(key(3), As::NewKeyOf(key(1)))));
+    assert_eq!(act_of(&["/trust bob"], &people), Some(Act::Trust(key(3), As::NewKeyOf(key(1)))));
+}
+
+#[test]
+fn suffix_tells_which_namesake_has_a_new_key() {
+    let namesakes = [pin("Bob", 1, 5001), pin("Bob", 2, 5002)];
+    let people = with_pins(namesakes.to_vec(), vec![request("Bob", 3, 5009, &namesakes)]);
+    for (word, old) in [("Bob·aeaq", 1), ("bob·aiba", 2)] {
+        let act = act_of(&[&format!("/trust {word}")], &people);
+        assert_eq!(act, Some(Act::Trust(key(3), As::NewKeyOf(key(old)))), "{word}");
+    }
+    let (act, said, _) = after(&mut menu(), &["/trust bob"], &people);
+    assert_eq!(act, None);
+    assert_eq!(
+        said,
+        "Say whose new key it is, like /trust Bob·aeaq or /trust Bob·aiba; or /accept ambqgayd takes it as another contact."
+    );
+}
+
+#[test]
+fn claimed_name_does_not_choose_the_replaced_key() {
+    // It calls itself Bob and is at Carol's address.
+    let both = request("Bob", 3, 5002, &[pin("Bob", 1, 5001), pin("Carol", 2, 5002)]);
+    let people = known(vec![both]);
+    assert_eq!(act_of(&["/trust bob"], &people), Some(Act::Trust(key(3), As::NewKeyOf(key(1)))));
+    assert_eq!(act_of(&["/trust carol"], &people), Some(Act::Trust(key(3), As::NewKeyOf(key(2)))));
+    let (act, said, _) = after(&mut menu(), &["/trust ambqgayd"], &people);
+    assert_eq!(act, None);
+    assert_eq!(
+        said,
+        "Say whose new key it is, like /trust Bob·aeaq or /trust Carol·aiba; or /accept ambqgayd takes it as another contact."
+    );
+    // It calls itself Zoe, and is at Carol's address.
+    let people = known(vec![request("Zoe", 3, 5002, &[pin("Carol", 2, 5002)])]);
+    let (act, said, _) = after(&mut menu(), &["/trust zoe"], &people);
+    assert_eq!(act, None);
+    assert!(said.starts_with("Say whose new key it is, like /trust Carol·aiba;"), "{said}");
+}
+
+#[test]
+fn block_prefers_the_pending_key() {
+    let people = known(vec![request("Bob", 3, 5001, &[pin("Bob", 1, 5001)])]);
+    assert_eq!(act_of(&["/block bob"], &people), Some(Act::Block(key(3).into())));
+    assert_eq!(act_of(&["/block aeaqcaib"], &people), Some(Act::Block(key(1).into())));
+    assert_eq!(act_of(&["/block carol"], &people), Some(Act::Block(key(2).into())));
+    assert!(after(&mut menu(), &["/block carla"], &people).1.starts_with("Carla is blocked"));
+    let two =
+        [request("Bob", 3, 5001, &[pin("Bob", 1, 5001)]), request("Bob", 4, 5009, &[pin("Bob", 1, 5001)])];
+    for command in ["/block", "/trust"] {
+        let (act, said, refused) = after(&mut menu(), &[&format!("{command} bob")], &known(two.to_vec()));
+        assert_eq!((act, refused), (None, true));
+        assert!(
+            said.contains(&format!("Type one of: {command} ambqgayd (Bob at 127.0.0.1:5001), ")),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn policy_key_and_requests_need_no_question() {
+    let people = known(Vec::new());
+    for (how, policy) in [("accept-new", Policy::AcceptNew), ("ask", Policy::Ask), ("strict", Policy::Strict)]
+    {
+        assert_eq!(act_of(&[&format!("/policy {how}")], &people), Some(Act::SetPolicy(policy)));
+    }
+    assert_eq!(act_of(&["/policy"], &people), Some(Act::ShowPolicy));
+    for line in ["/policy everything", "/policy strict ask"] {
+        let (act, said, _) = after(&mut menu(), &[line], &people);
+        assert_eq!(act, None);
+        assert_eq!(said, "Type accept-new, ask or strict after /policy.");
+    }
+    assert_eq!(act_of(&["/key"], &people), Some(Act::ShowOwnKey));
+    assert_eq!(act_of(&["/key carla"], &people), Some(Act::ShowPins(vec![people.pins[3].clone()])));
+    assert_eq!(act_of(&["/requests"], &people), Some(Act::ListRequests));
+    assert!(after(&mut menu(), &["/requests bob"], &people).1.contains("/requests takes nothing after it."));
+}
+
+#[test]
+fn peer_without_key_and_source_are_blocked_and_unblocked() {
+    let mut people = with_pins(pins(), Vec::new());
+    let source: SourcePrefix = "192.0.2.66".parse().unwrap();
+    let dan = addr(5004).into();
+    for word in ["4", "127.0.0.1:5004"] {
+        assert_eq!(act_of(&[&format!("/block {word}")], &people), Some(Act::Block(BlockTarget::Peer(dan))));
+    }
+    assert_eq!(act_of(&["/block 192.0.2.66"], &people), Some(Act::Block(source.into())));
+    let said = |people: &People, line: &str| after(&mut menu(), &[line], people).1;
+    assert_eq!(said(&people, "/unblock 192.0.2.66"), "192.0.2.66 is not blocked.");
+    people.blocked_sources = vec![source];
+    people.blocked_legacy = vec![PeerInfo {
+        id: legacy(5020),
+        name: Some(PeerName::new("Hashpa")),
+        addr: Some(addr(5020)),
+        claimed: None,
+        verification: Verification::Plain,
+    }];
+    assert_eq!(said(&people, "/block 192.0.2.66"), "192.0.2.66 is blocked. /unblock 192.0.2.66 unblocks it.");
+    assert_eq!(act_of(&["/unblock 192.0.2.66"], &people), Some(Act::Unblock(source.into())));
+    for word in ["hashpa", "127.0.0.1:5020"] {
+        let unblock = act_of(&[&format!("/unblock {word}")], &people);
+        assert_eq!(unblock, Some(Act::Unblock(BlockTarget::Peer(legacy(5020)))), "{word}");
+        let forgotten = act_of(&[&format!("/forget {word}"), "yes"], &people);
+        assert_eq!(forgotten, Some(Act::Forget(legacy(5020))), "{word}");
+        for command in [format!("@{word} hi"), format!("/block {word}"), format!("/chat {word}")] {
+            let said = said(&people, &command);
+            assert!(
+                said.starts_with(&format!("Hashpa is blocked. /unblock {word} unblocks them.")),
+                "{said}"
+            );
+        }
+    }
+    for command in ["@192.0.2.66:5009 hi", "/connect 192.0.2.66:5009"] {
+        let said = said(&people, command);
+        assert!(said.starts_with("192.0.2.66 is blocked. /unblock 192.0.2.66 unblocks them."), "{said}");
+    }
+    let completed =
+        |line: &str| complete(line, line.len(), Place::Line, &people).replace.map(|(_, with)| with);
+    assert_eq!(completed("/unblock 19"), Some("192.0.2.66".into()));
+    let label = people.labels.label(legacy(5020), Some(&PeerName::new("Hashpa")));
+    assert_eq!(completed("/unblock ha"), Some(label));
+}
+
+#[test]
+fn key_commands_take_every_shown_name() {
+    let namesakes = [pin("Bob", 1, 5001), pin("Bob", 2, 5802)];
+    let blocked = [("Bob", 7), ("Mallory", 8)].map(|(name, n)| Pin { blocked: true, ..pin(name, n, 5900) });
+    let mut people = with_pins([&namesakes[..], &blocked].concat(), Vec::new());
+    people.labels.set_nicknames([(key(2).into(), "Boss".parse().unwrap())].into());
+    for (word, n) in [("Bob·aeaq", 1), ("bob:aeaq", 1), ("1", 1), ("aeaq", 1), ("boss", 2), ("bob·aiba", 2)]
+    {
+        let verified = act_of(&[&format!("/verify {word}"), "yes"], &people);
+        assert_eq!(verified, Some(Act::Verify(key(n))), "{word}");
+        assert_eq!(act_of(&[&format!("/block {word}")], &people), Some(Act::Block(key(n).into())), "{word}");
+        let forgotten = act_of(&[&format!("/forget {word}"), "yes"], &people);
+        assert_eq!(forgotten, Some(Act::Forget(key(n).into())), "{word}");
+    }
+    let mallory = key(8);
+    let suffixed = people.labels.label(mallory.into(), Some(&PeerName::new("Mallory")));
+    for word in ["mallory", &suffixed, &suffixed.replace('·', ":"), &mallory.to_string()[..4]] {
+        assert_eq!(
+            act_of(&[&format!("/unblock {word}")], &people),
+            Some(Act::Unblock(mallory.into())),
+            "{word}"
+        );
+        let forgotten = act_of(&[&format!("/forget {word}"), "yes"], &people);
+        assert_eq!(forgotten, Some(Act::Forget(mallory.into())), "{word}");
+        let shown = Some(Act::ShowPins(vec![people.pins[3].clone()]));
+        assert_eq!(act_of(&[&format!("/key {word}")], &people), shown, "{word}");
+        let said = after(&mut menu(), &[&format!("@{word} hi")], &people).1;
+        assert!(said.contains("Mallory is blocked. /unblock "), "{said}");
+    }
+    // Only one of the three Bobs is blocked.
+    assert_eq!(act_of(&["/unblock bob"], &people), Some(Act::Unblock(key(7).into())));
+}
+
+#[test]
+fn label_of_a_contact_is_not_its_namesake() {
+    // A stranger has the name too, and is shown with a suffix.
+    let bobs = [pin("Bob", 1, 5001), Pin { contact: false, ..pin("Bob", 2, 5002) }];
+    let mut people = with_pins(bobs.to_vec(), Vec::new());
+    for row in &mut people.rows {
+        row.contact = row.id == key(1).into();
+        row.name = Some(PeerName::new("Bob")).filter(|_| row.id.public_key().is_some()).or(row.name.take());
+    }
+    people.labels = Labels::default();
+    for (n, standing) in [(1, Standing::Contact), (2, Standing::Stranger)] {
+        let who = PeerInfo {
+            id: key(n).into(),
+            name: Some(PeerName::new("Bob")),
+            addr: None,
+            claimed: None,
+            verification: Verification::Encrypted,
+        };
+        people.labels.meet(&who, |id| if id == key(1).into() { Standing::Contact } else { standing });
+    }
+    assert_eq!(act_of(&["/verify bob", "yes"], &people), Some(Act::Verify(key(1))));
+    assert_eq!(act_of(&["/verify bob·aiba", "yes"], &people), Some(Act::Verify(key(2))));
+}
+
+#[test]
+fn trust_takes_a_row_number() {
+    let namesakes = [pin("Bob", 1, 5001), pin("Bob", 2, 5002)];
+    let people = with_pins(namesakes.to_vec(), vec![request("Bob", 3, 5009, &namesakes)]);
+    for (number, old) in [("1", 1), ("2", 2)] {
+        let act = act_of(&[&format!("/trust {number}")], &people);
+        assert_eq!(act, Some(Act::Trust(key(3), As::NewKeyOf(key(old)))), "{number}");
+    }
+}
+
+#[test]
+fn verified_contact_is_said_to_be_before_the_code() {
+    let verified = Pin { verified: Some(1), ..pin("Bob", 1, 5001) };
+    let people = with_pins(vec![verified], Vec::new());
+    let (_, said, _) = after(&mut menu(), &["/verify bob"], &people);
+    let first = said.lines().next();
+    let expected = "Bob was verified before. Have Bob type /verify too. Then both of you see this code:";
+    assert_eq!(first, Some(expected));
+}
+
+#[test]
+fn forgetting_says_who_is_new_only_without_a_namesake() {
+    let words = "The next key with the name Bob is new to you.";
+    let (_, said, _) = after(&mut menu(), &["/forget bob"], &known(Vec::new()));
+    assert!(said.contains(words), "{said}");
+    for blocked in [false, true] {
+        let second = Pin { blocked, ..pin("BOB", 7, 7007) };
+        let people = with_pins(pins().into_iter().chain([second]).collect(), Vec::new());
+        let (_, said, _) = after(&mut menu(), &["/forget aeaqcaib"], &people);
+        assert!(said.ends_with("Queued messages will not be sent."), "{said}");
+    }
+}
+
+#[test]
+fn beginning_of_a_key_adds_the_peer() {
+    let stranger = Pin { contact: false, ..pin("Zed", 9, 7009) };
+    let people = with_pins(vec![stranger.clone()], Vec::new());
+    let people = People { rows: Vec::new(), ..people };
+    let beginning: String = stranger.key.to_string().chars().take(8).collect();
+    let Some(Act::Add(added)) = act_of(&[&format!("/add {beginning}")], &people) else {
+        panic!("{beginning} is known");
+    };
+    assert_eq!(added.id, PeerId::Key(stranger.key));
+    let nobody = after(&mut menu(), &["/add zzzzzzzz"], &people).1;
+    assert_eq!(
+        nobody,
+        "No peer matches \"zzzzzzzz\". Type a name, a number from /peers, an ip:port or a key."
+    );
+    assert_eq!(act_of(&["/add 127.0.0.1:7123"], &people), Some(Act::AddAt(addr(7123).into())));
+}

@@ -1,0 +1,563 @@
+//! What the user says about keys, and what is asked back before it is done.
+
+use super::asking::{Asking, Sure};
+use super::talk::{first_word, for_one_peer, needs_port};
+use super::{Act, Menu, Turn, act, refused, say};
+use crate::core::{As, ContactRecord, Meeting, PeerRequest, Pin, Policy, Target};
+use crate::model::address::SourcePrefix;
+use crate::model::key::PublicKey;
+use crate::model::name::{Name, PeerName, folded};
+use crate::model::peer_id::{PeerId, Recipient};
+use crate::tui::commands::{self, CommandHelp};
+use crate::tui::labels::MARK;
+use crate::tui::people::{
+    self, Directory, Lost, Named, blocked_called, blocked_legacy_called, candidates, did_you_mean, find,
+    has_namesake, shown,
+};
+use crate::tui::words::{beginning, name_of, refused_words, word_for};
+
+/// Digits of a short code that stand together: as many as are read aloud in one breath.
+const GROUP_DIGITS: usize = 5;
+
+/// Characters of a key that stand together on the screen.
+const GROUP_CHARS: usize = 4;
+
+/// Keys that are named where a word fits several.
+const MAX_NAMED: usize = 8;
+
+impl Menu {
+    /// `/key`, `/verify`, `/trust`, `/accept`, `/block`, `/unblock`, `/add`, `/forget` and
+    /// `/policy`.
+    pub(super) fn about_keys(
+        &mut self,
+        command: &CommandHelp,
+        rest: &str,
+        directory: &dyn Directory,
+    ) -> Turn {
+        let key = key_in_groups(rest, directory);
+        let (word, more) = key.as_deref().map_or_else(|| first_word(rest), |key| (key, ""));
+        match (command.name, word, more) {
+            ("/key", "", _) => return act(Act::ShowOwnKey),
+            ("/policy", ..) => return policy(rest),
+            (_, "", _) => return refused(format!("Type a recipient: {}.", commands::usage(command))),
+            (name, _, more) if !more.is_empty() => return refused(for_one_peer(name)),
+            _ => {}
+        }
+        match command.name {
+            "/trust" => return trust(word, directory),
+            "/accept" => return accept(word, directory),
+            "/add" => return add(word, directory),
+            "/forget" => return self.asks_to_forget(word, directory),
+            _ => {}
+        }
+        if let Some(turn) = about_no_key(command.name, word, directory) {
+            return turn;
+        }
+        if command.name == "/block" {
+            // A word with a suffix means the contact, not the newcomer with its name.
+            match &directory.requests_for(word)[..] {
+                [] => {}
+                [request] => return act(Act::Block(Recipient::from(request.met.id).into())),
+                several => return refused(which_request(command.name, word, several)),
+            }
+        }
+        let pins = match pins_meant(command.name, word, directory) {
+            Ok(pins) => pins,
+            Err(sentence) => return refused(sentence),
+        };
+        match (command.name, &pins[..]) {
+            ("/key", _) => act(Act::ShowPins(pins)),
+            (name, [pin]) => self.about_key(name, pin, directory),
+            (name, several) => refused(which_pin(name, word, several)),
+        }
+    }
+
+    fn about_key(&mut self, command: &str, pin: &Pin, directory: &dyn Directory) -> Turn {
+        let (key, label) = (pin.key, label_of(pin, directory));
+        match command {
+            "/block" | "/verify" if pin.blocked => {
+                refused(format!("{label} is blocked. /unblock {} unblocks them.", beginning(key)))
+            }
+            "/block" => act(Act::Block(key.into())),
+            "/unblock" if !pin.blocked => refused(format!("{label} is not blocked.")),
+            "/unblock" => act(Act::Unblock(key.into())),
+            _ => {
+                let before = if pin.verified.is_some() {
+                    format!("{label} was verified before. ")
+                } else {
+                    String::new()
+                };
+                self.asking = Asking::Sure(Sure::Verify(key, label.clone()));
+                let say = vec![
+                    format!("{before}Have {label} type /verify too. Then both of you see this code:"),
+                    format!("  {}", grouped(&directory.code_with(key))),
+                    format!(
+                        "Compare all of it by telephone, or side by side: in this chat somebody in between could change it. Is it {label} who reads it?"
+                    ),
+                ];
+                Turn { say, ..act(Act::AskToVerify(key)) }
+            }
+        }
+    }
+
+    /// `/forget bob`
+    fn asks_to_forget(&mut self, word: &str, directory: &dyn Directory) -> Turn {
+        match forgettable(word, directory) {
+            Ok((id, label, consequence)) => {
+                self.asking = Asking::Sure(Sure::Forget(id, label));
+                say([consequence])
+            }
+            Err(sentence) => refused(sentence),
+        }
+    }
+
+    /// Handles the answer to a confirmation.
+    pub(super) fn sure(&mut self, sure: Sure, line: &str) -> Turn {
+        match (line.to_lowercase().as_str(), sure) {
+            ("yes" | "y", Sure::Verify(key, _)) => act(Act::Verify(key)),
+            ("yes" | "y", Sure::Forget(id, _)) => act(Act::Forget(id)),
+            ("no" | "n", Sure::Verify(key, label)) => say([format!(
+                "Then somebody may be in between, or one of you has compared with another key. Write nothing to {label} that others must not read; \
+                 /block {} ends it.",
+                beginning(key)
+            )]),
+            ("no" | "n" | "0" | "", _) => say(["Nothing is changed.".to_owned()]),
+            (_, sure) if self.asks_again => self.refuse(Asking::Sure(sure), "Type yes or no.".into()),
+            _ => refused("That is neither yes nor no, so nothing is changed."),
+        }
+    }
+}
+
+/// Returns a key, or the beginning of a waiting or known one, that is written in groups, as lines show
+/// keys: without the spaces.
+fn key_in_groups(words: &str, directory: &dyn Directory) -> Option<String> {
+    let words = words.trim_end().trim_end_matches('…');
+    let key: String = words.split(' ').collect();
+    let is_known = || {
+        key.parse::<PublicKey>().is_ok()
+            || !directory.requests_for(&key).is_empty()
+            || !directory.refused_for(&key).is_empty()
+            || !directory.pins_named(&key).is_empty()
+    };
+    let has_groups = words.contains(' ') && words.split(' ').all(|group| group.len() == GROUP_CHARS);
+    (has_groups && is_known()).then_some(key)
+}
+
+/// `/block 192.0.2.7` and `/block hashpa`, and the same to unblock: a source, or a legacy peer. `None`
+/// if the word means neither.
+fn about_no_key(command: &str, word: &str, directory: &dyn Directory) -> Option<Turn> {
+    let is_unblock = match command {
+        "/block" => false,
+        "/unblock" => true,
+        _ => return None,
+    };
+    if let Ok(source) = word.parse::<SourcePrefix>() {
+        let is_blocked = directory.blocked_sources().contains(&source);
+        return Some(match (is_unblock, is_blocked) {
+            (false, false) => act(Act::Block(source.into())),
+            (true, true) => act(Act::Unblock(source.into())),
+            (false, true) => refused(format!("{source} is blocked. /unblock {source} unblocks it.")),
+            (true, false) => refused(format!("{source} is not blocked.")),
+        });
+    }
+    if is_unblock {
+        let legacy = blocked_legacy_called(word, directory);
+        let is_key = !blocked_called(word, directory).is_empty();
+        return match &legacy[..] {
+            [] => None,
+            _ if is_key => None,
+            [who] => Some(act(Act::Unblock(who.id.into()))),
+            several => {
+                let addrs: Vec<String> =
+                    several.iter().take(MAX_NAMED).filter_map(|who| Some(who.addr?.to_string())).collect();
+                let sentence = format!(
+                    "\"{}\" matches {} blocked peers. Type the address of one: {}.",
+                    shown(word),
+                    several.len(),
+                    addrs.join(", ")
+                );
+                Some(refused(sentence))
+            }
+        };
+    }
+    let is_key =
+        !directory.requests_for(word).is_empty() || directory.pins_named(word).iter().any(|pin| !pin.blocked);
+    let Ok(Named::Exactly(chosen)) = find(word, directory) else { return None };
+    let id = chosen.peer().filter(|id| id.addr().is_some_and(|addr| addr.plain().is_some()))?;
+    (!is_key).then(|| act(Act::Block(id.into())))
+}
+
+/// Finds the recipient that a word means, by label, address or beginning of a key, for `/forget`.
+/// Returns it with its label and a sentence about what `/forget` changes.
+fn forgettable(word: &str, directory: &dyn Directory) -> Result<(Recipient, String, String), String> {
+    if let Ok(Named::Exactly(chosen)) = find(word, directory)
+        && let Some(id) = chosen.peer()
+        && id.public_key().is_none()
+    {
+        let label = chosen.label;
+        let Some(removed) = removed_without_key(id, &label, directory) else {
+            return Err(match id {
+                Recipient::Peer(_) => format!("{label} is not a contact, so there is nothing to forget."),
+                Recipient::Address(_) => {
+                    format!("Nothing is known of {label}, so there is nothing to forget.")
+                }
+            });
+        };
+        return Ok((id, label, removed));
+    }
+    if let ([who], []) = (&blocked_legacy_called(word, directory)[..], &blocked_called(word, directory)[..]) {
+        let label = people::label_of(who, directory);
+        let consequence = format!("{label} will no longer be blocked. If it writes again, it is new to you.");
+        return Ok((who.id, label, consequence));
+    }
+    let pins = pins_meant("/forget", word, directory)?;
+    let [pin] = &pins[..] else { return Err(which_pin("/forget", word, &pins)) };
+    let label = label_of(pin, directory);
+    let consequence = if pin.blocked {
+        format!("{label} will no longer be blocked. If the key comes again, it is new to you.")
+    } else if pin.contact {
+        let next = match &pin.name {
+            Some(name) if !has_namesake(pin, directory) => {
+                format!(" The next key with the name {name} is new to you.")
+            }
+            _ => String::new(),
+        };
+        format!(
+            "{label} will be removed from your contacts, and the key forgotten. Queued messages will not be \
+             sent.{next}"
+        )
+    } else {
+        format!(
+            "The key of {label} will be forgotten. Queued messages will not be sent. If the key comes again, \
+             it is new to you."
+        )
+    };
+    Ok((pin.key.into(), label, consequence))
+}
+
+/// Returns a sentence about what forgetting a recipient without a key changes, or `None` if nothing
+/// changes.
+fn removed_without_key(id: Recipient, label: &str, directory: &dyn Directory) -> Option<String> {
+    let known = candidates(directory).into_iter().find(|known| known.id == id);
+    let is_queued = directory.queued(id) > 0;
+    let removed = match (id, known) {
+        (_, Some(known)) if known.has_nickname => "your contacts",
+        (Recipient::Peer(_), Some(known)) if known.is_contact => "your contacts",
+        (Recipient::Address(_), Some(_)) => "the list",
+        (Recipient::Address(_), None) if is_queued => {
+            return Some(format!("Messages queued for {label} will not be sent."));
+        }
+        (Recipient::Peer(_), _) | (Recipient::Address(_), None) => return None,
+    };
+    let queue = if is_queued { " Queued messages will not be sent." } else { "" };
+    Some(format!("{label} will be removed from {removed}.{queue}"))
+}
+
+/// `/add bob`, `/add 192.0.2.7:5000`, `/add KEY`
+fn add(word: &str, directory: &dyn Directory) -> Turn {
+    if let Ok(key) = word.parse::<PublicKey>() {
+        let known = directory.pin_of(key.into());
+        if known.as_ref().is_some_and(|pin| pin.blocked) {
+            return refused(format!("That key is blocked. /unblock {} unblocks it.", beginning(key)));
+        }
+        let id = PeerId::Key(key);
+        let met = stranger_met(&key.to_string(), directory, |met| met == id).filter(|_| known.is_none());
+        return act(Act::Add(met.map_or_else(|| record(id, known.as_ref()), |met| record_of(&met))));
+    }
+    // A legacy stranger has written to us, so it need not be dialed first.
+    let addr = directory.address(word).ok();
+    let is_there = |met: PeerId| met.legacy_addr() == addr;
+    let at_addr = addr.and_then(|addr| stranger_met(&addr.to_string(), directory, is_there));
+    if let Some(met) = at_addr {
+        return act(Act::Add(record_of(&met)));
+    }
+    if let Some(host) = people::host_meant(word, directory) {
+        return act(Act::AddAt(host.into()));
+    }
+    match find(word, directory) {
+        Ok(Named::Exactly(chosen)) => match chosen.peer() {
+            Some(Recipient::Peer(id)) => act(Act::Add(record(id, directory.pin_of(id.into()).as_ref()))),
+            Some(Recipient::Address(addr)) => act(Act::AddAt(addr.into())),
+            None => refused(for_one_peer("/add")),
+        },
+        Ok(Named::Perhaps(chosen)) => refused(did_you_mean(word, &chosen.label)),
+        Ok(Named::NeedsPort(ip)) => refused(needs_port("/add ", ip)),
+        Err(Lost::Nobody(None)) => match &directory.pins_named(word)[..] {
+            // The beginning of a key, as the lists show it.
+            [pin] => act(Act::Add(record(PeerId::Key(pin.key), Some(pin)))),
+            [] => {
+                let word = shown(word);
+                refused(format!(
+                    "No peer matches \"{word}\". Type a name, a number from /peers, an ip:port or a key."
+                ))
+            }
+            several => refused(which_pin("/add", word, several)),
+        },
+        Err(lost) => refused(lost.sentence_for_one(word)),
+    }
+}
+
+/// Returns the stranger with this key or address that waits, or that the policy refused.
+fn stranger_met(word: &str, directory: &dyn Directory, is_it: impl Fn(PeerId) -> bool) -> Option<Meeting> {
+    let requests = directory.requests_for(word).into_iter().filter(|request| request.against.is_empty());
+    let mut met = requests.map(|request| request.met).chain(directory.refused_for(word));
+    met.find(|met| is_it(met.id))
+}
+
+/// Returns the entry of a new contact, with the details of its pin.
+fn record(id: PeerId, known: Option<&Pin>) -> ContactRecord {
+    ContactRecord {
+        id,
+        name: known.and_then(|pin| pin.name.clone()),
+        verified: known.and_then(|pin| pin.verified),
+        blocked: false,
+        stranger: false,
+        addrs: known.map(|pin| pin.given.clone()).unwrap_or_default(),
+    }
+}
+
+/// `/policy`, `/policy ask`.
+fn policy(how: &str) -> Turn {
+    match how {
+        "" => act(Act::ShowPolicy),
+        "accept-new" => act(Act::SetPolicy(Policy::AcceptNew)),
+        "ask" => act(Act::SetPolicy(Policy::Ask)),
+        "strict" => act(Act::SetPolicy(Policy::Strict)),
+        _ => refused("Type accept-new, ask or strict after /policy."),
+    }
+}
+
+/// `/trust bob`: Bob has a new key.
+fn trust(word: &str, directory: &dyn Directory) -> Turn {
+    let (request, name) = match the_request("/trust", word, directory) {
+        Ok(found) => found,
+        Err(sentence) => return refused(sentence),
+    };
+    let PeerId::Key(key) = request.met.id else { return accept_request(&request) };
+    match (&whose(word, &name, &request, directory)[..], &request.against[..]) {
+        ([pin], _) => act(Act::Trust(key, As::NewKeyOf(pin.key))),
+        // There is no contact to move, so the key becomes a new contact.
+        (_, []) => accept_request(&request),
+        (_, against) => {
+            let labels = directory.labels();
+            let label = |pin: &Pin| labels.full_label(pin.key.into(), pin.name.as_ref());
+            let names: Vec<String> = against.iter().take(MAX_NAMED).map(label).collect();
+            let sentence = format!(
+                "Say whose new key it is, like /trust {}; or /accept {} takes it as another contact.",
+                names.join(" or /trust "),
+                beginning(key)
+            );
+            refused(sentence)
+        }
+    }
+}
+
+/// `/accept bob`: another person also called Bob, a message request, or a stranger.
+fn accept(word: &str, directory: &dyn Directory) -> Turn {
+    if let Ok(Named::Exactly(chosen)) = find(word, directory)
+        && let Some(id @ Recipient::Peer(peer)) = chosen.peer()
+        && candidates(directory).iter().any(|known| known.id == id && !known.is_contact)
+        && requests_for(word, directory).0.is_empty()
+        && (id.public_key().is_some() || directory.refused_for(word).is_empty())
+    {
+        return act(Act::Add(record(peer, directory.pin_of(id).as_ref())));
+    }
+    match the_request("/accept", word, directory) {
+        Ok((request, _)) => accept_request(&request),
+        Err(sentence) => refused(sentence),
+    }
+}
+
+/// Accepts the peer of a request as a contact of its own.
+fn accept_request(request: &PeerRequest) -> Turn {
+    match request.met.id {
+        PeerId::Key(key) => act(Act::Trust(key, As::Another)),
+        PeerId::Legacy(_) => act(Act::Add(record_of(&request.met))),
+    }
+}
+
+/// Returns the entry of a new contact that was met as a stranger.
+fn record_of(met: &Meeting) -> ContactRecord {
+    ContactRecord { name: met.name.clone(), ..record(met.id, None) }
+}
+
+/// Returns the pending key that a word means, and the name in the word.
+fn the_request(
+    command: &str,
+    word: &str,
+    directory: &dyn Directory,
+) -> Result<(PeerRequest, String), String> {
+    let (requests, name) = requests_for(word, directory);
+    match &requests[..] {
+        [request] => Ok((request.clone(), name)),
+        [] => Err(match &directory.refused_for(word)[..] {
+            [] => format!("No request from \"{}\". /requests lists all.", shown(word)),
+            [refused] => refused_words(refused, directory.labels()),
+            several => {
+                let newest = several.iter().rev().take(MAX_NAMED);
+                let each: Vec<String> =
+                    newest.map(|refused| refused_words(refused, directory.labels())).collect();
+                each.join(" ")
+            }
+        }),
+        several => Err(which_request(command, &name, several)),
+    }
+}
+
+/// Returns the contacts whose new key the request may be: those with the name, only the one with the
+/// suffix if the word has one, or all if the word is the beginning of the new key.
+fn whose<'a>(word: &str, name: &str, request: &'a PeerRequest, directory: &dyn Directory) -> Vec<&'a Pin> {
+    if let Ok(Named::Exactly(chosen)) = find(word, directory)
+        && is_row_number(word)
+        && let Some(pin) = request.against.iter().find(|pin| chosen.peer() == Some(pin.key.into()))
+    {
+        return vec![pin];
+    }
+    let (word, name) = (folded(word), folded(name));
+    let is_called = |pin: &&Pin| {
+        let nickname = directory.labels().nickname(pin.key.into()).map(Name::as_str);
+        let names = [nickname, pin.name.as_ref().map(PeerName::as_str)];
+        names.into_iter().flatten().any(|of| folded(of) == name)
+    };
+    let named: Vec<&Pin> = request.against.iter().filter(is_called).collect();
+    let suffix = word.split_once(MARK).map(|(_, suffix)| suffix);
+    let has_suffix = |pin: &&&Pin| suffix.is_some_and(|suffix| pin.key.to_string().starts_with(suffix));
+    if let Some(pin) = named.iter().find(has_suffix) {
+        return vec![pin];
+    }
+    let is_key = request.met.id.key().is_some_and(|key| key.to_string().starts_with(&word));
+    if named.is_empty() && is_key { request.against.iter().collect() } else { named }
+}
+
+/// Returns the pending keys that a word may mean, and the name in the word. A label means the name
+/// of its peer.
+fn requests_for(word: &str, directory: &dyn Directory) -> (Vec<PeerRequest>, String) {
+    let requests = directory.requests_for(word);
+    if !requests.is_empty() {
+        return (requests, word.to_owned());
+    }
+    if let Some((name, _)) = word.split_once(MARK) {
+        return (directory.requests_for(name), name.to_owned());
+    }
+    let pin = match find(word, directory) {
+        // The beginning of a key would mean the known key, not the new one.
+        Ok(Named::Exactly(chosen)) if is_row_number(word) || folded(&chosen.label) == folded(word) => {
+            chosen.peer().and_then(|id| directory.pin_of(id))
+        }
+        _ => None,
+    };
+    let Some(Pin { key, name: Some(name), .. }) = pin else { return (Vec::new(), word.to_owned()) };
+    let is_against = |request: &PeerRequest| request.against.iter().any(|pin| pin.key == key);
+    let requests = directory.requests_for(name.as_str()).into_iter().filter(is_against);
+    (requests.collect(), name.to_string())
+}
+
+fn is_row_number(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Returns the pins that a word means: that of the contact with this label, or else all with that
+/// name or key, and that of the peer that the word means. The beginning of a name means none: no
+/// contact is blocked or verified by a shortened name.
+///
+/// # Errors
+/// If there is none: what is wrong.
+fn pins_meant(command: &str, word: &str, directory: &dyn Directory) -> Result<Vec<Pin>, String> {
+    let found = find(word, directory);
+    let meant = match &found {
+        Ok(Named::Exactly(chosen)) => {
+            let pin = chosen.peer().and_then(|id| directory.pin_of(id));
+            pin.map(|pin| (pin, folded(&chosen.label) == folded(word)))
+        }
+        _ => None,
+    };
+    if let Some((pin, true)) = &meant
+        && pin.contact
+        && command != "/unblock"
+    {
+        return Ok(vec![pin.clone()]);
+    }
+    let mut pins = directory.pins_named(word);
+    let others = meant.map(|(pin, _)| pin).into_iter().chain(blocked_called(word, directory));
+    for pin in others {
+        if pins.iter().all(|known| known.key != pin.key) {
+            pins.push(pin);
+        }
+    }
+    let wants_blocked = match command {
+        "/unblock" => Some(true),
+        "/block" | "/verify" => Some(false),
+        _ => None,
+    };
+    if let Some(blocked) = wants_blocked
+        && pins.iter().any(|pin| pin.blocked == blocked)
+    {
+        pins.retain(|pin| pin.blocked == blocked);
+    }
+    if !pins.is_empty() {
+        return Ok(pins);
+    }
+    Err(match found {
+        Ok(Named::Exactly(chosen)) if chosen.target == Target::All => for_one_peer(command),
+        Ok(Named::Exactly(chosen)) => format!("{} has shown no key.", chosen.label),
+        Ok(Named::Perhaps(chosen)) => did_you_mean(word, &chosen.label),
+        // Other IPs are sources, which need no port.
+        Ok(Named::NeedsPort(ip)) if is_about_blocks(command) && ip.is_unspecified() => {
+            format!("{ip} belongs to nobody.")
+        }
+        Ok(Named::NeedsPort(_)) if is_about_blocks(command) => {
+            "A link-local or multicast IP cannot be blocked.".to_owned()
+        }
+        Ok(Named::NeedsPort(ip)) => needs_port(&format!("{command} "), ip),
+        Err(Lost::Nobody(_)) if is_about_blocks(command) => {
+            format!("No peer matches \"{}\". Type a name, a key, an ip:port or an IP.", shown(word))
+        }
+        Err(Lost::Nobody(_)) => {
+            format!("No peer with a key matches \"{}\".", shown(word))
+        }
+        Err(lost) => lost.sentence(word),
+    })
+}
+
+/// Whether a command blocks or unblocks.
+fn is_about_blocks(command: &str) -> bool {
+    matches!(command, "/block" | "/unblock")
+}
+
+/// Returns the label of the peer of a pin.
+fn label_of(pin: &Pin, directory: &dyn Directory) -> String {
+    directory.labels().known(pin.key.into()).unwrap_or_else(|| name_of(pin))
+}
+
+fn which_request(command: &str, word: &str, requests: &[PeerRequest]) -> String {
+    let named = requests.iter().map(|request| {
+        let name = request.met.name.as_ref().map_or_else(|| "somebody".into(), ToString::to_string);
+        (word_for(request.met.id), format!("{name} at {}", request.met.addr))
+    });
+    which(command, word, &named.collect::<Vec<_>>())
+}
+
+fn which_pin(command: &str, word: &str, pins: &[Pin]) -> String {
+    let named = pins.iter().map(|pin| {
+        let addr = pin.addrs.first().map_or_else(String::new, |addr| format!(" at {addr}"));
+        (beginning(pin.key), format!("{}{addr}", name_of(pin)))
+    });
+    which(command, word, &named.collect::<Vec<_>>())
+}
+
+/// Lists the commands to type, because a word fits several peers. `named` has the word for each.
+fn which(command: &str, word: &str, named: &[(String, String)]) -> String {
+    let mut commands: Vec<String> =
+        named.iter().take(MAX_NAMED).map(|(word, who)| format!("{command} {word} ({who})")).collect();
+    if named.len() > MAX_NAMED {
+        commands.push(format!("and {} more", named.len() - MAX_NAMED));
+    }
+    format!("\"{}\" matches {} peers. Type one of: {}.", shown(word), named.len(), commands.join(", "))
+}
+
+/// Groups the digits of a safety number for reading aloud.
+fn grouped(code: &str) -> String {
+    let digits: Vec<char> = code.chars().collect();
+    let groups: Vec<String> = digits.chunks(GROUP_DIGITS).map(|group| group.iter().collect()).collect();
+    groups.join(" ")
+}

@@ -1,0 +1,332 @@
+//! The peers of the history: their labels, which are those of the chat, and which of them a word
+//! means. Pure.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::core::{PeerInfo, Pin, Verification};
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::name::{PeerName, folded, quoted};
+use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::stored::Assurance;
+use crate::tui::labels::{self, Labels, MARK, Standing};
+
+/// Characters that the beginning of a key has at least, as everywhere in the program.
+const SHORTEST_BEGINNING: usize = 4;
+
+/// Parties that are named where a word means none of them: as many as a line bears.
+const SUGGESTED: usize = 5;
+
+/// All peers with messages.
+pub struct People {
+    /// What they were called last, the latest first.
+    parties: Vec<(Recipient, Option<PeerName>)>,
+    last: HashMap<Recipient, PeerName>,
+    /// How many are called so.
+    owners: HashMap<String, usize>,
+    labels: Labels,
+    /// The peers that only the history knows.
+    former: HashSet<Recipient>,
+}
+
+impl People {
+    /// Those whom a store knows, with what they were called last, the latest first.
+    pub fn new(parties: Vec<(Recipient, Option<PeerName>)>) -> Self {
+        let named = || parties.iter().filter_map(|(party, name)| Some((*party, name.as_ref()?)));
+        let last = named().map(|(party, name)| (party, name.clone())).collect();
+        let mut owners = HashMap::new();
+        for (_, name) in named() {
+            *owners.entry(folded(name.as_str())).or_default() += 1;
+        }
+        Self { last, owners, parties, labels: Labels::default(), former: HashSet::new() }
+    }
+
+    /// The same people, of whom those whose messages never gave a name are called as what is
+    /// remembered of their keys says.
+    pub fn remembered<'a>(mut self, pins: impl IntoIterator<Item = &'a Pin>) -> Self {
+        let nameless: HashSet<Recipient> =
+            self.parties.iter().filter(|(_, name)| name.is_none()).map(|(party, _)| *party).collect();
+        for pin in pins {
+            let party = Recipient::Peer(PeerId::Key(pin.key));
+            if let Some(name) = pin.name.as_ref().filter(|_| nameless.contains(&party)) {
+                *self.owners.entry(folded(name.as_str())).or_default() += 1;
+                self.last.insert(party, name.clone());
+            }
+        }
+        self
+    }
+
+    /// The same people with the labels of the chat, or of the contacts. The other people are
+    /// strangers to these.
+    pub fn labelled(mut self, labels: Labels) -> Self {
+        self.labels = labels;
+        for (party, _) in &self.parties {
+            let Some(name) = self.last.get(party).filter(|_| self.labels.known(*party).is_none()) else {
+                continue;
+            };
+            let (name, verification) = (Some(name.clone()), Verification::Unknown);
+            let who = PeerInfo { id: *party, name, addr: None, claimed: None, verification };
+            self.labels.meet(&who, |_| Standing::Stranger);
+            self.former.insert(*party);
+            if self.labels.known(*party).is_none() {
+                // There are as many labels as can be.
+                break;
+            }
+        }
+        self
+    }
+
+    /// Returns the label of a peer that had this name at the time, and the contact that the name
+    /// looks like.
+    pub fn called(&self, party: Recipient, name: Option<&PeerName>) -> String {
+        let label = self.label(party, name);
+        match self.labels.looks_like(party, name.or(self.last.get(&party))) {
+            Some(other) => format!("{label} (looks like {other})"),
+            None => label,
+        }
+    }
+
+    /// Returns the label of a peer that had this name at the time. A bare name means a contact, a
+    /// peer of the chat, or the only peer that has it now.
+    fn label(&self, party: Recipient, name: Option<&PeerName>) -> String {
+        let is_former = self.former.contains(&party);
+        if let Some(label) = self.labels.known(party).filter(|_| !is_former) {
+            let is_clear = |name: &PeerName| label != name.as_str() || !reads_otherwise(name);
+            let is_plain = self.labels.nickname(party).is_none();
+            return match self.labels.name(party).map(PeerName::new).filter(|name| is_plain && !is_clear(name))
+            {
+                Some(name) => self.labels.suffixed_as(party, &name),
+                None => label,
+            };
+        }
+        let last = self.last.get(&party);
+        let Some(name) = name.or(last) else { return self.labels.label(party, None) };
+        let is_last = last.is_some_and(|last| folded(last.as_str()) == folded(name.as_str()));
+        let is_only = || self.owners.get(&folded(name.as_str())) == Some(&1);
+        let is_free = || self.labels.known(party).is_none_or(|label| label == name.as_str());
+        if is_last && is_only() && is_free() && !reads_otherwise(name) {
+            return name.to_string();
+        }
+        self.labels.suffixed_as(party, name)
+    }
+
+    /// The stored conversations of a peer: those with its key, or with its legacy peer and its
+    /// unproven address.
+    pub fn with(&self, id: Recipient) -> Vec<Recipient> {
+        let is_it = |party: &Recipient| *party == id || (id.addr().is_some() && party.addr() == id.addr());
+        self.parties.iter().map(|(party, _)| *party).filter(is_it).collect()
+    }
+
+    /// Those whom a word means: the holder of an address, all that are called so, or the one whose
+    /// key begins so.
+    ///
+    /// # Errors
+    /// A sentence that names those there are.
+    pub fn meant(&self, word: &str, addr: Option<PeerAddr>, pins: &[Pin]) -> Result<Vec<Recipient>, String> {
+        let known = |found: Vec<Recipient>| (!found.is_empty()).then_some(found);
+        let all = || self.parties.iter().map(|(party, _)| *party);
+        if let Some(addr) = addr {
+            let was_there =
+                |key: PublicKey| pins.iter().any(|pin| pin.key == key && pin.addrs.contains(&addr));
+            let is_there = |party: &Recipient| match party {
+                Recipient::Peer(PeerId::Key(key)) => was_there(*key),
+                Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => party.addr() == Some(addr),
+            };
+            return known(all().filter(is_there).collect()).ok_or_else(|| self.nobody(word));
+        }
+        let wanted = folded(PeerName::new(word).as_str());
+        let pinned = |party: &Recipient| {
+            let of = |pin: &&Pin| Recipient::Peer(PeerId::Key(pin.key)) == *party;
+            pins.iter().find(of).and_then(|pin| pin.name.as_ref())
+        };
+        let is_called = |party: &Recipient| {
+            let names = [self.last.get(party), pinned(party)];
+            names.into_iter().flatten().any(|name| folded(name.as_str()) == wanted)
+        };
+        if let Some(found) = known(all().filter(is_called).collect()) {
+            return Ok(found);
+        }
+        // As on screen: the name, the mark, and the suffix. The chat shows less of a key.
+        // A colon is easier to type than the mark.
+        let with_mark = wanted.replace(':', &MARK.to_string());
+        let shown = |party: &Recipient| {
+            let called = folded(&self.label(*party, None));
+            called == wanted || called == with_mark || is_beginning(&with_mark, &called, *party)
+        };
+        if let Some(found) = known(all().filter(shown).collect()) {
+            return Ok(found);
+        }
+        let start: String = word.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
+        let start = start.to_lowercase();
+        let begins = |party: &Recipient| matches!(party, Recipient::Peer(PeerId::Key(key)) if start.len() >= SHORTEST_BEGINNING && key.to_string().starts_with(&start));
+        let found: Vec<Recipient> = all().filter(begins).collect();
+        match found.len() {
+            0 => Err(self.nobody(word)),
+            1 => Ok(found),
+            count => Err(format!(
+                "{count} keys begin with `{}`; write more of the one that you mean.",
+                quoted(word)
+            )),
+        }
+    }
+
+    fn nobody(&self, word: &str) -> String {
+        let there: Vec<String> = self
+            .parties
+            .iter()
+            .take(SUGGESTED)
+            .map(|(party, name)| self.called(*party, name.as_ref()))
+            .collect();
+        let more = match self.parties.len().saturating_sub(SUGGESTED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!(
+            "Nothing is kept of `{}`; there is something of {}{more}. Give a name, an ip:port or the beginning of a key.",
+            quoted(word),
+            there.join(", ")
+        )
+    }
+}
+
+/// What is behind a name, in brackets.
+pub(crate) fn remark(assurance: Assurance) -> &'static str {
+    match assurance {
+        Assurance::Plain => " (plain)",
+        Assurance::Encrypted => "",
+        Assurance::Verified => " (verified)",
+        Assurance::Claimed => " (plain, unproven)",
+    }
+}
+
+/// Whether a word is the name of the peer called `called` with the beginning of its key, as the
+/// chat shows it.
+fn is_beginning(word: &str, called: &str, party: Recipient) -> bool {
+    let (Some((name, start)), Some(key)) = (word.split_once(MARK), party.public_key()) else {
+        return false;
+    };
+    let is_name = called.split(MARK).next() == Some(name);
+    is_name && start.len() >= SHORTEST_BEGINNING && key.to_string().starts_with(start)
+}
+
+/// Whether a reader might take a name for something else that stands in a line: for us, for
+/// several, for a remark or a mark.
+fn reads_otherwise(name: &PeerName) -> bool {
+    let folded = folded(name.as_str());
+    labels::reads_otherwise(name.as_str())
+        || folded == "you"
+        || folded.contains(|c: char| c.is_whitespace() || [',', ':', MARK].contains(&c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::examples::{at, key};
+    use super::*;
+
+    fn name(text: &str) -> Option<PeerName> {
+        Some(PeerName::new(text))
+    }
+
+    fn people() -> People {
+        People::new(vec![
+            (key(1), name("Bob")),
+            (key(2), name("Carol")),
+            (at(5001), name("carol")),
+            (key(255), name("you")),
+            (at(5002), None),
+            (key(3), name("Dave")),
+            (key(4), name("Eve")),
+        ])
+    }
+
+    #[test]
+    fn nameless_sender_has_its_saved_name() {
+        let pin = |key, called: &str| {
+            let addrs = Vec::new();
+            Pin {
+                key,
+                name: name(called),
+                contact: true,
+                addrs,
+                given: Vec::new(),
+                first_seen: 0,
+                verified: None,
+                blocked: false,
+            }
+        };
+        let Recipient::Peer(PeerId::Key(first)) = key(1) else { panic!("a key") };
+        let Recipient::Peer(PeerId::Key(second)) = key(2) else { panic!("a key") };
+        let people = People::new(vec![(key(1), None), (key(2), name("Carol"))]);
+        let people = people.remembered(&[pin(first, "Bob"), pin(second, "Other")]);
+        assert_eq!(people.called(key(1), None), "Bob");
+        assert_eq!(people.called(key(2), None), "Carol");
+    }
+
+    #[test]
+    fn a_bare_name_is_that_of_one_only() {
+        let people = people();
+        let called = |party, text: &str| people.called(party, name(text).as_ref());
+        assert_eq!(called(key(1), "Bob"), "Bob");
+        assert_eq!(called(key(2), "Carol"), "Carol·aiba");
+        assert_eq!(called(at(5001), "carol"), "carol·5001");
+        // A former name of one peer can be the name of another.
+        assert_eq!(called(key(3), "Bob"), "Bob·ambq");
+        assert_eq!(called(key(255), "you"), "you·7777");
+        for forged in ["all", "Bob (verified)", "Bob:", "Bob, Carol", "*", "Bob·aibaeaqc"] {
+            let people = People::new(vec![(key(1), name(forged))]);
+            assert!(people.called(key(1), name(forged).as_ref()).ends_with("·aeaq"), "{forged}");
+        }
+        assert_eq!(people.called(key(1), None), "Bob");
+        assert_eq!(people.called(at(5002), None), "127.0.0.1:5002");
+        assert_eq!(people.called(key(9), None), "beeqscij");
+    }
+
+    #[test]
+    fn word_means_a_name_address_or_key() {
+        let people = people();
+        let meant = |word: &str| people.meant(word, word.parse().ok(), &[]);
+        assert_eq!(meant("bob"), Ok(vec![key(1)]));
+        assert_eq!(meant("CAROL"), Ok(vec![key(2), at(5001)]));
+        assert_eq!(meant("127.0.0.1:5002"), Ok(vec![at(5002)]));
+        assert_eq!(meant("7777"), Ok(vec![key(255)]));
+        assert_eq!(meant("AEAQ caib"), Ok(vec![key(1)]));
+        assert_eq!(meant("Carol·aibaeaqc"), Ok(vec![key(2)]));
+        assert_eq!(meant("carol·aiba"), Ok(vec![key(2)]));
+        assert_eq!(meant("carol:aiba"), Ok(vec![key(2)]));
+        assert_eq!(meant("Carol:aibaeaqc"), Ok(vec![key(2)]));
+        for wrong in ["777", "Zoe", "127.0.0.1:1", "", "Bo", "77778"] {
+            let sentence = meant(wrong).unwrap_err();
+            assert!(sentence.contains(" there is something of Bob, Carol·aiba, "), "{sentence}");
+            assert!(sentence.contains(" and 2 more. Give "), "{sentence}");
+        }
+        let two = People::new(vec![
+            (key(1), None),
+            (
+                Recipient::Peer(PeerId::Key(PublicKey::new(
+                    [1; 31].iter().copied().chain([2]).collect::<Vec<u8>>().try_into().unwrap(),
+                ))),
+                None,
+            ),
+        ]);
+        assert!(two.meant("aeaq", None, &[]).unwrap_err().starts_with("2 keys begin with `aeaq`"));
+    }
+
+    #[test]
+    fn saved_address_and_name_mean_the_key() {
+        let Recipient::Address(addr) = at(7000) else { unreachable!() };
+        let Recipient::Peer(PeerId::Key(bob)) = key(1) else { unreachable!() };
+        let pin = Pin {
+            key: bob,
+            name: name("Robert"),
+            contact: true,
+            addrs: vec![addr],
+            given: Vec::new(),
+            first_seen: 0,
+            verified: None,
+            blocked: false,
+        };
+        let people = people();
+        assert_eq!(people.meant("127.0.0.1:7000", Some(addr), std::slice::from_ref(&pin)), Ok(vec![key(1)]));
+        assert_eq!(people.meant("robert", None, &[pin]), Ok(vec![key(1)]));
+    }
+}

@@ -1,0 +1,86 @@
+//! A message as the chat shows it: `[14:03:07] Bob: hello`. Pure.
+
+use super::people::People;
+use super::told::Told;
+use super::words::{outcome, with};
+use crate::tui::message::{Shown, sent_mark};
+use crate::tui::style::{Ink, Line};
+
+/// The lines of a message behind `stamp`. `late` says when it was sent if it came much later.
+pub(crate) fn lines(told: &Told, stamp: &str, late: Option<String>, people: &People) -> Vec<Line> {
+    let who = (Ink::Faint, with(told, people, |name| name));
+    let (from, to) = if told.first.direction.is_outgoing() { (None, Some(who)) } else { (Some(who), None) };
+    let (text, marks) = (told.first.body.split('\n').collect(), outcome(told) + &sent_mark(late));
+    let lines = Shown { stamp, from, to, text, marks }.lines();
+    lines.into_iter().map(|line| line.in_ink(Ink::Faint)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::examples::{NASTY, QUEUED, from_bob, key, to};
+    use super::super::told::Folder;
+    use super::*;
+    use crate::model::delivery::DeliveryStatus;
+    use crate::model::name::PeerName;
+    use crate::model::stored::{Assurance, StoredMessage};
+    use crate::model::untrusted::harmless;
+
+    fn shown(rows: impl IntoIterator<Item = StoredMessage>) -> String {
+        let people = People::new(vec![(key(1), Some(PeerName::new("Bob")))]);
+        let mut folder = Folder::default();
+        let mut told: Vec<Told> = rows.into_iter().filter_map(|row| folder.take(row)).collect();
+        told.extend(folder.end());
+        let lines = told.iter().flat_map(|told| lines(told, "[14:03:07] ", None, &people));
+        lines.map(|line| format!("{line}\n")).collect()
+    }
+
+    #[test]
+    fn a_message_is_shown_as_in_the_chat() {
+        let verified = StoredMessage { assurance: Assurance::Verified, ..from_bob(1, "really me") };
+        let claimed = StoredMessage { assurance: Assurance::Claimed, ..from_bob(1, "me, too") };
+        let delivered = to(2, 1, DeliveryStatus::Delivered).direction;
+        let out = StoredMessage { direction: delivered, ..from_bob(2, "hello") };
+        for (entry, line) in [
+            (from_bob(1, "hi"), "[14:03:07] Bob: hi\n"),
+            (from_bob(1, "/me waves"), "[14:03:07] ** Bob waves\n"),
+            (from_bob(1, "/me "), "[14:03:07] Bob: /me \n"),
+            (verified, "[14:03:07] Bob (verified): really me\n"),
+            (claimed, "[14:03:07] Bob (plain, unproven): me, too\n"),
+            (out, "[14:03:07] → Bob: hello (delivered)\n"),
+            (from_bob(1, "one\ntwo"), "[14:03:07] Bob: one\n  │ two\n"),
+        ] {
+            assert_eq!(shown([entry]), line);
+        }
+    }
+
+    #[test]
+    fn a_text_to_several_is_one_line() {
+        let five = (1..=5).map(|row| to(row, 1, if row == 2 { QUEUED } else { DeliveryStatus::Sent }));
+        let all: Vec<StoredMessage> = five.collect();
+        // No peer has this as its last name, so all have their ports.
+        let name = |row: u16| format!("N{row}·{} (plain)", 5_000 + row);
+        let (one, two, three) = (name(1), name(2), name(3));
+        assert_eq!(
+            shown(all.clone()),
+            format!("[14:03:07] → {one}, {two} and 3 more: hello (4 handed over, 1 queued)\n")
+        );
+        assert_eq!(
+            shown(all[..3].to_vec()),
+            format!("[14:03:07] → {one}, {two} and {three}: hello (2 handed over, 1 queued)\n")
+        );
+    }
+
+    #[test]
+    fn no_text_forges_a_message() {
+        let long = "\n".repeat(65_536);
+        for body in NASTY.into_iter().chain([&*long]) {
+            let text = shown([from_bob(1, body)]);
+            for (at, line) in text.lines().enumerate() {
+                let beginning = if at == 0 { "[14:03:07] Bob: " } else { "  │ " };
+                assert!(line.starts_with(beginning), "{line:?} of {body:?}");
+                assert_eq!(harmless(line), line, "{body:?}");
+            }
+            assert_eq!(text.lines().count(), body.split('\n').count(), "{body:?}");
+        }
+    }
+}

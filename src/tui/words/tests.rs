@@ -1,0 +1,390 @@
+//! The words for each event.
+
+use super::*;
+use crate::core::{As, Decision, Meeting, OpId, PeerInfo, PeerRequest, Pin, Policy, Unknown, Verification};
+use crate::model::address::{Claimed, PeerAddr};
+use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
+use crate::model::key::PublicKey;
+use crate::model::message::SendError;
+use crate::model::name::PeerName;
+use crate::model::peer_id::Recipient;
+use crate::model::session::ByeReason;
+use crate::model::untrusted::Text;
+use crate::tui::labels::{Labels, Standing};
+
+mod trust;
+
+/// Days of a month that never ends.
+fn date(seconds: u64) -> String {
+    format!("{} March 2026", seconds / 86_400)
+}
+
+fn bob() -> PeerInfo {
+    let addr: PeerAddr = "127.0.0.1:5001".parse().unwrap();
+    PeerInfo {
+        id: addr.into(),
+        name: Some(PeerName::new("Bob")),
+        addr: Some(addr),
+        claimed: None,
+        verification: Verification::Plain,
+    }
+}
+
+fn told_in(event: &Event, full: bool) -> String {
+    let mut labels = Labels::default();
+    labels.meet(&bob(), |_| Standing::Stranger);
+    let voice =
+        Voice { labels: &labels, full, rows: !full, is_new: false, late: "", stamp: "[14:03:07] ", date };
+    lines(event, &voice).iter().map(Line::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn told(event: &Event) -> String {
+    told_in(event, true)
+}
+
+/// The line on a terminal that Zoe, a contact with a key, is online.
+fn zoe_is_online(verification: Verification) -> String {
+    let (id, name) = (Recipient::key(PublicKey::new([1; 32])), Some(PeerName::new("Zoe")));
+    let zoe = PeerInfo { id, name, verification, ..bob() };
+    let mut labels = Labels::default();
+    labels.meet(&zoe, |_| Standing::Contact);
+    let stamp = "[14:03:07] ";
+    let voice = Voice { labels: &labels, full: false, rows: true, is_new: false, late: "", stamp, date };
+    lines(&Event::Came(zoe), &voice).iter().map(Line::to_string).collect()
+}
+
+fn said(text: &str) -> Event {
+    said_by(bob(), text)
+}
+
+fn said_by(from: PeerInfo, text: &str) -> Event {
+    Event::Message { from, text: Text::new(text), cut: false, sent: None, again: false, row: None }
+}
+
+fn sent(status: DeliveryStatus, parts: (usize, usize)) -> String {
+    let (who, text) = (bob(), "hi".into());
+    told(&Event::Delivery { op: OpId(1), who, status, is_first: true, parts, total: 1, text })
+}
+
+#[test]
+fn message_line_has_time_name_address_and_text() {
+    let event = Event::Message {
+        from: bob(),
+        text: Text::new("Hello"),
+        cut: false,
+        sent: None,
+        again: false,
+        row: None,
+    };
+    assert_eq!(told(&event), "[14:03:07] Bob (127.0.0.1:5001): Hello");
+}
+
+#[test]
+fn terminal_shows_the_address_once() {
+    let bob = || PeerInfo { verification: Verification::Encrypted, ..bob() };
+    assert_eq!(told_in(&said_by(bob(), "Hello"), false), "[14:03:07] Bob: Hello");
+    let online = Event::Came(bob());
+    assert_eq!(told_in(&online, true), "[14:03:07] * Bob (127.0.0.1:5001) is online");
+    assert_eq!(zoe_is_online(Verification::Encrypted), "[14:03:07] * Zoe is online");
+    for (why, words) in [
+        (OfflineReason::SaidGoodbye, "left"),
+        (OfflineReason::Refused, "is offline"),
+        (OfflineReason::NoAnswer, "is unreachable"),
+    ] {
+        assert_eq!(told_in(&Event::Went(bob(), why), false), format!("[14:03:07] * Bob {words}"));
+        let full = format!("[14:03:07] * Bob (127.0.0.1:5001) {words}");
+        assert_eq!(told_in(&Event::Went(bob(), why), true), full);
+    }
+}
+
+#[test]
+fn terminal_marks_plain_and_verified_peers() {
+    let plain = bob();
+    let verified = PeerInfo { verification: Verification::Verified, ..bob() };
+    assert_eq!(told_in(&said_by(plain.clone(), "Hello"), false), "[14:03:07] Bob (plain): Hello");
+    assert_eq!(told_in(&said_by(verified.clone(), "Hello"), false), "[14:03:07] Bob ✓: Hello");
+    assert_eq!(told_in(&said_by(plain.clone(), "/me waves"), false), "[14:03:07] ** Bob (plain) waves");
+    let line = told_in(&Event::Came(plain.clone()), false);
+    assert_eq!(line, "[14:03:07] * Bob is online at 127.0.0.1:5001 (unencrypted)");
+    let line = told_in(&Event::Went(plain, OfflineReason::SaidGoodbye), false);
+    assert_eq!(line, "[14:03:07] * Bob left");
+    assert_eq!(zoe_is_online(Verification::Verified), "[14:03:07] * Zoe ✓ is online");
+}
+
+#[test]
+fn words_replace_signs_where_needed() {
+    let mut labels = Labels::default();
+    labels.meet(&bob(), |_| Standing::Stranger);
+    let voice = Voice { labels: &labels, full: false, rows: false, is_new: false, late: "", stamp: "", date };
+    let named = |verification| voice.named(&PeerInfo { verification, ..bob() });
+    assert_eq!(named(Verification::Verified), "Bob (verified)");
+    assert_eq!(named(Verification::Encrypted), "Bob");
+    assert_eq!(named(Verification::Plain), "Bob (plain)");
+}
+
+#[test]
+fn pipe_marks_only_encrypted_lines() {
+    let line = |verification| told(&said_by(PeerInfo { verification, ..bob() }, "Hello"));
+    assert_eq!(line(Verification::Plain), "[14:03:07] Bob (127.0.0.1:5001): Hello");
+    assert_eq!(line(Verification::Encrypted), "[14:03:07] Bob (127.0.0.1:5001) [encrypted]: Hello");
+    assert_eq!(line(Verification::Verified), "[14:03:07] Bob (127.0.0.1:5001) [verified]: Hello");
+    let addr: PeerAddr = "127.0.0.1:9".parse().unwrap();
+    let (id, verification) = (addr.into(), Verification::Encrypted);
+    let nameless = PeerInfo { id, name: None, addr: Some(addr), claimed: None, verification };
+    assert_eq!(told(&Event::Came(nameless)), "[14:03:07] * 127.0.0.1:9 is online");
+}
+
+#[test]
+fn encrypted_multiline_message_keeps_its_rows() {
+    let text = "one\n  two\n[14:03:07] Carol: three ⏎ four";
+    let event = said_by(PeerInfo { verification: Verification::Encrypted, ..bob() }, text);
+    assert_eq!(
+        told(&event),
+        "[14:03:07] Bob (127.0.0.1:5001) [encrypted]: one\n  │   two\n  │ [14:03:07] Carol: three ⏎ four"
+    );
+    assert_eq!(told_in(&event, false), "[14:03:07] Bob: one\n  │   two\n  │ [14:03:07] Carol: three ⏎ four");
+}
+
+#[test]
+fn multiline_text_controls_nothing() {
+    let event =
+        said_by(PeerInfo { verification: Verification::Verified, ..bob() }, "a\x1b[2J\r\n\u{202e}b\u{2028}c");
+    assert_eq!(told_in(&event, false), "[14:03:07] Bob ✓: a\\x1b[2J\\r\n  │ \\u{202e}b\\u{2028}c");
+}
+
+#[test]
+fn repeated_message_has_a_remark() {
+    let from = PeerInfo { verification: Verification::Encrypted, ..bob() };
+    let event =
+        Event::Message { from, text: Text::new("hi"), cut: false, sent: None, again: true, row: None };
+    assert_eq!(told_in(&event, false), "[14:03:07] Bob: hi [perhaps it was shown before]");
+}
+
+#[test]
+fn message_that_came_late_says_when_it_was_sent() {
+    let labels = Labels::default();
+    let late = "Mon 14:03";
+    let voice = Voice { labels: &labels, full: false, rows: true, is_new: false, late, stamp: "", date };
+    let shown: Vec<Line> = voice.message(&bob(), &Text::new("one ⏎ two"), false, true);
+    assert!(shown[0].to_string().ends_with(": one"), "{shown:?}");
+    assert_eq!(shown[1].to_string(), "  │ two [perhaps it was shown before] (sent Mon 14:03)");
+}
+
+#[test]
+fn action_line_cannot_look_like_a_notice() {
+    assert_eq!(told(&said("/me has left.")), "[14:03:07] ** Bob (127.0.0.1:5001) has left.");
+    assert_eq!(told(&said("/me ")), "[14:03:07] Bob (127.0.0.1:5001): /me ");
+}
+
+#[test]
+fn multiline_text_has_a_bar_on_terminals_only() {
+    let text = said("one ⏎   two ⏎ [14:03:07] Carol: three");
+    assert_eq!(told_in(&text, false), "[14:03:07] Bob (plain): one\n  │   two\n  │ [14:03:07] Carol: three");
+    assert_eq!(told(&text).lines().count(), 1);
+}
+
+#[test]
+fn claimed_address_is_marked_as_claimed() {
+    let claimed = Some(Claimed { ip: [127, 0, 1, 1].into(), port: 5001 });
+    let event = Event::Message {
+        from: PeerInfo { claimed, ..bob() },
+        text: Text::new("x"),
+        cut: false,
+        sent: None,
+        again: false,
+        row: None,
+    };
+    assert_eq!(told(&event), "[14:03:07] Bob (127.0.0.1:5001, calls itself 127.0.1.1:5001): x");
+}
+
+#[test]
+fn every_fate_of_a_text_has_its_words() {
+    let failed = |failure| DeliveryStatus::Failed(FailureReason::NotSent(failure));
+    for (status, parts, words) in [
+        (DeliveryStatus::Delivered, (1, 1), "Delivered to Bob (127.0.0.1:5001)."),
+        (DeliveryStatus::Delivered, (3, 3), "Delivered to Bob (127.0.0.1:5001) in 3 messages."),
+        (DeliveryStatus::Sent, (1, 1), "Sent to Bob (127.0.0.1:5001); no receipt expected."),
+        (
+            DeliveryStatus::Unknown,
+            (0, 1),
+            "Sent to Bob (127.0.0.1:5001), but delivery is unconfirmed; not retried.",
+        ),
+        (failed(SendError::Refused), (0, 1), "Not sent to Bob (127.0.0.1:5001): connection refused."),
+        (
+            failed(SendError::TimedOut),
+            (1, 3),
+            "Sent only 1 of 3 messages to Bob (127.0.0.1:5001): connection timed out after 3 s.",
+        ),
+        (
+            DeliveryStatus::Queued(PendingReason::Unreachable),
+            (0, 1),
+            "Bob (127.0.0.1:5001) is offline; will deliver when they are back.",
+        ),
+        (
+            DeliveryStatus::Queued(PendingReason::NoSession),
+            (0, 1),
+            "No encrypted session with Bob (127.0.0.1:5001) yet; retrying.",
+        ),
+        (
+            DeliveryStatus::Failed(FailureReason::NotAccepted),
+            (0, 1),
+            "Not sent to Bob (127.0.0.1:5001): they do not accept messages from you.",
+        ),
+        (
+            DeliveryStatus::Failed(FailureReason::ReachedAnother(PeerAddr::new([127, 0, 1, 1], 5001))),
+            (3, 3),
+            "Not delivered to Bob (127.0.0.1:5001): another peer at 127.0.1.1:5001 received it.",
+        ),
+    ] {
+        assert_eq!(sent(status, parts), words);
+    }
+}
+
+#[test]
+fn a_sum_names_those_that_failed() {
+    let refused = DeliveryStatus::Failed(FailureReason::NotSent(SendError::Refused));
+    let (kind, failed) = (CommandKind::Connect, vec![(bob(), refused)]);
+    let event = Event::Sum { kind, total: 4, done: 3, failed, left_out: 0 };
+    assert_eq!(told(&event), "Connected to 3 of 4 (Bob refused the connection).");
+    let sum = |status| {
+        let failed = vec![(bob(), DeliveryStatus::Failed(status))];
+        told_in(&Event::Sum { kind: CommandKind::Send, total: 2, done: 1, failed, left_out: 0 }, false)
+    };
+    let line = sum(FailureReason::NotAccepted);
+    assert!(
+        line.starts_with("Sent to 1 of 2 (Bob") && line.ends_with(": they do not accept messages from you)."),
+        "{line}"
+    );
+}
+
+#[test]
+fn stranger_is_marked_new_at_their_message() {
+    let labels = Labels::default();
+    let words = |is_new, full, event| {
+        let voice = Voice { labels: &labels, full, rows: !full, is_new, late: "", stamp: "", date };
+        lines(&event, &voice).iter().map(Line::to_string).collect::<String>()
+    };
+    let plain = said_by(PeerInfo { verification: Verification::Plain, ..bob() }, "hi");
+    let encrypted = || said_by(PeerInfo { verification: Verification::Encrypted, ..bob() }, "hi");
+    assert!(words(true, false, plain).contains(" (plain, new): hi"));
+    assert!(words(true, false, encrypted()).contains(" (new): hi"));
+    assert!(!words(false, false, encrypted()).contains("new"));
+    assert!(!words(true, true, encrypted()).contains("new"), "a pipe shows what scripts know");
+}
+
+#[test]
+fn sum_offers_to_include_unencrypted_strangers() {
+    let words = |total, left_out, full| {
+        let sum = Event::Sum { kind: CommandKind::Send, total, done: total, failed: Vec::new(), left_out };
+        told_in(&sum, full)
+    };
+    let two = "2 unencrypted strangers left out; /all-plain TEXT includes them.";
+    assert_eq!(words(3, 2, false), format!("Sent to 3 of 3. {two}"));
+    assert_eq!(words(1, 2, false), two);
+    // A pipe has no offer.
+    assert_eq!(words(1, 2, true), "Sent to 1 of 1. 2 unencrypted strangers left out.");
+    assert_eq!(words(0, 2, true), "2 unencrypted strangers left out.");
+    assert_eq!(words(1, 0, false), "");
+    let one = "1 unencrypted stranger left out; /all-plain TEXT includes them.";
+    assert_eq!(words(0, 1, false), one);
+}
+
+#[test]
+fn refusals_are_summed_up_in_one_line() {
+    let source = |last| Source::from(std::net::Ipv4Addr::new(127, 0, 0, last));
+    let refused = |sources: &[(u8, u64)], others| {
+        let sources = sources.iter().map(|(last, count)| (source(*last), *count)).collect();
+        told(&Event::Refused { sources, others })
+    };
+    let end = "too many at once. None was acknowledged.";
+    assert_eq!(refused(&[(9, 1)], 0), format!("[14:03:07] * Refused 1 message from 127.0.0.9: {end}"));
+    assert_eq!(
+        refused(&[(9, 1204), (7, 1)], 12),
+        format!(
+            "[14:03:07] * Refused 1204 messages from 127.0.0.9, 1 message from 127.0.0.7, 12 messages from others: {end}"
+        )
+    );
+}
+
+#[test]
+fn every_reason_not_to_send_has_its_sentence() {
+    let unsent = |why| sent(DeliveryStatus::Failed(FailureReason::Rejected(why)), (0, 1));
+    for (why, rest) in [
+        (
+            RejectReason::TooLongForLegacy,
+            "an unencrypted message has at most 16 parts of 1024 bytes. Divide it.",
+        ),
+        (RejectReason::OnlyEncrypted, "they use no encryption, and --require-encryption is on."),
+        (RejectReason::NotTrusted, "they are blocked or wait for your decision. See /blocked and /requests."),
+        (RejectReason::Forgotten, "you have forgotten their key."),
+        (
+            RejectReason::NoMemory,
+            "the memory for messages is full (64 MiB queued, 80 MiB in all). /outbox can cancel queued messages.",
+        ),
+    ] {
+        assert_eq!(unsent(why), format!("Not sent to Bob (127.0.0.1:5001): {rest}"));
+    }
+}
+
+#[test]
+fn full_memory_and_full_disk_have_different_lines() {
+    let incoming = "Incoming messages are shown but not acknowledged, so they are sent again.";
+    assert_eq!(
+        told(&Event::NotStored(StoreError::NoRoom)),
+        format!(
+            "[14:03:07] ! Messages cannot be stored: the memory for messages is full (64 MiB queued, 80 MiB in \
+             all). You cannot send. {incoming}"
+        )
+    );
+    assert_eq!(
+        told(&Event::NotStored(StoreError::Full)),
+        format!(
+            "[14:03:07] ! The history cannot be written: the disk is full. A message that you send is lost if \
+             you leave before it is delivered. {incoming}"
+        )
+    );
+}
+
+#[test]
+fn later_status_quotes_the_message() {
+    let labels = Labels::default();
+    let voice = Voice { labels: &labels, full: true, rows: false, is_new: false, late: "", stamp: "", date };
+    let who = PeerInfo { verification: Verification::Encrypted, ..bob() };
+    let said = |status, text: &str| later(&who, &status, text, &voice).map(|line| line.to_string());
+    let bob = "Bob (127.0.0.1:5001)";
+    assert_eq!(
+        said(DeliveryStatus::Delivered, "see you at 5"),
+        Some(format!("Delivered to {bob}: \"see you at 5\""))
+    );
+    assert_eq!(said(DeliveryStatus::Sent, "hi"), Some(format!("Sent to {bob}; no receipt expected: \"hi\"")));
+    let long = format!("one\ntwo {}", "x".repeat(100));
+    let beginning = format!("\"one ⏎ two {}…\"", "x".repeat(29));
+    assert_eq!(said(DeliveryStatus::Delivered, &long), Some(format!("Delivered to {bob}: {beginning}")));
+    for (hold, sentence) in [
+        (PendingReason::WrongKey, "Your message waits for Bob."),
+        (
+            PendingReason::AnotherPeer,
+            "Another peer answers at Bob's address 127.0.0.1:5001. Your message waits for Bob.",
+        ),
+    ] {
+        let status = DeliveryStatus::Queued(hold);
+        assert_eq!(sent(status.clone(), (1, 1)), sentence);
+        assert_eq!(said(status, "hi"), Some(format!("{sentence} /outbox can cancel it: \"hi\"")));
+    }
+    for (status, words) in [
+        (
+            DeliveryStatus::Failed(FailureReason::Forgotten),
+            format!("Not delivered to {bob} (you have forgotten them): \"hi\""),
+        ),
+        (DeliveryStatus::Expired, format!("Not delivered to {bob} (expired): \"hi\"")),
+        (DeliveryStatus::Cancelled, format!("Cancelled the message to {bob}: \"hi\"")),
+        (
+            DeliveryStatus::Failed(FailureReason::Ended { attempted: true }),
+            format!("No receipt came from {bob} before you left; this may not have arrived: \"hi\""),
+        ),
+        (DeliveryStatus::Unknown, format!("Sent to {bob}, but delivery is unconfirmed; not retried: \"hi\"")),
+    ] {
+        assert_eq!(said(status, "hi"), Some(words));
+    }
+    assert_eq!(said(DeliveryStatus::Queued(PendingReason::InLine), "hi"), None);
+}

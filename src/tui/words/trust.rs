@@ -1,0 +1,499 @@
+//! The lines about trust: new keys, key changes, requests and the user's decisions. Pure.
+
+use unicode_width::UnicodeWidthStr;
+
+use super::voice::{VERIFIED, Voice, cut_words, place};
+use crate::core::{
+    As, Decision, Event, Forgotten, MAX_NO_ROOM, Meeting, PeerInfo, PeerRequest, Pin, Policy, Unknown,
+    Verification,
+};
+use crate::model::address::{PeerAddr, Source};
+use crate::model::key::PublicKey;
+use crate::model::name::{PeerName, folded};
+use crate::model::peer_id::PeerId;
+use crate::model::session::ByeReason;
+use crate::model::untrusted::Text;
+use crate::tui::labels::Labels;
+use crate::tui::message::under;
+use crate::tui::style::{Ink, Line};
+
+/// The prefix of a warning's further lines.
+const MORE: &str = "  ! ";
+
+/// The maximum number of contacts with one name that a warning lists.
+const MAX_AGAINST: usize = 3;
+
+/// The maximum number of a pinned key's addresses that a line names.
+const MAX_NAMED: usize = 3;
+
+/// The number of characters of a key that the user types to name it; too few to compare keys.
+const BEGINNING: usize = 8;
+
+/// Returns the lines for an event about keys, and none for other events.
+pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
+    match event {
+        Event::Unproven { from, source, text, cut } => unproven(from, *source, text, *cut, voice),
+        Event::Pinned { who, key, is_online } => {
+            vec![voice.about(who, voice.present(who), pinned(who, *key, *is_online, voice))]
+        }
+        Event::PeerRequest(request) => lines_of_request(request, &[], voice),
+        Event::RefusedStranger(met) => vec![voice.notice(refused_words(met, voice.labels))],
+        Event::MoreRequests(count) => {
+            vec![voice.warning(format!("{} /requests lists them.", no_room(*count)))]
+        }
+        Event::TakesName(who, name) => vec![voice.about(
+            who,
+            voice.introduced(who),
+            format!(" now uses the name {name}, which belongs to another peer you know. The new name is not shown."),
+        )],
+        Event::Misled { who: Some(who), addr, by: Some(by), .. } => {
+            let (by, who) = (voice.word_for(by), voice.word_for(who));
+            vec![voice.notice(format!("{by}, not {who}, is at {addr} now."))]
+        }
+        Event::Misled { who: Some(who), addr, proven, .. } => other_key(who, *addr, *proven, voice),
+        Event::Misled { who: None, addr, promised, proven, .. } => misled(*addr, *promised, *proven, voice),
+        Event::TurnedAway(who, reason) => {
+            let rest = format!(" {}", turned_away(*reason));
+            vec![voice.about(who, voice.named(who), rest)]
+        }
+        Event::AcceptsAgain(who) => {
+            vec![voice.about(who, voice.named(who), " accepts messages from you again.".into())]
+        }
+        Event::PlainRefused(source, count) => {
+            let what = match count {
+                1 => format!("an unencrypted message from {source}"),
+                count => format!("{count} unencrypted messages, the last from {source}"),
+            };
+            vec![voice.notice(format!("Refused {what} (--require-encryption)."))]
+        }
+        Event::Decided(decision) => vec![decided(decision, voice).into()],
+        Event::Undecided(unknown) => vec![Line::of(Ink::Bad, undecided(*unknown))],
+        _ => Vec::new(),
+    }
+}
+
+/// Returns the lines for an unencrypted message in the name or from the address of a contact with a
+/// key. They never have the contact's colour.
+fn unproven(from: &PeerInfo, source: Source, text: &Text, cut: bool, voice: &Voice<'_>) -> Vec<Line> {
+    let as_whom = match (&from.name, &from.verification) {
+        (Some(name), Verification::Claims(known)) if !is_same(name, known) => {
+            format!(" in the name of {name}, at the address of {known}")
+        }
+        (Some(name), _) => format!(" in the name of {name}"),
+        (None, Verification::Claims(known)) => format!(", at the address of {known}"),
+        (None, _) => format!(", at {}", place(from.id, from.addr)),
+    };
+    let end = if cut { cut_words() } else { String::new() };
+    let before =
+        voice.warning("Unencrypted, unproven, ").and(Ink::Plain, format!("from {source}{as_whom}: "));
+    under(before, &voice.split(text, false), &end)
+}
+
+/// Returns whether two names look the same to a reader.
+fn is_same(one: &PeerName, other: &PeerName) -> bool {
+    folded(one.as_str()) == folded(other.as_str())
+}
+
+/// Returns what is said of a peer with a new key. A pipe has the whole key.
+fn pinned(who: &PeerInfo, key: PublicKey, is_online: bool, voice: &Voice<'_>) -> String {
+    let state = if is_online { "online" } else { "encrypted now" };
+    if voice.full {
+        return format!(" is {state} (new, key {})", key.grouped());
+    }
+    format!(" is {state} (new, key {}; compare with /verify {})", key.short(), voice.word_for(who))
+}
+
+/// Returns the lines about a request. Those about a key change have the old keys, the new key, and
+/// the commands: six rows of a usual terminal, if one contact has the name. `pending` has all requests, among which the commands name this one.
+pub fn lines_of_request(request: &PeerRequest, pending: &[PeerRequest], voice: &Voice<'_>) -> Vec<Line> {
+    let PeerRequest { met, against, held: _ } = request;
+    let (Some(first), PeerId::Key(new)) = (against.first(), met.id) else {
+        return vec![message_request(request, pending, voice)];
+    };
+    let whose = claimed(request, first, voice.labels);
+    let headline = format!("WARNING: {whose}'s key has changed. This can be a new device or an impostor.");
+    // With the time, the headline would take two rows.
+    let mut lines = vec![if voice.full {
+        voice.warning(headline)
+    } else {
+        Voice { stamp: "", ..*voice }.warning(headline)
+    }];
+    let key_line = |what: &str, key: PublicKey| {
+        Line::of(Ink::Bad, MORE).then(format!("{what}: ")).and(Ink::Strong, key.grouped().to_string())
+    };
+    lines.extend(against.iter().take(MAX_AGAINST).map(|pin| key_line("Old", pin.key)));
+    if against.len() > MAX_AGAINST {
+        let more = format!("And {} more contacts of that name.", against.len() - MAX_AGAINST);
+        lines.push(Line::of(Ink::Bad, MORE).then(more));
+    }
+    lines.push(key_line("New", new));
+    let choices = choices(request, pending, voice.labels);
+    let width = choices.iter().map(|(command, _)| command.width()).max().unwrap_or(0);
+    for (command, what) in choices {
+        let space = " ".repeat(width - command.width());
+        lines.push(Line::of(Ink::Bad, MORE).then(format!("{command}{space}  {what}")));
+    }
+    lines
+}
+
+/// Returns the line about a message request.
+fn message_request(request: &PeerRequest, pending: &[PeerRequest], voice: &Voice<'_>) -> Line {
+    let Meeting { id, addr, name, .. } = &request.met;
+    let name = name.as_ref().map(|name| stranger(*id, name, voice.labels));
+    let who = match (id, name) {
+        (PeerId::Key(_), Some(name)) if voice.full => format!("{name} ({addr})"),
+        (_, Some(name)) => name,
+        (_, None) => format!("The peer at {addr}"),
+    };
+    let how = match id {
+        PeerId::Legacy(_) if request.met.name.is_none() => "unencrypted".to_owned(),
+        PeerId::Key(key) if voice.full => format!("key {}", key.grouped()),
+        PeerId::Key(key) => format!("key {}", key.short()),
+        PeerId::Legacy(_) => format!("unencrypted, from {addr}"),
+    };
+    let commands: Vec<String> =
+        choices(request, pending, voice.labels).into_iter().map(|(command, _)| command).collect();
+    voice.notice(format!("{who} wants to chat, {how}. {}.", commands.join(" or ")))
+}
+
+/// Returns the sentences about a stranger that the policy refused: who it is, and how to add it.
+pub(in crate::tui) fn refused_words(met: &Meeting, labels: &Labels) -> String {
+    let Meeting { id, addr, name, .. } = met;
+    let name = name.as_ref().map(|name| stranger(*id, name, labels));
+    let who = name.unwrap_or_else(|| format!("the peer at {addr}"));
+    let how = match id {
+        PeerId::Key(key) => format!("key {}…", key.short()),
+        PeerId::Legacy(_) if met.name.is_none() => "unencrypted".to_owned(),
+        PeerId::Legacy(_) => format!("{addr}, unencrypted"),
+    };
+    format!("Refused {who} ({how}, policy strict). {} lets them in.", add_command(met))
+}
+
+/// Returns the command that adds a refused stranger.
+pub(in crate::tui) fn add_command(met: &Meeting) -> String {
+    match met.id {
+        PeerId::Key(key) => format!("/add {key}"),
+        PeerId::Legacy(legacy) => format!("/add {}", legacy.addr()),
+    }
+}
+
+/// Returns the name of a stranger that is not accepted. A name that is or looks like that of another
+/// peer has a suffix.
+fn stranger(id: PeerId, name: &PeerName, labels: &Labels) -> String {
+    let id = id.into();
+    let is_plain = labels.looks_like(id, Some(name)).is_none() && labels.may_be_plain(id, name);
+    if is_plain { name.to_string() } else { labels.shown(id, Some(name)) }
+}
+
+/// Returns the name that a key claims; `first` is a contact with this name.
+fn claimed(request: &PeerRequest, first: &Pin, labels: &Labels) -> String {
+    if request.against.len() == 1 { contact_label(request, first, labels) } else { name_of(first) }
+}
+
+/// Returns the name of a contact for a warning, with the beginning of its key if several contacts
+/// have the name.
+fn contact_label(request: &PeerRequest, pin: &Pin, labels: &Labels) -> String {
+    let id = pin.key.into();
+    match (labels.nickname(id), &request.against[..]) {
+        (Some(nickname), _) => nickname.to_string(),
+        (None, [_]) => name_of(pin),
+        (None, _) => labels.full_label(id, pin.name.as_ref()),
+    }
+}
+
+/// Returns the commands for a request among the pending ones, each with what it does.
+fn choices(request: &PeerRequest, pending: &[PeerRequest], labels: &Labels) -> Vec<(String, String)> {
+    let id = request.met.id;
+    let is_namesake = |other: &PeerRequest| {
+        let names = other.met.name.as_ref().zip(request.met.name.as_ref());
+        other.met.id != id && names.is_some_and(|(one, other)| is_same(one, other))
+    };
+    let has_namesake = pending.iter().any(is_namesake);
+    let or_key = |name: String| if name.contains(char::is_whitespace) { word_for(id) } else { name };
+    let or_word = |name: String| if has_namesake { word_for(id) } else { or_key(name) };
+    let met = request.met.name.as_ref().map(ToString::to_string);
+    let Some(first) = request.against.first() else {
+        let is_plain = |name: &&PeerName| stranger(id, name, labels) == name.as_str();
+        let name = request.met.name.as_ref().filter(is_plain);
+        let word = name.map_or_else(|| word_for(id), |name| or_word(name.to_string()));
+        return vec![
+            (format!("/accept {word}"), "make them a contact".into()),
+            (format!("/block {word}"), "refuse them".into()),
+        ];
+    };
+    let known = request.against.iter().take(MAX_AGAINST).filter(|pin| !pin.blocked);
+    let trust = known.map(|pin| {
+        let label = contact_label(request, pin, labels);
+        let verified = if pin.verified.is_some() { "; you verified the old one" } else { "" };
+        (format!("/trust {}", or_key(label.clone())), format!("{label} has a new key{verified}"))
+    });
+    let name = met.unwrap_or_else(|| name_of(first));
+    let others = [
+        (format!("/accept {}", or_word(name.clone())), format!("another person also called {name}")),
+        (format!("/block {}", or_word(name)), "refuse them".to_owned()),
+    ];
+    trust.chain(others).collect()
+}
+
+/// Returns the word that names a peer without its name: the beginning of its key, or its address.
+pub(in crate::tui) fn word_for(id: PeerId) -> String {
+    match id {
+        PeerId::Key(key) => beginning(key),
+        PeerId::Legacy(legacy) => legacy.addr().to_string(),
+    }
+}
+
+/// Returns the beginning of a key that the user types to name it.
+pub(crate) fn beginning(key: PublicKey) -> String {
+    key.to_string().chars().take(BEGINNING).collect()
+}
+
+/// Returns the name of a pinned key for a sentence.
+pub(in crate::tui) fn name_of(pin: &Pin) -> String {
+    match (&pin.name, pin.addrs.first()) {
+        (Some(name), _) => name.to_string(),
+        (None, Some(addr)) => addr.to_string(),
+        (None, None) => beginning(pin.key) + "…",
+    }
+}
+
+/// Returns when a key was pinned, and whether the user has verified it.
+fn known(pin: &Pin, date: fn(u64) -> String) -> String {
+    let since = match pin.first_seen {
+        // First seen in an earlier run.
+        0 => "known".to_owned(),
+        first => format!("known since {}", date(first)),
+    };
+    let trust = match (pin.blocked, pin.verified) {
+        (true, _) => "blocked".into(),
+        (false, Some(on)) => format!("verified on {}", date(on)),
+        (false, None) => "never verified".into(),
+    };
+    format!("{since}, {trust}")
+}
+
+fn misled(addr: PeerAddr, promised: PublicKey, proven: PublicKey, voice: &Voice<'_>) -> Vec<Line> {
+    let more = |text: String| Line::of(Ink::Bad, MORE).then(text);
+    vec![
+        voice.warning(format!("The key at {addr} is not the one that its unencrypted receipt named. Someone on the path may have changed the receipt.")),
+        more(format!("Receipt: {}", promised.grouped())),
+        more(format!("Proven:  {}", proven.grouped())),
+    ]
+}
+
+/// Returns the lines for another key that answered at a peer's address. Nothing was sent there.
+fn other_key(who: &PeerInfo, addr: PeerAddr, proven: PublicKey, voice: &Voice<'_>) -> Vec<Line> {
+    let (name, key) = (voice.word_for(who), proven.short());
+    vec![voice.notice(format!(
+        "Another key ({key}) answers at {addr}, an address of {name}. Nothing was sent there. \
+         /connect {addr} asks who it is."
+    ))]
+}
+
+fn turned_away(reason: ByeReason) -> &'static str {
+    match reason {
+        ByeReason::NotAccepted => {
+            "does not accept messages from you (blocked, or their policy refuses strangers)."
+        }
+        ByeReason::NotDecided => "has not accepted you yet.",
+        ByeReason::NoRoom => "has no room for messages now. Yours stay queued.",
+        ByeReason::NotUnderstood => "did not understand our message.",
+        ByeReason::InUse => "already has a session with another program that uses your key.",
+        ByeReason::Leaves | ByeReason::Idle | ByeReason::Replaced | ByeReason::Other(_) => {
+            "ended the session."
+        }
+    }
+}
+
+/// Returns the sentence about a decision of the user.
+fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
+    let label_of_pin = |pin: &Pin| voice.labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
+    match decision {
+        Decision::Trusted(pin, As::NewKeyOf(_)) => {
+            let label = label_of_pin(pin);
+            format!("{label} has a new key, not verified. Compare keys with /verify {label}.")
+        }
+        Decision::Trusted(pin, As::Another) => {
+            let label = label_of_pin(pin);
+            format!("Added {label} to your contacts. Compare keys with /verify {label}.")
+        }
+        Decision::Blocked(pin) => {
+            let key = beginning(pin.key);
+            format!(
+                "Blocked {} (key {key}…). Nothing is sent to them or shown from them. /unblock {key} unblocks them.",
+                label_of_pin(pin)
+            )
+        }
+        Decision::Unblocked(pin) if !pin.contact => {
+            format!("Unblocked {} (a stranger).", label_of_pin(pin))
+        }
+        Decision::Unblocked(pin) => {
+            let label = label_of_pin(pin);
+            format!(
+                "Unblocked {label}, who is a contact and not verified. Compare keys with /verify {label}."
+            )
+        }
+        Decision::BlockedLegacy(who) => {
+            let (label, at) = (label_of(who, voice), place(who.id, who.addr));
+            let also_at = if label == at { String::new() } else { format!("{at}, ") };
+            format!(
+                "Blocked {label} ({also_at}unencrypted). Nothing is sent to them or shown from them. /unblock {at} unblocks them."
+            )
+        }
+        Decision::UnblockedLegacy(who, true) => format!("Unblocked {}.", label_of(who, voice)),
+        Decision::UnblockedLegacy(who, false) => format!("Unblocked {} (a stranger).", label_of(who, voice)),
+        Decision::BlockedSource(source) => format!(
+            "Blocked {source}. Nothing from strangers there is answered or shown; your contacts are not affected. \
+             /unblock {source} unblocks it."
+        ),
+        Decision::UnblockedSource(source) => format!("Unblocked {source}."),
+        Decision::Forgotten(who, what) => {
+            let label = label_of(who, voice);
+            let done = match what {
+                Forgotten::Contact => format!("Removed {label} from your contacts"),
+                Forgotten::Blocked => format!("Forgot {label}, who is no longer blocked"),
+                Forgotten::Stranger => format!("Forgot the key of {label}"),
+                Forgotten::Address => format!("Removed {label} from the list"),
+                Forgotten::Queue => format!("Removed the messages for {label} from the outbox"),
+            };
+            format!("{done}. Messages stay in the history.")
+        }
+        Decision::Added(who, true) => format!("Added {} to your contacts.", label_of(who, voice)),
+        Decision::Added(who, false) => format!("Updated the contact {}.", label_of(who, voice)),
+        Decision::Verified(pin) => {
+            let sign = if voice.has_signs() { format!(" {VERIFIED}") } else { ".".to_owned() };
+            format!("{} is verified{sign}", label_of_pin(pin))
+        }
+        Decision::Policy(policy) => policy_words(*policy).to_owned(),
+    }
+}
+
+/// Returns what a policy does with strangers.
+pub fn policy_words(policy: Policy) -> &'static str {
+    match policy {
+        Policy::AcceptNew => "Policy accept-new: strangers can write to you.",
+        Policy::Ask => "Policy ask: new strangers wait for your decision.",
+        Policy::Strict => "Policy strict: new strangers are refused.",
+    }
+}
+
+/// Returns the label of a peer, or else its key or address.
+fn label_of(who: &PeerInfo, voice: &Voice<'_>) -> String {
+    let name = || who.name.as_ref().map_or_else(|| voice.labels.label(who.id, None), ToString::to_string);
+    voice.labels.known(who.id).unwrap_or_else(name)
+}
+
+fn undecided(unknown: Unknown) -> &'static str {
+    match unknown {
+        Unknown::Request => "That request is no longer pending; /requests lists the others.",
+        Unknown::Pin => "That key is unknown or blocked, or belongs to another contact.",
+        Unknown::NoRoom => "The list of contacts is full; /forget one first.",
+        Unknown::TooManySources => "No more IPs can be blocked; /unblock one first.",
+        Unknown::Ourselves => "That is your own key.",
+        Unknown::NotBlocked => "That is not blocked.",
+        Unknown::Nothing => "That peer is not known, so there is nothing to forget.",
+    }
+}
+
+/// Returns the lines that `/key` shows about a key.
+pub fn pin_lines(pin: &Pin, labels: &Labels, date: fn(u64) -> String) -> Vec<Line> {
+    let addrs: Vec<String> = pin.addrs.iter().take(MAX_NAMED).map(PeerAddr::to_string).collect();
+    let at = if addrs.is_empty() { String::new() } else { format!(", at {}", addrs.join(", ")) };
+    let label = labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
+    vec![
+        format!("{label} is {}{at}:", known(pin, date)).into(),
+        Line::default().then("  ").and(Ink::Strong, pin.key.grouped().to_string()),
+    ]
+}
+
+/// Returns the line about a request in the peer list: the claimed name, and what to type.
+pub(in crate::tui) fn request_line(request: &PeerRequest, pending: &[PeerRequest], labels: &Labels) -> Line {
+    let PeerRequest { met, against, held: _ } = request;
+    let what = match (&against[..], &met.name) {
+        ([first, ..], _) => {
+            format!("A new key for {} waits for your decision", claimed(request, first, labels))
+        }
+        ([], Some(name)) => format!("{} ({}) wants to chat", stranger(met.id, name, labels), place_of(met)),
+        ([], None) => format!("The peer at {} wants to chat", place_of(met)),
+    };
+    let commands = commands_for(request, pending, labels);
+    format!("{what}: {commands}.").into()
+}
+
+/// Returns why no message goes to a key that the user has not accepted: it is among the `pending`
+/// requests, or its `pin` is blocked; neither if the policy refuses it, or it had no room or no name.
+pub fn untrusted_words(
+    key: PublicKey,
+    pending: &[PeerRequest],
+    pin: Option<&Pin>,
+    policy: Policy,
+    labels: &Labels,
+) -> String {
+    let request = pending.iter().find(|request| request.met.id == PeerId::Key(key));
+    match (request, pin) {
+        (Some(request), _) => request_words(request, pending, labels),
+        (None, Some(pin)) if pin.blocked => {
+            let label = labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
+            format!("{label} is blocked. /unblock {} unblocks them.", beginning(pin.key))
+        }
+        (None, _) if policy == Policy::Strict => "your policy refuses strangers; /policy shows it.".into(),
+        (None, _) => "the key at that address is new and could not be accepted now; try again later.".into(),
+    }
+}
+
+/// Returns who waits, or whose new key, and the commands, as the end of a sentence.
+pub(in crate::tui) fn request_words(
+    request: &PeerRequest,
+    pending: &[PeerRequest],
+    labels: &Labels,
+) -> String {
+    let PeerRequest { met, against, held: _ } = request;
+    let whose = match (&against[..], &met.name) {
+        ([first, ..], _) => format!("a new key for {}", claimed(request, first, labels)),
+        ([], Some(name)) if met.id.key().is_some() => format!("{}'s key", stranger(met.id, name, labels)),
+        ([], Some(name)) => format!("{} ({})", stranger(met.id, name, labels), place_of(met)),
+        ([], None) if met.id.key().is_some() => format!("the key at {}", met.addr),
+        ([], None) => format!("the peer at {}", place_of(met)),
+    };
+    format!("{whose} waits for your decision: {}.", commands_for(request, pending, labels))
+}
+
+/// Returns where a stranger was met, and whether it has no key.
+fn place_of(met: &Meeting) -> String {
+    let unencrypted = if met.id.key().is_none() { ", unencrypted" } else { "" };
+    format!("{}{unencrypted}", met.addr)
+}
+
+/// Returns the commands for a pending request as the end of a sentence.
+fn commands_for(request: &PeerRequest, pending: &[PeerRequest], labels: &Labels) -> String {
+    let commands: Vec<String> =
+        choices(request, pending, labels).into_iter().map(|(command, _)| command).collect();
+    match &commands[..] {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        commands => commands.concat(),
+    }
+}
+
+/// Returns how many peers found no room among the requests.
+fn no_room(count: usize) -> String {
+    let peers = match count {
+        1 => "1 more peer wants".to_owned(),
+        MAX_NO_ROOM.. => format!("At least {count} more peers want"),
+        _ => format!("{count} more peers want"),
+    };
+    format!("{peers} to chat, but there are too many requests.")
+}
+
+/// Returns the lines about the pending requests. `more` peers had no room.
+pub fn requests_lines(requests: &[PeerRequest], more: usize, voice: &Voice<'_>) -> Vec<Line> {
+    if requests.is_empty() {
+        return vec!["No request waits for your decision.".into()];
+    }
+    let voice = Voice { stamp: "", ..*voice };
+    let mut lines: Vec<Line> =
+        requests.iter().flat_map(|request| lines_of_request(request, requests, &voice)).collect();
+    if more > 0 {
+        lines.push(format!("{} They may come again.", no_room(more)).into());
+    }
+    lines
+}

@@ -1,0 +1,205 @@
+//! The names of peers with their verification sign, and the layout of their messages. Pure.
+
+use crate::core::{PeerInfo, Verification};
+use crate::model::address::PeerAddr;
+use crate::model::message::{LINE_MARK, MAX_RECEIVED_BYTES};
+use crate::model::peer_id::Recipient;
+use crate::model::untrusted::Text;
+use crate::tui::labels::{Labels, Renamed};
+use crate::tui::message::{IN_DOUBT, Shown, sent_mark};
+use crate::tui::style::{Ink, Line, ink_of};
+
+/// What stands behind the name of a peer whose key the user has compared, where signs are shown.
+pub const VERIFIED: char = '✓';
+
+/// How things are said: to whom, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Voice<'a> {
+    /// What each peer is called.
+    pub labels: &'a Labels,
+    /// Names stand with their addresses everywhere, and a plain message is one line: for a pipe, a
+    /// file, the log.
+    pub full: bool,
+    /// A text of several lines is shown as such, and signs stand for words.
+    pub rows: bool,
+    /// The sender of the message is a stranger.
+    pub is_new: bool,
+    /// When the message was sent, in words, if it came much later; else nothing.
+    pub late: &'a str,
+    /// What stands before a line that tells of a moment: the time, or nothing.
+    pub stamp: &'a str,
+    /// The words for a day, like `3 March 2026`, of seconds since 1970.
+    pub date: fn(u64) -> String,
+}
+
+impl Voice<'_> {
+    /// A peer as it is called in the middle of a sentence. An address in its header that is not
+    /// where it was heard from is always named, and on a terminal that it is spoken to in plain.
+    pub fn named(&self, who: &PeerInfo) -> String {
+        if self.full {
+            return self.introduced(who);
+        }
+        format!("{}{}{}", self.label(who), self.sign(who), self.remarks(who, None))
+    }
+
+    /// A peer with its address.
+    pub fn introduced(&self, who: &PeerInfo) -> String {
+        let is_called = who.name.is_some() || self.labels.nickname(who.id).is_some();
+        let at = place(who.id, who.addr);
+        let (name, addr) = if is_called { (self.label(who), Some(at)) } else { (at, None) };
+        format!("{name}{}{}", self.sign(who), self.remarks(who, addr))
+    }
+
+    /// Returns a peer for a line about its presence. A pipe has the address.
+    pub(super) fn present(&self, who: &PeerInfo) -> String {
+        if self.full {
+            return self.introduced(who);
+        }
+        let unproven = PeerInfo { verification: Verification::Unknown, ..who.clone() };
+        format!("{}{}{}", self.label(who), self.sign(who), self.remarks(&unproven, None))
+    }
+
+    /// Returns the line that a peer is online. A terminal names the address of a peer without a key,
+    /// which nothing else tells apart.
+    pub(super) fn online(&self, who: &PeerInfo) -> Line {
+        if self.full {
+            return self.about(who, self.introduced(who), " is online".into());
+        }
+        let is_named = who.name.is_some() || self.labels.nickname(who.id).is_some();
+        let at = match who.addr {
+            Some(addr) if is_named && who.id.public_key().is_none() => format!(" at {addr}"),
+            _ => String::new(),
+        };
+        let unencrypted = match who.verification {
+            Verification::Plain | Verification::Claims(_) => " (unencrypted)",
+            Verification::Verified | Verification::Encrypted | Verification::Unknown => "",
+        };
+        self.about(who, self.present(who), format!(" is online{at}{unencrypted}"))
+    }
+
+    /// What stands behind the sender of a message where there are names with addresses. A line of a
+    /// plain peer stays as scripts know it.
+    fn proof_word(&self, who: &PeerInfo) -> &'static str {
+        match (self.full, &who.verification) {
+            (false, _) | (true, Verification::Plain | Verification::Unknown) => "",
+            (true, Verification::Verified) => " [verified]",
+            (true, Verification::Encrypted) => " [encrypted]",
+            (true, Verification::Claims(_)) => " [unproven]",
+        }
+    }
+
+    /// Returns whether signs are shown, and not words.
+    pub(super) fn has_signs(&self) -> bool {
+        self.rows && !self.full
+    }
+
+    /// What a verified peer has behind its name, where signs are shown.
+    fn sign(&self, who: &PeerInfo) -> String {
+        if self.has_signs() && who.verification == Verification::Verified {
+            format!(" {VERIFIED}")
+        } else {
+            String::new()
+        }
+    }
+
+    /// What stands in brackets behind a name.
+    fn remarks(&self, who: &PeerInfo, addr: Option<String>) -> String {
+        let proof = match &who.verification {
+            _ if self.full => None,
+            Verification::Verified if !self.rows => Some("verified"),
+            Verification::Verified | Verification::Encrypted | Verification::Unknown => None,
+            Verification::Plain => Some("plain"),
+            Verification::Claims(_) => Some("plain, unproven"),
+        };
+        let claim = who.claimed.map(|claimed| format!("calls itself {claimed}"));
+        let like = self.labels.looks_like(who.id, who.name.as_ref());
+        let like = like.map(|other| format!("looks like {other}"));
+        // A pipe shows what scripts know.
+        let new = (self.is_new && !self.full).then(|| "new".to_owned());
+        let proof = proof.map(str::to_owned);
+        let remarks: Vec<String> =
+            addr.into_iter().chain(proof).chain(new).chain(claim).chain(like).collect();
+        if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join(", ")) }
+    }
+
+    /// A peer by its label only, or by its address.
+    pub(super) fn label(&self, who: &PeerInfo) -> String {
+        match (&who.name, self.labels.nickname(who.id)) {
+            (_, Some(nickname)) => nickname.to_string(),
+            // The address follows, so the name itself is enough.
+            (Some(name), None) if self.full && self.labels.looks_like(who.id, Some(name)).is_none() => {
+                name.to_string()
+            }
+            (Some(name), None) => self.labels.label(who.id, Some(name)),
+            (None, None) => self.labels.known(who.id).unwrap_or_else(|| place(who.id, who.addr)),
+        }
+    }
+
+    /// What is typed to name a peer.
+    pub(super) fn word_for(&self, who: &PeerInfo) -> String {
+        self.labels.label(who.id, who.name.as_ref())
+    }
+
+    /// The colour of a peer's name.
+    pub fn ink(&self, who: &PeerInfo) -> Ink {
+        let name = self.labels.name(who.id).or(who.name.as_ref().map(|name| name.as_str()));
+        name.map_or(Ink::Plain, ink_of)
+    }
+
+    /// Divides a text into its lines. A plain message marks its line ends, which are shown as such
+    /// where `rows` are; one that came in encryption has them.
+    pub(super) fn split<'t>(&self, text: &'t Text, has_lines: bool) -> Vec<&'t str> {
+        match (has_lines, self.rows) {
+            (true, _) => text.raw().split('\n').collect(),
+            (false, true) => text.raw().split(LINE_MARK).collect(),
+            (false, false) => vec![text.raw()],
+        }
+    }
+
+    /// Returns the lines of a message.
+    pub fn message(&self, from: &PeerInfo, text: &Text, cut: bool, again: bool) -> Vec<Line> {
+        let mut marks = if cut { cut_words() } else { String::new() };
+        if again {
+            marks.push_str(IN_DOUBT);
+        }
+        marks.push_str(&sent_mark((!self.late.is_empty()).then(|| self.late.to_owned())));
+        let has_lines = matches!(from.verification, Verification::Verified | Verification::Encrypted);
+        let from = Some((self.ink(from), self.named(from) + self.proof_word(from)));
+        Shown { stamp: self.stamp, from, to: None, text: self.split(text, has_lines), marks }.lines()
+    }
+
+    /// The line about the new label of a peer that is dialed at `addr`.
+    pub fn renamed(&self, renamed: &Renamed, addr: Option<PeerAddr>) -> Line {
+        let Renamed { id, before, now } = renamed;
+        let ink = self.labels.name(*id).map_or(Ink::Plain, ink_of);
+        self.notice_of(ink, format!("{before} ({})", place(*id, addr)), format!(" is called {now} now."))
+    }
+
+    pub(super) fn notice(&self, text: impl Into<String>) -> Line {
+        Line::of(Ink::Faint, self.stamp).and(Ink::Faint, "* ").and(Ink::Faint, text)
+    }
+
+    /// The first words of what must not be overlooked. No label begins with an exclamation mark.
+    pub(super) fn warning(&self, text: impl Into<String>) -> Line {
+        Line::of(Ink::Faint, self.stamp).and(Ink::Bad, "! ").and(Ink::Bad, text)
+    }
+
+    /// A notice about a peer, whose name keeps its colour.
+    pub(super) fn about(&self, who: &PeerInfo, named: String, rest: String) -> Line {
+        self.notice_of(self.ink(who), named, rest)
+    }
+
+    fn notice_of(&self, ink: Ink, named: String, rest: String) -> Line {
+        Line::of(Ink::Faint, self.stamp).and(Ink::Faint, "* ").and(ink, named).and(Ink::Faint, rest)
+    }
+}
+
+/// Where a peer is dialed, or its key if it has no known address.
+pub(crate) fn place(id: Recipient, addr: Option<PeerAddr>) -> String {
+    addr.map_or_else(|| id.to_string(), |addr| addr.to_string())
+}
+
+/// What stands behind a message of which only the beginning is there.
+pub(super) fn cut_words() -> String {
+    format!(" [cut: longer than {MAX_RECEIVED_BYTES} bytes, too slow, or broken off]")
+}
