@@ -133,7 +133,6 @@ fn normal(line: &str) -> String {
 }
 
 #[test]
-#[ignore = "the lines of the screen are changed in other branches"]
 fn transcript_is_what_the_terminal_shows() {
     let transcript = blocks("").into_iter().find(|block| block.contains("] Bob (new): Hello")).expect("one");
     let [alice, bob] = [nobody().port(), nobody().port()];
