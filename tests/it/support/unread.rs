@@ -58,8 +58,8 @@ impl Unread {
 
     /// Reads where it listens, which it says first.
     pub(crate) fn listens(&mut self) -> SocketAddrV4 {
-        let line = self.prints(", listening on ");
-        let port = line.rsplit(':').next().expect("a word");
+        let lines = self.reads_to(|line| line.contains(", listening on "));
+        let port = lines.last().and_then(|line| line.rsplit(':').next()).expect("a port");
         SocketAddrV4::new(Ipv4Addr::LOCALHOST, port.parse().expect("a port"))
     }
 
