@@ -60,12 +60,12 @@ fn connect_by_name_connects_at_its_addresses() {
     let mut alice = Peer::named("Alice").start();
     alice.types(&[&format!("/connect {}", localhost(&bob)), "@bob now by name"]);
     alice.sees("Connected to Bob");
-    alice.sees("Connected 1 of 1.");
+    alice.sees("Connected to 1 of 1.");
     alice.sees("Delivered to Bob");
     // It listens over IPv4 only, which is no failure.
     alice.types(&["3", &format!("LOCALHOST:{}", legacy.addr().port()), "/name Alicia"]);
     alice.sees("Connected to ");
-    alice.sees("Connected 1 of 1.");
+    alice.sees("Connected to 1 of 1.");
     alice.sees("You are Alicia now.");
     assert!(!alice.printed().iter().any(|line| line.contains("Not connected")), "{:?}", alice.printed());
 }
@@ -103,5 +103,7 @@ fn unknown_name_is_told_in_one_line() {
 fn only_known_peers_are_written_to_by_name() {
     let mut alice = Peer::named("Alice").start();
     alice.types(&["@bobs-laptop:5000 hello"]);
-    alice.sees("Nobody is called `bobs-laptop:5000`; type /connect bobs-laptop:5000");
+    alice.sees(
+        "No contact matches \"bobs-laptop:5000\". To connect to that host, type /connect bobs-laptop:5000",
+    );
 }

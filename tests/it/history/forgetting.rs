@@ -90,7 +90,7 @@ fn nothing_is_forgotten_by_mistake() {
         (&["--forget", "--yes", "--json"], "cannot be used with"),
         (
             &["--forget", "--yes", "--with", "Zoe"],
-            "Nothing is kept of `Zoe`; there is something of Bob, Carol.",
+            "No stored messages match `Zoe`. There are messages of Bob, Carol.",
         ),
         (&["--forget", "--yes", "--older-than=1d", "--until=1d"], "cannot be used with"),
         (&["--yes"], "--forget"),

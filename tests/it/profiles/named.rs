@@ -223,7 +223,7 @@ fn profile_of_an_earlier_version_keeps_its_key() {
     let before = key(&data, "alice");
     // Without a name it is named after its directory.
     let printed = run(started("", &data).arg("--port").arg(0), &[]);
-    assert!(printed.iter().any(|line| line.starts_with("You are alice, ")), "{printed:?}");
+    assert!(printed.iter().any(|line| line.starts_with("alice, listening on ")), "{printed:?}");
     fs::remove_file(folder(&data, "alice").join("profile.toml")).expect("removed");
     // With a name, the first start stores it.
     run(started("Alice", &data).arg("--profile=alice"), &[]);

@@ -118,7 +118,7 @@ fn a_text_may_have_several_lines() {
     wrapped_stands(&alice, TO_BOB, "first\nsecond", 80);
     alice.key(UP);
     alice.keys("!");
-    alice.waits_for("Text to Bob: first!\nsecond");
+    alice.waits_for("Message to Bob: first!\nsecond");
     alice.enters("");
     bob_reads(&mut bob, &["first!", "second"]);
 }
