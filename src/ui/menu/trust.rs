@@ -344,7 +344,7 @@ fn trust(word: &str, directory: &dyn Directory) -> Turn {
             let label = |pin: &Pin| labels.full_label(pin.key.into(), pin.name.as_ref());
             let names: Vec<String> = against.iter().take(MAX_NAMED).map(label).collect();
             let sentence = format!(
-                "Say whose new key it is, like /trust {}; or /accept {} takes it as another contact.",
+                "Name the contact with the new key, like /trust {}. /accept {} adds another contact.",
                 names.join(" or /trust "),
                 beginning(key)
             );

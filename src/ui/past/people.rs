@@ -192,10 +192,10 @@ impl People {
 /// What is behind a name, in brackets.
 pub(crate) fn remark(assurance: Assurance) -> &'static str {
     match assurance {
-        Assurance::Plain => " (plain)",
+        Assurance::Plain => " (unencrypted)",
         Assurance::Encrypted => "",
         Assurance::Verified => " (verified)",
-        Assurance::Claimed => " (plain, unproven)",
+        Assurance::Claimed => " (unencrypted, unproven)",
     }
 }
 

@@ -26,7 +26,7 @@ fn a_program_of_old_that_was_away_gets_a_text_once_when_it_is_back_and_it_is_han
     her.types(&["/outbox"]);
     her.sees("No messages are queued.");
     // It is written down right behind being told.
-    until(SOON, "it is written down", || alice.history(&[]).contains("welcome back (handed over)"));
+    until(SOON, "it is written down", || alice.history(&[]).contains("welcome back (sent)"));
     // Neither now nor in the next life.
     her.crashes();
     let mut her = alice.start();

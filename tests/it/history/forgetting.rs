@@ -55,7 +55,7 @@ fn what_is_forgotten_is_in_none_of_the_bytes_and_what_waits_stays() {
         let texts: Vec<&str> = left.lines().filter(|line| line.starts_with('[')).collect();
         assert_eq!(
             texts,
-            ["[10:00:03] Carol (plain): an umbrella", "[10:00:03] → Bob: a trombone, later (queued)"]
+            ["[10:00:03] Carol (unencrypted): an umbrella", "[10:00:03] → Bob: a trombone, later (queued)"]
         );
     }
 }

@@ -329,7 +329,7 @@ fn suffix_tells_which_namesake_has_a_new_key() {
     assert_eq!(act, None);
     assert_eq!(
         said,
-        "Say whose new key it is, like /trust Bob·aeaq or /trust Bob·aiba; or /accept ambqgayd takes it as another contact."
+        "Name the contact with the new key, like /trust Bob·aeaq or /trust Bob·aiba. /accept ambqgayd adds another contact."
     );
 }
 
@@ -344,13 +344,13 @@ fn claimed_name_does_not_choose_the_replaced_key() {
     assert_eq!(act, None);
     assert_eq!(
         said,
-        "Say whose new key it is, like /trust Bob·aeaq or /trust Carol·aiba; or /accept ambqgayd takes it as another contact."
+        "Name the contact with the new key, like /trust Bob·aeaq or /trust Carol·aiba. /accept ambqgayd adds another contact."
     );
     // It calls itself Zoe, and is at Carol's address.
     let people = known(vec![request("Zoe", 3, 5002, &[pin("Carol", 2, 5002)])]);
     let (act, said, _) = after(&mut menu(), &["/trust zoe"], &people);
     assert_eq!(act, None);
-    assert!(said.starts_with("Say whose new key it is, like /trust Carol·aiba;"), "{said}");
+    assert!(said.starts_with("Name the contact with the new key, like /trust Carol·aiba."), "{said}");
 }
 
 #[test]
