@@ -203,7 +203,7 @@ impl FromStr for PeerAddr {
 }
 
 /// Why a well-formed address cannot be dialed.
-const NOBODY: &str = "nobody can be reached at that IP, it stands for no single machine.";
+const NOBODY: &str = "that IP is not the address of a single machine.";
 
 /// Parses the part between the brackets of an IPv6 address. A scope is a number here: only the system
 /// knows the names of the interfaces.
@@ -223,7 +223,7 @@ fn scoped(inner: &str, port: u16) -> Result<PeerAddr, &'static str> {
         }
         Some(scope) => match scope.parse() {
             Ok(scope) if scope != 0 && scope_digits(inner) => scope,
-            _ => return Err("what stands after the percent sign is no interface of this machine."),
+            _ => return Err("the part after the percent sign is not an interface of this machine."),
         },
     };
     PeerAddr::of(SocketAddrV6::new(ip, port, 0, scope).into()).ok_or(NOBODY)

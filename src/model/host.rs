@@ -202,7 +202,7 @@ mod tests {
             ("0x7f000001:5000", "an IPv4 address"),
             ("bob:0", "from 1 to 65535"),
             ("bob:http", "from 1 to 65535"),
-            ("0.0.0.0:5000", "stands for no single machine"),
+            ("0.0.0.0:5000", "not the address of a single machine"),
             ("::1:5000", "in brackets"),
             ("[::1]", "not an address"),
         ] {

@@ -171,13 +171,13 @@ fn name_fault(text: &str) -> Option<&'static str> {
         return Some("A name needs at least one visible character");
     }
     if text.eq_ignore_ascii_case("all") {
-        return Some("The prompt understands `all` as everybody, so nobody can be called that");
+        return Some("At the prompt `all` means all peers, so it cannot be a name");
     }
     if text.bytes().all(|b| b.is_ascii_digit()) {
-        return Some("The prompt understands a number as a row of the peer list, so a name needs a letter");
+        return Some("At the prompt a number means a row of the peer list, so a name needs a letter");
     }
     if text.parse::<PeerAddr>().is_ok() || text.parse::<IpAddr>().is_ok() {
-        return Some("The prompt understands that as an address, so a name has to look different");
+        return Some("At the prompt that means an address, so it cannot be a name");
     }
     if text.contains("CONNECT_REQUEST") {
         return Some("CONNECT_REQUEST is a command to older programs, so a name cannot hold it");

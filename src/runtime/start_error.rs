@@ -45,7 +45,7 @@ impl fmt::Display for StartError {
             Self::NoHistory(error) => {
                 write!(
                     f,
-                    "What waits since the last run cannot be read: {error}. Start with --no-history to leave it alone."
+                    "The queued messages of the last run cannot be read: {error}. Start with --no-history to leave them alone."
                 )
             }
             Self::Other(addr, error) => write!(f, "Cannot listen at {addr}: {error}."),

@@ -24,13 +24,13 @@ pub(super) const MENU: [&str; 7] =
 
 /// What the menu has no place for, with the command that does the same.
 const MORE: [&str; 9] = [
-    "1  Talk with somebody, line by line   /chat",
+    "1  Start a conversation               /chat",
     "2  Answer the last message            /reply",
-    "3  Say what you do                    /me",
+    "3  Send an action                     /me",
     "4  Change your name                   /name",
-    "5  Mute or unmute somebody            /mute",
-    "6  Give somebody a nickname           /alias",
-    "7  Show what waits to be delivered    /outbox",
+    "5  Mute or unmute a peer              /mute",
+    "6  Give a peer a nickname             /alias",
+    "7  Show queued messages               /outbox",
     "8  Help                               /help",
     "0  Back",
 ];

@@ -95,8 +95,8 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         }
         Event::TakenAs(kind) => vec![
             match kind {
-                CommandKind::Disconnect => "A message that is only `exit` says goodbye, so this disconnects.",
-                _ => "A message that is only `connect` asks to be listed, so this connects.",
+                CommandKind::Disconnect => "Legacy programs take `exit` as a command, so this disconnects.",
+                _ => "Legacy programs take `connect` as a command, so this connects.",
             }
             .into(),
         ],

@@ -110,7 +110,7 @@ fn outbox_has(peer: &mut Peer, words: &str) -> String {
         let before = peer.printed().len();
         // The last line of the list, or all there is.
         peer.types(&["/outbox", "/mute"]);
-        peer.sees("Nobody is muted; /mute WHOM mutes somebody.");
+        peer.sees("No peers are muted. /mute WHOM mutes one.");
         found = peer.printed()[before..].iter().find(|line| line.contains(words)).cloned();
         found.is_some()
     });

@@ -82,11 +82,11 @@ fn what_was_said_is_printed_as_the_chat_shows_it() {
 [10:00:03] Bob: good
   │ morning
 [10:00:08] → Bob: hello Bob (delivered)
-[10:01:08] Carol (plain): hello all
+[10:01:08] Carol (unencrypted): hello all
 [10:01:08] ** Bob (verified) waves
 --- Sunday, 22 November 2026 ---
-[00:01:08] → Bob, Carol (plain) and 2 more: supper (1 delivered, 2 handed over, 1 queued)
-[00:01:08] Carol (plain): \\x1b[31m\\u{202e}x\\u{200b}
+[00:01:08] → Bob, Carol (unencrypted) and 2 more: supper (1 delivered, 2 sent, 1 queued)
+[00:01:08] Carol (unencrypted): \\x1b[31m\\u{202e}x\\u{200b}
   │ # y
   │ 
   │ ```<b>|[a](b)
@@ -130,7 +130,7 @@ fn messages_can_be_chosen_by_whom_and_when() {
     for (wrong, words) in [
         (
             ["--with", "Nobody"],
-            "Nothing is kept of `Nobody`; there is something of Zoe, Carol, bob·aiba, Bob·aeaq.",
+            "No stored messages match `Nobody`. There are messages of Zoe, Carol, bob·aiba, Bob·aeaq.",
         ),
         (["--since", "soon"], "write an age like 3d, a date like 2026-11-21,"),
         (["--older-than", "90"], "an age is a whole number and a unit"),
@@ -208,7 +208,7 @@ fn a_search_is_for_words_and_nothing_else() {
         rows(nothing);
     }
     let both = kept.asked(&["--grep", "cat", "--with", "Carol"]).well();
-    assert!(both.ends_with("] Carol (plain): my cat too\n") && both.lines().count() == 2, "{both}");
+    assert!(both.ends_with("] Carol (unencrypted): my cat too\n") && both.lines().count() == 2, "{both}");
 }
 
 #[test]
@@ -241,8 +241,8 @@ fn each_line_of_json_is_an_object_that_says_everything() {
     assert_eq!((first.of("peer").of("key"), first.of("peer").of("address")), (&bobs, &Json::Null));
     assert_eq!((first.of("assurance").text(), first.of("peer").of("name").text()), ("verified", "Bob"));
     assert_eq!((second.of("text").text(), second.of("direction").text()), ("to \"both\" \\", "out"));
-    assert_eq!((second.of("state").text(), third.of("state").text()), ("uncertain", "sent"));
-    assert_eq!((second.of("assurance").text(), third.of("assurance").text()), ("plain", "encrypted"));
+    assert_eq!((second.of("state").text(), third.of("state").text()), ("uncertain", "no receipt yet"));
+    assert_eq!((second.of("assurance").text(), third.of("assurance").text()), ("unencrypted", "encrypted"));
     assert_eq!(
         (second.of("peer").of("key"), second.of("peer").of("address").text()),
         (&Json::Null, "127.0.0.1:5002")
@@ -263,7 +263,7 @@ fn markdown_has_a_heading_for_each_day_and_no_markup_of_others() {
 
 ## Sunday, 22 November 2026
 
-**Carol** (plain) 10:00: \\\\x1b\\[31m\\\\u\\{202e\\}x\\\\u\\{200b\\}\\
+**Carol** (unencrypted) 10:00: \\\\x1b\\[31m\\\\u\\{202e\\}x\\\\u\\{200b\\}\\
 \\# y\\
 \\
 \\`\\`\\`\\<b\\>\\|\\[a\\]\\(b\\)\\

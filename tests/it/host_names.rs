@@ -103,5 +103,7 @@ fn unknown_name_is_told_in_one_line() {
 fn only_known_peers_are_written_to_by_name() {
     let mut alice = Peer::named("Alice").start();
     alice.types(&["@bobs-laptop:5000 hello"]);
-    alice.sees("Nobody is called `bobs-laptop:5000`; type /connect bobs-laptop:5000");
+    alice.sees(
+        "No contact matches \"bobs-laptop:5000\". To connect to that host, type /connect bobs-laptop:5000",
+    );
 }

@@ -250,7 +250,7 @@ fn a_claimed_address_that_nobody_can_have_is_named_and_not_used() {
     let mut alice = Target::new();
     for claimed in ["0.0.0.0:9", "255.255.255.255:9", "224.0.0.1:9", "192.0.2.1:9", "127.0.0.1:9"] {
         assert_eq!(alice.answers(format!("{claimed} Mallory hi")), alice.receipt());
-        alice.has_shown(&[format!("Mallory (127.0.0.66:9, calls itself {claimed}): hi")]);
+        alice.has_shown(&[format!("Mallory (127.0.0.66:9, claims to be {claimed}): hi")]);
     }
     assert!(alice.peer.lists("192.0.2.1:9".parse().expect("an address")).is_none());
 }
@@ -288,7 +288,7 @@ fn our_own_address_claimed_from_elsewhere_is_only_a_claim() {
     let own = alice.addr();
     assert_eq!(alice.answers(format!("{own} Alice I am you")), alice.receipt());
     let shown =
-        format!("Alice·{0} (127.0.0.66:{0}, calls itself {own}, looks like you): I am you", own.port());
+        format!("Alice·{0} (127.0.0.66:{0}, claims to be {own}, looks like you): I am you", own.port());
     alice.has_shown(&[shown]);
     assert!(alice.peer.lists(own).is_none());
 }

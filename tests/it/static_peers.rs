@@ -20,7 +20,7 @@ fn every_mistake_is_told_with_its_file_and_line_and_the_program_does_not_start()
         ("[[peer]]\naddress = \"bobs-laptop\"", 2, "add a port, like bobs-laptop:5000"),
         ("[[peer]]\naddress = \"127.0.0.256:5000\"", 2, "an IPv4 address"),
         ("[[peer]]\naddress = \"::1:5000\"", 2, "write an IPv6 address in brackets"),
-        ("[[peer]]\naddress = \"0.0.0.0:5000\"", 2, "stands for no single machine"),
+        ("[[peer]]\naddress = \"0.0.0.0:5000\"", 2, "not the address of a single machine"),
         ("[[peer]]\naddress = \"\"", 2, "write IP:PORT"),
         ("[[peer]]\naddress = 5000", 2, "expected a text in quotation marks instead of `5000`"),
         ("[[peer]]\nadress = \"127.0.0.1:9\"", 2, "unknown field `adress`"),

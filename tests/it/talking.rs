@@ -191,16 +191,16 @@ fn command_words_are_commands_to_legacy_peers() {
     let mut bob = Peer::named("Bob").knows(alice.addr()).start();
     alice.meets(&bob);
     alice.says("old", "exit");
-    alice.sees("A message that is only `exit` says goodbye, so this disconnects.");
+    alice.sees("Legacy programs take `exit` as a command, so this disconnects.");
     alice.sees(&format!("Disconnected from Old ({addr})."));
     alice.says("old", "connect");
-    alice.sees("A message that is only `connect` asks to be listed, so this connects.");
+    alice.sees("Legacy programs take `connect` as a command, so this connects.");
     // An address where no peer has answered may be that of either kind.
     alice.says(&nobody().to_string(), "connect");
-    alice.sees("A message that is only `connect` asks to be listed, so this connects.");
+    alice.sees("Legacy programs take `connect` as a command, so this connects.");
     // One legacy peer among all is enough.
     alice.says("all", "exit");
-    alice.sees("A message that is only `exit` says goodbye, so this disconnects.");
+    alice.sees("Legacy programs take `exit` as a command, so this disconnects.");
     bob.sees(&format!("* {} left", alice.shown()));
 }
 

@@ -74,7 +74,7 @@ fn bob_reads<T: AsRef<str>>(bob: &mut Peer, lines: &[T]) {
 }
 
 /// The prompt for a text to Bob.
-const TO_BOB: &str = "Text to Bob: ";
+const TO_BOB: &str = "Message to Bob: ";
 
 /// Goes to where a text to Bob is typed.
 fn begins_text(alice: &Terminal) {

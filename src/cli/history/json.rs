@@ -42,7 +42,7 @@ pub(super) fn line(entry: &StoredMessage) -> io::Result<String> {
         Direction::Incoming { .. } => ("in", "read"),
     };
     let assurance = match entry.assurance {
-        Assurance::Plain => "plain",
+        Assurance::Plain => "unencrypted",
         Assurance::Encrypted => "encrypted",
         Assurance::Verified => "verified",
         Assurance::Claimed => "claimed",
@@ -82,7 +82,7 @@ mod tests {
             line(&to(2, 10, DeliveryStatus::Sent)).unwrap(),
             "{\"row\":2,\"time\":\"2026-11-21T16:04:04.120Z\",\"sent\":\"2026-11-21T16:04:02.120Z\",\"direction\":\"out\",\
              \"peer\":{\"key\":null,\"address\":\"127.0.0.1:5002\",\"name\":\"N2\"},\
-             \"id\":\"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a\",\"text\":\"hello\",\"state\":\"handed over\",\"assurance\":\"plain\"}\n"
+             \"id\":\"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a\",\"text\":\"hello\",\"state\":\"sent\",\"assurance\":\"unencrypted\"}\n"
         );
         for (unshown, new, state) in [(true, true, "not shown"), (false, true, "new")] {
             let entry = StoredMessage { direction: Direction::Incoming { unshown, new }, ..from_bob(1, "") };

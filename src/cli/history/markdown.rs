@@ -107,7 +107,7 @@ mod tests {
             peer: key(1),
             ..to(2, 1, DeliveryStatus::Delivered)
         };
-        assert_eq!(shown(ours), "→ **a\\_b** (plain) 14:03: hello (delivered)\n\n");
+        assert_eq!(shown(ours), "→ **a\\_b** (unencrypted) 14:03: hello (delivered)\n\n");
     }
 
     #[test]

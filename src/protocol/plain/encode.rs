@@ -43,12 +43,9 @@ pub enum EncodeError {
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => f.write_str("There is no text to send; type at least one character."),
+            Self::Empty => f.write_str("The message is empty; type at least one character."),
             Self::TooLong { bytes, limit } => {
-                write!(
-                    f,
-                    "The text has {bytes} bytes and at most {limit} can be sent at once; shorten or divide it."
-                )
+                write!(f, "The message has {bytes} bytes; the limit is {limit}. Shorten or divide it.")
             }
         }
     }
@@ -200,7 +197,7 @@ mod tests {
     fn text_over_the_limit_is_refused() {
         let error = messages_for(&"x".repeat(100_000), &alice()).unwrap_err();
         let text = error.to_string();
-        assert!(text.contains("100000 bytes") && text.contains("at most 15"), "{text}");
+        assert!(text.contains("100000 bytes") && text.contains("the limit is 15"), "{text}");
     }
 
     proptest! {

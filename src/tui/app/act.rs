@@ -225,13 +225,13 @@ impl App {
 
     fn mute(&mut self, id: Recipient, label: &str) {
         if self.muted.len() >= crate::core::MAX_PEERS {
-            self.say("More are muted than can be known; /unmute somebody first.");
+            self.say("The list of muted peers is full; /unmute one first.");
             return;
         }
         self.muted.entry(id).or_insert(0);
         self.notices.forget(id);
         self.say(format!(
-            "What {label} writes is not shown any more; /history {label} shows it, /unmute {label} ends this."
+            "{label} is muted. /history {label} shows their messages, /unmute {label} unmutes them."
         ));
         self.contacts.is_decided = true;
         self.save_muted(id, true);
@@ -241,13 +241,9 @@ impl App {
         let count = self.muted.remove(&id);
         let line = match count {
             None => format!("{label} is not muted."),
-            Some(0) => format!("What {label} writes is shown again; nothing came meanwhile."),
-            Some(1) => format!(
-                "What {label} writes is shown again; /history {label} shows the message that came meanwhile."
-            ),
-            Some(count) => format!(
-                "What {label} writes is shown again; /history {label} shows the {count} messages that came meanwhile."
-            ),
+            Some(0) => format!("{label} is unmuted. No messages came meanwhile."),
+            Some(1) => format!("{label} is unmuted. 1 message came meanwhile: /history {label}"),
+            Some(count) => format!("{label} is unmuted. {count} messages came meanwhile: /history {label}"),
         };
         self.say(line);
         self.contacts.is_decided = true;
@@ -269,7 +265,7 @@ impl App {
             sources.iter().map(|source| format!("{source}: blocked, except for your contacts there"));
         let lines: Vec<String> = of_pins.chain(of_legacy).chain(of_sources).collect();
         if lines.is_empty() {
-            self.say("Nobody is blocked; /block WHOM blocks somebody.");
+            self.say("No peers are blocked. /block WHOM blocks one.");
         }
         let more = lines.len().saturating_sub(MAX_LISTED);
         self.out.extend(lines.into_iter().take(MAX_LISTED).map(Line::from));
@@ -280,7 +276,7 @@ impl App {
 
     fn list_muted(&mut self) {
         if self.muted.is_empty() {
-            self.say("Nobody is muted; /mute WHOM mutes somebody.");
+            self.say("No peers are muted. /mute WHOM mutes one.");
         }
         let lines: Vec<String> = self
             .muted
@@ -333,7 +329,7 @@ fn can_be_sent(text: &str, body: &str, name: &Name) -> Result<(), String> {
         Ok(_) => Ok(()),
         Err(EncodeError::TooLong { .. }) if body.len() <= MAX_TEXT_BYTES => Ok(()),
         Err(EncodeError::TooLong { limit, .. }) => Err(format!(
-            "The text has {} bytes. At most {MAX_TEXT_BYTES} are sent at once encrypted, and {limit} unencrypted; shorten or divide it.",
+            "The message has {} bytes. The limit is {MAX_TEXT_BYTES} encrypted and {limit} unencrypted. Shorten or divide it.",
             body.len()
         )),
         Err(error) => Err(error.to_string()),
@@ -361,8 +357,7 @@ mod tests {
         }
         let sentence = checked(&"x".repeat(MAX_TEXT_BYTES + 1)).expect_err("too long");
         assert!(
-            sentence
-                .starts_with("The text has 65537 bytes. At most 65536 are sent at once encrypted, and 15"),
+            sentence.starts_with("The message has 65537 bytes. The limit is 65536 encrypted and 15"),
             "{sentence}"
         );
         assert!(checked(" \n ").is_err());

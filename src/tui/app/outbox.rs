@@ -39,7 +39,7 @@ impl App {
             Outbox::Cancel(which) => self.each_listed(which, false, |app, listed| match listed {
                 Listed::Waiting(to, message) => Some(app.node.command(Command::Cancel(to, message.id))),
                 Listed::Failed(..) => {
-                    app.say("That text is not sent any more; there is nothing to take back.");
+                    app.say("That message is no longer queued, so it cannot be cancelled.");
                     None
                 }
                 Listed::SentAgain => app.is_listed_no_more(),
@@ -56,7 +56,7 @@ impl App {
     }
 
     fn is_listed_no_more(&mut self) -> Option<OpId> {
-        self.say("That text was sent again already; /outbox shows what became of it.");
+        self.say("That message was sent again already; /outbox shows its status.");
         None
     }
 
@@ -76,7 +76,7 @@ impl App {
             None => {
                 listed.retain(|listed| matches!(listed, Listed::Waiting(..)));
                 if listed.is_empty() {
-                    self.say("Nothing waits to be delivered.");
+                    self.say("No messages are queued.");
                 }
                 let mut last = None;
                 for listed in listed {
@@ -95,7 +95,7 @@ impl App {
             }
             Some(number) => {
                 self.outbox = listed;
-                self.say(format!("Nothing has the number {number} there; /outbox shows the list."));
+                self.say(format!("No message has the number {number}; /outbox lists them."));
                 None
             }
         }
@@ -119,7 +119,7 @@ impl App {
     fn list_outbox(&mut self) {
         let (waiting, failed) = self.fill_outbox();
         if waiting.is_empty() && failed.is_empty() {
-            self.say("Nothing waits to be delivered.");
+            self.say("No messages are queued.");
             return;
         }
         let people = self.people();
@@ -141,7 +141,7 @@ impl App {
             )));
         }
         if !failed.is_empty() && number < MAX_LISTED {
-            lines.push(Line::of(Ink::Faint, "     Lately, and not sent any more:"));
+            lines.push(Line::of(Ink::Faint, "     Not delivered, and no longer queued:"));
             for entry in failed.iter().take(MAX_LISTED - number) {
                 number += 1;
                 let Direction::Outgoing { status, attempted } = &entry.direction else { continue };
@@ -162,7 +162,7 @@ impl App {
         }
         lines.push(Line::of(
             Ink::Faint,
-            "     /outbox cancel NUMBER takes one back, /outbox again NUMBER sends it at once.",
+            "     /outbox cancel NUMBER cancels a message, /outbox again NUMBER sends it now.",
         ));
         self.out.extend(lines);
     }

@@ -46,9 +46,9 @@ impl App {
             Err(error) => return self.unreadable(&error),
         };
         let of = label.map_or_else(String::new, |label| format!(" with {label}"));
-        let about = words.map_or_else(String::new, |words| format!(" that has {} in it", quoted(&words)));
+        let about = words.map_or_else(String::new, |words| format!(" with {} in it", quoted(&words)));
         if entries.is_empty() {
-            self.say(format!("Nothing{about} was said{of} yet."));
+            self.say(format!("No messages{of}{about} yet."));
             return;
         }
         if entries.len() > SHOWN_AT_ONCE {
@@ -107,7 +107,7 @@ impl App {
         match self.history.unshown(MAX_UNSHOWN) {
             Ok(entries) if entries.is_empty() => {}
             Ok(entries) => {
-                self.say(Line::of(Ink::Strong, "--- this came just before p2p-chat was ended ---"));
+                self.say(Line::of(Ink::Strong, "--- received just before p2p-chat ended ---"));
                 self.shown.extend(entries.iter().map(|entry| entry.row));
                 let lines = self.past_lines(entries, true);
                 self.out.extend(lines);

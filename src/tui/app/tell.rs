@@ -245,7 +245,7 @@ impl App {
             Some(label) => format!("You have forgotten {label}; the conversation ends."),
             None => {
                 let label = self.labels.label(who.id, who.name.as_ref());
-                format!("You have forgotten {label}; choose another recipient for your text.")
+                format!("You have forgotten {label}; choose another recipient for your message.")
             }
         });
         self.ask_again();

@@ -93,7 +93,7 @@ impl Menu {
     }
 
     pub(super) fn begin_conversation(&mut self, with: Chosen) -> Turn {
-        let line = format!("Every line goes to {} now; /back or Escape ends that.", with.label);
+        let line = format!("Every line goes to {} now; /back or Escape ends the conversation.", with.label);
         self.last = Some(with.clone());
         self.conversation = Some(with);
         say([line])
@@ -101,7 +101,7 @@ impl Menu {
 
     pub(super) fn end_conversation(&mut self) -> Option<String> {
         let with = self.conversation.take()?;
-        Some(format!("Lines go to {} no more; Enter alone shows the menu.", with.label))
+        Some(format!("The conversation with {} has ended. Enter shows the menu.", with.label))
     }
 
     pub(super) fn text(to: Chosen, beginning: &str, line: &str) -> Turn {

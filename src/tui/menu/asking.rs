@@ -69,7 +69,7 @@ impl Asking {
                 AskKind::Nickname => "Nickname for: ".into(),
             },
             (Self::Port(_, ip), _) => format!("Port of {ip}: "),
-            (Self::Text(to, beginning), _) => format!("Text to {}: {beginning}", to.label),
+            (Self::Text(to, beginning), _) => format!("Message to {}: {beginning}", to.label),
             (Self::Name, _) => "New name: ".into(),
             (Self::Nickname(_, label), _) => format!("What to call {label}: "),
             (Self::Sure(Sure::Verify(..)), _) => "Same on both screens? yes/no: ".into(),

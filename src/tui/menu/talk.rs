@@ -36,7 +36,7 @@ impl Menu {
             Some(with) if trimmed.is_empty() => {
                 let with = &with.label;
                 say([format!(
-                    "Type a text for {with}; /back ends the conversation, /help shows what else there is."
+                    "Type a message for {with}; /back ends the conversation, /help lists all commands."
                 )])
             }
             Some(with) => act(Act::Send(with, text.to_owned())),
@@ -143,7 +143,7 @@ impl Menu {
             ) => self.about_keys(command, rest, directory),
             ("/reply", text) => self.reply(text),
             ("/msg", words) if words.starts_with('@') => self.direct(&words[1..], directory),
-            ("/msg", "") => refused("Type a recipient and a text, like /msg bob see you at 5."),
+            ("/msg", "") => refused("Type a recipient and a message, like /msg bob see you at 5."),
             ("/msg", words) => self.direct(words, directory),
             ("/me", "") => refused("Type what you do after it, like /me waves."),
             ("/me", text) => {
@@ -153,7 +153,7 @@ impl Menu {
                     None => self.ask_to_whom(&text),
                 }
             }
-            ("/all-plain", "") => refused("Type a text after it, like /all-plain soup is ready."),
+            ("/all-plain", "") => refused("Type a message after it, like /all-plain soup is ready."),
             ("/all-plain", text) => {
                 let to = Chosen::all_plain();
                 // It is no default for the next text: the user decides each time.
@@ -282,7 +282,7 @@ fn unknown(word: &str) -> Turn {
     refused(match commands::nearest(word) {
         Some(near) => format!("There is no command {name}. Did you mean {}?", near.name),
         None => format!(
-            "There is no command {name}. /help lists all commands; to send the line as text, begin it with //."
+            "There is no command {name}. /help lists all commands; to send the line as a message, begin it with //."
         ),
     })
 }

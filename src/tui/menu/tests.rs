@@ -392,7 +392,7 @@ fn refused_line_of_a_script_takes_no_answer() {
 
 #[test]
 fn line_that_is_too_long_ends_the_question_of_a_script() {
-    for (mut menu, prompt) in [(Menu::new(false), "Choice [0-6]: "), (menu(), "Text to Bob: ")] {
+    for (mut menu, prompt) in [(Menu::new(false), "Choice [0-6]: "), (menu(), "Message to Bob: ")] {
         after(&mut menu, &["1", "bob"]);
         menu.give_up_question();
         assert_eq!(menu.prompt(), prompt);
@@ -471,7 +471,7 @@ fn at_sends_to_an_exact_name() {
     assert_eq!(act_of(&["@all soup"]), Some(Act::Send(Chosen::all(), "soup".into())));
     let mut menu = menu();
     assert_eq!(after(&mut menu, &["@bob"]).0, None);
-    assert_eq!(menu.prompt(), "Text to Bob: ");
+    assert_eq!(menu.prompt(), "Message to Bob: ");
 }
 
 #[test]
@@ -486,10 +486,10 @@ fn msg_and_dm_are_at() {
         assert_eq!(act_of(&[&format!("{command} bob one\n0\n")]), send(5001, "one\n0"));
         let mut menu = menu();
         assert_eq!(after(&mut menu, &[&format!("{command} bob")]).0, None);
-        assert_eq!(menu.prompt(), "Text to Bob: ");
+        assert_eq!(menu.prompt(), "Message to Bob: ");
         let (act, said, refused) = after(&mut self::menu(), &[command]);
         assert_eq!((act, refused), (None, true));
-        assert_eq!(said, "Type a recipient and a text, like /msg bob see you at 5.");
+        assert_eq!(said, "Type a recipient and a message, like /msg bob see you at 5.");
     }
 }
 
@@ -583,7 +583,7 @@ fn reply_goes_to_the_sender_when_begun() {
     assert_eq!(after(&mut menu, &["/r fine"]).0, send(5001, "fine"));
     assert_eq!(after(&mut menu, &["/reply fine"]).0, send(5002, "fine"));
     after(&mut menu, &["6", "2"]);
-    assert_eq!(menu.prompt(), "Text to Carol: ");
+    assert_eq!(menu.prompt(), "Message to Carol: ");
     menu.escape();
     // A line that Up brings back is begun again.
     menu.begins_line();
@@ -604,7 +604,7 @@ fn unknown_command_gets_a_suggestion() {
         ("/help cat", "There is no command /cat. Did you mean /chat?"),
         (
             "/xyzzy now",
-            "There is no command /xyzzy. /help lists all commands; to send the line as text, begin it with //.",
+            "There is no command /xyzzy. /help lists all commands; to send the line as a message, begin it with //.",
         ),
         ("/quit now", "/quit takes nothing after it."),
     ] {
@@ -657,7 +657,7 @@ fn commands_match_the_menu() {
     assert_eq!(act_of(&["/me waves", "bob"]), send(5001, "/me waves"));
     let mut me = menu();
     after(&mut me, &["6", "3", "bob"]);
-    assert_eq!(me.prompt(), "Text to Bob: /me ");
+    assert_eq!(me.prompt(), "Message to Bob: /me ");
     assert_eq!(after(&mut me, &["waves"]).0, send(5001, "/me waves"));
     for lines in [&["/help"][..], &["6", "8"]] {
         assert!(after(&mut menu(), lines).1.contains("@WHOM TEXT"));

@@ -92,7 +92,7 @@ impl Menu {
                     format!("{before}Have {label} type /verify too. Then both of you see this code:"),
                     format!("  {}", grouped(&directory.code_with(key))),
                     format!(
-                        "Compare all of it by telephone, or side by side: in this chat somebody in between could change it. Is it {label} who reads it?"
+                        "Compare all of it on the phone or in person: in this chat, someone on the path could change it. Are you sure that {label} reads it?"
                     ),
                 ];
                 Turn { say, ..act(Act::AskToVerify(key)) }
@@ -117,8 +117,8 @@ impl Menu {
             ("yes" | "y", Sure::Verify(key, _)) => act(Act::Verify(key)),
             ("yes" | "y", Sure::Forget(id, _)) => act(Act::Forget(id)),
             ("no" | "n", Sure::Verify(key, label)) => say([format!(
-                "Then somebody may be in between, or one of you has compared with another key. Write nothing to {label} that others must not read; \
-                 /block {} ends it.",
+                "Then someone on the path may be interfering, or one of you has another key for the other. \
+                 Send nothing secret to {label}; /block {} blocks the key.",
                 beginning(key)
             )]),
             ("no" | "n" | "0" | "", _) => say(["Nothing is changed.".to_owned()]),
@@ -207,7 +207,8 @@ fn forgettable(word: &str, directory: &dyn Directory) -> Result<(Recipient, Stri
     }
     if let ([who], []) = (&blocked_legacy_called(word, directory)[..], &blocked_called(word, directory)[..]) {
         let label = people::label_of(who, directory);
-        let consequence = format!("{label} will no longer be blocked. If it writes again, it is new to you.");
+        let consequence =
+            format!("{label} will no longer be blocked. If they write again, they are new to you.");
         return Ok((who.id, label, consequence));
     }
     let pins = pins_meant("/forget", word, directory)?;
@@ -343,7 +344,7 @@ fn trust(word: &str, directory: &dyn Directory) -> Turn {
             let label = |pin: &Pin| labels.full_label(pin.key.into(), pin.name.as_ref());
             let names: Vec<String> = against.iter().take(MAX_NAMED).map(label).collect();
             let sentence = format!(
-                "Say whose new key it is, like /trust {}; or /accept {} takes it as another contact.",
+                "Name the contact with the new key, like /trust {}. /accept {} adds another contact.",
                 names.join(" or /trust "),
                 beginning(key)
             );
@@ -503,7 +504,7 @@ fn pins_meant(command: &str, word: &str, directory: &dyn Directory) -> Result<Ve
         Ok(Named::Perhaps(chosen)) => did_you_mean(word, &chosen.label),
         // Other IPs are sources, which need no port.
         Ok(Named::NeedsPort(ip)) if is_about_blocks(command) && ip.is_unspecified() => {
-            format!("{ip} belongs to nobody.")
+            format!("{ip} is not the IP of a peer.")
         }
         Ok(Named::NeedsPort(_)) if is_about_blocks(command) => {
             "A link-local or multicast IP cannot be blocked.".to_owned()
@@ -531,7 +532,7 @@ fn label_of(pin: &Pin, directory: &dyn Directory) -> String {
 
 fn which_request(command: &str, word: &str, requests: &[PeerRequest]) -> String {
     let named = requests.iter().map(|request| {
-        let name = request.met.name.as_ref().map_or_else(|| "somebody".into(), ToString::to_string);
+        let name = request.met.name.as_ref().map_or_else(|| "a peer".into(), ToString::to_string);
         (word_for(request.met.id), format!("{name} at {}", request.met.addr))
     });
     which(command, word, &named.collect::<Vec<_>>())

@@ -182,7 +182,7 @@ impl People {
             more => format!(" and {more} more"),
         };
         format!(
-            "Nothing is kept of `{}`; there is something of {}{more}. Give a name, an ip:port or the beginning of a key.",
+            "No stored messages match `{}`. There are messages of {}{more}. Type a name, an ip:port or the beginning of a key.",
             quoted(word),
             there.join(", ")
         )
@@ -192,10 +192,10 @@ impl People {
 /// What is behind a name, in brackets.
 pub(crate) fn remark(assurance: Assurance) -> &'static str {
     match assurance {
-        Assurance::Plain => " (plain)",
+        Assurance::Plain => " (unencrypted)",
         Assurance::Encrypted => "",
         Assurance::Verified => " (verified)",
-        Assurance::Claimed => " (plain, unproven)",
+        Assurance::Claimed => " (unencrypted, unproven)",
     }
 }
 
@@ -296,8 +296,8 @@ mod tests {
         assert_eq!(meant("Carol:aibaeaqc"), Ok(vec![key(2)]));
         for wrong in ["777", "Zoe", "127.0.0.1:1", "", "Bo", "77778"] {
             let sentence = meant(wrong).unwrap_err();
-            assert!(sentence.contains(" there is something of Bob, Carol·aiba, "), "{sentence}");
-            assert!(sentence.contains(" and 2 more. Give "), "{sentence}");
+            assert!(sentence.contains(" There are messages of Bob, Carol·aiba, "), "{sentence}");
+            assert!(sentence.contains(" and 2 more. Type "), "{sentence}");
         }
         let two = People::new(vec![
             (key(1), None),

@@ -45,7 +45,7 @@ mod tests {
             (from_bob(1, "/me waves"), "[14:03:07] ** Bob waves\n"),
             (from_bob(1, "/me "), "[14:03:07] Bob: /me \n"),
             (verified, "[14:03:07] Bob (verified): really me\n"),
-            (claimed, "[14:03:07] Bob (plain, unproven): me, too\n"),
+            (claimed, "[14:03:07] Bob (unencrypted, unproven): me, too\n"),
             (out, "[14:03:07] → Bob: hello (delivered)\n"),
             (from_bob(1, "one\ntwo"), "[14:03:07] Bob: one\n  │ two\n"),
         ] {
@@ -58,15 +58,15 @@ mod tests {
         let five = (1..=5).map(|row| to(row, 1, if row == 2 { QUEUED } else { DeliveryStatus::Sent }));
         let all: Vec<StoredMessage> = five.collect();
         // No peer has this as its last name, so all have their ports.
-        let name = |row: u16| format!("N{row}·{} (plain)", 5_000 + row);
+        let name = |row: u16| format!("N{row}·{} (unencrypted)", 5_000 + row);
         let (one, two, three) = (name(1), name(2), name(3));
         assert_eq!(
             shown(all.clone()),
-            format!("[14:03:07] → {one}, {two} and 3 more: hello (4 handed over, 1 queued)\n")
+            format!("[14:03:07] → {one}, {two} and 3 more: hello (4 sent, 1 queued)\n")
         );
         assert_eq!(
             shown(all[..3].to_vec()),
-            format!("[14:03:07] → {one}, {two} and {three}: hello (2 handed over, 1 queued)\n")
+            format!("[14:03:07] → {one}, {two} and {three}: hello (2 sent, 1 queued)\n")
         );
     }
 

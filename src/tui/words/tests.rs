@@ -101,9 +101,9 @@ fn terminal_shows_the_address_once() {
 fn terminal_marks_plain_and_verified_peers() {
     let plain = bob();
     let verified = PeerInfo { verification: Verification::Verified, ..bob() };
-    assert_eq!(told_in(&said_by(plain.clone(), "Hello"), false), "[14:03:07] Bob (plain): Hello");
+    assert_eq!(told_in(&said_by(plain.clone(), "Hello"), false), "[14:03:07] Bob (unencrypted): Hello");
     assert_eq!(told_in(&said_by(verified.clone(), "Hello"), false), "[14:03:07] Bob ✓: Hello");
-    assert_eq!(told_in(&said_by(plain.clone(), "/me waves"), false), "[14:03:07] ** Bob (plain) waves");
+    assert_eq!(told_in(&said_by(plain.clone(), "/me waves"), false), "[14:03:07] ** Bob (unencrypted) waves");
     let line = told_in(&Event::Came(plain.clone()), false);
     assert_eq!(line, "[14:03:07] * Bob is online at 127.0.0.1:5001 (unencrypted)");
     let line = told_in(&Event::Went(plain, OfflineReason::SaidGoodbye), false);
@@ -119,7 +119,7 @@ fn words_replace_signs_where_needed() {
     let named = |verification| voice.named(&PeerInfo { verification, ..bob() });
     assert_eq!(named(Verification::Verified), "Bob (verified)");
     assert_eq!(named(Verification::Encrypted), "Bob");
-    assert_eq!(named(Verification::Plain), "Bob (plain)");
+    assert_eq!(named(Verification::Plain), "Bob (unencrypted)");
 }
 
 #[test]
@@ -179,7 +179,10 @@ fn action_line_cannot_look_like_a_notice() {
 #[test]
 fn multiline_text_has_a_bar_on_terminals_only() {
     let text = said("one ⏎   two ⏎ [14:03:07] Carol: three");
-    assert_eq!(told_in(&text, false), "[14:03:07] Bob (plain): one\n  │   two\n  │ [14:03:07] Carol: three");
+    assert_eq!(
+        told_in(&text, false),
+        "[14:03:07] Bob (unencrypted): one\n  │   two\n  │ [14:03:07] Carol: three"
+    );
     assert_eq!(told(&text).lines().count(), 1);
 }
 
@@ -194,7 +197,7 @@ fn claimed_address_is_marked_as_claimed() {
         again: false,
         row: None,
     };
-    assert_eq!(told(&event), "[14:03:07] Bob (127.0.0.1:5001, calls itself 127.0.1.1:5001): x");
+    assert_eq!(told(&event), "[14:03:07] Bob (127.0.0.1:5001, claims to be 127.0.1.1:5001): x");
 }
 
 #[test]
@@ -266,7 +269,7 @@ fn stranger_is_marked_new_at_their_message() {
     };
     let plain = said_by(PeerInfo { verification: Verification::Plain, ..bob() }, "hi");
     let encrypted = || said_by(PeerInfo { verification: Verification::Encrypted, ..bob() }, "hi");
-    assert!(words(true, false, plain).contains(" (plain, new): hi"));
+    assert!(words(true, false, plain).contains(" (unencrypted, new): hi"));
     assert!(words(true, false, encrypted()).contains(" (new): hi"));
     assert!(!words(false, false, encrypted()).contains("new"));
     assert!(!words(true, true, encrypted()).contains("new"), "a pipe shows what scripts know");

@@ -108,10 +108,10 @@ impl Voice<'_> {
             _ if self.full => None,
             Verification::Verified if !self.rows => Some("verified"),
             Verification::Verified | Verification::Encrypted | Verification::Unknown => None,
-            Verification::Plain => Some("plain"),
-            Verification::Claims(_) => Some("plain, unproven"),
+            Verification::Plain => Some("unencrypted"),
+            Verification::Claims(_) => Some("unencrypted, unproven"),
         };
-        let claim = who.claimed.map(|claimed| format!("calls itself {claimed}"));
+        let claim = who.claimed.map(|claimed| format!("claims to be {claimed}"));
         let like = self.labels.looks_like(who.id, who.name.as_ref());
         let like = like.map(|other| format!("looks like {other}"));
         // A pipe shows what scripts know.

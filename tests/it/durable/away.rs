@@ -25,7 +25,7 @@ fn acquainted() -> (Home, Home) {
 fn has_it_when_both_are_there(alice: &Home, bob: &Home, texts: &[&str]) {
     let mut him = bob.start();
     him.types(&["/outbox"]);
-    him.sees("Nothing waits to be delivered.");
+    him.sees("No messages are queued.");
     for text in texts {
         assert_eq!(times(&him, text), 0, "nobody could have brought it");
     }
@@ -39,7 +39,7 @@ fn has_it_when_both_are_there(alice: &Home, bob: &Home, texts: &[&str]) {
         her.sees(&format!("Delivered to {}: \"{text}\"", bob.shown()));
     }
     her.types(&["/outbox"]);
-    her.sees("Nothing waits to be delivered.");
+    her.sees("No messages are queued.");
     leaves(her);
     for text in texts {
         assert_eq!(times(&him, text), 1);

@@ -13,7 +13,7 @@ fn a_text_expires_when_the_user_said_and_is_never_sent_after_that() {
     her.sees(&format!("{} is offline; will deliver", bob.addr));
     her.sees(&format!("Not delivered to {} (expired): \"not for long\"", bob.addr));
     outbox_has(&mut her, ", expired: \"not for long\"");
-    her.has_seen("Lately, and not sent any more:");
+    her.has_seen("Not delivered, and no longer queued:");
     let mut him = bob.start();
     her.says(&bob.addr.to_string(), "are you there?");
     him.sees(": are you there?");
@@ -59,7 +59,7 @@ fn what_waits_is_listed_with_why_and_can_be_taken_back_and_sent_again() {
     her.types(&["/outbox cancel 2"]);
     her.sees(&format!("Cancelled the message to {}: \"two\"", bob.addr));
     her.types(&["/outbox cancel 7"]);
-    her.sees("Nothing has the number 7 there; /outbox shows the list.");
+    her.sees("No message has the number 7; /outbox lists them.");
     let mut him = bob.start();
     her.types(&["/outbox again all"]);
     him.sees(": one");

@@ -17,7 +17,7 @@ fn after_a_restart_what_was_said_is_in_the_history_and_comes_where_a_conversatio
     her.sees("Delivered to Bob");
     her.types(&["/back"]);
     // What comes from now on is new.
-    her.sees("Lines go to Bob no more");
+    her.sees("The conversation with Bob has ended");
     him.says("Alice", "bring the boat");
     her.sees(": bring the boat");
     // The program that prints the history runs beside the chat.

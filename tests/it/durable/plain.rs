@@ -24,9 +24,9 @@ fn a_program_of_old_that_was_away_gets_a_text_once_when_it_is_back_and_it_is_han
     her.sees("Sent to ");
     her.has_seen("no receipt expected: \"welcome back\"");
     her.types(&["/outbox"]);
-    her.sees("Nothing waits to be delivered.");
+    her.sees("No messages are queued.");
     // It is written down right behind being told.
-    until(SOON, "it is written down", || alice.history(&[]).contains("welcome back (handed over)"));
+    until(SOON, "it is written down", || alice.history(&[]).contains("welcome back (sent)"));
     // Neither now nor in the next life.
     her.crashes();
     let mut her = alice.start();
@@ -85,7 +85,7 @@ fn what_somebody_took_in_plain_and_broke_off_is_never_sent_again_not_even_in_ano
     let line = her.sees(&format!("Sent to {}", old.addr));
     assert!(line.ends_with("delivery is unconfirmed; not retried."), "{line}");
     outbox_has(&mut her, ": \"did you get this?\"");
-    her.has_seen("Lately, and not sent any more:");
+    her.has_seen("Not delivered, and no longer queued:");
     her.crashes();
     let mut her = alice.start();
     her.says(&old.addr.to_string(), "something else");

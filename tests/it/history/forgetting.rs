@@ -55,7 +55,7 @@ fn what_is_forgotten_is_in_none_of_the_bytes_and_what_waits_stays() {
         let texts: Vec<&str> = left.lines().filter(|line| line.starts_with('[')).collect();
         assert_eq!(
             texts,
-            ["[10:00:03] Carol (plain): an umbrella", "[10:00:03] → Bob: a trombone, later (queued)"]
+            ["[10:00:03] Carol (unencrypted): an umbrella", "[10:00:03] → Bob: a trombone, later (queued)"]
         );
     }
 }
@@ -90,7 +90,7 @@ fn nothing_is_forgotten_by_mistake() {
         (&["--forget", "--yes", "--json"], "cannot be used with"),
         (
             &["--forget", "--yes", "--with", "Zoe"],
-            "Nothing is kept of `Zoe`; there is something of Bob, Carol.",
+            "No stored messages match `Zoe`. There are messages of Bob, Carol.",
         ),
         (&["--forget", "--yes", "--older-than=1d", "--until=1d"], "cannot be used with"),
         (&["--yes"], "--forget"),

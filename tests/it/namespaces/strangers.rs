@@ -44,7 +44,7 @@ fn claimed_address_is_neither_dialed_nor_disconnected() {
     let receipt = alice.receipt();
     for claimed in [format!("{CAROL}:9"), format!("{ALICE}:9"), "10.77.2.1:9".into(), "192.0.2.1:9".into()] {
         assert_eq!(says(&mallorys, alice_there, &format!("{claimed} Mallory hello")), receipt);
-        alice.sees(&format!("Mallory ({MALLORY}:9, calls itself {claimed}): hello"));
+        alice.sees(&format!("Mallory ({MALLORY}:9, claims to be {claimed}): hello"));
         assert_eq!(says(&mallorys, alice_there, &format!("{claimed} Mallory connect")), receipt);
         assert_eq!(says(&mallorys, alice_there, &format!("{claimed} CONNECT_REQUEST")), "CONNECTED");
     }

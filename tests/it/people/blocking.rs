@@ -220,7 +220,7 @@ fn blocked_source_is_not_heard_but_a_contact_there_is() {
     hears_only_bob(&mut carol_runs, &eve, &bob, "second");
     carol_runs.types(&[&format!("/unblock {MALLORY}"), "/blocked"]);
     carol_runs.sees(&format!("Unblocked {MALLORY}."));
-    carol_runs.sees("Nobody is blocked");
+    carol_runs.sees("No peers are blocked");
     eve.says(carol_runs.addr(), &["am I heard?"]);
     carol_runs.has_seen(": am I heard?");
 }
@@ -284,7 +284,7 @@ fn blocked_legacy_peer_is_not_heard_until_unblocked() {
     assert_eq!(hashpa.raw().len(), before, "nothing is sent to it: {:?}", hashpa.received());
     carol_runs.types(&["/unblock hashpa", "/blocked"]);
     carol_runs.sees("Unblocked Hashpa");
-    carol_runs.sees("Nobody is blocked");
+    carol_runs.sees("No peers are blocked");
     hashpa.send(carol_runs.addr(), "am I heard?").expect("Carol listens");
     carol_runs.sees(": am I heard?");
     carol_runs.types(&["@hashpa yes, you are"]);

@@ -24,7 +24,7 @@ fn stands(terminal: &Terminal, text: &str) {
 /// Enters a command without effects, and waits for its output.
 fn enters(terminal: &Terminal, line: &str) {
     let said = match line {
-        "/mute" => "Nobody is muted; /mute WHOM mutes somebody.",
+        "/mute" => "No peers are muted. /mute WHOM mutes one.",
         "/alias" => "There are no nicknames; /alias WHOM NAME gives one.",
         "/requests" => "No request waits for your decision.",
         "/key" => "Your key, which others know you by:",

@@ -41,7 +41,7 @@ fn who_is_verified_on_both_screens_is_marked_on_both_and_stays_so() {
     alice.types(&["yes"]);
     alice.sees("Bob is verified.");
     bob.types(&["no"]);
-    bob.sees("Then somebody may be in between");
+    bob.sees("Then someone on the path may be interfering");
     // What one of them says is nothing to the other.
     bob.says("Alice", "not yet");
     alice.sees(&format!("{} [verified]: not yet", bob.shown()));

@@ -182,7 +182,7 @@ fn networks_keep_the_rules_at_every_step() {
         &sum,
         &[
             "text: delivered",
-            "text: handed over",
+            "text: sent",
             "text: broken",
             "text: unanswered",
             "text: refused",
@@ -191,8 +191,8 @@ fn networks_keep_the_rules_at_every_step() {
             "connect: delivered",
             "connect_ack: delivered",
             "exit: delivered",
-            "probe: handed over",
-            "PING: handed over",
+            "probe: sent",
+            "PING: sent",
         ],
     );
     assert!(sum.keys().any(|what| what.ends_with(" elsewhere")), "no peer was found elsewhere: {sum:#?}");

@@ -342,7 +342,7 @@ fn said_of(message: &Outgoing) -> &'static str {
 fn result_of(result: &SendResult) -> &'static str {
     match result {
         SendResult::Delivered => "delivered",
-        SendResult::HandedOver => "handed over",
+        SendResult::HandedOver => "sent",
         SendResult::NoReceipt => "no receipt",
         SendResult::Unanswered => "unanswered",
         SendResult::Broken => "broken",

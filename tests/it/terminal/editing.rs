@@ -84,13 +84,13 @@ fn a_line_typed_before_is_searched_for() {
     screen_is(
         &alice,
         &[port],
-        "[..:..:..] Zoe (plain, new): hello\n── Alice 127.0.0.1:{0} · 1 online\n(search)`P M': /help mute",
+        "[..:..:..] Zoe (unencrypted, new): hello\n── Alice 127.0.0.1:{0} · 1 online\n(search)`P M': /help mute",
     );
     alice.keys("x");
     screen_is(
         &alice,
         &[port],
-        "[..:..:..] Zoe (plain, new): hello\n── Alice 127.0.0.1:{0} · 1 online\n(no match)`P Mx': /help mute",
+        "[..:..:..] Zoe (unencrypted, new): hello\n── Alice 127.0.0.1:{0} · 1 online\n(no match)`P Mx': /help mute",
     );
     press(&alice, CONTROL_G, "", "");
     alice.key(CONTROL_R);
@@ -118,7 +118,7 @@ fn a_text_may_have_several_lines() {
     wrapped_stands(&alice, TO_BOB, "first\nsecond", 80);
     alice.key(UP);
     alice.keys("!");
-    alice.waits_for("Text to Bob: first!\nsecond");
+    alice.waits_for("Message to Bob: first!\nsecond");
     alice.enters("");
     bob_reads(&mut bob, &["first!", "second"]);
 }

@@ -94,7 +94,7 @@ fn control_c_clears_a_half_typed_line_then_asks_and_then_ends_in_order() {
     assert_eq!(ends_restored(&mut alice).code(), Some(130));
     bob.sees("left");
     assert!(!alice.screen().contains("never sent"), "{}", alice.screen());
-    assert!(!alice.screen().contains("Text to"), "{}", alice.screen());
+    assert!(!alice.screen().contains("Message to"), "{}", alice.screen());
 }
 
 #[test]

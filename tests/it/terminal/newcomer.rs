@@ -38,7 +38,7 @@ fn a_newcomer_who_only_presses_enter_is_led_to_a_chat() {
     newcomer.enters("1");
     line_stands(&newcomer, "To: ", "", "");
     newcomer.enters("1");
-    newcomer.waits_for("Text to ");
+    newcomer.waits_for("Message to ");
     newcomer.enters("hello");
     bob.sees(": hello");
 }
@@ -113,7 +113,7 @@ fn two_terminals_talk_by_numbers_only() {
         from.enters("1");
         line_stands(from, "To: ", "", "");
         from.enters("1");
-        line_stands(from, &format!("Text to {}: ", to.name()), "", "");
+        line_stands(from, &format!("Message to {}: ", to.name()), "", "");
         from.enters(text);
         from.waits_for(&format!("✓ delivered to {}", to.name()));
         to.waits_for(&format!("] {}: {text}", from.name()));

@@ -152,7 +152,7 @@ fn each_peer_has_a_colour_of_its_own_which_is_the_same_everywhere() {
     bob.says("1", "hello");
     alice.waits_for("] Bob: hello");
     crate::support::send_raw_from([127, 0, 0, 9].into(), alice.addr(), b"127.0.0.9:9 Carol hello too");
-    alice.waits_for("] Carol (plain, new): hello too");
+    alice.waits_for("] Carol (unencrypted, new): hello too");
     bob.types(&["0"]);
     alice.waits_for("* Bob left");
     let (of_bob, of_carol) = (colours_of(&alice, "Bob"), colours_of(&alice, "Carol"));

@@ -244,7 +244,7 @@ fn new_name_is_seen_at_once_in_open_sessions() {
 fn whoever_is_muted_is_not_shown_but_taken_and_can_be_read_later() {
     let (alice, mut bob, _carol) = alice_bob_and_carol();
     alice.enters("/mute bob");
-    alice.waits_for("What Bob writes is not shown any more");
+    alice.waits_for("Bob is muted");
     bob.says("1", "one");
     bob.sees("Delivered to Alice");
     bob.says("1", "two");
@@ -256,7 +256,7 @@ fn whoever_is_muted_is_not_shown_but_taken_and_can_be_read_later() {
     alice.enters("/mute");
     alice.waits_for(&format!("{} is muted; messages since: 2.", bob.shown()));
     alice.enters("/unmute bob");
-    alice.waits_for("/history Bob shows the 2 messages that");
+    alice.waits_for("Bob is unmuted. 2 messages came meanwhile: /history Bob");
     bob.says("1", "three");
     alice.waits_for("] Bob (new): three");
 }
@@ -270,13 +270,13 @@ fn every_command_has_its_place_in_the_menu() {
         &[alice.addr().port()],
         "\
 Choice [0-6]: 6
-1  Talk with somebody, line by line   /chat
+1  Start a conversation               /chat
 2  Answer the last message            /reply
-3  Say what you do                    /me
+3  Send an action                     /me
 4  Change your name                   /name
-5  Mute or unmute somebody            /mute
-6  Give somebody a nickname           /alias
-7  Show what waits to be delivered    /outbox
+5  Mute or unmute a peer              /mute
+6  Give a peer a nickname             /alias
+7  Show queued messages               /outbox
 8  Help                               /help
 0  Back
 ── Alice 127.0.0.1:{0} · 2 online
@@ -314,7 +314,7 @@ More [0-8]:",
     alice.waits_for("→ Boss: hello");
     alice.enters("6");
     alice.enters("7");
-    alice.waits_for("Nothing waits to be delivered.");
+    alice.waits_for("No messages are queued.");
     alice.enters("6");
     alice.enters("8");
     alice.waits_for("@WHOM TEXT");

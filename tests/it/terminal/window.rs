@@ -93,7 +93,7 @@ fn a_line_that_fits_is_drawn_once_in_a_narrower_and_in_a_wider_window() {
         typed.push('!');
         line_stands(&alice, TO_BOB, &typed, "");
         assert_eq!(count(&alice, "half typed"), 1, "{columns} columns:\n{}", alice.screen());
-        assert_eq!(count(&alice, "Text to"), 1, "{columns} columns:\n{}", alice.screen());
+        assert_eq!(count(&alice, "Message to"), 1, "{columns} columns:\n{}", alice.screen());
     }
     bob.says("1", "after");
     said_above_line(&alice, ": after", TO_BOB, &typed, "");
@@ -115,7 +115,7 @@ fn a_long_line_is_drawn_once_in_a_narrower_and_in_a_wider_window() {
         text.push('!');
         wrapped_stands(&alice, TO_BOB, &text, columns.into());
         assert_eq!(count(&alice, "w10"), 1, "{columns} columns:\n{}", alice.screen());
-        assert_eq!(count(&alice, "Text to"), 1, "{columns} columns:\n{}", alice.screen());
+        assert_eq!(count(&alice, "Message to"), 1, "{columns} columns:\n{}", alice.screen());
         assert_eq!(count(&alice, "── Alice"), 1, "{columns} columns:\n{}", alice.screen());
     }
     alice.enters("");
@@ -150,7 +150,7 @@ fn a_text_higher_than_the_window_shows_the_rows_around_the_cursor() {
     alice.waits_for(": in between");
     alice.key(HOME);
     alice.key(HOME);
-    alice.waits_for("Text to Bob: line 1.");
+    alice.waits_for("Message to Bob: line 1.");
     assert!(alice.screen().contains("rows below"), "{}", alice.screen());
     alice.enters("");
     bob_reads(&mut bob, &lines);

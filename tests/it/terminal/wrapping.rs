@@ -60,7 +60,7 @@ fn message_wraps_at_words_under_its_text() {
                dog, see
                https://example.org/a/path/of/41/columns/
                and more
-── Alice 127.0.0.1:{0} · 1 here
+── Alice 127.0.0.1:{0} · 1 online
 Choice [0-6]:",
     );
 }
@@ -118,7 +118,7 @@ fn long_message_is_cut_until_it_is_shown() {
     alice.enters("/show 2");
     alice.waits_for("There is no long message 2.");
     alice.enters("/show all");
-    alice.waits_for("Write the number where a message was cut, like `/show 17`.");
+    alice.waits_for("Type the number of a message that was cut, like /show 17.");
 }
 
 /// Alice and Bob on terminals, who know each other.

@@ -49,7 +49,7 @@ fn a_window_closed_while_everybody_talks_ends_the_program_and_tells_everybody() 
     bob.sees(&format!("* {} is online", alice.shown()));
     let addr = alice.addr();
     let status = flooded(addr, || {
-        alice.waits_for("Mallory (plain, new): ");
+        alice.waits_for("Mallory (unencrypted, new): ");
         alice.hangs_up();
         alice.ends()
     });

@@ -44,7 +44,7 @@ fn a_program_that_claims_a_wrong_ip_is_listed_where_it_can_be_reached() {
         let mut alice = Peer::named("Alice").start();
         legacy.send(alice.addr(), "guess where I am").expect("Alice listens");
         let claimed = SocketAddrV4::new(HOSTNAME, legacy.addr().port());
-        let named = format!("{} ({}, calls itself {claimed})", legacy.name(), legacy.addr());
+        let named = format!("{} ({}, claims to be {claimed})", legacy.name(), legacy.addr());
         alice.sees(&format!("] {named}: guess where I am"));
         is_listed(&mut alice, &legacy, "online");
         assert_eq!(alice.lists(claimed), None);

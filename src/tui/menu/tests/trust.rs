@@ -91,7 +91,7 @@ fn verify_shows_six_groups_and_needs_a_yes() {
     let (act, said, _) = after(&mut menu, &["/verify bob"], &people);
     assert_eq!(act, Some(Act::AskToVerify(key(1))));
     assert!(said.contains("\n  00001 00001 00001 00001 00001 00001\n"), "{said}");
-    assert!(said.contains("Compare all of it by telephone, or side by side"), "{said}");
+    assert!(said.contains("Compare all of it on the phone or in person"), "{said}");
     assert_eq!(menu.prompt(), "Same on both screens? yes/no: ");
     assert!(!menu.remembers("perhaps") && !menu.takes_commands());
     assert_eq!(after(&mut menu, &["perhaps"], &people), (None, "Type yes or no.".into(), true));
@@ -99,10 +99,7 @@ fn verify_shows_six_groups_and_needs_a_yes() {
     assert!(menu.is_at_choice());
     let (act, said, _) = after(&mut menu, &["/verify bob", "no"], &people);
     assert_eq!(act, None);
-    assert!(
-        said.ends_with("Write nothing to Bob that others must not read; /block aeaqcaib ends it."),
-        "{said}"
-    );
+    assert!(said.ends_with("Send nothing secret to Bob; /block aeaqcaib blocks the key."), "{said}");
     for line in ["", "0"] {
         let (act, said, _) = after(&mut menu, &["/verify bob", line], &people);
         assert_eq!(act, None);
@@ -127,7 +124,7 @@ fn key_commands_need_an_exact_recipient() {
         ("/verify zoe", "No peer with a key matches \"zoe\"."),
         ("/block 10.0.0.0/8", "No peer matches \"10.0.0.0/8\". Type a name, a key, an ip:port or an IP."),
         ("/block fe80::1", "A link-local or multicast IP cannot be blocked."),
-        ("/block ::", ":: belongs to nobody."),
+        ("/block ::", ":: is not the IP of a peer."),
         ("/verify ::1", "Type the port too, like /verify [::1]:5000."),
         ("/verify all", "/verify takes one peer."),
         ("/verify carla", "Carla is blocked. /unblock "),
@@ -332,7 +329,7 @@ fn suffix_tells_which_namesake_has_a_new_key() {
     assert_eq!(act, None);
     assert_eq!(
         said,
-        "Say whose new key it is, like /trust Bob·aeaq or /trust Bob·aiba; or /accept ambqgayd takes it as another contact."
+        "Name the contact with the new key, like /trust Bob·aeaq or /trust Bob·aiba. /accept ambqgayd adds another contact."
     );
 }
 
@@ -347,13 +344,13 @@ fn claimed_name_does_not_choose_the_replaced_key() {
     assert_eq!(act, None);
     assert_eq!(
         said,
-        "Say whose new key it is, like /trust Bob·aeaq or /trust Carol·aiba; or /accept ambqgayd takes it as another contact."
+        "Name the contact with the new key, like /trust Bob·aeaq or /trust Carol·aiba. /accept ambqgayd adds another contact."
     );
     // It calls itself Zoe, and is at Carol's address.
     let people = known(vec![request("Zoe", 3, 5002, &[pin("Carol", 2, 5002)])]);
     let (act, said, _) = after(&mut menu(), &["/trust zoe"], &people);
     assert_eq!(act, None);
-    assert!(said.starts_with("Say whose new key it is, like /trust Carol·aiba;"), "{said}");
+    assert!(said.starts_with("Name the contact with the new key, like /trust Carol·aiba."), "{said}");
 }
 
 #[test]
