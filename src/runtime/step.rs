@@ -82,11 +82,15 @@ impl<'a> Step<'a> {
             Command::SetContact { contact, .. } if contact.blocked => contact.id.key().into_iter().collect(),
             _ => Vec::new(),
         };
+        // A session that is open was accepted when the key was trusted. The next one is judged anew.
+        // A peer that is forgotten or blocked sees us leave, because it gets no goodbye later.
+        let reason = match &command {
+            Command::Trust(..) => ByeReason::Idle,
+            _ => ByeReason::Leaves,
+        };
         let op = self.act(None, |state, now| state.command(command, now));
         for key in parted {
-            // A session that is open was accepted when the key was trusted. The next one is judged
-            // anew.
-            self.ports.transport.session(SessionCommand::Part(key, ByeReason::Idle));
+            self.ports.transport.session(SessionCommand::Part(key, reason));
         }
         op
     }

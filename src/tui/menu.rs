@@ -292,7 +292,7 @@ impl Menu {
         if !self.is_at_choice() && is_quit(line) {
             return act(Act::Exit);
         }
-        if let Some(turn) = self.command_at_question(line) {
+        if let Some(turn) = self.command_at_question(line, directory) {
             return turn;
         }
         let turn = match std::mem::take(&mut self.asking) {
@@ -300,7 +300,7 @@ impl Menu {
             Asking::More => self.more(line.trim()),
             Asking::Whom(question) => self.whom(question, line.trim(), directory),
             Asking::Port(question, ip) => self.port(question, ip, line.trim(), directory),
-            Asking::Text(to, beginning) => Self::text(to, beginning, line),
+            Asking::Text(to, beginning) => self.text(to, beginning, line),
             Asking::Name => self.name(line.trim()),
             Asking::Nickname(addr, label) => self.nickname(addr, label, line.trim()),
             Asking::Sure(sure) => self.sure(sure, line.trim()),
@@ -309,20 +309,29 @@ impl Menu {
         turn
     }
 
-    /// Refuses a command as the answer to a question; `None` if the line is none, or answers one
-    /// that any text answers.
-    fn command_at_question(&mut self, line: &str) -> Option<Turn> {
-        if matches!(self.asking, Asking::Choice | Asking::Text(..)) {
+    /// Carries out a command, or `@bob hello`, that is typed at a question, which is dropped. For a
+    /// script it is refused. Returns `None` if the line is an answer.
+    fn command_at_question(&mut self, line: &str, directory: &dyn Directory) -> Option<Turn> {
+        let takes_message = matches!(self.asking, Asking::Text(..));
+        let trimmed = line.trim();
+        if self.is_at_choice() || trimmed.contains('\n') || takes_message && !self.asks_again {
             return None;
         }
-        let (word, _) = talk::first_word(line.trim());
-        let command = super::commands::named(word)?;
-        let name = command.name;
-        if self.asks_again {
-            return Some(refused(format!("{name} does not answer this question. Type 0 to go back first.")));
+        let (word, rest) = talk::first_word(trimmed);
+        let is_direct = word.len() > 1 && word.starts_with('@') && !rest.is_empty();
+        let command = super::commands::named(word).map(|command| command.name);
+        match command {
+            // `/me waves` is a message.
+            Some("/me") if takes_message => return None,
+            Some(_) => {}
+            None if is_direct && !takes_message => {}
+            None => return None,
         }
         self.asking = Asking::Choice;
-        Some(refused(format!("{name} does not answer the question, so nothing is done.")))
+        if self.asks_again {
+            return Some(self.choice(line, directory));
+        }
+        Some(refused(format!("{} does not answer the question, so nothing is done.", shown(word))))
     }
 
     /// Refuses an answer. The question is asked again where a person answers it.

@@ -155,7 +155,7 @@ fn blocked_key_loses_its_session() {
     let (mut machine, out) = (machine(), Full::default());
     meets_bob(&mut machine, &out);
     out.step(&mut machine, 2).command(Command::Block(BOB.into()));
-    assert!(out.commands.borrow().contains(&SessionCommand::Part(BOB, ByeReason::Idle)));
+    assert!(out.commands.borrow().contains(&SessionCommand::Part(BOB, ByeReason::Leaves)));
 }
 
 #[test]

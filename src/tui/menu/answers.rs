@@ -69,14 +69,14 @@ impl Menu {
     pub(super) fn chosen(&mut self, question: Question, chosen: Chosen) -> Turn {
         match question.kind {
             AskKind::Send => {
-                self.last = Some(chosen.clone());
+                self.remember(&chosen);
                 match question.text {
                     Some(text) => act(Act::Send(chosen, text)),
                     None => self.ask(Asking::Text(chosen, "")),
                 }
             }
             AskKind::Me => {
-                self.last = Some(chosen.clone());
+                self.remember(&chosen);
                 self.ask(Asking::Text(chosen, "/me "))
             }
             AskKind::Connect => act(Act::Connect(chosen.target)),
@@ -92,9 +92,17 @@ impl Menu {
         }
     }
 
+    /// Remembers a peer as the recipient that Enter chooses. A message to all is no default for the
+    /// next one.
+    pub(super) fn remember(&mut self, to: &Chosen) {
+        if to.peer().is_some() {
+            self.last = Some(to.clone());
+        }
+    }
+
     pub(super) fn begin_conversation(&mut self, with: Chosen) -> Turn {
         let line = format!("Every line goes to {} now; /back or Escape ends the conversation.", with.label);
-        self.last = Some(with.clone());
+        self.remember(&with);
         self.conversation = Some(with);
         say([line])
     }
@@ -104,11 +112,13 @@ impl Menu {
         Some(format!("The conversation with {} has ended. Enter shows the menu.", with.label))
     }
 
-    pub(super) fn text(to: Chosen, beginning: &str, line: &str) -> Turn {
+    pub(super) fn text(&self, to: Chosen, beginning: &str, line: &str) -> Turn {
         if line.trim().is_empty() {
             return refused("An empty message is not sent.");
         }
-        act(Act::Send(to, format!("{beginning}{line}")))
+        // A person types `//` for a message that begins like a command.
+        let literal = line.strip_prefix('/').filter(|rest| self.asks_again && rest.starts_with('/'));
+        act(Act::Send(to, format!("{beginning}{}", literal.unwrap_or(line))))
     }
 
     pub(super) fn name(&mut self, line: &str) -> Turn {

@@ -80,7 +80,7 @@ impl Menu {
         };
         match found {
             Ok(Named::Exactly(to)) if text.is_empty() => {
-                self.last = Some(to.clone());
+                self.remember(&to);
                 self.ask(Asking::Text(to, ""))
             }
             Ok(Named::Exactly(to)) => self.say_to(to, text),
@@ -91,7 +91,7 @@ impl Menu {
     }
 
     fn say_to(&mut self, to: Chosen, text: &str) -> Turn {
-        self.last = Some(to.clone());
+        self.remember(&to);
         act(Act::Send(to, text.to_owned()))
     }
 
@@ -100,7 +100,7 @@ impl Menu {
         match self.reply_to.clone().unwrap_or_else(|| self.last_sender.clone()) {
             None => refused("There is no message to answer yet."),
             Some(to) if text.is_empty() => {
-                self.last = Some(to.clone());
+                self.remember(&to);
                 self.ask(Asking::Text(to, ""))
             }
             Some(to) => self.say_to(to, text),

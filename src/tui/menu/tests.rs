@@ -323,8 +323,9 @@ fn quit_leaves_at_every_question() {
             assert_eq!(after(&mut menu, &[word]).0, Some(Act::Exit), "{question:?} {word}");
         }
     }
-    // With more behind it, it is a text.
-    assert_eq!(act_of(&["1", "bob", "/quit smoking"]), send(5001, "/quit smoking"));
+    // With more behind it, it is refused like any wrong command.
+    let (act, said, refused) = after(&mut menu(), &["1", "bob", "/quit smoking"]);
+    assert_eq!((act, &*said, refused), (None, "/quit takes nothing after it.", true));
 }
 
 #[test]
@@ -684,17 +685,28 @@ fn command_for_one_peer_takes_exactly_one() {
 }
 
 #[test]
-fn command_does_not_answer_a_question() {
-    for (question, prompt) in [("1", "To: "), ("6", "More [0-8]: "), ("/name", "New name: ")] {
+fn command_at_question_is_carried_out() {
+    for question in [&["1"][..], &["6"], &["/name"], &["1", "bob"], &["3"], &["hello"]] {
         let mut menu = menu();
-        let (act, said, refused) = after(&mut menu, &[question, "/contacts"]);
-        assert_eq!((act, refused), (None, true));
-        let words = "/contacts does not answer this question. Type 0 to go back first.";
-        assert!(said.ends_with(words), "{said}");
-        assert_eq!(menu.prompt(), prompt);
-        assert_eq!(after(&mut menu, &["0", "/contacts"]).0, Some(Act::ListContacts));
+        after(&mut menu, question);
+        assert_eq!(after(&mut menu, &["/contacts"]).0, Some(Act::ListContacts), "{question:?}");
+        assert!(menu.is_at_choice());
+        after(&mut menu, question);
+        let is_message = question == ["1", "bob"];
+        let expected = if is_message { "@bob hi" } else { "hi" };
+        assert_eq!(after(&mut menu, &["@bob hi"]).0, send(5001, expected), "{question:?}");
     }
-    assert!(matches!(act_of(&["1", "bob", "/me waves"]), Some(Act::Send(..))), "a text is any text");
+    for (typed, sent) in [("/me waves", "/me waves"), ("//block", "/block"), ("/etc/hosts", "/etc/hosts")] {
+        assert_eq!(act_of(&["1", "bob", typed]), send(5001, sent));
+    }
+}
+
+#[test]
+fn message_to_all_is_no_default_for_the_next() {
+    let mut menu = menu();
+    after(&mut menu, &["@bob hello"]);
+    after(&mut menu, &["@all hello"]);
+    assert_eq!(after(&mut menu, &["1", "", "again"]).0, send(5001, "again"));
 }
 
 #[test]
