@@ -325,7 +325,8 @@ fn quit_leaves_at_every_question() {
     }
     // With more behind it, it is refused like any wrong command.
     let (act, said, refused) = after(&mut menu(), &["1", "bob", "/quit smoking"]);
-    assert_eq!((act, &*said, refused), (None, "/quit takes nothing after it.", true));
+    assert_eq!((act, refused), (None, true));
+    assert!(said.ends_with("/quit takes nothing after it."), "{said}");
 }
 
 #[test]
