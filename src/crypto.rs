@@ -1,4 +1,5 @@
-//! What of cryptography the application itself needs: ids that never meet, and the code that two people compare.
+//! What of cryptography the application itself needs: ids that never meet, and the code that two
+//! people compare.
 
 use std::num::NonZeroU32;
 
@@ -9,17 +10,20 @@ use crate::core::code_input;
 use crate::model::key::PublicKey;
 use crate::model::message::{ID_BYTES, MessageId};
 
-/// Digits of a short code. Somebody in the middle chooses both keys that they show, so they look for a collision, which takes the square
-/// root of the codes there are: 30 digits (99 bits) and `CODE_ROUNDS` for each try make about 2^66.
+/// Digits of a short code. Somebody in the middle chooses both keys that they show, so they look
+/// for a collision, which takes the square root of the codes there are: 30 digits (99 bits) and
+/// `CODE_ROUNDS` for each try make about 2^66.
 pub const CODE_DIGITS: usize = 30;
 
-/// Rounds of PBKDF2 for a short code: 20 ms where it is shown, and that for each try of somebody who looks for a collision.
+/// Rounds of PBKDF2 for a short code: 20 ms where it is shown, and that for each try of somebody
+/// who looks for a collision.
 const CODE_ROUNDS: NonZeroU32 = NonZeroU32::new(100_000).expect("not zero");
 
 /// What a short code is for, so that nothing else makes the same bytes.
 const CODE_SALT: &[u8] = b"p2p-chat/1 verify";
 
-/// Bytes that a group of five digits is made of: so many that no digit is noticeably likelier than another.
+/// Bytes that a group of five digits is made of: so many that no digit is noticeably likelier than
+/// another.
 const GROUP_BYTES: usize = 5;
 
 /// Digits of such a group.
@@ -39,8 +43,8 @@ pub fn message_id() -> Option<MessageId> {
     Some(MessageId::new(bytes))
 }
 
-/// The code that is the same on the screens of those who hold these two keys, and that nobody else can make: digits alone, which takes
-/// some milliseconds.
+/// The code that is the same on the screens of those who hold these two keys, and that nobody else
+/// can make: digits alone, which takes some milliseconds.
 pub fn short_code(one: PublicKey, other: PublicKey) -> String {
     let mut bytes = [0; CODE_DIGITS / GROUP_DIGITS * GROUP_BYTES];
     pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, CODE_ROUNDS, CODE_SALT, &code_input(one, other), &mut bytes);

@@ -15,7 +15,8 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// Writes a file, or replaces it: whoever reads it meanwhile, or after a crash, finds the old one or the new one, and never a half.
+/// Writes a file, or replaces it: whoever reads it meanwhile, or after a crash, finds the old one
+/// or the new one, and never a half.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let new = beside(path);
     // What is half written is of no use; the error that is told is the first.
@@ -25,7 +26,8 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Writes a file where none is, whole from the first moment on.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`] where there is one, which stays as it is; and those of the system.
+/// [`io::ErrorKind::AlreadyExists`] where there is one, which stays as it is; and those of the
+/// system.
 pub(crate) fn write_first(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let new = beside(path);
     let written = write(&new, bytes).and_then(|()| fs::hard_link(&new, path));
@@ -34,7 +36,8 @@ pub(crate) fn write_first(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
-/// Where the new content is written: in the same folder, so that it takes its place in one step, under a name that nobody else has.
+/// Where the new content is written: in the same folder, so that it takes its place in one step,
+/// under a name that nobody else has.
 fn beside(path: &Path) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let mut name = path.as_os_str().to_owned();

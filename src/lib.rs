@@ -6,9 +6,9 @@
 //! - [`protocol`] turns bytes into messages and back. [`core`] holds the rules: which peers are
 //!   known and online, and what follows from an event. Neither has a clock, a thread, a socket or a
 //!   terminal.
-//! - [`net`] is the I/O layer of the network: it accepts and dials, with bounded threads. [`tui`] is
-//!   the I/O layer of the terminal: the menu, the line editor, the screen, and the loop of the main
-//!   thread over one queue, the [`mailbox`].
+//! - [`net`] is the I/O layer of the network: it accepts and dials, with bounded threads. [`tui`]
+//!   is the I/O layer of the terminal: the menu, the line editor, the screen, and the loop of the
+//!   main thread over one queue, the [`mailbox`].
 //! - [`runtime`] owns the one lock around the core and carries out its outputs.
 //! - [`model`] is the vocabulary. [`cli`] reads the command line and runs its subcommands,
 //!   [`settings`] are what it reads, and [`exit`] has the exit statuses. [`profile`] and [`store`]

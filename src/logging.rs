@@ -16,8 +16,8 @@ use crate::net::{DIALER, WORKER};
 use crate::settings::{Misused, Settings};
 use crate::tui::restore_terminal;
 
-/// Starts logging as the command line says: to the named file, else to standard error if that is not
-/// the terminal of the chat, else nowhere. Also lets a panic restore the terminal before it is
+/// Starts logging as the command line says: to the named file, else to standard error if that is
+/// not the terminal of the chat, else nowhere. Also lets a panic restore the terminal before it is
 /// reported.
 ///
 /// # Errors
@@ -48,8 +48,8 @@ pub fn start(settings: &Settings) -> Result<(), Misused> {
     Ok(())
 }
 
-/// Opens the log file, which only the user can access: it is created so, and an existing file of the
-/// user loses its other rights.
+/// Opens the log file, which only the user can access: it is created so, and an existing file of
+/// the user loses its other rights.
 fn open(path: &Path, log_messages: bool) -> Result<File, Misused> {
     let unusable = |error: io::Error| {
         Misused::new(format_args!("Cannot write the log file {}: {error}.", path.display()))
@@ -87,7 +87,8 @@ fn restore_terminal_on_panic() {
         restore_terminal();
         usual(info);
         if name.as_deref() != Some("main") {
-            // Nobody else does what this thread did, so the program cannot go on. The status is that of a panic.
+            // Nobody else does what this thread did, so the program cannot go on. The status is
+            // that of a panic.
             std::process::exit(101);
         }
     }));

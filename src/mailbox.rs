@@ -8,8 +8,9 @@ use std::time::Instant;
 use crate::model::address::SourcePrefix;
 use crate::model::fair_share::FairShare;
 
-/// Bytes in the queue at most before messages from the network are held back and in the end refused.
-/// With [`crate::runtime::MAX_WAITING_BYTES`] and [`crate::net::sessions::MAX_HELD_BYTES`] 16 MiB.
+/// Bytes in the queue at most before messages from the network are held back and in the end
+/// refused. With [`crate::runtime::MAX_WAITING_BYTES`] and [`crate::net::sessions::MAX_HELD_BYTES`]
+/// 16 MiB.
 pub(crate) const ROOM: usize = 6 * 1024 * 1024;
 
 /// Bytes that an item counts beside its text: more than an event has.
@@ -41,9 +42,9 @@ impl<T> Default for Mailbox<T> {
 }
 
 impl<T> Mailbox<T> {
-    /// Locks the queue. This is not parking_lot's mutex, which yields after a moment of spinning: on
-    /// a busy machine that costs milliseconds in the middle of a burst. Nothing panics while it is
-    /// locked.
+    /// Locks the queue. This is not parking_lot's mutex, which yields after a moment of spinning:
+    /// on a busy machine that costs milliseconds in the middle of a burst. Nothing panics while it
+    /// is locked.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -53,8 +54,8 @@ impl<T> Mailbox<T> {
         self.put_from(item, 0, None);
     }
 
-    /// Puts in an item with so many bytes of text that `source` caused, or the user if there is none.
-    /// It is always taken: the caller has asked [`Mailbox::has_room`] before.
+    /// Puts in an item with so many bytes of text that `source` caused, or the user if there is
+    /// none. It is always taken: the caller has asked [`Mailbox::has_room`] before.
     pub(crate) fn put_from(&self, item: T, bytes: usize, source: Option<SourcePrefix>) {
         let mut state = self.lock();
         state.queue.push_back(item);

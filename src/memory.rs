@@ -2,8 +2,8 @@
 
 use std::io;
 
-/// Forbids core dumps. On Linux, only root can then attach a debugger or read `/proc/PID/mem`; other
-/// files there, such as `stat` and `status`, can still be read.
+/// Forbids core dumps. On Linux, only root can then attach a debugger or read `/proc/PID/mem`;
+/// other files there, such as `stat` and `status`, can still be read.
 ///
 /// # Errors
 /// If the system refuses. Both steps are tried in any case.

@@ -240,11 +240,11 @@ fn folder_of(data: &Path, profile: &Profile) -> PathBuf {
     data.join(PROFILES).join(profile.directory())
 }
 
-/// Refuses a file or directory that another user owns or can access. Links are followed, as in later
-/// use.
+/// Refuses a file or directory that another user owns or can access. Links are followed, as in
+/// later use.
 ///
-/// As ssh does with a private key, it repairs nothing: the key may have been copied already, and only
-/// the user can judge that.
+/// As ssh does with a private key, it repairs nothing: the key may have been copied already, and
+/// only the user can judge that.
 fn check(path: &Path, mode: u32) -> Result<(), ProfileError> {
     let metadata = fs::metadata(path).map_err(|error| ProfileError::Io(path.to_owned(), error))?;
     if let Some(owner) = files::other_owner(&metadata) {

@@ -220,7 +220,8 @@ impl Node {
         self.shared.step(|step| step.set_name(name));
     }
 
-    /// Tells the peer with a key that the user wants to compare safety numbers, if a session is open.
+    /// Tells the peer with a key that the user wants to compare safety numbers, if a session is
+    /// open.
     pub fn ask_to_verify(&self, key: PublicKey) {
         self.shared.step(|step| step.ask_to_verify(key));
     }
@@ -407,8 +408,8 @@ impl Node {
         self.shared.locked.lock().machine.state().waiting(now)
     }
 
-    /// Waits until the outcomes shown so far are in the history, so that a command that reads it sees
-    /// what the screen shows. A disk that hangs is waited for 500 ms at most.
+    /// Waits until the outcomes shown so far are in the history, so that a command that reads it
+    /// sees what the screen shows. A disk that hangs is waited for 500 ms at most.
     pub fn settle_writes(&self) {
         if !self.shared.store_writer.settle(Instant::now() + SETTLE_WITHIN) {
             log::warn!("the history does not have the latest messages yet");

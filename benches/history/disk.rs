@@ -13,8 +13,8 @@ use crate::common::program::{Program, ours};
 /// Messages of two years: 1,370 a day.
 pub(super) const MANY: u64 = 1_000_000;
 
-/// Returns a new directory on the disk that holds the build. The directory for temporary files is in
-/// memory on many machines, where no write waits for a disk.
+/// Returns a new directory on the disk that holds the build. The directory for temporary files is
+/// in memory on many machines, where no write waits for a disk.
 pub(super) fn dir() -> anyhow::Result<TempDir> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
     ensure!(file_system(target)? != "tmpfs", "the build is in memory, where no write waits for a disk");

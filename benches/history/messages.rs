@@ -29,7 +29,8 @@ use crate::common::table::Compared;
 /// Messages that are given at once, and batches of a slice.
 const BATCHES: [(usize, usize); 2] = [(1, 40), (64, 8)];
 
-/// Slices of a run, in which both ways take turns: the speed of a disk changes from second to second.
+/// Slices of a run, in which both ways take turns: the speed of a disk changes from second to
+/// second.
 const SLICES: usize = 10;
 
 /// How long messages wait: longer than the benchmark.

@@ -51,8 +51,8 @@ pub(crate) fn measure() -> anyhow::Result<Vec<Compared>> {
     Ok(vec![all, reached, told])
 }
 
-/// Starts a crowd, and the program with it as static peers. Waits until all are found and the threads
-/// that dialed have ended, as they have for a user who writes now and then.
+/// Starts a crowd, and the program with it as static peers. Waits until all are found and the
+/// threads that dialed have ended, as they have for a user who writes now and then.
 fn start() -> anyhow::Result<(Crowd, Program)> {
     let crowd = Crowd::new(CROWD.0, CROWD.1)?;
     let file = crowd.peers_file();

@@ -25,8 +25,8 @@ const EMPTY: &[u8] = b"\x15";
 /// Messages a second.
 const RATE: u32 = 200;
 
-/// Pauses between keystrokes, as the least, the step and the number of steps. They vary by more than
-/// the time between two messages, so that a keystroke meets them at any moment.
+/// Pauses between keystrokes, as the least, the step and the number of steps. They vary by more
+/// than the time between two messages, so that a keystroke meets them at any moment.
 const PAUSES: (Duration, Duration, u32) = (Duration::from_millis(5), Duration::from_micros(700), 10);
 
 pub(super) fn measure() -> anyhow::Result<Vec<Compared>> {

@@ -2,8 +2,8 @@
 //!
 //! Options override the environment, the environment overrides config.toml, and config.toml
 //! overrides the defaults. The keys of config.toml are the names of the options, and its values
-//! become clap's defaults. So clap parses every value, and knows where each comes from. A mistake in
-//! config.toml stops the program, because half a configuration is worse than none.
+//! become clap's defaults. So clap parses every value, and knows where each comes from. A mistake
+//! in config.toml stops the program, because half a configuration is worse than none.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -81,10 +81,12 @@ impl Sources {
     /// Reads the command line, the environment and the configuration file.
     ///
     /// # Errors
-    /// Those of clap, and those of the file: where one was named and cannot be read, or it holds a mistake.
+    /// Those of clap, and those of the file: where one was named and cannot be read, or it holds a
+    /// mistake.
     pub fn read() -> Result<Self, SettingsError> {
         let command = command();
-        // These print the same whatever the environment and the file hold, even with a mistake there.
+        // These print the same whatever the environment and the file hold, even with a mistake
+        // there.
         if let Ok(matches) = without_environment(&command).try_get_matches()
             && let Ok(mut cli) = Cli::from_arg_matches(&matches)
             && matches!(cli.subcommand, Some(Subcommand::Completions { .. } | Subcommand::Man))
@@ -110,8 +112,8 @@ impl Sources {
         Ok(Self { settings: cli.into_settings(name_source), subcommand, file, matches, entries })
     }
 
-    /// Every flag that the file may hold, with its values as they were written and where they come from; no value for one
-    /// that nobody set.
+    /// Every flag that the file may hold, with its values as they were written and where they come
+    /// from; no value for one that nobody set.
     pub fn values(&self) -> Vec<(String, Vec<String>, Origin)> {
         let command = command();
         let flags = command.get_arguments().filter(|arg| is_configurable(arg));

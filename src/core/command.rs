@@ -30,8 +30,8 @@ const LIST_PROBE_WITHIN: Duration = Duration::from_millis(1_800);
 /// The recipients of a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Target {
-    /// All peers that it makes sense for. A message goes to online contacts and, if the policy accepts
-    /// new keys, to online strangers with a key.
+    /// All peers that it makes sense for. A message goes to online contacts and, if the policy
+    /// accepts new keys, to online strangers with a key.
     All,
     /// The same, and a message also goes to unencrypted strangers that are online.
     AllPlain,

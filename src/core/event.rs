@@ -449,8 +449,8 @@ pub enum Output {
     Tell(Event),
     /// Store something. The result is reported under the number, if there is one.
     Store(Option<WriteId>, StoreOp),
-    /// Store a message that was held until the user accepted its sender, who was met at this source.
-    /// [`State::messages_stored`](super::State::messages_stored) takes the result.
+    /// Store a message that was held until the user accepted its sender, who was met at this
+    /// source. [`State::messages_stored`](super::State::messages_stored) takes the result.
     Accepted(Source, StoreOp),
 }
 

@@ -1,7 +1,7 @@
 //! Host names: when each is resolved, what waits for that, and the addresses that it had last.
 //!
-//! A static peer that is given by name is resolved at the start, and again before each dial while it
-//! is offline. Each address is then a static peer like one that is given by address.
+//! A static peer that is given by name is resolved at the start, and again before each dial while
+//! it is offline. Each address is then a static peer like one that is given by address.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -302,7 +302,8 @@ impl State {
         ids
     }
 
-    /// Connects to the addresses of a name, for a command. Our own are left out if there are others.
+    /// Connects to the addresses of a name, for a command. Our own are left out if there are
+    /// others.
     fn connect_at(&mut self, op: OpId, addrs: &[PeerAddr]) {
         let mut others: Vec<PeerAddr> = addrs.iter().copied().filter(|addr| !self.is_own(*addr)).collect();
         if others.is_empty() {

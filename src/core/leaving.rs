@@ -162,8 +162,8 @@ impl State {
     /// A peer has got to know our key. If we leave, it believes no unencrypted goodbye any more.
     /// `addr` is where it says that it listens.
     pub(super) fn leaves_again(&mut self, peer_id: Recipient, addr: PeerAddr) {
-        // It is told goodbye with the others if none was said yet. Behind a queued message, also one
-        // to its address, the goodbye waits for the message.
+        // It is told goodbye with the others if none was said yet. Behind a queued message, also
+        // one to its address, the goodbye waits for the message.
         let mut queues = [peer_id, Recipient::Address(addr)].into_iter();
         if !self.goodbyes.are_to_come() && !queues.any(|to| self.outbox.is_asking(to)) {
             let goodbye = self.operations.introduced();

@@ -117,7 +117,8 @@ impl State {
         Ok(id)
     }
 
-    /// Judges a peer that was met. Tells the user if the peer waits for their decision or is refused.
+    /// Judges a peer that was met. Tells the user if the peer waits for their decision or is
+    /// refused.
     pub(super) fn judge(&mut self, meeting: Meeting, now: Time) -> Verdict {
         let table = &self.peers;
         let is_live = |key| table.is_online(Recipient::key(key));

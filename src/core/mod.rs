@@ -157,8 +157,8 @@ pub struct StaticPeer {
     pub key: Option<PublicKey>,
     /// Where else it may be, if it proves that key there.
     pub also: Vec<Endpoint>,
-    /// The entry is for this run: the peer is a contact, but nothing of that is saved until the user
-    /// writes to it or makes it a contact in another way.
+    /// The entry is for this run: the peer is a contact, but nothing of that is saved until the
+    /// user writes to it or makes it a contact in another way.
     pub for_run: bool,
 }
 
@@ -344,7 +344,8 @@ impl State {
         self.tell_presence(news);
     }
 
-    /// Withdraws the news that a peer has a new key, which the user is not told yet. Returns the key.
+    /// Withdraws the news that a peer has a new key, which the user is not told yet. Returns the
+    /// key.
     fn take_pinned(&mut self, id: Recipient) -> Option<PublicKey> {
         let key_of = |action: &Output| match action {
             Output::Tell(Event::Pinned { who, key, .. }) if who.id == id => Some(*key),

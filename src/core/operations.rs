@@ -46,8 +46,8 @@ enum Operation {
     Leave { pending: usize, attempts: HashSet<JobId>, patience: Time },
 }
 
-/// The results for the addresses of one host name. One peer often has several of them, and listens at
-/// one only, so failures count only if no address is reached.
+/// The results for the addresses of one host name. One peer often has several of them, and listens
+/// at one only, so failures count only if no address is reached.
 #[derive(Debug, Default)]
 struct OfHost {
     reached: Vec<Recipient>,

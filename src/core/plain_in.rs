@@ -183,8 +183,8 @@ impl State {
     }
 
     /// Handles an unencrypted message of a stranger that the policy decides about. A mere `connect`
-    /// may come from a p2p-chat peer, which learns from the receipt that there are sessions. A message
-    /// gets no receipt, as in a session.
+    /// may come from a p2p-chat peer, which learns from the receipt that there are sessions. A
+    /// message gets no receipt, as in a session.
     fn meets_unlisted(
         &mut self,
         id: PeerId,

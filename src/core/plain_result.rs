@@ -176,8 +176,8 @@ impl State {
         is_wanted && !matches!(self.protocol_of(peer_id), PeerProtocol::Session(_))
     }
 
-    /// Makes a legacy peer of a recipient that has read a message of ours and promised no session. The
-    /// messages for its address are now for this peer. Returns its identity.
+    /// Makes a legacy peer of a recipient that has read a message of ours and promised no session.
+    /// The messages for its address are now for this peer. Returns its identity.
     fn found_legacy(&mut self, id: Recipient, now: Time) -> Recipient {
         let plain = match id {
             Recipient::Address(addr) => addr.plain(),

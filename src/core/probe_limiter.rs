@@ -21,9 +21,10 @@ use crate::model::peer_id::Recipient;
 /// dialed at a time.
 pub(super) const MAX_CHECKS_UNDER_WAY: usize = 32;
 
-/// How far two dials to one address of strangers are apart that the user did not ask for. Strangers,
-/// however many keys they make, then cannot have us dial a target more often; and one that does not
-/// answer is offline with the second dial, as after [`GONE_AFTER`](super::GONE_AFTER).
+/// How far two dials to one address of strangers are apart that the user did not ask for.
+/// Strangers, however many keys they make, then cannot have us dial a target more often; and one
+/// that does not answer is offline with the second dial, as after
+/// [`GONE_AFTER`](super::GONE_AFTER).
 pub(super) const STRANGER_DIAL_SPACING: Duration = Duration::from_secs(10);
 
 /// Addresses of strangers that are dialed within [`STRANGER_DIAL_SPACING`], at most: as many as the

@@ -50,8 +50,8 @@ impl State {
         op
     }
 
-    /// Returns the recipients of a message, and how many unencrypted strangers are left out. The user
-    /// knows neither who a stranger is nor who else reads what is sent to them unencrypted.
+    /// Returns the recipients of a message, and how many unencrypted strangers are left out. The
+    /// user knows neither who a stranger is nor who else reads what is sent to them unencrypted.
     fn audience(&self, to: Target) -> (Vec<Recipient>, usize) {
         if let Target::These(_) = to {
             return (self.targets(to, false), 0);
@@ -116,8 +116,8 @@ impl State {
         }
         self.outbox.put(to, new, now)?;
         if let Some(key) = to.public_key() {
-            // It is stored before the message: after a crash, a message for a key that was never seen
-            // is one that the user wrote to it.
+            // It is stored before the message: after a crash, a message for a key that was never
+            // seen is one that the user wrote to it.
             if self.trust.keep(key) {
                 self.seen(to);
             }

@@ -162,8 +162,8 @@ impl State {
         self.done()
     }
 
-    /// Handles a peer whose user wants to compare safety numbers. The user is told of contacts only,
-    /// so that no stranger can ask for attention.
+    /// Handles a peer whose user wants to compare safety numbers. The user is told of contacts
+    /// only, so that no stranger can ask for attention.
     pub fn asks_to_verify(&mut self, key: PublicKey, now: Time) -> Vec<Output> {
         let id = Recipient::key(key);
         let is_blocked = self.trust.pin(key).is_some_and(|pin| pin.blocked);
@@ -174,8 +174,8 @@ impl State {
         self.done()
     }
 
-    /// Notes that the user compares safety numbers with a peer, which need not ask for it within the
-    /// next minute. Returns whether that was not noted already.
+    /// Notes that the user compares safety numbers with a peer, which need not ask for it within
+    /// the next minute. Returns whether that was not noted already.
     pub fn verifies(&mut self, key: PublicKey, now: Time) -> bool {
         // Each entry stays for a minute, and only contacts and the user make one.
         self.told_to_verify.retain(|_, at| now.since(*at) < VERIFY_TOLD_EVERY);

@@ -1,10 +1,10 @@
 //! Trust in keys: which keys are pinned, what a proven key means, and what the user decided.
 //!
 //! A pin belongs to a contact or to a stranger. An unknown key that claims the name or alias of a
-//! contact is a pending key change, a [`PeerRequest`]: the new key gets nothing until the user decides,
-//! while messages for the contact's pinned key keep flowing. A stranger's name protects nothing.
-//! The addresses of a pin are hints where to dial it. They identify no peer, and several pins may
-//! share one.
+//! contact is a pending key change, a [`PeerRequest`]: the new key gets nothing until the user
+//! decides, while messages for the contact's pinned key keep flowing. A stranger's name protects
+//! nothing. The addresses of a pin are hints where to dial it. They identify no peer, and several
+//! pins may share one.
 //!
 //! A legacy stranger has no pin. It is judged by the policy too, and may be a request or refused.
 //!
@@ -37,8 +37,8 @@ pub use user::{As, Unknown};
 /// Contacts at most, with all blocked keys.
 pub const MAX_CONTACTS: usize = 10_000;
 
-/// Strangers at most: more than a user meets in a run. One that only connected is kept in memory; one
-/// that we dialed, or that a message passed with, is saved. Contacts have room of their own.
+/// Strangers at most: more than a user meets in a run. One that only connected is kept in memory;
+/// one that we dialed, or that a message passed with, is saved. Contacts have room of their own.
 pub const MAX_STRANGERS: usize = 4_000;
 
 /// Strangers of one source prefix at most: more than the machines behind one NAT, and too few for
@@ -123,7 +123,8 @@ pub struct Trusted {
     requests: Vec<PeerRequest>,
     /// The strangers that [`Policy::Strict`] refused, and the user was told of; the oldest first.
     refused: VecDeque<Meeting>,
-    /// The peers for which there was no room among the requests, and that have not come again since.
+    /// The peers for which there was no room among the requests, and that have not come again
+    /// since.
     no_room_for: HashSet<PeerId>,
     changed: BTreeSet<PublicKey>,
     /// Legacy peers that became contacts, were blocked, or are no longer either; and sources.

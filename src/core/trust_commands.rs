@@ -204,8 +204,8 @@ impl State {
         Ok(Decision::Added(self.who(id.into()), is_new))
     }
 
-    /// Ends the request of a legacy peer that is a contact now. Shows the message that was held, as if
-    /// it arrived now.
+    /// Ends the request of a legacy peer that is a contact now. Shows the message that was held, as
+    /// if it arrived now.
     pub(super) fn release(&mut self, to: Recipient, now: Time) {
         let Recipient::Peer(id @ PeerId::Legacy(_)) = to else { return };
         if !self.is_contact(to) || self.trust.is_blocked_legacy(id) {

@@ -19,9 +19,9 @@ use crate::protocol;
 const MAX_DIALED: usize = 2 * MAX_HINTS + 1;
 
 impl State {
-    /// The table as it is believed to be, unverified, in the order of the numbers. An address that an
-    /// online peer claims, and where its key is being checked, is left out unless the user configured
-    /// it.
+    /// The table as it is believed to be, unverified, in the order of the numbers. An address that
+    /// an online peer claims, and where its key is being checked, is left out unless the user
+    /// configured it.
     pub fn rows(&self, now: Time) -> Vec<Row> {
         let with_contact = |row: Row| Row { contact: self.is_contact(row.id), ..row };
         let claimed: BTreeSet<PeerAddr> = self.claimed().collect();
@@ -125,7 +125,8 @@ impl State {
         self.trust.blocked_legacy().map(info).collect()
     }
 
-    /// Whether a recipient is a blocked legacy peer, or an address that is known only as that of one.
+    /// Whether a recipient is a blocked legacy peer, or an address that is known only as that of
+    /// one.
     pub fn is_blocked_legacy(&self, id: Recipient) -> bool {
         match id {
             Recipient::Peer(id) => self.trust.is_blocked_legacy(id),
@@ -151,7 +152,8 @@ impl State {
             || self.peers.is_contact(id)
     }
 
-    /// Whether a recipient is a contact in later runs too: not only by an entry that is for this run.
+    /// Whether a recipient is a contact in later runs too: not only by an entry that is for this
+    /// run.
     pub fn is_lasting_contact(&self, id: Recipient) -> bool {
         let is_listed = |addr| self.for_run.contains(&addr);
         let is_for_run = match id.public_key() {

@@ -205,8 +205,8 @@ impl FromStr for PeerAddr {
 /// Why a well-formed address cannot be dialed.
 const NOBODY: &str = "that IP is not the address of a single machine.";
 
-/// Parses the part between the brackets of an IPv6 address. A scope is a number here: only the system
-/// knows the names of the interfaces.
+/// Parses the part between the brackets of an IPv6 address. A scope is a number here: only the
+/// system knows the names of the interfaces.
 fn scoped(inner: &str, port: u16) -> Result<PeerAddr, &'static str> {
     let (ip, scope) = inner.split_once('%').map_or((inner, None), |(ip, scope)| (ip, Some(scope)));
     let ip: Ipv6Addr =
@@ -262,7 +262,8 @@ impl fmt::Display for Claimed {
     }
 }
 
-/// The IP that a connection came from, and for a link-local one, the interface that it came through.
+/// The IP that a connection came from, and for a link-local one, the interface that it came
+/// through.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Source {
     ip: IpAddr,

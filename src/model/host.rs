@@ -40,7 +40,8 @@ impl fmt::Display for HostAddr {
     }
 }
 
-/// Checks a host name. What looks like an IPv4 address is none: the system would read `10.1` as one.
+/// Checks a host name. What looks like an IPv4 address is none: the system would read `10.1` as
+/// one.
 fn check_name(name: &str) -> Result<(), &'static str> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
     if !name.bytes().all(is_allowed) {

@@ -14,8 +14,8 @@ pub const KEY_CHARS: usize = (KEY_BYTES * 8).div_ceil(5);
 /// Characters of a group of a key on the screen: as many as people read aloud at once.
 const GROUP_CHARS: usize = 4;
 
-/// The alphabet of base32 (RFC 4648, section 6) in lower case, without padding. It lacks 0, 1, 8 and
-/// 9, which look like letters.
+/// The alphabet of base32 (RFC 4648, section 6) in lower case, without padding. It lacks 0, 1, 8
+/// and 9, which look like letters.
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 /// The public key of a peer. Only a handshake proves that a peer holds it.
@@ -163,7 +163,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Made with another implementation: `base64.b32encode` of Python, in small letters and without `=`.
+    /// Made with another implementation: `base64.b32encode` of Python, in small letters and without
+    /// `=`.
     const VECTORS: [([u8; KEY_BYTES], &str); 3] = [
         ([1; KEY_BYTES], "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq"),
         ([2; KEY_BYTES], "aibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaiba"),

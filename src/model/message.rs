@@ -9,8 +9,8 @@ use crate::model::name::PeerName;
 use crate::model::session::ByeReason;
 use crate::model::untrusted::Text;
 
-/// Bytes of one message to a legacy peer, header included: legacy programs call `recv(1024)` once and
-/// lose the rest.
+/// Bytes of one message to a legacy peer, header included: legacy programs call `recv(1024)` once
+/// and lose the rest.
 pub const MAX_SENT_BYTES: usize = 1024;
 
 /// Parts that a long message may be split into. Sixteen are about 15 KB, ten screens of text; more
@@ -20,8 +20,8 @@ pub const MAX_PARTS: usize = 16;
 /// Replaces each newline of a message: an unencrypted message is one line.
 pub const LINE_MARK: &str = " ⏎ ";
 
-/// Bytes that are read from one connection. A terminal in line mode, which all legacy programs read,
-/// passes at most 4,096 bytes a line; twice that leaves room for a script.
+/// Bytes that are read from one connection. A terminal in line mode, which all legacy programs
+/// read, passes at most 4,096 bytes a line; twice that leaves room for a script.
 pub const MAX_RECEIVED_BYTES: usize = 8 * 1024;
 
 /// Bytes of a [`MessageId`]: enough that random ids never collide.
@@ -49,7 +49,8 @@ impl fmt::Debug for MessageId {
     }
 }
 
-/// What a receipt says about sessions with its sender. Anyone between the two can change or remove it.
+/// What a receipt says about sessions with its sender. Anyone between the two can change or remove
+/// it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Capability {
     /// It accepts sessions, in which it proves this key.
@@ -68,8 +69,8 @@ impl Capability {
     }
 }
 
-/// How messages are sent to a peer. Only an exchange that we began settles it, never what others send
-/// unencrypted.
+/// How messages are sent to a peer. Only an exchange that we began settles it, never what others
+/// send unencrypted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum PeerProtocol {
     /// It has not been asked yet.

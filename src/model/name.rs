@@ -22,11 +22,12 @@ use super::untrusted;
 /// Columns of our own name at most, and of a peer's name on the screen: a third of a usual line.
 pub const MAX_NAME_COLUMNS: usize = 32;
 
-/// Bytes of our own name at most: 32 columns of the longest UTF-8 characters. Combining marks take no
-/// column, so columns alone do not bound it.
+/// Bytes of our own name at most: 32 columns of the longest UTF-8 characters. Combining marks take
+/// no column, so columns alone do not bound it.
 pub const MAX_NAME_BYTES: usize = 4 * MAX_NAME_COLUMNS;
 
-/// The Braille pattern without dots. It looks like a space, so one name could read as several words.
+/// The Braille pattern without dots. It looks like a space, so one name could read as several
+/// words.
 const BLANK: char = '\u{2800}';
 
 /// Our own name: one word of 1 to [`MAX_NAME_COLUMNS`] columns for every program.
@@ -114,9 +115,9 @@ pub fn new_name(text: &str) -> Result<Name, NameError> {
 }
 
 impl Name {
-    /// Checks that the name is Highly Restrictive as UTS #39, section 5.2, says, with all of ASCII in
-    /// its profile: characters that identifiers may have, of one script, or of Latin with Han and the
-    /// scripts of Japanese or Korean or Bopomofo.
+    /// Checks that the name is Highly Restrictive as UTS #39, section 5.2, says, with all of ASCII
+    /// in its profile: characters that identifiers may have, of one script, or of Latin with Han
+    /// and the scripts of Japanese or Korean or Bopomofo.
     ///
     /// # Errors
     /// What is wrong, with a name that is right.
@@ -210,8 +211,8 @@ fn corrected(text: &str) -> Option<String> {
 /// Characters of a peer's name that are looked at: more than are ever shown, marks included.
 const MAX_NAME_CHARS: usize = 1_024;
 
-/// Arrows to the right, and what looks like one. The messages of the user begin with one, and a name
-/// must not look like such a beginning.
+/// Arrows to the right, and what looks like one. The messages of the user begin with one, and a
+/// name must not look like such a beginning.
 const ARROWS: [RangeInclusive<char>; 10] = [
     '\u{2190}'..='\u{21ff}',
     '\u{2794}'..='\u{2794}',
@@ -250,8 +251,8 @@ impl PeerName {
         if raw.len() <= MAX_NAME_COLUMNS && raw.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Self(raw.into());
         }
-        // One spelling, so that no two names look the same and differ. What follows the columns that
-        // are shown needs no work.
+        // One spelling, so that no two names look the same and differ. What follows the columns
+        // that are shown needs no work.
         let mut before = ' ';
         let spelt = raw.chars().take(MAX_NAME_CHARS).filter(|c| {
             let before = std::mem::replace(&mut before, *c);
@@ -294,8 +295,8 @@ pub fn folded(name: &str) -> String {
     lower.nfkc().collect()
 }
 
-/// Returns the confusable skeletons of a name (UTS #39, section 4), whatever the case of its letters:
-/// two names that share one look alike. The escapes of [`PeerName`] do not count.
+/// Returns the confusable skeletons of a name (UTS #39, section 4), whatever the case of its
+/// letters: two names that share one look alike. The escapes of [`PeerName`] do not count.
 ///
 /// A letter may look like another in one case only, so there is a skeleton of the name as it is
 /// written and one of its small letters. `name` is at most as long as that of a [`PeerName`].
@@ -360,7 +361,8 @@ pub fn shortened(text: &str, columns: usize) -> String {
     }
     let mut short = String::new();
     for grapheme in text.graphemes(true) {
-        // The width of the whole is not always that of its parts: what follows can make a character wide.
+        // The width of the whole is not always that of its parts: what follows can make a character
+        // wide.
         let end = short.len();
         short.push_str(grapheme);
         if short.width() + 1 > columns || short.len() > 4 * columns {

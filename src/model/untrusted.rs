@@ -1,9 +1,9 @@
 //! Strings from the network, which can only be printed escaped.
 //!
-//! A [`Text`] prints only through [`Display`](fmt::Display) and [`Debug`](fmt::Debug), and both write
-//! it *harmless*: on one line, without control characters, escape sequences, bidirectional overrides
-//! or characters that take no room. [`Text::raw`] returns the raw string, to compare it or to send it
-//! on.
+//! A [`Text`] prints only through [`Display`](fmt::Display) and [`Debug`](fmt::Debug), and both
+//! write it *harmless*: on one line, without control characters, escape sequences, bidirectional
+//! overrides or characters that take no room. [`Text::raw`] returns the raw string, to compare it
+//! or to send it on.
 
 use std::fmt;
 
@@ -232,9 +232,10 @@ pub(super) fn is_emoji_base(c: char) -> bool {
 /// neighbours or takes no room.
 ///
 /// These are the control and format characters by their category (all bidirectional controls,
-/// zero-width spaces, tags, and the byte order mark), line and paragraph separators, and what Unicode
-/// lists as `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt) under other categories. The
-/// joiners and the two selectors between text and emoji are judged by where they stand.
+/// zero-width spaces, tags, and the byte order mark), line and paragraph separators, and what
+/// Unicode lists as `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt) under other
+/// categories. The joiners and the two selectors between text and emoji are judged by where they
+/// stand.
 fn is_hidden(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();

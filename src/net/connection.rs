@@ -239,8 +239,9 @@ mod tests {
         assert_eq!(read_after(b"", resets), (End::Lost, Vec::new()));
     }
 
-    /// Legacy programs do this; some cause a reset because they never read our answer. Other systems
-    /// than Linux may report the reset first, and then a command is shown instead of executed.
+    /// Legacy programs do this; some cause a reset because they never read our answer. Other
+    /// systems than Linux may report the reset first, and then a command is shown instead of
+    /// executed.
     #[cfg(target_os = "linux")]
     #[test]
     fn message_closed_before_a_reset_is_whole() {

@@ -35,7 +35,7 @@ pub trait InboundHandler: Send + Sync + 'static {
     /// Records that a message from this source was dropped without an answer.
     fn refused(&self, source: Source);
 
-    /// Takes over a connection, accepted at `at`, whose first bytes, `line`, are the opening line of
-    /// a session. `permit` is held until both sides have sent their hello.
+    /// Takes over a connection, accepted at `at`, whose first bytes, `line`, are the opening line
+    /// of a session. `permit` is held until both sides have sent their hello.
     fn opens(&self, stream: TcpStream, source: Source, at: Instant, line: Vec<u8>, permit: Permit);
 }

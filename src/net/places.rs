@@ -1,5 +1,5 @@
-//! Binds the sockets to listen at, for both address families, and reads this machine's addresses and
-//! the names of its interfaces.
+//! Binds the sockets to listen at, for both address families, and reads this machine's addresses
+//! and the names of its interfaces.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};

@@ -16,8 +16,8 @@ use crate::model::host::{HostAddr, LookupError};
 /// minute; the others resolve the names of other servers, and those in /etc/hosts.
 pub const MAX_RESOLVERS: usize = 4;
 
-/// The maximum number of names that are being resolved or wait for it: all static peers, and as many
-/// as a user types meanwhile.
+/// The maximum number of names that are being resolved or wait for it: all static peers, and as
+/// many as a user types meanwhile.
 const MAX_LOOKUPS: usize = MAX_STATIC_PEERS + 100;
 
 /// The time after which an idle thread ends.
@@ -28,8 +28,8 @@ type Found = Result<Vec<PeerAddr>, LookupError>;
 
 /// Resolves each name and reports the result.
 ///
-/// The system's resolver cannot be interrupted. The core limits how long it waits for a result, and a
-/// program that ends does not wait for these threads.
+/// The system's resolver cannot be interrupted. The core limits how long it waits for a result, and
+/// a program that ends does not wait for these threads.
 pub struct Resolver {
     shared: Arc<Shared>,
 }

@@ -4,9 +4,9 @@
 //! contacts keep their names and addresses. The program warns if a listed key has the address of a
 //! verified contact.
 //!
-//! `./peers.toml` can be part of the directory that the program starts in, and so from another person.
-//! The user is asked about its keys, and its contacts are for the run: the core makes them, and
-//! nothing here is changed.
+//! `./peers.toml` can be part of the directory that the program starts in, and so from another
+//! person. The user is asked about its keys, and its contacts are for the run: the core makes them,
+//! and nothing here is changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,8 +72,8 @@ pub fn configure(
     warnings
 }
 
-/// Returns the entries for this run with a key that the user has not decided about: it is no contact,
-/// not blocked, and not our own, `me`.
+/// Returns the entries for this run with a key that the user has not decided about: it is no
+/// contact, not blocked, and not our own, `me`.
 pub fn undecided<'a>(
     pins: &'a BTreeMap<PublicKey, Pin>,
     peers: &'a [StaticPeer],

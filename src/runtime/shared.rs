@@ -117,7 +117,8 @@ impl Shared {
             }
             if locked.machine.wants_ips(now) {
                 let ips = MutexGuard::unlocked(&mut locked, net::machine_ips);
-                // If they cannot be read, for example without a free descriptor, they are as before.
+                // If they cannot be read, for example without a free descriptor, they are as
+                // before.
                 let ips = ips.unwrap_or_else(|_| locked.machine.ips.clone());
                 self.step_locked(&mut locked, |step| step.ips_read(ips));
             } else {

@@ -82,8 +82,9 @@ impl<'a> Step<'a> {
             Command::SetContact { contact, .. } if contact.blocked => contact.id.key().into_iter().collect(),
             _ => Vec::new(),
         };
-        // A session that is open was accepted when the key was trusted. The next one is judged anew.
-        // A peer that is forgotten or blocked sees us leave, because it gets no goodbye later.
+        // A session that is open was accepted when the key was trusted. The next one is judged
+        // anew. A peer that is forgotten or blocked sees us leave, because it gets no goodbye
+        // later.
         let reason = match &command {
             Command::Trust(..) => ByeReason::Idle,
             _ => ByeReason::Leaves,
@@ -159,8 +160,8 @@ impl<'a> Step<'a> {
         let Opened { key, hello, dialed, source, local, job } = opened;
         let claimed = hello.as_ref().and_then(|hello| source.at(hello.port));
         let addr = dialed.or(claimed).ok_or(ByeReason::NotUnderstood)?;
-        // We dial only peers that the user or the core chose. Anyone can dial us, with any number of
-        // keys.
+        // We dial only peers that the user or the core chose. Anyone can dial us, with any number
+        // of keys.
         if dialed.is_none() && !self.has_room_for(key, source) {
             return Err(ByeReason::NoRoom);
         }

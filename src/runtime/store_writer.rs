@@ -172,8 +172,8 @@ impl Pending {
     }
 
     /// Returns the queued write that this one replaces: the news that the same peer was seen. So a
-    /// stuck disk has one for each peer. A write in between that changes the peer's part of the store
-    /// keeps them apart.
+    /// stuck disk has one for each peer. A write in between that changes the peer's part of the
+    /// store keeps them apart.
     fn older_seen(&mut self, job: &QueuedWrite) -> Option<&mut QueuedWrite> {
         let StoreOp::Seen { peer, .. } = &job.op else { return None };
         let is_change = |older: &QueuedWrite| matches!(older.op, StoreOp::Forget(_) | StoreOp::Accept(_));
@@ -219,8 +219,8 @@ impl WriterQueue {
         true
     }
 
-    /// Waits until what was put in before is written, messages of strangers excepted. Returns whether
-    /// that was so by `deadline`.
+    /// Waits until what was put in before is written, messages of strangers excepted. Returns
+    /// whether that was so by `deadline`.
     pub(super) fn settle(&self, deadline: Instant) -> bool {
         let mut queue = self.queue.lock();
         let until = queue.added;

@@ -1,4 +1,5 @@
-//! How long something lasts, or how long ago it was, as people write it: `90d`, `12h`, `30m`, `45s`, `2w`. Pure.
+//! How long something lasts, or how long ago it was, as people write it: `90d`, `12h`, `30m`,
+//! `45s`, `2w`. Pure.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +14,8 @@ const UNITS: [(char, u64); 5] = [('s', 1), ('m', 60), ('h', 60 * 60), ('d', DAY)
 /// The longest age: a hundred years, so that no moment is before all calendars.
 const MAX_AGE: Duration = Duration::from_secs(36_500 * DAY);
 
-/// The longest time that a text waits for its recipient: whoever has not been there for a year does not want yesterday's news.
+/// The longest time that a text waits for its recipient: whoever has not been there for a year does
+/// not want yesterday's news.
 const MAX_EXPIRE: Duration = Duration::from_secs(365 * DAY);
 
 /// A time of one second to a hundred years.

@@ -9,8 +9,8 @@ use super::Settings;
 /// Our directory in the user's configuration and data directories.
 const FOLDER: &str = "p2p-chat";
 
-/// Where the user's configuration of this program lies: `$XDG_CONFIG_HOME/p2p-chat` or `~/.config/p2p-chat` on Linux,
-/// the platform's own place elsewhere.
+/// Where the user's configuration of this program lies: `$XDG_CONFIG_HOME/p2p-chat` or
+/// `~/.config/p2p-chat` on Linux, the platform's own place elsewhere.
 pub fn configuration_directory() -> Option<PathBuf> {
     let strategy = etcetera::base_strategy::choose_native_strategy().ok()?;
     Some(strategy.config_dir().join(FOLDER))

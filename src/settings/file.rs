@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use crate::model::name::shortened;
 use crate::model::untrusted::harmless;
 
-/// Bytes that a file may have: what a peers.toml of [`MAX_STATIC_PEERS`](crate::core::MAX_STATIC_PEERS) entries with comments never reach.
+/// Bytes that a file may have: what a peers.toml of
+/// [`MAX_STATIC_PEERS`](crate::core::MAX_STATIC_PEERS) entries with comments never reach.
 pub(crate) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Why a file cannot be read. Displayed as a whole sentence.

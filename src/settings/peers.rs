@@ -22,10 +22,11 @@ use crate::net;
 /// The name of the file that lists static peers.
 const PEERS_FILE: &str = "peers.toml";
 
-/// The static peers: those of the first file found, and those of the command line, each address once.
+/// The static peers: those of the first file found, and those of the command line, each address
+/// once.
 ///
-/// `./peers.toml` can come with a directory of another person, so its entries are for this run, unless
-/// the user names the file or the directory is the one of the configuration.
+/// `./peers.toml` can come with a directory of another person, so its entries are for this run,
+/// unless the user names the file or the directory is the one of the configuration.
 ///
 /// # Errors
 /// Where a file was named and cannot be read, or a file holds a mistake.
@@ -71,7 +72,8 @@ fn from_files(named: Option<&Path>) -> Result<Vec<StaticPeer>, ConfigError> {
     Ok(Vec::new())
 }
 
-/// Whether a file is `./peers.toml`, and not the one in the configuration directory under that name.
+/// Whether a file is `./peers.toml`, and not the one in the configuration directory under that
+/// name.
 fn is_for_run(path: &Path) -> bool {
     let real = |path: &Path| fs::canonicalize(path).ok();
     let configured = configuration_directory().and_then(|folder| real(&folder.join(PEERS_FILE)));

@@ -17,8 +17,8 @@ use crate::model::stored::Selection;
 /// message again after this many others.
 const MAX_KNOWN: i64 = 100_000;
 
-/// Messages removed at once where there are too many, so that not every new message has to remove an
-/// old one.
+/// Messages removed at once where there are too many, so that not every new message has to remove
+/// an old one.
 const TRIM: i64 = 256;
 
 /// Messages of one stranger removed at once.
@@ -128,8 +128,8 @@ impl Default for MemoryLimits {
     }
 }
 
-/// Bytes in memory that a message takes beside its text: its columns, its places in the indexes, and what the
-/// pages leave free.
+/// Bytes in memory that a message takes beside its text: its columns, its places in the indexes,
+/// and what the pages leave free.
 pub(super) const ROW_BYTES: i64 = 512;
 
 /// Forgets the selected messages that are not queued. Returns how many went, and how many stay.
@@ -217,8 +217,8 @@ fn trim_strangers(conn: &Connection, limit: Size) -> Result<Size> {
     Ok(left)
 }
 
-/// Removes messages of the user and of contacts, the oldest of the largest conversation, while there
-/// are more than `limit` bytes of them. Returns how much is left.
+/// Removes messages of the user and of contacts, the oldest of the largest conversation, while
+/// there are more than `limit` bytes of them. Returns how much is left.
 fn trim_conversations(conn: &Connection, limit: i64) -> Result<Size> {
     let mut left = total(conn, "peer")?.less(total(conn, "source")?);
     while left.on_disk() > limit {
@@ -309,8 +309,8 @@ fn used(conn: &Connection) -> Result<i64> {
     Ok((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?)
 }
 
-/// Removes a few messages. Remembers the ids of those that came from contacts; a stranger could push
-/// out all others with its own.
+/// Removes a few messages. Remembers the ids of those that came from contacts; a stranger could
+/// push out all others with its own.
 pub(super) fn remove_rows(conn: &Connection, messages: &[i64]) -> Result<()> {
     let mut known = conn.prepare_cached(
         "INSERT OR IGNORE INTO known (peer, id) SELECT peer, id FROM message \

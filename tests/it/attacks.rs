@@ -1,9 +1,9 @@
 //! Attacks on the encrypted exchange, each with the outcome that docs/SECURITY.md promises.
 //!
 //! Where the program is attacked it is the real one, as who dials ([`dialing`], [`promises`]) or as
-//! who is dialed ([`accepting`], [`floods`], [`plain`], [`strangers`]), by a peer of the tests' own or by somebody
-//! in the way. What it does with each single byte of a talk is shown over its library ([`bytes`]),
-//! for a thousand processes would take too long.
+//! who is dialed ([`accepting`], [`floods`], [`plain`], [`strangers`]), by a peer of the tests' own
+//! or by somebody in the way. What it does with each single byte of a talk is shown over its
+//! library ([`bytes`]), for a thousand processes would take too long.
 //!
 //! What a contact experiences while strangers write without measure is in [`strangers`], and while
 //! they pose as the contact in [`impostors`].

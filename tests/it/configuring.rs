@@ -1,4 +1,5 @@
-//! The settings: flags, environment, config.toml and defaults; and what is printed instead of chatting.
+//! The settings: flags, environment, config.toml and defaults; and what is printed instead of
+//! chatting.
 
 use std::fs;
 use std::io::Read;

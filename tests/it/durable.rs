@@ -1,4 +1,5 @@
-//! Nothing is lost: what the promises of docs/HISTORY.md are to who uses real processes that end, are killed, and start again.
+//! Nothing is lost: what the promises of docs/HISTORY.md are to who uses real processes that end,
+//! are killed, and start again.
 //!
 //! The long form is ignored unless asked for: CONTRIBUTING.md has its command.
 
@@ -103,7 +104,8 @@ fn times(peer: &Peer, words: &str) -> usize {
     peer.printed().iter().filter(|line| line.contains(words)).count()
 }
 
-/// Asks for what waits until a line of that has these words in it, and returns the line. What becomes of a text is told before it is written down.
+/// Asks for what waits until a line of that has these words in it, and returns the line. What
+/// becomes of a text is told before it is written down.
 fn outbox_has(peer: &mut Peer, words: &str) -> String {
     let mut found = None;
     until(SOON, words, || {

@@ -71,7 +71,8 @@ fn a_second_signal_ends_the_goodbyes_at_once() {
 fn a_hang_up_cuts_short_no_goodbye_that_was_begun() {
     let (mut alice, _stuck) = alice_and_a_stuck_peer();
     let begun = Instant::now();
-    // A window that closes is the end of the input and sends the signal; either may be noticed first.
+    // A window that closes is the end of the input and sends the signal; either may be noticed
+    // first.
     alice.ends_input();
     alice.sees("Saying goodbye to 1 peer.");
     alice.is_sent(Signal::HUP);
@@ -92,7 +93,8 @@ fn a_standard_output_that_is_closed_later_ends_the_program_with_goodbyes() {
     let mut alice = Peer::named("Alice").start();
     let mut bob = Unread::start(&Peer::named("Bob").knows(alice.addr()), Stdio::piped());
     alice.sees("Bob (");
-    // Bob has said all that he says by himself, so it is a message that shows him that nobody reads.
+    // Bob has said all that he says by himself, so it is a message that shows him that nobody
+    // reads.
     bob.prints("Choice [0-6]:");
     bob.closes_output();
     alice.says("bob", "is anybody reading?");

@@ -1,9 +1,10 @@
 //! A network that goes wrong, and what each side is told of it.
 //!
-//! Whatever happens to a connection: a message is shown at most once; "Delivered" is never said of one that was not shown;
-//! every message sent has exactly one outcome; a peer that hangs delays nobody else; and when the network is well again,
-//! everybody finds everybody without a restart. Of a text to one of ours the first outcome may be that it waits, and then
-//! it arrives as soon as the network lets it.
+//! Whatever happens to a connection: a message is shown at most once; "Delivered" is never said of
+//! one that was not shown; every message sent has exactly one outcome; a peer that hangs delays
+//! nobody else; and when the network is well again, everybody finds everybody without a restart. Of
+//! a text to one of ours the first outcome may be that it waits, and then it arrives as soon as the
+//! network lets it.
 
 mod ledger;
 mod legacies;
@@ -59,13 +60,15 @@ impl Pair {
         }
     }
 
-    /// How often Bob was shown exactly this from Alice, once the network is well and everything on its way has come.
+    /// How often Bob was shown exactly this from Alice, once the network is well and everything on
+    /// its way has come.
     fn bob_was_shown(&mut self, text: &str) -> usize {
         for way in [&self.to_bob, &self.to_alice] {
             way.heals();
             way.breaks_all();
         }
-        // Texts keep their order, so what comes after the faults is shown after everything that waited.
+        // Texts keep their order, so what comes after the faults is shown after everything that
+        // waited.
         static LAST: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let last = format!("last-{}.", LAST.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
         let outcome = self.alice_says(&last);

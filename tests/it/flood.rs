@@ -1,4 +1,5 @@
-//! Senders that never end, never begin, come by the thousand or break off: each is bounded, and delays nobody else.
+//! Senders that never end, never begin, come by the thousand or break off: each is bounded, and
+//! delays nobody else.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -12,8 +13,9 @@ use socket2::SockRef;
 
 use crate::support::{MALLORY, Peer, SOON, Target, dial_from, send_raw_from, try_dial_from};
 
-/// What a person would still call at once, on a machine that is busy with other tests. It is far less
-/// than the 15 s that a silent connection may last, so a sender within it has not waited for one.
+/// What a person would still call at once, on a machine that is busy with other tests. It is far
+/// less than the 15 s that a silent connection may last, so a sender within it has not waited for
+/// one.
 const PROMPT: Duration = Duration::from_secs(2);
 
 /// Bytes after which a sender gives up that wanted to send for ever.
@@ -53,7 +55,8 @@ fn answer(stream: &mut TcpStream) -> (String, Duration) {
     (String::from_utf8(bytes).expect("UTF-8"), begun.elapsed())
 }
 
-/// Lets this process hold a few thousand descriptors, where it may. Peers started before keep the usual limit.
+/// Lets this process hold a few thousand descriptors, where it may. Peers started before keep the
+/// usual limit.
 fn allow_descriptors() {
     let limit = getrlimit(Resource::Nofile);
     let wanted = u64::try_from(2 * IDLE).expect("small");
@@ -191,7 +194,8 @@ fn a_message_in_pieces_is_one_message() {
     alice.has_shown(&["Mallory (127.0.0.66:9): gr\u{fc}\u{df}e"]);
 }
 
-/// Holds idle connections from `sources` addresses, and sees that everybody else is served meanwhile.
+/// Holds idle connections from `sources` addresses, and sees that everybody else is served
+/// meanwhile.
 fn hold_idle_connections(sources: usize) {
     let mut alice = Target::new();
     allow_descriptors();
@@ -258,7 +262,8 @@ fn unclosed_oversized_messages_leave_threads_for_others() {
             }
         }
     });
-    // What the attackers left behind may still be read away, and be told of after the witness's message.
+    // What the attackers left behind may still be read away, and be told of after the witness's
+    // message.
     let shown = alice.unharmed();
     let of_attackers = "* Ignored data from 127.0.0.66 that does not start with an address: xxx";
     assert!(shown.iter().any(|line| line.starts_with(of_attackers)), "{shown:?}");

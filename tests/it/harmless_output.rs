@@ -1,5 +1,6 @@
-//! Whatever bytes come, what is printed is harmless and has exactly the lines it should: everything that a received
-//! connection goes through from its bytes to the printed line, without the sockets and the terminal.
+//! Whatever bytes come, what is printed is harmless and has exactly the lines it should: everything
+//! that a received connection goes through from its bytes to the printed line, without the sockets
+//! and the terminal.
 //!
 //! `PROPTEST_CASES` makes it as many inputs as wanted.
 
@@ -107,7 +108,8 @@ fn read(form: Form, connections: &[Connection]) {
     let mut reader = Reader::new(form);
     for connection in connections {
         let decoded = printing::decoded(connection);
-        // Nobody speaks for another address than the one that the connection began with, in no line of it.
+        // Nobody speaks for another address than the one that the connection began with, in no line
+        // of it.
         let mut claims = decoded.iter().filter_map(|piece| match piece {
             Decoded::Message(message) => Some(message.claimed),
             Decoded::Unreadable(_) => None,
@@ -146,7 +148,8 @@ proptest! {
 
 #[test]
 fn every_character_alone_and_behind_a_letter_is_printed_harmless() {
-    // All of Unicode in connections of eight thousand bytes: each character stands in a name and in a text.
+    // All of Unicode in connections of eight thousand bytes: each character stands in a name and in
+    // a text.
     let mut reader = Reader::new(Form::Edited);
     let all: Vec<char> = ('\0'..=char::MAX).collect();
     for chars in all.chunks(800) {

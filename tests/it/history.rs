@@ -1,4 +1,5 @@
-//! `p2p-chat history`: what was said is read, searched, exported and forgotten from the command line, whether or not the chat is running.
+//! `p2p-chat history`: what was said is read, searched, exported and forgotten from the command
+//! line, whether or not the chat is running.
 
 use std::fs;
 use std::io::Read;

@@ -1,5 +1,5 @@
-//! What a hostile sender writes: every input is shown as it stands or refused, obeyed by nothing, and acknowledged only
-//! if it was shown.
+//! What a hostile sender writes: every input is shown as it stands or refused, obeyed by nothing,
+//! and acknowledged only if it was shown.
 
 use std::net::Ipv4Addr;
 
@@ -25,7 +25,8 @@ fn sources() -> impl Iterator<Item = Ipv4Addr> {
     (1..=u8::MAX).map(|number| Ipv4Addr::new(127, 0, 67, number))
 }
 
-/// Sends each text behind Mallory's header, and checks that it is acknowledged once and shown as said.
+/// Sends each text behind Mallory's header, and checks that it is acknowledged once and shown as
+/// said.
 fn are_shown(texts: &[(&[u8], &str)]) {
     let mut alice = Target::new();
     let receipt = alice.receipt();

@@ -1,4 +1,5 @@
-//! Who a peer is: a key for each profile, which nobody else may read and one process at a time may be.
+//! Who a peer is: a key for each profile, which nobody else may read and one process at a time may
+//! be.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! Both families: ours listens at the addresses of IPv4 and of IPv6, under one port, and takes plain messages over IPv4 only.
+//! Both families: ours listens at the addresses of IPv4 and of IPv6, under one port, and takes
+//! plain messages over IPv4 only.
 //!
 //! Where the machine has no IPv6, what needs it says so and is skipped.
 

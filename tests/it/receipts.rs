@@ -1,4 +1,5 @@
-//! What a receipt promises: whatever was acknowledged is shown, also by a peer that leaves or that nobody reads.
+//! What a receipt promises: whatever was acknowledged is shown, also by a peer that leaves or that
+//! nobody reads.
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
@@ -10,7 +11,8 @@ use rustix::process::Signal;
 
 use crate::support::{MALLORY, Peer, Unread, try_dial_from};
 
-/// Texts that may wait for a peer that nobody reads, and as many that it holds already to print them.
+/// Texts that may wait for a peer that nobody reads, and as many that it holds already to print
+/// them.
 const MOST_HELD: usize = 2 * 8_192 + 1_000;
 
 /// What is acknowledged while a peer leaves, it shows before it ends.

@@ -1,5 +1,5 @@
-//! One machine that sends more than its share: it gets its share, everybody else notices nothing, and what is not taken is
-//! neither acknowledged nor passed over in silence.
+//! One machine that sends more than its share: it gets its share, everybody else notices nothing,
+//! and what is not taken is neither acknowledged nor passed over in silence.
 
 use std::collections::HashSet;
 use std::io::{ErrorKind, Read, Write};
@@ -127,9 +127,11 @@ fn while_nothing_can_be_shown_a_flood_is_refused_beyond_its_share_and_that_is_sa
 
 #[test]
 fn while_nothing_can_be_shown_each_of_many_messages_of_one_machine_is_refused_in_time() {
-    /// More than one machine gets places for, in the order of its messages and among those that wait for room.
+    /// More than one machine gets places for, in the order of its messages and among those that
+    /// wait for room.
     const AT_ONCE: usize = 200;
-    /// The two seconds that a message may wait, and what a busy machine adds. One after the other they take minutes.
+    /// The two seconds that a message may wait, and what a busy machine adds. One after the other
+    /// they take minutes.
     const REFUSED_WITHIN: Duration = Duration::from_secs(8);
 
     let mut alice = Unread::start(&Peer::named("Alice"), Stdio::piped());
@@ -143,7 +145,8 @@ fn while_nothing_can_be_shown_each_of_many_messages_of_one_machine_is_refused_in
     let begun = Instant::now();
     let mut open: Vec<TcpStream> = (0..AT_ONCE).map(|_| dial_from(MALLORY, addr)).collect();
     for stream in &mut open {
-        // Those that were silent for longest may have had to give way to later ones, and be reset already.
+        // Those that were silent for longest may have had to give way to later ones, and be reset
+        // already.
         let _ = stream.write_all(b"127.0.0.66:9 Mallory late");
         let _ = stream.shutdown(Shutdown::Write);
     }
@@ -157,7 +160,8 @@ fn while_nothing_can_be_shown_each_of_many_messages_of_one_machine_is_refused_in
 
 #[test]
 fn while_nothing_can_be_shown_many_that_flood_do_not_hold_up_somebody_else() {
-    /// Machines that flood. Had each a tenth of a second in which nobody else is served, they would have all of it.
+    /// Machines that flood. Had each a tenth of a second in which nobody else is served, they would
+    /// have all of it.
     const MACHINES: u8 = 60;
 
     let mut alice = Unread::start(&Peer::named("Alice"), Stdio::piped());
@@ -193,7 +197,8 @@ fn while_nothing_can_be_shown_many_that_flood_do_not_hold_up_somebody_else() {
 
 #[test]
 fn whoever_asks_for_many_to_be_dialed_does_not_delay_the_answer_to_another() {
-    /// Peers that one machine invents. Each takes a connection and never answers, so it holds a place for a second.
+    /// Peers that one machine invents. Each takes a connection and never answers, so it holds a
+    /// place for a second.
     const INVENTED: usize = 200;
     /// Places for acknowledgements and looks that nobody asked for; one machine gets half.
     const PLACES: usize = 64;

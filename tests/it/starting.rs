@@ -1,4 +1,5 @@
-//! The way in: the command line, the environment, the port, and what is said where they will not do.
+//! The way in: the command line, the environment, the port, and what is said where they will not
+//! do.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};

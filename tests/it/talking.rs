@@ -28,8 +28,8 @@ fn alice_and_a_returning_bob() -> (Peer, Peer) {
     (alice, bob)
 }
 
-/// Somebody called Old, who listens at an address, takes whatever comes, and answers nothing; and the texts that came. Alice has heard of
-/// him.
+/// Somebody called Old, who listens at an address, takes whatever comes, and answers nothing; and
+/// the texts that came. Alice has heard of him.
 fn a_program_of_old(alice: &mut Peer) -> (SocketAddrV4, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let addr = v4(listener.local_addr().expect("bound"));
@@ -159,7 +159,8 @@ fn disconnecting_tells_the_peer_and_is_not_undone_by_its_static_list() {
     alice.types(&["4", "bob"]);
     alice.sees(&format!("Disconnected from {}.", bob.shown()));
     bob.sees(&format!("* {} left", alice.shown()));
-    // Bob has Alice as a static peer. He looks after her a second later, finds her listening, and leaves her alone.
+    // Bob has Alice as a static peer. He looks after her a second later, finds her listening, and
+    // leaves her alone.
     let row = bob.lists(alice.addr()).expect("static peers stay listed");
     assert!(row.contains("left, last seen"), "{row}");
     let row = alice.lists(bob.addr()).expect("still listed");

@@ -61,7 +61,8 @@ fn saw_no_noise(legacy: &Legacy) {
     assert!(!shown.iter().any(|line| line.contains("malformed")), "{}: {shown:?}", legacy.name());
 }
 
-/// A port that nobody else is given as long as this lives, and that a program may listen at again and again.
+/// A port that nobody else is given as long as this lives, and that a program may listen at again
+/// and again.
 ///
 /// Without it, the port of a program that has ended may go to whatever else runs on this machine.
 struct Reserved {
@@ -72,7 +73,8 @@ struct Reserved {
 /// Reserves a port of 127.0.0.1.
 fn reserved() -> Reserved {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    // Bound, never listening: dialing is refused, the system gives the port to nobody, and who asks for it gets it.
+    // Bound, never listening: dialing is refused, the system gives the port to nobody, and who asks
+    // for it gets it.
     socket.set_reuse_address(true).expect("an option");
     socket.bind(&SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
     let addr = v4(socket.local_addr().expect("bound").as_socket().expect("an IP address"));
@@ -162,8 +164,9 @@ fn becomes(alice: &mut Peer, legacy: &Legacy, state: &str) {
     }
 }
 
-/// Lists until our user was told of these programs, by the names that they are shown with, that they are gone. One
-/// list may not do: a probe that was under way when a program ended can still vouch for it.
+/// Lists until our user was told of these programs, by the names that they are shown with, that
+/// they are gone. One list may not do: a probe that was under way when a program ended can still
+/// vouch for it.
 fn go(alice: &mut Peer, names: &[String]) {
     let deadline = Instant::now() + SOON;
     let told = |alice: &Peer, name: &String| {

@@ -27,7 +27,8 @@ use user::User;
 /// Steps of one input. Few steps keep the fuzzer quick.
 const MAX_STEPS: usize = 48;
 
-/// Times at which something becomes due in one step. A full event queue makes messages due every 20 ms.
+/// Times at which something becomes due in one step. A full event queue makes messages due every 20
+/// ms.
 const MAX_TICKS: usize = 32;
 
 /// Sessions in one step of a flood: more than strangers of one source may have.
@@ -54,8 +55,8 @@ const LENGTHS: [usize; 4] = [2, 1_024, 5_000, MAX_TEXT_BYTES];
 /// Runs the script of an input. The first byte says who is a contact, and whether there are floods.
 ///
 /// # Panics
-/// If a key has two sessions, a limit is exceeded, a request does not end exactly once, a record goes
-/// out that the protocol does not allow, or a message is taken that was not sent.
+/// If a key has two sessions, a limit is exceeded, a request does not end exactly once, a record
+/// goes out that the protocol does not allow, or a message is taken that was not sent.
 pub fn sessions(input: &[u8]) {
     let Some((&config, script)) = input.split_first() else { return };
     let mut world = World::new(config);
@@ -141,7 +142,8 @@ impl World {
         }
     }
 
-    // ---- what the program does --------------------------------------------------------------------
+    // ---- what the program does
+    // --------------------------------------------------------------------
 
     /// Makes a request: to a key, or to any peer at an address.
     fn request(&mut self, which: u8, detail: u8) {
@@ -206,7 +208,8 @@ impl World {
         }
     }
 
-    // ---- the network ------------------------------------------------------------------------------
+    // ---- the network
+    // ------------------------------------------------------------------------------
 
     /// The newest connections come first, so that a script is as short as can be.
     fn link(&self, which: u8) -> Option<LinkId> {
@@ -341,7 +344,8 @@ impl World {
         }
     }
 
-    // ---- what must hold ---------------------------------------------------------------------------
+    // ---- what must hold
+    // ---------------------------------------------------------------------------
 
     /// Checks what must hold after every step.
     fn check(&self) {

@@ -5,7 +5,8 @@ use std::path::Path;
 use crate::settings::Misused;
 use crate::store::StoreError;
 
-/// The error for the user: one sentence that says what is wrong with the file, and one that says what to do.
+/// The error for the user: one sentence that says what is wrong with the file, and one that says
+/// what to do.
 pub(super) fn told(error: &StoreError, path: &Path) -> anyhow::Error {
     let path = path.display();
     match error {

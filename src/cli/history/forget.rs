@@ -15,7 +15,8 @@ use crate::store::{Store, StoreError};
 /// Bytes that an answer may have; more is no answer, and is not waited for.
 const MAX_ANSWER: u64 = 100;
 
-/// How long is worked on the file afterwards: others read it for milliseconds, and a large one is made smaller in some seconds.
+/// How long is worked on the file afterwards: others read it for milliseconds, and a large one is
+/// made smaller in some seconds.
 const TIDYING: Duration = Duration::from_secs(20);
 
 /// Forgets messages and typed lines for good. If `answers` are given, the user is asked before.

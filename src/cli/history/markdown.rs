@@ -1,4 +1,5 @@
-//! A message as Markdown (CommonMark 0.31): a paragraph, in which nothing of what was said is markup. Pure.
+//! A message as Markdown (CommonMark 0.31): a paragraph, in which nothing of what was said is
+//! markup. Pure.
 
 use crate::model::untrusted::harmless;
 use crate::tui::TO;
@@ -6,7 +7,8 @@ use crate::tui::past::People;
 use crate::tui::past::Told;
 use crate::tui::past::{outcome, with};
 
-/// What has a meaning anywhere in a line, in CommonMark or in what is usual beyond it: tables, footnotes, mathematics, emoji, mentions, links.
+/// What has a meaning anywhere in a line, in CommonMark or in what is usual beyond it: tables,
+/// footnotes, mathematics, emoji, mentions, links.
 const MARKUP: &[char] = &[
     '\\', '`', '*', '_', '{', '}', '[', ']', '<', '>', '(', ')', '#', '!', '|', '~', '&', ':', '@', '$', '^',
     '=',
@@ -73,7 +75,8 @@ mod tests {
     /// What is markup somewhere, listed here once more so that the list above is not its own judge.
     const MEANS_SOMETHING: &str = "\\`*_{}[]<>()#!|~&:@$^=";
 
-    /// What a reader of CommonMark makes of a line without any markup: none is left, and no character is lost.
+    /// What a reader of CommonMark makes of a line without any markup: none is left, and no
+    /// character is lost.
     fn rendered(line: &str) -> String {
         let mut out = String::new();
         let mut chars = line.chars();

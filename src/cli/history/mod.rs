@@ -1,7 +1,8 @@
-//! What was said, from the command line: `p2p-chat history` reads it, searches in it, exports it and forgets it, whether or not the
-//! program is running. It makes nothing where nothing is kept.
+//! What was said, from the command line: `p2p-chat history` reads it, searches in it, exports it
+//! and forgets it, whether or not the program is running. It makes nothing where nothing is kept.
 //!
-//! Messages go to standard output and remarks to standard error. Out of scope: how and when they are written down (`store`, `runtime`).
+//! Messages go to standard output and remarks to standard error. Out of scope: how and when they
+//! are written down (`store`, `runtime`).
 
 mod asked;
 mod calendar;
@@ -44,7 +45,8 @@ const SHOWN: usize = 50;
 /// Does what is asked for. The result in the result is what became of the output.
 ///
 /// # Errors
-/// Where it is not clear whose history is meant or what of it, or it cannot be used; each reads as sentences for the user.
+/// Where it is not clear whose history is meant or what of it, or it cannot be used; each reads as
+/// sentences for the user.
 pub fn run(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
     if asked.forget && asked.grep.is_some() {
         bail!(Misused::new("--forget takes no --grep; choose the messages by peer and by age."));

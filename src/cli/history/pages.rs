@@ -1,7 +1,9 @@
-//! Rows from the store, page by page, the oldest first, so that a million of them take the memory of a page.
+//! Rows from the store, page by page, the oldest first, so that a million of them take the memory
+//! of a page.
 //!
-//! A store gives the last rows before a row. So a walk to the beginning notes where the pages begin, and a second one reads them in their
-//! order. What is written down meanwhile is not among them, and what is forgotten meanwhile is missing.
+//! A store gives the last rows before a row. So a walk to the beginning notes where the pages
+//! begin, and a second one reads them in their order. What is written down meanwhile is not among
+//! them, and what is forgotten meanwhile is missing.
 
 use std::io;
 
@@ -9,7 +11,8 @@ use crate::model::stored::{Direction, Query, RowId, Selection, StoredMessage};
 use crate::store::{Store, StoreError};
 use crate::tui::past::are_one;
 
-/// Rows of a page. Each has a text of 65,536 bytes at most, so a page has 16 MB at most, and usually some 50 KB.
+/// Rows of a page. Each has a text of 65,536 bytes at most, so a page has 16 MB at most, and
+/// usually some 50 KB.
 const PAGE: usize = 256;
 
 /// Why reading ended before the end.
@@ -37,8 +40,8 @@ pub(super) struct Pages {
     pub(super) more: bool,
 }
 
-/// The last messages that a query asks for, at most `most`; its own limit does not count. Rows of which `folds` is true count as one message
-/// if they are one text.
+/// The last messages that a query asks for, at most `most`; its own limit does not count. Rows of
+/// which `folds` is true count as one message if they are one text.
 pub(super) fn find(
     store: &mut dyn Store,
     which: Selection,
@@ -103,7 +106,8 @@ impl Pages {
     }
 }
 
-/// How many messages would go if those chosen were forgotten, and how many would stay because they wait.
+/// How many messages would go if those chosen were forgotten, and how many would stay because they
+/// wait.
 pub(super) fn count(store: &mut dyn Store, which: &Selection) -> Result<(u64, u64), StoreError> {
     let mut query = Query { which: which.clone(), limit: PAGE, ..Query::default() };
     let (mut gone, mut stay) = (0, 0);

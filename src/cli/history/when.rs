@@ -1,4 +1,5 @@
-//! A moment as people name it: an age (`3d` ago), a day, a local time of a day, or a time with its offset (RFC 3339). Pure.
+//! A moment as people name it: an age (`3d` ago), a day, a local time of a day, or a time with its
+//! offset (RFC 3339). Pure.
 
 use std::str::FromStr;
 
@@ -60,7 +61,8 @@ impl FromStr for When {
 }
 
 impl When {
-    /// The first millisecond of it, since 1970, in this zone, where it is `now`. What is before 1970 is as if it were then.
+    /// The first millisecond of it, since 1970, in this zone, where it is `now`. What is before
+    /// 1970 is as if it were then.
     pub fn begins(self, now: Timestamp, zone: &TimeZone) -> u64 {
         millis(self.moment(now, zone))
     }

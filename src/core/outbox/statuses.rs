@@ -103,9 +103,9 @@ impl Outbox {
         is_there
     }
 
-    /// Tells the user of messages that have been in flight for [`RECEIPT_WITHIN`] without a receipt,
-    /// and of those that wait behind them. The former stay in flight: over a slow line a receipt
-    /// takes longer. `reason` says why they wait.
+    /// Tells the user of messages that have been in flight for [`RECEIPT_WITHIN`] without a
+    /// receipt, and of those that wait behind them. The former stay in flight: over a slow line a
+    /// receipt takes longer. `reason` says why they wait.
     pub(in crate::core) fn tell_overdue(&mut self, now: Time, reason: impl Fn(Recipient) -> PendingReason) {
         let mut overdue = Vec::new();
         for (to, queue) in &mut self.queues {

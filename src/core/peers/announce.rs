@@ -15,12 +15,12 @@ use crate::model::session::ByeReason;
 pub(in crate::core) const NAME_WITHIN: Duration = Duration::from_millis(300);
 
 /// How long an online peer may stay unannounced because it is not known yet whether it has a key. A
-/// p2p-chat peer first sends an unencrypted `connect`, and its session follows within this time also
-/// on a busy machine.
+/// p2p-chat peer first sends an unencrypted `connect`, and its session follows within this time
+/// also on a busy machine.
 pub(in crate::core) const KIND_WITHIN: Duration = Duration::from_secs(2);
 
-/// How long a peer has to be offline before the user is told, unless it said goodbye. A program that
-/// is started again, or a session that breaks and is opened again, takes less.
+/// How long a peer has to be offline before the user is told, unless it said goodbye. A program
+/// that is started again, or a session that breaks and is opened again, takes less.
 pub(in crate::core) const OFFLINE_TOLD_AFTER: Duration = Duration::from_secs(3);
 
 /// What the user is told of a peer's presence.

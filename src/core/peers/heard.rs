@@ -187,8 +187,8 @@ impl Peers {
         peer.is_dialable.is_none().then_some(peer.addr)
     }
 
-    /// A peer has opened a session from the IP of this address. If it was at another IP before, it has
-    /// moved.
+    /// A peer has opened a session from the IP of this address. If it was at another IP before, it
+    /// has moved.
     pub(in crate::core) fn is_seen_at(&mut self, id: Recipient, addr: PeerAddr) {
         self.update(id, |peer| {
             if peer.addr.ip() != addr.ip() {

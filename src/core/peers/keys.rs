@@ -49,8 +49,8 @@ impl Peers {
     /// A peer proves a key: it gets a row. The peer dialed at the address, or seen to speak from it
     /// just now, is this peer. `None` if the table has no room.
     ///
-    /// An address that the peer only claims becomes the one that it is dialed at first if it did not
-    /// answer elsewhere until now.
+    /// An address that the peer only claims becomes the one that it is dialed at first if it did
+    /// not answer elsewhere until now.
     pub(in crate::core) fn met(&mut self, key: PublicKey, at: ProvenAt, now: Time) -> Option<KeyRow> {
         let id = Recipient::key(key);
         let (addr, is_dialed, origin) = match at {

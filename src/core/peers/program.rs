@@ -13,8 +13,8 @@ pub(super) struct Program {
     pub(super) configured_form: Form,
     /// It has read a message of ours and promised no session.
     pub(super) took_plain: bool,
-    /// What its receipt promised about sessions, until that is kept or shown to be false. Nothing is
-    /// sent unencrypted meanwhile.
+    /// What its receipt promised about sessions, until that is kept or shown to be false. Nothing
+    /// is sent unencrypted meanwhile.
     pub(super) promised: Option<Capability>,
     /// A new name in a `connect` from the address of a legacy peer, until it is clear whether the
     /// sender is a legacy peer, too, or one with a key.

@@ -153,7 +153,8 @@ impl Peers {
 
     /// A peer does not accept us, for this reason. Returns whether that is news to the user.
     pub(in crate::core) fn turned_away(&mut self, id: Recipient, reason: ByeReason) -> bool {
-        // It may not have proven yet that it is the peer at its address, of which the user was told.
+        // It may not have proven yet that it is the peer at its address, of which the user was
+        // told.
         let at_addr = self.peer(id).map(|peer| Recipient::Address(peer.addr)).filter(|at| *at != id);
         let told = at_addr.and_then(|at| self.peer(at)?.turned_away);
         let is_known = self.update(id, |peer| peer.turned_away.replace(reason) == Some(reason));

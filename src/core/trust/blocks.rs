@@ -70,8 +70,8 @@ impl Blocks {
 }
 
 impl Trusted {
-    /// Blocks a legacy peer, a contact or a stranger: unencrypted messages from its address, or under
-    /// its name.
+    /// Blocks a legacy peer, a contact or a stranger: unencrypted messages from its address, or
+    /// under its name.
     ///
     /// # Errors
     /// If it has a key, or if there is no room. Nothing changes then.
@@ -109,8 +109,8 @@ impl Trusted {
         Ok(())
     }
 
-    /// Lifts the block of a legacy peer. A contact is one again, and a stranger is a stranger. Returns
-    /// its name, and whether it is a contact.
+    /// Lifts the block of a legacy peer. A contact is one again, and a stranger is a stranger.
+    /// Returns its name, and whether it is a contact.
     ///
     /// # Errors
     /// If it is not blocked.
@@ -126,8 +126,8 @@ impl Trusted {
         Ok((name, contact))
     }
 
-    /// Lifts the block of a legacy peer, and saves nothing. If it was blocked, returns its name, and
-    /// whether it is a contact.
+    /// Lifts the block of a legacy peer, and saves nothing. If it was blocked, returns its name,
+    /// and whether it is a contact.
     pub(in crate::core) fn lift_legacy(&mut self, id: PeerId) -> Option<(Option<PeerName>, bool)> {
         let BlockedLegacy { name, contact, .. } = self.blocks.legacy.remove(&id.legacy_addr()?)?;
         if let Some(name) = name.as_ref().map(|name| folded(name.as_str()))

@@ -161,8 +161,8 @@ pub enum Verdict {
     Pinned,
     /// The peer waits for the user, and the caller tells them. It is refused until then.
     Requested(PeerRequest),
-    /// The same, in place of another key that waited. A source can cause any number of these, so the
-    /// caller tells the user only now and then.
+    /// The same, in place of another key that waited. A source can cause any number of these, so
+    /// the caller tells the user only now and then.
     Replaced(PeerRequest),
     /// The peer is refused; nothing from it is shown, and nothing goes to it.
     Refused(Refused),

@@ -638,8 +638,8 @@ fn key_change_does_not_take_the_place_of_few() {
     for n in 1..MAX_KEY_CHANGES_OF_ONE {
         trusted.meets(claims("peer-0", 200 + n, 1));
     }
-    // The source may have no more. Its only key for Bob stays, as the user has seen it; of the three for
-    // another contact one goes.
+    // The source may have no more. Its only key for Bob stays, as the user has seen it; of the
+    // three for another contact one goes.
     let second = claims("Bob", 101, 1);
     assert!(matches!(trusted.meets(second.clone()), Verdict::Replaced(_)));
     assert!(waiting(&trusted).contains(&(first.key(), 1)) && waiting(&trusted).contains(&(second.key(), 1)));

@@ -53,8 +53,8 @@ impl Trusted {
             .unwrap_or_else(|| self.requests.iter().filter(fits).collect())
     }
 
-    /// Finds refused strangers by their name, by at least four characters at the start of the key, or
-    /// by the address of a legacy peer.
+    /// Finds refused strangers by their name, by at least four characters at the start of the key,
+    /// or by the address of a legacy peer.
     pub fn refused_for(&self, word: &str) -> Vec<&Meeting> {
         let wanted = Wanted::new(word);
         let fits = |met: &&Meeting| {
@@ -227,8 +227,8 @@ impl Trusted {
         Ok(())
     }
 
-    /// Blocks a waiting or pinned key. No other pin changes. A stranger becomes no contact by it, but
-    /// takes the room of one, so that it is remembered.
+    /// Blocks a waiting or pinned key. No other pin changes. A stranger becomes no contact by it,
+    /// but takes the room of one, so that it is remembered.
     ///
     /// # Errors
     /// If the key neither waits nor is pinned, or if there is no room. Nothing changes then.
@@ -256,7 +256,8 @@ impl Trusted {
         Ok(())
     }
 
-    /// Adds the address where a blocked key was met, from which the block covers unencrypted messages.
+    /// Adds the address where a blocked key was met, from which the block covers unencrypted
+    /// messages.
     pub(in crate::core) fn block_at(&mut self, key: PublicKey, addr: PeerAddr) {
         self.change(key, |held| {
             if held.pin.blocked && !held.pin.addrs.contains(&addr) {
@@ -356,8 +357,8 @@ impl Wanted {
             || alias.is_some_and(|alias| alias == self.folded)
     }
 
-    /// Returns the legacy peer at the address that the word is. The name of another peer may be that
-    /// address, too.
+    /// Returns the legacy peer at the address that the word is. The name of another peer may be
+    /// that address, too.
     fn at_address<'a, T>(
         &self,
         among: impl IntoIterator<Item = &'a T>,

@@ -143,8 +143,8 @@ impl Pending {
         self.receipted.iter().take(written).filter(|has| !**has).count()
     }
 
-    /// Adds the records of its next messages to `records`, as many as the window of the peer allows.
-    /// Returns whether that was all.
+    /// Adds the records of its next messages to `records`, as many as the window of the peer
+    /// allows. Returns whether that was all.
     pub(super) fn write(&mut self, link: &mut Link, records: &mut Vec<u8>) -> bool {
         let Request::Messages(messages) = &self.request.say else { return true };
         while let Some((message, is_receipted)) = messages.get(self.next).zip(self.receipted.get(self.next)) {

@@ -137,8 +137,8 @@ impl Sessions {
     }
 
     /// Takes a connection that was accepted at `at` and has brought the beginning of the opening
-    /// line. `permit` is dropped when both sides have said hello, or when the connection ends before
-    /// that.
+    /// line. `permit` is dropped when both sides have said hello, or when the connection ends
+    /// before that.
     pub fn accepted(
         &self,
         stream: TcpStream,

@@ -206,8 +206,8 @@ impl Link {
         Some(name)
     }
 
-    /// Returns whether a message fits the peer's window, and may wait to be sent. One may be in flight
-    /// whatever its size, and one may wait.
+    /// Returns whether a message fits the peer's window, and may wait to be sent. One may be in
+    /// flight whatever its size, and one may wait.
     pub(super) fn has_room(&self, message: &Message) -> bool {
         let is_in_window =
             self.in_flight.is_empty() || self.in_flight.bytes + in_window(message) <= self.window;

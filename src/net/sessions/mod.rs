@@ -46,8 +46,8 @@ pub const SLOWEST_LINE: u32 = 4_000;
 pub const CHECKED_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a peer has to answer a probe in its session, if the request does not say otherwise. A
-/// round trip over the slowest line takes less; see [`SLOWEST_LINE`]. Whatever comes within this time
-/// is an answer, because the pong has to wait behind the messages of the peer.
+/// round trip over the slowest line takes less; see [`SLOWEST_LINE`]. Whatever comes within this
+/// time is an answer, because the pong has to wait behind the messages of the peer.
 pub const PROBE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a dial that has met a key at an address answers further questions about it. When two
@@ -94,8 +94,8 @@ pub const DIAL_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// How far two names of one peer are apart that the handler is told of. The last one counts.
 pub const NAME_SPACING: Duration = Duration::from_secs(1);
 
-/// Connections on which one side has said goodbye, for up to [`PART_WITHIN`]. Beyond that the oldest
-/// end at once, so that no peer can hold descriptors by not closing.
+/// Connections on which one side has said goodbye, for up to [`PART_WITHIN`]. Beyond that the
+/// oldest end at once, so that no peer can hold descriptors by not closing.
 pub const MAX_PARTING: usize = 64;
 
 /// Sessions with strangers among them.
@@ -115,8 +115,8 @@ pub const MAX_OPENING_OF_PREFIX: usize = 16;
 pub const WINDOW_BYTES: u32 = 256 * 1024;
 
 /// Bytes of messages without a receipt that we let a stranger have in flight: 4 messages at most,
-/// because each counts [`MIN_WINDOW_BYTES`] at least, or one message of any size. A hello has no field
-/// for a number of messages, and 64 KiB would allow 16.
+/// because each counts [`MIN_WINDOW_BYTES`] at least, or one message of any size. A hello has no
+/// field for a number of messages, and 64 KiB would allow 16.
 pub const STRANGER_WINDOW_BYTES: u32 = 16 * 1024;
 
 /// Bytes of messages that wait to be sent on one connection, or one message of any size. Further
@@ -128,8 +128,8 @@ pub const SEND_BYTES: usize = 64 * 1024;
 pub const MAX_UNSENT: usize = SEND_BYTES + 16 * 1024;
 
 /// Bytes that may wait to be sent on all connections together: those of the sessions, a second one
-/// with each key until one of the two goes, and those that end. (One that is being opened has a hello
-/// at most.) Each has a part of its own, so strangers take nothing of a contact's.
+/// with each key until one of the two goes, and those that end. (One that is being opened has a
+/// hello at most.) Each has a part of its own, so strangers take nothing of a contact's.
 pub const MAX_UNSENT_OF_ALL: usize = (2 * MAX_SESSIONS + MAX_PARTING) * MAX_UNSENT;
 
 /// The version that a hello names to strangers. The field is required, and the real version would
@@ -147,8 +147,8 @@ pub const MAX_HELD_BYTES: usize = 4 * 1024 * 1024;
 pub const RETRY_AFTER: u32 = 30;
 
 /// How often a peer is told at most that the user wants to compare safety numbers. A peer of an
-/// earlier version, which does not know that record, skips 16 unknown ones in a row, and gets a ping
-/// between any two of these.
+/// earlier version, which does not know that record, skips 16 unknown ones in a row, and gets a
+/// ping between any two of these.
 pub const ASK_TO_VERIFY_EVERY: Duration = Duration::from_secs(60);
 
 /// How long messages wait before they are offered again to a handler that had no room for them.

@@ -132,7 +132,8 @@ impl Pool {
         self.pump(key, now, handler);
     }
 
-    /// Returns whether a request wants the key to be proven at an address where it was not met of late.
+    /// Returns whether a request wants the key to be proven at an address where it was not met of
+    /// late.
     fn wants_address(&self, pending: &Pending, key: PublicKey, now: Time) -> bool {
         let SessionRequest { say, addrs, .. } = &pending.request;
         let Some(session) = self.sessions.get(&key) else { return false };
@@ -313,7 +314,8 @@ impl Pool {
         id
     }
 
-    /// Returns whether a connection is there on which both sides have said hello and neither goodbye.
+    /// Returns whether a connection is there on which both sides have said hello and neither
+    /// goodbye.
     pub fn is_open(&self, id: LinkId) -> bool {
         self.links.get(&id).is_some_and(Link::is_open)
     }
@@ -332,7 +334,8 @@ impl Pool {
         }
     }
 
-    /// So many of the bytes to be sent on a connection have gone to the system. More may follow them.
+    /// So many of the bytes to be sent on a connection have gone to the system. More may follow
+    /// them.
     pub fn sent(&mut self, id: LinkId, count: usize, now: Time, handler: &mut dyn SessionHandler) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.unsent = link.unsent.saturating_sub(count);
@@ -829,8 +832,8 @@ impl Pool {
     }
 
     /// Ends a session if this one, which is new or at another source, is beyond the limits: the
-    /// idlest stranger's; if there is none, the idlest of the contacts that can be dialed again; and
-    /// only if there is none of these either, the idlest other one.
+    /// idlest stranger's; if there is none, the idlest of the contacts that can be dialed again;
+    /// and only if there is none of these either, the idlest other one.
     fn keep_limits(&mut self, newest: PublicKey, now: Time, handler: &mut dyn SessionHandler) {
         let is_of_prefix = |source: Source| !source.ip().is_loopback() && !handler.is_contact(newest);
         let source =
@@ -1253,7 +1256,8 @@ impl Pool {
         opening.into_iter().for_each(|id| self.drop_link(id));
     }
 
-    /// Says bye on a connection, and ends it. What the peer sent before it reads that is still taken.
+    /// Says bye on a connection, and ends it. What the peer sent before it reads that is still
+    /// taken.
     fn part_link(&mut self, id: LinkId, reason: ByeReason, now: Time, handler: &mut dyn SessionHandler) {
         self.gives_up_dial(id, RequestEnd::Broken, now, handler);
         self.say_bye(id, reason, now);
@@ -1321,8 +1325,8 @@ impl Pool {
 
     // ---- time -----------------------------------------------------------------------------------
 
-    /// Returns when [`Pool::tick`] has something to do, if nothing else happens before. Visits every
-    /// connection and request.
+    /// Returns when [`Pool::tick`] has something to do, if nothing else happens before. Visits
+    /// every connection and request.
     pub fn next_wake(&self) -> Option<Time> {
         let links = self.links.values().map(Link::due);
         let dialing = self.dials.values().flat_map(|dial| &dial.requests);

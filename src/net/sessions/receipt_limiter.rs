@@ -1,5 +1,5 @@
-//! How fast strangers get receipts. A sender without receipts stops when its window is full, and one
-//! that begins another session instead is refused.
+//! How fast strangers get receipts. A sender without receipts stops when its window is full, and
+//! one that begins another session instead is refused.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,7 +11,8 @@ use crate::model::key::PublicKey;
 /// Receipts that a stranger gets at once: more messages than people write before an answer.
 pub const STRANGER_BURST: u32 = 20;
 
-/// How long a stranger waits for each further receipt: about as long as it takes to write a message.
+/// How long a stranger waits for each further receipt: about as long as it takes to write a
+/// message.
 pub const STRANGER_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Keys that are remembered before those are dropped that may have a whole burst again.
@@ -28,8 +29,8 @@ pub(super) struct ReceiptLimiter {
 }
 
 impl ReceiptLimiter {
-    /// Returns whether a stranger has sent more than it may without receipts. It has ended sessions to
-    /// do so, because a session without receipts is at its window before.
+    /// Returns whether a stranger has sent more than it may without receipts. It has ended sessions
+    /// to do so, because a session without receipts is at its window before.
     pub(super) fn is_exceeded(&self, key: PublicKey, now: Time) -> bool {
         self.used(key, now) > STRANGER_INTERVAL * (STRANGER_BURST + STRANGER_AHEAD)
     }

@@ -1488,8 +1488,8 @@ fn session_ends_if_its_replacement_fails() {
 fn request_ends_if_its_replacement_fails() {
     let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder { port: 5000, ..Recorder::default() });
     let theirs = says_hello(&mut pool, &mut handler, key(2), &hello_of(5, false), Time::default());
-    // The address is dialed for whoever is there. The peer keeps this connection, but its hello does
-    // not arrive.
+    // The address is dialed for whoever is there. The peer keeps this connection, but its hello
+    // does not arrive.
     let addrs = vec![PeerAddr::new(Ipv4Addr::new(192, 0, 2, 2), 5000).unwrap()];
     let request = SessionRequest { job: JobId(1), addrs, expect: None, say: Request::Open, deadline: None };
     pool.request(request, Time::default(), &mut handler);

@@ -114,8 +114,8 @@ impl Document<'_> {
         self.sources.iter().copied().collect()
     }
 
-    /// Returns the table of each entry, in the order of the file, with the position of its header, and
-    /// then that of each blocked source.
+    /// Returns the table of each entry, in the order of the file, with the position of its header,
+    /// and then that of each blocked source.
     pub(super) fn tables(&self) -> impl Iterator<Item = &Spanned<DeValue<'_>>> {
         self.tables_of(CONTACT).chain(self.tables_of(BLOCKED))
     }

@@ -2,8 +2,8 @@
 //!
 //! No binary byte goes to a program that may not be ours: it reads one line that it shows as an
 //! error at most (docs/PROTOCOL.md, "The lines and the handshake"). Neither side may send anything
-//! behind its line before it has the other's, so what comes too early is a fault, and no byte is ever
-//! read into the wrong place.
+//! behind its line before it has the other's, so what comes too early is a fault, and no byte is
+//! ever read into the wrong place.
 
 /// What a dialer says first.
 pub const DIAL_LINE: &[u8] = b"P2P-CHAT/1\n";

@@ -1,4 +1,5 @@
-//! Strangers who want the program to dial others, or to tell them more than a contact needs to know.
+//! Strangers who want the program to dial others, or to tell them more than a contact needs to
+//! know.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::sync::Arc;

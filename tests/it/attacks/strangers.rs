@@ -211,8 +211,8 @@ fn contact_is_served_while_strangers_send_countless_messages() {
 /// screen hold 16 MiB, and the rest is for the buffers of their sessions.
 const MAX_GROWTH_KIB: u64 = 24 * 1024;
 
-/// What the history may have on the disk after that: what is kept of all strangers, of which each byte
-/// takes three, and what is not yet in its place.
+/// What the history may have on the disk after that: what is kept of all strangers, of which each
+/// byte takes three, and what is not yet in its place.
 const MAX_HISTORY_BYTES: u64 = 128 * 1024 * 1024;
 
 #[test]

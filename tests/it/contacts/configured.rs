@@ -66,7 +66,8 @@ fn listing(addr: impl ToString, name: &str, key: &str) -> String {
     format!("[[peer]]\naddress = \"{}\"\nname = \"{name}\"\nkey = \"{key}\"\n", addr.to_string())
 }
 
-/// Whether the history has a peer as one that was seen. The file is complete: its program has ended.
+/// Whether the history has a peer as one that was seen. The file is complete: its program has
+/// ended.
 fn is_in_history(data: &TempDir, key: &str) -> bool {
     let bytes = fs::read(data.path().join("profiles/alice/history.db")).expect("a history");
     let key: p2p_chat::model::key::PublicKey = key.parse().expect("a key");

@@ -1,4 +1,5 @@
-//! A text to somebody who is away is there when both are, also if both programs were ended in between.
+//! A text to somebody who is away is there when both are, also if both programs were ended in
+//! between.
 
 use std::fs;
 use std::path::Path;
@@ -21,7 +22,8 @@ fn acquainted() -> (Home, Home) {
     (alice, bob)
 }
 
-/// Bob starts alone, sees nothing, and has what she said as soon as she starts, each once and in order.
+/// Bob starts alone, sees nothing, and has what she said as soon as she starts, each once and in
+/// order.
 fn has_it_when_both_are_there(alice: &Home, bob: &Home, texts: &[&str]) {
     let mut him = bob.start();
     him.types(&["/outbox"]);

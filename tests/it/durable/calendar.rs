@@ -1,4 +1,5 @@
-//! A clock that is set back and forward: what is said keeps its order, arrives, and does not expire before its time.
+//! A clock that is set back and forward: what is said keeps its order, arrives, and does not expire
+//! before its time.
 
 use super::{Home, leaves, outbox_has, times};
 use crate::support::Calendar;

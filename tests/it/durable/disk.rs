@@ -1,5 +1,5 @@
-//! A disk that runs full under the history. It is a small one in a mount namespace of its own, so nobody else sees it; where that cannot be made
-//! the tests say so and are skipped.
+//! A disk that runs full under the history. It is a small one in a mount namespace of its own, so
+//! nobody else sees it; where that cannot be made the tests say so and are skipped.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -65,7 +65,8 @@ impl OnDisk {
         while file.write_all(&[0]).is_ok() {}
     }
 
-    /// The texts in its history. SQLite opens nothing by way of another process, so it is read from a copy.
+    /// The texts in its history. SQLite opens nothing by way of another process, so it is read from
+    /// a copy.
     fn kept(&self, home: &Home) -> Vec<String> {
         let copy = TempDir::new().expect("a directory");
         let (from, to) = (history_of(home.name, &self.data), history_of(home.name, copy.path()));

@@ -8,7 +8,8 @@ use rusqlite::Connection;
 use super::{Home, history_of, leaves};
 use crate::support::refused;
 
-/// Bytes of the header of an SQLite file (sqlite.org/fileformat2.html, section 1.3), without which nothing in it can be found.
+/// Bytes of the header of an SQLite file (sqlite.org/fileformat2.html, section 1.3), without which
+/// nothing in it can be found.
 const HEADER: usize = 100;
 
 /// Somebody who has ended with a text that waits, and whom it is for.

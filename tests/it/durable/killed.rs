@@ -1,7 +1,9 @@
-//! A stream of numbered messages from one to another through a network that breaks, while either or both are killed and start again.
+//! A stream of numbered messages from one to another through a network that breaks, while either or
+//! both are killed and start again.
 //!
-//! A round is: some numbers are typed, a random moment passes, somebody is killed and starts again. Chance comes from the seed; what the
-//! machine makes of it does not, so a seed that fails brings the same kills, but not the same instants.
+//! A round is: some numbers are typed, a random moment passes, somebody is killed and starts again.
+//! Chance comes from the seed; what the machine makes of it does not, so a seed that fails brings
+//! the same kills, but not the same instants.
 
 mod truth;
 
@@ -32,11 +34,13 @@ const SETTLED_EVERY: usize = 10;
 /// Numbers that are typed in a round, at most: a whole turn.
 const MOST_TYPED: u64 = 64;
 
-/// The longest that a round waits for its last number to be shown before somebody is killed, in milliseconds; one of these. In the shorter
-/// ones a life has just begun to speak, in the longest most numbers are there.
+/// The longest that a round waits for its last number to be shown before somebody is killed, in
+/// milliseconds; one of these. In the shorter ones a life has just begun to speak, in the longest
+/// most numbers are there.
 const MOMENTS: [u64; 4] = [15, 60, 150, 500];
 
-/// How long what waits may take when everybody is there and the network is well: the longest wait between two tries, and some time for it.
+/// How long what waits may take when everybody is there and the network is well: the longest wait
+/// between two tries, and some time for it.
 const SETTLED_WITHIN: Duration = Duration::from_secs(60).saturating_add(SOON);
 
 /// Who is killed in a round.

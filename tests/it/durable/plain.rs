@@ -1,4 +1,5 @@
-//! Texts to programs of old, which tell nobody what they have: each is sent once at most, and its state says what is known.
+//! Texts to programs of old, which tell nobody what they have: each is sent once at most, and its
+//! state says what is known.
 
 use std::io::Read;
 use std::net::{SocketAddrV4, TcpListener, TcpStream};
@@ -50,7 +51,8 @@ impl Fragile {
         Self { listener, said: String::new() }
     }
 
-    /// Reads and closes one connection after the other until one says these words; that one stays open.
+    /// Reads and closes one connection after the other until one says these words; that one stays
+    /// open.
     fn takes(&mut self, words: &str) -> TcpStream {
         loop {
             let (mut stream, _) = self.listener.accept().expect("somebody dials");

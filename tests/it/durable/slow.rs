@@ -1,4 +1,5 @@
-//! A slow disk: what does not need it does not wait for it, and what needs it waits and is not lost.
+//! A slow disk: what does not need it does not wait for it, and what needs it waits and is not
+//! lost.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -9,7 +10,8 @@ use rusqlite::Connection;
 use super::{Home, history_of, kept_of, times, until};
 use crate::support::{MALLORY, SOON, dial_from, send_raw_from};
 
-/// For less than this the program itself waits for another process that keeps the file for itself. The test has to be through by then.
+/// For less than this the program itself waits for another process that keeps the file for itself.
+/// The test has to be through by then.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// For so long others are served meanwhile: far longer than a text needs to arrive.
@@ -60,8 +62,8 @@ const TAKEN: usize = SHARE / (256 + 20) / AT_ONCE;
 /// Connections that are too many: 512 further writes may be with the writer.
 const TOO_MANY: usize = (SHARE / 256 + 512) / AT_ONCE + 1;
 
-/// For how long a connection beyond `TAKEN` is watched: one that is refused is closed at once, and one
-/// that waits is refused after two seconds.
+/// For how long a connection beyond `TAKEN` is watched: one that is refused is closed at once, and
+/// one that waits is refused after two seconds.
 const WATCHED: Duration = Duration::from_millis(200);
 
 #[test]

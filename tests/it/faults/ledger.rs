@@ -64,7 +64,8 @@ pub(super) fn arrived_later(peer: &Peer, text: &str) -> usize {
     peer.printed().iter().filter(told).count()
 }
 
-/// Says `text` to whoever is at `addr`, waits for what became of it, and makes sure that it was said once.
+/// Says `text` to whoever is at `addr`, waits for what became of it, and makes sure that it was
+/// said once.
 pub(super) fn says_at(peer: &mut Peer, addr: SocketAddrV4, text: &str) -> Outcome {
     let before = outcomes(peer, addr).len();
     peer.types(&[&format!("@{addr} {text}")]);

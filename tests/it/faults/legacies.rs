@@ -90,7 +90,8 @@ fn a_text_to_a_legacy_program_that_never_gets_there_is_of_unknown_fate_and_the_n
 fn a_legacy_program_that_got_one_byte_of_a_text_is_never_said_to_have_it() {
     with_each(|program| {
         let (mut alice, proxy, legacy) = alice_and(program);
-        // It calls recv() once, so a network that delivers single bytes loses the rest. Nobody can repair that.
+        // It calls recv() once, so a network that delivers single bytes loses the rest. Nobody can
+        // repair that.
         proxy.does_to("in single bytes", Fault::SingleBytes);
         let outcome = says_at(&mut alice, proxy.addr(), "in single bytes.");
         assert!(matches!(outcome, Outcome::HandedOver | Outcome::Unknown), "{program:?}: {outcome:?}");
@@ -172,7 +173,8 @@ fn a_text_to_a_legacy_program_that_is_reset_on_its_way_is_of_unknown_fate_and_wh
 fn a_text_that_is_swallowed_before_a_program_that_gives_receipts_is_never_called_delivered() {
     let (mut alice, proxy, legacy) = alice_and(Program::SmartCookies);
     assert_eq!(says_at(&mut alice, proxy.addr(), "all is well."), Outcome::Delivered);
-    // Programs without receipts close in the same way when they have read a text, but this one gives them.
+    // Programs without receipts close in the same way when they have read a text, but this one
+    // gives them.
     proxy.does_to("swallowed", Fault::Swallow);
     assert_eq!(says_at(&mut alice, proxy.addr(), "swallowed."), Outcome::Unknown);
     assert_eq!(proxy.did_to("swallowed"), [Fault::Swallow], "it was sent once");

@@ -1,5 +1,5 @@
-//! One fault at a time between two of ours, who talk in encryption: a text is shown once, whatever happens, and who wrote it
-//! learns so; what breaks off is queued and comes again.
+//! One fault at a time between two of ours, who talk in encryption: a text is shown once, whatever
+//! happens, and who wrote it learns so; what breaks off is queued and comes again.
 
 use std::thread;
 use std::time::Duration;
@@ -17,8 +17,8 @@ const SLOW: Duration = Duration::from_millis(1_600);
 /// Longer than the user waits for a receipt without being told.
 const TOO_LONG: Duration = Duration::from_secs(8);
 
-/// Alice says something to Bob while this goes wrong, which then ends. What she was told first, and how often he was shown
-/// it in the end.
+/// Alice says something to Bob while this goes wrong, which then ends. What she was told first, and
+/// how often he was shown it in the end.
 fn under(fault: Fault, text: &str) -> (Outcome, usize) {
     let mut pair = Pair::new();
     pair.suffers(fault);
@@ -62,7 +62,8 @@ fn delays(time: Duration, expected: (Outcome, usize)) {
 
 #[test]
 fn a_talk_that_is_reset_at_any_place_leaves_its_text_queued_and_it_comes_once() {
-    // In the line, behind it, in the handshake, in what it ends with, and about where the text stands.
+    // In the line, behind it, in the handshake, in what it ends with, and about where the text
+    // stands.
     thread::scope(|scope| {
         for bytes in [0, 5, 11, 100, 260, 400, 480] {
             scope.spawn(move || {
@@ -91,7 +92,8 @@ fn a_text_that_was_taken_and_whose_receipt_never_comes_back_is_queued_and_shown_
     let mut bob = bob.start();
     // Bob cannot dial her, so every session goes by the meddler.
     to_alice.does(cut_at(Way::Up, 0));
-    // What comes back behind the handshake and the hello is held back; the connection stays as it is.
+    // What comes back behind the handshake and the hello is held back; the connection stays as it
+    // is.
     meddler.does(|piece: &Piece<'_>| {
         let receipt = piece.opened && piece.way == Way::Down && piece.number > 4;
         if receipt { CommandKind::Instead(Vec::new()) } else { CommandKind::Pass }

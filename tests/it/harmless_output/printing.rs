@@ -1,5 +1,5 @@
-//! From a connection to the lines of a screen, by the parts of the program that are pure; what joins them in the program
-//! (src/runtime.rs, src/tui/app/tell.rs) is done here in the same way.
+//! From a connection to the lines of a screen, by the parts of the program that are pure; what
+//! joins them in the program (src/runtime.rs, src/tui/app/tell.rs) is done here in the same way.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -53,7 +53,8 @@ pub(super) enum Told {
 }
 
 impl Told {
-    /// Whether it is there because of what somebody wrote, and not because of what the rules think of it.
+    /// Whether it is there because of what somebody wrote, and not because of what the rules think
+    /// of it.
     pub(super) fn is_said(&self) -> bool {
         matches!(self, Self::Message(_) | Self::Unreadable | Self::Impostor)
     }
@@ -108,7 +109,8 @@ impl Reader {
         reader
     }
 
-    /// Takes a connection and what follows from it within two seconds, and prints what is told of it.
+    /// Takes a connection and what follows from it within two seconds, and prints what is told of
+    /// it.
     pub(super) fn takes(&mut self, connection: &Connection, decoded: Vec<Decoded>) -> Printed {
         let cut = decoder(connection).is_cut();
         let texts = decoded.len();
@@ -237,8 +239,8 @@ impl Reader {
     }
 }
 
-/// A painted line without the colours that we write ourselves, each of which has to end within the line. Any other control
-/// sequence stays.
+/// A painted line without the colours that we write ourselves, each of which has to end within the
+/// line. Any other control sequence stays.
 pub(super) fn without_own_colours(painted: &str) -> String {
     let mut plain = String::new();
     let mut rest = painted;

@@ -1,4 +1,5 @@
-//! A history that is there before the program is started, filled through the library, and the program that is asked about it.
+//! A history that is there before the program is started, filled through the library, and the
+//! program that is asked about it.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -145,7 +145,8 @@ mod on_a_terminal {
             let rows = shown(with_data("Alice", data.path()).arg(format!("--color={colour}")), 80);
             let key = key_in(&rows.join("\n"));
             let expected = code(key, foreground);
-            // Its margins may be blank, so it is looked for where it has to stand: below an empty row.
+            // Its margins may be blank, so it is looked for where it has to stand: below an empty
+            // row.
             let (text, drawn) =
                 rows.split_at(rows.iter().position(String::is_empty).expect("an empty row") + 1);
             assert_eq!(text.len(), 3, "a name, a key and an empty row: {text:?}");

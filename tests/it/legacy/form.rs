@@ -33,7 +33,8 @@ impl Message<'_> {
     }
 }
 
-/// What str.isspace() says. Python also counts U+001C to U+001F, which Rust's White_Space leaves out.
+/// What str.isspace() says. Python also counts U+001C to U+001F, which Rust's White_Space leaves
+/// out.
 pub(super) fn is_space(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}')
 }

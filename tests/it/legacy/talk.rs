@@ -17,8 +17,9 @@ const REPLY_LIMIT: Duration = Duration::from_secs(5);
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 impl Legacy {
-    /// Sends `text` as it is, in the program's own form: one connection, one write, no newline, full
-    /// close. SmartCookies first waits up to 5 s for a reply or a close, and returns the reply.
+    /// Sends `text` as it is, in the program's own form: one connection, one write, no newline,
+    /// full close. SmartCookies first waits up to 5 s for a reply or a close, and returns the
+    /// reply.
     ///
     /// # Errors
     /// What dialing or writing says; `InvalidInput` outside 127.0.0.0/8; at SmartCookies also a
@@ -52,7 +53,8 @@ impl Legacy {
     }
 
     /// The program's own liveness probe: true when it finds `to` alive. Hashpa writes `PING` under
-    /// the target's address; CryptoKnights and R3 connect and close; XYZ and SmartCookies have none.
+    /// the target's address; CryptoKnights and R3 connect and close; XYZ and SmartCookies have
+    /// none.
     pub(crate) fn probe(&self, to: SocketAddrV4) -> bool {
         match self.program() {
             Program::Hashpa => post(to, &form::written(Program::Hashpa, to, hashpa::PING)).is_ok(),
@@ -61,8 +63,8 @@ impl Legacy {
         }
     }
 
-    /// What the program's menu sends to leave one peer: `ip:port DISCONNECTED` at SmartCookies, which
-    /// also forgets the peer; nothing at the others.
+    /// What the program's menu sends to leave one peer: `ip:port DISCONNECTED` at SmartCookies,
+    /// which also forgets the peer; nothing at the others.
     ///
     /// # Errors
     /// What dialing or writing says.

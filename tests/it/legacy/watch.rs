@@ -64,8 +64,8 @@ impl Legacy {
         self.board.wait(within, |record| !record.alive)
     }
 
-    /// What SmartCookies' user answers to CONNECT_REQUEST, waiting and future ones alike. Until this
-    /// is called the user has not answered, and the requests wait.
+    /// What SmartCookies' user answers to CONNECT_REQUEST, waiting and future ones alike. Until
+    /// this is called the user has not answered, and the requests wait.
     pub(crate) fn answer_requests(&self, accept: bool) {
         self.board.change(|record| record.answer = Some(accept));
     }

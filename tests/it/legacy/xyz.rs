@@ -66,7 +66,8 @@ mod tests {
     use super::super::Program;
     use super::*;
 
-    // std cannot reset a connection on purpose (SO_LINGER is unstable there), so the error is given.
+    // std cannot reset a connection on purpose (SO_LINGER is unstable there), so the error is
+    // given.
     #[test]
     fn a_connection_that_is_reset_kills_xyz() {
         let board = Board::new(Program::Xyz, SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1));

@@ -11,8 +11,8 @@ const PORT: u16 = 5000;
 /// 5 s that no receipt has come, and then the program looks at its addresses.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(15);
 
-/// Waits until the list of `peer` has one row. Until the other has proven its key at its address, the
-/// address has a row of its own, and keeps it if that cannot be dialed any more.
+/// Waits until the list of `peer` has one row. Until the other has proven its key at its address,
+/// the address has a row of its own, and keeps it if that cannot be dialed any more.
 fn is_alone(peer: &mut Peer) {
     let deadline = Instant::now() + SOON;
     loop {

@@ -181,7 +181,8 @@ fn plain_from_source(carol: &Peer, name: &str, words: &str) -> String {
     String::from_utf8(send_raw_from(MALLORY, carol.addr(), message.as_bytes())).expect("UTF-8")
 }
 
-/// Checks that strangers at the blocked source are neither heard nor answered, and that Bob there is.
+/// Checks that strangers at the blocked source are neither heard nor answered, and that Bob there
+/// is.
 fn hears_only_bob(carol: &mut Peer, eve: &SecurePeer, bob: &SecurePeer, word: &str) {
     let unheard = format!("{word} spam");
     assert!(!says_as(eve, carol.addr(), eve.hello(), &unheard), "the known stranger");
@@ -244,8 +245,8 @@ fn blocked_source_edited_by_hand_takes_effect() {
     carol_runs.has_seen(": am I heard?");
 }
 
-/// Checks that a blocked legacy peer is not heard under its name or from its address, and that others
-/// are.
+/// Checks that a blocked legacy peer is not heard under its name or from its address, and that
+/// others are.
 fn does_not_hear(carol: &mut Peer, hashpa: &Legacy, word: &str) {
     let unheard = format!("{word} spam");
     hashpa.send(carol.addr(), &unheard).expect("Carol listens");

@@ -12,8 +12,8 @@ use super::*;
 /// How often the stranger comes under another name and leaves: more than a screen has lines.
 const RECONNECTS: usize = 100;
 
-/// Kinds of notices that a peer causes that comes and leaves: it is online with a new key, has left,
-/// is online again, and has another name.
+/// Kinds of notices that a peer causes that comes and leaves: it is online with a new key, has
+/// left, is online again, and has another name.
 const KINDS: usize = 4;
 
 /// After this time the notices that were not shown are told of at the latest.

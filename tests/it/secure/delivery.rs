@@ -13,7 +13,8 @@ fn a_text_whose_receipt_was_lost_is_sent_again_and_shown_once() {
     let (bob, mut alice) = (bob.start(), alice.start());
     // Bob cannot dial her, so every session goes by the meddler.
     to_alice.does(cut_at(Way::Up, 0));
-    // Everything passes but the receipt, which is what comes back behind the handshake and the hello.
+    // Everything passes but the receipt, which is what comes back behind the handshake and the
+    // hello.
     meddler.does(|piece: &Piece<'_>| {
         let receipt = piece.opened && piece.way == Way::Down && piece.number > 4;
         if receipt { CommandKind::Cut(Vec::new()) } else { CommandKind::Pass }

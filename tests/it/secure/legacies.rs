@@ -1,4 +1,5 @@
-//! One of ours beside the programs of old: they notice nothing, and none of them is ever taken for one of ours.
+//! One of ours beside the programs of old: they notice nothing, and none of them is ever taken for
+//! one of ours.
 
 use super::times;
 use crate::legacy::{Legacy, Program};

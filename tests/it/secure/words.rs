@@ -1,9 +1,11 @@
-//! What the user says about a key: that it is compared, taken, blocked, forgotten, or passed over for one text. What takes protection away is asked back.
+//! What the user says about a key: that it is compared, taken, blocked, forgotten, or passed over
+//! for one text. What takes protection away is asked back.
 
 use super::{in_groups, times};
 use crate::support::{Peer, nobody};
 
-/// Alice and Bob, who have met and have written to each other. Bob's port stays free when he is gone.
+/// Alice and Bob, who have met and have written to each other. Bob's port stays free when he is
+/// gone.
 fn acquainted() -> (Peer, Peer) {
     let mut bob = Peer::named("Bob").port(nobody().port()).start();
     let mut alice = Peer::named("Alice").start();

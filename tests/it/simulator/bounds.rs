@@ -13,7 +13,8 @@ use super::world::World;
 /// Probes and acknowledgements at once that the user did not ask for.
 const UNASKED: usize = 32;
 
-/// A world of two: ours is process 1, and its static peers are process 0 and one that is never there.
+/// A world of two: ours is process 1, and its static peers are process 0 and one that is never
+/// there.
 fn two() -> (World, [PeerAddr; 2]) {
     let mut world = World::new(1);
     world.plan = Plan { legacy: 1_000, ..Plan::still() };

@@ -3,10 +3,10 @@
 //! start, leave, crash, are stopped, cut off and restarted. They exchange real bytes.
 //!
 //! Each process has a `twin` in place of a network, an event queue and a store writer. It takes the
-//! outputs of a step, and `world`, `wires`, `network`, `dialer` and `disk` carry them out, sooner or
-//! later or never. Every step checks what always has to hold (`checks`), and that the user is told
-//! the truth (`truth`, `told`). A seed alone makes a run: a failure names it, and the same seed does
-//! the same again.
+//! outputs of a step, and `world`, `wires`, `network`, `dialer` and `disk` carry them out, sooner
+//! or later or never. Every step checks what always has to hold (`checks`), and that the user is
+//! told the truth (`truth`, `told`). A seed alone makes a run: a failure names it, and the same
+//! seed does the same again.
 //!
 //! Each person has a disk (`disk`, `restart`): a store that is written some time later, is full now
 //! and then, and is found by the next run as the last one left it. `stored` checks that, with what

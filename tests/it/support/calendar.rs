@@ -1,5 +1,5 @@
-//! A calendar that jumps, for one process: Debian's libfaketime, which lets a program see another time of day. The clock that cannot be set is
-//! left alone.
+//! A calendar that jumps, for one process: Debian's libfaketime, which lets a program see another
+//! time of day. The clock that cannot be set is left alone.
 
 use std::fs;
 use std::path::PathBuf;

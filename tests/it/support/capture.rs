@@ -20,7 +20,8 @@ pub(crate) fn sealed(way: &str, mut bytes: &[u8]) -> Vec<Sealed> {
         let [content, major, minor, high, low] = *head;
         let length = usize::from(u16::from_be_bytes([high, low]));
         assert!((20..=23).contains(&content), "{way}: {content} is no content of TLS");
-        // The first one of a dialer may say 1.0 for the sake of old machines in the way (RFC 8446, section 5.1).
+        // The first one of a dialer may say 1.0 for the sake of old machines in the way (RFC 8446,
+        // section 5.1).
         let version = if all.is_empty() { [1, 3].contains(&minor) } else { minor == 3 };
         assert!(major == 3 && version, "{way}: version {major}.{minor}");
         bytes = bytes[5..].get(length..).unwrap_or_else(|| panic!("{way}: half a record"));
@@ -29,8 +30,9 @@ pub(crate) fn sealed(way: &str, mut bytes: &[u8]) -> Vec<Sealed> {
     all
 }
 
-/// Asserts that of a talk nothing can be read but the two lines: behind them are records of TLS and nothing else, and none of these words is
-/// anywhere, the keys of both sides included. How many records there are, each way.
+/// Asserts that of a talk nothing can be read but the two lines: behind them are records of TLS and
+/// nothing else, and none of these words is anywhere, the keys of both sides included. How many
+/// records there are, each way.
 pub(crate) fn assert_sealed(wire: &Wire, secrets: &[&[u8]]) -> (usize, usize) {
     let up = wire.up.strip_prefix(DIAL_LINE).expect("the dialer's line");
     let down = wire.down.strip_prefix(OK_LINE).expect("the acceptor's line");

@@ -1,8 +1,10 @@
-//! What must never reach a terminal, listed here once more so that the program's own list is not its own judge.
+//! What must never reach a terminal, listed here once more so that the program's own list is not
+//! its own judge.
 
 use std::ops::RangeInclusive;
 
-/// Characters that reorder their neighbours, break lines or take no room, next to the control characters.
+/// Characters that reorder their neighbours, break lines or take no room, next to the control
+/// characters.
 const HARMFUL: [RangeInclusive<char>; 17] = [
     '\u{ad}'..='\u{ad}',       // soft hyphen
     '\u{34f}'..='\u{34f}',     // combining grapheme joiner

@@ -1,8 +1,10 @@
-//! Somebody in the way: a proxy that knows the encrypted exchange from outside, keeps all that passes, and changes what a test wants.
+//! Somebody in the way: a proxy that knows the encrypted exchange from outside, keeps all that
+//! passes, and changes what a test wants.
 //!
-//! What it may do is what anybody on the way may: it has no key. A connection that begins with the line is taken apart into the line and the
-//! records of TLS, each of which is passed on, changed, doubled, dropped, or the last that passes; any other is carried as it is, but that its
-//! answer, the receipt, is one piece.
+//! What it may do is what anybody on the way may: it has no key. A connection that begins with the
+//! line is taken apart into the line and the records of TLS, each of which is passed on, changed,
+//! doubled, dropped, or the last that passes; any other is carried as it is, but that its answer,
+//! the receipt, is one piece.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
@@ -18,7 +20,8 @@ use super::{Builder, SOON, dial_from, nobody, try_dial_from, v4};
 /// The length of what stands before each record of TLS.
 const TLS_HEAD: usize = 5;
 
-/// Where peers listen that can be dialed only past somebody in the way: an address of the loopback network that no other test uses.
+/// Where peers listen that can be dialed only past somebody in the way: an address of the loopback
+/// network that no other test uses.
 const BEHIND: Ipv4Addr = Ipv4Addr::new(127, 0, 77, 2);
 
 /// Which way something goes.
@@ -33,7 +36,8 @@ pub(crate) enum Way {
 /// Something that passes in one piece.
 #[derive(Debug)]
 pub(crate) struct Piece<'a> {
-    /// Whether its connection began with the line; then piece 0 is a line, and each further one a record of TLS.
+    /// Whether its connection began with the line; then piece 0 is a line, and each further one a
+    /// record of TLS.
     pub(crate) opened: bool,
     pub(crate) way: Way,
     /// Which one of its way it is.
@@ -113,8 +117,9 @@ impl Meddler {
         Self::at(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"), target)
     }
 
-    /// Stands in the only way to a peer that is still to be started, so that nobody who hears where it listens can dial it past this: it listens
-    /// at the same port of another address of the loopback network.
+    /// Stands in the only way to a peer that is still to be started, so that nobody who hears where
+    /// it listens can dial it past this: it listens at the same port of another address of the
+    /// loopback network.
     pub(crate) fn in_the_only_way_to(peer: Builder) -> (Self, Builder) {
         let (listener, addr) = loop {
             let addr = nobody();

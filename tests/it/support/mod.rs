@@ -1,4 +1,5 @@
-//! Builds scenarios: peers that are real processes, and what a person or a stranger on the network does to them.
+//! Builds scenarios: peers that are real processes, and what a person or a stranger on the network
+//! does to them.
 
 mod calendar;
 mod capture;
@@ -43,8 +44,8 @@ pub(crate) use unread::Unread;
 /// 22 s: a kept connection has 5 s to answer, then a new one has 12 s to open and 5 s to answer.
 pub(crate) const SOON: Duration = Duration::from_secs(40);
 
-/// Ports for the tests themselves, which the system gives to nobody who asks for any: the first that it does give are
-/// 32,768 on Linux and 49,152 elsewhere.
+/// Ports for the tests themselves, which the system gives to nobody who asks for any: the first
+/// that it does give are 32,768 on Linux and 49,152 elsewhere.
 struct Ports {
     range: Range<u16>,
     taken: AtomicU32,
@@ -130,8 +131,8 @@ pub(crate) fn listen(addr: SocketAddrV4) -> io::Result<TcpListener> {
     }
 }
 
-/// Sends `bytes` as a legacy program does, one connection, one write, and returns what was answered before the other
-/// side closed. A reset counts as closing.
+/// Sends `bytes` as a legacy program does, one connection, one write, and returns what was answered
+/// before the other side closed. A reset counts as closing.
 pub(crate) fn send_raw(to: SocketAddrV4, bytes: &[u8]) -> Vec<u8> {
     send_raw_from(Ipv4Addr::LOCALHOST, to, bytes)
 }
@@ -152,8 +153,9 @@ pub(crate) fn dial_from(source: Ipv4Addr, to: SocketAddrV4) -> TcpStream {
     try_dial_from(source, to).expect("the peer accepts")
 }
 
-/// The same where the peer may be gone. It is made from ports of our own: ten thousand that the system chose would be in
-/// the way of peers that come back to the port they had, for a minute after they are closed.
+/// The same where the peer may be gone. It is made from ports of our own: ten thousand that the
+/// system chose would be in the way of peers that come back to the port they had, for a minute
+/// after they are closed.
 pub(crate) fn try_dial_from(source: Ipv4Addr, to: SocketAddrV4) -> io::Result<TcpStream> {
     static NEXT: Ports = Ports::new(10_000..20_000);
     loop {
@@ -190,12 +192,14 @@ pub(crate) fn hear(listener: &TcpListener) -> (String, Ipv4Addr) {
     }
 }
 
-/// Starts a peer whose arguments or files will not do, and returns what it says about that: nothing but an error.
+/// Starts a peer whose arguments or files will not do, and returns what it says about that: nothing
+/// but an error.
 pub(crate) fn refused(peer: Builder) -> String {
     ends_at_once(peer, 2)
 }
 
-/// Starts a peer at a port that is in use, and returns what it says about that: nothing but an error.
+/// Starts a peer at a port that is in use, and returns what it says about that: nothing but an
+/// error.
 pub(crate) fn cannot_start(peer: Builder) -> String {
     ends_at_once(peer, 3)
 }

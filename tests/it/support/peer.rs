@@ -95,7 +95,8 @@ impl Peer {
         self.written_key().expect("it has a file for its key")
     }
 
-    /// The same; none where it has nowhere to keep one. Of several in one directory it is the one that its process has locked.
+    /// The same; none where it has nowhere to keep one. Of several in one directory it is the one
+    /// that its process has locked.
     fn written_key(&self) -> Option<String> {
         let profiles: Vec<PathBuf> = fs::read_dir(self.data.join("profiles"))
             .ok()?
@@ -127,7 +128,8 @@ impl Peer {
         format!("[ACK] Message received from {}", self.port)
     }
 
-    /// Starts `next`, which is to go on where this one, which has ended, ended: with the same data, at the same port.
+    /// Starts `next`, which is to go on where this one, which has ended, ended: with the same data,
+    /// at the same port.
     pub(crate) fn goes_on_as(mut self, next: Builder) -> Self {
         assert!(self.child.try_wait().expect("our child").is_some(), "{} still runs", self.name);
         let mut next = next.data_dir(&self.data).port(self.port).start();
@@ -208,7 +210,8 @@ impl Peer {
         lines[at].clone()
     }
 
-    /// Waits for lines that are as each of these says, in any order, after all lines waited for before.
+    /// Waits for lines that are as each of these says, in any order, after all lines waited for
+    /// before.
     pub(crate) fn sees_all_of(&mut self, wanted: &[&dyn Fn(&str) -> bool]) {
         let begin = self.seen;
         for is_it in wanted {
@@ -265,7 +268,8 @@ impl Peer {
         self.stdout.state.lock().expect("not poisoned").0.clone()
     }
 
-    /// The row of the verified peer list that is about `addr`, by way of the menu; `None` if there is none.
+    /// The row of the verified peer list that is about `addr`, by way of the menu; `None` if there
+    /// is none.
     pub(crate) fn lists(&mut self, addr: SocketAddrV4) -> Option<String> {
         self.types(&["2"]);
         let begin = self.seen;
@@ -328,7 +332,8 @@ impl Peer {
         assert!(status.stopped(), "it ended");
     }
 
-    /// Looks after a peer until the list has it as `state`, which takes more than one look on a busy machine.
+    /// Looks after a peer until the list has it as `state`, which takes more than one look on a
+    /// busy machine.
     pub(crate) fn finds(&mut self, addr: SocketAddrV4, state: &str) {
         let deadline = Instant::now() + SOON;
         loop {

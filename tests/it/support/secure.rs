@@ -1,4 +1,5 @@
-//! A p2p-chat peer of the tests' own: its key, its name and its manners are whatever a scenario wants, and it keeps what it received.
+//! A p2p-chat peer of the tests' own: its key, its name and its manners are whatever a scenario
+//! wants, and it keeps what it received.
 //!
 //! It uses the library's settings of TLS and its records; everything else is written here.
 
@@ -136,12 +137,14 @@ impl SecurePeer {
         Self::with_patience(name, message, addr, SOON)
     }
 
-    /// The same that waits no longer than [`IMPATIENT`] until both have said hello, and for receipts.
+    /// The same that waits no longer than [`IMPATIENT`] until both have said hello, and for
+    /// receipts.
     pub(crate) fn impatient(name: &str, message: u8) -> Self {
         Self::with_patience(name, message, SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), IMPATIENT)
     }
 
-    /// A peer at any port of this IP. Its key is made of a number, so a test has as many as it wants.
+    /// A peer at any port of this IP. Its key is made of a number, so a test has as many as it
+    /// wants.
     pub(crate) fn numbered(name: &str, number: u32, ip: Ipv4Addr) -> Self {
         let mut seed = [0xa5; 32];
         seed[..4].copy_from_slice(&number.to_be_bytes());
@@ -228,7 +231,8 @@ impl SecurePeer {
             .wait_timeout_while(state, SOON, |state| !holds(&state.got))
             .expect("not poisoned");
         let got = state.got.clone();
-        // Whoever panics with the lock in hand poisons it, and the end of this peer then ends all tests.
+        // Whoever panics with the lock in hand poisons it, and the end of this peer then ends all
+        // tests.
         drop(state);
         assert!(holds(&got), "{} never had {what}: {got:?}", self.shared.name);
         got
@@ -257,8 +261,8 @@ impl SecurePeer {
         Channel::dial(&self.shared.tls, dial_from(*self.addr().ip(), to), None, deadline)
     }
 
-    /// Ends the sessions that it has accepted, by agreement, and waits until that is done. Otherwise
-    /// a session that it dials would be one of a simultaneous dial, and might not stay.
+    /// Ends the sessions that it has accepted, by agreement, and waits until that is done.
+    /// Otherwise a session that it dials would be one of a simultaneous dial, and might not stay.
     pub(crate) fn ends_accepted(&self) {
         let mut state = self.shared.lock();
         state.ends_before = state.next_session;

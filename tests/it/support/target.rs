@@ -5,12 +5,12 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::{Peer, assert_harmless, peer::Builder, send_raw_from};
 
-/// Who attacks: an address of the loopback network at which nobody listens, so that what the target asks back is
-/// refused at once. Headers say port 9, which no test listens at.
+/// Who attacks: an address of the loopback network at which nobody listens, so that what the target
+/// asks back is refused at once. Headers say port 9, which no test listens at.
 pub(crate) const MALLORY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 66);
 
-/// What the resident memory may grow by, whatever comes. More than twice what was measured in the worst scenario, and far
-/// less than what any of them sends or opens without bounds.
+/// What the resident memory may grow by, whatever comes. More than twice what was measured in the
+/// worst scenario, and far less than what any of them sends or opens without bounds.
 const MAX_GROWTH_KIB: u64 = 20 * 1024;
 
 /// What the line holds that proves it.
@@ -59,8 +59,9 @@ impl Target {
         String::from_utf8(send_raw_from(MALLORY, self.addr(), bytes.as_ref())).expect("UTF-8")
     }
 
-    /// Proves that it is unharmed: it still answers, its memory is bounded, neither its lines nor its log hold anything
-    /// that a terminal obeys, and since the last time it has shown exactly `expected`, without the time of day.
+    /// Proves that it is unharmed: it still answers, its memory is bounded, neither its lines nor
+    /// its log hold anything that a terminal obeys, and since the last time it has shown exactly
+    /// `expected`, without the time of day.
     pub(crate) fn has_shown(&mut self, expected: &[impl AsRef<str>]) {
         let shown = self.shown();
         let expected: Vec<&str> = expected.iter().map(AsRef::as_ref).collect();
@@ -75,8 +76,8 @@ impl Target {
         new
     }
 
-    /// Proves that it is unharmed while it may still be busy with what came before: the lines since the last time, with
-    /// the one that proves it among them.
+    /// Proves that it is unharmed while it may still be busy with what came before: the lines since
+    /// the last time, with the one that proves it among them.
     pub(crate) fn unharmed(&mut self) -> Vec<String> {
         self.peer.still_answers();
         let grown = self.peer.resident_kib().saturating_sub(self.resident_kib);

@@ -13,7 +13,8 @@ use tempfile::TempDir;
 
 use super::peer::{Builder, status_of};
 
-/// A peer that is not known by what it prints, for nobody reads that to its end. It is killed when dropped.
+/// A peer that is not known by what it prints, for nobody reads that to its end. It is killed when
+/// dropped.
 pub(crate) struct Unread {
     child: Child,
     stdout: Option<BufReader<ChildStdout>>,

@@ -65,7 +65,8 @@ fn line_that_the_terminal_has_cut_is_refused() {
 #[test]
 fn exit_from_a_dumb_terminal_leaves_no_empty_row() {
     let (mut alice, _bob) = alice_like_and_bob(Peer::named("Alice").env("TERM", "dumb"), 80);
-    // What comes between the keys of such a terminal and their being read is not what this is about.
+    // What comes between the keys of such a terminal and their being read is not what this is
+    // about.
     alice.waits_for("The static peer is online.");
     line_stands(&alice, CHOICE, "", "");
     alice.enters("0");

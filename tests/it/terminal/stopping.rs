@@ -7,7 +7,8 @@ use super::*;
 
 const CONTROL_Z: &[u8] = b"\x1a";
 
-/// Alice, started by a shell, and Bob. The shell is `bash` where there is one, which says what it stops.
+/// Alice, started by a shell, and Bob. The shell is `bash` where there is one, which says what it
+/// stops.
 fn alice_in_a_shell() -> (Terminal, Peer) {
     let bob = Peer::named("Bob").start();
     let builder = Peer::named("Alice").arg("--bind=127.0.0.1").knows(bob.addr());
@@ -124,8 +125,9 @@ fn started_in_the_background_and_brought_forward_at_once_it_takes_the_terminal()
             rows(screen)[usize::from(at)] == "sh$"
         });
         alice.enters(&format!("clear; echo round {delay}; chat & sleep 0.0{delay:02}; fg"));
-        // The status line shows that it has taken the terminal over. Between its last look and its stopping the shell may have
-        // brought it forward; no system call does both at once and can still be interrupted. Then the shell asks again.
+        // The status line shows that it has taken the terminal over. Between its last look and its
+        // stopping the shell may have brought it forward; no system call does both at once and can
+        // still be interrupted. Then the shell asks again.
         let asked_again = Cell::new(false);
         alice.shows("the status line, or the shell", |screen| {
             let (at, _) = screen.cursor_position();

@@ -12,7 +12,8 @@ fn count(alice: &Terminal, text: &str) -> usize {
     alice.screen().matches(text).count()
 }
 
-/// Alice in a window of 100 columns, with a half-typed line longer than that below three messages of Bob's.
+/// Alice in a window of 100 columns, with a half-typed line longer than that below three messages
+/// of Bob's.
 fn long_line_below_three_messages() -> (Terminal, Peer, String) {
     let (alice, mut bob) = alice_and_bob(100);
     begins_text(&alice);

@@ -1,9 +1,10 @@
-//! A calendar that jumps. What is shown has the new time; who is there is decided by a clock that cannot be set.
+//! A calendar that jumps. What is shown has the new time; who is there is decided by a clock that
+//! cannot be set.
 
 use crate::support::{Calendar, MALLORY, Peer, send_raw_from};
 
-/// Settings of the calendar as libfaketime understands them, and what a line shows of them. The machine's own year is not
-/// among them.
+/// Settings of the calendar as libfaketime understands them, and what a line shows of them. The
+/// machine's own year is not among them.
 const JUMPS: [(&str, &str); 6] = [
     ("@2400-06-01 12:00:00", "2400-06-01"),
     ("@1970-01-01 00:00:05", "1970-01-01"),

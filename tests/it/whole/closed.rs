@@ -16,7 +16,8 @@ use crate::support::{MALLORY, Peer, SOON, Terminal, Unread, send_raw_from, try_d
 /// The status that says that standard output is gone.
 const OUTPUT_GONE: i32 = 5;
 
-/// The two seconds that leaving may take, and more for a machine that is busy with other tests and a flood.
+/// The two seconds that leaving may take, and more for a machine that is busy with other tests and
+/// a flood.
 const LEAVING: Duration = Duration::from_secs(8);
 
 /// Lets four strangers talk to `addr` without pause while `act` is done.
@@ -65,7 +66,8 @@ fn a_window_closed_at_the_first_question_ends_the_program() {
     nobody.waits_for("Enter your name");
     nobody.hangs_up();
     let status = nobody.ends();
-    // The signal ends it, as any program that has just been started; or it sees the end of its input first.
+    // The signal ends it, as any program that has just been started; or it sees the end of its
+    // input first.
     assert!(status.signal() == Some(Signal::HUP.as_raw()) || status.code() == Some(1), "{status}");
 }
 

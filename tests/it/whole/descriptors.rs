@@ -16,8 +16,8 @@ const SILENT: usize = 200;
 /// Messages that come meanwhile.
 const MESSAGES: usize = 40;
 
-/// How long it is watched after that, and the processor time that it may take then. A loop that waits for nothing takes
-/// all there is, also on a machine that is busy with other tests.
+/// How long it is watched after that, and the processor time that it may take then. A loop that
+/// waits for nothing takes all there is, also on a machine that is busy with other tests.
 const WATCHED: (Duration, Duration) = (Duration::from_secs(2), Duration::from_millis(400));
 
 /// Static peers that are not there are looked for again within a minute.

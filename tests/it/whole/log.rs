@@ -14,7 +14,8 @@ const MESSAGES: usize = 500;
 /// The size of a disk that is too small for that.
 const SMALL: &str = "size=64k";
 
-/// Asserts that a chat whose log goes to `path` is undisturbed, and nothing is said of the log but once at most.
+/// Asserts that a chat whose log goes to `path` is undisturbed, and nothing is said of the log but
+/// once at most.
 fn goes_on_with_its_log_at(path: &Path) -> Peer {
     let mut bob = Peer::named("Bob").start();
     let alice = Peer::named("Alice").knows(bob.addr()).arg("-vv").arg("--log-messages");

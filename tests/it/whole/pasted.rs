@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::support::Peer;
 
-/// How long 10,000 lines may take on a machine that is busy with other tests. On a pipe the next line
-/// is read when the recipient has stored the one before.
+/// How long 10,000 lines may take on a machine that is busy with other tests. On a pipe the next
+/// line is read when the recipient has stored the one before.
 const WITHIN: Duration = Duration::from_secs(300);
 
 #[test]

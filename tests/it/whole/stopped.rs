@@ -8,8 +8,8 @@ use rustix::process::Signal;
 
 use crate::support::{MALLORY, Peer, dial_from};
 
-/// A stopped peer is gone when its session has been silent for 45 s and a new one has not come about
-/// in 15 s; the machine may be busy.
+/// A stopped peer is gone when its session has been silent for 45 s and a new one has not come
+/// about in 15 s; the machine may be busy.
 const GONE: Duration = Duration::from_secs(90);
 
 /// The user is told after five seconds that no receipt has come; the rest is for a machine that is
@@ -54,7 +54,8 @@ fn stopped_peer_is_quiet_and_then_shows_everything_once() {
         stream.read_to_string(&mut answer).expect("an answer, and the end");
         assert_eq!(answer, receipt);
     }
-    // What waited was sent again, and arrived; what he was handed before that, he does not show twice.
+    // What waited was sent again, and arrived; what he was handed before that, he does not show
+    // twice.
     let delivered = format!("Delivered to {}", bob.shown());
     for number in ["one", "two", "three"] {
         alice.has_seen(&format!("{delivered}: \"{number} of three.\""));

@@ -180,7 +180,8 @@ fn looking_at_the_list_does_not_put_off_the_finding_of_a_static_program() {
         let row = alice.lists(port.addr).expect("static peers are listed");
         assert!(row.contains("  offline  "), "{row}");
     }
-    // Alone, Alice would dial again one second after the start, and two and four seconds after that.
+    // Alone, Alice would dial again one second after the start, and two and four seconds after
+    // that.
     let knights = port.start(Program::CryptoKnights);
     alice.sees(&format!("* {} is online", shown(&knights)));
     knows(&knights, &[alice.addr()]);

@@ -16,7 +16,8 @@ fn listing_verifies_all_five_and_nobody_there_notices() {
     }
     for legacy in &five {
         match legacy.program() {
-            // They asked to be answered so, and XYZ cannot be told from CryptoKnights by its `connect`.
+            // They asked to be answered so, and XYZ cannot be told from CryptoKnights by its
+            // `connect`.
             Program::R3 | Program::CryptoKnights | Program::Xyz => {
                 assert_eq!(received(legacy), [from(&alice, legacy, "connect_ack")]);
             }

@@ -11,8 +11,8 @@ fn writes(legacy: &Legacy, alice: &Peer, text: &str) {
     assert_eq!(legacy.send(alice.addr(), text).expect("Alice listens"), None, "{}", legacy.name());
 }
 
-/// Asserts that Alice neither lists the program nor shows its text, and that nothing came to it from
-/// her.
+/// Asserts that Alice neither lists the program nor shows its text, and that nothing came to it
+/// from her.
 fn is_no_peer(alice: &mut Peer, legacy: &Legacy, text: &str) {
     assert_eq!(alice.lists(legacy.addr()), None, "{}", legacy.name());
     let (told, here) = (alice.printed(), format!("{} is online", shown(legacy)));

@@ -54,7 +54,8 @@ fn nothing_that_our_user_does_kills_xyz() {
 
 /// Texts that a person may type or paste, and a program may stumble over.
 fn odd_texts() -> Vec<String> {
-    // Texts of every length around the limit, so that some cut would go through a character if it could.
+    // Texts of every length around the limit, so that some cut would go through a character if it
+    // could.
     let around =
         (980..1030).step_by(7).map(|bytes| format!("{}{}", "x".repeat(bytes % 4), "é漢🙂".repeat(bytes / 9)));
     let odd = [
@@ -102,7 +103,8 @@ fn xyz_lives_at_a_port_where_r3_was_before() {
     let name = shown(&r3);
     drop(r3);
     go(&mut alice, &[name]);
-    // Somebody starts another program at that port, and Alice looks for the peer that was connected.
+    // Somebody starts another program at that port, and Alice looks for the peer that was
+    // connected.
     let xyz = port.start(Program::Xyz);
     alice.sees(" is online");
     lives(&xyz);

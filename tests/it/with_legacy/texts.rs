@@ -12,7 +12,8 @@ fn told(legacy: &Legacy, who: &str) -> String {
     }
 }
 
-/// Waits until our user is told that of a program that nobody knew. Its answer to `connect`, if it gives one, may bring its name before that.
+/// Waits until our user is told that of a program that nobody knew. Its answer to `connect`, if it
+/// gives one, may bring its name before that.
 fn is_told_of_stranger(alice: &mut Peer, legacy: &Legacy) {
     let addr = legacy.addr().to_string();
     let unnamed = told(legacy, &addr);
@@ -30,7 +31,8 @@ fn a_text_is_one_connection_and_exactly_these_bytes() {
         alice.says(&legacy.addr().to_string(), "Grüße  an alle 你好 🙂");
         is_told_of_stranger(&mut alice, &legacy);
         shows(&legacy, &format!("{}: Grüße  an alle 你好 🙂", alice.shown()));
-        // Whether it is one of ours is asked before the first text, by the `connect` that every program knows.
+        // Whether it is one of ours is asked before the first text, by the `connect` that every
+        // program knows.
         let line = format!("127.0.0.1:{} Alice Grüße  an alle 你好 🙂", alice.addr().port());
         let connect = from(&alice, &legacy, "connect");
         assert_eq!(received(&legacy), [&connect[..], &line], "{}", legacy.name());
@@ -93,7 +95,8 @@ fn a_text_of_every_program_is_shown_and_its_sender_learnt_and_answered() {
         alice.sees(&told(&legacy, &shown(&legacy)));
         let answer = from(&alice, &legacy, "hello yourself");
         let connect = from(&alice, &legacy, "connect");
-        // What is not written in the standard form is written by no program of ours, so nobody is asked.
+        // What is not written in the standard form is written by no program of ours, so nobody is
+        // asked.
         let expected = if legacy.program() == Program::R3 { vec![answer] } else { vec![connect, answer] };
         assert_eq!(received(&legacy), expected, "{}", legacy.name());
         shows(&legacy, &format!("{}: hello yourself", alice.shown()));
@@ -140,7 +143,8 @@ fn message_to_all_leaves_out_unencrypted_strangers() {
 
 #[test]
 fn a_long_text_reaches_every_program_in_parts_that_it_can_read() {
-    // No spaces, so that the parts put together are the text again; every cut is between two long characters.
+    // No spaces, so that the parts put together are the text again; every cut is between two long
+    // characters.
     let text = "漢字é🙂ß".repeat(220);
     let five = all_five();
     let mut alice = alice_who_knows(&five);

@@ -11,8 +11,9 @@ use crate::support::is_queued;
 /// What stands behind a text that was perhaps shown in an earlier life.
 const AGAIN: &str = " [perhaps it was shown before]";
 
-/// Messages that a life had shown when it was killed, and of which that was not written down yet, at most: those of two turns, of which one
-/// was being written down as shown and one waited for that.
+/// Messages that a life had shown when it was killed, and of which that was not written down yet,
+/// at most: those of two turns, of which one was being written down as shown and one waited for
+/// that.
 const LAST_INSTANTS: usize = 128;
 
 /// What the sender is told of a text at first.
@@ -83,7 +84,8 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    /// Compares what the sender was told and wrote down, and what the receiver wrote down and showed.
+    /// Compares what the sender was told and wrote down, and what the receiver wrote down and
+    /// showed.
     pub(super) fn judge(&mut self, sent: &[(usize, DeliveryStatus)], taken: &[usize], addr: SocketAddrV4) {
         let kept: BTreeMap<usize, DeliveryStatus> = sent.iter().cloned().collect();
         self.kept = kept.len();
@@ -154,7 +156,8 @@ impl Figures {
         }
     }
 
-    /// The numbers that were shown over all lives of the receiver: each once without the remark, with it only what is in doubt.
+    /// The numbers that were shown over all lives of the receiver: each once without the remark,
+    /// with it only what is in doubt.
     fn on_the_screen(&mut self) -> BTreeSet<usize> {
         let mut shown: BTreeSet<usize> = BTreeSet::new();
         // What came in the last instants of lives that were killed.

@@ -11,11 +11,12 @@ use socket2::SockRef;
 
 use super::{Fault, Shared};
 
-/// No plain connection takes longer: 5 s is what a receiver grants. One that is kept breaks then, if nothing was said on it.
+/// No plain connection takes longer: 5 s is what a receiver grants. One that is kept breaks then,
+/// if nothing was said on it.
 const LIMIT: Duration = Duration::from_secs(8);
 
-/// Between two single bytes. Enough for each to be a segment that the receiver reads alone, and far less than the
-/// 250 ms of silence after which a message is over.
+/// Between two single bytes. Enough for each to be a segment that the receiver reads alone, and far
+/// less than the 250 ms of silence after which a message is over.
 const BETWEEN_BYTES: Duration = Duration::from_millis(1);
 
 /// More than any message that the tests send.
@@ -118,7 +119,8 @@ fn limit(stream: &TcpStream) -> io::Result<()> {
     stream.set_write_timeout(Some(LIMIT))
 }
 
-/// Connects to the peer; whoever cannot be connected on is reset, for a connection that was accepted cannot be refused.
+/// Connects to the peer; whoever cannot be connected on is reset, for a connection that was
+/// accepted cannot be refused.
 fn connect(shared: &Shared, dialer: &TcpStream) -> io::Result<TcpStream> {
     let peer = TcpStream::connect_timeout(&shared.peer.into(), LIMIT);
     let peer = peer.inspect_err(|_| drop(SockRef::from(dialer).set_linger(Some(Duration::ZERO))))?;
@@ -170,7 +172,8 @@ fn back_and_forth(
     written
 }
 
-/// Carries what the peer answers in a talk, the first of it after this time: how its answers ended, and whether they were taken.
+/// Carries what the peer answers in a talk, the first of it after this time: how its answers ended,
+/// and whether they were taken.
 fn back(from: &mut TcpStream, to: &mut TcpStream, before: Duration) -> (io::Result<()>, io::Result<()>) {
     let mut bytes = [0; MESSAGE_BYTES];
     let mut late = Some(before);

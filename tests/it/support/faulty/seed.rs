@@ -16,8 +16,8 @@ impl Rng {
         Self(seed)
     }
 
-    /// The generator of a seed and something that it is asked about, so that the answer does not depend on what was asked
-    /// before.
+    /// The generator of a seed and something that it is asked about, so that the answer does not
+    /// depend on what was asked before.
     pub(crate) fn about(seed: u64, what: &[u8]) -> Self {
         what.iter().fold(Self(seed), |rng, byte| Self(Self(rng.0 ^ u64::from(*byte)).next()))
     }

@@ -73,8 +73,9 @@ impl Builder {
         &self.name
     }
 
-    /// Keeps its key, its nicknames and what it knows of others in this directory, for further runs. Otherwise that is in a directory of its own and
-    /// goes with it, so two peers of one name are two people.
+    /// Keeps its key, its nicknames and what it knows of others in this directory, for further
+    /// runs. Otherwise that is in a directory of its own and goes with it, so two peers of one name
+    /// are two people.
     pub(crate) fn data_dir(self, path: impl AsRef<Path>) -> Self {
         self.arg("--data-dir").arg(path.as_ref().display())
     }
@@ -94,7 +95,8 @@ impl Builder {
         self.file("peers.toml", text)
     }
 
-    /// Finds this file under its working directory, which is also its home and its configuration directory.
+    /// Finds this file under its working directory, which is also its home and its configuration
+    /// directory.
     pub(crate) fn file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
         self.files.push((path.to_owned(), content.as_ref().to_vec()));
         self

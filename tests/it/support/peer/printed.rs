@@ -19,7 +19,8 @@ pub(super) fn collect(pipe: impl Read + Send + 'static) -> Arc<Printed> {
         let mut pipe = BufReader::new(pipe);
         let mut bytes = Vec::new();
         while pipe.read_until(b'\n', &mut bytes).is_ok_and(|count| count > 0) {
-            // Only the newline that ends it is taken off; what is no text stays recognisable, and is found harmful.
+            // Only the newline that ends it is taken off; what is no text stays recognisable, and
+            // is found harmful.
             let line = String::from_utf8(bytes.strip_suffix(b"\n").unwrap_or(&bytes).to_vec())
                 .unwrap_or_else(|error| format!("\x1b no UTF-8: {:?}", error.into_bytes()));
             collected.state.lock().expect("not poisoned").0.push(line);
@@ -32,7 +33,8 @@ pub(super) fn collect(pipe: impl Read + Send + 'static) -> Arc<Printed> {
     printed
 }
 
-/// Waits for a line that is as `is_it` says, from line `from` on; returns all lines, and which it was.
+/// Waits for a line that is as `is_it` says, from line `from` on; returns all lines, and which it
+/// was.
 pub(super) fn wait_for(
     printed: &Printed,
     from: usize,
