@@ -12,7 +12,8 @@
 //! - [`runtime`] owns the one lock around the core and carries out its outputs.
 //! - [`model`] is the vocabulary. [`cli`] reads the command line and runs its subcommands,
 //!   [`settings`] are what it reads, and [`exit`] has the exit statuses. [`profile`] and [`store`]
-//!   are what is stored. [`memory`] keeps core dumps and debuggers out.
+//!   are what is stored. [`interfaces`] are the addresses of this
+//!   machine. [`memory`] keeps core dumps and debuggers out.
 //!
 //! # In scope
 //! - The unencrypted network of five legacy programs, on IPv4.
@@ -31,6 +32,7 @@ pub mod core;
 pub mod crypto;
 pub mod exit;
 mod files;
+pub mod interfaces;
 pub mod logging;
 pub mod mailbox;
 pub mod memory;

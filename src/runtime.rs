@@ -38,6 +38,7 @@ use crate::core::{
     Policy, PresenceStatus, Restored, Row, StaticPeer, Verification, WaitingMessage,
 };
 use crate::crypto;
+use crate::interfaces;
 use crate::mailbox::{Mailbox, ROOM};
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::{KEY_BYTES, PublicKey};
@@ -169,8 +170,11 @@ impl Node {
         let waiting =
             waiting_in(&mut *store, expire, store_writer::clock()).map_err(StartError::NoHistory)?;
         let listens_v6 = addrs.iter().any(SocketAddr::is_ipv6);
-        let machine =
-            Machine::new(MachineConfig { core, listens_v6, ips: net::machine_ips().unwrap_or_default() });
+        let machine = Machine::new(MachineConfig {
+            core,
+            listens_v6,
+            ips: interfaces::machine_ips().unwrap_or_default(),
+        });
         let identity = Identity { bind, port, advertise };
         let began = Instant::now();
         let config = SessionsConfig { tls, bind, run: secure::random_number(), began };

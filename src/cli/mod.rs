@@ -21,10 +21,10 @@ use clap_complete::Shell;
 pub use history::Asked;
 
 use crate::core::Policy;
+use crate::interfaces;
 use crate::model::address::PeerAddr;
 use crate::model::host::Endpoint;
 use crate::model::name::Name;
-use crate::net;
 use crate::settings::{
     Age, ColorWhen, HistorySize, Keep, NameSource, Notify, Profile, Settings, TimeFormat, expiry,
     listening_port,
@@ -67,7 +67,7 @@ pub struct Cli {
     pub port: Option<u16>,
 
     /// Address of a peer to dial at the start; can be repeated
-    #[arg(long, env = "P2P_CHAT_PEER", value_name = "HOST:PORT", value_delimiter = ',', value_parser = net::parse_endpoint)]
+    #[arg(long, env = "P2P_CHAT_PEER", value_name = "HOST:PORT", value_delimiter = ',', value_parser = interfaces::parse_endpoint)]
     pub peer: Vec<Endpoint>,
 
     /// IP address to listen on [default: all addresses of this machine]

@@ -26,9 +26,9 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::STACK_BYTES;
+use super::bind::Bound;
 use super::dial::is_out_of_descriptors;
 use super::inbound::InboundHandler;
-use super::places::Bound;
 use super::sessions::{MAX_OPENING, MAX_OPENING_OF_PREFIX};
 use crate::model::address::{Source, SourcePrefix};
 use crate::model::fair_share::FairShare;

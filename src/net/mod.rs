@@ -4,25 +4,25 @@
 //! learning its result; TLS ([`secure`]), and the sessions between p2p-chat peers ([`sessions`]).
 //! Out of scope: what a message means. All of them report through a callback.
 
+mod bind;
 mod connection;
 mod dial;
 mod dialer;
 mod inbound;
 mod listener;
-mod places;
 mod resolver;
 pub mod secure;
 mod send_job;
 pub mod sessions;
 mod transport;
 
+pub use bind::{Bound, bind, is_local};
 pub use dial::{CONNECT_TIMEOUT, EOF_TIMEOUT, Identity, PROBE_TIMEOUT};
 pub(crate) use dialer::DIALER;
 pub use dialer::{Dialer, MAX_DIALERS, MAX_SEND_JOBS};
 pub use inbound::{Delivery, InboundHandler, Reply};
 pub(crate) use listener::WORKER;
 pub use listener::{Listener, MAX_WORKERS, Permit};
-pub use places::{Bound, bind, is_local, machine_ips, parse_addr, parse_endpoint, reachable_ips};
 pub use resolver::{MAX_RESOLVERS, Resolver};
 pub use send_job::{Report, SendJob};
 pub use transport::{Tcp, Transport};

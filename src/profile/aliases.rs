@@ -7,11 +7,11 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::interfaces;
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::model::peer_id::{LegacyId, PeerId, Recipient};
-use crate::net;
 use crate::settings::file::{
     ConfigError, MAX_FILE_BYTES, Mistake, deserialized, parsed, read_if_present, read_text,
 };
@@ -171,7 +171,7 @@ fn whose(entry: &Entry) -> Result<(usize, Recipient), Mistake> {
         }
         (None, Some(address)) => {
             let at = address.span().start;
-            let addr = net::parse_addr(address.get_ref()).map_err(|error| (at, format!("{error}")))?;
+            let addr = interfaces::parse_addr(address.get_ref()).map_err(|error| (at, format!("{error}")))?;
             Ok((at, stored_as(Recipient::Address(addr))))
         }
         _ => Err((entry.name.span().start, "an [[alias]] entry has either a `key` or an `address`.".into())),

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::core::{MAX_CONTACTS, MAX_HINTS, MAX_PINS, MAX_STRANGERS, Pin};
+use crate::interfaces;
 use crate::model::key::PublicKey;
 use crate::model::name::{PeerName, quoted};
-use crate::net;
 use crate::settings::file::{ConfigError, Mistake, deserialized, parsed, read_if_present};
 
 /// The file, in the directory of the profile.
@@ -106,7 +106,7 @@ fn pin(entry: Entry) -> Result<Pin, Mistake> {
         ));
     }
     let addr = |text: &Spanned<String>| {
-        net::parse_addr(text.get_ref()).map_err(|error| (text.span().start, format!("{error}")))
+        interfaces::parse_addr(text.get_ref()).map_err(|error| (text.span().start, format!("{error}")))
     };
     Ok(Pin {
         key,

@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::ports::Ports;
 use super::step::Step;
 use crate::core::{ContactChange, CoreConfig, Me, PlainAnswer, Policy, State, Time};
+use crate::interfaces::reachable_ips;
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::Capability;
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
-use crate::net::reachable_ips;
 use crate::protocol::plain;
 use crate::protocol::session::{Hello, MAX_ADDRESSES};
 

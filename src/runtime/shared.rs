@@ -10,10 +10,11 @@ use super::ports::{EventSink, Ports};
 use super::step::Step;
 use super::store_writer::WriterQueue;
 use crate::core::{Env, Event, Jitter, JobId, PlainResult, Time};
+use crate::interfaces;
 use crate::mailbox::Mailbox;
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::host::{HostAddr, LookupError};
-use crate::net::{self, Report, Tcp, secure};
+use crate::net::{Report, Tcp, secure};
 
 /// What the threads of a node share.
 pub(super) struct Shared {
@@ -116,7 +117,7 @@ impl Shared {
                 continue;
             }
             if locked.machine.wants_ips(now) {
-                let ips = MutexGuard::unlocked(&mut locked, net::machine_ips);
+                let ips = MutexGuard::unlocked(&mut locked, interfaces::machine_ips);
                 // If they cannot be read, for example without a free descriptor, they are as
                 // before.
                 let ips = ips.unwrap_or_else(|_| locked.machine.ips.clone());

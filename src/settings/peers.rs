@@ -12,12 +12,12 @@ use super::file::{ConfigError, MAX_FILE_BYTES, Mistake, open, parsed, read_open,
 use super::{Settings, configuration_directory};
 use crate::core::{MAX_HINTS, MAX_STATIC_PEERS, StaticPeer};
 use crate::files;
+use crate::interfaces;
 use crate::model::host::Endpoint;
 use crate::model::key::PublicKey;
 use crate::model::message::Form;
 use crate::model::name::{PeerName, quoted};
 use crate::model::untrusted::harmless;
-use crate::net;
 
 /// The name of the file that lists static peers.
 const PEERS_FILE: &str = "peers.toml";
@@ -163,7 +163,7 @@ impl Seen {
     /// The address or host name that is written there.
     fn addr(&mut self, text: &Spanned<String>) -> Result<Endpoint, Mistake> {
         let at = text.span().start;
-        let addr = net::parse_endpoint(text.get_ref()).map_err(|error| (at, format!("{error}")))?;
+        let addr = interfaces::parse_endpoint(text.get_ref()).map_err(|error| (at, format!("{error}")))?;
         if self.addrs.insert(addr.clone()) {
             return Ok(addr);
         }
@@ -241,7 +241,7 @@ mod tests {
     }
 
     fn endpoint(text: &str) -> Endpoint {
-        net::parse_endpoint(text).unwrap()
+        interfaces::parse_endpoint(text).unwrap()
     }
 
     #[test]

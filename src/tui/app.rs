@@ -32,13 +32,13 @@ use signals::{Signals, stop_in_background};
 
 use crate::core::{Event, Meeting, OpId, PeerInfo, PeerRequest, Pin, Row};
 use crate::exit::OutputGone;
+use crate::interfaces;
 use crate::mailbox::Mailbox;
 use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::model::peer_id::Recipient;
 use crate::model::stored::RowId;
-use crate::net;
 use crate::profile;
 use crate::profile::KeyStorage;
 use crate::runtime::Node;
@@ -259,7 +259,7 @@ impl Directory for People<'_> {
     }
 
     fn address(&self, word: &str) -> Result<PeerAddr, AddrError> {
-        net::parse_addr(word)
+        interfaces::parse_addr(word)
     }
 }
 

@@ -25,10 +25,10 @@ pub use asked::Asked;
 pub(crate) use calendar::rfc3339;
 pub use when::When;
 
+use crate::interfaces;
 use crate::model::name::{Name, folded, quoted};
 use crate::model::peer_id::Recipient;
 use crate::model::stored::Selection;
-use crate::net;
 use crate::profile::contacts::ContactsError;
 use crate::profile::{self, AddressBook, BookSource, Profiles, TypedRange};
 use crate::settings::{Misused, Settings};
@@ -137,7 +137,7 @@ fn with(
     let alias = aliases.iter().find(|(_, name)| folded(name.as_str()) == folded(word));
     let aliased = alias.map(|(id, _)| people.with(*id)).filter(|found| !found.is_empty());
     let pins: Vec<_> = book.pins.into_values().collect();
-    let named = || people.meant(word, net::parse_addr(word).ok(), &pins).map_err(Misused::new);
+    let named = || people.meant(word, interfaces::parse_addr(word).ok(), &pins).map_err(Misused::new);
     Ok(Some(aliased.map_or_else(named, Ok)?))
 }
 

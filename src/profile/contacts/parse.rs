@@ -10,11 +10,11 @@ use toml::de::{DeTable, DeValue};
 use super::contact::{Contact, clash};
 use super::error::ContactsError;
 use crate::core::{MAX_BLOCKED_SOURCES, MAX_CONTACTS, MAX_HINTS};
+use crate::interfaces;
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::PublicKey;
 use crate::model::name::{self, Name, PeerName, quoted};
 use crate::model::peer_id::{LegacyId, PeerId, Recipient};
-use crate::net;
 use crate::settings::file::{Mistake, toml_mistake};
 
 /// The last time that the file can hold: one day before the end of the year 9999, for time zones.
@@ -285,7 +285,8 @@ fn public_key(value: &Spanned<DeValue<'_>>) -> Result<PublicKey, Mistake> {
 }
 
 fn address(value: &Spanned<DeValue<'_>>) -> Result<PeerAddr, Mistake> {
-    net::parse_addr(text(value, "an address")?).map_err(|error| (value.span().start, format!("{error}")))
+    interfaces::parse_addr(text(value, "an address")?)
+        .map_err(|error| (value.span().start, format!("{error}")))
 }
 
 fn legacy(value: &Spanned<DeValue<'_>>) -> Result<PeerId, Mistake> {

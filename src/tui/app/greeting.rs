@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use crate::interfaces;
 use crate::model::name::Name;
-use crate::net;
 use crate::profile::KeyStorage;
 use crate::runtime::Node;
 use crate::tui::Menu;
@@ -17,8 +17,8 @@ fn reachable(node: &Node, advertise: Option<Ipv4Addr>) -> Vec<IpAddr> {
         (Some(ip), _) => vec![ip.into()],
         (None, ip) if !ip.is_unspecified() => vec![ip],
         (None, _) => {
-            let ips = net::machine_ips().unwrap_or_default();
-            net::reachable_ips(&ips, node.addrs().iter().any(SocketAddr::is_ipv6))
+            let ips = interfaces::machine_ips().unwrap_or_default();
+            interfaces::reachable_ips(&ips, node.addrs().iter().any(SocketAddr::is_ipv6))
         }
     }
 }

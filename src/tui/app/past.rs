@@ -2,10 +2,10 @@
 
 use super::App;
 use crate::core::{Pin, Target};
+use crate::interfaces;
 use crate::mailbox::ITEM_BYTES;
 use crate::model::peer_id::Recipient;
 use crate::model::stored::{Query, RowId, Selection, StoredMessage};
-use crate::net;
 use crate::runtime::{MAX_STAGED_BYTES, Node};
 use crate::store::StoreError;
 use crate::tui::{Chosen, HistoryOf, Ink, Line, Past, People, quoted};
@@ -169,6 +169,6 @@ impl App {
     fn parties_named(&mut self, word: &str) -> Result<Vec<Recipient>, StoreError> {
         let people = People::new(self.history.peers()?);
         let pins: Vec<Pin> = self.contacts.pins.values().cloned().collect();
-        Ok(people.meant(word, net::parse_addr(word).ok(), &pins).unwrap_or_default())
+        Ok(people.meant(word, interfaces::parse_addr(word).ok(), &pins).unwrap_or_default())
     }
 }

@@ -1,12 +1,10 @@
-//! Binds the sockets to listen at, for both address families, and reads this machine's addresses
-//! and the names of its interfaces.
+//! Binds the sockets to listen at, for both address families.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 
 use super::listener::Listener;
-use crate::model::address::{AddrError, PeerAddr};
-use crate::model::host::Endpoint;
+use crate::model::address::PeerAddr;
 
 /// The maximum number of ports to try, for port 0, until one is free for IPv4 and IPv6. The system
 /// chooses among thousands of ports, and few of them are in use.
@@ -56,61 +54,6 @@ pub fn is_local(addr: PeerAddr) -> bool {
     let mut at = addr.socket();
     at.set_port(0);
     UdpSocket::bind(at).is_ok()
-}
-
-/// Parses an address as [`PeerAddr`] does, but also accepts the name of an interface:
-/// `[fe80::1%eth0]:5000`.
-///
-/// # Errors
-/// The error of [`PeerAddr`], also if the machine has no interface of this name.
-pub fn parse_addr(text: &str) -> Result<PeerAddr, AddrError> {
-    let parsed = text.parse();
-    match numbered(text) {
-        Some(numbered) if parsed.is_err() => numbered.parse().or(parsed),
-        _ => parsed,
-    }
-}
-
-/// Parses an address as [`parse_addr`] does, or a host name with a port.
-///
-/// # Errors
-/// Why the text is neither.
-pub fn parse_endpoint(text: &str) -> Result<Endpoint, AddrError> {
-    parse_addr(text).map(Endpoint::Addr).or_else(|error| Endpoint::or_host(text, error))
-}
-
-/// Returns the address with the number of its interface instead of the name, or `None` if it names
-/// no interface of this machine.
-fn numbered(text: &str) -> Option<String> {
-    let (ip, rest) = text.strip_prefix('[')?.split_once('%')?;
-    let (name, port) = rest.rsplit_once(']')?;
-    let interfaces = if_addrs::get_if_addrs().ok()?;
-    let index = interfaces.into_iter().find(|interface| interface.name == name)?.index?;
-    Some(format!("[{ip}%{index}]{port}"))
-}
-
-/// Returns the IP addresses of this machine.
-///
-/// # Errors
-/// The error of the operating system, for example if the program has no free descriptor.
-pub fn machine_ips() -> io::Result<Vec<IpAddr>> {
-    Ok(if_addrs::get_if_addrs()?.iter().map(|interface| interface.ip()).collect())
-}
-
-/// Returns those of `ips` that another machine may reach: all IPv4 addresses first, which every
-/// program understands, then at most one IPv6 address, because a machine often has several that
-/// lead to the same interface.
-pub fn reachable_ips(ips: &[IpAddr], ipv6: bool) -> Vec<IpAddr> {
-    let is_reachable = |ip: &IpAddr| match ip {
-        IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local() && !ip.is_unspecified(),
-        IpAddr::V6(ip) => ipv6 && !ip.is_loopback() && !ip.is_unicast_link_local() && !ip.is_unspecified(),
-    };
-    let mut reachable: Vec<IpAddr> = ips.iter().copied().filter(is_reachable).collect();
-    reachable.sort_by_key(IpAddr::is_ipv6);
-    reachable.dedup();
-    let four = reachable.iter().filter(|ip| ip.is_ipv4()).count();
-    reachable.truncate(four + 1);
-    reachable
 }
 
 #[cfg(test)]
@@ -169,21 +112,5 @@ mod tests {
         assert!(is_ours("127.0.0.1:5000"));
         assert!(!is_ours("192.0.2.7:5000") && !is_ours("[2001:db8::7]:5000"));
         assert!(!has_ipv6() || is_ours("[::1]:5000"));
-    }
-
-    #[test]
-    fn interface_name_is_replaced_by_its_number() {
-        let interfaces = if_addrs::get_if_addrs().unwrap();
-        let Some((name, index)) = interfaces.iter().find_map(|one| Some((&one.name, one.index?))) else {
-            println!("skipped: the system numbers no interface");
-            return;
-        };
-        let named = parse_addr(&format!("[fe80::1%{name}]:5000")).unwrap();
-        assert_eq!(named.to_string(), format!("[fe80::1%{index}]:5000"));
-        assert_eq!(parse_addr("[::1]:5000"), "[::1]:5000".parse());
-        for wrong in ["[fe80::1%none-such]:5000".to_owned(), format!("[::1%{name}]:5000"), "[%]".into()] {
-            let error = parse_addr(&wrong).unwrap_err().to_string();
-            assert!(error.contains(&format!("`{wrong}` is not an address")), "{error}");
-        }
     }
 }
