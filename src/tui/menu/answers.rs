@@ -93,7 +93,7 @@ impl Menu {
     }
 
     pub(super) fn begin_conversation(&mut self, with: Chosen) -> Turn {
-        let line = format!("Every line goes to {} now; /back or Escape ends the conversation.", with.label);
+        let line = format!("Chatting with {}. /back or Escape returns to the menu.", with.label);
         self.last = Some(with.clone());
         self.conversation = Some(with);
         say([line])
