@@ -149,7 +149,7 @@ fn script_fault(text: &str) -> Option<&'static str> {
             Some("A name does not mix scripts, such as Latin and Cyrillic, because their letters look alike")
         }
         RestrictionLevel::Unrestricted => {
-            Some("A name has only everyday letters and digits, because other characters can pass for them")
+            Some("A name can have only common letters and digits, because others look too similar")
         }
     }
 }
@@ -172,10 +172,10 @@ fn name_fault(text: &str) -> Option<&'static str> {
         return Some("A name needs at least one visible character");
     }
     if text.eq_ignore_ascii_case("all") {
-        return Some("At the prompt `all` means all peers, so it cannot be a name");
+        return Some("`all` means all peers, so it cannot be a name");
     }
     if text.bytes().all(|b| b.is_ascii_digit()) {
-        return Some("At the prompt a number means a row of the peer list, so a name needs a letter");
+        return Some("A name needs a letter, because numbers select rows of the peer list");
     }
     if text.parse::<PeerAddr>().is_ok() || text.parse::<IpAddr>().is_ok() {
         return Some("At the prompt that means an address, so it cannot be a name");

@@ -36,10 +36,7 @@ impl fmt::Display for StartError {
                 addr.port()
             ),
             Self::NotOurs(ip) => {
-                write!(
-                    f,
-                    "{ip} is no address of this machine; give --bind one that is, or leave it out to listen at all of them."
-                )
+                write!(f, "{ip} is not an address of this machine. Use one that is, or leave out --bind.")
             }
             Self::NoKey => f.write_str("Our key cannot be used for encryption."),
             Self::NoHistory(error) => {

@@ -102,7 +102,8 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
     let peers = if known == 1 { "peer" } else { "peers" };
     lines.push(format!("{known} {peers}, {there} online{others}.").into());
     if *unasked > 0 {
-        lines.push(format!("{unasked} did not answer in time; their last known state is shown.").into());
+        let (peers, whose) = if *unasked == 1 { ("peer", "its") } else { ("peers", "their") };
+        lines.push(format!("{unasked} {peers} did not answer; showing {whose} last known state.").into());
     }
     lines.extend(requests.iter().take(MAX_REQUESTS).map(|request| request_line(request, requests, labels)));
     if requests.len() > MAX_REQUESTS {
@@ -571,6 +572,6 @@ No  Name    Address         State        Known  Last heard  Security
     #[test]
     fn unprobed_rows_are_counted() {
         let lines = listed(&[row(1, "Bob", PresenceStatus::Online, None)], 1);
-        assert!(lines[3].starts_with("1 did not answer in time"), "{lines:?}");
+        assert!(lines[3].starts_with("1 peer did not answer; showing its last known state."), "{lines:?}");
     }
 }

@@ -345,7 +345,7 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
 
 /// Says that a host name is not a peer, and how to find the peer there.
 fn no_host(word: &str) -> String {
-    format!("No contact matches \"{word}\". To connect to that host, type /connect {word}.")
+    format!("No peer is {word} yet. Type /connect {word} first.")
 }
 
 /// The blocked contacts that a word means: by name, by name and suffix, or by the beginning of a

@@ -86,12 +86,12 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             vec![words.join(" ").into()]
         }
         Event::NotFound { host, why, .. } => {
-            let why = match why {
-                LookupError::NotFound => "",
-                LookupError::TimedOut => " (timed out)",
-                LookupError::Busy => " (too many names at once)",
+            let rest = match why {
+                LookupError::NotFound => ". Check the name, or use ip:port.",
+                LookupError::TimedOut => " (timed out). Check the name, or use ip:port.",
+                LookupError::Busy => " (too many names at once).",
             };
-            vec![Line::of(Ink::Bad, format!("{} cannot be found{why}.", host.name()))]
+            vec![Line::of(Ink::Bad, format!("Cannot find {}{rest}", host.name()))]
         }
         Event::TakenAs(kind) => vec![
             match kind {

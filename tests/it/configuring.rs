@@ -421,7 +421,7 @@ fn every_reason_not_to_start_has_its_exit_status() {
     let alice = Peer::named("Alice").start();
     // 2 and 3 are told by `refused` and `cannot_start` everywhere else.
     let errors = cannot_listen(Peer::named("Bob").arg("--bind=192.0.2.1"));
-    assert!(errors.contains("192.0.2.1 is no address of this machine"), "{errors}");
+    assert!(errors.contains("192.0.2.1 is not an address of this machine"), "{errors}");
     drop(alice);
     let (mut command, _dir) = Peer::named("Alice").command();
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program starts");

@@ -26,7 +26,7 @@ fn a_signal_ends_the_program_with_goodbyes_as_a_shell_would_say_it() {
         bob.meets(&alice);
         bob.is_sent(signal);
         assert_eq!(bob.ends_within(LEAVING).code(), Some(code));
-        bob.has_seen("Saying goodbye to 1 peer.");
+        bob.has_seen("Disconnecting from 1 peer.");
         assert_eq!(bob.errors(), "");
         alice.sees(&format!("* {} left", bob.shown()));
     }
@@ -60,7 +60,7 @@ fn a_signal_waits_for_nobody_who_does_not_answer() {
 fn a_second_signal_ends_the_goodbyes_at_once() {
     let (mut alice, _stuck) = alice_and_a_stuck_peer();
     alice.types(&["0"]);
-    alice.sees("Saying goodbye to 1 peer.");
+    alice.sees("Disconnecting from 1 peer.");
     let begun = Instant::now();
     alice.is_sent(Signal::INT);
     alice.ends();
@@ -74,7 +74,7 @@ fn a_hang_up_cuts_short_no_goodbye_that_was_begun() {
     // A window that closes is the end of the input and sends the signal; either may be noticed
     // first.
     alice.ends_input();
-    alice.sees("Saying goodbye to 1 peer.");
+    alice.sees("Disconnecting from 1 peer.");
     alice.is_sent(Signal::HUP);
     assert_eq!(alice.ends_within(LEAVING).code(), Some(0));
     assert!(begun.elapsed() >= PATIENCE, "it gave up after {:?}", begun.elapsed());

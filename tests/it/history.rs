@@ -131,7 +131,7 @@ fn messages_can_be_chosen_by_whom_and_when() {
     for (wrong, words) in [
         (
             ["--with", "Nobody"],
-            "No stored messages match `Nobody`. There are messages of Zoe, Carol, bob·aiba, Bob·aeaq.",
+            "No messages with \"Nobody\". There are messages with Zoe, Carol, bob·aiba, Bob·aeaq.",
         ),
         (["--since", "soon"], "write an age like 3d, a date like 2026-11-21,"),
         (["--older-than", "90"], "an age is a whole number and a unit"),

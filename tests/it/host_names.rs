@@ -9,7 +9,7 @@ use crate::support::{Peer, hear, v4};
 const UNKNOWN: &str = "nosuchhost.invalid:5000";
 
 /// What is said of it.
-const NOT_FOUND: &str = "nosuchhost.invalid cannot be found";
+const NOT_FOUND: &str = "Cannot find nosuchhost.invalid";
 
 fn localhost(peer: &Peer) -> String {
     format!("localhost:{}", peer.addr().port())
@@ -103,7 +103,5 @@ fn unknown_name_is_told_in_one_line() {
 fn only_known_peers_are_written_to_by_name() {
     let mut alice = Peer::named("Alice").start();
     alice.types(&["@bobs-laptop:5000 hello"]);
-    alice.sees(
-        "No contact matches \"bobs-laptop:5000\". To connect to that host, type /connect bobs-laptop:5000",
-    );
+    alice.sees("No peer is bobs-laptop:5000 yet. Type /connect bobs-laptop:5000 first.");
 }

@@ -55,7 +55,7 @@ fn alice_like_and_bob(alice: Builder, columns: u16) -> (Terminal, Peer) {
 /// Waits until the user of a terminal was told that a peer is online, and that its key is new.
 fn meets(terminal: &Terminal, shown: &str) {
     let name = shown.split(" (").next().expect("a name");
-    let key = [format!("* {name} is online (new, key "), format!("* {name} is encrypted now (new, key ")];
+    let key = [format!("* {name} is online (new, key "), format!("* {name} now uses encryption (new, key ")];
     terminal.shows(&format!("one of {key:?}"), |screen| {
         // It may stand on several rows, which the program has broken between words.
         let contents = unwrapped(screen).replace('\n', " ");

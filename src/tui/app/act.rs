@@ -231,7 +231,7 @@ impl App {
         self.muted.entry(id).or_insert(0);
         self.notices.forget(id);
         self.say(format!(
-            "{label} is muted. /history {label} shows their messages, /unmute {label} unmutes them."
+            "Muted {label}. Their messages stay in /history; /unmute {label} shows them again."
         ));
         self.contacts.is_decided = true;
         self.save_muted(id, true);
@@ -241,9 +241,9 @@ impl App {
         let count = self.muted.remove(&id);
         let line = match count {
             None => format!("{label} is not muted."),
-            Some(0) => format!("{label} is unmuted. No messages came meanwhile."),
-            Some(1) => format!("{label} is unmuted. 1 message came meanwhile: /history {label}"),
-            Some(count) => format!("{label} is unmuted. {count} messages came meanwhile: /history {label}"),
+            Some(0) => format!("Unmuted {label}. No messages arrived meanwhile."),
+            Some(1) => format!("Unmuted {label}. 1 message arrived meanwhile: /history {label}"),
+            Some(count) => format!("Unmuted {label}. {count} messages arrived meanwhile: /history {label}"),
         };
         self.say(line);
         self.contacts.is_decided = true;

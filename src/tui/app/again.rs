@@ -34,9 +34,7 @@ impl App {
         match self.screen.long_message(number) {
             Some(lines) => self.out.extend(lines),
             None if !self.screen.is_terminal() => self.say("Here every message is shown whole."),
-            None => self.say(format!(
-                "There is no long message {number}. The number stands where a message was cut; the last 20 are kept."
-            )),
+            None => self.say(format!("There is no cut message {number}. p2p-chat keeps the last 20.")),
         }
     }
 

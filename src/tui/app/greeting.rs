@@ -59,7 +59,7 @@ pub(super) fn lines(
         return lines;
     }
     lines.extend(Menu::lines());
-    lines.push("Or type @NAME TEXT to send at once, /help for all commands.".into());
+    lines.push("Or type @NAME MESSAGE to send at once, /help for all commands.".into());
     match contacts {
         Some(0) => {}
         Some(1) => lines.push("You have 1 contact; dialing now.".into()),

@@ -53,7 +53,7 @@ impl App {
         let mut lines = std::mem::take(&mut self.out);
         if there > 0 {
             let peers = if there == 1 { "peer" } else { "peers" };
-            lines.push(Line::from(format!("Saying goodbye to {there} {peers}.")));
+            lines.push(Line::from(format!("Disconnecting from {there} {peers}.")));
         }
         // Without standard output the goodbyes are still sent.
         let shown = std::mem::take(&mut self.shown);

@@ -95,7 +95,7 @@ impl App {
             }
             Some(number) => {
                 self.outbox = listed;
-                self.say(format!("No message has the number {number}; /outbox lists them."));
+                self.say(format!("There is no queued message {number}. /outbox lists them."));
                 None
             }
         }
@@ -160,10 +160,8 @@ impl App {
         if more > 0 {
             lines.push(format!("     And {more} more.").into());
         }
-        lines.push(Line::of(
-            Ink::Faint,
-            "     /outbox cancel NUMBER cancels a message, /outbox again NUMBER sends it now.",
-        ));
+        lines
+            .push(Line::of(Ink::Faint, "     /outbox cancel N cancels one; /outbox again N retries it now."));
         self.out.extend(lines);
     }
 }

@@ -46,11 +46,14 @@ impl App {
             Err(error) => return self.unreadable(&error),
         };
         let of = label.map_or_else(String::new, |label| format!(" with {label}"));
-        let about = words.map_or_else(String::new, |words| format!(" with {} in it", quoted(&words)));
         if entries.is_empty() {
-            self.say(format!("No messages{of}{about} yet."));
+            self.say(match words {
+                Some(words) => format!("No messages{of} contain {}.", quoted(&words)),
+                None => format!("No messages{of} yet."),
+            });
             return;
         }
+        let about = words.map_or_else(String::new, |words| format!(" with {} in it", quoted(&words)));
         if entries.len() > SHOWN_AT_ONCE {
             entries.remove(0);
             self.say(Line::of(

@@ -101,7 +101,7 @@ impl Menu {
     }
 
     pub(super) fn begin_conversation(&mut self, with: Chosen) -> Turn {
-        let line = format!("Every line goes to {} now; /back or Escape ends the conversation.", with.label);
+        let line = format!("Chatting with {}. /back or Escape returns to the menu.", with.label);
         self.remember(&with);
         self.conversation = Some(with);
         say([line])

@@ -86,7 +86,9 @@ impl Asking {
                     question.last.as_ref().map_or(String::new(), |last| format!(" Enter: {}.", last.label));
                 match question.kind {
                     AskKind::Send | AskKind::Me => format!("To whom? {names} or all.{enter} 0: back."),
-                    AskKind::Connect => format!("Connect to whom? {names}. Enter: all known. 0: back."),
+                    AskKind::Connect => {
+                        format!("Connect to which peer? {names}. Enter: all known peers. 0: back.")
+                    }
                     AskKind::Disconnect => format!("Disconnect from whom? {names} or all. 0: back."),
                     AskKind::Chat => format!("Talk with whom? {names} or all.{enter} 0: back."),
                     AskKind::History => format!("History of whom? {names}. Enter: all. 0: back."),
@@ -95,9 +97,7 @@ impl Asking {
                 }
             }
             Self::Name => "What do you want to be called? One word. 0: back.".into(),
-            Self::Nickname(..) => {
-                "What do you call them? One word. Enter: as they call themselves. 0: back.".into()
-            }
+            Self::Nickname(..) => "Nickname, one word. Enter: use their own name. 0: back.".into(),
             Self::Choice | Self::More | Self::Port(..) | Self::Text(..) | Self::Sure(_) => return None,
         })
     }

@@ -35,9 +35,7 @@ impl Menu {
         match self.conversation.clone() {
             Some(with) if trimmed.is_empty() => {
                 let with = &with.label;
-                say([format!(
-                    "Type a message for {with}; /back ends the conversation, /help lists all commands."
-                )])
+                say([format!("Type a message for {with}, /back to leave, or /help.")])
             }
             Some(with) => act(Act::Send(with, text.to_owned())),
             None => self.ask_to_whom(text),

@@ -379,7 +379,7 @@ fn refused_line_of_a_script_takes_no_answer() {
         (&["6", "5", "all"], "Type one peer, not all."),
         (&["6", "6", "bob", "/boss"], "An alias does not begin with / or @"),
         (&["/name", "two words"], "how about `two_words`?"),
-        (&["/forget 127.0.0.1:5004", "perhaps"], "That is neither yes nor no, so nothing is changed."),
+        (&["/forget 127.0.0.1:5004", "perhaps"], "Expected yes or no. Nothing has changed."),
         (&["@bo secret"], "No contact matches \"bo\". Did you mean Bob?"),
         (&["1", "bob", " "], "An empty message is not sent."),
     ] {

@@ -11,8 +11,8 @@ use crate::model::peer_id::{PeerId, Recipient};
 use crate::tui::commands::{self, CommandHelp};
 use crate::tui::labels::MARK;
 use crate::tui::people::{
-    self, Directory, Lost, Named, blocked_called, blocked_legacy_called, candidates, did_you_mean, find,
-    has_namesake, shown,
+    self, Chosen, Directory, Lost, Named, blocked_called, blocked_legacy_called, candidates, did_you_mean,
+    find, has_namesake, shown,
 };
 use crate::tui::words::{beginning, name_of, refused_words, word_for};
 
@@ -89,11 +89,9 @@ impl Menu {
                 };
                 self.asking = Asking::Sure(Sure::Verify(key, label.clone()));
                 let say = vec![
-                    format!("{before}Have {label} type /verify too. Then both of you see this code:"),
+                    format!("{before}Ask {label} to type /verify too. You should both see:"),
                     format!("  {}", grouped(&directory.code_with(key))),
-                    format!(
-                        "Compare all of it on the phone or in person: in this chat, someone on the path could change it. Are you sure that {label} reads it?"
-                    ),
+                    "Compare the digits in person or by phone, not in this chat.".to_owned(),
                 ];
                 Turn { say, ..act(Act::AskToVerify(key)) }
             }
@@ -117,13 +115,13 @@ impl Menu {
             ("yes" | "y", Sure::Verify(key, _)) => act(Act::Verify(key)),
             ("yes" | "y", Sure::Forget(id, _)) => act(Act::Forget(id)),
             ("no" | "n", Sure::Verify(key, label)) => say([format!(
-                "Then someone on the path may be interfering, or one of you has another key for the other. \
-                 Send nothing secret to {label}; /block {} blocks the key.",
+                "The numbers differ: someone may be intercepting your messages. \
+                 Send {label} nothing private. /block {} blocks this key.",
                 beginning(key)
             )]),
             ("no" | "n" | "0" | "", _) => say(["Nothing is changed.".to_owned()]),
             (_, sure) if self.asks_again => self.refuse(Asking::Sure(sure), "Type yes or no.".into()),
-            _ => refused("That is neither yes nor no, so nothing is changed."),
+            _ => refused("Expected yes or no. Nothing has changed."),
         }
     }
 }
@@ -457,6 +455,18 @@ fn is_row_number(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// Says that a peer has no known key.
+fn without_key(command: &str, chosen: &Chosen) -> String {
+    let label = &chosen.label;
+    match (chosen.peer(), command) {
+        (Some(Recipient::Peer(PeerId::Legacy(_))), "/verify") => {
+            format!("{label} is unencrypted and has no key to verify.")
+        }
+        (Some(Recipient::Peer(PeerId::Legacy(_))), _) => format!("{label} is unencrypted and has no key."),
+        _ => format!("{label} has not shown a key yet."),
+    }
+}
+
 /// Returns the pins that a word means: that of the contact with this label, or else all with that
 /// name or key, and that of the peer that the word means. The beginning of a name means none: no
 /// contact is blocked or verified by a shortened name.
@@ -500,7 +510,7 @@ fn pins_meant(command: &str, word: &str, directory: &dyn Directory) -> Result<Ve
     }
     Err(match found {
         Ok(Named::Exactly(chosen)) if chosen.target == Target::All => for_one_peer(command),
-        Ok(Named::Exactly(chosen)) => format!("{} has shown no key.", chosen.label),
+        Ok(Named::Exactly(chosen)) => without_key(command, &chosen),
         Ok(Named::Perhaps(chosen)) => did_you_mean(word, &chosen.label),
         // Other IPs are sources, which need no port.
         Ok(Named::NeedsPort(ip)) if is_about_blocks(command) && ip.is_unspecified() => {

@@ -182,7 +182,7 @@ impl People {
             more => format!(" and {more} more"),
         };
         format!(
-            "No stored messages match `{}`. There are messages of {}{more}. Type a name, an ip:port or the beginning of a key.",
+            "No messages with \"{}\". There are messages with {}{more}. Type a name, an ip:port or the beginning of a key.",
             quoted(word),
             there.join(", ")
         )
@@ -296,7 +296,7 @@ mod tests {
         assert_eq!(meant("Carol:aibaeaqc"), Ok(vec![key(2)]));
         for wrong in ["777", "Zoe", "127.0.0.1:1", "", "Bo", "77778"] {
             let sentence = meant(wrong).unwrap_err();
-            assert!(sentence.contains(" There are messages of Bob, Carol·aiba, "), "{sentence}");
+            assert!(sentence.contains(" There are messages with Bob, Carol·aiba, "), "{sentence}");
             assert!(sentence.contains(" and 2 more. Type "), "{sentence}");
         }
         let two = People::new(vec![

@@ -77,15 +77,14 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
 fn unproven(from: &PeerInfo, source: Source, text: &Text, cut: bool, voice: &Voice<'_>) -> Vec<Line> {
     let as_whom = match (&from.name, &from.verification) {
         (Some(name), Verification::Claims(known)) if !is_same(name, known) => {
-            format!(" in the name of {name}, at the address of {known}")
+            format!(", claims to be {name}, at the address of {known}")
         }
-        (Some(name), _) => format!(" in the name of {name}"),
+        (Some(name), _) => format!(", claims to be {name}"),
         (None, Verification::Claims(known)) => format!(", at the address of {known}"),
         (None, _) => format!(", at {}", place(from.id, from.addr)),
     };
     let end = if cut { cut_words() } else { String::new() };
-    let before =
-        voice.warning("Unencrypted, unproven, ").and(Ink::Plain, format!("from {source}{as_whom}: "));
+    let before = voice.warning("Unverified, ").and(Ink::Plain, format!("from {source}{as_whom}: "));
     under(before, &voice.split(text, false), &end)
 }
 
@@ -96,11 +95,11 @@ fn is_same(one: &PeerName, other: &PeerName) -> bool {
 
 /// Returns what is said of a peer with a new key. A pipe has the whole key.
 fn pinned(who: &PeerInfo, key: PublicKey, is_online: bool, voice: &Voice<'_>) -> String {
-    let state = if is_online { "online" } else { "encrypted now" };
+    let state = if is_online { "is online" } else { "now uses encryption" };
     if voice.full {
-        return format!(" is {state} (new, key {})", key.grouped());
+        return format!(" {state} (new, key {})", key.grouped());
     }
-    format!(" is {state} (new, key {}; compare with /verify {})", key.short(), voice.word_for(who))
+    format!(" {state} (new, key {}; compare with /verify {})", key.short(), voice.word_for(who))
 }
 
 /// Returns the lines about a request. Those about a key change have the old keys, the new key, and
@@ -329,9 +328,7 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
         }
         Decision::Unblocked(pin) => {
             let label = label_of_pin(pin);
-            format!(
-                "Unblocked {label}, who is a contact and not verified. Compare keys with /verify {label}."
-            )
+            format!("Unblocked {label} (not verified). Compare keys with /verify {label}.")
         }
         Decision::BlockedLegacy(who) => {
             let (label, at) = (label_of(who, voice), place(who.id, who.addr));

@@ -61,7 +61,7 @@ fn unpromised_key_is_reported_and_gets_no_message() {
 /// The short code that is shown to somebody for whom it calls Bob, or Alice.
 fn code_for(peer: &mut Peer, other: &str) -> String {
     peer.types(&[&format!("/verify {other}")]);
-    peer.sees("Then both of you see this code:");
+    peer.sees("You should both see:");
     let line = peer.sees("  ");
     let code = line.trim().to_owned();
     assert!(code.split(' ').all(|group| group.bytes().all(|byte| byte.is_ascii_digit())), "{line}");

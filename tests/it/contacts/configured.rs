@@ -94,7 +94,7 @@ fn local_file_makes_contacts_for_one_run() {
     alice.sees("Bob (configured, not saved): online, key ");
     // A mute is for this run too.
     alice.types(&["/mute bob"]);
-    alice.sees(" is muted. ");
+    alice.sees("Muted ");
     leaves(alice);
     assert!(!toml(&data, "alice").contains("[[contact]]"), "{}", toml(&data, "alice"));
     bob.passes_all();

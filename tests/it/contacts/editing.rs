@@ -70,7 +70,7 @@ fn mute_by_hand_takes_effect() {
     bob.says("Alice", "unheard");
     bob.sees("Delivered to Alice");
     alice.types(&["/unmute bob"]);
-    alice.sees(" is unmuted. 1 message came meanwhile: ");
+    alice.sees("Unmuted Bob. 1 message arrived meanwhile: /history Bob");
     assert!(alice.printed().iter().all(|line| !line.contains("] Bob (") || !line.ends_with("unheard")));
 }
 
@@ -119,14 +119,14 @@ fn comments_and_unknown_keys_survive_a_write() {
     );
     edits(&data, "alice", &text);
     alice.types(&["/mute bob"]);
-    alice.sees(" is muted. ");
+    alice.sees("Muted ");
     let expected = text.replace("\naddresses", "\nmuted = true\naddresses");
     let lines =
         |text: &str| -> std::collections::BTreeSet<String> { text.lines().map(str::to_owned).collect() };
     let written = toml(&data, "alice");
     assert_eq!(lines(&written), lines(&expected), "{written}");
     alice.types(&["/unmute bob"]);
-    alice.sees(" is unmuted. ");
+    alice.sees("Unmuted ");
     until("as it was", || toml(&data, "alice") == text);
     #[cfg(unix)]
     {
@@ -169,7 +169,7 @@ fn damaged_file_keeps_the_last_good_version() {
     alice.sees("contacts.toml is in order again.");
     lists_one(&mut alice, &["Bobby (muted): online"]);
     alice.types(&["/unmute bobby"]);
-    alice.sees(" is unmuted. ");
+    alice.sees("Unmuted ");
     until("written", || !toml(&data, "alice").contains("muted"));
     assert!(toml(&data, "alice").contains("alias = \"Bobby\""));
     assert_eq!(told(&alice), 1, "once for each version of the file");
@@ -184,7 +184,7 @@ fn block_is_saved_after_a_mistake_is_corrected() {
     let good = toml(&data, "alice");
     edits(&data, "alice", &(good.clone() + "blocked = perhaps\n"));
     alice.types(&["/mute bob"]);
-    alice.sees("Boss is muted");
+    alice.sees("Muted Boss.");
     alice.sees("It will be saved when the file can be written.");
     lists_one(&mut alice, &["Boss (muted): "]);
     alice.types(&["/block boss"]);

@@ -59,7 +59,7 @@ fn what_waits_is_listed_with_why_and_can_be_taken_back_and_sent_again() {
     her.types(&["/outbox cancel 2"]);
     her.sees(&format!("Cancelled the message to {}: \"two\"", bob.addr));
     her.types(&["/outbox cancel 7"]);
-    her.sees("No message has the number 7; /outbox lists them.");
+    her.sees("There is no queued message 7. /outbox lists them.");
     let mut him = bob.start();
     her.types(&["/outbox again all"]);
     him.sees(": one");

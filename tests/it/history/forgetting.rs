@@ -90,7 +90,7 @@ fn nothing_is_forgotten_by_mistake() {
         (&["--forget", "--yes", "--json"], "cannot be used with"),
         (
             &["--forget", "--yes", "--with", "Zoe"],
-            "No stored messages match `Zoe`. There are messages of Bob, Carol.",
+            "No messages with \"Zoe\". There are messages with Bob, Carol.",
         ),
         (&["--forget", "--yes", "--older-than=1d", "--until=1d"], "cannot be used with"),
         (&["--yes"], "--forget"),

@@ -98,7 +98,7 @@ fn mute_follows_its_person() {
     carol.has_seen(": words to be shown");
     never_got(&carol, "muted words");
     carol.types(&["/unmute dave"]);
-    carol.has_seen("Dave is unmuted");
+    carol.has_seen("Unmuted Dave.");
     dave.says("Carol", "no longer muted");
     carol.has_seen(": no longer muted");
 }

@@ -38,7 +38,7 @@ fn list_has_offline_contacts_after_a_restart() {
         befriends(&mut carol_runs, peer);
     }
     verifies(&mut carol_runs, "Ann");
-    does(&mut carol_runs, &["/mute ann"], "Ann is muted");
+    does(&mut carol_runs, &["/mute ann"], "Muted Ann.");
     does(&mut carol_runs, &["/block mallory"], "Blocked Mallory");
     let key = "a".repeat(52);
     does(&mut carol_runs, &[&format!("/add {key}")], "Added aaaaaaaa to your contacts.");
@@ -248,8 +248,8 @@ fn every_name_of_an_offline_contact_works() {
         let word = if word.is_empty() { &number } else { word };
         let shown = does(&mut carol, &[&format!("/key {word}")], "Boss is known, never verified");
         assert!(shown.contains(&addr.to_string()), "{word}: {shown}");
-        does(&mut carol, &[&format!("/verify {word}"), "no"], "Compare all of it on the phone");
-        does(&mut carol, &[&format!("/mute {word}")], " is muted. ");
+        does(&mut carol, &[&format!("/verify {word}"), "no"], "Compare the digits in person or by phone");
+        does(&mut carol, &[&format!("/mute {word}")], "Muted ");
         does(&mut carol, &[&format!("/disconnect {word}")], " is offline; will connect when");
         does(&mut carol, &[&format!("/block {word}")], "Blocked ");
         let word = if word == number { "bob" } else { word };

@@ -69,7 +69,7 @@ fn muted_peer_causes_no_notices() {
     let mut carol = Peer::named("Carol").start();
     befriends_secure(&mut carol, &eve);
     carol.types(&["/mute eve"]);
-    carol.sees("Eve is muted");
+    carol.sees("Muted Eve.");
     let before = notices_about(&carol, eve.addr());
     for name in ["Eve", "Evi", "Eva"] {
         drops_by(&eve, carol.addr(), name);
@@ -83,7 +83,7 @@ fn muted_peer_causes_no_notices() {
     assert_eq!(notices_about(&carol, eve.addr()), before);
     never_got(&carol, "hear me");
     carol.types(&["/unmute eva"]);
-    carol.sees("Eva is unmuted");
+    carol.sees("Unmuted Eva.");
     drops_by(&eve, carol.addr(), "Eva");
     carol.sees(&format!("* Eva ({}) left", eve.addr()));
 }

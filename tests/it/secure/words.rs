@@ -22,7 +22,7 @@ fn acquainted() -> (Peer, Peer) {
 /// Types `/verify`, and returns the code that is shown.
 fn compares(peer: &mut Peer, other: &str) -> String {
     peer.types(&[&format!("/verify {other}")]);
-    peer.sees("Then both of you see this code:");
+    peer.sees("You should both see:");
     let code = peer.sees("  ").trim().to_owned();
     assert!(code.len() == 35 && code.bytes().all(|byte| byte == b' ' || byte.is_ascii_digit()), "{code}");
     code
@@ -38,12 +38,12 @@ fn who_is_verified_on_both_screens_is_marked_on_both_and_stays_so() {
     assert_eq!(hers, his);
     // Only a yes is one.
     alice.types(&["perhaps"]);
-    alice.sees("That is neither yes nor no, so nothing is changed.");
+    alice.sees("Expected yes or no. Nothing has changed.");
     assert_eq!(compares(&mut alice, "bob"), hers);
     alice.types(&["yes"]);
     alice.sees("Bob is verified.");
     bob.types(&["no"]);
-    bob.sees("Then someone on the path may be interfering");
+    bob.sees("The numbers differ: someone may be intercepting your messages.");
     // What one of them says is nothing to the other.
     bob.says("Alice", "not yet");
     alice.sees(&format!("{} [verified]: not yet", bob.shown()));

@@ -74,7 +74,7 @@ fn whoever_is_muted_calls_for_no_attention() {
     let (alice, mut bob) = alice_looking_elsewhere(&[]);
     alice.key(CONTROL_U);
     alice.enters("/mute bob");
-    alice.waits_for(" is muted. ");
+    alice.waits_for("Muted ");
     let before = alice.raw_output().len();
     bob.says("1", "unheard");
     bob.sees("Delivered to");

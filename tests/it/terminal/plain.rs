@@ -72,7 +72,7 @@ fn exit_from_a_dumb_terminal_leaves_no_empty_row() {
     alice.enters("0");
     assert!(alice.ends().success());
     let screen = alice.screen();
-    assert!(screen.ends_with("Choice [0-6]: 0\nSaying goodbye to 1 peer."), "{screen}");
+    assert!(screen.ends_with("Choice [0-6]: 0\nDisconnecting from 1 peer."), "{screen}");
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn what_is_ended_in_the_background_says_goodbye_and_stays_ended() {
     alice.enters("kill %1; until [ ! \"$(jobs -r)$(jobs -s)\" ]; do sleep 0.02; done; echo over $((40 + 2))");
     bob.sees("left");
     alice.waits_for("over 42");
-    assert!(alice.screen().contains("Saying goodbye to 1 peer."), "{}", alice.screen());
+    assert!(alice.screen().contains("Disconnecting from 1 peer."), "{}", alice.screen());
 }
 
 #[test]

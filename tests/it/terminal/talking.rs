@@ -244,7 +244,7 @@ fn new_name_is_seen_at_once_in_open_sessions() {
 fn whoever_is_muted_is_not_shown_but_taken_and_can_be_read_later() {
     let (alice, mut bob, _carol) = alice_bob_and_carol();
     alice.enters("/mute bob");
-    alice.waits_for("Bob is muted");
+    alice.waits_for("Muted Bob.");
     bob.says("1", "one");
     bob.sees("Delivered to Alice");
     bob.says("1", "two");
@@ -256,7 +256,7 @@ fn whoever_is_muted_is_not_shown_but_taken_and_can_be_read_later() {
     alice.enters("/mute");
     alice.waits_for(&format!("{} is muted; messages since: 2.", bob.shown()));
     alice.enters("/unmute bob");
-    alice.waits_for("Bob is unmuted. 2 messages came meanwhile: /history Bob");
+    alice.waits_for("Unmuted Bob. 2 messages arrived meanwhile: /history Bob");
     bob.says("1", "three");
     alice.waits_for("] Bob (new): three");
 }
@@ -340,7 +340,7 @@ Choice [0-6]:",
     alice.waits_for("/chat [WHOM]: start a conversation: every line goes to that peer until /back.");
     line_stands(&alice, CHOICE, "", "");
     alice.enters("/quit");
-    alice.waits_for("Saying goodbye to 2 peers.");
+    alice.waits_for("Disconnecting from 2 peers.");
 }
 
 #[test]

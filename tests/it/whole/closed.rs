@@ -131,7 +131,7 @@ fn without_a_standard_error_or_with_a_full_one_the_chat_is_the_same() {
 fn without_a_standard_input_it_is_left_at_once() {
     let mut bob = Peer::named("Bob").start();
     let mut alice = Peer::named("Alice").knows(bob.addr()).after("exec <&-").start();
-    alice.sees("Saying goodbye to 1 peer.");
+    alice.sees("Disconnecting from 1 peer.");
     assert!(alice.ends_within(LEAVING).success());
     bob.sees("left");
 }

@@ -50,7 +50,7 @@ fn leaving_tells_every_program_in_its_own_words() {
         legacy.know(alice.addr());
     }
     alice.types(&["0"]);
-    alice.sees("Saying goodbye to 5 peers.");
+    alice.sees("Disconnecting from 5 peers.");
     assert!(alice.ends().success());
     for legacy in &five {
         gets(legacy, &goodbye(&alice, legacy));

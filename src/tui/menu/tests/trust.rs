@@ -91,7 +91,7 @@ fn verify_shows_six_groups_and_needs_a_yes() {
     let (act, said, _) = after(&mut menu, &["/verify bob"], &people);
     assert_eq!(act, Some(Act::AskToVerify(key(1))));
     assert!(said.contains("\n  00001 00001 00001 00001 00001 00001\n"), "{said}");
-    assert!(said.contains("Compare all of it on the phone or in person"), "{said}");
+    assert!(said.contains("Compare the digits in person or by phone"), "{said}");
     assert_eq!(menu.prompt(), "Same on both screens? yes/no: ");
     assert!(!menu.remembers("perhaps") && !menu.takes_commands());
     assert_eq!(after(&mut menu, &["perhaps"], &people), (None, "Type yes or no.".into(), true));
@@ -99,7 +99,7 @@ fn verify_shows_six_groups_and_needs_a_yes() {
     assert!(menu.is_at_choice());
     let (act, said, _) = after(&mut menu, &["/verify bob", "no"], &people);
     assert_eq!(act, None);
-    assert!(said.ends_with("Send nothing secret to Bob; /block aeaqcaib blocks the key."), "{said}");
+    assert!(said.ends_with("Send Bob nothing private. /block aeaqcaib blocks this key."), "{said}");
     for line in ["", "0"] {
         let (act, said, _) = after(&mut menu, &["/verify bob", line], &people);
         assert_eq!(act, None);
@@ -120,7 +120,7 @@ fn key_commands_need_an_exact_recipient() {
     }
     for (line, words) in [
         ("/verify bo", "No contact matches \"bo\". Did you mean Bob?"),
-        ("/verify 4", "Dan has shown no key."),
+        ("/verify 4", "Dan has not shown a key yet."),
         ("/verify zoe", "No peer with a key matches \"zoe\"."),
         ("/block 10.0.0.0/8", "No peer matches \"10.0.0.0/8\". Type a name, a key, an ip:port or an IP."),
         ("/block fe80::1", "A link-local or multicast IP cannot be blocked."),
@@ -134,6 +134,24 @@ fn key_commands_need_an_exact_recipient() {
         let (act, said, refused) = after(&mut menu(), &[line], &people);
         assert_eq!((act, refused), (None, true), "{line}");
         assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn legacy_peer_has_no_key_to_verify() {
+    let mut people = people();
+    for row in &mut people.rows {
+        if row.addr == Some(addr(5004)) {
+            row.id = legacy(5004);
+        }
+    }
+    let people = people.met();
+    for (line, words) in [
+        ("/verify 4", "Dan is unencrypted and has no key to verify."),
+        ("/key 4", "Dan is unencrypted and has no key."),
+    ] {
+        let (_, said, refused) = after(&mut menu(), &[line], &people);
+        assert_eq!((said.as_str(), refused), (words, true), "{line}");
     }
 }
 
@@ -509,7 +527,7 @@ fn verified_contact_is_said_to_be_before_the_code() {
     let people = with_pins(vec![verified], Vec::new());
     let (_, said, _) = after(&mut menu(), &["/verify bob"], &people);
     let first = said.lines().next();
-    let expected = "Bob was verified before. Have Bob type /verify too. Then both of you see this code:";
+    let expected = "Bob was verified before. Ask Bob to type /verify too. You should both see:";
     assert_eq!(first, Some(expected));
 }
 

@@ -161,11 +161,11 @@ fn unproven_message_is_marked_without_peer_colour() {
         }
     };
     for (name, who) in [
-        (Some("bob"), " in the name of bob"),
-        (Some("Zoe"), " in the name of Zoe, at the address of Bob"),
+        (Some("bob"), ", claims to be bob"),
+        (Some("Zoe"), ", claims to be Zoe, at the address of Bob"),
         (None, ", at the address of Bob"),
     ] {
-        let expected = format!("[14:03:07] ! Unencrypted, unproven, from 127.0.0.9{who}: /me waves");
+        let expected = format!("[14:03:07] ! Unverified, from 127.0.0.9{who}: /me waves");
         assert_eq!(told(&unproven(name, "/me waves")), expected);
         assert_eq!(told_in(&unproven(name, "/me waves"), false), expected);
     }
@@ -195,7 +195,7 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         ),
         (
             Event::Pinned { who: secure_bob(), key: key(1), is_online: false },
-            "[14:03:07] * Bob is encrypted now (new, key aeaq caib; compare with /verify Bob)",
+            "[14:03:07] * Bob now uses encryption (new, key aeaq caib; compare with /verify Bob)",
         ),
         (
             Event::MoreRequests(1),
@@ -270,7 +270,7 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         (Event::Decided(Decision::Added(bob(), true)), "Added Bob to your contacts."),
         (
             Event::Decided(Decision::Unblocked(pin("Bob", 2))),
-            "Unblocked Bob, who is a contact and not verified. Compare keys with /verify Bob.",
+            "Unblocked Bob (not verified). Compare keys with /verify Bob.",
         ),
         (
             Event::Decided(Decision::Unblocked(Pin { contact: false, ..pin("Bob", 2) })),
