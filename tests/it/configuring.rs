@@ -373,7 +373,7 @@ fn nickname_of_an_address_moves_to_the_key_that_was_there() {
     let mut alice = with_data("Alice").start();
     alice.types(&["@boss still you?"]);
     bob.sees(": still you?");
-    alice.sees("Delivered to Boss ");
+    alice.sees("Delivered to Boss.");
     let contacts = fs::read_to_string(alices.join("contacts.toml")).expect("readable");
     let entry =
         format!("[[contact]]\nkey = \"{key}\"\nname = \"Bob\"\nalias = \"Boss\"\naddresses = [\"{addr}\"]\n");

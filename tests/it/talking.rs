@@ -54,7 +54,7 @@ fn two_peers_see_each_other_and_talk() {
     let (mut alice, mut bob) = alice_and_bob();
     alice.says("bob", "Hello, Bob");
     bob.sees(&format!("] {}: Hello, Bob", alice.encrypted()));
-    alice.sees(&format!("Delivered to {}.", bob.shown()));
+    alice.sees(&format!("Delivered to {}.", bob.name()));
     bob.says("1", "Grüße, Alice 你好");
     alice.sees(&format!("] {}: Grüße, Alice 你好", bob.encrypted()));
 }
@@ -177,7 +177,7 @@ fn command_words_are_messages_to_our_peers() {
     for word in ["exit", "connect", "PING", "EXIT"] {
         alice.says("bob", word);
         bob.sees(&format!("] {}: {word}", alice.encrypted()));
-        alice.sees(&format!("Delivered to {}.", bob.shown()));
+        alice.sees(&format!("Delivered to {}.", bob.name()));
     }
     alice.says("all", "exit");
     bob.sees(&format!("] {}: exit", alice.encrypted()));
@@ -240,7 +240,7 @@ fn a_text_to_an_address_where_nobody_is_waits_and_arrives_once_somebody_is() {
     alice.sees(&format!("{addr} is offline; will deliver when they are back."));
     let mut bob = Peer::named("Bob").port(addr.port()).start();
     bob.sees(": precious words");
-    alice.sees(&format!("Delivered to {}: \"precious words\"", bob.shown()));
+    alice.sees(&format!("Delivered to {}: \"precious words\"", bob.name()));
 }
 
 #[test]
@@ -290,7 +290,7 @@ fn a_long_text_arrives_in_numbered_parts_and_in_order_and_among_ours_as_it_is() 
     for text in [text, "x".repeat(20_000)] {
         alice.says("bob", &text);
         bob.sees(&format!("] {}: {text}", alice.encrypted()));
-        alice.sees(&format!("Delivered to {}.", bob.shown()));
+        alice.sees(&format!("Delivered to {}.", bob.name()));
     }
 }
 
@@ -336,10 +336,10 @@ fn a_stopped_process_is_quiet_and_back_when_it_goes_on() {
     bob.is_stopped();
     alice.finds(bob.addr(), "unreachable");
     alice.says("bob", "for later");
-    alice.sees(&format!("Queued for {}: no receipt yet.", bob.shown()));
+    alice.sees(&format!("Queued for {}: no receipt yet.", bob.name()));
     bob.is_sent(Signal::CONT);
     bob.sees(": for later");
-    alice.sees(&format!("Delivered to {}", bob.shown()));
+    alice.sees(&format!("Delivered to {}", bob.name()));
     let row = alice.lists(bob.addr()).expect("still listed");
     assert!(row.contains("connected"), "{row}");
     assert_eq!(bob.printed().iter().filter(|line| line.ends_with(": for later")).count(), 1);

@@ -116,7 +116,7 @@ pub fn later(who: &PeerInfo, status: &DeliveryStatus, text: &str, voice: &Voice<
         let words = format!("{waits} /outbox can cancel it: {}", quoted(text));
         return Some(Line::of(Ink::Bad, words));
     }
-    let (who, text) = (voice.named(who), quoted(text));
+    let (who, text) = (voice.recipient(who), quoted(text));
     let (ink, words) = match status {
         DeliveryStatus::Queued(_) => return None,
         DeliveryStatus::Delivered => (Ink::Faint, format!("Delivered to {who}: {text}")),
@@ -165,7 +165,7 @@ pub(super) fn first(
     if let DeliveryStatus::Queued(hold @ (PendingReason::AnotherPeer | PendingReason::WrongKey)) = status {
         return waits_for(who, *hold, voice);
     }
-    let (who, why) = (voice.named(who), status_words(status));
+    let (who, why) = (voice.recipient(who), status_words(status));
     let in_parts = if parts.1 > 1 { format!(" in {} messages", parts.1) } else { String::new() };
     match status {
         DeliveryStatus::Delivered => format!("Delivered to {who}{in_parts}."),

@@ -201,6 +201,27 @@ fn claimed_address_is_marked_as_claimed() {
 }
 
 #[test]
+fn outcome_on_a_pipe_names_a_clear_contact_without_address() {
+    let outcome = |who: &PeerInfo, labels: &Labels| {
+        let voice = Voice { labels, full: true, rows: false, is_new: false, late: "", stamp: "", date };
+        let (who, text) = (who.clone(), "hi".into());
+        let (status, parts) = (DeliveryStatus::Delivered, (1, 1));
+        let event = Event::Delivery { op: OpId(1), who, status, is_first: true, parts, total: 1, text };
+        lines(&event, &voice).iter().map(Line::to_string).collect::<String>()
+    };
+    let keyed = |byte| PeerInfo {
+        id: Recipient::key(PublicKey::new([byte; 32])),
+        verification: Verification::Encrypted,
+        ..bob()
+    };
+    let mut labels = Labels::default();
+    labels.meet(&keyed(1), |_| Standing::Contact);
+    assert_eq!(outcome(&keyed(1), &labels), "Delivered to Bob.");
+    assert_eq!(outcome(&keyed(2), &labels), "Delivered to Bob (127.0.0.1:5001).", "another Bob");
+    assert_eq!(outcome(&bob(), &labels), "Delivered to Bob (127.0.0.1:5001).", "a legacy Bob");
+}
+
+#[test]
 fn every_fate_of_a_text_has_its_words() {
     let failed = |failure| DeliveryStatus::Failed(FailureReason::NotSent(failure));
     for (status, parts, words) in [

@@ -50,6 +50,18 @@ impl Voice<'_> {
         format!("{name}{}{}", self.sign(who), self.remarks(who, addr))
     }
 
+    /// Returns a peer for the outcome of a message. The label is enough, even on a pipe, if the peer
+    /// has a key and its name no suffix.
+    pub(super) fn recipient(&self, who: &PeerInfo) -> String {
+        let label = self.labels.label(who.id, who.name.as_ref());
+        let has_own_name = self.labels.nickname(who.id).is_some()
+            || who.name.as_ref().is_some_and(|name| name.as_str() == label);
+        if self.full && !(has_own_name && who.id.public_key().is_some()) {
+            return self.introduced(who);
+        }
+        format!("{}{}{}", self.label(who), self.sign(who), self.remarks(who, None))
+    }
+
     /// Returns a peer for a line about its presence. A pipe has the address.
     pub(super) fn present(&self, who: &PeerInfo) -> String {
         if self.full {

@@ -28,12 +28,12 @@ fn is_told_while(manner: Manner, is_it: &dyn Fn(&str) -> bool) -> crate::support
     let mut alice = alice_who_trusts(&[("Bob", bob.addr(), bob.key())]).start();
     alice.says("Bob", SECRET);
     let line = alice.sees_line("that it is queued", is_it);
-    assert!(line.contains(&bob.shown()), "{line}");
+    assert!(line.contains("Bob"), "{line}");
     let before = bob.got();
     never_saw(&alice, "Delivered to");
     bob.behaves(Manner::Good);
     // A session on which nothing arrives lasts 45 s.
-    alice.sees_within(&format!("Delivered to {}: \"{SECRET}\"", bob.shown()), 2 * SOON);
+    alice.sees_within(&format!("Delivered to {}: \"{SECRET}\"", bob.name()), 2 * SOON);
     let got = bob.hears(SECRET);
     assert_eq!(got.bodies(), [SECRET], "once");
     assert_eq!(got.said_plainly(), [""; 0]);
@@ -87,7 +87,7 @@ fn withheld_ok_gets_only_the_opening_line() {
         assert!(DIAL_LINE.starts_with(&wire.up), "{:?}", String::from_utf8_lossy(&wire.up));
     }
     meddler.does(|_| CommandKind::Pass);
-    alice.sees(&format!("): \"{SECRET}\""));
+    alice.sees(&format!("Delivered to Bob: \"{SECRET}\""));
     assert_eq!(bob.got().bodies(), [SECRET]);
     assert_eq!(bob.got().said_plainly(), [""; 0]);
 }
@@ -100,7 +100,7 @@ fn message_arrives_over_a_slow_connection() {
     meddler.does(|_| CommandKind::Late(Duration::from_millis(60)));
     let mut alice = alice_who_trusts(&[("Bob", meddler.addr(), bob.key())]).start();
     alice.says("Bob", SECRET);
-    alice.sees(&format!("Delivered to Bob ({}).", meddler.addr()));
+    alice.sees("Delivered to Bob.");
     assert_eq!(bob.got().bodies(), [SECRET]);
 }
 
@@ -216,7 +216,7 @@ fn a_text_cut_at_any_phase_arrives_once() {
         meddler.does(|_| CommandKind::Pass);
     }
     for (name, (bob, _)) in names.iter().zip(&others) {
-        alice.has_seen(&format!("Delivered to {name} "));
+        alice.has_seen(&format!("Delivered to {name}"));
         assert_eq!(bob.hears(SECRET).bodies(), [SECRET], "{name}");
         assert_eq!(bob.got().said_plainly(), [""; 0], "{name}");
     }
@@ -230,7 +230,7 @@ fn lost_receipt_resends_message_with_same_id() {
     alice.says("Bob", SECRET);
     alice.sees_queued();
     bob.behaves(Manner::Good);
-    alice.sees("Delivered to Bob ");
+    alice.sees("Delivered to Bob");
     let texts = bob.got().texts;
     assert!(texts.len() >= 2, "{texts:?}");
     assert!(!texts[0].again && texts[1..].iter().all(|text| text.again), "{texts:?}");
@@ -270,7 +270,7 @@ fn relay_reads_and_changes_nothing() {
     let mut alice = alice_who_trusts(&[("Bob", meddler.addr(), bob.key())]).start();
     alice.sees("The static peer is online.");
     alice.says("Bob", SECRET);
-    alice.sees(&format!("Delivered to Bob ({}).", meddler.addr()));
+    alice.sees("Delivered to Bob.");
     for wire in meddler.opened() {
         let sealed_up = crate::support::sealed("up", &wire.up[DIAL_LINE.len()..]);
         assert!(!sealed_up.is_empty());

@@ -38,7 +38,7 @@ fn unencrypted_goodbye_does_not_remove_a_contact() {
     }
     never_saw(&alice, "has left");
     alice.says("Bob", "you are still there");
-    alice.sees(&format!("Delivered to {}.", bob.shown()));
+    alice.sees(&format!("Delivered to {}.", bob.name()));
     assert_eq!(bob.got().said_plainly(), [""; 0]);
     // Its own word does.
     let (session, _) = bob.greets(alice.addr()).expect("it is welcome");
@@ -59,6 +59,6 @@ fn contact_name_with_another_key_waits_for_user() {
     alice.sees(&mallory.key().grouped().to_string());
     // The true one is not cut off by that.
     alice.says("Bob", "are you well?");
-    alice.sees(&format!("Delivered to {}.", bob.shown()));
+    alice.sees(&format!("Delivered to {}.", bob.name()));
     assert_eq!((bob.got().bodies(), mallory.got().bodies()), (vec!["are you well?"], vec![]));
 }

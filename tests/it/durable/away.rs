@@ -14,7 +14,7 @@ fn acquainted() -> (Home, Home) {
     let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
     let (mut her, mut him) = (alice.start(), bob.start());
     her.says(&bob.addr.to_string(), "hello");
-    her.sees(&format!("Delivered to {}.", bob.shown()));
+    her.sees(&format!("Delivered to {}.", bob.name));
     him.sees(": hello");
     leaves(him);
     her.sees(&format!("* {} left", bob.shown()));
@@ -38,7 +38,7 @@ fn has_it_when_both_are_there(alice: &Home, bob: &Home, texts: &[&str]) {
     });
     for text in texts {
         him.sees(&format!("{} [encrypted]: {text}", alice.shown()));
-        her.sees(&format!("Delivered to {}: \"{text}\"", bob.shown()));
+        her.sees(&format!("Delivered to {}: \"{text}\"", bob.name));
     }
     her.types(&["/outbox"]);
     her.sees("No messages are queued.");
@@ -62,7 +62,7 @@ fn somebody_known_who_is_away_is_written_to_by_name_after_a_restart() {
     let (alice, bob) = acquainted();
     let mut her = alice.start();
     her.types(&["@bob are you back?"]);
-    her.sees(&format!("{} is offline; will deliver when they are back.", bob.shown()));
+    her.sees(&format!("{} is offline; will deliver when they are back.", bob.name));
     her.types(&["/outbox"]);
     her.sees(&format!("to {}, queued: they are offline", bob.shown()));
     her.types(&["/history bob"]);
@@ -70,7 +70,7 @@ fn somebody_known_who_is_away_is_written_to_by_name_after_a_restart() {
     her.sees("→ Bob: are you back? (queued)");
     let mut him = bob.start();
     him.sees(": are you back?");
-    her.sees(&format!("Delivered to {}: \"are you back?\"", bob.shown()));
+    her.sees(&format!("Delivered to {}: \"are you back?\"", bob.name));
 }
 
 #[test]

@@ -104,8 +104,8 @@ fn what_comes_while_the_disk_is_full_is_shown_once_and_acknowledged_when_there_i
     let waits = outbox_has(&mut her, "they have no room for messages now; expires in ");
     assert!(waits.ends_with(": \"none is left\""), "{waits}");
     him.has_room();
-    her.sees(&format!("Delivered to {}: \"none is left\"", bob.shown()));
-    her.sees(&format!("Delivered to {}: \"still none\"", bob.shown()));
+    her.sees(&format!("Delivered to {}: \"none is left\"", bob.name));
+    her.sees(&format!("Delivered to {}: \"still none\"", bob.name));
     her.says("bob", "room again");
     her.sees("Delivered to Bob");
     him.peer.has_seen(": room again");

@@ -23,7 +23,8 @@ pub(super) enum Outcome {
 /// The outcomes that `peer` was told of messages to `addr`, in the order in which they were sent.
 pub(super) fn outcomes(peer: &Peer, addr: SocketAddrV4) -> Vec<Outcome> {
     let whom = format!("({addr})");
-    let about = |line: &String| line.contains(&whom);
+    // The only recipient with a key is named without its address.
+    let about = |line: &String| line.contains(&whom) || !line.contains(" (");
     peer.printed().iter().filter(|line| about(line)).filter_map(|line| outcome(line)).collect()
 }
 
@@ -48,7 +49,7 @@ fn outcome(line: &str) -> Option<Outcome> {
 
 /// Whether a line tells of a text for which it was told before that it waits; those name it.
 fn is_later(line: &str) -> bool {
-    line.contains("): \"")
+    line.contains(": \"")
 }
 
 /// Whether a line sums up a message to all, like `Sent to 1 of 2`.
@@ -59,7 +60,7 @@ fn is_sum(line: &str) -> bool {
 
 /// How often `peer` was told that this text, which had to wait, is delivered.
 pub(super) fn arrived_later(peer: &Peer, text: &str) -> usize {
-    let ending = format!("): \"{text}\"");
+    let ending = format!(": \"{text}\"");
     let told = |line: &&String| line.starts_with("Delivered to ") && line.ends_with(&ending);
     peer.printed().iter().filter(told).count()
 }

@@ -122,7 +122,7 @@ fn says_all(peer: &mut Peer, to: SocketAddrV4, from: &str, count: u64) -> Vec<(S
         // What is typed behind a text that waits, waits with it; so there is a pause in which it
         // may arrive.
         if outcome == Outcome::Queued {
-            let _ = peer.sees_in_time(&format!("): \"{text}\""), Duration::from_millis(500));
+            let _ = peer.sees_in_time(&format!(": \"{text}\""), Duration::from_millis(500));
         }
         (text, outcome)
     };
@@ -158,7 +158,7 @@ fn two_peers_talk(seed: &Seed, count: u64) {
         let printed = reader.printed();
         for (text, outcome) in texts {
             if *outcome == Outcome::Queued {
-                teller.has_seen(&format!("): \"{text}\""));
+                teller.has_seen(&format!(": \"{text}\""));
             }
             judge(text, *outcome, arrived_later(teller, text), shown_times(&printed, text));
             assert_eq!(proxy.did_to(text), [], "{text} was said in plain");

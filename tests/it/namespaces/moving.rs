@@ -68,11 +68,11 @@ fn moved_peer_is_dialed_at_its_new_address() {
     // The connections of before lead nowhere any more, and that takes its time to be noticed.
     bob.types(&["@alice I have moved."]);
     alice.sees("[encrypted]: I have moved.");
-    bob.sees(&format!("Delivered to Alice (10.77.0.1:{PORT})"));
+    bob.sees("Delivered to Alice");
     // It is his key that she knows him by; where he is now she knows when he has proven it there.
     alice.types(&["/reply so I see."]);
     bob.sees(&format!("Alice (10.77.0.1:{PORT}) [encrypted]: so I see."));
-    alice.sees(&format!("Delivered to Bob (10.77.0.3:{PORT})"));
+    alice.sees("Delivered to Bob");
     alice.finds(at("10.77.0.3", PORT), "connected");
     assert_eq!(alice.lists(at("10.77.0.2", PORT)), None, "he has one row, which has moved along");
 
@@ -83,7 +83,7 @@ fn moved_peer_is_dialed_at_its_new_address() {
     alice.sees("[encrypted]: I am back.");
     alice.types(&["/reply welcome."]);
     bob.sees(&format!("Alice (10.77.0.1:{PORT}) [encrypted]: welcome."));
-    alice.sees(&format!("Delivered to Bob (10.77.0.2:{PORT})"));
+    alice.sees("Delivered to Bob");
     alice.finds(at("10.77.0.2", PORT), "connected");
     assert_eq!(alice.lists(at("10.77.0.3", PORT)), None);
     // Nothing of it was shown twice, and he was never said to be gone, new, or somebody else.

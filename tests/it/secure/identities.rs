@@ -11,7 +11,7 @@ fn who_comes_back_with_its_key_is_the_same_and_who_comes_with_another_is_not() {
     let mut bob = with_data("Bob", data.path()).port(home.port()).start();
     let mut alice = Peer::named("Alice").start();
     alice.says(&bob.addr().to_string(), "who are you?");
-    alice.sees(&format!("Delivered to {}.", bob.shown()));
+    alice.sees(&format!("Delivered to {}.", bob.name()));
     bob.crashes();
     let mut bob = with_data("Bob", data.path()).port(home.port()).start();
     bob.says(&alice.addr().to_string(), "the same as ever");
@@ -38,7 +38,7 @@ fn whom_one_knew_one_knows_again_after_a_restart_and_asks_nothing_in_plain() {
     let bob = SecurePeer::named("Bob", b'B');
     let mut alice = with_data("Alice", data.path()).start();
     alice.says(&bob.addr().to_string(), "the first time");
-    alice.sees(&format!("Delivered to {}.", bob.shown()));
+    alice.sees(&format!("Delivered to {}.", bob.name()));
     alice.types(&["0"]);
     alice.ends();
     let before = bob.got().said_plainly().len();
@@ -47,7 +47,7 @@ fn whom_one_knew_one_knows_again_after_a_restart_and_asks_nothing_in_plain() {
     bob.says_it_is(Capability::None);
     let mut alice = with_data("Alice", data.path()).start();
     alice.says(&bob.addr().to_string(), "and again");
-    alice.sees(&format!("Delivered to {}.", bob.shown()));
+    alice.sees(&format!("Delivered to {}.", bob.name()));
     assert_eq!(times(&alice, " (new, key "), 0);
     let got = bob.got();
     assert_eq!(got.bodies(), ["the first time", "and again"]);

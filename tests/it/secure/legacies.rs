@@ -48,11 +48,11 @@ fn a_program_of_old_at_the_address_of_one_of_ours_gets_the_line_at_most() {
     let mut bob = Peer::named("Bob").port(home.port()).start();
     let mut alice = Peer::named("Alice").start();
     alice.says(&home.to_string(), "hello");
-    alice.sees(&format!("Delivered to {}.", bob.shown()));
+    alice.sees(&format!("Delivered to {}.", bob.name()));
     bob.crashes();
     let legacy = Legacy::start_at(Program::Hashpa, home).expect("the port is free");
     alice.says("Bob", "for Bob alone");
-    alice.sees(&format!("No encrypted session with {} yet; retrying.", bob.shown()));
+    alice.sees(&format!("No encrypted session with {} yet; retrying.", bob.name()));
     gets(&legacy, "P2P-CHAT/1\n");
     assert!(received(&legacy).iter().all(|said| said == "P2P-CHAT/1\n"), "{:?}", received(&legacy));
 }
@@ -70,7 +70,7 @@ fn one_of_ours_at_the_address_of_a_program_of_old_is_spoken_to_in_encryption_soo
     alice.says(&home.to_string(), "is it still you?");
     alice.sees(" (new, key ");
     alice.says(&home.to_string(), "what nobody else may read");
-    alice.sees(&format!("Delivered to {}.", bob.shown()));
+    alice.sees(&format!("Delivered to {}.", bob.name()));
     assert!(bob.got().bodies().contains(&"what nobody else may read"));
     assert!(
         !bob.got().said_plainly().iter().any(|said| said.contains("nobody else")),
@@ -86,7 +86,7 @@ fn who_requires_encryption_says_and_takes_nothing_plain() {
     old.behaves(Manner::Says(Vec::new()));
     let mut alice = Peer::named("Alice").arg("--require-encryption").start();
     alice.says(&bob.addr().to_string(), "nobody is asked");
-    alice.sees(&format!("Delivered to {}.", bob.shown()));
+    alice.sees(&format!("Delivered to {}.", bob.name()));
     assert_eq!(bob.got().said_plainly(), [""; 0]);
     alice.says(&old.addr().to_string(), "not in plain");
     old.waits("the line", |got| got.opened > 0);

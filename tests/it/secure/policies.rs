@@ -43,8 +43,8 @@ fn message_request_is_accepted_and_its_message_arrives_once() {
     bob.sees("Added Alice to your contacts. Compare keys with /verify Alice.");
     bob.sees(&format!("{}: may I come in?", alice.encrypted()));
     bob.sees(&format!("{}: are you there?", alice.encrypted()));
-    alice.has_seen(&format!("Delivered to {}: \"may I come in?\"", bob.shown()));
-    alice.has_seen(&format!("Delivered to {}: \"are you there?\"", bob.shown()));
+    alice.has_seen(&format!("Delivered to {}: \"may I come in?\"", bob.name()));
+    alice.has_seen(&format!("Delivered to {}: \"are you there?\"", bob.name()));
     bob.says("Alice", "come in");
     alice.sees(&format!("{}: come in", bob.encrypted()));
     assert_eq!((times(&bob, ": may I come in?"), times(&bob, ": are you there?")), (1, 1));

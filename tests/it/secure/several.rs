@@ -17,7 +17,7 @@ fn who_is_listed_with_two_addresses_is_written_to_at_the_second_where_nobody_is_
     let mut alice = Peer::named("Alice").saved_peers(&peers).start();
     alice.says("Bob", "wherever you are");
     bob.sees(&format!("{}: wherever you are", alice.encrypted()));
-    alice.has_seen(&format!("Delivered to {}", bob.shown()));
+    alice.has_seen(&format!("Delivered to {}", bob.name()));
     // He is one person, where he was found; and answers.
     alice.types(&["2"]);
     alice.sees("1 peer, 1 online.");
@@ -36,7 +36,7 @@ fn where_somebody_else_is_at_the_first_address_nothing_is_said_there_and_the_sec
     let mut alice = Peer::named("Alice").saved_peers(&peers).start();
     alice.says("Bob", "for you alone");
     bob.sees(&format!("{}: for you alone", alice.encrypted()));
-    alice.has_seen(&format!("Delivered to {}", bob.shown()));
+    alice.has_seen(&format!("Delivered to {}", bob.name()));
     let got = mallory.got();
     assert_eq!((got.bodies(), got.said_plainly(), got.met.len()), (vec![], vec![], 0));
 }

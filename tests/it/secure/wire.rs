@@ -10,11 +10,11 @@ fn from_the_first_text_on_nothing_readable_passes_between_two_of_ours() {
     let texts = ["the first text of all", "and the second one"];
     for text in texts {
         alice.says(&to_bob.addr().to_string(), text);
-        alice.sees(&format!("Delivered to {}.", bob.shown()));
+        alice.sees(&format!("Delivered to {}.", bob.name()));
         bob.sees(&format!("{} [encrypted]: {text}", alice.shown()));
     }
     bob.says("Alice", "an answer");
-    bob.sees(&format!("Delivered to {}.", alice.shown()));
+    bob.sees(&format!("Delivered to {}.", alice.name()));
     alice.has_seen(&format!("{} [encrypted]: an answer", bob.shown()));
     // Both are told once whom they speak to.
     let word = " (new, key ";

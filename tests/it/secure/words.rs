@@ -15,7 +15,7 @@ fn acquainted() -> (Peer, Peer) {
     bob.has_seen(&format!("{}: good morning", alice.encrypted()));
     bob.says("Alice", "good morning to you");
     alice.has_seen(&format!("{}: good morning to you", bob.encrypted()));
-    bob.sees(&format!("Delivered to {}.", alice.shown()));
+    bob.sees(&format!("Delivered to {}.", alice.name()));
     (alice, bob)
 }
 
@@ -70,7 +70,7 @@ fn who_is_blocked_is_told_so_and_is_neither_shown_nor_written_to_until_the_key_i
     alice.sees("  blocked  ");
     alice.sees("0 peers, 0 online, 1 blocked.");
     bob.says("Alice", "why do you not answer?");
-    let line = bob.sees(&format!(" to {}", alice.shown()));
+    let line = bob.sees(&format!(" to {}: ", alice.name()));
     assert!(line.contains("they do not accept messages from you"), "{line}");
     bob.has_seen("does not accept messages from you (blocked, or their policy refuses strangers).");
     bob.types(&["2"]);
@@ -139,9 +139,9 @@ fn a_changed_key_is_trusted_by_a_word_and_then_talked_to_and_no_longer_verified(
     alice.types(&["/trust bob"]);
     // It is he, so what waited for him goes to him, too.
     bob.has_seen(&format!("{}: for Bob, whoever he is", alice.encrypted()));
-    alice.has_seen(&format!("Delivered to {}: \"for Bob", bob.shown()));
+    alice.has_seen(&format!("Delivered to {}: \"for Bob", bob.name()));
     alice.has_seen(&format!("{}: it is I", bob.encrypted()));
-    bob.has_seen(&format!("Delivered to {}: \"it is I\"", alice.shown()));
+    bob.has_seen(&format!("Delivered to {}: \"it is I\"", alice.name()));
     alice.says("Bob", "so it is");
     bob.has_seen(&format!("{}: so it is", alice.encrypted()));
     assert_eq!((times(&alice, ": it is I"), times(&bob, ": for Bob, whoever he is")), (1, 1));

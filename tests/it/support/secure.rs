@@ -202,6 +202,11 @@ impl SecurePeer {
         self.shared.addr
     }
 
+    /// The name that it was started with.
+    pub(crate) fn name(&self) -> &str {
+        &self.shared.name
+    }
+
     /// The name and address by which others show it.
     pub(crate) fn shown(&self) -> String {
         format!("{} ({})", self.shared.name, self.addr())

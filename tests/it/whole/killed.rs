@@ -37,11 +37,11 @@ enum Outcome {
     Unknown,
 }
 
-/// What the sender was told of all texts to `addr`, in order.
-fn outcomes(printed: &[String], addr: SocketAddrV4) -> Vec<Outcome> {
+/// What the sender was told of all texts to the peer called `name` at `addr`, in order.
+fn outcomes(printed: &[String], name: &str, addr: SocketAddrV4) -> Vec<Outcome> {
     let addr = addr.to_string();
     let outcome = |line: &String| {
-        let named = line.contains(&addr);
+        let named = line.contains(&addr) || line.split([' ', '.', ':']).any(|word| word == name);
         match line {
             _ if !named => None,
             // That tells of a text of which it was told before that it waits.
@@ -61,7 +61,7 @@ fn outcomes(printed: &[String], addr: SocketAddrV4) -> Vec<Outcome> {
 
 /// The text of which it is told that it is delivered after it had to wait.
 fn later(line: &str) -> Option<&str> {
-    line.strip_prefix("Delivered to ")?.split_once("): \"")?.1.strip_suffix('"')
+    line.strip_prefix("Delivered to ")?.split_once(": \"")?.1.strip_suffix('"')
 }
 
 /// What stands behind a text that was perhaps shown in an earlier life.
@@ -179,10 +179,10 @@ fn tell(name: &str, told: &[Outcome], unshown: usize, kills: usize) {
 
 /// What became of each message of a speaker in the end: one that was queued first is delivered when
 /// that is told later.
-fn settled(speaker: &Peer, to: SocketAddrV4, name: &str, to_whom: &str) -> Vec<Outcome> {
-    let mut told = outcomes(&speaker.printed(), to);
+fn settled(speaker: &Peer, to: (&str, SocketAddrV4), name: &str, to_whom: &str) -> Vec<Outcome> {
+    let mut told = outcomes(&speaker.printed(), to.0, to.1);
     if let Some(last) = told.iter().rposition(|outcome| *outcome == Outcome::Queued) {
-        speaker.has_seen(&format!("): \"{name}-{to_whom}-{last}.\""));
+        speaker.has_seen(&format!(": \"{name}-{to_whom}-{last}.\""));
     }
     for line in speaker.printed() {
         let text = later(&line).and_then(|text| number(&format!(": {text}"), name, to_whom));
@@ -251,15 +251,15 @@ fn kill_and_restart(kills: usize) {
         // Between the two peers that were not killed nothing was lost, and neither took the other
         // for offline. On a busy machine a receipt can take longer than the 5 s after which a
         // message is reported as queued.
-        let told = settled(speaker, listener.addr(), name, "other");
+        let told = settled(speaker, (listener.name(), listener.addr()), name, "other");
         assert!(told.iter().all(|outcome| *outcome == Outcome::Delivered), "{name}: {told:?}");
         assert_eq!(told.len(), said);
         let heard: Vec<_> =
             listener.printed().iter().filter_map(|line| number(line, name, "other")).collect();
         assert_eq!(heard, (0..said).collect::<Vec<_>>());
-        let first = outcomes(&speaker.printed(), at);
+        let first = outcomes(&speaker.printed(), "Carol", at);
         // What had to wait has arrived, in the order in which it was typed.
-        let told = settled(speaker, at, name, "mortal");
+        let told = settled(speaker, ("Carol", at), name, "mortal");
         assert!(!told.contains(&Outcome::Queued), "{name}: {told:?}");
         // What came in a session was stored before its receipt, so a later run has shown it.
         assert_eq!(judge(&told, said, name, &lives), [], "{name}");

@@ -27,14 +27,13 @@ fn stopped_peer_is_quiet_and_then_shows_everything_once() {
     // Bob comes first in the list, and nobody waits for him.
     let begun = Instant::now();
     alice.types(&["@all one of three."]);
-    alice.sees(&format!("Delivered to {}.", carol.shown()));
-    let waits = format!("{} is offline; will deliver", bob.shown());
-    alice.sees(&waits);
+    alice.sees(&format!("Delivered to {}.", carol.name()));
+    alice.sees_queued();
     assert!(begun.elapsed() < TOLD_WITHIN, "it took {:?}", begun.elapsed());
     carol.sees(": one of three.");
     for text in ["two of three.", "three of three."] {
         alice.says(&bob.addr().to_string(), text);
-        alice.sees(&waits);
+        alice.sees_queued();
     }
     let mut waiting: Vec<_> = (0..20)
         .map(|number| {
@@ -56,7 +55,7 @@ fn stopped_peer_is_quiet_and_then_shows_everything_once() {
     }
     // What waited was sent again, and arrived; what he was handed before that, he does not show
     // twice.
-    let delivered = format!("Delivered to {}", bob.shown());
+    let delivered = format!("Delivered to {}", bob.name());
     for number in ["one", "two", "three"] {
         alice.has_seen(&format!("{delivered}: \"{number} of three.\""));
     }
@@ -89,11 +88,11 @@ fn peer_that_stays_stopped_is_gone_and_comes_back() {
     alice.finds(bob.addr(), "connected");
     bob.is_stopped();
     alice.says("Bob", "while you were away.");
-    alice.sees(&format!("{} is offline; will deliver", bob.shown()));
+    alice.sees_queued();
     alice.sees_within(&format!("* {} is unreachable", bob.shown()), GONE);
     bob.is_sent(Signal::CONT);
     alice.sees_within(&format!("* {} is online", bob.shown()), GONE);
-    alice.has_seen(&format!("Delivered to {}: \"while you were away.\"", bob.shown()));
+    alice.has_seen(&format!("Delivered to {}: \"while you were away.\"", bob.name()));
     alice.finds(bob.addr(), "connected");
     bob.finds(alice.addr(), "connected");
     let times = bob.printed().iter().filter(|line| line.ends_with(": while you were away.")).count();

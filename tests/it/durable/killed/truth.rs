@@ -29,7 +29,9 @@ pub(super) enum Outcome {
 pub(super) fn outcomes(printed: &[String], addr: SocketAddrV4) -> Vec<Outcome> {
     let addr = format!("({addr})");
     // A line that quotes its text is of one of which it was told before that it waits.
-    let is_first = |line: &&String| line.contains(&addr) && !line.contains("): \"");
+    // A recipient with a key is named without its address.
+    let is_about = |line: &str| line.contains(&addr) || !line.contains(" (");
+    let is_first = |line: &&String| is_about(line) && !line.contains(": \"");
     let outcome = |line: &String| match line {
         line if line.starts_with("Delivered to ") => Some(Outcome::Delivered),
         line if is_queued(line) => Some(Outcome::Queued),
