@@ -280,6 +280,11 @@ impl Node {
         self.shared.locked.lock().machine.state().blocked_legacy()
     }
 
+    /// Returns whether the user has blocked a recipient, or the source of a stranger without a key.
+    pub fn is_blocked(&self, id: Recipient) -> bool {
+        self.shared.locked.lock().machine.state().is_blocked(id)
+    }
+
     /// Whether a recipient is a blocked legacy peer.
     pub fn is_blocked_legacy(&self, id: Recipient) -> bool {
         self.shared.locked.lock().machine.state().is_blocked_legacy(id)

@@ -143,6 +143,11 @@ impl State {
         self.is_blocked_legacy(id) || id.addr().is_some_and(is_there) && !self.is_contact(id)
     }
 
+    /// Whether the user has blocked a recipient, or the source of a stranger without a key.
+    pub fn is_blocked(&self, id: Recipient) -> bool {
+        self.pinned(id).is_some_and(|pin| pin.blocked) || self.is_blocked_unencrypted(id)
+    }
+
     /// Whether a recipient is a contact, or is blocked: those are remembered and listed alike.
     pub fn is_contact(&self, id: Recipient) -> bool {
         self.trust.has_alias(id)

@@ -537,6 +537,7 @@ impl App {
 /// Returns the standing of a peer, which decides its label.
 pub(super) fn standing(node: &Node, id: Recipient) -> Standing {
     match (node.is_contact(id), node.knows(id)) {
+        (true, _) if node.is_blocked(id) => Standing::Stranger,
         (true, _) => Standing::Contact,
         (false, true) => Standing::Stranger,
         (false, false) => Standing::Forgotten,
