@@ -43,7 +43,7 @@ use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::name::Name;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::Message;
+use crate::model::session::{ByeReason, Message};
 use crate::model::stored::{QueuedMessage, RowId, StoreOp};
 use crate::net::secure::{self, OwnKey, Tls};
 use crate::net::sessions::{MAX_HELD_BYTES, Sessions, SessionsConfig};
@@ -377,6 +377,11 @@ impl Node {
     /// Returns the presence of a recipient; `None` if it is not in the table.
     pub fn presence_of(&self, id: Recipient) -> Option<PresenceStatus> {
         self.shared.locked.lock().machine.state().presence_of(id)
+    }
+
+    /// Returns why an online recipient does not accept our messages, if it said so.
+    pub fn refusal_of(&self, id: Recipient) -> Option<ByeReason> {
+        self.shared.locked.lock().machine.state().refusal_of(id)
     }
 
     /// Returns the digits that the user and the owner of `key` compare. Takes some milliseconds.

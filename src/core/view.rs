@@ -13,6 +13,7 @@ use crate::model::key::PublicKey;
 use crate::model::message::PeerProtocol;
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::session::ByeReason;
 use crate::protocol;
 
 /// Addresses of one peer that are dialed one after the other.
@@ -188,6 +189,11 @@ impl State {
     /// The presence of a recipient; `None` if it is not in the table.
     pub fn presence_of(&self, id: Recipient) -> Option<PresenceStatus> {
         self.peers.presence_of(id)
+    }
+
+    /// Why an online recipient does not accept our messages, if it said so.
+    pub fn refusal_of(&self, id: Recipient) -> Option<ByeReason> {
+        self.peers.refusal_of(id)
     }
 
     /// How sure the program is that a recipient is the one it is named as.

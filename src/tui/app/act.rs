@@ -35,8 +35,8 @@ impl App {
         if refused && let Some(editor) = self.screen.editor() {
             editor.remember(line);
         }
+        self.stale = true;
         if self.menu.conversation() != before.as_ref() {
-            self.stale = true;
             self.unread.clear();
             self.outcome = None;
             if let Some(left) = &before {

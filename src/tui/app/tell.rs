@@ -499,6 +499,9 @@ impl App {
                 label: with.map_or_else(String::new, |with| with.label.clone()),
                 presence: self.node.presence_of(id),
                 verification: self.node.verification_of(id),
+                refuses: self.node.refusal_of(id),
+                is_blocked: self.node.is_blocked(id),
+                is_muted: self.muted.contains_key(&id),
             };
             let partner = with.and_then(Chosen::peer).map(partner);
             let is_new = self.with != partner;
