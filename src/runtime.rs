@@ -35,7 +35,7 @@ pub use store_writer::{Keeping, MAX_WAITING_BYTES, write_batch};
 
 use crate::core::{
     Command, ContactChange, CoreConfig, Event, KnownContact, Me, Meeting, OpId, PeerInfo, PeerRequest, Pin,
-    Policy, PresenceStatus, Restored, Row, StaticPeer, Verification, WaitingMessage,
+    Policy, PresenceStatus, Restored, Row, StaticPeer, Target, Verification, WaitingMessage,
 };
 use crate::crypto;
 use crate::mailbox::{Mailbox, ROOM};
@@ -336,6 +336,12 @@ impl Node {
     /// Returns the changes of contacts since the last call, which have to be saved.
     pub fn take_contact_changes(&self) -> Vec<ContactChange> {
         self.shared.locked.lock().machine.take_contact_changes()
+    }
+
+    /// Returns whether at least one recipient would be sent a message with this text now, or would
+    /// have it queued.
+    pub fn takes_message(&self, to: &Target, body: &str) -> bool {
+        self.shared.locked.lock().machine.state().takes_message(to, body)
     }
 
     /// Carries out a command without waiting for its results, which follow as events.
