@@ -127,6 +127,8 @@ impl App {
                     self.notice(subject, NoticeKind::RefusedStranger, lines);
                 }
             }
+            // The status line shows how many are online.
+            Event::Dialed { total, connected } if total == connected && self.screen.shows_status() => {}
             Event::AsksToVerify(who) if self.muted.contains_key(&who.id) => {}
             Event::Decided(Decision::Forgotten(who, _)) => {
                 self.notices.forget(who.id);
