@@ -35,7 +35,7 @@ pub use store_writer::{Keeping, MAX_WAITING_BYTES, write_batch};
 
 use crate::core::{
     Command, ContactChange, CoreConfig, Event, KnownContact, Me, Meeting, OpId, PeerInfo, PeerRequest, Pin,
-    Policy, PresenceStatus, Restored, Row, StaticPeer, Verification, WaitingMessage,
+    Policy, PresenceStatus, Restored, Row, StaticPeer, Target, Verification, WaitingMessage,
 };
 use crate::crypto;
 use crate::interfaces;
@@ -44,7 +44,7 @@ use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::name::Name;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::Message;
+use crate::model::session::{ByeReason, Message};
 use crate::model::stored::{QueuedMessage, RowId, StoreOp};
 use crate::net::secure::{self, OwnKey, Tls};
 use crate::net::sessions::{MAX_HELD_BYTES, Sessions, SessionsConfig};
@@ -285,6 +285,11 @@ impl Node {
         self.shared.locked.lock().machine.state().blocked_legacy()
     }
 
+    /// Returns whether the user has blocked a recipient, or the source of a stranger without a key.
+    pub fn is_blocked(&self, id: Recipient) -> bool {
+        self.shared.locked.lock().machine.state().is_blocked(id)
+    }
+
     /// Whether a recipient is a blocked legacy peer.
     pub fn is_blocked_legacy(&self, id: Recipient) -> bool {
         self.shared.locked.lock().machine.state().is_blocked_legacy(id)
@@ -338,6 +343,12 @@ impl Node {
         self.shared.locked.lock().machine.take_contact_changes()
     }
 
+    /// Returns whether at least one recipient would be sent a message with this text now, or would
+    /// have it queued.
+    pub fn takes_message(&self, to: &Target, body: &str) -> bool {
+        self.shared.locked.lock().machine.state().takes_message(to, body)
+    }
+
     /// Carries out a command without waiting for its results, which follow as events.
     pub fn command(&self, command: Command) -> OpId {
         self.shared.step(|step| step.command(command))
@@ -377,6 +388,11 @@ impl Node {
     /// Returns the presence of a recipient; `None` if it is not in the table.
     pub fn presence_of(&self, id: Recipient) -> Option<PresenceStatus> {
         self.shared.locked.lock().machine.state().presence_of(id)
+    }
+
+    /// Returns why an online recipient does not accept our messages, if it said so.
+    pub fn refusal_of(&self, id: Recipient) -> Option<ByeReason> {
+        self.shared.locked.lock().machine.state().refusal_of(id)
     }
 
     /// Returns the digits that the user and the owner of `key` compare. Takes some milliseconds.

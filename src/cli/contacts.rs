@@ -8,14 +8,21 @@ use serde::Serialize;
 
 use super::history::{now, rfc3339};
 use super::json;
+use crate::core::KnownContact;
 use crate::model::address::PeerAddr;
-use crate::model::name::folded;
-use crate::model::peer_id::PeerId;
+use crate::model::name::{PeerName, folded};
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::profile::contacts::Contact;
 use crate::profile::{self, AddressBook, BookSource, Profiles};
 use crate::settings::{Misused, Settings};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
-use crate::tui::{self, Labels};
+use crate::tui::{self, Labels, Standing};
+
+/// Returns what the label of a contact depends on.
+pub(super) fn of_contact(contact: KnownContact) -> (Recipient, Option<PeerName>, Standing) {
+    let standing = if contact.blocked { Standing::Stranger } else { Standing::Contact };
+    (contact.id.into(), contact.name, standing)
+}
 
 /// Prints the contacts of a profile to `out`, one on each line, sorted by label. Notes go to
 /// standard error. The inner result is that of writing to `out`.
@@ -35,7 +42,7 @@ pub fn print(settings: &Settings, as_json: bool, out: &mut impl Write) -> anyhow
     let source = BookSource { folder: Some(&folder), data, own_name, saves: false };
     let now = now();
     let book = AddressBook::open(source, &mut *store(&folder)?, now).map_err(Misused::new)?;
-    let known = book.known_contacts(0).into_iter().map(|contact| (contact.id.into(), contact.name));
+    let known = book.known_contacts(0).into_iter().map(of_contact);
     let labels = Labels::of_contacts(book.aliases(), known);
     let mut lines: Vec<(String, String)> = Vec::new();
     for contact in book.contacts.all() {

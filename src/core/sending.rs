@@ -93,27 +93,13 @@ impl State {
     }
 
     fn queue_message(&mut self, to: Recipient, new: NewMessage, now: Time) -> Result<(), RejectReason> {
-        if self.is_ours(to) {
-            return Err(RejectReason::Ourselves);
-        }
-        if self.is_blocked_unencrypted(to) {
-            return Err(RejectReason::NotTrusted);
-        }
-        if to.public_key().is_some_and(|key| self.trust.is_unknown(key)) {
-            return Err(RejectReason::Forgotten);
-        }
+        self.may_write_to(to)?;
         let is_direct = new.is_direct;
         if is_direct {
             self.peers.want(to);
             self.make_contact(to);
         }
-        match self.protocol_of(to) {
-            PeerProtocol::Session(key) if self.trust.writable(key).is_none() => {
-                return Err(RejectReason::NotTrusted);
-            }
-            PeerProtocol::Plain => self.plain_check(to)(&new.message.body).map_or(Ok(()), Err)?,
-            PeerProtocol::Session(_) | PeerProtocol::Unknown => {}
-        }
+        self.takes_body(to, &new.message.body)?;
         self.outbox.put(to, new, now)?;
         if let Some(key) = to.public_key() {
             // It is stored before the message: after a crash, a message for a key that was never
@@ -126,6 +112,39 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// Whether at least one recipient would be sent a message with this text now, or would have it
+    /// queued.
+    pub fn takes_message(&self, to: &Target, body: &str) -> bool {
+        let accepts = |to: Recipient| {
+            let room = || self.outbox.room_for(to, None, body);
+            self.may_write_to(to).and_then(|()| self.takes_body(to, body)).and_then(|()| room()).is_ok()
+        };
+        self.audience(to.clone()).0.into_iter().any(accepts)
+    }
+
+    /// Checks that the user may write to a recipient.
+    fn may_write_to(&self, to: Recipient) -> Result<(), RejectReason> {
+        if self.is_ours(to) {
+            return Err(RejectReason::Ourselves);
+        }
+        if self.is_blocked_unencrypted(to) {
+            return Err(RejectReason::NotTrusted);
+        }
+        if to.public_key().is_some_and(|key| self.trust.is_unknown(key)) {
+            return Err(RejectReason::Forgotten);
+        }
+        Ok(())
+    }
+
+    /// Checks that a text can be sent in the way that a recipient is written to.
+    fn takes_body(&self, to: Recipient, body: &str) -> Result<(), RejectReason> {
+        match self.protocol_of(to) {
+            PeerProtocol::Session(key) if self.trust.writable(key).is_none() => Err(RejectReason::NotTrusted),
+            PeerProtocol::Plain => self.plain_check(to)(body).map_or(Ok(()), Err),
+            PeerProtocol::Session(_) | PeerProtocol::Unknown => Ok(()),
+        }
     }
 
     /// Makes a contact of a recipient that the user writes to, if it is a peer.

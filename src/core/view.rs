@@ -13,6 +13,7 @@ use crate::model::key::PublicKey;
 use crate::model::message::PeerProtocol;
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::session::ByeReason;
 use crate::protocol;
 
 /// Addresses of one peer that are dialed one after the other.
@@ -144,6 +145,11 @@ impl State {
         self.is_blocked_legacy(id) || id.addr().is_some_and(is_there) && !self.is_contact(id)
     }
 
+    /// Whether the user has blocked a recipient, or the source of a stranger without a key.
+    pub fn is_blocked(&self, id: Recipient) -> bool {
+        self.pinned(id).is_some_and(|pin| pin.blocked) || self.is_blocked_unencrypted(id)
+    }
+
     /// Whether a recipient is a contact, or is blocked: those are remembered and listed alike.
     pub fn is_contact(&self, id: Recipient) -> bool {
         self.trust.has_alias(id)
@@ -185,6 +191,11 @@ impl State {
     /// The presence of a recipient; `None` if it is not in the table.
     pub fn presence_of(&self, id: Recipient) -> Option<PresenceStatus> {
         self.peers.presence_of(id)
+    }
+
+    /// Why an online recipient does not accept our messages, if it said so.
+    pub fn refusal_of(&self, id: Recipient) -> Option<ByeReason> {
+        self.peers.refusal_of(id)
     }
 
     /// How sure the program is that a recipient is the one it is named as.

@@ -52,7 +52,7 @@ const LONG_SUFFIX_CHARS: usize = 8;
 pub enum Standing {
     /// A contact: it keeps its plain name.
     Contact,
-    /// A stranger in the peer list.
+    /// A stranger in the peer list, or a blocked peer: a contact takes its plain name.
     Stranger,
     /// Neither a contact nor in the peer list. Another peer may take its label.
     Forgotten,
@@ -420,12 +420,16 @@ impl Labels {
     /// The labels of these contacts, as the chat shows them.
     pub fn of_contacts(
         nicknames: BTreeMap<Recipient, Name>,
-        contacts: impl IntoIterator<Item = (Recipient, Option<PeerName>)>,
+        contacts: impl IntoIterator<Item = (Recipient, Option<PeerName>, Standing)>,
     ) -> Self {
         let mut labels = Self::new(nicknames);
-        for (id, name) in contacts {
+        let contacts: Vec<_> = contacts.into_iter().collect();
+        let standings: HashMap<Recipient, Standing> =
+            contacts.iter().map(|(id, _, standing)| (*id, *standing)).collect();
+        for (id, name, _) in contacts {
             let (addr, verification) = (id.addr(), Verification::Unknown);
-            labels.meet(&PeerInfo { id, name, addr, claimed: None, verification }, |_| Standing::Contact);
+            let who = PeerInfo { id, name, addr, claimed: None, verification };
+            labels.meet(&who, |id| standings.get(&id).copied().unwrap_or(Standing::Forgotten));
         }
         labels
     }

@@ -5,6 +5,7 @@ use unicode_width::UnicodeWidthStr;
 use super::style::{Ink, Line};
 use crate::core::{PresenceStatus, Verification};
 use crate::model::name::shortened;
+use crate::model::session::ByeReason;
 
 /// The peer in the current conversation.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,11 +16,23 @@ pub struct Partner {
     pub presence: Option<PresenceStatus>,
     /// How it is verified and encrypted.
     pub verification: Verification,
+    /// Why it does not take our messages, if it is online and said so.
+    pub refuses: Option<ByeReason>,
+    /// Whether the user has blocked it.
+    pub is_blocked: bool,
+    /// Whether the user has muted it.
+    pub is_muted: bool,
 }
 
 impl Partner {
-    /// Returns why a message to it would wait; `None` if it is online.
+    /// Returns why a message to it would not arrive now; `None` if it is online.
     pub fn absence(&self) -> Option<&'static str> {
+        match self.refuses {
+            _ if self.is_blocked => return Some("blocked"),
+            Some(ByeReason::NotAccepted) => return Some("does not accept you"),
+            Some(ByeReason::NotDecided) => return Some("has not accepted you yet"),
+            _ => {}
+        }
         match self.presence? {
             PresenceStatus::Connected | PresenceStatus::Online => None,
             PresenceStatus::Unreachable => Some("unreachable"),
@@ -29,17 +42,20 @@ impl Partner {
 
     /// Returns its presence and security.
     fn piece(&self) -> (Ink, String) {
-        let presence = match self.presence {
-            Some(_) => self.absence().unwrap_or("online"),
+        let is_refused = matches!(self.refuses, Some(ByeReason::NotAccepted | ByeReason::NotDecided));
+        let presence = self.absence().unwrap_or(match self.presence {
+            Some(_) => "online",
             None => "not met yet",
-        };
+        });
+        let muted = if self.is_muted { ", muted" } else { "" };
         let (ink, security) = match self.verification {
+            _ if self.is_blocked || is_refused => (Ink::Strong, ""),
             Verification::Verified => (Ink::Faint, ", verified"),
             Verification::Encrypted => (Ink::Faint, ", encrypted"),
             Verification::Unknown => (Ink::Faint, ""),
             Verification::Plain | Verification::Claims(_) => (Ink::Strong, ", unencrypted"),
         };
-        (ink, format!("{}: {presence}{security}", self.label))
+        (ink, format!("{}: {presence}{security}{muted}", self.label))
     }
 }
 
@@ -140,6 +156,38 @@ mod tests {
         assert_eq!(line(5), "── 3…");
     }
 
+    fn bob(verification: Verification, presence: Option<PresenceStatus>) -> Partner {
+        Partner {
+            label: "Bob".into(),
+            presence,
+            verification,
+            refuses: None,
+            is_blocked: false,
+            is_muted: false,
+        }
+    }
+
+    #[test]
+    fn partner_is_blocked_refusing_or_muted() {
+        let online = || bob(Verification::Encrypted, Some(PresenceStatus::Connected));
+        let refusing = |reason| Partner { refuses: Some(reason), ..online() };
+        for (partner, words, state) in [
+            (Partner { is_blocked: true, ..online() }, "blocked", Some("blocked")),
+            (
+                Partner { is_blocked: true, is_muted: true, presence: None, ..online() },
+                "blocked, muted",
+                Some("blocked"),
+            ),
+            (refusing(ByeReason::NotAccepted), "does not accept you", Some("does not accept you")),
+            (refusing(ByeReason::NotDecided), "has not accepted you yet", Some("has not accepted you yet")),
+            (Partner { is_muted: true, ..online() }, "online, encrypted, muted", None),
+            (bob(Verification::Encrypted, None), "not met yet, encrypted", None),
+        ] {
+            assert_eq!(partner.piece().1, format!("Bob: {words}"));
+            assert_eq!(partner.absence(), state);
+        }
+    }
+
     #[test]
     fn status_line_keeps_partner_unread_and_delivery() {
         for (verification, presence, words) in [
@@ -149,7 +197,7 @@ mod tests {
             (Verification::Plain, PresenceStatus::Unreachable, "unreachable, unencrypted"),
             (Verification::Unknown, PresenceStatus::Offline, "offline"),
         ] {
-            let partner = Partner { label: "Bob".into(), presence: Some(presence), verification };
+            let partner = bob(verification, Some(presence));
             let status = Status {
                 name: "Alice".into(),
                 addr: "192.168.100.200:50000".into(),

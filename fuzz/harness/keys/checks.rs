@@ -57,7 +57,14 @@ impl User {
             name: self.people.name.to_string(),
             addr: "10.0.0.1:5000".into(),
             here: 3,
-            with: Some(Partner { label: "Bob".into(), presence, verification: Verification::Plain }),
+            with: Some(Partner {
+                label: "Bob".into(),
+                presence,
+                verification: Verification::Plain,
+                refuses: None,
+                is_blocked: false,
+                is_muted: false,
+            }),
             unread: vec![("Carol".into(), 2)],
             sending: None,
         };

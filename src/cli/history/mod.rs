@@ -90,7 +90,7 @@ pub fn run(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow::
     let book = AddressBook::open(source, &mut store, now());
     let pins = || book.iter().flat_map(|book| book.pins.values());
     let contacts = book.iter().flat_map(|book| book.known_contacts(now()));
-    let contacts = contacts.map(|contact| (contact.id.into(), contact.name));
+    let contacts = contacts.map(super::contacts::of_contact);
     let aliases = book.as_ref().map(AddressBook::aliases).unwrap_or_default();
     let people = People::new(parties).remembered(pins()).labelled(Labels::of_contacts(aliases, contacts));
     let which = Selection { with: with(asked, &people, book)?, since, until };

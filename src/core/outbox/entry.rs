@@ -62,6 +62,11 @@ pub(super) struct Entry {
     pub(super) is_restored: bool,
 }
 
+/// The bytes that a message takes in a batch.
+pub(super) fn bytes(body: &str) -> usize {
+    body.len() + RECORD_BYTES
+}
+
 impl Entry {
     /// A message that the user has just entered.
     pub(super) fn new(new: NewMessage, is_sent: bool, expires: Time) -> Self {
@@ -92,7 +97,7 @@ impl Entry {
 
     /// The bytes that it takes in a batch.
     pub(super) fn bytes(&self) -> usize {
-        self.message.body.len() + RECORD_BYTES
+        bytes(&self.message.body)
     }
 
     /// Whether the result of a write is awaited.

@@ -35,8 +35,9 @@ impl Limits {
         self.bytes
     }
 
-    pub(super) fn has_room(&self, id: MessageId, body: usize) -> bool {
-        let more = ENTRY_BYTES + if self.bodies.contains_key(&id) { 0 } else { body };
+    pub(super) fn has_room(&self, id: Option<MessageId>, body: usize) -> bool {
+        let is_counted = id.is_some_and(|id| self.bodies.contains_key(&id));
+        let more = ENTRY_BYTES + if is_counted { 0 } else { body };
         self.bytes + more <= MAX_OUTBOX_BYTES
     }
 

@@ -289,7 +289,7 @@ impl Outbox {
             self.outputs.push(OutboxOutput::Duplicate(entry.op));
             return Ok(());
         }
-        self.room_for(to, &entry)?;
+        self.room_for(to, Some(entry.id()), &entry.message.body)?;
         let queue = self.add(to, entry);
         // The user wants it there now.
         queue.hurry(now);
@@ -319,18 +319,29 @@ impl Outbox {
             is_restored: true,
             ..Entry::new(NewMessage { message, ..new }, is_sent, expires)
         };
-        if !self.has(to, entry.id()) && self.room_for(to, &entry).is_ok() {
+        if !self.has(to, entry.id()) && self.room_for(to, Some(entry.id()), &entry.message.body).is_ok() {
             self.add(to, entry).must_ask = true;
         }
     }
 
-    fn room_for(&self, to: Recipient, entry: &Entry) -> Result<(), RejectReason> {
-        if entry.bytes() > MAX_BATCH_BYTES {
+    /// Checks that there is room for a message. One that is new to the outbox may have no ID yet.
+    ///
+    /// # Errors
+    /// If the queue or the outbox is full, or the message is longer than a batch.
+    pub(in crate::core) fn room_for(
+        &self,
+        to: Recipient,
+        id: Option<MessageId>,
+        body: &str,
+    ) -> Result<(), RejectReason> {
+        let bytes = entry::bytes(body);
+        if bytes > MAX_BATCH_BYTES {
             return Err(RejectReason::TooLongForLegacy);
         }
-        let (count, bytes) = self.queues.get(&to).map_or((0, 0), |queue| (queue.entries.len(), queue.bytes));
-        let is_full = count >= MAX_QUEUE_MESSAGES || bytes + entry.bytes() > MAX_QUEUE_BYTES;
-        if is_full || !self.limits.has_room(entry.id(), entry.message.body.len()) {
+        let queue = self.queues.get(&to);
+        let (count, queued) = queue.map_or((0, 0), |queue| (queue.entries.len(), queue.bytes));
+        let is_full = count >= MAX_QUEUE_MESSAGES || queued + bytes > MAX_QUEUE_BYTES;
+        if is_full || !self.limits.has_room(id, body.len()) {
             return Err(RejectReason::QueueFull);
         }
         Ok(())

@@ -14,6 +14,7 @@ use crate::model::key::PublicKey;
 use crate::model::message::{Form, PeerProtocol};
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
+use crate::model::session::ByeReason;
 use crate::protocol;
 
 /// Offline peers that are probed before the list is shown, at most: more than a user looks for, and
@@ -120,6 +121,11 @@ impl Peers {
     /// What the user is shown of a peer's presence.
     pub(in crate::core) fn presence_of(&self, id: Recipient) -> Option<PresenceStatus> {
         self.peer(id).map(Peer::status)
+    }
+
+    /// Why an online peer does not accept our messages, if it said so.
+    pub(in crate::core) fn refusal_of(&self, id: Recipient) -> Option<ByeReason> {
+        self.peer(id).filter(|peer| peer.is_online())?.turned_away
     }
 
     /// Whether a peer is online and is dialed at this address first.

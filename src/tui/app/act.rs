@@ -35,8 +35,8 @@ impl App {
         if refused && let Some(editor) = self.screen.editor() {
             editor.remember(line);
         }
+        self.stale = true;
         if self.menu.conversation() != before.as_ref() {
-            self.stale = true;
             self.unread.clear();
             self.outcome = None;
             if let Some(left) = &before {
@@ -108,10 +108,11 @@ impl App {
         self.node.requests().0.iter().any(|request| request.met.id == id)
     }
 
-    /// Prints the finished line. A message is printed as such, however it was typed.
+    /// Prints the finished line. A message that is sent or queued is printed as such, however it was
+    /// typed.
     fn echo(&mut self, line: &str, act: Option<&Act>) -> io::Result<()> {
         let lines = match act {
-            Some(Act::Send(to, text)) => {
+            Some(Act::Send(to, text)) if self.accepts(to, text) => {
                 let (stamp, text) = (self.clock.now().stamp, body_of(text));
                 let ink = to.peer().and_then(|id| self.labels.name(id)).map_or(Ink::Strong, tui::ink_of);
                 let to = Some((ink, to.label.clone()));
@@ -120,6 +121,11 @@ impl App {
             _ => tui::typed_lines(self.screen.prompt().clone(), line),
         };
         self.screen.finish_line(&lines)
+    }
+
+    fn accepts(&self, to: &Chosen, text: &str) -> bool {
+        let body = body_of(text);
+        can_be_sent(text, &body, &self.node.name()).is_ok() && self.node.takes_message(&to.target, &body)
     }
 
     fn send(&mut self, to: Chosen, text: String) -> Option<OpId> {

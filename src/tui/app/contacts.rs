@@ -283,6 +283,7 @@ impl App {
     }
 
     fn set_muted(&mut self, id: Recipient, muted: bool) {
+        self.stale = true;
         if muted {
             self.muted.entry(id).or_insert(0);
         } else {

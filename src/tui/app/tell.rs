@@ -127,6 +127,8 @@ impl App {
                     self.notice(subject, NoticeKind::RefusedStranger, lines);
                 }
             }
+            // The status line shows how many are online.
+            Event::Dialed { total, connected } if total == connected && self.screen.shows_status() => {}
             Event::AsksToVerify(who) if self.muted.contains_key(&who.id) => {}
             Event::Decided(Decision::Forgotten(who, _)) => {
                 self.notices.forget(who.id);
@@ -499,6 +501,9 @@ impl App {
                 label: with.map_or_else(String::new, |with| with.label.clone()),
                 presence: self.node.presence_of(id),
                 verification: self.node.verification_of(id),
+                refuses: self.node.refusal_of(id),
+                is_blocked: self.node.is_blocked(id),
+                is_muted: self.muted.contains_key(&id),
             };
             let partner = with.and_then(Chosen::peer).map(partner);
             let is_new = self.with != partner;
@@ -537,6 +542,7 @@ impl App {
 /// Returns the standing of a peer, which decides its label.
 pub(super) fn standing(node: &Node, id: Recipient) -> Standing {
     match (node.is_contact(id), node.knows(id)) {
+        (true, _) if node.is_blocked(id) => Standing::Stranger,
         (true, _) => Standing::Contact,
         (false, true) => Standing::Stranger,
         (false, false) => Standing::Forgotten,

@@ -81,6 +81,7 @@ impl App {
                 if talked && self.menu.conversation().is_none() {
                     self.unread.clear();
                     self.outcome = None;
+                    self.stale = true;
                 }
                 self.ask();
             }

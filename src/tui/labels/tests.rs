@@ -191,10 +191,22 @@ fn contacts_alone_have_the_labels_of_the_chat() {
     let name = |name: &str| Some(PeerName::new(name));
     let labels = Labels::of_contacts(
         BTreeMap::new(),
-        [(key(1), name("Bob")), (key(2), name("bob")), (key(3), name("Zoe"))],
+        [(key(1), "Bob"), (key(2), "bob"), (key(3), "Zoe")]
+            .map(|(id, called)| (id, name(called), Standing::Contact)),
     );
     let suffixed = [1, 2, 3].map(|n| labels.suffixed_label(key(n)));
     assert_eq!(suffixed, [Some("Bob·aeaq".into()), Some("bob·aiba".into()), None]);
+}
+
+#[test]
+fn blocked_key_leaves_the_contact_its_name() {
+    let name = || Some(PeerName::new("Bob"));
+    let (blocked, contact) = ((key(1), name(), Standing::Stranger), (key(2), name(), Standing::Contact));
+    for contacts in [[blocked.clone(), contact.clone()], [contact, blocked]] {
+        let labels = Labels::of_contacts(BTreeMap::new(), contacts);
+        assert_eq!(labels.label(key(1), None), "Bob·aeaq");
+        assert_eq!(labels.label(key(2), None), "Bob");
+    }
 }
 
 #[test]

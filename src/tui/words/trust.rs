@@ -17,6 +17,9 @@ use crate::tui::labels::Labels;
 use crate::tui::message::under;
 use crate::tui::style::{Ink, Line};
 
+/// Columns of a usual terminal. The rows of a warning are narrower.
+const USUAL_COLUMNS: usize = 80;
+
 /// The prefix of a warning's further lines.
 const MORE: &str = "  ! ";
 
@@ -110,12 +113,15 @@ pub fn lines_of_request(request: &PeerRequest, pending: &[PeerRequest], voice: &
         return vec![message_request(request, pending, voice)];
     };
     let whose = claimed(request, first, voice.labels);
-    let headline = format!("WARNING: {whose}'s key has changed. This can be a new device or an impostor.");
-    // With the time, the headline would take two rows.
+    let short = format!("WARNING: {whose}'s key has changed.");
+    let headline = format!("{short} This can be a new device or an impostor.");
     let mut lines = vec![if voice.full {
         voice.warning(headline)
     } else {
-        Voice { stamp: "", ..*voice }.warning(headline)
+        // One row: without the time, and with a long name without the second sentence.
+        let warning = |words| Voice { stamp: "", ..*voice }.warning(words);
+        let whole = warning(headline);
+        if whole.to_string().width() < USUAL_COLUMNS { whole } else { warning(short) }
     }];
     let key_line = |what: &str, key: PublicKey| {
         Line::of(Ink::Bad, MORE).then(format!("{what}: ")).and(Ink::Strong, key.grouped().to_string())
@@ -223,12 +229,12 @@ fn choices(request: &PeerRequest, pending: &[PeerRequest], labels: &Labels) -> V
     let known = request.against.iter().take(MAX_AGAINST).filter(|pin| !pin.blocked);
     let trust = known.map(|pin| {
         let label = contact_label(request, pin, labels);
-        let verified = if pin.verified.is_some() { "; you verified the old one" } else { "" };
-        (format!("/trust {}", or_key(label.clone())), format!("{label} has a new key{verified}"))
+        let verified = if pin.verified.is_some() { "; old key verified" } else { "" };
+        (format!("/trust {}", or_key(label)), format!("their new device{verified}"))
     });
     let name = met.unwrap_or_else(|| name_of(first));
     let others = [
-        (format!("/accept {}", or_word(name.clone())), format!("another person also called {name}")),
+        (format!("/accept {}", or_word(name.clone())), "someone else with this name".to_owned()),
         (format!("/block {}", or_word(name)), "refuse them".to_owned()),
     ];
     trust.chain(others).collect()

@@ -83,7 +83,7 @@ fn local_file_makes_contacts_for_one_run() {
     alice.meets(&bob);
     // In this run, his name is his.
     let eve = Peer::named("Bob").knows(alice.addr()).start();
-    alice.sees("/trust Bob   Bob has a new key");
+    alice.sees("/trust Bob   their new device");
     drop(eve);
     // Messages from Bob and to all do not make him a contact for good.
     bob.types(&["@alice hello"]);

@@ -65,6 +65,9 @@ fn blocking_an_impostor_elsewhere_keeps_the_contact() {
     carol.has_seen(&impostor.key().to_string().chars().take(4).collect::<String>());
     carol.types(&["/block bob"]);
     carol.sees("locked");
+    carol.types(&["/contacts"]);
+    let listed = carol.sees("Bob: online");
+    assert!(listed.starts_with("Bob: online"), "{listed}");
     carol.types(&[&format!("@bob {SECRET}")]);
     reaches_only(&carol, SECRET, &bob, &[&impostor]);
     assert!(!says_as(&impostor, carol.addr(), impostor.hello(), "I am still Bob"), "it is blocked");

@@ -41,6 +41,59 @@ fn at_and_a_name_sends_at_once_and_all_sends_to_everybody() {
 }
 
 #[test]
+fn message_that_is_not_sent_has_no_arrow() {
+    let (alice, bob) = alice_and_bob(80);
+    line_stands(&alice, CHOICE, "", "");
+    alice.enters("/block bob");
+    alice.waits_for("Blocked Bob");
+    alice.waits_for("0 online");
+    alice.enters("@all hi");
+    alice.waits_for("No peer is online.");
+    alice.enters("/chat bob");
+    alice.enters("hello?");
+    alice.waits_for("Not sent to Bob: ");
+    let screen = alice.screen();
+    assert!(screen.contains("@all hi") && screen.contains("> hello?"), "{screen}");
+    assert!(!screen.contains('→'), "{screen}");
+    drop(bob);
+}
+
+#[test]
+fn status_line_tells_of_a_blocked_or_muted_partner() {
+    let (alice, bob) = alice_and_bob(80);
+    alice.enters("/chat bob");
+    alice.waits_for("Bob: online, encrypted");
+    alice.enters("/mute bob");
+    alice.waits_for("Bob: online, encrypted, muted");
+    alice.enters("/unmute bob");
+    alice.shows("no muted partner", |screen| {
+        let status = rows(screen).into_iter().find(|row| row.starts_with("──")).unwrap_or_default();
+        status.ends_with("Bob: online, encrypted")
+    });
+    alice.enters("/block bob");
+    alice.waits_for("0 online · Bob: blocked");
+    line_stands(&alice, "to Bob (blocked)> ", "", "");
+    alice.key(ESCAPE);
+    alice.shows("no partner", |screen| {
+        let rows = rows(screen);
+        rows.iter().any(|row| row.starts_with("──") && row.ends_with("0 online"))
+    });
+    line_stands(&alice, CHOICE, "", "");
+    drop(bob);
+}
+
+#[test]
+fn status_line_tells_that_a_partner_refuses_us() {
+    let (alice, mut bob) = alice_and_bob(80);
+    bob.types(&["/block alice"]);
+    bob.sees("locked");
+    alice.enters("/chat bob");
+    alice.enters("hello?");
+    alice.waits_for("0 online · Bob: does not accept you");
+    line_stands(&alice, "to Bob (does not accept you)> ", "", "");
+}
+
+#[test]
 fn error_never_changes_the_next_line() {
     let (alice, mut bob, _carol) = alice_bob_and_carol();
     // The beginning of a name means a contact only.
