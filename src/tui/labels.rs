@@ -17,6 +17,9 @@ const MAX_LABELS: usize = 2 * MAX_PEERS;
 /// The character between a name and its suffix.
 pub(super) const MARK: char = '·';
 
+/// What follows a label before the name that it looks like.
+pub(super) const LOOKS_LIKE: &str = " (looks like ";
+
 /// The mark, and what looks like it.
 const LIKE_THE_MARK: [char; 8] =
     [MARK, '\u{387}', '\u{2027}', '\u{2219}', '\u{22c5}', '\u{30fb}', '\u{a78f}', '\u{ff65}'];
@@ -350,7 +353,7 @@ impl Labels {
     pub fn shown(&self, id: Recipient, name: Option<&PeerName>) -> String {
         let label = self.label(id, name);
         match self.looks_like(id, name) {
-            Some(other) => format!("{label} (looks like {other})"),
+            Some(other) => format!("{label}{LOOKS_LIKE}{other})"),
             None => label,
         }
     }

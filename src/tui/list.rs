@@ -4,16 +4,20 @@ use std::time::Duration;
 
 use unicode_width::UnicodeWidthStr;
 
-use super::labels::Labels;
+use super::labels::{LOOKS_LIKE, Labels, MARK};
 use super::style::{Ink, Line, ink_of};
 use super::words::request_line;
 use crate::core::{OfflineReason, PeerInfo, PeerOrigin, PeerRequest, Pin, PresenceStatus, Row, Verification};
-use crate::model::name::{PeerName, folded};
+use crate::model::name::{PeerName, folded, shortened};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::ByeReason;
 
-/// Columns of a usual terminal. A wider table leaves out the column `Known`.
-const USUAL_COLUMNS: usize = 80;
+/// Columns of a usual terminal but the last. A wider table leaves out the column `Known`, and then
+/// shortens the names.
+const USUAL_COLUMNS: usize = 79;
+
+/// Columns that a shortened name has at least, without its suffix.
+const MIN_NAME: usize = 7;
 
 /// Pending requests below the list, at most: the list stays on the screen.
 const MAX_REQUESTS: usize = 8;
@@ -290,8 +294,8 @@ fn widest<'a>(cells: impl Iterator<Item = &'a String>) -> usize {
     cells.map(|cell| cell.width()).max().unwrap_or(0)
 }
 
-/// Lays out the lines. Leaves out the second of the middle columns if the table would be wider than
-/// [`USUAL_COLUMNS`].
+/// Lays out the lines. Leaves out the second of the middle columns, and then shortens the names, if
+/// the table would be wider than [`USUAL_COLUMNS`].
 fn table(entries: &[Entry]) -> Vec<Line> {
     let number = widest(entries.iter().map(|entry| &entry.number));
     let name = widest(entries.iter().map(|entry| &entry.name));
@@ -316,6 +320,17 @@ fn table(entries: &[Entry]) -> Vec<Line> {
     let all: &[usize] = &[0, 1, 2];
     let shown = if total(middle(all)) <= USUAL_COLUMNS { all } else { &[0, 2] };
     let width = middle(shown);
+    let rest = entries.iter().map(|entry| match &entry.middle {
+        Middle::Rest(text) => text.width(),
+        Middle::Cells(_) | Middle::Text(_) => width + GAP + security,
+    });
+    let others = number + addr + rest.max().unwrap_or(0) + 3 * GAP;
+    let least = |entry: &Entry| {
+        let (name, suffix) = split_label(&entry.name);
+        name.width().min(MIN_NAME) + suffix.width()
+    };
+    let least = entries.iter().map(least).max().unwrap_or(0);
+    let name = name.min(USUAL_COLUMNS.saturating_sub(others).max(least));
     let line = |entry: &Entry| {
         let rest = match &entry.middle {
             Middle::Rest(text) => text.clone(),
@@ -325,14 +340,30 @@ fn table(entries: &[Entry]) -> Vec<Line> {
                 format!("{}  {}", self::padded(&padded.join("  "), width), entry.security)
             }
         };
+        let called = shortened_label(&entry.name, name);
         Line::default()
             .then(" ".repeat(number - entry.number.width()))
             .then(format!("{}  ", entry.number))
-            .and(entry.ink, entry.name.clone())
-            .then(" ".repeat(name - entry.name.width() + GAP))
+            .and(entry.ink, called.clone())
+            .then(" ".repeat(name.saturating_sub(called.width()) + GAP))
             .then(format!("{}  {rest}", padded(&entry.addr, addr)))
     };
     entries.iter().map(line).collect()
+}
+
+/// Splits a label before its suffix and what it looks like. Both tell peers apart.
+fn split_label(label: &str) -> (&str, &str) {
+    let end = label.find(LOOKS_LIKE).unwrap_or(label.len());
+    label.split_at(label[..end].rfind(MARK).unwrap_or(end))
+}
+
+/// Shortens the name in a label, so that the label has so many columns.
+fn shortened_label(label: &str, columns: usize) -> String {
+    if label.width() <= columns {
+        return label.to_owned();
+    }
+    let (name, suffix) = split_label(label);
+    format!("{}{suffix}", shortened(name, columns.saturating_sub(suffix.width())))
 }
 
 fn padded(cell: &str, width: usize) -> String {
@@ -438,20 +469,20 @@ mod tests {
             },
         ];
         let unlisted = [pin("Zoe", 20, Some(1), false), pin("Anna", 21, None, false)];
-        let blocked = [pin("Mallory", 22, None, true)];
+        let blocked = [pin("Trudy", 22, None, true)];
         let muted = [rows[0].id, rows[5].id];
         let lines = listed_with(&rows, 0, &unlisted, &blocked, &|id| muted.contains(&id));
         let expected = "\
-No  Name          Address         State      Known  Last heard  Security
- 5  Fred          127.0.0.1:5005  online     heard  2 s ago     -
- 6  Gina          127.0.0.1:5006  connected  heard  1 s ago     verified, muted
- 4  Dave          127.0.0.1:5004  left, last seen 2 min ago     encrypted
- 1  Bob           127.0.0.1:5001  last seen 3 days ago          encrypted, muted
- 3  Carol         127.0.0.1:5003  not seen yet                  encrypted
- -  Anna·cukr     -               no known address              encrypted
- -  Zoe·cqkb      -               no known address              verified
- 2  Eve           127.0.0.1:5002  offline    heard  1 min ago   -
- -  Mallory·cylb  -               blocked                       -
+No  Name        Address         State      Known  Last heard  Security
+ 5  Fred        127.0.0.1:5005  online     heard  2 s ago     -
+ 6  Gina        127.0.0.1:5006  connected  heard  1 s ago     verified, muted
+ 4  Dave        127.0.0.1:5004  left, last seen 2 min ago     encrypted
+ 1  Bob         127.0.0.1:5001  last seen 3 days ago          encrypted, muted
+ 3  Carol       127.0.0.1:5003  not seen yet                  encrypted
+ -  Anna·cukr   -               no known address              encrypted
+ -  Zoe·cqkb    -               no known address              verified
+ 2  Eve         127.0.0.1:5002  offline    heard  1 min ago   -
+ -  Trudy·cylb  -               blocked                       -
 8 peers, 2 online, 2 muted, 1 blocked.";
         assert_eq!(lines.join("\n"), expected);
     }
@@ -531,6 +562,25 @@ No  Name          Address         State      Known  Last heard  Security
         let plain = [row(1, "a-name-of-many-columns-12345", PresenceStatus::Offline, Some(13 * DAY))];
         let lines = listed(&plain, 0);
         assert!(!lines[0].contains("Known") && lines[1].width() <= USUAL_COLUMNS, "{lines:?}");
+    }
+
+    #[test]
+    fn long_name_is_shortened_to_fit_79_columns() {
+        let name = "a-name-of-thirty-columns-12345";
+        let verified = |number| Row {
+            verification: Verification::Verified,
+            addr: Some("192.168.100.200:50000".parse().unwrap()),
+            ..contact(number, name, PresenceStatus::Offline, Some(13 * DAY))
+        };
+        let rows = [verified(1), verified(2), row(3, "Bob", PresenceStatus::Online, Some(2))];
+        let lines = listed_with(&rows, 0, &[], &[], &|_| true);
+        assert!(lines.iter().all(|line| line.width() <= USUAL_COLUMNS), "{lines:#?}");
+        assert!(lines[2].starts_with(" 1  a-name-of") && lines[2].contains("…"), "{lines:#?}");
+        assert!(lines[3].contains("…·"), "the suffix stays: {lines:#?}");
+        assert_eq!(shortened_label("Bob", 3), "Bob");
+        assert_eq!(shortened_label("Bartholomew·aiba", 12), "Bartho…·aiba");
+        let looks_like = "Bartholomew·aiba (looks like Bart·holomew)";
+        assert_eq!(shortened_label(looks_like, 39), "Barthol…·aiba (looks like Bart·holomew)");
     }
 
     #[test]
