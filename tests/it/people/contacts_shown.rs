@@ -177,7 +177,7 @@ fn only_contact_of_a_name_has_no_suffix() {
     ends(carol_runs);
     let mut carol_runs = carol.starts();
     assert!(row_of(&list(&mut carol_runs), "Bob").contains("  blocked  "));
-    does(&mut carol_runs, &["/unblock bob"], "Unblocked Bob, ");
+    does(&mut carol_runs, &["/unblock bob"], "Unblocked Bob (not verified).");
     does(&mut carol_runs, &["/alias bob Boss"], "is called Boss here");
     does(&mut carol_runs, &["/forget boss", "yes"], "Removed Boss from your contacts.");
     // He is now a stranger, and the only peer with the name.

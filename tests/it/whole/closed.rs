@@ -76,7 +76,7 @@ fn a_window_closed_at_a_question_of_the_menu_ends_the_program_and_tells_everybod
     let mut bob = Peer::named("Bob").start();
     let mut alice = Terminal::start(Peer::named("Alice").knows(bob.addr()), 24, 80);
     bob.sees(&format!("* {} is online", alice.shown()));
-    alice.waits_for(&format!("* {} is online (new, key ", bob.shown()));
+    alice.waits_for("* Bob is online (new, key ");
     alice.enters("1");
     alice.waits_for("To whom?");
     alice.hangs_up();
