@@ -138,7 +138,8 @@ struct App {
     received: Option<again::Received>,
     /// How many messages came from other peers during a conversation.
     unread: BTreeMap<Recipient, usize>,
-    /// Peers that the user was told are offline when they wrote to them, since these were online last.
+    /// Peers that the user was told are offline when they wrote to them, since these were online
+    /// last.
     told_offline: BTreeSet<Recipient>,
     /// Addresses with an alias where no peer has proven itself yet.
     named_unproven: BTreeSet<Recipient>,

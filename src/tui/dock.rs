@@ -78,7 +78,8 @@ impl Dock {
             queue!(out, Clear(ClearType::UntilNewLine))?;
         }
         let last = self.rows.len().saturating_sub(1);
-        // Rows of an older and higher dock. The last row is not touched: clearing down begins at the cursor.
+        // Rows of an older and higher dock. The last row is not touched: clearing down begins at
+        // the cursor.
         queue!(out, Clear(ClearType::FromCursorDown))?;
         if let Ok(up @ 1..) = u16::try_from(last - self.cursor.0) {
             queue!(out, MoveUp(up))?;
@@ -89,8 +90,8 @@ impl Dock {
 }
 
 impl Drawn {
-    /// Rows from the first of the dock to the one that the cursor stands in; `broken_at` are the columns of a window
-    /// whose terminal has broken the rows anew since.
+    /// Rows from the first of the dock to the one that the cursor stands in; `broken_at` are the
+    /// columns of a window whose terminal has broken the rows anew since.
     pub(super) fn rows_above_cursor(&self, broken_at: Option<usize>) -> usize {
         let (row, column) = self.cursor;
         let Some(columns) = broken_at else { return row };

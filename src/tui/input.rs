@@ -8,8 +8,8 @@ use crossterm::event::{self, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::editor::{Key, MAX_LINE_BYTES};
 
-/// Bytes of a line that a terminal which edits lines itself passes on, as on Linux. It drops what is
-/// typed beyond them, so a line of that length may be cut.
+/// Bytes of a line that a terminal which edits lines itself passes on, as on Linux. It drops what
+/// is typed beyond them, so a line of that length may be cut.
 pub const TERMINAL_LINE_BYTES: usize = 4095;
 
 /// Input from the user or a script.
@@ -158,7 +158,8 @@ fn alt_and(c: char) -> Option<Key> {
     })
 }
 
-/// Alt with Backspace and with Enter, as terminals send them whose keys for these are Control-H and Control-J.
+/// Alt with Backspace and with Enter, as terminals send them whose keys for these are Control-H and
+/// Control-J.
 fn control_alt(c: char) -> Option<Key> {
     match c.to_ascii_lowercase() {
         'h' => Some(Key::DeleteWordBack),
@@ -167,8 +168,8 @@ fn control_alt(c: char) -> Option<Key> {
     }
 }
 
-/// Reads standard input line by line in a thread of its own. The next line is read when something is put into the
-/// channel returned, so that a script does not run ahead of what it causes.
+/// Reads standard input line by line in a thread of its own. The next line is read when something
+/// is put into the channel returned, so that a script does not run ahead of what it causes.
 ///
 /// # Errors
 /// If no thread can be started.
@@ -193,7 +194,8 @@ pub fn read_lines(take: impl Fn(Input) + Send + 'static) -> io::Result<SyncSende
     Ok(next)
 }
 
-/// Standard input, waited for also where another program that shares it has set it so that reading does not wait.
+/// Standard input, waited for also where another program that shares it has set it so that reading
+/// does not wait.
 struct Patient(io::Stdin);
 
 impl Read for Patient {

@@ -116,7 +116,8 @@ impl BySkeleton {
 /// peer. Two contacts of one name both have the suffix, which stays the same across restarts.
 ///
 /// A name that looks like that of a contact, or like its nickname, also has a suffix, and
-/// [`Labels::shown`] says whom it looks like. So has a stranger's name that is or looks like our own. Skeletons are computed when a name is learned.
+/// [`Labels::shown`] says whom it looks like. So has a stranger's name that is or looks like our
+/// own. Skeletons are computed when a name is learned.
 #[derive(Clone, Debug, Default)]
 pub struct Labels {
     given: HashMap<Recipient, Given>,
@@ -169,7 +170,8 @@ impl Labels {
         gone.into_iter().for_each(|id| self.forget(id));
     }
 
-    /// Sets our own name. A stranger whose name looks like it gets another label when it is met again.
+    /// Sets our own name. A stranger whose name looks like it gets another label when it is met
+    /// again.
     pub fn set_own_name(&mut self, name: &Name) {
         self.own = skeletons(name.as_str());
         self.own.extend(skeletons(YOU));
@@ -317,8 +319,8 @@ impl Labels {
         alike.into_iter().filter_map(suffix).collect()
     }
 
-    /// Whom a name looks like, and what that is called: a contact whose name is not equal to it, or the
-    /// user, if the name is that of a stranger.
+    /// Whom a name looks like, and what that is called: a contact whose name is not equal to it, or
+    /// the user, if the name is that of a stranger.
     fn resembled_by(&self, id: Recipient, name: &PeerName, resembles: &BTreeSet<String>) -> Option<&str> {
         let shape = folded(name.as_str());
         let is_other = |other: &Recipient| *other != id && !self.is_at(*other, id);
@@ -336,8 +338,8 @@ impl Labels {
         contact.or_else(|| is_like_us().then_some(YOU))
     }
 
-    /// What the contact is called that the name of this peer looks like, if there is one, or `you`. A
-    /// nickname looks like what the user wants.
+    /// What the contact is called that the name of this peer looks like, if there is one, or `you`.
+    /// A nickname looks like what the user wants.
     pub fn looks_like(&self, id: Recipient, name: Option<&PeerName>) -> Option<&str> {
         if self.nickname(id).is_some() {
             return None;

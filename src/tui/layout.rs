@@ -2,9 +2,9 @@
 //!
 //! The typed line is broken anywhere between characters as people see them (grapheme clusters), as
 //! a terminal does it. Every character is shown harmless, so that a pasted one which a terminal
-//! would obey, or would not show, is seen. Printed lines are broken between words, and their further
-//! rows are indented. The last column stays free: what is written there makes some terminals go to
-//! the next row.
+//! would obey, or would not show, is seen. Printed lines are broken between words, and their
+//! further rows are indented. The last column stays free: what is written there makes some
+//! terminals go to the next row.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -320,8 +320,8 @@ struct WrappedRow {
 }
 
 /// Breaks a text between words into rows of at most `room` columns. Further rows begin at column
-/// `indent`, or at `least` if a word fits only so. A word longer than a row is broken. Blanks at the
-/// end of a row are left out.
+/// `indent`, or at `least` if a word fits only so. A word longer than a row is broken. Blanks at
+/// the end of a row are left out.
 fn wrap(text: &str, room: usize, indent: usize, least: usize) -> Vec<WrappedRow> {
     let mut rows = vec![WrappedRow { column: 0, text: 0..0 }];
     let mut column = 0;

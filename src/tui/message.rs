@@ -1,8 +1,8 @@
 //! The one form of a message: `[14:03] Bob → all: soup is ready`. Pure.
 //!
-//! First the time, then who wrote, to whom unless it is only the user, and the text. A message of the
-//! user's own begins with the arrow. The live lines, the history on the screen and the history as
-//! text are all made here.
+//! First the time, then who wrote, to whom unless it is only the user, and the text. A message of
+//! the user's own begins with the arrow. The live lines, the history on the screen and the history
+//! as text are all made here.
 
 use super::style::{Ink, Line};
 use crate::model::untrusted::harmless;

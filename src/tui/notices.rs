@@ -1,5 +1,5 @@
-//! Limits the notices about peers and sources: one line for each of them and each kind of notice in a
-//! minute. The others are counted, and the last of them is shown with their number. Pure.
+//! Limits the notices about peers and sources: one line for each of them and each kind of notice in
+//! a minute. The others are counted, and the last of them is shown with their number. Pure.
 //!
 //! A warning that a contact's key has changed, or that another key answers at its address, is no
 //! notice in this sense. It is always shown; the core limits how often it comes.
@@ -319,14 +319,15 @@ impl Notices {
         lines.into_iter().flat_map(|(_, lines)| lines).collect()
     }
 
-    /// Forgets the notices about a peer, because the user has decided something about it: nothing held
-    /// is shown, and what comes next is news again.
+    /// Forgets the notices about a peer, because the user has decided something about it: nothing
+    /// held is shown, and what comes next is news again.
     pub fn forget(&mut self, id: Recipient) {
         self.arrivals.remove(&id);
         self.recent.retain(|(about, _), _| about.peer() != Some(id));
     }
 
-    /// Forgets the notices about a source, and about strangers there, because the user has blocked it.
+    /// Forgets the notices about a source, and about strangers there, because the user has blocked
+    /// it.
     pub fn forget_source(&mut self, source: SourcePrefix) {
         self.arrivals
             .retain(|_, Arrival { subject, .. }| subject.is_contact || subject.prefix != Some(source));

@@ -47,8 +47,8 @@ pub trait Directory {
     fn pin_of(&self, id: Recipient) -> Option<Pin>;
     /// The pins that a word of the user may mean: exactly a name, or the beginning of a key.
     fn pins_named(&self, word: &str) -> Vec<Pin>;
-    /// The pending requests that a word may mean: a name, the beginning of a key, or the address of a
-    /// legacy peer.
+    /// The pending requests that a word may mean: a name, the beginning of a key, or the address of
+    /// a legacy peer.
     fn requests_for(&self, word: &str) -> Vec<PeerRequest>;
     /// The strangers that the policy refused and that a word may mean, in the same way.
     fn refused_for(&self, word: &str) -> Vec<Meeting>;

@@ -3,10 +3,10 @@
 //!
 //! At the bottom of what is printed stands the *dock*: the status line, and below it the prompt
 //! with the typed text, over as many rows as it takes. What is new is written where the dock stood,
-//! and the dock anew below it, in one write. Nothing else is written over, so everything can be read
-//! again by scrolling back. When the window has another width, what is in sight of the last rows is
-//! written again, broken for that width. A message of which only the end is in sight is written
-//! whole, so its beginning can stand twice in what was scrolled off.
+//! and the dock anew below it, in one write. Nothing else is written over, so everything can be
+//! read again by scrolling back. When the window has another width, what is in sight of the last
+//! rows is written again, broken for that width. A message of which only the end is in sight is
+//! written whole, so its beginning can stand twice in what was scrolled off.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -331,9 +331,9 @@ pub fn write_lines(out: &mut Vec<u8>, lines: &[Line], palette: Palette, end: &st
     lines.iter().try_for_each(|line| write!(out, "{}{end}", line.paint(palette)))
 }
 
-/// Writes lines over rows that stand there. They are not all cleared before: tmux keeps a window that
-/// is cleared from its first row among the rows that were scrolled off. A row that is cleared from its
-/// first column does not go on in the next one any more.
+/// Writes lines over rows that stand there. They are not all cleared before: tmux keeps a window
+/// that is cleared from its first row among the rows that were scrolled off. A row that is cleared
+/// from its first column does not go on in the next one any more.
 fn write_over(out: &mut Vec<u8>, lines: &[Line], palette: Palette) -> io::Result<()> {
     for line in lines {
         queue!(out, Clear(ClearType::UntilNewLine))?;

@@ -1,7 +1,7 @@
 //! Coloured lines, and the colours of a terminal. Pure.
 //!
-//! Every colour can be read on a dark background and on a light one: it has a contrast of about 4 to 1 at least with
-//! black and with white, which a test computes as WCAG 2 does.
+//! Every colour can be read on a dark background and on a light one: it has a contrast of about 4
+//! to 1 at least with black and with white, which a test computes as WCAG 2 does.
 
 use std::fmt::{self, Write};
 use std::ops::Range;
@@ -35,11 +35,12 @@ pub enum Palette {
     Many,
 }
 
-/// The xterm colours that peers have: hues that can be told apart, in an order in which neighbours differ.
+/// The xterm colours that peers have: hues that can be told apart, in an order in which neighbours
+/// differ.
 const PEERS: [u8; 12] = [31, 130, 98, 28, 161, 63, 64, 163, 30, 129, 27, 131];
 
-/// The same of the eight colours of old: green, magenta and cyan. Blue cannot be read on black, nor yellow on white, and
-/// red is for what went wrong.
+/// The same of the eight colours of old: green, magenta and cyan. Blue cannot be read on black, nor
+/// yellow on white, and red is for what went wrong.
 const FEW_PEERS: [u8; 3] = [2, 5, 6];
 
 /// The xterm colour for what went wrong: red.
@@ -54,8 +55,8 @@ const RESET: &str = "\x1b[0m";
 /// What stands before the further lines of a message, so that none can look like another message.
 pub(super) const BAR: &str = "  │ ";
 
-/// One line of text, parts of which may be coloured. It holds no control characters; whoever makes one of foreign text
-/// takes care of that (see `crate::model::untrusted`).
+/// One line of text, parts of which may be coloured. It holds no control characters; whoever makes
+/// one of foreign text takes care of that (see `crate::model::untrusted`).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Line {
     parts: Vec<(Ink, String)>,

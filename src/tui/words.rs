@@ -22,11 +22,12 @@ pub(super) use trust::{refused_words, request_line, request_words, word_for};
 pub(crate) use voice::place;
 pub use voice::{VERIFIED, Voice};
 
-/// Recipients of one command whose outcomes are all shown one by one; with more, only what went wrong and the sum.
+/// Recipients of one command whose outcomes are all shown one by one; with more, only what went
+/// wrong and the sum.
 const SHOWN_ONE_BY_ONE: usize = 10;
 
-/// The lines that tell `event`; none where the user need not be told. Everything in them that came from the network is
-/// harmless by its type.
+/// The lines that tell `event`; none where the user need not be told. Everything in them that came
+/// from the network is harmless by its type.
 pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
     match event {
         Event::Message { from, text, cut, again, .. } => voice.message(from, text, *cut, *again),

@@ -108,8 +108,8 @@ impl App {
         self.node.requests().0.iter().any(|request| request.met.id == id)
     }
 
-    /// Prints the finished line. A message that is sent or queued is printed as such, however it was
-    /// typed.
+    /// Prints the finished line. A message that is sent or queued is printed as such, however it
+    /// was typed.
     fn echo(&mut self, line: &str, act: Option<&Act>) -> io::Result<()> {
         let lines = match act {
             Some(Act::Send(to, text)) if self.accepts(to, text) => {

@@ -137,9 +137,9 @@ fn check_no_alias(folder: &Path, name: &Name) -> Result<(), Misused> {
     Err(Misused::new(format!("{name} is your alias for a contact ({at}); choose another name.")))
 }
 
-/// Lets the user decide about the keys in `./peers.toml` that they do not know, which can be another
-/// person's file. Without a yes the entries with these keys are left out: their addresses without the
-/// keys would get unencrypted messages.
+/// Lets the user decide about the keys in `./peers.toml` that they do not know, which can be
+/// another person's file. Without a yes the entries with these keys are left out: their addresses
+/// without the keys would get unencrypted messages.
 fn decide_about_keys(
     peers: &mut Vec<StaticPeer>,
     pins: &BTreeMap<PublicKey, Pin>,

@@ -90,7 +90,8 @@ fn ask_similar(profiles: &Profiles, name: &Name, similar: &Name) -> anyhow::Resu
     Ok(is_meant.then_some(found))
 }
 
-/// Asks whether keys in this peers.toml, each with a name or address, are to be trusted in this run.
+/// Asks whether keys in this peers.toml, each with a name or address, are to be trusted in this
+/// run.
 pub(super) fn ask_keys(file: &str, keys: &[(String, PublicKey)]) -> anyhow::Result<bool> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{file} lists keys of peers that are not your contacts:")?;

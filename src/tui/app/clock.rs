@@ -38,8 +38,8 @@ pub(super) fn seconds() -> u64 {
     millis() / 1_000
 }
 
-/// Returns when a message was sent, like `Mon 14:03`, if it arrived more than a minute later and the
-/// user wants times. The time sent is the sender's claim.
+/// Returns when a message was sent, like `Mon 14:03`, if it arrived more than a minute later and
+/// the user wants times. The time sent is the sender's claim.
 pub(crate) fn late_words(format: &TimeFormat, sent: u64, came: u64, zone: &TimeZone) -> Option<String> {
     let is_late = came.saturating_sub(sent) > LATE && *format != TimeFormat::Off;
     let (sent, came) = if is_late { (timestamp(sent)?, timestamp(came)?) } else { return None };

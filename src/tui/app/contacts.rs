@@ -390,8 +390,8 @@ impl App {
         lines.into_iter().for_each(|line| self.say(line));
     }
 
-    /// Passes the aliases to the labels and the node. Returns what to say of peers that had the name
-    /// that is an alias of another now.
+    /// Passes the aliases to the labels and the node. Returns what to say of peers that had the
+    /// name that is an alias of another now.
     fn take_nicknames(&mut self) -> Vec<String> {
         let all = self.contacts.aliases();
         for (id, _) in self.labels.nicknames().filter(|(id, _)| !all.contains_key(id)) {
@@ -423,7 +423,8 @@ impl App {
         lines
     }
 
-    /// Gives each contact with a suffix the label that it should have now: its namesake may be gone.
+    /// Gives each contact with a suffix the label that it should have now: its namesake may be
+    /// gone.
     fn drop_needless_suffixes(&mut self) {
         for (id, name) in self.labeled_peers() {
             if self.node.is_contact(id) && self.labels.suffixed_label(id).is_some() {

@@ -161,8 +161,8 @@ impl App {
         }
     }
 
-    /// Shows a notice, unless it is about a peer that the user has muted, or the user was told the same
-    /// a moment ago.
+    /// Shows a notice, unless it is about a peer that the user has muted, or the user was told the
+    /// same a moment ago.
     fn notice(&mut self, subject: Subject, kind: NoticeKind, lines: Vec<Line>) {
         if subject.about.peer().is_some_and(|id| self.muted.contains_key(&id)) {
             return;
@@ -176,8 +176,8 @@ impl App {
         Subject::peer(id, addr, self.node.is_contact(id))
     }
 
-    /// The line about something that did not go to a key that the user has not accepted: whose key it
-    /// is, and what to type.
+    /// The line about something that did not go to a key that the user has not accepted: whose key
+    /// it is, and what to type.
     fn untrusted_lines(&self, event: &Event) -> Option<Vec<Line>> {
         let (how, who, key) = match event {
             Event::Done { who, result: SendResult::Failed(SendError::NotTrusted(key)), .. } => {
@@ -529,7 +529,8 @@ impl App {
         }
     }
 
-    /// Marks a message as one that has a status for each recipient, and drops it once all are final.
+    /// Marks a message as one that has a status for each recipient, and drops it once all are
+    /// final.
     fn settle(&mut self, op: OpId) {
         let Some(sent) = self.texts.get_mut(&op) else { return };
         sent.settled = true;

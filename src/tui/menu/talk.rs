@@ -42,8 +42,8 @@ impl Menu {
         }
     }
 
-    /// A text was typed without a recipient. In a script it is refused, because the next line is not
-    /// an answer.
+    /// A text was typed without a recipient. In a script it is refused, because the next line is
+    /// not an answer.
     fn ask_to_whom(&mut self, text: &str) -> Turn {
         let meant = commands::named(&format!("/{}", text.trim()));
         if !self.asks_again {

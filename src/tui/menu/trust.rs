@@ -126,8 +126,8 @@ impl Menu {
     }
 }
 
-/// Returns a key, or the beginning of a waiting or known one, that is written in groups, as lines show
-/// keys: without the spaces.
+/// Returns a key, or the beginning of a waiting or known one, that is written in groups, as lines
+/// show keys: without the spaces.
 fn key_in_groups(words: &str, directory: &dyn Directory) -> Option<String> {
     let words = words.trim_end().trim_end_matches('…');
     let key: String = words.split(' ').collect();
@@ -141,8 +141,8 @@ fn key_in_groups(words: &str, directory: &dyn Directory) -> Option<String> {
     (has_groups && is_known()).then_some(key)
 }
 
-/// `/block 192.0.2.7` and `/block hashpa`, and the same to unblock: a source, or a legacy peer. `None`
-/// if the word means neither.
+/// `/block 192.0.2.7` and `/block hashpa`, and the same to unblock: a source, or a legacy peer.
+/// `None` if the word means neither.
 fn about_no_key(command: &str, word: &str, directory: &dyn Directory) -> Option<Turn> {
     let is_unblock = match command {
         "/block" => false,
@@ -403,8 +403,8 @@ fn the_request(
     }
 }
 
-/// Returns the contacts whose new key the request may be: those with the name, only the one with the
-/// suffix if the word has one, or all if the word is the beginning of the new key.
+/// Returns the contacts whose new key the request may be: those with the name, only the one with
+/// the suffix if the word has one, or all if the word is the beginning of the new key.
 fn whose<'a>(word: &str, name: &str, request: &'a PeerRequest, directory: &dyn Directory) -> Vec<&'a Pin> {
     if let Ok(Named::Exactly(chosen)) = find(word, directory)
         && is_row_number(word)

@@ -238,8 +238,8 @@ pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
     }
 }
 
-/// Returns the line about the unencrypted strangers that a message to all left out, if any. A terminal
-/// offers the command that includes them.
+/// Returns the line about the unencrypted strangers that a message to all left out, if any. A
+/// terminal offers the command that includes them.
 pub(super) fn left_out_words(count: usize, voice: &Voice<'_>) -> Option<String> {
     let strangers = match count {
         0 => return None,

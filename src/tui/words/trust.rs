@@ -106,7 +106,8 @@ fn pinned(who: &PeerInfo, key: PublicKey, is_online: bool, voice: &Voice<'_>) ->
 }
 
 /// Returns the lines about a request. Those about a key change have the old keys, the new key, and
-/// the commands: six rows of a usual terminal, if one contact has the name. `pending` has all requests, among which the commands name this one.
+/// the commands: six rows of a usual terminal, if one contact has the name. `pending` has all
+/// requests, among which the commands name this one.
 pub fn lines_of_request(request: &PeerRequest, pending: &[PeerRequest], voice: &Voice<'_>) -> Vec<Line> {
     let PeerRequest { met, against, held: _ } = request;
     let (Some(first), PeerId::Key(new)) = (against.first(), met.id) else {
@@ -182,8 +183,8 @@ pub(in crate::tui) fn add_command(met: &Meeting) -> String {
     }
 }
 
-/// Returns the name of a stranger that is not accepted. A name that is or looks like that of another
-/// peer has a suffix.
+/// Returns the name of a stranger that is not accepted. A name that is or looks like that of
+/// another peer has a suffix.
 fn stranger(id: PeerId, name: &PeerName, labels: &Labels) -> String {
     let id = id.into();
     let is_plain = labels.looks_like(id, Some(name)).is_none() && labels.may_be_plain(id, name);
@@ -424,7 +425,8 @@ pub(in crate::tui) fn request_line(request: &PeerRequest, pending: &[PeerRequest
 }
 
 /// Returns why no message goes to a key that the user has not accepted: it is among the `pending`
-/// requests, or its `pin` is blocked; neither if the policy refuses it, or it had no room or no name.
+/// requests, or its `pin` is blocked; neither if the policy refuses it, or it had no room or no
+/// name.
 pub fn untrusted_words(
     key: PublicKey,
     pending: &[PeerRequest],

@@ -50,8 +50,8 @@ impl Voice<'_> {
         format!("{name}{}{}", self.sign(who), self.remarks(who, addr))
     }
 
-    /// Returns a peer for the outcome of a message. The label is enough, even on a pipe, if the peer
-    /// has a key and its name no suffix.
+    /// Returns a peer for the outcome of a message. The label is enough, even on a pipe, if the
+    /// peer has a key and its name no suffix.
     pub(super) fn recipient(&self, who: &PeerInfo) -> String {
         let label = self.labels.label(who.id, who.name.as_ref());
         let has_own_name = self.labels.nickname(who.id).is_some()
@@ -71,8 +71,8 @@ impl Voice<'_> {
         format!("{}{}{}", self.label(who), self.sign(who), self.remarks(&unproven, None))
     }
 
-    /// Returns the line that a peer is online. A terminal names the address of a peer without a key,
-    /// which nothing else tells apart.
+    /// Returns the line that a peer is online. A terminal names the address of a peer without a
+    /// key, which nothing else tells apart.
     pub(super) fn online(&self, who: &PeerInfo) -> Line {
         if self.full {
             return self.about(who, self.introduced(who), " is online".into());

@@ -17,7 +17,8 @@ const SAVE_PAUSE: Duration = Duration::from_secs(1);
 /// The same at most, on a machine where a write takes long.
 const MAX_SAVE_PAUSE: Duration = Duration::from_secs(10);
 
-/// How much longer than the last write the pause is at least, so that writing takes 2 % of the time.
+/// How much longer than the last write the pause is at least, so that writing takes 2 % of the
+/// time.
 const PAUSE_PER_WRITE: u32 = 50;
 
 /// How often the file is looked at while nothing happens: soon enough for a user who edits it in
