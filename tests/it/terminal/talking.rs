@@ -44,12 +44,13 @@ fn at_and_a_name_sends_at_once_and_all_sends_to_everybody() {
 fn message_that_is_not_sent_has_no_arrow() {
     let (alice, bob) = alice_and_bob(80);
     line_stands(&alice, CHOICE, "", "");
+    alice.enters("/chat bob");
+    line_stands(&alice, "to Bob> ", "", "");
     alice.enters("/block bob");
     alice.waits_for("Blocked Bob");
     alice.waits_for("0 online");
     alice.enters("@all hi");
     alice.waits_for("No peer is online.");
-    alice.enters("/chat bob");
     alice.enters("hello?");
     alice.waits_for("Not sent to Bob: ");
     let screen = alice.screen();
