@@ -71,7 +71,7 @@ impl Resolver {
     /// Queues a name and returns at once. The caller then has to call [`Resolver::start_threads`].
     ///
     /// # Errors
-    /// [`LookupError::Busy`] if [`MAX_LOOKUPS`] wait already.
+    /// [`LookupError::Busy`] if `MAX_LOOKUPS` wait already.
     pub fn push(&self, host: HostAddr) -> Result<(), LookupError> {
         let mut state = self.shared.state.lock();
         if state.under_way.contains(&host) {

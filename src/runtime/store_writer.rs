@@ -17,7 +17,7 @@ use crate::model::stored::{StoreOp, StoreResult};
 use crate::store::{Store, StoreError};
 pub(super) use thread::start;
 
-/// Bytes of received messages that may wait to be written: with [`crate::mailbox::ROOM`] and
+/// Bytes of received messages that may wait to be written: with `crate::mailbox::ROOM` and
 /// [`crate::net::sessions::MAX_HELD_BYTES`] 16 MiB. A disk that works empties it in a second.
 pub const MAX_WAITING_BYTES: usize = 6 * 1024 * 1024;
 
