@@ -1,4 +1,4 @@
-//! Names: our own, which every program takes for one word, and those that peers claim.
+//! Names: our own, which every program reads as one word, and those that peers claim.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,11 +19,12 @@ use unicode_width::UnicodeWidthStr;
 use super::address::PeerAddr;
 use super::untrusted;
 
-/// Columns of our own name at most, and of a peer's name on the screen: a third of a usual line.
+/// The maximum width of our own name, and of a peer's name on the screen, in columns: a third of a
+/// typical line.
 pub const MAX_NAME_COLUMNS: usize = 32;
 
-/// Bytes of our own name at most: 32 columns of the longest UTF-8 characters. Combining marks take
-/// no column, so columns alone do not bound it.
+/// The maximum length of our own name in bytes: 32 columns of the longest UTF-8 characters.
+/// Combining marks take no columns, so columns alone do not bound it.
 pub const MAX_NAME_BYTES: usize = 4 * MAX_NAME_COLUMNS;
 
 /// The Braille pattern without dots. It looks like a space, so one name could read as several
@@ -35,7 +36,7 @@ const BLANK: char = '\u{2800}';
 pub struct Name(Arc<str>);
 
 impl Name {
-    /// The name as it is sent.
+    /// Returns the name as it is sent.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -55,7 +56,7 @@ pub struct NameError {
 }
 
 impl NameError {
-    /// A valid name that is similar, if there is one.
+    /// Returns a similar name that is valid, if there is one.
     pub fn suggestion(&self) -> Option<&str> {
         self.suggestion.as_deref()
     }
@@ -87,11 +88,11 @@ impl FromStr for Name {
 /// The characters that begin a command and a recipient.
 const PROMPT_SIGNS: [char; 2] = ['/', '@'];
 
-/// Parses the user's own name for a peer. It is a name that the prompt takes for nothing else where
-/// it stands at the beginning of a line.
+/// Parses the user's own name for a peer. At the beginning of a line, the prompt can take it only
+/// for a name.
 ///
 /// # Errors
-/// Why it cannot be one, with one that can.
+/// The reason why it cannot be an alias, with a similar name that can.
 pub fn alias(text: &str) -> Result<Name, NameError> {
     let name: Name = text.parse()?;
     if !text.starts_with(PROMPT_SIGNS) {
@@ -104,26 +105,26 @@ pub fn alias(text: &str) -> Result<Name, NameError> {
     })
 }
 
-/// Parses a name that the user sets or changes. It keeps to one script, so that other people cannot
-/// take it for a name that it only resembles.
+/// Parses a name that the user sets or changes. It uses only one script, so that other people do
+/// not mistake it for a name that it resembles.
 ///
 /// # Errors
-/// Why it cannot be the name, with one that can.
+/// The reason why it cannot be the name, with a similar name that can.
 pub fn new_name(text: &str) -> Result<Name, NameError> {
     let name: Name = text.parse()?;
     name.check_script().map(|()| name)
 }
 
 impl Name {
-    /// Checks that the name is Highly Restrictive as UTS #39, section 5.2, says, with all of ASCII
-    /// in its profile: characters that identifiers may have, of one script, or of Latin with Han
-    /// and the scripts of Japanese or Korean or Bopomofo.
+    /// Checks that the name is Highly Restrictive (UTS #39, section 5.2), with all of ASCII in its
+    /// profile. Its characters are allowed in identifiers, and they are of one script, or of Latin
+    /// with Han and the scripts of Japanese, Korean or Bopomofo.
     ///
     /// # Errors
-    /// What is wrong, with a name that is right.
+    /// What is wrong with the name, with a similar name that is valid.
     pub fn check_script(&self) -> Result<(), NameError> {
         let Some(why) = script_fault(&self.0) else { return Ok(()) };
-        // Latin letters that look the same, or else only the characters that fit.
+        // Latin letters that look the same, or else only the allowed characters.
         let latin = |c: char| match c.is_ascii() {
             true => Some(c),
             false => Some(prototype(c)).filter(char::is_ascii_alphanumeric),
@@ -138,7 +139,7 @@ impl Name {
     }
 }
 
-/// Returns why other people could take a name for another.
+/// Returns why other people could mistake a name for another one.
 fn script_fault(text: &str) -> Option<&'static str> {
     let letters: String = text.nfc().filter(|c| !c.is_ascii_punctuation()).collect();
     match letters.detect_restriction_level() {
@@ -208,11 +209,12 @@ fn corrected(text: &str) -> Option<String> {
     (name_fault(&name).is_none()).then_some(name)
 }
 
-/// Characters of a peer's name that are looked at: more than are ever shown, marks included.
+/// How many characters of a peer's name are processed: more than are ever shown, including
+/// combining marks.
 const MAX_NAME_CHARS: usize = 1_024;
 
-/// Arrows to the right, and what looks like one. The messages of the user begin with one, and a
-/// name must not look like such a beginning.
+/// Arrows to the right, and characters that look like one. The messages of the user begin with one,
+/// and a name must not look like such a beginning.
 const ARROWS: [RangeInclusive<char>; 10] = [
     '\u{2190}'..='\u{21ff}',
     '\u{2794}'..='\u{2794}',
@@ -226,15 +228,16 @@ const ARROWS: [RangeInclusive<char>; 10] = [
     '\u{1f800}'..='\u{1f8ff}',
 ];
 
-/// Whether a character in a name can look like anything, or like the arrow of a message: it is
-/// blank, an arrow, for private use or not assigned. It is shown escaped.
+/// Returns whether a character in a name can look like anything, or like the arrow of a message: it
+/// is blank, an arrow, for private use or unassigned. Names show such characters escaped.
 fn is_meaningless(c: char) -> bool {
     c == BLANK
         || ARROWS.iter().any(|range| range.contains(&c))
         || matches!(c.general_category(), GeneralCategory::PrivateUse | GeneralCategory::Unassigned)
 }
 
-/// Whether a character chooses between text and emoji. Elsewhere it is without effect.
+/// Returns whether a character selects text or emoji presentation. It has an effect only after an
+/// emoji base.
 fn is_selector(c: char) -> bool {
     matches!(c, '\u{fe0e}' | '\u{fe0f}')
 }
@@ -245,14 +248,14 @@ fn is_selector(c: char) -> bool {
 pub struct PeerName(SmolStr);
 
 impl PeerName {
-    /// Takes the name field of a message, or a name from peers.toml.
+    /// Creates a name from the name field of a message or from peers.toml.
     pub fn new(raw: &str) -> Self {
-        // Nearly all names are like this, and every message has one. They need no escapes.
+        // Nearly all names are like this, and every message contains one. They need no escapes.
         if raw.len() <= MAX_NAME_COLUMNS && raw.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Self(raw.into());
         }
-        // One spelling, so that no two names look the same and differ. What follows the columns
-        // that are shown needs no work.
+        // After NFC, two spellings of one name are equal. Characters beyond the shown columns need
+        // no work.
         let mut before = ' ';
         let spelt = raw.chars().take(MAX_NAME_CHARS).filter(|c| {
             let before = std::mem::replace(&mut before, *c);
@@ -269,7 +272,7 @@ impl PeerName {
         Self(shortened(&shown, MAX_NAME_COLUMNS).into())
     }
 
-    /// The name as it is shown.
+    /// Returns the name as it is shown.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -284,7 +287,7 @@ impl fmt::Display for PeerName {
 /// Returns the form of a name in which names are compared: two names that differ only in case, in
 /// compatibility characters (NFKC, UAX #15) or in emoji presentation have the same form.
 pub fn folded(name: &str) -> String {
-    // Most names, and a fraction of the time.
+    // A fast path for most names.
     if name.is_ascii() {
         return name.to_ascii_lowercase();
     }
@@ -295,21 +298,21 @@ pub fn folded(name: &str) -> String {
     lower.nfkc().collect()
 }
 
-/// Returns the confusable skeletons of a name (UTS #39, section 4), whatever the case of its
-/// letters: two names that share one look alike. The escapes of [`PeerName`] do not count.
+/// Returns the confusable skeletons of a name (UTS #39, section 4), ignoring case: two names that
+/// share a skeleton look alike. The escapes of [`PeerName`] are ignored.
 ///
-/// A letter may look like another in one case only, so there is a skeleton of the name as it is
-/// written and one of its small letters. `name` is at most as long as that of a [`PeerName`].
+/// A letter may look like another in only one case, so one skeleton is of the name as written and
+/// one of the name in lower case. `name` is at most as long as a [`PeerName`].
 pub fn skeletons(name: &str) -> BTreeSet<String> {
     let name = without_escapes(name);
     let skeleton = |name: &str| confusable_detection::skeleton(name).collect::<String>().to_lowercase();
     let written = skeleton(&name.nfkc().collect::<String>());
-    // A skeleton without any character is that of all such names.
+    // All names without visible characters share the empty skeleton, so it does not count.
     [written, skeleton(&folded(&name))].into_iter().filter(|skeleton| !skeleton.is_empty()).collect()
 }
 
-/// Returns the skeletons of the names that this one can pass for: itself, and itself without what
-/// stands in brackets or signs behind it. `Bob（verified）` and `Bob✓` can pass for Bob.
+/// Returns the skeletons of the names that this one can pass for: itself, and itself without a part
+/// in brackets or signs at its end. `Bob（verified）` and `Bob✓` can pass for Bob.
 pub fn resembled(name: &str) -> BTreeSet<String> {
     let bare = without_escapes(name);
     let is_bracket = |c: char| c.general_category() == GeneralCategory::OpenPunctuation;
@@ -324,13 +327,13 @@ pub fn resembled(name: &str) -> BTreeSet<String> {
     all
 }
 
-/// The single character that `c` looks like, or `c`.
+/// Returns the single character that `c` looks like, or `c`.
 fn prototype(c: char) -> char {
     let mut skeleton = confusable_detection::skeleton(c.encode_utf8(&mut [0; 4])).collect::<Vec<_>>();
     if skeleton.len() == 1 { skeleton.pop().unwrap_or(c) } else { c }
 }
 
-/// Returns a name without what stands for a character that is not shown, like `\u{e000}`.
+/// Returns a name without the escapes of characters that are not shown, like `\u{e000}`.
 fn without_escapes(name: &str) -> String {
     let mut rest = name;
     let mut bare = String::with_capacity(name.len());
@@ -338,7 +341,7 @@ fn without_escapes(name: &str) -> String {
         bare.push_str(before);
         match after.split_once('}') {
             Some((digits, end)) if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => rest = end,
-            // Cut.
+            // The escape was cut off.
             _ => rest = "",
         }
     }
@@ -346,23 +349,24 @@ fn without_escapes(name: &str) -> String {
     bare
 }
 
-/// Columns of a text that an error about it repeats: enough to find it in a file of long lines.
+/// How many columns of a text an error repeats: enough to find the text in a file with long lines.
 const MAX_QUOTED_COLUMNS: usize = 60;
 
-/// Returns a text for an error about it: harmless, and shortened.
+/// Returns a text as an error quotes it: harmless and shortened.
 pub fn quoted(text: &str) -> String {
     shortened(&untrusted::harmless(text), MAX_QUOTED_COLUMNS)
 }
 
-/// Returns `text` if it takes at most `columns`, else its beginning and an ellipsis in as many.
+/// Returns `text` if it takes at most `columns`, else its beginning and an ellipsis that fit into
+/// `columns`.
 pub fn shortened(text: &str, columns: usize) -> String {
     if text.width() <= columns && text.len() <= 4 * columns {
         return text.to_owned();
     }
     let mut short = String::new();
     for grapheme in text.graphemes(true) {
-        // The width of the whole is not always that of its parts: what follows can make a character
-        // wide.
+        // The width of the whole is not always the sum of its parts: a following character can make
+        // a character wide.
         let end = short.len();
         short.push_str(grapheme);
         if short.width() + 1 > columns || short.len() > 4 * columns {

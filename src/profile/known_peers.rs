@@ -1,4 +1,5 @@
-//! `known_peers.toml`, the pinned keys in versions before contacts.toml. It is imported once.
+//! `known_peers.toml`, where versions before contacts.toml stored the pinned keys. It is imported
+//! once.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,7 +18,7 @@ use crate::settings::file::{ConfigError, Mistake, deserialized, parsed, read_if_
 /// The file, in the directory of the profile.
 const KNOWN_FILE: &str = "known_peers.toml";
 
-/// Bytes of the file, at most: the limit of the versions that wrote it.
+/// The maximum size of the file in bytes, which is the limit of the versions that wrote it.
 const MAX_KNOWN_BYTES: u64 = MAX_PINS as u64 * 1_200;
 
 /// The name of the file after its import.
@@ -45,7 +46,7 @@ pub(super) fn set_aside(folder: &Path) {
     }
 }
 
-/// Returns the pins in the text of a file. `path` is for errors only.
+/// Returns the pins in the text of a file. Only errors use `path`.
 pub(crate) fn pins_of(path: &Path, text: &str) -> Result<BTreeMap<PublicKey, Pin>, ConfigError> {
     parsed(path, text, parse)
 }

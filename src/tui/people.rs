@@ -1,8 +1,8 @@
 //! Finds the recipient that a word of the user means: `all`, a row number, an address, a name or
 //! the beginning of a key. Pure.
 //!
-//! An exact contact name wins, then the only contact whose name begins so. A stranger is found only
-//! by its exact name. If several peers fit, the user is asked.
+//! An exact contact name wins, then the only contact whose name begins with the word. A stranger is
+//! found only by its exact name. If several peers match, the user is asked.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -17,7 +17,7 @@ use crate::model::name::{Name, PeerName, folded, shortened};
 use crate::model::peer_id::Recipient;
 use crate::model::untrusted::harmless;
 
-/// Columns of a mistaken entry that are shown again in a sentence.
+/// How many columns of a mistaken entry a sentence repeats.
 const SHOWN_AGAIN: usize = 40;
 
 /// Where the prompt looks up recipients.
@@ -39,13 +39,13 @@ pub trait Directory {
     /// The recipients that an address means: the contacts with a key that have proven themselves
     /// there, or the legacy peer or the unproven address.
     fn at(&self, addr: PeerAddr) -> Vec<Recipient>;
-    /// Whether an address is our own.
+    /// Returns whether an address is our own.
     fn is_own(&self, addr: PeerAddr) -> bool;
     /// The labels of the peers.
     fn labels(&self) -> &Labels;
     /// The pin of a recipient that has a key.
     fn pin_of(&self, id: Recipient) -> Option<Pin>;
-    /// The pins that a word of the user may mean: exactly a name, or the beginning of a key.
+    /// The pins that a word of the user may mean: an exact name, or the beginning of a key.
     fn pins_named(&self, word: &str) -> Vec<Pin>;
     /// The pending requests that a word may mean: a name, the beginning of a key, or the address of
     /// a legacy peer.
@@ -54,13 +54,13 @@ pub trait Directory {
     fn refused_for(&self, word: &str) -> Vec<Meeting>;
     /// The safety number with a key.
     fn code_with(&self, key: PublicKey) -> String;
-    /// How many messages wait for a recipient.
+    /// Returns how many messages wait for a recipient.
     fn queued(&self, id: Recipient) -> usize;
     /// Parses a word as an address. A directory that knows the interfaces of the machine also takes
     /// their names.
     ///
     /// # Errors
-    /// Why it is none.
+    /// The reason why the word is not an address.
     fn address(&self, word: &str) -> Result<PeerAddr, AddrError> {
         word.parse()
     }
@@ -99,7 +99,7 @@ impl Chosen {
         }
     }
 
-    /// Replaces a recipient by another; the label changes if it was the only one.
+    /// Replaces a recipient with another one. The label changes if it was the only recipient.
     pub(crate) fn replace(&mut self, from: Recipient, to: &Self) {
         if self.peer() == Some(from) {
             to.label.clone_into(&mut self.label);
@@ -110,7 +110,7 @@ impl Chosen {
     }
 }
 
-/// Replaces a recipient of a target by another.
+/// Replaces a recipient of a target with another one.
 pub(super) fn replace(target: &mut Target, from: Recipient, to: Recipient) {
     if let Target::These(ids) = target {
         ids.iter_mut().filter(|id| **id == from).for_each(|id| *id = to);
@@ -120,7 +120,7 @@ pub(super) fn replace(target: &mut Target, from: Recipient, to: Recipient) {
 /// The recipient that a word means.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Named {
-    /// Exactly this.
+    /// The word means exactly this recipient.
     Exactly(Chosen),
     /// The only contact whose name begins with the word.
     Perhaps(Chosen),
@@ -135,7 +135,7 @@ pub(super) enum Lost {
     NoNumber,
     /// It is our own address.
     Ourselves(PeerAddr),
-    /// It looks like an address, but is none; the sentence says why.
+    /// It looks like an address but is not one. The sentence says why.
     NoAddress(String),
     /// No peer has that name; the value is a similar name.
     Nobody(Option<String>),
@@ -147,7 +147,7 @@ pub(super) enum Lost {
     Waits(String),
 }
 
-/// A text of the user's own, as it is named in a sentence.
+/// Returns a text that the user typed, as a sentence quotes it.
 pub(super) fn shown(text: &str) -> String {
     shortened(&harmless(text), SHOWN_AGAIN)
 }
@@ -158,12 +158,12 @@ const ONE_PEER: &str = "a name, a number from /peers or an ip:port";
 /// What can be typed for a recipient.
 pub(super) const WHOM: &str = "a name, a number from /peers, an ip:port or all";
 
-/// Says that a word names no contact, and suggests one.
+/// Returns the sentence that a word names no contact, with a suggestion.
 pub(super) fn did_you_mean(word: &str, near: &str) -> String {
     format!("No contact matches \"{}\". Did you mean {near}?", shown(word))
 }
 
-/// Some words as a sentence, which begins with a capital letter.
+/// Returns words as a sentence, with a capital letter at the beginning.
 fn sentence_of(words: &str) -> String {
     let mut chars = words.chars();
     let first = chars.next().into_iter().flat_map(char::to_uppercase);
@@ -171,7 +171,7 @@ fn sentence_of(words: &str) -> String {
 }
 
 impl Lost {
-    /// The sentence that says so, for a command that goes for one peer.
+    /// Returns the sentence that explains the error, for a command to one peer.
     pub(super) fn sentence_for_one(&self, word: &str) -> String {
         let Self::Nobody(near) = self else { return self.sentence(word) };
         match near {
@@ -180,7 +180,7 @@ impl Lost {
         }
     }
 
-    /// The sentence that says so.
+    /// Returns the sentence that explains the error.
     pub(super) fn sentence(&self, word: &str) -> String {
         match self {
             Self::NoNumber => format!("No peer has the number {}. /peers shows the list.", shown(word)),
@@ -193,10 +193,11 @@ impl Lost {
     }
 }
 
-/// Characters of a key that name a contact.
+/// How many characters of a key are enough to name a contact.
 const CONTACT_KEY_CHARS: usize = 4;
 
-/// Characters of a key that name a stranger. Any peer can make a key that begins with a short word.
+/// How many characters of a key are enough to name a stranger. Any peer can create a key that
+/// begins with a short word.
 const STRANGER_KEY_CHARS: usize = 8;
 
 /// A peer that a word may mean.
@@ -206,8 +207,8 @@ pub(super) struct Candidate {
     pub(super) label: String,
     /// The label with its suffix.
     pub(super) full_label: String,
-    /// All its names in their folded form: the label, also with the suffix, and the name that the
-    /// peer gives itself.
+    /// All its names in folded form: the label, the label with its suffix, and the name that the
+    /// peer claims.
     names: Vec<String>,
     pub(super) is_contact: bool,
     pub(super) has_nickname: bool,
@@ -273,8 +274,8 @@ impl Candidate {
     }
 }
 
-/// All recipients that a name can mean: the rows, the contacts without a row, and the peers with a
-/// nickname that are neither.
+/// Returns all recipients that a name can mean: the rows, the contacts without a row, and all other
+/// peers with a nickname.
 pub(super) fn candidates(directory: &dyn Directory) -> Vec<Candidate> {
     let labels = directory.labels();
     let rows = directory.rows();
@@ -296,7 +297,8 @@ fn unproven_or(id: Recipient, directory: &dyn Directory) -> Recipient {
     }
 }
 
-/// What `word` means: `all`, a row number, an address, an IP, or the start of a name.
+/// Returns the recipient that `word` means: `all`, a row number, an address, an IP, or the start of
+/// a name.
 pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost> {
     if word.eq_ignore_ascii_case("all") {
         return Ok(Named::Exactly(Chosen::all()));
@@ -325,7 +327,7 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
         if let Some(request) = requests.first() {
             return Lost::Waits(sentence_of(&request_words(request, &requests, directory.labels())));
         }
-        // The one that came last.
+        // The latest one.
         if let Some(met) = directory.refused_for(word).last() {
             return Lost::Waits(refused_words(met, directory.labels()));
         }
@@ -343,13 +345,13 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
     })
 }
 
-/// Says that a host name is not a peer, and how to find the peer there.
+/// Returns the sentence that a host name is not a peer yet, and how to connect to it.
 fn no_host(word: &str) -> String {
     format!("No peer is {word} yet. Type /connect {word} first.")
 }
 
-/// The blocked contacts that a word means: by name, by name and suffix, or by the beginning of a
-/// key.
+/// Returns the blocked contacts that a word means: by name, by name and suffix, or by the beginning
+/// of a key.
 pub(super) fn blocked_called(word: &str, directory: &dyn Directory) -> Vec<Pin> {
     let wanted = &folded(word);
     let with_mark = &wanted.replace(':', &MARK.to_string());
@@ -361,7 +363,7 @@ pub(super) fn blocked_called(word: &str, directory: &dyn Directory) -> Vec<Pin> 
     directory.blocked().into_iter().filter(fits).collect()
 }
 
-/// The blocked legacy peers that a word means: by name or by address.
+/// Returns the blocked legacy peers that a word means: by name or by address.
 pub(super) fn blocked_legacy_called(word: &str, directory: &dyn Directory) -> Vec<PeerInfo> {
     let wanted = &folded(word);
     let with_mark = &wanted.replace(':', &MARK.to_string());
@@ -398,9 +400,9 @@ fn is_free(addr: PeerAddr, all: &[Candidate], directory: &dyn Directory) -> Resu
     Ok(())
 }
 
-/// The peer to connect to. An address means the peer that is there now, not the contact that was: a
-/// request to be listed says nothing that only one peer may read, and this is how the user meets a
-/// peer at an address that another had.
+/// Returns the peer to connect to. An address means the peer that is there now, not the contact
+/// that was there before. A `connect` contains nothing that is meant for only one peer, and this is
+/// how the user reaches a new peer at a contact's former address.
 pub(super) fn find_to_connect(word: &str, directory: &dyn Directory) -> Result<Named, Lost> {
     match directory.address(word) {
         Ok(addr) if !directory.is_own(addr) => {
@@ -411,7 +413,7 @@ pub(super) fn find_to_connect(word: &str, directory: &dyn Directory) -> Result<N
     }
 }
 
-/// The host name with a port that a word means, if it means no known peer.
+/// Returns the host name and port in a word, if the word means no known peer.
 pub(super) fn host_meant(word: &str, directory: &dyn Directory) -> Option<HostAddr> {
     let host = word.parse().ok()?;
     let is_free = matches!(find(word, directory), Err(Lost::Nobody(_) | Lost::NoAddress(_)));
@@ -439,7 +441,7 @@ fn at_address(
     }
 }
 
-/// The contact other than `id` that has this name, as its own or as the user's nickname.
+/// Returns the contact other than `id` that has this name, as its own or as its nickname.
 pub fn contact_called(name: &Name, id: Recipient, directory: &dyn Directory) -> Option<Recipient> {
     let name = &folded(name.as_str());
     let is_another =
@@ -448,7 +450,7 @@ pub fn contact_called(name: &Name, id: Recipient, directory: &dyn Directory) -> 
     all.find(|known| known.is_contact && is_another(known) && known.is_called(name)).map(|known| known.id)
 }
 
-/// Whether a peer other than `pin` has its name, or has that name as the user's nickname.
+/// Returns whether a peer other than `pin` has the same name, as its own or as its nickname.
 pub(super) fn has_namesake(pin: &Pin, directory: &dyn Directory) -> bool {
     let Some(name) = pin.name.as_ref().map(|name| folded(name.as_str())) else { return false };
     let blocked = directory.blocked();
@@ -457,12 +459,12 @@ pub(super) fn has_namesake(pin: &Pin, directory: &dyn Directory) -> bool {
     all.any(|known| known.id.public_key() != Some(pin.key) && known.is_called(&name))
 }
 
-/// How similar a name has to be (1 is equal) for a suggestion.
+/// How similar a name has to be to be suggested (1 is equal).
 const ALIKE: f64 = 0.8;
 
-/// The recipient that a name means. An exact contact wins, then the only contact that begins with
-/// the word. A stranger matches only by its exact name, and only if no contact begins with the
-/// word.
+/// Returns the recipient that a name means. An exact contact wins, then the only contact that
+/// begins with the word. A stranger matches only by its exact name, and only if no contact begins
+/// with the word.
 pub(super) fn by_name(word: &str, all: &[Candidate]) -> Result<Named, Lost> {
     let wanted = &folded(word);
     // A colon is easier to type than the mark before a suffix.
@@ -520,7 +522,7 @@ fn nearest(wanted: &str, all: &[Candidate]) -> Option<String> {
         .map(|(_, label)| label.clone())
 }
 
-/// Peers of a question that are named one by one.
+/// The maximum number of peers that a question lists by name.
 const MAX_NAMED: usize = 8;
 
 fn which(word: &str, fitting: &[&Candidate]) -> String {

@@ -1,11 +1,11 @@
-//! A QR code in half blocks: two modules, one above the other, in each character.
+//! QR codes in half blocks: each character shows two modules, one above the other.
 
 use qrcodegen::{QrCode, QrCodeEcc};
 
-/// Modules around a code that stay light (ISO/IEC 18004, section 6.3.8).
+/// The width of the light margin around a code, in modules (ISO/IEC 18004, section 6.3.8).
 const MARGIN: i32 = 4;
 
-/// What the foreground of the terminal is taken for.
+/// The assumed foreground of the terminal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Foreground {
     /// Dark on a light background, as codes are printed.
@@ -14,11 +14,12 @@ pub enum Foreground {
     Light,
 }
 
-/// The lines of the code that says `text`, all of one width; `None` where it is too long for any.
+/// Returns the lines of the code for `text`, all of the same width, or `None` if `text` is too long
+/// for a code.
 pub fn qr(text: &str, foreground: Foreground) -> Option<Vec<String>> {
-    // A medium level of correction costs no larger code here, and bears a reflection on the screen.
+    // Medium error correction needs no larger code here, and tolerates a reflection on the screen.
     let code = QrCode::encode_text(text, QrCodeEcc::Medium).ok()?;
-    // Outside of the code there are only light modules.
+    // All modules outside the code are light.
     let is_drawn = |x, y| code.get_module(x, y) == (foreground == Foreground::Dark);
     let ends = -MARGIN..code.size() + MARGIN;
     let line = |y: i32| -> String {
@@ -39,7 +40,7 @@ mod tests {
 
     const TEXT: &str = "P2P-CHAT:AEAQCAIBAEAQCAIBAEAQCAIBAEAQCAIBAEAQCAIBAEAQCAIBAEAQ";
 
-    /// The modules as a camera sees them: `true` is dark.
+    /// Returns the modules as a camera sees them: `true` is dark.
     fn seen(lines: &[String], foreground: Foreground) -> Vec<Vec<bool>> {
         let dark = |drawn: bool| drawn == (foreground == Foreground::Dark);
         let halves = |line: &String| {

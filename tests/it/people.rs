@@ -1,8 +1,8 @@
-//! People, not addresses: a message reaches only its intended recipient.
+//! Messages go to people, not to addresses: a message reaches only its intended recipient.
 //!
 //! Each scenario moves people or impostors between addresses, and then checks what the recipients
-//! got. Normal peers are real processes. A peer that has to misbehave is a [`SecurePeer`] or a
-//! stand-in for a legacy program.
+//! got. Normal peers are real processes. A misbehaving peer is a [`SecurePeer`] or a stand-in for a
+//! legacy program.
 
 mod aliases;
 mod blocking;
@@ -30,7 +30,7 @@ use tempfile::TempDir;
 use crate::legacy::Legacy;
 use crate::support::{Builder, Peer, SOON, SecurePeer, Terminal, nobody};
 
-/// How often a condition without a signal is checked.
+/// How often a condition that sends no signal is checked.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// A person: one key, kept in `data`, and the address where they usually listen.
@@ -45,7 +45,7 @@ impl Person {
         Self { name, data: TempDir::new().expect("a temporary directory"), home: nobody() }
     }
 
-    /// The person's program, to be started on any port.
+    /// Returns the person's program, ready to start on any port.
     fn builder(&self) -> Builder {
         Peer::named(self.name).data_dir(self.data.path())
     }
@@ -131,7 +131,7 @@ impl Recipient for Legacy {
 trait Sender: Recipient {
     fn addr(&self) -> SocketAddrV4;
     fn enters(&mut self, line: &str);
-    /// Waits until these words are shown.
+    /// Waits until the screen shows these words.
     fn waits(&self, words: &str);
     /// Waits until the screen shows that a message has reached this person.
     fn waits_for_delivery(&self, name: &str);
@@ -286,7 +286,7 @@ fn befriends(sender: &mut dyn Sender, other: &Peer) {
     sender.waits_for_delivery(other.name());
 }
 
-/// The same for a stand-in.
+/// Does the same as [`befriends`] for a [`SecurePeer`].
 fn befriends_secure(sender: &mut Peer, other: &SecurePeer) {
     sender.types(&[&format!("@{} hello", other.addr())]);
     other.hears("hello");

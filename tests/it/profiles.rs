@@ -16,7 +16,7 @@ mod port;
 #[cfg(unix)]
 mod typed;
 
-/// A peer with the data directory `data`. Without a name and a port if `name` is empty.
+/// Returns a peer with the data directory `data`, and without a name and a port if `name` is empty.
 fn started(name: &str, data: &TempDir) -> Builder {
     let builder = Peer::named(name).data_dir(data.path());
     if name.is_empty() { builder.without_port() } else { builder }
@@ -35,7 +35,7 @@ fn run(peer: Builder, lines: &[&str]) -> Vec<String> {
     peer.printed()
 }
 
-/// Returns the standard output of a subcommand, which has to succeed.
+/// Runs a subcommand that has to succeed, and returns its standard output.
 fn prints(builder: Builder) -> String {
     let (mut command, _dir) = builder.command();
     let Output { status, stdout, stderr } = command.output().expect("it runs");
@@ -43,7 +43,7 @@ fn prints(builder: Builder) -> String {
     String::from_utf8(stdout).expect("UTF-8")
 }
 
-/// The public key of a profile, as its file has it.
+/// Returns the public key in the key file of a profile.
 fn key(data: &TempDir, profile: &str) -> String {
     let text = fs::read_to_string(folder(data, profile).join("key")).expect("a key");
     text.lines().find_map(|line| line.strip_prefix("public ")).expect("a public key").to_owned()
@@ -53,7 +53,7 @@ fn folder(data: &TempDir, profile: &str) -> std::path::PathBuf {
     data.path().join("profiles").join(profile)
 }
 
-/// The directories of the profiles.
+/// Returns the directory names of the profiles.
 fn directories(data: &TempDir) -> Vec<String> {
     let entries = fs::read_dir(data.path().join("profiles")).expect("readable");
     let mut names: Vec<String> =
@@ -62,13 +62,13 @@ fn directories(data: &TempDir) -> Vec<String> {
     names
 }
 
-/// The profile.toml of a profile.
+/// Returns the contents of a profile's profile.toml.
 fn profile_toml(data: &TempDir, profile: &str) -> toml::Table {
     let path = folder(data, profile).join("profile.toml");
     fs::read_to_string(path).expect("a profile.toml").parse().expect("TOML")
 }
 
-/// Creates a profile of an earlier version: with a key and no profile.toml.
+/// Creates a profile like those of earlier versions, with a key and no profile.toml.
 fn made_by_an_earlier_version(data: &TempDir, name: &str) {
     run(started(name, data), &[]);
     let directory = name.to_lowercase();

@@ -1,4 +1,5 @@
-//! The thread with the sockets of all sessions: an event loop that never blocks on one of them.
+//! The thread that owns the sockets of all sessions: an event loop that never blocks on any of
+//! them.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -26,38 +27,39 @@ const THREAD: &str = "sessions";
 /// The token of the waker. Connections count from 1 and never reach it.
 const WAKER: Token = Token(usize::MAX);
 
-/// Events taken at once; what is left comes with the next poll.
+/// How many events one poll returns. The next poll returns the rest.
 const MAX_EVENTS: usize = 1024;
 
-/// How far apart the looks at everything that is due are, each of which visits every connection.
-/// While bytes come, a ping or the end of a wait may be this late.
+/// The minimum time between two checks for due work, each of which visits every connection. While
+/// bytes arrive, a ping or a timeout may be this late.
 const TICK_SPACING: Duration = Duration::from_millis(250);
 
-/// The same for dials, receipts that strangers wait for, and messages that are offered again.
+/// The same for dials, strangers' receipts, and messages that are offered to the handler again.
 const SOON_SPACING: Duration = Duration::from_millis(50);
 
-/// What an accepted connection holds until both sides have said hello.
+/// A permit that an accepted connection holds until both sides have sent their hello.
 type Permit = Box<dyn Send>;
 
-/// Something for the thread to do.
+/// A task for the thread.
 enum Command {
     Pool(SessionCommand),
     Accepted(TcpStream, Source, Instant, Vec<u8>, Permit),
     Close,
 }
 
-/// What the thread is to do next.
+/// The tasks that wait for the thread.
 #[derive(Default)]
 struct Commands {
     waiting: Vec<Command>,
-    /// The thread looks for commands before it waits for events again, so it need not be woken.
+    /// Whether the thread checks for commands before it next waits for events, so that it does not
+    /// need to be woken.
     is_looking: bool,
 }
 
-/// All sessions of this program, in a thread of their own.
+/// All sessions of this program, which run in their own thread.
 pub struct Sessions {
     shared: Arc<Shared>,
-    /// What the thread needs, until it is started.
+    /// What the thread needs. `None` once it has started.
     waiting: Mutex<Option<(SessionsConfig, Poll)>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -65,28 +67,28 @@ pub struct Sessions {
 struct Shared {
     commands: Mutex<Commands>,
     waker: Waker,
-    /// The thread has ended.
+    /// Whether the thread has ended.
     ended: Mutex<bool>,
     has_ended: Condvar,
 }
 
-/// What the thread needs.
+/// The inputs of the session thread.
 pub struct SessionsConfig {
     /// Our key and the settings of TLS.
     pub tls: Arc<Tls>,
-    /// The IP to dial from; unspecified for the one that the system chooses.
+    /// The IP to dial from. If it is unspecified, the system chooses one.
     pub bind: IpAddr,
     /// A random number that identifies this run.
     pub run: u64,
-    /// When the program started: the zero of its clock.
+    /// When the program started, which is the zero of its clock.
     pub began: Instant,
 }
 
 impl Sessions {
-    /// Sessions that are not served yet; commands wait for [`Sessions::start`].
+    /// Returns sessions without a running thread. Commands wait for [`Sessions::start`].
     ///
     /// # Errors
-    /// If the system gives nothing to wait for events with.
+    /// If the system cannot create a poll or its waker.
     pub fn new(config: SessionsConfig) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
@@ -103,7 +105,7 @@ impl Sessions {
     /// Starts the thread. `handler` is called from it and must not block.
     ///
     /// # Errors
-    /// If the system gives no thread.
+    /// If the system cannot start a thread.
     pub fn start(&self, handler: impl SessionHandler + Send + 'static) -> io::Result<()> {
         let Some((SessionsConfig { tls, bind, run, began }, poll)) = self.waiting.lock().take() else {
             return Ok(());
@@ -131,13 +133,13 @@ impl Sessions {
         Ok(())
     }
 
-    /// Takes a command for the pool. Never blocks.
+    /// Queues a command for the pool. Never blocks.
     pub fn command(&self, command: SessionCommand) {
         self.shared.put(Command::Pool(command));
     }
 
-    /// Takes a connection that was accepted at `at` and has brought the beginning of the opening
-    /// line. `permit` is dropped when both sides have said hello, or when the connection ends
+    /// Queues a connection that was accepted at `at`. `line` is what it has sent of the opening
+    /// line. `permit` is dropped when both sides have sent their hello, or when the connection ends
     /// before that.
     pub fn accepted(
         &self,
@@ -150,7 +152,7 @@ impl Sessions {
         self.shared.put(Command::Accepted(stream, source, at, line, Box::new(permit)));
     }
 
-    /// Ends all sessions and the thread, and waits for that until `deadline`.
+    /// Ends all sessions and the thread, and waits for the thread until `deadline`.
     pub fn stop(&self, deadline: Instant) {
         self.shared.put(Command::Close);
         let mut ended = self.shared.ended.lock();
@@ -186,24 +188,24 @@ struct EventLoop {
     conns: HashMap<LinkId, Conn>,
     /// The permits of accepted connections that have not become sessions.
     permits: HashMap<LinkId, Permit>,
-    /// Connections that have a turn now.
+    /// Connections that are ready to be served.
     ready: HashSet<LinkId>,
     tls: Arc<Tls>,
     bind: IpAddr,
     began: Instant,
     handler: Box<dyn SessionHandler + Send>,
     is_closing: bool,
-    /// Something has happened since the last look at everything that is due.
+    /// Whether anything has happened since the last check for due work.
     has_changed: bool,
     last_tick: Instant,
-    /// When something is due if nothing happens before, as that look has found.
+    /// When work is next due if nothing happens before. The last check for due work found it.
     due: Option<Instant>,
-    /// When the last look at what is due soon was.
+    /// When `tick_soon` or `tick` last ran.
     last_soon: Instant,
 }
 
 impl Drop for EventLoop {
-    /// Tells whoever waits for the end, however the thread ends.
+    /// Wakes a waiting [`Sessions::stop`], even if the thread panics.
     fn drop(&mut self) {
         *self.shared.ended.lock() = true;
         self.shared.has_ended.notify_all();
@@ -232,9 +234,9 @@ impl EventLoop {
             }
             self.take_commands();
             self.serve_ready();
-            // What arrived may have been dealt with meanwhile.
+            // By now, the received messages may have led to new commands.
             self.take_commands();
-            // A connection that is refused holds its permit until it is closed.
+            // A refused connection holds its permit until it is closed.
             self.permits.retain(|id, _| self.conns.contains_key(id) && !self.pool.is_open(*id));
             let now = Instant::now();
             if self.next_tick().is_some_and(|at| at <= now) {
@@ -259,22 +261,22 @@ impl EventLoop {
         Time::at(self.began.elapsed())
     }
 
-    /// When to look at everything that is due.
+    /// Returns when to call `tick`.
     fn next_tick(&self) -> Option<Instant> {
         let changed = self.has_changed.then(|| self.last_tick + TICK_SPACING);
-        // Once in a while, however much is due.
+        // Checks are at least this far apart, however much is due.
         let due = self.due.map(|due| due.max(self.last_tick + SOON_SPACING));
         [changed, due].into_iter().flatten().min()
     }
 
-    /// When to look at what is due soon.
+    /// Returns when to call `tick_soon`.
     fn next_soon(&self) -> Option<Instant> {
-        // A millisecond more, so that it is due then.
+        // One extra millisecond ensures that the work is due by then.
         let due = self.began + self.pool.next_soon()?.since_start() + Duration::from_millis(1);
         Some(due.max(self.last_soon + SOON_SPACING))
     }
 
-    /// Does what is due.
+    /// Does all work that is due.
     fn tick(&mut self) {
         let now = self.now();
         self.pool.tick(now, &mut *self.handler);
@@ -283,13 +285,13 @@ impl EventLoop {
         self.has_changed = false;
         self.last_tick = Instant::now();
         self.last_soon = self.last_tick;
-        // A millisecond more than the difference: what was due is then past.
+        // One extra millisecond ensures that the work is overdue by then.
         let wait = self.pool.next_wake().map(|due| due.since(self.now()) + Duration::from_millis(1));
         let due = wait.map(|wait| self.last_tick + wait);
         self.due = [finish, due].into_iter().flatten().min();
     }
 
-    /// Does what is due soon.
+    /// Does the due work that cannot wait for the next `tick`.
     fn tick_soon(&mut self) {
         let now = self.now();
         self.pool.tick_soon(now, &mut *self.handler);
@@ -297,7 +299,7 @@ impl EventLoop {
         (self.last_soon, self.has_changed) = (Instant::now(), true);
     }
 
-    /// How long to wait for an event. From now on, a command wakes the thread.
+    /// Returns how long to wait for an event. After this call, a command wakes the thread.
     fn timeout(&self) -> Option<Duration> {
         let mut commands = self.shared.commands.lock();
         if !self.ready.is_empty() || !commands.waiting.is_empty() {
@@ -346,7 +348,7 @@ impl EventLoop {
         }
     }
 
-    /// Registers a connection and gives it a turn.
+    /// Registers a connection and marks it as ready.
     fn add(&mut self, id: LinkId, mut conn: Conn) {
         let token = Token(usize::try_from(id.0).unwrap_or(usize::MAX - 1));
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -359,7 +361,7 @@ impl EventLoop {
         self.ready.insert(id);
     }
 
-    /// Gives each connection that is ready one turn.
+    /// Serves each ready connection once.
     fn serve_ready(&mut self) {
         let mut ready: Vec<LinkId> = self.ready.drain().collect();
         ready.sort_unstable();
@@ -422,7 +424,7 @@ impl EventLoop {
         ending.into_iter().map(|(_, at)| at).min()
     }
 
-    /// Does what the pool wants, until it wants nothing more.
+    /// Carries out the outputs of the pool until there are no more.
     fn apply(&mut self) {
         loop {
             let outputs = self.pool.take_outputs();
@@ -466,7 +468,7 @@ impl EventLoop {
     }
 }
 
-/// Begins to connect from `from`, or from where the system likes if that is unspecified.
+/// Begins to connect from `from`. If that is unspecified, the system chooses the IP.
 fn connect(from: IpAddr, to: SocketAddr) -> io::Result<mio::net::TcpStream> {
     let socket = socket_from(from, to)?;
     socket.set_nonblocking(true)?;
@@ -478,7 +480,7 @@ fn connect(from: IpAddr, to: SocketAddr) -> io::Result<mio::net::TcpStream> {
     Ok(mio::net::TcpStream::from_std(socket.into()))
 }
 
-/// Whether a connect goes on in the background.
+/// Returns whether the connect continues in the background.
 fn is_in_progress(error: &io::Error) -> bool {
     // EINPROGRESS on Linux and macOS; std has no stable name for it. On Windows it is WouldBlock.
     error.kind() == io::ErrorKind::WouldBlock || matches!(error.raw_os_error(), Some(115 | 36)) && cfg!(unix)

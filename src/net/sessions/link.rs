@@ -1,4 +1,4 @@
-//! One connection: how far it has come, and what is in flight on it.
+//! The state of one connection: its phase, and the messages in flight on it.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -18,24 +18,24 @@ use crate::model::name::PeerName;
 use crate::model::session::{ByeReason, Message};
 use crate::protocol::session::{Hello, Record, Records};
 
-/// How far a connection has come.
+/// The progress of a connection, from dialing to closing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Phase {
     /// The opening lines and the TLS handshake.
     Connecting,
-    /// The keys are proven. The dialer has sent its hello and waits for the other; the acceptor
-    /// waits for the dialer's.
+    /// The keys are proven. The dialer has sent its hello and waits for the acceptor's; the
+    /// acceptor waits for the dialer's.
     Greeting,
-    /// The peer's hello is here, but another program with its key has an open session.
+    /// The peer's hello has arrived, but another program with its key has an open session.
     Challenging(Box<Challenge>),
-    /// Both sides have said hello.
+    /// Both sides have sent their hello.
     Open,
     /// One side has said goodbye, or another session has taken its place. Records that arrive until
-    /// this time are still taken.
+    /// this time are still processed.
     Parting(Time),
 }
 
-/// A program wants a session, and another one with its key has one.
+/// A program asks for a session while another one with the same key has an open one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Challenge {
     /// The hello of the newer program.
@@ -58,54 +58,55 @@ pub(super) struct Link {
     pub(super) local: IpAddr,
     /// The key that the peer has proven.
     pub(super) key: Option<PublicKey>,
-    /// The TCP connection is made.
+    /// Whether the TCP connection is established.
     pub(super) is_connected: bool,
     /// When it was dialed or accepted.
     pub(super) begun: Time,
-    /// When a byte came last.
+    /// When the last byte arrived.
     pub(super) heard: Time,
-    /// When it was pinged last.
+    /// When the last ping was sent.
     pub(super) pinged: Time,
-    /// When it had to show that it still leads to the peer.
+    /// When the last check that it still leads to the peer began.
     pub(super) checked: Option<Time>,
     pub(super) records: Records,
     /// The port that the peer says it listens at; 0 before its hello.
     pub(super) port: u16,
-    /// The run of the peer's program.
+    /// A number that identifies the run of the peer's program.
     pub(super) run: u64,
     /// Bytes of messages that the peer lets us have in flight.
     pub(super) window: usize,
     /// Bytes of messages that we let the peer have in flight.
     pub(super) granted: usize,
-    /// Our hello was one to a stranger, without our further addresses.
+    /// Whether our hello was one to a stranger, without our other addresses.
     pub(super) lacks_addresses: bool,
-    /// Our name and our further addresses as we have last sent them on this connection.
+    /// Our name and our other addresses as we last sent them on this connection.
     pub(super) told: Option<(PeerName, Vec<SocketAddr>)>,
     /// When we last said on this connection that the user wants to compare safety numbers.
     pub(super) asked_to_verify: Option<Time>,
-    /// Bytes that wait to be sent.
+    /// Bytes waiting to be sent.
     pub(super) unsent: usize,
     /// Our messages without a receipt, and the length of each.
     pub(super) in_flight: InFlight<usize>,
-    /// Receipts that came and are not dealt with yet: those of one read are dealt with together.
+    /// Receipts that are not processed yet. Those of one read are processed together.
     pub(super) receipts: Vec<MessageId>,
     /// The peer's messages that are stored and wait for their receipts.
     pub(super) withheld: VecDeque<MessageId>,
-    /// The peer's messages without a receipt: those given to the handler, their bytes, and when a
-    /// stranger may have the receipt.
+    /// The peer's messages that the handler has and that have no receipt yet. The time is the
+    /// earliest at which a stranger gets the receipt.
     pub(super) staged: InFlight<Time>,
-    /// Messages that the handler was not given yet, or had no room for.
+    /// Messages that the handler has not been given yet, or had no room for.
     held: Vec<Message>,
-    /// The bytes that they count in the window.
+    /// How many bytes of the window `held` takes up.
     held_bytes: usize,
-    /// What the peer calls itself now, if the handler was not told yet.
+    /// The peer's new name, until the handler is told.
     pub(super) new_name: Option<PeerName>,
-    /// When the handler may be told of a new name.
+    /// The earliest time at which the handler may be told of a new name.
     pub(super) name_due: Time,
-    /// Why the peer ends it.
+    /// The reason in the peer's goodbye.
     pub(super) bye: Option<ByeReason>,
-    /// Nothing more is taken: the peer has not kept to the protocol, or the session of another
-    /// connection stays, in which it sends its messages, its name and its addresses again.
+    /// Whether further records are ignored. Either the peer has broken the protocol, or another
+    /// connection keeps the session, and the peer sends its messages, name and addresses again
+    /// there.
     pub(super) is_ignored: bool,
 }
 
@@ -151,7 +152,7 @@ impl Link {
         }
     }
 
-    /// Whether its keys are not proven and both hellos are not exchanged yet.
+    /// Returns whether the handshake or the exchange of hellos is unfinished.
     pub(super) fn is_opening(&self) -> bool {
         matches!(self.phase, Phase::Connecting | Phase::Greeting | Phase::Challenging(..))
     }
@@ -160,7 +161,7 @@ impl Link {
         self.phase == Phase::Open
     }
 
-    /// When something about it is due.
+    /// Returns when the connection next needs attention: a timeout, a check, a ping or a new name.
     pub(super) fn due(&self) -> Time {
         match &self.phase {
             Phase::Connecting | Phase::Greeting => {
@@ -178,18 +179,18 @@ impl Link {
         }
     }
 
-    /// Returns whether nothing has come since it was checked, and the time for that is over.
+    /// Returns whether a check has timed out: nothing has arrived since it began.
     pub(super) fn fails_check(&self, now: Time) -> bool {
         self.checked.is_some_and(|at| at >= self.heard && now.since(at) >= CHECKED_WITHIN + self.transit())
     }
 
-    /// Returns how long our messages without a receipt take over the slowest line.
+    /// Returns how long our messages without a receipt take on the slowest line.
     pub(super) fn transit(&self) -> Duration {
         let bytes: usize = self.in_flight.messages.iter().map(|(.., length)| *length).sum();
         Duration::from_secs(1) * u32::try_from(bytes).unwrap_or(u32::MAX) / SLOWEST_LINE
     }
 
-    /// When it is pinged next: after a silence, and again while that lasts.
+    /// Returns when the next ping is due: after a silence, and again while the silence lasts.
     pub(super) fn next_ping(&self) -> Time {
         self.heard.max(self.pinged).plus(PING_INTERVAL)
     }
@@ -206,16 +207,16 @@ impl Link {
         Some(name)
     }
 
-    /// Returns whether a message fits the peer's window, and may wait to be sent. One may be in
-    /// flight whatever its size, and one may wait.
+    /// Returns whether a message fits the peer's window and our send buffer. A single message fits
+    /// each, whatever its size.
     pub(super) fn has_room(&self, message: &Message) -> bool {
         let is_in_window =
             self.in_flight.is_empty() || self.in_flight.bytes + in_window(message) <= self.window;
         is_in_window && (self.unsent == 0 || self.unsent + message.body.len() <= SEND_BYTES)
     }
 
-    /// Returns whether the peer keeps to the window that we granted: beyond it, one message is in
-    /// flight at most.
+    /// Returns whether the peer keeps to the window that we granted. A single message may exceed
+    /// it.
     pub(super) fn keeps_window(&self) -> bool {
         let count = self.held.len() + self.staged.len();
         count <= 1 || self.held_bytes + self.staged.bytes <= self.granted
@@ -227,12 +228,12 @@ impl Link {
         self.held.push(message);
     }
 
-    /// Returns the bytes of the messages that are held.
+    /// Returns how many bytes of the window the held messages take up.
     pub(super) fn held_bytes(&self) -> usize {
         self.held_bytes
     }
 
-    /// Takes the messages that are held.
+    /// Takes the held messages.
     pub(super) fn take_held(&mut self) -> Vec<Message> {
         self.held_bytes = 0;
         mem::take(&mut self.held)
@@ -241,18 +242,18 @@ impl Link {
     /// Returns the next whole record.
     ///
     /// # Errors
-    /// If the bytes are not what the protocol allows; nothing more is read then.
+    /// If the bytes break the protocol. Nothing more is read after that.
     pub(super) fn next_record(&mut self) -> Result<Option<Record>, ()> {
         self.records.next_record().map_err(|_| ())
     }
 }
 
-/// Messages without a receipt in one direction, oldest first. `T` is what else is known of each.
+/// Messages without a receipt in one direction, oldest first. `T` is further data about each.
 #[derive(Debug)]
 pub(super) struct InFlight<T> {
-    /// Each with the bytes that it counts in the window.
+    /// Each with the bytes of the window that it takes up.
     messages: VecDeque<(MessageId, usize, T)>,
-    /// The bytes of all together.
+    /// The sum of these bytes.
     bytes: usize,
 }
 
@@ -280,7 +281,7 @@ impl<T> InFlight<T> {
         self.bytes += bytes;
     }
 
-    /// Removes messages. Mostly they are the oldest.
+    /// Removes messages, which are usually the oldest.
     pub(super) fn remove(&mut self, ids: &[MessageId]) {
         for id in ids {
             let at = self.messages.iter().position(|(other, ..)| other == id);
@@ -288,14 +289,14 @@ impl<T> InFlight<T> {
         }
     }
 
-    /// Removes the newest, as many as this.
+    /// Removes the newest `count` messages.
     pub(super) fn take_back(&mut self, count: usize) {
         let kept = self.messages.len().saturating_sub(count);
         self.bytes -= self.messages.drain(kept..).map(|(_, bytes, _)| bytes).sum::<usize>();
     }
 }
 
-/// The bytes that a message counts in a window.
+/// Returns how many bytes of a window a message takes up.
 pub(super) fn in_window(message: &Message) -> usize {
     message.body.len().max(MIN_WINDOW_BYTES)
 }

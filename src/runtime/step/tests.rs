@@ -17,8 +17,8 @@ const ALICE: PublicKey = PublicKey::new([1; KEY_BYTES]);
 const OUR_IP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const BOBS_IP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 
-/// What came out of the steps, in order. Its store takes nothing, and neither does its dialer. The
-/// events also fill an event queue, which the user does not empty.
+/// The outputs of the steps, in order. Its store and its dialer accept nothing. The events also
+/// fill an event queue that the user does not empty.
 #[derive(Default)]
 struct Full {
     commands: RefCell<Vec<SessionCommand>>,
@@ -188,7 +188,7 @@ fn failed_plain_dial_has_addresses_read() {
 
 #[test]
 fn every_ip_of_the_machine_is_its_own() {
-    // More than a hello names, and a second IPv6 address.
+    // These are more addresses than a hello names, with a second IPv6 address.
     let ips: Vec<IpAddr> = (1..=20).map(|last| [172, 17, last, 1].into()).collect();
     let six = ["2001:db8::1", "2001:db8::2"].map(|ip| ip.parse::<IpAddr>().unwrap());
     let of_config = |bind| {
@@ -207,12 +207,12 @@ fn every_ip_of_the_machine_is_its_own() {
     assert!(is_own(ips[0]) && !is_own(ips[1]));
 }
 
-/// Keys that a stranger invents: an event about each is more than the share of one source.
+/// How many keys a stranger invents. One event for each exceeds the fair share of one source.
 const CHURN: u32 = 8_000;
 
 #[test]
 fn invented_keys_do_not_fill_the_event_queue() {
-    // Under ask the requests of one source are few.
+    // Under `ask`, the number of requests from one source is limited anyway.
     for policy in [Policy::AcceptNew, Policy::Strict] {
         let (mut machine, out) = (machine(), Full::default());
         let bobs = meets_bob(&mut machine, &out);
@@ -237,14 +237,15 @@ fn invented_keys_do_not_fill_the_event_queue() {
         let events = out.events.borrow().len();
         assert!(refused > 0, "{policy:?}: all were told to the user");
         assert!(events * ITEM_BYTES < ROOM, "{policy:?}: {events} events");
-        // A contact is met again, also at the source of the others, and is served at its own.
+        // A contact can connect again from its own source and from that of the strangers. Its
+        // messages are accepted from its own.
         for source in [mallorys, bobs] {
             out.step(&mut machine, 2).session_down(BOB, None);
             assert_eq!(dials_us(&mut machine, &out, BOB, "Bob", source), Ok(()), "{policy:?}");
         }
         let message = Message { id: MessageId::new([7; 16]), time: 0, again: false, body: "hello".into() };
         assert_eq!(out.step(&mut machine, 2).messages(LinkId(1), BOB, bobs, vec![message]), Ok(()));
-        // There is room again once the user has read.
+        // There is room again once the user has read the events.
         out.queue.take(None);
         let welcome = dials_us(&mut machine, &out, invented(CHURN), "Mallory", mallorys);
         assert_ne!(welcome, Err(ByeReason::NoRoom), "{policy:?}");

@@ -1,4 +1,4 @@
-//! What the strokes do to the line.
+//! The edits that keys make to the line.
 
 use std::ops::Range;
 
@@ -6,15 +6,15 @@ use super::buffer::Buffer;
 use super::{Editor, MAX_LINE_BYTES, Typed};
 use crate::tui::history::Way;
 
-/// Steps that can be undone. A word typed is one, so this is a long message; each may hold a whole
-/// line, which makes three megabytes at most.
+/// The maximum number of steps that can be undone. A typed word is one step, so this covers a long
+/// message. Each step may hold a whole line, so all steps take at most three megabytes.
 pub(super) const MAX_STEPS: usize = 100;
 
-/// What a tab in a pasted text becomes.
+/// The replacement for a tab in pasted text.
 const TAB: &str = "    ";
 
-/// What a stroke did, as far as it matters to the next: those of one kind are undone, or inserted
-/// again, as one.
+/// The kind of the last edit. Consecutive edits of one kind are undone, or inserted again,
+/// together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum EditKind {
     #[default]
@@ -25,7 +25,7 @@ pub(super) enum EditKind {
     Walking,
 }
 
-/// What of a text may stand in the line: of the control characters only the line end.
+/// Returns a text as the line may contain it, without control characters other than the line end.
 pub(super) fn cleaned(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
@@ -45,13 +45,13 @@ pub(super) fn cleaned(text: &str) -> String {
 }
 
 impl Editor {
-    /// Bytes that can still be put in.
+    /// Returns how many more bytes fit into the line.
     pub(super) fn room(&self) -> usize {
         MAX_LINE_BYTES.saturating_sub(self.text().len())
     }
 
-    /// Keeps the line as it is, for undoing what is about to be done, unless that goes on with what
-    /// was done last.
+    /// Saves the line before an edit so that the edit can be undone, unless the edit continues the
+    /// last one.
     pub(super) fn step(&mut self, deed: EditKind) {
         let joins = matches!(deed, EditKind::Typing | EditKind::Erasing | EditKind::Walking);
         if std::mem::replace(&mut self.last, deed) == deed && joins {
@@ -86,7 +86,7 @@ impl Editor {
         }
         let before = &self.text()[..self.cursor()];
         if before.ends_with(char::is_whitespace) && !c.is_whitespace() {
-            // A word begins, and with it a step.
+            // A new word is a new step.
             self.last = EditKind::Other;
         }
         self.step(EditKind::Typing);
@@ -101,7 +101,8 @@ impl Editor {
         }
     }
 
-    /// Removes what Yank can insert again, together with what was removed the same way just before.
+    /// Removes text that Yank can insert again, together with the text that the previous key
+    /// removed this way.
     pub(super) fn kill(&mut self, range: Range<usize>) {
         if range.is_empty() {
             return;
@@ -140,7 +141,7 @@ impl Editor {
         self.buffer.go(to);
     }
 
-    /// The near place, or the far one if the cursor is at the near one already.
+    /// Returns the near position, or the far one if the cursor is already at the near one.
     pub(super) fn or_further(&self, near: usize, far: usize) -> usize {
         if near == self.cursor() { far } else { near }
     }
@@ -160,7 +161,7 @@ impl Editor {
         }
     }
 
-    /// Empties the line, and remembers what was in it.
+    /// Empties the line, and remembers its text.
     pub(super) fn clear(&mut self) {
         self.step(EditKind::Other);
         let text = std::mem::take(&mut self.buffer).into_text();

@@ -1,4 +1,4 @@
-//! The editor stroke by stroke.
+//! Tests of the editor, key by key.
 
 mod properties;
 mod searching;
@@ -21,13 +21,13 @@ fn typed(text: &str, keys: &[Key]) -> Editor {
     editor
 }
 
-/// The text with `|` at the cursor.
+/// Returns the text with `|` at the cursor.
 fn shown(editor: &Editor) -> String {
     let (before, after) = editor.text().split_at(editor.cursor());
     format!("{before}|{after}")
 }
 
-/// What comes of these keys after this text.
+/// Returns the text and cursor after this text and these keys.
 fn after(text: &str, keys: &[Key]) -> String {
     shown(&typed(text, keys))
 }
@@ -203,7 +203,7 @@ fn line_with_excess_text_is_not_finished() {
     let mut editor = Editor::default();
     let full = "y".repeat(MAX_LINE_BYTES);
     assert_eq!(editor.paste(&full), Ok(()));
-    // As a terminal pastes that does not mark what is pasted.
+    // Some terminals do not mark pasted text, so it arrives as keys.
     assert_eq!(editor.key(Key::Char('é')), Typed::Full);
     assert_eq!(editor.key(Key::Char('x')), Typed::Edited);
     assert_eq!(editor.key(Key::Enter), Typed::TooLong(MAX_LINE_BYTES + 3));

@@ -14,7 +14,7 @@ use crate::tui::style::{Ink, Line};
 /// The maximum width of the quoted message in a line about its delivery, in columns.
 const QUOTED_COLUMNS: usize = 40;
 
-/// The sign of success in the status line.
+/// The mark of success in the status line.
 pub const DELIVERED: char = '✓';
 
 /// Returns whether a message was delivered, or sent to a peer that gives no receipts.

@@ -6,7 +6,8 @@ use super::*;
 
 const SECRET: &str = "for Bob alone";
 
-/// Carol has written to Bob, who left; bobby, whom she does not know, is online.
+/// Checks that messages to `bob` reach only Bob. The sender has written to Bob, who left. The
+/// stranger bobby is online.
 fn is_for_bob(sender: &mut Peer, bob: &Person) {
     let bobby = SecurePeer::named("bobby", b'Y');
     assert!(says_as(&bobby, sender.addr(), bobby.hello(), "hello from bobby"), "bobby is a newcomer");
@@ -54,7 +55,7 @@ fn stranger_is_not_meant_by_a_beginning() {
     befriends(&mut carol, &bob);
     assert!(says_as(&bobby, carol.addr(), bobby.hello(), "hello from bobby"), "bobby is a newcomer");
     carol.has_seen(": hello from bobby");
-    // The word fits a contact and a stranger, so on a pipe it is refused.
+    // The word matches a contact and a stranger, so it is refused on a pipe.
     carol.types(&["@bob for one of them"]);
     carol.types(&["@bobine for the contact", "@bobby for the stranger"]);
     bob.has_seen(": for the contact");

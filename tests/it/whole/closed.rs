@@ -1,4 +1,5 @@
-//! Standard streams and terminals that are closed under the program, in whatever state it is.
+//! Standard streams and terminals that close while the program runs, in different states of the
+//! program.
 
 use std::cell::Cell;
 use std::io::{BufRead, BufReader, Write};
@@ -13,14 +14,14 @@ use rustix::process::Signal;
 use super::Over;
 use crate::support::{MALLORY, Peer, SOON, Terminal, Unread, send_raw_from, try_dial_from};
 
-/// The status that says that standard output is gone.
+/// The exit status if standard output is closed.
 const OUTPUT_GONE: i32 = 5;
 
-/// The two seconds that leaving may take, and more for a machine that is busy with other tests and
+/// How long leaving may take: two seconds, and more for a machine that is busy with other tests and
 /// a flood.
 const LEAVING: Duration = Duration::from_secs(8);
 
-/// Lets four strangers talk to `addr` without pause while `act` is done.
+/// Runs `act` while four strangers write to `addr` without pause.
 fn flooded<T>(addr: SocketAddrV4, act: impl FnOnce() -> T) -> T {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -31,7 +32,7 @@ fn flooded<T>(addr: SocketAddrV4, act: impl FnOnce() -> T) -> T {
                     if over.load(Ordering::SeqCst) {
                         return;
                     }
-                    // It may be gone by now.
+                    // The program may have ended by now.
                     let Ok(mut stream) = try_dial_from(MALLORY, addr) else { continue };
                     let text = format!("127.0.0.66:9 Mallory {speaker}-{number}.");
                     let _ = stream.write_all(text.as_bytes());
@@ -66,8 +67,8 @@ fn a_window_closed_at_the_first_question_ends_the_program() {
     nobody.waits_for("Enter your name");
     nobody.hangs_up();
     let status = nobody.ends();
-    // The signal ends it, as any program that has just been started; or it sees the end of its
-    // input first.
+    // The signal ends it, because no handler is installed yet, or it sees the end of its input
+    // first.
     assert!(status.signal() == Some(Signal::HUP.as_raw()) || status.code() == Some(1), "{status}");
 }
 
@@ -105,7 +106,7 @@ fn a_standard_output_closed_while_nothing_happens_is_noticed_at_the_next_word() 
     let addr = alice.listens();
     alice.prints("Choice [0-6]:");
     alice.closes_output();
-    // Nobody asks it to print, so it cannot know, and serves on.
+    // The program has nothing to print, so it does not notice and keeps running.
     assert_eq!(alice.status_within(Duration::from_millis(300)), None);
     assert!(send_raw_from(MALLORY, addr, b"127.0.0.66:9 Mallory hi").starts_with(b"[ACK] "));
     assert_eq!(alice.status_within(SOON).expect("it ends by itself").code(), Some(OUTPUT_GONE));
@@ -115,7 +116,7 @@ fn a_standard_output_closed_while_nothing_happens_is_noticed_at_the_next_word() 
 fn without_a_standard_error_or_with_a_full_one_the_chat_is_the_same() {
     for without in ["exec 2>&-", "exec 2>/dev/full"] {
         let mut bob = Peer::named("Bob").start();
-        // With a log that goes to standard error, and everything in it.
+        // The log goes to standard error, at its most detailed level.
         let mut alice = Peer::named("Alice").knows(bob.addr()).arg("-vv").after(without).start();
         alice.sees("The static peer is online.");
         alice.says("bob", "unlogged");
@@ -143,7 +144,7 @@ fn without_any_standard_stream_it_comes_and_goes_in_order() {
     let mut alice = builder.start_without_waiting();
     bob.sees("* Alice (");
     bob.sees("left");
-    // Its output was closed from the start, so nothing but its end tells.
+    // Its output was closed from the start, so the test can observe only its end.
     assert!(alice.is_over_within(LEAVING).success());
     bob.still_answers();
 }
@@ -156,7 +157,7 @@ fn an_output_that_does_not_wait_for_its_reader_is_not_gone() {
     let mut lines = BufReader::new(reader).lines().map(|line| line.expect("UTF-8"));
     let port = |line: String| line.strip_prefix("Alice, listening on ")?.rsplit_once(':')?.1.parse().ok();
     let addr = SocketAddrV4::new(Ipv4Addr::LOCALHOST, lines.by_ref().find_map(port).expect("it says so"));
-    // Three times what a pipe holds, while nobody reads.
+    // This is three times the capacity of a pipe, and the test does not read meanwhile.
     for number in 0..200 {
         let text = format!("127.0.0.66:9 Mallory {number} {}", "x".repeat(900));
         assert!(!send_raw_from(MALLORY, addr, text.as_bytes()).is_empty(), "{number} is not acknowledged");
@@ -176,7 +177,7 @@ fn an_input_that_is_empty_for_the_moment_is_not_at_its_end() {
     let mut prints = |words: &str| lines.any(|line| line.expect("UTF-8").contains(words));
     assert!(prints("Choice [0-6]:"));
     for _ in 0..3 {
-        // A line in two pieces. Between the lines there is nothing to be read.
+        // The line arrives in two pieces. Between lines there is nothing to read.
         writer.write_all(b"2").and_then(|()| writer.write_all(b"\n")).expect("it reads");
         assert!(prints("No peers yet"), "it ended");
     }
@@ -191,7 +192,7 @@ fn what_came_when_standard_output_was_gone_is_shown_at_the_next_start() {
     let addr = alice.listens();
     let mut bob = Peer::named("Bob").knows(addr).start();
     bob.sees("The static peer is online.");
-    // Whatever she prints after that ends her, so it has to be his text.
+    // Her next output ends her program, so that output has to be his message.
     let (asks, knows_bob) = (Cell::new(false), Cell::new(false));
     alice.reads_to(|line| {
         asks.set(asks.get() || line.starts_with("Choice [0-6]:"));

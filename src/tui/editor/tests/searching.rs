@@ -1,4 +1,4 @@
-//! Searching what was typed before.
+//! Tests of the search in earlier lines.
 
 use super::super::search::MAX_QUERY_BYTES;
 use super::*;
