@@ -100,7 +100,7 @@ pub fn alias(text: &str) -> Result<Name, NameError> {
     }
     let bare = text.trim_start_matches(PROMPT_SIGNS);
     Err(NameError {
-        why: "An alias does not begin with / or @, which begin a command and a recipient",
+        why: "An alias cannot begin with / or @, which start a command or a recipient",
         suggestion: Some(bare.to_owned()).filter(|bare| name_fault(bare).is_none()),
     })
 }
@@ -147,7 +147,7 @@ fn script_fault(text: &str) -> Option<&'static str> {
         | RestrictionLevel::SingleScript
         | RestrictionLevel::HighlyRestrictive => None,
         RestrictionLevel::ModeratelyRestrictive | RestrictionLevel::MinimallyRestrictive => {
-            Some("A name does not mix scripts, such as Latin and Cyrillic, because their letters look alike")
+            Some("A name cannot mix scripts, such as Latin and Cyrillic, because their letters look alike")
         }
         RestrictionLevel::Unrestricted => {
             Some("A name can have only common letters and digits, because others look too similar")
@@ -164,7 +164,7 @@ fn name_fault(text: &str) -> Option<&'static str> {
         return Some("A name is one word, without spaces");
     }
     if !untrusted::is_harmless(text) || text.contains(BLANK) {
-        return Some("A name has no control or invisible characters");
+        return Some("A name cannot have control or invisible characters");
     }
     if text.width() > MAX_NAME_COLUMNS || text.len() > MAX_NAME_BYTES {
         return Some("A name has at most 32 columns");
@@ -179,10 +179,10 @@ fn name_fault(text: &str) -> Option<&'static str> {
         return Some("A name needs a letter, because numbers select rows of the peer list");
     }
     if text.parse::<PeerAddr>().is_ok() || text.parse::<IpAddr>().is_ok() {
-        return Some("At the prompt that means an address, so it cannot be a name");
+        return Some("This looks like an address, so it cannot be a name");
     }
     if text.contains("CONNECT_REQUEST") {
-        return Some("CONNECT_REQUEST is a command to older programs, so a name cannot hold it");
+        return Some("CONNECT_REQUEST is a command to older programs, so a name cannot contain it");
     }
     None
 }
@@ -460,7 +460,7 @@ mod tests {
         }
         assert_eq!(
             new_name("B\u{43e}b").expect_err("two scripts").to_string(),
-            "A name does not mix scripts, such as Latin and Cyrillic, because their letters look alike; \
+            "A name cannot mix scripts, such as Latin and Cyrillic, because their letters look alike; \
              how about `Bob`?"
         );
     }

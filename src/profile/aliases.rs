@@ -155,7 +155,7 @@ fn parse(text: &str) -> Result<BTreeMap<Recipient, Name>, Mistake> {
             ));
         }
         if all.insert(id, name).is_some() {
-            return Err((at, format!("{id} is listed twice; leave one of the entries out.")));
+            return Err((at, format!("{id} is listed twice; remove one entry.")));
         }
     }
     Ok(all)

@@ -92,7 +92,7 @@ fn parse(text: &str) -> Result<BTreeMap<PublicKey, Pin>, Mistake> {
         }
         let key = pin.key;
         if pins.insert(key, pin).is_some() {
-            return Err((at, format!("{key} is listed twice; leave one of the entries out.")));
+            return Err((at, format!("{key} is listed twice; remove one entry.")));
         }
     }
     Ok(pins)
@@ -133,7 +133,7 @@ fn seconds(text: &Spanned<String>) -> Result<u64, Mistake> {
     let time = text.get_ref().parse::<Timestamp>().ok().and_then(|time| u64::try_from(time.as_second()).ok());
     time.ok_or_else(|| {
         let what =
-            format!("`{}` is no date; write one like \"2026-11-21T10:00:00Z\".", quoted(text.get_ref()));
+            format!("`{}` is not a date; write one like \"2026-11-21T10:00:00Z\".", quoted(text.get_ref()));
         (text.span().start, what)
     })
 }

@@ -348,7 +348,7 @@ const NAME_COLUMNS: usize = 29;
 pub(super) fn overview() -> Vec<String> {
     let row = |left: &str, right: &str| format!("  {left:NAME_COLUMNS$}{right}");
     let mut lines = vec![
-        "Type the number of a menu entry, or one of these (/help COMMAND tells more):".to_owned(),
+        "Type the number of a menu entry, or one of these (/help COMMAND explains one):".to_owned(),
         row(&SHARED_ROWS[0].0.join(", "), SHARED_ROWS[0].1),
     ];
     for command in COMMANDS {

@@ -11,7 +11,7 @@ use crate::model::untrusted::harmless;
 pub(crate) const TO: &str = "→ ";
 
 /// What stands behind a message that may have been shown before.
-pub(crate) const IN_DOUBT: &str = " [perhaps it was shown before]";
+pub(crate) const IN_DOUBT: &str = " [may have been shown before]";
 
 /// A message that is about to be shown.
 #[derive(Clone, Debug, Default)]

@@ -98,6 +98,6 @@ mod tests {
     #[test]
     fn possibly_repeated_message_is_marked() {
         let lines = told(vec![at(100, from_bob(1, "one\ntwo"))], true);
-        assert_eq!(lines, ["[t] Bob: one", "  │ two [perhaps it was shown before]"]);
+        assert_eq!(lines, ["[t] Bob: one", "  │ two [may have been shown before]"]);
     }
 }

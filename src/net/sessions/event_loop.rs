@@ -161,7 +161,7 @@ impl Sessions {
             && let Some(thread) = self.thread.lock().take()
             && thread.join().is_err()
         {
-            log::error!("the thread of the sessions had failed");
+            log::error!("the session thread failed");
         }
     }
 }
@@ -176,7 +176,7 @@ impl Shared {
         commands.is_looking = true;
         drop(commands);
         if let Err(error) = self.waker.wake() {
-            log::error!("the thread of the sessions cannot be woken: {error}");
+            log::error!("cannot wake the session thread: {error}");
         }
     }
 }
@@ -219,7 +219,7 @@ impl EventLoop {
             if let Err(error) = self.poll.poll(&mut events, self.timeout())
                 && error.kind() != io::ErrorKind::Interrupted
             {
-                log::error!("waiting for sessions failed: {error}");
+                log::error!("polling the session sockets failed: {error}");
                 return;
             }
             self.shared.commands.lock().is_looking = true;
@@ -344,7 +344,7 @@ impl EventLoop {
                 self.permits.insert(id, permit);
                 self.add(id, Conn::accepted(stream, line));
             }
-            Err(error) => log::debug!("an accepted connection of {source} cannot be used: {error}"),
+            Err(error) => log::debug!("an accepted connection from {source} cannot be used: {error}"),
         }
     }
 
@@ -353,7 +353,7 @@ impl EventLoop {
         let token = Token(usize::try_from(id.0).unwrap_or(usize::MAX - 1));
         let interest = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = self.poll.registry().register(&mut conn.stream, token, interest) {
-            log::error!("a connection cannot be waited for: {error}");
+            log::error!("cannot register a connection: {error}");
             let end = RequestEnd::Unreachable(SendError::NoResources);
             return self.pool.link_failed(id, end, self.now(), &mut *self.handler);
         }
@@ -439,7 +439,7 @@ impl EventLoop {
                         if conn.send(&bytes) {
                             self.ready.insert(id);
                         } else {
-                            log::debug!("a peer does not read what it is sent; its connection is closed");
+                            log::debug!("closing a connection: the peer does not read");
                             self.remove(id);
                             let now = self.now();
                             self.pool.link_ended(id, false, now, &mut *self.handler);

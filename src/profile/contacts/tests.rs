@@ -347,7 +347,7 @@ fn each_mistake_is_found_at_its_line() {
         ("\"Bob\"", "\" \"", 3, "a name cannot be empty"),
         ("\"Bob\"", "3", 3, "a name is written between quotation marks"),
         ("\"Boss\"", "\"the boss\"", 4, "how about `the_boss`?"),
-        ("\"Boss\"", "\"/boss\"", 4, "An alias does not begin with / or @"),
+        ("\"Boss\"", "\"/boss\"", 4, "An alias cannot begin with / or @"),
         ("\"Boss\"", "\"@boss\"", 4, "how about `boss`?"),
         ("\"Boss\"", "\"ALICE\"", 4, "ALICE is your own name; choose another alias."),
         ("2026-11-22T", "22.11.2026T", 5, "TOML"),

@@ -65,11 +65,11 @@ fn each_mistake_is_found_at_its_line() {
         ("192.0.2.7:5000", "192.0.2.7", 4, "write IP:PORT"),
         ("[\"192.0.2.7:5000\"]", "\"192.0.2.7:5000\"", 4, "expected a list in square brackets"),
         ("\"192.0.2.7:5000\"", &["\"192.0.2.7:5000\""; 9].join(","), 4, "more than 8 addresses"),
-        ("\"2026-11-21T", "\"21.11.2026T", 6, "is no date; write one like"),
-        ("\"2026-11-21T", "\"1969-11-21T", 6, "is no date"),
+        ("\"2026-11-21T", "\"21.11.2026T", 6, "is not a date; write one like"),
+        ("\"2026-11-21T", "\"1969-11-21T", 6, "is not a date"),
         ("first_seen = \"2026-11-21T10:00:00Z\"\n", "", 1, "missing field `first_seen`"),
         ("contact = true", "contact = 1", 5, "expected true or false instead of `1`"),
-        ("verified = \"", "verified = \"yes", 7, "is no date"),
+        ("verified = \"", "verified = \"yes", 7, "is not a date"),
         ("verified = \"", "blokced = true\nverified = \"", 7, "unknown field `blokced`"),
     ] {
         let text = good.replace(old, new);

@@ -289,7 +289,7 @@ fn alias_like_a_command_or_recipient_is_refused() {
         assert_eq!((act, refused), (None, true), "{lines:?}");
         assert!(
             said.ends_with(
-                "An alias does not begin with / or @, which begin a command and a recipient; how about `boss`?"
+                "An alias cannot begin with / or @, which start a command or a recipient; how about `boss`?"
             ),
             "{said}"
         );
@@ -377,7 +377,7 @@ fn refused_line_of_a_script_takes_no_answer() {
         (&["3", "zoe"], "No contact matches \"zoe\"."),
         (&["6", "9"], "\"9\" is not a number from 0 to 8."),
         (&["6", "5", "all"], "Type one peer, not all."),
-        (&["6", "6", "bob", "/boss"], "An alias does not begin with / or @"),
+        (&["6", "6", "bob", "/boss"], "An alias cannot begin with / or @"),
         (&["/name", "two words"], "how about `two_words`?"),
         (&["/forget 127.0.0.1:5004", "perhaps"], "Expected yes or no. Nothing has changed."),
         (&["@bo secret"], "No contact matches \"bo\". Did you mean Bob?"),

@@ -41,9 +41,9 @@ fn failure_words(failure: &SendError) -> String {
         SendError::Refused => "connection refused".into(),
         SendError::TimedOut => format!("connection timed out after {} s", CONNECT_TIMEOUT.as_secs()),
         SendError::NoRoute => "no route to that address".into(),
-        SendError::NoResources => "this machine has no free connections".into(),
+        SendError::NoResources => "this machine has no connections left".into(),
         SendError::NoSession => "no encrypted session, although they announced encryption".into(),
-        SendError::WrongKey => "another key answers at that address".into(),
+        SendError::WrongKey => "a peer with another key answers at that address".into(),
         SendError::Incompatible => "they run an incompatible version".into(),
         SendError::NotSecure => "the encrypted session failed; someone on the path may be interfering".into(),
         SendError::NotAnswered => "no answer to `connect`".into(),
@@ -55,7 +55,7 @@ fn failure_words(failure: &SendError) -> String {
         }
         .into(),
         SendError::NotTrusted(_) => "you have not accepted the key at that address".into(),
-        SendError::Cancelled => "no time was left to send it".into(),
+        SendError::Cancelled => "there was no time left to send it".into(),
         SendError::Other(words) => words.clone(),
     }
 }
@@ -100,7 +100,7 @@ pub fn hold_words(hold: PendingReason) -> &'static str {
         PendingReason::NoSession => "no encrypted session yet",
         PendingReason::Incompatible => "they run an incompatible version",
         PendingReason::NotSecure => "the encrypted session fails; someone on the path may be interfering",
-        PendingReason::WrongKey => "another key answers at their address",
+        PendingReason::WrongKey => "a peer with another key answers at their address",
         PendingReason::NotAcceptedYet => "they have not accepted you yet",
         PendingReason::NoRoom => "they have no room for messages now",
         PendingReason::NoReceipt => "no receipt yet",

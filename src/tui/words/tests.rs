@@ -157,7 +157,7 @@ fn repeated_message_has_a_remark() {
     let from = PeerInfo { verification: Verification::Encrypted, ..bob() };
     let event =
         Event::Message { from, text: Text::new("hi"), cut: false, sent: None, again: true, row: None };
-    assert_eq!(told_in(&event, false), "[14:03:07] Bob: hi [perhaps it was shown before]");
+    assert_eq!(told_in(&event, false), "[14:03:07] Bob: hi [may have been shown before]");
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn message_that_came_late_says_when_it_was_sent() {
     let voice = Voice { labels: &labels, full: false, rows: true, is_new: false, late, stamp: "", date };
     let shown: Vec<Line> = voice.message(&bob(), &Text::new("one ⏎ two"), false, true);
     assert!(shown[0].to_string().ends_with(": one"), "{shown:?}");
-    assert_eq!(shown[1].to_string(), "  │ two [perhaps it was shown before] (sent Mon 14:03)");
+    assert_eq!(shown[1].to_string(), "  │ two [may have been shown before] (sent Mon 14:03)");
 }
 
 #[test]

@@ -83,7 +83,7 @@ pub(super) fn says_at(peer: &mut Peer, addr: SocketAddrV4, text: &str) -> Outcom
 }
 
 /// What stands behind a text that its receiver may have been shown in an earlier run.
-const PERHAPS_AGAIN: &str = " [perhaps it was shown before]";
+const PERHAPS_AGAIN: &str = " [may have been shown before]";
 
 /// How often somebody was shown a message that is exactly `text`.
 pub(super) fn shown_times(printed: &[String], text: &str) -> usize {

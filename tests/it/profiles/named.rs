@@ -36,7 +36,7 @@ fn name_key_and_history_survive_a_rename() {
 
 /// Bob with a Cyrillic letter, and the sentence that refuses it.
 const MIXED: &str = "B\u{43e}b";
-const MIXED_WHY: &str = "A name does not mix scripts, such as Latin and Cyrillic, because their letters look \
+const MIXED_WHY: &str = "A name cannot mix scripts, such as Latin and Cyrillic, because their letters look \
                          alike; how about `Bob`?";
 
 #[test]
@@ -178,7 +178,7 @@ fn alias_is_refused_as_own_name() {
     for (wrong, right) in [("/boss", "boss"), ("@boss", "boss")] {
         alice.types(&[&format!("/alias bob {wrong}")]);
         alice.sees(&format!(
-            "An alias does not begin with / or @, which begin a command and a recipient; how about `{right}`?"
+            "An alias cannot begin with / or @, which start a command or a recipient; how about `{right}`?"
         ));
     }
     alice.types(&["/alias bob Boss"]);
@@ -201,8 +201,8 @@ fn alias_is_refused_as_own_name() {
     assert_eq!(profile_toml(&data, "alice")["name"].as_str(), Some("Alice"));
     for (alias, words) in [
         ("aLiCe", "aLiCe is your own name; choose another alias."),
-        ("@boss", "An alias does not begin with / or @"),
-        ("/boss", "An alias does not begin with / or @"),
+        ("@boss", "An alias cannot begin with / or @"),
+        ("/boss", "An alias cannot begin with / or @"),
     ] {
         let text = contacts();
         let edited = text.replace("\"Boss\"", &format!("\"{alias}\""));

@@ -140,6 +140,9 @@ fn own_message_has_one_form_however_it_is_typed() {
     begins_text(&alice);
     alice.enters("two");
     bob.sees(": two");
+    // Now both are delivered.
+    alice.enters("/outbox");
+    alice.waits_for("No messages are queued.");
     alice.enters("/chat bob");
     line_stands(&alice, "to Bob> ", "", "");
     alice.enters("three");

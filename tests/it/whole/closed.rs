@@ -204,5 +204,5 @@ fn what_came_when_standard_output_was_gone_is_shown_at_the_next_start() {
     bob.sees("Delivered to ");
     assert_eq!(alice.status_within(SOON).expect("it ends by itself").code(), Some(OUTPUT_GONE));
     let mut alice = Peer::named("Alice").data_dir(data.path()).start_without_waiting();
-    alice.sees(": unread as yet [perhaps it was shown before]");
+    alice.sees(": unread as yet [may have been shown before]");
 }

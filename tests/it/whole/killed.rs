@@ -65,7 +65,7 @@ fn later(line: &str) -> Option<&str> {
 }
 
 /// What stands behind a text that was perhaps shown in an earlier life.
-const AGAIN: &str = " [perhaps it was shown before]";
+const AGAIN: &str = " [may have been shown before]";
 
 /// The number of the text `{speaker}-{topic}-{number}.` in a line that was printed.
 fn number(line: &str, speaker: &str, topic: &str) -> Option<usize> {

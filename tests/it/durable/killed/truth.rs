@@ -9,7 +9,7 @@ use p2p_chat::model::delivery::DeliveryStatus;
 use crate::support::is_queued;
 
 /// What stands behind a text that was perhaps shown in an earlier life.
-const AGAIN: &str = " [perhaps it was shown before]";
+const AGAIN: &str = " [may have been shown before]";
 
 /// Messages that a life had shown when it was killed, and of which that was not written down yet,
 /// at most: those of two turns, of which one was being written down as shown and one waited for
