@@ -49,7 +49,7 @@ fn a_damaged_file_is_refused_with_its_line_and_left_as_it_is() {
             2,
             "A key has 52 characters, and this has 3.",
         ),
-        (&format!("[[peer]]\nkey = \"{}\"\nfirst_seen = \"now\"\n", key(1)), 3, "is no date"),
+        (&format!("[[peer]]\nkey = \"{}\"\nfirst_seen = \"now\"\n", key(1)), 3, "is not a date"),
         ("[[peer]]\nkey = \"abc\"\n", 1, "missing field `first_seen`"),
         ("\n[[peer]]\nblokced = true\n", 3, "unknown field `blokced`"),
         ("[[peer]]\nkey = \"abc", 2, "expected"),
