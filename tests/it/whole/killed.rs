@@ -69,6 +69,7 @@ const AGAIN: &str = " [may have been shown before]";
 
 /// The number of the text `{speaker}-{topic}-{number}.` in a line that was printed.
 fn number(line: &str, speaker: &str, topic: &str) -> Option<usize> {
+    let line = line.split_once(" (sent ").map_or(line, |(line, _)| line);
     let line = line.strip_suffix(AGAIN).unwrap_or(line);
     let (_, text) = line.rsplit_once(": ")?;
     text.strip_prefix(&format!("{speaker}-{topic}-"))?.strip_suffix('.')?.parse().ok()
