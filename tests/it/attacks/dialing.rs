@@ -205,12 +205,7 @@ fn a_text_cut_at_any_phase_arrives_once() {
         alice.says(name, SECRET);
     }
     for name in &names {
-        let is_told = || alice.printed().iter().any(|line| is_queued(line) && line.contains(name));
-        let deadline = Instant::now() + SOON;
-        while !is_told() {
-            assert!(Instant::now() < deadline, "{name}: {:#?}", alice.printed());
-            thread::sleep(Duration::from_millis(50));
-        }
+        alice.has_seen_line(name, |line| is_queued(line) && line.contains(name));
     }
     for (_, meddler) in &others {
         meddler.does(|_| CommandKind::Pass);

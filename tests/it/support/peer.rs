@@ -229,11 +229,17 @@ impl Peer {
 
     /// The same for a line that contains one of these.
     pub(crate) fn has_seen_one_of(&self, words: &[&str]) -> String {
-        let is_it = |line: &str| words.iter().any(|words| line.contains(words));
+        self.has_seen_line(&format!("one of {words:?}"), |line| {
+            words.iter().any(|words| line.contains(words))
+        })
+    }
+
+    /// The same for a line that is as `is_it` says.
+    pub(crate) fn has_seen_line(&self, what: &str, is_it: impl Fn(&str) -> bool) -> String {
         let (lines, line) = wait_for(&self.stdout, 0, is_it, SOON);
         match line {
             Some(at) => lines[at].clone(),
-            None => panic!("{} never saw one of {words:?}:\n{}", self.name, lines.join("\n")),
+            None => panic!("{} never saw {what}:\n{}", self.name, lines.join("\n")),
         }
     }
 
