@@ -247,29 +247,30 @@ impl Labels {
         let shape = folded(name.as_str());
         self.take_from_unproven(who, &shape);
         let owner = self.owners.get(&shape).copied().filter(|owner| *owner != id);
-        let is_unproven_twin = owner.is_some_and(|owner| self.is_at(owner, id));
-        if is_contact && !is_unproven_twin {
+        if owner.is_some_and(|owner| self.is_at(owner, id)) {
+            // It is called as the peer there.
+            renamed.extend(self.renamed(id, name, before));
+            return renamed;
+        }
+        if is_contact {
             self.contacts.entry(shape.clone()).or_default().insert(id);
             let own = skeletons(name.as_str());
             renamed.extend(self.suffix_lookalikes(id, &shape, &own, &standing));
             self.lookalikes.insert(id, own);
         }
         let has_namesake = self.has_namesake(&shape, id, &standing);
-        if is_contact && !is_unproven_twin && has_namesake {
+        if is_contact && has_namesake {
             renamed.extend(self.tell_apart(who, resembles, &shape, &standing));
-            let now = self.label(id, Some(name));
-            let differs = |before: &String| self.nickname(id).is_none() && *before != now;
-            renamed.extend(before.filter(differs).map(|before| Renamed { id, before, now: now.clone() }));
+            renamed.extend(self.renamed(id, name, before));
             return renamed;
         }
         let may_be_plain = !has_namesake
             && self.resembled_by(id, name, &resembles).is_none()
-            && !is_unproven_twin
             && !reads_otherwise(name.as_str())
             && !self.is_nickname_of_another(id, name.as_str());
         let is_free = owner.is_none_or(|owner| standing(owner) == Standing::Forgotten);
         // A contact takes its name back from a stranger, and shares it with no other contact.
-        let loser = owner.filter(|_| is_contact && !is_free && !is_unproven_twin);
+        let loser = owner.filter(|_| is_contact && !is_free);
         let lost = loser.and_then(|loser| Some((loser, self.take(loser)?)));
         let label = if may_be_plain && (is_contact || is_free) {
             name.to_string()
@@ -280,10 +281,15 @@ impl Labels {
         if let Some((loser, given)) = lost {
             renamed.extend(self.give_suffixed(loser, given, &standing));
         }
-        let now = self.label(id, Some(name));
-        let differs = |before: &String| self.nickname(id).is_none() && *before != now;
-        renamed.extend(before.filter(differs).map(|before| Renamed { id, before, now: now.clone() }));
+        renamed.extend(self.renamed(id, name, before));
         renamed
+    }
+
+    /// Returns a peer if its shown label is not what it was.
+    fn renamed(&self, id: Recipient, name: &PeerName, before: Option<String>) -> Option<Renamed> {
+        let now = self.label(id, Some(name));
+        let before = before.filter(|before| self.nickname(id).is_none() && *before != now)?;
+        Some(Renamed { id, before, now })
     }
 
     /// Gives a peer whose label was taken one with a suffix. Returns it if its shown label changed.
@@ -446,7 +452,7 @@ impl Labels {
     }
 
     /// For a moment, a peer and the unproven address where it is can both be known by its name. The
-    /// address has no label then.
+    /// address has no label of its own then.
     fn take_from_unproven(&mut self, who: &PeerInfo, shape: &str) {
         let unproven = who.addr.map(Recipient::Address).filter(|unproven| *unproven != who.id);
         let is_called = |given: &Given| folded(given.name.as_str()) == shape;
@@ -560,11 +566,18 @@ impl Labels {
 
     /// The label of a peer: the user's nickname, its given label, or its address or key.
     pub fn label(&self, id: Recipient, name: Option<&PeerName>) -> String {
-        let known = self.known(id);
+        let known = self.known(id).or_else(|| self.known(self.called_at(id, name?)?));
         known.unwrap_or_else(|| match name {
             Some(name) => format!("{name}{MARK}{}", unmet_suffix(id)),
             None => unnamed(id),
         })
+    }
+
+    /// The peer with the plain label `name` that is at the unproven address `id`. The address is no
+    /// namesake of it.
+    fn called_at(&self, id: Recipient, name: &PeerName) -> Option<Recipient> {
+        let owner = *self.owners.get(&folded(name.as_str()))?;
+        self.is_at(owner, id).then_some(owner)
     }
 
     /// The label of a peer with its suffix, for when the plain name may mean another peer.

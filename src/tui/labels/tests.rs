@@ -219,7 +219,8 @@ fn peer_takes_the_name_of_its_own_address() {
     let standing = |id| if id == unproven { Standing::Contact } else { Standing::Stranger };
     assert_eq!(labels.meet(&peer, standing), []);
     assert_eq!(labels.label(key(1), None), "Bob");
-    assert_eq!(met_as(&mut labels, "Bob", unproven, &contacts), "Bob·5001");
+    assert_eq!(labels.label(unproven, Some(&PeerName::new("Bob"))), "Bob");
+    assert_eq!(met_as(&mut labels, "Bob", unproven, &contacts), "Bob");
     assert_eq!(labels.label(key(1), None), "Bob");
 }
 
