@@ -31,8 +31,8 @@ const WAKER: Token = Token(usize::MAX);
 const MAX_EVENTS: usize = 1024;
 
 /// The minimum time between two checks for due work, each of which visits every connection. While
-/// bytes arrive, a ping or a timeout may be this late.
-const TICK_SPACING: Duration = Duration::from_millis(250);
+/// bytes arrive, a ping or a timeout may be this late; none of them is shorter than some seconds.
+const TICK_SPACING: Duration = Duration::from_secs(1);
 
 /// The same for dials, strangers' receipts, and messages that are offered to the handler again.
 const SOON_SPACING: Duration = Duration::from_millis(50);

@@ -718,7 +718,9 @@ impl Pool {
             .into_iter()
             .partition(|pending| matches!(pending.request.say, Request::Open | Request::Ping));
         let is_greeting = |link: &Link| link.key == Some(key) && link.phase == Phase::Greeting;
-        let greeting = self.links.iter().find(|(_, link)| link.dialed.is_some() && is_greeting(link));
+        let is_dialed = |link: &Link| link.dialed.is_some() && is_greeting(link);
+        let greeting = || self.links.iter().find(|(_, link)| is_dialed(link));
+        let greeting = (!opens.is_empty()).then(greeting).flatten();
         if let Some((id, at)) = greeting.and_then(|(id, link)| Some((*id, link.dialed?))) {
             // The key has proven itself there, and its session opened on another connection.
             let there = opens.iter().filter(|pending| pending.request.addrs.contains(&at));
