@@ -189,7 +189,7 @@ pub(super) fn start(
     let identity = Identity::open(settings, &chosen.profile)?;
     let mut told = Vec::new();
     announce(&chosen, &identity, &mut told);
-    if let Err(error) = chosen.name.check_script() {
+    if let Err(error) = chosen.name.check_clear() {
         // A profile of an earlier version may have such a name.
         told.push(format!("Others can mistake your name for another. {error} Change it with /name NAME."));
     }

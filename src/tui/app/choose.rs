@@ -42,7 +42,7 @@ impl Chosen {
     }
 
     fn new(settings: &Settings, name: Name, similar: Option<Name>) -> Result<Self, Misused> {
-        name.check_script().map_err(Misused::new)?;
+        name.check_clear().map_err(Misused::new)?;
         let profile = profile::new_profile(settings, &name);
         Ok(Self { profile, name, port: None, is_renamed: false, is_new: true, similar })
     }
@@ -127,7 +127,7 @@ fn choose_directory(
             is_free(&name)?;
             let is_renamed = name != found.name;
             if is_renamed {
-                name.check_script().map_err(Misused::new)?;
+                name.check_clear().map_err(Misused::new)?;
             }
             Ok(Chosen { name, is_renamed, ..Chosen::found(found) })
         }
