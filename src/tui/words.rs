@@ -77,7 +77,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             vec![Line::of(ink, done(*kind, who, result, voice))]
         }
         Event::NotSent { who, why, .. } => vec![Line::of(Ink::Bad, not_sent(&voice.recipient(who), *why))],
-        // Of one its own line has said it; a script counts on the sum.
+        // Of one its own line has said it.
         Event::Sum { total: 1, left_out, .. } if !voice.full => {
             left_out_words(*left_out, voice).map(Line::from).into_iter().collect()
         }
