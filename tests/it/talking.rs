@@ -353,7 +353,7 @@ fn a_claimed_address_is_believed_only_from_its_own_machine() {
     let forged = format!("{} Bob I am Bob", bob.addr());
     send_raw_from([127, 0, 0, 66].into(), alice.addr(), forged.as_bytes());
     let line = alice.sees(": I am Bob");
-    assert!(line.contains("Unverified, from 127.0.0.66, claims to be Bob: "), "{line}");
+    assert!(line.contains("Unproven, from 127.0.0.66, claims to be Bob: "), "{line}");
     let row = alice.lists(bob.addr()).expect("still listed");
     assert!(row.contains("connected"), "{row}");
     alice.says(&bob.addr().to_string(), "still friends");

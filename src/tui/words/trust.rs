@@ -87,7 +87,7 @@ fn unproven(from: &PeerInfo, source: Source, text: &Text, cut: bool, voice: &Voi
         (None, _) => format!(", at {}", place(from.id, from.addr)),
     };
     let end = if cut { cut_words() } else { String::new() };
-    let before = voice.warning("Unverified, ").and(Ink::Plain, format!("from {source}{as_whom}: "));
+    let before = voice.warning("Unproven, ").and(Ink::Plain, format!("from {source}{as_whom}: "));
     under(before, &voice.split(text, false), &end)
 }
 
