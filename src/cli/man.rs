@@ -84,7 +84,7 @@ fn commands(page: &mut Roff) {
     )]);
     item(
         page,
-        vec![bold("@"), italic("WHOM TEXT")],
+        vec![bold("@"), italic("WHOM MESSAGE")],
         "Send a message. To send a line that starts with @ or /, type @@ or //.",
     );
     for command in COMMANDS {
@@ -162,7 +162,7 @@ fn environment(page: &mut Roff) {
             item(page, vec![bold(variable.to_string_lossy())], &format!("Sets --{long}."));
         }
     }
-    item(page, vec![bold("NO_COLOR")], "If it is set, p2p-chat uses no colors, unless --color is always.");
+    item(page, vec![bold("NO_COLOR")], "If it is set, p2p-chat uses no colours, unless --color is always.");
     item(
         page,
         vec![bold("TERM")],
