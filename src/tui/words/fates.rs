@@ -246,7 +246,7 @@ pub(super) fn left_out_words(count: usize, voice: &Voice<'_>) -> Option<String> 
         1 => "1 unencrypted stranger".to_owned(),
         count => format!("{count} unencrypted strangers"),
     };
-    let offer = if voice.full { "" } else { "; /all-plain TEXT includes them" };
+    let offer = if voice.full { "" } else { "; /all-plain MESSAGE includes them" };
     Some(format!("{strangers} left out{offer}."))
 }
 

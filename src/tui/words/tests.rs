@@ -302,14 +302,14 @@ fn sum_offers_to_include_unencrypted_strangers() {
         let sum = Event::Sum { kind: CommandKind::Send, total, done: total, failed: Vec::new(), left_out };
         told_in(&sum, full)
     };
-    let two = "2 unencrypted strangers left out; /all-plain TEXT includes them.";
+    let two = "2 unencrypted strangers left out; /all-plain MESSAGE includes them.";
     assert_eq!(words(3, 2, false), format!("Sent to 3 of 3. {two}"));
     assert_eq!(words(1, 2, false), two);
     // A pipe has no offer.
     assert_eq!(words(1, 2, true), "Sent to 1 of 1. 2 unencrypted strangers left out.");
     assert_eq!(words(0, 2, true), "2 unencrypted strangers left out.");
     assert_eq!(words(1, 0, false), "");
-    let one = "1 unencrypted stranger left out; /all-plain TEXT includes them.";
+    let one = "1 unencrypted stranger left out; /all-plain MESSAGE includes them.";
     assert_eq!(words(0, 1, false), one);
 }
 

@@ -371,7 +371,7 @@ More [0-8]:",
     alice.waits_for("No messages are queued.");
     alice.enters("6");
     alice.enters("8");
-    alice.waits_for("@WHOM TEXT");
+    alice.waits_for("@WHOM MESSAGE");
 }
 
 #[test]
