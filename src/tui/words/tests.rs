@@ -314,6 +314,23 @@ fn sum_offers_to_include_unencrypted_strangers() {
 }
 
 #[test]
+fn offline_contacts_take_one_row() {
+    let named = |name: &str| PeerInfo { name: Some(PeerName::new(name)), ..bob() };
+    let words =
+        |first: &[PeerInfo], count| told_in(&Event::NotToOffline { first: first.into(), count }, false);
+    assert_eq!(words(&[bob()], 1), "Not to 1 offline contact: Bob.");
+    let other = |last: u8| {
+        let id = Recipient::key(PublicKey::new([last; 32]));
+        PeerInfo { id, ..named(&format!("Contact{last:02}")) }
+    };
+    let many: Vec<PeerInfo> = (1..=20).map(other).collect();
+    let line = "Not to 50 offline contacts: Contact01·aeaq, Contact02·aiba and 48 more.";
+    assert_eq!(words(&many, 50), line);
+    let both = words(&many[..2], 2);
+    assert_eq!(both, "Not to 2 offline contacts: Contact01·aeaq, Contact02·aiba.");
+}
+
+#[test]
 fn refusals_are_summed_up_in_one_line() {
     let source = |last| Source::from(std::net::Ipv4Addr::new(127, 0, 0, last));
     let refused = |sources: &[(u8, u64)], others| {

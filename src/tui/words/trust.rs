@@ -18,7 +18,7 @@ use crate::tui::message::under;
 use crate::tui::style::{Ink, Line};
 
 /// Columns of a usual terminal. The rows of a warning are narrower.
-const USUAL_COLUMNS: usize = 80;
+pub(super) const USUAL_COLUMNS: usize = 80;
 
 /// The prefix of a warning's further lines.
 const MORE: &str = "  ! ";
