@@ -237,19 +237,15 @@ impl App {
     /// A peer is forgotten: no line goes to it any more.
     fn ends_talk_with(&mut self, who: &PeerInfo) {
         let with = self.menu.conversation().filter(|with| with.peer() == Some(who.id));
-        let talked_with = with.map(|with| with.label.clone());
+        let was_talking = with.is_some();
         if !self.menu.forget(who.id) {
             return;
         }
         self.unread.clear();
         self.outcome = None;
-        self.say(match talked_with {
-            Some(label) => format!("You have forgotten {label}; the conversation ends."),
-            None => {
-                let label = self.labels.label(who.id, who.name.as_ref());
-                format!("You have forgotten {label}; choose another recipient for your message.")
-            }
-        });
+        if !was_talking {
+            self.say("Choose another recipient for your message.");
+        }
         self.ask_again();
     }
 
