@@ -486,7 +486,7 @@ impl App {
         }
         self.tend_contacts();
         let overdue = self.notices.overdue(self.began.elapsed());
-        self.tell(overdue);
+        self.tell_now(overdue);
         // Checking contacts.toml alone redraws nothing.
         if !is_idle || !self.out.is_empty() || self.stale {
             self.show()?;

@@ -168,7 +168,14 @@ impl App {
             return;
         }
         let lines = self.notices.take(subject, kind, lines, self.began.elapsed());
-        self.tell(lines);
+        self.tell_now(lines);
+    }
+
+    /// Shows notices, some of which were held, with the present time: no line stands below one with
+    /// a later time.
+    pub(super) fn tell_now(&mut self, lines: Vec<Line>) {
+        let stamp = self.clock.now().stamp;
+        self.tell(lines.into_iter().map(|line| line.shown_at(&stamp)).collect());
     }
 
     /// Returns a peer as the subject of a notice.
