@@ -2,6 +2,7 @@
 
 mod act;
 mod again;
+mod answer;
 mod begin;
 mod choose;
 mod clock;
@@ -76,10 +77,11 @@ pub fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let no_peers = peers.is_empty();
     let queue = Queue::default();
     let signals = Signals::open()?;
+    signals.watch(&queue)?;
     let Started { name, identity, contacts, node, history, own, told } =
         start(settings, peers, terminal, &queue)?;
-    // Only now, so that signals end the program normally at the questions for name and port.
-    signals.watch(&queue)?;
+    // Until now, signals end the program at once.
+    signals::start();
     let mut app = App::new(settings, node, contacts, history, Arc::clone(&queue), terminal);
     app.own = own;
     if !terminal || tui::is_in_foreground() {
@@ -328,8 +330,7 @@ impl App {
     fn listen(&mut self) -> anyhow::Result<()> {
         let input = Arc::clone(&self.queue);
         let take = move |what| input.put(AppEvent::Input(what));
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        if self.screen.is_terminal() && !dumb && !self.wishes.plain {
+        if self.screen.is_terminal() && !tui::is_dumb() && !self.wishes.plain {
             self.screen
                 .take_over(self.attention.is_wanted())
                 .context("Cannot take over the terminal; --plain does without.")?;
