@@ -157,7 +157,9 @@ impl Signals {
                 if signal == SIGCONT {
                     let mut told = TOLD.0.lock();
                     told.continued += 1;
-                    queue.put(AppEvent::Continued(told.continued));
+                    if has_started() {
+                        queue.put(AppEvent::Continued(told.continued));
+                    }
                     TOLD.1.notify_all();
                     continue;
                 }
