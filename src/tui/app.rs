@@ -36,6 +36,7 @@ use crate::exit::OutputGone;
 use crate::interfaces;
 use crate::mailbox::Mailbox;
 use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
+use crate::model::delivery::PendingReason;
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::model::peer_id::Recipient;
@@ -140,9 +141,8 @@ struct App {
     received: Option<again::Received>,
     /// How many messages came from other peers during a conversation.
     unread: BTreeMap<Recipient, usize>,
-    /// Peers that the user was told are offline when they wrote to them, since these were online
-    /// last.
-    told_offline: BTreeSet<Recipient>,
+    /// Peers that the user has written to, and why the messages wait, since these were online last.
+    told_waiting: BTreeMap<Recipient, PendingReason>,
     /// Addresses with an alias where no peer has proven itself yet.
     named_unproven: BTreeSet<Recipient>,
     /// Messages without a final status.
@@ -296,7 +296,7 @@ impl App {
             outbox: Vec::new(),
             attention: Attention::new(settings.bell, looks::osc(settings.notify), settings.notify_text),
             notices: if terminal { Notices::holding_arrivals() } else { Notices::default() },
-            told_offline: BTreeSet::new(),
+            told_waiting: BTreeMap::new(),
             began: Instant::now(),
             muted: BTreeMap::new(),
             received: None,

@@ -16,8 +16,8 @@ use crate::tui::{
 /// Peers with unread messages that are counted, at most. The status line names three.
 const MAX_UNREAD: usize = 1_000;
 
-/// Peers of which the user was told that they are offline, at most: those that a person writes to.
-const MAX_TOLD_OFFLINE: usize = 1_000;
+/// Peers of which the user was told why messages wait, at most: those that a person writes to.
+const MAX_TOLD_WAITING: usize = 1_000;
 
 /// What the log has in place of the text of a message.
 const UNLOGGED: &str = "(text not logged)";
@@ -155,7 +155,7 @@ impl App {
             Event::Delivery { who, status: DeliveryStatus::Delivered, .. } => (who, false),
             _ => return,
         };
-        self.told_offline.remove(&who.id);
+        self.told_waiting.remove(&who.id);
         if is_line {
             self.notices.is_read_of(who.id);
         }
@@ -286,7 +286,9 @@ impl App {
         let is_quiet = match status {
             // Being queued behind other messages is normal; being refused is not.
             DeliveryStatus::Queued(PendingReason::InLine) => true,
-            DeliveryStatus::Queued(PendingReason::Unreachable) => self.knows_that_it_is_offline(who.id),
+            DeliveryStatus::Queued(why @ (PendingReason::Unreachable | PendingReason::NotAcceptedYet)) => {
+                self.knows_why_it_waits(who.id, *why)
+            }
             status => tui::is_good(status),
         };
         if is_quiet {
@@ -297,13 +299,13 @@ impl App {
         }
     }
 
-    /// Returns whether the user was told that a peer is offline since it was online last. They are
-    /// told now if not.
-    fn knows_that_it_is_offline(&mut self, id: Recipient) -> bool {
-        if self.told_offline.len() >= MAX_TOLD_OFFLINE {
-            self.told_offline.clear();
+    /// Returns whether the user was told why messages to a peer wait, since it was online last.
+    /// They are told now if not.
+    fn knows_why_it_waits(&mut self, id: Recipient, why: PendingReason) -> bool {
+        if self.told_waiting.len() >= MAX_TOLD_WAITING {
+            self.told_waiting.clear();
         }
-        !self.told_offline.insert(id)
+        self.told_waiting.insert(id, why) == Some(why)
     }
 
     /// Shows a later status of a message.

@@ -91,7 +91,16 @@ fn status_line_tells_that_a_partner_refuses_us() {
     alice.enters("/chat bob");
     alice.enters("hello?");
     alice.waits_for("0 online · Bob: does not accept you");
-    line_stands(&alice, "to Bob (does not accept you)> ", "", "");
+    let prompt = "to Bob (does not accept you)> ";
+    line_stands(&alice, prompt, "", "");
+    // The next message stays as it was typed, and is refused.
+    alice.enters("are you there?");
+    alice.shows("the refusal", |screen| {
+        let rows = rows(screen);
+        let at = rows.iter().position(|row| *row == format!("{prompt}are you there?"));
+        at.is_some_and(|at| rows[at + 1].starts_with("Not sent to Bob: they do not accept messages"))
+    });
+    assert!(!alice.screen().contains("* Bob does not accept"), "said once: {}", alice.screen());
 }
 
 #[test]
