@@ -176,6 +176,9 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::Dialed { total, connected } if total == connected => {
             vec![format!("All {total} static peers are online.").into()]
         }
+        Event::Dialed { total, connected: 0 } => {
+            vec![format!("All {total} static peers are offline; retrying in the background.").into()]
+        }
         Event::Dialed { total, connected } => vec![
             format!(
                 "{connected} of {total} static peers {} online; retrying the others in the background.",
