@@ -136,7 +136,7 @@ fn files(page: &mut Roff) {
         ),
         (
             "profiles/NAME/contacts.toml",
-            "Your contacts, with their nicknames and your decisions about them. You can edit it, even while p2p-chat runs. \
+            "Your contacts, with their aliases and your decisions about them. You can edit it, even while p2p-chat runs. \
              p2p-chat contacts prints it.",
         ),
         (

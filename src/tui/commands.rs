@@ -144,11 +144,11 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp {
         name: "/alias",
         arguments: "[WHOM] [NAME]",
-        short: "give a peer a nickname that only you see",
-        long: "The nickname belongs to the peer's key, or to the address of a legacy peer, and is \
-               saved in contacts.toml. It makes the peer a contact. A nickname cannot be your own \
+        short: "give a peer an alias that only you see",
+        long: "The alias belongs to the peer's key, or to the address of a legacy peer, and is \
+               saved in contacts.toml. It makes the peer a contact. An alias cannot be your own \
                name or that of another contact. `/alias WHOM -` removes it. Without arguments, it \
-               lists the nicknames.",
+               lists the aliases.",
     },
     CommandHelp {
         name: "/key",

@@ -312,7 +312,7 @@ impl App {
     fn list_nicknames(&mut self) {
         let all = self.contacts.aliases();
         if all.is_empty() {
-            self.say("There are no nicknames; /alias WHOM NAME gives one.");
+            self.say("There are no aliases; /alias WHOM NAME gives one.");
             return;
         }
         let whose = |id: Recipient| match self.node.pin_of(id).and_then(|pin| pin.name) {

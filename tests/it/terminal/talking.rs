@@ -338,7 +338,7 @@ Choice [0-6]: 6
 3  Send an action                     /me
 4  Change your name                   /name
 5  Mute or unmute a peer              /mute
-6  Give a peer a nickname             /alias
+6  Give a peer an alias               /alias
 7  Show queued messages               /outbox
 8  Help                               /help
 0  Back
@@ -363,11 +363,11 @@ More [0-8]:",
     line_stands(&alice, CHOICE, "", "");
     alice.enters("6");
     alice.enters("6");
-    line_stands(&alice, "Nickname for: ", "", "");
+    line_stands(&alice, "Alias for: ", "", "");
     alice.enters("bob");
     line_stands(&alice, "What to call Bob: ", "", "");
     alice.enters("Boss");
-    alice.waits_for("is called Boss here");
+    alice.waits_for("is called Boss from now on");
     alice.enters("@boss hello");
     bob.sees(": hello");
     alice.waits_for("✓ delivered to Boss");
