@@ -61,14 +61,14 @@ fn wanted(settings: &Settings, profiles: &Profiles) -> anyhow::Result<(Name, Pro
             None => {
                 profiles.check_new()?;
                 profiles.check_free(&name, None)?;
-                name.check_script().map_err(Misused::new)?;
+                name.check_clear().map_err(Misused::new)?;
                 Ok((name, profile.clone()))
             }
         },
         None => match profiles.named(&name, &settings.name_source)? {
             Named::Known(found) => Err(there(&found).into()),
             Named::Unknown(_) => {
-                name.check_script().map_err(Misused::new)?;
+                name.check_clear().map_err(Misused::new)?;
                 let profile = Profile::from(&name);
                 Ok((name, profile))
             }

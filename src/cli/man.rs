@@ -84,7 +84,7 @@ fn commands(page: &mut Roff) {
     )]);
     item(
         page,
-        vec![bold("@"), italic("WHOM TEXT")],
+        vec![bold("@"), italic("WHOM MESSAGE")],
         "Send a message. To send a line that starts with @ or /, type @@ or //.",
     );
     for command in COMMANDS {
@@ -136,7 +136,7 @@ fn files(page: &mut Roff) {
         ),
         (
             "profiles/NAME/contacts.toml",
-            "Your contacts, with their nicknames and your decisions about them. You can edit it, even while p2p-chat runs. \
+            "Your contacts, with their aliases and your decisions about them. You can edit it, even while p2p-chat runs. \
              p2p-chat contacts prints it.",
         ),
         (
@@ -162,7 +162,7 @@ fn environment(page: &mut Roff) {
             item(page, vec![bold(variable.to_string_lossy())], &format!("Sets --{long}."));
         }
     }
-    item(page, vec![bold("NO_COLOR")], "If it is set, p2p-chat uses no colors, unless --color is always.");
+    item(page, vec![bold("NO_COLOR")], "If it is set, p2p-chat uses no colours, unless --color is always.");
     item(
         page,
         vec![bold("TERM")],

@@ -122,7 +122,7 @@ pub struct Cli {
     #[arg(long, env = "P2P_CHAT_MAX_HISTORY", value_name = "SIZE", default_value = "4GiB", help_heading = MESSAGES)]
     pub max_history: HistorySize,
 
-    /// When to use colors
+    /// When to use colours
     #[arg(long, global = true, env = "P2P_CHAT_COLOR", value_name = "WHEN", default_value = "auto", help_heading = LOOKS)]
     pub color: ColorWhen,
 
@@ -280,7 +280,7 @@ impl ValueEnum for ColorWhen {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let (name, help) = match self {
-            Self::Auto => ("auto", "On a terminal with colors, unless NO_COLOR is set"),
+            Self::Auto => ("auto", "On a terminal with colours, unless NO_COLOR is set"),
             Self::Always => ("always", "Even in a file or a pipe"),
             Self::Never => ("never", "Never"),
         };

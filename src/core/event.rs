@@ -283,6 +283,13 @@ pub enum Event {
         /// How many unencrypted strangers a message to all left out.
         left_out: usize,
     },
+    /// A message to all does not go to the contacts that are offline.
+    NotToOffline {
+        /// The first of these contacts.
+        first: Vec<PeerInfo>,
+        /// How many there are.
+        count: usize,
+    },
     /// A message was exactly a command word of legacy programs, and does what it does there.
     TakenAs(CommandKind),
     /// A command to all peers found none.
@@ -376,6 +383,7 @@ impl Event {
                     });
                 }
             }
+            Self::NotToOffline { first, .. } => first.iter().for_each(take),
             Self::Unreadable { .. }
             | Self::Unproven { .. }
             | Self::PeerRequest(_)

@@ -286,7 +286,7 @@ impl Operations {
                 failed.clear();
             }
         }
-        let is_summed = total > 1 || left_out > 0 || kind == CommandKind::Connect && total > 0;
+        let is_summed = total > 1 || left_out > 0;
         let sum = is_summed.then_some(OperationOutput::Sum { kind, total, done, failed, left_out });
         told.extend(sum.into_iter().chain([OperationOutput::Settled(op)]));
         told

@@ -1,5 +1,6 @@
 //! Outgoing messages: how each recipient can be written to, and what the outbox wants done.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::command::Target;
@@ -15,6 +16,9 @@ use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Message, Request};
 use crate::protocol::plain;
+
+/// Offline contacts that a line about a message to all names at most: more than fit into it.
+const MAX_OFFLINE_NAMED: usize = 20;
 
 /// Messages that legacy programs take for commands, in any case, and do not show.
 const COMMAND_WORDS: [&str; 4] = ["exit", "connect", "connect_ack", "[PEER_QUIT]"];
@@ -41,13 +45,32 @@ impl State {
             _ => self.operations.spread(CommandKind::Send, !is_direct, targets.len()),
         };
         self.operations.leaves_out(op, left_out);
+        let tells_offline = !is_direct && !targets.is_empty();
         for to in targets {
             let name = self.known_name(to);
             let new = NewMessage { op, message: message.clone(), name, is_direct };
             self.send_to(to, new, now);
         }
+        if tells_offline {
+            self.tell_offline_contacts();
+        }
         self.settle(op);
         op
+    }
+
+    /// Tells the user which contacts a message to all does not go to because they are offline.
+    fn tell_offline_contacts(&mut self) {
+        let online: HashSet<Recipient> = self.targets(Target::All, false).into_iter().collect();
+        let listed = self.targets(Target::All, true).into_iter();
+        let unlisted = self.unlisted_contacts().into_iter().map(|pin| Recipient::key(pin.key));
+        let is_missed = |id: &Recipient| {
+            !online.contains(id) && self.is_contact(*id) && !self.is_blocked(*id) && !self.is_ours(*id)
+        };
+        let missed: Vec<Recipient> = listed.chain(unlisted).filter(is_missed).collect();
+        if !missed.is_empty() {
+            let first = missed.iter().take(MAX_OFFLINE_NAMED).map(|id| self.who(*id)).collect();
+            self.tell(Event::NotToOffline { first, count: missed.len() });
+        }
     }
 
     /// Returns the recipients of a message, and how many unencrypted strangers are left out. The

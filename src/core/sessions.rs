@@ -498,12 +498,16 @@ impl State {
     /// Tells the user once that a peer does not accept us, until it does.
     fn turned_away(&mut self, peer_id: Recipient, reason: ByeReason) {
         // The status of a message may have told it just now.
-        let waits = DeliveryStatus::Queued(PendingReason::NotAcceptedYet);
+        let of_message = match reason {
+            ByeReason::NotDecided => Some(DeliveryStatus::Queued(PendingReason::NotAcceptedYet)),
+            ByeReason::NotAccepted => Some(DeliveryStatus::Failed(FailureReason::NotAccepted)),
+            _ => None,
+        };
         let tells = |output: &Output| {
             matches!(output, Output::Tell(Event::Delivery { who, status, is_first: true, .. })
-                if who.id == peer_id && *status == waits)
+                if who.id == peer_id && Some(status) == of_message.as_ref())
         };
-        let is_told = reason == ByeReason::NotDecided && self.actions.iter().any(tells);
+        let is_told = self.actions.iter().any(tells);
         if self.peers.turned_away(peer_id, reason) && !is_told {
             let who = self.who(peer_id);
             self.tell(Event::TurnedAway(who, reason));

@@ -179,11 +179,11 @@ impl State {
     }
 
     pub(super) fn who(&self, peer_id: Recipient) -> PeerInfo {
+        let name = self.pinned(peer_id).and_then(|pin| pin.name.clone());
         if let Some(who) = self.peers.info(peer_id) {
-            return who;
+            return PeerInfo { name: who.name.or(name), ..who };
         }
         // An offline contact may not be listed.
-        let name = self.pinned(peer_id).and_then(|pin| pin.name.clone());
         let (addr, verification) = (self.dialed_at(peer_id), self.verification_of(peer_id));
         PeerInfo { id: peer_id, name, addr, claimed: None, verification }
     }

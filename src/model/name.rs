@@ -105,38 +105,72 @@ pub fn alias(text: &str) -> Result<Name, NameError> {
     })
 }
 
-/// Parses a name that the user sets or changes. It uses only one script, so that other people do
-/// not mistake it for a name that it resembles.
+/// Parses a name that the user sets or changes. Other people cannot mistake it for a name that it
+/// resembles, or for another part of a line.
 ///
 /// # Errors
 /// The reason why it cannot be the name, with a similar name that can.
 pub fn new_name(text: &str) -> Result<Name, NameError> {
     let name: Name = text.parse()?;
-    name.check_script().map(|()| name)
+    name.check_clear().map(|()| name)
 }
 
 impl Name {
-    /// Checks that the name is Highly Restrictive (UTS #39, section 5.2), with all of ASCII in its
-    /// profile. Its characters are allowed in identifiers, and they are of one script, or of Latin
-    /// with Han and the scripts of Japanese, Korean or Bopomofo.
+    /// Checks that other people cannot mistake the name for another one, or for another part of a
+    /// line: no sign of a command, a notice or a remark is in it, and it is Highly Restrictive
+    /// (UTS #39, section 5.2), with the rest of ASCII in its profile. Its characters are allowed in
+    /// identifiers, and they are of one script, or of Latin with Han and the scripts of Japanese,
+    /// Korean or Bopomofo.
     ///
     /// # Errors
     /// What is wrong with the name, with a similar name that is valid.
-    pub fn check_script(&self) -> Result<(), NameError> {
+    pub fn check_clear(&self) -> Result<(), NameError> {
+        if let Some(why) = form_fault(&self.0) {
+            let fits = |name: &String| name_fault(name).is_none() && script_fault(name).is_none();
+            return Err(NameError { why, suggestion: Some(without_signs(&self.0)).filter(fits) });
+        }
         let Some(why) = script_fault(&self.0) else { return Ok(()) };
         // Latin letters that look the same, or else only the allowed characters.
         let latin = |c: char| match c.is_ascii() {
             true => Some(c),
             false => Some(prototype(c)).filter(char::is_ascii_alphanumeric),
         };
-        let fits = |name: &String| name_fault(name).is_none() && script_fault(name).is_none();
+        let fits = |name: &String| {
+            name_fault(name).is_none() && form_fault(name).is_none() && script_fault(name).is_none()
+        };
         let of_looks: Option<String> = self.0.chars().map(latin).collect();
         let is_allowed = |c: &char| c.is_ascii() || c.identifier_allowed();
-        let allowed = || Some(self.0.nfkc().filter(is_allowed).collect::<String>());
-        let ascii = || Some(self.0.nfkc().filter(char::is_ascii).collect::<String>());
+        let allowed = || Some(without_signs(&self.0.nfkc().filter(is_allowed).collect::<String>()));
+        let ascii = || Some(without_signs(&self.0.nfkc().filter(char::is_ascii).collect::<String>()));
         let suggestion = of_looks.filter(fits).or_else(|| allowed().filter(fits));
         Err(NameError { why, suggestion: suggestion.or_else(|| ascii().filter(fits)) })
     }
+}
+
+/// Returns whether a character at the beginning of a name begins something else: `*` a notice, `/`
+/// a command, `@` a recipient.
+pub fn begins_otherwise(c: char) -> bool {
+    c.is_ascii_punctuation() && !matches!(c, '_' | '-' | '.')
+}
+
+/// The signs that stand around or behind a name in a line.
+const SIGNS_BEHIND_NAMES: [char; 5] = [':', '(', ')', '[', ']'];
+
+/// Returns why other people could mistake a name for another part of a line.
+fn form_fault(text: &str) -> Option<&'static str> {
+    if text.starts_with(begins_otherwise) {
+        return Some("A name begins with a letter or a digit, because signs begin commands and notices");
+    }
+    if text.contains(SIGNS_BEHIND_NAMES) {
+        return Some("A name cannot have a colon or brackets, which follow names in a line");
+    }
+    None
+}
+
+/// Returns a name without the signs that [`form_fault`] finds.
+fn without_signs(name: &str) -> String {
+    let kept: String = name.chars().filter(|c| !SIGNS_BEHIND_NAMES.contains(c)).collect();
+    kept.trim_start_matches(begins_otherwise).to_owned()
 }
 
 /// Returns why other people could mistake a name for another one.
@@ -236,6 +270,18 @@ fn is_meaningless(c: char) -> bool {
         || matches!(c.general_category(), GeneralCategory::PrivateUse | GeneralCategory::Unassigned)
 }
 
+/// Returns whether `c`, or the character that it looks like, begins a line of the program: a
+/// notice, a warning, or a time in brackets. A name has it escaped at its beginning.
+fn begins_line(c: char) -> bool {
+    matches!(prototype(c), '*' | '!' | '[')
+}
+
+/// Returns whether `c` is or looks like a colon. A name has it escaped at the end of a word, where
+/// its message would seem to begin.
+fn is_colon(c: char) -> bool {
+    prototype(c) == ':'
+}
+
 /// Returns whether a character selects text or emoji presentation. It has an effect only after an
 /// emoji base.
 fn is_selector(c: char) -> bool {
@@ -251,7 +297,8 @@ impl PeerName {
     /// Creates a name from the name field of a message or from peers.toml.
     pub fn new(raw: &str) -> Self {
         // Nearly all names are like this, and every message contains one. They need no escapes.
-        if raw.len() <= MAX_NAME_COLUMNS && raw.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        if raw.len() <= MAX_NAME_COLUMNS && raw.bytes().all(is_word) {
             return Self(raw.into());
         }
         // After NFC, two spellings of one name are equal. Characters beyond the shown columns need
@@ -262,12 +309,17 @@ impl PeerName {
             !is_selector(*c) || untrusted::is_emoji_base(before)
         });
         let spelt: String = spelt.nfc().collect();
+        let spelt = untrusted::harmless(&spelt);
         let mut shown = String::with_capacity(spelt.len());
-        for c in untrusted::harmless(&spelt).chars() {
-            match is_meaningless(c) {
+        let mut chars = spelt.chars().peekable();
+        let mut is_first = true;
+        while let Some(c) = chars.next() {
+            let ends_word = chars.peek().is_none_or(|next| next.is_whitespace());
+            match is_meaningless(c) || (is_first && begins_line(c)) || (ends_word && is_colon(c)) {
                 true => shown.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
                 false => shown.push(c),
             }
+            is_first &= c.is_whitespace();
         }
         Self(shortened(&shown, MAX_NAME_COLUMNS).into())
     }
@@ -305,10 +357,11 @@ pub fn folded(name: &str) -> String {
 /// one of the name in lower case. `name` is at most as long as a [`PeerName`].
 pub fn skeletons(name: &str) -> BTreeSet<String> {
     let name = without_escapes(name);
+    let name = name.trim();
     let skeleton = |name: &str| confusable_detection::skeleton(name).collect::<String>().to_lowercase();
     let written = skeleton(&name.nfkc().collect::<String>());
     // All names without visible characters share the empty skeleton, so it does not count.
-    [written, skeleton(&folded(&name))].into_iter().filter(|skeleton| !skeleton.is_empty()).collect()
+    [written, skeleton(&folded(name))].into_iter().filter(|skeleton| !skeleton.is_empty()).collect()
 }
 
 /// Returns the skeletons of the names that this one can pass for: itself, and itself without a part
@@ -318,7 +371,7 @@ pub fn resembled(name: &str) -> BTreeSet<String> {
     let is_bracket = |c: char| c.general_category() == GeneralCategory::OpenPunctuation;
     let is_sign =
         |c: char| matches!(c.general_category(), GeneralCategory::OtherSymbol | GeneralCategory::MathSymbol);
-    let word = bare.split(is_bracket).next().unwrap_or(&bare).trim_end();
+    let word = bare.split(is_bracket).next().unwrap_or(&bare).trim();
     let word = word.trim_end_matches(|c| is_sign(c) || is_selector(c));
     let mut all = skeletons(name);
     if word.len() < bare.len() {
@@ -448,7 +501,7 @@ mod tests {
             ("B\u{43e}b", Some("Bob")),
             ("\u{ff22}ob", Some("Bob")),
             ("\u{1d401}ob", Some("Bob")),
-            ("Bob\u{ff08}verified\u{ff09}", Some("Bob(verified)")),
+            ("Bob\u{ff08}verified\u{ff09}", Some("Bobverified")),
             ("Bob\u{2713}", Some("Bob")),
             ("Bob\u{e000}", Some("Bob")),
             ("🦊", None),
@@ -463,6 +516,48 @@ mod tests {
             "A name cannot mix scripts, such as Latin and Cyrillic, because their letters look alike; \
              how about `Bob`?"
         );
+    }
+
+    #[test]
+    fn own_name_is_no_other_part_of_a_line() {
+        let signs = "A name begins with a letter or a digit, because signs begin commands and notices";
+        let colon = "A name cannot have a colon or brackets, which follow names in a line";
+        for (wrong, why, suggestion) in [
+            ("/bob", signs, Some("bob")),
+            ("@bob", signs, Some("bob")),
+            ("*Bob", signs, Some("Bob")),
+            ("!", signs, None),
+            ("[18:20:18]", signs, None),
+            ("Bob:", colon, Some("Bob")),
+            ("Bob:Hi", colon, Some("BobHi")),
+            ("Bob(new)", colon, Some("Bobnew")),
+        ] {
+            let error = new_name(wrong).expect_err(wrong);
+            assert_eq!((error.why, error.suggestion()), (why, suggestion), "{wrong}");
+        }
+        for fits in ["_bob_", "-bob", ".bob", "Bob/2", "b@b", "O'Neil"] {
+            assert!(new_name(fits).is_ok(), "{fits}");
+        }
+    }
+
+    #[test]
+    fn peers_name_does_not_read_as_the_form_of_a_line() {
+        for (name, shown) in [
+            ("Bob:", r"Bob\u{3a}"),
+            ("Bob: hi", r"Bob\u{3a} hi"),
+            ("Bob\u{ff1a}", r"Bob\u{ff1a}"),
+            ("Bob:hi", "Bob:hi"),
+            ("* Bob", r"\u{2a} Bob"),
+            ("** Bob", r"\u{2a}* Bob"),
+            (" *Bob", r" \u{2a}Bob"),
+            ("\u{2217} Bob", r"\u{2217} Bob"),
+            ("[18:20:18]", r"\u{5b}18:20:18]"),
+            ("! WARNING", r"\u{21} WARNING"),
+            ("Bob*", "Bob*"),
+        ] {
+            assert_eq!(PeerName::new(name).as_str(), shown);
+            assert_eq!(PeerName::new(shown).as_str(), shown);
+        }
     }
 
     #[test]
@@ -502,6 +597,8 @@ mod tests {
             "Bob(verified)",
             "Bob\u{2713}",
             "Bob\u{2705}",
+            "Bob:",
+            "* Bob",
         ] {
             assert!(like(name), "{name}");
         }
@@ -567,7 +664,7 @@ mod tests {
         #[test]
         fn suggested_name_keeps_to_one_script(text: String) {
             if let Ok(name) = text.parse::<Name>()
-                && let Err(error) = name.check_script()
+                && let Err(error) = name.check_clear()
                 && let Some(name) = error.suggestion()
             {
                 prop_assert!(new_name(name).is_ok());

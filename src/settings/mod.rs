@@ -61,7 +61,7 @@ pub struct Settings {
     pub keep_history: Keep,
     /// How much space messages may take on disk.
     pub max_history: HistorySize,
-    /// When to use colors.
+    /// When to use colours.
     pub color: ColorWhen,
     /// The format of the local time.
     pub time_format: TimeFormat,

@@ -22,7 +22,7 @@ pub enum NameSource {
 /// When to write in colours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ColorWhen {
-    /// On a terminal with colors, unless NO_COLOR is set.
+    /// On a terminal with colours, unless NO_COLOR is set.
     Auto,
     /// Even in a file or a pipe.
     Always,

@@ -12,11 +12,11 @@ use unicode_script::{Script, UnicodeScript};
 enum Class {
     /// Belongs to no token and ends the one before it: space, punctuation, control characters.
     Separator,
-    /// Belongs to a word together with its neighbors: letters, digits, marks.
+    /// Belongs to a word together with its neighbours: letters, digits, marks.
     Word,
     /// Is a token of its own: symbols, and letters of scripts without spaces between words.
     Single,
-    /// Changes only how its neighbors look: joiners, direction marks, variation selectors.
+    /// Changes only how its neighbours look: joiners, direction marks, variation selectors.
     Ignored,
 }
 

@@ -2,6 +2,7 @@
 
 mod act;
 mod again;
+mod answer;
 mod begin;
 mod choose;
 mod clock;
@@ -35,6 +36,7 @@ use crate::exit::OutputGone;
 use crate::interfaces;
 use crate::mailbox::Mailbox;
 use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
+use crate::model::delivery::PendingReason;
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::model::peer_id::Recipient;
@@ -76,10 +78,11 @@ pub fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let no_peers = peers.is_empty();
     let queue = Queue::default();
     let signals = Signals::open()?;
+    signals.watch(&queue)?;
     let Started { name, identity, contacts, node, history, own, told } =
         start(settings, peers, terminal, &queue)?;
-    // Only now, so that signals end the program normally at the questions for name and port.
-    signals.watch(&queue)?;
+    // Until now, signals end the program at once.
+    signals::start();
     let mut app = App::new(settings, node, contacts, history, Arc::clone(&queue), terminal);
     app.own = own;
     if !terminal || tui::is_in_foreground() {
@@ -138,9 +141,8 @@ struct App {
     received: Option<again::Received>,
     /// How many messages came from other peers during a conversation.
     unread: BTreeMap<Recipient, usize>,
-    /// Peers that the user was told are offline when they wrote to them, since these were online
-    /// last.
-    told_offline: BTreeSet<Recipient>,
+    /// Peers that the user has written to, and why the messages wait, since these were online last.
+    told_waiting: BTreeMap<Recipient, PendingReason>,
     /// Addresses with an alias where no peer has proven itself yet.
     named_unproven: BTreeSet<Recipient>,
     /// Messages without a final status.
@@ -294,7 +296,7 @@ impl App {
             outbox: Vec::new(),
             attention: Attention::new(settings.bell, looks::osc(settings.notify), settings.notify_text),
             notices: if terminal { Notices::holding_arrivals() } else { Notices::default() },
-            told_offline: BTreeSet::new(),
+            told_waiting: BTreeMap::new(),
             began: Instant::now(),
             muted: BTreeMap::new(),
             received: None,
@@ -328,8 +330,7 @@ impl App {
     fn listen(&mut self) -> anyhow::Result<()> {
         let input = Arc::clone(&self.queue);
         let take = move |what| input.put(AppEvent::Input(what));
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        if self.screen.is_terminal() && !dumb && !self.wishes.plain {
+        if self.screen.is_terminal() && !tui::is_dumb() && !self.wishes.plain {
             self.screen
                 .take_over(self.attention.is_wanted())
                 .context("Cannot take over the terminal; --plain does without.")?;
@@ -486,7 +487,7 @@ impl App {
         }
         self.tend_contacts();
         let overdue = self.notices.overdue(self.began.elapsed());
-        self.tell(overdue);
+        self.tell_now(overdue);
         // Checking contacts.toml alone redraws nothing.
         if !is_idle || !self.out.is_empty() || self.stale {
             self.show()?;

@@ -48,9 +48,9 @@ pub const COMMANDS: &[CommandHelp] = &[
     },
     CommandHelp {
         name: "/msg",
-        arguments: "WHOM TEXT",
-        short: "the same as @WHOM TEXT; so is /dm",
-        long: "Without TEXT you are asked for it.",
+        arguments: "WHOM MESSAGE",
+        short: "the same as @WHOM MESSAGE; so is /dm",
+        long: "Without MESSAGE you are asked for it.",
     },
     CommandHelp {
         name: "/chat",
@@ -67,10 +67,10 @@ pub const COMMANDS: &[CommandHelp] = &[
     },
     CommandHelp {
         name: "/reply",
-        arguments: "[TEXT]",
+        arguments: "[MESSAGE]",
         short: "answer the last message",
         long: "The reply goes to the peer that had written last when you started to type, even if \
-               another message arrives meanwhile. Without TEXT, p2p-chat asks for it.",
+               another message arrives meanwhile. Without MESSAGE, p2p-chat asks for it.",
     },
     CommandHelp {
         name: "/history",
@@ -107,14 +107,14 @@ pub const COMMANDS: &[CommandHelp] = &[
     },
     CommandHelp {
         name: "/me",
-        arguments: "TEXT",
+        arguments: "ACTION",
         short: "send an action: /me waves is shown as ** Alice waves",
         long: "In a conversation it goes to that peer; otherwise p2p-chat asks for the recipient. \
                Programs without this command show the line as you typed it.",
     },
     CommandHelp {
         name: "/all-plain",
-        arguments: "TEXT",
+        arguments: "MESSAGE",
         short: "send to all, including unencrypted strangers",
         long: "`@all` reaches online contacts and, with the policy accept-new, online strangers \
                that have proven a key. It leaves out unencrypted strangers, because others on the \
@@ -144,11 +144,11 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp {
         name: "/alias",
         arguments: "[WHOM] [NAME]",
-        short: "give a peer a nickname that only you see",
-        long: "The nickname belongs to the peer's key, or to the address of a legacy peer, and is \
-               saved in contacts.toml. It makes the peer a contact. A nickname cannot be your own \
+        short: "give a peer an alias that only you see",
+        long: "The alias belongs to the peer's key, or to the address of a legacy peer, and is \
+               saved in contacts.toml. It makes the peer a contact. An alias cannot be your own \
                name or that of another contact. `/alias WHOM -` removes it. Without arguments, it \
-               lists the nicknames.",
+               lists the aliases.",
     },
     CommandHelp {
         name: "/key",
@@ -324,7 +324,7 @@ pub(super) fn nearest(word: &str) -> Option<&'static CommandHelp> {
 
 /// Commands that share a row of the help, and what the row says. The others have one each.
 const SHARED_ROWS: &[(&[&str], &str)] = &[
-    (&["@WHOM TEXT", "/msg"], "send a message; @all means all online peers"),
+    (&["@WHOM MESSAGE", "/msg"], "send a message; @all means all online peers"),
     (&["/help", "/quit"], "list the commands or explain one; exit"),
     (&["/connect", "/disconnect"], "connect to or disconnect from a peer, or all"),
     (&["/chat", "/back"], "send every line to a peer; return to the menu"),

@@ -43,18 +43,11 @@ pub fn read_keys(take: impl Fn(Input) + Clone + Send + 'static) -> io::Result<()
     watch_for_hangup(take.clone())?;
     let read = move || {
         loop {
-            match event::read() {
-                Ok(event::Event::Key(key)) => {
-                    if let Some(key) = key_of(key) {
-                        take(Input::Key(key));
-                    }
-                }
-                Ok(event::Event::Paste(text)) => take(Input::Paste(text)),
-                Ok(event::Event::Resize(..)) => take(Input::Resized),
-                Ok(event::Event::FocusGained) => take(Input::Focus(true)),
-                Ok(event::Event::FocusLost) => take(Input::Focus(false)),
-                Ok(_) => {}
-                Err(_) => return take(Input::HangUp),
+            let input = next_input();
+            let is_over = input == Input::HangUp;
+            take(input);
+            if is_over {
+                return;
             }
         }
     };
@@ -62,10 +55,31 @@ pub fn read_keys(take: impl Fn(Input) + Clone + Send + 'static) -> io::Result<()
     thread::Builder::new().name("keys".into()).spawn(read).map(drop)
 }
 
+/// Waits for the next input on a terminal in raw mode.
+pub fn next_input() -> Input {
+    loop {
+        return match event::read() {
+            Ok(event::Event::Key(key)) => match key_of(key) {
+                Some(key) => Input::Key(key),
+                None => continue,
+            },
+            Ok(event::Event::Paste(text)) => Input::Paste(text),
+            Ok(event::Event::Resize(..)) => Input::Resized,
+            Ok(event::Event::FocusGained) => Input::Focus(true),
+            Ok(event::Event::FocusLost) => Input::Focus(false),
+            Ok(_) => continue,
+            Err(_) => Input::HangUp,
+        };
+    }
+}
+
 /// Says when the terminal vanishes: crossterm's reading does not end then, and SIGHUP goes
 /// only to programs whose controlling terminal it was.
+///
+/// # Errors
+/// If no thread can be started.
 #[cfg(unix)]
-fn watch_for_hangup(take: impl Fn(Input) + Send + 'static) -> io::Result<()> {
+pub fn watch_for_hangup(take: impl Fn(Input) + Send + 'static) -> io::Result<()> {
     use rustix::event::{PollFd, PollFlags, poll};
 
     let watch = move || {

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use crate::core::{MAX_PEERS, PeerInfo, Verification};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
-use crate::model::name::{Name, PeerName, folded, resembled, skeletons};
+use crate::model::name::{Name, PeerName, begins_otherwise, folded, resembled, skeletons};
 use crate::model::peer_id::Recipient;
 
 /// Peers with a label: all rows, and as many that have left the list. Beyond that, the labels of
@@ -595,7 +595,7 @@ impl Labels {
         self.suffixed(id, name, &|_| Standing::Stranger)
     }
 
-    /// The name behind a label. It decides the color, which stays when only the suffix changes.
+    /// The name behind a label. It decides the colour, which stays when only the suffix changes.
     pub fn name(&self, id: Recipient) -> Option<&str> {
         let nickname = self.nickname(id).map(Name::as_str);
         nickname.or_else(|| self.given.get(&id).map(|given| given.name.as_str()))
@@ -635,15 +635,16 @@ fn beginning(key: PublicKey, chars: usize) -> String {
 }
 
 /// Whether the prompt, or a reader, might take a name for something else: `*` begins a line of the
-/// program, `/` a command, a sign marks a verified peer, and a suffix follows the mark.
+/// program, `/` a command, a sign marks a verified peer, a colon stands before a message or a port,
+/// and a suffix follows the mark.
 pub(super) fn reads_otherwise(name: &str) -> bool {
     let name = &folded(name);
-    name.starts_with(|c: char| c.is_ascii_punctuation() && !matches!(c, '_' | '-' | '.'))
+    name.starts_with(begins_otherwise)
         || name == "all"
         || name.bytes().all(|byte| byte.is_ascii_digit())
-        || name.parse::<PeerAddr>().is_ok()
         || name.parse::<IpAddr>().is_ok()
         || name.contains(LIKE_A_SIGN)
+        || name.contains(':')
         || name.split(LIKE_THE_MARK).skip(1).any(is_like_a_suffix)
 }
 

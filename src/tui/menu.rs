@@ -29,7 +29,7 @@ const MORE: [&str; 9] = [
     "3  Send an action                     /me",
     "4  Change your name                   /name",
     "5  Mute or unmute a peer              /mute",
-    "6  Give a peer a nickname             /alias",
+    "6  Give a peer an alias               /alias",
     "7  Show queued messages               /outbox",
     "8  Help                               /help",
     "0  Back",

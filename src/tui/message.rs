@@ -31,7 +31,7 @@ pub(crate) struct Shown<'a> {
 impl Shown<'_> {
     /// Returns the lines of the message.
     pub(crate) fn lines(self) -> Vec<Line> {
-        let stamp = Line::of(Ink::Faint, self.stamp);
+        let stamp = Line::at(self.stamp);
         let mut text = self.text;
         let Some((ink, from)) = self.from else {
             let (ink, to) = self.to.unwrap_or((Ink::Plain, String::new()));

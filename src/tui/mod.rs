@@ -35,7 +35,9 @@ pub use commands::{COMMANDS, CommandHelp, KEYS, is_quit};
 pub use complete::{Completed, Place, complete, in_columns};
 pub use dock::{Dock, Drawn};
 pub use editor::{Editor, Key, MAX_LINE_BYTES, TooLong, Typed};
-pub use input::{Input, TERMINAL_LINE_BYTES, key_of, read_keys, read_lines};
+#[cfg(unix)]
+pub use input::watch_for_hangup;
+pub use input::{Input, TERMINAL_LINE_BYTES, key_of, next_input, read_keys, read_lines};
 pub use labels::{Labels, Renamed, Standing};
 pub use layout::{Further, Layout, PromptRow, lay_out, rows_of};
 pub use list::{PeerList, ago, peer_list, refusal};
@@ -50,7 +52,7 @@ pub use qr::{Foreground, qr};
 pub use screen::{LINE_END, RAW_LINE_END, Screen, write_lines};
 pub use status::{Partner, Status};
 pub use style::{Ink, Line, Palette, ink_of};
-pub use terminal::{abandon_terminal, columns, is_in_foreground, restore_terminal};
+pub use terminal::{abandon_terminal, columns, is_dumb, is_in_foreground, restore_terminal};
 pub use words::{
     DELIVERED, VERIFIED, Voice, hold_words, is_good, later, lines, lines_of_request, pin_lines, policy_words,
     quoted, requests_lines, status_words, untrusted_words,

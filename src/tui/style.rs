@@ -61,6 +61,8 @@ pub(super) const BAR: &str = "  │ ";
 pub struct Line {
     parts: Vec<(Ink, String)>,
     kind: Kind,
+    /// Whether the first part is the time.
+    is_stamped: bool,
 }
 
 /// What a line is a part of.
@@ -81,6 +83,23 @@ impl Line {
     /// A line in one ink.
     pub fn of(ink: Ink, text: impl Into<String>) -> Self {
         Self::default().and(ink, text)
+    }
+
+    /// The beginning of a line that tells of a moment: the time, or nothing.
+    pub fn at(stamp: &str) -> Self {
+        Self { is_stamped: !stamp.is_empty(), ..Self::of(Ink::Faint, stamp) }
+    }
+
+    /// The same line with another time, if it has one.
+    #[must_use]
+    pub fn shown_at(mut self, stamp: &str) -> Self {
+        if let Some((_, time)) = self.parts.first_mut().filter(|_| self.is_stamped) {
+            if let Kind::Message(column) | Kind::WholeMessage(column) = &mut self.kind {
+                *column = *column - time.width() + stamp.width();
+            }
+            stamp.clone_into(time);
+        }
+        self
     }
 
     /// The same line with something behind it.
@@ -172,7 +191,7 @@ impl Line {
 
     /// These bytes of the line.
     pub(super) fn part(&self, range: Range<usize>) -> Self {
-        let mut part = Self { parts: Vec::new(), kind: self.kind };
+        let mut part = Self { kind: self.kind, ..Self::default() };
         let mut at = 0;
         for (ink, text) in &self.parts {
             let (start, end) = (range.start.max(at), range.end.min(at + text.len()));
@@ -306,6 +325,16 @@ mod tests {
             if c <= 0.03928 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
         });
         0.2126 * r + 0.7152 * g + 0.0722 * b
+    }
+
+    #[test]
+    fn held_line_gets_time_at_which_it_is_shown() {
+        let line = |stamp| Line::at(stamp).then("* Bob is online");
+        assert_eq!(line("[9:59] ").shown_at("[10:00] ").to_string(), "[10:00] * Bob is online");
+        assert_eq!(line("").shown_at("[10:00] ").to_string(), "* Bob is online");
+        let message = Line::at("[9:59] ").then("Bob: ").begins_message().shown_at("[10:00] ");
+        assert_eq!(message.text_column(), "[10:00] Bob: ".len());
+        assert_eq!(Line::further().shown_at("[10:00] "), Line::further());
     }
 
     #[test]

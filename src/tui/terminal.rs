@@ -101,6 +101,11 @@ pub fn is_in_foreground() -> bool {
     true
 }
 
+/// Whether the terminal does not obey control sequences.
+pub fn is_dumb() -> bool {
+    env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
 /// Columns of the window.
 pub fn columns() -> usize {
     size().0

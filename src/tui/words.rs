@@ -14,7 +14,7 @@ use crate::model::message::{Fault, SendResult};
 use crate::model::stored::StoreError;
 use crate::model::untrusted::harmless;
 pub use fates::{DELIVERED, hold_words, is_good, later, quoted, status_words};
-use fates::{done, first, left_out_words, not_sent, sum};
+use fates::{done, first, left_out_words, not_sent, not_to_offline, sum};
 pub(crate) use trust::beginning;
 pub(super) use trust::name_of;
 pub use trust::{lines_of_request, pin_lines, policy_words, requests_lines, untrusted_words};
@@ -77,7 +77,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             vec![Line::of(ink, done(*kind, who, result, voice))]
         }
         Event::NotSent { who, why, .. } => vec![Line::of(Ink::Bad, not_sent(&voice.recipient(who), *why))],
-        // Of one its own line has said it; a script counts on the sum.
+        // Of one its own line has said it.
         Event::Sum { total: 1, left_out, .. } if !voice.full => {
             left_out_words(*left_out, voice).map(Line::from).into_iter().collect()
         }
@@ -86,6 +86,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             let words: Vec<String> = sum.into_iter().chain(left_out_words(*left_out, voice)).collect();
             vec![words.join(" ").into()]
         }
+        Event::NotToOffline { first, count } => vec![not_to_offline(first, *count, voice).into()],
         Event::NotFound { host, why, .. } => {
             let rest = match why {
                 LookupError::NotFound => ". Check the name, or use ip:port.",
@@ -174,6 +175,9 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         }
         Event::Dialed { total, connected } if total == connected => {
             vec![format!("All {total} static peers are online.").into()]
+        }
+        Event::Dialed { total, connected: 0 } => {
+            vec![format!("All {total} static peers are offline; retrying in the background.").into()]
         }
         Event::Dialed { total, connected } => vec![
             format!(

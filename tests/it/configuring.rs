@@ -337,7 +337,7 @@ fn a_nickname_is_kept_for_the_next_time_in_the_data_directory() {
     let mut alice = with_data("Alice").knows(bob.addr()).start();
     alice.meets(&bob);
     alice.types(&["/alias bob Boss"]);
-    alice.sees(&format!("Bob ({}) is called Boss here, also the next time.", bob.addr()));
+    alice.sees(&format!("Bob ({}) is called Boss from now on.", bob.addr()));
     bob.says(&alice.addr().to_string(), "hello");
     alice.sees(&format!("] Boss ({}) [encrypted]: hello", bob.addr()));
     alice.types(&["0"]);
@@ -347,7 +347,7 @@ fn a_nickname_is_kept_for_the_next_time_in_the_data_directory() {
     alice.sees(&format!("Boss is Bob (key {} {}).", &bob.key()[..4], &bob.key()[4..8]));
     bob.sees(": still you?");
     alice.types(&["/alias boss -", "/alias"]);
-    alice.sees("There are no nicknames");
+    alice.sees("There are no aliases");
 }
 
 #[test]
@@ -402,7 +402,7 @@ fn nickname_is_not_the_name_of_another_contact() {
 fn the_data_directory_is_where_the_system_has_such_things() {
     let mut alice = Peer::named("Alice").start();
     alice.types(&["/alias 127.0.0.1:1 Nick"]);
-    alice.sees("127.0.0.1:1 (127.0.0.1:1) is called Nick here");
+    alice.sees("127.0.0.1:1 (127.0.0.1:1) is called Nick from now on");
     let contacts = alice.dir().join("p2p-chat/profiles/alice/contacts.toml");
     let contacts = fs::read_to_string(contacts).expect("readable");
     assert!(contacts.ends_with("[[contact]]\nlegacy = \"127.0.0.1:1\"\nalias = \"Nick\"\n"), "{contacts}");

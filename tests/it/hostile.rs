@@ -111,7 +111,7 @@ fn a_hostile_name_is_as_harmless_as_a_text() {
         ("\0", r"\x00"),
         ("a\u{202e}b\u{200b}", r"a\u{202e}b\u{200b}"),
         ("\u{9b}m", r"\u{9b}m"),
-        ("Bob(127.0.0.1:5001):", "Bob(127.0.0.1:5001):"),
+        ("Bob(127.0.0.1:5001):", r"Bob(127.0.0.1:5001)\u{3a}"),
         ("\u{fffd}", "\u{fffd}"),
     ] {
         assert_eq!(alice.answers(format!("127.0.0.66:9 {name} hi")), receipt);

@@ -221,15 +221,15 @@ fn words_that_programs_take_for_commands_are_not_sent_as_texts() {
 }
 
 #[test]
-fn connecting_reports_each_result_and_a_sum() {
+fn connecting_to_one_peer_has_one_line() {
     let (mut alice, bob) = alice_and_bob();
     let missing = nobody();
-    alice.types(&["3", &missing.to_string()]);
+    alice.types(&["3", &missing.to_string(), "3", ""]);
     alice.sees(&format!("Not connected to {missing}: connection refused."));
-    alice.sees(&format!("Connected to 0 of 1 ({missing} refused the connection)."));
-    alice.types(&["3", ""]);
     alice.sees(&format!("Connected to {}.", bob.shown()));
-    alice.sees("Connected to 1 of 1.");
+    alice.types(&["/policy"]);
+    alice.sees("Policy accept-new");
+    assert!(!alice.printed().iter().any(|line| line.contains(" of 1")), "{:?}", alice.printed());
 }
 
 #[test]
@@ -353,7 +353,7 @@ fn a_claimed_address_is_believed_only_from_its_own_machine() {
     let forged = format!("{} Bob I am Bob", bob.addr());
     send_raw_from([127, 0, 0, 66].into(), alice.addr(), forged.as_bytes());
     let line = alice.sees(": I am Bob");
-    assert!(line.contains("Unverified, from 127.0.0.66, claims to be Bob: "), "{line}");
+    assert!(line.contains("Unproven, from 127.0.0.66, claims to be Bob: "), "{line}");
     let row = alice.lists(bob.addr()).expect("still listed");
     assert!(row.contains("connected"), "{row}");
     alice.says(&bob.addr().to_string(), "still friends");

@@ -26,7 +26,7 @@ pub struct Asked {
     pub older_than: Option<Age>,
 
     /// Only messages that contain all these words; a word also matches the start of a longer word
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "WORDS")]
     pub grep: Option<String>,
 
     /// Only the last N of them [default: 50 on a terminal, otherwise all]

@@ -49,12 +49,14 @@ fn command_settles_with_its_last_recipient() {
 }
 
 #[test]
-fn message_to_one_recipient_has_no_summary() {
+fn command_to_one_recipient_has_no_summary() {
     let mut operations = Operations::default();
-    let op = operations.spread(CommandKind::Send, false, 1);
-    operations.finished(op, &who(1), &DeliveryStatus::Delivered);
-    assert_eq!(operations.settle(op), [OperationOutput::Settled(op)]);
-    assert_eq!(operations.finished(op, &who(1), &DeliveryStatus::Delivered), None);
+    for kind in [CommandKind::Send, CommandKind::Connect] {
+        let op = operations.spread(kind, false, 1);
+        operations.finished(op, &who(1), &DeliveryStatus::Delivered);
+        assert_eq!(operations.settle(op), [OperationOutput::Settled(op)]);
+        assert_eq!(operations.finished(op, &who(1), &DeliveryStatus::Delivered), None);
+    }
 }
 
 #[test]

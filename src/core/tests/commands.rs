@@ -48,6 +48,34 @@ fn a_text_to_all_goes_to_those_that_are_there() {
 }
 
 #[test]
+fn message_to_all_names_offline_contacts() {
+    let mut story = Story::new().with_static(&[5001, 5002, 5003]);
+    story.ends(5001, &SendResult::HandedOver);
+    // A stranger that was online is no contact.
+    story.gets(5004, text("hi"));
+    story.gets(5004, Body::Exit);
+    story.told();
+    story.says(Target::All, "soup is ready");
+    let missed = |story: &mut Story| {
+        story.told().into_iter().find_map(|event| match event {
+            Event::NotToOffline { first, count } => {
+                Some((count, first.iter().filter_map(|who| who.addr).collect::<Vec<_>>()))
+            }
+            _ => None,
+        })
+    };
+    assert_eq!(missed(&mut story), Some((2, vec![at(5002), at(5003)])));
+    story.says(these(5001), "only to you");
+    assert_eq!(missed(&mut story), None);
+    // No peer is online, which one line says.
+    story.gets(5001, Body::Exit);
+    story.told();
+    story.says(Target::All, "soup is ready");
+    assert_eq!(story.told().first(), Some(&Event::Nobody(CommandKind::Send)));
+    assert_eq!(missed(&mut story), None);
+}
+
+#[test]
 fn message_to_all_leaves_out_unencrypted_strangers() {
     let mut story = Story::new().with_static(&[5001]);
     story.ends(5001, &SendResult::HandedOver);

@@ -409,6 +409,12 @@ fn announced_address_keeps_its_number_when_a_key_claims_it() {
     let bob = Recipient::from(key(BOBS));
     let number = story.state.rows(story.now).iter().find(|row| row.id == bob).map(|row| row.number);
     assert_eq!(number, Some(2), "number 1 is that of the address until the key proves itself there");
+    let told = story.told();
+    let pinned = told.iter().find_map(|event| match event {
+        Event::Pinned { who, .. } => who.name.as_ref().map(PeerName::as_str),
+        _ => None,
+    });
+    assert_eq!(pinned, Some("Bob"), "{told:?}");
 }
 
 #[test]

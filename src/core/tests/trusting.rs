@@ -313,7 +313,10 @@ fn refusing_peer_is_not_counted_until_it_accepts() {
     story.writes(5001, 1);
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Bye(ByeReason::NotAccepted));
     let told = story.told();
-    assert_eq!(count(&told, |event| matches!(event, Event::TurnedAway(..))), 1, "{told:?}");
+    let refused = DeliveryStatus::Failed(FailureReason::NotAccepted);
+    let is_failure = |event: &Event| matches!(event, Event::Delivery { status, .. } if *status == refused);
+    assert_eq!(count(&told, is_failure), 1, "{told:?}");
+    assert_eq!(count(&told, |event| matches!(event, Event::TurnedAway(..))), 0, "said once: {told:?}");
     assert_eq!(story.state.here(), 0);
     story.does(Command::Send { to: Target::All, message: message(2) });
     let told = story.told();

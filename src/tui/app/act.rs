@@ -10,7 +10,7 @@ use crate::crypto;
 use crate::model::host::Endpoint;
 use crate::model::name::Name;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::Message;
+use crate::model::session::{ByeReason, Message};
 use crate::profile;
 use crate::protocol::plain;
 use crate::protocol::plain::EncodeError;
@@ -125,7 +125,11 @@ impl App {
 
     fn accepts(&self, to: &Chosen, text: &str) -> bool {
         let body = body_of(text);
-        can_be_sent(text, &body, &self.node.name()).is_ok() && self.node.takes_message(&to.target, &body)
+        // A peer that has refused the last message refuses this one too.
+        let is_refused = to.peer().is_some_and(|id| self.node.refusal_of(id) == Some(ByeReason::NotAccepted));
+        !is_refused
+            && can_be_sent(text, &body, &self.node.name()).is_ok()
+            && self.node.takes_message(&to.target, &body)
     }
 
     fn send(&mut self, to: Chosen, text: String) -> Option<OpId> {
@@ -308,7 +312,7 @@ impl App {
     fn list_nicknames(&mut self) {
         let all = self.contacts.aliases();
         if all.is_empty() {
-            self.say("There are no nicknames; /alias WHOM NAME gives one.");
+            self.say("There are no aliases; /alias WHOM NAME gives one.");
             return;
         }
         let whose = |id: Recipient| match self.node.pin_of(id).and_then(|pin| pin.name) {

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::bail;
 
+use super::answer::Answers;
 use super::choose::{Chosen, ask_keys, ask_port, choose};
 use super::contacts::ContactBook;
 use super::{Queue, clock};
@@ -75,7 +76,7 @@ fn bind(settings: &Settings, own: Option<u16>, terminal: bool) -> anyhow::Result
     loop {
         let port = match asked {
             Some(port) => port,
-            None if terminal => ask_port(ip)?,
+            None if terminal => ask_port(Answers::new(settings), ip)?,
             None => bail!(Misused::new(
                 "No port was given; add --port PORT (0 for any that is free), or set P2P_CHAT_PORT."
             )),
@@ -144,7 +145,7 @@ fn decide_about_keys(
     peers: &mut Vec<StaticPeer>,
     pins: &BTreeMap<PublicKey, Pin>,
     me: PublicKey,
-    terminal: bool,
+    answers: Option<Answers>,
 ) -> anyhow::Result<()> {
     let undecided: Vec<(String, PublicKey)> = profile::undecided(pins, peers, me)
         .map(|(peer, key)| {
@@ -155,8 +156,8 @@ fn decide_about_keys(
         return Ok(());
     }
     let file = local_peers_file();
-    if terminal {
-        if ask_keys(&file, &undecided)? {
+    if let Some(answers) = answers {
+        if ask_keys(answers, &file, &undecided)? {
             return Ok(());
         }
     } else {
@@ -189,7 +190,7 @@ pub(super) fn start(
     let identity = Identity::open(settings, &chosen.profile)?;
     let mut told = Vec::new();
     announce(&chosen, &identity, &mut told);
-    if let Err(error) = chosen.name.check_script() {
+    if let Err(error) = chosen.name.check_clear() {
         // A profile of an earlier version may have such a name.
         told.push(format!("Others can mistake your name for another. {error} Change it with /name NAME."));
     }
@@ -211,7 +212,8 @@ pub(super) fn start(
     if let Some(folder) = folder {
         told.extend(profile::save_name(folder, &name).err().map(|error| error.to_string()));
     }
-    decide_about_keys(&mut peers, &book.pins, identity.key(), terminal)?;
+    let answers = terminal.then(|| Answers::new(settings));
+    decide_about_keys(&mut peers, &book.pins, identity.key(), answers)?;
     told.extend(profile::configure(&mut book.pins, &mut peers, identity.key(), date));
     let config = NodeConfig {
         name: name.clone(),

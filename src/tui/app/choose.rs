@@ -1,11 +1,12 @@
 //! Chooses the profile to start, and asks the questions of a start on the terminal.
 
 use std::env;
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 use std::net::IpAddr;
 
 use anyhow::bail;
 
+use super::answer::Answers;
 use super::begin::PORTS_TRIED;
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, NameError, new_name as parse_new};
@@ -42,7 +43,7 @@ impl Chosen {
     }
 
     fn new(settings: &Settings, name: Name, similar: Option<Name>) -> Result<Self, Misused> {
-        name.check_script().map_err(Misused::new)?;
+        name.check_clear().map_err(Misused::new)?;
         let profile = profile::new_profile(settings, &name);
         Ok(Self { profile, name, port: None, is_renamed: false, is_new: true, similar })
     }
@@ -50,20 +51,21 @@ impl Chosen {
 
 /// Chooses the profile: from the settings, else the only one, else by asking the user.
 pub(super) fn choose(settings: &Settings, profiles: &Profiles, terminal: bool) -> anyhow::Result<Chosen> {
+    let answers = Answers::new(settings);
     if let Some(profile) = &settings.profile {
         return choose_directory(settings, profile, profiles, terminal);
     }
     let name = match &settings.name {
         Some(name) => name.clone(),
-        None if profiles.is_empty() => new_name(terminal, |name| is_new(profiles, name))?,
+        None if profiles.is_empty() => new_name(answers, terminal, |name| is_new(profiles, name))?,
         None => match profiles.only()? {
             Some(found) => return Ok(Chosen::found(found)),
             None if !terminal => return Err(profiles.several().into()),
-            None => match ask_profile(profiles)? {
+            None => match ask_profile(answers, profiles)? {
                 Some(found) => return Ok(Chosen::found(found)),
                 None => {
                     profiles.check_new()?;
-                    new_name(terminal, |name| is_new(profiles, name))?
+                    new_name(answers, terminal, |name| is_new(profiles, name))?
                 }
             },
         },
@@ -71,7 +73,7 @@ pub(super) fn choose(settings: &Settings, profiles: &Profiles, terminal: bool) -
     Ok(match profiles.named(&name, &settings.name_source)? {
         Named::Known(found) => Chosen::found(found),
         Named::Unknown(Some(similar)) if terminal && settings.name.is_some() => {
-            match ask_similar(profiles, &name, &similar)? {
+            match ask_similar(answers, profiles, &name, &similar)? {
                 Some(found) => Chosen::found(found),
                 None => Chosen::new(settings, name, None)?,
             }
@@ -81,18 +83,23 @@ pub(super) fn choose(settings: &Settings, profiles: &Profiles, terminal: bool) -
 }
 
 /// Asks whether a name that no profile has was mistyped for a similar one; `None` if it was not.
-fn ask_similar(profiles: &Profiles, name: &Name, similar: &Name) -> anyhow::Result<Option<Found>> {
+fn ask_similar(
+    answers: Answers,
+    profiles: &Profiles,
+    name: &Name,
+    similar: &Name,
+) -> anyhow::Result<Option<Found>> {
     let Some(found) = profiles.called(similar).first().map(|found| (*found).clone()) else {
         return Ok(None);
     };
     writeln!(io::stdout(), "No profile is called {name}; no creates one.")?;
-    let is_meant = ask_yes(&format!("Did you mean {similar}? yes/no: "))?;
+    let is_meant = ask_yes(answers, &format!("Did you mean {similar}? yes/no: "))?;
     Ok(is_meant.then_some(found))
 }
 
 /// Asks whether keys in this peers.toml, each with a name or address, are to be trusted in this
 /// run.
-pub(super) fn ask_keys(file: &str, keys: &[(String, PublicKey)]) -> anyhow::Result<bool> {
+pub(super) fn ask_keys(answers: Answers, file: &str, keys: &[(String, PublicKey)]) -> anyhow::Result<bool> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{file} lists keys of peers that are not your contacts:")?;
     for (name, key) in keys.iter().take(MAX_KEYS_LISTED) {
@@ -102,11 +109,11 @@ pub(super) fn ask_keys(file: &str, keys: &[(String, PublicKey)]) -> anyhow::Resu
         writeln!(stdout, "  and {more} more")?;
     }
     drop(stdout);
-    ask_yes("Trust them in this run? No leaves these entries out. yes/no: ")
+    ask_yes(answers, "Trust them in this run? No leaves these entries out. yes/no: ")
 }
 
-fn ask_yes(prompt: &str) -> anyhow::Result<bool> {
-    question(prompt, |line| match line.to_lowercase().as_str() {
+fn ask_yes(answers: Answers, prompt: &str) -> anyhow::Result<bool> {
+    question(answers, prompt, |line| match line.to_lowercase().as_str() {
         "yes" | "y" => Ok(true),
         "no" | "n" => Ok(false),
         _ => Err("Type yes or no.".to_owned()),
@@ -120,6 +127,7 @@ fn choose_directory(
     profiles: &Profiles,
     terminal: bool,
 ) -> anyhow::Result<Chosen> {
+    let answers = Answers::new(settings);
     let is_free = |name: &Name| profiles.check_free(name, Some(profile));
     match (profiles.at(profile, settings.name.as_ref())?, settings.name.clone()) {
         (Some(found), None) => Ok(Chosen::found(found)),
@@ -127,7 +135,7 @@ fn choose_directory(
             is_free(&name)?;
             let is_renamed = name != found.name;
             if is_renamed {
-                name.check_script().map_err(Misused::new)?;
+                name.check_clear().map_err(Misused::new)?;
             }
             Ok(Chosen { name, is_renamed, ..Chosen::found(found) })
         }
@@ -135,7 +143,7 @@ fn choose_directory(
             profiles.check_new()?;
             let name = match name {
                 Some(name) => name,
-                None => new_name(terminal, |name| is_free(name).map_err(|error| error.to_string()))?,
+                None => new_name(answers, terminal, |name| is_free(name).map_err(|error| error.to_string()))?,
             };
             is_free(&name)?;
             Ok(Chosen::new(settings, name, None)?)
@@ -153,7 +161,7 @@ fn is_new(profiles: &Profiles, name: &Name) -> Result<(), String> {
 }
 
 /// Asks which of several profiles to start. Returns `None` for a new one.
-fn ask_profile(profiles: &Profiles) -> anyhow::Result<Option<Found>> {
+fn ask_profile(answers: Answers, profiles: &Profiles) -> anyhow::Result<Option<Found>> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "Who are you?")?;
     let all = profiles.all();
@@ -166,7 +174,7 @@ fn ask_profile(profiles: &Profiles) -> anyhow::Result<Option<Found>> {
         writeln!(stdout, "{}", harmless(&damaged.why))?;
     }
     drop(stdout);
-    question("Number or name: ", |line| match line.parse::<usize>() {
+    question(answers, "Number or name: ", |line| match line.parse::<usize>() {
         Ok(number) if number == new => Ok(None),
         Ok(number) => {
             let found = number.checked_sub(1).and_then(|at| all.get(at));
@@ -195,15 +203,19 @@ fn unknown(profiles: &Profiles, name: &Name) -> String {
 
 /// Asks for the name of a new profile, if there is a terminal. `check` returns why a name cannot be
 /// used.
-fn new_name(terminal: bool, check: impl Fn(&Name) -> Result<(), String>) -> anyhow::Result<Name> {
+fn new_name(
+    answers: Answers,
+    terminal: bool,
+    check: impl Fn(&Name) -> Result<(), String>,
+) -> anyhow::Result<Name> {
     if terminal {
-        return ask_name(check);
+        return ask_name(answers, check);
     }
     bail!(Misused::new("No name was given; add --name NAME, or set P2P_CHAT_NAME."))
 }
 
 /// Asks for the name, and suggests the login name if it can be used.
-fn ask_name(check: impl Fn(&Name) -> Result<(), String>) -> anyhow::Result<Name> {
+fn ask_name(answers: Answers, check: impl Fn(&Name) -> Result<(), String>) -> anyhow::Result<Name> {
     let login = ["USER", "USERNAME"].into_iter().find_map(|variable| env::var(variable).ok());
     let offered: Option<Name> = login.and_then(|login| parse_new(&login).ok());
     let offered = offered.filter(|name| check(name).is_ok());
@@ -211,7 +223,7 @@ fn ask_name(check: impl Fn(&Name) -> Result<(), String>) -> anyhow::Result<Name>
         Some(name) => format!("Enter your name [{name}]: "),
         None => "Enter your name: ".into(),
     };
-    question(&prompt, |line| match (line, &offered) {
+    question(answers, &prompt, |line| match (line, &offered) {
         ("", Some(name)) => Ok(name.clone()),
         (line, _) => {
             let name = parse_new(line).map_err(|error| error.to_string())?;
@@ -221,11 +233,11 @@ fn ask_name(check: impl Fn(&Name) -> Result<(), String>) -> anyhow::Result<Name>
 }
 
 /// Asks for the port, and suggests the first free one from [`FIRST_PORT`] on.
-pub(super) fn ask_port(bind: IpAddr) -> anyhow::Result<u16> {
+pub(super) fn ask_port(answers: Answers, bind: IpAddr) -> anyhow::Result<u16> {
     let is_free = |port: &u16| net::bind(bind, *port).is_ok();
     let offered = (FIRST_PORT..FIRST_PORT + PORTS_TRIED).find(is_free).unwrap_or(0);
     let prompt = format!("Enter your port number [{offered}], 0 for any free one: ");
-    question(&prompt, |line| match line {
+    question(answers, &prompt, |line| match line {
         "" => Ok(offered),
         line => listening_port(line).map_err(|error| format!("`{}` is invalid: {error}", harmless(line))),
     })
@@ -235,22 +247,18 @@ pub(super) fn ask_port(bind: IpAddr) -> anyhow::Result<u16> {
 ///
 /// # Errors
 /// If the terminal cannot be used, or the user leaves with `/quit` or the end of the input.
-fn question<T>(prompt: &str, read: impl Fn(&str) -> Result<T, String>) -> anyhow::Result<T> {
+fn question<T>(
+    answers: Answers,
+    prompt: &str,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> anyhow::Result<T> {
     loop {
-        let mut stdout = io::stdout().lock();
-        write!(stdout, "{prompt}")?;
-        stdout.flush()?;
-        let mut line = String::new();
-        let is_over = io::stdin().lock().read_line(&mut line)? == 0;
-        if is_over {
-            writeln!(stdout)?;
-        }
-        if is_over || tui::is_quit(&line) {
+        let Some(line) = answers.ask(prompt)?.filter(|line| !tui::is_quit(line)) else {
             bail!("The program was left before it started.");
-        }
+        };
         match read(line.trim()) {
             Ok(answer) => return Ok(answer),
-            Err(sentence) => writeln!(stdout, "{sentence}")?,
+            Err(sentence) => writeln!(io::stdout(), "{sentence}")?,
         }
     }
 }

@@ -355,7 +355,7 @@ impl App {
         let now = self.labels.label(id, known.as_ref());
         self.menu.relabel(id, &now);
         let line = match name {
-            Some(name) => format!("{label} ({at}) is called {name} here, also the next time."),
+            Some(name) => format!("{label} ({at}) is called {name} from now on."),
             None => format!("{label} ({at}) no longer has an alias and is shown as {now}."),
         };
         // Before the remark that it is not saved yet.

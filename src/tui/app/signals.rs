@@ -2,15 +2,17 @@
 
 #[cfg(unix)]
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(unix)]
 use std::time::{Duration, Instant};
 
 #[cfg(unix)]
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::Queue;
 #[cfg(unix)]
-use super::{AppEvent, tui};
+use super::AppEvent;
+use super::Queue;
+use super::tui;
 
 /// A signal this long after the first ends the program at once.
 #[cfg(unix)]
@@ -35,6 +37,9 @@ struct Told {
     /// Whether the program was asked to end.
     to_end: bool,
 }
+
+/// Whether the application handles signals.
+static STARTED: AtomicBool = AtomicBool::new(false);
 
 #[cfg(unix)]
 static TOLD: (Mutex<Told>, Condvar) = (Mutex::new(Told { continued: 0, to_end: false }), Condvar::new());
@@ -99,6 +104,35 @@ fn stop(told: &mut MutexGuard<'_, Told>, signal: rustix::process::Signal) -> boo
     told.continued > before
 }
 
+/// Lets the application handle the signals from now on, which ended the program at once before.
+pub(super) fn start() {
+    STARTED.store(true, Ordering::SeqCst);
+}
+
+/// Whether the application handles the signals.
+#[cfg(unix)]
+pub(super) fn has_started() -> bool {
+    STARTED.load(Ordering::SeqCst)
+}
+
+/// Ends the program like Ctrl-C outside raw mode.
+pub(super) fn interrupt() -> ! {
+    tui::restore_terminal();
+    #[cfg(unix)]
+    end_by(signal_hook::consts::SIGINT);
+    #[cfg(not(unix))]
+    std::process::exit(128 + super::INTERRUPT)
+}
+
+/// Ends the program as this signal does if it is not handled.
+#[cfg(unix)]
+fn end_by(signal: i32) -> ! {
+    if let Err(error) = signal_hook::low_level::emulate_default_handler(signal) {
+        log::warn!("cannot end by a signal: {error}");
+    }
+    std::process::exit(128 + signal)
+}
+
 /// The source of signals, before any is watched.
 pub(super) struct Signals(#[cfg(unix)] signal_hook::iterator::Signals);
 
@@ -123,9 +157,15 @@ impl Signals {
                 if signal == SIGCONT {
                     let mut told = TOLD.0.lock();
                     told.continued += 1;
-                    queue.put(AppEvent::Continued(told.continued));
+                    if has_started() {
+                        queue.put(AppEvent::Continued(told.continued));
+                    }
                     TOLD.1.notify_all();
                     continue;
+                }
+                if !has_started() {
+                    tui::restore_terminal();
+                    end_by(signal);
                 }
                 // A closing window may send its signal twice. A second request of the user comes
                 // later.

@@ -16,8 +16,8 @@ use crate::tui::{
 /// Peers with unread messages that are counted, at most. The status line names three.
 const MAX_UNREAD: usize = 1_000;
 
-/// Peers of which the user was told that they are offline, at most: those that a person writes to.
-const MAX_TOLD_OFFLINE: usize = 1_000;
+/// Peers of which the user was told why messages wait, at most: those that a person writes to.
+const MAX_TOLD_WAITING: usize = 1_000;
 
 /// What the log has in place of the text of a message.
 const UNLOGGED: &str = "(text not logged)";
@@ -155,7 +155,7 @@ impl App {
             Event::Delivery { who, status: DeliveryStatus::Delivered, .. } => (who, false),
             _ => return,
         };
-        self.told_offline.remove(&who.id);
+        self.told_waiting.remove(&who.id);
         if is_line {
             self.notices.is_read_of(who.id);
         }
@@ -168,7 +168,14 @@ impl App {
             return;
         }
         let lines = self.notices.take(subject, kind, lines, self.began.elapsed());
-        self.tell(lines);
+        self.tell_now(lines);
+    }
+
+    /// Shows notices, some of which were held, with the present time: no line stands below one with
+    /// a later time.
+    pub(super) fn tell_now(&mut self, lines: Vec<Line>) {
+        let stamp = self.clock.now().stamp;
+        self.tell(lines.into_iter().map(|line| line.shown_at(&stamp)).collect());
     }
 
     /// Returns a peer as the subject of a notice.
@@ -237,19 +244,15 @@ impl App {
     /// A peer is forgotten: no line goes to it any more.
     fn ends_talk_with(&mut self, who: &PeerInfo) {
         let with = self.menu.conversation().filter(|with| with.peer() == Some(who.id));
-        let talked_with = with.map(|with| with.label.clone());
+        let was_talking = with.is_some();
         if !self.menu.forget(who.id) {
             return;
         }
         self.unread.clear();
         self.outcome = None;
-        self.say(match talked_with {
-            Some(label) => format!("You have forgotten {label}; the conversation ends."),
-            None => {
-                let label = self.labels.label(who.id, who.name.as_ref());
-                format!("You have forgotten {label}; choose another recipient for your message.")
-            }
-        });
+        if !was_talking {
+            self.say("Choose another recipient for your message.");
+        }
         self.ask_again();
     }
 
@@ -283,7 +286,9 @@ impl App {
         let is_quiet = match status {
             // Being queued behind other messages is normal; being refused is not.
             DeliveryStatus::Queued(PendingReason::InLine) => true,
-            DeliveryStatus::Queued(PendingReason::Unreachable) => self.knows_that_it_is_offline(who.id),
+            DeliveryStatus::Queued(why @ (PendingReason::Unreachable | PendingReason::NotAcceptedYet)) => {
+                self.knows_why_it_waits(who.id, *why)
+            }
             status => tui::is_good(status),
         };
         if is_quiet {
@@ -294,13 +299,13 @@ impl App {
         }
     }
 
-    /// Returns whether the user was told that a peer is offline since it was online last. They are
-    /// told now if not.
-    fn knows_that_it_is_offline(&mut self, id: Recipient) -> bool {
-        if self.told_offline.len() >= MAX_TOLD_OFFLINE {
-            self.told_offline.clear();
+    /// Returns whether the user was told why messages to a peer wait, since it was online last.
+    /// They are told now if not.
+    fn knows_why_it_waits(&mut self, id: Recipient, why: PendingReason) -> bool {
+        if self.told_waiting.len() >= MAX_TOLD_WAITING {
+            self.told_waiting.clear();
         }
-        !self.told_offline.insert(id)
+        self.told_waiting.insert(id, why) == Some(why)
     }
 
     /// Shows a later status of a message.

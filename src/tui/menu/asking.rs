@@ -66,7 +66,7 @@ impl Asking {
                 AskKind::Chat => "Talk with: ".into(),
                 AskKind::History => "History of: ".into(),
                 AskKind::Mute => "Mute or unmute: ".into(),
-                AskKind::Nickname => "Nickname for: ".into(),
+                AskKind::Nickname => "Alias for: ".into(),
             },
             (Self::Port(_, ip), _) => format!("Port of {ip}: "),
             (Self::Text(to, beginning), _) => format!("Message to {}: {beginning}", to.label),
@@ -93,11 +93,11 @@ impl Asking {
                     AskKind::Chat => format!("Talk with whom? {names} or all.{enter} 0: back."),
                     AskKind::History => format!("History of whom? {names}. Enter: all. 0: back."),
                     AskKind::Mute => format!("Mute or unmute whom? {names}. 0: back."),
-                    AskKind::Nickname => format!("A nickname for whom? {names}. 0: back."),
+                    AskKind::Nickname => format!("An alias for whom? {names}. 0: back."),
                 }
             }
             Self::Name => "What do you want to be called? One word. 0: back.".into(),
-            Self::Nickname(..) => "Nickname, one word. Enter: use their own name. 0: back.".into(),
+            Self::Nickname(..) => "Alias, one word. Enter: use their own name. 0: back.".into(),
             Self::Choice | Self::More | Self::Port(..) | Self::Text(..) | Self::Sure(_) => return None,
         })
     }

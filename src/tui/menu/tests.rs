@@ -662,7 +662,7 @@ fn commands_match_the_menu() {
     assert_eq!(me.prompt(), "Message to Bob: /me ");
     assert_eq!(after(&mut me, &["waves"]).0, send(5001, "/me waves"));
     for lines in [&["/help"][..], &["6", "8"]] {
-        assert!(after(&mut menu(), lines).1.contains("@WHOM TEXT"));
+        assert!(after(&mut menu(), lines).1.contains("@WHOM MESSAGE"));
     }
     assert!(after(&mut menu(), &["/help chat"]).1.starts_with("/chat [WHOM]: start a conversation"));
     let mut chat = menu();

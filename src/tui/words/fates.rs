@@ -1,5 +1,8 @@
 //! The lines about delivery statuses and results of commands. Pure.
 
+use unicode_width::UnicodeWidthStr;
+
+use super::trust::USUAL_COLUMNS;
 use super::voice::{Voice, place};
 use crate::core::{CommandKind, PeerInfo};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
@@ -246,8 +249,28 @@ pub(super) fn left_out_words(count: usize, voice: &Voice<'_>) -> Option<String> 
         1 => "1 unencrypted stranger".to_owned(),
         count => format!("{count} unencrypted strangers"),
     };
-    let offer = if voice.full { "" } else { "; /all-plain TEXT includes them" };
+    let offer = if voice.full { "" } else { "; /all-plain MESSAGE includes them" };
     Some(format!("{strangers} left out{offer}."))
+}
+
+/// Returns the line about the contacts that a message to all does not go to, one row of a usual
+/// terminal: `first` has the first of these `count` contacts.
+pub(super) fn not_to_offline(first: &[PeerInfo], count: usize, voice: &Voice<'_>) -> String {
+    let contacts = if count == 1 { "contact" } else { "contacts" };
+    let mut line = format!("Not to {count} offline {contacts}: ");
+    for (at, who) in first.iter().enumerate() {
+        let name = format!("{}{}", if at == 0 { "" } else { ", " }, voice.word_for(who));
+        let more = count - at - 1;
+        let end = if more == 0 { ".".to_owned() } else { format!(" and {more} more.") };
+        if at > 0 && line.width() + name.width() + end.width() >= USUAL_COLUMNS {
+            return format!("{line} and {} more.", count - at);
+        }
+        line += &name;
+    }
+    match count - first.len() {
+        0 => line + ".",
+        more => format!("{line} and {more} more."),
+    }
 }
 
 /// Returns the line that sums up the results of one command for several peers.

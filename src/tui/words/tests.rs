@@ -302,15 +302,32 @@ fn sum_offers_to_include_unencrypted_strangers() {
         let sum = Event::Sum { kind: CommandKind::Send, total, done: total, failed: Vec::new(), left_out };
         told_in(&sum, full)
     };
-    let two = "2 unencrypted strangers left out; /all-plain TEXT includes them.";
+    let two = "2 unencrypted strangers left out; /all-plain MESSAGE includes them.";
     assert_eq!(words(3, 2, false), format!("Sent to 3 of 3. {two}"));
     assert_eq!(words(1, 2, false), two);
     // A pipe has no offer.
     assert_eq!(words(1, 2, true), "Sent to 1 of 1. 2 unencrypted strangers left out.");
     assert_eq!(words(0, 2, true), "2 unencrypted strangers left out.");
     assert_eq!(words(1, 0, false), "");
-    let one = "1 unencrypted stranger left out; /all-plain TEXT includes them.";
+    let one = "1 unencrypted stranger left out; /all-plain MESSAGE includes them.";
     assert_eq!(words(0, 1, false), one);
+}
+
+#[test]
+fn offline_contacts_take_one_row() {
+    let named = |name: &str| PeerInfo { name: Some(PeerName::new(name)), ..bob() };
+    let words =
+        |first: &[PeerInfo], count| told_in(&Event::NotToOffline { first: first.into(), count }, false);
+    assert_eq!(words(&[bob()], 1), "Not to 1 offline contact: Bob.");
+    let other = |last: u8| {
+        let id = Recipient::key(PublicKey::new([last; 32]));
+        PeerInfo { id, ..named(&format!("Contact{last:02}")) }
+    };
+    let many: Vec<PeerInfo> = (1..=20).map(other).collect();
+    let line = "Not to 50 offline contacts: Contact01·aeaq, Contact02·aiba and 48 more.";
+    assert_eq!(words(&many, 50), line);
+    let both = words(&many[..2], 2);
+    assert_eq!(both, "Not to 2 offline contacts: Contact01·aeaq, Contact02·aiba.");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::tui::message::under;
 use crate::tui::style::{Ink, Line};
 
 /// Columns of a usual terminal. The rows of a warning are narrower.
-const USUAL_COLUMNS: usize = 80;
+pub(super) const USUAL_COLUMNS: usize = 80;
 
 /// The prefix of a warning's further lines.
 const MORE: &str = "  ! ";
@@ -87,7 +87,7 @@ fn unproven(from: &PeerInfo, source: Source, text: &Text, cut: bool, voice: &Voi
         (None, _) => format!(", at {}", place(from.id, from.addr)),
     };
     let end = if cut { cut_words() } else { String::new() };
-    let before = voice.warning("Unverified, ").and(Ink::Plain, format!("from {source}{as_whom}: "));
+    let before = voice.warning("Unproven, ").and(Ink::Plain, format!("from {source}{as_whom}: "));
     under(before, &voice.split(text, false), &end)
 }
 

@@ -188,12 +188,12 @@ impl Voice<'_> {
     }
 
     pub(super) fn notice(&self, text: impl Into<String>) -> Line {
-        Line::of(Ink::Faint, self.stamp).and(Ink::Faint, "* ").and(Ink::Faint, text)
+        Line::at(self.stamp).and(Ink::Faint, "* ").and(Ink::Faint, text)
     }
 
     /// The first words of what must not be overlooked. No label begins with an exclamation mark.
     pub(super) fn warning(&self, text: impl Into<String>) -> Line {
-        Line::of(Ink::Faint, self.stamp).and(Ink::Bad, "! ").and(Ink::Bad, text)
+        Line::at(self.stamp).and(Ink::Bad, "! ").and(Ink::Bad, text)
     }
 
     /// A notice about a peer, whose name keeps its colour.
@@ -202,7 +202,7 @@ impl Voice<'_> {
     }
 
     fn notice_of(&self, ink: Ink, named: String, rest: String) -> Line {
-        Line::of(Ink::Faint, self.stamp).and(Ink::Faint, "* ").and(ink, named).and(Ink::Faint, rest)
+        Line::at(self.stamp).and(Ink::Faint, "* ").and(ink, named).and(Ink::Faint, rest)
     }
 }
 

@@ -18,7 +18,7 @@ fn unencrypted_message_in_contact_name_is_shown_apart() {
         let answer = send_raw_from(source, alice.addr(), format!("{from} Bob {text}").as_bytes());
         assert!(answer.starts_with(b"[ACK]"), "{:?}", String::from_utf8_lossy(&answer));
         let line = alice.sees(&text);
-        assert!(line.contains(&format!("! Unverified, from {source}, claims to be Bob: ")), "{line}");
+        assert!(line.contains(&format!("! Unproven, from {source}, claims to be Bob: ")), "{line}");
         assert!(!line.contains("[encrypted]"), "{line}");
     }
     never_saw(&alice, "Bob (127.0.0.66:9)");

@@ -61,7 +61,7 @@ fn claimed_address_is_neither_dialed_nor_disconnected() {
         says(&mallorys, alice_there, &format!("{CAROL}:{PORT} {words}"));
     }
     let line = alice.sees("it is me");
-    assert!(line.contains(&format!("Unverified, from {MALLORY}, claims to be Carol")), "{line}");
+    assert!(line.contains(&format!("Unproven, from {MALLORY}, claims to be Carol")), "{line}");
     alice.finds(at(CAROL, PORT), "connected");
     let printed = alice.printed();
     assert!(!printed.iter().any(|line| line.contains("has left")), "{printed:?}");

@@ -25,7 +25,7 @@ fn stands(terminal: &Terminal, text: &str) {
 fn enters(terminal: &Terminal, line: &str) {
     let said = match line {
         "/mute" => "No peers are muted. /mute WHOM mutes one.",
-        "/alias" => "There are no nicknames; /alias WHOM NAME gives one.",
+        "/alias" => "There are no aliases; /alias WHOM NAME gives one.",
         "/requests" => "No request waits for your decision.",
         "/key" => "Your key, which others know you by:",
         other => panic!("{other} is none of the commands of these scenarios"),

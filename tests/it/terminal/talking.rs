@@ -91,7 +91,16 @@ fn status_line_tells_that_a_partner_refuses_us() {
     alice.enters("/chat bob");
     alice.enters("hello?");
     alice.waits_for("0 online · Bob: does not accept you");
-    line_stands(&alice, "to Bob (does not accept you)> ", "", "");
+    let prompt = "to Bob (does not accept you)> ";
+    line_stands(&alice, prompt, "", "");
+    // The next message stays as it was typed, and is refused.
+    alice.enters("are you there?");
+    alice.shows("the refusal", |screen| {
+        let rows = rows(screen);
+        let at = rows.iter().position(|row| *row == format!("{prompt}are you there?"));
+        at.is_some_and(|at| rows[at + 1].starts_with("Not sent to Bob: they do not accept messages"))
+    });
+    assert!(!alice.screen().contains("* Bob does not accept"), "said once: {}", alice.screen());
 }
 
 #[test]
@@ -329,7 +338,7 @@ Choice [0-6]: 6
 3  Send an action                     /me
 4  Change your name                   /name
 5  Mute or unmute a peer              /mute
-6  Give a peer a nickname             /alias
+6  Give a peer an alias               /alias
 7  Show queued messages               /outbox
 8  Help                               /help
 0  Back
@@ -354,11 +363,11 @@ More [0-8]:",
     line_stands(&alice, CHOICE, "", "");
     alice.enters("6");
     alice.enters("6");
-    line_stands(&alice, "Nickname for: ", "", "");
+    line_stands(&alice, "Alias for: ", "", "");
     alice.enters("bob");
     line_stands(&alice, "What to call Bob: ", "", "");
     alice.enters("Boss");
-    alice.waits_for("is called Boss here");
+    alice.waits_for("is called Boss from now on");
     alice.enters("@boss hello");
     bob.sees(": hello");
     alice.waits_for("✓ delivered to Boss");
@@ -371,7 +380,7 @@ More [0-8]:",
     alice.waits_for("No messages are queued.");
     alice.enters("6");
     alice.enters("8");
-    alice.waits_for("@WHOM TEXT");
+    alice.waits_for("@WHOM MESSAGE");
 }
 
 #[test]

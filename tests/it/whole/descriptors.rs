@@ -85,7 +85,7 @@ fn sixty_static_peers_with_forty_descriptors_are_all_found_in_the_end() {
     let builder = addrs.iter().fold(Peer::named("Alice").after(FEW), |alice, addr| alice.knows(*addr));
     // They accept and do not read, so each look at one holds a descriptor for a second or more.
     let mut alice = Target::of(builder);
-    alice.peer.has_seen("0 of 60 static peers are online; retrying the others in the background.");
+    alice.peer.has_seen("All 60 static peers are offline; retrying in the background.");
     let expected = acknowledged(&alice);
     is_patient(&alice);
     // Now they read and close, as they should.

@@ -181,7 +181,7 @@ fn unproven_message_is_marked_without_peer_colour() {
         (Some("Zoe"), ", claims to be Zoe, at the address of Bob"),
         (None, ", at the address of Bob"),
     ] {
-        let expected = format!("[14:03:07] ! Unverified, from 127.0.0.9{who}: /me waves");
+        let expected = format!("[14:03:07] ! Unproven, from 127.0.0.9{who}: /me waves");
         assert_eq!(told(&unproven(name, "/me waves")), expected);
         assert_eq!(told_in(&unproven(name, "/me waves"), false), expected);
     }

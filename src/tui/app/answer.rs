@@ -1,0 +1,107 @@
+//! Reads the answer to a question of a start, which is edited like a line of the prompt.
+
+use std::io::{self, BufRead, Write};
+#[cfg(unix)]
+use std::sync::Once;
+
+use super::signals;
+use crate::settings::Settings;
+use crate::tui::{self, Input, Line, Palette, Screen, Typed};
+
+/// How the questions of a start are answered.
+#[derive(Clone, Copy)]
+pub(super) struct Answers {
+    /// Whether the keys of the prompt work. Otherwise the terminal edits the line.
+    edits: bool,
+}
+
+impl Answers {
+    /// Returns how questions are answered on this terminal.
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self { edits: !settings.plain && !tui::is_dumb() }
+    }
+
+    /// Asks once. Returns `None` at the end of the input, or if the user leaves.
+    ///
+    /// # Errors
+    /// If the terminal cannot be used.
+    pub(super) fn ask(self, prompt: &str) -> io::Result<Option<String>> {
+        // In the background, reading a line stops the program until it is in the foreground.
+        if !self.edits || !tui::is_in_foreground() {
+            return read_line(prompt);
+        }
+        watch_for_hangup()?;
+        let mut screen = Screen::cooked(Palette::default(), true);
+        screen.take_over(false)?;
+        screen.ask(Line::from(prompt));
+        let answer = edit(&mut screen)?;
+        let line = answer.as_deref().unwrap_or_default();
+        screen.finish_line(&tui::typed_lines(Line::from(prompt), line))?;
+        screen.close(&[])?;
+        Ok(answer)
+    }
+}
+
+/// Reads a line that the terminal edits.
+fn read_line(prompt: &str) -> io::Result<Option<String>> {
+    let mut stdout = io::stdout().lock();
+    write!(stdout, "{prompt}")?;
+    stdout.flush()?;
+    let mut line = String::new();
+    if io::stdin().lock().read_line(&mut line)? == 0 {
+        writeln!(stdout)?;
+        return Ok(None);
+    }
+    Ok(Some(line))
+}
+
+/// Handles keys until the line is finished.
+fn edit(screen: &mut Screen) -> io::Result<Option<String>> {
+    loop {
+        screen.show(&[], "")?;
+        let input = tui::next_input();
+        let Some(editor) = screen.editor() else { return Ok(None) };
+        let typed = match input {
+            Input::Key(key) => editor.key(key),
+            // A text that does not fit is no answer.
+            Input::Paste(text) => editor.paste(&text).map_or(Typed::Full, |()| Typed::Edited),
+            Input::End | Input::HangUp => Typed::Leave,
+            Input::Resized | Input::Focus(_) | Input::Line(_) | Input::LineTooLong(_) | Input::LineCut => {
+                Typed::Edited
+            }
+        };
+        match typed {
+            Typed::Line(line) => return Ok(Some(line)),
+            Typed::Leave => return Ok(None),
+            Typed::Interrupt => signals::interrupt(),
+            Typed::Suspend => {
+                screen.give_back()?;
+                signals::suspend();
+                screen.resume()?;
+            }
+            Typed::ClearScreen => screen.clear()?,
+            Typed::Edited | Typed::Full | Typed::TooLong(_) | Typed::Complete | Typed::Escape => {}
+        }
+    }
+}
+
+/// Ends the program when the terminal vanishes during a question.
+#[cfg(unix)]
+fn watch_for_hangup() -> io::Result<()> {
+    static WATCHED: Once = Once::new();
+
+    let mut result = Ok(());
+    WATCHED.call_once(|| {
+        result = tui::watch_for_hangup(|_| {
+            if !signals::has_started() {
+                std::process::exit(1);
+            }
+        });
+    });
+    result
+}
+
+#[cfg(not(unix))]
+fn watch_for_hangup() -> io::Result<()> {
+    Ok(())
+}
