@@ -158,7 +158,8 @@ impl fmt::Debug for PeerAddr {
 }
 
 /// Why a string is not an address that can be dialed. Displays as a whole sentence for the user.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(thiserror::Error, Debug, Clone, PartialEq, Eq)]
+#[error("{0}")]
 pub struct AddrError(String);
 
 impl AddrError {
@@ -167,14 +168,6 @@ impl AddrError {
         Self(format!("`{}` is not an address: {why}", quoted(text)))
     }
 }
-
-impl fmt::Display for AddrError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for AddrError {}
 
 impl FromStr for PeerAddr {
     type Err = AddrError;

@@ -49,7 +49,8 @@ impl fmt::Display for Name {
 }
 
 /// Why a string cannot be our name, and a similar one that can.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(thiserror::Error, Debug, Clone, PartialEq, Eq)]
+#[error("{why}{}", .suggestion.as_ref().map_or(".".to_owned(), |name| format!("; how about `{name}`?")))]
 pub struct NameError {
     why: &'static str,
     suggestion: Option<String>,
@@ -61,18 +62,6 @@ impl NameError {
         self.suggestion.as_deref()
     }
 }
-
-impl fmt::Display for NameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.why)?;
-        match &self.suggestion {
-            Some(name) => write!(f, "; how about `{name}`?"),
-            None => f.write_str("."),
-        }
-    }
-}
-
-impl std::error::Error for NameError {}
 
 impl FromStr for Name {
     type Err = NameError;

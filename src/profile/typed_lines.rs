@@ -5,7 +5,6 @@
 //! control characters. A line is appended in one write, so a crash loses at most the last one.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -52,22 +51,15 @@ struct Content {
 }
 
 /// Why the file cannot be used.
-#[derive(Debug)]
+#[derive(thiserror::Error, Debug)]
 enum Fault {
+    #[error("{0}")]
     Io(io::Error),
+    #[error("it has more than {MAX_FILE_BYTES} bytes")]
     TooLarge,
     /// This line is damaged. The first line is 1.
+    #[error("line {0} is damaged")]
     Line(usize),
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(error) => error.fmt(f),
-            Self::TooLarge => write!(f, "it has more than {MAX_FILE_BYTES} bytes"),
-            Self::Line(line) => write!(f, "line {line} is damaged"),
-        }
-    }
 }
 
 impl TypedLines {
