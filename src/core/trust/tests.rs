@@ -577,7 +577,7 @@ fn waiting(trusted: &Trusted) -> Vec<(PublicKey, u8)> {
 }
 
 #[test]
-fn invented_key_changes_do_not_hide_the_real_one() {
+fn invented_key_changes_hide_no_real_one() {
     let mut trusted = with_bob(Policy::AcceptNew);
     for n in 0..16 {
         trusted.meets(claims("Bob", n, (n / 4) as u8));

@@ -93,7 +93,7 @@ fn gets_the_first_part(xyz: &Legacy) {
 }
 
 #[test]
-fn xyz_lives_at_a_port_where_r3_was_before() {
+fn xyz_survives_at_a_port_r3_had_before() {
     let port = reserved();
     let r3 = port.start(Program::R3);
     let mut alice = Peer::named("Alice").start();
