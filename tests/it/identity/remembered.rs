@@ -42,7 +42,7 @@ fn close(folder: &Path) {
 fn close(_: &Path) {}
 
 #[test]
-fn a_damaged_file_is_refused_with_its_line_and_left_as_it_is() {
+fn damaged_known_peers_are_refused_with_their_line() {
     for (known, line, words) in [
         (
             "[[peer]]\nkey = \"abc\"\nfirst_seen = \"2026-11-21T10:00:00Z\"\n",
@@ -64,7 +64,7 @@ fn a_damaged_file_is_refused_with_its_line_and_left_as_it_is() {
 }
 
 #[test]
-fn the_key_of_a_static_peer_is_remembered_and_only_for_that_profile() {
+fn static_peers_key_is_remembered_per_profile() {
     let data = TempDir::new().expect("a temporary directory");
     let listed =
         format!("[[peer]]\naddress = \"{}\"\nname = \"Bob\"\nkey = \"{}\"\n", nobody(), key(1).grouped());
@@ -85,7 +85,7 @@ fn the_key_of_a_static_peer_is_remembered_and_only_for_that_profile() {
 }
 
 #[test]
-fn it_is_written_while_the_program_runs_so_that_a_crash_does_not_lose_it() {
+fn remembered_key_survives_a_crash() {
     use std::time::{Duration, Instant};
 
     let data = TempDir::new().expect("a temporary directory");
