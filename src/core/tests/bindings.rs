@@ -105,7 +105,7 @@ fn replaced_legacy_peer_loses_its_form() {
 }
 
 #[test]
-fn message_for_a_replaced_legacy_peer_waits_for_the_user() {
+fn message_for_a_replaced_peer_waits_for_user() {
     let mut story = Story::new();
     story.gets(5001, text("hello"));
     story.ends(5001, &SendResult::HandedOver);

@@ -5,7 +5,7 @@ use super::*;
 use crate::model::session::RequestEnd;
 
 #[test]
-fn stranger_does_not_silence_legacy_contact_of_its_name() {
+fn stranger_silences_no_legacy_contact_of_its_name() {
     let mut story = Story::new();
     story.gets(5001, text("hi"));
     story.dials_in(EVES, "Bob", 5002).expect("welcome");
@@ -106,7 +106,7 @@ fn message_during_another_legacy_introduction_is_held() {
 }
 
 #[test]
-fn legacy_peer_is_there_again_after_a_key_at_its_address() {
+fn legacy_peer_returns_after_a_key_there() {
     let mut story = Story::new();
     story.gets(5001, text("hi"));
     connects_as(&mut story, "Eve");
@@ -124,7 +124,7 @@ fn legacy_peer_is_there_again_after_a_key_at_its_address() {
 }
 
 #[test]
-fn blocked_key_gets_no_row_from_what_was_under_way() {
+fn traffic_under_way_gives_blocked_keys_no_row() {
     let mut story = Story::new();
     // A plain `connect` is on its way to the address when its peer proves its key there.
     story.does(Command::Connect(these(5001)));
@@ -140,7 +140,7 @@ fn blocked_key_gets_no_row_from_what_was_under_way() {
 }
 
 #[test]
-fn check_counts_are_balanced_when_a_peer_claims_our_address() {
+fn claim_of_our_address_keeps_probe_counts_balanced() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.gets(5001, Body::Connect);

@@ -48,7 +48,7 @@ fn dialed(story: &Story) -> Vec<u16> {
 }
 
 #[test]
-fn contacts_are_listed_and_dialed_the_last_seen_first() {
+fn last_seen_contacts_are_listed_and_dialed_first() {
     let mut story = started(&[(1, 5001, Some(DAY * 3)), (2, 5002, None), (3, 5003, Some(DAY))]);
     let rows = story.state.rows(story.now);
     assert!(rows.iter().all(|row| row.contact && row.state == PresenceStatus::Offline));
@@ -61,7 +61,7 @@ fn contacts_are_listed_and_dialed_the_last_seen_first() {
 }
 
 #[test]
-fn offline_contact_is_dialed_for_ever_and_ever_more_rarely() {
+fn offline_contact_is_dialed_ever_more_rarely() {
     let mut story = started(&[(BOBS, 5001, None)]);
     let mut waits = Vec::new();
     for _ in 0..14 {
@@ -79,7 +79,7 @@ fn offline_contact_is_dialed_for_ever_and_ever_more_rarely() {
 }
 
 #[test]
-fn contact_not_seen_for_a_month_waits_for_another_network() {
+fn contact_unseen_for_a_month_waits_for_networks() {
     let mut story = started(&[(BOBS, 5001, Some(DORMANT_AFTER))]);
     story.later(DAY);
     assert_eq!(dialed(&story), [0_u16; 0]);
@@ -90,7 +90,7 @@ fn contact_not_seen_for_a_month_waits_for_another_network() {
 }
 
 #[test]
-fn contact_not_seen_for_a_month_is_dialed_when_written_to() {
+fn contact_unseen_for_months_is_dialed_for_messages() {
     let mut story = started(&[(BOBS, 5001, Some(DORMANT_AFTER))]);
     let to = Target::These(vec![Recipient::key(key(BOBS))]);
     story.does(Command::Send { to, message: message(1) });
@@ -98,7 +98,7 @@ fn contact_not_seen_for_a_month_is_dialed_when_written_to() {
 }
 
 #[test]
-fn disconnected_contact_is_left_alone_until_one_side_writes() {
+fn disconnected_contact_stays_so_until_a_message() {
     let mut story = started(&[(BOBS, 5001, None)]);
     story.later(seconds(1));
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
@@ -178,7 +178,7 @@ fn message_to_all_makes_no_contact() {
 }
 
 #[test]
-fn connect_that_proves_a_contact_gives_it_the_address() {
+fn connect_gives_a_proven_contact_the_address() {
     let mut story = started(&[(BOBS, 5001, None)]);
     story.does(Command::Connect(these(5009)));
     story.promises(BOBS);
@@ -293,7 +293,7 @@ fn unblocked_contact_keeps_its_row_number() {
 }
 
 #[test]
-fn contact_blocked_in_an_earlier_run_was_last_seen_then() {
+fn earlier_blocked_contact_keeps_its_last_seen() {
     let pins = vec![Pin { blocked: true, ..pin(1, 5001) }];
     let mut story = Story::with(CoreConfig { pins, ..super::keys::alice() });
     let blocked = KnownContact { blocked: true, ..known(1, Some(DAY)) };
@@ -361,7 +361,7 @@ fn list_probes_online_peers_and_few_offline_contacts() {
 }
 
 #[test]
-fn connect_makes_a_contact_only_of_a_named_peer() {
+fn connect_makes_only_named_peers_contacts() {
     let mut story = Story::new();
     story.gets(5003, text("hi"));
     story.ends(5003, &SendResult::HandedOver);
@@ -407,7 +407,7 @@ fn stranger_is_stored_before_a_message_to_all() {
 }
 
 #[test]
-fn contact_that_dials_us_is_dialed_once_and_found_one_way() {
+fn contact_that_dials_us_is_dialed_once() {
     let mut story = started(&[(1, 5001, None)]);
     story.later(seconds(1));
     story.talked(None, RequestEnd::Unreachable(SendError::TimedOut));

@@ -81,7 +81,7 @@ fn saved_contact_gets_no_address_of_this_run() {
 }
 
 #[test]
-fn remembered_stranger_of_this_run_stays_stranger_in_store() {
+fn remembered_stranger_stays_stranger_in_the_store() {
     let bob = Recipient::key(key(BOBS));
     let mut story = started(entry(5001, Some(key(BOBS))), vec![pin(BOBS, 5002, false)]);
     assert!(story.state.is_contact(bob) && !story.state.is_lasting_contact(bob));

@@ -75,7 +75,7 @@ fn leaving_while_asking_sends_encrypted_then_goodbye() {
 }
 
 #[test]
-fn peer_that_dials_while_we_leave_gets_messages_first() {
+fn peer_dialing_while_we_leave_gets_messages_first() {
     let mut story = Story::new();
     story.writes(5001, 1);
     story.does(Command::Leave);

@@ -46,7 +46,7 @@ fn is_held_for_another(event: &Event) -> bool {
 }
 
 #[test]
-fn a_text_that_is_refused_once_it_is_known_how_its_recipient_is_spoken_to_does_not_stay_queued() {
+fn message_refused_for_its_form_does_not_wait() {
     let mut story = Story::storing();
     let ping = Message { body: "PING".into(), ..message(1) };
     story.does(Command::Send { to: these(5001), message: ping });
@@ -68,7 +68,7 @@ fn a_text_that_is_refused_once_it_is_known_how_its_recipient_is_spoken_to_does_n
 }
 
 #[test]
-fn who_is_at_the_address_of_another_is_not_asked_again_each_time_they_say_something() {
+fn peer_at_anothers_address_is_not_probed_repeatedly() {
     let mut story = Story::storing();
     story.knows_plain(5001);
     story.writes_while_offline(5001, 1);
@@ -95,7 +95,7 @@ fn who_is_at_the_address_of_another_is_not_asked_again_each_time_they_say_someth
 }
 
 #[test]
-fn a_text_of_an_earlier_run_is_not_for_whoever_has_its_address_by_now_under_another_name() {
+fn earlier_message_is_not_for_a_new_name() {
     let mut story = Story::storing();
     story.restores(Recipient::Address(at(5002)), 1);
     story.eve_says(5002, text("hello"));
@@ -108,7 +108,7 @@ fn a_text_of_an_earlier_run_is_not_for_whoever_has_its_address_by_now_under_anot
 }
 
 #[test]
-fn a_text_of_an_earlier_run_for_the_address_that_is_ours_by_now_is_not_sent_to_ourselves() {
+fn earlier_message_is_not_sent_to_ourselves() {
     let mut story = Story::storing();
     story.restores(Recipient::Address(at(5000)), 1);
     assert_eq!((story.dials(5000), story.state.rows(story.now).len()), (vec![], 0));
@@ -130,7 +130,7 @@ fn a_text_of_an_earlier_run_for_the_address_that_is_ours_by_now_is_not_sent_to_o
 }
 
 #[test]
-fn a_text_for_a_key_that_was_not_remembered_stays_until_that_key_is_met_and_for_no_other() {
+fn message_for_an_unremembered_key_waits_for_it() {
     let mut story = Story::storing();
     // The program was killed before the key of Bob was written down.
     story.restores(Recipient::Peer(PeerId::Key(key(BOBS))), 1);
@@ -146,14 +146,14 @@ fn a_text_for_a_key_that_was_not_remembered_stays_until_that_key_is_met_and_for_
 }
 
 #[test]
-fn a_text_for_a_key_that_is_met_no_more_expires() {
+fn message_for_a_vanished_key_expires() {
     let mut story = Story::storing();
     story.restores_for(Recipient::Peer(PeerId::Key(key(BOBS))), 1, Duration::ZERO);
     assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [done(DeliveryStatus::Expired)]);
 }
 
 #[test]
-fn a_text_for_a_blocked_key_of_an_earlier_run_is_withdrawn() {
+fn earlier_message_for_a_blocked_key_is_cancelled() {
     let mut story = Story::storing();
     story.knows_bob(5001);
     story.does(Command::Block(key(BOBS).into()));
@@ -166,7 +166,7 @@ fn a_text_for_a_blocked_key_of_an_earlier_run_is_withdrawn() {
 }
 
 #[test]
-fn what_waits_behind_a_text_that_shows_a_key_goes_on_though_the_user_has_sent_its_recipient_away() {
+fn queue_behind_a_key_change_survives_a_disconnect() {
     let mut story = Story::storing();
     story.knows_plain(5001);
     story.writes(5001, 1);
@@ -195,7 +195,7 @@ fn what_waits_behind_a_text_that_shows_a_key_goes_on_though_the_user_has_sent_it
 }
 
 #[test]
-fn who_leaves_is_not_told_that_a_text_stays_which_could_not_be_written_down() {
+fn leaving_promises_no_unstored_message() {
     let mut story = Story::storing();
     story.knows_bob(5001);
     story.stores_all(Ok(()));
@@ -263,7 +263,7 @@ fn resent_message_waits_for_its_old_name() {
 }
 
 #[test]
-fn message_held_for_another_key_is_reported_once_stored() {
+fn held_message_is_reported_once_stored() {
     let mut story = Story::storing();
     story.eve_says(5001, Body::Connect);
     story.writes(5001, 1);

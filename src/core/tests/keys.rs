@@ -382,7 +382,7 @@ fn new_name_is_shown_and_told_once() {
 }
 
 #[test]
-fn number_given_when_peer_comes_stays_when_it_is_dialed() {
+fn number_of_an_incoming_peer_stays_when_dialed() {
     let mut story = Story::new();
     // Bob's first message is an unencrypted `connect`. He is seen to listen before his session
     // opens.
@@ -398,7 +398,7 @@ fn number_given_when_peer_comes_stays_when_it_is_dialed() {
 }
 
 #[test]
-fn announced_address_keeps_its_number_when_a_key_claims_it() {
+fn claimed_address_keeps_its_number() {
     let mut story = Story::new();
     story.gets(5001, Body::Connect);
     story.promises(BOBS);
@@ -529,7 +529,7 @@ fn peer_that_dials_back_is_announced_once() {
 }
 
 #[test]
-fn peer_that_refuses_us_is_tried_ever_more_rarely() {
+fn refusing_peer_is_tried_ever_more_rarely() {
     let mut story = Story::with(alice());
     story.knows_bob(5001);
     story.session_breaks(BOBS);
@@ -557,7 +557,7 @@ fn is_refusal(event: &Event) -> bool {
 }
 
 #[test]
-fn refusal_is_told_once_when_its_peer_dials_us() {
+fn refusal_by_a_dialing_peer_is_told_once() {
     let mut story = Story::new();
     story.writes(5001, 1);
     story.promises(BOBS);
@@ -588,7 +588,7 @@ fn answered_check_of_an_address_is_no_acceptance() {
 }
 
 #[test]
-fn configured_address_is_checked_until_its_key_proves_itself() {
+fn configured_address_is_probed_until_its_key_answers() {
     let mut story = Story::with(alice()).with_static(&[5001]);
     story.ends(5001, &SendResult::Failed(SendError::Refused));
     // He starts later, and his machine is too busy to answer in time.

@@ -64,7 +64,7 @@ fn is_not_online(story: &mut Story, online: usize) {
 }
 
 #[test]
-fn key_that_waits_is_not_online_at_its_address() {
+fn pending_key_is_not_online_at_its_address() {
     let mut story = bob_is_away();
     story.does(Command::Connect(these(5002)));
     answers(&mut story, EVES, 5002);
@@ -82,7 +82,7 @@ fn key_that_waits_is_not_online_at_its_address() {
 }
 
 #[test]
-fn waiting_key_at_a_configured_address_is_dialed_rarely() {
+fn pending_key_at_configured_address_is_dialed_rarely() {
     let mut story = bob_is_away().with_static(&[5002]);
     let dialed = answers(&mut story, EVES, 5002);
     // `connect` and a session for each attempt, after 1, 2, 4, ... seconds.
@@ -129,7 +129,7 @@ fn legacy_peer_where_a_key_waited_is_online() {
 }
 
 #[test]
-fn claim_of_a_waiting_key_hides_no_other_peer() {
+fn claim_of_a_pending_key_hides_no_peer() {
     let mut story = bob_is_away();
     // Eve claims the address from which a peer has just introduced itself.
     is_sent(&mut story, "Zoe", Body::Connect);

@@ -59,7 +59,7 @@ fn further_addresses_of_a_stranger_are_not_dialed() {
 }
 
 #[test]
-fn further_local_addresses_of_a_contact_are_not_dialed() {
+fn further_local_contact_addresses_are_not_dialed() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let (bobs, other) = (PeerAddr::new(LAN, 5001).unwrap(), lan([10, 0, 0, 8], 5001));
@@ -121,7 +121,7 @@ fn contact_is_dialed_again_as_often_as_before() {
 }
 
 #[test]
-fn configured_address_is_dialed_again_as_often_as_before() {
+fn configured_address_is_redialed_as_often() {
     let mut story = Story::with(alice()).with_static(&[5001]);
     story.under_way.clear();
     // The key has not proven itself there yet, so it is a stranger's.
@@ -221,7 +221,7 @@ fn connect_to_a_program_without_sessions_ends() {
 }
 
 #[test]
-fn only_contact_is_believed_that_our_key_is_in_use() {
+fn only_contacts_are_believed_about_our_key() {
     let mut story = Story::new();
     story.knows_bob(5001);
     assert_eq!(story.dials_in(EVES, "Eve", 5002), Ok(()));

@@ -144,7 +144,7 @@ fn required_encryption_sends_and_accepts_nothing_unencrypted() {
 }
 
 #[test]
-fn policy_ask_makes_a_request_of_every_new_key() {
+fn ask_policy_requests_every_new_key() {
     let mut story = Story::with(CoreConfig { policy: Policy::Ask, ..alice() });
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Err(ByeReason::NotDecided));
     assert!(matches!(&story.told()[..], [Event::PeerRequest(request)] if request.against.is_empty()));
@@ -233,7 +233,7 @@ fn message_for_a_forgotten_key_has_a_status() {
 }
 
 #[test]
-fn message_on_its_way_to_a_forgotten_key_is_told() {
+fn message_under_way_to_a_forgotten_key_fails() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let op = story.writes(5001, 1);
@@ -364,7 +364,7 @@ fn contact_at_the_address_of_another_is_named() {
 }
 
 #[test]
-fn refused_key_is_told_once_until_it_is_added() {
+fn refused_key_is_told_once_until_added() {
     let mut story = Story::with(CoreConfig { policy: Policy::Strict, ..alice() });
     let refused = |told: &[Event]| count(told, |event| matches!(event, Event::RefusedStranger(_)));
     for told in [1, 0] {
