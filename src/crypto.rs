@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_sides_compute_the_code_of_the_test_vector() {
+    fn both_sides_compute_the_test_vector() {
         let (one, other) = (PublicKey::new([1; 32]), PublicKey::new([2; 32]));
         // docs/PROTOCOL.md
         let vector = "689449071507249303500876352055";

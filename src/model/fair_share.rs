@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn one_source_gets_half_and_the_next_half_of_the_rest() {
+    fn each_source_gets_half_of_the_rest() {
         let mut share = FairShare::new(64);
         assert_eq!([1, 2, 3].map(|last| fill(&mut share, source(last))), [32, 16, 8]);
         assert_eq!((share.used(), share.free(), share.used_by(source(2))), (56, 8, 16));

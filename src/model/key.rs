@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused_with_a_sentence_that_says_why() {
+    fn invalid_key_is_refused_with_its_reason() {
         let [(_, good), ..] = VECTORS;
         for (wrong, error) in [
             (String::new(), KeyError::Length(0)),
@@ -195,7 +195,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_key_is_read_as_it_is_written_and_as_people_copy_it(bytes: [u8; KEY_BYTES]) {
+        fn key_is_read_as_people_copy_it(bytes: [u8; KEY_BYTES]) {
             let key = PublicKey::new(bytes);
             prop_assert_eq!(key.to_string().parse(), Ok(key));
             prop_assert_eq!(key.to_string().to_uppercase().parse(), Ok(key));

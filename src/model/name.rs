@@ -373,7 +373,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_name_that_cannot_be_is_refused_with_one_that_can() {
+    fn invalid_name_is_refused_with_a_suggestion() {
         for (wrong, suggestion) in [
             ("Alice Smith", Some("Alice_Smith")),
             (" Al\tice ", Some("Al_ice")),
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn alias_does_not_begin_like_a_command_or_recipient() {
+    fn alias_begins_unlike_a_command_or_recipient() {
         for (wrong, suggestion) in [
             ("/boss", Some("boss")),
             ("@boss", Some("boss")),
@@ -522,13 +522,13 @@ mod tests {
     }
 
     #[test]
-    fn a_character_that_its_follower_makes_wide_is_measured_with_it() {
+    fn character_widened_by_the_next_is_measured_so() {
         assert_eq!(shortened("0\u{fe0f} and more", 2), "…");
         assert_eq!(shortened("0\u{fe0f} and more", 3), "0\u{fe0f}…");
     }
 
     #[test]
-    fn a_peers_name_is_shown_harmless_and_no_longer_than_ours_may_be() {
+    fn peer_name_is_harmless_and_bounded() {
         assert_eq!(PeerName::new("Bob:\u{2800}hi").as_str(), r"Bob:\u{2800}hi");
         assert_eq!(PeerName::new("Bob\x1b[2J").as_str(), r"Bob\x1b[2J");
         assert_eq!(PeerName::new(&"x".repeat(40)).as_str(), format!("{}…", "x".repeat(31)));
@@ -564,7 +564,7 @@ mod tests {
         }
 
         #[test]
-        fn a_shortened_text_never_takes_more_columns_than_it_may(text: String, columns in 1usize..40) {
+        fn shortened_text_fits_its_columns(text: String, columns in 1usize..40) {
             prop_assert!(shortened(&text, columns).width() <= columns);
         }
     }

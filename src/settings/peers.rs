@@ -269,7 +269,7 @@ mod tests {
     const KEY: &str = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
 
     #[test]
-    fn a_key_is_taken_as_people_copy_it_and_addresses_with_it() {
+    fn key_is_read_as_people_copy_it() {
         let grouped = "AEAQ CAIB-AEAQ CAIB-AEAQ CAIB-AEAQ CAIB-AEAQ CAIB-AEAQ CAIB-AEAQ";
         for key in [KEY, grouped] {
             let text = format!(
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_told_in_a_few_lines_whatever_the_file_holds() {
+    fn mistake_in_any_file_takes_few_lines() {
         let long = "x".repeat(100_000);
         for text in [
             format!("[[peer]]\naddress = \"{long}\""),

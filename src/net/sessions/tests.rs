@@ -1262,7 +1262,7 @@ fn opening_that_trickles_ends_after_a_minute() {
 }
 
 #[test]
-fn session_beyond_the_limit_closes_one_until_a_message() {
+fn session_beyond_the_limit_closes_an_idle_one() {
     let mut net = Net::of(1);
     let others: Vec<usize> =
         (0..=MAX_SESSIONS).map(|number| net.add_key(numbered_key(number), 2 + number as u64)).collect();
@@ -1642,6 +1642,6 @@ fn dial_under_way_goes_on_as_a_probe() {
 }
 
 #[test]
-fn dial_that_has_proven_the_key_needs_no_probe() {
+fn dial_with_a_proven_key_needs_no_probe() {
     assert_eq!(dials_of_two_that_meet(true), 1);
 }

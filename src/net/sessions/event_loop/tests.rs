@@ -369,7 +369,7 @@ fn new_traffic_keys_without_end_close_the_connection() {
 }
 
 #[test]
-fn connection_that_waits_for_its_end_takes_no_turns() {
+fn connection_waiting_for_its_end_takes_no_turns() {
     let tls = Tls::new(&OwnKey::from_seed(&[1; KEY_BYTES]).unwrap()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
