@@ -103,7 +103,7 @@ fn output_closed_later_ends_with_goodbyes() {
 }
 
 #[test]
-fn peer_with_closed_output_still_says_goodbye() {
+fn peer_with_full_output_still_says_goodbye() {
     let mut alice = Peer::named("Alice").start();
     for _ in 0..10 {
         let full = File::create("/dev/full").expect("Linux has it");

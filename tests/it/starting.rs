@@ -69,7 +69,7 @@ fn invalid_port_is_refused_with_the_range() {
 }
 
 #[test]
-fn invalid_address_is_refused_with_an_example() {
+fn invalid_address_is_refused_with_advice() {
     for (arg, words) in [
         ("--peer=127.0.0.1", "write IP:PORT or HOST:PORT, like 127.0.0.1:5001."),
         ("--peer=127.0.0.1:0", "a number from 1 to 65535"),
@@ -99,7 +99,7 @@ fn invalid_address_is_refused_with_an_example() {
 }
 
 #[test]
-fn listening_at_a_non_unicast_address_is_refused() {
+fn bind_to_no_single_machine_is_refused() {
     for ip in ["224.0.0.1", "255.255.255.255", "ff02::1", "fe80::1"] {
         let errors = refused(Peer::named("Alice").arg("--bind").arg(ip));
         assert!(errors.contains(ip), "{errors}");

@@ -343,7 +343,7 @@ fn missing_receipt_leaves_the_message_unconfirmed() {
 }
 
 #[test]
-fn goodbye_clears_what_receipts_had_shown() {
+fn goodbye_forgets_that_a_program_gives_receipts() {
     let mut story = Story::new();
     story.knows_plain(5001);
     assert_eq!(status_of_a_message(&mut story, SendResult::Delivered), DeliveryStatus::Delivered);

@@ -46,7 +46,7 @@ fn is_held_for_another(event: &Event) -> bool {
 }
 
 #[test]
-fn message_refused_for_its_form_does_not_wait() {
+fn message_rejected_for_its_form_does_not_wait() {
     let mut story = Story::storing();
     let ping = Message { body: "PING".into(), ..message(1) };
     story.does(Command::Send { to: these(5001), message: ping });
@@ -166,7 +166,7 @@ fn earlier_message_for_a_blocked_key_is_cancelled() {
 }
 
 #[test]
-fn queue_behind_a_key_change_survives_a_disconnect() {
+fn message_behind_a_capability_goes_on_after_disconnect() {
     let mut story = Story::storing();
     story.knows_plain(5001);
     story.writes(5001, 1);

@@ -185,7 +185,7 @@ fn own_port_is_ours_in_both_families() {
 }
 
 #[test]
-fn connection_gets_one_receipt_for_its_messages() {
+fn only_intact_messages_get_a_receipt_per_connection() {
     let mut story = Story::new();
     let message = |what: &str| {
         let claimed = Claimed { ip: HERE, port: 5001 };

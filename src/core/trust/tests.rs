@@ -630,7 +630,7 @@ fn key_changes_of_other_contacts_leave_room() {
 }
 
 #[test]
-fn one_source_cannot_displace_other_key_changes() {
+fn key_change_displaces_none_of_a_small_group() {
     let mut trusted = with_bob(Policy::AcceptNew);
     assert!(trusted.load(Pin { contact: true, ..Pin::of(nth_prefix(0).key(), &nth_prefix(0)) }));
     let first = claims("Bob", 100, 1);

@@ -43,7 +43,7 @@ fn legacy_programs_see_no_opening_line_or_key() {
 }
 
 #[test]
-fn legacy_program_at_our_address_gets_only_the_line() {
+fn legacy_program_there_gets_only_the_opening_line() {
     let home = nobody();
     let mut bob = Peer::named("Bob").port(home.port()).start();
     let mut alice = Peer::named("Alice").start();
