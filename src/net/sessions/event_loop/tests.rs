@@ -48,16 +48,10 @@ impl SessionHandler for Teller {
         Hello::new(PeerName::new("Peer"), self.1)
     }
 
-    fn is_own(&mut self, _: PeerAddr) -> bool {
-        false
-    }
-
     fn session_up(&mut self, opened: Opened) -> Result<(), ByeReason> {
         self.tell(Told::Up(opened.key));
         Ok(())
     }
-
-    fn session_alive(&mut self, _: PublicKey) {}
 
     fn messages(
         &mut self,
@@ -81,14 +75,6 @@ impl SessionHandler for Teller {
     fn request_ended(&mut self, job: JobId, ended: RequestEnded) {
         self.tell(Told::Ended(job, ended.end));
     }
-
-    fn renamed(&mut self, _: PublicKey, _: Source, _: PeerName, _: u16) {}
-
-    fn listens_at(&mut self, _: PublicKey, _: &[SocketAddr]) {}
-
-    fn asks_to_verify(&mut self, _: PublicKey) {}
-
-    fn identity_in_use(&mut self, _: PublicKey, _: IpAddr) {}
 
     fn is_contact(&mut self, _: PublicKey) -> bool {
         true
