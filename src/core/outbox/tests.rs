@@ -715,7 +715,7 @@ fn check(
     let bytes: usize = story.outbox.queues.values().map(|queue| queue.entries.len() * ENTRY_BYTES).sum();
     assert!(story.outbox.bytes() >= bytes);
     for (to, queue) in &story.outbox.queues {
-        assert_eq!(queue.bytes, queue.entries.iter().map(Entry::bytes).sum::<usize>());
+        assert_eq!(queue.bytes, queue.entries.iter().map(OutboxEntry::bytes).sum::<usize>());
         let in_flight = queue.entries.iter().filter(|entry| !entry.is_waiting()).count();
         assert!(to.public_key().is_some() || in_flight <= 1, "two at once to {to:?}");
         assert!(!queue.entries.is_empty() || queue.asking, "an empty queue is kept");
