@@ -7,7 +7,7 @@ use p2p_chat::model::key::PublicKey;
 use tempfile::TempDir;
 
 use super::{folder, with_data};
-use crate::support::{Builder, nobody, refused};
+use crate::support::{Builder, SOON, nobody, refused, until};
 
 /// The key of 32 times this byte.
 fn key(byte: u8) -> PublicKey {
@@ -86,17 +86,11 @@ fn static_peers_key_is_remembered_per_profile() {
 
 #[test]
 fn remembered_key_survives_a_crash() {
-    use std::time::{Duration, Instant};
-
     let data = TempDir::new().expect("a temporary directory");
     let listed = format!("[[peer]]\naddress = \"{}\"\nkey = \"{}\"\n", nobody(), key(1));
     let mut alice = with_data("Alice", data.path()).saved_peers(&listed).start();
-    let deadline = Instant::now() + crate::support::SOON;
     let entry = format!("key = \"{}\"\n", key(1));
-    while !contacts(data.path()).contains(&entry) {
-        assert!(Instant::now() < deadline, "never written");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    until(SOON, "it is written", || contacts(data.path()).contains(&entry));
     alice.crashes();
     with_data("Alice", data.path()).start().still_answers();
     assert!(contacts(data.path()).contains(&entry));
