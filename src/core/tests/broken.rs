@@ -25,7 +25,7 @@ fn message_stored_during_key_proof_leaves_nothing_behind() {
     // Bob proves himself there before the write is done.
     story.does(Command::Connect(Target::These(vec![at(5001).into()])));
     story.promises(BOBS);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     let actions = story.state.stored(id.expect("a number"), Ok(()), story.now);
     story.perform(actions);
     let address = Recipient::Address(at(5001));
@@ -39,7 +39,7 @@ fn legacy_program_at_former_key_address_gets_connect() {
     story.knows_bob(5001);
     story.bob_leaves();
     story.does(Command::Connect(these(5001)));
-    story.talked(None, RequestEnd::NoSession);
+    story.request_ends(None, RequestEnd::NoSession);
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
     story.ends(5001, &SendResult::HandedOver);
     assert_eq!(story.outcomes(), [DeliveryStatus::Sent]);
@@ -52,9 +52,9 @@ fn false_promise_behind_connect_is_not_retried_forever() {
     story.knows_bob(5001);
     story.bob_leaves();
     story.does(Command::Connect(these(5001)));
-    story.talked(None, RequestEnd::NoSession);
+    story.request_ends(None, RequestEnd::NoSession);
     story.promises(EVES);
-    story.talked(None, RequestEnd::NoSession);
+    story.request_ends(None, RequestEnd::NoSession);
     assert!(story.under_way.is_empty() && story.session_requests.is_empty());
     let is_done = |event: &Event| matches!(event, Event::Done { .. });
     assert_eq!(story.told().into_iter().filter(is_done).count(), 1);
@@ -82,7 +82,7 @@ fn introduced_key_leaves_legacy_peer_its_name() {
     connects_as(&mut story, "Eve");
     assert_eq!(name_of_legacy(&story).as_deref(), Some("Bob"));
     story.promises(EVES);
-    story.talked(Some(met(EVES, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(EVES, 5001)), RequestEnd::Answered);
     assert_eq!(name_of_legacy(&story).as_deref(), Some("Bob"));
 }
 
@@ -111,12 +111,12 @@ fn legacy_peer_returns_after_a_key_there() {
     story.gets(5001, text("hi"));
     connects_as(&mut story, "Eve");
     story.promises(EVES);
-    story.talked(Some(met(EVES, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(EVES, 5001)), RequestEnd::Answered);
     let bye = Some(crate::model::session::ByeReason::Leaves);
     let parted = story.state.session_down(super::keys::key(EVES), bye, story.now);
     story.perform(parted);
     story.does(Command::Connect(these(5001)));
-    story.talked(None, RequestEnd::NoSession);
+    story.request_ends(None, RequestEnd::NoSession);
     story.ends(5001, &SendResult::HandedOver);
     let rows = story.state.rows(story.now);
     let state = rows.into_iter().find(|row| row.id == legacy(at(5001))).map(|row| row.state);
@@ -130,11 +130,11 @@ fn traffic_under_way_gives_blocked_keys_no_row() {
     story.does(Command::Connect(these(5001)));
     story.dials_in(BOBS, "Bob", 5001).expect("welcome");
     story.does(Command::Connect(Target::These(vec![super::keys::key(BOBS).into()])));
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     story.does(Command::Block(super::keys::key(BOBS).into()));
     story.promises(BOBS);
     while !story.session_requests.is_empty() {
-        story.talked(Some(met(BOBS, 5001)), RequestEnd::Bye(crate::model::session::ByeReason::Leaves));
+        story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Bye(crate::model::session::ByeReason::Leaves));
     }
     assert!(!story.state.knows(super::keys::key(BOBS).into()));
 }
@@ -148,7 +148,7 @@ fn claim_of_our_address_keeps_probe_counts_balanced() {
     for _ in 0..3 {
         story.later(PROBE_INTERVAL * 2);
         while !story.session_requests.is_empty() {
-            story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+            story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
         }
         story.ends(5001, &SendResult::Failed(SendError::Refused));
         story.ends(5000, &SendResult::Failed(SendError::Refused));

@@ -150,13 +150,13 @@ fn probe_always_gives_its_place_back() {
     story.state.set_alias(key(BOBS).into(), Some("Robert".parse().unwrap()));
     let actions = story.state.peer_listens_at(key(BOBS), vec![other], story.now);
     story.perform(actions);
-    story.talked(None, RequestEnd::Unreachable(SendError::TimedOut));
+    story.request_ends(None, RequestEnd::Unreachable(SendError::TimedOut));
     // Bob has left the network, and this machine has the address that he had.
     story.state.learn_own_ip(LAN);
     story.session_breaks(BOBS);
     story.later(seconds(1));
     assert_eq!(story.session_requests[0].addrs, [other]);
-    story.talked(None, RequestEnd::Unreachable(SendError::TimedOut));
+    story.request_ends(None, RequestEnd::Unreachable(SendError::TimedOut));
     assert_eq!(story.state.under_way(), UnderWay::default());
 }
 

@@ -9,7 +9,7 @@ fn bob_is_away() -> Story {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.does(Command::Disconnect(these(5001)));
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     story.told();
     story
 }
@@ -45,7 +45,7 @@ fn answers(story: &mut Story, n: u8, port: u16) -> usize {
         }
         while !story.session_requests.is_empty() {
             dialed += 1;
-            story.talked(Some(met(n, port)), RequestEnd::Answered);
+            story.request_ends(Some(met(n, port)), RequestEnd::Answered);
         }
         story.later(seconds(1));
     }
@@ -74,7 +74,7 @@ fn pending_key_is_not_online_at_its_address() {
     let number = row(&story, 5002).number;
     story.does(Command::Trust(key(EVES), As::Another));
     story.later(seconds(1));
-    story.talked(Some(met(EVES, 5002)), RequestEnd::Answered);
+    story.request_ends(Some(met(EVES, 5002)), RequestEnd::Answered);
     let rows = story.state.rows(story.now);
     let eve = rows.iter().find(|row| row.id == key(EVES).into()).expect("a row");
     assert_eq!((eve.number, rows.len()), (number, 2));
@@ -90,7 +90,7 @@ fn pending_key_at_configured_address_is_dialed_rarely() {
     is_not_online(&mut story, 0);
     story.does(Command::Trust(key(EVES), As::Another));
     story.later(seconds(1));
-    story.talked(Some(met(EVES, 5002)), RequestEnd::Answered);
+    story.request_ends(Some(met(EVES, 5002)), RequestEnd::Answered);
     assert_ne!(story.state(5002), Some(PresenceStatus::Offline));
 }
 
@@ -138,7 +138,7 @@ fn claim_of_a_pending_key_hides_no_peer() {
     // It is acknowledged all the same, and proves another key.
     story.promises(7);
     let hello = Introduction { name: PeerName::new("Zoe"), port: 5002, also: Vec::new() };
-    story.talked(Some(Met { key: key(7), hello: Some(hello) }), RequestEnd::Answered);
+    story.request_ends(Some(Met { key: key(7), hello: Some(hello) }), RequestEnd::Answered);
     let rows = story.state.rows(story.now);
     let zoe = rows.iter().find(|row| row.id == key(7).into()).expect("a row");
     assert!(zoe.state != PresenceStatus::Offline && zoe.refused_key.is_none(), "{zoe:?}");

@@ -23,7 +23,7 @@ impl Story {
             while !self.session_requests.is_empty() {
                 let since = self.now.since(begun);
                 dialed.extend(self.session_requests[0].addrs.iter().map(|addr| (since, *addr)));
-                self.talked(None, end.clone());
+                self.request_ends(None, end.clone());
             }
             if self.now.since(begun) >= within {
                 return dialed;
@@ -178,9 +178,9 @@ fn receipt_without_a_key_leads_to_a_session() {
     let op = story.writes(5001, 1);
     story.gets_receipt(Capability::AnyKey);
     assert_eq!(story.under_way, []);
-    let greeting = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    let greeting = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!((greeting.expect, greeting.say), (None, Request::Open));
-    let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    let turn = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!((turn.expect, turn.say), (Some(key(BOBS)), Request::Messages(vec![message(1)])));
     assert!(story.told().contains(&Event::Settled(op)));
 }
@@ -193,7 +193,7 @@ fn nothing_unencrypted_follows_a_receipt_without_a_key() {
         story.gets_receipt(Capability::AnyKey);
         for _ in 0..20 {
             while !story.session_requests.is_empty() {
-                assert_eq!(story.talked(None, end.clone()).expect, None);
+                assert_eq!(story.request_ends(None, end.clone()).expect, None);
             }
             story.writes(5001, 2);
             story.later(seconds(10));
@@ -215,7 +215,7 @@ fn connect_to_a_program_without_sessions_ends() {
     story.told();
     let op = story.does(Command::Connect(these(5001)));
     story.gets_receipt(Capability::AnyKey);
-    story.talked(None, RequestEnd::NoSession);
+    story.request_ends(None, RequestEnd::NoSession);
     assert_eq!((&story.under_way[..], &story.session_requests[..]), (&[][..], &[][..]));
     assert!(story.told().contains(&Event::Settled(op)));
 }

@@ -76,7 +76,7 @@ fn bob_goes_offline(story: &mut Story) {
     assert_eq!(story.state(5001), Some(PresenceStatus::Unreachable), "the list changes at once");
     for _ in 0..2 {
         story.later(REFUSAL_REPEAT);
-        story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+        story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
     }
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
 }

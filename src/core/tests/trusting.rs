@@ -33,7 +33,7 @@ fn another_key_at_contact_address_changes_nothing() {
     story.knows_bob(5001);
     story.writes(5001, 1);
     let bob = story.state.trusted().pins_for("Bob").into_iter().cloned().collect::<Vec<_>>();
-    story.talked(None, RequestEnd::WrongKey(key(EVES)));
+    story.request_ends(None, RequestEnd::WrongKey(key(EVES)));
     let told = story.told();
     assert!(told.iter().any(|event| matches!(
         event,
@@ -53,7 +53,7 @@ fn key_change_waits_for_user_and_moves_messages() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.writes(5001, 1);
-    story.talked(None, RequestEnd::WrongKey(key(EVES)));
+    story.request_ends(None, RequestEnd::WrongKey(key(EVES)));
     story.told();
     assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
     let told = story.told();
@@ -83,7 +83,7 @@ fn blocked_key_change_is_refused_and_contact_kept() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.writes(5001, 1);
-    story.talked(None, RequestEnd::WrongKey(key(EVES)));
+    story.request_ends(None, RequestEnd::WrongKey(key(EVES)));
     assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
     story.does(Command::Block(key(EVES).into()));
     assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotAccepted));
@@ -129,8 +129,8 @@ fn required_encryption_sends_and_accepts_nothing_unencrypted() {
     story.writes(5001, 1);
     assert_eq!(story.under_way, []);
     assert_eq!((story.session_requests.len(), story.session_requests[0].expect), (1, None));
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(story.outcomes(), [DeliveryStatus::Delivered]);
     assert_eq!(story.gets(5002, text("hi")), PlainAnswer::Nothing);
     assert!(matches!(story.told()[..], [Event::PlainRefused(_, 1)]));
@@ -240,7 +240,7 @@ fn message_under_way_to_a_forgotten_key_fails() {
     story.told();
     story.does(Command::Forget(Recipient::key(key(BOBS))));
     story.told();
-    story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+    story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
     let told = story.told();
     let forgotten = DeliveryStatus::Failed(FailureReason::Forgotten);
     let is_told = |event: &Event| matches!(event, Event::Delivery { op: of, status, .. } if *of == op && *status == forgotten);
@@ -253,12 +253,12 @@ fn messages_for_old_key_reach_the_new_one() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let op = story.writes(5001, 1);
-    story.talked(None, RequestEnd::WrongKey(key(EVES)));
+    story.request_ends(None, RequestEnd::WrongKey(key(EVES)));
     assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
     story.does(Command::Trust(key(EVES), As::NewKeyOf(key(BOBS))));
     story.told();
     while !story.session_requests.is_empty() {
-        story.talked(Some(met(EVES, 5001)), RequestEnd::Answered);
+        story.request_ends(Some(met(EVES, 5001)), RequestEnd::Answered);
     }
     let told = story.told();
     let later = |event: &Event| matches!(event, Event::Delivery { op: of, is_first: false, status: DeliveryStatus::Delivered, .. } if *of == op);
@@ -280,14 +280,14 @@ fn unsent_message_in_flight_follows_new_key() {
             .position(|request| request.expect == Some(key(BOBS)))
             .expect("a turn");
         let turn = story.session_requests.remove(at_turn);
-        let talked = SessionReport {
+        let ended = SessionReport {
             addr: turn.addrs[0],
             met: (written > 0).then(|| met(BOBS, 5001)),
             written,
             receipts: Vec::new(),
             end: RequestEnd::Broken,
         };
-        story.ends_as(turn.job, talked);
+        story.ends_as(turn.job, ended);
         let to_heir = story.session_requests.iter().any(|request| {
             request.expect == Some(key(EVES))
                 && matches!(&request.say, Request::Messages(messages) if messages.len() == 1)
@@ -311,7 +311,7 @@ fn refusing_peer_is_not_counted_until_it_accepts() {
     story.knows_bob(5001);
     assert_eq!(story.state.here(), 1);
     story.writes(5001, 1);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Bye(ByeReason::NotAccepted));
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Bye(ByeReason::NotAccepted));
     let told = story.told();
     assert_eq!(count(&told, |event| matches!(event, Event::TurnedAway(..))), 1, "{told:?}");
     assert_eq!(story.state.here(), 0);
@@ -353,7 +353,7 @@ fn contact_at_the_address_of_another_is_named() {
         story.told();
         story.session_requests.clear();
         story.writes(5001, 1);
-        story.talked(None, RequestEnd::WrongKey(key(EVES)));
+        story.request_ends(None, RequestEnd::WrongKey(key(EVES)));
         let told = story.told();
         let by = told.iter().find_map(|event| match event {
             Event::Misled { by, .. } => Some(by.as_ref().map(|who| who.id)),

@@ -117,7 +117,7 @@ fn meeting_ourselves_is_never_called_another_key() {
     story.session_breaks(BOBS);
     story.writes(5001, 1);
     while !story.session_requests.is_empty() {
-        story.talked(None, RequestEnd::Ourselves);
+        story.request_ends(None, RequestEnd::Ourselves);
     }
     let told = story.told();
     let waits = |event: &Event| {
