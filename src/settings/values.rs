@@ -88,7 +88,7 @@ impl FromStr for TimeFormat {
 ///
 /// # Errors
 /// A sentence that says what is expected.
-pub fn listening_port(text: &str) -> Result<u16, String> {
+pub(crate) fn listening_port(text: &str) -> Result<u16, String> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let port = text.parse().ok().filter(|_| digits);
     port.ok_or_else(|| "a port is a number from 1 to 65535, or 0 for a free one.".to_owned())

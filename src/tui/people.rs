@@ -456,7 +456,7 @@ fn at_address(
 }
 
 /// Returns the contact other than `id` that has this name, as its own or as its nickname.
-pub fn contact_called(name: &Name, id: Recipient, directory: &dyn Directory) -> Option<Recipient> {
+pub(crate) fn contact_called(name: &Name, id: Recipient, directory: &dyn Directory) -> Option<Recipient> {
     let name = &folded(name.as_str());
     let is_another =
         |known: &Candidate| known.id != id && (known.id.addr().is_none() || known.id.addr() != id.addr());

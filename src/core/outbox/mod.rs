@@ -38,11 +38,12 @@ use crate::model::peer_id::Recipient;
 use crate::model::session::Message;
 use crate::model::stored::StoreOp;
 use entry::{OutboxEntry, Queue};
+pub(crate) use limits::MAX_OUTBOX_BYTES;
+pub use limits::MAX_QUEUE_MESSAGES;
 use limits::{Limits, MAX_QUEUE_BYTES, NEARLY_FULL};
-pub use limits::{MAX_OUTBOX_BYTES, MAX_QUEUE_MESSAGES};
 pub(super) use results::{BatchEnd, RouteAnswer};
 use storing::Barriers;
-pub use storing::WriteId;
+pub(crate) use storing::WriteId;
 
 /// Messages of one batch to a key: no more than the other side takes (docs/PROTOCOL.md).
 pub(in crate::core) const MAX_BATCH_MESSAGES: usize = 64;

@@ -29,7 +29,6 @@ use crate::protocol::session::Hello;
 
 pub use event_loop::{Sessions, SessionsConfig};
 pub use pool::Pool;
-pub use receipt_limiter::{STRANGER_BURST, STRANGER_INTERVAL};
 
 /// A peer is pinged after this long without a byte from it, and again after as long.
 pub const PING_INTERVAL: Duration = Duration::from_secs(15);

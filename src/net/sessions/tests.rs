@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use super::receipt_limiter::STRANGER_INTERVAL;
 use super::*;
 use crate::core::{SessionRequest, Time};
 use crate::model::key::KEY_BYTES;
