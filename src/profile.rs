@@ -44,7 +44,6 @@ pub(crate) use typed_lines::{TypedLines, TypedRange};
 /// The directory of the profiles in the data directory.
 const PROFILES: &str = "profiles";
 
-/// The file with the key.
 const KEY_FILE: &str = "key";
 
 /// The file that a process locks while it uses the profile.

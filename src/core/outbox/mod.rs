@@ -97,9 +97,7 @@ pub(in crate::core) enum OutboxOutput {
     Ask(Recipient),
     /// Send this message unencrypted, and call [`Outbox::plain_sent`].
     SendPlain {
-        /// The recipient.
         to: Recipient,
-        /// The message.
         id: MessageId,
         /// Its text.
         body: Arc<str>,
@@ -136,9 +134,7 @@ pub(in crate::core) enum OutboxOutput {
 pub(in crate::core) struct StatusChange {
     /// The command that sent it.
     pub(in crate::core) op: OpId,
-    /// The recipient.
     pub(in crate::core) to: Recipient,
-    /// The message.
     pub(in crate::core) id: MessageId,
     /// What is known of it now.
     pub(in crate::core) status: DeliveryStatus,
@@ -148,16 +144,13 @@ pub(in crate::core) struct StatusChange {
     pub(in crate::core) is_plain: bool,
     /// How many parts of a long message were sent unencrypted, and how many there are.
     pub(in crate::core) parts: (usize, usize),
-    /// The text.
     pub(in crate::core) text: Arc<str>,
 }
 
-/// A new message.
 #[derive(Clone, Debug)]
 pub(in crate::core) struct NewMessage {
     /// The command that sends it.
     pub(in crate::core) op: OpId,
-    /// The message.
     pub(in crate::core) message: Message,
     /// The recipient's name, if it is known.
     pub(in crate::core) name: Option<PeerName>,
@@ -168,9 +161,7 @@ pub(in crate::core) struct NewMessage {
 /// A message that waits, for a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::core) struct Waiting {
-    /// The recipient.
     pub(in crate::core) to: Recipient,
-    /// The message.
     pub(in crate::core) message: Message,
     /// It is on its way at the moment.
     pub(in crate::core) in_flight: bool,

@@ -22,7 +22,6 @@ const FIRST_PORT: u16 = 5000;
 /// for. The others are counted.
 const MAX_KEYS_LISTED: usize = 15;
 
-/// The chosen profile.
 pub(super) struct ChosenProfile {
     pub(super) profile: Profile,
     pub(super) name: Name,

@@ -4,7 +4,6 @@ use std::net::Ipv4Addr;
 
 use proptest::prelude::*;
 
-/// One connection.
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
     pub(super) bytes: Vec<u8>,
