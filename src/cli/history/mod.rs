@@ -2,7 +2,7 @@
 //! and forgets it, whether or not the program is running. It makes nothing where nothing is kept.
 //!
 //! Messages go to standard output and remarks to standard error. Out of scope: how and when they
-//! are written down (`store`, `runtime`).
+//! are stored (`store`, `runtime`).
 
 mod asked;
 mod calendar;

@@ -2,7 +2,7 @@
 //! of a page.
 //!
 //! A store gives the last rows before a row. So a walk to the beginning notes where the pages
-//! begin, and a second one reads them in their order. What is written down meanwhile is not among
+//! begin, and a second one reads them in their order. What is stored meanwhile is not among
 //! them, and what is forgotten meanwhile is missing.
 
 use std::io;

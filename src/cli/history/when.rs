@@ -85,7 +85,7 @@ impl When {
             Self::Local(time) => local(time),
             Self::At(moment) => Ok(moment),
         };
-        // At the edges of the calendar: nothing was written down before its beginning.
+        // At the edges of the calendar: nothing was stored before its beginning.
         found.unwrap_or(Timestamp::UNIX_EPOCH)
     }
 }

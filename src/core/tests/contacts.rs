@@ -351,7 +351,7 @@ fn list_probes_online_peers_and_few_offline_contacts() {
         (1..=99).map(|n| (n, 5_000 + u16::from(n), Some(DORMANT_AFTER + DAY * u32::from(n)))).collect();
     let mut story = started(&contacts);
     assert_eq!(story.dials_in(99, "Bob", 5_099), Ok(()));
-    // Whether he can be dialed is checked once, whoever lists him.
+    // Whether he can be dialed is checked once, whichever peer lists him.
     assert_eq!(dialed(&story), [5_099]);
     story.session_requests.clear();
     story.does(Command::List);

@@ -10,7 +10,7 @@ pub(super) struct Connection {
     pub(super) source: Ipv4Addr,
     /// It was closed by its sender, and not cut.
     pub(super) whole: bool,
-    /// Whoever is dialed because of it answers.
+    /// The peer dialed because of it answers.
     pub(super) serves: bool,
 }
 

@@ -82,7 +82,7 @@ fn control_c_clears_then_asks_then_ends() {
     assert!(!alice.screen().contains("Press Ctrl-C"), "{}", alice.screen());
     alice.key(CONTROL_C);
     alice.waits_for("Press Ctrl-C once more to leave.");
-    // Whoever types on has thought better of it.
+    // Typing on cancels the question.
     alice.key(UP);
     line_stands(&alice, TO_BOB, "never sent", "");
     alice.key(CONTROL_C);

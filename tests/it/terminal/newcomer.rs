@@ -1,11 +1,11 @@
-//! Somebody who types only the name of the program, and follows what it says.
+//! A user who types only the name of the program, and follows what it says.
 
 use std::net::TcpListener;
 
 use super::*;
 use crate::support::nobody;
 
-/// Somebody who has said neither their name nor their port.
+/// A user who has given neither a name nor a port.
 fn newcomer() -> Builder {
     Peer::named("").without_port().arg("--bind").arg("127.0.0.1")
 }

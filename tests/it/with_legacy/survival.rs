@@ -45,7 +45,7 @@ fn nothing_that_our_user_does_kills_xyz() {
     assert!(alice.ends().success());
     shows(&xyz, "left");
     lives(&xyz);
-    // It still serves whoever comes next.
+    // It still serves the next peer.
     let mut next = Peer::named("Next").start();
     next.says(&xyz.addr().to_string(), "do you live?");
     shows(&xyz, &format!("{}: do you live?", next.shown()));

@@ -291,7 +291,7 @@ fn line_in_pieces_opens_a_session() {
     assert!(bob.told.try_recv().is_err());
 }
 
-/// Shakes hands with whoever listens at `addr`, and says no hello.
+/// Shakes hands with the peer that listens at `addr`, and says no hello.
 fn shakes_hands(addr: SocketAddr) -> (ClientConnection, TcpStream) {
     let tls = Tls::new(&OwnKey::from_seed(&[9; KEY_BYTES]).unwrap()).unwrap();
     let mut config = ClientConfig::clone(&tls.any);
