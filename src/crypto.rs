@@ -13,7 +13,7 @@ use crate::model::message::{ID_BYTES, MessageId};
 /// Digits of a short code. Somebody in the middle chooses both keys that they show, so they look
 /// for a collision, which takes the square root of the codes there are: 30 digits (99 bits) and
 /// `CODE_ROUNDS` for each try make about 2^66.
-pub const CODE_DIGITS: usize = 30;
+pub(crate) const CODE_DIGITS: usize = 30;
 
 /// Rounds of PBKDF2 for a short code: 20 ms where it is shown, and that for each try of somebody
 /// who looks for a collision.
@@ -30,14 +30,14 @@ const GROUP_BYTES: usize = 5;
 const GROUP_DIGITS: usize = 5;
 
 /// Returns the SHA-256 of `bytes`.
-pub fn sha256(bytes: &[u8]) -> [u8; SHA256_OUTPUT_LEN] {
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; SHA256_OUTPUT_LEN] {
     let mut out = [0; SHA256_OUTPUT_LEN];
     out.copy_from_slice(digest(&SHA256, bytes).as_ref());
     out
 }
 
 /// An id for a new text, or nothing where the system gives no random bytes.
-pub fn message_id() -> Option<MessageId> {
+pub(crate) fn message_id() -> Option<MessageId> {
     let mut bytes = [0; ID_BYTES];
     rand::fill(&mut bytes).ok()?;
     Some(MessageId::new(bytes))
@@ -45,7 +45,7 @@ pub fn message_id() -> Option<MessageId> {
 
 /// The code that is the same on the screens of those who hold these two keys, and that nobody else
 /// can make: digits alone, which takes some milliseconds.
-pub fn short_code(one: PublicKey, other: PublicKey) -> String {
+pub(crate) fn short_code(one: PublicKey, other: PublicKey) -> String {
     let mut bytes = [0; CODE_DIGITS / GROUP_DIGITS * GROUP_BYTES];
     pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, CODE_ROUNDS, CODE_SALT, &code_input(one, other), &mut bytes);
     let number = |group: &[u8]| group.iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_sides_compute_the_code_of_the_test_vector() {
+    fn both_sides_compute_the_test_vector() {
         let (one, other) = (PublicKey::new([1; 32]), PublicKey::new([2; 32]));
         // docs/PROTOCOL.md
         let vector = "689449071507249303500876352055";

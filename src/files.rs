@@ -114,7 +114,7 @@ mod tests {
     use tempfile::TempDir;
 
     #[test]
-    fn a_file_is_replaced_and_nothing_else_is_left() {
+    fn replacing_a_file_leaves_nothing_else() {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("file");
         for text in ["one", "another"] {
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_file_is_written_once_and_never_over_another() {
+    fn first_file_never_overwrites_another() {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("file");
         write_first(&path, b"one").unwrap();

@@ -11,7 +11,7 @@ use crate::model::host::Endpoint;
 ///
 /// # Errors
 /// The error of [`PeerAddr`], also if the machine has no interface of this name.
-pub fn parse_addr(text: &str) -> Result<PeerAddr, AddrError> {
+pub(crate) fn parse_addr(text: &str) -> Result<PeerAddr, AddrError> {
     let parsed = text.parse();
     match numbered(text) {
         Some(numbered) if parsed.is_err() => numbered.parse().or(parsed),
@@ -23,7 +23,7 @@ pub fn parse_addr(text: &str) -> Result<PeerAddr, AddrError> {
 ///
 /// # Errors
 /// Why the text is neither.
-pub fn parse_endpoint(text: &str) -> Result<Endpoint, AddrError> {
+pub(crate) fn parse_endpoint(text: &str) -> Result<Endpoint, AddrError> {
     parse_addr(text).map(Endpoint::Addr).or_else(|error| Endpoint::or_host(text, error))
 }
 
@@ -41,14 +41,14 @@ fn numbered(text: &str) -> Option<String> {
 ///
 /// # Errors
 /// The error of the operating system, for example if the program has no free descriptor.
-pub fn machine_ips() -> io::Result<Vec<IpAddr>> {
+pub(crate) fn machine_ips() -> io::Result<Vec<IpAddr>> {
     Ok(if_addrs::get_if_addrs()?.iter().map(|interface| interface.ip()).collect())
 }
 
 /// Returns those of `ips` that another machine may reach: all IPv4 addresses first, which every
 /// program understands, then at most one IPv6 address, because a machine often has several that
 /// lead to the same interface.
-pub fn reachable_ips(ips: &[IpAddr], ipv6: bool) -> Vec<IpAddr> {
+pub(crate) fn reachable_ips(ips: &[IpAddr], ipv6: bool) -> Vec<IpAddr> {
     let is_reachable = |ip: &IpAddr| match ip {
         IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local() && !ip.is_unspecified(),
         IpAddr::V6(ip) => ipv6 && !ip.is_loopback() && !ip.is_unicast_link_local() && !ip.is_unspecified(),

@@ -12,7 +12,7 @@
 //! - [`runtime`] owns the one lock around the core and carries out its outputs.
 //! - [`model`] is the vocabulary. [`cli`] reads the command line and runs its subcommands,
 //!   [`settings`] are what it reads, and [`exit`] has the exit statuses. [`profile`] and [`store`]
-//!   are what is stored. [`interfaces`] are the addresses of this
+//!   are what is stored. `interfaces` are the addresses of this
 //!   machine. [`memory`] keeps core dumps and debuggers out.
 //!
 //! # In scope
@@ -29,11 +29,11 @@
 
 pub mod cli;
 pub mod core;
-pub mod crypto;
+mod crypto;
 pub mod exit;
 mod files;
-pub mod interfaces;
-pub mod logging;
+mod interfaces;
+mod logging;
 pub mod mailbox;
 pub mod memory;
 pub mod model;

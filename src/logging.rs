@@ -22,7 +22,7 @@ use crate::tui::restore_terminal;
 ///
 /// # Errors
 /// If the file cannot be opened, or if messages are to be logged in a file that others can read.
-pub fn start(settings: &Settings) -> Result<(), Misused> {
+pub(crate) fn start(settings: &Settings) -> Result<(), Misused> {
     let level = match settings.verbose {
         0 => LevelFilter::Warn,
         1 => LevelFilter::Info,

@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_comes_out_in_the_order_it_was_put_in() {
+    fn events_come_out_in_order() {
         let mailbox = Mailbox::default();
         (0..3).for_each(|n| mailbox.put(n));
         assert_eq!(mailbox.take(None), [0, 1, 2]);
@@ -141,7 +141,7 @@ mod tests {
     const PLACES: usize = ROOM / (2 * ITEM_BYTES);
 
     #[test]
-    fn one_source_gets_half_of_the_room_and_the_next_half_of_the_rest() {
+    fn each_source_gets_half_of_the_remaining_room() {
         let mailbox = Mailbox::default();
         assert_eq!(fill(&mailbox, ANN), PLACES / 2);
         assert_eq!(fill(&mailbox, BEN), PLACES / 4);
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_user_caused_is_always_taken_and_leaves_no_room_for_others() {
+    fn user_events_are_always_taken() {
         let mailbox = Mailbox::default();
         (0..2 * ROOM / ITEM_BYTES).for_each(|n| mailbox.put(n));
         assert!(!mailbox.has_room(ANN));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_for_room_gets_it_when_the_queue_is_emptied() {
+    fn waiting_sender_proceeds_when_queue_is_emptied() {
         let mailbox = Arc::new(Mailbox::default());
         (0..ROOM / ITEM_BYTES).for_each(|n| mailbox.put(n));
         assert!(!mailbox.wait_for_room(ANN, Instant::now()));

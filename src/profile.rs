@@ -9,7 +9,7 @@
 mod address_book;
 mod aliases;
 mod configured;
-pub mod contacts;
+pub(crate) mod contacts;
 mod file;
 mod keyfile;
 mod known_peers;
@@ -28,21 +28,22 @@ use crate::files;
 use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::name::Name;
 use crate::settings::ConfigError;
-pub use crate::settings::Profile;
+pub(crate) use crate::settings::Profile;
 use crate::settings::Settings;
-pub use address_book::{AddressBook, BookSource, aliases, saved_for};
+pub use address_book::aliases;
+pub(crate) use address_book::{AddressBook, BookSource, saved_for};
 pub use aliases::aliases_of;
-pub use configured::{configure, undecided};
-pub use file::ListeningPort;
+pub(crate) use configured::{configure, undecided};
+pub(crate) use file::ListeningPort;
 use keyfile::{Pair, Seed};
 use lock::Lock;
-pub use select::{Found, Named, Profiles, new_profile, rename};
-pub use typed_lines::{TypedLines, TypedRange};
+pub(crate) use select::{Found, new_profile};
+pub use select::{Named, Profiles, rename};
+pub(crate) use typed_lines::{TypedLines, TypedRange};
 
 /// The directory of the profiles in the data directory.
 const PROFILES: &str = "profiles";
 
-/// The file with the key.
 const KEY_FILE: &str = "key";
 
 /// The file that a process locks while it uses the profile.

@@ -28,7 +28,7 @@ pub use machine::{Machine, MachineConfig};
 pub use ports::{EventSink, Ports, Put, QueuedWrite, StoreQueue};
 use sessions::ToMachine;
 use shared::{Locked, Queue, Shared};
-pub use start_error::StartError;
+pub(crate) use start_error::StartError;
 pub use step::Step;
 use store_writer::WriterQueue;
 pub use store_writer::{Keeping, MAX_WAITING_BYTES, write_batch};

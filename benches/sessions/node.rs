@@ -1,7 +1,7 @@
 //! Peers that speak as the program does: its sessions without the core, and peers that block.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -208,15 +208,9 @@ impl SessionHandler for Handler {
         hello("Bob", 5001)
     }
 
-    fn is_own(&mut self, _: PeerAddr) -> bool {
-        false
-    }
-
     fn session_up(&mut self, _: Opened) -> Result<(), ByeReason> {
         Ok(())
     }
-
-    fn session_alive(&mut self, _: PublicKey) {}
 
     fn messages(
         &mut self,
@@ -237,10 +231,6 @@ impl SessionHandler for Handler {
         Ok(())
     }
 
-    fn receipts(&mut self, _: PublicKey, _: &[MessageId]) {}
-
-    fn session_down(&mut self, _: PublicKey, _: Option<ByeReason>) {}
-
     fn request_ended(&mut self, _: JobId, ended: RequestEnded) {
         let mut series = self.series.lock();
         let took = series.begun.take().map(|begun| begun.elapsed());
@@ -260,14 +250,6 @@ impl SessionHandler for Handler {
         // After the measurement no thread waits.
         let _ = self.tell.send(over);
     }
-
-    fn renamed(&mut self, _: PublicKey, _: Source, _: PeerName, _: u16) {}
-
-    fn listens_at(&mut self, _: PublicKey, _: &[SocketAddr]) {}
-
-    fn asks_to_verify(&mut self, _: PublicKey) {}
-
-    fn identity_in_use(&mut self, _: PublicKey, _: IpAddr) {}
 
     fn is_contact(&mut self, _: PublicKey) -> bool {
         true

@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_told_in_a_few_lines_whatever_the_file_holds() {
+    fn mistake_in_any_file_takes_few_lines() {
         let long = "x".repeat(10_000);
         for text in ["{} = 1", "name = \"{}\"", "port = \"{}\"", "peer = [\"{}\"]", "color = \"{}\""] {
             let (_, what) = mistake(&text.replace("{}", &long));

@@ -17,11 +17,11 @@ use crate::model::host::{HostAddr, LookupError};
 use crate::model::peer_id::Recipient;
 
 /// Addresses of one name at most: as many as a contact has.
-pub const MAX_HOST_ADDRS: usize = MAX_HINTS;
+pub(crate) const MAX_HOST_ADDRS: usize = MAX_HINTS;
 
 /// How long a name is waited for. The system asks a name server again after 5 s, so one lost packet
 /// does no harm.
-pub const LOOKUP_WITHIN: Duration = Duration::from_secs(8);
+pub(crate) const LOOKUP_WITHIN: Duration = Duration::from_secs(8);
 
 /// A result that is not older serves the next dial, too: less than the time between two dials.
 const FRESH_FOR: Duration = Duration::from_millis(500);

@@ -41,31 +41,32 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-pub use command::{Command, KnownContact, Target};
+pub(crate) use command::KnownContact;
+pub use command::{Command, Target};
+pub(crate) use event::Decision;
 pub use event::{
-    CommandKind, Decision, Event, Forgotten, JobId, OpId, Output, PeerInfo, PlainAnswer, PlainRequest,
-    SessionRequest, Verification,
+    CommandKind, Event, Forgotten, JobId, OpId, Output, PeerInfo, PlainAnswer, PlainRequest, SessionRequest,
+    Verification,
 };
-pub use hosts::{LOOKUP_WITHIN, MAX_HOST_ADDRS};
-pub use inbound::Staged;
+pub(crate) use inbound::Staged;
 pub use meeting::Env;
-pub use outbox::{Jitter, MAX_OUTBOX_BYTES, MAX_QUEUE_MESSAGES, WriteId};
+pub use outbox::{Jitter, MAX_QUEUE_MESSAGES};
+pub(crate) use outbox::{MAX_OUTBOX_BYTES, WriteId};
 pub use outbox_commands::WaitingMessage;
 pub use peers::{GONE_SHOWN, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, PeerOrigin, Row};
 pub use plain_in::PlainReceived;
 pub use plain_result::PlainResult;
-pub use presence::{
-    GONE_AFTER, LONGEST_BACKOFF, OfflineReason, PROBE_INTERVAL, Presence, PresenceChange, PresenceStatus,
-    Probe, ProbeResult, QUIET_REPEAT, REFUSAL_REPEAT,
-};
+pub use presence::{GONE_AFTER, LONGEST_BACKOFF, OfflineReason, PresenceStatus, Probe};
 pub use restore::Restored;
-pub use sessions::{RequestEnded, SessionUp};
+pub use sessions::RequestEnded;
+pub(crate) use sessions::SessionUp;
 pub use time::Time;
 pub use trust::{
-    As, BlockTarget, ContactChange, ContactRecord, HeldMessage, MAX_BLOCKED_SOURCES, MAX_CONTACTS, MAX_HINTS,
-    MAX_KEY_CHANGES, MAX_KEY_CHANGES_OF_CONTACT, MAX_KEY_CHANGES_OF_ONE, MAX_MESSAGE_REQUESTS,
-    MAX_MESSAGE_REQUESTS_OF_ONE, MAX_NO_ROOM, MAX_PINS, MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX, Meeting,
-    PeerRequest, Pin, Policy, Refused, Trust, Trusted, Unknown, Verdict, Writable, code_input,
+    As, ContactChange, MAX_CONTACTS, MAX_HINTS, Meeting, PeerRequest, Pin, Policy, Refused, Trust, Unknown,
+};
+pub(crate) use trust::{
+    BlockTarget, ContactRecord, MAX_BLOCKED_SOURCES, MAX_NO_ROOM, MAX_PINS, MAX_STRANGERS,
+    MAX_STRANGERS_PER_PREFIX, Trusted, code_input,
 };
 
 use crate::model::address::{PeerAddr, SourcePrefix};

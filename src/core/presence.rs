@@ -6,22 +6,23 @@ mod types;
 use std::time::Duration;
 
 use super::time::Time;
-pub use types::{OfflineReason, PresenceChange, PresenceStatus, Probe, ProbeResult};
+pub use types::{OfflineReason, PresenceStatus, Probe};
+pub(crate) use types::{PresenceChange, ProbeResult};
 
 /// A peer that has been silent for this long is probed. The user believes in a crashed peer for a
 /// quarter of a minute at most, and the probes are rare enough to disturb no program.
-pub const PROBE_INTERVAL: Duration = Duration::from_secs(15);
+pub(crate) const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// A refusal counts if it is seen twice, this far apart: a listener that is being restarted
 /// refuses, too.
-pub const REFUSAL_REPEAT: Duration = Duration::from_secs(1);
+pub(crate) const REFUSAL_REPEAT: Duration = Duration::from_secs(1);
 
 /// How long after a session broke the side that accepted it dials. The other side, which could dial
 /// before, has most often done so by then.
 const REDIAL_AFTER: Duration = Duration::from_secs(1);
 
 /// A peer that did not answer is probed again after this time.
-pub const QUIET_REPEAT: Duration = Duration::from_secs(2);
+pub(crate) const QUIET_REPEAT: Duration = Duration::from_secs(2);
 
 /// A peer that has not answered for this long is offline.
 pub const GONE_AFTER: Duration = Duration::from_secs(10);
@@ -68,7 +69,7 @@ enum SessionState {
 
 /// The presence of one peer.
 #[derive(Clone, Debug)]
-pub struct Presence {
+pub(crate) struct Presence {
     phase: Phase,
     connected: bool,
     /// It is probed with `connect` while it is offline: the user configured it, or it was connected
@@ -100,28 +101,28 @@ pub struct Presence {
 
 impl Presence {
     /// A configured peer, which is dialed at once and for ever.
-    pub fn of_static(now: Time) -> Self {
+    pub(crate) fn of_static(now: Time) -> Self {
         let phase = Phase::Offline { since: now, why: OfflineReason::NotSeenYet };
         Self { phase, wanted: true, kept: Kept::Configured, ..Self::of_heard(now) }
     }
 
     /// A contact of an earlier run, which is dialed at `first` and for ever. A `dormant` one is
     /// left alone until [`Presence::network_changed`], or until one side writes.
-    pub fn of_contact(now: Time, first: Time, dormant: bool) -> Self {
+    pub(crate) fn of_contact(now: Time, first: Time, dormant: bool) -> Self {
         let kept = Kept::Contact { dormant };
         let phase = Phase::Offline { since: now, why: OfflineReason::NotSeenYet };
         Self { phase, wanted: true, kept, next: first, ..Self::of_heard(now) }
     }
 
     /// The user treats it as a contact: it is dialed for ever from now on.
-    pub fn contact(&mut self) {
+    pub(crate) fn contact(&mut self) {
         if self.kept == Kept::No {
             self.kept = Kept::Contact { dormant: false };
         }
     }
 
     /// The machine has other addresses than before: an offline peer is tried again at once.
-    pub fn network_changed(&mut self, now: Time) {
+    pub(crate) fn network_changed(&mut self, now: Time) {
         if let Kept::Contact { dormant } = &mut self.kept {
             *dormant = false;
         }
@@ -131,25 +132,25 @@ impl Presence {
     }
 
     /// The user has configured it: it is dialed for ever from now on.
-    pub fn configured(&mut self) {
+    pub(crate) fn configured(&mut self) {
         self.kept = Kept::Configured;
         self.wanted = true;
     }
 
     /// Another peer is at the address that the user configured: this one is no longer probed.
-    pub fn not_configured(&mut self) {
+    pub(crate) fn not_configured(&mut self) {
         self.kept = Kept::No;
         self.wanted = false;
     }
 
     /// It is now dialed at another address, where it has not answered yet.
-    pub fn moved(&mut self, now: Time) {
+    pub(crate) fn moved(&mut self, now: Time) {
         self.proven = false;
         self.next = now;
     }
 
     /// A peer that has just sent something. It is probed at once.
-    pub fn of_heard(now: Time) -> Self {
+    pub(crate) fn of_heard(now: Time) -> Self {
         Self {
             phase: Phase::Online,
             connected: false,
@@ -171,7 +172,7 @@ impl Presence {
     }
 
     /// What the user is shown.
-    pub fn status(&self) -> PresenceStatus {
+    pub(crate) fn status(&self) -> PresenceStatus {
         match self.phase {
             Phase::Online if self.connected => PresenceStatus::Connected,
             Phase::Online => PresenceStatus::Online,
@@ -181,7 +182,7 @@ impl Presence {
     }
 
     /// Since when it is offline and why, if it is.
-    pub fn offline(&self) -> Option<(Time, OfflineReason)> {
+    pub(crate) fn offline(&self) -> Option<(Time, OfflineReason)> {
         match self.phase {
             Phase::Offline { since, why } => Some((since, why)),
             _ => None,
@@ -189,12 +190,12 @@ impl Presence {
     }
 
     /// Whether it answered something of ours at least once. If not, it is only a claim.
-    pub fn is_proven(&self) -> bool {
+    pub(crate) fn is_proven(&self) -> bool {
         self.proven
     }
 
     /// Whether one side said goodbye to the other, and the peer's program may still be running.
-    pub fn has_left(&self) -> bool {
+    pub(crate) fn has_left(&self) -> bool {
         let left = matches!(
             self.phase,
             Phase::Offline { why: OfflineReason::SaidGoodbye | OfflineReason::Disconnected, .. }
@@ -203,13 +204,13 @@ impl Presence {
     }
 
     /// Whether a refusal waits to be confirmed.
-    pub fn is_doubtful(&self) -> bool {
+    pub(crate) fn is_doubtful(&self) -> bool {
         self.refused_at.is_some()
     }
 
     /// When and how to probe it next; `None` while a probe is under way, and for a peer that is
     /// left alone. An online peer is probed only if it was silent for `interval`.
-    pub fn next_probe(&self, interval: Duration) -> Option<(Time, Probe)> {
+    pub(crate) fn next_probe(&self, interval: Duration) -> Option<(Time, Probe)> {
         if self.probing || self.is_left_alone() {
             return None;
         }
@@ -229,14 +230,14 @@ impl Presence {
     }
 
     /// A probe is under way, whatever the next one had to wait for.
-    pub fn probe_begins(&mut self) {
+    pub(crate) fn probe_begins(&mut self) {
         self.probing = true;
         self.not_before = Time::default();
     }
 
     /// The probe is over. Other calls say what it showed. If it showed nothing, the next one is in
     /// a second.
-    pub fn probe_ended(&mut self, now: Time) {
+    pub(crate) fn probe_ended(&mut self, now: Time) {
         self.probing = false;
         self.early = self.offline().is_some() && now < self.next;
         self.next = self.next.max(now.plus(REFUSAL_REPEAT));
@@ -244,13 +245,13 @@ impl Presence {
 
     /// The next observation does not come from a probe, but from something that was sent anyway. It
     /// delays no probe.
-    pub fn unasked(&mut self) {
+    pub(crate) fn unasked(&mut self) {
         self.early = self.offline().is_some();
     }
 
     /// The user writes to it or asks to be listed by it, even if they have disconnected from it
     /// before: it is dialed again while it is offline.
-    pub fn want(&mut self) {
+    pub(crate) fn want(&mut self) {
         if let Kept::Contact { dormant } = &mut self.kept {
             *dormant = false;
         }
@@ -260,7 +261,7 @@ impl Presence {
     }
 
     /// There was no room for a probe that was due.
-    pub fn probe_later(&mut self, at: Time) {
+    pub(crate) fn probe_later(&mut self, at: Time) {
         self.not_before = at;
     }
 

@@ -146,7 +146,6 @@ impl State {
         self.operations.probed(peer_id, job, probed);
     }
 
-    /// Probes a peer now.
     pub(super) fn probe(&mut self, peer_id: Recipient, probe: Probe, deadline: Option<Time>, now: Time) {
         let Some(start) = self.peers.probe_begins(peer_id) else { return };
         if let Recipient::Address(addr) = peer_id

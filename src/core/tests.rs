@@ -26,6 +26,9 @@ mod who;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use super::hosts::{LOOKUP_WITHIN, MAX_HOST_ADDRS};
+use super::presence::{PROBE_INTERVAL, REFUSAL_REPEAT};
+use super::trust::{HeldMessage, MAX_MESSAGE_REQUESTS_OF_ONE};
 use super::*;
 use crate::model::address::{Claimed, Source};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};

@@ -26,12 +26,11 @@ use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
 use blocks::Blocks;
-pub use blocks::{BlockTarget, MAX_BLOCKED_SOURCES};
+pub(crate) use blocks::{BlockTarget, MAX_BLOCKED_SOURCES};
 use index::Index;
 use notices::Notices;
-pub use pin::{
-    ContactChange, ContactRecord, HeldMessage, Meeting, PeerRequest, Pin, Policy, Refused, Trust, Verdict,
-};
+pub use pin::{ContactChange, Meeting, PeerRequest, Pin, Policy, Refused, Trust};
+pub(crate) use pin::{ContactRecord, HeldMessage, Verdict};
 pub use user::{As, Unknown};
 
 /// Contacts at most, with all blocked keys.
@@ -39,38 +38,38 @@ pub const MAX_CONTACTS: usize = 10_000;
 
 /// Strangers at most: more than a user meets in a run. One that only connected is kept in memory;
 /// one that we dialed, or that a message passed with, is saved. Contacts have room of their own.
-pub const MAX_STRANGERS: usize = 4_000;
+pub(crate) const MAX_STRANGERS: usize = 4_000;
 
 /// Strangers of one source prefix at most: more than the machines behind one NAT, and too few for
 /// a machine that makes up keys to push out the strangers of other networks.
-pub const MAX_STRANGERS_PER_PREFIX: usize = 1_000;
+pub(crate) const MAX_STRANGERS_PER_PREFIX: usize = 1_000;
 
 /// Pins at most.
-pub const MAX_PINS: usize = MAX_CONTACTS + MAX_STRANGERS;
+pub(crate) const MAX_PINS: usize = MAX_CONTACTS + MAX_STRANGERS;
 
 /// Message requests at most: those of several crowds that meet the user on one day. With the held
 /// messages they take less than 1 MiB.
-pub const MAX_MESSAGE_REQUESTS: usize = 256;
+pub(crate) const MAX_MESSAGE_REQUESTS: usize = 256;
 
 /// Message requests of one source prefix at most: 50 people behind one NAT, and a quarter of all.
-pub const MAX_MESSAGE_REQUESTS_OF_ONE: usize = 64;
+pub(crate) const MAX_MESSAGE_REQUESTS_OF_ONE: usize = 64;
 
 /// Pending key changes at most: those of 16 sources, so that a few sources with invented keys leave
 /// room for a contact's real one.
-pub const MAX_KEY_CHANGES: usize = 64;
+pub(crate) const MAX_KEY_CHANGES: usize = 64;
 
 /// Pending key changes of one source prefix at most: more than one machine has users.
-pub const MAX_KEY_CHANGES_OF_ONE: usize = 4;
+pub(crate) const MAX_KEY_CHANGES_OF_ONE: usize = 4;
 
 /// Pending key changes of one contact at most: a choice that still fits one question.
-pub const MAX_KEY_CHANGES_OF_CONTACT: usize = 8;
+pub(crate) const MAX_KEY_CHANGES_OF_CONTACT: usize = 8;
 
 /// Pending key changes that a contact keeps if another one gives way.
 const KEY_CHANGES_LEFT: usize = 2;
 
 /// Peers that are counted at most for which there was no room among those that wait for the user. A
 /// larger number says no more.
-pub const MAX_NO_ROOM: usize = 1_000;
+pub(crate) const MAX_NO_ROOM: usize = 1_000;
 
 /// Refused strangers that are remembered at most: far more than a user adds one of. Beyond that the
 /// oldest is forgotten, and told again if it comes back.
@@ -401,7 +400,7 @@ impl Trusted {
 
 /// The input of the short code of two keys: the smaller key, then the larger one, so that both
 /// sides compute the same.
-pub fn code_input(one: PublicKey, other: PublicKey) -> [u8; 2 * KEY_BYTES] {
+pub(crate) fn code_input(one: PublicKey, other: PublicKey) -> [u8; 2 * KEY_BYTES] {
     let mut input = [0; 2 * KEY_BYTES];
     input[..KEY_BYTES].copy_from_slice(one.min(other).as_bytes());
     input[KEY_BYTES..].copy_from_slice(one.max(other).as_bytes());

@@ -158,7 +158,8 @@ impl fmt::Debug for PeerAddr {
 }
 
 /// Why a string is not an address that can be dialed. Displays as a whole sentence for the user.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(thiserror::Error, Debug, Clone, PartialEq, Eq)]
+#[error("{0}")]
 pub struct AddrError(String);
 
 impl AddrError {
@@ -167,14 +168,6 @@ impl AddrError {
         Self(format!("`{}` is not an address: {why}", quoted(text)))
     }
 }
-
-impl fmt::Display for AddrError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for AddrError {}
 
 impl FromStr for PeerAddr {
     type Err = AddrError;
@@ -390,7 +383,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn source_is_an_ip_or_the_network_of_one() {
+    fn source_is_an_ip_or_its_network() {
         for (text, shown) in [
             ("192.0.2.7", "192.0.2.7"),
             ("::ffff:192.0.2.7", "192.0.2.7"),
@@ -418,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_an_ipv4_unicast_address_with_a_port() {
+    fn address_is_ipv4_unicast_with_a_port() {
         let addr: PeerAddr = "127.0.0.1:5001".parse().expect("valid");
         assert_eq!((addr.v4(), addr.port()), (Some(Ipv4Addr::LOCALHOST), 5001));
         assert_eq!(addr.plain().map(PeerAddr::from), Some(addr), "plain messages go there");
@@ -454,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_address_is_written_in_brackets_and_a_link_local_one_with_its_interface() {
+    fn ipv6_address_has_brackets_and_its_interface() {
         for (text, shown) in [
             ("[::1]:5001", "[::1]:5001"),
             ("[2001:DB8:0::7]:80", "[2001:db8::7]:80"),
@@ -477,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_can_be_dialed_back_through_the_interface_it_came_through() {
+    fn source_is_dialed_back_through_its_interface() {
         let from: SocketAddr = "[fe80::1%2]:40000".parse().expect("valid");
         assert_eq!(Source::from(from).at(5000), "[fe80::1%2]:5000".parse().ok());
         assert_eq!(Source::from(from).to_string(), "fe80::1%2");
@@ -486,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_of_ipv6_has_one_share_and_so_has_each_ipv4_address() {
+    fn ipv6_network_and_ipv4_address_have_one_share() {
         let share = |text: &str| Source::from(text.parse::<IpAddr>().expect("valid")).share();
         assert_eq!(share("2001:db8::1"), share("2001:db8::ffff:1:2:3"));
         assert_ne!(share("2001:db8::1"), share("2001:db8:0:1::1"));

@@ -16,7 +16,7 @@ use super::address::SourcePrefix;
 ///
 /// Memory is bounded by the places in use: a source without a place has no entry.
 #[derive(Clone, Debug)]
-pub struct FairShare {
+pub(crate) struct FairShare {
     limit: usize,
     used: usize,
     used_by: HashMap<SourcePrefix, usize>,
@@ -24,18 +24,18 @@ pub struct FairShare {
 
 impl FairShare {
     /// Returns `limit` places, none of them in use.
-    pub fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self { limit, used: 0, used_by: HashMap::new() }
     }
 
     /// Whether `source` may take another place.
-    pub fn has_room(&self, source: SourcePrefix) -> bool {
+    pub(crate) fn has_room(&self, source: SourcePrefix) -> bool {
         self.used_by(source) < self.free()
     }
 
     /// Takes a place for `source`. Returns whether it had room for it.
     #[must_use]
-    pub fn try_take(&mut self, source: SourcePrefix) -> bool {
+    pub(crate) fn try_take(&mut self, source: SourcePrefix) -> bool {
         let has_room = self.has_room(source);
         if has_room {
             self.take(source);
@@ -44,42 +44,37 @@ impl FairShare {
     }
 
     /// Takes a place for `source` even if it has no room: for what may not be refused.
-    pub fn take(&mut self, source: SourcePrefix) {
+    pub(crate) fn take(&mut self, source: SourcePrefix) {
         self.take_many(source, 1);
     }
 
     /// Takes `many` places for `source` even if it has no room. A place may stand for a byte.
-    pub fn take_many(&mut self, source: SourcePrefix, many: usize) {
+    pub(crate) fn take_many(&mut self, source: SourcePrefix, many: usize) {
         if many > 0 {
             self.used += many;
             *self.used_by.entry(source).or_default() += many;
         }
     }
 
-    /// Takes a place for this program itself, which is never refused. It counts against the total
-    /// only, and [`FairShare::clear`] gives it back.
-    pub fn take_own(&mut self) {
-        self.take_own_many(1);
-    }
-
-    /// Takes `many` places for this program itself.
-    pub fn take_own_many(&mut self, many: usize) {
+    /// Takes `many` places for this program itself, which are never refused. They count against the
+    /// total only, and [`FairShare::clear`] gives them back.
+    pub(crate) fn take_own_many(&mut self, many: usize) {
         self.used += many;
     }
 
     /// Gives back `many` places of this program itself.
-    pub fn release_own_many(&mut self, many: usize) {
+    pub(crate) fn release_own_many(&mut self, many: usize) {
         debug_assert!(many <= self.used, "{many} of {}", self.used);
         self.used -= many;
     }
 
     /// Gives back a place of `source`.
-    pub fn release(&mut self, source: SourcePrefix) {
+    pub(crate) fn release(&mut self, source: SourcePrefix) {
         self.release_many(source, 1);
     }
 
     /// Gives back `many` places of `source`.
-    pub fn release_many(&mut self, source: SourcePrefix, many: usize) {
+    pub(crate) fn release_many(&mut self, source: SourcePrefix, many: usize) {
         if many == 0 {
             return;
         }
@@ -96,28 +91,28 @@ impl FairShare {
     }
 
     /// Gives back all places.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.used = 0;
         self.used_by.clear();
     }
 
     /// Returns how many places are in use.
-    pub fn used(&self) -> usize {
+    pub(crate) fn used(&self) -> usize {
         self.used
     }
 
     /// Returns how many places `source` uses.
-    pub fn used_by(&self, source: SourcePrefix) -> usize {
+    pub(crate) fn used_by(&self, source: SourcePrefix) -> usize {
         self.used_by.get(&source).copied().unwrap_or(0)
     }
 
     /// Returns how many places are free: none if more are in use than the limit allows.
-    pub fn free(&self) -> usize {
+    pub(crate) fn free(&self) -> usize {
         self.limit.saturating_sub(self.used)
     }
 
     /// Whether no place is in use.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.used == 0
     }
 }
@@ -141,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn one_source_gets_half_and_the_next_half_of_the_rest() {
+    fn each_source_gets_half_of_the_rest() {
         let mut share = FairShare::new(64);
         assert_eq!([1, 2, 3].map(|last| fill(&mut share, source(last))), [32, 16, 8]);
         assert_eq!((share.used(), share.free(), share.used_by(source(2))), (56, 8, 16));
@@ -169,9 +164,9 @@ mod tests {
     #[test]
     fn own_places_are_never_refused_and_leave_less() {
         let mut share = FairShare::new(4);
-        (0..3).for_each(|_| share.take_own());
+        (0..3).for_each(|_| share.take_own_many(1));
         assert!(share.try_take(source(1)) && !share.has_room(source(2)));
-        (0..3).for_each(|_| share.take_own());
+        (0..3).for_each(|_| share.take_own_many(1));
         assert_eq!((share.used(), share.free()), (7, 0));
         share.clear();
         assert!(share.is_empty() && share.has_room(source(1)) && share.used_by(source(1)) == 0);
@@ -219,7 +214,7 @@ mod tests {
                         *taken.entry(last).or_default() += 1;
                     }
                     Step::TakeOwn => {
-                        share.take_own();
+                        share.take_own_many(1);
                         own += 1;
                     }
                     Step::Release(last) => {

@@ -92,32 +92,20 @@ impl fmt::Display for Grouped {
 }
 
 /// Why a text is not a key. Displays as a whole sentence for the user, without the text.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(thiserror::Error, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum KeyError {
     /// A character that no key has, at this place, counted from 1 without spaces and hyphens.
+    #[error(
+        "Character {0} of the key cannot be in one: keys are written with the letters a to z and the digits 2 to 7."
+    )]
     Character(usize),
     /// This wrong number of characters.
+    #[error("A key has {KEY_CHARS} characters, and this has {0}.")]
     Length(usize),
     /// The last character has more bits than a key, so some character is wrong.
+    #[error("The last character of the key is not right; it may have been mistyped.")]
     LeftOver,
 }
-
-impl fmt::Display for KeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Character(at) => write!(
-                f,
-                "Character {at} of the key cannot be in one: keys are written with the letters a to z and the digits 2 to 7."
-            ),
-            Self::Length(count) => write!(f, "A key has {KEY_CHARS} characters, and this has {count}."),
-            Self::LeftOver => {
-                f.write_str("The last character of the key is not right; it may have been mistyped.")
-            }
-        }
-    }
-}
-
-impl std::error::Error for KeyError {}
 
 impl FromStr for PublicKey {
     type Err = KeyError;
@@ -186,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused_with_a_sentence_that_says_why() {
+    fn invalid_key_is_refused_with_its_reason() {
         let [(_, good), ..] = VECTORS;
         for (wrong, error) in [
             (String::new(), KeyError::Length(0)),
@@ -207,7 +195,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_key_is_read_as_it_is_written_and_as_people_copy_it(bytes: [u8; KEY_BYTES]) {
+        fn key_is_read_as_people_copy_it(bytes: [u8; KEY_BYTES]) {
             let key = PublicKey::new(bytes);
             prop_assert_eq!(key.to_string().parse(), Ok(key));
             prop_assert_eq!(key.to_string().to_uppercase().parse(), Ok(key));

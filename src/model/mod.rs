@@ -2,7 +2,7 @@
 
 pub mod address;
 pub mod delivery;
-pub mod fair_share;
+pub(crate) mod fair_share;
 pub mod host;
 pub mod key;
 pub mod message;

@@ -49,7 +49,8 @@ impl fmt::Display for Name {
 }
 
 /// Why a string cannot be our name, and a similar one that can.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(thiserror::Error, Debug, Clone, PartialEq, Eq)]
+#[error("{why}{}", .suggestion.as_ref().map_or(".".to_owned(), |name| format!("; how about `{name}`?")))]
 pub struct NameError {
     why: &'static str,
     suggestion: Option<String>,
@@ -61,18 +62,6 @@ impl NameError {
         self.suggestion.as_deref()
     }
 }
-
-impl fmt::Display for NameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.why)?;
-        match &self.suggestion {
-            Some(name) => write!(f, "; how about `{name}`?"),
-            None => f.write_str("."),
-        }
-    }
-}
-
-impl std::error::Error for NameError {}
 
 impl FromStr for Name {
     type Err = NameError;
@@ -437,7 +426,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_name_that_cannot_be_is_refused_with_one_that_can() {
+    fn invalid_name_is_refused_with_a_suggestion() {
         for (wrong, suggestion) in [
             ("Alice Smith", Some("Alice_Smith")),
             (" Al\tice ", Some("Al_ice")),
@@ -460,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn alias_does_not_begin_like_a_command_or_recipient() {
+    fn alias_begins_unlike_a_command_or_recipient() {
         for (wrong, suggestion) in [
             ("/boss", Some("boss")),
             ("@boss", Some("boss")),
@@ -630,13 +619,13 @@ mod tests {
     }
 
     #[test]
-    fn a_character_that_its_follower_makes_wide_is_measured_with_it() {
+    fn character_widened_by_the_next_is_measured_so() {
         assert_eq!(shortened("0\u{fe0f} and more", 2), "…");
         assert_eq!(shortened("0\u{fe0f} and more", 3), "0\u{fe0f}…");
     }
 
     #[test]
-    fn a_peers_name_is_shown_harmless_and_no_longer_than_ours_may_be() {
+    fn peer_name_is_harmless_and_bounded() {
         assert_eq!(PeerName::new("Bob:\u{2800}hi").as_str(), r"Bob:\u{2800}hi");
         assert_eq!(PeerName::new("Bob\x1b[2J").as_str(), r"Bob\x1b[2J");
         assert_eq!(PeerName::new(&"x".repeat(40)).as_str(), format!("{}…", "x".repeat(31)));
@@ -672,7 +661,7 @@ mod tests {
         }
 
         #[test]
-        fn a_shortened_text_never_takes_more_columns_than_it_may(text: String, columns in 1usize..40) {
+        fn shortened_text_fits_its_columns(text: String, columns in 1usize..40) {
             prop_assert!(shortened(&text, columns).width() <= columns);
         }
     }

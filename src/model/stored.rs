@@ -1,6 +1,5 @@
 //! Messages as the store keeps them: what the core has it write, and what it reads.
 
-use std::fmt;
 use std::sync::Arc;
 
 use crate::model::address::{PeerAddr, SourcePrefix};
@@ -171,38 +170,27 @@ impl Stored {
 }
 
 /// Why the store cannot write or read. Displays as a clause for the user, like `the disk is full`.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(thiserror::Error, Clone, PartialEq, Eq, Debug)]
 pub enum StoreError {
     /// There is no room on the disk.
+    #[error("the disk is full")]
     Full,
     /// There is no room for the message in memory.
+    #[error("the memory for messages is full (64 MiB queued, 80 MiB in all)")]
     NoRoom,
     /// Another process did not release the file in time.
+    #[error("another process keeps the file for itself")]
     Busy,
     /// The file is damaged.
+    #[error("the file is damaged")]
     Damaged,
     /// A later version of the program wrote the file, in the format of this number.
+    #[error("a later version of p2p-chat has written it (format {0})")]
     Newer(i64),
     /// Anything else, in the words of the database or the operating system.
+    #[error("{0}")]
     Other(String),
 }
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Full => f.write_str("the disk is full"),
-            Self::NoRoom => f.write_str("the memory for messages is full (64 MiB queued, 80 MiB in all)"),
-            Self::Busy => f.write_str("another process keeps the file for itself"),
-            Self::Damaged => f.write_str("the file is damaged"),
-            Self::Newer(version) => {
-                write!(f, "a later version of p2p-chat has written it (format {version})")
-            }
-            Self::Other(words) => f.write_str(words),
-        }
-    }
-}
-
-impl std::error::Error for StoreError {}
 
 /// Selects messages.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

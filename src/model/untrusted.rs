@@ -260,7 +260,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn ordinary_text_in_any_script_stays_as_it_is() {
+    fn ordinary_text_of_any_script_is_unchanged() {
         for text in ["Hello, world!", "¡Grüße! 你好 नमस्ते", "e\u{301}a\u{308}", "❤\u{fe0f} ok", "שלום"]
         {
             assert_eq!(Text::new(text).to_string(), text);
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_cannot_sit_on_what_stands_before_the_text_nor_pile_up() {
+    fn combining_marks_neither_attach_outside_nor_pile_up() {
         assert_eq!(Text::new("\u{301}x").to_string(), r"\u{301}x");
         let zalgo = format!("x{}", "\u{301}".repeat(MAX_MARKS + 1));
         let shown = Text::new(zalgo).to_string();
@@ -333,7 +333,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_comes_is_printed_on_one_line_without_controls(bytes: Vec<u8>) {
+        fn any_text_is_one_line_without_controls(bytes: Vec<u8>) {
             let shown = Text::from_bytes(&bytes).to_string();
             prop_assert!(shown.chars().all(|c| !is_hidden(c) || matches!(c, ZWNJ | ZWJ)));
             prop_assert!(!shown.chars().any(char::is_control));

@@ -27,7 +27,7 @@ const DRAIN_FOR: Duration = Duration::from_millis(250);
 
 /// How the message of a connection ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum End {
+pub(super) enum MessageEnd {
     /// The sender closed the connection or stopped writing.
     Whole,
     /// It was too long or took too long.
@@ -58,7 +58,7 @@ impl Connection {
     }
 
     /// Reads the available bytes without blocking. Returns `None` if the message may continue.
-    pub(super) fn read_ready(&mut self) -> Option<End> {
+    pub(super) fn read_ready(&mut self) -> Option<MessageEnd> {
         loop {
             match self.read() {
                 Ok(end) => {
@@ -74,9 +74,9 @@ impl Connection {
     }
 
     /// Blocks until the message ends. Calls `heard` after each read that brought bytes.
-    pub(super) fn read_rest(&mut self, heard: impl Fn()) -> End {
+    pub(super) fn read_rest(&mut self, heard: impl Fn()) -> MessageEnd {
         if self.stream.set_nonblocking(false).is_err() {
-            return End::Lost;
+            return MessageEnd::Lost;
         }
         let mut first_byte = (!self.decoder.is_empty()).then(Instant::now);
         let mut last_byte = first_byte;
@@ -88,10 +88,10 @@ impl Connection {
             };
             let left = silent_at.min(end_of_life).saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return if silent_at <= end_of_life { End::Whole } else { End::Cut };
+                return if silent_at <= end_of_life { MessageEnd::Whole } else { MessageEnd::Cut };
             }
             if self.stream.set_read_timeout(Some(left)).is_err() {
-                return End::Lost;
+                return MessageEnd::Lost;
             }
             match self.read() {
                 Ok(Some(end)) => return end,
@@ -108,17 +108,17 @@ impl Connection {
     }
 
     /// Reads once. Returns how the message ended, or `None` if it may continue.
-    fn read(&mut self) -> io::Result<Option<End>> {
+    fn read(&mut self) -> io::Result<Option<MessageEnd>> {
         let mut buffer = [0; 1024];
         let count = (&*self.stream).read(&mut buffer)?;
         if count == 0 {
-            return Ok(Some(End::Whole));
+            return Ok(Some(MessageEnd::Whole));
         }
         let progress = self.decoder.push(&buffer[..count]);
         Ok(match first(self.decoder.bytes()) {
             // Too many bytes behind the line also open a session, which then refuses them.
-            First::Opening | First::TooMuch => Some(End::Opening),
-            _ => (progress == Progress::Full).then_some(End::Cut),
+            First::Opening | First::TooMuch => Some(MessageEnd::Opening),
+            _ => (progress == Progress::Full).then_some(MessageEnd::Cut),
         })
     }
 
@@ -133,13 +133,13 @@ impl Connection {
     /// have written (docs/PROTOCOL.md, "Receiving"). A sender that never reads our receipt causes a
     /// reset after that, but Linux reports the end of the stream first. The end of a line also ends
     /// a message.
-    fn broken(&self) -> End {
+    fn broken(&self) -> MessageEnd {
         if self.decoder.is_empty() {
-            End::Lost
+            MessageEnd::Lost
         } else if self.decoder.ends_a_line() {
-            End::Whole
+            MessageEnd::Whole
         } else {
-            End::BrokenOff
+            MessageEnd::BrokenOff
         }
     }
 
@@ -189,7 +189,7 @@ mod tests {
 
     /// Returns how a message ends and what is decoded of it if the sender writes `bytes` and calls
     /// `then` before the first read.
-    fn read_after(bytes: &[u8], then: impl FnOnce(TcpStream)) -> (End, Vec<Decoded>) {
+    fn read_after(bytes: &[u8], then: impl FnOnce(TcpStream)) -> (MessageEnd, Vec<Decoded>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let accepted = listener.accept().unwrap().0;
@@ -198,7 +198,7 @@ mod tests {
         sender.write_all(bytes).unwrap();
         then(sender);
         let end = connection.read_rest(|| ());
-        if end == End::BrokenOff {
+        if end == MessageEnd::BrokenOff {
             connection.decoder.mark_cut();
         }
         (end, connection.decoder.finish())
@@ -220,7 +220,7 @@ mod tests {
     fn command_cut_by_reset_is_text() {
         for word in ["exit", "connect", "connect_ack", "PING", "CONNECT_REQUEST", "[PEER_QUIT]"] {
             let (end, decoded) = read_after(format!("127.0.0.1:5000 Bob {word}").as_bytes(), resets);
-            assert_eq!(end, End::BrokenOff);
+            assert_eq!(end, MessageEnd::BrokenOff);
             assert!(matches!(&bodies(&decoded)[..], [Body::Text(text)] if text.raw() == word), "{decoded:?}");
         }
     }
@@ -228,15 +228,15 @@ mod tests {
     #[test]
     fn reset_leaves_finished_lines_whole() {
         let (end, decoded) = read_after(b"127.0.0.1:5000 Bob exit\r\n", resets);
-        assert_eq!((end, bodies(&decoded)), (End::Whole, vec![&Body::Exit]));
+        assert_eq!((end, bodies(&decoded)), (MessageEnd::Whole, vec![&Body::Exit]));
         let (end, decoded) = read_after(b"127.0.0.1:5000 Bob connect\n127.0.0.1:5000 Bob exit", resets);
-        assert_eq!(end, End::BrokenOff);
+        assert_eq!(end, MessageEnd::BrokenOff);
         assert!(matches!(bodies(&decoded)[..], [Body::Connect, Body::Text(_)]), "{decoded:?}");
     }
 
     #[test]
     fn reset_without_bytes_is_no_message() {
-        assert_eq!(read_after(b"", resets), (End::Lost, Vec::new()));
+        assert_eq!(read_after(b"", resets), (MessageEnd::Lost, Vec::new()));
     }
 
     /// Legacy programs do this; some cause a reset because they never read our answer. Other
@@ -250,6 +250,6 @@ mod tests {
             resets(sender);
         };
         let (end, decoded) = read_after(b"127.0.0.1:5000 Bob exit", closes_and_resets);
-        assert_eq!((end, bodies(&decoded)), (End::Whole, vec![&Body::Exit]));
+        assert_eq!((end, bodies(&decoded)), (MessageEnd::Whole, vec![&Body::Exit]));
     }
 }

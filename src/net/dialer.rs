@@ -35,7 +35,7 @@ const IDLE_FOR: Duration = Duration::from_secs(5);
 
 type Callback = dyn Fn(Report) + Send + Sync;
 
-/// Runs [`SendJob`]s on its own workers, at most [`MAX_DIALERS`]. Messages to one peer are sent one
+/// Runs send jobs on its own workers, at most [`MAX_DIALERS`]. Messages to one peer are sent one
 /// at a time, in the order in which they were queued. Probes do not wait for them.
 pub struct Dialer {
     shared: Arc<Shared>,

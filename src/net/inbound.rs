@@ -28,7 +28,7 @@ pub enum Reply {
 }
 
 /// Handles accepted connections. Several threads call it at the same time.
-pub trait InboundHandler: Send + Sync + 'static {
+pub(crate) trait InboundHandler: Send + Sync + 'static {
     /// Handles a delivery. If there is no room, waits for it until `wait_until`, or not at all.
     fn deliver(&self, delivery: Delivery, wait_until: Option<Instant>) -> Reply;
 

@@ -40,7 +40,7 @@ use limiter::{ConnectionLimiter, PATIENCE};
 const BACKLOG: i32 = 4096;
 
 /// Workers at most: one for each connection that may be read.
-pub const MAX_WORKERS: usize = MAX_OPENING;
+pub(crate) const MAX_WORKERS: usize = MAX_OPENING;
 
 /// Workers that read and deliver at a time, besides those that wait. One keeps the order, and all
 /// of them need the lock of the core.
@@ -77,7 +77,7 @@ const SOCKET: Token = Token(0);
 const WAKER: Token = Token(1);
 
 /// The listening sockets and the threads that serve them.
-pub struct Listener {
+pub(crate) struct Listener {
     shared: Arc<Shared>,
     wakers: Vec<Waker>,
 }
@@ -128,7 +128,7 @@ impl Listener {
     /// # Errors
     /// Those of the operating system: the port is in use or not permitted, the IP is not this
     /// machine's.
-    pub fn bind(addr: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    pub(crate) fn bind(addr: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
         // Elsewhere than on Unix this option lets others take the port over.
         #[cfg(unix)]
@@ -148,7 +148,7 @@ impl Listener {
     ///
     /// # Errors
     /// If the system gives nothing to wait for connections with.
-    pub fn prepare(sockets: Bound) -> io::Result<Prepared> {
+    pub(crate) fn prepare(sockets: Bound) -> io::Result<Prepared> {
         let prepare = |(socket, _): (TcpListener, SocketAddr)| {
             let poll = Poll::new()?;
             let waker = Waker::new(poll.registry(), WAKER)?;
@@ -173,7 +173,7 @@ impl Listener {
 
     /// Accepts nothing more, closes all connections whose senders are waited for, and waits for the
     /// threads until `deadline`.
-    pub fn stop(&self, deadline: Instant) {
+    pub(crate) fn stop(&self, deadline: Instant) {
         self.close();
         let mut state = self.shared.state.lock();
         while state.workers + state.acceptors > 0
@@ -182,7 +182,7 @@ impl Listener {
     }
 
     /// Does the same without waiting for the threads.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut state = self.shared.state.lock();
         state.is_stopping = true;
         let unread = std::mem::take(&mut state.queue);
@@ -201,7 +201,7 @@ impl Listener {
 }
 
 /// Listening sockets that are not served yet; connections wait in the queue of the system.
-pub struct Prepared {
+pub(crate) struct Prepared {
     sockets: Vec<(mio::net::TcpListener, Poll, Waker)>,
 }
 
@@ -210,7 +210,7 @@ impl Prepared {
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn serve(self, handler: impl InboundHandler) -> io::Result<Listener> {
+    pub(crate) fn serve(self, handler: impl InboundHandler) -> io::Result<Listener> {
         let state = State {
             queue: VecDeque::new(),
             limiter: ConnectionLimiter::default(),
@@ -481,7 +481,7 @@ impl Shared {
 
 /// The place of a connection that has not proven who it is: see `ConnectionLimiter`. Dropping it
 /// gives the place back.
-pub struct Permit {
+pub(crate) struct Permit {
     shared: Arc<Shared>,
     id: u64,
 }

@@ -20,12 +20,14 @@ pub use bind::{Bound, bind, is_local};
 pub use dial::{CONNECT_TIMEOUT, EOF_TIMEOUT, Identity, PROBE_TIMEOUT};
 pub(crate) use dialer::DIALER;
 pub use dialer::{Dialer, MAX_DIALERS, MAX_SEND_JOBS};
-pub use inbound::{Delivery, InboundHandler, Reply};
+pub(crate) use inbound::InboundHandler;
+pub use inbound::{Delivery, Reply};
 pub(crate) use listener::WORKER;
-pub use listener::{Listener, MAX_WORKERS, Permit};
-pub use resolver::{MAX_RESOLVERS, Resolver};
-pub use send_job::{Report, SendJob};
-pub use transport::{Tcp, Transport};
+pub(crate) use listener::{Listener, Permit};
+pub(crate) use resolver::Resolver;
+pub(crate) use send_job::{Report, SendJob};
+pub(crate) use transport::Tcp;
+pub use transport::Transport;
 
 /// The stack of a thread that only moves a few kilobytes between a socket and the heap.
 const STACK_BYTES: usize = 256 * 1024;

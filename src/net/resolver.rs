@@ -14,7 +14,7 @@ use crate::model::host::{HostAddr, LookupError};
 
 /// The maximum number of threads. A name server that does not answer occupies one for up to half a
 /// minute; the others resolve the names of other servers, and those in /etc/hosts.
-pub const MAX_RESOLVERS: usize = 4;
+pub(crate) const MAX_RESOLVERS: usize = 4;
 
 /// The maximum number of names that are being resolved or wait for it: all static peers, and as
 /// many as a user types meanwhile.
@@ -30,7 +30,7 @@ type Found = Result<Vec<PeerAddr>, LookupError>;
 ///
 /// The system's resolver cannot be interrupted. The core limits how long it waits for a result, and
 /// a program that ends does not wait for these threads.
-pub struct Resolver {
+pub(crate) struct Resolver {
     shared: Arc<Shared>,
 }
 
@@ -55,7 +55,7 @@ struct State {
 
 impl Resolver {
     /// Creates a resolver without threads. It calls `report` on one of them for each name.
-    pub fn new(report: impl Fn(HostAddr, Found) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(report: impl Fn(HostAddr, Found) + Send + Sync + 'static) -> Self {
         Self::with(resolve, report)
     }
 
@@ -72,7 +72,7 @@ impl Resolver {
     ///
     /// # Errors
     /// [`LookupError::Busy`] if `MAX_LOOKUPS` wait already.
-    pub fn push(&self, host: HostAddr) -> Result<(), LookupError> {
+    pub(crate) fn push(&self, host: HostAddr) -> Result<(), LookupError> {
         let mut state = self.shared.state.lock();
         if state.under_way.contains(&host) {
             return Ok(());
@@ -88,7 +88,7 @@ impl Resolver {
 
     /// Starts a thread for each name that waits for one, within [`MAX_RESOLVERS`]. If the system
     /// starts none and there is none, it reports all names as failed.
-    pub fn start_threads(&self) {
+    pub(crate) fn start_threads(&self) {
         let shared = &self.shared;
         let mut state = shared.state.lock();
         while state.waiting.len() > state.idle && state.threads < MAX_RESOLVERS && !state.stopping {
@@ -112,7 +112,7 @@ impl Resolver {
     }
 
     /// Takes no more names, and has idle threads end. It does not wait for them.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         let mut state = self.shared.state.lock();
         state.stopping = true;
         state.waiting.clear();

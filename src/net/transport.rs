@@ -33,7 +33,7 @@ pub trait Transport {
 }
 
 /// The sessions, the dialer and the resolver of this program.
-pub struct Tcp {
+pub(crate) struct Tcp {
     /// Sessions with p2p-chat peers.
     pub sessions: Sessions,
     /// Unencrypted connections.
@@ -46,7 +46,7 @@ pub struct Tcp {
 
 impl Tcp {
     /// Starts the threads that the queued requests need.
-    pub fn start_threads(&self) {
+    pub(crate) fn start_threads(&self) {
         self.dialer.start_workers();
         self.resolver.start_threads();
     }

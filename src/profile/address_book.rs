@@ -20,7 +20,7 @@ use crate::store::Store;
 
 /// The contacts, and strangers that exchanged messages with the user.
 #[derive(Debug)]
-pub struct AddressBook {
+pub(crate) struct AddressBook {
     /// The user's decisions.
     pub contacts: Contacts,
     /// The keys of contacts and strangers.
@@ -30,7 +30,7 @@ pub struct AddressBook {
 
 /// Where an [`AddressBook`] is read from, and how.
 #[derive(Clone, Copy, Debug)]
-pub struct BookSource<'a> {
+pub(crate) struct BookSource<'a> {
     /// The directory of the profile. `None` if nothing is stored.
     pub folder: Option<&'a Path>,
     /// The data directory, where earlier versions stored the aliases of all profiles.
@@ -48,7 +48,11 @@ impl AddressBook {
     /// # Errors
     /// If one of the files cannot be read or contains a mistake, or if contacts.toml cannot be
     /// written. If the store cannot be read, no peer counts as seen.
-    pub fn open(source: BookSource<'_>, store: &mut dyn Store, now: u64) -> Result<Self, ContactsError> {
+    pub(crate) fn open(
+        source: BookSource<'_>,
+        store: &mut dyn Store,
+        now: u64,
+    ) -> Result<Self, ContactsError> {
         let mut contacts = Contacts::open(source.folder, Some(source.own_name))?;
         if contacts.was_missing()
             && let Some(folder) = source.folder
@@ -63,7 +67,7 @@ impl AddressBook {
 
     /// Returns the contacts in the form that the core starts with. `now` is in milliseconds since
     /// 1970.
-    pub fn known_contacts(&self, now: u64) -> Vec<KnownContact> {
+    pub(crate) fn known_contacts(&self, now: u64) -> Vec<KnownContact> {
         let known = |contact: &Contact| {
             let seen = self.seen.get(&contact.id);
             KnownContact {
@@ -78,12 +82,12 @@ impl AddressBook {
     }
 
     /// Returns when and where a peer was last seen, if it was.
-    pub fn seen(&self, id: PeerId) -> Option<&SeenPeer> {
+    pub(crate) fn seen(&self, id: PeerId) -> Option<&SeenPeer> {
         self.seen.get(&id)
     }
 
     /// Returns the aliases of the contacts.
-    pub fn aliases(&self) -> BTreeMap<Recipient, Name> {
+    pub(crate) fn aliases(&self) -> BTreeMap<Recipient, Name> {
         aliases(&self.contacts)
     }
 }
@@ -96,7 +100,7 @@ pub fn aliases(contacts: &Contacts) -> BTreeMap<Recipient, Name> {
 
 /// Returns the peer whose entry in contacts.toml holds the alias or the mute of a recipient. For an
 /// IPv4 address, that is the legacy peer there; an IPv6 address has none.
-pub fn saved_for(id: Recipient) -> Option<PeerId> {
+pub(crate) fn saved_for(id: Recipient) -> Option<PeerId> {
     match id {
         Recipient::Peer(id) => Some(id),
         Recipient::Address(addr) => addr.plain().map(|addr| PeerId::Legacy(LegacyId::saved_as(addr))),

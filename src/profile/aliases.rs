@@ -53,12 +53,12 @@ struct AliasFile {
     #[serde(default)]
     version: u32,
     #[serde(default)]
-    alias: Vec<Entry>,
+    alias: Vec<AliasEntry>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct AliasEntry {
     key: Option<Spanned<String>>,
     address: Option<Spanned<String>>,
     name: Spanned<String>,
@@ -162,7 +162,7 @@ fn parse(text: &str) -> Result<BTreeMap<Recipient, Name>, Mistake> {
 }
 
 /// Returns the recipient of an entry and its position in the text, or a mistake.
-fn whose(entry: &Entry) -> Result<(usize, Recipient), Mistake> {
+fn whose(entry: &AliasEntry) -> Result<(usize, Recipient), Mistake> {
     match (&entry.key, &entry.address) {
         (Some(key), None) => {
             let at = key.span().start;

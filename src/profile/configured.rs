@@ -17,7 +17,7 @@ use crate::model::name::folded;
 
 /// Makes the static peers with a key contacts, and drops the entry with our own key, `me`. `now` is
 /// in seconds since 1970. Returns warnings for the user, as whole sentences.
-pub fn configure(
+pub(crate) fn configure(
     pins: &mut BTreeMap<PublicKey, Pin>,
     peers: &mut Vec<StaticPeer>,
     me: PublicKey,
@@ -74,7 +74,7 @@ pub fn configure(
 
 /// Returns the entries for this run with a key that the user has not decided about: it is no
 /// contact, not blocked, and not our own, `me`.
-pub fn undecided<'a>(
+pub(crate) fn undecided<'a>(
     pins: &'a BTreeMap<PublicKey, Pin>,
     peers: &'a [StaticPeer],
     me: PublicKey,

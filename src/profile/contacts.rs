@@ -20,10 +20,10 @@ use crate::model::address::SourcePrefix;
 use crate::model::name::{Name, folded};
 use crate::model::peer_id::PeerId;
 use crate::settings::file;
-pub use contact::Contact;
+pub(crate) use contact::Contact;
 use contact::{Clash, aliases_of, clash};
-pub use error::ContactsError;
-pub use import::from_older;
+pub(crate) use error::ContactsError;
+pub(crate) use import::from_older;
 use parse::Document;
 use version::{SETTLE, Stat, Version};
 

@@ -13,7 +13,7 @@ use crate::core::{MAX_CONTACTS, MAX_HINTS, MAX_PINS, MAX_STRANGERS, Pin};
 use crate::interfaces;
 use crate::model::key::PublicKey;
 use crate::model::name::{PeerName, quoted};
-use crate::settings::file::{ConfigError, Mistake, deserialized, parsed, read_if_present};
+use crate::settings::file::{ConfigError, Mistake, PeerFile, deserialized, parsed, read_if_present};
 
 /// The file, in the directory of the profile.
 const KNOWN_FILE: &str = "known_peers.toml";
@@ -53,14 +53,7 @@ pub(crate) fn pins_of(path: &Path, text: &str) -> Result<BTreeMap<PublicKey, Pin
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    peer: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
+struct KnownPeerEntry {
     key: Spanned<String>,
     name: Option<Spanned<String>>,
     #[serde(default)]
@@ -76,7 +69,7 @@ struct Entry {
 fn parse(text: &str) -> Result<BTreeMap<PublicKey, Pin>, Mistake> {
     let format = "A list of known peers has [[peer]] entries, each with a `key` and `first_seen`, and perhaps `name`, \
                   `addresses`, `contact`, `verified` and `blocked`.";
-    let file: File = deserialized(text, format)?;
+    let file: PeerFile<KnownPeerEntry> = deserialized(text, format)?;
     let mut pins = BTreeMap::new();
     let (mut contacts, mut strangers) = (0, 0);
     for entry in file.peer {
@@ -98,7 +91,7 @@ fn parse(text: &str) -> Result<BTreeMap<PublicKey, Pin>, Mistake> {
     Ok(pins)
 }
 
-fn pin(entry: Entry) -> Result<Pin, Mistake> {
+fn pin(entry: KnownPeerEntry) -> Result<Pin, Mistake> {
     let key = entry.key.get_ref().parse().map_err(|error| (entry.key.span().start, format!("{error}")))?;
     if let Some(extra) = entry.addresses.get(MAX_HINTS) {
         return Err((

@@ -336,7 +336,7 @@ pub fn rename(folder: &Path, name: &Name) -> Result<(), ProfileError> {
 }
 
 /// Returns the new profile that `--profile` says, or else the one for `name`.
-pub fn new_profile(settings: &Settings, name: &Name) -> Profile {
+pub(crate) fn new_profile(settings: &Settings, name: &Name) -> Profile {
     settings.profile.clone().unwrap_or_else(|| Profile::from(name))
 }
 

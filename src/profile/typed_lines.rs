@@ -5,7 +5,6 @@
 //! control characters. A line is appended in one write, so a crash loses at most the last one.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -33,7 +32,7 @@ const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The typed lines of a profile, for the one process that adds to them.
 #[derive(Debug)]
-pub struct TypedLines {
+pub(crate) struct TypedLines {
     path: PathBuf,
     /// Lines and bytes in the file.
     lines: usize,
@@ -52,29 +51,22 @@ struct Content {
 }
 
 /// Why the file cannot be used.
-#[derive(Debug)]
+#[derive(thiserror::Error, Debug)]
 enum Fault {
+    #[error("{0}")]
     Io(io::Error),
+    #[error("it has more than {MAX_FILE_BYTES} bytes")]
     TooLarge,
     /// This line is damaged. The first line is 1.
+    #[error("line {0} is damaged")]
     Line(usize),
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(error) => error.fmt(f),
-            Self::TooLarge => write!(f, "it has more than {MAX_FILE_BYTES} bytes"),
-            Self::Line(line) => write!(f, "line {line} is damaged"),
-        }
-    }
 }
 
 impl TypedLines {
     /// Opens the file in this directory and removes the lines older than `since` (in milliseconds
     /// since 1970). Returns the other lines, oldest first, and a sentence if the file cannot be
     /// read.
-    pub fn open(folder: &Path, since: Option<u64>) -> (Self, Vec<String>, Option<String>) {
+    pub(crate) fn open(folder: &Path, since: Option<u64>) -> (Self, Vec<String>, Option<String>) {
         let path = folder.join(FILE);
         let mut typed = Self { path, lines: 0, bytes: 0, damaged: false };
         match typed.shortened(since) {
@@ -94,7 +86,7 @@ impl TypedLines {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn add(&mut self, line: &str, millis: u64) -> io::Result<()> {
+    pub(crate) fn add(&mut self, line: &str, millis: u64) -> io::Result<()> {
         let written = written_line(line, millis);
         if self.damaged {
             files::replace(&self.path, format!("{TITLE}\n{written}").as_bytes())?;
@@ -135,7 +127,7 @@ impl TypedLines {
 
 /// The lines typed in a range of time, which the user may remove.
 #[derive(Clone, Debug)]
-pub struct TypedRange {
+pub(crate) struct TypedRange {
     path: PathBuf,
     since: Option<u64>,
     until: Option<u64>,
@@ -144,12 +136,12 @@ pub struct TypedRange {
 impl TypedRange {
     /// Returns the range from `since` to just before `until`, in milliseconds since 1970, for the
     /// profile in this directory.
-    pub fn new(folder: &Path, since: Option<u64>, until: Option<u64>) -> Self {
+    pub(crate) fn new(folder: &Path, since: Option<u64>, until: Option<u64>) -> Self {
         Self { path: folder.join(FILE), since, until }
     }
 
     /// Counts the lines. A damaged file counts as one line in every range.
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         let count = match read(&self.path) {
             Ok(content) => {
                 content.lines.iter().filter(|(time, _)| self.has(*time)).count() + usize::from(content.torn)
@@ -164,7 +156,7 @@ impl TypedRange {
     ///
     /// # Errors
     /// If the file cannot be removed or replaced.
-    pub fn forget(&self) -> io::Result<()> {
+    pub(crate) fn forget(&self) -> io::Result<()> {
         let rest: VecDeque<String> = match read(&self.path) {
             Ok(content) => {
                 let rest = content.lines.iter().filter(|(time, _)| !self.has(*time));

@@ -1,56 +1,40 @@
 //! Why a node cannot start.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::{fmt, io};
 
 use crate::store::StoreError;
 
 /// Why a node cannot start. Displays as a whole sentence for the user.
-#[derive(Debug)]
+#[derive(thiserror::Error, Debug)]
 pub enum StartError {
     /// Another program listens there.
+    #[error(
+        "Port {} is already in use, perhaps by another p2p-chat; choose another one, or 0 for any that is free.",
+        .0.port()
+    )]
     PortInUse(SocketAddr),
     /// The operating system does not permit the port.
+    #[error(
+        "Listening at port {} is not permitted; choose one from 1024 to 65535, or 0 for any that is free.",
+        .0.port()
+    )]
     NotPermitted(SocketAddr),
     /// The IP is not this machine's.
+    #[error("{0} is not an address of this machine. Use one that is, or leave out --bind.")]
     NotOurs(IpAddr),
     /// The key cannot be used.
+    #[error("Our key cannot be used for encryption.")]
     NoKey,
     /// The queued messages of earlier runs cannot be read.
+    #[error(
+        "The queued messages of the last run cannot be read: {0}. Start with --no-history to leave them alone."
+    )]
     NoHistory(StoreError),
     /// Anything else.
+    #[error("Cannot listen at {0}: {1}.")]
     Other(SocketAddr, io::Error),
 }
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::PortInUse(addr) => write!(
-                f,
-                "Port {} is already in use, perhaps by another p2p-chat; choose another one, or 0 for any that is free.",
-                addr.port()
-            ),
-            Self::NotPermitted(addr) => write!(
-                f,
-                "Listening at port {} is not permitted; choose one from 1024 to 65535, or 0 for any that is free.",
-                addr.port()
-            ),
-            Self::NotOurs(ip) => {
-                write!(f, "{ip} is not an address of this machine. Use one that is, or leave out --bind.")
-            }
-            Self::NoKey => f.write_str("Our key cannot be used for encryption."),
-            Self::NoHistory(error) => {
-                write!(
-                    f,
-                    "The queued messages of the last run cannot be read: {error}. Start with --no-history to leave them alone."
-                )
-            }
-            Self::Other(addr, error) => write!(f, "Cannot listen at {addr}: {error}."),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}
 
 impl StartError {
     pub(super) fn of(addr: SocketAddr, error: io::Error) -> Self {

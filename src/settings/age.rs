@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_age_is_refused_with_a_sentence() {
+    fn invalid_age_is_refused_with_a_sentence() {
         let huge = format!("{}w", "9".repeat(1_000));
         for wrong in
             ["", "7", "d", "7 d", "-7d", "+7d", "7D", "7y", "1.5h", "7é", "７d", "0s", "0w", "36501d", &huge]

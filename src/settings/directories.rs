@@ -11,7 +11,7 @@ const FOLDER: &str = "p2p-chat";
 
 /// Where the user's configuration of this program lies: `$XDG_CONFIG_HOME/p2p-chat` or
 /// `~/.config/p2p-chat` on Linux, the platform's own place elsewhere.
-pub fn configuration_directory() -> Option<PathBuf> {
+pub(crate) fn configuration_directory() -> Option<PathBuf> {
     let strategy = etcetera::base_strategy::choose_native_strategy().ok()?;
     Some(strategy.config_dir().join(FOLDER))
 }

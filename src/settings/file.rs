@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::model::name::shortened;
@@ -63,6 +64,14 @@ pub(crate) fn read_text(path: &Path) -> Result<String, ConfigError> {
 /// Deserializes the text of a file. `format` is a sentence about what such a file contains.
 pub(crate) fn deserialized<T: DeserializeOwned>(text: &str, format: &str) -> Result<T, Mistake> {
     toml::from_str(text).map_err(|error| toml_mistake(&error, text, format))
+}
+
+/// A file of `[[peer]]` entries.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PeerFile<T> {
+    #[serde(default = "Vec::new")]
+    pub(crate) peer: Vec<T>,
 }
 
 pub(super) fn open(path: &Path) -> Result<fs::File, ConfigError> {

@@ -15,14 +15,16 @@ mod values;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-pub use age::{Age, Keep, expiry};
-pub use directories::configuration_directory;
+pub use age::expiry;
+pub(crate) use age::{Age, Keep};
+pub(crate) use directories::configuration_directory;
 pub use file::ConfigError;
 pub use misused::Misused;
-pub use peers::{local_peers_file, peers_file, static_peers};
-pub use profile::Profile;
-pub use size::HistorySize;
-pub use values::{ColorWhen, NameSource, Notify, TimeFormat, listening_port};
+pub(crate) use peers::local_peers_file;
+pub use peers::{peers_file, static_peers};
+pub(crate) use profile::Profile;
+pub(crate) use size::HistorySize;
+pub(crate) use values::{ColorWhen, NameSource, Notify, TimeFormat, listening_port};
 
 use crate::core::Policy;
 use crate::model::host::Endpoint;

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::file::{ConfigError, MAX_FILE_BYTES, Mistake, open, parsed, read_open, toml_mistake, toml_place};
+use super::file::{
+    ConfigError, MAX_FILE_BYTES, Mistake, PeerFile, open, parsed, read_open, toml_mistake, toml_place,
+};
 use super::{Settings, configuration_directory};
 use crate::core::{MAX_HINTS, MAX_STATIC_PEERS, StaticPeer};
 use crate::files;
@@ -109,14 +111,7 @@ const ROOT: u32 = 0;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    peer: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
+struct PeerEntry {
     address: Spanned<String>,
     name: Option<Spanned<String>>,
     form: Option<Spanned<String>>,
@@ -126,7 +121,7 @@ struct Entry {
 
 /// The peers that `text` lists; a mistake with its place and a sentence.
 fn parse(text: &str) -> Result<Vec<StaticPeer>, Mistake> {
-    let file: File = toml::from_str(text).map_err(|error| {
+    let file: PeerFile<PeerEntry> = toml::from_str(text).map_err(|error| {
         let format = "A list of peers has [[peer]] entries, each with an `address` and optionally a `name`, a `form`, \
                       a `key` and more `addresses`.";
         let at = toml_place(&error);
@@ -182,7 +177,7 @@ impl Seen {
     }
 }
 
-fn peer(entry: Entry, seen: &mut Seen) -> Result<StaticPeer, Mistake> {
+fn peer(entry: PeerEntry, seen: &mut Seen) -> Result<StaticPeer, Mistake> {
     let addr = seen.addr(&entry.address)?;
     let name = entry.name.map(peer_name).transpose()?;
     let key = entry.key.as_ref().map(|key| seen.key(key)).transpose()?;
@@ -269,7 +264,7 @@ mod tests {
     const KEY: &str = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
 
     #[test]
-    fn a_key_is_taken_as_people_copy_it_and_addresses_with_it() {
+    fn key_is_read_as_people_copy_it() {
         let grouped = "AEAQ CAIB-AEAQ CAIB-AEAQ CAIB-AEAQ CAIB-AEAQ CAIB-AEAQ CAIB-AEAQ";
         for key in [KEY, grouped] {
             let text = format!(
@@ -286,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_told_in_a_few_lines_whatever_the_file_holds() {
+    fn mistake_in_any_file_takes_few_lines() {
         let long = "x".repeat(100_000);
         for text in [
             format!("[[peer]]\naddress = \"{long}\""),

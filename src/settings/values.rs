@@ -88,7 +88,7 @@ impl FromStr for TimeFormat {
 ///
 /// # Errors
 /// A sentence that says what is expected.
-pub fn listening_port(text: &str) -> Result<u16, String> {
+pub(crate) fn listening_port(text: &str) -> Result<u16, String> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let port = text.parse().ok().filter(|_| digits);
     port.ok_or_else(|| "a port is a number from 1 to 65535, or 0 for a free one.".to_owned())
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_format_is_one_that_can_be_printed() {
+    fn time_format_must_be_printable() {
         assert_eq!("off".parse(), Ok(TimeFormat::Off));
         assert_eq!("%H:%M".parse(), Ok(TimeFormat::Strftime("%H:%M".into())));
         for wrong in ["", " ", "%", "%!", "%H%n%M", "\u{1b}[31m%H", &"x".repeat(41)] {
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_to_listen_at_may_be_zero_and_nothing_but_a_number() {
+    fn listening_port_is_a_number_or_zero() {
         assert_eq!(listening_port("0"), Ok(0));
         assert_eq!(listening_port("65535"), Ok(65535));
         for wrong in ["", "65536", "-1", "+5", "5 ", "five"] {

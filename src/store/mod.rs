@@ -19,7 +19,7 @@ mod writes;
 
 use self::database::{BUSY, beside};
 pub use self::database::{Sqlite, in_memory};
-pub use self::recovery::open_or_set_aside;
+pub(crate) use self::recovery::open_or_set_aside;
 use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;

@@ -28,7 +28,7 @@ const PARTS: [&str; 3] = ["-wal", "-shm", ""];
 ///
 /// # Errors
 /// If the file cannot be used for another reason than damage.
-pub fn open_or_set_aside(path: &Path) -> Result<(Sqlite, Option<String>), StoreError> {
+pub(crate) fn open_or_set_aside(path: &Path) -> Result<(Sqlite, Option<String>), StoreError> {
     let suspect = beside(path, SUSPECT);
     match opened(path, suspect.exists()) {
         Err(StoreError::Damaged) => {}

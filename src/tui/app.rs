@@ -72,7 +72,7 @@ type Queue = Arc<Mailbox<AppEvent>>;
 ///
 /// # Errors
 /// Why it cannot start or continue. Each error chain reads as sentences for the user.
-pub fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     let peers = settings::static_peers(settings).map_err(Misused::new)?;
     let no_peers = peers.is_empty();

@@ -83,7 +83,7 @@ fn shown(text: &str) -> String {
 
 /// The notification that the terminal with these variables understands; `None` where nothing is
 /// known to.
-pub fn osc_of(variable: impl Fn(&str) -> Option<String>) -> Option<Osc> {
+pub(crate) fn osc_of(variable: impl Fn(&str) -> Option<String>) -> Option<Osc> {
     let term = variable("TERM").unwrap_or_default();
     let program = variable("TERM_PROGRAM").unwrap_or_default();
     let is_set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());

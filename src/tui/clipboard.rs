@@ -2,12 +2,12 @@
 
 /// Bytes of a text that is copied, at most. xterm and others take sequences of about 100,000 bytes,
 /// and base64 makes four bytes of three.
-pub const MAX_COPIED_BYTES: usize = 70_000;
+pub(crate) const MAX_COPIED_BYTES: usize = 70_000;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Returns the sequence for a text; `None` if the text is too long.
-pub fn to_clipboard(text: &str) -> Option<String> {
+pub(crate) fn to_clipboard(text: &str) -> Option<String> {
     (text.len() <= MAX_COPIED_BYTES).then(|| format!("\x1b]52;c;{}\x07", base64(text.as_bytes())))
 }
 

@@ -301,7 +301,7 @@ pub(super) fn named(word: &str) -> Option<&'static CommandHelp> {
 }
 
 /// Whether a line is the command to leave, by any of its names. Every question accepts it.
-pub fn is_quit(line: &str) -> bool {
+pub(crate) fn is_quit(line: &str) -> bool {
     named(line.trim()).is_some_and(|command| command.name == QUIT)
 }
 

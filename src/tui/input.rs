@@ -10,11 +10,11 @@ use super::editor::{Key, MAX_LINE_BYTES};
 
 /// Bytes of a line that a terminal which edits lines itself passes on, as on Linux. It drops what
 /// is typed beyond them, so a line of that length may be cut.
-pub const TERMINAL_LINE_BYTES: usize = 4095;
+pub(crate) const TERMINAL_LINE_BYTES: usize = 4095;
 
 /// Input from the user or a script.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Input {
+pub(crate) enum Input {
     /// A stroke on a terminal.
     Key(Key),
     /// A text from the clipboard.
@@ -39,7 +39,7 @@ pub enum Input {
 ///
 /// # Errors
 /// If no thread can be started.
-pub fn read_keys(take: impl Fn(Input) + Clone + Send + 'static) -> io::Result<()> {
+pub(crate) fn read_keys(take: impl Fn(Input) + Clone + Send + 'static) -> io::Result<()> {
     watch_for_hangup(take.clone())?;
     let read = move || {
         loop {
@@ -187,7 +187,7 @@ fn control_alt(c: char) -> Option<Key> {
 ///
 /// # Errors
 /// If no thread can be started.
-pub fn read_lines(take: impl Fn(Input) + Send + 'static) -> io::Result<SyncSender<()>> {
+pub(crate) fn read_lines(take: impl Fn(Input) + Send + 'static) -> io::Result<SyncSender<()>> {
     let (next, wanted) = sync_channel(1);
     let may_cut = cfg!(unix) && io::stdin().is_terminal();
     let read = move || {

@@ -53,7 +53,7 @@ enum Middle {
     Rest(String),
 }
 
-struct Entry {
+struct ListEntry {
     number: String,
     name: String,
     addr: String,
@@ -82,7 +82,7 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
     );
     let of_row = |row: &&Row| entry_of_row(row, refused_key(row, list), labels, is_muted(row.id));
     let of_pin = |pin: &&Pin| entry_of_pin(pin, labels, is_muted(pin.key.into()));
-    let entries: Vec<Entry> = std::iter::once(head())
+    let entries: Vec<ListEntry> = std::iter::once(head())
         .chain(listed.iter().map(of_row))
         .chain(by_label(unlisted, labels).iter().map(of_pin))
         .chain(others.iter().map(of_row))
@@ -152,8 +152,8 @@ fn by_label<'a>(pins: &'a [Pin], labels: &Labels) -> Vec<&'a Pin> {
     sorted
 }
 
-fn head() -> Entry {
-    Entry {
+fn head() -> ListEntry {
+    ListEntry {
         number: "No".into(),
         name: "Name".into(),
         addr: "Address".into(),
@@ -163,8 +163,8 @@ fn head() -> Entry {
     }
 }
 
-fn entry_of_row(row: &Row, refused_key: Option<&str>, labels: &Labels, is_muted: bool) -> Entry {
-    Entry {
+fn entry_of_row(row: &Row, refused_key: Option<&str>, labels: &Labels, is_muted: bool) -> ListEntry {
+    ListEntry {
         number: row.number.to_string(),
         name: match (&row.name, labels.nickname(row.id)) {
             (None, None) => "-".to_owned(),
@@ -178,14 +178,14 @@ fn entry_of_row(row: &Row, refused_key: Option<&str>, labels: &Labels, is_muted:
 }
 
 /// Returns the entry of a contact without a row.
-fn entry_of_pin(pin: &Pin, labels: &Labels, is_muted: bool) -> Entry {
+fn entry_of_pin(pin: &Pin, labels: &Labels, is_muted: bool) -> ListEntry {
     let id = Recipient::key(pin.key);
     let (state, security) = match (pin.blocked, pin.verified) {
         (true, _) => ("blocked", "-"),
         (false, Some(_)) => ("no known address", "verified"),
         (false, None) => ("no known address", "encrypted"),
     };
-    Entry {
+    ListEntry {
         number: "-".into(),
         name: labels.shown(id, pin.name.as_ref()),
         addr: "-".into(),
@@ -196,8 +196,8 @@ fn entry_of_pin(pin: &Pin, labels: &Labels, is_muted: bool) -> Entry {
 }
 
 /// Returns the entry of a blocked legacy peer.
-fn entry_of_blocked_legacy(who: &PeerInfo, labels: &Labels, is_muted: bool) -> Entry {
-    Entry {
+fn entry_of_blocked_legacy(who: &PeerInfo, labels: &Labels, is_muted: bool) -> ListEntry {
+    ListEntry {
         number: "-".into(),
         name: labels.shown(who.id, who.name.as_ref()),
         addr: who.addr.map_or_else(|| "-".to_owned(), |addr| addr.to_string()),
@@ -296,7 +296,7 @@ fn widest<'a>(cells: impl Iterator<Item = &'a String>) -> usize {
 
 /// Lays out the lines. Leaves out the second of the middle columns, and then shortens the names, if
 /// the table would be wider than [`USUAL_COLUMNS`].
-fn table(entries: &[Entry]) -> Vec<Line> {
+fn table(entries: &[ListEntry]) -> Vec<Line> {
     let number = widest(entries.iter().map(|entry| &entry.number));
     let name = widest(entries.iter().map(|entry| &entry.name));
     let addr = widest(entries.iter().map(|entry| &entry.addr));
@@ -325,13 +325,13 @@ fn table(entries: &[Entry]) -> Vec<Line> {
         Middle::Cells(_) | Middle::Text(_) => width + GAP + security,
     });
     let others = number + addr + rest.max().unwrap_or(0) + 3 * GAP;
-    let least = |entry: &Entry| {
+    let least = |entry: &ListEntry| {
         let (name, suffix) = split_label(&entry.name);
         name.width().min(MIN_NAME) + suffix.width()
     };
     let least = entries.iter().map(least).max().unwrap_or(0);
     let name = name.min(USUAL_COLUMNS.saturating_sub(others).max(least));
-    let line = |entry: &Entry| {
+    let line = |entry: &ListEntry| {
         let rest = match &entry.middle {
             Middle::Rest(text) => text.clone(),
             Middle::Text(text) => format!("{}  {}", padded(text, width), entry.security),

@@ -1,10 +1,10 @@
 //! The terminal interface: what the person types and reads.
 //!
-//! [`app`] is the loop of the main thread. The rest is the prompt with its menu and commands, the
+//! `app` is the loop of the main thread. The rest is the prompt with its menu and commands, the
 //! line editor, and the words, colours and screen for each event. All but `app`, `input`,
 //! `terminal`, `screen` and `dock` are free of I/O.
 
-pub mod app;
+pub(crate) mod app;
 mod attention;
 mod clipboard;
 mod commands;
@@ -29,32 +29,43 @@ mod style;
 mod terminal;
 mod words;
 
-pub use attention::{Attention, Osc, osc_of};
-pub use clipboard::{MAX_COPIED_BYTES, to_clipboard};
-pub use commands::{COMMANDS, CommandHelp, KEYS, is_quit};
-pub use complete::{Completed, Place, complete, in_columns};
-pub use dock::{Dock, Drawn};
+pub(crate) use attention::osc_of;
+pub use attention::{Attention, Osc};
+pub(crate) use clipboard::{MAX_COPIED_BYTES, to_clipboard};
+pub(crate) use commands::is_quit;
+pub use commands::{COMMANDS, KEYS};
+pub use complete::{Place, complete, in_columns};
+pub use dock::Dock;
 pub use editor::{Editor, Key, MAX_LINE_BYTES, TooLong, Typed};
+pub use input::key_of;
 #[cfg(unix)]
-pub use input::watch_for_hangup;
-pub use input::{Input, TERMINAL_LINE_BYTES, key_of, next_input, read_keys, read_lines};
+pub(crate) use input::watch_for_hangup;
+pub(crate) use input::{Input, TERMINAL_LINE_BYTES, next_input, read_keys, read_lines};
 pub use labels::{Labels, Renamed, Standing};
-pub use layout::{Further, Layout, PromptRow, lay_out, rows_of};
+pub(crate) use layout::Further;
+pub use layout::{lay_out, rows_of};
 pub use list::{PeerList, ago, peer_list, refusal};
-pub use menu::{Act, HistoryOf, Menu, Outbox, Turn};
+pub use menu::{Act, Menu, Turn};
+pub(crate) use menu::{HistoryOf, Outbox};
 pub use message::typed_lines;
 pub(crate) use message::{Shown, TO};
-pub use notices::{About, NoticeKind, Notices, Subject};
+pub use notices::Notices;
+pub(crate) use notices::{NoticeKind, Subject};
+pub(crate) use past::day_line;
 pub(crate) use past::state;
-pub use past::{Past, People, day_line};
-pub use people::{Chosen, Directory, contact_called};
+pub use past::{Past, People};
+pub(crate) use people::contact_called;
+pub use people::{Chosen, Directory};
 pub use qr::{Foreground, qr};
 pub use screen::{LINE_END, RAW_LINE_END, Screen, write_lines};
 pub use status::{Partner, Status};
-pub use style::{Ink, Line, Palette, ink_of};
-pub use terminal::{abandon_terminal, columns, is_dumb, is_in_foreground, restore_terminal};
-pub use words::{
-    DELIVERED, VERIFIED, Voice, hold_words, is_good, later, lines, lines_of_request, pin_lines, policy_words,
-    quoted, requests_lines, status_words, untrusted_words,
+pub(crate) use style::ink_of;
+pub use style::{Ink, Line, Palette};
+pub use terminal::columns;
+pub(crate) use terminal::{abandon_terminal, is_dumb, is_in_foreground, restore_terminal};
+pub(crate) use words::{
+    DELIVERED, hold_words, is_good, lines_of_request, pin_lines, policy_words, requests_lines, status_words,
+    untrusted_words,
 };
+pub use words::{Voice, later, lines, quoted};
 pub(crate) use words::{beginning, place};

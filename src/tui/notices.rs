@@ -437,7 +437,7 @@ mod tests {
     const NOTHING: [&str; 0] = [];
 
     #[test]
-    fn peer_that_flaps_is_told_of_once_a_minute() {
+    fn flapping_peer_is_told_once_a_minute() {
         let mut notices = Notices::default();
         assert_eq!(takes(&mut notices, bob(), Here, "here 0", 0), ["here 0"]);
         assert_eq!(takes(&mut notices, bob(), Gone, "gone 1", 1), ["gone 1"]);
@@ -490,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn new_key_and_full_queue_of_arrivals_are_not_held() {
+    fn new_key_and_full_queue_are_not_held() {
         let mut notices = Notices::holding_arrivals();
         assert_eq!(takes(&mut notices, bob(), NoticeKind::Pinned, "new key", 0), ["new key"]);
         let contact = |n| Subject { is_contact: true, ..stranger(n, [192, 0, 2, 1]) };
@@ -523,7 +523,7 @@ mod tests {
     }
 
     #[test]
-    fn crowd_of_strangers_is_counted_and_hides_no_contact() {
+    fn crowd_of_strangers_hides_no_contact() {
         let mut notices = Notices::default();
         let source = [192, 0, 2, 66];
         let of_one = u16::try_from(MAX_OF_PREFIX).unwrap();
@@ -571,7 +571,7 @@ mod tests {
     }
 
     #[test]
-    fn source_has_one_line_a_minute_for_each_kind() {
+    fn source_has_one_line_per_kind_and_minute() {
         let mut notices = Notices::default();
         let sources = [[192, 0, 2, 8], [192, 0, 2, 9]].map(|ip| SourcePrefix::V4(Ipv4Addr::from(ip)));
         for source in sources {
@@ -590,7 +590,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_of_two_sources_do_not_hide_one_another() {
+    fn claims_of_two_sources_are_both_shown() {
         let mut notices = Notices::default();
         for ip in [[192, 0, 2, 8], [192, 0, 2, 9]] {
             let from = PeerInfo {

@@ -62,7 +62,7 @@ impl Past<'_> {
 }
 
 /// The line that begins a day.
-pub fn day_line(day: &str) -> Line {
+pub(crate) fn day_line(day: &str) -> Line {
     Line::of(Ink::Faint, format!("--- {day} ---"))
 }
 

@@ -25,9 +25,13 @@ pub trait Directory {
     /// The peer list.
     fn rows(&self) -> Vec<Row>;
     /// The contacts known by key that are not in the peer list.
-    fn contacts(&self) -> Vec<Pin>;
+    fn contacts(&self) -> Vec<Pin> {
+        Vec::new()
+    }
     /// The blocked contacts.
-    fn blocked(&self) -> Vec<Pin>;
+    fn blocked(&self) -> Vec<Pin> {
+        Vec::new()
+    }
     /// The blocked legacy peers.
     fn blocked_legacy(&self) -> Vec<PeerInfo> {
         Vec::new()
@@ -44,18 +48,28 @@ pub trait Directory {
     /// The labels of the peers.
     fn labels(&self) -> &Labels;
     /// The pin of a recipient that has a key.
-    fn pin_of(&self, id: Recipient) -> Option<Pin>;
+    fn pin_of(&self, _id: Recipient) -> Option<Pin> {
+        None
+    }
     /// The pins that a word of the user may mean: an exact name, or the beginning of a key.
-    fn pins_named(&self, word: &str) -> Vec<Pin>;
+    fn pins_named(&self, _word: &str) -> Vec<Pin> {
+        Vec::new()
+    }
     /// The pending requests that a word may mean: a name, the beginning of a key, or the address of
     /// a legacy peer.
-    fn requests_for(&self, word: &str) -> Vec<PeerRequest>;
+    fn requests_for(&self, _word: &str) -> Vec<PeerRequest> {
+        Vec::new()
+    }
     /// The strangers that the policy refused and that a word may mean, in the same way.
-    fn refused_for(&self, word: &str) -> Vec<Meeting>;
+    fn refused_for(&self, _word: &str) -> Vec<Meeting> {
+        Vec::new()
+    }
     /// The safety number with a key.
     fn code_with(&self, key: PublicKey) -> String;
     /// Returns how many messages wait for a recipient.
-    fn queued(&self, id: Recipient) -> usize;
+    fn queued(&self, _id: Recipient) -> usize {
+        0
+    }
     /// Parses a word as an address. A directory that knows the interfaces of the machine also takes
     /// their names.
     ///
@@ -442,7 +456,7 @@ fn at_address(
 }
 
 /// Returns the contact other than `id` that has this name, as its own or as its nickname.
-pub fn contact_called(name: &Name, id: Recipient, directory: &dyn Directory) -> Option<Recipient> {
+pub(crate) fn contact_called(name: &Name, id: Recipient, directory: &dyn Directory) -> Option<Recipient> {
     let name = &folded(name.as_str());
     let is_another =
         |known: &Candidate| known.id != id && (known.id.addr().is_none() || known.id.addr() != id.addr());

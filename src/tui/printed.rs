@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn long_message_is_cut_and_shown_whole_by_its_number() {
+    fn cut_message_is_shown_whole_by_number() {
         let mut printed = Printed::default();
         let take = |printed: &mut Printed, lines: &[Line]| printed.take(lines, 80, Further::Blanks);
         assert_eq!(take(&mut printed, &long(MAX_MESSAGE_ROWS)).len(), MAX_MESSAGE_ROWS);
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_in_sight_are_wrapped_for_the_new_width() {
+    fn visible_rows_are_wrapped_for_new_width() {
         let mut printed = Printed::default();
         let lines: Vec<Line> = ["one two", "three four", "five six"].into_iter().flat_map(message).collect();
         printed.take(&lines, 80, Further::Blanks);

@@ -282,7 +282,7 @@ fn sequence(palette: Palette, ink: Ink) -> Option<Sequence> {
 }
 
 /// Returns the ink of a name: the same in every run and for every peer.
-pub fn ink_of(name: &str) -> Ink {
+pub(crate) fn ink_of(name: &str) -> Ink {
     // FNV-1a, 32 bits: the hashes of the standard library may change from one release to the next.
     let hash =
         name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));

@@ -67,7 +67,7 @@ pub(super) fn give_back() -> io::Result<()> {
 }
 
 /// Gives the terminal back as it was found. May be called at any time, also twice, also in a panic.
-pub fn restore_terminal() {
+pub(crate) fn restore_terminal() {
     if RAW.swap(false, Ordering::SeqCst) && is_in_foreground() {
         // If the terminal is gone there is nothing to restore.
         let mut out = end();
@@ -78,7 +78,7 @@ pub fn restore_terminal() {
 }
 
 /// The same without writing to the terminal, for when another thread is blocked writing to it.
-pub fn abandon_terminal() {
+pub(crate) fn abandon_terminal() {
     if RAW.swap(false, Ordering::SeqCst) && is_in_foreground() {
         let _ = terminal::disable_raw_mode();
     }
@@ -87,7 +87,7 @@ pub fn abandon_terminal() {
 /// Whether the terminal is ours to change. A program in the background that tries is stopped for
 /// it, and could not even be ended any more.
 #[cfg(unix)]
-pub fn is_in_foreground() -> bool {
+pub(crate) fn is_in_foreground() -> bool {
     match rustix::termios::tcgetpgrp(io::stdin()) {
         Ok(group) => group == rustix::process::getpgrp(),
         // It is not our controlling terminal, so the system does not stop us.

@@ -13,14 +13,16 @@ use crate::model::host::LookupError;
 use crate::model::message::{Fault, SendResult};
 use crate::model::stored::StoreError;
 use crate::model::untrusted::harmless;
-pub use fates::{DELIVERED, hold_words, is_good, later, quoted, status_words};
+pub(crate) use fates::{DELIVERED, hold_words, is_good, status_words};
 use fates::{done, first, left_out_words, not_sent, not_to_offline, sum};
+pub use fates::{later, quoted};
 pub(crate) use trust::beginning;
 pub(super) use trust::name_of;
-pub use trust::{lines_of_request, pin_lines, policy_words, requests_lines, untrusted_words};
+pub(crate) use trust::{lines_of_request, pin_lines, policy_words, requests_lines, untrusted_words};
 pub(super) use trust::{refused_words, request_line, request_words, word_for};
+pub(crate) use voice::VERIFIED;
+pub use voice::Voice;
 pub(crate) use voice::place;
-pub use voice::{VERIFIED, Voice};
 
 /// Recipients of one command whose outcomes are all shown one by one; with more, only what went
 /// wrong and the sum.

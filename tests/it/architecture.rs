@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::documents::files;
+
 /// The modules from top to bottom. A module imports only what stands on a lower line.
 const LAYERS: [&[&str]; 14] = [
     &["main"],
@@ -170,14 +172,31 @@ fn only_key_handling_names_cryptography() {
     }
 }
 
-#[test]
-fn comments_wrap_at_100_columns() {
+/// Calls `check` with every source file, unit tests included, and with its text.
+fn for_each_source(check: impl Fn(&Path, &str)) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for folder in ["src", "tests", "benches", "fuzz/harness"] {
-        for path in below(&root.join(folder)) {
-            let text = fs::read_to_string(&path).expect("UTF-8");
-            let is_long = |line: &&str| line.trim_start().starts_with("//") && line.chars().count() > 100;
-            assert_eq!(text.lines().find(is_long), None, "{}", path.display());
+    for path in
+        ["src", "tests", "benches", "fuzz/harness"].iter().flat_map(|dir| files(&root.join(dir), true))
+    {
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            check(&path, &fs::read_to_string(&path).expect("UTF-8"));
         }
     }
+}
+
+#[test]
+fn comments_wrap_at_100_columns() {
+    for_each_source(|path, text| {
+        let is_long = |line: &&str| line.trim_start().starts_with("//") && line.chars().count() > 100;
+        assert_eq!(text.lines().find(is_long), None, "{}", path.display());
+    });
+}
+
+#[test]
+fn test_names_have_eight_words_at_most() {
+    for_each_source(|path, text| {
+        let names =
+            text.lines().filter_map(|line| line.trim_start().strip_prefix("fn ")?.split(['(', '<']).next());
+        assert_eq!({ names }.find(|name| name.split('_').count() > 8), None, "{}", path.display());
+    });
 }

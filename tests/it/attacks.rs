@@ -32,7 +32,7 @@ fn alice_who_trusts(others: &[(&str, SocketAddrV4, PublicKey)]) -> Builder {
     Peer::named("Alice").saved_peers(&others.iter().map(entry).collect::<String>())
 }
 
-/// Asserts that somebody was shown no line with these words.
+/// Asserts that a peer was shown no line with these words.
 fn never_saw(peer: &Peer, words: &str) {
     let printed = peer.printed();
     assert!(!printed.iter().any(|line| line.contains(words)), "`{words}` was shown: {printed:#?}");

@@ -35,7 +35,7 @@ fn setting(builder: Builder, name: &str) -> String {
 const CONFIG: &str = "p2p-chat/config.toml";
 
 #[test]
-fn flags_win_over_the_environment_that_over_the_file_and_that_over_the_defaults() {
+fn flags_beat_environment_beats_file_beats_defaults() {
     let default = || nobody_yet();
     assert_eq!(setting(default(), "time-format"), "time-format = \"%H:%M:%S\" # default");
     assert_eq!(setting(default(), "name"), "# name = # not set");
@@ -55,7 +55,7 @@ fn flags_win_over_the_environment_that_over_the_file_and_that_over_the_defaults(
 }
 
 #[test]
-fn what_is_done_with_unknown_keys_and_plain_peers_can_be_said_in_each_way() {
+fn policies_can_be_set_in_each_way() {
     let default = || nobody_yet();
     assert_eq!(setting(default(), "policy"), "policy = \"accept-new\" # default");
     assert_eq!(setting(default(), "require-encryption"), "require-encryption = false # default");
@@ -88,7 +88,7 @@ fn what_is_done_with_unknown_keys_and_plain_peers_can_be_said_in_each_way() {
 }
 
 #[test]
-fn what_is_kept_of_messages_and_for_how_long_can_be_said_in_each_way() {
+fn retention_can_be_set_in_each_way() {
     let default = || nobody_yet();
     assert_eq!(setting(default(), "no-history"), "no-history = false # default");
     assert_eq!(setting(default(), "expire"), "expire = \"7d\" # default");
@@ -136,7 +136,7 @@ fn the_file_starts_a_chat_without_any_arguments() {
 }
 
 #[test]
-fn what_config_prints_can_be_saved_as_the_file_and_means_the_same() {
+fn printed_config_is_a_file_of_equal_meaning() {
     let set = || {
         nobody_yet()
             .arg("--name=\"Quo\\te\"")
@@ -161,7 +161,7 @@ fn what_config_prints_can_be_saved_as_the_file_and_means_the_same() {
 }
 
 #[test]
-fn a_mistake_in_the_file_is_named_with_its_line_and_what_would_be_right() {
+fn config_mistake_is_named_with_line_and_remedy() {
     for (text, words) in [
         ("\nprot = 5000", "config.toml, line 2: `prot` is not a setting; did you mean `port`?"),
         (
@@ -184,7 +184,7 @@ fn a_mistake_in_the_file_is_named_with_its_line_and_what_would_be_right() {
 }
 
 #[test]
-fn a_file_that_is_named_has_to_be_there_and_one_that_is_not_named_need_not() {
+fn only_a_named_config_file_must_exist() {
     let errors = refused(Peer::named("Alice").arg("--config=missing.toml"));
     assert!(errors.contains("Cannot read missing.toml"), "{errors}");
     let named = nobody_yet().file("my.toml", "name = \"Mine\"").arg("--config=my.toml");
@@ -231,7 +231,7 @@ fn completions_for_every_shell_know_every_flag() {
 }
 
 #[test]
-fn the_completions_for_bash_are_a_script_that_bash_can_read() {
+fn bash_can_read_its_completions() {
     let (mut command, dir) = nobody_yet().arg("completions").arg("bash").command();
     let script = command.output().expect("it runs").stdout;
     let path = dir.path().join("script");
@@ -281,7 +281,7 @@ fn the_manual_page_tells_everything() {
 }
 
 #[test]
-fn what_is_printed_instead_of_chatting_may_be_read_in_part_only() {
+fn printed_output_may_be_read_in_part() {
     for what in ["man", "config"] {
         let (mut command, _dir) = nobody_yet().arg(what).command();
         let mut child =
@@ -294,7 +294,7 @@ fn what_is_printed_instead_of_chatting_may_be_read_in_part_only() {
 }
 
 #[test]
-fn the_manual_and_the_completions_need_no_file_and_no_environment_that_will_do() {
+fn manual_and_completions_need_no_valid_settings() {
     for what in [&["man"][..], &["completions", "fish"]] {
         let broken = nobody_yet().file(CONFIG, "prot = 1").env("P2P_CHAT_PORT", "five");
         printed(what.iter().fold(broken, |builder, arg| builder.arg(arg)));
@@ -329,7 +329,7 @@ fn chat_leaves_only_the_files_of_its_profile() {
 }
 
 #[test]
-fn a_nickname_is_kept_for_the_next_time_in_the_data_directory() {
+fn nickname_is_stored_in_the_data_directory() {
     let data = TempDir::new().expect("a temporary directory");
     let path = data.path().join("deep").join("down");
     let mut bob = Peer::named("Bob").start();
@@ -351,7 +351,7 @@ fn a_nickname_is_kept_for_the_next_time_in_the_data_directory() {
 }
 
 #[test]
-fn nickname_of_an_address_moves_to_the_key_that_was_there() {
+fn nickname_of_an_address_moves_to_its_key() {
     let data = TempDir::new().expect("a temporary directory");
     let mut bob = Peer::named("Bob").start();
     let with_data = |name| Peer::named(name).data_dir(data.path());
@@ -399,7 +399,7 @@ fn nickname_is_not_the_name_of_another_contact() {
 }
 
 #[test]
-fn the_data_directory_is_where_the_system_has_such_things() {
+fn data_directory_follows_the_system() {
     let mut alice = Peer::named("Alice").start();
     alice.types(&["/alias 127.0.0.1:1 Nick"]);
     alice.sees("127.0.0.1:1 (127.0.0.1:1) is called Nick from now on");
@@ -409,7 +409,7 @@ fn the_data_directory_is_where_the_system_has_such_things() {
 }
 
 #[test]
-fn a_list_of_nicknames_with_a_mistake_is_refused_with_its_line() {
+fn mistake_in_nicknames_is_refused_with_its_line() {
     let broken =
         Peer::named("Alice").file("p2p-chat/aliases.toml", "[[alias]]\naddress = \"here\"\nname = \"x\"\n");
     let errors = refused(broken);
@@ -417,7 +417,7 @@ fn a_list_of_nicknames_with_a_mistake_is_refused_with_its_line() {
 }
 
 #[test]
-fn every_reason_not_to_start_has_its_exit_status() {
+fn each_start_failure_has_its_exit_status() {
     let alice = Peer::named("Alice").start();
     // 2 and 3 are told by `refused` and `cannot_start` everywhere else.
     let errors = cannot_listen(Peer::named("Bob").arg("--bind=192.0.2.1"));

@@ -4,12 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::{Builder, Peer, SOON, assert_harmless};
+use crate::support::{self, Builder, Peer, SOON, assert_harmless};
 
 mod becoming;
 mod configured;
@@ -20,9 +18,6 @@ mod many;
 mod moving;
 mod restarting;
 mod seen;
-
-/// How often a condition that shows in no printed line is checked.
-const LOOK: Duration = Duration::from_millis(20);
 
 fn data() -> TempDir {
     TempDir::new().expect("a temporary directory")
@@ -69,12 +64,8 @@ fn together(data: &TempDir) -> (Peer, Peer) {
 }
 
 /// Waits until a condition is true.
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + SOON;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        thread::sleep(LOOK);
-    }
+fn until(what: &str, is_so: impl FnMut() -> bool) {
+    support::until(SOON, what, is_so);
 }
 
 /// Ends a peer from its menu.
@@ -95,15 +86,13 @@ fn lists(peer: &mut Peer) -> Vec<String> {
 
 /// Waits until a line of `/contacts` contains all these words, and returns it.
 fn lists_one(peer: &mut Peer, words: &[&str]) -> String {
-    let deadline = Instant::now() + SOON;
-    loop {
-        let lines = lists(peer);
-        if let Some(found) = lines.iter().find(|line| words.iter().all(|word| line.contains(word))) {
-            return found.clone();
-        }
-        assert!(Instant::now() < deadline, "{words:?} is never in /contacts: {lines:?}");
-        thread::sleep(LOOK);
-    }
+    let is_it = |line: &String| words.iter().all(|word| line.contains(word));
+    let mut found = None;
+    until(&format!("{words:?} is in /contacts"), || {
+        found = lists(peer).into_iter().find(is_it);
+        found.is_some()
+    });
+    found.expect("it was found")
 }
 
 /// The output of a subcommand.

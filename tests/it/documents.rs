@@ -17,7 +17,7 @@ fn documents() -> Vec<(PathBuf, String)> {
 }
 
 /// Returns the files in a directory, or also those of its directories.
-fn files(dir: &Path, deep: bool) -> Vec<PathBuf> {
+pub(crate) fn files(dir: &Path, deep: bool) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
     let paths = entries.map(|entry| entry.expect("readable").path());
     paths

@@ -18,29 +18,15 @@ mod slow;
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use p2p_chat::model::stored::{Query, StoredMessage};
 use p2p_chat::store::{Sqlite, Store};
 use tempfile::TempDir;
 
-use crate::support::{Builder, Peer, SOON, nobody};
-
-/// How often something is looked for that has not come yet.
-const LOOK: Duration = Duration::from_millis(10);
+use crate::support::{Builder, Peer, SOON, nobody, until};
 
 /// More messages than any of these tests writes.
 const ALL: usize = 1_000_000;
-
-/// Waits until this is so.
-fn until(within: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + within;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "not within {within:?}: {what}");
-        thread::sleep(LOOK);
-    }
-}
 
 /// The file of the messages of `name`, who keeps everything in `data`.
 fn history_of(name: &str, data: &Path) -> PathBuf {

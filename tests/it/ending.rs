@@ -18,7 +18,7 @@ const LEAVING: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_millis(900);
 
 #[test]
-fn a_signal_ends_the_program_with_goodbyes_as_a_shell_would_say_it() {
+fn signal_ends_with_goodbyes_and_shell_status() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129), (Signal::INT, 130)] {
         let mut alice = Peer::named("Alice").start();
         let mut bob = Peer::named("Bob").knows(alice.addr()).start();
@@ -50,7 +50,7 @@ fn alice_and_a_stuck_peer() -> (Peer, TcpListener) {
 }
 
 #[test]
-fn a_signal_waits_for_nobody_who_does_not_answer() {
+fn signal_waits_for_no_silent_peer() {
     let (mut alice, _stuck) = alice_and_a_stuck_peer();
     alice.is_sent(Signal::TERM);
     assert_eq!(alice.ends_within(LEAVING).code(), Some(143));
@@ -68,7 +68,7 @@ fn a_second_signal_ends_the_goodbyes_at_once() {
 }
 
 #[test]
-fn a_hang_up_cuts_short_no_goodbye_that_was_begun() {
+fn hang_up_cuts_no_goodbye_short() {
     let (mut alice, _stuck) = alice_and_a_stuck_peer();
     let begun = Instant::now();
     // A window that closes is the end of the input and sends the signal; either may be noticed
@@ -81,7 +81,7 @@ fn a_hang_up_cuts_short_no_goodbye_that_was_begun() {
 }
 
 #[test]
-fn a_standard_output_that_is_closed_from_the_start_ends_the_program() {
+fn initially_closed_output_ends_the_program() {
     let (reader, writer) = io::pipe().expect("a pipe");
     drop(reader);
     let mut bob = Unread::start(&Peer::named("Bob"), writer.into());
@@ -89,7 +89,7 @@ fn a_standard_output_that_is_closed_from_the_start_ends_the_program() {
 }
 
 #[test]
-fn a_standard_output_that_is_closed_later_ends_the_program_with_goodbyes() {
+fn output_closed_later_ends_with_goodbyes() {
     let mut alice = Peer::named("Alice").start();
     let mut bob = Unread::start(&Peer::named("Bob").knows(alice.addr()), Stdio::piped());
     alice.sees("Bob (");
@@ -103,7 +103,7 @@ fn a_standard_output_that_is_closed_later_ends_the_program_with_goodbyes() {
 }
 
 #[test]
-fn whoever_was_told_of_a_peer_with_nowhere_to_print_is_told_that_it_left() {
+fn peer_with_full_output_still_says_goodbye() {
     let mut alice = Peer::named("Alice").start();
     for _ in 0..10 {
         let full = File::create("/dev/full").expect("Linux has it");
@@ -121,7 +121,7 @@ fn whoever_was_told_of_a_peer_with_nowhere_to_print_is_told_that_it_left() {
 }
 
 #[test]
-fn two_signals_end_even_a_program_whose_output_nobody_reads() {
+fn two_signals_end_a_program_with_blocked_output() {
     let mut bob = Unread::start(&Peer::named("Bob"), Stdio::piped());
     let addr = bob.listens();
     // Far more than a pipe takes that nobody reads from.

@@ -81,7 +81,7 @@ fn send_endlessly(alice: &Target, beginning: &str) -> usize {
 }
 
 #[test]
-fn an_endless_line_is_cut_and_its_sender_is_stopped() {
+fn endless_line_is_cut_and_its_sender_stopped() {
     let mut alice = Target::new();
     let header = "127.0.0.66:9 Mallory ";
     assert!(send_endlessly(&alice, header) < ENDLESS, "nobody stopped it");
@@ -98,7 +98,7 @@ fn an_endless_line_is_cut_and_its_sender_is_stopped() {
 }
 
 #[test]
-fn one_byte_a_second_is_a_message_of_one_byte() {
+fn slow_byte_is_a_message_of_one_byte() {
     let mut alice = Target::new();
     let mut stream = dial_from(MALLORY, alice.addr());
     stream.write_all(b"1").expect("room for a byte");
@@ -146,7 +146,7 @@ fn slow_sender_without_pause_is_cut() {
 }
 
 #[test]
-fn a_connection_that_stays_silent_is_closed_without_a_word() {
+fn silent_connection_is_closed_silently() {
     let mut alice = Target::new();
     let (answered, waited) = answer(&mut dial_from(MALLORY, alice.addr()));
     assert_eq!(answered, "");
@@ -155,7 +155,7 @@ fn a_connection_that_stays_silent_is_closed_without_a_word() {
 }
 
 #[test]
-fn a_message_whose_sender_keeps_the_connection_open_is_shown_and_acknowledged_promptly() {
+fn open_connection_does_not_delay_its_message() {
     let mut alice = Target::new();
     let mut stream = dial_from(MALLORY, alice.addr());
     stream.write_all(b"127.0.0.66:9 Mallory I stay on the line").expect("room for a line");
@@ -166,7 +166,7 @@ fn a_message_whose_sender_keeps_the_connection_open_is_shown_and_acknowledged_pr
 }
 
 #[test]
-fn the_first_half_of_a_header_before_a_silence_is_told_and_not_acknowledged() {
+fn half_a_header_is_reported_and_not_acknowledged() {
     let mut alice = Target::new();
     // One source has one line a minute about bytes that are no message.
     for (source, half, why) in [
@@ -218,12 +218,12 @@ fn hold_idle_connections(sources: usize) {
 }
 
 #[test]
-fn two_thousand_idle_connections_of_one_machine_delay_nobody() {
+fn idle_connections_of_one_machine_delay_nobody() {
     hold_idle_connections(1);
 }
 
 #[test]
-fn two_thousand_idle_connections_of_many_machines_delay_nobody() {
+fn idle_connections_of_many_machines_delay_nobody() {
     hold_idle_connections(200);
 }
 
@@ -270,7 +270,7 @@ fn unclosed_oversized_messages_leave_threads_for_others() {
 }
 
 #[test]
-fn five_hundred_invented_peers_are_listed_and_found_to_be_nowhere_in_time() {
+fn invented_peers_are_listed_and_soon_found_offline() {
     let mut alice = Target::new();
     // Ports that the system gives to nobody who asks for any.
     let ports = 20_000..20_500;
@@ -299,7 +299,7 @@ fn five_hundred_invented_peers_are_listed_and_found_to_be_nowhere_in_time() {
 }
 
 #[test]
-fn a_connection_that_is_reset_harms_nobody_and_what_it_had_sent_is_shown() {
+fn message_of_a_reset_connection_is_shown() {
     let mut alice = Target::new();
     let reset = |bytes: &[u8]| {
         let mut stream = dial_from(MALLORY, alice.addr());
@@ -328,7 +328,7 @@ fn a_connection_that_is_reset_harms_nobody_and_what_it_had_sent_is_shown() {
 }
 
 #[test]
-fn many_who_speak_at_once_are_each_shown_and_acknowledged_once() {
+fn many_simultaneous_messages_are_each_acknowledged_once() {
     let mut alice = Target::new();
     let receipt = alice.receipt();
     thread::scope(|scope| {
@@ -351,7 +351,7 @@ fn many_who_speak_at_once_are_each_shown_and_acknowledged_once() {
 }
 
 #[test]
-fn a_panic_in_the_handling_of_one_connection_ends_that_connection_only() {
+fn panic_in_a_connection_ends_only_that_connection() {
     let mut alice = Target::of(Peer::named("Alice").env("P2P_CHAT_TEST_PANIC", "boom"));
     // More often than there are threads, had each panic cost one.
     for _ in 0..300 {

@@ -125,7 +125,7 @@ fn read(form: Form, connections: &[Connection]) {
 
 proptest! {
     #[test]
-    fn nasty_input_is_printed_harmless_and_on_exactly_the_lines_it_should(
+    fn nasty_input_is_printed_harmless_on_its_lines(
         connections in prop::collection::vec(connection(), 1..6),
     ) {
         for form in [Form::Pipe, Form::Terminal, Form::Edited] {
@@ -134,7 +134,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_printed_harmless_and_on_exactly_the_lines_they_should(
+    fn any_bytes_are_printed_harmless_on_their_lines(
         bytes: Vec<u8>, behind_a_header: bool,
     ) {
         let mut all = if behind_a_header { b"127.0.0.66:9 Mallory ".to_vec() } else { Vec::new() };
@@ -147,7 +147,7 @@ proptest! {
 }
 
 #[test]
-fn every_character_alone_and_behind_a_letter_is_printed_harmless() {
+fn every_character_is_printed_harmless() {
     // All of Unicode in connections of eight thousand bytes: each character stands in a name and in
     // a text.
     let mut reader = Reader::new(Form::Edited);

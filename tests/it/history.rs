@@ -25,7 +25,7 @@ mod trouble;
 const NASTY: &str = "\u{1b}[31m\u{202e}x\u{200b}\n# y\n\n```<b>|[a](b)\n[14:03:07] Bob: forged";
 
 #[test]
-fn where_nothing_is_kept_that_is_said_and_nothing_is_made() {
+fn missing_history_is_said_and_not_created() {
     let data = TempDir::new().expect("a temporary directory");
     let nowhere = data.path().join("none");
     let none = "p2p-chat: There is no profile yet; start p2p-chat, or create one with `p2p-chat id --new --name NAME`.\n";
@@ -63,7 +63,7 @@ fn whose_history_is_meant_has_to_be_said() {
 }
 
 #[test]
-fn what_was_said_is_printed_as_the_chat_shows_it() {
+fn messages_are_printed_as_the_chat_shows_them() {
     let mut kept = Kept::new();
     let carol = at("127.0.0.1:5002");
     kept.hears_bob("good\nmorning")
@@ -213,7 +213,7 @@ fn a_search_is_for_words_and_nothing_else() {
 }
 
 #[test]
-fn each_line_of_json_is_an_object_that_says_everything() {
+fn each_json_line_is_a_complete_object() {
     let mut kept = Kept::new();
     kept.takes(bob(), "Bob", Assurance::Verified, NASTY).later(1);
     let party = at("127.0.0.1:5002");
@@ -253,7 +253,7 @@ fn each_line_of_json_is_an_object_that_says_everything() {
 }
 
 #[test]
-fn markdown_has_a_heading_for_each_day_and_no_markup_of_others() {
+fn markdown_has_daily_headings_and_no_foreign_markup() {
     let mut kept = Kept::new();
     kept.hears_bob("Good *morning*").later(86_400).hears(at("127.0.0.1:5002"), "Carol", NASTY);
     kept.says(&[(Recipient::Peer(PeerId::Key(bob())), "Bob", DeliveryStatus::Delivered)], "1. one");
@@ -279,7 +279,7 @@ fn markdown_has_a_heading_for_each_day_and_no_markup_of_others() {
 }
 
 #[test]
-fn a_long_history_comes_whole_and_in_order_and_may_be_read_in_part_only() {
+fn long_history_is_ordered_and_readable_in_part() {
     const MANY: usize = 1_000;
     let mut kept = Kept::new();
     for number in 0..MANY {
@@ -305,7 +305,7 @@ fn a_long_history_comes_whole_and_in_order_and_may_be_read_in_part_only() {
 
 #[test]
 #[cfg(unix)]
-fn on_a_terminal_the_last_fifty_are_shown_and_that_there_are_more() {
+fn terminal_shows_last_fifty_and_mentions_more() {
     use crate::support::Terminal;
 
     let mut kept = Kept::new();

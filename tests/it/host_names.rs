@@ -16,7 +16,7 @@ fn localhost(peer: &Peer) -> String {
 }
 
 #[test]
-fn static_peer_by_name_is_dialed_at_the_start() {
+fn static_host_name_is_dialed_at_start() {
     let bob = Peer::named("Bob").start();
     let listed = format!("[[peer]]\naddress = \"{}\"\n", localhost(&bob));
     for alice in [
@@ -33,7 +33,7 @@ fn static_peer_by_name_is_dialed_at_the_start() {
 }
 
 #[test]
-fn key_is_expected_at_the_addresses_of_a_name() {
+fn host_name_with_a_key_expects_that_key() {
     let mut bob = Peer::named("Bob").start();
     let entry = |key: &str| format!("[[peer]]\naddress = \"{}\"\nkey = \"{key}\"\n", localhost(&bob));
     let text = entry(&bob.key());

@@ -38,7 +38,7 @@ fn are_shown(texts: &[(&[u8], &str)]) {
 }
 
 #[test]
-fn a_message_shown_gets_one_receipt_and_then_the_connection_ends() {
+fn shown_message_gets_one_receipt_before_the_end() {
     are_shown(&[
         (b"hello", "hello"),
         ("Grüße 你好 👋 שלום".as_bytes(), "Grüße 你好 👋 שלום"),
@@ -49,7 +49,7 @@ fn a_message_shown_gets_one_receipt_and_then_the_connection_ends() {
 }
 
 #[test]
-fn invalid_utf8_is_replaced_and_the_rest_is_shown() {
+fn invalid_utf8_is_replaced_and_rest_shown() {
     are_shown(&[
         (b"caf\xe9 ok", "caf\u{fffd} ok"),
         (b"\xff\xfe", "\u{fffd}\u{fffd}"),
@@ -62,7 +62,7 @@ fn invalid_utf8_is_replaced_and_the_rest_is_shown() {
 }
 
 #[test]
-fn control_characters_and_escape_sequences_are_shown_and_not_obeyed() {
+fn control_sequences_are_shown_and_not_obeyed() {
     are_shown(&[
         (b"a\0b", r"a\x00b"),
         (b"\x1b[2J\x1b[1;1H\x1b[31mred", r"\x1b[2J\x1b[1;1H\x1b[31mred"),
@@ -78,7 +78,7 @@ fn control_characters_and_escape_sequences_are_shown_and_not_obeyed() {
 }
 
 #[test]
-fn bidirectional_and_invisible_characters_are_shown_and_not_obeyed() {
+fn bidirectional_and_invisible_characters_are_made_visible() {
     are_shown(&[
         ("\u{202e}txt.exe\u{202c}".as_bytes(), r"\u{202e}txt.exe\u{202c}"),
         ("\u{2066}a\u{2069}\u{200e}\u{200f}\u{61c}".as_bytes(), r"\u{2066}a\u{2069}\u{200e}\u{200f}\u{61c}"),
@@ -103,7 +103,7 @@ fn marks_do_not_pile_up_over_other_lines() {
 }
 
 #[test]
-fn a_hostile_name_is_as_harmless_as_a_text() {
+fn hostile_name_is_as_harmless_as_a_message() {
     let mut alice = Target::new();
     let (receipt, without_key) = (alice.receipt(), alice.receipt_without_key());
     for (name, shown) in [
@@ -126,7 +126,7 @@ fn a_hostile_name_is_as_harmless_as_a_text() {
 }
 
 #[test]
-fn a_very_long_name_is_cut_to_what_a_line_bears() {
+fn very_long_name_is_cut_to_the_line() {
     let mut alice = Target::new();
     alice.answers(format!("127.0.0.66:9 {} hi", "n".repeat(5_000)));
     alice.has_shown(&[format!("{}… (127.0.0.66:9): hi", "n".repeat(31))]);
@@ -159,7 +159,7 @@ fn nobody_can_forge_a_second_line() {
 }
 
 #[test]
-fn several_messages_of_one_sender_in_one_connection_are_each_shown_and_share_a_receipt() {
+fn messages_of_one_connection_share_a_receipt() {
     let mut alice = Target::new();
     let receipt = alice.receipt();
     let numbers: Vec<String> = (0..100).map(|number| number.to_string()).collect();
@@ -172,7 +172,7 @@ fn several_messages_of_one_sender_in_one_connection_are_each_shown_and_share_a_r
 }
 
 #[test]
-fn every_mistake_in_a_header_is_told_and_nothing_of_it_is_acknowledged() {
+fn malformed_headers_are_reported_and_not_acknowledged() {
     let (mut alice, mut sources) = (Target::new(), sources());
     let mut next = || sources.next().expect("more than there are mistakes");
     for header in [
@@ -232,7 +232,7 @@ fn every_mistake_in_a_header_is_told_and_nothing_of_it_is_acknowledged() {
 }
 
 #[test]
-fn source_of_unreadable_bytes_has_one_line_a_minute() {
+fn unreadable_bytes_get_one_line_a_minute() {
     let mut alice = Target::new();
     assert_eq!(alice.answers("junk"), "");
     alice.has_shown(&[no_address(MALLORY, "junk")]);
@@ -247,7 +247,7 @@ fn source_of_unreadable_bytes_has_one_line_a_minute() {
 }
 
 #[test]
-fn a_claimed_address_that_nobody_can_have_is_named_and_not_used() {
+fn impossible_claimed_address_is_named_and_not_used() {
     let mut alice = Target::new();
     for claimed in ["0.0.0.0:9", "255.255.255.255:9", "224.0.0.1:9", "192.0.2.1:9", "127.0.0.1:9"] {
         assert_eq!(alice.answers(format!("{claimed} Mallory hi")), alice.receipt());
@@ -257,7 +257,7 @@ fn a_claimed_address_that_nobody_can_have_is_named_and_not_used() {
 }
 
 #[test]
-fn an_empty_connection_is_silent_and_is_not_answered() {
+fn empty_connection_is_silent_and_unanswered() {
     let mut alice = Target::new();
     for bytes in ["", " ", "\n", "\r\n\r\n", "\t \x0b\x0c", "\u{2003}\u{a0}\u{85}\u{2028}"] {
         assert_eq!(alice.answers(bytes), "");
@@ -267,7 +267,7 @@ fn an_empty_connection_is_silent_and_is_not_answered() {
 }
 
 #[test]
-fn our_own_address_in_a_header_is_told_and_neither_answered_nor_listed() {
+fn own_address_in_a_header_is_only_reported() {
     let mut alice = Target::new();
     let own = alice.addr();
     // Listening at all addresses, every loopback address with our port is ours.
@@ -284,7 +284,7 @@ fn our_own_address_in_a_header_is_told_and_neither_answered_nor_listed() {
 }
 
 #[test]
-fn our_own_address_claimed_from_elsewhere_is_only_a_claim() {
+fn own_address_claimed_elsewhere_is_a_claim() {
     let mut alice = Target::of(Peer::named("Alice").arg("--bind").arg("127.0.0.1"));
     let own = alice.addr();
     assert_eq!(alice.answers(format!("{own} Alice I am you")), alice.receipt());
@@ -315,7 +315,7 @@ fn an_exit_from_another_machine_ends_nobodys_presence() {
 }
 
 #[test]
-fn a_message_beyond_the_limit_is_shown_as_cut_and_not_acknowledged() {
+fn overlong_message_is_cut_and_not_acknowledged() {
     let mut alice = Target::new();
     let room = 8_192 - HEADER.len();
     let most = "x".repeat(room);
@@ -335,7 +335,7 @@ fn a_message_beyond_the_limit_is_shown_as_cut_and_not_acknowledged() {
 }
 
 #[test]
-fn the_beginning_of_a_message_that_was_cut_is_no_command() {
+fn start_of_a_cut_message_is_no_command() {
     let mut alice = Target::new();
     let mut bob = Peer::named("Bob").knows(alice.addr()).start();
     alice.peer.meets(&bob);

@@ -34,7 +34,7 @@ fn run(peer: Builder) {
 }
 
 #[test]
-fn the_first_run_makes_a_key_and_the_next_ones_use_it() {
+fn first_run_makes_the_key_for_later_runs() {
     let data = TempDir::new().expect("a temporary directory");
     run(with_data("Alice", data.path()));
     let first = key(data.path(), "alice");
@@ -83,7 +83,7 @@ fn two_profiles_on_one_machine_are_two_people() {
 }
 
 #[test]
-fn a_second_process_of_one_profile_is_refused_and_a_crash_releases_it() {
+fn second_process_is_refused_until_the_first_crashes() {
     let data = TempDir::new().expect("a temporary directory");
     let mut alice = with_data("Alice", data.path()).start();
     let expected = |alice: &Peer| {
@@ -107,7 +107,7 @@ fn a_second_process_of_one_profile_is_refused_and_a_crash_releases_it() {
 }
 
 #[test]
-fn another_name_during_the_run_is_no_other_profile() {
+fn new_name_during_a_run_keeps_the_profile() {
     let data = TempDir::new().expect("a temporary directory");
     let mut alice = with_data("Alice", data.path()).start();
     alice.types(&["/name Zoe"]);
@@ -119,7 +119,7 @@ fn another_name_during_the_run_is_no_other_profile() {
 
 #[test]
 #[cfg(unix)]
-fn a_key_that_others_can_read_is_refused_with_what_helps() {
+fn readable_key_is_refused_with_advice() {
     use std::os::unix::fs::PermissionsExt;
     use std::process::Command;
 
@@ -141,7 +141,7 @@ fn a_key_that_others_can_read_is_refused_with_what_helps() {
 }
 
 #[test]
-fn a_damaged_key_is_refused_and_left_as_it_is() {
+fn damaged_key_refuses_the_start() {
     let data = TempDir::new().expect("a temporary directory");
     run(with_data("Alice", data.path()));
     let path = folder(data.path(), "alice").join("key");
@@ -157,7 +157,7 @@ fn a_damaged_key_is_refused_and_left_as_it_is() {
 }
 
 #[test]
-fn without_a_home_the_key_is_for_one_run_and_that_is_said() {
+fn missing_home_gives_a_key_for_one_run() {
     let nowhere = |name| Peer::named(name).env("XDG_DATA_HOME", "/dev/null/x").env("HOME", "/dev/null");
     let mut alice = nowhere("Alice").start();
     let line = alice.sees("Your key is for this run only: in the next run you are a stranger to your peers.");
@@ -171,7 +171,7 @@ fn without_a_home_the_key_is_for_one_run_and_that_is_said() {
 }
 
 #[test]
-fn a_name_of_any_characters_has_a_folder_that_every_system_takes() {
+fn any_name_has_a_portable_folder() {
     let data = TempDir::new().expect("a temporary directory");
     for (name, profile, expected) in [
         ("../../Eve", None, "%2e%2e%2f%2e%2e%2feve"),
@@ -188,7 +188,7 @@ fn a_name_of_any_characters_has_a_folder_that_every_system_takes() {
 }
 
 #[test]
-fn two_peers_of_the_tests_are_two_people_and_none_writes_into_a_home() {
+fn test_peers_are_separate_and_touch_no_home() {
     let (mut one, mut other) = (Peer::named("Alice").start(), Peer::named("Alice").start());
     one.still_answers();
     other.still_answers();

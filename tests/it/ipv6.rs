@@ -36,7 +36,7 @@ fn answer_to(bytes: &[u8], to: SocketAddr) -> String {
 }
 
 #[test]
-fn a_plain_message_over_ipv6_is_neither_shown_nor_acknowledged() {
+fn plain_message_over_ipv6_is_ignored() {
     if !has_ipv6() {
         return;
     }
@@ -53,7 +53,7 @@ fn a_plain_message_over_ipv6_is_neither_shown_nor_acknowledged() {
 }
 
 #[test]
-fn whoever_listens_at_one_address_listens_in_its_family_only() {
+fn bound_address_listens_in_its_family_only() {
     if !has_ipv6() {
         return;
     }
@@ -68,7 +68,7 @@ fn whoever_listens_at_one_address_listens_in_its_family_only() {
 }
 
 #[test]
-fn a_port_that_somebody_else_has_over_ipv6_is_in_use() {
+fn port_taken_over_ipv6_is_in_use() {
     if !has_ipv6() {
         return;
     }
@@ -78,7 +78,7 @@ fn a_port_that_somebody_else_has_over_ipv6_is_in_use() {
 }
 
 #[test]
-fn an_ipv6_address_is_understood_wherever_an_address_is_and_the_list_stays_straight() {
+fn ipv6_addresses_are_understood_and_listed_aligned() {
     let peers = "[[peer]]\naddress = \"[::1]:9\"\n[[peer]]\naddress = \"127.0.0.1:9\"\n";
     let mut alice = Peer::named("Alice").peers_toml(peers).arg("--peer=[::0001]:7").start();
     alice.types(&["/connect [::1]:11", "3", "::1", "13", "2"]);

@@ -54,7 +54,7 @@ fn assert_serves(peer: &Legacy) {
 }
 
 #[test]
-fn every_program_shows_a_message_and_lists_its_sender() {
+fn programs_show_a_message_and_list_its_sender() {
     for program in Program::ALL {
         let peer = Legacy::start(program);
         write_to(&peer, from_bob(program, "hello  there"));
@@ -75,7 +75,7 @@ fn fields_are_cut_at_all_unicode_white_space() {
 }
 
 #[test]
-fn a_claimed_address_is_in_every_header_with_the_true_port() {
+fn headers_hold_claimed_address_and_true_port() {
     let peer = Legacy::start(Program::CryptoKnights).claiming(Ipv4Addr::new(127, 0, 1, 1));
     let hashpa = Legacy::start(Program::Hashpa);
     peer.send(hashpa.addr(), "hello").expect("a listening peer");

@@ -28,7 +28,7 @@ use p2p_chat::protocol::session::Hello;
 use tempfile::TempDir;
 
 use crate::legacy::Legacy;
-use crate::support::{Builder, Peer, SOON, SecurePeer, Terminal, nobody};
+use crate::support::{Builder, Peer, SOON, SecurePeer, Terminal, nobody, until};
 
 /// How often a condition that sends no signal is checked.
 const LOOK: Duration = Duration::from_millis(10);
@@ -66,11 +66,7 @@ impl Person {
 
 /// Waits until an address is free: a dropped stand-in takes a moment to end.
 fn is_free(addr: SocketAddrV4) -> SocketAddrV4 {
-    let deadline = Instant::now() + SOON;
-    while TcpListener::bind(addr).is_err() {
-        assert!(Instant::now() < deadline, "{addr} is still in use");
-        thread::sleep(LOOK);
-    }
+    until(SOON, "the address is free", || TcpListener::bind(addr).is_ok());
     addr
 }
 

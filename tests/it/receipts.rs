@@ -67,12 +67,12 @@ fn what_is_acknowledged_while_leaving_is_shown() {
 }
 
 #[test]
-fn what_is_acknowledged_while_a_signal_ends_the_program_is_shown() {
+fn message_acknowledged_during_a_signal_is_shown() {
     leaves_while_everybody_talks(|alice| alice.is_sent(Signal::TERM));
 }
 
 #[test]
-fn what_nobody_reads_is_refused_in_the_end_and_what_was_acknowledged_is_not_lost() {
+fn unread_output_refuses_messages_but_loses_none() {
     let mut bob = Unread::start(&Peer::named("Bob"), Stdio::piped());
     let addr = bob.listens();
     let sent = thread::scope(|scope| {

@@ -19,7 +19,7 @@ fn with_data(name: &str, data: &Path) -> Builder {
     Peer::named(name).arg("--data-dir").arg(data.display())
 }
 
-/// How often somebody was shown these words.
+/// How often a peer was shown these words.
 fn times(peer: &Peer, words: &str) -> usize {
     peer.printed().iter().filter(|line| line.contains(words)).count()
 }

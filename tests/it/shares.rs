@@ -45,7 +45,7 @@ fn of_mallory(line: &str) -> Option<&str> {
 }
 
 #[test]
-fn while_one_machine_floods_everybody_else_is_served_as_usual() {
+fn flood_of_one_machine_delays_nobody_else() {
     let mut alice = Target::new();
     let mut bob = Peer::named("Bob").knows(alice.addr()).start();
     bob.sees("The static peer is online.");
@@ -76,7 +76,7 @@ fn while_one_machine_floods_everybody_else_is_served_as_usual() {
 }
 
 #[test]
-fn while_nothing_can_be_shown_a_flood_is_refused_beyond_its_share_and_that_is_said_in_one_line() {
+fn flood_under_stopped_output_is_refused_beyond_share() {
     let mut alice = Unread::start(&Peer::named("Alice"), Stdio::piped());
     let addr = alice.listens();
     // What follows it is her key, which nobody changes.
@@ -126,7 +126,7 @@ fn while_nothing_can_be_shown_a_flood_is_refused_beyond_its_share_and_that_is_sa
 }
 
 #[test]
-fn while_nothing_can_be_shown_each_of_many_messages_of_one_machine_is_refused_in_time() {
+fn stopped_output_refuses_one_machines_messages_in_time() {
     /// More than one machine gets places for, in the order of its messages and among those that
     /// wait for room.
     const AT_ONCE: usize = 200;
@@ -159,7 +159,7 @@ fn while_nothing_can_be_shown_each_of_many_messages_of_one_machine_is_refused_in
 }
 
 #[test]
-fn while_nothing_can_be_shown_many_that_flood_do_not_hold_up_somebody_else() {
+fn floods_under_stopped_output_hold_up_nobody() {
     /// Machines that flood. Had each a tenth of a second in which nobody else is served, they would
     /// have all of it.
     const MACHINES: u8 = 60;
@@ -196,7 +196,7 @@ fn while_nothing_can_be_shown_many_that_flood_do_not_hold_up_somebody_else() {
 }
 
 #[test]
-fn whoever_asks_for_many_to_be_dialed_does_not_delay_the_answer_to_another() {
+fn many_dial_requests_do_not_delay_another_answer() {
     /// Peers that one machine invents. Each takes a connection and never answers, so it holds a
     /// place for a second.
     const INVENTED: usize = 200;
@@ -226,7 +226,7 @@ fn whoever_asks_for_many_to_be_dialed_does_not_delay_the_answer_to_another() {
 }
 
 #[test]
-fn a_connection_that_says_nothing_holds_up_nobody_else_of_its_machine() {
+fn silent_connection_holds_up_none_of_its_machine() {
     let mut alice = Target::new();
     let silent: Vec<_> = (0..50).map(|_| dial_from(MALLORY, alice.addr())).collect();
     let begun = Instant::now();

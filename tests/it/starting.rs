@@ -20,7 +20,7 @@ fn with_name(name: &str) -> Builder {
 }
 
 #[test]
-fn a_port_in_use_is_named_in_one_sentence() {
+fn port_in_use_is_named_in_one_sentence() {
     let mut alice = Peer::named("Alice").start();
     let port = alice.addr().port();
     let errors = cannot_start(Peer::named("Bob").port(port));
@@ -30,7 +30,7 @@ fn a_port_in_use_is_named_in_one_sentence() {
 }
 
 #[test]
-fn a_port_in_use_at_one_address_only_is_in_use_too() {
+fn port_in_use_at_one_address_counts_too() {
     let taken = TcpListener::bind("127.0.0.5:0").expect("a port");
     let port = taken.local_addr().expect("bound").port();
     assert!(cannot_start(Peer::named("Bob").port(port)).contains(&format!("Port {port} is already in use")));
@@ -42,7 +42,7 @@ fn a_port_in_use_at_one_address_only_is_in_use_too() {
 }
 
 #[test]
-fn a_name_that_will_not_do_is_refused_with_one_that_will() {
+fn invalid_name_is_refused_with_a_suggestion() {
     for (name, words) in [
         ("", "A name needs at least one character."),
         ("Alice Smith", "how about `Alice_Smith`?"),
@@ -61,7 +61,7 @@ fn a_name_that_will_not_do_is_refused_with_one_that_will() {
 }
 
 #[test]
-fn a_port_that_will_not_do_is_refused_with_what_will() {
+fn invalid_port_is_refused_with_the_range() {
     for port in ["", "65536", "-1", "+5", "five", "1.5", "5000 "] {
         let errors = refused(with_port(&format!("--port={port}")));
         assert!(errors.contains("--port") && errors.contains("a number from 1 to 65535"), "{errors}");
@@ -69,7 +69,7 @@ fn a_port_that_will_not_do_is_refused_with_what_will() {
 }
 
 #[test]
-fn an_address_that_will_not_do_is_refused_with_what_will() {
+fn invalid_address_is_refused_with_advice() {
     for (arg, words) in [
         ("--peer=127.0.0.1", "write IP:PORT or HOST:PORT, like 127.0.0.1:5001."),
         ("--peer=127.0.0.1:0", "a number from 1 to 65535"),
@@ -99,7 +99,7 @@ fn an_address_that_will_not_do_is_refused_with_what_will() {
 }
 
 #[test]
-fn listening_where_no_single_machine_can_be_is_refused() {
+fn bind_to_no_single_machine_is_refused() {
     for ip in ["224.0.0.1", "255.255.255.255", "ff02::1", "fe80::1"] {
         let errors = refused(Peer::named("Alice").arg("--bind").arg(ip));
         assert!(errors.contains(ip), "{errors}");
@@ -128,7 +128,7 @@ fn a_refusal_is_a_whole_sentence() {
 }
 
 #[test]
-fn without_a_terminal_a_missing_name_or_port_is_refused_with_how_to_give_it() {
+fn missing_name_or_port_is_explained_without_terminal() {
     let errors = refused(Peer::named(""));
     assert_eq!(errors, "p2p-chat: No name was given; add --name NAME, or set P2P_CHAT_NAME.");
     let errors = refused(Peer::named("Alice").without_port());
@@ -169,7 +169,7 @@ fn flags_win_over_the_environment() {
 }
 
 #[test]
-fn port_zero_takes_any_that_is_free_and_says_which() {
+fn port_zero_takes_and_names_a_free_one() {
     let alice = Peer::named("Alice").port(0).start();
     assert_ne!(alice.addr().port(), 0);
     assert_eq!(send_raw(alice.addr(), b"127.0.0.1:9 Bob hi"), alice.receipt().as_bytes());
@@ -183,7 +183,7 @@ fn program() -> (TcpListener, SocketAddrV4) {
 }
 
 #[test]
-fn a_bound_peer_listens_there_only_and_dials_from_there() {
+fn bound_peer_listens_and_dials_only_there() {
     let (program, addr) = program();
     let bound = Ipv4Addr::new(127, 0, 0, 5);
     let mut bob = Peer::named("Bob").arg("--bind").arg(bound).knows(addr).start();
@@ -230,7 +230,7 @@ fn prints(args: &[&str]) -> String {
 }
 
 #[test]
-fn help_starts_with_two_examples_and_names_every_option() {
+fn help_has_two_examples_and_every_option() {
     let help = prints(&["--help"]);
     assert_eq!(
         help.lines().take(10).collect::<Vec<_>>(),
@@ -286,7 +286,7 @@ fn log_of(dir: &Path) -> String {
 }
 
 #[test]
-fn the_log_is_written_to_its_file_behind_what_is_there() {
+fn log_is_appended_to_its_file() {
     let alice = Peer::named("Alice").file("log", "an older log\n").after("chmod 600 log");
     let mut alice = alice.arg("--log-file").arg("log").arg("-vv").start();
     send_raw_from(MALLORY, alice.addr(), b"127.0.0.66:9 Mallory hi");
@@ -299,7 +299,7 @@ fn the_log_is_written_to_its_file_behind_what_is_there() {
 }
 
 #[test]
-fn a_log_that_was_not_asked_to_be_verbose_is_quiet() {
+fn log_is_quiet_unless_asked() {
     let mut alice = Peer::named("Alice").arg("--log-file").arg("log").start();
     alice.still_answers();
     assert_eq!(log_of(&alice.dir()), "");
@@ -319,7 +319,7 @@ fn one_v_logs_what_happens() {
 }
 
 #[test]
-fn a_log_file_that_cannot_be_written_is_named_with_the_reason() {
+fn unwritable_log_file_is_refused_with_reason() {
     for (path, reason) in [("missing/log", "No such file"), (".", "Is a directory")] {
         let errors = refused(Peer::named("Alice").arg("--log-file").arg(path));
         assert!(errors.contains(&format!("Cannot write the log file {path}: {reason}")), "{errors}");

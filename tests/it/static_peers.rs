@@ -10,7 +10,7 @@ fn listing(addr: impl ToString) -> String {
 }
 
 #[test]
-fn every_mistake_is_told_with_its_file_and_line_and_the_program_does_not_start() {
+fn every_mistake_is_told_with_file_and_line() {
     let good = listing("127.0.0.1:9");
     for (text, line, words) in [
         ("[[peer]]\naddress = \"127.0.0.1\"", 2, "write IP:PORT"),
@@ -46,14 +46,14 @@ fn every_mistake_is_told_with_its_file_and_line_and_the_program_does_not_start()
 }
 
 #[test]
-fn a_file_that_is_not_utf8_is_told_with_its_line() {
+fn invalid_utf8_is_reported_with_its_line() {
     let errors =
         refused(Peer::named("Alice").file("peers.toml", b"[[peer]]\naddress = \"127.0.0.1:9\xff\"\n"));
     assert!(errors.contains("peers.toml, line 2: "), "{errors}");
 }
 
 #[test]
-fn more_peers_than_there_is_room_for_are_refused_at_the_first_too_many() {
+fn peers_beyond_the_limit_are_refused() {
     let many: String =
         (0..5_001).map(|number| listing(format!("127.1.{}.{}:9", number / 250, number % 250))).collect();
     let errors = refused(Peer::named("Alice").peers_toml(&many));
@@ -64,7 +64,7 @@ fn more_peers_than_there_is_room_for_are_refused_at_the_first_too_many() {
 }
 
 #[test]
-fn a_named_file_that_cannot_be_read_is_named_with_the_reason() {
+fn unreadable_named_file_is_refused_with_reason() {
     for (path, reason) in [("missing.toml", "No such file"), (".", "Is a directory")] {
         let expected = format!("p2p-chat: Cannot read {path}: {reason}");
         let errors = refused(Peer::named("Alice").arg("--peers").arg(path));
@@ -75,7 +75,7 @@ fn a_named_file_that_cannot_be_read_is_named_with_the_reason() {
 }
 
 #[test]
-fn the_file_is_found_in_the_working_directory_and_in_the_configuration_directory() {
+fn file_is_found_in_working_and_configuration_directory() {
     let addr = nobody();
     for path in ["peers.toml", "p2p-chat/peers.toml"] {
         let mut alice = Peer::named("Alice").file(path, listing(addr)).start();
@@ -110,7 +110,7 @@ fn the_nearest_file_wins() {
 }
 
 #[test]
-fn no_static_reads_no_file_and_dials_only_whom_the_command_line_names() {
+fn no_static_dials_only_command_line_peers() {
     let addr = nobody();
     let alice = Peer::named("Alice").peers_toml("a mistake").arg("--no-static").knows(addr);
     let mut alice = alice.start();
@@ -137,14 +137,14 @@ fn our_own_address_is_passed_over() {
 }
 
 #[test]
-fn a_peer_that_is_listed_and_named_on_the_command_line_is_one_peer() {
+fn peer_in_file_and_flags_is_one_peer() {
     let addr = nobody();
     let mut alice = Peer::named("Alice").peers_toml(&listing(addr)).knows(addr).knows(addr).start();
     alice.sees("The static peer is offline");
 }
 
 #[test]
-fn a_name_from_the_file_is_shown_and_understood_until_the_peer_says_its_own() {
+fn configured_name_holds_until_the_peer_announces_one() {
     let addr = nobody();
     let text = format!("{}name = \"Rita\"\n", listing(addr));
     let mut alice = Peer::named("Alice").peers_toml(&text).start();
@@ -157,7 +157,7 @@ fn a_name_from_the_file_is_shown_and_understood_until_the_peer_says_its_own() {
 }
 
 #[test]
-fn the_form_from_the_file_is_how_a_peer_is_first_written_to() {
+fn configured_form_is_used_for_first_message() {
     for (form, said) in [("standard", "127.0.0.1:PORT Alice connect"), ("r3", "127.0.0.1 PORT Alice connect")]
     {
         let program = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -83,7 +83,7 @@ fn a_script_needs_no_pause_between_its_lines() {
 }
 
 #[test]
-fn the_end_of_input_is_exit_and_everybody_is_told() {
+fn end_of_input_exits_with_goodbyes() {
     let (mut alice, mut bob) = alice_and_bob();
     bob.ends_input();
     assert!(bob.ends().success());
@@ -91,7 +91,7 @@ fn the_end_of_input_is_exit_and_everybody_is_told() {
 }
 
 #[test]
-fn a_peer_that_starts_later_is_connected_without_anyone_asking() {
+fn peer_that_starts_later_is_connected_unasked() {
     let addr = nobody();
     let mut alice = Peer::named("Alice").knows(addr).start();
     alice.sees("The static peer is offline; retrying in the background.");
@@ -101,7 +101,7 @@ fn a_peer_that_starts_later_is_connected_without_anyone_asking() {
 }
 
 #[test]
-fn a_crashed_peer_is_seen_to_be_gone_and_back_after_its_restart() {
+fn crashed_peer_is_seen_gone_and_back() {
     let (mut alice, mut bob) = alice_and_a_returning_bob();
     let (addr, shown) = (bob.addr(), bob.shown());
     bob.crashes();
@@ -139,7 +139,7 @@ fn peer_that_restarts_at_once_prints_no_line() {
 }
 
 #[test]
-fn a_connected_peer_that_went_is_dialed_again_without_being_static() {
+fn lost_connected_peer_is_dialed_again() {
     let (mut alice, mut bob) = alice_and_a_returning_bob();
     let (addr, shown) = (bob.addr(), bob.shown());
     // Looking makes sure that he is more than a claim.
@@ -154,7 +154,7 @@ fn a_connected_peer_that_went_is_dialed_again_without_being_static() {
 }
 
 #[test]
-fn disconnecting_tells_the_peer_and_is_not_undone_by_its_static_list() {
+fn disconnect_is_not_undone_by_a_static_list() {
     let (mut alice, mut bob) = alice_and_bob();
     alice.types(&["4", "bob"]);
     alice.sees(&format!("Disconnected from {}.", bob.shown()));
@@ -206,7 +206,7 @@ fn command_words_are_commands_to_legacy_peers() {
 }
 
 #[test]
-fn words_that_programs_take_for_commands_are_not_sent_as_texts() {
+fn legacy_commands_are_not_sent_as_messages() {
     let mut alice = Peer::named("Alice").start();
     let (addr, _heard) = a_program_of_old(&mut alice);
     let mut bob = Peer::named("Bob").knows(alice.addr()).start();
@@ -233,7 +233,7 @@ fn connecting_to_one_peer_has_one_line() {
 }
 
 #[test]
-fn a_text_to_an_address_where_nobody_is_waits_and_arrives_once_somebody_is() {
+fn message_to_an_empty_address_waits_for_somebody() {
     let addr = nobody();
     let mut alice = Peer::named("Alice").start();
     alice.says(&addr.to_string(), "precious words");
@@ -262,7 +262,7 @@ fn refused_line_of_a_pipe_takes_no_answer() {
 }
 
 #[test]
-fn too_long_text_for_a_legacy_peer_is_refused() {
+fn too_long_legacy_message_is_refused() {
     let mut alice = Peer::named("Alice").start();
     let (addr, heard) = a_program_of_old(&mut alice);
     alice.says("old", &"x".repeat(20_000));
@@ -273,7 +273,7 @@ fn too_long_text_for_a_legacy_peer_is_refused() {
 }
 
 #[test]
-fn a_long_text_arrives_in_numbered_parts_and_in_order_and_among_ours_as_it_is() {
+fn long_message_is_split_only_for_legacy_peers() {
     let mut alice = Peer::named("Alice").start();
     let (addr, heard) = a_program_of_old(&mut alice);
     let mut bob = Peer::named("Bob").knows(alice.addr()).start();
@@ -295,7 +295,7 @@ fn a_long_text_arrives_in_numbered_parts_and_in_order_and_among_ours_as_it_is() 
 }
 
 #[test]
-fn many_texts_arrive_in_the_order_they_were_typed() {
+fn many_messages_arrive_in_typed_order() {
     let (mut alice, mut bob) = alice_and_bob();
     for number in 0..100 {
         alice.says("bob", &format!("number {number}."));
@@ -307,7 +307,7 @@ fn many_texts_arrive_in_the_order_they_were_typed() {
 }
 
 #[test]
-fn a_peer_that_accepts_and_never_closes_is_quiet_and_delays_nobody() {
+fn peer_that_never_closes_delays_nobody() {
     let (mut alice, mut bob) = alice_and_bob();
     let stuck = TcpListener::bind("127.0.0.1:0").expect("a port");
     let addr = v4(stuck.local_addr().expect("bound"));
@@ -329,7 +329,7 @@ fn a_peer_that_accepts_and_never_closes_is_quiet_and_delays_nobody() {
 
 #[cfg(unix)]
 #[test]
-fn a_stopped_process_is_quiet_and_back_when_it_goes_on() {
+fn stopped_process_is_back_when_it_continues() {
     use rustix::process::Signal;
 
     let (mut alice, mut bob) = alice_and_bob();
@@ -346,7 +346,7 @@ fn a_stopped_process_is_quiet_and_back_when_it_goes_on() {
 }
 
 #[test]
-fn a_claimed_address_is_believed_only_from_its_own_machine() {
+fn claimed_address_counts_only_from_its_machine() {
     let (mut alice, mut bob) = alice_and_bob();
     let forged = format!("{} Bob exit", bob.addr());
     send_raw_from([127, 0, 0, 66].into(), alice.addr(), forged.as_bytes());
@@ -389,7 +389,7 @@ fn two_peers_of_one_name_are_told_apart() {
 }
 
 #[test]
-fn a_text_that_waits_goes_out_in_messages_that_any_program_can_read_though_we_have_a_longer_name_by_then() {
+fn queued_message_fits_after_a_longer_name() {
     let mut alice = Peer::named("Al").start();
     let addr = nobody();
     // As much as fits into one message under that name.

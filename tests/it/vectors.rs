@@ -52,7 +52,7 @@ fn row_of(decoded: &[Decoded]) -> [String; 4] {
 }
 
 #[test]
-fn the_test_vectors_of_the_protocol_page_are_true() {
+fn protocol_page_test_vectors_are_true() {
     let table = PROTOCOL.split("\n## Test vectors").nth(1).expect("the section");
     let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
     assert!(rows.len() >= 20, "the table is read");
@@ -95,7 +95,7 @@ fn the_keys_of_the_protocol_page_are_true() {
 }
 
 #[test]
-fn the_vectors_of_records_on_the_protocol_page_are_true() {
+fn protocol_page_record_vectors_are_true() {
     let hello = Hello {
         dialed: DIAL_LINE.to_vec(),
         answered: OK_LINE.to_vec(),

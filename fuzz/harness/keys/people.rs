@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use p2p_chat::core::{Meeting, PeerInfo, PeerOrigin, PeerRequest, Pin, PresenceStatus, Row, Verification};
+use p2p_chat::core::{PeerInfo, PeerOrigin, PresenceStatus, Row, Verification};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::PeerProtocol;
@@ -71,35 +71,8 @@ impl Directory for People {
         &self.labels
     }
 
-    fn contacts(&self) -> Vec<Pin> {
-        Vec::new()
-    }
-
-    fn blocked(&self) -> Vec<Pin> {
-        Vec::new()
-    }
-
     fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
         vec![Recipient::Address(addr)]
-    }
-
-    fn pin_of(&self, _id: Recipient) -> Option<Pin> {
-        None
-    }
-
-    fn pins_named(&self, _word: &str) -> Vec<Pin> {
-        Vec::new()
-    }
-
-    fn requests_for(&self, _word: &str) -> Vec<PeerRequest> {
-        Vec::new()
-    }
-    fn refused_for(&self, _word: &str) -> Vec<Meeting> {
-        Vec::new()
-    }
-
-    fn queued(&self, _id: Recipient) -> usize {
-        0
     }
 
     fn code_with(&self, _key: PublicKey) -> String {

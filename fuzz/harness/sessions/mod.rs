@@ -89,7 +89,6 @@ struct World {
     floods: u8,
 }
 
-/// The key of a peer.
 fn peer_key(number: u8) -> PublicKey {
     let number = number % PEERS;
     key(if number < OURS { number } else { number + 1 })

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use p2p_chat::core::{JobId, RequestEnded};
-use p2p_chat::model::address::{PeerAddr, Source};
+use p2p_chat::model::address::Source;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::name::PeerName;
@@ -74,10 +74,6 @@ impl SessionHandler for User {
         Hello { addresses, ..Hello::new(PeerName::new(&self.name), 5000) }
     }
 
-    fn is_own(&mut self, _: PeerAddr) -> bool {
-        false
-    }
-
     fn session_up(&mut self, opened: Opened) -> Result<(), ByeReason> {
         if let Some(reason) = self.refuses {
             return Err(reason);
@@ -87,8 +83,6 @@ impl SessionHandler for User {
         }
         Ok(())
     }
-
-    fn session_alive(&mut self, _: PublicKey) {}
 
     fn messages(
         &mut self,
@@ -131,12 +125,6 @@ impl SessionHandler for User {
     fn renamed(&mut self, _: PublicKey, _: Source, name: PeerName, port: u16) {
         assert!(port != 0, "{name:?} is told before the hello");
     }
-
-    fn listens_at(&mut self, _: PublicKey, _: &[SocketAddr]) {}
-
-    fn asks_to_verify(&mut self, _: PublicKey) {}
-
-    fn identity_in_use(&mut self, _: PublicKey, _: IpAddr) {}
 
     fn is_contact(&mut self, key: PublicKey) -> bool {
         self.contacts.contains(&key)

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_shown_in_the_zone_and_in_utc() {
+    fn time_is_shown_in_zone_and_utc() {
         let zone = TimeZone::fixed(jiff::tz::offset(2));
         let mut calendar = Calendar::new(TimeFormat::Strftime("%H:%M:%S".into()), zone.clone());
         let time = 1_795_270_980_005;

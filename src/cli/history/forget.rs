@@ -109,7 +109,7 @@ mod tests {
     use crate::store::in_memory;
     use crate::tui::past::examples::{TIME, key};
 
-    /// A store whose file somebody else uses when it is to be tidied.
+    /// A store whose file another process uses when it is to be tidied.
     struct Used<S>(S);
 
     impl<S: Store> Store for Used<S> {

@@ -9,9 +9,9 @@ use crate::tui::past::People;
 use crate::tui::past::{Folder, Told, lines};
 use crate::tui::{Further, Line, rows_of};
 
-/// A form.
+/// How messages are printed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Form {
+pub(super) enum Format {
     /// As the chat shows them.
     Text,
     /// A line of JSON for each row.
@@ -22,7 +22,7 @@ pub(super) enum Form {
 
 /// Writes rows, the oldest first.
 pub(super) struct Writer<'a, W> {
-    form: Form,
+    format: Format,
     people: &'a People,
     calendar: Calendar,
     folder: Folder,
@@ -33,17 +33,17 @@ pub(super) struct Writer<'a, W> {
 
 impl<'a, W: Write> Writer<'a, W> {
     pub(super) fn new(
-        form: Form,
+        format: Format,
         people: &'a People,
         calendar: Calendar,
         columns: Option<usize>,
         out: W,
     ) -> Self {
-        Self { form, people, calendar, folder: Folder::default(), columns, out }
+        Self { format, people, calendar, folder: Folder::default(), columns, out }
     }
 
     pub(super) fn take(&mut self, entry: StoredMessage) -> io::Result<()> {
-        if self.form == Form::Json {
+        if self.format == Format::Json {
             return self.out.write_all(json::line(&entry)?.as_bytes());
         }
         self.folder.take(entry).map_or(Ok(()), |told| self.tell(&told))
@@ -59,7 +59,7 @@ impl<'a, W: Write> Writer<'a, W> {
     fn tell(&mut self, told: &Told) -> io::Result<()> {
         let time = told.first.time;
         let day = self.calendar.begins_day(time);
-        let text = if self.form == Form::Markdown {
+        let text = if self.format == Format::Markdown {
             let heading = day.as_deref().map(markdown::heading).unwrap_or_default();
             heading + &markdown::paragraph(told, &self.calendar.minute(time), self.people)
         } else {

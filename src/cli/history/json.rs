@@ -71,7 +71,7 @@ mod tests {
     use crate::tui::past::examples::{from_bob, to};
 
     #[test]
-    fn a_row_is_an_object_with_names_that_stay() {
+    fn row_is_an_object_with_stable_names() {
         assert_eq!(
             line(&from_bob(1, "say \"hi\"")).unwrap(),
             "{\"row\":1,\"time\":\"2026-11-21T16:04:03.120Z\",\"sent\":null,\"direction\":\"in\",\

@@ -14,7 +14,6 @@ const MARKUP: &[char] = &[
     '=',
 ];
 
-/// The heading of a day.
 pub(super) fn heading(day: &str) -> String {
     format!("## {day}\n\n")
 }

@@ -2,7 +2,7 @@
 //! and forgets it, whether or not the program is running. It makes nothing where nothing is kept.
 //!
 //! Messages go to standard output and remarks to standard error. Out of scope: how and when they
-//! are written down (`store`, `runtime`).
+//! are stored (`store`, `runtime`).
 
 mod asked;
 mod calendar;
@@ -36,7 +36,7 @@ use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
 use crate::tui::past::People;
 use crate::tui::{self, Labels};
 use calendar::Calendar;
-use form::{Form, Writer};
+use form::{Format, Writer};
 use pages::Stopped;
 
 /// Messages that are shown on a terminal where nobody says how many: some screens of them.
@@ -150,14 +150,14 @@ fn read(
     people: &People,
     out: &mut impl Write,
 ) -> Result<(), Stopped> {
-    let form = match (asked.json, asked.markdown) {
-        (true, _) => Form::Json,
-        (_, true) => Form::Markdown,
-        _ => Form::Text,
+    let format = match (asked.json, asked.markdown) {
+        (true, _) => Format::Json,
+        (_, true) => Format::Markdown,
+        _ => Format::Text,
     };
     let terminal = io::stdout().is_terminal();
-    let most = asked.last.or_else(|| (terminal && form == Form::Text).then_some(SHOWN));
-    let pages = pages::find(store, which, asked.grep.clone(), most, form != Form::Json)?;
+    let most = asked.last.or_else(|| (terminal && format == Format::Text).then_some(SHOWN));
+    let pages = pages::find(store, which, asked.grep.clone(), most, format != Format::Json)?;
     if pages.is_empty() {
         note(match &asked.grep {
             Some(words) => format!("No message matches `{}`.", quoted(words)),
@@ -168,7 +168,7 @@ fn read(
         note(format!("Showing the last {SHOWN} messages; --last N shows more."));
     }
     let calendar = Calendar::new(settings.time_format.clone(), TimeZone::system());
-    let mut writer = Writer::new(form, people, calendar, terminal.then(tui::columns), BufWriter::new(out));
+    let mut writer = Writer::new(format, people, calendar, terminal.then(tui::columns), BufWriter::new(out));
     pages.each(store, |row| writer.take(row))?;
     writer.end().map_err(Stopped::Output)
 }

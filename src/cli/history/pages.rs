@@ -2,7 +2,7 @@
 //! of a page.
 //!
 //! A store gives the last rows before a row. So a walk to the beginning notes where the pages
-//! begin, and a second one reads them in their order. What is written down meanwhile is not among
+//! begin, and a second one reads them in their order. What is stored meanwhile is not among
 //! them, and what is forgotten meanwhile is missing.
 
 use std::io;
@@ -189,14 +189,14 @@ mod tests {
     }
 
     #[test]
-    fn all_rows_come_once_and_in_order_whatever_their_number() {
+    fn all_rows_come_once_in_order() {
         for count in [0, 1, 255, 256, 257, 512, 513, 2_000] {
             assert_eq!(read(&mut rows(count), None, true), ((1..=count).collect(), false), "{count}");
         }
     }
 
     #[test]
-    fn the_last_ones_are_as_many_as_were_asked_for() {
+    fn last_rows_are_as_many_as_asked() {
         for (most, first, more) in [
             (1, 600, true),
             (256, 345, true),
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn one_text_to_many_is_one_message_also_across_pages() {
+    fn message_to_many_is_one_across_pages() {
         // Rows 1 to 10 are Bob's, then 700 rows are one text, then two are Bob's.
         let mut all = rows(712);
         for row in &mut all.0[10..710] {
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_or_is_forgotten_meanwhile_disturbs_no_order() {
+    fn concurrent_changes_disturb_no_order() {
         let mut store = rows(1_000);
         let pages = find(&mut store, Selection::default(), None, Some(700), true).unwrap();
         store.0.retain(|row| !(400..500).contains(&row.row.0));

@@ -85,7 +85,7 @@ impl When {
             Self::Local(time) => local(time),
             Self::At(moment) => Ok(moment),
         };
-        // At the edges of the calendar: nothing was written down before its beginning.
+        // At the edges of the calendar: nothing was stored before its beginning.
         found.unwrap_or(Timestamp::UNIX_EPOCH)
     }
 }
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_over_when_the_next_begins_and_a_moment_at_once() {
+    fn day_ends_when_the_next_begins() {
         let (now, zone) = here();
         let over = |text: &str| text.parse::<When>().unwrap().is_over(now, &zone);
         let begins = |text: &str| text.parse::<When>().unwrap().begins(now, &zone);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_moment_is_refused_with_a_sentence() {
+    fn invalid_time_is_refused_with_a_sentence() {
         for wrong in [
             "",
             "yesterday",

@@ -24,7 +24,7 @@ impl DedupCache {
 }
 
 #[test]
-fn repeated_id_is_a_duplicate_of_the_same_key() {
+fn repeated_id_of_a_key_is_a_duplicate() {
     let mut cache = DedupCache::default();
     assert_eq!(cache.takes(key(1), id(1), false), Duplicate::No);
     assert_eq!(cache.takes(key(1), id(1), true), Duplicate::Yes);
@@ -53,7 +53,7 @@ fn resent_message_is_doubtful_until_a_fresh_one() {
 }
 
 #[test]
-fn the_last_ids_of_a_key_are_remembered_and_those_before_forgotten() {
+fn only_last_ids_of_a_key_are_remembered() {
     let mut cache = DedupCache::default();
     for n in 0..=MAX_DEDUP_IDS as u32 {
         cache.record(key(1), id(n), false);
@@ -64,7 +64,7 @@ fn the_last_ids_of_a_key_are_remembered_and_those_before_forgotten() {
 }
 
 #[test]
-fn the_key_that_was_silent_longest_is_forgotten_first() {
+fn longest_silent_key_is_forgotten_first() {
     let mut cache = DedupCache::default();
     for n in 0..MAX_DEDUP_KEYS as u32 {
         cache.record(key(n), id(n), false);
@@ -80,7 +80,7 @@ proptest! {
     /// A sender with a bounded number of open texts, which resends each as often as it likes, in an
     /// order of its own.
     #[test]
-    fn a_text_is_shown_once_however_often_a_sender_repeats_what_it_has_open(
+    fn repeated_open_message_is_shown_once(
         steps in prop::collection::vec((any::<bool>(), any::<prop::sample::Index>()), 1..1_500),
     ) {
         let mut cache = DedupCache::default();

@@ -102,7 +102,7 @@ fn list_waits_for_conclusive_probes_until_its_deadline() {
 }
 
 #[test]
-fn first_dialing_waits_for_the_names_of_those_online() {
+fn first_dialing_waits_for_names_of_online_peers() {
     let mut operations = Operations::default();
     let op = operations.start(set(&[1, 2]), BTreeSet::new(), at(2_000));
     operations.probed(addr(1).into(), JobId(1), Probed { is_unannounced: true, ..ANSWERED });

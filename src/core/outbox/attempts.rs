@@ -1,6 +1,6 @@
 //! When the queue of a recipient is tried, and what is sent then.
 
-use super::entry::{Entry, Queue, Stage};
+use super::entry::{OutboxEntry, Queue, Stage};
 use super::{
     Jitter, LONG_WAIT, MAX_BATCH_BYTES, MAX_BATCH_MESSAGES, Outbox, OutboxOutput, RECEIPT_WITHIN, Route,
 };
@@ -63,7 +63,7 @@ impl Outbox {
             return;
         }
         let mut bytes = 0;
-        let fits = |entry: &&mut Entry| {
+        let fits = |entry: &&mut OutboxEntry| {
             bytes += entry.bytes();
             !entry.storing && bytes <= MAX_BATCH_BYTES
         };
@@ -145,7 +145,7 @@ impl Outbox {
         queue.must_ask = to.public_key().is_none();
         queue.put_off(Some(reason), now, jitter);
         let waiting: Vec<MessageId> =
-            queue.entries.iter().filter(|entry| entry.is_waiting()).map(Entry::id).collect();
+            queue.entries.iter().filter(|entry| entry.is_waiting()).map(OutboxEntry::id).collect();
         for id in waiting {
             self.tell_queued(to, id, reason);
         }

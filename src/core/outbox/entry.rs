@@ -31,7 +31,7 @@ pub(super) enum Stage {
 
 /// One outgoing message for one recipient.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(super) struct OutboxEntry {
     pub(super) op: OpId,
     pub(super) message: Message,
     pub(super) expires: Time,
@@ -67,7 +67,7 @@ pub(super) fn bytes(body: &str) -> usize {
     body.len() + RECORD_BYTES
 }
 
-impl Entry {
+impl OutboxEntry {
     /// A message that the user has just entered.
     pub(super) fn new(new: NewMessage, is_sent: bool, expires: Time) -> Self {
         let NewMessage { op, message, name, is_direct } = new;
@@ -124,7 +124,7 @@ impl Entry {
 /// The messages to one recipient, in the order in which they were entered.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    pub(super) entries: VecDeque<Entry>,
+    pub(super) entries: VecDeque<OutboxEntry>,
     pub(super) bytes: usize,
     /// Someone finds out how to write to the recipient.
     pub(super) asking: bool,
@@ -150,7 +150,7 @@ impl Queue {
         self.entries.iter().position(|entry| entry.id() == id)
     }
 
-    pub(super) fn entry(&mut self, id: MessageId) -> Option<&mut Entry> {
+    pub(super) fn entry(&mut self, id: MessageId) -> Option<&mut OutboxEntry> {
         self.entries.iter_mut().find(|entry| entry.id() == id)
     }
 
@@ -161,7 +161,7 @@ impl Queue {
 
     /// Whether some message waits and has not been given up.
     pub(super) fn has_waiting(&self) -> bool {
-        self.entries.iter().any(Entry::is_waiting)
+        self.entries.iter().any(OutboxEntry::is_waiting)
     }
 
     /// When the first message expires that has not been given up.

@@ -12,7 +12,7 @@ pub const MAX_QUEUE_MESSAGES: usize = 1_000;
 pub(super) const MAX_QUEUE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Bytes of all queues at most: a thousand different messages of the longest kind.
-pub const MAX_OUTBOX_BYTES: usize = 64 * 1024 * 1024;
+pub(crate) const MAX_OUTBOX_BYTES: usize = 64 * 1024 * 1024;
 
 /// What an entry counts beside its text, which all recipients of a message share: about its size
 /// in memory.

@@ -37,12 +37,13 @@ use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::model::session::Message;
 use crate::model::stored::StoreOp;
-use entry::{Entry, Queue};
+use entry::{OutboxEntry, Queue};
+pub(crate) use limits::MAX_OUTBOX_BYTES;
+pub use limits::MAX_QUEUE_MESSAGES;
 use limits::{Limits, MAX_QUEUE_BYTES, NEARLY_FULL};
-pub use limits::{MAX_OUTBOX_BYTES, MAX_QUEUE_MESSAGES};
 pub(super) use results::{BatchEnd, RouteAnswer};
 use storing::Barriers;
-pub use storing::WriteId;
+pub(crate) use storing::WriteId;
 
 /// Messages of one batch to a key: no more than the other side takes (docs/PROTOCOL.md).
 pub(in crate::core) const MAX_BATCH_MESSAGES: usize = 64;
@@ -96,9 +97,7 @@ pub(in crate::core) enum OutboxOutput {
     Ask(Recipient),
     /// Send this message unencrypted, and call [`Outbox::plain_sent`].
     SendPlain {
-        /// The recipient.
         to: Recipient,
-        /// The message.
         id: MessageId,
         /// Its text.
         body: Arc<str>,
@@ -135,9 +134,7 @@ pub(in crate::core) enum OutboxOutput {
 pub(in crate::core) struct StatusChange {
     /// The command that sent it.
     pub(in crate::core) op: OpId,
-    /// The recipient.
     pub(in crate::core) to: Recipient,
-    /// The message.
     pub(in crate::core) id: MessageId,
     /// What is known of it now.
     pub(in crate::core) status: DeliveryStatus,
@@ -147,16 +144,13 @@ pub(in crate::core) struct StatusChange {
     pub(in crate::core) is_plain: bool,
     /// How many parts of a long message were sent unencrypted, and how many there are.
     pub(in crate::core) parts: (usize, usize),
-    /// The text.
     pub(in crate::core) text: Arc<str>,
 }
 
-/// A new message.
 #[derive(Clone, Debug)]
 pub(in crate::core) struct NewMessage {
     /// The command that sends it.
     pub(in crate::core) op: OpId,
-    /// The message.
     pub(in crate::core) message: Message,
     /// The recipient's name, if it is known.
     pub(in crate::core) name: Option<PeerName>,
@@ -167,9 +161,7 @@ pub(in crate::core) struct NewMessage {
 /// A message that waits, for a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::core) struct Waiting {
-    /// The recipient.
     pub(in crate::core) to: Recipient,
-    /// The message.
     pub(in crate::core) message: Message,
     /// It is on its way at the moment.
     pub(in crate::core) in_flight: bool,
@@ -258,11 +250,11 @@ impl Outbox {
         self.entry(to, id).is_some()
     }
 
-    fn entry(&self, to: Recipient, id: MessageId) -> Option<&Entry> {
+    fn entry(&self, to: Recipient, id: MessageId) -> Option<&OutboxEntry> {
         self.queues.get(&to)?.entries.iter().find(|entry| entry.id() == id)
     }
 
-    fn entry_mut(&mut self, to: Recipient, id: MessageId) -> Option<&mut Entry> {
+    fn entry_mut(&mut self, to: Recipient, id: MessageId) -> Option<&mut OutboxEntry> {
         self.queues.get_mut(&to)?.entry(id)
     }
 
@@ -284,7 +276,7 @@ impl Outbox {
         now: Time,
     ) -> Result<(), RejectReason> {
         let is_sent = new.message.again && to.public_key().is_some();
-        let entry = Entry::new(new, is_sent, now.plus(self.expire));
+        let entry = OutboxEntry::new(new, is_sent, now.plus(self.expire));
         if self.has(to, entry.id()) {
             self.outputs.push(OutboxOutput::Duplicate(entry.op));
             return Ok(());
@@ -311,13 +303,13 @@ impl Outbox {
     pub(in crate::core) fn restore(&mut self, to: Recipient, new: NewMessage, expires: Time) {
         let is_sent = new.message.again;
         let message = Message { again: to.public_key().is_some(), ..new.message };
-        let entry = Entry {
+        let entry = OutboxEntry {
             stored_for: Some(to),
             stored_as_attempted: is_sent,
             stored_as_queued: true,
             told: Some(DeliveryStatus::Queued(PendingReason::InLine)),
             is_restored: true,
-            ..Entry::new(NewMessage { message, ..new }, is_sent, expires)
+            ..OutboxEntry::new(NewMessage { message, ..new }, is_sent, expires)
         };
         if !self.has(to, entry.id()) && self.room_for(to, Some(entry.id()), &entry.message.body).is_ok() {
             self.add(to, entry).must_ask = true;
@@ -348,7 +340,7 @@ impl Outbox {
     }
 
     /// Adds an entry to the end of a queue, and returns the queue.
-    fn add(&mut self, to: Recipient, entry: Entry) -> &mut Queue {
+    fn add(&mut self, to: Recipient, entry: OutboxEntry) -> &mut Queue {
         self.limits.add(entry.id(), entry.message.body.len());
         let queue = self.queues.entry(to).or_default();
         queue.bytes += entry.bytes();
@@ -358,7 +350,7 @@ impl Outbox {
     }
 
     /// Removes an entry. The caller has set its status.
-    fn remove(&mut self, to: Recipient, id: MessageId) -> Option<Entry> {
+    fn remove(&mut self, to: Recipient, id: MessageId) -> Option<OutboxEntry> {
         let queue = self.queues.get_mut(&to)?;
         let at = queue.position(id)?;
         let entry = queue.entries.remove(at)?;
@@ -386,7 +378,7 @@ impl Outbox {
     /// The messages that wait, by recipient, and for each in the order in which they were entered.
     pub(in crate::core) fn waiting(&self) -> impl Iterator<Item = Waiting> + '_ {
         self.queues.iter().flat_map(|(to, queue)| {
-            let reason = move |entry: &Entry| match &entry.told {
+            let reason = move |entry: &OutboxEntry| match &entry.told {
                 Some(DeliveryStatus::Queued(reason)) if to.public_key().is_some() => *reason,
                 _ => queue.pending.unwrap_or(PendingReason::InLine),
             };

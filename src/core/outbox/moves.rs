@@ -1,7 +1,7 @@
 //! Moves messages from one recipient to another: to the peer that proves itself at an address, and
 //! to the new key of a peer.
 
-use super::entry::{Entry, Stage};
+use super::entry::{OutboxEntry, Stage};
 use super::storing::{AfterWrite, queued};
 use super::{Jitter, MAX_QUEUE_BYTES, MAX_QUEUE_MESSAGES, Moved, Outbox, OutboxOutput};
 use crate::core::time::Time;
@@ -23,7 +23,8 @@ impl Outbox {
         now: Time,
     ) -> Moved {
         if to.public_key().is_some() {
-            let is_for_it = |entry: &Entry| entry.stage != Stage::InFlight && !entry.is_for_another(name);
+            let is_for_it =
+                |entry: &OutboxEntry| entry.stage != Stage::InFlight && !entry.is_for_another(name);
             if let Some(queue) = self.queues.get_mut(&from) {
                 queue.asking = false;
             }
@@ -38,7 +39,7 @@ impl Outbox {
             count: queue.entries.len(),
             is_direct: queue.entries.iter().any(|entry| entry.is_direct),
         };
-        for id in queue.entries.iter().map(Entry::id).collect::<Vec<_>>() {
+        for id in queue.entries.iter().map(OutboxEntry::id).collect::<Vec<_>>() {
             // Of two, the one in flight stays: the other would be a second copy.
             if self.entry(from, id).is_some_and(|entry| entry.stage == Stage::InFlight) {
                 self.drop_duplicate(to, from, id);
@@ -96,13 +97,13 @@ impl Outbox {
         &mut self,
         from: Recipient,
         to: Recipient,
-        which: impl Fn(&Entry) -> bool,
+        which: impl Fn(&OutboxEntry) -> bool,
         now: Time,
     ) -> Moved {
         let mut moved = Moved::default();
         let Some(queue) = self.queues.get(&from) else { return moved };
         let chosen: Vec<MessageId> =
-            queue.entries.iter().filter(|entry| which(entry)).map(Entry::id).collect();
+            queue.entries.iter().filter(|entry| which(entry)).map(OutboxEntry::id).collect();
         for id in chosen {
             moved.count += 1;
             let Some(entry) = self.entry(from, id) else { continue };

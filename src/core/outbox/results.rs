@@ -1,6 +1,6 @@
 //! What became of a message that was sent, and of the question how to write to its recipient.
 
-use super::entry::{Entry, Stage};
+use super::entry::{OutboxEntry, Stage};
 use super::{Jitter, Outbox};
 use crate::core::time::Time;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
@@ -59,7 +59,7 @@ impl Outbox {
         let waiting = queue.entries.iter().filter(|entry| entry.is_waiting());
         let ends: Vec<MessageId> = waiting
             .filter(|entry| reason.is_none() || self.would_wait_in_vain(entry))
-            .map(Entry::id)
+            .map(OutboxEntry::id)
             .collect();
         for id in ends {
             self.ends_with(to, id, not_sent(&result), false, (0, 1));
@@ -71,7 +71,7 @@ impl Outbox {
 
     /// Whether a message that could not be sent would be lost without a word if it waited: the
     /// program ends, and keeps nothing.
-    fn would_wait_in_vain(&self, entry: &Entry) -> bool {
+    fn would_wait_in_vain(&self, entry: &OutboxEntry) -> bool {
         self.leaving && !self.durable && entry.told.is_none()
     }
 
@@ -122,7 +122,7 @@ impl Outbox {
     pub(in crate::core) fn receipts(&mut self, key: PublicKey, ids: &[MessageId], now: Time) {
         let to = Recipient::key(key);
         let Some(queue) = self.queues.get_mut(&to) else { return };
-        let has_receipt = |entry: &&mut Entry| {
+        let has_receipt = |entry: &&mut OutboxEntry| {
             (entry.is_sent || entry.stage == Stage::InFlight) && ids.contains(&entry.id())
         };
         let mut delivered = Vec::new();

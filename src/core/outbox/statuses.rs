@@ -1,6 +1,6 @@
 //! Tells the user the status of each message, and ends the messages whose status is final.
 
-use super::entry::{Entry, Queue, Stage};
+use super::entry::{OutboxEntry, Queue, Stage};
 use super::{
     MAX_QUEUE_BYTES, MAX_QUEUE_MESSAGES, NEARLY_FULL, Outbox, OutboxOutput, RECEIPT_WITHIN, StatusChange,
 };
@@ -76,7 +76,12 @@ impl Outbox {
     }
 
     /// Gives up messages. One in flight may still arrive, so its status is told when it is known.
-    fn give_up_those(&mut self, to: Recipient, status: &DeliveryStatus, which: impl Fn(&Entry) -> bool) {
+    fn give_up_those(
+        &mut self,
+        to: Recipient,
+        status: &DeliveryStatus,
+        which: impl Fn(&OutboxEntry) -> bool,
+    ) {
         let Some(queue) = self.queues.get_mut(&to) else { return };
         let mut gone = Vec::new();
         for entry in queue.entries.iter_mut().filter(|entry| which(entry)) {
@@ -112,7 +117,7 @@ impl Outbox {
             if queue.overdue_at.is_none_or(|at| at > now) {
                 continue;
             }
-            let is_untold = |entry: &&Entry| entry.stage == Stage::InFlight || entry.told.is_none();
+            let is_untold = |entry: &&OutboxEntry| entry.stage == Stage::InFlight || entry.told.is_none();
             overdue
                 .extend(queue.entries.iter().filter(is_untold).map(|entry| (*to, entry.id(), entry.stage)));
             // The user is told of a message once the store has it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::entry::{Entry, Stage};
+use super::entry::{OutboxEntry, Stage};
 use super::{Jitter, Outbox, OutboxOutput};
 use crate::core::time::Time;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
@@ -94,7 +94,7 @@ impl Outbox {
     pub(super) fn uncommit(&mut self, to: Recipient, now: Time) {
         let Some(queue) = self.queues.get_mut(&to) else { return };
         let cleared = queue.entries.iter().filter(|entry| entry.stage == Stage::Cleared);
-        let cleared: Vec<MessageId> = cleared.map(Entry::id).collect();
+        let cleared: Vec<MessageId> = cleared.map(OutboxEntry::id).collect();
         if !cleared.is_empty() {
             queue.not_before = queue.not_before.min(now);
         }
@@ -203,7 +203,7 @@ impl Outbox {
 }
 
 /// Adds a queued message to the store.
-fn add(to: Recipient, entry: &Entry, attempted: bool, expire: Duration) -> StoreOp {
+fn add(to: Recipient, entry: &OutboxEntry, attempted: bool, expire: Duration) -> StoreOp {
     let is_encrypted = matches!(to, Recipient::Peer(PeerId::Key(_)));
     let assurance = if is_encrypted { Assurance::Encrypted } else { Assurance::Plain };
     let expire = u64::try_from(expire.as_millis()).unwrap_or(u64::MAX);

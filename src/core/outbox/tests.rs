@@ -204,7 +204,7 @@ fn receipt_alone_makes_message_delivered() {
 }
 
 #[test]
-fn message_behind_an_overdue_one_is_told_as_queued() {
+fn message_behind_an_overdue_one_is_queued() {
     let mut story = Story::new();
     let told_of = |story: &mut Story| {
         story.later(5_000);
@@ -269,7 +269,7 @@ fn waits_double_to_a_minute_less_jitter() {
 }
 
 #[test]
-fn peer_that_is_back_is_tried_within_a_second() {
+fn returned_peer_is_tried_within_a_second() {
     let mut story = Story::new();
     story.puts(key(1), 1);
     for _ in 0..5 {
@@ -310,7 +310,7 @@ fn each_reason_is_told_once() {
 }
 
 #[test]
-fn given_up_message_in_flight_ends_with_its_batch() {
+fn cancelled_message_in_flight_ends_with_its_batch() {
     let blocked = DeliveryStatus::Failed(FailureReason::Blocked);
     for (receipts, last) in [(&[1][..], DeliveryStatus::Delivered), (&[], blocked.clone())] {
         let mut story = Story::new();
@@ -397,7 +397,7 @@ fn outbox_never_exceeds_its_limit() {
 }
 
 #[test]
-fn new_key_gets_what_the_old_key_did_not() {
+fn new_key_gets_messages_old_key_missed() {
     for sent in [0, 1] {
         let mut story = Story::new();
         for n in 1..=3 {
@@ -529,7 +529,7 @@ fn messages_for_address_go_to_key_proven_there() {
 }
 
 #[test]
-fn late_write_of_a_given_up_entry_changes_nothing() {
+fn late_write_of_a_cancelled_entry_changes_nothing() {
     let (peer, its_address) = (legacy(5001), address(5001));
     let mut story = Story::new();
     story.has_slow_store = true;
@@ -715,7 +715,7 @@ fn check(
     let bytes: usize = story.outbox.queues.values().map(|queue| queue.entries.len() * ENTRY_BYTES).sum();
     assert!(story.outbox.bytes() >= bytes);
     for (to, queue) in &story.outbox.queues {
-        assert_eq!(queue.bytes, queue.entries.iter().map(Entry::bytes).sum::<usize>());
+        assert_eq!(queue.bytes, queue.entries.iter().map(OutboxEntry::bytes).sum::<usize>());
         let in_flight = queue.entries.iter().filter(|entry| !entry.is_waiting()).count();
         assert!(to.public_key().is_some() || in_flight <= 1, "two at once to {to:?}");
         assert!(!queue.entries.is_empty() || queue.asking, "an empty queue is kept");

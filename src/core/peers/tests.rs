@@ -34,7 +34,7 @@ fn now() -> Time {
 }
 
 #[test]
-fn full_table_evicts_oldest_claim_first_static_peer_never() {
+fn full_table_evicts_claims_and_no_static_peer() {
     let mut peers = Peers::default();
     add(&mut peers, addr(0), PeerOrigin::Static, now());
     for n in 1..MAX_PEERS {
@@ -189,7 +189,7 @@ fn a_number_is_given_once() {
 }
 
 #[test]
-fn offline_peer_is_removed_after_ten_minutes_unless_static() {
+fn offline_stranger_is_removed_after_ten_minutes() {
     let mut peers = Peers::default();
     add(&mut peers, addr(1), PeerOrigin::Static, now());
     add(&mut peers, addr(2), PeerOrigin::Heard, now());
@@ -221,7 +221,7 @@ fn connects(peers: &mut Peers, id: Recipient, name: Option<&str>, now: Time) -> 
 }
 
 #[test]
-fn peer_is_announced_once_with_its_name_or_late() {
+fn peer_is_announced_once_named_or_late() {
     let mut peers = Peers::default();
     let (bob, carol) = (legacy(&mut peers, addr(1)), legacy(&mut peers, addr(2)));
     peers.took_plain(bob);
@@ -239,7 +239,7 @@ fn peer_is_announced_once_with_its_name_or_late() {
 }
 
 #[test]
-fn peer_of_unknown_kind_is_announced_after_two_seconds() {
+fn unknown_kind_is_announced_after_two_seconds() {
     let mut peers = Peers::default();
     add(&mut peers, addr(1), PeerOrigin::Heard, now());
     let id = addr(1).into();
@@ -327,7 +327,7 @@ fn proven_key_takes_the_row_of_its_address() {
 }
 
 #[test]
-fn peer_whose_session_broke_moves_where_it_dials_from() {
+fn broken_session_lets_peer_move_to_its_source() {
     let key = PublicKey::new([1; 32]);
     let id = Recipient::key(key);
     let mut peers = Peers::default();

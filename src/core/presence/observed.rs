@@ -10,19 +10,19 @@ use crate::core::time::Time;
 
 impl Presence {
     /// A message came from it, so it is online.
-    pub fn heard(&mut self, now: Time) -> PresenceChange {
+    pub(crate) fn heard(&mut self, now: Time) -> PresenceChange {
         self.comes_online(now)
     }
 
     /// It asked to be listed, or confirmed that we are.
-    pub fn connected(&mut self) {
+    pub(crate) fn connected(&mut self) {
         self.connected = true;
         self.wanted = true;
         self.connect_due = false;
     }
 
     /// It took something that we sent.
-    pub fn answered(&mut self, evidence: ProbeResult, now: Time) -> PresenceChange {
+    pub(crate) fn answered(&mut self, evidence: ProbeResult, now: Time) -> PresenceChange {
         self.proven = true;
         if let Phase::Offline {
             why: OfflineReason::SaidGoodbye | OfflineReason::Disconnected | OfflineReason::Replaced,
@@ -68,7 +68,7 @@ impl Presence {
     }
 
     /// No program listens at its address.
-    pub fn refused(&mut self, now: Time) -> PresenceChange {
+    pub(crate) fn refused(&mut self, now: Time) -> PresenceChange {
         if let Phase::Offline { why, .. } = self.phase {
             self.ended = why == OfflineReason::SaidGoodbye;
             self.back_off(now);
@@ -88,7 +88,7 @@ impl Presence {
     }
 
     /// It did not answer within the time allowed, or there was no way to it.
-    pub fn unanswered(&mut self, now: Time) -> PresenceChange {
+    pub(crate) fn unanswered(&mut self, now: Time) -> PresenceChange {
         if self.refused_at.is_some_and(|first| now.since(first) < REFUSAL_REPEAT) {
             // Its program ended while this was under way. The second probe, which is due, tells.
             return PresenceChange::None;
@@ -110,21 +110,21 @@ impl Presence {
     }
 
     /// A session with it is open, which we dialed or accepted.
-    pub fn session_opened(&mut self, dialed: bool) {
+    pub(crate) fn session_opened(&mut self, dialed: bool) {
         self.session = SessionState::Open;
         self.dialed_session = dialed;
         self.connect_due = false;
     }
 
     /// Whether a session with it is open.
-    pub fn has_session(&self) -> bool {
+    pub(crate) fn has_session(&self) -> bool {
         self.session == SessionState::Open
     }
 
     /// Its session was closed by agreement, and it is as online as before. If the peer was left
     /// before that, nothing changes: a message that is still on its way here makes it online again,
     /// and it has to be probed like a peer without a session.
-    pub fn session_closed(&mut self, now: Time) {
+    pub(crate) fn session_closed(&mut self, now: Time) {
         if self.has_session() {
             self.session = SessionState::Idle;
             self.seen = now;
@@ -132,7 +132,7 @@ impl Presence {
     }
 
     /// Its session broke: whoever dialed it dials again at once, the other side a moment later.
-    pub fn session_lost(&mut self, now: Time) {
+    pub(crate) fn session_lost(&mut self, now: Time) {
         self.session = SessionState::None;
         if matches!(self.phase, Phase::Online) {
             self.phase = Phase::Unreachable { since: now };
@@ -141,7 +141,7 @@ impl Presence {
     }
 
     /// Only a key that we do not accept answers there: it is offline, and probed ever more rarely.
-    pub fn is_taken(&mut self, now: Time) {
+    pub(crate) fn is_taken(&mut self, now: Time) {
         if self.offline().is_some() {
             self.back_off(now);
         } else {
@@ -150,7 +150,7 @@ impl Presence {
     }
 
     /// It said goodbye, or we did, or another peer has its address.
-    pub fn left(&mut self, why: OfflineReason, now: Time) -> PresenceChange {
+    pub(crate) fn left(&mut self, why: OfflineReason, now: Time) -> PresenceChange {
         let was_offline = self.offline().is_some();
         self.wanted = self.kept != Kept::No;
         self.goes_offline(why, now);

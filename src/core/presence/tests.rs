@@ -117,7 +117,7 @@ fn static_peer_is_dialed_ever_more_rarely() {
 }
 
 #[test]
-fn static_peer_that_left_is_only_dialed_until_down() {
+fn static_peer_that_left_is_dialed_until_down() {
     play(
         Presence::of_static(at(0)),
         &[
@@ -130,7 +130,7 @@ fn static_peer_that_left_is_only_dialed_until_down() {
 }
 
 #[test]
-fn peer_that_left_or_was_left_is_not_probed() {
+fn peer_that_left_is_not_probed() {
     let mut presence = Presence::of_heard(at(0));
     presence.answered(ProbeResult::TookConnect, at(0));
     play(presence.clone(), &[(1_000, exits, LEFT, Offline, None)]);
@@ -281,7 +281,7 @@ fn dormant_contact_is_dialed_after_the_user_writes() {
 }
 
 #[test]
-fn peer_whose_address_is_taken_is_probed_ever_more_rarely() {
+fn peer_at_a_taken_address_is_probed_rarely() {
     fn is_taken(presence: &mut Presence, now: Time) -> PresenceChange {
         presence.is_taken(now);
         PresenceChange::None

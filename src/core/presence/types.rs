@@ -32,7 +32,7 @@ pub enum OfflineReason {
 
 /// What shows that a peer is online.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ProbeResult {
+pub(crate) enum ProbeResult {
     /// It closed an empty connection.
     Dialed,
     /// It took a message.
@@ -43,7 +43,7 @@ pub enum ProbeResult {
 
 /// What an observation changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PresenceChange {
+pub(crate) enum PresenceChange {
     /// Nothing that a user would notice.
     None,
     /// The peer was offline and is online.

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_peer_that_listens_at_another_loopback_address_than_it_dials_from_is_found_there() {
+fn peer_is_found_at_another_loopback_address() {
     let elsewhere = Ipv4Addr::new(127, 0, 1, 1);
     let claimed = Claimed { ip: elsewhere, port: 5001 };
     let real = PeerAddr::new(elsewhere, 5001).unwrap();
@@ -30,7 +30,7 @@ fn a_peer_that_listens_at_another_loopback_address_than_it_dials_from_is_found_t
 }
 
 #[test]
-fn a_peer_that_was_found_elsewhere_does_not_go_back_to_where_another_answers() {
+fn found_peer_does_not_return_to_anothers_address() {
     let mut story = Story::new();
     let real = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1), 5001).unwrap();
     let claimed = Claimed { ip: real.v4().unwrap(), port: 5001 };
@@ -78,7 +78,7 @@ fn carol_speaks(story: &mut Story, at: PeerAddr) {
 }
 
 #[test]
-fn a_second_address_is_not_tried_where_somebody_else_is_known() {
+fn second_address_of_another_peer_is_not_tried() {
     let mut story = Story::new();
     let (_, real, text) = bob_is_written_to(&mut story);
     assert_eq!((text.to, text.fallback), (at(5001), Some(real)));
@@ -89,7 +89,7 @@ fn a_second_address_is_not_tried_where_somebody_else_is_known() {
 }
 
 #[test]
-fn a_text_that_somebody_else_got_meanwhile_is_not_said_to_be_delivered() {
+fn message_taken_by_another_is_not_delivered() {
     for (result, parts) in [
         (SendResult::Delivered, (1, 1)),
         (SendResult::HandedOver, (1, 1)),

@@ -9,18 +9,18 @@ use crate::model::session::{Request, RequestEnd};
 fn first_message_waits_for_answer_and_goes_encrypted() {
     let mut story = Story::new();
     let op = story.writes(5001, 1);
-    assert_eq!(story.dials(5001), [Outgoing::Connect], "no text goes out before");
+    assert_eq!(story.dials(5001), [Outgoing::Connect], "no message goes out before");
     story.promises(BOBS);
     assert_eq!(story.under_way, []);
-    let greeting = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    let greeting = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!((greeting.expect, greeting.say), (Some(key(BOBS)), Request::Open));
     let told = story.told();
     assert!(
         told.iter().any(|event| matches!(event, Event::Pinned { key: pinned, .. } if *pinned == key(BOBS))),
         "{told:?}"
     );
-    let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!((turn.expect, turn.say), (Some(key(BOBS)), Request::Messages(vec![message(1)])));
+    let batch = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!((batch.expect, batch.say), (Some(key(BOBS)), Request::Messages(vec![message(1)])));
     let told = story.told();
     let Some(Event::Delivery { op: of, who, status: DeliveryStatus::Delivered, .. }) = told.first() else {
         panic!("{told:?}")
@@ -38,8 +38,8 @@ fn kept_session_proves_nothing_at_another_address() {
     let greeting = story.session_requests.remove(0);
     assert_eq!((greeting.expect, &greeting.addrs[..]), (Some(key(BOBS)), &[at(5002)][..]));
     let kept = Some(Met { key: key(BOBS), hello: None });
-    let talked = report(at(5001), kept, RequestEnd::Answered);
-    story.ends_as(greeting.job, talked);
+    let ended = report(at(5001), kept, RequestEnd::Answered);
+    story.ends_as(greeting.job, ended);
     assert_eq!((&story.under_way[..], &story.session_requests[..]), (&[][..], &[][..]), "the message waits");
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
 }
@@ -55,7 +55,7 @@ fn message_for_address_goes_to_its_open_session() {
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
     story.promises(BOBS);
     // No session is reported for the request, because one was open before.
-    assert_eq!(story.talked(None, RequestEnd::Answered).say, Request::Open);
+    assert_eq!(story.request_ends(None, RequestEnd::Answered).say, Request::Open);
     story.takes_messages();
     assert_eq!(story.later_statuses(), [DeliveryStatus::Delivered]);
     assert_eq!(story.state.waiting(story.now), []);
@@ -64,16 +64,16 @@ fn message_for_address_goes_to_its_open_session() {
 #[test]
 fn lost_receipt_does_not_take_promise_back() {
     let mut story = Story::new();
-    // What is asked has a receipt with a key; the greeting breaks, and the next receipt is lost.
+    // The connect gets a receipt with a key, the session breaks, and the next receipt is lost.
     story.does(Command::Connect(these(5001)));
     story.promises(BOBS);
-    story.talked(None, RequestEnd::Broken);
+    story.request_ends(None, RequestEnd::Broken);
     story.told();
     let op = story.writes(5001, 1);
     assert_eq!(story.under_way, [], "nothing in plain");
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(turn.say, Request::Messages(vec![message(1)]));
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    let batch = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!(batch.say, Request::Messages(vec![message(1)]));
     assert!(story.told().contains(&Event::Settled(op)));
 }
 
@@ -82,16 +82,16 @@ fn accepted_session_does_not_overtake_waiting_message() {
     let mut story = Story::new();
     story.writes(5001, 1);
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
-    // That port is only its claim, and the text is for who listens there.
+    // That port is only its claim, and the message is for the peer that listens there.
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     story.writes(5001, 2);
-    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
-    let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(turn.say, Request::Messages(vec![message(1)]));
-    let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(turn.say, Request::Messages(vec![message(2)]), "what is stored later is sent later");
+    assert_eq!(story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
+    let batch = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!(batch.say, Request::Messages(vec![message(1)]));
+    let batch = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!(batch.say, Request::Messages(vec![message(2)]), "what is stored later is sent later");
     story.ends(5001, &SendResult::HandedOver);
-    assert_eq!(story.under_way, [], "nothing is left of the question");
+    assert_eq!(story.under_way, [], "nothing is left of the connect");
 }
 
 #[test]
@@ -125,11 +125,11 @@ fn claimed_port_gets_no_message_before_proof() {
     );
     story.writes(5002, 2);
     story.promises(BOBS);
-    assert_eq!(story.talked(Some(met(BOBS, 5002)), RequestEnd::Answered).say, Request::Open);
-    assert_eq!(story.talked(Some(met(BOBS, 5002)), RequestEnd::Answered).say, Request::Open);
+    assert_eq!(story.request_ends(Some(met(BOBS, 5002)), RequestEnd::Answered).say, Request::Open);
+    assert_eq!(story.request_ends(Some(met(BOBS, 5002)), RequestEnd::Answered).say, Request::Open);
     for n in 1..=2 {
-        let turn = story.talked(Some(met(BOBS, 5002)), RequestEnd::Answered);
-        assert_eq!(turn.say, Request::Messages(vec![message(n)]));
+        let batch = story.request_ends(Some(met(BOBS, 5002)), RequestEnd::Answered);
+        assert_eq!(batch.say, Request::Messages(vec![message(n)]));
     }
 }
 
@@ -140,14 +140,14 @@ fn promised_key_outweighs_legacy_form() {
     story.gets_from(HERE, claimed, Form::TwoField, Body::ConnectRequest);
     story.ends(5001, &SendResult::HandedOver);
     story.writes(5001, 1);
-    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]), "as that form is written to");
+    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]), "in that form");
     story.promises(BOBS);
     story.writes(5001, 2);
     assert_eq!(story.under_way, []);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(turn.say, Request::Messages(vec![message(2)]));
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    let batch = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!(batch.say, Request::Messages(vec![message(2)]));
 }
 
 #[test]
@@ -155,10 +155,10 @@ fn promise_ends_with_another_key_not_with_silence() {
     let mut story = Story::new();
     story.does(Command::Connect(these(5001)));
     story.promises(BOBS);
-    story.talked(None, RequestEnd::NoSession);
+    story.request_ends(None, RequestEnd::NoSession);
     story.writes(5001, 1);
     assert_eq!(story.under_way, [], "nothing in plain");
-    let greeting = story.talked(None, RequestEnd::WrongKey(key(EVES)));
+    let greeting = story.request_ends(None, RequestEnd::WrongKey(key(EVES)));
     assert_eq!((greeting.expect, greeting.say), (Some(key(BOBS)), Request::Open));
     story.writes(5001, 2);
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
@@ -178,11 +178,11 @@ fn receipt_without_key_makes_peer_legacy() {
 }
 
 #[test]
-fn messages_wait_once_their_question_fails() {
+fn messages_wait_once_their_connect_fails() {
     let mut story = Story::new();
     let op = story.writes(5001, 1);
     story.writes(5001, 2);
-    assert_eq!(story.dials(5001), [Outgoing::Connect], "one question for both");
+    assert_eq!(story.dials(5001), [Outgoing::Connect], "one connect for both");
     story.refused(5001);
     let told = story.told();
     assert!(told.contains(&Event::Settled(op)), "{told:?}");
@@ -194,7 +194,7 @@ fn messages_wait_once_their_question_fails() {
 }
 
 #[test]
-fn unanswered_question_keeps_message_waiting() {
+fn unanswered_connect_keeps_message_waiting() {
     for result in [SendResult::Unanswered, SendResult::Broken, SendResult::NoReceipt] {
         let mut story = Story::new();
         story.writes(5001, 1);
@@ -203,10 +203,10 @@ fn unanswered_question_keeps_message_waiting() {
         assert_eq!(
             (&story.under_way[..], &story.session_requests[..]),
             (&[][..], &[][..]),
-            "no text goes out"
+            "no message goes out"
         );
         assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)], "{result:?}");
-        // It is asked again by the next text, but not within a second.
+        // The next message tries again, but not within a second.
         story.writes(5001, 2);
         assert_eq!(story.dials(5001), []);
         story.later(seconds(1));
@@ -220,7 +220,7 @@ fn broken_promise_sends_nothing_unencrypted() {
         let mut story = Story::new();
         story.writes(5001, 1);
         story.promises(BOBS);
-        story.talked(None, end.clone());
+        story.request_ends(None, end.clone());
         assert_eq!((&story.under_way[..], &story.session_requests[..]), (&[][..], &[][..]), "{end:?}");
         let told = story.told();
         let misled = told.iter().any(|event| matches!(event, Event::Misled { .. }));
@@ -233,7 +233,7 @@ fn broken_promise_sends_nothing_unencrypted() {
         };
         let done = |event: &Event| matches!(event, Event::Delivery { status: of, .. } if *of == status);
         assert!(told.iter().any(done), "{told:?}");
-        assert_eq!(story.state.trusted().pins_for("Bob").len(), 0, "nobody is pinned by that");
+        assert_eq!(story.state.trusted().pins_for("Bob").len(), 0, "no key is pinned by that");
     }
 }
 
@@ -247,7 +247,7 @@ fn late_receipt_after_goodbye_opens_no_session() {
     story.gets(5001, Body::Exit);
     story.promises(BOBS);
     assert_eq!((story.session_requests.len(), story.state(5001)), (0, Some(PresenceStatus::Offline)));
-    // A text finds out whether the promise is true.
+    // A message finds out whether the promise is true.
     story.writes(5001, 1);
     assert_eq!((story.under_way.len(), story.session_requests.len()), (0, 1));
     assert_eq!(
@@ -285,7 +285,7 @@ fn messages_for_legacy_peer_never_go_to_key() {
     // Its program was replaced by one of ours.
     story.promises(BOBS);
     assert_eq!(story.under_way, [], "what is left does not go out in plain");
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     // The message for the old program is not for the key: the user is asked.
     assert_eq!(story.session_requests, []);
     let waits = |status: &&DeliveryStatus| **status == DeliveryStatus::Queued(PendingReason::AnotherPeer);

@@ -10,7 +10,7 @@ fn known_key_binds_address_without_hello() {
     story.writes(5001, 1);
     story.promises(BOBS);
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-    story.talked(Some(Met { key: key(BOBS), hello: None }), RequestEnd::Broken);
+    story.request_ends(Some(Met { key: key(BOBS), hello: None }), RequestEnd::Broken);
     let ids: Vec<Recipient> = story.state.rows(story.now).iter().map(|row| row.id).collect();
     assert_eq!(ids, [Recipient::key(key(BOBS))], "the address has no row of its own");
     assert_eq!(story.state.waiting(story.now).first().map(|text| text.to), Some(ids[0]));
@@ -38,7 +38,7 @@ fn key_at_legacy_address_leaves_legacy_peer_alone() {
     let legacy = legacy(at(5001));
     assert!(story.state.knows(legacy));
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     story.told();
     let of_legacy = |story: &Story| {
         let rows = story.state.rows(story.now);
@@ -59,13 +59,13 @@ fn message_for_replaced_legacy_peer_is_held() {
     let mut story = Story::new().with_static(&[5001]);
     story.ends(5001, &SendResult::HandedOver);
     story.dials_in(BOBS, "Bob", 5001).expect("welcome");
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     story.told();
     let to = Target::These(vec![legacy(at(5001))]);
     story.does(Command::Send { to, message: message(1) });
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
     story.promises(BOBS);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::AnotherPeer)]);
     assert!(story.dials(5001).is_empty());
     assert!(story.session_requests.iter().all(|request| !matches!(request.say, Request::Messages(_))));
@@ -81,7 +81,7 @@ fn acknowledgements_are_spaced_whichever_peer_proves_a_key() {
     let mut story = Story::new();
     connects(&mut story);
     story.promises(BOBS);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert!(!story.state.knows(at(5001).into()));
     connects(&mut story);
     assert!(story.state.knows(at(5001).into()));
@@ -97,7 +97,7 @@ fn replaced_legacy_peer_loses_its_form() {
     story.ends(5001, &SendResult::HandedOver);
     story.told();
     story.dials_in(EVES, "Eve", 5001).expect("welcome");
-    story.talked(Some(Met { key: key(EVES), hello: None }), RequestEnd::Answered);
+    story.request_ends(Some(Met { key: key(EVES), hello: None }), RequestEnd::Answered);
     let to = Target::These(vec![legacy(at(5001))]);
     story.does(Command::Send { to, message: message(1) });
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
@@ -105,18 +105,18 @@ fn replaced_legacy_peer_loses_its_form() {
 }
 
 #[test]
-fn message_for_a_replaced_legacy_peer_waits_for_the_user() {
+fn message_for_a_replaced_peer_waits_for_user() {
     let mut story = Story::new();
     story.gets(5001, text("hello"));
     story.ends(5001, &SendResult::HandedOver);
     story.dials_in(EVES, "Eve", 5001).expect("welcome");
-    story.talked(Some(Met { key: key(EVES), hello: None }), RequestEnd::Answered);
+    story.request_ends(Some(Met { key: key(EVES), hello: None }), RequestEnd::Answered);
     story.told();
     let to = Target::These(vec![legacy(at(5001))]);
     story.does(Command::Send { to, message: message(1) });
     story.promises(EVES);
     // Her session is open already.
-    story.talked(None, RequestEnd::Answered);
+    story.request_ends(None, RequestEnd::Answered);
     let waits = |event: &Event| matches!(event, Event::Delivery { status: DeliveryStatus::Queued(_), .. });
     assert!(story.told().iter().any(waits));
     story.later(seconds(10));
@@ -134,7 +134,7 @@ fn legacy_peer_that_is_back_loses_the_promise() {
     let to = Target::These(vec![legacy(at(5001))]);
     story.does(Command::Connect(to.clone()));
     story.promises(EVES);
-    story.talked(None, RequestEnd::NoSession);
+    story.request_ends(None, RequestEnd::NoSession);
     story.told();
     story.does(Command::Send { to, message: message(1) });
     assert_eq!(story.dials(5001), [Outgoing::Text(["text 1".to_owned()].into())]);

@@ -5,7 +5,7 @@ use super::*;
 use crate::model::session::RequestEnd;
 
 #[test]
-fn stranger_does_not_silence_legacy_contact_of_its_name() {
+fn stranger_silences_no_legacy_contact_of_its_name() {
     let mut story = Story::new();
     story.gets(5001, text("hi"));
     story.dials_in(EVES, "Bob", 5002).expect("welcome");
@@ -25,7 +25,7 @@ fn message_stored_during_key_proof_leaves_nothing_behind() {
     // Bob proves himself there before the write is done.
     story.does(Command::Connect(Target::These(vec![at(5001).into()])));
     story.promises(BOBS);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     let actions = story.state.stored(id.expect("a number"), Ok(()), story.now);
     story.perform(actions);
     let address = Recipient::Address(at(5001));
@@ -39,7 +39,7 @@ fn legacy_program_at_former_key_address_gets_connect() {
     story.knows_bob(5001);
     story.bob_leaves();
     story.does(Command::Connect(these(5001)));
-    story.talked(None, RequestEnd::NoSession);
+    story.request_ends(None, RequestEnd::NoSession);
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
     story.ends(5001, &SendResult::HandedOver);
     assert_eq!(story.outcomes(), [DeliveryStatus::Sent]);
@@ -52,9 +52,9 @@ fn false_promise_behind_connect_is_not_retried_forever() {
     story.knows_bob(5001);
     story.bob_leaves();
     story.does(Command::Connect(these(5001)));
-    story.talked(None, RequestEnd::NoSession);
+    story.request_ends(None, RequestEnd::NoSession);
     story.promises(EVES);
-    story.talked(None, RequestEnd::NoSession);
+    story.request_ends(None, RequestEnd::NoSession);
     assert!(story.under_way.is_empty() && story.session_requests.is_empty());
     let is_done = |event: &Event| matches!(event, Event::Done { .. });
     assert_eq!(story.told().into_iter().filter(is_done).count(), 1);
@@ -82,7 +82,7 @@ fn introduced_key_leaves_legacy_peer_its_name() {
     connects_as(&mut story, "Eve");
     assert_eq!(name_of_legacy(&story).as_deref(), Some("Bob"));
     story.promises(EVES);
-    story.talked(Some(met(EVES, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(EVES, 5001)), RequestEnd::Answered);
     assert_eq!(name_of_legacy(&story).as_deref(), Some("Bob"));
 }
 
@@ -106,17 +106,17 @@ fn message_during_another_legacy_introduction_is_held() {
 }
 
 #[test]
-fn legacy_peer_is_there_again_after_a_key_at_its_address() {
+fn legacy_peer_returns_after_a_key_there() {
     let mut story = Story::new();
     story.gets(5001, text("hi"));
     connects_as(&mut story, "Eve");
     story.promises(EVES);
-    story.talked(Some(met(EVES, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(EVES, 5001)), RequestEnd::Answered);
     let bye = Some(crate::model::session::ByeReason::Leaves);
     let parted = story.state.session_down(super::keys::key(EVES), bye, story.now);
     story.perform(parted);
     story.does(Command::Connect(these(5001)));
-    story.talked(None, RequestEnd::NoSession);
+    story.request_ends(None, RequestEnd::NoSession);
     story.ends(5001, &SendResult::HandedOver);
     let rows = story.state.rows(story.now);
     let state = rows.into_iter().find(|row| row.id == legacy(at(5001))).map(|row| row.state);
@@ -124,23 +124,23 @@ fn legacy_peer_is_there_again_after_a_key_at_its_address() {
 }
 
 #[test]
-fn blocked_key_gets_no_row_from_what_was_under_way() {
+fn traffic_under_way_gives_blocked_keys_no_row() {
     let mut story = Story::new();
     // A plain `connect` is on its way to the address when its peer proves its key there.
     story.does(Command::Connect(these(5001)));
     story.dials_in(BOBS, "Bob", 5001).expect("welcome");
     story.does(Command::Connect(Target::These(vec![super::keys::key(BOBS).into()])));
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     story.does(Command::Block(super::keys::key(BOBS).into()));
     story.promises(BOBS);
     while !story.session_requests.is_empty() {
-        story.talked(Some(met(BOBS, 5001)), RequestEnd::Bye(crate::model::session::ByeReason::Leaves));
+        story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Bye(crate::model::session::ByeReason::Leaves));
     }
     assert!(!story.state.knows(super::keys::key(BOBS).into()));
 }
 
 #[test]
-fn check_counts_are_balanced_when_a_peer_claims_our_address() {
+fn claim_of_our_address_keeps_probe_counts_balanced() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.gets(5001, Body::Connect);
@@ -148,7 +148,7 @@ fn check_counts_are_balanced_when_a_peer_claims_our_address() {
     for _ in 0..3 {
         story.later(PROBE_INTERVAL * 2);
         while !story.session_requests.is_empty() {
-            story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+            story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
         }
         story.ends(5001, &SendResult::Failed(SendError::Refused));
         story.ends(5000, &SendResult::Failed(SendError::Refused));

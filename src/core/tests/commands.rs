@@ -4,7 +4,7 @@ use super::*;
 use crate::model::session::Request;
 
 #[test]
-fn a_list_waits_for_the_second_refusal_and_never_longer_than_two_seconds() {
+fn list_waits_two_seconds_for_the_second_refusal() {
     let mut story = Story::new();
     for port in [5001, 5002, 5003] {
         story.gets(port, Body::Connect);
@@ -30,7 +30,7 @@ fn a_list_waits_for_the_second_refusal_and_never_longer_than_two_seconds() {
 }
 
 #[test]
-fn a_text_to_all_goes_to_those_that_are_there() {
+fn message_to_all_goes_to_online_peers() {
     let mut story = Story::new();
     for port in [5001, 5002] {
         story.gets(port, Body::Connect);
@@ -105,7 +105,7 @@ fn message_to_all_leaves_out_unencrypted_strangers() {
 }
 
 #[test]
-fn message_to_all_reaches_new_keys_only_if_accepted() {
+fn message_to_all_reaches_only_accepted_keys() {
     for policy in [Policy::AcceptNew, Policy::Ask, Policy::Strict] {
         let mut story = Story::new();
         assert_eq!(story.dials_in(2, "Eve", 5002), Ok(()));
@@ -129,7 +129,7 @@ fn a_text_to_nobody_is_said_to_be() {
 }
 
 #[test]
-fn a_stranger_that_took_a_text_is_known_from_then_on_and_one_that_refused_is_not() {
+fn stranger_that_took_a_message_becomes_known() {
     let mut story = Story::new();
     story.says(these(5001), "hi");
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
@@ -146,7 +146,7 @@ fn a_stranger_that_took_a_text_is_known_from_then_on_and_one_that_refused_is_not
 }
 
 #[test]
-fn connect_request_goes_only_to_who_is_certainly_not_smart_cookies() {
+fn connect_request_never_goes_to_possible_smart_cookies() {
     let mut story = Story::new();
     story.knows_plain(5001);
     story.gets(5002, Body::Connect);
@@ -169,7 +169,7 @@ fn connect_request_goes_only_to_who_is_certainly_not_smart_cookies() {
 }
 
 #[test]
-fn texts_that_wait_for_one_peer_are_bounded_and_the_user_is_told() {
+fn queue_of_one_peer_is_bounded() {
     let mut story = Story::new();
     story.gets(5001, Body::Connect);
     story.told();
@@ -191,7 +191,7 @@ fn texts_that_wait_for_one_peer_are_bounded_and_the_user_is_told() {
 }
 
 #[test]
-fn texts_that_wait_for_an_address_without_a_row_are_bounded_too_and_one_more_may_go_when_one_is_gone() {
+fn queue_of_an_unknown_address_is_bounded() {
     let mut story = Story::new();
     let full = |told: Vec<Event>| {
         matches!(
@@ -230,7 +230,7 @@ fn texts_that_wait_for_an_address_without_a_row_are_bounded_too_and_one_more_may
 }
 
 #[test]
-fn texts_on_their_way_count_for_the_row_that_they_find_there_and_follow_it() {
+fn messages_under_way_count_for_their_row() {
     let mut story = Story::new();
     let real = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1), 5001).unwrap();
     let waiting = |story: &Story, id| story.state.peers.messages_waiting(id).unwrap();
@@ -262,7 +262,7 @@ fn texts_on_their_way_count_for_the_row_that_they_find_there_and_follow_it() {
 }
 
 #[test]
-fn leaving_tells_everybody_who_is_there_and_dials_nobody_after_that() {
+fn leaving_tells_online_peers_and_stops_dialing() {
     let mut story = Story::new().with_static(&[5001, 5002]);
     story.ends(5001, &SendResult::Delivered);
     story.refused(5002);
@@ -282,7 +282,7 @@ fn leaving_tells_everybody_who_is_there_and_dials_nobody_after_that() {
 }
 
 #[test]
-fn a_disconnection_is_not_undone_by_what_was_on_its_way() {
+fn disconnect_is_not_undone_by_earlier_traffic() {
     let mut story = Story::new();
     story.gets(5001, Body::Connect);
     story.says(these(5001), "hi");
@@ -295,7 +295,7 @@ fn a_disconnection_is_not_undone_by_what_was_on_its_way() {
 }
 
 #[test]
-fn whoever_is_being_told_something_when_we_leave_is_told_goodbye_after_it() {
+fn goodbye_follows_a_message_under_way() {
     let mut story = Story::new().with_static(&[5001]);
     story.knows_plain(5002);
     story.says(these(5002), "hi");
@@ -324,7 +324,7 @@ fn goodbyes_go_in_the_order_of_the_list() {
 }
 
 #[test]
-fn leaving_waits_only_a_little_for_those_who_were_not_there() {
+fn leaving_waits_briefly_for_offline_peers() {
     let mut story = Story::new().with_static(&[5001]);
     let op = story.does(Command::Leave);
     story.later(Duration::from_millis(499));
@@ -334,7 +334,7 @@ fn leaving_waits_only_a_little_for_those_who_were_not_there() {
 }
 
 #[test]
-fn nothing_is_taken_when_nobody_is_there_any_more_to_be_told() {
+fn nothing_is_accepted_after_leaving() {
     let mut story = Story::new();
     story.does(Command::Leave);
     assert_eq!(story.gets(5001, text("just in time")), PlainAnswer::Capable);
@@ -362,7 +362,7 @@ fn status_of_a_message(story: &mut Story, given: SendResult) -> DeliveryStatus {
 }
 
 #[test]
-fn whoever_gives_receipts_and_closes_without_one_may_not_have_the_text() {
+fn missing_receipt_leaves_the_message_unconfirmed() {
     let mut story = Story::new();
     story.knows_plain(5001);
     assert_eq!(status_of_a_message(&mut story, SendResult::HandedOver), DeliveryStatus::Sent);
@@ -371,7 +371,7 @@ fn whoever_gives_receipts_and_closes_without_one_may_not_have_the_text() {
 }
 
 #[test]
-fn whoever_comes_after_a_goodbye_may_be_a_program_that_gives_no_receipts() {
+fn goodbye_forgets_that_a_program_gives_receipts() {
     let mut story = Story::new();
     story.knows_plain(5001);
     assert_eq!(status_of_a_message(&mut story, SendResult::Delivered), DeliveryStatus::Delivered);

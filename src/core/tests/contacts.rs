@@ -48,7 +48,7 @@ fn dialed(story: &Story) -> Vec<u16> {
 }
 
 #[test]
-fn contacts_are_listed_and_dialed_the_last_seen_first() {
+fn last_seen_contacts_are_listed_and_dialed_first() {
     let mut story = started(&[(1, 5001, Some(DAY * 3)), (2, 5002, None), (3, 5003, Some(DAY))]);
     let rows = story.state.rows(story.now);
     assert!(rows.iter().all(|row| row.contact && row.state == PresenceStatus::Offline));
@@ -56,12 +56,12 @@ fn contacts_are_listed_and_dialed_the_last_seen_first() {
     assert_eq!(seen, [Some(DAY), Some(DAY * 3), None]);
     story.later(seconds(1));
     assert_eq!(dialed(&story), [5003, 5001, 5002]);
-    story.talked(Some(met(3, 5003)), RequestEnd::Answered);
+    story.request_ends(Some(met(3, 5003)), RequestEnd::Answered);
     assert_eq!(story.state(5003), Some(PresenceStatus::Connected));
 }
 
 #[test]
-fn offline_contact_is_dialed_for_ever_and_ever_more_rarely() {
+fn offline_contact_is_dialed_ever_more_rarely() {
     let mut story = started(&[(BOBS, 5001, None)]);
     let mut waits = Vec::new();
     for _ in 0..14 {
@@ -70,7 +70,7 @@ fn offline_contact_is_dialed_for_ever_and_ever_more_rarely() {
             story.later(seconds(1));
         }
         waits.push(story.now.since(before));
-        story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+        story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
     }
     assert!(waits.windows(2).skip(1).all(|pair| pair[0] <= pair[1]), "{waits:?}");
     let longest = waits.last().copied().unwrap();
@@ -79,7 +79,7 @@ fn offline_contact_is_dialed_for_ever_and_ever_more_rarely() {
 }
 
 #[test]
-fn contact_not_seen_for_a_month_waits_for_another_network() {
+fn contact_unseen_for_a_month_waits_for_networks() {
     let mut story = started(&[(BOBS, 5001, Some(DORMANT_AFTER))]);
     story.later(DAY);
     assert_eq!(dialed(&story), [0_u16; 0]);
@@ -90,7 +90,7 @@ fn contact_not_seen_for_a_month_waits_for_another_network() {
 }
 
 #[test]
-fn contact_not_seen_for_a_month_is_dialed_when_written_to() {
+fn contact_unseen_for_months_is_dialed_for_messages() {
     let mut story = started(&[(BOBS, 5001, Some(DORMANT_AFTER))]);
     let to = Target::These(vec![Recipient::key(key(BOBS))]);
     story.does(Command::Send { to, message: message(1) });
@@ -98,18 +98,18 @@ fn contact_not_seen_for_a_month_is_dialed_when_written_to() {
 }
 
 #[test]
-fn disconnected_contact_is_left_alone_until_one_side_writes() {
+fn disconnected_contact_stays_so_until_a_message() {
     let mut story = started(&[(BOBS, 5001, None)]);
     story.later(seconds(1));
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     let bob = Target::These(vec![Recipient::key(key(BOBS))]);
     story.does(Command::Disconnect(bob.clone()));
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     story.later(DAY);
     assert_eq!(dialed(&story), [0_u16; 0]);
     story.does(Command::Send { to: bob, message: message(1) });
     assert_eq!(dialed(&story), [5001]);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(story.state(5001), Some(PresenceStatus::Connected));
 }
 
@@ -178,13 +178,13 @@ fn message_to_all_makes_no_contact() {
 }
 
 #[test]
-fn connect_that_proves_a_contact_gives_it_the_address() {
+fn connect_gives_a_proven_contact_the_address() {
     let mut story = started(&[(BOBS, 5001, None)]);
     story.does(Command::Connect(these(5009)));
     story.promises(BOBS);
     while !story.session_requests.is_empty() {
         let port = story.session_requests[0].addrs[0].port();
-        story.talked(Some(met(BOBS, port)), RequestEnd::Answered);
+        story.request_ends(Some(met(BOBS, port)), RequestEnd::Answered);
     }
     assert_eq!(story.state.pinned(Recipient::key(key(BOBS))).unwrap().given, [at(5009)]);
 }
@@ -193,16 +193,16 @@ fn connect_that_proves_a_contact_gives_it_the_address() {
 fn connect_to_the_present_address_gives_it() {
     let mut story = started(&[(BOBS, 5001, None)]);
     story.later(seconds(1));
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     let given = |story: &Story| story.state.pinned(Recipient::key(key(BOBS))).unwrap().given.clone();
     assert_eq!(given(&story), []);
     story.does(Command::Connect(these(5001)));
-    let request = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    let request = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!((request.expect, &request.addrs[..]), (Some(key(BOBS)), &[at(5001)][..]));
     assert_eq!(given(&story), [at(5001)]);
     // It is dialed at this address only.
     story.does(Command::Connect(these(5001)));
-    story.talked(None, RequestEnd::WrongKey(key(EVES)));
+    story.request_ends(None, RequestEnd::WrongKey(key(EVES)));
     assert_eq!(story.session_requests, []);
 }
 
@@ -210,9 +210,9 @@ fn connect_to_the_present_address_gives_it() {
 fn connect_by_name_gives_no_address() {
     let mut story = started(&[(BOBS, 5001, None)]);
     story.later(seconds(1));
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     story.does(Command::Connect(Target::These(vec![Recipient::key(key(BOBS))])));
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(story.state.pinned(Recipient::key(key(BOBS))).unwrap().given, []);
 }
 
@@ -228,8 +228,8 @@ fn later_online(story: &mut Story, time: Duration) {
             let hello = met(1, port).hello.filter(|_| story.state(port) == Some(PresenceStatus::Offline));
             let met = super::keys::Met { key, hello };
             match port {
-                5009 => story.talked(None, RequestEnd::Unreachable(SendError::Refused)),
-                _ => story.talked(Some(met), RequestEnd::Answered),
+                5009 => story.request_ends(None, RequestEnd::Unreachable(SendError::Refused)),
+                _ => story.request_ends(Some(met), RequestEnd::Answered),
             };
         }
         // Their sessions are pinged.
@@ -293,7 +293,7 @@ fn unblocked_contact_keeps_its_row_number() {
 }
 
 #[test]
-fn contact_blocked_in_an_earlier_run_was_last_seen_then() {
+fn earlier_blocked_contact_keeps_its_last_seen() {
     let pins = vec![Pin { blocked: true, ..pin(1, 5001) }];
     let mut story = Story::with(CoreConfig { pins, ..super::keys::alice() });
     let blocked = KnownContact { blocked: true, ..known(1, Some(DAY)) };
@@ -351,7 +351,7 @@ fn list_probes_online_peers_and_few_offline_contacts() {
         (1..=99).map(|n| (n, 5_000 + u16::from(n), Some(DORMANT_AFTER + DAY * u32::from(n)))).collect();
     let mut story = started(&contacts);
     assert_eq!(story.dials_in(99, "Bob", 5_099), Ok(()));
-    // Whether he can be dialed is checked once, whoever lists him.
+    // Whether he can be dialed is checked once, whichever peer lists him.
     assert_eq!(dialed(&story), [5_099]);
     story.session_requests.clear();
     story.does(Command::List);
@@ -361,7 +361,7 @@ fn list_probes_online_peers_and_few_offline_contacts() {
 }
 
 #[test]
-fn connect_makes_a_contact_only_of_a_named_peer() {
+fn connect_makes_only_named_peers_contacts() {
     let mut story = Story::new();
     story.gets(5003, text("hi"));
     story.ends(5003, &SendResult::HandedOver);
@@ -377,7 +377,7 @@ fn connect_makes_a_contact_only_of_a_named_peer() {
             let request = &story.session_requests[0];
             let (key, port) = (request.expect.unwrap(), request.addrs[0].port());
             let hello = met(1, port).hello;
-            story.talked(Some(super::keys::Met { key, hello }), RequestEnd::Answered);
+            story.request_ends(Some(super::keys::Met { key, hello }), RequestEnd::Answered);
         }
         story.ends(5003, &SendResult::HandedOver);
     };
@@ -407,14 +407,14 @@ fn stranger_is_stored_before_a_message_to_all() {
 }
 
 #[test]
-fn contact_that_dials_us_is_dialed_once_and_found_one_way() {
+fn contact_that_dials_us_is_dialed_once() {
     let mut story = started(&[(1, 5001, None)]);
     story.later(seconds(1));
-    story.talked(None, RequestEnd::Unreachable(SendError::TimedOut));
+    story.request_ends(None, RequestEnd::Unreachable(SendError::TimedOut));
     assert_eq!(story.dials_in(1, "Bob", 5001), Ok(()));
     let is_one_way = |story: &Story| story.state.rows(story.now)[0].is_one_way;
     assert!(!is_one_way(&story));
-    let check = story.talked(None, RequestEnd::Unreachable(SendError::TimedOut));
+    let check = story.request_ends(None, RequestEnd::Unreachable(SendError::TimedOut));
     assert_eq!((check.say, check.addrs), (Request::Open, vec![at(5001)]));
     assert!(is_one_way(&story) && story.session_requests.is_empty());
     assert_eq!(story.state(5001), Some(PresenceStatus::Connected), "its session stands");
@@ -456,7 +456,7 @@ fn stranger_that_becomes_a_contact_is_checked_once() {
         story.later(seconds(60));
         assert!(story.session_requests.is_empty(), "a stranger is not dialed: {:?}", story.session_requests);
         becomes_contact(&mut story, record.clone());
-        let check = story.talked(None, RequestEnd::Unreachable(SendError::TimedOut));
+        let check = story.request_ends(None, RequestEnd::Unreachable(SendError::TimedOut));
         assert_eq!((check.say, check.addrs), (Request::Open, vec![at(5001)]));
         assert!(story.state.rows(story.now)[0].is_one_way);
         assert_eq!(story.state(5001), Some(PresenceStatus::Connected), "its session stands");

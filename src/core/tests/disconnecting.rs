@@ -19,7 +19,7 @@ fn disconnected() -> Story {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.does(Command::Disconnect(Target::These(vec![key(BOBS).into()])));
-    story.talked(None, RequestEnd::Answered);
+    story.request_ends(None, RequestEnd::Answered);
     story.told();
     story
 }
@@ -38,7 +38,7 @@ fn disconnected_contact_is_not_redialed() {
 fn writing_to_a_disconnected_contact_resumes_dialing() {
     let mut story = disconnected();
     story.does(Command::Send { to: Target::These(vec![key(BOBS).into()]), message: message(7) });
-    story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+    story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
     let id = MessageId::new([7; 16]);
     story.does(Command::Cancel(key(BOBS).into(), id));
     assert!(is_dialed(&mut story), "no message waits, but he is dialed again");
@@ -64,7 +64,7 @@ fn peer_whose_message_crossed_our_goodbye_is_probed() {
     assert_eq!(story.state(5001), Some(PresenceStatus::Connected));
     story.later(PROBE_INTERVAL);
     for _ in 0..2 {
-        story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+        story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
         story.later(REFUSAL_REPEAT);
     }
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));

@@ -50,7 +50,7 @@ fn contact_for_one_run_is_not_saved() {
         if listed.is_none() {
             story.promises(BOBS);
         }
-        story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+        story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
         assert!(story.state.is_contact(bob) && !story.state.is_lasting_contact(bob));
         story.takes(BOBS, message(1));
         story.session_breaks(BOBS);
@@ -63,7 +63,7 @@ fn contact_for_one_run_is_not_saved() {
         assert_eq!((pin.contact, &pin.given[..]), (true, &[at(5001)][..]), "he is found in the next run");
         story.later(seconds(60));
         story.session_requests.retain(|request| request.expect == Some(key(BOBS)));
-        story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+        story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
         assert!(seen(&mut story).contains(&(PeerId::Key(key(BOBS)), true)));
     }
 }
@@ -81,11 +81,11 @@ fn saved_contact_gets_no_address_of_this_run() {
 }
 
 #[test]
-fn remembered_stranger_of_this_run_stays_stranger_in_store() {
+fn remembered_stranger_stays_stranger_in_the_store() {
     let bob = Recipient::key(key(BOBS));
     let mut story = started(entry(5001, Some(key(BOBS))), vec![pin(BOBS, 5002, false)]);
     assert!(story.state.is_contact(bob) && !story.state.is_lasting_contact(bob));
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     let changes = story.state.take_contact_changes();
     assert!(changes.iter().all(|change| matches!(change, ContactChange::Key(pin) if !pin.contact)));
     assert!(seen(&mut story).iter().all(|(_, contact)| !contact));

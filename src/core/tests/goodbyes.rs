@@ -9,13 +9,13 @@ fn goodbye_follows_last_messages_and_losses_are_told() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let op = story.writes(5001, 1);
-    story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+    story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
     story.told();
     story.does(Command::Leave);
     let says: Vec<&Request> = story.session_requests.iter().map(|request| &request.say).collect();
     assert!(says.contains(&&Request::Bye), "{says:?}");
     while !story.session_requests.is_empty() {
-        story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+        story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
     }
     story.later(seconds(3));
     let told = story.told();
@@ -38,11 +38,11 @@ fn leaving_sends_first_message_before_goodbye() {
         };
         let mut story = begin();
         story.promises(BOBS);
-        let greeting = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+        let greeting = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
         assert_eq!((greeting.say, &story.under_way[..]), (Request::Open, &[][..]));
         let says: Vec<&Request> = story.session_requests.iter().map(|request| &request.say).collect();
         assert_eq!(says, [&Request::Messages(vec![message(1)]), &Request::Bye]);
-        story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+        story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
         assert_eq!(story.outcomes(), [DeliveryStatus::Delivered]);
 
         let mut story = begin();
@@ -59,7 +59,7 @@ fn leaving_while_asking_sends_encrypted_then_goodbye() {
     let leave = story.does(Command::Leave);
     story.promises(BOBS);
     assert_eq!(story.under_way, [], "nothing more in plain");
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     let says: Vec<Request> = story.session_requests.iter().map(|request| request.say.clone()).collect();
     assert_eq!(
         says,
@@ -67,15 +67,15 @@ fn leaving_while_asking_sends_encrypted_then_goodbye() {
         "in this order, for they are one lane"
     );
     assert!(!story.told().contains(&Event::Settled(leave)));
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     let told = story.told();
     let delivered = |event: &Event| matches!(event, Event::Delivery { op: of, status: DeliveryStatus::Delivered, .. } if *of == op);
     assert!(told.iter().any(delivered) && told.contains(&Event::Settled(leave)), "{told:?}");
 }
 
 #[test]
-fn peer_that_dials_while_we_leave_gets_messages_first() {
+fn peer_dialing_while_we_leave_gets_messages_first() {
     let mut story = Story::new();
     story.writes(5001, 1);
     story.does(Command::Leave);
@@ -85,7 +85,7 @@ fn peer_that_dials_while_we_leave_gets_messages_first() {
     let is_open = |request: &SessionRequest| request.say == Request::Open;
     assert!(story.session_requests.iter().all(is_open), "no goodbye yet: {:?}", story.session_requests);
     while story.session_requests.iter().any(is_open) {
-        story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+        story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     }
     let says: Vec<&Request> = story.session_requests.iter().map(|request| &request.say).collect();
     assert_eq!(says, [&Request::Messages(vec![message(1)]), &Request::Bye]);
@@ -118,7 +118,7 @@ fn probe_after_goodbye_sends_no_hello() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.does(Command::Disconnect(these(5001)));
-    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
+    assert_eq!(story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
     story.does(Command::List);
     assert_eq!(story.session_requests, []);
     assert_eq!(story.dials(5001), [Outgoing::Probe]);
@@ -136,10 +136,10 @@ fn goodbye_is_repeated_encrypted_after_introduction() {
         // We introduce ourselves, and before that is known to be done the user goes.
         story.does(if leaves { Command::Leave } else { Command::Disconnect(these(5001)) });
         assert_eq!(story.dials(5001), [Outgoing::Exit]);
-        assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
+        assert_eq!(story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
         story.ends(5001, &SendResult::Delivered);
         assert_eq!(story.session_requests.len(), 1, "leaves: {leaves}");
-        assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
+        assert_eq!(story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
         if !leaves {
             assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
         }
@@ -154,8 +154,8 @@ fn disconnect_during_introduction_says_goodbye_once() {
     story.does(Command::Connect(these(5001)));
     // The goodbye is queued behind the introduction, so it arrives after it.
     story.does(Command::Disconnect(these(5001)));
-    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
-    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
+    assert_eq!(story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
+    assert_eq!(story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
     assert_eq!(story.session_requests, []);
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
 }
@@ -167,7 +167,7 @@ fn peer_met_while_leaving_gets_encrypted_goodbye() {
     story.does(Command::Leave);
     assert_eq!(story.dials(5001).last(), Some(&Outgoing::Exit));
     story.dials_in(BOBS, "Bob", 5001).unwrap();
-    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
+    assert_eq!(story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
     assert_eq!(story.session_requests, []);
 }
 
@@ -186,7 +186,7 @@ fn peer_met_before_goodbyes_are_said_gets_one() {
     );
     story.ends(5002, &SendResult::Failed(SendError::Refused));
     while !story.session_requests.is_empty() {
-        story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+        story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     }
     story.later(seconds(1));
     assert!(story.told().contains(&Event::Settled(leave)));
@@ -197,7 +197,7 @@ fn late_greeting_does_not_undo_disconnect() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.does(Command::Disconnect(these(5001)));
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     story.dials_in(BOBS, "Bob", 5001).unwrap();
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
     // A text does, and so does a greeting that can only have been said afterwards.
@@ -205,7 +205,7 @@ fn late_greeting_does_not_undo_disconnect() {
     story.dials_in(BOBS, "Bob", 5001).unwrap();
     assert_eq!(story.state(5001), Some(PresenceStatus::Connected));
     story.does(Command::Disconnect(these(5001)));
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     let taken = story.takes(BOBS, message(1));
     assert_eq!((taken.len(), story.state(5001)), (1, Some(PresenceStatus::Connected)));
 }
@@ -219,7 +219,7 @@ fn peer_reached_while_leaving_gets_messages_before_goodbye() {
     story.stores_all(Ok(()));
     for wait in [1_000, 1_500] {
         while !story.session_requests.is_empty() {
-            story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+            story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
         }
         story.later(Duration::from_millis(wait));
     }
@@ -228,7 +228,7 @@ fn peer_reached_while_leaving_gets_messages_before_goodbye() {
     story.does(Command::Connect(these(5001)));
     story.does(Command::Leave);
     story.stores_all(Ok(()));
-    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
+    assert_eq!(story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
     let says: Vec<&Request> = story.session_requests.iter().map(|request| &request.say).collect();
     assert_eq!(says, [&Request::Messages(vec![message(1)]), &Request::Bye]);
 }

@@ -1,5 +1,5 @@
-//! Texts that wait: for an address at which somebody else is by now, for a key that is not known
-//! yet, and for nothing any more.
+//! Queued messages: for an address that another peer has now, for a key that is not known yet, and
+//! for recipients that no longer take them.
 
 use super::keys::{BOBS, key, message, met};
 use super::storing::{QUEUED, WEEK, done, stored_statuses};
@@ -9,7 +9,7 @@ use crate::model::session::{Message, RequestEnd};
 use crate::model::stored::StoreError;
 
 impl Story {
-    /// Something in plain from who is called Eve.
+    /// An unencrypted message of a peer called Eve.
     fn eve_says(&mut self, port: u16, body: Body) {
         let (claimed, name) = (Claimed { ip: HERE, port }, Some(PeerName::new("Eve")));
         self.gets_plain(HERE, Plain { claimed, form: Form::Standard, name, body });
@@ -19,12 +19,12 @@ impl Story {
         self.dials(port).iter().filter(|outgoing| matches!(outgoing, Outgoing::Connect)).count()
     }
 
-    /// What waited when an earlier run ended, 5002 being called Bob then.
+    /// A message that waited when an earlier run ended. Its recipient was called Bob then.
     fn restores(&mut self, to: Recipient, n: u8) {
         self.restores_for(to, n, WEEK);
     }
 
-    /// The same with so much time left.
+    /// The same, which expires after this time.
     fn restores_for(&mut self, to: Recipient, n: u8, left: Duration) {
         let restored = Restored {
             to,
@@ -46,7 +46,7 @@ fn is_held_for_another(event: &Event) -> bool {
 }
 
 #[test]
-fn a_text_that_is_refused_once_it_is_known_how_its_recipient_is_spoken_to_does_not_stay_queued() {
+fn message_rejected_for_its_form_does_not_wait() {
     let mut story = Story::storing();
     let ping = Message { body: "PING".into(), ..message(1) };
     story.does(Command::Send { to: these(5001), message: ping });
@@ -68,7 +68,7 @@ fn a_text_that_is_refused_once_it_is_known_how_its_recipient_is_spoken_to_does_n
 }
 
 #[test]
-fn who_is_at_the_address_of_another_is_not_asked_again_each_time_they_say_something() {
+fn peer_at_anothers_address_is_not_probed_repeatedly() {
     let mut story = Story::storing();
     story.knows_plain(5001);
     story.writes_while_offline(5001, 1);
@@ -79,7 +79,7 @@ fn who_is_at_the_address_of_another_is_not_asked_again_each_time_they_say_someth
     let told = story.told();
     assert!(told.iter().any(is_held_for_another), "{told:?}");
     for _ in 0..3 {
-        // As other programs answer `connect`, and as people talk.
+        // Other programs answer `connect` so, and people write messages.
         story.eve_says(5001, Body::ConnectAck);
         story.eve_says(5001, text("who is Bob?"));
         story.later(seconds(2));
@@ -95,7 +95,7 @@ fn who_is_at_the_address_of_another_is_not_asked_again_each_time_they_say_someth
 }
 
 #[test]
-fn a_text_of_an_earlier_run_is_not_for_whoever_has_its_address_by_now_under_another_name() {
+fn earlier_message_is_not_for_a_new_name() {
     let mut story = Story::storing();
     story.restores(Recipient::Address(at(5002)), 1);
     story.eve_says(5002, text("hello"));
@@ -108,7 +108,7 @@ fn a_text_of_an_earlier_run_is_not_for_whoever_has_its_address_by_now_under_anot
 }
 
 #[test]
-fn a_text_of_an_earlier_run_for_the_address_that_is_ours_by_now_is_not_sent_to_ourselves() {
+fn earlier_message_is_not_sent_to_ourselves() {
     let mut story = Story::storing();
     story.restores(Recipient::Address(at(5000)), 1);
     assert_eq!((story.dials(5000), story.state.rows(story.now).len()), (vec![], 0));
@@ -121,7 +121,7 @@ fn a_text_of_an_earlier_run_for_the_address_that_is_ours_by_now_is_not_sent_to_o
                 ..
             }]
         ),
-        "the user is told, for it waits no more: {told:?}"
+        "the user is told that it failed: {told:?}"
     );
     assert_eq!(
         stored_statuses(&story.stores_all(Ok(()))),
@@ -130,9 +130,9 @@ fn a_text_of_an_earlier_run_for_the_address_that_is_ours_by_now_is_not_sent_to_o
 }
 
 #[test]
-fn a_text_for_a_key_that_was_not_remembered_stays_until_that_key_is_met_and_for_no_other() {
+fn message_for_an_unremembered_key_waits_for_it() {
     let mut story = Story::storing();
-    // The program was killed before the key of Bob was written down.
+    // The program was killed before Bob's key was stored.
     story.restores(Recipient::Peer(PeerId::Key(key(BOBS))), 1);
     assert_eq!(stored_statuses(&story.stores_all(Ok(()))), []);
     story.dials_in(2, "Carol", 5002).expect("it is welcome");
@@ -140,20 +140,20 @@ fn a_text_for_a_key_that_was_not_remembered_stays_until_that_key_is_met_and_for_
     story.dials_in(BOBS, "Bob", 5001).expect("it is welcome");
     assert_eq!(story.messages_in_flight(), [Message { again: true, ..message(1) }]);
     story.told();
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [done(DeliveryStatus::Delivered)]);
     assert!(story.later_statuses().contains(&DeliveryStatus::Delivered));
 }
 
 #[test]
-fn a_text_for_a_key_that_is_met_no_more_expires() {
+fn message_for_a_vanished_key_expires() {
     let mut story = Story::storing();
     story.restores_for(Recipient::Peer(PeerId::Key(key(BOBS))), 1, Duration::ZERO);
     assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [done(DeliveryStatus::Expired)]);
 }
 
 #[test]
-fn a_text_for_a_blocked_key_of_an_earlier_run_is_withdrawn() {
+fn earlier_message_for_a_blocked_key_is_cancelled() {
     let mut story = Story::storing();
     story.knows_bob(5001);
     story.does(Command::Block(key(BOBS).into()));
@@ -166,16 +166,16 @@ fn a_text_for_a_blocked_key_of_an_earlier_run_is_withdrawn() {
 }
 
 #[test]
-fn what_waits_behind_a_text_that_shows_a_key_goes_on_though_the_user_has_sent_its_recipient_away() {
+fn message_behind_a_capability_goes_on_after_disconnect() {
     let mut story = Story::storing();
     story.knows_plain(5001);
     story.writes(5001, 1);
     story.writes(5001, 2);
     story.stores_all(Ok(()));
-    let texts: Vec<PlainRequest> = story.under_way.drain(..).collect();
+    let requests: Vec<PlainRequest> = story.under_way.drain(..).collect();
     story.does(Command::Disconnect(these(5001)));
     story.ends(5001, &SendResult::HandedOver);
-    let [PlainRequest { job, to, .. }] = texts[..] else { panic!("{texts:?}") };
+    let [PlainRequest { job, to, .. }] = requests[..] else { panic!("{requests:?}") };
     let sent = PlainResult {
         job,
         to,
@@ -189,23 +189,23 @@ fn what_waits_behind_a_text_that_shows_a_key_goes_on_though_the_user_has_sent_it
     story.later(seconds(1));
     assert!(
         !story.session_requests.is_empty() || !story.under_way.is_empty(),
-        "nothing is done about what waits: {:?}",
+        "no queued message is sent: {:?}",
         story.state.waiting(story.now)
     );
 }
 
 #[test]
-fn who_leaves_is_not_told_that_a_text_stays_which_could_not_be_written_down() {
+fn leaving_promises_no_unstored_message() {
     let mut story = Story::storing();
     story.knows_bob(5001);
     story.stores_all(Ok(()));
     story.writes(5001, 1);
     story.stores_all(Err(StoreError::Full));
-    story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+    story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
     story.told();
     story.does(Command::Leave);
     while !story.session_requests.is_empty() {
-        story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+        story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
     }
     story.later(seconds(3));
     let told = story.told();
@@ -240,7 +240,8 @@ fn confirming_one_message_sends_only_that_one() {
     let parts = ["text 2".to_owned()].into();
     assert_eq!(story.dials(5001), [Outgoing::Text(parts)]);
     let waiting = story.state.waiting(story.now);
-    let waiting: Vec<_> = waiting.iter().filter(|text| !text.in_flight).map(|text| text.message.id).collect();
+    let waiting: Vec<_> =
+        waiting.iter().filter(|entry| !entry.in_flight).map(|entry| entry.message.id).collect();
     assert_eq!(waiting, [message(1).id]);
 }
 
@@ -263,7 +264,7 @@ fn resent_message_waits_for_its_old_name() {
 }
 
 #[test]
-fn message_held_for_another_key_is_reported_once_stored() {
+fn held_message_is_reported_once_stored() {
     let mut story = Story::storing();
     story.eve_says(5001, Body::Connect);
     story.writes(5001, 1);
@@ -272,7 +273,7 @@ fn message_held_for_another_key_is_reported_once_stored() {
     story.under_way.truncate(1);
     story.promises(BOBS);
     while !story.session_requests.is_empty() {
-        story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+        story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     }
     story.stores_all(Ok(()));
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::AnotherPeer)]);

@@ -150,7 +150,7 @@ fn addresses_of_name_belong_to_its_key() {
     assert_eq!(story.session_requests[0].expect, Some(key(BOBS)));
     assert_eq!(story.session_requests[0].addrs, [at(5001), at(5002)]);
     assert_eq!((story.session_requests.len(), story.under_way.len()), (1, 0), "nothing goes out in plain");
-    story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+    story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
     story.later(seconds(3));
     std::mem::take(&mut story.names);
     story.finds(&name("laptop:5000"), &[5003]);
@@ -163,7 +163,7 @@ fn key_of_name_joins_its_addresses() {
     story.finds(&name("laptop:5000"), &[5001, 5002]);
     story.ends(5002, &SendResult::Failed(SendError::Refused));
     story.promises(BOBS);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     let bob = Recipient::key(key(BOBS));
     assert!(story.state.is_contact(bob));
     story.session_breaks(BOBS);

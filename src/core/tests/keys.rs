@@ -67,11 +67,11 @@ impl Story {
         self.does(Command::Send { to: these(port), message: message(n) })
     }
 
-    /// A text of a key comes, and is written down; the receipts for it.
+    /// A message of a key arrives and is stored. Returns the receipts for it.
     pub(super) fn takes(&mut self, n: u8, message: Message) -> Vec<MessageId> {
-        let (intake, actions) = self.state.messages_received(key(n), vec![message], self.now);
+        let (staged, actions) = self.state.messages_received(key(n), vec![message], self.now);
         self.perform(actions);
-        let Some(Staged { mut receipts, messages, .. }) = intake else { return Vec::new() };
+        let Some(Staged { mut receipts, messages, .. }) = staged else { return Vec::new() };
         let rows = messages.iter().map(|_| Stored::New(RowId(1))).collect();
         let (taken, actions) = self.state.messages_stored(key(n), messages, Ok(rows), self.now);
         self.perform(actions);
@@ -96,7 +96,7 @@ impl Story {
     }
 
     /// The oldest request under way ends so, at the first address.
-    pub(super) fn talked(&mut self, met: Option<Met>, end: RequestEnd) -> SessionRequest {
+    pub(super) fn request_ends(&mut self, met: Option<Met>, end: RequestEnd) -> SessionRequest {
         let request = self.session_requests.remove(0);
         let ids: Vec<MessageId> = match &request.say {
             Request::Messages(messages) => messages.iter().map(|message| message.id).collect(),
@@ -104,14 +104,14 @@ impl Story {
         };
         let receipts = if end == RequestEnd::Answered { ids.clone() } else { Vec::new() };
         let written = if met.is_some() { ids.len() } else { 0 };
-        let talked = SessionReport { addr: request.addrs[0], met, written, receipts, end };
-        self.ends_as(request.job, talked);
+        let ended = SessionReport { addr: request.addrs[0], met, written, receipts, end };
+        self.ends_as(request.job, ended);
         request
     }
 
     /// A request ends so.
-    pub(super) fn ends_as(&mut self, job: JobId, talked: SessionReport) {
-        let SessionReport { addr, met, written, receipts, end } = talked;
+    pub(super) fn ends_as(&mut self, job: JobId, ended: SessionReport) {
+        let SessionReport { addr, met, written, receipts, end } = ended;
         if let Some(Met { key, hello }) = met {
             let up = SessionUp { key, hello, addr, source: addr.source(), dialed: true };
             let (_, outputs) = self.state.session_up(Some(job), up, moment(), self.now);
@@ -138,7 +138,7 @@ impl Story {
     pub(super) fn knows_bob(&mut self, port: u16) {
         self.does(Command::Connect(these(port)));
         self.promises(BOBS);
-        self.talked(Some(met(BOBS, port)), RequestEnd::Answered);
+        self.request_ends(Some(met(BOBS, port)), RequestEnd::Answered);
         assert!(self.session_requests.is_empty() && self.under_way.is_empty());
         self.told();
     }
@@ -211,7 +211,7 @@ fn static_peer_known_elsewhere_stays_static() {
     let (_, actions) = story.state.start(vec![peer], Vec::new(), story.now);
     story.perform(actions);
     story.promises(BOBS);
-    story.talked(Some(met(BOBS, 5002)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5002)), RequestEnd::Answered);
     let rows = story.state.rows(story.now);
     assert_eq!(
         rows.iter().map(|row| (row.addr, row.origin)).collect::<Vec<_>>(),
@@ -226,12 +226,12 @@ fn static_peer_stays_when_another_key_answers() {
     story.session_requests.clear();
     story = story.with_static(&[5001]);
     story.promises(BOBS);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     story.session_breaks(BOBS);
     story.later(Duration::from_secs(30));
     story.session_requests.retain(|request| request.expect == Some(key(BOBS)));
-    assert_eq!(story.session_requests.len(), 1, "one look at Bob: {:?}", story.session_requests);
-    story.talked(None, RequestEnd::WrongKey(key(EVES)));
+    assert_eq!(story.session_requests.len(), 1, "one probe of Bob: {:?}", story.session_requests);
+    story.request_ends(None, RequestEnd::WrongKey(key(EVES)));
     let mut rows = story.state.rows(story.now);
     rows.sort_by_key(|row| row.addr);
     let rows: Vec<_> =
@@ -259,8 +259,8 @@ fn configured_address_is_probed_again_after_session_elsewhere() {
     for wait in [1, 2] {
         story.promises(BOBS);
         let greeting = story.session_requests.remove(0);
-        let talked = report(at(5001), Some(Met { key: key(BOBS), hello: None }), RequestEnd::Answered);
-        story.ends_as(greeting.job, talked);
+        let ended = report(at(5001), Some(Met { key: key(BOBS), hello: None }), RequestEnd::Answered);
+        story.ends_as(greeting.job, ended);
         assert_eq!(story.under_way, [], "not at once");
         story.later(Duration::from_secs(wait));
     }
@@ -273,14 +273,14 @@ fn peer_found_elsewhere_is_probed_there() {
     story.knows_bob(5001);
     assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
     // Whether he can be dialed there is checked at once.
-    assert_eq!(story.talked(Some(met(BOBS, 5002)), RequestEnd::Answered).say, Request::Open);
+    assert_eq!(story.request_ends(Some(met(BOBS, 5002)), RequestEnd::Answered).say, Request::Open);
     for port in [5002, 5002] {
         story.session_breaks(BOBS);
         story.later(PROBE_INTERVAL);
-        let look = story.session_requests.remove(0);
-        assert_eq!(look.say, Request::Ping);
-        let talked = report(at(port), Some(met(BOBS, port)), RequestEnd::Answered);
-        story.ends_as(look.job, talked);
+        let probe = story.session_requests.remove(0);
+        assert_eq!(probe.say, Request::Ping);
+        let ended = report(at(port), Some(met(BOBS, port)), RequestEnd::Answered);
+        story.ends_as(probe.job, ended);
     }
 }
 
@@ -312,7 +312,7 @@ fn message_without_receipt_is_sent_again_with_mark() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let op = story.writes(5001, 1);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Broken);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Broken);
     let told = story.told();
     let waits = |event: &Event| {
         matches!(event, Event::Delivery { status: DeliveryStatus::Queued(PendingReason::NoReceipt), .. })
@@ -320,7 +320,7 @@ fn message_without_receipt_is_sent_again_with_mark() {
     assert!(told.iter().any(waits) && told.contains(&Event::Settled(op)), "{told:?}");
     story.later(seconds(1));
     let again = loop {
-        let request = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+        let request = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
         if let Request::Messages(messages) = request.say {
             break messages;
         }
@@ -340,8 +340,8 @@ fn messages_entered_meanwhile_are_the_next_batch() {
         story.writes(5001, n);
     }
     assert_eq!(story.session_requests.len(), 1);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    let next = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    let next = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(next.say, Request::Messages(vec![message(2), message(3)]));
     assert_eq!(
         story.outcomes(),
@@ -357,11 +357,11 @@ fn accepted_peer_is_listed_and_duplicates_shown_once() {
     story.told();
     for (expected, again) in [(1, false), (0, true)] {
         let taken = story.takes(BOBS, Message { again, ..message(7) });
-        assert_eq!(taken, [message(7).id], "a double is receipted, too");
+        assert_eq!(taken, [message(7).id], "a duplicate gets a receipt, too");
         let shown = story.told().into_iter().filter(|event| matches!(event, Event::Message { .. })).count();
         assert_eq!(shown, expected);
     }
-    assert_eq!(story.takes(EVES, message(8)), [], "nothing is taken of who was not met");
+    assert_eq!(story.takes(EVES, message(8)), [], "no message of a key without a session is stored");
 }
 
 #[test]
@@ -382,7 +382,7 @@ fn new_name_is_shown_and_told_once() {
 }
 
 #[test]
-fn number_given_when_peer_comes_stays_when_it_is_dialed() {
+fn number_of_an_incoming_peer_stays_when_dialed() {
     let mut story = Story::new();
     // Bob's first message is an unencrypted `connect`. He is seen to listen before his session
     // opens.
@@ -393,12 +393,12 @@ fn number_given_when_peer_comes_stays_when_it_is_dialed() {
         story.state.rows(story.now).iter().map(|row| (row.number, row.id)).collect::<Vec<_>>()
     };
     assert_eq!(listed(&story), [(1, key(BOBS).into())]);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(listed(&story), [(1, key(BOBS).into())]);
 }
 
 #[test]
-fn announced_address_keeps_its_number_when_a_key_claims_it() {
+fn claimed_address_keeps_its_number() {
     let mut story = Story::new();
     story.gets(5001, Body::Connect);
     story.promises(BOBS);
@@ -458,7 +458,7 @@ fn lost_session_is_probed_and_goodbye_is_final() {
     assert_eq!(story.state(5001), Some(PresenceStatus::Unreachable));
     assert_eq!(story.told(), []);
     story.later(Duration::from_millis(10));
-    let ping = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    let ping = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(ping.say, Request::Ping);
     assert_eq!((story.state(5001), story.told()), (Some(PresenceStatus::Connected), vec![]));
     story.bob_leaves();
@@ -472,7 +472,7 @@ fn address_without_the_key_is_not_online() {
     story.session_breaks(BOBS);
     for _ in 0..12 {
         while !story.session_requests.is_empty() {
-            story.talked(None, RequestEnd::NoSession);
+            story.request_ends(None, RequestEnd::NoSession);
         }
         story.later(seconds(1));
     }
@@ -487,27 +487,27 @@ fn message_to_offline_peer_is_tried_at_once() {
     story.writes(5001, 1);
     for _ in 0..4 {
         while !story.session_requests.is_empty() {
-            story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+            story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
         }
         story.later(seconds(20));
     }
     while !story.session_requests.is_empty() {
-        story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+        story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
     }
     // The next try is a while away, but the user types now.
     story.later(seconds(2));
     story.outcomes();
     story.writes(5001, 2);
-    let turn = story
+    let batch = story
         .session_requests
         .iter()
         .find(|request| matches!(request.say, Request::Messages(_)))
-        .expect("a turn")
+        .expect("a batch")
         .clone();
-    assert_eq!(turn.say, Request::Messages(vec![message(1)]), "the second one is stored first");
+    assert_eq!(batch.say, Request::Messages(vec![message(1)]), "the second one is stored first");
     story.session_requests.clear();
-    let talked = report(at(5001), None, RequestEnd::Unreachable(SendError::Refused));
-    story.ends_as(turn.job, talked);
+    let ended = report(at(5001), None, RequestEnd::Unreachable(SendError::Refused));
+    story.ends_as(batch.job, ended);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
     let op = story.writes(5001, 3);
     let told = story.told();
@@ -527,7 +527,7 @@ fn peer_that_dials_back_is_announced_once() {
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     story.later(Duration::from_secs(1));
     while !story.session_requests.is_empty() {
-        story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+        story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     }
     let is_online = |event: &&Event| matches!(event, Event::Came(_) | Event::Pinned { is_online: true, .. });
     let told = story.told();
@@ -535,7 +535,7 @@ fn peer_that_dials_back_is_announced_once() {
 }
 
 #[test]
-fn peer_that_refuses_us_is_tried_ever_more_rarely() {
+fn refusing_peer_is_tried_ever_more_rarely() {
     let mut story = Story::with(alice());
     story.knows_bob(5001);
     story.session_breaks(BOBS);
@@ -544,7 +544,7 @@ fn peer_that_refuses_us_is_tried_ever_more_rarely() {
     for _ in 0..120 {
         while !story.session_requests.is_empty() {
             let refused = RequestEnd::Bye(ByeReason::NotDecided);
-            let request = story.talked(Some(Met { key: key(BOBS), hello: None }), refused);
+            let request = story.request_ends(Some(Met { key: key(BOBS), hello: None }), refused);
             attempts += usize::from(matches!(request.say, Request::Messages(_)));
         }
         story.later(Duration::from_millis(250));
@@ -563,15 +563,15 @@ fn is_refusal(event: &Event) -> bool {
 }
 
 #[test]
-fn refusal_is_told_once_when_its_peer_dials_us() {
+fn refusal_by_a_dialing_peer_is_told_once() {
     let mut story = Story::new();
     story.writes(5001, 1);
     story.promises(BOBS);
-    story.talked(None, RequestEnd::Bye(ByeReason::NotDecided));
+    story.request_ends(None, RequestEnd::Bye(ByeReason::NotDecided));
     assert_eq!(story.told().iter().filter(|event| is_refusal(event)).count(), 1);
     // He writes to the address from which he has heard, and is introduced before he has proven his.
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-    story.talked(None, RequestEnd::Bye(ByeReason::NotDecided));
+    story.request_ends(None, RequestEnd::Bye(ByeReason::NotDecided));
     assert_eq!(story.told().iter().filter(|event| is_refusal(event)).count(), 0);
 }
 
@@ -581,31 +581,31 @@ fn answered_check_of_an_address_is_no_acceptance() {
     story.writes(5001, 1);
     story.promises(BOBS);
     let proves = || Some(Met { key: key(BOBS), hello: None });
-    story.talked(proves(), RequestEnd::Bye(ByeReason::NotDecided));
+    story.request_ends(proves(), RequestEnd::Bye(ByeReason::NotDecided));
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     // The check of his address is answered first.
     let check =
         story.session_requests.iter().position(|request| request.say == Request::Open).expect("a check");
     story.session_requests.swap(0, check);
-    story.talked(proves(), RequestEnd::Answered);
-    let refused = story.talked(proves(), RequestEnd::Bye(ByeReason::NotDecided));
+    story.request_ends(proves(), RequestEnd::Answered);
+    let refused = story.request_ends(proves(), RequestEnd::Bye(ByeReason::NotDecided));
     assert!(matches!(refused.say, Request::Messages(_)), "{refused:?}");
     assert_eq!(story.told().iter().filter(|event| is_refusal(event)).count(), 1);
 }
 
 #[test]
-fn configured_address_is_checked_until_its_key_proves_itself() {
+fn configured_address_is_probed_until_its_key_answers() {
     let mut story = Story::with(alice()).with_static(&[5001]);
     story.ends(5001, &SendResult::Failed(SendError::Refused));
     // He starts later, and his machine is too busy to answer in time.
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-    assert_eq!(story.talked(None, RequestEnd::NoSession).expect, Some(key(BOBS)));
+    assert_eq!(story.request_ends(None, RequestEnd::NoSession).expect, Some(key(BOBS)));
     while story.session_requests.is_empty() {
         story.under_way.clear();
         story.later(seconds(1));
         assert!(story.now < Time::at(seconds(120)), "the claim is not checked again");
     }
-    story.talked(Some(Met { key: key(BOBS), hello: None }), RequestEnd::Answered);
+    story.request_ends(Some(Met { key: key(BOBS), hello: None }), RequestEnd::Answered);
     let rows = story.state.rows(story.now);
     assert_eq!(
         rows.iter().map(|row| (row.id, row.origin)).collect::<Vec<_>>(),

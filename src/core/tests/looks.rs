@@ -30,7 +30,7 @@ fn first_ends(story: &mut Story, result: SendResult) {
 }
 
 #[test]
-fn nothing_wakes_up_for_ten_thousand_peers_that_wait_to_be_looked_at() {
+fn waiting_probes_cause_no_wakeups() {
     let mut story = Story::new();
     for n in 0..u32::try_from(MAX_PEERS).unwrap() {
         // Every other one waits to be acknowledged, too.
@@ -48,7 +48,7 @@ fn nothing_wakes_up_for_ten_thousand_peers_that_wait_to_be_looked_at() {
 }
 
 #[test]
-fn who_has_waited_longest_is_next_and_machines_take_turns() {
+fn longest_waiting_is_next_and_machines_take_turns() {
     let mut story = Story::new();
     for port in 1..=100 {
         speaks(&mut story, EVE, port, text("hi"));
@@ -81,7 +81,7 @@ fn who_has_waited_longest_is_next_and_machines_take_turns() {
 }
 
 #[test]
-fn a_machine_for_which_many_wait_does_not_delay_another() {
+fn crowded_machine_does_not_delay_another() {
     let mut story = Story::new();
     let dan = Ipv4Addr::new(10, 0, 0, 77);
     for last in 1..=32 {
@@ -101,7 +101,7 @@ fn a_machine_for_which_many_wait_does_not_delay_another() {
 }
 
 #[test]
-fn an_acknowledgement_that_waits_for_room_is_sent_when_there_is_some() {
+fn waiting_acknowledgement_is_sent_when_there_is_room() {
     let mut story = Story::new();
     for port in 1..=16 {
         speaks(&mut story, EVE, port, text("hi"));
@@ -116,7 +116,7 @@ fn an_acknowledgement_that_waits_for_room_is_sent_when_there_is_some() {
 }
 
 #[test]
-fn who_moves_or_is_displaced_while_waiting_is_not_forgotten_and_leaves_nothing_behind() {
+fn moved_or_displaced_waiting_peer_is_not_forgotten() {
     let mut story = Story::new();
     let real = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1), 99).unwrap();
     for port in 1..=16 {
@@ -137,7 +137,7 @@ fn who_moves_or_is_displaced_while_waiting_is_not_forgotten_and_leaves_nothing_b
 }
 
 #[test]
-fn probe_gives_its_place_back_wherever_it_was_dialed() {
+fn probe_always_gives_its_place_back() {
     let mut story = Story::new();
     let other = PeerAddr::new(Ipv4Addr::new(10, 0, 0, 8), 5000).unwrap();
     let hello = Introduction { name: PeerName::new("Bob"), port: 5000, also: Vec::new() };
@@ -150,18 +150,18 @@ fn probe_gives_its_place_back_wherever_it_was_dialed() {
     story.state.set_alias(key(BOBS).into(), Some("Robert".parse().unwrap()));
     let actions = story.state.peer_listens_at(key(BOBS), vec![other], story.now);
     story.perform(actions);
-    story.talked(None, RequestEnd::Unreachable(SendError::TimedOut));
+    story.request_ends(None, RequestEnd::Unreachable(SendError::TimedOut));
     // Bob has left the network, and this machine has the address that he had.
     story.state.learn_own_ip(LAN);
     story.session_breaks(BOBS);
     story.later(seconds(1));
     assert_eq!(story.session_requests[0].addrs, [other]);
-    story.talked(None, RequestEnd::Unreachable(SendError::TimedOut));
+    story.request_ends(None, RequestEnd::Unreachable(SendError::TimedOut));
     assert_eq!(story.state.under_way(), UnderWay::default());
 }
 
 #[test]
-fn no_waiting_peer_is_forgotten_when_others_are_evicted() {
+fn evictions_forget_no_waiting_peer() {
     let mut story = Story::new();
     // The same come again, and others, which evict the first.
     let all = u16::try_from(MAX_PEERS_PER_IP).unwrap();
@@ -183,7 +183,7 @@ fn no_waiting_peer_is_forgotten_when_others_are_evicted() {
 }
 
 #[test]
-fn where_there_is_nothing_to_dial_with_the_next_waits_a_while() {
+fn dial_waits_after_running_out_of_descriptors() {
     let mut story = Story::new();
     for port in 1..=200 {
         speaks(&mut story, EVE, port, text("hi"));

@@ -9,7 +9,7 @@ fn bob_is_away() -> Story {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.does(Command::Disconnect(these(5001)));
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     story.told();
     story
 }
@@ -45,7 +45,7 @@ fn answers(story: &mut Story, n: u8, port: u16) -> usize {
         }
         while !story.session_requests.is_empty() {
             dialed += 1;
-            story.talked(Some(met(n, port)), RequestEnd::Answered);
+            story.request_ends(Some(met(n, port)), RequestEnd::Answered);
         }
         story.later(seconds(1));
     }
@@ -64,7 +64,7 @@ fn is_not_online(story: &mut Story, online: usize) {
 }
 
 #[test]
-fn key_that_waits_is_not_online_at_its_address() {
+fn pending_key_is_not_online_at_its_address() {
     let mut story = bob_is_away();
     story.does(Command::Connect(these(5002)));
     answers(&mut story, EVES, 5002);
@@ -74,7 +74,7 @@ fn key_that_waits_is_not_online_at_its_address() {
     let number = row(&story, 5002).number;
     story.does(Command::Trust(key(EVES), As::Another));
     story.later(seconds(1));
-    story.talked(Some(met(EVES, 5002)), RequestEnd::Answered);
+    story.request_ends(Some(met(EVES, 5002)), RequestEnd::Answered);
     let rows = story.state.rows(story.now);
     let eve = rows.iter().find(|row| row.id == key(EVES).into()).expect("a row");
     assert_eq!((eve.number, rows.len()), (number, 2));
@@ -82,7 +82,7 @@ fn key_that_waits_is_not_online_at_its_address() {
 }
 
 #[test]
-fn waiting_key_at_a_configured_address_is_dialed_rarely() {
+fn pending_key_at_configured_address_is_dialed_rarely() {
     let mut story = bob_is_away().with_static(&[5002]);
     let dialed = answers(&mut story, EVES, 5002);
     // `connect` and a session for each attempt, after 1, 2, 4, ... seconds.
@@ -90,7 +90,7 @@ fn waiting_key_at_a_configured_address_is_dialed_rarely() {
     is_not_online(&mut story, 0);
     story.does(Command::Trust(key(EVES), As::Another));
     story.later(seconds(1));
-    story.talked(Some(met(EVES, 5002)), RequestEnd::Answered);
+    story.request_ends(Some(met(EVES, 5002)), RequestEnd::Answered);
     assert_ne!(story.state(5002), Some(PresenceStatus::Offline));
 }
 
@@ -129,7 +129,7 @@ fn legacy_peer_where_a_key_waited_is_online() {
 }
 
 #[test]
-fn claim_of_a_waiting_key_hides_no_other_peer() {
+fn claim_of_a_pending_key_hides_no_peer() {
     let mut story = bob_is_away();
     // Eve claims the address from which a peer has just introduced itself.
     is_sent(&mut story, "Zoe", Body::Connect);
@@ -138,7 +138,7 @@ fn claim_of_a_waiting_key_hides_no_other_peer() {
     // It is acknowledged all the same, and proves another key.
     story.promises(7);
     let hello = Introduction { name: PeerName::new("Zoe"), port: 5002, also: Vec::new() };
-    story.talked(Some(Met { key: key(7), hello: Some(hello) }), RequestEnd::Answered);
+    story.request_ends(Some(Met { key: key(7), hello: Some(hello) }), RequestEnd::Answered);
     let rows = story.state.rows(story.now);
     let zoe = rows.iter().find(|row| row.id == key(7).into()).expect("a row");
     assert!(zoe.state != PresenceStatus::Offline && zoe.refused_key.is_none(), "{zoe:?}");

@@ -81,7 +81,7 @@ fn connect_of_a_stranger_learns_of_sessions_only() {
 }
 
 #[test]
-fn other_words_of_a_stranger_are_not_shown_either() {
+fn other_messages_of_a_stranger_stay_hidden() {
     let mut story = Story::new();
     story.knows_bob(5_001);
     story.does(Command::SetPolicy(Policy::Strict));
@@ -100,7 +100,7 @@ fn other_words_of_a_stranger_are_not_shown_either() {
 }
 
 #[test]
-fn ask_holds_one_short_message_of_a_legacy_stranger() {
+fn ask_holds_one_short_legacy_message() {
     let mut story = with_policy(Policy::Ask);
     let too_long = "x".repeat(MAX_REQUEST_BYTES + 1);
     for body in [text(&too_long), text("may I come in?"), text("hello?")] {
@@ -125,7 +125,7 @@ fn ask_holds_one_short_message_of_a_legacy_stranger() {
 }
 
 #[test]
-fn connect_request_is_a_message_request_without_a_message() {
+fn connect_request_is_an_empty_message_request() {
     let mut story = with_policy(Policy::Ask);
     assert_eq!(story.hears_eve(Body::ConnectRequest), PlainAnswer::Nothing);
     assert!(matches!(&story.told()[..], [Event::PeerRequest(request)] if request.met.name.is_none()));
@@ -193,7 +193,7 @@ fn change_of_policy_keeps_listed_and_waiting_peers() {
 }
 
 #[test]
-fn requests_of_legacy_peers_and_keys_share_their_room() {
+fn legacy_and_key_requests_share_their_room() {
     let mut story = Story::with(CoreConfig { policy: Policy::Ask, ..alice() });
     for port in 1..=2 * MAX_MESSAGE_REQUESTS_OF_ONE as u16 {
         let claimed = Claimed { ip: LAN, port };
@@ -210,7 +210,7 @@ fn requests_of_legacy_peers_and_keys_share_their_room() {
 }
 
 #[test]
-fn text_of_an_impostor_is_shown_under_accept_new_only() {
+fn impostor_message_is_shown_under_accept_new_only() {
     for policy in [Policy::AcceptNew, Policy::Ask, Policy::Strict] {
         let mut story = with_policy(policy);
         assert_eq!(story.gets(OWN_PORT, text("I am you")), PlainAnswer::Nothing);

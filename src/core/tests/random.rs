@@ -197,7 +197,7 @@ impl World {
 
 proptest! {
     #[test]
-    fn whatever_happens_the_table_stays_true_and_every_command_is_settled_once(
+    fn random_events_keep_table_true_and_commands_settled(
         steps in prop::collection::vec(step(), 0..120),
     ) {
         let mut world = World::new();

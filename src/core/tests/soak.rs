@@ -259,7 +259,7 @@ fn soak(seed: u64) {
 }
 
 #[test]
-fn after_two_days_of_coming_and_going_everything_is_as_it_was() {
+fn two_days_of_churn_leave_no_trace() {
     let soaks = std::env::var("P2P_CHAT_SOAKS").ok().and_then(|count| count.parse().ok()).unwrap_or(1);
     for seed in 0..soaks {
         let failed = std::panic::catch_unwind(|| soak(seed)).is_err();

@@ -124,7 +124,7 @@ fn message_to_key_is_sent_once_stored() {
     let writes = story.stores_all(Ok(()));
     assert_eq!(stored_statuses(&writes), [QUEUED, QUEUED]);
     assert_eq!(story.messages_in_flight(), [message(1)], "the message stored later is in the next batch");
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [done(DeliveryStatus::Delivered)]);
     assert_eq!(story.messages_in_flight(), [message(2)]);
 }
@@ -250,10 +250,10 @@ fn message_for_address_precedes_later_ones_to_key() {
     story.writes(5001, 2);
     story.stores_all(Ok(()));
     assert_eq!(story.messages_in_flight(), [], "the address is only a claim");
-    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
+    assert_eq!(story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
     story.stores_all(Ok(()));
     assert_eq!(story.messages_in_flight(), [message(1)]);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(story.messages_in_flight(), [message(2)]);
 }
 
@@ -439,7 +439,7 @@ fn queued_messages_expire_and_are_reported() {
     story.writes(5001, 1);
     story.writes(5002, 2);
     story.stores_all(Ok(()));
-    story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+    story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
     story.refused_message(5002);
     story.stores_all(Ok(()));
     assert_eq!(story.state.waiting(story.now).len(), 2);
@@ -478,7 +478,7 @@ fn cancelled_message_in_flight_can_still_be_delivered() {
     assert!(matches!(by_op[..], [Event::Delivery { status: DeliveryStatus::Cancelled, .. }]), "{by_op:?}");
     assert!(none.contains(&&Event::NotWaiting));
     // The first message was in flight, and its receipt says that it has arrived.
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(
         stored_statuses(&story.stores_all(Ok(()))),
         [done(DeliveryStatus::Cancelled), done(DeliveryStatus::Delivered)]
@@ -519,7 +519,7 @@ fn restored_messages_are_resent_and_reported() {
     );
     // Nothing is sent to an unknown key.
     assert_eq!(stored_statuses(&next.stores_all(Ok(()))), [done(DeliveryStatus::Unknown)]);
-    next.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    next.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert!(next.later_statuses().contains(&DeliveryStatus::Delivered));
 }
 
@@ -529,12 +529,12 @@ fn leaving_reports_what_stays_queued() {
     story.knows_bob(5001);
     story.writes(5001, 1);
     story.stores_all(Ok(()));
-    story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+    story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
     story.stores_all(Ok(()));
     story.told();
     story.does(Command::Leave);
     while !story.session_requests.is_empty() {
-        story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+        story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
     }
     story.later(seconds(3));
     let told = story.told();
@@ -572,7 +572,7 @@ fn message_for_address_moves_to_its_key() {
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
     story.later(seconds(1));
     story.promises(BOBS);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     let writes = story.stores_all(Ok(()));
     let moved = StoreOp::Move {
         id: message(1).id,
@@ -590,14 +590,14 @@ fn message_without_receipt_waits_to_be_resent() {
     story.writes(5001, 1);
     story.stores_all(Ok(()));
     let request = story.session_requests.remove(0);
-    let talked = SessionReport {
+    let ended = SessionReport {
         addr: at(5001),
         met: Some(met(BOBS, 5001)),
         written: 1,
         receipts: Vec::<MessageId>::new(),
         end: RequestEnd::Broken,
     };
-    story.ends_as(request.job, talked);
+    story.ends_as(request.job, ended);
     assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [ATTEMPTED]);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::NoReceipt)]);
     assert!(story.state.waiting(story.now).iter().all(|waiting| waiting.message.again));
@@ -713,7 +713,7 @@ fn promised_key_stops_plain_message_awaiting_disk() {
     story.stores_all(Ok(()));
     assert_eq!(story.plain_in_flight(5001), 0);
     while !story.session_requests.is_empty() && story.messages_in_flight().is_empty() {
-        story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+        story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
         story.stores_all(Ok(()));
     }
     // The message was for the earlier legacy peer, so the user has to decide.

@@ -23,7 +23,7 @@ impl Story {
             while !self.session_requests.is_empty() {
                 let since = self.now.since(begun);
                 dialed.extend(self.session_requests[0].addrs.iter().map(|addr| (since, *addr)));
-                self.talked(None, end.clone());
+                self.request_ends(None, end.clone());
             }
             if self.now.since(begun) >= within {
                 return dialed;
@@ -59,7 +59,7 @@ fn further_addresses_of_a_stranger_are_not_dialed() {
 }
 
 #[test]
-fn further_local_addresses_of_a_contact_are_not_dialed() {
+fn further_local_contact_addresses_are_not_dialed() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let (bobs, other) = (PeerAddr::new(LAN, 5001).unwrap(), lan([10, 0, 0, 8], 5001));
@@ -121,7 +121,7 @@ fn contact_is_dialed_again_as_often_as_before() {
 }
 
 #[test]
-fn configured_address_is_dialed_again_as_often_as_before() {
+fn configured_address_is_redialed_as_often() {
     let mut story = Story::with(alice()).with_static(&[5001]);
     story.under_way.clear();
     // The key has not proven itself there yet, so it is a stranger's.
@@ -178,9 +178,9 @@ fn receipt_without_a_key_leads_to_a_session() {
     let op = story.writes(5001, 1);
     story.gets_receipt(Capability::AnyKey);
     assert_eq!(story.under_way, []);
-    let greeting = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    let greeting = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!((greeting.expect, greeting.say), (None, Request::Open));
-    let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    let turn = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!((turn.expect, turn.say), (Some(key(BOBS)), Request::Messages(vec![message(1)])));
     assert!(story.told().contains(&Event::Settled(op)));
 }
@@ -193,7 +193,7 @@ fn nothing_unencrypted_follows_a_receipt_without_a_key() {
         story.gets_receipt(Capability::AnyKey);
         for _ in 0..20 {
             while !story.session_requests.is_empty() {
-                assert_eq!(story.talked(None, end.clone()).expect, None);
+                assert_eq!(story.request_ends(None, end.clone()).expect, None);
             }
             story.writes(5001, 2);
             story.later(seconds(10));
@@ -215,13 +215,13 @@ fn connect_to_a_program_without_sessions_ends() {
     story.told();
     let op = story.does(Command::Connect(these(5001)));
     story.gets_receipt(Capability::AnyKey);
-    story.talked(None, RequestEnd::NoSession);
+    story.request_ends(None, RequestEnd::NoSession);
     assert_eq!((&story.under_way[..], &story.session_requests[..]), (&[][..], &[][..]));
     assert!(story.told().contains(&Event::Settled(op)));
 }
 
 #[test]
-fn only_contact_is_believed_that_our_key_is_in_use() {
+fn only_contacts_are_believed_about_our_key() {
     let mut story = Story::new();
     story.knows_bob(5001);
     assert_eq!(story.dials_in(EVES, "Eve", 5002), Ok(()));

@@ -6,7 +6,7 @@ use crate::core::peers::OFFLINE_TOLD_AFTER;
 use crate::model::session::{ByeReason, Request, RequestEnd};
 
 #[test]
-fn however_often_a_peer_connects_it_is_acknowledged_every_two_seconds_and_not_forgotten() {
+fn repeated_connects_are_acknowledged_every_two_seconds() {
     let mut story = Story::new();
     for _ in 0..100 {
         story.gets(5001, Body::Connect);
@@ -22,7 +22,7 @@ fn however_often_a_peer_connects_it_is_acknowledged_every_two_seconds_and_not_fo
 }
 
 #[test]
-fn a_peer_that_greets_like_hashpa_is_probed_with_ping() {
+fn peer_greeting_like_hashpa_is_probed_with_ping() {
     let mut story = Story::new();
     story.gets(5001, Body::Greeting(Text::new("Hello, I am connecting!")));
     story.later(seconds(0));
@@ -30,7 +30,7 @@ fn a_peer_that_greets_like_hashpa_is_probed_with_ping() {
 }
 
 #[test]
-fn a_heard_peer_is_verified_at_once_and_then_left_in_peace() {
+fn heard_peer_is_verified_only_once() {
     let mut story = Story::new();
     story.gets(5001, text("hi"));
     story.later(seconds(0));
@@ -43,7 +43,7 @@ fn a_heard_peer_is_verified_at_once_and_then_left_in_peace() {
 }
 
 #[test]
-fn the_user_is_told_once_that_a_peer_is_there_and_once_that_it_is_gone() {
+fn coming_and_going_are_told_once_each() {
     let mut story = Story::new().with_static(&[5001]);
     story.ends(5001, &SendResult::Delivered);
     // Its name is on its way.
@@ -76,13 +76,13 @@ fn bob_goes_offline(story: &mut Story) {
     assert_eq!(story.state(5001), Some(PresenceStatus::Unreachable), "the list changes at once");
     for _ in 0..2 {
         story.later(REFUSAL_REPEAT);
-        story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+        story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
     }
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
 }
 
 #[test]
-fn peer_of_a_session_closed_by_agreement_stays_online() {
+fn agreed_session_end_keeps_the_peer_online() {
     let closed = || {
         let mut story = Story::new();
         story.knows_bob(5001);
@@ -152,7 +152,7 @@ fn goodbye_of_an_unannounced_offline_peer_is_announced() {
 }
 
 #[test]
-fn a_peer_whose_name_never_comes_is_announced_without_it() {
+fn nameless_peer_is_announced_without_name() {
     let mut story = Story::new().with_static(&[5001]);
     story.ends(5001, &SendResult::HandedOver);
     story.told();
@@ -162,7 +162,7 @@ fn a_peer_whose_name_never_comes_is_announced_without_it() {
 }
 
 #[test]
-fn the_first_dialing_is_over_when_everybody_is_met_by_name_or_missing() {
+fn first_dialing_ends_with_every_peer_decided() {
     let mut story = Story::new().with_static(&[5001, 5002]);
     story.refused(5002);
     story.ends(5001, &SendResult::Delivered);
@@ -172,7 +172,7 @@ fn the_first_dialing_is_over_when_everybody_is_met_by_name_or_missing() {
 }
 
 #[test]
-fn invented_peers_fill_no_more_than_the_table_and_displace_no_static_peer() {
+fn invented_peers_fill_table_but_displace_no_static() {
     let mut story = Story::new().with_static(&[5001]);
     story.refused(5001);
     let mut source = 0x0a00_0000;
@@ -189,7 +189,7 @@ fn invented_peers_fill_no_more_than_the_table_and_displace_no_static_peer() {
 }
 
 #[test]
-fn looks_at_invented_peers_are_bounded_and_none_is_forgotten() {
+fn probes_of_invented_peers_are_bounded() {
     let mut story = Story::new();
     for port in 6000..6300 {
         story.gets(port, text("hi"));
@@ -217,7 +217,7 @@ fn looks_at_invented_peers_are_bounded_and_none_is_forgotten() {
 }
 
 #[test]
-fn a_peer_whose_program_pings_us_is_probed_with_ping() {
+fn peer_that_pings_is_probed_with_ping() {
     let mut story = Story::new();
     story.gets(5001, text("hi"));
     story.ends(5001, &SendResult::HandedOver);

@@ -33,7 +33,7 @@ fn another_key_at_contact_address_changes_nothing() {
     story.knows_bob(5001);
     story.writes(5001, 1);
     let bob = story.state.trusted().pins_for("Bob").into_iter().cloned().collect::<Vec<_>>();
-    story.talked(None, RequestEnd::WrongKey(key(EVES)));
+    story.request_ends(None, RequestEnd::WrongKey(key(EVES)));
     let told = story.told();
     assert!(told.iter().any(|event| matches!(
         event,
@@ -53,7 +53,7 @@ fn key_change_waits_for_user_and_moves_messages() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.writes(5001, 1);
-    story.talked(None, RequestEnd::WrongKey(key(EVES)));
+    story.request_ends(None, RequestEnd::WrongKey(key(EVES)));
     story.told();
     assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
     let told = story.told();
@@ -83,7 +83,7 @@ fn blocked_key_change_is_refused_and_contact_kept() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.writes(5001, 1);
-    story.talked(None, RequestEnd::WrongKey(key(EVES)));
+    story.request_ends(None, RequestEnd::WrongKey(key(EVES)));
     assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
     story.does(Command::Block(key(EVES).into()));
     assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotAccepted));
@@ -129,8 +129,8 @@ fn required_encryption_sends_and_accepts_nothing_unencrypted() {
     story.writes(5001, 1);
     assert_eq!(story.under_way, []);
     assert_eq!((story.session_requests.len(), story.session_requests[0].expect), (1, None));
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(story.outcomes(), [DeliveryStatus::Delivered]);
     assert_eq!(story.gets(5002, text("hi")), PlainAnswer::Nothing);
     assert!(matches!(story.told()[..], [Event::PlainRefused(_, 1)]));
@@ -144,7 +144,7 @@ fn required_encryption_sends_and_accepts_nothing_unencrypted() {
 }
 
 #[test]
-fn policy_ask_makes_a_request_of_every_new_key() {
+fn ask_policy_requests_every_new_key() {
     let mut story = Story::with(CoreConfig { policy: Policy::Ask, ..alice() });
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Err(ByeReason::NotDecided));
     assert!(matches!(&story.told()[..], [Event::PeerRequest(request)] if request.against.is_empty()));
@@ -233,14 +233,14 @@ fn message_for_a_forgotten_key_has_a_status() {
 }
 
 #[test]
-fn message_on_its_way_to_a_forgotten_key_is_told() {
+fn message_under_way_to_a_forgotten_key_fails() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let op = story.writes(5001, 1);
     story.told();
     story.does(Command::Forget(Recipient::key(key(BOBS))));
     story.told();
-    story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+    story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
     let told = story.told();
     let forgotten = DeliveryStatus::Failed(FailureReason::Forgotten);
     let is_told = |event: &Event| matches!(event, Event::Delivery { op: of, status, .. } if *of == op && *status == forgotten);
@@ -253,12 +253,12 @@ fn messages_for_old_key_reach_the_new_one() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let op = story.writes(5001, 1);
-    story.talked(None, RequestEnd::WrongKey(key(EVES)));
+    story.request_ends(None, RequestEnd::WrongKey(key(EVES)));
     assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
     story.does(Command::Trust(key(EVES), As::NewKeyOf(key(BOBS))));
     story.told();
     while !story.session_requests.is_empty() {
-        story.talked(Some(met(EVES, 5001)), RequestEnd::Answered);
+        story.request_ends(Some(met(EVES, 5001)), RequestEnd::Answered);
     }
     let told = story.told();
     let later = |event: &Event| matches!(event, Event::Delivery { op: of, is_first: false, status: DeliveryStatus::Delivered, .. } if *of == op);
@@ -280,14 +280,14 @@ fn unsent_message_in_flight_follows_new_key() {
             .position(|request| request.expect == Some(key(BOBS)))
             .expect("a turn");
         let turn = story.session_requests.remove(at_turn);
-        let talked = SessionReport {
+        let ended = SessionReport {
             addr: turn.addrs[0],
             met: (written > 0).then(|| met(BOBS, 5001)),
             written,
             receipts: Vec::new(),
             end: RequestEnd::Broken,
         };
-        story.ends_as(turn.job, talked);
+        story.ends_as(turn.job, ended);
         let to_heir = story.session_requests.iter().any(|request| {
             request.expect == Some(key(EVES))
                 && matches!(&request.say, Request::Messages(messages) if messages.len() == 1)
@@ -311,7 +311,7 @@ fn refusing_peer_is_not_counted_until_it_accepts() {
     story.knows_bob(5001);
     assert_eq!(story.state.here(), 1);
     story.writes(5001, 1);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Bye(ByeReason::NotAccepted));
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Bye(ByeReason::NotAccepted));
     let told = story.told();
     let refused = DeliveryStatus::Failed(FailureReason::NotAccepted);
     let is_failure = |event: &Event| matches!(event, Event::Delivery { status, .. } if *status == refused);
@@ -356,7 +356,7 @@ fn contact_at_the_address_of_another_is_named() {
         story.told();
         story.session_requests.clear();
         story.writes(5001, 1);
-        story.talked(None, RequestEnd::WrongKey(key(EVES)));
+        story.request_ends(None, RequestEnd::WrongKey(key(EVES)));
         let told = story.told();
         let by = told.iter().find_map(|event| match event {
             Event::Misled { by, .. } => Some(by.as_ref().map(|who| who.id)),
@@ -367,7 +367,7 @@ fn contact_at_the_address_of_another_is_named() {
 }
 
 #[test]
-fn refused_key_is_told_once_until_it_is_added() {
+fn refused_key_is_told_once_until_added() {
     let mut story = Story::with(CoreConfig { policy: Policy::Strict, ..alice() });
     let refused = |told: &[Event]| count(told, |event| matches!(event, Event::RefusedStranger(_)));
     for told in [1, 0] {

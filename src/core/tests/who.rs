@@ -5,7 +5,7 @@ use super::*;
 use crate::model::session::RequestEnd;
 
 #[test]
-fn a_connect_is_acknowledged_and_an_acknowledgement_is_not() {
+fn connect_is_acknowledged_and_acknowledgement_is_not() {
     let mut story = Story::new();
     assert_eq!(story.gets(5001, Body::Connect), PlainAnswer::Capable);
     assert!(story.dials(5001).contains(&Outgoing::ConnectAck));
@@ -34,7 +34,7 @@ fn an_acknowledgement_has_the_form_of_the_asker() {
 }
 
 #[test]
-fn once_nobody_listens_there_a_peer_is_written_to_as_peers_toml_says() {
+fn offline_peer_gets_its_peers_toml_form_again() {
     for (configured, taught) in [(Form::R3, Form::Standard), (Form::Standard, Form::R3)] {
         let mut story = Story::new();
         let peers = vec![StaticPeer { form: configured, ..StaticPeer::at(at(5001)) }];
@@ -60,7 +60,7 @@ fn once_nobody_listens_there_a_peer_is_written_to_as_peers_toml_says() {
 }
 
 #[test]
-fn a_connect_request_is_answered_on_its_connection_and_remembered_as_smart_cookies() {
+fn connect_request_is_answered_and_marks_smart_cookies() {
     let mut story = Story::new();
     let claimed = Claimed { ip: HERE, port: 5001 };
     assert_eq!(story.gets_from(HERE, claimed, Form::TwoField, Body::ConnectRequest), PlainAnswer::Connected);
@@ -81,7 +81,7 @@ fn a_ping_makes_nobody_known() {
 }
 
 #[test]
-fn our_own_address_is_never_added_and_whoever_claims_it_is_not_taken() {
+fn own_address_is_never_added() {
     let mut story = Story::new().with_static(&[5000, 5001]);
     assert_eq!(story.state(5000), None);
     assert_eq!(story.gets(5000, Body::Connect), PlainAnswer::Nothing);
@@ -117,7 +117,7 @@ fn meeting_ourselves_is_never_called_another_key() {
     story.session_breaks(BOBS);
     story.writes(5001, 1);
     while !story.session_requests.is_empty() {
-        story.talked(None, RequestEnd::Ourselves);
+        story.request_ends(None, RequestEnd::Ourselves);
     }
     let told = story.told();
     let waits = |event: &Event| {
@@ -127,7 +127,7 @@ fn meeting_ourselves_is_never_called_another_key() {
 }
 
 #[test]
-fn a_goodbye_counts_only_from_where_the_peer_is() {
+fn goodbye_counts_only_from_the_peers_source() {
     let mut story = Story::new();
     story.gets(5001, Body::Connect);
     story.ends(5001, &SendResult::Delivered);
@@ -141,7 +141,7 @@ fn a_goodbye_counts_only_from_where_the_peer_is() {
 }
 
 #[test]
-fn a_claim_from_elsewhere_is_replaced_by_the_source() {
+fn claim_from_elsewhere_is_replaced_by_source() {
     let mut story = Story::new();
     for ip in [HERE, Ipv4Addr::UNSPECIFIED, Ipv4Addr::new(10, 0, 0, 9)] {
         story.gets_from(LAN, Claimed { ip, port: 5001 }, Form::Standard, Body::Connect);
@@ -168,7 +168,7 @@ fn a_plain_message_over_ipv6_is_not_taken() {
 }
 
 #[test]
-fn our_own_port_at_the_addresses_of_this_machine_is_ours_in_both_families() {
+fn own_port_is_ours_in_both_families() {
     let own = |bind: &str, addr: &str| {
         let me = Me { bind: bind.parse().unwrap(), port: 5000, advertise: None };
         let mut state = State::new(CoreConfig { me, ..super::keys::alice() });
@@ -185,7 +185,7 @@ fn our_own_port_at_the_addresses_of_this_machine_is_ours_in_both_families() {
 }
 
 #[test]
-fn what_is_no_message_gets_no_receipt_and_a_connection_one_receipt_for_all() {
+fn only_intact_messages_get_a_receipt_per_connection() {
     let mut story = Story::new();
     let message = |what: &str| {
         let claimed = Claimed { ip: HERE, port: 5001 };

@@ -9,7 +9,7 @@ use crate::model::name::{PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
 
 /// Blocked sources at most: more than a user types.
-pub const MAX_BLOCKED_SOURCES: usize = 1_000;
+pub(crate) const MAX_BLOCKED_SOURCES: usize = 1_000;
 
 /// What a user blocks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -37,7 +37,7 @@ pub enum Trust {
 pub struct Pin {
     /// What identifies the peer.
     pub key: PublicKey,
-    /// The name the peer last gave itself. [`super::Trusted::met`] never sets it to a name of
+    /// The name the peer last gave itself. `Trusted::met` never sets it to a name of
     /// another contact.
     pub name: Option<PeerName>,
     /// The peer is a contact: the user wrote to it, verified, named, accepted or configured it. All

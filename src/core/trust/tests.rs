@@ -215,7 +215,7 @@ fn block_covers_unencrypted_messages_but_no_contact() {
 }
 
 #[test]
-fn legacy_block_covers_address_and_name_but_no_contact() {
+fn legacy_block_covers_namesakes_but_no_contact() {
     let mut trusted = with_bob(Policy::AcceptNew);
     let legacy = |at| plain::peer_at(addr(at).plain().expect("IPv4"));
     let name = |name| Some(PeerName::new(name));
@@ -577,7 +577,7 @@ fn waiting(trusted: &Trusted) -> Vec<(PublicKey, u8)> {
 }
 
 #[test]
-fn invented_key_changes_do_not_hide_the_real_one() {
+fn invented_key_changes_hide_no_real_one() {
     let mut trusted = with_bob(Policy::AcceptNew);
     for n in 0..16 {
         trusted.meets(claims("Bob", n, (n / 4) as u8));
@@ -630,7 +630,7 @@ fn key_changes_of_other_contacts_leave_room() {
 }
 
 #[test]
-fn key_change_does_not_take_the_place_of_few() {
+fn key_change_displaces_none_of_a_small_group() {
     let mut trusted = with_bob(Policy::AcceptNew);
     assert!(trusted.load(Pin { contact: true, ..Pin::of(nth_prefix(0).key(), &nth_prefix(0)) }));
     let first = claims("Bob", 100, 1);
@@ -649,7 +649,7 @@ fn key_change_does_not_take_the_place_of_few() {
 }
 
 #[test]
-fn message_requests_and_key_changes_have_room_of_their_own() {
+fn message_requests_and_key_changes_have_separate_room() {
     let mut trusted = with_bob(Policy::Ask);
     for n in 0..2 * MAX_MESSAGE_REQUESTS {
         trusted.meets(claims(&format!("peer-{n}"), n, (n / 2) as u8));
@@ -688,7 +688,7 @@ fn fifty_strangers_behind_one_nat_all_wait() {
 }
 
 #[test]
-fn peers_without_room_are_counted_once_and_come_again() {
+fn peers_without_room_are_counted_once() {
     let mut trusted = Trusted::new(ME, Policy::Ask);
     let nth = |n: usize| claims(&format!("peer-{n}"), n, 1);
     let all = MAX_MESSAGE_REQUESTS_OF_ONE + 17;
@@ -835,7 +835,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_key_gets_a_contact_name_without_the_user(
+    fn only_the_user_gives_a_key_contact_names(
         steps in prop::collection::vec(step(), 0..80),
     ) {
         let mut trusted = Trusted::new(ME, Policy::AcceptNew);

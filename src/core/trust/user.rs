@@ -27,7 +27,7 @@ pub enum Unknown {
     Pin,
     /// There are [`MAX_CONTACTS`] contacts.
     NoRoom,
-    /// There are [`MAX_BLOCKED_SOURCES`](super::MAX_BLOCKED_SOURCES) blocked sources.
+    /// There are `MAX_BLOCKED_SOURCES` blocked sources.
     TooManySources,
     /// The peer or source is not blocked.
     NotBlocked,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Accepted, Permit, Shared};
-use crate::net::connection::{Connection, End};
+use crate::net::connection::{Connection, MessageEnd};
 use crate::net::inbound::{Delivery, Reply};
 
 /// How long a message may wait for room, in the mailbox and in the queue of the store writer,
@@ -35,20 +35,20 @@ fn serve(shared: &Shared, accepted: Accepted, permit: Permit) {
             let heard = if connection.decoder.is_empty() { at } else { Instant::now() };
             let _pause = permit.waits(&connection.stream, heard);
             let end = connection.read_rest(|| permit.heard());
-            if permit.is_closing() { End::Lost } else { end }
+            if permit.is_closing() { MessageEnd::Lost } else { end }
         }
     };
     match end {
-        End::Opening => open(shared, &connection, at, permit),
+        MessageEnd::Opening => open(shared, &connection, at, permit),
         _ if connection.decoder.is_empty() => {}
-        End::Lost => {
+        MessageEnd::Lost => {
             log::debug!("a message of {source} was refused: it had to make room for others");
             shared.handler.refused(source);
         }
-        End::Whole | End::Cut | End::BrokenOff => {
+        MessageEnd::Whole | MessageEnd::Cut | MessageEnd::BrokenOff => {
             let answer = deliver(shared, &mut connection, end, &permit);
             connection.answer(&answer);
-            if end == End::Cut {
+            if end == MessageEnd::Cut {
                 // The sender may still be writing, and closing now would reset the connection.
                 let _pause = permit.waits(&connection.stream, Instant::now());
                 connection.drain();
@@ -71,8 +71,8 @@ fn open(shared: &Shared, connection: &Connection, at: Instant, permit: Permit) {
 }
 
 /// Delivers a message, waits for room if there is none, and returns the answer.
-fn deliver(shared: &Shared, connection: &mut Connection, end: End, permit: &Permit) -> Vec<u8> {
-    if matches!(end, End::Cut | End::BrokenOff) {
+fn deliver(shared: &Shared, connection: &mut Connection, end: MessageEnd, permit: &Permit) -> Vec<u8> {
+    if matches!(end, MessageEnd::Cut | MessageEnd::BrokenOff) {
         connection.decoder.mark_cut();
     }
     let source = connection.source;

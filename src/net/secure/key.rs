@@ -22,7 +22,7 @@ pub fn jitter() -> u8 {
 }
 
 /// Returns a random number; 0 if the system has none.
-pub fn random_number() -> u64 {
+pub(crate) fn random_number() -> u64 {
     let mut bytes = [0; 8];
     match rand::fill(&mut bytes) {
         Ok(()) => u64::from_be_bytes(bytes),

@@ -12,7 +12,8 @@ mod refused;
 mod tls;
 mod verifier;
 
-pub use key::{OwnKey, jitter, random_number};
+pub(crate) use key::random_number;
+pub use key::{OwnKey, jitter};
 pub use refused::Refused;
 pub use tls::Tls;
 pub(in crate::net) use tls::TlsConnection;

@@ -1,7 +1,5 @@
 //! Why TLS did not lead to a session.
 
-use std::fmt;
-
 use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
 use super::verifier::WrongKey;
@@ -9,13 +7,16 @@ use crate::model::key::PublicKey;
 use crate::model::session::RequestEnd;
 
 /// Why TLS did not lead to a session.
-#[derive(Debug)]
+#[derive(thiserror::Error, Debug)]
 pub enum Refused {
     /// The peer has proven another key than the expected one. Ours was not sent.
+    #[error("the peer has another key: {0}")]
     WrongKey(WrongKey),
     /// The peer has our own key: we dialed ourselves.
+    #[error("the peer has our own key")]
     Ourselves,
     /// TLS failed; [`rustls::Error::AlertReceived`] if the peer refused.
+    #[error("{}", tls_words(.0))]
     Tls(Error),
 }
 
@@ -40,20 +41,14 @@ impl Refused {
     }
 }
 
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::WrongKey(wrong) => write!(f, "the peer has another key: {wrong}"),
-            Self::Ourselves => f.write_str("the peer has our own key"),
-            Self::Tls(Error::PeerIncompatible(PeerIncompatible::NoKxGroupsInCommon)) => {
-                f.write_str("the peer does not offer X25519MLKEM768, the only key exchange that is accepted")
-            }
-            Self::Tls(error) => error.fmt(f),
+fn tls_words(error: &Error) -> String {
+    match error {
+        Error::PeerIncompatible(PeerIncompatible::NoKxGroupsInCommon) => {
+            "the peer does not offer X25519MLKEM768, the only key exchange that is accepted".to_owned()
         }
+        error => error.to_string(),
     }
 }
-
-impl std::error::Error for Refused {}
 
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {

@@ -1,6 +1,5 @@
 //! Checks that the peer holds the key that it shows, and that it is the expected one.
 
-use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
@@ -17,21 +16,14 @@ use crate::model::key::PublicKey;
 
 /// The peer has another key than the expected one. It has proven to hold that key, and has not seen
 /// ours.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(thiserror::Error, Clone, Copy, PartialEq, Eq, Debug)]
+#[error("expected {expected}, offered {offered}")]
 pub struct WrongKey {
     /// The key that we expected.
     pub expected: PublicKey,
     /// The key that the peer has proven.
     pub offered: PublicKey,
 }
-
-impl fmt::Display for WrongKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected {}, offered {}", self.expected, self.offered)
-    }
-}
-
-impl std::error::Error for WrongKey {}
 
 /// Accepts one raw Ed25519 key that has signed the handshake, on both sides.
 #[derive(Debug)]

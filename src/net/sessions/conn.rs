@@ -55,7 +55,7 @@ enum Stage {
 
 /// How far our side has ended the connection.
 #[derive(Debug)]
-enum Ending {
+enum Closing {
     None,
     /// TLS has said that nothing follows.
     Said,
@@ -87,7 +87,7 @@ pub(super) struct Conn {
     /// Set when the connection is to end after everything has been sent: when it is dropped at
     /// last.
     pub(super) finish_by: Option<Instant>,
-    ending: Ending,
+    closing: Closing,
     void_bytes: usize,
 }
 
@@ -118,7 +118,7 @@ impl Conn {
             is_writable: false,
             is_up: false,
             finish_by: None,
-            ending: Ending::None,
+            closing: Closing::None,
             void_bytes: 0,
         }
     }
@@ -336,15 +336,15 @@ impl Conn {
             }
         }
         let is_done = self.finish_by.is_some() && self.unsent.is_empty() && !connection.wants_write();
-        match self.ending {
-            Ending::None if is_done => {
-                self.ending = Ending::Said;
+        match self.closing {
+            Closing::None if is_done => {
+                self.closing = Closing::Said;
                 connection.send_close_notify();
                 return self.write();
             }
             // Once only: each call is an event of this socket, and would lead to the next.
-            Ending::Said if is_done => {
-                self.ending = Ending::ShutDown;
+            Closing::Said if is_done => {
+                self.closing = Closing::ShutDown;
                 let _ = self.stream.shutdown(Shutdown::Write);
             }
             _ => {}

@@ -233,7 +233,6 @@ impl Link {
         self.held_bytes
     }
 
-    /// Takes the held messages.
     pub(super) fn take_held(&mut self) -> Vec<Message> {
         self.held_bytes = 0;
         mem::take(&mut self.held)

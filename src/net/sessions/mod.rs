@@ -29,7 +29,6 @@ use crate::protocol::session::Hello;
 
 pub use event_loop::{Sessions, SessionsConfig};
 pub use pool::Pool;
-pub use receipt_limiter::{STRANGER_BURST, STRANGER_INTERVAL};
 
 /// A peer is pinged after this long without a byte from it, and again after as long.
 pub const PING_INTERVAL: Duration = Duration::from_secs(15);
@@ -226,7 +225,9 @@ pub trait SessionHandler {
 
     /// Returns whether dialing `addr` reaches this program itself, as far as is known. Another
     /// machine may have the same IP on a network of its own, such as that of Docker.
-    fn is_own(&mut self, addr: PeerAddr) -> bool;
+    fn is_own(&mut self, _addr: PeerAddr) -> bool {
+        false
+    }
 
     /// Handles a session that is open.
     ///
@@ -235,7 +236,7 @@ pub trait SessionHandler {
     fn session_up(&mut self, opened: Opened) -> Result<(), ByeReason>;
 
     /// Handles a ping or the answer to one.
-    fn session_alive(&mut self, key: PublicKey);
+    fn session_alive(&mut self, _key: PublicKey) {}
 
     /// Takes messages, to report with [`SessionCommand::Stored`] which get receipts. Returns the
     /// messages if there is no room for them now; they are offered again.
@@ -248,25 +249,25 @@ pub trait SessionHandler {
     ) -> Result<(), Vec<Message>>;
 
     /// Handles receipts.
-    fn receipts(&mut self, key: PublicKey, ids: &[MessageId]);
+    fn receipts(&mut self, _key: PublicKey, _ids: &[MessageId]) {}
 
     /// Handles the end of a session: the peer's reason, or `None` if it broke.
-    fn session_down(&mut self, key: PublicKey, bye: Option<ByeReason>);
+    fn session_down(&mut self, _key: PublicKey, _bye: Option<ByeReason>) {}
 
     /// Handles the end of a request.
     fn request_ended(&mut self, job: JobId, ended: RequestEnded);
 
     /// The peer calls itself this from now on; its hello said that it listens at `port`.
-    fn renamed(&mut self, key: PublicKey, source: Source, name: PeerName, port: u16);
+    fn renamed(&mut self, _key: PublicKey, _source: Source, _name: PeerName, _port: u16) {}
 
     /// The peer listens at these addresses from now on.
-    fn listens_at(&mut self, key: PublicKey, addrs: &[SocketAddr]);
+    fn listens_at(&mut self, _key: PublicKey, _addrs: &[SocketAddr]) {}
 
     /// This peer says that our key is also used by a program at this IP.
-    fn identity_in_use(&mut self, key: PublicKey, at: IpAddr);
+    fn identity_in_use(&mut self, _key: PublicKey, _at: IpAddr) {}
 
     /// The user of this peer wants to compare safety numbers.
-    fn asks_to_verify(&mut self, key: PublicKey);
+    fn asks_to_verify(&mut self, _key: PublicKey) {}
 
     /// Returns whether the user treats this key as a contact.
     fn is_contact(&mut self, key: PublicKey) -> bool;

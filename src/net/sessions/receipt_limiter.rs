@@ -9,11 +9,11 @@ use crate::core::Time;
 use crate::model::key::PublicKey;
 
 /// Receipts that a stranger gets at once: more messages than people write before an answer.
-pub const STRANGER_BURST: u32 = 20;
+pub(crate) const STRANGER_BURST: u32 = 20;
 
 /// How long a stranger waits for each further receipt: about as long as it takes to write a
 /// message.
-pub const STRANGER_INTERVAL: Duration = Duration::from_secs(1);
+pub(crate) const STRANGER_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Keys that are remembered before those are dropped that may have a whole burst again.
 const PRUNE_AT: usize = 1_000;

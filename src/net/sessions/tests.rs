@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use super::receipt_limiter::STRANGER_INTERVAL;
 use super::*;
 use crate::core::{SessionRequest, Time};
 use crate::model::key::KEY_BYTES;
@@ -60,8 +61,6 @@ impl SessionHandler for Recorder {
         Ok(())
     }
 
-    fn session_alive(&mut self, _: PublicKey) {}
-
     fn messages(
         &mut self,
         link: LinkId,
@@ -96,8 +95,6 @@ impl SessionHandler for Recorder {
     fn listens_at(&mut self, _: PublicKey, addrs: &[SocketAddr]) {
         self.told.push(Told::ListensAt(addrs.to_vec()));
     }
-
-    fn asks_to_verify(&mut self, _: PublicKey) {}
 
     fn identity_in_use(&mut self, _: PublicKey, at: IpAddr) {
         self.told.push(Told::InUse(at));
@@ -755,8 +752,8 @@ fn addresses_are_dialed_250_ms_apart() {
 #[test]
 fn most_telling_end_of_several_addresses_is_told() {
     let mut net = Net::of(3);
-    let nobody = PeerAddr::new(Ipv4Addr::new(127, 0, 2, 1), 5000).unwrap();
-    let addrs = vec![nobody, net.addr(2), nobody];
+    let unused = PeerAddr::new(Ipv4Addr::new(127, 0, 2, 1), 5000).unwrap();
+    let addrs = vec![unused, net.addr(2), unused];
     let request =
         SessionRequest { job: JobId(1), addrs, expect: Some(key(2)), say: Request::Open, deadline: None };
     net.request_at(0, request);
@@ -768,11 +765,11 @@ fn most_telling_end_of_several_addresses_is_told() {
 #[test]
 fn peer_that_does_not_answer_ends_the_request() {
     let mut net = Net::of(1);
-    let nobody = PeerAddr::new(Ipv4Addr::new(127, 0, 2, 1), 5000).unwrap();
-    net.silent.push(nobody);
+    let unused = PeerAddr::new(Ipv4Addr::new(127, 0, 2, 1), 5000).unwrap();
+    net.silent.push(unused);
     let request = SessionRequest {
         job: JobId(1),
-        addrs: vec![nobody],
+        addrs: vec![unused],
         expect: Some(key(2)),
         say: Request::Open,
         deadline: None,
@@ -820,11 +817,11 @@ fn silence_before_both_hellos_ends_the_dial() {
 #[test]
 fn late_request_ends_and_its_dial_with_it() {
     let mut net = Net::of(1);
-    let nobody = PeerAddr::new(Ipv4Addr::new(127, 0, 2, 1), 5000).unwrap();
-    net.silent.push(nobody);
+    let unused = PeerAddr::new(Ipv4Addr::new(127, 0, 2, 1), 5000).unwrap();
+    net.silent.push(unused);
     let deadline = Some(Time::at(Duration::from_secs(2)));
     let request =
-        SessionRequest { job: JobId(1), addrs: vec![nobody], expect: None, say: Request::Ping, deadline };
+        SessionRequest { job: JobId(1), addrs: vec![unused], expect: None, say: Request::Ping, deadline };
     net.request_at(0, request);
     net.pass(Duration::from_secs(2));
     assert_eq!(net.told(0), [Told::Ended(JobId(1), 0, RequestEnd::Unreachable(SendError::TimedOut))]);
@@ -838,7 +835,7 @@ fn refused_peer_hears_why() {
     net.request(0, 1, 1, messages([1]));
     net.settle();
     let ended = Told::Ended(JobId(1), 0, RequestEnd::Bye(ByeReason::NotAccepted));
-    // The key that the peer has proven is told all the same.
+    // The handler hears the key that the peer has proven.
     assert_eq!(net.told(0), [Told::Up(key(2)), ended]);
     assert_eq!(net.told(1), [Told::Refused(key(1), None)]);
     net.pass(PART_WITHIN);
@@ -1262,7 +1259,7 @@ fn opening_that_trickles_ends_after_a_minute() {
 }
 
 #[test]
-fn session_beyond_the_limit_closes_one_until_a_message() {
+fn session_beyond_the_limit_closes_an_idle_one() {
     let mut net = Net::of(1);
     let others: Vec<usize> =
         (0..=MAX_SESSIONS).map(|number| net.add_key(numbered_key(number), 2 + number as u64)).collect();
@@ -1488,7 +1485,7 @@ fn session_ends_if_its_replacement_fails() {
 fn request_ends_if_its_replacement_fails() {
     let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder { port: 5000, ..Recorder::default() });
     let theirs = says_hello(&mut pool, &mut handler, key(2), &hello_of(5, false), Time::default());
-    // The address is dialed for whoever is there. The peer keeps this connection, but its hello
+    // The address is dialed for any key. The peer keeps this connection, but its hello
     // does not arrive.
     let addrs = vec![PeerAddr::new(Ipv4Addr::new(192, 0, 2, 2), 5000).unwrap()];
     let request = SessionRequest { job: JobId(1), addrs, expect: None, say: Request::Open, deadline: None };
@@ -1574,7 +1571,7 @@ fn few_handshakes_are_under_way_at_once() {
     // A message does not wait for them.
     pool.request(request(301, messages([1])), now, &mut handler);
     assert_eq!(dialed(&mut pool).len(), 1);
-    // Whoever does not answer makes room for others.
+    // A peer that does not answer makes room for others.
     let wake = pool.next_wake().expect("something is due");
     assert!(wake > now, "{wake:?}");
     let late = now.plus(CONNECTS_WITHIN);
@@ -1642,6 +1639,6 @@ fn dial_under_way_goes_on_as_a_probe() {
 }
 
 #[test]
-fn dial_that_has_proven_the_key_needs_no_probe() {
+fn dial_with_a_proven_key_needs_no_probe() {
     assert_eq!(dials_of_two_that_meet(true), 1);
 }

@@ -12,7 +12,7 @@ use crate::model::peer_id::{LegacyId, PeerId, Recipient};
 /// alias is left out, because it identifies no peer.
 ///
 /// A contact loses its alias if that is an earlier contact's alias or another contact's name.
-pub fn from_older(pins: &[Pin], aliases: &BTreeMap<Recipient, Name>) -> Vec<Contact> {
+pub(crate) fn from_older(pins: &[Pin], aliases: &BTreeMap<Recipient, Name>) -> Vec<Contact> {
     let alias_of = |id: PeerId| -> Option<Name> {
         let address = match id {
             PeerId::Key(_) => None,

@@ -129,7 +129,7 @@ fn documented_example_is_read_and_written() {
 }
 
 #[test]
-fn legacy_contact_is_not_verified_but_may_be_blocked() {
+fn legacy_contact_may_be_blocked_but_not_verified() {
     let with = |line| format!("[[contact]]\nlegacy = \"192.0.2.9:5000\"\n{line}\n");
     let editor = Editor::with(&with("verified = 2026-11-22T09:30:00Z"));
     let sentence = Contacts::open(Some(editor.folder.path()), None).unwrap_err().to_string();

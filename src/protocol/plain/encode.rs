@@ -1,6 +1,5 @@
 //! From what we have to say to the bytes of one connection.
 
-use std::fmt;
 use std::net::Ipv4Addr;
 
 use crate::model::message::{Form, LINE_MARK, MAX_PARTS, MAX_SENT_BYTES, Outgoing};
@@ -27,11 +26,13 @@ const LONGEST_ADDRESS: usize = "255.255.255.255:65535".len();
 const LONGEST_MARK: usize = "(16/16) ".len();
 
 /// Why a text cannot be sent to plain peers. Its display is a whole sentence for a user.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(thiserror::Error, Debug, Clone, PartialEq, Eq)]
 pub enum EncodeError {
     /// There is nothing but white space.
+    #[error("The message is empty; type at least one character.")]
     Empty,
     /// It would take more than [`MAX_PARTS`] messages.
+    #[error("The message has {bytes} bytes; the limit is {limit}. Shorten or divide it.")]
     TooLong {
         /// Its bytes.
         bytes: usize,
@@ -39,19 +40,6 @@ pub enum EncodeError {
         limit: usize,
     },
 }
-
-impl fmt::Display for EncodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("The message is empty; type at least one character."),
-            Self::TooLong { bytes, limit } => {
-                write!(f, "The message has {bytes} bytes; the limit is {limit}. Shorten or divide it.")
-            }
-        }
-    }
-}
-
-impl std::error::Error for EncodeError {}
 
 /// The messages that carry `text`: usually one, and a text too long for a legacy peer's single
 /// `recv(1024)` in several that begin with `(1/3) `, cut at white space where there is some, always

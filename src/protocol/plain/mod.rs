@@ -8,7 +8,8 @@ mod receipt;
 mod standard;
 
 pub use decode::{Decoder, Progress};
-pub use encode::{EncodeError, Header, encode, messages_for};
+pub(crate) use encode::EncodeError;
+pub use encode::{Header, encode, messages_for};
 pub use receipt::{CONNECTED, Receipt, receipt};
 
 use crate::model::address::{Claimed, PeerAddr, PlainAddr, Source};

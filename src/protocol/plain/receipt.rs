@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn word_without_a_valid_key_stands_for_any_key() {
+    fn receipt_without_a_valid_key_matches_any() {
         let key = key();
         for more in [
             String::new(),

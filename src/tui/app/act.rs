@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn body_keeps_line_ends_but_no_outer_blank_lines() {
+    fn body_keeps_line_ends_without_outer_blank_lines() {
         assert_eq!(&*body_of("\n\n  one\r\n\r\n\ttwo  \n\n"), "  one\n\n\ttwo");
         assert_eq!(&*body_of(" \n "), "");
     }

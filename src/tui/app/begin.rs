@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::bail;
 
 use super::answer::Answers;
-use super::choose::{Chosen, ask_keys, ask_port, choose};
+use super::choose::{ChosenProfile, ask_keys, ask_port, choose};
 use super::contacts::ContactBook;
 use super::{Queue, clock};
 use crate::core::{Pin, StaticPeer};
@@ -101,7 +101,7 @@ fn next_free(ip: IpAddr, port: u16) -> Result<Bound, StartError> {
 }
 
 /// Adds the lines about a new profile, with a similar existing one that the user may have meant.
-fn announce(chosen: &Chosen, identity: &Identity, told: &mut Vec<String>) {
+fn announce(chosen: &ChosenProfile, identity: &Identity, told: &mut Vec<String>) {
     if !identity.is_new() || matches!(identity.storage(), KeyStorage::Memory(_)) {
         return;
     }

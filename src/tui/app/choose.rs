@@ -23,8 +23,7 @@ const FIRST_PORT: u16 = 5000;
 /// for. The others are counted.
 const MAX_KEYS_LISTED: usize = 15;
 
-/// The chosen profile.
-pub(super) struct Chosen {
+pub(super) struct ChosenProfile {
     pub(super) profile: Profile,
     pub(super) name: Name,
     /// The port to listen on, if the profile has listened before.
@@ -37,7 +36,7 @@ pub(super) struct Chosen {
     pub(super) similar: Option<Name>,
 }
 
-impl Chosen {
+impl ChosenProfile {
     fn found(Found { profile, name, port, .. }: Found) -> Self {
         Self { profile, name, port, is_renamed: false, is_new: false, similar: None }
     }
@@ -50,7 +49,11 @@ impl Chosen {
 }
 
 /// Chooses the profile: from the settings, else the only one, else by asking the user.
-pub(super) fn choose(settings: &Settings, profiles: &Profiles, terminal: bool) -> anyhow::Result<Chosen> {
+pub(super) fn choose(
+    settings: &Settings,
+    profiles: &Profiles,
+    terminal: bool,
+) -> anyhow::Result<ChosenProfile> {
     let answers = Answers::new(settings);
     if let Some(profile) = &settings.profile {
         return choose_directory(settings, profile, profiles, terminal);
@@ -59,10 +62,10 @@ pub(super) fn choose(settings: &Settings, profiles: &Profiles, terminal: bool) -
         Some(name) => name.clone(),
         None if profiles.is_empty() => new_name(answers, terminal, |name| is_new(profiles, name))?,
         None => match profiles.only()? {
-            Some(found) => return Ok(Chosen::found(found)),
+            Some(found) => return Ok(ChosenProfile::found(found)),
             None if !terminal => return Err(profiles.several().into()),
             None => match ask_profile(answers, profiles)? {
-                Some(found) => return Ok(Chosen::found(found)),
+                Some(found) => return Ok(ChosenProfile::found(found)),
                 None => {
                     profiles.check_new()?;
                     new_name(answers, terminal, |name| is_new(profiles, name))?
@@ -71,14 +74,14 @@ pub(super) fn choose(settings: &Settings, profiles: &Profiles, terminal: bool) -
         },
     };
     Ok(match profiles.named(&name, &settings.name_source)? {
-        Named::Known(found) => Chosen::found(found),
+        Named::Known(found) => ChosenProfile::found(found),
         Named::Unknown(Some(similar)) if terminal && settings.name.is_some() => {
             match ask_similar(answers, profiles, &name, &similar)? {
-                Some(found) => Chosen::found(found),
-                None => Chosen::new(settings, name, None)?,
+                Some(found) => ChosenProfile::found(found),
+                None => ChosenProfile::new(settings, name, None)?,
             }
         }
-        Named::Unknown(similar) => Chosen::new(settings, name, similar)?,
+        Named::Unknown(similar) => ChosenProfile::new(settings, name, similar)?,
     })
 }
 
@@ -126,18 +129,18 @@ fn choose_directory(
     profile: &Profile,
     profiles: &Profiles,
     terminal: bool,
-) -> anyhow::Result<Chosen> {
+) -> anyhow::Result<ChosenProfile> {
     let answers = Answers::new(settings);
     let is_free = |name: &Name| profiles.check_free(name, Some(profile));
     match (profiles.at(profile, settings.name.as_ref())?, settings.name.clone()) {
-        (Some(found), None) => Ok(Chosen::found(found)),
+        (Some(found), None) => Ok(ChosenProfile::found(found)),
         (Some(found), Some(name)) => {
             is_free(&name)?;
             let is_renamed = name != found.name;
             if is_renamed {
                 name.check_clear().map_err(Misused::new)?;
             }
-            Ok(Chosen { name, is_renamed, ..Chosen::found(found) })
+            Ok(ChosenProfile { name, is_renamed, ..ChosenProfile::found(found) })
         }
         (None, name) => {
             profiles.check_new()?;
@@ -146,7 +149,7 @@ fn choose_directory(
                 None => new_name(answers, terminal, |name| is_free(name).map_err(|error| error.to_string()))?,
             };
             is_free(&name)?;
-            Ok(Chosen::new(settings, name, None)?)
+            Ok(ChosenProfile::new(settings, name, None)?)
         }
     }
 }

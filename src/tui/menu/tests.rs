@@ -393,7 +393,7 @@ fn refused_line_of_a_script_takes_no_answer() {
 }
 
 #[test]
-fn line_that_is_too_long_ends_the_question_of_a_script() {
+fn too_long_line_ends_a_scripts_question() {
     for (mut menu, prompt) in [(Menu::new(false), "Choice [0-6]: "), (menu(), "Message to Bob: ")] {
         after(&mut menu, &["1", "bob"]);
         menu.give_up_question();
@@ -703,7 +703,7 @@ fn command_at_question_is_carried_out() {
 }
 
 #[test]
-fn message_to_all_is_no_default_for_the_next() {
+fn message_to_all_sets_no_default() {
     let mut menu = menu();
     after(&mut menu, &["@bob hello"]);
     after(&mut menu, &["@all hello"]);

@@ -18,10 +18,10 @@ use crate::tui::style::{Ink, Line};
 const QUOTED_COLUMNS: usize = 40;
 
 /// The mark of success in the status line.
-pub const DELIVERED: char = '✓';
+pub(crate) const DELIVERED: char = '✓';
 
 /// Returns whether a message was delivered, or sent to a peer that gives no receipts.
-pub fn is_good(status: &DeliveryStatus) -> bool {
+pub(crate) fn is_good(status: &DeliveryStatus) -> bool {
     matches!(status, DeliveryStatus::Delivered | DeliveryStatus::Sent)
 }
 
@@ -64,7 +64,7 @@ fn failure_words(failure: &SendError) -> String {
 }
 
 /// Returns the status of a message as the end of a sentence.
-pub fn status_words(status: &DeliveryStatus) -> String {
+pub(crate) fn status_words(status: &DeliveryStatus) -> String {
     match status {
         DeliveryStatus::Queued(reason) => format!("queued: {}", hold_words(*reason)),
         DeliveryStatus::Sent => "sent".into(),
@@ -96,7 +96,7 @@ fn reason_words(reason: &FailureReason) -> String {
 }
 
 /// Returns why a message is queued.
-pub fn hold_words(hold: PendingReason) -> &'static str {
+pub(crate) fn hold_words(hold: PendingReason) -> &'static str {
     match hold {
         PendingReason::InLine => "waiting for earlier messages",
         PendingReason::Unreachable => "they are offline",

@@ -161,7 +161,7 @@ fn repeated_message_has_a_remark() {
 }
 
 #[test]
-fn message_that_came_late_says_when_it_was_sent() {
+fn message_that_came_late_says_when_sent() {
     let labels = Labels::default();
     let late = "Mon 14:03";
     let voice = Voice { labels: &labels, full: false, rows: true, is_new: false, late, stamp: "", date };
@@ -201,7 +201,7 @@ fn claimed_address_is_marked_as_claimed() {
 }
 
 #[test]
-fn outcome_on_a_pipe_names_a_clear_contact_without_address() {
+fn pipe_outcome_names_a_clear_contact_without_address() {
     let outcome = |who: &PeerInfo, labels: &Labels| {
         let voice = Voice { labels, full: true, rows: false, is_new: false, late: "", stamp: "", date };
         let (who, text) = (who.clone(), "hi".into());

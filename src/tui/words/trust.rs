@@ -108,7 +108,11 @@ fn pinned(who: &PeerInfo, key: PublicKey, is_online: bool, voice: &Voice<'_>) ->
 /// Returns the lines about a request. Those about a key change have the old keys, the new key, and
 /// the commands: six rows of a usual terminal, if one contact has the name. `pending` has all
 /// requests, among which the commands name this one.
-pub fn lines_of_request(request: &PeerRequest, pending: &[PeerRequest], voice: &Voice<'_>) -> Vec<Line> {
+pub(crate) fn lines_of_request(
+    request: &PeerRequest,
+    pending: &[PeerRequest],
+    voice: &Voice<'_>,
+) -> Vec<Line> {
     let PeerRequest { met, against, held: _ } = request;
     let (Some(first), PeerId::Key(new)) = (against.first(), met.id) else {
         return vec![message_request(request, pending, voice)];
@@ -373,7 +377,7 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
 }
 
 /// Returns what a policy does with strangers.
-pub fn policy_words(policy: Policy) -> &'static str {
+pub(crate) fn policy_words(policy: Policy) -> &'static str {
     match policy {
         Policy::AcceptNew => "Policy accept-new: strangers can write to you.",
         Policy::Ask => "Policy ask: new strangers wait for your decision.",
@@ -400,7 +404,7 @@ fn undecided(unknown: Unknown) -> &'static str {
 }
 
 /// Returns the lines that `/key` shows about a key.
-pub fn pin_lines(pin: &Pin, labels: &Labels, date: fn(u64) -> String) -> Vec<Line> {
+pub(crate) fn pin_lines(pin: &Pin, labels: &Labels, date: fn(u64) -> String) -> Vec<Line> {
     let addrs: Vec<String> = pin.addrs.iter().take(MAX_NAMED).map(PeerAddr::to_string).collect();
     let at = if addrs.is_empty() { String::new() } else { format!(", at {}", addrs.join(", ")) };
     let label = labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
@@ -427,7 +431,7 @@ pub(in crate::tui) fn request_line(request: &PeerRequest, pending: &[PeerRequest
 /// Returns why no message goes to a key that the user has not accepted: it is among the `pending`
 /// requests, or its `pin` is blocked; neither if the policy refuses it, or it had no room or no
 /// name.
-pub fn untrusted_words(
+pub(crate) fn untrusted_words(
     key: PublicKey,
     pending: &[PeerRequest],
     pin: Option<&Pin>,
@@ -490,7 +494,7 @@ fn no_room(count: usize) -> String {
 }
 
 /// Returns the lines about the pending requests. `more` peers had no room.
-pub fn requests_lines(requests: &[PeerRequest], more: usize, voice: &Voice<'_>) -> Vec<Line> {
+pub(crate) fn requests_lines(requests: &[PeerRequest], more: usize, voice: &Voice<'_>) -> Vec<Line> {
     if requests.is_empty() {
         return vec!["No request waits for your decision.".into()];
     }

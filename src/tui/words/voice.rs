@@ -10,7 +10,7 @@ use crate::tui::message::{IN_DOUBT, Shown, sent_mark};
 use crate::tui::style::{Ink, Line, ink_of};
 
 /// What stands behind the name of a peer whose key the user has compared, where signs are shown.
-pub const VERIFIED: char = '✓';
+pub(crate) const VERIFIED: char = '✓';
 
 /// How things are said: to whom, and when.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,7 @@
 //! Both sides are the sessions of the program, without its core and in this process. A meddler
 //! stands between them.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Weak};
@@ -105,15 +105,9 @@ impl SessionHandler for Taker {
         Hello::new(PeerName::new("Peer"), 9)
     }
 
-    fn is_own(&mut self, _: PeerAddr) -> bool {
-        false
-    }
-
     fn session_up(&mut self, _: Opened) -> Result<(), ByeReason> {
         Ok(())
     }
-
-    fn session_alive(&mut self, _: PublicKey) {}
 
     fn messages(
         &mut self,
@@ -135,21 +129,9 @@ impl SessionHandler for Taker {
         Ok(())
     }
 
-    fn receipts(&mut self, _: PublicKey, _: &[MessageId]) {}
-
-    fn session_down(&mut self, _: PublicKey, _: Option<ByeReason>) {}
-
     fn request_ended(&mut self, _: JobId, ended: RequestEnded) {
         self.tell(Told::Ended(ended.end));
     }
-
-    fn renamed(&mut self, _: PublicKey, _: Source, _: PeerName, _: u16) {}
-
-    fn listens_at(&mut self, _: PublicKey, _: &[SocketAddr]) {}
-
-    fn asks_to_verify(&mut self, _: PublicKey) {}
-
-    fn identity_in_use(&mut self, _: PublicKey, _: IpAddr) {}
 
     fn is_contact(&mut self, _: PublicKey) -> bool {
         true

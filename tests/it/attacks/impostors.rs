@@ -27,7 +27,7 @@ fn waits(peer: &SecurePeer, alice: &Peer) {
 }
 
 #[test]
-fn invented_key_changes_do_not_hide_the_real_one() {
+fn invented_key_changes_hide_no_real_one() {
     let old = SecurePeer::named("Bob", b'B');
     let mut alice = alice_who_trusts(&[("Bob", old.addr(), old.key())]).start();
     old.says(alice.addr(), &["it is me."]);
@@ -63,7 +63,7 @@ const LIKE_BOB: [&str; 5] =
 const BOB: [&str; 2] = ["\u{ff22}ob", "\u{1d401}ob"];
 
 #[test]
-fn names_like_a_contacts_are_marked_and_get_nothing_of_theirs() {
+fn lookalike_names_are_marked_and_get_nothing() {
     let bob = SecurePeer::named("Bob", b'B');
     let mut alice = alice_who_trusts(&[("Bob", bob.addr(), bob.key())]).start();
     bob.says(alice.addr(), &["it is me."]);
@@ -91,7 +91,7 @@ fn names_like_a_contacts_are_marked_and_get_nothing_of_theirs() {
 }
 
 #[test]
-fn message_to_all_goes_to_no_peer_that_only_knocked() {
+fn message_to_all_skips_peers_that_only_knocked() {
     let bob = SecurePeer::named("Bob", b'B');
     let mut alice = alice_who_trusts(&[("Bob", bob.addr(), bob.key())]).start();
     bob.says(alice.addr(), &["hello."]);

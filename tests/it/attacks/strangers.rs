@@ -216,7 +216,7 @@ const MAX_GROWTH_KIB: u64 = 24 * 1024;
 const MAX_HISTORY_BYTES: u64 = 128 * 1024 * 1024;
 
 #[test]
-fn long_messages_of_strangers_take_bounded_memory_and_disk() {
+fn long_stranger_messages_take_bounded_memory_and_disk() {
     let bob = SecurePeer::named("Bob", b'B');
     let alice = alice_who_trusts(&[("Bob", bob.addr(), bob.key())]).start();
     let (addr, before) = (alice.addr(), alice.resident_kib());
@@ -236,7 +236,7 @@ fn long_messages_of_strangers_take_bounded_memory_and_disk() {
 }
 
 #[test]
-fn long_messages_of_strangers_are_bounded_with_a_stopped_terminal() {
+fn long_stranger_messages_are_bounded_under_stopped_terminal() {
     let bob = SecurePeer::named("Bob", b'B');
     let alice = alice_who_trusts(&[("Bob", bob.addr(), bob.key())]);
     let mut alice = Unread::start(&alice, Stdio::piped());

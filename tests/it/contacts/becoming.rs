@@ -26,7 +26,7 @@ fn writing_by_name_or_address_makes_a_contact() {
 }
 
 #[test]
-fn adding_an_address_without_a_peer_says_that_nothing_was_added() {
+fn adding_an_empty_address_says_nothing_was_added() {
     let mut alice = Peer::named("Alice").start();
     alice.types(&[&format!("/add {}", crate::support::nobody())]);
     alice.sees("Not connected to ");

@@ -58,7 +58,7 @@ fn has_it_when_both_are_there(alice: &Home, bob: &Home, texts: &[&str]) {
 }
 
 #[test]
-fn somebody_known_who_is_away_is_written_to_by_name_after_a_restart() {
+fn offline_contact_is_written_to_after_a_restart() {
     let (alice, bob) = acquainted();
     let mut her = alice.start();
     her.types(&["@bob are you back?"]);
@@ -74,7 +74,7 @@ fn somebody_known_who_is_away_is_written_to_by_name_after_a_restart() {
 }
 
 #[test]
-fn a_text_to_somebody_known_who_is_away_arrives_once_after_both_have_ended_in_between() {
+fn message_to_offline_contact_survives_both_restarts() {
     let (alice, bob) = acquainted();
     let mut her = alice.start();
     her.says(&bob.addr.to_string(), "first of two");
@@ -91,7 +91,7 @@ fn a_text_to_somebody_known_who_is_away_arrives_once_after_both_have_ended_in_be
 }
 
 #[test]
-fn a_text_to_an_address_where_nobody_has_ever_been_arrives_once_after_both_have_ended_in_between() {
+fn message_to_unused_address_survives_both_restarts() {
     let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
     let mut her = alice.start();
     her.says(&bob.addr.to_string(), "whoever you are");
@@ -101,7 +101,7 @@ fn a_text_to_an_address_where_nobody_has_ever_been_arrives_once_after_both_have_
 }
 
 #[test]
-fn a_text_to_somebody_who_is_away_survives_that_its_sender_is_killed_as_soon_as_it_is_queued() {
+fn queued_message_survives_an_immediate_kill() {
     let (alice, bob) = acquainted();
     let mut her = alice.start();
     her.says(&bob.addr.to_string(), "in spite of everything");
@@ -111,7 +111,7 @@ fn a_text_to_somebody_who_is_away_survives_that_its_sender_is_killed_as_soon_as_
 }
 
 #[test]
-fn what_a_receiver_had_shown_before_it_was_killed_is_not_shown_at_its_next_start() {
+fn message_shown_before_a_kill_is_not_repeated() {
     let (alice, bob) = acquainted();
     let (mut her, mut him) = (alice.start(), bob.start());
     her.says(&bob.addr.to_string(), "remember this");
@@ -143,7 +143,7 @@ fn is_on_disk(dir: &Path, words: &str) -> bool {
 }
 
 #[test]
-fn without_a_history_nothing_that_is_said_gets_to_the_disk() {
+fn no_history_writes_no_message_to_disk() {
     let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
     let quiet = |home: &Home| -> Peer { home.builder().arg("--no-history").start() };
     let (mut her, mut him) = (quiet(&alice), quiet(&bob));

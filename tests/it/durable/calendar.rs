@@ -9,7 +9,7 @@ const JUMPS: [&str; 4] =
     ["@2020-02-29 10:00:00", "@1970-01-01 00:00:05", "@2400-06-01 12:00:00", "@2031-01-19 03:14:07"];
 
 #[test]
-fn what_is_said_under_a_clock_that_jumps_arrives_once_and_keeps_its_order_in_both_histories() {
+fn clock_jumps_keep_messages_once_and_in_order() {
     let Some(calendar) = Calendar::new() else { return };
     let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
     let mut him = bob.start();
@@ -44,7 +44,7 @@ fn what_is_said_under_a_clock_that_jumps_arrives_once_and_keeps_its_order_in_bot
 }
 
 #[test]
-fn a_text_that_waits_does_not_expire_before_its_time_however_the_clock_is_set() {
+fn clock_jump_does_not_expire_a_queued_message() {
     let Some(calendar) = Calendar::new() else { return };
     let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
     let mut her = calendar.of(alice.builder()).start();

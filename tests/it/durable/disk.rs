@@ -84,7 +84,7 @@ impl OnDisk {
 }
 
 #[test]
-fn what_comes_while_the_disk_is_full_is_shown_once_and_acknowledged_when_there_is_room_again() {
+fn full_disk_delays_receipts_and_shows_messages_once() {
     if !is_possible() {
         return;
     }
@@ -117,7 +117,7 @@ fn what_comes_while_the_disk_is_full_is_shown_once_and_acknowledged_when_there_i
 }
 
 #[test]
-fn what_is_said_on_a_full_disk_goes_out_and_it_is_told_that_it_is_not_kept() {
+fn full_disk_sends_messages_and_warns() {
     if !is_possible() {
         return;
     }

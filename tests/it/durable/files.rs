@@ -35,7 +35,7 @@ fn bytes_beside(path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn a_history_of_a_later_version_is_refused_in_one_sentence_and_stays_as_it_is() {
+fn later_history_is_refused_in_one_sentence() {
     let (alice, bob) = waiting();
     let path = history_of(alice.name, alice.data.path());
     let db = Connection::open(&path).expect("opened");
@@ -62,7 +62,7 @@ fn a_history_of_a_later_version_is_refused_in_one_sentence_and_stays_as_it_is() 
 }
 
 #[test]
-fn a_damaged_history_is_set_aside_and_named_and_the_chat_starts() {
+fn damaged_history_is_set_aside_at_start() {
     let (alice, bob) = waiting();
     let path = history_of(alice.name, alice.data.path());
     let mut bytes = fs::read(&path).expect("readable");

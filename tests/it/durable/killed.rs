@@ -239,7 +239,7 @@ fn play(rounds: usize, seed: u64) {
 }
 
 #[test]
-fn killed_at_any_instant_sender_and_receiver_lose_nothing_and_show_nothing_twice() {
+fn kill_at_any_instant_loses_or_repeats_nothing() {
     for Seed(seed) in Seed::all(1, 1) {
         play(FEW, seed);
     }
@@ -247,7 +247,7 @@ fn killed_at_any_instant_sender_and_receiver_lose_nothing_and_show_nothing_twice
 
 #[test]
 #[ignore = "the long form: 500 rounds"]
-fn killed_five_hundred_times_sender_and_receiver_lose_nothing_and_show_nothing_twice() {
+fn five_hundred_kills_lose_or_repeat_nothing() {
     let rounds = number(ROUNDS).map_or(MANY, |rounds| usize::try_from(rounds).expect("not that many"));
     for Seed(seed) in Seed::all(1, 1) {
         play(rounds, seed);

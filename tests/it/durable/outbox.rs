@@ -6,7 +6,7 @@ use super::{Home, leaves, outbox_has, times, until};
 use crate::support::SOON;
 
 #[test]
-fn a_text_expires_when_the_user_said_and_is_never_sent_after_that() {
+fn expired_message_is_never_sent() {
     let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
     let mut her = alice.builder().arg("--expire=2s").start();
     her.says(&bob.addr.to_string(), "not for long");
@@ -23,7 +23,7 @@ fn a_text_expires_when_the_user_said_and_is_never_sent_after_that() {
 }
 
 #[test]
-fn a_text_expires_while_the_program_does_not_run() {
+fn message_expires_while_the_program_is_off() {
     let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
     let mut her = alice.builder().arg("--expire=1s").start();
     her.says(&bob.addr.to_string(), "not for long");
@@ -40,7 +40,7 @@ fn a_text_expires_while_the_program_does_not_run() {
 }
 
 #[test]
-fn what_waits_is_listed_with_why_and_can_be_taken_back_and_sent_again() {
+fn queued_messages_are_listed_cancelled_and_retried() {
     let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
     let mut her = alice.start();
     for text in ["one", "two", "three"] {

@@ -3,7 +3,7 @@
 use super::{Home, leaves};
 
 #[test]
-fn after_a_restart_what_was_said_is_in_the_history_and_comes_where_a_conversation_begins() {
+fn restarted_conversation_begins_with_its_history() {
     let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
     let (mut her, mut him) = (alice.start(), bob.builder().knows(alice.addr).start());
     her.meets(&him);

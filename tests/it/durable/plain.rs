@@ -12,7 +12,7 @@ use crate::legacy::{Legacy, Program};
 use crate::support::{SOON, listen};
 
 #[test]
-fn a_program_of_old_that_was_away_gets_a_text_once_when_it_is_back_and_it_is_handed_over() {
+fn returning_legacy_peer_gets_its_message_once() {
     let (alice, old) = (Home::of("Alice"), Home::of("Old"));
     let mut her = alice.start();
     her.says(&old.addr.to_string(), "welcome back");
@@ -78,7 +78,7 @@ impl Fragile {
 }
 
 #[test]
-fn what_somebody_took_in_plain_and_broke_off_is_never_sent_again_not_even_in_another_life() {
+fn broken_off_plain_message_is_never_resent() {
     let (alice, old) = (Home::of("Alice"), Home::of("Old"));
     let mut fragile = Fragile::at(old.addr);
     let mut her = alice.start();
@@ -99,7 +99,7 @@ fn what_somebody_took_in_plain_and_broke_off_is_never_sent_again_not_even_in_ano
 }
 
 #[test]
-fn what_was_on_its_way_in_plain_when_its_sender_was_killed_is_of_unknown_fate_and_never_sent_again() {
+fn plain_message_of_a_killed_sender_stays_unconfirmed() {
     let (alice, old) = (Home::of("Alice"), Home::of("Old"));
     let mut fragile = Fragile::at(old.addr);
     let mut her = alice.start();

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const WHILE: Duration = Duration::from_secs(1);
 
 #[test]
-fn while_a_text_waits_for_the_disk_others_are_shown_answered_and_listed() {
+fn slow_disk_delays_only_its_own_message() {
     let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
     let (mut her, mut him) = (alice.start(), bob.start());
     her.says(&bob.addr.to_string(), "before");

@@ -65,7 +65,7 @@ pub(super) fn arrived_later(peer: &Peer, text: &str) -> usize {
     peer.printed().iter().filter(told).count()
 }
 
-/// Says `text` to whoever is at `addr`, waits for what became of it, and makes sure that it was
+/// Says `text` to the peer at `addr`, waits for what became of it, and makes sure that it was
 /// said once.
 pub(super) fn says_at(peer: &mut Peer, addr: SocketAddrV4, text: &str) -> Outcome {
     let before = outcomes(peer, addr).len();
@@ -85,7 +85,7 @@ pub(super) fn says_at(peer: &mut Peer, addr: SocketAddrV4, text: &str) -> Outcom
 /// What stands behind a text that its receiver may have been shown in an earlier run.
 const PERHAPS_AGAIN: &str = " [may have been shown before]";
 
-/// How often somebody was shown a message that is exactly `text`.
+/// How often a peer was shown a message that is exactly `text`.
 pub(super) fn shown_times(printed: &[String], text: &str) -> usize {
     let endings = [format!("): {text}"), format!(") [encrypted]: {text}")];
     let is_it = |line: &&String| {

@@ -50,8 +50,7 @@ fn well(program: Program) -> Outcome {
 }
 
 #[test]
-fn a_text_to_a_legacy_program_that_comes_too_late_or_whose_answer_is_lost_is_shown_once_and_its_fate_unknown()
-{
+fn late_legacy_message_is_shown_once_and_unconfirmed() {
     with_each(|program| {
         let (mut alice, proxy, legacy) = alice_and(program);
         let faults = [
@@ -76,7 +75,7 @@ fn a_text_to_a_legacy_program_that_comes_too_late_or_whose_answer_is_lost_is_sho
 }
 
 #[test]
-fn a_text_to_a_legacy_program_that_never_gets_there_is_of_unknown_fate_and_the_next_is_well() {
+fn lost_legacy_message_is_unconfirmed_and_next_arrives() {
     with_each(|program| {
         let (mut alice, proxy, legacy) = alice_and(program);
         proxy.does_to("lost", Fault::BlackHole);
@@ -87,7 +86,7 @@ fn a_text_to_a_legacy_program_that_never_gets_there_is_of_unknown_fate_and_the_n
 }
 
 #[test]
-fn a_legacy_program_that_got_one_byte_of_a_text_is_never_said_to_have_it() {
+fn one_byte_at_a_legacy_peer_proves_nothing() {
     with_each(|program| {
         let (mut alice, proxy, legacy) = alice_and(program);
         // It calls recv() once, so a network that delivers single bytes loses the rest. Nobody can
@@ -101,7 +100,7 @@ fn a_legacy_program_that_got_one_byte_of_a_text_is_never_said_to_have_it() {
 }
 
 #[test]
-fn a_legacy_program_that_hangs_delays_no_text_to_another() {
+fn hanging_legacy_peer_delays_no_message_to_another() {
     let (mut alice, proxy, hanging) = alice_and(Program::Xyz);
     let lively = Legacy::start(Program::CryptoKnights);
     lively.connect(alice.addr()).expect("Alice listens");
@@ -114,7 +113,7 @@ fn a_legacy_program_that_hangs_delays_no_text_to_another() {
 }
 
 #[test]
-fn what_a_legacy_program_says_is_shown_once_whatever_becomes_of_our_answer() {
+fn legacy_message_is_shown_once_whatever_our_answer() {
     with_each(|program| {
         let (alice, proxy) = alice_behind_a_proxy();
         let legacy = Legacy::start(program);
@@ -148,8 +147,7 @@ fn what_a_legacy_program_says_is_shown_once_whatever_becomes_of_our_answer() {
 }
 
 #[test]
-fn a_text_to_a_legacy_program_that_is_reset_on_its_way_is_of_unknown_fate_and_what_is_not_whole_never_delivered()
- {
+fn reset_legacy_message_is_unconfirmed_and_never_delivered() {
     with_each(|program| {
         // XYZ dies of a connection that is reset, and is not ours to save.
         if program == Program::Xyz {
@@ -170,7 +168,7 @@ fn a_text_to_a_legacy_program_that_is_reset_on_its_way_is_of_unknown_fate_and_wh
 }
 
 #[test]
-fn a_text_that_is_swallowed_before_a_program_that_gives_receipts_is_never_called_delivered() {
+fn swallowed_message_without_receipt_is_not_delivered() {
     let (mut alice, proxy, legacy) = alice_and(Program::SmartCookies);
     assert_eq!(says_at(&mut alice, proxy.addr(), "all is well."), Outcome::Delivered);
     // Programs without receipts close in the same way when they have read a text, but this one
@@ -185,7 +183,7 @@ fn a_text_that_is_swallowed_before_a_program_that_gives_receipts_is_never_called
 const CUT: &str = " [cut: longer than 8192 bytes, too slow, or broken off]";
 
 #[test]
-fn of_a_text_that_is_reset_on_its_way_to_us_what_came_is_shown_and_marked() {
+fn reset_incoming_message_is_shown_as_cut() {
     let (alice, proxy) = alice_behind_a_proxy();
     let (header, text) = ("127.0.0.1:9 Dave ", "what is whole is shown whole.");
     let says = |bytes: usize| {
@@ -215,7 +213,7 @@ fn of_a_text_that_is_reset_on_its_way_to_us_what_came_is_shown_and_marked() {
 }
 
 #[test]
-fn texts_whose_connections_overtake_each_other_are_each_shown_once() {
+fn overtaking_messages_are_each_shown_once() {
     let (mut alice, proxy) = alice_behind_a_proxy();
     let legacy = Legacy::start(Program::CryptoKnights);
     proxy.does_to("first", Fault::HoldForNext);

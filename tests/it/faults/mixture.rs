@@ -218,11 +218,11 @@ fn over_seeds(scenario: fn(&Seed, u64)) {
 }
 
 #[test]
-fn in_any_mixture_of_faults_every_text_is_shown_once_in_order_and_its_sender_learns_so() {
+fn any_faults_leave_every_message_once_in_order() {
     over_seeds(two_peers_talk);
 }
 
 #[test]
-fn in_any_mixture_of_faults_every_text_to_a_legacy_program_has_exactly_one_true_outcome() {
+fn any_faults_leave_legacy_messages_one_true_outcome() {
     over_seeds(one_talks_to_a_legacy_program);
 }

@@ -37,12 +37,12 @@ fn under(fault: Fault, text: &str) -> (Outcome, usize) {
 }
 
 #[test]
-fn a_talk_that_comes_byte_by_byte_is_one_talk_and_its_text_is_delivered() {
+fn session_byte_by_byte_delivers_its_message() {
     assert_eq!(under(Fault::SingleBytes, "Grüße in Bytes 你好."), (Outcome::Delivered, 1));
 }
 
 #[test]
-fn a_short_delay_of_the_connection_the_bytes_or_the_answer_changes_nothing() {
+fn short_delay_anywhere_changes_nothing() {
     delays(SHORT, (Outcome::Delivered, 1));
 }
 
@@ -61,7 +61,7 @@ fn delays(time: Duration, expected: (Outcome, usize)) {
 }
 
 #[test]
-fn a_talk_that_is_reset_at_any_place_leaves_its_text_queued_and_it_comes_once() {
+fn message_of_a_reset_session_arrives_once() {
     // In the line, behind it, in the handshake, in what it ends with, and about where the text
     // stands.
     thread::scope(|scope| {
@@ -75,7 +75,7 @@ fn a_talk_that_is_reset_at_any_place_leaves_its_text_queued_and_it_comes_once() 
 }
 
 #[test]
-fn a_text_into_a_black_hole_or_one_that_is_closed_in_good_order_is_queued_and_comes_once() {
+fn swallowed_message_stays_queued_and_arrives_once() {
     thread::scope(|scope| {
         for fault in [Fault::BlackHole, Fault::Swallow, Fault::HalfOpen, Fault::ResetBeforeReceipt] {
             scope.spawn(move || {
@@ -86,7 +86,7 @@ fn a_text_into_a_black_hole_or_one_that_is_closed_in_good_order_is_queued_and_co
 }
 
 #[test]
-fn a_text_that_was_taken_and_whose_receipt_never_comes_back_is_queued_and_shown_once() {
+fn message_whose_receipt_is_lost_is_shown_once() {
     let (meddler, bob) = Meddler::in_the_only_way_to(Peer::named("Bob"));
     let (to_alice, alice) = Meddler::in_the_only_way_to(Peer::named("Alice"));
     let mut bob = bob.start();
@@ -110,7 +110,7 @@ fn a_text_that_was_taken_and_whose_receipt_never_comes_back_is_queued_and_shown_
 }
 
 #[test]
-fn a_peer_that_hangs_delays_no_text_to_another() {
+fn hanging_peer_delays_no_message_to_another() {
     let mut pair = Pair::new();
     let mut carol = Peer::named("Carol").knows(pair.to_alice.addr()).start();
     // Bob was there before her, so what is said to all is said to him first.
@@ -135,7 +135,7 @@ fn a_peer_that_hangs_delays_no_text_to_another() {
 }
 
 #[test]
-fn peers_that_hung_or_broke_every_connection_until_they_were_gone_find_each_other_again() {
+fn peers_find_each_other_after_hanging_or_breaking() {
     thread::scope(|scope| {
         for fault in [Fault::BlackHole, Fault::ResetAfter(0)] {
             scope.spawn(move || find_each_other_after(fault));

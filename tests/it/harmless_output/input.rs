@@ -4,14 +4,13 @@ use std::net::Ipv4Addr;
 
 use proptest::prelude::*;
 
-/// One connection.
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
     pub(super) bytes: Vec<u8>,
     pub(super) source: Ipv4Addr,
     /// It was closed by its sender, and not cut.
     pub(super) whole: bool,
-    /// Whoever is dialed because of it answers.
+    /// The peer dialed because of it answers.
     pub(super) serves: bool,
 }
 

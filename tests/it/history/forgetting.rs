@@ -31,7 +31,7 @@ fn files_with(folder: &std::path::Path, word: &str) -> usize {
 }
 
 #[test]
-fn what_is_forgotten_is_in_none_of_the_bytes_and_what_waits_stays() {
+fn forgotten_messages_leave_no_bytes_but_queued_stay() {
     // While the chat has the file open, and after that.
     for is_open in [true, false] {
         let kept = kept();
@@ -61,7 +61,7 @@ fn what_is_forgotten_is_in_none_of_the_bytes_and_what_waits_stays() {
 }
 
 #[test]
-fn what_is_forgotten_can_be_chosen_by_age_or_be_everything() {
+fn messages_are_forgotten_by_age_or_entirely() {
     let kept = kept().closed();
     assert_eq!(kept.asked(&["--forget", "--until", "2026-11-20", "--yes"]).well(), "Deleted no messages.\n");
     assert_eq!(kept.asked(&["--forget", "--older-than", "36500d", "--yes"]).well(), "Deleted no messages.\n");
@@ -129,7 +129,7 @@ fn on_a_terminal_the_user_is_asked_first() {
 
 #[test]
 #[cfg(unix)]
-fn nobody_else_can_read_what_reading_and_forgetting_leave() {
+fn files_left_by_history_are_private() {
     use std::os::unix::fs::PermissionsExt;
 
     let kept = kept();

@@ -82,7 +82,7 @@ impl Kept {
         self.takes(bob(), "Bob", Assurance::Encrypted, body)
     }
 
-    /// Somebody writes in plain.
+    /// A peer writes an unencrypted message.
     pub(super) fn hears(&mut self, from: Recipient, name: &str, body: &str) -> &mut Self {
         let name = Some(PeerName::new(name));
         let (assurance, body) = (Assurance::Plain, Arc::from(body));

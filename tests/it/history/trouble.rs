@@ -9,7 +9,7 @@ use super::kept::{Kept, bytes_in};
 const HISTORY: &str = "history.db";
 
 #[test]
-fn a_file_of_a_later_version_is_refused_and_stays_as_it_is() {
+fn history_of_a_later_version_is_left_alone() {
     let mut kept = Kept::new();
     kept.hears_bob("hi");
     let kept = kept.closed();
@@ -29,7 +29,7 @@ fn a_file_of_a_later_version_is_refused_and_stays_as_it_is() {
 }
 
 #[test]
-fn a_damaged_file_is_told_with_what_helps_and_stays_as_it_is() {
+fn damaged_history_is_reported_and_left_alone() {
     for damage in ["this is no database, but it is long enough to be one".repeat(100), "x".repeat(10)] {
         let kept = Kept::new().closed();
         for (path, _) in bytes_in(&kept.folder()) {
@@ -50,7 +50,7 @@ fn a_damaged_file_is_told_with_what_helps_and_stays_as_it_is() {
 }
 
 #[test]
-fn a_file_that_another_process_keeps_for_itself_is_told_as_such() {
+fn locked_history_is_reported_as_such() {
     let mut kept = Kept::new();
     kept.hears_bob("hi");
     let kept = kept.closed();
@@ -68,7 +68,7 @@ fn a_file_that_another_process_keeps_for_itself_is_told_as_such() {
 }
 
 #[test]
-fn what_is_no_file_is_told_with_the_words_of_the_system() {
+fn unreadable_history_is_reported_in_system_words() {
     let kept = Kept::new().closed();
     for (path, _) in bytes_in(&kept.folder()) {
         fs::remove_file(path).expect("removed");

@@ -38,7 +38,7 @@ fn key_in(printed: &str) -> PublicKey {
 }
 
 #[test]
-fn it_prints_the_same_key_before_the_first_run_during_it_and_afterwards() {
+fn same_key_is_printed_before_during_and_after() {
     let data = TempDir::new().expect("a temporary directory");
     let alice = || with_data("Alice", data.path());
     let before = new_id(alice());
@@ -57,7 +57,7 @@ fn it_prints_the_same_key_before_the_first_run_during_it_and_afterwards() {
 }
 
 #[test]
-fn whose_key_may_be_said_on_either_side_of_the_word() {
+fn name_may_stand_on_either_side_of_id() {
     let data = TempDir::new().expect("a temporary directory");
     let alice = new_id(with_data("Alice", data.path()));
     let nameless = with_data("", data.path()).without_port();
@@ -87,7 +87,7 @@ fn it_tells_whose_key_it_is() {
 
 #[test]
 #[cfg(unix)]
-fn a_key_that_others_can_read_or_that_is_damaged_is_not_printed() {
+fn readable_or_damaged_key_is_not_printed() {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
 
@@ -110,7 +110,7 @@ fn a_key_that_others_can_read_or_that_is_damaged_is_not_printed() {
 }
 
 #[test]
-fn where_nothing_can_be_kept_there_is_no_key_to_print() {
+fn no_key_is_printed_without_storage() {
     let nowhere = Peer::named("Alice").env("HOME", "/dev/null").env("XDG_DATA_HOME", "/dev/null/x");
     let errors = refused(nowhere.arg("id").arg("--new"));
     assert!(errors.contains("Cannot use /dev/null/x/p2p-chat/profiles/alice: "), "{errors}");
@@ -138,7 +138,7 @@ mod on_a_terminal {
     }
 
     #[test]
-    fn there_is_a_code_of_the_key_in_any_colours() {
+    fn qr_code_is_readable_in_any_colours() {
         let data = TempDir::new().expect("a temporary directory");
         new_id(with_data("Alice", data.path()));
         for (colour, foreground) in [("always", Foreground::Dark), ("never", Foreground::Light)] {
@@ -156,7 +156,7 @@ mod on_a_terminal {
     }
 
     #[test]
-    fn where_it_cannot_be_shown_there_is_only_the_text() {
+    fn unshowable_qr_code_is_left_out() {
         let data = TempDir::new().expect("a temporary directory");
         let alice = || with_data("Alice", data.path());
         new_id(alice());

@@ -7,7 +7,7 @@ use p2p_chat::model::key::PublicKey;
 use tempfile::TempDir;
 
 use super::{folder, with_data};
-use crate::support::{Builder, nobody, refused};
+use crate::support::{Builder, SOON, nobody, refused, until};
 
 /// The key of 32 times this byte.
 fn key(byte: u8) -> PublicKey {
@@ -42,7 +42,7 @@ fn close(folder: &Path) {
 fn close(_: &Path) {}
 
 #[test]
-fn a_damaged_file_is_refused_with_its_line_and_left_as_it_is() {
+fn damaged_known_peers_are_refused_with_their_line() {
     for (known, line, words) in [
         (
             "[[peer]]\nkey = \"abc\"\nfirst_seen = \"2026-11-21T10:00:00Z\"\n",
@@ -64,7 +64,7 @@ fn a_damaged_file_is_refused_with_its_line_and_left_as_it_is() {
 }
 
 #[test]
-fn the_key_of_a_static_peer_is_remembered_and_only_for_that_profile() {
+fn static_peers_key_is_remembered_per_profile() {
     let data = TempDir::new().expect("a temporary directory");
     let listed =
         format!("[[peer]]\naddress = \"{}\"\nname = \"Bob\"\nkey = \"{}\"\n", nobody(), key(1).grouped());
@@ -85,18 +85,12 @@ fn the_key_of_a_static_peer_is_remembered_and_only_for_that_profile() {
 }
 
 #[test]
-fn it_is_written_while_the_program_runs_so_that_a_crash_does_not_lose_it() {
-    use std::time::{Duration, Instant};
-
+fn remembered_key_survives_a_crash() {
     let data = TempDir::new().expect("a temporary directory");
     let listed = format!("[[peer]]\naddress = \"{}\"\nkey = \"{}\"\n", nobody(), key(1));
     let mut alice = with_data("Alice", data.path()).saved_peers(&listed).start();
-    let deadline = Instant::now() + crate::support::SOON;
     let entry = format!("key = \"{}\"\n", key(1));
-    while !contacts(data.path()).contains(&entry) {
-        assert!(Instant::now() < deadline, "never written");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    until(SOON, "it is written", || contacts(data.path()).contains(&entry));
     alice.crashes();
     with_data("Alice", data.path()).start().still_answers();
     assert!(contacts(data.path()).contains(&entry));

@@ -5,7 +5,7 @@ use std::thread;
 use super::{A_WHILE, BOB, Legacy, Program, SOON, answer, assert_serves, bob, from_bob, write_to};
 
 #[test]
-fn exit_is_chat_at_hashpa_announced_at_smart_cookies_and_obeyed_elsewhere() {
+fn exit_differs_at_hashpa_and_smart_cookies() {
     for program in Program::ALL {
         let peer = Legacy::start(program);
         peer.know(bob());
@@ -21,7 +21,7 @@ fn exit_is_chat_at_hashpa_announced_at_smart_cookies_and_obeyed_elsewhere() {
 }
 
 #[test]
-fn smart_cookies_acknowledges_on_the_same_connection_and_nobody_else_does() {
+fn only_smart_cookies_acknowledges_on_the_same_connection() {
     for program in Program::ALL {
         let peer = Legacy::start(program);
         let told = answer(write_to(&peer, from_bob(program, "hello")));
@@ -35,7 +35,7 @@ fn smart_cookies_acknowledges_on_the_same_connection_and_nobody_else_does() {
 }
 
 #[test]
-fn smart_cookies_waits_for_the_answer_to_its_request() {
+fn smart_cookies_waits_for_its_answer() {
     for (accept, word) in [(true, "CONNECTED"), (false, "REJECTED")] {
         let (asker, asked) = (Legacy::start(Program::SmartCookies), Legacy::start(Program::SmartCookies));
         thread::scope(|scope| {
@@ -54,7 +54,7 @@ fn smart_cookies_waits_for_the_answer_to_its_request() {
 }
 
 #[test]
-fn smart_cookies_asks_its_user_about_any_text_with_a_request_in_it() {
+fn smart_cookies_asks_about_messages_with_a_request() {
     let peer = Legacy::start(Program::SmartCookies);
     peer.answer_requests(true);
     let told = answer(write_to(&peer, format!("{BOB} Bob what is a CONNECT_REQUEST?")));
@@ -73,7 +73,7 @@ fn smart_cookies_menu_sends_two_fields_to_leave() {
 }
 
 #[test]
-fn connect_is_acknowledged_between_two_of_r3_and_two_of_crypto_knights() {
+fn r3_and_crypto_knights_acknowledge_their_own_connects() {
     for program in [Program::R3, Program::CryptoKnights] {
         let (dialer, dialed) = (Legacy::start(program), Legacy::start(program));
         dialer.connect(dialed.addr()).expect("a listening peer");
@@ -103,7 +103,7 @@ fn r3_and_crypto_knights_never_list_each_other() {
 }
 
 #[test]
-fn hashpa_pings_under_the_address_of_its_target_and_ignores_pings_in_silence() {
+fn hashpa_pings_with_its_targets_address() {
     let (prober, target) = (Legacy::start(Program::Hashpa), Legacy::start(Program::Hashpa));
     assert!(prober.probe(target.addr()));
     write_to(&target, format!("{BOB} Bob PING\n"));
@@ -114,7 +114,7 @@ fn hashpa_pings_under_the_address_of_its_target_and_ignores_pings_in_silence() {
 }
 
 #[test]
-fn a_probe_finds_life_only_where_the_program_has_a_probe() {
+fn only_programs_with_probes_find_others_alive() {
     for program in Program::ALL {
         let (prober, target) = (Legacy::start(program), Legacy::start(Program::CryptoKnights));
         let has_probe = !matches!(program, Program::Xyz | Program::SmartCookies);
@@ -125,7 +125,7 @@ fn a_probe_finds_life_only_where_the_program_has_a_probe() {
 }
 
 #[test]
-fn a_quitting_xyz_tells_every_peer_it_knows_and_the_others_tell_nobody() {
+fn only_xyz_tells_its_peers_when_quitting() {
     for program in Program::ALL {
         let (leaver, first, second) =
             (Legacy::start(program), Legacy::start(Program::Xyz), Legacy::start(Program::Xyz));
@@ -146,7 +146,7 @@ fn a_quitting_xyz_tells_every_peer_it_knows_and_the_others_tell_nobody() {
 }
 
 #[test]
-fn a_connect_from_an_address_out_of_reach_is_listed_and_never_dialed() {
+fn connect_from_an_unreachable_address_is_only_listed() {
     let peer = Legacy::start(Program::CryptoKnights);
     write_to(&peer, "192.0.2.1:5000 Bob connect");
     assert!(peer.wait_shown("192.0.2.1:5000 is not loopback", SOON));
@@ -155,7 +155,7 @@ fn a_connect_from_an_address_out_of_reach_is_listed_and_never_dialed() {
 }
 
 #[test]
-fn a_greeting_of_hashpa_is_chat_to_all_who_read_its_form() {
+fn hashpa_greeting_is_chat_to_its_readers() {
     let hashpa = Legacy::start(Program::Hashpa);
     for program in Program::ALL {
         if program != Program::R3 {

@@ -13,7 +13,7 @@ fn cut_character() -> Vec<u8> {
 }
 
 #[test]
-fn each_deadly_input_ends_xyz_for_good_and_nobody_else() {
+fn deadly_inputs_end_only_xyz() {
     let deadly: [(&[u8], &str); 7] = [
         (b"127.0.0.1:5000 Bob \xff\xfe", "invalid UTF-8"),
         (&cut_character(), "invalid UTF-8"),
@@ -53,7 +53,7 @@ fn each_deadly_input_ends_xyz_for_good_and_nobody_else() {
 }
 
 #[test]
-fn fewer_than_three_words_are_silent_at_xyz_and_malformed_elsewhere() {
+fn two_words_are_malformed_except_at_xyz() {
     for program in Program::ALL {
         let peer = Legacy::start(program);
         write_to(&peer, "P2P-CHAT/1\n");
@@ -69,7 +69,7 @@ fn fewer_than_three_words_are_silent_at_xyz_and_malformed_elsewhere() {
 }
 
 #[test]
-fn an_empty_connection_is_silent_everywhere_but_at_hashpa() {
+fn empty_connection_is_silent_except_at_hashpa() {
     for program in Program::ALL {
         let peer = Legacy::start(program);
         drop(write_to(&peer, ""));
@@ -81,7 +81,7 @@ fn an_empty_connection_is_silent_everywhere_but_at_hashpa() {
 }
 
 #[test]
-fn one_idle_connection_blocks_xyz_and_hashpa_and_nobody_else() {
+fn idle_connection_blocks_only_xyz_and_hashpa() {
     for program in Program::ALL {
         let peer = Legacy::start(program);
         let idle = write_to(&peer, "");
@@ -98,7 +98,7 @@ fn one_idle_connection_blocks_xyz_and_hashpa_and_nobody_else() {
 }
 
 #[test]
-fn a_stand_in_blocked_by_an_idle_connection_can_be_dropped() {
+fn blocked_stand_in_can_be_dropped() {
     for program in Program::ALL {
         let peer = Legacy::start(program);
         let idle = write_to(&peer, "");
@@ -110,7 +110,7 @@ fn a_stand_in_blocked_by_an_idle_connection_can_be_dropped() {
 }
 
 #[test]
-fn each_program_receives_once_and_resets_who_wrote_more() {
+fn each_program_receives_once_and_resets_longer_writers() {
     for program in Program::ALL {
         let peer = Legacy::start(program);
         let long = from_bob(program, &"x".repeat(2000));

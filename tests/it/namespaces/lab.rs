@@ -29,7 +29,6 @@ pub(super) struct Lab {
     machines: Vec<String>,
 }
 
-/// One machine.
 #[derive(Clone, Debug)]
 pub(super) struct Machine {
     namespace: String,

@@ -1,4 +1,4 @@
-//! Somebody who is known by a key and has two addresses, of which one goes.
+//! A contact with a key and two addresses, one of which goes.
 
 use std::time::Duration;
 

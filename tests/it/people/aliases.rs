@@ -46,7 +46,7 @@ fn alias_follows_its_person() {
 }
 
 #[test]
-fn alias_like_the_name_of_a_stranger_renames_the_stranger() {
+fn alias_like_a_strangers_name_renames_the_stranger() {
     let bob = Peer::named("Bob").start();
     let mut alice = Peer::named("Alice").start();
     befriends(&mut alice, &bob);

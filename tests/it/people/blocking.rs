@@ -100,7 +100,7 @@ fn blocking_a_newcomer_keeps_the_old_contact() {
 }
 
 #[test]
-fn blocked_peer_does_not_come_back_under_its_name() {
+fn blocked_peer_does_not_return_under_its_name() {
     let mallory = SecurePeer::named("Mallory", b'M');
     let mut carol = Peer::named("Carol").start();
     says_as(&mallory, carol.addr(), mallory.hello(), "buy my things");
@@ -204,7 +204,7 @@ fn hears_only_bob(carol: &mut Peer, eve: &SecurePeer, bob: &SecurePeer, word: &s
 }
 
 #[test]
-fn blocked_source_is_not_heard_but_a_contact_there_is() {
+fn blocked_source_hides_no_contact_behind_it() {
     let carol = Person::named("Carol");
     let mut carol_runs = carol.starts();
     let (bob, eve) = (at_source("Bob", b'B'), at_source("Eve", b'E'));

@@ -76,7 +76,7 @@ fn wrong_choice_is_asked_again() {
 }
 
 #[test]
-fn similar_name_is_asked_about_before_a_profile_is_created() {
+fn similar_name_is_confirmed_before_a_new_profile() {
     let data = data();
     run(started("Alice", &data).arg("--profile=alice"), &[]);
     for (answer, name, profiles) in [("yes", "Alice", &["alice"][..]), ("no", "Alcie", &["alcie", "alice"])] {

@@ -332,7 +332,7 @@ fn new_name_that_is_an_alias_is_refused() {
 }
 
 #[test]
-fn former_name_in_a_setting_is_refused_with_its_place() {
+fn former_name_of_a_setting_is_refused() {
     let data = data();
     run(started("Alice", &data), &["/name Zoe"]);
     let rest = "--profile NEW for another identity.";

@@ -7,7 +7,7 @@ use crate::support::meddler::{CommandKind, Piece, cut_at};
 use crate::support::{Meddler, Peer, Way, nobody};
 
 #[test]
-fn a_text_whose_receipt_was_lost_is_sent_again_and_shown_once() {
+fn message_with_a_lost_receipt_is_shown_once() {
     let (meddler, bob) = Meddler::in_the_only_way_to(Peer::named("Bob"));
     let (to_alice, alice) = Meddler::in_the_only_way_to(Peer::named("Alice"));
     let (bob, mut alice) = (bob.start(), alice.start());
@@ -28,7 +28,7 @@ fn a_text_whose_receipt_was_lost_is_sent_again_and_shown_once() {
 }
 
 #[test]
-fn who_says_goodbye_is_gone_at_once_and_who_crashes_is_waited_for() {
+fn goodbye_is_immediate_and_a_crash_is_noticed() {
     let (data, home) = (TempDir::new().expect("a directory"), nobody());
     let start = || with_data("Bob", data.path()).port(home.port()).start();
     let mut bob = start();
@@ -54,7 +54,7 @@ fn who_says_goodbye_is_gone_at_once_and_who_crashes_is_waited_for() {
 }
 
 #[test]
-fn what_was_not_delivered_is_named_when_its_sender_leaves_and_keeps_nothing() {
+fn undelivered_messages_are_named_at_exit_without_history() {
     let mut bob = Peer::named("Bob").start();
     let mut alice = Peer::named("Alice").arg("--no-history").start();
     alice.says(&bob.addr().to_string(), "hello");

@@ -6,7 +6,7 @@ use super::{times, with_data};
 use crate::support::{Capability, Peer, SecurePeer, copy_directory, nobody};
 
 #[test]
-fn who_comes_back_with_its_key_is_the_same_and_who_comes_with_another_is_not() {
+fn key_and_not_name_identifies_a_returning_peer() {
     let (data, home) = (TempDir::new().expect("a directory"), nobody());
     let mut bob = with_data("Bob", data.path()).port(home.port()).start();
     let mut alice = Peer::named("Alice").start();
@@ -33,7 +33,7 @@ fn who_comes_back_with_its_key_is_the_same_and_who_comes_with_another_is_not() {
 }
 
 #[test]
-fn whom_one_knew_one_knows_again_after_a_restart_and_asks_nothing_in_plain() {
+fn contact_is_recognized_after_a_restart_without_plaintext() {
     let data = TempDir::new().expect("a directory");
     let bob = SecurePeer::named("Bob", b'B');
     let mut alice = with_data("Alice", data.path()).start();
@@ -56,7 +56,7 @@ fn whom_one_knew_one_knows_again_after_a_restart_and_asks_nothing_in_plain() {
 }
 
 #[test]
-fn programs_with_one_key_both_learn_of_each_other() {
+fn programs_sharing_a_key_both_learn_it() {
     let (first, second) = (TempDir::new().expect("a directory"), TempDir::new().expect("a directory"));
     let mut bob = Peer::named("Bob").start();
     let mut alice = with_data("Alice", first.path()).start();

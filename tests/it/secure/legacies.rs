@@ -18,7 +18,7 @@ fn gets(legacy: &Legacy, what: &str) {
 }
 
 #[test]
-fn no_program_of_old_sees_the_line_or_a_key() {
+fn legacy_programs_see_no_opening_line_or_key() {
     for program in Program::ALL {
         let legacy = Legacy::start(program);
         let mut alice = Peer::named("Alice").start();
@@ -43,7 +43,7 @@ fn no_program_of_old_sees_the_line_or_a_key() {
 }
 
 #[test]
-fn a_program_of_old_at_the_address_of_one_of_ours_gets_the_line_at_most() {
+fn legacy_program_there_gets_only_the_opening_line() {
     let home = nobody();
     let mut bob = Peer::named("Bob").port(home.port()).start();
     let mut alice = Peer::named("Alice").start();
@@ -58,7 +58,7 @@ fn a_program_of_old_at_the_address_of_one_of_ours_gets_the_line_at_most() {
 }
 
 #[test]
-fn one_of_ours_at_the_address_of_a_program_of_old_is_spoken_to_in_encryption_soon() {
+fn upgraded_legacy_address_is_soon_encrypted() {
     let home = nobody();
     let legacy = Legacy::start_at(Program::Hashpa, home).expect("the port is free");
     let mut alice = Peer::named("Alice").start();

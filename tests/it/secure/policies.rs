@@ -13,7 +13,7 @@ fn with_policy(policy: &str) -> Builder {
 }
 
 #[test]
-fn message_request_is_accepted_and_its_message_arrives_once() {
+fn accepted_message_request_shows_its_message_once() {
     let mut bob = with_policy("ask").start();
     let mut alice = Peer::named("Alice").start();
     alice.says(&bob.addr().to_string(), "may I come in?");
@@ -54,7 +54,7 @@ fn message_request_is_accepted_and_its_message_arrives_once() {
 }
 
 #[test]
-fn held_message_is_shown_though_its_sender_has_left() {
+fn held_message_is_shown_after_its_sender_left() {
     let mut bob = with_policy("ask").start();
     let mut alice = Peer::named("Alice").start();
     alice.says(&bob.addr().to_string(), "may I come in?");
@@ -69,7 +69,7 @@ fn held_message_is_shown_though_its_sender_has_left() {
 }
 
 #[test]
-fn stranger_is_accepted_or_answered_and_no_longer_new() {
+fn accepted_or_answered_stranger_is_no_longer_new() {
     let mut bob = Peer::named("Bob").start();
     let mut alice = Peer::named("Alice").knows(bob.addr()).start();
     let mut carol = Peer::named("Carol").knows(bob.addr()).start();
@@ -109,7 +109,7 @@ fn strict_policy_refuses_strangers_and_talks_to_contacts() {
 }
 
 #[test]
-fn refused_key_is_shown_once_and_can_be_added() {
+fn refused_key_is_shown_once_and_addable() {
     let mut bob = with_policy("strict").start();
     let mut dave = Peer::named("Dave").start();
     for text in ["let me in", "please"] {

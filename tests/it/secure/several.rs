@@ -10,7 +10,7 @@ fn listed(key: &str, first: impl ToString, others: &[String]) -> String {
 }
 
 #[test]
-fn who_is_listed_with_two_addresses_is_written_to_at_the_second_where_nobody_is_at_the_first() {
+fn second_address_is_used_if_first_is_empty() {
     let mut bob = Peer::named("Bob").start();
     let dead = nobody();
     let peers = listed(&bob.key(), dead, &[bob.addr().to_string()]);
@@ -29,7 +29,7 @@ fn who_is_listed_with_two_addresses_is_written_to_at_the_second_where_nobody_is_
 }
 
 #[test]
-fn where_somebody_else_is_at_the_first_address_nothing_is_said_there_and_the_second_is_tried() {
+fn second_address_is_used_if_first_is_taken() {
     let mut bob = Peer::named("Bob").start();
     let mallory = SecurePeer::named("Bob", b'M');
     let peers = listed(&bob.key(), mallory.addr(), &[bob.addr().to_string()]);

@@ -3,7 +3,7 @@
 use crate::support::{Meddler, Peer, SecurePeer, assert_sealed};
 
 #[test]
-fn from_the_first_text_on_nothing_readable_passes_between_two_of_ours() {
+fn nothing_readable_passes_between_two_p2p_chats() {
     let (to_bob, bob) = Meddler::in_the_only_way_to(Peer::named("Bob"));
     let (to_alice, alice) = Meddler::in_the_only_way_to(Peer::named("Alice"));
     let (mut bob, mut alice) = (bob.start(), alice.start());
@@ -45,7 +45,7 @@ fn from_the_first_text_on_nothing_readable_passes_between_two_of_ours() {
 }
 
 #[test]
-fn several_lines_and_the_longest_text_are_shown_as_they_were_written() {
+fn multiline_and_longest_messages_arrive_unchanged() {
     let bob = SecurePeer::named("Bob", b'B');
     let mut alice = Peer::named("Alice").start();
     bob.says(alice.addr(), &["one\n  two\n[14:03:07] Carol: three"]);

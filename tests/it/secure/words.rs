@@ -29,7 +29,7 @@ fn compares(peer: &mut Peer, other: &str) -> String {
 }
 
 #[test]
-fn who_is_verified_on_both_screens_is_marked_on_both_and_stays_so() {
+fn verified_mark_is_on_both_sides_and_stays() {
     let (mut alice, mut bob) = acquainted();
     let at_alice = alice.addr();
     let hers = compares(&mut alice, "bob");
@@ -61,7 +61,7 @@ fn who_is_verified_on_both_screens_is_marked_on_both_and_stays_so() {
 }
 
 #[test]
-fn who_is_blocked_is_told_so_and_is_neither_shown_nor_written_to_until_the_key_is_forgotten() {
+fn blocked_key_is_cut_off_until_forgotten() {
     let (mut alice, mut bob) = acquainted();
     let beginning: String = bob.key().chars().take(8).collect();
     alice.types(&["/block bob"]);
@@ -91,7 +91,7 @@ fn who_is_blocked_is_told_so_and_is_neither_shown_nor_written_to_until_the_key_i
 }
 
 #[test]
-fn a_key_is_forgotten_after_a_yes_and_then_the_next_one_there_is_new() {
+fn key_after_a_forgotten_one_is_new() {
     let (mut alice, mut bob) = acquainted();
     alice.types(&["/forget bob"]);
     alice.sees("Bob will be removed from your contacts, and the key forgotten.");
@@ -115,7 +115,7 @@ fn a_key_is_forgotten_after_a_yes_and_then_the_next_one_there_is_new() {
 }
 
 #[test]
-fn a_changed_key_is_trusted_by_a_word_and_then_talked_to_and_no_longer_verified() {
+fn trusted_key_change_is_unverified_and_gets_messages() {
     let (mut alice, mut bob) = acquainted();
     compares(&mut alice, "bob");
     alice.types(&["yes"]);

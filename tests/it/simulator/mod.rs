@@ -204,7 +204,7 @@ fn networks_with_namesakes_keep_the_rules() {
 }
 
 #[test]
-fn two_peers_lose_no_message_on_a_lossy_link() {
+fn lossy_link_loses_no_message() {
     check_sessions(&live_all(SEEDS_OF_TWO, Plan::of_two));
 }
 

@@ -154,7 +154,7 @@ fn simultaneous_dials_leave_one_session_and_lose_nothing() {
 }
 
 #[test]
-fn peer_with_a_name_is_found_where_it_moves() {
+fn named_peer_is_found_where_it_moves() {
     play(&quick(), |mut world| {
         let laptop: HostAddr = "bobs-laptop:5000".parse().expect("a host name");
         let alice = world.processes.len();
@@ -179,7 +179,7 @@ fn peer_with_a_name_is_found_where_it_moves() {
 }
 
 #[test]
-fn peer_that_cannot_be_dialed_gets_messages_in_its_session() {
+fn undialable_peer_gets_messages_in_its_session() {
     play(&quick(), |mut world| {
         world.shut.insert(ALICE);
         let [alice, bob] = connects(&mut world, seconds(5));
@@ -340,7 +340,7 @@ fn cut_line_is_noticed_and_mended() {
 }
 
 #[test]
-fn second_program_with_a_key_is_refused_and_both_are_told() {
+fn second_program_with_a_key_is_refused() {
     const ELSEWHERE: usize = 3;
     play(&quick(), |mut world| {
         let [alice, bob] = connects(&mut world, seconds(5));

@@ -44,6 +44,18 @@ pub(crate) use unread::Unread;
 /// 22 s: a kept connection has 5 s to answer, then a new one has 12 s to open and 5 s to answer.
 pub(crate) const SOON: Duration = Duration::from_secs(40);
 
+/// How often a condition is checked that shows in no printed line.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Waits until a condition is true that shows in no printed line.
+pub(crate) fn until(within: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + within;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not within {within:?}: {what}");
+        thread::sleep(LOOK);
+    }
+}
+
 /// Ports for the tests themselves, which the system gives to nobody who asks for any: the first
 /// that it does give are 32,768 on Linux and 49,152 elsewhere.
 struct Ports {

@@ -160,7 +160,6 @@ impl Peer {
         write(self.stdin.as_mut().expect("its input is open")).expect("it reads its input")
     }
 
-    /// Ends its input.
     pub(crate) fn ends_input(&mut self) {
         self.stdin = None;
     }

@@ -26,7 +26,7 @@ fn printed_with(alice: &Terminal, bob: &mut Peer, text: &str) -> String {
 }
 
 #[test]
-fn the_bell_rings_only_while_the_window_is_not_looked_at() {
+fn bell_rings_only_without_focus() {
     let (alice, mut bob) = alice_looking_elsewhere(&[]);
     assert!(printed_with(&alice, &mut bob, "one").contains('\x07'));
     // Who comes back after the first needs no second.
@@ -38,7 +38,7 @@ fn the_bell_rings_only_while_the_window_is_not_looked_at() {
 }
 
 #[test]
-fn each_way_to_notify_can_be_chosen_and_switched_off() {
+fn each_notification_can_be_chosen_and_switched_off() {
     let nine = "\x1b]9;p2p-chat: ";
     for (args, wanted, unwanted) in [
         (&["--notify=osc9"][..], "Bob: hello; you\x07\x07", "\x1b]777"),
@@ -57,7 +57,7 @@ fn each_way_to_notify_can_be_chosen_and_switched_off() {
 }
 
 #[test]
-fn nothing_in_a_message_can_end_the_notification_or_begin_another() {
+fn message_cannot_break_out_of_its_notification() {
     let (alice, _bob) = alice_looking_elsewhere(&["--notify=osc777"]);
     let before = alice.raw_output().len();
     let evil = b"127.0.0.9:9 Mal;lory a\x07b\x1b]777;notify;x;y\x1b\\c";
@@ -86,7 +86,7 @@ fn whoever_is_muted_calls_for_no_attention() {
 }
 
 #[test]
-fn the_terminal_is_asked_for_focus_only_if_somebody_wants_to_know_and_is_told_when_it_is_over() {
+fn focus_reports_are_requested_only_if_needed() {
     for (args, asks) in [(&[][..], true), (&["--bell=false", "--notify=off"], false)] {
         let alice = args.iter().fold(Peer::named("Alice"), |alice, arg| alice.arg(arg));
         let mut alice = Terminal::start(alice, ROWS, 80);

@@ -6,7 +6,7 @@ use crate::support::{Capability, SecurePeer};
 const TAB: &[u8] = b"\t";
 
 #[test]
-fn commands_and_names_are_completed_from_what_there_is() {
+fn commands_and_names_are_completed() {
     let (alice, mut bob) = alice_and_bob(80);
     line_stands(&alice, CHOICE, "", "");
     for (typed, whole) in [("/his", "/history "), ("/chat b", "/chat Bob"), ("@B", "@Bob "), ("@al", "@all ")]
@@ -32,7 +32,7 @@ fn commands_and_names_are_completed_from_what_there_is() {
 }
 
 #[test]
-fn two_peers_of_one_name_are_shown_to_choose_from() {
+fn namesakes_are_shown_to_choose_from() {
     let alice = Terminal::start(Peer::named("Alice").arg("--bind=127.0.0.1"), ROWS, 80);
     line_stands(&alice, CHOICE, "", "");
     // In plain anybody may be called Bob; of two who prove keys the user would be asked first.

@@ -49,7 +49,7 @@ fn words_are_moved_over_deleted_and_put_back() {
 }
 
 #[test]
-fn lines_typed_before_are_found_with_up_and_the_half_typed_one_again_with_down() {
+fn arrows_find_earlier_and_half_typed_lines() {
     let alice = alice();
     for line in ["/help name", "/help mute", "2"] {
         alice.enters(line);
@@ -124,7 +124,7 @@ fn a_text_may_have_several_lines() {
 }
 
 #[test]
-fn control_l_empties_the_screen_and_keeps_the_line() {
+fn control_l_clears_screen_and_keeps_the_line() {
     let alice = alice();
     alice.keys("kept");
     begins_screen(&alice);

@@ -36,7 +36,7 @@ fn half_typed() -> (Terminal, Peer) {
 }
 
 #[test]
-fn a_killed_program_cannot_restore_the_terminal_and_these_tests_see_it() {
+fn these_tests_notice_an_unrestored_terminal() {
     let (mut alice, _bob) = half_typed();
     alice.gets(Signal::KILL);
     assert!(!alice.ends().success());
@@ -55,7 +55,7 @@ fn exit_restores_the_terminal_and_tells_everybody() {
 }
 
 #[test]
-fn quit_as_an_answer_leaves_and_is_not_sent() {
+fn quit_as_an_answer_is_not_sent() {
     let (mut alice, mut bob) = alice_and_bob(80);
     begins_text(&alice);
     alice.enters("/quit");
@@ -75,14 +75,14 @@ fn quit_leaves_at_the_safety_number() {
 }
 
 #[test]
-fn control_c_clears_a_half_typed_line_then_asks_and_then_ends_in_order() {
+fn control_c_clears_then_asks_then_ends() {
     let (mut alice, mut bob) = half_typed();
     alice.key(CONTROL_C);
     line_stands(&alice, TO_BOB, "", "");
     assert!(!alice.screen().contains("Press Ctrl-C"), "{}", alice.screen());
     alice.key(CONTROL_C);
     alice.waits_for("Press Ctrl-C once more to leave.");
-    // Whoever types on has thought better of it.
+    // Typing on cancels the question.
     alice.key(UP);
     line_stands(&alice, TO_BOB, "never sent", "");
     alice.key(CONTROL_C);
@@ -126,7 +126,7 @@ fn signals_that_ask_to_end_end_in_order() {
 }
 
 #[test]
-fn a_closed_window_ends_the_program_and_tells_everybody() {
+fn closed_window_says_goodbye() {
     let (mut alice, mut bob) = half_typed();
     alice.hangs_up();
     let status = alice.ends();
@@ -135,7 +135,7 @@ fn a_closed_window_ends_the_program_and_tells_everybody() {
 }
 
 #[test]
-fn a_closed_window_of_a_dumb_terminal_ends_the_program_and_tells_everybody() {
+fn closed_dumb_window_says_goodbye() {
     let (mut alice, mut bob) = alice_like_and_bob(Peer::named("Alice").env("TERM", "dumb"), 80);
     alice.waits_for(CHOICE);
     alice.hangs_up();
@@ -146,7 +146,7 @@ fn a_closed_window_of_a_dumb_terminal_ends_the_program_and_tells_everybody() {
 }
 
 #[test]
-fn a_terminal_that_vanishes_without_a_signal_ends_the_program() {
+fn vanished_terminal_ends_the_program_without_signal() {
     // Nobody is known and so nothing can happen that would be shown, and would fail to be.
     let mut alice = Terminal::start_without_control(Peer::named("Alice"), ROWS, 80);
     line_stands(&alice, CHOICE, "", "");
@@ -157,7 +157,7 @@ fn a_terminal_that_vanishes_without_a_signal_ends_the_program() {
 }
 
 #[test]
-fn a_text_that_was_entered_right_before_exit_is_sent_and_its_fate_is_told() {
+fn message_before_exit_is_sent_and_reported() {
     for _ in 0..5 {
         let mut bob = Peer::named("Bob").start();
         let mut alice = Terminal::start(Peer::named("Alice"), ROWS, 80);
@@ -171,7 +171,7 @@ fn a_text_that_was_entered_right_before_exit_is_sent_and_its_fate_is_told() {
 }
 
 #[test]
-fn a_panic_restores_the_terminal_before_it_is_reported() {
+fn panic_restores_the_terminal_before_its_report() {
     let (mut alice, _bob) =
         alice_like_and_bob(Peer::named("Alice").env("P2P_CHAT_TEST_PANIC", "tremble"), 80);
     line_stands(&alice, CHOICE, "", "");
@@ -183,7 +183,7 @@ fn a_panic_restores_the_terminal_before_it_is_reported() {
 }
 
 #[test]
-fn a_panic_in_the_handling_of_a_connection_is_not_the_users_concern() {
+fn panic_in_a_connection_is_not_shown() {
     let (mut alice, mut bob) =
         alice_like_and_bob(Peer::named("Alice").env("P2P_CHAT_TEST_PANIC", "tremble"), 80);
     begins_text(&alice);

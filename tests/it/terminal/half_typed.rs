@@ -7,7 +7,7 @@ fn messages() -> Vec<String> {
 }
 
 #[test]
-fn a_half_typed_line_stays_as_it_is_while_messages_arrive_above_it() {
+fn half_typed_line_survives_messages_above_it() {
     let (alice, mut bob) = alice_and_bob(80);
     begins_text(&alice);
     alice.keys("half a line");
@@ -38,7 +38,7 @@ fn typing_goes_on_between_messages() {
 }
 
 #[test]
-fn typing_in_the_midst_of_a_burst_of_messages_loses_nothing_of_either() {
+fn typing_during_a_message_burst_loses_nothing() {
     let (alice, mut bob) = alice_and_bob(80);
     begins_text(&alice);
     for text in messages() {
@@ -53,7 +53,7 @@ fn typing_in_the_midst_of_a_burst_of_messages_loses_nothing_of_either() {
 }
 
 #[test]
-fn the_cursor_stays_in_the_middle_of_the_line_where_it_was_moved() {
+fn cursor_stays_where_it_was_moved() {
     let (alice, mut bob) = alice_and_bob(80);
     begins_text(&alice);
     alice.keys("hello world");
@@ -95,7 +95,7 @@ fn wide_and_combining_characters_keep_their_places() {
 }
 
 #[test]
-fn a_message_that_breaks_over_rows_leaves_the_line_as_it_is() {
+fn wrapped_message_leaves_the_typed_line_alone() {
     let (alice, mut bob) = alice_and_bob(60);
     begins_text(&alice);
     alice.keys("still here");
@@ -108,7 +108,7 @@ fn a_message_that_breaks_over_rows_leaves_the_line_as_it_is() {
 }
 
 #[test]
-fn messages_at_the_bottom_of_the_window_push_up_what_is_above() {
+fn messages_at_the_bottom_scroll_the_window() {
     let mut bob = Peer::named("Bob").start();
     let alice = Terminal::start(Peer::named("Alice").knows(bob.addr()), 12, 80);
     bob.meets_at(&alice.shown());

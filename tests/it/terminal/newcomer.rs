@@ -1,4 +1,4 @@
-//! Somebody who types only the name of the program, and follows what it says.
+//! A user who types only the name of the program, and follows what it says.
 
 use std::net::TcpListener;
 
@@ -10,7 +10,7 @@ use crate::support::nobody;
 const RIGHT: &[u8] = b"\x1b[C";
 const DELETE: &[u8] = b"\x1b[3~";
 
-/// Somebody who has said neither their name nor their port.
+/// A user who has given neither a name nor a port.
 fn newcomer() -> Builder {
     Peer::named("").without_port().arg("--bind").arg("127.0.0.1")
 }
@@ -25,7 +25,7 @@ fn port_is_asked(newcomer: &Terminal) {
 }
 
 #[test]
-fn a_newcomer_who_only_presses_enter_is_led_to_a_chat() {
+fn newcomer_pressing_only_enter_reaches_a_chat() {
     let mut bob = Peer::named("Bob").start();
     let newcomer = Terminal::start(newcomer().env("USER", "dan"), ROWS, 100);
     line_stands(&newcomer, "Enter your name [dan]: ", "", "");
@@ -49,13 +49,13 @@ fn a_newcomer_who_only_presses_enter_is_led_to_a_chat() {
 }
 
 #[test]
-fn a_login_name_that_will_not_do_is_not_offered() {
+fn invalid_login_name_is_not_offered() {
     let newcomer = Terminal::start(newcomer().env("USER", "two words"), ROWS, 100);
     line_stands(&newcomer, "Enter your name: ", "", "");
 }
 
 #[test]
-fn a_newcomer_is_asked_for_a_name_and_a_port_until_they_will_do() {
+fn newcomer_is_asked_until_name_and_port_fit() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("bound").port();
     let free = nobody().port();

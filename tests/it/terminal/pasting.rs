@@ -19,7 +19,7 @@ fn fifty_lines() -> Vec<String> {
 }
 
 #[test]
-fn fifty_lines_are_shown_and_go_out_as_one_message_when_enter_is_pressed() {
+fn pasted_fifty_lines_are_one_message() {
     let (alice, mut bob) = alice_and_bob(80);
     line_stands(&alice, CHOICE, "", "");
     alice.enters("/chat bob");
@@ -40,7 +40,7 @@ fn fifty_lines_are_shown_and_go_out_as_one_message_when_enter_is_pressed() {
 }
 
 #[test]
-fn a_block_pasted_at_the_menu_is_asked_about_like_any_text() {
+fn block_pasted_at_the_menu_asks_the_recipient() {
     let (alice, mut bob) = alice_and_bob(80);
     line_stands(&alice, CHOICE, "", "");
     alice.keys(&pasted("0\n0\n"));
@@ -53,7 +53,7 @@ fn a_block_pasted_at_the_menu_is_asked_about_like_any_text() {
 }
 
 #[test]
-fn where_it_arrives_the_lines_stand_behind_a_bar() {
+fn received_lines_stand_behind_a_bar() {
     let alice = Terminal::start(Peer::named("Alice").arg("--bind=127.0.0.1"), ROWS, 80);
     line_stands(&alice, CHOICE, "", "");
     let bob = Terminal::start(Peer::named("Bob").arg("--bind=127.0.0.1").knows(alice.addr()), ROWS, 80);
@@ -91,7 +91,7 @@ fn too_large_paste_is_refused_whole() {
 }
 
 #[test]
-fn too_large_line_without_paste_marks_is_refused_whole() {
+fn too_large_unmarked_line_is_refused_whole() {
     let (alice, mut bob) = alice_and_bob(100);
     begins_text(&alice);
     alice.keys(&"y".repeat(32_800));
@@ -105,7 +105,7 @@ fn too_large_line_without_paste_marks_is_refused_whole() {
 }
 
 #[test]
-fn a_block_that_is_cleared_is_brought_back_with_up() {
+fn cleared_block_comes_back_with_up() {
     let (alice, mut bob) = alice_and_bob(80);
     begins_text(&alice);
     alice.keys(&pasted("one\ntwo"));

@@ -13,7 +13,7 @@ fn is_plain(bytes: &[u8]) {
 }
 
 #[test]
-fn a_dumb_terminal_gets_no_control_sequences_and_works() {
+fn dumb_terminal_works_without_control_sequences() {
     let (mut alice, mut bob) = alice_like_and_bob(Peer::named("Alice").env("TERM", "dumb"), 80);
     line_stands(&alice, CHOICE, "", "");
     assert!(alice.modes().are_usual());
@@ -37,7 +37,7 @@ fn a_dumb_terminal_gets_no_control_sequences_and_works() {
 }
 
 #[test]
-fn a_dumb_terminal_is_left_with_control_c_and_control_d() {
+fn control_c_or_d_leaves_a_dumb_terminal() {
     for (key, code) in [(CONTROL_C, 130), (CONTROL_D, 0)] {
         let (mut alice, mut bob) = alice_like_and_bob(Peer::named("Alice").env("TERM", "dumb"), 80);
         line_stands(&alice, CHOICE, "", "");
@@ -63,7 +63,7 @@ fn line_that_the_terminal_has_cut_is_refused() {
 }
 
 #[test]
-fn exit_from_a_dumb_terminal_leaves_no_empty_row() {
+fn exit_from_dumb_terminal_leaves_no_empty_row() {
     let (mut alice, _bob) = alice_like_and_bob(Peer::named("Alice").env("TERM", "dumb"), 80);
     // What comes between the keys of such a terminal and their being read is not what this is
     // about.
@@ -76,7 +76,7 @@ fn exit_from_a_dumb_terminal_leaves_no_empty_row() {
 }
 
 #[test]
-fn output_to_a_file_is_lines_without_control_sequences() {
+fn file_output_has_no_control_sequences() {
     let dir = TempDir::new().expect("a temporary directory");
     let path = dir.path().join("output");
     let mut bob = Peer::named("Bob").start();
@@ -101,7 +101,7 @@ fn output_to_a_file_is_lines_without_control_sequences() {
 }
 
 #[test]
-fn plain_redraws_nothing_and_gives_every_event_a_line_of_its_own() {
+fn plain_output_gives_each_event_a_line() {
     let (mut alice, mut bob) = alice_like_and_bob(Peer::named("Alice").arg("--plain"), 80);
     alice.waits_for(CHOICE);
     assert!(alice.modes().are_usual());
@@ -146,7 +146,7 @@ fn colours_of(alice: &Terminal, name: &str) -> Vec<vt100::Color> {
 }
 
 #[test]
-fn each_peer_has_a_colour_of_its_own_which_is_the_same_everywhere() {
+fn each_peer_has_one_colour_everywhere() {
     let (alice, mut bob) = alice_and_bob(80);
     line_stands(&alice, CHOICE, "", "");
     begins_screen(&alice);
@@ -196,7 +196,7 @@ fn colours_are_for_terminals_and_for_whoever_asks() {
 }
 
 #[test]
-fn a_pipe_gets_colours_only_if_they_are_asked_for() {
+fn pipe_gets_colours_only_on_request() {
     for (args, coloured) in [(&[][..], false), (&["--color=always"], true)] {
         let alice = args.iter().fold(Peer::named("Alice"), |alice, arg| alice.arg(arg));
         let mut alice = alice.start();

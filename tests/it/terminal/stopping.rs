@@ -21,7 +21,7 @@ fn alice_in_a_shell() -> (Terminal, Peer) {
 }
 
 #[test]
-fn control_z_stops_the_program_and_fg_brings_the_screen_back() {
+fn control_z_stops_and_fg_restores_the_screen() {
     let (alice, mut bob) = alice_in_a_shell();
     alice.keys("half a line");
     line_stands(&alice, CHOICE, "half a line", "");
@@ -48,7 +48,7 @@ fn control_z_stops_the_program_and_fg_brings_the_screen_back() {
 }
 
 #[test]
-fn where_nobody_could_continue_it_control_z_does_nothing() {
+fn control_z_without_a_shell_does_nothing() {
     // The program leads its session here, so no shell waits for it.
     let (alice, mut bob) = alice_and_bob(80);
     begins_text(&alice);
@@ -70,7 +70,7 @@ fn bash_is_there_for_these_tests() {
 const UNTIL_STOPPED: &str = "until [ \"$(jobs -s)\" ]; do sleep 0.02; done; echo stopped $((40 + 2))";
 
 #[test]
-fn after_bg_it_leaves_the_terminal_to_the_shell_until_fg() {
+fn background_program_leaves_the_terminal_until_fg() {
     let (alice, mut bob) = alice_in_a_shell();
     alice.keys("half a line");
     line_stands(&alice, CHOICE, "half a line", "");
@@ -101,7 +101,7 @@ fn after_bg_it_leaves_the_terminal_to_the_shell_until_fg() {
 }
 
 #[test]
-fn what_is_ended_in_the_background_says_goodbye_and_stays_ended() {
+fn program_ended_in_background_says_goodbye() {
     let (alice, mut bob) = alice_in_a_shell();
     alice.key(CONTROL_Z);
     alice.waits_for("Stopped");
@@ -115,7 +115,7 @@ fn what_is_ended_in_the_background_says_goodbye_and_stays_ended() {
 }
 
 #[test]
-fn started_in_the_background_and_brought_forward_at_once_it_takes_the_terminal() {
+fn background_start_takes_the_terminal_when_foregrounded() {
     let (alice, _bob) = alice_in_a_shell();
     // Whenever it is that it looks whether it is in the foreground.
     for delay in (0..60).step_by(5) {

@@ -21,7 +21,7 @@ fn alice_bob_and_carol() -> (Terminal, Peer, Peer) {
 }
 
 #[test]
-fn at_and_a_name_sends_at_once_and_all_sends_to_everybody() {
+fn at_name_and_at_all_send_at_once() {
     let (alice, mut bob, mut carol) = alice_bob_and_carol();
     alice.enters("@bob see you at 5");
     bob.sees("[encrypted]: see you at 5");
@@ -60,7 +60,7 @@ fn message_that_is_not_sent_has_no_arrow() {
 }
 
 #[test]
-fn status_line_tells_of_a_blocked_or_muted_partner() {
+fn status_line_shows_a_blocked_or_muted_partner() {
     let (alice, bob) = alice_and_bob(80);
     alice.enters("/chat bob");
     alice.waits_for("Bob: online, encrypted");
@@ -147,7 +147,7 @@ fn msg_and_dm_send_like_at() {
 }
 
 #[test]
-fn in_a_conversation_every_line_goes_there_and_what_others_say_is_counted() {
+fn conversation_takes_every_line_and_counts_other_messages() {
     let (alice, mut bob, mut carol) = alice_bob_and_carol();
     alice.enters("/chat bob");
     line_stands(&alice, "to Bob> ", "", "");
@@ -196,7 +196,7 @@ fn escape_on_an_empty_line_ends_a_conversation() {
 }
 
 #[test]
-fn a_text_that_does_not_arrive_in_a_conversation_waits_until_it_does() {
+fn undelivered_conversation_message_waits() {
     let (alice, mut bob, _carol) = alice_bob_and_carol();
     alice.enters("/chat bob");
     line_stands(&alice, "to Bob> ", "", "");
@@ -228,7 +228,7 @@ fn a_text_that_does_not_arrive_in_a_conversation_waits_until_it_does() {
 }
 
 #[test]
-fn a_reply_goes_to_whoever_had_written_last_when_it_was_begun() {
+fn reply_goes_to_last_sender_when_begun() {
     let (alice, mut bob, mut carol) = alice_bob_and_carol();
     alice.enters("/reply too early");
     alice.waits_for("There is no message to answer yet.");
@@ -247,7 +247,7 @@ fn a_reply_goes_to_whoever_had_written_last_when_it_was_begun() {
 }
 
 #[test]
-fn a_text_typed_at_the_menu_goes_to_nobody_until_somebody_is_named() {
+fn menu_message_waits_for_a_recipient() {
     let (alice, mut bob, mut carol) = alice_bob_and_carol();
     alice.enters("hello everybody");
     screen_is(
@@ -273,7 +273,7 @@ To:",
 }
 
 #[test]
-fn what_somebody_does_is_shown_as_that_on_both_sides_of_a_terminal() {
+fn action_is_shown_as_one_on_both_sides() {
     let (alice, mut bob, _carol) = alice_bob_and_carol();
     bob.says("1", "/me waves");
     alice.waits_for("] ** Bob (new) waves");
@@ -285,7 +285,7 @@ fn what_somebody_does_is_shown_as_that_on_both_sides_of_a_terminal() {
 }
 
 #[test]
-fn new_name_is_seen_at_once_in_open_sessions() {
+fn new_name_is_seen_in_open_sessions() {
     let alice = Terminal::start(Peer::named("Alice").arg("--bind=127.0.0.1"), ROWS, 80);
     line_stands(&alice, CHOICE, "", "");
     let bob = Terminal::start(Peer::named("Bob").arg("--bind=127.0.0.1").knows(alice.addr()), ROWS, 80);
@@ -304,7 +304,7 @@ fn new_name_is_seen_at_once_in_open_sessions() {
 }
 
 #[test]
-fn whoever_is_muted_is_not_shown_but_taken_and_can_be_read_later() {
+fn muted_messages_are_hidden_but_readable_later() {
     let (alice, mut bob, _carol) = alice_bob_and_carol();
     alice.enters("/mute bob");
     alice.waits_for("Muted Bob.");
@@ -407,7 +407,7 @@ Choice [0-6]:",
 }
 
 #[test]
-fn what_came_in_a_conversation_is_not_new_when_it_is_begun_again() {
+fn read_messages_are_not_new_in_next_conversation() {
     let (alice, mut bob, _carol) = alice_bob_and_carol();
     alice.enters("/chat bob");
     line_stands(&alice, "to Bob> ", "", "");

@@ -29,7 +29,7 @@ fn long_line_below_three_messages() -> (Terminal, Peer, String) {
 }
 
 #[test]
-fn a_line_longer_than_the_window_is_wrapped_and_sent_whole() {
+fn long_line_is_wrapped_and_sent_whole() {
     let (alice, mut bob) = alice_and_bob(80);
     begins_text(&alice);
     let text = long_text();
@@ -54,7 +54,7 @@ fn a_line_longer_than_the_window_is_wrapped_and_sent_whole() {
 }
 
 #[test]
-fn a_wrapped_line_with_wide_characters_stays_as_it_is_while_messages_pour_in() {
+fn wide_wrapped_line_survives_incoming_messages() {
     let (alice, mut bob) = alice_and_bob(40);
     begins_text(&alice);
     let text = "漢字 and cafe\u{301}, 漢字 and cafe\u{301}, ".repeat(3);
@@ -80,7 +80,7 @@ fn a_wrapped_line_with_wide_characters_stays_as_it_is_while_messages_pour_in() {
 }
 
 #[test]
-fn a_line_that_fits_is_drawn_once_in_a_narrower_and_in_a_wider_window() {
+fn short_line_is_drawn_once_after_resizing() {
     let (alice, mut bob) = alice_and_bob(100);
     begins_text(&alice);
     bob.says("1", "before");
@@ -103,7 +103,7 @@ fn a_line_that_fits_is_drawn_once_in_a_narrower_and_in_a_wider_window() {
 }
 
 #[test]
-fn a_long_line_is_drawn_once_in_a_narrower_and_in_a_wider_window() {
+fn long_line_is_drawn_once_after_resizing() {
     let (alice, mut bob) = alice_and_bob(100);
     begins_text(&alice);
     let mut text = long_text();
@@ -124,7 +124,7 @@ fn a_long_line_is_drawn_once_in_a_narrower_and_in_a_wider_window() {
 }
 
 #[test]
-fn a_long_line_in_a_narrower_window_covers_nothing_of_what_stands_above() {
+fn long_line_covers_nothing_above_after_narrowing() {
     let (alice, _bob, text) = long_line_below_three_messages();
     for columns in [99, 98, 70, 50] {
         alice.resize(ROWS, columns);
@@ -136,7 +136,7 @@ fn a_long_line_in_a_narrower_window_covers_nothing_of_what_stands_above() {
 }
 
 #[test]
-fn a_text_higher_than_the_window_shows_the_rows_around_the_cursor() {
+fn too_high_message_shows_rows_around_the_cursor() {
     let mut bob = Peer::named("Bob").start();
     let alice = Terminal::start(Peer::named("Alice").knows(bob.addr()), 12, 60);
     super::meets(&alice, &bob.shown());
@@ -158,7 +158,7 @@ fn a_text_higher_than_the_window_shows_the_rows_around_the_cursor() {
 }
 
 #[test]
-fn keys_pressed_while_the_window_changes_its_size_are_taken_at_once() {
+fn keys_during_a_resize_are_taken_at_once() {
     let (alice, _bob) = alice_and_bob(80);
     line_stands(&alice, CHOICE, "", "");
     // Whether the two meet is a matter of luck.
@@ -217,7 +217,7 @@ fn a_window_of_twenty_columns_is_usable() {
 }
 
 #[test]
-fn a_low_window_has_no_status_line_until_it_is_higher() {
+fn low_window_has_no_status_line() {
     let alice = Terminal::start(Peer::named("Alice"), 7, 80);
     line_stands(&alice, CHOICE, "", "");
     alice.keys("x");
@@ -229,7 +229,7 @@ fn a_low_window_has_no_status_line_until_it_is_higher() {
 }
 
 #[test]
-fn a_prompt_that_fits_a_narrow_window_is_not_cut() {
+fn prompt_that_fits_is_not_cut() {
     let (alice, _bob) = alice_and_bob(20);
     line_stands(&alice, CHOICE, "", "");
     alice.enters("4");

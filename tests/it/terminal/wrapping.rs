@@ -132,7 +132,7 @@ fn two_terminals() -> (Terminal, Terminal) {
 }
 
 #[test]
-fn own_message_has_one_form_however_it_is_typed() {
+fn own_message_looks_alike_however_typed() {
     let (alice, mut bob) = alice_like_and_bob(Peer::named("Alice").arg("--time-format=%H"), 80);
     line_stands(&alice, CHOICE, "", "");
     alice.enters("@bob one");

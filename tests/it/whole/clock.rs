@@ -15,7 +15,7 @@ const JUMPS: [(&str, &str); 6] = [
 ];
 
 #[test]
-fn a_calendar_that_jumps_by_centuries_moves_nobodys_state() {
+fn clock_jump_of_centuries_changes_no_presence() {
     let Some(calendar) = Calendar::new() else { return };
     let mut bob = Peer::named("Bob").start();
     let alice = Peer::named("Alice").knows(bob.addr()).arg("--time-format=%Y-%m-%d");

@@ -45,7 +45,7 @@ fn flooded<T>(addr: SocketAddrV4, act: impl FnOnce() -> T) -> T {
 }
 
 #[test]
-fn a_window_closed_while_everybody_talks_ends_the_program_and_tells_everybody() {
+fn closed_window_under_traffic_says_goodbye() {
     let mut bob = Peer::named("Bob").start();
     let mut alice = Terminal::start(Peer::named("Alice").knows(bob.addr()), 24, 80);
     bob.sees(&format!("* {} is online", alice.shown()));
@@ -60,7 +60,7 @@ fn a_window_closed_while_everybody_talks_ends_the_program_and_tells_everybody() 
 }
 
 #[test]
-fn a_window_closed_at_the_first_question_ends_the_program() {
+fn closed_window_at_the_first_question_ends_program() {
     use std::os::unix::process::ExitStatusExt;
 
     let mut nobody = Terminal::start(Peer::named("").without_port(), 24, 80);
@@ -73,7 +73,7 @@ fn a_window_closed_at_the_first_question_ends_the_program() {
 }
 
 #[test]
-fn a_window_closed_at_a_question_of_the_menu_ends_the_program_and_tells_everybody() {
+fn closed_window_at_a_menu_question_says_goodbye() {
     let mut bob = Peer::named("Bob").start();
     let mut alice = Terminal::start(Peer::named("Alice").knows(bob.addr()), 24, 80);
     bob.sees(&format!("* {} is online", alice.shown()));
@@ -86,7 +86,7 @@ fn a_window_closed_at_a_question_of_the_menu_ends_the_program_and_tells_everybod
 }
 
 #[test]
-fn a_standard_output_closed_while_everybody_talks_ends_the_program_and_tells_everybody() {
+fn closed_output_under_traffic_says_goodbye() {
     let mut bob = Peer::named("Bob").start();
     let mut alice = Unread::start(&Peer::named("Alice").knows(bob.addr()), Stdio::piped());
     let addr = alice.listens();
@@ -101,7 +101,7 @@ fn a_standard_output_closed_while_everybody_talks_ends_the_program_and_tells_eve
 }
 
 #[test]
-fn a_standard_output_closed_while_nothing_happens_is_noticed_at_the_next_word() {
+fn closed_idle_output_is_noticed_at_next_event() {
     let mut alice = Unread::start(&Peer::named("Alice"), Stdio::piped());
     let addr = alice.listens();
     alice.prints("Choice [0-6]:");
@@ -113,7 +113,7 @@ fn a_standard_output_closed_while_nothing_happens_is_noticed_at_the_next_word() 
 }
 
 #[test]
-fn without_a_standard_error_or_with_a_full_one_the_chat_is_the_same() {
+fn missing_or_full_standard_error_changes_nothing() {
     for without in ["exec 2>&-", "exec 2>/dev/full"] {
         let mut bob = Peer::named("Bob").start();
         // The log goes to standard error, at its most detailed level.
@@ -129,7 +129,7 @@ fn without_a_standard_error_or_with_a_full_one_the_chat_is_the_same() {
 }
 
 #[test]
-fn without_a_standard_input_it_is_left_at_once() {
+fn missing_standard_input_ends_the_program() {
     let mut bob = Peer::named("Bob").start();
     let mut alice = Peer::named("Alice").knows(bob.addr()).after("exec <&-").start();
     alice.sees("Disconnecting from 1 peer.");
@@ -138,7 +138,7 @@ fn without_a_standard_input_it_is_left_at_once() {
 }
 
 #[test]
-fn without_any_standard_stream_it_comes_and_goes_in_order() {
+fn no_standard_streams_start_and_end_in_order() {
     let mut bob = Peer::named("Bob").start();
     let builder = Peer::named("Alice").knows(bob.addr()).after("exec <&- >&- 2>&-");
     let mut alice = builder.start_without_waiting();
@@ -150,7 +150,7 @@ fn without_any_standard_stream_it_comes_and_goes_in_order() {
 }
 
 #[test]
-fn an_output_that_does_not_wait_for_its_reader_is_not_gone() {
+fn nonblocking_output_is_not_taken_for_closed() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     rustix::io::ioctl_fionbio(&writer, true).expect("an option");
     let _alice = Unread::start(&Peer::named("Alice"), writer.into());
@@ -168,7 +168,7 @@ fn an_output_that_does_not_wait_for_its_reader_is_not_gone() {
 }
 
 #[test]
-fn an_input_that_is_empty_for_the_moment_is_not_at_its_end() {
+fn nonblocking_input_is_not_taken_for_ended() {
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
     rustix::io::ioctl_fionbio(&reader, true).expect("an option");
     let (mut command, _dir) = Peer::named("Alice").command();
@@ -186,7 +186,7 @@ fn an_input_that_is_empty_for_the_moment_is_not_at_its_end() {
 }
 
 #[test]
-fn what_came_when_standard_output_was_gone_is_shown_at_the_next_start() {
+fn message_after_closed_output_is_shown_next_start() {
     let data = tempfile::TempDir::new().expect("a temporary directory");
     let mut alice = Unread::start(&Peer::named("Alice").data_dir(data.path()), Stdio::piped());
     let addr = alice.listens();

@@ -65,7 +65,7 @@ fn has_come_back(alice: &Target) {
 }
 
 #[test]
-fn two_hundred_silent_connections_with_forty_descriptors_are_borne_and_forgotten() {
+fn silent_connections_beyond_the_descriptors_are_survived() {
     let mut alice = Target::of(Peer::named("Alice").after(FEW));
     let source = |number: usize| Ipv4Addr::new(127, 0, 67, u8::try_from(number).expect("few"));
     let silent: Vec<_> = (0..SILENT).map(|number| dial_from(source(number), alice.addr())).collect();
@@ -79,7 +79,7 @@ fn two_hundred_silent_connections_with_forty_descriptors_are_borne_and_forgotten
 }
 
 #[test]
-fn sixty_static_peers_with_forty_descriptors_are_all_found_in_the_end() {
+fn sixty_peers_are_found_with_forty_descriptors() {
     let listeners: Vec<_> = (0..60).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
     let addrs: Vec<_> = listeners.iter().map(|it| v4(it.local_addr().expect("bound"))).collect();
     let builder = addrs.iter().fold(Peer::named("Alice").after(FEW), |alice, addr| alice.knows(*addr));

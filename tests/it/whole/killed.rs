@@ -271,12 +271,12 @@ fn kill_and_restart(kills: usize) {
 }
 
 #[test]
-fn a_peer_killed_again_and_again_under_traffic_costs_nobody_else_anything() {
+fn peer_killed_repeatedly_harms_nobody_else() {
     kill_and_restart(6);
 }
 
 #[test]
 #[ignore = "the long form: 50 kills"]
-fn a_peer_killed_fifty_times_under_traffic_costs_nobody_else_anything() {
+fn peer_killed_fifty_times_harms_nobody_else() {
     kill_and_restart(50);
 }

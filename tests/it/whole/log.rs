@@ -39,7 +39,7 @@ fn goes_on_with_its_log_at(path: &Path) -> Peer {
 }
 
 #[test]
-fn a_full_disk_for_the_log_does_not_disturb_the_chat() {
+fn full_log_disk_does_not_disturb_the_chat() {
     let mut alice = goes_on_with_its_log_at(Path::new("/dev/full"));
     alice.types(&["0"]);
     assert!(alice.ends().success());
@@ -70,7 +70,7 @@ impl Drop for Disk {
 }
 
 #[test]
-fn a_disk_that_runs_full_under_the_log_and_has_room_again_does_not_disturb_the_chat() {
+fn temporarily_full_log_disk_does_not_disturb_chat() {
     let Some(disk) = Disk::small() else {
         eprintln!("skipped: no disk can be mounted here; root can");
         return;

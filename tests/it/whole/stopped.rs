@@ -17,7 +17,7 @@ const GONE: Duration = Duration::from_secs(90);
 const TOLD_WITHIN: Duration = Duration::from_secs(10);
 
 #[test]
-fn stopped_peer_is_quiet_and_then_shows_everything_once() {
+fn stopped_peer_later_shows_everything_once() {
     let mut bob = Peer::named("Bob").start();
     let mut carol = Peer::named("Carol").start();
     let mut alice = Peer::named("Alice").knows(bob.addr()).knows(carol.addr()).start();
@@ -82,7 +82,7 @@ fn stopped_peer_is_quiet_and_then_shows_everything_once() {
 
 #[test]
 #[ignore = "a minute of silence; silent_session_is_over_after_three_pings simulates it"]
-fn peer_that_stays_stopped_is_gone_and_comes_back() {
+fn long_stopped_peer_is_gone_and_comes_back() {
     let mut bob = Peer::named("Bob").start();
     let mut alice = Peer::named("Alice").knows(bob.addr()).start();
     alice.finds(bob.addr(), "connected");

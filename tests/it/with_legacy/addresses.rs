@@ -38,7 +38,7 @@ fn at_hostname(program: Program) -> AtHostname {
 }
 
 #[test]
-fn a_program_that_claims_a_wrong_ip_is_listed_where_it_can_be_reached() {
+fn program_with_a_wrong_ip_is_listed_reachably() {
     for legacy in all_five() {
         let legacy = legacy.claiming(HOSTNAME);
         let mut alice = Peer::named("Alice").start();
@@ -59,7 +59,7 @@ fn a_program_that_claims_a_wrong_ip_is_listed_where_it_can_be_reached() {
 }
 
 #[test]
-fn a_connect_with_a_wrong_ip_is_acknowledged_where_its_sender_can_be_reached() {
+fn connect_with_a_wrong_ip_is_acknowledged_reachably() {
     for program in [Program::R3, Program::CryptoKnights] {
         let legacy = Legacy::start(program).claiming(HOSTNAME);
         let mut alice = Peer::named("Alice").start();
@@ -71,7 +71,7 @@ fn a_connect_with_a_wrong_ip_is_acknowledged_where_its_sender_can_be_reached() {
 }
 
 #[test]
-fn a_program_that_listens_where_it_claims_and_dials_from_elsewhere_is_reached() {
+fn program_that_dials_from_elsewhere_is_reached() {
     for program in Program::ALL {
         let legacy = at_hostname(program);
         let mut alice = Peer::named("Alice").start();
@@ -90,7 +90,7 @@ fn a_program_that_listens_where_it_claims_and_dials_from_elsewhere_is_reached() 
 }
 
 #[test]
-fn a_reply_at_once_to_a_program_that_dials_from_elsewhere_leaves_one_row() {
+fn immediate_reply_to_another_source_leaves_one_row() {
     // Until it has been dialed once, nobody knows at which of the two it listens.
     for program in Program::ALL {
         let legacy = at_hostname(program);
@@ -104,7 +104,7 @@ fn a_reply_at_once_to_a_program_that_dials_from_elsewhere_leaves_one_row() {
 }
 
 #[test]
-fn a_connect_from_a_program_that_dials_from_elsewhere_leaves_one_row() {
+fn connect_from_another_source_leaves_one_row() {
     for program in [Program::R3, Program::CryptoKnights] {
         let legacy = at_hostname(program);
         let mut alice = Peer::named("Alice").start();
@@ -116,7 +116,7 @@ fn a_connect_from_a_program_that_dials_from_elsewhere_leaves_one_row() {
 }
 
 #[test]
-fn a_static_program_that_dials_from_elsewhere_stays_one_peer_that_can_be_answered() {
+fn static_program_dialing_from_elsewhere_stays_one_peer() {
     let knights = at_hostname(Program::CryptoKnights);
     let mut alice = Peer::named("Alice").knows(knights.addr()).start();
     alice.sees("The static peer is online.");

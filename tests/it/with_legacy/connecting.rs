@@ -63,7 +63,7 @@ fn static_programs_are_connected_at_the_start() {
 }
 
 #[test]
-fn every_program_connects_to_us_in_its_own_way_and_is_listed_as_connected() {
+fn every_legacy_connect_is_listed_as_connected() {
     let five = all_five();
     let mut alice = Peer::named("Alice").start();
     they_connect(&five, &alice);
@@ -74,7 +74,7 @@ fn every_program_connects_to_us_in_its_own_way_and_is_listed_as_connected() {
 }
 
 #[test]
-fn connect_is_answered_by_connect_ack_in_the_form_it_came_in() {
+fn connect_is_answered_in_the_form_it_had() {
     for program in [Program::R3, Program::CryptoKnights] {
         let legacy = Legacy::start(program);
         let alice = Peer::named("Alice").start();
@@ -100,7 +100,7 @@ fn connect_request_is_answered_on_its_own_connection() {
 }
 
 #[test]
-fn two_programs_that_connect_to_each_other_do_not_echo_for_ever() {
+fn mutual_connects_do_not_echo_for_ever() {
     for program in [Program::R3, Program::CryptoKnights] {
         let legacy = Legacy::start(program);
         let mut alice = alice_who_knows([&legacy]);
@@ -115,7 +115,7 @@ fn two_programs_that_connect_to_each_other_do_not_echo_for_ever() {
 }
 
 #[test]
-fn static_programs_that_end_and_start_again_are_found_again() {
+fn restarted_static_programs_are_found_again() {
     let ports: Vec<_> = Program::ALL.into_iter().map(|program| (program, reserved())).collect();
     let five: Vec<_> = ports.iter().map(|(program, port)| port.start(*program)).collect();
     let mut alice = alice_who_knows(&five);
@@ -137,7 +137,7 @@ fn static_programs_that_end_and_start_again_are_found_again() {
 }
 
 #[test]
-fn a_program_that_had_connected_is_found_again_after_its_restart() {
+fn connected_program_is_found_after_its_restart() {
     let port = reserved();
     let knights = port.start(Program::CryptoKnights);
     let mut alice = Peer::named("Alice").start();
@@ -155,7 +155,7 @@ fn a_program_that_had_connected_is_found_again_after_its_restart() {
 }
 
 #[test]
-fn a_static_program_that_starts_later_is_connected_even_if_the_list_finds_it_first() {
+fn late_static_program_is_connected_despite_the_list() {
     for program in [Program::R3, Program::CryptoKnights, Program::Xyz] {
         let port = reserved();
         let text = peers_toml([&port.start(program)]);
@@ -170,7 +170,7 @@ fn a_static_program_that_starts_later_is_connected_even_if_the_list_finds_it_fir
 }
 
 #[test]
-fn looking_at_the_list_does_not_put_off_the_finding_of_a_static_program() {
+fn listing_does_not_delay_finding_a_static_program() {
     let port = reserved();
     let text = peers_toml([&port.start(Program::CryptoKnights)]);
     let mut alice = Peer::named("Alice").peers_toml(&text).start();

@@ -60,7 +60,7 @@ fn leaving_tells_every_program_in_its_own_words() {
 }
 
 #[test]
-fn smart_cookies_that_has_not_shown_what_it_is_is_told_exit() {
+fn unrecognized_smart_cookies_is_told_exit() {
     let cookies = Legacy::start(Program::SmartCookies);
     let mut alice = alice_who_knows([&cookies]);
     cookies.send(alice.addr(), "just a text").expect("Alice listens");
@@ -71,7 +71,7 @@ fn smart_cookies_that_has_not_shown_what_it_is_is_told_exit() {
 }
 
 #[test]
-fn smart_cookies_that_writes_texts_after_its_request_is_still_told_disconnected() {
+fn smart_cookies_with_messages_is_still_told_disconnected() {
     let cookies = Legacy::start(Program::SmartCookies);
     let mut alice = Peer::named("Alice").start();
     cookies.connect(alice.addr()).expect("Alice listens");
@@ -85,7 +85,7 @@ fn smart_cookies_that_writes_texts_after_its_request_is_still_told_disconnected(
 }
 
 #[test]
-fn an_exit_that_is_typed_at_any_program_marks_it_gone_until_it_speaks_again() {
+fn exit_marks_a_program_gone_until_it_writes() {
     for legacy in all_five() {
         let mut alice = Peer::named("Alice").start();
         legacy.send(alice.addr(), "hello").expect("Alice listens");
@@ -113,7 +113,7 @@ fn xyz_says_exit_when_its_user_quits() {
 }
 
 #[test]
-fn a_program_that_quits_without_a_word_is_seen_to_be_gone() {
+fn program_that_quits_silently_is_found_offline() {
     let programs = [Program::R3, Program::SmartCookies, Program::Hashpa, Program::CryptoKnights];
     let four = programs.map(Legacy::start);
     let mut alice = alice_who_knows(&four);
@@ -141,7 +141,7 @@ fn smart_cookies_that_disconnects_is_gone() {
 }
 
 #[test]
-fn what_was_under_way_when_we_disconnected_does_not_bring_a_peer_back() {
+fn traffic_under_way_does_not_undo_a_disconnect() {
     let xyz = Legacy::start(Program::Xyz);
     // XYZ is busy, so Alice's `connect_ack` is taken only after she has disconnected.
     let idle = TcpStream::connect(xyz.addr()).expect("XYZ accepts");

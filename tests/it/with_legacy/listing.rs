@@ -37,7 +37,7 @@ fn listing_verifies_all_five_and_nobody_there_notices() {
 }
 
 #[test]
-fn hashpa_that_has_greeted_is_pinged_as_long_as_it_is_known() {
+fn greeted_hashpa_is_pinged_while_known() {
     let hashpa = Legacy::start(Program::Hashpa);
     let mut alice = Peer::named("Alice").start();
     hashpa.connect(alice.addr()).expect("Alice listens");
@@ -55,7 +55,7 @@ fn hashpa_that_has_greeted_is_pinged_as_long_as_it_is_known() {
 }
 
 #[test]
-fn the_list_tells_who_is_connected_who_only_spoke_who_is_stuck_and_who_is_gone() {
+fn list_shows_connected_heard_stuck_and_gone_peers() {
     let [connected, spoke, stuck, ends] =
         [Program::CryptoKnights, Program::R3, Program::Xyz, Program::SmartCookies].map(Legacy::start);
     let mut alice = Peer::named("Alice").start();
@@ -93,7 +93,7 @@ fn the_list_tells_who_is_connected_who_only_spoke_who_is_stuck_and_who_is_gone()
 }
 
 #[test]
-fn probes_of_theirs_find_us_add_nobody_and_print_nothing() {
+fn legacy_probes_add_nobody_and_print_nothing() {
     let mut alice = Peer::named("Alice").start();
     alice.types(&["2"]);
     alice.sees("No peers yet");
@@ -115,7 +115,7 @@ fn probes_of_theirs_find_us_add_nobody_and_print_nothing() {
 }
 
 #[test]
-fn a_ping_of_a_known_hashpa_is_as_silent() {
+fn ping_of_a_known_hashpa_is_silent_too() {
     let hashpa = Legacy::start(Program::Hashpa);
     let mut alice = Peer::named("Alice").start();
     hashpa.connect(alice.addr()).expect("Alice listens");

@@ -22,7 +22,7 @@ fn is_no_peer(alice: &mut Peer, legacy: &Legacy, text: &str) {
 }
 
 #[test]
-fn strict_policy_refuses_all_programs_until_they_are_added() {
+fn strict_policy_refuses_programs_until_added() {
     let mut alice = Peer::named("Alice").arg("--policy").arg("strict").start();
     for legacy in all_five() {
         let text = format!("let {} in", legacy.name());
@@ -49,7 +49,7 @@ fn strict_policy_refuses_all_programs_until_they_are_added() {
 }
 
 #[test]
-fn ask_policy_holds_the_first_message_of_all_programs() {
+fn ask_policy_holds_first_messages_of_all_programs() {
     let mut alice = Peer::named("Alice").arg("--policy").arg("ask").start();
     for legacy in all_five() {
         let text = format!("may {} come in?", legacy.name());

@@ -45,7 +45,7 @@ fn nothing_that_our_user_does_kills_xyz() {
     assert!(alice.ends().success());
     shows(&xyz, "left");
     lives(&xyz);
-    // It still serves whoever comes next.
+    // It still serves the next peer.
     let mut next = Peer::named("Next").start();
     next.says(&xyz.addr().to_string(), "do you live?");
     shows(&xyz, &format!("{}: do you live?", next.shown()));
@@ -93,7 +93,7 @@ fn gets_the_first_part(xyz: &Legacy) {
 }
 
 #[test]
-fn xyz_lives_at_a_port_where_r3_was_before() {
+fn xyz_survives_at_a_port_r3_had_before() {
     let port = reserved();
     let r3 = port.start(Program::R3);
     let mut alice = Peer::named("Alice").start();

@@ -22,7 +22,7 @@ fn is_told_of_stranger(alice: &mut Peer, legacy: &Legacy) {
 }
 
 #[test]
-fn a_text_is_one_connection_and_exactly_these_bytes() {
+fn message_is_one_connection_of_exact_bytes() {
     for legacy in all_five() {
         if legacy.program() == Program::R3 {
             continue; // Who does not know that it is R3 cannot write to it; the next test does.
@@ -45,7 +45,7 @@ fn a_text_is_one_connection_and_exactly_these_bytes() {
 }
 
 #[test]
-fn r3_is_written_to_in_its_form_when_peers_toml_says_so() {
+fn peers_toml_makes_us_write_in_r3_form() {
     let r3 = Legacy::start(Program::R3);
     let mut alice = alice_who_knows([&r3]);
     alice.says("R3", "Grüße  an alle 你好 🙂");
@@ -59,7 +59,7 @@ fn r3_is_written_to_in_its_form_when_peers_toml_says_so() {
 }
 
 #[test]
-fn r3_is_written_to_in_its_form_once_it_has_written_to_us() {
+fn r3_gets_its_form_after_it_has_written() {
     let r3 = Legacy::start(Program::R3);
     let mut alice = Peer::named("Alice").start();
     alice.says(&r3.addr().to_string(), "who are you?");
@@ -75,7 +75,7 @@ fn r3_is_written_to_in_its_form_once_it_has_written_to_us() {
 }
 
 #[test]
-fn a_text_of_every_program_is_shown_and_its_sender_learnt_and_answered() {
+fn message_of_every_program_is_shown_and_answerable() {
     for legacy in all_five() {
         let mut alice = Peer::named("Alice").start();
         let answer = legacy.send(alice.addr(), "hello  from 漢字").expect("Alice listens");
@@ -104,7 +104,7 @@ fn a_text_of_every_program_is_shown_and_its_sender_learnt_and_answered() {
 }
 
 #[test]
-fn a_text_to_all_reaches_all_five_and_all_five_reach_us() {
+fn messages_to_all_reach_everyone_in_both_directions() {
     let five = all_five();
     let mut alice = alice_who_knows(&five);
     for legacy in &five {
@@ -142,7 +142,7 @@ fn message_to_all_leaves_out_unencrypted_strangers() {
 }
 
 #[test]
-fn a_long_text_reaches_every_program_in_parts_that_it_can_read() {
+fn long_message_reaches_programs_in_readable_parts() {
     // No spaces, so that the parts put together are the text again; every cut is between two long
     // characters.
     let text = "漢字é🙂ß".repeat(220);
@@ -173,7 +173,7 @@ fn a_long_text_reaches_every_program_in_parts_that_it_can_read() {
 }
 
 #[test]
-fn connect_request_inside_a_text_is_kept_from_smart_cookies() {
+fn request_in_message_is_kept_from_smart_cookies() {
     let cookies = Legacy::start(Program::SmartCookies);
     let knights = Legacy::start(Program::CryptoKnights);
     let mut alice = Peer::named("Alice").start();
@@ -197,7 +197,7 @@ fn connect_request_inside_a_text_is_kept_from_smart_cookies() {
 }
 
 #[test]
-fn words_that_programs_obey_are_not_sent_to_them_as_texts() {
+fn legacy_commands_are_not_sent_as_messages() {
     for legacy in all_five() {
         let mut alice = Peer::named("Alice").start();
         for word in ["PING", "connect_ack", "[PEER_QUIT]"] {

@@ -43,8 +43,8 @@ impl Soak {
                 assert!(parted || for_long < FOUND_WITHIN, "at {now:?} {row:?} is up for {for_long:?}");
             }
         }
-        // Whoever is gone is shown for ten minutes; strangers are at most four in the minute or so
-        // between two visits.
+        // A peer that is gone is shown for ten minutes; strangers are at most four in the minute or
+        // so between two visits.
         let most = STATICS + REGULARS + 4 * 12 * 60;
         assert!(state.peers.len() <= most, "{} rows", state.peers.len());
         assert!(state.jobs.len() <= MOST_JOBS && state.operations.len() <= 8, "{} jobs", state.jobs.len());

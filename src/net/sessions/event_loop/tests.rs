@@ -48,16 +48,10 @@ impl SessionHandler for Teller {
         Hello::new(PeerName::new("Peer"), self.1)
     }
 
-    fn is_own(&mut self, _: PeerAddr) -> bool {
-        false
-    }
-
     fn session_up(&mut self, opened: Opened) -> Result<(), ByeReason> {
         self.tell(Told::Up(opened.key));
         Ok(())
     }
-
-    fn session_alive(&mut self, _: PublicKey) {}
 
     fn messages(
         &mut self,
@@ -81,14 +75,6 @@ impl SessionHandler for Teller {
     fn request_ended(&mut self, job: JobId, ended: RequestEnded) {
         self.tell(Told::Ended(job, ended.end));
     }
-
-    fn renamed(&mut self, _: PublicKey, _: Source, _: PeerName, _: u16) {}
-
-    fn listens_at(&mut self, _: PublicKey, _: &[SocketAddr]) {}
-
-    fn asks_to_verify(&mut self, _: PublicKey) {}
-
-    fn identity_in_use(&mut self, _: PublicKey, _: IpAddr) {}
 
     fn is_contact(&mut self, _: PublicKey) -> bool {
         true
@@ -305,7 +291,7 @@ fn line_in_pieces_opens_a_session() {
     assert!(bob.told.try_recv().is_err());
 }
 
-/// Shakes hands with whoever listens at `addr`, and says no hello.
+/// Shakes hands with the peer that listens at `addr`, and says no hello.
 fn shakes_hands(addr: SocketAddr) -> (ClientConnection, TcpStream) {
     let tls = Tls::new(&OwnKey::from_seed(&[9; KEY_BYTES]).unwrap()).unwrap();
     let mut config = ClientConfig::clone(&tls.any);
@@ -369,7 +355,7 @@ fn new_traffic_keys_without_end_close_the_connection() {
 }
 
 #[test]
-fn connection_that_waits_for_its_end_takes_no_turns() {
+fn connection_waiting_for_its_end_takes_no_turns() {
     let tls = Tls::new(&OwnKey::from_seed(&[1; KEY_BYTES]).unwrap()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();

@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn mute_and_alias_are_saved_when_the_file_is_mended() {
+    fn mute_and_alias_are_saved_to_mended_file() {
         let (folder, mut book, good) = damaged();
         book.set_muted(id(1), false);
         book.set_alias(id(1), Some("Chief".parse().unwrap()));
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_alias_does_not_keep_the_rest_from_being_saved() {
+    fn refused_alias_leaves_the_rest_saved() {
         let folder = TempDir::new().unwrap();
         let own_name = "Alice".parse().unwrap();
         let file = Contacts::open(Some(folder.path()), Some(&own_name)).unwrap();

@@ -156,7 +156,7 @@ fn legacy_peer_has_no_key_to_verify() {
 }
 
 #[test]
-fn plain_peer_with_a_contact_name_is_not_meant() {
+fn legacy_peer_with_contact_name_is_not_meant() {
     // The first to be called Dan is plain; the label is its own, and the key is the other's.
     let people = known(Vec::new());
     assert_eq!(act_of(&["/verify dan", "yes"], &people), Some(Act::Verify(key(5))));
@@ -279,7 +279,7 @@ fn trust_moves_the_contact_and_accept_makes_another() {
 }
 
 #[test]
-fn namesakes_are_accepted_by_the_words_that_the_screen_shows() {
+fn namesakes_are_accepted_by_the_shown_words() {
     let requests = [7, 8, 9].map(|byte| request("Zoe", byte, 5000 + u16::from(byte), &[]));
     let people = known(requests.to_vec());
     let (act, said, _) = after(&mut menu(), &["/accept zoe"], &people);
@@ -410,7 +410,7 @@ fn policy_key_and_requests_need_no_question() {
 }
 
 #[test]
-fn peer_without_key_and_source_are_blocked_and_unblocked() {
+fn legacy_peer_and_source_are_blocked_and_unblocked() {
     let mut people = with_pins(pins(), Vec::new());
     let source: SourcePrefix = "192.0.2.66".parse().unwrap();
     let dan = addr(5004).into();
@@ -522,7 +522,7 @@ fn trust_takes_a_row_number() {
 }
 
 #[test]
-fn verified_contact_is_said_to_be_before_the_code() {
+fn verified_contact_is_named_before_the_code() {
     let verified = Pin { verified: Some(1), ..pin("Bob", 1, 5001) };
     let people = with_pins(vec![verified], Vec::new());
     let (_, said, _) = after(&mut menu(), &["/verify bob"], &people);
@@ -532,7 +532,7 @@ fn verified_contact_is_said_to_be_before_the_code() {
 }
 
 #[test]
-fn forgetting_says_who_is_new_only_without_a_namesake() {
+fn forgetting_names_new_peers_only_without_namesakes() {
     let words = "The next key with the name Bob is new to you.";
     let (_, said, _) = after(&mut menu(), &["/forget bob"], &known(Vec::new()));
     assert!(said.contains(words), "{said}");

@@ -64,7 +64,7 @@ fn key_change_shows_both_keys_and_three_commands() {
 }
 
 #[test]
-fn key_change_of_a_long_name_has_six_rows() {
+fn key_change_of_long_name_has_six_rows() {
     let name = "a-name-of-as-many-columns-as-go";
     let name = &name[..30];
     let known = Pin { verified: Some(5 * DAY), ..pin(name, 1) };
@@ -143,7 +143,7 @@ fn request_of_a_legacy_peer_says_unencrypted() {
 }
 
 #[test]
-fn request_of_a_namesake_is_answered_by_key_or_address() {
+fn namesakes_request_is_answered_by_key_or_address() {
     let requests = [
         PeerRequest { met: meeting(Some("Eve"), "192.0.2.7:5000"), against: Vec::new(), held: None },
         PeerRequest { met: unencrypted(Some("eve")), against: Vec::new(), held: None },
@@ -382,7 +382,7 @@ fn keys_and_requests_are_listed() {
 }
 
 #[test]
-fn contact_at_the_address_of_another_is_named_once() {
+fn contact_at_anothers_address_is_named_once() {
     let eve = PeerInfo { name: Some(PeerName::new("Eve")), id: key(9).into(), ..secure_bob() };
     let addr = bob().addr.unwrap();
     let (who, by) = (Some(secure_bob()), Some(Box::new(eve)));

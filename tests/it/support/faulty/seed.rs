@@ -72,7 +72,7 @@ pub(crate) fn number(variable: &str) -> Option<u64> {
 }
 
 #[test]
-fn a_seed_gives_the_same_again_and_another_seed_something_else() {
+fn equal_seeds_repeat_and_others_differ() {
     let numbers = |mut rng: Rng| [(); 8].map(|()| rng.below(1_000));
     assert_eq!(numbers(Rng::new(7)), numbers(Rng::new(7)));
     assert_ne!(numbers(Rng::new(7)), numbers(Rng::new(8)));
