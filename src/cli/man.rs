@@ -117,7 +117,7 @@ fn files(page: &mut Roff) {
         (
             "config.toml",
             "The settings, with the names of the options: port = 5000. Options override the environment, the environment \
-             overrides this file, and this file overrides the defaults.",
+             overrides this file, and this file overrides the defaults. A path can begin with ~/.",
         ),
         (
             "peers.toml",
