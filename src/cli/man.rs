@@ -166,7 +166,7 @@ fn environment(page: &mut Roff) {
     item(
         page,
         vec![bold("TERM")],
-        "If it is dumb, p2p-chat writes no control sequences and the terminal edits the line.",
+        "If it is dumb, empty or not set, p2p-chat writes no control sequences and the terminal edits the line.",
     );
 }
 

@@ -328,8 +328,7 @@ impl App {
     fn listen(&mut self) -> anyhow::Result<()> {
         let input = Arc::clone(&self.queue);
         let take = move |what| input.put(AppEvent::Input(what));
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        if self.screen.is_terminal() && !dumb && !self.wishes.plain {
+        if self.screen.is_terminal() && !looks::is_dumb() && !self.wishes.plain {
             self.screen
                 .take_over(self.attention.is_wanted())
                 .context("Cannot take over the terminal; --plain does without.")?;

@@ -11,6 +11,12 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     env::var_os(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
 }
 
+/// Whether the terminal obeys no control sequences: TERM is dumb, empty or not set. On Windows it
+/// is usually not set.
+pub(crate) fn is_dumb() -> bool {
+    variable("TERM").map_or(!cfg!(windows), |term| term == "dumb")
+}
+
 /// Returns the colours to use: by `--color`, or those of the terminal. There are none by default
 /// with NO_COLOR (no-color.org), in plain mode, on a terminal without colours or without a
 /// terminal.
@@ -23,7 +29,7 @@ pub(crate) fn palette(when: ColorWhen, plain: bool) -> Palette {
             !plain
                 && io::stdout().is_terminal()
                 && variable("NO_COLOR").is_none()
-                && term != "dumb"
+                && !is_dumb()
                 && has_colours(&term)
         }
     };
@@ -39,9 +45,9 @@ pub(crate) fn palette(when: ColorWhen, plain: bool) -> Palette {
     }
 }
 
-/// Whether a terminal of this TERM has colours: old ones do not. Without TERM, only Windows does.
+/// Whether a terminal of this TERM has colours: old ones do not.
 fn has_colours(term: &str) -> bool {
-    !(term.starts_with("vt1") || term.starts_with("vt2") || (term.is_empty() && !cfg!(windows)))
+    !(term.starts_with("vt1") || term.starts_with("vt2"))
 }
 
 /// Returns the escape sequence for notifications.
