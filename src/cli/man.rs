@@ -165,6 +165,11 @@ fn environment(page: &mut Roff) {
     item(page, vec![bold("NO_COLOR")], "If it is set, p2p-chat uses no colors, unless --color is always.");
     item(
         page,
+        vec![bold("TZ")],
+        "The time zone of times and dates, such as Asia/Tokyo. Without it, the time zone of the system.",
+    );
+    item(
+        page,
         vec![bold("TERM")],
         "If it is dumb, empty or not set, p2p-chat writes no control sequences and the terminal edits the line.",
     );

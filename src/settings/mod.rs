@@ -12,6 +12,7 @@ pub mod peers;
 mod profile;
 mod size;
 mod values;
+mod zone;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -20,11 +21,12 @@ pub use age::{Age, Keep, expiry};
 pub use directories::configuration_directory;
 pub use file::ConfigError;
 pub use misused::Misused;
-pub use peers::{local_peers_file, peers_file, static_peers};
 pub use path::expanded;
+pub use peers::{local_peers_file, peers_file, static_peers};
 pub use profile::Profile;
 pub use size::HistorySize;
 pub use values::{ColorWhen, NameSource, Notify, TimeFormat, listening_port};
+pub use zone::zone_warning;
 
 use crate::core::Policy;
 use crate::model::host::Endpoint;

@@ -1,9 +1,12 @@
 //! Input from a pipe: which lines are carried out, and the exit status.
 
+use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
-use crate::support::{Builder, Peer, nobody};
+use tempfile::TempDir;
+
+use crate::support::{Builder, Peer, nobody, send_raw};
 
 /// A script that has ended.
 struct Ran {
@@ -83,4 +86,35 @@ fn byte_order_mark_of_input_is_skipped() {
     // Anywhere else it is text.
     let Ran { status, .. } = ran(Peer::named("Alice"), "\n\u{feff}/policy\n".as_bytes());
     assert_eq!(status, Some(1));
+}
+
+/// A directory of time zones with one that is nine hours ahead of UTC, as tzfile(5) describes it.
+pub(super) fn time_zones() -> TempDir {
+    let mut block = b"TZif2".to_vec();
+    block.extend([0; 15]);
+    // One type, and a name of four bytes.
+    [0_u32, 0, 0, 0, 1, 4].iter().for_each(|count| block.extend(count.to_be_bytes()));
+    block.extend((9 * 3_600_i32).to_be_bytes());
+    block.extend(b"\0\0JST\0");
+    let dir = TempDir::new().expect("a temporary directory");
+    fs::create_dir(dir.path().join("Asia")).expect("a folder made");
+    let file = [&block[..], &block, b"\nJST-9\n"].concat();
+    fs::write(dir.path().join("Asia/Tokyo"), file).expect("written");
+    dir
+}
+
+#[test]
+fn named_time_zone_is_used_for_times() {
+    let zones = time_zones();
+    let zones = zones.path().to_str().expect("UTF-8");
+    let alice =
+        |zone| Peer::named("Alice").env("TZDIR", zones).env("TZ", zone).arg("--time-format=%H %z").start();
+    let stamp = |alice: &mut Peer| {
+        send_raw(alice.addr(), b"127.0.0.1:9 Bob what time is it?");
+        alice.sees("what time is it?").split_once(']').expect("a time").0[3..].to_owned()
+    };
+    assert_eq!(stamp(&mut alice("Asia/Tokyo")), " +0900");
+    let mut unknown = alice("Asia/Tokio");
+    unknown.has_seen("This system has no time zone TZ=Asia/Tokio; times are in UTC.");
+    assert_eq!(stamp(&mut unknown), " +0000");
 }
