@@ -4,7 +4,8 @@ use crate::profile::ProfileError;
 use crate::runtime::StartError;
 use crate::settings::Misused;
 
-/// The program could not start or continue, for a reason without a status of its own.
+/// The program could not start or continue, for a reason without a status of its own; or it could
+/// not carry out a line of a script, or found nothing.
 pub const FAILURE: u8 = 1;
 /// An argument, a variable or a file is invalid. clap uses the same status.
 pub const USAGE: u8 = 2;
@@ -21,8 +22,12 @@ pub const PROFILE_IN_USE: u8 = 6;
 /// Every status and what it means, for the manual page.
 pub const MEANINGS: [(&str, &str); 9] = [
     ("0", "Success, also after Exit, Ctrl-D or the end of the input."),
-    ("1", "The program could not start or continue for another reason, which is on standard error."),
-    ("2", "An argument, an environment variable or a file is invalid."),
+    (
+        "1",
+        "The program could not start or continue for another reason, or could not carry out a line of its \
+         piped input; the reason is on standard error. Or history --grep found no message.",
+    ),
+    ("2", "An argument, an environment variable or a file is invalid, or history --grep failed."),
     ("3", "The port is in use."),
     ("4", "Listening is not permitted there, or the machine does not have the address."),
     ("5", "Standard output is closed."),
@@ -36,10 +41,19 @@ pub const MEANINGS: [(&str, &str); 9] = [
 #[error("Standard output is closed")]
 pub struct OutputGone;
 
+/// A search in the history failed. As with grep, 1 means that it found nothing.
+#[derive(thiserror::Error, Debug)]
+#[error("{0:#}")]
+pub struct SearchFailed(pub anyhow::Error);
+
 /// The status for an error that ended the program.
 pub fn status_of(error: &anyhow::Error) -> u8 {
     if error.is::<Misused>() {
         return USAGE;
+    }
+    if let Some(SearchFailed(why)) = error.downcast_ref() {
+        let status = status_of(why);
+        return if status == FAILURE { USAGE } else { status };
     }
     if error.is::<OutputGone>() {
         return OUTPUT_GONE;
@@ -89,6 +103,11 @@ mod tests {
             (Error::from(ProfileError::NoFolder), USAGE),
             (Error::from(ProfileError::NoRandom), FAILURE),
             (Error::msg("x"), FAILURE),
+            (SearchFailed(Error::msg("x")).into(), USAGE),
+            (
+                SearchFailed(ProfileError::Running { name: "x".into(), port: None }.into()).into(),
+                PROFILE_IN_USE,
+            ),
         ] {
             assert_eq!(status_of(&error), status, "{error}");
             let word = status.to_string();

@@ -7,7 +7,7 @@ use std::process::{self, ExitCode};
 use clap::error::{ContextKind, ContextValue};
 use p2p_chat::cli::sources::{SettingsError, Sources};
 use p2p_chat::cli::{self, Subcommand, chat, completions, config, contacts, history, id, man};
-use p2p_chat::exit::{OutputGone, status_of};
+use p2p_chat::exit::{FAILURE, OutputGone, status_of};
 use p2p_chat::memory;
 use p2p_chat::settings::Misused;
 
@@ -31,6 +31,7 @@ fn run() -> anyhow::Result<ExitCode> {
     })?;
     let settings = &sources.settings;
     let mut stdout = io::stdout().lock();
+    let mut status = ExitCode::SUCCESS;
     let printed = match &sources.subcommand {
         None => {
             drop(stdout);
@@ -39,7 +40,11 @@ fn run() -> anyhow::Result<ExitCode> {
         Some(Subcommand::Completions { shell }) => completions::print(*shell, &mut stdout),
         Some(Subcommand::Man) => man::print(&mut stdout),
         Some(Subcommand::Config) => config::print(&sources, &mut stdout),
-        Some(Subcommand::History(asked)) => history::run(settings, asked, &mut stdout)?,
+        Some(Subcommand::History(asked)) => history::run(settings, asked, &mut stdout)?.map(|found| {
+            if !found {
+                status = ExitCode::from(FAILURE);
+            }
+        }),
         Some(Subcommand::Contacts { json }) => contacts::print(settings, *json, &mut stdout)?,
         Some(Subcommand::Id { list: true, .. }) => id::list(settings, &mut stdout)?,
         Some(Subcommand::Id { new, .. }) => stdout.write_all(id::text(settings, *new)?.as_bytes()),
@@ -49,7 +54,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(anyhow::Error::from(error).context(OutputGone))
         }
-        Ok(()) | Err(_) => Ok(ExitCode::SUCCESS),
+        Ok(()) | Err(_) => Ok(status),
     }
 }
 

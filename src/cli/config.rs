@@ -4,6 +4,7 @@ use std::any::TypeId;
 use std::io::{self, Write};
 
 use clap::CommandFactory;
+use unicode_width::UnicodeWidthStr;
 
 use super::Cli;
 use super::sources::{Origin, Sources};
@@ -32,9 +33,10 @@ pub fn print(sources: &Sources, out: &mut impl Write) -> io::Result<()> {
     text.push_str(&format!("# Data directory: {}\n\n", harmless(&data)));
     let lines: Vec<(String, String)> =
         sources.values().into_iter().map(|(name, values, origin)| line(&name, &values, &origin)).collect();
-    let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0);
+    let width = lines.iter().map(|(line, _)| line.width()).max().unwrap_or(0);
     for (line, origin) in lines {
-        text.push_str(&format!("{line:width$}  # {origin}\n"));
+        let padding = " ".repeat(width - line.width());
+        text.push_str(&format!("{line}{padding}  # {origin}\n"));
     }
     out.write_all(text.as_bytes())
 }

@@ -1,6 +1,5 @@
 //! `p2p-chat id`: prints the names and keys of profiles, for others to compare.
 
-use std::env;
 use std::io::{self, IsTerminal, Write};
 
 use unicode_width::UnicodeWidthStr;
@@ -11,7 +10,7 @@ use crate::model::untrusted::harmless;
 use crate::profile::{self, Found, Named, Profile, Profiles};
 use crate::settings::{Misused, Settings};
 use crate::tui::app::looks::{palette, variable};
-use crate::tui::{Foreground, Palette, columns, qr};
+use crate::tui::{Foreground, Palette, columns, is_dumb, qr};
 
 /// The prefix of a key in a QR code, by which readers recognize it. A code of only capitals, digits
 /// and these signs is small.
@@ -121,8 +120,7 @@ fn shows_blocks(settings: &Settings) -> bool {
         let locale = locale.to_lowercase();
         locale.contains("utf-8") || locale.contains("utf8")
     });
-    let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
-    io::stdout().is_terminal() && !settings.plain && !is_dumb && (has_utf8 || cfg!(windows))
+    io::stdout().is_terminal() && !settings.plain && !is_dumb() && (has_utf8 || cfg!(windows))
 }
 
 /// Returns the code if the window is wide enough: black on white, or without colours for a dark

@@ -117,7 +117,7 @@ fn files(page: &mut Roff) {
         (
             "config.toml",
             "The settings, with the names of the options: port = 5000. Options override the environment, the environment \
-             overrides this file, and this file overrides the defaults.",
+             overrides this file, and this file overrides the defaults. A path can begin with ~/.",
         ),
         (
             "peers.toml",
@@ -165,8 +165,13 @@ fn environment(page: &mut Roff) {
     item(page, vec![bold("NO_COLOR")], "If it is set, p2p-chat uses no colours, unless --color is always.");
     item(
         page,
+        vec![bold("TZ")],
+        "The time zone of times and dates, such as Asia/Tokyo. Without it, the time zone of the system.",
+    );
+    item(
+        page,
         vec![bold("TERM")],
-        "If it is dumb, p2p-chat writes no control sequences and the terminal edits the line.",
+        "If it is dumb, empty or not set, p2p-chat writes no control sequences and the terminal edits the line.",
     );
 }
 

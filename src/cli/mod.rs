@@ -14,7 +14,7 @@ use std::env;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use clap::builder::{BoolishValueParser, PossibleValue, Resettable};
+use clap::builder::{BoolishValueParser, PathBufValueParser, PossibleValue, Resettable, TypedValueParser};
 use clap::{ArgAction, Command, CommandFactory, Parser, ValueEnum};
 use clap_complete::Shell;
 
@@ -26,7 +26,7 @@ use crate::model::address::PeerAddr;
 use crate::model::host::Endpoint;
 use crate::model::name::Name;
 use crate::settings::{
-    Age, ColorWhen, HistorySize, Keep, NameSource, Notify, Profile, Settings, TimeFormat, expiry,
+    Age, ColorWhen, HistorySize, Keep, NameSource, Notify, Profile, Settings, TimeFormat, expanded, expiry,
     listening_port,
 };
 
@@ -81,7 +81,7 @@ pub struct Cli {
 
     /// File that lists peers to dial at the start [default: ./peers.toml, then the one in the
     /// configuration directory]
-    #[arg(long, env = "P2P_CHAT_PEERS", value_name = "FILE", help_heading = NETWORK)]
+    #[arg(long, env = "P2P_CHAT_PEERS", value_name = "FILE", value_parser = path(), help_heading = NETWORK)]
     pub peers: Option<PathBuf>,
 
     /// Do not read peers.toml
@@ -159,16 +159,16 @@ pub struct Cli {
     pub notify_text: bool,
 
     /// Configuration file [default: config.toml in the configuration directory]
-    #[arg(long, global = true, env = "P2P_CHAT_CONFIG", value_name = "FILE", help_heading = FILES)]
+    #[arg(long, global = true, env = "P2P_CHAT_CONFIG", value_name = "FILE", value_parser = path(), help_heading = FILES)]
     pub config: Option<PathBuf>,
 
     /// Directory for keys, messages and contacts [default: p2p-chat in the data directory of the
     /// system]
-    #[arg(long, global = true, env = "P2P_CHAT_DATA_DIR", value_name = "DIR", help_heading = FILES)]
+    #[arg(long, global = true, env = "P2P_CHAT_DATA_DIR", value_name = "DIR", value_parser = path(), help_heading = FILES)]
     pub data_dir: Option<PathBuf>,
 
     /// Write the log to this file; without it, nothing is logged on a terminal
-    #[arg(long, env = "P2P_CHAT_LOG_FILE", value_name = "FILE", help_heading = FILES)]
+    #[arg(long, env = "P2P_CHAT_LOG_FILE", value_name = "FILE", value_parser = path(), help_heading = FILES)]
     pub log_file: Option<PathBuf>,
 
     /// Also log the text of messages, which -v and -vv leave out
@@ -312,6 +312,11 @@ pub fn command() -> Command {
         let is_empty = arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty());
         if is_empty { arg.env(Resettable::Reset) } else { arg }
     })
+}
+
+/// Parses a path in which `~` is the home directory.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(expanded)
 }
 
 fn ip(text: &str) -> Result<Ipv4Addr, String> {

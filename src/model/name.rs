@@ -508,7 +508,7 @@ mod tests {
     }
 
     #[test]
-    fn own_name_is_no_other_part_of_a_line() {
+    fn own_name_reads_as_nothing_else() {
         let signs = "A name begins with a letter or a digit, because signs begin commands and notices";
         let colon = "A name cannot have a colon or brackets, which follow names in a line";
         for (wrong, why, suggestion) in [
@@ -530,7 +530,7 @@ mod tests {
     }
 
     #[test]
-    fn peers_name_does_not_read_as_the_form_of_a_line() {
+    fn peers_name_reads_as_nothing_else() {
         for (name, shown) in [
             ("Bob:", r"Bob\u{3a}"),
             ("Bob: hi", r"Bob\u{3a} hi"),

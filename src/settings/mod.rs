@@ -7,10 +7,12 @@ mod age;
 mod directories;
 pub mod file;
 mod misused;
+mod path;
 pub mod peers;
 mod profile;
 mod size;
 mod values;
+mod zone;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -20,11 +22,13 @@ pub(crate) use age::{Age, Keep};
 pub(crate) use directories::configuration_directory;
 pub use file::ConfigError;
 pub use misused::Misused;
+pub(crate) use path::expanded;
 pub(crate) use peers::local_peers_file;
 pub use peers::{peers_file, static_peers};
 pub(crate) use profile::Profile;
 pub(crate) use size::HistorySize;
 pub(crate) use values::{ColorWhen, NameSource, Notify, TimeFormat, listening_port};
+pub(crate) use zone::zone_warning;
 
 use crate::core::Policy;
 use crate::model::host::Endpoint;

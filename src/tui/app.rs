@@ -17,7 +17,7 @@ mod tell;
 mod typed;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ use contacts::ContactBook;
 use signals::{Signals, stop_in_background};
 
 use crate::core::{Event, Meeting, OpId, PeerInfo, PeerRequest, Pin, Row};
-use crate::exit::OutputGone;
+use crate::exit::{FAILURE, OutputGone};
 use crate::interfaces;
 use crate::mailbox::Mailbox;
 use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
@@ -173,6 +173,8 @@ struct App {
     away: bool,
     /// The operation that must finish before the next line is read.
     busy: Option<OpId>,
+    /// Whether a line of a script was not carried out.
+    failed: bool,
     /// Events that were taken from the queue after the one that ends the program.
     rest: VecDeque<AppEvent>,
     out: Vec<Line>,
@@ -316,6 +318,7 @@ impl App {
             listens: false,
             away: false,
             busy,
+            failed: false,
             rest: VecDeque::new(),
             out: Vec::new(),
             calls: String::new(),
@@ -408,6 +411,31 @@ impl App {
         self.out.push(line.into());
     }
 
+    /// Says why a line is not carried out.
+    fn refuse(&mut self, sentence: impl Into<String>) {
+        let sentence = sentence.into();
+        self.fails(&sentence);
+        self.say(Line::of(Ink::Bad, sentence));
+    }
+
+    /// Whether the lines come from a pipe or a file.
+    fn reads_script(&self) -> bool {
+        self.next_line.is_some() && !io::stdin().is_terminal()
+    }
+
+    /// Records that a line of a script was not carried out. Writes the reason to standard error.
+    fn fails(&mut self, reason: &str) {
+        if !self.reads_script() {
+            return;
+        }
+        self.failed = true;
+        // A terminal shows the reason already.
+        if !(io::stdout().is_terminal() && io::stderr().is_terminal()) {
+            // If standard error is gone, the exit status has to do.
+            let _ = writeln!(io::stderr(), "p2p-chat: {reason}");
+        }
+    }
+
     /// Prints pending lines above the prompt.
     fn show(&mut self) -> io::Result<()> {
         if self.away {
@@ -447,8 +475,9 @@ impl App {
         });
         // A terminal that cannot be printed to has vanished.
         let ending = if self.screen.is_terminal() { ending.or(Ok(Ending::Signal(HANG_UP))) } else { ending };
-        self.leave();
+        let failed = self.leave();
         Ok(match ending.context(OutputGone)? {
+            Ending::Exit if failed => ExitCode::from(FAILURE),
             Ending::Exit => ExitCode::SUCCESS,
             // The exit status that a shell gives a program ended by a signal.
             Ending::Signal(signal) => ExitCode::from(128 + u8::try_from(signal).unwrap_or(0)),

@@ -29,6 +29,8 @@ pub(crate) enum Input {
     LineTooLong(usize),
     /// A line of a terminal that edits lines itself and may have dropped the end of this one.
     LineCut,
+    /// A line that is not UTF-8, which is dropped.
+    LineNotText,
     /// The end of input.
     End,
     /// The terminal is gone.
@@ -56,7 +58,7 @@ pub(crate) fn read_keys(take: impl Fn(Input) + Clone + Send + 'static) -> io::Re
 }
 
 /// Waits for the next input on a terminal in raw mode.
-pub fn next_input() -> Input {
+pub(crate) fn next_input() -> Input {
     loop {
         return match event::read() {
             Ok(event::Event::Key(key)) => match key_of(key) {
@@ -79,7 +81,7 @@ pub fn next_input() -> Input {
 /// # Errors
 /// If no thread can be started.
 #[cfg(unix)]
-pub fn watch_for_hangup(take: impl Fn(Input) + Send + 'static) -> io::Result<()> {
+pub(crate) fn watch_for_hangup(take: impl Fn(Input) + Send + 'static) -> io::Result<()> {
     use rustix::event::{PollFd, PollFlags, poll};
 
     let watch = move || {
@@ -192,11 +194,14 @@ pub(crate) fn read_lines(take: impl Fn(Input) + Send + 'static) -> io::Result<Sy
     let may_cut = cfg!(unix) && io::stdin().is_terminal();
     let read = move || {
         let mut input = BufReader::new(Patient(io::stdin()));
+        let mut is_first = true;
         while wanted.recv().is_ok() {
             let line = match next_line(&mut input) {
                 Input::Line(line) if may_cut && line.len() >= TERMINAL_LINE_BYTES => Input::LineCut,
+                Input::Line(line) if is_first => Input::Line(without_mark(line)),
                 line => line,
             };
+            is_first = false;
             let over = line == Input::End;
             take(line);
             if over {
@@ -250,8 +255,15 @@ fn next_line(input: &mut impl BufRead) -> Input {
             Err(_) => Input::End,
         };
     }
-    let line = String::from_utf8_lossy(&bytes);
-    Input::Line(line.trim_end_matches('\r').to_owned())
+    match String::from_utf8(bytes) {
+        Ok(line) => Input::Line(line.trim_end_matches('\r').to_owned()),
+        Err(_) => Input::LineNotText,
+    }
+}
+
+/// Removes the byte order mark with which editors on Windows begin a file.
+fn without_mark(line: String) -> String {
+    line.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(line)
 }
 
 #[cfg(test)]
@@ -333,6 +345,19 @@ mod tests {
         let lines = ["one", "", "two"].map(|line| Input::Line(line.into()));
         assert_eq!([(); 3].map(|()| next_line(&mut input)), lines);
         assert_eq!(next_line(&mut input), Input::End);
+    }
+
+    #[test]
+    fn line_that_is_not_utf8_is_dropped() {
+        let mut input = &b"caf\xe9\nnext\n"[..];
+        assert_eq!(next_line(&mut input), Input::LineNotText);
+        assert_eq!(next_line(&mut input), Input::Line("next".into()));
+    }
+
+    #[test]
+    fn byte_order_mark_is_skipped() {
+        assert_eq!(without_mark("\u{feff}1".into()), "1");
+        assert_eq!(without_mark("1\u{feff}".into()), "1\u{feff}");
     }
 
     #[test]

@@ -9,6 +9,8 @@ mod asking;
 mod talk;
 mod trust;
 
+use std::borrow::Cow;
+
 use super::commands::is_quit;
 use super::people::{Chosen, Directory, Lost, Named, find, find_to_connect, host_meant, shown};
 use crate::core::{As, BlockTarget, ContactRecord, Pin, Policy, Target};
@@ -297,9 +299,9 @@ impl Menu {
         }
         let turn = match std::mem::take(&mut self.asking) {
             Asking::Choice => self.choice(line, directory),
-            Asking::More => self.more(line.trim()),
-            Asking::Whom(question) => self.whom(question, line.trim(), directory),
-            Asking::Port(question, ip) => self.port(question, ip, line.trim(), directory),
+            Asking::More => self.more(&number(line.trim())),
+            Asking::Whom(question) => self.whom(question, &number(line.trim()), directory),
+            Asking::Port(question, ip) => self.port(question, ip, &number(line.trim()), directory),
             Asking::Text(to, beginning) => self.text(to, beginning, line),
             Asking::Name => self.name(line.trim()),
             Asking::Nickname(addr, label) => self.nickname(addr, label, line.trim()),
@@ -344,7 +346,7 @@ impl Menu {
 
     fn choice(&mut self, line: &str, directory: &dyn Directory) -> Turn {
         if self.conversation.is_none() && !line.contains('\n') {
-            match line.trim() {
+            match &*number(line.trim()) {
                 "1" => return self.ask_whom(AskKind::Send, self.last.clone()),
                 "2" => return act(Act::List),
                 "3" => return self.ask_whom(AskKind::Connect, None),
@@ -390,6 +392,16 @@ impl Menu {
     fn ask_whom(&mut self, kind: AskKind, last: Option<Chosen>) -> Turn {
         self.ask(Asking::Whom(Question { kind, last, text: None }))
     }
+}
+
+/// Returns a number in ASCII digits. Japanese and Chinese input methods type full-width ones.
+fn number(word: &str) -> Cow<'_, str> {
+    let ascii = |c: char| match c {
+        '０'..='９' => char::from_digit(u32::from(c) - u32::from('０'), 10),
+        _ => None,
+    };
+    let digits: Option<String> = word.chars().map(ascii).collect();
+    digits.filter(|digits| !digits.is_empty()).map_or(Cow::Borrowed(word), Cow::Owned)
 }
 
 fn act(act: Act) -> Turn {

@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn held_line_gets_time_at_which_it_is_shown() {
+    fn held_line_has_the_time_of_showing() {
         let line = |stamp| Line::at(stamp).then("* Bob is online");
         assert_eq!(line("[9:59] ").shown_at("[10:00] ").to_string(), "[10:00] * Bob is online");
         assert_eq!(line("").shown_at("[10:00] ").to_string(), "* Bob is online");

@@ -101,9 +101,10 @@ pub fn is_in_foreground() -> bool {
     true
 }
 
-/// Whether the terminal does not obey control sequences.
-pub fn is_dumb() -> bool {
-    env::var_os("TERM").is_some_and(|term| term == "dumb")
+/// Whether the terminal obeys no control sequences: TERM is dumb, empty or not set. On Windows it
+/// is usually not set.
+pub(crate) fn is_dumb() -> bool {
+    env::var_os("TERM").filter(|term| !term.is_empty()).map_or(!cfg!(windows), |term| term == "dumb")
 }
 
 /// Columns of the window.

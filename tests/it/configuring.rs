@@ -428,3 +428,30 @@ fn each_start_failure_has_its_exit_status() {
     drop(child.stdout.take());
     assert_eq!(child.wait().expect("it ends").code(), Some(5));
 }
+
+#[test]
+fn tilde_in_a_path_is_the_home_directory() {
+    let new = |builder: Builder| {
+        let (mut command, dir) = builder.command();
+        assert!(command.args(["id", "--new", "--name=Alice"]).output().expect("it runs").status.success());
+        assert!(dir.path().join("chat/profiles/alice/key").exists());
+        assert!(!dir.path().join("~").exists());
+    };
+    new(nobody_yet().arg("--data-dir=~/chat"));
+    new(nobody_yet().env("P2P_CHAT_DATA_DIR", "~/chat"));
+    new(nobody_yet().file(CONFIG, "data-dir = \"~/chat\"\n"));
+    new(nobody_yet().file("mine.toml", "data-dir = \"~/chat\"\n").arg("--config=~/mine.toml"));
+    // Another directory shows that it is not looked for here.
+    let (mut command, dir) = Peer::named("Alice").file("mine/peers.toml", "").command();
+    let elsewhere = TempDir::new().expect("a temporary directory");
+    let command = command.current_dir(elsewhere.path()).stdin(Stdio::null());
+    let args = ["--bind=127.0.0.1", "-v", "--peers=~/mine/peers.toml", "--log-file=~/mine/log"];
+    let output = command.args(args).output().expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+    assert!(dir.path().join("mine/log").exists());
+    assert_eq!(fs::read_dir(elsewhere.path()).expect("readable").count(), 0);
+    let errors = refused(nobody_yet().arg("--data-dir=~bob/chat"));
+    assert!(errors.contains("~bob is not expanded; write the whole path"), "{errors}");
+    let errors = refused(nobody_yet().file(CONFIG, "data-dir = \"~bob\"\n"));
+    assert!(errors.contains("line 1: `data-dir = ~bob` is invalid: ~bob is not expanded"), "{errors}");
+}

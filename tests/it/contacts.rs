@@ -76,9 +76,9 @@ fn leaves(mut peer: Peer) {
 
 /// The lines of `/contacts`.
 fn lists(peer: &mut Peer) -> Vec<String> {
-    const END: &str = "There is no command /end-of-contacts.";
+    const END: &str = "/policy accept-new, ask or strict changes it.";
     let before = peer.printed().len();
-    peer.types(&["/contacts", "/end-of-contacts"]);
+    peer.types(&["/contacts", "/policy"]);
     peer.sees(END);
     let lines = peer.printed().into_iter().skip(before);
     lines.filter(|line| line.contains(", key ") || line.ends_with(", unencrypted")).collect()

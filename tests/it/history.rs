@@ -43,6 +43,7 @@ fn missing_history_is_said_and_not_created() {
     assert_eq!(fs::read_dir(&profile).expect("readable").count(), 1);
     // A history without messages.
     assert_eq!(Kept::new().closed().asked(&[]).remark(), "alice has no stored messages.\n");
+    assert_eq!(Kept::new().closed().asked(&["--grep=x"]).refused(1), "alice has no stored messages.\n");
 }
 
 #[test]
@@ -167,6 +168,42 @@ fn messages_can_be_chosen_by_whom_and_when() {
 }
 
 #[test]
+fn named_time_zone_rules_dates_and_times() {
+    let zones = crate::scripts::time_zones();
+    let zones = zones.path().to_str().expect("UTF-8");
+    let mut kept = Kept::new();
+    kept.hears_bob("hi");
+    let kept = kept.closed();
+    let asked = |zone, args: &[&str]| ask(kept.asking(args).env("TZDIR", zones).env("TZ", zone));
+    for args in [&[][..], &["--since", "2026-11-21T17:00"]] {
+        let printed = asked("Asia/Tokyo", args).well();
+        assert!(printed.ends_with("\n[17:00:03] Bob: hi\n"), "{printed}");
+    }
+    assert_eq!(asked("Asia/Tokyo", &["--since", "2026-11-21T17:01"]).remark(), "No message matches.\n");
+    let unknown = asked("Asia/Tokio", &[]);
+    assert!(unknown.printed.ends_with("\n[08:00:03] Bob: hi\n"), "{}", unknown.printed);
+    let warning = "This system has no time zone TZ=Asia/Tokio; times are in UTC.";
+    assert!(unknown.errors.starts_with(warning) && unknown.status == Some(0), "{}", unknown.errors);
+    // JSON has no local times.
+    assert_eq!(asked("Asia/Tokio", &["--json"]).well().lines().count(), 1);
+}
+
+#[test]
+fn since_the_end_of_the_calendar_is_nothing() {
+    let mut kept = Kept::new();
+    kept.hears_bob("hi");
+    let kept = kept.closed();
+    let asked = |args: &[&str]| ask(kept.asking(args).env("TZ", "UTC"));
+    assert_eq!(asked(&["--since", "9999-12-31"]).remark(), "No message matches.\n");
+    let said = asked(&["--forget", "--yes", "--since", "9999-12-31"]).well();
+    assert_eq!(said, "Deleted no messages.\n");
+    assert_eq!(asked(&["--until", "9999-12-31"]).well().lines().count(), 2);
+    for outside in ["10000-01-01", "9999-12-31T23:59:59Z", "2026-02-30"] {
+        asked(&["--forget", "--yes", "--since", outside]).refused(2);
+    }
+}
+
+#[test]
 fn an_age_is_so_long_ago() {
     let mut kept = Kept::new();
     kept.hears_bob("long ago");
@@ -195,7 +232,8 @@ fn a_search_is_for_words_and_nothing_else() {
         };
         let rows: Vec<i64> = asked.printed.lines().map(row).collect();
         let remark = if rows.is_empty() { format!("No message matches `{words}`.\n") } else { String::new() };
-        assert_eq!((asked.errors, asked.status), (remark, Some(0)));
+        // The statuses of grep.
+        assert_eq!((asked.status, asked.errors), (Some(i32::from(rows.is_empty())), remark));
         rows
     };
     assert_eq!(rows("cat"), [1, 4]);

@@ -88,7 +88,7 @@ fn unknown_name_is_told_in_one_line() {
     alice.sees(NOT_FOUND);
     alice.sees("You are Alicia now.");
     alice.ends_input();
-    assert!(alice.ends().success());
+    assert_eq!(alice.ends().code(), Some(1), "the refused line");
     let about: Vec<String> = alice
         .printed()
         .into_iter()

@@ -42,6 +42,7 @@ mod profiles;
 #[cfg(unix)]
 mod readme;
 mod receipts;
+mod scripts;
 mod secure;
 mod shares;
 mod simulator;

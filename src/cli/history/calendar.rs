@@ -59,6 +59,18 @@ impl Calendar {
     }
 }
 
+/// The times from `since` on and before `until`, in milliseconds since 1970, as the end of a
+/// sentence.
+pub(super) fn range_words(since: Option<u64>, until: Option<u64>, zone: &TimeZone) -> String {
+    let local = |millis| timestamp(millis).to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
+    match (since.map(local), until.map(local)) {
+        (None, None) => String::new(),
+        (Some(since), None) => format!(" since {since}"),
+        (None, Some(until)) => format!(" before {until}"),
+        (Some(since), Some(until)) => format!(" from {since} to {until}"),
+    }
+}
+
 /// A moment as RFC 3339 has it, in UTC, with milliseconds.
 pub(crate) fn rfc3339(millis: u64) -> String {
     format!("{:.3}", timestamp(millis))

@@ -1,4 +1,5 @@
-//! `p2p-chat history --forget`: says how many messages will go, asks, and says how many are gone.
+//! `p2p-chat history --forget`: says which messages will go and how many, asks unless `--yes` is
+//! given, and says how many are gone.
 //!
 //! Typed lines of the same time go with them, whoever they were for: most are messages, and a line
 //! does not say to whom it went.
@@ -19,29 +20,46 @@ const MAX_ANSWER: u64 = 100;
 /// made smaller in some seconds.
 const TIDYING: Duration = Duration::from_secs(20);
 
+/// Which messages the user chose, in words.
+#[derive(Default)]
+pub(super) struct Chosen {
+    /// With whom, like ` with bob`.
+    pub(super) with: String,
+    /// When, like ` since 2026-11-21 00:00:00`.
+    pub(super) times: String,
+}
+
 /// Forgets messages and typed lines for good. If `answers` are given, the user is asked before.
 pub(super) fn forget(
     store: &mut dyn Store,
     which: Selection,
+    chosen: &Chosen,
     typed: &TypedRange,
     clock: u64,
     answers: Option<&mut dyn BufRead>,
     out: &mut impl Write,
 ) -> Result<(), Stopped> {
     let lines = typed.count();
+    let (gone, stay) = count(store, &which)?;
+    let plan = format!(
+        "This deletes {}{} for good{}.",
+        what(gone, &chosen.with, lines),
+        chosen.times,
+        staying(stay)
+    );
     if let Some(answers) = answers {
-        let (gone, stay) = count(store, &which)?;
         if gone + lines == 0 {
             return say(out, &format!("There is nothing to delete{}.\n", staying(stay)));
         }
-        let question =
-            format!("This deletes {} for good{}. Continue? y/N ", what(gone, lines), staying(stay));
-        say(out, &question)?;
+        say(out, &format!("{plan} Continue? y/N "))?;
         let mut answer = String::new();
         io::Read::take(answers, MAX_ANSWER).read_line(&mut answer).map_err(Stopped::Output)?;
         if !matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
             return say(out, "Nothing was deleted.\n");
         }
+    } else if gone + lines > 0 {
+        // The user has decided, whether or not somebody reads this.
+        let _ = say(out, &format!("{plan}\n"));
     }
     let written = store.apply(&[stored::StoreOp::Forget(which)], clock)?;
     let (gone, stay) = match written[..] {
@@ -52,7 +70,7 @@ pub(super) fn forget(
         Ok(()) => (lines, String::new()),
         Err(error) => (0, format!("The typed lines could not be deleted: {error}.\n")),
     };
-    say(out, &format!("Deleted {}{}.\n", what(gone, lines), staying(stay)))?;
+    say(out, &format!("Deleted {}{}.\n", what(gone, "", lines), staying(stay)))?;
     say(out, &left)?;
     // They are forgotten, whatever becomes of the bytes.
     tidy(store).map_or_else(
@@ -79,14 +97,14 @@ fn say(out: &mut impl Write, text: &str) -> Result<(), Stopped> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Stopped::Output)
 }
 
-/// Says how many messages and typed lines.
-fn what(messages: u64, lines: u64) -> String {
+/// Says how many messages, `with` whom, and how many typed lines.
+fn what(messages: u64, with: &str, lines: u64) -> String {
     let of = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     match (messages, lines) {
         (0, 0) => "no messages".into(),
-        (messages, 0) => of(messages, "message"),
+        (messages, 0) => of(messages, "message") + with,
         (0, lines) => of(lines, "typed line"),
-        (messages, lines) => format!("{} and {}", of(messages, "message"), of(lines, "typed line")),
+        (messages, lines) => format!("{}{with} and {}", of(messages, "message"), of(lines, "typed line")),
     }
 }
 
@@ -165,7 +183,7 @@ mod tests {
         let answers = answer.as_mut().map(|answer| answer as &mut dyn BufRead);
         let dir = tempfile::TempDir::new().unwrap();
         let typed = TypedRange::new(dir.path(), None, None);
-        forget(store, Selection::default(), &typed, TIME, answers, &mut out).unwrap();
+        forget(store, Selection::default(), &Chosen::default(), &typed, TIME, answers, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -191,6 +209,8 @@ mod tests {
     #[test]
     fn where_bytes_may_be_left_that_is_said() {
         let said = said(&mut Used(kept()), None);
+        let plan = "This deletes 2 messages for good.\n";
+        let said = said.strip_prefix(plan).expect("what will be deleted");
         assert!(said.starts_with("Deleted 2 messages.\nParts of them may still be in the file: "), "{said}");
         assert!(
             said.contains("another process keeps the file for itself; run the same command again"),

@@ -25,29 +25,37 @@ pub use asked::Asked;
 pub(crate) use calendar::rfc3339;
 pub use when::When;
 
+use crate::exit::SearchFailed;
 use crate::interfaces;
-use crate::model::name::{Name, folded, quoted};
+use crate::model::name::{folded, quoted};
 use crate::model::peer_id::Recipient;
 use crate::model::stored::Selection;
 use crate::profile::contacts::ContactsError;
 use crate::profile::{self, AddressBook, BookSource, Profiles, TypedRange};
-use crate::settings::{Misused, Settings};
+use crate::settings::{Misused, Settings, TimeFormat, zone_warning};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
 use crate::tui::past::People;
 use crate::tui::{self, Labels};
 use calendar::Calendar;
+use forget::Chosen;
 use form::{Format, Writer};
 use pages::Stopped;
 
 /// Messages that are shown on a terminal where nobody says how many: some screens of them.
 const SHOWN: usize = 50;
 
-/// Does what is asked for. The result in the result is what became of the output.
+/// Does what is asked for. The result in the result is what became of the output: whether a search
+/// found something, and true without a search.
 ///
 /// # Errors
 /// Where it is not clear whose history is meant or what of it, or it cannot be used; each reads as
-/// sentences for the user.
-pub fn run(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
+/// sentences for the user. An error of a search is a [`SearchFailed`].
+pub fn run(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io::Result<bool>> {
+    let done = run_asked(settings, asked, out);
+    done.map_err(|error| if asked.grep.is_some() { SearchFailed(error).into() } else { error })
+}
+
+fn run_asked(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io::Result<bool>> {
     if asked.forget && asked.grep.is_some() {
         bail!(Misused::new("--forget takes no --grep; choose the messages by peer and by age."));
     }
@@ -58,13 +66,24 @@ pub fn run(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow::
             "--forget asks for confirmation, which needs a terminal; add --yes to delete without asking."
         ));
     }
-    let Some(folder) = profile::folder(settings, &found.profile) else { return Ok(nothing(&found.name)) };
+    if let Some(warning) = zone_warning().filter(|_| tells_times(settings, asked)) {
+        note(warning);
+    }
+    let nothing = || {
+        note(format!("{} has no stored messages.", found.name));
+        Ok(asked.grep.is_none())
+    };
+    let Some(folder) = profile::folder(settings, &found.profile) else { return Ok(nothing()) };
     let path = folder.join(HISTORY_FILE);
     let (since, until) = times(asked);
     let typed = TypedRange::new(&folder, since, until);
+    let chosen = Chosen {
+        with: asked.with.as_deref().map(|word| format!(" with {}", quoted(word))).unwrap_or_default(),
+        times: calendar::range_words(since, until, &TimeZone::system()),
+    };
     let forget = |store: &mut dyn Store, which, out: &mut _| {
         let mut stdin = io::stdin().lock();
-        forget::forget(store, which, &typed, now(), ask.then_some(&mut stdin), out)
+        forget::forget(store, which, &chosen, &typed, now(), ask.then_some(&mut stdin), out)
     };
     let mut store = Some(&path)
         .filter(|path| !path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound))
@@ -77,11 +96,11 @@ pub fn run(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow::
     };
     let Some(mut store) = store.filter(|_| !parties.is_empty()) else {
         if !asked.forget || typed.count() == 0 {
-            return Ok(nothing(&found.name));
+            return Ok(nothing());
         }
         // There are no messages, but there may be typed lines.
         let mut empty = in_memory().map_err(|error| fault::told(&error, &path))?;
-        return finished(forget(&mut empty, Selection::default(), out), &path);
+        return finished(forget(&mut empty, Selection::default(), out).map(|()| true), &path);
     };
     // Without it there are fewer names; what is wrong with it is told where it is needed.
     let data = settings.data_directory();
@@ -95,7 +114,7 @@ pub fn run(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow::
     let people = People::new(parties).remembered(pins()).labelled(Labels::of_contacts(aliases, contacts));
     let which = Selection { with: with(asked, &people, book)?, since, until };
     let done = if asked.forget {
-        forget(&mut store, which, out)
+        forget(&mut store, which, out).map(|()| true)
     } else {
         read(settings, asked, &mut store, which, &people, out)
     };
@@ -103,9 +122,9 @@ pub fn run(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow::
 }
 
 /// What became of the output, or an error with the path of the history.
-fn finished(done: Result<(), Stopped>, path: &Path) -> anyhow::Result<io::Result<()>> {
+fn finished(done: Result<bool, Stopped>, path: &Path) -> anyhow::Result<io::Result<bool>> {
     match done {
-        Ok(()) => Ok(Ok(())),
+        Ok(found) => Ok(Ok(found)),
         Err(Stopped::Output(error)) => Ok(Err(error)),
         Err(Stopped::Store(error)) => Err(fault::told(&error, path)),
     }
@@ -141,7 +160,14 @@ fn with(
     Ok(Some(aliased.map_or_else(named, Ok)?))
 }
 
-/// Prints messages.
+/// Whether the time zone makes a difference to what is asked for.
+fn tells_times(settings: &Settings, asked: &Asked) -> bool {
+    let is_local = |when: Option<When>| matches!(when, Some(When::On(_) | When::Local(_)));
+    let shows = settings.time_format != TimeFormat::Off && !asked.json && !asked.forget;
+    shows || is_local(asked.since) || is_local(asked.until)
+}
+
+/// Prints messages. Returns whether a search found something, and true without a search.
 fn read(
     settings: &Settings,
     asked: &Asked,
@@ -149,7 +175,7 @@ fn read(
     which: Selection,
     people: &People,
     out: &mut impl Write,
-) -> Result<(), Stopped> {
+) -> Result<bool, Stopped> {
     let format = match (asked.json, asked.markdown) {
         (true, _) => Format::Json,
         (_, true) => Format::Markdown,
@@ -158,6 +184,7 @@ fn read(
     let terminal = io::stdout().is_terminal();
     let most = asked.last.or_else(|| (terminal && format == Format::Text).then_some(SHOWN));
     let pages = pages::find(store, which, asked.grep.clone(), most, format != Format::Json)?;
+    let found = !pages.is_empty() || asked.grep.is_none();
     if pages.is_empty() {
         note(match &asked.grep {
             Some(words) => format!("No message matches `{}`.", quoted(words)),
@@ -170,12 +197,8 @@ fn read(
     let calendar = Calendar::new(settings.time_format.clone(), TimeZone::system());
     let mut writer = Writer::new(format, people, calendar, terminal.then(tui::columns), BufWriter::new(out));
     pages.each(store, |row| writer.take(row))?;
-    writer.end().map_err(Stopped::Output)
-}
-
-fn nothing(name: &Name) -> io::Result<()> {
-    note(format!("{name} has no stored messages."));
-    Ok(())
+    writer.end().map_err(Stopped::Output)?;
+    Ok(found)
 }
 
 /// Says something that is no message.

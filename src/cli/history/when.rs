@@ -25,6 +25,9 @@ pub enum When {
 /// Bytes of a date like 2026-11-21.
 const DATE_BYTES: usize = 10;
 
+/// The year of [`Timestamp::UNIX_EPOCH`].
+const EPOCH_YEAR: i16 = 1970;
+
 impl FromStr for When {
     type Err = String;
 
@@ -37,6 +40,7 @@ impl FromStr for When {
                 .to_owned()
         };
         // The parser takes more ways of writing a date than anybody would read as one.
+        let none = || "there is no such time; write one like 2026-11-21 or 2026-11-21T14:00.".to_owned();
         let bytes = text.as_bytes();
         let is_date = |(at, byte): (usize, &u8)| match at {
             4 | 7 => *byte == b'-',
@@ -46,7 +50,7 @@ impl FromStr for When {
             return Err(wrong());
         }
         let Some(time) = bytes.get(DATE_BYTES) else {
-            return text.parse().map(Self::On).map_err(|_| wrong());
+            return text.parse().map(Self::On).map_err(|_| none());
         };
         if !matches!(time, b'T' | b't' | b' ') || text.contains('[') {
             return Err(wrong());
@@ -54,15 +58,16 @@ impl FromStr for When {
         // An offset that was overlooked would be another moment.
         let has_offset = text[DATE_BYTES..].contains(['Z', 'z', '+', '-']);
         if has_offset {
-            return text.parse().map(Self::At).map_err(|_| wrong());
+            return text.parse().map(Self::At).map_err(|_| none());
         }
-        text.parse().map(Self::Local).map_err(|_| wrong())
+        text.parse().map(Self::Local).map_err(|_| none())
     }
 }
 
 impl When {
     /// The first millisecond of it, since 1970, in this zone, where it is `now`. What is before
-    /// 1970 is as if it were then.
+    /// 1970 is as if it were then, and what is after the last moment of the calendar as if it were
+    /// that.
     pub fn begins(self, now: Timestamp, zone: &TimeZone) -> u64 {
         millis(self.moment(now, zone))
     }
@@ -85,8 +90,12 @@ impl When {
             Self::Local(time) => local(time),
             Self::At(moment) => Ok(moment),
         };
-        // At the edges of the calendar: nothing was stored before its beginning.
-        found.unwrap_or(Timestamp::UNIX_EPOCH)
+        // Outside UTC, the first and the last day of the calendar have moments that it cannot tell.
+        found.unwrap_or(match self {
+            Self::On(day) if day.year() > EPOCH_YEAR => Timestamp::MAX,
+            Self::Local(time) if time.year() > EPOCH_YEAR => Timestamp::MAX,
+            _ => Timestamp::UNIX_EPOCH,
+        })
     }
 }
 
@@ -145,17 +154,36 @@ mod tests {
             "yesterday",
             "21.11.2026",
             "20261121",
-            "2026-13-01",
-            "2026-02-30",
             "2026-11-21x",
-            "2026-11-21T",
-            "2026-11-21T25:00",
             "2026-11-21T14:00[Europe/Berlin]",
-            "2026-11-21T14:00:00ZZ",
             "+2026-11-21",
+            "10000-01-01",
         ] {
             let sentence = wrong.parse::<When>().expect_err(wrong);
             assert!(sentence.starts_with("write an age"), "{wrong}: {sentence}");
+        }
+        for wrong in [
+            "2026-13-01",
+            "2026-02-30",
+            "2026-11-21T",
+            "2026-11-21T25:00",
+            "2026-11-21T14:00:00ZZ",
+            "9999-12-31T23:59:59Z",
+        ] {
+            let sentence = wrong.parse::<When>().expect_err(wrong);
+            assert!(sentence.starts_with("there is no such time"), "{wrong}: {sentence}");
+        }
+    }
+
+    #[test]
+    fn last_day_of_calendar_is_after_all_messages() {
+        for zone in
+            [TimeZone::UTC, TimeZone::fixed(jiff::tz::offset(2)), TimeZone::fixed(jiff::tz::offset(-9))]
+        {
+            for text in ["9999-12-31", "9999-12-31T23:59"] {
+                let begins = |text: &str| text.parse::<When>().unwrap().begins(here().0, &zone);
+                assert!(begins(text) > begins("9999-12-30"), "{text} {zone:?}");
+            }
         }
     }
 

@@ -31,6 +31,9 @@ impl App {
         let Turn { say, act, refused } =
             self.menu.line(line, &People { node: &self.node, labels: &self.labels });
         self.echo(line, act.as_ref())?;
+        if refused && let Some(reason) = say.first() {
+            self.fails(reason);
+        }
         self.out.extend(say.into_iter().map(Line::from));
         if refused && let Some(editor) = self.screen.editor() {
             editor.remember(line);
@@ -91,7 +94,7 @@ impl App {
                 None
             }
         };
-        if self.next_line.is_some() && !io::IsTerminal::is_terminal(&io::stdin()) {
+        if self.reads_script() {
             self.busy = op;
         }
         // For a script the prompt is printed when its line is read, so that a transcript is in
@@ -151,7 +154,7 @@ impl App {
                 Some(op)
             }
             Err(sentence) => {
-                self.say(Line::of(Ink::Bad, sentence));
+                self.refuse(sentence);
                 self.menu.ask_text_again(to);
                 None
             }
@@ -215,14 +218,13 @@ impl App {
     fn rename(&mut self, name: Name) {
         if let Some(contact) = self.contacts.with_alias(&name) {
             let at = self.place_of(contact);
-            let line = format!("{name} is your alias for a contact ({at}); choose another name.");
-            self.say(Line::of(Ink::Bad, line));
+            self.refuse(format!("{name} is your alias for a contact ({at}); choose another name."));
             return;
         }
         if let Some(folder) = &self.own.folder
             && let Err(error) = profile::rename(folder, &name)
         {
-            self.say(Line::of(Ink::Bad, error.to_string()));
+            self.refuse(error.to_string());
             return;
         }
         self.say(format!(
@@ -235,7 +237,7 @@ impl App {
 
     fn mute(&mut self, id: Recipient, label: &str) {
         if self.muted.len() >= crate::core::MAX_PEERS {
-            self.say("The list of muted peers is full; /unmute one first.");
+            self.refuse("The list of muted peers is full; /unmute one first.");
             return;
         }
         self.muted.entry(id).or_insert(0);

@@ -5,7 +5,7 @@ use crate::core::{PeerInfo, Verification};
 use crate::model::message::LINE_MARK;
 use crate::model::peer_id::Recipient;
 use crate::model::untrusted::{Text, harmless};
-use crate::tui::{self, Ink, Line};
+use crate::tui;
 
 /// The message that was received and shown last.
 pub(super) struct Received {
@@ -56,10 +56,9 @@ impl App {
             }
             None => {
                 let limit = tui::MAX_COPIED_BYTES;
-                let sentence = format!(
+                self.refuse(format!(
                     "The last message, from {label}, is longer than {limit} bytes, and is not copied."
-                );
-                self.say(Line::of(Ink::Bad, sentence));
+                ));
             }
         }
     }

@@ -66,9 +66,9 @@ fn edit(screen: &mut Screen) -> io::Result<Option<String>> {
             // A text that does not fit is no answer.
             Input::Paste(text) => editor.paste(&text).map_or(Typed::Full, |()| Typed::Edited),
             Input::End | Input::HangUp => Typed::Leave,
-            Input::Resized | Input::Focus(_) | Input::Line(_) | Input::LineTooLong(_) | Input::LineCut => {
-                Typed::Edited
-            }
+            // Lines come only from input that is no terminal.
+            Input::Line(_) | Input::LineTooLong(_) | Input::LineCut | Input::LineNotText => Typed::Edited,
+            Input::Resized | Input::Focus(_) => Typed::Edited,
         };
         match typed {
             Typed::Line(line) => return Ok(Some(line)),

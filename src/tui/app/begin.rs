@@ -20,7 +20,7 @@ use crate::profile::{
     self, AddressBook, BookSource, Identity, KeyStorage, ListeningPort, Profiles, TypedLines,
 };
 use crate::runtime::{Bound, Keeping, Node, NodeConfig, StartError};
-use crate::settings::{Keep, Misused, Settings, local_peers_file};
+use crate::settings::{Keep, Misused, Settings, TimeFormat, local_peers_file, zone_warning};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory, open_or_set_aside};
 use crate::tui;
 
@@ -188,7 +188,8 @@ pub(super) fn start(
     let listening = if chosen.is_new { Some(bind(settings, None, terminal)?) } else { None };
     // Locks the profile before anything is sent with its key.
     let identity = Identity::open(settings, &chosen.profile)?;
-    let mut told = Vec::new();
+    let shows_times = settings.time_format != TimeFormat::Off;
+    let mut told: Vec<String> = zone_warning().filter(|_| shows_times).into_iter().collect();
     announce(&chosen, &identity, &mut told);
     if let Err(error) = chosen.name.check_clear() {
         // A profile of an earlier version may have such a name.

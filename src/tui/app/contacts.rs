@@ -317,21 +317,17 @@ impl App {
             && let Some(other) = tui::contact_called(name, id, &people)
         {
             let at = self.place_of(other);
-            let line = format!("{name} is the name of another contact ({at}); choose another alias.");
-            self.say(Line::of(Ink::Bad, line));
+            self.refuse(format!("{name} is the name of another contact ({at}); choose another alias."));
             return;
         }
         let Some(peer) = profile::saved_for(id) else {
-            self.say(Line::of(
-                Ink::Bad,
-                "Connect first: no peer has answered there yet, and an alias belongs to a peer.",
-            ));
+            self.refuse("Connect first: no peer has answered there yet, and an alias belongs to a peer.");
             return;
         };
         if let Some(name) =
             name.as_ref().filter(|name| folded(name.as_str()) == folded(self.node.name().as_str()))
         {
-            self.say(Line::of(Ink::Bad, ContactsError::OwnName(name.clone()).to_string()));
+            self.refuse(ContactsError::OwnName(name.clone()).to_string());
             return;
         }
         let is_unproven = name.is_some() && matches!(id, Recipient::Address(_));

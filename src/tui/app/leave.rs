@@ -45,7 +45,8 @@ const WRITE_WITHIN: Duration = Duration::from_millis(1_500);
 
 impl App {
     /// Says goodbye to all peers and ends, within two seconds, or at once if the user asks again.
-    pub(super) fn leave(mut self) {
+    /// Returns whether a line of a script was not carried out.
+    pub(super) fn leave(mut self) -> bool {
         let deadline = Instant::now() + ANSWER_WITHIN;
         // The last lines are printed even in the background.
         self.away = false;
@@ -93,6 +94,7 @@ impl App {
         let _ = self.show();
         // Stores which messages were shown.
         self.node.write_out(Instant::now() + WRITE_WITHIN);
+        self.failed
     }
 
     /// Handles events while leaving. Returns whether to end now.

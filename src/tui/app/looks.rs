@@ -23,7 +23,7 @@ pub(crate) fn palette(when: ColorWhen, plain: bool) -> Palette {
             !plain
                 && io::stdout().is_terminal()
                 && variable("NO_COLOR").is_none()
-                && term != "dumb"
+                && !tui::is_dumb()
                 && has_colours(&term)
         }
     };
@@ -39,9 +39,9 @@ pub(crate) fn palette(when: ColorWhen, plain: bool) -> Palette {
     }
 }
 
-/// Whether a terminal of this TERM has colours: old ones do not. Without TERM, only Windows does.
+/// Whether a terminal of this TERM has colours: old ones do not.
 fn has_colours(term: &str) -> bool {
-    !(term.starts_with("vt1") || term.starts_with("vt2") || (term.is_empty() && !cfg!(windows)))
+    !(term.starts_with("vt1") || term.starts_with("vt2"))
 }
 
 /// Returns the escape sequence for notifications.

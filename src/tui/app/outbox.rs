@@ -39,7 +39,7 @@ impl App {
             Outbox::Cancel(which) => self.each_listed(which, false, |app, listed| match listed {
                 Listed::Waiting(to, message) => Some(app.node.command(Command::Cancel(to, message.id))),
                 Listed::Failed(..) => {
-                    app.say("That message is no longer queued, so it cannot be cancelled.");
+                    app.refuse("That message is no longer queued, so it cannot be cancelled.");
                     None
                 }
                 Listed::SentAgain => app.is_listed_no_more(),
@@ -56,7 +56,7 @@ impl App {
     }
 
     fn is_listed_no_more(&mut self) -> Option<OpId> {
-        self.say("That message was sent again already; /outbox shows its status.");
+        self.refuse("That message was sent again already; /outbox shows its status.");
         None
     }
 
@@ -95,7 +95,7 @@ impl App {
             }
             Some(number) => {
                 self.outbox = listed;
-                self.say(format!("There is no queued message {number}. /outbox lists them."));
+                self.refuse(format!("There is no queued message {number}. /outbox lists them."));
                 None
             }
         }

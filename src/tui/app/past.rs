@@ -141,7 +141,7 @@ impl App {
     }
 
     fn unreadable(&mut self, error: &StoreError) {
-        self.say(Line::of(Ink::Bad, format!("The history cannot be read: {error}.")));
+        self.refuse(format!("The history cannot be read: {error}."));
     }
 
     fn past_lines(&mut self, entries: Vec<StoredMessage>, in_doubt: bool) -> Vec<Line> {

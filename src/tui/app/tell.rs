@@ -63,6 +63,13 @@ impl App {
             _ => self.untrusted_lines(event).unwrap_or_else(|| tui::lines(event, &self.voice(&moment.stamp))),
         };
         self.reads_that_it_is_online(event);
+        if self.is_failure(event) {
+            // Standard error can be the log, which holds no text of messages.
+            let without_text =
+                if self.untrusted_lines(event).is_some() { None } else { event.with_text(UNLOGGED) };
+            let reasons = without_text.map(|event| tui::lines(&event, &self.voice(&moment.stamp)));
+            reasons.as_ref().unwrap_or(&lines).iter().for_each(|line| self.fails(&line.to_string()));
+        }
         match event {
             Event::Message { from, text, row, .. } => {
                 self.will_show(*row);
@@ -140,6 +147,29 @@ impl App {
                 Some((subject, kind)) => self.notice(subject, kind, lines),
                 None => self.tell(lines),
             },
+        }
+    }
+
+    /// Whether an event says that a line of this run was not carried out. A queued or unconfirmed
+    /// message is no failure.
+    fn is_failure(&self, event: &Event) -> bool {
+        match event {
+            Event::Delivery { op, status, total, .. } if self.texts.contains_key(op) => match status {
+                // A message to all is not for those.
+                DeliveryStatus::Failed(FailureReason::Rejected(_)) => *total == 1,
+                DeliveryStatus::Failed(_) | DeliveryStatus::Expired => true,
+                _ => false,
+            },
+            Event::Done { kind: CommandKind::Connect, result, .. } => {
+                matches!(result, SendResult::Failed(_) | SendResult::Astray(_))
+            }
+            // A peer that is offline needs no goodbye.
+            Event::NotSent { why, .. } => *why != RejectReason::Offline,
+            Event::NotFound { op: Some(_), .. }
+            | Event::Nobody(CommandKind::Send | CommandKind::Connect)
+            | Event::Undecided(_)
+            | Event::NotWaiting => true,
+            _ => false,
         }
     }
 

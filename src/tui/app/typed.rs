@@ -28,7 +28,13 @@ impl App {
                     "The line was dropped: it has {limit} bytes or more, and the terminal cuts such lines."
                 ));
             }
-            Input::End => return Ok(Some(Ending::Exit)),
+            Input::LineNotText => self.drop_line("The line was dropped: it is not UTF-8.".into()),
+            Input::End => {
+                if self.reads_script() && !self.menu.is_at_choice() {
+                    self.refuse("The input ended at a question, so nothing is done.");
+                }
+                return Ok(Some(Ending::Exit));
+            }
             Input::HangUp => return Ok(Some(Ending::Signal(HANG_UP))),
         }
         Ok(None)
@@ -37,7 +43,7 @@ impl App {
     /// Refuses a line that is too long.
     fn drop_line(&mut self, sentence: String) {
         self.menu.give_up_question();
-        self.say(sentence);
+        self.refuse(sentence);
         self.ask();
         self.want_line();
     }

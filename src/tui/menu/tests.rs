@@ -236,6 +236,13 @@ fn recipient_is_number_name_address_or_all() {
 }
 
 #[test]
+fn full_width_digits_are_numbers() {
+    assert_eq!(act_of(&["１", "１", "２"]), send(5001, "２"), "a message stays as it is");
+    assert_eq!(act_of(&["２"]), Some(Act::List));
+    assert_eq!(act_of(&["６", "７"]), Some(Act::Outbox(Outbox::Show)));
+}
+
+#[test]
 fn offline_contact_is_meant_by_its_beginning() {
     assert_eq!(act_of(&["1", "carl", "hi"]), send(5006, "hi"));
 }

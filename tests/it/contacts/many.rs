@@ -35,7 +35,8 @@ fn maximum_number_of_contacts_is_listed() {
     alice.has_seen(&format!("* {} is online", eve.shown()));
     alice.types(&["/add eve"]);
     alice.sees("The list of contacts is full; /forget one first.");
-    leaves(alice);
+    alice.types(&["0"]);
+    assert_eq!(alice.ends().code(), Some(1), "the refused line");
     assert_eq!(toml(&data, "alice"), text);
 }
 

@@ -164,7 +164,9 @@ fn no_history_writes_no_message_to_disk() {
         assert!(!is_on_disk(home.data.path(), "between-us"), "{}", home.name);
         assert!(!history_of(home.name, home.data.path()).exists());
     }
-    let printed = leaves(her);
+    her.types(&["0"]);
+    assert_eq!(her.ends().code(), Some(1), "a message is lost");
+    let printed = her.printed();
     assert!(
         printed.iter().any(|line| line.contains("before you left") && line.contains("between-us-waiting")),
         "{printed:#?}"

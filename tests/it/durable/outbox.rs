@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Home, leaves, outbox_has, times, until};
+use super::{Home, outbox_has, times, until};
 use crate::support::SOON;
 
 #[test]
@@ -68,6 +68,7 @@ fn queued_messages_are_listed_cancelled_and_retried() {
     her.sees("\"three\"");
     assert_eq!(times(&him, ": two"), 0);
     assert!(alice.history(&[]).contains("two (cancelled)"));
-    leaves(her);
+    her.types(&["0"]);
+    assert_eq!(her.ends().code(), Some(1), "the refused line");
     assert!(times(&alice.start(), "wait") == 0);
 }

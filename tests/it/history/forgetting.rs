@@ -38,7 +38,8 @@ fn forgotten_messages_leave_no_bytes_but_queued_stay() {
         let folder = kept.folder();
         assert!(files_with(&folder, SECRET) > 0, "else this shows nothing");
         let args = ["--forget", "--with", "Bob", "--yes"];
-        let said = "Deleted 2 messages; 1 queued message stays.\n";
+        let said = "This deletes 2 messages with Bob for good; 1 queued message stays.\n\
+                    Deleted 2 messages; 1 queued message stays.\n";
         let left = if is_open {
             assert_eq!(kept.asked(&args).well(), said);
             assert_eq!(files_with(&folder, SECRET), 0);
@@ -49,7 +50,10 @@ fn forgotten_messages_leave_no_bytes_but_queued_stay() {
             assert_eq!(kept.asked(&["--grep", SECRET]).well().lines().count(), 4);
             assert_eq!(kept.asked(&args).well(), said);
             assert_eq!(files_with(&folder, SECRET), 0);
-            assert_eq!(kept.asked(&["--grep", SECRET]).remark(), format!("No message matches `{SECRET}`.\n"));
+            assert_eq!(
+                kept.asked(&["--grep", SECRET]).refused(1),
+                format!("No message matches `{SECRET}`.\n")
+            );
             kept.asked(&[]).well()
         };
         let texts: Vec<&str> = left.lines().filter(|line| line.starts_with('[')).collect();
@@ -65,10 +69,13 @@ fn messages_are_forgotten_by_age_or_entirely() {
     let kept = kept().closed();
     assert_eq!(kept.asked(&["--forget", "--until", "2026-11-20", "--yes"]).well(), "Deleted no messages.\n");
     assert_eq!(kept.asked(&["--forget", "--older-than", "36500d", "--yes"]).well(), "Deleted no messages.\n");
-    assert_eq!(kept.asked(&["--forget", "--until", "2026-11-21", "--yes"]).well(), "Deleted 1 message.\n");
+    // Two hours ahead of UTC.
+    let said = "This deletes 1 message before 2026-11-22 00:00:00 for good.\nDeleted 1 message.\n";
+    assert_eq!(kept.asked(&["--forget", "--until", "2026-11-21", "--yes"]).well(), said);
     assert_eq!(files_with(&kept.folder(), "under the bed"), 0);
     assert_eq!(kept.asked(&[]).well().lines().filter(|line| line.starts_with('[')).count(), 3);
-    let said = "Deleted 2 messages; 1 queued message stays.\n";
+    let said = "This deletes 2 messages for good; 1 queued message stays.\n\
+                Deleted 2 messages; 1 queued message stays.\n";
     assert_eq!(kept.asked(&["--forget", "--yes"]).well(), said);
     assert_eq!((files_with(&kept.folder(), "umbrella"), files_with(&kept.folder(), "Carol")), (0, 0));
 }

@@ -58,13 +58,15 @@ fn locked_history_is_reported_as_such() {
     other.execute_batch("BEGIN IMMEDIATE").expect("begun");
     // Reading goes on beside writing.
     assert!(kept.asked(&[]).well().ends_with("Bob: hi\n"));
-    let errors = kept.asked(&["--forget", "--yes"]).refused(1);
+    let asked = kept.asked(&["--forget", "--yes"]);
+    assert_eq!((&*asked.printed, asked.status), ("This deletes 1 message for good.\n", Some(1)));
+    let errors = asked.errors;
     assert!(
         errors.ends_with("history.db: another process keeps the file for itself; try again in a moment.\n"),
         "{errors}"
     );
     drop(other);
-    assert_eq!(kept.asked(&["--forget", "--yes"]).well(), "Deleted 1 message.\n");
+    assert_eq!(kept.asked(&["--forget", "--yes"]).well().lines().last(), Some("Deleted 1 message."));
 }
 
 #[test]
@@ -74,6 +76,9 @@ fn unreadable_history_is_reported_in_system_words() {
         fs::remove_file(path).expect("removed");
     }
     fs::create_dir(kept.folder().join(HISTORY)).expect("a folder made");
-    let errors = kept.asked(&[]).refused(1);
-    assert!(errors.starts_with("p2p-chat: Cannot use ") && errors.lines().count() == 1, "{errors}");
+    // The statuses of grep.
+    for (args, status) in [(&[][..], 1), (&["--grep=x"], 2)] {
+        let errors = kept.asked(args).refused(status);
+        assert!(errors.starts_with("p2p-chat: Cannot use ") && errors.lines().count() == 1, "{errors}");
+    }
 }

@@ -219,7 +219,7 @@ fn blocked_source_hides_no_contact_behind_it() {
     carol_runs.sees(&format!("{MALLORY} is blocked. /unblock {MALLORY} unblocks them."));
     carol_runs.sees(&format!("{MALLORY}: blocked, except for your contacts there"));
     carol_runs.types(&["0"]);
-    assert!(carol_runs.ends().success());
+    assert_eq!(carol_runs.ends().code(), Some(1), "the refused line");
     let mut carol_runs = carol.starts();
     hears_only_bob(&mut carol_runs, &eve, &bob, "second");
     carol_runs.types(&[&format!("/unblock {MALLORY}"), "/blocked"]);
@@ -281,7 +281,7 @@ fn blocked_legacy_peer_is_not_heard_until_unblocked() {
     assert!(!says_as(&eve, carol_runs.addr(), eve.hello(), "with a key"), "it waits");
     carol_runs.has_seen(" wants to chat, key ");
     carol_runs.types(&["0"]);
-    assert!(carol_runs.ends().success());
+    assert_eq!(carol_runs.ends().code(), Some(1), "the refused lines");
     let mut carol_runs = carol.starts();
     let before = hashpa.raw().len();
     does_not_hear(&mut carol_runs, &hashpa, "second");

@@ -118,7 +118,8 @@ fn contacts_with_one_name_keep_their_suffixes() {
     let mut second_runs = second_runs;
     second_runs.types(&["@carol here is the second"]);
     carol_runs.has_seen(": here is the second");
-    ends(carol_runs);
+    carol_runs.types(&["0"]);
+    assert_eq!(carol_runs.ends().code(), Some(1), "/connect met another key");
     drop(first_runs);
     // Only the second Bob is online now, so he is met first.
     let mut carol_runs = carol.starts();

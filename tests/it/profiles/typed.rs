@@ -162,12 +162,12 @@ fn forgetting_everything_erases_them() {
         enters(&first, line);
     }
     // Also while the program runs. It then writes to a new file.
-    assert_eq!(forgets(&data, &[]), "Deleted 2 typed lines.\n");
+    assert_eq!(forgets(&data, &[]), "This deletes 2 typed lines for good.\nDeleted 2 typed lines.\n");
     assert!(!folder(&data, "alice").join("typed_lines").exists());
     enters(&first, "/key");
     leaves(first);
     assert_eq!(lines_of(&data), ["/key"]);
-    assert_eq!(forgets(&data, &[]), "Deleted 1 typed line.\n");
+    assert_eq!(forgets(&data, &[]), "This deletes 1 typed line for good.\nDeleted 1 typed line.\n");
     assert!(!folder(&data, "alice").join("typed_lines").exists());
 }
 
@@ -183,7 +183,9 @@ fn forgetting_one_peer_erases_all_lines_then() {
     leaves(first);
     assert_eq!(forgets(&data, &["--older-than", "1d"]), "Deleted no messages.\n");
     assert_eq!(lines_of(&data), ["@Bob the xylophone"]);
-    assert_eq!(forgets(&data, &["--with", "Bob"]), "Deleted 1 message and 1 typed line.\n");
+    let said = "This deletes 1 message with Bob and 1 typed line for good.\n\
+                Deleted 1 message and 1 typed line.\n";
+    assert_eq!(forgets(&data, &["--with", "Bob"]), said);
     for entry in fs::read_dir(folder(&data, "alice")).expect("readable").flatten() {
         let bytes = fs::read(entry.path()).expect("readable");
         let has = bytes.windows(9).any(|window| window == b"xylophone");

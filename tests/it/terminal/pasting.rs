@@ -83,8 +83,8 @@ fn too_large_paste_is_refused_whole() {
     let (alice, mut bob) = alice_and_bob(100);
     begins_text(&alice);
     alice.keys("x");
-    alice.keys(&pasted(&"y".repeat(40_000)));
-    alice.waits_for("The pasted text of 40000 bytes was dropped: the line has room for 32767 bytes.");
+    alice.keys(&pasted(&"y".repeat(102_000)));
+    alice.waits_for("The pasted text of 102000 bytes was dropped: the line has room for 32767 bytes.");
     line_stands(&alice, TO_BOB, "x", "");
     alice.enters(" is all");
     bob.sees("[encrypted]: x is all");
