@@ -2,8 +2,9 @@
 //! to.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::Read;
+use std::fmt::Write;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,6 +29,9 @@ pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// Bytes of the header of an SQLite file (sqlite.org/fileformat2.html, section 1.3).
 const HEADER_BYTES: usize = 100;
+
+/// The log and its index, beside the file.
+const LOG_PARTS: [&str; 2] = ["-wal", "-shm"];
 
 /// Statements kept ready; there are fewer.
 const STATEMENTS: usize = 64;
@@ -79,14 +83,21 @@ impl Sqlite {
     pub fn open(path: &Path) -> Result<Self> {
         refuse_newer(path)?;
         // Made here, because its log takes its permissions, and SQLite would use the umask.
-        drop(files::private().read(true).write(true).create(true).truncate(false).open(path)?);
+        match files::private().read(true).write(true).create(true).truncate(false).open(path) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied && path.exists() => {
+                return Err(StoreError::Other("it is write-protected; `chmod 600` on it ends that".into()));
+            }
+            opened => drop(opened?),
+        }
+        // A reader of a protected file may have made protected ones.
+        LOG_PARTS.iter().for_each(|part| files::make_writable(&beside(path, part)));
         let mut store = Self::connected(path)?;
         if store.note_damage(import::is_old(&store.conn))? {
             drop(store);
             import::import(path)?;
             store = Self::connected(path)?;
         }
-        let prepared = prepare(&mut store.conn);
+        let prepared = prepare(&mut store.conn, || log_works(path));
         store.note_damage(prepared)?;
         Ok(store)
     }
@@ -97,7 +108,8 @@ impl Sqlite {
     /// If it cannot be read. [`StoreError::Newer`] leaves the file untouched.
     pub fn reader(path: &Path) -> Result<Self> {
         refuse_newer(path)?;
-        let mut store = Self::connected(path)?;
+        let is_writable = files::is_writable(path) && path.parent().is_none_or(files::is_writable);
+        let mut store = if is_writable { Self::connected(path)? } else { Self::protected(path)? };
         if store.note_damage(schema::version(&store.conn))? < schema::VERSION {
             // Only a writer brings it up to date.
             drop(store);
@@ -120,9 +132,31 @@ impl Sqlite {
     pub(super) fn connected(path: &Path) -> Result<Self> {
         // Absolute, because SQLite takes a name that begins with `file:` for an address.
         let path = std::path::absolute(path)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = Connection::open_with_flags(&path, flags)?;
-        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        let mut conn = untouched(&path)?;
+        if reads(&conn).is_err_and(|error| needs_shared_memory(&error)) {
+            drop(conn);
+            merge_log(&path)?;
+            conn = untouched(&path)?;
+        }
+        Self::new(conn, Some(path))
+    }
+
+    /// A connection to a file that this process cannot write to, or not beside it. Makes no files.
+    pub(super) fn protected(path: &Path) -> Result<Self> {
+        if !keeps_log(path) || LOG_PARTS.iter().all(|part| beside(path, part).exists()) {
+            // Nothing has to be made beside it. If a program uses the file or has crashed, its log
+            // counts.
+            return Self::connected(path);
+        }
+        if fs::metadata(beside(path, LOG_PARTS[0])).is_ok_and(|log| log.len() > 0) {
+            return Err(StoreError::Other(
+                "its log cannot be read without writing beside it; copy both to another directory".into(),
+            ));
+        }
+        // Nobody has it open: a program that writes has a log.
+        let path = std::path::absolute(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let conn = Connection::open_with_flags(address(&path), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         Self::new(conn, Some(path))
     }
 
@@ -328,6 +362,66 @@ impl<S: Store> Store for Arc<Mutex<S>> {
     }
 }
 
+/// A connection that leaves the file as it is, also when it is closed.
+fn untouched(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(conn)
+}
+
+fn reads(conn: &Connection) -> rusqlite::Result<()> {
+    conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+}
+
+/// Whether this is the error of a file system where processes cannot share memory, which the index
+/// of the log needs.
+fn needs_shared_memory(error: &Error) -> bool {
+    let codes = [ffi::SQLITE_IOERR_SHMOPEN, ffi::SQLITE_IOERR_SHMMAP, ffi::SQLITE_IOERR_SHMLOCK];
+    matches!(error, Error::SqliteFailure(failure, _) if codes.contains(&failure.extended_code))
+}
+
+/// Moves the log into the file, which has none from then on, without sharing memory.
+pub(super) fn merge_log(path: &Path) -> rusqlite::Result<()> {
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    conn.busy_timeout(BUSY)?;
+    // Whoever has the file alone has the index of its log in its own memory.
+    conn.execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE;")?;
+    Ok(())
+}
+
+/// Tries whether a file beside this one can have a log.
+fn log_works(path: &Path) -> bool {
+    let scratch = beside(path, ".try");
+    let remove = || {
+        let parts = LOG_PARTS.iter().chain(&["-journal", ""]);
+        parts.for_each(|part| drop(fs::remove_file(beside(&scratch, part))));
+    };
+    remove();
+    let make = files::private().write(true).create_new(true).open(&scratch);
+    let tried = make.is_ok().then(|| {
+        let conn = Connection::open_with_flags(&scratch, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        conn.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE tried (it);")
+    });
+    remove();
+    !tried.is_some_and(|tried| tried.is_err_and(|error| needs_shared_memory(&error)))
+}
+
+/// The address of a file that nobody changes.
+fn address(path: &Path) -> String {
+    let mut address = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' => {
+                address.push(char::from(*byte))
+            }
+            // Writing to a string cannot fail.
+            _ => drop(write!(address, "%{byte:02x}")),
+        }
+    }
+    address + "?immutable=1"
+}
+
 /// Sets what every connection needs, and changes nothing in the file.
 fn connect(conn: &Connection) -> rusqlite::Result<()> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
@@ -338,8 +432,9 @@ fn connect(conn: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// Makes a connection one that writes.
-fn prepare(conn: &mut Connection) -> Result<()> {
+/// Makes a connection one that writes. `log_works` is asked if the file has no log yet. Without a
+/// log, SQLite has a rollback journal, and readers wait for writers.
+pub(super) fn prepare(conn: &mut Connection, log_works: impl FnOnce() -> bool) -> Result<()> {
     if schema::version(conn)? == 0 {
         // Only an empty file can be set to that.
         conn.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
@@ -347,7 +442,10 @@ fn prepare(conn: &mut Connection) -> Result<()> {
     // FULL, because a receipt promises what was committed.
     conn.execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;")?;
     settle(conn)?;
-    conn.execute_batch("PRAGMA journal_mode = WAL")?;
+    let mode: String = conn.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    if mode != "wal" && log_works() {
+        conn.execute_batch("PRAGMA journal_mode = WAL")?;
+    }
     schema::migrate(conn, schema::STEPS)?;
     retention::drop_old_strangers(conn)?;
     Ok(())
@@ -368,13 +466,21 @@ fn settle(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
+/// Reads the header of a file.
+fn header(path: &Path) -> Option<[u8; HEADER_BYTES]> {
+    let mut header = [0; HEADER_BYTES];
+    File::open(path).and_then(|mut file| file.read_exact(&mut header)).ok()?;
+    Some(header)
+}
+
+/// Whether SQLite reads and writes the file with a log, by its header.
+fn keeps_log(path: &Path) -> bool {
+    header(path).is_some_and(|header| header[18..20] == [2, 2])
+}
+
 /// Refuses a file whose header names a newer version, before SQLite does anything to it.
 fn refuse_newer(path: &Path) -> Result<()> {
-    let mut header = [0; HEADER_BYTES];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
-    if read.is_err() {
-        return Ok(());
-    }
+    let Some(header) = header(path) else { return Ok(()) };
     let number = |at: usize| {
         i64::from(u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]))
     };

@@ -7,6 +7,7 @@ mod away;
 mod calendar;
 #[cfg(target_os = "linux")]
 mod disk;
+mod file_systems;
 mod files;
 mod killed;
 mod memory;

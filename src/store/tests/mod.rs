@@ -4,6 +4,7 @@ mod bounds;
 mod contract;
 mod damage;
 mod documented;
+mod file_systems;
 mod forgetting;
 mod importing;
 mod memory;
