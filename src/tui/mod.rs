@@ -41,7 +41,7 @@ pub use layout::{Further, Layout, PromptRow, lay_out, rows_of};
 pub use list::{PeerList, ago, peer_list, refusal};
 pub use menu::{Act, HistoryOf, Menu, Outbox, Turn};
 pub use message::typed_lines;
-pub(crate) use message::{Shown, TO};
+pub(crate) use message::{Shown, TO, sent_mark};
 pub use notices::{About, NoticeKind, Notices, Subject};
 pub(crate) use past::state;
 pub use past::{Past, People, day_line};
