@@ -17,7 +17,7 @@ use super::queries::Range;
 use super::recovery::SUSPECT;
 use super::retention::{MemoryLimits, Quotas, ROW_BYTES, Size, Tally};
 use super::writes::{self, Batch};
-use super::{Result, Store, StoreError, import, queries, retention, rows, schema, search};
+use super::{Result, Store, StoreError, clock, import, queries, retention, rows, schema, search};
 use crate::files;
 use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
@@ -56,6 +56,13 @@ pub struct Sqlite {
     started: Instant,
     /// What the clock showed at the last batch, and how long the store had been open.
     clock: Option<(u64, Duration)>,
+    /// By how many milliseconds the clock was set since queued messages followed it last. They do
+    /// not follow a doubtful clock.
+    jumped: i64,
+    /// The noted clock, as far as it was read.
+    noted: Option<u64>,
+    /// No queued message waits for the clock to be certain.
+    all_wait: bool,
     /// Something was forgotten that may still be in the log, in free pages or in an older file.
     untidy: bool,
 }
@@ -170,6 +177,9 @@ impl Sqlite {
             range: None,
             started: Instant::now(),
             clock: None,
+            jumped: 0,
+            noted: None,
+            all_wait: false,
             untidy: false,
         };
         store.note_damage(connect(&store.conn))?;
@@ -217,11 +227,18 @@ impl Sqlite {
         clock: u64,
         elapsed: Duration,
     ) -> Result<Vec<StoreResult>> {
-        let (jump, mut tally) = (self.clock_jump(clock, elapsed), self.tally);
-        let written = self.transact(writes, clock, jump, &mut tally);
-        let (written, forgot) = self.note_damage(written)?;
+        let doubt = self.doubt(clock)?;
+        let jumped = self.jumped.saturating_add(self.clock_jump(clock, elapsed).unwrap_or(0));
+        let jump = Some(jumped).filter(|jump| doubt.is_none() && jump.saturating_abs() > CLOCK_TOLERANCE);
+        let mut tally = self.tally;
+        let written = self.transact(writes, clock, jump, doubt.is_some(), &mut tally);
+        let (written, forgot, agrees) = self.note_damage(written)?;
         // A batch that fails has noticed and counted nothing.
         (self.clock, self.tally) = (Some((clock, elapsed)), tally);
+        self.jumped = if doubt.is_some() { jumped } else { 0 };
+        if doubt.is_some() && agrees {
+            self.trust_clock(clock)?;
+        }
         if forgot {
             self.untidy = true;
             // The messages are removed even if erasing their bytes failed: `tidy` retries that.
@@ -230,15 +247,52 @@ impl Sqlite {
         Ok(written)
     }
 
+    /// Returns the noted clock if `clock` is so far from it that it may be wrong.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or if it has no note yet and cannot be written.
+    pub fn doubt(&mut self, clock: u64) -> Result<Option<u64>> {
+        let is_far = |noted: &u64| noted.abs_diff(clock) > clock::DOUBTFUL_AFTER;
+        if self.path.is_none() || self.noted.is_some_and(|noted| !is_far(&noted)) {
+            return Ok(None);
+        }
+        // Another process may have noted it since.
+        self.noted = self.note_damage(clock::noted(&self.conn))?;
+        if self.noted.is_none()
+            && let Some(sign) = self.note_damage(clock::earlier_sign(&self.conn, clock))?
+        {
+            self.note(sign)?;
+        }
+        Ok(self.noted.filter(is_far))
+    }
+
+    /// Notes that the clock is right.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn trust_clock(&mut self, clock: u64) -> Result<()> {
+        if self.path.is_some() {
+            self.note(clock)?;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, clock: u64) -> Result<()> {
+        self.note_damage(clock::note(&self.conn, clock))?;
+        self.noted = Some(clock);
+        Ok(())
+    }
+
     fn transact(
         &mut self,
         writes: &[StoreOp],
         clock: u64,
         jump: Option<i64>,
+        doubtful: bool,
         tally: &mut Tally,
-    ) -> Result<(Vec<StoreResult>, bool)> {
+    ) -> Result<(Vec<StoreResult>, bool, bool)> {
         if writes.is_empty() && jump.is_none() {
-            return Ok((Vec::new(), false));
+            return Ok((Vec::new(), false, false));
         }
         let in_memory = self.path.is_none();
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -251,6 +305,8 @@ impl Sqlite {
         let mut batch = Batch {
             conn: &tx,
             clock: rows::stored_time(clock),
+            doubtful,
+            agrees: false,
             indexed: !in_memory,
             quotas: self.quotas,
             strangers: Size::default(),
@@ -259,7 +315,7 @@ impl Sqlite {
             forgot: false,
         };
         let written = writes.iter().map(|write| batch.write(write)).collect::<rusqlite::Result<_>>()?;
-        let Batch { strangers, others, accepted, forgot, .. } = batch;
+        let Batch { strangers, others, accepted, forgot, agrees, .. } = batch;
         if accepted {
             *tally = Tally::default();
         }
@@ -270,7 +326,7 @@ impl Sqlite {
             retention::keep_within(&tx, &self.quotas, tally, strangers, others)?;
         }
         tx.commit()?;
-        Ok((written, forgot))
+        Ok((written, forgot, agrees))
     }
 }
 
@@ -318,6 +374,22 @@ impl Store for Sqlite {
         self.note_damage(queries::newest(&self.conn, " AND m.shown = 0", limit))
     }
 
+    fn note_clock(&mut self, clock: u64) -> Result<Option<u64>> {
+        let doubt = self.doubt(clock)?;
+        if self.path.is_none() || doubt.is_some() {
+            self.all_wait &= doubt.is_none();
+            return Ok(doubt);
+        }
+        if self.noted.is_none_or(|noted| noted.abs_diff(clock) >= clock::NOTED_EVERY) {
+            self.note(clock)?;
+        }
+        if !self.all_wait {
+            self.note_damage(clock::start_waiting(&self.conn, clock))?;
+            self.all_wait = true;
+        }
+        Ok(None)
+    }
+
     fn tidy(&mut self) -> Result<bool> {
         let Some(path) = self.path.as_ref().filter(|_| self.untidy) else { return Ok(false) };
         retention::erase_copies(path, import::OLD)?;
@@ -355,6 +427,10 @@ impl<S: Store> Store for Arc<Mutex<S>> {
 
     fn unshown(&mut self, limit: usize) -> Result<Vec<StoredMessage>> {
         self.lock().unshown(limit)
+    }
+
+    fn note_clock(&mut self, clock: u64) -> Result<Option<u64>> {
+        self.lock().note_clock(clock)
     }
 
     fn tidy(&mut self) -> Result<bool> {

@@ -5,6 +5,7 @@
 
 mod away;
 mod calendar;
+mod clock;
 #[cfg(target_os = "linux")]
 mod disk;
 mod file_systems;

@@ -19,6 +19,7 @@ mod forgetting;
 mod importing;
 mod json;
 mod kept;
+mod pruning;
 mod trouble;
 
 /// What nobody should be able to do anything with.

@@ -20,6 +20,7 @@ const MAX_ANSWER: u64 = 100;
 const TIDYING: Duration = Duration::from_secs(20);
 
 /// Forgets messages and typed lines for good. If `answers` are given, the user is asked before.
+/// Returns whether the user wanted that.
 pub(super) fn forget(
     store: &mut dyn Store,
     which: Selection,
@@ -27,12 +28,13 @@ pub(super) fn forget(
     clock: u64,
     answers: Option<&mut dyn BufRead>,
     out: &mut impl Write,
-) -> Result<(), Stopped> {
+) -> Result<bool, Stopped> {
     let lines = typed.count();
     if let Some(answers) = answers {
         let (gone, stay) = count(store, &which)?;
         if gone + lines == 0 {
-            return say(out, &format!("There is nothing to delete{}.\n", staying(stay)));
+            say(out, &format!("There is nothing to delete{}.\n", staying(stay)))?;
+            return Ok(true);
         }
         let question =
             format!("This deletes {} for good{}. Continue? y/N ", what(gone, lines), staying(stay));
@@ -40,7 +42,8 @@ pub(super) fn forget(
         let mut answer = String::new();
         io::Read::take(answers, MAX_ANSWER).read_line(&mut answer).map_err(Stopped::Output)?;
         if !matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
-            return say(out, "Nothing was deleted.\n");
+            say(out, "Nothing was deleted.\n")?;
+            return Ok(false);
         }
     }
     let written = store.apply(&[stored::StoreOp::Forget(which)], clock)?;
@@ -61,7 +64,8 @@ pub(super) fn forget(
             say(out, &format!("{what}: {why}; run the same command again to be sure.\n"))
         },
         Ok,
-    )
+    )?;
+    Ok(true)
 }
 
 /// Has the file hold nothing more of what is forgotten.
@@ -75,7 +79,7 @@ fn tidy(store: &mut dyn Store) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn say(out: &mut impl Write, text: &str) -> Result<(), Stopped> {
+pub(super) fn say(out: &mut impl Write, text: &str) -> Result<(), Stopped> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Stopped::Output)
 }
 

@@ -1,6 +1,7 @@
 //! What a store promises in a file and in memory, and what only one of them does.
 
 mod bounds;
+mod clock;
 mod contract;
 mod damage;
 mod documented;
