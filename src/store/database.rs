@@ -577,6 +577,15 @@ impl From<Error> for StoreError {
                 (ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE) => Self::Full,
                 (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => Self::Busy,
                 (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _) => Self::Damaged,
+                (ErrorCode::ReadOnly, _) => {
+                    Self::Other("the file or its directory is write-protected".into())
+                }
+                (ErrorCode::CannotOpen, _) => {
+                    Self::Other("the file, or its log beside it, cannot be opened or created".into())
+                }
+                (ErrorCode::SystemIoFailure, _) => {
+                    Self::Other(format!("the disk or its file system reports an error ({error})"))
+                }
                 _ => Self::Other(error.to_string()),
             },
             // The file contains something that we never write.

@@ -1,6 +1,6 @@
 //! File systems that lack something, and files that cannot be written to.
 
-use rusqlite::OpenFlags;
+use rusqlite::{Error, OpenFlags, ffi};
 
 use super::*;
 use crate::store::database::{merge_log, prepare};
@@ -33,6 +33,12 @@ fn file_without_a_log_is_written_and_read() {
         apply(&mut store, &[incoming(1, &[number])]);
         assert_eq!(entries(&mut reader).len(), number as usize);
     }
+    // There is no log to be seen, but a program writes to the file.
+    let mut protected = Sqlite::protected(&path).unwrap();
+    assert_eq!(entries(&mut protected).len(), 3);
+    apply(&mut store, &[incoming(1, &[4])]);
+    assert_eq!(entries(&mut protected).len(), 4);
+    drop(protected);
     apply(&mut store, &[forget(None, None, None)]);
     while store.tidy().unwrap() {}
     assert_eq!(names(&dir), ["history.db"]);
@@ -99,4 +105,16 @@ fn write_protected_log_is_writable_again() {
     }
     apply(&mut store, &[incoming(1, &[3])]);
     assert_eq!(entries(&mut store).len(), 3);
+}
+
+#[test]
+fn reasons_of_sqlite_say_what_is_wrong() {
+    for (code, expected) in [
+        (ffi::SQLITE_READONLY, "the file or its directory is write-protected"),
+        (ffi::SQLITE_CANTOPEN, "the file, or its log beside it, cannot be opened or created"),
+        (ffi::SQLITE_IOERR_WRITE, "the disk or its file system reports an error (disk I/O error)"),
+    ] {
+        let error = Error::SqliteFailure(ffi::Error::new(code), Some("disk I/O error".into()));
+        assert_eq!(StoreError::from(error).to_string(), expected);
+    }
 }
