@@ -325,3 +325,25 @@ fn on_a_terminal_the_last_fifty_are_shown_and_that_there_are_more() {
     assert!(window.ends().success());
     assert!(!window.screen().contains("Showing the last"), "{}", window.screen());
 }
+
+#[test]
+fn search_finds_words_of_every_script() {
+    let mut kept = Kept::new();
+    for body in ["今天天气很好，我们去公园吧", "Straße", "C++", "👨\u{200d}👩\u{200d}👧", "می\u{200c}خواهم"]
+    {
+        kept.hears_bob(body);
+    }
+    let kept = kept.closed();
+    for (words, found) in [
+        ("天气", "今天天气很好，我们去公园吧"),
+        ("strasse", "Straße"),
+        ("c++", "C++"),
+        // Joiners that are needed are shown as written.
+        ("👩", "👨\u{200d}👩\u{200d}👧"),
+        ("میخواهم", "می\u{200c}خواهم"),
+    ] {
+        let printed = kept.asked(&["--grep", words]).well();
+        assert!(printed.ends_with(&format!("Bob: {found}\n")), "{words}: {printed}");
+    }
+    assert_eq!(kept.asked(&["--grep", "雨"]).remark(), "No message matches `雨`.\n");
+}
