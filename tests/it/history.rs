@@ -347,3 +347,25 @@ fn search_finds_words_of_every_script() {
     }
     assert_eq!(kept.asked(&["--grep", "雨"]).remark(), "No message matches `雨`.\n");
 }
+
+#[test]
+fn late_message_has_both_times_in_every_form() {
+    let mut kept = Kept::new();
+    kept.hears_bob("on time").hears_bob("queued on Monday");
+    let kept = kept.closed();
+    let db = rusqlite::Connection::open(kept.folder().join("history.db")).expect("opened");
+    // Arrived on Saturday, the 21st, at 10:00 in the zone of the test.
+    db.execute("UPDATE message SET sent = time - 4 * 86400000 WHERE body LIKE 'queued%'", [])
+        .expect("changed");
+    drop(db);
+    for form in [&[][..], &["--markdown"]] {
+        let printed = kept.asked(form).well();
+        assert!(printed.contains("queued on Monday (sent Tue 10:00)\n"), "{printed}");
+        assert_eq!(printed.matches("(sent ").count(), 1, "{printed}");
+    }
+    let line = kept.asked(&["--json", "--last=1"]).well();
+    assert!(
+        line.contains("\"time\":\"2026-11-21T08:00:03.000Z\",\"sent\":\"2026-11-17T08:00:03.000Z\""),
+        "{line}"
+    );
+}
