@@ -61,7 +61,8 @@ pub fn status_of(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<ProfileError>() {
         Some(ProfileError::Running { .. }) => return PROFILE_IN_USE,
         Some(
-            ProfileError::Open(..)
+            ProfileError::NoPermissions(_)
+            | ProfileError::Open(..)
             | ProfileError::Foreign(..)
             | ProfileError::Damaged(..)
             | ProfileError::Io(..)

@@ -29,12 +29,69 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// [`io::ErrorKind::AlreadyExists`] where there is one, which stays as it is; and those of the
 /// system.
 pub(crate) fn write_first(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_first_by(|from, to| fs::hard_link(from, to), path, bytes)
+}
+
+/// The same, with the way to give a file a second name.
+fn write_first_by(
+    link: impl Fn(&Path, &Path) -> io::Result<()>,
+    path: &Path,
+    bytes: &[u8],
+) -> io::Result<()> {
     let new = beside(path);
-    let written = write(&new, bytes).and_then(|()| fs::hard_link(&new, path));
+    let written = write(&new, bytes).and_then(|()| match link(&new, path) {
+        // Not every file system has links. Only one process at a time has the profile.
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            if path.symlink_metadata().is_ok() {
+                Err(error)
+            } else {
+                fs::rename(&new, path)
+            }
+        }
+        linked => linked,
+    });
     // Its other name is the one that counts.
     drop(fs::remove_file(&new));
     written
 }
+
+/// Whether files in this directory can be closed to other users. FAT and some network file systems
+/// give all files the same permissions. If that cannot be tried, they can.
+pub(crate) fn keeps_permissions(folder: &Path) -> bool {
+    let probe = beside(&folder.join("permissions"));
+    drop(fs::remove_file(&probe));
+    let made = private().write(true).create_new(true).open(&probe);
+    let is_open = made.and_then(|file| file.metadata()).is_ok_and(|metadata| is_open_to_others(&metadata));
+    drop(fs::remove_file(&probe));
+    !is_open
+}
+
+/// Whether this process can write to a file or a directory. Nothing is opened, because closing a
+/// file ends the locks that SQLite has on it.
+#[cfg(unix)]
+pub(crate) fn is_writable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_writable(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| !metadata.permissions().readonly())
+}
+
+/// Lets the owner of a file write to it, if it is the user.
+#[cfg(unix)]
+pub(crate) fn make_writable(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+
+    let Ok(metadata) = fs::symlink_metadata(path) else { return };
+    let is_closed = metadata.permissions().mode() & 0o600 != 0o600;
+    if metadata.is_file() && is_closed && other_owner(&metadata).is_none() {
+        drop(fs::set_permissions(path, fs::Permissions::from_mode(0o600)));
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn make_writable(_: &Path) {}
 
 /// Where the new content is written: in the same folder, so that it takes its place in one step,
 /// under a name that nobody else has.
@@ -93,6 +150,20 @@ pub(crate) fn close_to_others(_: &File, _: &Metadata) -> bool {
     false
 }
 
+/// Whether an open file is the one at this path.
+#[cfg(unix)]
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let id = |metadata: &Metadata| (metadata.dev(), metadata.ino());
+    matches!((file.metadata(), fs::metadata(path)), (Ok(open), Ok(there)) if id(&open) == id(&there))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_at(_: &File, _: &Path) -> bool {
+    true
+}
+
 /// The owner of a file, as a user id, if it is another user than the one who runs the program.
 /// `None` on systems without such owners.
 #[cfg(unix)]
@@ -136,6 +207,28 @@ mod tests {
         assert_eq!(write_first(&path, b"another").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read_to_string(&path).unwrap(), "one");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn first_file_needs_no_links() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("file");
+        for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::Unsupported] {
+            let no_links = |_: &Path, _: &Path| Err(io::Error::from(kind));
+            write_first_by(no_links, &path, b"one").unwrap();
+            assert!(write_first_by(no_links, &path, b"another").is_err());
+            assert_eq!(fs::read_to_string(&path).unwrap(), "one");
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+            fs::remove_file(&path).unwrap();
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn usual_file_system_keeps_permissions() {
+        let dir = TempDir::new().unwrap();
+        assert!(keeps_permissions(dir.path()) && keeps_permissions(&dir.path().join("none")));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::panic;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use env_logger::{Builder, Target};
@@ -34,7 +34,7 @@ pub(crate) fn start(settings: &Settings) -> Result<(), Misused> {
         builder.filter_module(LOG_TARGET, LevelFilter::Off);
     }
     if let Some(path) = &settings.log_file {
-        let file = open(path, settings.log_messages)?;
+        let file = LogFile::open(path, settings.log_messages && !settings.insecure_permissions)?;
         builder.target(Target::Pipe(Box::new(file))).init();
     } else if !io::stderr().is_terminal() {
         builder.init();
@@ -48,25 +48,73 @@ pub(crate) fn start(settings: &Settings) -> Result<(), Misused> {
     Ok(())
 }
 
+/// The log file. When another file, or none, is in its place, as after a rotation, the next line
+/// opens it again.
+struct LogFile {
+    path: PathBuf,
+    /// Nobody else may read it.
+    private: bool,
+    file: File,
+}
+
+impl LogFile {
+    fn open(path: &Path, private: bool) -> Result<Self, Misused> {
+        let file = open(path, private)?;
+        // The path is good for the whole run, whatever the working directory becomes.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Ok(Self { path, private, file })
+    }
+
+    /// Opens the file again if its path leads elsewhere. If that fails, the former one stays open.
+    fn follow(&mut self) {
+        if files::is_at(&self.file, &self.path) {
+            return;
+        }
+        if let Ok(file) = open(&self.path, self.private) {
+            self.file = file;
+        }
+    }
+}
+
+impl Write for LogFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.follow();
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
 /// Opens the log file, which only the user can access: it is created so, and an existing file of
-/// the user loses its other rights.
-fn open(path: &Path, log_messages: bool) -> Result<File, Misused> {
+/// the user loses its other rights. If that fails, a file that has to be `private` is refused.
+fn open(path: &Path, private: bool) -> Result<File, Misused> {
     let unusable = |error: io::Error| {
         Misused::new(format_args!("Cannot write the log file {}: {error}.", path.display()))
     };
     let file = files::private().create(true).append(true).open(path).map_err(unusable)?;
     let mut metadata = file.metadata().map_err(unusable)?;
+    let was_open = files::is_open_to_others(&metadata);
     if files::close_to_others(&file, &metadata) {
+        metadata = file.metadata().map_err(unusable)?;
+    }
+    let is_open = files::is_open_to_others(&metadata);
+    if was_open && !is_open {
         let _ = writeln!(
             io::stderr(),
             "Other users could access the log file {}. Now only you can (mode 600).",
             path.display()
         );
-        metadata = file.metadata().map_err(unusable)?;
     }
-    if log_messages && files::is_open_to_others(&metadata) {
+    if private && is_open {
+        let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+        let remedy = match files::keeps_permissions(folder) {
+            true => "run `chmod 600` on it",
+            false => "choose a file on another file system, or add --insecure-permissions",
+        };
         return Err(Misused::new(format_args!(
-            "Other users can access the log file {}, so messages are not logged there; run `chmod 600` on it.",
+            "Other users can access the log file {}, so messages are not logged there; {remedy}.",
             path.display()
         )));
     }
@@ -92,4 +140,33 @@ fn restore_terminal_on_panic() {
             std::process::exit(101);
         }
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn renamed_or_removed_log_is_opened_again() {
+        let dir = TempDir::new().unwrap();
+        let (path, rotated) = (dir.path().join("log"), dir.path().join("log.1"));
+        let mut log = LogFile::open(&path, false).unwrap();
+        log.write_all(b"one\n").unwrap();
+        fs::rename(&path, &rotated).unwrap();
+        log.write_all(b"two\n").unwrap();
+        let read = |path: &Path| fs::read_to_string(path).unwrap();
+        assert_eq!((read(&rotated), read(&path)), ("one\n".into(), "two\n".into()));
+        fs::remove_file(&path).unwrap();
+        log.write_all(b"three\n").unwrap();
+        assert_eq!(read(&path), "three\n");
+        // A place that cannot be opened: the line goes to the former file.
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        log.write_all(b"four\n").unwrap();
+    }
 }

@@ -77,6 +77,13 @@ pub enum ProfileError {
         quoted_for_shell(.0)
     )]
     Open(PathBuf, u32),
+    /// Other users can access this file or directory, whose file system has no permissions.
+    #[error(
+        "Other users of this machine may read {}, and its file system cannot prevent that. Choose a \
+         --data-dir on another file system, or add --insecure-permissions if you trust all of them.",
+        .0.display()
+    )]
+    NoPermissions(PathBuf),
     /// This file or directory belongs to another user, who has this id.
     #[error(
         "{} belongs to another user (uid {1}), who can read and replace what is in it; run p2p-chat as \
@@ -151,11 +158,12 @@ impl Identity {
             }
             made => made.map_err(|error| ProfileError::Io(folder.clone(), error))?,
         }
-        check(&folder, 0o700)?;
+        let trusting = settings.insecure_permissions;
+        check(&folder, 0o700, trusting)?;
         let lock = Lock::take(&folder.join(LOCK_FILE))
             .map_err(|error| ProfileError::Io(folder.join(LOCK_FILE), error))?
             .ok_or_else(|| running(&folder, profile))?;
-        let (pair, is_new) = read_or_make(&folder.join(KEY_FILE))?;
+        let (pair, is_new) = read_or_make(&folder.join(KEY_FILE), trusting)?;
         Ok(Self { pair, storage: KeyStorage::Profile(folder), is_new, _lock: Some(lock) })
     }
 
@@ -215,8 +223,8 @@ pub fn save_port(folder: &Path, port: ListeningPort) -> Result<(), ProfileError>
 pub fn create(settings: &Settings, profile: &Profile, name: &Name) -> Result<PublicKey, ProfileError> {
     let folder = folder_of(&settings.data_directory().ok_or(ProfileError::NoFolder)?, profile);
     files::make_folder(&folder).map_err(|error| ProfileError::Io(folder.clone(), error))?;
-    check(&folder, 0o700)?;
-    let (pair, _) = read_or_make(&folder.join(KEY_FILE))?;
+    check(&folder, 0o700, settings.insecure_permissions)?;
+    let (pair, _) = read_or_make(&folder.join(KEY_FILE), settings.insecure_permissions)?;
     file::save_name(&folder, name)?;
     Ok(pair.public)
 }
@@ -227,8 +235,8 @@ pub fn create(settings: &Settings, profile: &Profile, name: &Name) -> Result<Pub
 /// If it has no key, or its key cannot be read or is accessible to other users.
 pub fn key_of(settings: &Settings, profile: &Profile) -> Result<PublicKey, ProfileError> {
     let folder = folder_of(&settings.data_directory().ok_or(ProfileError::NoFolder)?, profile);
-    check(&folder, 0o700)?;
-    let pair = read(&folder.join(KEY_FILE))?;
+    check(&folder, 0o700, settings.insecure_permissions)?;
+    let pair = read(&folder.join(KEY_FILE), settings.insecure_permissions)?;
     pair.map(|pair| pair.public).ok_or_else(|| ProfileError::NoKey(profile.clone(), folder))
 }
 
@@ -245,40 +253,44 @@ fn folder_of(data: &Path, profile: &Profile) -> PathBuf {
 /// later use.
 ///
 /// As ssh does with a private key, it repairs nothing: the key may have been copied already, and
-/// only the user can judge that.
-fn check(path: &Path, mode: u32) -> Result<(), ProfileError> {
+/// only the user can judge that. With `--insecure-permissions`, the user trusts all users.
+fn check(path: &Path, mode: u32, trusting: bool) -> Result<(), ProfileError> {
     let metadata = fs::metadata(path).map_err(|error| ProfileError::Io(path.to_owned(), error))?;
     if let Some(owner) = files::other_owner(&metadata) {
         return Err(ProfileError::Foreign(path.to_owned(), owner));
     }
-    if files::is_open_to_others(&metadata) {
-        return Err(ProfileError::Open(path.to_owned(), mode));
+    if files::is_open_to_others(&metadata) && !trusting {
+        let folder = if metadata.is_dir() { Some(path) } else { path.parent() };
+        return Err(match folder {
+            Some(folder) if !files::keeps_permissions(folder) => ProfileError::NoPermissions(path.to_owned()),
+            _ => ProfileError::Open(path.to_owned(), mode),
+        });
     }
     Ok(())
 }
 
 /// Returns the key in this file and `false`, or creates one and returns it and `true`.
-fn read_or_make(path: &Path) -> Result<(Pair, bool), ProfileError> {
+fn read_or_make(path: &Path, trusting: bool) -> Result<(Pair, bool), ProfileError> {
     let failed = |error| ProfileError::Io(path.to_owned(), error);
-    if let Some(pair) = read(path)? {
+    if let Some(pair) = read(path, trusting)? {
         return Ok((pair, false));
     }
     let pair = new_pair()?;
     match files::write_first(path, &keyfile::text_of(&pair)) {
         // Another process created it meanwhile.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            read(path)?.map(|pair| (pair, false)).ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
-        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(path, trusting)?
+            .map(|pair| (pair, false))
+            .ok_or_else(|| failed(io::ErrorKind::NotFound.into())),
         written => written.map(|()| (pair, true)).map_err(failed),
     }
 }
 
-fn read(path: &Path) -> Result<Option<Pair>, ProfileError> {
+fn read(path: &Path, trusting: bool) -> Result<Option<Pair>, ProfileError> {
     // Not `exists`: a dangling link is an error, not a missing key.
     if fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
         return Ok(None);
     }
-    check(path, 0o600)?;
+    check(path, 0o600, trusting)?;
     let bytes = keyfile::read(path).map_err(|error| ProfileError::Io(path.to_owned(), error))?;
     keyfile::parse(&bytes).map(Some).map_err(|why| ProfileError::Damaged(path.to_owned(), why))
 }

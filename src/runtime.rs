@@ -469,18 +469,24 @@ impl Node {
 }
 
 /// Reads the messages of an earlier run that wait, each for `expire` at most. `clock` is the time
-/// in milliseconds since 1970.
+/// in milliseconds since 1970. If it may be wrong, none has expired.
 ///
 /// # Errors
 /// If they cannot be read.
 pub fn waiting_in(store: &mut dyn Store, expire: Duration, clock: u64) -> Result<Vec<Restored>, StoreError> {
+    let is_doubtful = store.note_clock(clock)?.is_some();
     let queued = store.queued()?;
+    let left = |expires: u64| match expires {
+        _ if is_doubtful => expire,
+        0 => expire,
+        _ => Duration::from_millis(expires.saturating_sub(clock)).min(expire),
+    };
     let restored =
         |QueuedMessage { to, name: called, message, attempted, expires }: QueuedMessage| Restored {
             to,
             cut_off: attempted && to.public_key().is_none(),
             // Wherever the clock was set, no message waits longer than the user allows.
-            left: Duration::from_millis(expires.saturating_sub(clock)).min(expire),
+            left: left(expires),
             // A message that waits for a legacy peer or an address was not sent before.
             message: Message {
                 again: message.again && matches!(to, Recipient::Peer(PeerId::Key(_))),

@@ -104,6 +104,12 @@ pub struct Cli {
     #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]
     pub require_encryption: bool,
 
+    /// Use a directory that other users can read, where permissions cannot be set (FAT)
+    #[arg(long, global = true, env = "P2P_CHAT_INSECURE_PERMISSIONS", help_heading = FILES, hide_short_help = true)]
+    #[arg(value_name = "BOOL", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
+    #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]
+    pub insecure_permissions: bool,
+
     /// Store no messages on disk; queued messages are lost when the program ends
     #[arg(long, env = "P2P_CHAT_NO_HISTORY", help_heading = MESSAGES)]
     #[arg(value_name = "BOOL", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
@@ -115,7 +121,7 @@ pub struct Cli {
     pub expire: Age,
 
     /// How long to keep messages, such as 90d or forever
-    #[arg(long, env = "P2P_CHAT_KEEP_HISTORY", value_name = "AGE", default_value = "forever", help_heading = MESSAGES)]
+    #[arg(long, global = true, env = "P2P_CHAT_KEEP_HISTORY", value_name = "AGE", default_value = "forever", help_heading = MESSAGES)]
     pub keep_history: Keep,
 
     /// Approximate disk space for messages, such as 500MiB or 4GiB
@@ -239,6 +245,7 @@ impl Cli {
             profile: self.profile,
             policy: self.policy,
             require_encryption: self.require_encryption,
+            insecure_permissions: self.insecure_permissions,
             no_history: self.no_history,
             expire: self.expire,
             keep_history: self.keep_history,

@@ -194,6 +194,13 @@ pub enum Event {
     StayQueued(PeerInfo, usize),
     /// Something could not be stored. Told once a minute at most.
     NotStored(StoreError),
+    /// The clock of this machine may be wrong. Both times are in seconds since 1970.
+    ClockDoubted {
+        /// What it shows.
+        clock: u64,
+        /// What it showed when it was last believed.
+        noted: u64,
+    },
     /// The user wanted to cancel a message that no longer waits.
     NotWaiting,
     /// Bytes arrived that are not a message.
@@ -399,6 +406,7 @@ impl Event {
             | Self::ContactsChanged
             | Self::NetworkChanged
             | Self::NotStored(_)
+            | Self::ClockDoubted { .. }
             | Self::NotWaiting
             | Self::AllNearlyFull
             | Self::Refused { .. }

@@ -37,6 +37,12 @@ impl State {
         self.done()
     }
 
+    /// The clock of this machine, in milliseconds since 1970, is far from the noted one.
+    pub fn clock_doubted(&mut self, clock: u64, noted: u64) -> Vec<Output> {
+        self.tell(Event::ClockDoubted { clock: clock / 1_000, noted: noted / 1_000 });
+        self.done()
+    }
+
     pub(super) fn not_stored(&mut self, why: StoreError, now: Time) {
         let told_at = &mut self.not_stored_told_at;
         if told_at.is_none_or(|at| now.since(at) >= TELL_SPACING) {

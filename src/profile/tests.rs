@@ -58,7 +58,8 @@ fn concurrent_first_starts_agree_on_one_key() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("key");
     let keys: Vec<PublicKey> = thread::scope(|scope| {
-        let makers: Vec<_> = (0..8).map(|_| scope.spawn(|| read_or_make(&path).unwrap().0.public)).collect();
+        let makers: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| read_or_make(&path, false).unwrap().0.public)).collect();
         makers.into_iter().map(|maker| maker.join().unwrap()).collect()
     });
     assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");

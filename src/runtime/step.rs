@@ -307,6 +307,11 @@ impl<'a> Step<'a> {
         self.act(None, |state, now| ((), state.tick(now)));
     }
 
+    /// The clock of this machine, in milliseconds since 1970, is far from the noted one.
+    pub fn clock_doubted(&mut self, clock: u64, noted: u64) {
+        self.act(None, |state, _| ((), state.clock_doubted(clock, noted)));
+    }
+
     /// Takes the IPs of this machine. If they have changed, the peers are told, and those that are
     /// offline are tried again.
     pub fn ips_read(&mut self, ips: Vec<IpAddr>) {

@@ -59,6 +59,8 @@ pub struct Settings {
     pub policy: Policy,
     /// Send and accept no unencrypted messages.
     pub require_encryption: bool,
+    /// Use files that other users can access.
+    pub insecure_permissions: bool,
     /// Store no messages on disk.
     pub no_history: bool,
     /// How long a message stays queued.
@@ -105,6 +107,7 @@ impl Default for Settings {
             profile: None,
             policy: Policy::AcceptNew,
             require_encryption: false,
+            insecure_permissions: false,
             no_history: false,
             expire: Age::WEEK,
             keep_history: Keep::Forever,

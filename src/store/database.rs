@@ -2,8 +2,9 @@
 //! to.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::Read;
+use std::fmt::Write;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use super::queries::Range;
 use super::recovery::SUSPECT;
 use super::retention::{MemoryLimits, Quotas, ROW_BYTES, Size, Tally};
 use super::writes::{self, Batch};
-use super::{Result, Store, StoreError, import, queries, retention, rows, schema, search};
+use super::{Result, Store, StoreError, clock, import, queries, retention, rows, schema, search};
 use crate::files;
 use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
@@ -28,6 +29,9 @@ pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// Bytes of the header of an SQLite file (sqlite.org/fileformat2.html, section 1.3).
 const HEADER_BYTES: usize = 100;
+
+/// The log and its index, beside the file.
+const LOG_PARTS: [&str; 2] = ["-wal", "-shm"];
 
 /// Statements kept ready; there are fewer.
 const STATEMENTS: usize = 64;
@@ -52,6 +56,13 @@ pub struct Sqlite {
     started: Instant,
     /// What the clock showed at the last batch, and how long the store had been open.
     clock: Option<(u64, Duration)>,
+    /// By how many milliseconds the clock was set since queued messages followed it last. They do
+    /// not follow a doubtful clock.
+    jumped: i64,
+    /// The noted clock, as far as it was read.
+    noted: Option<u64>,
+    /// No queued message waits for the clock to be certain.
+    all_wait: bool,
     /// Something was forgotten that may still be in the log, in free pages or in an older file.
     untidy: bool,
 }
@@ -79,14 +90,21 @@ impl Sqlite {
     pub fn open(path: &Path) -> Result<Self> {
         refuse_newer(path)?;
         // Made here, because its log takes its permissions, and SQLite would use the umask.
-        drop(files::private().read(true).write(true).create(true).truncate(false).open(path)?);
+        match files::private().read(true).write(true).create(true).truncate(false).open(path) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied && path.exists() => {
+                return Err(StoreError::Other("it is write-protected; `chmod 600` on it ends that".into()));
+            }
+            opened => drop(opened?),
+        }
+        // A reader of a protected file may have made protected ones.
+        LOG_PARTS.iter().for_each(|part| files::make_writable(&beside(path, part)));
         let mut store = Self::connected(path)?;
         if store.note_damage(import::is_old(&store.conn))? {
             drop(store);
             import::import(path)?;
             store = Self::connected(path)?;
         }
-        let prepared = prepare(&mut store.conn);
+        let prepared = prepare(&mut store.conn, || log_works(path));
         store.note_damage(prepared)?;
         Ok(store)
     }
@@ -97,7 +115,8 @@ impl Sqlite {
     /// If it cannot be read. [`StoreError::Newer`] leaves the file untouched.
     pub fn reader(path: &Path) -> Result<Self> {
         refuse_newer(path)?;
-        let mut store = Self::connected(path)?;
+        let is_writable = files::is_writable(path) && path.parent().is_none_or(files::is_writable);
+        let mut store = if is_writable { Self::connected(path)? } else { Self::protected(path)? };
         if store.note_damage(schema::version(&store.conn))? < schema::VERSION {
             // Only a writer brings it up to date.
             drop(store);
@@ -120,9 +139,31 @@ impl Sqlite {
     pub(super) fn connected(path: &Path) -> Result<Self> {
         // Absolute, because SQLite takes a name that begins with `file:` for an address.
         let path = std::path::absolute(path)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = Connection::open_with_flags(&path, flags)?;
-        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        let mut conn = untouched(&path)?;
+        if reads(&conn).is_err_and(|error| needs_shared_memory(&error)) {
+            drop(conn);
+            merge_log(&path)?;
+            conn = untouched(&path)?;
+        }
+        Self::new(conn, Some(path))
+    }
+
+    /// A connection to a file that this process cannot write to, or not beside it. Makes no files.
+    pub(super) fn protected(path: &Path) -> Result<Self> {
+        if !keeps_log(path) || LOG_PARTS.iter().all(|part| beside(path, part).exists()) {
+            // Nothing has to be made beside it. If a program uses the file or has crashed, its log
+            // counts.
+            return Self::connected(path);
+        }
+        if fs::metadata(beside(path, LOG_PARTS[0])).is_ok_and(|log| log.len() > 0) {
+            return Err(StoreError::Other(
+                "its log cannot be read without writing beside it; copy both to another directory".into(),
+            ));
+        }
+        // Nobody has it open: a program that writes has a log.
+        let path = std::path::absolute(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let conn = Connection::open_with_flags(address(&path), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         Self::new(conn, Some(path))
     }
 
@@ -136,6 +177,9 @@ impl Sqlite {
             range: None,
             started: Instant::now(),
             clock: None,
+            jumped: 0,
+            noted: None,
+            all_wait: false,
             untidy: false,
         };
         store.note_damage(connect(&store.conn))?;
@@ -183,11 +227,18 @@ impl Sqlite {
         clock: u64,
         elapsed: Duration,
     ) -> Result<Vec<StoreResult>> {
-        let (jump, mut tally) = (self.clock_jump(clock, elapsed), self.tally);
-        let written = self.transact(writes, clock, jump, &mut tally);
-        let (written, forgot) = self.note_damage(written)?;
+        let doubt = self.doubt(clock)?;
+        let jumped = self.jumped.saturating_add(self.clock_jump(clock, elapsed).unwrap_or(0));
+        let jump = Some(jumped).filter(|jump| doubt.is_none() && jump.saturating_abs() > CLOCK_TOLERANCE);
+        let mut tally = self.tally;
+        let written = self.transact(writes, clock, jump, doubt.is_some(), &mut tally);
+        let (written, forgot, agrees) = self.note_damage(written)?;
         // A batch that fails has noticed and counted nothing.
         (self.clock, self.tally) = (Some((clock, elapsed)), tally);
+        self.jumped = if doubt.is_some() { jumped } else { 0 };
+        if doubt.is_some() && agrees {
+            self.trust_clock(clock)?;
+        }
         if forgot {
             self.untidy = true;
             // The messages are removed even if erasing their bytes failed: `tidy` retries that.
@@ -196,15 +247,52 @@ impl Sqlite {
         Ok(written)
     }
 
+    /// Returns the noted clock if `clock` is so far from it that it may be wrong.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or if it has no note yet and cannot be written.
+    pub fn doubt(&mut self, clock: u64) -> Result<Option<u64>> {
+        let is_far = |noted: &u64| noted.abs_diff(clock) > clock::DOUBTFUL_AFTER;
+        if self.path.is_none() || self.noted.is_some_and(|noted| !is_far(&noted)) {
+            return Ok(None);
+        }
+        // Another process may have noted it since.
+        self.noted = self.note_damage(clock::noted(&self.conn))?;
+        if self.noted.is_none()
+            && let Some(sign) = self.note_damage(clock::earlier_sign(&self.conn, clock))?
+        {
+            self.note(sign)?;
+        }
+        Ok(self.noted.filter(is_far))
+    }
+
+    /// Notes that the clock is right.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn trust_clock(&mut self, clock: u64) -> Result<()> {
+        if self.path.is_some() {
+            self.note(clock)?;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, clock: u64) -> Result<()> {
+        self.note_damage(clock::note(&self.conn, clock))?;
+        self.noted = Some(clock);
+        Ok(())
+    }
+
     fn transact(
         &mut self,
         writes: &[StoreOp],
         clock: u64,
         jump: Option<i64>,
+        doubtful: bool,
         tally: &mut Tally,
-    ) -> Result<(Vec<StoreResult>, bool)> {
+    ) -> Result<(Vec<StoreResult>, bool, bool)> {
         if writes.is_empty() && jump.is_none() {
-            return Ok((Vec::new(), false));
+            return Ok((Vec::new(), false, false));
         }
         let in_memory = self.path.is_none();
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -217,6 +305,8 @@ impl Sqlite {
         let mut batch = Batch {
             conn: &tx,
             clock: rows::stored_time(clock),
+            doubtful,
+            agrees: false,
             indexed: !in_memory,
             quotas: self.quotas,
             strangers: Size::default(),
@@ -225,7 +315,7 @@ impl Sqlite {
             forgot: false,
         };
         let written = writes.iter().map(|write| batch.write(write)).collect::<rusqlite::Result<_>>()?;
-        let Batch { strangers, others, accepted, forgot, .. } = batch;
+        let Batch { strangers, others, accepted, forgot, agrees, .. } = batch;
         if accepted {
             *tally = Tally::default();
         }
@@ -236,7 +326,7 @@ impl Sqlite {
             retention::keep_within(&tx, &self.quotas, tally, strangers, others)?;
         }
         tx.commit()?;
-        Ok((written, forgot))
+        Ok((written, forgot, agrees))
     }
 }
 
@@ -284,6 +374,22 @@ impl Store for Sqlite {
         self.note_damage(queries::newest(&self.conn, " AND m.shown = 0", limit))
     }
 
+    fn note_clock(&mut self, clock: u64) -> Result<Option<u64>> {
+        let doubt = self.doubt(clock)?;
+        if self.path.is_none() || doubt.is_some() {
+            self.all_wait &= doubt.is_none();
+            return Ok(doubt);
+        }
+        if self.noted.is_none_or(|noted| noted.abs_diff(clock) >= clock::NOTED_EVERY) {
+            self.note(clock)?;
+        }
+        if !self.all_wait {
+            self.note_damage(clock::start_waiting(&self.conn, clock))?;
+            self.all_wait = true;
+        }
+        Ok(None)
+    }
+
     fn tidy(&mut self) -> Result<bool> {
         let Some(path) = self.path.as_ref().filter(|_| self.untidy) else { return Ok(false) };
         retention::erase_copies(path, import::OLD)?;
@@ -323,9 +429,74 @@ impl<S: Store> Store for Arc<Mutex<S>> {
         self.lock().unshown(limit)
     }
 
+    fn note_clock(&mut self, clock: u64) -> Result<Option<u64>> {
+        self.lock().note_clock(clock)
+    }
+
     fn tidy(&mut self) -> Result<bool> {
         self.lock().tidy()
     }
+}
+
+/// A connection that leaves the file as it is, also when it is closed.
+fn untouched(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(conn)
+}
+
+fn reads(conn: &Connection) -> rusqlite::Result<()> {
+    conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+}
+
+/// Whether this is the error of a file system where processes cannot share memory, which the index
+/// of the log needs.
+fn needs_shared_memory(error: &Error) -> bool {
+    let codes = [ffi::SQLITE_IOERR_SHMOPEN, ffi::SQLITE_IOERR_SHMMAP, ffi::SQLITE_IOERR_SHMLOCK];
+    matches!(error, Error::SqliteFailure(failure, _) if codes.contains(&failure.extended_code))
+}
+
+/// Moves the log into the file, which has none from then on, without sharing memory.
+pub(super) fn merge_log(path: &Path) -> rusqlite::Result<()> {
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    conn.busy_timeout(BUSY)?;
+    // Whoever has the file alone has the index of its log in its own memory.
+    conn.execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE;")?;
+    Ok(())
+}
+
+/// Tries whether a file beside this one can have a log.
+fn log_works(path: &Path) -> bool {
+    let scratch = beside(path, ".try");
+    let remove = || {
+        let parts = LOG_PARTS.iter().chain(&["-journal", ""]);
+        parts.for_each(|part| drop(fs::remove_file(beside(&scratch, part))));
+    };
+    remove();
+    let make = files::private().write(true).create_new(true).open(&scratch);
+    let tried = make.is_ok().then(|| {
+        let conn = Connection::open_with_flags(&scratch, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        conn.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE tried (it);")
+    });
+    remove();
+    // In doubt there is no log, which works everywhere.
+    tried.is_some_and(|tried| tried.is_ok())
+}
+
+/// The address of a file that nobody changes.
+fn address(path: &Path) -> String {
+    let mut address = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' => {
+                address.push(char::from(*byte))
+            }
+            // Writing to a string cannot fail.
+            _ => drop(write!(address, "%{byte:02x}")),
+        }
+    }
+    address + "?immutable=1"
 }
 
 /// Sets what every connection needs, and changes nothing in the file.
@@ -338,8 +509,9 @@ fn connect(conn: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// Makes a connection one that writes.
-fn prepare(conn: &mut Connection) -> Result<()> {
+/// Makes a connection one that writes. `log_works` is asked if the file has no log yet. Without a
+/// log, SQLite has a rollback journal, and readers wait for writers.
+pub(super) fn prepare(conn: &mut Connection, log_works: impl FnOnce() -> bool) -> Result<()> {
     if schema::version(conn)? == 0 {
         // Only an empty file can be set to that.
         conn.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
@@ -347,7 +519,10 @@ fn prepare(conn: &mut Connection) -> Result<()> {
     // FULL, because a receipt promises what was committed.
     conn.execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;")?;
     settle(conn)?;
-    conn.execute_batch("PRAGMA journal_mode = WAL")?;
+    let mode: String = conn.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    if mode != "wal" && log_works() {
+        conn.execute_batch("PRAGMA journal_mode = WAL")?;
+    }
     schema::migrate(conn, schema::STEPS)?;
     retention::drop_old_strangers(conn)?;
     Ok(())
@@ -368,13 +543,21 @@ fn settle(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
+/// Reads the header of a file.
+fn header(path: &Path) -> Option<[u8; HEADER_BYTES]> {
+    let mut header = [0; HEADER_BYTES];
+    File::open(path).and_then(|mut file| file.read_exact(&mut header)).ok()?;
+    Some(header)
+}
+
+/// Whether SQLite reads and writes the file with a log, by its header.
+fn keeps_log(path: &Path) -> bool {
+    header(path).is_some_and(|header| header[18..20] == [2, 2])
+}
+
 /// Refuses a file whose header names a newer version, before SQLite does anything to it.
 fn refuse_newer(path: &Path) -> Result<()> {
-    let mut header = [0; HEADER_BYTES];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
-    if read.is_err() {
-        return Ok(());
-    }
+    let Some(header) = header(path) else { return Ok(()) };
     let number = |at: usize| {
         i64::from(u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]))
     };
@@ -395,6 +578,15 @@ impl From<Error> for StoreError {
                 (ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE) => Self::Full,
                 (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => Self::Busy,
                 (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _) => Self::Damaged,
+                (ErrorCode::ReadOnly, _) => {
+                    Self::Other("the file or its directory is write-protected".into())
+                }
+                (ErrorCode::CannotOpen, _) => {
+                    Self::Other("the file, or its log beside it, cannot be opened or created".into())
+                }
+                (ErrorCode::SystemIoFailure, _) => {
+                    Self::Other(format!("the disk or its file system reports an error ({error})"))
+                }
                 _ => Self::Other(error.to_string()),
             },
             // The file contains something that we never write.

@@ -3,6 +3,7 @@
 //! A [`Store`] is used by one thread at a time and blocks while it reads and writes. The core
 //! decides what is written when, and what follows from it.
 
+mod clock;
 mod database;
 mod fold;
 mod import;
@@ -76,6 +77,17 @@ pub trait Store: Send {
     /// # Errors
     /// If they cannot be read.
     fn unshown(&mut self, limit: usize) -> Result<Vec<StoredMessage>>;
+
+    /// Notes what the clock shows, in milliseconds since 1970, once an hour. Returns the noted time
+    /// if `clock` is more than 30 days off it and may be wrong. It is not noted then, until a
+    /// contact's message agrees with it or the user confirms it.
+    ///
+    /// # Errors
+    /// If it cannot be noted.
+    fn note_clock(&mut self, clock: u64) -> Result<Option<u64>> {
+        let _ = clock;
+        Ok(None)
+    }
 
     /// Does some of the work that is left after messages were forgotten: their bytes go from the
     /// log and from older files, and free pages go back to the disk. Returns whether there is more

@@ -21,7 +21,7 @@ const MAX_ASIDE: u32 = 100;
 
 /// The files of a database, those first without which it is still whole: if the program is killed
 /// in between, the next start never finds the log of one file beside another.
-const PARTS: [&str; 3] = ["-wal", "-shm", ""];
+const PARTS: [&str; 4] = ["-wal", "-shm", "-journal", ""];
 
 /// Opens the file to read and write, as [`Sqlite::open`] does. A damaged file is renamed, and a new
 /// one begins with the queued messages that can still be read; a sentence tells the user.

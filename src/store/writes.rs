@@ -3,10 +3,10 @@
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::fold::folded;
-use super::queries;
 use super::retention::{self, Quotas, Size};
 use super::rows::{self, stored_time};
 use super::status::Columns;
+use super::{clock, queries};
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
@@ -19,6 +19,10 @@ pub(super) struct Batch<'a> {
     pub(super) conn: &'a Connection,
     /// Milliseconds since 1970.
     pub(super) clock: i64,
+    /// The clock may be wrong.
+    pub(super) doubtful: bool,
+    /// A message of a contact shows that the clock is right.
+    pub(super) agrees: bool,
     /// Texts get a folded copy and stand in the full-text index.
     pub(super) indexed: bool,
     pub(super) quotas: Quotas,
@@ -88,6 +92,7 @@ impl Batch<'_> {
             }
             StoreOp::Incoming { from, name, assurance, stranger, messages } => {
                 let from = Recipient::key(*from);
+                self.agrees |= stranger.is_none() && messages.iter().any(|message| self.agrees_with(message));
                 let add = |message| {
                     let new = New {
                         status: None,
@@ -137,6 +142,19 @@ impl Batch<'_> {
             }
         }
         Ok(StoreResult::Done)
+    }
+
+    /// Whether a message was typed about now, by its sender's clock. One that is sent again may
+    /// have waited for long.
+    fn agrees_with(&self, message: &Message) -> bool {
+        !message.again && stored_time(message.time).abs_diff(self.clock) <= clock::AGREES_WITHIN
+    }
+
+    /// The column `expires`: while the clock is doubtful, how long the message waits, as a negative
+    /// number.
+    fn expires(&self, expires: u64) -> i64 {
+        let expires = stored_time(expires);
+        if self.doubtful && expires > 0 { self.clock.saturating_sub(expires).min(-1) } else { expires }
     }
 
     /// Adds a message that came in a session, unless its id is known or the quota of its sender has
@@ -198,7 +216,7 @@ impl Batch<'_> {
                 new.name.map(PeerName::as_str),
                 self.clock,
                 new.message.map(|message| stored_time(message.time)),
-                stored_time(new.expires),
+                self.expires(new.expires),
                 rows::assurance_number(new.assurance),
                 new.body,
                 folded,
@@ -305,7 +323,7 @@ impl Batch<'_> {
                 columns.status,
                 columns.reason,
                 columns.attempted || stays_attempted,
-                expires.map(stored_time),
+                expires.map(|expires| self.expires(expires)),
                 message
             ])
             .map(drop)

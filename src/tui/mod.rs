@@ -48,7 +48,7 @@ pub use list::{PeerList, ago, peer_list, refusal};
 pub use menu::{Act, Menu, Turn};
 pub(crate) use menu::{HistoryOf, Outbox};
 pub use message::typed_lines;
-pub(crate) use message::{Shown, TO};
+pub(crate) use message::{Shown, TO, sent_mark};
 pub use notices::Notices;
 pub(crate) use notices::{NoticeKind, Subject};
 pub(crate) use past::day_line;

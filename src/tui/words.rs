@@ -151,6 +151,12 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             vec![Line::of(Ink::Bad, format!("Your identity is also in use at {ip}."))]
         }
         Event::NotStored(why) => vec![voice.warning(not_stored(why))],
+        Event::ClockDoubted { clock, noted } => vec![voice.warning(format!(
+            "The clock of this machine shows {}, but it showed {} when it was last noted. Until it is certain, \
+             no message is deleted or expires. If it is right, run `p2p-chat history --prune`.",
+            (voice.date)(*clock),
+            (voice.date)(*noted)
+        ))],
         Event::NotWaiting => {
             vec!["That message is no longer queued. /outbox lists the queued messages.".into()]
         }

@@ -5,8 +5,10 @@
 
 mod away;
 mod calendar;
+mod clock;
 #[cfg(target_os = "linux")]
 mod disk;
+mod file_systems;
 mod files;
 mod killed;
 mod memory;

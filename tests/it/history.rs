@@ -19,6 +19,7 @@ mod forgetting;
 mod importing;
 mod json;
 mod kept;
+mod pruning;
 mod trouble;
 
 /// What nobody should be able to do anything with.
@@ -361,4 +362,48 @@ fn terminal_shows_last_fifty_and_mentions_more() {
     window.waits_for("Bob: number 0");
     assert!(window.ends().success());
     assert!(!window.screen().contains("Showing the last"), "{}", window.screen());
+}
+
+#[test]
+fn search_finds_words_of_every_script() {
+    let mut kept = Kept::new();
+    for body in ["今天天气很好，我们去公园吧", "Straße", "C++", "👨\u{200d}👩\u{200d}👧", "می\u{200c}خواهم"]
+    {
+        kept.hears_bob(body);
+    }
+    let kept = kept.closed();
+    for (words, found) in [
+        ("天气", "今天天气很好，我们去公园吧"),
+        ("strasse", "Straße"),
+        ("c++", "C++"),
+        // Joiners that are needed are shown as written.
+        ("👩", "👨\u{200d}👩\u{200d}👧"),
+        ("میخواهم", "می\u{200c}خواهم"),
+    ] {
+        let printed = kept.asked(&["--grep", words]).well();
+        assert!(printed.ends_with(&format!("Bob: {found}\n")), "{words}: {printed}");
+    }
+    assert_eq!(kept.asked(&["--grep", "雨"]).remark(), "No message matches `雨`.\n");
+}
+
+#[test]
+fn late_message_has_both_times_in_every_form() {
+    let mut kept = Kept::new();
+    kept.hears_bob("on time").hears_bob("queued on Monday");
+    let kept = kept.closed();
+    let db = rusqlite::Connection::open(kept.folder().join("history.db")).expect("opened");
+    // Arrived on Saturday, the 21st, at 10:00 in the zone of the test.
+    db.execute("UPDATE message SET sent = time - 4 * 86400000 WHERE body LIKE 'queued%'", [])
+        .expect("changed");
+    drop(db);
+    for form in [&[][..], &["--markdown"]] {
+        let printed = kept.asked(form).well();
+        assert!(printed.contains("queued on Monday (sent Tue 10:00)\n"), "{printed}");
+        assert_eq!(printed.matches("(sent ").count(), 1, "{printed}");
+    }
+    let line = kept.asked(&["--json", "--last=1"]).well();
+    assert!(
+        line.contains("\"time\":\"2026-11-21T08:00:03.000Z\",\"sent\":\"2026-11-17T08:00:03.000Z\""),
+        "{line}"
+    );
 }

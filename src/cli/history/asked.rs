@@ -42,12 +42,28 @@ pub struct Asked {
     pub markdown: bool,
 
     /// Delete these messages for good instead of printing them; queued messages stay
-    #[arg(long, conflicts_with_all = ["json", "markdown", "last"])]
+    #[arg(long, group = "deletes", conflicts_with_all = ["json", "markdown", "last"])]
     pub forget: bool,
 
+    /// Delete messages older than --keep-history, and take the clock of this machine as right
+    #[arg(
+        long,
+        group = "deletes",
+        conflicts_with_all = ["json", "markdown", "last", "with", "since", "until", "older_than", "grep"]
+    )]
+    pub prune: bool,
+
     /// Delete without asking
-    #[arg(long, requires = "forget")]
+    #[arg(long, requires = "deletes")]
     pub yes: bool,
+}
+
+impl Asked {
+    /// Whether the messages are chosen by how long ago they were.
+    pub(super) fn is_by_age(&self) -> bool {
+        let is_age = |when: &Option<When>| matches!(when, Some(When::Ago(_)));
+        self.older_than.is_some() || is_age(&self.since) || is_age(&self.until)
+    }
 }
 
 fn how_many(text: &str) -> Result<usize, String> {

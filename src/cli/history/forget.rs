@@ -30,6 +30,7 @@ pub(super) struct Chosen {
 }
 
 /// Forgets messages and typed lines for good. If `answers` are given, the user is asked before.
+/// Returns whether the user wanted that.
 pub(super) fn forget(
     store: &mut dyn Store,
     which: Selection,
@@ -38,7 +39,7 @@ pub(super) fn forget(
     clock: u64,
     answers: Option<&mut dyn BufRead>,
     out: &mut impl Write,
-) -> Result<(), Stopped> {
+) -> Result<bool, Stopped> {
     let lines = typed.count();
     let (gone, stay) = count(store, &which)?;
     let plan = format!(
@@ -49,13 +50,15 @@ pub(super) fn forget(
     );
     if let Some(answers) = answers {
         if gone + lines == 0 {
-            return say(out, &format!("There is nothing to delete{}.\n", staying(stay)));
+            say(out, &format!("There is nothing to delete{}.\n", staying(stay)))?;
+            return Ok(true);
         }
         say(out, &format!("{plan} Continue? y/N "))?;
         let mut answer = String::new();
         io::Read::take(answers, MAX_ANSWER).read_line(&mut answer).map_err(Stopped::Output)?;
         if !matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
-            return say(out, "Nothing was deleted.\n");
+            say(out, "Nothing was deleted.\n")?;
+            return Ok(false);
         }
     } else if gone + lines > 0 {
         // The user has decided, whether or not somebody reads this.
@@ -79,7 +82,8 @@ pub(super) fn forget(
             say(out, &format!("{what}: {why}; run the same command again to be sure.\n"))
         },
         Ok,
-    )
+    )?;
+    Ok(true)
 }
 
 /// Has the file hold nothing more of what is forgotten.
@@ -93,7 +97,7 @@ fn tidy(store: &mut dyn Store) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn say(out: &mut impl Write, text: &str) -> Result<(), Stopped> {
+pub(super) fn say(out: &mut impl Write, text: &str) -> Result<(), Stopped> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Stopped::Output)
 }
 

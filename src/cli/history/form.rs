@@ -59,12 +59,12 @@ impl<'a, W: Write> Writer<'a, W> {
     fn tell(&mut self, told: &Told) -> io::Result<()> {
         let time = told.first.time;
         let day = self.calendar.begins_day(time);
+        let late = told.late(|sent, came| self.calendar.late(sent, came));
         let text = if self.format == Format::Markdown {
             let heading = day.as_deref().map(markdown::heading).unwrap_or_default();
-            heading + &markdown::paragraph(told, &self.calendar.minute(time), self.people)
+            heading + &markdown::paragraph(told, &self.calendar.minute(time), late, self.people)
         } else {
             let day = day.map(|day| format!("--- {day} ---\n")).unwrap_or_default();
-            let late = told.late(|sent, came| self.calendar.late(sent, came));
             let lines = lines(told, &self.calendar.stamp(time), late, self.people);
             // No row of a terminal can be taken for another message.
             let rows = |line: Line| {

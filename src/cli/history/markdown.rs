@@ -2,10 +2,10 @@
 //! markup. Pure.
 
 use crate::model::untrusted::harmless;
-use crate::tui::TO;
 use crate::tui::past::People;
 use crate::tui::past::Told;
 use crate::tui::past::{outcome, with};
+use crate::tui::{TO, sent_mark};
 
 /// What has a meaning anywhere in a line, in CommonMark or in what is usual beyond it: tables,
 /// footnotes, mathematics, emoji, mentions, links.
@@ -18,15 +18,16 @@ pub(super) fn heading(day: &str) -> String {
     format!("## {day}\n\n")
 }
 
-/// The paragraph of a message, and the blank line behind it. `time` follows the name.
-pub(super) fn paragraph(told: &Told, time: &str, people: &People) -> String {
+/// The paragraph of a message, and the blank line behind it. `time` follows the name. `late` says
+/// when it was sent if it came much later.
+pub(super) fn paragraph(told: &Told, time: &str, late: Option<String>, people: &People) -> String {
     let who = with(told, people, |name| format!("**{}**", escaped(&name)));
     let who = if told.first.direction.is_outgoing() { format!("{TO}{who}") } else { who };
     // A break at the end of a paragraph would be a backslash in it.
     let body = told.first.body.trim_end();
     // The break makes a line of a blank one, so that the paragraph goes on.
     let rows: Vec<String> = body.split('\n').map(|row| escaped(row.trim_start_matches(' '))).collect();
-    format!("{who}{time}: {}{}\n\n", rows.join("\\\n"), outcome(told))
+    format!("{who}{time}: {}{}{}\n\n", rows.join("\\\n"), outcome(told), sent_mark(late))
 }
 
 /// A line that means nothing but itself.
@@ -68,7 +69,16 @@ mod tests {
         let people = People::new(vec![(key(1), entry.name.clone())]);
         let mut folder = Folder::default();
         assert!(folder.take(entry).is_none());
-        paragraph(&folder.end().unwrap(), " 14:03", &people)
+        paragraph(&folder.end().unwrap(), " 14:03", None, &people)
+    }
+
+    #[test]
+    fn late_message_says_when_it_was_sent() {
+        let people = People::new(vec![(key(1), Some(PeerName::new("Bob")))]);
+        let mut folder = Folder::default();
+        assert!(folder.take(from_bob(1, "hi")).is_none());
+        let text = paragraph(&folder.end().unwrap(), " 14:03", Some("Mon 09:00".into()), &people);
+        assert_eq!(text, "**Bob** 14:03: hi (sent Mon 09:00)\n\n");
     }
 
     /// What is markup somewhere, listed here once more so that the list above is not its own judge.

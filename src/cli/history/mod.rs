@@ -12,9 +12,10 @@ mod form;
 mod json;
 mod markdown;
 mod pages;
+mod prune;
 mod when;
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufRead, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
 use anyhow::bail;
@@ -32,7 +33,7 @@ use crate::model::peer_id::Recipient;
 use crate::model::stored::Selection;
 use crate::profile::contacts::ContactsError;
 use crate::profile::{self, AddressBook, BookSource, Profiles, TypedRange};
-use crate::settings::{Misused, Settings, TimeFormat, zone_warning};
+use crate::settings::{Keep, Misused, Settings, TimeFormat, zone_warning};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
 use crate::tui::past::People;
 use crate::tui::{self, Labels};
@@ -60,11 +61,13 @@ fn run_asked(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow
         bail!(Misused::new("--forget takes no --grep; choose the messages by peer and by age."));
     }
     let found = Profiles::read(settings)?.existing(settings)?;
-    let ask = asked.forget && !asked.yes;
+    let deletes = asked.forget || (asked.prune && settings.keep_history != Keep::Forever);
+    let ask = deletes && !asked.yes;
     if ask && !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
-        bail!(Misused::new(
-            "--forget asks for confirmation, which needs a terminal; add --yes to delete without asking."
-        ));
+        let option = if asked.prune { "--prune" } else { "--forget" };
+        bail!(Misused::new(format!(
+            "{option} asks for confirmation, which needs a terminal; add --yes to delete without asking."
+        )));
     }
     if let Some(warning) = zone_warning().filter(|_| tells_times(settings, asked)) {
         note(warning);
@@ -83,13 +86,23 @@ fn run_asked(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow
     };
     let forget = |store: &mut dyn Store, which, out: &mut _| {
         let mut stdin = io::stdin().lock();
-        forget::forget(store, which, &chosen, &typed, now(), ask.then_some(&mut stdin), out)
+        forget::forget(store, which, &chosen, &typed, now(), ask.then_some(&mut stdin), out).map(drop)
     };
     let mut store = Some(&path)
         .filter(|path| !path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound))
-        .map(|path| open(path, asked.forget))
+        .map(|path| open(path, asked.forget || asked.prune))
         .transpose()
         .map_err(|error| fault::told(&error, &path))?;
+    if let Some(mut store) = store.take_if(|_| asked.prune) {
+        let mut stdin = io::stdin().lock();
+        let answers = ask.then_some(&mut stdin as &mut dyn BufRead);
+        let typed = |until| TypedRange::new(&folder, None, Some(until));
+        let done = prune::prune(&mut store, settings.keep_history, typed, now(), answers, out);
+        return finished(done.map(|()| true), &path);
+    }
+    if let Some(store) = store.as_mut().filter(|_| asked.forget && asked.is_by_age()) {
+        refuse_doubtful_ages(store).map_err(|error| fault::told(&error, &path))??;
+    }
     let parties = match &mut store {
         Some(store) => store.peers().map_err(|error| fault::told(&error, &path))?,
         None => Vec::new(),
@@ -119,6 +132,19 @@ fn run_asked(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow
         read(settings, asked, &mut store, which, &people, out)
     };
     finished(done, &path)
+}
+
+/// Refuses to delete by age if the clock, which ages count from, may be wrong.
+fn refuse_doubtful_ages(store: &mut Sqlite) -> Result<Result<(), Misused>, StoreError> {
+    let clock = now();
+    Ok(store.doubt(clock)?.map_or(Ok(()), |noted| {
+        Err(Misused::new(format!(
+            "The clock shows {}, but it showed {} when it was last noted, so no age is certain. Set the \
+             clock, choose the messages by date, or run `p2p-chat history --prune` if the clock is right.",
+            prune::day(clock),
+            prune::day(noted)
+        )))
+    }))
 }
 
 /// What became of the output, or an error with the path of the history.

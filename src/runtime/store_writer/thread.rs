@@ -10,8 +10,8 @@ use super::{WriterQueue, clock, write_batch};
 use crate::model::stored::{Selection, StoreOp, StoreResult};
 use crate::store::{Store, StoreError};
 
-/// How often messages older than `--keep-history` are forgotten.
-const RETENTION_EVERY: Duration = Duration::from_secs(3_600);
+/// How often the clock is noted, and messages older than `--keep-history` are forgotten.
+const CARE_EVERY: Duration = Duration::from_secs(3_600);
 
 /// How long another process may lock the file before a write fails. Each try waits some seconds by
 /// itself.
@@ -28,7 +28,17 @@ pub(in super::super) fn start(
 ) -> std::io::Result<JoinHandle<()>> {
     let (jobs, weak) = (Arc::clone(&shared.store_writer), Arc::downgrade(shared));
     let work = move || {
-        Work { store, jobs, shared: weak, retention, forgotten_at: None, untidy: false, tidies: false }.run()
+        let work = Work {
+            store,
+            jobs,
+            shared: weak,
+            retention,
+            cared_at: None,
+            doubted: false,
+            untidy: false,
+            tidies: false,
+        };
+        work.run();
     };
     thread::Builder::new().name("store writer".into()).spawn(work)
 }
@@ -39,6 +49,8 @@ enum Next {
     Batch(Vec<QueuedWrite>),
     /// Let the store tidy up.
     Tidy,
+    /// Look at the clock, and forget old messages.
+    Care,
     /// End, because the program ends and nothing is left.
     End,
 }
@@ -49,7 +61,10 @@ struct Work {
     jobs: Arc<WriterQueue>,
     shared: Weak<Shared>,
     retention: Option<Duration>,
-    forgotten_at: Option<Instant>,
+    /// When the clock was right the last time that messages were looked through for old ones.
+    cared_at: Option<Instant>,
+    /// The clock may be wrong, and the user knows.
+    doubted: bool,
     /// Messages were forgotten, and the store may have something to tidy up.
     untidy: bool,
     /// It did so just now, without a batch since.
@@ -66,10 +81,10 @@ impl Drop for Work {
 
 impl Work {
     fn run(mut self) {
-        self.forget_old();
+        self.care();
         while let Some(batch) = self.next_batch() {
             self.write(batch);
-            self.forget_old();
+            self.care();
         }
     }
 
@@ -80,6 +95,10 @@ impl Work {
             match self.wait() {
                 Next::Batch(batch) => return Some(batch),
                 Next::End => return None,
+                Next::Care => {
+                    self.care();
+                    continue;
+                }
                 Next::Tidy => {}
             }
             self.tidies = true;
@@ -96,7 +115,9 @@ impl Work {
 
     fn wait(&mut self) -> Next {
         let mut queue = self.jobs.queue.lock();
-        let idle_at = Instant::now() + if self.tidies { Duration::ZERO } else { IDLE_AFTER };
+        let now = Instant::now();
+        let idle_at = now + if self.tidies { Duration::ZERO } else { IDLE_AFTER };
+        let care_at = now + CARE_EVERY;
         loop {
             if !queue.is_empty() {
                 return Next::Batch(self.jobs.next_batch(&mut queue));
@@ -105,7 +126,9 @@ impl Work {
                 return Next::End;
             }
             if !self.untidy {
-                self.jobs.filled.wait(&mut queue);
+                if self.jobs.filled.wait_until(&mut queue, care_at).timed_out() && queue.is_empty() {
+                    return Next::Care;
+                }
             } else if self.jobs.filled.wait_until(&mut queue, idle_at).timed_out() && queue.is_empty() {
                 return Next::Tidy;
             }
@@ -138,19 +161,37 @@ impl Work {
         }
     }
 
-    /// Forgets messages older than `--keep-history`, once an hour.
-    fn forget_old(&mut self) {
-        let Some(retention) = self.retention else { return };
-        if self.forgotten_at.is_some_and(|at| at.elapsed() < RETENTION_EVERY) {
+    /// Looks at the clock, and forgets messages older than `--keep-history` once an hour if it is
+    /// right.
+    fn care(&mut self) {
+        let clock = clock();
+        self.look_at(clock);
+        let Some(retention) = self.retention.filter(|_| !self.doubted) else { return };
+        if self.cared_at.is_some_and(|at| at.elapsed() < CARE_EVERY) {
             return;
         }
-        self.forgotten_at = Some(Instant::now());
-        let clock = clock();
+        self.cared_at = Some(Instant::now());
         let until = clock.saturating_sub(u64::try_from(retention.as_millis()).unwrap_or(u64::MAX));
         let old = Selection { with: None, since: None, until: Some(until) };
         match self.store.apply(&[StoreOp::Forget(old)], clock) {
             Ok(_) => self.untidy = true,
             Err(error) => log::warn!("old messages could not be forgotten: {error}"),
+        }
+    }
+
+    /// Tells the user if the clock has become doubtful.
+    fn look_at(&mut self, clock: u64) {
+        match self.store.note_clock(clock) {
+            Ok(None) => self.doubted = false,
+            Ok(Some(noted)) => {
+                if !std::mem::replace(&mut self.doubted, true)
+                    && let Some(shared) = self.shared.upgrade()
+                {
+                    shared.step(|step| step.clock_doubted(clock, noted));
+                }
+            }
+            // It stays as doubtful as it was.
+            Err(error) => log::warn!("the clock could not be noted: {error}"),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! What a store promises in a file and in memory, and what only one of them does.
 
 mod bounds;
+mod clock;
 mod contract;
 mod damage;
 mod documented;
+mod file_systems;
 mod forgetting;
 mod importing;
 mod memory;

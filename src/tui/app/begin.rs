@@ -112,17 +112,20 @@ fn announce(chosen: &ChosenProfile, identity: &Identity, told: &mut Vec<String>)
     }
 }
 
-/// Opens the typed lines of earlier runs. Returns none with `--no-history` and `--plain`.
-fn recall(settings: &Settings, folder: &Path, told: &mut Vec<String>) -> (Option<TypedLines>, Vec<String>) {
+/// Opens the typed lines of earlier runs. Returns none with `--no-history` and `--plain`. While the
+/// clock is doubtful, none is too old.
+fn recall(
+    settings: &Settings,
+    folder: &Path,
+    is_doubtful: bool,
+    told: &mut Vec<String>,
+) -> (Option<TypedLines>, Vec<String>) {
     if settings.no_history || settings.plain {
         return (None, Vec::new());
     }
     let since = match settings.keep_history {
-        Keep::Forever => None,
-        Keep::For(age) => {
-            let age = u64::try_from(age.duration().as_millis()).unwrap_or(u64::MAX);
-            Some(clock::millis().saturating_sub(age))
-        }
+        Keep::For(age) if !is_doubtful => Some(clock::millis().saturating_sub(age.millis())),
+        Keep::Forever | Keep::For(_) => None,
     };
     let (typed, recalled, damaged) = TypedLines::open(folder, since);
     told.extend(damaged);
@@ -201,7 +204,7 @@ pub(super) fn start(
     };
     // A clock before 1970 is treated as 1970.
     let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (mut keeping, history) = keep(settings, folder, &mut told)?;
+    let (mut keeping, history, is_doubtful) = keep(settings, folder, &mut told)?;
     let data = settings.data_directory();
     if let Some(folder) = folder.filter(|_| chosen.is_renamed) {
         check_no_alias(folder, &chosen.name)?;
@@ -246,7 +249,7 @@ pub(super) fn start(
         told.extend(saved.err().map(|error| error.to_string()));
         own.folder = Some(folder.to_owned());
         if terminal {
-            (own.typed, own.recalled) = recall(settings, folder, &mut told);
+            (own.typed, own.recalled) = recall(settings, folder, is_doubtful, &mut told);
         }
     }
     let contacts = ContactBook::new(book.contacts, book.pins);
@@ -258,12 +261,13 @@ fn unreadable(error: StoreError) -> Misused {
     Misused::new(format!("Cannot read the history: {error}. Start with --no-history to keep nothing."))
 }
 
-/// Opens the store, once for the node to write and once for the application to read.
+/// Opens the store, once for the node to write and once for the application to read. Also returns
+/// whether the clock may be wrong.
 fn keep(
     settings: &Settings,
     folder: Option<&Path>,
     told: &mut Vec<String>,
-) -> anyhow::Result<(Keeping, Box<dyn Store>)> {
+) -> anyhow::Result<(Keeping, Box<dyn Store>, bool)> {
     let expire = settings.expire.duration();
     let retention = match settings.keep_history {
         Keep::Forever => None,
@@ -272,7 +276,7 @@ fn keep(
     let Some(folder) = folder.filter(|_| !settings.no_history) else {
         let store = in_memory().map_err(unreadable)?;
         let keeping = Keeping { store: Box::new(store.clone()), durable: false, expire, retention: None };
-        return Ok((keeping, Box::new(store)));
+        return Ok((keeping, Box::new(store), false));
     };
     let path = folder.join(HISTORY_FILE);
     let unusable = |error: StoreError| {
@@ -283,7 +287,9 @@ fn keep(
     };
     let (store, set_aside) = open_or_set_aside(&path).map_err(unusable)?;
     told.extend(set_aside);
-    let store = store.with_max_history(settings.max_history.bytes());
+    let mut store = store.with_max_history(settings.max_history.bytes());
+    let is_doubtful = store.doubt(clock::millis()).map_err(unusable)?.is_some();
     let reader = Sqlite::reader(&path).map_err(unusable)?;
-    Ok((Keeping { store: Box::new(store), durable: true, expire, retention }, Box::new(reader)))
+    let keeping = Keeping { store: Box::new(store), durable: true, expire, retention };
+    Ok((keeping, Box::new(reader), is_doubtful))
 }

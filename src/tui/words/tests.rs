@@ -368,6 +368,14 @@ fn every_reason_not_to_send_has_its_sentence() {
 }
 
 #[test]
+fn doubtful_clock_names_both_days_and_the_command() {
+    let event = Event::ClockDoubted { clock: 1_827_000_000, noted: 1_795_270_980 };
+    let line = told(&event);
+    assert!(line.starts_with("[14:03:07] ! The clock of this machine shows "), "{line}");
+    assert!(line.ends_with("If it is right, run `p2p-chat history --prune`."), "{line}");
+}
+
+#[test]
 fn full_memory_and_full_disk_have_different_lines() {
     let incoming = "Incoming messages are shown but not acknowledged, so they are sent again.";
     assert_eq!(

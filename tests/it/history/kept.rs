@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::delivery::{DeliveryStatus, PendingReason};
@@ -43,7 +44,9 @@ impl Kept {
     pub(super) fn new() -> Self {
         let data = TempDir::new().expect("a temporary directory");
         fs::create_dir_all(folder(data.path())).expect("a folder made");
-        let store = Sqlite::open(&folder(data.path()).join("history.db")).expect("a store");
+        let mut store = Sqlite::open(&folder(data.path()).join("history.db")).expect("a store");
+        // The clock of this machine is right, however far from the morning of these messages.
+        store.trust_clock(millis(SystemTime::now())).expect("noted");
         Self { data, store, clock: MORNING, ids: 0 }
     }
 
@@ -136,6 +139,11 @@ impl Closed {
     pub(super) fn asking(&self, args: &[&str]) -> Builder {
         alice(self.0.path(), args)
     }
+}
+
+fn millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    u64::try_from(since.as_millis()).expect("not that late")
 }
 
 fn folder(data: &Path) -> PathBuf {

@@ -1,0 +1,57 @@
+//! `p2p-chat history --prune`: confirms the clock of this machine, and deletes the messages that
+//! are older than `--keep-history` by it.
+
+use std::io::{BufRead, Write};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::calendar;
+use super::forget::{self, Chosen, say};
+use super::pages::Stopped;
+use crate::model::stored::Selection;
+use crate::profile::TypedRange;
+use crate::settings::Keep;
+use crate::store::Sqlite;
+
+/// Deletes what is too old, and has the clock count as right. If `answers` are given, the user is
+/// asked before.
+pub(super) fn prune(
+    store: &mut Sqlite,
+    keep: Keep,
+    typed: impl Fn(u64) -> TypedRange,
+    clock: u64,
+    answers: Option<&mut dyn BufRead>,
+    out: &mut impl Write,
+) -> Result<(), Stopped> {
+    let noted = store.doubt(clock)?;
+    if let Some(noted) = noted {
+        say(out, &format!("The clock shows {}; it was last noted on {}.\n", day(clock), day(noted)))?;
+    }
+    let is_done = match keep {
+        Keep::Forever => {
+            say(out, "Messages are kept forever; --keep-history AGE limits that.\n")?;
+            true
+        }
+        Keep::For(age) => {
+            let until = clock.saturating_sub(age.millis());
+            let old = Selection { with: None, since: None, until: Some(until) };
+            let times = calendar::range_words(None, Some(until), &TimeZone::system());
+            let chosen = Chosen { times, ..Chosen::default() };
+            forget::forget(store, old, &chosen, &typed(until), clock, answers, out)?
+        }
+    };
+    if is_done {
+        store.trust_clock(clock)?;
+    }
+    match noted {
+        Some(_) if is_done => say(out, "From now on, this clock counts as right.\n"),
+        _ => Ok(()),
+    }
+}
+
+/// A day as it is written in a sentence.
+pub(super) fn day(millis: u64) -> String {
+    let at = i64::try_from(millis).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
+    at.unwrap_or(Timestamp::MAX).to_zoned(TimeZone::system()).strftime("%-d %B %Y").to_string()
+}
