@@ -14,6 +14,7 @@ mod start_error;
 mod step;
 mod store_writer;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Weak};
@@ -395,6 +396,21 @@ impl Node {
         self.shared.locked.lock().machine.state().refusal_of(id)
     }
 
+    /// Whether the user has muted a recipient.
+    pub fn is_muted(&self, id: Recipient) -> bool {
+        self.shared.locked.lock().machine.state().is_muted(id)
+    }
+
+    /// The muted recipients, and how many messages came from each since.
+    pub fn muted(&self) -> BTreeMap<Recipient, usize> {
+        self.shared.locked.lock().machine.state().muted().clone()
+    }
+
+    /// The peers that wrote while a conversation with others was open, and how often.
+    pub fn unread(&self) -> BTreeMap<Recipient, usize> {
+        self.shared.locked.lock().machine.state().unread().clone()
+    }
+
     /// Returns the digits that the user and the owner of `key` compare. Takes some milliseconds.
     pub fn code_with(&self, key: PublicKey) -> String {
         crypto::short_code(self.own_key(), key)
@@ -405,21 +421,6 @@ impl Node {
         if !rows.is_empty() {
             self.shared.step(|step| step.store(StoreOp::MarkShown(rows)));
         }
-    }
-
-    /// Records that the user has read everything from this peer.
-    pub fn read(&self, peer: Recipient) {
-        self.shared.step(|step| step.store(StoreOp::MarkRead(peer)));
-    }
-
-    /// The stored conversations of a recipient: its own, and for a legacy peer also that of its
-    /// address from before the peer proved itself.
-    pub fn conversations_of(id: Recipient) -> Vec<Recipient> {
-        let unproven = match id {
-            Recipient::Peer(PeerId::Legacy(legacy)) => Some(Recipient::Address(legacy.addr())),
-            Recipient::Peer(PeerId::Key(_)) | Recipient::Address(_) => None,
-        };
-        [id].into_iter().chain(unproven).collect()
     }
 
     /// The messages that wait.

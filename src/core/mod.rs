@@ -7,6 +7,7 @@
 //! does and when it is done. Out of scope: bytes, sockets, threads, the clock, the terminal.
 
 mod command;
+mod conversations;
 mod dedup;
 mod event;
 mod hosts;
@@ -42,6 +43,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 pub use command::{Command, KnownContact, Target};
+pub use conversations::stored_conversations;
 pub use event::{
     CommandKind, Decision, Event, Forgotten, JobId, OpId, Output, PeerInfo, PlainAnswer, PlainRequest,
     SessionRequest, Verification,
@@ -74,6 +76,7 @@ use crate::model::key::PublicKey;
 use crate::model::message::Form;
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
+use conversations::Conversations;
 use hosts::Hosts;
 use inbound::Inbound;
 use jobs::{Jobs, Purpose};
@@ -213,6 +216,7 @@ pub struct State {
     name: Name,
     refusals: Refusals,
     trust: Trusted,
+    conversations: Conversations,
     /// The addresses of the static peers that are for this run.
     for_run: BTreeSet<PeerAddr>,
     inbound: Inbound,
@@ -258,6 +262,7 @@ impl State {
             name,
             refusals: Refusals::default(),
             trust,
+            conversations: Conversations::default(),
             for_run: BTreeSet::new(),
             inbound: Inbound::new(durable),
             goodbyes: Goodbyes::default(),

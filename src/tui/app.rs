@@ -15,7 +15,7 @@ mod signals;
 mod tell;
 mod typed;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io::{self, IsTerminal};
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
@@ -132,12 +132,8 @@ struct App {
     /// The notices about peers in the last minute.
     notices: Notices,
     began: Instant,
-    /// Peers whose messages are not shown, and how many came since.
-    muted: BTreeMap<Recipient, usize>,
     /// What `/copy` copies.
     received: Option<again::Received>,
-    /// How many messages came from other peers during a conversation.
-    unread: BTreeMap<Recipient, usize>,
     /// Peers that the user was told are offline when they wrote to them, since these were online
     /// last.
     told_offline: BTreeSet<Recipient>,
@@ -296,9 +292,7 @@ impl App {
             notices: if terminal { Notices::holding_arrivals() } else { Notices::default() },
             told_offline: BTreeSet::new(),
             began: Instant::now(),
-            muted: BTreeMap::new(),
             received: None,
-            unread: BTreeMap::new(),
             named_unproven: BTreeSet::new(),
             texts: HashMap::new(),
             adding: BTreeSet::new(),
@@ -320,7 +314,6 @@ impl App {
             node,
         };
         app.label_all_peers();
-        app.mute_contacts();
         app
     }
 

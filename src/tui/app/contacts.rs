@@ -74,9 +74,15 @@ impl App {
                     self.contacts.set_blocked_source(source, blocked);
                     self.save_contacts();
                 }
+                ContactChange::Muted(id, muted) => {
+                    // One that was removed from the file by hand stays removed.
+                    if muted || self.contacts.get(id).is_some() {
+                        self.contacts.set_muted(id, muted);
+                        self.save_contacts();
+                    }
+                }
                 ContactChange::Forgotten(id) => {
                     if self.contacts.remove(id) {
-                        self.muted.remove(&id.into());
                         self.update_aliases();
                     }
                 }
@@ -227,7 +233,12 @@ impl App {
     /// Whether an event tells that an edit by hand is in force, which the user was told.
     pub(super) fn is_of_an_edit(&self, event: &Event) -> bool {
         let id = match event {
-            Event::Decided(Decision::Added(who, _) | Decision::Forgotten(who, _)) => who.id,
+            Event::Decided(
+                Decision::Added(who, _)
+                | Decision::Forgotten(who, _)
+                | Decision::Muted(who)
+                | Decision::Unmuted(who, _),
+            ) => who.id,
             Event::Decided(Decision::Blocked(pin)) => pin.key.into(),
             Event::Decided(Decision::BlockedLegacy(who)) => who.id,
             Event::Decided(Decision::BlockedSource(source) | Decision::UnblockedSource(source)) => {
@@ -283,25 +294,9 @@ impl App {
     }
 
     fn set_muted(&mut self, id: Recipient, muted: bool) {
-        self.stale = true;
-        if muted {
-            self.muted.entry(id).or_insert(0);
-        } else {
-            self.muted.remove(&id);
-        }
-    }
-
-    /// Mutes the contacts that were muted in an earlier run.
-    pub(super) fn mute_contacts(&mut self) {
-        self.muted.extend(self.contacts.muted().into_iter().map(|id| (id, 0)));
-    }
-
-    /// Records in contacts.toml whether a contact is muted. A stranger is muted in this run only.
-    pub(super) fn save_muted(&mut self, id: Recipient, muted: bool) {
-        let Recipient::Peer(peer) = id else { return };
-        if self.node.is_lasting_contact(id) || self.contacts.get(peer).is_some() {
-            self.contacts.set_muted(peer, muted);
-            self.save_contacts();
+        if self.node.is_muted(id) != muted {
+            let op = self.node.command(Command::SetMuted(id, muted));
+            self.contacts.by_hand.insert(op, id);
         }
     }
 
@@ -503,7 +498,7 @@ impl App {
         let unsaved = rows.values().filter(|row| row.contact).filter_map(|row| match row.id {
             Recipient::Peer(id) if self.contacts.get(id).is_none() => Some(Contact {
                 name: row.name.clone(),
-                muted: self.muted.contains_key(&row.id),
+                muted: self.node.is_muted(row.id),
                 ..Contact::new(id)
             }),
             _ => None,

@@ -1,12 +1,12 @@
 //! Shows stored messages.
 
 use super::App;
-use crate::core::{Pin, Target};
+use crate::core::{Command, Pin, Target, stored_conversations};
 use crate::interfaces;
 use crate::mailbox::ITEM_BYTES;
 use crate::model::peer_id::Recipient;
 use crate::model::stored::{Query, RowId, Selection, StoredMessage};
-use crate::runtime::{MAX_STAGED_BYTES, Node};
+use crate::runtime::MAX_STAGED_BYTES;
 use crate::store::StoreError;
 use crate::tui::{Chosen, HistoryOf, Ink, Line, Past, People, quoted};
 
@@ -83,7 +83,6 @@ impl App {
             Ok(entries) => entries,
             Err(error) => return self.unreadable(&error),
         };
-        self.have_read(with);
         let first_new = Past::first_new(&entries);
         let begin = entries.len().saturating_sub(SHOWN_AT_BEGIN).min(first_new.unwrap_or(usize::MAX));
         entries.drain(..begin);
@@ -130,14 +129,20 @@ impl App {
         self.shown.extend(row);
     }
 
-    /// Marks the messages of these peers as read.
-    pub(super) fn have_read(&mut self, with: &Chosen) {
+    /// The user has read the messages of this peer.
+    pub(super) fn have_read(&self, with: &Chosen) {
         if let Some(id) = with.peer() {
-            self.unread.remove(&id);
-            for conversation in Node::conversations_of(id) {
-                self.node.read(conversation);
-            }
+            self.node.command(Command::Read(id));
         }
+    }
+
+    /// Another conversation is open than before, or none.
+    pub(super) fn conversation_changed(&mut self) {
+        self.outcome = None;
+        self.stale = true;
+        let with = self.menu.conversation().map(|with| with.target.clone());
+        let open = if let Some(Target::These(ids)) = with { ids } else { Vec::new() };
+        self.node.command(Command::Open(open));
     }
 
     fn unreadable(&mut self, error: &StoreError) {
@@ -164,7 +169,7 @@ impl App {
             Target::All | Target::AllPlain => {
                 Ok(self.history.peers()?.into_iter().map(|(party, _)| party).collect())
             }
-            Target::These(ids) => Ok(ids.iter().flat_map(|id| Node::conversations_of(*id)).collect()),
+            Target::These(ids) => Ok(ids.iter().copied().flat_map(stored_conversations).collect()),
         }
     }
 

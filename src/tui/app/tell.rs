@@ -2,7 +2,7 @@
 
 use super::again::Received;
 use super::{App, clock, greeting};
-use crate::core::{As, CommandKind, Decision, Event, OpId, PeerInfo, Row, Target, Verification};
+use crate::core::{As, CommandKind, Decision, Event, OpId, PeerInfo, Row, Verification};
 use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::message::{LOG_TARGET, SendError, SendResult};
@@ -12,9 +12,6 @@ use crate::runtime::Node;
 use crate::tui::{
     self, Chosen, Ink, Line, NoticeKind, Partner, PeerList, Renamed, Standing, Status, Subject, Voice,
 };
-
-/// Peers with unread messages that are counted, at most. The status line names three.
-const MAX_UNREAD: usize = 1_000;
 
 /// Peers of which the user was told that they are offline, at most: those that a person writes to.
 const MAX_TOLD_OFFLINE: usize = 1_000;
@@ -66,10 +63,6 @@ impl App {
         match event {
             Event::Message { from, text, row, .. } => {
                 self.will_show(*row);
-                if let Some(count) = self.muted.get_mut(&from.id) {
-                    *count += 1;
-                    return;
-                }
                 self.received = Some(Received::new(from, text));
                 self.heard(from, &lines);
                 self.tell(lines);
@@ -121,7 +114,7 @@ impl App {
             }
             Event::RefusedStranger(met) => {
                 // The user may have muted the unencrypted peer at the address.
-                let is_muted = self.node.at(met.addr).iter().any(|id| self.muted.contains_key(id));
+                let is_muted = self.node.at(met.addr).iter().any(|id| self.node.is_muted(*id));
                 if !is_muted {
                     let subject = self.subject(met.id.into(), Some(met.addr));
                     self.notice(subject, NoticeKind::RefusedStranger, lines);
@@ -129,7 +122,7 @@ impl App {
             }
             // The status line shows how many are online.
             Event::Dialed { total, connected } if total == connected && self.screen.shows_status() => {}
-            Event::AsksToVerify(who) if self.muted.contains_key(&who.id) => {}
+            Event::AsksToVerify(who) if self.node.is_muted(who.id) => {}
             Event::Decided(Decision::Forgotten(who, _)) => {
                 self.notices.forget(who.id);
                 self.tell(lines);
@@ -146,7 +139,8 @@ impl App {
     /// Takes note of an event that tells the user that a peer is online.
     fn reads_that_it_is_online(&mut self, event: &Event) {
         let (who, is_line) = match event {
-            Event::Message { from, .. } => (from, !self.muted.contains_key(&from.id)),
+            Event::Message { from, .. } => (from, true),
+            Event::MutedMessage(from) => (from, false),
             Event::Done { kind: CommandKind::Connect, who, result, .. } => {
                 (who, matches!(result, SendResult::Delivered | SendResult::HandedOver))
             }
@@ -164,7 +158,7 @@ impl App {
     /// Shows a notice, unless it is about a peer that the user has muted, or the user was told the
     /// same a moment ago.
     fn notice(&mut self, subject: Subject, kind: NoticeKind, lines: Vec<Line>) {
-        if subject.about.peer().is_some_and(|id| self.muted.contains_key(&id)) {
+        if subject.about.peer().is_some_and(|id| self.node.is_muted(id)) {
             return;
         }
         let lines = self.notices.take(subject, kind, lines, self.began.elapsed());
@@ -211,7 +205,8 @@ impl App {
     fn peer_list(&self, rows: &[Row], unasked: usize) -> Vec<Line> {
         let (unlisted, blocked) = (self.node.unlisted_contacts(), self.node.blocked_contacts());
         let blocked_legacy = self.node.blocked_legacy();
-        let is_muted = |id| self.muted.contains_key(&id);
+        let muted = self.node.muted();
+        let is_muted = |id| muted.contains_key(&id);
         let (requests, _) = self.node.requests();
         let list = PeerList {
             rows,
@@ -241,8 +236,7 @@ impl App {
         if !self.menu.forget(who.id) {
             return;
         }
-        self.unread.clear();
-        self.outcome = None;
+        self.conversation_changed();
         self.say(match talked_with {
             Some(label) => format!("You have forgotten {label}; the conversation ends."),
             None => {
@@ -389,6 +383,9 @@ impl App {
         for renamed in renamed {
             // A key stays the same peer under any name. Other peers are distinguished only by name.
             let was_meant = renamed.id.public_key().is_none() && self.menu.forget(renamed.id);
+            if was_meant {
+                self.conversation_changed();
+            }
             self.menu.relabel(renamed.id, &renamed.now);
             self.ask_again();
             if was_meant {
@@ -415,6 +412,7 @@ impl App {
                 let name = who.name.as_ref().map(|name| folded(name.as_str()));
                 let was_named = self.labels.name(from).map(folded);
                 if was_named.is_some() && was_named != name && self.menu.forget(from) {
+                    self.conversation_changed();
                     self.ask_again();
                     self.say("Another peer is at that address now. Choose a recipient for your next line.");
                 }
@@ -431,6 +429,7 @@ impl App {
                 self.notices.forget(pin.key.into());
                 self.meet_again(pin.key.into(), pin.name.clone());
             }
+            Event::Decided(Decision::Muted(who)) => self.notices.forget(who.id),
             Event::Decided(Decision::BlockedSource(source)) => self.notices.forget_source(*source),
             Event::Decided(Decision::BlockedLegacy(who)) => {
                 self.notices.forget(who.id);
@@ -444,13 +443,6 @@ impl App {
 
     fn replace(&mut self, from: Recipient, to: Recipient, name: Option<&PeerName>) {
         self.labels.replace(from, to);
-        if let Some(count) = self.muted.remove(&from) {
-            *self.muted.entry(to).or_insert(0) += count;
-            self.save_muted(to, true);
-        }
-        if let Some(count) = self.unread.remove(&from) {
-            *self.unread.entry(to).or_insert(0) += count;
-        }
         if self.named_unproven.remove(&from) {
             self.move_nickname(from, to);
         }
@@ -472,13 +464,6 @@ impl App {
     /// Updates what `/reply` answers, and rings or notifies if the user looks elsewhere.
     fn heard(&mut self, from: &PeerInfo, lines: &[Line]) {
         let label = self.labels.label(from.id, from.name.as_ref());
-        if let Some(with) = self.menu.conversation()
-            && matches!(with.target, Target::These(_))
-            && with.peer() != Some(from.id)
-            && (self.unread.len() < MAX_UNREAD || self.unread.contains_key(&from.id))
-        {
-            *self.unread.entry(from.id).or_insert(0) += 1;
-        }
         if self.screen.edits()
             && let Some(line) = lines.first()
             && let Some(call) = self.attention.call(
@@ -503,7 +488,7 @@ impl App {
                 verification: self.node.verification_of(id),
                 refuses: self.node.refusal_of(id),
                 is_blocked: self.node.is_blocked(id),
-                is_muted: self.muted.contains_key(&id),
+                is_muted: self.node.is_muted(id),
             };
             let partner = with.and_then(Chosen::peer).map(partner);
             let is_new = self.with != partner;
@@ -518,7 +503,8 @@ impl App {
     pub(super) fn status(&self) -> Status {
         let under_way = self.texts.values().filter(|sent| sent.quiet && !sent.settled).count();
         let sending = if under_way > 0 { Some("sending".into()) } else { self.outcome.clone() };
-        let unread = self.unread.iter().map(|(id, count)| (self.labels.label(*id, None), *count));
+        let unread = self.node.unread().into_iter();
+        let unread = unread.map(|(id, count)| (self.labels.label(id, None), count));
         Status {
             name: self.node.name().to_string(),
             addr: self.own_addr.clone(),

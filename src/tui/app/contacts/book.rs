@@ -1,6 +1,6 @@
 //! The contacts of the profile, with the changes that are not saved yet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::core::{OpId, Pin};
@@ -266,11 +266,6 @@ impl ContactBook {
     /// too.
     pub(super) fn retry_later(&mut self) -> bool {
         self.retry_at.replace(Instant::now() + RELOAD_INTERVAL).is_some()
-    }
-
-    /// The recipients that are muted in the file.
-    pub(super) fn muted(&self) -> BTreeSet<Recipient> {
-        self.file.all().filter(|contact| contact.muted).map(|contact| contact.id.into()).collect()
     }
 }
 
