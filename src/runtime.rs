@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use zeroize::Zeroizing;
 
+pub use crate::net::{CONNECT_TIMEOUT, EOF_TIMEOUT};
 use inbox::Inbox;
 pub use machine::{Machine, MachineConfig};
 pub use ports::{EventSink, Ports, Put, QueuedWrite, StoreQueue};
@@ -43,17 +44,17 @@ use crate::interfaces;
 use crate::mailbox::{Mailbox, ROOM};
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::{KEY_BYTES, PublicKey};
-use crate::model::name::Name;
+use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{ByeReason, Message};
-use crate::model::stored::{QueuedMessage, RowId, StoreOp};
+use crate::model::stored::{Query, QueuedMessage, RowId, StoreOp, StoredMessage};
 use crate::net::secure::{self, OwnKey, Tls};
 use crate::net::sessions::{MAX_HELD_BYTES, Sessions, SessionsConfig};
 use crate::net::{self, Dialer, Identity, Listener, Resolver, Tcp};
 use crate::store::{Store, StoreError};
 
-/// How long [`Node::settle_writes`] waits. A write takes milliseconds; after half a second the user
-/// would take the program for dead.
+/// How long [`Node::messages`] waits for the disk. A write takes milliseconds; after half a second
+/// the user would take the program for dead.
 const SETTLE_WITHIN: Duration = Duration::from_millis(500);
 
 /// Bytes at most of what came and is neither shown nor stored.
@@ -134,6 +135,8 @@ pub struct Node {
     listener: Listener,
     ticker: Option<JoinHandle<()>>,
     store_writer: Option<JoinHandle<()>>,
+    /// The store, for reading.
+    history: Mutex<Box<dyn Store>>,
     addrs: Vec<SocketAddr>,
     start: OpId,
 }
@@ -155,7 +158,7 @@ impl Node {
     {
         let NodeConfig { name, advertise, peers, seed, pins, contacts, .. } = config;
         let NodeConfig { policy, blocked_sources, require_encryption, .. } = config;
-        let Keeping { mut store, durable, expire, retention } = keeping;
+        let Keeping { mut store, reader, durable, expire, retention } = keeping;
         let own = OwnKey::from_seed(&seed).ok_or(StartError::NoKey)?;
         let tls = Arc::new(Tls::new(&own).map_err(|_| StartError::NoKey)?);
         let Bound { bind, sockets } = bound;
@@ -212,7 +215,8 @@ impl Node {
             .spawn(move || ticking.tick())
             .map(Some)
             .map_err(|error| StartError::Other(addr, error))?;
-        Ok(Self { shared, own: key, listener, ticker, store_writer, addrs, start })
+        let history = Mutex::new(reader);
+        Ok(Self { shared, own: key, listener, ticker, store_writer, history, addrs, start })
     }
 
     /// Our own name.
@@ -429,12 +433,34 @@ impl Node {
         self.shared.locked.lock().machine.state().waiting(now)
     }
 
-    /// Waits until the outcomes shown so far are in the history, so that a command that reads it
-    /// sees what the screen shows. A disk that hangs is waited for 500 ms at most.
-    pub fn settle_writes(&self) {
+    /// Returns the stored messages that a query asks for, oldest first. Waits until the outcomes
+    /// told so far are stored, so that they are in what it returns. A disk that hangs is waited for
+    /// 500 ms at most.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn messages(&self, query: &Query) -> Result<Vec<StoredMessage>, StoreError> {
         if !self.shared.store_writer.settle(Instant::now() + SETTLE_WITHIN) {
             log::warn!("the history does not have the latest messages yet");
         }
+        self.history.lock().messages(query)
+    }
+
+    /// Returns the messages that came and were not shown for certain, oldest first; at most the
+    /// newest `limit`.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn unshown(&self, limit: usize) -> Result<Vec<StoredMessage>, StoreError> {
+        self.history.lock().unshown(limit)
+    }
+
+    /// Returns every peer with messages under its last name, the one with the newest message first.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn peers_in_history(&self) -> Result<Vec<(Recipient, Option<PeerName>)>, StoreError> {
+        self.history.lock().peers()
     }
 
     /// Stores what is still to be stored, and ends the store writer; to be called after

@@ -43,7 +43,6 @@ use crate::profile;
 use crate::profile::KeyStorage;
 use crate::runtime::Node;
 use crate::settings::{self, Misused, Settings};
-use crate::store::Store;
 use crate::tui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Notices, Screen};
 
 /// An event that the application handles.
@@ -76,11 +75,10 @@ pub fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let no_peers = peers.is_empty();
     let queue = Queue::default();
     let signals = Signals::open()?;
-    let Started { name, identity, contacts, node, history, own, told } =
-        start(settings, peers, terminal, &queue)?;
+    let Started { name, identity, contacts, node, own, told } = start(settings, peers, terminal, &queue)?;
     // Only now, so that signals end the program normally at the questions for name and port.
     signals.watch(&queue)?;
-    let mut app = App::new(settings, node, contacts, history, Arc::clone(&queue), terminal);
+    let mut app = App::new(settings, node, contacts, Arc::clone(&queue), terminal);
     app.own = own;
     if !terminal || tui::is_in_foreground() {
         app.listen()?;
@@ -121,8 +119,6 @@ struct App {
     labels: Labels,
     contacts: ContactBook,
     clock: Clock,
-    /// The store, for reading.
-    history: Box<dyn Store>,
     own: ProfileFiles,
     /// Messages that are about to be printed, and are stored as shown after that.
     shown: Vec<RowId>,
@@ -261,14 +257,7 @@ impl Directory for People<'_> {
 }
 
 impl App {
-    fn new(
-        settings: &Settings,
-        node: Node,
-        contacts: ContactBook,
-        history: Box<dyn Store>,
-        queue: Queue,
-        terminal: bool,
-    ) -> Self {
+    fn new(settings: &Settings, node: Node, contacts: ContactBook, queue: Queue, terminal: bool) -> Self {
         // A user at a terminal may type during a command. A script waits until it has finished.
         let busy = (!io::stdin().is_terminal()).then(|| node.start_op());
         let palette = looks::palette(settings.color, settings.plain);
@@ -284,7 +273,6 @@ impl App {
             labels,
             contacts,
             clock: Clock::new(settings.time_format.clone()),
-            history,
             own: ProfileFiles::default(),
             shown: Vec::new(),
             outbox: Vec::new(),

@@ -20,7 +20,7 @@ use crate::profile::{
 };
 use crate::runtime::{Bound, Keeping, Node, NodeConfig, StartError};
 use crate::settings::{Keep, Misused, Settings, local_peers_file};
-use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory, open_or_set_aside};
+use crate::store::{HISTORY_FILE, Sqlite, StoreError, in_memory, open_or_set_aside};
 use crate::tui;
 
 /// Ports that are tried to find a free one: more than the programs on any one machine.
@@ -33,8 +33,6 @@ pub(super) struct Started {
     pub(super) identity: Identity,
     pub(super) contacts: ContactBook,
     pub(super) node: Node,
-    /// The store, for reading.
-    pub(super) history: Box<dyn Store>,
     pub(super) own: ProfileFiles,
     /// What to tell the user about the start, in whole sentences.
     pub(super) told: Vec<String>,
@@ -199,7 +197,7 @@ pub(super) fn start(
     };
     // A clock before 1970 is treated as 1970.
     let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (mut keeping, history) = keep(settings, folder, &mut told)?;
+    let mut keeping = keep(settings, folder, &mut told)?;
     let data = settings.data_directory();
     if let Some(folder) = folder.filter(|_| chosen.is_renamed) {
         check_no_alias(folder, &chosen.name)?;
@@ -247,7 +245,7 @@ pub(super) fn start(
         }
     }
     let contacts = ContactBook::new(book.contacts, book.pins);
-    Ok(Started { name, identity, contacts, node, history, own, told })
+    Ok(Started { name, identity, contacts, node, own, told })
 }
 
 /// The error for a history that opens but cannot be read.
@@ -255,12 +253,8 @@ fn unreadable(error: StoreError) -> Misused {
     Misused::new(format!("Cannot read the history: {error}. Start with --no-history to keep nothing."))
 }
 
-/// Opens the store, once for the node to write and once for the application to read.
-fn keep(
-    settings: &Settings,
-    folder: Option<&Path>,
-    told: &mut Vec<String>,
-) -> anyhow::Result<(Keeping, Box<dyn Store>)> {
+/// Opens the store, once for writing and once for reading.
+fn keep(settings: &Settings, folder: Option<&Path>, told: &mut Vec<String>) -> anyhow::Result<Keeping> {
     let expire = settings.expire.duration();
     let retention = match settings.keep_history {
         Keep::Forever => None,
@@ -268,8 +262,8 @@ fn keep(
     };
     let Some(folder) = folder.filter(|_| !settings.no_history) else {
         let store = in_memory().map_err(unreadable)?;
-        let keeping = Keeping { store: Box::new(store.clone()), durable: false, expire, retention: None };
-        return Ok((keeping, Box::new(store)));
+        let (store, reader) = (Box::new(store.clone()), Box::new(store));
+        return Ok(Keeping { store, reader, durable: false, expire, retention: None });
     };
     let path = folder.join(HISTORY_FILE);
     let unusable = |error: StoreError| {
@@ -281,6 +275,6 @@ fn keep(
     let (store, set_aside) = open_or_set_aside(&path).map_err(unusable)?;
     told.extend(set_aside);
     let store = store.with_max_history(settings.max_history.bytes());
-    let reader = Sqlite::reader(&path).map_err(unusable)?;
-    Ok((Keeping { store: Box::new(store), durable: true, expire, retention }, Box::new(reader)))
+    let (store, reader) = (Box::new(store), Box::new(Sqlite::reader(&path).map_err(unusable)?));
+    Ok(Keeping { store, reader, durable: true, expire, retention })
 }
