@@ -5,6 +5,7 @@
 //! core computes and its outputs are queued. Nothing is dialed, read, written or printed. The
 //! simulator takes the same steps from one thread, with a clock and a network of its own.
 
+mod contacts;
 mod inbox;
 mod machine;
 mod ports;
@@ -25,6 +26,7 @@ use parking_lot::{Condvar, Mutex};
 use zeroize::Zeroizing;
 
 pub use crate::net::{CONNECT_TIMEOUT, EOF_TIMEOUT};
+pub(crate) use contacts::{ContactBook, Noted, RELOAD_INTERVAL};
 use inbox::Inbox;
 pub use machine::{Machine, MachineConfig};
 pub use ports::{EventSink, Ports, Put, QueuedWrite, StoreQueue};

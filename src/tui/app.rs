@@ -27,7 +27,6 @@ use anyhow::Context;
 use begin::{ProfileFiles, Started, start};
 use clock::Clock;
 pub(crate) use clock::late_words;
-use contacts::ContactBook;
 use signals::{Signals, stop_in_background};
 
 use crate::core::{Event, Meeting, OpId, PeerInfo, PeerRequest, Pin, Row};
@@ -41,7 +40,7 @@ use crate::model::peer_id::Recipient;
 use crate::model::stored::RowId;
 use crate::profile;
 use crate::profile::KeyStorage;
-use crate::runtime::Node;
+use crate::runtime::{ContactBook, Node};
 use crate::settings::{self, Misused, Settings};
 use crate::tui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Notices, Screen};
 

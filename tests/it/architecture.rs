@@ -99,7 +99,6 @@ const BELOW_THE_RUNTIME: [(&str, &[&str]); 6] = [
             "app/begin.rs",
             "app/choose.rs",
             "app/contacts.rs",
-            "app/contacts/book.rs",
             "app/contacts/changes.rs",
             "app/greeting.rs",
         ],

@@ -9,7 +9,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::bail;
 
 use super::choose::{Chosen, ask_keys, ask_port, choose};
-use super::contacts::ContactBook;
 use super::{Queue, clock};
 use crate::core::{Pin, StaticPeer};
 use crate::model::key::PublicKey;
@@ -18,7 +17,7 @@ use crate::profile::contacts::Contacts;
 use crate::profile::{
     self, AddressBook, BookSource, Identity, KeyStorage, ListeningPort, Profiles, TypedLines,
 };
-use crate::runtime::{Bound, Keeping, Node, NodeConfig, StartError};
+use crate::runtime::{Bound, ContactBook, Keeping, Node, NodeConfig, StartError};
 use crate::settings::{Keep, Misused, Settings, local_peers_file};
 use crate::store::{HISTORY_FILE, Sqlite, StoreError, in_memory, open_or_set_aside};
 use crate::tui;

@@ -23,7 +23,7 @@ impl App {
     /// Handles an event of the node.
     pub(super) fn event(&mut self, event: &Event) {
         self.stale = true;
-        self.contacts.is_decided |= matches!(event, Event::Decided(_)) && !self.is_of_an_edit(event);
+        self.contacts.is_decided |= matches!(event, Event::Decided(_)) && !self.contacts.is_of_an_edit(event);
         self.follow(event);
         event.each_who(|who| self.meet(who));
         let moment = self.clock.now();
@@ -48,7 +48,7 @@ impl App {
             tui::lines(logged, &voice).iter().for_each(|line| log::info!("{line}"));
         }
         let lines = match event {
-            event if self.is_of_an_edit(event) => Vec::new(),
+            event if self.contacts.is_of_an_edit(event) => Vec::new(),
             Event::Listed { rows, unasked } => self.peer_list(rows, *unasked),
             Event::PeerRequest(request) => {
                 tui::lines_of_request(request, &self.node.requests().0, &self.voice(&moment.stamp))
@@ -92,8 +92,7 @@ impl App {
             }
             Event::Settled(op) => {
                 self.adding.remove(op);
-                self.contacts.by_hand.remove(op);
-                self.contacts.sources_by_hand.remove(op);
+                self.contacts.settled(*op);
                 self.settle(*op);
                 if self.busy == Some(*op) {
                     self.busy = None;
