@@ -404,17 +404,17 @@ impl Node {
 
     /// Whether the user has muted a recipient.
     pub fn is_muted(&self, id: Recipient) -> bool {
-        self.shared.locked.lock().machine.state().is_muted(id)
+        self.shared.locked.lock().machine.state().conversations().muted().contains_key(&id)
     }
 
     /// The muted recipients, and how many messages came from each since.
     pub fn muted(&self) -> BTreeMap<Recipient, usize> {
-        self.shared.locked.lock().machine.state().muted().clone()
+        self.shared.locked.lock().machine.state().conversations().muted().clone()
     }
 
     /// The peers that wrote while a conversation with others was open, and how often.
     pub fn unread(&self) -> BTreeMap<Recipient, usize> {
-        self.shared.locked.lock().machine.state().unread().clone()
+        self.shared.locked.lock().machine.state().conversations().unread().clone()
     }
 
     /// Returns the digits that the user and the owner of `key` compare. Takes some milliseconds.

@@ -300,8 +300,14 @@ impl State {
             }
             Command::Forget(to) => self.decide(|state| state.forget(to, now)),
             Command::Verify { key, date } => self.decide(|state| state.verify(key, date)),
-            Command::Open(with) => self.open(with),
-            Command::Read(id) => self.read(id),
+            Command::Open(with) => {
+                self.open(with);
+                self.nothing_to_wait_for()
+            }
+            Command::Read(id) => {
+                self.read(id);
+                self.nothing_to_wait_for()
+            }
             Command::SetMuted(id, muted) => self.decide(|state| state.set_muted(id, muted)),
             Command::SetPolicy(policy) => self.decide(|state| state.set_policy(policy)),
             Command::Cancel(to, id) => self.cancel(to, id, now),

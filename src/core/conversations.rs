@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
+use super::State;
 use super::event::{Decision, Event};
 use super::peers::MAX_PEERS;
 use super::trust::{ContactChange, Unknown};
-use super::{OpId, State};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::stored::StoreOp;
 
@@ -28,7 +28,7 @@ enum Arrival {
 
 /// The conversations of this run.
 #[derive(Debug, Default)]
-pub(super) struct Conversations {
+pub struct Conversations {
     /// The recipients of the open conversation; none if no conversation is open.
     open: Vec<Recipient>,
     /// The muted peers, and how many messages came from each since.
@@ -38,6 +38,16 @@ pub(super) struct Conversations {
 }
 
 impl Conversations {
+    /// The muted recipients, and how many messages came from each since.
+    pub fn muted(&self) -> &BTreeMap<Recipient, usize> {
+        &self.muted
+    }
+
+    /// The peers that wrote while a conversation with others was open, and how often.
+    pub fn unread(&self) -> &BTreeMap<Recipient, usize> {
+        &self.unread
+    }
+
     /// Counts a message that arrived.
     fn arrived(&mut self, from: Recipient) -> Arrival {
         if let Some(count) = self.muted.get_mut(&from) {
@@ -120,28 +130,13 @@ impl State {
     }
 
     /// The user has opened a conversation, or has none open.
-    pub(super) fn open(&mut self, with: Vec<Recipient>) -> OpId {
-        for id in self.conversations.open(with) {
-            self.mark_read(id);
-        }
-        self.nothing_to_wait_for()
+    pub(super) fn open(&mut self, with: Vec<Recipient>) {
+        self.conversations.open(with).into_iter().for_each(|id| self.read(id));
     }
 
     /// The user has read all messages of a peer.
-    pub(super) fn read(&mut self, id: Recipient) -> OpId {
+    pub(super) fn read(&mut self, id: Recipient) {
         self.conversations.unread.remove(&id);
-        self.mark_read(id);
-        self.nothing_to_wait_for()
-    }
-
-    /// The program ends. What came in the open conversation was shown.
-    pub(super) fn close_conversation(&mut self) {
-        for id in self.conversations.open(Vec::new()) {
-            self.mark_read(id);
-        }
-    }
-
-    fn mark_read(&mut self, id: Recipient) {
         stored_conversations(id).for_each(|id| self.write(StoreOp::MarkRead(id)));
     }
 
@@ -175,19 +170,9 @@ impl State {
         }
     }
 
-    /// Whether the user has muted a recipient.
-    pub fn is_muted(&self, id: Recipient) -> bool {
-        self.conversations.muted.contains_key(&id)
-    }
-
-    /// The muted recipients, and how many messages came from each since.
-    pub fn muted(&self) -> &BTreeMap<Recipient, usize> {
-        &self.conversations.muted
-    }
-
-    /// The peers that wrote while a conversation with others was open, and how often.
-    pub fn unread(&self) -> &BTreeMap<Recipient, usize> {
-        &self.conversations.unread
+    /// Who is muted, and what is unread.
+    pub fn conversations(&self) -> &Conversations {
+        &self.conversations
     }
 }
 

@@ -43,7 +43,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 pub use command::{Command, KnownContact, Target};
-pub use conversations::stored_conversations;
+pub use conversations::{Conversations, stored_conversations};
 pub use event::{
     CommandKind, Decision, Event, Forgotten, JobId, OpId, Output, PeerInfo, PlainAnswer, PlainRequest,
     SessionRequest, Verification,
@@ -76,7 +76,6 @@ use crate::model::key::PublicKey;
 use crate::model::message::Form;
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
-use conversations::Conversations;
 use hosts::Hosts;
 use inbound::Inbound;
 use jobs::{Jobs, Purpose};

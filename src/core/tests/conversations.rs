@@ -42,7 +42,7 @@ fn only_the_mute_of_a_contact_is_saved() {
     assert_eq!(story.state.take_contact_changes(), [ContactChange::Muted(id, false)]);
     story.does(Command::SetMuted(bob, true));
     story.does(Command::Forget(bob));
-    assert!(!story.state.is_muted(bob), "a forgotten peer is as any other");
+    assert!(!story.state.conversations().muted().contains_key(&bob), "a forgotten peer is as any other");
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn open_conversation_is_read_until_it_ends() {
     story.does(Command::Open(vec![bob]));
     assert_eq!(std::mem::take(&mut story.writes), read());
     story.gets(5002, text("psst"));
-    assert_eq!(story.state.unread().values().sum::<usize>(), 1);
+    assert_eq!(story.state.conversations().unread().values().sum::<usize>(), 1);
     story.writes.clear();
     story.does(Command::Leave);
     let marks = |write: &(_, StoreOp)| matches!(write.1, StoreOp::MarkRead(_));
