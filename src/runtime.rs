@@ -5,6 +5,7 @@
 //! core computes and its outputs are queued. Nothing is dialed, read, written or printed. The
 //! simulator takes the same steps from one thread, with a clock and a network of its own.
 
+mod contacts;
 mod inbox;
 mod machine;
 mod ports;
@@ -14,6 +15,7 @@ mod start_error;
 mod step;
 mod store_writer;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Weak};
@@ -23,6 +25,8 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use zeroize::Zeroizing;
 
+pub use crate::net::{CONNECT_TIMEOUT, EOF_TIMEOUT};
+pub(crate) use contacts::{ContactBook, Noted, RELOAD_INTERVAL};
 use inbox::Inbox;
 pub use machine::{Machine, MachineConfig};
 pub use ports::{EventSink, Ports, Put, QueuedWrite, StoreQueue};
@@ -42,17 +46,17 @@ use crate::interfaces;
 use crate::mailbox::{Mailbox, ROOM};
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::{KEY_BYTES, PublicKey};
-use crate::model::name::Name;
+use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{ByeReason, Message};
-use crate::model::stored::{QueuedMessage, RowId, StoreOp};
+use crate::model::stored::{Query, QueuedMessage, RowId, StoreOp, StoredMessage};
 use crate::net::secure::{self, OwnKey, Tls};
 use crate::net::sessions::{MAX_HELD_BYTES, Sessions, SessionsConfig};
 use crate::net::{self, Dialer, Identity, Listener, Resolver, Tcp};
 use crate::store::{Store, StoreError};
 
-/// How long [`Node::settle_writes`] waits. A write takes milliseconds; after half a second the user
-/// would take the program for dead.
+/// How long [`Node::messages`] waits for the disk. A write takes milliseconds; after half a second
+/// the user would take the program for dead.
 const SETTLE_WITHIN: Duration = Duration::from_millis(500);
 
 /// Bytes at most of what came and is neither shown nor stored.
@@ -133,6 +137,8 @@ pub struct Node {
     listener: Listener,
     ticker: Option<JoinHandle<()>>,
     store_writer: Option<JoinHandle<()>>,
+    /// The store, for reading.
+    history: Mutex<Box<dyn Store>>,
     addrs: Vec<SocketAddr>,
     start: OpId,
 }
@@ -154,7 +160,7 @@ impl Node {
     {
         let NodeConfig { name, advertise, peers, seed, pins, contacts, .. } = config;
         let NodeConfig { policy, blocked_sources, require_encryption, .. } = config;
-        let Keeping { mut store, durable, expire, retention } = keeping;
+        let Keeping { mut store, reader, durable, expire, retention } = keeping;
         let own = OwnKey::from_seed(&seed).ok_or(StartError::NoKey)?;
         let tls = Arc::new(Tls::new(&own).map_err(|_| StartError::NoKey)?);
         let Bound { bind, sockets } = bound;
@@ -211,7 +217,8 @@ impl Node {
             .spawn(move || ticking.tick())
             .map(Some)
             .map_err(|error| StartError::Other(addr, error))?;
-        Ok(Self { shared, own: key, listener, ticker, store_writer, addrs, start })
+        let history = Mutex::new(reader);
+        Ok(Self { shared, own: key, listener, ticker, store_writer, history, addrs, start })
     }
 
     /// Our own name.
@@ -395,6 +402,21 @@ impl Node {
         self.shared.locked.lock().machine.state().refusal_of(id)
     }
 
+    /// Whether the user has muted a recipient.
+    pub fn is_muted(&self, id: Recipient) -> bool {
+        self.shared.locked.lock().machine.state().conversations().muted().contains_key(&id)
+    }
+
+    /// The muted recipients, and how many messages came from each since.
+    pub fn muted(&self) -> BTreeMap<Recipient, usize> {
+        self.shared.locked.lock().machine.state().conversations().muted().clone()
+    }
+
+    /// The peers that wrote while a conversation with others was open, and how often.
+    pub fn unread(&self) -> BTreeMap<Recipient, usize> {
+        self.shared.locked.lock().machine.state().conversations().unread().clone()
+    }
+
     /// Returns the digits that the user and the owner of `key` compare. Takes some milliseconds.
     pub fn code_with(&self, key: PublicKey) -> String {
         crypto::short_code(self.own_key(), key)
@@ -407,33 +429,40 @@ impl Node {
         }
     }
 
-    /// Records that the user has read everything from this peer.
-    pub fn read(&self, peer: Recipient) {
-        self.shared.step(|step| step.store(StoreOp::MarkRead(peer)));
-    }
-
-    /// The stored conversations of a recipient: its own, and for a legacy peer also that of its
-    /// address from before the peer proved itself.
-    pub fn conversations_of(id: Recipient) -> Vec<Recipient> {
-        let unproven = match id {
-            Recipient::Peer(PeerId::Legacy(legacy)) => Some(Recipient::Address(legacy.addr())),
-            Recipient::Peer(PeerId::Key(_)) | Recipient::Address(_) => None,
-        };
-        [id].into_iter().chain(unproven).collect()
-    }
-
     /// The messages that wait.
     pub fn waiting(&self) -> Vec<WaitingMessage> {
         let now = self.shared.now();
         self.shared.locked.lock().machine.state().waiting(now)
     }
 
-    /// Waits until the outcomes shown so far are in the history, so that a command that reads it
-    /// sees what the screen shows. A disk that hangs is waited for 500 ms at most.
-    pub fn settle_writes(&self) {
+    /// Returns the stored messages that a query asks for, oldest first. Waits until the outcomes
+    /// told so far are stored, so that they are in what it returns. A disk that hangs is waited for
+    /// 500 ms at most.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn messages(&self, query: &Query) -> Result<Vec<StoredMessage>, StoreError> {
         if !self.shared.store_writer.settle(Instant::now() + SETTLE_WITHIN) {
             log::warn!("the history does not have the latest messages yet");
         }
+        self.history.lock().messages(query)
+    }
+
+    /// Returns the messages that came and were not shown for certain, oldest first; at most the
+    /// newest `limit`.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn unshown(&self, limit: usize) -> Result<Vec<StoredMessage>, StoreError> {
+        self.history.lock().unshown(limit)
+    }
+
+    /// Returns every peer with messages under its last name, the one with the newest message first.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn peers_in_history(&self) -> Result<Vec<(Recipient, Option<PeerName>)>, StoreError> {
+        self.history.lock().peers()
     }
 
     /// Stores what is still to be stored, and ends the store writer; to be called after

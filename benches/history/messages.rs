@@ -135,8 +135,10 @@ impl Pair {
     fn new() -> anyhow::Result<Self> {
         let dirs = [disk::dir()?, disk::dir()?];
         let program = disk::start_in(&dirs[0])?;
-        let store: Box<dyn Store> = Box::new(Sqlite::open(&dirs[1].path().join("history.db"))?);
-        let keeping = Keeping { store, durable: true, expire: EXPIRE, retention: None };
+        let path = dirs[1].path().join("history.db");
+        let store: Box<dyn Store> = Box::new(Sqlite::open(&path)?);
+        let reader = Box::new(Sqlite::reader(&path)?);
+        let keeping = Keeping { store, reader, durable: true, expire: EXPIRE, retention: None };
         let events = Arc::<Mailbox<Event>>::default();
         let config = NodeConfig::new("Ann".parse::<Name>().map_err(|_| anyhow!("no name"))?, [9; 32]);
         let bound = Bound::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).map_err(|error| anyhow!("{error}"))?;

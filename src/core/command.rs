@@ -79,6 +79,12 @@ pub enum Command {
         /// The clock, in seconds since 1970.
         date: u64,
     },
+    /// The conversation with these recipients is open; with none of them, no conversation is.
+    Open(Vec<Recipient>),
+    /// All messages of this peer are read.
+    Read(Recipient),
+    /// Hold back the messages of a peer (`true`), or show them again.
+    SetMuted(Recipient, bool),
     /// Change the policy for strangers.
     SetPolicy(Policy),
     /// Cancel a message that waits.
@@ -113,6 +119,8 @@ pub struct KnownContact {
     pub blocked: bool,
     /// It is blocked, and otherwise a stranger.
     pub stranger: bool,
+    /// The user has muted it.
+    pub muted: bool,
 }
 
 /// The address that the user typed for a recipient, if it is one.
@@ -134,6 +142,9 @@ impl State {
     ) -> (OpId, Vec<Output>) {
         let mut ids = Vec::new();
         self.load_blocked(&contacts);
+        for contact in contacts.iter().filter(|contact| contact.muted) {
+            self.conversations.mute(contact.id.into());
+        }
         let legacy: BTreeMap<PeerAddr, PeerId> =
             contacts.iter().filter_map(|contact| Some((contact.id.legacy_addr()?, contact.id))).collect();
         for peer in peers.into_iter().take(super::MAX_STATIC_PEERS) {
@@ -289,6 +300,15 @@ impl State {
             }
             Command::Forget(to) => self.decide(|state| state.forget(to, now)),
             Command::Verify { key, date } => self.decide(|state| state.verify(key, date)),
+            Command::Open(with) => {
+                self.open(with);
+                self.nothing_to_wait_for()
+            }
+            Command::Read(id) => {
+                self.read(id);
+                self.nothing_to_wait_for()
+            }
+            Command::SetMuted(id, muted) => self.decide(|state| state.set_muted(id, muted)),
             Command::SetPolicy(policy) => self.decide(|state| state.set_policy(policy)),
             Command::Cancel(to, id) => self.cancel(to, id, now),
             Command::TryNow(to, id) => self.try_now(to, id, now),

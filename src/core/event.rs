@@ -107,6 +107,10 @@ pub enum Decision {
     Added(PeerInfo, bool),
     /// A key is verified.
     Verified(Pin),
+    /// A peer is muted.
+    Muted(PeerInfo),
+    /// A peer is no longer muted, and so many messages came since; `None` if it was not muted.
+    Unmuted(PeerInfo, Option<usize>),
     /// The policy for strangers from now on.
     Policy(Policy),
 }
@@ -130,6 +134,8 @@ pub enum Event {
         /// Its row in the store, if it is not marked as shown there yet.
         row: Option<RowId>,
     },
+    /// A message of a muted peer arrived. It is not shown.
+    MutedMessage(PeerInfo),
     /// An unencrypted message arrived in the name, or from the address, of a peer that has a key.
     Unproven {
         /// The peer it would be from; its verification says whose name or address was claimed.
@@ -365,6 +371,7 @@ impl Event {
     pub fn each_who(&self, mut take: impl FnMut(&PeerInfo)) {
         match self {
             Self::Message { from: who, .. }
+            | Self::MutedMessage(who)
             | Self::Pinned { who, .. }
             | Self::TakesName(who, _)
             | Self::TurnedAway(who, _)

@@ -197,7 +197,7 @@ impl State {
         // The row may be gone since: the user has forgotten the key, or trusts another in its
         // place.
         let from = self.peers.message_shown(id).unwrap_or_else(|| self.who(id));
-        self.tell(Event::Message {
+        self.tell_message(Event::Message {
             from,
             text: Text::new(&*message.body),
             cut: false,

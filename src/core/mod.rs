@@ -7,6 +7,7 @@
 //! does and when it is done. Out of scope: bytes, sockets, threads, the clock, the terminal.
 
 mod command;
+mod conversations;
 mod dedup;
 mod event;
 mod hosts;
@@ -43,6 +44,8 @@ use std::time::Duration;
 
 pub(crate) use command::KnownContact;
 pub use command::{Command, Target};
+pub(crate) use conversations::Conversations;
+pub use conversations::stored_conversations;
 pub(crate) use event::Decision;
 pub use event::{
     CommandKind, Event, Forgotten, JobId, OpId, Output, PeerInfo, PlainAnswer, PlainRequest, SessionRequest,
@@ -214,6 +217,7 @@ pub struct State {
     name: Name,
     refusals: Refusals,
     trust: Trusted,
+    conversations: Conversations,
     /// The addresses of the static peers that are for this run.
     for_run: BTreeSet<PeerAddr>,
     inbound: Inbound,
@@ -259,6 +263,7 @@ impl State {
             name,
             refusals: Refusals::default(),
             trust,
+            conversations: Conversations::default(),
             for_run: BTreeSet::new(),
             inbound: Inbound::new(durable),
             goodbyes: Goodbyes::default(),

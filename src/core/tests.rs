@@ -6,6 +6,7 @@ mod bindings;
 mod broken;
 mod commands;
 mod contacts;
+mod conversations;
 mod disconnecting;
 mod for_run;
 mod goodbyes;

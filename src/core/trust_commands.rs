@@ -38,6 +38,7 @@ impl State {
             self.peers.change_key(old, key);
             self.outbox.succeed(Recipient::key(old), Recipient::key(key), now);
             self.carry_out(now);
+            self.conversation_follows(old.into(), key.into());
         }
         let pin = self.pin(key)?;
         // It is dialed where it was met, with the key expected: that address may be only a
@@ -266,6 +267,7 @@ impl State {
             Recipient::Address(_) => {}
         }
         self.trust.set_alias_of(to, None);
+        self.conversations.unmute(to);
         self.peers.remove(to);
         Ok(Decision::Forgotten(who, what))
     }

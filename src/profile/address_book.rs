@@ -76,6 +76,7 @@ impl AddressBook {
                 last_seen: seen.map(|seen| Duration::from_millis(now.saturating_sub(seen.last_seen))),
                 blocked: contact.blocked,
                 stranger: contact.stranger,
+                muted: contact.muted,
             }
         };
         self.contacts.all().map(known).collect()

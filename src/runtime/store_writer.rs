@@ -35,6 +35,8 @@ const MAX_STRANGERS_IN_BATCH: usize = 128;
 pub struct Keeping {
     /// Where they are stored.
     pub store: Box<dyn Store>,
+    /// The same store, for reading meanwhile.
+    pub reader: Box<dyn Store>,
     /// The store is on a disk and outlives the program.
     pub durable: bool,
     /// How long a message waits for its recipient.

@@ -28,7 +28,6 @@ use anyhow::Context;
 use begin::{ProfileFiles, Started, start};
 use clock::Clock;
 pub(crate) use clock::late_words;
-use contacts::ContactBook;
 use signals::{Signals, stop_in_background};
 
 use crate::core::{Event, Meeting, OpId, PeerInfo, PeerRequest, Pin, Row};
@@ -43,9 +42,8 @@ use crate::model::peer_id::Recipient;
 use crate::model::stored::RowId;
 use crate::profile;
 use crate::profile::KeyStorage;
-use crate::runtime::Node;
+use crate::runtime::{ContactBook, Node};
 use crate::settings::{self, Misused, Settings};
-use crate::store::Store;
 use crate::tui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Notices, Screen};
 
 /// An event that the application handles.
@@ -79,11 +77,10 @@ pub(crate) fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let queue = Queue::default();
     let signals = Signals::open()?;
     signals.watch(&queue)?;
-    let Started { name, identity, contacts, node, history, own, told } =
-        start(settings, peers, terminal, &queue)?;
+    let Started { name, identity, contacts, node, own, told } = start(settings, peers, terminal, &queue)?;
     // Until now, signals end the program at once.
     signals::start();
-    let mut app = App::new(settings, node, contacts, history, Arc::clone(&queue), terminal);
+    let mut app = App::new(settings, node, contacts, Arc::clone(&queue), terminal);
     app.own = own;
     if !terminal || tui::is_in_foreground() {
         app.listen()?;
@@ -124,8 +121,6 @@ struct App {
     labels: Labels,
     contacts: ContactBook,
     clock: Clock,
-    /// The store, for reading.
-    history: Box<dyn Store>,
     own: ProfileFiles,
     /// Messages that are about to be printed, and are stored as shown after that.
     shown: Vec<RowId>,
@@ -135,12 +130,8 @@ struct App {
     /// The notices about peers in the last minute.
     notices: Notices,
     began: Instant,
-    /// Peers whose messages are not shown, and how many came since.
-    muted: BTreeMap<Recipient, usize>,
     /// What `/copy` copies.
     received: Option<again::Received>,
-    /// How many messages came from other peers during a conversation.
-    unread: BTreeMap<Recipient, usize>,
     /// Peers that the user has written to, and why the messages wait, since these were online last.
     told_waiting: BTreeMap<Recipient, PendingReason>,
     /// Addresses with an alias where no peer has proven itself yet.
@@ -269,14 +260,7 @@ impl Directory for People<'_> {
 }
 
 impl App {
-    fn new(
-        settings: &Settings,
-        node: Node,
-        contacts: ContactBook,
-        history: Box<dyn Store>,
-        queue: Queue,
-        terminal: bool,
-    ) -> Self {
+    fn new(settings: &Settings, node: Node, contacts: ContactBook, queue: Queue, terminal: bool) -> Self {
         // A user at a terminal may type during a command. A script waits until it has finished.
         let busy = (!io::stdin().is_terminal()).then(|| node.start_op());
         let palette = looks::palette(settings.color, settings.plain);
@@ -292,7 +276,6 @@ impl App {
             labels,
             contacts,
             clock: Clock::new(settings.time_format.clone()),
-            history,
             own: ProfileFiles::default(),
             shown: Vec::new(),
             outbox: Vec::new(),
@@ -300,9 +283,7 @@ impl App {
             notices: if terminal { Notices::holding_arrivals() } else { Notices::default() },
             told_waiting: BTreeMap::new(),
             began: Instant::now(),
-            muted: BTreeMap::new(),
             received: None,
-            unread: BTreeMap::new(),
             named_unproven: BTreeSet::new(),
             texts: HashMap::new(),
             adding: BTreeSet::new(),
@@ -325,7 +306,6 @@ impl App {
             node,
         };
         app.label_all_peers();
-        app.mute_contacts();
         app
     }
 

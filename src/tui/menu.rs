@@ -61,11 +61,11 @@ pub enum Act {
     /// Be called otherwise.
     Rename(Name),
     /// Stop showing the messages of a peer.
-    Mute(Recipient, String),
+    Mute(Recipient),
     /// Show them again.
-    Unmute(Recipient, String),
+    Unmute(Recipient),
     /// The one or the other, whichever it is not.
-    ToggleMute(Recipient, String),
+    ToggleMute(Recipient),
     /// Say who is muted.
     ListMuted,
     /// Give a nickname, or take it away.

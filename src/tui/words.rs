@@ -174,6 +174,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             peer_list(&list, voice.labels)
         }
         Event::Dialed { total: 0, .. }
+        | Event::MutedMessage(_)
         | Event::Settled(_)
         | Event::ContactsChanged
         | Event::NetworkChanged => Vec::new(),

@@ -85,6 +85,45 @@ fn modules_import_only_lower_layers() {
     assert_eq!(upward, BTreeSet::new());
 }
 
+/// Modules below the runtime, each with the files of the terminal that may name it all the same:
+/// those that start the node, and those that say its limits and errors.
+const BELOW_THE_RUNTIME: [(&str, &[&str]); 6] = [
+    ("net", &["app/choose.rs"]),
+    ("store", &["app/begin.rs"]),
+    ("protocol", &["app/act.rs"]),
+    ("crypto", &["app/act.rs"]),
+    ("files", &[]),
+    (
+        "profile",
+        &[
+            "app.rs",
+            "app/act.rs",
+            "app/begin.rs",
+            "app/choose.rs",
+            "app/contacts.rs",
+            "app/contacts/changes.rs",
+            "app/greeting.rs",
+        ],
+    ),
+];
+
+#[test]
+fn prompt_reaches_the_node_only_through_the_runtime() {
+    let tui = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tui");
+    for path in sources("tui") {
+        let file = path.strip_prefix(&tui).expect("below it").to_str().expect("UTF-8");
+        let imports = imports_of(&path);
+        for (module, may) in BELOW_THE_RUNTIME {
+            let names = imports.contains(module);
+            assert!(!names || may.contains(&file), "{file} names {module}");
+        }
+        let text = without_tests(&path);
+        for inside in ["Machine", "Step<", "CoreConfig", "Output::", "core::State"] {
+            assert!(!text.contains(inside), "{file} names {inside}");
+        }
+    }
+}
+
 #[test]
 fn pure_modules_do_no_io() {
     let impure = [

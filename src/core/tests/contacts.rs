@@ -28,7 +28,7 @@ fn pin(n: u8, port: u16) -> Pin {
 
 fn known(n: u8, last_seen: Option<Duration>) -> KnownContact {
     let name = Some(PeerName::new("Bob"));
-    KnownContact { id: PeerId::Key(key(n)), name, last_seen, blocked: false, stranger: false }
+    KnownContact { id: PeerId::Key(key(n)), name, last_seen, blocked: false, stranger: false, muted: false }
 }
 
 /// Alice starts with these contacts: a key, a port, and how long ago each was seen.
@@ -488,6 +488,7 @@ fn static_contact_keeps_its_last_seen_time() {
         last_seen: Some(DAY * 2),
         blocked: false,
         stranger: false,
+        muted: false,
     };
     let (_, outputs) = story.state.start(peers.into(), vec![known(1, Some(DAY)), printer], story.now);
     story.perform(outputs);

@@ -191,6 +191,8 @@ pub enum ContactChange {
         /// Whether it is blocked now.
         blocked: bool,
     },
+    /// The user has muted a contact, or unmuted it.
+    Muted(PeerId, bool),
     /// The user has forgotten the peer.
     Forgotten(PeerId),
 }

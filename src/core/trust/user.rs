@@ -29,6 +29,8 @@ pub enum Unknown {
     NoRoom,
     /// There are `MAX_BLOCKED_SOURCES` blocked sources.
     TooManySources,
+    /// There are as many muted peers as there can be.
+    TooManyMuted,
     /// The peer or source is not blocked.
     NotBlocked,
     /// It is our own key.

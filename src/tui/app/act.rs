@@ -40,24 +40,14 @@ impl App {
         }
         self.stale = true;
         if self.menu.conversation() != before.as_ref() {
-            self.unread.clear();
-            self.outcome = None;
-            if let Some(left) = &before {
-                // Its messages were shown as they came.
-                self.have_read(left);
-            }
             if let Some(with) = self.menu.conversation().cloned() {
                 self.recall(&with);
             }
+            self.conversation_changed();
         }
         let op = match act {
             None => None,
-            Some(Act::Exit) => {
-                if let Some(with) = &before {
-                    self.have_read(with);
-                }
-                return Ok(Some(Ending::Exit));
-            }
+            Some(Act::Exit) => return Ok(Some(Ending::Exit)),
             Some(Act::Send(to, text)) => self.send(to, text),
             Some(Act::List) => Some(self.node.command(Command::List)),
             Some(Act::Connect(to)) => Some(self.node.command(Command::Connect(to))),
@@ -86,6 +76,11 @@ impl App {
             }
             Some(Act::Verify(key)) => {
                 Some(self.node.command(Command::Verify { key, date: clock::seconds() }))
+            }
+            Some(Act::Mute(id)) => Some(self.node.command(Command::SetMuted(id, true))),
+            Some(Act::Unmute(id)) => Some(self.node.command(Command::SetMuted(id, false))),
+            Some(Act::ToggleMute(id)) => {
+                Some(self.node.command(Command::SetMuted(id, !self.node.is_muted(id))))
             }
             Some(Act::SetPolicy(policy)) => Some(self.node.command(Command::SetPolicy(policy))),
             Some(Act::Outbox(what)) => self.outbox(what),
@@ -168,10 +163,6 @@ impl App {
             Act::ShowLong(number) => self.show_long(number),
             Act::Copy => self.copy(),
             Act::Rename(name) => self.rename(name),
-            Act::Mute(id, label) => self.mute(id, &label),
-            Act::Unmute(id, label) => self.unmute(id, &label),
-            Act::ToggleMute(id, label) if self.muted.contains_key(&id) => self.unmute(id, &label),
-            Act::ToggleMute(id, label) => self.mute(id, &label),
             Act::ListMuted => self.list_muted(),
             Act::Nickname(id, label, name) => self.set_alias(id, &label, name),
             Act::ListNicknames => self.list_nicknames(),
@@ -208,6 +199,9 @@ impl App {
             | Act::Add(_)
             | Act::AddAt(_)
             | Act::Verify(_)
+            | Act::Mute(_)
+            | Act::Unmute(_)
+            | Act::ToggleMute(_)
             | Act::SetPolicy(_)
             | Act::Outbox(_)
             | Act::Exit => {}
@@ -235,33 +229,6 @@ impl App {
         self.node.set_name(name);
     }
 
-    fn mute(&mut self, id: Recipient, label: &str) {
-        if self.muted.len() >= crate::core::MAX_PEERS {
-            self.refuse("The list of muted peers is full; /unmute one first.");
-            return;
-        }
-        self.muted.entry(id).or_insert(0);
-        self.notices.forget(id);
-        self.say(format!(
-            "Muted {label}. Their messages stay in /history; /unmute {label} shows them again."
-        ));
-        self.contacts.is_decided = true;
-        self.save_muted(id, true);
-    }
-
-    fn unmute(&mut self, id: Recipient, label: &str) {
-        let count = self.muted.remove(&id);
-        let line = match count {
-            None => format!("{label} is not muted."),
-            Some(0) => format!("Unmuted {label}. No messages arrived meanwhile."),
-            Some(1) => format!("Unmuted {label}. 1 message arrived meanwhile: /history {label}"),
-            Some(count) => format!("Unmuted {label}. {count} messages arrived meanwhile: /history {label}"),
-        };
-        self.say(line);
-        self.contacts.is_decided = true;
-        self.save_muted(id, false);
-    }
-
     fn list_blocked(&mut self) {
         let (pins, legacy) = (self.node.blocked_contacts(), self.node.blocked_legacy());
         let sources = self.node.blocked_sources();
@@ -287,11 +254,11 @@ impl App {
     }
 
     fn list_muted(&mut self) {
-        if self.muted.is_empty() {
+        let muted = self.node.muted();
+        if muted.is_empty() {
             self.say("No peers are muted. /mute WHOM mutes one.");
         }
-        let lines: Vec<String> = self
-            .muted
+        let lines: Vec<String> = muted
             .iter()
             .take(MAX_LISTED)
             .map(|(id, count)| {
@@ -300,7 +267,7 @@ impl App {
             })
             .collect();
         lines.into_iter().for_each(|line| self.say(line));
-        let more = self.muted.len().saturating_sub(MAX_LISTED);
+        let more = muted.len().saturating_sub(MAX_LISTED);
         if more > 0 {
             self.say(format!("And {more} more."));
         }

@@ -10,7 +10,6 @@ use anyhow::bail;
 
 use super::answer::Answers;
 use super::choose::{ChosenProfile, ask_keys, ask_port, choose};
-use super::contacts::ContactBook;
 use super::{Queue, clock};
 use crate::core::{Pin, StaticPeer};
 use crate::model::key::PublicKey;
@@ -19,9 +18,9 @@ use crate::profile::contacts::Contacts;
 use crate::profile::{
     self, AddressBook, BookSource, Identity, KeyStorage, ListeningPort, Profiles, TypedLines,
 };
-use crate::runtime::{Bound, Keeping, Node, NodeConfig, StartError};
+use crate::runtime::{Bound, ContactBook, Keeping, Node, NodeConfig, StartError};
 use crate::settings::{Keep, Misused, Settings, TimeFormat, local_peers_file, zone_warning};
-use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory, open_or_set_aside};
+use crate::store::{HISTORY_FILE, Sqlite, StoreError, in_memory, open_or_set_aside};
 use crate::tui;
 
 /// Ports that are tried to find a free one: more than the programs on any one machine.
@@ -34,8 +33,6 @@ pub(super) struct Started {
     pub(super) identity: Identity,
     pub(super) contacts: ContactBook,
     pub(super) node: Node,
-    /// The store, for reading.
-    pub(super) history: Box<dyn Store>,
     pub(super) own: ProfileFiles,
     /// What to tell the user about the start, in whole sentences.
     pub(super) told: Vec<String>,
@@ -204,7 +201,7 @@ pub(super) fn start(
     };
     // A clock before 1970 is treated as 1970.
     let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (mut keeping, history, is_doubtful) = keep(settings, folder, &mut told)?;
+    let (mut keeping, is_doubtful) = keep(settings, folder, &mut told)?;
     let data = settings.data_directory();
     if let Some(folder) = folder.filter(|_| chosen.is_renamed) {
         check_no_alias(folder, &chosen.name)?;
@@ -253,7 +250,7 @@ pub(super) fn start(
         }
     }
     let contacts = ContactBook::new(book.contacts, book.pins);
-    Ok(Started { name, identity, contacts, node, history, own, told })
+    Ok(Started { name, identity, contacts, node, own, told })
 }
 
 /// The error for a history that opens but cannot be read.
@@ -261,13 +258,13 @@ fn unreadable(error: StoreError) -> Misused {
     Misused::new(format!("Cannot read the history: {error}. Start with --no-history to keep nothing."))
 }
 
-/// Opens the store, once for the node to write and once for the application to read. Also returns
-/// whether the clock may be wrong.
+/// Opens the store, once for writing and once for reading. Also returns whether the clock may be
+/// wrong.
 fn keep(
     settings: &Settings,
     folder: Option<&Path>,
     told: &mut Vec<String>,
-) -> anyhow::Result<(Keeping, Box<dyn Store>, bool)> {
+) -> anyhow::Result<(Keeping, bool)> {
     let expire = settings.expire.duration();
     let retention = match settings.keep_history {
         Keep::Forever => None,
@@ -275,8 +272,8 @@ fn keep(
     };
     let Some(folder) = folder.filter(|_| !settings.no_history) else {
         let store = in_memory().map_err(unreadable)?;
-        let keeping = Keeping { store: Box::new(store.clone()), durable: false, expire, retention: None };
-        return Ok((keeping, Box::new(store), false));
+        let (store, reader) = (Box::new(store.clone()), Box::new(store));
+        return Ok((Keeping { store, reader, durable: false, expire, retention: None }, false));
     };
     let path = folder.join(HISTORY_FILE);
     let unusable = |error: StoreError| {
@@ -289,7 +286,6 @@ fn keep(
     told.extend(set_aside);
     let mut store = store.with_max_history(settings.max_history.bytes());
     let is_doubtful = store.doubt(clock::millis()).map_err(unusable)?.is_some();
-    let reader = Sqlite::reader(&path).map_err(unusable)?;
-    let keeping = Keeping { store: Box::new(store), durable: true, expire, retention };
-    Ok((keeping, Box::new(reader), is_doubtful))
+    let (store, reader) = (Box::new(store), Box::new(Sqlite::reader(&path).map_err(unusable)?));
+    Ok((Keeping { store, reader, durable: true, expire, retention }, is_doubtful))
 }

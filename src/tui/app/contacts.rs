@@ -1,7 +1,5 @@
-//! The contacts in contacts.toml. Saves changes from the core and the prompt, and passes the user's
-//! edits of the file to the core.
+//! What the user is told of contacts.toml, and the commands that change or list contacts.
 
-mod book;
 mod changes;
 
 use std::collections::BTreeMap;
@@ -10,18 +8,15 @@ use std::time::Instant;
 
 use super::tell::standing;
 use super::{App, People, clock};
-use crate::core::{
-    BlockTarget, Command, ContactChange, ContactRecord, Decision, Event, PeerInfo, PresenceStatus, Row,
-};
+use crate::core::{PeerInfo, PresenceStatus, Row};
 use crate::model::address::SourcePrefix;
 use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::profile;
 use crate::profile::contacts::{Change, Contact, ContactsError};
+use crate::runtime::{Noted, RELOAD_INTERVAL};
 use crate::settings::ConfigError;
 use crate::tui::{self, Ink, Line};
-pub(super) use book::ContactBook;
-use book::RELOAD_INTERVAL;
 
 /// Contacts that `/contacts` lists, at most. The others are counted.
 const MAX_LISTED: usize = 50;
@@ -47,39 +42,11 @@ impl App {
     /// Takes the changes of contacts from the core.
     pub(super) fn note_contacts(&mut self) {
         for change in self.node.take_contact_changes() {
-            match change {
-                ContactChange::Key(pin) => {
-                    let id = PeerId::Key(pin.key);
-                    if pin.contact || pin.blocked {
-                        if self.contacts.get(id).is_none() {
-                            // A stranger that becomes a contact may have the name of another.
-                            self.meet_again(id.into(), pin.name.clone());
-                        }
-                        self.contacts.set_pin(pin);
-                    } else if self.contacts.remove(id) {
-                        // A stranger that was blocked.
-                        self.update_aliases();
-                    }
-                }
-                ContactChange::Legacy(id, name) => {
-                    self.contacts.set_name(id, name);
-                    self.contacts.unblock(id);
-                }
-                ContactChange::BlockedLegacy { id, name, contact } => {
-                    self.contacts.set_name(id, name);
-                    self.contacts.block(id, !contact);
-                    self.save_contacts();
-                }
-                ContactChange::Source { source, blocked } => {
-                    self.contacts.set_blocked_source(source, blocked);
-                    self.save_contacts();
-                }
-                ContactChange::Forgotten(id) => {
-                    if self.contacts.remove(id) {
-                        self.muted.remove(&id.into());
-                        self.update_aliases();
-                    }
-                }
+            match self.contacts.note(change) {
+                Noted::Nothing => {}
+                Noted::New(id, name) => self.meet_again(id.into(), name),
+                Noted::Removed => self.update_aliases(),
+                Noted::Urgent => self.save_contacts(),
             }
         }
     }
@@ -179,19 +146,7 @@ impl App {
                 self.tell_order();
                 self.tell_edits(&changes);
                 for change in changes {
-                    match change {
-                        // What the user has decided meanwhile counts, and is saved next.
-                        Change::Set(contact) => {
-                            if let Some(contact) = self.contacts.get(contact.id) {
-                                self.take_edited(contact);
-                            }
-                        }
-                        Change::Removed(contact) if self.contacts.get(contact.id).is_none() => {
-                            self.take_removed(&contact);
-                        }
-                        Change::Removed(_) => {}
-                        Change::Source(source, blocked) => self.take_source(source, blocked),
-                    }
+                    self.contacts.take_edit(change, &self.node, clock::seconds());
                 }
                 self.update_aliases();
             }
@@ -222,87 +177,6 @@ impl App {
             return;
         }
         sentences.into_iter().for_each(|sentence| self.say(format!("contacts.toml: {sentence}.")));
-    }
-
-    /// Whether an event tells that an edit by hand is in force, which the user was told.
-    pub(super) fn is_of_an_edit(&self, event: &Event) -> bool {
-        let id = match event {
-            Event::Decided(Decision::Added(who, _) | Decision::Forgotten(who, _)) => who.id,
-            Event::Decided(Decision::Blocked(pin)) => pin.key.into(),
-            Event::Decided(Decision::BlockedLegacy(who)) => who.id,
-            Event::Decided(Decision::BlockedSource(source) | Decision::UnblockedSource(source)) => {
-                return self.contacts.sources_by_hand.values().any(|by_hand| by_hand == source);
-            }
-            _ => return false,
-        };
-        self.contacts.by_hand.values().any(|by_hand| *by_hand == id)
-    }
-
-    /// Takes over an entry that was edited by hand.
-    fn take_edited(&mut self, contact: Contact) {
-        let id = Recipient::from(contact.id);
-        self.set_muted(id, contact.muted);
-        let is_same = match (contact.id, self.node.pin_of(id)) {
-            (PeerId::Key(_), Some(pin)) => {
-                self.node.is_lasting_contact(id)
-                    && pin.blocked == contact.blocked
-                    && pin.verified == contact.verified.filter(|_| !contact.blocked)
-                    && pin.given == contact.addrs
-                    && (contact.name.is_none() || pin.name == contact.name)
-            }
-            (PeerId::Key(_), None) => false,
-            (PeerId::Legacy(_), _) => {
-                self.node.is_lasting_contact(id) && self.node.is_blocked_legacy(id) == contact.blocked
-            }
-        };
-        if !is_same {
-            let Contact { id, name, verified, blocked, stranger, addrs, .. } = contact;
-            let contact = ContactRecord { id, name, verified, blocked, stranger, addrs };
-            let op = self.node.command(Command::SetContact { contact, date: clock::seconds() });
-            self.contacts.by_hand.insert(op, id.into());
-        }
-    }
-
-    /// Takes over a block of a source that was set or lifted by hand.
-    fn take_source(&mut self, source: SourcePrefix, blocked: bool) {
-        if self.node.blocked_sources().contains(&source) != blocked {
-            let target = BlockTarget::Source(source);
-            let command = if blocked { Command::Block(target) } else { Command::Unblock(target) };
-            let op = self.node.command(command);
-            self.contacts.sources_by_hand.insert(op, source);
-        }
-    }
-
-    fn take_removed(&mut self, contact: &Contact) {
-        let id = Recipient::from(contact.id);
-        self.set_muted(id, false);
-        if self.node.is_contact(id) {
-            let op = self.node.command(Command::Forget(id));
-            self.contacts.by_hand.insert(op, id);
-        }
-    }
-
-    fn set_muted(&mut self, id: Recipient, muted: bool) {
-        self.stale = true;
-        if muted {
-            self.muted.entry(id).or_insert(0);
-        } else {
-            self.muted.remove(&id);
-        }
-    }
-
-    /// Mutes the contacts that were muted in an earlier run.
-    pub(super) fn mute_contacts(&mut self) {
-        self.muted.extend(self.contacts.muted().into_iter().map(|id| (id, 0)));
-    }
-
-    /// Records in contacts.toml whether a contact is muted. A stranger is muted in this run only.
-    pub(super) fn save_muted(&mut self, id: Recipient, muted: bool) {
-        let Recipient::Peer(peer) = id else { return };
-        if self.node.is_lasting_contact(id) || self.contacts.get(peer).is_some() {
-            self.contacts.set_muted(peer, muted);
-            self.save_contacts();
-        }
     }
 
     /// Gives a peer an alias, or removes it.
@@ -499,7 +373,7 @@ impl App {
         let unsaved = rows.values().filter(|row| row.contact).filter_map(|row| match row.id {
             Recipient::Peer(id) if self.contacts.get(id).is_none() => Some(Contact {
                 name: row.name.clone(),
-                muted: self.muted.contains_key(&row.id),
+                muted: self.node.is_muted(row.id),
                 ..Contact::new(id)
             }),
             _ => None,

@@ -105,7 +105,7 @@ impl App {
         let waiting = self.node.waiting();
         let query = Query { limit: SEARCHED_FOR_FAILED, ..Query::default() };
         let failed: Vec<StoredMessage> =
-            self.stored(&query).unwrap_or_default().into_iter().filter(did_not_arrive).collect();
+            self.node.messages(&query).unwrap_or_default().into_iter().filter(did_not_arrive).collect();
         let waits = waiting.iter().map(|waiting| Listed::Waiting(waiting.to, waiting.message.clone()));
         let failures = failed.iter().filter_map(|entry| {
             let message =

@@ -1,13 +1,12 @@
 //! Shows stored messages.
 
 use super::App;
-use crate::core::{Pin, Target};
+use crate::core::{Command, Pin, Target, stored_conversations};
 use crate::interfaces;
 use crate::mailbox::ITEM_BYTES;
 use crate::model::peer_id::Recipient;
-use crate::model::stored::{Query, RowId, Selection, StoredMessage};
-use crate::runtime::{MAX_STAGED_BYTES, Node};
-use crate::store::StoreError;
+use crate::model::stored::{Query, RowId, Selection, StoreError, StoredMessage};
+use crate::runtime::MAX_STAGED_BYTES;
 use crate::tui::{Chosen, HistoryOf, Ink, Line, Past, People, quoted};
 
 /// Messages that `/history` shows, at most: about two screens.
@@ -41,7 +40,7 @@ impl App {
         };
         let which = Selection { with, since: None, until: None };
         let query = Query { which, words: words.clone(), before: None, limit: SHOWN_AT_ONCE + 1 };
-        let mut entries = match self.stored(&query) {
+        let mut entries = match self.node.messages(&query) {
             Ok(entries) => entries,
             Err(error) => return self.unreadable(&error),
         };
@@ -65,12 +64,6 @@ impl App {
         self.out.extend(lines);
     }
 
-    /// Returns messages from the history, with all that the screen has shown so far.
-    pub(super) fn stored(&mut self, query: &Query) -> Result<Vec<StoredMessage>, StoreError> {
-        self.node.settle_writes();
-        self.history.messages(query)
-    }
-
     /// Shows the last messages with a peer at the start of a conversation.
     pub(super) fn recall(&mut self, with: &Chosen) {
         if with.peer().is_none() {
@@ -79,11 +72,10 @@ impl App {
         let Ok(parties) = self.parties_of(with) else { return };
         let which = Selection { with: Some(parties), since: None, until: None };
         let query = Query { which, words: None, before: None, limit: SHOWN_AT_ONCE };
-        let mut entries = match self.stored(&query) {
+        let mut entries = match self.node.messages(&query) {
             Ok(entries) => entries,
             Err(error) => return self.unreadable(&error),
         };
-        self.have_read(with);
         let first_new = Past::first_new(&entries);
         let begin = entries.len().saturating_sub(SHOWN_AT_BEGIN).min(first_new.unwrap_or(usize::MAX));
         entries.drain(..begin);
@@ -107,7 +99,7 @@ impl App {
 
     /// Shows the messages of the last run that may not have been shown, and how many are queued.
     pub(super) fn catch_up(&mut self) {
-        match self.history.unshown(MAX_UNSHOWN) {
+        match self.node.unshown(MAX_UNSHOWN) {
             Ok(entries) if entries.is_empty() => {}
             Ok(entries) => {
                 self.say(Line::of(Ink::Strong, "--- received just before p2p-chat ended ---"));
@@ -130,14 +122,20 @@ impl App {
         self.shown.extend(row);
     }
 
-    /// Marks the messages of these peers as read.
-    pub(super) fn have_read(&mut self, with: &Chosen) {
+    /// The user has read the messages of this peer.
+    pub(super) fn have_read(&self, with: &Chosen) {
         if let Some(id) = with.peer() {
-            self.unread.remove(&id);
-            for conversation in Node::conversations_of(id) {
-                self.node.read(conversation);
-            }
+            self.node.command(Command::Read(id));
         }
+    }
+
+    /// Another conversation is open than before, or none.
+    pub(super) fn conversation_changed(&mut self) {
+        self.outcome = None;
+        self.stale = true;
+        let with = self.menu.conversation().map(|with| with.target.clone());
+        let open = if let Some(Target::These(ids)) = with { ids } else { Vec::new() };
+        self.node.command(Command::Open(open));
     }
 
     fn unreadable(&mut self, error: &StoreError) {
@@ -153,24 +151,24 @@ impl App {
     }
 
     /// Returns all peers in the history, with their labels in the chat.
-    pub(super) fn people(&mut self) -> People {
-        let parties = self.history.peers().unwrap_or_default();
+    pub(super) fn people(&self) -> People {
+        let parties = self.node.peers_in_history().unwrap_or_default();
         People::new(parties).remembered(self.contacts.pins.values()).labelled(self.labels.clone())
     }
 
     /// Returns the stored conversations with the chosen recipients.
-    fn parties_of(&mut self, chosen: &Chosen) -> Result<Vec<Recipient>, StoreError> {
+    fn parties_of(&self, chosen: &Chosen) -> Result<Vec<Recipient>, StoreError> {
         match &chosen.target {
             Target::All | Target::AllPlain => {
-                Ok(self.history.peers()?.into_iter().map(|(party, _)| party).collect())
+                Ok(self.node.peers_in_history()?.into_iter().map(|(party, _)| party).collect())
             }
-            Target::These(ids) => Ok(ids.iter().flat_map(|id| Node::conversations_of(*id)).collect()),
+            Target::These(ids) => Ok(ids.iter().copied().flat_map(stored_conversations).collect()),
         }
     }
 
     /// Returns the stored conversations that a word means: by name, address or beginning of a key.
-    fn parties_named(&mut self, word: &str) -> Result<Vec<Recipient>, StoreError> {
-        let people = People::new(self.history.peers()?);
+    fn parties_named(&self, word: &str) -> Result<Vec<Recipient>, StoreError> {
+        let people = People::new(self.node.peers_in_history()?);
         let pins: Vec<Pin> = self.contacts.pins.values().cloned().collect();
         Ok(people.meant(word, interfaces::parse_addr(word).ok(), &pins).unwrap_or_default())
     }

@@ -2,7 +2,7 @@
 
 use super::again::Received;
 use super::{App, clock, greeting};
-use crate::core::{As, CommandKind, Decision, Event, OpId, PeerInfo, Row, Target, Verification};
+use crate::core::{As, CommandKind, Decision, Event, OpId, PeerInfo, Row, Verification};
 use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::message::{LOG_TARGET, SendError, SendResult};
@@ -12,9 +12,6 @@ use crate::runtime::Node;
 use crate::tui::{
     self, Chosen, Ink, Line, NoticeKind, Partner, PeerList, Renamed, Standing, Status, Subject, Voice,
 };
-
-/// Peers with unread messages that are counted, at most. The status line names three.
-const MAX_UNREAD: usize = 1_000;
 
 /// Peers of which the user was told why messages wait, at most: those that a person writes to.
 const MAX_TOLD_WAITING: usize = 1_000;
@@ -26,7 +23,7 @@ impl App {
     /// Handles an event of the node.
     pub(super) fn event(&mut self, event: &Event) {
         self.stale = true;
-        self.contacts.is_decided |= matches!(event, Event::Decided(_)) && !self.is_of_an_edit(event);
+        self.contacts.is_decided |= matches!(event, Event::Decided(_)) && !self.contacts.is_of_an_edit(event);
         self.follow(event);
         event.each_who(|who| self.meet(who));
         let moment = self.clock.now();
@@ -51,7 +48,7 @@ impl App {
             tui::lines(logged, &voice).iter().for_each(|line| log::info!("{line}"));
         }
         let lines = match event {
-            event if self.is_of_an_edit(event) => Vec::new(),
+            event if self.contacts.is_of_an_edit(event) => Vec::new(),
             Event::Listed { rows, unasked } => self.peer_list(rows, *unasked),
             Event::PeerRequest(request) => {
                 tui::lines_of_request(request, &self.node.requests().0, &self.voice(&moment.stamp))
@@ -73,10 +70,6 @@ impl App {
         match event {
             Event::Message { from, text, row, .. } => {
                 self.will_show(*row);
-                if let Some(count) = self.muted.get_mut(&from.id) {
-                    *count += 1;
-                    return;
-                }
                 self.received = Some(Received::new(from, text));
                 self.heard(from, &lines);
                 self.tell(lines);
@@ -106,8 +99,7 @@ impl App {
             }
             Event::Settled(op) => {
                 self.adding.remove(op);
-                self.contacts.by_hand.remove(op);
-                self.contacts.sources_by_hand.remove(op);
+                self.contacts.settled(*op);
                 self.settle(*op);
                 if self.busy == Some(*op) {
                     self.busy = None;
@@ -128,7 +120,7 @@ impl App {
             }
             Event::RefusedStranger(met) => {
                 // The user may have muted the unencrypted peer at the address.
-                let is_muted = self.node.at(met.addr).iter().any(|id| self.muted.contains_key(id));
+                let is_muted = self.node.at(met.addr).iter().any(|id| self.node.is_muted(*id));
                 if !is_muted {
                     let subject = self.subject(met.id.into(), Some(met.addr));
                     self.notice(subject, NoticeKind::RefusedStranger, lines);
@@ -136,7 +128,7 @@ impl App {
             }
             // The status line shows how many are online.
             Event::Dialed { total, connected } if total == connected && self.screen.shows_status() => {}
-            Event::AsksToVerify(who) if self.muted.contains_key(&who.id) => {}
+            Event::AsksToVerify(who) if self.node.is_muted(who.id) => {}
             Event::Decided(Decision::Forgotten(who, _)) => {
                 self.notices.forget(who.id);
                 self.tell(lines);
@@ -176,7 +168,8 @@ impl App {
     /// Takes note of an event that tells the user that a peer is online.
     fn reads_that_it_is_online(&mut self, event: &Event) {
         let (who, is_line) = match event {
-            Event::Message { from, .. } => (from, !self.muted.contains_key(&from.id)),
+            Event::Message { from, .. } => (from, true),
+            Event::MutedMessage(from) => (from, false),
             Event::Done { kind: CommandKind::Connect, who, result, .. } => {
                 (who, matches!(result, SendResult::Delivered | SendResult::HandedOver))
             }
@@ -194,7 +187,7 @@ impl App {
     /// Shows a notice, unless it is about a peer that the user has muted, or the user was told the
     /// same a moment ago.
     fn notice(&mut self, subject: Subject, kind: NoticeKind, lines: Vec<Line>) {
-        if subject.about.peer().is_some_and(|id| self.muted.contains_key(&id)) {
+        if subject.about.peer().is_some_and(|id| self.node.is_muted(id)) {
             return;
         }
         let lines = self.notices.take(subject, kind, lines, self.began.elapsed());
@@ -248,7 +241,8 @@ impl App {
     fn peer_list(&self, rows: &[Row], unasked: usize) -> Vec<Line> {
         let (unlisted, blocked) = (self.node.unlisted_contacts(), self.node.blocked_contacts());
         let blocked_legacy = self.node.blocked_legacy();
-        let is_muted = |id| self.muted.contains_key(&id);
+        let muted = self.node.muted();
+        let is_muted = |id| muted.contains_key(&id);
         let (requests, _) = self.node.requests();
         let list = PeerList {
             rows,
@@ -278,8 +272,7 @@ impl App {
         if !self.menu.forget(who.id) {
             return;
         }
-        self.unread.clear();
-        self.outcome = None;
+        self.conversation_changed();
         if !was_talking {
             self.say("Choose another recipient for your message.");
         }
@@ -424,6 +417,9 @@ impl App {
         for renamed in renamed {
             // A key stays the same peer under any name. Other peers are distinguished only by name.
             let was_meant = renamed.id.public_key().is_none() && self.menu.forget(renamed.id);
+            if was_meant {
+                self.conversation_changed();
+            }
             self.menu.relabel(renamed.id, &renamed.now);
             self.ask_again();
             if was_meant {
@@ -450,6 +446,7 @@ impl App {
                 let name = who.name.as_ref().map(|name| folded(name.as_str()));
                 let was_named = self.labels.name(from).map(folded);
                 if was_named.is_some() && was_named != name && self.menu.forget(from) {
+                    self.conversation_changed();
                     self.ask_again();
                     self.say("Another peer is at that address now. Choose a recipient for your next line.");
                 }
@@ -466,6 +463,7 @@ impl App {
                 self.notices.forget(pin.key.into());
                 self.meet_again(pin.key.into(), pin.name.clone());
             }
+            Event::Decided(Decision::Muted(who)) => self.notices.forget(who.id),
             Event::Decided(Decision::BlockedSource(source)) => self.notices.forget_source(*source),
             Event::Decided(Decision::BlockedLegacy(who)) => {
                 self.notices.forget(who.id);
@@ -479,13 +477,6 @@ impl App {
 
     fn replace(&mut self, from: Recipient, to: Recipient, name: Option<&PeerName>) {
         self.labels.replace(from, to);
-        if let Some(count) = self.muted.remove(&from) {
-            *self.muted.entry(to).or_insert(0) += count;
-            self.save_muted(to, true);
-        }
-        if let Some(count) = self.unread.remove(&from) {
-            *self.unread.entry(to).or_insert(0) += count;
-        }
         if self.named_unproven.remove(&from) {
             self.move_nickname(from, to);
         }
@@ -507,13 +498,6 @@ impl App {
     /// Updates what `/reply` answers, and rings or notifies if the user looks elsewhere.
     fn heard(&mut self, from: &PeerInfo, lines: &[Line]) {
         let label = self.labels.label(from.id, from.name.as_ref());
-        if let Some(with) = self.menu.conversation()
-            && matches!(with.target, Target::These(_))
-            && with.peer() != Some(from.id)
-            && (self.unread.len() < MAX_UNREAD || self.unread.contains_key(&from.id))
-        {
-            *self.unread.entry(from.id).or_insert(0) += 1;
-        }
         if self.screen.edits()
             && let Some(line) = lines.first()
             && let Some(call) = self.attention.call(
@@ -538,7 +522,7 @@ impl App {
                 verification: self.node.verification_of(id),
                 refuses: self.node.refusal_of(id),
                 is_blocked: self.node.is_blocked(id),
-                is_muted: self.muted.contains_key(&id),
+                is_muted: self.node.is_muted(id),
             };
             let partner = with.and_then(Chosen::peer).map(partner);
             let is_new = self.with != partner;
@@ -553,7 +537,8 @@ impl App {
     pub(super) fn status(&self) -> Status {
         let under_way = self.texts.values().filter(|sent| sent.quiet && !sent.settled).count();
         let sending = if under_way > 0 { Some("sending".into()) } else { self.outcome.clone() };
-        let unread = self.unread.iter().map(|(id, count)| (self.labels.label(*id, None), *count));
+        let unread = self.node.unread().into_iter();
+        let unread = unread.map(|(id, count)| (self.labels.label(id, None), count));
         Status {
             name: self.node.name().to_string(),
             addr: self.own_addr.clone(),

@@ -85,9 +85,7 @@ impl App {
                 let say = self.menu.escape();
                 self.out.extend(say.map(Line::from));
                 if talked && self.menu.conversation().is_none() {
-                    self.unread.clear();
-                    self.outcome = None;
-                    self.stale = true;
+                    self.conversation_changed();
                 }
                 self.ask();
             }

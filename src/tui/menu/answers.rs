@@ -85,7 +85,7 @@ impl Menu {
             AskKind::History if chosen.target == Target::All => act(Act::History(HistoryOf::All, None)),
             AskKind::History => act(Act::History(HistoryOf::One(chosen), None)),
             AskKind::Mute | AskKind::Nickname => match (chosen.peer(), question.kind) {
-                (Some(id), AskKind::Mute) => act(Act::ToggleMute(id, chosen.label)),
+                (Some(id), AskKind::Mute) => act(Act::ToggleMute(id)),
                 (Some(id), _) => self.ask(Asking::Nickname(id, chosen.label)),
                 (None, _) => self.refuse(Asking::Whom(question), "Type one peer, not all.".into()),
             },

@@ -208,8 +208,8 @@ impl Menu {
             return refused(for_one_peer(command.name));
         };
         match (command.name, new) {
-            ("/mute", "") => act(Act::Mute(id, chosen.label)),
-            ("/unmute", "") => act(Act::Unmute(id, chosen.label)),
+            ("/mute", "") => act(Act::Mute(id)),
+            ("/unmute", "") => act(Act::Unmute(id)),
             ("/alias", "") => self.ask(Asking::Nickname(id, chosen.label)),
             ("/alias", "-") => act(Act::Nickname(id, chosen.label, None)),
             ("/alias", new) => match alias(new) {

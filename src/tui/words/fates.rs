@@ -11,7 +11,7 @@ use crate::model::name::shortened;
 use crate::model::session::ByeReason;
 use crate::model::stored::StoreError;
 use crate::model::untrusted::harmless;
-use crate::net::{CONNECT_TIMEOUT, EOF_TIMEOUT};
+use crate::runtime::{CONNECT_TIMEOUT, EOF_TIMEOUT};
 use crate::tui::style::{Ink, Line};
 
 /// The maximum width of the quoted message in a line about its delivery, in columns.

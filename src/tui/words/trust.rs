@@ -372,6 +372,21 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
             let sign = if voice.has_signs() { format!(" {VERIFIED}") } else { ".".to_owned() };
             format!("{} is verified{sign}", label_of_pin(pin))
         }
+        Decision::Muted(who) => {
+            let label = label_of(who, voice);
+            format!("Muted {label}. Their messages stay in /history; /unmute {label} shows them again.")
+        }
+        Decision::Unmuted(who, count) => {
+            let label = label_of(who, voice);
+            match count {
+                None => format!("{label} is not muted."),
+                Some(0) => format!("Unmuted {label}. No messages arrived meanwhile."),
+                Some(1) => format!("Unmuted {label}. 1 message arrived meanwhile: /history {label}"),
+                Some(count) => {
+                    format!("Unmuted {label}. {count} messages arrived meanwhile: /history {label}")
+                }
+            }
+        }
         Decision::Policy(policy) => policy_words(*policy).to_owned(),
     }
 }
@@ -397,6 +412,7 @@ fn undecided(unknown: Unknown) -> &'static str {
         Unknown::Pin => "That key is unknown or blocked, or belongs to another contact.",
         Unknown::NoRoom => "The list of contacts is full; /forget one first.",
         Unknown::TooManySources => "No more IPs can be blocked; /unblock one first.",
+        Unknown::TooManyMuted => "The list of muted peers is full; /unmute one first.",
         Unknown::Ourselves => "That is your own key.",
         Unknown::NotBlocked => "That is not blocked.",
         Unknown::Nothing => "That peer is not known, so there is nothing to forget.",

@@ -67,7 +67,13 @@ fn message_over_the_memory_limit_is_refused() {
     let events = Arc::<Mailbox<Event>>::default();
     let config = NodeConfig::new("Alice".parse().expect("a name"), [9; 32]);
     let bound = Bound::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).expect("a port");
-    let keeping = Keeping { store: Box::new(store.clone()), durable: false, expire: EXPIRE, retention: None };
+    let keeping = Keeping {
+        store: Box::new(store.clone()),
+        reader: Box::new(store.clone()),
+        durable: false,
+        expire: EXPIRE,
+        retention: None,
+    };
     let mut node = Node::start(bound, config, keeping, &events).expect("a node");
     let addr = nobody();
     let to = || {

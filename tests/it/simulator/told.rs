@@ -91,6 +91,7 @@ impl World {
                         ContactChange::Legacy(..)
                         | ContactChange::BlockedLegacy { .. }
                         | ContactChange::Source { .. }
+                        | ContactChange::Muted(..)
                         | ContactChange::Forgotten(PeerId::Legacy(_)) => {}
                     }
                 }

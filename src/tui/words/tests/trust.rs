@@ -309,6 +309,17 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         (Event::Undecided(Unknown::NoRoom), "The list of contacts is full; /forget one first."),
         (Event::Undecided(Unknown::TooManySources), "No more IPs can be blocked; /unblock one first."),
         (Event::Undecided(Unknown::NotBlocked), "That is not blocked."),
+        (Event::Undecided(Unknown::TooManyMuted), "The list of muted peers is full; /unmute one first."),
+        (
+            Event::Decided(Decision::Muted(bob())),
+            "Muted Bob. Their messages stay in /history; /unmute Bob shows them again.",
+        ),
+        (Event::Decided(Decision::Unmuted(bob(), None)), "Bob is not muted."),
+        (Event::Decided(Decision::Unmuted(bob(), Some(0))), "Unmuted Bob. No messages arrived meanwhile."),
+        (
+            Event::Decided(Decision::Unmuted(bob(), Some(2))),
+            "Unmuted Bob. 2 messages arrived meanwhile: /history Bob",
+        ),
         (
             Event::Decided(Decision::BlockedSource(source)),
             "Blocked 192.0.2.66. Nothing from strangers there is answered or shown; your contacts are not affected. \

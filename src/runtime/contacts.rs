@@ -1,14 +1,16 @@
-//! The contacts of the profile, with the changes that are not saved yet.
+//! The contacts of the profile: takes the changes of the core and the client, saves them in
+//! contacts.toml, and passes what the user edits there to the core.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::core::{OpId, Pin};
+use super::Node;
+use crate::core::{BlockTarget, Command, ContactChange, ContactRecord, Decision, Event, OpId, Pin};
 use crate::model::address::SourcePrefix;
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::profile::contacts::{Contact, Contacts, ContactsError};
+use crate::profile::contacts::{Change, Contact, Contacts, ContactsError};
 
 /// Time between two writes of the file for what the core reports of contacts, of which hundreds may
 /// come at once. A crash loses the changes of this time. What the user decides is written at once.
@@ -23,7 +25,7 @@ const PAUSE_PER_WRITE: u32 = 50;
 
 /// How often the file is looked at while nothing happens: soon enough for a user who edits it in
 /// another window, and rare enough for an idle laptop.
-pub(super) const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
+pub(crate) const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long to wait after a write that took so long.
 fn pause_after(write: Duration) -> Duration {
@@ -65,12 +67,24 @@ impl Edit {
     }
 }
 
+/// What follows from a change of a contact, beside its entry in the file.
+pub(crate) enum Noted {
+    /// Nothing.
+    Nothing,
+    /// The peer has become a contact, and may have the name of another.
+    New(PeerId, Option<PeerName>),
+    /// A contact is removed, and with it perhaps an alias.
+    Removed,
+    /// The change is to be saved at once.
+    Urgent,
+}
+
 /// The contacts of the profile, and what is not saved yet.
-pub(in crate::tui::app) struct ContactBook {
+pub(crate) struct ContactBook {
     /// The file, and what of it is in force.
-    pub(in crate::tui::app) file: Contacts,
+    pub(crate) file: Contacts,
     /// Keys of contacts and strangers at the start.
-    pub(in crate::tui::app) pins: BTreeMap<PublicKey, Pin>,
+    pub(crate) pins: BTreeMap<PublicKey, Pin>,
     /// The changes since the last write, one for each peer; `None` removes the entry.
     unsaved: BTreeMap<PeerId, Option<Edit>>,
     /// The sources that were blocked (`true`) or unblocked since the last write.
@@ -80,21 +94,21 @@ pub(in crate::tui::app) struct ContactBook {
     pause: Duration,
     /// The last write failed, which the user was told; it is tried again then.
     retry_at: Option<Instant>,
-    pub(super) looked_at: Instant,
+    pub(crate) looked_at: Instant,
     /// The mistake in the file that the user was told last, until it is corrected.
-    pub(super) told: Option<String>,
+    pub(crate) told: Option<String>,
     /// The user has decided something since the last write.
-    pub(in crate::tui::app) is_decided: bool,
+    pub(crate) is_decided: bool,
     /// The commands that take over edits by hand, until they are settled.
-    pub(in crate::tui::app) by_hand: BTreeMap<OpId, Recipient>,
+    by_hand: BTreeMap<OpId, Recipient>,
     /// The same for blocks of sources.
-    pub(in crate::tui::app) sources_by_hand: BTreeMap<OpId, SourcePrefix>,
+    sources_by_hand: BTreeMap<OpId, SourcePrefix>,
 }
 
 impl ContactBook {
     /// The contacts in the file. Those that are only in `pins`, such as the keys in peers.toml, are
     /// saved too, so that they stay contacts without peers.toml.
-    pub(in crate::tui::app) fn new(file: Contacts, pins: BTreeMap<PublicKey, Pin>) -> Self {
+    pub(crate) fn new(file: Contacts, pins: BTreeMap<PublicKey, Pin>) -> Self {
         let is_unsaved = |pin: &&Pin| {
             pin.contact && file.get(PeerId::Key(pin.key)).is_none_or(|saved| saved.addrs != pin.given)
         };
@@ -118,7 +132,7 @@ impl ContactBook {
     }
 
     /// When to write what is not saved.
-    pub(super) fn save_due(&self) -> Option<Instant> {
+    pub(crate) fn save_due(&self) -> Option<Instant> {
         if self.retry_at.is_some() {
             return self.retry_at.filter(|_| !self.unsaved.is_empty() || !self.unsaved_sources.is_empty());
         }
@@ -132,13 +146,13 @@ impl ContactBook {
     }
 
     /// When something is to be done at the latest.
-    pub(in crate::tui::app) fn due(&self) -> Instant {
+    pub(crate) fn due(&self) -> Instant {
         let look = self.looked_at + RELOAD_INTERVAL;
         self.save_due().map_or(look, |save| save.min(look))
     }
 
     /// A contact, with what is not saved yet.
-    pub(in crate::tui::app) fn get(&self, id: PeerId) -> Option<Contact> {
+    pub(crate) fn get(&self, id: PeerId) -> Option<Contact> {
         let saved = self.file.get(id);
         match self.unsaved.get(&id) {
             Some(edit) => edit.as_ref().map(|edit| edit.applied(id, saved)),
@@ -147,13 +161,13 @@ impl ContactBook {
     }
 
     /// All contacts, with what is not saved yet.
-    pub(in crate::tui::app) fn all(&self) -> impl Iterator<Item = Contact> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = Contact> {
         let new = self.unsaved.keys().copied().filter(|id| self.file.get(*id).is_none());
         self.file.all().map(|contact| contact.id).chain(new).filter_map(|id| self.get(id))
     }
 
     /// The user's own names for contacts.
-    pub(in crate::tui::app) fn aliases(&self) -> BTreeMap<Recipient, Name> {
+    pub(crate) fn aliases(&self) -> BTreeMap<Recipient, Name> {
         let given = |id: PeerId, alias: &Option<Name>| Some((id.into(), alias.clone()?));
         let is_saved = |contact: &&Contact| !self.unsaved.contains_key(&contact.id);
         let saved = self.file.all().filter(is_saved);
@@ -163,9 +177,121 @@ impl ContactBook {
     }
 
     /// The contact with this alias.
-    pub(in crate::tui::app) fn with_alias(&self, name: &Name) -> Option<Recipient> {
+    pub(crate) fn with_alias(&self, name: &Name) -> Option<Recipient> {
         let wanted = folded(name.as_str());
         self.aliases().into_iter().find(|(_, alias)| folded(alias.as_str()) == wanted).map(|(id, _)| id)
+    }
+
+    /// Takes a change from the core.
+    pub(crate) fn note(&mut self, change: ContactChange) -> Noted {
+        match change {
+            ContactChange::Key(pin) if pin.contact || pin.blocked => {
+                let id = PeerId::Key(pin.key);
+                let (is_new, name) = (self.get(id).is_none(), pin.name.clone());
+                self.set_pin(pin);
+                return if is_new { Noted::New(id, name) } else { Noted::Nothing };
+            }
+            // A stranger that was blocked.
+            ContactChange::Key(Pin { key, .. }) if self.remove(PeerId::Key(key)) => return Noted::Removed,
+            ContactChange::Forgotten(id) if self.remove(id) => return Noted::Removed,
+            ContactChange::Key(_) | ContactChange::Forgotten(_) => return Noted::Nothing,
+            ContactChange::Legacy(id, name) => {
+                self.set_name(id, name);
+                self.edit(id).blocked = Some((false, false));
+                return Noted::Nothing;
+            }
+            ContactChange::BlockedLegacy { id, name, contact } => {
+                self.set_name(id, name);
+                self.edit(id).blocked = Some((true, !contact));
+            }
+            ContactChange::Source { source, blocked } => {
+                self.unsaved_sources.insert(source, blocked);
+            }
+            // One that was removed from the file by hand stays removed.
+            ContactChange::Muted(id, false) if self.get(id).is_none() => return Noted::Nothing,
+            ContactChange::Muted(id, muted) => self.set_muted(id, muted),
+        }
+        Noted::Urgent
+    }
+
+    /// Passes an edit by hand to the core. `date` is the clock, in seconds since 1970.
+    pub(crate) fn take_edit(&mut self, change: Change, node: &Node, date: u64) {
+        match change {
+            // What the user has decided meanwhile counts, and is saved next.
+            Change::Set(contact) => {
+                if let Some(contact) = self.get(contact.id) {
+                    self.take_edited(contact, node, date);
+                }
+            }
+            Change::Removed(contact) if self.get(contact.id).is_none() => {
+                let id = Recipient::from(contact.id);
+                self.take_muted(id, false, node);
+                if node.is_contact(id) {
+                    self.by_hand.insert(node.command(Command::Forget(id)), id);
+                }
+            }
+            Change::Removed(_) => {}
+            Change::Source(source, blocked) if node.blocked_sources().contains(&source) != blocked => {
+                let target = BlockTarget::Source(source);
+                let command = if blocked { Command::Block(target) } else { Command::Unblock(target) };
+                self.sources_by_hand.insert(node.command(command), source);
+            }
+            Change::Source(..) => {}
+        }
+    }
+
+    fn take_edited(&mut self, contact: Contact, node: &Node, date: u64) {
+        let id = Recipient::from(contact.id);
+        self.take_muted(id, contact.muted, node);
+        let is_same = match (contact.id, node.pin_of(id)) {
+            (PeerId::Key(_), Some(pin)) => {
+                node.is_lasting_contact(id)
+                    && pin.blocked == contact.blocked
+                    && pin.verified == contact.verified.filter(|_| !contact.blocked)
+                    && pin.given == contact.addrs
+                    && (contact.name.is_none() || pin.name == contact.name)
+            }
+            (PeerId::Key(_), None) => false,
+            (PeerId::Legacy(_), _) => {
+                node.is_lasting_contact(id) && node.is_blocked_legacy(id) == contact.blocked
+            }
+        };
+        if !is_same {
+            let Contact { id, name, verified, blocked, stranger, addrs, .. } = contact;
+            let contact = ContactRecord { id, name, verified, blocked, stranger, addrs };
+            self.by_hand.insert(node.command(Command::SetContact { contact, date }), id.into());
+        }
+    }
+
+    fn take_muted(&mut self, id: Recipient, muted: bool, node: &Node) {
+        if node.is_muted(id) != muted {
+            self.by_hand.insert(node.command(Command::SetMuted(id, muted)), id);
+        }
+    }
+
+    /// Whether an event tells that an edit by hand is in force, which the user was told.
+    pub(crate) fn is_of_an_edit(&self, event: &Event) -> bool {
+        let id = match event {
+            Event::Decided(
+                Decision::Added(who, _)
+                | Decision::Forgotten(who, _)
+                | Decision::Muted(who)
+                | Decision::Unmuted(who, _),
+            ) => who.id,
+            Event::Decided(Decision::Blocked(pin)) => pin.key.into(),
+            Event::Decided(Decision::BlockedLegacy(who)) => who.id,
+            Event::Decided(Decision::BlockedSource(source) | Decision::UnblockedSource(source)) => {
+                return self.sources_by_hand.values().any(|by_hand| by_hand == source);
+            }
+            _ => return false,
+        };
+        self.by_hand.values().any(|by_hand| *by_hand == id)
+    }
+
+    /// A command is done.
+    pub(crate) fn settled(&mut self, op: OpId) {
+        self.by_hand.remove(&op);
+        self.sources_by_hand.remove(&op);
     }
 
     fn edit(&mut self, id: PeerId) -> &mut Edit {
@@ -174,51 +300,36 @@ impl ContactBook {
     }
 
     /// Takes what the core has of a contact.
-    pub(super) fn set_pin(&mut self, pin: Pin) {
+    fn set_pin(&mut self, pin: Pin) {
         let id = PeerId::Key(pin.key);
         self.edit(id).pin = Some(pin);
     }
 
     /// Makes a contact of a peer, under this name if it has one.
-    pub(super) fn set_name(&mut self, id: PeerId, name: Option<PeerName>) {
+    pub(crate) fn set_name(&mut self, id: PeerId, name: Option<PeerName>) {
         let edit = self.edit(id);
         edit.name = name.or(edit.name.take());
     }
 
     /// Gives a contact an alias, or takes it away.
-    pub(super) fn set_alias(&mut self, id: PeerId, alias: Option<Name>) {
+    pub(crate) fn set_alias(&mut self, id: PeerId, alias: Option<Name>) {
         self.edit(id).alias = Some(alias);
     }
 
     /// Mutes a contact, or unmutes it.
-    pub(super) fn set_muted(&mut self, id: PeerId, muted: bool) {
+    fn set_muted(&mut self, id: PeerId, muted: bool) {
         self.edit(id).muted = Some(muted);
     }
 
-    /// Blocks a legacy peer, which is a contact or a stranger.
-    pub(super) fn block(&mut self, id: PeerId, stranger: bool) {
-        self.edit(id).blocked = Some((true, stranger));
-    }
-
-    /// Unblocks a legacy peer, which is a contact.
-    pub(super) fn unblock(&mut self, id: PeerId) {
-        self.edit(id).blocked = Some((false, false));
-    }
-
-    /// Blocks a source, or unblocks it.
-    pub(super) fn set_blocked_source(&mut self, source: SourcePrefix, blocked: bool) {
-        self.unsaved_sources.insert(source, blocked);
-    }
-
     /// The blocks of sources that a write would set (`true`) or lift.
-    pub(super) fn source_changes(&self) -> BTreeMap<SourcePrefix, bool> {
+    pub(crate) fn source_changes(&self) -> BTreeMap<SourcePrefix, bool> {
         let saved = self.file.blocked_sources();
         let all = self.unsaved_sources.iter().map(|(source, blocked)| (*source, *blocked));
         all.filter(|(source, blocked)| saved.contains(source) != *blocked).collect()
     }
 
     /// Removes a contact. Returns whether there was one.
-    pub(super) fn remove(&mut self, id: PeerId) -> bool {
+    pub(crate) fn remove(&mut self, id: PeerId) -> bool {
         let was_there = self.get(id).is_some();
         if self.file.get(id).is_some() {
             self.unsaved.insert(id, None);
@@ -229,14 +340,14 @@ impl ContactBook {
     }
 
     /// Each contact that a write would change: as it is in the file, and as it would be.
-    pub(super) fn changes(&self) -> BTreeMap<PeerId, (Option<&Contact>, Option<Contact>)> {
+    pub(crate) fn changes(&self) -> BTreeMap<PeerId, (Option<&Contact>, Option<Contact>)> {
         let change = |id: &PeerId| (*id, (self.file.get(*id), self.get(*id)));
         let all = self.unsaved.keys().map(change);
         all.filter(|(_, (saved, wanted))| *saved != wanted.as_ref()).collect()
     }
 
     /// Writes what is not saved.
-    pub(super) fn save(&mut self) -> Result<(), ContactsError> {
+    pub(crate) fn save(&mut self) -> Result<(), ContactsError> {
         let edits =
             self.changes().into_iter().map(|(id, (_, wanted))| (id, wanted)).collect::<BTreeMap<_, _>>();
         let sources = self.source_changes();
@@ -253,7 +364,7 @@ impl ContactBook {
     }
 
     /// Takes back the aliases that this error is about. Returns whether there are any.
-    pub(super) fn take_back_alias(&mut self, error: &ContactsError) -> bool {
+    pub(crate) fn take_back_alias(&mut self, error: &ContactsError) -> bool {
         let (ContactsError::Taken(alias, _) | ContactsError::OwnName(alias)) = error else { return false };
         let is_it = |edit: &&mut Edit| edit.alias.as_ref().is_some_and(|given| given.as_ref() == Some(alias));
         let edits: Vec<&mut Edit> = self.unsaved.values_mut().flatten().filter(is_it).collect();
@@ -264,13 +375,8 @@ impl ContactBook {
 
     /// A write has failed, and is tried again in a while. Returns whether the one before it failed
     /// too.
-    pub(super) fn retry_later(&mut self) -> bool {
+    pub(crate) fn retry_later(&mut self) -> bool {
         self.retry_at.replace(Instant::now() + RELOAD_INTERVAL).is_some()
-    }
-
-    /// The recipients that are muted in the file.
-    pub(super) fn muted(&self) -> BTreeSet<Recipient> {
-        self.file.all().filter(|contact| contact.muted).map(|contact| contact.id.into()).collect()
     }
 }
 

@@ -1,0 +1,242 @@
+//! The user's conversations: which is open, who is muted, and how many messages are unread.
+//!
+//! How far each conversation is read is in the store, where it outlives the program.
+
+use std::collections::BTreeMap;
+
+use super::State;
+use super::event::{Decision, Event};
+use super::peers::MAX_PEERS;
+use super::trust::{ContactChange, Unknown};
+use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::stored::StoreOp;
+
+/// Peers with unread messages that are counted, at most. The status line names three.
+const MAX_UNREAD: usize = 1_000;
+
+/// Peers that are muted, at most: all that can be listed.
+const MAX_MUTED: usize = MAX_PEERS;
+
+/// What becomes of a message that arrived.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Arrival {
+    /// It is shown.
+    Shown,
+    /// Its sender is muted.
+    Held,
+}
+
+/// The conversations of this run.
+#[derive(Debug, Default)]
+pub struct Conversations {
+    /// The recipients of the open conversation; none if no conversation is open.
+    open: Vec<Recipient>,
+    /// The muted peers, and how many messages came from each since.
+    muted: BTreeMap<Recipient, usize>,
+    /// The peers that wrote while a conversation with others was open, and how often.
+    unread: BTreeMap<Recipient, usize>,
+}
+
+impl Conversations {
+    /// The muted recipients, and how many messages came from each since.
+    pub fn muted(&self) -> &BTreeMap<Recipient, usize> {
+        &self.muted
+    }
+
+    /// The peers that wrote while a conversation with others was open, and how often.
+    pub fn unread(&self) -> &BTreeMap<Recipient, usize> {
+        &self.unread
+    }
+
+    /// Counts a message that arrived.
+    fn arrived(&mut self, from: Recipient) -> Arrival {
+        if let Some(count) = self.muted.get_mut(&from) {
+            *count += 1;
+            return Arrival::Held;
+        }
+        let is_elsewhere = !self.open.is_empty() && !self.open.contains(&from);
+        if is_elsewhere && (self.unread.len() < MAX_UNREAD || self.unread.contains_key(&from)) {
+            *self.unread.entry(from).or_insert(0) += 1;
+        }
+        Arrival::Shown
+    }
+
+    /// Opens a conversation, or none. Returns the peers whose messages are read by that: those of
+    /// the conversation before, which were shown as they came, and those of the new one.
+    fn open(&mut self, with: Vec<Recipient>) -> Vec<Recipient> {
+        if with != self.open {
+            self.unread.clear();
+        }
+        let before = std::mem::replace(&mut self.open, with);
+        [&before, &self.open].into_iter().filter_map(|ids| alone(ids)).collect()
+    }
+
+    /// Mutes a peer. Returns whether there was room.
+    pub(super) fn mute(&mut self, id: Recipient) -> bool {
+        let has_room = self.muted.len() < MAX_MUTED;
+        if has_room {
+            self.muted.entry(id).or_insert(0);
+        }
+        has_room
+    }
+
+    /// Returns how many messages came from a muted peer, which is no longer muted.
+    pub(super) fn unmute(&mut self, id: Recipient) -> Option<usize> {
+        self.muted.remove(&id)
+    }
+
+    /// What is known of a recipient is that of another one. Returns whether it was muted.
+    fn follows(&mut self, from: Recipient, to: Recipient) -> bool {
+        self.open.iter_mut().filter(|id| **id == from).for_each(|id| *id = to);
+        if let Some(count) = self.unread.remove(&from) {
+            *self.unread.entry(to).or_insert(0) += count;
+        }
+        let count = self.muted.remove(&from);
+        if let Some(count) = count {
+            *self.muted.entry(to).or_insert(0) += count;
+        }
+        count.is_some()
+    }
+}
+
+/// The only recipient of a conversation. What is sent to several has no conversation in the store.
+fn alone(ids: &[Recipient]) -> Option<Recipient> {
+    if let [id] = ids { Some(*id) } else { None }
+}
+
+/// The stored conversations of a recipient: its own, and for a legacy peer also that of its address
+/// from before the peer proved itself.
+pub fn stored_conversations(id: Recipient) -> impl Iterator<Item = Recipient> {
+    let unproven = match id {
+        Recipient::Peer(PeerId::Legacy(legacy)) => Some(Recipient::Address(legacy.addr())),
+        Recipient::Peer(PeerId::Key(_)) | Recipient::Address(_) => None,
+    };
+    [id].into_iter().chain(unproven)
+}
+
+impl State {
+    /// Tells of a message, unless its sender is muted.
+    pub(super) fn tell_message(&mut self, message: Event) {
+        let Event::Message { from, row, .. } = &message else { return };
+        match self.conversations.arrived(from.id) {
+            Arrival::Shown => self.tell(message),
+            Arrival::Held => {
+                let (from, row) = (from.clone(), *row);
+                // The next run does not show it either.
+                row.into_iter().for_each(|row| self.write(StoreOp::MarkShown(vec![row])));
+                self.tell(Event::MutedMessage(from));
+            }
+        }
+    }
+
+    /// The user has opened a conversation, or has none open.
+    pub(super) fn open(&mut self, with: Vec<Recipient>) {
+        self.conversations.open(with).into_iter().for_each(|id| self.read(id));
+    }
+
+    /// The user has read all messages of a peer.
+    pub(super) fn read(&mut self, id: Recipient) {
+        self.conversations.unread.remove(&id);
+        stored_conversations(id).for_each(|id| self.write(StoreOp::MarkRead(id)));
+    }
+
+    /// Mutes a peer, or unmutes it.
+    pub(super) fn set_muted(&mut self, id: Recipient, muted: bool) -> Result<Decision, Unknown> {
+        let decision = if muted {
+            if !self.conversations.mute(id) {
+                return Err(Unknown::TooManyMuted);
+            }
+            Decision::Muted(self.who(id))
+        } else {
+            Decision::Unmuted(self.who(id), self.conversations.unmute(id))
+        };
+        self.save_muted(id, muted);
+        Ok(decision)
+    }
+
+    /// A recipient takes the place of another one in the conversations.
+    pub(super) fn conversation_follows(&mut self, from: Recipient, to: Recipient) {
+        if self.conversations.follows(from, to) {
+            self.save_muted(to, true);
+        }
+    }
+
+    /// Saves whether a contact is muted. A stranger is muted in this run only.
+    fn save_muted(&mut self, id: Recipient, muted: bool) {
+        if let Recipient::Peer(peer) = id
+            && self.is_lasting_contact(id)
+        {
+            self.trust.legacy_changed(ContactChange::Muted(peer, muted));
+        }
+    }
+
+    /// Who is muted, and what is unread.
+    pub fn conversations(&self) -> &Conversations {
+        &self.conversations
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::key::PublicKey;
+
+    fn peer(n: u8) -> Recipient {
+        PublicKey::new([n; 32]).into()
+    }
+
+    #[test]
+    fn messages_of_others_are_unread_during_a_conversation() {
+        let mut all = Conversations::default();
+        assert_eq!(all.arrived(peer(2)), Arrival::Shown);
+        assert!(all.unread.is_empty(), "no conversation is open");
+        assert_eq!(all.open(vec![peer(1)]), [peer(1)]);
+        assert_eq!([1, 2, 3, 2].map(|n| all.arrived(peer(n))), [Arrival::Shown; 4]);
+        assert_eq!(all.unread, BTreeMap::from([(peer(2), 2), (peer(3), 1)]));
+        all.open(vec![peer(1)]);
+        assert_eq!(all.unread.len(), 2, "it is the same conversation");
+        assert_eq!(all.open(vec![peer(2)]), [peer(1), peer(2)]);
+        assert!(all.unread.is_empty());
+        assert_eq!(all.open(vec![peer(2), peer(3)]), [peer(2)]);
+        assert_eq!(all.open(Vec::new()), []);
+    }
+
+    #[test]
+    fn muted_messages_are_held_and_counted() {
+        let mut all = Conversations::default();
+        all.open(vec![peer(1)]);
+        assert!(all.mute(peer(1)) && all.mute(peer(2)) && all.mute(peer(2)));
+        assert_eq!([1, 2, 2, 3].map(|n| all.arrived(peer(n)) == Arrival::Held), [true, true, true, false]);
+        assert_eq!(all.unread, BTreeMap::from([(peer(3), 1)]));
+        assert_eq!([1, 2, 3].map(|n| all.unmute(peer(n))), [Some(1), Some(2), None]);
+        assert_eq!(all.arrived(peer(2)), Arrival::Shown);
+    }
+
+    #[test]
+    fn conversation_follows_its_peer_to_a_key() {
+        let mut all = Conversations::default();
+        all.open(vec![peer(1)]);
+        all.arrived(peer(2));
+        all.mute(peer(3));
+        all.arrived(peer(3));
+        assert_eq!([1, 2, 3].map(|n| all.follows(peer(n), peer(n + 10))), [false, false, true]);
+        all.arrived(peer(11));
+        assert_eq!(all.unread, BTreeMap::from([(peer(12), 1)]));
+        assert_eq!(all.muted, BTreeMap::from([(peer(13), 1)]));
+    }
+
+    #[test]
+    fn counts_of_peers_are_bounded() {
+        let mut all = Conversations::default();
+        all.open(vec![peer(1)]);
+        let at = |n: usize| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&n.to_be_bytes());
+            Recipient::from(PublicKey::new(bytes))
+        };
+        assert!((0..=MAX_UNREAD).all(|n| all.arrived(at(n)) == Arrival::Shown));
+        assert_eq!(all.unread.len(), MAX_UNREAD);
+        assert!((0..MAX_MUTED).all(|n| all.mute(at(n))));
+        assert!(!all.mute(at(MAX_MUTED)));
+    }
+}
