@@ -17,7 +17,7 @@ trap 'tmux -L record kill-server 2>/dev/null || true; rm -rf "$state" 2>/dev/nul
 
 # All run on the loopback network, in a directory without peers.toml, and leave nothing behind.
 clean=(env -i "PATH=$state/bin:/usr/bin:/bin" "HOME=$state" TERM=tmux-256color LANG=C.UTF-8 "PS1=\$ " USER=dan TZ=UTC
-  P2P_CHAT_BIND=127.0.0.1 TMUX=inside)
+  P2P_CHAT_BIND=127.0.0.1 P2P_CHAT_DISCOVER=off TMUX=inside)
 shell="cd $state/empty && exec ${clean[*]@Q} bash --norc --noprofile -i"
 
 t() { tmux -L record "$@"; }

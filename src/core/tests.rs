@@ -7,6 +7,7 @@ mod broken;
 mod commands;
 mod contacts;
 mod disconnecting;
+mod discovered;
 mod for_run;
 mod goodbyes;
 mod holding;

@@ -24,7 +24,7 @@ pub use profile::Profile;
 pub use size::HistorySize;
 pub use values::{ColorWhen, NameSource, Notify, TimeFormat, listening_port};
 
-use crate::core::Policy;
+use crate::core::{DiscoveryMode, Policy};
 use crate::model::host::Endpoint;
 use crate::model::name::Name;
 
@@ -53,6 +53,8 @@ pub struct Settings {
     pub policy: Policy,
     /// Send and accept no unencrypted messages.
     pub require_encryption: bool,
+    /// Who can discover us on the local network, if the user chose that.
+    pub discover: Option<DiscoveryMode>,
     /// Store no messages on disk.
     pub no_history: bool,
     /// How long a message stays queued.
@@ -85,6 +87,17 @@ pub struct Settings {
     pub verbose: u8,
 }
 
+impl Settings {
+    /// Who can discover us on the local network. A user who does not accept every stranger is
+    /// visible to contacts only, unless they choose otherwise.
+    pub fn discovery(&self) -> DiscoveryMode {
+        self.discover.unwrap_or(match self.policy {
+            Policy::AcceptNew => DiscoveryMode::On,
+            Policy::Ask | Policy::Strict => DiscoveryMode::Contacts,
+        })
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -99,6 +112,7 @@ impl Default for Settings {
             profile: None,
             policy: Policy::AcceptNew,
             require_encryption: false,
+            discover: None,
             no_history: false,
             expire: Age::WEEK,
             keep_history: Keep::Forever,

@@ -11,7 +11,7 @@ mod trust;
 
 use super::commands::is_quit;
 use super::people::{Chosen, Directory, Lost, Named, find, find_to_connect, host_meant, shown};
-use crate::core::{As, BlockTarget, ContactRecord, Pin, Policy, Target};
+use crate::core::{As, BlockTarget, ContactRecord, DiscoveryMode, Pin, Policy, Target};
 use crate::model::host::{Endpoint, HostAddr};
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
@@ -100,6 +100,10 @@ pub enum Act {
     ShowPolicy,
     /// Do this with new keys.
     SetPolicy(Policy),
+    /// Say who can discover the user.
+    ShowDiscovery,
+    /// Change who can discover the user.
+    SetDiscovery(DiscoveryMode),
     /// Leave.
     Exit,
 }
