@@ -90,6 +90,14 @@ impl Discovery {
         self.hints.get(&key).map_or(&[], |hint| &hint.addrs)
     }
 
+    /// The addresses of a key to dial first: link-local ones only if there are no others, because
+    /// the user reads where a peer is.
+    fn addrs_to_dial(&self, key: PublicKey) -> Vec<PeerAddr> {
+        let addrs = self.addrs(key);
+        let others: Vec<PeerAddr> = addrs.iter().copied().filter(|addr| !addr.is_local()).collect();
+        if others.is_empty() { addrs.to_vec() } else { others }
+    }
+
     /// The announced name of a key.
     pub(super) fn name(&self, key: PublicKey) -> Option<&PeerName> {
         self.hints.get(&key)?.name.as_ref()
@@ -231,7 +239,7 @@ impl State {
         }
         while self.discovery.dialing() < MAX_DIALING {
             let Some((key, is_contact)) = self.next_discovered() else { break };
-            let addrs = self.discovery.addrs(key).to_vec();
+            let addrs = self.discovery.addrs_to_dial(key);
             let spacing = if is_contact { Ok(()) } else { self.probe_limiter.dial_stranger(&addrs, now) };
             let dial = spacing.map_or_else(|at| Dial::Waits(Some(at)), |()| Dial::UnderWay);
             if let Some(hint) = self.discovery.hints.get_mut(&key) {

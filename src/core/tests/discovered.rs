@@ -69,6 +69,17 @@ fn peer_that_dials_first_is_of_the_lan_too() {
 }
 
 #[test]
+fn link_local_addresses_are_the_last_choice() {
+    let mut story = open();
+    let local = PeerAddr::of("[fe80::7%2]:5001".parse().unwrap()).unwrap();
+    let other = PeerAddr::new(LAN, BOB_AT).unwrap();
+    story.discovers(Found { addrs: vec![local, other], ..found(BOBS, BOB_AT) });
+    story.discovers(Found { addrs: vec![local], ..found(2, BOB_AT) });
+    let dialed: Vec<_> = story.session_requests.iter().map(|request| request.addrs.clone()).collect();
+    assert_eq!(dialed, [[other], [local]]);
+}
+
+#[test]
 fn own_key_and_addresses_are_never_dialed() {
     let mut story = open();
     story.discovers(found(100, BOB_AT));
