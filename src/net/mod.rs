@@ -21,6 +21,7 @@ pub use bind::{Bound, bind, is_local};
 pub use dial::{CONNECT_TIMEOUT, EOF_TIMEOUT, Identity, PROBE_TIMEOUT};
 pub(crate) use dialer::DIALER;
 pub use dialer::{Dialer, MAX_DIALERS, MAX_SEND_JOBS};
+pub(crate) use discovery::MDNS;
 pub use discovery::{Discovery, DiscoveryConfig, DiscoveryHandler, Listening, visible_networks};
 pub use inbound::{Delivery, InboundHandler, Reply};
 pub(crate) use listener::WORKER;

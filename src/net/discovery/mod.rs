@@ -30,6 +30,9 @@ use crate::model::name::Name;
 use announcement::Announcement;
 pub use networks::Listening;
 
+/// The name of the thread of `mdns-sd`, which parses what anyone on the network sends.
+pub(crate) const MDNS: &str = "mDNS_daemon";
+
 /// The service type.
 const SERVICE: &str = "_p2p-chat._tcp.local.";
 
