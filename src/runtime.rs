@@ -271,6 +271,15 @@ impl Node {
         self.start_discovery();
     }
 
+    /// Announces us anew, and forgets what was announced before, if the networks of this machine
+    /// have changed. Takes up to 200 ms.
+    pub fn follow_networks(&self) {
+        let is_out_of_date = self.discovery.lock().as_ref().is_some_and(Discovery::is_out_of_date);
+        if is_out_of_date {
+            self.set_discovery_mode(self.discovery_mode());
+        }
+    }
+
     /// The networks where we can be discovered, as the user reads them.
     pub fn visible_networks(&self) -> Vec<String> {
         match self.discovery.lock().is_some() {

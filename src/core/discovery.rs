@@ -162,11 +162,17 @@ impl State {
         if !is_used || key == self.discovery.me || is_blocked || found.addrs.is_empty() {
             return self.done();
         }
+        let id = Recipient::key(key);
+        let has_moved = self.peers.addr(id).is_some_and(|addr| !found.addrs.contains(&addr));
         let (trust, peers) = (&self.trust, &self.peers);
         let may_go =
             |key| !trust.pin(key).is_some_and(|pin| pin.contact) && !peers.has_session(Recipient::key(key));
         self.discovery.add(found, may_go);
-        self.peers.is_on_lan(Recipient::key(key));
+        self.peers.is_on_lan(id);
+        if has_moved {
+            // Its session may be to an address that it no longer has.
+            self.ping(id, now);
+        }
         self.tell_discovered(key);
         self.dial_discovered(now);
         self.done()
@@ -175,14 +181,20 @@ impl State {
     /// Handles a peer that no longer announces itself, perhaps because its announcement was lost. A
     /// ping shows whether it is there.
     pub fn undiscovered(&mut self, key: PublicKey, now: Time) -> Vec<Output> {
-        let id = Recipient::key(key);
         self.discovery.hints.remove(&key);
-        let has_room = self.peers.addr(id).is_some_and(|addr| self.probe_limiter.has_room(addr.share()));
-        if self.peers.has_session(id) && has_room && !self.closed && !self.leaving {
-            self.probe(id, Probe::Dial, None, now);
+        if !self.closed && !self.leaving {
+            self.ping(Recipient::key(key), now);
         }
         self.dial_discovered(now);
         self.done()
+    }
+
+    /// Pings a peer that has a session, if there is room for that.
+    fn ping(&mut self, id: Recipient, now: Time) {
+        let has_room = self.peers.addr(id).is_some_and(|addr| self.probe_limiter.has_room(addr.share()));
+        if self.peers.has_session(id) && has_room {
+            self.probe(id, Probe::Dial, None, now);
+        }
     }
 
     /// Who can discover us.

@@ -203,6 +203,21 @@ fn removal_causes_a_ping_and_nothing_else() {
 }
 
 #[test]
+fn announcement_at_another_address_causes_a_ping() {
+    let mut story = open();
+    story.discovers(found(BOBS, BOB_AT));
+    story.talked(Some(met(BOBS, BOB_AT)), RequestEnd::Answered);
+    story.discovers(found(BOBS, BOB_AT));
+    assert!(story.session_requests.is_empty());
+    story.discovers(found(BOBS, 5_009));
+    assert_eq!(story.session_requests.remove(0).say, Request::Ping);
+    // The session is over, and the peer is dialed at its new address, as soon as a stranger may be.
+    story.session_breaks(BOBS);
+    story.later(seconds(10));
+    assert!(story.session_requests.iter().any(|request| request.addrs.contains(&at(5_009))));
+}
+
+#[test]
 fn announcements_are_dialed_a_few_at_a_time() {
     let mut story = open();
     for n in 1..=50 {

@@ -29,6 +29,7 @@ use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use announcement::Announcement;
 pub use networks::Listening;
+use networks::Network;
 
 /// The name of the thread of `mdns-sd`, which parses what anyone on the network sends.
 pub(crate) const MDNS: &str = "mDNS_daemon";
@@ -100,6 +101,9 @@ pub fn visible_networks(at: Listening) -> io::Result<Vec<String>> {
 
 /// Discovery that runs.
 pub struct Discovery {
+    listening: Listening,
+    /// Those that were used at the start.
+    networks: Vec<Network>,
     control: Arc<Control>,
     thread: JoinHandle<()>,
 }
@@ -123,7 +127,8 @@ impl Discovery {
     /// # Errors
     /// If no thread can be started, or if the system has no random numbers.
     pub fn start(config: DiscoveryConfig, handler: impl DiscoveryHandler) -> io::Result<Self> {
-        let control = Arc::new(Control::default());
+        let (listening, control) = (config.listening, Arc::new(Control::default()));
+        let networks = networks::used(&get_if_addrs()?, listening);
         let random = crypto::discovery_nonce().ok_or_else(|| io::Error::other("no random numbers"))?;
         // Never the name of the machine, and another one in each run.
         let host = random.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>() + ".local.";
@@ -142,7 +147,13 @@ impl Discovery {
             .name("discovery".into())
             .stack_size(STACK_BYTES)
             .spawn(move || worker.run())?;
-        Ok(Self { control, thread })
+        Ok(Self { listening, networks, control, thread })
+    }
+
+    /// Whether this machine has other networks, or other addresses in them, than at the start.
+    pub fn is_out_of_date(&self) -> bool {
+        // If they cannot be read, for example without a free descriptor, they are as before.
+        get_if_addrs().is_ok_and(|interfaces| networks::used(&interfaces, self.listening) != self.networks)
     }
 
     /// Says that we leave, which may take 200 ms, and ends.
