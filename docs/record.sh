@@ -17,7 +17,7 @@ trap 'tmux -L record kill-server 2>/dev/null || true; rm -rf "$state" 2>/dev/nul
 
 # All run on the loopback network, in a directory without peers.toml, and leave nothing behind.
 clean=(env -i "PATH=$state/bin:/usr/bin:/bin" "HOME=$state" TERM=tmux-256color LANG=C.UTF-8 "PS1=\$ " USER=dan TZ=UTC
-  P2P_CHAT_BIND=127.0.0.1 TMUX=inside)
+  P2P_CHAT_BIND=127.0.0.1 P2P_CHAT_DISCOVER=off TMUX=inside)
 shell="cd $state/empty && exec ${clean[*]@Q} bash --norc --noprofile -i"
 
 t() { tmux -L record "$@"; }
@@ -94,6 +94,34 @@ t capture-pane -e -p -t $b >"$state/bob"
 docs/svg.sh 66 14 "Alice=$state/alice" "Bob=$state/bob" >docs/session.svg
 t kill-server
 rm -rf "$state/.local" "$state/.config"
+
+# The first minute of two newcomers on two machines of one network, which are namespaces of their own.
+if [[ -n ${RECORDS:-} ]]; then
+  opens 84 22
+  enters $b "exec unshare -n bash --norc --noprofile -i"
+  other=$(t display-message -p -t $b '#{pane_pid}')
+  ip link add eth0 type veth peer name eth0 netns "$other"
+  machine() { ip addr add "$1/24" dev eth0 && ip link set lo up && ip link set eth0 up && ip route add default dev eth0; }
+  machine 192.168.1.20
+  nsenter --net="/proc/$other/ns/net" bash -c "$(declare -f machine); machine 192.168.1.21"
+  for window in $a $b; do enters $window "unset P2P_CHAT_BIND P2P_CHAT_DISCOVER; clear"; done
+  enters $a "p2p-chat --name Alice --port 5000"
+  sees $a "Choice"
+  enters $b "p2p-chat --name Bob --port 5000"
+  sees $b "Alice.* is online"
+  sees $a "Bob.* is online"
+  screen $b "Two machines on one network" \
+    "Typed: \`p2p-chat --name Bob --port 5000\`. Alice has started hers in the same way on another machine."
+  press $a C-l
+  enters $b "@alice Hello"
+  sees $a "Hello"
+  enters $a "/reply Hello Bob"
+  sees $b "Hello Bob"
+  screen $a "The first message to a machine on the network" "Typed: \`/reply Hello Bob\`. Alice's screen."
+  t kill-server
+  ip link del eth0
+  rm -rf "$state/.local" "$state/.config"
+fi
 
 # A first session: a newcomer who uses numbers, and Bob, who uses names.
 opens 84 22

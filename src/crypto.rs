@@ -1,10 +1,10 @@
-//! What of cryptography the application itself needs: ids that never meet, and the code that two
-//! people compare.
+//! What of cryptography the application itself needs: ids that never meet, the code that two people
+//! compare, and the announcement that only contacts recognize.
 
 use std::num::NonZeroU32;
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
-use aws_lc_rs::{pbkdf2, rand};
+use aws_lc_rs::{hmac, pbkdf2, rand};
 
 use crate::core::code_input;
 use crate::model::key::PublicKey;
@@ -43,6 +43,30 @@ pub(crate) fn message_id() -> Option<MessageId> {
     Some(MessageId::new(bytes))
 }
 
+/// Bytes of the random number in an announcement for contacts.
+pub(crate) const NONCE_BYTES: usize = 16;
+
+/// Bytes of the digest in an announcement for contacts, which is written in hexadecimal digits.
+const TOKEN_BYTES: usize = 8;
+
+/// What the digest of an announcement is for, so that nothing else makes the same bytes.
+const TOKEN_SALT: &[u8] = b"p2p-chat discovery";
+
+/// The random number of an announcement, or nothing where the system gives no random bytes.
+pub(crate) fn discovery_nonce() -> Option<[u8; NONCE_BYTES]> {
+    let mut bytes = [0; NONCE_BYTES];
+    rand::fill(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// The instance name in the announcement of a key for its contacts: 16 hexadecimal digits. `hour`
+/// is counted from 1970. Who does not know the key cannot tell whose announcement it is.
+pub(crate) fn discovery_token(key: PublicKey, hour: u64, nonce: &[u8; NONCE_BYTES]) -> String {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes()));
+    [TOKEN_SALT, &hour.to_be_bytes(), nonce].into_iter().for_each(|part| context.update(part));
+    context.sign().as_ref().iter().take(TOKEN_BYTES).map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The code that is the same on the screens of those who hold these two keys, and that nobody else
 /// can make: digits alone, which takes some milliseconds.
 pub(crate) fn short_code(one: PublicKey, other: PublicKey) -> String {
@@ -65,6 +89,15 @@ mod tests {
         assert_eq!(short_code(other, one), vector);
         assert_eq!(vector.len(), CODE_DIGITS);
         assert_ne!(short_code(one, PublicKey::new([3; 32])), vector);
+    }
+
+    #[test]
+    fn announcement_has_the_digest_of_the_test_vector() {
+        let key = PublicKey::new([1; 32]);
+        // docs/PROTOCOL.md
+        assert_eq!(discovery_token(key, 500_000, &[2; NONCE_BYTES]), "ec66ba80083f662a");
+        assert_ne!(discovery_token(key, 500_001, &[2; NONCE_BYTES]), "ec66ba80083f662a");
+        assert_ne!(discovery_token(key, 500_000, &[3; NONCE_BYTES]), "ec66ba80083f662a");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use log::LevelFilter;
 use crate::files;
 use crate::model::message::LOG_TARGET;
 use crate::model::untrusted::harmless;
-use crate::net::{DIALER, WORKER};
+use crate::net::{DIALER, MDNS, WORKER};
 use crate::settings::{Misused, Settings};
 use crate::tui::restore_terminal;
 
@@ -125,8 +125,9 @@ fn restore_terminal_on_panic() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         let name = thread::current().name().map(str::to_owned);
-        if matches!(name.as_deref(), Some(WORKER | DIALER)) {
-            // It ends one connection, not the program. Its words may quote a message.
+        if matches!(name.as_deref(), Some(WORKER | DIALER | MDNS)) {
+            // It ends one connection, or discovery, which starts again, and not the program. Its
+            // words may quote a message.
             let place = info.location().map_or_else(String::new, |place| format!(" at {place}"));
             log::error!("a thread panicked{place}");
             log::error!(target: LOG_TARGET, "{}", harmless(&info.to_string()));

@@ -6,6 +6,7 @@
 //! simulator takes the same steps from one thread, with a clock and a network of its own.
 
 mod contacts;
+mod discovery;
 mod inbox;
 mod machine;
 mod ports;
@@ -38,8 +39,9 @@ use store_writer::WriterQueue;
 pub use store_writer::{Keeping, MAX_WAITING_BYTES, write_batch};
 
 use crate::core::{
-    Command, ContactChange, CoreConfig, Event, KnownContact, Me, Meeting, OpId, PeerInfo, PeerRequest, Pin,
-    Policy, PresenceStatus, Restored, Row, StaticPeer, Target, Verification, WaitingMessage,
+    Command, ContactChange, CoreConfig, DiscoveryMode, Event, KnownContact, Me, Meeting, OpId, PeerInfo,
+    PeerRequest, Pin, Policy, PresenceStatus, Restored, Row, StaticPeer, Target, Verification,
+    WaitingMessage,
 };
 use crate::crypto;
 use crate::interfaces;
@@ -52,7 +54,7 @@ use crate::model::session::{ByeReason, Message};
 use crate::model::stored::{Query, QueuedMessage, RowId, StoreOp, StoredMessage};
 use crate::net::secure::{self, OwnKey, Tls};
 use crate::net::sessions::{MAX_HELD_BYTES, Sessions, SessionsConfig};
-use crate::net::{self, Dialer, Identity, Listener, Resolver, Tcp};
+use crate::net::{self, Dialer, Discovery, DiscoveryConfig, Identity, Listener, Listening, Resolver, Tcp};
 use crate::store::{Store, StoreError};
 
 /// How long [`Node::messages`] waits for the disk. A write takes milliseconds; after half a second
@@ -85,6 +87,8 @@ pub struct NodeConfig {
     pub blocked_sources: Vec<SourcePrefix>,
     /// No message is sent or accepted unencrypted.
     pub require_encryption: bool,
+    /// Who can discover us on the local network.
+    pub discovery: DiscoveryMode,
 }
 
 impl NodeConfig {
@@ -101,6 +105,7 @@ impl NodeConfig {
             policy: Policy::default(),
             blocked_sources: Vec::new(),
             require_encryption: false,
+            discovery: DiscoveryMode::Off,
         }
     }
 }
@@ -140,6 +145,8 @@ pub struct Node {
     /// The store, for reading.
     history: Mutex<Box<dyn Store>>,
     addrs: Vec<SocketAddr>,
+    listening: Listening,
+    discovery: Mutex<Option<Discovery>>,
     start: OpId,
 }
 
@@ -159,7 +166,7 @@ impl Node {
         T: From<Event> + Send + 'static,
     {
         let NodeConfig { name, advertise, peers, seed, pins, contacts, .. } = config;
-        let NodeConfig { policy, blocked_sources, require_encryption, .. } = config;
+        let NodeConfig { policy, blocked_sources, require_encryption, discovery, .. } = config;
         let Keeping { mut store, reader, durable, expire, retention } = keeping;
         let own = OwnKey::from_seed(&seed).ok_or(StartError::NoKey)?;
         let tls = Arc::new(Tls::new(&own).map_err(|_| StartError::NoKey)?);
@@ -171,8 +178,18 @@ impl Node {
         let port = addr.port();
         let me = Me { bind, port, advertise };
         let key = own.public();
-        let core =
-            CoreConfig { me, name, key, pins, policy, blocked_sources, require_encryption, durable, expire };
+        let core = CoreConfig {
+            me,
+            name,
+            key,
+            pins,
+            policy,
+            blocked_sources,
+            require_encryption,
+            discovery,
+            durable,
+            expire,
+        };
         let waiting =
             waiting_in(&mut *store, expire, store_writer::clock()).map_err(StartError::NoHistory)?;
         let listens_v6 = addrs.iter().any(SocketAddr::is_ipv6);
@@ -218,7 +235,79 @@ impl Node {
             .map(Some)
             .map_err(|error| StartError::Other(addr, error))?;
         let history = Mutex::new(reader);
-        Ok(Self { shared, own: key, listener, ticker, store_writer, history, addrs, start })
+        let listening = Listening { bind, port, ipv6: listens_v6 };
+        let discovery = Mutex::default();
+        let node = Self {
+            shared,
+            own: key,
+            listener,
+            ticker,
+            store_writer,
+            history,
+            addrs,
+            listening,
+            discovery,
+            start,
+        };
+        node.start_discovery();
+        Ok(node)
+    }
+
+    /// Starts to announce us and to look for others, if the mode says so. A program that listens
+    /// only on the loopback network cannot be reached by others, so it does neither.
+    fn start_discovery(&self) {
+        let mode = self.discovery_mode();
+        if mode == DiscoveryMode::Off || self.listening.bind.is_loopback() {
+            return;
+        }
+        let (key, name, listening) = (self.own, self.name(), self.listening);
+        let config = DiscoveryConfig { mode, key, name, listening };
+        match Discovery::start(config, discovery::ToMachine(Arc::downgrade(&self.shared))) {
+            Ok(discovery) => *self.discovery.lock() = Some(discovery),
+            Err(error) => log::warn!("cannot discover peers on this network: {error}"),
+        }
+    }
+
+    /// Tells the network that we leave, and looks for nobody.
+    fn stop_discovery(&self) {
+        let running = self.discovery.lock().take();
+        if let Some(running) = running {
+            running.stop();
+        }
+    }
+
+    /// Who can discover us on the local network, as the user chose.
+    pub fn discovery_mode(&self) -> DiscoveryMode {
+        self.shared.locked.lock().machine.state().discovery_mode()
+    }
+
+    /// Changes who can discover us. Takes up to 200 ms to tell the network.
+    pub fn set_discovery_mode(&self, mode: DiscoveryMode) {
+        self.stop_discovery();
+        self.shared.step(|step| step.set_discovery_mode(mode));
+        self.start_discovery();
+    }
+
+    /// Announces us anew, and forgets what was announced before, if the networks of this machine
+    /// have changed. Takes up to 200 ms.
+    pub fn follow_networks(&self) {
+        let is_out_of_date = self.discovery.lock().as_ref().is_some_and(Discovery::is_out_of_date);
+        if is_out_of_date {
+            self.set_discovery_mode(self.discovery_mode());
+        }
+    }
+
+    /// The networks where we can be discovered, as the user reads them.
+    pub fn visible_networks(&self) -> Vec<String> {
+        match self.discovery.lock().is_some() {
+            true => net::visible_networks(self.listening).unwrap_or_default(),
+            false => Vec::new(),
+        }
+    }
+
+    /// The strangers that announce themselves and are not in the list.
+    pub fn discovered_strangers(&self) -> Vec<PeerInfo> {
+        self.shared.locked.lock().machine.state().discovered_strangers()
     }
 
     /// Our own name.
@@ -229,6 +318,11 @@ impl Node {
     /// Changes our own name. Requests under way keep the former one.
     pub fn set_name(&self, name: Name) {
         self.shared.step(|step| step.set_name(name));
+        if self.discovery_mode() == DiscoveryMode::On {
+            // The announcement contains the name.
+            self.stop_discovery();
+            self.start_discovery();
+        }
     }
 
     /// Tells the peer with a key that the user wants to compare safety numbers, if a session is
@@ -484,6 +578,7 @@ impl Node {
     /// Closes the listener, ends all threads, and waits for them until `deadline`. Threads that the
     /// operating system still holds by then end with the process. [`Command::Leave`] comes before.
     pub fn stop(&mut self, deadline: Instant) {
+        self.stop_discovery();
         self.listener.stop(deadline);
         self.shared.tcp.resolver.stop();
         self.shared.tcp.dialer.stop(deadline);

@@ -20,7 +20,7 @@ use clap_complete::Shell;
 
 pub use history::Asked;
 
-use crate::core::Policy;
+use crate::core::{DiscoveryMode, Policy};
 use crate::interfaces;
 use crate::model::address::PeerAddr;
 use crate::model::host::Endpoint;
@@ -89,6 +89,11 @@ pub struct Cli {
     #[arg(value_name = "BOOL", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
     #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]
     pub no_static: bool,
+
+    /// Who can discover you on the local network [default: on with the policy accept-new, else
+    /// contacts]
+    #[arg(long, env = "P2P_CHAT_DISCOVER", value_name = "WHO", help_heading = NETWORK)]
+    pub discover: Option<DiscoveryMode>,
 
     /// Profile to use; --name then renames it [default: the profile with your name]
     #[arg(long, global = true, env = "P2P_CHAT_PROFILE", value_name = "NAME", help_heading = KEYS)]
@@ -246,6 +251,7 @@ impl Cli {
             policy: self.policy,
             require_encryption: self.require_encryption,
             insecure_permissions: self.insecure_permissions,
+            discover: self.discover,
             no_history: self.no_history,
             expire: self.expire,
             keep_history: self.keep_history,
@@ -275,6 +281,21 @@ impl ValueEnum for Policy {
             Self::AcceptNew => ("accept-new", "Show their messages and remember their keys"),
             Self::Ask => ("ask", "Ask you to accept or block each one"),
             Self::Strict => ("strict", "Refuse them; /add lets one in"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
+
+impl ValueEnum for DiscoveryMode {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::On, Self::Contacts, Self::Off]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::On => ("on", "Everybody on the network; strangers are connected with accept-new"),
+            Self::Contacts => ("contacts", "Those who know your key; only contacts are connected"),
+            Self::Off => ("off", "Nobody, and p2p-chat looks for nobody"),
         };
         Some(PossibleValue::new(name).help(help))
     }

@@ -315,6 +315,8 @@ impl State {
             Command::SendAgain { to, message, name } => self.send_again(to, message, name, now),
             Command::Leave => self.leave(now),
         };
+        // It may have made a contact of a peer that announces itself, or changed the policy.
+        self.dial_discovered(now);
         (op, self.done())
     }
 

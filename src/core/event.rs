@@ -158,6 +158,9 @@ pub enum Event {
     },
     /// A peer waits for the user's decision. Until then nothing is sent to it or shown of it.
     PeerRequest(PeerRequest),
+    /// A stranger announces itself on the local network, and is not connected by itself. Told once
+    /// of each.
+    OnNetwork(PeerInfo),
     /// The policy refused a stranger. Told once of each.
     RefusedStranger(Meeting),
     /// So many more peers wanted to wait for the user's decision than there was room for.
@@ -382,6 +385,7 @@ impl Event {
             | Self::ProvenAt(_, who)
             | Self::Renamed(who)
             | Self::AsksToVerify(who)
+            | Self::OnNetwork(who)
             | Self::Came(who)
             | Self::Went(who, _)
             | Self::Done { who, .. }

@@ -25,6 +25,8 @@ pub(super) enum Purpose {
     Ask,
     /// The peer has promised or claims a key, which it has to prove.
     Greet,
+    /// The peer announces itself on the local network.
+    Discovered,
     /// Messages to a key.
     Batch(PublicKey),
 }

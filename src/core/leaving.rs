@@ -107,7 +107,11 @@ impl State {
                 Purpose::Message(_) | Purpose::Batch(_) => {
                     targets.insert(*peer_id);
                 }
-                Purpose::Connect(_) | Purpose::Probe(Probe::Connect) | Purpose::Ack | Purpose::Greet => {
+                Purpose::Connect(_)
+                | Purpose::Probe(Probe::Connect)
+                | Purpose::Ack
+                | Purpose::Greet
+                | Purpose::Discovered => {
                     attempts.insert(id);
                 }
                 Purpose::Ask => {

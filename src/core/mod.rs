@@ -9,6 +9,7 @@
 mod command;
 mod conversations;
 mod dedup;
+mod discovery;
 mod event;
 mod hosts;
 mod inbound;
@@ -46,6 +47,7 @@ pub(crate) use command::KnownContact;
 pub use command::{Command, Target};
 pub(crate) use conversations::Conversations;
 pub use conversations::stored_conversations;
+pub use discovery::{DiscoveryMode, Found};
 pub(crate) use event::Decision;
 pub use event::{
     CommandKind, Event, Forgotten, JobId, OpId, Output, PeerInfo, PlainAnswer, PlainRequest, SessionRequest,
@@ -78,6 +80,7 @@ use crate::model::key::PublicKey;
 use crate::model::message::Form;
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
+use discovery::Discovery;
 use hosts::Hosts;
 use inbound::Inbound;
 use jobs::{Jobs, Purpose};
@@ -121,6 +124,8 @@ pub struct CoreConfig {
     pub blocked_sources: Vec<SourcePrefix>,
     /// Whether unencrypted messages are neither sent nor accepted.
     pub require_encryption: bool,
+    /// Who can discover us on the local network.
+    pub discovery: DiscoveryMode,
     /// Whether stored messages survive the program.
     pub durable: bool,
     /// How long a message waits for its recipient.
@@ -142,6 +147,7 @@ impl CoreConfig {
             policy: Policy::default(),
             blocked_sources: Vec::new(),
             require_encryption: false,
+            discovery: DiscoveryMode::Off,
             durable: false,
             expire: Self::EXPIRE,
         }
@@ -210,6 +216,7 @@ pub struct State {
     operations: Operations,
     jobs: Jobs,
     probe_limiter: ProbeLimiter,
+    discovery: Discovery,
     outbox: Outbox,
     /// What is stored is there in the next run.
     durable: bool,
@@ -240,7 +247,7 @@ impl State {
     /// Returns a state that knows no peer yet, only the keys of `config`.
     pub fn new(config: CoreConfig) -> Self {
         let CoreConfig { me, name, key, pins, policy, blocked_sources, .. } = config;
-        let CoreConfig { require_encryption, durable, expire, .. } = config;
+        let CoreConfig { require_encryption, discovery, durable, expire, .. } = config;
         let mut trust = Trusted::new(key, policy).with_required_encryption(require_encryption);
         for pin in pins {
             trust.load(pin);
@@ -258,6 +265,7 @@ impl State {
             operations: Operations::default(),
             jobs: Jobs::default(),
             probe_limiter: ProbeLimiter::default(),
+            discovery: Discovery::new(key, discovery),
             outbox: Outbox::new(expire, durable),
             durable,
             name,

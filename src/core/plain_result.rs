@@ -97,7 +97,9 @@ impl State {
             Purpose::Connect(_) | Purpose::Probe(Probe::Connect) | Purpose::Ask => {
                 Some(ProbeResult::TookConnect)
             }
-            Purpose::Probe(Probe::Dial) | Purpose::Greet | Purpose::Batch(_) => Some(ProbeResult::Dialed),
+            Purpose::Probe(Probe::Dial) | Purpose::Greet | Purpose::Discovered | Purpose::Batch(_) => {
+                Some(ProbeResult::Dialed)
+            }
         };
         self.probe_limiter.end(job, seen == SendResult::Failed(SendError::NoResources), now);
         self.over(peer_id, purpose, &seen, now);

@@ -129,7 +129,12 @@ impl State {
         match purpose {
             Purpose::Probe(_) => self.peers.probe_ended(peer_id, was_asked(seen), now),
             Purpose::Ack => self.peers.ack_ended(peer_id),
-            Purpose::Message(_) | Purpose::Connect(_) | Purpose::Ask | Purpose::Greet | Purpose::Batch(_) => {
+            Purpose::Message(_)
+            | Purpose::Connect(_)
+            | Purpose::Ask
+            | Purpose::Greet
+            | Purpose::Discovered
+            | Purpose::Batch(_) => {
                 self.peers.sending_ended(peer_id);
             }
             Purpose::Exit(_) => {}

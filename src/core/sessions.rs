@@ -70,6 +70,7 @@ impl State {
         env: Env,
         now: Time,
     ) -> (Result<(), ByeReason>, Vec<Output>) {
+        let proven = up.key;
         let welcome = match job {
             None if self.closed => Err(ByeReason::NoRoom),
             None => self.accepts(up, env, now),
@@ -79,7 +80,8 @@ impl State {
                 None => Ok(()),
                 Some(job) => {
                     let (key, addr, is_session) = (up.key, up.addr, up.hello.is_some());
-                    let welcome = self.met_at(job.peer_id, up, env, now);
+                    let keeps = job.purpose != Purpose::Discovered;
+                    let welcome = self.met_at(job.peer_id, keeps, up, env, now);
                     match welcome {
                         Ok(id) if is_session => {
                             self.peers.session_opened(id, true);
@@ -100,6 +102,9 @@ impl State {
                 }
             },
         };
+        if self.discovery.knows(proven) {
+            self.peers.is_on_lan(Recipient::key(proven));
+        }
         (welcome, self.done())
     }
 
@@ -238,6 +243,8 @@ impl State {
                 Some(_) => self.peers.session_closed(id, now),
                 None => self.peers.session_lost(id, now),
             }
+            // Another stranger that announces itself may have a session now.
+            self.dial_discovered(now);
         }
         self.done()
     }
@@ -260,7 +267,14 @@ impl State {
         let welcome = met.map(|(_, welcome)| welcome).or(was_open);
         let reached = met.map(|(addr, _)| addr).or(addr);
         let was_met = welcome.is_some();
-        if let (RequestEnd::WrongKey(proven), Some(expected), Some(at)) = (&end, expect, reached) {
+        let is_discovered = purpose == Purpose::Discovered;
+        if let Some(key) = expect.filter(|_| is_discovered) {
+            self.discovery.dialed(key);
+        }
+        // Anyone can announce the key of another, so that says nothing about either of them.
+        if let (RequestEnd::WrongKey(proven), Some(expected), Some(at), false) =
+            (&end, expect, reached, is_discovered)
+        {
             self.peers.broke_promise(asked_for);
             self.wrong_key(expected, *proven, at);
         }
@@ -296,7 +310,7 @@ impl State {
         };
         // A peer that dialed us may still refuse us after our hello, unless it takes messages. The
         // answer to a check of its address does not say whether it accepts us.
-        let is_check = purpose == Purpose::Greet && asked_for.public_key().is_some();
+        let is_check = is_discovered || purpose == Purpose::Greet && asked_for.public_key().is_some();
         if end == RequestEnd::Answered
             && (met.is_some() && !is_check || matches!(purpose, Purpose::Batch(_) | Purpose::Probe(_)))
             && let Some(who) = self.peers.accepted_us(peer_id)
@@ -346,7 +360,7 @@ impl State {
             self.parts(peer_id, now);
         } else if !matches!(purpose, Purpose::Exit(_))
             && !matches!(welcome, Some(Err(_)))
-            && (was_met || !is_check)
+            && (was_met || !is_check && !is_discovered)
         {
             let parted_since = self.peers.has_left_since(peer_id, job);
             let says_hello = was_met && !matches!(purpose, Purpose::Probe(Probe::Dial));
@@ -402,6 +416,9 @@ impl State {
         }
         // The goodbye goes behind the messages that have waited for this.
         self.attempted(job, peer_id, was_met);
+        if is_discovered {
+            self.dial_discovered(now);
+        }
         self.settle_watches(now);
         self.done()
     }
@@ -431,10 +448,12 @@ impl State {
     }
 
     /// A peer has proven a key where we dialed; without a hello, that is all it did. That is news
-    /// unless the key was expected, had proven itself there, and is dialed there first.
+    /// unless the key was expected, had proven itself there, and is dialed there first. `keeps`
+    /// says that a stranger is remembered in later runs.
     fn met_at(
         &mut self,
         asked_for: Recipient,
+        keeps: bool,
         up: SessionUp,
         env: Env,
         now: Time,
@@ -449,7 +468,7 @@ impl State {
         let (name, also) = hello.map_or((None, None), |hello| (Some(hello.name), Some(hello.also)));
         let meeting = Meeting { id: PeerId::Key(key), name, addr, dialed: true, source, date: env.date };
         self.meets(key, meeting, now)?;
-        if self.trust.keep(key) {
+        if keeps && self.trust.keep(key) {
             self.seen(id);
         }
         if let Some(also) = also {

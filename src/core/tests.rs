@@ -8,6 +8,7 @@ mod commands;
 mod contacts;
 mod conversations;
 mod disconnecting;
+mod discovered;
 mod for_run;
 mod goodbyes;
 mod holding;

@@ -17,8 +17,14 @@ impl State {
     /// When [`State::tick`] has something to do next, if nothing else happens before.
     pub fn next_wake(&self) -> Option<Time> {
         let messages = self.outbox.next_wake();
-        let looks =
-            [self.peers.next_wake(), self.probe_limiter.next_wake(), self.hosts.next_wake(), messages];
+        let announced = self.discovery.next_wake();
+        let looks = [
+            self.peers.next_wake(),
+            self.probe_limiter.next_wake(),
+            self.hosts.next_wake(),
+            messages,
+            announced,
+        ];
         let deadline = self.operations.next_deadline();
         let unasked = looks.into_iter().flatten().filter(|_| !self.leaving);
         deadline
@@ -45,6 +51,7 @@ impl State {
         }
         if !self.leaving {
             self.serve_due(now);
+            self.dial_discovered(now);
             self.refresh_seen(now);
         }
         self.leaves_on(now);

@@ -184,6 +184,8 @@ impl State {
             return PeerInfo { name: who.name.or(name), ..who };
         }
         // An offline contact may not be listed.
+        let announced = || self.discovery.name(peer_id.public_key()?).cloned();
+        let name = name.or_else(announced);
         let (addr, verification) = (self.dialed_at(peer_id), self.verification_of(peer_id));
         PeerInfo { id: peer_id, name, addr, claimed: None, verification }
     }
@@ -245,7 +247,8 @@ impl State {
         let hints = pin.into_iter().flat_map(|pin| pin.addrs.iter().copied());
         let also = self.peers.also(id).iter().copied();
         let mut addrs: Vec<PeerAddr> = Vec::new();
-        for addr in self.peers.addr(id).into_iter().chain(hints).chain(also) {
+        let announced = self.discovery.addrs(key).iter().copied();
+        for addr in self.peers.addr(id).into_iter().chain(hints).chain(also).chain(announced) {
             if addrs.len() < MAX_DIALED && !addrs.contains(&addr) && !self.is_own(addr) {
                 addrs.push(addr);
             }

@@ -12,8 +12,9 @@ use std::net::{IpAddr, SocketAddr};
 use super::machine::Machine;
 use super::ports::{Ports, Put, QueuedWrite, ReportTo};
 use crate::core::{
-    As, BlockTarget, Command, Env, Event, JobId, KnownContact, OpId, Output, PlainAnswer, PlainReceived,
-    PlainResult, RequestEnded, Restored, SessionUp, Staged, State, StaticPeer, Target, Time,
+    As, BlockTarget, Command, DiscoveryMode, Env, Event, Found, JobId, KnownContact, OpId, Output,
+    PlainAnswer, PlainReceived, PlainResult, RequestEnded, Restored, SessionUp, Staged, State, StaticPeer,
+    Target, Time,
 };
 use crate::model::address::{PeerAddr, Source, SourcePrefix};
 use crate::model::delivery::DeliveryStatus;
@@ -262,6 +263,25 @@ impl<'a> Step<'a> {
     /// The user of this peer wants to compare safety numbers.
     pub fn asks_to_verify(&mut self, key: PublicKey) {
         self.act(None, |state, now| ((), state.asks_to_verify(key, now)));
+    }
+
+    // ---- discovery ------------------------------------------------------------------------------
+
+    /// Handles a peer that announces itself on the local network.
+    pub fn discovered(&mut self, found: Found) {
+        // First, so that we never dial ourselves.
+        found.addrs.iter().for_each(|addr| self.learn_if_own(*addr));
+        self.act(None, |state, now| ((), state.discovered(found, now)));
+    }
+
+    /// Handles a peer that no longer announces itself.
+    pub fn undiscovered(&mut self, key: PublicKey) {
+        self.act(None, |state, now| ((), state.undiscovered(key, now)));
+    }
+
+    /// Changes who can discover us.
+    pub fn set_discovery_mode(&mut self, mode: DiscoveryMode) {
+        self.machine.state.set_discovery_mode(mode);
     }
 
     // ---- the store ------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ pub(crate) use size::HistorySize;
 pub(crate) use values::{ColorWhen, NameSource, Notify, TimeFormat, listening_port};
 pub(crate) use zone::zone_warning;
 
-use crate::core::Policy;
+use crate::core::{DiscoveryMode, Policy};
 use crate::model::host::Endpoint;
 use crate::model::name::Name;
 
@@ -61,6 +61,8 @@ pub struct Settings {
     pub require_encryption: bool,
     /// Use files that other users can access.
     pub insecure_permissions: bool,
+    /// Who can discover us on the local network, if the user chose that.
+    pub discover: Option<DiscoveryMode>,
     /// Store no messages on disk.
     pub no_history: bool,
     /// How long a message stays queued.
@@ -93,6 +95,17 @@ pub struct Settings {
     pub verbose: u8,
 }
 
+impl Settings {
+    /// Who can discover us on the local network. A user who does not accept every stranger is
+    /// visible to contacts only, unless they choose otherwise.
+    pub fn discovery(&self) -> DiscoveryMode {
+        self.discover.unwrap_or(match self.policy {
+            Policy::AcceptNew => DiscoveryMode::On,
+            Policy::Ask | Policy::Strict => DiscoveryMode::Contacts,
+        })
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -108,6 +121,7 @@ impl Default for Settings {
             policy: Policy::AcceptNew,
             require_encryption: false,
             insecure_permissions: false,
+            discover: None,
             no_history: false,
             expire: Age::WEEK,
             keep_history: Keep::Forever,

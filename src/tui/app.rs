@@ -254,6 +254,10 @@ impl Directory for People<'_> {
         self.node.queued(id)
     }
 
+    fn discovered(&self) -> Vec<PeerInfo> {
+        self.node.discovered_strangers()
+    }
+
     fn address(&self, word: &str) -> Result<PeerAddr, AddrError> {
         interfaces::parse_addr(word)
     }

@@ -250,6 +250,16 @@ pub const COMMANDS: &[CommandHelp] = &[
                that are not in the list yet. A new key with the name of a contact always waits.",
     },
     CommandHelp {
+        name: "/discover",
+        arguments: "[WHO]",
+        short: "who can discover you: on, contacts, off",
+        long: "on announces your name and key on the local network, and connects those who do the \
+               same; with the policies ask and strict, p2p-chat only tells you of strangers. \
+               contacts announces what only those who know your key recognize, and connects \
+               contacts only. off announces nothing and looks for nobody. It applies until p2p-chat \
+               ends; --discover sets it for each start. Without WHO, it shows who can discover you.",
+    },
+    CommandHelp {
         name: QUIT,
         arguments: "",
         short: "say goodbye to all peers and exit",
@@ -334,6 +344,7 @@ const SHARED_ROWS: &[(&[&str], &str)] = &[
     (&["/requests", "/trust", "/accept"], "list or accept changed and new keys"),
     (&["/key", "/verify"], "show a key; compare safety numbers with a peer"),
     (&["/block", "/unblock", "/blocked"], "block a contact, a key or an IP; list them"),
+    (&["/policy", "/discover"], "how to treat strangers; who can discover you"),
     (&["/contacts", "/add", "/forget"], "list, add or remove contacts"),
 ];
 

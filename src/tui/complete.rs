@@ -115,6 +115,7 @@ fn argument(before: &str) -> Option<Argument> {
         "/key" | "/forget" => Some(Argument::Known),
         "/unblock" => Some(Argument::Blocked),
         "/alias" | "/msg" => Some(Argument::Peer(" ")),
+        "/discover" => Some(Argument::Word(&["on", "contacts", "off"])),
         "/policy" => Some(Argument::Word(&["accept-new", "ask", "strict"])),
         _ => None,
     }

@@ -252,6 +252,7 @@ fn middle(row: &Row, is_muted: bool) -> Middle {
         PeerOrigin::Contact => "contact",
         PeerOrigin::Heard => "heard",
         PeerOrigin::SentTo => "sent to",
+        PeerOrigin::Lan => "lan",
     };
     let heard = row.last_heard.map_or_else(|| "never".to_owned(), ago);
     Middle::Cells([state.into(), known.into(), heard])

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 use super::commands::is_quit;
 use super::people::{Chosen, Directory, Lost, Named, find, find_to_connect, host_meant, shown};
-use crate::core::{As, BlockTarget, ContactRecord, Pin, Policy, Target};
+use crate::core::{As, BlockTarget, ContactRecord, DiscoveryMode, Pin, Policy, Target};
 use crate::model::host::{Endpoint, HostAddr};
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
@@ -102,6 +102,10 @@ pub enum Act {
     ShowPolicy,
     /// Do this with new keys.
     SetPolicy(Policy),
+    /// Say who can discover the user.
+    ShowDiscovery,
+    /// Change who can discover the user.
+    SetDiscovery(DiscoveryMode),
     /// Leave.
     Exit,
 }

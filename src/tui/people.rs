@@ -70,6 +70,10 @@ pub trait Directory {
     fn queued(&self, _id: Recipient) -> usize {
         0
     }
+    /// The strangers that announce themselves on the local network and are not in the list.
+    fn discovered(&self) -> Vec<PeerInfo> {
+        Vec::new()
+    }
     /// Parses a word as an address. A directory that knows the interfaces of the machine also takes
     /// their names.
     ///
@@ -423,8 +427,18 @@ pub(super) fn find_to_connect(word: &str, directory: &dyn Directory) -> Result<N
             is_free(addr, &candidates(directory), directory)?;
             Ok(Named::Exactly(Chosen::one(Recipient::Address(addr), addr.to_string())))
         }
-        _ => find(word, directory),
+        _ => find(word, directory).or_else(|lost| discovered(word, directory).ok_or(lost)),
     }
+}
+
+/// Returns the only stranger on the local network that announces itself by this name.
+fn discovered(word: &str, directory: &dyn Directory) -> Option<Named> {
+    let labels = directory.labels();
+    let all = directory.discovered();
+    let all = all.iter().map(|who| Candidate::new(who.id, who.name.as_ref(), labels));
+    let mut named = all.filter(|known| known.has_name && known.is_called(&folded(word)));
+    let one = named.next().filter(|_| named.next().is_none())?;
+    Some(Named::Exactly(one.chosen()))
 }
 
 /// Returns the host name and port in a word, if the word means no known peer.

@@ -5,6 +5,8 @@
 //! standard error and ends.
 
 #[cfg(target_os = "linux")]
+mod discovery;
+#[cfg(target_os = "linux")]
 mod docker;
 #[cfg(target_os = "linux")]
 mod lab;

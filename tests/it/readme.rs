@@ -5,7 +5,7 @@
 //! docs/record.sh, makes the picture.
 
 use std::fs;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -65,6 +65,7 @@ fn in_shell(line: &str, dir: &Path) -> Output {
         .env("PATH", format!("{}:/usr/bin:/bin", dir.display()))
         .env("HOME", dir)
         .env("P2P_CHAT_BIND", "127.0.0.1")
+        .env("P2P_CHAT_DISCOVER", "off")
         .output()
         .expect("a shell runs it")
 }
@@ -102,7 +103,9 @@ fn first_messages_go_both_ways() {
     let [alice, bob] = [nobody().port(), nobody().port()];
     let ports = [("5000", alice), ("5001", bob)];
     let mut alice = peer("p2p-chat --name Alice --port 5000", &ports).start();
-    let mut bob = peer(command("--name Bob --port 5001"), &ports).start();
+    // On a network they find each other, as the scenarios in namespaces show.
+    let at = SocketAddrV4::new(Ipv4Addr::LOCALHOST, alice.addr().port());
+    let mut bob = peer(command("--name Bob --port 5001"), &ports).knows(at).start();
     bob.sees("Alice");
     assert!(
         README.contains("Bob types `@alice Hello`.")
@@ -135,11 +138,12 @@ fn normal(line: &str) -> String {
 #[test]
 fn transcript_is_what_the_terminal_shows() {
     let transcript = blocks("").into_iter().find(|block| block.contains("] Bob (new): Hello")).expect("one");
-    let [alice, bob] = [nobody().port(), nobody().port()];
-    let ports = [("5000", alice), ("5001", bob)];
+    let [port, bob] = [nobody().port(), nobody().port()];
+    let ports = [("5000", port), ("5001", bob)];
     let alice = Terminal::start(peer("p2p-chat --name Alice --port 5000", &ports), 30, 100);
     alice.waits_for("listening");
-    let mut bob = peer(command("--name Bob --port 5001"), &ports).start();
+    let at = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+    let mut bob = peer(command("--name Bob --port 5001"), &ports).knows(at).start();
     bob.sees("Alice");
     bob.types(&["@alice Hello"]);
     alice.waits_for(": Hello");

@@ -79,6 +79,8 @@ pub enum PeerOrigin {
     Heard,
     /// We sent it something.
     SentTo,
+    /// It announced itself on the local network.
+    Lan,
 }
 
 /// The rows of all known peers, at most [`MAX_PEERS`]. A row is found by its recipient; everything
@@ -131,7 +133,7 @@ impl Peers {
         let presence = match origin {
             PeerOrigin::Static => Presence::of_static(now),
             PeerOrigin::Contact => Presence::of_contact(now, now, false),
-            PeerOrigin::Heard | PeerOrigin::SentTo => Presence::of_heard(now),
+            PeerOrigin::Heard | PeerOrigin::SentTo | PeerOrigin::Lan => Presence::of_heard(now),
         };
         let peer = Peer {
             number,
@@ -207,6 +209,15 @@ impl Peers {
         if !self.rekey(at_addr, legacy) {
             self.remove(at_addr);
         }
+    }
+
+    /// A peer announces itself on the local network.
+    pub(super) fn is_on_lan(&mut self, id: Recipient) {
+        self.update(id, |peer| {
+            if matches!(peer.origin, PeerOrigin::Heard | PeerOrigin::SentTo) {
+                peer.origin = PeerOrigin::Lan;
+            }
+        });
     }
 
     /// The user configured a peer, which has a row already.

@@ -4,7 +4,7 @@ use std::io;
 
 use std::sync::Arc;
 
-use super::{App, Ending, People, Sent, clock};
+use super::{App, Ending, People, Sent, clock, greeting};
 use crate::core::{Command, OpId, Target};
 use crate::crypto;
 use crate::model::host::Endpoint;
@@ -19,6 +19,9 @@ use crate::tui::{self, Act, Chosen, Ink, Line, Shown, Turn};
 
 /// Peers or aliases that a list names, at most. The others are counted.
 const MAX_LISTED: usize = 50;
+
+/// What `/discover` says if it is off, or if no network is there.
+const NOT_VISIBLE: &str = "No peer on the local network can discover you";
 
 impl App {
     /// Passes a finished line to the menu and carries out the result.
@@ -181,6 +184,15 @@ impl App {
             Act::ShowPolicy => {
                 let words = tui::policy_words(self.node.policy());
                 self.say(format!("{words} /policy accept-new, ask or strict changes it."));
+            }
+            Act::ShowDiscovery => {
+                let words = greeting::visible(&self.node).unwrap_or_else(|| NOT_VISIBLE.into());
+                self.say(format!("{words}. /discover on, contacts or off changes it."));
+            }
+            Act::SetDiscovery(mode) => {
+                self.node.set_discovery_mode(mode);
+                let words = greeting::visible(&self.node).unwrap_or_else(|| NOT_VISIBLE.into());
+                self.say(format!("{words}."));
             }
             Act::ListRequests => {
                 let (requests, more) = self.node.requests();

@@ -226,6 +226,7 @@ pub(super) fn start(
         policy: settings.policy,
         blocked_sources: book.contacts.blocked_sources().iter().copied().collect(),
         require_encryption: settings.require_encryption,
+        discovery: settings.discovery(),
     };
     let Listening { bound, replaces } = match listening {
         Some(listening) => listening,

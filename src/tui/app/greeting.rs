@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use crate::core::DiscoveryMode;
 use crate::interfaces;
 use crate::model::name::Name;
 use crate::profile::KeyStorage;
@@ -29,6 +30,18 @@ pub(super) fn own_addr(node: &Node, advertise: Option<Ipv4Addr>) -> String {
     SocketAddr::new(ip, node.addr().port()).to_string()
 }
 
+/// Says who can discover us and on which networks; `None` if nobody can.
+pub(super) fn visible(node: &Node) -> Option<String> {
+    let networks = node.visible_networks();
+    let who = match node.discovery_mode() {
+        DiscoveryMode::Off => return None,
+        DiscoveryMode::On => format!("as {}", node.name()),
+        DiscoveryMode::Contacts => "to your contacts".to_owned(),
+    };
+    let shown = networks.iter().take(MAX_NAMED).map(String::as_str).collect::<Vec<&str>>().join(" and ");
+    (!shown.is_empty()).then(|| format!("Visible {who} on {shown}"))
+}
+
 /// Returns the first lines: the name and the addresses for others, and the menu. On a terminal they
 /// include the number of `contacts`, and, if no peer is known at all, how to find one.
 pub(super) fn lines(
@@ -49,6 +62,8 @@ pub(super) fn lines(
         addrs.push(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), addr.port()).to_string());
     }
     let mut lines = vec![format!("{name}, listening on {}", addrs.join(" or "))];
+    let visible = visible(node);
+    lines.extend(visible.iter().map(|visible| format!("{visible} (/discover off hides you)")));
     if let KeyStorage::Memory(why) = storage {
         lines.push(format!(
             "{why} Your key is for this run only: in the next run you are a stranger to your peers."
@@ -64,6 +79,11 @@ pub(super) fn lines(
         Some(0) => {}
         Some(1) => lines.push("You have 1 contact; dialing now.".into()),
         Some(count) => lines.push(format!("You have {count} contacts; dialing them now.")),
+        None if visible.is_some() && node.discovery_mode() == DiscoveryMode::On => {
+            lines.push("No peers yet. Others on this network appear by themselves. To try it alone,".into());
+            lines.push("start p2p-chat in another terminal. To reach a peer elsewhere, choose 3 and".into());
+            lines.push("enter its ip:port.".into());
+        }
         None => {
             let here = if addr.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { addr.ip() };
             lines.push("No peers yet. Choose 3 and enter the ip:port that another p2p-chat shows.".into());

@@ -86,6 +86,7 @@ impl App {
             Event::ContactsChanged => self.note_contacts(),
             Event::NetworkChanged => {
                 self.own_addr = greeting::own_addr(&self.node, self.wishes.advertise);
+                self.node.follow_networks();
             }
             Event::Done { op, result, .. } if self.adding.contains(op) => {
                 self.tell(lines);

@@ -7,6 +7,7 @@ use super::{
     Act, AskKind, Asking, Chosen, Directory, HistoryOf, Lost, Menu, Named, Outbox, Question, Turn, act, find,
     find_to_connect, host_meant, refused, say, shown,
 };
+use crate::core::DiscoveryMode;
 use crate::model::name::{alias, new_name};
 use crate::tui::commands::{self, CommandHelp};
 use crate::tui::people::did_you_mean;
@@ -130,6 +131,7 @@ impl Menu {
             },
             ("/mute", "") => act(Act::ListMuted),
             ("/alias", "") => act(Act::ListNicknames),
+            ("/discover", how) => discover(how),
             ("/connect", word) => self.with_peer(AskKind::Connect, word, directory),
             ("/disconnect", word) => self.with_peer(AskKind::Disconnect, word, directory),
             ("/chat", word) => self.with_peer(AskKind::Chat, word, directory),
@@ -236,6 +238,17 @@ fn history(words: &str, directory: &dyn Directory) -> Turn {
         Err(lost) => return refused(lost.sentence(word)),
     };
     act(Act::History(of, text))
+}
+
+/// `/discover`, `/discover off`.
+fn discover(how: &str) -> Turn {
+    match how {
+        "" => act(Act::ShowDiscovery),
+        "on" => act(Act::SetDiscovery(DiscoveryMode::On)),
+        "contacts" => act(Act::SetDiscovery(DiscoveryMode::Contacts)),
+        "off" => act(Act::SetDiscovery(DiscoveryMode::Off)),
+        _ => refused("Type on, contacts or off after /discover."),
+    }
 }
 
 /// `/outbox`, `/outbox cancel 2`, `/outbox again all`.

@@ -40,6 +40,14 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             vec![voice.about(who, voice.present(who), pinned(who, *key, *is_online, voice))]
         }
         Event::PeerRequest(request) => lines_of_request(request, &[], voice),
+        Event::OnNetwork(who) => {
+            // A peer without a name is known by its address.
+            let word = match who.name {
+                Some(_) => voice.word_for(who),
+                None => place(who.id, who.addr),
+            };
+            vec![voice.about(who, word.clone(), format!(" is on this network: /connect {word}"))]
+        }
         Event::RefusedStranger(met) => vec![voice.notice(refused_words(met, voice.labels))],
         Event::MoreRequests(count) => {
             vec![voice.warning(format!("{} /requests lists them.", no_room(*count)))]

@@ -137,6 +137,11 @@ impl Machine {
         format!("to-{}", far.namespace.rsplit('-').next().expect("a name"))
     }
 
+    /// What its namespace is called.
+    pub(super) fn name(&self) -> &str {
+        &self.namespace
+    }
+
     fn within<'a>(&'a self, command: &[&'a str]) -> Vec<&'a str> {
         [&["ip", "netns", "exec", &self.namespace], command].concat()
     }

@@ -1,0 +1,295 @@
+//! Peers that announce themselves on the local network. An announcement is a hint: the address is
+//! dialed with the announced key expected, and everything else follows from that session.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::State;
+use super::event::{Event, Output, PeerInfo};
+use super::jobs::Purpose;
+use super::peers::MAX_PEERS;
+use super::presence::Probe;
+use super::time::Time;
+use super::trust::{MAX_CONTACTS, MAX_HINTS, Policy};
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::name::PeerName;
+use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::session::Request;
+
+/// Announced addresses that are dialed at a time, so that forged announcements cause no more.
+const MAX_DIALING: usize = 32;
+
+/// Strangers that announce themselves and have a session at once, at most, and those that the user
+/// is told of in one run. More are no group of people who know each other.
+const MAX_DISCOVERED_STRANGERS: usize = 64;
+
+/// Peers that are remembered, at most: as many as the table has rows for strangers.
+const MAX_DISCOVERED: usize = MAX_PEERS - MAX_CONTACTS;
+
+/// Who can discover us on the local network, and who is connected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum DiscoveryMode {
+    /// Everybody.
+    On,
+    /// Those who know our key; only contacts are connected.
+    Contacts,
+    /// Nobody: we neither announce nor look for others.
+    #[default]
+    Off,
+}
+
+/// A peer that announces itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// The key that it says it has.
+    pub key: PublicKey,
+    /// The name that it gives itself.
+    pub name: Option<PeerName>,
+    /// Where it says that it listens: addresses in a network of ours.
+    pub addrs: Vec<PeerAddr>,
+}
+
+/// What is known of a peer that announces itself.
+#[derive(Debug)]
+struct Hint {
+    name: Option<PeerName>,
+    /// The latest first; at most [`MAX_HINTS`].
+    addrs: Vec<PeerAddr>,
+    /// The place in the order of announcements.
+    number: u64,
+    dial: Dial,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Dial {
+    /// It is to be dialed, but not before this.
+    Waits(Option<Time>),
+    UnderWay,
+    /// It was dialed, or has a session.
+    Done,
+}
+
+/// The peers that announce themselves.
+#[derive(Debug)]
+pub(super) struct Discovery {
+    me: PublicKey,
+    mode: DiscoveryMode,
+    hints: BTreeMap<PublicKey, Hint>,
+    last_number: u64,
+    /// The strangers of which the user was told in this run.
+    told: BTreeSet<PublicKey>,
+}
+
+impl Discovery {
+    pub(super) fn new(me: PublicKey, mode: DiscoveryMode) -> Self {
+        Self { me, mode, hints: BTreeMap::new(), last_number: 0, told: BTreeSet::new() }
+    }
+
+    /// The announced addresses of a key.
+    pub(super) fn addrs(&self, key: PublicKey) -> &[PeerAddr] {
+        self.hints.get(&key).map_or(&[], |hint| &hint.addrs)
+    }
+
+    /// The addresses of a key to dial first: link-local ones only if there are no others, because
+    /// the user reads where a peer is.
+    fn addrs_to_dial(&self, key: PublicKey) -> Vec<PeerAddr> {
+        let addrs = self.addrs(key);
+        let others: Vec<PeerAddr> = addrs.iter().copied().filter(|addr| !addr.is_local()).collect();
+        if others.is_empty() { addrs.to_vec() } else { others }
+    }
+
+    /// The announced name of a key.
+    pub(super) fn name(&self, key: PublicKey) -> Option<&PeerName> {
+        self.hints.get(&key)?.name.as_ref()
+    }
+
+    /// Whether a key announces itself.
+    pub(super) fn knows(&self, key: PublicKey) -> bool {
+        self.hints.contains_key(&key)
+    }
+
+    /// When a peer that waits may be dialed.
+    pub(super) fn next_wake(&self) -> Option<Time> {
+        let times = self.hints.values().filter_map(|hint| match hint.dial {
+            Dial::Waits(at) => at,
+            Dial::UnderWay | Dial::Done => None,
+        });
+        times.min()
+    }
+
+    /// The dial to a peer is over.
+    pub(super) fn dialed(&mut self, key: PublicKey) {
+        if let Some(hint) = self.hints.get_mut(&key) {
+            hint.dial = Dial::Done;
+        }
+    }
+
+    fn dialing(&self) -> usize {
+        self.hints.values().filter(|hint| hint.dial == Dial::UnderWay).count()
+    }
+
+    /// Remembers an announcement. Without room, the oldest announcement that `may_go` is forgotten.
+    fn add(&mut self, found: Found, may_go: impl Fn(PublicKey) -> bool) {
+        let Found { key, name, mut addrs } = found;
+        if !self.knows(key) && self.hints.len() >= MAX_DISCOVERED {
+            let others = self.hints.iter().filter(|(key, hint)| hint.dial != Dial::UnderWay && may_go(**key));
+            let oldest = others.min_by_key(|(_, hint)| hint.number).map(|(key, _)| *key);
+            let Some(oldest) = oldest else { return };
+            self.hints.remove(&oldest);
+        }
+        self.last_number += 1;
+        let number = self.last_number;
+        let before = self.hints.remove(&key);
+        // A forged announcement of the key does not replace the addresses of the true one.
+        addrs.extend(before.iter().flat_map(|hint| &hint.addrs).copied());
+        let mut seen = BTreeSet::new();
+        addrs.retain(|addr| seen.insert(*addr));
+        addrs.truncate(MAX_HINTS);
+        let name = name.or_else(|| before.as_ref()?.name.clone());
+        let is_under_way = before.is_some_and(|hint| hint.dial == Dial::UnderWay);
+        let dial = if is_under_way { Dial::UnderWay } else { Dial::Waits(None) };
+        self.hints.insert(key, Hint { name, addrs, number, dial });
+    }
+}
+
+impl State {
+    /// Handles a peer that announces itself on the local network.
+    pub fn discovered(&mut self, mut found: Found, now: Time) -> Vec<Output> {
+        let key = found.key;
+        found.addrs.retain(|addr| !self.is_own(*addr));
+        let is_blocked = self.trust.pin(key).is_some_and(|pin| pin.blocked);
+        let is_used = self.discovery.mode != DiscoveryMode::Off && !self.closed && !self.leaving;
+        if !is_used || key == self.discovery.me || is_blocked || found.addrs.is_empty() {
+            return self.done();
+        }
+        let id = Recipient::key(key);
+        let has_moved = self.peers.addr(id).is_some_and(|addr| !found.addrs.contains(&addr));
+        let (trust, peers) = (&self.trust, &self.peers);
+        let may_go =
+            |key| !trust.pin(key).is_some_and(|pin| pin.contact) && !peers.has_session(Recipient::key(key));
+        self.discovery.add(found, may_go);
+        self.peers.is_on_lan(id);
+        if has_moved {
+            // Its session may be to an address that it no longer has.
+            self.ping(id, now);
+        }
+        self.tell_discovered(key);
+        self.dial_discovered(now);
+        self.done()
+    }
+
+    /// Handles a peer that no longer announces itself, perhaps because its announcement was lost. A
+    /// ping shows whether it is there.
+    pub fn undiscovered(&mut self, key: PublicKey, now: Time) -> Vec<Output> {
+        self.discovery.hints.remove(&key);
+        if !self.closed && !self.leaving {
+            self.ping(Recipient::key(key), now);
+        }
+        self.dial_discovered(now);
+        self.done()
+    }
+
+    /// Pings a peer that has a session, if there is room for that.
+    fn ping(&mut self, id: Recipient, now: Time) {
+        let has_room = self.peers.addr(id).is_some_and(|addr| self.probe_limiter.has_room(addr.share()));
+        if self.peers.has_session(id) && has_room {
+            self.probe(id, Probe::Dial, None, now);
+        }
+    }
+
+    /// Who can discover us.
+    pub fn discovery_mode(&self) -> DiscoveryMode {
+        self.discovery.mode
+    }
+
+    /// Changes who can discover us. All announcements are forgotten; those that are still there
+    /// come again.
+    pub fn set_discovery_mode(&mut self, mode: DiscoveryMode) {
+        self.discovery.mode = mode;
+        self.discovery.hints.clear();
+    }
+
+    /// The keys of all contacts that are not blocked.
+    pub fn contact_keys(&self) -> Vec<PublicKey> {
+        let mut keys: Vec<PublicKey> =
+            self.trust.contacts().filter(|pin| !pin.blocked).map(|pin| pin.key).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    /// The strangers that announce themselves and are not in the table.
+    pub fn discovered_strangers(&self) -> Vec<PeerInfo> {
+        let ids = self.discovery.hints.keys().map(|key| Recipient::key(*key));
+        ids.filter(|id| !self.knows(*id) && !self.is_contact(*id)).map(|id| self.who(id)).collect()
+    }
+
+    /// Tells the user of a stranger that is not connected by itself, once in a run.
+    fn tell_discovered(&mut self, key: PublicKey) {
+        let id = Recipient::key(key);
+        let is_listed = self.knows(id) || self.is_contact(id) || self.trust.is_requested(PeerId::Key(key));
+        if self.discovery.mode == DiscoveryMode::On
+            && self.trust.policy() != Policy::AcceptNew
+            && !is_listed
+            && self.discovery.knows(key)
+            && self.discovery.told.len() < MAX_DISCOVERED_STRANGERS
+            && self.discovery.told.insert(key)
+        {
+            let who = self.who(id);
+            self.tell(Event::OnNetwork(who));
+        }
+    }
+
+    /// Dials the announced addresses of those who may be dialed, as far as there is room.
+    pub(super) fn dial_discovered(&mut self, now: Time) {
+        if self.discovery.hints.is_empty() || self.closed || self.leaving {
+            return;
+        }
+        for hint in self.discovery.hints.values_mut() {
+            if matches!(hint.dial, Dial::Waits(Some(at)) if at <= now) {
+                hint.dial = Dial::Waits(None);
+            }
+        }
+        while self.discovery.dialing() < MAX_DIALING {
+            let Some((key, is_contact)) = self.next_discovered() else { break };
+            let addrs = self.discovery.addrs_to_dial(key);
+            let spacing = if is_contact { Ok(()) } else { self.probe_limiter.dial_stranger(&addrs, now) };
+            let dial = spacing.map_or_else(|at| Dial::Waits(Some(at)), |()| Dial::UnderWay);
+            if let Some(hint) = self.discovery.hints.get_mut(&key) {
+                hint.dial = dial;
+            }
+            if dial == Dial::UnderWay {
+                let id = Recipient::key(key);
+                self.request_at(id, addrs, Some(key), Purpose::Discovered, Request::Open, None);
+            }
+        }
+    }
+
+    /// Returns the peer to dial next, contacts first, and whether it is a contact.
+    fn next_discovered(&self) -> Option<(PublicKey, bool)> {
+        let is_stranger = |key: &PublicKey| !self.is_contact(Recipient::key(*key));
+        let connects_strangers =
+            self.discovery.mode == DiscoveryMode::On && self.trust.policy() == Policy::AcceptNew;
+        let is_connected = |(key, hint): &(&PublicKey, &Hint)| {
+            hint.dial == Dial::UnderWay || self.peers.has_session(Recipient::key(**key))
+        };
+        let waiting = || self.discovery.hints.iter().filter(|(_, hint)| hint.dial == Dial::Waits(None));
+        let is_dialed = |key: PublicKey| {
+            let id = Recipient::key(key);
+            let is_blocked = self.trust.pin(key).is_some_and(|pin| pin.blocked);
+            !is_blocked
+                && !self.peers.has_session(id)
+                && !self.peers.is_disconnected(id)
+                && !self.trust.is_requested(PeerId::Key(key))
+        };
+        let of = |stranger: bool| {
+            let fits = waiting().filter(|(key, _)| is_dialed(**key) && is_stranger(key) == stranger);
+            fits.min_by_key(|(_, hint)| hint.number).map(|(key, _)| *key)
+        };
+        if let Some(contact) = of(false) {
+            return Some((contact, true));
+        }
+        let stranger = of(true).filter(|_| connects_strangers)?;
+        let strangers = self.discovery.hints.iter().filter(|(key, _)| is_stranger(key));
+        (strangers.filter(is_connected).count() < MAX_DISCOVERED_STRANGERS).then_some((stranger, false))
+    }
+}

@@ -1,0 +1,266 @@
+//! Peers that announce themselves on the local network.
+
+use super::keys::{BOBS, alice, key, met};
+use super::*;
+use crate::model::session::{Request, RequestEnd};
+
+const BOB_AT: u16 = 5_001;
+
+fn discovering(policy: Policy, mode: DiscoveryMode) -> Story {
+    Story::with(CoreConfig { policy, discovery: mode, ..alice() })
+}
+
+fn open() -> Story {
+    discovering(Policy::AcceptNew, DiscoveryMode::On)
+}
+
+/// A peer with this key announces itself at this port.
+fn found(n: u8, port: u16) -> Found {
+    Found { key: key(n), name: Some(PeerName::new("Bob")), addrs: vec![at(port)] }
+}
+
+impl Story {
+    fn discovers(&mut self, found: Found) {
+        let outputs = self.state.discovered(found, self.now);
+        self.perform(outputs);
+    }
+
+    fn loses(&mut self, n: u8) {
+        let outputs = self.state.undiscovered(key(n), self.now);
+        self.perform(outputs);
+    }
+
+    /// The origin of the row of a key.
+    fn origin(&self, n: u8) -> Option<PeerOrigin> {
+        let rows = self.state.rows(self.now);
+        rows.iter().find(|row| row.id == Recipient::key(key(n))).map(|row| row.origin)
+    }
+
+    /// The ports that are dialed.
+    fn dialed(&self) -> Vec<u16> {
+        self.session_requests.iter().map(|request| request.addrs[0].port()).collect()
+    }
+}
+
+#[test]
+fn discovered_stranger_is_dialed_with_its_key_expected() {
+    let mut story = open();
+    story.discovers(found(BOBS, BOB_AT));
+    assert_eq!((story.told(), story.state.rows(story.now)), (Vec::new(), Vec::new()), "only a hint");
+    let request = story.request_ends(Some(met(BOBS, BOB_AT)), RequestEnd::Answered);
+    assert_eq!(
+        (request.expect, request.addrs, request.say),
+        (Some(key(BOBS)), vec![at(BOB_AT)], Request::Open)
+    );
+    assert!(matches!(story.told()[..], [Event::Pinned { is_online: true, .. }]));
+    assert_eq!(story.origin(BOBS), Some(PeerOrigin::Lan));
+    // The announcement comes again, and the session is there.
+    story.discovers(found(BOBS, BOB_AT));
+    assert!(story.dialed().is_empty());
+}
+
+#[test]
+fn peer_that_dials_first_is_of_the_lan_too() {
+    let mut story = open();
+    story.dials_in(BOBS, "Bob", BOB_AT).unwrap();
+    assert_eq!(story.origin(BOBS), Some(PeerOrigin::Heard));
+    story.discovers(found(BOBS, BOB_AT));
+    assert_eq!(story.origin(BOBS), Some(PeerOrigin::Lan));
+}
+
+#[test]
+fn link_local_addresses_are_the_last_choice() {
+    let mut story = open();
+    let local = PeerAddr::of("[fe80::7%2]:5001".parse().unwrap()).unwrap();
+    let other = PeerAddr::new(LAN, BOB_AT).unwrap();
+    story.discovers(Found { addrs: vec![local, other], ..found(BOBS, BOB_AT) });
+    story.discovers(Found { addrs: vec![local], ..found(2, BOB_AT) });
+    let dialed: Vec<_> = story.session_requests.iter().map(|request| request.addrs.clone()).collect();
+    assert_eq!(dialed, [[other], [local]]);
+}
+
+#[test]
+fn own_key_and_addresses_are_never_dialed() {
+    let mut story = open();
+    story.discovers(found(100, BOB_AT));
+    story.discovers(found(BOBS, 5_000));
+    assert_eq!((story.dialed(), story.state.under_way().jobs), (vec![], 0));
+    story.discovers(Found { addrs: vec![at(5_000), at(BOB_AT)], ..found(BOBS, BOB_AT) });
+    assert_eq!(story.dialed(), [BOB_AT]);
+}
+
+#[test]
+fn failed_dial_tells_nothing() {
+    for end in [RequestEnd::NoSession, RequestEnd::WrongKey(key(9)), RequestEnd::Broken] {
+        let mut story = open();
+        story.discovers(found(BOBS, BOB_AT));
+        story.request_ends(None, end);
+        assert_eq!((story.told(), story.dialed()), (Vec::new(), vec![]));
+        assert_eq!((story.under_way.len(), story.state.rows(story.now).len()), (0, 0));
+    }
+}
+
+#[test]
+fn forged_announcement_changes_nothing_about_a_contact() {
+    let mut story = open();
+    story.knows_bob(BOB_AT);
+    story.bob_leaves();
+    story.told();
+    let before = story.state.rows(story.now);
+    story.discovers(found(BOBS, 6_666));
+    assert_eq!(story.dialed(), [6_666]);
+    story.request_ends(None, RequestEnd::WrongKey(key(9)));
+    assert_eq!((story.told(), story.under_way.len()), (Vec::new(), 0));
+    let after = story.state.rows(story.now);
+    assert_eq!((after[0].state, after[0].why), (before[0].state, before[0].why));
+}
+
+#[test]
+fn forged_address_does_not_replace_the_true_one() {
+    let mut story = discovering(Policy::Strict, DiscoveryMode::On);
+    story.discovers(found(BOBS, BOB_AT));
+    story.discovers(found(BOBS, 6_666));
+    story.does(Command::SetPolicy(Policy::AcceptNew));
+    assert_eq!(story.session_requests[0].addrs, [at(6_666), at(BOB_AT)]);
+}
+
+#[test]
+fn cautious_policies_tell_once_and_dial_nobody() {
+    for policy in [Policy::Ask, Policy::Strict] {
+        let mut story = discovering(policy, DiscoveryMode::On);
+        story.discovers(found(BOBS, BOB_AT));
+        let told = story.told();
+        let [Event::OnNetwork(who)] = &told[..] else { panic!("{told:?}") };
+        assert_eq!((who.id, who.addr), (Recipient::key(key(BOBS)), Some(at(BOB_AT))));
+        assert_eq!(who.name, Some(PeerName::new("Bob")));
+        story.loses(BOBS);
+        story.discovers(found(BOBS, BOB_AT));
+        assert_eq!((story.told(), story.dialed()), (Vec::new(), vec![]));
+        // The user wants it.
+        assert_eq!(story.state.discovered_strangers().len(), 1);
+        story.does(Command::Connect(Target::These(vec![Recipient::key(key(BOBS))])));
+        assert_eq!((story.dialed(), story.session_requests[0].expect), (vec![BOB_AT], Some(key(BOBS))));
+        assert_eq!(story.under_way.len(), 0, "nothing unencrypted");
+    }
+}
+
+#[test]
+fn contacts_mode_dials_contacts_only() {
+    let mut story = discovering(Policy::AcceptNew, DiscoveryMode::Contacts);
+    story.knows_bob(BOB_AT);
+    story.bob_leaves();
+    story.discovers(found(2, 5_002));
+    assert_eq!((story.dialed(), story.told().len()), (vec![], 1));
+    story.discovers(found(BOBS, 5_003));
+    assert_eq!(story.dialed(), [5_003]);
+}
+
+#[test]
+fn stranger_is_dialed_once_it_becomes_a_contact() {
+    let mut story = discovering(Policy::Ask, DiscoveryMode::Contacts);
+    story.discovers(found(BOBS, BOB_AT));
+    assert_eq!((story.dialed(), story.told()), (vec![], Vec::new()));
+    let contact = ContactRecord {
+        id: crate::model::peer_id::PeerId::Key(key(BOBS)),
+        name: None,
+        verified: None,
+        blocked: false,
+        stranger: false,
+        addrs: Vec::new(),
+    };
+    story.does(Command::SetContact { contact, date: 1_000 });
+    assert!(story.dialed().contains(&BOB_AT));
+}
+
+#[test]
+fn nothing_is_dialed_if_discovery_is_off() {
+    let mut story = discovering(Policy::AcceptNew, DiscoveryMode::Off);
+    story.discovers(found(BOBS, BOB_AT));
+    assert_eq!((story.dialed(), story.state.discovered_strangers()), (vec![], Vec::new()));
+    // It was switched off while a dial was under way.
+    let mut story = open();
+    story.discovers(found(BOBS, BOB_AT));
+    story.state.set_discovery_mode(DiscoveryMode::Off);
+    story.request_ends(None, RequestEnd::NoSession);
+    assert!(story.dialed().is_empty());
+}
+
+#[test]
+fn removal_causes_a_ping_and_nothing_else() {
+    let mut story = open();
+    story.loses(BOBS);
+    assert!(story.dialed().is_empty());
+    story.discovers(found(BOBS, BOB_AT));
+    story.request_ends(Some(met(BOBS, BOB_AT)), RequestEnd::Answered);
+    story.told();
+    story.loses(BOBS);
+    assert_eq!((story.session_requests.remove(0).say, story.told()), (Request::Ping, Vec::new()));
+    assert_eq!(story.state(BOB_AT), Some(PresenceStatus::Connected));
+    story.session_breaks(BOBS);
+    let dialed = story.session_requests.len();
+    story.loses(BOBS);
+    assert_eq!(story.session_requests.len(), dialed, "without a session there is nothing to ping");
+}
+
+#[test]
+fn announcement_at_another_address_causes_a_ping() {
+    let mut story = open();
+    story.discovers(found(BOBS, BOB_AT));
+    story.request_ends(Some(met(BOBS, BOB_AT)), RequestEnd::Answered);
+    story.discovers(found(BOBS, BOB_AT));
+    assert!(story.session_requests.is_empty());
+    story.discovers(found(BOBS, 5_009));
+    assert_eq!(story.session_requests.remove(0).say, Request::Ping);
+    // The session is over, and the peer is dialed at its new address, as soon as a stranger may be.
+    story.session_breaks(BOBS);
+    story.later(seconds(10));
+    assert!(story.session_requests.iter().any(|request| request.addrs.contains(&at(5_009))));
+}
+
+#[test]
+fn announcements_are_dialed_a_few_at_a_time() {
+    let mut story = open();
+    for n in 1..=50 {
+        story.discovers(found(n, 6_000 + u16::from(n)));
+    }
+    assert_eq!(story.dialed().len(), 32);
+    story.request_ends(None, RequestEnd::NoSession);
+    assert_eq!((story.dialed().len(), story.dialed()[31]), (32, 6_033));
+    // An address that was dialed just now waits, whatever key is announced there.
+    story.discovers(found(60, 6_001));
+    while !story.session_requests.is_empty() {
+        assert!(story.dialed().len() <= 32);
+        story.request_ends(None, RequestEnd::NoSession);
+    }
+    assert_eq!(story.state.under_way().jobs, 0);
+    story.later(seconds(10));
+    assert_eq!(story.dialed(), [6_001]);
+}
+
+#[test]
+fn few_discovered_strangers_have_sessions() {
+    let mut story = open();
+    for n in 1..=99 {
+        story.discovers(found(n, 6_000 + u16::from(n)));
+        if !story.session_requests.is_empty() {
+            story.request_ends(Some(met(n, 6_000 + u16::from(n))), RequestEnd::Answered);
+        }
+    }
+    assert_eq!(story.state.here(), 64);
+    assert!(story.dialed().is_empty());
+    // One leaves, and another gets its place.
+    story.bob_leaves();
+    assert_eq!(story.dialed(), [6_065]);
+}
+
+#[test]
+fn table_of_announcements_is_bounded() {
+    let mut story = discovering(Policy::Strict, DiscoveryMode::On);
+    for n in 0..1_500_u32 {
+        let mut bytes = [7; 32];
+        bytes[..4].copy_from_slice(&n.to_be_bytes());
+        story.discovers(Found { key: PublicKey::new(bytes), ..found(BOBS, BOB_AT) });
+    }
+    assert_eq!(story.state.discovered_strangers().len(), MAX_PEERS - MAX_CONTACTS);
+    assert_eq!(story.told().len(), 64);
+}

@@ -1,0 +1,397 @@
+//! Discovery on the local network: mDNS (RFC 6762) and DNS-SD (RFC 6763).
+//!
+//! One thread runs here, beside the one of `mdns-sd`, which owns the sockets. It announces us, and
+//! turns the announcements of others into addresses to try. The core decides which are dialed,
+//! because an announcement proves nothing.
+
+mod announcement;
+mod networks;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use if_addrs::get_if_addrs;
+use mdns_sd::{
+    IfKind, IfPredicate, Receiver, RecvTimeoutError, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent,
+    ServiceInfo,
+};
+use parking_lot::Mutex;
+
+use super::STACK_BYTES;
+use crate::core::{DiscoveryMode, Found};
+use crate::crypto;
+use crate::model::key::PublicKey;
+use crate::model::name::Name;
+use announcement::Announcement;
+pub use networks::Listening;
+use networks::Network;
+
+/// The name of the thread of `mdns-sd`, which parses what anyone on the network sends.
+pub(crate) const MDNS: &str = "mDNS_daemon";
+
+/// The service type.
+const SERVICE: &str = "_p2p-chat._tcp.local.";
+
+/// How long the addresses of a peer are collected: they come in several records.
+const COLLECTED_FOR: Duration = Duration::from_millis(200);
+
+/// How often `mdns-sd` reads the addresses of this machine. Its default, 5 s, wakes an idle
+/// program.
+const IP_CHECK_SECONDS: u32 = 60;
+
+/// Records that `mdns-sd` may hold, which has no limit of its own. A network of 1,000 peers has
+/// 5,000.
+const MAX_RECORDS: i64 = 10_000;
+
+/// How often its records are counted.
+const COUNT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The same when there are so many that a flood may be under way.
+const BUSY_COUNT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The number of records from which they are counted more often.
+const MANY_RECORDS: i64 = MAX_RECORDS / 10;
+
+/// How long to wait before `mdns-sd` is started again, after an error.
+const START_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+/// How long the thread of `mdns-sd` may take to say that we leave, or to count its records.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(200);
+
+/// The seconds of an hour, after which an announcement for contacts is replaced.
+const HOUR_SECONDS: u64 = 3_600;
+
+/// What is announced, and where.
+#[derive(Clone, Debug)]
+pub struct DiscoveryConfig {
+    /// Who can recognize us, and who is connected.
+    pub mode: DiscoveryMode,
+    /// Our own key.
+    pub key: PublicKey,
+    /// Our own name.
+    pub name: Name,
+    /// Where we listen.
+    pub listening: Listening,
+}
+
+/// Takes what is discovered. Its methods do not block.
+pub trait DiscoveryHandler: Send + 'static {
+    /// Returns the keys of the contacts.
+    fn contacts(&self) -> Vec<PublicKey>;
+
+    /// A peer announces itself at these addresses.
+    fn found(&self, found: Found);
+
+    /// A peer no longer announces itself. It may be online all the same.
+    fn lost(&self, key: PublicKey);
+}
+
+/// The networks where this machine can be discovered, as the user reads them.
+///
+/// # Errors
+/// The error of the operating system, for example if the program has no free descriptor.
+pub fn visible_networks(at: Listening) -> io::Result<Vec<String>> {
+    Ok(networks::shown(&networks::used(&get_if_addrs()?, at)))
+}
+
+/// Discovery that runs.
+pub struct Discovery {
+    listening: Listening,
+    /// Those that were used at the start.
+    networks: Vec<Network>,
+    control: Arc<Control>,
+    thread: JoinHandle<()>,
+}
+
+/// What both threads know.
+#[derive(Default)]
+struct Control {
+    daemon: Mutex<Option<ServiceDaemon>>,
+    stopping: AtomicBool,
+}
+
+impl Control {
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+}
+
+impl Discovery {
+    /// Starts to announce and to browse.
+    ///
+    /// # Errors
+    /// If no thread can be started, or if the system has no random numbers.
+    pub fn start(config: DiscoveryConfig, handler: impl DiscoveryHandler) -> io::Result<Self> {
+        let (listening, control) = (config.listening, Arc::new(Control::default()));
+        let networks = networks::used(&get_if_addrs()?, listening);
+        let random = crypto::discovery_nonce().ok_or_else(|| io::Error::other("no random numbers"))?;
+        // Never the name of the machine, and another one in each run.
+        let host = random.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>() + ".local.";
+        let worker = Worker {
+            config,
+            handler,
+            control: Arc::clone(&control),
+            host,
+            announced: None,
+            contacts: Vec::new(),
+            collecting: BTreeMap::new(),
+            known: BTreeMap::new(),
+            unrecognized: BTreeMap::new(),
+        };
+        let thread = thread::Builder::new()
+            .name("discovery".into())
+            .stack_size(STACK_BYTES)
+            .spawn(move || worker.run())?;
+        Ok(Self { listening, networks, control, thread })
+    }
+
+    /// Whether this machine has other networks, or other addresses in them, than at the start.
+    pub fn is_out_of_date(&self) -> bool {
+        // If they cannot be read, for example without a free descriptor, they are as before.
+        get_if_addrs().is_ok_and(|interfaces| networks::used(&interfaces, self.listening) != self.networks)
+    }
+
+    /// Says that we leave, which may take 200 ms, and ends.
+    pub fn stop(self) {
+        self.control.stopping.store(true, Ordering::Relaxed);
+        let daemon = self.control.daemon.lock().take();
+        if let Some(daemon) = daemon {
+            shut_down(&daemon);
+        }
+        self.thread.thread().unpark();
+    }
+}
+
+/// Ends the thread of `mdns-sd`, which says goodbye first.
+fn shut_down(daemon: &ServiceDaemon) {
+    if let Ok(done) = daemon.shutdown() {
+        let _ = done.recv_timeout(ANSWERS_WITHIN);
+    }
+}
+
+/// An announcement and where its peer listens.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Seen {
+    announcement: Announcement,
+    /// Each with the number of the interface that it was heard through; 0 if that is not known.
+    ips: Vec<(IpAddr, u32)>,
+    port: u16,
+}
+
+impl Seen {
+    /// Reads what was resolved. `None` if it is none of our announcements.
+    fn of(service: &ResolvedService) -> Option<Self> {
+        let instance = service.fullname.strip_suffix(SERVICE)?.trim_end_matches('.');
+        let value = |key: &str| service.get_property_val(key).flatten();
+        let announcement = Announcement::parse(instance, value)?;
+        let ip = |ip: &ScopedIp| {
+            let index = match ip {
+                ScopedIp::V6(ip) => ip.scope_id().index,
+                _ => 0,
+            };
+            (ip.to_ip_addr(), index)
+        };
+        Some(Self { announcement, ips: service.addresses.iter().map(ip).collect(), port: service.port })
+    }
+}
+
+/// The thread. Its tables are by the full name of an announcement. They have no more entries than
+/// `mdns-sd` has records, whose number is limited.
+struct Worker<H> {
+    config: DiscoveryConfig,
+    handler: H,
+    control: Arc<Control>,
+    host: String,
+    /// The hour and the full name of our announcement.
+    announced: Option<(u64, String)>,
+    /// The contacts when they were last read.
+    contacts: Vec<PublicKey>,
+    /// Announcements whose addresses are collected until then.
+    collecting: BTreeMap<String, (Instant, Seen)>,
+    /// The keys that have announced themselves.
+    known: BTreeMap<String, PublicKey>,
+    /// Announcements of no contact. They may be those of a contact that the user adds.
+    unrecognized: BTreeMap<String, Seen>,
+}
+
+/// Why the worker needs another daemon.
+type Failed = Box<dyn std::error::Error>;
+
+impl<H: DiscoveryHandler> Worker<H> {
+    fn run(mut self) {
+        while !self.control.is_stopping() {
+            let served = self.open().and_then(|daemon| {
+                let served = self.serve(&daemon);
+                shut_down(&daemon);
+                served
+            });
+            (self.announced, self.collecting) = (None, BTreeMap::new());
+            (self.known, self.unrecognized) = (BTreeMap::new(), BTreeMap::new());
+            if let Err(error) = served {
+                log::warn!("discovery: {error}");
+                thread::park_timeout(START_AGAIN_AFTER);
+            }
+        }
+    }
+
+    /// Starts `mdns-sd`.
+    fn open(&self) -> Result<ServiceDaemon, Failed> {
+        let mut held = self.control.daemon.lock();
+        let daemon = ServiceDaemon::new()?;
+        let at = self.config.listening;
+        let unused = IfPredicate::new(move |interface| !networks::is_used(interface, at));
+        daemon.disable_interface(IfKind::Predicate(unused))?;
+        daemon.set_ip_check_interval(IP_CHECK_SECONDS)?;
+        if !self.control.is_stopping() {
+            *held = Some(daemon.clone());
+        }
+        Ok(daemon)
+    }
+
+    /// Announces us and handles events until we leave, or `mdns-sd` has too many records.
+    fn serve(&mut self, daemon: &ServiceDaemon) -> Result<(), Failed> {
+        let mut events: Option<Receiver<ServiceEvent>> = None;
+        let mut count_at = Instant::now() + COUNT_INTERVAL;
+        while !self.control.is_stopping() {
+            self.announce(daemon)?;
+            let now = Instant::now();
+            if count_at <= now {
+                let records = records_of(daemon)?;
+                if records > MAX_RECORDS {
+                    log::warn!("discovery: starting again, because the network has {records} records");
+                    return Ok(());
+                }
+                count_at = now + if records > MANY_RECORDS { BUSY_COUNT_INTERVAL } else { COUNT_INTERVAL };
+                self.recognize();
+            }
+            self.take_collected(now);
+            // It closes when 1,000 events wait.
+            let open = match events.take() {
+                Some(open) => open,
+                None => daemon.browse(SERVICE)?,
+            };
+            let due = self.collecting.values().map(|(due, _)| *due).min().unwrap_or(count_at);
+            match open.recv_timeout(due.min(count_at).saturating_duration_since(now)) {
+                Ok(event) => self.event(event),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => continue,
+            }
+            events = Some(open);
+        }
+        Ok(())
+    }
+
+    /// Announces us, unless that is done. An announcement for contacts is new each hour.
+    fn announce(&mut self, daemon: &ServiceDaemon) -> Result<(), Failed> {
+        let hour = hour();
+        let is_open = self.config.mode == DiscoveryMode::On;
+        if self.announced.as_ref().is_some_and(|(at, _)| is_open || *at == hour) {
+            return Ok(());
+        }
+        let (instance, txt) = if is_open {
+            announcement::open(self.config.key, self.config.name.as_str())
+        } else {
+            let nonce = crypto::discovery_nonce().ok_or("no random numbers")?;
+            announcement::for_contacts(self.config.key, hour, &nonce)
+        };
+        let port = self.config.listening.port;
+        let info = ServiceInfo::new(SERVICE, &instance, &self.host, (), port, &txt[..])?.enable_addr_auto();
+        let name = info.get_fullname().to_owned();
+        daemon.register(info)?;
+        if let Some((_, former)) = self.announced.replace((hour, name)) {
+            daemon.unregister(&former)?;
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: ServiceEvent) {
+        match event {
+            ServiceEvent::ServiceResolved(service) => {
+                if let Some(seen) = Seen::of(&service) {
+                    let due = Instant::now() + COLLECTED_FOR;
+                    let entry = self.collecting.entry(service.fullname).or_insert((due, seen.clone()));
+                    entry.1 = seen;
+                }
+            }
+            ServiceEvent::ServiceRemoved(_, name) => {
+                self.collecting.remove(&name);
+                self.unrecognized.remove(&name);
+                if let Some(key) = self.known.remove(&name)
+                    && !self.known.values().any(|known| *known == key)
+                {
+                    log::debug!("discovery: {key} is gone");
+                    self.handler.lost(key);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Passes on the announcements whose addresses are collected.
+    fn take_collected(&mut self, now: Instant) {
+        let is_due = |(due, _): &(Instant, Seen)| *due <= now;
+        if !self.collecting.values().any(is_due) {
+            return;
+        }
+        self.contacts = self.handler.contacts();
+        let names: Vec<String> =
+            self.collecting.iter().filter(|(_, entry)| is_due(entry)).map(|(name, _)| name.clone()).collect();
+        let seen = names.into_iter().filter_map(|name| {
+            let (_, seen) = self.collecting.remove(&name)?;
+            Some((name, seen))
+        });
+        let seen: Vec<(String, Seen)> = seen.collect();
+        self.pass_on(seen);
+    }
+
+    /// Looks at the unrecognized announcements again, if the contacts have changed.
+    fn recognize(&mut self) {
+        if self.unrecognized.is_empty() {
+            return;
+        }
+        let contacts = self.handler.contacts();
+        if self.contacts != contacts {
+            self.contacts = contacts;
+            let seen = std::mem::take(&mut self.unrecognized).into_iter().collect();
+            self.pass_on(seen);
+        }
+    }
+
+    /// Passes on announcements of peers that can be dialed.
+    fn pass_on(&mut self, all: Vec<(String, Seen)>) {
+        let Ok(interfaces) = get_if_addrs() else { return };
+        let networks = networks::used(&interfaces, self.config.listening);
+        let hour = hour();
+        for (name, seen) in all {
+            let Some(key) = seen.announcement.key(&self.contacts, hour) else {
+                self.unrecognized.insert(name, seen);
+                continue;
+            };
+            if key == self.config.key {
+                continue;
+            }
+            let addrs = networks::dialable(&seen.ips, seen.port, &networks);
+            log::debug!("discovery: {key} announces itself at {addrs:?}");
+            self.known.insert(name, key);
+            self.handler.found(Found { key, name: seen.announcement.name().cloned(), addrs });
+        }
+    }
+}
+
+/// The hour, counted from 1970.
+fn hour() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / HOUR_SECONDS
+}
+
+/// Returns how many records `mdns-sd` holds; many if it is too busy to answer.
+fn records_of(daemon: &ServiceDaemon) -> Result<i64, Failed> {
+    let Ok(counters) = daemon.get_metrics()?.recv_timeout(ANSWERS_WITHIN) else {
+        return Ok(MANY_RECORDS + 1);
+    };
+    Ok(counters.iter().filter(|(name, _)| name.starts_with("cached-")).map(|(_, count)| count).sum())
+}

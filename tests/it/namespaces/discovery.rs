@@ -1,0 +1,228 @@
+//! Peers that find each other on the local network, without peers.toml and without an address.
+
+use std::io::Read;
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
+
+use mdns_sd::{ServiceDaemon, ServiceInfo};
+use tempfile::TempDir;
+
+use super::lab::{Lab, Machine, at};
+use crate::support::{Builder, Peer, SOON};
+
+const PORT: u16 = 5000;
+const SERVICE: &str = "_p2p-chat._tcp.local.";
+
+/// A peer that can be discovered as this option says.
+fn peer(machine: &Machine, name: &str, discover: &str) -> Builder {
+    machine.runs(name).port(PORT).env("P2P_CHAT_DISCOVER", discover)
+}
+
+/// Machines on one network, 10.83.0.1 and so on, joined by a switch.
+fn network<const N: usize>(lab: &mut Lab, names: [&str; N]) -> Option<[Machine; N]> {
+    let switch = lab.machine("switch");
+    if !switch.can("ip link add sw type bridge mcast_snooping 0") {
+        return None;
+    }
+    switch.does("ip link set sw up");
+    let machines = names.map(|name| lab.machine(name));
+    for (machine, host) in machines.iter().zip(1..) {
+        lab.joins_without_addresses(machine, &switch);
+        switch.does(&format!("ip link set {} master sw", switch.cable(machine)));
+        machine.does(&format!("ip addr add 10.83.0.{host}/24 dev {}", machine.cable(&switch)));
+        // Programs send multicast only where a route leads.
+        machine.does(&format!("ip route add default dev {}", machine.cable(&switch)));
+    }
+    Some(machines)
+}
+
+/// Announces a key at an address, whoever has either of them.
+fn announces(machine: &Machine, key: &str, ip: &str) -> ServiceDaemon {
+    let txt = [("txtvers", "1"), ("k", key), ("n", "Bob")];
+    let info = ServiceInfo::new(SERVICE, &key[..16], "forged.local.", ip, PORT, &txt[..]).expect("valid");
+    machine.inside(|| {
+        let daemon = ServiceDaemon::new().expect("it starts");
+        daemon.register(info).expect("it registers");
+        daemon
+    })
+}
+
+#[test]
+fn three_strangers_find_each_other() {
+    let Some(mut lab) = Lab::new() else { return };
+    let Some([hers, his, carols]) = network(&mut lab, ["hers", "his", "carols"]) else { return };
+    let mut alice = peer(&hers, "Alice", "on").start();
+    alice.has_seen("Visible as Alice on 10.83.0.0/24 (/discover off hides you)");
+    let bob = peer(&his, "Bob", "on").start();
+    let carol = peer(&carols, "Carol", "on").start();
+    for one in [&alice, &bob, &carol] {
+        for other in [&alice, &bob, &carol].iter().filter(|other| other.name() != one.name()) {
+            one.has_seen_line("the other", |line| {
+                line.contains(&format!("* {} (10.83.0.", other.name())) && line.contains("is online (new")
+            });
+        }
+    }
+    alice.types(&["@all soup is ready"]);
+    bob.has_seen("[encrypted]: soup is ready");
+    carol.has_seen("[encrypted]: soup is ready");
+    for _ in 0..2 {
+        let row = alice.lists(at("10.83.0.2", PORT)).expect("Bob is listed");
+        assert!(row.contains("connected  lan "), "{row}");
+        alice.has_seen("2 peers, 2 online.");
+    }
+}
+
+#[test]
+fn profiles_on_one_machine_find_each_other() {
+    let Some(mut lab) = Lab::new() else { return };
+    let Some([machine]) = network(&mut lab, ["machine"]) else { return };
+    let alice = peer(&machine, "Alice", "on").start();
+    let mut bob = machine.runs("Bob").port(PORT + 1).env("P2P_CHAT_DISCOVER", "on").start();
+    alice.has_seen(&format!("* Bob (10.83.0.1:{}) is online", PORT + 1));
+    bob.has_seen(&format!("* Alice (10.83.0.1:{PORT}) is online"));
+    bob.types(&["@alice hello"]);
+    alice.has_seen("[encrypted]: hello");
+}
+
+#[test]
+fn contacts_are_found_at_new_ports_and_strangers_are_not() {
+    let Some(mut lab) = Lab::new() else { return };
+    let Some([hers, his, eves]) = network(&mut lab, ["hers", "his", "eves"]) else { return };
+    let data = TempDir::new().expect("a temporary directory");
+    // Each listens elsewhere the second time, so no address of before leads to either.
+    let run = |machine: &Machine, name: &str, port: u16, discover: &str| {
+        let builder = machine.runs(name).port(port).env("P2P_CHAT_DISCOVER", discover);
+        builder.data_dir(data.path().join(name))
+    };
+    let mut alice = run(&hers, "Alice", 5000, "off").start();
+    let mut bob = run(&his, "Bob", 5000, "off").knows(at("10.83.0.1", PORT)).start();
+    alice.sees("* Bob (10.83.0.2:5000) is online");
+    alice.types(&["@bob hello"]);
+    bob.sees("[encrypted]: hello");
+    bob.types(&["/reply hello too"]);
+    alice.sees("[encrypted]: hello too");
+    bob.crashes();
+    alice.crashes();
+    let eve = peer(&eves, "Eve", "on").start();
+    let alice = run(&hers, "Alice", 5001, "contacts").start();
+    alice.has_seen("Visible to your contacts on 10.83.0.0/24 (/discover off hides you)");
+    let bob = run(&his, "Bob", 5002, "contacts").start();
+    alice.has_seen("* Bob (10.83.0.2:5002) is online");
+    bob.has_seen("* Alice (10.83.0.1:5001) is online");
+    for printed in [alice.printed(), bob.printed()] {
+        assert!(!printed.iter().any(|line| line.contains("Eve")), "{printed:?}");
+    }
+    let printed = eve.printed();
+    assert!(!printed.iter().any(|line| line.contains("Alice") || line.contains("Bob")), "{printed:?}");
+}
+
+#[test]
+fn policy_ask_only_tells_of_strangers() {
+    let Some(mut lab) = Lab::new() else { return };
+    let Some([hers, his]) = network(&mut lab, ["hers", "his"]) else { return };
+    let mut alice = peer(&hers, "Alice", "on").arg("--policy").arg("ask").start();
+    let bob = peer(&his, "Bob", "on").arg("--policy").arg("ask").start();
+    alice.has_seen("* Bob is on this network: /connect Bob");
+    bob.has_seen("* Alice is on this network: /connect Alice");
+    let printed = alice.printed();
+    assert!(!printed.iter().any(|line| line.contains("wants to chat")), "{printed:?}");
+    alice.types(&["/connect bob"]);
+    bob.has_seen("* Alice (10.83.0.1:5000) wants to chat");
+}
+
+#[test]
+fn third_machine_gets_only_the_opening_line() {
+    let Some(mut lab) = Lab::new() else { return };
+    let Some([hers, eves, third]) = network(&mut lab, ["hers", "eves", "third"]) else { return };
+    let listener = third.inside(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).expect("it listens"));
+    let mut alice = peer(&hers, "Alice", "on").start();
+    // The beginning of a key is as good as any.
+    let key = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
+    let _forged = announces(&eves, key, "10.83.0.3");
+    let (mut stream, from) = listener.accept().expect("she dials");
+    assert_eq!(from.ip(), Ipv4Addr::new(10, 83, 0, 1));
+    stream.set_read_timeout(Some(SOON)).expect("a timeout");
+    let mut said = Vec::new();
+    stream.read_to_end(&mut said).expect("she gives up");
+    assert_eq!(String::from_utf8_lossy(&said), "P2P-CHAT/1\n");
+    alice.types(&["2"]);
+    alice.sees("No peers yet");
+    let printed = alice.printed();
+    assert!(!printed.iter().any(|line| line.contains("10.83.0.3")), "{printed:?}");
+}
+
+#[test]
+fn forged_announcement_does_not_hide_the_peer() {
+    let Some(mut lab) = Lab::new() else { return };
+    let Some([hers, his, eves]) = network(&mut lab, ["hers", "his", "eves"]) else { return };
+    let alice = peer(&hers, "Alice", "on").start();
+    let mut bob = peer(&his, "Bob", "off").start();
+    let key = bob.key();
+    let _forged = announces(&eves, &key, "10.83.0.3");
+    bob.types(&["/discover on"]);
+    bob.sees("Visible as Bob on 10.83.0.0/24.");
+    alice.has_seen("* Bob (10.83.0.2:5000) is online");
+    let printed = alice.printed();
+    assert!(!printed.iter().any(|line| line.contains("key has changed")), "{printed:?}");
+}
+
+#[test]
+fn docker_bridges_are_neither_announced_nor_dialed() {
+    let Some(mut lab) = Lab::new() else { return };
+    let Some([hers, his]) = network(&mut lab, ["hers", "his"]) else { return };
+    for machine in [&hers, &his] {
+        machine.does("ip link add docker0 type bridge");
+        machine.does("ip addr add 172.17.0.1/16 dev docker0");
+        machine.does("ip link set docker0 up");
+        machine.counts("ip daddr 172.17.0.1 tcp dport 5000");
+    }
+    let alice = peer(&hers, "Alice", "on").start();
+    let bob = peer(&his, "Bob", "on").start();
+    alice.has_seen("* Bob (10.83.0.2:5000) is online");
+    bob.has_seen("* Alice (10.83.0.1:5000) is online");
+    alice.has_seen("Visible as Alice on 10.83.0.0/24 (");
+    assert_eq!((hers.counted(), his.counted()), (0, 0), "packets to a bridge");
+}
+
+#[test]
+fn link_local_addresses_are_enough() {
+    let Some(mut lab) = Lab::new() else { return };
+    let (here, there) = (lab.machine("here"), lab.machine("there"));
+    there.does("ip link add unused type veth peer name as-well");
+    lab.joins_without_addresses(&here, &there);
+    let alice = peer(&here, "Alice", "on").start();
+    let bob = peer(&there, "Bob", "on").start();
+    alice.has_seen("* Bob ([fe80::");
+    bob.has_seen("* Alice ([fe80::");
+}
+
+#[test]
+fn peer_is_found_in_each_of_two_networks() {
+    let Some(mut lab) = Lab::new() else { return };
+    let [hers, his, carols] = ["hers", "his", "carols"].map(|name| lab.machine(name));
+    lab.joins((&hers, "10.84.1.2"), (&carols, "10.84.1.1"));
+    lab.joins((&his, "10.84.2.2"), (&carols, "10.84.2.1"));
+    let carol = peer(&carols, "Carol", "on").start();
+    let alice = peer(&hers, "Alice", "on").start();
+    let bob = peer(&his, "Bob", "on").start();
+    carol.has_seen("* Alice (10.84.1.2:5000) is online");
+    carol.has_seen("* Bob (10.84.2.2:5000) is online");
+    alice.has_seen("* Carol (10.84.1.1:5000) is online");
+    bob.has_seen("* Carol (10.84.2.1:5000) is online");
+}
+
+#[test]
+fn hidden_peers_send_no_multicast() {
+    let Some(mut lab) = Lab::new() else { return };
+    let Some([hers, his]) = network(&mut lab, ["hers", "his"]) else { return };
+    his.counts("udp dport 5353");
+    let off = peer(&hers, "Alice", "off").start();
+    let mut local = Peer::named("Carol").under(&["ip", "netns", "exec", hers.name()]);
+    local = local.arg("--bind").arg("127.0.0.1").env("P2P_CHAT_DISCOVER", "on");
+    let mut local = local.start();
+    local.types(&["/discover"]);
+    local.sees("No peer on the local network can discover you");
+    // As long as an announcement takes, and twice that.
+    assert!(!off.sees_in_time("is online", Duration::from_secs(2)));
+    assert_eq!(his.counted(), 0, "packets of mDNS");
+}
