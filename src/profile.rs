@@ -13,6 +13,7 @@ pub mod contacts;
 mod file;
 mod keyfile;
 mod known_peers;
+mod left;
 mod lock;
 mod select;
 mod typed_lines;
@@ -35,6 +36,7 @@ pub use aliases::aliases_of;
 pub use configured::{configure, undecided};
 pub use file::ListeningPort;
 use keyfile::{Pair, Seed};
+pub use left::{is_invitation_left, leave_invitation, take_invitation, withdraw_invitation};
 use lock::Lock;
 pub use select::{Found, Named, Profiles, new_profile, rename};
 pub use typed_lines::{TypedLines, TypedRange};
@@ -229,6 +231,26 @@ pub fn key_of(settings: &Settings, profile: &Profile) -> Result<PublicKey, Profi
     check(&folder, 0o700)?;
     let pair = read(&folder.join(KEY_FILE))?;
     pair.map(|pair| pair.public).ok_or_else(|| ProfileError::NoKey(profile.clone(), folder))
+}
+
+/// Returns the port at which others reach a profile: the one that its process listens on, else the
+/// one in the settings, else the one of its last run. `None` if it is not known.
+pub fn port_of(settings: &Settings, profile: &Profile) -> Option<u16> {
+    let folder = folder(settings, profile)?;
+    let file = file::read(&folder).unwrap_or_default();
+    if lock::is_held(&folder.join(LOCK_FILE)) {
+        return file.last_port();
+    }
+    match settings.port {
+        Some(0) => None,
+        Some(port) => Some(port),
+        None => file.port,
+    }
+}
+
+/// Returns the id of the process that uses the profile in this directory, if it is known.
+pub fn process_of(folder: &Path) -> Option<u32> {
+    lock::holder(&folder.join(LOCK_FILE))
 }
 
 /// Returns the directory of a profile, which need not exist. `None` if there is no home directory.

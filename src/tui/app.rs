@@ -7,6 +7,7 @@ mod choose;
 mod clock;
 mod contacts;
 mod greeting;
+mod invitations;
 mod leave;
 pub(crate) mod looks;
 mod outbox;
@@ -28,6 +29,7 @@ use begin::{ProfileFiles, Started, start};
 use clock::Clock;
 pub(crate) use clock::late_words;
 use contacts::ContactBook;
+use invitations::LeftInvitation;
 use signals::{Signals, stop_in_background};
 
 use crate::core::{Event, Meeting, OpId, PeerInfo, PeerRequest, Pin, Row};
@@ -120,6 +122,7 @@ struct App {
     wishes: Wishes,
     labels: Labels,
     contacts: ContactBook,
+    left: LeftInvitation,
     clock: Clock,
     /// The store, for reading.
     history: Box<dyn Store>,
@@ -287,6 +290,7 @@ impl App {
             wishes: Wishes { plain: settings.plain, status: settings.status, advertise: settings.advertise },
             labels,
             contacts,
+            left: LeftInvitation::new(),
             clock: Clock::new(settings.time_format.clone()),
             history,
             own: ProfileFiles::default(),
@@ -457,7 +461,8 @@ impl App {
     /// Handles all pending events, then shows the result once.
     fn batch(&mut self) -> io::Result<Option<Ending>> {
         let due = self.notices.due().map(|due| self.began + due);
-        let due = due.map_or(self.contacts.due(), |due| due.min(self.contacts.due()));
+        let tended = self.contacts.due().min(self.left.due());
+        let due = due.map_or(tended, |due| due.min(tended));
         let mut events = self.queue.take(Some(due));
         let is_idle = events.is_empty();
         while let Some(event) = events.pop_front() {
@@ -485,6 +490,7 @@ impl App {
             }
         }
         self.tend_contacts();
+        self.tend_left_invitation();
         let overdue = self.notices.overdue(self.began.elapsed());
         self.tell(overdue);
         // Checking contacts.toml alone redraws nothing.

@@ -13,6 +13,7 @@ use super::commands::is_quit;
 use super::people::{Chosen, Directory, Lost, Named, find, find_to_connect, host_meant, shown};
 use crate::core::{As, BlockTarget, ContactRecord, Pin, Policy, Target};
 use crate::model::host::{Endpoint, HostAddr};
+use crate::model::invitation::Invitation;
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::model::peer_id::Recipient;
@@ -90,6 +91,10 @@ pub enum Act {
     Add(ContactRecord),
     /// Connect to an address or host name; a peer that answers there becomes a contact.
     AddAt(Endpoint),
+    /// Add the contact that an invitation is from, and dial it.
+    AddInvited(Invitation),
+    /// Show our invitation.
+    ShowInvitation,
     /// List the contacts.
     ListContacts,
     /// Tell the owner of this key that the user wants to compare safety numbers.

@@ -8,11 +8,13 @@
 //! meanwhile would not be noticed.
 
 mod key;
+mod prove;
 mod refused;
 mod tls;
 mod verifier;
 
 pub use key::{OwnKey, jitter, random_number};
+pub use prove::proven_at;
 pub use refused::Refused;
 pub use tls::Tls;
 pub(in crate::net) use tls::TlsConnection;

@@ -81,6 +81,7 @@ impl App {
             Some(Act::Add(contact)) => {
                 Some(self.node.command(Command::SetContact { contact, date: clock::seconds() }))
             }
+            Some(Act::AddInvited(invitation)) => self.add_invited(&invitation),
             Some(Act::Verify(key)) => {
                 Some(self.node.command(Command::Verify { key, date: clock::seconds() }))
             }
@@ -178,6 +179,7 @@ impl App {
                 let lines = |pin| tui::pin_lines(pin, &self.labels, clock::date);
                 self.out.extend(pins.iter().take(MAX_LISTED).flat_map(lines));
             }
+            Act::ShowInvitation => self.show_invitation(),
             Act::AskToVerify(key) => self.node.ask_to_verify(key),
             Act::ListBlocked => self.list_blocked(),
             Act::ShowPolicy => {
@@ -200,6 +202,7 @@ impl App {
             | Act::Forget(_)
             | Act::Add(_)
             | Act::AddAt(_)
+            | Act::AddInvited(_)
             | Act::Verify(_)
             | Act::SetPolicy(_)
             | Act::Outbox(_)

@@ -7,6 +7,7 @@ use super::{
     Act, AskKind, Asking, Chosen, Directory, HistoryOf, Lost, Menu, Named, Outbox, Question, Turn, act, find,
     find_to_connect, host_meant, refused, say, shown,
 };
+use crate::model::invitation::is_meant;
 use crate::model::name::{alias, new_name};
 use crate::tui::commands::{self, CommandHelp};
 use crate::tui::people::did_you_mean;
@@ -27,7 +28,8 @@ impl Menu {
             let (word, rest) = first_word(trimmed);
             let command = commands::named(word);
             // A pasted block is a text, whatever it begins with.
-            if !trimmed.contains('\n') || command.is_some_and(takes_text) {
+            let is_invitation = command.is_some_and(|command| command.name == "/add") && is_meant(rest);
+            if !trimmed.contains('\n') || command.is_some_and(takes_text) || is_invitation {
                 return self.command(command, word, rest, directory);
             }
         }
@@ -38,6 +40,7 @@ impl Menu {
                 say([format!("Type a message for {with}, /back to leave, or /help.")])
             }
             Some(with) => act(Act::Send(with, text.to_owned())),
+            None if is_meant(trimmed) => self.asks_to_add(trimmed),
             None => self.ask_to_whom(text),
         }
     }
@@ -168,6 +171,7 @@ impl Menu {
             ("/contacts", _) => act(Act::ListContacts),
             ("/blocked", _) => act(Act::ListBlocked),
             ("/copy", _) => act(Act::Copy),
+            ("/invite", _) => act(Act::ShowInvitation),
             ("/back", _) => match self.end_conversation() {
                 Some(line) => say([line]),
                 None => refused("There is no conversation to end. /quit ends the program."),

@@ -5,6 +5,7 @@ use super::talk::{first_word, for_one_peer, needs_port};
 use super::{Act, Menu, Turn, act, refused, say};
 use crate::core::{As, ContactRecord, Meeting, PeerRequest, Pin, Policy, Target};
 use crate::model::address::SourcePrefix;
+use crate::model::invitation::{self, Invitation, InvitationError};
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
@@ -34,6 +35,12 @@ impl Menu {
         rest: &str,
         directory: &dyn Directory,
     ) -> Turn {
+        if command.name == "/add" && invitation::is_meant(rest) {
+            return match rest.parse() {
+                Ok(invitation) => act(Act::AddInvited(invitation)),
+                Err(error) => refused(InvitationError::to_string(&error)),
+            };
+        }
         let key = key_in_groups(rest, directory);
         let (word, more) = key.as_deref().map_or_else(|| first_word(rest), |key| (key, ""));
         match (command.name, word, more) {
@@ -109,11 +116,25 @@ impl Menu {
         }
     }
 
+    /// Asks whether to add the peer that a pasted invitation is from. For a script it is refused,
+    /// because the next line is no answer.
+    pub(super) fn asks_to_add(&mut self, pasted: &str) -> Turn {
+        match pasted.parse::<Invitation>() {
+            Ok(_) if !self.asks_again => refused("To add a contact, type /add before the invitation."),
+            Ok(invitation) => {
+                self.asking = Asking::Sure(Sure::Add(invitation));
+                Turn::default()
+            }
+            Err(error) => refused(error.to_string()),
+        }
+    }
+
     /// Handles the answer to a confirmation.
     pub(super) fn sure(&mut self, sure: Sure, line: &str) -> Turn {
         match (line.to_lowercase().as_str(), sure) {
             ("yes" | "y", Sure::Verify(key, _)) => act(Act::Verify(key)),
             ("yes" | "y", Sure::Forget(id, _)) => act(Act::Forget(id)),
+            ("yes" | "y", Sure::Add(invitation)) => act(Act::AddInvited(invitation)),
             ("no" | "n", Sure::Verify(key, label)) => say([format!(
                 "The numbers differ: someone may be intercepting your messages. \
                  Send {label} nothing private. /block {} blocks this key.",
