@@ -4,11 +4,13 @@
 use std::num::NonZeroU32;
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use aws_lc_rs::{pbkdf2, rand};
 
 use crate::core::code_input;
 use crate::model::key::PublicKey;
 use crate::model::message::{ID_BYTES, MessageId};
+use crate::protocol::session::ContactCard;
 
 /// Digits of a short code. Somebody in the middle chooses both keys that they show, so they look
 /// for a collision, which takes the square root of the codes there are: 30 digits (99 bits) and
@@ -50,6 +52,12 @@ pub fn short_code(one: PublicKey, other: PublicKey) -> String {
     pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, CODE_ROUNDS, CODE_SALT, &code_input(one, other), &mut bytes);
     let number = |group: &[u8]| group.iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
     bytes.chunks(GROUP_BYTES).map(|group| format!("{:05}", number(group) % 100_000)).collect()
+}
+
+/// Returns whether a contact card is signed with the key that it is about (Ed25519, RFC 8032).
+pub fn is_signed(card: &ContactCard) -> bool {
+    let key = UnparsedPublicKey::new(&ED25519, card.key.as_bytes());
+    key.verify(&card.signed_bytes(), &card.signature).is_ok()
 }
 
 #[cfg(test)]

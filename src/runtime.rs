@@ -34,21 +34,23 @@ use store_writer::WriterQueue;
 pub use store_writer::{Keeping, MAX_WAITING_BYTES, write_batch};
 
 use crate::core::{
-    Command, ContactChange, CoreConfig, Event, KnownContact, Me, Meeting, OpId, PeerInfo, PeerRequest, Pin,
-    Policy, PresenceStatus, Restored, Row, StaticPeer, Target, Verification, WaitingMessage,
+    Command, ContactChange, CoreConfig, Event, IntroducedPeer, KnownContact, Me, Meeting, OpId, PeerInfo,
+    PeerRequest, Pin, Policy, PresenceStatus, Restored, Row, StaticPeer, Target, Verification,
+    WaitingMessage,
 };
 use crate::crypto;
 use crate::interfaces;
 use crate::mailbox::{Mailbox, ROOM};
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::{KEY_BYTES, PublicKey};
-use crate::model::name::Name;
+use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{ByeReason, Message};
 use crate::model::stored::{QueuedMessage, RowId, StoreOp};
 use crate::net::secure::{self, OwnKey, Tls};
 use crate::net::sessions::{MAX_HELD_BYTES, Sessions, SessionsConfig};
 use crate::net::{self, Dialer, Identity, Listener, Resolver, Tcp};
+use crate::protocol::session::ContactCard;
 use crate::store::{Store, StoreError};
 
 /// How long [`Node::settle_writes`] waits. A write takes milliseconds; after half a second the user
@@ -81,6 +83,8 @@ pub struct NodeConfig {
     pub blocked_sources: Vec<SourcePrefix>,
     /// No message is sent or accepted unencrypted.
     pub require_encryption: bool,
+    /// The introduced keys that the user ignores.
+    pub ignored: Vec<PublicKey>,
 }
 
 impl NodeConfig {
@@ -97,6 +101,7 @@ impl NodeConfig {
             policy: Policy::default(),
             blocked_sources: Vec::new(),
             require_encryption: false,
+            ignored: Vec::new(),
         }
     }
 }
@@ -129,7 +134,7 @@ impl Bound {
 /// A running peer.
 pub struct Node {
     shared: Arc<Shared>,
-    own: PublicKey,
+    own: OwnKey,
     listener: Listener,
     ticker: Option<JoinHandle<()>>,
     store_writer: Option<JoinHandle<()>>,
@@ -153,7 +158,7 @@ impl Node {
         T: From<Event> + Send + 'static,
     {
         let NodeConfig { name, advertise, peers, seed, pins, contacts, .. } = config;
-        let NodeConfig { policy, blocked_sources, require_encryption, .. } = config;
+        let NodeConfig { policy, blocked_sources, require_encryption, ignored, .. } = config;
         let Keeping { mut store, durable, expire, retention } = keeping;
         let own = OwnKey::from_seed(&seed).ok_or(StartError::NoKey)?;
         let tls = Arc::new(Tls::new(&own).map_err(|_| StartError::NoKey)?);
@@ -165,8 +170,16 @@ impl Node {
         let port = addr.port();
         let me = Me { bind, port, advertise };
         let key = own.public();
-        let core =
-            CoreConfig { me, name, key, pins, policy, blocked_sources, require_encryption, durable, expire };
+        let core = CoreConfig {
+            pins,
+            policy,
+            blocked_sources,
+            require_encryption,
+            durable,
+            expire,
+            ignored,
+            ..CoreConfig::new(me, name, key)
+        };
         let waiting =
             waiting_in(&mut *store, expire, store_writer::clock()).map_err(StartError::NoHistory)?;
         let listens_v6 = addrs.iter().any(SocketAddr::is_ipv6);
@@ -211,7 +224,7 @@ impl Node {
             .spawn(move || ticking.tick())
             .map(Some)
             .map_err(|error| StartError::Other(addr, error))?;
-        Ok(Self { shared, own: key, listener, ticker, store_writer, addrs, start })
+        Ok(Self { shared, own, listener, ticker, store_writer, addrs, start })
     }
 
     /// Our own name.
@@ -247,7 +260,26 @@ impl Node {
 
     /// Our own public key.
     pub fn own_key(&self) -> PublicKey {
-        self.own
+        self.own.public()
+    }
+
+    /// Returns our signed contact card for a key. `None` if it cannot be signed, which is not
+    /// expected.
+    pub fn card_for(&self, to: PublicKey, addrs: &[PeerAddr]) -> Option<ContactCard> {
+        let name = PeerName::new(self.name().as_str());
+        let card = ContactCard::unsigned(to, self.own_key(), &name, store_writer::clock(), addrs);
+        let signature = self.own.sign(&card.signed_bytes())?;
+        Some(card.signed(signature))
+    }
+
+    /// The introductions that the user has not decided about.
+    pub fn introductions(&self) -> Vec<IntroducedPeer> {
+        self.shared.locked.lock().machine.state().undecided_introductions()
+    }
+
+    /// The introduced keys that the user ignores.
+    pub fn ignored(&self) -> Vec<PublicKey> {
+        self.shared.locked.lock().machine.state().ignored()
     }
 
     /// The pin of a recipient that has a key.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use p2p_chat::core::{JobId, RequestEnded, SessionRequest};
+use p2p_chat::core::{IntroductionPart, JobId, RequestEnded, SessionRequest};
 use p2p_chat::model::address::{PeerAddr, Source};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
@@ -266,6 +266,8 @@ impl SessionHandler for Handler {
     fn listens_at(&mut self, _: PublicKey, _: &[SocketAddr]) {}
 
     fn asks_to_verify(&mut self, _: PublicKey) {}
+
+    fn introduced(&mut self, _: PublicKey, _: IntroductionPart) {}
 
     fn identity_in_use(&mut self, _: PublicKey, _: IpAddr) {}
 

@@ -11,6 +11,8 @@ mod dedup;
 mod event;
 mod hosts;
 mod inbound;
+mod introducing;
+mod introductions;
 mod jobs;
 mod leaving;
 mod meeting;
@@ -43,11 +45,14 @@ use std::time::Duration;
 
 pub use command::{Command, KnownContact, Target};
 pub use event::{
-    CommandKind, Decision, Event, Forgotten, JobId, OpId, Output, PeerInfo, PlainAnswer, PlainRequest,
-    SessionRequest, Verification,
+    CommandKind, Decision, Event, Forgotten, IntroductionNews, JobId, OpId, Output, PeerInfo, PlainAnswer,
+    PlainRequest, SessionRequest, Verification,
 };
 pub use hosts::{LOOKUP_WITHIN, MAX_HOST_ADDRS};
 pub use inbound::Staged;
+pub use introductions::{
+    IntroducedPeer, IntroductionPart, MAX_IGNORED, MAX_INTRODUCTIONS, MAX_INTRODUCTIONS_A_DAY,
+};
 pub use meeting::Env;
 pub use outbox::{Jitter, MAX_OUTBOX_BYTES, MAX_QUEUE_MESSAGES, WriteId};
 pub use outbox_commands::WaitingMessage;
@@ -76,6 +81,7 @@ use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
 use hosts::Hosts;
 use inbound::Inbound;
+use introductions::Introductions;
 use jobs::{Jobs, Purpose};
 use leaving::Goodbyes;
 use operations::Operations;
@@ -121,6 +127,8 @@ pub struct CoreConfig {
     pub durable: bool,
     /// How long a message waits for its recipient.
     pub expire: Duration,
+    /// The introduced keys that the user ignores.
+    pub ignored: Vec<PublicKey>,
 }
 
 impl CoreConfig {
@@ -140,6 +148,7 @@ impl CoreConfig {
             require_encryption: false,
             durable: false,
             expire: Self::EXPIRE,
+            ignored: Vec::new(),
         }
     }
 }
@@ -226,6 +235,7 @@ pub struct State {
     /// The contacts that want to compare safety numbers and when the user was told, and those that
     /// the user compares them with.
     told_to_verify: BTreeMap<PublicKey, Time>,
+    introductions: Introductions,
     leaving: bool,
     closed: bool,
     actions: Vec<Output>,
@@ -235,7 +245,7 @@ impl State {
     /// Returns a state that knows no peer yet, only the keys of `config`.
     pub fn new(config: CoreConfig) -> Self {
         let CoreConfig { me, name, key, pins, policy, blocked_sources, .. } = config;
-        let CoreConfig { require_encryption, durable, expire, .. } = config;
+        let CoreConfig { require_encryption, durable, expire, ignored, .. } = config;
         let mut trust = Trusted::new(key, policy).with_required_encryption(require_encryption);
         for pin in pins {
             trust.load(pin);
@@ -265,6 +275,7 @@ impl State {
             not_stored_told_at: None,
             told_in_use: false,
             told_to_verify: BTreeMap::new(),
+            introductions: Introductions::new(ignored),
             leaving: false,
             closed: false,
             actions: Vec::new(),

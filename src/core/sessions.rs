@@ -70,6 +70,7 @@ impl State {
         env: Env,
         now: Time,
     ) -> (Result<(), ByeReason>, Vec<Output>) {
+        let (key, opened) = (up.key, up.hello.is_some());
         let welcome = match job {
             None if self.closed => Err(ByeReason::NoRoom),
             None => self.accepts(up, env, now),
@@ -100,6 +101,9 @@ impl State {
                 }
             },
         };
+        if welcome.is_ok() && opened && !self.closed {
+            self.introduces_held(key);
+        }
         (welcome, self.done())
     }
 
@@ -232,6 +236,7 @@ impl State {
     /// Handles a session that is over: the peer said why, or it broke.
     pub fn session_down(&mut self, key: PublicKey, bye: Option<ByeReason>, now: Time) -> Vec<Output> {
         let id = Recipient::key(key);
+        self.introductions.session_down(key);
         if self.knows(id) && !self.closed {
             match bye {
                 Some(ByeReason::Leaves) => self.parts(id, now),

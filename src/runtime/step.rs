@@ -12,8 +12,8 @@ use std::net::{IpAddr, SocketAddr};
 use super::machine::Machine;
 use super::ports::{Ports, Put, QueuedWrite, ReportTo};
 use crate::core::{
-    As, BlockTarget, Command, Env, Event, JobId, KnownContact, OpId, Output, PlainAnswer, PlainReceived,
-    PlainResult, RequestEnded, Restored, SessionUp, Staged, State, StaticPeer, Target, Time,
+    As, BlockTarget, Command, Env, Event, IntroductionPart, JobId, KnownContact, OpId, Output, PlainAnswer,
+    PlainReceived, PlainResult, RequestEnded, Restored, SessionUp, Staged, State, StaticPeer, Target, Time,
 };
 use crate::model::address::{PeerAddr, Source, SourcePrefix};
 use crate::model::delivery::DeliveryStatus;
@@ -264,6 +264,12 @@ impl<'a> Step<'a> {
         self.act(None, |state, now| ((), state.asks_to_verify(key, now)));
     }
 
+    /// A peer sends a part of an introduction. The signature of a card is right. `clock` is the
+    /// time in milliseconds since 1970.
+    pub fn introduced(&mut self, key: PublicKey, part: IntroductionPart, clock: u64) {
+        self.act(None, |state, now| ((), state.introduced(key, part, clock, now)));
+    }
+
     // ---- the store ------------------------------------------------------------------------------
 
     /// Stores something that only the user cares about.
@@ -352,6 +358,9 @@ impl<'a> Step<'a> {
                 }
                 Output::Session(request) => {
                     self.ports.transport.session(SessionCommand::Request(request));
+                }
+                Output::Introduce(key, part) => {
+                    self.ports.transport.session(SessionCommand::Introduce(key, part));
                 }
                 Output::Resolve(host) => {
                     if let Err(busy) = self.ports.transport.resolve(host.clone()) {

@@ -32,7 +32,7 @@ use contacts::ContactBook;
 use invitations::LeftInvitation;
 use signals::{Signals, stop_in_background};
 
-use crate::core::{Event, Meeting, OpId, PeerInfo, PeerRequest, Pin, Row};
+use crate::core::{Event, IntroducedPeer, Meeting, OpId, PeerInfo, PeerRequest, Pin, Row};
 use crate::exit::OutputGone;
 use crate::interfaces;
 use crate::mailbox::Mailbox;
@@ -252,6 +252,10 @@ impl Directory for People<'_> {
 
     fn refused_for(&self, word: &str) -> Vec<Meeting> {
         self.node.refused_for(word)
+    }
+
+    fn introductions(&self) -> Vec<IntroducedPeer> {
+        self.node.introductions()
     }
 
     fn code_with(&self, key: PublicKey) -> String {

@@ -197,7 +197,23 @@ pub const COMMANDS: &[CommandHelp] = &[
         long: "WHOM is the name of the new peer, at least the first four characters of its key, \
                or its ip:port if it has no key. Use it to answer a message request, or if two \
                people have the same name. p2p-chat then shows the first characters of the key \
-               after each of the two names.",
+               after each of the two names. It also accepts an introduction: the other side gets \
+               a signed card with your key, your name and your addresses, or those that you type \
+               after WHOM (`-` for none).",
+    },
+    CommandHelp {
+        name: "/introduce",
+        arguments: "WHOM WHOM",
+        short: "introduce two contacts to each other",
+        long: "p2p-chat asks each of them. Who accepts sends the other a contact card through you. \
+               Nothing is exchanged before that. At most 20 introductions a day are sent to a \
+               contact.",
+    },
+    CommandHelp {
+        name: "/ignore",
+        arguments: "WHOM",
+        short: "ignore an introduction",
+        long: "Nothing is sent, and introductions of the same key are not shown again.",
     },
     CommandHelp {
         name: "/block",
@@ -340,6 +356,7 @@ const SHARED_ROWS: &[(&[&str], &str)] = &[
     (&["/show", "/copy"], "show a cut message whole; copy the last message"),
     (&["/mute", "/unmute"], "hide a peer's messages; show them again"),
     (&["/requests", "/trust", "/accept"], "list or accept changed and new keys"),
+    (&["/introduce", "/ignore"], "introduce two contacts; ignore an introduction"),
     (&["/key", "/invite", "/verify"], "show a key or your invitation; compare keys"),
     (&["/block", "/unblock", "/blocked"], "block a contact, a key or an IP; list them"),
     (&["/contacts", "/add", "/forget"], "list, add or remove contacts"),

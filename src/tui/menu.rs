@@ -6,12 +6,14 @@
 
 mod answers;
 mod asking;
+mod introductions;
 mod talk;
 mod trust;
 
 use super::commands::is_quit;
 use super::people::{Chosen, Directory, Lost, Named, find, find_to_connect, host_meant, shown};
-use crate::core::{As, BlockTarget, ContactRecord, Pin, Policy, Target};
+use crate::core::{As, BlockTarget, ContactRecord, IntroducedPeer, Pin, Policy, Target};
+use crate::model::address::PeerAddr;
 use crate::model::host::{Endpoint, HostAddr};
 use crate::model::invitation::Invitation;
 use crate::model::key::PublicKey;
@@ -95,6 +97,17 @@ pub enum Act {
     AddInvited(Invitation),
     /// Show our invitation.
     ShowInvitation,
+    /// Introduce these contacts to each other.
+    Introduce([PublicKey; 2]),
+    /// Accept an introduction.
+    AcceptIntroduction {
+        /// The introduction.
+        introduction: IntroducedPeer,
+        /// The addresses for the contact card, if the user chose them.
+        addrs: Option<Vec<PeerAddr>>,
+    },
+    /// Ignore an introduced key.
+    IgnoreIntroduction(PublicKey),
     /// List the contacts.
     ListContacts,
     /// Tell the owner of this key that the user wants to compare safety numbers.

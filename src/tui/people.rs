@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use super::labels::{Labels, MARK};
 use super::words::{name_of, place, refused_words, request_words};
-use crate::core::{Meeting, PeerInfo, PeerRequest, Pin, PresenceStatus, Row, Target};
+use crate::core::{IntroducedPeer, Meeting, PeerInfo, PeerRequest, Pin, PresenceStatus, Row, Target};
 use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
 use crate::model::host::{Endpoint, HostAddr};
 use crate::model::key::PublicKey;
@@ -52,6 +52,10 @@ pub trait Directory {
     fn requests_for(&self, word: &str) -> Vec<PeerRequest>;
     /// The strangers that the policy refused and that a word may mean, in the same way.
     fn refused_for(&self, word: &str) -> Vec<Meeting>;
+    /// The introductions that wait for the user's decision.
+    fn introductions(&self) -> Vec<IntroducedPeer> {
+        Vec::new()
+    }
     /// The safety number with a key.
     fn code_with(&self, key: PublicKey) -> String;
     /// Returns how many messages wait for a recipient.

@@ -31,6 +31,7 @@ mod history;
 mod host_names;
 mod hostile;
 mod identity;
+mod introductions;
 mod invitations;
 mod ipv6;
 mod legacy;

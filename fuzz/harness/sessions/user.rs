@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
-use p2p_chat::core::{JobId, RequestEnded};
+use p2p_chat::core::{IntroductionPart, JobId, RequestEnded};
 use p2p_chat::model::address::{PeerAddr, Source};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
@@ -135,6 +135,8 @@ impl SessionHandler for User {
     fn listens_at(&mut self, _: PublicKey, _: &[SocketAddr]) {}
 
     fn asks_to_verify(&mut self, _: PublicKey) {}
+
+    fn introduced(&mut self, _: PublicKey, _: IntroductionPart) {}
 
     fn identity_in_use(&mut self, _: PublicKey, _: IpAddr) {}
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::*;
-use crate::core::{SessionRequest, Time};
+use crate::core::{IntroductionPart, SessionRequest, Time};
 use crate::model::key::KEY_BYTES;
 use crate::model::message::SendError;
 use crate::model::name::PeerName;
@@ -98,6 +98,8 @@ impl SessionHandler for Recorder {
     }
 
     fn asks_to_verify(&mut self, _: PublicKey) {}
+
+    fn introduced(&mut self, _: PublicKey, _: IntroductionPart) {}
 
     fn identity_in_use(&mut self, _: PublicKey, at: IpAddr) {
         self.told.push(Told::InUse(at));

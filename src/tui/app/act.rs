@@ -85,6 +85,13 @@ impl App {
             Some(Act::Verify(key)) => {
                 Some(self.node.command(Command::Verify { key, date: clock::seconds() }))
             }
+            Some(Act::Introduce(pair)) => {
+                Some(self.node.command(Command::Introduce { pair, date: clock::seconds() }))
+            }
+            Some(Act::AcceptIntroduction { introduction, addrs }) => {
+                self.accept_introduction(&introduction, addrs)
+            }
+            Some(Act::IgnoreIntroduction(key)) => Some(self.ignore_introduction(key)),
             Some(Act::SetPolicy(policy)) => Some(self.node.command(Command::SetPolicy(policy))),
             Some(Act::Outbox(what)) => self.outbox(what),
             Some(local) => {
@@ -188,8 +195,12 @@ impl App {
             }
             Act::ListRequests => {
                 let (requests, more) = self.node.requests();
-                let lines = tui::requests_lines(&requests, more, &self.voice(""));
-                self.out.extend(lines);
+                let introductions = self.introduction_lines();
+                if introductions.is_empty() || !requests.is_empty() {
+                    let lines = tui::requests_lines(&requests, more, &self.voice(""));
+                    self.out.extend(lines);
+                }
+                self.out.extend(introductions);
             }
             Act::Send(..)
             | Act::List
@@ -203,6 +214,9 @@ impl App {
             | Act::Add(_)
             | Act::AddAt(_)
             | Act::AddInvited(_)
+            | Act::Introduce(_)
+            | Act::AcceptIntroduction { .. }
+            | Act::IgnoreIntroduction(_)
             | Act::Verify(_)
             | Act::SetPolicy(_)
             | Act::Outbox(_)

@@ -223,6 +223,7 @@ pub(super) fn start(
         policy: settings.policy,
         blocked_sources: book.contacts.blocked_sources().iter().copied().collect(),
         require_encryption: settings.require_encryption,
+        ignored: folder.map(profile::ignored).unwrap_or_default(),
     };
     let Listening { bound, replaces } = match listening {
         Some(listening) => listening,

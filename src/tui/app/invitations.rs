@@ -4,10 +4,13 @@ use std::time::{Duration, Instant};
 
 use super::looks::shows_blocks;
 use super::{App, clock, greeting};
-use crate::core::{Command, ContactRecord, MAX_HINTS, OpId, Target};
+use crate::core::{
+    Command, ContactRecord, Event, IntroducedPeer, IntroductionNews, MAX_HINTS, OpId, PeerInfo, Target,
+};
 use crate::model::address::PeerAddr;
 use crate::model::invitation::Invitation;
-use crate::model::peer_id::PeerId;
+use crate::model::key::PublicKey;
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::profile;
 use crate::tui::{self, Ink, Line};
 
@@ -71,6 +74,53 @@ impl App {
             return None;
         }
         Some(self.node.command(Command::Connect(Target::These(vec![id.into()]))))
+    }
+
+    /// Accepts an introduction, with a contact card that has these addresses, or else those at
+    /// which we can be reached.
+    pub(super) fn accept_introduction(
+        &mut self,
+        introduction: &IntroducedPeer,
+        addrs: Option<Vec<PeerAddr>>,
+    ) -> Option<OpId> {
+        let addrs = addrs.unwrap_or_else(|| greeting::invitation(&self.node, self.wishes.advertise).addrs);
+        let Some(card) = self.node.card_for(introduction.key, &addrs) else {
+            self.say(Line::of(Ink::Bad, "The contact card cannot be signed."));
+            return None;
+        };
+        let addrs: Vec<String> = card.addrs().iter().map(PeerAddr::to_string).collect();
+        let addrs = if addrs.is_empty() { "no address".to_owned() } else { addrs.join(", ") };
+        self.say(format!("Your contact card for {} has {addrs}.", introduction.name));
+        let (by, card, date) = (introduction.by, Box::new(card), clock::seconds());
+        Some(self.node.command(Command::AcceptIntroduction { by, card, date }))
+    }
+
+    /// Ignores an introduced key, also in later runs.
+    pub(super) fn ignore_introduction(&mut self, key: PublicKey) -> OpId {
+        let op = self.node.command(Command::IgnoreIntroduction(key));
+        if let Some(folder) = &self.own.folder
+            && let Err(error) = profile::save_ignored(folder, &self.node.ignored())
+        {
+            self.say(Line::of(Ink::Bad, format!("Cannot save that for the next run: {error}.")));
+        }
+        op
+    }
+
+    /// Returns a line for each introduction that waits for the user.
+    pub(super) fn introduction_lines(&self) -> Vec<Line> {
+        let line = |one: IntroducedPeer| {
+            let id = Recipient::key(one.by);
+            let by = PeerInfo {
+                id,
+                name: self.node.pin_of(id).and_then(|pin| pin.name),
+                addr: self.node.dialed_at(id),
+                claimed: None,
+                verification: self.node.verification_of(id),
+            };
+            let news = IntroductionNews::Introduced { by, key: one.key, name: one.name };
+            tui::lines(&Event::Introduction(Box::new(news)), &self.voice(""))
+        };
+        self.node.introductions().into_iter().flat_map(line).collect()
     }
 
     /// Takes the invitation that `p2p-chat add` has left, if it is time to look.

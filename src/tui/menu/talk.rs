@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{
     Act, AskKind, Asking, Chosen, Directory, HistoryOf, Lost, Menu, Named, Outbox, Question, Turn, act, find,
-    find_to_connect, host_meant, refused, say, shown,
+    find_to_connect, host_meant, introductions, refused, say, shown,
 };
 use crate::model::invitation::is_meant;
 use crate::model::name::{alias, new_name};
@@ -139,9 +139,10 @@ impl Menu {
             ("/mute" | "/unmute" | "/alias", _) => self.for_one(command, rest, directory),
             (
                 "/key" | "/verify" | "/trust" | "/accept" | "/block" | "/unblock" | "/add" | "/forget"
-                | "/policy",
+                | "/policy" | "/ignore",
                 _,
             ) => self.about_keys(command, rest, directory),
+            ("/introduce", words) => introductions::introduce(words, directory),
             ("/reply", text) => self.reply(text),
             ("/msg", words) if words.starts_with('@') => self.direct(&words[1..], directory),
             ("/msg", "") => refused("Type a recipient and a message, like /msg bob see you at 5."),

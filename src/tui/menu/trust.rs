@@ -2,7 +2,7 @@
 
 use super::asking::{Asking, Sure};
 use super::talk::{first_word, for_one_peer, needs_port};
-use super::{Act, Menu, Turn, act, refused, say};
+use super::{Act, Menu, Turn, act, introductions, refused, say};
 use crate::core::{As, ContactRecord, Meeting, PeerRequest, Pin, Policy, Target};
 use crate::model::address::SourcePrefix;
 use crate::model::invitation::{self, Invitation, InvitationError};
@@ -43,6 +43,11 @@ impl Menu {
         }
         let key = key_in_groups(rest, directory);
         let (word, more) = key.as_deref().map_or_else(|| first_word(rest), |key| (key, ""));
+        if command.name == "/accept"
+            && let Some(turn) = introductions::accept(word, more, directory)
+        {
+            return turn;
+        }
         match (command.name, word, more) {
             ("/key", "", _) => return act(Act::ShowOwnKey),
             ("/policy", ..) => return policy(rest),
@@ -53,6 +58,7 @@ impl Menu {
         match command.name {
             "/trust" => return trust(word, directory),
             "/accept" => return accept(word, directory),
+            "/ignore" => return introductions::ignore(word, directory),
             "/add" => return add(word, directory),
             "/forget" => return self.asks_to_forget(word, directory),
             _ => {}
@@ -157,6 +163,7 @@ fn key_in_groups(words: &str, directory: &dyn Directory) -> Option<String> {
             || !directory.requests_for(&key).is_empty()
             || !directory.refused_for(&key).is_empty()
             || !directory.pins_named(&key).is_empty()
+            || !introductions::meant(&key, directory).is_empty()
     };
     let has_groups = words.contains(' ') && words.split(' ').all(|group| group.len() == GROUP_CHARS);
     (has_groups && is_known()).then_some(key)

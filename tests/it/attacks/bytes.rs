@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use p2p_chat::core::{JobId, RequestEnded, SessionRequest, Time};
+use p2p_chat::core::{IntroductionPart, JobId, RequestEnded, SessionRequest, Time};
 use p2p_chat::model::address::{PeerAddr, Source};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
@@ -148,6 +148,8 @@ impl SessionHandler for Taker {
     fn listens_at(&mut self, _: PublicKey, _: &[SocketAddr]) {}
 
     fn asks_to_verify(&mut self, _: PublicKey) {}
+
+    fn introduced(&mut self, _: PublicKey, _: IntroductionPart) {}
 
     fn identity_in_use(&mut self, _: PublicKey, _: IpAddr) {}
 

@@ -9,7 +9,7 @@ use rustls::{ClientConfig, ClientConnection, ConnectionTrafficSecrets, ContentTy
 use socket2::SockRef;
 
 use super::*;
-use crate::core::{JobId, RequestEnded, SessionRequest};
+use crate::core::{IntroductionPart, JobId, RequestEnded, SessionRequest};
 use crate::model::key::KEY_BYTES;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
@@ -87,6 +87,8 @@ impl SessionHandler for Teller {
     fn listens_at(&mut self, _: PublicKey, _: &[SocketAddr]) {}
 
     fn asks_to_verify(&mut self, _: PublicKey) {}
+
+    fn introduced(&mut self, _: PublicKey, _: IntroductionPart) {}
 
     fn identity_in_use(&mut self, _: PublicKey, _: IpAddr) {}
 
