@@ -76,6 +76,36 @@ mod tests {
     }
 
     #[test]
+    fn changed_card_is_not_signed() {
+        use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+
+        use crate::model::name::PeerName;
+
+        let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a key");
+        let key = PublicKey::new(pair.public_key().as_ref().try_into().expect("32 bytes"));
+        let addrs = ["192.0.2.7:5000".parse().expect("an address")];
+        let unsigned = |to, name, now, addrs: &[_]| {
+            ContactCard::unsigned(PublicKey::new([to; 32]), key, &PeerName::new(name), now, addrs)
+        };
+        let card = unsigned(1, "Bob", 1_000, &addrs);
+        let signature = pair.sign(&card.signed_bytes()).as_ref().try_into().expect("64 bytes");
+        assert!(is_signed(&card.clone().signed(signature)));
+        for changed in [
+            unsigned(2, "Bob", 1_000, &addrs),
+            unsigned(1, "Rob", 1_000, &addrs),
+            unsigned(1, "Bob", 1_001, &addrs),
+            unsigned(1, "Bob", 1_000, &[]),
+            {
+                let mut of_another = card;
+                of_another.key = PublicKey::new([3; 32]);
+                of_another
+            },
+        ] {
+            assert!(!is_signed(&changed.signed(signature)));
+        }
+    }
+
+    #[test]
     fn no_two_ids_are_the_same() {
         assert_ne!(message_id().expect("random bytes"), message_id().expect("random bytes"));
     }
