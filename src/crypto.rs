@@ -4,11 +4,13 @@
 use std::num::NonZeroU32;
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use aws_lc_rs::{hmac, pbkdf2, rand};
 
 use crate::core::code_input;
 use crate::model::key::PublicKey;
 use crate::model::message::{ID_BYTES, MessageId};
+use crate::protocol::session::ContactCard;
 
 /// Digits of a short code. Somebody in the middle chooses both keys that they show, so they look
 /// for a collision, which takes the square root of the codes there are: 30 digits (99 bits) and
@@ -76,6 +78,12 @@ pub(crate) fn short_code(one: PublicKey, other: PublicKey) -> String {
     bytes.chunks(GROUP_BYTES).map(|group| format!("{:05}", number(group) % 100_000)).collect()
 }
 
+/// Returns whether a contact card is signed with the key that it is about (Ed25519, RFC 8032).
+pub fn is_signed(card: &ContactCard) -> bool {
+    let key = UnparsedPublicKey::new(&ED25519, card.key.as_bytes());
+    key.verify(&card.signed_bytes(), &card.signature).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +106,36 @@ mod tests {
         assert_eq!(discovery_token(key, 500_000, &[2; NONCE_BYTES]), "ec66ba80083f662a");
         assert_ne!(discovery_token(key, 500_001, &[2; NONCE_BYTES]), "ec66ba80083f662a");
         assert_ne!(discovery_token(key, 500_000, &[3; NONCE_BYTES]), "ec66ba80083f662a");
+    }
+
+    #[test]
+    fn changed_card_is_not_signed() {
+        use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+
+        use crate::model::name::PeerName;
+
+        let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a key");
+        let key = PublicKey::new(pair.public_key().as_ref().try_into().expect("32 bytes"));
+        let addrs = ["192.0.2.7:5000".parse().expect("an address")];
+        let unsigned = |to, name, now, addrs: &[_]| {
+            ContactCard::unsigned(PublicKey::new([to; 32]), key, &PeerName::new(name), now, addrs)
+        };
+        let card = unsigned(1, "Bob", 1_000, &addrs);
+        let signature = pair.sign(&card.signed_bytes()).as_ref().try_into().expect("64 bytes");
+        assert!(is_signed(&card.clone().signed(signature)));
+        for changed in [
+            unsigned(2, "Bob", 1_000, &addrs),
+            unsigned(1, "Rob", 1_000, &addrs),
+            unsigned(1, "Bob", 1_001, &addrs),
+            unsigned(1, "Bob", 1_000, &[]),
+            {
+                let mut of_another = card;
+                of_another.key = PublicKey::new([3; 32]);
+                of_another
+            },
+        ] {
+            assert!(!is_signed(&changed.signed(signature)));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The network interfaces of this machine: their addresses, and their names in addresses.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::model::address::{AddrError, PeerAddr};
 use crate::model::host::Endpoint;
@@ -43,6 +43,16 @@ fn numbered(text: &str) -> Option<String> {
 /// The error of the operating system, for example if the program has no free descriptor.
 pub(crate) fn machine_ips() -> io::Result<Vec<IpAddr>> {
     Ok(if_addrs::get_if_addrs()?.iter().map(|interface| interface.ip()).collect())
+}
+
+/// Returns the IPs at which others can reach a program that listens at `bind`, most likely first.
+/// `ipv6` says whether it listens at IPv6 too, and `advertise` is the IP that the user chose.
+pub(crate) fn reachable(bind: IpAddr, advertise: Option<Ipv4Addr>, ipv6: bool) -> Vec<IpAddr> {
+    match advertise {
+        Some(ip) => vec![ip.into()],
+        None if !bind.is_unspecified() => vec![bind],
+        None => reachable_ips(&machine_ips().unwrap_or_default(), ipv6),
+    }
 }
 
 /// Returns those of `ips` that another machine may reach: all IPv4 addresses first, which every

@@ -29,7 +29,7 @@
 
 pub mod cli;
 pub mod core;
-mod crypto;
+pub mod crypto;
 pub mod exit;
 mod files;
 mod interfaces;

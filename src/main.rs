@@ -6,7 +6,7 @@ use std::process::{self, ExitCode};
 
 use clap::error::{ContextKind, ContextValue};
 use p2p_chat::cli::sources::{SettingsError, Sources};
-use p2p_chat::cli::{self, Subcommand, chat, completions, config, contacts, history, id, man};
+use p2p_chat::cli::{self, Subcommand, add, chat, completions, config, contacts, history, id, man};
 use p2p_chat::exit::{FAILURE, OutputGone, status_of};
 use p2p_chat::memory;
 use p2p_chat::settings::Misused;
@@ -46,6 +46,7 @@ fn run() -> anyhow::Result<ExitCode> {
             }
         }),
         Some(Subcommand::Contacts { json }) => contacts::print(settings, *json, &mut stdout)?,
+        Some(Subcommand::Add { invitation }) => add::run(settings, invitation, &mut stdout)?,
         Some(Subcommand::Id { list: true, .. }) => id::list(settings, &mut stdout)?,
         Some(Subcommand::Id { new, .. }) => stdout.write_all(id::text(settings, *new)?.as_bytes()),
     };

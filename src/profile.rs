@@ -11,8 +11,10 @@ mod aliases;
 mod configured;
 pub(crate) mod contacts;
 mod file;
+mod ignored;
 mod keyfile;
 mod known_peers;
+mod left;
 mod lock;
 mod select;
 mod typed_lines;
@@ -35,7 +37,9 @@ pub(crate) use address_book::{AddressBook, BookSource, saved_for};
 pub use aliases::aliases_of;
 pub(crate) use configured::{configure, undecided};
 pub(crate) use file::ListeningPort;
+pub(crate) use ignored::{ignored, save_ignored};
 use keyfile::{Pair, Seed};
+pub use left::{is_invitation_left, leave_invitation, take_invitation, withdraw_invitation};
 use lock::Lock;
 pub(crate) use select::{Found, new_profile};
 pub use select::{Named, Profiles, rename};
@@ -238,6 +242,26 @@ pub fn key_of(settings: &Settings, profile: &Profile) -> Result<PublicKey, Profi
     check(&folder, 0o700, settings.insecure_permissions)?;
     let pair = read(&folder.join(KEY_FILE), settings.insecure_permissions)?;
     pair.map(|pair| pair.public).ok_or_else(|| ProfileError::NoKey(profile.clone(), folder))
+}
+
+/// Returns the port at which others reach a profile: the one that its process listens on, else the
+/// one in the settings, else the one of its last run. `None` if it is not known.
+pub fn port_of(settings: &Settings, profile: &Profile) -> Option<u16> {
+    let folder = folder(settings, profile)?;
+    let file = file::read(&folder).unwrap_or_default();
+    if lock::is_held(&folder.join(LOCK_FILE)) {
+        return file.last_port();
+    }
+    match settings.port {
+        Some(0) => None,
+        Some(port) => Some(port),
+        None => file.port,
+    }
+}
+
+/// Returns the id of the process that uses the profile in this directory, if it is known.
+pub fn process_of(folder: &Path) -> Option<u32> {
+    lock::holder(&folder.join(LOCK_FILE))
 }
 
 /// Returns the directory of a profile, which need not exist. `None` if there is no home directory.

@@ -39,9 +39,9 @@ use store_writer::WriterQueue;
 pub use store_writer::{Keeping, MAX_WAITING_BYTES, write_batch};
 
 use crate::core::{
-    Command, ContactChange, CoreConfig, DiscoveryMode, Event, KnownContact, Me, Meeting, OpId, PeerInfo,
-    PeerRequest, Pin, Policy, PresenceStatus, Restored, Row, StaticPeer, Target, Verification,
-    WaitingMessage,
+    Command, ContactChange, CoreConfig, DiscoveryMode, Event, IntroducedPeer, KnownContact, Me, Meeting,
+    OpId, PeerInfo, PeerRequest, Pin, Policy, PresenceStatus, Restored, Row, StaticPeer, Target,
+    Verification, WaitingMessage,
 };
 use crate::crypto;
 use crate::interfaces;
@@ -55,6 +55,7 @@ use crate::model::stored::{Query, QueuedMessage, RowId, StoreOp, StoredMessage};
 use crate::net::secure::{self, OwnKey, Tls};
 use crate::net::sessions::{MAX_HELD_BYTES, Sessions, SessionsConfig};
 use crate::net::{self, Dialer, Discovery, DiscoveryConfig, Identity, Listener, Listening, Resolver, Tcp};
+use crate::protocol::session::ContactCard;
 use crate::store::{Store, StoreError};
 
 /// How long [`Node::messages`] waits for the disk. A write takes milliseconds; after half a second
@@ -89,6 +90,8 @@ pub struct NodeConfig {
     pub require_encryption: bool,
     /// Who can discover us on the local network.
     pub discovery: DiscoveryMode,
+    /// The introduced keys that the user ignores.
+    pub ignored: Vec<PublicKey>,
 }
 
 impl NodeConfig {
@@ -106,6 +109,7 @@ impl NodeConfig {
             blocked_sources: Vec::new(),
             require_encryption: false,
             discovery: DiscoveryMode::Off,
+            ignored: Vec::new(),
         }
     }
 }
@@ -138,7 +142,7 @@ impl Bound {
 /// A running peer.
 pub struct Node {
     shared: Arc<Shared>,
-    own: PublicKey,
+    own: OwnKey,
     listener: Listener,
     ticker: Option<JoinHandle<()>>,
     store_writer: Option<JoinHandle<()>>,
@@ -166,7 +170,7 @@ impl Node {
         T: From<Event> + Send + 'static,
     {
         let NodeConfig { name, advertise, peers, seed, pins, contacts, .. } = config;
-        let NodeConfig { policy, blocked_sources, require_encryption, discovery, .. } = config;
+        let NodeConfig { policy, blocked_sources, require_encryption, discovery, ignored, .. } = config;
         let Keeping { mut store, reader, durable, expire, retention } = keeping;
         let own = OwnKey::from_seed(&seed).ok_or(StartError::NoKey)?;
         let tls = Arc::new(Tls::new(&own).map_err(|_| StartError::NoKey)?);
@@ -179,9 +183,6 @@ impl Node {
         let me = Me { bind, port, advertise };
         let key = own.public();
         let core = CoreConfig {
-            me,
-            name,
-            key,
             pins,
             policy,
             blocked_sources,
@@ -189,6 +190,8 @@ impl Node {
             discovery,
             durable,
             expire,
+            ignored,
+            ..CoreConfig::new(me, name, key)
         };
         let waiting =
             waiting_in(&mut *store, expire, store_writer::clock()).map_err(StartError::NoHistory)?;
@@ -237,18 +240,8 @@ impl Node {
         let history = Mutex::new(reader);
         let listening = Listening { bind, port, ipv6: listens_v6 };
         let discovery = Mutex::default();
-        let node = Self {
-            shared,
-            own: key,
-            listener,
-            ticker,
-            store_writer,
-            history,
-            addrs,
-            listening,
-            discovery,
-            start,
-        };
+        let node =
+            Self { shared, own, listener, ticker, store_writer, history, addrs, listening, discovery, start };
         node.start_discovery();
         Ok(node)
     }
@@ -260,7 +253,7 @@ impl Node {
         if mode == DiscoveryMode::Off || self.listening.bind.is_loopback() {
             return;
         }
-        let (key, name, listening) = (self.own, self.name(), self.listening);
+        let (key, name, listening) = (self.own.public(), self.name(), self.listening);
         let config = DiscoveryConfig { mode, key, name, listening };
         match Discovery::start(config, discovery::ToMachine(Arc::downgrade(&self.shared))) {
             Ok(discovery) => *self.discovery.lock() = Some(discovery),
@@ -348,7 +341,26 @@ impl Node {
 
     /// Our own public key.
     pub fn own_key(&self) -> PublicKey {
-        self.own
+        self.own.public()
+    }
+
+    /// Returns our signed contact card for a key. `None` if it cannot be signed, which is not
+    /// expected.
+    pub fn card_for(&self, to: PublicKey, addrs: &[PeerAddr]) -> Option<ContactCard> {
+        let name = PeerName::new(self.name().as_str());
+        let card = ContactCard::unsigned(to, self.own_key(), &name, store_writer::clock(), addrs);
+        let signature = self.own.sign(&card.signed_bytes())?;
+        Some(card.signed(signature))
+    }
+
+    /// The introductions that the user has not decided about.
+    pub fn introductions(&self) -> Vec<IntroducedPeer> {
+        self.shared.locked.lock().machine.state().undecided_introductions()
+    }
+
+    /// The introduced keys that the user ignores.
+    pub fn ignored(&self) -> Vec<PublicKey> {
+        self.shared.locked.lock().machine.state().ignored()
     }
 
     /// The pin of a recipient that has a key.

@@ -7,6 +7,7 @@
 mod decoder;
 mod files;
 mod inbound;
+mod invitation;
 mod keys;
 mod printed;
 mod records;
@@ -17,6 +18,7 @@ use std::iter;
 pub use decoder::decoder;
 pub use files::{config_toml, peers_toml};
 pub use inbound::inbound;
+pub use invitation::invitation;
 pub use keys::keys;
 pub use printed::harm;
 pub use records::records;

@@ -148,13 +148,13 @@ fn by_the_second_rules(mut bytes: &[u8]) -> Outcome {
         alone.push(record);
         match alone.next_record() {
             Ok(Some(record)) => {
-                assert!((1..=10).contains(&kind), "docs/PROTOCOL.md has no type {kind}");
+                assert!((1..=13).contains(&kind), "docs/PROTOCOL.md has no type {kind}");
                 found.push(record);
                 unknown = 0;
             }
             Ok(None) => {
                 unknown += 1;
-                assert!(!(1..=10).contains(&kind) && alone.is_empty(), "type {kind} is skipped");
+                assert!(!(1..=13).contains(&kind) && alone.is_empty(), "type {kind} is skipped");
                 if unknown > MAX_UNKNOWN {
                     break Some(RecordFault::TooManyUnknown);
                 }
@@ -181,8 +181,14 @@ fn assert_bounded(record: &Record) {
         Record::Text { body, .. } => assert!((1..=MAX_TEXT_BYTES).contains(&body.len())),
         Record::Receipt(ids) | Record::NotStored(ids, _) => assert!((1..=MAX_IDS).contains(&ids.len())),
         Record::Bye(reason) => assert_eq!(ByeReason::of(reason.number()), *reason),
-        Record::Name(name) => {
+        Record::Name(name) | Record::Introduce(_, name) => {
             assert!(!name.as_str().is_empty() && !name.as_str().contains(char::is_whitespace))
+        }
+        Record::Card(card) => {
+            let name = card.name();
+            assert!(!name.as_str().is_empty() && !name.as_str().contains(char::is_whitespace), "{name:?}");
+            assert!(card.addrs().len() <= MAX_ADDRESSES);
+            assert!(card.signed_bytes().starts_with(b"p2p-chat/1 contact card\0"));
         }
         Record::Ping(_) | Record::Pong(_) | Record::InUse(_) | Record::Verify => {}
     }

@@ -1,23 +1,23 @@
-//! `p2p-chat id`: prints the names and keys of profiles, for others to compare.
+//! `p2p-chat id`: prints the names and keys of profiles, for others to compare, and the invitation
+//! of a profile.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
+use std::net::Ipv4Addr;
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::interfaces;
+use crate::model::invitation::Invitation;
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::model::untrusted::harmless;
 use crate::profile::{self, Found, Named, Profile, Profiles};
 use crate::settings::{Misused, Settings};
-use crate::tui::app::looks::{palette, variable};
-use crate::tui::{Foreground, Palette, columns, is_dumb, qr};
-
-/// The prefix of a key in a QR code, by which readers recognize it. A code of only capitals, digits
-/// and these signs is small.
-const SCHEME: &str = "P2P-CHAT:";
+use crate::tui::app::looks::{palette, shows_blocks};
+use crate::tui::{columns, invitation_lines, own_invitation};
 
 /// Returns the text about a profile: its name, its directory if that has another name, its key, and
-/// the QR code of the key if the terminal can show it. With `new`, creates the profile.
+/// its invitation, with a QR code if the terminal can show it. With `new`, creates the profile.
 ///
 /// # Errors
 /// If the profile does not exist (with `new`: if it exists), if there are several and the user
@@ -38,10 +38,28 @@ pub fn text(settings: &Settings, new: bool) -> anyhow::Result<String> {
         text.push_str(&format!("Profile  {profile}\n"));
     }
     text.push_str(&format!("Key      {}\n", key.grouped()));
-    if shows_blocks(settings) {
-        text.push_str(&code(key, palette(settings.color, settings.plain)).unwrap_or_default());
+    let palette = palette(settings.color, settings.plain);
+    let code = shows_blocks(settings.plain).then(columns);
+    let invitation = invitation(settings, &profile, &name, key);
+    text.push('\n');
+    for line in invitation_lines(&invitation, palette, code) {
+        text.push_str(&line.paint(palette));
+        text.push('\n');
+    }
+    if invitation.addrs.is_empty() {
+        text.push_str(&format!(
+            "It has no address, because the port of {name} is not known before its first start.\n"
+        ));
     }
     Ok(text)
+}
+
+/// Returns the invitation of a profile, which a process may be using.
+fn invitation(settings: &Settings, profile: &Profile, name: &Name, key: PublicKey) -> Invitation {
+    let bind = settings.bind.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+    // Without an IP to listen at, p2p-chat listens at both families.
+    let ips = interfaces::reachable(bind, settings.advertise, settings.bind.is_none() || bind.is_ipv6());
+    own_invitation(key, name, &ips, profile::port_of(settings, profile))
 }
 
 /// Returns the name and the directory of the profile to create.
@@ -110,32 +128,4 @@ pub fn list(settings: &Settings, out: &mut impl Write) -> anyhow::Result<io::Res
 fn key_or_fault(settings: &Settings, profile: &Profile) -> Result<String, String> {
     let key = profile::key_of(settings, profile).map_err(|error| error.to_string())?;
     Ok(key.grouped().to_string())
-}
-
-/// Whether the terminal shows half blocks.
-fn shows_blocks(settings: &Settings) -> bool {
-    // The order of setlocale(3). Without any of them, assumes UTF-8, as today's terminals have it.
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable);
-    let has_utf8 = locale.is_none_or(|locale| {
-        let locale = locale.to_lowercase();
-        locale.contains("utf-8") || locale.contains("utf8")
-    });
-    io::stdout().is_terminal() && !settings.plain && !is_dumb() && (has_utf8 || cfg!(windows))
-}
-
-/// Returns the code if the window is wide enough: black on white, or without colours for a dark
-/// background, which is usual.
-fn code(key: PublicKey, palette: Palette) -> Option<String> {
-    let (foreground, begin, end) = match palette {
-        Palette::None => (Foreground::Light, "", ""),
-        Palette::Eight => (Foreground::Dark, "\x1b[30;47m", "\x1b[0m"),
-        // The white of the eight colours is grey on many terminals.
-        Palette::Many => (Foreground::Dark, "\x1b[38;5;16;48;5;231m", "\x1b[0m"),
-    };
-    let lines = qr(&format!("{SCHEME}{}", key.to_string().to_uppercase()), foreground)?;
-    let width = lines.first().map_or(0, |line| line.chars().count());
-    if width > columns() {
-        return None;
-    }
-    Some(lines.iter().fold("\n".to_owned(), |text, line| text + begin + line + end + "\n"))
 }

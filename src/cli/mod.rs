@@ -1,5 +1,6 @@
 //! The command line: its arguments, and one module for each subcommand.
 
+pub mod add;
 pub mod chat;
 pub mod completions;
 pub mod config;
@@ -66,7 +67,7 @@ pub struct Cli {
     #[arg(long, env = "P2P_CHAT_PORT", value_name = "PORT", value_parser = listening_port)]
     pub port: Option<u16>,
 
-    /// Address of a peer to dial at the start; can be repeated
+    /// Peer to dial; can be repeated
     #[arg(long, env = "P2P_CHAT_PEER", value_name = "HOST:PORT", value_delimiter = ',', value_parser = interfaces::parse_endpoint)]
     pub peer: Vec<Endpoint>,
 
@@ -215,7 +216,7 @@ pub enum Subcommand {
     Man,
     /// Print the settings in effect and where each comes from
     Config,
-    /// Print your key, on a terminal with a QR code
+    /// Print your key and your invitation, on a terminal with a QR code
     Id {
         /// Create the profile for --name and print its key
         #[arg(long, conflicts_with = "list")]
@@ -224,6 +225,11 @@ pub enum Subcommand {
         /// List all profiles with their keys
         #[arg(long)]
         list: bool,
+    },
+    /// Add the contact that an invitation is from, even during a chat
+    Add {
+        /// Invitation from `p2p-chat id` or /invite, in quotes
+        invitation: String,
     },
     /// Print, search, export or delete messages, even during a chat
     History(Asked),

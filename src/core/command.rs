@@ -19,6 +19,7 @@ use crate::model::message::{MessageId, Outgoing, SendResult};
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Message, Request};
+use crate::protocol::session::ContactCard;
 
 /// How much later each contact is due to be dialed than the one before, at the start.
 const CONTACT_SPACING: Duration = Duration::from_micros(1);
@@ -85,6 +86,24 @@ pub enum Command {
     Read(Recipient),
     /// Hold back the messages of a peer (`true`), or show them again.
     SetMuted(Recipient, bool),
+    /// Introduce two contacts to each other. `date` is the clock, in seconds since 1970.
+    Introduce {
+        /// The contacts.
+        pair: [PublicKey; 2],
+        /// The clock.
+        date: u64,
+    },
+    /// Accept an introduction. `date` is the clock, in seconds since 1970.
+    AcceptIntroduction {
+        /// The introducer.
+        by: PublicKey,
+        /// Our signed card for the introduced key.
+        card: Box<ContactCard>,
+        /// The clock.
+        date: u64,
+    },
+    /// Ignore an introduced key.
+    IgnoreIntroduction(PublicKey),
     /// Change the policy for strangers.
     SetPolicy(Policy),
     /// Cancel a message that waits.
@@ -309,6 +328,9 @@ impl State {
                 self.nothing_to_wait_for()
             }
             Command::SetMuted(id, muted) => self.decide(|state| state.set_muted(id, muted)),
+            Command::Introduce { pair, date } => self.introduce(pair, date, now),
+            Command::AcceptIntroduction { by, card, date } => self.accept_introduction(by, card, date, now),
+            Command::IgnoreIntroduction(key) => self.ignore_introduction(key),
             Command::SetPolicy(policy) => self.decide(|state| state.set_policy(policy)),
             Command::Cancel(to, id) => self.cancel(to, id, now),
             Command::TryNow(to, id) => self.try_now(to, id, now),

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::introductions::IntroductionPart;
 use super::outbox::WriteId;
 use super::peers::Row;
 use super::presence::OfflineReason;
@@ -113,6 +114,44 @@ pub enum Decision {
     Unmuted(PeerInfo, Option<usize>),
     /// The policy for strangers from now on.
     Policy(Policy),
+}
+
+/// What the user is told about an introduction.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum IntroductionNews {
+    /// A contact introduces a peer.
+    Introduced {
+        /// The contact.
+        by: PeerInfo,
+        /// The key of the peer.
+        key: PublicKey,
+        /// What the contact calls it.
+        name: PeerName,
+    },
+    /// The user introduces these contacts, who are asked.
+    Asked(PeerInfo, PeerInfo),
+    /// This contact had as many introductions today as it may.
+    TooMany(PeerInfo),
+    /// The user accepted an introduction, and the card is on its way.
+    Accepted {
+        /// The introducer.
+        by: PeerInfo,
+        /// The name of the introduced peer.
+        name: PeerName,
+        /// The peer becomes a contact when its card comes.
+        waits: bool,
+    },
+    /// The user ignores the peer of this name.
+    Ignored(PeerName),
+    /// A contact accepted, and its card goes to the other one.
+    PassedOn {
+        /// Whose card it is.
+        from: PeerInfo,
+        /// Who gets it.
+        to: PeerInfo,
+    },
+    /// There is no such introduction.
+    NotThere,
 }
 
 /// Something that the user is told.
@@ -234,6 +273,8 @@ pub enum Event {
     Renamed(PeerInfo),
     /// A contact wants to compare safety numbers.
     AsksToVerify(PeerInfo),
+    /// Something about an introduction.
+    Introduction(Box<IntroductionNews>),
     /// A peer is online.
     Came(PeerInfo),
     /// A peer is offline, for this reason.
@@ -408,6 +449,7 @@ impl Event {
             | Self::RefusedStranger(_)
             | Self::MoreRequests(_)
             | Self::Misled { .. }
+            | Self::Introduction(_)
             | Self::Decided(_)
             | Self::Undecided(_)
             | Self::Impostor { .. }
@@ -469,6 +511,8 @@ pub enum Output {
     Plain(PlainRequest),
     /// Do something in a session.
     Session(SessionRequest),
+    /// Send a part of an introduction in the session with a key.
+    Introduce(PublicKey, IntroductionPart),
     /// Have the system resolve a host name. [`State::resolved`](super::State::resolved) takes the
     /// result.
     Resolve(HostAddr),

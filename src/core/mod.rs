@@ -13,6 +13,8 @@ mod discovery;
 mod event;
 mod hosts;
 mod inbound;
+mod introducing;
+mod introductions;
 mod jobs;
 mod leaving;
 mod meeting;
@@ -50,10 +52,11 @@ pub use conversations::stored_conversations;
 pub use discovery::{DiscoveryMode, Found};
 pub(crate) use event::Decision;
 pub use event::{
-    CommandKind, Event, Forgotten, JobId, OpId, Output, PeerInfo, PlainAnswer, PlainRequest, SessionRequest,
-    Verification,
+    CommandKind, Event, Forgotten, IntroductionNews, JobId, OpId, Output, PeerInfo, PlainAnswer,
+    PlainRequest, SessionRequest, Verification,
 };
 pub(crate) use inbound::Staged;
+pub use introductions::{IntroducedPeer, IntroductionPart, MAX_IGNORED};
 pub use meeting::Env;
 pub use outbox::{Jitter, MAX_QUEUE_MESSAGES};
 pub(crate) use outbox::{MAX_OUTBOX_BYTES, WriteId};
@@ -83,6 +86,7 @@ use crate::model::peer_id::Recipient;
 use discovery::Discovery;
 use hosts::Hosts;
 use inbound::Inbound;
+use introductions::Introductions;
 use jobs::{Jobs, Purpose};
 use leaving::Goodbyes;
 use operations::Operations;
@@ -130,6 +134,8 @@ pub struct CoreConfig {
     pub durable: bool,
     /// How long a message waits for its recipient.
     pub expire: Duration,
+    /// The introduced keys that the user ignores.
+    pub ignored: Vec<PublicKey>,
 }
 
 impl CoreConfig {
@@ -150,6 +156,7 @@ impl CoreConfig {
             discovery: DiscoveryMode::Off,
             durable: false,
             expire: Self::EXPIRE,
+            ignored: Vec::new(),
         }
     }
 }
@@ -238,6 +245,7 @@ pub struct State {
     /// The contacts that want to compare safety numbers and when the user was told, and those that
     /// the user compares them with.
     told_to_verify: BTreeMap<PublicKey, Time>,
+    introductions: Introductions,
     leaving: bool,
     closed: bool,
     actions: Vec<Output>,
@@ -247,7 +255,7 @@ impl State {
     /// Returns a state that knows no peer yet, only the keys of `config`.
     pub fn new(config: CoreConfig) -> Self {
         let CoreConfig { me, name, key, pins, policy, blocked_sources, .. } = config;
-        let CoreConfig { require_encryption, discovery, durable, expire, .. } = config;
+        let CoreConfig { require_encryption, discovery, durable, expire, ignored, .. } = config;
         let mut trust = Trusted::new(key, policy).with_required_encryption(require_encryption);
         for pin in pins {
             trust.load(pin);
@@ -279,6 +287,7 @@ impl State {
             not_stored_told_at: None,
             told_in_use: false,
             told_to_verify: BTreeMap::new(),
+            introductions: Introductions::new(ignored),
             leaving: false,
             closed: false,
             actions: Vec::new(),

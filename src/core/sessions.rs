@@ -70,7 +70,7 @@ impl State {
         env: Env,
         now: Time,
     ) -> (Result<(), ByeReason>, Vec<Output>) {
-        let proven = up.key;
+        let (key, opened) = (up.key, up.hello.is_some());
         let welcome = match job {
             None if self.closed => Err(ByeReason::NoRoom),
             None => self.accepts(up, env, now),
@@ -102,8 +102,11 @@ impl State {
                 }
             },
         };
-        if self.discovery.knows(proven) {
-            self.peers.is_on_lan(Recipient::key(proven));
+        if self.discovery.knows(key) {
+            self.peers.is_on_lan(Recipient::key(key));
+        }
+        if welcome.is_ok() && opened && !self.closed {
+            self.introduces_held(key);
         }
         (welcome, self.done())
     }
@@ -237,6 +240,7 @@ impl State {
     /// Handles a session that is over: the peer said why, or it broke.
     pub fn session_down(&mut self, key: PublicKey, bye: Option<ByeReason>, now: Time) -> Vec<Output> {
         let id = Recipient::key(key);
+        self.introductions.session_down(key);
         if self.knows(id) && !self.closed {
             match bye {
                 Some(ByeReason::Leaves) => self.parts(id, now),

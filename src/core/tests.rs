@@ -100,7 +100,7 @@ impl Story {
                     let (_, actions) = self.state.messages_stored(from, messages, stored, self.now);
                     self.perform(actions);
                 }
-                Output::Store(None, _) | Output::Accepted(..) => {}
+                Output::Store(None, _) | Output::Accepted(..) | Output::Introduce(..) => {}
             }
         }
     }

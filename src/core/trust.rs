@@ -157,6 +157,11 @@ impl Trusted {
         }
     }
 
+    /// Our own key.
+    pub(super) fn me(&self) -> PublicKey {
+        self.me
+    }
+
     /// Sets whether nothing is sent or accepted unencrypted.
     pub fn with_required_encryption(self, require_encryption: bool) -> Self {
         Self { require_encryption, ..self }

@@ -4,6 +4,7 @@ pub mod address;
 pub mod delivery;
 pub(crate) mod fair_share;
 pub mod host;
+pub mod invitation;
 pub mod key;
 pub mod message;
 pub mod name;

@@ -1,10 +1,18 @@
 //! The lock of a profile: two processes with one key would take each other's messages.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use crate::files;
+
+/// How long a look at a lock takes at most: some microseconds on an idle machine.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Bytes of a process id and its line end, at most.
+const MAX_ID_BYTES: u64 = 16;
 
 /// A lock that is held as long as this lives. The system releases it when the process ends, even by
 /// a crash.
@@ -18,14 +26,37 @@ impl Lock {
     /// Takes the lock. Returns `None` if another process holds it.
     pub(super) fn take(path: &Path) -> io::Result<Option<Self>> {
         let mut file = files::private().read(true).write(true).create(true).truncate(false).open(path)?;
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(error),
-            Ok(()) => {}
+        if !lock(&file)? {
+            // `is_held` may be looking at this very moment.
+            thread::sleep(LOOK);
+            if !lock(&file)? {
+                return Ok(None);
+            }
         }
         // The process id is only information for the user.
         let _ = file.set_len(0).and_then(|()| file.rewind());
         let _ = writeln!(file, "{}", std::process::id());
         Ok(Some(Self(file)))
     }
+}
+
+fn lock(file: &File) -> io::Result<bool> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+        Ok(()) => Ok(true),
+    }
+}
+
+/// Returns whether a process holds the lock. Without the file, none does.
+pub(super) fn is_held(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+/// Returns the id of the process that took the lock last, if it is readable.
+pub(super) fn holder(path: &Path) -> Option<u32> {
+    let mut text = String::new();
+    File::open(path).ok()?.take(MAX_ID_BYTES).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
 }

@@ -4,7 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Weak};
 
 use super::shared::{Shared, env};
-use crate::core::{JobId, RequestEnded};
+use super::store_writer;
+use crate::core::{IntroductionPart, JobId, RequestEnded};
+use crate::crypto;
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
@@ -101,6 +103,18 @@ impl SessionHandler for ToMachine {
     fn asks_to_verify(&mut self, key: PublicKey) {
         if let Some(shared) = self.shared() {
             shared.step(|step| step.asks_to_verify(key));
+        }
+    }
+
+    fn introduced(&mut self, key: PublicKey, part: IntroductionPart) {
+        if let IntroductionPart::Card(card) = &part
+            && !crypto::is_signed(card)
+        {
+            log::warn!("{key} sends a contact card that is not signed by {}", card.key);
+            return;
+        }
+        if let Some(shared) = self.shared() {
+            shared.step(|step| step.introduced(key, part, store_writer::clock()));
         }
     }
 

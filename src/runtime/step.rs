@@ -12,9 +12,9 @@ use std::net::{IpAddr, SocketAddr};
 use super::machine::Machine;
 use super::ports::{Ports, Put, QueuedWrite, ReportTo};
 use crate::core::{
-    As, BlockTarget, Command, DiscoveryMode, Env, Event, Found, JobId, KnownContact, OpId, Output,
-    PlainAnswer, PlainReceived, PlainResult, RequestEnded, Restored, SessionUp, Staged, State, StaticPeer,
-    Target, Time,
+    As, BlockTarget, Command, DiscoveryMode, Env, Event, Found, IntroductionPart, JobId, KnownContact, OpId,
+    Output, PlainAnswer, PlainReceived, PlainResult, RequestEnded, Restored, SessionUp, Staged, State,
+    StaticPeer, Target, Time,
 };
 use crate::model::address::{PeerAddr, Source, SourcePrefix};
 use crate::model::delivery::DeliveryStatus;
@@ -265,6 +265,12 @@ impl<'a> Step<'a> {
         self.act(None, |state, now| ((), state.asks_to_verify(key, now)));
     }
 
+    /// A peer sends a part of an introduction. The signature of a card is right. `clock` is the
+    /// time in milliseconds since 1970.
+    pub fn introduced(&mut self, key: PublicKey, part: IntroductionPart, clock: u64) {
+        self.act(None, |state, now| ((), state.introduced(key, part, clock, now)));
+    }
+
     // ---- discovery ------------------------------------------------------------------------------
 
     /// Handles a peer that announces itself on the local network.
@@ -377,6 +383,9 @@ impl<'a> Step<'a> {
                 }
                 Output::Session(request) => {
                     self.ports.transport.session(SessionCommand::Request(request));
+                }
+                Output::Introduce(key, part) => {
+                    self.ports.transport.session(SessionCommand::Introduce(key, part));
                 }
                 Output::Resolve(host) => {
                     if let Err(busy) = self.ports.transport.resolve(host.clone()) {

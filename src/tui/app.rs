@@ -8,6 +8,7 @@ mod choose;
 mod clock;
 mod contacts;
 mod greeting;
+mod invitations;
 mod leave;
 pub(crate) mod looks;
 mod outbox;
@@ -28,9 +29,10 @@ use anyhow::Context;
 use begin::{ProfileFiles, Started, start};
 use clock::Clock;
 pub(crate) use clock::late_words;
+use invitations::LeftInvitation;
 use signals::{Signals, stop_in_background};
 
-use crate::core::{Event, Meeting, OpId, PeerInfo, PeerRequest, Pin, Row};
+use crate::core::{Event, IntroducedPeer, Meeting, OpId, PeerInfo, PeerRequest, Pin, Row};
 use crate::exit::{FAILURE, OutputGone};
 use crate::interfaces;
 use crate::mailbox::Mailbox;
@@ -120,6 +122,7 @@ struct App {
     wishes: Wishes,
     labels: Labels,
     contacts: ContactBook,
+    left: LeftInvitation,
     clock: Clock,
     own: ProfileFiles,
     /// Messages that are about to be printed, and are stored as shown after that.
@@ -246,6 +249,10 @@ impl Directory for People<'_> {
         self.node.refused_for(word)
     }
 
+    fn introductions(&self) -> Vec<IntroducedPeer> {
+        self.node.introductions()
+    }
+
     fn code_with(&self, key: PublicKey) -> String {
         self.node.code_with(key)
     }
@@ -279,6 +286,7 @@ impl App {
             wishes: Wishes { plain: settings.plain, status: settings.status, advertise: settings.advertise },
             labels,
             contacts,
+            left: LeftInvitation::new(),
             clock: Clock::new(settings.time_format.clone()),
             own: ProfileFiles::default(),
             shown: Vec::new(),
@@ -471,7 +479,8 @@ impl App {
     /// Handles all pending events, then shows the result once.
     fn batch(&mut self) -> io::Result<Option<Ending>> {
         let due = self.notices.due().map(|due| self.began + due);
-        let due = due.map_or(self.contacts.due(), |due| due.min(self.contacts.due()));
+        let tended = self.contacts.due().min(self.left.due());
+        let due = due.map_or(tended, |due| due.min(tended));
         let mut events = self.queue.take(Some(due));
         let is_idle = events.is_empty();
         while let Some(event) = events.pop_front() {
@@ -499,6 +508,7 @@ impl App {
             }
         }
         self.tend_contacts();
+        self.tend_left_invitation();
         let overdue = self.notices.overdue(self.began.elapsed());
         self.tell_now(overdue);
         // Checking contacts.toml alone redraws nothing.

@@ -155,7 +155,15 @@ pub const COMMANDS: &[CommandHelp] = &[
         arguments: "[WHOM]",
         short: "show your key, or what is known about a peer",
         long: "Peers recognize each other by key, whatever their name and address. `p2p-chat id` \
-               shows your key too, with a QR code.",
+               shows your key too.",
+    },
+    CommandHelp {
+        name: "/invite",
+        arguments: "",
+        short: "show your invitation, for another p2p-chat",
+        long: "An invitation is a line with your key, your name and the addresses at which you can \
+               be reached. The other side passes it to `p2p-chat add` or /add, or pastes it at the \
+               menu. `p2p-chat id` shows it too.",
     },
     CommandHelp {
         name: "/verify",
@@ -189,7 +197,23 @@ pub const COMMANDS: &[CommandHelp] = &[
         long: "WHOM is the name of the new peer, at least the first four characters of its key, \
                or its ip:port if it has no key. Use it to answer a message request, or if two \
                people have the same name. p2p-chat then shows the first characters of the key \
-               after each of the two names.",
+               after each of the two names. It also accepts an introduction: the other side gets \
+               a signed card with your key, your name and your addresses, or those that you type \
+               after WHOM (`-` for none).",
+    },
+    CommandHelp {
+        name: "/introduce",
+        arguments: "WHOM WHOM",
+        short: "introduce two contacts to each other",
+        long: "p2p-chat asks each of them. Who accepts sends the other a contact card through you. \
+               Nothing is exchanged before that. At most 20 introductions a day are sent to a \
+               contact.",
+    },
+    CommandHelp {
+        name: "/ignore",
+        arguments: "WHOM",
+        short: "ignore an introduction",
+        long: "Nothing is sent, and introductions of the same key are not shown again.",
     },
     CommandHelp {
         name: "/block",
@@ -228,8 +252,8 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/add",
         arguments: "WHOM",
         short: "add a contact",
-        long: "WHOM is a name or a number in the list, an ip:port, a whole key, or the beginning \
-               of a known key. p2p-chat dials contacts at each start, and no other peer can take \
+        long: "WHOM is a name or a number in the list, an ip:port, a whole key, the beginning of a \
+               known key, or an invitation, which /invite shows. p2p-chat dials contacts at each start, and no other peer can take \
                their names. A peer that you write to becomes a contact automatically.",
     },
     CommandHelp {
@@ -342,7 +366,8 @@ const SHARED_ROWS: &[(&[&str], &str)] = &[
     (&["/show", "/copy"], "show a cut message whole; copy the last message"),
     (&["/mute", "/unmute"], "hide a peer's messages; show them again"),
     (&["/requests", "/trust", "/accept"], "list or accept changed and new keys"),
-    (&["/key", "/verify"], "show a key; compare safety numbers with a peer"),
+    (&["/introduce", "/ignore"], "introduce two contacts; ignore an introduction"),
+    (&["/key", "/invite", "/verify"], "show a key or your invitation; compare keys"),
     (&["/block", "/unblock", "/blocked"], "block a contact, a key or an IP; list them"),
     (&["/policy", "/discover"], "how to treat strangers; who can discover you"),
     (&["/contacts", "/add", "/forget"], "list, add or remove contacts"),

@@ -112,6 +112,7 @@ fn argument(before: &str) -> Option<Argument> {
         "/help" => Some(Argument::Command),
         "/connect" | "/disconnect" | "/chat" | "/history" | "/mute" | "/unmute" => Some(Argument::Peer("")),
         "/verify" | "/trust" | "/accept" | "/block" | "/add" => Some(Argument::Peer("")),
+        "/introduce" => Some(Argument::Peer(" ")),
         "/key" | "/forget" => Some(Argument::Known),
         "/unblock" => Some(Argument::Blocked),
         "/alias" | "/msg" => Some(Argument::Peer(" ")),

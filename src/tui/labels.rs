@@ -445,6 +445,13 @@ impl Labels {
         labels
     }
 
+    /// Whether no other peer has this folded name, as its label or as a contact.
+    pub fn is_free(&self, id: Recipient, folded: &str) -> bool {
+        let is_owner = self.owners.get(folded).is_none_or(|owner| *owner == id);
+        let contacts = self.contacts.get(folded);
+        is_owner && contacts.is_none_or(|contacts| contacts.iter().all(|contact| *contact == id))
+    }
+
     /// The label of a peer if it carries a suffix.
     pub fn suffixed_label(&self, id: Recipient) -> Option<String> {
         let given = self.given.get(&id)?;

@@ -6,6 +6,7 @@
 
 mod answers;
 mod asking;
+mod introductions;
 mod talk;
 mod trust;
 
@@ -13,8 +14,10 @@ use std::borrow::Cow;
 
 use super::commands::is_quit;
 use super::people::{Chosen, Directory, Lost, Named, find, find_to_connect, host_meant, shown};
-use crate::core::{As, BlockTarget, ContactRecord, DiscoveryMode, Pin, Policy, Target};
+use crate::core::{As, BlockTarget, ContactRecord, DiscoveryMode, IntroducedPeer, Pin, Policy, Target};
+use crate::model::address::PeerAddr;
 use crate::model::host::{Endpoint, HostAddr};
+use crate::model::invitation::Invitation;
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::model::peer_id::Recipient;
@@ -92,6 +95,21 @@ pub enum Act {
     Add(ContactRecord),
     /// Connect to an address or host name; a peer that answers there becomes a contact.
     AddAt(Endpoint),
+    /// Add the contact that an invitation is from, and dial it.
+    AddInvited(Invitation),
+    /// Show our invitation.
+    ShowInvitation,
+    /// Introduce these contacts to each other.
+    Introduce([PublicKey; 2]),
+    /// Accept an introduction.
+    AcceptIntroduction {
+        /// The introduction.
+        introduction: IntroducedPeer,
+        /// The addresses for the contact card, if the user chose them.
+        addrs: Option<Vec<PeerAddr>>,
+    },
+    /// Ignore an introduced key.
+    IgnoreIntroduction(PublicKey),
     /// List the contacts.
     ListContacts,
     /// Tell the owner of this key that the user wants to compare safety numbers.

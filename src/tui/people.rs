@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use super::labels::{Labels, MARK};
 use super::words::{name_of, place, refused_words, request_words};
-use crate::core::{Meeting, PeerInfo, PeerRequest, Pin, PresenceStatus, Row, Target};
+use crate::core::{IntroducedPeer, Meeting, PeerInfo, PeerRequest, Pin, PresenceStatus, Row, Target};
 use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
 use crate::model::host::{Endpoint, HostAddr};
 use crate::model::key::PublicKey;
@@ -62,6 +62,10 @@ pub trait Directory {
     }
     /// The strangers that the policy refused and that a word may mean, in the same way.
     fn refused_for(&self, _word: &str) -> Vec<Meeting> {
+        Vec::new()
+    }
+    /// The introductions that wait for the user's decision.
+    fn introductions(&self) -> Vec<IntroducedPeer> {
         Vec::new()
     }
     /// The safety number with a key.

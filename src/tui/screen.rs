@@ -97,6 +97,11 @@ impl Screen {
         self.terminal
     }
 
+    /// The colours of the output.
+    pub fn palette(&self) -> Palette {
+        self.palette
+    }
+
     /// Whether the line is edited here.
     pub fn edits(&self) -> bool {
         matches!(self.kind, Kind::Raw { .. })

@@ -21,6 +21,8 @@ pub enum Ink {
     Bad,
     /// A peer's name; the same number has the same colour.
     Peer(u32),
+    /// A QR code: black on white.
+    Code,
 }
 
 /// Which colours there are.
@@ -255,6 +257,10 @@ enum Sequence {
     Few(u8),
     /// One of the 256 of xterm.
     Many(u8),
+    /// Black on the white of the eight colours, which is grey on many terminals.
+    BlackOnGrey,
+    /// Black on the white of the 256.
+    BlackOnWhite,
 }
 
 impl fmt::Display for Sequence {
@@ -263,6 +269,8 @@ impl fmt::Display for Sequence {
             Self::Bold => f.write_str("1"),
             Self::Few(colour) => write!(f, "3{colour}"),
             Self::Many(colour) => write!(f, "38;5;{colour}"),
+            Self::BlackOnGrey => f.write_str("30;47"),
+            Self::BlackOnWhite => f.write_str("38;5;16;48;5;231"),
         }
     }
 }
@@ -273,6 +281,8 @@ fn sequence(palette: Palette, ink: Ink) -> Option<Sequence> {
     match (palette, ink) {
         (Palette::None, _) | (_, Ink::Plain) | (Palette::Eight, Ink::Faint) => None,
         (_, Ink::Strong) => Some(Sequence::Bold),
+        (Palette::Eight, Ink::Code) => Some(Sequence::BlackOnGrey),
+        (Palette::Many, Ink::Code) => Some(Sequence::BlackOnWhite),
         (Palette::Eight, Ink::Bad) => Some(Sequence::Few(1)),
         (Palette::Eight, Ink::Peer(number)) => Some(Sequence::Few(of(&FEW_PEERS, number))),
         (Palette::Many, Ink::Bad) => Some(Sequence::Many(BAD)),

@@ -1,6 +1,7 @@
 //! A line for everything that happens. Pure.
 
 mod fates;
+mod introductions;
 mod trust;
 mod voice;
 
@@ -125,6 +126,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         | Event::Decided(_)
         | Event::Undecided(_)
         | Event::PlainRefused(..) => trust::lines(event, voice),
+        Event::Introduction(news) => vec![introductions::line(news, voice)],
         Event::NearlyFull { who, count, most } => vec![Line::of(
             Ink::Bad,
             format!(

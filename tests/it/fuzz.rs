@@ -62,6 +62,11 @@ fn config_toml_passes_its_corpus() {
 }
 
 #[test]
+fn invitation_passes_its_corpus() {
+    replay("invitation", harness::invitation);
+}
+
+#[test]
 fn every_character_is_escaped_to_harmless_text() {
     let harms: Vec<String> = ('\0'..=char::MAX)
         .filter(|c| harmless(&format!("a{c}")).chars().any(|c| harness::harm(c).is_some()))

@@ -31,6 +31,8 @@ mod history;
 mod host_names;
 mod hostile;
 mod identity;
+mod introductions;
+mod invitations;
 mod ipv6;
 mod legacy;
 mod legacy_selftest;

@@ -1,11 +1,13 @@
 //! The test vectors of docs/PROTOCOL.md are true.
 
+use p2p_chat::crypto::is_signed;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::{Body, Decoded, Form, MessageId};
 use p2p_chat::model::name::PeerName;
+use p2p_chat::net::secure::OwnKey;
 use p2p_chat::protocol::plain::Decoder;
 use p2p_chat::protocol::session::opening::{DIAL_LINE, OK_LINE};
-use p2p_chat::protocol::session::{ByeReason, Hello, Record, Records};
+use p2p_chat::protocol::session::{ByeReason, ContactCard, Hello, Record, Records};
 
 const PROTOCOL: &str = include_str!("../../docs/PROTOCOL.md");
 
@@ -110,6 +112,20 @@ fn protocol_page_record_vectors_are_true() {
     };
     let id = |byte| MessageId::new([byte; 16]);
     let text = |again| Record::Text { id: id(7), time: 1_700_000_000_000, again, body: "Hi\nBob".into() };
+    let of_rfc = "25njqamcweflpvkl73j4szahhihoc4xt3ktcgjnpaingr5yhkena".parse().expect("a key");
+    let addrs = ["192.0.2.7:5000".parse().expect("an address")];
+    let seed = *b"\x9d\x61\xb1\x9d\xef\xfd\x5a\x60\xba\x84\x4a\xf4\x92\xec\x2c\xc4\
+                 \x44\x49\xc5\x69\x7b\x32\x69\x19\x70\x3b\xac\x03\x1c\xae\x7f\x60";
+    let card = ContactCard::unsigned(
+        PublicKey::new([2; 32]),
+        of_rfc,
+        &PeerName::new("Bob"),
+        1_700_000_000_000,
+        &addrs,
+    );
+    let signature = OwnKey::from_seed(&seed).and_then(|own| own.sign(&card.signed_bytes()));
+    let card = card.signed(signature.expect("signed"));
+    assert!(is_signed(&card));
     let expected = [
         Some(Record::Hello(hello)),
         Some(text(false)),
@@ -123,6 +139,8 @@ fn protocol_page_record_vectors_are_true() {
         Some(Record::InUse("192.0.2.7".parse().expect("an IP"))),
         Some(Record::Name(PeerName::new("Zoe"))),
         Some(Record::Verify),
+        Some(Record::Introduce(PublicKey::new([1; 32]), PeerName::new("Carol"))),
+        Some(Record::Card(Box::new(card))),
         None,
         Some(Record::Ping(2)),
     ];

@@ -32,7 +32,7 @@ impl World {
                     let outputs = self.state.stored(id, Ok(()), self.now);
                     self.perform(outputs, asked);
                 }
-                Output::Session(_) | Output::Resolve(_) | Output::Accepted(..) => {
+                Output::Session(_) | Output::Resolve(_) | Output::Accepted(..) | Output::Introduce(..) => {
                     panic!("no peer has a key: {output:?}")
                 }
                 Output::Plain(transmit) => {

@@ -60,7 +60,7 @@ fn discovered_stranger_is_dialed_with_its_key_expected() {
 }
 
 #[test]
-fn peer_that_dials_first_is_of_the_lan_too() {
+fn peer_dialing_first_is_of_the_lan() {
     let mut story = open();
     story.dials_in(BOBS, "Bob", BOB_AT).unwrap();
     assert_eq!(story.origin(BOBS), Some(PeerOrigin::Heard));

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use aws_lc_rs::rand;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use rustls::SignatureScheme;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
 use crate::model::key::{KEY_BYTES, PublicKey};
+use crate::protocol::session::SIGNATURE_BYTES;
 
 /// Returns a random number to spread out what many programs would do at once; 0 if the system has
 /// none.
@@ -69,6 +71,13 @@ impl OwnKey {
         let signing = rustls::crypto::aws_lc_rs::sign::any_eddsa_type(&signing).ok()?;
         let certified = CertifiedKey::new(vec![CertificateDer::from(spki(&key))], signing);
         Some(Self { key, certified: Arc::new(certified) })
+    }
+
+    /// Signs bytes (Ed25519, RFC 8032). Each use of the key for another purpose than TLS has bytes
+    /// of its own at the beginning. `None` if aws-lc fails, which is not expected.
+    pub fn sign(&self, bytes: &[u8]) -> Option<[u8; SIGNATURE_BYTES]> {
+        let signer = self.certified.key.choose_scheme(&[SignatureScheme::ED25519])?;
+        signer.sign(bytes).ok()?.try_into().ok()
     }
 
     /// Returns the public half, by which peers know us.

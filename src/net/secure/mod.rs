@@ -8,12 +8,14 @@
 //! meanwhile would not be noticed.
 
 mod key;
+mod prove;
 mod refused;
 mod tls;
 mod verifier;
 
 pub(crate) use key::random_number;
 pub use key::{OwnKey, jitter};
+pub(crate) use prove::proven_at;
 pub use refused::Refused;
 pub use tls::Tls;
 pub(in crate::net) use tls::TlsConnection;

@@ -19,7 +19,7 @@ mod tests;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::core::{JobId, RequestEnded, SessionRequest};
+use crate::core::{IntroductionPart, JobId, RequestEnded, SessionRequest};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
@@ -180,6 +180,8 @@ pub enum SessionCommand {
     /// Tell the peer with a key that the user wants to compare safety numbers, if its session is
     /// open.
     AskToVerify(PublicKey),
+    /// Send a part of an introduction to the peer with a key, if its session is open.
+    Introduce(PublicKey, IntroductionPart),
     /// The IPs of this machine have changed to these: tell all contacts the addresses that
     /// [`SessionHandler::hello`] returns, and check the open sessions.
     Readdress(Vec<IpAddr>),
@@ -268,6 +270,9 @@ pub trait SessionHandler {
 
     /// The user of this peer wants to compare safety numbers.
     fn asks_to_verify(&mut self, _key: PublicKey) {}
+
+    /// This peer sends a part of an introduction.
+    fn introduced(&mut self, _key: PublicKey, _part: IntroductionPart) {}
 
     /// Returns whether the user treats this key as a contact.
     fn is_contact(&mut self, key: PublicKey) -> bool;

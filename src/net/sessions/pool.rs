@@ -16,7 +16,7 @@ use super::{
     SILENCE, SIMULTANEOUS, STRANGER_VERSION, STRANGER_WINDOW_BYTES, SessionCommand, SessionHandler,
     WINDOW_BYTES,
 };
-use crate::core::{JobId, RequestEnded, SessionRequest, Time};
+use crate::core::{IntroductionPart, JobId, RequestEnded, SessionRequest, Time};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, SendError};
@@ -110,6 +110,7 @@ impl Pool {
             SessionCommand::Part(key, reason) => self.part(key, reason, now, handler),
             SessionCommand::Rename => self.rename(handler),
             SessionCommand::AskToVerify(key) => self.ask_to_verify(key, now),
+            SessionCommand::Introduce(key, part) => self.send_introduction(key, part),
             SessionCommand::Readdress(ips) => self.readdress(&ips, now, handler),
         }
     }
@@ -569,6 +570,16 @@ impl Pool {
             (Phase::Open, Record::Verify) => {
                 if let Some(key) = key {
                     handler.asks_to_verify(key);
+                }
+            }
+            (Phase::Open, Record::Introduce(about, name)) => {
+                if let Some(key) = key {
+                    handler.introduced(key, IntroductionPart::Ask(about, name));
+                }
+            }
+            (Phase::Open, Record::Card(card)) => {
+                if let Some(key) = key {
+                    handler.introduced(key, IntroductionPart::Card(card));
                 }
             }
             (Phase::Open, Record::Addresses(addrs)) => {
@@ -1203,6 +1214,22 @@ impl Pool {
             link.asked_to_verify = Some(now);
             self.send(id, &Record::Verify);
         }
+    }
+
+    /// Sends a part of an introduction in the open session with a key. A program of an earlier
+    /// version, which does not know the record, skips 16 unknown ones in a row, so a ping follows.
+    fn send_introduction(&mut self, key: PublicKey, part: IntroductionPart) {
+        let Some(id) = self.sessions.get(&key).map(|session| session.link) else { return };
+        if !self.is_open(id) {
+            return;
+        }
+        let record = match part {
+            IntroductionPart::Ask(about, name) => Record::Introduce(about, name),
+            IntroductionPart::Card(card) => Record::Card(card),
+        };
+        self.send(id, &record);
+        self.last_ping += 1;
+        self.send(id, &Record::Ping(self.last_ping));
     }
 
     /// The IPs of this machine are now `ips`. Tells all contacts where else we listen. A session

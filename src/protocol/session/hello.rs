@@ -129,8 +129,13 @@ impl Hello {
 
 /// The name in a field: one word.
 pub(super) fn name(fields: &Fields<'_>, number: u8) -> Result<PeerName, RecordFault> {
+    raw_name(fields, number).map(PeerName::new)
+}
+
+/// The same as it is written.
+pub(super) fn raw_name<'a>(fields: &Fields<'a>, number: u8) -> Result<&'a str, RecordFault> {
     let name = fields.text(number, MAX_NAME_BYTES)?;
-    if name.contains(is_space) { Err(RecordFault::Value(number)) } else { Ok(PeerName::new(name)) }
+    if name.contains(is_space) { Err(RecordFault::Value(number)) } else { Ok(name) }
 }
 
 /// Writes a field with addresses.

@@ -8,8 +8,10 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use super::card::ContactCard;
 use super::fields::{Fields, HEAD_BYTES, RecordFault, length_of, put};
 use super::hello::{Hello, addresses, mapped, name, put_addresses};
+use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::message::{ID_BYTES, MessageId};
 use crate::model::name::PeerName;
 pub use crate::model::session::ByeReason;
@@ -35,6 +37,8 @@ const NOT_STORED: u8 = 8;
 const IN_USE: u8 = 9;
 const NAME: u8 = 10;
 const VERIFY: u8 = 11;
+const INTRODUCE: u8 = 12;
+const CARD: u8 = 13;
 
 /// Something said inside the encrypted exchange.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -71,6 +75,10 @@ pub enum Record {
     Name(PeerName),
     /// The user of this side wants to compare safety numbers.
     Verify,
+    /// The user of this side introduces the owner of this key, who has this name.
+    Introduce(PublicKey, PeerName),
+    /// The contact card of an introduced user who accepts.
+    Card(Box<ContactCard>),
 }
 
 impl Record {
@@ -102,6 +110,8 @@ impl Record {
             Self::InUse(_) => IN_USE,
             Self::Name(_) => NAME,
             Self::Verify => VERIFY,
+            Self::Introduce(..) => INTRODUCE,
+            Self::Card(_) => CARD,
         };
         let head = bytes.len();
         bytes.extend([kind, 0, 0, 0]);
@@ -132,12 +142,17 @@ impl Record {
             Self::InUse(ip) => put(to, 1, &mapped(*ip).octets()),
             Self::Name(name) => put(to, 1, name.as_str().as_bytes()),
             Self::Verify => {}
+            Self::Introduce(key, name) => {
+                put(to, 1, key.as_bytes());
+                put(to, 2, name.as_str().as_bytes());
+            }
+            Self::Card(card) => card.encode_fields(to),
         }
     }
 
     /// The record of this type and value; `None` where the type is not known.
     pub(super) fn decode(kind: u8, value: &[u8]) -> Result<Option<Self>, RecordFault> {
-        if !(HELLO..=VERIFY).contains(&kind) {
+        if !(HELLO..=CARD).contains(&kind) {
             return Ok(None);
         }
         let fields = Fields::of(value)?;
@@ -157,7 +172,9 @@ impl Record {
             NOT_STORED => Self::NotStored(ids_of(fields.need(1)?)?, u32::from_be_bytes(fields.array(2)?)),
             IN_USE => Self::InUse(Ipv6Addr::from(fields.array::<16>(1)?).to_canonical()),
             NAME => Self::Name(name(&fields, 1)?),
-            _ => Self::Verify,
+            VERIFY => Self::Verify,
+            INTRODUCE => Self::Introduce(PublicKey::new(fields.array::<KEY_BYTES>(1)?), name(&fields, 2)?),
+            _ => Self::Card(Box::new(ContactCard::decode(&fields)?)),
         }))
     }
 }

@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn unknown_records_are_skipped_whatever_is_in_them() {
         let bytes =
-            [of_type(99, b"no fields"), ping(1), of_type(0, b""), of_type(12, &[1, 0, 0, 0]), ping(2)]
+            [of_type(99, b"no fields"), ping(1), of_type(0, b""), of_type(14, &[1, 0, 0, 0]), ping(2)]
                 .concat();
         assert_eq!(all(&bytes), (vec![Record::Ping(1), Record::Ping(2)], None));
     }

@@ -77,6 +77,7 @@ impl App {
             Some(Act::Add(contact)) => {
                 Some(self.node.command(Command::SetContact { contact, date: clock::seconds() }))
             }
+            Some(Act::AddInvited(invitation)) => self.add_invited(&invitation),
             Some(Act::Verify(key)) => {
                 Some(self.node.command(Command::Verify { key, date: clock::seconds() }))
             }
@@ -85,6 +86,13 @@ impl App {
             Some(Act::ToggleMute(id)) => {
                 Some(self.node.command(Command::SetMuted(id, !self.node.is_muted(id))))
             }
+            Some(Act::Introduce(pair)) => {
+                Some(self.node.command(Command::Introduce { pair, date: clock::seconds() }))
+            }
+            Some(Act::AcceptIntroduction { introduction, addrs }) => {
+                self.accept_introduction(&introduction, addrs)
+            }
+            Some(Act::IgnoreIntroduction(key)) => Some(self.ignore_introduction(key)),
             Some(Act::SetPolicy(policy)) => Some(self.node.command(Command::SetPolicy(policy))),
             Some(Act::Outbox(what)) => self.outbox(what),
             Some(local) => {
@@ -179,6 +187,7 @@ impl App {
                 let lines = |pin| tui::pin_lines(pin, &self.labels, clock::date);
                 self.out.extend(pins.iter().take(MAX_LISTED).flat_map(lines));
             }
+            Act::ShowInvitation => self.show_invitation(),
             Act::AskToVerify(key) => self.node.ask_to_verify(key),
             Act::ListBlocked => self.list_blocked(),
             Act::ShowPolicy => {
@@ -196,8 +205,12 @@ impl App {
             }
             Act::ListRequests => {
                 let (requests, more) = self.node.requests();
-                let lines = tui::requests_lines(&requests, more, &self.voice(""));
-                self.out.extend(lines);
+                let introductions = self.introduction_lines();
+                if introductions.is_empty() || !requests.is_empty() {
+                    let lines = tui::requests_lines(&requests, more, &self.voice(""));
+                    self.out.extend(lines);
+                }
+                self.out.extend(introductions);
             }
             Act::Send(..)
             | Act::List
@@ -210,6 +223,10 @@ impl App {
             | Act::Forget(_)
             | Act::Add(_)
             | Act::AddAt(_)
+            | Act::AddInvited(_)
+            | Act::Introduce(_)
+            | Act::AcceptIntroduction { .. }
+            | Act::IgnoreIntroduction(_)
             | Act::Verify(_)
             | Act::Mute(_)
             | Act::Unmute(_)

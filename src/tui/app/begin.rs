@@ -227,6 +227,7 @@ pub(super) fn start(
         blocked_sources: book.contacts.blocked_sources().iter().copied().collect(),
         require_encryption: settings.require_encryption,
         discovery: settings.discovery(),
+        ignored: folder.map(profile::ignored).unwrap_or_default(),
     };
     let Listening { bound, replaces } = match listening {
         Some(listening) => listening,

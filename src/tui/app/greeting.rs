@@ -4,24 +4,25 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::core::DiscoveryMode;
 use crate::interfaces;
+use crate::model::invitation::Invitation;
 use crate::model::name::Name;
 use crate::profile::KeyStorage;
 use crate::runtime::Node;
-use crate::tui::Menu;
+use crate::tui::{self, Menu};
 
 /// Addresses of this machine that are shown, at most: virtual networks can add many.
 const MAX_NAMED: usize = 3;
 
 /// Returns the IPs at which others can reach us, most likely first.
 fn reachable(node: &Node, advertise: Option<Ipv4Addr>) -> Vec<IpAddr> {
-    match (advertise, node.addr().ip()) {
-        (Some(ip), _) => vec![ip.into()],
-        (None, ip) if !ip.is_unspecified() => vec![ip],
-        (None, _) => {
-            let ips = interfaces::machine_ips().unwrap_or_default();
-            interfaces::reachable_ips(&ips, node.addrs().iter().any(SocketAddr::is_ipv6))
-        }
-    }
+    let ipv6 = node.addrs().iter().any(SocketAddr::is_ipv6);
+    interfaces::reachable(node.addr().ip(), advertise, ipv6)
+}
+
+/// Returns our invitation.
+pub(super) fn invitation(node: &Node, advertise: Option<Ipv4Addr>) -> Invitation {
+    let ips = reachable(node, advertise);
+    tui::own_invitation(node.own_key(), &node.name(), &ips, Some(node.addr().port()))
 }
 
 /// Returns our address for others, for the status line.

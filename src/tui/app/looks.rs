@@ -44,6 +44,17 @@ fn has_colours(term: &str) -> bool {
     !(term.starts_with("vt1") || term.starts_with("vt2"))
 }
 
+/// Whether the terminal shows half blocks, of which QR codes are made.
+pub(crate) fn shows_blocks(plain: bool) -> bool {
+    // The order of setlocale(3). Without any of them, assumes UTF-8, as today's terminals have it.
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable);
+    let has_utf8 = locale.is_none_or(|locale| {
+        let locale = locale.to_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    });
+    io::stdout().is_terminal() && !plain && !tui::is_dumb() && (has_utf8 || cfg!(windows))
+}
+
 /// Returns the escape sequence for notifications.
 pub(super) fn osc(notify: Notify) -> Option<Osc> {
     match notify {

@@ -2,7 +2,7 @@
 
 use super::again::Received;
 use super::{App, clock, greeting};
-use crate::core::{As, CommandKind, Decision, Event, OpId, PeerInfo, Row, Verification};
+use crate::core::{As, CommandKind, Decision, Event, IntroductionNews, OpId, PeerInfo, Row, Verification};
 use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::message::{LOG_TARGET, SendError, SendResult};
@@ -129,6 +129,7 @@ impl App {
             }
             // The status line shows how many are online.
             Event::Dialed { total, connected } if total == connected && self.screen.shows_status() => {}
+            Event::Introduction(news) if self.is_of_muted(news) => {}
             Event::AsksToVerify(who) if self.node.is_muted(who.id) => {}
             Event::Decided(Decision::Forgotten(who, _)) => {
                 self.notices.forget(who.id);
@@ -164,6 +165,11 @@ impl App {
             | Event::NotWaiting => true,
             _ => false,
         }
+    }
+
+    /// Whether a muted contact introduces a peer. /requests lists it all the same.
+    fn is_of_muted(&self, news: &IntroductionNews) -> bool {
+        matches!(news, IntroductionNews::Introduced { by, .. } if self.node.is_muted(by.id))
     }
 
     /// Takes note of an event that tells the user that a peer is online.

@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
+use crate::model::invitation::Invitation;
 use crate::model::key::PublicKey;
 use crate::model::peer_id::Recipient;
+use crate::tui::invite::inviter;
 use crate::tui::people::Chosen;
 
 /// What to do with the chosen recipient.
@@ -36,6 +38,8 @@ pub(super) enum Sure {
     Verify(PublicKey, String),
     /// Whether this contact or address is to be forgotten.
     Forget(Recipient, String),
+    /// Whether the peer that this invitation is from is to be added.
+    Add(Invitation),
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -74,6 +78,7 @@ impl Asking {
             (Self::Nickname(_, label), _) => format!("What to call {label}: "),
             (Self::Sure(Sure::Verify(..)), _) => "Same on both screens? yes/no: ".into(),
             (Self::Sure(Sure::Forget(_, label)), _) => format!("Forget {label}? yes/no: "),
+            (Self::Sure(Sure::Add(invitation)), _) => format!("Add {}? y/n: ", inviter(invitation)),
         }
     }
 

@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{
     Act, AskKind, Asking, Chosen, Directory, HistoryOf, Lost, Menu, Named, Outbox, Question, Turn, act, find,
-    find_to_connect, host_meant, refused, say, shown,
+    find_to_connect, host_meant, introductions, refused, say, shown,
 };
 use crate::core::DiscoveryMode;
+use crate::model::invitation::is_meant;
 use crate::model::name::{alias, new_name};
 use crate::tui::commands::{self, CommandHelp};
 use crate::tui::people::did_you_mean;
@@ -28,7 +29,8 @@ impl Menu {
             let (word, rest) = first_word(trimmed);
             let command = commands::named(word);
             // A pasted block is a text, whatever it begins with.
-            if !trimmed.contains('\n') || command.is_some_and(takes_text) {
+            let is_invitation = command.is_some_and(|command| command.name == "/add") && is_meant(rest);
+            if !trimmed.contains('\n') || command.is_some_and(takes_text) || is_invitation {
                 return self.command(command, word, rest, directory);
             }
         }
@@ -39,6 +41,7 @@ impl Menu {
                 say([format!("Type a message for {with}, /back to leave, or /help.")])
             }
             Some(with) => act(Act::Send(with, text.to_owned())),
+            None if is_meant(trimmed) => self.asks_to_add(trimmed),
             None => self.ask_to_whom(text),
         }
     }
@@ -138,9 +141,10 @@ impl Menu {
             ("/mute" | "/unmute" | "/alias", _) => self.for_one(command, rest, directory),
             (
                 "/key" | "/verify" | "/trust" | "/accept" | "/block" | "/unblock" | "/add" | "/forget"
-                | "/policy",
+                | "/policy" | "/ignore",
                 _,
             ) => self.about_keys(command, rest, directory),
+            ("/introduce", words) => introductions::introduce(words, directory),
             ("/reply", text) => self.reply(text),
             ("/msg", words) if words.starts_with('@') => self.direct(&words[1..], directory),
             ("/msg", "") => refused("Type a recipient and a message, like /msg bob see you at 5."),
@@ -170,6 +174,7 @@ impl Menu {
             ("/contacts", _) => act(Act::ListContacts),
             ("/blocked", _) => act(Act::ListBlocked),
             ("/copy", _) => act(Act::Copy),
+            ("/invite", _) => act(Act::ShowInvitation),
             ("/back", _) => match self.end_conversation() {
                 Some(line) => say([line]),
                 None => refused("There is no conversation to end. /quit ends the program."),

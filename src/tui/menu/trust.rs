@@ -2,9 +2,10 @@
 
 use super::asking::{Asking, Sure};
 use super::talk::{first_word, for_one_peer, needs_port};
-use super::{Act, Menu, Turn, act, refused, say};
+use super::{Act, Menu, Turn, act, introductions, refused, say};
 use crate::core::{As, ContactRecord, Meeting, PeerRequest, Pin, Policy, Target};
 use crate::model::address::SourcePrefix;
+use crate::model::invitation::{self, Invitation, InvitationError};
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
@@ -34,8 +35,19 @@ impl Menu {
         rest: &str,
         directory: &dyn Directory,
     ) -> Turn {
+        if command.name == "/add" && invitation::is_meant(rest) {
+            return match rest.parse() {
+                Ok(invitation) => act(Act::AddInvited(invitation)),
+                Err(error) => refused(InvitationError::to_string(&error)),
+            };
+        }
         let key = key_in_groups(rest, directory);
         let (word, more) = key.as_deref().map_or_else(|| first_word(rest), |key| (key, ""));
+        if command.name == "/accept"
+            && let Some(turn) = introductions::accept(word, more, directory)
+        {
+            return turn;
+        }
         match (command.name, word, more) {
             ("/key", "", _) => return act(Act::ShowOwnKey),
             ("/policy", ..) => return policy(rest),
@@ -46,6 +58,7 @@ impl Menu {
         match command.name {
             "/trust" => return trust(word, directory),
             "/accept" => return accept(word, directory),
+            "/ignore" => return introductions::ignore(word, directory),
             "/add" => return add(word, directory),
             "/forget" => return self.asks_to_forget(word, directory),
             _ => {}
@@ -109,11 +122,25 @@ impl Menu {
         }
     }
 
+    /// Asks whether to add the peer that a pasted invitation is from. For a script it is refused,
+    /// because the next line is no answer.
+    pub(super) fn asks_to_add(&mut self, pasted: &str) -> Turn {
+        match pasted.parse::<Invitation>() {
+            Ok(_) if !self.asks_again => refused("To add a contact, type /add before the invitation."),
+            Ok(invitation) => {
+                self.asking = Asking::Sure(Sure::Add(invitation));
+                Turn::default()
+            }
+            Err(error) => refused(error.to_string()),
+        }
+    }
+
     /// Handles the answer to a confirmation.
     pub(super) fn sure(&mut self, sure: Sure, line: &str) -> Turn {
         match (line.to_lowercase().as_str(), sure) {
             ("yes" | "y", Sure::Verify(key, _)) => act(Act::Verify(key)),
             ("yes" | "y", Sure::Forget(id, _)) => act(Act::Forget(id)),
+            ("yes" | "y", Sure::Add(invitation)) => act(Act::AddInvited(invitation)),
             ("no" | "n", Sure::Verify(key, label)) => say([format!(
                 "The numbers differ: someone may be intercepting your messages. \
                  Send {label} nothing private. /block {} blocks this key.",
@@ -136,6 +163,7 @@ fn key_in_groups(words: &str, directory: &dyn Directory) -> Option<String> {
             || !directory.requests_for(&key).is_empty()
             || !directory.refused_for(&key).is_empty()
             || !directory.pins_named(&key).is_empty()
+            || !introductions::meant(&key, directory).is_empty()
     };
     let has_groups = words.contains(' ') && words.split(' ').all(|group| group.len() == GROUP_CHARS);
     (has_groups && is_known()).then_some(key)

@@ -135,7 +135,7 @@ impl Reader {
         let mut printed = Vec::new();
         for action in actions {
             match action {
-                Output::Session(_) | Output::Resolve(_) | Output::Accepted(..) => {
+                Output::Session(_) | Output::Resolve(_) | Output::Accepted(..) | Output::Introduce(..) => {
                     panic!("nobody here has a key or a host name: {action:?}")
                 }
                 Output::Plain(transmit) => {

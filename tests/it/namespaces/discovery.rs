@@ -85,7 +85,7 @@ fn profiles_on_one_machine_find_each_other() {
 }
 
 #[test]
-fn contacts_are_found_at_new_ports_and_strangers_are_not() {
+fn only_contacts_are_found_at_new_ports() {
     let Some(mut lab) = Lab::new() else { return };
     let Some([hers, his, eves]) = network(&mut lab, ["hers", "his", "eves"]) else { return };
     let data = TempDir::new().expect("a temporary directory");

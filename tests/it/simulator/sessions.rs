@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use p2p_chat::core::{Env, Jitter, JobId, PresenceStatus, RequestEnded, SessionRequest, Time};
+use p2p_chat::core::{
+    Env, IntroductionPart, Jitter, JobId, PresenceStatus, RequestEnded, SessionRequest, Time,
+};
 use p2p_chat::model::address::{PeerAddr, Source};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
@@ -333,6 +335,9 @@ impl SessionHandler for ToMachine<'_> {
     fn asks_to_verify(&mut self, key: PublicKey) {
         self.world.step(self.pid, Cause::Met, |step| step.asks_to_verify(key));
     }
+
+    // No user of the simulator introduces anyone.
+    fn introduced(&mut self, _: PublicKey, _: IntroductionPart) {}
 
     fn is_contact(&mut self, key: PublicKey) -> bool {
         self.world.ours(self.pid).state().is_contact(Recipient::key(key))

@@ -561,3 +561,24 @@ fn beginning_of_a_key_adds_the_peer() {
     );
     assert_eq!(act_of(&["/add 127.0.0.1:7123"], &people), Some(Act::AddAt(addr(7123).into())));
 }
+
+const INVITATION: &str =
+    "p2p-chat:aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq?n=Zoe&a=192.0.2.7:5000";
+
+#[test]
+fn add_takes_an_invitation_with_line_breaks() {
+    let people = known(Vec::new());
+    let act = Some(Act::AddInvited(INVITATION.parse().unwrap()));
+    assert_eq!(act_of(&[&format!("/add {INVITATION}")], &people), act);
+    assert_eq!(act_of(&[&format!("/add {}\n{}", &INVITATION[..40], &INVITATION[40..])], &people), act);
+}
+
+#[test]
+fn invitation_at_the_menu_is_asked_about() {
+    let people = known(Vec::new());
+    let act = Some(Act::AddInvited(INVITATION.parse().unwrap()));
+    assert_eq!(act_of(&[INVITATION, "y"], &people), act);
+    assert_eq!(act_of(&[INVITATION, "n"], &people), None);
+    let in_conversation = act_of(&["/chat bob", INVITATION], &people);
+    assert!(matches!(in_conversation, Some(Act::Send(_, text)) if text == INVITATION));
+}

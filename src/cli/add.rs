@@ -1,0 +1,155 @@
+//! `p2p-chat add`: adds the contact that an invitation is from. While a process uses the profile,
+//! the invitation is left for it.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::contacts::of_contact;
+use super::history::now;
+use crate::core::MAX_HINTS;
+use crate::model::invitation::Invitation;
+use crate::model::name::{Name, PeerName};
+use crate::model::peer_id::PeerId;
+use crate::net::secure::{self, OwnKey, Tls};
+use crate::net::sessions::STRANGER_VERSION;
+use crate::profile::contacts::Contact;
+use crate::profile::{self, AddressBook, BookSource, Identity, ProfileError, Profiles};
+use crate::protocol::session::Hello;
+use crate::settings::{Misused, Settings};
+use crate::store::in_memory;
+use crate::tui::{Labels, beginning, inviter};
+
+/// How long the running process has to take the invitation: it looks every 0.8 s, and a busy
+/// machine may take longer.
+const TAKEN_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long the addresses of an invitation have to answer: as long as a user waits for an answer.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+
+/// How often to look whether the invitation was taken.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Adds the contact that an invitation is from to a profile, and says on `out` who it is. The inner
+/// result is that of writing to `out`.
+///
+/// # Errors
+/// If the text is no invitation, or one of the profile itself or of a blocked contact. If the
+/// profile does not exist, contacts.toml cannot be changed, or the process that uses the profile
+/// does not take the invitation.
+pub fn run(settings: &Settings, text: &str, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
+    let invitation: Invitation = text.parse().map_err(Misused::new)?;
+    let found = Profiles::read(settings)?.existing(settings)?;
+    if profile::key_of(settings, &found.profile)? == invitation.key {
+        return Err(Misused::new("That is your own invitation.").into());
+    }
+    let folder = profile::folder(settings, &found.profile).ok_or(ProfileError::NoFolder)?;
+    let told = match Identity::open(settings, &found.profile) {
+        // Holds the lock of the profile until the contact is saved and dialed.
+        Ok(identity) => {
+            let added = add(settings, &folder, &found.name, &invitation, true)?;
+            let port = profile::port_of(settings, &found.profile);
+            format!("{added} {}", dial(&identity, &found.name, port, &invitation))
+        }
+        Err(ProfileError::Running { name, .. }) => {
+            add(settings, &folder, &found.name, &invitation, false)?;
+            hand_over(&folder, &name, &invitation)?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok(writeln!(out, "{told}"))
+}
+
+/// Adds the contact, if it `saves`, and returns what to say. Otherwise only checks that it is not
+/// blocked.
+fn add(
+    settings: &Settings,
+    folder: &Path,
+    own_name: &Name,
+    invitation: &Invitation,
+    saves: bool,
+) -> anyhow::Result<String> {
+    let data = settings.data_directory();
+    let source = BookSource { folder: Some(folder), data: data.as_deref(), own_name, saves };
+    let mut book = AddressBook::open(source, &mut in_memory()?, now()).map_err(Misused::new)?;
+    let id = PeerId::Key(invitation.key);
+    let before = book.contacts.get(id).cloned();
+    let key = beginning(invitation.key);
+    if before.as_ref().is_some_and(|contact| contact.blocked) {
+        let why = format!("The invitation is from a blocked key. /unblock {key} in the chat unblocks it.");
+        return Err(Misused::new(why).into());
+    }
+    if !saves {
+        return Ok(String::new());
+    }
+    let is_new = before.is_none();
+    let mut contact = before.unwrap_or_else(|| Contact::new(id));
+    contact.name = contact.name.or_else(|| invitation.name.clone());
+    let new = invitation.addrs.iter().filter(|addr| !contact.addrs.contains(addr));
+    let mut addrs: Vec<_> = new.copied().collect();
+    addrs.append(&mut contact.addrs);
+    addrs.truncate(MAX_HINTS);
+    contact.addrs = addrs;
+    let name = contact.name.clone();
+    book.contacts.set(contact)?;
+    let labels = Labels::of_contacts(book.aliases(), book.known_contacts(0).into_iter().map(of_contact));
+    let label = labels.label(id.into(), name.as_ref());
+    let key = invitation.key.short();
+    Ok(match is_new {
+        true => format!("Added {label} (key {key}) to your contacts."),
+        false => format!("{label} (key {key}) is a contact already."),
+    })
+}
+
+/// Dials the addresses of an invitation with its key expected. Returns what to say. Messages are
+/// left to the chat, so it opens no session.
+fn dial(identity: &Identity, name: &Name, port: Option<u16>, invitation: &Invitation) -> String {
+    if invitation.addrs.is_empty() {
+        return "The invitation has no address, so p2p-chat waits until they connect.".to_owned();
+    }
+    // A port that is not known is never dialed: nobody takes it from a probe.
+    let hello = Hello {
+        version: STRANGER_VERSION.into(),
+        ..Hello::new(PeerName::new(name.as_str()), port.unwrap_or(1))
+    };
+    let tls = OwnKey::from_seed(identity.seed()).and_then(|own| Tls::new(&own).ok()).map(Arc::new);
+    let (key, addrs) = (invitation.key, &invitation.addrs);
+    let answered = tls.and_then(|tls| secure::proven_at(&tls, key, addrs, &hello, ANSWERS_WITHIN));
+    match answered {
+        Some(addr) => format!("They are online at {addr}. Start p2p-chat to talk with them."),
+        None => "They do not answer now. p2p-chat dials them when it starts.".to_owned(),
+    }
+}
+
+/// Leaves the invitation for the process that uses the profile, and waits until it is taken.
+/// Returns what to say.
+fn hand_over(folder: &Path, name: &str, invitation: &Invitation) -> anyhow::Result<String> {
+    let process =
+        profile::process_of(folder).map_or_else(String::new, |process| format!(" (process {process})"));
+    let busy = || {
+        anyhow::anyhow!(
+            "{name} is running{process}, but did not take the invitation. Type /add and the invitation there."
+        )
+    };
+    let until = Instant::now() + TAKEN_WITHIN;
+    while let Err(error) = profile::leave_invitation(folder, invitation) {
+        if error.kind() != io::ErrorKind::AlreadyExists {
+            return Err(anyhow::Error::from(error).context("Cannot leave the invitation"));
+        }
+        // Another one is left.
+        if Instant::now() > until {
+            return Err(busy());
+        }
+        thread::sleep(LOOK);
+    }
+    while profile::is_invitation_left(folder) {
+        // What is removed here was not taken.
+        if Instant::now() > until && profile::withdraw_invitation(folder).is_ok() {
+            return Err(busy());
+        }
+        thread::sleep(LOOK);
+    }
+    Ok(format!("{name} is running{process} and took the invitation from {}.", inviter(invitation)))
+}

@@ -1,0 +1,91 @@
+//! How an invitation is shown: as text, as a QR code, and as the command for the other side. Pure.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::qr::{Foreground, qr};
+use super::style::{Ink, Line, Palette};
+use crate::model::address::PeerAddr;
+use crate::model::invitation::{Invitation, MAX_INVITED_ADDRS};
+use crate::model::key::PublicKey;
+use crate::model::name::{Name, PeerName};
+
+/// Returns the invitation of a user who can be reached at these IPs, and at loopback if there are
+/// none. Without a port it has no address.
+pub(crate) fn own_invitation(key: PublicKey, name: &Name, ips: &[IpAddr], port: Option<u16>) -> Invitation {
+    let loopback = [Ipv4Addr::LOCALHOST.into()];
+    let ips = if ips.is_empty() { &loopback } else { ips };
+    let addrs = port.map_or_else(Vec::new, |port| {
+        ips.iter().filter_map(|ip| PeerAddr::new(*ip, port)).take(MAX_INVITED_ADDRS).collect()
+    });
+    Invitation { key, name: Some(PeerName::new(name.as_str())), addrs }
+}
+
+/// Returns the lines about an invitation of ours. With `code`, they include the QR code if it fits
+/// into so many columns.
+pub(crate) fn invitation_lines(invitation: &Invitation, palette: Palette, code: Option<usize>) -> Vec<Line> {
+    let text = invitation.to_string();
+    let mut lines = vec![Line::from("Your invitation:"), Line::from(text.clone())];
+    if let Some(code) = code.and_then(|columns| code_lines(&text, palette, columns)) {
+        lines.push(Line::default());
+        lines.extend(code);
+    }
+    lines.push("The other side adds you with:".into());
+    lines.push(format!("p2p-chat add '{text}'").into());
+    lines
+}
+
+/// Returns who an invitation is from, by what it says.
+pub(crate) fn inviter(invitation: &Invitation) -> String {
+    let key = invitation.key.short();
+    match &invitation.name {
+        Some(name) => format!("{name} (key {key})"),
+        None => format!("the key {key}"),
+    }
+}
+
+/// Returns the QR code of a text, or `None` if it needs more columns. Without colours it is for a
+/// dark background, which is usual.
+fn code_lines(text: &str, palette: Palette, columns: usize) -> Option<Vec<Line>> {
+    let (foreground, ink) = match palette {
+        Palette::None => (Foreground::Light, Ink::Plain),
+        Palette::Eight | Palette::Many => (Foreground::Dark, Ink::Code),
+    };
+    let lines = qr(text, foreground)?;
+    let width = lines.first().map_or(0, |line| line.chars().count());
+    (width <= columns).then(|| lines.into_iter().map(|line| Line::of(ink, line)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::key::KEY_BYTES;
+
+    fn alice(ips: &[&str], port: Option<u16>) -> String {
+        let ips: Vec<IpAddr> = ips.iter().map(|ip| ip.parse().unwrap()).collect();
+        let invitation =
+            own_invitation(PublicKey::new([1; KEY_BYTES]), &"Alice".parse().unwrap(), &ips, port);
+        invitation.to_string()[61..].to_owned()
+    }
+
+    #[test]
+    fn invitation_has_each_reachable_address() {
+        let ips = ["192.168.1.20", "fd00::2", "fe80::1"];
+        assert_eq!(alice(&ips, Some(5000)), "?n=Alice&a=192.168.1.20:5000&a=[fd00::2]:5000");
+        assert_eq!(alice(&[], Some(5000)), "?n=Alice&a=127.0.0.1:5000");
+        assert_eq!(alice(&ips, None), "?n=Alice");
+    }
+
+    #[test]
+    fn code_is_shown_only_if_it_fits() {
+        let invitation: Invitation =
+            "p2p-chat:aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq?n=Alice".parse().unwrap();
+        let lines = |code| invitation_lines(&invitation, Palette::None, code);
+        assert_eq!(lines(None).len(), 4);
+        assert_eq!(lines(Some(20)), lines(None));
+        let shown = lines(Some(80));
+        let width = shown[3].to_string().chars().count();
+        assert!(shown.len() > 20 && shown[2] == Line::default());
+        assert_eq!(lines(Some(width)), shown);
+        assert_eq!(lines(Some(width - 1)), lines(None));
+    }
+}

@@ -1,0 +1,107 @@
+//! `/introduce`, and `/accept` and `/ignore` for an introduction.
+
+use super::talk::first_word;
+use super::{Act, Directory, Named, Turn, act, find, refused, shown};
+use crate::core::IntroducedPeer;
+use crate::model::key::PublicKey;
+use crate::model::name::folded;
+use crate::tui::words::beginning;
+
+/// Characters of a key that name an introduction, at least.
+const MIN_KEY_CHARS: usize = 4;
+
+/// Introductions that are named where a word fits several.
+const MAX_NAMED: usize = 8;
+
+/// `/introduce bob carol`
+pub(super) fn introduce(words: &str, directory: &dyn Directory) -> Turn {
+    let (one, other) = first_word(words);
+    if one.is_empty() || other.is_empty() || other.contains(char::is_whitespace) {
+        return refused("Type two contacts, like /introduce bob carol.");
+    }
+    match (contact(one, directory), contact(other, directory)) {
+        (Ok(one), Ok(other)) if one == other => refused("Type two different contacts."),
+        (Ok(one), Ok(other)) => act(Act::Introduce([one, other])),
+        (Err(sentence), _) | (_, Err(sentence)) => refused(sentence),
+    }
+}
+
+/// Returns the key of the contact that a word means.
+fn contact(word: &str, directory: &dyn Directory) -> Result<PublicKey, String> {
+    match find(word, directory) {
+        Ok(Named::Exactly(chosen)) => {
+            let key = chosen.peer().and_then(|id| id.public_key());
+            let pin = key.and_then(|key| directory.pin_of(key.into()));
+            let contact = pin.filter(|pin| pin.contact && !pin.blocked);
+            contact.map(|pin| pin.key).ok_or_else(|| {
+                format!("{} is not a contact with a key, so it cannot be introduced.", chosen.label)
+            })
+        }
+        Ok(Named::Perhaps(chosen)) => Err(crate::tui::people::did_you_mean(word, &chosen.label)),
+        Ok(Named::NeedsPort(_)) => Err(format!("No contact matches \"{}\".", shown(word))),
+        Err(lost) => Err(lost.sentence_for_one(word)),
+    }
+}
+
+/// Returns the introductions that a word means: by the name, or by the beginning of the key.
+pub(super) fn meant(word: &str, directory: &dyn Directory) -> Vec<IntroducedPeer> {
+    let name = folded(word);
+    let start = word.to_ascii_lowercase();
+    let fits = |one: &IntroducedPeer| {
+        folded(one.name.as_str()) == name
+            || word.len() >= MIN_KEY_CHARS && one.key.to_string().starts_with(&start)
+    };
+    directory.introductions().into_iter().filter(fits).collect()
+}
+
+/// `/accept carol`, `/accept carol 192.0.2.7:5000`: `None` if the word means no introduction.
+pub(super) fn accept(word: &str, addrs: &str, directory: &dyn Directory) -> Option<Turn> {
+    let requests = directory.requests_for(word).into_iter().filter_map(|request| request.met.id.key());
+    let introduction = match one_of(word, requests.collect(), directory)? {
+        Ok(introduction) => introduction,
+        Err(turn) => return Some(turn),
+    };
+    let addrs = match addrs {
+        "" => None,
+        "-" => Some(Vec::new()),
+        addrs => match addrs.split_whitespace().map(|addr| directory.address(addr)).collect() {
+            Ok(addrs) => Some(addrs),
+            Err(error) => return Some(refused(error.to_string())),
+        },
+    };
+    Some(act(Act::AcceptIntroduction { introduction, addrs }))
+}
+
+/// `/ignore carol`
+pub(super) fn ignore(word: &str, directory: &dyn Directory) -> Turn {
+    match one_of(word, Vec::new(), directory) {
+        Some(Ok(introduction)) => act(Act::IgnoreIntroduction(introduction.key)),
+        Some(Err(turn)) => turn,
+        None => refused(format!("No introduction of \"{}\". /requests lists all.", shown(word))),
+    }
+}
+
+/// Returns the introduction that a word means, or a refusal if it fits several keys, of which
+/// `others` are some. `None` if there is no such introduction.
+fn one_of(
+    word: &str,
+    others: Vec<PublicKey>,
+    directory: &dyn Directory,
+) -> Option<Result<IntroducedPeer, Turn>> {
+    let meant = meant(word, directory);
+    // The newest, of several introductions of one key.
+    let newest = meant.last()?.clone();
+    let mut keys: Vec<PublicKey> = meant.iter().map(|one| one.key).chain(others).collect();
+    keys.sort();
+    keys.dedup();
+    if keys.len() == 1 {
+        return Some(Ok(newest));
+    }
+    let keys: Vec<String> = keys.iter().take(MAX_NAMED).map(|key| beginning(*key)).collect();
+    let sentence = format!(
+        "\"{}\" fits several peers. Type the beginning of a key instead: {}.",
+        shown(word),
+        keys.join(", ")
+    );
+    Some(Err(refused(sentence)))
+}

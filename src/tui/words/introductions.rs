@@ -1,0 +1,49 @@
+//! The lines about introductions. Pure.
+
+use super::trust::beginning;
+use super::voice::Voice;
+use crate::core::IntroductionNews;
+use crate::model::name::folded;
+use crate::tui::style::{Ink, Line};
+
+/// Returns the line about an introduction.
+pub(super) fn line(news: &IntroductionNews, voice: &Voice<'_>) -> Line {
+    match news {
+        IntroductionNews::Introduced { by, key, name } => {
+            let (another, word) = match voice.labels.is_free((*key).into(), &folded(name.as_str())) {
+                true => ("", folded(name.as_str())),
+                // Another peer has the name.
+                false => ("another ", beginning(*key)),
+            };
+            let key = key.short();
+            let rest = format!(" introduces {another}{name} (key {key}): /accept {word} or /ignore {word}");
+            voice.about(by, voice.named(by), rest)
+        }
+        IntroductionNews::Asked(one, other) => {
+            let (one, other) = (voice.word_for(one), voice.word_for(other));
+            format!("{one} and {other} are asked. Each gets the other's contact card when they accept.")
+                .into()
+        }
+        IntroductionNews::TooMany(who) => {
+            let line = format!("{} had 20 introductions today; try again tomorrow.", voice.word_for(who));
+            Line::of(Ink::Bad, line)
+        }
+        IntroductionNews::Accepted { by, name, waits } => {
+            let by = voice.word_for(by);
+            let then = if *waits {
+                format!(" {name} becomes a contact when they accept too.")
+            } else {
+                String::new()
+            };
+            format!("{by} passes your contact card on to {name}.{then}").into()
+        }
+        IntroductionNews::Ignored(name) => {
+            format!("Ignored {name}. Introductions of this key are not shown again.").into()
+        }
+        IntroductionNews::PassedOn { from, to } => {
+            let (from, to) = (voice.word_for(from), voice.word_for(to));
+            voice.notice(format!("{from} accepts, and {to} gets their contact card."))
+        }
+        IntroductionNews::NotThere => Line::of(Ink::Bad, "There is no such introduction."),
+    }
+}

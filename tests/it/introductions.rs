@@ -1,0 +1,160 @@
+//! Introductions: `/introduce` asks two contacts, and each who accepts sends a signed contact card.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::support::{Builder, Peer, SOON};
+
+fn data() -> TempDir {
+    TempDir::new().expect("a temporary directory")
+}
+
+/// A peer on loopback with the data directory `data`.
+fn started(name: &str, data: &TempDir) -> Builder {
+    Peer::named(name).arg("--bind=127.0.0.1").data_dir(data.path())
+}
+
+fn short(key: &str) -> String {
+    format!("{} {}", &key[..4], &key[4..8])
+}
+
+fn contacts(data: &TempDir, profile: &str) -> String {
+    let file = data.path().join("profiles").join(profile).join("contacts.toml");
+    std::fs::read_to_string(file).unwrap_or_default()
+}
+
+/// Waits until a condition is true.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + SOON;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Makes two peers contacts of each other.
+fn become_contacts(one: &mut Peer, other: &mut Peer) {
+    one.says(&other.addr().to_string(), "hello");
+    other.sees(": hello");
+    other.types(&[&format!("@{} hello too", one.name())]);
+    one.sees(": hello too");
+}
+
+/// Alice, and her contacts Bob and Carol, who do not know each other.
+fn three(data: &[TempDir; 3]) -> [Peer; 3] {
+    let [mut alice, mut bob, mut carol] =
+        [("Alice", 0), ("Bob", 1), ("Carol", 2)].map(|(name, at)| started(name, &data[at]).start());
+    become_contacts(&mut alice, &mut bob);
+    become_contacts(&mut alice, &mut carol);
+    [alice, bob, carol]
+}
+
+/// The line that Bob reads when Alice introduces Carol.
+fn introduces(whom: &Peer) -> String {
+    let (name, word) = (whom.name(), whom.name().to_lowercase());
+    format!(" introduces {name} (key {}): /accept {word} or /ignore {word}", short(&whom.key()))
+}
+
+#[test]
+fn introduced_contacts_who_both_accept_meet() {
+    let data = [data(), data(), data()];
+    let [mut alice, mut bob, mut carol] = three(&data);
+    alice.types(&["/introduce bob carol"]);
+    alice.sees("Bob and Carol are asked.");
+    bob.sees(&introduces(&carol));
+    carol.sees(&introduces(&bob));
+    bob.types(&["/accept carol"]);
+    bob.sees(&format!("Your contact card for Carol has {}.", bob.addr()));
+    bob.sees("Alice passes your contact card on to Carol. Carol becomes a contact when they accept too.");
+    alice.sees("Bob accepts, and Carol gets their contact card.");
+    assert!(!contacts(&data[2], "carol").contains(&bob.key()), "she has not accepted");
+    carol.types(&["/accept bob"]);
+    carol.sees("Added Bob");
+    bob.sees("Added Carol");
+    bob.types(&["@carol we are introduced"]);
+    carol.sees(": we are introduced");
+    for (data, profile, other) in [(&data[1], "bob", &carol), (&data[2], "carol", &bob)] {
+        let addr = other.addr().to_string();
+        until("a contact", || contacts(data, profile).contains(&addr));
+        let toml = contacts(data, profile);
+        assert!(toml.contains(&other.key()) && !toml.contains("verified"), "{toml}");
+    }
+}
+
+#[test]
+fn ignored_introduction_sends_nothing_and_is_remembered() {
+    let data = [data(), data(), data()];
+    let [mut alice, mut bob, mut carol] = three(&data);
+    alice.types(&["/introduce bob carol"]);
+    bob.sees(&introduces(&carol));
+    carol.sees(&introduces(&bob));
+    bob.types(&["/requests"]);
+    bob.sees(&introduces(&carol));
+    bob.types(&["/ignore carol"]);
+    bob.sees("Ignored Carol.");
+    carol.types(&["/accept bob"]);
+    alice.sees("Carol accepts, and Bob gets their contact card.");
+    let next = started("Bob", &data[1]).port(bob.addr().port());
+    bob.types(&["0"]);
+    assert!(bob.ends().success());
+    let mut bob = next.start();
+    bob.sees("* Alice");
+    alice.types(&["/introduce bob carol"]);
+    // What comes after it is there.
+    alice.types(&["@bob did you see it?"]);
+    bob.sees(": did you see it?");
+    assert!(!bob.printed().iter().any(|line| line.contains("introduces")), "{:?}", bob.printed());
+    assert!(!contacts(&data[1], "bob").contains(&carol.key()));
+}
+
+#[test]
+fn user_chooses_the_addresses_of_the_card() {
+    let data = [data(), data(), data()];
+    let [mut alice, mut bob, mut carol] = three(&data);
+    alice.types(&["/introduce carol bob"]);
+    bob.sees(&introduces(&carol));
+    carol.sees(&introduces(&bob));
+    carol.types(&["/accept bob"]);
+    bob.types(&["/accept carol 192.0.2.7:5000 bob.example"]);
+    bob.sees("`bob.example` is not an address");
+    bob.types(&["/accept carol -"]);
+    bob.sees("Your contact card for Carol has no address.");
+    carol.sees("Added Bob");
+    assert!(!contacts(&data[2], "carol").contains(&bob.addr().to_string()));
+}
+
+#[test]
+fn only_two_contacts_with_keys_are_introduced() {
+    let data = data();
+    let mut alice = started("Alice", &data).start();
+    let mut bob = Peer::named("Bob").knows(alice.addr()).start();
+    bob.meets(&alice);
+    alice.meets(&bob);
+    for (line, sentence) in [
+        ("/introduce bob", "Type two contacts, like /introduce bob carol."),
+        ("/introduce bob carol", "Bob is not a contact with a key, so it cannot be introduced."),
+        ("/ignore bob", "No introduction of \"bob\". /requests lists all."),
+    ] {
+        alice.types(&[line]);
+        alice.sees(sentence);
+    }
+    alice.types(&["/add bob", "/introduce bob bob"]);
+    alice.sees("Type two different contacts.");
+}
+
+#[test]
+fn introduced_namesake_of_a_contact_is_called_another() {
+    let data = [data(), data(), data()];
+    let [mut alice, mut bob, carol] = three(&data);
+    let others = self::data();
+    let mut other = started("Carol", &others).start();
+    become_contacts(&mut bob, &mut other);
+    alice.types(&["/introduce bob carol"]);
+    let key = carol.key();
+    let word = &key[..8];
+    bob.sees(&format!(" introduces another Carol (key {}): /accept {word} or /ignore {word}", short(&key)));
+    bob.types(&[&format!("/accept {word}")]);
+    bob.sees("Alice passes your contact card on to Carol.");
+}

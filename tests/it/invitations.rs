@@ -1,0 +1,182 @@
+//! Invitations: `p2p-chat id` and `/invite` show one, and `p2p-chat add`, `/add` and a paste at the
+//! menu make a contact of it.
+
+use std::process::Output;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::support::{Builder, Peer, SOON, assert_harmless, nobody, refused};
+
+#[cfg(unix)]
+mod pasted;
+
+fn data() -> TempDir {
+    TempDir::new().expect("a temporary directory")
+}
+
+/// A peer on loopback with the data directory `data`.
+fn started(name: &str, data: &TempDir) -> Builder {
+    Peer::named(name).arg("--bind=127.0.0.1").data_dir(data.path())
+}
+
+/// What a subcommand prints, after success without errors.
+fn printed(builder: Builder) -> String {
+    let (mut command, _dir) = builder.without_port().command();
+    let Output { status, stdout, stderr } = command.output().expect("it runs");
+    let errors = String::from_utf8(stderr).expect("UTF-8");
+    assert!(status.success() && errors.is_empty(), "{status}: {errors}");
+    let printed = String::from_utf8(stdout).expect("UTF-8");
+    assert_harmless(printed.lines());
+    printed
+}
+
+/// The invitation of a peer on loopback.
+fn invitation_of(peer: &Peer) -> String {
+    format!("p2p-chat:{}?n={}&a={}", peer.key(), peer.name(), peer.addr())
+}
+
+/// The first two groups of a key.
+fn short(key: &str) -> String {
+    format!("{} {}", &key[..4], &key[4..8])
+}
+
+fn contacts(data: &TempDir, profile: &str) -> String {
+    let file = data.path().join("profiles").join(profile).join("contacts.toml");
+    std::fs::read_to_string(file).unwrap_or_default()
+}
+
+/// Waits until a condition is true.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + SOON;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn leaves(mut peer: Peer) {
+    peer.types(&["0"]);
+    assert!(peer.ends().success(), "{}", peer.errors());
+}
+
+#[test]
+fn shown_invitation_connects_two_peers() {
+    let (alices, bobs) = (data(), data());
+    let mut alice = started("Alice", &alices).start();
+    let mut bob = started("Bob", &bobs).start();
+    alice.types(&["/invite"]);
+    let invitation = invitation_of(&alice);
+    alice.sees(&invitation);
+    alice.sees(&format!("p2p-chat add '{invitation}'"));
+    bob.types(&[&format!("/add {invitation}")]);
+    bob.sees(&format!("The invitation is from Alice (key {}).", short(&alice.key())));
+    bob.sees("Added Alice");
+    alice.meets(&bob);
+    let toml = contacts(&bobs, "bob");
+    assert!(toml.contains(&alice.key()) && toml.contains(&alice.addr().to_string()), "{toml}");
+    bob.says("Alice", "here I am");
+    alice.sees("here I am");
+    // Once more changes nothing.
+    bob.types(&[&format!("/add {invitation}")]);
+    bob.sees("is a contact already.");
+}
+
+#[test]
+fn id_prints_the_invitation_with_the_known_port() {
+    let alices = data();
+    let id = || printed(started("Alice", &alices).arg("id"));
+    let new = printed(started("Alice", &alices).arg("id").arg("--new"));
+    assert!(new.contains("?n=Alice\n"), "{new}");
+    assert!(
+        new.ends_with("It has no address, because the port of Alice is not known before its first start.\n"),
+        "{new}"
+    );
+    let alice = started("Alice", &alices).start();
+    let running = id();
+    let invitation = invitation_of(&alice);
+    assert!(running.ends_with(&format!("\np2p-chat add '{invitation}'\n")), "{running}");
+    leaves(alice);
+    assert_eq!(id(), running, "the port of the last run");
+    let other = printed(started("Alice", &alices).port(5123).arg("id"));
+    assert!(other.contains("&a=127.0.0.1:5123\n"), "{other}");
+}
+
+#[test]
+fn running_program_takes_the_added_invitation() {
+    let (alices, bobs) = (data(), data());
+    let mut alice = started("Alice", &alices).start();
+    let mut bob = started("Bob", &bobs).start();
+    let told = printed(started("Bob", &bobs).arg("add").arg(invitation_of(&alice)));
+    let expected = format!(
+        "Bob is running (process {}) and took the invitation from Alice (key {}).\n",
+        bob.pid(),
+        short(&alice.key())
+    );
+    assert_eq!(told, expected);
+    bob.sees("Added Alice");
+    alice.meets(&bob);
+    assert!(contacts(&bobs, "bob").contains(&alice.key()));
+}
+
+#[test]
+fn contact_added_before_start_is_dialed() {
+    let (alices, bobs) = (data(), data());
+    let mut alice = started("Alice", &alices).start();
+    printed(started("Bob", &bobs).arg("id").arg("--new"));
+    let add = || printed(started("Bob", &bobs).arg("add").arg(invitation_of(&alice)));
+    let key = short(&alice.key());
+    let online = format!("They are online at {}. Start p2p-chat to talk with them.\n", alice.addr());
+    assert_eq!(add(), format!("Added Alice (key {key}) to your contacts. {online}"));
+    assert_eq!(add(), format!("Alice (key {key}) is a contact already. {online}"));
+    assert!(!alice.printed().iter().any(|line| line.contains("Bob")), "{:?}", alice.printed());
+    let away = printed(started("Carol", &bobs).arg("id").arg("--new"));
+    assert!(away.contains("Name     Carol"), "{away}");
+    let unreachable = invitation_of(&alice).replace(&alice.addr().to_string(), &nobody().to_string());
+    let told = printed(started("Carol", &bobs).arg("add").arg(unreachable));
+    assert!(told.ends_with("They do not answer now. p2p-chat dials them when it starts.\n"), "{told}");
+    let bob = started("Bob", &bobs).start();
+    alice.meets(&bob);
+}
+
+#[test]
+fn name_of_another_contact_gets_a_suffix() {
+    let (bobs, alices) = (data(), [data(), data()]);
+    let [one, other] = alices.each_ref().map(|data| started("Alice", data).start());
+    let mut bob = started("Bob", &bobs).start();
+    for alice in [&one, &other] {
+        bob.types(&[&format!("/add {}", invitation_of(alice))]);
+        bob.sees("Added Alice");
+    }
+    leaves(bob);
+    let told = printed(started("Bob", &bobs).arg("add").arg(invitation_of(&other)));
+    assert!(told.starts_with(&format!("Alice·{} (key ", &other.key()[..4])), "{told}");
+}
+
+#[test]
+fn useless_invitations_get_one_sentence() {
+    let bobs = data();
+    let mut bob = started("Bob", &bobs).start();
+    let key = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
+    bob.types(&[&format!("/add {key}"), &format!("/block {}", &key[..8])]);
+    bob.sees("Blocked ");
+    until("the block is saved", || contacts(&bobs, "bob").contains("blocked = true"));
+    let own = format!("p2p-chat:{}", bob.key());
+    let (blocked, unblock) = (format!("p2p-chat:{key}?n=Eve"), "/unblock aeaq");
+    for (invitation, sentence) in [
+        ("p2p-chat:abc", "The invitation has no valid key. A key has 52 characters, and this has 3."),
+        (&own, "That is your own invitation."),
+        (&blocked, "The invitation is from a blocked key."),
+    ] {
+        bob.types(&[&format!("/add {invitation}")]);
+        bob.sees(sentence);
+        // The same while it runs and otherwise.
+        let errors = refused(started("Bob", &bobs).arg("add").arg(invitation));
+        assert!(errors.starts_with(&format!("p2p-chat: {sentence}")), "{errors}");
+    }
+    bob.has_seen(unblock);
+    leaves(bob);
+    let errors = refused(started("Bob", &bobs).arg("add").arg("hello"));
+    assert_eq!(errors, "p2p-chat: An invitation begins with p2p-chat: and a key.");
+}

@@ -1,0 +1,57 @@
+//! An invitation that is pasted on a terminal.
+
+use super::*;
+use crate::support::Terminal;
+
+/// What a terminal sends when this is pasted.
+fn pasted(text: &str) -> String {
+    format!("\x1b[200~{text}\x1b[201~")
+}
+
+#[test]
+fn invitation_pasted_at_the_menu_is_asked_about() {
+    let (alices, bobs) = (data(), data());
+    let mut alice = started("Alice", &alices).start();
+    let bob = Terminal::start(started("Bob", &bobs), 30, 120);
+    bob.waits_for("Choice [0-6]: ");
+    let invitation = invitation_of(&alice);
+    // As a narrow terminal breaks it.
+    let broken = format!("{}\r{}", &invitation[..60], &invitation[60..]);
+    let question = format!("Add Alice (key {})? y/n: ", short(&alice.key()));
+    bob.keys(&pasted(&broken));
+    bob.enters("");
+    bob.waits_for(question.trim_end());
+    bob.enters("n");
+    bob.waits_for("Nothing is changed.");
+    bob.keys(&pasted(&invitation));
+    bob.enters("");
+    bob.waits_for(question.trim_end());
+    bob.enters("y");
+    bob.waits_for("Added Alice");
+    alice.sees("* Bob");
+}
+
+#[test]
+fn invitation_pasted_in_a_conversation_is_a_message() {
+    let (alices, bobs) = (data(), data());
+    let mut alice = started("Alice", &alices).start();
+    let bob = Terminal::start(started("Bob", &bobs).knows(alice.addr()), 30, 120);
+    bob.waits_for("Alice is online");
+    bob.enters("/chat alice");
+    bob.waits_for("to Alice> ");
+    let invitation = "p2p-chat:aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq?n=Carol";
+    bob.keys(&pasted(invitation));
+    bob.enters("");
+    alice.sees(invitation);
+    assert!(!contacts(&bobs, "bob").contains("aeaqcaib"));
+}
+
+#[test]
+fn invite_shows_a_code_on_a_wide_terminal() {
+    let alices = data();
+    let alice = Terminal::start(started("Alice", &alices), 50, 120);
+    alice.waits_for("Choice [0-6]: ");
+    alice.enters("/invite");
+    alice.waits_for("p2p-chat add 'p2p-chat:");
+    assert!(alice.screen().contains('█'), "{}", alice.screen());
+}
