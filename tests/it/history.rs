@@ -383,7 +383,7 @@ fn search_finds_words_of_every_script() {
         let printed = kept.asked(&["--grep", words]).well();
         assert!(printed.ends_with(&format!("Bob: {found}\n")), "{words}: {printed}");
     }
-    assert_eq!(kept.asked(&["--grep", "雨"]).remark(), "No message matches `雨`.\n");
+    assert_eq!(kept.asked(&["--grep", "雨"]).refused(1), "No message matches `雨`.\n");
 }
 
 #[test]

@@ -60,7 +60,10 @@ fn messages_survive_without_shared_memory() {
     }
     let history = alice.history(&["--grep", "one"]);
     assert!(history.contains("one (delivered)"), "{history}");
-    assert_eq!(alice.history(&["--forget", "--yes"]), "Deleted 2 messages.\n");
+    assert_eq!(
+        alice.history(&["--forget", "--yes"]),
+        "This deletes 2 messages for good.\nDeleted 2 messages.\n"
+    );
 }
 
 #[test]
