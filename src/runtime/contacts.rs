@@ -23,9 +23,12 @@ const MAX_SAVE_PAUSE: Duration = Duration::from_secs(10);
 /// time.
 const PAUSE_PER_WRITE: u32 = 50;
 
-/// How often the file is looked at while nothing happens: soon enough for a user who edits it in
-/// another window, and rare enough for an idle laptop.
-pub(crate) const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
+/// How often the program looks at the file, and for an invitation that `p2p-chat add` leaves, while
+/// nothing happens: the invitation is taken within a second. It is rare enough for an idle laptop.
+pub(crate) const RELOAD_INTERVAL: Duration = Duration::from_millis(800);
+
+/// How long a write that has failed waits before it is tried again.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// How long to wait after a write that took so long.
 fn pause_after(write: Duration) -> Duration {
@@ -376,7 +379,7 @@ impl ContactBook {
     /// A write has failed, and is tried again in a while. Returns whether the one before it failed
     /// too.
     pub(crate) fn retry_later(&mut self) -> bool {
-        self.retry_at.replace(Instant::now() + RELOAD_INTERVAL).is_some()
+        self.retry_at.replace(Instant::now() + RETRY_AFTER).is_some()
     }
 }
 

@@ -29,7 +29,6 @@ use anyhow::Context;
 use begin::{ProfileFiles, Started, start};
 use clock::Clock;
 pub(crate) use clock::late_words;
-use invitations::LeftInvitation;
 use signals::{Signals, stop_in_background};
 
 use crate::core::{Event, IntroducedPeer, Meeting, OpId, PeerInfo, PeerRequest, Pin, Row};
@@ -122,7 +121,6 @@ struct App {
     wishes: Wishes,
     labels: Labels,
     contacts: ContactBook,
-    left: LeftInvitation,
     clock: Clock,
     own: ProfileFiles,
     /// Messages that are about to be printed, and are stored as shown after that.
@@ -286,7 +284,6 @@ impl App {
             wishes: Wishes { plain: settings.plain, status: settings.status, advertise: settings.advertise },
             labels,
             contacts,
-            left: LeftInvitation::new(),
             clock: Clock::new(settings.time_format.clone()),
             own: ProfileFiles::default(),
             shown: Vec::new(),
@@ -479,7 +476,7 @@ impl App {
     /// Handles all pending events, then shows the result once.
     fn batch(&mut self) -> io::Result<Option<Ending>> {
         let due = self.notices.due().map(|due| self.began + due);
-        let tended = self.contacts.due().min(self.left.due());
+        let tended = self.contacts.due();
         let due = due.map_or(tended, |due| due.min(tended));
         let mut events = self.queue.take(Some(due));
         let is_idle = events.is_empty();
@@ -508,7 +505,6 @@ impl App {
             }
         }
         self.tend_contacts();
-        self.tend_left_invitation();
         let overdue = self.notices.overdue(self.began.elapsed());
         self.tell_now(overdue);
         // Checking contacts.toml alone redraws nothing.

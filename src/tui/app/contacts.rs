@@ -136,6 +136,7 @@ impl App {
         if now.duration_since(self.contacts.looked_at) >= RELOAD_INTERVAL {
             self.contacts.looked_at = now;
             self.reload_contacts();
+            self.take_left_invitation();
         }
     }
 

@@ -1,7 +1,5 @@
 //! Invitations: shows ours, and adds the contacts that others are from.
 
-use std::time::{Duration, Instant};
-
 use super::looks::shows_blocks;
 use super::{App, clock, greeting};
 use crate::core::{
@@ -13,24 +11,6 @@ use crate::model::key::PublicKey;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::profile;
 use crate::tui::{self, Ink, Line};
-
-/// How often the program looks for an invitation that `p2p-chat add` leaves, so that it takes the
-/// invitation within a second.
-const LEFT_INTERVAL: Duration = Duration::from_millis(800);
-
-/// When the program last looked for an invitation that `p2p-chat add` leaves.
-pub(super) struct LeftInvitation(Instant);
-
-impl LeftInvitation {
-    pub(super) fn new() -> Self {
-        Self(Instant::now())
-    }
-
-    /// When it looks again.
-    pub(super) fn due(&self) -> Instant {
-        self.0 + LEFT_INTERVAL
-    }
-}
 
 impl App {
     /// Shows our invitation.
@@ -46,13 +26,12 @@ impl App {
         let Invitation { key, name, addrs } = invitation;
         let known = self.node.pin_of((*key).into());
         if *key == self.node.own_key() {
-            self.say(Line::of(Ink::Bad, "That is your own invitation."));
+            self.refuse("That is your own invitation.");
             return None;
         }
         if known.as_ref().is_some_and(|pin| pin.blocked) {
             let key = tui::beginning(*key);
-            let line = format!("The invitation is from a blocked key. /unblock {key} unblocks it.");
-            self.say(Line::of(Ink::Bad, line));
+            self.refuse(format!("The invitation is from a blocked key. /unblock {key} unblocks it."));
             return None;
         }
         let id = PeerId::Key(*key);
@@ -85,7 +64,7 @@ impl App {
     ) -> Option<OpId> {
         let addrs = addrs.unwrap_or_else(|| greeting::invitation(&self.node, self.wishes.advertise).addrs);
         let Some(card) = self.node.card_for(introduction.key, &addrs) else {
-            self.say(Line::of(Ink::Bad, "The contact card cannot be signed."));
+            self.refuse("The contact card cannot be signed.");
             return None;
         };
         let addrs: Vec<String> = card.addrs().iter().map(PeerAddr::to_string).collect();
@@ -101,7 +80,7 @@ impl App {
         if let Some(folder) = &self.own.folder
             && let Err(error) = profile::save_ignored(folder, &self.node.ignored())
         {
-            self.say(Line::of(Ink::Bad, format!("Cannot save that for the next run: {error}.")));
+            self.refuse(format!("Cannot save that for the next run: {error}."));
         }
         op
     }
@@ -123,13 +102,8 @@ impl App {
         self.node.introductions().into_iter().flat_map(line).collect()
     }
 
-    /// Takes the invitation that `p2p-chat add` has left, if it is time to look.
-    pub(super) fn tend_left_invitation(&mut self) {
-        let now = Instant::now();
-        if self.left.due() > now {
-            return;
-        }
-        self.left.0 = now;
+    /// Takes the invitation that `p2p-chat add` has left.
+    pub(super) fn take_left_invitation(&mut self) {
         let Some(folder) = &self.own.folder else { return };
         match profile::take_invitation(folder) {
             None => {}
