@@ -1,38 +1,9 @@
 //! Introductions: `/introduce` asks two contacts, and each who accepts sends a signed contact card.
 
-use std::thread;
-use std::time::{Duration, Instant};
-
 use tempfile::TempDir;
 
-use crate::support::{Builder, Peer, SOON};
-
-fn data() -> TempDir {
-    TempDir::new().expect("a temporary directory")
-}
-
-/// A peer on loopback with the data directory `data`.
-fn started(name: &str, data: &TempDir) -> Builder {
-    Peer::named(name).arg("--bind=127.0.0.1").data_dir(data.path())
-}
-
-fn short(key: &str) -> String {
-    format!("{} {}", &key[..4], &key[4..8])
-}
-
-fn contacts(data: &TempDir, profile: &str) -> String {
-    let file = data.path().join("profiles").join(profile).join("contacts.toml");
-    std::fs::read_to_string(file).unwrap_or_default()
-}
-
-/// Waits until a condition is true.
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + SOON;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
+use crate::invitations::{contacts, data, short, started};
+use crate::support::{Peer, SOON, until};
 
 /// Makes two peers contacts of each other.
 fn become_contacts(one: &mut Peer, other: &mut Peer) {
@@ -77,7 +48,7 @@ fn introduced_contacts_who_both_accept_meet() {
     carol.sees(": we are introduced");
     for (data, profile, other) in [(&data[1], "bob", &carol), (&data[2], "carol", &bob)] {
         let addr = other.addr().to_string();
-        until("a contact", || contacts(data, profile).contains(&addr));
+        until(SOON, "a contact", || contacts(data, profile).contains(&addr));
         let toml = contacts(data, profile);
         assert!(toml.contains(&other.key()) && !toml.contains("verified"), "{toml}");
     }

@@ -2,22 +2,20 @@
 //! menu make a contact of it.
 
 use std::process::Output;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::{Builder, Peer, SOON, assert_harmless, nobody, refused};
+use crate::support::{Builder, Peer, SOON, assert_harmless, nobody, refused, until};
 
 #[cfg(unix)]
 mod pasted;
 
-fn data() -> TempDir {
+pub(crate) fn data() -> TempDir {
     TempDir::new().expect("a temporary directory")
 }
 
 /// A peer on loopback with the data directory `data`.
-fn started(name: &str, data: &TempDir) -> Builder {
+pub(crate) fn started(name: &str, data: &TempDir) -> Builder {
     Peer::named(name).arg("--bind=127.0.0.1").data_dir(data.path())
 }
 
@@ -38,22 +36,13 @@ fn invitation_of(peer: &Peer) -> String {
 }
 
 /// The first two groups of a key.
-fn short(key: &str) -> String {
+pub(crate) fn short(key: &str) -> String {
     format!("{} {}", &key[..4], &key[4..8])
 }
 
-fn contacts(data: &TempDir, profile: &str) -> String {
+pub(crate) fn contacts(data: &TempDir, profile: &str) -> String {
     let file = data.path().join("profiles").join(profile).join("contacts.toml");
     std::fs::read_to_string(file).unwrap_or_default()
-}
-
-/// Waits until a condition is true.
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + SOON;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 fn leaves(mut peer: Peer) {
@@ -161,7 +150,7 @@ fn useless_invitations_get_one_sentence() {
     let key = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
     bob.types(&[&format!("/add {key}"), &format!("/block {}", &key[..8])]);
     bob.sees("Blocked ");
-    until("the block is saved", || contacts(&bobs, "bob").contains("blocked = true"));
+    until(SOON, "the block is saved", || contacts(&bobs, "bob").contains("blocked = true"));
     let own = format!("p2p-chat:{}", bob.key());
     let (blocked, unblock) = (format!("p2p-chat:{key}?n=Eve"), "/unblock aeaq");
     for (invitation, sentence) in [
@@ -176,7 +165,8 @@ fn useless_invitations_get_one_sentence() {
         assert!(errors.starts_with(&format!("p2p-chat: {sentence}")), "{errors}");
     }
     bob.has_seen(unblock);
-    leaves(bob);
+    bob.types(&["0"]);
+    assert_eq!(bob.ends().code(), Some(1), "lines were refused");
     let errors = refused(started("Bob", &bobs).arg("add").arg("hello"));
     assert_eq!(errors, "p2p-chat: An invitation begins with p2p-chat: and a key.");
 }
