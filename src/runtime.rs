@@ -282,12 +282,13 @@ impl Node {
     }
 
     /// Announces us anew, and forgets what was announced before, if the networks of this machine
-    /// have changed. Takes up to 200 ms.
-    pub fn follow_networks(&self) {
+    /// have changed. Returns whether they have. Takes up to 200 ms.
+    pub fn follow_networks(&self) -> bool {
         let is_out_of_date = self.discovery.lock().as_ref().is_some_and(Discovery::is_out_of_date);
         if is_out_of_date {
             self.set_discovery_mode(self.discovery_mode());
         }
+        is_out_of_date
     }
 
     /// The networks where we can be discovered, as the user reads them.

@@ -48,14 +48,16 @@ impl Conversations {
         &self.unread
     }
 
-    /// Counts a message that arrived.
+    /// Counts a message that arrived. In the conversation with a muted peer its messages are shown.
     fn arrived(&mut self, from: Recipient) -> Arrival {
+        if self.open.contains(&from) {
+            return Arrival::Shown;
+        }
         if let Some(count) = self.muted.get_mut(&from) {
             *count += 1;
             return Arrival::Held;
         }
-        let is_elsewhere = !self.open.is_empty() && !self.open.contains(&from);
-        if is_elsewhere && (self.unread.len() < MAX_UNREAD || self.unread.contains_key(&from)) {
+        if !self.open.is_empty() && (self.unread.len() < MAX_UNREAD || self.unread.contains_key(&from)) {
             *self.unread.entry(from).or_insert(0) += 1;
         }
         Arrival::Shown
@@ -206,9 +208,10 @@ mod tests {
         let mut all = Conversations::default();
         all.open(vec![peer(1)]);
         assert!(all.mute(peer(1)) && all.mute(peer(2)) && all.mute(peer(2)));
-        assert_eq!([1, 2, 2, 3].map(|n| all.arrived(peer(n)) == Arrival::Held), [true, true, true, false]);
+        // In its own conversation, a peer is heard although it is muted.
+        assert_eq!([1, 2, 2, 3].map(|n| all.arrived(peer(n)) == Arrival::Held), [false, true, true, false]);
         assert_eq!(all.unread, BTreeMap::from([(peer(3), 1)]));
-        assert_eq!([1, 2, 3].map(|n| all.unmute(peer(n))), [Some(1), Some(2), None]);
+        assert_eq!([1, 2, 3].map(|n| all.unmute(peer(n))), [Some(0), Some(2), None]);
         assert_eq!(all.arrived(peer(2)), Arrival::Shown);
     }
 

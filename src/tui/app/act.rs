@@ -195,6 +195,8 @@ impl App {
                 self.say(format!("{words} /policy accept-new, ask or strict changes it."));
             }
             Act::ShowDiscovery => {
+                // The networks are read once a minute.
+                self.node.follow_networks();
                 let words = greeting::visible(&self.node).unwrap_or_else(|| NOT_VISIBLE.into());
                 self.say(format!("{words}. /discover on, contacts or off changes it."));
             }

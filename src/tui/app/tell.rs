@@ -86,7 +86,11 @@ impl App {
             Event::ContactsChanged => self.note_contacts(),
             Event::NetworkChanged => {
                 self.own_addr = greeting::own_addr(&self.node, self.wishes.advertise);
-                self.node.follow_networks();
+                if self.node.follow_networks()
+                    && let Some(words) = greeting::visible(&self.node)
+                {
+                    self.say(format!("{words}."));
+                }
             }
             Event::Done { op, result, .. } if self.adding.contains(op) => {
                 self.tell(lines);
