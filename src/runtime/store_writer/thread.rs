@@ -10,7 +10,7 @@ use super::{WriterQueue, clock, write_batch};
 use crate::model::stored::{Selection, StoreOp, StoreResult};
 use crate::store::{Store, StoreError};
 
-/// How often the clock is noted, and messages older than `--keep-history` are forgotten.
+/// How often the clock is recorded, and messages older than `--keep-history` are deleted.
 const CARE_EVERY: Duration = Duration::from_secs(3_600);
 
 /// How long another process may lock the file before a write fails. Each try waits some seconds by
@@ -49,7 +49,7 @@ enum Next {
     Batch(Vec<QueuedWrite>),
     /// Let the store tidy up.
     Tidy,
-    /// Look at the clock, and forget old messages.
+    /// When to check the clock and delete old messages.
     Care,
     /// End, because the program ends and nothing is left.
     End,
@@ -61,9 +61,9 @@ struct Work {
     jobs: Arc<WriterQueue>,
     shared: Weak<Shared>,
     retention: Option<Duration>,
-    /// When the clock was right the last time that messages were looked through for old ones.
+    /// The last time that old messages were deleted under a clock that was right.
     cared_at: Option<Instant>,
-    /// The clock may be wrong, and the user knows.
+    /// Whether the user was told that the clock may be wrong.
     doubted: bool,
     /// Messages were forgotten, and the store may have something to tidy up.
     untidy: bool,
@@ -161,8 +161,7 @@ impl Work {
         }
     }
 
-    /// Looks at the clock, and forgets messages older than `--keep-history` once an hour if it is
-    /// right.
+    /// Checks the clock. If it is right, deletes messages older than `--keep-history` once an hour.
     fn care(&mut self) {
         let clock = clock();
         self.look_at(clock);
@@ -190,7 +189,7 @@ impl Work {
                     shared.step(|step| step.clock_doubted(clock, noted));
                 }
             }
-            // It stays as doubtful as it was.
+            // The doubt stays as it was.
             Err(error) => log::warn!("the clock could not be noted: {error}"),
         }
     }
