@@ -13,7 +13,8 @@ use crate::tui::{
     self, Chosen, Ink, Line, NoticeKind, Partner, PeerList, Renamed, Standing, Status, Subject, Voice,
 };
 
-/// Peers of which the user was told why messages wait, at most: those that a person writes to.
+/// The maximum number of peers that the user was told about because messages wait. It is more than
+/// a person writes to.
 const MAX_TOLD_WAITING: usize = 1_000;
 
 /// What the log has in place of the text of a message.
@@ -61,7 +62,7 @@ impl App {
         };
         self.reads_that_it_is_online(event);
         if self.is_failure(event) {
-            // Standard error can be the log, which holds no text of messages.
+            // Standard error may be the log, which holds no message text.
             let without_text =
                 if self.untrusted_lines(event).is_some() { None } else { event.with_text(UNLOGGED) };
             let reasons = without_text.map(|event| tui::lines(&event, &self.voice(&moment.stamp)));
@@ -144,12 +145,12 @@ impl App {
         }
     }
 
-    /// Whether an event says that a line of this run was not carried out. A queued or unconfirmed
-    /// message is no failure.
+    /// Returns whether an event reports that a line could not be carried out. A queued or
+    /// unconfirmed message is not a failure.
     fn is_failure(&self, event: &Event) -> bool {
         match event {
             Event::Delivery { op, status, total, .. } if self.texts.contains_key(op) => match status {
-                // A message to all is not for those.
+                // A message to all does not have to reach every peer.
                 DeliveryStatus::Failed(FailureReason::Rejected(_)) => *total == 1,
                 DeliveryStatus::Failed(_) | DeliveryStatus::Expired => true,
                 _ => false,
@@ -167,7 +168,8 @@ impl App {
         }
     }
 
-    /// Whether a muted contact introduces a peer. /requests lists it all the same.
+    /// Returns whether a muted contact introduces a peer. /requests lists the introduction all the
+    /// same.
     fn is_of_muted(&self, news: &IntroductionNews) -> bool {
         matches!(news, IntroductionNews::Introduced { by, .. } if self.node.is_muted(by.id))
     }
@@ -201,8 +203,8 @@ impl App {
         self.tell_now(lines);
     }
 
-    /// Shows notices, some of which were held, with the present time: no line stands below one with
-    /// a later time.
+    /// Shows notices with the current time, even if some were held: no line follows one with a
+    /// later time.
     pub(super) fn tell_now(&mut self, lines: Vec<Line>) {
         let stamp = self.clock.now().stamp;
         self.tell(lines.into_iter().map(|line| line.shown_at(&stamp)).collect());
@@ -329,8 +331,8 @@ impl App {
         }
     }
 
-    /// Returns whether the user was told why messages to a peer wait, since it was online last.
-    /// They are told now if not.
+    /// Returns whether the user was already told why messages to this peer wait, since it was last
+    /// online. Records that they are told now.
     fn knows_why_it_waits(&mut self, id: Recipient, why: PendingReason) -> bool {
         if self.told_waiting.len() >= MAX_TOLD_WAITING {
             self.told_waiting.clear();

@@ -38,7 +38,7 @@ pub(super) enum Sure {
     Verify(PublicKey, String),
     /// Whether this contact or address is to be forgotten.
     Forget(Recipient, String),
-    /// Whether the peer that this invitation is from is to be added.
+    /// Whether to add the contact of this invitation.
     Add(Invitation),
 }
 
