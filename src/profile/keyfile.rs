@@ -168,7 +168,7 @@ mod tests {
             (VECTOR.replace("key 1", "key 2"), "not `p2p-chat key 1`"),
             (VECTOR.replace("secret", "secrets"), "`secret` is missing"),
             (VECTOR.replace("public", "\npublic"), "`public` is missing"),
-            (VECTOR.replace("tvq3", "tvq"), "`secret`: A key has 52 characters, and this has 51."),
+            (VECTOR.replace("tvq3", "tvq"), "`secret`: A key has 52 characters; this one has 51."),
             (format!("{VECTOR}more"), "follows its third line"),
             (VECTOR.repeat(10), "more than 1000 bytes"),
         ] {

@@ -1,4 +1,4 @@
-//! Invitations: shows ours, and adds the contacts that others are from.
+//! Shows our invitation, adds contacts by invitation, and answers introductions.
 
 use std::time::{Duration, Instant};
 
@@ -14,11 +14,11 @@ use crate::model::peer_id::{PeerId, Recipient};
 use crate::profile;
 use crate::tui::{self, Ink, Line};
 
-/// How often the program looks for an invitation that `p2p-chat add` leaves, so that it takes the
+/// How often the program checks for an invitation that `p2p-chat add` has left. It takes the
 /// invitation within a second.
 const LEFT_INTERVAL: Duration = Duration::from_millis(800);
 
-/// When the program last looked for an invitation that `p2p-chat add` leaves.
+/// When the program last checked for an invitation that `p2p-chat add` has left.
 pub(super) struct LeftInvitation(Instant);
 
 impl LeftInvitation {
@@ -26,7 +26,7 @@ impl LeftInvitation {
         Self(Instant::now())
     }
 
-    /// When it looks again.
+    /// Returns when it checks again.
     pub(super) fn due(&self) -> Instant {
         self.0 + LEFT_INTERVAL
     }
@@ -41,7 +41,7 @@ impl App {
         self.out.extend(tui::invitation_lines(&invitation, self.screen.palette(), code));
     }
 
-    /// Adds the contact that an invitation is from, and dials it.
+    /// Adds the contact of an invitation, and dials it.
     pub(super) fn add_invited(&mut self, invitation: &Invitation) -> Option<OpId> {
         let Invitation { key, name, addrs } = invitation;
         let known = self.node.pin_of((*key).into());
@@ -61,7 +61,7 @@ impl App {
         let is_known = self.is_saved_contact(id);
         if is_known && addrs == given {
             let label = self.labels.label(id.into(), known.and_then(|pin| pin.name).as_ref());
-            self.say(format!("{label} is a contact already."));
+            self.say(format!("{label} is already a contact."));
         } else {
             self.say(format!("The invitation is from {}.", tui::inviter(invitation)));
             let verified = known.as_ref().and_then(|pin| pin.verified);
@@ -70,14 +70,14 @@ impl App {
             self.node.command(Command::SetContact { contact, date: clock::seconds() });
         }
         if self.node.dialed_at(id.into()).is_none() {
-            self.say("It has no address, so p2p-chat waits until they connect.");
+            self.say("No address is known, so p2p-chat waits until they connect.");
             return None;
         }
         Some(self.node.command(Command::Connect(Target::These(vec![id.into()]))))
     }
 
-    /// Accepts an introduction, with a contact card that has these addresses, or else those at
-    /// which we can be reached.
+    /// Accepts an introduction. The contact card has these addresses, or by default those at which
+    /// we can be reached.
     pub(super) fn accept_introduction(
         &mut self,
         introduction: &IntroducedPeer,
@@ -95,18 +95,18 @@ impl App {
         Some(self.node.command(Command::AcceptIntroduction { by, card, date }))
     }
 
-    /// Ignores an introduced key, also in later runs.
+    /// Ignores an introduced key, in later runs too.
     pub(super) fn ignore_introduction(&mut self, key: PublicKey) -> OpId {
         let op = self.node.command(Command::IgnoreIntroduction(key));
         if let Some(folder) = &self.own.folder
             && let Err(error) = profile::save_ignored(folder, &self.node.ignored())
         {
-            self.say(Line::of(Ink::Bad, format!("Cannot save that for the next run: {error}.")));
+            self.say(Line::of(Ink::Bad, format!("Cannot save the ignored key: {error}.")));
         }
         op
     }
 
-    /// Returns a line for each introduction that waits for the user.
+    /// Returns a line for each introduction that waits for the user's decision.
     pub(super) fn introduction_lines(&self) -> Vec<Line> {
         let line = |one: IntroducedPeer| {
             let id = Recipient::key(one.by);
@@ -123,7 +123,7 @@ impl App {
         self.node.introductions().into_iter().flat_map(line).collect()
     }
 
-    /// Takes the invitation that `p2p-chat add` has left, if it is time to look.
+    /// Takes the invitation that `p2p-chat add` has left, if a check is due.
     pub(super) fn tend_left_invitation(&mut self) {
         let now = Instant::now();
         if self.left.due() > now {
@@ -142,7 +142,7 @@ impl App {
     }
 }
 
-/// Returns the addresses of an invitation, and behind them those that the contact has.
+/// Returns the addresses of an invitation, followed by those that the contact already has.
 fn with_given(invited: &[PeerAddr], given: &[PeerAddr]) -> Vec<PeerAddr> {
     if invited.iter().all(|addr| given.contains(addr)) {
         return given.to_vec();

@@ -39,7 +39,7 @@ fn forgetting_an_address_says_what_changed() {
         carol.sees(&home.to_string());
         if alias {
             carol.types(&[&format!("/alias {home} Printer")]);
-            carol.sees("is called Printer from now on");
+            carol.sees("is now called Printer");
         }
         let word = if alias { "Printer".to_owned() } else { home.to_string() };
         carol.types(&[&format!("/forget {word}")]);

@@ -184,7 +184,7 @@ fn alias_is_refused_as_own_name() {
         ));
     }
     alice.types(&["/alias bob Boss"]);
-    alice.sees("is called Boss from now on");
+    alice.sees("is now called Boss");
     alice.types(&["/name boss"]);
     alice.sees("boss is your alias for a contact (");
     alice.types(&["0"]);
