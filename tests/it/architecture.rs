@@ -103,6 +103,7 @@ const BELOW_THE_RUNTIME: [(&str, &[&str]); 6] = [
             "app/contacts.rs",
             "app/contacts/changes.rs",
             "app/greeting.rs",
+            "app/invitations.rs",
         ],
     ),
 ];
