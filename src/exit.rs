@@ -21,7 +21,7 @@ pub const PROFILE_IN_USE: u8 = 6;
 
 /// Every status and what it means, for the manual page.
 pub const MEANINGS: [(&str, &str); 9] = [
-    ("0", "Success, also after Exit, Ctrl-D or the end of the input."),
+    ("0", "Success, including Exit, Ctrl-D and the end of the input."),
     (
         "1",
         "The program could not start or continue for another reason, or could not carry out a line of its \

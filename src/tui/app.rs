@@ -328,7 +328,7 @@ impl App {
         if self.screen.is_terminal() && !tui::is_dumb() && !self.wishes.plain {
             self.screen
                 .take_over(self.attention.is_wanted())
-                .context("Cannot take over the terminal; --plain does without.")?;
+                .context("Cannot control the terminal; start with --plain.")?;
             if let Some(editor) = self.screen.editor() {
                 for line in self.own.recalled.drain(..) {
                     editor.remember(&line);

@@ -100,8 +100,8 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/outbox",
         arguments: "[cancel|again N]",
         short: "list queued messages, cancel them or try again",
-        long: "A message stays queued until it is delivered or expires (--expire), also while \
-               p2p-chat does not run. `/outbox cancel 2` cancels the second message of the list, \
+        long: "A message stays queued until it is delivered or expires (--expire), even while \
+               p2p-chat is not running. `/outbox cancel 2` cancels the second message of the list, \
                and `/outbox again 2` tries it again at once. `all` instead of a number means all \
                of them.",
     },

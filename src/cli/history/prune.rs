@@ -30,7 +30,7 @@ pub(super) fn prune(
     }
     let is_done = match keep {
         Keep::Forever => {
-            say(out, "Messages are kept forever; --keep-history AGE limits that.\n")?;
+            say(out, "Messages are kept forever; add --keep-history AGE to delete old ones.\n")?;
             true
         }
         Keep::For(age) => {

@@ -190,7 +190,7 @@ impl Work {
                 }
             }
             // The doubt stays as it was.
-            Err(error) => log::warn!("the clock could not be noted: {error}"),
+            Err(error) => log::warn!("the clock could not be recorded: {error}"),
         }
     }
 }

@@ -251,7 +251,7 @@ impl App {
             return;
         }
         self.say(format!(
-            "You are {name} now. Encrypted peers see it at once, others with your next message."
+            "You are now {name}. Encrypted peers see it at once, others with your next message."
         ));
         self.contacts.file.set_own_name(name.clone());
         self.labels.set_own_name(&name);

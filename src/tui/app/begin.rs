@@ -238,7 +238,7 @@ pub(super) fn start(
     let saved_port = match replaces {
         None => ListeningPort::Own(port),
         Some((own, why)) => {
-            told.push(format!("{why}, so this run listens at port {port}. The next one tries {own} again."));
+            told.push(format!("{why}, so this run listens on port {port}. The next one tries {own} again."));
             ListeningPort::Replacement(port)
         }
     };

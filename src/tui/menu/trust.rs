@@ -225,7 +225,7 @@ fn forgettable(word: &str, directory: &dyn Directory) -> Result<(Recipient, Stri
             return Err(match id {
                 Recipient::Peer(_) => format!("{label} is not a contact, so there is nothing to forget."),
                 Recipient::Address(_) => {
-                    format!("Nothing is known of {label}, so there is nothing to forget.")
+                    format!("Nothing is known about {label}, so there is nothing to forget.")
                 }
             });
         };
