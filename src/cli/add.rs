@@ -24,14 +24,14 @@ use crate::tui::{Labels, beginning, inviter};
 
 /// How long to wait until the running process takes the invitation. It checks every 0.8 s, and a
 /// busy machine may take longer.
-const TAKEN_WITHIN: Duration = Duration::from_secs(5);
+const TAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long to wait for an answer from the addresses of an invitation: as long as a user is willing
 /// to wait.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How often to check whether the invitation was taken.
-const LOOK: Duration = Duration::from_millis(50);
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Adds the contact of an invitation to a profile, and writes to `out` who it is. The inner result
 /// is that of writing to `out`.
@@ -116,7 +116,7 @@ fn dial(identity: &Identity, name: &Name, port: Option<u16>, invitation: &Invita
     };
     let tls = OwnKey::from_seed(identity.seed()).and_then(|own| Tls::new(&own).ok()).map(Arc::new);
     let (key, addrs) = (invitation.key, &invitation.addrs);
-    let answered = tls.and_then(|tls| secure::proven_at(&tls, key, addrs, &hello, ANSWERS_WITHIN));
+    let answered = tls.and_then(|tls| secure::proven_at(&tls, key, addrs, &hello, ANSWER_TIMEOUT));
     match answered {
         Some(addr) => format!("They are online at {addr}. Start p2p-chat to chat with them."),
         None => "They do not answer now. p2p-chat will dial them when it starts.".to_owned(),
@@ -133,7 +133,7 @@ fn hand_over(folder: &Path, name: &str, invitation: &Invitation) -> anyhow::Resu
             "{name} is running{process}, but did not read the invitation. Type /add and the invitation there."
         )
     };
-    let until = Instant::now() + TAKEN_WITHIN;
+    let until = Instant::now() + TAKE_TIMEOUT;
     while let Err(error) = profile::leave_invitation(folder, invitation) {
         if error.kind() != io::ErrorKind::AlreadyExists {
             return Err(anyhow::Error::from(error).context("Cannot leave the invitation"));
@@ -142,14 +142,14 @@ fn hand_over(folder: &Path, name: &str, invitation: &Invitation) -> anyhow::Resu
         if Instant::now() > until {
             return Err(busy());
         }
-        thread::sleep(LOOK);
+        thread::sleep(CHECK_INTERVAL);
     }
     while profile::is_invitation_left(folder) {
         // If the file is still there, the invitation was not taken.
         if Instant::now() > until && profile::withdraw_invitation(folder).is_ok() {
             return Err(busy());
         }
-        thread::sleep(LOOK);
+        thread::sleep(CHECK_INTERVAL);
     }
     Ok(format!("{name} is running{process} and has received the invitation from {}.", inviter(invitation)))
 }

@@ -69,7 +69,7 @@ impl Conversations {
             self.unread.clear();
         }
         let before = std::mem::replace(&mut self.open, with);
-        [&before, &self.open].into_iter().filter_map(|ids| alone(ids)).collect()
+        [&before, &self.open].into_iter().filter_map(|ids| only_recipient(ids)).collect()
     }
 
     /// Mutes a peer. Returns whether there was room.
@@ -88,7 +88,7 @@ impl Conversations {
     }
 
     /// Moves what is recorded for a recipient to another one. Returns whether it was muted.
-    fn follows(&mut self, from: Recipient, to: Recipient) -> bool {
+    fn move_to(&mut self, from: Recipient, to: Recipient) -> bool {
         self.open.iter_mut().filter(|id| **id == from).for_each(|id| *id = to);
         if let Some(count) = self.unread.remove(&from) {
             *self.unread.entry(to).or_insert(0) += count;
@@ -103,7 +103,7 @@ impl Conversations {
 
 /// Returns the only recipient of a conversation. Several recipients have no common conversation in
 /// the store.
-fn alone(ids: &[Recipient]) -> Option<Recipient> {
+fn only_recipient(ids: &[Recipient]) -> Option<Recipient> {
     if let [id] = ids { Some(*id) } else { None }
 }
 
@@ -158,8 +158,8 @@ impl State {
     }
 
     /// Moves the conversation state of one recipient to the recipient that replaces it.
-    pub(super) fn conversation_follows(&mut self, from: Recipient, to: Recipient) {
-        if self.conversations.follows(from, to) {
+    pub(super) fn move_conversation(&mut self, from: Recipient, to: Recipient) {
+        if self.conversations.move_to(from, to) {
             self.save_muted(to, true);
         }
     }
@@ -222,7 +222,7 @@ mod tests {
         all.arrived(peer(2));
         all.mute(peer(3));
         all.arrived(peer(3));
-        assert_eq!([1, 2, 3].map(|n| all.follows(peer(n), peer(n + 10))), [false, false, true]);
+        assert_eq!([1, 2, 3].map(|n| all.move_to(peer(n), peer(n + 10))), [false, false, true]);
         all.arrived(peer(11));
         assert_eq!(all.unread, BTreeMap::from([(peer(12), 1)]));
         assert_eq!(all.muted, BTreeMap::from([(peer(13), 1)]));

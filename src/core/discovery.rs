@@ -169,7 +169,7 @@ impl State {
         let may_go =
             |key| !trust.pin(key).is_some_and(|pin| pin.contact) && !peers.has_session(Recipient::key(key));
         self.discovery.add(found, may_go);
-        self.peers.is_on_lan(id);
+        self.peers.mark_on_lan(id);
         if has_moved {
             // The session may be to an address that the peer has lost.
             self.ping(id, now);

@@ -54,7 +54,7 @@ impl State {
         let (by, name) = (self.who(by.into()), introduction.name);
         self.tell_introduction(IntroductionNews::Accepted { by, name, waits });
         if let Some(theirs) = theirs {
-            self.make_introduced(&theirs, date, now);
+            self.add_introduced(&theirs, date, now);
         }
         self.nothing_to_wait_for()
     }
@@ -79,8 +79,8 @@ impl State {
     ) -> Vec<Output> {
         if !self.closed && self.may_introduce(from) {
             match part {
-                IntroductionPart::Ask(key, name) => self.asked_about(from, key, name, clock, now),
-                IntroductionPart::Card(card) => self.takes_card(from, card, clock, now),
+                IntroductionPart::Ask(key, name) => self.receive_introduction(from, key, name, clock, now),
+                IntroductionPart::Card(card) => self.receive_card(from, card, clock, now),
             }
         }
         self.done()
@@ -91,7 +91,7 @@ impl State {
         self.is_contact(key.into()) && !self.is_blocked(key.into())
     }
 
-    fn asked_about(&mut self, by: PublicKey, key: PublicKey, name: PeerName, clock: u64, now: Time) {
+    fn receive_introduction(&mut self, by: PublicKey, key: PublicKey, name: PeerName, clock: u64, now: Time) {
         let is_useless = key == self.trust.me() || key == by || self.is_blocked(key.into());
         if !is_useless && self.introductions.asks(by, key, name.clone(), clock / 1_000, now) {
             let by = self.who(by.into());
@@ -99,7 +99,7 @@ impl State {
         }
     }
 
-    fn takes_card(&mut self, from: PublicKey, card: Box<ContactCard>, clock: u64, now: Time) {
+    fn receive_card(&mut self, from: PublicKey, card: Box<ContactCard>, clock: u64, now: Time) {
         match self.introductions.card(from, &card, self.trust.me(), clock) {
             CardUse::PassOn => {
                 let to = card.to;
@@ -107,14 +107,14 @@ impl State {
                 let (from, to) = (self.who(from.into()), self.who(to.into()));
                 self.tell_introduction(IntroductionNews::PassedOn { from, to });
             }
-            CardUse::MakeContact => self.make_introduced(&card, clock / 1_000, now),
+            CardUse::MakeContact => self.add_introduced(&card, clock / 1_000, now),
             CardUse::None => {}
         }
     }
 
     /// Makes the key of a card a contact and dials it. Changes no existing contact and no blocked
     /// key.
-    fn make_introduced(&mut self, card: &ContactCard, date: u64, now: Time) {
+    fn add_introduced(&mut self, card: &ContactCard, date: u64, now: Time) {
         let id = Recipient::key(card.key);
         if self.is_contact(id) || self.is_blocked(id) {
             return;
@@ -149,7 +149,7 @@ impl State {
     }
 
     /// Sends what was held for a contact whose session has opened.
-    pub(super) fn introduces_held(&mut self, key: PublicKey) {
+    pub(super) fn send_held_parts(&mut self, key: PublicKey) {
         for part in self.introductions.session_up(key) {
             self.act(Output::Introduce(key, part));
         }

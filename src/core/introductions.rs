@@ -112,7 +112,7 @@ impl Introductions {
     }
 
     /// Resets the counts when the day changes. `date` is in seconds since 1970.
-    fn turns_day(&mut self, date: u64) {
+    fn reset_on_new_day(&mut self, date: u64) {
         if self.day != date / DAY {
             self.day = date / DAY;
             self.sent.clear();
@@ -131,7 +131,7 @@ impl Introductions {
     /// # Errors
     /// The contact that has reached [`MAX_INTRODUCTIONS_A_DAY`].
     pub(super) fn introduce(&mut self, pair: [PublicKey; 2], date: u64, now: Time) -> Result<(), PublicKey> {
-        self.turns_day(date);
+        self.reset_on_new_day(date);
         self.expire(now);
         let is_full =
             |key: &&PublicKey| self.sent.get(key).is_some_and(|sent| *sent >= MAX_INTRODUCTIONS_A_DAY);
@@ -157,7 +157,7 @@ impl Introductions {
         date: u64,
         now: Time,
     ) -> bool {
-        self.turns_day(date);
+        self.reset_on_new_day(date);
         self.expire(now);
         let taken = self.taken.entry(by).or_default();
         if *taken >= MAX_INTRODUCTIONS_A_DAY {

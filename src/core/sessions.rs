@@ -103,10 +103,10 @@ impl State {
             },
         };
         if self.discovery.knows(key) {
-            self.peers.is_on_lan(Recipient::key(key));
+            self.peers.mark_on_lan(Recipient::key(key));
         }
         if welcome.is_ok() && opened && !self.closed {
-            self.introduces_held(key);
+            self.send_held_parts(key);
         }
         (welcome, self.done())
     }

@@ -10,7 +10,7 @@ use crate::files;
 
 /// How long to wait before trying a held lock again. A check by another process holds it for some
 /// microseconds on an idle machine.
-const LOOK: Duration = Duration::from_millis(20);
+const RETRY_DELAY: Duration = Duration::from_millis(20);
 
 /// The maximum length of a process id and its line end, in bytes.
 const MAX_ID_BYTES: u64 = 16;
@@ -29,7 +29,7 @@ impl Lock {
         let mut file = files::private().read(true).write(true).create(true).truncate(false).open(path)?;
         if !lock(&file)? {
             // `is_held` may hold the lock for a moment.
-            thread::sleep(LOOK);
+            thread::sleep(RETRY_DELAY);
             if !lock(&file)? {
                 return Ok(None);
             }

@@ -271,7 +271,7 @@ impl ContactBook {
 
     /// Returns whether an event reports the effect of an edit, which the user has already been
     /// told.
-    pub(crate) fn is_of_an_edit(&self, event: &Event) -> bool {
+    pub(crate) fn reports_edit(&self, event: &Event) -> bool {
         let id = match event {
             Event::Decided(
                 Decision::Added(who, _)

@@ -29,7 +29,7 @@ use anyhow::Context;
 use begin::{ProfileFiles, Started, start};
 use clock::Clock;
 pub(crate) use clock::late_words;
-use invitations::LeftInvitation;
+use invitations::InvitationCheck;
 use signals::{Signals, stop_in_background};
 
 use crate::core::{Event, IntroducedPeer, Meeting, OpId, PeerInfo, PeerRequest, Pin, Row};
@@ -122,7 +122,7 @@ struct App {
     wishes: Wishes,
     labels: Labels,
     contacts: ContactBook,
-    left: LeftInvitation,
+    left: InvitationCheck,
     clock: Clock,
     own: ProfileFiles,
     /// Messages that are about to be printed, and are stored as shown after that.
@@ -286,7 +286,7 @@ impl App {
             wishes: Wishes { plain: settings.plain, status: settings.status, advertise: settings.advertise },
             labels,
             contacts,
-            left: LeftInvitation::new(),
+            left: InvitationCheck::new(),
             clock: Clock::new(settings.time_format.clone()),
             own: ProfileFiles::default(),
             shown: Vec::new(),
@@ -508,7 +508,7 @@ impl App {
             }
         }
         self.tend_contacts();
-        self.tend_left_invitation();
+        self.check_left_invitation();
         let overdue = self.notices.overdue(self.began.elapsed());
         self.tell_now(overdue);
         // Checking contacts.toml alone redraws nothing.

@@ -16,19 +16,19 @@ use crate::tui::{self, Ink, Line};
 
 /// How often the program checks for an invitation that `p2p-chat add` has left. It takes the
 /// invitation within a second.
-const LEFT_INTERVAL: Duration = Duration::from_millis(800);
+const INVITATION_INTERVAL: Duration = Duration::from_millis(800);
 
 /// When the program last checked for an invitation that `p2p-chat add` has left.
-pub(super) struct LeftInvitation(Instant);
+pub(super) struct InvitationCheck(Instant);
 
-impl LeftInvitation {
+impl InvitationCheck {
     pub(super) fn new() -> Self {
         Self(Instant::now())
     }
 
     /// Returns when it checks again.
     pub(super) fn due(&self) -> Instant {
-        self.0 + LEFT_INTERVAL
+        self.0 + INVITATION_INTERVAL
     }
 }
 
@@ -124,7 +124,7 @@ impl App {
     }
 
     /// Takes the invitation that `p2p-chat add` has left, if a check is due.
-    pub(super) fn tend_left_invitation(&mut self) {
+    pub(super) fn check_left_invitation(&mut self) {
         let now = Instant::now();
         if self.left.due() > now {
             return;

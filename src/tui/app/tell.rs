@@ -24,7 +24,7 @@ impl App {
     /// Handles an event of the node.
     pub(super) fn event(&mut self, event: &Event) {
         self.stale = true;
-        self.contacts.is_decided |= matches!(event, Event::Decided(_)) && !self.contacts.is_of_an_edit(event);
+        self.contacts.is_decided |= matches!(event, Event::Decided(_)) && !self.contacts.reports_edit(event);
         self.follow(event);
         event.each_who(|who| self.meet(who));
         let moment = self.clock.now();
@@ -49,7 +49,7 @@ impl App {
             tui::lines(logged, &voice).iter().for_each(|line| log::info!("{line}"));
         }
         let lines = match event {
-            event if self.contacts.is_of_an_edit(event) => Vec::new(),
+            event if self.contacts.reports_edit(event) => Vec::new(),
             Event::Listed { rows, unasked } => self.peer_list(rows, *unasked),
             Event::PeerRequest(request) => {
                 tui::lines_of_request(request, &self.node.requests().0, &self.voice(&moment.stamp))
@@ -130,7 +130,7 @@ impl App {
             }
             // The status line shows how many are online.
             Event::Dialed { total, connected } if total == connected && self.screen.shows_status() => {}
-            Event::Introduction(news) if self.is_of_muted(news) => {}
+            Event::Introduction(news) if self.is_from_muted(news) => {}
             Event::AsksToVerify(who) if self.node.is_muted(who.id) => {}
             Event::Decided(Decision::Forgotten(who, _)) => {
                 self.notices.forget(who.id);
@@ -170,7 +170,7 @@ impl App {
 
     /// Returns whether a muted contact introduces a peer. /requests lists the introduction all the
     /// same.
-    fn is_of_muted(&self, news: &IntroductionNews) -> bool {
+    fn is_from_muted(&self, news: &IntroductionNews) -> bool {
         matches!(news, IntroductionNews::Introduced { by, .. } if self.node.is_muted(by.id))
     }
 
