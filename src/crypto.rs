@@ -1,5 +1,5 @@
-//! What of cryptography the application itself needs: ids that never meet, the code that two people
-//! compare, and the announcement that only contacts recognize.
+//! The cryptography outside TLS: unique ids, the code that two people compare, signatures of
+//! contact cards, and the announcement that only contacts recognize.
 
 use std::num::NonZeroU32;
 
@@ -45,24 +45,24 @@ pub(crate) fn message_id() -> Option<MessageId> {
     Some(MessageId::new(bytes))
 }
 
-/// Bytes of the random number in an announcement for contacts.
+/// The length of the random number in an announcement for contacts, in bytes.
 pub(crate) const NONCE_BYTES: usize = 16;
 
-/// Bytes of the digest in an announcement for contacts, which is written in hexadecimal digits.
+/// The length of the digest in an announcement for contacts, in bytes before hexadecimal encoding.
 const TOKEN_BYTES: usize = 8;
 
-/// What the digest of an announcement is for, so that nothing else makes the same bytes.
+/// Separates this digest from any other use of the same key.
 const TOKEN_SALT: &[u8] = b"p2p-chat discovery";
 
-/// The random number of an announcement, or nothing where the system gives no random bytes.
+/// Returns the random number for an announcement. `None` if the system gives no random bytes.
 pub(crate) fn discovery_nonce() -> Option<[u8; NONCE_BYTES]> {
     let mut bytes = [0; NONCE_BYTES];
     rand::fill(&mut bytes).ok()?;
     Some(bytes)
 }
 
-/// The instance name in the announcement of a key for its contacts: 16 hexadecimal digits. `hour`
-/// is counted from 1970. Who does not know the key cannot tell whose announcement it is.
+/// Returns the instance name in an announcement for contacts: 16 hexadecimal digits. `hour` is
+/// counted from 1970. Without the key, no one can tell whose announcement it is.
 pub(crate) fn discovery_token(key: PublicKey, hour: u64, nonce: &[u8; NONCE_BYTES]) -> String {
     let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes()));
     [TOKEN_SALT, &hour.to_be_bytes(), nonce].into_iter().for_each(|part| context.update(part));
@@ -78,7 +78,7 @@ pub(crate) fn short_code(one: PublicKey, other: PublicKey) -> String {
     bytes.chunks(GROUP_BYTES).map(|group| format!("{:05}", number(group) % 100_000)).collect()
 }
 
-/// Returns whether a contact card is signed with the key that it is about (Ed25519, RFC 8032).
+/// Returns whether a contact card is signed by its owner's key (Ed25519, RFC 8032).
 pub fn is_signed(card: &ContactCard) -> bool {
     let key = UnparsedPublicKey::new(&ED25519, card.key.as_bytes());
     key.verify(&card.signed_bytes(), &card.signature).is_ok()

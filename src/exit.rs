@@ -4,8 +4,8 @@ use crate::profile::ProfileError;
 use crate::runtime::StartError;
 use crate::settings::Misused;
 
-/// The program could not start or continue, for a reason without a status of its own; or it could
-/// not carry out a line of a script, or found nothing.
+/// The program could not start or continue, for a reason without a status of its own. Or it could
+/// not carry out a line of a script, or a search found nothing.
 pub const FAILURE: u8 = 1;
 /// An argument, a variable or a file is invalid. clap uses the same status.
 pub const USAGE: u8 = 2;
@@ -21,7 +21,7 @@ pub const PROFILE_IN_USE: u8 = 6;
 
 /// Every status and what it means, for the manual page.
 pub const MEANINGS: [(&str, &str); 9] = [
-    ("0", "Success, also after Exit, Ctrl-D or the end of the input."),
+    ("0", "Success, including Exit, Ctrl-D and the end of the input."),
     (
         "1",
         "The program could not start or continue for another reason, or could not carry out a line of its \
@@ -41,7 +41,7 @@ pub const MEANINGS: [(&str, &str); 9] = [
 #[error("Standard output is closed")]
 pub struct OutputGone;
 
-/// A search in the history failed. As with grep, 1 means that it found nothing.
+/// A search in the history failed. Status 1 means that it found nothing, as with grep.
 #[derive(thiserror::Error, Debug)]
 #[error("{0:#}")]
 pub struct SearchFailed(pub anyhow::Error);

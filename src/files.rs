@@ -32,7 +32,7 @@ pub(crate) fn write_first(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_first_by(|from, to| fs::hard_link(from, to), path, bytes)
 }
 
-/// The same, with the way to give a file a second name.
+/// Does the same, with `link` as the function that gives a file a second name.
 fn write_first_by(
     link: impl Fn(&Path, &Path) -> io::Result<()>,
     path: &Path,
@@ -40,7 +40,8 @@ fn write_first_by(
 ) -> io::Result<()> {
     let new = beside(path);
     let written = write(&new, bytes).and_then(|()| match link(&new, path) {
-        // Not every file system has links. Only one process at a time has the profile.
+        // Not every file system has links. Without them, the lock of the profile keeps other
+        // processes away.
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
             if path.symlink_metadata().is_ok() {
                 Err(error)
@@ -55,8 +56,8 @@ fn write_first_by(
     written
 }
 
-/// Whether files in this directory can be closed to other users. FAT and some network file systems
-/// give all files the same permissions. If that cannot be tried, they can.
+/// Returns whether files in this directory can be closed to other users. FAT and some network file
+/// systems give all files the same permissions. If that cannot be tried, returns `true`.
 pub(crate) fn keeps_permissions(folder: &Path) -> bool {
     let probe = beside(&folder.join("permissions"));
     drop(fs::remove_file(&probe));
@@ -66,8 +67,8 @@ pub(crate) fn keeps_permissions(folder: &Path) -> bool {
     !is_open
 }
 
-/// Whether this process can write to a file or a directory. Nothing is opened, because closing a
-/// file ends the locks that SQLite has on it.
+/// Returns whether this process can write to a file or a directory. Opens nothing, because closing
+/// a file ends the locks that SQLite has on it.
 #[cfg(unix)]
 pub(crate) fn is_writable(path: &Path) -> bool {
     rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
@@ -78,7 +79,7 @@ pub(crate) fn is_writable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.permissions().readonly())
 }
 
-/// Lets the owner of a file write to it, if it is the user.
+/// Gives the user write permission for their own file.
 #[cfg(unix)]
 pub(crate) fn make_writable(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
@@ -93,8 +94,8 @@ pub(crate) fn make_writable(path: &Path) {
 #[cfg(not(unix))]
 pub(crate) fn make_writable(_: &Path) {}
 
-/// Where the new content is written: in the same folder, so that it takes its place in one step,
-/// under a name that nobody else has.
+/// Returns the path where new content is written: in the same directory, so that it can replace the
+/// file atomically, under a name that no other process uses.
 fn beside(path: &Path) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let mut name = path.as_os_str().to_owned();
@@ -102,16 +103,16 @@ fn beside(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Writes down to the disk.
+/// Writes a file and flushes it to the disk.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // What a process of the same number left when it crashed may have other permissions.
+    // A file left by a crashed process with the same id may have other permissions.
     drop(fs::remove_file(path));
     let mut file = private().write(true).create_new(true).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
-/// How a file is opened so that, where that makes it, only the user can read it.
+/// Returns options that create a file which only the user can read.
 pub(crate) fn private() -> OpenOptions {
     #[cfg_attr(not(unix), allow(unused_mut))]
     let mut options = OpenOptions::new();
@@ -120,8 +121,8 @@ pub(crate) fn private() -> OpenOptions {
     options
 }
 
-/// Whether a regular file or a directory gives rights to users other than its owner. `false` on
-/// systems without such modes.
+/// Returns whether a regular file or a directory gives rights to users other than its owner.
+/// `false` on systems without such modes.
 #[cfg(unix)]
 pub(crate) fn is_open_to_others(metadata: &Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt;
@@ -150,7 +151,7 @@ pub(crate) fn close_to_others(_: &File, _: &Metadata) -> bool {
     false
 }
 
-/// Whether an open file is the one at this path.
+/// Returns whether an open file is the one at this path.
 #[cfg(unix)]
 pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;

@@ -45,8 +45,8 @@ pub(crate) fn machine_ips() -> io::Result<Vec<IpAddr>> {
     Ok(if_addrs::get_if_addrs()?.iter().map(|interface| interface.ip()).collect())
 }
 
-/// Returns the IPs at which others can reach a program that listens at `bind`, most likely first.
-/// `ipv6` says whether it listens at IPv6 too, and `advertise` is the IP that the user chose.
+/// Returns the IPs at which others can reach a program that listens on `bind`, most likely first.
+/// `ipv6` says whether it also listens over IPv6, and `advertise` is the IP that the user chose.
 pub(crate) fn reachable(bind: IpAddr, advertise: Option<Ipv4Addr>, ipv6: bool) -> Vec<IpAddr> {
     match advertise {
         Some(ip) => vec![ip.into()],

@@ -12,8 +12,8 @@
 //! - [`runtime`] owns the one lock around the core and carries out its outputs.
 //! - [`model`] is the vocabulary. [`cli`] reads the command line and runs its subcommands,
 //!   [`settings`] are what it reads, and [`exit`] has the exit statuses. [`profile`] and [`store`]
-//!   are what is stored. `interfaces` are the addresses of this
-//!   machine. [`memory`] keeps core dumps and debuggers out.
+//!   are what is stored. `interfaces` has the addresses of this machine. [`memory`] prevents core
+//!   dumps and keeps debuggers out.
 //!
 //! # In scope
 //! - The unencrypted network of five legacy programs, on IPv4.

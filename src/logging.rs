@@ -48,11 +48,11 @@ pub(crate) fn start(settings: &Settings) -> Result<(), Misused> {
     Ok(())
 }
 
-/// The log file. When another file, or none, is in its place, as after a rotation, the next line
-/// opens it again.
+/// The log file. If its path leads to another file or to none, as after a rotation, the next line
+/// opens the path again.
 struct LogFile {
     path: PathBuf,
-    /// Nobody else may read it.
+    /// Only the user may read it.
     private: bool,
     file: File,
 }
@@ -60,12 +60,12 @@ struct LogFile {
 impl LogFile {
     fn open(path: &Path, private: bool) -> Result<Self, Misused> {
         let file = open(path, private)?;
-        // The path is good for the whole run, whatever the working directory becomes.
+        // An absolute path does not depend on later changes of the working directory.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         Ok(Self { path, private, file })
     }
 
-    /// Opens the file again if its path leads elsewhere. If that fails, the former one stays open.
+    /// Opens the path again if it leads to another file. If that fails, the former file stays open.
     fn follow(&mut self) {
         if files::is_at(&self.file, &self.path) {
             return;
@@ -126,8 +126,8 @@ fn restore_terminal_on_panic() {
     panic::set_hook(Box::new(move |info| {
         let name = thread::current().name().map(str::to_owned);
         if matches!(name.as_deref(), Some(WORKER | DIALER | MDNS)) {
-            // It ends one connection, or discovery, which starts again, and not the program. Its
-            // words may quote a message.
+            // The panic ends only one connection, or discovery, which starts again. Its message may
+            // quote a chat message.
             let place = info.location().map_or_else(String::new, |place| format!(" at {place}"));
             log::error!("a thread panicked{place}");
             log::error!(target: LOG_TARGET, "{}", harmless(&info.to_string()));
@@ -165,7 +165,7 @@ mod tests {
         fs::remove_file(&path).unwrap();
         log.write_all(b"three\n").unwrap();
         assert_eq!(read(&path), "three\n");
-        // A place that cannot be opened: the line goes to the former file.
+        // If the path cannot be opened, the line goes to the former file.
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
         log.write_all(b"four\n").unwrap();

@@ -14,7 +14,7 @@ mod file;
 mod ignored;
 mod keyfile;
 mod known_peers;
-mod left;
+mod left_invitation;
 mod lock;
 mod select;
 mod typed_lines;
@@ -39,7 +39,7 @@ pub(crate) use configured::{configure, undecided};
 pub(crate) use file::ListeningPort;
 pub(crate) use ignored::{ignored, save_ignored};
 use keyfile::{Pair, Seed};
-pub use left::{is_invitation_left, leave_invitation, take_invitation, withdraw_invitation};
+pub use left_invitation::{is_invitation_left, leave_invitation, take_invitation, withdraw_invitation};
 use lock::Lock;
 pub(crate) use select::{Found, new_profile};
 pub use select::{Named, Profiles, rename};
@@ -81,7 +81,7 @@ pub enum ProfileError {
         quoted_for_shell(.0)
     )]
     Open(PathBuf, u32),
-    /// Other users can access this file or directory, whose file system has no permissions.
+    /// Other users can access this file or directory, and its file system has no permissions.
     #[error(
         "Other users of this machine may read {}, and its file system cannot prevent that. Choose a \
          --data-dir on another file system, or add --insecure-permissions if you trust all of them.",
@@ -244,8 +244,8 @@ pub fn key_of(settings: &Settings, profile: &Profile) -> Result<PublicKey, Profi
     pair.map(|pair| pair.public).ok_or_else(|| ProfileError::NoKey(profile.clone(), folder))
 }
 
-/// Returns the port at which others reach a profile: the one that its process listens on, else the
-/// one in the settings, else the one of its last run. `None` if it is not known.
+/// Returns the port of a profile: the one that its process listens on, else the one in the
+/// settings, else that of its last run. `None` if it is unknown.
 pub fn port_of(settings: &Settings, profile: &Profile) -> Option<u16> {
     let folder = folder(settings, profile)?;
     let file = file::read(&folder).unwrap_or_default();
@@ -277,7 +277,7 @@ fn folder_of(data: &Path, profile: &Profile) -> PathBuf {
 /// later use.
 ///
 /// As ssh does with a private key, it repairs nothing: the key may have been copied already, and
-/// only the user can judge that. With `--insecure-permissions`, the user trusts all users.
+/// only the user can judge that. `--insecure-permissions` accepts access by other users.
 fn check(path: &Path, mode: u32, trusting: bool) -> Result<(), ProfileError> {
     let metadata = fs::metadata(path).map_err(|error| ProfileError::Io(path.to_owned(), error))?;
     if let Some(owner) = files::other_owner(&metadata) {

@@ -59,7 +59,7 @@ use crate::protocol::session::ContactCard;
 use crate::store::{Store, StoreError};
 
 /// How long [`Node::messages`] waits for the disk. A write takes milliseconds; after half a second
-/// the user would take the program for dead.
+/// the program would seem to hang.
 const SETTLE_WITHIN: Duration = Duration::from_millis(500);
 
 /// Bytes at most of what came and is neither shown nor stored.
@@ -146,7 +146,7 @@ pub struct Node {
     listener: Listener,
     ticker: Option<JoinHandle<()>>,
     store_writer: Option<JoinHandle<()>>,
-    /// The store, for reading.
+    /// The store that is read.
     history: Mutex<Box<dyn Store>>,
     addrs: Vec<SocketAddr>,
     listening: Listening,
@@ -246,8 +246,8 @@ impl Node {
         Ok(node)
     }
 
-    /// Starts to announce us and to look for others, if the mode says so. A program that listens
-    /// only on the loopback network cannot be reached by others, so it does neither.
+    /// Starts discovery unless the mode is `Off`. A program that listens only at a loopback address
+    /// cannot be reached by others, so it does not start it.
     fn start_discovery(&self) {
         let mode = self.discovery_mode();
         if mode == DiscoveryMode::Off || self.listening.bind.is_loopback() {
@@ -261,7 +261,7 @@ impl Node {
         }
     }
 
-    /// Tells the network that we leave, and looks for nobody.
+    /// Tells the network that we leave, and stops looking for others.
     fn stop_discovery(&self) {
         let running = self.discovery.lock().take();
         if let Some(running) = running {
@@ -269,20 +269,20 @@ impl Node {
         }
     }
 
-    /// Who can discover us on the local network, as the user chose.
+    /// Returns who can discover us on the local network, as the user chose.
     pub fn discovery_mode(&self) -> DiscoveryMode {
         self.shared.locked.lock().machine.state().discovery_mode()
     }
 
-    /// Changes who can discover us. Takes up to 200 ms to tell the network.
+    /// Changes who can discover us. Telling the network takes up to 200 ms.
     pub fn set_discovery_mode(&self, mode: DiscoveryMode) {
         self.stop_discovery();
         self.shared.step(|step| step.set_discovery_mode(mode));
         self.start_discovery();
     }
 
-    /// Announces us anew, and forgets what was announced before, if the networks of this machine
-    /// have changed. Returns whether they have. Takes up to 200 ms.
+    /// Restarts discovery if the networks of this machine have changed, and forgets earlier
+    /// announcements. Returns whether they have changed. Takes up to 200 ms.
     pub fn follow_networks(&self) -> bool {
         let is_out_of_date = self.discovery.lock().as_ref().is_some_and(Discovery::is_out_of_date);
         if is_out_of_date {
@@ -291,7 +291,7 @@ impl Node {
         is_out_of_date
     }
 
-    /// The networks where we can be discovered, as the user reads them.
+    /// Returns the networks where we can be discovered, for the screen.
     pub fn visible_networks(&self) -> Vec<String> {
         match self.discovery.lock().is_some() {
             true => net::visible_networks(self.listening).unwrap_or_default(),
@@ -299,7 +299,7 @@ impl Node {
         }
     }
 
-    /// The strangers that announce themselves and are not in the list.
+    /// Returns the discovered strangers that are not in the peer list.
     pub fn discovered_strangers(&self) -> Vec<PeerInfo> {
         self.shared.locked.lock().machine.state().discovered_strangers()
     }
@@ -354,7 +354,7 @@ impl Node {
         Some(card.signed(signature))
     }
 
-    /// The introductions that the user has not decided about.
+    /// Returns the introductions that wait for the user's decision.
     pub fn introductions(&self) -> Vec<IntroducedPeer> {
         self.shared.locked.lock().machine.state().undecided_introductions()
     }
@@ -379,7 +379,7 @@ impl Node {
         self.shared.locked.lock().machine.state().is_lasting_contact(id)
     }
 
-    /// Records the user's nickname for a peer, or removes it.
+    /// Sets the user's alias for a peer, or removes it.
     pub fn set_alias(&self, id: Recipient, name: Option<Name>) {
         self.shared.locked.lock().machine.set_alias(id, name);
     }
@@ -509,17 +509,18 @@ impl Node {
         self.shared.locked.lock().machine.state().refusal_of(id)
     }
 
-    /// Whether the user has muted a recipient.
+    /// Returns whether the user has muted a recipient.
     pub fn is_muted(&self, id: Recipient) -> bool {
         self.shared.locked.lock().machine.state().conversations().muted().contains_key(&id)
     }
 
-    /// The muted recipients, and how many messages came from each since.
+    /// Returns the muted recipients, each with the number of messages that arrived since.
     pub fn muted(&self) -> BTreeMap<Recipient, usize> {
         self.shared.locked.lock().machine.state().conversations().muted().clone()
     }
 
-    /// The peers that wrote while a conversation with others was open, and how often.
+    /// Returns the peers with unread messages, which arrived while a conversation with others was
+    /// open, and how many.
     pub fn unread(&self) -> BTreeMap<Recipient, usize> {
         self.shared.locked.lock().machine.state().conversations().unread().clone()
     }
@@ -542,9 +543,8 @@ impl Node {
         self.shared.locked.lock().machine.state().waiting(now)
     }
 
-    /// Returns the stored messages that a query asks for, oldest first. Waits until the outcomes
-    /// told so far are stored, so that they are in what it returns. A disk that hangs is waited for
-    /// 500 ms at most.
+    /// Returns the stored messages that match a query, oldest first. Waits up to 500 ms for earlier
+    /// writes, so that the result has every status that was shown.
     ///
     /// # Errors
     /// If they cannot be read.
@@ -555,8 +555,8 @@ impl Node {
         self.history.lock().messages(query)
     }
 
-    /// Returns the messages that came and were not shown for certain, oldest first; at most the
-    /// newest `limit`.
+    /// Returns received messages that may not have been shown, oldest first; at most the newest
+    /// `limit`.
     ///
     /// # Errors
     /// If they cannot be read.
@@ -564,7 +564,8 @@ impl Node {
         self.history.lock().unshown(limit)
     }
 
-    /// Returns every peer with messages under its last name, the one with the newest message first.
+    /// Returns every peer with stored messages and its last name, the one with the newest message
+    /// first.
     ///
     /// # Errors
     /// If they cannot be read.

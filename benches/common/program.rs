@@ -141,7 +141,7 @@ pub(crate) fn ours(dir: &Path) -> Command {
     for folder in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"] {
         command.env(folder, dir);
     }
-    // No measurement shall announce itself on the network of the machine.
+    // Measurements must not announce themselves on the network of the machine.
     command.env("P2P_CHAT_DISCOVER", "off");
     command.args(["--name", "Bench", "--port", "0"]);
     command

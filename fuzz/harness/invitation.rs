@@ -5,14 +5,14 @@ use p2p_chat::model::invitation::{Invitation, MAX_INVITATION_BYTES, MAX_INVITED_
 
 use super::printed::assert_harmless;
 
-/// Characters of an error: a few lines on a terminal, whatever the invitation holds.
+/// The maximum number of characters in an error: a few lines on a terminal, for any invitation.
 const MAX_ERROR_CHARS: usize = 200;
 
 /// Reads the input as an invitation.
 ///
 /// # Panics
-/// If an accepted invitation breaks a limit, is not read back as it is printed or could end a
-/// quoted word of a shell, or if the error of a refused one is not a clear sentence.
+/// If an accepted invitation breaks a limit, is not read back as printed or could end a quoted word
+/// in a shell, or if the error of a refused one is not a clear sentence.
 pub fn invitation(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let invitation: Invitation = match text.parse() {

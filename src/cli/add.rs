@@ -1,5 +1,5 @@
-//! `p2p-chat add`: adds the contact that an invitation is from. While a process uses the profile,
-//! the invitation is left for it.
+//! `p2p-chat add`: adds a contact by invitation. If a process uses the profile, passes the
+//! invitation to it.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -22,23 +22,24 @@ use crate::settings::{Misused, Settings};
 use crate::store::in_memory;
 use crate::tui::{Labels, beginning, inviter};
 
-/// How long the running process has to take the invitation: it looks every 0.8 s, and a busy
-/// machine may take longer.
-const TAKEN_WITHIN: Duration = Duration::from_secs(5);
+/// How long to wait until the running process takes the invitation. It checks every 0.8 s, and a
+/// busy machine may take longer.
+const TAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the addresses of an invitation have to answer: as long as a user waits for an answer.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+/// How long to wait for an answer from the addresses of an invitation: as long as a user is willing
+/// to wait.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How often to look whether the invitation was taken.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often to check whether the invitation was taken.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Adds the contact that an invitation is from to a profile, and says on `out` who it is. The inner
-/// result is that of writing to `out`.
+/// Adds the contact of an invitation to a profile, and writes to `out` who it is. The inner result
+/// is that of writing to `out`.
 ///
 /// # Errors
-/// If the text is no invitation, or one of the profile itself or of a blocked contact. If the
-/// profile does not exist, contacts.toml cannot be changed, or the process that uses the profile
-/// does not take the invitation.
+/// If the text is not an invitation, or is the invitation of this profile or of a blocked contact.
+/// If the profile does not exist, contacts.toml cannot be changed, or the process that uses the
+/// profile does not take the invitation.
 pub fn run(settings: &Settings, text: &str, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
     let invitation: Invitation = text.parse().map_err(Misused::new)?;
     let found = Profiles::read(settings)?.existing(settings)?;
@@ -62,8 +63,7 @@ pub fn run(settings: &Settings, text: &str, out: &mut impl Write) -> anyhow::Res
     Ok(writeln!(out, "{told}"))
 }
 
-/// Adds the contact, if it `saves`, and returns what to say. Otherwise only checks that it is not
-/// blocked.
+/// Checks that the contact is not blocked. If `saves`, also adds it and returns what to print.
 fn add(
     settings: &Settings,
     folder: &Path,
@@ -99,57 +99,57 @@ fn add(
     let key = invitation.key.short();
     Ok(match is_new {
         true => format!("Added {label} (key {key}) to your contacts."),
-        false => format!("{label} (key {key}) is a contact already."),
+        false => format!("{label} (key {key}) is already a contact."),
     })
 }
 
-/// Dials the addresses of an invitation with its key expected. Returns what to say. Messages are
-/// left to the chat, so it opens no session.
+/// Dials the addresses of an invitation with its key expected, and returns what to print. It opens
+/// no session, because only the chat exchanges messages.
 fn dial(identity: &Identity, name: &Name, port: Option<u16>, invitation: &Invitation) -> String {
     if invitation.addrs.is_empty() {
         return "The invitation has no address, so p2p-chat waits until they connect.".to_owned();
     }
-    // A port that is not known is never dialed: nobody takes it from a probe.
+    // If our port is unknown, any port will do, because a probe never changes an address.
     let hello = Hello {
         version: STRANGER_VERSION.into(),
         ..Hello::new(PeerName::new(name.as_str()), port.unwrap_or(1))
     };
     let tls = OwnKey::from_seed(identity.seed()).and_then(|own| Tls::new(&own).ok()).map(Arc::new);
     let (key, addrs) = (invitation.key, &invitation.addrs);
-    let answered = tls.and_then(|tls| secure::proven_at(&tls, key, addrs, &hello, ANSWERS_WITHIN));
+    let answered = tls.and_then(|tls| secure::proven_at(&tls, key, addrs, &hello, ANSWER_TIMEOUT));
     match answered {
-        Some(addr) => format!("They are online at {addr}. Start p2p-chat to talk with them."),
-        None => "They do not answer now. p2p-chat dials them when it starts.".to_owned(),
+        Some(addr) => format!("They are online at {addr}. Start p2p-chat to chat with them."),
+        None => "They do not answer now. p2p-chat will dial them when it starts.".to_owned(),
     }
 }
 
 /// Leaves the invitation for the process that uses the profile, and waits until it is taken.
-/// Returns what to say.
+/// Returns what to print.
 fn hand_over(folder: &Path, name: &str, invitation: &Invitation) -> anyhow::Result<String> {
     let process =
         profile::process_of(folder).map_or_else(String::new, |process| format!(" (process {process})"));
     let busy = || {
         anyhow::anyhow!(
-            "{name} is running{process}, but did not take the invitation. Type /add and the invitation there."
+            "{name} is running{process}, but did not read the invitation. Type /add and the invitation there."
         )
     };
-    let until = Instant::now() + TAKEN_WITHIN;
+    let until = Instant::now() + TAKE_TIMEOUT;
     while let Err(error) = profile::leave_invitation(folder, invitation) {
         if error.kind() != io::ErrorKind::AlreadyExists {
             return Err(anyhow::Error::from(error).context("Cannot leave the invitation"));
         }
-        // Another one is left.
+        // There is another invitation.
         if Instant::now() > until {
             return Err(busy());
         }
-        thread::sleep(LOOK);
+        thread::sleep(CHECK_INTERVAL);
     }
     while profile::is_invitation_left(folder) {
-        // What is removed here was not taken.
+        // If the file is still there, the invitation was not taken.
         if Instant::now() > until && profile::withdraw_invitation(folder).is_ok() {
             return Err(busy());
         }
-        thread::sleep(LOOK);
+        thread::sleep(CHECK_INTERVAL);
     }
-    Ok(format!("{name} is running{process} and took the invitation from {}.", inviter(invitation)))
+    Ok(format!("{name} is running{process} and has received the invitation from {}.", inviter(invitation)))
 }

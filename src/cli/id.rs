@@ -57,7 +57,7 @@ pub fn text(settings: &Settings, new: bool) -> anyhow::Result<String> {
 /// Returns the invitation of a profile, which a process may be using.
 fn invitation(settings: &Settings, profile: &Profile, name: &Name, key: PublicKey) -> Invitation {
     let bind = settings.bind.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
-    // Without an IP to listen at, p2p-chat listens at both families.
+    // Without --bind, p2p-chat listens over both IPv4 and IPv6.
     let ips = interfaces::reachable(bind, settings.advertise, settings.bind.is_none() || bind.is_ipv6());
     own_invitation(key, name, &ips, profile::port_of(settings, profile))
 }

@@ -132,7 +132,7 @@ fn files(page: &mut Roff) {
         ),
         (
             "profiles/NAME/profile.toml",
-            "The name of the profile, its former names and its port. You can edit it while p2p-chat does not run.",
+            "The name of the profile, its former names and its port. You can edit it while p2p-chat is not running.",
         ),
         (
             "profiles/NAME/contacts.toml",

@@ -110,7 +110,7 @@ pub struct Cli {
     #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]
     pub require_encryption: bool,
 
-    /// Use a directory that other users can read, where permissions cannot be set (FAT)
+    /// Accept files that other users can read, for file systems without permissions (FAT)
     #[arg(long, global = true, env = "P2P_CHAT_INSECURE_PERMISSIONS", help_heading = FILES, hide_short_help = true)]
     #[arg(value_name = "BOOL", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
     #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]
@@ -226,7 +226,7 @@ pub enum Subcommand {
         #[arg(long)]
         list: bool,
     },
-    /// Add the contact that an invitation is from, even during a chat
+    /// Add a contact by invitation, even while the chat runs
     Add {
         /// Invitation from `p2p-chat id` or /invite, in quotes
         invitation: String,
@@ -299,9 +299,9 @@ impl ValueEnum for DiscoveryMode {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let (name, help) = match self {
-            Self::On => ("on", "Everybody on the network; strangers are connected with accept-new"),
+            Self::On => ("on", "Everyone on the network; with accept-new, strangers are connected too"),
             Self::Contacts => ("contacts", "Those who know your key; only contacts are connected"),
-            Self::Off => ("off", "Nobody, and p2p-chat looks for nobody"),
+            Self::Off => ("off", "No one; p2p-chat looks for no peers either"),
         };
         Some(PossibleValue::new(name).help(help))
     }

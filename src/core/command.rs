@@ -80,9 +80,9 @@ pub enum Command {
         /// The clock, in seconds since 1970.
         date: u64,
     },
-    /// The conversation with these recipients is open; with none of them, no conversation is.
+    /// Open the conversation with these recipients; without recipients, close the open one.
     Open(Vec<Recipient>),
-    /// All messages of this peer are read.
+    /// Mark all messages of this peer as read.
     Read(Recipient),
     /// Hold back the messages of a peer (`true`), or show them again.
     SetMuted(Recipient, bool),
@@ -337,7 +337,7 @@ impl State {
             Command::SendAgain { to, message, name } => self.send_again(to, message, name, now),
             Command::Leave => self.leave(now),
         };
-        // It may have made a contact of a peer that announces itself, or changed the policy.
+        // The command may have made a discovered peer a contact, or changed the policy.
         self.dial_discovered(now);
         (op, self.done())
     }

@@ -1,6 +1,6 @@
 //! The user's conversations: which is open, who is muted, and how many messages are unread.
 //!
-//! How far each conversation is read is in the store, where it outlives the program.
+//! The store records how far each conversation is read, so that this survives a restart.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ use super::trust::{ContactChange, Unknown};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::stored::StoreOp;
 
-/// Peers with unread messages that are counted, at most. The status line names three.
+/// The maximum number of peers whose unread messages are counted. The status line names three.
 const MAX_UNREAD: usize = 1_000;
 
-/// Peers that are muted, at most: all that can be listed.
+/// The maximum number of muted peers: as many as the peer list can have.
 const MAX_MUTED: usize = MAX_PEERS;
 
-/// What becomes of a message that arrived.
+/// What happens to a message that arrives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Arrival {
     /// It is shown.
@@ -26,7 +26,7 @@ enum Arrival {
     Held,
 }
 
-/// The conversations of this run.
+/// The state of the conversations in this run.
 #[derive(Debug, Default)]
 pub struct Conversations {
     /// The recipients of the open conversation; none if no conversation is open.
@@ -63,14 +63,15 @@ impl Conversations {
         Arrival::Shown
     }
 
-    /// Opens a conversation, or none. Returns the peers whose messages are read by that: those of
-    /// the conversation before, which were shown as they came, and those of the new one.
+    /// Opens a conversation, or closes the open one. Returns the peers whose messages are now read:
+    /// those of the previous conversation, whose messages were shown as they arrived, and those of
+    /// the new one.
     fn open(&mut self, with: Vec<Recipient>) -> Vec<Recipient> {
         if with != self.open {
             self.unread.clear();
         }
         let before = std::mem::replace(&mut self.open, with);
-        [&before, &self.open].into_iter().filter_map(|ids| alone(ids)).collect()
+        [&before, &self.open].into_iter().filter_map(|ids| only_recipient(ids)).collect()
     }
 
     /// Mutes a peer. Returns whether there was room.
@@ -82,13 +83,14 @@ impl Conversations {
         has_room
     }
 
-    /// Returns how many messages came from a muted peer, which is no longer muted.
+    /// Unmutes a peer. Returns how many messages arrived while it was muted, or `None` if it was
+    /// not.
     pub(super) fn unmute(&mut self, id: Recipient) -> Option<usize> {
         self.muted.remove(&id)
     }
 
-    /// What is known of a recipient is that of another one. Returns whether it was muted.
-    fn follows(&mut self, from: Recipient, to: Recipient) -> bool {
+    /// Moves what is recorded for a recipient to another one. Returns whether it was muted.
+    fn move_to(&mut self, from: Recipient, to: Recipient) -> bool {
         self.open.iter_mut().filter(|id| **id == from).for_each(|id| *id = to);
         if let Some(count) = self.unread.remove(&from) {
             *self.unread.entry(to).or_insert(0) += count;
@@ -101,8 +103,9 @@ impl Conversations {
     }
 }
 
-/// The only recipient of a conversation. What is sent to several has no conversation in the store.
-fn alone(ids: &[Recipient]) -> Option<Recipient> {
+/// Returns the only recipient of a conversation. Several recipients have no common conversation in
+/// the store.
+fn only_recipient(ids: &[Recipient]) -> Option<Recipient> {
     if let [id] = ids { Some(*id) } else { None }
 }
 
@@ -117,26 +120,26 @@ pub fn stored_conversations(id: Recipient) -> impl Iterator<Item = Recipient> {
 }
 
 impl State {
-    /// Tells of a message, unless its sender is muted.
+    /// Passes a message to the user, unless its sender is muted.
     pub(super) fn tell_message(&mut self, message: Event) {
         let Event::Message { from, row, .. } = &message else { return };
         match self.conversations.arrived(from.id) {
             Arrival::Shown => self.tell(message),
             Arrival::Held => {
                 let (from, row) = (from.clone(), *row);
-                // The next run does not show it either.
+                // Otherwise the next run would show it.
                 row.into_iter().for_each(|row| self.write(StoreOp::MarkShown(vec![row])));
                 self.tell(Event::MutedMessage(from));
             }
         }
     }
 
-    /// The user has opened a conversation, or has none open.
+    /// Handles that the user has opened a conversation, or has closed the open one.
     pub(super) fn open(&mut self, with: Vec<Recipient>) {
         self.conversations.open(with).into_iter().for_each(|id| self.read(id));
     }
 
-    /// The user has read all messages of a peer.
+    /// Handles that the user has read all messages of a peer.
     pub(super) fn read(&mut self, id: Recipient) {
         self.conversations.unread.remove(&id);
         stored_conversations(id).for_each(|id| self.write(StoreOp::MarkRead(id)));
@@ -156,9 +159,9 @@ impl State {
         Ok(decision)
     }
 
-    /// A recipient takes the place of another one in the conversations.
-    pub(super) fn conversation_follows(&mut self, from: Recipient, to: Recipient) {
-        if self.conversations.follows(from, to) {
+    /// Moves the conversation state of one recipient to the recipient that replaces it.
+    pub(super) fn move_conversation(&mut self, from: Recipient, to: Recipient) {
+        if self.conversations.move_to(from, to) {
             self.save_muted(to, true);
         }
     }
@@ -172,7 +175,7 @@ impl State {
         }
     }
 
-    /// Who is muted, and what is unread.
+    /// Returns who is muted and what is unread.
     pub fn conversations(&self) -> &Conversations {
         &self.conversations
     }
@@ -222,7 +225,7 @@ mod tests {
         all.arrived(peer(2));
         all.mute(peer(3));
         all.arrived(peer(3));
-        assert_eq!([1, 2, 3].map(|n| all.follows(peer(n), peer(n + 10))), [false, false, true]);
+        assert_eq!([1, 2, 3].map(|n| all.move_to(peer(n), peer(n + 10))), [false, false, true]);
         all.arrived(peer(11));
         assert_eq!(all.unread, BTreeMap::from([(peer(12), 1)]));
         assert_eq!(all.muted, BTreeMap::from([(peer(13), 1)]));

@@ -16,14 +16,15 @@ use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::Request;
 
-/// Announced addresses that are dialed at a time, so that forged announcements cause no more.
+/// The maximum number of announced addresses dialed at a time. It bounds what forged announcements
+/// can cause.
 const MAX_DIALING: usize = 32;
 
-/// Strangers that announce themselves and have a session at once, at most, and those that the user
-/// is told of in one run. More are no group of people who know each other.
+/// The maximum number of discovered strangers that have a session at a time, and of those that the
+/// user is told about in one run. It is more than a group of people who know each other.
 const MAX_DISCOVERED_STRANGERS: usize = 64;
 
-/// Peers that are remembered, at most: as many as the table has rows for strangers.
+/// The maximum number of remembered announcements: as many as the table has rows for strangers.
 const MAX_DISCOVERED: usize = MAX_PEERS - MAX_CONTACTS;
 
 /// Who can discover us on the local network, and who is connected.
@@ -33,7 +34,7 @@ pub enum DiscoveryMode {
     On,
     /// Those who know our key; only contacts are connected.
     Contacts,
-    /// Nobody: we neither announce nor look for others.
+    /// No one: we neither announce ourselves nor look for others.
     #[default]
     Off,
 }
@@ -41,42 +42,42 @@ pub enum DiscoveryMode {
 /// A peer that announces itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Found {
-    /// The key that it says it has.
+    /// The announced key, which is not proven.
     pub key: PublicKey,
-    /// The name that it gives itself.
+    /// The announced name.
     pub name: Option<PeerName>,
-    /// Where it says that it listens: addresses in a network of ours.
+    /// The announced addresses that are in a subnet of this machine.
     pub addrs: Vec<PeerAddr>,
 }
 
-/// What is known of a peer that announces itself.
+/// What is known about a discovered peer.
 #[derive(Debug)]
 struct Hint {
     name: Option<PeerName>,
     /// The latest first; at most [`MAX_HINTS`].
     addrs: Vec<PeerAddr>,
-    /// The place in the order of announcements.
+    /// The position in the order of announcements.
     number: u64,
     dial: Dial,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Dial {
-    /// It is to be dialed, but not before this.
+    /// It waits to be dialed, not before this time if there is one.
     Waits(Option<Time>),
     UnderWay,
     /// It was dialed, or has a session.
     Done,
 }
 
-/// The peers that announce themselves.
+/// The discovered peers.
 #[derive(Debug)]
 pub(super) struct Discovery {
     me: PublicKey,
     mode: DiscoveryMode,
     hints: BTreeMap<PublicKey, Hint>,
     last_number: u64,
-    /// The strangers of which the user was told in this run.
+    /// The strangers that the user was told about in this run.
     told: BTreeSet<PublicKey>,
 }
 
@@ -85,30 +86,30 @@ impl Discovery {
         Self { me, mode, hints: BTreeMap::new(), last_number: 0, told: BTreeSet::new() }
     }
 
-    /// The announced addresses of a key.
+    /// Returns the announced addresses of a key.
     pub(super) fn addrs(&self, key: PublicKey) -> &[PeerAddr] {
         self.hints.get(&key).map_or(&[], |hint| &hint.addrs)
     }
 
-    /// The addresses of a key to dial first: link-local ones only if there are no others, because
-    /// the user reads where a peer is.
+    /// Returns the addresses of a key to dial. Link-local ones are used only if there are no
+    /// others, because the dialed address is shown to the user.
     fn addrs_to_dial(&self, key: PublicKey) -> Vec<PeerAddr> {
         let addrs = self.addrs(key);
         let others: Vec<PeerAddr> = addrs.iter().copied().filter(|addr| !addr.is_local()).collect();
         if others.is_empty() { addrs.to_vec() } else { others }
     }
 
-    /// The announced name of a key.
+    /// Returns the announced name of a key.
     pub(super) fn name(&self, key: PublicKey) -> Option<&PeerName> {
         self.hints.get(&key)?.name.as_ref()
     }
 
-    /// Whether a key announces itself.
+    /// Returns whether this key is announced.
     pub(super) fn knows(&self, key: PublicKey) -> bool {
         self.hints.contains_key(&key)
     }
 
-    /// When a peer that waits may be dialed.
+    /// Returns when the next waiting peer may be dialed.
     pub(super) fn next_wake(&self) -> Option<Time> {
         let times = self.hints.values().filter_map(|hint| match hint.dial {
             Dial::Waits(at) => at,
@@ -117,7 +118,7 @@ impl Discovery {
         times.min()
     }
 
-    /// The dial to a peer is over.
+    /// Handles the end of a dial.
     pub(super) fn dialed(&mut self, key: PublicKey) {
         if let Some(hint) = self.hints.get_mut(&key) {
             hint.dial = Dial::Done;
@@ -128,7 +129,7 @@ impl Discovery {
         self.hints.values().filter(|hint| hint.dial == Dial::UnderWay).count()
     }
 
-    /// Remembers an announcement. Without room, the oldest announcement that `may_go` is forgotten.
+    /// Remembers an announcement. If there is no room, it forgets the oldest one that `may_go`.
     fn add(&mut self, found: Found, may_go: impl Fn(PublicKey) -> bool) {
         let Found { key, name, mut addrs } = found;
         if !self.knows(key) && self.hints.len() >= MAX_DISCOVERED {
@@ -140,7 +141,7 @@ impl Discovery {
         self.last_number += 1;
         let number = self.last_number;
         let before = self.hints.remove(&key);
-        // A forged announcement of the key does not replace the addresses of the true one.
+        // A forged announcement must not replace the addresses of the true one.
         addrs.extend(before.iter().flat_map(|hint| &hint.addrs).copied());
         let mut seen = BTreeSet::new();
         addrs.retain(|addr| seen.insert(*addr));
@@ -168,9 +169,9 @@ impl State {
         let may_go =
             |key| !trust.pin(key).is_some_and(|pin| pin.contact) && !peers.has_session(Recipient::key(key));
         self.discovery.add(found, may_go);
-        self.peers.is_on_lan(id);
+        self.peers.mark_on_lan(id);
         if has_moved {
-            // Its session may be to an address that it no longer has.
+            // The session may be to an address that the peer has lost.
             self.ping(id, now);
         }
         self.tell_discovered(key);
@@ -178,8 +179,8 @@ impl State {
         self.done()
     }
 
-    /// Handles a peer that no longer announces itself, perhaps because its announcement was lost. A
-    /// ping shows whether it is there.
+    /// Handles the end of an announcement, which may only have been lost. A ping shows whether the
+    /// peer is still there.
     pub fn undiscovered(&mut self, key: PublicKey, now: Time) -> Vec<Output> {
         self.discovery.hints.remove(&key);
         if !self.closed && !self.leaving {
@@ -197,19 +198,18 @@ impl State {
         }
     }
 
-    /// Who can discover us.
+    /// Returns who can discover us.
     pub fn discovery_mode(&self) -> DiscoveryMode {
         self.discovery.mode
     }
 
-    /// Changes who can discover us. All announcements are forgotten; those that are still there
-    /// come again.
+    /// Changes who can discover us. Forgets all announcements; current ones arrive again.
     pub fn set_discovery_mode(&mut self, mode: DiscoveryMode) {
         self.discovery.mode = mode;
         self.discovery.hints.clear();
     }
 
-    /// The keys of all contacts that are not blocked.
+    /// Returns the keys of all contacts that are not blocked.
     pub fn contact_keys(&self) -> Vec<PublicKey> {
         let mut keys: Vec<PublicKey> =
             self.trust.contacts().filter(|pin| !pin.blocked).map(|pin| pin.key).collect();
@@ -217,13 +217,13 @@ impl State {
         keys
     }
 
-    /// The strangers that announce themselves and are not in the table.
+    /// Returns the discovered strangers that are not in the table.
     pub fn discovered_strangers(&self) -> Vec<PeerInfo> {
         let ids = self.discovery.hints.keys().map(|key| Recipient::key(*key));
         ids.filter(|id| !self.knows(*id) && !self.is_contact(*id)).map(|id| self.who(id)).collect()
     }
 
-    /// Tells the user of a stranger that is not connected by itself, once in a run.
+    /// Tells the user once in a run about a stranger that is not connected automatically.
     fn tell_discovered(&mut self, key: PublicKey) {
         let id = Recipient::key(key);
         let is_listed = self.knows(id) || self.is_contact(id) || self.trust.is_requested(PeerId::Key(key));
@@ -239,7 +239,7 @@ impl State {
         }
     }
 
-    /// Dials the announced addresses of those who may be dialed, as far as there is room.
+    /// Dials the announced addresses of peers that may be dialed, as far as there is room.
     pub(super) fn dial_discovered(&mut self, now: Time) {
         if self.discovery.hints.is_empty() || self.closed || self.leaving {
             return;

@@ -110,16 +110,17 @@ pub enum Decision {
     Verified(Pin),
     /// A peer is muted.
     Muted(PeerInfo),
-    /// A peer is no longer muted, and so many messages came since; `None` if it was not muted.
+    /// A peer is no longer muted. Has the number of messages that arrived meanwhile; `None` if it
+    /// was not muted.
     Unmuted(PeerInfo, Option<usize>),
     /// The policy for strangers from now on.
     Policy(Policy),
 }
 
-/// What the user is told about an introduction.
+/// News about an introduction.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum IntroductionNews {
-    /// A contact introduces a peer.
+    /// A contact introduces a peer to the user.
     Introduced {
         /// The contact.
         by: PeerInfo,
@@ -128,9 +129,9 @@ pub enum IntroductionNews {
         /// What the contact calls it.
         name: PeerName,
     },
-    /// The user introduces these contacts, who are asked.
+    /// The user introduced these two contacts, and both are being asked.
     Asked(PeerInfo, PeerInfo),
-    /// This contact had as many introductions today as it may.
+    /// The user has sent this contact the maximum number of introductions for today.
     TooMany(PeerInfo),
     /// The user accepted an introduction, and the card is on its way.
     Accepted {
@@ -141,9 +142,9 @@ pub enum IntroductionNews {
         /// The peer becomes a contact when its card comes.
         waits: bool,
     },
-    /// The user ignores the peer of this name.
+    /// The user ignores the introduced peer with this name.
     Ignored(PeerName),
-    /// A contact accepted, and its card goes to the other one.
+    /// A contact accepted, and its card was passed on to the other one.
     PassedOn {
         /// Whose card it is.
         from: PeerInfo,
@@ -173,7 +174,7 @@ pub enum Event {
         /// Its row in the store, if it is not marked as shown there yet.
         row: Option<RowId>,
     },
-    /// A message of a muted peer arrived. It is not shown.
+    /// A message from a muted peer arrived and is not shown.
     MutedMessage(PeerInfo),
     /// An unencrypted message arrived in the name, or from the address, of a peer that has a key.
     Unproven {
@@ -197,8 +198,8 @@ pub enum Event {
     },
     /// A peer waits for the user's decision. Until then nothing is sent to it or shown of it.
     PeerRequest(PeerRequest),
-    /// A stranger announces itself on the local network, and is not connected by itself. Told once
-    /// of each.
+    /// A stranger announces itself on the local network and is not connected automatically. Sent
+    /// once for each stranger.
     OnNetwork(PeerInfo),
     /// The policy refused a stranger. Told once of each.
     RefusedStranger(Meeting),
@@ -246,7 +247,7 @@ pub enum Event {
     ClockDoubted {
         /// What it shows.
         clock: u64,
-        /// What it showed when it was last believed.
+        /// The last recorded clock, from when it was believed right.
         noted: u64,
     },
     /// The user wanted to cancel a message that no longer waits.
@@ -511,7 +512,7 @@ pub enum Output {
     Plain(PlainRequest),
     /// Do something in a session.
     Session(SessionRequest),
-    /// Send a part of an introduction in the session with a key.
+    /// Send part of an introduction in the session with a key.
     Introduce(PublicKey, IntroductionPart),
     /// Have the system resolve a host name. [`State::resolved`](super::State::resolved) takes the
     /// result.

@@ -12,11 +12,11 @@ use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::protocol::session::ContactCard;
 
-/// What a contact without a name is called in an introduction.
+/// The name of a nameless contact in an introduction.
 const NAMELESS: &str = "?";
 
 impl State {
-    /// Introduces two contacts to each other: asks each of them.
+    /// Introduces two contacts to each other by asking each of them.
     pub(super) fn introduce(&mut self, pair: [PublicKey; 2], date: u64, now: Time) -> OpId {
         let [one, other] = pair.map(|key| self.who(key.into()));
         let news = match self.introductions.introduce(pair, date, now) {
@@ -33,8 +33,8 @@ impl State {
         self.nothing_to_wait_for()
     }
 
-    /// Accepts an introduction: our card goes to the introducer, and the introduced peer becomes a
-    /// contact when its card is there.
+    /// Accepts an introduction: sends our card to the introducer. The introduced peer becomes a
+    /// contact when its card has arrived.
     pub(super) fn accept_introduction(
         &mut self,
         by: PublicKey,
@@ -43,7 +43,7 @@ impl State {
         now: Time,
     ) -> OpId {
         let key = card.to;
-        // It may be blocked or forgotten since.
+        // The introducer may have been blocked or forgotten meanwhile.
         let may = self.may_introduce(by);
         let Some((introduction, theirs)) = self.introductions.accept(by, key).filter(|_| may) else {
             self.tell_introduction(IntroductionNews::NotThere);
@@ -54,12 +54,12 @@ impl State {
         let (by, name) = (self.who(by.into()), introduction.name);
         self.tell_introduction(IntroductionNews::Accepted { by, name, waits });
         if let Some(theirs) = theirs {
-            self.make_introduced(&theirs, date, now);
+            self.add_introduced(&theirs, date, now);
         }
         self.nothing_to_wait_for()
     }
 
-    /// Ignores an introduced key, from now on.
+    /// Ignores this and all later introductions of a key.
     pub(super) fn ignore_introduction(&mut self, key: PublicKey) -> OpId {
         let name = self.introductions.undecided().find(|one| one.key == key).map(|one| one.name.clone());
         self.introductions.ignore(key);
@@ -68,8 +68,8 @@ impl State {
         self.nothing_to_wait_for()
     }
 
-    /// Handles a part of an introduction. Only contacts may introduce. The signature of a card is
-    /// right. `clock` is the time in milliseconds since 1970.
+    /// Handles part of an introduction. Only contacts may introduce. The caller has checked the
+    /// signature of a card. `clock` is the time in milliseconds since 1970.
     pub fn introduced(
         &mut self,
         from: PublicKey,
@@ -79,19 +79,19 @@ impl State {
     ) -> Vec<Output> {
         if !self.closed && self.may_introduce(from) {
             match part {
-                IntroductionPart::Ask(key, name) => self.asked_about(from, key, name, clock, now),
-                IntroductionPart::Card(card) => self.takes_card(from, card, clock, now),
+                IntroductionPart::Ask(key, name) => self.receive_introduction(from, key, name, clock, now),
+                IntroductionPart::Card(card) => self.receive_card(from, card, clock, now),
             }
         }
         self.done()
     }
 
-    /// Whether a key is a contact that is not blocked.
+    /// Returns whether a key is a contact that is not blocked.
     fn may_introduce(&self, key: PublicKey) -> bool {
         self.is_contact(key.into()) && !self.is_blocked(key.into())
     }
 
-    fn asked_about(&mut self, by: PublicKey, key: PublicKey, name: PeerName, clock: u64, now: Time) {
+    fn receive_introduction(&mut self, by: PublicKey, key: PublicKey, name: PeerName, clock: u64, now: Time) {
         let is_useless = key == self.trust.me() || key == by || self.is_blocked(key.into());
         if !is_useless && self.introductions.asks(by, key, name.clone(), clock / 1_000, now) {
             let by = self.who(by.into());
@@ -99,7 +99,7 @@ impl State {
         }
     }
 
-    fn takes_card(&mut self, from: PublicKey, card: Box<ContactCard>, clock: u64, now: Time) {
+    fn receive_card(&mut self, from: PublicKey, card: Box<ContactCard>, clock: u64, now: Time) {
         match self.introductions.card(from, &card, self.trust.me(), clock) {
             CardUse::PassOn => {
                 let to = card.to;
@@ -107,14 +107,14 @@ impl State {
                 let (from, to) = (self.who(from.into()), self.who(to.into()));
                 self.tell_introduction(IntroductionNews::PassedOn { from, to });
             }
-            CardUse::MakeContact => self.make_introduced(&card, clock / 1_000, now),
+            CardUse::MakeContact => self.add_introduced(&card, clock / 1_000, now),
             CardUse::None => {}
         }
     }
 
-    /// Makes the key of a card a contact and dials it. A contact stays as it is, and so does a
-    /// blocked key.
-    fn make_introduced(&mut self, card: &ContactCard, date: u64, now: Time) {
+    /// Makes the key of a card a contact and dials it. Changes no existing contact and no blocked
+    /// key.
+    fn add_introduced(&mut self, card: &ContactCard, date: u64, now: Time) {
         let id = Recipient::key(card.key);
         if self.is_contact(id) || self.is_blocked(id) {
             return;
@@ -148,19 +148,19 @@ impl State {
         }
     }
 
-    /// A session with a contact is open: what was held for it is sent.
-    pub(super) fn introduces_held(&mut self, key: PublicKey) {
+    /// Sends what was held for a contact whose session has opened.
+    pub(super) fn send_held_parts(&mut self, key: PublicKey) {
         for part in self.introductions.session_up(key) {
             self.act(Output::Introduce(key, part));
         }
     }
 
-    /// The introductions that the user has not decided about.
+    /// Returns the introductions that wait for the user's decision.
     pub fn undecided_introductions(&self) -> Vec<IntroducedPeer> {
         self.introductions.undecided().cloned().collect()
     }
 
-    /// The introduced keys that the user ignores, the oldest first.
+    /// Returns the ignored keys, oldest first.
     pub fn ignored(&self) -> Vec<PublicKey> {
         self.introductions.ignored().collect()
     }

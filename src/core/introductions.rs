@@ -1,8 +1,8 @@
-//! Introductions: a contact asks two of its contacts whether they want to know each other. Each
-//! who accepts signs a contact card, which the introducer passes on to the other. Nothing happens
-//! without the users: there is no exchange of peers.
+//! Introductions: a user asks two of their contacts whether they want to know each other. A contact
+//! that accepts signs a contact card, which the introducer passes on to the other. Nothing is
+//! exchanged without the users' consent.
 //!
-//! What waits here is in memory, for the run of the program.
+//! In-memory only; cleared on restart.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -11,29 +11,30 @@ use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
 use crate::protocol::session::{CARD_VALID, ContactCard};
 
-/// Introductions that are sent to a contact, and that are taken from one, in a day at most: more
-/// than a person makes.
+/// The maximum number of introductions sent to a contact, and accepted from one, in a day. It is
+/// more than a person makes.
 pub(crate) const MAX_INTRODUCTIONS_A_DAY: usize = 20;
 
-/// Introductions that wait for the user's decision or for a card at most: those of ten contacts
-/// that introduce as many as they can.
+/// The maximum number of introductions that wait for the user's decision or for a card. It is
+/// enough for ten contacts at their daily limit.
 pub(crate) const MAX_INTRODUCTIONS: usize = 10 * MAX_INTRODUCTIONS_A_DAY;
 
-/// Ignored keys that are remembered at most; beyond that, the oldest is forgotten.
+/// The maximum number of ignored keys. Beyond it, the oldest is forgotten.
 pub const MAX_IGNORED: usize = 1_000;
 
-/// Asks and cards that wait for a session at most.
+/// The maximum number of introductions and cards that wait for a session.
 const MAX_UNSENT: usize = 100;
 
 /// Seconds of a day.
 const DAY: u64 = 24 * 3_600;
 
-/// What is sent to introduce two contacts.
+/// A part of an introduction, as it is sent to a contact.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum IntroductionPart {
     /// Asks the receiver whether they want to know the owner of this key, who has this name.
     Ask(PublicKey, PeerName),
-    /// The card of a contact who accepts: to the introducer, and from there to the other.
+    /// The card of a contact that accepts. It goes to the introducer and from there to the other
+    /// contact.
     Card(Box<ContactCard>),
 }
 
@@ -46,11 +47,11 @@ pub struct IntroducedPeer {
     pub key: PublicKey,
     /// What the introducer calls it.
     pub name: PeerName,
-    /// The user has accepted, and waits for the card.
+    /// Whether the user has accepted and the card has not arrived yet.
     pub accepted: bool,
-    /// The card, if it came before the user decided.
+    /// The card, if it arrived before the user decided.
     card: Option<Box<ContactCard>>,
-    /// When it came.
+    /// When the introduction arrived.
     since: Time,
 }
 
@@ -58,7 +59,7 @@ pub struct IntroducedPeer {
 #[derive(Debug)]
 struct Introduced {
     pair: [PublicKey; 2],
-    /// Whose card was passed on.
+    /// The contacts whose cards were passed on.
     passed: [bool; 2],
     since: Time,
 }
@@ -68,27 +69,27 @@ struct Introduced {
 pub(super) enum CardUse {
     /// Pass it on to the key that it is for.
     PassOn,
-    /// The user accepted before: make its key a contact.
+    /// Make its key a contact, because the user has accepted the introduction.
     MakeContact,
-    /// Nothing now.
+    /// Do nothing now.
     None,
 }
 
 /// The introductions.
 #[derive(Debug, Default)]
 pub(super) struct Introductions {
-    /// Those that the user decides about, or accepted; the oldest first.
+    /// Introductions to the user that are undecided or accepted, oldest first.
     asked: VecDeque<IntroducedPeer>,
-    /// Those that the user made; the oldest first.
+    /// Introductions that the user made, oldest first.
     made: VecDeque<Introduced>,
-    /// The ignored keys; the oldest first.
+    /// The ignored keys, oldest first.
     ignored: VecDeque<PublicKey>,
     /// The contacts with a session.
     open: BTreeSet<PublicKey>,
     unsent: VecDeque<(PublicKey, IntroductionPart)>,
-    /// The day that is counted, in days since 1970.
+    /// The day of the counts below, in days since 1970.
     day: u64,
-    /// How many were sent to each contact on that day, and taken from it.
+    /// How many introductions were sent to each contact, and accepted from it, on that day.
     sent: BTreeMap<PublicKey, usize>,
     taken: BTreeMap<PublicKey, usize>,
 }
@@ -110,8 +111,8 @@ impl Introductions {
         self.ignored.push_back(key);
     }
 
-    /// Begins to count anew on another day. `date` is in seconds since 1970.
-    fn turns_day(&mut self, date: u64) {
+    /// Resets the counts when the day changes. `date` is in seconds since 1970.
+    fn reset_on_new_day(&mut self, date: u64) {
         if self.day != date / DAY {
             self.day = date / DAY;
             self.sent.clear();
@@ -119,18 +120,18 @@ impl Introductions {
         }
     }
 
-    /// Forgets what has waited for as long as a card is valid.
+    /// Forgets entries that are older than a card's validity.
     fn expire(&mut self, now: Time) {
         self.asked.retain(|one| now.since(one.since) < CARD_VALID);
         self.made.retain(|one| now.since(one.since) < CARD_VALID);
     }
 
-    /// The user introduces two contacts to each other.
+    /// Records that the user introduces two contacts to each other.
     ///
     /// # Errors
-    /// The contact to whom [`MAX_INTRODUCTIONS_A_DAY`] were sent today.
+    /// The contact that has reached [`MAX_INTRODUCTIONS_A_DAY`].
     pub(super) fn introduce(&mut self, pair: [PublicKey; 2], date: u64, now: Time) -> Result<(), PublicKey> {
-        self.turns_day(date);
+        self.reset_on_new_day(date);
         self.expire(now);
         let is_full =
             |key: &&PublicKey| self.sent.get(key).is_some_and(|sent| *sent >= MAX_INTRODUCTIONS_A_DAY);
@@ -146,8 +147,8 @@ impl Introductions {
         Ok(())
     }
 
-    /// A contact introduces a key. Returns whether the user is to be told: not of an ignored key,
-    /// not twice, and not beyond the limits.
+    /// Records that a contact introduces a key. Returns whether to tell the user: `false` for an
+    /// ignored key, a repeated introduction, or one beyond the limits.
     pub(super) fn asks(
         &mut self,
         by: PublicKey,
@@ -156,7 +157,7 @@ impl Introductions {
         date: u64,
         now: Time,
     ) -> bool {
-        self.turns_day(date);
+        self.reset_on_new_day(date);
         self.expire(now);
         let taken = self.taken.entry(by).or_default();
         if *taken >= MAX_INTRODUCTIONS_A_DAY {
@@ -171,13 +172,13 @@ impl Introductions {
         true
     }
 
-    /// The introductions that the user has not decided about.
+    /// Returns the introductions that wait for the user's decision.
     pub(super) fn undecided(&self) -> impl Iterator<Item = &IntroducedPeer> {
         self.asked.iter().filter(|one| !one.accepted)
     }
 
-    /// The user accepts an introduction. Returns it with the card that came already, or `None` if
-    /// there is none.
+    /// Records that the user accepts an introduction. Returns it with the card that has already
+    /// arrived, if any. `None` if there is no such introduction.
     pub(super) fn accept(
         &mut self,
         by: PublicKey,
@@ -188,13 +189,13 @@ impl Introductions {
         one.accepted = true;
         let (told, card) = (one.clone(), one.card.take());
         if card.is_some() {
-            // Nothing more is expected.
+            // With the card, the introduction is complete.
             self.asked.remove(at);
         }
         Some((told, card))
     }
 
-    /// The user ignores an introduced key, from now on whoever introduces it. Returns whether it
+    /// Ignores this and all later introductions of a key, from any contact. Returns whether the key
     /// was introduced.
     pub(super) fn ignore(&mut self, key: PublicKey) -> bool {
         let before = self.asked.len();
@@ -206,19 +207,19 @@ impl Introductions {
         was_there
     }
 
-    /// The ignored keys, the oldest first.
+    /// Returns the ignored keys, oldest first.
     pub(super) fn ignored(&self) -> impl Iterator<Item = PublicKey> {
         self.ignored.iter().copied()
     }
 
-    /// A contact sends a card whose signature is right. `me` is our own key and `clock` the time in
-    /// milliseconds since 1970.
+    /// Takes a card from a contact and returns what to do with it. The caller has checked its
+    /// signature. `me` is our own key and `clock` the time in milliseconds since 1970.
     pub(super) fn card(&mut self, from: PublicKey, card: &ContactCard, me: PublicKey, clock: u64) -> CardUse {
         if !card.is_valid_at(clock) || card.key == card.to {
             return CardUse::None;
         }
         if card.to != me {
-            // The introducer passes on the first card of each of the two, from themselves.
+            // We pass on only the first card of each contact, and only if its owner sent it.
             let is_it = |one: &&mut Introduced| one.pair.contains(&card.key) && one.pair.contains(&card.to);
             let Some(one) = self.made.iter_mut().find(is_it).filter(|_| from == card.key) else {
                 return CardUse::None;
@@ -252,7 +253,7 @@ impl Introductions {
         None
     }
 
-    /// A contact has a session now. Returns what was held for it.
+    /// Records that a contact has a session. Returns the parts that were held for it.
     pub(super) fn session_up(&mut self, key: PublicKey) -> Vec<IntroductionPart> {
         self.open.insert(key);
         let (now, later): (VecDeque<_>, VecDeque<_>) = self.unsent.drain(..).partition(|(to, _)| *to == key);

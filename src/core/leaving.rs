@@ -80,7 +80,7 @@ impl Goodbyes {
 impl State {
     pub(super) fn leave(&mut self, now: Time) -> OpId {
         self.leaving = true;
-        // What came in the open conversation was shown.
+        // Messages in the open conversation were shown as they arrived.
         self.open(Vec::new());
         // The next run knows when a contact was online last, however long it was.
         for id in self.targets(Target::All, false) {

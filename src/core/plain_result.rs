@@ -226,7 +226,7 @@ impl State {
         }
         self.jobs.rebind(from, to);
         self.operations.rename(from, to);
-        self.conversation_follows(from, to);
+        self.move_conversation(from, to);
     }
 
     /// Whether the result of a probe or an acknowledgement is to be ignored: the address belongs to

@@ -17,7 +17,8 @@ use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Message, Request};
 use crate::protocol::plain;
 
-/// Offline contacts that a line about a message to all names at most: more than fit into it.
+/// The maximum number of offline contacts passed on for the line about a message to all. It is more
+/// than fit into the line.
 const MAX_OFFLINE_NAMED: usize = 20;
 
 /// Messages that legacy programs take for commands, in any case, and do not show.

@@ -103,10 +103,10 @@ impl State {
             },
         };
         if self.discovery.knows(key) {
-            self.peers.is_on_lan(Recipient::key(key));
+            self.peers.mark_on_lan(Recipient::key(key));
         }
         if welcome.is_ok() && opened && !self.closed {
-            self.introduces_held(key);
+            self.send_held_parts(key);
         }
         (welcome, self.done())
     }
@@ -247,7 +247,7 @@ impl State {
                 Some(_) => self.peers.session_closed(id, now),
                 None => self.peers.session_lost(id, now),
             }
-            // Another stranger that announces itself may have a session now.
+            // There may be room for another discovered stranger now.
             self.dial_discovered(now);
         }
         self.done()
@@ -275,7 +275,7 @@ impl State {
         if let Some(key) = expect.filter(|_| is_discovered) {
             self.discovery.dialed(key);
         }
-        // Anyone can announce the key of another, so that says nothing about either of them.
+        // Anyone can announce someone else's key, so this says nothing about either peer.
         if let (RequestEnd::WrongKey(proven), Some(expected), Some(at), false) =
             (&end, expect, reached, is_discovered)
         {

@@ -37,7 +37,8 @@ impl State {
         self.done()
     }
 
-    /// The clock of this machine, in milliseconds since 1970, is far from the noted one.
+    /// Handles a clock of this machine that is far from the recorded one. Both are in milliseconds
+    /// since 1970.
     pub fn clock_doubted(&mut self, clock: u64, noted: u64) -> Vec<Output> {
         self.tell(Event::ClockDoubted { clock: clock / 1_000, noted: noted / 1_000 });
         self.done()

@@ -356,7 +356,7 @@ impl Trusted {
         keys.chain(std::mem::take(&mut self.changed_legacy)).collect()
     }
 
-    /// Records a change that is not one of a pin, and has to be saved.
+    /// Records a change that is not about a pin and has to be saved.
     pub(super) fn legacy_changed(&mut self, change: ContactChange) {
         self.changed_legacy.push(change);
     }

@@ -38,7 +38,7 @@ impl State {
             self.peers.change_key(old, key);
             self.outbox.succeed(Recipient::key(old), Recipient::key(key), now);
             self.carry_out(now);
-            self.conversation_follows(old.into(), key.into());
+            self.move_conversation(old.into(), key.into());
         }
         let pin = self.pin(key)?;
         // It is dialed where it was met, with the key expected: that address may be only a

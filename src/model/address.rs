@@ -357,7 +357,7 @@ impl FromStr for SourcePrefix {
         // The network of `::1` is `::/64`, which has machines, unlike the address `::`.
         let is_unspecified = network.is_none() && ip.is_unspecified();
         if is_unspecified || ip.is_multicast() || is_link_local(ip) {
-            return Err(wrong("it belongs to no single machine or network."));
+            return Err(wrong("it is not the IP of a single machine or network."));
         }
         Ok(ip.into())
     }

@@ -56,8 +56,8 @@ impl FairShare {
         }
     }
 
-    /// Takes `many` places for this program itself, which are never refused. They count against the
-    /// total only, and [`FairShare::clear`] gives them back.
+    /// Takes `many` places for this program itself, which are never refused. They count only
+    /// against the total. [`FairShare::clear`] releases them.
     pub(crate) fn take_own_many(&mut self, many: usize) {
         self.used += many;
     }

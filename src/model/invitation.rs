@@ -1,5 +1,4 @@
-//! Invitations: a line that says who someone is and where to dial them, to paste into another
-//! p2p-chat.
+//! Invitations: a line with a user's key, name and addresses, to paste into another p2p-chat.
 //!
 //! `p2p-chat:KEY?n=NAME&a=ADDRESS&a=ADDRESS`. The key is required, everything else is optional. The
 //! text is ASCII without spaces and quotation marks, so it can stand in a shell command and a
@@ -12,20 +11,20 @@ use super::address::PeerAddr;
 use super::key::{KeyError, PublicKey};
 use super::name::{PeerName, quoted};
 
-/// What an invitation begins with. Readers ignore case.
+/// The beginning of an invitation, in any case.
 pub const SCHEME: &str = "p2p-chat:";
 
-/// Addresses in an invitation, at most: as many as a contact can have.
+/// The maximum number of addresses in an invitation: as many as a contact can have.
 pub const MAX_INVITED_ADDRS: usize = 8;
 
-/// Bytes of an invitation, at most: twice the longest that p2p-chat writes, for the fields of later
-/// versions.
+/// The maximum length of an invitation in bytes: twice the longest that p2p-chat writes, to leave
+/// room for fields of later versions.
 pub const MAX_INVITATION_BYTES: usize = 2_048;
 
-/// Bytes of a name before it is escaped, at most: as in a hello.
+/// The maximum length of a name in bytes before it is escaped, as in a hello.
 const MAX_RAW_NAME_BYTES: usize = 256;
 
-/// Says who someone is and where to dial them.
+/// A user's key, name and addresses.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Invitation {
     /// The key to expect.
@@ -36,7 +35,7 @@ pub struct Invitation {
     pub addrs: Vec<PeerAddr>,
 }
 
-/// Why a text is not an invitation. Displays as a whole sentence for the user.
+/// Why a text is not a valid invitation. Displays as a sentence for the user.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum InvitationError {
     /// It does not begin with [`SCHEME`].
@@ -45,7 +44,7 @@ pub enum InvitationError {
     /// It has more than [`MAX_INVITATION_BYTES`].
     #[error("The invitation is too long; it has at most {MAX_INVITATION_BYTES} characters.")]
     Length,
-    /// Its key is not one.
+    /// Its key is invalid.
     #[error("The invitation has no valid key. {0}")]
     Key(KeyError),
     /// A percent sign is not followed by two hexadecimal digits, or the bytes are not UTF-8.
@@ -54,7 +53,7 @@ pub enum InvitationError {
     /// The name is empty, too long or not one word.
     #[error("The invitation has no valid name; a name is one word.")]
     Name,
-    /// It has two names.
+    /// It has more than one name.
     #[error("The invitation has two names. Copy it again.")]
     TwoNames,
     /// An address cannot be dialed.
@@ -65,7 +64,7 @@ pub enum InvitationError {
     Addresses,
 }
 
-/// Returns whether a text is meant as an invitation, valid or not.
+/// Returns whether a text begins like an invitation, valid or not.
 pub fn is_meant(text: &str) -> bool {
     text.get(..SCHEME.len()).is_some_and(|start| start.eq_ignore_ascii_case(SCHEME))
 }
@@ -73,7 +72,7 @@ pub fn is_meant(text: &str) -> bool {
 impl FromStr for Invitation {
     type Err = InvitationError;
 
-    /// Ignores white space, because a terminal breaks the line.
+    /// Ignores white space, because terminals break long lines.
     fn from_str(text: &str) -> Result<Self, InvitationError> {
         let text: String =
             text.chars().filter(|c| !c.is_whitespace()).take(MAX_INVITATION_BYTES + 1).collect();
@@ -140,13 +139,14 @@ fn unescaped(text: &str) -> Result<String, InvitationError> {
     String::from_utf8(bytes).map_err(|_| damaged())
 }
 
-/// Whether a byte of a name needs no escape: it is unreserved (RFC 3986, section 2.3).
+/// Returns whether a byte of a name needs no escape because it is unreserved (RFC 3986, section
+/// 2.3).
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
 }
 
 impl fmt::Display for Invitation {
-    /// Leaves out addresses that mean an interface of this machine, and those beyond
+    /// Leaves out addresses that name an interface of this machine, and those beyond
     /// [`MAX_INVITED_ADDRS`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{SCHEME}{}", self.key)?;

@@ -95,15 +95,13 @@ impl fmt::Display for Grouped {
 #[derive(thiserror::Error, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum KeyError {
     /// A character that no key has, at this place, counted from 1 without spaces and hyphens.
-    #[error(
-        "Character {0} of the key cannot be in one: keys are written with the letters a to z and the digits 2 to 7."
-    )]
+    #[error("Character {0} of the key is invalid; keys have only the letters a to z and the digits 2 to 7.")]
     Character(usize),
     /// This wrong number of characters.
-    #[error("A key has {KEY_CHARS} characters, and this has {0}.")]
+    #[error("A key has {KEY_CHARS} characters; this one has {0}.")]
     Length(usize),
     /// The last character has more bits than a key, so some character is wrong.
-    #[error("The last character of the key is not right; it may have been mistyped.")]
+    #[error("The last character of the key is wrong; check the key for typing errors.")]
     LeftOver,
 }
 

@@ -106,10 +106,10 @@ pub fn new_name(text: &str) -> Result<Name, NameError> {
 
 impl Name {
     /// Checks that other people cannot mistake the name for another one, or for another part of a
-    /// line: no sign of a command, a notice or a remark is in it, and it is Highly Restrictive
-    /// (UTS #39, section 5.2), with the rest of ASCII in its profile. Its characters are allowed in
-    /// identifiers, and they are of one script, or of Latin with Han and the scripts of Japanese,
-    /// Korean or Bopomofo.
+    /// line. It must not begin like a command or a notice, or contain a colon or brackets. It must
+    /// be Highly Restrictive (UTS #39, section 5.2), with the rest of ASCII in its profile: its
+    /// characters are allowed in identifiers and of one script, or of Latin with Han and the
+    /// scripts of Japanese, Korean or Bopomofo.
     ///
     /// # Errors
     /// What is wrong with the name, with a similar name that is valid.
@@ -136,27 +136,27 @@ impl Name {
     }
 }
 
-/// Returns whether a character at the beginning of a name begins something else: `*` a notice, `/`
-/// a command, `@` a recipient.
+/// Returns whether a name cannot begin with this character because something else does: `*` begins
+/// a notice, `/` a command, `@` a recipient.
 pub fn begins_otherwise(c: char) -> bool {
     c.is_ascii_punctuation() && !matches!(c, '_' | '-' | '.')
 }
 
-/// The signs that stand around or behind a name in a line.
+/// The characters that surround or follow a name in a line.
 const SIGNS_BEHIND_NAMES: [char; 5] = [':', '(', ')', '[', ']'];
 
 /// Returns why other people could mistake a name for another part of a line.
 fn form_fault(text: &str) -> Option<&'static str> {
     if text.starts_with(begins_otherwise) {
-        return Some("A name begins with a letter or a digit, because signs begin commands and notices");
+        return Some("A name cannot begin with a sign such as / or *, which begins a command or a notice");
     }
     if text.contains(SIGNS_BEHIND_NAMES) {
-        return Some("A name cannot have a colon or brackets, which follow names in a line");
+        return Some("A name cannot contain a colon or brackets, because they follow names on the screen");
     }
     None
 }
 
-/// Returns a name without the signs that [`form_fault`] finds.
+/// Returns a name without the characters that [`form_fault`] finds.
 fn without_signs(name: &str) -> String {
     let kept: String = name.chars().filter(|c| !SIGNS_BEHIND_NAMES.contains(c)).collect();
     kept.trim_start_matches(begins_otherwise).to_owned()
@@ -260,13 +260,13 @@ fn is_meaningless(c: char) -> bool {
 }
 
 /// Returns whether `c`, or the character that it looks like, begins a line of the program: a
-/// notice, a warning, or a time in brackets. A name has it escaped at its beginning.
+/// notice, a warning, or a time in brackets. It is escaped at the beginning of a name.
 fn begins_line(c: char) -> bool {
     matches!(prototype(c), '*' | '!' | '[')
 }
 
-/// Returns whether `c` is or looks like a colon. A name has it escaped at the end of a word, where
-/// its message would seem to begin.
+/// Returns whether `c` is or looks like a colon. It is escaped at the end of a word of a name,
+/// where a message would seem to begin.
 fn is_colon(c: char) -> bool {
     prototype(c) == ':'
 }
@@ -509,8 +509,8 @@ mod tests {
 
     #[test]
     fn own_name_reads_as_nothing_else() {
-        let signs = "A name begins with a letter or a digit, because signs begin commands and notices";
-        let colon = "A name cannot have a colon or brackets, which follow names in a line";
+        let signs = "A name cannot begin with a sign such as / or *, which begins a command or a notice";
+        let colon = "A name cannot contain a colon or brackets, because they follow names on the screen";
         for (wrong, why, suggestion) in [
             ("/bob", signs, Some("bob")),
             ("@bob", signs, Some("bob")),

@@ -179,13 +179,13 @@ pub enum StoreError {
     #[error("the memory for messages is full (64 MiB queued, 80 MiB in all)")]
     NoRoom,
     /// Another process did not release the file in time.
-    #[error("another process keeps the file for itself")]
+    #[error("another process has locked the file")]
     Busy,
     /// The file is damaged.
     #[error("the file is damaged")]
     Damaged,
     /// A later version of the program wrote the file, in the format of this number.
-    #[error("a later version of p2p-chat has written it (format {0})")]
+    #[error("a later version of p2p-chat wrote it (format {0})")]
     Newer(i64),
     /// Anything else, in the words of the database or the operating system.
     #[error("{0}")]

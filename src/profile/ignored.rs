@@ -14,11 +14,11 @@ const IGNORED_FILE: &str = "ignored_introductions";
 /// The first line of the file.
 const TITLE: &str = "p2p-chat ignored introductions 1";
 
-/// Bytes of the file that are read, at most.
+/// The maximum number of bytes read from the file.
 const MAX_FILE_BYTES: usize = (MAX_IGNORED + 1) * (KEY_CHARS + 1);
 
-/// Returns the ignored keys, the oldest first. Without a readable file there are none. Lines that
-/// are no keys do not count.
+/// Returns the ignored keys, oldest first. Returns none without a readable file, and skips lines
+/// that are not keys.
 pub(crate) fn ignored(folder: &Path) -> Vec<PublicKey> {
     let mut text = Vec::new();
     let bytes = u64::try_from(MAX_FILE_BYTES).unwrap_or(u64::MAX);

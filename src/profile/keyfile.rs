@@ -87,7 +87,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Pair, String> {
     if bytes.len() > MAX_BYTES {
         return Err(format!("It has more than {MAX_BYTES} bytes."));
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| "It is no text.".to_owned())?;
+    let text = std::str::from_utf8(bytes).map_err(|_| "It is not text.".to_owned())?;
     let mut lines = text.lines().map(str::trim_end);
     match lines.next() {
         None => return Err("It is empty.".into()),
@@ -102,7 +102,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Pair, String> {
     }
     match Pair::from_seed(seed) {
         Some(pair) if pair.public == public => Ok(pair),
-        _ => Err("Its public key is not the one that its secret makes.".into()),
+        _ => Err("Its public key does not match its secret key.".into()),
     }
 }
 
@@ -168,7 +168,7 @@ mod tests {
             (VECTOR.replace("key 1", "key 2"), "not `p2p-chat key 1`"),
             (VECTOR.replace("secret", "secrets"), "`secret` is missing"),
             (VECTOR.replace("public", "\npublic"), "`public` is missing"),
-            (VECTOR.replace("tvq3", "tvq"), "`secret`: A key has 52 characters, and this has 51."),
+            (VECTOR.replace("tvq3", "tvq"), "`secret`: A key has 52 characters; this one has 51."),
             (format!("{VECTOR}more"), "follows its third line"),
             (VECTOR.repeat(10), "more than 1000 bytes"),
         ] {

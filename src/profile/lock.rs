@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use crate::files;
 
-/// How long a look at a lock takes at most: some microseconds on an idle machine.
-const LOOK: Duration = Duration::from_millis(20);
+/// How long to wait before trying a held lock again. A check by another process holds it for some
+/// microseconds on an idle machine.
+const RETRY_DELAY: Duration = Duration::from_millis(20);
 
-/// Bytes of a process id and its line end, at most.
+/// The maximum length of a process id and its line end, in bytes.
 const MAX_ID_BYTES: u64 = 16;
 
 /// A lock that is held as long as this lives. The system releases it when the process ends, even by
@@ -27,8 +28,8 @@ impl Lock {
     pub(super) fn take(path: &Path) -> io::Result<Option<Self>> {
         let mut file = files::private().read(true).write(true).create(true).truncate(false).open(path)?;
         if !lock(&file)? {
-            // `is_held` may be looking at this very moment.
-            thread::sleep(LOOK);
+            // `is_held` may hold the lock for a moment.
+            thread::sleep(RETRY_DELAY);
             if !lock(&file)? {
                 return Ok(None);
             }
@@ -48,13 +49,13 @@ fn lock(file: &File) -> io::Result<bool> {
     }
 }
 
-/// Returns whether a process holds the lock. Without the file, none does.
+/// Returns whether a process holds the lock; `false` if the file does not exist.
 pub(super) fn is_held(path: &Path) -> bool {
     let Ok(file) = File::open(path) else { return false };
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
-/// Returns the id of the process that took the lock last, if it is readable.
+/// Returns the id of the last process that took the lock, if it can be read.
 pub(super) fn holder(path: &Path) -> Option<u32> {
     let mut text = String::new();
     File::open(path).ok()?.take(MAX_ID_BYTES).read_to_string(&mut text).ok()?;

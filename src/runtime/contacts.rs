@@ -70,15 +70,15 @@ impl Edit {
     }
 }
 
-/// What follows from a change of a contact, beside its entry in the file.
+/// What else follows from a change of a contact.
 pub(crate) enum Noted {
     /// Nothing.
     Nothing,
-    /// The peer has become a contact, and may have the name of another.
+    /// The peer has become a contact and may have another contact's name.
     New(PeerId, Option<PeerName>),
     /// A contact is removed, and with it perhaps an alias.
     Removed,
-    /// The change is to be saved at once.
+    /// The change has to be saved at once.
     Urgent,
 }
 
@@ -194,7 +194,7 @@ impl ContactBook {
                 self.set_pin(pin);
                 return if is_new { Noted::New(id, name) } else { Noted::Nothing };
             }
-            // A stranger that was blocked.
+            // A blocked stranger.
             ContactChange::Key(Pin { key, .. }) if self.remove(PeerId::Key(key)) => return Noted::Removed,
             ContactChange::Forgotten(id) if self.remove(id) => return Noted::Removed,
             ContactChange::Key(_) | ContactChange::Forgotten(_) => return Noted::Nothing,
@@ -210,17 +210,17 @@ impl ContactBook {
             ContactChange::Source { source, blocked } => {
                 self.unsaved_sources.insert(source, blocked);
             }
-            // One that was removed from the file by hand stays removed.
+            // A contact that the user removed from the file stays removed.
             ContactChange::Muted(id, false) if self.get(id).is_none() => return Noted::Nothing,
             ContactChange::Muted(id, muted) => self.set_muted(id, muted),
         }
         Noted::Urgent
     }
 
-    /// Passes an edit by hand to the core. `date` is the clock, in seconds since 1970.
+    /// Passes an edit of the file to the core. `date` is the clock, in seconds since 1970.
     pub(crate) fn take_edit(&mut self, change: Change, node: &Node, date: u64) {
         match change {
-            // What the user has decided meanwhile counts, and is saved next.
+            // A newer decision in the program wins, and is saved next.
             Change::Set(contact) => {
                 if let Some(contact) = self.get(contact.id) {
                     self.take_edited(contact, node, date);
@@ -272,8 +272,9 @@ impl ContactBook {
         }
     }
 
-    /// Whether an event tells that an edit by hand is in force, which the user was told.
-    pub(crate) fn is_of_an_edit(&self, event: &Event) -> bool {
+    /// Returns whether an event reports the effect of an edit, which the user has already been
+    /// told.
+    pub(crate) fn reports_edit(&self, event: &Event) -> bool {
         let id = match event {
             Event::Decided(
                 Decision::Added(who, _)

@@ -1,4 +1,4 @@
-//! Passes what is discovered on the local network to the machine, from the thread of the discovery.
+//! Passes what the discovery thread finds on the local network to the machine.
 
 use std::sync::Weak;
 

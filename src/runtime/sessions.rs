@@ -110,7 +110,7 @@ impl SessionHandler for ToMachine {
         if let IntroductionPart::Card(card) = &part
             && !crypto::is_signed(card)
         {
-            log::warn!("{key} sends a contact card that is not signed by {}", card.key);
+            log::warn!("{key} sent a contact card that is not signed by {}", card.key);
             return;
         }
         if let Some(shared) = self.shared() {

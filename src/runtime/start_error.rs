@@ -10,13 +10,13 @@ use crate::store::StoreError;
 pub enum StartError {
     /// Another program listens there.
     #[error(
-        "Port {} is already in use, perhaps by another p2p-chat; choose another one, or 0 for any that is free.",
+        "Port {} is already in use, perhaps by another p2p-chat; choose another one, or 0 for any free port.",
         .0.port()
     )]
     PortInUse(SocketAddr),
     /// The operating system does not permit the port.
     #[error(
-        "Listening at port {} is not permitted; choose one from 1024 to 65535, or 0 for any that is free.",
+        "Listening on port {} is not permitted; choose one from 1024 to 65535, or 0 for any free port.",
         .0.port()
     )]
     NotPermitted(SocketAddr),
@@ -28,11 +28,11 @@ pub enum StartError {
     NoKey,
     /// The queued messages of earlier runs cannot be read.
     #[error(
-        "The queued messages of the last run cannot be read: {0}. Start with --no-history to leave them alone."
+        "The queued messages of the last run cannot be read: {0}. Start with --no-history to leave them unchanged."
     )]
     NoHistory(StoreError),
     /// Anything else.
-    #[error("Cannot listen at {0}: {1}.")]
+    #[error("Cannot listen on {0}: {1}.")]
     Other(SocketAddr, io::Error),
 }
 

@@ -265,8 +265,8 @@ impl<'a> Step<'a> {
         self.act(None, |state, now| ((), state.asks_to_verify(key, now)));
     }
 
-    /// A peer sends a part of an introduction. The signature of a card is right. `clock` is the
-    /// time in milliseconds since 1970.
+    /// A peer sent part of an introduction. The caller has checked the signature of a card. `clock`
+    /// is the time in milliseconds since 1970.
     pub fn introduced(&mut self, key: PublicKey, part: IntroductionPart, clock: u64) {
         self.act(None, |state, now| ((), state.introduced(key, part, clock, now)));
     }
@@ -333,7 +333,8 @@ impl<'a> Step<'a> {
         self.act(None, |state, now| ((), state.tick(now)));
     }
 
-    /// The clock of this machine, in milliseconds since 1970, is far from the noted one.
+    /// Handles a clock of this machine that is far from the recorded one. Both are in milliseconds
+    /// since 1970.
     pub fn clock_doubted(&mut self, clock: u64, noted: u64) {
         self.act(None, |state, _| ((), state.clock_doubted(clock, noted)));
     }

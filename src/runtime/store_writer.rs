@@ -35,7 +35,7 @@ const MAX_STRANGERS_IN_BATCH: usize = 128;
 pub struct Keeping {
     /// Where they are stored.
     pub store: Box<dyn Store>,
-    /// The same store, for reading meanwhile.
+    /// The same store, for reading while the writer runs.
     pub reader: Box<dyn Store>,
     /// The store is on a disk and outlives the program.
     pub durable: bool,

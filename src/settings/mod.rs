@@ -59,9 +59,9 @@ pub struct Settings {
     pub policy: Policy,
     /// Send and accept no unencrypted messages.
     pub require_encryption: bool,
-    /// Use files that other users can access.
+    /// Accept files that other users can access.
     pub insecure_permissions: bool,
-    /// Who can discover us on the local network, if the user chose that.
+    /// Who can discover us on the local network, if the user set it.
     pub discover: Option<DiscoveryMode>,
     /// Store no messages on disk.
     pub no_history: bool,
@@ -96,8 +96,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Who can discover us on the local network. A user who does not accept every stranger is
-    /// visible to contacts only, unless they choose otherwise.
+    /// Returns who can discover us on the local network. By default, a user who does not accept
+    /// every stranger is visible only to contacts.
     pub fn discovery(&self) -> DiscoveryMode {
         self.discover.unwrap_or(match self.policy {
             Policy::AcceptNew => DiscoveryMode::On,

@@ -8,8 +8,8 @@ use crate::model::name::quoted;
 /// of a word, and not in config.toml.
 ///
 /// # Errors
-/// A sentence for a path that begins with the home directory of another user or with a variable, or
-/// if the home directory is unknown. Each would name a new directory called `~` or `$HOME`.
+/// A sentence if the path begins with the home directory of another user or with a variable, or if
+/// the home directory is unknown. Such a path would create a directory called `~` or `$HOME`.
 pub(crate) fn expanded(path: PathBuf) -> Result<PathBuf, String> {
     let home = || etcetera::home_dir().ok();
     with_home(path, home)
@@ -19,7 +19,7 @@ fn with_home(path: PathBuf, home: impl FnOnce() -> Option<PathBuf>) -> Result<Pa
     let Some(Component::Normal(first)) = path.components().next() else { return Ok(path) };
     let first = first.to_string_lossy();
     if first == "~" {
-        let home = home().ok_or("there is no home directory for ~; write the whole path.")?;
+        let home = home().ok_or("there is no home directory for ~; write the full path.")?;
         return Ok(match path.strip_prefix(Path::new("~")) {
             Ok(rest) if rest.as_os_str().is_empty() => home,
             Ok(rest) => home.join(rest),
@@ -31,7 +31,7 @@ fn with_home(path: PathBuf, home: impl FnOnce() -> Option<PathBuf>) -> Result<Pa
     if first.starts_with('~') || is_variable {
         let first = quoted(&first);
         return Err(format!(
-            "{first} is not expanded; write the whole path, or ./{first} for a file of that name."
+            "{first} is not expanded; write the full path, or ./{first} for a file of that name."
         ));
     }
     Ok(path)
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn other_home_directories_and_variables_are_refused() {
         for path in ["~bob", "~bob/chat", "~+", "$HOME/chat", "${HOME}", "%APPDATA%/chat"] {
-            assert!(of(path).unwrap_err().contains("is not expanded; write the whole path"), "{path}");
+            assert!(of(path).unwrap_err().contains("is not expanded; write the full path"), "{path}");
         }
         let homeless = with_home("~/x".into(), || None).unwrap_err();
         assert!(homeless.starts_with("there is no home directory"), "{homeless}");

@@ -302,8 +302,8 @@ mod tests {
         let bob = with(&format!("key = \"{KEY}\"\n"));
         let nine: Vec<String> = (2..=10).map(|port| format!("\"127.0.0.1:{port}\"")).collect();
         for (text, line, words) in [
-            (with("key = \"aeaq\"").as_str(), 3, "A key has 52 characters, and this has 4."),
-            (&with(&format!("key = \"1{}\"", &KEY[1..])), 3, "Character 1 of the key cannot be in one"),
+            (with("key = \"aeaq\"").as_str(), 3, "A key has 52 characters; this one has 4."),
+            (&with(&format!("key = \"1{}\"", &KEY[1..])), 3, "Character 1 of the key is invalid"),
             (&with("key = 7"), 3, "expected a text in quotation marks instead of `7`"),
             (&with("addresses = []"), 3, "`addresses` need a `key`"),
             (&format!("{bob}addresses = \"127.0.0.1:2\""), 4, "write `addresses` as a list"),

@@ -6,14 +6,15 @@ use jiff::tz::TimeZone;
 
 use crate::model::name::quoted;
 
-/// Returns why times are in UTC instead of the time zone in `TZ`, as sentences. `None` if they are
-/// not.
+/// Returns a warning that times are in UTC because the time zone in `TZ` is unknown. `None` if it
+/// is known or not set.
 pub(crate) fn zone_warning() -> Option<String> {
-    // Without TZ and without a zone of the system, as in many containers, UTC is right.
+    // Without TZ, there is nothing to report: in many containers the system has no time zone, and
+    // UTC is right.
     let zone = env::var_os("TZ").filter(|zone| !zone.is_empty())?;
     TimeZone::try_system().err()?;
     Some(format!(
-        "This system has no time zone TZ={}; times are in UTC. Write one like Europe/Berlin, and check that \
+        "This system has no time zone TZ={}; times are in UTC. Use one like Europe/Berlin, and check that \
          tzdata is installed.",
         quoted(&zone.to_string_lossy())
     ))

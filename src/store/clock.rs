@@ -1,28 +1,28 @@
-//! The clock of the machine, as far as the file can tell whether it is right.
+//! Checks whether the clock of this machine can be right, by what the file has recorded of it.
 //!
-//! The table `meta` has what the clock showed last. A clock that is far off that may be wrong, and
-//! a wrong clock would make every message look old. Until a contact's message or the user says that
-//! it is right, what it shows is not noted, and nothing that is stored counts as a sign for it.
+//! The table `meta` has the last recorded clock. A clock that is far from it may be wrong, and a
+//! wrong clock would make every message look old. Until a contact's message or the user confirms
+//! the clock, it is not recorded, and what is stored meanwhile is no evidence for it.
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
-/// The name of the noted clock in the table `meta`.
+/// The name of the recorded clock in the table `meta`.
 const NAME: &str = "clock";
 
 const HOUR: u64 = 3_600_000;
 
-/// How often the clock is noted.
+/// How often the clock is recorded.
 pub(super) const NOTED_EVERY: u64 = HOUR;
 
-/// A clock that is this far from the noted one is doubtful. Fewer people leave the program off for
-/// longer than have a clock that is wrong by less.
+/// How far the clock may be from the recorded one before it is doubtful. Wrong clocks are usually
+/// off by more, and few people leave the program off for longer.
 pub(super) const DOUBTFUL_AFTER: u64 = 30 * 24 * HOUR;
 
-/// A contact's message that was typed this near to now, by the contact's clock, shows that ours is
-/// right: time zones and slow deliveries stay within a day.
+/// How near to now a contact's message must have been typed, by the contact's clock, to confirm our
+/// clock. Time zones and slow deliveries stay within a day.
 pub(super) const AGREES_WITHIN: u64 = 24 * HOUR;
 
-/// Returns the noted clock, in milliseconds since 1970.
+/// Returns the recorded clock, in milliseconds since 1970.
 pub(super) fn noted(conn: &Connection) -> Result<Option<u64>> {
     let noted: Option<i64> = conn
         .prepare_cached("SELECT value FROM meta WHERE name = ?")?
@@ -31,8 +31,8 @@ pub(super) fn noted(conn: &Connection) -> Result<Option<u64>> {
     Ok(noted.map(i64::cast_unsigned))
 }
 
-/// Returns the latest sign of the clock in a file that has no note: the time of the last message,
-/// or when a peer was seen, whichever is nearer to `clock`.
+/// Returns evidence of an earlier clock in a file without a recorded one: the time of the last
+/// message, or when a peer was last seen, whichever is nearer to `clock`.
 pub(super) fn earlier_sign(conn: &Connection, clock: u64) -> Result<Option<u64>> {
     let sign: Option<i64> = conn
         .prepare_cached(
@@ -46,15 +46,15 @@ pub(super) fn earlier_sign(conn: &Connection, clock: u64) -> Result<Option<u64>>
     Ok(sign.map(|sign| u64::try_from(sign).unwrap_or(0)))
 }
 
-/// Notes a clock.
+/// Records a clock.
 pub(super) fn note(conn: &Connection, clock: u64) -> Result<()> {
     conn.prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)")?
         .execute(params![NAME, clock.cast_signed()])
         .map(drop)
 }
 
-/// Lets the messages that were queued while the clock was doubtful wait from now on. Their column
-/// `expires` says, negative, how long they wait.
+/// Sets when the messages expire that were queued while the clock was doubtful. Until now, their
+/// column `expires` has the waiting time as a negative number.
 pub(super) fn start_waiting(conn: &Connection, clock: u64) -> Result<()> {
     conn.prepare_cached("UPDATE message SET expires = ? - expires WHERE status = 0 AND expires < 0")?
         .execute([clock.cast_signed()])

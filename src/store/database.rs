@@ -56,12 +56,12 @@ pub struct Sqlite {
     started: Instant,
     /// What the clock showed at the last batch, and how long the store had been open.
     clock: Option<(u64, Duration)>,
-    /// By how many milliseconds the clock was set since queued messages followed it last. They do
-    /// not follow a doubtful clock.
+    /// How many milliseconds the clock was set by since the expiry of queued messages last followed
+    /// it. It does not follow a doubtful clock.
     jumped: i64,
-    /// The noted clock, as far as it was read.
+    /// The recorded clock, if it has been read.
     noted: Option<u64>,
-    /// No queued message waits for the clock to be certain.
+    /// Whether no queued message waits for the clock to be confirmed.
     all_wait: bool,
     /// Something was forgotten that may still be in the log, in free pages or in an older file.
     untidy: bool,
@@ -92,11 +92,11 @@ impl Sqlite {
         // Made here, because its log takes its permissions, and SQLite would use the umask.
         match files::private().read(true).write(true).create(true).truncate(false).open(path) {
             Err(error) if error.kind() == ErrorKind::PermissionDenied && path.exists() => {
-                return Err(StoreError::Other("it is write-protected; `chmod 600` on it ends that".into()));
+                return Err(StoreError::Other("it is write-protected; run `chmod 600` on it".into()));
             }
             opened => drop(opened?),
         }
-        // A reader of a protected file may have made protected ones.
+        // A reader of a write-protected file may have made write-protected ones.
         LOG_PARTS.iter().for_each(|part| files::make_writable(&beside(path, part)));
         let mut store = Self::connected(path)?;
         if store.note_damage(import::is_old(&store.conn))? {
@@ -148,19 +148,19 @@ impl Sqlite {
         Self::new(conn, Some(path))
     }
 
-    /// A connection to a file that this process cannot write to, or not beside it. Makes no files.
+    /// Opens a file if this process cannot write to it or to its directory. Creates no files.
     pub(super) fn protected(path: &Path) -> Result<Self> {
         if !keeps_log(path) || LOG_PARTS.iter().all(|part| beside(path, part).exists()) {
-            // Nothing has to be made beside it. If a program uses the file or has crashed, its log
-            // counts.
+            // No file has to be created. If a program uses the file or has crashed, the log is
+            // read.
             return Self::connected(path);
         }
         if fs::metadata(beside(path, LOG_PARTS[0])).is_ok_and(|log| log.len() > 0) {
             return Err(StoreError::Other(
-                "its log cannot be read without writing beside it; copy both to another directory".into(),
+                "its log can be read only in a writable directory; copy both to another directory".into(),
             ));
         }
-        // Nobody has it open: a program that writes has a log.
+        // No program has the file open: one that writes would have a log.
         let path = std::path::absolute(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
         let conn = Connection::open_with_flags(address(&path), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
@@ -247,16 +247,16 @@ impl Sqlite {
         Ok(written)
     }
 
-    /// Returns the noted clock if `clock` is so far from it that it may be wrong.
+    /// Returns the recorded clock if `clock` is so far from it that it may be wrong.
     ///
     /// # Errors
-    /// If the file cannot be read, or if it has no note yet and cannot be written.
+    /// If the file cannot be read, or if it has no recorded clock yet and cannot be written.
     pub fn doubt(&mut self, clock: u64) -> Result<Option<u64>> {
         let is_far = |noted: &u64| noted.abs_diff(clock) > clock::DOUBTFUL_AFTER;
         if self.path.is_none() || self.noted.is_some_and(|noted| !is_far(&noted)) {
             return Ok(None);
         }
-        // Another process may have noted it since.
+        // Another process may have recorded it since.
         self.noted = self.note_damage(clock::noted(&self.conn))?;
         if self.noted.is_none()
             && let Some(sign) = self.note_damage(clock::earlier_sign(&self.conn, clock))?
@@ -266,7 +266,7 @@ impl Sqlite {
         Ok(self.noted.filter(is_far))
     }
 
-    /// Notes that the clock is right.
+    /// Records that the clock is right.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -438,7 +438,7 @@ impl<S: Store> Store for Arc<Mutex<S>> {
     }
 }
 
-/// A connection that leaves the file as it is, also when it is closed.
+/// Opens a connection that leaves the file unchanged, even when it is closed.
 fn untouched(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
@@ -450,23 +450,23 @@ fn reads(conn: &Connection) -> rusqlite::Result<()> {
     conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
 }
 
-/// Whether this is the error of a file system where processes cannot share memory, which the index
-/// of the log needs.
+/// Returns whether this error means that processes cannot share memory on this file system. The
+/// index of the log needs that.
 fn needs_shared_memory(error: &Error) -> bool {
     let codes = [ffi::SQLITE_IOERR_SHMOPEN, ffi::SQLITE_IOERR_SHMMAP, ffi::SQLITE_IOERR_SHMLOCK];
     matches!(error, Error::SqliteFailure(failure, _) if codes.contains(&failure.extended_code))
 }
 
-/// Moves the log into the file, which has none from then on, without sharing memory.
+/// Moves the log into the file and turns it off, without shared memory.
 pub(super) fn merge_log(path: &Path) -> rusqlite::Result<()> {
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     conn.busy_timeout(BUSY)?;
-    // Whoever has the file alone has the index of its log in its own memory.
+    // With exclusive access, SQLite keeps the index of the log in its own memory.
     conn.execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE;")?;
     Ok(())
 }
 
-/// Tries whether a file beside this one can have a log.
+/// Tries whether a file in this directory can have a log.
 fn log_works(path: &Path) -> bool {
     let scratch = beside(path, ".try");
     let remove = || {
@@ -480,11 +480,11 @@ fn log_works(path: &Path) -> bool {
         conn.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE tried (it);")
     });
     remove();
-    // In doubt there is no log, which works everywhere.
+    // If in doubt, use no log, which works everywhere.
     tried.is_some_and(|tried| tried.is_ok())
 }
 
-/// The address of a file that nobody changes.
+/// Returns the SQLite URI of a file that no process changes.
 fn address(path: &Path) -> String {
     let mut address = "file:".to_owned();
     for byte in path.as_os_str().as_encoded_bytes() {
@@ -509,8 +509,8 @@ fn connect(conn: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// Makes a connection one that writes. `log_works` is asked if the file has no log yet. Without a
-/// log, SQLite has a rollback journal, and readers wait for writers.
+/// Prepares a connection for writing. Calls `log_works` if the file has no log yet. Without a log,
+/// SQLite uses a rollback journal, and readers wait for writers.
 pub(super) fn prepare(conn: &mut Connection, log_works: impl FnOnce() -> bool) -> Result<()> {
     if schema::version(conn)? == 0 {
         // Only an empty file can be set to that.
@@ -550,7 +550,7 @@ fn header(path: &Path) -> Option<[u8; HEADER_BYTES]> {
     Some(header)
 }
 
-/// Whether SQLite reads and writes the file with a log, by its header.
+/// Returns whether the header says that the file has a log.
 fn keeps_log(path: &Path) -> bool {
     header(path).is_some_and(|header| header[18..20] == [2, 2])
 }

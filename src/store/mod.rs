@@ -78,12 +78,12 @@ pub trait Store: Send {
     /// If they cannot be read.
     fn unshown(&mut self, limit: usize) -> Result<Vec<StoredMessage>>;
 
-    /// Notes what the clock shows, in milliseconds since 1970, once an hour. Returns the noted time
-    /// if `clock` is more than 30 days off it and may be wrong. It is not noted then, until a
-    /// contact's message agrees with it or the user confirms it.
+    /// Records `clock`, in milliseconds since 1970, at most once an hour. If it is more than 30
+    /// days from the recorded clock, it may be wrong: then it is not recorded until a contact's
+    /// message or the user confirms it, and the recorded clock is returned.
     ///
     /// # Errors
-    /// If it cannot be noted.
+    /// If it cannot be recorded.
     fn note_clock(&mut self, clock: u64) -> Result<Option<u64>> {
         let _ = clock;
         Ok(None)

@@ -19,9 +19,9 @@ pub(super) struct Batch<'a> {
     pub(super) conn: &'a Connection,
     /// Milliseconds since 1970.
     pub(super) clock: i64,
-    /// The clock may be wrong.
+    /// Whether the clock may be wrong.
     pub(super) doubtful: bool,
-    /// A message of a contact shows that the clock is right.
+    /// Whether a contact's message has confirmed the clock.
     pub(super) agrees: bool,
     /// Texts get a folded copy and stand in the full-text index.
     pub(super) indexed: bool,
@@ -144,14 +144,14 @@ impl Batch<'_> {
         Ok(StoreResult::Done)
     }
 
-    /// Whether a message was typed about now, by its sender's clock. One that is sent again may
-    /// have waited for long.
+    /// Returns whether a message was typed about now, by its sender's clock. A message that is sent
+    /// again proves nothing, because it may have waited.
     fn agrees_with(&self, message: &Message) -> bool {
         !message.again && stored_time(message.time).abs_diff(self.clock) <= clock::AGREES_WITHIN
     }
 
-    /// The column `expires`: while the clock is doubtful, how long the message waits, as a negative
-    /// number.
+    /// Returns the column `expires`. While the clock is doubtful, this is the waiting time as a
+    /// negative number.
     fn expires(&self, expires: u64) -> i64 {
         let expires = stored_time(expires);
         if self.doubtful && expires > 0 { self.clock.saturating_sub(expires).min(-1) } else { expires }

@@ -79,7 +79,7 @@ pub(crate) fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let signals = Signals::open()?;
     signals.watch(&queue)?;
     let Started { name, identity, contacts, node, own, told } = start(settings, peers, terminal, &queue)?;
-    // Until now, signals end the program at once.
+    // Before this, a signal ends the program at once.
     signals::start();
     let mut app = App::new(settings, node, contacts, Arc::clone(&queue), terminal);
     app.own = own;
@@ -133,7 +133,7 @@ struct App {
     began: Instant,
     /// What `/copy` copies.
     received: Option<again::Received>,
-    /// Peers that the user has written to, and why the messages wait, since these were online last.
+    /// Why messages wait for peers, as the user was told since each peer was last online.
     told_waiting: BTreeMap<Recipient, PendingReason>,
     /// Addresses with an alias where no peer has proven itself yet.
     named_unproven: BTreeSet<Recipient>,
@@ -165,7 +165,7 @@ struct App {
     away: bool,
     /// The operation that must finish before the next line is read.
     busy: Option<OpId>,
-    /// Whether a line of a script was not carried out.
+    /// Whether a line of a script could not be carried out.
     failed: bool,
     /// Events that were taken from the queue after the one that ends the program.
     rest: VecDeque<AppEvent>,
@@ -325,7 +325,7 @@ impl App {
         if self.screen.is_terminal() && !tui::is_dumb() && !self.wishes.plain {
             self.screen
                 .take_over(self.attention.is_wanted())
-                .context("Cannot take over the terminal; --plain does without.")?;
+                .context("Cannot control the terminal; start with --plain.")?;
             if let Some(editor) = self.screen.editor() {
                 for line in self.own.recalled.drain(..) {
                     editor.remember(&line);
@@ -400,7 +400,7 @@ impl App {
         self.out.push(line.into());
     }
 
-    /// Says why a line is not carried out.
+    /// Prints why a line is not carried out.
     fn refuse(&mut self, sentence: impl Into<String>) {
         let sentence = sentence.into();
         self.fails(&sentence);
@@ -420,7 +420,7 @@ impl App {
         self.failed = true;
         // A terminal shows the reason already.
         if !(io::stdout().is_terminal() && io::stderr().is_terminal()) {
-            // If standard error is gone, the exit status has to do.
+            // If standard error is closed, only the exit status reports it.
             let _ = writeln!(io::stderr(), "p2p-chat: {reason}");
         }
     }

@@ -100,8 +100,8 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/outbox",
         arguments: "[cancel|again N]",
         short: "list queued messages, cancel them or try again",
-        long: "A message stays queued until it is delivered or expires (--expire), also while \
-               p2p-chat does not run. `/outbox cancel 2` cancels the second message of the list, \
+        long: "A message stays queued until it is delivered or expires (--expire), even while \
+               p2p-chat is not running. `/outbox cancel 2` cancels the second message of the list, \
                and `/outbox again 2` tries it again at once. `all` instead of a number means all \
                of them.",
     },
@@ -198,22 +198,22 @@ pub const COMMANDS: &[CommandHelp] = &[
                or its ip:port if it has no key. Use it to answer a message request, or if two \
                people have the same name. p2p-chat then shows the first characters of the key \
                after each of the two names. It also accepts an introduction: the other side gets \
-               a signed card with your key, your name and your addresses, or those that you type \
+               a signed contact card with your key, your name and your addresses, or those that you type \
                after WHOM (`-` for none).",
     },
     CommandHelp {
         name: "/introduce",
         arguments: "WHOM WHOM",
         short: "introduce two contacts to each other",
-        long: "p2p-chat asks each of them. Who accepts sends the other a contact card through you. \
-               Nothing is exchanged before that. At most 20 introductions a day are sent to a \
-               contact.",
+        long: "p2p-chat asks each of them. When one accepts, the other gets a contact card through \
+               you. Nothing is exchanged before that. A contact gets at most 20 introductions a \
+               day from you.",
     },
     CommandHelp {
         name: "/ignore",
         arguments: "WHOM",
         short: "ignore an introduction",
-        long: "Nothing is sent, and introductions of the same key are not shown again.",
+        long: "Nothing is sent, and no introduction of the same key is shown again.",
     },
     CommandHelp {
         name: "/block",
@@ -253,8 +253,8 @@ pub const COMMANDS: &[CommandHelp] = &[
         arguments: "WHOM",
         short: "add a contact",
         long: "WHOM is a name or a number in the list, an ip:port, a whole key, the beginning of a \
-               known key, or an invitation, which /invite shows. p2p-chat dials contacts at each start, and no other peer can take \
-               their names. A peer that you write to becomes a contact automatically.",
+               known key, or an invitation, which /invite shows. p2p-chat dials contacts at each \
+               start, and no other peer can take their names. A peer that you write to becomes a contact automatically.",
     },
     CommandHelp {
         name: "/forget",
@@ -279,9 +279,10 @@ pub const COMMANDS: &[CommandHelp] = &[
         short: "who can discover you: on, contacts, off",
         long: "on announces your name and key on the local network, and connects those who do the \
                same; with the policies ask and strict, p2p-chat only tells you of strangers. \
-               contacts announces what only those who know your key recognize, and connects \
-               contacts only. off announces nothing and looks for nobody. It applies until p2p-chat \
-               ends; --discover sets it for each start. Without WHO, it shows who can discover you.",
+               contacts announces you so that only those who know your key recognize you, and \
+               connects only contacts. off neither announces you nor looks for peers. The choice \
+               applies until p2p-chat ends; --discover sets it for each start. Without WHO, it \
+               shows who can discover you.",
     },
     CommandHelp {
         name: QUIT,

@@ -29,7 +29,7 @@ pub(crate) enum Input {
     LineTooLong(usize),
     /// A line of a terminal that edits lines itself and may have dropped the end of this one.
     LineCut,
-    /// A line that is not UTF-8, which is dropped.
+    /// A line that was dropped because it is not UTF-8.
     LineNotText,
     /// The end of input.
     End,
@@ -261,7 +261,7 @@ fn next_line(input: &mut impl BufRead) -> Input {
     }
 }
 
-/// Removes the byte order mark with which editors on Windows begin a file.
+/// Removes the byte order mark that editors on Windows put at the beginning of a file.
 fn without_mark(line: String) -> String {
     line.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(line)
 }

@@ -1,4 +1,4 @@
-//! How an invitation is shown: as text, as a QR code, and as the command for the other side. Pure.
+//! Shows an invitation as text, as a QR code, and as the command for the other side. Pure.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -9,7 +9,7 @@ use crate::model::invitation::{Invitation, MAX_INVITED_ADDRS};
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName};
 
-/// Returns the invitation of a user who can be reached at these IPs, and at loopback if there are
+/// Returns the invitation of a user who can be reached at these IPs, or at loopback if there are
 /// none. Without a port it has no address.
 pub(crate) fn own_invitation(key: PublicKey, name: &Name, ips: &[IpAddr], port: Option<u16>) -> Invitation {
     let loopback = [Ipv4Addr::LOCALHOST.into()];
@@ -20,8 +20,8 @@ pub(crate) fn own_invitation(key: PublicKey, name: &Name, ips: &[IpAddr], port: 
     Invitation { key, name: Some(PeerName::new(name.as_str())), addrs }
 }
 
-/// Returns the lines about an invitation of ours. With `code`, they include the QR code if it fits
-/// into so many columns.
+/// Returns the lines about our invitation. With `code`, they include the QR code if it fits into
+/// this number of columns.
 pub(crate) fn invitation_lines(invitation: &Invitation, palette: Palette, code: Option<usize>) -> Vec<Line> {
     let text = invitation.to_string();
     let mut lines = vec![Line::from("Your invitation:"), Line::from(text.clone())];
@@ -34,7 +34,7 @@ pub(crate) fn invitation_lines(invitation: &Invitation, palette: Palette, code: 
     lines
 }
 
-/// Returns who an invitation is from, by what it says.
+/// Returns the name and key in an invitation, for a sentence.
 pub(crate) fn inviter(invitation: &Invitation) -> String {
     let key = invitation.key.short();
     match &invitation.name {
@@ -43,8 +43,8 @@ pub(crate) fn inviter(invitation: &Invitation) -> String {
     }
 }
 
-/// Returns the QR code of a text, or `None` if it needs more columns. Without colours it is for a
-/// dark background, which is usual.
+/// Returns the QR code of a text, or `None` if it needs more columns. Without colours, it is made
+/// for a dark background, which is usual.
 fn code_lines(text: &str, palette: Palette, columns: usize) -> Option<Vec<Line>> {
     let (foreground, ink) = match palette {
         Palette::None => (Foreground::Light, Ink::Plain),

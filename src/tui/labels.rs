@@ -1,4 +1,4 @@
-//! Gives each peer a label that no other peer has: the user's nickname for it, its name, or its
+//! Gives each peer a label that no other peer has: the user's alias for it, its name, or its
 //! name with a suffix from its key or its port. Pure.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -109,13 +109,13 @@ impl BySkeleton {
     }
 }
 
-/// The labels of the peers that were met in this run, and the user's nicknames.
+/// The labels of the peers that were met in this run, and the user's aliases.
 ///
 /// A contact has its plain name, and a stranger only where no contact and no earlier stranger has
 /// it. Every other peer has a suffix: the beginning of its key, or the port or address of a legacy
 /// peer. Two contacts of one name both have the suffix, which stays the same across restarts.
 ///
-/// A name that looks like that of a contact, or like its nickname, also has a suffix, and
+/// A name that looks like that of a contact, or like its alias, also has a suffix, and
 /// [`Labels::shown`] says whom it looks like. So has a stranger's name that is or looks like our
 /// own. Skeletons are computed when a name is learned.
 #[derive(Clone, Debug, Default)]
@@ -130,26 +130,26 @@ pub struct Labels {
     /// The peers whose label is their plain name, by what that resembles.
     plain: BySkeleton,
     nicknames: BTreeMap<Recipient, Name>,
-    /// The owner of each nickname, in its folded form.
+    /// The owner of each alias, in its folded form.
     nicknamed: HashMap<String, Recipient>,
-    /// The owners of nicknames by their skeletons.
+    /// The owners of aliases by their skeletons.
     alike_nicknames: BySkeleton,
     /// The skeletons of our own name, and of [`YOU`].
     own: BTreeSet<String>,
-    /// The nicknames that belong to an address. They apply to the legacy peer and to the unproven
+    /// The aliases that belong to an address. They apply to the legacy peer and to the unproven
     /// address, which are two recipients.
     by_addr: HashMap<PeerAddr, Recipient>,
 }
 
 impl Labels {
-    /// Labels with the user's nicknames.
+    /// Labels with the user's aliases.
     pub fn new(nicknames: BTreeMap<Recipient, Name>) -> Self {
         let mut labels = Self::default();
         labels.set_nicknames(nicknames);
         labels
     }
 
-    /// Replaces the nicknames. A peer whose label is now the nickname of another gets a new label
+    /// Replaces the aliases. A peer whose label is now the alias of another gets a new label
     /// when it is met again.
     pub fn set_nicknames(&mut self, nicknames: BTreeMap<Recipient, Name>) {
         self.by_addr = nicknames.keys().filter_map(|id| Some((id.addr()?, *id))).collect();
@@ -191,23 +191,23 @@ impl Labels {
         self.contacts.get(&folded(name.as_str())).is_some_and(|ids| ids.contains(&id))
     }
 
-    /// The user's nickname for a peer.
+    /// The user's alias for a peer.
     pub fn nickname(&self, id: Recipient) -> Option<&Name> {
         self.nicknames.get(&self.owner_of_nickname(id))
     }
 
-    /// The recipient that the nickname of a peer is saved for.
+    /// The recipient that the alias of a peer is saved for.
     fn owner_of_nickname(&self, id: Recipient) -> Recipient {
         id.addr().and_then(|addr| self.by_addr.get(&addr)).copied().unwrap_or(id)
     }
 
-    /// The label of a peer that was met or has a nickname.
+    /// The label of a peer that was met or has an alias.
     pub fn known(&self, id: Recipient) -> Option<String> {
         let given = || self.given.get(&id).map(|given| given.label.clone());
         self.nickname(id).map(Name::to_string).or_else(given)
     }
 
-    /// All the user's nicknames.
+    /// All the user's aliases.
     pub fn nicknames(&self) -> impl Iterator<Item = (Recipient, &Name)> {
         self.nicknames.iter().map(|(id, name)| (*id, name))
     }
@@ -248,7 +248,7 @@ impl Labels {
         self.take_from_unproven(who, &shape);
         let owner = self.owners.get(&shape).copied().filter(|owner| *owner != id);
         if owner.is_some_and(|owner| self.is_at(owner, id)) {
-            // It is called as the peer there.
+            // It gets the label of the peer at that address.
             renamed.extend(self.renamed(id, name, before));
             return renamed;
         }
@@ -285,7 +285,7 @@ impl Labels {
         renamed
     }
 
-    /// Returns a peer if its shown label is not what it was.
+    /// Returns a peer whose shown label has changed; `None` if it is the same.
     fn renamed(&self, id: Recipient, name: &PeerName, before: Option<String>) -> Option<Renamed> {
         let now = self.label(id, Some(name));
         let before = before.filter(|before| self.nickname(id).is_none() && *before != now)?;
@@ -345,7 +345,7 @@ impl Labels {
     }
 
     /// What the contact is called that the name of this peer looks like, if there is one, or `you`.
-    /// A nickname looks like what the user wants.
+    /// An alias looks like what the user wants.
     pub fn looks_like(&self, id: Recipient, name: Option<&PeerName>) -> Option<&str> {
         if self.nickname(id).is_some() {
             return None;
@@ -445,7 +445,7 @@ impl Labels {
         labels
     }
 
-    /// Whether no other peer has this folded name, as its label or as a contact.
+    /// Returns whether no other peer has this folded name as its label or as a contact.
     pub fn is_free(&self, id: Recipient, folded: &str) -> bool {
         let is_owner = self.owners.get(folded).is_none_or(|owner| *owner == id);
         let contacts = self.contacts.get(folded);
@@ -571,7 +571,7 @@ impl Labels {
         first.unwrap_or_else(|| format!("{name}{MARK}{}", longest_suffix(id)))
     }
 
-    /// The label of a peer: the user's nickname, its given label, or its address or key.
+    /// The label of a peer: the user's alias, its given label, or its address or key.
     pub fn label(&self, id: Recipient, name: Option<&PeerName>) -> String {
         let known = self.known(id).or_else(|| self.known(self.called_at(id, name?)?));
         known.unwrap_or_else(|| match name {
@@ -580,8 +580,8 @@ impl Labels {
         })
     }
 
-    /// The peer with the plain label `name` that is at the unproven address `id`. The address is no
-    /// namesake of it.
+    /// Returns the peer with the plain label `name` at the unproven address `id`. The address is
+    /// not another peer of that name.
     fn called_at(&self, id: Recipient, name: &PeerName) -> Option<Recipient> {
         let owner = *self.owners.get(&folded(name.as_str()))?;
         self.is_at(owner, id).then_some(owner)
@@ -602,7 +602,8 @@ impl Labels {
         self.suffixed(id, name, &|_| Standing::Stranger)
     }
 
-    /// The name behind a label. It decides the colour, which stays when only the suffix changes.
+    /// Returns the name in a label. It decides the colour, which stays the same when only the
+    /// suffix changes.
     pub fn name(&self, id: Recipient) -> Option<&str> {
         let nickname = self.nickname(id).map(Name::as_str);
         nickname.or_else(|| self.given.get(&id).map(|given| given.name.as_str()))

@@ -71,9 +71,9 @@ pub enum Act {
     ToggleMute(Recipient),
     /// Say who is muted.
     ListMuted,
-    /// Give a nickname, or take it away.
+    /// Set an alias, or remove it.
     Nickname(Recipient, String, Option<Name>),
-    /// Say which nicknames there are.
+    /// List the aliases.
     ListNicknames,
     /// Say what our key is.
     ShowOwnKey,
@@ -95,7 +95,7 @@ pub enum Act {
     Add(ContactRecord),
     /// Connect to an address or host name; a peer that answers there becomes a contact.
     AddAt(Endpoint),
-    /// Add the contact that an invitation is from, and dial it.
+    /// Add the contact of an invitation, and dial it.
     AddInvited(Invitation),
     /// Show our invitation.
     ShowInvitation,
@@ -120,7 +120,7 @@ pub enum Act {
     ShowPolicy,
     /// Do this with new keys.
     SetPolicy(Policy),
-    /// Say who can discover the user.
+    /// Show who can discover the user.
     ShowDiscovery,
     /// Change who can discover the user.
     SetDiscovery(DiscoveryMode),
@@ -416,7 +416,7 @@ impl Menu {
     }
 }
 
-/// Returns a number in ASCII digits. Japanese and Chinese input methods type full-width ones.
+/// Returns a number in ASCII digits. Japanese and Chinese input methods type full-width digits.
 fn number(word: &str) -> Cow<'_, str> {
     let ascii = |c: char| match c {
         '０'..='９' => char::from_digit(u32::from(c) - u32::from('０'), 10),

@@ -64,7 +64,7 @@ pub trait Directory {
     fn refused_for(&self, _word: &str) -> Vec<Meeting> {
         Vec::new()
     }
-    /// The introductions that wait for the user's decision.
+    /// Returns the introductions that wait for the user's decision.
     fn introductions(&self) -> Vec<IntroducedPeer> {
         Vec::new()
     }
@@ -74,7 +74,7 @@ pub trait Directory {
     fn queued(&self, _id: Recipient) -> usize {
         0
     }
-    /// The strangers that announce themselves on the local network and are not in the list.
+    /// Returns the discovered strangers that are not in the list.
     fn discovered(&self) -> Vec<PeerInfo> {
         Vec::new()
     }
@@ -297,7 +297,7 @@ impl Candidate {
 }
 
 /// Returns all recipients that a name can mean: the rows, the contacts without a row, and all other
-/// peers with a nickname.
+/// peers with an alias.
 pub(super) fn candidates(directory: &dyn Directory) -> Vec<Candidate> {
     let labels = directory.labels();
     let rows = directory.rows();
@@ -310,7 +310,7 @@ pub(super) fn candidates(directory: &dyn Directory) -> Vec<Candidate> {
     all
 }
 
-/// The legacy peer that has a nickname, or its address if it is unproven.
+/// The legacy peer that has an alias, or its address if it is unproven.
 fn unproven_or(id: Recipient, directory: &dyn Directory) -> Recipient {
     let there = id.addr().map(|addr| directory.at(addr)).unwrap_or_default();
     match there[..] {
@@ -435,7 +435,7 @@ pub(super) fn find_to_connect(word: &str, directory: &dyn Directory) -> Result<N
     }
 }
 
-/// Returns the only stranger on the local network that announces itself by this name.
+/// Returns the stranger on the local network that announces this name, if there is exactly one.
 fn discovered(word: &str, directory: &dyn Directory) -> Option<Named> {
     let labels = directory.labels();
     let all = directory.discovered();
@@ -473,7 +473,7 @@ fn at_address(
     }
 }
 
-/// Returns the contact other than `id` that has this name, as its own or as its nickname.
+/// Returns the contact other than `id` that has this name, as its own or as its alias.
 pub(crate) fn contact_called(name: &Name, id: Recipient, directory: &dyn Directory) -> Option<Recipient> {
     let name = &folded(name.as_str());
     let is_another =
@@ -482,7 +482,7 @@ pub(crate) fn contact_called(name: &Name, id: Recipient, directory: &dyn Directo
     all.find(|known| known.is_contact && is_another(known) && known.is_called(name)).map(|known| known.id)
 }
 
-/// Returns whether a peer other than `pin` has the same name, as its own or as its nickname.
+/// Returns whether a peer other than `pin` has the same name, as its own or as its alias.
 pub(super) fn has_namesake(pin: &Pin, directory: &dyn Directory) -> bool {
     let Some(name) = pin.name.as_ref().map(|name| folded(name.as_str())) else { return false };
     let blocked = directory.blocked();

@@ -87,12 +87,12 @@ impl Line {
         Self::default().and(ink, text)
     }
 
-    /// The beginning of a line that tells of a moment: the time, or nothing.
+    /// Returns the beginning of a line about an event: the time, or nothing.
     pub fn at(stamp: &str) -> Self {
         Self { is_stamped: !stamp.is_empty(), ..Self::of(Ink::Faint, stamp) }
     }
 
-    /// The same line with another time, if it has one.
+    /// Replaces the time of the line, if it has one.
     #[must_use]
     pub fn shown_at(mut self, stamp: &str) -> Self {
         if let Some((_, time)) = self.parts.first_mut().filter(|_| self.is_stamped) {
@@ -257,9 +257,9 @@ enum Sequence {
     Few(u8),
     /// One of the 256 of xterm.
     Many(u8),
-    /// Black on the white of the eight colours, which is grey on many terminals.
+    /// Black on the white of the eight basic colours, which is grey on many terminals.
     BlackOnGrey,
-    /// Black on the white of the 256.
+    /// Black on the white of the 256 colours.
     BlackOnWhite,
 }
 

@@ -101,8 +101,8 @@ pub fn is_in_foreground() -> bool {
     true
 }
 
-/// Whether the terminal obeys no control sequences: TERM is dumb, empty or not set. On Windows it
-/// is usually not set.
+/// Returns whether the terminal handles no control sequences: TERM is dumb, empty or not set. On
+/// Windows, where it is usually not set, only `dumb` counts.
 pub(crate) fn is_dumb() -> bool {
     env::var_os("TERM").filter(|term| !term.is_empty()).map_or(!cfg!(windows), |term| term == "dumb")
 }

@@ -25,12 +25,12 @@ pub(crate) use voice::VERIFIED;
 pub use voice::Voice;
 pub(crate) use voice::place;
 
-/// Recipients of one command whose outcomes are all shown one by one; with more, only what went
-/// wrong and the sum.
+/// The maximum number of recipients whose results are shown one by one. With more, only failures
+/// and the sum are shown.
 const SHOWN_ONE_BY_ONE: usize = 10;
 
-/// The lines that tell `event`; none where the user need not be told. Everything in them that came
-/// from the network is harmless by its type.
+/// Returns the lines about `event`; none if the user does not have to know. Everything in them from
+/// the network is harmless by its type.
 pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
     match event {
         Event::Message { from, text, cut, again, .. } => voice.message(from, text, *cut, *again),
@@ -48,7 +48,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             ))]
         }
         Event::Refused { sources, others } => vec![voice.notice(refused(sources, *others))],
-        // A new label is shown by itself.
+        // A new label has its own line.
         Event::ProvenAt(..) | Event::Renamed(_) => Vec::new(),
         Event::AsksToVerify(who) => {
             let rest = format!(" wants to compare safety numbers: /verify {}", voice.word_for(who));
@@ -80,7 +80,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             vec![Line::of(ink, done(*kind, who, result, voice))]
         }
         Event::NotSent { who, why, .. } => vec![Line::of(Ink::Bad, not_sent(&voice.recipient(who), *why))],
-        // Of one its own line has said it.
+        // A single recipient has had its own line.
         Event::Sum { total: 1, left_out, .. } if !voice.full => {
             left_out_words(*left_out, voice).map(Line::from).into_iter().collect()
         }
@@ -155,7 +155,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         }
         Event::NotStored(why) => vec![voice.warning(not_stored(why))],
         Event::ClockDoubted { clock, noted } => vec![voice.warning(format!(
-            "The clock of this machine shows {}, but it showed {} when it was last noted. Until it is certain, \
+            "The clock of this machine shows {}, but the last recorded date is {}. Until the clock is confirmed, \
              no message is deleted or expires. If it is right, run `p2p-chat history --prune`.",
             (voice.date)(*clock),
             (voice.date)(*noted)
@@ -201,7 +201,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
     }
 }
 
-/// The line for messages that cannot be stored.
+/// Returns the line about messages that cannot be stored.
 fn not_stored(why: &StoreError) -> String {
     let incoming = "Incoming messages are shown but not acknowledged, so they are sent again.";
     match why {
@@ -216,7 +216,7 @@ fn not_stored(why: &StoreError) -> String {
     }
 }
 
-/// The line that sums up what could not be taken.
+/// Returns the line about refused messages.
 fn refused(sources: &[(Source, u64)], others: u64) -> String {
     let count = |count: u64| match count {
         1 => "1 message".to_owned(),

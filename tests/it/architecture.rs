@@ -85,8 +85,8 @@ fn modules_import_only_lower_layers() {
     assert_eq!(upward, BTreeSet::new());
 }
 
-/// Modules below the runtime, each with the files of the terminal that may name it all the same:
-/// those that start the node, and those that say its limits and errors.
+/// Modules below the runtime, each with the files of the terminal that may name it: those that
+/// start the node, and those that print its limits and errors.
 const BELOW_THE_RUNTIME: [(&str, &[&str]); 6] = [
     ("net", &["app/choose.rs"]),
     ("store", &["app/begin.rs"]),

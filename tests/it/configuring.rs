@@ -337,7 +337,7 @@ fn nickname_is_stored_in_the_data_directory() {
     let mut alice = with_data("Alice").knows(bob.addr()).start();
     alice.meets(&bob);
     alice.types(&["/alias bob Boss"]);
-    alice.sees(&format!("Bob ({}) is called Boss from now on.", bob.addr()));
+    alice.sees(&format!("Bob ({}) is now called Boss.", bob.addr()));
     bob.says(&alice.addr().to_string(), "hello");
     alice.sees(&format!("] Boss ({}) [encrypted]: hello", bob.addr()));
     alice.types(&["0"]);
@@ -402,7 +402,7 @@ fn nickname_is_not_the_name_of_another_contact() {
 fn data_directory_follows_the_system() {
     let mut alice = Peer::named("Alice").start();
     alice.types(&["/alias 127.0.0.1:1 Nick"]);
-    alice.sees("127.0.0.1:1 (127.0.0.1:1) is called Nick from now on");
+    alice.sees("127.0.0.1:1 (127.0.0.1:1) is now called Nick");
     let contacts = alice.dir().join("p2p-chat/profiles/alice/contacts.toml");
     let contacts = fs::read_to_string(contacts).expect("readable");
     assert!(contacts.ends_with("[[contact]]\nlegacy = \"127.0.0.1:1\"\nalias = \"Nick\"\n"), "{contacts}");
@@ -451,7 +451,7 @@ fn tilde_in_a_path_is_the_home_directory() {
     assert!(dir.path().join("mine/log").exists());
     assert_eq!(fs::read_dir(elsewhere.path()).expect("readable").count(), 0);
     let errors = refused(nobody_yet().arg("--data-dir=~bob/chat"));
-    assert!(errors.contains("~bob is not expanded; write the whole path"), "{errors}");
+    assert!(errors.contains("~bob is not expanded; write the full path"), "{errors}");
     let errors = refused(nobody_yet().file(CONFIG, "data-dir = \"~bob\"\n"));
     assert!(errors.contains("line 1: `data-dir = ~bob` is invalid: ~bob is not expanded"), "{errors}");
 }

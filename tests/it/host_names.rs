@@ -64,7 +64,7 @@ fn connect_by_name_connects_at_its_addresses() {
     // It listens over IPv4 only, which is no failure.
     alice.types(&["3", &format!("LOCALHOST:{}", legacy.addr().port()), "/name Alicia"]);
     alice.sees("Connected to ");
-    alice.sees("You are Alicia now.");
+    alice.sees("You are now Alicia.");
     assert!(!alice.printed().iter().any(|line| line.contains("Not connected")), "{:?}", alice.printed());
 }
 
@@ -86,7 +86,7 @@ fn unknown_name_is_told_in_one_line() {
     alice.sees(NOT_FOUND);
     alice.types(&[&format!("/connect {UNKNOWN}"), "/name Alicia"]);
     alice.sees(NOT_FOUND);
-    alice.sees("You are Alicia now.");
+    alice.sees("You are now Alicia.");
     alice.ends_input();
     assert_eq!(alice.ends().code(), Some(1), "the refused line");
     let about: Vec<String> = alice

@@ -1,4 +1,5 @@
-//! Introductions: `/introduce` asks two contacts, and each who accepts sends a signed contact card.
+//! Introductions: `/introduce` asks two contacts, and a contact that accepts sends a signed contact
+//! card.
 
 use tempfile::TempDir;
 
@@ -33,13 +34,13 @@ fn introduced_contacts_who_both_accept_meet() {
     let data = [data(), data(), data()];
     let [mut alice, mut bob, mut carol] = three(&data);
     alice.types(&["/introduce bob carol"]);
-    alice.sees("Bob and Carol are asked.");
+    alice.sees("Asked Bob and Carol.");
     bob.sees(&introduces(&carol));
     carol.sees(&introduces(&bob));
     bob.types(&["/accept carol"]);
     bob.sees(&format!("Your contact card for Carol has {}.", bob.addr()));
     bob.sees("Alice passes your contact card on to Carol. Carol becomes a contact when they accept too.");
-    alice.sees("Bob accepts, and Carol gets their contact card.");
+    alice.sees("Bob accepted the introduction; Carol gets their contact card.");
     assert!(!contacts(&data[2], "carol").contains(&bob.key()), "she has not accepted");
     carol.types(&["/accept bob"]);
     carol.sees("Added Bob");
@@ -66,7 +67,7 @@ fn ignored_introduction_sends_nothing_and_is_remembered() {
     bob.types(&["/ignore carol"]);
     bob.sees("Ignored Carol.");
     carol.types(&["/accept bob"]);
-    alice.sees("Carol accepts, and Bob gets their contact card.");
+    alice.sees("Carol accepted the introduction; Bob gets their contact card.");
     let next = started("Bob", &data[1]).port(bob.addr().port());
     bob.types(&["0"]);
     assert!(bob.ends().success());
@@ -105,8 +106,8 @@ fn only_two_contacts_with_keys_are_introduced() {
     alice.meets(&bob);
     for (line, sentence) in [
         ("/introduce bob", "Type two contacts, like /introduce bob carol."),
-        ("/introduce bob carol", "Bob is not a contact with a key, so it cannot be introduced."),
-        ("/ignore bob", "No introduction of \"bob\". /requests lists all."),
+        ("/introduce bob carol", "Bob is not a contact with a key and cannot be introduced."),
+        ("/ignore bob", "No introduction matches \"bob\". /requests lists them."),
     ] {
         alice.types(&[line]);
         alice.sees(sentence);

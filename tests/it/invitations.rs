@@ -1,5 +1,5 @@
-//! Invitations: `p2p-chat id` and `/invite` show one, and `p2p-chat add`, `/add` and a paste at the
-//! menu make a contact of it.
+//! Invitations: `p2p-chat id` and `/invite` show one, and `p2p-chat add`, `/add` or pasting it at
+//! the menu adds the contact.
 
 use std::process::Output;
 
@@ -69,7 +69,7 @@ fn shown_invitation_connects_two_peers() {
     alice.sees("here I am");
     // Once more changes nothing.
     bob.types(&[&format!("/add {invitation}")]);
-    bob.sees("is a contact already.");
+    bob.sees("is already a contact.");
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn running_program_takes_the_added_invitation() {
     let mut bob = started("Bob", &bobs).start();
     let told = printed(started("Bob", &bobs).arg("add").arg(invitation_of(&alice)));
     let expected = format!(
-        "Bob is running (process {}) and took the invitation from Alice (key {}).\n",
+        "Bob is running (process {}) and has received the invitation from Alice (key {}).\n",
         bob.pid(),
         short(&alice.key())
     );
@@ -116,15 +116,15 @@ fn contact_added_before_start_is_dialed() {
     printed(started("Bob", &bobs).arg("id").arg("--new"));
     let add = || printed(started("Bob", &bobs).arg("add").arg(invitation_of(&alice)));
     let key = short(&alice.key());
-    let online = format!("They are online at {}. Start p2p-chat to talk with them.\n", alice.addr());
+    let online = format!("They are online at {}. Start p2p-chat to chat with them.\n", alice.addr());
     assert_eq!(add(), format!("Added Alice (key {key}) to your contacts. {online}"));
-    assert_eq!(add(), format!("Alice (key {key}) is a contact already. {online}"));
+    assert_eq!(add(), format!("Alice (key {key}) is already a contact. {online}"));
     assert!(!alice.printed().iter().any(|line| line.contains("Bob")), "{:?}", alice.printed());
     let away = printed(started("Carol", &bobs).arg("id").arg("--new"));
     assert!(away.contains("Name     Carol"), "{away}");
     let unreachable = invitation_of(&alice).replace(&alice.addr().to_string(), &nobody().to_string());
     let told = printed(started("Carol", &bobs).arg("add").arg(unreachable));
-    assert!(told.ends_with("They do not answer now. p2p-chat dials them when it starts.\n"), "{told}");
+    assert!(told.ends_with("They do not answer now. p2p-chat will dial them when it starts.\n"), "{told}");
     let bob = started("Bob", &bobs).start();
     alice.meets(&bob);
 }
@@ -154,7 +154,7 @@ fn useless_invitations_get_one_sentence() {
     let own = format!("p2p-chat:{}", bob.key());
     let (blocked, unblock) = (format!("p2p-chat:{key}?n=Eve"), "/unblock aeaq");
     for (invitation, sentence) in [
-        ("p2p-chat:abc", "The invitation has no valid key. A key has 52 characters, and this has 3."),
+        ("p2p-chat:abc", "The invitation has no valid key. A key has 52 characters; this one has 3."),
         (&own, "That is your own invitation."),
         (&blocked, "The invitation is from a blocked key."),
     ] {

@@ -46,7 +46,7 @@ fn refused_line_ends_in_status_one() {
         assert_eq!(status, Some(1), "{shown}: {errors}");
         assert!(errors.starts_with("p2p-chat: ") && errors.contains(reason), "{shown}: {errors}");
         assert_eq!(errors.lines().count(), 1, "{shown}: {errors}");
-        // The transcript has it, too.
+        // The transcript has it too.
         assert!(printed.contains(reason), "{shown}: {printed}");
     }
 }
@@ -64,7 +64,7 @@ fn lines_carried_out_end_in_status_zero() {
 fn input_ending_at_question_is_a_failure() {
     let input = format!("1\n{}\n", nobody());
     let Ran { status, errors, .. } = ran(Peer::named("Alice"), input.as_bytes());
-    let reason = "p2p-chat: The input ended at a question, so nothing is done.\n";
+    let reason = "p2p-chat: The input ended at a question, so nothing was done.\n";
     assert_eq!((status, &*errors), (Some(1), reason));
 }
 
@@ -74,7 +74,7 @@ fn message_lost_at_the_end_is_a_failure() {
     let Ran { status, errors, .. } = ran(Peer::named("Alice").arg("--no-history"), input.as_bytes());
     assert_eq!(status, Some(1), "{errors}");
     assert!(errors.starts_with("p2p-chat: Not delivered to "), "{errors}");
-    // Standard error can be the log.
+    // Standard error may be the log.
     assert!(!errors.contains("later"), "{errors}");
 }
 

@@ -398,7 +398,7 @@ fn queued_message_fits_after_a_longer_name() {
     alice.sees("is offline; will deliver");
     let name = "A".repeat(32);
     alice.types(&[&format!("/name {name}")]);
-    alice.sees(&format!("You are {name} now"));
+    alice.sees(&format!("You are now {name}"));
     let listener = listen(addr).expect("the port is free");
     let (tell, heard) = mpsc::channel();
     thread::spawn(move || {

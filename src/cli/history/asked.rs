@@ -45,7 +45,7 @@ pub struct Asked {
     #[arg(long, group = "deletes", conflicts_with_all = ["json", "markdown", "last"])]
     pub forget: bool,
 
-    /// Delete messages older than --keep-history, and take the clock of this machine as right
+    /// Delete messages older than --keep-history, and accept this machine's clock as right
     #[arg(
         long,
         group = "deletes",
@@ -59,7 +59,7 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Whether the messages are chosen by how long ago they were.
+    /// Returns whether the messages are selected by age.
     pub(super) fn is_by_age(&self) -> bool {
         let is_age = |when: &Option<When>| matches!(when, Some(When::Ago(_)));
         self.older_than.is_some() || is_age(&self.since) || is_age(&self.until)

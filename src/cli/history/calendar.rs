@@ -59,8 +59,8 @@ impl Calendar {
     }
 }
 
-/// The times from `since` on and before `until`, in milliseconds since 1970, as the end of a
-/// sentence.
+/// Returns a time range as the end of a sentence: from `since` until before `until`, both in
+/// milliseconds since 1970.
 pub(super) fn range_words(since: Option<u64>, until: Option<u64>, zone: &TimeZone) -> String {
     let local = |millis| timestamp(millis).to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
     match (since.map(local), until.map(local)) {

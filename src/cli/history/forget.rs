@@ -1,8 +1,8 @@
-//! `p2p-chat history --forget`: says which messages will go and how many, asks unless `--yes` is
-//! given, and says how many are gone.
+//! `p2p-chat history --forget`: prints which messages will be deleted and how many, asks unless
+//! `--yes` is given, and prints how many were deleted.
 //!
-//! Typed lines of the same time go with them, whoever they were for: most are messages, and a line
-//! does not say to whom it went.
+//! Typed lines of the same time are deleted too, for all recipients: most are messages, and a line
+//! does not name its recipient.
 
 use std::io::{self, BufRead, Write};
 use std::time::{Duration, Instant};
@@ -16,21 +16,21 @@ use crate::store::{Store, StoreError};
 /// Bytes that an answer may have; more is no answer, and is not waited for.
 const MAX_ANSWER: u64 = 100;
 
-/// How long is worked on the file afterwards: others read it for milliseconds, and a large one is
-/// made smaller in some seconds.
+/// How long to try to tidy the file afterwards. Other processes read it for milliseconds, and
+/// shrinking a large one takes some seconds.
 const TIDYING: Duration = Duration::from_secs(20);
 
-/// Which messages the user chose, in words.
+/// Which messages the user selected, in words.
 #[derive(Default)]
 pub(super) struct Chosen {
-    /// With whom, like ` with bob`.
+    /// The other side, such as ` with bob`.
     pub(super) with: String,
-    /// When, like ` since 2026-11-21 00:00:00`.
+    /// The time range, such as ` since 2026-11-21 00:00:00`.
     pub(super) times: String,
 }
 
 /// Forgets messages and typed lines for good. If `answers` are given, the user is asked before.
-/// Returns whether the user wanted that.
+/// Returns whether the user agreed.
 pub(super) fn forget(
     store: &mut dyn Store,
     which: Selection,
@@ -61,7 +61,7 @@ pub(super) fn forget(
             return Ok(false);
         }
     } else if gone + lines > 0 {
-        // The user has decided, whether or not somebody reads this.
+        // The user has decided, so an error of the output does not matter.
         let _ = say(out, &format!("{plan}\n"));
     }
     let written = store.apply(&[stored::StoreOp::Forget(which)], clock)?;
@@ -75,7 +75,7 @@ pub(super) fn forget(
     };
     say(out, &format!("Deleted {}{}.\n", what(gone, "", lines), staying(stay)))?;
     say(out, &left)?;
-    // They are forgotten, whatever becomes of the bytes.
+    // The messages are deleted even if their bytes cannot be erased.
     tidy(store).map_or_else(
         |why| {
             let what = "Parts of them may still be in the file";
@@ -86,7 +86,7 @@ pub(super) fn forget(
     Ok(true)
 }
 
-/// Has the file hold nothing more of what is forgotten.
+/// Erases the bytes of deleted messages from the file.
 fn tidy(store: &mut dyn Store) -> Result<(), StoreError> {
     let began = Instant::now();
     while store.tidy()? {
@@ -101,7 +101,7 @@ pub(super) fn say(out: &mut impl Write, text: &str) -> Result<(), Stopped> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Stopped::Output)
 }
 
-/// Says how many messages, `with` whom, and how many typed lines.
+/// Returns the number of messages, `with` the other side, and the number of typed lines, in words.
 fn what(messages: u64, with: &str, lines: u64) -> String {
     let of = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     match (messages, lines) {
@@ -131,7 +131,7 @@ mod tests {
     use crate::store::in_memory;
     use crate::tui::past::examples::{TIME, key};
 
-    /// A store whose file another process uses when it is to be tidied.
+    /// A store whose file another process is using when it should be tidied.
     struct Used<S>(S);
 
     impl<S: Store> Store for Used<S> {
@@ -216,9 +216,6 @@ mod tests {
         let plan = "This deletes 2 messages for good.\n";
         let said = said.strip_prefix(plan).expect("what will be deleted");
         assert!(said.starts_with("Deleted 2 messages.\nParts of them may still be in the file: "), "{said}");
-        assert!(
-            said.contains("another process keeps the file for itself; run the same command again"),
-            "{said}"
-        );
+        assert!(said.contains("another process has locked the file; run the same command again"), "{said}");
     }
 }

@@ -18,8 +18,8 @@ pub(super) fn heading(day: &str) -> String {
     format!("## {day}\n\n")
 }
 
-/// The paragraph of a message, and the blank line behind it. `time` follows the name. `late` says
-/// when it was sent if it came much later.
+/// Returns the paragraph of a message with a blank line after it. `time` follows the name. `late`
+/// says when the message was sent, if it arrived much later.
 pub(super) fn paragraph(told: &Told, time: &str, late: Option<String>, people: &People) -> String {
     let who = with(told, people, |name| format!("**{}**", escaped(&name)));
     let who = if told.first.direction.is_outgoing() { format!("{TO}{who}") } else { who };

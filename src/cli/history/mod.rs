@@ -45,8 +45,8 @@ use pages::Stopped;
 /// Messages that are shown on a terminal where nobody says how many: some screens of them.
 const SHOWN: usize = 50;
 
-/// Does what is asked for. The result in the result is what became of the output: whether a search
-/// found something, and true without a search.
+/// Carries out the command. The inner result is that of the output. It has whether a search found
+/// something, or `true` without a search.
 ///
 /// # Errors
 /// Where it is not clear whose history is meant or what of it, or it cannot be used; each reads as
@@ -134,13 +134,13 @@ fn run_asked(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow
     finished(done, &path)
 }
 
-/// Refuses to delete by age if the clock, which ages count from, may be wrong.
+/// Refuses to delete by age if the clock may be wrong.
 fn refuse_doubtful_ages(store: &mut Sqlite) -> Result<Result<(), Misused>, StoreError> {
     let clock = now();
     Ok(store.doubt(clock)?.map_or(Ok(()), |noted| {
         Err(Misused::new(format!(
-            "The clock shows {}, but it showed {} when it was last noted, so no age is certain. Set the \
-             clock, choose the messages by date, or run `p2p-chat history --prune` if the clock is right.",
+            "The clock shows {}, but the last recorded date is {}, so no age is reliable. Set the \
+             clock, select messages by date, or run `p2p-chat history --prune` if the clock is right.",
             prune::day(clock),
             prune::day(noted)
         )))
@@ -186,7 +186,7 @@ fn with(
     Ok(Some(aliased.map_or_else(named, Ok)?))
 }
 
-/// Whether the time zone makes a difference to what is asked for.
+/// Returns whether the output depends on the time zone.
 fn tells_times(settings: &Settings, asked: &Asked) -> bool {
     let is_local = |when: Option<When>| matches!(when, Some(When::On(_) | When::Local(_)));
     let shows = settings.time_format != TimeFormat::Off && !asked.json && !asked.forget;

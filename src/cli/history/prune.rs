@@ -1,5 +1,5 @@
 //! `p2p-chat history --prune`: confirms the clock of this machine, and deletes the messages that
-//! are older than `--keep-history` by it.
+//! are older than `--keep-history`.
 
 use std::io::{BufRead, Write};
 
@@ -14,8 +14,8 @@ use crate::profile::TypedRange;
 use crate::settings::Keep;
 use crate::store::Sqlite;
 
-/// Deletes what is too old, and has the clock count as right. If `answers` are given, the user is
-/// asked before.
+/// Deletes what is too old, and records that the clock is right. Asks the user first if `answers`
+/// are given.
 pub(super) fn prune(
     store: &mut Sqlite,
     keep: Keep,
@@ -26,11 +26,11 @@ pub(super) fn prune(
 ) -> Result<(), Stopped> {
     let noted = store.doubt(clock)?;
     if let Some(noted) = noted {
-        say(out, &format!("The clock shows {}; it was last noted on {}.\n", day(clock), day(noted)))?;
+        say(out, &format!("The clock shows {}; the last recorded date is {}.\n", day(clock), day(noted)))?;
     }
     let is_done = match keep {
         Keep::Forever => {
-            say(out, "Messages are kept forever; --keep-history AGE limits that.\n")?;
+            say(out, "Messages are kept forever; add --keep-history AGE to delete old ones.\n")?;
             true
         }
         Keep::For(age) => {
@@ -45,12 +45,12 @@ pub(super) fn prune(
         store.trust_clock(clock)?;
     }
     match noted {
-        Some(_) if is_done => say(out, "From now on, this clock counts as right.\n"),
+        Some(_) if is_done => say(out, "This clock is now accepted as right.\n"),
         _ => Ok(()),
     }
 }
 
-/// A day as it is written in a sentence.
+/// Returns a day for a sentence, such as `3 March 2026`.
 pub(super) fn day(millis: u64) -> String {
     let at = i64::try_from(millis).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
     at.unwrap_or(Timestamp::MAX).to_zoned(TimeZone::system()).strftime("%-d %B %Y").to_string()

@@ -55,7 +55,7 @@ impl FromStr for When {
         if !matches!(time, b'T' | b't' | b' ') || text.contains('[') {
             return Err(wrong());
         }
-        // An offset that was overlooked would be another moment.
+        // Overlooking an offset would give another moment.
         let has_offset = text[DATE_BYTES..].contains(['Z', 'z', '+', '-']);
         if has_offset {
             return text.parse().map(Self::At).map_err(|_| none());
@@ -65,9 +65,8 @@ impl FromStr for When {
 }
 
 impl When {
-    /// The first millisecond of it, since 1970, in this zone, where it is `now`. What is before
-    /// 1970 is as if it were then, and what is after the last moment of the calendar as if it were
-    /// that.
+    /// Returns its first millisecond, since 1970, in this zone at `now`. A time before 1970 counts
+    /// as 1970, and one after the end of the calendar as its last moment.
     pub fn begins(self, now: Timestamp, zone: &TimeZone) -> u64 {
         millis(self.moment(now, zone))
     }
@@ -90,7 +89,8 @@ impl When {
             Self::Local(time) => local(time),
             Self::At(moment) => Ok(moment),
         };
-        // Outside UTC, the first and the last day of the calendar have moments that it cannot tell.
+        // Outside UTC, the first and the last day of the calendar have moments that it cannot
+        // represent.
         found.unwrap_or(match self {
             Self::On(day) if day.year() > EPOCH_YEAR => Timestamp::MAX,
             Self::Local(time) if time.year() > EPOCH_YEAR => Timestamp::MAX,

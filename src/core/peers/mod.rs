@@ -212,7 +212,7 @@ impl Peers {
     }
 
     /// A peer announces itself on the local network.
-    pub(super) fn is_on_lan(&mut self, id: Recipient) {
+    pub(super) fn mark_on_lan(&mut self, id: Recipient) {
         self.update(id, |peer| {
             if matches!(peer.origin, PeerOrigin::Heard | PeerOrigin::SentTo) {
                 peer.origin = PeerOrigin::Lan;

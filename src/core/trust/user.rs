@@ -29,7 +29,7 @@ pub enum Unknown {
     NoRoom,
     /// There are `MAX_BLOCKED_SOURCES` blocked sources.
     TooManySources,
-    /// There are as many muted peers as there can be.
+    /// The maximum number of peers is muted.
     TooManyMuted,
     /// The peer or source is not blocked.
     NotBlocked,

@@ -13,18 +13,18 @@ const VERSION: &str = "1";
 /// An announcement that was received.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Announcement {
-    /// Everybody can read the key and the name.
+    /// Everyone can read the key and the name.
     Open {
         /// The key.
         key: PublicKey,
-        /// The name, if it is one.
+        /// The name, if it is valid.
         name: Option<PeerName>,
     },
-    /// Who knows the key recognizes it.
+    /// Only those who know the key recognize it.
     Contacts {
-        /// The digits that [`crypto::discovery_token`] makes of the key.
+        /// The result of [`crypto::discovery_token`] for the key.
         token: String,
-        /// The random number in the digits.
+        /// The random number that the token was made with.
         nonce: [u8; NONCE_BYTES],
     },
 }
@@ -32,14 +32,14 @@ pub(super) enum Announcement {
 /// An announcement of our own: the instance name and the TXT record.
 pub(super) type Own = (String, Vec<(&'static str, String)>);
 
-/// Returns the announcement that everybody can read.
+/// Returns the announcement that everyone can read.
 pub(super) fn open(key: PublicKey, name: &str) -> Own {
     let key = key.to_string();
     let instance = key.chars().take(INSTANCE_CHARS).collect();
     (instance, vec![("txtvers", VERSION.into()), ("k", key), ("n", name.into())])
 }
 
-/// Returns the announcement that only those recognize who know the key.
+/// Returns the announcement that only those who know the key can recognize.
 pub(super) fn for_contacts(key: PublicKey, hour: u64, nonce: &[u8; NONCE_BYTES]) -> Own {
     let digits = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
     let token = crypto::discovery_token(key, hour, nonce);
@@ -60,17 +60,17 @@ impl Announcement {
             return Some(Self::Open { key: key.parse().ok()?, name });
         }
         let nonce = bytes(text("nonce")?)?;
-        // Another announcement with the same name had it changed: `name (2)`.
+        // If two announcements have one name, mDNS changes the second to `name (2)`.
         let token = instance.split(' ').next().unwrap_or_default().to_ascii_lowercase();
         Some(Self::Contacts { token, nonce })
     }
 
-    /// Returns the key that announces itself, if it is given or one of `contacts`.
+    /// Returns the announced key, if the announcement contains it or it is one of `contacts`.
     pub(super) fn key(&self, contacts: &[PublicKey], hour: u64) -> Option<PublicKey> {
         match self {
             Self::Open { key, .. } => Some(*key),
             Self::Contacts { token, nonce } => {
-                // Clocks differ, and an announcement may be a little older than the hour.
+                // Clocks differ, and an announcement may be from just before the hour began.
                 let hours = [hour, hour.saturating_sub(1), hour.saturating_add(1)];
                 let is_its = |key: &PublicKey, hour| crypto::discovery_token(*key, hour, nonce) == *token;
                 contacts.iter().copied().find(|key| hours.iter().any(|hour| is_its(key, *hour)))
@@ -78,7 +78,7 @@ impl Announcement {
         }
     }
 
-    /// The name that it gives.
+    /// Returns the announced name.
     pub(super) fn name(&self) -> Option<&PeerName> {
         match self {
             Self::Open { name, .. } => name.as_ref(),

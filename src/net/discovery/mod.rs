@@ -1,6 +1,6 @@
 //! Discovery on the local network: mDNS (RFC 6762) and DNS-SD (RFC 6763).
 //!
-//! One thread runs here, beside the one of `mdns-sd`, which owns the sockets. It announces us, and
+//! `mdns-sd` has a thread that owns the sockets. A second thread, defined here, announces us and
 //! turns the announcements of others into addresses to try. The core decides which are dialed,
 //! because an announcement proves nothing.
 
@@ -31,39 +31,39 @@ use announcement::Announcement;
 pub use networks::Listening;
 use networks::Network;
 
-/// The name of the thread of `mdns-sd`, which parses what anyone on the network sends.
+/// The name of the `mdns-sd` thread, which parses what anyone on the network sends.
 pub(crate) const MDNS: &str = "mDNS_daemon";
 
 /// The service type.
 const SERVICE: &str = "_p2p-chat._tcp.local.";
 
-/// How long the addresses of a peer are collected: they come in several records.
+/// How long the addresses of a peer are collected, because they arrive in several records.
 const COLLECTED_FOR: Duration = Duration::from_millis(200);
 
 /// How often `mdns-sd` reads the addresses of this machine. Its default, 5 s, wakes an idle
 /// program.
 const IP_CHECK_SECONDS: u32 = 60;
 
-/// Records that `mdns-sd` may hold, which has no limit of its own. A network of 1,000 peers has
-/// 5,000.
+/// The maximum number of records in `mdns-sd`, which has no limit of its own. A network of 1,000
+/// peers has 5,000.
 const MAX_RECORDS: i64 = 10_000;
 
-/// How often its records are counted.
+/// How often the records are counted.
 const COUNT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The same when there are so many that a flood may be under way.
+/// How often the records are counted when there are so many that this may be a flood.
 const BUSY_COUNT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The number of records from which they are counted more often.
+/// The number of records above which they are counted more often.
 const MANY_RECORDS: i64 = MAX_RECORDS / 10;
 
-/// How long to wait before `mdns-sd` is started again, after an error.
+/// How long to wait after an error before `mdns-sd` is started again.
 const START_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
-/// How long the thread of `mdns-sd` may take to say that we leave, or to count its records.
+/// How long to wait for `mdns-sd` to say goodbye, or to count its records.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(200);
 
-/// The seconds of an hour, after which an announcement for contacts is replaced.
+/// The lifetime of an announcement for contacts, in seconds.
 const HOUR_SECONDS: u64 = 3_600;
 
 /// What is announced, and where.
@@ -79,19 +79,19 @@ pub struct DiscoveryConfig {
     pub listening: Listening,
 }
 
-/// Takes what is discovered. Its methods do not block.
+/// Receives what is discovered. Its methods do not block.
 pub trait DiscoveryHandler: Send + 'static {
     /// Returns the keys of the contacts.
     fn contacts(&self) -> Vec<PublicKey>;
 
-    /// A peer announces itself at these addresses.
+    /// Handles a peer that announces itself.
     fn found(&self, found: Found);
 
-    /// A peer no longer announces itself. It may be online all the same.
+    /// Handles a peer that no longer announces itself, although it may still be online.
     fn lost(&self, key: PublicKey);
 }
 
-/// The networks where this machine can be discovered, as the user reads them.
+/// Returns the networks where this machine can be discovered, for the screen.
 ///
 /// # Errors
 /// The error of the operating system, for example if the program has no free descriptor.
@@ -99,16 +99,16 @@ pub fn visible_networks(at: Listening) -> io::Result<Vec<String>> {
     Ok(networks::shown(&networks::used(&get_if_addrs()?, at)))
 }
 
-/// Discovery that runs.
+/// Running discovery.
 pub struct Discovery {
     listening: Listening,
-    /// Those that were used at the start.
+    /// The networks that were used at the start.
     networks: Vec<Network>,
     control: Arc<Control>,
     thread: JoinHandle<()>,
 }
 
-/// What both threads know.
+/// State shared by the discovery thread and its owner.
 #[derive(Default)]
 struct Control {
     daemon: Mutex<Option<ServiceDaemon>>,
@@ -122,7 +122,7 @@ impl Control {
 }
 
 impl Discovery {
-    /// Starts to announce and to browse.
+    /// Starts to announce us and to look for others.
     ///
     /// # Errors
     /// If no thread can be started, or if the system has no random numbers.
@@ -130,7 +130,7 @@ impl Discovery {
         let (listening, control) = (config.listening, Arc::new(Control::default()));
         let networks = networks::used(&get_if_addrs()?, listening);
         let random = crypto::discovery_nonce().ok_or_else(|| io::Error::other("no random numbers"))?;
-        // Never the name of the machine, and another one in each run.
+        // Random in each run, and never the name of the machine.
         let host = random.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>() + ".local.";
         let worker = Worker {
             config,
@@ -150,13 +150,14 @@ impl Discovery {
         Ok(Self { listening, networks, control, thread })
     }
 
-    /// Whether this machine has other networks, or other addresses in them, than at the start.
+    /// Returns whether the networks of this machine, or its addresses in them, have changed since
+    /// the start.
     pub fn is_out_of_date(&self) -> bool {
-        // If they cannot be read, for example without a free descriptor, they are as before.
+        // If they cannot be read, for example without a free descriptor, assumes no change.
         get_if_addrs().is_ok_and(|interfaces| networks::used(&interfaces, self.listening) != self.networks)
     }
 
-    /// Says that we leave, which may take 200 ms, and ends.
+    /// Says goodbye, which may take 200 ms, and ends.
     pub fn stop(self) {
         self.control.stopping.store(true, Ordering::Relaxed);
         let daemon = self.control.daemon.lock().take();
@@ -167,7 +168,7 @@ impl Discovery {
     }
 }
 
-/// Ends the thread of `mdns-sd`, which says goodbye first.
+/// Ends the `mdns-sd` thread, which says goodbye first.
 fn shut_down(daemon: &ServiceDaemon) {
     if let Ok(done) = daemon.shutdown() {
         let _ = done.recv_timeout(ANSWERS_WITHIN);
@@ -178,13 +179,13 @@ fn shut_down(daemon: &ServiceDaemon) {
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Seen {
     announcement: Announcement,
-    /// Each with the number of the interface that it was heard through; 0 if that is not known.
+    /// Each with the index of the interface that it was heard through; 0 if unknown.
     ips: Vec<(IpAddr, u32)>,
     port: u16,
 }
 
 impl Seen {
-    /// Reads what was resolved. `None` if it is none of our announcements.
+    /// Parses a resolved service. `None` if it is not a p2p-chat announcement.
     fn of(service: &ResolvedService) -> Option<Self> {
         let instance = service.fullname.strip_suffix(SERVICE)?.trim_end_matches('.');
         let value = |key: &str| service.get_property_val(key).flatten();
@@ -200,8 +201,8 @@ impl Seen {
     }
 }
 
-/// The thread. Its tables are by the full name of an announcement. They have no more entries than
-/// `mdns-sd` has records, whose number is limited.
+/// The discovery thread. The keys of its tables are full names of announcements. The tables have no
+/// more entries than `mdns-sd` has records, whose number is limited.
 struct Worker<H> {
     config: DiscoveryConfig,
     handler: H,
@@ -211,15 +212,15 @@ struct Worker<H> {
     announced: Option<(u64, String)>,
     /// The contacts when they were last read.
     contacts: Vec<PublicKey>,
-    /// Announcements whose addresses are collected until then.
+    /// Announcements, each with the time until which its addresses are collected.
     collecting: BTreeMap<String, (Instant, Seen)>,
     /// The keys that have announced themselves.
     known: BTreeMap<String, PublicKey>,
-    /// Announcements of no contact. They may be those of a contact that the user adds.
+    /// Announcements that belong to no contact yet. The user may still add the contact.
     unrecognized: BTreeMap<String, Seen>,
 }
 
-/// Why the worker needs another daemon.
+/// Why `mdns-sd` has to be started again.
 type Failed = Box<dyn std::error::Error>;
 
 impl<H: DiscoveryHandler> Worker<H> {
@@ -270,7 +271,7 @@ impl<H: DiscoveryHandler> Worker<H> {
                 self.recognize();
             }
             self.take_collected(now);
-            // It closes when 1,000 events wait.
+            // The channel closes when 1,000 events wait.
             let open = match events.take() {
                 Some(open) => open,
                 None => daemon.browse(SERVICE)?,
@@ -286,7 +287,8 @@ impl<H: DiscoveryHandler> Worker<H> {
         Ok(())
     }
 
-    /// Announces us, unless that is done. An announcement for contacts is new each hour.
+    /// Announces us, unless that is already done. An announcement for contacts is replaced each
+    /// hour.
     fn announce(&mut self, daemon: &ServiceDaemon) -> Result<(), Failed> {
         let hour = hour();
         let is_open = self.config.mode == DiscoveryMode::On;
@@ -332,7 +334,7 @@ impl<H: DiscoveryHandler> Worker<H> {
         }
     }
 
-    /// Passes on the announcements whose addresses are collected.
+    /// Passes on the announcements whose addresses have been collected.
     fn take_collected(&mut self, now: Instant) {
         let is_due = |(due, _): &(Instant, Seen)| *due <= now;
         if !self.collecting.values().any(is_due) {
@@ -349,7 +351,7 @@ impl<H: DiscoveryHandler> Worker<H> {
         self.pass_on(seen);
     }
 
-    /// Looks at the unrecognized announcements again, if the contacts have changed.
+    /// Checks the unrecognized announcements again if the contacts have changed.
     fn recognize(&mut self) {
         if self.unrecognized.is_empty() {
             return;
@@ -383,12 +385,13 @@ impl<H: DiscoveryHandler> Worker<H> {
     }
 }
 
-/// The hour, counted from 1970.
+/// Returns the hours since 1970.
 fn hour() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / HOUR_SECONDS
 }
 
-/// Returns how many records `mdns-sd` holds; many if it is too busy to answer.
+/// Returns the number of records in `mdns-sd`, or more than [`MANY_RECORDS`] if it is too busy to
+/// answer.
 fn records_of(daemon: &ServiceDaemon) -> Result<i64, Failed> {
     let Ok(counters) = daemon.get_metrics()?.recv_timeout(ANSWERS_WITHIN) else {
         return Ok(MANY_RECORDS + 1);

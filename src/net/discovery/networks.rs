@@ -1,5 +1,4 @@
-//! The networks that discovery uses: which interfaces, and which addresses are in their subnets.
-//! Pure.
+//! The networks that discovery uses: their interfaces, and the addresses in their subnets. Pure.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
@@ -8,22 +7,22 @@ use if_addrs::{IfAddr, Interface};
 
 use crate::model::address::PeerAddr;
 
-/// How the names of interfaces begin that lead to containers and virtual machines only. Bridges of
-/// Docker are found by [`is_docker_bridge`].
+/// Prefixes of the names of interfaces that lead only to containers and virtual machines.
+/// [`is_docker_bridge`] finds the bridges of Docker.
 const VIRTUAL: [&str; 6] = ["docker", "veth", "virbr", "cni", "vmnet", "vEthernet"];
 
-/// An address of an interface that is used, with its subnet.
+/// An address of an interface that discovery uses, with its subnet.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Network {
     interface: String,
-    /// The number of the interface; 0 if the system gives none.
+    /// The index of the interface; 0 if the system gives none.
     index: u32,
     ip: IpAddr,
-    /// The bits of the subnet.
+    /// The prefix length of the subnet, in bits.
     prefix: u8,
 }
 
-/// Where we listen, which decides the interfaces that are used.
+/// Where we listen. This decides which interfaces are used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Listening {
     /// The IP; unspecified for all IPs of this machine.
@@ -42,12 +41,12 @@ pub(super) fn is_used(interface: &Interface, at: Listening) -> bool {
     is_listening && is_real && interface.is_oper_up() && !interface.is_p2p
 }
 
-/// Whether an interface leads to containers or virtual machines only, as its name says.
+/// Returns whether an interface leads only to containers or virtual machines, judging by its name.
 fn is_virtual(name: &str) -> bool {
     VIRTUAL.iter().any(|beginning| name.starts_with(beginning)) || is_docker_bridge(name)
 }
 
-/// Whether the name is `br-` and hexadecimal digits, as Docker names its bridges.
+/// Returns whether the name is `br-` and hexadecimal digits, as Docker names its bridges.
 fn is_docker_bridge(name: &str) -> bool {
     let digits = name.strip_prefix("br-").unwrap_or_default();
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
@@ -67,9 +66,9 @@ pub(super) fn used(interfaces: &[Interface], at: Listening) -> Vec<Network> {
     interfaces.iter().filter(|interface| is_used(interface, at)).map(network).collect()
 }
 
-/// Returns the addresses of these IPs and this port at which a peer may be dialed: those in the
-/// subnet of a network, IPv4 first. Each IP comes with the number of the interface that it was
-/// heard through; 0 if that is not known.
+/// Returns the addresses at which a peer may be dialed: those of `ips` that are in the subnet of a
+/// network, with this port, IPv4 first. Each IP has the index of the interface that it was heard
+/// through; 0 if unknown.
 pub(super) fn dialable(ips: &[(IpAddr, u32)], port: u16, networks: &[Network]) -> Vec<PeerAddr> {
     let mut addrs: Vec<PeerAddr> = ips
         .iter()
@@ -85,7 +84,7 @@ pub(super) fn dialable(ips: &[(IpAddr, u32)], port: u16, networks: &[Network]) -
 }
 
 impl Network {
-    /// Whether an IP that was heard through the interface with this number is in the subnet.
+    /// Returns whether an IP that was heard through the interface with this index is in the subnet.
     fn contains(&self, ip: IpAddr, index: u32) -> bool {
         match (self.ip, ip.to_canonical()) {
             (IpAddr::V4(ours), IpAddr::V4(ip)) => same_subnet(
@@ -103,11 +102,11 @@ impl Network {
 }
 
 fn same_subnet(one: u128, other: u128, prefix: u8) -> bool {
-    // Every address is in a subnet of no bits.
+    // A prefix of 0 bits contains every address.
     prefix == 0 || (one ^ other) >> (128 - u32::from(prefix.min(128))) == 0
 }
 
-/// The subnet as people write it, `192.168.1.0/24`; for IPv6 the name of the interface.
+/// Writes the subnet, such as `192.168.1.0/24`, or for IPv6 the name of the interface.
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.ip {
@@ -121,7 +120,7 @@ impl fmt::Display for Network {
     }
 }
 
-/// How the user reads the networks: those of IPv4, or the interfaces if there is only IPv6.
+/// Returns the networks for the screen: the IPv4 subnets, or the interfaces if there is only IPv6.
 pub(super) fn shown(networks: &[Network]) -> Vec<String> {
     let has_v4 = networks.iter().any(|network| network.ip.is_ipv4());
     let shown = networks.iter().filter(|network| network.ip.is_ipv4() == has_v4);

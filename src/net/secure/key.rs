@@ -73,8 +73,8 @@ impl OwnKey {
         Some(Self { key, certified: Arc::new(certified) })
     }
 
-    /// Signs bytes (Ed25519, RFC 8032). Each use of the key for another purpose than TLS has bytes
-    /// of its own at the beginning. `None` if aws-lc fails, which is not expected.
+    /// Signs bytes (Ed25519, RFC 8032). For any purpose other than TLS, the bytes begin with a text
+    /// that names the purpose. `None` if aws-lc fails, which is not expected.
     pub fn sign(&self, bytes: &[u8]) -> Option<[u8; SIGNATURE_BYTES]> {
         let signer = self.certified.key.choose_scheme(&[SignatureScheme::ED25519])?;
         signer.sign(bytes).ok()?.try_into().ok()

@@ -1,4 +1,4 @@
-//! Asks once, without a session, whether a key is proven at an address: a probe of
+//! Checks once, without a session, whether a key is proven at an address. This is the probe of
 //! docs/PROTOCOL.md, for programs that do not listen.
 
 use std::io::{self, Read, Write};
@@ -19,7 +19,7 @@ use crate::protocol::session::{Hello, Record};
 /// How long each step of a probe may take: a connect, or a read.
 const STEP_WITHIN: Duration = Duration::from_secs(3);
 
-/// Returns the first of some addresses at which a program proves this key within a time.
+/// Returns the first of `addrs` at which a program proves this key within `within`.
 pub(crate) fn proven_at(
     tls: &Arc<Tls>,
     key: PublicKey,
@@ -29,7 +29,7 @@ pub(crate) fn proven_at(
 ) -> Option<PeerAddr> {
     let until = Instant::now() + within;
     let (proven, results) = mpsc::channel();
-    // A contact has eight addresses at most. Threads that hang end with the program.
+    // There are at most eight addresses. Threads that hang end with the program.
     for addr in addrs.iter().copied() {
         let (tls, hello, proven) = (Arc::clone(tls), hello.clone(), proven.clone());
         let dial = move || match prove(&tls, key, addr, hello) {
@@ -45,7 +45,7 @@ pub(crate) fn proven_at(
     results.recv_timeout(until.saturating_duration_since(Instant::now())).ok()
 }
 
-/// Dials an address, has the key proven, and says that this is a probe.
+/// Dials an address, checks that the peer proves the key, and says that this is a probe.
 fn prove(tls: &Tls, key: PublicKey, addr: PeerAddr, hello: Hello) -> io::Result<()> {
     let mut tcp = TcpStream::connect_timeout(&addr.socket(), STEP_WITHIN)?;
     tcp.set_read_timeout(Some(STEP_WITHIN))?;

@@ -180,7 +180,7 @@ pub enum SessionCommand {
     /// Tell the peer with a key that the user wants to compare safety numbers, if its session is
     /// open.
     AskToVerify(PublicKey),
-    /// Send a part of an introduction to the peer with a key, if its session is open.
+    /// Sends part of an introduction to the peer with a key, if its session is open.
     Introduce(PublicKey, IntroductionPart),
     /// The IPs of this machine have changed to these: tell all contacts the addresses that
     /// [`SessionHandler::hello`] returns, and check the open sessions.
@@ -271,7 +271,7 @@ pub trait SessionHandler {
     /// The user of this peer wants to compare safety numbers.
     fn asks_to_verify(&mut self, _key: PublicKey) {}
 
-    /// This peer sends a part of an introduction.
+    /// A peer sent part of an introduction.
     fn introduced(&mut self, _key: PublicKey, _part: IntroductionPart) {}
 
     /// Returns whether the user treats this key as a contact.

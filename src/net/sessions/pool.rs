@@ -1216,8 +1216,8 @@ impl Pool {
         }
     }
 
-    /// Sends a part of an introduction in the open session with a key. A program of an earlier
-    /// version, which does not know the record, skips 16 unknown ones in a row, so a ping follows.
+    /// Sends part of an introduction in the open session with a key. A ping follows, because
+    /// earlier versions do not know the record and skip at most 16 unknown ones in a row.
     fn send_introduction(&mut self, key: PublicKey, part: IntroductionPart) {
         let Some(id) = self.sessions.get(&key).map(|session| session.link) else { return };
         if !self.is_open(id) {

@@ -58,8 +58,8 @@ fn each_mistake_is_found_at_its_line() {
     assert_eq!(parse(&good).unwrap().len(), 1);
     for (old, new, line, words) in [
         ("[[peer]]", "[[peers]]", 1, "unknown field `peers`"),
-        ("key = \"aeaq", "key = \"aea1", 2, "Character 4 of the key cannot be in one"),
-        ("key = \"aeaq", "key = \"", 2, "A key has 52 characters, and this has 48."),
+        ("key = \"aeaq", "key = \"aea1", 2, "Character 4 of the key is invalid"),
+        ("key = \"aeaq", "key = \"", 2, "A key has 52 characters; this one has 48."),
         ("key = ", "cle = ", 2, "unknown field `cle`"),
         ("\"Bob\"", "\" \"", 3, "a name is not empty"),
         ("192.0.2.7:5000", "192.0.2.7", 4, "write IP:PORT"),

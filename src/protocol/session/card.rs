@@ -1,4 +1,4 @@
-//! A contact card: what a user who is introduced says about themselves, signed with their key.
+//! Contact cards: the key, name and addresses of an introduced user, signed with their key.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,30 +9,30 @@ use crate::model::address::PeerAddr;
 use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::name::PeerName;
 
-/// Bytes of a signature (RFC 8032, section 5.1.6).
+/// The length of a signature in bytes (RFC 8032, section 5.1.6).
 pub const SIGNATURE_BYTES: usize = 64;
 
 /// How long a card is valid.
 pub const CARD_VALID: Duration = Duration::from_secs(7 * 24 * 3_600);
 
-/// What the signed bytes begin with, so that the key signs nothing else with the same bytes. TLS
-/// signs bytes that begin with 64 spaces (RFC 8446, section 4.4.3).
+/// The beginning of the signed bytes, which separates them from anything else that the key signs.
+/// TLS signs bytes that begin with 64 spaces (RFC 8446, section 4.4.3).
 const SIGNED_FOR: &[u8] = b"p2p-chat/1 contact card\0";
 
-/// A contact card. Only its signature proves that it is from the key in it.
+/// A contact card. Only its signature proves that it comes from its owner.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ContactCard {
     /// The key that the card is for. Another key does not accept it.
     pub to: PublicKey,
-    /// The key that the card is about, which signs it.
+    /// The key of the card's owner, which signs it.
     pub key: PublicKey,
-    /// What its owner calls themselves, as it is signed: one word.
+    /// The owner's name as it is signed: one word.
     name: String,
-    /// Rises with each card of the key: its time in milliseconds since 1970.
+    /// The time of the card in milliseconds since 1970. It rises with each card of the key.
     pub number: u64,
     /// When the card expires, in milliseconds since 1970.
     pub expires: u64,
-    /// Where its owner can be dialed: at most [`MAX_ADDRESSES`].
+    /// The owner's addresses, at most [`MAX_ADDRESSES`].
     addrs: Vec<SocketAddr>,
     /// The signature of [`ContactCard::signed_bytes`].
     pub signature: [u8; SIGNATURE_BYTES],
@@ -42,7 +42,7 @@ impl ContactCard {
     /// Returns a card of `key` for `to`, without its signature. `now` is in milliseconds since
     /// 1970.
     pub fn unsigned(to: PublicKey, key: PublicKey, name: &PeerName, now: u64, addrs: &[PeerAddr]) -> Self {
-        // A link-local address means another machine elsewhere.
+        // On another network, a link-local address belongs to another machine.
         let addrs = addrs.iter().map(|addr| addr.socket()).filter(|addr| !addr.to_string().contains('%'));
         let valid = u64::try_from(CARD_VALID.as_millis()).unwrap_or(u64::MAX);
         Self {
@@ -56,31 +56,32 @@ impl ContactCard {
         }
     }
 
-    /// The same card with this signature of [`ContactCard::signed_bytes`].
+    /// Returns the card with this signature of [`ContactCard::signed_bytes`].
     #[must_use]
     pub fn signed(self, signature: [u8; SIGNATURE_BYTES]) -> Self {
         Self { signature, ..self }
     }
 
-    /// What its owner calls themselves.
+    /// Returns the owner's name.
     pub fn name(&self) -> PeerName {
         PeerName::new(&self.name)
     }
 
-    /// Where its owner can be dialed.
+    /// Returns the owner's addresses.
     pub fn addrs(&self) -> Vec<PeerAddr> {
         self.addrs.iter().filter_map(|addr| PeerAddr::of(*addr)).collect()
     }
 
-    /// Whether the card is valid at `now`, in milliseconds since 1970. One that is valid longer
-    /// than [`CARD_VALID`] is not, but for a day by which clocks may differ.
+    /// Returns whether the card is valid at `now`, in milliseconds since 1970. A card that expires
+    /// later than [`CARD_VALID`] from `now` is invalid, with a tolerance of one day for differing
+    /// clocks.
     pub fn is_valid_at(&self, now: u64) -> bool {
         let most = (CARD_VALID + Duration::from_secs(24 * 3_600)).as_millis();
         let most = u64::try_from(most).unwrap_or(u64::MAX);
         self.expires > now && self.expires.saturating_sub(now) <= most
     }
 
-    /// Returns the bytes that are signed: a text that says what for, then all fields but the
+    /// Returns the bytes that are signed: a text that names the purpose, then all fields except the
     /// signature.
     pub fn signed_bytes(&self) -> Vec<u8> {
         let mut bytes = SIGNED_FOR.to_vec();

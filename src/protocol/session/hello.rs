@@ -132,7 +132,7 @@ pub(super) fn name(fields: &Fields<'_>, number: u8) -> Result<PeerName, RecordFa
     raw_name(fields, number).map(PeerName::new)
 }
 
-/// The same as it is written.
+/// Returns the name as it was sent.
 pub(super) fn raw_name<'a>(fields: &Fields<'a>, number: u8) -> Result<&'a str, RecordFault> {
     let name = fields.text(number, MAX_NAME_BYTES)?;
     if name.contains(is_space) { Err(RecordFault::Value(number)) } else { Ok(name) }

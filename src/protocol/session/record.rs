@@ -75,9 +75,9 @@ pub enum Record {
     Name(PeerName),
     /// The user of this side wants to compare safety numbers.
     Verify,
-    /// The user of this side introduces the owner of this key, who has this name.
+    /// The sender's user introduces the owner of this key, who has this name.
     Introduce(PublicKey, PeerName),
-    /// The contact card of an introduced user who accepts.
+    /// The contact card of an introduced user who has accepted.
     Card(Box<ContactCard>),
 }
 

@@ -10,8 +10,8 @@ use super::{WriterQueue, clock, write_batch};
 use crate::model::stored::{Selection, StoreOp, StoreResult};
 use crate::store::{Store, StoreError};
 
-/// How often the clock is noted, and messages older than `--keep-history` are forgotten.
-const CARE_EVERY: Duration = Duration::from_secs(3_600);
+/// How often the clock is recorded, and messages older than `--keep-history` are deleted.
+const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(3_600);
 
 /// How long another process may lock the file before a write fails. Each try waits some seconds by
 /// itself.
@@ -33,7 +33,7 @@ pub(in super::super) fn start(
             jobs,
             shared: weak,
             retention,
-            cared_at: None,
+            maintained_at: None,
             doubted: false,
             untidy: false,
             tidies: false,
@@ -49,8 +49,8 @@ enum Next {
     Batch(Vec<QueuedWrite>),
     /// Let the store tidy up.
     Tidy,
-    /// Look at the clock, and forget old messages.
-    Care,
+    /// When to check the clock and delete old messages.
+    Maintain,
     /// End, because the program ends and nothing is left.
     End,
 }
@@ -61,9 +61,9 @@ struct Work {
     jobs: Arc<WriterQueue>,
     shared: Weak<Shared>,
     retention: Option<Duration>,
-    /// When the clock was right the last time that messages were looked through for old ones.
-    cared_at: Option<Instant>,
-    /// The clock may be wrong, and the user knows.
+    /// The last time that old messages were deleted under a clock that was right.
+    maintained_at: Option<Instant>,
+    /// Whether the user was told that the clock may be wrong.
     doubted: bool,
     /// Messages were forgotten, and the store may have something to tidy up.
     untidy: bool,
@@ -81,10 +81,10 @@ impl Drop for Work {
 
 impl Work {
     fn run(mut self) {
-        self.care();
+        self.maintain();
         while let Some(batch) = self.next_batch() {
             self.write(batch);
-            self.care();
+            self.maintain();
         }
     }
 
@@ -95,8 +95,8 @@ impl Work {
             match self.wait() {
                 Next::Batch(batch) => return Some(batch),
                 Next::End => return None,
-                Next::Care => {
-                    self.care();
+                Next::Maintain => {
+                    self.maintain();
                     continue;
                 }
                 Next::Tidy => {}
@@ -117,7 +117,7 @@ impl Work {
         let mut queue = self.jobs.queue.lock();
         let now = Instant::now();
         let idle_at = now + if self.tidies { Duration::ZERO } else { IDLE_AFTER };
-        let care_at = now + CARE_EVERY;
+        let maintain_at = now + MAINTENANCE_INTERVAL;
         loop {
             if !queue.is_empty() {
                 return Next::Batch(self.jobs.next_batch(&mut queue));
@@ -126,8 +126,8 @@ impl Work {
                 return Next::End;
             }
             if !self.untidy {
-                if self.jobs.filled.wait_until(&mut queue, care_at).timed_out() && queue.is_empty() {
-                    return Next::Care;
+                if self.jobs.filled.wait_until(&mut queue, maintain_at).timed_out() && queue.is_empty() {
+                    return Next::Maintain;
                 }
             } else if self.jobs.filled.wait_until(&mut queue, idle_at).timed_out() && queue.is_empty() {
                 return Next::Tidy;
@@ -161,16 +161,15 @@ impl Work {
         }
     }
 
-    /// Looks at the clock, and forgets messages older than `--keep-history` once an hour if it is
-    /// right.
-    fn care(&mut self) {
+    /// Checks the clock. If it is right, deletes messages older than `--keep-history` once an hour.
+    fn maintain(&mut self) {
         let clock = clock();
-        self.look_at(clock);
+        self.check_clock(clock);
         let Some(retention) = self.retention.filter(|_| !self.doubted) else { return };
-        if self.cared_at.is_some_and(|at| at.elapsed() < CARE_EVERY) {
+        if self.maintained_at.is_some_and(|at| at.elapsed() < MAINTENANCE_INTERVAL) {
             return;
         }
-        self.cared_at = Some(Instant::now());
+        self.maintained_at = Some(Instant::now());
         let until = clock.saturating_sub(u64::try_from(retention.as_millis()).unwrap_or(u64::MAX));
         let old = Selection { with: None, since: None, until: Some(until) };
         match self.store.apply(&[StoreOp::Forget(old)], clock) {
@@ -180,7 +179,7 @@ impl Work {
     }
 
     /// Tells the user if the clock has become doubtful.
-    fn look_at(&mut self, clock: u64) {
+    fn check_clock(&mut self, clock: u64) {
         match self.store.note_clock(clock) {
             Ok(None) => self.doubted = false,
             Ok(Some(noted)) => {
@@ -190,8 +189,8 @@ impl Work {
                     shared.step(|step| step.clock_doubted(clock, noted));
                 }
             }
-            // It stays as doubtful as it was.
-            Err(error) => log::warn!("the clock could not be noted: {error}"),
+            // The doubt stays as it was.
+            Err(error) => log::warn!("the clock could not be recorded: {error}"),
         }
     }
 }

@@ -296,7 +296,7 @@ fn set_clock_expires_no_queued_message() {
         store.queued().unwrap().iter().map(|open| open.expires).collect()
     };
     let second = Duration::from_secs;
-    // Less than what makes the clock doubtful.
+    // Less than makes the clock doubtful.
     let jump = 20 * 24 * 3_600_000;
     let unlimited = |write| match write {
         StoreOp::Outgoing { to, name, message, status, attempted, assurance, .. } => {

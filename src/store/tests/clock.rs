@@ -5,7 +5,7 @@ use crate::store::clock::{AGREES_WITHIN, DOUBTFUL_AFTER, NOTED_EVERY};
 
 const YEAR: u64 = 365 * 24 * 3_600_000;
 
-/// A store whose clock was noted at [`CLOCK`].
+/// Returns a store whose recorded clock is [`CLOCK`].
 fn noted(dir: &TempDir) -> Sqlite {
     let mut store = opened(dir);
     apply(&mut store, &[incoming(1, &[1])]);
@@ -70,7 +70,7 @@ fn last_message_counts_without_a_note() {
     store.conn.execute("DELETE FROM meta", []).unwrap();
     drop(store);
     let later = CLOCK + YEAR;
-    // The sign is kept, although later messages are stored under the doubtful clock.
+    // The doubt remains, although messages are stored under the doubtful clock.
     for number in [2, 3] {
         let mut store = opened(&dir);
         assert_eq!(store.note_clock(later), Ok(Some(CLOCK)));
@@ -132,7 +132,7 @@ fn queued_messages_do_not_follow_a_doubtful_clock() {
     let before = expiry(&mut store);
     store.apply_at(&[incoming(1, &[2])], CLOCK + YEAR, Duration::from_millis(1)).unwrap();
     assert_eq!(expiry(&mut store), before);
-    // If the clock is right after all, they do.
+    // When the clock is confirmed, they do.
     store.trust_clock(CLOCK + YEAR).unwrap();
     store.apply_at(&[incoming(1, &[3])], CLOCK + YEAR, Duration::from_millis(1)).unwrap();
     assert_eq!(expiry(&mut store), before + i64::try_from(YEAR).unwrap() - 1);

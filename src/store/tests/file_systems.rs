@@ -33,7 +33,7 @@ fn file_without_a_log_is_written_and_read() {
         apply(&mut store, &[incoming(1, &[number])]);
         assert_eq!(entries(&mut reader).len(), number as usize);
     }
-    // There is no log to be seen, but a program writes to the file.
+    // Without a visible log, a program may still write to the file.
     let mut protected = Sqlite::protected(&path).unwrap();
     assert_eq!(entries(&mut protected).len(), 3);
     apply(&mut store, &[incoming(1, &[4])]);
@@ -75,7 +75,7 @@ fn protected_file_is_read_without_new_files() {
     assert_eq!((entries(&mut protected).len(), names(&dir)), (1, vec!["history.db".to_owned()]));
     drop(protected);
     assert_eq!(names(&dir), ["history.db"]);
-    // A name that means something in an address.
+    // A name with characters that have a meaning in a URI.
     let odd = dir.path().join("100%? #1&x.db");
     fs::rename(&path, &odd).unwrap();
     assert_eq!(entries(&mut Sqlite::protected(&odd).unwrap()).len(), 1);

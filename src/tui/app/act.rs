@@ -20,7 +20,7 @@ use crate::tui::{self, Act, Chosen, Ink, Line, Shown, Turn};
 /// Peers or aliases that a list names, at most. The others are counted.
 const MAX_LISTED: usize = 50;
 
-/// What `/discover` says if it is off, or if no network is there.
+/// What `/discover` prints if discovery is off or there is no network.
 const NOT_VISIBLE: &str = "No peer on the local network can discover you";
 
 impl App {
@@ -71,7 +71,7 @@ impl App {
             Some(Act::Add(contact)) if self.is_saved_contact(contact.id) && !self.waits(contact.id) => {
                 let name = self.contacts.get(contact.id).and_then(|contact| contact.name);
                 let label = self.labels.label(contact.id.into(), name.as_ref());
-                self.say(format!("{label} is a contact already."));
+                self.say(format!("{label} is already a contact."));
                 None
             }
             Some(Act::Add(contact)) => {
@@ -134,7 +134,7 @@ impl App {
 
     fn accepts(&self, to: &Chosen, text: &str) -> bool {
         let body = body_of(text);
-        // A peer that has refused the last message refuses this one too.
+        // A peer that has refused the last message will refuse this one too.
         let is_refused = to.peer().is_some_and(|id| self.node.refusal_of(id) == Some(ByeReason::NotAccepted));
         !is_refused
             && can_be_sent(text, &body, &self.node.name()).is_ok()
@@ -253,7 +253,7 @@ impl App {
             return;
         }
         self.say(format!(
-            "You are {name} now. Encrypted peers see it at once, others with your next message."
+            "You are now {name}. Encrypted peers see it at once, others with your next message."
         ));
         self.contacts.file.set_own_name(name.clone());
         self.labels.set_own_name(&name);

@@ -1,4 +1,4 @@
-//! Reads the answer to a question of a start, which is edited like a line of the prompt.
+//! Reads the answer to a question at startup, which is edited like a line of the prompt.
 
 use std::io::{self, BufRead, Write};
 #[cfg(unix)]
@@ -8,10 +8,10 @@ use super::signals;
 use crate::settings::Settings;
 use crate::tui::{self, Input, Line, Palette, Screen, Typed};
 
-/// How the questions of a start are answered.
+/// How questions at startup are answered.
 #[derive(Clone, Copy)]
 pub(super) struct Answers {
-    /// Whether the keys of the prompt work. Otherwise the terminal edits the line.
+    /// Whether the line editor of the prompt is used. Otherwise the terminal edits the line.
     edits: bool,
 }
 
@@ -21,12 +21,12 @@ impl Answers {
         Self { edits: !settings.plain && !tui::is_dumb() }
     }
 
-    /// Asks once. Returns `None` at the end of the input, or if the user leaves.
+    /// Asks once. Returns `None` at the end of the input or if the user leaves.
     ///
     /// # Errors
     /// If the terminal cannot be used.
     pub(super) fn ask(self, prompt: &str) -> io::Result<Option<String>> {
-        // In the background, reading a line stops the program until it is in the foreground.
+        // In the background, reading a line stops the program until it is in the foreground again.
         if !self.edits || !tui::is_in_foreground() {
             return read_line(prompt);
         }
@@ -55,7 +55,7 @@ fn read_line(prompt: &str) -> io::Result<Option<String>> {
     Ok(Some(line))
 }
 
-/// Handles keys until the line is finished.
+/// Handles keys until the line is entered.
 fn edit(screen: &mut Screen) -> io::Result<Option<String>> {
     loop {
         screen.show(&[], "")?;
@@ -63,10 +63,10 @@ fn edit(screen: &mut Screen) -> io::Result<Option<String>> {
         let Some(editor) = screen.editor() else { return Ok(None) };
         let typed = match input {
             Input::Key(key) => editor.key(key),
-            // A text that does not fit is no answer.
+            // A line that is too long is not an answer.
             Input::Paste(text) => editor.paste(&text).map_or(Typed::Full, |()| Typed::Edited),
             Input::End | Input::HangUp => Typed::Leave,
-            // Lines come only from input that is no terminal.
+            // Whole lines come only from input that is not a terminal.
             Input::Line(_) | Input::LineTooLong(_) | Input::LineCut | Input::LineNotText => Typed::Edited,
             Input::Resized | Input::Focus(_) => Typed::Edited,
         };

@@ -64,7 +64,7 @@ fn bind(settings: &Settings, own: Option<u16>, terminal: bool) -> anyhow::Result
     if let (None, Some(own)) = (settings.port, own) {
         let why = match Bound::new(ip, own) {
             Err(StartError::PortInUse(_)) => format!("Another program uses port {own}"),
-            Err(StartError::NotPermitted(_)) => format!("Listening at port {own} is not permitted"),
+            Err(StartError::NotPermitted(_)) => format!("Listening on port {own} is not permitted"),
             bound => return Ok(Listening { bound: bound?, replaces: None }),
         };
         return Ok(Listening { bound: next_free(ip, own)?, replaces: Some((own, why)) });
@@ -75,7 +75,7 @@ fn bind(settings: &Settings, own: Option<u16>, terminal: bool) -> anyhow::Result
             Some(port) => port,
             None if terminal => ask_port(Answers::new(settings), ip)?,
             None => bail!(Misused::new(
-                "No port was given; add --port PORT (0 for any that is free), or set P2P_CHAT_PORT."
+                "No port was given; add --port PORT (0 for any free port), or set P2P_CHAT_PORT."
             )),
         };
         match Bound::new(ip, port) {
@@ -109,8 +109,8 @@ fn announce(chosen: &ChosenProfile, identity: &Identity, told: &mut Vec<String>)
     }
 }
 
-/// Opens the typed lines of earlier runs. Returns none with `--no-history` and `--plain`. While the
-/// clock is doubtful, none is too old.
+/// Opens the typed lines of earlier runs. Returns none with `--no-history` or `--plain`. While the
+/// clock is doubtful, no line is too old.
 fn recall(
     settings: &Settings,
     folder: &Path,
@@ -238,7 +238,7 @@ pub(super) fn start(
     let saved_port = match replaces {
         None => ListeningPort::Own(port),
         Some((own, why)) => {
-            told.push(format!("{why}, so this run listens at port {port}. The next one tries {own} again."));
+            told.push(format!("{why}, so this run listens on port {port}. The next one tries {own} again."));
             ListeningPort::Replacement(port)
         }
     };

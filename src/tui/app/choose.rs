@@ -257,7 +257,7 @@ fn question<T>(
 ) -> anyhow::Result<T> {
     loop {
         let Some(line) = answers.ask(prompt)?.filter(|line| !tui::is_quit(line)) else {
-            bail!("The program was left before it started.");
+            bail!("You left before the program started.");
         };
         match read(line.trim()) {
             Ok(answer) => return Ok(answer),

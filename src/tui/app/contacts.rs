@@ -1,4 +1,4 @@
-//! What the user is told of contacts.toml, and the commands that change or list contacts.
+//! The lines about contacts.toml, and the commands that change or list contacts.
 
 mod changes;
 
@@ -226,7 +226,7 @@ impl App {
         let now = self.labels.label(id, known.as_ref());
         self.menu.relabel(id, &now);
         let line = match name {
-            Some(name) => format!("{label} ({at}) is called {name} from now on."),
+            Some(name) => format!("{label} ({at}) is now called {name}."),
             None => format!("{label} ({at}) no longer has an alias and is shown as {now}."),
         };
         // Before the remark that it is not saved yet.

@@ -31,7 +31,7 @@ pub(super) fn own_addr(node: &Node, advertise: Option<Ipv4Addr>) -> String {
     SocketAddr::new(ip, node.addr().port()).to_string()
 }
 
-/// Says who can discover us and on which networks; `None` if nobody can.
+/// Returns who can discover us and on which networks; `None` if no one can.
 pub(super) fn visible(node: &Node) -> Option<String> {
     let networks = node.visible_networks();
     let who = match node.discovery_mode() {

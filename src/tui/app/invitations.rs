@@ -1,4 +1,4 @@
-//! Invitations: shows ours, and adds the contacts that others are from.
+//! Shows our invitation, adds contacts by invitation, and answers introductions.
 
 use super::looks::shows_blocks;
 use super::{App, clock, greeting};
@@ -21,7 +21,7 @@ impl App {
         self.out.extend(tui::invitation_lines(&invitation, self.screen.palette(), code));
     }
 
-    /// Adds the contact that an invitation is from, and dials it.
+    /// Adds the contact of an invitation, and dials it.
     pub(super) fn add_invited(&mut self, invitation: &Invitation) -> Option<OpId> {
         let Invitation { key, name, addrs } = invitation;
         let known = self.node.pin_of((*key).into());
@@ -40,7 +40,7 @@ impl App {
         let is_known = self.is_saved_contact(id);
         if is_known && addrs == given {
             let label = self.labels.label(id.into(), known.and_then(|pin| pin.name).as_ref());
-            self.say(format!("{label} is a contact already."));
+            self.say(format!("{label} is already a contact."));
         } else {
             self.say(format!("The invitation is from {}.", tui::inviter(invitation)));
             let verified = known.as_ref().and_then(|pin| pin.verified);
@@ -49,14 +49,14 @@ impl App {
             self.node.command(Command::SetContact { contact, date: clock::seconds() });
         }
         if self.node.dialed_at(id.into()).is_none() {
-            self.say("It has no address, so p2p-chat waits until they connect.");
+            self.say("No address is known, so p2p-chat waits until they connect.");
             return None;
         }
         Some(self.node.command(Command::Connect(Target::These(vec![id.into()]))))
     }
 
-    /// Accepts an introduction, with a contact card that has these addresses, or else those at
-    /// which we can be reached.
+    /// Accepts an introduction. The contact card has these addresses, or by default those at which
+    /// we can be reached.
     pub(super) fn accept_introduction(
         &mut self,
         introduction: &IntroducedPeer,
@@ -74,18 +74,18 @@ impl App {
         Some(self.node.command(Command::AcceptIntroduction { by, card, date }))
     }
 
-    /// Ignores an introduced key, also in later runs.
+    /// Ignores an introduced key, in later runs too.
     pub(super) fn ignore_introduction(&mut self, key: PublicKey) -> OpId {
         let op = self.node.command(Command::IgnoreIntroduction(key));
         if let Some(folder) = &self.own.folder
             && let Err(error) = profile::save_ignored(folder, &self.node.ignored())
         {
-            self.refuse(format!("Cannot save that for the next run: {error}."));
+            self.refuse(format!("Cannot save the ignored key: {error}."));
         }
         op
     }
 
-    /// Returns a line for each introduction that waits for the user.
+    /// Returns a line for each introduction that waits for the user's decision.
     pub(super) fn introduction_lines(&self) -> Vec<Line> {
         let line = |one: IntroducedPeer| {
             let id = Recipient::key(one.by);
@@ -116,7 +116,7 @@ impl App {
     }
 }
 
-/// Returns the addresses of an invitation, and behind them those that the contact has.
+/// Returns the addresses of an invitation, followed by those that the contact already has.
 fn with_given(invited: &[PeerAddr], given: &[PeerAddr]) -> Vec<PeerAddr> {
     if invited.iter().all(|addr| given.contains(addr)) {
         return given.to_vec();

@@ -45,7 +45,7 @@ const WRITE_WITHIN: Duration = Duration::from_millis(1_500);
 
 impl App {
     /// Says goodbye to all peers and ends, within two seconds, or at once if the user asks again.
-    /// Returns whether a line of a script was not carried out.
+    /// Returns whether a line of a script could not be carried out.
     pub(super) fn leave(mut self) -> bool {
         let deadline = Instant::now() + ANSWER_WITHIN;
         // The last lines are printed even in the background.

@@ -39,14 +39,14 @@ pub(crate) fn palette(when: ColorWhen, plain: bool) -> Palette {
     }
 }
 
-/// Whether a terminal of this TERM has colours: old ones do not.
+/// Returns whether a terminal with this TERM has colours; old ones do not.
 fn has_colours(term: &str) -> bool {
     !(term.starts_with("vt1") || term.starts_with("vt2"))
 }
 
-/// Whether the terminal shows half blocks, of which QR codes are made.
+/// Returns whether the terminal can show half blocks, which QR codes consist of.
 pub(crate) fn shows_blocks(plain: bool) -> bool {
-    // The order of setlocale(3). Without any of them, assumes UTF-8, as today's terminals have it.
+    // The order of setlocale(3). If none is set, assumes UTF-8, as current terminals use it.
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable);
     let has_utf8 = locale.is_none_or(|locale| {
         let locale = locale.to_lowercase();

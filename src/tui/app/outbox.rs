@@ -56,7 +56,7 @@ impl App {
     }
 
     fn is_listed_no_more(&mut self) -> Option<OpId> {
-        self.refuse("That message was sent again already; /outbox shows its status.");
+        self.refuse("That message was already sent again; /outbox shows its status.");
         None
     }
 

@@ -122,14 +122,14 @@ impl App {
         self.shown.extend(row);
     }
 
-    /// The user has read the messages of this peer.
+    /// Records that the user has read the messages of this peer.
     pub(super) fn have_read(&self, with: &Chosen) {
         if let Some(id) = with.peer() {
             self.node.command(Command::Read(id));
         }
     }
 
-    /// Another conversation is open than before, or none.
+    /// Handles that another conversation is open, or none.
     pub(super) fn conversation_changed(&mut self) {
         self.outcome = None;
         self.stale = true;

@@ -104,7 +104,7 @@ fn stop(told: &mut MutexGuard<'_, Told>, signal: rustix::process::Signal) -> boo
     told.continued > before
 }
 
-/// Lets the application handle the signals from now on, which ended the program at once before.
+/// Lets the application handle signals from now on. Before, they end the program at once.
 pub(super) fn start() {
     STARTED.store(true, Ordering::SeqCst);
 }
@@ -124,7 +124,7 @@ pub(super) fn interrupt() -> ! {
     std::process::exit(128 + super::INTERRUPT)
 }
 
-/// Ends the program as this signal does if it is not handled.
+/// Ends the program as this unhandled signal would.
 #[cfg(unix)]
 fn end_by(signal: i32) -> ! {
     if let Err(error) = signal_hook::low_level::emulate_default_handler(signal) {

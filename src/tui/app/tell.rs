@@ -13,7 +13,8 @@ use crate::tui::{
     self, Chosen, Ink, Line, NoticeKind, Partner, PeerList, Renamed, Standing, Status, Subject, Voice,
 };
 
-/// Peers of which the user was told why messages wait, at most: those that a person writes to.
+/// The maximum number of peers that the user was told about because messages wait. It is more than
+/// a person writes to.
 const MAX_TOLD_WAITING: usize = 1_000;
 
 /// What the log has in place of the text of a message.
@@ -23,7 +24,7 @@ impl App {
     /// Handles an event of the node.
     pub(super) fn event(&mut self, event: &Event) {
         self.stale = true;
-        self.contacts.is_decided |= matches!(event, Event::Decided(_)) && !self.contacts.is_of_an_edit(event);
+        self.contacts.is_decided |= matches!(event, Event::Decided(_)) && !self.contacts.reports_edit(event);
         self.follow(event);
         event.each_who(|who| self.meet(who));
         let moment = self.clock.now();
@@ -48,7 +49,7 @@ impl App {
             tui::lines(logged, &voice).iter().for_each(|line| log::info!("{line}"));
         }
         let lines = match event {
-            event if self.contacts.is_of_an_edit(event) => Vec::new(),
+            event if self.contacts.reports_edit(event) => Vec::new(),
             Event::Listed { rows, unasked } => self.peer_list(rows, *unasked),
             Event::PeerRequest(request) => {
                 tui::lines_of_request(request, &self.node.requests().0, &self.voice(&moment.stamp))
@@ -61,7 +62,7 @@ impl App {
         };
         self.reads_that_it_is_online(event);
         if self.is_failure(event) {
-            // Standard error can be the log, which holds no text of messages.
+            // Standard error may be the log, which holds no message text.
             let without_text =
                 if self.untrusted_lines(event).is_some() { None } else { event.with_text(UNLOGGED) };
             let reasons = without_text.map(|event| tui::lines(&event, &self.voice(&moment.stamp)));
@@ -133,7 +134,7 @@ impl App {
             }
             // The status line shows how many are online.
             Event::Dialed { total, connected } if total == connected && self.screen.shows_status() => {}
-            Event::Introduction(news) if self.is_of_muted(news) => {}
+            Event::Introduction(news) if self.is_from_muted(news) => {}
             Event::AsksToVerify(who) if self.node.is_muted(who.id) => {}
             Event::Decided(Decision::Forgotten(who, _)) => {
                 self.notices.forget(who.id);
@@ -148,12 +149,12 @@ impl App {
         }
     }
 
-    /// Whether an event says that a line of this run was not carried out. A queued or unconfirmed
-    /// message is no failure.
+    /// Returns whether an event reports that a line could not be carried out. A queued or
+    /// unconfirmed message is not a failure.
     fn is_failure(&self, event: &Event) -> bool {
         match event {
             Event::Delivery { op, status, total, .. } if self.texts.contains_key(op) => match status {
-                // A message to all is not for those.
+                // A message to all does not have to reach every peer.
                 DeliveryStatus::Failed(FailureReason::Rejected(_)) => *total == 1,
                 DeliveryStatus::Failed(_) | DeliveryStatus::Expired => true,
                 _ => false,
@@ -171,8 +172,9 @@ impl App {
         }
     }
 
-    /// Whether a muted contact introduces a peer. /requests lists it all the same.
-    fn is_of_muted(&self, news: &IntroductionNews) -> bool {
+    /// Returns whether a muted contact introduces a peer. /requests lists the introduction all the
+    /// same.
+    fn is_from_muted(&self, news: &IntroductionNews) -> bool {
         matches!(news, IntroductionNews::Introduced { by, .. } if self.node.is_muted(by.id))
     }
 
@@ -205,8 +207,8 @@ impl App {
         self.tell_now(lines);
     }
 
-    /// Shows notices, some of which were held, with the present time: no line stands below one with
-    /// a later time.
+    /// Shows notices with the current time, even if some were held: no line follows one with a
+    /// later time.
     pub(super) fn tell_now(&mut self, lines: Vec<Line>) {
         let stamp = self.clock.now().stamp;
         self.tell(lines.into_iter().map(|line| line.shown_at(&stamp)).collect());
@@ -333,8 +335,8 @@ impl App {
         }
     }
 
-    /// Returns whether the user was told why messages to a peer wait, since it was online last.
-    /// They are told now if not.
+    /// Returns whether the user was already told why messages to this peer wait, since it was last
+    /// online. Records that they are told now.
     fn knows_why_it_waits(&mut self, id: Recipient, why: PendingReason) -> bool {
         if self.told_waiting.len() >= MAX_TOLD_WAITING {
             self.told_waiting.clear();

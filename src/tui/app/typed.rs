@@ -31,7 +31,7 @@ impl App {
             Input::LineNotText => self.drop_line("The line was dropped: it is not UTF-8.".into()),
             Input::End => {
                 if self.reads_script() && !self.menu.is_at_choice() {
-                    self.refuse("The input ended at a question, so nothing is done.");
+                    self.refuse("The input ended at a question, so nothing was done.");
                 }
                 return Ok(Some(Ending::Exit));
             }

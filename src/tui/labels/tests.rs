@@ -490,7 +490,7 @@ proptest! {
                     // An alias may be the label of another peer: the user chose it.
                     let name = name.map(|name| NAMES[name]).filter(|name| !name.contains(MARK));
                     let name = name.and_then(|name| name.parse::<Name>().ok());
-                    // Two peers of one nickname are refused where nicknames are given.
+                    // Two peers of one alias are refused where aliases are given.
                     if let Some(name) = name
                         && !nicknames.values().any(|other| folded(other.as_str()) == folded(name.as_str()))
                     {

@@ -38,7 +38,7 @@ pub(super) enum Sure {
     Verify(PublicKey, String),
     /// Whether this contact or address is to be forgotten.
     Forget(Recipient, String),
-    /// Whether the peer that this invitation is from is to be added.
+    /// Whether to add the contact of this invitation.
     Add(Invitation),
 }
 
@@ -95,7 +95,7 @@ impl Asking {
                         format!("Connect to which peer? {names}. Enter: all known peers. 0: back.")
                     }
                     AskKind::Disconnect => format!("Disconnect from whom? {names} or all. 0: back."),
-                    AskKind::Chat => format!("Talk with whom? {names} or all.{enter} 0: back."),
+                    AskKind::Chat => format!("Chat with whom? {names} or all.{enter} 0: back."),
                     AskKind::History => format!("History of whom? {names}. Enter: all. 0: back."),
                     AskKind::Mute => format!("Mute or unmute whom? {names}. 0: back."),
                     AskKind::Nickname => format!("An alias for whom? {names}. 0: back."),

@@ -7,13 +7,13 @@ use crate::model::key::PublicKey;
 use crate::model::name::folded;
 use crate::tui::words::beginning;
 
-/// Characters of a key that name an introduction, at least.
+/// The minimum number of characters of a key that select an introduction.
 const MIN_KEY_CHARS: usize = 4;
 
-/// Introductions that are named where a word fits several.
+/// The maximum number of introductions listed when a word matches several.
 const MAX_NAMED: usize = 8;
 
-/// `/introduce bob carol`
+/// Handles `/introduce bob carol`.
 pub(super) fn introduce(words: &str, directory: &dyn Directory) -> Turn {
     let (one, other) = first_word(words);
     if one.is_empty() || other.is_empty() || other.contains(char::is_whitespace) {
@@ -34,7 +34,7 @@ fn contact(word: &str, directory: &dyn Directory) -> Result<PublicKey, String> {
             let pin = key.and_then(|key| directory.pin_of(key.into()));
             let contact = pin.filter(|pin| pin.contact && !pin.blocked);
             contact.map(|pin| pin.key).ok_or_else(|| {
-                format!("{} is not a contact with a key, so it cannot be introduced.", chosen.label)
+                format!("{} is not a contact with a key and cannot be introduced.", chosen.label)
             })
         }
         Ok(Named::Perhaps(chosen)) => Err(crate::tui::people::did_you_mean(word, &chosen.label)),
@@ -43,7 +43,7 @@ fn contact(word: &str, directory: &dyn Directory) -> Result<PublicKey, String> {
     }
 }
 
-/// Returns the introductions that a word means: by the name, or by the beginning of the key.
+/// Returns the introductions that a word matches, by the name or by the beginning of the key.
 pub(super) fn meant(word: &str, directory: &dyn Directory) -> Vec<IntroducedPeer> {
     let name = folded(word);
     let start = word.to_ascii_lowercase();
@@ -54,7 +54,8 @@ pub(super) fn meant(word: &str, directory: &dyn Directory) -> Vec<IntroducedPeer
     directory.introductions().into_iter().filter(fits).collect()
 }
 
-/// `/accept carol`, `/accept carol 192.0.2.7:5000`: `None` if the word means no introduction.
+/// Handles `/accept carol` and `/accept carol 192.0.2.7:5000`. `None` if the word matches no
+/// introduction.
 pub(super) fn accept(word: &str, addrs: &str, directory: &dyn Directory) -> Option<Turn> {
     let requests = directory.requests_for(word).into_iter().filter_map(|request| request.met.id.key());
     let introduction = match one_of(word, requests.collect(), directory)? {
@@ -72,24 +73,24 @@ pub(super) fn accept(word: &str, addrs: &str, directory: &dyn Directory) -> Opti
     Some(act(Act::AcceptIntroduction { introduction, addrs }))
 }
 
-/// `/ignore carol`
+/// Handles `/ignore carol`.
 pub(super) fn ignore(word: &str, directory: &dyn Directory) -> Turn {
     match one_of(word, Vec::new(), directory) {
         Some(Ok(introduction)) => act(Act::IgnoreIntroduction(introduction.key)),
         Some(Err(turn)) => turn,
-        None => refused(format!("No introduction of \"{}\". /requests lists all.", shown(word))),
+        None => refused(format!("No introduction matches \"{}\". /requests lists them.", shown(word))),
     }
 }
 
-/// Returns the introduction that a word means, or a refusal if it fits several keys, of which
-/// `others` are some. `None` if there is no such introduction.
+/// Returns the introduction that a word matches, or a refusal if it matches several keys, some of
+/// which are in `others`. `None` if there is no such introduction.
 fn one_of(
     word: &str,
     others: Vec<PublicKey>,
     directory: &dyn Directory,
 ) -> Option<Result<IntroducedPeer, Turn>> {
     let meant = meant(word, directory);
-    // The newest, of several introductions of one key.
+    // If one key was introduced several times, takes the newest introduction.
     let newest = meant.last()?.clone();
     let mut keys: Vec<PublicKey> = meant.iter().map(|one| one.key).chain(others).collect();
     keys.sort();
@@ -99,7 +100,7 @@ fn one_of(
     }
     let keys: Vec<String> = keys.iter().take(MAX_NAMED).map(|key| beginning(*key)).collect();
     let sentence = format!(
-        "\"{}\" fits several peers. Type the beginning of a key instead: {}.",
+        "\"{}\" matches several peers. Type the beginning of a key instead: {}.",
         shown(word),
         keys.join(", ")
     );

@@ -245,7 +245,7 @@ fn history(words: &str, directory: &dyn Directory) -> Turn {
     act(Act::History(of, text))
 }
 
-/// `/discover`, `/discover off`.
+/// Handles `/discover` and `/discover off`.
 fn discover(how: &str) -> Turn {
     match how {
         "" => act(Act::ShowDiscovery),

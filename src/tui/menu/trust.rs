@@ -23,7 +23,7 @@ const GROUP_DIGITS: usize = 5;
 /// Characters of a key that stand together on the screen.
 const GROUP_CHARS: usize = 4;
 
-/// Keys that are named where a word fits several.
+/// The maximum number of keys listed when a word matches several.
 const MAX_NAMED: usize = 8;
 
 impl Menu {
@@ -122,8 +122,8 @@ impl Menu {
         }
     }
 
-    /// Asks whether to add the peer that a pasted invitation is from. For a script it is refused,
-    /// because the next line is no answer.
+    /// Asks whether to add the contact of a pasted invitation. Refuses it in a script, because the
+    /// next line is not an answer.
     pub(super) fn asks_to_add(&mut self, pasted: &str) -> Turn {
         match pasted.parse::<Invitation>() {
             Ok(_) if !self.asks_again => refused("To add a contact, type /add before the invitation."),
@@ -225,7 +225,7 @@ fn forgettable(word: &str, directory: &dyn Directory) -> Result<(Recipient, Stri
             return Err(match id {
                 Recipient::Peer(_) => format!("{label} is not a contact, so there is nothing to forget."),
                 Recipient::Address(_) => {
-                    format!("Nothing is known of {label}, so there is nothing to forget.")
+                    format!("Nothing is known about {label}, so there is nothing to forget.")
                 }
             });
         };
@@ -584,7 +584,7 @@ fn which_pin(command: &str, word: &str, pins: &[Pin]) -> String {
     which(command, word, &named.collect::<Vec<_>>())
 }
 
-/// Lists the commands to type, because a word fits several peers. `named` has the word for each.
+/// Lists the commands to type, because a word matches several peers. `named` has the word for each.
 fn which(command: &str, word: &str, named: &[(String, String)]) -> String {
     let mut commands: Vec<String> =
         named.iter().take(MAX_NAMED).map(|(word, who)| format!("{command} {word} ({who})")).collect();

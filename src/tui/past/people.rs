@@ -164,7 +164,7 @@ impl People {
             0 => Err(self.nobody(word)),
             1 => Ok(found),
             count => Err(format!(
-                "{count} keys begin with `{}`; write more of the one that you mean.",
+                "{count} keys begin with `{}`; type more of the one that you mean.",
                 quoted(word)
             )),
         }

@@ -253,11 +253,11 @@ pub(super) fn left_out_words(count: usize, voice: &Voice<'_>) -> Option<String> 
     Some(format!("{strangers} left out{offer}."))
 }
 
-/// Returns the line about the contacts that a message to all does not go to, one row of a usual
-/// terminal: `first` has the first of these `count` contacts.
+/// Returns the line about the offline contacts that a message to all does not reach, in one row of
+/// a usual terminal. `first` has the first of these `count` contacts.
 pub(super) fn not_to_offline(first: &[PeerInfo], count: usize, voice: &Voice<'_>) -> String {
     let contacts = if count == 1 { "contact" } else { "contacts" };
-    let mut line = format!("Not to {count} offline {contacts}: ");
+    let mut line = format!("Not sent to {count} offline {contacts}: ");
     for (at, who) in first.iter().enumerate() {
         let name = format!("{}{}", if at == 0 { "" } else { ", " }, voice.word_for(who));
         let more = count - at - 1;

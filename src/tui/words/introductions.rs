@@ -21,11 +21,13 @@ pub(super) fn line(news: &IntroductionNews, voice: &Voice<'_>) -> Line {
         }
         IntroductionNews::Asked(one, other) => {
             let (one, other) = (voice.word_for(one), voice.word_for(other));
-            format!("{one} and {other} are asked. Each gets the other's contact card when they accept.")
-                .into()
+            format!("Asked {one} and {other}. When one accepts, the other gets their contact card.").into()
         }
         IntroductionNews::TooMany(who) => {
-            let line = format!("{} had 20 introductions today; try again tomorrow.", voice.word_for(who));
+            let line = format!(
+                "{} has had 20 introductions from you today; try again tomorrow.",
+                voice.word_for(who)
+            );
             Line::of(Ink::Bad, line)
         }
         IntroductionNews::Accepted { by, name, waits } => {
@@ -38,12 +40,14 @@ pub(super) fn line(news: &IntroductionNews, voice: &Voice<'_>) -> Line {
             format!("{by} passes your contact card on to {name}.{then}").into()
         }
         IntroductionNews::Ignored(name) => {
-            format!("Ignored {name}. Introductions of this key are not shown again.").into()
+            format!("Ignored {name}. Introductions of this key are no longer shown.").into()
         }
         IntroductionNews::PassedOn { from, to } => {
             let (from, to) = (voice.word_for(from), voice.word_for(to));
-            voice.notice(format!("{from} accepts, and {to} gets their contact card."))
+            voice.notice(format!("{from} accepted the introduction; {to} gets their contact card."))
         }
-        IntroductionNews::NotThere => Line::of(Ink::Bad, "There is no such introduction."),
+        IntroductionNews::NotThere => {
+            Line::of(Ink::Bad, "There is no such introduction; /requests lists them.")
+        }
     }
 }

@@ -318,16 +318,16 @@ fn offline_contacts_take_one_row() {
     let named = |name: &str| PeerInfo { name: Some(PeerName::new(name)), ..bob() };
     let words =
         |first: &[PeerInfo], count| told_in(&Event::NotToOffline { first: first.into(), count }, false);
-    assert_eq!(words(&[bob()], 1), "Not to 1 offline contact: Bob.");
+    assert_eq!(words(&[bob()], 1), "Not sent to 1 offline contact: Bob.");
     let other = |last: u8| {
         let id = Recipient::key(PublicKey::new([last; 32]));
         PeerInfo { id, ..named(&format!("Contact{last:02}")) }
     };
     let many: Vec<PeerInfo> = (1..=20).map(other).collect();
-    let line = "Not to 50 offline contacts: Contact01·aeaq, Contact02·aiba and 48 more.";
+    let line = "Not sent to 50 offline contacts: Contact01·aeaq, Contact02·aiba and 48 more.";
     assert_eq!(words(&many, 50), line);
     let both = words(&many[..2], 2);
-    assert_eq!(both, "Not to 2 offline contacts: Contact01·aeaq, Contact02·aiba.");
+    assert_eq!(both, "Not sent to 2 offline contacts: Contact01·aeaq, Contact02·aiba.");
 }
 
 #[test]

@@ -9,32 +9,32 @@ use crate::tui::labels::{Labels, Renamed};
 use crate::tui::message::{IN_DOUBT, Shown, sent_mark};
 use crate::tui::style::{Ink, Line, ink_of};
 
-/// What stands behind the name of a peer whose key the user has compared, where signs are shown.
+/// The sign after the name of a verified peer, where signs are shown.
 pub(crate) const VERIFIED: char = '✓';
 
-/// How things are said: to whom, and when.
+/// How lines are worded: for which output, and at what time.
 #[derive(Clone, Copy, Debug)]
 pub struct Voice<'a> {
     /// What each peer is called.
     pub labels: &'a Labels,
-    /// Names stand with their addresses everywhere, and a plain message is one line: for a pipe, a
-    /// file, the log.
+    /// Names have their addresses, and an unencrypted message is one line: for a pipe, a file or
+    /// the log.
     pub full: bool,
-    /// A text of several lines is shown as such, and signs stand for words.
+    /// A message of several lines is shown as such, and signs replace words.
     pub rows: bool,
     /// The sender of the message is a stranger.
     pub is_new: bool,
-    /// When the message was sent, in words, if it came much later; else nothing.
+    /// When the message was sent, in words, if it arrived much later; otherwise empty.
     pub late: &'a str,
-    /// What stands before a line that tells of a moment: the time, or nothing.
+    /// The beginning of a line about an event: the time, or nothing.
     pub stamp: &'a str,
-    /// The words for a day, like `3 March 2026`, of seconds since 1970.
+    /// Returns a day, such as `3 March 2026`, for seconds since 1970.
     pub date: fn(u64) -> String,
 }
 
 impl Voice<'_> {
-    /// A peer as it is called in the middle of a sentence. An address in its header that is not
-    /// where it was heard from is always named, and on a terminal that it is spoken to in plain.
+    /// Returns a peer for the middle of a sentence. It names a claimed address that is not the
+    /// source, and on a terminal an unencrypted peer.
     pub fn named(&self, who: &PeerInfo) -> String {
         if self.full {
             return self.introduced(who);
@@ -42,7 +42,7 @@ impl Voice<'_> {
         format!("{}{}{}", self.label(who), self.sign(who), self.remarks(who, None))
     }
 
-    /// A peer with its address.
+    /// Returns a peer with its address.
     pub fn introduced(&self, who: &PeerInfo) -> String {
         let is_called = who.name.is_some() || self.labels.nickname(who.id).is_some();
         let at = place(who.id, who.addr);
@@ -89,8 +89,8 @@ impl Voice<'_> {
         self.about(who, self.present(who), format!(" is online{at}{unencrypted}"))
     }
 
-    /// What stands behind the sender of a message where there are names with addresses. A line of a
-    /// plain peer stays as scripts know it.
+    /// Returns the remark after the sender of a message where names have their addresses. A line of
+    /// an unencrypted peer stays as scripts know it.
     fn proof_word(&self, who: &PeerInfo) -> &'static str {
         match (self.full, &who.verification) {
             (false, _) | (true, Verification::Plain | Verification::Unknown) => "",
@@ -105,7 +105,7 @@ impl Voice<'_> {
         self.rows && !self.full
     }
 
-    /// What a verified peer has behind its name, where signs are shown.
+    /// Returns the sign after the name of a verified peer, where signs are shown.
     fn sign(&self, who: &PeerInfo) -> String {
         if self.has_signs() && who.verification == Verification::Verified {
             format!(" {VERIFIED}")
@@ -114,7 +114,7 @@ impl Voice<'_> {
         }
     }
 
-    /// What stands in brackets behind a name.
+    /// Returns the remarks in brackets after a name.
     fn remarks(&self, who: &PeerInfo, addr: Option<String>) -> String {
         let proof = match &who.verification {
             _ if self.full => None,
@@ -134,7 +134,7 @@ impl Voice<'_> {
         if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join(", ")) }
     }
 
-    /// A peer by its label only, or by its address.
+    /// Returns the label of a peer, or its address if it has none.
     pub(super) fn label(&self, who: &PeerInfo) -> String {
         match (&who.name, self.labels.nickname(who.id)) {
             (_, Some(nickname)) => nickname.to_string(),
@@ -147,19 +147,19 @@ impl Voice<'_> {
         }
     }
 
-    /// What is typed to name a peer.
+    /// Returns the word that the user types to name a peer.
     pub(super) fn word_for(&self, who: &PeerInfo) -> String {
         self.labels.label(who.id, who.name.as_ref())
     }
 
-    /// The colour of a peer's name.
+    /// Returns the colour of a peer's name.
     pub fn ink(&self, who: &PeerInfo) -> Ink {
         let name = self.labels.name(who.id).or(who.name.as_ref().map(|name| name.as_str()));
         name.map_or(Ink::Plain, ink_of)
     }
 
-    /// Divides a text into its lines. A plain message marks its line ends, which are shown as such
-    /// where `rows` are; one that came in encryption has them.
+    /// Divides a message into its lines. An unencrypted message has marks for its line ends, which
+    /// count only if `rows` is set; an encrypted one has the line ends themselves.
     pub(super) fn split<'t>(&self, text: &'t Text, has_lines: bool) -> Vec<&'t str> {
         match (has_lines, self.rows) {
             (true, _) => text.raw().split('\n').collect(),
@@ -180,23 +180,23 @@ impl Voice<'_> {
         Shown { stamp: self.stamp, from, to: None, text: self.split(text, has_lines), marks }.lines()
     }
 
-    /// The line about the new label of a peer that is dialed at `addr`.
+    /// Returns the line about the new label of a peer that is dialed at `addr`.
     pub fn renamed(&self, renamed: &Renamed, addr: Option<PeerAddr>) -> Line {
         let Renamed { id, before, now } = renamed;
         let ink = self.labels.name(*id).map_or(Ink::Plain, ink_of);
-        self.notice_of(ink, format!("{before} ({})", place(*id, addr)), format!(" is called {now} now."))
+        self.notice_of(ink, format!("{before} ({})", place(*id, addr)), format!(" is now called {now}."))
     }
 
     pub(super) fn notice(&self, text: impl Into<String>) -> Line {
         Line::at(self.stamp).and(Ink::Faint, "* ").and(Ink::Faint, text)
     }
 
-    /// The first words of what must not be overlooked. No label begins with an exclamation mark.
+    /// Returns a line that must not be overlooked. No label begins with an exclamation mark.
     pub(super) fn warning(&self, text: impl Into<String>) -> Line {
         Line::at(self.stamp).and(Ink::Bad, "! ").and(Ink::Bad, text)
     }
 
-    /// A notice about a peer, whose name keeps its colour.
+    /// Returns a notice about a peer, whose name keeps its colour.
     pub(super) fn about(&self, who: &PeerInfo, named: String, rest: String) -> Line {
         self.notice_of(self.ink(who), named, rest)
     }
@@ -206,12 +206,12 @@ impl Voice<'_> {
     }
 }
 
-/// Where a peer is dialed, or its key if it has no known address.
+/// Returns where a peer is dialed, or its key if it has no known address.
 pub(crate) fn place(id: Recipient, addr: Option<PeerAddr>) -> String {
     addr.map_or_else(|| id.to_string(), |addr| addr.to_string())
 }
 
-/// What stands behind a message of which only the beginning is there.
+/// Returns the remark after a message of which only the beginning arrived.
 pub(super) fn cut_words() -> String {
     format!(" [cut: longer than {MAX_RECEIVED_BYTES} bytes, too slow, or broken off]")
 }

@@ -78,7 +78,7 @@ fn alias_verify_and_add_make_a_contact() {
         alice.has_seen(&format!("* {} is online", peer.shown()));
     }
     alice.types(&["/alias bob Boss"]);
-    alice.sees("is called Boss from now on");
+    alice.sees("is now called Boss");
     alice.types(&["/verify carol", "yes"]);
     alice.sees("verified");
     alice.types(&["/add dave"]);

@@ -141,7 +141,7 @@ fn damaged_file_keeps_the_last_good_version() {
     let data = data();
     let (mut alice, mut bob) = together(&data);
     alice.types(&["/alias bob Boss"]);
-    alice.sees("is called Boss from now on");
+    alice.sees("is now called Boss");
     let good = toml(&data, "alice");
     let damaged = good.clone() + "blocked = perhaps\n";
     let line = damaged.lines().count();
@@ -160,7 +160,7 @@ fn damaged_file_keeps_the_last_good_version() {
     let force = "The last good version stays in force, and nothing is saved until the line is corrected.";
     assert!(alice.printed().iter().any(|line| line.ends_with(force)));
     alice.types(&["/alias bob Bobby"]);
-    alice.sees("is called Bobby from now on");
+    alice.sees("is now called Bobby");
     alice.sees("It will be saved when the file can be written.");
     lists_one(&mut alice, &["Bobby: online"]);
     assert_eq!(toml(&data, "alice"), damaged);
@@ -180,7 +180,7 @@ fn block_is_saved_after_a_mistake_is_corrected() {
     let data = data();
     let (mut alice, _bob) = together(&data);
     alice.types(&["/alias bob Boss"]);
-    alice.sees("is called Boss from now on");
+    alice.sees("is now called Boss");
     let good = toml(&data, "alice");
     edits(&data, "alice", &(good.clone() + "blocked = perhaps\n"));
     alice.types(&["/mute bob"]);

@@ -108,7 +108,7 @@ fn empty_list_prints_only_a_note() {
 #[test]
 fn damaged_file_is_refused_with_its_line() {
     for (text, line, words) in [
-        ("[[contact]]\nkey = \"abc\"\n", 2, "A key has 52 characters, and this has 3."),
+        ("[[contact]]\nkey = \"abc\"\n", 2, "A key has 52 characters; this one has 3."),
         ("\n[[contact]]\nlegacy = \"here\"\n", 3, "`here` is not an address"),
         ("[[contact]]\nkey = \"abc", 2, "[[contact]]"),
         (&entry(&key(1), "blocked = 1\n"), 3, "true or false"),

@@ -65,7 +65,7 @@ fn connect_adds_the_address_where_the_contact_is() {
     bob.sees(": hello");
     alice.sees("Delivered to Bob");
     alice.types(&["/alias bob Boss"]);
-    alice.sees("is called Boss from now on");
+    alice.sees("is now called Boss");
     let addresses = format!("addresses = [\"{}\"]\n", bob.addr());
     assert!(!toml(&alices, "alice").contains("addresses"), "{}", toml(&alices, "alice"));
     alice.types(&[&format!("/connect {}", bob.addr())]);

@@ -100,7 +100,7 @@ fn copied_profile_keeps_its_contacts() {
     bob.sees(": hello");
     alice.sees("Delivered to Bob");
     alice.types(&["/alias bob Boss"]);
-    alice.sees("is called Boss from now on");
+    alice.sees("is now called Boss");
     leaves(alice);
     let before = contacts("Alice", &old);
     copy_directory(old.path(), new.path());

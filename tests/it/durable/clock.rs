@@ -7,7 +7,7 @@ use crate::support::SOON;
 
 const YEAR_MILLIS: i64 = 365 * 24 * 3_600_000;
 
-/// Moves all times of a history a year back, so that the clock is a year ahead of it.
+/// Moves all times of a history one year back, so that the clock is a year ahead.
 fn set_back(home: &Home) {
     let db = Connection::open(history_of(home.name, home.data.path())).expect("opened");
     for sql in [
@@ -31,10 +31,10 @@ fn clock_a_year_ahead_deletes_and_expires_nothing() {
     her.sees("is offline; will deliver");
     leaves(her);
     set_back(&alice);
-    // What is stored while the clock is doubtful is no sign that it is right.
+    // What is stored while the clock is doubtful does not confirm the clock.
     for number in 1..=2 {
         let mut her = started();
-        her.sees("Until it is certain, no message is deleted or expires.");
+        her.sees("Until the clock is confirmed, no message is deleted or expires.");
         let line = outbox_has(&mut her, "\"waits\"");
         assert!(line.contains("expires in 7 days"), "{line}");
         her.says("bob", &format!("more {number}"));
@@ -42,7 +42,7 @@ fn clock_a_year_ahead_deletes_and_expires_nothing() {
     }
     let history = alice.history(&[]);
     assert!(history.contains("kept (delivered)") && history.contains("waits (queued)"), "{history}");
-    // The clock of a contact agrees.
+    // A contact's clock agrees.
     let mut her = started();
     let mut him = bob.builder().knows(alice.addr).start();
     him.sees(": waits");

@@ -1,4 +1,4 @@
-//! File systems that lack something, played by bindfs.
+//! File systems without some features, simulated with bindfs.
 
 use std::process::{Command, Stdio};
 
@@ -7,14 +7,14 @@ use tempfile::TempDir;
 use super::{Home, leaves};
 use crate::support::refused;
 
-/// A directory seen through a file system that lacks something.
+/// A directory on a file system without some features.
 struct Mount {
     seen: TempDir,
     _behind: TempDir,
 }
 
 impl Mount {
-    /// Mounts it; nothing where that is impossible, which it says.
+    /// Mounts it. Returns `None` where that is impossible, and prints why.
     #[allow(clippy::print_stderr, reason = "whoever reads the tests has to know that this one was not run")]
     fn new(options: &[&str]) -> Option<Self> {
         let (seen, behind) = (TempDir::new().expect("a directory"), TempDir::new().expect("a directory"));
@@ -27,7 +27,7 @@ impl Mount {
         Some(Self { seen, _behind: behind })
     }
 
-    /// Somebody whose data is there.
+    /// A user whose data is in it.
     fn home(&self, name: &'static str) -> Home {
         Home { data: TempDir::new_in(self.seen.path()).expect("a directory"), ..Home::of(name) }
     }

@@ -13,7 +13,8 @@ fn now() -> i64 {
     i64::try_from(since.as_millis()).expect("not that late")
 }
 
-/// A history with a message of 100 days ago and one of now, whose clock was noted `days` ago.
+/// A history with a message from 100 days ago and one from now, whose clock was recorded `days`
+/// ago.
 fn noted(days: i64) -> Closed {
     let mut kept = Kept::new();
     kept.hears_bob("old").hears_bob("young");
@@ -28,9 +29,9 @@ fn noted(days: i64) -> Closed {
 fn ages_under_a_doubtful_clock_delete_nothing() {
     let kept = noted(31);
     let errors = kept.asked(&["--forget", "--older-than=90d", "--yes"]).refused(2);
-    assert!(errors.contains("so no age is certain") && errors.contains("history --prune"), "{errors}");
+    assert!(errors.contains("so no age is reliable") && errors.contains("history --prune"), "{errors}");
     assert!(kept.asked(&[]).well().contains("Bob: old"));
-    // Within 30 days the clock is believed.
+    // Within 30 days, the clock counts as right.
     let kept = noted(29);
     let deleted = kept.asked(&["--forget", "--older-than=90d", "--yes"]).well();
     assert!(deleted.ends_with(" for good.\nDeleted 1 message.\n"), "{deleted}");
@@ -41,7 +42,7 @@ fn prune_confirms_the_clock_and_deletes_old_messages() {
     let kept = noted(400);
     let pruned = kept.asked(&["--prune", "--keep-history=90d", "--yes"]).well();
     assert!(pruned.starts_with("The clock shows "), "{pruned}");
-    assert!(pruned.ends_with("Deleted 1 message.\nFrom now on, this clock counts as right.\n"), "{pruned}");
+    assert!(pruned.ends_with("Deleted 1 message.\nThis clock is now accepted as right.\n"), "{pruned}");
     let left = kept.asked(&[]).well();
     assert!(left.contains("Bob: young") && !left.contains("Bob: old"), "{left}");
     assert_eq!(kept.asked(&["--forget", "--older-than=90d", "--yes"]).well(), "Deleted no messages.\n");

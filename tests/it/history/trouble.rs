@@ -20,7 +20,7 @@ fn history_of_a_later_version_is_left_alone() {
     for args in [&[][..], &["--forget", "--yes"]] {
         let errors = kept.asked(args).refused(2);
         assert!(
-            errors.contains("history.db: a later version of p2p-chat has written it (format 1000)."),
+            errors.contains("history.db: a later version of p2p-chat wrote it (format 1000)."),
             "{errors}"
         );
         assert!(errors.ends_with("The file is unchanged; use that version to read it.\n"), "{errors}");
@@ -62,7 +62,7 @@ fn locked_history_is_reported_as_such() {
     assert_eq!((&*asked.printed, asked.status), ("This deletes 1 message for good.\n", Some(1)));
     let errors = asked.errors;
     assert!(
-        errors.ends_with("history.db: another process keeps the file for itself; try again in a moment.\n"),
+        errors.ends_with("history.db: another process has locked the file; try again in a moment.\n"),
         "{errors}"
     );
     drop(other);

@@ -145,7 +145,7 @@ mod on_a_terminal {
             let rows = shown(with_data("Alice", data.path()).arg(format!("--color={colour}")), 80);
             let invitation = format!("p2p-chat:{}?n=Alice", key_in(&rows.join("\n")));
             let expected = code(&invitation, foreground);
-            // Its margins may be blank, so it is looked for where it has to stand: below the
+            // Its margins may be blank, so the test looks for it where it has to be: below the
             // invitation and an empty row.
             let at = rows.iter().position(|row| *row == invitation).expect("the invitation");
             let drawn = &rows[at + 2..];

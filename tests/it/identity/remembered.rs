@@ -47,7 +47,7 @@ fn damaged_known_peers_are_refused_with_their_line() {
         (
             "[[peer]]\nkey = \"abc\"\nfirst_seen = \"2026-11-21T10:00:00Z\"\n",
             2,
-            "A key has 52 characters, and this has 3.",
+            "A key has 52 characters; this one has 3.",
         ),
         (&format!("[[peer]]\nkey = \"{}\"\nfirst_seen = \"now\"\n", key(1)), 3, "is not a date"),
         ("[[peer]]\nkey = \"abc\"\n", 1, "missing field `first_seen`"),

@@ -15,7 +15,7 @@ fn invitation_pasted_at_the_menu_is_asked_about() {
     let bob = Terminal::start(started("Bob", &bobs), 30, 120);
     bob.waits_for("Choice [0-6]: ");
     let invitation = invitation_of(&alice);
-    // As a narrow terminal breaks it.
+    // As a narrow terminal would break it.
     let broken = format!("{}\r{}", &invitation[..60], &invitation[60..]);
     let question = format!("Add Alice (key {})? y/n: ", short(&alice.key()));
     bob.keys(&pasted(&broken));

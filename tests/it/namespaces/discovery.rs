@@ -36,7 +36,7 @@ fn network<const N: usize>(lab: &mut Lab, names: [&str; N]) -> Option<[Machine; 
     Some(machines)
 }
 
-/// Announces a key at an address, whoever has either of them.
+/// Announces a key at an address, neither of which has to be the announcer's.
 fn announces(machine: &Machine, key: &str, ip: &str) -> ServiceDaemon {
     let txt = [("txtvers", "1"), ("k", key), ("n", "Bob")];
     let info = ServiceInfo::new(SERVICE, &key[..16], "forged.local.", ip, PORT, &txt[..]).expect("valid");
@@ -89,7 +89,7 @@ fn only_contacts_are_found_at_new_ports() {
     let Some(mut lab) = Lab::new() else { return };
     let Some([hers, his, eves]) = network(&mut lab, ["hers", "his", "eves"]) else { return };
     let data = TempDir::new().expect("a temporary directory");
-    // Each listens elsewhere the second time, so no address of before leads to either.
+    // The second time, each listens elsewhere, so no earlier address leads to either.
     let run = |machine: &Machine, name: &str, port: u16, discover: &str| {
         let builder = machine.runs(name).port(port).env("P2P_CHAT_DISCOVER", discover);
         builder.data_dir(data.path().join(name))
@@ -136,7 +136,7 @@ fn third_machine_gets_only_the_opening_line() {
     let Some([hers, eves, third]) = network(&mut lab, ["hers", "eves", "third"]) else { return };
     let listener = third.inside(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).expect("it listens"));
     let mut alice = peer(&hers, "Alice", "on").start();
-    // The beginning of a key is as good as any.
+    // Any instance name will do, such as the beginning of a key.
     let key = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
     let _forged = announces(&eves, key, "10.83.0.3");
     let (mut stream, from) = listener.accept().expect("she dials");
@@ -222,7 +222,7 @@ fn hidden_peers_send_no_multicast() {
     let mut local = local.start();
     local.types(&["/discover"]);
     local.sees("No peer on the local network can discover you");
-    // As long as an announcement takes, and twice that.
+    // Twice as long as an announcement takes.
     assert!(!off.sees_in_time("is online", Duration::from_secs(2)));
     assert_eq!(his.counted(), 0, "packets of mDNS");
 }

@@ -137,7 +137,7 @@ impl Machine {
         format!("to-{}", far.namespace.rsplit('-').next().expect("a name"))
     }
 
-    /// What its namespace is called.
+    /// The name of its namespace.
     pub(super) fn name(&self) -> &str {
         &self.namespace
     }

@@ -1,4 +1,4 @@
-//! A contact with a key and two addresses, one of which goes.
+//! A contact with a key and two addresses, one of which is removed.
 
 use std::time::Duration;
 

@@ -53,7 +53,7 @@ fn alias_like_a_strangers_name_renames_the_stranger() {
     let dave = Peer::named("Dave").knows(alice.addr()).start();
     alice.has_seen("* Dave");
     alice.types(&["/alias bob Dave"]);
-    alice.sees("is called Dave from now on.");
+    alice.sees("is now called Dave.");
     let suffix: String = dave.key().chars().take(4).collect();
     alice.sees(&format!("The other Dave is shown as Dave·{suffix}."));
     alice.types(&["/alias dave -"]);

@@ -179,7 +179,7 @@ fn only_contact_of_a_name_has_no_suffix() {
     let mut carol_runs = carol.starts();
     assert!(row_of(&list(&mut carol_runs), "Bob").contains("  blocked  "));
     does(&mut carol_runs, &["/unblock bob"], "Unblocked Bob (not verified).");
-    does(&mut carol_runs, &["/alias bob Boss"], "is called Boss from now on");
+    does(&mut carol_runs, &["/alias bob Boss"], "is now called Boss");
     does(&mut carol_runs, &["/forget boss", "yes"], "Removed Boss from your contacts.");
     // He is now a stranger, and the only peer with the name.
     bob_runs.types(&[&format!("@{} it is me", carol_runs.addr())]);
@@ -228,7 +228,7 @@ fn alias_of_an_offline_contact_is_refused() {
     drop(friends);
     let mut carol = carol.starts();
     does(&mut carol, &["/alias bob DAVE"], "DAVE is the name of another contact");
-    does(&mut carol, &["/alias bob Boss"], "is called Boss from now on");
+    does(&mut carol, &["/alias bob Boss"], "is now called Boss");
     does(&mut carol, &["/alias dave boss"], "boss is the name of another contact");
     does(&mut carol, &["/alias dave bob"], "bob is the name of another contact");
     let shown = list(&mut carol);
@@ -243,7 +243,7 @@ fn every_name_of_an_offline_contact_works() {
     let (addr, key) = (friends[0].addr(), friends[0].key());
     drop(friends);
     let mut carol = carol.starts();
-    does(&mut carol, &["/alias bob Boss"], "is called Boss from now on");
+    does(&mut carol, &["/alias bob Boss"], "is now called Boss");
     for word in ["boss", "bob", "", &key[..8]] {
         let number = row_number(&rows(&mut carol), "Boss").to_string();
         let word = if word.is_empty() { &number } else { word };
@@ -255,7 +255,7 @@ fn every_name_of_an_offline_contact_works() {
         does(&mut carol, &[&format!("/block {word}")], "Blocked ");
         let word = if word == number { "bob" } else { word };
         does(&mut carol, &[&format!("/unblock {word}")], "Unblocked Boss");
-        does(&mut carol, &[&format!("/add {word}")], "Boss is a contact already.");
+        does(&mut carol, &[&format!("/add {word}")], "Boss is already a contact.");
     }
     does(&mut carol, &["/forget boss", "yes"], "Removed Boss from your contacts.");
     does(&mut carol, &["/contacts"], "Dave: ");

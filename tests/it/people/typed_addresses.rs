@@ -31,7 +31,7 @@ fn typed_address_binds_to_the_first_peer() {
 fn forgetting_an_address_says_what_changed() {
     let home = nobody();
     let mut carol = Peer::named("Carol").start();
-    let nothing = format!("Nothing is known of {home}, so there is nothing to forget.");
+    let nothing = format!("Nothing is known about {home}, so there is nothing to forget.");
     carol.types(&[&format!("/forget {home}")]);
     carol.sees(&nothing);
     for alias in [false, true] {
@@ -39,7 +39,7 @@ fn forgetting_an_address_says_what_changed() {
         carol.sees(&home.to_string());
         if alias {
             carol.types(&[&format!("/alias {home} Printer")]);
-            carol.sees("is called Printer from now on");
+            carol.sees("is now called Printer");
         }
         let word = if alias { "Printer".to_owned() } else { home.to_string() };
         carol.types(&[&format!("/forget {word}")]);

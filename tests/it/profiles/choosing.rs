@@ -163,11 +163,7 @@ fn quit_leaves_at_every_question() {
         }
         assert_eq!(terminal.ends().code(), Some(1));
         assert_eq!(directories(&data), ["alice", "work"]);
-        assert!(
-            terminal.screen().contains("The program was left before it started."),
-            "{}",
-            terminal.screen()
-        );
+        assert!(terminal.screen().contains("You left before the program started."), "{}", terminal.screen());
     }
 }
 

@@ -13,7 +13,7 @@ fn name_key_and_history_survive_a_rename() {
     bob.says(&alice.addr().to_string(), "hello Alice");
     alice.sees("hello Alice");
     alice.types(&["/name Zoe"]);
-    alice.sees("You are Zoe now");
+    alice.sees("You are now Zoe");
     alice.types(&["0"]);
     assert!(alice.ends().success());
 
@@ -110,7 +110,7 @@ fn name_of_another_profile_is_refused() {
     }
     // A profile may take another spelling of its name, or a former name of another profile.
     alice.types(&["/name ALICE"]);
-    alice.sees("You are ALICE now");
+    alice.sees("You are now ALICE");
     alice.types(&["0"]);
     assert_eq!(alice.ends().code(), Some(1), "the refused lines");
     assert_eq!(profile_toml(&data, "alice")["name"].as_str(), Some("ALICE"));
@@ -184,7 +184,7 @@ fn alias_is_refused_as_own_name() {
         ));
     }
     alice.types(&["/alias bob Boss"]);
-    alice.sees("is called Boss from now on");
+    alice.sees("is now called Boss");
     alice.types(&["/name boss"]);
     alice.sees("boss is your alias for a contact (");
     alice.types(&["0"]);
@@ -305,7 +305,7 @@ fn rename_keeps_edits_by_hand() {
     let text = fs::read_to_string(&path).expect("a file") + "colour = \"blue\"\n";
     fs::write(&path, text).expect("written");
     alice.types(&["/name Zoe"]);
-    alice.sees("You are Zoe now");
+    alice.sees("You are now Zoe");
     let table = profile_toml(&data, "alice");
     assert_eq!((table["name"].as_str(), table["colour"].as_str()), (Some("Zoe"), Some("blue")));
     // A file with a mistake is not changed, and the name stays.
@@ -320,7 +320,7 @@ fn rename_without_home_is_for_one_run() {
     let nowhere = Peer::named("Alice").env("XDG_DATA_HOME", "/dev/null/x").env("HOME", "/dev/null");
     let mut alice = nowhere.start();
     alice.types(&["/name Zoe"]);
-    alice.sees("You are Zoe now");
+    alice.sees("You are now Zoe");
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn port_in_use_is_replaced_by_the_next() {
     let now = alice.addr().port();
     assert!(now > port && now <= port + 100, "{now} is not next to {port}");
     alice.sees(&format!(
-        "Another program uses port {port}, so this run listens at port {now}. The next one tries {port} again."
+        "Another program uses port {port}, so this run listens on port {now}. The next one tries {port} again."
     ));
     alice.still_answers();
     // A second start reports the port.
@@ -93,7 +93,7 @@ fn error_about_running_profile_has_its_port() {
         )
     );
     alice.types(&["/name Zoe"]);
-    alice.sees("You are Zoe now");
+    alice.sees("You are now Zoe");
     assert!(is_running_already(started("", &data)).contains("Zoe is already running"));
     // The start that the error suggests.
     started("Bob", &data).start().still_answers();

@@ -44,10 +44,10 @@ pub(crate) use unread::Unread;
 /// 22 s: a kept connection has 5 s to answer, then a new one has 12 s to open and 5 s to answer.
 pub(crate) const SOON: Duration = Duration::from_secs(40);
 
-/// How often a condition is checked that shows in no printed line.
+/// How often to check a condition that no printed line shows.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Waits until a condition is true that shows in no printed line.
+/// Waits until a condition is true that no printed line shows.
 pub(crate) fn until(within: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + within;
     while !is_so() {

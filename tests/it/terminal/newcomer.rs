@@ -1,4 +1,4 @@
-//! A user who types only the name of the program, and follows what it says.
+//! A user who types only the name of the program and follows its instructions.
 
 use std::net::TcpListener;
 

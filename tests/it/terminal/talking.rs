@@ -293,9 +293,9 @@ fn new_name_is_seen_in_open_sessions() {
     super::meets(&alice, &bob.shown());
     line_stands(&alice, CHOICE, "", "");
     alice.enters("/name Zoe");
-    alice.waits_for("You are Zoe now. Encrypted peers see it at once, others with your next message.");
+    alice.waits_for("You are now Zoe. Encrypted peers see it at once, others with your next message.");
     alice.waits_for("── Zoe 127.0.0.1");
-    bob.waits_for(&format!("* {} is called Zoe now.", alice.shown()));
+    bob.waits_for(&format!("* {} is now called Zoe.", alice.shown()));
     alice.enters("@bob it is me");
     bob.waits_for("] Zoe: it is me");
     alice.enters("/name two words");
@@ -367,7 +367,7 @@ More [0-8]:",
     alice.enters("bob");
     line_stands(&alice, "What to call Bob: ", "", "");
     alice.enters("Boss");
-    alice.waits_for("is called Boss from now on");
+    alice.waits_for("is now called Boss");
     alice.enters("@boss hello");
     bob.sees(": hello");
     alice.waits_for("✓ delivered to Boss");

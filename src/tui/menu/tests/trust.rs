@@ -208,8 +208,8 @@ fn address_is_forgotten_only_if_something_is_known() {
     people.queued = vec![addr(7001).into(), addr(7001).into()];
     people.there = vec![(addr(7002), legacy(7002))];
     for (word, words) in [
-        ("127.0.0.1:7000", "Nothing is known of 127.0.0.1:7000, so there is nothing to forget."),
-        ("[::1]:7000", "Nothing is known of [::1]:7000, so there is nothing to forget."),
+        ("127.0.0.1:7000", "Nothing is known about 127.0.0.1:7000, so there is nothing to forget."),
+        ("[::1]:7000", "Nothing is known about [::1]:7000, so there is nothing to forget."),
         ("127.0.0.1:7002", "127.0.0.1:7002 is not a contact, so there is nothing to forget."),
     ] {
         let line = format!("/forget {word}");

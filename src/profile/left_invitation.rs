@@ -14,18 +14,18 @@ const INVITATION_FILE: &str = "invitation";
 /// Leaves an invitation for the process that uses the profile in this directory.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`] while another one is left, and those of the system.
+/// [`io::ErrorKind::AlreadyExists`] while there is another one, and errors of the system.
 pub fn leave_invitation(folder: &Path, invitation: &Invitation) -> io::Result<()> {
     files::write_first(&folder.join(INVITATION_FILE), format!("{invitation}\n").as_bytes())
 }
 
-/// Whether an invitation is left in this directory.
+/// Returns whether there is an invitation in this directory.
 pub fn is_invitation_left(folder: &Path) -> bool {
     fs::symlink_metadata(folder.join(INVITATION_FILE)).is_ok()
 }
 
-/// Takes the invitation that is left in this directory. `None` if there is none, or if the file
-/// cannot be read or removed.
+/// Takes the invitation out of this directory. `None` if there is none, or if the file cannot be
+/// read or removed.
 pub fn take_invitation(folder: &Path) -> Option<Result<Invitation, InvitationError>> {
     let path = folder.join(INVITATION_FILE);
     let mut text = Vec::new();
@@ -35,10 +35,10 @@ pub fn take_invitation(folder: &Path) -> Option<Result<Invitation, InvitationErr
     Some(String::from_utf8_lossy(&text).parse())
 }
 
-/// Removes the invitation that is left in this directory.
+/// Removes the invitation in this directory.
 ///
 /// # Errors
-/// [`io::ErrorKind::NotFound`] if it was taken, and those of the system.
+/// [`io::ErrorKind::NotFound`] if it has been taken, and errors of the system.
 pub fn withdraw_invitation(folder: &Path) -> io::Result<()> {
     fs::remove_file(folder.join(INVITATION_FILE))
 }
