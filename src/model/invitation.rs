@@ -69,6 +69,14 @@ pub fn is_meant(text: &str) -> bool {
     text.get(..SCHEME.len()).is_some_and(|start| start.eq_ignore_ascii_case(SCHEME))
 }
 
+/// Returns the invitation in what a user pastes, valid or not: alone, or in the command that an
+/// invitation is shown with.
+pub fn pasted(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let text = text.strip_prefix("p2p-chat add ").unwrap_or(text).trim_matches([' ', '\'']);
+    is_meant(text).then_some(text)
+}
+
 impl FromStr for Invitation {
     type Err = InvitationError;
 
@@ -196,6 +204,16 @@ mod tests {
         let addrs: Vec<String> = invitation.addrs.iter().map(PeerAddr::to_string).collect();
         assert_eq!(addrs, ["192.168.1.20:5000", "[fd00::2]:5000"]);
         assert_eq!(invitation.to_string(), text);
+    }
+
+    #[test]
+    fn pasted_command_has_its_invitation() {
+        let text = format!("p2p-chat:{KEY}?n=Alice");
+        for typed in [text.clone(), format!(" p2p-chat add '{text}'\n"), format!("p2p-chat add {text}")] {
+            assert_eq!(pasted(&typed), Some(&*text));
+        }
+        assert_eq!(pasted(&format!("Here is mine: {text}")), None);
+        assert_eq!(pasted("p2p-chat add bob"), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
     find_to_connect, host_meant, introductions, refused, say, shown,
 };
 use crate::core::DiscoveryMode;
-use crate::model::invitation::is_meant;
+use crate::model::invitation::{is_meant, pasted};
 use crate::model::name::{alias, new_name};
 use crate::tui::commands::{self, CommandHelp};
 use crate::tui::people::did_you_mean;
@@ -41,8 +41,10 @@ impl Menu {
                 say([format!("Type a message for {with}, /back to leave, or /help.")])
             }
             Some(with) => act(Act::Send(with, text.to_owned())),
-            None if is_meant(trimmed) => self.asks_to_add(trimmed),
-            None => self.ask_to_whom(text),
+            None => match pasted(trimmed) {
+                Some(invitation) => self.asks_to_add(invitation),
+                None => self.ask_to_whom(text),
+            },
         }
     }
 

@@ -23,7 +23,8 @@ fn invitation_pasted_at_the_menu_is_asked_about() {
     bob.waits_for(question.trim_end());
     bob.enters("n");
     bob.waits_for("Nothing is changed.");
-    bob.keys(&pasted(&invitation));
+    // As the other side shows it.
+    bob.keys(&pasted(&format!("p2p-chat add '{invitation}'")));
     bob.enters("");
     bob.waits_for(question.trim_end());
     bob.enters("y");
