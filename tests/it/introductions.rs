@@ -34,7 +34,7 @@ fn introduced_contacts_who_both_accept_meet() {
     let data = [data(), data(), data()];
     let [mut alice, mut bob, mut carol] = three(&data);
     alice.types(&["/introduce bob carol"]);
-    alice.sees("Asked Bob and Carol.");
+    alice.sees("Asked Bob and Carol, who see it if you are their contact.");
     bob.sees(&introduces(&carol));
     carol.sees(&introduces(&bob));
     bob.types(&["/accept carol"]);

@@ -10,18 +10,26 @@ use crate::tui::style::{Ink, Line};
 pub(super) fn line(news: &IntroductionNews, voice: &Voice<'_>) -> Line {
     match news {
         IntroductionNews::Introduced { by, key, name } => {
-            let (another, word) = match voice.labels.is_free((*key).into(), &folded(name.as_str())) {
-                true => ("", folded(name.as_str())),
+            let id = (*key).into();
+            let (who, word) = match voice.labels.known(id) {
+                Some(label) => (label, beginning(*key)),
+                None if voice.labels.is_free(id, &folded(name.as_str())) => {
+                    (name.to_string(), folded(name.as_str()))
+                }
                 // Another peer has the name.
-                false => ("another ", beginning(*key)),
+                None => (format!("another {name}"), beginning(*key)),
             };
             let key = key.short();
-            let rest = format!(" introduces {another}{name} (key {key}): /accept {word} or /ignore {word}");
+            let rest = format!(" introduces {who} (key {key}): /accept {word} or /ignore {word}");
             voice.about(by, voice.named(by), rest)
         }
         IntroductionNews::Asked(one, other) => {
             let (one, other) = (voice.word_for(one), voice.word_for(other));
-            format!("Asked {one} and {other}. When one accepts, the other gets their contact card.").into()
+            let line = format!(
+                "Asked {one} and {other}, who see it if you are their contact. When one accepts, the other \
+                 gets their contact card."
+            );
+            line.into()
         }
         IntroductionNews::TooMany(who) => {
             let line = format!(
