@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -468,18 +469,18 @@ pub(super) fn merge_log(path: &Path) -> rusqlite::Result<()> {
 
 /// Tries whether a file in this directory can have a log.
 fn log_works(path: &Path) -> bool {
-    let scratch = beside(path, ".try");
-    let remove = || {
-        let parts = LOG_PARTS.iter().chain(&["-journal", ""]);
-        parts.for_each(|part| drop(fs::remove_file(beside(&scratch, part))));
-    };
-    remove();
+    static TRIES: AtomicU64 = AtomicU64::new(0);
+
+    // Each try has its own file: to take the shared memory of another one away would kill it.
+    let name = format!(".try-{}-{}", std::process::id(), TRIES.fetch_add(1, Ordering::Relaxed));
+    let scratch = beside(path, &name);
     let make = files::private().write(true).create_new(true).open(&scratch);
     let tried = make.is_ok().then(|| {
         let conn = Connection::open_with_flags(&scratch, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         conn.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE tried (it);")
     });
-    remove();
+    let parts = LOG_PARTS.iter().chain(&["-journal", ""]);
+    parts.for_each(|part| drop(fs::remove_file(beside(&scratch, part))));
     // If in doubt, use no log, which works everywhere.
     tried.is_some_and(|tried| tried.is_ok())
 }
