@@ -8,6 +8,7 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -27,6 +28,9 @@ use crate::model::stored::{Query, QueuedMessage, SeenPeer, StoreOp, StoreResult,
 
 /// How long a process that writes waits for another one. Only forgetting very much takes longer.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
+
+/// The time between two tries to turn the log on: a write takes milliseconds.
+const BUSY_SPACING: Duration = Duration::from_millis(10);
 
 /// Bytes of the header of an SQLite file (sqlite.org/fileformat2.html, section 1.3).
 const HEADER_BYTES: usize = 100;
@@ -522,11 +526,28 @@ pub(super) fn prepare(conn: &mut Connection, log_works: impl FnOnce() -> bool) -
     settle(conn)?;
     let mode: String = conn.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
     if mode != "wal" && log_works() {
-        conn.execute_batch("PRAGMA journal_mode = WAL")?;
+        turn_log_on(conn)?;
     }
     schema::migrate(conn, schema::STEPS)?;
     retention::drop_old_strangers(conn)?;
     Ok(())
+}
+
+/// Turns the log on. Two connections that do so at once would wait for each other, so SQLite does
+/// not wait at all; then this tries again.
+fn turn_log_on(conn: &Connection) -> rusqlite::Result<()> {
+    let began = Instant::now();
+    loop {
+        match conn.execute_batch("PRAGMA journal_mode = WAL") {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                if began.elapsed() > BUSY {
+                    return Err(error);
+                }
+                thread::sleep(BUSY_SPACING);
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Checks that the file is ours. From here on the connection takes part in the upkeep of the log.
