@@ -368,8 +368,11 @@ impl State {
         {
             let parted_since = self.peers.has_left_since(peer_id, job);
             let says_hello = was_met && !matches!(purpose, Purpose::Probe(Probe::Dial));
-            let evidence =
-                if says_hello && !parted_since { ProbeResult::TookConnect } else { ProbeResult::Dialed };
+            // A peer that refuses us is running, also if it said goodbye a moment ago, as one that
+            // blocks us does.
+            let refuses = is_refused_by_peer && !self.peers.is_disconnected(peer_id);
+            let is_online = says_hello && (refuses || !parted_since);
+            let evidence = if is_online { ProbeResult::TookConnect } else { ProbeResult::Dialed };
             self.observe(peer_id, reached, &seen, evidence, now);
             if says_hello && parted_since {
                 self.disconnects_again(peer_id, expect);

@@ -1,6 +1,6 @@
 //! Keys that the user decides about: key changes, blocked and forgotten keys, policies.
 
-use super::keys::{BOBS, EVES, SessionReport, alice, key, message, met};
+use super::keys::{BOBS, EVES, Met, SessionReport, alice, key, message, met};
 use super::*;
 use crate::model::peer_id::PeerId;
 use crate::model::session::{ByeReason, Request, RequestEnd};
@@ -342,6 +342,37 @@ fn refusing_peer_is_not_counted_until_it_accepts() {
     assert_eq!(count(&told, |event| matches!(event, Event::AcceptsAgain(_))), 1, "{told:?}");
     assert_eq!(count(&told, |event| matches!(event, Event::Came(_))), 0, "{told:?}");
     assert_eq!(story.state.here(), 1);
+}
+
+/// Bob refuses the oldest request under way before he says hello.
+fn bob_refuses(story: &mut Story) {
+    let proven = Met { key: key(BOBS), hello: None };
+    story.request_ends(Some(proven), RequestEnd::Bye(ByeReason::NotAccepted));
+}
+
+#[test]
+fn refusal_after_a_goodbye_is_listed() {
+    // The message is on its way when Bob blocks Alice: his program ends the session, and refuses
+    // the next one.
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    story.writes(5001, 1);
+    story.bob_leaves();
+    story.told();
+    bob_refuses(&mut story);
+    assert_eq!((story.state(5001), story.state.here()), (Some(PresenceStatus::Connected), 0));
+    let told = story.told();
+    assert_eq!(count(&told, |event| matches!(event, Event::Came(_))), 0, "{told:?}");
+}
+
+#[test]
+fn refusal_keeps_a_disconnected_peer_offline() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    story.writes(5001, 1);
+    story.does(Command::Disconnect(these(5001)));
+    bob_refuses(&mut story);
+    assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
 }
 
 #[test]

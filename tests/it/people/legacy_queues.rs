@@ -36,9 +36,8 @@ fn legacy_message_does_not_go_to_a_key() {
     let zed = SecurePeer::at("Zed", b'Z', home);
     // It does not matter whether Zed is accepted at once.
     says_as(&zed, carol.addr(), zed.hello(), "hello from Zed");
-    carol.types(&["/outbox again all"]);
-    zed.waits("a meeting", |got| !got.met.is_empty());
-    carol.types(&["@zed for Zed alone"]);
+    // Carol has met Zed by now, and may not dial again for a message that is not for Zed.
+    carol.types(&["/outbox again all", "@zed for Zed alone"]);
     zed.hears("for Zed alone");
     never_got(&zed, SECRET);
     still_waits(&mut carol);
