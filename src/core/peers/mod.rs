@@ -65,7 +65,7 @@ pub(super) const DORMANT_AFTER: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// The mean time between two probes of a full table, so that the probes never become a load: with
 /// more peers, each is probed more rarely. 20 ms are 50 probes a second; up to 750 peers
-/// [`PROBE_INTERVAL`](super::PROBE_INTERVAL) holds.
+/// [`PROBE_INTERVAL`](super::presence::PROBE_INTERVAL) holds.
 const PROBE_SPACING: Duration = Duration::from_millis(20);
 
 /// How a peer came to be known.

@@ -125,6 +125,7 @@ fn keys_of_local_file_are_ignored_on_pipe() {
         let listed = listing(carol, "Carol", &key) + &listing(bob.addr(), "Bob", &bob.key());
         let mut alice = started("Alice", &data).arg("--policy").arg(policy).peers_toml(&listed).start();
         assert!(alice.lists(carol).is_none() && alice.lists(bob.addr()).is_none());
+        until("the entries are reported", || !alice.errors().is_empty());
         let errors = alice.errors();
         let path = alice.dir().join("peers.toml");
         assert_eq!(

@@ -143,6 +143,7 @@ fn claimed_legacy_port_takes_over_no_conversation() {
 fn claimed_legacy_port_takes_over_no_queue() {
     let mut scene = Claim::new();
     scene.knights = None;
+    is_free(scene.home);
     let mark = sends(&mut scene.carol, &["@cryptoknights for the legacy peer"]);
     scene.carol.says_it_waits(mark, "CryptoKnights");
     scene.bob_claims();
