@@ -163,9 +163,13 @@ impl State {
         let purpose = Purpose::Probe(probe);
         // A hello would undo a goodbye. Whether a program listens there is all that matters.
         let is_bare = has_left && probe == Probe::Dial && !wants_ping;
+        let promise = self.peers.untried_promise(peer_id).filter(|_| probe == Probe::Dial && !is_bare);
         let job = if self.is_only_encrypted(peer_id) && !is_bare {
             let say = if probe == Probe::Connect { Request::Open } else { Request::Ping };
             Some(self.request(peer_id, purpose, say, deadline))
+        } else if let Some((promise, at)) = promise.zip(self.dialed_at(peer_id)) {
+            // An earlier session may have failed because a machine was busy.
+            Some(self.promised(peer_id, at, promise, purpose))
         } else {
             let message = match probe {
                 Probe::Connect => Outgoing::Connect,

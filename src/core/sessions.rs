@@ -284,8 +284,12 @@ impl State {
         }
         // No answer to the opening line may be silence, which takes no promise back. But if a
         // legacy peer was there, another program had promised the key, and the legacy peer is back.
-        if let (RequestEnd::NoSession, Recipient::Peer(PeerId::Legacy(_))) = (&end, asked_for) {
-            self.peers.broke_promise(asked_for);
+        match (&end, asked_for) {
+            (RequestEnd::NoSession, Recipient::Peer(PeerId::Legacy(_))) => {
+                self.peers.broke_promise(asked_for);
+            }
+            (RequestEnd::NoSession, _) => self.peers.left_promise_open(asked_for),
+            _ => {}
         }
         if let Some(key) = expect {
             if let Some(at) = reached {

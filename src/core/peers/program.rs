@@ -16,6 +16,8 @@ pub(super) struct Program {
     /// What its receipt promised about sessions, until that is kept or shown to be false. Nothing
     /// is sent unencrypted meanwhile.
     pub(super) promised: Option<Capability>,
+    /// It did not answer the opening line since it promised sessions.
+    pub(super) is_silent: bool,
     /// A new name in a `connect` from the address of a legacy peer, until it is clear whether the
     /// sender is a legacy peer, too, or one with a key.
     pub(super) introduced_as: Option<PeerName>,

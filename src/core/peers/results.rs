@@ -143,7 +143,21 @@ impl Peers {
 
     /// The receipt of a peer promised sessions.
     pub(in crate::core) fn promises(&mut self, id: Recipient, promise: Capability) {
-        self.update(id, |peer| peer.program.promised = Some(promise));
+        self.update(id, |peer| {
+            peer.program.promised = Some(promise);
+            peer.program.is_silent = false;
+        });
+    }
+
+    /// What the receipt of a peer promised, unless the peer did not answer the opening line since.
+    pub(in crate::core) fn untried_promise(&self, id: Recipient) -> Option<Capability> {
+        let program = &self.peer(id)?.program;
+        program.promised.filter(|_| !program.is_silent)
+    }
+
+    /// A peer that promised sessions did not answer the opening line.
+    pub(in crate::core) fn left_promise_open(&mut self, id: Recipient) {
+        self.update(id, |peer| peer.program.is_silent = true);
     }
 
     /// What a peer promised was shown to be false.

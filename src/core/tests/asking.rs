@@ -151,6 +151,18 @@ fn promised_key_outweighs_legacy_form() {
 }
 
 #[test]
+fn broken_session_is_tried_again_without_messages() {
+    let mut story = Story::new().with_static(&[5001]);
+    story.promises(BOBS);
+    // On a busy machine, the handshake breaks. What the peer sends shows that it is online.
+    story.request_ends(None, RequestEnd::Broken);
+    story.gets(5001, Body::ConnectAck);
+    story.later(PROBE_INTERVAL);
+    assert_eq!(story.under_way, [], "it is not asked unencrypted");
+    assert_eq!(story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered).expect, Some(key(BOBS)));
+}
+
+#[test]
 fn promise_ends_with_another_key_not_with_silence() {
     let mut story = Story::new();
     story.does(Command::Connect(these(5001)));
