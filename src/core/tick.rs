@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::State;
 use super::event::{Event, Output};
+use super::jobs::Purpose;
 use super::peers::Due;
 use super::refusals::RefusalSummary;
 use super::time::Time;
@@ -12,6 +13,9 @@ use crate::model::peer_id::Recipient;
 /// How often the store is told that the peers that are online are seen: after a crash, "last seen"
 /// is this much too early at most, and a run of a day writes each peer 144 times.
 pub(super) const SEEN_INTERVAL: Duration = Duration::from_secs(600);
+
+/// How long an address is not probed while a key has to prove itself there.
+const CHECK_WITHIN: Duration = Duration::from_secs(1);
 
 impl State {
     /// When [`State::tick`] has something to do next, if nothing else happens before.
@@ -83,7 +87,9 @@ impl State {
             self.announce(peer_id, now);
         }
         if let Some((probe, prefix)) = self.peers.due_probe(peer_id, now) {
-            if !self.probe_limiter.has_room(prefix) {
+            if self.is_checked(peer_id) {
+                self.peers.probe_later(peer_id, now.plus(CHECK_WITHIN));
+            } else if !self.probe_limiter.has_room(prefix) {
                 self.wait_for_room(peer_id);
             } else if let Err(at) = self.look_up_for_probe(peer_id, now) {
                 self.peers.probe_later(peer_id, at);
@@ -94,5 +100,11 @@ impl State {
             }
         }
         self.peers.due_is_done(peer_id, now);
+    }
+
+    /// Whether a key that claims an address is being dialed there. That shows more than a probe.
+    fn is_checked(&self, peer_id: Recipient) -> bool {
+        let Recipient::Address(addr) = peer_id else { return false };
+        self.jobs.iter().any(|(_, job)| job.dialed == Some(addr) && job.purpose == Purpose::Greet)
     }
 }
