@@ -80,6 +80,8 @@ struct Pending {
     added: u64,
     /// Of those, how many are written or have failed.
     written: u64,
+    /// Something waits that is not merely the news that a peer was seen, or somebody waits for all.
+    is_urgent: bool,
     stopping: bool,
     /// The thread has ended.
     ended: bool,
@@ -94,6 +96,7 @@ impl Default for Pending {
             room: FairShare::new(MAX_WAITING_BYTES),
             added: 0,
             written: 0,
+            is_urgent: false,
             stopping: false,
             ended: false,
         }
@@ -127,6 +130,7 @@ impl WriterQueue {
     /// Takes the next batch out of the locked `queue`, which makes room.
     fn next_batch(&self, queue: &mut Pending) -> Vec<QueuedWrite> {
         let batch = queue.take_batch();
+        queue.is_urgent = !queue.is_empty();
         for job in &batch {
             match job.source {
                 Some(source) => queue.room.release_many(source, job.received_bytes()),
@@ -226,6 +230,10 @@ impl WriterQueue {
     pub(super) fn settle(&self, deadline: Instant) -> bool {
         let mut queue = self.queue.lock();
         let until = queue.added;
+        if queue.written < until {
+            queue.is_urgent = true;
+            self.filled.notify_one();
+        }
         while queue.written < until && !queue.ended {
             if self.emptied.wait_until(&mut queue, deadline).timed_out() {
                 return queue.written >= until;
@@ -237,7 +245,7 @@ impl WriterQueue {
     /// Writes what waits and ends the thread. Returns whether that was done by `deadline`.
     pub(super) fn write_out(&self, deadline: Instant) -> bool {
         let mut queue = self.queue.lock();
-        queue.stopping = true;
+        (queue.stopping, queue.is_urgent) = (true, true);
         self.filled.notify_one();
         while !queue.ended {
             if self.emptied.wait_until(&mut queue, deadline).timed_out() {
@@ -263,9 +271,10 @@ impl StoreQueue for WriterQueue {
             Some(source) => queue.room.take_many(source, bytes),
             None => queue.room.take_own_many(bytes),
         }
-        let was_empty = queue.is_empty();
+        let (was_empty, was_urgent) = (queue.is_empty(), queue.is_urgent);
+        queue.is_urgent |= !matches!(job.op, StoreOp::Seen { .. });
         queue.add(job);
-        if was_empty {
+        if was_empty || queue.is_urgent && !was_urgent {
             self.filled.notify_one();
         }
         Put::Queued

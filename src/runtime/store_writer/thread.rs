@@ -17,6 +17,10 @@ const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(3_600);
 /// itself.
 const BUSY_WITHIN: Duration = Duration::from_secs(30);
 
+/// How long the news that peers were seen waits for more of it, if nothing else is to be written.
+/// When many peers come online, it is then written in a few batches.
+const SEEN_WITHIN: Duration = Duration::from_secs(1);
+
 /// How long there is nothing to write before the store tidies up.
 const IDLE_AFTER: Duration = Duration::from_millis(200);
 
@@ -120,6 +124,8 @@ impl Work {
         let maintain_at = now + MAINTENANCE_INTERVAL;
         loop {
             if !queue.is_empty() {
+                let seen_at = now + SEEN_WITHIN;
+                while !queue.is_urgent && !self.jobs.filled.wait_until(&mut queue, seen_at).timed_out() {}
                 return Next::Batch(self.jobs.next_batch(&mut queue));
             }
             if queue.stopping {
