@@ -34,6 +34,10 @@ const MAX_EVENTS: usize = 1024;
 /// bytes arrive, a ping or a timeout may be this late; none of them is shorter than some seconds.
 const TICK_SPACING: Duration = Duration::from_secs(1);
 
+/// The minimum time between two such checks if something is due. With many sessions, something
+/// always is.
+const DUE_SPACING: Duration = Duration::from_millis(250);
+
 /// The same for dials, strangers' receipts, and messages that are offered to the handler again.
 const SOON_SPACING: Duration = Duration::from_millis(50);
 
@@ -264,8 +268,7 @@ impl EventLoop {
     /// Returns when to call `tick`.
     fn next_tick(&self) -> Option<Instant> {
         let changed = self.has_changed.then(|| self.last_tick + TICK_SPACING);
-        // Checks are at least this far apart, however much is due.
-        let due = self.due.map(|due| due.max(self.last_tick + SOON_SPACING));
+        let due = self.due.map(|due| due.max(self.last_tick + DUE_SPACING));
         [changed, due].into_iter().flatten().min()
     }
 

@@ -81,14 +81,14 @@ pub const MAX_DIALING: usize = 128;
 /// Handshakes that are under way at once to find peers or to see who is online. If several hundred
 /// programs on one machine began more, each handshake would take so long that it is given up and
 /// begun again.
-pub const MAX_HANDSHAKES: usize = 32;
+pub const MAX_HANDSHAKES: usize = 12;
 
 /// A connection that is not made within this time most likely never will be, and no handshake is
 /// expected on it.
 pub const CONNECTS_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long to wait at the limit before looking for room to dial again.
-pub const DIAL_AGAIN_AFTER: Duration = Duration::from_millis(50);
+pub const DIAL_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// How far two names of one peer are apart that the handler is told of. The last one counts.
 pub const NAME_SPACING: Duration = Duration::from_secs(1);

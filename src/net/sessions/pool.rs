@@ -1366,9 +1366,17 @@ impl Pool {
 
     /// Returns when [`Pool::tick_soon`] has something to do.
     pub fn next_soon(&self) -> Option<Time> {
-        let dials = self.dials.values().filter(|dial| !dial.addrs.is_empty());
-        let dials = dials.map(|dial| self.dial_again_at.map_or(dial.next, |at| dial.next.max(at)));
-        dials.chain(self.offer_again_at).chain(self.receipts_at).min()
+        let again_at = self.dial_again_at.unwrap_or_default();
+        let mut dials: Option<Time> = None;
+        for dial in self.dials.values().filter(|dial| !dial.addrs.is_empty()) {
+            let at = dial.next.max(again_at);
+            dials = Some(dials.map_or(at, |first| first.min(at)));
+            // None is earlier, and this is asked for whenever bytes arrive.
+            if at == again_at {
+                break;
+            }
+        }
+        [dials, self.offer_again_at, self.receipts_at].into_iter().flatten().min()
     }
 
     /// Does what has become due. Visits every connection and request.
@@ -1406,17 +1414,26 @@ impl Pool {
         }
     }
 
-    /// Dials the addresses that are due, as far as there is room.
+    /// Dials the addresses that are due, as far as there is room. Begins behind our own key, so that
+    /// programs with the same contacts do not all dial the same ones first.
     fn dial_due(&mut self, now: Time, handler: &mut dyn SessionHandler) {
-        if self.dial_again_at.is_none_or(|at| at <= now) {
-            self.dial_again_at = None;
-            let dials: Vec<DialId> = self.dials.keys().copied().collect();
-            for id in dials {
-                // At the limit, only messages go on.
-                let is_at_limit = self.dial_again_at.is_some();
-                if !is_at_limit || self.dials.get(&id).is_some_and(Dial::has_messages) {
-                    self.advance(id, now, handler);
-                }
+        if self.dial_again_at.is_some_and(|at| at > now) {
+            return;
+        }
+        self.dial_again_at = None;
+        let is_full = self.dial_room(false, now) == 0;
+        if is_full {
+            self.dial_again_at = Some(now.plus(DIAL_AGAIN_AFTER));
+        }
+        let own = DialId::Key(self.own);
+        let in_turn = self.dials.range(own..).chain(self.dials.range(..own));
+        // At the limit, only messages go on.
+        let is_next = |dial: &Dial| dial.is_due(now) && (!is_full || dial.has_messages());
+        let next: Vec<DialId> = in_turn.filter(|(_, dial)| is_next(dial)).map(|(id, _)| *id).collect();
+        for id in next {
+            let is_at_limit = self.dial_again_at.is_some();
+            if !is_at_limit || self.dials.get(&id).is_some_and(Dial::has_messages) {
+                self.advance(id, now, handler);
             }
         }
     }
