@@ -147,7 +147,7 @@ fn probe_always_gives_its_place_back() {
     assert_eq!(welcome, Ok(()));
     story.perform(actions);
     // Only a contact is dialed at further addresses.
-    story.state.set_alias(key(BOBS).into(), Some("Robert".parse().unwrap()));
+    story.does(Command::SetAlias(key(BOBS).into(), Some("Robert".parse().unwrap())));
     let actions = story.state.peer_listens_at(key(BOBS), vec![other], story.now);
     story.perform(actions);
     story.request_ends(None, RequestEnd::Unreachable(SendError::TimedOut));

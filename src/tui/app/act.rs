@@ -188,7 +188,7 @@ impl App {
                 self.out.extend(pins.iter().take(MAX_LISTED).flat_map(lines));
             }
             Act::ShowInvitation => self.show_invitation(),
-            Act::AskToVerify(key) => self.node.ask_to_verify(key),
+            Act::AskToVerify(key) => drop(self.node.command(Command::AskToVerify(key))),
             Act::ListBlocked => self.list_blocked(),
             Act::ShowPolicy => {
                 let words = tui::policy_words(self.node.policy());
@@ -257,7 +257,7 @@ impl App {
         ));
         self.contacts.file.set_own_name(name.clone());
         self.labels.set_own_name(&name);
-        self.node.set_name(name);
+        self.node.command(Command::SetName(name));
     }
 
     fn list_blocked(&mut self) {

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::tell::standing;
 use super::{App, People, clock};
-use crate::core::{PeerInfo, PresenceStatus, Row};
+use crate::core::{Command, PeerInfo, PresenceStatus, Row};
 use crate::model::address::SourcePrefix;
 use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
@@ -266,10 +266,10 @@ impl App {
     fn take_nicknames(&mut self) -> Vec<String> {
         let all = self.contacts.aliases();
         for (id, _) in self.labels.nicknames().filter(|(id, _)| !all.contains_key(id)) {
-            self.node.set_alias(id, None);
+            self.node.command(Command::SetAlias(id, None));
         }
         for (id, name) in all.iter().filter(|(id, name)| self.labels.nickname(**id) != Some(name)) {
-            self.node.set_alias(*id, Some(name.clone()));
+            self.node.command(Command::SetAlias(*id, Some(name.clone())));
         }
         if all.iter().map(|(id, name)| (*id, name)).eq(self.labels.nicknames()) {
             return Vec::new();
