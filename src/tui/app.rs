@@ -1,13 +1,12 @@
 //! The application: one loop over one queue of events from the node and the user.
 
 mod act;
-mod again;
 mod answer;
 mod begin;
 mod choose;
 mod clock;
 mod contacts;
-mod greeting;
+pub(in crate::tui) mod greeting;
 mod invitations;
 mod leave;
 pub(crate) mod looks;
@@ -45,6 +44,7 @@ use crate::profile;
 use crate::profile::KeyStorage;
 use crate::runtime::{ContactBook, Node};
 use crate::settings::{self, Misused, Settings};
+use crate::tui::commands::Received;
 use crate::tui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Notices, Screen};
 
 /// An event that the application handles.
@@ -113,14 +113,14 @@ const INTERRUPT: i32 = 2;
 /// appears while it arrives.
 const LINES_AT_ONCE: usize = 100;
 
-struct App {
-    node: Node,
+pub(in crate::tui) struct App {
+    pub(super) node: Node,
     queue: Queue,
-    screen: Screen,
+    pub(super) screen: Screen,
     menu: Menu,
     wishes: Wishes,
-    labels: Labels,
-    contacts: ContactBook,
+    pub(super) labels: Labels,
+    pub(super) contacts: ContactBook,
     clock: Clock,
     own: ProfileFiles,
     /// Messages that are about to be printed, and are stored as shown after that.
@@ -132,7 +132,7 @@ struct App {
     notices: Notices,
     began: Instant,
     /// What `/copy` copies.
-    received: Option<again::Received>,
+    pub(super) received: Option<Received>,
     /// Why messages wait for peers, as the user was told since each peer was last online.
     told_waiting: BTreeMap<Recipient, PendingReason>,
     /// Addresses with an alias where no peer has proven itself yet.
@@ -169,9 +169,9 @@ struct App {
     failed: bool,
     /// Events that were taken from the queue after the one that ends the program.
     rest: VecDeque<AppEvent>,
-    out: Vec<Line>,
+    pub(super) out: Vec<Line>,
     /// Bytes of bells and notifications to write.
-    calls: String,
+    pub(super) calls: String,
 }
 
 /// Settings for what is shown.
@@ -396,12 +396,12 @@ impl App {
         self.screen.ask(Line::of(ink, prompt));
     }
 
-    fn say(&mut self, line: impl Into<Line>) {
+    pub(super) fn say(&mut self, line: impl Into<Line>) {
         self.out.push(line.into());
     }
 
     /// Prints why a line is not carried out.
-    fn refuse(&mut self, sentence: impl Into<String>) {
+    pub(super) fn refuse(&mut self, sentence: impl Into<String>) {
         let sentence = sentence.into();
         self.fails(&sentence);
         self.say(Line::of(Ink::Bad, sentence));

@@ -334,7 +334,7 @@ impl App {
     }
 
     /// Lists the contacts, by name.
-    pub(super) fn list_contacts(&mut self) {
+    pub(in crate::tui) fn list_contacts(&mut self) {
         // The list includes changes that are not saved yet.
         self.note_contacts();
         self.save_contacts();

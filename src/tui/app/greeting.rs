@@ -32,7 +32,7 @@ pub(super) fn own_addr(node: &Node, advertise: Option<Ipv4Addr>) -> String {
 }
 
 /// Returns who can discover us and on which networks; `None` if no one can.
-pub(super) fn visible(node: &Node) -> Option<String> {
+pub(in crate::tui) fn visible(node: &Node) -> Option<String> {
     let networks = node.visible_networks();
     let who = match node.discovery_mode() {
         DiscoveryMode::Off => return None,
