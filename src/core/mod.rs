@@ -183,7 +183,7 @@ impl StaticPeer {
     /// A peer at this address, of which nothing else is known.
     pub fn at(addr: impl Into<Endpoint>) -> Self {
         let addr = addr.into();
-        Self { addr, name: None, form: Form::Standard, key: None, also: Vec::new(), for_run: false }
+        Self { addr, name: None, form: Form::STANDARD, key: None, also: Vec::new(), for_run: false }
     }
 
     /// All its addresses and host names.
