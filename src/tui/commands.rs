@@ -156,14 +156,12 @@ impl Typed<'_> {
     /// The only word, which is to mean a peer.
     ///
     /// # Errors
-    /// If there is none, or more follows: the refusal.
-    pub(super) fn peer(&self) -> Result<Cow<'_, str>, Turn> {
+    /// If there is none, or more follows: the sentence.
+    pub(super) fn peer(&self) -> Result<Cow<'_, str>, String> {
         match self.peer_and_rest() {
-            (word, _) if word.is_empty() => {
-                Err(refused(format!("Type a recipient: {}.", usage(self.command))))
-            }
+            (word, _) if word.is_empty() => Err(format!("Type a recipient: {}.", usage(self.command))),
             (word, "") => Ok(word),
-            _ => Err(refused(for_one_peer(self.command.name))),
+            _ => Err(for_one_peer(self.command.name)),
         }
     }
 
@@ -171,28 +169,28 @@ impl Typed<'_> {
     fn with_peer(&self, then: impl FnOnce(&str, &dyn Directory) -> Turn) -> Turn {
         match self.peer() {
             Ok(word) => then(&word, self.directory),
-            Err(turn) => turn,
+            Err(sentence) => refused(sentence),
         }
     }
 
     /// The peer that the first word means, with or without a key, and what follows it.
     ///
     /// # Errors
-    /// If it means none, or several: the refusal.
-    fn for_one(&self) -> Result<(Chosen, Recipient, &str), Turn> {
+    /// If it means none, or several: the sentence.
+    fn for_one(&self) -> Result<(Chosen, Recipient, &str), String> {
         let (word, rest) = first_word(self.rest);
         if word.is_empty() {
-            return Err(refused(format!("Type a recipient: {}.", usage(self.command))));
+            return Err(format!("Type a recipient: {}.", usage(self.command)));
         }
         let name = self.command.name;
         let chosen = match find(word, self.directory) {
             Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => chosen,
-            Ok(Named::NeedsPort(ip)) => return Err(refused(needs_port(&format!("{name} "), ip))),
-            Err(lost) => return Err(refused(lost.sentence_for_one(word))),
+            Ok(Named::NeedsPort(ip)) => return Err(needs_port(&format!("{name} "), ip)),
+            Err(lost) => return Err(lost.sentence_for_one(word)),
         };
         match chosen.peer() {
             Some(id) => Ok((chosen, id, rest)),
-            None => Err(refused(for_one_peer(name))),
+            None => Err(for_one_peer(name)),
         }
     }
 }

@@ -33,7 +33,7 @@ fn set_alias(menu: &mut Menu, typed: &Typed<'_>) -> Turn {
             Ok(name) => act(Act::Nickname(id, chosen.label, Some(name))),
             Err(error) => refused(error.to_string()),
         },
-        Err(turn) => turn,
+        Err(sentence) => refused(sentence),
     }
 }
 

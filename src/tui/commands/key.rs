@@ -22,7 +22,7 @@ pub(super) static KEY: Spec = Spec {
             Ok(pins) => act(Act::ShowPins(pins)),
             Err(sentence) => refused(sentence),
         },
-        Err(turn) => turn,
+        Err(sentence) => refused(sentence),
     },
     run: show_own_key,
     ..COMMAND

@@ -19,7 +19,7 @@ pub(super) static MUTE: Spec = Spec {
         _ if typed.rest.is_empty() => typed.to_app(),
         Ok((_, id, "")) => perform(Command::SetMuted(id, true)),
         Ok(_) => refused(for_one_peer("/mute")),
-        Err(turn) => turn,
+        Err(sentence) => refused(sentence),
     },
     run: list_muted,
     ..COMMAND
@@ -34,7 +34,7 @@ pub(super) static UNMUTE: Spec = Spec {
     read: |_, typed| match typed.for_one() {
         Ok((_, id, "")) => perform(Command::SetMuted(id, false)),
         Ok(_) => refused(for_one_peer("/unmute")),
-        Err(turn) => turn,
+        Err(sentence) => refused(sentence),
     },
     ..COMMAND
 };
