@@ -60,3 +60,22 @@ fn slash_command_is_one_file() {
     assert_eq!(files_with("POLICY:"), ["tui/commands/policy.rs"]);
     assert_eq!(files_with("::POLICY"), ["tui/commands.rs"]);
 }
+
+#[test]
+fn legacy_dialect_is_one_file() {
+    assert_eq!(files_with("\"r3\""), ["protocol/plain/r3.rs"]);
+    assert_eq!(files_with("r3::"), ["protocol/plain/mod.rs"]);
+}
+
+#[test]
+fn subcommand_is_one_file() {
+    assert_eq!(files_with("Print your contacts, one per line"), ["cli/contacts.rs"]);
+    assert_eq!(files_with("contacts::Asked"), ["cli/mod.rs"]);
+    assert_eq!(files_with("Subcommand::Contacts"), [""; 0]);
+}
+
+#[test]
+fn words_of_a_screen_line_are_one_file() {
+    assert_eq!(files_with("Event::IdentityInUse("), ["core/sessions.rs", "tui/words.rs"]);
+    assert_eq!(files_with("Your identity is also in use"), ["tui/words.rs"]);
+}
