@@ -517,6 +517,11 @@ impl Node {
         crypto::short_code(self.own_key(), key)
     }
 
+    /// Has the store writer carry out a write to another file. [`Event::ContactsChanged`] follows.
+    pub(crate) fn write_file(&self, write: store_writer::FileWrite) {
+        self.shared.store_writer.put_file(write);
+    }
+
     /// Records that these messages have been shown to the user.
     pub fn shown(&self, rows: Vec<RowId>) {
         if !rows.is_empty() {

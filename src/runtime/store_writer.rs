@@ -66,8 +66,13 @@ impl QueuedWrite {
     }
 }
 
+/// A write to a file beside the store. It blocks until the disk has it.
+pub(super) type FileWrite = Box<dyn FnOnce() + Send>;
+
 /// The writes that wait.
 struct Pending {
+    /// Writes to other files, which come first: there is seldom one.
+    files: VecDeque<FileWrite>,
     /// All but the messages of strangers, in their order.
     jobs: VecDeque<QueuedWrite>,
     /// The messages of strangers, in the order of each source.
@@ -88,6 +93,7 @@ struct Pending {
 impl Default for Pending {
     fn default() -> Self {
         Self {
+            files: VecDeque::new(),
             jobs: VecDeque::new(),
             of_strangers: HashMap::new(),
             turns: VecDeque::new(),
@@ -140,7 +146,7 @@ impl WriterQueue {
 
 impl Pending {
     fn is_empty(&self) -> bool {
-        self.jobs.is_empty() && self.turns.is_empty()
+        self.files.is_empty() && self.jobs.is_empty() && self.turns.is_empty()
     }
 
     fn add(&mut self, job: QueuedWrite) {
@@ -232,6 +238,12 @@ impl WriterQueue {
             }
         }
         true
+    }
+
+    /// Queues a write to another file.
+    pub(super) fn put_file(&self, write: FileWrite) {
+        self.queue.lock().files.push_back(write);
+        self.filled.notify_one();
     }
 
     /// Writes what waits and ends the thread. Returns whether that was done by `deadline`.

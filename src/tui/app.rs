@@ -40,8 +40,6 @@ use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::model::peer_id::Recipient;
 use crate::model::stored::RowId;
-use crate::profile;
-use crate::profile::KeyStorage;
 use crate::runtime::{ContactBook, Node};
 use crate::settings::{self, Misused, Settings};
 use crate::tui::commands::Received;
@@ -88,7 +86,7 @@ pub(crate) fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     }
     let contacts = app.contacts.file.all().filter(|contact| !contact.blocked).count();
     let alone = no_peers && contacts == 0 && app.contacts.pins.is_empty();
-    let shown = app.greet(&name, identity.storage(), (!alone).then_some(contacts), told);
+    let shown = app.greet(&name, identity.why_not_stored(), (!alone).then_some(contacts), told);
     // Keeps the lock of the profile until the end.
     let ended = app.run(shown);
     drop(identity);
@@ -274,7 +272,7 @@ impl App {
         let busy = (!io::stdin().is_terminal()).then(|| node.start_op());
         let palette = looks::palette(settings.color, settings.plain);
         let screen = if terminal { Screen::cooked(palette, !settings.plain) } else { Screen::lines(palette) };
-        let mut labels = Labels::new(profile::aliases(&contacts.file));
+        let mut labels = Labels::new(contacts.aliases());
         labels.set_own_name(&node.name());
         let mut app = Self {
             queue,
@@ -359,12 +357,12 @@ impl App {
     fn greet(
         &mut self,
         name: &Name,
-        storage: &KeyStorage,
+        not_stored: Option<&str>,
         contacts: Option<usize>,
         told: Vec<String>,
     ) -> io::Result<()> {
         let (advertise, is_terminal) = (self.wishes.advertise, self.screen.is_terminal());
-        let lines = greeting::lines(name, storage, &self.node, advertise, is_terminal, contacts);
+        let lines = greeting::lines(name, not_stored, &self.node, advertise, is_terminal, contacts);
         self.out.extend(lines.into_iter().chain(told).map(Line::from));
         self.catch_up();
         if self.busy.is_none() {

@@ -11,7 +11,6 @@ use crate::model::host::Endpoint;
 use crate::model::name::Name;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{ByeReason, Message};
-use crate::profile;
 use crate::protocol::plain;
 use crate::protocol::plain::EncodeError;
 use crate::protocol::session::MAX_TEXT_BYTES;
@@ -174,16 +173,13 @@ impl App {
             self.refuse(format!("{name} is your alias for a contact ({at}); choose another name."));
             return;
         }
-        if let Some(folder) = &self.own.folder
-            && let Err(error) = profile::rename(folder, &name)
-        {
+        if let Err(error) = self.contacts.rename(self.own.folder.as_deref(), &name) {
             self.refuse(error.to_string());
             return;
         }
         self.say(format!(
             "You are now {name}. Encrypted peers see it at once, others with your next message."
         ));
-        self.contacts.file.set_own_name(name.clone());
         self.labels.set_own_name(&name);
         self.node.command(Command::SetName(name));
     }
