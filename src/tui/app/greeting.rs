@@ -43,8 +43,8 @@ pub(in crate::tui) fn visible(node: &Node) -> Option<String> {
 }
 
 /// Returns the first lines: the name and the addresses for others, and the menu. On a terminal they
-/// include the number of `contacts`, and, if no peer is known at all, how to find one. `not_stored` says
-/// why the key is not stored, if so.
+/// include the number of `contacts`, and, if no peer is known at all, how to find one. `not_stored`
+/// says why the key is not stored, if so.
 pub(super) fn lines(
     name: &Name,
     not_stored: Option<&str>,
