@@ -6,7 +6,7 @@ use std::process::{self, ExitCode};
 
 use clap::error::{ContextKind, ContextValue};
 use p2p_chat::cli::sources::{SettingsError, Sources};
-use p2p_chat::cli::{self, Subcommand, add, chat, completions, config, contacts, history, id, man};
+use p2p_chat::cli::{self, chat};
 use p2p_chat::exit::{FAILURE, OutputGone, status_of};
 use p2p_chat::memory;
 use p2p_chat::settings::Misused;
@@ -29,33 +29,16 @@ fn run() -> anyhow::Result<ExitCode> {
         SettingsError::Command(error) => usage(&error),
         SettingsError::File(error) => Misused::new(error),
     })?;
-    let settings = &sources.settings;
+    let Some(subcommand) = &sources.subcommand else { return chat::run(&sources.settings) };
     let mut stdout = io::stdout().lock();
-    let mut status = ExitCode::SUCCESS;
-    let printed = match &sources.subcommand {
-        None => {
-            drop(stdout);
-            return chat::run(settings);
-        }
-        Some(Subcommand::Completions { shell }) => completions::print(*shell, &mut stdout),
-        Some(Subcommand::Man) => man::print(&mut stdout),
-        Some(Subcommand::Config) => config::print(&sources, &mut stdout),
-        Some(Subcommand::History(asked)) => history::run(settings, asked, &mut stdout)?.map(|found| {
-            if !found {
-                status = ExitCode::from(FAILURE);
-            }
-        }),
-        Some(Subcommand::Contacts { json }) => contacts::print(settings, *json, &mut stdout)?,
-        Some(Subcommand::Add { invitation }) => add::run(settings, invitation, &mut stdout)?,
-        Some(Subcommand::Id { list: true, .. }) => id::list(settings, &mut stdout)?,
-        Some(Subcommand::Id { new, .. }) => stdout.write_all(id::text(settings, *new)?.as_bytes()),
-    };
-    match printed.and_then(|()| stdout.flush()) {
+    let printed = subcommand.run(&sources, &mut stdout)?;
+    match printed.and_then(|found| stdout.flush().map(|()| found)) {
         // The reader wanted only the beginning.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(anyhow::Error::from(error).context(OutputGone))
         }
-        Ok(()) | Err(_) => Ok(status),
+        Ok(false) => Ok(ExitCode::from(FAILURE)),
+        Ok(true) | Err(_) => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -194,6 +194,14 @@ impl Identity {
     pub fn storage(&self) -> &KeyStorage {
         &self.storage
     }
+
+    /// Why the key is not stored, as a whole sentence; `None` if it is.
+    pub fn why_not_stored(&self) -> Option<&str> {
+        match &self.storage {
+            KeyStorage::Profile(_) => None,
+            KeyStorage::Memory(why) => Some(why),
+        }
+    }
 }
 
 /// Returns the error for a profile that another process uses.

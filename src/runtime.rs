@@ -309,22 +309,6 @@ impl Node {
         self.shared.locked.lock().machine.state().name().clone()
     }
 
-    /// Changes our own name. Requests under way keep the former one.
-    pub fn set_name(&self, name: Name) {
-        self.shared.step(|step| step.set_name(name));
-        if self.discovery_mode() == DiscoveryMode::On {
-            // The announcement contains the name.
-            self.stop_discovery();
-            self.start_discovery();
-        }
-    }
-
-    /// Tells the peer with a key that the user wants to compare safety numbers, if a session is
-    /// open.
-    pub fn ask_to_verify(&self, key: PublicKey) {
-        self.shared.step(|step| step.ask_to_verify(key));
-    }
-
     /// The addresses that it listens at, one for each address family.
     pub fn addrs(&self) -> &[SocketAddr] {
         &self.addrs
@@ -377,11 +361,6 @@ impl Node {
     /// Whether a recipient is a contact in later runs too.
     pub fn is_lasting_contact(&self, id: Recipient) -> bool {
         self.shared.locked.lock().machine.state().is_lasting_contact(id)
-    }
-
-    /// Sets the user's alias for a peer, or removes it.
-    pub fn set_alias(&self, id: Recipient, name: Option<Name>) {
-        self.shared.locked.lock().machine.set_alias(id, name);
     }
 
     /// The contacts known by key that are not in the peer list.
@@ -465,7 +444,15 @@ impl Node {
 
     /// Carries out a command without waiting for its results, which follow as events.
     pub fn command(&self, command: Command) -> OpId {
-        self.shared.step(|step| step.command(command))
+        let is_announced =
+            matches!(command, Command::SetName(_)) && self.discovery_mode() == DiscoveryMode::On;
+        let op = self.shared.step(|step| step.command(command));
+        if is_announced {
+            // The announcement contains the name.
+            self.stop_discovery();
+            self.start_discovery();
+        }
+        op
     }
 
     /// The peer list as it is believed to be, unverified.
@@ -528,6 +515,11 @@ impl Node {
     /// Returns the digits that the user and the owner of `key` compare. Takes some milliseconds.
     pub fn code_with(&self, key: PublicKey) -> String {
         crypto::short_code(self.own_key(), key)
+    }
+
+    /// Has the store writer carry out a write to another file. [`Event::ContactsChanged`] follows.
+    pub(crate) fn write_file(&self, write: store_writer::FileWrite) {
+        self.shared.store_writer.put_file(write);
     }
 
     /// Records that these messages have been shown to the user.

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use clap::Args;
+
 use super::contacts::of_contact;
 use super::history::now;
 use crate::core::MAX_HINTS;
@@ -33,6 +35,13 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 /// How often to check whether the invitation was taken.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
+/// Add a contact by invitation, even while the chat runs
+#[derive(Args, Clone, Debug)]
+pub struct Asked {
+    /// Invitation from `p2p-chat id` or /invite, in quotes
+    invitation: String,
+}
+
 /// Adds the contact of an invitation to a profile, and writes to `out` who it is. The inner result
 /// is that of writing to `out`.
 ///
@@ -40,8 +49,8 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// If the text is not an invitation, or is the invitation of this profile or of a blocked contact.
 /// If the profile does not exist, contacts.toml cannot be changed, or the process that uses the
 /// profile does not take the invitation.
-pub fn run(settings: &Settings, text: &str, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
-    let invitation: Invitation = text.parse().map_err(Misused::new)?;
+pub fn run(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
+    let invitation: Invitation = asked.invitation.parse().map_err(Misused::new)?;
     let found = Profiles::read(settings)?.existing(settings)?;
     if profile::key_of(settings, &found.profile)? == invitation.key {
         return Err(Misused::new("That is your own invitation.").into());

@@ -2,16 +2,24 @@
 
 use std::io::{self, Write};
 
-use clap::CommandFactory;
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
 
 use super::Cli;
 
-/// Writes the completion script for `shell`.
+/// Print a completion script for a shell
+#[derive(Args, Clone, Debug)]
+pub struct Asked {
+    /// Shell that reads the script
+    shell: Shell,
+}
+
+/// Writes the completion script for a shell.
 ///
 /// # Errors
 /// If `out` cannot be written to.
-pub fn print(shell: clap_complete::Shell, out: &mut impl Write) -> io::Result<()> {
+pub fn print(asked: &Asked, out: &mut impl Write) -> io::Result<()> {
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "p2p-chat", &mut text);
+    clap_complete::generate(asked.shell, &mut Cli::command(), "p2p-chat", &mut text);
     out.write_all(&text)
 }

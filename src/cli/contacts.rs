@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use clap::Args;
 use serde::Serialize;
 
 use super::history::{now, rfc3339};
@@ -18,6 +19,14 @@ use crate::settings::{Misused, Settings};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
 use crate::tui::{self, Labels, Standing};
 
+/// Print your contacts, one per line, even during a chat
+#[derive(Args, Clone, Debug)]
+pub struct Asked {
+    /// Print JSON, one object per line
+    #[arg(long)]
+    json: bool,
+}
+
 /// Returns what the label of a contact depends on.
 pub(super) fn of_contact(contact: KnownContact) -> (Recipient, Option<PeerName>, Standing) {
     let standing = if contact.blocked { Standing::Stranger } else { Standing::Contact };
@@ -30,7 +39,7 @@ pub(super) fn of_contact(contact: KnownContact) -> (Recipient, Option<PeerName>,
 /// # Errors
 /// If the profile does not exist, if there are several and the user named none, or if contacts.toml
 /// cannot be read or contains a mistake.
-pub fn print(settings: &Settings, as_json: bool, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
+pub fn print(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
     let found = Profiles::read(settings)?.existing(settings)?;
     let nothing = || note(&format!("{} has no contacts.", found.name));
     let Some(folder) = profile::folder(settings, &found.profile) else {
@@ -49,7 +58,7 @@ pub fn print(settings: &Settings, as_json: bool, out: &mut impl Write) -> anyhow
         let label = labels.label(contact.id.into(), contact.name.as_ref());
         let like = labels.looks_like(contact.id.into(), contact.name.as_ref());
         let listed = Listed { label: &label, like, contact, book: &book, now };
-        let line = if as_json { listed.json()? } else { listed.text() + "\n" };
+        let line = if asked.json { listed.json()? } else { listed.text() + "\n" };
         lines.push((folded(&label), line));
     }
     if lines.is_empty() {

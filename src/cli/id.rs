@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
 
+use clap::Args;
 use unicode_width::UnicodeWidthStr;
 
 use crate::interfaces;
@@ -16,13 +17,36 @@ use crate::settings::{Misused, Settings};
 use crate::tui::app::looks::{palette, shows_blocks};
 use crate::tui::{columns, invitation_lines, own_invitation};
 
+/// Print your key and your invitation, on a terminal with a QR code
+#[derive(Args, Clone, Debug)]
+pub struct Asked {
+    /// Create the profile for --name and print its key
+    #[arg(long, conflicts_with = "list")]
+    new: bool,
+
+    /// List all profiles with their keys
+    #[arg(long)]
+    list: bool,
+}
+
+/// Prints a profile, or all. The inner result is that of writing to `out`.
+///
+/// # Errors
+/// If a profile cannot be used.
+pub fn print(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
+    if asked.list {
+        return list(settings, out);
+    }
+    Ok(out.write_all(text(settings, asked.new)?.as_bytes()))
+}
+
 /// Returns the text about a profile: its name, its directory if that has another name, its key, and
 /// its invitation, with a QR code if the terminal can show it. With `new`, creates the profile.
 ///
 /// # Errors
 /// If the profile does not exist (with `new`: if it exists), if there are several and the user
 /// named none, or if its key cannot be used.
-pub fn text(settings: &Settings, new: bool) -> anyhow::Result<String> {
+fn text(settings: &Settings, new: bool) -> anyhow::Result<String> {
     let profiles = Profiles::read(settings)?;
     let (name, profile, key) = if new {
         let (name, profile) = wanted(settings, &profiles)?;
@@ -99,7 +123,7 @@ fn wanted(settings: &Settings, profiles: &Profiles) -> anyhow::Result<(Name, Pro
 ///
 /// # Errors
 /// If the profiles cannot be listed. If one of them cannot be used, after printing them all.
-pub fn list(settings: &Settings, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
+fn list(settings: &Settings, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
     let profiles = Profiles::read(settings)?;
     let found = profiles.all().iter().map(|found| (found.label(), key_or_fault(settings, &found.profile)));
     let damaged = profiles.damaged().iter().map(|damaged| {

@@ -12,14 +12,13 @@ pub mod man;
 pub mod sources;
 
 use std::env;
+use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use clap::builder::{BoolishValueParser, PathBufValueParser, PossibleValue, Resettable, TypedValueParser};
 use clap::{ArgAction, Command, CommandFactory, Parser, ValueEnum};
-use clap_complete::Shell;
-
-pub use history::Asked;
+use sources::Sources;
 
 use crate::core::{DiscoveryMode, Policy};
 use crate::interfaces;
@@ -206,39 +205,38 @@ const FILES: &str = "Files and log";
 
 /// A task that prints something and ends, instead of a chat.
 #[derive(clap::Subcommand, Clone, Debug)]
+#[expect(missing_docs, reason = "a variant takes its help from its arguments")]
 pub enum Subcommand {
-    /// Print a completion script for a shell
-    Completions {
-        /// Shell that reads the script
-        shell: Shell,
-    },
+    Completions(completions::Asked),
     /// Print the manual page
     Man,
     /// Print the settings in effect and where each comes from
     Config,
-    /// Print your key and your invitation, on a terminal with a QR code
-    Id {
-        /// Create the profile for --name and print its key
-        #[arg(long, conflicts_with = "list")]
-        new: bool,
+    Id(id::Asked),
+    Add(add::Asked),
+    History(history::Asked),
+    Contacts(contacts::Asked),
+}
 
-        /// List all profiles with their keys
-        #[arg(long)]
-        list: bool,
-    },
-    /// Add a contact by invitation, even while the chat runs
-    Add {
-        /// Invitation from `p2p-chat id` or /invite, in quotes
-        invitation: String,
-    },
-    /// Print, search, export or delete messages, even during a chat
-    History(Asked),
-    /// Print your contacts, one per line, even during a chat
-    Contacts {
-        /// Print JSON, one object per line
-        #[arg(long)]
-        json: bool,
-    },
+impl Subcommand {
+    /// Runs the subcommand, which prints to `out`. The inner result is that of writing to `out`,
+    /// and says whether something was found.
+    ///
+    /// # Errors
+    /// Why it cannot run. Each error chain reads as sentences for the user.
+    pub fn run(&self, sources: &Sources, out: &mut impl Write) -> anyhow::Result<io::Result<bool>> {
+        let settings = &sources.settings;
+        let printed = match self {
+            Self::Completions(asked) => completions::print(asked, out),
+            Self::Man => man::print(out),
+            Self::Config => config::print(sources, out),
+            Self::Id(asked) => id::print(settings, asked, out)?,
+            Self::Add(asked) => add::run(settings, asked, out)?,
+            Self::History(asked) => return history::run(settings, asked, out),
+            Self::Contacts(asked) => contacts::print(settings, asked, out)?,
+        };
+        Ok(printed.map(|()| true))
+    }
 }
 
 impl Cli {

@@ -89,7 +89,7 @@ impl Sources {
         // there.
         if let Ok(matches) = without_environment(&command).try_get_matches()
             && let Ok(mut cli) = Cli::from_arg_matches(&matches)
-            && matches!(cli.subcommand, Some(Subcommand::Completions { .. } | Subcommand::Man))
+            && matches!(cli.subcommand, Some(Subcommand::Completions(_) | Subcommand::Man))
         {
             let subcommand = cli.subcommand.take();
             let settings = cli.into_settings(NameSource::Flag);
@@ -154,10 +154,10 @@ fn name(arg: &Arg) -> String {
     arg.get_long().unwrap_or_default().to_owned()
 }
 
-type Found = (Option<(PathBuf, bool)>, BTreeMap<String, ConfigEntry>);
+type FileEntries = (Option<(PathBuf, bool)>, BTreeMap<String, ConfigEntry>);
 
 /// The file, and what it says by the id of the flag.
-fn entries(named: Option<&Path>, command: &Command) -> Result<Found, ConfigError> {
+fn entries(named: Option<&Path>, command: &Command) -> Result<FileEntries, ConfigError> {
     let usual = || configuration_directory().map(|folder| folder.join(CONFIG_FILE));
     let Some(path) = named.map(Path::to_owned).or_else(usual) else {
         return Ok((None, BTreeMap::new()));

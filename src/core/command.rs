@@ -16,7 +16,7 @@ use crate::model::delivery::RejectReason;
 use crate::model::host::HostAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, Outgoing, SendResult};
-use crate::model::name::PeerName;
+use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Message, Request};
 use crate::protocol::session::ContactCard;
@@ -86,6 +86,13 @@ pub enum Command {
     Read(Recipient),
     /// Hold back the messages of a peer (`true`), or show them again.
     SetMuted(Recipient, bool),
+    /// Change our own name. Requests under way keep the former one.
+    SetName(Name),
+    /// Set the user's alias for a peer, or remove it.
+    SetAlias(Recipient, Option<Name>),
+    /// Tell the peer with a key that the user wants to compare safety numbers, if a session is
+    /// open.
+    AskToVerify(PublicKey),
     /// Introduce two contacts to each other. `date` is the clock, in seconds since 1970.
     Introduce {
         /// The contacts.
@@ -328,6 +335,18 @@ impl State {
                 self.nothing_to_wait_for()
             }
             Command::SetMuted(id, muted) => self.decide(|state| state.set_muted(id, muted)),
+            Command::SetName(name) => {
+                self.name = name;
+                self.nothing_to_wait_for()
+            }
+            Command::SetAlias(id, name) => {
+                self.set_alias(id, name.as_ref());
+                self.nothing_to_wait_for()
+            }
+            Command::AskToVerify(key) => {
+                self.verifies(key, now);
+                self.nothing_to_wait_for()
+            }
             Command::Introduce { pair, date } => self.introduce(pair, date, now),
             Command::AcceptIntroduction { by, card, date } => self.accept_introduction(by, card, date, now),
             Command::IgnoreIntroduction(key) => self.ignore_introduction(key),

@@ -183,7 +183,7 @@ impl StaticPeer {
     /// A peer at this address, of which nothing else is known.
     pub fn at(addr: impl Into<Endpoint>) -> Self {
         let addr = addr.into();
-        Self { addr, name: None, form: Form::Standard, key: None, also: Vec::new(), for_run: false }
+        Self { addr, name: None, form: Form::STANDARD, key: None, also: Vec::new(), for_run: false }
     }
 
     /// All its addresses and host names.
@@ -304,11 +304,6 @@ impl State {
         &self.name
     }
 
-    /// Changes our own name. Requests under way keep the former one.
-    pub fn set_name(&mut self, name: Name) {
-        self.name = name;
-    }
-
     /// Accepts nothing more from the network: the user can no longer be told of it.
     pub fn close(&mut self) {
         self.closed = true;
@@ -326,11 +321,11 @@ impl State {
     }
 
     /// Records the user's alias for a peer, or removes it.
-    pub fn set_alias(&mut self, id: Recipient, name: Option<Name>) {
+    fn set_alias(&mut self, id: Recipient, name: Option<&Name>) {
         if let Some(key) = id.public_key().filter(|_| name.is_some()) {
             self.make_key_contact(key);
         }
-        self.trust.set_alias_of(id, name.as_ref());
+        self.trust.set_alias_of(id, name);
     }
 
     fn tell(&mut self, event: Event) {

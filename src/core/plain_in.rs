@@ -46,7 +46,7 @@ impl State {
         // A program that writes in another form does not understand the key in a receipt, and shows
         // it to its user.
         let capable =
-            decoded.iter().all(|piece| matches!(piece, Decoded::Message(Plain { form: Form::Standard, .. })));
+            decoded.iter().all(|piece| matches!(piece, Decoded::Message(Plain { form: Form::STANDARD, .. })));
         let count = decoded.len();
         let mut connected = false;
         let mut all_taken = count > 0 && !cut;

@@ -184,7 +184,7 @@ impl State {
 
     /// Notes that the user compares safety numbers with a peer, which need not ask for it within
     /// the next minute. Returns whether that was not noted already.
-    pub fn verifies(&mut self, key: PublicKey, now: Time) -> bool {
+    pub(super) fn verifies(&mut self, key: PublicKey, now: Time) -> bool {
         // Each entry stays for a minute, and only contacts and the user make one.
         self.told_to_verify.retain(|_, at| now.since(*at) < VERIFY_TOLD_EVERY);
         let is_new = !self.told_to_verify.contains_key(&key);

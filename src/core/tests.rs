@@ -136,7 +136,7 @@ impl Story {
     }
 
     fn gets(&mut self, port: u16, body: Body) -> PlainAnswer {
-        self.gets_from(HERE, Claimed { ip: HERE, port }, Form::Standard, body)
+        self.gets_from(HERE, Claimed { ip: HERE, port }, Form::STANDARD, body)
     }
 
     /// What is under way to a port, in order.

@@ -82,16 +82,30 @@ pub enum PeerProtocol {
     Session(PublicKey),
 }
 
-/// The form of a peer's unencrypted messages, and of those sent to it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
-pub enum Form {
+/// The form of a peer's unencrypted messages, and of those sent to it. `protocol::plain` has a
+/// dialect for each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct Form(&'static str);
+
+impl Form {
     /// `ip:port team text`: most programs.
-    #[default]
-    Standard,
-    /// `ip port name text`: R3. It kills other programs.
-    R3,
-    /// `ip:port WORD` for commands, the standard form for messages: SmartCookies.
-    TwoField,
+    pub const STANDARD: Self = Self::new("standard");
+
+    /// Makes a form of the name that the user knows it by.
+    pub const fn new(name: &'static str) -> Self {
+        Self(name)
+    }
+
+    /// The name.
+    pub const fn name(self) -> &'static str {
+        self.0
+    }
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        Self::STANDARD
+    }
 }
 
 /// The content of an unencrypted message.

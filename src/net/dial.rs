@@ -273,7 +273,7 @@ mod tests {
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         let peer = thread::spawn(move || serve(listener.accept().unwrap().0));
         let Said { result, .. } =
-            say(&identity(), &alice(), to, Form::Standard, message, CONNECT_TIMEOUT, None);
+            say(&identity(), &alice(), to, Form::STANDARD, message, CONNECT_TIMEOUT, None);
         (result, peer.join().unwrap())
     }
 
@@ -318,7 +318,7 @@ mod tests {
             }
         });
         let text = Outgoing::Text(["one", "two", "three"].map(str::to_owned).into());
-        let said = say(&identity(), &alice(), to, Form::Standard, &text, CONNECT_TIMEOUT, None);
+        let said = say(&identity(), &alice(), to, Form::STANDARD, &text, CONNECT_TIMEOUT, None);
         peer.join().unwrap();
         assert_eq!((said.result, said.parts, said.capability), (SendResult::Delivered, (3, 3), keys[1]));
     }
@@ -329,7 +329,7 @@ mod tests {
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         let begun = Instant::now();
         let Said { result, parts, .. } =
-            say(&identity(), &alice(), to, Form::Standard, &Outgoing::Probe, CONNECT_TIMEOUT, None);
+            say(&identity(), &alice(), to, Form::STANDARD, &Outgoing::Probe, CONNECT_TIMEOUT, None);
         assert_eq!((result, parts), (SendResult::Unanswered, (0, 1)));
         assert!(begun.elapsed() >= PROBE_TIMEOUT);
     }
@@ -356,7 +356,7 @@ mod tests {
             stream
         });
         let begun = Instant::now();
-        let said = say(&identity(), &alice(), to, Form::Standard, &Outgoing::Connect, CONNECT_TIMEOUT, None);
+        let said = say(&identity(), &alice(), to, Form::STANDARD, &Outgoing::Connect, CONNECT_TIMEOUT, None);
         assert_eq!(said.result, SendResult::Delivered);
         assert!(begun.elapsed() < CONNECT_ANSWER, "{:?}", begun.elapsed());
         drop(peer.join().unwrap());
@@ -367,10 +367,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         drop(listener);
-        let refused = say(&identity(), &alice(), to, Form::Standard, &hello(), CONNECT_TIMEOUT, None).result;
+        let refused = say(&identity(), &alice(), to, Form::STANDARD, &hello(), CONNECT_TIMEOUT, None).result;
         assert_eq!(refused, SendResult::Failed(SendError::Refused));
         let late =
-            say(&identity(), &alice(), to, Form::Standard, &hello(), CONNECT_TIMEOUT, Some(Instant::now()))
+            say(&identity(), &alice(), to, Form::STANDARD, &hello(), CONNECT_TIMEOUT, Some(Instant::now()))
                 .result;
         assert_eq!(late, SendResult::Failed(SendError::Cancelled));
     }
@@ -406,7 +406,7 @@ mod tests {
         };
         listener.set_nonblocking(true).unwrap();
         let to = PeerAddr::of(listener.local_addr().unwrap()).unwrap();
-        let result = say(&identity(), &alice(), to, Form::Standard, &hello(), CONNECT_TIMEOUT, None).result;
+        let result = say(&identity(), &alice(), to, Form::STANDARD, &hello(), CONNECT_TIMEOUT, None).result;
         assert_eq!(result, SendResult::Failed(SendError::NoRoute));
         assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
     }

@@ -24,7 +24,7 @@ const MAX_LOOKUPS: usize = MAX_STATIC_PEERS + 100;
 const IDLE_FOR: Duration = Duration::from_secs(5);
 
 /// What a name resolves to.
-type Found = Result<Vec<PeerAddr>, LookupError>;
+type LookupResult = Result<Vec<PeerAddr>, LookupError>;
 
 /// Resolves each name and reports the result.
 ///
@@ -35,8 +35,8 @@ pub(crate) struct Resolver {
 }
 
 struct Shared {
-    resolve: Box<dyn Fn(&HostAddr) -> Found + Send + Sync>,
-    report: Box<dyn Fn(HostAddr, Found) + Send + Sync>,
+    resolve: Box<dyn Fn(&HostAddr) -> LookupResult + Send + Sync>,
+    report: Box<dyn Fn(HostAddr, LookupResult) + Send + Sync>,
     state: Mutex<State>,
     work: Condvar,
 }
@@ -55,13 +55,13 @@ struct State {
 
 impl Resolver {
     /// Creates a resolver without threads. It calls `report` on one of them for each name.
-    pub(crate) fn new(report: impl Fn(HostAddr, Found) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(report: impl Fn(HostAddr, LookupResult) + Send + Sync + 'static) -> Self {
         Self::with(resolve, report)
     }
 
     fn with(
-        resolve: impl Fn(&HostAddr) -> Found + Send + Sync + 'static,
-        report: impl Fn(HostAddr, Found) + Send + Sync + 'static,
+        resolve: impl Fn(&HostAddr) -> LookupResult + Send + Sync + 'static,
+        report: impl Fn(HostAddr, LookupResult) + Send + Sync + 'static,
     ) -> Self {
         let (resolve, report) = (Box::new(resolve), Box::new(report));
         let shared = Shared { resolve, report, state: Mutex::default(), work: Condvar::new() };
@@ -149,7 +149,7 @@ fn work(shared: &Shared) {
 }
 
 /// Asks the system. Addresses that cannot be dialed are left out.
-fn resolve(host: &HostAddr) -> Found {
+fn resolve(host: &HostAddr) -> LookupResult {
     let addrs = (host.name(), host.port()).to_socket_addrs().map_err(|error| {
         log::info!("{host} cannot be resolved: {error}");
         LookupError::NotFound

@@ -87,6 +87,52 @@ struct Edits {
     sources: BTreeMap<SourcePrefix, bool>,
 }
 
+/// A write of the file, and what follows from it.
+pub struct Prepared {
+    path: PathBuf,
+    /// The version of the file that it changes.
+    version: Version,
+    /// The new text, unless nothing changes.
+    new: Option<String>,
+    /// What this version has.
+    saved: BTreeMap<PeerId, Contact>,
+    saved_sources: BTreeSet<SourcePrefix>,
+    /// All contacts after the write.
+    all: BTreeMap<PeerId, Contact>,
+    edits: Edits,
+    /// The edits as they were merged into this version.
+    done: ContactEdits,
+    own_name: Option<Name>,
+}
+
+/// The file after a write.
+pub struct Written {
+    version: Version,
+    /// The contacts in it, unless nothing has changed.
+    all: Option<BTreeMap<PeerId, Contact>>,
+}
+
+impl Prepared {
+    /// Writes the file, and waits for the disk. Returns `None` and writes nothing if the file has
+    /// changed meanwhile.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write(&self) -> Result<Option<Written>, ContactsError> {
+        let Some(new) = &self.new else {
+            return Ok(Some(Written { version: self.version.clone(), all: None }));
+        };
+        // Parsed, so that the contacts in force are those that the next start reads.
+        let all = parsed(&self.path, new, self.own_name.as_ref())?.into_contacts();
+        if Stat::of(&self.path) != self.version.stat {
+            return Ok(None);
+        }
+        files::replace(&self.path, new.as_bytes())
+            .map_err(|error| ContactsError::Unwritable(self.path.clone(), error))?;
+        Ok(Some(Written { version: Version::written(&self.path, new), all: Some(all) }))
+    }
+}
+
 impl Contacts {
     /// Reads the file in `folder`, which has to exist by the first write. Without a folder, the
     /// contacts are for this run only. No alias may be `own_name`.
@@ -303,35 +349,65 @@ impl Contacts {
             return Ok(());
         };
         for _ in 0..MAX_TRIES {
-            let stat = Stat::of(&path);
-            let (version, text) = version::read(&path).map_err(|error| {
-                self.is_faulty = true;
-                self.version = Version::unreadable(stat, &error);
-                ContactsError::File(error)
-            })?;
+            let (version, text) = self.read(&path)?;
             if !version.has_content_of(&self.version) && !version.stat.is_settled() {
                 // Another program may still be writing: there is no event for the end of it.
                 thread::sleep(SETTLE);
                 continue;
             }
-            if self.write_into(&path, version, &text, &edits)? {
+            let prepared = self.prepared(path.clone(), version, &text, edits.clone())?;
+            if let Some(written) = prepared.write()? {
+                self.written(prepared, written);
                 return Ok(());
             }
         }
         Err(ContactsError::Busy(path))
     }
 
-    /// Applies edits in a version of the file, and in force. Returns `false` and changes nothing if
-    /// the file has changed since this version.
-    fn write_into(
+    /// Prepares a write as that of [`Contacts::change_many`]; [`Prepared::write`] may be called on
+    /// another thread, and [`Contacts::written`] takes its result. Until then, nothing else may be
+    /// read or written here. Returns `None` if another program may be writing the file.
+    ///
+    /// # Errors
+    /// As [`Contacts::set`].
+    pub fn prepare(
         &mut self,
-        path: &Path,
-        mut version: Version,
+        contacts: BTreeMap<PeerId, Option<Contact>>,
+        sources: BTreeMap<SourcePrefix, bool>,
+    ) -> Result<Option<Prepared>, ContactsError> {
+        let Some(path) = self.path.clone() else { return Ok(None) };
+        let contacts = contacts.into_iter().map(|(id, edit)| (id, edit.map(Contact::storable))).collect();
+        let (version, text) = self.read(&path)?;
+        if !version.has_content_of(&self.version) && !version.stat.is_settled() {
+            return Ok(None);
+        }
+        self.prepared(path, version, &text, Edits { contacts, sources }).map(Some)
+    }
+
+    /// Whether the contacts are in a file.
+    pub fn has_file(&self) -> bool {
+        self.path.is_some()
+    }
+
+    /// Reads the file for a write.
+    fn read(&mut self, path: &Path) -> Result<(Version, String), ContactsError> {
+        let stat = Stat::of(path);
+        version::read(path).map_err(|error| {
+            self.is_faulty = true;
+            self.version = Version::unreadable(stat, &error);
+            ContactsError::File(error)
+        })
+    }
+
+    /// Applies edits to a version of the file.
+    fn prepared(
+        &mut self,
+        path: PathBuf,
+        version: Version,
         text: &str,
-        edits: &Edits,
-    ) -> Result<bool, ContactsError> {
-        let own_name = self.own_name.as_ref();
-        let document = match parsed(path, text, own_name) {
+        edits: Edits,
+    ) -> Result<Prepared, ContactsError> {
+        let document = match parsed(&path, text, self.own_name.as_ref()) {
             Ok(document) => document,
             Err(error) => {
                 // The caller tells this mistake; the next look need not.
@@ -341,30 +417,27 @@ impl Contacts {
         };
         let (saved, saved_sources) = (document.contacts(), document.sources());
         if document.is_empty() && !self.is_empty() {
-            return Err(ContactsError::Gone(path.to_owned()));
+            return Err(ContactsError::Gone(path));
         }
-        let (done, mut all) = self.merged(&saved, &edits.contacts)?;
+        let (done, all) = self.merged(&saved, &edits.contacts)?;
         let is_new = version.stat == Stat::Missing && edits.contacts.values().all(Option::is_some);
         let new = edit::edited(&document, &done, &edits.sources, is_new);
         if new.len() as u64 > MAX_CONTACTS_BYTES {
-            return Err(ContactsError::TooLarge(path.to_owned(), MAX_CONTACTS_BYTES));
+            return Err(ContactsError::TooLarge(path, MAX_CONTACTS_BYTES));
         }
-        if new != text {
-            // Parsed, so that the contacts in force are those that the next start reads.
-            all = parsed(path, &new, own_name)?.into_contacts();
-            if Stat::of(path) != version.stat {
-                return Ok(false);
-            }
-            files::replace(path, new.as_bytes())
-                .map_err(|error| ContactsError::Unwritable(path.to_owned(), error))?;
-            version = Version::written(path, &new);
-        }
-        (self.version, self.emptied, self.is_faulty) = (version, false, false);
+        let new = Some(new).filter(|new| new != text);
+        let own_name = self.own_name.clone();
+        Ok(Prepared { path, version, new, saved, saved_sources, all, edits, done, own_name })
+    }
+
+    /// Puts a write that is done in force.
+    pub fn written(&mut self, prepared: Prepared, written: Written) {
+        let Prepared { saved, saved_sources, all, edits, done, .. } = prepared;
+        (self.version, self.emptied, self.is_faulty) = (written.version, false, false);
         let sources = with_edits(&saved_sources, &edits.sources);
         self.put_in_force(saved, saved_sources);
-        (self.all, self.sources) = (all, sources);
-        self.update_unreported(edits.clone(), done);
-        Ok(true)
+        (self.all, self.sources) = (written.all.unwrap_or(all), sources);
+        self.update_unreported(edits, done);
     }
 
     /// Merges edits into `saved`, the contacts in the file. Returns the merged edits, and all

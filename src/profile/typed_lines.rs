@@ -52,7 +52,7 @@ struct Content {
 
 /// Why the file cannot be used.
 #[derive(thiserror::Error, Debug)]
-enum Fault {
+enum ReadError {
     #[error("{0}")]
     Io(io::Error),
     #[error("it has more than {MAX_FILE_BYTES} bytes")]
@@ -106,7 +106,7 @@ impl TypedLines {
     }
 
     /// Returns the lines within the limits. Rewrites the file if it has others.
-    fn shortened(&mut self, since: Option<u64>) -> Result<Vec<String>, Fault> {
+    fn shortened(&mut self, since: Option<u64>) -> Result<Vec<String>, ReadError> {
         let Content { mut lines, torn } = read(&self.path)?;
         let before = lines.len();
         lines.retain(|(time, _)| since.is_none_or(|since| *time >= since));
@@ -118,7 +118,7 @@ impl TypedLines {
             lines.pop_front();
         }
         if torn || lines.len() < before {
-            write(&self.path, &written).map_err(Fault::Io)?;
+            write(&self.path, &written).map_err(ReadError::Io)?;
         }
         (self.lines, self.bytes) = (lines.len(), bytes);
         Ok(lines.into_iter().map(|(_, line)| line).collect())
@@ -146,7 +146,7 @@ impl TypedRange {
             Ok(content) => {
                 content.lines.iter().filter(|(time, _)| self.has(*time)).count() + usize::from(content.torn)
             }
-            Err(Fault::Io(error)) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => 0,
             Err(_) => 1,
         };
         count as u64
@@ -179,20 +179,20 @@ impl TypedRange {
 }
 
 /// Reads the file. A missing file is an empty one.
-fn read(path: &Path) -> Result<Content, Fault> {
+fn read(path: &Path) -> Result<Content, ReadError> {
     let mut bytes = Vec::new();
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Content::default()),
-        file => file.map_err(Fault::Io)?,
+        file => file.map_err(ReadError::Io)?,
     };
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(Fault::Io)?;
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(ReadError::Io)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(Fault::TooLarge);
+        return Err(ReadError::TooLarge);
     }
     parse(&bytes)
 }
 
-fn parse(bytes: &[u8]) -> Result<Content, Fault> {
+fn parse(bytes: &[u8]) -> Result<Content, ReadError> {
     // A crash during a write can leave half a character at the end.
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let torn = whole < bytes.len();
@@ -200,11 +200,11 @@ fn parse(bytes: &[u8]) -> Result<Content, Fault> {
     match lines.next() {
         None if TITLE.as_bytes().starts_with(bytes) => return Ok(Content { torn, ..Content::default() }),
         Some(title) if title.strip_suffix(b"\n") == Some(TITLE.as_bytes()) => {}
-        _ => return Err(Fault::Line(1)),
+        _ => return Err(ReadError::Line(1)),
     }
     let lines = lines.zip(2..).map(|(line, number)| {
         let line = line.strip_suffix(b"\n").and_then(|line| std::str::from_utf8(line).ok());
-        line.and_then(read_line).ok_or(Fault::Line(number))
+        line.and_then(read_line).ok_or(ReadError::Line(number))
     });
     Ok(Content { lines: lines.collect::<Result<_, _>>()?, torn })
 }

@@ -2,15 +2,21 @@
 //! contacts.toml, and passes what the user edits there to the core.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+
 use super::Node;
+use super::store_writer::FileWrite;
 use crate::core::{BlockTarget, Command, ContactChange, ContactRecord, Decision, Event, OpId, Pin};
 use crate::model::address::SourcePrefix;
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::profile::contacts::{Change, Contact, Contacts, ContactsError};
+use crate::profile::contacts::{Change, Contact, Contacts, ContactsError, Prepared, Written};
+use crate::profile::{self, ProfileError};
 
 /// Time between two writes of the file for what the core reports of contacts, of which hundreds may
 /// come at once. A crash loses the changes of this time. What the user decides is written at once.
@@ -36,7 +42,7 @@ fn pause_after(write: Duration) -> Duration {
 }
 
 /// What is to be changed in the entry of a contact.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 struct Edit {
     /// The entry in the file was removed before, so nothing of it remains.
     is_new: bool,
@@ -82,6 +88,37 @@ pub(crate) enum Noted {
     Urgent,
 }
 
+/// A write that the thread of the store writer carries out.
+enum WriteState {
+    /// It has not begun.
+    Waits(Box<Prepared>),
+    /// It has ended; the file may have changed meanwhile (`None`).
+    Ended(Box<Prepared>, Result<Option<Written>, ContactsError>),
+    /// It is taken back, or its result is taken.
+    Taken,
+}
+
+impl WriteState {
+    /// Writes the file, unless the write was taken back.
+    fn carry_out(&mut self) {
+        match std::mem::replace(self, Self::Taken) {
+            Self::Waits(prepared) => {
+                let result = prepared.write();
+                *self = Self::Ended(prepared, result);
+            }
+            other => *self = other,
+        }
+    }
+}
+
+/// A write under way, and what it writes.
+struct Writing {
+    /// Locked while the file is written.
+    write: Arc<Mutex<WriteState>>,
+    edits: BTreeMap<PeerId, Option<Edit>>,
+    sources: BTreeMap<SourcePrefix, bool>,
+}
+
 /// The contacts of the profile, and what is not saved yet.
 pub(crate) struct ContactBook {
     /// The file, and what of it is in force.
@@ -92,6 +129,8 @@ pub(crate) struct ContactBook {
     unsaved: BTreeMap<PeerId, Option<Edit>>,
     /// The sources that were blocked (`true`) or unblocked since the last write.
     unsaved_sources: BTreeMap<SourcePrefix, bool>,
+    /// The write under way. What it writes is unsaved until it has ended.
+    writing: Option<Writing>,
     saved_at: Option<Instant>,
     /// The pause after the last write.
     pause: Duration,
@@ -121,6 +160,7 @@ impl ContactBook {
             pins,
             unsaved: BTreeMap::new(),
             unsaved_sources: BTreeMap::new(),
+            writing: None,
             saved_at: None,
             pause: SAVE_PAUSE,
             retry_at: None,
@@ -136,6 +176,9 @@ impl ContactBook {
 
     /// When to write what is not saved.
     pub(crate) fn save_due(&self) -> Option<Instant> {
+        if self.writing.is_some() {
+            return None;
+        }
         if self.retry_at.is_some() {
             return self.retry_at.filter(|_| !self.unsaved.is_empty() || !self.unsaved_sources.is_empty());
         }
@@ -183,6 +226,20 @@ impl ContactBook {
     pub(crate) fn with_alias(&self, name: &Name) -> Option<Recipient> {
         let wanted = folded(name.as_str());
         self.aliases().into_iter().find(|(_, alias)| folded(alias.as_str()) == wanted).map(|(id, _)| id)
+    }
+
+    /// Stores the user's new name in the profile, which is in `folder` if it is stored at all.
+    pub(crate) fn rename(&mut self, folder: Option<&Path>, name: &Name) -> Result<(), ProfileError> {
+        if let Some(folder) = folder {
+            profile::rename(folder, name)?;
+        }
+        self.file.set_own_name(name.clone());
+        Ok(())
+    }
+
+    /// Returns the peer whose entry has the alias of a recipient; an IPv6 address has none.
+    pub(crate) fn saved_for(id: Recipient) -> Option<PeerId> {
+        profile::saved_for(id)
     }
 
     /// Takes a change from the core.
@@ -335,7 +392,7 @@ impl ContactBook {
     /// Removes a contact. Returns whether there was one.
     pub(crate) fn remove(&mut self, id: PeerId) -> bool {
         let was_there = self.get(id).is_some();
-        if self.file.get(id).is_some() {
+        if self.file.get(id).is_some() || self.writing.is_some() {
             self.unsaved.insert(id, None);
         } else {
             self.unsaved.remove(&id);
@@ -350,19 +407,76 @@ impl ContactBook {
         all.filter(|(_, (saved, wanted))| *saved != wanted.as_ref()).collect()
     }
 
-    /// Writes what is not saved.
+    /// What a write would change.
+    fn edits(&self) -> (BTreeMap<PeerId, Option<Contact>>, BTreeMap<SourcePrefix, bool>) {
+        let contacts = self.changes().into_iter().map(|(id, (_, wanted))| (id, wanted)).collect();
+        (contacts, self.source_changes())
+    }
+
+    /// Writes what is not saved, and waits for the disk: what the user decides is saved when they
+    /// see the answer.
     pub(crate) fn save(&mut self) -> Result<(), ContactsError> {
-        let edits =
-            self.changes().into_iter().map(|(id, (_, wanted))| (id, wanted)).collect::<BTreeMap<_, _>>();
-        let sources = self.source_changes();
+        if let Some(Writing { write, .. }) = &self.writing {
+            let mut write = write.lock();
+            if matches!(*write, WriteState::Waits(_)) {
+                *write = WriteState::Taken;
+            }
+        }
+        // What was taken back, or has failed, is among the edits.
+        let _ = self.take_written();
+        self.writing = None;
+        let (contacts, sources) = self.edits();
         let begun = Instant::now();
         self.saved_at = Some(begun);
-        if !edits.is_empty() || !sources.is_empty() {
-            self.file.change_many(edits, sources)?;
+        if !contacts.is_empty() || !sources.is_empty() {
+            self.file.change_many(contacts, sources)?;
         }
         self.pause = pause_after(begun.elapsed());
         self.unsaved.clear();
         self.unsaved_sources.clear();
+        self.retry_at = None;
+        Ok(())
+    }
+
+    /// Has the thread of the store writer write what is not saved. [`ContactBook::take_written`]
+    /// takes the result, after an [`Event::ContactsChanged`].
+    pub(crate) fn save_in_background(&mut self, queue: impl FnOnce(FileWrite)) -> Result<(), ContactsError> {
+        let (contacts, sources) = self.edits();
+        if contacts.is_empty() && sources.is_empty() || !self.file.has_file() {
+            return self.save();
+        }
+        self.saved_at = Some(Instant::now());
+        // If another program is writing the file, the next pause is long enough for it.
+        let Some(prepared) = self.file.prepare(contacts, sources)? else { return Ok(()) };
+        let write = Arc::new(Mutex::new(WriteState::Waits(Box::new(prepared))));
+        let (edits, sources) = (self.unsaved.clone(), self.unsaved_sources.clone());
+        self.writing = Some(Writing { write: Arc::clone(&write), edits, sources });
+        queue(Box::new(move || write.lock().carry_out()));
+        Ok(())
+    }
+
+    /// Whether a write is under way.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.writing.is_some()
+    }
+
+    /// Takes the result of the write under way, if it has ended.
+    pub(crate) fn take_written(&mut self) -> Result<(), ContactsError> {
+        let ended = self.writing.take_if(|writing| {
+            let write = writing.write.try_lock();
+            write.is_some_and(|write| !matches!(*write, WriteState::Waits(_)))
+        });
+        let Some(Writing { write, edits, sources }) = ended else { return Ok(()) };
+        let ended = std::mem::replace(&mut *write.lock(), WriteState::Taken);
+        let WriteState::Ended(prepared, result) = ended else { return Ok(()) };
+        // If the file has changed, the next write is of the new version.
+        let Some(version) = result? else { return Ok(()) };
+        self.file.written(*prepared, version);
+        self.unsaved.retain(|id, edit| edits.get(id) != Some(edit));
+        self.unsaved_sources.retain(|source, blocked| sources.get(source) != Some(blocked));
+        if let Some(begun) = self.saved_at {
+            self.pause = pause_after(begun.elapsed());
+        }
         self.retry_at = None;
         Ok(())
     }
@@ -475,6 +589,80 @@ mod tests {
         book.set_muted(id(1), true);
         assert!(book.changes().is_empty());
         assert!(book.save().is_ok());
+    }
+
+    /// A book with a file of its own, and a contact that is not saved.
+    fn unsaved() -> (TempDir, ContactBook) {
+        let folder = TempDir::new().unwrap();
+        let file = Contacts::open(Some(folder.path()), None).unwrap();
+        let mut book = ContactBook::new(file, BTreeMap::new());
+        book.set_pin(pin(1));
+        (folder, book)
+    }
+
+    fn in_file(folder: &TempDir) -> Vec<PeerId> {
+        Contacts::open(Some(folder.path()), None).unwrap().all().map(|contact| contact.id).collect()
+    }
+
+    #[test]
+    fn background_write_leaves_later_changes_unsaved() {
+        let (folder, mut book) = unsaved();
+        let mut queued = None;
+        book.save_in_background(|write| queued = Some(write)).unwrap();
+        book.take_written().unwrap();
+        assert!(book.is_writing() && book.save_due().is_none());
+        book.set_pin(pin(2));
+        assert!(book.remove(id(1)));
+        queued.unwrap()();
+        assert_eq!(in_file(&folder), [id(1)]);
+        book.take_written().unwrap();
+        assert!(!book.is_writing() && book.file.get(id(1)).is_some());
+        assert_eq!(book.changes().into_keys().collect::<Vec<_>>(), [id(1), id(2)]);
+        book.save().unwrap();
+        assert_eq!(in_file(&folder), [id(2)]);
+    }
+
+    #[test]
+    fn decision_takes_back_a_queued_write() {
+        let (folder, mut book) = unsaved();
+        let mut queued = None;
+        book.save_in_background(|write| queued = Some(write)).unwrap();
+        book.set_pin(pin(2));
+        book.save().unwrap();
+        assert_eq!(in_file(&folder), [id(1), id(2)]);
+        book.remove(id(2));
+        book.save().unwrap();
+        queued.unwrap()();
+        assert_eq!(in_file(&folder), [id(1)]);
+        assert!(!book.is_writing() && book.changes().is_empty());
+    }
+
+    #[test]
+    fn background_write_spares_an_edit_by_hand() {
+        let (folder, mut book) = unsaved();
+        let mut queued = None;
+        book.save_in_background(|write| queued = Some(write)).unwrap();
+        let edited = "# by hand\n";
+        std::fs::write(folder.path().join("contacts.toml"), edited).unwrap();
+        queued.unwrap()();
+        book.take_written().unwrap();
+        assert_eq!(std::fs::read_to_string(folder.path().join("contacts.toml")).unwrap(), edited);
+        assert_eq!(book.changes().len(), 1, "it is written later");
+    }
+
+    #[test]
+    fn failed_background_write_is_reported_and_retried() {
+        let (folder, mut book) = unsaved();
+        let mut queued = None;
+        book.save_in_background(|write| queued = Some(write)).unwrap();
+        let away = folder.path().with_extension("away");
+        std::fs::rename(folder.path(), &away).unwrap();
+        queued.unwrap()();
+        std::fs::rename(&away, folder.path()).unwrap();
+        assert!(matches!(book.take_written(), Err(ContactsError::Unwritable(..))));
+        assert!(!book.retry_later() && book.save_due().is_some());
+        book.save().unwrap();
+        assert_eq!(in_file(&folder), [id(1)]);
     }
 
     #[test]

@@ -10,8 +10,7 @@ use crate::interfaces::reachable_ips;
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::Capability;
-use crate::model::name::{Name, PeerName};
-use crate::model::peer_id::Recipient;
+use crate::model::name::PeerName;
 use crate::protocol::plain;
 use crate::protocol::session::{Hello, MAX_ADDRESSES};
 
@@ -67,11 +66,6 @@ impl Machine {
     /// The core, which answers questions.
     pub fn state(&self) -> &State {
         &self.state
-    }
-
-    /// Records the user's alias for a peer, or removes it.
-    pub fn set_alias(&mut self, id: Recipient, name: Option<Name>) {
-        self.state.set_alias(id, name);
     }
 
     /// Returns the changes of contacts since the last call, which have to be saved.

@@ -21,7 +21,7 @@ use crate::model::delivery::DeliveryStatus;
 use crate::model::host::{HostAddr, LookupError};
 use crate::model::key::PublicKey;
 use crate::model::message::{Decoded, MessageId, SendResult};
-use crate::model::name::{Name, PeerName};
+use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::model::session::{ByeReason, Message, RequestEnd};
 use crate::model::stored::{StoreOp, StoreResult, Stored};
@@ -90,23 +90,15 @@ impl<'a> Step<'a> {
             Command::Trust(..) => ByeReason::Idle,
             _ => ByeReason::Leaves,
         };
+        let said = match &command {
+            Command::SetName(_) => Some(SessionCommand::Rename),
+            Command::AskToVerify(key) => Some(SessionCommand::AskToVerify(*key)),
+            _ => None,
+        };
         let op = self.act(None, |state, now| state.command(command, now));
-        for key in parted {
-            self.ports.transport.session(SessionCommand::Part(key, reason));
-        }
+        let parted = parted.into_iter().map(|key| SessionCommand::Part(key, reason));
+        said.into_iter().chain(parted).for_each(|say| self.ports.transport.session(say));
         op
-    }
-
-    /// Changes our own name. Requests under way keep the former one.
-    pub fn set_name(&mut self, name: Name) {
-        self.machine.state.set_name(name);
-        self.ports.transport.session(SessionCommand::Rename);
-    }
-
-    /// Tells the peer with a key that the user wants to compare safety numbers.
-    pub fn ask_to_verify(&mut self, key: PublicKey) {
-        self.machine.state.verifies(key, self.now);
-        self.ports.transport.session(SessionCommand::AskToVerify(key));
     }
 
     /// Whether dialing `addr` reaches this program itself.

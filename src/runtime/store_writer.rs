@@ -66,8 +66,13 @@ impl QueuedWrite {
     }
 }
 
+/// A write to a file beside the store. It blocks until the disk has it.
+pub(super) type FileWrite = Box<dyn FnOnce() + Send>;
+
 /// The writes that wait.
 struct Pending {
+    /// Writes to other files, which come first: there is seldom one.
+    files: VecDeque<FileWrite>,
     /// All but the messages of strangers, in their order.
     jobs: VecDeque<QueuedWrite>,
     /// The messages of strangers, in the order of each source.
@@ -90,6 +95,7 @@ struct Pending {
 impl Default for Pending {
     fn default() -> Self {
         Self {
+            files: VecDeque::new(),
             jobs: VecDeque::new(),
             of_strangers: HashMap::new(),
             turns: VecDeque::new(),
@@ -144,7 +150,7 @@ impl WriterQueue {
 
 impl Pending {
     fn is_empty(&self) -> bool {
-        self.jobs.is_empty() && self.turns.is_empty()
+        self.files.is_empty() && self.jobs.is_empty() && self.turns.is_empty()
     }
 
     fn add(&mut self, job: QueuedWrite) {
@@ -240,6 +246,15 @@ impl WriterQueue {
             }
         }
         true
+    }
+
+    /// Queues a write to another file.
+    pub(super) fn put_file(&self, write: FileWrite) {
+        let mut queue = self.queue.lock();
+        queue.files.push_back(write);
+        queue.is_urgent = true;
+        drop(queue);
+        self.filled.notify_one();
     }
 
     /// Writes what waits and ends the thread. Returns whether that was done by `deadline`.

@@ -20,6 +20,7 @@ use crate::model::key::PublicKey;
 use crate::model::message::Form;
 use crate::model::name::{PeerName, quoted};
 use crate::model::untrusted::harmless;
+use crate::protocol::plain;
 
 /// The name of the file that lists static peers.
 const PEERS_FILE: &str = "peers.toml";
@@ -183,7 +184,7 @@ fn peer(entry: PeerEntry, seen: &mut Seen) -> Result<StaticPeer, Mistake> {
     let key = entry.key.as_ref().map(|key| seen.key(key)).transpose()?;
     let form_at = entry.form.as_ref().map_or(0, |form| form.span().start);
     let form = entry.form.map(form).transpose()?.unwrap_or_default();
-    if key.is_some() && form != Form::Standard {
+    if key.is_some() && form != Form::STANDARD {
         let what =
             "a peer with a `key` gets only encrypted messages, which have no `form`; remove one of the two.";
         return Err((form_at, what.into()));
@@ -216,14 +217,13 @@ fn peer_name(name: Spanned<String>) -> Result<PeerName, Mistake> {
 }
 
 fn form(form: Spanned<String>) -> Result<Form, Mistake> {
-    match form.get_ref().as_str() {
-        "standard" => Ok(Form::Standard),
-        "r3" => Ok(Form::R3),
-        other => {
-            let what = format!("`{}` is not a form; write \"standard\" or \"r3\".", quoted(other));
-            Err((form.span().start, what))
-        }
-    }
+    let name = form.get_ref().as_str();
+    plain::configurable_forms().find(|form| form.name() == name).ok_or_else(|| {
+        let names: Vec<String> =
+            plain::configurable_forms().map(|form| format!("{:?}", form.name())).collect();
+        let what = format!("`{}` is not a form; write {}.", quoted(name), names.join(" or "));
+        (form.span().start, what)
+    })
 }
 
 #[cfg(test)]
@@ -253,7 +253,7 @@ mod tests {
         let plain = StaticPeer::at(endpoint("127.0.0.1:5000"));
         let rita = StaticPeer {
             name: Some(PeerName::new("Rita")),
-            form: Form::R3,
+            form: Form::new("r3"),
             ..StaticPeer::at(endpoint("127.0.0.1:5001"))
         };
         assert_eq!(parse(text).unwrap(), [plain, rita]);

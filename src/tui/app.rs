@@ -1,13 +1,12 @@
 //! The application: one loop over one queue of events from the node and the user.
 
 mod act;
-mod again;
 mod answer;
 mod begin;
 mod choose;
 mod clock;
 mod contacts;
-mod greeting;
+pub(in crate::tui) mod greeting;
 mod invitations;
 mod leave;
 pub(crate) mod looks;
@@ -41,10 +40,9 @@ use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::model::peer_id::Recipient;
 use crate::model::stored::RowId;
-use crate::profile;
-use crate::profile::KeyStorage;
 use crate::runtime::{ContactBook, Node};
 use crate::settings::{self, Misused, Settings};
+use crate::tui::commands::Received;
 use crate::tui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Notices, Screen};
 
 /// An event that the application handles.
@@ -88,7 +86,7 @@ pub(crate) fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     }
     let contacts = app.contacts.file.all().filter(|contact| !contact.blocked).count();
     let alone = no_peers && contacts == 0 && app.contacts.pins.is_empty();
-    let shown = app.greet(&name, identity.storage(), (!alone).then_some(contacts), told);
+    let shown = app.greet(&name, identity.why_not_stored(), (!alone).then_some(contacts), told);
     // Keeps the lock of the profile until the end.
     let ended = app.run(shown);
     drop(identity);
@@ -113,14 +111,14 @@ const INTERRUPT: i32 = 2;
 /// appears while it arrives.
 const LINES_AT_ONCE: usize = 100;
 
-struct App {
-    node: Node,
+pub(in crate::tui) struct App {
+    pub(super) node: Node,
     queue: Queue,
-    screen: Screen,
+    pub(super) screen: Screen,
     menu: Menu,
     wishes: Wishes,
-    labels: Labels,
-    contacts: ContactBook,
+    pub(super) labels: Labels,
+    pub(super) contacts: ContactBook,
     clock: Clock,
     own: ProfileFiles,
     /// Messages that are about to be printed, and are stored as shown after that.
@@ -132,7 +130,7 @@ struct App {
     notices: Notices,
     began: Instant,
     /// What `/copy` copies.
-    received: Option<again::Received>,
+    pub(super) received: Option<Received>,
     /// Why messages wait for peers, as the user was told since each peer was last online.
     told_waiting: BTreeMap<Recipient, PendingReason>,
     /// Addresses with an alias where no peer has proven itself yet.
@@ -169,9 +167,9 @@ struct App {
     failed: bool,
     /// Events that were taken from the queue after the one that ends the program.
     rest: VecDeque<AppEvent>,
-    out: Vec<Line>,
+    pub(super) out: Vec<Line>,
     /// Bytes of bells and notifications to write.
-    calls: String,
+    pub(super) calls: String,
 }
 
 /// Settings for what is shown.
@@ -274,7 +272,7 @@ impl App {
         let busy = (!io::stdin().is_terminal()).then(|| node.start_op());
         let palette = looks::palette(settings.color, settings.plain);
         let screen = if terminal { Screen::cooked(palette, !settings.plain) } else { Screen::lines(palette) };
-        let mut labels = Labels::new(profile::aliases(&contacts.file));
+        let mut labels = Labels::new(contacts.aliases());
         labels.set_own_name(&node.name());
         let mut app = Self {
             queue,
@@ -359,12 +357,12 @@ impl App {
     fn greet(
         &mut self,
         name: &Name,
-        storage: &KeyStorage,
+        not_stored: Option<&str>,
         contacts: Option<usize>,
         told: Vec<String>,
     ) -> io::Result<()> {
         let (advertise, is_terminal) = (self.wishes.advertise, self.screen.is_terminal());
-        let lines = greeting::lines(name, storage, &self.node, advertise, is_terminal, contacts);
+        let lines = greeting::lines(name, not_stored, &self.node, advertise, is_terminal, contacts);
         self.out.extend(lines.into_iter().chain(told).map(Line::from));
         self.catch_up();
         if self.busy.is_none() {
@@ -396,12 +394,12 @@ impl App {
         self.screen.ask(Line::of(ink, prompt));
     }
 
-    fn say(&mut self, line: impl Into<Line>) {
+    pub(super) fn say(&mut self, line: impl Into<Line>) {
         self.out.push(line.into());
     }
 
     /// Prints why a line is not carried out.
-    fn refuse(&mut self, sentence: impl Into<String>) {
+    pub(super) fn refuse(&mut self, sentence: impl Into<String>) {
         let sentence = sentence.into();
         self.fails(&sentence);
         self.say(Line::of(Ink::Bad, sentence));

@@ -1,297 +1,199 @@
-//! The commands of the prompt: their names, arguments and descriptions. Pure. The help, the
-//! completion and the manual page all use this table.
+//! The commands of the prompt, one file for each or for a few that belong together. A file has the
+//! name, the help, the completion, and what the command does. The help, the completion and the
+//! manual page all use this table.
 
-/// A command and its description.
-#[derive(Clone, Copy, Debug)]
-pub struct CommandHelp {
+mod alias;
+mod block;
+mod chat;
+mod contacts;
+mod copy;
+mod discover;
+mod help;
+mod history;
+mod introduce;
+mod invite;
+mod key;
+mod mute;
+mod name;
+mod outbox;
+mod peers;
+mod policy;
+mod requests;
+mod send;
+mod show;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::app::App;
+use super::complete::Argument;
+use super::menu::trust::key_in_groups;
+use super::menu::{Act, Menu, Turn, act, first_word, for_one_peer, needs_port, refused};
+use super::people::{Chosen, Directory, Named, find, shown};
+use crate::core::OpId;
+use crate::model::peer_id::Recipient;
+pub(in crate::tui) use copy::Received;
+
+/// A command of the prompt.
+pub struct Spec {
     /// The name, with its slash.
     pub name: &'static str,
-    /// The arguments, optional ones in brackets.
+    /// Other names, some of them from other programs.
+    synonyms: &'static [&'static str],
+    /// The arguments, optional ones in brackets. A command without any is refused with words
+    /// after it.
     pub arguments: &'static str,
     /// What the command does, in one line.
     pub short: &'static str,
     /// The details, in whole sentences.
     pub long: &'static str,
+    /// The commands that share a row of the help with this one, which is the first of them, and
+    /// what the row says. A command that is in no such list has a row of its own.
+    row: Option<(&'static [&'static str], &'static str)>,
+    /// What Tab completes after the name.
+    pub(super) completes: Argument,
+    /// Whether its last argument is a message, which may have several lines.
+    pub(super) takes_message: bool,
+    /// Turns the typed line into something to say or to do. Pure.
+    pub(super) read: fn(&mut Menu, &Typed<'_>) -> Turn,
+    /// Does what is the command's own, after `read` has returned [`Typed::to_app`]. Takes what
+    /// stands after the name. Returns the operation that a script waits for, if there is one.
+    pub(super) run: fn(&mut App, &str) -> Option<OpId>,
 }
 
-/// The command to leave.
-const QUIT: &str = "/quit";
+/// A command without arguments that does nothing, for the fields that a command does not set.
+const COMMAND: Spec = Spec {
+    name: "",
+    synonyms: &[],
+    arguments: "",
+    short: "",
+    long: "",
+    row: None,
+    completes: Argument::Nothing,
+    takes_message: false,
+    read: |_, typed| typed.to_app(),
+    run: |_, _| None,
+};
 
 /// All commands, in the order of the manual page.
-pub const COMMANDS: &[CommandHelp] = &[
-    CommandHelp {
-        name: "/help",
-        arguments: "[COMMAND]",
-        short: "list the commands, or explain one",
-        long: "`/help chat` and `/help /chat` are the same.",
-    },
-    CommandHelp {
-        name: "/peers",
-        arguments: "",
-        short: "list the peers and check who is online",
-        long: "p2p-chat asks every peer whether it is online, which takes at most two seconds. \
-               Online peers come first, then offline contacts with the time they were last seen. \
-               A peer's number in the list works wherever a name does.",
-    },
-    CommandHelp {
-        name: "/connect",
-        arguments: "[WHOM]",
-        short: "connect to a peer, or to all known peers",
-        long: "WHOM may be an ip:port that is not in the list yet. Without WHOM, p2p-chat asks.",
-    },
-    CommandHelp {
-        name: "/disconnect",
-        arguments: "[WHOM]",
-        short: "disconnect from a peer, or from all",
-        long: "p2p-chat says goodbye and does not dial the peer again until one of you sends a \
-               message or connects. Without WHOM, p2p-chat asks.",
-    },
-    CommandHelp {
-        name: "/msg",
-        arguments: "WHOM MESSAGE",
-        short: "the same as @WHOM MESSAGE; so is /dm",
-        long: "Without MESSAGE you are asked for it.",
-    },
-    CommandHelp {
-        name: "/chat",
-        arguments: "[WHOM]",
-        short: "start a conversation: every line goes to that peer until /back",
-        long: "The prompt shows who gets the lines. Commands and @WHOM still work. To send a line \
-               that starts with / or @, type // or @@. Without WHOM, p2p-chat asks.",
-    },
-    CommandHelp {
-        name: "/back",
-        arguments: "",
-        short: "end the conversation and return to the menu",
-        long: "Escape on an empty line does the same.",
-    },
-    CommandHelp {
-        name: "/reply",
-        arguments: "[MESSAGE]",
-        short: "answer the last message",
-        long: "The reply goes to the peer that had written last when you started to type, even if \
-               another message arrives meanwhile. Without MESSAGE, p2p-chat asks for it.",
-    },
-    CommandHelp {
-        name: "/history",
-        arguments: "[WHOM] [WORDS]",
-        short: "show or search old messages",
-        long: "With WORDS, it shows the messages that contain all of them. A word also matches \
-               the beginning of a longer word. `/history all lunch` searches all conversations. \
-               Messages from muted peers are included. `p2p-chat history` can also export and \
-               delete messages, even while p2p-chat runs. With --no-history, messages are gone \
-               when p2p-chat ends.",
-    },
-    CommandHelp {
-        name: "/show",
-        arguments: "NUMBER",
-        short: "show a long message whole",
-        long: "A terminal shows the first 100 lines of a longer message, and the number to type here. \
-               p2p-chat keeps the last 20 of them until it ends.",
-    },
-    CommandHelp {
-        name: "/copy",
-        arguments: "",
-        short: "copy the last received message to the clipboard",
-        long: "p2p-chat asks the terminal to do it (OSC 52). Some terminals refuse, or need a setting. \
-               It does not work on a pipe, with --plain or with TERM=dumb.",
-    },
-    CommandHelp {
-        name: "/outbox",
-        arguments: "[cancel|again N]",
-        short: "list queued messages, cancel them or try again",
-        long: "A message stays queued until it is delivered or expires (--expire), even while \
-               p2p-chat is not running. `/outbox cancel 2` cancels the second message of the list, \
-               and `/outbox again 2` tries it again at once. `all` instead of a number means all \
-               of them.",
-    },
-    CommandHelp {
-        name: "/me",
-        arguments: "ACTION",
-        short: "send an action: /me waves is shown as ** Alice waves",
-        long: "In a conversation it goes to that peer; otherwise p2p-chat asks for the recipient. \
-               Programs without this command show the line as you typed it.",
-    },
-    CommandHelp {
-        name: "/all-plain",
-        arguments: "MESSAGE",
-        short: "send to all, including unencrypted strangers",
-        long: "`@all` reaches online contacts and, with the policy accept-new, online strangers \
-               that have proven a key. It leaves out unencrypted strangers, because others on the \
-               network can read what they get. /all-plain reaches them too.",
-    },
-    CommandHelp {
-        name: "/name",
-        arguments: "[NEW]",
-        short: "change your name",
-        long: "Encrypted peers see the new name at once, others with your next message. Your key, \
-               contacts and history stay, and later runs use the new name.",
-    },
-    CommandHelp {
-        name: "/mute",
-        arguments: "[WHOM]",
-        short: "hide a peer's messages",
-        long: "Notices about the peer are hidden too. Its messages are still received and \
-               acknowledged, and are in the history. Without WHOM, it lists the muted peers. A \
-               contact stays muted until /unmute, any other peer until p2p-chat ends.",
-    },
-    CommandHelp {
-        name: "/unmute",
-        arguments: "WHOM",
-        short: "show a peer's messages again",
-        long: "It says how many messages arrived meanwhile; /history shows them.",
-    },
-    CommandHelp {
-        name: "/alias",
-        arguments: "[WHOM] [NAME]",
-        short: "give a peer an alias that only you see",
-        long: "The alias belongs to the peer's key, or to the address of a legacy peer, and is \
-               saved in contacts.toml. It makes the peer a contact. An alias cannot be your own \
-               name or that of another contact. `/alias WHOM -` removes it. Without arguments, it \
-               lists the aliases.",
-    },
-    CommandHelp {
-        name: "/key",
-        arguments: "[WHOM]",
-        short: "show your key, or what is known about a peer",
-        long: "Peers recognize each other by key, whatever their name and address. `p2p-chat id` \
-               shows your key too.",
-    },
-    CommandHelp {
-        name: "/invite",
-        arguments: "",
-        short: "show your invitation, for another p2p-chat",
-        long: "An invitation is a line with your key, your name and the addresses at which you can \
-               be reached. The other side passes it to `p2p-chat add` or /add, or pastes it at the \
-               menu. `p2p-chat id` shows it too.",
-    },
-    CommandHelp {
-        name: "/verify",
-        arguments: "WHOM",
-        short: "compare safety numbers with a peer",
-        long: "Both of you type this command and see the same 30 digits, unless someone \
-               intercepts the connection. Compare them in person or on the phone, not in this \
-               chat. After a yes, a ✓ follows the peer's name.",
-    },
-    CommandHelp {
-        name: "/requests",
-        arguments: "",
-        short: "list key changes and message requests",
-        long: "A new key with the name of a contact or of a blocked peer waits for your decision, \
-               and so does each stranger with `/policy ask`. Until /trust or /accept, nothing is \
-               sent to it and its messages are not shown. Messages for the contact still go to \
-               the old key.",
-    },
-    CommandHelp {
-        name: "/trust",
-        arguments: "WHOM",
-        short: "move a contact to its new key",
-        long: "WHOM is the name of the contact, or at least the first four characters of the new \
-               key. Use it if the contact has a new device. The contact is not verified then; \
-               compare keys again with /verify.",
-    },
-    CommandHelp {
-        name: "/accept",
-        arguments: "WHOM",
-        short: "accept a message request, or a namesake as another contact",
-        long: "WHOM is the name of the new peer, at least the first four characters of its key, \
-               or its ip:port if it has no key. Use it to answer a message request, or if two \
-               people have the same name. p2p-chat then shows the first characters of the key \
-               after each of the two names. It also accepts an introduction: the other side gets \
-               a signed contact card with your key, your name and your addresses, or those that you type \
-               after WHOM (`-` for none).",
-    },
-    CommandHelp {
-        name: "/introduce",
-        arguments: "WHOM WHOM",
-        short: "introduce two contacts to each other",
-        long: "p2p-chat asks each of them. When one accepts, the other gets a contact card through \
-               you. Nothing is exchanged before that. A contact gets at most 20 introductions a \
-               day from you.",
-    },
-    CommandHelp {
-        name: "/ignore",
-        arguments: "WHOM",
-        short: "ignore an introduction",
-        long: "Nothing is sent, and no introduction of the same key is shown again.",
-    },
-    CommandHelp {
-        name: "/block",
-        arguments: "WHOM",
-        short: "block a contact, a new key or an IP",
-        long: "Nothing is sent to a blocked peer, and nothing from it is shown. If a new key has \
-               the name of a contact, /block with that name blocks the new key and not the \
-               contact. WHOM may also be an IP without a port: then strangers at that IP get no \
-               answer and are not shown. An IPv6 address stands for its /64 network. /unblock \
-               undoes it.",
-    },
-    CommandHelp {
-        name: "/blocked",
-        arguments: "",
-        short: "list blocked peers and IPs",
-        long: "A block covers a peer, and unencrypted messages under its name or from its \
-               address. A blocked IP covers all strangers there. An unknown key with a blocked \
-               name waits for /accept. A block never covers another contact.",
-    },
-    CommandHelp {
-        name: "/unblock",
-        arguments: "WHOM",
-        short: "unblock a peer or an IP",
-        long: "A contact is a contact again, but not verified; compare keys again with /verify. A \
-               stranger stays a stranger. Blocked contacts are at the end of the peer list.",
-    },
-    CommandHelp {
-        name: "/contacts",
-        arguments: "",
-        short: "list your contacts",
-        long: "It shows which contacts are verified, muted or blocked, and when each was last \
-               seen. They are saved in contacts.toml in the directory of your profile, which you \
-               can edit while p2p-chat runs.",
-    },
-    CommandHelp {
-        name: "/add",
-        arguments: "WHOM",
-        short: "add a contact",
-        long: "WHOM is a name or a number in the list, an ip:port, a whole key, the beginning of a \
-               known key, or an invitation, which /invite shows. p2p-chat dials contacts at each \
-               start, and no other peer can take their names. A peer that you write to becomes a contact automatically.",
-    },
-    CommandHelp {
-        name: "/forget",
-        arguments: "WHOM",
-        short: "remove a contact",
-        long: "Queued messages for the contact are not sent. The next key with the same name is \
-               new to you, unless another contact has that name. A blocked contact is no longer \
-               blocked. WHOM may also be an ip:port where no peer has answered. Messages stay in \
-               the history. You are asked to confirm.",
-    },
-    CommandHelp {
-        name: "/policy",
-        arguments: "HOW",
-        short: "how to treat strangers: accept-new, ask, strict",
-        long: "accept-new shows their messages and remembers new keys. ask makes them wait for \
-               /accept. strict refuses them. The policy applies until p2p-chat ends, to strangers \
-               that are not in the list yet. A new key with the name of a contact always waits.",
-    },
-    CommandHelp {
-        name: "/discover",
-        arguments: "[WHO]",
-        short: "who can discover you: on, contacts, off",
-        long: "on announces your name and key on the local network, and connects those who do the \
-               same; with the policies ask and strict, p2p-chat only tells you of strangers. \
-               contacts announces you so that only those who know your key recognize you, and \
-               connects only contacts. off neither announces you nor looks for peers. The choice \
-               applies until p2p-chat ends; --discover sets it for each start. Without WHO, it \
-               shows who can discover you.",
-    },
-    CommandHelp {
-        name: QUIT,
-        arguments: "",
-        short: "say goodbye to all peers and exit",
-        long: "It works at every question too and is never taken as an answer. Ctrl-D on an empty \
-               line and 0 in the menu do the same.",
-    },
+pub static COMMANDS: &[&Spec] = &[
+    &help::HELP,
+    &peers::PEERS,
+    &peers::CONNECT,
+    &peers::DISCONNECT,
+    &send::MSG,
+    &chat::CHAT,
+    &chat::BACK,
+    &send::REPLY,
+    &history::HISTORY,
+    &show::SHOW,
+    &copy::COPY,
+    &outbox::OUTBOX,
+    &send::ME,
+    &send::ALL_PLAIN,
+    &name::NAME,
+    &mute::MUTE,
+    &mute::UNMUTE,
+    &alias::ALIAS,
+    &key::KEY,
+    &invite::INVITE,
+    &key::VERIFY,
+    &requests::REQUESTS,
+    &requests::TRUST,
+    &requests::ACCEPT,
+    &introduce::INTRODUCE,
+    &introduce::IGNORE,
+    &block::BLOCK,
+    &block::BLOCKED,
+    &block::UNBLOCK,
+    &contacts::CONTACTS,
+    &contacts::ADD,
+    &contacts::FORGET,
+    &policy::POLICY,
+    &discover::DISCOVER,
+    &help::QUIT,
 ];
+
+impl PartialEq for Spec {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Spec {}
+
+impl fmt::Debug for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// A line with a command.
+pub(super) struct Typed<'a> {
+    pub(super) command: &'static Spec,
+    /// What stands after the name.
+    pub(super) rest: &'a str,
+    pub(super) directory: &'a dyn Directory,
+}
+
+impl Typed<'_> {
+    /// Has the app carry out the command with [`Spec::run`].
+    fn to_app(&self) -> Turn {
+        act(Act::Own(self.command, self.rest.to_owned()))
+    }
+
+    /// The word for a peer, which may be a key in groups, and what follows it.
+    fn peer_and_rest(&self) -> (Cow<'_, str>, &str) {
+        match key_in_groups(self.rest, self.directory) {
+            Some(key) => (Cow::Owned(key), ""),
+            None => {
+                let (word, rest) = first_word(self.rest);
+                (Cow::Borrowed(word), rest)
+            }
+        }
+    }
+
+    /// The only word, which is to mean a peer.
+    ///
+    /// # Errors
+    /// If there is none, or more follows: the sentence.
+    pub(super) fn peer(&self) -> Result<Cow<'_, str>, String> {
+        match self.peer_and_rest() {
+            (word, _) if word.is_empty() => Err(format!("Type a recipient: {}.", usage(self.command))),
+            (word, "") => Ok(word),
+            _ => Err(for_one_peer(self.command.name)),
+        }
+    }
+
+    /// Calls `then` with the only word.
+    fn with_peer(&self, then: impl FnOnce(&str, &dyn Directory) -> Turn) -> Turn {
+        match self.peer() {
+            Ok(word) => then(&word, self.directory),
+            Err(sentence) => refused(sentence),
+        }
+    }
+
+    /// The peer that the first word means, with or without a key, and what follows it.
+    ///
+    /// # Errors
+    /// If it means none, or several: the sentence.
+    fn for_one(&self) -> Result<(Chosen, Recipient, &str), String> {
+        let (word, rest) = first_word(self.rest);
+        if word.is_empty() {
+            return Err(format!("Type a recipient: {}.", usage(self.command)));
+        }
+        let name = self.command.name;
+        let chosen = match find(word, self.directory) {
+            Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => chosen,
+            Ok(Named::NeedsPort(ip)) => return Err(needs_port(&format!("{name} "), ip)),
+            Err(lost) => return Err(lost.sentence_for_one(word)),
+        };
+        match chosen.peer() {
+            Some(id) => Ok((chosen, id, rest)),
+            None => Err(for_one_peer(name)),
+        }
+    }
+}
 
 /// The keys of the line editor, and what each does.
 pub const KEYS: &[(&str, &str)] = &[
@@ -314,65 +216,48 @@ pub const KEYS: &[(&str, &str)] = &[
     ("Ctrl-L, Ctrl-Z", "Clear the screen; suspend p2p-chat until the shell resumes it."),
 ];
 
-/// Names from other programs, and the command that each one means.
-const SYNONYMS: [(&str, &str); 10] = [
-    ("/?", "/help"),
-    ("/h", "/help"),
-    ("/list", "/peers"),
-    ("/who", "/peers"),
-    ("/dm", "/msg"),
-    ("/r", "/reply"),
-    ("/nick", "/name"),
-    ("/q", "/quit"),
-    ("/exit", "/quit"),
-    ("/bye", "/quit"),
-];
-
 /// Returns the command with this name or alternative name, ignoring case.
-pub(super) fn named(word: &str) -> Option<&'static CommandHelp> {
+pub(super) fn named(word: &str) -> Option<&'static Spec> {
     let word = word.to_lowercase();
-    let word = SYNONYMS.iter().find(|(other, _)| *other == word).map_or(word.as_str(), |(_, name)| name);
-    COMMANDS.iter().find(|command| command.name == word)
+    let is_it = |command: &&&Spec| command.name == word || command.synonyms.contains(&&*word);
+    COMMANDS.iter().find(is_it).copied()
 }
 
 /// Whether a line is the command to leave, by any of its names. Every question accepts it.
 pub(crate) fn is_quit(line: &str) -> bool {
-    named(line.trim()).is_some_and(|command| command.name == QUIT)
+    named(line.trim()) == Some(&help::QUIT)
+}
+
+/// Refuses a command that does not exist, with a suggestion.
+pub(super) fn unknown(word: &str) -> Turn {
+    let name = shown(word);
+    refused(match nearest(word) {
+        Some(near) => format!("There is no command {name}. Did you mean {}?", near.name),
+        None => format!(
+            "There is no command {name}. /help lists all commands; to send the line as a message, begin it with //."
+        ),
+    })
 }
 
 /// How similar two words have to be (1 is equal) for a suggestion.
 const ALIKE: f64 = 0.75;
 
 /// Returns the command to suggest for an unknown one: one that begins with it, or a similar one.
-pub(super) fn nearest(word: &str) -> Option<&'static CommandHelp> {
+fn nearest(word: &str) -> Option<&'static Spec> {
     if word.len() <= 1 {
         return None;
     }
     let word = word.to_lowercase();
-    let by_beginning = COMMANDS.iter().find(|command| command.name.starts_with(&word));
+    let by_beginning = COMMANDS.iter().copied().find(|command| command.name.starts_with(&word));
     by_beginning.or_else(|| {
-        let alike = |command: &CommandHelp| strsim::jaro_winkler(command.name, &word);
-        let nearest = COMMANDS.iter().max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
+        let alike = |command: &Spec| strsim::jaro_winkler(command.name, &word);
+        let nearest = COMMANDS.iter().copied().max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
         (alike(nearest) >= ALIKE && strsim::damerau_levenshtein(nearest.name, &word) <= 3).then_some(nearest)
     })
 }
 
-/// Commands that share a row of the help, and what the row says. The others have one each.
-const SHARED_ROWS: &[(&[&str], &str)] = &[
-    (&["@WHOM MESSAGE", "/msg"], "send a message; @all means all online peers"),
-    (&["/help", "/quit"], "list the commands or explain one; exit"),
-    (&["/connect", "/disconnect"], "connect to or disconnect from a peer, or all"),
-    (&["/chat", "/back"], "send every line to a peer; return to the menu"),
-    (&["/reply", "/me"], "answer the last message; send an action"),
-    (&["/show", "/copy"], "show a cut message whole; copy the last message"),
-    (&["/mute", "/unmute"], "hide a peer's messages; show them again"),
-    (&["/requests", "/trust", "/accept"], "list or accept changed and new keys"),
-    (&["/introduce", "/ignore"], "introduce two contacts; ignore an introduction"),
-    (&["/key", "/invite", "/verify"], "show a key or your invitation; compare keys"),
-    (&["/block", "/unblock", "/blocked"], "block a contact, a key or an IP; list them"),
-    (&["/policy", "/discover"], "how to treat strangers; who can discover you"),
-    (&["/contacts", "/add", "/forget"], "list, add or remove contacts"),
-];
+/// Peers or aliases that a list names, at most. The others are counted.
+pub(super) const MAX_LISTED: usize = 50;
 
 /// Columns of the help: those of the narrowest usual terminal.
 const COLUMNS: usize = 80;
@@ -384,17 +269,18 @@ const NAME_COLUMNS: usize = 29;
 /// and 24 rows, with the prompt and the status line.
 pub(super) fn overview() -> Vec<String> {
     let row = |left: &str, right: &str| format!("  {left:NAME_COLUMNS$}{right}");
-    let mut lines = vec![
-        "Type the number of a menu entry, or one of these (/help COMMAND explains one):".to_owned(),
-        row(&SHARED_ROWS[0].0.join(", "), SHARED_ROWS[0].1),
-    ];
-    for command in COMMANDS {
-        match SHARED_ROWS.iter().find(|(names, _)| names.contains(&command.name)) {
-            None => lines.push(row(&usage(command), command.short)),
-            Some((names, words)) if names[0] == command.name => {
+    let mut lines =
+        vec!["Type the number of a menu entry, or one of these (/help COMMAND explains one):".to_owned()];
+    // How to send a message comes first.
+    for command in [&send::MSG].into_iter().chain(COMMANDS.iter().copied()) {
+        let has_row =
+            COMMANDS.iter().any(|of| of.row.is_some_and(|(names, _)| names.contains(&command.name)));
+        match command.row {
+            Some((names, words)) if command != &send::MSG || lines.len() == 1 => {
                 lines.push(row(&names.join(", "), words));
             }
-            Some(_) => {}
+            None if !has_row => lines.push(row(&usage(command), command.short)),
+            _ => {}
         }
     }
     lines.push("WHOM is a name, a number in the peer list, an ip:port, or all. Tab completes.".into());
@@ -402,7 +288,7 @@ pub(super) fn overview() -> Vec<String> {
 }
 
 /// Returns the full description of a command, in lines of at most [`COLUMNS`].
-pub(super) fn explained(command: &CommandHelp) -> Vec<String> {
+pub(super) fn explained(command: &Spec) -> Vec<String> {
     let mut lines = vec![format!("{}: {}.", usage(command), command.short), String::new()];
     for word in command.long.split(' ') {
         match lines.last_mut() {
@@ -418,7 +304,7 @@ pub(super) fn explained(command: &CommandHelp) -> Vec<String> {
 }
 
 /// Returns a command with its arguments.
-pub(super) fn usage(command: &CommandHelp) -> String {
+pub(super) fn usage(command: &Spec) -> String {
     format!("{} {}", command.name, command.arguments).trim_end().to_owned()
 }
 
@@ -495,11 +381,16 @@ mod tests {
     }
 
     #[test]
-    fn shared_rows_and_synonyms_name_existing_commands() {
-        let shared = SHARED_ROWS.iter().flat_map(|(names, _)| names.iter()).skip(1);
-        let synonyms = SYNONYMS.iter().map(|(_, name)| name);
-        for name in shared.chain(synonyms) {
-            assert!(COMMANDS.iter().any(|command| command.name == *name), "{name}");
+    fn names_are_unique_and_shared_rows_name_commands() {
+        let names: Vec<&str> = COMMANDS
+            .iter()
+            .flat_map(|command| [command.name].into_iter().chain(command.synonyms.to_vec()))
+            .collect();
+        for (at, name) in names.iter().enumerate() {
+            assert!(!names[..at].contains(name), "{name}");
+        }
+        for (shared, _) in COMMANDS.iter().filter_map(|command| command.row) {
+            assert!(shared.iter().all(|name| names.contains(name) || *name == "@WHOM MESSAGE"), "{shared:?}");
         }
     }
 }

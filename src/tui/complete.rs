@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use unicode_width::UnicodeWidthStr;
 
-use super::commands::COMMANDS;
+use super::commands::{COMMANDS, named};
 use super::people::{Candidate, Directory, Named, by_name, candidates};
 use crate::core::Pin;
 use crate::model::name::folded;
@@ -52,24 +52,22 @@ pub fn complete(text: &str, cursor: usize, place: Place, directory: &dyn Directo
         Place::Line if first && word.is_empty() => {
             (COMMANDS.iter().map(|command| command.name.to_owned()).collect(), "")
         }
-        Place::Line => match argument(text[..start].trim()) {
-            Some(Argument::Command) => {
-                (COMMANDS.iter().map(|command| command.name[1..].to_owned()).collect(), "")
-            }
-            Some(Argument::Peer(end)) => (peers(word, "", directory), end),
-            Some(Argument::Blocked) => {
+        Place::Line => match named(text[..start].trim()).map_or(Argument::Nothing, |of| of.completes) {
+            Argument::Command => (COMMANDS.iter().map(|command| command.name[1..].to_owned()).collect(), ""),
+            Argument::Peer(end) => (peers(word, "", directory), end),
+            Argument::Blocked => {
                 let sources = directory.blocked_sources();
                 let sources = sources.iter().map(ToString::to_string);
                 (blocked(directory).into_iter().chain(sources).collect(), "")
             }
-            Some(Argument::Known) => {
+            Argument::Known => {
                 let mut all = peers(word, "", directory);
                 all.retain(|word| word != "all");
                 all.extend(blocked(directory));
                 (all, "")
             }
-            Some(Argument::Word(words)) => (words.iter().map(|word| (*word).to_owned()).collect(), ""),
-            None => return Completed::default(),
+            Argument::Word(words) => (words.iter().map(|word| (*word).to_owned()).collect(), ""),
+            Argument::Nothing => return Completed::default(),
         },
     };
     let wanted = folded(word);
@@ -94,9 +92,12 @@ pub fn complete(text: &str, cursor: usize, place: Place, directory: &dyn Directo
     }
 }
 
-enum Argument {
+/// What Tab completes after a command.
+#[derive(Clone, Copy)]
+pub(super) enum Argument {
+    Nothing,
     Command,
-    /// What follows a peer that is complete.
+    /// A peer, and what follows it when it is complete.
     Peer(&'static str),
     /// A blocked contact or source.
     Blocked,
@@ -104,22 +105,6 @@ enum Argument {
     Known,
     /// One of these.
     Word(&'static [&'static str]),
-}
-
-/// What stands behind a command, if that is the first thing behind it.
-fn argument(before: &str) -> Option<Argument> {
-    match super::commands::named(before)?.name {
-        "/help" => Some(Argument::Command),
-        "/connect" | "/disconnect" | "/chat" | "/history" | "/mute" | "/unmute" => Some(Argument::Peer("")),
-        "/verify" | "/trust" | "/accept" | "/block" | "/add" => Some(Argument::Peer("")),
-        "/introduce" => Some(Argument::Peer(" ")),
-        "/key" | "/forget" => Some(Argument::Known),
-        "/unblock" => Some(Argument::Blocked),
-        "/alias" | "/msg" => Some(Argument::Peer(" ")),
-        "/discover" => Some(Argument::Word(&["on", "contacts", "off"])),
-        "/policy" => Some(Argument::Word(&["accept-new", "ask", "strict"])),
-        _ => None,
-    }
 }
 
 /// The words that complete a word naming a peer: one for each contact, then for each stranger,

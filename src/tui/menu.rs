@@ -6,22 +6,24 @@
 
 mod answers;
 mod asking;
-mod introductions;
+pub(in crate::tui) mod introductions;
 mod talk;
-mod trust;
+pub(in crate::tui) mod trust;
 
 use std::borrow::Cow;
 
-use super::commands::is_quit;
+use super::commands::{Spec, is_quit};
 use super::people::{Chosen, Directory, Lost, Named, find, find_to_connect, host_meant, shown};
-use crate::core::{As, BlockTarget, ContactRecord, DiscoveryMode, IntroducedPeer, Pin, Policy, Target};
+use crate::core::{Command, ContactRecord, IntroducedPeer, Pin};
 use crate::model::address::PeerAddr;
-use crate::model::host::{Endpoint, HostAddr};
+use crate::model::host::Endpoint;
 use crate::model::invitation::Invitation;
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::model::peer_id::Recipient;
-use asking::{AskKind, Asking, Question};
+use asking::Question;
+pub(in crate::tui) use asking::{AskKind, Asking};
+pub(in crate::tui) use talk::{first_word, for_one_peer, needs_port};
 
 /// The menu as it is shown.
 pub(super) const MENU: [&str; 7] =
@@ -45,60 +47,28 @@ const MORE: [&str; 9] = [
 pub enum Act {
     /// Send this text.
     Send(Chosen, String),
-    /// Verify and show the peers.
-    List,
-    /// Ask to be listed.
-    Connect(Target),
-    /// Ask to be listed at the addresses of a host name.
-    ConnectToHost(HostAddr),
-    /// Say goodbye.
-    Disconnect(Target),
+    /// A command of the core.
+    Core(Command),
+    /// What only this command does, with what stands after its name.
+    Own(&'static Spec, String),
     /// Show what was said, if it has these words in it.
     History(HistoryOf, Option<String>),
-    /// Show a long message whole, by the number where it was cut.
-    ShowLong(usize),
-    /// Put the last message that came on the clipboard.
-    Copy,
     /// Show what waits to be delivered, or change it.
     Outbox(Outbox),
     /// Be called otherwise.
     Rename(Name),
-    /// Stop showing the messages of a peer.
-    Mute(Recipient),
-    /// Show them again.
-    Unmute(Recipient),
-    /// The one or the other, whichever it is not.
+    /// Mute a peer, or unmute it if it is muted.
     ToggleMute(Recipient),
-    /// Say who is muted.
-    ListMuted,
     /// Set an alias, or remove it.
     Nickname(Recipient, String, Option<Name>),
-    /// List the aliases.
-    ListNicknames,
-    /// Say what our key is.
-    ShowOwnKey,
     /// Say what is known of these keys.
     ShowPins(Vec<Pin>),
-    /// Show the keys that wait for the user's decision.
-    ListRequests,
-    /// Take a key that waits.
-    Trust(PublicKey, As),
-    /// Block a key, a legacy peer or a source.
-    Block(BlockTarget),
-    /// Unblock it.
-    Unblock(BlockTarget),
-    /// Say who is blocked.
-    ListBlocked,
-    /// Forget a contact, or an address at which no peer has proven itself.
-    Forget(Recipient),
     /// Add a contact, or change it.
     Add(ContactRecord),
     /// Connect to an address or host name; a peer that answers there becomes a contact.
     AddAt(Endpoint),
     /// Add the contact of an invitation, and dial it.
     AddInvited(Invitation),
-    /// Show our invitation.
-    ShowInvitation,
     /// Introduce these contacts to each other.
     Introduce([PublicKey; 2]),
     /// Accept an introduction.
@@ -110,20 +80,8 @@ pub enum Act {
     },
     /// Ignore an introduced key.
     IgnoreIntroduction(PublicKey),
-    /// List the contacts.
-    ListContacts,
-    /// Tell the owner of this key that the user wants to compare safety numbers.
-    AskToVerify(PublicKey),
     /// A key was compared with its owner, and is the right one.
     Verify(PublicKey),
-    /// Say what is done with new keys.
-    ShowPolicy,
-    /// Do this with new keys.
-    SetPolicy(Policy),
-    /// Show who can discover the user.
-    ShowDiscovery,
-    /// Change who can discover the user.
-    SetDiscovery(DiscoveryMode),
     /// Leave.
     Exit,
 }
@@ -341,7 +299,7 @@ impl Menu {
         if self.is_at_choice() || trimmed.contains('\n') || takes_message && !self.asks_again {
             return None;
         }
-        let (word, rest) = talk::first_word(trimmed);
+        let (word, rest) = first_word(trimmed);
         let is_direct = word.len() > 1 && word.starts_with('@') && !rest.is_empty();
         let command = super::commands::named(word).map(|command| command.name);
         match command {
@@ -370,7 +328,7 @@ impl Menu {
         if self.conversation.is_none() && !line.contains('\n') {
             match &*number(line.trim()) {
                 "1" => return self.ask_whom(AskKind::Send, self.last.clone()),
-                "2" => return act(Act::List),
+                "2" => return perform(Command::List),
                 "3" => return self.ask_whom(AskKind::Connect, None),
                 "4" => return self.ask_whom(AskKind::Disconnect, None),
                 "5" => return self.ask_whom(AskKind::History, None),
@@ -406,7 +364,7 @@ impl Menu {
         }
     }
 
-    fn ask(&mut self, asking: Asking) -> Turn {
+    pub(in crate::tui) fn ask(&mut self, asking: Asking) -> Turn {
         self.asking = asking;
         say(self.asking.hint())
     }
@@ -426,16 +384,21 @@ fn number(word: &str) -> Cow<'_, str> {
     digits.filter(|digits| !digits.is_empty()).map_or(Cow::Borrowed(word), Cow::Owned)
 }
 
-fn act(act: Act) -> Turn {
+pub(in crate::tui) fn act(act: Act) -> Turn {
     Turn { act: Some(act), ..Turn::default() }
 }
 
-fn say(lines: impl IntoIterator<Item = String>) -> Turn {
+/// Has the core carry out a command.
+pub(in crate::tui) fn perform(command: Command) -> Turn {
+    act(Act::Core(command))
+}
+
+pub(in crate::tui) fn say(lines: impl IntoIterator<Item = String>) -> Turn {
     Turn { say: lines.into_iter().collect(), ..Turn::default() }
 }
 
 /// Refuses a line, and says why.
-fn refused(sentence: impl Into<String>) -> Turn {
+pub(in crate::tui) fn refused(sentence: impl Into<String>) -> Turn {
     Turn { refused: true, ..say([sentence.into()]) }
 }
 

@@ -96,13 +96,10 @@ const BELOW_THE_RUNTIME: [(&str, &[&str]); 6] = [
     (
         "profile",
         &[
-            "app.rs",
-            "app/act.rs",
             "app/begin.rs",
             "app/choose.rs",
             "app/contacts.rs",
             "app/contacts/changes.rs",
-            "app/greeting.rs",
             "app/invitations.rs",
         ],
     ),

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::documents::files;
 use crate::support::Peer;
 
 const CONTRIBUTING: &str = include_str!("../../CONTRIBUTING.md");
@@ -34,4 +35,47 @@ fn quoted_code_is_in_the_named_files() {
             rest = &rest[at + part.len()..];
         }
     }
+}
+
+/// The source files, without unit tests, that contain `words`; below `src`.
+fn files_with(words: &str) -> Vec<String> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = files(&src, true);
+    paths.retain(|path| {
+        !path.ends_with("tests.rs") && !path.components().any(|part| part.as_os_str() == "tests")
+    });
+    paths.retain(|path| {
+        let text = fs::read_to_string(path).expect("UTF-8");
+        text.split("#[cfg(test)]\nmod tests").next().is_some_and(|code| code.contains(words))
+    });
+    let mut names: Vec<String> =
+        paths.iter().map(|path| path.strip_prefix(&src).expect("below it").display().to_string()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn slash_command_is_one_file() {
+    assert_eq!(files_with("\"/policy\""), ["tui/commands/policy.rs"]);
+    assert_eq!(files_with("POLICY:"), ["tui/commands/policy.rs"]);
+    assert_eq!(files_with("::POLICY"), ["tui/commands.rs"]);
+}
+
+#[test]
+fn legacy_dialect_is_one_file() {
+    assert_eq!(files_with("\"r3\""), ["protocol/plain/r3.rs"]);
+    assert_eq!(files_with("r3::"), ["protocol/plain/mod.rs"]);
+}
+
+#[test]
+fn subcommand_is_one_file() {
+    assert_eq!(files_with("Print your contacts, one per line"), ["cli/contacts.rs"]);
+    assert_eq!(files_with("contacts::Asked"), ["cli/mod.rs"]);
+    assert_eq!(files_with("Subcommand::Contacts"), [""; 0]);
+}
+
+#[test]
+fn words_of_a_screen_line_are_one_file() {
+    assert_eq!(files_with("Event::IdentityInUse("), ["core/sessions.rs", "tui/words.rs"]);
+    assert_eq!(files_with("Your identity is also in use"), ["tui/words.rs"]);
 }

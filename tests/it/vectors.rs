@@ -2,7 +2,7 @@
 
 use p2p_chat::crypto::is_signed;
 use p2p_chat::model::key::PublicKey;
-use p2p_chat::model::message::{Body, Decoded, Form, MessageId};
+use p2p_chat::model::message::{Body, Decoded, MessageId};
 use p2p_chat::model::name::PeerName;
 use p2p_chat::net::secure::OwnKey;
 use p2p_chat::protocol::plain::Decoder;
@@ -35,11 +35,6 @@ fn row_of(decoded: &[Decoded]) -> [String; 4] {
         assert!(matches!(decoded, [Decoded::Unreadable(_)]), "{decoded:?}");
         return ["-", "-", "-", "unreadable"].map(str::to_owned);
     };
-    let form = match message.form {
-        Form::Standard => "standard",
-        Form::R3 => "R3",
-        Form::TwoField => "two-field",
-    };
     let meaning = match &message.body {
         Body::Text(text) => format!("text `{text}`"),
         Body::Greeting(text) => format!("greeting `{text}`"),
@@ -50,7 +45,7 @@ fn row_of(decoded: &[Decoded]) -> [String; 4] {
         Body::Ping => "ping".into(),
     };
     let name = message.name.as_ref().map_or("-", |name| name.as_str());
-    [form.into(), message.claimed.to_string(), name.into(), meaning]
+    [message.form.name().into(), message.claimed.to_string(), name.into(), meaning]
 }
 
 #[test]

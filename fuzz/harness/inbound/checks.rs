@@ -66,7 +66,7 @@ impl World {
             let is_listed = self.state.rows(self.now).iter().any(|row| row.addr == Some(*fallback));
             assert!(!is_listed, "a message for {to} is tried at {fallback}, another peer's address");
         }
-        assert!(*form != Form::R3 || self.r3.contains(&ip), "{to} gets R3's form");
+        assert!(*form != Form::new("r3") || self.r3.contains(&ip), "{to} gets R3's form");
         // On the loopback network a peer may move to another address, and another may take its
         // place.
         if *message == Outgoing::ConnectAck && !ip.is_loopback() {

@@ -111,7 +111,7 @@ impl World {
         let statics: &[_] =
             if config & 4 == 0 { &[] } else { &["127.0.0.1:5001", "10.0.0.7:5001", "10.9.9.9:5001"] };
         let statics: Vec<PeerAddr> = statics.iter().map(|addr| addr.parse().expect("an address")).collect();
-        let form = if config & 8 == 0 { Form::Standard } else { Form::R3 };
+        let form = if config & 8 == 0 { Form::STANDARD } else { Form::new("r3") };
         let dialable: BTreeSet<Ipv4Addr> = statics.iter().filter_map(|addr| addr.v4()).collect();
         let nickname = |addr: &PeerAddr| (Recipient::Address(*addr), "Boss".parse().expect("a name"));
         let nicknames = statics.first().filter(|_| config & 16 != 0).map(nickname).into_iter().collect();
@@ -124,7 +124,7 @@ impl World {
                 messages: 0,
             },
             under_way: Vec::new(),
-            r3: if form == Form::R3 { dialable.clone() } else { BTreeSet::new() },
+            r3: if form == Form::new("r3") { dialable.clone() } else { BTreeSet::new() },
             dialable,
             statics: statics.clone(),
             acked: HashMap::new(),
@@ -190,7 +190,7 @@ impl World {
                     if source.is_loopback() && message.claimed.ip.is_loopback() {
                         self.dialable.insert(message.claimed.ip);
                     }
-                    if message.form == Form::R3 {
+                    if message.form == Form::new("r3") {
                         let also = [message.claimed.ip].into_iter().filter(Ipv4Addr::is_loopback);
                         self.r3.extend(also.chain([source]));
                     }

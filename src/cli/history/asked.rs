@@ -5,7 +5,7 @@ use clap::Args;
 use super::When;
 use crate::settings::Age;
 
-/// Which messages, and what to do with them.
+/// Print, search, export or delete messages, even during a chat
 #[derive(Args, Clone, Debug, Default)]
 pub struct Asked {
     /// Only messages from or to this peer: its name, its ip:port or the start of its key

@@ -22,7 +22,7 @@ const TIDYING: Duration = Duration::from_secs(20);
 
 /// Which messages the user selected, in words.
 #[derive(Default)]
-pub(super) struct Chosen {
+pub(super) struct Selected {
     /// The other side, such as ` with bob`.
     pub(super) with: String,
     /// The time range, such as ` since 2026-11-21 00:00:00`.
@@ -34,7 +34,7 @@ pub(super) struct Chosen {
 pub(super) fn forget(
     store: &mut dyn Store,
     which: Selection,
-    chosen: &Chosen,
+    chosen: &Selected,
     typed: &TypedRange,
     clock: u64,
     answers: Option<&mut dyn BufRead>,
@@ -187,7 +187,7 @@ mod tests {
         let answers = answer.as_mut().map(|answer| answer as &mut dyn BufRead);
         let dir = tempfile::TempDir::new().unwrap();
         let typed = TypedRange::new(dir.path(), None, None);
-        forget(store, Selection::default(), &Chosen::default(), &typed, TIME, answers, &mut out).unwrap();
+        forget(store, Selection::default(), &Selected::default(), &typed, TIME, answers, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 

@@ -38,7 +38,7 @@ use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
 use crate::tui::past::People;
 use crate::tui::{self, Labels};
 use calendar::Calendar;
-use forget::Chosen;
+use forget::Selected;
 use form::{Format, Writer};
 use pages::Stopped;
 
@@ -80,7 +80,7 @@ fn run_asked(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow
     let path = folder.join(HISTORY_FILE);
     let (since, until) = times(asked);
     let typed = TypedRange::new(&folder, since, until);
-    let chosen = Chosen {
+    let chosen = Selected {
         with: asked.with.as_deref().map(|word| format!(" with {}", quoted(word))).unwrap_or_default(),
         times: calendar::range_words(since, until, &TimeZone::system()),
     };

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::calendar;
-use super::forget::{self, Chosen, say};
+use super::forget::{self, Selected, say};
 use super::pages::Stopped;
 use crate::model::stored::Selection;
 use crate::profile::TypedRange;
@@ -37,7 +37,7 @@ pub(super) fn prune(
             let until = clock.saturating_sub(age.millis());
             let old = Selection { with: None, since: None, until: Some(until) };
             let times = calendar::range_words(None, Some(until), &TimeZone::system());
-            let chosen = Chosen { times, ..Chosen::default() };
+            let chosen = Selected { times, ..Selected::default() };
             forget::forget(store, old, &chosen, &typed(until), clock, answers, out)?
         }
     };

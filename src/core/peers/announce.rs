@@ -34,7 +34,7 @@ pub(in crate::core) enum PresenceNews {
 
 /// Whether the user knows that a peer is online.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Announcement {
+pub(super) struct PendingNews {
     is_told: bool,
     /// When the user is told at the latest that it is online; until then its name or key may come.
     pub(super) due: Option<Time>,
@@ -42,7 +42,7 @@ pub(super) struct Announcement {
     offline: Option<(Time, OfflineReason)>,
 }
 
-impl Announcement {
+impl PendingNews {
     /// The user reads something of the peer, so they know that it is online.
     pub(super) fn tell(&mut self) {
         *self = Self { is_told: true, due: None, offline: None };
@@ -100,7 +100,7 @@ impl Peer {
             self.announcement.offline = Some((at, why));
             return None;
         }
-        self.announcement = Announcement::default();
+        self.announcement = PendingNews::default();
         (was_told && is_news).then(|| PresenceNews::Offline(self.info(), why))
     }
 
@@ -110,7 +110,7 @@ impl Peer {
         if self.is_online() {
             return None;
         }
-        self.announcement = Announcement::default();
+        self.announcement = PendingNews::default();
         Some(PresenceNews::Offline(self.info(), why))
     }
 }

@@ -38,7 +38,7 @@ impl PlainMessage<'_> {
 
     /// Whether a p2p-chat peer may have sent it: those introduce themselves like this, too.
     fn may_have_a_key(&self) -> bool {
-        self.form == Form::Standard && matches!(self.body, Body::Connect | Body::ConnectAck)
+        self.form == Form::STANDARD && matches!(self.body, Body::Connect | Body::ConnectAck)
     }
 }
 

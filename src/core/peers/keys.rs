@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::announce::{Announcement, PresenceNews};
+use super::announce::{PendingNews, PresenceNews};
 use super::peer::Peer;
 use super::{PeerOrigin, Peers};
 use crate::core::event::JobId;
@@ -174,7 +174,7 @@ impl Peers {
     pub(in crate::core) fn refuses(&mut self, key: PublicKey, addr: PeerAddr) {
         self.update(Recipient::Address(addr), |peer| {
             peer.refused_key = Some(key);
-            peer.announcement = Announcement::default();
+            peer.announcement = PendingNews::default();
             peer.acks.due = None;
         });
     }

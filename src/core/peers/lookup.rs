@@ -203,7 +203,8 @@ impl Peers {
 
     /// Whether a peer may run SmartCookies, as far as it has shown.
     pub(in crate::core) fn may_be_smart_cookies(&self, id: Recipient) -> bool {
-        let is_other = |peer: &Peer| peer.program.form == Form::R3 || peer.program.shook_hands;
+        let has_standard_texts = |peer: &Peer| protocol::plain::has_standard_texts(peer.program.form);
+        let is_other = |peer: &Peer| !has_standard_texts(peer) || peer.program.shook_hands;
         !self.peer(id).is_some_and(is_other)
     }
 

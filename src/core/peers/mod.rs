@@ -40,7 +40,7 @@ use crate::model::message::Form;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use acknowledge::Acks;
-use announce::Announcement;
+use announce::PendingNews;
 use peer::{Peer, earlier};
 use program::Program;
 use scan::Summary;
@@ -156,7 +156,7 @@ impl Peers {
             presence,
             last_heard: before.last_heard,
             last_seen: before.last_seen,
-            announcement: Announcement::default(),
+            announcement: PendingNews::default(),
             acks: Acks::default(),
             turn: None,
             left_after: None,

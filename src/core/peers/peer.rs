@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::acknowledge::Acks;
-use super::announce::Announcement;
+use super::announce::PendingNews;
 use super::program::Program;
 use super::{GONE_SHOWN, PeerOrigin};
 use crate::core::event::{JobId, PeerInfo, Verification};
@@ -58,7 +58,7 @@ pub(super) struct Peer {
     pub(super) last_heard: Option<Time>,
     /// How long before the start of this run it was seen last, if it was.
     pub(super) last_seen: Option<Duration>,
-    pub(super) announcement: Announcement,
+    pub(super) announcement: PendingNews,
     pub(super) acks: Acks,
     /// It waits for its turn to be probed or acknowledged.
     pub(super) turn: Option<Turn>,

@@ -3,6 +3,7 @@
 
 use crate::model::message::{Body, Capability, Form};
 use crate::model::name::PeerName;
+use crate::protocol::plain::has_standard_texts;
 
 /// What a peer's unencrypted messages and receipts show of its program.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +39,7 @@ impl Program {
     /// Whether its messages show that it is no p2p-chat program: those write in the standard form,
     /// and never send Hashpa's greeting.
     pub(super) fn is_legacy(&self) -> bool {
-        (self.form != Form::Standard || self.wants_ping) && self.promised.is_none()
+        (self.form != Form::STANDARD || self.wants_ping) && self.promised.is_none()
     }
 
     /// Forgets what the program has shown: another program may be there now.
@@ -50,14 +51,13 @@ impl Program {
     /// Remembers how it writes, so that it is written to in the same way.
     pub(super) fn wrote(&mut self, form: Form, body: &Body) {
         let is_handshake = matches!(body, Body::Connect | Body::ConnectAck);
-        // SmartCookies writes its texts in the standard form; they do not show that it has become
-        // another program.
-        if form != Form::Standard || self.form == Form::R3 || is_handshake {
+        // A text in the standard form does not show that SmartCookies has become another program.
+        if form != Form::STANDARD || !has_standard_texts(self.form) || is_handshake {
             self.form = form;
         }
         if matches!(body, Body::Greeting(_)) {
             self.wants_ping = true;
-        } else if is_handshake || form != Form::Standard {
+        } else if is_handshake || form != Form::STANDARD {
             self.wants_ping = false;
         }
         self.shook_hands |= is_handshake;

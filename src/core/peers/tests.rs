@@ -215,7 +215,7 @@ fn connects(peers: &mut Peers, id: Recipient, name: Option<&str>, now: Time) -> 
     let addr = peers.addr(id).unwrap();
     let claimed = Claimed { ip: addr.v4().unwrap(), port: addr.port() };
     let name = name.map(PeerName::new);
-    let (source, form) = (addr.source(), Form::Standard);
+    let (source, form) = (addr.source(), Form::STANDARD);
     let message = PlainMessage { source, addr, claimed, form, name, body: &Body::Connect };
     peers.heard_plain(id, message, false, now).unwrap().news
 }
@@ -280,7 +280,7 @@ fn goodbye_is_news_and_disconnecting_is_not() {
         assert!(connects(&mut peers, id, Some("Bob"), now()).is_some());
         let who = peers.info(id).unwrap();
         if is_news {
-            let news = peers.said_goodbye(id, Goodbye::Plain(Form::Standard), JobId(7), now());
+            let news = peers.said_goodbye(id, Goodbye::Plain(Form::STANDARD), JobId(7), now());
             assert_eq!(news, Some(PresenceNews::Offline(who, OfflineReason::SaidGoodbye)));
         } else {
             peers.disconnected(id, JobId(7), now());

@@ -8,7 +8,7 @@ fn peer_is_found_at_another_loopback_address() {
     let claimed = Claimed { ip: elsewhere, port: 5001 };
     let real = PeerAddr::new(elsewhere, 5001).unwrap();
     let mut story = Story::new();
-    story.gets_from(HERE, claimed, Form::Standard, Body::Connect);
+    story.gets_from(HERE, claimed, Form::STANDARD, Body::Connect);
     let ack = story.under_way.iter().find(|t| t.message == Outgoing::ConnectAck).unwrap().clone();
     assert_eq!((ack.to, ack.fallback), (at(5001), Some(real)));
     let actions = story.state.plain_sent(
@@ -24,7 +24,7 @@ fn peer_is_found_at_another_loopback_address() {
     story.perform(actions);
     assert_eq!(story.state.rows(story.now)[0].addr, Some(real));
     // It goes on speaking from where it did, and is still the same peer.
-    story.gets_from(HERE, claimed, Form::Standard, Body::Exit);
+    story.gets_from(HERE, claimed, Form::STANDARD, Body::Exit);
     let rows = story.state.rows(story.now);
     assert_eq!((rows.len(), rows[0].state), (1, PresenceStatus::Offline));
 }
@@ -35,7 +35,7 @@ fn found_peer_does_not_return_to_anothers_address() {
     let real = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1), 5001).unwrap();
     let claimed = Claimed { ip: real.v4().unwrap(), port: 5001 };
     // No peer with a key writes in this form, so the message goes out without a question.
-    story.gets_from(HERE, claimed, Form::R3, Body::Connect);
+    story.gets_from(HERE, claimed, Form::new("r3"), Body::Connect);
     story.says(these(5001), "hi");
     let text = story.under_way.pop().unwrap();
     let ack = story.under_way.remove(0);
@@ -60,7 +60,7 @@ fn found_peer_does_not_return_to_anothers_address() {
 fn bob_is_written_to(story: &mut Story) -> (OpId, PeerAddr, PlainRequest) {
     let real = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1), 5001).unwrap();
     // No peer with a key writes in this form, so the message goes out without a question.
-    story.gets_from(HERE, Claimed { ip: real.v4().unwrap(), port: 5001 }, Form::R3, text("hi"));
+    story.gets_from(HERE, Claimed { ip: real.v4().unwrap(), port: 5001 }, Form::new("r3"), text("hi"));
     let op = story.says(these(5001), "for Bob");
     story.told();
     (op, real, story.under_way.pop().unwrap())
@@ -71,7 +71,7 @@ fn carol_speaks(story: &mut Story, at: PeerAddr) {
     story.gets_from(
         at.v4().unwrap(),
         Claimed { ip: at.v4().unwrap(), port: at.port() },
-        Form::Standard,
+        Form::STANDARD,
         text("it is mine"),
     );
     story.told();

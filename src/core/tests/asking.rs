@@ -137,7 +137,7 @@ fn claimed_port_gets_no_message_before_proof() {
 fn promised_key_outweighs_legacy_form() {
     let mut story = Story::new();
     let claimed = Claimed { ip: HERE, port: 5001 };
-    story.gets_from(HERE, claimed, Form::TwoField, Body::ConnectRequest);
+    story.gets_from(HERE, claimed, Form::new("two-field"), Body::ConnectRequest);
     story.ends(5001, &SendResult::HandedOver);
     story.writes(5001, 1);
     assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]), "in that form");

@@ -75,7 +75,7 @@ fn message_for_replaced_legacy_peer_is_held() {
 fn acknowledgements_are_spaced_whichever_peer_proves_a_key() {
     fn connects(story: &mut Story) {
         let claimed = Claimed { ip: HERE, port: 5001 };
-        let nameless = Plain { claimed, form: Form::Standard, name: None, body: Body::Connect };
+        let nameless = Plain { claimed, form: Form::STANDARD, name: None, body: Body::Connect };
         story.gets_plain(HERE, nameless);
     }
     let mut story = Story::new();
@@ -93,7 +93,7 @@ fn acknowledgements_are_spaced_whichever_peer_proves_a_key() {
 #[test]
 fn replaced_legacy_peer_loses_its_form() {
     let mut story = Story::new();
-    story.gets_from(HERE, Claimed { ip: HERE, port: 5001 }, Form::R3, text("hello"));
+    story.gets_from(HERE, Claimed { ip: HERE, port: 5001 }, Form::new("r3"), text("hello"));
     story.ends(5001, &SendResult::HandedOver);
     story.told();
     story.dials_in(EVES, "Eve", 5001).expect("welcome");
@@ -101,7 +101,7 @@ fn replaced_legacy_peer_loses_its_form() {
     let to = Target::These(vec![legacy(at(5001))]);
     story.does(Command::Send { to, message: message(1) });
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
-    assert_eq!(story.under_way.last().map(|transmit| transmit.form), Some(Form::Standard));
+    assert_eq!(story.under_way.last().map(|transmit| transmit.form), Some(Form::STANDARD));
 }
 
 #[test]

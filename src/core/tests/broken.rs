@@ -18,7 +18,7 @@ fn stranger_silences_no_legacy_contact_of_its_name() {
 #[test]
 fn message_stored_during_key_proof_leaves_nothing_behind() {
     let mut story = Story::storing();
-    story.gets_from(HERE, Claimed { ip: HERE, port: 5001 }, Form::R3, Body::Connect);
+    story.gets_from(HERE, Claimed { ip: HERE, port: 5001 }, Form::new("r3"), Body::Connect);
     story.writes(5001, 1);
     let (id, _) = story.writes.pop().expect("it is written down");
     story.under_way.clear();
@@ -64,7 +64,7 @@ fn false_promise_behind_connect_is_not_retried_forever() {
 fn connects_as(story: &mut Story, name: &str) {
     let claimed = Claimed { ip: HERE, port: 5001 };
     let name = Some(PeerName::new(name));
-    story.gets_plain(HERE, Plain { claimed, form: Form::Standard, name, body: Body::Connect });
+    story.gets_plain(HERE, Plain { claimed, form: Form::STANDARD, name, body: Body::Connect });
 }
 
 fn name_of_legacy(story: &Story) -> Option<String> {

@@ -235,7 +235,7 @@ fn messages_under_way_count_for_their_row() {
     let real = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1), 5001).unwrap();
     let waiting = |story: &Story, id| story.state.peers.messages_waiting(id).unwrap();
     story.says(these(5001), "hi");
-    story.gets_from(HERE, Claimed { ip: real.v4().unwrap(), port: 5001 }, Form::Standard, Body::Connect);
+    story.gets_from(HERE, Claimed { ip: real.v4().unwrap(), port: 5001 }, Form::STANDARD, Body::Connect);
     assert_eq!(waiting(&story, at(5001).into()), 1);
     let ack = story.under_way.iter().find(|t| t.message == Outgoing::ConnectAck).unwrap().clone();
     let found = PlainResult {

@@ -155,7 +155,7 @@ fn address_without_a_proven_peer_can_be_forgotten() {
     assert_eq!(forgets(&mut story), Some((id, Ok(Forgotten::Queue))));
     assert_eq!(story.state.queued(id), 0);
     // An alias of an address is saved for the legacy peer there.
-    story.state.set_alias(legacy(at(5001)), Some("Printer".parse().unwrap()));
+    story.does(Command::SetAlias(legacy(at(5001)), Some("Printer".parse().unwrap())));
     assert_eq!(forgets(&mut story), Some((id, Ok(Forgotten::Contact))));
     let Recipient::Peer(printer) = legacy(at(5001)) else { panic!("a legacy peer") };
     assert_eq!(story.state.take_contact_changes(), [ContactChange::Forgotten(printer)]);
@@ -446,7 +446,7 @@ fn stranger_that_becomes_a_contact_is_checked_once() {
             story.does(Command::SetContact { contact: record, date: 7 });
         },
         |story, record| {
-            story.state.set_alias(record.id.into(), Some("Chief".parse().unwrap()));
+            story.does(Command::SetAlias(record.id.into(), Some("Chief".parse().unwrap())));
             story.sign_of_life(BOBS);
         },
     ];

@@ -12,7 +12,7 @@ impl Story {
     /// An unencrypted message of a peer called Eve.
     fn eve_says(&mut self, port: u16, body: Body) {
         let (claimed, name) = (Claimed { ip: HERE, port }, Some(PeerName::new("Eve")));
-        self.gets_plain(HERE, Plain { claimed, form: Form::Standard, name, body });
+        self.gets_plain(HERE, Plain { claimed, form: Form::STANDARD, name, body });
     }
 
     fn connects_under_way(&self, port: u16) -> usize {

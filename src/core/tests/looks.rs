@@ -11,7 +11,7 @@ const EVE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 66);
 
 /// A peer at `ip` sends something, and is probed when there is room.
 fn speaks(story: &mut Story, ip: Ipv4Addr, port: u16, body: Body) {
-    story.gets_from(ip, Claimed { ip, port }, Form::Standard, body);
+    story.gets_from(ip, Claimed { ip, port }, Form::STANDARD, body);
     story.later(seconds(0));
 }
 
@@ -122,7 +122,7 @@ fn moved_or_displaced_waiting_peer_is_not_forgotten() {
     for port in 1..=16 {
         speaks(&mut story, HERE, port, text("hi"));
     }
-    story.gets_from(HERE, Claimed { ip: real.v4().unwrap(), port: 99 }, Form::Standard, text("hi"));
+    story.gets_from(HERE, Claimed { ip: real.v4().unwrap(), port: 99 }, Form::STANDARD, text("hi"));
     story.later(seconds(0));
     assert!(story.dials(99).is_empty(), "no room");
     // A text of the user finds it elsewhere.
@@ -147,7 +147,7 @@ fn probe_always_gives_its_place_back() {
     assert_eq!(welcome, Ok(()));
     story.perform(actions);
     // Only a contact is dialed at further addresses.
-    story.state.set_alias(key(BOBS).into(), Some("Robert".parse().unwrap()));
+    story.does(Command::SetAlias(key(BOBS).into(), Some("Robert".parse().unwrap())));
     let actions = story.state.peer_listens_at(key(BOBS), vec![other], story.now);
     story.perform(actions);
     story.request_ends(None, RequestEnd::Unreachable(SendError::TimedOut));

@@ -23,7 +23,7 @@ fn row(story: &Story, port: u16) -> Row {
 /// A message comes from port 5002 in this name.
 fn is_sent(story: &mut Story, name: &str, body: Body) {
     let (claimed, name) = (Claimed { ip: HERE, port: 5002 }, Some(PeerName::new(name)));
-    let decoded = vec![Decoded::Message(Plain { claimed, form: Form::Standard, name, body })];
+    let decoded = vec![Decoded::Message(Plain { claimed, form: Form::STANDARD, name, body })];
     let received = PlainReceived { source: Source::from(HERE), decoded, cut: false };
     let (_, outputs) = story.state.plain_received(received, story.now);
     story.perform(outputs);

@@ -19,7 +19,7 @@ impl Story {
     fn hears_eve(&mut self, body: Body) -> PlainAnswer {
         let claimed = Claimed { ip: HERE, port: EVES };
         let name = (body != Body::ConnectRequest).then(|| PeerName::new("Eve"));
-        self.gets_plain(HERE, Plain { claimed, form: Form::Standard, name, body })
+        self.gets_plain(HERE, Plain { claimed, form: Form::STANDARD, name, body })
     }
 
     /// Makes Eve a contact, as `/add` and `/accept` do.
@@ -198,7 +198,7 @@ fn legacy_and_key_requests_share_their_room() {
     for port in 1..=2 * MAX_MESSAGE_REQUESTS_OF_ONE as u16 {
         let claimed = Claimed { ip: LAN, port };
         let name = Some(PeerName::new(&format!("peer-{port}")));
-        story.gets_plain(LAN, Plain { claimed, form: Form::Standard, name, body: text("hi") });
+        story.gets_plain(LAN, Plain { claimed, form: Form::STANDARD, name, body: text("hi") });
     }
     let waiting = story.state.trusted().requests();
     assert_eq!(waiting.0.len(), MAX_MESSAGE_REQUESTS_OF_ONE);

@@ -114,7 +114,7 @@ impl World {
     fn step(&mut self, step: Step) {
         match step {
             Step::Gets { source, claim, port, form, body: what, named } => {
-                let form = [Form::Standard, Form::R3, Form::TwoField][usize::from(form)];
+                let form = [Form::STANDARD, Form::new("r3"), Form::new("two-field")][usize::from(form)];
                 let claimed = Claimed { ip: ip(claim), port: PORTS[port] };
                 let name = named.then(|| PeerName::new("Bob"));
                 let decoded = vec![Decoded::Message(Plain { claimed, form, name, body: body(what) })];

@@ -179,7 +179,7 @@ fn invented_peers_fill_table_but_displace_no_static() {
     for _ in 0..MAX_PEERS + 50 {
         source += 1;
         let ip = Ipv4Addr::from_bits(source);
-        story.gets_from(ip, Claimed { ip, port: 6000 }, Form::Standard, text("hi"));
+        story.gets_from(ip, Claimed { ip, port: 6000 }, Form::STANDARD, text("hi"));
         story.told.clear();
         story.under_way.clear();
     }

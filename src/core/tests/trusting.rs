@@ -111,7 +111,7 @@ fn unencrypted_message_in_pinned_name_is_unproven() {
     assert_ne!(story.state(5001), Some(PresenceStatus::Offline));
     assert_eq!(story.told(), []);
     // From elsewhere, in his name.
-    story.gets_from(LAN, Claimed { ip: LAN, port: 9 }, Form::Standard, text("pay Eve"));
+    story.gets_from(LAN, Claimed { ip: LAN, port: 9 }, Form::STANDARD, text("pay Eve"));
     let told = story.told();
     let [Event::Unproven { from, source, .. }] = &told[..] else { panic!("{told:?}") };
     assert_eq!(
@@ -119,7 +119,7 @@ fn unencrypted_message_in_pinned_name_is_unproven() {
         (&Verification::Claims(PeerName::new("Bob")), Source::from(LAN))
     );
     assert_eq!(story.state.rows(story.now).len(), 1, "nobody is listed because of it");
-    story.gets_from(LAN, Claimed { ip: LAN, port: 9 }, Form::Standard, Body::Connect);
+    story.gets_from(LAN, Claimed { ip: LAN, port: 9 }, Form::STANDARD, Body::Connect);
     assert_eq!((story.under_way.len(), story.session_requests.len()), (0, 0));
 }
 

@@ -28,14 +28,14 @@ fn peer_that_has_promised_sessions_is_not_acknowledged() {
 #[test]
 fn an_acknowledgement_has_the_form_of_the_asker() {
     let mut story = Story::new();
-    story.gets_from(HERE, Claimed { ip: HERE, port: 5001 }, Form::R3, Body::Connect);
+    story.gets_from(HERE, Claimed { ip: HERE, port: 5001 }, Form::new("r3"), Body::Connect);
     let ack = story.under_way.iter().find(|transmit| transmit.message == Outgoing::ConnectAck).unwrap();
-    assert_eq!(ack.form, Form::R3);
+    assert_eq!(ack.form, Form::new("r3"));
 }
 
 #[test]
 fn offline_peer_gets_its_peers_toml_form_again() {
-    for (configured, taught) in [(Form::R3, Form::Standard), (Form::Standard, Form::R3)] {
+    for (configured, taught) in [(Form::new("r3"), Form::STANDARD), (Form::STANDARD, Form::new("r3"))] {
         let mut story = Story::new();
         let peers = vec![StaticPeer { form: configured, ..StaticPeer::at(at(5001)) }];
         let (_, actions) = story.state.start(peers, Vec::new(), story.now);
@@ -63,12 +63,15 @@ fn offline_peer_gets_its_peers_toml_form_again() {
 fn connect_request_is_answered_and_marks_smart_cookies() {
     let mut story = Story::new();
     let claimed = Claimed { ip: HERE, port: 5001 };
-    assert_eq!(story.gets_from(HERE, claimed, Form::TwoField, Body::ConnectRequest), PlainAnswer::Connected);
+    assert_eq!(
+        story.gets_from(HERE, claimed, Form::new("two-field"), Body::ConnectRequest),
+        PlainAnswer::Connected
+    );
     story.gets(5001, text("a text in the standard form"));
     story.ends(5001, &SendResult::Delivered);
     story.does(Command::Disconnect(these(5001)));
     let goodbye = story.under_way.last().unwrap();
-    assert_eq!((goodbye.form, &goodbye.message), (Form::TwoField, &Outgoing::Exit));
+    assert_eq!((goodbye.form, &goodbye.message), (Form::new("two-field"), &Outgoing::Exit));
 }
 
 #[test]
@@ -88,7 +91,7 @@ fn own_address_is_never_added() {
     assert_eq!(story.gets(5000, text("I am you")), PlainAnswer::Nothing);
     assert!(matches!(story.told()[..], [Event::Impostor { .. }]));
     story.state.learn_own_ip(LAN);
-    story.gets_from(LAN, Claimed { ip: LAN, port: 5000 }, Form::Standard, Body::Connect);
+    story.gets_from(LAN, Claimed { ip: LAN, port: 5000 }, Form::STANDARD, Body::Connect);
     assert_eq!(story.state(5000), None);
     let op = story.says(these(5000), "me");
     let who = PeerInfo { id: at(5000).into(), name: None, verification: Verification::Unknown, ..bob(5000) };
@@ -131,7 +134,7 @@ fn goodbye_counts_only_from_the_peers_source() {
     let mut story = Story::new();
     story.gets(5001, Body::Connect);
     story.ends(5001, &SendResult::Delivered);
-    story.gets_from(LAN, Claimed { ip: HERE, port: 5001 }, Form::Standard, Body::Exit);
+    story.gets_from(LAN, Claimed { ip: HERE, port: 5001 }, Form::STANDARD, Body::Exit);
     assert_eq!(story.state(5001), Some(PresenceStatus::Connected));
     assert_eq!(story.state.rows(story.now).len(), 1);
     story.told();
@@ -144,7 +147,7 @@ fn goodbye_counts_only_from_the_peers_source() {
 fn claim_from_elsewhere_is_replaced_by_source() {
     let mut story = Story::new();
     for ip in [HERE, Ipv4Addr::UNSPECIFIED, Ipv4Addr::new(10, 0, 0, 9)] {
-        story.gets_from(LAN, Claimed { ip, port: 5001 }, Form::Standard, Body::Connect);
+        story.gets_from(LAN, Claimed { ip, port: 5001 }, Form::STANDARD, Body::Connect);
     }
     let addrs: Vec<PeerAddr> = story.state.rows(story.now).iter().filter_map(|row| row.addr).collect();
     assert_eq!(addrs, [PeerAddr::new(LAN, 5001).unwrap()]);
@@ -158,7 +161,7 @@ fn a_plain_message_over_ipv6_is_not_taken() {
         let source: std::net::IpAddr = source.parse().unwrap();
         for body in [text("hi"), Body::Connect, Body::Exit, Body::Ping] {
             let claimed = Claimed { ip: HERE, port: 5001 };
-            let message = Plain { claimed, form: Form::Standard, name: Some(PeerName::new("Bob")), body };
+            let message = Plain { claimed, form: Form::STANDARD, name: Some(PeerName::new("Bob")), body };
             let decoded = vec![Decoded::Message(message)];
             let received = PlainReceived { source: source.into(), decoded, cut: false };
             assert_eq!(story.state.plain_received(received, story.now), (PlainAnswer::Nothing, Vec::new()));
@@ -190,7 +193,7 @@ fn only_intact_messages_get_a_receipt_per_connection() {
     let message = |what: &str| {
         let claimed = Claimed { ip: HERE, port: 5001 };
         let name = Some(PeerName::new("Bob"));
-        Decoded::Message(Plain { claimed, form: Form::Standard, name, body: text(what) })
+        Decoded::Message(Plain { claimed, form: Form::STANDARD, name, body: text(what) })
     };
     let junk = Decoded::Unreadable(Unreadable { fault: Fault::NoAddress, text: Text::new("junk") });
     for (decoded, cut, answer) in [

@@ -17,7 +17,7 @@ fn job(id: u64, to: PeerAddr, message: Outgoing) -> SendJob {
 }
 
 fn job_to(id: u64, to: PeerAddr, fallback: Option<PeerAddr>, message: Outgoing) -> SendJob {
-    let (name, form) = ("Alice".parse().unwrap(), Form::Standard);
+    let (name, form) = ("Alice".parse().unwrap(), Form::STANDARD);
     SendJob { id, name, to, fallback, form, message, deadline: None }
 }
 

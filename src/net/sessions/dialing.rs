@@ -23,7 +23,7 @@ pub(super) enum DialId {
 
 /// The dials to one peer that are under way, and the requests that wait for them.
 #[derive(Debug)]
-pub(super) struct Dial {
+pub(super) struct KeyDial {
     pub(super) expect: Option<PublicKey>,
     /// Addresses that are not dialed yet.
     pub(super) addrs: VecDeque<PeerAddr>,
@@ -35,7 +35,7 @@ pub(super) struct Dial {
     worst: Option<(PeerAddr, RequestEnd)>,
 }
 
-impl Dial {
+impl KeyDial {
     pub(super) fn new(expect: Option<PublicKey>, now: Time) -> Self {
         Self {
             expect,

@@ -45,7 +45,7 @@ const SOON_SPACING: Duration = Duration::from_millis(50);
 type Permit = Box<dyn Send>;
 
 /// A task for the thread.
-enum Command {
+enum LoopCommand {
     Pool(SessionCommand),
     Accepted(TcpStream, Source, Instant, Vec<u8>, Permit),
     Close,
@@ -54,7 +54,7 @@ enum Command {
 /// The tasks that wait for the thread.
 #[derive(Default)]
 struct Commands {
-    waiting: Vec<Command>,
+    waiting: Vec<LoopCommand>,
     /// Whether the thread checks for commands before it next waits for events, so that it does not
     /// need to be woken.
     is_looking: bool,
@@ -139,7 +139,7 @@ impl Sessions {
 
     /// Queues a command for the pool. Never blocks.
     pub fn command(&self, command: SessionCommand) {
-        self.shared.put(Command::Pool(command));
+        self.shared.put(LoopCommand::Pool(command));
     }
 
     /// Queues a connection that was accepted at `at`. `line` is what it has sent of the opening
@@ -153,12 +153,12 @@ impl Sessions {
         line: Vec<u8>,
         permit: impl Send + 'static,
     ) {
-        self.shared.put(Command::Accepted(stream, source, at, line, Box::new(permit)));
+        self.shared.put(LoopCommand::Accepted(stream, source, at, line, Box::new(permit)));
     }
 
     /// Ends all sessions and the thread, and waits for the thread until `deadline`.
     pub fn stop(&self, deadline: Instant) {
-        self.shared.put(Command::Close);
+        self.shared.put(LoopCommand::Close);
         let mut ended = self.shared.ended.lock();
         while !*ended && !self.shared.has_ended.wait_until(&mut ended, deadline).timed_out() {}
         if *ended
@@ -171,7 +171,7 @@ impl Sessions {
 }
 
 impl Shared {
-    fn put(&self, command: Command) {
+    fn put(&self, command: LoopCommand) {
         let mut commands = self.commands.lock();
         commands.waiting.push(command);
         if commands.is_looking {
@@ -314,15 +314,15 @@ impl EventLoop {
         Some(next.saturating_duration_since(Instant::now()))
     }
 
-    fn command(&mut self, command: Command) {
+    fn command(&mut self, command: LoopCommand) {
         let now = self.now();
         let handler = &mut *self.handler;
         match command {
-            Command::Pool(command) => self.pool.command(command, now, handler),
-            Command::Accepted(stream, source, at, line, permit) => {
+            LoopCommand::Pool(command) => self.pool.command(command, now, handler),
+            LoopCommand::Accepted(stream, source, at, line, permit) => {
                 self.accept(stream, source, at, line, permit);
             }
-            Command::Close => {
+            LoopCommand::Close => {
                 self.is_closing = true;
                 self.pool.close(now, handler);
             }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use smol_str::SmolStr;
 
-use super::dialing::{Dial, DialId, Pending};
+use super::dialing::{DialId, KeyDial, Pending};
 use super::link::{Challenge, Link, Phase, in_window};
 use super::receipt_limiter::ReceiptLimiter;
 use super::{
@@ -44,7 +44,7 @@ pub struct Pool {
     run: u64,
     links: BTreeMap<LinkId, Link>,
     sessions: BTreeMap<PublicKey, Session>,
-    dials: BTreeMap<DialId, Dial>,
+    dials: BTreeMap<DialId, KeyDial>,
     last_link: u64,
     last_ping: u64,
     outputs: Vec<LinkOutput>,
@@ -231,7 +231,7 @@ impl Pool {
             Some(key) if self.sessions.contains_key(&key) => DialId::Probe(key, first),
             Some(key) => DialId::Key(key),
         };
-        let dial = self.dials.entry(id).or_insert_with(|| Dial::new(expect, now));
+        let dial = self.dials.entry(id).or_insert_with(|| KeyDial::new(expect, now));
         let dialed: Vec<PeerAddr> =
             dial.links.iter().filter_map(|link| self.links.get(link)?.dialed).collect();
         dial.add(pending, &dialed);
@@ -833,7 +833,7 @@ impl Pool {
                 Some(addr) if is_probed(addr) => {
                     let id = DialId::Probe(key, addr);
                     link.dial = Some(id);
-                    self.dials.entry(id).or_insert_with(|| Dial::new(Some(key), now)).links.push(link_id);
+                    self.dials.entry(id).or_insert_with(|| KeyDial::new(Some(key), now)).links.push(link_id);
                 }
                 _ => self.drop_link(link_id),
             }
@@ -1428,11 +1428,11 @@ impl Pool {
         let own = DialId::Key(self.own);
         let in_turn = self.dials.range(own..).chain(self.dials.range(..own));
         // At the limit, only messages go on.
-        let is_next = |dial: &Dial| dial.is_due(now) && (!is_full || dial.has_messages());
+        let is_next = |dial: &KeyDial| dial.is_due(now) && (!is_full || dial.has_messages());
         let next: Vec<DialId> = in_turn.filter(|(_, dial)| is_next(dial)).map(|(id, _)| *id).collect();
         for id in next {
             let is_at_limit = self.dial_again_at.is_some();
-            if !is_at_limit || self.dials.get(&id).is_some_and(Dial::has_messages) {
+            if !is_at_limit || self.dials.get(&id).is_some_and(KeyDial::has_messages) {
                 self.advance(id, now, handler);
             }
         }

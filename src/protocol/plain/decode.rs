@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::standard::{self, Address};
-use crate::model::message::{Decoded, Fault, MAX_RECEIVED_BYTES, Unreadable};
+use super::DIALECTS;
+use super::dialect::{Address, Content};
+use crate::model::message::{Decoded, Fault, Form, MAX_RECEIVED_BYTES, Plain, Unreadable};
 use crate::model::untrusted::Text;
 
 /// Characters of an unreadable message that are kept for showing: enough to see who or what sent
@@ -90,7 +91,7 @@ fn decode(text: &str, cut: bool) -> Vec<Decoded> {
     if text.is_empty() {
         return Vec::new();
     }
-    let Ok((first, rest)) = standard::address(text) else {
+    let Some(first) = address(text) else {
         return vec![unreadable(text, Fault::NoAddress)];
     };
     let mut messages = Vec::new();
@@ -100,28 +101,31 @@ fn decode(text: &str, cut: bool) -> Vec<Decoded> {
         let line = &text[next..];
         // A line that begins with white space is passed over here, for finding where each ends
         // would take long.
-        if !line.starts_with(crate::protocol::is_space)
-            && standard::address(line).is_ok_and(|(address, _)| address == first)
-        {
-            messages.push(one(&text[begin..newline], false));
+        if !line.starts_with(crate::protocol::is_space) && address(line) == Some(first) {
+            messages.push(decoded(&text[begin..newline], false));
             begin = next;
         }
     }
-    // Nearly always there is one message, whose address has just been read.
-    messages.push(if begin == 0 { decoded(text, Ok((first, rest)), cut) } else { one(&text[begin..], cut) });
+    messages.push(decoded(&text[begin..], cut));
     messages
 }
 
-fn one(text: &str, cut: bool) -> Decoded {
-    decoded(text, standard::address(text), cut)
+/// The address that `text` begins with, and its form.
+fn address(text: &str) -> Option<(Form, Address)> {
+    DIALECTS.iter().find_map(|dialect| Some((dialect.form, (dialect.address)(text)?.0)))
 }
 
-/// The message that `text` is, given the address that it begins with and what follows that.
-fn decoded(text: &str, address: Result<(Address, &str), Fault>, cut: bool) -> Decoded {
-    match address.and_then(|(address, rest)| standard::message(address, rest, cut)) {
-        Ok(message) => Decoded::Message(message),
-        Err(fault) => unreadable(text, fault),
+/// The message that `text` is, in the first dialect that has such messages.
+fn decoded(text: &str, is_cut: bool) -> Decoded {
+    let mut fault = Fault::NoAddress;
+    for dialect in DIALECTS {
+        let Some((Address { claimed, is_bracketed }, text)) = (dialect.address)(text) else { continue };
+        fault = Fault::NoText;
+        if let Some((name, body)) = (dialect.content)(Content { text, is_bracketed, is_cut }) {
+            return Decoded::Message(Plain { claimed, form: dialect.form, name, body });
+        }
     }
+    unreadable(text, fault)
 }
 
 fn unreadable(text: &str, fault: Fault) -> Decoded {
@@ -139,7 +143,7 @@ mod tests {
 
     use super::*;
     use crate::model::address::Claimed;
-    use crate::model::message::{Body, Form, Plain};
+    use crate::model::message::Body;
     use crate::model::name::PeerName;
     use proptest::prelude::*;
 
@@ -166,34 +170,34 @@ mod tests {
     fn every_form_of_a_message_is_understood() {
         let bob = Some("Bob");
         for (bytes, form, name, body) in [
-            ("127.0.0.1:5001 Bob Hello there", Form::Standard, bob, text("Hello there")),
-            ("<127.0.0.1:5001> Bob Hello", Form::Standard, bob, text("Hello")),
-            ("127.0.0.1 5001 Bob Hello there", Form::R3, bob, text("Hello there")),
-            ("127.0.0.1:5001 Bob Hello\r\n", Form::Standard, bob, text("Hello")),
-            ("127.0.0.1:5001\u{2003}Bob\u{a0}Hello", Form::Standard, bob, text("Hello")),
-            ("127.0.0.1:5001 Bob   indented", Form::Standard, bob, text("  indented")),
-            ("127.0.0.1:5001 Bob exit", Form::Standard, bob, Body::Exit),
-            ("127.0.0.1:5001 Bob  EXIT \n", Form::Standard, bob, Body::Exit),
-            ("127.0.0.1:5001 Bob exit now", Form::Standard, bob, text("exit now")),
-            ("127.0.0.1:5001 Bob [PEER_QUIT]", Form::Standard, bob, Body::Exit),
-            ("<127.0.0.1:5001> Bob quit", Form::Standard, bob, Body::Exit),
-            ("127.0.0.1:5001 Bob quit", Form::Standard, bob, text("quit")),
-            ("127.0.0.1:5001 Bob Connect", Form::Standard, bob, Body::Connect),
-            ("127.0.0.1 5001 Bob connect", Form::R3, bob, Body::Connect),
-            ("127.0.0.1 5001 Bob connect_ack", Form::R3, bob, Body::ConnectAck),
-            ("127.0.0.1:5001 Hashpa PING", Form::Standard, Some("Hashpa"), Body::Ping),
-            ("127.0.0.1:5001 Bob ping", Form::Standard, bob, text("ping")),
+            ("127.0.0.1:5001 Bob Hello there", Form::STANDARD, bob, text("Hello there")),
+            ("<127.0.0.1:5001> Bob Hello", Form::STANDARD, bob, text("Hello")),
+            ("127.0.0.1 5001 Bob Hello there", Form::new("r3"), bob, text("Hello there")),
+            ("127.0.0.1:5001 Bob Hello\r\n", Form::STANDARD, bob, text("Hello")),
+            ("127.0.0.1:5001\u{2003}Bob\u{a0}Hello", Form::STANDARD, bob, text("Hello")),
+            ("127.0.0.1:5001 Bob   indented", Form::STANDARD, bob, text("  indented")),
+            ("127.0.0.1:5001 Bob exit", Form::STANDARD, bob, Body::Exit),
+            ("127.0.0.1:5001 Bob  EXIT \n", Form::STANDARD, bob, Body::Exit),
+            ("127.0.0.1:5001 Bob exit now", Form::STANDARD, bob, text("exit now")),
+            ("127.0.0.1:5001 Bob [PEER_QUIT]", Form::STANDARD, bob, Body::Exit),
+            ("<127.0.0.1:5001> Bob quit", Form::STANDARD, bob, Body::Exit),
+            ("127.0.0.1:5001 Bob quit", Form::STANDARD, bob, text("quit")),
+            ("127.0.0.1:5001 Bob Connect", Form::STANDARD, bob, Body::Connect),
+            ("127.0.0.1 5001 Bob connect", Form::new("r3"), bob, Body::Connect),
+            ("127.0.0.1 5001 Bob connect_ack", Form::new("r3"), bob, Body::ConnectAck),
+            ("127.0.0.1:5001 Hashpa PING", Form::STANDARD, Some("Hashpa"), Body::Ping),
+            ("127.0.0.1:5001 Bob ping", Form::STANDARD, bob, text("ping")),
             (
                 "127.0.0.1:5001 Hashpa Hello, I am connecting!",
-                Form::Standard,
+                Form::STANDARD,
                 Some("Hashpa"),
                 Body::Greeting(Text::new("Hello, I am connecting!")),
             ),
-            ("127.0.0.1:5001 CONNECT_REQUEST", Form::TwoField, None, Body::ConnectRequest),
-            ("127.0.0.1:5001 DISCONNECTED", Form::TwoField, None, Body::Exit),
-            ("127.0.0.1:5001 DISCONNECT", Form::TwoField, None, Body::Exit),
-            ("127.0.0.1:5001 CONNECT", Form::Standard, None, Body::Connect),
-            ("127.0.0.1:5001 Connected", Form::Standard, None, Body::ConnectAck),
+            ("127.0.0.1:5001 CONNECT_REQUEST", Form::new("two-field"), None, Body::ConnectRequest),
+            ("127.0.0.1:5001 DISCONNECTED", Form::new("two-field"), None, Body::Exit),
+            ("127.0.0.1:5001 DISCONNECT", Form::new("two-field"), None, Body::Exit),
+            ("127.0.0.1:5001 CONNECT", Form::STANDARD, None, Body::Connect),
+            ("127.0.0.1:5001 Connected", Form::STANDARD, None, Body::ConnectAck),
         ] {
             assert_eq!(decoded(bytes.as_bytes()), [plain(form, name, body)], "{bytes:?}");
         }
@@ -229,18 +233,18 @@ mod tests {
 
     #[test]
     fn only_lines_of_same_sender_are_messages() {
-        let one = plain(Form::Standard, Some("Bob"), text("one"));
-        let two = plain(Form::Standard, Some("Bob"), text("two"));
+        let one = plain(Form::STANDARD, Some("Bob"), text("one"));
+        let two = plain(Form::STANDARD, Some("Bob"), text("two"));
         assert_eq!(decoded(b"127.0.0.1:5001 Bob one\n127.0.0.1:5001 Bob two\n"), [one, two]);
         let forged = "127.0.0.1:5001 Bob one\n127.0.0.1:5002 Eve two";
-        let whole = plain(Form::Standard, Some("Bob"), text("one\n127.0.0.1:5002 Eve two"));
+        let whole = plain(Form::STANDARD, Some("Bob"), text("one\n127.0.0.1:5002 Eve two"));
         assert_eq!(decoded(forged.as_bytes()), [whole]);
     }
 
     #[test]
     fn invalid_utf8_is_replaced() {
         let body = text("caf\u{fffd} ok");
-        assert_eq!(decoded(b"127.0.0.1:5001 Bob caf\xe9 ok"), [plain(Form::Standard, Some("Bob"), body)]);
+        assert_eq!(decoded(b"127.0.0.1:5001 Bob caf\xe9 ok"), [plain(Form::STANDARD, Some("Bob"), body)]);
     }
 
     #[test]
@@ -278,7 +282,7 @@ mod tests {
         let mut decoder = Decoder::new();
         decoder.push(b"127.0.0.1:5001 Bob exit");
         decoder.mark_cut();
-        assert_eq!(decoder.finish(), [plain(Form::Standard, Some("Bob"), text("exit"))]);
+        assert_eq!(decoder.finish(), [plain(Form::STANDARD, Some("Bob"), text("exit"))]);
         let mut decoder = Decoder::new();
         decoder.push(b"127.0.0.1:5001 DISCONNECTED");
         decoder.mark_cut();

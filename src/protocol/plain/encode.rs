@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use super::dialect_of;
 use crate::model::message::{Form, LINE_MARK, MAX_PARTS, MAX_SENT_BYTES, Outgoing};
 use crate::model::name::Name;
 use crate::protocol::is_space;
@@ -103,12 +104,9 @@ fn split(line: &str, room: usize) -> Vec<&str> {
 /// empty connection. Texts come from [`messages_for`], so every message is at most
 /// [`MAX_SENT_BYTES`] long, on one line, and valid UTF-8.
 pub fn encode(header: Header<'_>, form: Form, message: &Outgoing) -> Vec<Vec<u8>> {
-    let Header { ip, port, name } = header;
+    let dialect = dialect_of(form);
     let line = |text: &str| {
-        let line = match form {
-            Form::Standard | Form::TwoField => format!("{ip}:{port} {name} {text}"),
-            Form::R3 => format!("{ip} {port} {name} {text}"),
-        };
+        let line = (dialect.line)(header, text);
         debug_assert!(line.len() <= MAX_SENT_BYTES);
         line.into_bytes()
     };
@@ -116,8 +114,7 @@ pub fn encode(header: Header<'_>, form: Form, message: &Outgoing) -> Vec<Vec<u8>
         Outgoing::Text(parts) => parts.iter().map(|part| line(part)).collect(),
         Outgoing::Connect => vec![line("connect")],
         Outgoing::ConnectAck => vec![line("connect_ack")],
-        Outgoing::Exit if form == Form::TwoField => vec![format!("{ip}:{port} DISCONNECTED").into_bytes()],
-        Outgoing::Exit => vec![line("exit")],
+        Outgoing::Exit => vec![dialect.exit.map_or_else(|| line("exit"), |exit| exit(header).into_bytes())],
         Outgoing::Ping => vec![line("PING")],
         Outgoing::Probe => vec![Vec::new()],
     }
@@ -146,16 +143,16 @@ mod tests {
     fn each_message_has_the_form_its_peer_understands() {
         let hi = Outgoing::Text(["hi you".to_owned()].into());
         for (form, message, bytes) in [
-            (Form::Standard, &hi, "127.0.0.1:5000 Alice hi you"),
-            (Form::R3, &hi, "127.0.0.1 5000 Alice hi you"),
-            (Form::TwoField, &hi, "127.0.0.1:5000 Alice hi you"),
-            (Form::Standard, &Outgoing::Connect, "127.0.0.1:5000 Alice connect"),
-            (Form::R3, &Outgoing::ConnectAck, "127.0.0.1 5000 Alice connect_ack"),
-            (Form::Standard, &Outgoing::Exit, "127.0.0.1:5000 Alice exit"),
-            (Form::R3, &Outgoing::Exit, "127.0.0.1 5000 Alice exit"),
-            (Form::TwoField, &Outgoing::Exit, "127.0.0.1:5000 DISCONNECTED"),
-            (Form::Standard, &Outgoing::Ping, "127.0.0.1:5000 Alice PING"),
-            (Form::Standard, &Outgoing::Probe, ""),
+            (Form::STANDARD, &hi, "127.0.0.1:5000 Alice hi you"),
+            (Form::new("r3"), &hi, "127.0.0.1 5000 Alice hi you"),
+            (Form::new("two-field"), &hi, "127.0.0.1:5000 Alice hi you"),
+            (Form::STANDARD, &Outgoing::Connect, "127.0.0.1:5000 Alice connect"),
+            (Form::new("r3"), &Outgoing::ConnectAck, "127.0.0.1 5000 Alice connect_ack"),
+            (Form::STANDARD, &Outgoing::Exit, "127.0.0.1:5000 Alice exit"),
+            (Form::new("r3"), &Outgoing::Exit, "127.0.0.1 5000 Alice exit"),
+            (Form::new("two-field"), &Outgoing::Exit, "127.0.0.1:5000 DISCONNECTED"),
+            (Form::STANDARD, &Outgoing::Ping, "127.0.0.1:5000 Alice PING"),
+            (Form::STANDARD, &Outgoing::Probe, ""),
         ] {
             assert_eq!(encoded(form, message), [bytes]);
         }
@@ -191,7 +188,7 @@ mod tests {
     proptest! {
         #[test]
         fn text_survives_encoding_in_both_forms(text in "[^\\p{Cc}]{1,400}", r3: bool) {
-            let form = if r3 { Form::R3 } else { Form::Standard };
+            let form = if r3 { Form::new("r3") } else { Form::STANDARD };
             let Ok(parts) = messages_for(&text, &alice()) else { return Ok(()) };
             for (bytes, part) in encoded(form, &Outgoing::Text(parts.clone().into())).iter().zip(&parts) {
                 prop_assert!(bytes.len() <= MAX_SENT_BYTES);

@@ -1,97 +1,97 @@
-//! Headers and commands of the three plain forms.
-//!
-//! | form | message |
-//! |---|---|
-//! | standard | `ip:port team text`, the address optionally in `<>` |
-//! | two-field | `ip:port WORD` |
-//! | R3 | `ip port name text` |
+//! The standard form, `ip:port team text`, with the address optionally in `<>`; and what the other
+//! dialects share with it.
 
 use std::net::Ipv4Addr;
 
+use super::dialect::{Address, Content, Dialect};
 use crate::model::address::{Claimed, parse_port};
-use crate::model::message::{Body, Fault, Form, Plain};
+use crate::model::message::{Body, Form};
 use crate::model::name::PeerName;
 use crate::model::untrusted::Text;
 use crate::protocol::{first_word, is_space};
 
-/// The address at the beginning of a message.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Address {
-    pub(super) claimed: Claimed,
-    form: Form,
-    bracketed: bool,
+pub(super) static DIALECT: Dialect = Dialect { has_standard_texts: true, ..BASE };
+
+/// What a dialect has that says nothing else.
+pub(super) const BASE: Dialect = Dialect {
+    form: Form::STANDARD,
+    is_configurable: true,
+    has_standard_texts: false,
+    address,
+    content: |content| named(content).or_else(|| nameless(content)),
+    line: |header, text| format!("{}:{} {} {text}", header.ip, header.port, header.name),
+    exit: None,
+};
+
+fn address(text: &str) -> Option<(Address, &str)> {
+    let (word, rest) = first_word(text)?;
+    let (word, is_bracketed) = unbracketed(word);
+    let (ip, port) = word.split_once(':')?;
+    Some((Address { claimed: claim(ip, port)?, is_bracketed }, rest))
 }
 
-/// Reads the address that `text` begins with, and returns what follows it.
-pub(super) fn address(text: &str) -> Result<(Address, &str), Fault> {
-    let (word, rest) = first_word(text).ok_or(Fault::NoAddress)?;
+/// A word without the `<>` around it, and whether it had them.
+pub(super) fn unbracketed(word: &str) -> (&str, bool) {
     let inner = word.strip_prefix('<').and_then(|word| word.strip_suffix('>'));
-    let bracketed = inner.is_some();
-    let word = inner.unwrap_or(word);
-    if let Some((ip, port)) = word.split_once(':') {
-        let claimed = claim(ip, port).ok_or(Fault::NoAddress)?;
-        return Ok((Address { claimed, form: Form::Standard, bracketed }, rest));
-    }
-    let (port, rest) = first_word(rest).ok_or(Fault::NoAddress)?;
-    let claimed = claim(word, port).ok_or(Fault::NoAddress)?;
-    Ok((Address { claimed, form: Form::R3, bracketed }, rest))
+    (inner.unwrap_or(word), inner.is_some())
 }
 
-fn claim(ip: &str, port: &str) -> Option<Claimed> {
+pub(super) fn claim(ip: &str, port: &str) -> Option<Claimed> {
     Some(Claimed { ip: ip.parse::<Ipv4Addr>().ok()?, port: parse_port(port).ok()? })
 }
 
-/// Reads what follows the address of one message, which ends where `rest` ends. One that is `cut`
-/// may go on to be anything, so it is no command.
-pub(super) fn message(address: Address, rest: &str, cut: bool) -> Result<Plain, Fault> {
-    let (name, text) = first_word(rest).ok_or(Fault::NoText)?;
+/// Reads a name and a text or a command.
+pub(super) fn named(content: Content<'_>) -> Option<(Option<PeerName>, Body)> {
+    let (name, text) = first_word(content.text)?;
     let text = text.trim_end_matches(is_space);
     // One separator; what follows it is the text, whose own white space is the sender's business.
     let text = text.strip_prefix(is_space).unwrap_or(text);
-    if text.is_empty() {
-        return command_word(address, name).filter(|_| !cut).ok_or(Fault::NoText);
-    }
-    Ok(Plain {
-        claimed: address.claimed,
-        form: address.form,
-        name: Some(PeerName::new(name)),
-        body: if cut { Body::Text(Text::new(text)) } else { body(text, address.bracketed) },
-    })
+    let body = match content.is_cut {
+        true => Body::Text(Text::new(text)),
+        false => body(text, content.is_bracketed),
+    };
+    (!text.is_empty()).then(|| (Some(PeerName::new(name)), body))
 }
 
-/// The two-field form: an address and a word that is a command.
-fn command_word(address: Address, word: &str) -> Option<Plain> {
-    if address.form == Form::R3 {
-        return None;
-    }
+/// The word of a message of one word, which is only a command if the message is whole.
+pub(super) fn only_word(content: Content<'_>) -> Option<&str> {
+    let (word, rest) = first_word(content.text)?;
+    (!content.is_cut && rest.trim_end_matches(is_space).is_empty()).then_some(word)
+}
+
+/// Reads a command without a name.
+fn nameless(content: Content<'_>) -> Option<(Option<PeerName>, Body)> {
+    let word = only_word(content)?;
     let is = |command: &str| word.eq_ignore_ascii_case(command);
-    let (form, body) = if is("CONNECT_REQUEST") {
-        (Form::TwoField, Body::ConnectRequest)
-    } else if is("DISCONNECTED") || is("DISCONNECT") {
-        (Form::TwoField, Body::Exit)
-    } else if is("exit") || is("[PEER_QUIT]") || (is("quit") && address.bracketed) {
-        (Form::Standard, Body::Exit)
+    let body = if is_exit(word, content.is_bracketed) {
+        Body::Exit
     } else if is("connect") {
-        (Form::Standard, Body::Connect)
+        Body::Connect
     } else if is("connect_ack") || is("connected") {
-        (Form::Standard, Body::ConnectAck)
+        Body::ConnectAck
     } else if word == "PING" {
-        (Form::Standard, Body::Ping)
+        Body::Ping
     } else {
         return None;
     };
-    Some(Plain { claimed: address.claimed, form, name: None, body })
+    Some((None, body))
+}
+
+/// Whether a word is a goodbye, which some programs write otherwise.
+fn is_exit(word: &str, is_bracketed: bool) -> bool {
+    let is = |command: &str| word.eq_ignore_ascii_case(command);
+    is("exit") || is("[PEER_QUIT]") || (is("quit") && is_bracketed)
 }
 
 /// Tells a command from a text: the whole of it, trimmed, in any case, but `PING` only exactly.
-fn body(text: &str, bracketed: bool) -> Body {
+fn body(text: &str, is_bracketed: bool) -> Body {
     let word = text.trim_matches(is_space);
     // The longest command decides what is worth comparing.
     if word.len() > HASHPA_GREETING.len() {
         return Body::Text(Text::new(text));
     }
     let is = |command: &str| word.eq_ignore_ascii_case(command);
-    if is("exit") || is("[PEER_QUIT]") || (is("quit") && bracketed) {
+    if is_exit(word, is_bracketed) {
         Body::Exit
     } else if is("connect") {
         Body::Connect

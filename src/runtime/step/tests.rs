@@ -7,6 +7,7 @@ use crate::core::{ContactRecord, CoreConfig, Jitter, Me, PlainRequest, Policy, U
 use crate::mailbox::{ITEM_BYTES, Mailbox, ROOM};
 use crate::model::key::KEY_BYTES;
 use crate::model::message::{SendError, SendResult};
+use crate::model::name::Name;
 use crate::model::peer_id::PeerId;
 use crate::model::session::Introduction;
 use crate::net::Transport;

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::super::ports::{QueuedWrite, ReportTo};
 use super::super::shared::Shared;
-use super::{WriterQueue, clock, write_batch};
+use super::{FileWrite, WriterQueue, clock, write_batch};
+use crate::core::Event;
 use crate::model::stored::{Selection, StoreOp, StoreResult};
 use crate::store::{Store, StoreError};
 
@@ -49,6 +50,8 @@ pub(in super::super) fn start(
 
 /// What the thread does next.
 enum Next {
+    /// Write to another file.
+    File(FileWrite),
     /// Write these.
     Batch(Vec<QueuedWrite>),
     /// Let the store tidy up.
@@ -98,6 +101,13 @@ impl Work {
         loop {
             match self.wait() {
                 Next::Batch(batch) => return Some(batch),
+                Next::File(write) => {
+                    write();
+                    if let Some(shared) = self.shared.upgrade() {
+                        shared.events.put(Event::ContactsChanged, None);
+                    }
+                    continue;
+                }
                 Next::End => return None,
                 Next::Maintain => {
                     self.maintain();
@@ -123,6 +133,9 @@ impl Work {
         let idle_at = now + if self.tidies { Duration::ZERO } else { IDLE_AFTER };
         let maintain_at = now + MAINTENANCE_INTERVAL;
         loop {
+            if let Some(write) = queue.files.pop_front() {
+                return Next::File(write);
+            }
             if !queue.is_empty() {
                 let seen_at = now + SEEN_WITHIN;
                 while !queue.is_urgent && !self.jobs.filled.wait_until(&mut queue, seen_at).timed_out() {}

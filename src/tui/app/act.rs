@@ -4,24 +4,18 @@ use std::io;
 
 use std::sync::Arc;
 
-use super::{App, Ending, People, Sent, clock, greeting};
+use super::{App, Ending, People, Sent, clock};
 use crate::core::{Command, OpId, Target};
 use crate::crypto;
 use crate::model::host::Endpoint;
 use crate::model::name::Name;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{ByeReason, Message};
-use crate::profile;
 use crate::protocol::plain;
 use crate::protocol::plain::EncodeError;
 use crate::protocol::session::MAX_TEXT_BYTES;
+use crate::tui::commands::MAX_LISTED;
 use crate::tui::{self, Act, Chosen, Ink, Line, Shown, Turn};
-
-/// Peers or aliases that a list names, at most. The others are counted.
-const MAX_LISTED: usize = 50;
-
-/// What `/discover` prints if discovery is off or there is no network.
-const NOT_VISIBLE: &str = "No peer on the local network can discover you";
 
 impl App {
     /// Passes a finished line to the menu and carries out the result.
@@ -51,54 +45,7 @@ impl App {
         let op = match act {
             None => None,
             Some(Act::Exit) => return Ok(Some(Ending::Exit)),
-            Some(Act::Send(to, text)) => self.send(to, text),
-            Some(Act::List) => Some(self.node.command(Command::List)),
-            Some(Act::Connect(to)) => Some(self.node.command(Command::Connect(to))),
-            Some(Act::ConnectToHost(host)) => Some(self.node.command(Command::ConnectToHost(host))),
-            Some(Act::AddAt(at)) => {
-                let op = self.node.command(match at {
-                    Endpoint::Addr(addr) => Command::Connect(Target::These(vec![addr.into()])),
-                    Endpoint::Host(host) => Command::ConnectToHost(host),
-                });
-                self.adding.insert(op);
-                Some(op)
-            }
-            Some(Act::Disconnect(to)) => Some(self.node.command(Command::Disconnect(to))),
-            Some(Act::Trust(key, whom)) => Some(self.node.command(Command::Trust(key, whom))),
-            Some(Act::Block(target)) => Some(self.node.command(Command::Block(target))),
-            Some(Act::Unblock(target)) => Some(self.node.command(Command::Unblock(target))),
-            Some(Act::Forget(id)) => Some(self.node.command(Command::Forget(id))),
-            Some(Act::Add(contact)) if self.is_saved_contact(contact.id) && !self.waits(contact.id) => {
-                let name = self.contacts.get(contact.id).and_then(|contact| contact.name);
-                let label = self.labels.label(contact.id.into(), name.as_ref());
-                self.say(format!("{label} is already a contact."));
-                None
-            }
-            Some(Act::Add(contact)) => {
-                Some(self.node.command(Command::SetContact { contact, date: clock::seconds() }))
-            }
-            Some(Act::AddInvited(invitation)) => self.add_invited(&invitation),
-            Some(Act::Verify(key)) => {
-                Some(self.node.command(Command::Verify { key, date: clock::seconds() }))
-            }
-            Some(Act::Mute(id)) => Some(self.node.command(Command::SetMuted(id, true))),
-            Some(Act::Unmute(id)) => Some(self.node.command(Command::SetMuted(id, false))),
-            Some(Act::ToggleMute(id)) => {
-                Some(self.node.command(Command::SetMuted(id, !self.node.is_muted(id))))
-            }
-            Some(Act::Introduce(pair)) => {
-                Some(self.node.command(Command::Introduce { pair, date: clock::seconds() }))
-            }
-            Some(Act::AcceptIntroduction { introduction, addrs }) => {
-                self.accept_introduction(&introduction, addrs)
-            }
-            Some(Act::IgnoreIntroduction(key)) => Some(self.ignore_introduction(key)),
-            Some(Act::SetPolicy(policy)) => Some(self.node.command(Command::SetPolicy(policy))),
-            Some(Act::Outbox(what)) => self.outbox(what),
-            Some(local) => {
-                self.local(local);
-                None
-            }
+            Some(act) => self.act(act),
         };
         if self.reads_script() {
             self.busy = op;
@@ -110,6 +57,58 @@ impl App {
             self.want_line();
         }
         Ok(None)
+    }
+
+    /// Carries out an act. Returns the operation that a script waits for.
+    fn act(&mut self, act: Act) -> Option<OpId> {
+        let command = match act {
+            Act::Exit => return None,
+            Act::Send(to, text) => return self.send(to, text),
+            Act::Own(command, rest) => return (command.run)(self, &rest),
+            Act::Outbox(what) => return self.outbox(what),
+            Act::AddInvited(invitation) => return self.add_invited(&invitation),
+            Act::AcceptIntroduction { introduction, addrs } => {
+                return self.accept_introduction(&introduction, addrs);
+            }
+            Act::IgnoreIntroduction(key) => return Some(self.ignore_introduction(key)),
+            Act::History(of, words) => {
+                self.history(of, words);
+                return None;
+            }
+            Act::Rename(name) => {
+                self.rename(name);
+                return None;
+            }
+            Act::Nickname(id, label, name) => {
+                self.set_alias(id, &label, name);
+                return None;
+            }
+            Act::ShowPins(pins) => {
+                let lines = |pin| tui::pin_lines(pin, &self.labels, clock::date);
+                self.out.extend(pins.iter().take(MAX_LISTED).flat_map(lines));
+                return None;
+            }
+            Act::AddAt(at) => {
+                let op = self.node.command(match at {
+                    Endpoint::Addr(addr) => Command::Connect(Target::These(vec![addr.into()])),
+                    Endpoint::Host(host) => Command::ConnectToHost(host),
+                });
+                self.adding.insert(op);
+                return Some(op);
+            }
+            Act::Add(contact) if self.is_saved_contact(contact.id) && !self.waits(contact.id) => {
+                let name = self.contacts.get(contact.id).and_then(|contact| contact.name);
+                let label = self.labels.label(contact.id.into(), name.as_ref());
+                self.say(format!("{label} is already a contact."));
+                return None;
+            }
+            Act::Core(command) => command,
+            Act::Add(contact) => Command::SetContact { contact, date: clock::seconds() },
+            Act::Verify(key) => Command::Verify { key, date: clock::seconds() },
+            Act::ToggleMute(id) => Command::SetMuted(id, !self.node.is_muted(id)),
+            Act::Introduce(pair) => Command::Introduce { pair, date: clock::seconds() },
+        };
+        Some(self.node.command(command))
     }
 
     /// Whether a peer waits for the user's decision.
@@ -167,78 +166,6 @@ impl App {
         }
     }
 
-    /// Carries out an act that needs no other peer.
-    fn local(&mut self, act: Act) {
-        match act {
-            Act::History(of, words) => self.history(of, words),
-            Act::ShowLong(number) => self.show_long(number),
-            Act::Copy => self.copy(),
-            Act::Rename(name) => self.rename(name),
-            Act::ListMuted => self.list_muted(),
-            Act::Nickname(id, label, name) => self.set_alias(id, &label, name),
-            Act::ListNicknames => self.list_nicknames(),
-            Act::ListContacts => self.list_contacts(),
-            Act::ShowOwnKey => {
-                self.say("Your key, which others know you by:");
-                let key = self.node.own_key().grouped().to_string();
-                self.say(Line::default().then("  ").and(Ink::Strong, key));
-            }
-            Act::ShowPins(pins) => {
-                let lines = |pin| tui::pin_lines(pin, &self.labels, clock::date);
-                self.out.extend(pins.iter().take(MAX_LISTED).flat_map(lines));
-            }
-            Act::ShowInvitation => self.show_invitation(),
-            Act::AskToVerify(key) => self.node.ask_to_verify(key),
-            Act::ListBlocked => self.list_blocked(),
-            Act::ShowPolicy => {
-                let words = tui::policy_words(self.node.policy());
-                self.say(format!("{words} /policy accept-new, ask or strict changes it."));
-            }
-            Act::ShowDiscovery => {
-                // The networks are read once a minute.
-                self.node.follow_networks();
-                let words = greeting::visible(&self.node).unwrap_or_else(|| NOT_VISIBLE.into());
-                self.say(format!("{words}. /discover on, contacts or off changes it."));
-            }
-            Act::SetDiscovery(mode) => {
-                self.node.set_discovery_mode(mode);
-                let words = greeting::visible(&self.node).unwrap_or_else(|| NOT_VISIBLE.into());
-                self.say(format!("{words}."));
-            }
-            Act::ListRequests => {
-                let (requests, more) = self.node.requests();
-                let introductions = self.introduction_lines();
-                if introductions.is_empty() || !requests.is_empty() {
-                    let lines = tui::requests_lines(&requests, more, &self.voice(""));
-                    self.out.extend(lines);
-                }
-                self.out.extend(introductions);
-            }
-            Act::Send(..)
-            | Act::List
-            | Act::Connect(_)
-            | Act::ConnectToHost(_)
-            | Act::Disconnect(_)
-            | Act::Trust(..)
-            | Act::Block(_)
-            | Act::Unblock(_)
-            | Act::Forget(_)
-            | Act::Add(_)
-            | Act::AddAt(_)
-            | Act::AddInvited(_)
-            | Act::Introduce(_)
-            | Act::AcceptIntroduction { .. }
-            | Act::IgnoreIntroduction(_)
-            | Act::Verify(_)
-            | Act::Mute(_)
-            | Act::Unmute(_)
-            | Act::ToggleMute(_)
-            | Act::SetPolicy(_)
-            | Act::Outbox(_)
-            | Act::Exit => {}
-        }
-    }
-
     /// Changes the user's name and stores it in the profile.
     fn rename(&mut self, name: Name) {
         if let Some(contact) = self.contacts.with_alias(&name) {
@@ -246,85 +173,20 @@ impl App {
             self.refuse(format!("{name} is your alias for a contact ({at}); choose another name."));
             return;
         }
-        if let Some(folder) = &self.own.folder
-            && let Err(error) = profile::rename(folder, &name)
-        {
+        if let Err(error) = self.contacts.rename(self.own.folder.as_deref(), &name) {
             self.refuse(error.to_string());
             return;
         }
         self.say(format!(
             "You are now {name}. Encrypted peers see it at once, others with your next message."
         ));
-        self.contacts.file.set_own_name(name.clone());
         self.labels.set_own_name(&name);
-        self.node.set_name(name);
-    }
-
-    fn list_blocked(&mut self) {
-        let (pins, legacy) = (self.node.blocked_contacts(), self.node.blocked_legacy());
-        let sources = self.node.blocked_sources();
-        let of_pins = pins.iter().map(|pin| {
-            let label = self.labels.label(pin.key.into(), pin.name.as_ref());
-            format!("{label} (key {}): blocked", pin.key.short())
-        });
-        let of_legacy = legacy.iter().map(|who| {
-            let label = self.labels.label(who.id, who.name.as_ref());
-            format!("{label} ({}, unencrypted): blocked", self.place_of(who.id))
-        });
-        let of_sources =
-            sources.iter().map(|source| format!("{source}: blocked, except for your contacts there"));
-        let lines: Vec<String> = of_pins.chain(of_legacy).chain(of_sources).collect();
-        if lines.is_empty() {
-            self.say("No peers are blocked. /block WHOM blocks one.");
-        }
-        let more = lines.len().saturating_sub(MAX_LISTED);
-        self.out.extend(lines.into_iter().take(MAX_LISTED).map(Line::from));
-        if more > 0 {
-            self.say("contacts.toml has all of them.");
-        }
-    }
-
-    fn list_muted(&mut self) {
-        let muted = self.node.muted();
-        if muted.is_empty() {
-            self.say("No peers are muted. /mute WHOM mutes one.");
-        }
-        let lines: Vec<String> = muted
-            .iter()
-            .take(MAX_LISTED)
-            .map(|(id, count)| {
-                let label = self.labels.label(*id, None);
-                format!("{label} ({}) is muted; messages since: {count}.", self.place_of(*id))
-            })
-            .collect();
-        lines.into_iter().for_each(|line| self.say(line));
-        let more = muted.len().saturating_sub(MAX_LISTED);
-        if more > 0 {
-            self.say(format!("And {more} more."));
-        }
+        self.node.command(Command::SetName(name));
     }
 
     /// Returns where a peer is dialed, or its key if it has no known address.
-    pub(super) fn place_of(&self, id: Recipient) -> String {
+    pub(in crate::tui) fn place_of(&self, id: Recipient) -> String {
         tui::place(id, self.node.dialed_at(id))
-    }
-
-    fn list_nicknames(&mut self) {
-        let all = self.contacts.aliases();
-        if all.is_empty() {
-            self.say("There are no aliases; /alias WHOM NAME gives one.");
-            return;
-        }
-        let whose = |id: Recipient| match self.node.pin_of(id).and_then(|pin| pin.name) {
-            Some(name) => format!("{name} ({id})"),
-            None => id.to_string(),
-        };
-        let mut lines: Vec<String> =
-            all.iter().take(MAX_LISTED).map(|(id, name)| format!("{name} is {}.", whose(*id))).collect();
-        if all.len() > MAX_LISTED {
-            lines.push(format!("And {} more.", all.len() - MAX_LISTED));
-        }
-        lines.into_iter().for_each(|line| self.say(line));
     }
 }
 

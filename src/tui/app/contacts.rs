@@ -8,13 +8,12 @@ use std::time::Instant;
 
 use super::tell::standing;
 use super::{App, People, clock};
-use crate::core::{PeerInfo, PresenceStatus, Row};
+use crate::core::{Command, PeerInfo, PresenceStatus, Row};
 use crate::model::address::SourcePrefix;
 use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::profile;
 use crate::profile::contacts::{Change, Contact, ContactsError};
-use crate::runtime::{Noted, RELOAD_INTERVAL};
+use crate::runtime::{ContactBook, Noted, RELOAD_INTERVAL};
 use crate::settings::ConfigError;
 use crate::tui::{self, Ink, Line};
 
@@ -54,7 +53,16 @@ impl App {
     /// Writes what is not saved yet. If that fails, the user is told when they have decided
     /// something, and once otherwise.
     pub(super) fn save_contacts(&mut self) {
-        let result = self.try_to_save();
+        self.save_with(|app| app.contacts.save());
+    }
+
+    /// Saves in one of the two ways, and tells the user if that fails.
+    fn save_with(&mut self, save: impl FnMut(&mut Self) -> Result<(), ContactsError>) {
+        let result = self.try_to_save(save);
+        if result.is_ok() && self.contacts.is_writing() {
+            // The result follows.
+            return;
+        }
         let is_decided = std::mem::take(&mut self.contacts.is_decided);
         let Err(error) = result else {
             self.tell_order();
@@ -67,9 +75,12 @@ impl App {
         }
     }
 
-    fn try_to_save(&mut self) -> Result<(), ContactsError> {
+    fn try_to_save(
+        &mut self,
+        mut save: impl FnMut(&mut Self) -> Result<(), ContactsError>,
+    ) -> Result<(), ContactsError> {
         loop {
-            match self.contacts.save() {
+            match save(self) {
                 // The file has this name for another contact by now.
                 Err(error) if self.contacts.take_back_alias(&error) => {
                     self.say(Line::of(Ink::Bad, error.to_string()));
@@ -82,7 +93,7 @@ impl App {
 
     /// Saves contacts for the last time, and says what could not be saved.
     pub(super) fn save_contacts_at_last(&mut self) {
-        let Err(error) = self.try_to_save() else { return };
+        let Err(error) = self.try_to_save(|app| app.contacts.save()) else { return };
         self.tell_fault(&error);
         let changes = self.contacts.changes();
         let sentence = |(id, (saved, wanted)): (&PeerId, &(Option<&Contact>, Option<Contact>))| {
@@ -130,12 +141,18 @@ impl App {
     /// Writes the unsaved changes and reloads the file, each if it is due.
     pub(super) fn tend_contacts(&mut self) {
         let now = Instant::now();
+        if self.contacts.is_writing() {
+            self.save_with(|app| app.contacts.take_written());
+        }
         if self.contacts.save_due().is_some_and(|due| due <= now) {
-            self.save_contacts();
+            self.save_with(|app| app.contacts.save_in_background(|write| app.node.write_file(write)));
         }
         if now.duration_since(self.contacts.looked_at) >= RELOAD_INTERVAL {
             self.contacts.looked_at = now;
-            self.reload_contacts();
+            // A write of the program is no edit by hand.
+            if !self.contacts.is_writing() {
+                self.reload_contacts();
+            }
             self.take_left_invitation();
         }
     }
@@ -195,7 +212,7 @@ impl App {
             self.refuse(format!("{name} is the name of another contact ({at}); choose another alias."));
             return;
         }
-        let Some(peer) = profile::saved_for(id) else {
+        let Some(peer) = ContactBook::saved_for(id) else {
             self.refuse("Connect first: no peer has answered there yet, and an alias belongs to a peer.");
             return;
         };
@@ -238,7 +255,8 @@ impl App {
 
     /// Moves an alias from one recipient to another that has none.
     pub(super) fn move_nickname(&mut self, from: Recipient, to: Recipient) {
-        let (Some(old), Some(new)) = (profile::saved_for(from), profile::saved_for(to)) else { return };
+        let saved = (ContactBook::saved_for(from), ContactBook::saved_for(to));
+        let (Some(old), Some(new)) = saved else { return };
         let Some(alias) = self.contacts.get(old).and_then(|contact| contact.alias) else { return };
         if old == new {
             return;
@@ -266,10 +284,10 @@ impl App {
     fn take_nicknames(&mut self) -> Vec<String> {
         let all = self.contacts.aliases();
         for (id, _) in self.labels.nicknames().filter(|(id, _)| !all.contains_key(id)) {
-            self.node.set_alias(id, None);
+            self.node.command(Command::SetAlias(id, None));
         }
         for (id, name) in all.iter().filter(|(id, name)| self.labels.nickname(**id) != Some(name)) {
-            self.node.set_alias(*id, Some(name.clone()));
+            self.node.command(Command::SetAlias(*id, Some(name.clone())));
         }
         if all.iter().map(|(id, name)| (*id, name)).eq(self.labels.nicknames()) {
             return Vec::new();
@@ -334,7 +352,7 @@ impl App {
     }
 
     /// Lists the contacts, by name.
-    pub(super) fn list_contacts(&mut self) {
+    pub(in crate::tui) fn list_contacts(&mut self) {
         // The list includes changes that are not saved yet.
         self.note_contacts();
         self.save_contacts();

@@ -6,7 +6,6 @@ use crate::core::DiscoveryMode;
 use crate::interfaces;
 use crate::model::invitation::Invitation;
 use crate::model::name::Name;
-use crate::profile::KeyStorage;
 use crate::runtime::Node;
 use crate::tui::{self, Menu};
 
@@ -32,7 +31,7 @@ pub(super) fn own_addr(node: &Node, advertise: Option<Ipv4Addr>) -> String {
 }
 
 /// Returns who can discover us and on which networks; `None` if no one can.
-pub(super) fn visible(node: &Node) -> Option<String> {
+pub(in crate::tui) fn visible(node: &Node) -> Option<String> {
     let networks = node.visible_networks();
     let who = match node.discovery_mode() {
         DiscoveryMode::Off => return None,
@@ -44,10 +43,11 @@ pub(super) fn visible(node: &Node) -> Option<String> {
 }
 
 /// Returns the first lines: the name and the addresses for others, and the menu. On a terminal they
-/// include the number of `contacts`, and, if no peer is known at all, how to find one.
+/// include the number of `contacts`, and, if no peer is known at all, how to find one. `not_stored`
+/// says why the key is not stored, if so.
 pub(super) fn lines(
     name: &Name,
-    storage: &KeyStorage,
+    not_stored: Option<&str>,
     node: &Node,
     advertise: Option<Ipv4Addr>,
     terminal: bool,
@@ -65,7 +65,7 @@ pub(super) fn lines(
     let mut lines = vec![format!("{name}, listening on {}", addrs.join(" or "))];
     let visible = visible(node);
     lines.extend(visible.iter().map(|visible| format!("{visible} (/discover off hides you)")));
-    if let KeyStorage::Memory(why) = storage {
+    if let Some(why) = not_stored {
         lines.push(format!(
             "{why} Your key is for this run only: in the next run you are a stranger to your peers."
         ));

@@ -14,7 +14,7 @@ use crate::tui::{self, Ink, Line};
 
 impl App {
     /// Shows our invitation.
-    pub(super) fn show_invitation(&mut self) {
+    pub(in crate::tui) fn show_invitation(&mut self) {
         let invitation = greeting::invitation(&self.node, self.wishes.advertise);
         let shows_code = self.screen.is_terminal() && shows_blocks(self.wishes.plain);
         let code = shows_code.then(tui::columns);
@@ -86,7 +86,7 @@ impl App {
     }
 
     /// Returns a line for each introduction that waits for the user's decision.
-    pub(super) fn introduction_lines(&self) -> Vec<Line> {
+    pub(in crate::tui) fn introduction_lines(&self) -> Vec<Line> {
         let line = |one: IntroducedPeer| {
             let id = Recipient::key(one.by);
             let by = PeerInfo {

@@ -1,6 +1,6 @@
 //! Shows events to the user.
 
-use super::again::Received;
+use super::Received;
 use super::{App, clock, greeting};
 use crate::core::{As, CommandKind, Decision, Event, IntroductionNews, OpId, PeerInfo, Row, Verification};
 use crate::model::address::PeerAddr;
@@ -401,7 +401,7 @@ impl App {
     }
 
     /// Returns how to word events on this output.
-    pub(super) fn voice<'a>(&'a self, stamp: &'a str) -> Voice<'a> {
+    pub(in crate::tui) fn voice<'a>(&'a self, stamp: &'a str) -> Voice<'a> {
         let terminal = self.screen.is_terminal();
         let (full, rows) = (!terminal, self.screen.edits());
         Voice { labels: &self.labels, full, rows, is_new: false, late: "", stamp, date: clock::date }

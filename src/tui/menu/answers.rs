@@ -3,8 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::asking::{AskKind, Asking, Question};
-use super::{Act, HistoryOf, Lost, Menu, Turn, act, refused, say};
-use crate::core::Target;
+use super::{Act, HistoryOf, Lost, Menu, Turn, act, perform, refused, say};
+use crate::core::{Command, Target};
 use crate::model::address::parse_port;
 use crate::model::name::{alias, new_name};
 use crate::model::peer_id::Recipient;
@@ -16,7 +16,7 @@ impl Menu {
             return Turn::default();
         }
         if let Some(host) = host_meant(line, directory).filter(|_| question.kind == AskKind::Connect) {
-            return act(Act::ConnectToHost(host));
+            return perform(Command::ConnectToHost(host));
         }
         let found = match (line, question.kind, &question.last) {
             ("", AskKind::Connect, _) => Ok(Named::Exactly(Chosen::all())),
@@ -79,8 +79,8 @@ impl Menu {
                 self.remember(&chosen);
                 self.ask(Asking::Text(chosen, "/me "))
             }
-            AskKind::Connect => act(Act::Connect(chosen.target)),
-            AskKind::Disconnect => act(Act::Disconnect(chosen.target)),
+            AskKind::Connect => perform(Command::Connect(chosen.target)),
+            AskKind::Disconnect => perform(Command::Disconnect(chosen.target)),
             AskKind::Chat => self.begin_conversation(chosen),
             AskKind::History if chosen.target == Target::All => act(Act::History(HistoryOf::All, None)),
             AskKind::History => act(Act::History(HistoryOf::One(chosen), None)),
@@ -107,7 +107,7 @@ impl Menu {
         say([line])
     }
 
-    pub(super) fn end_conversation(&mut self) -> Option<String> {
+    pub(in crate::tui) fn end_conversation(&mut self) -> Option<String> {
         let with = self.conversation.take()?;
         Some(format!("The conversation with {} has ended. Enter shows the menu.", with.label))
     }

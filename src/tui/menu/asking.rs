@@ -10,7 +10,7 @@ use crate::tui::people::Chosen;
 
 /// What to do with the chosen recipient.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum AskKind {
+pub(in crate::tui) enum AskKind {
     Send,
     Connect,
     Disconnect,
@@ -23,7 +23,7 @@ pub(super) enum AskKind {
 
 /// A question for a peer.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Question {
+pub(in crate::tui) struct Question {
     pub(super) kind: AskKind,
     /// Whom Enter alone means, as the question said.
     pub(super) last: Option<Chosen>,
@@ -33,7 +33,7 @@ pub(super) struct Question {
 
 /// What is asked back before it is done.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Sure {
+pub(in crate::tui) enum Sure {
     /// Whether the code of this key is the same on both screens.
     Verify(PublicKey, String),
     /// Whether this contact or address is to be forgotten.
@@ -43,7 +43,7 @@ pub(super) enum Sure {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) enum Asking {
+pub(in crate::tui) enum Asking {
     #[default]
     Choice,
     More,

@@ -14,7 +14,7 @@ const MIN_KEY_CHARS: usize = 4;
 const MAX_NAMED: usize = 8;
 
 /// Handles `/introduce bob carol`.
-pub(super) fn introduce(words: &str, directory: &dyn Directory) -> Turn {
+pub(in crate::tui) fn introduce(words: &str, directory: &dyn Directory) -> Turn {
     let (one, other) = first_word(words);
     if one.is_empty() || other.is_empty() || other.contains(char::is_whitespace) {
         return refused("Type two contacts, like /introduce bob carol.");
@@ -56,7 +56,7 @@ pub(super) fn meant(word: &str, directory: &dyn Directory) -> Vec<IntroducedPeer
 
 /// Handles `/accept carol` and `/accept carol 192.0.2.7:5000`. `None` if the word matches no
 /// introduction.
-pub(super) fn accept(word: &str, addrs: &str, directory: &dyn Directory) -> Option<Turn> {
+pub(in crate::tui) fn accept(word: &str, addrs: &str, directory: &dyn Directory) -> Option<Turn> {
     let requests = directory.requests_for(word).into_iter().filter_map(|request| request.met.id.key());
     let introduction = match one_of(word, requests.collect(), directory)? {
         Ok(introduction) => introduction,
@@ -74,7 +74,7 @@ pub(super) fn accept(word: &str, addrs: &str, directory: &dyn Directory) -> Opti
 }
 
 /// Handles `/ignore carol`.
-pub(super) fn ignore(word: &str, directory: &dyn Directory) -> Turn {
+pub(in crate::tui) fn ignore(word: &str, directory: &dyn Directory) -> Turn {
     match one_of(word, Vec::new(), directory) {
         Some(Ok(introduction)) => act(Act::IgnoreIntroduction(introduction.key)),
         Some(Err(turn)) => turn,

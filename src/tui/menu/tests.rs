@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::core::{Meeting, PeerInfo, PeerOrigin, PeerRequest, PresenceStatus, Row, Verification};
+use crate::core::{Meeting, PeerInfo, PeerOrigin, PeerRequest, PresenceStatus, Row, Target, Verification};
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::message::PeerProtocol;
 use crate::model::name::PeerName;
+use crate::tui::commands::named;
 use crate::tui::labels::{Labels, Standing};
 
 mod people;
@@ -187,6 +188,12 @@ fn send(port: u16, text: &str) -> Option<Act> {
     Some(Act::Send(Chosen { target: to(port), label }, text.into()))
 }
 
+/// The act of a command of its own.
+fn own(line: &str) -> Act {
+    let (word, rest) = first_word(line);
+    Act::Own(named(word).expect("a command"), rest.to_owned())
+}
+
 fn bob() -> Chosen {
     Chosen { target: to(5001), label: "Bob".into() }
 }
@@ -238,7 +245,7 @@ fn recipient_is_number_name_address_or_all() {
 #[test]
 fn full_width_digits_are_numbers() {
     assert_eq!(act_of(&["１", "１", "２"]), send(5001, "２"), "a message stays as it is");
-    assert_eq!(act_of(&["２"]), Some(Act::List));
+    assert_eq!(act_of(&["２"]), Some(Act::Core(Command::List)));
     assert_eq!(act_of(&["６", "７"]), Some(Act::Outbox(Outbox::Show)));
 }
 
@@ -258,11 +265,11 @@ fn enter_takes_the_last_recipient() {
 
 #[test]
 fn connecting_and_disconnecting_take_one_or_all() {
-    assert_eq!(act_of(&["3", ""]), Some(Act::Connect(Target::All)));
-    assert_eq!(act_of(&["3", "127.0.0.1:7000"]), Some(Act::Connect(to(7000))));
-    assert_eq!(act_of(&["4", "1"]), Some(Act::Disconnect(to(5001))));
-    assert_eq!(act_of(&["4", "all"]), Some(Act::Disconnect(Target::All)));
-    assert_eq!(act_of(&["2"]), Some(Act::List));
+    assert_eq!(act_of(&["3", ""]), Some(Act::Core(Command::Connect(Target::All))));
+    assert_eq!(act_of(&["3", "127.0.0.1:7000"]), Some(Act::Core(Command::Connect(to(7000)))));
+    assert_eq!(act_of(&["4", "1"]), Some(Act::Core(Command::Disconnect(to(5001)))));
+    assert_eq!(act_of(&["4", "all"]), Some(Act::Core(Command::Disconnect(Target::All))));
+    assert_eq!(act_of(&["2"]), Some(Act::Core(Command::List)));
     assert_eq!(act_of(&["0"]), Some(Act::Exit));
 }
 
@@ -395,7 +402,7 @@ fn refused_line_of_a_script_takes_no_answer() {
         assert_eq!((act, refused), (None, true), "{lines:?}");
         assert!(said.contains(sentence), "{said}");
         assert!(script.is_at_choice(), "{lines:?}");
-        assert_eq!(after(&mut script, &["2"]).0, Some(Act::List), "{lines:?}");
+        assert_eq!(after(&mut script, &["2"]).0, Some(Act::Core(Command::List)), "{lines:?}");
     }
 }
 
@@ -551,7 +558,7 @@ fn in_a_conversation_every_line_goes_there() {
         assert_eq!(menu.prompt(), "to Bob> ");
     }
     assert_eq!(after(&mut menu, &["@carol psst"]).0, send(5002, "psst"));
-    assert_eq!(after(&mut menu, &["/peers"]).0, Some(Act::List));
+    assert_eq!(after(&mut menu, &["/peers"]).0, Some(Act::Core(Command::List)));
     assert_eq!(after(&mut menu, &[""]).0, None);
     after(&mut menu, &["/chat carol"]);
     assert_eq!(menu.prompt(), "to Carol> ");
@@ -627,10 +634,10 @@ fn commands_match_the_menu() {
     let bob_label = || "Bob".to_owned();
     let boss = || Some("Boss".parse().unwrap());
     for (command, menu, act) in [
-        (&["/peers"][..], &["2"][..], Act::List),
-        (&["/connect bob"], &["3", "bob"], Act::Connect(to(5001))),
-        (&["/connect all"], &["3", ""], Act::Connect(Target::All)),
-        (&["/disconnect bob"], &["4", "bob"], Act::Disconnect(to(5001))),
+        (&["/peers"][..], &["2"][..], Act::Core(Command::List)),
+        (&["/connect bob"], &["3", "bob"], Act::Core(Command::Connect(to(5001)))),
+        (&["/connect all"], &["3", ""], Act::Core(Command::Connect(Target::All))),
+        (&["/disconnect bob"], &["4", "bob"], Act::Core(Command::Disconnect(to(5001)))),
         (&["/history"], &["5", ""], Act::History(HistoryOf::All, None)),
         (&["/history bob"], &["5", "bob"], Act::History(HistoryOf::One(bob()), None)),
         (&["/name Zoe"], &["6", "4", "Zoe"], Act::Rename("Zoe".parse().unwrap())),
@@ -658,11 +665,11 @@ fn commands_match_the_menu() {
         assert_eq!((act, refused), (None, true), "{wrong}");
         assert!(said.contains("like /outbox cancel 2."), "{said}");
     }
-    assert_eq!(act_of(&["/mute bob"]), Some(Act::Mute(addr)));
-    assert_eq!(act_of(&["/unmute bob"]), Some(Act::Unmute(addr)));
+    assert_eq!(act_of(&["/mute bob"]), Some(Act::Core(Command::SetMuted(addr, true))));
+    assert_eq!(act_of(&["/unmute bob"]), Some(Act::Core(Command::SetMuted(addr, false))));
     assert_eq!(act_of(&["6", "5", "bob"]), Some(Act::ToggleMute(addr)));
-    assert_eq!(act_of(&["/mute"]), Some(Act::ListMuted));
-    assert_eq!(act_of(&["/alias"]), Some(Act::ListNicknames));
+    assert_eq!(act_of(&["/mute"]), Some(own("/mute")));
+    assert_eq!(act_of(&["/alias"]), Some(own("/alias")));
     assert_eq!(act_of(&["/me waves", "bob"]), send(5001, "/me waves"));
     let mut me = menu();
     after(&mut me, &["6", "3", "bob"]);
@@ -697,7 +704,7 @@ fn command_at_question_is_carried_out() {
     for question in [&["1"][..], &["6"], &["/name"], &["1", "bob"], &["3"], &["hello"]] {
         let mut menu = menu();
         after(&mut menu, question);
-        assert_eq!(after(&mut menu, &["/contacts"]).0, Some(Act::ListContacts), "{question:?}");
+        assert_eq!(after(&mut menu, &["/contacts"]).0, Some(own("/contacts")), "{question:?}");
         assert!(menu.is_at_choice());
         after(&mut menu, question);
         let is_message = question == ["1", "bob"];

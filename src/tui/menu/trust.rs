@@ -1,15 +1,14 @@
 //! What the user says about keys, and what is asked back before it is done.
 
 use super::asking::{Asking, Sure};
-use super::talk::{first_word, for_one_peer, needs_port};
-use super::{Act, Menu, Turn, act, introductions, refused, say};
-use crate::core::{As, ContactRecord, Meeting, PeerRequest, Pin, Policy, Target};
+use super::talk::{for_one_peer, needs_port};
+use super::{Act, Menu, Turn, act, introductions, perform, refused, say};
+use crate::core::{As, Command, ContactRecord, Meeting, PeerRequest, Pin, Target};
 use crate::model::address::SourcePrefix;
-use crate::model::invitation::{self, Invitation, InvitationError};
+use crate::model::invitation::Invitation;
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::tui::commands::{self, CommandHelp};
 use crate::tui::labels::MARK;
 use crate::tui::people::{
     self, Chosen, Directory, Lost, Named, blocked_called, blocked_legacy_called, candidates, did_you_mean,
@@ -27,92 +26,27 @@ const GROUP_CHARS: usize = 4;
 const MAX_NAMED: usize = 8;
 
 impl Menu {
-    /// `/key`, `/verify`, `/trust`, `/accept`, `/block`, `/unblock`, `/add`, `/forget` and
-    /// `/policy`.
-    pub(super) fn about_keys(
-        &mut self,
-        command: &CommandHelp,
-        rest: &str,
-        directory: &dyn Directory,
-    ) -> Turn {
-        if command.name == "/add" && invitation::is_meant(rest) {
-            return match rest.parse() {
-                Ok(invitation) => act(Act::AddInvited(invitation)),
-                Err(error) => refused(InvitationError::to_string(&error)),
-            };
-        }
-        let key = key_in_groups(rest, directory);
-        let (word, more) = key.as_deref().map_or_else(|| first_word(rest), |key| (key, ""));
-        if command.name == "/accept"
-            && let Some(turn) = introductions::accept(word, more, directory)
-        {
-            return turn;
-        }
-        match (command.name, word, more) {
-            ("/key", "", _) => return act(Act::ShowOwnKey),
-            ("/policy", ..) => return policy(rest),
-            (_, "", _) => return refused(format!("Type a recipient: {}.", commands::usage(command))),
-            (name, _, more) if !more.is_empty() => return refused(for_one_peer(name)),
-            _ => {}
-        }
-        match command.name {
-            "/trust" => return trust(word, directory),
-            "/accept" => return accept(word, directory),
-            "/ignore" => return introductions::ignore(word, directory),
-            "/add" => return add(word, directory),
-            "/forget" => return self.asks_to_forget(word, directory),
-            _ => {}
-        }
-        if let Some(turn) = about_no_key(command.name, word, directory) {
-            return turn;
-        }
-        if command.name == "/block" {
-            // A word with a suffix means the contact, not the newcomer with its name.
-            match &directory.requests_for(word)[..] {
-                [] => {}
-                [request] => return act(Act::Block(Recipient::from(request.met.id).into())),
-                several => return refused(which_request(command.name, word, several)),
-            }
-        }
-        let pins = match pins_meant(command.name, word, directory) {
-            Ok(pins) => pins,
+    /// `/verify bob`
+    pub(in crate::tui) fn asks_to_verify(&mut self, word: &str, directory: &dyn Directory) -> Turn {
+        let pin = match the_pin("/verify", word, directory) {
+            Ok(pin) if pin.blocked => return refused(blocked_words(&pin, directory)),
+            Ok(pin) => pin,
             Err(sentence) => return refused(sentence),
         };
-        match (command.name, &pins[..]) {
-            ("/key", _) => act(Act::ShowPins(pins)),
-            (name, [pin]) => self.about_key(name, pin, directory),
-            (name, several) => refused(which_pin(name, word, several)),
-        }
-    }
-
-    fn about_key(&mut self, command: &str, pin: &Pin, directory: &dyn Directory) -> Turn {
-        let (key, label) = (pin.key, label_of(pin, directory));
-        match command {
-            "/block" | "/verify" if pin.blocked => {
-                refused(format!("{label} is blocked. /unblock {} unblocks them.", beginning(key)))
-            }
-            "/block" => act(Act::Block(key.into())),
-            "/unblock" if !pin.blocked => refused(format!("{label} is not blocked.")),
-            "/unblock" => act(Act::Unblock(key.into())),
-            _ => {
-                let before = if pin.verified.is_some() {
-                    format!("{label} was verified before. ")
-                } else {
-                    String::new()
-                };
-                self.asking = Asking::Sure(Sure::Verify(key, label.clone()));
-                let say = vec![
-                    format!("{before}Ask {label} to type /verify too. You should both see:"),
-                    format!("  {}", grouped(&directory.code_with(key))),
-                    "Compare the digits in person or by phone, not in this chat.".to_owned(),
-                ];
-                Turn { say, ..act(Act::AskToVerify(key)) }
-            }
-        }
+        let (key, label) = (pin.key, label_of(&pin, directory));
+        let before =
+            if pin.verified.is_some() { format!("{label} was verified before. ") } else { String::new() };
+        self.asking = Asking::Sure(Sure::Verify(key, label.clone()));
+        let say = vec![
+            format!("{before}Ask {label} to type /verify too. You should both see:"),
+            format!("  {}", grouped(&directory.code_with(key))),
+            "Compare the digits in person or by phone, not in this chat.".to_owned(),
+        ];
+        Turn { say, ..perform(Command::AskToVerify(key)) }
     }
 
     /// `/forget bob`
-    fn asks_to_forget(&mut self, word: &str, directory: &dyn Directory) -> Turn {
+    pub(in crate::tui) fn asks_to_forget(&mut self, word: &str, directory: &dyn Directory) -> Turn {
         match forgettable(word, directory) {
             Ok((id, label, consequence)) => {
                 self.asking = Asking::Sure(Sure::Forget(id, label));
@@ -139,7 +73,7 @@ impl Menu {
     pub(super) fn sure(&mut self, sure: Sure, line: &str) -> Turn {
         match (line.to_lowercase().as_str(), sure) {
             ("yes" | "y", Sure::Verify(key, _)) => act(Act::Verify(key)),
-            ("yes" | "y", Sure::Forget(id, _)) => act(Act::Forget(id)),
+            ("yes" | "y", Sure::Forget(id, _)) => perform(Command::Forget(id)),
             ("yes" | "y", Sure::Add(invitation)) => act(Act::AddInvited(invitation)),
             ("no" | "n", Sure::Verify(key, label)) => say([format!(
                 "The numbers differ: someone may be intercepting your messages. \
@@ -155,7 +89,7 @@ impl Menu {
 
 /// Returns a key, or the beginning of a waiting or known one, that is written in groups, as lines
 /// show keys: without the spaces.
-fn key_in_groups(words: &str, directory: &dyn Directory) -> Option<String> {
+pub(in crate::tui) fn key_in_groups(words: &str, directory: &dyn Directory) -> Option<String> {
     let words = words.trim_end().trim_end_matches('…');
     let key: String = words.split(' ').collect();
     let is_known = || {
@@ -169,19 +103,49 @@ fn key_in_groups(words: &str, directory: &dyn Directory) -> Option<String> {
     (has_groups && is_known()).then_some(key)
 }
 
+/// `/block bob`
+pub(in crate::tui) fn block(word: &str, directory: &dyn Directory) -> Turn {
+    if let Some(turn) = about_no_key(false, word, directory) {
+        return turn;
+    }
+    // A word with a suffix means the contact, not the newcomer with its name.
+    match &directory.requests_for(word)[..] {
+        [] => {}
+        [request] => return perform(Command::Block(Recipient::from(request.met.id).into())),
+        several => return refused(which_request("/block", word, several)),
+    }
+    match the_pin("/block", word, directory) {
+        Ok(pin) if pin.blocked => refused(blocked_words(&pin, directory)),
+        Ok(pin) => perform(Command::Block(pin.key.into())),
+        Err(sentence) => refused(sentence),
+    }
+}
+
+/// `/unblock bob`
+pub(in crate::tui) fn unblock(word: &str, directory: &dyn Directory) -> Turn {
+    if let Some(turn) = about_no_key(true, word, directory) {
+        return turn;
+    }
+    match the_pin("/unblock", word, directory) {
+        Ok(pin) if pin.blocked => perform(Command::Unblock(pin.key.into())),
+        Ok(pin) => refused(format!("{} is not blocked.", label_of(&pin, directory))),
+        Err(sentence) => refused(sentence),
+    }
+}
+
+/// Says that the peer of a pin is blocked.
+fn blocked_words(pin: &Pin, directory: &dyn Directory) -> String {
+    format!("{} is blocked. /unblock {} unblocks them.", label_of(pin, directory), beginning(pin.key))
+}
+
 /// `/block 192.0.2.7` and `/block hashpa`, and the same to unblock: a source, or a legacy peer.
 /// `None` if the word means neither.
-fn about_no_key(command: &str, word: &str, directory: &dyn Directory) -> Option<Turn> {
-    let is_unblock = match command {
-        "/block" => false,
-        "/unblock" => true,
-        _ => return None,
-    };
+fn about_no_key(is_unblock: bool, word: &str, directory: &dyn Directory) -> Option<Turn> {
     if let Ok(source) = word.parse::<SourcePrefix>() {
         let is_blocked = directory.blocked_sources().contains(&source);
         return Some(match (is_unblock, is_blocked) {
-            (false, false) => act(Act::Block(source.into())),
-            (true, true) => act(Act::Unblock(source.into())),
+            (false, false) => perform(Command::Block(source.into())),
+            (true, true) => perform(Command::Unblock(source.into())),
             (false, true) => refused(format!("{source} is blocked. /unblock {source} unblocks it.")),
             (true, false) => refused(format!("{source} is not blocked.")),
         });
@@ -192,7 +156,7 @@ fn about_no_key(command: &str, word: &str, directory: &dyn Directory) -> Option<
         return match &legacy[..] {
             [] => None,
             _ if is_key => None,
-            [who] => Some(act(Act::Unblock(who.id.into()))),
+            [who] => Some(perform(Command::Unblock(who.id.into()))),
             several => {
                 let addrs: Vec<String> =
                     several.iter().take(MAX_NAMED).filter_map(|who| Some(who.addr?.to_string())).collect();
@@ -210,7 +174,7 @@ fn about_no_key(command: &str, word: &str, directory: &dyn Directory) -> Option<
         !directory.requests_for(word).is_empty() || directory.pins_named(word).iter().any(|pin| !pin.blocked);
     let Ok(Named::Exactly(chosen)) = find(word, directory) else { return None };
     let id = chosen.peer().filter(|id| id.addr().is_some_and(|addr| addr.plain().is_some()))?;
-    (!is_key).then(|| act(Act::Block(id.into())))
+    (!is_key).then(|| perform(Command::Block(id.into())))
 }
 
 /// Finds the recipient that a word means, by label, address or beginning of a key, for `/forget`.
@@ -237,14 +201,13 @@ fn forgettable(word: &str, directory: &dyn Directory) -> Result<(Recipient, Stri
             format!("{label} will no longer be blocked. If they write again, they are new to you.");
         return Ok((who.id, label, consequence));
     }
-    let pins = pins_meant("/forget", word, directory)?;
-    let [pin] = &pins[..] else { return Err(which_pin("/forget", word, &pins)) };
-    let label = label_of(pin, directory);
+    let pin = the_pin("/forget", word, directory)?;
+    let label = label_of(&pin, directory);
     let consequence = if pin.blocked {
         format!("{label} will no longer be blocked. If the key comes again, it is new to you.")
     } else if pin.contact {
         let next = match &pin.name {
-            Some(name) if !has_namesake(pin, directory) => {
+            Some(name) if !has_namesake(&pin, directory) => {
                 format!(" The next key with the name {name} is new to you.")
             }
             _ => String::new(),
@@ -281,7 +244,7 @@ fn removed_without_key(id: Recipient, label: &str, directory: &dyn Directory) ->
 }
 
 /// `/add bob`, `/add 192.0.2.7:5000`, `/add KEY`
-fn add(word: &str, directory: &dyn Directory) -> Turn {
+pub(in crate::tui) fn add(word: &str, directory: &dyn Directory) -> Turn {
     if let Ok(key) = word.parse::<PublicKey>() {
         let known = directory.pin_of(key.into());
         if known.as_ref().is_some_and(|pin| pin.blocked) {
@@ -343,26 +306,15 @@ fn record(id: PeerId, known: Option<&Pin>) -> ContactRecord {
     }
 }
 
-/// `/policy`, `/policy ask`.
-fn policy(how: &str) -> Turn {
-    match how {
-        "" => act(Act::ShowPolicy),
-        "accept-new" => act(Act::SetPolicy(Policy::AcceptNew)),
-        "ask" => act(Act::SetPolicy(Policy::Ask)),
-        "strict" => act(Act::SetPolicy(Policy::Strict)),
-        _ => refused("Type accept-new, ask or strict after /policy."),
-    }
-}
-
 /// `/trust bob`: Bob has a new key.
-fn trust(word: &str, directory: &dyn Directory) -> Turn {
+pub(in crate::tui) fn trust(word: &str, directory: &dyn Directory) -> Turn {
     let (request, name) = match the_request("/trust", word, directory) {
         Ok(found) => found,
         Err(sentence) => return refused(sentence),
     };
     let PeerId::Key(key) = request.met.id else { return accept_request(&request) };
     match (&whose(word, &name, &request, directory)[..], &request.against[..]) {
-        ([pin], _) => act(Act::Trust(key, As::NewKeyOf(pin.key))),
+        ([pin], _) => perform(Command::Trust(key, As::NewKeyOf(pin.key))),
         // There is no contact to move, so the key becomes a new contact.
         (_, []) => accept_request(&request),
         (_, against) => {
@@ -380,7 +332,7 @@ fn trust(word: &str, directory: &dyn Directory) -> Turn {
 }
 
 /// `/accept bob`: another person also called Bob, a message request, or a stranger.
-fn accept(word: &str, directory: &dyn Directory) -> Turn {
+pub(in crate::tui) fn accept(word: &str, directory: &dyn Directory) -> Turn {
     if let Ok(Named::Exactly(chosen)) = find(word, directory)
         && let Some(id @ Recipient::Peer(peer)) = chosen.peer()
         && candidates(directory).iter().any(|known| known.id == id && !known.is_contact)
@@ -398,7 +350,7 @@ fn accept(word: &str, directory: &dyn Directory) -> Turn {
 /// Accepts the peer of a request as a contact of its own.
 fn accept_request(request: &PeerRequest) -> Turn {
     match request.met.id {
-        PeerId::Key(key) => act(Act::Trust(key, As::Another)),
+        PeerId::Key(key) => perform(Command::Trust(key, As::Another)),
         PeerId::Legacy(_) => act(Act::Add(record_of(&request.met))),
     }
 }
@@ -501,7 +453,11 @@ fn without_key(command: &str, chosen: &Chosen) -> String {
 ///
 /// # Errors
 /// If there is none: what is wrong.
-fn pins_meant(command: &str, word: &str, directory: &dyn Directory) -> Result<Vec<Pin>, String> {
+pub(in crate::tui) fn pins_meant(
+    command: &str,
+    word: &str,
+    directory: &dyn Directory,
+) -> Result<Vec<Pin>, String> {
     let found = find(word, directory);
     let meant = match &found {
         Ok(Named::Exactly(chosen)) => {
@@ -556,6 +512,15 @@ fn pins_meant(command: &str, word: &str, directory: &dyn Directory) -> Result<Ve
         }
         Err(lost) => lost.sentence(word),
     })
+}
+
+/// Returns the only pin that a word means.
+fn the_pin(command: &str, word: &str, directory: &dyn Directory) -> Result<Pin, String> {
+    let pins = pins_meant(command, word, directory)?;
+    match &pins[..] {
+        [pin] => Ok(pin.clone()),
+        several => Err(which_pin(command, word, several)),
+    }
 }
 
 /// Whether a command blocks or unblocks.

@@ -1,6 +1,7 @@
 //! Which recipient a name, an address or a number means.
 
 use super::*;
+use crate::model::host::HostAddr;
 use crate::tui::complete::{Place, complete};
 use crate::tui::people::{by_name, contact_called};
 
@@ -254,13 +255,13 @@ fn forgotten_peer_gets_no_further_line() {
 
 #[test]
 fn known_peer_wins_over_host_name() {
-    let host = || "bobs-laptop:5000".parse().ok().map(Act::ConnectToHost);
+    let host = || "bobs-laptop:5000".parse().ok().map(|host| Act::Core(Command::ConnectToHost(host)));
     assert_eq!(act_of(&["/connect bobs-laptop:5000"]), host());
     assert_eq!(act_of(&["3", "Bobs-Laptop:5000"]), host());
     let added = "bobs-laptop:5000".parse::<HostAddr>().unwrap().into();
     assert_eq!(act_of(&["/add bobs-laptop:5000"]), Some(Act::AddAt(added)));
     // A colon also stands before the suffix of a label.
-    let dan = Some(Act::Connect(to(5005)));
+    let dan = Some(Act::Core(Command::Connect(to(5005))));
     assert_eq!(act_of(&["/connect dan·5005"]), dan);
     assert_eq!(act_of(&["/connect dan:5005"]), dan);
 }

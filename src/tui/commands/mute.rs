@@ -1,0 +1,56 @@
+//! `/mute` and `/unmute`.
+
+use super::{COMMAND, MAX_LISTED, Spec};
+use crate::core::{Command, OpId};
+use crate::tui::app::App;
+use crate::tui::complete::Argument;
+use crate::tui::menu::{for_one_peer, perform, refused};
+
+pub(super) static MUTE: Spec = Spec {
+    name: "/mute",
+    arguments: "[WHOM]",
+    short: "hide a peer's messages",
+    long: "Notices about the peer are hidden too. Its messages are still received and \
+           acknowledged, and are in the history. Without WHOM, it lists the muted peers. A \
+           contact stays muted until /unmute, any other peer until p2p-chat ends.",
+    row: Some((&["/mute", "/unmute"], "hide a peer's messages; show them again")),
+    completes: Argument::Peer(""),
+    read: |_, typed| match typed.for_one() {
+        _ if typed.rest.is_empty() => typed.to_app(),
+        Ok((_, id, "")) => perform(Command::SetMuted(id, true)),
+        Ok(_) => refused(for_one_peer("/mute")),
+        Err(sentence) => refused(sentence),
+    },
+    run: list_muted,
+    ..COMMAND
+};
+
+pub(super) static UNMUTE: Spec = Spec {
+    name: "/unmute",
+    arguments: "WHOM",
+    short: "show a peer's messages again",
+    long: "It says how many messages arrived meanwhile; /history shows them.",
+    completes: Argument::Peer(""),
+    read: |_, typed| match typed.for_one() {
+        Ok((_, id, "")) => perform(Command::SetMuted(id, false)),
+        Ok(_) => refused(for_one_peer("/unmute")),
+        Err(sentence) => refused(sentence),
+    },
+    ..COMMAND
+};
+
+fn list_muted(app: &mut App, _: &str) -> Option<OpId> {
+    let muted = app.node.muted();
+    if muted.is_empty() {
+        app.say("No peers are muted. /mute WHOM mutes one.");
+    }
+    for (id, count) in muted.iter().take(MAX_LISTED) {
+        let label = app.labels.label(*id, None);
+        app.say(format!("{label} ({}) is muted; messages since: {count}.", app.place_of(*id)));
+    }
+    let more = muted.len().saturating_sub(MAX_LISTED);
+    if more > 0 {
+        app.say(format!("And {more} more."));
+    }
+    None
+}
