@@ -121,6 +121,7 @@ struct App {
     wishes: Wishes,
     labels: Labels,
     contacts: ContactBook,
+    introductions: invitations::SavingIntroductions,
     clock: Clock,
     own: ProfileFiles,
     /// Messages that are about to be printed, and are stored as shown after that.
@@ -284,6 +285,7 @@ impl App {
             wishes: Wishes { plain: settings.plain, status: settings.status, advertise: settings.advertise },
             labels,
             contacts,
+            introductions: invitations::SavingIntroductions::default(),
             clock: Clock::new(settings.time_format.clone()),
             own: ProfileFiles::default(),
             shown: Vec::new(),
@@ -366,6 +368,8 @@ impl App {
         let (advertise, is_terminal) = (self.wishes.advertise, self.screen.is_terminal());
         let lines = greeting::lines(name, storage, &self.node, advertise, is_terminal, contacts);
         self.out.extend(lines.into_iter().chain(told).map(Line::from));
+        let undecided = self.undecided_at_start();
+        self.out.extend(undecided);
         self.catch_up();
         if self.busy.is_none() {
             self.ask();
@@ -505,6 +509,7 @@ impl App {
             }
         }
         self.tend_contacts();
+        self.tend_introductions();
         let overdue = self.notices.overdue(self.began.elapsed());
         self.tell_now(overdue);
         // Checking contacts.toml alone redraws nothing.

@@ -99,6 +99,8 @@ pub enum Act {
     AddInvited(Invitation),
     /// Show our invitation.
     ShowInvitation,
+    /// List the introductions that wait.
+    ListIntroductions,
     /// Introduce these contacts to each other.
     Introduce([PublicKey; 2]),
     /// Accept an introduction.

@@ -87,6 +87,7 @@ impl App {
                 Some(self.node.command(Command::SetMuted(id, !self.node.is_muted(id))))
             }
             Some(Act::Introduce(pair)) => {
+                self.introductions.is_decided = true;
                 Some(self.node.command(Command::Introduce { pair, date: clock::seconds() }))
             }
             Some(Act::AcceptIntroduction { introduction, addrs }) => {
@@ -188,6 +189,7 @@ impl App {
                 self.out.extend(pins.iter().take(MAX_LISTED).flat_map(lines));
             }
             Act::ShowInvitation => self.show_invitation(),
+            Act::ListIntroductions => self.list_introductions(),
             Act::AskToVerify(key) => self.node.ask_to_verify(key),
             Act::ListBlocked => self.list_blocked(),
             Act::ShowPolicy => {

@@ -13,8 +13,11 @@ const MIN_KEY_CHARS: usize = 4;
 /// The maximum number of introductions listed when a word matches several.
 const MAX_NAMED: usize = 8;
 
-/// Handles `/introduce bob carol`.
+/// Handles `/introduce bob carol`, and `/introduce` alone, which lists what waits.
 pub(super) fn introduce(words: &str, directory: &dyn Directory) -> Turn {
+    if words.is_empty() {
+        return act(Act::ListIntroductions);
+    }
     let (one, other) = first_word(words);
     if one.is_empty() || other.is_empty() || other.contains(char::is_whitespace) {
         return refused("Type two contacts, like /introduce bob carol.");
