@@ -39,9 +39,9 @@ use store_writer::WriterQueue;
 pub use store_writer::{Keeping, MAX_WAITING_BYTES, write_batch};
 
 use crate::core::{
-    Command, ContactChange, CoreConfig, DiscoveryMode, Event, IntroducedPeer, KnownContact, Me, Meeting,
-    OpId, PeerInfo, PeerRequest, Pin, Policy, PresenceStatus, Restored, Row, StaticPeer, Target,
-    Verification, WaitingMessage,
+    Command, ContactChange, CoreConfig, DiscoveryMode, Event, IntroducedPeer, KnownContact, MadeIntroduction,
+    Me, Meeting, OpId, PeerInfo, PeerRequest, Pin, Policy, PresenceStatus, Restored, Row, SavedIntroductions,
+    StaticPeer, Target, Verification, WaitingMessage,
 };
 use crate::crypto;
 use crate::interfaces;
@@ -90,8 +90,8 @@ pub struct NodeConfig {
     pub require_encryption: bool,
     /// Who can discover us on the local network.
     pub discovery: DiscoveryMode,
-    /// The introduced keys that the user ignores.
-    pub ignored: Vec<PublicKey>,
+    /// The introductions of earlier runs.
+    pub introductions: SavedIntroductions,
 }
 
 impl NodeConfig {
@@ -109,7 +109,7 @@ impl NodeConfig {
             blocked_sources: Vec::new(),
             require_encryption: false,
             discovery: DiscoveryMode::Off,
-            ignored: Vec::new(),
+            introductions: SavedIntroductions::default(),
         }
     }
 }
@@ -170,7 +170,7 @@ impl Node {
         T: From<Event> + Send + 'static,
     {
         let NodeConfig { name, advertise, peers, seed, pins, contacts, .. } = config;
-        let NodeConfig { policy, blocked_sources, require_encryption, discovery, ignored, .. } = config;
+        let NodeConfig { policy, blocked_sources, require_encryption, discovery, introductions, .. } = config;
         let Keeping { mut store, reader, durable, expire, retention } = keeping;
         let own = OwnKey::from_seed(&seed).ok_or(StartError::NoKey)?;
         let tls = Arc::new(Tls::new(&own).map_err(|_| StartError::NoKey)?);
@@ -190,7 +190,7 @@ impl Node {
             discovery,
             durable,
             expire,
-            ignored,
+            introductions,
             ..CoreConfig::new(me, name, key)
         };
         let waiting =
@@ -340,12 +340,18 @@ impl Node {
 
     /// Returns the introductions that wait for the user's decision.
     pub fn introductions(&self) -> Vec<IntroducedPeer> {
-        self.shared.locked.lock().machine.state().undecided_introductions()
+        self.shared.locked.lock().machine.state().undecided_introductions(date())
     }
 
-    /// The introduced keys that the user ignores.
-    pub fn ignored(&self) -> Vec<PublicKey> {
-        self.shared.locked.lock().machine.state().ignored()
+    /// Returns the introductions that the user made and that wait for an answer or a session, and
+    /// those that the user has accepted and that wait for a card.
+    pub fn waiting_introductions(&self) -> (Vec<MadeIntroduction>, Vec<IntroducedPeer>) {
+        self.shared.locked.lock().machine.state().waiting_introductions(date())
+    }
+
+    /// Returns what is to be saved of the introductions.
+    pub fn take_introductions(&self) -> SavedIntroductions {
+        self.shared.locked.lock().machine.take_introductions(date())
     }
 
     /// The pin of a recipient that has a key.
@@ -596,6 +602,11 @@ impl Node {
             log::error!("the ticker thread had failed");
         }
     }
+}
+
+/// Returns the clock, in seconds since 1970.
+fn date() -> u64 {
+    store_writer::clock() / 1_000
 }
 
 /// Reads the messages of an earlier run that wait, each for `expire` at most. `clock` is the time

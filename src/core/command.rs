@@ -196,6 +196,8 @@ impl State {
         let waiting = ids.into_iter().collect();
         let op = self.operations.start(waiting, names, now.plus(ANSWER_WITHIN));
         self.settle_watches(now);
+        // The user may have removed contacts from the file since the last run.
+        self.prune_introductions();
         (op, self.done())
     }
 
@@ -347,7 +349,7 @@ impl State {
                 self.verifies(key, now);
                 self.nothing_to_wait_for()
             }
-            Command::Introduce { pair, date } => self.introduce(pair, date, now),
+            Command::Introduce { pair, date } => self.introduce(pair, date),
             Command::AcceptIntroduction { by, card, date } => self.accept_introduction(by, card, date, now),
             Command::IgnoreIntroduction(key) => self.ignore_introduction(key),
             Command::SetPolicy(policy) => self.decide(|state| state.set_policy(policy)),

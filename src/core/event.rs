@@ -129,8 +129,17 @@ pub enum IntroductionNews {
         /// What the contact calls it.
         name: PeerName,
     },
-    /// The user introduced these two contacts, and both are being asked.
-    Asked(PeerInfo, PeerInfo),
+    /// The user introduced two contacts to each other.
+    Asked {
+        /// The user had not introduced them to each other in the last 7 days.
+        is_new: bool,
+        /// Those that are asked now.
+        asked: Vec<PeerInfo>,
+        /// Those that are asked when they are online.
+        later: Vec<PeerInfo>,
+        /// Those that have accepted.
+        accepted: Vec<PeerInfo>,
+    },
     /// The user has sent this contact the maximum number of introductions for today.
     TooMany(PeerInfo),
     /// The user accepted an introduction, and the card is on its way.
@@ -139,6 +148,8 @@ pub enum IntroductionNews {
         by: PeerInfo,
         /// The name of the introduced peer.
         name: PeerName,
+        /// The introducer has no session, so the card is sent when it is online.
+        later: bool,
         /// The peer becomes a contact when its card comes.
         waits: bool,
     },
@@ -380,6 +391,8 @@ pub enum Event {
     IdentityInUse(IpAddr),
     /// Contacts have changed and have to be saved: [`super::State::take_contact_changes`].
     ContactsChanged,
+    /// Introductions have changed and have to be saved: [`super::State::take_introductions`].
+    IntroductionsChanged,
     /// This machine has other addresses than before.
     NetworkChanged,
     /// A command is done.
@@ -458,6 +471,7 @@ impl Event {
             | Self::IdentityInUse(_)
             | Self::NotFound { .. }
             | Self::ContactsChanged
+            | Self::IntroductionsChanged
             | Self::NetworkChanged
             | Self::NotStored(_)
             | Self::ClockDoubted { .. }

@@ -3,10 +3,13 @@
 
 use super::State;
 use super::event::{Event, IntroductionNews, OpId, Output};
-use super::introductions::{CardUse, IntroducedPeer, IntroductionPart};
+use super::introductions::{
+    CardUse, DuePart, IntroducedPeer, IntroductionPart, MadeIntroduction, SavedIntroductions,
+};
 use super::presence::Probe;
 use super::time::Time;
 use super::trust::ContactRecord;
+use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
@@ -16,17 +19,24 @@ use crate::protocol::session::ContactCard;
 const NAMELESS: &str = "?";
 
 impl State {
-    /// Introduces two contacts to each other by asking each of them.
-    pub(super) fn introduce(&mut self, pair: [PublicKey; 2], date: u64, now: Time) -> OpId {
-        let [one, other] = pair.map(|key| self.who(key.into()));
-        let news = match self.introductions.introduce(pair, date, now) {
-            Err(full) if full == pair[0] => IntroductionNews::TooMany(one),
-            Err(_) => IntroductionNews::TooMany(other),
-            Ok(()) => {
-                let name = |name: &Option<PeerName>| name.clone().unwrap_or_else(|| PeerName::new(NAMELESS));
-                self.send_part(pair[0], IntroductionPart::Ask(pair[1], name(&other.name)));
-                self.send_part(pair[1], IntroductionPart::Ask(pair[0], name(&one.name)));
-                IntroductionNews::Asked(one, other)
+    /// Introduces two contacts to each other by asking each of them that has not accepted yet, now
+    /// or when its session opens.
+    pub(super) fn introduce(&mut self, pair: [PublicKey; 2], date: u64) -> OpId {
+        let news = match self.introductions.introduce(pair, date) {
+            Err(full) => IntroductionNews::TooMany(self.who(full.into())),
+            Ok((is_new, has_accepted)) => {
+                let (mut asked, mut later, mut accepted) = (Vec::new(), Vec::new(), Vec::new());
+                for (key, has_accepted) in pair.into_iter().zip(has_accepted) {
+                    let place = match has_accepted {
+                        true => &mut accepted,
+                        false if self.introductions.is_open(key) => &mut asked,
+                        false => &mut later,
+                    };
+                    place.push(self.who(key.into()));
+                }
+                self.send_parts(pair[0], Some(pair[1]), date);
+                self.send_parts(pair[1], Some(pair[0]), date);
+                IntroductionNews::Asked { is_new, asked, later, accepted }
             }
         };
         self.tell_introduction(news);
@@ -43,26 +53,23 @@ impl State {
         now: Time,
     ) -> OpId {
         let key = card.to;
-        // The introducer may have been blocked or forgotten meanwhile.
-        let may = self.may_introduce(by);
-        let Some((introduction, theirs)) = self.introductions.accept(by, key).filter(|_| may) else {
+        let Some((introduction, theirs)) = self.introductions.accept(by, card, date) else {
             self.tell_introduction(IntroductionNews::NotThere);
             return self.nothing_to_wait_for();
         };
-        self.send_part(by, IntroductionPart::Card(card));
-        let waits = theirs.is_none() && !self.is_contact(key.into());
+        self.send_parts(by, Some(key), date);
+        let (later, waits) = (!self.introductions.is_open(by), theirs.is_none());
         let (by, name) = (self.who(by.into()), introduction.name);
-        self.tell_introduction(IntroductionNews::Accepted { by, name, waits });
+        self.tell_introduction(IntroductionNews::Accepted { by, name, later, waits });
         if let Some(theirs) = theirs {
-            self.add_introduced(&theirs, date, now);
+            self.add_introduced(theirs.key, theirs.name(), theirs.addrs(), date, now);
         }
         self.nothing_to_wait_for()
     }
 
     /// Ignores this and all later introductions of a key.
     pub(super) fn ignore_introduction(&mut self, key: PublicKey) -> OpId {
-        let name = self.introductions.undecided().find(|one| one.key == key).map(|one| one.name.clone());
-        self.introductions.ignore(key);
+        let name = self.introductions.ignore(key);
         let news = name.map_or(IntroductionNews::NotThere, IntroductionNews::Ignored);
         self.tell_introduction(news);
         self.nothing_to_wait_for()
@@ -77,56 +84,62 @@ impl State {
         clock: u64,
         now: Time,
     ) -> Vec<Output> {
-        if !self.closed && self.may_introduce(from) {
+        let date = clock / 1_000;
+        if !self.closed && self.is_friend(from) {
             match part {
-                IntroductionPart::Ask(key, name) => self.receive_introduction(from, key, name, clock, now),
-                IntroductionPart::Card(card) => self.receive_card(from, card, clock, now),
+                IntroductionPart::Ask(key, name) => self.receive_introduction(from, key, name, date),
+                IntroductionPart::Card(card) => self.receive_card(from, card, date, now),
             }
         }
         self.done()
     }
 
     /// Returns whether a key is a contact that is not blocked.
-    fn may_introduce(&self, key: PublicKey) -> bool {
+    fn is_friend(&self, key: PublicKey) -> bool {
         self.is_contact(key.into()) && !self.is_blocked(key.into())
     }
 
-    fn receive_introduction(&mut self, by: PublicKey, key: PublicKey, name: PeerName, clock: u64, now: Time) {
-        let is_useless = key == self.trust.me() || key == by || self.is_blocked(key.into());
-        if !is_useless && self.introductions.asks(by, key, name.clone(), clock / 1_000, now) {
+    /// Asks the user about an introduced key. About a contact the user is not asked, and the
+    /// introducer is not told, because that would show them who the user's contacts are.
+    fn receive_introduction(&mut self, by: PublicKey, key: PublicKey, name: PeerName, date: u64) {
+        let is_useless =
+            key == self.trust.me() || key == by || self.is_blocked(key.into()) || self.is_contact(key.into());
+        if !is_useless && self.introductions.asks(by, key, name.clone(), date) {
             let by = self.who(by.into());
             self.tell_introduction(IntroductionNews::Introduced { by, key, name });
         }
     }
 
-    fn receive_card(&mut self, from: PublicKey, card: Box<ContactCard>, clock: u64, now: Time) {
-        match self.introductions.card(from, &card, self.trust.me(), clock) {
-            CardUse::PassOn => {
+    fn receive_card(&mut self, from: PublicKey, card: Box<ContactCard>, date: u64, now: Time) {
+        match self.introductions.card(from, &card, self.trust.me(), date) {
+            CardUse::PassOn { now } => {
                 let to = card.to;
-                self.send_part(to, IntroductionPart::Card(card));
+                if now && self.is_friend(to) {
+                    self.act(Output::Introduce(to, IntroductionPart::Card(card)));
+                }
                 let (from, to) = (self.who(from.into()), self.who(to.into()));
                 self.tell_introduction(IntroductionNews::PassedOn { from, to });
             }
-            CardUse::MakeContact => self.add_introduced(&card, clock / 1_000, now),
+            CardUse::MakeContact => self.add_introduced(card.key, card.name(), card.addrs(), date, now),
             CardUse::None => {}
         }
     }
 
-    /// Makes the key of a card a contact and dials it. Changes no existing contact and no blocked
+    /// Makes an introduced key a contact and dials it. Changes no existing contact and no blocked
     /// key.
-    fn add_introduced(&mut self, card: &ContactCard, date: u64, now: Time) {
-        let id = Recipient::key(card.key);
+    fn add_introduced(&mut self, key: PublicKey, name: PeerName, addrs: Vec<PeerAddr>, date: u64, now: Time) {
+        let id = Recipient::key(key);
         if self.is_contact(id) || self.is_blocked(id) {
             return;
         }
-        let name = self.trust.pin(card.key).and_then(|pin| pin.name.clone());
+        let known = self.trust.pin(key).and_then(|pin| pin.name.clone());
         let contact = ContactRecord {
-            id: PeerId::Key(card.key),
-            name: name.or_else(|| Some(card.name())),
+            id: PeerId::Key(key),
+            name: known.or(Some(name)),
             verified: None,
             blocked: false,
             stranger: false,
-            addrs: card.addrs(),
+            addrs,
         };
         let told = match self.set_contact(contact, date, now) {
             Ok(decision) => Event::Decided(decision),
@@ -138,30 +151,66 @@ impl State {
         }
     }
 
+    /// A key has proven itself. If the user has accepted its introduction, it becomes a contact
+    /// without a card: a peer that has us as a contact is not asked and sends none.
+    pub(super) fn meets_introduced(&mut self, key: PublicKey, date: u64, now: Time) {
+        if let Some(name) = self.introductions.awaited(key, date).map(|one| one.name.clone()) {
+            self.add_introduced(key, name, Vec::new(), date, now);
+            self.prune_introductions();
+        }
+    }
+
     fn tell_introduction(&mut self, news: IntroductionNews) {
         self.tell(Event::Introduction(Box::new(news)));
     }
 
-    fn send_part(&mut self, to: PublicKey, part: IntroductionPart) {
-        if let Some(part) = self.introductions.send(to, part) {
+    /// Sends what a contact gets now of the introductions of `about`, or of all.
+    fn send_parts(&mut self, to: PublicKey, about: Option<PublicKey>, date: u64) {
+        if !self.is_friend(to) {
+            return;
+        }
+        for part in self.introductions.due(to, about, date) {
+            let part = match part {
+                DuePart::Card(card) => IntroductionPart::Card(card),
+                DuePart::Ask(key) => {
+                    let name = self.who(key.into()).name;
+                    IntroductionPart::Ask(key, name.unwrap_or_else(|| PeerName::new(NAMELESS)))
+                }
+            };
             self.act(Output::Introduce(to, part));
         }
     }
 
-    /// Sends what was held for a contact whose session has opened.
-    pub(super) fn send_held_parts(&mut self, key: PublicKey) {
-        for part in self.introductions.session_up(key) {
-            self.act(Output::Introduce(key, part));
+    /// Sends a contact whose session has opened what waits for it.
+    pub(super) fn send_introductions(&mut self, key: PublicKey, date: u64) {
+        self.introductions.session_up(key);
+        self.send_parts(key, None, date);
+    }
+
+    /// Forgets introductions that involve a contact which was forgotten or blocked, and settles
+    /// those of peers that have become contacts.
+    pub(super) fn prune_introductions(&mut self) {
+        if !self.introductions.is_empty() {
+            let mut introductions = std::mem::take(&mut self.introductions);
+            introductions.prune(|key| self.is_friend(key), |key| self.is_blocked(key.into()));
+            self.introductions = introductions;
         }
     }
 
-    /// Returns the introductions that wait for the user's decision.
-    pub fn undecided_introductions(&self) -> Vec<IntroducedPeer> {
-        self.introductions.undecided().cloned().collect()
+    /// Returns the introductions that wait for the user's decision. `date` is the clock, in seconds
+    /// since 1970.
+    pub fn undecided_introductions(&self, date: u64) -> Vec<IntroducedPeer> {
+        self.introductions.undecided(date).cloned().collect()
     }
 
-    /// Returns the ignored keys, oldest first.
-    pub fn ignored(&self) -> Vec<PublicKey> {
-        self.introductions.ignored().collect()
+    /// Returns the introductions that the user made and that wait for an answer or a session, and
+    /// those that the user has accepted and that wait for a card.
+    pub fn waiting_introductions(&self, date: u64) -> (Vec<MadeIntroduction>, Vec<IntroducedPeer>) {
+        self.introductions.waiting(date)
+    }
+
+    /// Returns what is to be saved of the introductions.
+    pub fn take_introductions(&mut self, date: u64) -> SavedIntroductions {
+        self.introductions.take(date)
     }
 }

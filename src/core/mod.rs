@@ -56,7 +56,10 @@ pub use event::{
     PlainRequest, SessionRequest, Verification,
 };
 pub(crate) use inbound::Staged;
-pub use introductions::{IntroducedPeer, IntroductionPart, MAX_IGNORED};
+pub use introductions::{
+    IntroducedContact, IntroducedPeer, IntroductionPart, MadeIntroduction, SavedIntroductions,
+};
+pub(crate) use introductions::{MAX_IGNORED, MAX_INTRODUCTIONS};
 pub use meeting::Env;
 pub use outbox::{Jitter, MAX_QUEUE_MESSAGES};
 pub(crate) use outbox::{MAX_OUTBOX_BYTES, WriteId};
@@ -134,8 +137,8 @@ pub struct CoreConfig {
     pub durable: bool,
     /// How long a message waits for its recipient.
     pub expire: Duration,
-    /// The introduced keys that the user ignores.
-    pub ignored: Vec<PublicKey>,
+    /// The introductions of earlier runs.
+    pub introductions: SavedIntroductions,
 }
 
 impl CoreConfig {
@@ -156,7 +159,7 @@ impl CoreConfig {
             discovery: DiscoveryMode::Off,
             durable: false,
             expire: Self::EXPIRE,
-            ignored: Vec::new(),
+            introductions: SavedIntroductions::default(),
         }
     }
 }
@@ -255,7 +258,7 @@ impl State {
     /// Returns a state that knows no peer yet, only the keys of `config`.
     pub fn new(config: CoreConfig) -> Self {
         let CoreConfig { me, name, key, pins, policy, blocked_sources, .. } = config;
-        let CoreConfig { require_encryption, discovery, durable, expire, ignored, .. } = config;
+        let CoreConfig { require_encryption, discovery, durable, expire, introductions, .. } = config;
         let mut trust = Trusted::new(key, policy).with_required_encryption(require_encryption);
         for pin in pins {
             trust.load(pin);
@@ -287,7 +290,7 @@ impl State {
             not_stored_told_at: None,
             told_in_use: false,
             told_to_verify: BTreeMap::new(),
-            introductions: Introductions::new(ignored),
+            introductions: Introductions::new(introductions),
             leaving: false,
             closed: false,
             actions: Vec::new(),
@@ -341,8 +344,14 @@ impl State {
     }
 
     fn done(&mut self) -> Vec<Output> {
+        if self.trust.has_changes() {
+            self.prune_introductions();
+        }
         if self.trust.has_untold_changes() {
             self.tell(Event::ContactsChanged);
+        }
+        if self.introductions.has_untold_changes() {
+            self.tell(Event::IntroductionsChanged);
         }
         std::mem::take(&mut self.actions)
     }

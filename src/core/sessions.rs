@@ -71,6 +71,9 @@ impl State {
         now: Time,
     ) -> (Result<(), ByeReason>, Vec<Output>) {
         let (key, opened) = (up.key, up.hello.is_some());
+        if !self.closed {
+            self.meets_introduced(key, env.date, now);
+        }
         let welcome = match job {
             None if self.closed => Err(ByeReason::NoRoom),
             None => self.accepts(up, env, now),
@@ -106,7 +109,7 @@ impl State {
             self.peers.mark_on_lan(Recipient::key(key));
         }
         if welcome.is_ok() && opened && !self.closed {
-            self.send_held_parts(key);
+            self.send_introductions(key, env.date);
         }
         (welcome, self.done())
     }

@@ -88,7 +88,7 @@ impl Story {
                 Output::Session(request) => self.session_requests.push(request),
                 Output::Resolve(name) => self.names.push(name),
                 // For the prompt, which shows nothing.
-                Output::Tell(Event::ProvenAt(..) | Event::ContactsChanged) => {}
+                Output::Tell(Event::ProvenAt(..) | Event::ContactsChanged | Event::IntroductionsChanged) => {}
                 Output::Tell(event) => self.told.push(event),
                 Output::Store(id, write) if self.holds_writes => self.writes.push((id, write)),
                 Output::Store(Some(id), _) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::ports::Ports;
 use super::step::Step;
-use crate::core::{ContactChange, CoreConfig, Me, PlainAnswer, Policy, State, Time};
+use crate::core::{ContactChange, CoreConfig, Me, PlainAnswer, Policy, SavedIntroductions, State, Time};
 use crate::interfaces::reachable_ips;
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
@@ -71,6 +71,12 @@ impl Machine {
     /// Returns the changes of contacts since the last call, which have to be saved.
     pub fn take_contact_changes(&mut self) -> Vec<ContactChange> {
         self.state.take_contact_changes()
+    }
+
+    /// Returns what is to be saved of the introductions. `date` is the clock, in seconds since
+    /// 1970.
+    pub fn take_introductions(&mut self, date: u64) -> SavedIntroductions {
+        self.state.take_introductions(date)
     }
 
     /// Accepts nothing more from the network: the user can no longer be told of it.

@@ -119,6 +119,7 @@ pub(in crate::tui) struct App {
     wishes: Wishes,
     pub(super) labels: Labels,
     pub(super) contacts: ContactBook,
+    introductions: invitations::SavingIntroductions,
     clock: Clock,
     own: ProfileFiles,
     /// Messages that are about to be printed, and are stored as shown after that.
@@ -282,6 +283,7 @@ impl App {
             wishes: Wishes { plain: settings.plain, status: settings.status, advertise: settings.advertise },
             labels,
             contacts,
+            introductions: invitations::SavingIntroductions::default(),
             clock: Clock::new(settings.time_format.clone()),
             own: ProfileFiles::default(),
             shown: Vec::new(),
@@ -364,6 +366,8 @@ impl App {
         let (advertise, is_terminal) = (self.wishes.advertise, self.screen.is_terminal());
         let lines = greeting::lines(name, not_stored, &self.node, advertise, is_terminal, contacts);
         self.out.extend(lines.into_iter().chain(told).map(Line::from));
+        let undecided = self.undecided_at_start();
+        self.out.extend(undecided);
         self.catch_up();
         if self.busy.is_none() {
             self.ask();
@@ -503,6 +507,7 @@ impl App {
             }
         }
         self.tend_contacts();
+        self.tend_introductions();
         let overdue = self.notices.overdue(self.began.elapsed());
         self.tell_now(overdue);
         // Checking contacts.toml alone redraws nothing.

@@ -66,8 +66,8 @@ pub use style::{Ink, Line, Palette};
 pub use terminal::columns;
 pub(crate) use terminal::{abandon_terminal, is_dumb, is_in_foreground, restore_terminal};
 pub(crate) use words::{
-    DELIVERED, hold_words, is_good, lines_of_request, pin_lines, policy_words, requests_lines, status_words,
-    untrusted_words,
+    DELIVERED, awaited_line, hold_words, is_good, lines_of_request, made_line, pin_lines, policy_words,
+    requests_lines, status_words, untrusted_words,
 };
 pub use words::{Voice, later, lines, quoted};
 pub(crate) use words::{beginning, place};

@@ -17,6 +17,7 @@ use crate::model::untrusted::harmless;
 pub(crate) use fates::{DELIVERED, hold_words, is_good, status_words};
 use fates::{done, first, left_out_words, not_sent, not_to_offline, sum};
 pub use fates::{later, quoted};
+pub(crate) use introductions::{awaited_line, made_line};
 pub(crate) use trust::beginning;
 pub(super) use trust::name_of;
 pub(crate) use trust::{lines_of_request, pin_lines, policy_words, requests_lines, untrusted_words};
@@ -180,6 +181,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         | Event::MutedMessage(_)
         | Event::Settled(_)
         | Event::ContactsChanged
+        | Event::IntroductionsChanged
         | Event::NetworkChanged => Vec::new(),
         Event::Dialed { total: 1, connected: 1 } => vec!["The static peer is online.".into()],
         Event::Dialed { total: 1, .. } => {

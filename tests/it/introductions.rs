@@ -29,14 +29,35 @@ fn introduces(whom: &Peer) -> String {
     format!(" introduces {name} (key {}): /accept {word} or /ignore {word}", short(&whom.key()))
 }
 
+/// The same after `/introduce bob carol`, which both read.
+fn introduced(data: &[TempDir; 3]) -> [Peer; 3] {
+    let [mut alice, mut bob, mut carol] = three(data);
+    alice.types(&["/introduce bob carol"]);
+    alice.sees("Asked Bob and Carol. Each sees it only if you are their contact.");
+    bob.sees(&introduces(&carol));
+    carol.sees(&introduces(&bob));
+    [alice, bob, carol]
+}
+
+fn leaves(peer: &mut Peer) {
+    peer.types(&["0"]);
+    assert!(peer.ends().success(), "{}", peer.errors());
+}
+
+/// Ends a peer and starts it again, with the same data at the same port.
+fn restarted(mut peer: Peer, data: &TempDir) -> Peer {
+    leaves(&mut peer);
+    started(peer.name(), data).port(peer.addr().port()).start()
+}
+
+fn has_contact(data: &TempDir, profile: &str, other: &Peer) {
+    until(SOON, "a contact", || contacts(data, profile).contains(&other.key()));
+}
+
 #[test]
 fn introduced_contacts_who_both_accept_meet() {
     let data = [data(), data(), data()];
-    let [mut alice, mut bob, mut carol] = three(&data);
-    alice.types(&["/introduce bob carol"]);
-    alice.sees("Asked Bob and Carol, who see it if you are their contact.");
-    bob.sees(&introduces(&carol));
-    carol.sees(&introduces(&bob));
+    let [mut alice, mut bob, mut carol] = introduced(&data);
     bob.types(&["/accept carol"]);
     bob.sees(&format!("Your contact card for Carol has {}.", bob.addr()));
     bob.sees("Alice passes your contact card on to Carol. Carol becomes a contact when they accept too.");
@@ -56,22 +77,75 @@ fn introduced_contacts_who_both_accept_meet() {
 }
 
 #[test]
+fn introduction_survives_a_restart_of_each_peer() {
+    let data = [data(), data(), data()];
+    let [mut alice, mut bob, carol] = introduced(&data);
+    leaves(&mut alice);
+    bob.sees(") left");
+    bob.types(&["/accept carol"]);
+    bob.sees("Alice is offline. When they are back, they get your contact card for Carol. Carol becomes");
+    let mut bob = restarted(bob, &data[1]);
+    let mut alice = started("Alice", &data[0]).port(alice.addr().port()).start();
+    alice.sees("Bob accepted the introduction; Carol gets their contact card.");
+    let _alice = restarted(alice, &data[0]);
+    let mut carol = restarted(carol, &data[2]);
+    carol.sees(&introduces(&bob));
+    carol.types(&["/accept bob"]);
+    carol.sees("Added Bob");
+    bob.sees("Added Carol");
+}
+
+#[test]
+fn held_card_survives_a_restart() {
+    let data = [data(), data(), data()];
+    let [mut alice, mut bob, mut carol] = introduced(&data);
+    carol.types(&["/accept bob"]);
+    alice.sees("Carol accepted the introduction; Bob gets their contact card.");
+    // What follows the card has arrived, so the card has.
+    alice.types(&["@bob Carol accepted"]);
+    bob.sees(": Carol accepted");
+    let mut bob = restarted(bob, &data[1]);
+    leaves(&mut alice);
+    bob.types(&["/accept carol"]);
+    bob.sees("Added Carol");
+    has_contact(&data[1], "bob", &carol);
+    // Carol gets Bob's card once Alice is back, or meets Bob himself before.
+    carol.sees("Added Bob");
+}
+
+#[test]
+fn repeated_introduction_asks_who_has_not_accepted() {
+    let data = [data(), data(), data()];
+    let [mut alice, mut bob, mut carol] = introduced(&data);
+    bob.types(&["/ignore carol"]);
+    bob.sees("Ignored Carol.");
+    carol.types(&["/accept bob"]);
+    alice.sees("Carol accepted the introduction; Bob gets their contact card.");
+    alice.types(&["/introduce carol bob"]);
+    alice.sees("Asked Bob again. Carol has already accepted.");
+    alice.types(&["/introduce"]);
+    alice.sees("You introduced Bob and Carol. Bob was asked. Carol has accepted.");
+    carol.types(&["/introduce"]);
+    carol.sees("You accepted an introduction of Bob by Alice. Bob becomes a contact when they accept too.");
+    alice.types(&["@bob did you see it?", "@carol did you see it?"]);
+    for peer in [&mut bob, &mut carol] {
+        peer.sees(": did you see it?");
+        let lines = peer.printed();
+        assert_eq!(lines.iter().filter(|line| line.contains(" introduces ")).count(), 1, "{lines:?}");
+    }
+}
+
+#[test]
 fn ignored_introduction_sends_nothing_and_is_remembered() {
     let data = [data(), data(), data()];
-    let [mut alice, mut bob, mut carol] = three(&data);
-    alice.types(&["/introduce bob carol"]);
-    bob.sees(&introduces(&carol));
-    carol.sees(&introduces(&bob));
+    let [mut alice, mut bob, mut carol] = introduced(&data);
     bob.types(&["/requests"]);
     bob.sees(&introduces(&carol));
     bob.types(&["/ignore carol"]);
     bob.sees("Ignored Carol.");
     carol.types(&["/accept bob"]);
     alice.sees("Carol accepted the introduction; Bob gets their contact card.");
-    let next = started("Bob", &data[1]).port(bob.addr().port());
-    bob.types(&["0"]);
-    assert!(bob.ends().success());
-    let mut bob = next.start();
+    let mut bob = restarted(bob, &data[1]);
     bob.sees("* Alice");
     alice.types(&["/introduce bob carol"]);
     // What comes after it is there.
@@ -82,12 +156,73 @@ fn ignored_introduction_sends_nothing_and_is_remembered() {
 }
 
 #[test]
-fn user_chooses_the_addresses_of_the_card() {
+fn user_is_not_asked_about_a_contact() {
     let data = [data(), data(), data()];
     let [mut alice, mut bob, mut carol] = three(&data);
-    alice.types(&["/introduce carol bob"]);
-    bob.sees(&introduces(&carol));
+    bob.types(&[&format!("/add {}", carol.key())]);
+    has_contact(&data[1], "bob", &carol);
+    alice.types(&["/introduce bob carol"]);
     carol.sees(&introduces(&bob));
+    carol.types(&["/accept bob"]);
+    carol.sees("Bob becomes a contact when they accept too.");
+    alice.sees("Carol accepted the introduction; Bob gets their contact card.");
+    alice.types(&["@bob ready"]);
+    bob.sees(": ready");
+    assert!(!bob.printed().iter().any(|line| line.contains("introduces")), "{:?}", bob.printed());
+    // Bob needs no card to connect to his contact, and Carol has accepted his key.
+    bob.types(&[&format!("/connect {}", carol.addr())]);
+    carol.sees("Added Bob");
+    has_contact(&data[2], "carol", &bob);
+    carol.types(&["/introduce"]);
+    carol.sees("No introductions are waiting.");
+}
+
+#[test]
+fn introduction_ends_with_a_forgotten_contact() {
+    let data = [data(), data(), data()];
+    let [mut alice, mut bob, _carol] = introduced(&data);
+    bob.types(&["/block alice", "/introduce"]);
+    bob.sees("No introductions are waiting.");
+    alice.types(&["/forget carol", "yes", "/introduce"]);
+    alice.sees("No introductions are waiting.");
+}
+
+#[test]
+fn offline_contact_is_asked_when_it_is_back() {
+    let data = [data(), data(), data()];
+    let [mut alice, mut bob, mut carol] = three(&data);
+    leaves(&mut carol);
+    alice.sees(") left");
+    alice.types(&["/introduce bob carol"]);
+    alice.sees("Asked Bob. Carol is asked when they are online.");
+    bob.sees(&introduces(&carol));
+    alice.types(&["/introduce"]);
+    alice.sees("You introduced Bob and Carol. Bob was asked. Carol is asked when they are online.");
+    let mut alice = restarted(alice, &data[0]);
+    let mut carol = started("Carol", &data[2]).port(carol.addr().port()).start();
+    carol.sees(&introduces(&bob));
+    alice.types(&["/introduce"]);
+    alice.sees("You introduced Bob and Carol. Bob was asked. Carol was asked.");
+}
+
+#[test]
+fn damaged_introductions_are_set_aside() {
+    let data = data();
+    let folder = data.path().join("profiles").join("alice");
+    let mut alice = started("Alice", &data).start();
+    leaves(&mut alice);
+    std::fs::write(folder.join("introductions.toml"), "made = 1").expect("written");
+    let mut alice = started("Alice", &data).start();
+    alice.sees("introductions.toml, line 1: ");
+    assert!(folder.join("introductions.toml.damaged").exists());
+    alice.types(&["/introduce"]);
+    alice.sees("No introductions are waiting.");
+}
+
+#[test]
+fn user_chooses_the_addresses_of_the_card() {
+    let data = [data(), data(), data()];
+    let [_alice, mut bob, mut carol] = introduced(&data);
     carol.types(&["/accept bob"]);
     bob.types(&["/accept carol 192.0.2.7:5000 bob.example"]);
     bob.sees("`bob.example` is not an address");

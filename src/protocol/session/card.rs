@@ -81,6 +81,18 @@ impl ContactCard {
         self.expires > now && self.expires.saturating_sub(now) <= most
     }
 
+    /// Returns the card as a profile saves it: the value of its record.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.encode_fields(&mut bytes);
+        bytes
+    }
+
+    /// Returns the card with these [bytes](ContactCard::to_bytes). `None` if they are damaged.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Self::decode(&Fields::of(bytes).ok()?).ok()
+    }
+
     /// Returns the bytes that are signed: a text that names the purpose, then all fields except the
     /// signature.
     pub fn signed_bytes(&self) -> Vec<u8> {

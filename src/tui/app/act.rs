@@ -106,7 +106,10 @@ impl App {
             Act::Add(contact) => Command::SetContact { contact, date: clock::seconds() },
             Act::Verify(key) => Command::Verify { key, date: clock::seconds() },
             Act::ToggleMute(id) => Command::SetMuted(id, !self.node.is_muted(id)),
-            Act::Introduce(pair) => Command::Introduce { pair, date: clock::seconds() },
+            Act::Introduce(pair) => {
+                self.introductions.is_decided = true;
+                Command::Introduce { pair, date: clock::seconds() }
+            }
         };
         Some(self.node.command(command))
     }

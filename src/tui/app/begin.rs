@@ -216,6 +216,10 @@ pub(super) fn start(
     let answers = terminal.then(|| Answers::new(settings));
     decide_about_keys(&mut peers, &book.pins, identity.key(), answers)?;
     told.extend(profile::configure(&mut book.pins, &mut peers, identity.key(), date));
+    let (introductions, set_aside) = folder
+        .map(|folder| profile::read_introductions(folder, (!is_doubtful).then_some(date)))
+        .unwrap_or_default();
+    told.extend(set_aside);
     let config = NodeConfig {
         name: name.clone(),
         advertise: settings.advertise,
@@ -227,7 +231,7 @@ pub(super) fn start(
         blocked_sources: book.contacts.blocked_sources().iter().copied().collect(),
         require_encryption: settings.require_encryption,
         discovery: settings.discovery(),
-        ignored: folder.map(profile::ignored).unwrap_or_default(),
+        introductions,
     };
     let Listening { bound, replaces } = match listening {
         Some(listening) => listening,

@@ -1,5 +1,7 @@
 //! Shows our invitation, adds contacts by invitation, and answers introductions.
 
+use std::time::{Duration, Instant};
+
 use super::looks::shows_blocks;
 use super::{App, clock, greeting};
 use crate::core::{
@@ -11,6 +13,28 @@ use crate::model::key::PublicKey;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::profile;
 use crate::tui::{self, Ink, Line};
+
+/// Time between two writes of the introductions, unless the user decides something: a contact can
+/// change them often by sending cards.
+const SAVE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Undecided introductions that the start shows, at most. The others are counted.
+const MAX_AT_START: usize = 3;
+
+/// Introductions that `/introduce` lists, at most. The others are counted.
+const MAX_LISTED: usize = 50;
+
+/// What is to be saved of the introductions, and when it was done last.
+#[derive(Clone, Copy, Default)]
+pub(super) struct SavingIntroductions {
+    /// Whether something has changed since the last write.
+    pub(super) is_unsaved: bool,
+    /// Whether the user has decided something since the last write.
+    pub(super) is_decided: bool,
+    saved_at: Option<Instant>,
+    /// Whether the last write failed, which the user was told.
+    is_told: bool,
+}
 
 impl App {
     /// Shows our invitation.
@@ -70,36 +94,108 @@ impl App {
         let addrs: Vec<String> = card.addrs().iter().map(PeerAddr::to_string).collect();
         let addrs = if addrs.is_empty() { "no address".to_owned() } else { addrs.join(", ") };
         self.say(format!("Your contact card for {} has {addrs}.", introduction.name));
+        self.introductions.is_decided = true;
         let (by, card, date) = (introduction.by, Box::new(card), clock::seconds());
         Some(self.node.command(Command::AcceptIntroduction { by, card, date }))
     }
 
     /// Ignores an introduced key, in later runs too.
     pub(super) fn ignore_introduction(&mut self, key: PublicKey) -> OpId {
-        let op = self.node.command(Command::IgnoreIntroduction(key));
-        if let Some(folder) = &self.own.folder
-            && let Err(error) = profile::save_ignored(folder, &self.node.ignored())
-        {
-            self.refuse(format!("Cannot save the ignored key: {error}."));
+        self.introductions.is_decided = true;
+        self.node.command(Command::IgnoreIntroduction(key))
+    }
+
+    /// Returns a contact for the screen.
+    fn contact_info(&self, key: PublicKey) -> PeerInfo {
+        let id = Recipient::key(key);
+        PeerInfo {
+            id,
+            name: self.node.pin_of(id).and_then(|pin| pin.name),
+            addr: self.node.dialed_at(id),
+            claimed: None,
+            verification: self.node.verification_of(id),
         }
-        op
     }
 
     /// Returns a line for each introduction that waits for the user's decision.
     pub(in crate::tui) fn introduction_lines(&self) -> Vec<Line> {
-        let line = |one: IntroducedPeer| {
-            let id = Recipient::key(one.by);
-            let by = PeerInfo {
-                id,
-                name: self.node.pin_of(id).and_then(|pin| pin.name),
-                addr: self.node.dialed_at(id),
-                claimed: None,
-                verification: self.node.verification_of(id),
-            };
-            let news = IntroductionNews::Introduced { by, key: one.key, name: one.name };
-            tui::lines(&Event::Introduction(Box::new(news)), &self.voice(""))
+        self.node.introductions().into_iter().flat_map(|one| self.introduction_line(one)).collect()
+    }
+
+    fn introduction_line(&self, one: IntroducedPeer) -> Vec<Line> {
+        let IntroducedPeer { by, key, name, .. } = one;
+        let news = IntroductionNews::Introduced { by: self.contact_info(by), key, name };
+        tui::lines(&Event::Introduction(Box::new(news)), &self.voice(""))
+    }
+
+    /// Returns the lines at the start about introductions of earlier runs that wait for the user's
+    /// decision, except those by muted contacts.
+    pub(super) fn undecided_at_start(&self) -> Vec<Line> {
+        let mut undecided = self.node.introductions();
+        undecided.retain(|one| !self.node.is_muted(Recipient::key(one.by)));
+        let more = undecided.len().saturating_sub(MAX_AT_START);
+        let mut lines: Vec<Line> =
+            undecided.into_iter().take(MAX_AT_START).flat_map(|one| self.introduction_line(one)).collect();
+        match more {
+            0 => {}
+            1 => lines.push("1 more introduction is waiting; /introduce lists all.".into()),
+            more => {
+                lines.push(format!("{more} more introductions are waiting; /introduce lists all.").into())
+            }
+        }
+        lines
+    }
+
+    /// Lists the introductions that wait for someone: those that the user made, and those that the
+    /// user received.
+    pub(in crate::tui) fn list_introductions(&mut self) {
+        let (made, awaited) = self.node.waiting_introductions();
+        let voice = self.voice("");
+        let mut lines: Vec<Line> = Vec::new();
+        for one in &made {
+            let who = one.pair.each_ref().map(|side| self.contact_info(side.key));
+            lines.push(tui::made_line(one, &who, &voice));
+        }
+        for one in &awaited {
+            lines.push(tui::awaited_line(&one.name, &self.contact_info(one.by), &voice));
+        }
+        lines.extend(self.introduction_lines());
+        if lines.is_empty() {
+            lines.push("No introductions are waiting. /introduce bob carol introduces two contacts.".into());
+        }
+        let more = lines.len().saturating_sub(MAX_LISTED);
+        lines.truncate(MAX_LISTED);
+        if more > 0 {
+            lines.push(format!("And {more} more.").into());
+        }
+        self.out.extend(lines);
+    }
+
+    /// Saves the introductions if they have changed, at once if the user has decided something, and
+    /// otherwise at most once a second.
+    pub(super) fn tend_introductions(&mut self) {
+        let SavingIntroductions { is_unsaved, is_decided, saved_at, .. } = self.introductions;
+        let is_due = is_decided || saved_at.is_none_or(|at| at.elapsed() >= SAVE_PAUSE);
+        if is_unsaved && is_due {
+            self.save_introductions();
+        }
+    }
+
+    /// Saves the introductions if they have changed. If that fails, says so once and tries again
+    /// later.
+    pub(super) fn save_introductions(&mut self) {
+        let Some(folder) = self.own.folder.as_ref().filter(|_| self.introductions.is_unsaved) else { return };
+        let saved = profile::save_introductions(folder, &self.node.take_introductions());
+        let (is_unsaved, was_told) = (saved.is_err(), self.introductions.is_told);
+        self.introductions = SavingIntroductions {
+            is_unsaved,
+            is_decided: false,
+            saved_at: Some(Instant::now()),
+            is_told: is_unsaved,
         };
-        self.node.introductions().into_iter().flat_map(line).collect()
+        if let Some(error) = saved.err().filter(|_| !was_told) {
+            self.say(Line::of(Ink::Bad, format!("Cannot save the introductions: {error}.")));
+        }
     }
 
     /// Takes the invitation that `p2p-chat add` has left.

@@ -89,6 +89,7 @@ impl App {
         self.last_events(rest, goodbye);
         self.note_contacts();
         self.save_contacts_at_last();
+        self.save_introductions();
         let undelivered = self.undelivered.take();
         self.out.extend(undelivered);
         let _ = self.show();

@@ -85,6 +85,7 @@ impl App {
             }
             Event::Delivery { op, who, status, .. } => self.later(*op, who, status, lines),
             Event::ContactsChanged => self.note_contacts(),
+            Event::IntroductionsChanged => self.introductions.is_unsaved = true,
             Event::NetworkChanged => {
                 self.own_addr = greeting::own_addr(&self.node, self.wishes.advertise);
                 if self.node.follow_networks()

@@ -6,14 +6,23 @@ use crate::tui::menu::introductions;
 
 pub(super) static INTRODUCE: Spec = Spec {
     name: "/introduce",
-    arguments: "WHOM WHOM",
+    arguments: "[WHOM WHOM]",
     short: "introduce two contacts to each other",
-    long: "p2p-chat asks each of them. When one accepts, the other gets a contact card through \
-           you. Nothing is exchanged before that. A contact gets at most 20 introductions a \
-           day from you.",
+    long: "p2p-chat asks each of them, now or when they are online in the next 7 days. When one \
+           accepts, the other gets a contact card through you. Nothing is exchanged before that. \
+           The same again asks those who have not accepted. A contact gets at most 20 \
+           introductions a day from you. Without names, it lists the introductions that wait: who \
+           has accepted, and who has not.",
     row: Some((&["/introduce", "/ignore"], "introduce two contacts; ignore an introduction")),
     completes: Argument::Peer(" "),
-    read: |_, typed| introductions::introduce(typed.rest, typed.directory),
+    read: |_, typed| match typed.rest {
+        "" => typed.to_app(),
+        words => introductions::introduce(words, typed.directory),
+    },
+    run: |app, _| {
+        app.list_introductions();
+        None
+    },
     ..COMMAND
 };
 

@@ -2,8 +2,8 @@
 
 use super::trust::beginning;
 use super::voice::Voice;
-use crate::core::IntroductionNews;
-use crate::model::name::folded;
+use crate::core::{IntroductionNews, MadeIntroduction, PeerInfo};
+use crate::model::name::{PeerName, folded};
 use crate::tui::style::{Ink, Line};
 
 /// Returns the line about an introduction.
@@ -23,13 +23,25 @@ pub(super) fn line(news: &IntroductionNews, voice: &Voice<'_>) -> Line {
             let rest = format!(" introduces {who} (key {key}): /accept {word} or /ignore {word}");
             voice.about(by, voice.named(by), rest)
         }
-        IntroductionNews::Asked(one, other) => {
-            let (one, other) = (voice.word_for(one), voice.word_for(other));
-            let line = format!(
-                "Asked {one} and {other}, who see it if you are their contact. When one accepts, the other \
-                 gets their contact card."
-            );
-            line.into()
+        IntroductionNews::Asked { is_new, asked, later, accepted } => {
+            let names = |whom: &[PeerInfo]| -> Option<String> {
+                let names: Vec<String> = whom.iter().map(|who| voice.word_for(who)).collect();
+                (!names.is_empty()).then(|| names.join(" and "))
+            };
+            let again = if *is_new { "" } else { " again" };
+            let is_two = |whom: &[PeerInfo]| whom.len() > 1;
+            let has = if is_two(accepted) { "have" } else { "has" };
+            let is = if is_two(later) { "are" } else { "is" };
+            let sentences = [
+                names(asked).map(|names| format!("Asked {names}{again}.")),
+                names(later).map(|names| format!("{names} {is} asked when they are online.")),
+                names(accepted).map(|names| format!("{names} {has} already accepted.")),
+                is_new.then(|| {
+                    "Each sees it only if you are their contact. When one accepts, the other gets their contact card."
+                        .to_owned()
+                }),
+            ];
+            sentences.into_iter().flatten().collect::<Vec<_>>().join(" ").into()
         }
         IntroductionNews::TooMany(who) => {
             let line = format!(
@@ -38,14 +50,19 @@ pub(super) fn line(news: &IntroductionNews, voice: &Voice<'_>) -> Line {
             );
             Line::of(Ink::Bad, line)
         }
-        IntroductionNews::Accepted { by, name, waits } => {
+        IntroductionNews::Accepted { by, name, later, waits } => {
             let by = voice.word_for(by);
             let then = if *waits {
                 format!(" {name} becomes a contact when they accept too.")
             } else {
                 String::new()
             };
-            format!("{by} passes your contact card on to {name}.{then}").into()
+            let passes = if *later {
+                format!("{by} is offline. When they are back, they get your contact card for {name}.")
+            } else {
+                format!("{by} passes your contact card on to {name}.")
+            };
+            format!("{passes}{then}").into()
         }
         IntroductionNews::Ignored(name) => {
             format!("Ignored {name}. Introductions of this key are no longer shown.").into()
@@ -56,6 +73,112 @@ pub(super) fn line(news: &IntroductionNews, voice: &Voice<'_>) -> Line {
         }
         IntroductionNews::NotThere => {
             Line::of(Ink::Bad, "There is no such introduction; /requests lists them.")
+        }
+    }
+}
+
+/// Returns the line about an introduction that the user made and that waits. `who` are its two
+/// contacts.
+pub(crate) fn made_line(made: &MadeIntroduction, who: &[PeerInfo; 2], voice: &Voice<'_>) -> Line {
+    let names = who.each_ref().map(|who| voice.word_for(who));
+    let [one, other] = &names;
+    let states = made.pair.iter().zip(&names).zip(names.iter().rev()).map(|((side, name), other)| {
+        match (&side.card, side.asked, side.passed) {
+            (Some(_), _, true) => format!("{name} has accepted."),
+            (Some(_), _, false) => {
+                format!("{name} has accepted; {other} gets their contact card when {other} is online.")
+            }
+            (None, true, _) => format!("{name} was asked."),
+            (None, false, _) => format!("{name} is asked when they are online."),
+        }
+    });
+    format!("You introduced {one} and {other}. {}", states.collect::<Vec<_>>().join(" ")).into()
+}
+
+/// Returns the line about an introduction by a contact that the user has accepted.
+pub(crate) fn awaited_line(name: &PeerName, by: &PeerInfo, voice: &Voice<'_>) -> Line {
+    let by = voice.word_for(by);
+    format!("You accepted an introduction of {name} by {by}. {name} becomes a contact when they accept too.")
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{IntroducedContact, Verification};
+    use crate::model::key::PublicKey;
+    use crate::protocol::session::ContactCard;
+    use crate::tui::labels::{Labels, Standing};
+
+    fn contact(name: &str, n: u8) -> PeerInfo {
+        PeerInfo {
+            id: PublicKey::new([n; 32]).into(),
+            name: Some(PeerName::new(name)),
+            addr: None,
+            claimed: None,
+            verification: Verification::Encrypted,
+        }
+    }
+
+    fn with_voice(tell: impl FnOnce(&Voice<'_>) -> Line) -> String {
+        let mut labels = Labels::default();
+        for (name, n) in [("Bob", 1), ("Carol", 2)] {
+            labels.meet(&contact(name, n), |_| Standing::Contact);
+        }
+        let date = |_| String::new();
+        let (full, rows) = (false, true);
+        tell(&Voice { labels: &labels, full, rows, is_new: false, late: "", stamp: "", date }).to_string()
+    }
+
+    #[test]
+    fn line_says_who_is_asked_and_who_accepted() {
+        let [bob, carol] = [contact("Bob", 1), contact("Carol", 2)];
+        let both = || vec![bob.clone(), carol.clone()];
+        let (one, other) = (|| vec![bob.clone()], || vec![carol.clone()]);
+        for (is_new, asked, later, accepted, words) in [
+            (true, both(), vec![], vec![], "Asked Bob and Carol. Each sees it only if"),
+            (
+                true,
+                vec![],
+                both(),
+                vec![],
+                "Bob and Carol are asked when they are online. Each sees it only if",
+            ),
+            (false, both(), vec![], vec![], "Asked Bob and Carol again."),
+            (false, one(), vec![], other(), "Asked Bob again. Carol has already accepted."),
+            (false, vec![], one(), other(), "Bob is asked when they are online. Carol has already accepted."),
+            (false, vec![], vec![], both(), "Bob and Carol have already accepted."),
+        ] {
+            let news = IntroductionNews::Asked { is_new, asked, later, accepted };
+            let told = with_voice(|voice| line(&news, voice));
+            assert!(if is_new { told.starts_with(words) } else { told == words }, "{told}");
+        }
+    }
+
+    #[test]
+    fn listed_introduction_says_what_is_missing() {
+        let [bob, carol] = [contact("Bob", 1), contact("Carol", 2)];
+        let key = |n| PublicKey::new([n; 32]);
+        let card = ContactCard::unsigned(key(2), key(1), &PeerName::new("Bob"), 0, &[]);
+        let side = |n, asked, has_card: bool, passed| IntroducedContact {
+            key: key(n),
+            asked,
+            card: has_card.then(|| Box::new(card.clone())),
+            passed,
+        };
+        for (one, other, words) in [
+            (side(1, true, false, false), side(2, false, false, false), "Bob was asked. Carol is asked when"),
+            (side(1, true, true, true), side(2, true, false, false), "Bob has accepted. Carol was asked."),
+            (
+                side(1, true, true, false),
+                side(2, true, true, true),
+                "Bob has accepted; Carol gets their contact card when Carol is online. Carol has accepted.",
+            ),
+        ] {
+            let made = MadeIntroduction { pair: [one, other], since: 0 };
+            let who = [bob.clone(), carol.clone()];
+            let told = with_voice(|voice| made_line(&made, &who, voice));
+            assert!(told.starts_with(&format!("You introduced Bob and Carol. {words}")), "{told}");
         }
     }
 }
