@@ -151,5 +151,5 @@ fn hand_over(folder: &Path, name: &str, invitation: &Invitation) -> anyhow::Resu
         }
         thread::sleep(CHECK_INTERVAL);
     }
-    Ok(format!("{name} is running{process} and has received the invitation from {}.", inviter(invitation)))
+    Ok(format!("Added {} to {name}'s contacts; {name} is running{process}.", inviter(invitation)))
 }

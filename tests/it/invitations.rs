@@ -99,9 +99,9 @@ fn running_program_takes_the_added_invitation() {
     let mut bob = started("Bob", &bobs).start();
     let told = printed(started("Bob", &bobs).arg("add").arg(invitation_of(&alice)));
     let expected = format!(
-        "Bob is running (process {}) and has received the invitation from Alice (key {}).\n",
-        bob.pid(),
-        short(&alice.key())
+        "Added Alice (key {}) to Bob's contacts; Bob is running (process {}).\n",
+        short(&alice.key()),
+        bob.pid()
     );
     assert_eq!(told, expected);
     bob.sees("Added Alice");

@@ -294,7 +294,12 @@ impl App {
             .take(MAX_LISTED)
             .map(|(id, count)| {
                 let label = self.labels.label(*id, None);
-                format!("{label} ({}) is muted; messages since: {count}.", self.place_of(*id))
+                let hidden = match count {
+                    0 => String::new(),
+                    1 => "; 1 message is hidden".to_owned(),
+                    count => format!("; {count} messages are hidden"),
+                };
+                format!("{label} ({}) is muted{hidden}.", self.place_of(*id))
             })
             .collect();
         lines.into_iter().for_each(|line| self.say(line));

@@ -146,9 +146,9 @@ impl Menu {
                  Send {label} nothing private. /block {} blocks this key.",
                 beginning(key)
             )]),
-            ("no" | "n" | "0" | "", _) => say(["Nothing is changed.".to_owned()]),
+            ("no" | "n" | "0" | "", _) => say(["Nothing changed.".to_owned()]),
             (_, sure) if self.asks_again => self.refuse(Asking::Sure(sure), "Type yes or no.".into()),
-            _ => refused("Expected yes or no. Nothing has changed."),
+            _ => refused("Expected yes or no. Nothing changed."),
         }
     }
 }

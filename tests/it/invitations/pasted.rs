@@ -22,7 +22,7 @@ fn invitation_pasted_at_the_menu_is_asked_about() {
     bob.enters("");
     bob.waits_for(question.trim_end());
     bob.enters("n");
-    bob.waits_for("Nothing is changed.");
+    bob.waits_for("Nothing changed.");
     // As the other side shows it.
     bob.keys(&pasted(&format!("p2p-chat add '{invitation}'")));
     bob.enters("");

@@ -38,7 +38,7 @@ fn verified_mark_is_on_both_sides_and_stays() {
     assert_eq!(hers, his);
     // Only a yes is one.
     alice.types(&["perhaps"]);
-    alice.sees("Expected yes or no. Nothing has changed.");
+    alice.sees("Expected yes or no. Nothing changed.");
     assert_eq!(compares(&mut alice, "bob"), hers);
     alice.types(&["yes"]);
     alice.sees("Bob is verified.");
@@ -100,7 +100,7 @@ fn key_after_a_forgotten_one_is_new() {
     alice.types(&["/forget bob"]);
     alice.sees("Bob will be removed from your contacts, and the key forgotten.");
     alice.types(&["no"]);
-    alice.sees("Nothing is changed.");
+    alice.sees("Nothing changed.");
     alice.types(&["/key bob"]);
     alice.sees(&in_groups(&bob));
     alice.types(&["/forget bob", "yes"]);

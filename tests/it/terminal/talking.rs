@@ -317,7 +317,7 @@ fn muted_messages_are_hidden_but_readable_later() {
     alice.waits_for("Bob: one");
     alice.waits_for("Bob: two");
     alice.enters("/mute");
-    alice.waits_for(&format!("{} is muted; messages since: 2.", bob.shown()));
+    alice.waits_for(&format!("{} is muted; 2 messages are hidden.", bob.shown()));
     alice.enters("/unmute bob");
     alice.waits_for("Unmuted Bob. 2 messages arrived meanwhile: /history Bob");
     bob.says("1", "three");

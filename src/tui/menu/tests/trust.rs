@@ -103,7 +103,7 @@ fn verify_shows_six_groups_and_needs_a_yes() {
     for line in ["", "0"] {
         let (act, said, _) = after(&mut menu, &["/verify bob", line], &people);
         assert_eq!(act, None);
-        assert!(said.ends_with("Nothing is changed."), "{said}");
+        assert!(said.ends_with("Nothing changed."), "{said}");
         assert!(menu.is_at_choice());
     }
 }
@@ -187,7 +187,7 @@ fn forget_shows_the_consequence_first() {
     assert_eq!(act, None);
     assert!(said.starts_with("Bob will be removed from your contacts, and the key forgotten."), "{said}");
     assert_eq!(menu.prompt(), "Forget Bob? yes/no: ");
-    assert_eq!(after(&mut menu, &["n"], &people), (None, "Nothing is changed.".into(), false));
+    assert_eq!(after(&mut menu, &["n"], &people), (None, "Nothing changed.".into(), false));
     assert_eq!(act_of(&["/forget bob", "y"], &people), Some(Act::Forget(key(1).into())));
     let (act, said, _) = after(&mut menu, &["/forget carla", "yes"], &people);
     assert_eq!(act, Some(Act::Forget(key(6).into())));
