@@ -41,6 +41,8 @@ pub enum StoreOp {
         name: Option<PeerName>,
         /// The message. Its time is when it was typed.
         message: Message,
+        /// Whether the user wrote it to all peers.
+        to_all: bool,
         /// Its status.
         status: DeliveryStatus,
         /// It is queued, and may have been sent.
@@ -234,6 +236,8 @@ pub enum Direction {
     },
     /// It is the user's.
     Outgoing {
+        /// Whether the user wrote it to all peers.
+        to_all: bool,
         /// Its status.
         status: DeliveryStatus,
         /// It is queued, and may have been sent.

@@ -124,5 +124,5 @@ fn add(queued: QueuedMessage) -> StoreOp {
     let QueuedMessage { to, name, message, attempted, expires } = queued;
     let assurance = if to.public_key().is_some() { Assurance::Encrypted } else { Assurance::Plain };
     let status = DeliveryStatus::Queued(PendingReason::InLine);
-    StoreOp::Outgoing { to, name, message, status, attempted, assurance, expires }
+    StoreOp::Outgoing { to, name, message, to_all: false, status, attempted, assurance, expires }
 }

@@ -88,7 +88,7 @@ fn messages_are_printed_as_the_chat_shows_them() {
 [10:01:08] Carol (unencrypted): hello all
 [10:01:08] ** Bob (verified) waves
 --- Sunday, 22 November 2026 ---
-[00:01:08] → Bob, Carol (unencrypted) and 2 more: supper (1 delivered, 2 sent, 1 queued)
+[00:01:08] → all: supper (1 delivered, 2 sent, 1 queued)
 [00:01:08] Carol (unencrypted): \\x1b[31m\\u{202e}x\\u{200b}
   │ # y
   │ 
@@ -266,7 +266,7 @@ fn each_json_line_is_a_complete_object() {
     let printed = kept.asked(&["--json"]).well();
     assert_harmless(printed.lines());
     let all: Vec<Json> = printed.lines().map(Json::read).collect();
-    let names = ["assurance", "direction", "id", "peer", "row", "sent", "state", "text", "time"];
+    let names = ["assurance", "direction", "id", "peer", "row", "sent", "state", "text", "time", "to_all"];
     for object in &all {
         assert_eq!(object.names(), names);
         assert_eq!(object.of("peer").names(), ["address", "key", "name"]);
@@ -281,6 +281,7 @@ fn each_json_line_is_a_complete_object() {
     assert_eq!((first.of("peer").of("key"), first.of("peer").of("address")), (&bobs, &Json::Null));
     assert_eq!((first.of("assurance").text(), first.of("peer").of("name").text()), ("verified", "Bob"));
     assert_eq!((second.of("text").text(), second.of("direction").text()), ("to \"both\" \\", "out"));
+    assert_eq!((first.of("to_all"), second.of("to_all")), (&Json::Bool(false), &Json::Bool(true)));
     assert_eq!((second.of("state").text(), third.of("state").text()), ("uncertain", "no receipt yet"));
     assert_eq!((second.of("assurance").text(), third.of("assurance").text()), ("unencrypted", "encrypted"));
     assert_eq!(

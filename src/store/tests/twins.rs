@@ -43,6 +43,7 @@ fn a_write() -> impl Strategy<Value = StoreOp> {
                 to,
                 name,
                 message,
+                to_all: expires % 2 == 0,
                 status,
                 attempted,
                 assurance,

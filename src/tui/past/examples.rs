@@ -62,7 +62,7 @@ pub(crate) fn to(row: i64, id: u8, status: DeliveryStatus) -> StoredMessage {
     StoredMessage {
         peer: at(5_000 + u16::try_from(row).unwrap()),
         name: Some(PeerName::new(&format!("N{row}"))),
-        direction: Direction::Outgoing { status, attempted: false },
+        direction: Direction::Outgoing { to_all: false, status, attempted: false },
         id: Some(MessageId::new([id; ID_BYTES])),
         sent: Some(TIME),
         assurance: Assurance::Plain,

@@ -22,7 +22,7 @@ mod tests {
     use super::*;
     use crate::model::delivery::DeliveryStatus;
     use crate::model::name::PeerName;
-    use crate::model::stored::{Assurance, StoredMessage};
+    use crate::model::stored::{Assurance, Direction, StoredMessage};
     use crate::model::untrusted::harmless;
 
     fn shown(rows: impl IntoIterator<Item = StoredMessage>) -> String {
@@ -68,6 +68,16 @@ mod tests {
             shown(all[..3].to_vec()),
             format!("[14:03:07] → {one}, {two} and {three}: hello (2 sent, 1 queued)\n")
         );
+    }
+
+    #[test]
+    fn message_to_all_names_no_recipients() {
+        let rows = (1..=2).map(|row| {
+            let status = if row == 1 { QUEUED } else { DeliveryStatus::Delivered };
+            let direction = Direction::Outgoing { to_all: true, status, attempted: false };
+            StoredMessage { direction, ..to(row, 1, QUEUED) }
+        });
+        assert_eq!(shown(rows), "[14:03:07] → all: hello (1 queued, 1 delivered)\n");
     }
 
     #[test]

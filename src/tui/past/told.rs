@@ -47,7 +47,7 @@ impl Told {
         if self.with.len() < MOST_NAMED {
             self.with.push((peer, name, assurance));
         }
-        let Direction::Outgoing { status, attempted } = direction else { return };
+        let Direction::Outgoing { status, attempted, .. } = direction else { return };
         let state = state(status, *attempted);
         match self.states.iter_mut().find(|(known, _)| *known == state) {
             Some((_, count)) => *count += 1,

@@ -3,6 +3,7 @@
 use super::people::{People, remark};
 use super::told::{MOST_NAMED, Told};
 use crate::model::delivery::{DeliveryStatus, FailureReason};
+use crate::model::stored::Direction;
 
 /// The word for the status of an outgoing message, which may have been sent if it was `attempted`.
 /// Scripts read it (docs/HISTORY.md), so a released word never changes.
@@ -27,9 +28,12 @@ pub(crate) fn state(status: &DeliveryStatus, attempted: bool) -> &'static str {
     }
 }
 
-/// Whom a message came from, or all that it went to, as far as they fit; each name as `show` has
-/// it.
+/// Returns whom a message came from, or all that it went to, as far as they fit. Each name is as
+/// `show` has it.
 pub(crate) fn with(told: &Told, people: &People, show: impl Fn(String) -> String) -> String {
+    if let Direction::Outgoing { to_all: true, .. } = told.first.direction {
+        return show("all".to_owned());
+    }
     let named = |at: usize| {
         told.with
             .get(at)
