@@ -13,7 +13,7 @@ use crate::model::name::Name;
 use crate::model::untrusted::harmless;
 use crate::profile::{self, Found, Named, Profile, Profiles};
 use crate::settings::{Misused, Settings};
-use crate::tui::app::looks::{palette, shows_blocks};
+use crate::tui::app::terminal_caps::{palette, shows_blocks};
 use crate::tui::{columns, invitation_lines, own_invitation};
 
 /// Returns the text about a profile: its name, its directory if that has another name, its key, and

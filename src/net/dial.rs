@@ -57,7 +57,7 @@ pub struct Identity {
 /// What became of a message.
 #[derive(Debug)]
 pub(super) struct Said {
-    /// Its fate; of a text in parts, the worst of theirs.
+    /// The result; for a message in parts, the worst one.
     pub(super) result: SendResult,
     /// How many parts were sent, and how many there are.
     pub(super) parts: (usize, usize),
@@ -265,7 +265,7 @@ mod tests {
     }
 
     /// A peer that does `serve` with the first connection, and what it read.
-    fn fate_with(
+    fn result_with(
         serve: impl FnOnce(TcpStream) -> Vec<u8> + Send + 'static,
         message: &Outgoing,
     ) -> (SendResult, Vec<u8>) {
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn close_without_receipt_means_handed_over() {
-        let (result, bytes) = fate_with(|mut stream| read_all(&mut stream), &hello());
+        let (result, bytes) = result_with(|mut stream| read_all(&mut stream), &hello());
         assert_eq!(result, SendResult::HandedOver);
         assert_eq!(bytes, b"127.0.0.1:5000 Alice hello");
     }
@@ -301,7 +301,7 @@ mod tests {
             stream.write_all(b"[ACK] Message received from 5001").unwrap();
             bytes
         };
-        assert_eq!(fate_with(acknowledge, &hello()).0, SendResult::Delivered);
+        assert_eq!(result_with(acknowledge, &hello()).0, SendResult::Delivered);
     }
 
     #[test]
@@ -342,7 +342,7 @@ mod tests {
             stream.write_all(plain::receipt(5001, None).as_bytes()).unwrap();
             bytes
         };
-        assert_eq!(fate_with(late, &Outgoing::Connect).0, SendResult::Delivered);
+        assert_eq!(result_with(late, &Outgoing::Connect).0, SendResult::Delivered);
     }
 
     #[test]
@@ -413,7 +413,7 @@ mod tests {
 
     #[test]
     fn a_probe_is_an_empty_connection() {
-        let (result, bytes) = fate_with(|mut stream| read_all(&mut stream), &Outgoing::Probe);
+        let (result, bytes) = result_with(|mut stream| read_all(&mut stream), &Outgoing::Probe);
         assert_eq!((result, bytes), (SendResult::HandedOver, Vec::new()));
     }
 }

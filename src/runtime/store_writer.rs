@@ -156,11 +156,11 @@ impl Pending {
             return;
         }
         if let Some(source) = job.stranger() {
-            let lane = self.of_strangers.entry(source).or_default();
-            if lane.is_empty() {
+            let waiting = self.of_strangers.entry(source).or_default();
+            if waiting.is_empty() {
                 self.turns.push_back(source);
             }
-            lane.push_back(job);
+            waiting.push_back(job);
             return;
         }
         if matches!(job.op, StoreOp::Forget(_)) {
@@ -196,10 +196,10 @@ impl Pending {
         let mut taken = Vec::new();
         while taken.len() < most
             && let Some(source) = self.turns.pop_front()
-            && let Some(lane) = self.of_strangers.get_mut(&source)
+            && let Some(waiting) = self.of_strangers.get_mut(&source)
         {
-            taken.extend(lane.pop_front());
-            if lane.is_empty() {
+            taken.extend(waiting.pop_front());
+            if waiting.is_empty() {
                 self.of_strangers.remove(&source);
             } else {
                 self.turns.push_back(source);

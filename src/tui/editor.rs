@@ -10,14 +10,14 @@
 //! between the lines first.
 
 mod buffer;
-mod deeds;
+mod edits;
 mod search;
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
 use buffer::Buffer;
-use deeds::{EditKind, cleaned};
+use edits::{EditKind, cleaned};
 use search::Search;
 
 use super::history::{History, Way};

@@ -166,7 +166,7 @@ fn head() -> ListEntry {
 fn entry_of_row(row: &Row, refused_key: Option<&str>, labels: &Labels, is_muted: bool) -> ListEntry {
     ListEntry {
         number: row.number.to_string(),
-        name: match (&row.name, labels.nickname(row.id)) {
+        name: match (&row.name, labels.alias(row.id)) {
             (None, None) => "-".to_owned(),
             (name, _) => labels.shown(row.id, name.as_ref()),
         },

@@ -1,9 +1,9 @@
 //! The one owner of the terminal: prints lines above the one that is being typed, and leaves that
 //! as it is.
 //!
-//! At the bottom of what is printed stands the *dock*: the status line, and below it the prompt
-//! with the typed text, over as many rows as it takes. What is new is written where the dock stood,
-//! and the dock anew below it, in one write. Nothing else is written over, so everything can be
+//! At the bottom of what is printed stands the *footer*: the status line, and below it the prompt
+//! with the typed text, over as many rows as it takes. What is new is written where the footer stood,
+//! and the footer anew below it, in one write. Nothing else is written over, so everything can be
 //! read again by scrolling back. When the window has another width, what is in sight of the last
 //! rows is written again, broken for that width. A message of which only the end is in sight is
 //! written whole, so its beginning can stand twice in what was scrolled off.
@@ -14,8 +14,8 @@ use crossterm::cursor::{MoveTo, MoveToColumn, MoveUp};
 use crossterm::queue;
 use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
 
-use super::dock::{Dock, Drawn, broken_rows};
 use super::editor::Editor;
+use super::footer::{Drawn, Footer, broken_rows};
 use super::layout::Further;
 use super::printed::Printed;
 use super::status::Status;
@@ -40,7 +40,7 @@ pub struct Screen {
 
 #[derive(Debug)]
 enum Kind {
-    /// A terminal whose line we edit ourselves. The rows above the dock are broken for a window of
+    /// A terminal whose line we edit ourselves. The rows above the footer are broken for a window of
     /// this `size`.
     Raw { editor: Box<Editor>, status: Option<Box<Status>>, drawn: Option<Drawn>, size: (usize, usize) },
     /// A terminal that edits lines itself: the prompt stays on the line of what is typed. After
@@ -150,7 +150,7 @@ impl Screen {
     /// Whether there is a status line, and room for it.
     pub fn shows_status(&self) -> bool {
         let has_one = matches!(&self.kind, Kind::Raw { status: Some(_), .. });
-        has_one && Dock::has_room_for_status(terminal::size())
+        has_one && Footer::has_room_for_status(terminal::size())
     }
 
     /// Prints lines, and the prompt with what is typed below them. `calls` are the bytes of a bell
@@ -164,20 +164,20 @@ impl Screen {
         match &mut self.kind {
             Kind::Raw { editor, status, drawn, size: before } => {
                 let size = terminal::size();
-                let dock = Dock::of(&self.prompt, editor, status.as_deref(), size);
+                let footer = Footer::of(&self.prompt, editor, status.as_deref(), size);
                 out.extend_from_slice(calls.as_bytes());
                 queue!(out, BeginSynchronizedUpdate)?;
                 let again = go_to_top(&mut out, drawn.as_ref(), &mut self.printed, *before, size)?;
                 *before = size;
                 write_over(&mut out, &again, palette)?;
-                // Only a dock that stands where the new one will is drawn over.
+                // Only a footer that stands where the new one will is drawn over.
                 let before = drawn.take().filter(|drawn| lines.is_empty() && drawn.size == size);
                 if before.is_none() {
                     queue!(out, Clear(ClearType::FromCursorDown))?;
                 }
                 let rows = self.printed.take(lines, size.0, Further::Blanks);
                 write_lines(&mut out, &rows, palette, RAW_LINE_END)?;
-                *drawn = Some(dock.draw(&mut out, palette, before.as_ref())?);
+                *drawn = Some(footer.draw(&mut out, palette, before.as_ref())?);
                 queue!(out, EndSynchronizedUpdate)?;
             }
             Kind::Cooked { prompted, again, start } => {
@@ -246,7 +246,7 @@ impl Screen {
         if let Kind::Raw { drawn, .. } = &mut self.kind {
             let mut out = Vec::new();
             if let Some(drawn) = drawn.take() {
-                go_to_top_of_dock(&mut out, &drawn, terminal::size())?;
+                go_to_top_of_footer(&mut out, &drawn, terminal::size())?;
                 queue!(out, Clear(ClearType::FromCursorDown))?;
             }
             terminal::write_out(&out)?;
@@ -266,7 +266,7 @@ impl Screen {
         };
         if let Kind::Raw { drawn, .. } = &mut self.kind {
             self.printed.is_gone();
-            // A dock that is still there stands wherever the shell has left it.
+            // A footer that is still there stands wherever the shell has left it.
             if drawn.take().is_some() {
                 queue!(out, MoveToColumn(0), Clear(ClearType::FromCursorDown))?;
             }
@@ -275,7 +275,7 @@ impl Screen {
         self.show(&[], "")
     }
 
-    /// Empties the window and draws the dock at its top.
+    /// Empties the window and draws the footer at its top.
     ///
     /// # Errors
     /// Where standard output is gone.
@@ -298,7 +298,7 @@ impl Screen {
         let mut out = Vec::new();
         match &mut self.kind {
             Kind::Raw { drawn: Some(drawn), .. } => {
-                go_to_top_of_dock(&mut out, drawn, terminal::size())?;
+                go_to_top_of_footer(&mut out, drawn, terminal::size())?;
                 queue!(out, Clear(ClearType::FromCursorDown))?;
                 // Who cannot write here cannot write below either.
                 let _ = terminal::write_out(&out);
@@ -347,7 +347,7 @@ fn write_over(out: &mut Vec<u8>, lines: &[Line], palette: Palette) -> io::Result
     Ok(())
 }
 
-/// Goes to the first column of the dock, if one is drawn. If the window had another width `before`,
+/// Goes to the first column of the footer, if one is drawn. If the window had another width `before`,
 /// goes further to the first printed row in sight, and returns what to print again from there.
 fn go_to_top(
     out: &mut Vec<u8>,
@@ -357,7 +357,7 @@ fn go_to_top(
     size: (usize, usize),
 ) -> io::Result<Vec<Line>> {
     let Some(drawn) = drawn else { return Ok(Vec::new()) };
-    go_to_top_of_dock(out, drawn, size)?;
+    go_to_top_of_footer(out, drawn, size)?;
     if before.0 == size.0 {
         return Ok(Vec::new());
     }
@@ -371,9 +371,9 @@ fn go_to_top(
     Ok(again)
 }
 
-/// Goes from where the cursor stands in a dock to the dock's first column, in a window of this size
+/// Goes from where the cursor stands in a footer to the footer's first column, in a window of this size
 /// now.
-fn go_to_top_of_dock(out: &mut Vec<u8>, drawn: &Drawn, size: (usize, usize)) -> io::Result<()> {
+fn go_to_top_of_footer(out: &mut Vec<u8>, drawn: &Drawn, size: (usize, usize)) -> io::Result<()> {
     let rows = drawn.rows_above_cursor(broken_at(drawn.size, size));
     if let Ok(rows @ 1..) = u16::try_from(rows) {
         queue!(out, MoveUp(rows))?;

@@ -1,7 +1,7 @@
 //! A line for everything that happens. Pure.
 
-mod fates;
 mod introductions;
+mod statuses;
 mod trust;
 mod voice;
 
@@ -14,9 +14,9 @@ use crate::model::host::LookupError;
 use crate::model::message::{Fault, SendResult};
 use crate::model::stored::StoreError;
 use crate::model::untrusted::harmless;
-pub(crate) use fates::{DELIVERED, hold_words, is_good, status_words};
-use fates::{done, first, left_out_words, not_sent, sum};
-pub use fates::{later, quoted};
+pub(crate) use statuses::{DELIVERED, hold_words, is_good, status_words};
+use statuses::{done, first, left_out_words, not_sent, sum};
+pub use statuses::{later, quoted};
 pub(crate) use trust::beginning;
 pub(super) use trust::name_of;
 pub(crate) use trust::{lines_of_request, pin_lines, policy_words, requests_lines, untrusted_words};

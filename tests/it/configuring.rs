@@ -329,7 +329,7 @@ fn chat_leaves_only_the_files_of_its_profile() {
 }
 
 #[test]
-fn nickname_is_stored_in_the_data_directory() {
+fn alias_is_stored_in_the_data_directory() {
     let data = TempDir::new().expect("a temporary directory");
     let path = data.path().join("deep").join("down");
     let mut bob = Peer::named("Bob").start();
@@ -351,11 +351,11 @@ fn nickname_is_stored_in_the_data_directory() {
 }
 
 #[test]
-fn nickname_of_an_address_moves_to_its_key() {
+fn alias_of_an_address_moves_to_its_key() {
     let data = TempDir::new().expect("a temporary directory");
     let mut bob = Peer::named("Bob").start();
     let with_data = |name| Peer::named(name).data_dir(data.path());
-    // As an earlier version left it: a key that was pinned at an address, and a nickname of that
+    // As an earlier version left it: a key that was pinned at an address, and an alias of that
     // address.
     let mut alice = with_data("Alice").start();
     alice.types(&["0"]);
@@ -368,8 +368,8 @@ fn nickname_of_an_address_moves_to_its_key() {
          first_seen = \"2026-11-21T10:00:00Z\"\n"
     );
     fs::write(alices.join("known_peers.toml"), pin).expect("written");
-    let nickname = format!("[[alias]]\naddress = \"{addr}\"\nname = \"Boss\"\n");
-    fs::write(data.path().join("aliases.toml"), &nickname).expect("written");
+    let alias = format!("[[alias]]\naddress = \"{addr}\"\nname = \"Boss\"\n");
+    fs::write(data.path().join("aliases.toml"), &alias).expect("written");
     let mut alice = with_data("Alice").start();
     alice.types(&["@boss still you?"]);
     bob.sees(": still you?");
@@ -378,13 +378,13 @@ fn nickname_of_an_address_moves_to_its_key() {
     let entry =
         format!("[[contact]]\nkey = \"{key}\"\nname = \"Bob\"\nalias = \"Boss\"\naddresses = [\"{addr}\"]\n");
     assert!(contacts.ends_with(&entry) && contacts.matches("[[contact]]").count() == 1, "{contacts}");
-    // The other profiles take the nicknames over too.
-    assert_eq!(fs::read_to_string(data.path().join("aliases.toml")).expect("readable"), nickname);
+    // The other profiles take the aliases over too.
+    assert_eq!(fs::read_to_string(data.path().join("aliases.toml")).expect("readable"), alias);
     assert!(!alices.join("known_peers.toml").exists() && alices.join("known_peers.toml.old").exists());
 }
 
 #[test]
-fn nickname_is_not_the_name_of_another_contact() {
+fn alias_is_not_the_name_of_another_contact() {
     let [bob, dave] = ["Bob", "Dave"].map(|name| Peer::named(name).start());
     let mut alice = Peer::named("Alice").start();
     for peer in [&bob, &dave] {
@@ -409,7 +409,7 @@ fn data_directory_follows_the_system() {
 }
 
 #[test]
-fn mistake_in_nicknames_is_refused_with_its_line() {
+fn mistake_in_aliases_is_refused_with_its_line() {
     let broken =
         Peer::named("Alice").file("p2p-chat/aliases.toml", "[[alias]]\naddress = \"here\"\nname = \"x\"\n");
     let errors = refused(broken);

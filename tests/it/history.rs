@@ -255,10 +255,10 @@ fn a_search_is_for_words_and_nothing_else() {
 fn each_json_line_is_a_complete_object() {
     let mut kept = Kept::new();
     kept.takes(bob(), "Bob", Assurance::Verified, NASTY).later(1);
-    let party = at("127.0.0.1:5002");
+    let peer = at("127.0.0.1:5002");
     kept.says(
         &[
-            (party, "Carol", DeliveryStatus::Unknown),
+            (peer, "Carol", DeliveryStatus::Unknown),
             (Recipient::Peer(PeerId::Key(bob())), "Bob", DeliveryStatus::Queued(PendingReason::NoReceipt)),
         ],
         "to \"both\" \\",

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::calendar::rfc3339;
 use crate::cli::json;
 use crate::model::stored::{Assurance, Direction, StoredMessage};
-use crate::tui::past::state;
+use crate::tui::history_view::state;
 
 /// The object. docs/HISTORY.md describes its members.
 #[derive(Serialize)]
@@ -70,7 +70,7 @@ pub(super) fn line(entry: &StoredMessage) -> io::Result<String> {
 mod tests {
     use super::*;
     use crate::model::delivery::DeliveryStatus;
-    use crate::tui::past::examples::{from_bob, to};
+    use crate::tui::history_view::examples::{from_bob, to};
 
     #[test]
     fn row_is_an_object_with_stable_names() {

@@ -246,8 +246,8 @@ fn moved_message_names_only_a_nameless_peer() {
         apply(store, &[text(key(1), name("New"), 4), text(key(2), None, 3)]);
         let moved = |number, to| StoreOp::Move { id: id(number), from: addr(1), to };
         apply(store, &[moved(1, key(1)), moved(2, key(3)), moved(3, key(2))]);
-        let parties = [(key(2), None), (key(1), name("New")), (key(3), old())];
-        assert_eq!(store.peers().unwrap(), parties, "{}", tried.name);
+        let peers = [(key(2), None), (key(1), name("New")), (key(3), old())];
+        assert_eq!(store.peers().unwrap(), peers, "{}", tried.name);
     }
 }
 

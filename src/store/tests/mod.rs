@@ -131,8 +131,8 @@ fn all() -> Query {
     Query { limit: usize::MAX, ..Query::default() }
 }
 
-fn with(parties: &[Recipient]) -> Query {
-    let which = Selection { with: Some(parties.to_vec()), ..Selection::default() };
+fn with(peers: &[Recipient]) -> Query {
+    let which = Selection { with: Some(peers.to_vec()), ..Selection::default() };
     Query { which, ..all() }
 }
 

@@ -175,8 +175,8 @@ impl App {
             Act::Copy => self.copy(),
             Act::Rename(name) => self.rename(name),
             Act::ListMuted => self.list_muted(),
-            Act::Nickname(id, label, name) => self.set_alias(id, &label, name),
-            Act::ListNicknames => self.list_nicknames(),
+            Act::Alias(id, label, name) => self.set_alias(id, &label, name),
+            Act::ListAliases => self.list_aliases(),
             Act::ListContacts => self.list_contacts(),
             Act::ShowOwnKey => {
                 self.say("Your key, which others know you by:");
@@ -314,7 +314,7 @@ impl App {
         tui::place(id, self.node.dialed_at(id))
     }
 
-    fn list_nicknames(&mut self) {
+    fn list_aliases(&mut self) {
         let all = self.contacts.aliases();
         if all.is_empty() {
             self.say("There are no aliases; /alias WHOM NAME gives one.");

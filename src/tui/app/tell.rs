@@ -86,7 +86,7 @@ impl App {
             Event::Delivery { op, who, status, .. } => self.later(*op, who, status, lines),
             Event::ContactsChanged => self.note_contacts(),
             Event::NetworkChanged => {
-                self.own_addr = greeting::own_addr(&self.node, self.wishes.advertise);
+                self.own_addr = greeting::own_addr(&self.node, self.options.advertise);
                 if self.node.follow_networks()
                     && let Some(words) = greeting::visible(&self.node)
                 {
@@ -466,7 +466,7 @@ impl App {
                 self.replace(from, who.id, who.name.as_ref());
             }
             Event::Decided(Decision::Trusted(pin, As::NewKeyOf(old))) => {
-                self.move_nickname((*old).into(), pin.key.into());
+                self.move_alias((*old).into(), pin.key.into());
                 self.replace((*old).into(), pin.key.into(), pin.name.as_ref());
             }
             Event::Decided(Decision::Trusted(pin, As::Another) | Decision::Unblocked(pin)) => {
@@ -491,7 +491,7 @@ impl App {
     fn replace(&mut self, from: Recipient, to: Recipient, name: Option<&PeerName>) {
         self.labels.replace(from, to);
         if self.named_unproven.remove(&from) {
-            self.move_nickname(from, to);
+            self.move_alias(from, to);
         }
         let to = Chosen::one(to, self.labels.label(to, name));
         for sent in self.texts.values_mut() {

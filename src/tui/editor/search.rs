@@ -3,7 +3,7 @@
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::buffer::Buffer;
-use super::deeds::EditKind;
+use super::edits::EditKind;
 use super::{Editor, Key, TooLong, Typed};
 use crate::tui::history::{Way, next};
 

@@ -18,7 +18,7 @@ pub(super) enum AskKind {
     History,
     Me,
     Mute,
-    Nickname,
+    Alias,
 }
 
 /// A question for a peer.
@@ -52,7 +52,7 @@ pub(super) enum Asking {
     /// The text for a recipient, and what stands before it.
     Text(Chosen, &'static str),
     Name,
-    Nickname(Recipient, String),
+    Alias(Recipient, String),
     Sure(Sure),
 }
 
@@ -70,12 +70,12 @@ impl Asking {
                 AskKind::Chat => "Talk with: ".into(),
                 AskKind::History => "History of: ".into(),
                 AskKind::Mute => "Mute or unmute: ".into(),
-                AskKind::Nickname => "Alias for: ".into(),
+                AskKind::Alias => "Alias for: ".into(),
             },
             (Self::Port(_, ip), _) => format!("Port of {ip}: "),
             (Self::Text(to, beginning), _) => format!("Message to {}: {beginning}", to.label),
             (Self::Name, _) => "New name: ".into(),
-            (Self::Nickname(_, label), _) => format!("What to call {label}: "),
+            (Self::Alias(_, label), _) => format!("What to call {label}: "),
             (Self::Sure(Sure::Verify(..)), _) => "Same on both screens? yes/no: ".into(),
             (Self::Sure(Sure::Forget(_, label)), _) => format!("Forget {label}? yes/no: "),
             (Self::Sure(Sure::Add(invitation)), _) => format!("Add {}? y/n: ", inviter(invitation)),
@@ -98,11 +98,11 @@ impl Asking {
                     AskKind::Chat => format!("Chat with whom? {names} or all.{enter} 0: back."),
                     AskKind::History => format!("History of whom? {names}. Enter: all. 0: back."),
                     AskKind::Mute => format!("Mute or unmute whom? {names}. 0: back."),
-                    AskKind::Nickname => format!("An alias for whom? {names}. 0: back."),
+                    AskKind::Alias => format!("An alias for whom? {names}. 0: back."),
                 }
             }
             Self::Name => "What do you want to be called? One word. 0: back.".into(),
-            Self::Nickname(..) => "Alias, one word. Enter: use their own name. 0: back.".into(),
+            Self::Alias(..) => "Alias, one word. Enter: use their own name. 0: back.".into(),
             Self::Choice | Self::More | Self::Port(..) | Self::Text(..) | Self::Sure(_) => return None,
         })
     }

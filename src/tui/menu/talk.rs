@@ -135,7 +135,7 @@ impl Menu {
                 Err(_) => refused("Type the number of a message that was cut, like /show 17."),
             },
             ("/mute", "") => act(Act::ListMuted),
-            ("/alias", "") => act(Act::ListNicknames),
+            ("/alias", "") => act(Act::ListAliases),
             ("/discover", how) => discover(how),
             ("/connect", word) => self.with_peer(AskKind::Connect, word, directory),
             ("/disconnect", word) => self.with_peer(AskKind::Disconnect, word, directory),
@@ -219,10 +219,10 @@ impl Menu {
         match (command.name, new) {
             ("/mute", "") => act(Act::Mute(id)),
             ("/unmute", "") => act(Act::Unmute(id)),
-            ("/alias", "") => self.ask(Asking::Nickname(id, chosen.label)),
-            ("/alias", "-") => act(Act::Nickname(id, chosen.label, None)),
+            ("/alias", "") => self.ask(Asking::Alias(id, chosen.label)),
+            ("/alias", "-") => act(Act::Alias(id, chosen.label, None)),
             ("/alias", new) => match alias(new) {
-                Ok(name) => act(Act::Nickname(id, chosen.label, Some(name))),
+                Ok(name) => act(Act::Alias(id, chosen.label, Some(name))),
                 Err(error) => refused(error.to_string()),
             },
             (name, _) => refused(for_one_peer(name)),

@@ -634,8 +634,8 @@ fn commands_match_the_menu() {
         (&["/history"], &["5", ""], Act::History(HistoryOf::All, None)),
         (&["/history bob"], &["5", "bob"], Act::History(HistoryOf::One(bob()), None)),
         (&["/name Zoe"], &["6", "4", "Zoe"], Act::Rename("Zoe".parse().unwrap())),
-        (&["/alias bob Boss"], &["6", "6", "bob", "Boss"], Act::Nickname(addr, bob_label(), boss())),
-        (&["/alias bob -"], &["6", "6", "bob", ""], Act::Nickname(addr, bob_label(), None)),
+        (&["/alias bob Boss"], &["6", "6", "bob", "Boss"], Act::Alias(addr, bob_label(), boss())),
+        (&["/alias bob -"], &["6", "6", "bob", ""], Act::Alias(addr, bob_label(), None)),
         (&["/history nora"], &["5", "nora"], Act::History(HistoryOf::Named("nora".into()), None)),
         (&["/outbox"], &["6", "7"], Act::Outbox(Outbox::Show)),
         (&["/quit"], &["0"], Act::Exit),
@@ -662,7 +662,7 @@ fn commands_match_the_menu() {
     assert_eq!(act_of(&["/unmute bob"]), Some(Act::Unmute(addr)));
     assert_eq!(act_of(&["6", "5", "bob"]), Some(Act::ToggleMute(addr)));
     assert_eq!(act_of(&["/mute"]), Some(Act::ListMuted));
-    assert_eq!(act_of(&["/alias"]), Some(Act::ListNicknames));
+    assert_eq!(act_of(&["/alias"]), Some(Act::ListAliases));
     assert_eq!(act_of(&["/me waves", "bob"]), send(5001, "/me waves"));
     let mut me = menu();
     after(&mut me, &["6", "3", "bob"]);

@@ -268,7 +268,7 @@ fn removed_without_key(id: Recipient, label: &str, directory: &dyn Directory) ->
     let known = candidates(directory).into_iter().find(|known| known.id == id);
     let is_queued = directory.queued(id) > 0;
     let removed = match (id, known) {
-        (_, Some(known)) if known.has_nickname => "your contacts",
+        (_, Some(known)) if known.has_alias => "your contacts",
         (Recipient::Peer(_), Some(known)) if known.is_contact => "your contacts",
         (Recipient::Address(_), Some(_)) => "the list",
         (Recipient::Address(_), None) if is_queued => {
@@ -442,8 +442,8 @@ fn whose<'a>(word: &str, name: &str, request: &'a PeerRequest, directory: &dyn D
     }
     let (word, name) = (folded(word), folded(name));
     let is_called = |pin: &&Pin| {
-        let nickname = directory.labels().nickname(pin.key.into()).map(Name::as_str);
-        let names = [nickname, pin.name.as_ref().map(PeerName::as_str)];
+        let alias = directory.labels().alias(pin.key.into()).map(Name::as_str);
+        let names = [alias, pin.name.as_ref().map(PeerName::as_str)];
         names.into_iter().flatten().any(|of| folded(of) == name)
     };
     let named: Vec<&Pin> = request.against.iter().filter(is_called).collect();

@@ -225,7 +225,7 @@ fn pipe_outcome_names_a_clear_contact_without_address() {
 }
 
 #[test]
-fn every_fate_of_a_text_has_its_words() {
+fn each_status_has_its_words() {
     let failed = |failure| DeliveryStatus::Failed(FailureReason::NotSent(failure));
     for (status, parts, words) in [
         (DeliveryStatus::Delivered, (1, 1), "Delivered to Bob (127.0.0.1:5001)."),

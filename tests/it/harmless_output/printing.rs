@@ -15,7 +15,7 @@ use p2p_chat::model::name::PeerName;
 use p2p_chat::model::stored::Query;
 use p2p_chat::protocol::plain::Decoder;
 use p2p_chat::store::{Sqlite, Store, in_memory};
-use p2p_chat::tui::{Labels, Line, Past, PeerList, People, Standing, Voice, lines, peer_list};
+use p2p_chat::tui::{HistoryView, Labels, Line, PeerList, People, Standing, Voice, lines, peer_list};
 use parking_lot::Mutex;
 
 use super::input::Connection;
@@ -234,7 +234,7 @@ impl Reader {
             self.kept.clone().messages(&Query { limit: HISTORY, ..Query::default() }).expect("readable");
         let people = People::new(self.kept.clone().peers().expect("readable"));
         let moment = |_| (Arc::from(""), Arc::from("today"));
-        Past { people: &people, moment: &moment, late: &|_, _| None, today: "today", in_doubt: false }
+        HistoryView { people: &people, moment: &moment, late: &|_, _| None, today: "today", in_doubt: false }
             .lines(entries)
     }
 }

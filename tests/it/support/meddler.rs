@@ -432,10 +432,10 @@ impl Carry {
         let piece = Piece { opened: self.opened, way: self.way, number: self.pieces, at: self.at, bytes };
         // The plan may take its time, and others go on meanwhile.
         let plan = Arc::clone(&self.shared.lock().plan);
-        let deed = plan(&piece);
+        let action = plan(&piece);
         self.pieces += 1;
         self.at += bytes.len();
-        match deed {
+        match action {
             CommandKind::Pass => self.to.write_all(bytes).is_ok(),
             CommandKind::Late(time) => {
                 thread::sleep(time);

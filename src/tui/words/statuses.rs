@@ -23,7 +23,7 @@ pub(crate) fn is_good(status: &DeliveryStatus) -> bool {
 }
 
 /// Returns the result of a `connect` or a goodbye as the end of a sentence.
-fn fate_words(result: &SendResult) -> String {
+fn result_words(result: &SendResult) -> String {
     match result {
         SendResult::Delivered => "delivered".into(),
         SendResult::HandedOver => "sent".into(),
@@ -195,7 +195,7 @@ pub(super) fn first(
 
 /// Returns the line for the result of a command to one peer.
 pub(super) fn done(kind: CommandKind, who: &PeerInfo, result: &SendResult, voice: &Voice<'_>) -> String {
-    let (who, why) = (voice.named(who), fate_words(result));
+    let (who, why) = (voice.named(who), result_words(result));
     let is_taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
     match kind {
         CommandKind::Send => why,

@@ -15,14 +15,14 @@ use super::style::{Ink, Line, Palette};
 
 /// The rows at the bottom of the window: the status line, and the prompt with the typed text.
 #[derive(Debug)]
-pub struct Dock {
+pub struct Footer {
     rows: Vec<Line>,
-    /// Row and column, from the dock's first.
+    /// Row and column, from the footer's first.
     cursor: (usize, usize),
     size: (usize, usize),
 }
 
-/// A dock that is on the screen.
+/// A footer that is on the screen.
 #[derive(Debug)]
 pub struct Drawn {
     rows: Vec<Line>,
@@ -31,13 +31,13 @@ pub struct Drawn {
     pub(super) size: (usize, usize),
 }
 
-impl Dock {
+impl Footer {
     /// Whether a window of this size (columns, rows) has a status line.
     pub(super) fn has_room_for_status((columns, rows): (usize, usize)) -> bool {
         columns >= MIN_COLUMNS && rows >= MIN_ROWS
     }
 
-    /// Lays out the dock for a window of this size (columns, rows). The dock leaves a third of the
+    /// Lays out the footer for a window of this size (columns, rows). The footer leaves a third of the
     /// window to the lines above it.
     pub fn of(prompt: &Line, editor: &Editor, status: Option<&Status>, size: (usize, usize)) -> Self {
         let (columns, window_rows) = size;
@@ -58,8 +58,8 @@ impl Dock {
         Self { rows, cursor: (row + above, column), size }
     }
 
-    /// Writes the dock to `out`, starting at the cursor, which must be in the first column, and
-    /// leaves the cursor where the user types. `before` is the dock that this one overwrites, if
+    /// Writes the footer to `out`, starting at the cursor, which must be in the first column, and
+    /// leaves the cursor where the user types. `before` is the footer that this one overwrites, if
     /// any; its equal rows are not drawn again.
     ///
     /// # Errors
@@ -78,7 +78,7 @@ impl Dock {
             queue!(out, Clear(ClearType::UntilNewLine))?;
         }
         let last = self.rows.len().saturating_sub(1);
-        // Rows of an older and higher dock. The last row is not touched: clearing down begins at
+        // Rows of an older and higher footer. The last row is not touched: clearing down begins at
         // the cursor.
         queue!(out, Clear(ClearType::FromCursorDown))?;
         if let Ok(up @ 1..) = u16::try_from(last - self.cursor.0) {
@@ -90,7 +90,7 @@ impl Dock {
 }
 
 impl Drawn {
-    /// Rows from the first of the dock to the one that the cursor stands in; `broken_at` are the
+    /// Rows from the first of the footer to the one that the cursor stands in; `broken_at` are the
     /// columns of a window whose terminal has broken the rows anew since.
     pub(super) fn rows_above_cursor(&self, broken_at: Option<usize>) -> usize {
         let (row, column) = self.cursor;
@@ -132,11 +132,11 @@ mod tests {
 
     #[test]
     fn footer_height_counts_rewrapped_rows() {
-        let dock = drawn(&["── status", "to Bob> hello", "world"], (2, 5));
-        assert_eq!(dock.rows_above_cursor(None), 2);
-        assert_eq!(dock.rows_above_cursor(Some(80)), 2);
-        assert_eq!(dock.rows_above_cursor(Some(10)), 3);
-        assert_eq!(dock.rows_above_cursor(Some(5)), 5);
+        let footer = drawn(&["── status", "to Bob> hello", "world"], (2, 5));
+        assert_eq!(footer.rows_above_cursor(None), 2);
+        assert_eq!(footer.rows_above_cursor(Some(80)), 2);
+        assert_eq!(footer.rows_above_cursor(Some(10)), 3);
+        assert_eq!(footer.rows_above_cursor(Some(5)), 5);
         assert_eq!(drawn(&["0123456789"], (0, 10)).rows_above_cursor(Some(5)), 1);
         assert_eq!(drawn(&["0123456789"], (0, 7)).rows_above_cursor(Some(5)), 1);
         assert_eq!(drawn(&["0123456789"], (0, 4)).rows_above_cursor(Some(5)), 0);

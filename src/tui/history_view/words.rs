@@ -1,7 +1,7 @@
 //! Who sent a message, and its status, in words. Pure.
 
+use super::grouping::{HistoryMessage, MOST_NAMED};
 use super::people::{People, remark};
-use super::told::{MOST_NAMED, Told};
 use crate::model::delivery::{DeliveryStatus, FailureReason};
 use crate::model::stored::Direction;
 
@@ -30,17 +30,18 @@ pub(crate) fn state(status: &DeliveryStatus, attempted: bool) -> &'static str {
 
 /// Returns whom a message came from, or all that it went to, as far as they fit. Each name is as
 /// `show` has it.
-pub(crate) fn with(told: &Told, people: &People, show: impl Fn(String) -> String) -> String {
-    if let Direction::Outgoing { to_all: true, .. } = told.first.direction {
+pub(crate) fn with(message: &HistoryMessage, people: &People, show: impl Fn(String) -> String) -> String {
+    if let Direction::Outgoing { to_all: true, .. } = message.first.direction {
         return show("all".to_owned());
     }
     let named = |at: usize| {
-        told.with
+        message
+            .with
             .get(at)
-            .map(|(party, name, assurance)| show(people.called(*party, name.as_ref())) + remark(*assurance))
+            .map(|(peer, name, assurance)| show(people.called(*peer, name.as_ref())) + remark(*assurance))
     };
     let named = |from: std::ops::Range<usize>| from.filter_map(named).collect::<Vec<_>>().join(", ");
-    match told.count {
+    match message.count {
         0 | 1 => named(0..1),
         count if count <= MOST_NAMED => format!("{} and {}", named(0..count - 1), named(count - 1..count)),
         count => format!("{} and {} more", named(0..MOST_NAMED - 1), count + 1 - MOST_NAMED),
@@ -48,8 +49,8 @@ pub(crate) fn with(told: &Told, people: &People, show: impl Fn(String) -> String
 }
 
 /// The states of an outgoing message, in brackets; nothing for one that came.
-pub(crate) fn outcome(told: &Told) -> String {
-    match &told.states[..] {
+pub(crate) fn outcome(message: &HistoryMessage) -> String {
+    match &message.states[..] {
         [] => String::new(),
         [(state, _)] => format!(" ({state})"),
         several => {

@@ -1,4 +1,4 @@
-//! What is told as one message: a row of the store, or the rows of one text of ours to several.
+//! What is message as one message: a row of the store, or the rows of one text of ours to several.
 //! Pure.
 
 use super::words::state;
@@ -11,7 +11,7 @@ pub(crate) const MOST_NAMED: usize = 3;
 
 /// One message.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Told {
+pub(crate) struct HistoryMessage {
     /// Its first row.
     pub(crate) first: StoredMessage,
     /// The first of those that it came from or went to, and how sure that is.
@@ -22,12 +22,12 @@ pub(crate) struct Told {
     pub(crate) states: Vec<(&'static str, usize)>,
 }
 
-impl Told {
+impl HistoryMessage {
     fn new(first: StoredMessage) -> Self {
-        let mut told = Self { with: Vec::new(), count: 0, states: Vec::new(), first };
-        let StoredMessage { peer, name, assurance, direction, .. } = told.first.clone();
-        told.count(peer, name, assurance, &direction);
-        told
+        let mut message = Self { with: Vec::new(), count: 0, states: Vec::new(), first };
+        let StoredMessage { peer, name, assurance, direction, .. } = message.first.clone();
+        message.count(peer, name, assurance, &direction);
+        message
     }
 
     /// What `words` says of when the message was sent and when it came; nothing of an outgoing one.
@@ -63,22 +63,22 @@ pub(crate) fn are_one(one: &StoredMessage, other: &StoredMessage) -> bool {
 
 /// Makes messages of rows, one by one.
 #[derive(Default)]
-pub(crate) struct Folder(Option<Told>);
+pub(crate) struct Grouping(Option<HistoryMessage>);
 
-impl Folder {
+impl Grouping {
     /// Takes the next row; gives the message before it, if that is whole now.
-    pub(crate) fn take(&mut self, entry: StoredMessage) -> Option<Told> {
+    pub(crate) fn take(&mut self, entry: StoredMessage) -> Option<HistoryMessage> {
         match &mut self.0 {
-            Some(told) if are_one(&told.first, &entry) => {
-                told.count(entry.peer, entry.name, entry.assurance, &entry.direction);
+            Some(message) if are_one(&message.first, &entry) => {
+                message.count(entry.peer, entry.name, entry.assurance, &entry.direction);
                 None
             }
-            last => last.replace(Told::new(entry)),
+            last => last.replace(HistoryMessage::new(entry)),
         }
     }
 
     /// The last message.
-    pub(crate) fn end(self) -> Option<Told> {
+    pub(crate) fn end(self) -> Option<HistoryMessage> {
         self.0
     }
 }
@@ -102,11 +102,13 @@ mod tests {
             from_bob(8, "in between"),
             to(9, 2, DeliveryStatus::Delivered),
         ];
-        let mut folder = Folder::default();
-        let mut told: Vec<Told> = rows.into_iter().filter_map(|row| folder.take(row)).collect();
-        told.extend(folder.end());
-        let seen: Vec<_> = told.iter().map(|told| (told.first.row.0, told.count, told.with.len())).collect();
+        let mut grouping = Grouping::default();
+        let mut messages: Vec<HistoryMessage> =
+            rows.into_iter().filter_map(|row| grouping.take(row)).collect();
+        messages.extend(grouping.end());
+        let seen: Vec<_> =
+            messages.iter().map(|message| (message.first.row.0, message.count, message.with.len())).collect();
         assert_eq!(seen, [(1, 1, 1), (2, 1, 1), (3, 4, 3), (7, 1, 1), (8, 1, 1), (9, 1, 1)]);
-        assert_eq!(told[2].states, [("delivered", 3), ("queued", 1)]);
+        assert_eq!(messages[2].states, [("delivered", 3), ("queued", 1)]);
     }
 }
