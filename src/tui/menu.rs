@@ -355,7 +355,7 @@ impl Menu {
         if self.asks_again {
             return Some(self.choice(line, directory));
         }
-        Some(refused(format!("{} does not answer the question, so nothing is done.", shown(word))))
+        Some(refused(format!("{} does not answer the question, so nothing was done.", shown(word))))
     }
 
     /// Refuses an answer. The question is asked again where a person answers it.

@@ -144,9 +144,8 @@ impl App {
     fn send(&mut self, to: Chosen, text: String) -> Option<OpId> {
         let body = body_of(&text);
         let id = can_be_sent(&text, &body, &self.node.name()).and_then(|()| {
-            crypto::message_id().ok_or_else(|| {
-                "The system gives no random numbers, and nothing can be sent without one.".to_owned()
-            })
+            crypto::message_id()
+                .ok_or_else(|| "The system provides no random numbers, so nothing can be sent.".to_owned())
         });
         match id {
             Ok(id) => {
@@ -179,7 +178,7 @@ impl App {
             Act::ListAliases => self.list_aliases(),
             Act::ListContacts => self.list_contacts(),
             Act::ShowOwnKey => {
-                self.say("Your key, which others know you by:");
+                self.say("Others know you by this key:");
                 let key = self.node.own_key().grouped().to_string();
                 self.say(Line::default().then("  ").and(Ink::Strong, key));
             }

@@ -116,14 +116,14 @@ impl App {
                 "the file can be read"
             }
         };
-        line += &format!(" The last good version stays in force, and nothing is saved until {until}.");
+        line += &format!(" The last good version stays in use, and nothing is saved until {until}.");
         self.say(Line::of(Ink::Bad, line));
     }
 
     /// Says that contacts.toml can be read again, if the user was told that it could not.
     fn tell_order(&mut self) {
         if !self.contacts.file.is_faulty() && self.contacts.told.take().is_some() {
-            self.say("contacts.toml is in order again.");
+            self.say("contacts.toml can be read again.");
         }
     }
 

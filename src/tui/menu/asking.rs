@@ -1,4 +1,4 @@
-//! What the menu asks, and in which words.
+//! The questions of the menu and their words.
 
 use std::net::IpAddr;
 
@@ -25,18 +25,18 @@ pub(super) enum AskKind {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Question {
     pub(super) kind: AskKind,
-    /// Whom Enter alone means, as the question said.
+    /// The recipient that Enter chooses, as the question says.
     pub(super) last: Option<Chosen>,
-    /// The text that is there already.
+    /// The text that was typed already.
     pub(super) text: Option<String>,
 }
 
-/// What is asked back before it is done.
+/// A question for confirmation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Sure {
-    /// Whether the code of this key is the same on both screens.
+    /// Whether the safety number of this key is the same on both screens.
     Verify(PublicKey, String),
-    /// Whether this contact or address is to be forgotten.
+    /// Whether to forget this contact or address.
     Forget(Recipient, String),
     /// Whether to add the contact of this invitation.
     Add(Invitation),
@@ -49,7 +49,7 @@ pub(super) enum Asking {
     More,
     Whom(Question),
     Port(Question, IpAddr),
-    /// The text for a recipient, and what stands before it.
+    /// The message for a recipient, and the part that was typed already.
     Text(Chosen, &'static str),
     Name,
     Alias(Recipient, String),
@@ -57,7 +57,7 @@ pub(super) enum Asking {
 }
 
 impl Asking {
-    /// What to ask now.
+    /// Returns the prompt.
     pub(super) fn prompt(&self, conversation: Option<&Chosen>) -> String {
         match (self, conversation) {
             (Self::Choice, Some(with)) => format!("to {}> ", with.label),
@@ -67,7 +67,7 @@ impl Asking {
                 AskKind::Send | AskKind::Me => "To: ".into(),
                 AskKind::Connect => "Connect to: ".into(),
                 AskKind::Disconnect => "Disconnect from: ".into(),
-                AskKind::Chat => "Talk with: ".into(),
+                AskKind::Chat => "Chat with: ".into(),
                 AskKind::History => "History of: ".into(),
                 AskKind::Mute => "Mute or unmute: ".into(),
                 AskKind::Alias => "Alias for: ".into(),
@@ -78,11 +78,11 @@ impl Asking {
             (Self::Alias(_, label), _) => format!("What to call {label}: "),
             (Self::Sure(Sure::Verify(..)), _) => "Same on both screens? yes/no: ".into(),
             (Self::Sure(Sure::Forget(_, label)), _) => format!("Forget {label}? yes/no: "),
-            (Self::Sure(Sure::Add(invitation)), _) => format!("Add {}? y/n: ", inviter(invitation)),
+            (Self::Sure(Sure::Add(invitation)), _) => format!("Add {}? yes/no: ", inviter(invitation)),
         }
     }
 
-    /// What can be answered to the prompt, where that needs saying.
+    /// Returns the line that explains the possible answers, if the question needs one.
     pub(super) fn hint(&self) -> Option<String> {
         let names = "Number, name, ip:port";
         Some(match self {

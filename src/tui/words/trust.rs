@@ -526,7 +526,7 @@ pub(crate) fn requests_lines(requests: &[PeerRequest], more: usize, voice: &Voic
     let mut lines: Vec<Line> =
         requests.iter().flat_map(|request| lines_of_request(request, requests, &voice)).collect();
     if more > 0 {
-        lines.push(format!("{} They may come again.", no_room(more)).into());
+        lines.push(format!("{} They may try again.", no_room(more)).into());
     }
     lines
 }

@@ -346,7 +346,7 @@ Choice [0-6]: 6
 More [0-8]:",
     );
     alice.enters("1");
-    line_stands(&alice, "Talk with: ", "", "");
+    line_stands(&alice, "Chat with: ", "", "");
     alice.enters("bob");
     line_stands(&alice, "to Bob> ", "", "");
     alice.enters("by the menu");
