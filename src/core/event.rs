@@ -415,7 +415,7 @@ impl Event {
         Some(event)
     }
 
-    /// The bytes of a text that somebody else chose.
+    /// Returns the length in bytes of a text from a peer.
     pub(crate) fn text_bytes(&self) -> usize {
         match self {
             Self::Message { text, .. }

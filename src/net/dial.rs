@@ -43,18 +43,18 @@ const ANSWER_BYTES: usize = 1024;
 /// this is no answer.
 const MAX_DRAINED: usize = 64 * 1024;
 
-/// Who dials.
+/// The program that dials.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// The IP we listen at, which we also dial from; unspecified for whichever the system takes.
+    /// The IP where we listen and from which we dial. If unspecified, the system chooses.
     pub bind: IpAddr,
     /// The port we listen at.
     pub port: u16,
-    /// The IP that our headers say instead of the local one of each connection.
+    /// The IP in our headers, instead of the local one of each connection.
     pub advertise: Option<Ipv4Addr>,
 }
 
-/// What became of a message.
+/// The result of sending a message.
 #[derive(Debug)]
 pub(super) struct Said {
     /// The result; for a message in parts, the worst one.
@@ -125,7 +125,7 @@ fn exchange(
     };
     let ip = match (identity.advertise, local) {
         (Some(ip), _) => ip,
-        // Nothing is said, so nobody is named.
+        // A probe has no header.
         _ if *message == Outgoing::Probe => Ipv4Addr::UNSPECIFIED,
         (None, SocketAddr::V4(local)) => *local.ip(),
         (None, SocketAddr::V6(_)) => return failed(SendError::NoRoute),
@@ -147,8 +147,8 @@ pub(super) fn connect(from: IpAddr, to: SocketAddr, within: Duration) -> io::Res
     let socket = socket_from(from, to)?;
     socket.connect_timeout(&to.into(), within)?;
     let stream = TcpStream::from(socket);
-    // On one machine, a port that nobody listens at can be dialed from that very port, and TCP then
-    // connects the socket to itself.
+    // On one machine, the system can choose the dialed port as the local one if no program listens
+    // there. TCP then connects the socket to itself.
     let local = stream.local_addr()?;
     if local == to {
         return Err(ErrorKind::ConnectionRefused.into());
@@ -221,7 +221,7 @@ fn converse(
     })
 }
 
-/// What is left until `deadline`; never zero, which sockets take for "for ever".
+/// Returns the time until `deadline`. It is never zero, which sockets take for no timeout.
 fn remaining(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
 }
@@ -264,7 +264,8 @@ mod tests {
         "Alice".parse().unwrap()
     }
 
-    /// A peer that does `serve` with the first connection, and what it read.
+    /// Sends a message to a peer that runs `serve` on the first connection. Returns the result and
+    /// the bytes that the peer read.
     fn result_with(
         serve: impl FnOnce(TcpStream) -> Vec<u8> + Send + 'static,
         message: &Outgoing,
@@ -338,6 +339,7 @@ mod tests {
     fn receipt_for_connect_may_be_late() {
         let late = |mut stream: TcpStream| {
             let bytes = read_all(&mut stream);
+            // The delay itself is under test, so there is no condition to wait for.
             thread::sleep(EOF_TIMEOUT + Duration::from_millis(200));
             stream.write_all(plain::receipt(5001, None).as_bytes()).unwrap();
             bytes

@@ -1,5 +1,4 @@
-//! What was said, message again as it stands in the history: on the screen, and by `p2p-chat history`.
-//! Pure.
+//! Stored messages, on the screen and in `p2p-chat history`. Pure.
 
 #[cfg(test)]
 pub(crate) mod examples;
@@ -16,24 +15,25 @@ pub use people::People;
 pub(crate) use text::lines;
 pub(crate) use words::{outcome, state, with};
 
-/// How the past is message on the screen.
+/// Shows stored messages on the screen.
 pub struct HistoryView<'a> {
-    /// Who is who.
+    /// The peers and their labels.
     pub people: &'a People,
-    /// The time of a message, in milliseconds since 1970, as it stands before a line, and its day.
+    /// Returns the time of a message (in milliseconds since 1970) as it stands before a line, and
+    /// its day.
     pub moment: &'a dyn Fn(u64) -> (std::sync::Arc<str>, std::sync::Arc<str>),
-    /// When a message was sent, in words, if it came much later. Both times are in milliseconds
-    /// since 1970.
+    /// Returns when a message was sent, in words, if it arrived much later. Both times are in
+    /// milliseconds since 1970.
     pub late: &'a dyn Fn(u64, u64) -> Option<String>,
-    /// The day that needs no line to begin it.
+    /// The day that needs no line at its beginning.
     pub today: &'a str,
-    /// It is not certain that these were not shown before.
+    /// The messages may have been shown before.
     pub in_doubt: bool,
 }
 
 impl HistoryView<'_> {
-    /// The lines of these messages, oldest first, and between two days the line that begins the
-    /// second. A text to several is one.
+    /// Returns the lines of these messages, oldest first, with a line for each day that begins. A
+    /// message to several peers is one.
     pub fn lines(&self, entries: impl IntoIterator<Item = StoredMessage>) -> Vec<Line> {
         let mut grouping = Grouping::default();
         let mut messages: Vec<HistoryMessage> =
@@ -55,14 +55,14 @@ impl HistoryView<'_> {
         all
     }
 
-    /// Where those begin that came since the user last had to do with their sender; nowhere if all
-    /// were read.
+    /// Returns the position of the first message that is new: it came since the user last dealt
+    /// with its sender. `None` if all are read.
     pub fn first_new(entries: &[StoredMessage]) -> Option<usize> {
         entries.iter().position(|entry| matches!(entry.direction, Direction::Incoming { new: true, .. }))
     }
 }
 
-/// The line that begins a day.
+/// Returns the line that begins a day.
 pub(crate) fn day_line(day: &str) -> Line {
     Line::of(Ink::Faint, format!("--- {day} ---"))
 }

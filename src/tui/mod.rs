@@ -1,8 +1,8 @@
-//! The terminal interface: what the person types and reads.
+//! The terminal interface: everything that the user types and reads.
 //!
-//! `app` is the loop of the main thread. The rest is the prompt with its menu and commands, the
-//! line editor, and the words, colours and screen for each event. All but `app`, `input`,
-//! `terminal`, `screen` and `footer` are free of I/O.
+//! `app` is the loop of the main thread. The other modules are the prompt with its menu and
+//! commands, the line editor, and the words, colours and screen for each event. Only `app`,
+//! `input`, `terminal`, `screen` and `footer` do I/O.
 
 pub(crate) mod app;
 mod attention;

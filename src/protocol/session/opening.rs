@@ -18,7 +18,7 @@ pub enum First {
     NeedMore,
     /// They are the line and nothing more.
     Opening,
-    /// The line and more, although nobody has said ok.
+    /// The line and more, although the acceptor has not said ok.
     TooMuch,
     /// Something else: a plain message.
     Plain,

@@ -1,24 +1,24 @@
-//! What is message as one message: a row of the store, or the rows of one text of ours to several.
-//! Pure.
+//! Groups the rows of the store into messages: the rows of one outgoing message to several
+//! recipients are one. Pure.
 
 use super::words::state;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::model::stored::{Assurance, Direction, StoredMessage};
 
-/// Recipients of one text that are kept to be named: all of three, and of more the first ones.
+/// Recipients of one message that are named, at most. More are counted.
 pub(crate) const MOST_NAMED: usize = 3;
 
 /// One message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct HistoryMessage {
-    /// Its first row.
+    /// The first of its rows.
     pub(crate) first: StoredMessage,
-    /// The first of those that it came from or went to, and how sure that is.
+    /// Its sender or its first recipients, each with the name and the assurance of that time.
     pub(crate) with: Vec<(Recipient, Option<PeerName>, Assurance)>,
-    /// How many those are.
+    /// How many recipients there are.
     pub(crate) count: usize,
-    /// Each state of an outgoing message, and how many recipients have it.
+    /// Each status of an outgoing message, and how many recipients have it.
     pub(crate) states: Vec<(&'static str, usize)>,
 }
 
@@ -30,7 +30,8 @@ impl HistoryMessage {
         message
     }
 
-    /// What `words` says of when the message was sent and when it came; nothing of an outgoing one.
+    /// Returns what `words` makes of the times when a received message was sent and arrived. `None`
+    /// for an outgoing one.
     pub(crate) fn late(&self, words: impl Fn(u64, u64) -> Option<String>) -> Option<String> {
         let sent = self.first.sent.filter(|_| !self.first.direction.is_outgoing())?;
         words(sent, self.first.time)
@@ -56,17 +57,17 @@ impl HistoryMessage {
     }
 }
 
-/// Whether two rows, one behind the other, are one text of ours to two.
+/// Returns whether two consecutive rows belong to one outgoing message.
 pub(crate) fn are_one(one: &StoredMessage, other: &StoredMessage) -> bool {
     one.direction.is_outgoing() && other.direction.is_outgoing() && one.id.is_some() && one.id == other.id
 }
 
-/// Makes messages of rows, one by one.
+/// Groups rows into messages, one row at a time.
 #[derive(Default)]
 pub(crate) struct Grouping(Option<HistoryMessage>);
 
 impl Grouping {
-    /// Takes the next row; gives the message before it, if that is whole now.
+    /// Takes the next row. Returns the message before it if that is complete now.
     pub(crate) fn take(&mut self, entry: StoredMessage) -> Option<HistoryMessage> {
         match &mut self.0 {
             Some(message) if are_one(&message.first, &entry) => {
@@ -77,7 +78,7 @@ impl Grouping {
         }
     }
 
-    /// The last message.
+    /// Returns the last message.
     pub(crate) fn end(self) -> Option<HistoryMessage> {
         self.0
     }

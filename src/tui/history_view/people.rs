@@ -1,4 +1,4 @@
-//! The peers of the history: their labels, which are those of the chat, and which of them a word
+//! The peers in the history: their labels, which are those of the chat, and the peers that a word
 //! means. Pure.
 
 use std::collections::{HashMap, HashSet};
@@ -11,18 +11,18 @@ use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::stored::Assurance;
 use crate::tui::labels::{self, Labels, MARK, Standing};
 
-/// Characters that the beginning of a key has at least, as everywhere in the program.
+/// The minimum length of the beginning of a key, as everywhere in the program.
 const SHORTEST_BEGINNING: usize = 4;
 
-/// Peers that are named where a word means none of them: as many as a line bears.
+/// Peers that are named when a word means none of them, at most: as many as fit into a line.
 const SUGGESTED: usize = 5;
 
 /// All peers with messages.
 pub struct People {
-    /// What they were called last, the latest first.
+    /// The last name of each peer, the latest first.
     peers: Vec<(Recipient, Option<PeerName>)>,
     last: HashMap<Recipient, PeerName>,
-    /// How many are called so.
+    /// How many peers have each name.
     owners: HashMap<String, usize>,
     labels: Labels,
     /// The peers that only the history knows.
@@ -30,7 +30,7 @@ pub struct People {
 }
 
 impl People {
-    /// Those whom a store knows, with what they were called last, the latest first.
+    /// Creates the list from the peers of a store with their last names, the latest first.
     pub fn new(peers: Vec<(Recipient, Option<PeerName>)>) -> Self {
         let named = || peers.iter().filter_map(|(peer, name)| Some((*peer, name.as_ref()?)));
         let last = named().map(|(peer, name)| (peer, name.clone())).collect();
@@ -41,8 +41,7 @@ impl People {
         Self { last, owners, peers, labels: Labels::default(), former: HashSet::new() }
     }
 
-    /// The same people, of whom those whose messages never gave a name are called as what is
-    /// remembered of their keys says.
+    /// Gives the peers whose messages had no name the names of their pins.
     pub fn remembered<'a>(mut self, pins: impl IntoIterator<Item = &'a Pin>) -> Self {
         let nameless: HashSet<Recipient> =
             self.peers.iter().filter(|(_, name)| name.is_none()).map(|(peer, _)| *peer).collect();
@@ -56,8 +55,7 @@ impl People {
         self
     }
 
-    /// The same people with the labels of the chat, or of the contacts. The other people are
-    /// strangers to these.
+    /// Uses the labels of the chat, or of the contacts. The other peers are strangers among them.
     pub fn labelled(mut self, labels: Labels) -> Self {
         self.labels = labels;
         for (peer, _) in &self.peers {
@@ -69,7 +67,7 @@ impl People {
             self.labels.meet(&who, |_| Standing::Stranger);
             self.former.insert(*peer);
             if self.labels.known(*peer).is_none() {
-                // There are as many labels as can be.
+                // No more labels are possible.
                 break;
             }
         }
@@ -117,11 +115,12 @@ impl People {
         self.peers.iter().map(|(peer, _)| *peer).filter(is_it).collect()
     }
 
-    /// Those whom a word means: the holder of an address, all that are called so, or the one whose
-    /// key begins so.
+    /// Returns the peers that a word means: the peer at an address, all peers with this name, or
+    /// the peer whose key begins like this.
     ///
     /// # Errors
-    /// A sentence that names those there are.
+    ///
+    /// A sentence that names the peers in the history.
     pub fn meant(&self, word: &str, addr: Option<PeerAddr>, pins: &[Pin]) -> Result<Vec<Recipient>, String> {
         let known = |found: Vec<Recipient>| (!found.is_empty()).then_some(found);
         let all = || self.peers.iter().map(|(peer, _)| *peer);
@@ -185,7 +184,7 @@ impl People {
     }
 }
 
-/// What is behind a name, in brackets.
+/// Returns the remark after a name, in brackets.
 pub(crate) fn remark(assurance: Assurance) -> &'static str {
     match assurance {
         Assurance::Plain => " (unencrypted)",
@@ -205,8 +204,8 @@ fn is_beginning(word: &str, called: &str, peer: Recipient) -> bool {
     is_name && start.len() >= SHORTEST_BEGINNING && key.to_string().starts_with(start)
 }
 
-/// Whether a reader might take a name for something else that stands in a line: for us, for
-/// several, for a remark or a mark.
+/// Returns whether a reader might take a name for something else in a line: the user, several
+/// names, a remark or a mark.
 fn reads_otherwise(name: &PeerName) -> bool {
     let folded = folded(name.as_str());
     labels::reads_otherwise(name.as_str())

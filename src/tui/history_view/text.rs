@@ -6,7 +6,8 @@ use super::words::{outcome, with};
 use crate::tui::message::{Shown, sent_mark};
 use crate::tui::style::{Ink, Line};
 
-/// The lines of a message behind `stamp`. `late` says when it was sent if it came much later.
+/// Returns the lines of a message after `stamp`. `late` says when it was sent if it came much
+/// later.
 pub(crate) fn lines(
     message: &HistoryMessage,
     stamp: &str,

@@ -1,12 +1,12 @@
-//! Who sent a message, and its status, in words. Pure.
+//! The sender or the recipients of a message, and its status, in words. Pure.
 
 use super::grouping::{HistoryMessage, MOST_NAMED};
 use super::people::{People, remark};
 use crate::model::delivery::{DeliveryStatus, FailureReason};
 use crate::model::stored::Direction;
 
-/// The word for the status of an outgoing message, which may have been sent if it was `attempted`.
-/// Scripts read it (docs/HISTORY.md), so a released word never changes.
+/// Returns the word for the status of an outgoing message. `attempted` says that it may have been
+/// sent. Scripts read these words (docs/HISTORY.md), so they never change.
 pub(crate) fn state(status: &DeliveryStatus, attempted: bool) -> &'static str {
     match status {
         DeliveryStatus::Queued(_) if attempted => "no receipt yet",
@@ -28,8 +28,7 @@ pub(crate) fn state(status: &DeliveryStatus, attempted: bool) -> &'static str {
     }
 }
 
-/// Returns whom a message came from, or all that it went to, as far as they fit. Each name is as
-/// `show` has it.
+/// Returns the sender, or the recipients as far as they fit. Each name is as `show` has it.
 pub(crate) fn with(message: &HistoryMessage, people: &People, show: impl Fn(String) -> String) -> String {
     if let Direction::Outgoing { to_all: true, .. } = message.first.direction {
         return show("all".to_owned());
@@ -48,7 +47,7 @@ pub(crate) fn with(message: &HistoryMessage, people: &People, show: impl Fn(Stri
     }
 }
 
-/// The states of an outgoing message, in brackets; nothing for one that came.
+/// Returns the statuses of an outgoing message in brackets; nothing for a received one.
 pub(crate) fn outcome(message: &HistoryMessage) -> String {
     match &message.states[..] {
         [] => String::new(),

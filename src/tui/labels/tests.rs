@@ -328,7 +328,7 @@ fn contact_that_turns_up_renames_its_look_alike() {
 }
 
 #[test]
-fn name_like_a_alias_has_suffix_and_remark() {
+fn name_like_an_alias_has_suffix_and_remark() {
     let mut labels = Labels::new(BTreeMap::from([(key(1), "Boss".parse().unwrap())]));
     met_as(&mut labels, "Bob", key(1), &[key(1)]);
     met_as(&mut labels, "B\u{43e}ss", key(2), &[key(1)]);

@@ -1,4 +1,4 @@
-//! What follows from the answer to a question.
+//! Handles the answers to questions.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -116,7 +116,7 @@ impl Menu {
         if line.trim().is_empty() {
             return refused("An empty message is not sent.");
         }
-        // A person types `//` for a message that begins like a command.
+        // A user types `//` before a message that begins with a slash.
         let literal = line.strip_prefix('/').filter(|rest| self.asks_again && rest.starts_with('/'));
         act(Act::Send(to, format!("{beginning}{}", literal.unwrap_or(line))))
     }

@@ -1,4 +1,4 @@
-//! What can be typed beside the numbers of the menu: `@name text`, commands, and the lines of a
+//! Handles the lines that are no number of the menu: `@name message`, commands, and the lines of a
 //! conversation.
 
 use std::net::{IpAddr, SocketAddr};
@@ -17,10 +17,10 @@ use crate::tui::people::did_you_mean;
 const EXAMPLE_PORT: u16 = 5000;
 
 impl Menu {
-    /// Takes a line that is no number of the menu.
+    /// Handles a line that is no number of the menu.
     pub(super) fn talk(&mut self, line: &str, directory: &dyn Directory) -> Turn {
         let trimmed = line.trim();
-        // `//` and `@@` are for texts that begin so.
+        // `//` and `@@` begin messages that start with a slash or an at sign.
         let literal = ["//", "@@"].iter().any(|twice| trimmed.starts_with(twice));
         if !literal && trimmed.starts_with('@') {
             return self.direct(&trimmed[1..], directory);
@@ -28,7 +28,7 @@ impl Menu {
         if !literal && trimmed.starts_with('/') {
             let (word, rest) = first_word(trimmed);
             let command = commands::named(word);
-            // A pasted block is a text, whatever it begins with.
+            // A pasted block is a message, even if it begins like a command.
             let is_invitation = command.is_some_and(|command| command.name == "/add") && is_meant(rest);
             if !trimmed.contains('\n') || command.is_some_and(takes_text) || is_invitation {
                 return self.command(command, word, rest, directory);
@@ -48,7 +48,7 @@ impl Menu {
         }
     }
 
-    /// A text was typed without a recipient. In a script it is refused, because the next line is
+    /// Handles a message without a recipient. In a script it is refused, because the next line is
     /// not an answer.
     fn ask_to_whom(&mut self, text: &str) -> Turn {
         let meant = commands::named(&format!("/{}", text.trim()));
@@ -68,7 +68,7 @@ impl Menu {
         turn
     }
 
-    /// `@bob see you at 5`. `words` is what follows the `@`.
+    /// Handles `@bob see you at 5`. `words` is the part after the `@`.
     fn direct(&mut self, words: &str, directory: &dyn Directory) -> Turn {
         let (word, text) = first_word(words);
         if word.is_empty() {
@@ -99,7 +99,7 @@ impl Menu {
         act(Act::Send(to, text.to_owned()))
     }
 
-    /// `/reply`, with or without a text.
+    /// Handles `/reply`, with or without a message.
     pub(super) fn reply(&mut self, text: &str) -> Turn {
         match self.reply_to.clone().unwrap_or_else(|| self.last_sender.clone()) {
             None => refused("There is no message to answer yet."),
@@ -162,7 +162,7 @@ impl Menu {
             ("/all-plain", "") => refused("Type a message after it, like /all-plain soup is ready."),
             ("/all-plain", text) => {
                 let to = Chosen::all_plain();
-                // It is no default for the next text: the user decides each time.
+                // It is no default for the next message: the user decides each time.
                 act(Act::Send(to, text.to_owned()))
             }
             ("/name", "") => self.ask(Asking::Name),
@@ -186,7 +186,7 @@ impl Menu {
         }
     }
 
-    /// A command for the recipient that `word` names.
+    /// Handles a command for the recipient that `word` names.
     fn with_peer(&mut self, kind: AskKind, word: &str, directory: &dyn Directory) -> Turn {
         if let Some(host) = host_meant(word, directory).filter(|_| kind == AskKind::Connect) {
             return act(Act::ConnectToHost(host));
@@ -200,7 +200,7 @@ impl Menu {
         }
     }
 
-    /// `/mute`, `/unmute` and `/alias`, which go for one peer.
+    /// Handles `/mute`, `/unmute` and `/alias`, which take one peer.
     fn for_one(&mut self, command: &CommandHelp, rest: &str, directory: &dyn Directory) -> Turn {
         let (word, new) = first_word(rest);
         if word.is_empty() {
@@ -230,7 +230,8 @@ impl Menu {
     }
 }
 
-/// `/history bob lunch`: the peer, if the first word names one, and the words to search for.
+/// Handles `/history bob lunch`: the peer, if the first word names one, and the words to search
+/// for.
 fn history(words: &str, directory: &dyn Directory) -> Turn {
     let (word, rest) = first_word(words);
     let text = Some(rest.to_owned()).filter(|rest| !rest.is_empty());
@@ -258,7 +259,7 @@ fn discover(how: &str) -> Turn {
     }
 }
 
-/// `/outbox`, `/outbox cancel 2`, `/outbox again all`.
+/// Handles `/outbox`, `/outbox cancel 2` and `/outbox again all`.
 fn outbox(what: &str) -> Turn {
     let usage = "Type /outbox, or an action and a number from its list (or all), like /outbox cancel 2.";
     let (word, number) = first_word(what);
@@ -275,12 +276,12 @@ fn outbox(what: &str) -> Turn {
     }
 }
 
-/// Whether what stands behind a command is a text, which may have several lines.
+/// Whether the argument of a command is a message, which may have several lines.
 fn takes_text(command: &CommandHelp) -> bool {
     matches!(command.name, "/me" | "/reply" | "/all-plain" | "/msg")
 }
 
-/// The first word of a line, and the rest without the white space between.
+/// Returns the first word of a line, and the rest without the white space between them.
 pub(super) fn first_word(line: &str) -> (&str, &str) {
     let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     (word, rest.trim())
@@ -305,12 +306,12 @@ fn unknown(word: &str) -> Turn {
     })
 }
 
-/// Says that a command takes exactly one peer.
+/// Returns the sentence that a command takes exactly one peer.
 pub(super) fn for_one_peer(command: &str) -> String {
     format!("{command} takes one peer.")
 }
 
-/// Says that an IP needs a port. `before` is what stands before the address in the example.
+/// Returns the sentence that an IP needs a port. `before` stands before the address in the example.
 pub(super) fn needs_port(before: &str, ip: IpAddr) -> String {
     format!("Type the port too, like {before}{}.", SocketAddr::new(ip, EXAMPLE_PORT))
 }

@@ -1,4 +1,4 @@
-//! What the user says about keys, and what is asked back before it is done.
+//! Handles commands about keys, and their questions for confirmation.
 
 use super::asking::{Asking, Sure};
 use super::talk::{first_word, for_one_peer, needs_port};
@@ -17,17 +17,17 @@ use crate::tui::people::{
 };
 use crate::tui::words::{beginning, name_of, refused_words, word_for};
 
-/// Digits of a short code that stand together: as many as are read aloud in one breath.
+/// The number of digits in a group of a safety number: as many as are read aloud at once.
 const GROUP_DIGITS: usize = 5;
 
-/// Characters of a key that stand together on the screen.
+/// The number of characters in a group of a key on the screen.
 const GROUP_CHARS: usize = 4;
 
 /// The maximum number of keys listed when a word matches several.
 const MAX_NAMED: usize = 8;
 
 impl Menu {
-    /// `/key`, `/verify`, `/trust`, `/accept`, `/block`, `/unblock`, `/add`, `/forget` and
+    /// Handles `/key`, `/verify`, `/trust`, `/accept`, `/block`, `/unblock`, `/add`, `/forget` and
     /// `/policy`.
     pub(super) fn about_keys(
         &mut self,
@@ -111,7 +111,7 @@ impl Menu {
         }
     }
 
-    /// `/forget bob`
+    /// Handles `/forget bob`.
     fn asks_to_forget(&mut self, word: &str, directory: &dyn Directory) -> Turn {
         match forgettable(word, directory) {
             Ok((id, label, consequence)) => {
@@ -169,8 +169,8 @@ fn key_in_groups(words: &str, directory: &dyn Directory) -> Option<String> {
     (has_groups && is_known()).then_some(key)
 }
 
-/// `/block 192.0.2.7` and `/block hashpa`, and the same to unblock: a source, or a legacy peer.
-/// `None` if the word means neither.
+/// Handles `/block` and `/unblock` with a source or a legacy peer, like `/block 192.0.2.7` and
+/// `/block hashpa`. `None` if the word means neither.
 fn about_no_key(command: &str, word: &str, directory: &dyn Directory) -> Option<Turn> {
     let is_unblock = match command {
         "/block" => false,
@@ -280,7 +280,7 @@ fn removed_without_key(id: Recipient, label: &str, directory: &dyn Directory) ->
     Some(format!("{label} will be removed from {removed}.{queue}"))
 }
 
-/// `/add bob`, `/add 192.0.2.7:5000`, `/add KEY`
+/// Handles `/add bob`, `/add 192.0.2.7:5000` and `/add KEY`.
 fn add(word: &str, directory: &dyn Directory) -> Turn {
     if let Ok(key) = word.parse::<PublicKey>() {
         let known = directory.pin_of(key.into());
@@ -343,7 +343,7 @@ fn record(id: PeerId, known: Option<&Pin>) -> ContactRecord {
     }
 }
 
-/// `/policy`, `/policy ask`.
+/// Handles `/policy` and `/policy ask`.
 fn policy(how: &str) -> Turn {
     match how {
         "" => act(Act::ShowPolicy),
@@ -354,7 +354,7 @@ fn policy(how: &str) -> Turn {
     }
 }
 
-/// `/trust bob`: Bob has a new key.
+/// Handles `/trust bob`: Bob has a new key.
 fn trust(word: &str, directory: &dyn Directory) -> Turn {
     let (request, name) = match the_request("/trust", word, directory) {
         Ok(found) => found,
@@ -379,7 +379,7 @@ fn trust(word: &str, directory: &dyn Directory) -> Turn {
     }
 }
 
-/// `/accept bob`: another person also called Bob, a message request, or a stranger.
+/// Handles `/accept bob`: another peer called Bob, a message request, or a stranger.
 fn accept(word: &str, directory: &dyn Directory) -> Turn {
     if let Ok(Named::Exactly(chosen)) = find(word, directory)
         && let Some(id @ Recipient::Peer(peer)) = chosen.peer()
@@ -483,7 +483,7 @@ fn is_row_number(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Says that a peer has no known key.
+/// Returns the sentence that a peer has no known key.
 fn without_key(command: &str, chosen: &Chosen) -> String {
     let label = &chosen.label;
     match (chosen.peer(), command) {
