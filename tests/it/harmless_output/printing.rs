@@ -53,8 +53,7 @@ pub(super) enum Told {
 }
 
 impl Told {
-    /// Whether it is there because of what somebody wrote, and not because of what the rules think
-    /// of it.
+    /// Whether the line shows text of a peer, and not a decision of the core.
     pub(super) fn is_said(&self) -> bool {
         matches!(self, Self::Message(_) | Self::Unreadable | Self::Impostor)
     }
@@ -63,7 +62,7 @@ impl Told {
 /// What was printed because of one connection, in order.
 pub(super) type Printed = Vec<(Told, Vec<Line>)>;
 
-/// Whoever reads: a chat, and what is needed to show it.
+/// A reader: a chat, and the state that it needs to print.
 pub(super) struct Reader {
     form: Form,
     state: State,

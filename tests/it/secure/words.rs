@@ -84,7 +84,7 @@ fn blocked_key_is_cut_off_until_forgotten() {
     alice.sees("Bob is blocked");
     assert_eq!(times(&alice, "why do you not answer?") + times(&bob, "not for you"), 0);
 
-    // That he is somebody again is asked back, and is as if he were new.
+    // The user is asked before his key counts again, as that of a new peer.
     alice.types(&[&format!("/forget {beginning}")]);
     alice.sees(" will no longer be blocked. If the key comes again, it is new to you.");
     alice.types(&["yes"]);
