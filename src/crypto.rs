@@ -12,16 +12,16 @@ use crate::model::key::PublicKey;
 use crate::model::message::{ID_BYTES, MessageId};
 use crate::protocol::session::ContactCard;
 
-/// Digits of a short code. Somebody in the middle chooses both keys that they show, so they look
-/// for a collision, which takes the square root of the codes there are: 30 digits (99 bits) and
-/// `CODE_ROUNDS` for each try make about 2^66.
+/// Digits of a short code. A man in the middle chooses both keys that he shows, so he searches for
+/// a collision. This takes the square root of the number of codes: with 30 digits (99 bits) and
+/// `CODE_ROUNDS` for each try, about 2^66 rounds.
 pub(crate) const CODE_DIGITS: usize = 30;
 
-/// Rounds of PBKDF2 for a short code: 20 ms where it is shown, and that for each try of somebody
-/// who looks for a collision.
+/// Rounds of PBKDF2 for a short code. They take 20 ms, once to show the code and again for each
+/// try to find a collision.
 const CODE_ROUNDS: NonZeroU32 = NonZeroU32::new(100_000).expect("not zero");
 
-/// What a short code is for, so that nothing else makes the same bytes.
+/// The purpose of a short code, so that nothing else results in the same bytes.
 const CODE_SALT: &[u8] = b"p2p-chat/1 verify";
 
 /// Bytes that a group of five digits is made of: so many that no digit is noticeably likelier than

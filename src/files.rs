@@ -15,11 +15,11 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// Writes a file, or replaces it: whoever reads it meanwhile, or after a crash, finds the old one
-/// or the new one, and never a half.
+/// Writes or replaces a file atomically: a reader finds the old or the new content and never a
+/// part of it, even after a crash.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let new = beside(path);
-    // What is half written is of no use; the error that is told is the first.
+    // A part of the content is of no use. The first error is returned.
     write(&new, bytes).and_then(|()| fs::rename(&new, path)).inspect_err(|_| drop(fs::remove_file(&new)))
 }
 

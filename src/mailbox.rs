@@ -1,5 +1,4 @@
-//! The event queue of the main thread. The other threads put events in, and it takes them out in
-//! batches.
+//! The event queue of the main thread, which takes the events of the other threads in batches.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -8,18 +7,18 @@ use std::time::Instant;
 use crate::model::address::SourcePrefix;
 use crate::model::fair_share::FairShare;
 
-/// Bytes in the queue at most before messages from the network are held back and in the end
-/// refused. With [`crate::runtime::MAX_WAITING_BYTES`] and [`crate::net::sessions::MAX_HELD_BYTES`]
-/// 16 MiB.
+/// The maximum size of the queue in bytes. Beyond it, messages from the network are held back and
+/// finally refused. With [`crate::runtime::MAX_WAITING_BYTES`] and
+/// [`crate::net::sessions::MAX_HELD_BYTES`], 16 MiB may wait.
 pub(crate) const ROOM: usize = 6 * 1024 * 1024;
 
-/// Bytes that an item counts beside its text: more than an event has.
+/// The bytes that an item counts besides its text: more than an event has.
 pub const ITEM_BYTES: usize = 512;
 
-/// A queue with one reader, whose room the sources of the network share fairly.
+/// A queue with one reader. The sources of the network share its room fairly.
 ///
-/// A sender asks for room before it puts in what came from the network. What the user caused is
-/// always taken: it is bounded by what the user did.
+/// A sender asks for room before it adds an item from the network. An item that the user caused is
+/// always accepted, because the user causes few of them.
 #[derive(Debug)]
 pub struct Mailbox<T> {
     state: Mutex<State<T>>,
@@ -43,19 +42,19 @@ impl<T> Default for Mailbox<T> {
 
 impl<T> Mailbox<T> {
     /// Locks the queue. This is not parking_lot's mutex, which yields after a moment of spinning:
-    /// on a busy machine that costs milliseconds in the middle of a burst. Nothing panics while it
-    /// is locked.
+    /// on a busy machine that costs milliseconds in the middle of a burst. No panic happens while
+    /// it is locked.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts in what the user caused.
+    /// Adds an item that the user caused.
     pub fn put(&self, item: T) {
         self.put_from(item, 0, None);
     }
 
-    /// Puts in an item with so many bytes of text that `source` caused, or the user if there is
-    /// none. It is always taken: the caller has asked [`Mailbox::has_room`] before.
+    /// Adds an item with this many bytes of text that `source` caused, or the user if there is
+    /// none. It is always accepted: the caller has checked [`Mailbox::has_room`] before.
     pub(crate) fn put_from(&self, item: T, bytes: usize, source: Option<SourcePrefix>) {
         let mut state = self.lock();
         state.queue.push_back(item);
@@ -86,7 +85,7 @@ impl<T> Mailbox<T> {
         true
     }
 
-    /// Takes everything out. Waits for an item until `deadline`, or without end if there is none.
+    /// Takes all items. Waits for one until `deadline`, or without limit if there is none.
     pub fn take(&self, deadline: Option<Instant>) -> VecDeque<T> {
         let mut state = self.lock();
         while state.queue.is_empty() {

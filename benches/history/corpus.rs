@@ -142,6 +142,7 @@ impl Corpus {
                 to: Self::peer(peer),
                 name,
                 message,
+                to_all: false,
                 status: DeliveryStatus::Delivered,
                 attempted: false,
                 assurance: Assurance::Encrypted,

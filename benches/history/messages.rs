@@ -104,6 +104,7 @@ impl Way for Commits {
                 to,
                 name: None,
                 message: message.clone(),
+                to_all: false,
                 status: DeliveryStatus::Queued(PendingReason::InLine),
                 attempted: false,
                 assurance,

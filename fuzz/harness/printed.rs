@@ -9,8 +9,8 @@ use p2p_chat::tui::{LINE_END, Line, Palette, RAW_LINE_END, write_lines};
 /// The last character of the control sequences that colour a line.
 const COLOUR: &str = "m";
 
-/// The last characters of the control sequences that draw the dock: colour, clear and move.
-pub(super) const DOCK: &str = "mKJAG";
+/// The last characters of the control sequences that draw the footer: colour, clear and move.
+pub(super) const FOOTER: &str = "mKJAG";
 
 /// All bidirectional controls (UAX #9).
 const BIDI: [char; 12] = [

@@ -24,7 +24,7 @@ use crate::settings::{Misused, Settings};
 use crate::store::in_memory;
 use crate::tui::{Labels, beginning, inviter};
 
-/// How long to wait until the running process takes the invitation. It checks every 0.8 s, and a
+/// How long to wait until the running process reads the invitation. It checks every 0.8 s, and a
 /// busy machine may take longer.
 const TAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -32,7 +32,8 @@ const TAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// to wait.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How often to check whether the invitation was taken.
+/// How often to check whether the running process has read the invitation. No portable event
+/// reports that a file is gone.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Add a contact by invitation, even while the chat runs
@@ -128,7 +129,7 @@ fn dial(identity: &Identity, name: &Name, port: Option<u16>, invitation: &Invita
     let answered = tls.and_then(|tls| secure::proven_at(&tls, key, addrs, &hello, ANSWER_TIMEOUT));
     match answered {
         Some(addr) => format!("They are online at {addr}. Start p2p-chat to chat with them."),
-        None => "They do not answer now. p2p-chat will dial them when it starts.".to_owned(),
+        None => "They did not answer. p2p-chat dials them when it starts.".to_owned(),
     }
 }
 
@@ -160,5 +161,5 @@ fn hand_over(folder: &Path, name: &str, invitation: &Invitation) -> anyhow::Resu
         }
         thread::sleep(CHECK_INTERVAL);
     }
-    Ok(format!("{name} is running{process} and has received the invitation from {}.", inviter(invitation)))
+    Ok(format!("Added {} to {name}'s contacts; {name} is running{process}.", inviter(invitation)))
 }

@@ -14,7 +14,7 @@ use crate::model::name::Name;
 use crate::model::untrusted::harmless;
 use crate::profile::{self, Found, Named, Profile, Profiles};
 use crate::settings::{Misused, Settings};
-use crate::tui::app::looks::{palette, shows_blocks};
+use crate::tui::app::terminal_caps::{palette, shows_blocks};
 use crate::tui::{columns, invitation_lines, own_invitation};
 
 /// Print your key and your invitation, on a terminal with a QR code

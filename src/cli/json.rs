@@ -48,7 +48,7 @@ impl Formatter for Harmless {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::past::examples::NASTY;
+    use crate::tui::history_view::examples::NASTY;
     use proptest::prelude::*;
 
     fn is_read_back(raw: &str) -> bool {

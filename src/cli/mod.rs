@@ -275,66 +275,47 @@ impl Cli {
     }
 }
 
-impl ValueEnum for Policy {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::AcceptNew, Self::Ask, Self::Strict]
-    }
+/// Implements clap's `ValueEnum` for an enum of the settings: the word and the help of each value.
+macro_rules! words {
+    ($type:ident { $($value:ident => $word:literal, $help:literal;)* }) => {
+        impl ValueEnum for $type {
+            fn value_variants<'a>() -> &'a [Self] {
+                &[$(Self::$value),*]
+            }
 
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let (name, help) = match self {
-            Self::AcceptNew => ("accept-new", "Show their messages and remember their keys"),
-            Self::Ask => ("ask", "Ask you to accept or block each one"),
-            Self::Strict => ("strict", "Refuse them; /add lets one in"),
-        };
-        Some(PossibleValue::new(name).help(help))
-    }
+            fn to_possible_value(&self) -> Option<PossibleValue> {
+                Some(match self {
+                    $(Self::$value => PossibleValue::new($word).help($help),)*
+                })
+            }
+        }
+    };
 }
 
-impl ValueEnum for DiscoveryMode {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::On, Self::Contacts, Self::Off]
-    }
+words!(Policy {
+    AcceptNew => "accept-new", "Show their messages and remember their keys";
+    Ask => "ask", "Ask you to accept or block each one";
+    Strict => "strict", "Refuse them; /add lets one in";
+});
 
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let (name, help) = match self {
-            Self::On => ("on", "Everyone on the network; with accept-new, strangers are connected too"),
-            Self::Contacts => ("contacts", "Those who know your key; only contacts are connected"),
-            Self::Off => ("off", "No one; p2p-chat looks for no peers either"),
-        };
-        Some(PossibleValue::new(name).help(help))
-    }
-}
+words!(DiscoveryMode {
+    On => "on", "Everyone on the network; with accept-new, strangers are connected too";
+    Contacts => "contacts", "Those who know your key; only contacts are connected";
+    Off => "off", "No one; p2p-chat looks for no peers either";
+});
 
-impl ValueEnum for ColorWhen {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Auto, Self::Always, Self::Never]
-    }
+words!(ColorWhen {
+    Auto => "auto", "On a terminal with colours, unless NO_COLOR is set";
+    Always => "always", "Even in a file or a pipe";
+    Never => "never", "Never";
+});
 
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let (name, help) = match self {
-            Self::Auto => ("auto", "On a terminal with colours, unless NO_COLOR is set"),
-            Self::Always => ("always", "Even in a file or a pipe"),
-            Self::Never => ("never", "Never"),
-        };
-        Some(PossibleValue::new(name).help(help))
-    }
-}
-
-impl ValueEnum for Notify {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Auto, Self::Osc9, Self::Osc777, Self::Off]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let (name, help) = match self {
-            Self::Auto => ("auto", "With the sequence that the terminal is known to support, if any"),
-            Self::Osc9 => ("osc9", "With the escape sequence OSC 9"),
-            Self::Osc777 => ("osc777", "With the escape sequence OSC 777"),
-            Self::Off => ("off", "Never"),
-        };
-        Some(PossibleValue::new(name).help(help))
-    }
-}
+words!(Notify {
+    Auto => "auto", "With the sequence that the terminal is known to support, if any";
+    Osc9 => "osc9", "With the escape sequence OSC 9";
+    Osc777 => "osc777", "With the escape sequence OSC 777";
+    Off => "off", "Never";
+});
 
 /// Returns the command line as clap has it. Empty environment variables count as not set.
 pub fn command() -> Command {

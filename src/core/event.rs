@@ -28,6 +28,26 @@ pub struct OpId(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct JobId(pub u64);
 
+/// The peers that a message to all left out.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct LeftOut {
+    /// How many unencrypted strangers there are.
+    pub strangers: usize,
+    /// The contacts that are offline.
+    pub offline: LeftOutContacts,
+    /// The contacts that do not accept messages from us.
+    pub refusing: LeftOutContacts,
+}
+
+/// Contacts that a message to all left out for one reason.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct LeftOutContacts {
+    /// The first of them.
+    pub first: Vec<PeerInfo>,
+    /// How many there are.
+    pub count: usize,
+}
+
 /// How sure it is that a peer is the one it is named as. The screen shows a sign for each.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verification {
@@ -349,15 +369,8 @@ pub enum Event {
         done: usize,
         /// Those that it did not reach, and why; the first few.
         failed: Vec<(PeerInfo, DeliveryStatus)>,
-        /// How many unencrypted strangers a message to all left out.
-        left_out: usize,
-    },
-    /// A message to all does not go to the contacts that are offline.
-    NotToOffline {
-        /// The first of these contacts.
-        first: Vec<PeerInfo>,
-        /// How many there are.
-        count: usize,
+        /// The peers that a message to all left out.
+        left_out: LeftOut,
     },
     /// A message was exactly a command word of legacy programs, and does what it does there.
     TakenAs(CommandKind),
@@ -415,7 +428,7 @@ impl Event {
         Some(event)
     }
 
-    /// The bytes of a text that somebody else chose.
+    /// Returns the length in bytes of a text from a peer.
     pub(crate) fn text_bytes(&self) -> usize {
         match self {
             Self::Message { text, .. }
@@ -456,7 +469,9 @@ impl Event {
                     });
                 }
             }
-            Self::NotToOffline { first, .. } => first.iter().for_each(take),
+            Self::Sum { left_out, .. } => {
+                left_out.offline.first.iter().chain(&left_out.refusing.first).for_each(take);
+            }
             Self::Unreadable { .. }
             | Self::Unproven { .. }
             | Self::PeerRequest(_)
@@ -478,7 +493,6 @@ impl Event {
             | Self::NotWaiting
             | Self::AllNearlyFull
             | Self::Refused { .. }
-            | Self::Sum { .. }
             | Self::TakenAs(_)
             | Self::Nobody(_)
             | Self::Dialed { .. }

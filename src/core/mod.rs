@@ -52,8 +52,8 @@ pub use conversations::stored_conversations;
 pub use discovery::{DiscoveryMode, Found};
 pub(crate) use event::Decision;
 pub use event::{
-    CommandKind, Event, Forgotten, IntroductionNews, JobId, OpId, Output, PeerInfo, PlainAnswer,
-    PlainRequest, SessionRequest, Verification,
+    CommandKind, Event, Forgotten, IntroductionNews, JobId, LeftOut, LeftOutContacts, OpId, Output, PeerInfo,
+    PlainAnswer, PlainRequest, SessionRequest, Verification,
 };
 pub(crate) use inbound::Staged;
 pub use introductions::{

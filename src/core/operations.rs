@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::event::{CommandKind, JobId, OpId, PeerInfo};
+use super::event::{CommandKind, JobId, LeftOut, OpId, PeerInfo};
 use super::time::Time;
 use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason};
@@ -31,8 +31,8 @@ enum Operation {
         pending: usize,
         done: usize,
         failed: Vec<(PeerInfo, DeliveryStatus)>,
-        /// Unencrypted strangers that a message to all leaves out.
-        left_out: usize,
+        /// The peers that a message to all leaves out.
+        left_out: LeftOut,
         /// The results, if the recipients are the addresses of one host name.
         of_host: Option<OfHost>,
     },
@@ -65,7 +65,7 @@ pub(super) enum OperationOutput {
         total: usize,
         done: usize,
         failed: Vec<(PeerInfo, DeliveryStatus)>,
-        left_out: usize,
+        left_out: LeftOut,
     },
     /// The command is over.
     Settled(OpId),
@@ -123,7 +123,7 @@ impl Operations {
     /// [`Operations::skipped`], and then the command [`Operations::settle`].
     pub(super) fn spread(&mut self, kind: CommandKind, to_all: bool, total: usize) -> OpId {
         let (typed, failed) = (Vec::new(), Vec::new());
-        let (pending, done, left_out, of_host) = (total, 0, 0, None);
+        let (pending, done, left_out, of_host) = (total, 0, LeftOut::default(), None);
         self.begin(Operation::Spread { kind, to_all, typed, total, pending, done, failed, left_out, of_host })
     }
 
@@ -170,10 +170,10 @@ impl Operations {
         }
     }
 
-    /// Records how many unencrypted strangers a message to all leaves out.
-    pub(super) fn leaves_out(&mut self, op: OpId, count: usize) {
+    /// Records the peers that a message to all leaves out.
+    pub(super) fn leaves_out(&mut self, op: OpId, peers: LeftOut) {
         if let Some(Operation::Spread { left_out, .. }) = self.under_way.get_mut(&op) {
-            *left_out = count;
+            *left_out = peers;
         }
     }
 
@@ -286,7 +286,7 @@ impl Operations {
                 failed.clear();
             }
         }
-        let is_summed = total > 1 || left_out > 0;
+        let is_summed = total > 1 || left_out != LeftOut::default();
         let sum = is_summed.then_some(OperationOutput::Sum { kind, total, done, failed, left_out });
         told.extend(sum.into_iter().chain([OperationOutput::Settled(op)]));
         told

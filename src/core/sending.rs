@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::command::Target;
-use super::event::{CommandKind, Event, OpId, Output};
+use super::event::{CommandKind, Event, LeftOut, LeftOutContacts, OpId, Output};
 use super::outbox::{NewMessage, OutboxOutput, Route, RouteAnswer, StatusChange};
 use super::time::Time;
 use super::trust::Policy;
@@ -17,9 +17,9 @@ use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Message, Request};
 use crate::protocol::plain;
 
-/// The maximum number of offline contacts passed on for the line about a message to all. It is more
-/// than fit into the line.
-const MAX_OFFLINE_NAMED: usize = 20;
+/// Contacts that a message to all leaves out for one reason and that its line names, at most: as
+/// many as fit into a row.
+const MAX_LEFT_OUT_NAMED: usize = 3;
 
 /// Messages that legacy programs take for commands, in any case, and do not show.
 const COMMAND_WORDS: [&str; 4] = ["exit", "connect", "connect_ack", "[PEER_QUIT]"];
@@ -45,33 +45,36 @@ impl State {
             0 => self.spread(CommandKind::Send, !is_direct, &targets),
             _ => self.operations.spread(CommandKind::Send, !is_direct, targets.len()),
         };
+        let mut left_out = LeftOut { strangers: left_out, ..LeftOut::default() };
+        if !is_direct && !targets.is_empty() {
+            (left_out.offline, left_out.refusing) = self.left_out_contacts();
+        }
         self.operations.leaves_out(op, left_out);
-        let tells_offline = !is_direct && !targets.is_empty();
         for to in targets {
             let name = self.known_name(to);
             let new = NewMessage { op, message: message.clone(), name, is_direct };
             self.send_to(to, new, now);
         }
-        if tells_offline {
-            self.tell_offline_contacts();
-        }
         self.settle(op);
         op
     }
 
-    /// Tells the user which contacts a message to all does not go to because they are offline.
-    fn tell_offline_contacts(&mut self) {
+    /// Returns the contacts that a message to all does not go to: those that are offline, and those
+    /// that do not accept messages from us.
+    fn left_out_contacts(&self) -> (LeftOutContacts, LeftOutContacts) {
         let online: HashSet<Recipient> = self.targets(Target::All, false).into_iter().collect();
         let listed = self.targets(Target::All, true).into_iter();
         let unlisted = self.unlisted_contacts().into_iter().map(|pin| Recipient::key(pin.key));
         let is_missed = |id: &Recipient| {
             !online.contains(id) && self.is_contact(*id) && !self.is_blocked(*id) && !self.is_ours(*id)
         };
-        let missed: Vec<Recipient> = listed.chain(unlisted).filter(is_missed).collect();
-        if !missed.is_empty() {
-            let first = missed.iter().take(MAX_OFFLINE_NAMED).map(|id| self.who(*id)).collect();
-            self.tell(Event::NotToOffline { first, count: missed.len() });
-        }
+        let missed = listed.chain(unlisted).filter(is_missed);
+        let (refusing, offline): (Vec<_>, Vec<_>) = missed.partition(|id| self.peers.refuses_us(*id));
+        let named = |ids: Vec<Recipient>| LeftOutContacts {
+            first: ids.iter().take(MAX_LEFT_OUT_NAMED).map(|id| self.who(*id)).collect(),
+            count: ids.len(),
+        };
+        (named(offline), named(refusing))
     }
 
     /// Returns the recipients of a message, and how many unencrypted strangers are left out. The

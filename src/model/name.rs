@@ -69,7 +69,7 @@ impl FromStr for Name {
     fn from_str(text: &str) -> Result<Self, NameError> {
         match name_fault(text) {
             None => Ok(Self(text.into())),
-            Some(why) => Err(NameError { why, suggestion: corrected(text) }),
+            Some(why) => Err(NameError { why, suggestion: corrected(text).and_then(clear) }),
         }
     }
 }
@@ -137,9 +137,9 @@ impl Name {
 }
 
 /// Returns whether a name cannot begin with this character because something else does: `*` begins
-/// a notice, `/` a command, `@` a recipient.
+/// a notice, `/` a command, `@` a recipient, `-` an option.
 pub fn begins_otherwise(c: char) -> bool {
-    c.is_ascii_punctuation() && !matches!(c, '_' | '-' | '.')
+    c.is_ascii_punctuation() && c != '_'
 }
 
 /// The characters that surround or follow a name in a line.
@@ -148,7 +148,7 @@ const SIGNS_BEHIND_NAMES: [char; 5] = [':', '(', ')', '[', ']'];
 /// Returns why other people could mistake a name for another part of a line.
 fn form_fault(text: &str) -> Option<&'static str> {
     if text.starts_with(begins_otherwise) {
-        return Some("A name cannot begin with a sign such as / or *, which begins a command or a notice");
+        return Some("A name begins with a letter, a digit or _");
     }
     if text.contains(SIGNS_BEHIND_NAMES) {
         return Some("A name cannot contain a colon or brackets, because they follow names on the screen");
@@ -201,7 +201,7 @@ fn name_fault(text: &str) -> Option<&'static str> {
     if text.bytes().all(|b| b.is_ascii_digit()) {
         return Some("A name needs a letter, because numbers select rows of the peer list");
     }
-    if text.parse::<PeerAddr>().is_ok() || text.parse::<IpAddr>().is_ok() {
+    if looks_like_address(text) {
         return Some("This looks like an address, so it cannot be a name");
     }
     if text.contains("CONNECT_REQUEST") {
@@ -210,10 +210,24 @@ fn name_fault(text: &str) -> Option<&'static str> {
     None
 }
 
+fn looks_like_address(text: &str) -> bool {
+    text.parse::<PeerAddr>().is_ok() || text.parse::<IpAddr>().is_ok()
+}
+
+/// Returns the name if it is clear ([`Name::check_clear`]), else a similar one that is.
+fn clear(name: String) -> Option<String> {
+    match Name(name.as_str().into()).check_clear() {
+        Ok(()) => Some(name),
+        Err(error) => error.suggestion,
+    }
+}
+
 /// Returns a valid name that is similar to `text`, if there is one.
 fn corrected(text: &str) -> Option<String> {
-    let joined =
-        text.split_whitespace().collect::<Vec<_>>().join("_").replace("CONNECT_REQUEST", "CONNECT-REQUEST");
+    let text = if looks_like_address(text) { text.replace(':', "-") } else { text.to_owned() };
+    let words: Vec<String> =
+        text.split_whitespace().map(without_signs).filter(|word| !word.is_empty()).collect();
+    let joined = words.join("_").replace("CONNECT_REQUEST", "CONNECT-REQUEST");
     let mut name = String::new();
     for c in joined.chars() {
         let mut longer = name.clone();
@@ -430,12 +444,15 @@ mod tests {
         for (wrong, suggestion) in [
             ("Alice Smith", Some("Alice_Smith")),
             (" Al\tice ", Some("Al_ice")),
+            ("* Bob", Some("Bob")),
+            ("Bob (new)", Some("Bob_new")),
             ("a\u{202e}b", Some("ab")),
             ("a\u{2800}b", Some("ab")),
             ("all", Some("peer-all")),
             ("ALL", Some("peer-ALL")),
             ("42", Some("peer-42")),
             ("127.0.0.1", Some("peer-127.0.0.1")),
+            ("127.0.0.1:5000", Some("127.0.0.1-5000")),
             ("xCONNECT_REQUESTx", Some("xCONNECT-REQUESTx")),
             ("", None),
             ("\u{200b}", None),
@@ -509,12 +526,14 @@ mod tests {
 
     #[test]
     fn own_name_reads_as_nothing_else() {
-        let signs = "A name cannot begin with a sign such as / or *, which begins a command or a notice";
+        let signs = "A name begins with a letter, a digit or _";
         let colon = "A name cannot contain a colon or brackets, because they follow names on the screen";
         for (wrong, why, suggestion) in [
             ("/bob", signs, Some("bob")),
             ("@bob", signs, Some("bob")),
             ("*Bob", signs, Some("Bob")),
+            ("-x", signs, Some("x")),
+            (".bob", signs, Some("bob")),
             ("!", signs, None),
             ("[18:20:18]", signs, None),
             ("Bob:", colon, Some("Bob")),
@@ -524,7 +543,7 @@ mod tests {
             let error = new_name(wrong).expect_err(wrong);
             assert_eq!((error.why, error.suggestion()), (why, suggestion), "{wrong}");
         }
-        for fits in ["_bob_", "-bob", ".bob", "Bob/2", "b@b", "O'Neil"] {
+        for fits in ["_bob_", "Bob/2", "b@b", "O'Neil"] {
             assert!(new_name(fits).is_ok(), "{fits}");
         }
     }
@@ -637,7 +656,7 @@ mod tests {
             if let Err(error) = text.parse::<Name>()
                 && let Some(name) = error.suggestion()
             {
-                prop_assert!(name.parse::<Name>().is_ok());
+                prop_assert!(new_name(name).is_ok());
             }
         }
 

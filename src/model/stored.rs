@@ -1,4 +1,4 @@
-//! Messages as the store keeps them: what the core has it write, and what it reads.
+//! Messages in the store: the writes of the core, and what it reads back.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::Message;
 
-/// The number of a message in the store. Later messages have larger numbers, whatever the clock
-/// says.
+/// The number of a message in the store. Later messages have larger numbers, even if the clock was
+/// changed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RowId(pub i64);
 
-/// How sure it was who the other side is when a message came or went.
+/// How sure the identity of the other side was when a message arrived or was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Assurance {
     /// It was unencrypted.
@@ -28,7 +28,7 @@ pub enum Assurance {
     Claimed,
 }
 
-/// Something for the store to write.
+/// A write.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum StoreOp {
     /// Adds an outgoing message for one recipient. A message to several recipients has one row for
@@ -37,15 +37,17 @@ pub enum StoreOp {
     Outgoing {
         /// The recipient.
         to: Recipient,
-        /// The recipient's name at the moment.
+        /// The recipient's name at that time.
         name: Option<PeerName>,
-        /// The message. Its time is when it was typed.
+        /// The message, with the time when it was typed.
         message: Message,
+        /// Whether the user wrote it to all peers.
+        to_all: bool,
         /// Its status.
         status: DeliveryStatus,
         /// It is queued, and may have been sent.
         attempted: bool,
-        /// Whether it goes out encrypted, as far as that is known.
+        /// Whether it is sent encrypted, as far as that is known.
         assurance: Assurance,
         /// When it expires, in milliseconds since 1970; 0 for never.
         expires: u64,
@@ -71,29 +73,29 @@ pub enum StoreOp {
         /// The recipient from now on.
         to: Recipient,
     },
-    /// Adds a message that came unencrypted and was shown.
+    /// Adds an unencrypted message that was shown.
     IncomingPlain {
         /// The sender.
         from: Recipient,
-        /// What the sender calls itself.
+        /// The name that the sender claims.
         name: Option<PeerName>,
         /// [`Assurance::Plain`] or [`Assurance::Claimed`].
         assurance: Assurance,
-        /// Where a stranger sent it from; `None` if it came from a contact.
+        /// The source of a stranger; `None` if the sender is a contact.
         stranger: Option<SourcePrefix>,
         /// The text.
         body: Arc<str>,
     },
-    /// Adds messages that came from a proven key, without the duplicates among them, and without
-    /// those for which the quota of a stranger has no room.
+    /// Adds messages from a proven key, without duplicates, and without those for which a
+    /// stranger's quota has no room.
     Incoming {
         /// The sender.
         from: PublicKey,
-        /// What the sender calls itself.
+        /// The name that the sender claims.
         name: Option<PeerName>,
         /// [`Assurance::Encrypted`] or [`Assurance::Verified`].
         assurance: Assurance,
-        /// Where a stranger sends them from; `None` if they come from a contact.
+        /// The source of a stranger; `None` if the sender is a contact.
         stranger: Option<SourcePrefix>,
         /// The messages. Their times are claims of the sender.
         messages: Vec<Message>,
@@ -106,16 +108,16 @@ pub enum StoreOp {
     Seen {
         /// The peer.
         peer: PeerId,
-        /// What it calls itself.
+        /// The name that it claims.
         name: Option<PeerName>,
         /// The user treats it as a contact.
         contact: bool,
-        /// Where it is dialed, the latest first.
+        /// The addresses where it is dialed, the latest first.
         addrs: Vec<PeerAddr>,
     },
     /// Makes a peer a contact: its messages no longer count as a stranger's.
     Accept(PeerId),
-    /// Removes messages for good: nothing of them stays in the file. Queued messages stay.
+    /// Removes messages for good: the file then contains nothing of them. Queued messages stay.
     Forget(Selection),
 }
 
@@ -124,18 +126,18 @@ pub enum StoreOp {
 pub struct SeenPeer {
     /// The peer.
     pub id: PeerId,
-    /// What it last called itself.
+    /// The last name that it claimed.
     pub name: Option<PeerName>,
     /// When it was seen last, in milliseconds since 1970.
     pub last_seen: u64,
-    /// Where it was dialed, the latest first.
+    /// The addresses where it was dialed, the latest first.
     pub addrs: Vec<PeerAddr>,
 }
 
 /// The result of a [`StoreOp`] that is stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum StoreResult {
-    /// Nothing more is to be said.
+    /// The write is stored.
     Done,
     /// The result of [`StoreOp::Incoming`], for each message.
     Incoming(Vec<Stored>),
@@ -148,7 +150,7 @@ pub enum StoreResult {
     },
 }
 
-/// What the store did with a message that came.
+/// What the store did with a received message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stored {
     /// It added the message under this number.
@@ -160,7 +162,7 @@ pub enum Stored {
 }
 
 impl Stored {
-    /// The number of a message that was added.
+    /// Returns the number of an added message.
     pub fn row(self) -> Option<RowId> {
         match self {
             Self::New(row) => Some(row),
@@ -169,7 +171,8 @@ impl Stored {
     }
 }
 
-/// Why the store cannot write or read. Displays as a clause for the user, like `the disk is full`.
+/// Why the store cannot write or read. It displays as a clause for the user, like `the disk is
+/// full`.
 #[derive(thiserror::Error, Clone, PartialEq, Eq, Debug)]
 pub enum StoreError {
     /// There is no room on the disk.
@@ -203,12 +206,12 @@ pub struct Selection {
     pub until: Option<u64>,
 }
 
-/// What to read.
+/// Which messages to read.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Query {
     /// The messages to choose from.
     pub which: Selection,
-    /// Only messages that have all these words, each at least as the beginning of a word. No
+    /// Only messages that contain all these words, each as a word or as the beginning of one. No
     /// character has a special meaning.
     pub words: Option<String>,
     /// Only messages before this one.
@@ -217,7 +220,7 @@ pub struct Query {
     pub limit: usize,
 }
 
-/// Which way a message went.
+/// The direction of a message.
 ///
 /// The store keeps no details of a status (docs/HISTORY.md), and reads it back as the nearest one:
 /// `Queued(NoReceipt)` if the message was attempted, `Queued(InLine)` otherwise; `Failed(Blocked)`
@@ -225,7 +228,7 @@ pub struct Query {
 /// address; and `Failed(NotSent(Other))` for everything else that could not be sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Direction {
-    /// It came.
+    /// It was received.
     Incoming {
         /// It is not known to have been shown.
         unshown: bool,
@@ -234,6 +237,8 @@ pub enum Direction {
     },
     /// It is the user's.
     Outgoing {
+        /// Whether the user wrote it to all peers.
+        to_all: bool,
         /// Its status.
         status: DeliveryStatus,
         /// It is queued, and may have been sent.
@@ -248,7 +253,7 @@ impl Direction {
     }
 }
 
-/// A message as it is stored.
+/// A stored message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredMessage {
     /// Its number.
@@ -257,7 +262,7 @@ pub struct StoredMessage {
     pub peer: Recipient,
     /// The peer's name at that time.
     pub name: Option<PeerName>,
-    /// Which way it went.
+    /// Its direction.
     pub direction: Direction,
     /// Its id; `None` if it came unencrypted.
     pub id: Option<MessageId>,
@@ -265,7 +270,7 @@ pub struct StoredMessage {
     pub time: u64,
     /// When it was typed, by its sender's clock, in milliseconds since 1970; a claim.
     pub sent: Option<u64>,
-    /// How sure it is who the peer is.
+    /// How sure the identity of the peer is.
     pub assurance: Assurance,
     /// The text. It may come from the network, so it is shown through
     /// [`crate::model::untrusted`] only.

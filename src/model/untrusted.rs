@@ -2,8 +2,8 @@
 //!
 //! A [`Text`] prints only through [`Display`](fmt::Display) and [`Debug`](fmt::Debug), and both
 //! write it *harmless*: on one line, without control characters, escape sequences, bidirectional
-//! overrides or characters that take no room. [`Text::raw`] returns the raw string, to compare it
-//! or to send it on.
+//! overrides or characters without width. [`Text::raw`] returns the raw string for comparing or
+//! forwarding it.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use unicode_properties::{GeneralCategory, UnicodeEmoji, UnicodeGeneralCategory};
 use unicode_script::{Script, ScriptExtension};
 use unicode_width::UnicodeWidthChar;
 
-/// Combining marks shown on one base character; further ones are escaped.
+/// The maximum number of combining marks shown on one base character. Further ones are escaped.
 ///
-/// The longest stacks of living scripts (Tibetan, Vietnamese, Hebrew with cantillation) stay below
-/// six. Stacks of dozens ("zalgo" text) run over the lines above and below.
+/// The longest stacks of living scripts (Tibetan, Vietnamese, Hebrew with cantillation) have fewer
+/// than six. Stacks of dozens ("zalgo" text) cover the lines above and below.
 pub const MAX_MARKS: usize = 8;
 
 /// A string of unknown origin that can only be shown harmless.
@@ -22,17 +22,17 @@ pub const MAX_MARKS: usize = 8;
 pub struct Text(String);
 
 impl Text {
-    /// Takes a string of any content.
+    /// Creates a text from any string.
     pub fn new(raw: impl Into<String>) -> Self {
         Self(raw.into())
     }
 
-    /// Takes bytes of any content; invalid UTF-8 becomes U+FFFD.
+    /// Creates a text from any bytes. Invalid UTF-8 becomes U+FFFD.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         Self(String::from_utf8_lossy(bytes).into_owned())
     }
 
-    /// The string as it came. Never print this.
+    /// Returns the string as it was received. Never print it.
     pub fn raw(&self) -> &str {
         &self.0
     }
@@ -52,12 +52,11 @@ impl fmt::Debug for Text {
     }
 }
 
-/// Writes `raw` on one line, with everything escaped that a terminal would obey or that takes no
-/// room.
+/// Writes `raw` on one line. Escapes everything that a terminal would act on or that has no width.
 fn write_harmless(raw: &str, out: &mut impl fmt::Write) -> fmt::Result {
-    // Most texts are all ASCII, or begin so.
+    // Most texts are ASCII, or begin so.
     let ascii = raw.bytes().position(|byte| !matches!(byte, b' '..=b'~')).unwrap_or(raw.len());
-    // A mark with no base before it would sit on what we printed before.
+    // A mark without a base would be drawn onto the text printed before it.
     let mut marks = if ascii == 0 { MAX_MARKS } else { 0 };
     let mut base = raw[..ascii].chars().next_back();
     let mut before = base;
@@ -97,7 +96,7 @@ fn write_harmless(raw: &str, out: &mut impl fmt::Write) -> fmt::Result {
     out.write_str(&raw[plain_from..])
 }
 
-/// `raw` made harmless, as a string.
+/// Returns `raw` made harmless.
 pub fn harmless(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
     // Writing into a String cannot fail.
@@ -105,22 +104,22 @@ pub fn harmless(raw: &str) -> String {
     out
 }
 
-/// Whether `raw` is shown exactly as it stands.
+/// Whether `raw` is shown unchanged.
 pub fn is_harmless(raw: &str) -> bool {
     harmless(raw) == raw
 }
 
-/// What a character does to those around it.
+/// The effect of a character on its neighbours.
 enum Kind {
-    /// Takes room of its own.
+    /// It has a width of its own.
     Base,
-    /// Is drawn onto the character before it, or into the same syllable.
+    /// It is drawn onto the character before it, or into the same syllable.
     Attached,
     /// ZWJ or ZWNJ, which some scripts and emoji need.
     Joiner,
-    /// Chooses between text and emoji.
+    /// It chooses between text and emoji.
     Selector,
-    /// Is never shown: see [`is_hidden`].
+    /// It is never shown: see [`is_hidden`].
     Hidden,
 }
 
@@ -135,7 +134,7 @@ fn kind(c: char) -> Kind {
     }
 }
 
-/// A character that is drawn onto the one before it.
+/// Whether a character is drawn onto the one before it.
 fn is_mark(c: char) -> bool {
     matches!(c.general_category(), GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark)
 }
@@ -183,7 +182,7 @@ fn joins(joiner: char, base: Option<char>, before: Option<char>, after: Option<c
     is_letter && after.is_alphabetic() && is_of(&CURSIVE, shared(base, after))
 }
 
-/// The scripts that both characters are used in.
+/// Returns the scripts that both characters are used in.
 fn shared(one: char, other: char) -> ScriptExtension {
     let mut shared = ScriptExtension::from(one);
     shared.intersect_with(other.into());
@@ -228,14 +227,14 @@ pub(super) fn is_emoji_base(c: char) -> bool {
     c.is_emoji_char()
 }
 
-/// Whether a character must never reach a terminal: the terminal obeys it, or it reorders its
-/// neighbours or takes no room.
+/// Whether a character must never reach a terminal, because the terminal acts on it, or because it
+/// reorders its neighbours or has no width.
 ///
 /// These are the control and format characters by their category (all bidirectional controls,
-/// zero-width spaces, tags, and the byte order mark), line and paragraph separators, and what
-/// Unicode lists as `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt) under other
-/// categories. The joiners and the two selectors between text and emoji are judged by where they
-/// stand.
+/// zero-width spaces, tags, and the byte order mark), line and paragraph separators, and the
+/// characters of other categories that Unicode lists as `Default_Ignorable_Code_Point`
+/// (DerivedCoreProperties.txt). For the joiners and the two selectors between text and emoji, the
+/// neighbours decide.
 fn is_hidden(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();

@@ -43,21 +43,21 @@ const ANSWER_BYTES: usize = 1024;
 /// this is no answer.
 const MAX_DRAINED: usize = 64 * 1024;
 
-/// Who dials.
+/// The program that dials.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// The IP we listen at, which we also dial from; unspecified for whichever the system takes.
+    /// The IP where we listen and from which we dial. If unspecified, the system chooses.
     pub bind: IpAddr,
     /// The port we listen at.
     pub port: u16,
-    /// The IP that our headers say instead of the local one of each connection.
+    /// The IP in our headers, instead of the local one of each connection.
     pub advertise: Option<Ipv4Addr>,
 }
 
-/// What became of a message.
+/// The result of sending a message.
 #[derive(Debug)]
 pub(super) struct Said {
-    /// Its fate; of a text in parts, the worst of theirs.
+    /// The result; for a message in parts, the worst one.
     pub(super) result: SendResult,
     /// How many parts were sent, and how many there are.
     pub(super) parts: (usize, usize),
@@ -125,7 +125,7 @@ fn exchange(
     };
     let ip = match (identity.advertise, local) {
         (Some(ip), _) => ip,
-        // Nothing is said, so nobody is named.
+        // A probe has no header.
         _ if *message == Outgoing::Probe => Ipv4Addr::UNSPECIFIED,
         (None, SocketAddr::V4(local)) => *local.ip(),
         (None, SocketAddr::V6(_)) => return failed(SendError::NoRoute),
@@ -147,8 +147,8 @@ pub(super) fn connect(from: IpAddr, to: SocketAddr, within: Duration) -> io::Res
     let socket = socket_from(from, to)?;
     socket.connect_timeout(&to.into(), within)?;
     let stream = TcpStream::from(socket);
-    // On one machine, a port that nobody listens at can be dialed from that very port, and TCP then
-    // connects the socket to itself.
+    // On one machine, the system can choose the dialed port as the local one if no program listens
+    // there. TCP then connects the socket to itself.
     let local = stream.local_addr()?;
     if local == to {
         return Err(ErrorKind::ConnectionRefused.into());
@@ -221,7 +221,7 @@ fn converse(
     })
 }
 
-/// What is left until `deadline`; never zero, which sockets take for "for ever".
+/// Returns the time until `deadline`. It is never zero, which sockets take for no timeout.
 fn remaining(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
 }
@@ -264,8 +264,9 @@ mod tests {
         "Alice".parse().unwrap()
     }
 
-    /// A peer that does `serve` with the first connection, and what it read.
-    fn fate_with(
+    /// Sends a message to a peer that runs `serve` on the first connection. Returns the result and
+    /// the bytes that the peer read.
+    fn result_with(
         serve: impl FnOnce(TcpStream) -> Vec<u8> + Send + 'static,
         message: &Outgoing,
     ) -> (SendResult, Vec<u8>) {
@@ -289,7 +290,7 @@ mod tests {
 
     #[test]
     fn close_without_receipt_means_handed_over() {
-        let (result, bytes) = fate_with(|mut stream| read_all(&mut stream), &hello());
+        let (result, bytes) = result_with(|mut stream| read_all(&mut stream), &hello());
         assert_eq!(result, SendResult::HandedOver);
         assert_eq!(bytes, b"127.0.0.1:5000 Alice hello");
     }
@@ -301,7 +302,7 @@ mod tests {
             stream.write_all(b"[ACK] Message received from 5001").unwrap();
             bytes
         };
-        assert_eq!(fate_with(acknowledge, &hello()).0, SendResult::Delivered);
+        assert_eq!(result_with(acknowledge, &hello()).0, SendResult::Delivered);
     }
 
     #[test]
@@ -338,11 +339,12 @@ mod tests {
     fn receipt_for_connect_may_be_late() {
         let late = |mut stream: TcpStream| {
             let bytes = read_all(&mut stream);
+            // The delay itself is under test, so there is no condition to wait for.
             thread::sleep(EOF_TIMEOUT + Duration::from_millis(200));
             stream.write_all(plain::receipt(5001, None).as_bytes()).unwrap();
             bytes
         };
-        assert_eq!(fate_with(late, &Outgoing::Connect).0, SendResult::Delivered);
+        assert_eq!(result_with(late, &Outgoing::Connect).0, SendResult::Delivered);
     }
 
     #[test]
@@ -413,7 +415,7 @@ mod tests {
 
     #[test]
     fn a_probe_is_an_empty_connection() {
-        let (result, bytes) = fate_with(|mut stream| read_all(&mut stream), &Outgoing::Probe);
+        let (result, bytes) = result_with(|mut stream| read_all(&mut stream), &Outgoing::Probe);
         assert_eq!((result, bytes), (SendResult::HandedOver, Vec::new()));
     }
 }

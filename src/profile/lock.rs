@@ -28,7 +28,8 @@ impl Lock {
     pub(super) fn take(path: &Path) -> io::Result<Option<Self>> {
         let mut file = files::private().read(true).write(true).create(true).truncate(false).open(path)?;
         if !lock(&file)? {
-            // `is_held` may hold the lock for a moment.
+            // `is_held` may hold the lock for a moment. A call that waits for the lock would have
+            // no time limit if another process uses the profile.
             thread::sleep(RETRY_DELAY);
             if !lock(&file)? {
                 return Ok(None);

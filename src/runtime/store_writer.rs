@@ -1,7 +1,7 @@
 //! Background store writer. Batches queued writes so that callers never block on the store.
 //!
 //! While one batch is on its way to the disk, the next one gathers (group commit). A store in
-//! memory is written to in the same way.
+//! memory is written in the same way.
 
 mod thread;
 
@@ -57,7 +57,7 @@ impl QueuedWrite {
         }
     }
 
-    /// Where a stranger sent the messages from.
+    /// The source of the stranger who sent the messages.
     fn stranger(&self) -> Option<SourcePrefix> {
         match &self.op {
             StoreOp::Incoming { stranger, .. } | StoreOp::IncomingPlain { stranger, .. } => *stranger,
@@ -69,7 +69,7 @@ impl QueuedWrite {
 /// A write to a file beside the store. It blocks until the disk has it.
 pub(super) type FileWrite = Box<dyn FnOnce() + Send>;
 
-/// The writes that wait.
+/// The queued writes.
 struct Pending {
     /// Writes to other files, which come first: there is seldom one.
     files: VecDeque<FileWrite>,
@@ -115,11 +115,11 @@ pub(super) struct WriterQueue {
     queue: Mutex<Pending>,
     /// Wakes the thread when there is something to write.
     filled: Condvar,
-    /// Wakes those who wait for room, or for the thread to end.
+    /// Wakes the threads that wait for room, or for the thread to end.
     emptied: Condvar,
 }
 
-/// Milliseconds since 1970; a clock before that is as wrong as one in 1970.
+/// Returns the milliseconds since 1970. A clock before 1970 counts as 1970.
 pub(super) fn clock() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
@@ -166,11 +166,11 @@ impl Pending {
             return;
         }
         if let Some(source) = job.stranger() {
-            let lane = self.of_strangers.entry(source).or_default();
-            if lane.is_empty() {
+            let waiting = self.of_strangers.entry(source).or_default();
+            if waiting.is_empty() {
                 self.turns.push_back(source);
             }
-            lane.push_back(job);
+            waiting.push_back(job);
             return;
         }
         if matches!(job.op, StoreOp::Forget(_)) {
@@ -206,10 +206,10 @@ impl Pending {
         let mut taken = Vec::new();
         while taken.len() < most
             && let Some(source) = self.turns.pop_front()
-            && let Some(lane) = self.of_strangers.get_mut(&source)
+            && let Some(waiting) = self.of_strangers.get_mut(&source)
         {
-            taken.extend(lane.pop_front());
-            if lane.is_empty() {
+            taken.extend(waiting.pop_front());
+            if waiting.is_empty() {
                 self.of_strangers.remove(&source);
             } else {
                 self.turns.push_back(source);
@@ -231,8 +231,8 @@ impl WriterQueue {
         true
     }
 
-    /// Waits until what was put in before is written, messages of strangers excepted. Returns
-    /// whether that was so by `deadline`.
+    /// Waits until all earlier writes are done, except those of strangers' messages. Returns
+    /// whether they were done by `deadline`.
     pub(super) fn settle(&self, deadline: Instant) -> bool {
         let mut queue = self.queue.lock();
         let until = queue.added;

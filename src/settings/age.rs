@@ -14,8 +14,8 @@ const UNITS: [(char, u64); 5] = [('s', 1), ('m', 60), ('h', 60 * 60), ('d', DAY)
 /// The longest age: a hundred years, so that no moment is before all calendars.
 const MAX_AGE: Duration = Duration::from_secs(36_500 * DAY);
 
-/// The longest time that a text waits for its recipient: whoever has not been there for a year does
-/// not want yesterday's news.
+/// The longest time that a message waits for its recipient. A message of a year ago is hardly of
+/// use.
 const MAX_EXPIRE: Duration = Duration::from_secs(365 * DAY);
 
 /// A time of one second to a hundred years.
@@ -67,7 +67,7 @@ impl fmt::Display for Age {
     }
 }
 
-/// Reads how long a text waits for its recipient.
+/// Parses how long a message waits for its recipient.
 ///
 /// # Errors
 /// A sentence that says what is expected.

@@ -100,8 +100,8 @@ fn class(c: char) -> Class {
 
 /// Folds the case of one character.
 ///
-/// Going through the upper case gives the full case folding of Unicode (`ß` to `ss`, `ς` to `σ`),
-/// and in addition joins `ı` and `i`, which helps a search.
+/// Going through the upper case gives the full case folding of Unicode (`ß` to `ss`, `ς` to
+/// `σ`), and in addition joins `ı` and `i`, which helps a search.
 fn case_folded(c: char) -> impl Iterator<Item = char> {
     c.to_lowercase().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }

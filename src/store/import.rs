@@ -14,10 +14,10 @@ use super::status::{self, Columns};
 use super::{Result, Sqlite, StoreError, beside, recovery, retention, schema};
 use crate::files;
 
-/// What the old file is called afterwards, with the date behind it.
+/// The name of the old file after the import, followed by the date.
 pub(super) const OLD: &str = ".old-";
 
-/// The new file while it is made.
+/// The new file while it is written.
 const NEW: &str = ".new";
 
 /// The lock that only one process holds while it imports.
@@ -70,7 +70,7 @@ fn import_locked(path: &Path) -> Result<()> {
     }
     let new = beside(path, NEW);
     for part in ["", "-journal", "-wal", "-shm"] {
-        // What a killed process left.
+        // Left by a killed process.
         drop(fs::remove_file(beside(&new, part)));
     }
     drop(files::private().read(true).write(true).create_new(true).open(&new)?);
@@ -118,7 +118,7 @@ fn copy(old: &mut Connection, new: &Path) -> Result<()> {
 }
 
 fn copy_peers(old: &Connection, new: &Connection) -> rusqlite::Result<()> {
-    // Version 1 did not note what was read; all of it counts as read.
+    // Version 1 did not record what was read, so everything counts as read.
     let read_to = match schema::version(old)? {
         1 => "coalesce((SELECT max(message) FROM message WHERE message.peer = peer.peer), 0)",
         _ => "read_to",

@@ -1,4 +1,4 @@
-//! Sets a damaged file aside, and carries its queued messages over into a new one.
+//! Sets a damaged file aside, and copies its queued messages into a new one.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,14 +13,14 @@ use super::{Sqlite, Store, StoreError, beside, import, rows};
 use crate::model::delivery::{DeliveryStatus, PendingReason};
 use crate::model::stored::{Assurance, QueuedMessage, StoreOp};
 
-/// Marks a file in which damage was found. It is looked through as a whole when it is opened next.
+/// Marks a file in which damage was found. The next start checks the whole file.
 pub(super) const SUSPECT: &str = ".suspect";
 
 /// Files set aside within one second or day, at most.
 const MAX_ASIDE: u32 = 100;
 
-/// The files of a database, those first without which it is still whole: if the program is killed
-/// in between, the next start never finds the log of one file beside another.
+/// The files of a database. Those without which it is still whole come first: if the program is
+/// killed in between, the next start never finds the log of one file beside another.
 const PARTS: [&str; 4] = ["-wal", "-shm", "-journal", ""];
 
 /// Opens the file to read and write, as [`Sqlite::open`] does. A damaged file is renamed, and a new
@@ -124,5 +124,5 @@ fn add(queued: QueuedMessage) -> StoreOp {
     let QueuedMessage { to, name, message, attempted, expires } = queued;
     let assurance = if to.public_key().is_some() { Assurance::Encrypted } else { Assurance::Plain };
     let status = DeliveryStatus::Queued(PendingReason::InLine);
-    StoreOp::Outgoing { to, name, message, status, attempted, assurance, expires }
+    StoreOp::Outgoing { to, name, message, to_all: false, status, attempted, assurance, expires }
 }

@@ -1,7 +1,7 @@
-//! Removes messages: those that the user forgets, and the oldest where there are too many.
+//! Removes messages: those that the user forgets, and the oldest if there are too many.
 //!
-//! What is removed is overwritten in the file (`secure_delete`), in the full-text index and in the
-//! log. Copies that the disk, the file system or a backup has made are out of reach.
+//! Removed messages are overwritten in the file (`secure_delete`), in the full-text index and in
+//! the log. Copies that the disk, the file system or a backup has made cannot be reached.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -13,8 +13,8 @@ use rusqlite::{Connection, OptionalExtension, Result, Row};
 use super::queries::{self, IS_QUEUED};
 use crate::model::stored::Selection;
 
-/// Ids of removed messages by which duplicates of them are still recognized: 4 MB. Nobody sends a
-/// message again after this many others.
+/// Ids of removed messages that still identify duplicates, at most: 4 MB. No peer sends a message
+/// again after this many others.
 const MAX_KNOWN: i64 = 100_000;
 
 /// Messages removed at once where there are too many, so that not every new message has to remove
@@ -77,7 +77,7 @@ impl Size {
 /// How much the file keeps.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quotas {
-    /// Messages of one stranger that the user has not accepted: more than anybody writes before an
+    /// Messages of one stranger that the user has not accepted: more than a person writes before an
     /// answer.
     pub(super) stranger: Size,
     /// Messages of all strangers: one each of as many as write in years, and little on any disk.
@@ -104,7 +104,7 @@ impl Quotas {
     }
 }
 
-/// How much there is at most, so that not every batch counts it. Other processes only remove
+/// The maximum number of messages, so that not every batch counts them. Other processes only remove
 /// messages.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {

@@ -17,7 +17,11 @@ use crate::model::stored::{Assurance, Direction, QueuedMessage, RowId, StoredMes
 
 /// The columns that [`message`] reads, of a message `m` and its peer `p`.
 pub(super) const MESSAGE: &str = "p.key, p.addr, m.message, m.name, m.outgoing, m.status, m.reason, m.attempted, \
-     m.shown, m.id, m.time, m.sent, m.assurance, m.body, p.read_to";
+     m.shown, m.id, m.time, m.sent, m.assurance, m.body, p.read_to, \
+     m.to_all";
+
+/// How many columns [`MESSAGE`] has.
+pub(super) const MESSAGE_COLUMNS: usize = 16;
 
 /// The columns that [`queued`] reads.
 pub(super) const QUEUED: &str = "p.key, p.addr, m.name, m.id, m.sent, m.attempted, m.body, m.expires";
@@ -75,7 +79,7 @@ pub(super) fn message(row: &Row<'_>) -> Result<StoredMessage> {
     let direction = match row.get(4)? {
         true => {
             let (status, Columns { attempted, .. }) = status(row, 5)?;
-            Direction::Outgoing { status, attempted }
+            Direction::Outgoing { to_all: row.get(15)?, status, attempted }
         }
         false => Direction::Incoming { unshown: !row.get::<_, bool>(8)?, new: message > row.get(14)? },
     };

@@ -12,7 +12,7 @@ pub(super) const FIRST: i64 = 3;
 pub(super) const VERSION: i64 = FIRST + STEPS.len() as i64 - 1;
 
 /// One step for each version. A released step never changes; a new version is another step.
-pub(super) const STEPS: &[&str] = &[VERSION_3, VERSION_4];
+pub(super) const STEPS: &[&str] = &[VERSION_3, VERSION_4, VERSION_5];
 
 /// Rows are numbered with AUTOINCREMENT, so a number never stands for another message later.
 ///
@@ -132,6 +132,11 @@ CREATE TRIGGER stranger_accepted AFTER UPDATE OF source ON message
     UPDATE peer SET stranger_messages = stranger_messages - 1,
       stranger_bytes = stranger_bytes - octet_length(old.body) WHERE peer = old.peer;
 END;
+";
+
+/// Records which messages went to all peers. Those stored before name their recipients.
+const VERSION_5: &str = "
+ALTER TABLE message ADD COLUMN to_all INTEGER NOT NULL DEFAULT 0 CHECK (to_all IN (0, 1));
 ";
 
 /// Returns the version of an open file; 0 if it is empty.

@@ -119,9 +119,10 @@ fn scan(
     Ok((entries, oldest.filter(|_| count == scanned)))
 }
 
-/// Returns whether a message has the terms. In memory there is no folded copy.
+/// Returns whether a message has the terms. Its folded copy follows the columns of
+/// [`rows::MESSAGE`]; in memory there is none.
 fn has(row: &Row<'_>, terms: &Terms, space: &mut String) -> Result<bool> {
-    Ok(match row.get_ref(15)?.as_str_or_null()? {
+    Ok(match row.get_ref(rows::MESSAGE_COLUMNS)?.as_str_or_null()? {
         Some(text) => terms.are_in(text, space),
         None => terms.are_in(&folded(&rows::message(row)?.body), space),
     })

@@ -40,6 +40,7 @@ pub(super) struct Batch<'a> {
 struct New<'a> {
     /// `None` if it came.
     status: Option<Columns>,
+    to_all: bool,
     shown: bool,
     /// Where a stranger sent it from.
     stranger: Option<SourcePrefix>,
@@ -53,11 +54,12 @@ struct New<'a> {
 impl Batch<'_> {
     pub(super) fn write(&mut self, write: &StoreOp) -> Result<StoreResult> {
         match write {
-            StoreOp::Outgoing { to, name, message, status, attempted, assurance, expires } => {
+            StoreOp::Outgoing { to, name, message, to_all, status, attempted, assurance, expires } => {
                 let columns = Columns::of(status, *attempted);
                 let (name, expires) = (name.as_ref(), *expires);
                 let new = New {
                     status: Some(columns),
+                    to_all: *to_all,
                     shown: true,
                     stranger: None,
                     message: Some(message),
@@ -79,6 +81,7 @@ impl Batch<'_> {
                 let name = name.as_ref();
                 let new = New {
                     status: None,
+                    to_all: false,
                     shown: true,
                     stranger: *stranger,
                     message: None,
@@ -96,6 +99,7 @@ impl Batch<'_> {
                 let add = |message| {
                     let new = New {
                         status: None,
+                        to_all: false,
                         shown: false,
                         stranger: *stranger,
                         message: Some(message),
@@ -201,8 +205,9 @@ impl Batch<'_> {
             .conn
             .prepare_cached(
                 "INSERT INTO message (conversation, peer, outgoing, status, reason, attempted, shown, id, \
-                   name, time, sent, expires, assurance, body, folded, source) \
-                 VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
+                   name, time, sent, expires, assurance, body, folded, source, \
+                   to_all) \
+                 VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
                  ON CONFLICT (peer, id, outgoing) WHERE id IS NOT NULL DO NOTHING",
             )?
             .execute(params![
@@ -221,6 +226,7 @@ impl Batch<'_> {
                 new.body,
                 folded,
                 source,
+                new.to_all,
             ])?;
         if added == 0 {
             return Ok(None);

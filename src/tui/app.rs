@@ -7,13 +7,13 @@ mod choose;
 mod clock;
 mod contacts;
 pub(in crate::tui) mod greeting;
+mod history;
 mod invitations;
 mod leave;
-pub(crate) mod looks;
 mod outbox;
-mod past;
 mod signals;
 mod tell;
+pub(crate) mod terminal_caps;
 mod typed;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -116,7 +116,7 @@ pub(in crate::tui) struct App {
     queue: Queue,
     pub(super) screen: Screen,
     menu: Menu,
-    wishes: Wishes,
+    options: AppOptions,
     pub(super) labels: Labels,
     pub(super) contacts: ContactBook,
     introductions: invitations::SavingIntroductions,
@@ -174,7 +174,7 @@ pub(in crate::tui) struct App {
 }
 
 /// Settings for what is shown.
-struct Wishes {
+struct AppOptions {
     plain: bool,
     status: bool,
     advertise: Option<Ipv4Addr>,
@@ -271,7 +271,7 @@ impl App {
     fn new(settings: &Settings, node: Node, contacts: ContactBook, queue: Queue, terminal: bool) -> Self {
         // A user at a terminal may type during a command. A script waits until it has finished.
         let busy = (!io::stdin().is_terminal()).then(|| node.start_op());
-        let palette = looks::palette(settings.color, settings.plain);
+        let palette = terminal_caps::palette(settings.color, settings.plain);
         let screen = if terminal { Screen::cooked(palette, !settings.plain) } else { Screen::lines(palette) };
         let mut labels = Labels::new(contacts.aliases());
         labels.set_own_name(&node.name());
@@ -280,7 +280,11 @@ impl App {
             screen,
             // A person at a terminal is asked again. A script is not.
             menu: Menu::new(io::stdin().is_terminal()),
-            wishes: Wishes { plain: settings.plain, status: settings.status, advertise: settings.advertise },
+            options: AppOptions {
+                plain: settings.plain,
+                status: settings.status,
+                advertise: settings.advertise,
+            },
             labels,
             contacts,
             introductions: invitations::SavingIntroductions::default(),
@@ -288,7 +292,11 @@ impl App {
             own: ProfileFiles::default(),
             shown: Vec::new(),
             outbox: Vec::new(),
-            attention: Attention::new(settings.bell, looks::osc(settings.notify), settings.notify_text),
+            attention: Attention::new(
+                settings.bell,
+                terminal_caps::osc(settings.notify),
+                settings.notify_text,
+            ),
             notices: if terminal { Notices::holding_arrivals() } else { Notices::default() },
             told_waiting: BTreeMap::new(),
             began: Instant::now(),
@@ -322,7 +330,7 @@ impl App {
     fn listen(&mut self) -> anyhow::Result<()> {
         let input = Arc::clone(&self.queue);
         let take = move |what| input.put(AppEvent::Input(what));
-        if self.screen.is_terminal() && !tui::is_dumb() && !self.wishes.plain {
+        if self.screen.is_terminal() && !tui::is_dumb() && !self.options.plain {
             self.screen
                 .take_over(self.attention.is_wanted())
                 .context("Cannot control the terminal; start with --plain.")?;
@@ -363,7 +371,7 @@ impl App {
         contacts: Option<usize>,
         told: Vec<String>,
     ) -> io::Result<()> {
-        let (advertise, is_terminal) = (self.wishes.advertise, self.screen.is_terminal());
+        let (advertise, is_terminal) = (self.options.advertise, self.screen.is_terminal());
         let lines = greeting::lines(name, not_stored, &self.node, advertise, is_terminal, contacts);
         self.out.extend(lines.into_iter().chain(told).map(Line::from));
         let undecided = self.undecided_at_start();
@@ -434,7 +442,7 @@ impl App {
         }
         if self.screen.edits() {
             self.refresh();
-            let status = self.wishes.status.then(|| self.status());
+            let status = self.options.status.then(|| self.status());
             self.screen.set_status(status);
         }
         let lines = std::mem::take(&mut self.out);

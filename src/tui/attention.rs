@@ -5,14 +5,14 @@ use std::time::Duration;
 use super::style::Line;
 use crate::model::name::shortened;
 
-/// Pause between two calls for attention: who comes back after the first needs no second, and a
-/// flood rings no alarm.
+/// The minimum time between two calls for attention. A user who has noticed the first needs no
+/// second, and a flood does not ring all the time.
 pub(super) const PAUSE: Duration = Duration::from_secs(5);
 
-/// Columns of a notification's text: what a desktop shows of it.
+/// The width of a notification in columns: as much as a desktop shows.
 const MAX_COLUMNS: usize = 120;
 
-/// How a terminal is asked to notify.
+/// The control sequence for a notification.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Osc {
     /// `OSC 9 ; text`: iTerm2, WezTerm, Ghostty, kitty, ConEmu.
@@ -21,7 +21,7 @@ pub enum Osc {
     SevenSevenSeven,
 }
 
-/// What to do when a message comes while the window has no focus.
+/// Decides what to do when a message arrives while the window has no focus.
 #[derive(Clone, Debug)]
 pub struct Attention {
     bell: bool,
@@ -32,24 +32,25 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// With the user's wishes. Until a terminal says otherwise, its window is looked at.
+    /// Creates it from the settings. Until the terminal reports something else, the window has the
+    /// focus.
     pub fn new(bell: bool, osc: Option<Osc>, with_text: bool) -> Self {
         Self { bell, osc, with_text, focused: true, last: None }
     }
 
-    /// Whether the terminal need be asked to tell whether its window is looked at.
+    /// Whether the terminal has to report the focus of its window.
     pub fn is_wanted(&self) -> bool {
         self.bell || self.osc.is_some()
     }
 
-    /// The window is looked at, or no more.
+    /// Records whether the window has the focus.
     pub fn focus(&mut self, focused: bool) {
         self.focused = focused;
         self.last = None;
     }
 
-    /// The bytes that call for attention because of `message`, which came from `label` at `now`;
-    /// none if they are not called for, or were a moment ago.
+    /// Returns the bytes that call for attention because of `message`, which came from `label` at
+    /// `now`. None if the user does not want them, or got some a moment ago.
     pub fn call(&mut self, label: &str, message: &Line, now: Duration) -> Option<String> {
         let pause = self.last.is_some_and(|last| now.saturating_sub(last) < PAUSE);
         if self.focused || pause || !self.is_wanted() {
@@ -59,8 +60,8 @@ impl Attention {
         let text = if self.with_text { message.to_string() } else { format!("Message from {label}") };
         let mut bytes = String::new();
         match self.osc {
-            // The words before it keep a text that begins with a number and a semicolon from being
-            // a command of ConEmu's.
+            // The words before it keep ConEmu from taking a text that begins with a number and a
+            // semicolon for a command.
             Some(Osc::Nine) => bytes.push_str(&format!("\x1b]9;p2p-chat: {}\x07", shown(&text))),
             Some(Osc::SevenSevenSeven) => {
                 bytes.push_str(&format!("\x1b]777;notify;p2p-chat;{}\x07", shown(&text)))
@@ -74,20 +75,20 @@ impl Attention {
     }
 }
 
-/// A text as a part of a control sequence: no control character ends it, and no semicolon begins
-/// another part.
+/// Returns a text as a part of a control sequence: no control character ends it, and no semicolon
+/// begins another part.
 fn shown(text: &str) -> String {
     let text: String = text.chars().map(|c| if c.is_control() || c == ';' { ',' } else { c }).collect();
     shortened(&text, MAX_COLUMNS)
 }
 
-/// The notification that the terminal with these variables understands; `None` where nothing is
-/// known to.
+/// Returns the notification that the terminal with these variables understands; `None` if none is
+/// known.
 pub(crate) fn osc_of(variable: impl Fn(&str) -> Option<String>) -> Option<Osc> {
     let term = variable("TERM").unwrap_or_default();
     let program = variable("TERM_PROGRAM").unwrap_or_default();
     let is_set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
-    // tmux and screen keep both from the terminal; the console of Linux would show them.
+    // tmux and screen pass neither on to the terminal; the Linux console would print them.
     if is_set("TMUX") || is_set("STY") || term == "linux" || term == "dumb" {
         return None;
     }

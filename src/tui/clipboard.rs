@@ -1,7 +1,7 @@
 //! The control sequence that asks a terminal to put a text on the clipboard (OSC 52). Pure.
 
-/// Bytes of a text that is copied, at most. xterm and others take sequences of about 100,000 bytes,
-/// and base64 makes four bytes of three.
+/// The maximum length of a copied text. xterm and others accept sequences of about 100,000 bytes,
+/// and base64 turns three bytes into four.
 pub(crate) const MAX_COPIED_BYTES: usize = 70_000;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -11,7 +11,7 @@ pub(crate) fn to_clipboard(text: &str) -> Option<String> {
     (text.len() <= MAX_COPIED_BYTES).then(|| format!("\x1b]52;c;{}\x07", base64(text.as_bytes())))
 }
 
-/// Bytes in base64 (RFC 4648, section 4).
+/// Encodes bytes in base64 (RFC 4648, section 4).
 fn base64(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for part in bytes.chunks(3) {

@@ -9,13 +9,13 @@ use super::people::{Candidate, Directory, Named, by_name, candidates};
 use crate::core::Pin;
 use crate::model::name::folded;
 
-/// Candidates that are shown, at most. With more, the user types another letter.
+/// The maximum number of candidates that are shown. With more, the user types another letter.
 const MAX_SHOWN: usize = 40;
 
-/// What may stand in the line.
+/// The kinds of words that may be in the line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Place {
-    /// A text, `@name` or a command.
+    /// A message, `@name` or a command.
     Line,
     /// A peer.
     Peer,
@@ -23,12 +23,12 @@ pub enum Place {
     Other,
 }
 
-/// What comes of Tab.
+/// The result of Tab.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Completed {
-    /// What to put in which place of the line.
+    /// The text to insert, and the range to replace.
     pub replace: Option<(Range<usize>, String)>,
-    /// What there is to choose from, if several fit and nothing can be added.
+    /// The candidates, if there are several and nothing can be added.
     pub candidates: Vec<String>,
 }
 
@@ -76,7 +76,7 @@ pub fn complete(text: &str, cursor: usize, place: Place, directory: &dyn Directo
     match &fitting[..] {
         [] => Completed::default(),
         [only] => {
-            // A blank that is there already is not written twice.
+            // A space that is there already is not added again.
             let end = if text[cursor..].starts_with(' ') { "" } else { end };
             let with = format!("{only}{end}");
             Completed { replace: (with != word).then_some((start..cursor, with)), candidates: Vec::new() }
@@ -97,18 +97,18 @@ pub fn complete(text: &str, cursor: usize, place: Place, directory: &dyn Directo
 pub(super) enum Argument {
     Nothing,
     Command,
-    /// A peer, and what follows it when it is complete.
+    /// A peer, and the text after it when it is complete.
     Peer(&'static str),
     /// A blocked contact or source.
     Blocked,
-    /// A peer, also a blocked contact.
+    /// A peer or a blocked contact.
     Known,
     /// One of these.
     Word(&'static [&'static str]),
 }
 
-/// The words that complete a word naming a peer: one for each contact, then for each stranger,
-/// those online before those offline; `all`; and addresses, once a digit is typed.
+/// Returns the words that complete a word for a peer: one for each contact, then one for each
+/// stranger, online before offline; `all`; and addresses, once a digit is typed.
 fn peers(word: &str, mark: &str, directory: &dyn Directory) -> Vec<String> {
     let mut all = candidates(directory);
     all.sort_by_key(|known| (!known.is_contact, known.is_gone));
@@ -130,7 +130,7 @@ fn peers(word: &str, mark: &str, directory: &dyn Directory) -> Vec<String> {
     words.into_iter().map(|word| format!("{mark}{word}")).collect()
 }
 
-/// The labels of the blocked contacts.
+/// Returns the labels of the blocked contacts.
 fn blocked(directory: &dyn Directory) -> Vec<String> {
     let labels = directory.labels();
     let label = |pin: &Pin| labels.label(pin.key.into(), pin.name.as_ref());
@@ -139,7 +139,7 @@ fn blocked(directory: &dyn Directory) -> Vec<String> {
     directory.blocked().iter().map(label).chain(legacy).collect()
 }
 
-/// The shortest word that means exactly this peer.
+/// Returns the shortest word that means exactly this peer.
 fn word_for(known: &Candidate, all: &[Candidate]) -> String {
     let means_it = |word: &&String| {
         let named = by_name(word, all);
@@ -150,7 +150,7 @@ fn word_for(known: &Candidate, all: &[Candidate]) -> String {
     words.into_iter().find(means_it).unwrap_or(&known.label).clone()
 }
 
-/// The longest beginning that all have, but for the case of letters, as the first writes it.
+/// Returns the longest common beginning, ignoring case, as the first word writes it.
 fn common_beginning(words: &[String]) -> String {
     let mut common = words[0].as_str();
     for word in &words[1..] {
@@ -165,7 +165,7 @@ fn common_beginning(words: &[String]) -> String {
     common.to_owned()
 }
 
-/// Candidates in columns, in lines of at most `width` columns where they fit at all.
+/// Arranges candidates in columns, in lines of at most `width` columns if they fit.
 pub fn in_columns(candidates: &[String], width: usize) -> Vec<String> {
     let shown = &candidates[..candidates.len().min(MAX_SHOWN)];
     let wide = shown.iter().map(|word| word.width()).max().unwrap_or(0) + 2;
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
     use crate::tui::menu::tests::people;
 
-    /// The line after Tab with the cursor at `|`, and the candidates.
+    /// Returns the line after Tab with the cursor at `|`, and the candidates.
     fn tab(line: &str, place: Place) -> (String, Vec<String>) {
         let cursor = line.find('|').unwrap();
         let mut text = line.replace('|', "");

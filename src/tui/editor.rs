@@ -1,45 +1,45 @@
-//! The line that is being typed: keys go in, the edited line comes out. Pure.
+//! The line editor: takes keys and returns the edited line. Pure.
 //!
-//! Promised: the cursor stands between characters as people see them, no control character but the
-//! line end gets in, and nothing typed is lost by one stroke: what is removed comes back with
-//! undoing, a cleared line with Up as well. Left to others: what a finished line means, which lines
-//! are worth remembering, and how the line is drawn.
+//! The cursor is always between characters as users see them (grapheme clusters). The line has no
+//! control character except the line end. No single key loses text: undo brings back deleted text,
+//! and Up brings back a cleared line. Other modules decide what a finished line means, which lines
+//! are remembered, and how the line is drawn.
 //!
-//! In a text of several lines, Home, End and the keys that delete to the start or the end mean the
-//! line of the cursor, and once they are there, the whole text or the line end; Up and Down move
-//! between the lines first.
+//! In a message of several lines, Home, End and the keys that delete to the start or the end apply
+//! to the line of the cursor first, and then to the whole message or the line end. Up and Down
+//! first move between the lines.
 
 mod buffer;
-mod deeds;
+mod edits;
 mod search;
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
 use buffer::Buffer;
-use deeds::{EditKind, cleaned};
+use edits::{EditKind, cleaned};
 use search::Search;
 
 use super::history::{History, Way};
 
-/// Bytes that a typed line may have; more than can be sent at once, so that the limit named is that
-/// of sending.
+/// The maximum length of a typed line in bytes. It is more than can be sent at once, so the error
+/// names the limit for messages.
 pub const MAX_LINE_BYTES: usize = 32 * 1024;
 
-/// A stroke, whatever keyboard it came from.
+/// A key, independent of the keyboard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Key {
     /// A character to insert.
     Char(char),
     /// A line end to insert.
     Newline,
-    /// Remove what is before the cursor.
+    /// Delete the character before the cursor.
     Backspace,
-    /// Remove what is at the cursor.
+    /// Delete the character at the cursor.
     Delete,
-    /// Move by one character.
+    /// Move one character back.
     Left,
-    /// Move by one character.
+    /// Move one character forward.
     Right,
     /// Move to the beginning of the word.
     WordLeft,
@@ -49,119 +49,119 @@ pub enum Key {
     Home,
     /// Move to the end.
     End,
-    /// Move to the line above, or to what was typed before.
+    /// Move to the line above, or to an earlier line.
     Up,
-    /// Move to the line below, or to what was typed later.
+    /// Move to the line below, or to a later line.
     Down,
-    /// Remove what is before the cursor, back to white space.
+    /// Delete back to white space.
     DeleteWord,
-    /// Remove the word of letters and digits before the cursor.
+    /// Delete the word of letters and digits before the cursor.
     DeleteWordBack,
-    /// Remove the word of letters and digits behind the cursor.
+    /// Delete the word of letters and digits after the cursor.
     DeleteWordAhead,
-    /// Remove all before the cursor.
+    /// Delete everything before the cursor.
     DeleteToStart,
-    /// Remove all from the cursor on.
+    /// Delete everything from the cursor on.
     DeleteToEnd,
-    /// Insert what was last removed by more than a character.
+    /// Insert the last deleted text of more than one character.
     Yank,
-    /// Let the two characters around the cursor change places.
+    /// Swap the two characters around the cursor.
     Transpose,
-    /// Take the last step back.
+    /// Undo the last step.
     Undo,
-    /// Search what was typed before; in a search, further back.
+    /// Search earlier lines; in a search, go further back.
     Search,
-    /// Search the other way.
+    /// Search in the other direction.
     SearchNewer,
-    /// Give up a search.
+    /// Cancel a search.
     Cancel,
-    /// Complete what is typed.
+    /// Complete the word.
     Tab,
-    /// The line is finished.
+    /// Finish the line.
     Enter,
-    /// Clear the line; go back, if nothing is typed.
+    /// Clear the line; if it is empty, go back.
     Escape,
-    /// Clear the line; leave, if nothing is typed.
+    /// Clear the line; if it is empty, leave.
     Interrupt,
-    /// Leave, if nothing is typed.
+    /// Leave, if the line is empty.
     EndOfInput,
-    /// Stop the program for a while.
+    /// Suspend the program.
     Suspend,
     /// Clear the screen.
     ClearScreen,
 }
 
-/// What a stroke meant.
+/// The effect of a key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Typed {
     /// The line changed, or the cursor moved.
     Edited,
-    /// The line is full; nothing was put in.
+    /// The line is full, so nothing was inserted.
     Full,
-    /// The line is finished, but it does not have all that was typed: it would have so many bytes.
-    /// It is remembered for Up.
+    /// The line is finished but incomplete: with everything typed it would have this many bytes. It
+    /// is remembered for Up.
     TooLong(usize),
-    /// The line is finished; this is it.
+    /// The line is finished.
     Line(String),
-    /// The user wants what is typed to be completed.
+    /// The user wants to complete the word.
     Complete,
-    /// The user goes back, with nothing typed.
+    /// The user goes back from an empty line.
     Escape,
     /// The user wants to leave.
     Leave,
     /// The user interrupts the program.
     Interrupt,
-    /// The user wants to stop the program for a while.
+    /// The user wants to suspend the program.
     Suspend,
-    /// The user wants an empty screen.
+    /// The user wants a cleared screen.
     ClearScreen,
 }
 
 /// A pasted text does not fit into the line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TooLong {
-    /// The bytes of the text.
+    /// The length of the text in bytes.
     pub bytes: usize,
-    /// The bytes that fit.
+    /// The free bytes of the line.
     pub room: usize,
 }
 
-/// A line, the cursor in it, and what was typed before.
+/// A line with its cursor, and the earlier lines.
 #[derive(Clone, Debug, Default)]
 pub struct Editor {
     buffer: Buffer,
-    /// Bytes typed into the full line since it was last changed.
+    /// The bytes typed into the full line since it last changed.
     excess: usize,
     history: History,
     search: Option<Search>,
-    /// What was searched for last.
+    /// The text of the last search.
     searched: String,
-    /// What was last removed by more than a character.
+    /// The last deleted text of more than one character.
     killed: String,
-    /// The line as it was before each step, the last step last.
+    /// The line before each step, the latest step last.
     steps: VecDeque<Buffer>,
     last: EditKind,
-    /// The column that Up and Down keep to, also through shorter lines.
+    /// The column that Up and Down keep to, even through shorter lines.
     column: Option<usize>,
 }
 
 impl Editor {
-    /// What is typed so far; during a search, what is found.
+    /// Returns the typed text; during a search, the match.
     pub fn text(&self) -> &str {
         self.buffer.text()
     }
 
-    /// The byte before which the cursor stands.
+    /// Returns the byte position of the cursor.
     pub fn cursor(&self) -> usize {
         self.buffer.cursor()
     }
 
-    /// Whether nothing is typed.
+    /// Whether the line is empty.
     pub fn is_empty(&self) -> bool {
         self.text().is_empty()
     }
 
-    /// Empties the line, and returns what was typed.
+    /// Empties the line and returns its text.
     pub fn take(&mut self) -> String {
         self.end_search();
         let text = std::mem::take(&mut self.buffer).into_text();
@@ -178,15 +178,15 @@ impl Editor {
         self.column = None;
     }
 
-    /// Remembers a line for Up and for searching. Returns `false` for a blank line and for one that
-    /// was remembered last.
+    /// Remembers a line for Up and for searching. Returns `false` for a blank line and for one
+    /// equal to the last.
     pub fn remember(&mut self, line: &str) -> bool {
         self.end_search();
         self.history.remember(line)
     }
 
-    /// Puts `with` into the place of what is in the range, which is widened to whole characters;
-    /// the cursor stands behind it. What would make the line too long is not done.
+    /// Replaces a range, widened to whole characters, by `with`, and puts the cursor after it. Does
+    /// nothing if the line would be too long.
     pub fn replace(&mut self, range: Range<usize>, with: &str) {
         self.end_search();
         let range = self.buffer.snapped(range);
@@ -198,10 +198,11 @@ impl Editor {
         }
     }
 
-    /// Inserts a text from the clipboard, which is never obeyed: it finishes no line, tabs become
-    /// spaces, and so do other controls. During a search, its first line is searched for.
+    /// Inserts a pasted text without acting on it: it finishes no line, and tabs and other control
+    /// characters become spaces. During a search, its first line is searched for.
     ///
     /// # Errors
+    ///
     /// If it does not fit. Then nothing is inserted.
     pub fn paste(&mut self, text: &str) -> Result<(), TooLong> {
         let text = cleaned(text.trim_end_matches(['\r', '\n']));
@@ -220,7 +221,7 @@ impl Editor {
         Ok(())
     }
 
-    /// Takes a stroke.
+    /// Handles a key.
     pub fn key(&mut self, key: Key) -> Typed {
         let bytes = self.text().len();
         let typed = self.stroke(key);
@@ -231,7 +232,7 @@ impl Editor {
     }
 
     fn stroke(&mut self, key: Key) -> Typed {
-        // These leave the line alone, and a search.
+        // These keys change neither the line nor a search.
         match key {
             Key::Suspend => return Typed::Suspend,
             Key::ClearScreen => return Typed::ClearScreen,

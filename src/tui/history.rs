@@ -1,47 +1,46 @@
-//! The lines that were typed before: remembered, walked through and searched. Pure.
+//! The lines that were typed earlier: remembered, walked through and searched. Pure.
 
 use std::collections::{BTreeMap, VecDeque};
 
-/// Lines that are remembered, at most.
+/// The maximum number of remembered lines.
 const MAX_REMEMBERED: usize = 500;
 
-/// Bytes remembered at most, so that pasted blocks cannot fill the memory, and a search stays
-/// quick.
+/// The maximum number of remembered bytes: pasted blocks cannot fill the memory, and a search stays
+/// fast.
 const MAX_REMEMBERED_BYTES: usize = 1024 * 1024;
 
-/// Which way to go through the lines.
+/// The direction of a walk through the lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Way {
-    /// Towards what was typed earlier.
+    /// To earlier lines.
     Older,
-    /// Towards what was typed later.
+    /// To later lines.
     Newer,
 }
 
-/// The lines, the oldest first. Behind the newest is the place of the line that is being typed.
+/// The lines, oldest first. The position after the newest is that of the typed line.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
     lines: VecDeque<String>,
     bytes: usize,
-    /// The position of the walk. At the position of the typed line there is no walk.
+    /// The position of the walk. There is no walk at the position of the typed line.
     at: Option<usize>,
-    /// What was typed or changed at places that were walked away from. The lines themselves stay as
-    /// they were.
+    /// The changed texts at positions that the walk has left. The lines themselves are unchanged.
     drafts: BTreeMap<usize, String>,
 }
 
 impl History {
-    /// Remembers a line, unless it is blank or the newest already, and forgets the oldest if there
-    /// are too many. A walk is over then. Returns whether the line was added.
+    /// Remembers a line, unless it is blank or equal to the newest, and forgets the oldest if there
+    /// are too many. Ends the walk. Returns whether the line was added.
     pub(super) fn remember(&mut self, line: &str) -> bool {
         self.end_walk(line);
         self.push(line)
     }
 
-    /// Ends a walk because `line` is finished. What was half typed elsewhere is remembered, for it
-    /// would be lost.
+    /// Ends the walk because `line` is finished. Half-typed lines at other positions are
+    /// remembered, so that they are not lost.
     pub(super) fn end_walk(&mut self, line: &str) {
-        // What stands here is older than what is finished.
+        // The text here is older than the finished line.
         self.drafts.remove(&self.place());
         self.at = None;
         for draft in std::mem::take(&mut self.drafts).into_values() {
@@ -64,25 +63,25 @@ impl History {
         true
     }
 
-    /// Where the walk is.
+    /// Returns the position of the walk.
     pub(super) fn place(&self) -> usize {
         self.at.unwrap_or(self.lines.len())
     }
 
-    /// What is at a place: the line, or what was made of it.
+    /// Returns the text at a position: the changed one, or the line itself.
     pub(super) fn line(&self, place: usize) -> &str {
         let draft = self.drafts.get(&place).or_else(|| self.lines.get(place));
         draft.map_or("", String::as_str)
     }
 
-    /// Takes a step, and returns what is there, unless there is nothing further that way. `current`
-    /// is what stands at the present place, and will be there again.
+    /// Takes a step and returns the text there, or `None` at the end. `current` is the text at the
+    /// present position, and is kept for it.
     pub(super) fn step(&mut self, way: Way, current: &str) -> Option<String> {
         let to = next(self.place(), way).filter(|place| *place <= self.lines.len())?;
         Some(self.go(to, current))
     }
 
-    /// Goes to a place, and returns what is there.
+    /// Goes to a position and returns the text there.
     pub(super) fn go(&mut self, to: usize, current: &str) -> String {
         let from = self.place();
         if self.lines.get(from).map_or("", String::as_str) == current {
@@ -94,8 +93,8 @@ impl History {
         self.line(to).to_owned()
     }
 
-    /// The first line that holds `query` in letters of either case, from a place on, and where in
-    /// the line it does. Lines like `but` are passed over.
+    /// Finds the first line from a position on that contains `query`, ignoring case. Returns the
+    /// position of the line and of the match. Lines equal to `but` are passed over.
     pub(super) fn find(
         &self,
         query: &str,
@@ -118,7 +117,7 @@ impl History {
     }
 }
 
-/// The next place; there may be nothing.
+/// Returns the next position, which may have no line.
 pub(super) fn next(place: usize, way: Way) -> Option<usize> {
     match way {
         Way::Older => place.checked_sub(1),
@@ -126,18 +125,18 @@ pub(super) fn next(place: usize, way: Way) -> Option<usize> {
     }
 }
 
-/// Letter by letter, unlike `str::to_lowercase`, so that what a letter becomes does not depend on
-/// its neighbours.
+/// Converts each character separately, unlike `str::to_lowercase`, so that the result does not
+/// depend on its neighbours.
 fn lower(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).collect()
 }
 
-/// Where `line` has what in lower case is `query`.
+/// Finds the part of `line` that is `query` in lower case.
 fn found_at(line: &str, query: &str) -> Option<usize> {
     let found = lower(line).find(query)?;
     let mut end = 0;
     for (at, c) in line.char_indices() {
-        // A letter may be longer or shorter in lower case.
+        // A character can be longer or shorter in lower case.
         end += c.to_lowercase().map(char::len_utf8).sum::<usize>();
         if end > found {
             return Some(at);

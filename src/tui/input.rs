@@ -1,4 +1,4 @@
-//! Where strokes and lines come from: a thread that blocks on the terminal or on standard input.
+//! Reads keys and lines in a thread that blocks on the terminal or on standard input.
 
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -8,26 +8,26 @@ use crossterm::event::{self, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::editor::{Key, MAX_LINE_BYTES};
 
-/// Bytes of a line that a terminal which edits lines itself passes on, as on Linux. It drops what
-/// is typed beyond them, so a line of that length may be cut.
+/// The maximum length of a line from a terminal that edits lines itself, as on Linux. It drops
+/// anything beyond, so a line of this length may be cut.
 pub(crate) const TERMINAL_LINE_BYTES: usize = 4095;
 
 /// Input from the user or a script.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Input {
-    /// A stroke on a terminal.
+    /// A key on a terminal.
     Key(Key),
-    /// A text from the clipboard.
+    /// A pasted text.
     Paste(String),
     /// The window has another size.
     Resized,
-    /// The window is looked at, or no more.
+    /// The window got or lost the focus.
     Focus(bool),
-    /// A whole line of a pipe, a file or a terminal that edits lines itself.
+    /// A whole line from a pipe, a file or a terminal that edits lines itself.
     Line(String),
     /// A line longer than [`MAX_LINE_BYTES`], which is dropped. The number is its length in bytes.
     LineTooLong(usize),
-    /// A line of a terminal that edits lines itself and may have dropped the end of this one.
+    /// A line whose end a terminal that edits lines itself may have dropped.
     LineCut,
     /// A line that was dropped because it is not UTF-8.
     LineNotText,
@@ -40,6 +40,7 @@ pub(crate) enum Input {
 /// Reads the keys of a terminal in raw mode in a thread of its own, until the terminal is gone.
 ///
 /// # Errors
+///
 /// If no thread can be started.
 pub(crate) fn read_keys(take: impl Fn(Input) + Clone + Send + 'static) -> io::Result<()> {
     watch_for_hangup(take.clone())?;
@@ -53,7 +54,7 @@ pub(crate) fn read_keys(take: impl Fn(Input) + Clone + Send + 'static) -> io::Re
             }
         }
     };
-    // A blocked read cannot be interrupted, so this thread is not joined; it ends with the process.
+    // A blocked read cannot be interrupted, so the thread is not joined; it ends with the process.
     thread::Builder::new().name("keys".into()).spawn(read).map(drop)
 }
 
@@ -75,10 +76,11 @@ pub(crate) fn next_input() -> Input {
     }
 }
 
-/// Says when the terminal vanishes: crossterm's reading does not end then, and SIGHUP goes
-/// only to programs whose controlling terminal it was.
+/// Reports when the terminal vanishes: crossterm does not stop reading then, and SIGHUP goes only
+/// to processes whose controlling terminal it was.
 ///
 /// # Errors
+///
 /// If no thread can be started.
 #[cfg(unix)]
 pub(crate) fn watch_for_hangup(take: impl Fn(Input) + Send + 'static) -> io::Result<()> {
@@ -86,7 +88,7 @@ pub(crate) fn watch_for_hangup(take: impl Fn(Input) + Send + 'static) -> io::Res
 
     let watch = move || {
         let stdin = io::stdin();
-        // Without any flags, only a hang-up or an error ends the waiting.
+        // Without flags, the call ends only with a hang-up or an error.
         let mut terminal = [PollFd::new(&stdin, PollFlags::empty())];
         while let Err(rustix::io::Errno::INTR) = poll(&mut terminal, None) {}
         take(Input::HangUp);
@@ -94,13 +96,13 @@ pub(crate) fn watch_for_hangup(take: impl Fn(Input) + Send + 'static) -> io::Res
     thread::Builder::new().name("hangup".into()).spawn(watch).map(drop)
 }
 
-/// Elsewhere the program ends with its window.
+/// On other systems the program ends with its window.
 #[cfg(not(unix))]
 fn watch_for_hangup(_take: impl Fn(Input) + Send + 'static) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns what a key of the terminal means, as readline has it; `None` for keys without a meaning.
+/// Returns the meaning of a key as in readline; `None` if it has none.
 pub fn key_of(key: KeyEvent) -> Option<Key> {
     if key.kind == KeyEventKind::Release {
         return None;
@@ -109,7 +111,7 @@ pub fn key_of(key: KeyEvent) -> Option<Key> {
     let alt = key.modifiers.contains(KeyModifiers::ALT);
     let shift = key.modifiers.contains(KeyModifiers::SHIFT);
     Some(match key.code {
-        // AltGr is Control and Alt together on Windows, and makes an ordinary character.
+        // On Windows, AltGr is Control and Alt together, and makes an ordinary character.
         KeyCode::Char(c) if control && alt && cfg!(windows) => Key::Char(c),
         KeyCode::Char(c) if control && alt => return control_alt(c),
         KeyCode::Char(c) if control => return control_and(c),
@@ -127,7 +129,7 @@ pub fn key_of(key: KeyEvent) -> Option<Key> {
         KeyCode::Down => Key::Down,
         KeyCode::Home => Key::Home,
         KeyCode::End => Key::End,
-        // Most terminals tell only of Alt.
+        // Most terminals report only Alt.
         KeyCode::Enter if alt || shift => Key::Newline,
         KeyCode::Enter => Key::Enter,
         KeyCode::Tab => Key::Tab,
@@ -159,7 +161,7 @@ fn control_and(c: char) -> Option<Key> {
         'w' => Key::DeleteWord,
         'y' => Key::Yank,
         'z' => Key::Suspend,
-        // All of them are one byte to most terminals, which crossterm takes for the 7.
+        // Most terminals send the same byte for all of them, and crossterm takes it for 7.
         '7' | '_' | '/' => Key::Undo,
         _ => return None,
     })
@@ -174,8 +176,8 @@ fn alt_and(c: char) -> Option<Key> {
     })
 }
 
-/// Alt with Backspace and with Enter, as terminals send them whose keys for these are Control-H and
-/// Control-J.
+/// Alt with Backspace and with Enter, from terminals that send Control-H and Control-J for these
+/// keys.
 fn control_alt(c: char) -> Option<Key> {
     match c.to_ascii_lowercase() {
         'h' => Some(Key::DeleteWordBack),
@@ -184,10 +186,11 @@ fn control_alt(c: char) -> Option<Key> {
     }
 }
 
-/// Reads standard input line by line in a thread of its own. The next line is read when something
-/// is put into the channel returned, so that a script does not run ahead of what it causes.
+/// Reads standard input line by line in a thread of its own. It reads the next line when something
+/// is sent into the returned channel, so that a script does not run ahead of its own effects.
 ///
 /// # Errors
+///
 /// If no thread can be started.
 pub(crate) fn read_lines(take: impl Fn(Input) + Send + 'static) -> io::Result<SyncSender<()>> {
     let (next, wanted) = sync_channel(1);
@@ -213,8 +216,7 @@ pub(crate) fn read_lines(take: impl Fn(Input) + Send + 'static) -> io::Result<Sy
     Ok(next)
 }
 
-/// Standard input, waited for also where another program that shares it has set it so that reading
-/// does not wait.
+/// Standard input. Reading waits even if another program that shares it has made it non-blocking.
 struct Patient(io::Stdin);
 
 impl Read for Patient {
@@ -261,7 +263,7 @@ fn next_line(input: &mut impl BufRead) -> Input {
     }
 }
 
-/// Removes the byte order mark that editors on Windows put at the beginning of a file.
+/// Removes the byte order mark that Windows editors put at the beginning of a file.
 fn without_mark(line: String) -> String {
     line.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(line)
 }

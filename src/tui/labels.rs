@@ -129,11 +129,11 @@ pub struct Labels {
     lookalikes: BySkeleton,
     /// The peers whose label is their plain name, by what that resembles.
     plain: BySkeleton,
-    nicknames: BTreeMap<Recipient, Name>,
+    aliases: BTreeMap<Recipient, Name>,
     /// The owner of each alias, in its folded form.
-    nicknamed: HashMap<String, Recipient>,
+    alias_owners: HashMap<String, Recipient>,
     /// The owners of aliases by their skeletons.
-    alike_nicknames: BySkeleton,
+    alike_aliases: BySkeleton,
     /// The skeletons of our own name, and of [`YOU`].
     own: BTreeSet<String>,
     /// The aliases that belong to an address. They apply to the legacy peer and to the unproven
@@ -143,27 +143,27 @@ pub struct Labels {
 
 impl Labels {
     /// Labels with the user's aliases.
-    pub fn new(nicknames: BTreeMap<Recipient, Name>) -> Self {
+    pub fn new(aliases: BTreeMap<Recipient, Name>) -> Self {
         let mut labels = Self::default();
-        labels.set_nicknames(nicknames);
+        labels.set_aliases(aliases);
         labels
     }
 
     /// Replaces the aliases. A peer whose label is now the alias of another gets a new label
     /// when it is met again.
-    pub fn set_nicknames(&mut self, nicknames: BTreeMap<Recipient, Name>) {
-        self.by_addr = nicknames.keys().filter_map(|id| Some((id.addr()?, *id))).collect();
-        self.nicknamed = nicknames.iter().map(|(id, name)| (folded(name.as_str()), *id)).collect();
-        self.alike_nicknames = BySkeleton::default();
-        for (id, name) in &nicknames {
-            self.alike_nicknames.insert(*id, skeletons(name.as_str()));
+    pub fn set_aliases(&mut self, aliases: BTreeMap<Recipient, Name>) {
+        self.by_addr = aliases.keys().filter_map(|id| Some((id.addr()?, *id))).collect();
+        self.alias_owners = aliases.iter().map(|(id, name)| (folded(name.as_str()), *id)).collect();
+        self.alike_aliases = BySkeleton::default();
+        for (id, name) in &aliases {
+            self.alike_aliases.insert(*id, skeletons(name.as_str()));
         }
-        self.nicknames = nicknames;
+        self.aliases = aliases;
         let clashes = |id: &Recipient, given: &Given| {
-            let owner = self.owner_of_nickname(*id);
-            self.is_nickname_of_another(*id, &given.label)
+            let owner = self.owner_of_alias(*id);
+            self.is_alias_of_another(*id, &given.label)
                 || (given.label == given.name.as_str()
-                    && self.alike_nicknames.of(&given.resembles).any(|other| other != owner))
+                    && self.alike_aliases.of(&given.resembles).any(|other| other != owner))
         };
         let gone: Vec<Recipient> =
             self.given.iter().filter(|(id, given)| clashes(id, given)).map(|(id, _)| *id).collect();
@@ -192,24 +192,24 @@ impl Labels {
     }
 
     /// The user's alias for a peer.
-    pub fn nickname(&self, id: Recipient) -> Option<&Name> {
-        self.nicknames.get(&self.owner_of_nickname(id))
+    pub fn alias(&self, id: Recipient) -> Option<&Name> {
+        self.aliases.get(&self.owner_of_alias(id))
     }
 
     /// The recipient that the alias of a peer is saved for.
-    fn owner_of_nickname(&self, id: Recipient) -> Recipient {
+    fn owner_of_alias(&self, id: Recipient) -> Recipient {
         id.addr().and_then(|addr| self.by_addr.get(&addr)).copied().unwrap_or(id)
     }
 
     /// The label of a peer that was met or has an alias.
     pub fn known(&self, id: Recipient) -> Option<String> {
         let given = || self.given.get(&id).map(|given| given.label.clone());
-        self.nickname(id).map(Name::to_string).or_else(given)
+        self.alias(id).map(Name::to_string).or_else(given)
     }
 
     /// All the user's aliases.
-    pub fn nicknames(&self) -> impl Iterator<Item = (Recipient, &Name)> {
-        self.nicknames.iter().map(|(id, name)| (*id, name))
+    pub fn aliases(&self) -> impl Iterator<Item = (Recipient, &Name)> {
+        self.aliases.iter().map(|(id, name)| (*id, name))
     }
 
     /// Gives a peer its label if it has a name. Returns every peer whose label changed: this peer,
@@ -267,7 +267,7 @@ impl Labels {
         let may_be_plain = !has_namesake
             && self.resembled_by(id, name, &resembles).is_none()
             && !reads_otherwise(name.as_str())
-            && !self.is_nickname_of_another(id, name.as_str());
+            && !self.is_alias_of_another(id, name.as_str());
         let is_free = owner.is_none_or(|owner| standing(owner) == Standing::Forgotten);
         // A contact takes its name back from a stranger, and shares it with no other contact.
         let loser = owner.filter(|_| is_contact && !is_free);
@@ -288,7 +288,7 @@ impl Labels {
     /// Returns a peer whose shown label has changed; `None` if it is the same.
     fn renamed(&self, id: Recipient, name: &PeerName, before: Option<String>) -> Option<Renamed> {
         let now = self.label(id, Some(name));
-        let before = before.filter(|before| self.nickname(id).is_none() && *before != now)?;
+        let before = before.filter(|before| self.alias(id).is_none() && *before != now)?;
         Some(Renamed { id, before, now })
     }
 
@@ -302,7 +302,7 @@ impl Labels {
         let now = self.suffixed(id, &given.name, standing);
         let before = given.label.clone();
         self.give(id, Given { label: now.clone(), ..given });
-        (self.nickname(id).is_none() && before != now).then_some(Renamed { id, before, now })
+        (self.alias(id).is_none() && before != now).then_some(Renamed { id, before, now })
     }
 
     /// Gives a suffix to the peers whose plain name looks like that of this contact. Returns those
@@ -332,22 +332,22 @@ impl Labels {
         let is_other = |other: &Recipient| *other != id && !self.is_at(*other, id);
         let names = self.lookalikes.of(resembles).filter(is_other).filter_map(|other| {
             let name = self.given.get(&other)?.name.as_str();
-            Some((self.nickname(other).map_or(name, Name::as_str), name))
+            Some((self.alias(other).map_or(name, Name::as_str), name))
         });
-        let owner = self.owner_of_nickname(id);
-        let nicknames = self.alike_nicknames.of(resembles).filter(|other| *other != owner);
-        let nicknames =
-            nicknames.filter_map(|id| self.nicknames.get(&id).map(|name| (name.as_str(), name.as_str())));
+        let owner = self.owner_of_alias(id);
+        let aliases = self.alike_aliases.of(resembles).filter(|other| *other != owner);
+        let aliases =
+            aliases.filter_map(|id| self.aliases.get(&id).map(|name| (name.as_str(), name.as_str())));
         let differs = |(_, name): &(&str, &str)| folded(name) != shape;
         let is_like_us = || !resembles.is_disjoint(&self.own) && !self.is_known_contact(id, name);
-        let contact = names.chain(nicknames).find(differs).map(|(called, _)| called);
+        let contact = names.chain(aliases).find(differs).map(|(called, _)| called);
         contact.or_else(|| is_like_us().then_some(YOU))
     }
 
     /// What the contact is called that the name of this peer looks like, if there is one, or `you`.
     /// An alias looks like what the user wants.
     pub fn looks_like(&self, id: Recipient, name: Option<&PeerName>) -> Option<&str> {
-        if self.nickname(id).is_some() {
+        if self.alias(id).is_some() {
             return None;
         }
         match (self.given.get(&id), name) {
@@ -401,7 +401,7 @@ impl Labels {
             let lost = loser.and_then(|loser| Some((loser, self.take(loser)?)));
             let before = given.label.clone();
             self.give(id, Given { label: label.clone(), ..given });
-            if id != who.id && before != label && self.nickname(id).is_none() {
+            if id != who.id && before != label && self.alias(id).is_none() {
                 renamed.push(Renamed { id, before, now: label });
             }
             if let Some((loser, given)) = lost {
@@ -417,7 +417,7 @@ impl Labels {
         let mut others: BTreeSet<String> = BTreeSet::new();
         all.iter().filter(|other| **other != id).for_each(|other| others.extend(suffixes(*other)));
         let is_free = |suffix: &String| {
-            !others.contains(suffix) && !self.is_nickname_of_another(id, &format!("{name}{MARK}{suffix}"))
+            !others.contains(suffix) && !self.is_alias_of_another(id, &format!("{name}{MARK}{suffix}"))
         };
         let suffix = suffixes(id).find(is_free).unwrap_or_else(|| longest_suffix(id));
         format!("{name}{MARK}{suffix}")
@@ -430,10 +430,10 @@ impl Labels {
 
     /// The labels of these contacts, as the chat shows them.
     pub fn of_contacts(
-        nicknames: BTreeMap<Recipient, Name>,
+        aliases: BTreeMap<Recipient, Name>,
         contacts: impl IntoIterator<Item = (Recipient, Option<PeerName>, Standing)>,
     ) -> Self {
-        let mut labels = Self::new(nicknames);
+        let mut labels = Self::new(aliases);
         let contacts: Vec<_> = contacts.into_iter().collect();
         let standings: HashMap<Recipient, Standing> =
             contacts.iter().map(|(id, _, standing)| (*id, *standing)).collect();
@@ -551,12 +551,12 @@ impl Labels {
     /// Whether the name of a peer without a label means no other peer and nothing else.
     pub(super) fn may_be_plain(&self, id: Recipient, name: &PeerName) -> bool {
         let is_free = self.owners.get(&folded(name.as_str())).is_none_or(|owner| *owner == id);
-        is_free && !reads_otherwise(name.as_str()) && !self.is_nickname_of_another(id, name.as_str())
+        is_free && !reads_otherwise(name.as_str()) && !self.is_alias_of_another(id, name.as_str())
     }
 
-    fn is_nickname_of_another(&self, id: Recipient, label: &str) -> bool {
-        let owner = self.nicknamed.get(&folded(label));
-        owner.is_some_and(|owner| *owner != self.owner_of_nickname(id))
+    fn is_alias_of_another(&self, id: Recipient, label: &str) -> bool {
+        let owner = self.alias_owners.get(&folded(label));
+        owner.is_some_and(|owner| *owner != self.owner_of_alias(id))
     }
 
     /// The shortest label with a suffix that no other peer has.
@@ -564,7 +564,7 @@ impl Labels {
         let is_free = |label: &String| {
             let owner = self.owners.get(&folded(label)).filter(|owner| **owner != id);
             owner.is_none_or(|owner| standing(*owner) == Standing::Forgotten)
-                && !self.is_nickname_of_another(id, label)
+                && !self.is_alias_of_another(id, label)
         };
         let mut labels = suffixes(id).map(|suffix| format!("{name}{MARK}{suffix}"));
         let first = labels.find(is_free);
@@ -605,8 +605,8 @@ impl Labels {
     /// Returns the name in a label. It decides the colour, which stays the same when only the
     /// suffix changes.
     pub fn name(&self, id: Recipient) -> Option<&str> {
-        let nickname = self.nickname(id).map(Name::as_str);
-        nickname.or_else(|| self.given.get(&id).map(|given| given.name.as_str()))
+        let alias = self.alias(id).map(Name::as_str);
+        alias.or_else(|| self.given.get(&id).map(|given| given.name.as_str()))
     }
 }
 

@@ -1,10 +1,10 @@
-//! How the prompt, the typed line and the printed lines lie on the rows of a window. Pure.
+//! Lays out the prompt, the typed line and the printed lines on the rows of a window. Pure.
 //!
-//! The typed line is broken anywhere between characters as people see them (grapheme clusters), as
-//! a terminal does it. Every character is shown harmless, so that a pasted one which a terminal
-//! would obey, or would not show, is seen. Printed lines are broken between words, and their
-//! further rows are indented. The last column stays free: what is written there makes some
-//! terminals go to the next row.
+//! The typed line is wrapped between any two characters as users see them (grapheme clusters), as a
+//! terminal does. Every character is shown harmless, so a pasted control character or invisible
+//! character can be seen. Printed lines are wrapped between words, and their further rows are
+//! indented. The last column stays free, because a character there makes some terminals go to the
+//! next row.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -15,10 +15,10 @@ use unicode_width::UnicodeWidthStr;
 use super::style::{BAR, Ink, Line};
 use crate::model::untrusted::harmless;
 
-/// What is shown for a character that is wider than the window.
+/// Replaces a character that is wider than the window.
 const TOO_WIDE: &str = "?";
 
-/// Rows that there have to be for marks, one above and one below the row of the cursor.
+/// The minimum number of rows with marks: the row of the cursor, one mark above and one below.
 const MIN_ROWS_WITH_MARKS: usize = 3;
 
 /// A row of the prompt and the typed text.
@@ -28,7 +28,7 @@ pub struct PromptRow {
     pub prompt: String,
     /// The part of the text in this row, or the mark that counts the hidden rows.
     pub text: String,
-    /// Columns that both take.
+    /// The width of both in columns.
     pub columns: usize,
     /// Whether the row is a mark that counts the hidden rows.
     pub is_mark: bool,
@@ -44,7 +44,7 @@ pub struct Layout {
 }
 
 /// Lays out the prompt and the text on at most `max_rows` rows (at least one) of a window of
-/// `columns` columns. `cursor` is a byte of the text. If the rows do not suffice, those around the
+/// `columns` columns. `cursor` is a byte of the text. If there are too few rows, those around the
 /// cursor are shown.
 pub fn lay_out(prompt: &str, text: &str, cursor: usize, columns: usize, max_rows: usize) -> Layout {
     let room = columns.saturating_sub(1).max(1);
@@ -65,8 +65,8 @@ pub fn lay_out(prompt: &str, text: &str, cursor: usize, columns: usize, max_rows
     }
 }
 
-/// The end of a prompt that takes at most `columns`: the words next to the text matter most, and
-/// the text matters more.
+/// Returns the end of a prompt that takes at most `columns`. The words next to the text matter
+/// most, and the text matters more than the prompt.
 fn end_of(prompt: &str, room: usize, columns: usize) -> &str {
     let mut at = 0;
     let widths: Vec<(usize, usize)> = units(prompt)
@@ -87,13 +87,13 @@ fn end_of(prompt: &str, room: usize, columns: usize) -> &str {
     &prompt[begin..]
 }
 
-/// A mark as far as it fits; it is ASCII.
+/// Returns a mark as far as it fits. It is ASCII.
 fn mark_row(mark: &str, room: usize) -> PromptRow {
     let text = mark[..mark.len().min(room)].to_owned();
     PromptRow { columns: text.len(), text, is_mark: true, ..PromptRow::default() }
 }
 
-/// A character as it is shown before `rest`, and the columns that it takes.
+/// Returns a character as it is shown before `rest`, and its width in columns.
 fn shown<'a>(unit: &'a str, rest: &str, room: usize) -> (Cow<'a, str>, usize) {
     if let [b' '..=b'~'] = unit.as_bytes() {
         return (unit.into(), 1);
@@ -105,7 +105,7 @@ fn shown<'a>(unit: &'a str, rest: &str, room: usize) -> (Cow<'a, str>, usize) {
     }
 }
 
-/// A character made harmless. Whether a joiner at its end is needed depends on what follows.
+/// Makes a character harmless. Whether a joiner at its end has an effect depends on `rest`.
 fn harmless_before(unit: &str, rest: &str) -> String {
     let Some(next) = rest.chars().next().filter(|_| unit.ends_with(['\u{200c}', '\u{200d}'])) else {
         return harmless(unit);
@@ -114,8 +114,8 @@ fn harmless_before(unit: &str, rest: &str) -> String {
     if harmless(&both) == both { unit.to_owned() } else { harmless(unit) }
 }
 
-/// The grapheme clusters of a text. Most texts are ASCII, where each byte is one; the search for
-/// others is slow.
+/// Splits a text into grapheme clusters. Most texts are ASCII, where each byte is one, and this is
+/// much faster than the general search.
 fn units(text: &str) -> Units<'_> {
     Units { rest: text, within: None }
 }
@@ -135,8 +135,7 @@ impl<'a> Iterator for Units<'a> {
         }
         self.within = None;
         let bytes = self.rest.as_bytes();
-        // Between two ASCII characters there is always a boundary; line ends of two are none of
-        // ours.
+        // There is always a boundary between two ASCII characters, because a text has no CR LF.
         let ends_at = |at: usize| bytes[at].is_ascii() && bytes.get(at + 1).is_none_or(u8::is_ascii);
         let last = (0..bytes.len()).find(|at| ends_at(*at)).or(bytes.len().checked_sub(1))?;
         let (part, rest) = self.rest.split_at(last + 1);
@@ -148,18 +147,18 @@ impl<'a> Iterator for Units<'a> {
     }
 }
 
-/// A place in the prompt and one in the text.
+/// A position in the prompt or in the text.
 #[derive(Clone, Copy, Default)]
 struct Place {
     prompt: usize,
     text: usize,
 }
 
-/// Where the rows begin. They are filled one after the other.
+/// Records where each row begins while characters are put one after the other.
 struct Spread {
     room: usize,
     starts: Vec<Place>,
-    /// Where what is put next begins, and its column.
+    /// The position of the next character, and its column.
     at: Place,
     column: usize,
     cursor: (usize, usize),
@@ -195,7 +194,7 @@ impl Spread {
         self.at.text += unit.len();
     }
 
-    /// Puts the cursor behind all, if it is there.
+    /// Puts the cursor at the end, if it is there.
     fn end(&mut self, cursor: usize) {
         if cursor >= self.at.text {
             self.put_cursor();
@@ -207,8 +206,8 @@ impl Spread {
         self.cursor = (self.starts.len() - 1, self.column);
     }
 
-    /// Begins a row if so many columns do not fit this one. What takes none needs one for the
-    /// cursor to stand at it.
+    /// Begins a row if this many columns do not fit into the current one. A character without width
+    /// needs one column for the cursor.
     fn make_room(&mut self, columns: usize) {
         if self.column > 0 && self.column + columns.max(1) > self.room {
             self.begin_row();
@@ -220,7 +219,7 @@ impl Spread {
         self.column = 0;
     }
 
-    /// A row as it is shown.
+    /// Returns a row as it is shown.
     fn row(&self, number: usize, prompt: &str, text: &str) -> PromptRow {
         let start = self.starts[number];
         let end = self.starts.get(number + 1).unwrap_or(&self.at);
@@ -243,7 +242,7 @@ impl Spread {
     }
 }
 
-/// The rows that are in sight.
+/// The rows in sight.
 struct Seen {
     rows: Range<usize>,
     all: usize,
@@ -251,20 +250,20 @@ struct Seen {
 }
 
 impl Seen {
-    /// As many rows as there may be, with that of the cursor in the middle where the beginning and
-    /// the end let it.
+    /// Chooses as many rows as allowed, with the row of the cursor in the middle as far as
+    /// possible.
     fn around(cursor: usize, all: usize, max_rows: usize) -> Self {
         let count = all.min(max_rows);
         let first = cursor.saturating_sub(count / 2).min(all - count);
         Self { rows: first..first + count, all, has_marks: max_rows >= MIN_ROWS_WITH_MARKS }
     }
 
-    /// What stands in the place of the first or the last row if there are more.
+    /// Returns the mark that replaces the first or the last row if there are more rows.
     fn mark(&self, row: usize) -> Option<String> {
         let below = self.all - self.rows.end;
         match row {
             _ if !self.has_marks => None,
-            // The row of the mark is out of sight as well.
+            // The row that the mark replaces is hidden as well.
             _ if row == self.rows.start && row > 0 => Some(format!("... {} rows above", row + 1)),
             _ if row + 1 == self.rows.end && below > 0 => Some(format!("... {} rows below", below + 1)),
             _ => None,
@@ -272,13 +271,13 @@ impl Seen {
     }
 }
 
-/// Columns that the further rows of a line are indented by, at least.
+/// The minimum indent of the further rows of a line, in columns.
 const MIN_INDENT: usize = 2;
 
-/// The part of a window's width that they are indented by, at most: the rest is for words.
+/// The maximum indent, as a part of the width of the window. The rest is for words.
 const INDENT_PART: usize = 4;
 
-/// What the further rows of a line begin with.
+/// The beginning of the further rows of a line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Further {
     /// Blanks.
@@ -287,8 +286,8 @@ pub enum Further {
     Bar,
 }
 
-/// Breaks a printed line into the rows of a window with this many columns. No further row begins at
-/// the first column, so no part of a line can be taken for another line.
+/// Wraps a printed line into the rows of a window of this width. No further row begins at the first
+/// column, so no part of a line can be mistaken for another line.
 pub fn rows_of(line: &Line, columns: usize, further: Further) -> Vec<Line> {
     let room = columns.saturating_sub(1).max(1);
     let text = line.to_string();
@@ -313,15 +312,15 @@ pub fn rows_of(line: &Line, columns: usize, further: Further) -> Vec<Line> {
 /// A row of a wrapped text.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct WrappedRow {
-    /// The column that it begins at.
+    /// The column where it begins.
     column: usize,
     /// The bytes of the text in it.
     text: Range<usize>,
 }
 
-/// Breaks a text between words into rows of at most `room` columns. Further rows begin at column
-/// `indent`, or at `least` if a word fits only so. A word longer than a row is broken. Blanks at
-/// the end of a row are left out.
+/// Wraps a text between words into rows of at most `room` columns. Further rows begin at column
+/// `indent`, or at `least` if a word fits only then. A word that is longer than a row is broken.
+/// Spaces at the end of a row are left out.
 fn wrap(text: &str, room: usize, indent: usize, least: usize) -> Vec<WrappedRow> {
     let mut rows = vec![WrappedRow { column: 0, text: 0..0 }];
     let mut column = 0;
@@ -355,22 +354,22 @@ fn wrap(text: &str, room: usize, indent: usize, least: usize) -> Vec<WrappedRow>
     rows
 }
 
-/// Adds a part of the text, and what stands before it, to the last row.
+/// Extends the last row to the end of this part of the text.
 fn extend(rows: &mut [WrappedRow], part: Range<usize>) {
     if let Some(row) = rows.last_mut() {
         row.text.end = part.end;
     }
 }
 
-/// A part of a text that is not broken if it fits a row.
+/// A part of a text that is not broken if it fits into a row.
 struct Word {
     range: Range<usize>,
     columns: usize,
     is_blank: bool,
 }
 
-/// The words of a text, and the blanks between them. A wide character is a word of its own, because
-/// the scripts that have them put no blanks between words. A no-break space belongs to its word.
+/// Splits a text into words and the spaces between them. A wide character is a word of its own,
+/// because its scripts have no spaces between words. A no-break space belongs to its word.
 fn words(text: &str) -> impl Iterator<Item = Word> + '_ {
     let mut at = 0;
     let units = units(text).map(move |unit| {

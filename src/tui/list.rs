@@ -12,8 +12,8 @@ use crate::model::name::{PeerName, folded, shortened};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::ByeReason;
 
-/// Columns of a usual terminal but the last. A wider table leaves out the column `Known`, and then
-/// shortens the names.
+/// Columns of a usual terminal but the last. A wider table leaves out the column `Known`, then
+/// shortens the names, and then leaves out `Last heard`.
 const USUAL_COLUMNS: usize = 79;
 
 /// Columns that a shortened name has at least, without its suffix.
@@ -166,7 +166,7 @@ fn head() -> ListEntry {
 fn entry_of_row(row: &Row, refused_key: Option<&str>, labels: &Labels, is_muted: bool) -> ListEntry {
     ListEntry {
         number: row.number.to_string(),
-        name: match (&row.name, labels.nickname(row.id)) {
+        name: match (&row.name, labels.alias(row.id)) {
             (None, None) => "-".to_owned(),
             (name, _) => labels.shown(row.id, name.as_ref()),
         },
@@ -295,8 +295,8 @@ fn widest<'a>(cells: impl Iterator<Item = &'a String>) -> usize {
     cells.map(|cell| cell.width()).max().unwrap_or(0)
 }
 
-/// Lays out the lines. Leaves out the second of the middle columns, and then shortens the names, if
-/// the table would be wider than [`USUAL_COLUMNS`].
+/// Lays out the lines. If the table would be wider than [`USUAL_COLUMNS`], leaves out the second of
+/// the middle columns, then shortens the names, and then leaves out the third of these columns.
 fn table(entries: &[ListEntry]) -> Vec<Line> {
     let number = widest(entries.iter().map(|entry| &entry.number));
     let name = widest(entries.iter().map(|entry| &entry.name));
@@ -317,20 +317,25 @@ fn table(entries: &[ListEntry]) -> Vec<Line> {
         let cells: usize = shown.iter().map(|at| columns[*at]).sum();
         text.max(cells + GAP * (shown.len() - 1))
     };
-    let total = |middle: usize| number + name + addr + middle + security + 4 * GAP;
-    let all: &[usize] = &[0, 1, 2];
-    let shown = if total(middle(all)) <= USUAL_COLUMNS { all } else { &[0, 2] };
+    let least = |entry: &ListEntry| {
+        let (name, suffix) = split_label(&entry.name);
+        name.width().min(MIN_NAME) + suffix.width()
+    };
+    let least = entries.iter().map(least).max().unwrap_or(0);
+    let total = |name: usize, shown: &[usize]| number + name + addr + middle(shown) + security + 4 * GAP;
+    let shown: &[usize] = if total(name, &[0, 1, 2]) <= USUAL_COLUMNS {
+        &[0, 1, 2]
+    } else if total(least, &[0, 2]) <= USUAL_COLUMNS {
+        &[0, 2]
+    } else {
+        &[0]
+    };
     let width = middle(shown);
     let rest = entries.iter().map(|entry| match &entry.middle {
         Middle::Rest(text) => text.width(),
         Middle::Cells(_) | Middle::Text(_) => width + GAP + security,
     });
     let others = number + addr + rest.max().unwrap_or(0) + 3 * GAP;
-    let least = |entry: &ListEntry| {
-        let (name, suffix) = split_label(&entry.name);
-        name.width().min(MIN_NAME) + suffix.width()
-    };
-    let least = entries.iter().map(least).max().unwrap_or(0);
     let name = name.min(USUAL_COLUMNS.saturating_sub(others).max(least));
     let line = |entry: &ListEntry| {
         let rest = match &entry.middle {
@@ -563,6 +568,18 @@ No  Name        Address         State      Known  Last heard  Security
         let plain = [row(1, "a-name-of-many-columns-12345", PresenceStatus::Offline, Some(13 * DAY))];
         let lines = listed(&plain, 0);
         assert!(!lines[0].contains("Known") && lines[1].width() <= USUAL_COLUMNS, "{lines:?}");
+        // A suffix is never shortened, so the time makes room for it.
+        let unreachable = row(1, "Christopher", PresenceStatus::Unreachable, Some(13 * DAY));
+        let addr = Some("192.168.100.200:50000".parse().unwrap());
+        let stranger = Row {
+            verification: Verification::Plain,
+            addr,
+            id: PublicKey::new([7; 32]).into(),
+            ..unreachable
+        };
+        let lines = listed_with(&[stranger], 0, &[], &[], &|_| true);
+        assert!(!lines[0].contains("Last heard") && lines[1].width() <= USUAL_COLUMNS, "{lines:?}");
+        assert!(lines[1].ends_with("unreachable  unencrypted, new, muted"), "{lines:?}");
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub enum Act {
     /// Mute a peer, or unmute it if it is muted.
     ToggleMute(Recipient),
     /// Set an alias, or remove it.
-    Nickname(Recipient, String, Option<Name>),
+    Alias(Recipient, String, Option<Name>),
     /// Say what is known of these keys.
     ShowPins(Vec<Pin>),
     /// Add a contact, or change it.
@@ -236,7 +236,7 @@ impl Menu {
     pub fn replace(&mut self, from: Recipient, to: &Chosen) {
         self.remembered().for_each(|chosen| chosen.replace(from, to));
         let Some(peer) = to.peer() else { return };
-        if let Asking::Nickname(id, label) = &mut self.asking
+        if let Asking::Alias(id, label) = &mut self.asking
             && *id == from
         {
             *id = peer;
@@ -284,7 +284,7 @@ impl Menu {
             Asking::Port(question, ip) => self.port(question, ip, &number(line.trim()), directory),
             Asking::Text(to, beginning) => self.text(to, beginning, line),
             Asking::Name => self.name(line.trim()),
-            Asking::Nickname(addr, label) => self.nickname(addr, label, line.trim()),
+            Asking::Alias(addr, label) => self.alias(addr, label, line.trim()),
             Asking::Sure(sure) => self.sure(sure, line.trim()),
         };
         self.reply_to = None;
@@ -313,7 +313,7 @@ impl Menu {
         if self.asks_again {
             return Some(self.choice(line, directory));
         }
-        Some(refused(format!("{} does not answer the question, so nothing is done.", shown(word))))
+        Some(refused(format!("{} does not answer the question, so nothing was done.", shown(word))))
     }
 
     /// Refuses an answer. The question is asked again where a person answers it.
@@ -356,7 +356,7 @@ impl Menu {
             "3" => self.ask_whom(AskKind::Me, self.last.clone()),
             "4" => self.ask(Asking::Name),
             "5" => self.ask_whom(AskKind::Mute, None),
-            "6" => self.ask_whom(AskKind::Nickname, None),
+            "6" => self.ask_whom(AskKind::Alias, None),
             "7" => act(Act::Outbox(Outbox::Show)),
             "8" => say(super::commands::overview()),
             "0" | "" => Turn::default(),

@@ -1,30 +1,30 @@
 //! The one form of a message: `[14:03] Bob → all: soup is ready`. Pure.
 //!
-//! First the time, then who wrote, to whom unless it is only the user, and the text. A message of
-//! the user's own begins with the arrow. The live lines, the history on the screen and the history
-//! as text are all made here.
+//! It has the time, the sender, the recipients unless the user is the only one, and the text. The
+//! user's own messages begin with the arrow. Live lines, the history on the screen and the history
+//! as text all have this form.
 
 use super::style::{Ink, Line};
 use crate::model::untrusted::harmless;
 
-/// What stands before a recipient. The name of a peer never has it (`model::name`).
+/// Stands before a recipient. No name of a peer contains it (`model::name`).
 pub(crate) const TO: &str = "→ ";
 
-/// What stands behind a message that may have been shown before.
+/// Stands after a message that may have been shown before.
 pub(crate) const IN_DOUBT: &str = " [may have been shown before]";
 
-/// A message that is about to be shown.
+/// A message to show.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shown<'a> {
     /// The time, as in `[14:03] `, or nothing.
     pub(crate) stamp: &'a str,
     /// The sender; `None` if it is the user.
     pub(crate) from: Option<(Ink, String)>,
-    /// The recipients; `None` if it is only the user.
+    /// The recipients; `None` if the user is the only one.
     pub(crate) to: Option<(Ink, String)>,
     /// The text, line by line. It may come from the network.
     pub(crate) text: Vec<&'a str>,
-    /// What stands behind the text.
+    /// Marks after the text.
     pub(crate) marks: String,
 }
 
@@ -55,7 +55,7 @@ impl Shown<'_> {
     }
 }
 
-/// Returns the lines of a text, the first behind `head`, and `marks` behind the last.
+/// Returns the lines of a text, the first after `head`, and `marks` after the last.
 pub(crate) fn under(head: Line, text: &[&str], marks: &str) -> Vec<Line> {
     let last = text.len().saturating_sub(1);
     let mut head = Some(head.begins_message());
@@ -66,14 +66,14 @@ pub(crate) fn under(head: Line, text: &[&str], marks: &str) -> Vec<Line> {
     text.iter().enumerate().map(line).collect()
 }
 
-/// Returns the lines of what was typed behind a prompt and is no message.
+/// Returns the lines of a typed text that is no message, after its prompt.
 pub fn typed_lines(prompt: Line, typed: &str) -> Vec<Line> {
     let mut prompt = Some(prompt);
     let line = |line| prompt.take().unwrap_or_else(Line::further).then(harmless(line));
     typed.split('\n').map(line).collect()
 }
 
-/// Returns the mark of a message that was sent at another time than it came.
+/// Returns the mark of a message that was sent much earlier than it arrived.
 pub(crate) fn sent_mark(sent: Option<String>) -> String {
     sent.map_or_else(String::new, |sent| format!(" (sent {sent})"))
 }

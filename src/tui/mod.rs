@@ -1,17 +1,18 @@
-//! The terminal interface: what the person types and reads.
+//! The terminal interface: everything that the user types and reads.
 //!
-//! `app` is the loop of the main thread. The rest is the prompt with its menu and commands, the
-//! line editor, and the words, colours and screen for each event. All but `app`, `input`,
-//! `terminal`, `screen` and `dock` are free of I/O.
+//! `app` is the loop of the main thread. The other modules are the prompt with its menu and
+//! commands, the line editor, and the words, colours and screen for each event. Only `app`,
+//! `input`, `terminal`, `screen` and `footer` do I/O.
 
 pub(crate) mod app;
 mod attention;
 mod clipboard;
 mod commands;
 mod complete;
-mod dock;
 mod editor;
+mod footer;
 mod history;
+pub(crate) mod history_view;
 mod input;
 mod invite;
 mod labels;
@@ -20,7 +21,6 @@ mod list;
 mod menu;
 mod message;
 mod notices;
-pub(crate) mod past;
 mod people;
 mod printed;
 mod qr;
@@ -36,8 +36,11 @@ pub(crate) use clipboard::{MAX_COPIED_BYTES, to_clipboard};
 pub(crate) use commands::is_quit;
 pub use commands::{COMMANDS, KEYS};
 pub use complete::{Place, complete, in_columns};
-pub use dock::Dock;
 pub use editor::{Editor, Key, MAX_LINE_BYTES, TooLong, Typed};
+pub use footer::Footer;
+pub(crate) use history_view::day_line;
+pub(crate) use history_view::state;
+pub use history_view::{HistoryView, People};
 pub use input::key_of;
 #[cfg(unix)]
 pub(crate) use input::watch_for_hangup;
@@ -53,9 +56,6 @@ pub use message::typed_lines;
 pub(crate) use message::{Shown, TO, sent_mark};
 pub use notices::Notices;
 pub(crate) use notices::{NoticeKind, Subject};
-pub(crate) use past::day_line;
-pub(crate) use past::state;
-pub use past::{Past, People};
 pub(crate) use people::contact_called;
 pub use people::{Chosen, Directory};
 pub use qr::{Foreground, qr};

@@ -1,7 +1,8 @@
-//! Limits the notices about peers and sources: one line for each of them and each kind of notice in
-//! a minute. The others are counted, and the last of them is shown with their number. Pure.
+//! Limits the notices about peers and sources: one line per minute for each of them and each kind
+//! of notice. The others are counted, and the last of them is shown with their number. Pure.
 //!
-//! A warning that a contact's key has changed, or that another key answers at its address, is no
+//! A warning that a contact's key has changed, or that another key answers at its address, is not
+//! limited here. It is always shown; the core limits how often it occurs.
 //! notice in this sense. It is always shown; the core limits how often it comes.
 
 use std::collections::HashMap;
@@ -12,29 +13,29 @@ use crate::core::{Event, PeerInfo};
 use crate::model::address::{PeerAddr, Source, SourcePrefix};
 use crate::model::peer_id::Recipient;
 
-/// How far apart two notices of one kind about one peer are shown at least.
+/// The minimum time between two notices of one kind about one peer.
 const SPACING: Duration = Duration::from_secs(60);
 
-/// Strangers of one source prefix whose notices are shown in a minute, at most: as many as come at
-/// once from one NAT. The loopback network has no such limit.
+/// The maximum number of strangers of one source prefix whose notices are shown in a minute: as
+/// many as one NAT may have. The loopback network has no such limit.
 const MAX_OF_PREFIX: usize = 50;
 
-/// Strangers whose notices are shown in a minute, at most: a crowd on one machine. Contacts do not
-/// count.
+/// The maximum number of strangers whose notices are shown in a minute: a crowd on one machine.
+/// Contacts do not count.
 const MAX_STRANGERS: usize = 300;
 
-/// Source prefixes whose further notices are counted apart, at most. Those of more are counted
-/// together.
+/// The maximum number of source prefixes whose further notices are counted separately. Those of
+/// other prefixes are counted together.
 const MAX_PREFIXES: usize = 100;
 
-/// How long the line that a peer is online is held on a terminal: a peer that sends one message and
-/// leaves takes less, and its message says enough.
+/// How long the line that a peer is online is held on a terminal. A peer that sends one message and
+/// leaves takes less time, and its message says enough.
 const ARRIVAL_HELD: Duration = Duration::from_secs(2);
 
-/// Lines about arrivals that are held, at most. Further ones are shown at once.
+/// The maximum number of held lines about arrivals. Further ones are shown at once.
 const MAX_ARRIVALS: usize = 300;
 
-/// What a notice is about.
+/// The subject of a notice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NoticeKind {
     /// The peer is online.
@@ -45,7 +46,7 @@ pub enum NoticeKind {
     Gone,
     /// The peer has another label.
     Called,
-    /// The peer takes the name of a contact, and does not get it.
+    /// The peer uses the name of a contact.
     TakesName,
     /// The peer has proven a new key.
     Pinned,
@@ -64,7 +65,7 @@ pub enum NoticeKind {
 }
 
 impl NoticeKind {
-    /// Returns what an event that is a notice is about, and its kind; `None` for any other event.
+    /// Returns the subject and the kind of an event that is a notice; `None` for any other event.
     /// `is_contact` says which peers are contacts.
     pub fn of(event: &Event, is_contact: impl Fn(Recipient) -> bool) -> Option<(Subject, Self)> {
         let peer = |who: &PeerInfo| Subject::peer(who.id, who.addr, is_contact(who.id));
@@ -86,7 +87,7 @@ impl NoticeKind {
         })
     }
 
-    /// The kinds of which a later notice makes an earlier one out of date.
+    /// Returns the kinds that a later notice of this kind makes obsolete.
     fn topic(self) -> Topic {
         match self {
             Self::Here | Self::Back | Self::Gone => Topic::Presence,
@@ -116,9 +117,9 @@ enum Topic {
 pub enum About {
     /// A peer.
     Peer(Recipient),
-    /// What a source sends in the name or from the address of this peer.
+    /// A source that sends in the name or from the address of this peer.
     Claim(Recipient, SourcePrefix),
-    /// What a source sends otherwise.
+    /// A source that sends anything else.
     Source(SourcePrefix),
 }
 
@@ -132,7 +133,7 @@ impl About {
     }
 }
 
-/// The peer or source that a notice is about, and what it counts for.
+/// The subject of a notice, and the limits that it counts for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Subject {
     /// The peer or source.
@@ -154,12 +155,12 @@ impl Subject {
     }
 }
 
-/// What was shown of a peer on one topic, and what was not.
+/// The notices about one subject: the shown ones, and those that were not shown.
 #[derive(Clone, Debug, Default)]
 struct Recent {
-    /// When each kind was shown last. Kinds are few, so a list will do.
+    /// When each kind was last shown. There are few kinds, so a list is enough.
     shown: Vec<(NoticeKind, Duration)>,
-    /// The last notice that was not shown, and how many before it were not.
+    /// The last notice that was not shown, and the number of those before it.
     held: Option<(NoticeKind, Vec<Line>, u64)>,
     /// The prefix that a stranger counts for.
     stranger_of: Option<Option<SourcePrefix>>,
@@ -174,7 +175,7 @@ impl Recent {
         self.shown_at(kind).is_none_or(|at| now.saturating_sub(at) >= SPACING)
     }
 
-    /// The kind that was shown last.
+    /// Returns the kind that was shown last.
     fn last(&self) -> Option<NoticeKind> {
         self.shown.last().map(|(kind, _)| *kind)
     }
@@ -184,7 +185,7 @@ impl Recent {
         self.shown.push((kind, now));
     }
 
-    /// When the held notice is shown, or else when nothing of this is needed any more.
+    /// Returns when the held notice is due, or else when nothing of this is needed any more.
     fn due(&self) -> Duration {
         let at = match &self.held {
             Some((kind, ..)) => self.shown_at(*kind),
@@ -210,9 +211,9 @@ pub struct Notices {
     holds_arrivals: bool,
     arrivals: HashMap<Recipient, Arrival>,
     recent: HashMap<(About, Topic), Recent>,
-    /// Since when, and how many notices about further strangers of a prefix were not shown.
+    /// For each prefix, the beginning of the minute and the number of notices that were not shown.
     crowds: HashMap<Option<SourcePrefix>, (Duration, u64)>,
-    /// When something is due, at the earliest.
+    /// The earliest time at which something is due.
     due: Option<Duration>,
 }
 
@@ -223,7 +224,7 @@ impl Notices {
         Self { holds_arrivals: true, ..Self::default() }
     }
 
-    /// Takes the lines of a notice. Returns those to show now.
+    /// Takes the lines of a notice. Returns the lines to show now.
     pub fn take(&mut self, subject: Subject, kind: NoticeKind, lines: Vec<Line>, now: Duration) -> Vec<Line> {
         if lines.is_empty() {
             return lines;
@@ -245,7 +246,7 @@ impl Notices {
         shown
     }
 
-    /// The user reads something that says that a peer is online.
+    /// Records that the user reads something that shows that a peer is online.
     pub fn is_read_of(&mut self, id: Recipient) {
         if let Some(arrival) = self.arrivals.get_mut(&id) {
             arrival.lines = None;
@@ -277,7 +278,7 @@ impl Notices {
         shown
     }
 
-    /// When [`Notices::overdue`] has something to do.
+    /// Returns when [`Notices::overdue`] has something to do.
     pub fn due(&self) -> Option<Duration> {
         self.due
     }
@@ -319,14 +320,14 @@ impl Notices {
         lines.into_iter().flat_map(|(_, lines)| lines).collect()
     }
 
-    /// Forgets the notices about a peer, because the user has decided something about it: nothing
-    /// held is shown, and what comes next is news again.
+    /// Forgets the notices about a peer because the user has decided about it: held notices are
+    /// dropped, and the next one is shown.
     pub fn forget(&mut self, id: Recipient) {
         self.arrivals.remove(&id);
         self.recent.retain(|(about, _), _| about.peer() != Some(id));
     }
 
-    /// Forgets the notices about a source, and about strangers there, because the user has blocked
+    /// Forgets the notices about a source and about strangers there because the user has blocked
     /// it.
     pub fn forget_source(&mut self, source: SourcePrefix) {
         self.arrivals
@@ -337,7 +338,7 @@ impl Notices {
         });
     }
 
-    /// Whether enough other strangers were told of in the last minute.
+    /// Whether enough other strangers were shown in the last minute.
     fn is_crowded(&self, subject: Subject) -> bool {
         let mut all: Vec<(About, Option<SourcePrefix>)> = self
             .recent
@@ -369,7 +370,7 @@ impl Notices {
     }
 }
 
-/// Says behind the last line how many notices before it were not shown.
+/// Adds to the last line how many notices before it were not shown.
 fn with_count(mut lines: Vec<Line>, missed: u64) -> Vec<Line> {
     if missed > 0
         && let Some(last) = lines.pop()
@@ -533,7 +534,7 @@ mod tests {
         for n in of_one + 1..=of_one + 1_000 {
             assert_eq!(takes(&mut notices, stranger(n, source), Here, "here", 1), NOTHING);
         }
-        // One of those that were shown leaves.
+        // One of the shown strangers leaves.
         assert_eq!(takes(&mut notices, stranger(1, source), Gone, "gone", 2), ["gone"]);
         assert_eq!(takes(&mut notices, stranger(2_000, [192, 0, 2, 67]), Here, "other", 2), ["other"]);
         assert_eq!(takes(&mut notices, bob(), Here, "Bob", 2), ["Bob"]);

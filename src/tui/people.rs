@@ -233,7 +233,7 @@ pub(super) struct Candidate {
     /// peer claims.
     names: Vec<String>,
     pub(super) is_contact: bool,
-    pub(super) has_nickname: bool,
+    pub(super) has_alias: bool,
     pub(super) has_name: bool,
     /// The number of its row.
     number: Option<u32>,
@@ -243,16 +243,16 @@ pub(super) struct Candidate {
 
 impl Candidate {
     fn new(id: Recipient, name: Option<&PeerName>, labels: &Labels) -> Self {
-        let nickname = labels.nickname(id);
+        let alias = labels.alias(id);
         let label = labels.label(id, name);
         let full_label = labels.full_label(id, name);
         let names = [Some(label.as_str()), Some(&full_label), name.map(PeerName::as_str)];
         Self {
             id,
             names: names.into_iter().flatten().map(folded).collect(),
-            is_contact: nickname.is_some(),
-            has_nickname: nickname.is_some(),
-            has_name: name.is_some() || nickname.is_some(),
+            is_contact: alias.is_some(),
+            has_alias: alias.is_some(),
+            has_name: name.is_some() || alias.is_some(),
             number: None,
             addr: id.addr(),
             is_gone: true,
@@ -303,9 +303,9 @@ pub(super) fn candidates(directory: &dyn Directory) -> Vec<Candidate> {
     let rows = directory.rows();
     let mut all: Vec<Candidate> = rows.iter().map(|row| Candidate::of_row(row, labels)).collect();
     all.extend(directory.contacts().iter().map(|pin| Candidate::of_pin(pin, labels)));
-    let nicknamed = all.iter().filter(|known| known.has_nickname).map(|known| known.label.clone());
-    let nicknamed: HashSet<String> = nicknamed.collect();
-    let unlisted = labels.nicknames().filter(|(_, name)| !nicknamed.contains(name.as_str()));
+    let aliased = all.iter().filter(|known| known.has_alias).map(|known| known.label.clone());
+    let aliased: HashSet<String> = aliased.collect();
+    let unlisted = labels.aliases().filter(|(_, name)| !aliased.contains(name.as_str()));
     all.extend(unlisted.map(|(id, _)| Candidate::new(unproven_or(id, directory), None, labels)));
     all
 }
@@ -504,7 +504,7 @@ pub(super) fn by_name(word: &str, all: &[Candidate]) -> Result<Named, Lost> {
     let is_called = |known: &&Candidate| known.is_called(wanted) || known.is_called(with_mark);
     let has_label = |known: &&Candidate| [wanted, with_mark].contains(&&folded(&known.label));
     let one = |known: &Candidate| Ok(Named::Exactly(known.chosen()));
-    if let Some(known) = all.iter().find(|known| known.has_nickname && has_label(known)) {
+    if let Some(known) = all.iter().find(|known| known.has_alias && has_label(known)) {
         return one(known);
     }
     let (contacts, strangers): (Vec<_>, Vec<_>) = all.iter().partition(|known| known.is_contact);

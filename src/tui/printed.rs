@@ -1,33 +1,36 @@
-//! What was printed on a terminal: as rows, with long messages cut, and again after the window has
-//! another width. Pure.
+//! The lines that were printed on a terminal: as rows, with long messages cut, and again after the
+//! width of the window has changed. Pure.
 
 use std::collections::VecDeque;
 
 use super::layout::{Further, rows_of};
 use super::style::{Ink, Line};
 
-/// Rows of a message that are shown at once: about two screens. `/show` shows the others.
+/// The maximum number of rows of a message that are shown at once: about two screens. `/show` shows
+/// the others.
 pub(super) const MAX_MESSAGE_ROWS: usize = 100;
 
-/// Printed lines that are remembered, to print those in sight again: more than a window has rows.
+/// The maximum number of printed lines that are remembered, to print those in sight again. It is
+/// more than the rows of a window.
 const MAX_LINES: usize = 200;
 
-/// Bytes of these lines: usual ones have some 20 KB, and long messages push out the others.
+/// The maximum size of these lines. Usual ones have about 20 KB, and long messages push out the
+/// others.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// Long messages that `/show` can show whole. Each has at most 64 KiB, as it came.
+/// The maximum number of long messages that `/show` can show whole. Each has at most 64 KiB.
 const MAX_LONG: usize = 20;
 
-/// Lines that belong together: a message, or one other line with its further lines.
+/// Lines that belong together: a message, or another line with its further lines.
 #[derive(Clone, Debug)]
 struct Block {
     lines: Vec<Line>,
-    /// What `/show` calls it if it is cut.
+    /// The number for `/show` if it is cut.
     number: Option<usize>,
 }
 
 impl Block {
-    /// The rows that it takes in a window with this many columns.
+    /// Returns its rows in a window of this width.
     fn rows(&self, columns: usize, further: Further) -> Vec<Line> {
         let mut rows: Vec<Line> =
             self.lines.iter().flat_map(|line| rows_of(line, columns, further)).collect();
@@ -43,7 +46,7 @@ impl Block {
     }
 }
 
-/// What was printed last.
+/// The lines that were printed last.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Printed {
     blocks: VecDeque<Block>,
@@ -53,7 +56,7 @@ pub(super) struct Printed {
 }
 
 impl Printed {
-    /// Takes lines that are printed in a window with this many columns, and returns their rows.
+    /// Adds lines that are printed in a window of this width, and returns their rows.
     pub(super) fn take(&mut self, lines: &[Line], columns: usize, further: Further) -> Vec<Line> {
         let mut rows = Vec::new();
         for lines in lines.chunk_by(|_, next| next.is_further()) {
@@ -77,7 +80,7 @@ impl Printed {
         rows
     }
 
-    /// Gives a long message its number.
+    /// Numbers a long message.
     fn number(&mut self, lines: Vec<Line>) -> usize {
         if self.long.len() == MAX_LONG {
             self.long.pop_front();
@@ -87,21 +90,21 @@ impl Printed {
         self.before_long + self.long.len()
     }
 
-    /// The lines of the long message with this number.
+    /// Returns the lines of the long message with this number.
     pub(super) fn long(&self, number: usize) -> Option<&[Line]> {
         let at = number.checked_sub(self.before_long + 1)?;
         self.long.get(at).map(Vec::as_slice)
     }
 
-    /// Nothing of what was printed is in sight any more, or it is not known where.
+    /// Forgets all lines: none is in sight any more, or their place is unknown.
     pub(super) fn is_gone(&mut self) {
         self.blocks.clear();
     }
 
-    /// Returns what is in sight of the last rows, as rows for a window with `columns` columns, and
-    /// how many rows it takes now. At most `above` rows are in sight. They were printed for
-    /// `before` columns; `height` says how many rows the terminal makes of one of them now. Rows
-    /// above those are as the terminal has broken them, and are forgotten here.
+    /// Returns the lines in sight of the last rows, as rows for a window of `columns` columns, and
+    /// how many rows they take now. At most `above` rows are in sight. They were printed for
+    /// `before` columns; `height` returns the number of rows that the terminal makes of one of them
+    /// now. Rows above those are as the terminal has wrapped them, and are forgotten here.
     pub(super) fn in_sight(
         &mut self,
         above: usize,
@@ -171,9 +174,9 @@ mod tests {
         assert_eq!(at(10, 80).0, 3);
         assert_eq!(at(2, 80), (2, vec!["[t] Bob: three four".into(), "[t] Bob: five six".into()]));
         assert_eq!(at(1, 15), (1, vec!["[t] Bob: five".into(), "   six".into()]));
-        // Rows that the terminal has broken.
+        // Rows that the terminal has wrapped.
         assert_eq!(printed.clone().in_sight(10, 80, 10, |_| 2).0, 6);
-        // Only what is printed again stands where it is known to.
+        // Only lines that are printed again have a known place.
         printed.in_sight(1, 80, 15, |_| 1);
         assert_eq!(printed.in_sight(10, 15, 80, |_| 1), (2, lines[2..].to_vec()));
         printed.is_gone();

@@ -1,12 +1,11 @@
-//! The one owner of the terminal: prints lines above the one that is being typed, and leaves that
-//! as it is.
+//! Owns the terminal, and prints lines above the line that the user types.
 //!
-//! At the bottom of what is printed stands the *dock*: the status line, and below it the prompt
-//! with the typed text, over as many rows as it takes. What is new is written where the dock stood,
-//! and the dock anew below it, in one write. Nothing else is written over, so everything can be
-//! read again by scrolling back. When the window has another width, what is in sight of the last
-//! rows is written again, broken for that width. A message of which only the end is in sight is
-//! written whole, so its beginning can stand twice in what was scrolled off.
+//! The *footer* is below the printed lines: the status line, and the prompt with the typed text, on
+//! as many rows as they need. One write replaces the footer with the new lines and draws it again
+//! below them. Nothing else is overwritten, so everything stays in the scrollback. When the width
+//! of the window changes, the last rows in sight are printed again for that width. A message of
+//! which only the end is in sight is printed whole, so its beginning can appear twice in the
+//! scrollback.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -14,46 +13,46 @@ use crossterm::cursor::{MoveTo, MoveToColumn, MoveUp};
 use crossterm::queue;
 use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
 
-use super::dock::{Dock, Drawn, broken_rows};
 use super::editor::Editor;
+use super::footer::{Drawn, Footer, broken_rows};
 use super::layout::Further;
 use super::printed::Printed;
 use super::status::Status;
 use super::style::{Line, Palette};
 use super::terminal;
 
-/// Where the user reads.
+/// Where the output goes.
 #[derive(Debug)]
 pub struct Screen {
     kind: Kind,
-    /// Whether a person reads it.
+    /// Whether it is a terminal.
     terminal: bool,
     palette: Palette,
     prompt: Line,
-    /// Whether it is broken into rows: a terminal shows it, also while input comes from a pipe.
+    /// Whether lines are wrapped: the output is a terminal, even if the input is a pipe.
     wraps: bool,
-    /// What a terminal shows.
+    /// The lines that a terminal shows.
     printed: Printed,
-    /// What the further rows of a message begin with on a terminal.
+    /// The beginning of the further rows of a message on a terminal.
     further: Further,
 }
 
 #[derive(Debug)]
 enum Kind {
-    /// A terminal whose line we edit ourselves. The rows above the dock are broken for a window of
-    /// this `size`.
+    /// A terminal on which this program edits the line. The rows above the footer are wrapped for a
+    /// window of this `size`.
     Raw { editor: Box<Editor>, status: Option<Box<Status>>, drawn: Option<Drawn>, size: (usize, usize) },
-    /// A terminal that edits lines itself: the prompt stays on the line of what is typed. After
-    /// news it is asked `again`, or not. The cursor surely stands at the `start` of a line only
-    /// after the user has finished one.
+    /// A terminal that edits lines itself, so the prompt stays on the line of the typed text.
+    /// `again` says whether the prompt is repeated after new lines. The cursor is known to be at
+    /// the `start` of a line only after the user has finished one.
     Cooked { prompted: bool, again: bool, start: bool },
-    /// No terminal: every prompt and every event is a line.
+    /// A pipe or a file: each prompt and each event is a line.
     Lines { prompted: bool },
 }
 
 impl Screen {
     /// Prints to a terminal that edits lines itself. `again` says whether the prompt is repeated
-    /// below what comes while it stands there.
+    /// after lines that interrupt it.
     pub fn cooked(palette: Palette, again: bool) -> Self {
         Self {
             kind: Kind::Cooked { prompted: false, again, start: true },
@@ -79,11 +78,12 @@ impl Screen {
         }
     }
 
-    /// Takes over a terminal that obeys control sequences. `tell_focus` asks it to tell whether its
-    /// window is looked at.
+    /// Takes over a terminal that handles control sequences. With `tell_focus`, asks it to report
+    /// whether its window has the focus.
     ///
     /// # Errors
-    /// Where the terminal cannot be put into raw mode.
+    ///
+    /// If the terminal cannot be put into raw mode.
     pub fn take_over(&mut self, tell_focus: bool) -> io::Result<()> {
         terminal::take_over(tell_focus)?;
         let size = terminal::size();
@@ -92,7 +92,7 @@ impl Screen {
         Ok(())
     }
 
-    /// Whether a person reads it.
+    /// Whether the output is a terminal.
     pub fn is_terminal(&self) -> bool {
         self.terminal
     }
@@ -102,12 +102,12 @@ impl Screen {
         self.palette
     }
 
-    /// Whether the line is edited here.
+    /// Whether this program edits the line.
     pub fn edits(&self) -> bool {
         matches!(self.kind, Kind::Raw { .. })
     }
 
-    /// The line being typed, on a terminal that we edit it on.
+    /// The editor of the typed line, if this program edits it.
     pub fn editor(&mut self) -> Option<&mut Editor> {
         match &mut self.kind {
             Kind::Raw { editor, .. } => Some(editor),
@@ -115,23 +115,23 @@ impl Screen {
         }
     }
 
-    /// The lines of a long message, by the number that stands where it is cut.
+    /// The lines of a long message, by the number that is shown where it is cut.
     pub fn long_message(&self, number: usize) -> Option<Vec<Line>> {
         let lines = self.printed.long(number)?;
         Some(lines.iter().cloned().map(Line::shown_whole).collect())
     }
 
-    /// Columns of the window.
+    /// The width of the window in columns.
     pub fn columns(&self) -> usize {
         terminal::size().0
     }
 
-    /// What is asked now.
+    /// The current prompt.
     pub fn prompt(&self) -> &Line {
         &self.prompt
     }
 
-    /// Changes the prompt, and asks it at the next [`Screen::show`].
+    /// Changes the prompt. The next [`Screen::show`] prints it.
     pub fn ask(&mut self, prompt: Line) {
         self.prompt = prompt;
         match &mut self.kind {
@@ -140,7 +140,7 @@ impl Screen {
         }
     }
 
-    /// Changes the status line, which is shown from the next [`Screen::show`] on.
+    /// Changes the status line. The next [`Screen::show`] prints it.
     pub fn set_status(&mut self, new: Option<Status>) {
         if let Kind::Raw { status, .. } = &mut self.kind {
             *status = new.map(Box::new);
@@ -150,34 +150,35 @@ impl Screen {
     /// Whether there is a status line, and room for it.
     pub fn shows_status(&self) -> bool {
         let has_one = matches!(&self.kind, Kind::Raw { status: Some(_), .. });
-        has_one && Dock::has_room_for_status(terminal::size())
+        has_one && Footer::has_room_for_status(terminal::size())
     }
 
-    /// Prints lines, and the prompt with what is typed below them. `calls` are the bytes of a bell
-    /// or a notification. One write, so nothing flickers.
+    /// Prints lines, and the prompt with the typed text below them. `calls` are the bytes of a bell
+    /// or a notification. It is one write, so nothing flickers.
     ///
     /// # Errors
-    /// Where standard output is gone.
+    ///
+    /// If standard output is closed.
     pub fn show(&mut self, lines: &[Line], calls: &str) -> io::Result<()> {
         let palette = self.palette;
         let mut out = Vec::new();
         match &mut self.kind {
             Kind::Raw { editor, status, drawn, size: before } => {
                 let size = terminal::size();
-                let dock = Dock::of(&self.prompt, editor, status.as_deref(), size);
+                let footer = Footer::of(&self.prompt, editor, status.as_deref(), size);
                 out.extend_from_slice(calls.as_bytes());
                 queue!(out, BeginSynchronizedUpdate)?;
                 let again = go_to_top(&mut out, drawn.as_ref(), &mut self.printed, *before, size)?;
                 *before = size;
                 write_over(&mut out, &again, palette)?;
-                // Only a dock that stands where the new one will is drawn over.
+                // Only a footer at the same place is drawn over.
                 let before = drawn.take().filter(|drawn| lines.is_empty() && drawn.size == size);
                 if before.is_none() {
                     queue!(out, Clear(ClearType::FromCursorDown))?;
                 }
                 let rows = self.printed.take(lines, size.0, Further::Blanks);
                 write_lines(&mut out, &rows, palette, RAW_LINE_END)?;
-                *drawn = Some(dock.draw(&mut out, palette, before.as_ref())?);
+                *drawn = Some(footer.draw(&mut out, palette, before.as_ref())?);
                 queue!(out, EndSynchronizedUpdate)?;
             }
             Kind::Cooked { prompted, again, start } => {
@@ -192,7 +193,7 @@ impl Screen {
                 if !*prompted {
                     out.extend_from_slice(self.prompt.paint(palette).as_bytes());
                 }
-                // The cursor position in a line that the terminal edits is unknown.
+                // The position of the cursor in a line that the terminal edits is unknown.
                 *start = false;
                 *prompted = true;
             }
@@ -208,15 +209,16 @@ impl Screen {
         terminal::write_out(&out)
     }
 
-    /// The rows of lines on a terminal; on a pipe the lines as they are.
+    /// Returns the rows of lines on a terminal, or the lines themselves on a pipe.
     fn rows_of(&mut self, lines: &[Line]) -> Vec<Line> {
         if self.wraps { self.printed.take(lines, terminal::size().0, self.further) } else { lines.to_vec() }
     }
 
-    /// Leaves the finished line standing as these lines, and goes to the next.
+    /// Replaces the finished line with these lines, and goes to the next line.
     ///
     /// # Errors
-    /// Where standard output is gone.
+    ///
+    /// If standard output is closed.
     pub fn finish_line(&mut self, lines: &[Line]) -> io::Result<()> {
         let mut out = Vec::new();
         match &mut self.kind {
@@ -238,15 +240,16 @@ impl Screen {
         terminal::write_out(&out)
     }
 
-    /// Gives the terminal to a shell for a while, below everything.
+    /// Gives the terminal to a shell, with the cursor below everything.
     ///
     /// # Errors
-    /// Where standard output is gone.
+    ///
+    /// If standard output is closed.
     pub fn give_back(&mut self) -> io::Result<()> {
         if let Kind::Raw { drawn, .. } = &mut self.kind {
             let mut out = Vec::new();
             if let Some(drawn) = drawn.take() {
-                go_to_top_of_dock(&mut out, &drawn, terminal::size())?;
+                go_to_top_of_footer(&mut out, &drawn, terminal::size())?;
                 queue!(out, Clear(ClearType::FromCursorDown))?;
             }
             terminal::write_out(&out)?;
@@ -255,18 +258,18 @@ impl Screen {
         Ok(())
     }
 
-    /// The program was stopped and goes on, and a shell has had the terminal meanwhile: takes it
-    /// over again.
+    /// Takes the terminal over again after the program was stopped and a shell had the terminal.
     ///
     /// # Errors
-    /// Where standard output is gone.
+    ///
+    /// If standard output is closed.
     pub fn resume(&mut self) -> io::Result<()> {
         let Some(mut out) = terminal::take_over_again()? else {
             return Ok(());
         };
         if let Kind::Raw { drawn, .. } = &mut self.kind {
             self.printed.is_gone();
-            // A dock that is still there stands wherever the shell has left it.
+            // If the footer is still there, the shell may have moved it.
             if drawn.take().is_some() {
                 queue!(out, MoveToColumn(0), Clear(ClearType::FromCursorDown))?;
             }
@@ -275,10 +278,11 @@ impl Screen {
         self.show(&[], "")
     }
 
-    /// Empties the window and draws the dock at its top.
+    /// Clears the window and draws the footer at its top.
     ///
     /// # Errors
-    /// Where standard output is gone.
+    ///
+    /// If standard output is closed.
     pub fn clear(&mut self) -> io::Result<()> {
         if let Kind::Raw { drawn, .. } = &mut self.kind {
             *drawn = None;
@@ -290,17 +294,18 @@ impl Screen {
         self.show(&[], "")
     }
 
-    /// Prints last lines without a prompt, and gives the terminal back.
+    /// Prints the last lines without a prompt, and restores the terminal.
     ///
     /// # Errors
-    /// Where standard output is gone.
+    ///
+    /// If standard output is closed.
     pub fn close(&mut self, lines: &[Line]) -> io::Result<()> {
         let mut out = Vec::new();
         match &mut self.kind {
             Kind::Raw { drawn: Some(drawn), .. } => {
-                go_to_top_of_dock(&mut out, drawn, terminal::size())?;
+                go_to_top_of_footer(&mut out, drawn, terminal::size())?;
                 queue!(out, Clear(ClearType::FromCursorDown))?;
-                // Who cannot write here cannot write below either.
+                // If this write fails, the writes below fail too.
                 let _ = terminal::write_out(&out);
                 out.clear();
             }
@@ -331,14 +336,15 @@ pub const RAW_LINE_END: &str = "\r\n";
 /// Writes lines with their colours, each with this line end.
 ///
 /// # Errors
+///
 /// None in practice: writing to a vector does not fail.
 pub fn write_lines(out: &mut Vec<u8>, lines: &[Line], palette: Palette, end: &str) -> io::Result<()> {
     lines.iter().try_for_each(|line| write!(out, "{}{end}", line.paint(palette)))
 }
 
-/// Writes lines over rows that stand there. They are not all cleared before: tmux keeps a window
-/// that is cleared from its first row among the rows that were scrolled off. A row that is cleared
-/// from its first column does not go on in the next one any more.
+/// Writes lines over existing rows. They are not all cleared first: when a window is cleared from
+/// its first row, tmux moves its rows into the scrollback. A row that is cleared from its first
+/// column is no longer joined with the next one.
 fn write_over(out: &mut Vec<u8>, lines: &[Line], palette: Palette) -> io::Result<()> {
     for line in lines {
         queue!(out, Clear(ClearType::UntilNewLine))?;
@@ -347,8 +353,9 @@ fn write_over(out: &mut Vec<u8>, lines: &[Line], palette: Palette) -> io::Result
     Ok(())
 }
 
-/// Goes to the first column of the dock, if one is drawn. If the window had another width `before`,
-/// goes further to the first printed row in sight, and returns what to print again from there.
+/// Goes to the first column of the footer, if one is drawn. If the window had another width
+/// `before`, goes further up to the first printed row in sight, and returns the lines to print
+/// again from there.
 fn go_to_top(
     out: &mut Vec<u8>,
     drawn: Option<&Drawn>,
@@ -357,11 +364,11 @@ fn go_to_top(
     size: (usize, usize),
 ) -> io::Result<Vec<Line>> {
     let Some(drawn) = drawn else { return Ok(Vec::new()) };
-    go_to_top_of_dock(out, drawn, size)?;
+    go_to_top_of_footer(out, drawn, size)?;
     if before.0 == size.0 {
         return Ok(Vec::new());
     }
-    // A window that is higher now can have got rows from those that were scrolled off, or not.
+    // A window that is higher now may have got rows back from the scrollback, or not.
     let above = size.1.min(before.1).saturating_sub(drawn.rows(broken_at(before, size)));
     let height = |row: &Line| broken_at(before, size).map_or(1, |columns| broken_rows(row, columns));
     let (up, again) = printed.in_sight(above, before.0, size.0, height);
@@ -371,9 +378,9 @@ fn go_to_top(
     Ok(again)
 }
 
-/// Goes from where the cursor stands in a dock to the dock's first column, in a window of this size
-/// now.
-fn go_to_top_of_dock(out: &mut Vec<u8>, drawn: &Drawn, size: (usize, usize)) -> io::Result<()> {
+/// Goes to the first column of a drawn footer from the position of the cursor in it. `size` is the
+/// current size of the window.
+fn go_to_top_of_footer(out: &mut Vec<u8>, drawn: &Drawn, size: (usize, usize)) -> io::Result<()> {
     let rows = drawn.rows_above_cursor(broken_at(drawn.size, size));
     if let Ok(rows @ 1..) = u16::try_from(rows) {
         queue!(out, MoveUp(rows))?;
@@ -381,7 +388,7 @@ fn go_to_top_of_dock(out: &mut Vec<u8>, drawn: &Drawn, size: (usize, usize)) -> 
     queue!(out, MoveToColumn(0))
 }
 
-/// The columns at which the terminal has broken its rows anew, if it has.
+/// Returns the width for which the terminal has wrapped its rows again, if it has.
 fn broken_at(before: (usize, usize), size: (usize, usize)) -> Option<usize> {
     (before.0 != size.0 && terminal::breaks_lines_anew()).then_some(size.0)
 }

@@ -10,13 +10,13 @@ use crate::model::session::ByeReason;
 /// The peer in the current conversation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Partner {
-    /// What it is called.
+    /// Its label.
     pub label: String,
-    /// Whether it is online; `None` if nothing was sent to it or heard from it yet.
+    /// Whether it is online. `None` if nothing was sent to it or received from it yet.
     pub presence: Option<PresenceStatus>,
     /// How it is verified and encrypted.
     pub verification: Verification,
-    /// Why it does not take our messages, if it is online and said so.
+    /// Why it does not accept our messages, if it is online and said so.
     pub refuses: Option<ByeReason>,
     /// Whether the user has blocked it.
     pub is_blocked: bool,
@@ -59,34 +59,34 @@ impl Partner {
     }
 }
 
-/// What the status line tells.
+/// The content of the status line.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Status {
     /// Our name.
     pub name: String,
-    /// Where others reach us.
+    /// Our address.
     pub addr: String,
     /// How many peers are online.
     pub here: usize,
     /// The peer in the current conversation.
     pub with: Option<Partner>,
-    /// Messages of others that came during a conversation: from whom, how many.
+    /// The senders of unread messages, and how many each has sent.
     pub unread: Vec<(String, usize)>,
     /// The status of the last message.
     pub sending: Option<String>,
 }
 
-/// Windows narrower than this have no status line: what they show is worth more.
+/// A narrower window has no status line, because its rows are needed for messages.
 pub(super) const MIN_COLUMNS: usize = 30;
 
-/// Windows lower than this have none either.
+/// A lower window has no status line either.
 pub(super) const MIN_ROWS: usize = 8;
 
-/// Senders of unread messages that are named, at most.
+/// The maximum number of senders of unread messages that are named.
 const MAX_NAMED: usize = 3;
 
 impl Status {
-    /// The line, at most this many columns wide; what matters least is left out first.
+    /// Returns the line in at most this many columns. The least important parts are left out first.
     pub fn line(&self, columns: usize) -> Line {
         let me = (Ink::Faint, self.name.clone());
         let whole = (Ink::Faint, format!("{} {}", self.name, self.addr));

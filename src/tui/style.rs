@@ -1,64 +1,63 @@
 //! Coloured lines, and the colours of a terminal. Pure.
 //!
-//! Every colour can be read on a dark background and on a light one: it has a contrast of about 4
-//! to 1 at least with black and with white, which a test computes as WCAG 2 does.
+//! Each colour is readable on a dark and on a light background: its contrast with black and with
+//! white is about 4 to 1 or more, which a test computes as WCAG 2 does.
 
 use std::fmt::{self, Write};
 use std::ops::Range;
 
 use unicode_width::UnicodeWidthStr;
 
-/// What a part of a line is; the palette decides how it looks.
+/// The meaning of a part of a line. The palette gives it a colour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ink {
-    /// As the terminal writes.
+    /// The default colour of the terminal.
     Plain,
-    /// Less important than what stands beside it.
+    /// Less important than its neighbours.
     Faint,
     /// More important.
     Strong,
-    /// Something went wrong.
+    /// A problem.
     Bad,
-    /// A peer's name; the same number has the same colour.
+    /// The name of a peer. Equal numbers have equal colours.
     Peer(u32),
     /// A QR code: black on white.
     Code,
 }
 
-/// Which colours there are.
+/// The colours of a terminal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Palette {
     /// None, and no control sequences.
     #[default]
     None,
-    /// The eight of old.
+    /// The eight basic colours.
     Eight,
-    /// The 256 of xterm.
+    /// The 256 colours of xterm.
     Many,
 }
 
-/// The xterm colours that peers have: hues that can be told apart, in an order in which neighbours
-/// differ.
+/// The xterm colours of names: distinct hues, in an order in which neighbours differ.
 const PEERS: [u8; 12] = [31, 130, 98, 28, 161, 63, 64, 163, 30, 129, 27, 131];
 
-/// The same of the eight colours of old: green, magenta and cyan. Blue cannot be read on black, nor
-/// yellow on white, and red is for what went wrong.
+/// The basic colours of names: green, magenta and cyan. Blue is not readable on black, yellow is
+/// not on white, and red is for problems.
 const FEW_PEERS: [u8; 3] = [2, 5, 6];
 
-/// The xterm colour for what went wrong: red.
+/// The xterm colour of problems: red.
 const BAD: u8 = 196;
 
-/// The xterm colour for what matters less: grey.
+/// The xterm colour of less important parts: grey.
 const FAINT: u8 = 243;
 
 /// Ends every colour.
 const RESET: &str = "\x1b[0m";
 
-/// What stands before the further lines of a message, so that none can look like another message.
+/// Stands before the further lines of a message, so that none looks like another message.
 pub(super) const BAR: &str = "  │ ";
 
-/// One line of text, parts of which may be coloured. It holds no control characters; whoever makes
-/// one of foreign text takes care of that (see `crate::model::untrusted`).
+/// A line of text with coloured parts. It has no control characters: text from outside is made
+/// harmless first ([`crate::model::untrusted`]).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Line {
     parts: Vec<(Ink, String)>,
@@ -67,22 +66,22 @@ pub struct Line {
     is_stamped: bool,
 }
 
-/// What a line is a part of.
+/// What a line belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Kind {
-    /// Something else than a message.
+    /// No message.
     #[default]
     Other,
     /// The first line of a message, whose text begins at this column.
     Message(usize),
-    /// The first line of a message that is shown whole, however long it is.
+    /// The first line of a message that is shown whole, even if it is long.
     WholeMessage(usize),
     /// A further line of a message.
     Further,
 }
 
 impl Line {
-    /// A line in one ink.
+    /// Creates a line in one ink.
     pub fn of(ink: Ink, text: impl Into<String>) -> Self {
         Self::default().and(ink, text)
     }
@@ -104,7 +103,7 @@ impl Line {
         self
     }
 
-    /// The same line with something behind it.
+    /// Adds a part at the end.
     #[must_use]
     pub fn and(mut self, ink: Ink, text: impl Into<String>) -> Self {
         let text = text.into();
@@ -114,13 +113,13 @@ impl Line {
         self
     }
 
-    /// The same line with something plain behind it.
+    /// Adds a plain part at the end.
     #[must_use]
     pub fn then(self, text: impl Into<String>) -> Self {
         self.and(Ink::Plain, text)
     }
 
-    /// The same line with something before it.
+    /// Adds a part at the beginning.
     #[must_use]
     pub fn behind(mut self, ink: Ink, text: impl Into<String>) -> Self {
         let text = text.into();
@@ -130,7 +129,7 @@ impl Line {
         self
     }
 
-    /// The same line with everything plain in another ink.
+    /// Gives all plain parts another ink.
     #[must_use]
     pub fn in_ink(mut self, ink: Ink) -> Self {
         for part in &mut self.parts {
@@ -141,19 +140,19 @@ impl Line {
         self
     }
 
-    /// The parts, in order.
+    /// Returns the parts in order.
     pub fn parts(&self) -> impl Iterator<Item = (Ink, &str)> {
         self.parts.iter().map(|(ink, text)| (*ink, text.as_str()))
     }
 
-    /// The same line as the beginning of a message, of whose text nothing is there yet.
+    /// Marks the line as the beginning of a message whose text follows.
     #[must_use]
     pub fn begins_message(mut self) -> Self {
         self.kind = Kind::Message(self.parts().map(|(_, text)| text.width()).sum());
         self
     }
 
-    /// The same line as the beginning of a message that is shown whole.
+    /// Marks the line as the beginning of a message that is shown whole.
     #[must_use]
     pub fn shown_whole(mut self) -> Self {
         if let Kind::Message(column) = self.kind {
@@ -162,7 +161,7 @@ impl Line {
         self
     }
 
-    /// The beginning of a further line of a message.
+    /// Returns the beginning of a further line of a message.
     pub fn further() -> Self {
         Self { kind: Kind::Further, ..Self::of(Ink::Faint, BAR) }
     }
@@ -177,12 +176,12 @@ impl Line {
         self.kind == Kind::Further
     }
 
-    /// Whether it begins a message of which only the first rows are shown if it has many.
+    /// Whether it begins a message that is cut if it has many rows.
     pub fn can_be_cut(&self) -> bool {
         matches!(self.kind, Kind::Message(_))
     }
 
-    /// The column that the text begins at; 0 if the line is no message.
+    /// Returns the column where the text begins; 0 if the line is no message.
     pub(super) fn text_column(&self) -> usize {
         match self.kind {
             Kind::Other => 0,
@@ -191,7 +190,7 @@ impl Line {
         }
     }
 
-    /// These bytes of the line.
+    /// Returns these bytes of the line.
     pub(super) fn part(&self, range: Range<usize>) -> Self {
         let mut part = Self { kind: self.kind, ..Self::default() };
         let mut at = 0;
@@ -205,7 +204,7 @@ impl Line {
         part
     }
 
-    /// The line as it is written to a terminal with these colours.
+    /// Returns the line as it is written to a terminal with these colours.
     pub fn paint(&self, palette: Palette) -> String {
         let mut out = String::new();
         let mut before = None;
@@ -230,7 +229,7 @@ impl Line {
     }
 }
 
-/// Without any colours.
+/// Without colours.
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.parts().try_for_each(|(_, text)| f.write_str(text))
@@ -249,13 +248,13 @@ impl From<&str> for Line {
     }
 }
 
-/// What selects an ink: the parameters of SGR.
+/// The SGR parameters of an ink.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sequence {
     Bold,
-    /// One of the eight colours of old.
+    /// One of the eight basic colours.
     Few(u8),
-    /// One of the 256 of xterm.
+    /// One of the 256 xterm colours.
     Many(u8),
     /// Black on the white of the eight basic colours, which is grey on many terminals.
     BlackOnGrey,
@@ -275,7 +274,7 @@ impl fmt::Display for Sequence {
     }
 }
 
-/// What selects an ink, if it differs from plain.
+/// Returns the SGR parameters of an ink, if it differs from plain.
 fn sequence(palette: Palette, ink: Ink) -> Option<Sequence> {
     let of = |colours: &[u8], number: u32| colours[number as usize % colours.len()];
     match (palette, ink) {

@@ -1,4 +1,5 @@
-//! The terminal as the system has it: raw or not, ours or a shell's, how large.
+//! The terminal in the view of the system: its mode, its size, and whether this program or a shell
+//! uses it.
 
 use std::env;
 use std::io;
@@ -11,18 +12,18 @@ use crossterm::event::{DisableBracketedPaste, DisableFocusChange, EnableBrackete
 use crossterm::queue;
 use crossterm::terminal::{self, Clear, ClearType};
 
-/// The size taken where the terminal does not tell.
+/// The size if the terminal does not report one.
 const USUAL_SIZE: (usize, usize) = (80, 24);
 
-/// Whether we put the terminal into raw mode, so that it has to be restored at any end of the
-/// program.
+/// Whether this program has put the terminal into raw mode. Then it has to be restored however the
+/// program ends.
 static RAW: AtomicBool = AtomicBool::new(false);
 
-/// Whether the terminal tells when its window is looked at, because we asked.
+/// Whether the terminal reports the focus of its window because this program asked.
 static TELLS_FOCUS: AtomicBool = AtomicBool::new(false);
 
-/// Takes the terminal over: keys come one by one, pastes as such, and what is printed is not
-/// changed.
+/// Takes the terminal over: keys and pastes arrive one by one, and the terminal changes nothing
+/// that is printed.
 pub(super) fn take_over(tell_focus: bool) -> io::Result<()> {
     terminal::enable_raw_mode()?;
     RAW.store(true, Ordering::SeqCst);
@@ -30,12 +31,13 @@ pub(super) fn take_over(tell_focus: bool) -> io::Result<()> {
     write_out(&beginning()?)
 }
 
-/// Takes over a terminal that a shell has had meanwhile. `None` if it is not ours.
+/// Takes over a terminal that a shell has had in between. `None` if this program has not taken it
+/// over before.
 pub(super) fn take_over_again() -> io::Result<Option<Vec<u8>>> {
     if !RAW.load(Ordering::SeqCst) || !is_in_foreground() {
         return Ok(None);
     }
-    // crossterm believes that it is still raw.
+    // crossterm assumes that it is still raw.
     terminal::disable_raw_mode()?;
     terminal::enable_raw_mode()?;
     beginning().map(Some)
@@ -66,10 +68,10 @@ pub(super) fn give_back() -> io::Result<()> {
     terminal::disable_raw_mode()
 }
 
-/// Gives the terminal back as it was found. May be called at any time, also twice, also in a panic.
+/// Restores the terminal. It may be called at any time, more than once, and in a panic.
 pub(crate) fn restore_terminal() {
     if RAW.swap(false, Ordering::SeqCst) && is_in_foreground() {
-        // If the terminal is gone there is nothing to restore.
+        // If the terminal is gone, there is nothing to restore.
         let mut out = end();
         let _ = queue!(out, MoveToColumn(0), Clear(ClearType::FromCursorDown));
         let _ = write_out(&out);
@@ -77,15 +79,16 @@ pub(crate) fn restore_terminal() {
     }
 }
 
-/// The same without writing to the terminal, for when another thread is blocked writing to it.
+/// Does the same without writing to the terminal, because another thread may be blocked writing to
+/// it.
 pub(crate) fn abandon_terminal() {
     if RAW.swap(false, Ordering::SeqCst) && is_in_foreground() {
         let _ = terminal::disable_raw_mode();
     }
 }
 
-/// Whether the terminal is ours to change. A program in the background that tries is stopped for
-/// it, and could not even be ended any more.
+/// Whether this program may change the terminal. If it tries in the background, the system stops
+/// it, and then it could not even be ended.
 #[cfg(unix)]
 pub(crate) fn is_in_foreground() -> bool {
     match rustix::termios::tcgetpgrp(io::stdin()) {
@@ -95,7 +98,7 @@ pub(crate) fn is_in_foreground() -> bool {
     }
 }
 
-/// Whether the terminal is ours to change: elsewhere always.
+/// Whether this program may change the terminal: on other systems always.
 #[cfg(not(unix))]
 pub fn is_in_foreground() -> bool {
     true
@@ -107,27 +110,27 @@ pub(crate) fn is_dumb() -> bool {
     env::var_os("TERM").filter(|term| !term.is_empty()).map_or(!cfg!(windows), |term| term == "dumb")
 }
 
-/// Columns of the window.
+/// Returns the width of the window in columns.
 pub fn columns() -> usize {
     size().0
 }
 
-/// Columns and rows of the window.
+/// Returns the columns and rows of the window.
 pub(super) fn size() -> (usize, usize) {
     let told = terminal::size().ok().filter(|(columns, rows)| *columns > 0 && *rows > 0);
     told.map_or(USUAL_SIZE, |(columns, rows)| (columns.into(), rows.into()))
 }
 
-/// Whether the terminal breaks lines anew when its window gets narrower. Those in use do, but for
-/// xterm, which tells by a variable that it is one, and GNU screen; inside tmux, tmux does it.
+/// Whether the terminal wraps rows again when its window gets narrower. Most do. Exceptions are
+/// xterm, which a variable reveals, and GNU screen. Inside tmux, tmux does it.
 pub(super) fn breaks_lines_anew() -> bool {
     let has = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
     has("TMUX") || !(has("XTERM_VERSION") || has("STY"))
 }
 
-/// Writes everything at once. The standard library's own handle would write up to the last line end
-/// first and the rest after it, and a terminal might show what is between. No descriptor is opened
-/// for it: there may be none to be had.
+/// Writes everything at once. The handle of the standard library would write up to the last line
+/// end first, and a terminal might show that state. No descriptor is opened for it, because none
+/// may be left.
 #[cfg(unix)]
 pub(super) fn write_out(mut bytes: &[u8]) -> io::Result<()> {
     let stdout = io::stdout();
@@ -136,7 +139,7 @@ pub(super) fn write_out(mut bytes: &[u8]) -> io::Result<()> {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => bytes = &bytes[count..],
             Err(rustix::io::Errno::INTR) => {}
-            // Another program that shares it has set it so that writing does not wait.
+            // Another program that shares it has made it non-blocking.
             Err(rustix::io::Errno::AGAIN) => wait_until_writable(&stdout)?,
             Err(error) => return Err(error.into()),
         }
@@ -154,7 +157,7 @@ fn wait_until_writable(stdout: &io::Stdout) -> io::Result<()> {
     }
 }
 
-/// Writes everything, through the handle that takes care of the console's encoding.
+/// Writes everything through the handle that converts to the encoding of the console.
 #[cfg(not(unix))]
 pub(super) fn write_out(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();

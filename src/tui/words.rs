@@ -1,7 +1,7 @@
 //! A line for everything that happens. Pure.
 
-mod fates;
 mod introductions;
+mod statuses;
 mod trust;
 mod voice;
 
@@ -14,10 +14,10 @@ use crate::model::host::LookupError;
 use crate::model::message::{Fault, SendResult};
 use crate::model::stored::StoreError;
 use crate::model::untrusted::harmless;
-pub(crate) use fates::{DELIVERED, hold_words, is_good, status_words};
-use fates::{done, first, left_out_words, not_sent, not_to_offline, sum};
-pub use fates::{later, quoted};
 pub(crate) use introductions::{awaited_line, made_line};
+pub(crate) use statuses::{DELIVERED, hold_words, is_good, status_words};
+use statuses::{done, first, left_out_words, not_sent, sum};
+pub use statuses::{later, quoted};
 pub(crate) use trust::beginning;
 pub(super) use trust::name_of;
 pub(crate) use trust::{lines_of_request, pin_lines, policy_words, requests_lines, untrusted_words};
@@ -81,16 +81,15 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             vec![Line::of(ink, done(*kind, who, result, voice))]
         }
         Event::NotSent { who, why, .. } => vec![Line::of(Ink::Bad, not_sent(&voice.recipient(who), *why))],
-        // A single recipient has had its own line.
-        Event::Sum { total: 1, left_out, .. } if !voice.full => {
-            left_out_words(*left_out, voice).map(Line::from).into_iter().collect()
-        }
         Event::Sum { kind, total, done, failed, left_out } => {
-            let sum = (*total > 0).then(|| sum(*kind, *total, *done, failed, voice));
-            let words: Vec<String> = sum.into_iter().chain(left_out_words(*left_out, voice)).collect();
-            vec![words.join(" ").into()]
+            let contacts = left_out.offline.count + left_out.refusing.count;
+            // A single recipient has had its own line.
+            let is_summed = contacts > 0 || *total > 1 || (*total == 1 && voice.full);
+            let sum = is_summed.then(|| sum(*kind, (*total, *done), failed, left_out, voice));
+            let words: Vec<String> =
+                sum.into_iter().chain(left_out_words(left_out.strangers, voice)).collect();
+            if words.is_empty() { Vec::new() } else { vec![words.join(" ").into()] }
         }
-        Event::NotToOffline { first, count } => vec![not_to_offline(first, *count, voice).into()],
         Event::NotFound { host, why, .. } => {
             let rest = match why {
                 LookupError::NotFound => ". Check the name, or use ip:port.",

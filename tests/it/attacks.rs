@@ -1,12 +1,12 @@
 //! Attacks on the encrypted exchange, each with the outcome that docs/SECURITY.md promises.
 //!
-//! Where the program is attacked it is the real one, as who dials ([`dialing`], [`promises`]) or as
-//! who is dialed ([`accepting`], [`floods`], [`plain`], [`strangers`]), by a peer of the tests' own
-//! or by somebody in the way. What it does with each single byte of a talk is shown over its
-//! library ([`bytes`]), for a thousand processes would take too long.
+//! Most use the real program. It dials ([`dialing`], [`promises`]) or is dialed ([`accepting`],
+//! [`floods`], [`plain`], [`strangers`]) by a peer of the tests or by a man in the middle. The
+//! effect of each single byte of a session is tested with the library ([`bytes`]), because a
+//! thousand processes would take too long.
 //!
-//! What a contact experiences while strangers write without measure is in [`strangers`], and while
-//! they pose as the contact in [`impostors`].
+//! [`strangers`] shows what a contact notices while strangers send countless messages, and
+//! [`impostors`] while they pose as the contact.
 
 mod accepting;
 mod bytes;

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::{Builder, Peer, cannot_listen, nobody, refused};
 
-/// Nobody in particular, about to do something other than chatting.
+/// A user without a name who runs something other than a chat.
 fn nobody_yet() -> Builder {
     Peer::named("").without_port()
 }
@@ -55,71 +55,14 @@ fn flags_beat_environment_beats_file_beats_defaults() {
 }
 
 #[test]
-fn policies_can_be_set_in_each_way() {
-    let default = || nobody_yet();
-    assert_eq!(setting(default(), "policy"), "policy = \"accept-new\" # default");
-    assert_eq!(setting(default(), "require-encryption"), "require-encryption = false # default");
-    let file = || default().file(CONFIG, "policy = \"ask\"\nrequire-encryption = true\nprofile = \"work\"\n");
-    assert_eq!(setting(file(), "policy"), "policy = \"ask\" # configuration file, line 1");
-    assert_eq!(
-        setting(file(), "require-encryption"),
-        "require-encryption = true # configuration file, line 2"
-    );
-    assert_eq!(setting(file(), "profile"), "profile = \"work\" # configuration file, line 3");
-    let environment = || {
-        file()
-            .env("P2P_CHAT_POLICY", "strict")
-            .env("P2P_CHAT_REQUIRE_ENCRYPTION", "no")
-            .env("P2P_CHAT_PROFILE", "home")
-    };
-    assert_eq!(setting(environment(), "policy"), "policy = \"strict\" # environment, P2P_CHAT_POLICY");
-    let from = "environment, P2P_CHAT_REQUIRE_ENCRYPTION";
-    assert_eq!(setting(environment(), "require-encryption"), format!("require-encryption = false # {from}"));
-    assert_eq!(setting(environment(), "profile"), "profile = \"home\" # environment, P2P_CHAT_PROFILE");
-    let flag = || environment().arg("--policy=ask").arg("--require-encryption").arg("--profile=At work");
-    assert_eq!(setting(flag(), "policy"), "policy = \"ask\" # --policy");
-    assert_eq!(setting(flag(), "require-encryption"), "require-encryption = true # --require-encryption");
-    assert_eq!(setting(flag(), "profile"), "profile = \"At work\" # --profile");
-    let mut alice = Peer::named("Alice").arg("--policy=strict").arg("--require-encryption").start();
-    alice.types(&["0"]);
-    assert!(alice.ends().success());
-    let errors = refused(Peer::named("Alice").arg("--policy=lax"));
-    assert!(errors.contains("[possible values: accept-new, ask, strict]"), "{errors}");
-}
-
-#[test]
-fn retention_can_be_set_in_each_way() {
-    let default = || nobody_yet();
-    assert_eq!(setting(default(), "no-history"), "no-history = false # default");
-    assert_eq!(setting(default(), "expire"), "expire = \"7d\" # default");
-    assert_eq!(setting(default(), "keep-history"), "keep-history = \"forever\" # default");
-    assert_eq!(setting(default(), "max-history"), "max-history = \"4GiB\" # default");
-    let text = "no-history = true\nexpire = \"12h\"\nkeep-history = \"90d\"\nmax-history = \"1GiB\"\n";
-    let file = || default().file(CONFIG, text);
-    assert_eq!(setting(file(), "no-history"), "no-history = true # configuration file, line 1");
-    assert_eq!(setting(file(), "expire"), "expire = \"12h\" # configuration file, line 2");
-    assert_eq!(setting(file(), "keep-history"), "keep-history = \"90d\" # configuration file, line 3");
-    assert_eq!(setting(file(), "max-history"), "max-history = \"1GiB\" # configuration file, line 4");
-    let environment = || {
-        file()
-            .env("P2P_CHAT_NO_HISTORY", "off")
-            .env("P2P_CHAT_EXPIRE", "2w")
-            .env("P2P_CHAT_KEEP_HISTORY", "1w")
-    };
-    assert_eq!(setting(environment(), "no-history"), "no-history = false # environment, P2P_CHAT_NO_HISTORY");
-    assert_eq!(setting(environment(), "expire"), "expire = \"2w\" # environment, P2P_CHAT_EXPIRE");
-    let from = "environment, P2P_CHAT_KEEP_HISTORY";
-    assert_eq!(setting(environment(), "keep-history"), format!("keep-history = \"1w\" # {from}"));
-    let flag = || environment().arg("--no-history").arg("--expire=45s").arg("--keep-history=forever");
-    assert_eq!(setting(flag(), "no-history"), "no-history = true # --no-history");
-    assert_eq!(setting(flag(), "expire"), "expire = \"45s\" # --expire");
-    assert_eq!(setting(flag(), "keep-history"), "keep-history = \"forever\" # --keep-history");
+fn invalid_age_size_and_policy_are_refused() {
     for (wrong, words) in [
         ("--expire=7", "an age is a whole number and a unit, such as 45s, 30m, 12h, 90d or 2w."),
         ("--expire=0s", "the shortest is 1s."),
         ("--expire=366d", "a message stays queued for at most 365d."),
         ("--keep-history=never", "Or write forever."),
         ("--max-history=1", "a size is a whole number and a unit, such as 500MiB or 4GiB."),
+        ("--policy=lax", "[possible values: accept-new, ask, strict]"),
     ] {
         let errors = refused(Peer::named("Alice").arg(wrong));
         assert!(errors.contains(words), "{wrong}: {errors}");
@@ -194,7 +137,7 @@ fn only_a_named_config_file_must_exist() {
 }
 
 #[test]
-fn config_tells_which_files_are_used() {
+fn config_names_the_files_in_use() {
     let config = printed(nobody_yet().peers_toml("").arg("config"));
     assert!(config.contains("# Peers file: peers.toml\n"), "{config}");
     let config = printed(nobody_yet().arg("--no-static").arg("--data-dir=here").arg("config"));
@@ -241,7 +184,7 @@ fn bash_can_read_its_completions() {
 }
 
 #[test]
-fn the_manual_page_tells_everything() {
+fn manual_page_covers_everything() {
     // A minus is written `\-` there.
     let page = printed(nobody_yet().arg("man")).replace("\\-", "-");
     for flag in flags() {
@@ -329,7 +272,7 @@ fn chat_leaves_only_the_files_of_its_profile() {
 }
 
 #[test]
-fn nickname_is_stored_in_the_data_directory() {
+fn alias_is_stored_in_the_data_directory() {
     let data = TempDir::new().expect("a temporary directory");
     let path = data.path().join("deep").join("down");
     let mut bob = Peer::named("Bob").start();
@@ -351,11 +294,11 @@ fn nickname_is_stored_in_the_data_directory() {
 }
 
 #[test]
-fn nickname_of_an_address_moves_to_its_key() {
+fn alias_of_an_address_moves_to_its_key() {
     let data = TempDir::new().expect("a temporary directory");
     let mut bob = Peer::named("Bob").start();
     let with_data = |name| Peer::named(name).data_dir(data.path());
-    // As an earlier version left it: a key that was pinned at an address, and a nickname of that
+    // As an earlier version left it: a key that was pinned at an address, and an alias of that
     // address.
     let mut alice = with_data("Alice").start();
     alice.types(&["0"]);
@@ -368,8 +311,8 @@ fn nickname_of_an_address_moves_to_its_key() {
          first_seen = \"2026-11-21T10:00:00Z\"\n"
     );
     fs::write(alices.join("known_peers.toml"), pin).expect("written");
-    let nickname = format!("[[alias]]\naddress = \"{addr}\"\nname = \"Boss\"\n");
-    fs::write(data.path().join("aliases.toml"), &nickname).expect("written");
+    let alias = format!("[[alias]]\naddress = \"{addr}\"\nname = \"Boss\"\n");
+    fs::write(data.path().join("aliases.toml"), &alias).expect("written");
     let mut alice = with_data("Alice").start();
     alice.types(&["@boss still you?"]);
     bob.sees(": still you?");
@@ -378,24 +321,9 @@ fn nickname_of_an_address_moves_to_its_key() {
     let entry =
         format!("[[contact]]\nkey = \"{key}\"\nname = \"Bob\"\nalias = \"Boss\"\naddresses = [\"{addr}\"]\n");
     assert!(contacts.ends_with(&entry) && contacts.matches("[[contact]]").count() == 1, "{contacts}");
-    // The other profiles take the nicknames over too.
-    assert_eq!(fs::read_to_string(data.path().join("aliases.toml")).expect("readable"), nickname);
+    // The other profiles take the aliases over too.
+    assert_eq!(fs::read_to_string(data.path().join("aliases.toml")).expect("readable"), alias);
     assert!(!alices.join("known_peers.toml").exists() && alices.join("known_peers.toml.old").exists());
-}
-
-#[test]
-fn nickname_is_not_the_name_of_another_contact() {
-    let [bob, dave] = ["Bob", "Dave"].map(|name| Peer::named(name).start());
-    let mut alice = Peer::named("Alice").start();
-    for peer in [&bob, &dave] {
-        alice.says(&peer.addr().to_string(), "hello");
-        alice.sees("Delivered to ");
-    }
-    alice.types(&["/alias bob DAVE"]);
-    alice.sees(&format!("DAVE is the name of another contact ({}); choose another alias.", dave.addr()));
-    alice.types(&["/alias bob Boss", "/alias dave boss"]);
-    alice.sees("Bob (");
-    alice.sees("boss is the name of another contact (");
 }
 
 #[test]
@@ -409,7 +337,7 @@ fn data_directory_follows_the_system() {
 }
 
 #[test]
-fn mistake_in_nicknames_is_refused_with_its_line() {
+fn mistake_in_aliases_is_refused_with_its_line() {
     let broken =
         Peer::named("Alice").file("p2p-chat/aliases.toml", "[[alias]]\naddress = \"here\"\nname = \"x\"\n");
     let errors = refused(broken);

@@ -41,7 +41,7 @@ fn kept_of(name: &str, data: &Path) -> Vec<StoredMessage> {
     store.messages(&Query { limit: ALL, ..Query::default() }).expect("readable")
 }
 
-/// Somebody who is the same, at the same port, whenever they start.
+/// A peer with the same key and port at each start.
 struct Home {
     name: &'static str,
     data: TempDir,

@@ -1,4 +1,4 @@
-//! The way out where nobody chooses Exit: signals, and a standard output that is gone.
+//! The end without Exit: signals, and a standard output that is closed.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -14,7 +14,7 @@ use crate::support::{Peer, SOON, Unread, send_raw, v4};
 /// The two seconds that leaving may take, and one for a machine that is busy with other tests.
 const LEAVING: Duration = Duration::from_secs(3);
 
-/// Nobody who does not answer is given up earlier than this, unless the user is impatient.
+/// A peer that does not answer is not given up earlier than this, unless the user is impatient.
 const PATIENCE: Duration = Duration::from_millis(900);
 
 #[test]
@@ -39,7 +39,7 @@ fn a_signal_ends_a_program_that_knows_nobody() {
     assert_eq!(alice.ends_within(LEAVING).code(), Some(143));
 }
 
-/// Alice, who knows somebody that accepts and never closes, and whoever that is.
+/// Alice, who knows a program that accepts and never closes, and this program.
 fn alice_and_a_stuck_peer() -> (Peer, TcpListener) {
     let mut alice = Peer::named("Alice").start();
     let stuck = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -93,8 +93,8 @@ fn output_closed_later_ends_with_goodbyes() {
     let mut alice = Peer::named("Alice").start();
     let mut bob = Unread::start(&Peer::named("Bob").knows(alice.addr()), Stdio::piped());
     alice.sees("Bob (");
-    // Bob has said all that he says by himself, so it is a message that shows him that nobody
-    // reads.
+    // Bob has printed everything that he prints by himself, so a message shows him that his output
+    // is not read.
     bob.prints("Choice [0-6]:");
     bob.closes_output();
     alice.says("bob", "is anybody reading?");
@@ -124,7 +124,7 @@ fn peer_with_full_output_still_says_goodbye() {
 fn two_signals_end_a_program_with_blocked_output() {
     let mut bob = Unread::start(&Peer::named("Bob"), Stdio::piped());
     let addr = bob.listens();
-    // Far more than a pipe takes that nobody reads from.
+    // Far more than the buffer of a pipe that is not read.
     let text = format!("127.0.0.1:9 Carol {}", "x".repeat(8_000));
     for _ in 0..40 {
         let answer = send_raw(addr, text.as_bytes());
@@ -132,7 +132,7 @@ fn two_signals_end_a_program_with_blocked_output() {
     }
     bob.is_sent(Signal::TERM);
     let status = bob.status_within(LEAVING).or_else(|| {
-        // Whoever asked once and sees nothing happen asks again.
+        // A user who has asked once and sees nothing happen asks again.
         bob.is_sent(Signal::TERM);
         bob.status_within(LEAVING)
     });

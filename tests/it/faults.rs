@@ -1,10 +1,10 @@
-//! A network that goes wrong, and what each side is told of it.
+//! A faulty network, and what each side is told.
 //!
-//! Whatever happens to a connection: a message is shown at most once; "Delivered" is never said of
-//! one that was not shown; every message sent has exactly one outcome; a peer that hangs delays
-//! nobody else; and when the network is well again, everybody finds everybody without a restart. Of
-//! a text to one of ours the first outcome may be that it waits, and then it arrives as soon as the
-//! network lets it.
+//! Whatever happens to a connection, a message is shown at most once, "Delivered" is never said of
+//! a message that was not shown, every message has exactly one outcome, a hanging peer delays no
+//! other, and when the network works again, all peers find each other without a restart. The first
+//! outcome of a message to a p2p-chat peer may be that it is queued. Then it arrives as soon as the
+//! network allows.
 
 mod ledger;
 mod legacies;

@@ -1,5 +1,5 @@
 //! Senders that never end, never begin, come by the thousand or break off: each is bounded, and
-//! delays nobody else.
+//! delays no other peer.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};

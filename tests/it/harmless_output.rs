@@ -56,7 +56,7 @@ fn check(printed: &Printed, form: Form, expected: &[Told]) {
             assert_eq!(line.paint(Palette::None), plain);
             match told {
                 Told::Message(_) if row > 0 => assert!(plain.starts_with("  │ "), "{plain}"),
-                // A message begins with whoever sent it, so it is never one of our own notices.
+                // A message begins with its sender, so it is never one of our own notices.
                 Told::Message(text) => assert_message(&plain, text, form),
                 _ => assert!(plain.starts_with("* "), "{told:?}: {plain}"),
             }
@@ -64,14 +64,14 @@ fn check(printed: &Printed, form: Form, expected: &[Told]) {
     }
 }
 
-/// Checks that a message stands behind its sender's name, and is not taken for a notice of ours.
+/// Checks that a message is after its sender's name, and cannot be mistaken for a notice.
 fn assert_message(line: &str, text: &str, form: Form) {
     let action = text.strip_prefix("/me ").is_some_and(|action| !action.trim().is_empty());
     if action {
         assert!(line.starts_with("** "), "{line}");
     } else {
         assert!(line.contains(": "), "{line}");
-        // Somebody may be called `*`; then an address or a mark tells it from a notice.
+        // A peer may be called `*`; then an address or a mark tells it from a notice.
         let notice =
             line.strip_prefix("* ").is_some_and(|rest| !(form == Form::Pipe && rest.starts_with('(')));
         assert!(!notice, "{line}");
@@ -108,8 +108,7 @@ fn read(form: Form, connections: &[Connection]) {
     let mut reader = Reader::new(form);
     for connection in connections {
         let decoded = printing::decoded(connection);
-        // Nobody speaks for another address than the one that the connection began with, in no line
-        // of it.
+        // No line of a connection speaks for another address than its first line.
         let mut claims = decoded.iter().filter_map(|piece| match piece {
             Decoded::Message(message) => Some(message.claimed),
             Decoded::Unreadable(_) => None,

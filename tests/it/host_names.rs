@@ -81,7 +81,7 @@ fn peer_is_added_by_name() {
 }
 
 #[test]
-fn unknown_name_is_told_in_one_line() {
+fn unknown_name_is_reported_in_one_line() {
     let mut alice = Peer::named("Alice").arg("--peer").arg(UNKNOWN).start();
     alice.sees(NOT_FOUND);
     alice.types(&[&format!("/connect {UNKNOWN}"), "/name Alicia"]);

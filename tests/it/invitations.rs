@@ -99,9 +99,9 @@ fn running_program_takes_the_added_invitation() {
     let mut bob = started("Bob", &bobs).start();
     let told = printed(started("Bob", &bobs).arg("add").arg(invitation_of(&alice)));
     let expected = format!(
-        "Bob is running (process {}) and has received the invitation from Alice (key {}).\n",
-        bob.pid(),
-        short(&alice.key())
+        "Added Alice (key {}) to Bob's contacts; Bob is running (process {}).\n",
+        short(&alice.key()),
+        bob.pid()
     );
     assert_eq!(told, expected);
     bob.sees("Added Alice");
@@ -124,7 +124,7 @@ fn contact_added_before_start_is_dialed() {
     assert!(away.contains("Name     Carol"), "{away}");
     let unreachable = invitation_of(&alice).replace(&alice.addr().to_string(), &nobody().to_string());
     let told = printed(started("Carol", &bobs).arg("add").arg(unreachable));
-    assert!(told.ends_with("They do not answer now. p2p-chat will dial them when it starts.\n"), "{told}");
+    assert!(told.ends_with("They did not answer. p2p-chat dials them when it starts.\n"), "{told}");
     let bob = started("Bob", &bobs).start();
     alice.meets(&bob);
 }

@@ -26,7 +26,7 @@ fn at_loopback(port: u16) -> SocketAddr {
 
 /// What comes back for these bytes over IPv6, up to the end of the connection.
 fn answer_to(bytes: &[u8], to: SocketAddr) -> String {
-    let mut stream = TcpStream::connect_timeout(&to, SOON).expect("somebody listens over IPv6");
+    let mut stream = TcpStream::connect_timeout(&to, SOON).expect("it listens over IPv6");
     stream.set_read_timeout(Some(SOON)).expect("a timeout");
     stream.write_all(bytes).expect("written");
     stream.shutdown(Shutdown::Write).expect("half-closed");
@@ -127,7 +127,7 @@ fn blocked_ipv6_network_is_not_heard() {
 }
 
 #[test]
-fn who_leaves_closes_both_sockets() {
+fn leaving_closes_both_sockets() {
     let mut alice = Peer::named("Alice").start();
     let port = alice.addr().port();
     let _silent = dial_from(Ipv4Addr::LOCALHOST, alice.addr());
@@ -139,7 +139,7 @@ fn who_leaves_closes_both_sockets() {
 }
 
 #[test]
-fn two_of_ours_talk_in_encryption_over_ipv6() {
+fn two_peers_talk_encrypted_over_ipv6() {
     if !has_ipv6() {
         return;
     }

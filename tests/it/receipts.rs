@@ -1,5 +1,5 @@
-//! What a receipt promises: whatever was acknowledged is shown, also by a peer that leaves or that
-//! nobody reads.
+//! The promise of a receipt: an acknowledged message is shown, even by a peer that is leaving or
+//! whose output is not read.
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
@@ -11,8 +11,8 @@ use rustix::process::Signal;
 
 use crate::support::{MALLORY, Peer, Unread, try_dial_from};
 
-/// Texts that may wait for a peer that nobody reads, and as many that it holds already to print
-/// them.
+/// The maximum number of messages that can wait for a peer whose output is not read, plus those
+/// that it holds to print.
 const MOST_HELD: usize = 2 * 8_192 + 1_000;
 
 /// What is acknowledged while a peer leaves, it shows before it ends.
@@ -87,7 +87,7 @@ fn unread_output_refuses_messages_but_loses_none() {
         speakers.into_iter().flat_map(|speaker| speaker.join().expect("no panic")).collect::<Vec<_>>()
     });
     assert!(sent.len() < MOST_HELD, "{} texts were taken that nobody reads", sent.len());
-    // Now somebody reads, up to a text that is taken after all the others.
+    // Reads the output from here on, up to a message that is accepted after all the others.
     let reader = thread::spawn(move || {
         let mut shown = HashSet::new();
         loop {
@@ -99,7 +99,7 @@ fn unread_output_refuses_messages_but_loses_none() {
             shown.insert(text);
         }
     });
-    assert!(acknowledges(addr, "last."), "there was no room although somebody reads");
+    assert!(acknowledges(addr, "last."), "there was no room although the output is read");
     let (_bob, shown) = reader.join().expect("no panic");
     let lost: Vec<_> = sent.iter().filter(|text| !shown.contains(*text)).collect();
     assert!(lost.is_empty(), "of {} acknowledged, never shown: {lost:?}", sent.len());

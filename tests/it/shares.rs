@@ -1,5 +1,5 @@
-//! One machine that sends more than its share: it gets its share, everybody else notices nothing,
-//! and what is not taken is neither acknowledged nor passed over in silence.
+//! One machine that sends more than its share. It gets its share, others notice nothing, and a
+//! refused message gets no receipt and is reported.
 
 use std::collections::HashSet;
 use std::io::{ErrorKind, Read, Write};
@@ -160,8 +160,8 @@ fn stopped_output_refuses_one_machines_messages_in_time() {
 
 #[test]
 fn floods_under_stopped_output_hold_up_nobody() {
-    /// Machines that flood. Had each a tenth of a second in which nobody else is served, they would
-    /// have all of it.
+    /// Machines that flood. If each held up the others for a tenth of a second, no time would be
+    /// left for them.
     const MACHINES: u8 = 60;
 
     let mut alice = Unread::start(&Peer::named("Alice"), Stdio::piped());

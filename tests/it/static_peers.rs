@@ -10,7 +10,7 @@ fn listing(addr: impl ToString) -> String {
 }
 
 #[test]
-fn every_mistake_is_told_with_file_and_line() {
+fn each_mistake_is_reported_with_its_line() {
     let good = listing("127.0.0.1:9");
     for (text, line, words) in [
         ("[[peer]]\naddress = \"127.0.0.1\"", 2, "write IP:PORT"),

@@ -125,8 +125,8 @@ fn wrapped_stands(alice: &Terminal, prompt: &str, text: &str, columns: usize) {
     alice.shows(&format!("{expected:#?} last, with the cursor at column {column}"), |screen| {
         let (at, cursor) = screen.cursor_position();
         let rows = rows(screen);
-        let (dock, below) = rows.split_at(usize::from(at) + 1);
-        dock.ends_with(&expected.iter().map(|row| (*row).to_owned()).collect::<Vec<_>>())
+        let (footer, below) = rows.split_at(usize::from(at) + 1);
+        footer.ends_with(&expected.iter().map(|row| (*row).to_owned()).collect::<Vec<_>>())
             && below.iter().all(String::is_empty)
             && usize::from(cursor) == column
     });

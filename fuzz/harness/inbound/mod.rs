@@ -113,13 +113,13 @@ impl World {
         let statics: Vec<PeerAddr> = statics.iter().map(|addr| addr.parse().expect("an address")).collect();
         let form = if config & 8 == 0 { Form::STANDARD } else { Form::new("r3") };
         let dialable: BTreeSet<Ipv4Addr> = statics.iter().filter_map(|addr| addr.v4()).collect();
-        let nickname = |addr: &PeerAddr| (Recipient::Address(*addr), "Boss".parse().expect("a name"));
-        let nicknames = statics.first().filter(|_| config & 16 != 0).map(nickname).into_iter().collect();
+        let alias = |addr: &PeerAddr| (Recipient::Address(*addr), "Boss".parse().expect("a name"));
+        let aliases = statics.first().filter(|_| config & 16 != 0).map(alias).into_iter().collect();
         let mut world = Self {
             state,
             now: Time::default(),
             reader: Reader {
-                labels: Labels::new(nicknames),
+                labels: Labels::new(aliases),
                 attention: Attention::new(config & 32 == 0, Some(Osc::SevenSevenSeven), true),
                 messages: 0,
             },

@@ -1,12 +1,12 @@
-//! The checks of the target `keys`: the line, the dock, and undoing.
+//! The checks of the target `keys`: the line, the footer, and undoing.
 
 use unicode_segmentation::GraphemeCursor;
 use unicode_width::UnicodeWidthStr;
 
 use p2p_chat::core::{PresenceStatus, Verification};
-use p2p_chat::tui::{Dock, Ink, Key, Line, MAX_LINE_BYTES, Palette, Partner, Status, lay_out};
+use p2p_chat::tui::{Footer, Ink, Key, Line, MAX_LINE_BYTES, Palette, Partner, Status, lay_out};
 
-use super::super::printed::{DOCK, assert_harmless, without_sequences};
+use super::super::printed::{FOOTER, assert_harmless, without_sequences};
 use super::{LONG, User};
 
 /// Steps that the editor can undo (`MAX_STEPS` in `tui::editor`).
@@ -29,7 +29,7 @@ impl User {
         }
     }
 
-    /// Draws the dock and checks its rows.
+    /// Draws the footer and checks its rows.
     pub(super) fn draw(&self) {
         let (columns, rows) = self.size;
         if self.editor.text().len() > LONG {
@@ -68,12 +68,12 @@ impl User {
             unread: vec![("Carol".into(), 2)],
             sending: None,
         };
-        let dock = Dock::of(&Line::of(Ink::Strong, prompt), &self.editor, Some(&status), self.size);
+        let footer = Footer::of(&Line::of(Ink::Strong, prompt), &self.editor, Some(&status), self.size);
         let mut out = Vec::new();
         // Writing to a vector does not fail.
-        let _ = dock.draw(&mut out, Palette::Many, None);
+        let _ = footer.draw(&mut out, Palette::Many, None);
         let out = String::from_utf8_lossy(&out);
-        out.split("\r\n").for_each(|row| assert_harmless(&without_sequences(row, DOCK)));
+        out.split("\r\n").for_each(|row| assert_harmless(&without_sequences(row, FOOTER)));
     }
 
     /// Undoes every stroke of the line.

@@ -45,7 +45,7 @@ pub struct Asked {
     #[arg(long, group = "deletes", conflicts_with_all = ["json", "markdown", "last"])]
     pub forget: bool,
 
-    /// Delete messages older than --keep-history, and accept this machine's clock as right
+    /// Delete messages older than --keep-history, and accept this machine's clock as correct
     #[arg(
         long,
         group = "deletes",

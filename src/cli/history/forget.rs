@@ -129,7 +129,7 @@ mod tests {
     use crate::model::peer_id::Recipient;
     use crate::model::stored::{Query, QueuedMessage, SeenPeer, StoreResult, StoredMessage};
     use crate::store::in_memory;
-    use crate::tui::past::examples::{TIME, key};
+    use crate::tui::history_view::examples::{TIME, key};
 
     /// A store whose file another process is using when it should be tidied.
     struct Used<S>(S);

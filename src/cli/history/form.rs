@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use super::calendar::Calendar;
 use super::{json, markdown};
 use crate::model::stored::StoredMessage;
-use crate::tui::past::People;
-use crate::tui::past::{Folder, Told, lines};
+use crate::tui::history_view::People;
+use crate::tui::history_view::{Grouping, HistoryMessage, lines};
 use crate::tui::{Further, Line, rows_of};
 
 /// How messages are printed.
@@ -25,7 +25,7 @@ pub(super) struct Writer<'a, W> {
     format: Format,
     people: &'a People,
     calendar: Calendar,
-    folder: Folder,
+    grouping: Grouping,
     /// The columns of the terminal that reads the text, if one does.
     columns: Option<usize>,
     out: W,
@@ -39,24 +39,24 @@ impl<'a, W: Write> Writer<'a, W> {
         columns: Option<usize>,
         out: W,
     ) -> Self {
-        Self { format, people, calendar, folder: Folder::default(), columns, out }
+        Self { format, people, calendar, grouping: Grouping::default(), columns, out }
     }
 
     pub(super) fn take(&mut self, entry: StoredMessage) -> io::Result<()> {
         if self.format == Format::Json {
             return self.out.write_all(json::line(&entry)?.as_bytes());
         }
-        self.folder.take(entry).map_or(Ok(()), |told| self.tell(&told))
+        self.grouping.take(entry).map_or(Ok(()), |told| self.tell(&told))
     }
 
     /// Writes what is left.
     pub(super) fn end(mut self) -> io::Result<()> {
-        let last = std::mem::take(&mut self.folder).end();
+        let last = std::mem::take(&mut self.grouping).end();
         last.map_or(Ok(()), |told| self.tell(&told))?;
         self.out.flush()
     }
 
-    fn tell(&mut self, told: &Told) -> io::Result<()> {
+    fn tell(&mut self, told: &HistoryMessage) -> io::Result<()> {
         let time = told.first.time;
         let day = self.calendar.begins_day(time);
         let late = told.late(|sent, came| self.calendar.late(sent, came));

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::calendar::rfc3339;
 use crate::cli::json;
 use crate::model::stored::{Assurance, Direction, StoredMessage};
-use crate::tui::past::state;
+use crate::tui::history_view::state;
 
 /// The object. docs/HISTORY.md describes its members.
 #[derive(Serialize)]
@@ -16,6 +16,7 @@ struct Line<'a> {
     time: String,
     sent: Option<String>,
     direction: &'static str,
+    to_all: bool,
     peer: Peer<'a>,
     id: Option<String>,
     text: &'a str,
@@ -36,7 +37,7 @@ struct Peer<'a> {
 /// As [`json::line`].
 pub(super) fn line(entry: &StoredMessage) -> io::Result<String> {
     let (direction, state) = match &entry.direction {
-        Direction::Outgoing { status, attempted } => ("out", state(status, *attempted)),
+        Direction::Outgoing { status, attempted, .. } => ("out", state(status, *attempted)),
         Direction::Incoming { unshown: true, .. } => ("in", "not shown"),
         Direction::Incoming { new: true, .. } => ("in", "new"),
         Direction::Incoming { .. } => ("in", "read"),
@@ -52,6 +53,7 @@ pub(super) fn line(entry: &StoredMessage) -> io::Result<String> {
         time: rfc3339(entry.time),
         sent: entry.sent.map(rfc3339),
         direction,
+        to_all: matches!(entry.direction, Direction::Outgoing { to_all: true, .. }),
         peer: Peer {
             key: entry.peer.public_key().map(|key| key.to_string()),
             address: entry.peer.addr().map(|addr| addr.to_string()),
@@ -68,19 +70,19 @@ pub(super) fn line(entry: &StoredMessage) -> io::Result<String> {
 mod tests {
     use super::*;
     use crate::model::delivery::DeliveryStatus;
-    use crate::tui::past::examples::{from_bob, to};
+    use crate::tui::history_view::examples::{from_bob, to};
 
     #[test]
     fn row_is_an_object_with_stable_names() {
         assert_eq!(
             line(&from_bob(1, "say \"hi\"")).unwrap(),
-            "{\"row\":1,\"time\":\"2026-11-21T16:04:03.120Z\",\"sent\":null,\"direction\":\"in\",\
+            "{\"row\":1,\"time\":\"2026-11-21T16:04:03.120Z\",\"sent\":null,\"direction\":\"in\",\"to_all\":false,\
              \"peer\":{\"key\":\"aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq\",\"address\":null,\"name\":\"Bob\"},\
              \"id\":null,\"text\":\"say \\\"hi\\\"\",\"state\":\"read\",\"assurance\":\"encrypted\"}\n"
         );
         assert_eq!(
             line(&to(2, 10, DeliveryStatus::Sent)).unwrap(),
-            "{\"row\":2,\"time\":\"2026-11-21T16:04:04.120Z\",\"sent\":\"2026-11-21T16:04:02.120Z\",\"direction\":\"out\",\
+            "{\"row\":2,\"time\":\"2026-11-21T16:04:04.120Z\",\"sent\":\"2026-11-21T16:04:02.120Z\",\"direction\":\"out\",\"to_all\":false,\
              \"peer\":{\"key\":null,\"address\":\"127.0.0.1:5002\",\"name\":\"N2\"},\
              \"id\":\"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a\",\"text\":\"hello\",\"state\":\"sent\",\"assurance\":\"unencrypted\"}\n"
         );

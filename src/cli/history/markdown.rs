@@ -2,9 +2,9 @@
 //! markup. Pure.
 
 use crate::model::untrusted::harmless;
-use crate::tui::past::People;
-use crate::tui::past::Told;
-use crate::tui::past::{outcome, with};
+use crate::tui::history_view::HistoryMessage;
+use crate::tui::history_view::People;
+use crate::tui::history_view::{outcome, with};
 use crate::tui::{TO, sent_mark};
 
 /// What has a meaning anywhere in a line, in CommonMark or in what is usual beyond it: tables,
@@ -20,7 +20,7 @@ pub(super) fn heading(day: &str) -> String {
 
 /// Returns the paragraph of a message with a blank line after it. `time` follows the name. `late`
 /// says when the message was sent, if it arrived much later.
-pub(super) fn paragraph(told: &Told, time: &str, late: Option<String>, people: &People) -> String {
+pub(super) fn paragraph(told: &HistoryMessage, time: &str, late: Option<String>, people: &People) -> String {
     let who = with(told, people, |name| format!("**{}**", escaped(&name)));
     let who = if told.first.direction.is_outgoing() { format!("{TO}{who}") } else { who };
     // A break at the end of a paragraph would be a backslash in it.
@@ -61,23 +61,23 @@ mod tests {
     use crate::model::delivery::DeliveryStatus;
     use crate::model::name::PeerName;
     use crate::model::stored::StoredMessage;
-    use crate::tui::past::Folder;
-    use crate::tui::past::examples::{NASTY, from_bob, key, to};
+    use crate::tui::history_view::Grouping;
+    use crate::tui::history_view::examples::{NASTY, from_bob, key, to};
     use proptest::prelude::*;
 
     fn shown(entry: StoredMessage) -> String {
         let people = People::new(vec![(key(1), entry.name.clone())]);
-        let mut folder = Folder::default();
-        assert!(folder.take(entry).is_none());
-        paragraph(&folder.end().unwrap(), " 14:03", None, &people)
+        let mut grouping = Grouping::default();
+        assert!(grouping.take(entry).is_none());
+        paragraph(&grouping.end().unwrap(), " 14:03", None, &people)
     }
 
     #[test]
     fn late_message_says_when_it_was_sent() {
         let people = People::new(vec![(key(1), Some(PeerName::new("Bob")))]);
-        let mut folder = Folder::default();
-        assert!(folder.take(from_bob(1, "hi")).is_none());
-        let text = paragraph(&folder.end().unwrap(), " 14:03", Some("Mon 09:00".into()), &people);
+        let mut grouping = Grouping::default();
+        assert!(grouping.take(from_bob(1, "hi")).is_none());
+        let text = paragraph(&grouping.end().unwrap(), " 14:03", Some("Mon 09:00".into()), &people);
         assert_eq!(text, "**Bob** 14:03: hi (sent Mon 09:00)\n\n");
     }
 

@@ -35,7 +35,7 @@ use crate::profile::contacts::ContactsError;
 use crate::profile::{self, AddressBook, BookSource, Profiles, TypedRange};
 use crate::settings::{Keep, Misused, Settings, TimeFormat, zone_warning};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
-use crate::tui::past::People;
+use crate::tui::history_view::People;
 use crate::tui::{self, Labels};
 use calendar::Calendar;
 use forget::Selected;
@@ -103,11 +103,11 @@ fn run_asked(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow
     if let Some(store) = store.as_mut().filter(|_| asked.forget && asked.is_by_age()) {
         refuse_doubtful_ages(store).map_err(|error| fault::told(&error, &path))??;
     }
-    let parties = match &mut store {
+    let peers = match &mut store {
         Some(store) => store.peers().map_err(|error| fault::told(&error, &path))?,
         None => Vec::new(),
     };
-    let Some(mut store) = store.filter(|_| !parties.is_empty()) else {
+    let Some(mut store) = store.filter(|_| !peers.is_empty()) else {
         if !asked.forget || typed.count() == 0 {
             return Ok(nothing());
         }
@@ -124,7 +124,7 @@ fn run_asked(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow
     let contacts = book.iter().flat_map(|book| book.known_contacts(now()));
     let contacts = contacts.map(super::contacts::of_contact);
     let aliases = book.as_ref().map(AddressBook::aliases).unwrap_or_default();
-    let people = People::new(parties).remembered(pins()).labelled(Labels::of_contacts(aliases, contacts));
+    let people = People::new(peers).remembered(pins()).labelled(Labels::of_contacts(aliases, contacts));
     let which = Selection { with: with(asked, &people, book)?, since, until };
     let done = if asked.forget {
         forget(&mut store, which, out).map(|()| true)

@@ -9,7 +9,7 @@ use std::io;
 
 use crate::model::stored::{Direction, Query, RowId, Selection, StoredMessage};
 use crate::store::{Store, StoreError};
-use crate::tui::past::are_one;
+use crate::tui::history_view::are_one;
 
 /// Rows of a page. Each has a text of 65,536 bytes at most, so a page has 16 MB at most, and
 /// usually some 50 KB.
@@ -132,7 +132,7 @@ mod tests {
     use crate::model::name::PeerName;
     use crate::model::peer_id::Recipient;
     use crate::model::stored::{QueuedMessage, SeenPeer, StoreOp, StoreResult};
-    use crate::tui::past::examples::{QUEUED, from_bob, to};
+    use crate::tui::history_view::examples::{QUEUED, from_bob, to};
 
     /// Rows in memory, and the most that were ever asked for.
     struct Fake(Vec<StoredMessage>, usize);

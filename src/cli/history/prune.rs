@@ -45,7 +45,7 @@ pub(super) fn prune(
         store.trust_clock(clock)?;
     }
     match noted {
-        Some(_) if is_done => say(out, "This clock is now accepted as right.\n"),
+        Some(_) if is_done => say(out, "The clock is now accepted as correct.\n"),
         _ => Ok(()),
     }
 }

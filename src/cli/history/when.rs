@@ -149,29 +149,15 @@ mod tests {
 
     #[test]
     fn invalid_time_is_refused_with_a_sentence() {
-        for wrong in [
-            "",
-            "yesterday",
-            "21.11.2026",
-            "20261121",
-            "2026-11-21x",
-            "2026-11-21T14:00[Europe/Berlin]",
-            "+2026-11-21",
-            "10000-01-01",
-        ] {
-            let sentence = wrong.parse::<When>().expect_err(wrong);
-            assert!(sentence.starts_with("write an age"), "{wrong}: {sentence}");
-        }
-        for wrong in [
-            "2026-13-01",
-            "2026-02-30",
-            "2026-11-21T",
-            "2026-11-21T25:00",
-            "2026-11-21T14:00:00ZZ",
-            "9999-12-31T23:59:59Z",
-        ] {
-            let sentence = wrong.parse::<When>().expect_err(wrong);
-            assert!(sentence.starts_with("there is no such time"), "{wrong}: {sentence}");
+        let unreadable = ["", "yesterday", "21.11.2026", "20261121", "2026-11-21x", "+2026-11-21"];
+        let impossible = ["2026-13-01", "2026-02-30", "2026-11-21T", "9999-12-31T23:59:59Z"];
+        for (wrong, sentence) in unreadable
+            .map(|wrong| (wrong, "write an age"))
+            .into_iter()
+            .chain(impossible.map(|wrong| (wrong, "there is no such time")))
+        {
+            let error = wrong.parse::<When>().expect_err(wrong);
+            assert!(error.starts_with(sentence), "{wrong}: {error}");
         }
     }
 

@@ -43,7 +43,7 @@ fn command_settles_with_its_last_recipient() {
     }
     operations.skipped(op);
     let (kind, failed) = (CommandKind::Send, vec![(who(2), refused)]);
-    let sum = OperationOutput::Sum { kind, total: 3, done: 1, failed, left_out: 0 };
+    let sum = OperationOutput::Sum { kind, total: 3, done: 1, failed, left_out: LeftOut::default() };
     assert_eq!(operations.settle(op), [sum, OperationOutput::Settled(op)]);
     assert_eq!((operations.settle(op), operations.len()), (Vec::new(), 0));
 }
@@ -64,12 +64,13 @@ fn summary_counts_strangers_that_are_left_out() {
     let mut operations = Operations::default();
     for total in [0, 1] {
         let op = operations.spread(CommandKind::Send, true, total);
-        operations.leaves_out(op, 2);
+        let left_out = LeftOut { strangers: 2, ..LeftOut::default() };
+        operations.leaves_out(op, left_out.clone());
         for _ in 0..total {
             operations.finished(op, &who(1), &DeliveryStatus::Delivered);
         }
         let (kind, failed) = (CommandKind::Send, Vec::new());
-        let sum = OperationOutput::Sum { kind, total, done: total, failed, left_out: 2 };
+        let sum = OperationOutput::Sum { kind, total, done: total, failed, left_out };
         assert_eq!(operations.settle(op), [sum, OperationOutput::Settled(op)]);
     }
 }

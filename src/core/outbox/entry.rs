@@ -126,9 +126,9 @@ impl OutboxEntry {
 pub(super) struct Queue {
     pub(super) entries: VecDeque<OutboxEntry>,
     pub(super) bytes: usize,
-    /// Someone finds out how to write to the recipient.
+    /// A request is finding out how to write to the recipient.
     pub(super) asking: bool,
-    /// That has to be found out before the next message is sent: the last one was not.
+    /// This has to be found out before the next message is sent, because the last one was not sent.
     pub(super) must_ask: bool,
     /// No attempt before this.
     pub(super) not_before: Time,

@@ -227,8 +227,8 @@ impl Outbox {
         self.queues.get(&to).is_some_and(|queue| queue.asking)
     }
 
-    /// Records that someone finds out how to write to a recipient if messages wait for it. Returns
-    /// whether they do.
+    /// Records that a request is finding out how to write to a recipient, if messages wait for it.
+    /// Returns whether they do.
     pub(in crate::core) fn asks(&mut self, to: Recipient) -> bool {
         let Some(queue) = self.queues.get_mut(&to) else { return false };
         queue.asking |= queue.has_waiting();

@@ -131,7 +131,8 @@ impl Presence {
         }
     }
 
-    /// Its session broke: whoever dialed it dials again at once, the other side a moment later.
+    /// Its session broke. The side that dialed it dials again at once, the other side a moment
+    /// later.
     pub(crate) fn session_lost(&mut self, now: Time) {
         self.session = SessionState::None;
         if matches!(self.phase, Phase::Online) {

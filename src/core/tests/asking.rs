@@ -109,7 +109,7 @@ fn unencrypted_message_stays_unencrypted_when_key_comes_later() {
     assert_eq!(who.map(|who| who.verification), Some(Verification::Plain));
     let rows = story.state.rows(story.now);
     let proofs: Vec<_> = rows.into_iter().map(|row| row.verification).collect();
-    assert_eq!(proofs, [Verification::Plain, Verification::Encrypted], "he only claims to be there");
+    assert_eq!(proofs, [Verification::Plain, Verification::Encrypted], "it only claims to be there");
 }
 
 #[test]

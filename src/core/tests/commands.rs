@@ -1,7 +1,8 @@
 //! What the user's commands do.
 
+use super::keys::{BOBS, key, met};
 use super::*;
-use crate::model::session::Request;
+use crate::model::session::{ByeReason, Request, RequestEnd};
 
 #[test]
 fn list_waits_two_seconds_for_the_second_refusal() {
@@ -58,14 +59,16 @@ fn message_to_all_names_offline_contacts() {
     story.says(Target::All, "soup is ready");
     let missed = |story: &mut Story| {
         story.told().into_iter().find_map(|event| match event {
-            Event::NotToOffline { first, count } => {
+            Event::Sum { left_out: LeftOut { offline: LeftOutContacts { first, count }, .. }, .. } => {
                 Some((count, first.iter().filter_map(|who| who.addr).collect::<Vec<_>>()))
             }
             _ => None,
         })
     };
+    story.ends(5001, &SendResult::HandedOver);
     assert_eq!(missed(&mut story), Some((2, vec![at(5002), at(5003)])));
     story.says(these(5001), "only to you");
+    story.ends(5001, &SendResult::HandedOver);
     assert_eq!(missed(&mut story), None);
     // No peer is online, which one line says.
     story.gets(5001, Body::Exit);
@@ -73,6 +76,26 @@ fn message_to_all_names_offline_contacts() {
     story.says(Target::All, "soup is ready");
     assert_eq!(story.told().first(), Some(&Event::Nobody(CommandKind::Send)));
     assert_eq!(missed(&mut story), None);
+}
+
+#[test]
+fn message_to_all_tells_refusing_from_offline() {
+    let mut story = Story::new();
+    story.knows_bob(5002);
+    story.writes(5002, 1);
+    story.request_ends(Some(met(BOBS, 5002)), RequestEnd::Bye(ByeReason::NotAccepted));
+    let mut story = story.with_static(&[5001, 5003]);
+    story.ends(5001, &SendResult::HandedOver);
+    story.told();
+    story.says(Target::All, "soup is ready");
+    story.ends(5001, &SendResult::HandedOver);
+    let left_out = story.told().into_iter().find_map(|event| match event {
+        Event::Sum { left_out, .. } => Some(left_out),
+        _ => None,
+    });
+    let LeftOut { offline, refusing, .. } = left_out.expect("summed up");
+    assert_eq!((offline.count, refusing.count), (1, 1));
+    assert_eq!(refusing.first[0].id, key(BOBS).into());
 }
 
 #[test]
@@ -92,7 +115,7 @@ fn message_to_all_leaves_out_unencrypted_strangers() {
     assert_eq!((texts(&story), story.dials(5001).iter().filter(|sent| is_text(sent)).count()), (1, 1));
     story.ends(5001, &SendResult::HandedOver);
     let left_out = story.told().into_iter().find_map(|event| match event {
-        Event::Sum { total, left_out, .. } => Some((total, left_out)),
+        Event::Sum { total, left_out, .. } => Some((total, left_out.strangers)),
         _ => None,
     });
     assert_eq!(left_out, Some((1, 3)));

@@ -69,7 +69,7 @@ struct Soak {
     next_stranger: u16,
     /// Looks at each in this hour, and what the user wanted in it.
     looks: HashMap<u16, usize>,
-    wishes: usize,
+    requests: usize,
     began: usize,
     settled: usize,
 }
@@ -86,7 +86,7 @@ impl Soak {
             entries: 0,
             next_stranger: 20_000,
             looks: HashMap::new(),
-            wishes: 1,
+            requests: 1,
             // The first dialing.
             began: 1,
             settled: 0,
@@ -219,7 +219,7 @@ impl Soak {
 
     fn user_acts(&mut self) {
         self.began += 1;
-        self.wishes += 1;
+        self.requests += 1;
         let port = 5001 + u16::try_from(self.chance.below((STATICS + REGULARS) as u64)).expect("few");
         match self.chance.below(10) {
             0..3 => self.story.does(Command::List),

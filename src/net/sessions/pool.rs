@@ -1267,8 +1267,8 @@ impl Pool {
         }
     }
 
-    /// Ends all sessions because the program ends, and takes no more requests. Whoever was not told
-    /// goodbye before is told it now.
+    /// Ends all sessions because the program ends, and accepts no more requests. Says goodbye to
+    /// the peers that got none before.
     pub fn close(&mut self, now: Time, handler: &mut dyn SessionHandler) {
         self.closing = true;
         let keys: Vec<PublicKey> = self.sessions.keys().copied().collect();

@@ -159,7 +159,7 @@ fn check_keys(document: &Document<'_>) -> Result<(), Mistake> {
                 return Err((key.span().start, what.into()));
             }
         } else if let Some(near) = [CONTACT, BLOCKED].into_iter().find(|name| is_near(word, name)) {
-            let what = format!("`{}` means nothing here; did you mean [[{near}]]?", quoted(word));
+            let what = format!("`{}` is not known here; did you mean [[{near}]]?", quoted(word));
             return Err((key.span().start, what));
         }
     }
@@ -227,7 +227,7 @@ fn entry(table: &Spanned<DeValue<'_>>) -> Result<Entry, Mistake> {
             known.push((field, key.span(), value));
         } else if let Some(near) = Field::ALL.into_iter().find(|field| is_near(word, field.name())) {
             let what =
-                format!("`{}` means nothing to a contact; did you mean `{}`?", quoted(word), near.name());
+                format!("`{}` is not a field of a contact; did you mean `{}`?", quoted(word), near.name());
             return Err((key.span().start, what));
         }
     }

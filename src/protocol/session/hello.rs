@@ -1,4 +1,4 @@
-//! The first record of each side: who it is, beyond the key that the handshake has proven.
+//! The first record of each side: its identity, besides the key that the handshake has proven.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -8,57 +8,57 @@ use super::fields::{Fields, RecordFault, put};
 use crate::model::name::PeerName;
 use crate::protocol::is_space;
 
-/// Further addresses in a hello: more interfaces than a machine of a person has.
+/// The maximum number of further addresses in a hello: more than a personal machine has interfaces.
 pub const MAX_ADDRESSES: usize = 8;
 
-/// Bytes of a line that a hello repeats: the longer one of ours has 14, and a later version's is
-/// hardly longer.
+/// The maximum length of a line that a hello repeats. The longer one of ours has 14 bytes, and that
+/// of a later version is hardly longer.
 const MAX_LINE_BYTES: usize = 32;
 
-/// Bytes of a name in a hello: twice what ours may have, for the composed spelling of some scripts
-/// is longer.
+/// The maximum length of a name in a hello: twice that of our own, because some scripts are longer
+/// in their composed spelling.
 const MAX_NAME_BYTES: usize = 2 * crate::model::name::MAX_NAME_BYTES;
 
-/// Bytes of a program's version, like `0.2.0-beta.1+5f3759d`.
+/// The maximum length of a version, like `0.2.0-beta.1+5f3759d`.
 const MAX_VERSION_BYTES: usize = 32;
 
-/// Bytes of all words for features together.
+/// The maximum length of all words for features together.
 const MAX_FEATURES_BYTES: usize = 256;
 
-/// Bytes of one further address: an IPv6 address, or a mapped IPv4 address (RFC 4291, section
+/// The length of a further address: an IPv6 address, or a mapped IPv4 address (RFC 4291, section
 /// 2.5.5.2), and a port.
 const ADDRESS_BYTES: usize = 16 + 2;
 
-/// Who one is, beyond the key that the handshake has proven.
+/// The identity of a side, besides the key that the handshake has proven.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Hello {
-    /// The dialer's line before TLS, byte for byte, as this side sent or read it: changed on its
-    /// way, it differs here.
+    /// The dialer's line before TLS, byte for byte, as this side sent or read it. If it was changed
+    /// on its way, it differs here.
     pub dialed: Vec<u8>,
     /// The acceptor's line, likewise.
     pub answered: Vec<u8>,
-    /// What it calls itself: one word.
+    /// The name of the peer: one word.
     pub name: PeerName,
-    /// Where it listens, never 0; the IP is that of the connection.
+    /// The port where it listens, never 0. The IP is that of the connection.
     pub port: u16,
-    /// Its program's version, ASCII.
+    /// The version of its program, in ASCII.
     pub version: SmolStr,
-    /// What it can do beyond this version of the protocol: words of ASCII.
+    /// Its features beyond this version of the protocol: words of ASCII.
     pub features: Vec<SmolStr>,
-    /// Where else it listens: dialable, not link-local (which would mean another machine
-    /// elsewhere), at most [`MAX_ADDRESSES`].
+    /// Other addresses where it listens: at most [`MAX_ADDRESSES`], all dialable and none
+    /// link-local, which would mean another machine elsewhere.
     pub addresses: Vec<SocketAddr>,
     /// A random number that identifies this run of the program.
     pub run: u64,
-    /// Bytes of messages without a receipt that the other side may have in flight. One message may
-    /// be, whatever its size.
+    /// The maximum number of bytes of messages without a receipt that the other side may have in
+    /// flight. One message is always allowed.
     pub window: u32,
-    /// The dialer only checks that it can reach the other side, and expects bye.
+    /// The dialer only checks that it can reach the other side, and expects a bye.
     pub probe: bool,
 }
 
 impl Hello {
-    /// The hello of this version of the program, which calls itself `name` and listens at `port`.
+    /// Creates the hello of this version for a program called `name` that listens at `port`.
     pub fn new(name: PeerName, port: u16) -> Self {
         Self {
             dialed: Vec::new(),
@@ -127,7 +127,7 @@ impl Hello {
     }
 }
 
-/// The name in a field: one word.
+/// Returns the name in a field: one word.
 pub(super) fn name(fields: &Fields<'_>, number: u8) -> Result<PeerName, RecordFault> {
     raw_name(fields, number).map(PeerName::new)
 }
@@ -138,7 +138,7 @@ pub(super) fn raw_name<'a>(fields: &Fields<'a>, number: u8) -> Result<&'a str, R
     if name.contains(is_space) { Err(RecordFault::Value(number)) } else { Ok(name) }
 }
 
-/// Writes a field with addresses.
+/// Appends a field with addresses.
 pub(super) fn put_addresses(to: &mut Vec<u8>, number: u8, addresses: &[SocketAddr]) {
     let mut bytes = Vec::with_capacity(addresses.len() * ADDRESS_BYTES);
     for address in addresses {
@@ -160,7 +160,7 @@ pub(super) fn mapped(ip: IpAddr) -> Ipv6Addr {
     }
 }
 
-/// The addresses of a hello; `None` where one cannot be.
+/// Returns the addresses of a hello; `None` if one is invalid.
 pub(super) fn addresses(bytes: &[u8]) -> Option<Vec<SocketAddr>> {
     let (chunks, rest) = bytes.as_chunks::<ADDRESS_BYTES>();
     if chunks.is_empty() || chunks.len() > MAX_ADDRESSES || !rest.is_empty() {
@@ -175,8 +175,7 @@ pub(super) fn addresses(bytes: &[u8]) -> Option<Vec<SocketAddr>> {
     chunks.iter().map(one).collect()
 }
 
-/// Whether `ip` means the same single machine wherever it is dialed from, as far as its shape
-/// tells.
+/// Whether the form of `ip` shows that it means the same single machine from everywhere.
 fn means_one_machine(ip: IpAddr) -> bool {
     let local_or_all = match ip {
         IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast(),

@@ -1,30 +1,30 @@
-//! The two lines of ASCII that come before TLS.
+//! The two lines of ASCII before TLS.
 //!
-//! No binary byte goes to a program that may not be ours: it reads one line that it shows as an
+//! A program that may not be p2p-chat gets no binary bytes. It reads one line, which it shows as an
 //! error at most (docs/PROTOCOL.md, "The lines and the handshake"). Neither side may send anything
-//! behind its line before it has the other's, so what comes too early is a fault, and no byte is
-//! ever read into the wrong place.
+//! after its line before it has the other's line. So early bytes are a fault, and no byte is ever
+//! read by the wrong layer.
 
-/// What a dialer says first.
+/// The first line of a dialer.
 pub const DIAL_LINE: &[u8] = b"P2P-CHAT/1\n";
 
-/// What an acceptor answers.
+/// The answer of an acceptor.
 pub const OK_LINE: &[u8] = b"P2P-CHAT/1 ok\n";
 
-/// What the first bytes of an accepted connection are.
+/// The meaning of the first bytes of an accepted connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum First {
-    /// They may become the line; also where there are none yet.
+    /// They may become the line. There may be none yet.
     NeedMore,
     /// They are the line and nothing more.
     Opening,
-    /// The line and more, although nobody has said ok.
+    /// The line and more, although the acceptor has not said ok.
     TooMuch,
     /// Something else: a plain message.
     Plain,
 }
 
-/// Looks at all that an accepted connection has brought so far.
+/// Returns the meaning of all bytes of an accepted connection so far.
 pub fn first(bytes: &[u8]) -> First {
     match bytes.strip_prefix(DIAL_LINE) {
         Some([]) => First::Opening,
@@ -34,19 +34,19 @@ pub fn first(bytes: &[u8]) -> First {
     }
 }
 
-/// What the answer to our line is.
+/// The meaning of the answer to our line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Answer {
-    /// It may become the ok, and lacks at most this many bytes. Never read more than these: what
-    /// follows belongs to TLS.
+    /// It may become the ok, and lacks at most this many bytes. Never read more than these, because
+    /// the following bytes belong to TLS.
     NeedMore(usize),
     /// It is the ok.
     Ok,
-    /// Something else: no p2p-chat, or none of this version.
+    /// Something else: another program, or another version.
     Other,
 }
 
-/// Looks at all that has come back so far.
+/// Returns the meaning of all bytes of the answer so far.
 pub fn answer(bytes: &[u8]) -> Answer {
     match OK_LINE.strip_prefix(bytes) {
         Some([]) => Answer::Ok,

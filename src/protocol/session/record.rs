@@ -1,9 +1,8 @@
-//! The records inside the encrypted exchange, one at a time: what they say, and their bytes.
+//! The records inside the encrypted exchange, one at a time: their meaning and their bytes.
 //!
-//! A record is `type: u8, length: u24, value`, and its value is fields of the very same shape, in
-//! rising order of their numbers. Fields that are not known are skipped, so that later versions can
-//! add some; [`super::Records`] skips the records that are not known, and bounds how long and how
-//! many they are.
+//! A record is `type: u8, length: u24, value`. Its value consists of fields of the same shape, in
+//! rising order of their numbers. Unknown fields are skipped, so that later versions can add some.
+//! [`super::Records`] skips unknown records, and bounds their length and number.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -16,14 +15,14 @@ use crate::model::message::{ID_BYTES, MessageId};
 use crate::model::name::PeerName;
 pub use crate::model::session::ByeReason;
 
-/// Bytes of a text: a few thousand words. More than that is a file.
+/// The maximum length of a message in bytes: a few thousand words. Anything longer is a file.
 pub const MAX_TEXT_BYTES: usize = 64 * 1024;
 
-/// Bytes of a record's value: the longest text, and 2 KiB for its other fields and those of later
-/// versions.
+/// The maximum length of a record's value in bytes: the longest message, and 2 KiB for its other
+/// fields and those of later versions.
 pub const MAX_RECORD_BYTES: usize = MAX_TEXT_BYTES + 2 * 1024;
 
-/// Ids in one receipt: as many as the largest batch has messages.
+/// The maximum number of ids in one receipt: as many as the messages in the largest batch.
 pub const MAX_IDS: usize = 64;
 
 const HELLO: u8 = 1;
@@ -40,38 +39,38 @@ const VERIFY: u8 = 11;
 const INTRODUCE: u8 = 12;
 const CARD: u8 = 13;
 
-/// Something said inside the encrypted exchange.
+/// A record inside the encrypted exchange.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Record {
-    /// Who one is; the first record of each side.
+    /// The first record of each side, which says who it is.
     Hello(Hello),
-    /// Something for a person to read.
+    /// A message for the user.
     Text {
-        /// What its receipt names, and what a double is known by.
+        /// Its receipt names this id, and duplicates have the same.
         id: MessageId,
         /// The sender's clock, in milliseconds since 1970; a claim.
         time: u64,
         /// It was sent before, without a receipt.
         again: bool,
-        /// 1 to [`MAX_TEXT_BYTES`] bytes, of several lines perhaps.
+        /// 1 to [`MAX_TEXT_BYTES`] bytes, possibly of several lines.
         body: Arc<str>,
     },
-    /// These texts were taken: 1 to [`MAX_IDS`].
+    /// These messages were accepted: 1 to [`MAX_IDS`].
     Receipt(Vec<MessageId>),
-    /// Are you there?
+    /// Asks whether the other side is still there.
     Ping(u64),
     /// The answer, with the number of the question.
     Pong(u64),
-    /// The last that one says on this connection, and why.
+    /// The last record of a side on this connection, with the reason.
     Bye(ByeReason),
-    /// Where else this side listens from now on: at most [`super::MAX_ADDRESSES`].
+    /// The other addresses where this side listens from now on: at most [`super::MAX_ADDRESSES`].
     Addresses(Vec<SocketAddr>),
-    /// These messages were not stored: 1 to [`MAX_IDS`]. The sender may try again after so many
+    /// These messages were not stored: 1 to [`MAX_IDS`]. The sender may try again after this many
     /// seconds.
     NotStored(Vec<MessageId>, u32),
     /// Another program at this IP uses the key of this side's peer.
     InUse(IpAddr),
-    /// What this side calls itself from now on: one word.
+    /// The name of this side from now on: one word.
     Name(PeerName),
     /// The user of this side wants to compare safety numbers.
     Verify,
@@ -82,20 +81,21 @@ pub enum Record {
 }
 
 impl Record {
-    /// The bytes of it. They are read back as the same record where its parts keep the limits that
-    /// they name.
+    /// Returns its bytes. They are read back as the same record if its parts keep their limits.
     ///
     /// # Panics
-    /// Where a part is longer than 16 MiB.
+    ///
+    /// If a part is longer than 16 MiB.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(64);
         self.encode_into(&mut bytes);
         bytes
     }
 
-    /// Writes its bytes behind those that are there: a turn goes out in one write.
+    /// Appends its bytes to a buffer, because a turn is one write.
     ///
     /// # Panics
+    ///
     /// As [`Record::encode`].
     pub fn encode_into(&self, bytes: &mut Vec<u8>) {
         let kind = match self {
@@ -150,7 +150,7 @@ impl Record {
         }
     }
 
-    /// The record of this type and value; `None` where the type is not known.
+    /// Returns the record of this type and value; `None` if the type is unknown.
     pub(super) fn decode(kind: u8, value: &[u8]) -> Result<Option<Self>, RecordFault> {
         if !(HELLO..=CARD).contains(&kind) {
             return Ok(None);

@@ -1,14 +1,15 @@
-//! Bytes in, records out, in whatever pieces the bytes come.
+//! Reads records from bytes that arrive in pieces of any size.
 //!
 //! Unknown records are skipped. Only one unfinished record and the bytes pushed after it are held.
 
 use super::fields::{RecordFault, item};
 use super::record::{MAX_RECORD_BYTES, Record};
 
-/// Unknown records in a row that are skipped. A peer that sends more only makes us work.
+/// The maximum number of consecutive unknown records that are skipped. A peer that sends more only
+/// wastes our time.
 pub const MAX_UNKNOWN: usize = 16;
 
-/// Room that is kept for the next bytes. A session is silent most of the time, and there may be
+/// The room kept for the next bytes. A session is silent most of the time, and there may be
 /// hundreds.
 const KEPT_BYTES: usize = 4 * 1024;
 

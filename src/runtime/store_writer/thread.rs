@@ -1,4 +1,5 @@
-//! The thread that writes to the store in batches, and tells the machine what became of each write.
+//! The thread that writes to the store in batches, and passes the result of each write to the
+//! machine.
 
 use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
@@ -48,7 +49,7 @@ pub(in super::super) fn start(
     thread::Builder::new().name("store writer".into()).spawn(work)
 }
 
-/// What the thread does next.
+/// The next task of the thread.
 enum Next {
     /// Write to another file.
     File(FileWrite),
@@ -79,7 +80,7 @@ struct Work {
 }
 
 impl Drop for Work {
-    /// Wakes those who wait for the thread to end, however it ends.
+    /// Wakes the threads that wait for the thread to end, however it ends.
     fn drop(&mut self) {
         self.jobs.queue.lock().ended = true;
         self.jobs.emptied.notify_all();

@@ -17,6 +17,7 @@ fn message_is_read_as_it_was_written() {
                     to: key(1),
                     name: name("Alice"),
                     message: message(1, "to you\nand\0more \u{202e}"),
+                    to_all: true,
                     status: ATTEMPTED.0,
                     attempted: true,
                     assurance: Assurance::Verified,
@@ -36,7 +37,7 @@ fn message_is_read_as_it_was_written() {
             row: ours.row,
             peer: key(1),
             name: name("Alice"),
-            direction: direction(ATTEMPTED),
+            direction: Direction::Outgoing { to_all: true, status: ATTEMPTED.0, attempted: true },
             id: Some(id(1)),
             time: CLOCK,
             sent: Some(CLOCK - 5),
@@ -167,7 +168,16 @@ fn only_a_new_send_reopens_a_final_message() {
         for (number, from) in (1..).zip(all_statuses().into_iter().filter(is_final)) {
             let resent = match outgoing(addr(1), number, "x") {
                 StoreOp::Outgoing { to, name, message, status, assurance, expires, .. } => {
-                    StoreOp::Outgoing { to, name, message, status, attempted: true, assurance, expires }
+                    StoreOp::Outgoing {
+                        to,
+                        name,
+                        message,
+                        to_all: false,
+                        status,
+                        attempted: true,
+                        assurance,
+                        expires,
+                    }
                 }
                 other => other,
             };
@@ -218,7 +228,16 @@ fn moved_message_names_only_a_nameless_peer() {
         let store = &mut *tried.store;
         let text = |to, called: Option<PeerName>, number| match outgoing(to, number, "x") {
             StoreOp::Outgoing { to, message, status, attempted, assurance, expires, .. } => {
-                StoreOp::Outgoing { to, name: called, message, status, attempted, assurance, expires }
+                StoreOp::Outgoing {
+                    to,
+                    name: called,
+                    message,
+                    to_all: false,
+                    status,
+                    attempted,
+                    assurance,
+                    expires,
+                }
             }
             other => other,
         };
@@ -227,8 +246,8 @@ fn moved_message_names_only_a_nameless_peer() {
         apply(store, &[text(key(1), name("New"), 4), text(key(2), None, 3)]);
         let moved = |number, to| StoreOp::Move { id: id(number), from: addr(1), to };
         apply(store, &[moved(1, key(1)), moved(2, key(3)), moved(3, key(2))]);
-        let parties = [(key(2), None), (key(1), name("New")), (key(3), old())];
-        assert_eq!(store.peers().unwrap(), parties, "{}", tried.name);
+        let peers = [(key(2), None), (key(1), name("New")), (key(3), old())];
+        assert_eq!(store.peers().unwrap(), peers, "{}", tried.name);
     }
 }
 

@@ -87,7 +87,7 @@ fn outgoing(to: Recipient, number: u32, body: &str) -> StoreOp {
     };
     let (message, expires) = (message(number, body), CLOCK + 1_000);
     let (status, attempted) = QUEUED;
-    StoreOp::Outgoing { to, name: None, message, status, attempted, assurance, expires }
+    StoreOp::Outgoing { to, name: None, message, to_all: false, status, attempted, assurance, expires }
 }
 
 fn changed(to: Recipient, number: u32, (status, attempted): StoredStatus) -> StoreOp {
@@ -109,7 +109,7 @@ fn done(status: DeliveryStatus) -> StoredStatus {
 }
 
 fn direction((status, attempted): StoredStatus) -> Direction {
-    Direction::Outgoing { status, attempted }
+    Direction::Outgoing { to_all: false, status, attempted }
 }
 
 fn incoming(from: u8, numbers: &[u32]) -> StoreOp {
@@ -131,8 +131,8 @@ fn all() -> Query {
     Query { limit: usize::MAX, ..Query::default() }
 }
 
-fn with(parties: &[Recipient]) -> Query {
-    let which = Selection { with: Some(parties.to_vec()), ..Selection::default() };
+fn with(peers: &[Recipient]) -> Query {
+    let which = Selection { with: Some(peers.to_vec()), ..Selection::default() };
     Query { which, ..all() }
 }
 

@@ -35,7 +35,7 @@ fn a_status() -> impl Strategy<Value = StoredStatus> {
 }
 
 fn a_write() -> impl Strategy<Value = StoreOp> {
-    let parties = proptest::option::of(proptest::collection::vec(a_peer(), 0..3));
+    let peers = proptest::option::of(proptest::collection::vec(a_peer(), 0..3));
     let time = || proptest::option::of(0..50u64);
     prop_oneof![
         (a_peer(), a_name(), a_message(), a_status(), an_assurance(), 0..9u64).prop_map(
@@ -43,6 +43,7 @@ fn a_write() -> impl Strategy<Value = StoreOp> {
                 to,
                 name,
                 message,
+                to_all: expires % 2 == 0,
                 status,
                 attempted,
                 assurance,
@@ -68,7 +69,7 @@ fn a_write() -> impl Strategy<Value = StoreOp> {
             }
         ),
         a_peer().prop_map(StoreOp::MarkRead),
-        (parties, time(), time()).prop_map(|(with, since, until)| forget(with, since, until)),
+        (peers, time(), time()).prop_map(|(with, since, until)| forget(with, since, until)),
     ]
 }
 

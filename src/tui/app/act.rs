@@ -79,7 +79,7 @@ impl App {
                 self.rename(name);
                 return None;
             }
-            Act::Nickname(id, label, name) => {
+            Act::Alias(id, label, name) => {
                 self.set_alias(id, &label, name);
                 return None;
             }
@@ -146,9 +146,8 @@ impl App {
     fn send(&mut self, to: Chosen, text: String) -> Option<OpId> {
         let body = body_of(&text);
         let id = can_be_sent(&text, &body, &self.node.name()).and_then(|()| {
-            crypto::message_id().ok_or_else(|| {
-                "The system gives no random numbers, and nothing can be sent without one.".to_owned()
-            })
+            crypto::message_id()
+                .ok_or_else(|| "The system provides no random numbers, so nothing can be sent.".to_owned())
         });
         match id {
             Ok(id) => {

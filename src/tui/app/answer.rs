@@ -42,6 +42,14 @@ impl Answers {
     }
 }
 
+/// Prints a sentence between two questions, broken between words.
+pub(super) fn tell(sentence: &str) -> io::Result<()> {
+    let rows = tui::rows_of(&Line::from(sentence), tui::columns(), tui::Further::Blanks);
+    let mut out = Vec::new();
+    tui::write_lines(&mut out, &rows, Palette::None, tui::LINE_END)?;
+    io::stdout().write_all(&out)
+}
+
 /// Reads a line that the terminal edits.
 fn read_line(prompt: &str) -> io::Result<Option<String>> {
     let mut stdout = io::stdout().lock();

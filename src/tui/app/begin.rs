@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::bail;
 
-use super::answer::Answers;
+use super::answer::{Answers, tell};
 use super::choose::{ChosenProfile, ask_keys, ask_port, choose};
 use super::{Queue, clock};
 use crate::core::{Pin, StaticPeer};
@@ -83,7 +83,7 @@ fn bind(settings: &Settings, own: Option<u16>, terminal: bool) -> anyhow::Result
             Err(error @ (StartError::PortInUse(_) | StartError::NotPermitted(_)))
                 if settings.port.is_none() =>
             {
-                writeln!(io::stdout(), "{error}")?;
+                tell(&error.to_string())?;
                 asked = None;
             }
             Err(error) => return Err(error.into()),

@@ -1,12 +1,11 @@
 //! Chooses the profile to start, and asks the questions of a start on the terminal.
 
 use std::env;
-use std::io::{self, Write};
 use std::net::IpAddr;
 
 use anyhow::bail;
 
-use super::answer::Answers;
+use super::answer::{Answers, tell};
 use super::begin::PORTS_TRIED;
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, NameError, new_name as parse_new};
@@ -95,7 +94,7 @@ fn ask_similar(
     let Some(found) = profiles.called(similar).first().map(|found| (*found).clone()) else {
         return Ok(None);
     };
-    writeln!(io::stdout(), "No profile is called {name}; no creates one.")?;
+    tell(&format!("No profile is called {name}; no creates one."))?;
     let is_meant = ask_yes(answers, &format!("Did you mean {similar}? yes/no: "))?;
     Ok(is_meant.then_some(found))
 }
@@ -103,15 +102,13 @@ fn ask_similar(
 /// Asks whether keys in this peers.toml, each with a name or address, are to be trusted in this
 /// run.
 pub(super) fn ask_keys(answers: Answers, file: &str, keys: &[(String, PublicKey)]) -> anyhow::Result<bool> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{file} lists keys of peers that are not your contacts:")?;
+    tell(&format!("{file} lists keys of peers that are not your contacts:"))?;
     for (name, key) in keys.iter().take(MAX_KEYS_LISTED) {
-        writeln!(stdout, "  {name}: {}", key.grouped())?;
+        tell(&format!("  {name}: {}", key.grouped()))?;
     }
     if let Some(more) = keys.len().checked_sub(MAX_KEYS_LISTED).filter(|more| *more > 0) {
-        writeln!(stdout, "  and {more} more")?;
+        tell(&format!("  and {more} more"))?;
     }
-    drop(stdout);
     ask_yes(answers, "Trust them in this run? No leaves these entries out. yes/no: ")
 }
 
@@ -165,18 +162,16 @@ fn is_new(profiles: &Profiles, name: &Name) -> Result<(), String> {
 
 /// Asks which of several profiles to start. Returns `None` for a new one.
 fn ask_profile(answers: Answers, profiles: &Profiles) -> anyhow::Result<Option<Found>> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "Who are you?")?;
+    tell("Who are you?")?;
     let all = profiles.all();
     for (number, found) in (1..).zip(all) {
-        writeln!(stdout, "  {number}  {}", found.label())?;
+        tell(&format!("  {number}  {}", found.label()))?;
     }
     let new = all.len() + 1;
-    writeln!(stdout, "  {new}  a new profile")?;
+    tell(&format!("  {new}  a new profile"))?;
     for damaged in profiles.damaged() {
-        writeln!(stdout, "{}", harmless(&damaged.why))?;
+        tell(&harmless(&damaged.why))?;
     }
-    drop(stdout);
     question(answers, "Number or name: ", |line| match line.parse::<usize>() {
         Ok(number) if number == new => Ok(None),
         Ok(number) => {
@@ -261,7 +256,7 @@ fn question<T>(
         };
         match read(line.trim()) {
             Ok(answer) => return Ok(answer),
-            Err(sentence) => writeln!(io::stdout(), "{sentence}")?,
+            Err(sentence) => tell(&sentence)?,
         }
     }
 }

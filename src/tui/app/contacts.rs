@@ -127,14 +127,14 @@ impl App {
                 "the file can be read"
             }
         };
-        line += &format!(" The last good version stays in force, and nothing is saved until {until}.");
+        line += &format!(" The last good version stays in use, and nothing is saved until {until}.");
         self.say(Line::of(Ink::Bad, line));
     }
 
     /// Says that contacts.toml can be read again, if the user was told that it could not.
     fn tell_order(&mut self) {
         if !self.contacts.file.is_faulty() && self.contacts.told.take().is_some() {
-            self.say("contacts.toml is in order again.");
+            self.say("contacts.toml can be read again.");
         }
     }
 
@@ -200,7 +200,7 @@ impl App {
     /// Gives a peer an alias, or removes it.
     pub(super) fn set_alias(&mut self, id: Recipient, label: &str, name: Option<Name>) {
         let at = self.place_of(id);
-        if name.is_none() && self.labels.nickname(id).is_none() {
+        if name.is_none() && self.labels.alias(id).is_none() {
             self.say(format!("{label} has no alias; /alias {label} NAME gives one."));
             return;
         }
@@ -239,7 +239,7 @@ impl App {
         if is_unproven {
             self.named_unproven.insert(id);
         }
-        let others = self.take_nicknames();
+        let others = self.take_aliases();
         let now = self.labels.label(id, known.as_ref());
         self.menu.relabel(id, &now);
         let line = match name {
@@ -254,7 +254,7 @@ impl App {
     }
 
     /// Moves an alias from one recipient to another that has none.
-    pub(super) fn move_nickname(&mut self, from: Recipient, to: Recipient) {
+    pub(super) fn move_alias(&mut self, from: Recipient, to: Recipient) {
         let saved = (ContactBook::saved_for(from), ContactBook::saved_for(to));
         let (Some(old), Some(new)) = saved else { return };
         let Some(alias) = self.contacts.get(old).and_then(|contact| contact.alias) else { return };
@@ -275,28 +275,28 @@ impl App {
 
     /// Passes the aliases to the labels and the node, and says which peers have another label.
     pub(super) fn update_aliases(&mut self) {
-        let lines = self.take_nicknames();
+        let lines = self.take_aliases();
         lines.into_iter().for_each(|line| self.say(line));
     }
 
     /// Passes the aliases to the labels and the node. Returns what to say of peers that had the
     /// name that is an alias of another now.
-    fn take_nicknames(&mut self) -> Vec<String> {
+    fn take_aliases(&mut self) -> Vec<String> {
         let all = self.contacts.aliases();
-        for (id, _) in self.labels.nicknames().filter(|(id, _)| !all.contains_key(id)) {
+        for (id, _) in self.labels.aliases().filter(|(id, _)| !all.contains_key(id)) {
             self.node.command(Command::SetAlias(id, None));
         }
-        for (id, name) in all.iter().filter(|(id, name)| self.labels.nickname(**id) != Some(name)) {
+        for (id, name) in all.iter().filter(|(id, name)| self.labels.alias(**id) != Some(name)) {
             self.node.command(Command::SetAlias(*id, Some(name.clone())));
         }
-        if all.iter().map(|(id, name)| (*id, name)).eq(self.labels.nicknames()) {
+        if all.iter().map(|(id, name)| (*id, name)).eq(self.labels.aliases()) {
             return Vec::new();
         }
         let peers = self.labeled_peers();
-        let without_nickname = peers.iter().filter(|(id, _)| self.labels.nickname(*id).is_none());
+        let without_alias = peers.iter().filter(|(id, _)| self.labels.alias(*id).is_none());
         let before: BTreeMap<Recipient, String> =
-            without_nickname.filter_map(|(id, _)| Some((*id, self.labels.known(*id)?))).collect();
-        self.labels.set_nicknames(all);
+            without_alias.filter_map(|(id, _)| Some((*id, self.labels.known(*id)?))).collect();
+        self.labels.set_aliases(all);
         // Peers whose label is now the alias of another have none.
         let mut lines = Vec::new();
         for (id, name) in self.labeled_peers() {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::looks::shows_blocks;
+use super::terminal_caps::shows_blocks;
 use super::{App, clock, greeting};
 use crate::core::{
     Command, ContactRecord, Event, IntroducedPeer, IntroductionNews, MAX_HINTS, OpId, PeerInfo, Target,
@@ -39,8 +39,8 @@ pub(super) struct SavingIntroductions {
 impl App {
     /// Shows our invitation.
     pub(in crate::tui) fn show_invitation(&mut self) {
-        let invitation = greeting::invitation(&self.node, self.wishes.advertise);
-        let shows_code = self.screen.is_terminal() && shows_blocks(self.wishes.plain);
+        let invitation = greeting::invitation(&self.node, self.options.advertise);
+        let shows_code = self.screen.is_terminal() && shows_blocks(self.options.plain);
         let code = shows_code.then(tui::columns);
         self.out.extend(tui::invitation_lines(&invitation, self.screen.palette(), code));
     }
@@ -86,7 +86,7 @@ impl App {
         introduction: &IntroducedPeer,
         addrs: Option<Vec<PeerAddr>>,
     ) -> Option<OpId> {
-        let addrs = addrs.unwrap_or_else(|| greeting::invitation(&self.node, self.wishes.advertise).addrs);
+        let addrs = addrs.unwrap_or_else(|| greeting::invitation(&self.node, self.options.advertise).addrs);
         let Some(card) = self.node.card_for(introduction.key, &addrs) else {
             self.refuse("The contact card cannot be signed.");
             return None;

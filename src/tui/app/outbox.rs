@@ -144,7 +144,7 @@ impl App {
             lines.push(Line::of(Ink::Faint, "     Not delivered, and no longer queued:"));
             for entry in failed.iter().take(MAX_LISTED - number) {
                 number += 1;
-                let Direction::Outgoing { status, attempted } = &entry.direction else { continue };
+                let Direction::Outgoing { status, attempted, .. } = &entry.direction else { continue };
                 lines.push(Line::of(
                     Ink::Bad,
                     format!(

@@ -87,7 +87,7 @@ impl App {
             Event::ContactsChanged => self.note_contacts(),
             Event::IntroductionsChanged => self.introductions.is_unsaved = true,
             Event::NetworkChanged => {
-                self.own_addr = greeting::own_addr(&self.node, self.wishes.advertise);
+                self.own_addr = greeting::own_addr(&self.node, self.options.advertise);
                 if self.node.follow_networks()
                     && let Some(words) = greeting::visible(&self.node)
                 {
@@ -467,7 +467,7 @@ impl App {
                 self.replace(from, who.id, who.name.as_ref());
             }
             Event::Decided(Decision::Trusted(pin, As::NewKeyOf(old))) => {
-                self.move_nickname((*old).into(), pin.key.into());
+                self.move_alias((*old).into(), pin.key.into());
                 self.replace((*old).into(), pin.key.into(), pin.name.as_ref());
             }
             Event::Decided(Decision::Trusted(pin, As::Another) | Decision::Unblocked(pin)) => {
@@ -492,7 +492,7 @@ impl App {
     fn replace(&mut self, from: Recipient, to: Recipient, name: Option<&PeerName>) {
         self.labels.replace(from, to);
         if self.named_unproven.remove(&from) {
-            self.move_nickname(from, to);
+            self.move_alias(from, to);
         }
         let to = Chosen::one(to, self.labels.label(to, name));
         for sent in self.texts.values_mut() {

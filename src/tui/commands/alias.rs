@@ -27,10 +27,10 @@ fn set_alias(menu: &mut Menu, typed: &Typed<'_>) -> Turn {
         return typed.to_app();
     }
     match typed.for_one() {
-        Ok((chosen, id, "")) => menu.ask(Asking::Nickname(id, chosen.label)),
-        Ok((chosen, id, "-")) => act(Act::Nickname(id, chosen.label, None)),
+        Ok((chosen, id, "")) => menu.ask(Asking::Alias(id, chosen.label)),
+        Ok((chosen, id, "-")) => act(Act::Alias(id, chosen.label, None)),
         Ok((chosen, id, new)) => match alias(new) {
-            Ok(name) => act(Act::Nickname(id, chosen.label, Some(name))),
+            Ok(name) => act(Act::Alias(id, chosen.label, Some(name))),
             Err(error) => refused(error.to_string()),
         },
         Err(sentence) => refused(sentence),

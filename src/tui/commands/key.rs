@@ -41,7 +41,7 @@ pub(super) static VERIFY: Spec = Spec {
 };
 
 fn show_own_key(app: &mut App, _: &str) -> Option<OpId> {
-    app.say("Your key, which others know you by:");
+    app.say("Others know you by this key:");
     let key = app.node.own_key().grouped().to_string();
     app.say(Line::default().then("  ").and(Ink::Strong, key));
     None

@@ -46,7 +46,12 @@ fn list_muted(app: &mut App, _: &str) -> Option<OpId> {
     }
     for (id, count) in muted.iter().take(MAX_LISTED) {
         let label = app.labels.label(*id, None);
-        app.say(format!("{label} ({}) is muted; messages since: {count}.", app.place_of(*id)));
+        let hidden = match count {
+            0 => String::new(),
+            1 => "; 1 message is hidden".to_owned(),
+            count => format!("; {count} messages are hidden"),
+        };
+        app.say(format!("{label} ({}) is muted{hidden}.", app.place_of(*id)));
     }
     let more = muted.len().saturating_sub(MAX_LISTED);
     if more > 0 {

@@ -1,12 +1,11 @@
-//! A text and a cursor in it, which always stands between characters as people see them (grapheme
-//! clusters).
+//! A text and a cursor, which is always between grapheme clusters.
 
 use std::ops::Range;
 
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 use unicode_width::UnicodeWidthStr;
 
-/// The text that is edited. It may have several lines.
+/// The edited text. It may have several lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Buffer {
     text: String,
@@ -14,12 +13,12 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    /// A text with the cursor at its end.
+    /// Creates a text with the cursor at its end.
     pub(super) fn at_end(text: String) -> Self {
         Self { cursor: text.len(), text }
     }
 
-    /// A text with the cursor at a place in it, or before the character that the place is within.
+    /// Creates a text with the cursor at a position, or before the character around that position.
     pub(super) fn at(text: String, cursor: usize) -> Self {
         Self { cursor: floor(&text, cursor), text }
     }
@@ -36,21 +35,20 @@ impl Buffer {
         self.text
     }
 
-    /// Moves to a place, which is a boundary.
+    /// Moves to a position, which is a boundary.
     pub(super) fn go(&mut self, to: usize) {
         self.cursor = to;
     }
 
-    /// Puts a text into the place of what is in the range, whose ends are boundaries. The cursor
-    /// stands behind it.
+    /// Replaces a range between two boundaries by a text, and puts the cursor after it.
     pub(super) fn replace(&mut self, range: Range<usize>, with: &str) {
         self.cursor = range.start + with.len();
         self.text.replace_range(range, with);
-        // What was put in, or what now stands side by side, may have joined.
+        // The inserted text and its neighbours may have joined to one character.
         self.cursor = ceiling(&self.text, self.cursor);
     }
 
-    /// Takes out what is in the range, whose ends are boundaries.
+    /// Deletes a range between two boundaries.
     pub(super) fn remove(&mut self, range: Range<usize>) -> String {
         let gone = self.text[range.clone()].to_owned();
         self.replace(range, "");
@@ -63,21 +61,21 @@ impl Buffer {
         start..ceiling(&self.text, range.end).max(start)
     }
 
-    /// The place one character back.
+    /// Returns the position one character back.
     pub(super) fn before(&self) -> usize {
         back(&self.text, self.cursor)
     }
 
-    /// The place one character on.
+    /// Returns the position one character forward.
     pub(super) fn after(&self) -> usize {
         on(&self.text, self.cursor)
     }
 
-    /// Where the last word that begins before the cursor begins.
+    /// Returns the beginning of the last word that begins before the cursor.
     pub(super) fn word_start(&self, word: fn(char) -> bool) -> usize {
         let mut start = 0;
         let mut within = false;
-        // Forwards, for going back over flags has to count all of them every time.
+        // Searches forward: going back over flags would count all of them each time.
         for (at, grapheme) in self.text[..self.cursor].grapheme_indices(true) {
             let was_within = std::mem::replace(&mut within, grapheme.starts_with(word));
             if within && !was_within {
@@ -87,7 +85,7 @@ impl Buffer {
         start
     }
 
-    /// Where the first word that ends behind the cursor ends.
+    /// Returns the end of the first word that ends after the cursor.
     pub(super) fn word_end(&self, word: fn(char) -> bool) -> usize {
         let mut within = false;
         for (at, grapheme) in self.text[self.cursor..].grapheme_indices(true) {
@@ -99,12 +97,12 @@ impl Buffer {
         self.text.len()
     }
 
-    /// Where the line of the cursor begins.
+    /// Returns the beginning of the line of the cursor.
     pub(super) fn line_start(&self) -> usize {
         self.text[..self.cursor].rfind('\n').map_or(0, |at| at + 1)
     }
 
-    /// Where the line of the cursor ends.
+    /// Returns the end of the line of the cursor.
     pub(super) fn line_end(&self) -> usize {
         self.line_end_from(self.cursor)
     }
@@ -113,19 +111,21 @@ impl Buffer {
         self.text[from..].find('\n').map_or(self.text.len(), |at| from + at)
     }
 
-    /// Columns from the beginning of the line to the cursor.
+    /// Returns the columns from the beginning of the line to the cursor.
     pub(super) fn column(&self) -> usize {
         self.text[self.line_start()..self.cursor].graphemes(true).map(UnicodeWidthStr::width).sum()
     }
 
-    /// The place in the line above that is nearest to a column, if there is a line above.
+    /// Returns the position in the line above that is nearest to a column, if there is a line
+    /// above.
     pub(super) fn above(&self, column: usize) -> Option<usize> {
         let end = self.line_start().checked_sub(1)?;
         let start = self.text[..end].rfind('\n').map_or(0, |at| at + 1);
         Some(self.place_in(start..end, column))
     }
 
-    /// The place in the line below that is nearest to a column, if there is a line below.
+    /// Returns the position in the line below that is nearest to a column, if there is a line
+    /// below.
     pub(super) fn below(&self, column: usize) -> Option<usize> {
         let start = self.line_end() + 1;
         (start <= self.text.len()).then(|| self.place_in(start..self.line_end_from(start), column))
@@ -142,8 +142,7 @@ impl Buffer {
         line.end
     }
 
-    /// What changes places when two characters do: the two around the cursor, or the last two
-    /// before the end.
+    /// Returns the two characters to swap: those around the cursor, or the last two at the end.
     pub(super) fn transposed(&self) -> Option<(Range<usize>, String)> {
         let middle = if self.cursor == self.text.len() { self.before() } else { self.cursor };
         let (start, end) = (back(&self.text, middle), on(&self.text, middle));
@@ -152,13 +151,13 @@ impl Buffer {
     }
 }
 
-/// The nearest boundary before a boundary.
+/// Returns the last boundary before a boundary.
 fn back(text: &str, at: usize) -> usize {
     // The whole text is one chunk, so no call can ask for more.
     GraphemeCursor::new(at, text.len(), true).prev_boundary(text, 0).ok().flatten().unwrap_or(0)
 }
 
-/// The nearest boundary behind a place.
+/// Returns the first boundary after a position.
 fn on(text: &str, at: usize) -> usize {
     GraphemeCursor::new(at, text.len(), true).next_boundary(text, 0).ok().flatten().unwrap_or(text.len())
 }
@@ -167,13 +166,13 @@ fn is_boundary(text: &str, at: usize) -> bool {
     GraphemeCursor::new(at, text.len(), true).is_boundary(text, 0).unwrap_or(true)
 }
 
-/// The last boundary that is not behind a place.
+/// Returns the last boundary that is not after a position.
 pub(super) fn floor(text: &str, at: usize) -> usize {
     let at = text.floor_char_boundary(at);
     if is_boundary(text, at) { at } else { back(text, at) }
 }
 
-/// The first boundary that is not before a place.
+/// Returns the first boundary that is not before a position.
 fn ceiling(text: &str, at: usize) -> usize {
     let at = text.ceil_char_boundary(at.min(text.len()));
     if is_boundary(text, at) { at } else { on(text, at) }

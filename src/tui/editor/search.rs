@@ -3,28 +3,28 @@
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::buffer::Buffer;
-use super::deeds::EditKind;
+use super::edits::EditKind;
 use super::{Editor, Key, TooLong, Typed};
 use crate::tui::history::{Way, next};
 
-/// Bytes of the search text, at most. It is part of the prompt and short in practice.
+/// The maximum length of the search text in bytes. It is part of the prompt and short in practice.
 pub(super) const MAX_QUERY_BYTES: usize = 256;
 
-/// A search under way. What is found stands in the line meanwhile.
+/// A search in progress. The line shows the match meanwhile.
 #[derive(Clone, Debug)]
 pub(super) struct Search {
     query: String,
     way: Way,
-    /// Where among the lines it began.
+    /// The position where it began.
     start: usize,
     found: Option<usize>,
     failed: bool,
-    /// The line as it was before.
+    /// The line before the search.
     before: Buffer,
 }
 
 impl Editor {
-    /// What stands in the place of the prompt during a search.
+    /// Returns the prompt during a search.
     pub fn search_prompt(&self) -> Option<String> {
         let search = self.search.as_ref()?;
         let state = if search.failed { "no match" } else { "search" };
@@ -33,7 +33,7 @@ impl Editor {
 
     pub(super) fn begin_search(&mut self, way: Way) {
         self.last = EditKind::Other;
-        // What was made of the line at this place can be found as well.
+        // The changed text at this position can be found as well.
         let start = self.history.place();
         self.history.go(start, self.buffer.text());
         self.search = Some(Search {
@@ -46,7 +46,7 @@ impl Editor {
         });
     }
 
-    /// Takes a stroke during a search, or ends the search because the stroke is for the line.
+    /// Handles a key during a search, or ends the search if the key is for the line.
     pub(super) fn search_key(&mut self, key: Key) -> Option<Typed> {
         let search = self.search.as_mut()?;
         match key {
@@ -65,8 +65,8 @@ impl Editor {
                 let from = found.filter(|_| search.failed).unwrap_or(search.start);
                 self.look(Some(from), None);
                 if self.search.as_ref().is_some_and(|search| search.failed) {
-                    // There is none from the beginning that way, but where it is there still is
-                    // one.
+                    // There is no match from the beginning in this direction, but the present match
+                    // stays.
                     self.look(found, None);
                 }
             }
@@ -85,7 +85,7 @@ impl Editor {
         Some(Typed::Edited)
     }
 
-    /// Adds to what is searched for.
+    /// Adds to the search text.
     pub(super) fn extend_query(&mut self, text: &str) -> Result<(), TooLong> {
         let Some(search) = &mut self.search else { return Ok(()) };
         let (bytes, room) = (text.len(), MAX_QUERY_BYTES - search.query.len());
@@ -111,7 +111,7 @@ impl Editor {
         self.look(from, shown.as_deref());
     }
 
-    /// Looks from a place on for a line that is not like `but`. If there is none, the last match
+    /// Searches from a position on for a line other than `but`. If there is none, the last match
     /// stays.
     fn look(&mut self, from: Option<usize>, but: Option<&str>) {
         let Some(search) = &mut self.search else { return };
@@ -130,7 +130,7 @@ impl Editor {
         }
     }
 
-    /// Ends a search, and goes on with the line that was found.
+    /// Ends a search and continues with the match.
     pub(super) fn end_search(&mut self) {
         let Some(search) = self.search.take() else { return };
         let found = std::mem::replace(&mut self.buffer, search.before);
@@ -142,14 +142,14 @@ impl Editor {
         self.keep_query(search.query);
     }
 
-    /// Ends a search, and gives back the line as it was before.
+    /// Ends a search and restores the line.
     fn give_up_search(&mut self) {
         let Some(search) = self.search.take() else { return };
         self.buffer = search.before;
         self.keep_query(search.query);
     }
 
-    /// Keeps what was searched for, to search for it again.
+    /// Remembers the search text for the next search.
     fn keep_query(&mut self, query: String) {
         if !query.is_empty() {
             self.searched = query;

@@ -3,7 +3,7 @@
 mod properties;
 mod searching;
 
-use super::deeds::MAX_STEPS;
+use super::edits::MAX_STEPS;
 use super::*;
 
 fn press(editor: &mut Editor, keys: &[Key]) {

@@ -328,14 +328,14 @@ fn contact_that_turns_up_renames_its_look_alike() {
 }
 
 #[test]
-fn name_like_a_nickname_has_suffix_and_remark() {
+fn name_like_an_alias_has_suffix_and_remark() {
     let mut labels = Labels::new(BTreeMap::from([(key(1), "Boss".parse().unwrap())]));
     met_as(&mut labels, "Bob", key(1), &[key(1)]);
     met_as(&mut labels, "B\u{43e}ss", key(2), &[key(1)]);
     assert_eq!(labels.shown(key(2), None), "B\u{43e}ss·aiba (looks like Boss)");
     met_as(&mut labels, "B\u{43e}b", key(3), &[key(1)]);
     assert_eq!(labels.shown(key(3), None), format!("B\u{43e}b·{} (looks like Boss)", key_start(3, 4)));
-    labels.set_nicknames(BTreeMap::from([(key(2), "Eve".parse().unwrap())]));
+    labels.set_aliases(BTreeMap::from([(key(2), "Eve".parse().unwrap())]));
     assert_eq!(labels.shown(key(2), None), "Eve");
 }
 
@@ -378,20 +378,20 @@ fn a_new_name_is_noticed() {
 
 #[test]
 fn alias_wins_and_belongs_to_one_peer() {
-    let nicknames = BTreeMap::from([(at("127.0.0.1:5001"), "Boss".parse().unwrap())]);
-    let mut labels = Labels::new(nicknames);
+    let aliases = BTreeMap::from([(at("127.0.0.1:5001"), "Boss".parse().unwrap())]);
+    let mut labels = Labels::new(aliases);
     assert_eq!(met(&mut labels, "Bob", "127.0.0.1:5001"), "Boss");
     assert_eq!(met(&mut labels, "boss", "127.0.0.1:5002"), "boss·5002");
-    labels.set_nicknames(BTreeMap::new());
+    labels.set_aliases(BTreeMap::new());
     assert_eq!(labels.label(at("127.0.0.1:5001"), None), "Bob");
 }
 
 #[test]
-fn nickname_of_an_address_is_never_a_keys() {
+fn alias_of_an_address_is_never_a_keys() {
     let legacy = PeerId::Legacy(LegacyId::saved_as(addr("127.0.0.1:5001").plain().unwrap()));
     let labels = Labels::new(BTreeMap::from([(legacy.into(), "Boss".parse().unwrap())]));
-    for (id, nickname) in [(legacy.into(), true), (at("127.0.0.1:5001"), true), (key(1), false)] {
-        assert_eq!(labels.nickname(id).is_some(), nickname, "{id}");
+    for (id, alias) in [(legacy.into(), true), (at("127.0.0.1:5001"), true), (key(1), false)] {
+        assert_eq!(labels.alias(id).is_some(), alias, "{id}");
     }
 }
 
@@ -415,7 +415,7 @@ enum Step {
         forgotten: Option<usize>,
         contact: bool,
     },
-    Nicknames {
+    Aliases {
         name: Option<usize>,
         at: usize,
     },
@@ -461,7 +461,7 @@ fn step() -> impl Strategy<Value = Step> {
         10 => (0..NAMES.len(), 0..IDS, forgotten, any::<bool>())
             .prop_map(|(name, at, forgotten, contact)| Step::Meets { name, at, forgotten, contact }),
         1 => (prop::option::of(0..NAMES.len()), 0..IDS)
-            .prop_map(|(name, at)| Step::Nicknames { name, at }),
+            .prop_map(|(name, at)| Step::Aliases { name, at }),
     ]
 }
 
@@ -470,7 +470,7 @@ proptest! {
     fn no_two_known_peers_have_one_label(steps in prop::collection::vec(step(), 0..60)) {
         let mut labels = Labels::default();
         let mut known: BTreeMap<Recipient, (PeerName, bool)> = BTreeMap::new();
-        let mut nicknames: BTreeMap<Recipient, Name> = BTreeMap::new();
+        let mut aliases: BTreeMap<Recipient, Name> = BTreeMap::new();
         for step in steps {
             match step {
                 Step::Meets { name, at, forgotten, contact } => {
@@ -485,18 +485,18 @@ proptest! {
                         Some((_, false)) => Standing::Stranger,
                     });
                 }
-                Step::Nicknames { name, at } => {
-                    nicknames.remove(&id(at));
+                Step::Aliases { name, at } => {
+                    aliases.remove(&id(at));
                     // An alias may be the label of another peer: the user chose it.
                     let name = name.map(|name| NAMES[name]).filter(|name| !name.contains(MARK));
                     let name = name.and_then(|name| name.parse::<Name>().ok());
                     // Two peers of one alias are refused where aliases are given.
                     if let Some(name) = name
-                        && !nicknames.values().any(|other| folded(other.as_str()) == folded(name.as_str()))
+                        && !aliases.values().any(|other| folded(other.as_str()) == folded(name.as_str()))
                     {
-                        nicknames.insert(id(at), name);
+                        aliases.insert(id(at), name);
                     }
-                    labels.set_nicknames(nicknames.clone());
+                    labels.set_aliases(aliases.clone());
                 }
             }
             let mut called: BTreeMap<String, Recipient> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! What follows from the answer to a question.
+//! Handles the answers to questions.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -84,9 +84,9 @@ impl Menu {
             AskKind::Chat => self.begin_conversation(chosen),
             AskKind::History if chosen.target == Target::All => act(Act::History(HistoryOf::All, None)),
             AskKind::History => act(Act::History(HistoryOf::One(chosen), None)),
-            AskKind::Mute | AskKind::Nickname => match (chosen.peer(), question.kind) {
+            AskKind::Mute | AskKind::Alias => match (chosen.peer(), question.kind) {
                 (Some(id), AskKind::Mute) => act(Act::ToggleMute(id)),
-                (Some(id), _) => self.ask(Asking::Nickname(id, chosen.label)),
+                (Some(id), _) => self.ask(Asking::Alias(id, chosen.label)),
                 (None, _) => self.refuse(Asking::Whom(question), "Type one peer, not all.".into()),
             },
         }
@@ -116,7 +116,7 @@ impl Menu {
         if line.trim().is_empty() {
             return refused("An empty message is not sent.");
         }
-        // A person types `//` for a message that begins like a command.
+        // A user types `//` before a message that begins with a slash.
         let literal = line.strip_prefix('/').filter(|rest| self.asks_again && rest.starts_with('/'));
         act(Act::Send(to, format!("{beginning}{}", literal.unwrap_or(line))))
     }
@@ -129,12 +129,12 @@ impl Menu {
         }
     }
 
-    pub(super) fn nickname(&mut self, id: Recipient, label: String, line: &str) -> Turn {
+    pub(super) fn alias(&mut self, id: Recipient, label: String, line: &str) -> Turn {
         match alias(line) {
-            Ok(name) => act(Act::Nickname(id, label, Some(name))),
-            Err(_) if line.is_empty() => act(Act::Nickname(id, label, None)),
+            Ok(name) => act(Act::Alias(id, label, Some(name))),
+            Err(_) if line.is_empty() => act(Act::Alias(id, label, None)),
             Err(_) if line == "0" => Turn::default(),
-            Err(error) => self.refuse(Asking::Nickname(id, label), error.to_string()),
+            Err(error) => self.refuse(Asking::Alias(id, label), error.to_string()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the menu asks, and in which words.
+//! The questions of the menu and their words.
 
 use std::net::IpAddr;
 
@@ -18,25 +18,25 @@ pub(in crate::tui) enum AskKind {
     History,
     Me,
     Mute,
-    Nickname,
+    Alias,
 }
 
 /// A question for a peer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::tui) struct Question {
     pub(super) kind: AskKind,
-    /// Whom Enter alone means, as the question said.
+    /// The recipient that Enter chooses, as the question says.
     pub(super) last: Option<Chosen>,
-    /// The text that is there already.
+    /// The text that was typed already.
     pub(super) text: Option<String>,
 }
 
-/// What is asked back before it is done.
+/// A question for confirmation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::tui) enum Sure {
-    /// Whether the code of this key is the same on both screens.
+    /// Whether the safety number of this key is the same on both screens.
     Verify(PublicKey, String),
-    /// Whether this contact or address is to be forgotten.
+    /// Whether to forget this contact or address.
     Forget(Recipient, String),
     /// Whether to add the contact of this invitation.
     Add(Invitation),
@@ -49,15 +49,15 @@ pub(in crate::tui) enum Asking {
     More,
     Whom(Question),
     Port(Question, IpAddr),
-    /// The text for a recipient, and what stands before it.
+    /// The message for a recipient, and the part that was typed already.
     Text(Chosen, &'static str),
     Name,
-    Nickname(Recipient, String),
+    Alias(Recipient, String),
     Sure(Sure),
 }
 
 impl Asking {
-    /// What to ask now.
+    /// Returns the prompt.
     pub(super) fn prompt(&self, conversation: Option<&Chosen>) -> String {
         match (self, conversation) {
             (Self::Choice, Some(with)) => format!("to {}> ", with.label),
@@ -67,22 +67,22 @@ impl Asking {
                 AskKind::Send | AskKind::Me => "To: ".into(),
                 AskKind::Connect => "Connect to: ".into(),
                 AskKind::Disconnect => "Disconnect from: ".into(),
-                AskKind::Chat => "Talk with: ".into(),
+                AskKind::Chat => "Chat with: ".into(),
                 AskKind::History => "History of: ".into(),
                 AskKind::Mute => "Mute or unmute: ".into(),
-                AskKind::Nickname => "Alias for: ".into(),
+                AskKind::Alias => "Alias for: ".into(),
             },
             (Self::Port(_, ip), _) => format!("Port of {ip}: "),
             (Self::Text(to, beginning), _) => format!("Message to {}: {beginning}", to.label),
             (Self::Name, _) => "New name: ".into(),
-            (Self::Nickname(_, label), _) => format!("What to call {label}: "),
+            (Self::Alias(_, label), _) => format!("What to call {label}: "),
             (Self::Sure(Sure::Verify(..)), _) => "Same on both screens? yes/no: ".into(),
             (Self::Sure(Sure::Forget(_, label)), _) => format!("Forget {label}? yes/no: "),
-            (Self::Sure(Sure::Add(invitation)), _) => format!("Add {}? y/n: ", inviter(invitation)),
+            (Self::Sure(Sure::Add(invitation)), _) => format!("Add {}? yes/no: ", inviter(invitation)),
         }
     }
 
-    /// What can be answered to the prompt, where that needs saying.
+    /// Returns the line that explains the possible answers, if the question needs one.
     pub(super) fn hint(&self) -> Option<String> {
         let names = "Number, name, ip:port";
         Some(match self {
@@ -98,11 +98,11 @@ impl Asking {
                     AskKind::Chat => format!("Chat with whom? {names} or all.{enter} 0: back."),
                     AskKind::History => format!("History of whom? {names}. Enter: all. 0: back."),
                     AskKind::Mute => format!("Mute or unmute whom? {names}. 0: back."),
-                    AskKind::Nickname => format!("An alias for whom? {names}. 0: back."),
+                    AskKind::Alias => format!("An alias for whom? {names}. 0: back."),
                 }
             }
             Self::Name => "What do you want to be called? One word. 0: back.".into(),
-            Self::Nickname(..) => "Alias, one word. Enter: use their own name. 0: back.".into(),
+            Self::Alias(..) => "Alias, one word. Enter: use their own name. 0: back.".into(),
             Self::Choice | Self::More | Self::Port(..) | Self::Text(..) | Self::Sure(_) => return None,
         })
     }

@@ -1,4 +1,4 @@
-//! What can be typed beside the numbers of the menu: `@name text`, commands, and the lines of a
+//! Handles the lines that are no number of the menu: `@name message`, commands, and the lines of a
 //! conversation.
 
 use std::net::{IpAddr, SocketAddr};
@@ -16,10 +16,10 @@ use crate::tui::people::did_you_mean;
 const EXAMPLE_PORT: u16 = 5000;
 
 impl Menu {
-    /// Takes a line that is no number of the menu.
+    /// Handles a line that is no number of the menu.
     pub(super) fn talk(&mut self, line: &str, directory: &dyn Directory) -> Turn {
         let trimmed = line.trim();
-        // `//` and `@@` are for texts that begin so.
+        // `//` and `@@` begin messages that start with a slash or an at sign.
         let literal = ["//", "@@"].iter().any(|twice| trimmed.starts_with(twice));
         if !literal && trimmed.starts_with('@') {
             return self.direct(&trimmed[1..], directory);
@@ -27,7 +27,7 @@ impl Menu {
         if !literal && trimmed.starts_with('/') {
             let (word, rest) = first_word(trimmed);
             let command = commands::named(word);
-            // A pasted block is a text, whatever it begins with.
+            // A pasted block is a message, even if it begins like a command.
             let is_invitation = command.is_some_and(|command| command.name == "/add") && is_meant(rest);
             if !trimmed.contains('\n')
                 || command.is_some_and(|command| command.takes_message)
@@ -50,7 +50,7 @@ impl Menu {
         }
     }
 
-    /// A text was typed without a recipient. In a script it is refused, because the next line is
+    /// Handles a message without a recipient. In a script it is refused, because the next line is
     /// not an answer.
     pub(in crate::tui) fn ask_to_whom(&mut self, text: &str) -> Turn {
         let meant = commands::named(&format!("/{}", text.trim()));

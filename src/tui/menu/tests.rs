@@ -1,4 +1,4 @@
-//! The menu line by line.
+//! Tests of the menu, line by line.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -23,16 +23,16 @@ pub(in crate::tui) struct People {
     pins: Vec<Pin>,
     requests: Vec<PeerRequest>,
     refused: Vec<Meeting>,
-    /// Peers that have proven themselves at an address without having a row for it.
+    /// Peers that have proven themselves at an address and have no row for it.
     there: Vec<(PeerAddr, Recipient)>,
-    /// The recipient of each message that waits.
+    /// The recipient of each queued message.
     queued: Vec<Recipient>,
     blocked_legacy: Vec<PeerInfo>,
     blocked_sources: Vec<SourcePrefix>,
 }
 
 impl People {
-    /// Gives all their labels.
+    /// Gives each of them a label.
     fn met(mut self) -> Self {
         self.labels = Labels::default();
         let rows = self.rows.iter().map(|row| (row.id, row.name.clone(), row.contact));
@@ -169,7 +169,7 @@ fn row(number: u32, name: &str, port: u16, state: PresenceStatus) -> Row {
     }
 }
 
-/// Three contacts, of whom one is gone, and two strangers of one name.
+/// Three contacts, one of them offline, and two strangers with one name.
 pub(in crate::tui) fn people() -> People {
     let contact = |row| Row { contact: true, ..row };
     let rows = vec![
@@ -214,7 +214,7 @@ fn to(port: u16) -> Target {
     Target::These(vec![id(port)])
 }
 
-/// What the lines lead to in the end, everything said on the way, and whether the last is refused.
+/// Returns the last act of these lines, all sentences, and whether the last line was refused.
 fn after(menu: &mut Menu, lines: &[&str]) -> (Option<Act>, String, bool) {
     let mut said = Vec::new();
     let mut last = Turn::default();
@@ -337,7 +337,7 @@ fn quit_leaves_at_every_question() {
             assert_eq!(after(&mut menu, &[word]).0, Some(Act::Exit), "{question:?} {word}");
         }
     }
-    // With more behind it, it is refused like any wrong command.
+    // With an argument, it is refused like any wrong command.
     let (act, said, refused) = after(&mut menu(), &["1", "bob", "/quit smoking"]);
     assert_eq!((act, refused), (None, true));
     assert!(said.ends_with("/quit takes nothing after it."), "{said}");
@@ -387,13 +387,13 @@ fn refused_line_of_a_script_takes_no_answer() {
         (&["quit"], "Not sent: a message needs a recipient. Did you mean /quit?"),
         (&["1", "zoe"], "No contact matches \"zoe\"."),
         (&["1", "127.0.0.1", "x"], "\"x\" is not a port. Type a number from 1 to 65535."),
-        (&["1", "/contacts"], "/contacts does not answer the question, so nothing is done."),
+        (&["1", "/contacts"], "/contacts does not answer the question, so nothing was done."),
         (&["3", "zoe"], "No contact matches \"zoe\"."),
         (&["6", "9"], "\"9\" is not a number from 0 to 8."),
         (&["6", "5", "all"], "Type one peer, not all."),
         (&["6", "6", "bob", "/boss"], "An alias cannot begin with / or @"),
         (&["/name", "two words"], "how about `two_words`?"),
-        (&["/forget 127.0.0.1:5004", "perhaps"], "Expected yes or no. Nothing has changed."),
+        (&["/forget 127.0.0.1:5004", "perhaps"], "Expected yes or no. Nothing changed."),
         (&["@bo secret"], "No contact matches \"bo\". Did you mean Bob?"),
         (&["1", "bob", " "], "An empty message is not sent."),
     ] {
@@ -601,7 +601,7 @@ fn reply_goes_to_the_sender_when_begun() {
     after(&mut menu, &["6", "2"]);
     assert_eq!(menu.prompt(), "Message to Carol: ");
     menu.escape();
-    // A line that Up brings back is begun again.
+    // A line that Up brings back begins again.
     menu.begins_line();
     after(&mut menu, &["/repl fine"]);
     menu.heard(bob());
@@ -641,8 +641,8 @@ fn commands_match_the_menu() {
         (&["/history"], &["5", ""], Act::History(HistoryOf::All, None)),
         (&["/history bob"], &["5", "bob"], Act::History(HistoryOf::One(bob()), None)),
         (&["/name Zoe"], &["6", "4", "Zoe"], Act::Rename("Zoe".parse().unwrap())),
-        (&["/alias bob Boss"], &["6", "6", "bob", "Boss"], Act::Nickname(addr, bob_label(), boss())),
-        (&["/alias bob -"], &["6", "6", "bob", ""], Act::Nickname(addr, bob_label(), None)),
+        (&["/alias bob Boss"], &["6", "6", "bob", "Boss"], Act::Alias(addr, bob_label(), boss())),
+        (&["/alias bob -"], &["6", "6", "bob", ""], Act::Alias(addr, bob_label(), None)),
         (&["/history nora"], &["5", "nora"], Act::History(HistoryOf::Named("nora".into()), None)),
         (&["/outbox"], &["6", "7"], Act::Outbox(Outbox::Show)),
         (&["/quit"], &["0"], Act::Exit),

@@ -1,4 +1,4 @@
-//! What the user says about keys, and what is asked back before it is done.
+//! Handles commands about keys, and their questions for confirmation.
 
 use super::asking::{Asking, Sure};
 use super::talk::{for_one_peer, needs_port};
@@ -16,10 +16,10 @@ use crate::tui::people::{
 };
 use crate::tui::words::{beginning, name_of, refused_words, word_for};
 
-/// Digits of a short code that stand together: as many as are read aloud in one breath.
+/// The number of digits in a group of a safety number: as many as are read aloud at once.
 const GROUP_DIGITS: usize = 5;
 
-/// Characters of a key that stand together on the screen.
+/// The number of characters in a group of a key on the screen.
 const GROUP_CHARS: usize = 4;
 
 /// The maximum number of keys listed when a word matches several.
@@ -80,9 +80,9 @@ impl Menu {
                  Send {label} nothing private. /block {} blocks this key.",
                 beginning(key)
             )]),
-            ("no" | "n" | "0" | "", _) => say(["Nothing is changed.".to_owned()]),
+            ("no" | "n" | "0" | "", _) => say(["Nothing changed.".to_owned()]),
             (_, sure) if self.asks_again => self.refuse(Asking::Sure(sure), "Type yes or no.".into()),
-            _ => refused("Expected yes or no. Nothing has changed."),
+            _ => refused("Expected yes or no. Nothing changed."),
         }
     }
 }
@@ -231,7 +231,7 @@ fn removed_without_key(id: Recipient, label: &str, directory: &dyn Directory) ->
     let known = candidates(directory).into_iter().find(|known| known.id == id);
     let is_queued = directory.queued(id) > 0;
     let removed = match (id, known) {
-        (_, Some(known)) if known.has_nickname => "your contacts",
+        (_, Some(known)) if known.has_alias => "your contacts",
         (Recipient::Peer(_), Some(known)) if known.is_contact => "your contacts",
         (Recipient::Address(_), Some(_)) => "the list",
         (Recipient::Address(_), None) if is_queued => {
@@ -394,8 +394,8 @@ fn whose<'a>(word: &str, name: &str, request: &'a PeerRequest, directory: &dyn D
     }
     let (word, name) = (folded(word), folded(name));
     let is_called = |pin: &&Pin| {
-        let nickname = directory.labels().nickname(pin.key.into()).map(Name::as_str);
-        let names = [nickname, pin.name.as_ref().map(PeerName::as_str)];
+        let alias = directory.labels().alias(pin.key.into()).map(Name::as_str);
+        let names = [alias, pin.name.as_ref().map(PeerName::as_str)];
         names.into_iter().flatten().any(|of| folded(of) == name)
     };
     let named: Vec<&Pin> = request.against.iter().filter(is_called).collect();
@@ -435,7 +435,7 @@ fn is_row_number(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Says that a peer has no known key.
+/// Returns the sentence that a peer has no known key.
 fn without_key(command: &str, chosen: &Chosen) -> String {
     let label = &chosen.label;
     match (chosen.peer(), command) {

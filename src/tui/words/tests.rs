@@ -1,7 +1,10 @@
 //! The words for each event.
 
 use super::*;
-use crate::core::{As, Decision, Meeting, OpId, PeerInfo, PeerRequest, Pin, Policy, Unknown, Verification};
+use crate::core::{
+    As, Decision, LeftOut, LeftOutContacts, Meeting, OpId, PeerInfo, PeerRequest, Pin, Policy, Unknown,
+    Verification,
+};
 use crate::model::address::{Claimed, PeerAddr};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::key::PublicKey;
@@ -222,7 +225,7 @@ fn pipe_outcome_names_a_clear_contact_without_address() {
 }
 
 #[test]
-fn every_fate_of_a_text_has_its_words() {
+fn each_status_has_its_words() {
     let failed = |failure| DeliveryStatus::Failed(FailureReason::NotSent(failure));
     for (status, parts, words) in [
         (DeliveryStatus::Delivered, (1, 1), "Delivered to Bob (127.0.0.1:5001)."),
@@ -268,11 +271,14 @@ fn every_fate_of_a_text_has_its_words() {
 fn a_sum_names_those_that_failed() {
     let refused = DeliveryStatus::Failed(FailureReason::NotSent(SendError::Refused));
     let (kind, failed) = (CommandKind::Connect, vec![(bob(), refused)]);
-    let event = Event::Sum { kind, total: 4, done: 3, failed, left_out: 0 };
+    let event = Event::Sum { kind, total: 4, done: 3, failed, left_out: LeftOut::default() };
     assert_eq!(told(&event), "Connected to 3 of 4 (Bob refused the connection).");
     let sum = |status| {
         let failed = vec![(bob(), DeliveryStatus::Failed(status))];
-        told_in(&Event::Sum { kind: CommandKind::Send, total: 2, done: 1, failed, left_out: 0 }, false)
+        told_in(
+            &Event::Sum { kind: CommandKind::Send, total: 2, done: 1, failed, left_out: LeftOut::default() },
+            false,
+        )
     };
     let line = sum(FailureReason::NotAccepted);
     assert!(
@@ -298,7 +304,8 @@ fn stranger_is_marked_new_at_their_message() {
 
 #[test]
 fn sum_offers_to_include_unencrypted_strangers() {
-    let words = |total, left_out, full| {
+    let words = |total, strangers, full| {
+        let left_out = LeftOut { strangers, ..LeftOut::default() };
         let sum = Event::Sum { kind: CommandKind::Send, total, done: total, failed: Vec::new(), left_out };
         told_in(&sum, full)
     };
@@ -314,20 +321,26 @@ fn sum_offers_to_include_unencrypted_strangers() {
 }
 
 #[test]
-fn offline_contacts_take_one_row() {
-    let named = |name: &str| PeerInfo { name: Some(PeerName::new(name)), ..bob() };
-    let words =
-        |first: &[PeerInfo], count| told_in(&Event::NotToOffline { first: first.into(), count }, false);
-    assert_eq!(words(&[bob()], 1), "Not sent to 1 offline contact: Bob.");
-    let other = |last: u8| {
+fn sum_names_the_contacts_that_are_left_out() {
+    let contact = |last: u8| {
         let id = Recipient::key(PublicKey::new([last; 32]));
-        PeerInfo { id, ..named(&format!("Contact{last:02}")) }
+        PeerInfo { id, name: Some(PeerName::new(&format!("Contact{last}"))), ..bob() }
     };
-    let many: Vec<PeerInfo> = (1..=20).map(other).collect();
-    let line = "Not sent to 50 offline contacts: Contact01·aeaq, Contact02·aiba and 48 more.";
-    assert_eq!(words(&many, 50), line);
-    let both = words(&many[..2], 2);
-    assert_eq!(both, "Not sent to 2 offline contacts: Contact01·aeaq, Contact02·aiba.");
+    let contacts =
+        |count: usize| LeftOutContacts { first: (1..=3).take(count).map(contact).collect(), count };
+    let words = |offline, refusing| {
+        let left_out = LeftOut { offline: contacts(offline), refusing: contacts(refusing), strangers: 0 };
+        let kind = CommandKind::Send;
+        told_in(&Event::Sum { kind, total: 1, done: 1, failed: Vec::new(), left_out }, false)
+    };
+    let (one, two, three) = ("Contact1·aeaq", "Contact2·aiba", "Contact3·ambq");
+    assert_eq!(words(1, 0), format!("Sent to 1 of 2 ({one} is offline)."));
+    assert_eq!(words(2, 0), format!("Sent to 1 of 3 ({one} and {two} are offline)."));
+    assert_eq!(words(3, 0), format!("Sent to 1 of 4 ({one}, {two} and {three} are offline)."));
+    assert_eq!(words(50, 0), format!("Sent to 1 of 51 ({one}, {two}, {three} and 47 more are offline)."));
+    assert_eq!(words(0, 1), format!("Sent to 1 of 2 ({one} does not accept messages from you)."));
+    let both = format!("Sent to 1 of 4 ({one} is offline; {one} and {two} do not accept messages from you).");
+    assert_eq!(words(1, 2), both);
 }
 
 #[test]

@@ -212,8 +212,8 @@ fn claimed(request: &PeerRequest, first: &Pin, labels: &Labels) -> String {
 /// have the name.
 fn contact_label(request: &PeerRequest, pin: &Pin, labels: &Labels) -> String {
     let id = pin.key.into();
-    match (labels.nickname(id), &request.against[..]) {
-        (Some(nickname), _) => nickname.to_string(),
+    match (labels.alias(id), &request.against[..]) {
+        (Some(alias), _) => alias.to_string(),
         (None, [_]) => name_of(pin),
         (None, _) => labels.full_label(id, pin.name.as_ref()),
     }
@@ -526,7 +526,7 @@ pub(crate) fn requests_lines(requests: &[PeerRequest], more: usize, voice: &Voic
     let mut lines: Vec<Line> =
         requests.iter().flat_map(|request| lines_of_request(request, requests, &voice)).collect();
     if more > 0 {
-        lines.push(format!("{} They may come again.", no_room(more)).into());
+        lines.push(format!("{} They may try again.", no_room(more)).into());
     }
     lines
 }

@@ -44,7 +44,7 @@ impl Voice<'_> {
 
     /// Returns a peer with its address.
     pub fn introduced(&self, who: &PeerInfo) -> String {
-        let is_called = who.name.is_some() || self.labels.nickname(who.id).is_some();
+        let is_called = who.name.is_some() || self.labels.alias(who.id).is_some();
         let at = place(who.id, who.addr);
         let (name, addr) = if is_called { (self.label(who), Some(at)) } else { (at, None) };
         format!("{name}{}{}", self.sign(who), self.remarks(who, addr))
@@ -54,7 +54,7 @@ impl Voice<'_> {
     /// peer has a key and its name no suffix.
     pub(super) fn recipient(&self, who: &PeerInfo) -> String {
         let label = self.labels.label(who.id, who.name.as_ref());
-        let has_own_name = self.labels.nickname(who.id).is_some()
+        let has_own_name = self.labels.alias(who.id).is_some()
             || who.name.as_ref().is_some_and(|name| name.as_str() == label);
         if self.full && !(has_own_name && who.id.public_key().is_some()) {
             return self.introduced(who);
@@ -77,7 +77,7 @@ impl Voice<'_> {
         if self.full {
             return self.about(who, self.introduced(who), " is online".into());
         }
-        let is_named = who.name.is_some() || self.labels.nickname(who.id).is_some();
+        let is_named = who.name.is_some() || self.labels.alias(who.id).is_some();
         let at = match who.addr {
             Some(addr) if is_named && who.id.public_key().is_none() => format!(" at {addr}"),
             _ => String::new(),
@@ -136,8 +136,8 @@ impl Voice<'_> {
 
     /// Returns the label of a peer, or its address if it has none.
     pub(super) fn label(&self, who: &PeerInfo) -> String {
-        match (&who.name, self.labels.nickname(who.id)) {
-            (_, Some(nickname)) => nickname.to_string(),
+        match (&who.name, self.labels.alias(who.id)) {
+            (_, Some(alias)) => alias.to_string(),
             // The address follows, so the name itself is enough.
             (Some(name), None) if self.full && self.labels.looks_like(who.id, Some(name)).is_none() => {
                 name.to_string()

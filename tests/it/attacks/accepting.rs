@@ -1,5 +1,5 @@
-//! Whoever opens an encrypted talk with the program does not behave: it is refused, nothing of it
-//! is shown that was not whole and its own, and nobody else notices.
+//! A dialer breaks the protocol of sessions. It is refused, only its complete messages are shown,
+//! and other peers notice nothing.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -94,7 +94,7 @@ fn dialer_with_x25519_alone_is_refused() {
 }
 
 #[test]
-fn a_recorded_talk_said_again_says_nothing() {
+fn replayed_session_shows_nothing() {
     let bob = SecurePeer::named("Bob", b'B');
     let mut alice = Peer::named("Alice").start();
     let meddler = Meddler::before(alice.addr());
@@ -239,7 +239,7 @@ fn receipt_for_no_message_of_ours_changes_nothing() {
 }
 
 #[test]
-fn whoever_shows_our_own_key_is_refused() {
+fn peer_with_our_own_key_is_refused() {
     let mut alice = Peer::named("Alice").start();
     let mirror = SecurePeer::with_key_of(&alice, "Eve");
     let refused = mirror.dials(alice.addr());

@@ -57,7 +57,7 @@ fn further_addresses_of_strangers_are_not_dialed() {
     let victims: Vec<Victim> = [1, 1, 77].map(|last| Victim::at(Ipv4Addr::new(127, 0, 0, last))).into();
     let addresses: Vec<SocketAddr> = victims.iter().map(|victim| victim.addr.into()).collect();
     let mallory = SecurePeer::at("Mallory", b'M', SocketAddrV4::new(MALLORYS, 0));
-    // The port that she claims is that of nobody.
+    // No program listens at the port that she claims.
     let hello = Hello { addresses, port: 9, ..mallory.hello() };
     opens(&mallory, &alice, hello).0.breaks_off();
     // It takes two dials more than ten seconds apart until Alice believes that she is gone.
@@ -80,8 +80,8 @@ fn many_strangers_have_a_port_dialed_rarely() {
         let hello = Hello { port: victim.addr.port(), ..mallory.hello() };
         opens(&mallory, &alice, hello).0.breaks_off();
     }
-    // Whoever answers there does not speak the protocol, so one of them is offline after the second
-    // dial, more than ten seconds after the first.
+    // The program there does not speak the protocol, so a peer is offline after the second dial,
+    // more than ten seconds after the first.
     alice.sees(&format!("({}) is unreachable", victim.addr));
     let dialed = victim.dialed();
     assert!((1..=3).contains(&dialed), "{dialed} connections");

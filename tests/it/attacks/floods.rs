@@ -1,4 +1,4 @@
-//! Encrypted talks without measure: each is bounded, and delays nobody else.
+//! Floods of encrypted sessions: each is bounded, and delays no other peer.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpStream};

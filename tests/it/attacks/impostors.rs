@@ -1,5 +1,5 @@
-//! Strangers who pose as a contact, by its name or by one that looks alike: the user is told, and
-//! messages for the contact reach it and nobody else.
+//! Strangers that pose as a contact, by its name or a similar one. The user is told, and messages
+//! for the contact reach only the contact.
 
 use std::net::Ipv4Addr;
 
@@ -15,7 +15,7 @@ const SOURCES: u8 = 4;
 /// Invented keys from each.
 const KEYS_OF_EACH: u8 = 4;
 
-/// Somebody called Bob at this machine.
+/// A peer called Bob at this machine.
 fn bob_at(last: u8, number: u32) -> SecurePeer {
     SecurePeer::numbered("Bob", number, Ipv4Addr::new(127, 0, 90, last))
 }

@@ -1,5 +1,5 @@
-//! Plain messages in the name, or from the address, of somebody who is known by a key: shown apart,
-//! and of no effect.
+//! Unencrypted messages in the name or from the address of a peer with a key: they are shown apart
+//! and have no effect.
 
 use p2p_chat::model::session::ByeReason;
 

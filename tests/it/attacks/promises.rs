@@ -1,5 +1,5 @@
-//! What is said of encryption in plain is a promise, which anybody on the way may change. It never
-//! makes what is secure less so.
+//! An unencrypted receipt only promises encryption, and anyone on the path can change it. It never
+//! makes an encrypted peer less secure.
 
 use super::{alice_who_trusts, never_saw};
 use crate::support::meddler::{receipt, stripped};
@@ -58,7 +58,7 @@ fn unpromised_key_is_reported_and_gets_no_message() {
     never_saw(&alice, " (new, key ");
 }
 
-/// The short code that is shown to somebody for whom it calls Bob, or Alice.
+/// Returns the safety number that is shown to a peer for Bob, or for Alice.
 fn code_for(peer: &mut Peer, other: &str) -> String {
     peer.types(&[&format!("/verify {other}")]);
     peer.sees("You should both see:");
@@ -70,11 +70,11 @@ fn code_for(peer: &mut Peer, other: &str) -> String {
     code
 }
 
-/// At the first contact nobody can tell whose key it is, so the one in between has whatever is said
-/// until both compare the codes.
+/// At the first contact a key cannot be checked, so a man in the middle reads everything until both
+/// users compare their safety numbers.
 #[test]
 fn man_in_the_middle_is_revealed_by_codes() {
-    // Without anybody in between they are the same.
+    // Without a man in the middle they are equal.
     let mut bob = Peer::named("Bob").start();
     let mut alice = Peer::named("Alice").start();
     alice.says(&bob.addr().to_string(), "hello");

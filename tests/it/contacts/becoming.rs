@@ -34,25 +34,6 @@ fn adding_an_empty_address_says_nothing_was_added() {
 }
 
 #[test]
-fn messages_to_all_make_no_contact() {
-    let data = data();
-    let mut alice = started("Alice", &data).start();
-    let mut bob = Peer::named("Bob").knows(alice.addr()).start();
-    let mut carol = Peer::named("Carol").knows(alice.addr()).start();
-    alice.meets_at(&bob.shown());
-    carol.meets(&alice);
-    // A stranger's message makes no contact either.
-    bob.says("Alice", "soup?");
-    alice.sees(": soup?");
-    alice.types(&["@all soup is ready"]);
-    bob.sees(": soup is ready");
-    carol.sees(": soup is ready");
-    leaves(alice);
-    assert!(!toml(&data, "alice").contains("[[contact]]"), "{}", toml(&data, "alice"));
-    assert_eq!(asked(started("Alice", &data).arg("contacts")).remark(), "Alice has no contacts.\n");
-}
-
-#[test]
 fn automated_replies_make_no_contact() {
     let data = data();
     let mut alice = started("Alice", &data).start();

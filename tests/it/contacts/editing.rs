@@ -157,7 +157,7 @@ fn damaged_file_keeps_the_last_good_version() {
     bob.sees(": still in force");
     let told = |alice: &Peer| alice.printed().iter().filter(|line| line.contains(&complaint)).count();
     assert_eq!(told(&alice), 1, "once for each version of the file");
-    let force = "The last good version stays in force, and nothing is saved until the line is corrected.";
+    let force = "The last good version stays in use, and nothing is saved until the line is corrected.";
     assert!(alice.printed().iter().any(|line| line.ends_with(force)));
     alice.types(&["/alias bob Bobby"]);
     alice.sees("is now called Bobby");
@@ -166,7 +166,7 @@ fn damaged_file_keeps_the_last_good_version() {
     assert_eq!(toml(&data, "alice"), damaged);
     // The corrected file is in force again.
     edits(&data, "alice", &(good + "muted = true\n"));
-    alice.sees("contacts.toml is in order again.");
+    alice.sees("contacts.toml can be read again.");
     lists_one(&mut alice, &["Bobby (muted): online"]);
     alice.types(&["/unmute bobby"]);
     alice.sees("Unmuted ");
@@ -218,7 +218,7 @@ fn last_decision_during_a_mistake_is_saved() {
     alice.types(&["/forget carol", "yes"]);
     alice.sees("Removed Carol from your contacts");
     edits(&data, "alice", &good);
-    alice.sees("contacts.toml is in order again.");
+    alice.sees("contacts.toml can be read again.");
     until("nobody is left", || !toml(&data, "alice").contains("[[contact]]"));
     assert_eq!(lists(&mut alice), [""; 0]);
     leaves(alice);

@@ -40,7 +40,7 @@ fn conversation_ends_when_its_entry_is_removed() {
 }
 
 #[test]
-fn withdrawn_text_is_refused_with_its_reason() {
+fn withdrawn_message_is_refused_with_its_reason() {
     let data = data();
     let (mut alice, bob) = talking(&data);
     leaves(bob);

@@ -1,4 +1,4 @@
-//! A text to somebody who is away is there when both are, also if both programs were ended in
+//! A message to an offline peer arrives when both are online, even if both programs were ended in
 //! between.
 
 use std::fs;

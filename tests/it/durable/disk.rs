@@ -28,7 +28,7 @@ fn on_a_small_disk(dir: &Path) -> Vec<String> {
 }
 
 /// Whether such a disk can be made here; says so if not.
-#[allow(clippy::print_stderr, reason = "whoever reads the tests has to know that these were not run")]
+#[allow(clippy::print_stderr, reason = "a reader of the results has to know that these were not run")]
 fn is_possible() -> bool {
     let dir = TempDir::new().expect("a directory");
     let words = on_a_small_disk(dir.path());

@@ -15,7 +15,7 @@ struct Mount {
 
 impl Mount {
     /// Mounts it. Returns `None` where that is impossible, and prints why.
-    #[allow(clippy::print_stderr, reason = "whoever reads the tests has to know that this one was not run")]
+    #[allow(clippy::print_stderr, reason = "a reader of the results has to know that this one was not run")]
     fn new(options: &[&str]) -> Option<Self> {
         let (seen, behind) = (TempDir::new().expect("a directory"), TempDir::new().expect("a directory"));
         let mut command = Command::new("bindfs");

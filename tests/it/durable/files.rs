@@ -12,7 +12,7 @@ use crate::support::refused;
 /// nothing in it can be found.
 const HEADER: usize = 100;
 
-/// Somebody who has ended with a text that waits, and whom it is for.
+/// A peer that has ended with a queued message, and its recipient.
 fn waiting() -> (Home, Home) {
     let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
     let mut her = alice.start();

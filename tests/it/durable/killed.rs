@@ -1,9 +1,9 @@
-//! A stream of numbered messages from one to another through a network that breaks, while either or
-//! both are killed and start again.
+//! A stream of numbered messages from one peer to another through a network that breaks, while one
+//! or both are killed and start again.
 //!
-//! A round is: some numbers are typed, a random moment passes, somebody is killed and starts again.
-//! Chance comes from the seed; what the machine makes of it does not, so a seed that fails brings
-//! the same kills, but not the same instants.
+//! In a round, some numbers are typed, a random time passes, and a peer is killed and starts again.
+//! The seed determines all random choices, but not the timing of the machine, so a failing seed
+//! repeats the same kills at slightly different moments.
 
 mod truth;
 
@@ -19,31 +19,31 @@ use self::truth::{Figures, Life, outcomes};
 use super::{history_of, kept_of, until};
 use crate::support::{Builder, Fault, Faulty, Peer, Rng, SOON, Seed, number};
 
-/// Set to a number, so many rounds are played by the long form.
+/// Sets the number of rounds of the long form.
 const ROUNDS: &str = "P2P_CHAT_ROUNDS";
 
 /// Rounds of the short form: ten seconds.
 const FEW: usize = 50;
 
-/// Rounds of the long form, if nothing else is said.
+/// Rounds of the long form by default.
 const MANY: usize = 500;
 
-/// Rounds after which the network is well and everything has to arrive.
+/// Rounds after which the network works and everything has to arrive.
 const SETTLED_EVERY: usize = 10;
 
-/// Numbers that are typed in a round, at most: a whole turn.
+/// The maximum number of messages typed in a round: a whole turn.
 const MOST_TYPED: u64 = 64;
 
-/// The longest that a round waits for its last number to be shown before somebody is killed, in
-/// milliseconds; one of these. In the shorter ones a life has just begun to speak, in the longest
-/// most numbers are there.
+/// The times, in milliseconds, that a round waits for its last number to be shown before a peer is
+/// killed. After the shorter ones, sending has just begun; after the longest, most numbers have
+/// arrived.
 const MOMENTS: [u64; 4] = [15, 60, 150, 500];
 
-/// How long what waits may take when everybody is there and the network is well: the longest wait
-/// between two tries, and some time for it.
+/// How long queued messages may take when all peers run and the network works: the longest wait
+/// between two tries, and some time for one.
 const SETTLED_WITHIN: Duration = Duration::from_secs(60).saturating_add(SOON);
 
-/// Who is killed in a round.
+/// The peers that are killed in a round.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Victim {
     Sender,
@@ -51,7 +51,7 @@ enum Victim {
     Both,
 }
 
-/// Somebody who has several lives, behind a proxy.
+/// A peer that runs several times, behind a proxy.
 struct Mortal {
     name: &'static str,
     data: TempDir,
@@ -203,7 +203,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The history of somebody who runs.
+/// The history of a running peer.
 fn reader(of: &Mortal) -> Sqlite {
     Sqlite::reader(&history_of(of.name, of.data.path())).expect("a history")
 }

@@ -34,6 +34,7 @@ fn queued(number: u8, bytes: usize) -> StoreOp {
         to: Recipient::key(PublicKey::new([1; 32])),
         name: None,
         message: message(number, bytes),
+        to_all: false,
         status: DeliveryStatus::Queued(PendingReason::InLine),
         attempted: false,
         assurance: Assurance::Encrypted,

@@ -1,5 +1,5 @@
-//! Texts to programs of old, which tell nobody what they have: each is sent once at most, and its
-//! state says what is known.
+//! Messages to legacy programs that give no receipts. Each is sent at most once, and its status
+//! says what is known.
 
 use std::io::Read;
 use std::net::{SocketAddrV4, TcpListener, TcpStream};
@@ -37,7 +37,7 @@ fn returning_legacy_peer_gets_its_message_once() {
     assert_eq!(times(&her, "welcome back"), 0);
 }
 
-/// Somebody who speaks plain and is played by the test, connection by connection.
+/// An unencrypted peer that the test controls, connection by connection.
 struct Fragile {
     listener: TcpListener,
     /// All that was ever said to it.
@@ -55,7 +55,7 @@ impl Fragile {
     /// open.
     fn takes(&mut self, words: &str) -> TcpStream {
         loop {
-            let (mut stream, _) = self.listener.accept().expect("somebody dials");
+            let (mut stream, _) = self.listener.accept().expect("a peer dials");
             stream.set_read_timeout(Some(SOON)).expect("a timeout");
             let mut bytes = Vec::new();
             stream.read_to_end(&mut bytes).expect("the end of what is said");

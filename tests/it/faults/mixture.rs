@@ -67,7 +67,7 @@ fn text(from: &str, number: u64) -> String {
 
 /// What becomes of a connection of two of ours: as above, but that a talk may break at any place,
 /// also long after it has begun well.
-fn fate_of_talk(seed: u64) -> Fault {
+fn fault_of_session(seed: u64) -> Fault {
     let bytes = Rng::about(seed, b"talk").below(1_500);
     match result(seed, b"") {
         Fault::None | Fault::ResetAfter(_) => Fault::ResetAfter(usize::try_from(bytes).expect("small")),
@@ -80,7 +80,7 @@ fn suffers_talks(proxy: &Faulty, seed: u64) {
     let mut number = 0_u64;
     proxy.follows(move |_| {
         number += 1;
-        fate_of_talk(seed ^ number)
+        fault_of_session(seed ^ number)
     });
     proxy.breaks_all();
 }

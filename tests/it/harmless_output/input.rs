@@ -1,4 +1,4 @@
-//! What somebody may write who wants to be obeyed, to forge a line, or to look like somebody else.
+//! Input that tries to control the program, to forge a line, or to look like another peer.
 
 use std::net::Ipv4Addr;
 

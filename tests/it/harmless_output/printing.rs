@@ -15,7 +15,7 @@ use p2p_chat::model::name::PeerName;
 use p2p_chat::model::stored::Query;
 use p2p_chat::protocol::plain::Decoder;
 use p2p_chat::store::{Sqlite, Store, in_memory};
-use p2p_chat::tui::{Labels, Line, Past, PeerList, People, Standing, Voice, lines, peer_list};
+use p2p_chat::tui::{HistoryView, Labels, Line, PeerList, People, Standing, Voice, lines, peer_list};
 use parking_lot::Mutex;
 
 use super::input::Connection;
@@ -53,8 +53,7 @@ pub(super) enum Told {
 }
 
 impl Told {
-    /// Whether it is there because of what somebody wrote, and not because of what the rules think
-    /// of it.
+    /// Whether the line shows text of a peer, and not a decision of the core.
     pub(super) fn is_said(&self) -> bool {
         matches!(self, Self::Message(_) | Self::Unreadable | Self::Impostor)
     }
@@ -63,7 +62,7 @@ impl Told {
 /// What was printed because of one connection, in order.
 pub(super) type Printed = Vec<(Told, Vec<Line>)>;
 
-/// Whoever reads: a chat, and what is needed to show it.
+/// A reader: a chat, and the state that it needs to print.
 pub(super) struct Reader {
     form: Form,
     state: State,
@@ -234,7 +233,7 @@ impl Reader {
             self.kept.clone().messages(&Query { limit: HISTORY, ..Query::default() }).expect("readable");
         let people = People::new(self.kept.clone().peers().expect("readable"));
         let moment = |_| (Arc::from(""), Arc::from("today"));
-        Past { people: &people, moment: &moment, late: &|_, _| None, today: "today", in_doubt: false }
+        HistoryView { people: &people, moment: &moment, late: &|_, _| None, today: "today", in_doubt: false }
             .lines(entries)
     }
 }

@@ -8,6 +8,7 @@ use std::str::Chars;
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum Json {
     Null,
+    Bool(bool),
     Number(i64),
     Text(String),
     Object(BTreeMap<String, Json>),
@@ -53,6 +54,14 @@ fn value(rest: &mut Rest<'_>) -> Json {
         Some('n') => {
             expect(rest, "null");
             Json::Null
+        }
+        Some('t') => {
+            expect(rest, "true");
+            Json::Bool(true)
+        }
+        Some('f') => {
+            expect(rest, "false");
+            Json::Bool(false)
         }
         Some('"') => Json::Text(string(rest)),
         Some('{') => object(rest),

@@ -92,9 +92,10 @@ impl Kept {
         self.write(StoreOp::IncomingPlain { from, name, assurance, stranger: None, body })
     }
 
-    /// Alice writes to all of these.
+    /// Alice writes to these peers; several are all.
     pub(super) fn says(&mut self, to: &[(Recipient, &str, DeliveryStatus)], body: &str) -> &mut Self {
         self.ids += 1;
+        let several = to.len() > 1;
         for (to, name, status) in to {
             let assurance = match to {
                 Recipient::Peer(PeerId::Key(_)) => Assurance::Encrypted,
@@ -103,7 +104,16 @@ impl Kept {
             let (message, name) = (self.message(body), Some(PeerName::new(name)));
             let (to, status, expires) = (*to, status.clone(), self.clock + 1_000_000_000_000);
             let attempted = status == DeliveryStatus::Queued(PendingReason::NoReceipt);
-            self.write(StoreOp::Outgoing { to, name, message, status, attempted, assurance, expires });
+            self.write(StoreOp::Outgoing {
+                to,
+                name,
+                message,
+                to_all: several,
+                status,
+                attempted,
+                assurance,
+                expires,
+            });
         }
         self
     }

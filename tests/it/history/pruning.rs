@@ -42,7 +42,7 @@ fn prune_confirms_the_clock_and_deletes_old_messages() {
     let kept = noted(400);
     let pruned = kept.asked(&["--prune", "--keep-history=90d", "--yes"]).well();
     assert!(pruned.starts_with("The clock shows "), "{pruned}");
-    assert!(pruned.ends_with("Deleted 1 message.\nThis clock is now accepted as right.\n"), "{pruned}");
+    assert!(pruned.ends_with("Deleted 1 message.\nThe clock is now accepted as correct.\n"), "{pruned}");
     let left = kept.asked(&[]).well();
     assert!(left.contains("Bob: young") && !left.contains("Bob: old"), "{left}");
     assert_eq!(kept.asked(&["--forget", "--older-than=90d", "--yes"]).well(), "Deleted no messages.\n");

@@ -70,7 +70,7 @@ fn name_may_stand_on_either_side_of_id() {
 }
 
 #[test]
-fn it_tells_whose_key_it_is() {
+fn it_names_the_owner_of_the_key() {
     let data = TempDir::new().expect("a temporary directory");
     let alice = key_in(&new_id(with_data("Alice", data.path())));
     let at_work = |peer: Builder| peer.arg("--profile=At work");

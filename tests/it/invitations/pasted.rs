@@ -17,12 +17,12 @@ fn invitation_pasted_at_the_menu_is_asked_about() {
     let invitation = invitation_of(&alice);
     // As a narrow terminal would break it.
     let broken = format!("{}\r{}", &invitation[..60], &invitation[60..]);
-    let question = format!("Add Alice (key {})? y/n: ", short(&alice.key()));
+    let question = format!("Add Alice (key {})? yes/no: ", short(&alice.key()));
     bob.keys(&pasted(&broken));
     bob.enters("");
     bob.waits_for(question.trim_end());
     bob.enters("n");
-    bob.waits_for("Nothing is changed.");
+    bob.waits_for("Nothing changed.");
     // As the other side shows it.
     bob.keys(&pasted(&format!("p2p-chat add '{invitation}'")));
     bob.enters("");

@@ -32,7 +32,8 @@ fn shared_bridge_address_is_never_dialed() {
     bob.sees("[encrypted]: by the cable");
     bob.types(&["/reply and back"]);
     alice.sees("[encrypted]: and back");
-    // Nobody listens at Bob's own address now, and the other one that he told is hers, too.
+    // No program listens at Bob's own address now, and the other one that he announced is also
+    // hers.
     bob.crashes();
     alice.types(&["@bob while you were away"]);
     let shown = format!("Bob ({THERE}:{PORT})");

@@ -1,8 +1,8 @@
-//! Up to four machines for one test, joined by cables, and removed at its end however it ends.
+//! Up to four machines for one test, joined by cables, and removed at its end.
 //!
-//! Each machine is a network namespace, so addresses, routes and filters in it are nobody else's:
-//! every test has the same addresses, and all run at the same time. Nothing is made or changed
-//! outside of these namespaces.
+//! Each machine is a network namespace with its own addresses, routes and filters. So every test
+//! can use the same addresses, and all run at the same time. Nothing outside these namespaces is
+//! created or changed.
 
 use std::fmt::Display;
 use std::fs::File;

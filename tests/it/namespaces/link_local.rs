@@ -21,7 +21,7 @@ impl Scene {
     fn new() -> Option<Self> {
         let mut lab = Lab::new()?;
         let (here, there) = (lab.machine("here"), lab.machine("there"));
-        // So that the number of the interface is not the same at both, which nobody may rely on.
+        // Gives the interface another number on each side, as no peer may rely on equal numbers.
         there.does("ip link add unused type veth peer name as-well");
         lab.joins_without_addresses(&here, &there);
         for (machine, far, addr) in [(&here, &there, HERE), (&there, &here, THERE)] {
@@ -94,7 +94,7 @@ fn configured_link_local_address_works() {
 #[test]
 fn same_link_local_address_on_two_interfaces_works() {
     let Some(mut scene) = Scene::new() else { return };
-    // Behind another cable somebody has the very address that Bob has.
+    // On another cable, another machine has the same address as Bob.
     let far = scene.lab.machine("far");
     scene.lab.joins_without_addresses(&scene.here, &far);
     far.does(&format!("ip -6 addr add {THERE}/64 dev {} nodad", far.cable(&scene.here)));

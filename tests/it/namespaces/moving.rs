@@ -86,7 +86,7 @@ fn moved_peer_is_dialed_at_its_new_address() {
     alice.sees("Delivered to Bob");
     alice.finds(at("10.77.0.2", PORT), "connected");
     assert_eq!(alice.lists(at("10.77.0.3", PORT)), None);
-    // Nothing of it was shown twice, and he was never said to be gone, new, or somebody else.
+    // Nothing was shown twice, and he was never reported as gone, new or another peer.
     for (peer, words) in
         [(&alice, "I have moved."), (&bob, ": so I see."), (&alice, "I am back."), (&bob, ": welcome.")]
     {

@@ -5,7 +5,7 @@ use crate::support::Peer;
 
 const PORT: u16 = 5000;
 
-/// Alice here, whose firewall lets nobody in, and Bob there, to whom she has written.
+/// Alice here, whose firewall lets no connection in, and Bob there. She has written to him.
 fn walled() -> Option<(Lab, Machine, Machine, Peer, Peer)> {
     let mut lab = Lab::new()?;
     let (here, there) = (lab.machine("here"), lab.machine("there"));

@@ -21,8 +21,8 @@ struct Scene {
 /// They always listen at the same port: their machines have no other programs.
 const PORT: u16 = 5000;
 
-/// How long it takes until silence is noticed, and then told, where nobody asks; a busy machine
-/// takes a little longer.
+/// The time until silence is noticed and reported when the user does not ask. A busy machine takes
+/// a little longer.
 const UNASKED: Duration = Duration::from_secs(45 + 10 + 15);
 
 impl Scene {
@@ -43,7 +43,7 @@ impl Scene {
         self.bob.finds(at(HERE, PORT), state);
     }
 
-    /// Both find back, without anybody asking or being restarted, and talk.
+    /// Both find each other again without a restart or a question, and exchange messages.
     fn both_come_back(&mut self) {
         self.alice.sees(&format!("* Bob ({THERE}:{PORT}) is online"));
         self.bob.sees(&format!("* Alice ({HERE}:{PORT}) is online"));
@@ -67,7 +67,7 @@ impl Scene {
         self.alice.sees_queued();
     }
 
-    /// What Alice wrote meanwhile has arrived without anybody doing anything, and was shown once.
+    /// The message that Alice wrote meanwhile has arrived by itself, and was shown once.
     fn bob_has_it_after_all(&self) {
         let told = "Delivered to Bob: \"is anybody there?\"";
         self.alice.has_seen(told);
@@ -127,15 +127,15 @@ fn short_partition_makes_peers_quiet_not_gone() {
     }
 }
 
-/// All that is said over TCP, on connections that are kept, too. Refusals are none of that, or
-/// nobody would hear of them.
+/// All TCP traffic, also on existing connections. It excludes resets, or the refusals themselves
+/// would not get through.
 const SAID: &str = "tcp flags & rst == 0";
 
 #[test]
 fn peers_come_back_after_a_refusing_partition() {
     for refusal in ["reject with tcp reset", "reject"] {
         let Some(mut scene) = Scene::new() else { return };
-        // Bob's machine tells Alice that nobody may come, and Bob that he may not go.
+        // Bob's machine refuses Alice's connections, and Bob's own.
         scene.there.filters(&format!("{SAID} {refusal}"));
         scene.alice_writes_in_vain();
         scene.both_list_the_other_as("last seen");
@@ -155,7 +155,7 @@ fn peers_come_back_after_a_refusing_partition() {
 #[test]
 fn peers_are_quiet_behind_prohibiting_firewall() {
     let Some(mut scene) = Scene::new() else { return };
-    // Many firewalls say so, and not that nobody listens: what is behind them may be there.
+    // Many firewalls refuse this way, which does not show that no program listens behind them.
     scene.there.filters(&format!("{SAID} reject with icmp type admin-prohibited"));
     scene.both_list_the_other_as("unreachable");
     scene.alice_writes_in_vain();

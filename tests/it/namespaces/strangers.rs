@@ -35,8 +35,8 @@ fn claimed_address_is_neither_dialed_nor_disconnected() {
     let mut carol = carols.runs("Carol").port(PORT).knows(at("10.77.2.1", PORT)).start();
     alice.meets_at(&format!("Carol ({CAROL}:{PORT})"));
     carol.meets_at(&format!("Alice (10.77.2.1:{PORT})"));
-    // At Carol's machine somebody listens at another port, and at Alice's somebody does; nobody
-    // dials them.
+    // At Carol's machine and at Alice's, another program listens at another port. No peer dials
+    // them.
     let victim = carols.inside(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 9)).expect("a free port"));
     let neighbour = hers.inside(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 9)).expect("a free port"));
     let own = mallorys.inside(|| TcpListener::bind((MALLORY, 9)).expect("a free port"));
@@ -48,7 +48,7 @@ fn claimed_address_is_neither_dialed_nor_disconnected() {
         assert_eq!(says(&mallorys, alice_there, &format!("{claimed} Mallory connect")), receipt);
         assert_eq!(says(&mallorys, alice_there, &format!("{claimed} CONNECT_REQUEST")), "CONNECTED");
     }
-    // She acknowledges to whoever spoke, and looks there.
+    // She acknowledges to the sender, and probes it.
     let (said, from) = hear(&own);
     assert_eq!((said, from), (format!("{ALICE}:{PORT} Alice connect_ack"), ALICE.parse().expect("an IP")));
     for claimed in [format!("{CAROL}:9"), format!("{ALICE}:9")] {
@@ -56,7 +56,7 @@ fn claimed_address_is_neither_dialed_nor_disconnected() {
     }
     assert!(alice.lists(SocketAddrV4::new(MALLORY, 9)).is_some());
 
-    // Nobody can say goodbye, or anything else, for Carol.
+    // No other peer can say goodbye, or anything else, for Carol.
     for words in ["Carol exit", "DISCONNECTED", "Carol it is me"] {
         says(&mallorys, alice_there, &format!("{CAROL}:{PORT} {words}"));
     }

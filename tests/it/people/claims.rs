@@ -115,17 +115,6 @@ impl Claim {
 }
 
 #[test]
-fn claimed_legacy_port_takes_over_no_message() {
-    let mut scene = Claim::new();
-    scene.bob_claims();
-    scene.carol.types(&["@cryptoknights for the legacy peer"]);
-    let knights = scene.knights.as_ref().expect("it runs");
-    reaches_only(&scene.carol, "for the legacy peer", knights, &[&scene.bob]);
-    let rows = rows(&mut scene.carol);
-    assert_ne!(row_number(&rows, "CryptoKnights"), row_number(&rows, "Bob"));
-}
-
-#[test]
 fn claimed_legacy_port_takes_over_no_conversation() {
     let mut scene = Claim::new();
     let row = row_number(&rows(&mut scene.carol), "CryptoKnights").to_string();

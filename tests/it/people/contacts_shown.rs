@@ -1,6 +1,6 @@
 //! How contacts are shown: in the list, in names with a suffix, and at the start.
 
-use crate::support::{Peer, SecurePeer};
+use crate::support::Peer;
 
 use super::*;
 
@@ -167,27 +167,6 @@ fn blocked_namesake_leaves_the_contact_its_plain_name() {
 }
 
 #[test]
-fn only_contact_of_a_name_has_no_suffix() {
-    let (bob, carol) = (Person::named("Bob"), Person::named("Carol"));
-    let mut bob_runs = bob.starts();
-    let mut carol_runs = carol.starts();
-    befriends(&mut carol_runs, &bob_runs);
-    does(&mut carol_runs, &["/block bob"], "Blocked Bob (key ");
-    assert!(row_of(&list(&mut carol_runs), "Bob").contains("  blocked  "));
-    does(&mut carol_runs, &["/contacts"], "Bob (blocked): ");
-    ends(carol_runs);
-    let mut carol_runs = carol.starts();
-    assert!(row_of(&list(&mut carol_runs), "Bob").contains("  blocked  "));
-    does(&mut carol_runs, &["/unblock bob"], "Unblocked Bob (not verified).");
-    does(&mut carol_runs, &["/alias bob Boss"], "is now called Boss");
-    does(&mut carol_runs, &["/forget boss", "yes"], "Removed Boss from your contacts.");
-    // He is now a stranger, and the only peer with the name.
-    bob_runs.types(&[&format!("@{} it is me", carol_runs.addr())]);
-    carol_runs.has_seen(": it is me");
-    row_of(&list(&mut carol_runs), "Bob");
-}
-
-#[test]
 fn unblocked_contact_keeps_its_row() {
     let (ann, bob, carol) = (Person::named("Ann"), Person::named("Bob"), Person::named("Carol"));
     let (bob_runs, ann_runs) = (bob.starts(), ann.starts());
@@ -295,18 +274,4 @@ fn disconnected_contact_is_redialed_after_a_message() {
         let row = row_of(&list(&mut carol), "Bob");
         assert!(!row.contains("disconnected"), "{row}");
     }
-}
-
-#[test]
-fn help_and_suggestions_know_the_contact_commands() {
-    let mut carol = Peer::named("Carol").start();
-    carol.types(&["/help"]);
-    for command in ["/unblock", "/contacts, /add, /forget"] {
-        carol.sees(command);
-    }
-    does(&mut carol, &["/unpin bob"], "There is no command /unpin.");
-    let secure = SecurePeer::named("Zoe", b'Z');
-    befriends_secure(&mut carol, &secure);
-    let line = does(&mut carol, &["/contacts"], "Zoe: online");
-    assert!(line.contains(&secure.key().to_string()[..8]), "{line}");
 }

@@ -68,26 +68,6 @@ fn person_dialed_at_two_addresses_is_one_row() {
 }
 
 #[test]
-fn configured_person_with_two_addresses_is_one_row() {
-    let mut bob = Peer::named("Bob").start();
-    let other = SocketAddrV4::new([127, 0, 77, 3].into(), bob.addr().port());
-    let mut carol = Peer::named("Carol").knows(other).knows(bob.addr()).start();
-    bob.sees("* Carol");
-    // Until he has proven both addresses, each is a row of its own.
-    let deadline = Instant::now() + SOON;
-    loop {
-        let rows = rows(&mut carol);
-        if rows.len() == 1 {
-            row_number(&rows, "Bob");
-            break;
-        }
-        assert!(Instant::now() < deadline, "{rows:#?}");
-    }
-    carol.types(&["@bob for Bob alone"]);
-    bob.sees(": for Bob alone");
-}
-
-#[test]
 fn one_person_at_two_addresses_is_one_row() {
     let here = SecurePeer::named("Bob", b'B');
     let there = SecurePeer::at("Bob", b'B', SocketAddrV4::new([127, 0, 77, 3].into(), 0));

@@ -74,7 +74,7 @@ fn muted_peer_causes_no_notices() {
     for name in ["Eve", "Evi", "Eva"] {
         drops_by(&eve, carol.addr(), name);
     }
-    // Somebody writes unencrypted in her name.
+    // Another machine writes unencrypted in her name.
     send_raw_from(MALLORY, carol.addr(), format!("{MALLORY}:9 Eva hear me").as_bytes());
     // The notices about others are shown as before.
     bob.says(carol.addr(), &["here I am"]);

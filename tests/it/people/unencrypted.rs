@@ -6,27 +6,6 @@ use crate::support::{Capability, Peer, SOON, SecurePeer};
 use super::*;
 
 #[test]
-fn plain_is_no_command() {
-    let bob = SecurePeer::named("Bob", b'B');
-    let mut carol = Peer::named("Carol").start();
-    befriends_secure(&mut carol, &bob);
-    let before = bob.got().said_plainly().len();
-    carol.types(&["/help", "/plain bob open to all"]);
-    carol.sees("/quit");
-    let answer = carol.sees_line("an answer", |line| line.contains("plain"));
-    if answer.contains("in plain") {
-        // The program asks for a recipient.
-        carol.types(&["yes"]);
-    }
-    carol.types(&["@bob encrypted"]);
-    bob.hears("encrypted");
-    never_got(&bob, "open to all");
-    assert_eq!(bob.got().said_plainly().len(), before, "{:?}", bob.got().plain);
-    let shown = carol.received();
-    assert!(!shown.iter().any(|line| line.contains("  /plain")), "{shown:#?}");
-}
-
-#[test]
 fn known_key_gets_nothing_plain_at_legacy_program() {
     let bob = Person::named("Bob");
     let bob_runs = bob.starts();

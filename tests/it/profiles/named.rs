@@ -324,16 +324,6 @@ fn rename_without_home_is_for_one_run() {
 }
 
 #[test]
-fn new_name_that_is_an_alias_is_refused() {
-    let data = data();
-    run(started("Alice", &data), &[]);
-    let contact = "[[contact]]\nlegacy = \"127.0.0.1:5001\"\nalias = \"Cee\"\n";
-    fs::write(folder(&data, "alice").join("contacts.toml"), contact).expect("written");
-    let errors = refused(started("Cee", &data).arg("--profile=alice"));
-    assert_eq!(errors, "p2p-chat: Cee is your alias for a contact (127.0.0.1:5001); choose another name.");
-}
-
-#[test]
 fn former_name_of_a_setting_is_refused() {
     let data = data();
     run(started("Alice", &data), &["/name Zoe"]);

@@ -27,7 +27,7 @@ fn enters(terminal: &Terminal, line: &str) {
         "/mute" => "No peers are muted. /mute WHOM mutes one.",
         "/alias" => "There are no aliases; /alias WHOM NAME gives one.",
         "/requests" => "No request waits for your decision.",
-        "/key" => "Your key, which others know you by:",
+        "/key" => "Others know you by this key:",
         other => panic!("{other} is none of the commands of these scenarios"),
     };
     terminal.enters(line);

@@ -1,31 +1,9 @@
-//! A text between two of ours arrives, and is shown once, whatever happens in between.
+//! A message between two p2p-chat peers arrives and is shown once, even after failures.
 
 use tempfile::TempDir;
 
 use super::{times, with_data};
-use crate::support::meddler::{CommandKind, Piece, cut_at};
-use crate::support::{Meddler, Peer, Way, nobody};
-
-#[test]
-fn message_with_a_lost_receipt_is_shown_once() {
-    let (meddler, bob) = Meddler::in_the_only_way_to(Peer::named("Bob"));
-    let (to_alice, alice) = Meddler::in_the_only_way_to(Peer::named("Alice"));
-    let (bob, mut alice) = (bob.start(), alice.start());
-    // Bob cannot dial her, so every session goes by the meddler.
-    to_alice.does(cut_at(Way::Up, 0));
-    // Everything passes but the receipt, which is what comes back behind the handshake and the
-    // hello.
-    meddler.does(|piece: &Piece<'_>| {
-        let receipt = piece.opened && piece.way == Way::Down && piece.number > 4;
-        if receipt { CommandKind::Cut(Vec::new()) } else { CommandKind::Pass }
-    });
-    alice.says(&meddler.addr().to_string(), "once is enough");
-    alice.sees_queued();
-    bob.has_seen("once is enough");
-    meddler.does(|_| CommandKind::Pass);
-    alice.sees("Delivered to Bob: \"once is enough\"");
-    assert_eq!(times(&bob, "once is enough"), 1);
-}
+use crate::support::{Peer, nobody};
 
 #[test]
 fn goodbye_is_immediate_and_a_crash_is_noticed() {
@@ -69,7 +47,7 @@ fn undelivered_messages_are_named_at_exit_without_history() {
 }
 
 #[test]
-fn many_texts_keep_their_order() {
+fn many_messages_keep_their_order() {
     let mut bob = Peer::named("Bob").start();
     let mut alice = Peer::named("Alice").start();
     alice.says(&bob.addr().to_string(), "number 0.");

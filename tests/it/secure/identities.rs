@@ -1,4 +1,4 @@
-//! Who somebody is outlasts the process, on both sides.
+//! An identity outlasts the process, on both sides.
 
 use tempfile::TempDir;
 

@@ -1,5 +1,5 @@
-//! One of ours beside the programs of old: they notice nothing, and none of them is ever taken for
-//! one of ours.
+//! A p2p-chat peer beside legacy programs: they notice nothing, and are never mistaken for p2p-chat
+//! peers.
 
 use super::times;
 use crate::legacy::{Legacy, Program};
@@ -33,28 +33,13 @@ fn legacy_programs_see_no_opening_line_or_key() {
         alice.ends();
         for said in received(&legacy) {
             assert!(!said.to_lowercase().contains("p2p-chat"), "{}: {said}", legacy.name());
-            // An empty connection asks whether somebody is there.
+            // An empty connection is a probe.
             let is_plain = said.is_empty() || said.starts_with("127.0.0.1");
             assert!(is_plain && !said.contains('\n'), "{}: {said}", legacy.name());
         }
         assert!(!legacy.shown().iter().any(|line| line.contains("malformed")), "{:?}", legacy.shown());
         assert_eq!(times(&alice, "encrypt"), 0, "{:?}", alice.printed());
     }
-}
-
-#[test]
-fn legacy_program_there_gets_only_the_opening_line() {
-    let home = nobody();
-    let mut bob = Peer::named("Bob").port(home.port()).start();
-    let mut alice = Peer::named("Alice").start();
-    alice.says(&home.to_string(), "hello");
-    alice.sees(&format!("Delivered to {}.", bob.name()));
-    bob.crashes();
-    let legacy = Legacy::start_at(Program::Hashpa, home).expect("the port is free");
-    alice.says("Bob", "for Bob alone");
-    alice.sees(&format!("No encrypted session with {} yet; retrying.", bob.name()));
-    gets(&legacy, "P2P-CHAT/1\n");
-    assert!(received(&legacy).iter().all(|said| said == "P2P-CHAT/1\n"), "{:?}", received(&legacy));
 }
 
 #[test]
@@ -80,7 +65,7 @@ fn upgraded_legacy_address_is_soon_encrypted() {
 }
 
 #[test]
-fn who_requires_encryption_says_and_takes_nothing_plain() {
+fn required_encryption_sends_and_accepts_nothing_plain() {
     let bob = SecurePeer::named("Bob", b'B');
     let old = SecurePeer::named("Old", b'O');
     old.behaves(Manner::Says(Vec::new()));

@@ -3,7 +3,7 @@
 use super::{in_groups, times};
 use crate::support::{Builder, Peer};
 
-/// What others list in peers.toml so as to know somebody by its key.
+/// The entry for a peer with its key in peers.toml.
 fn listed(name: &str, peer: &Peer) -> String {
     format!("[[peer]]\naddress = \"{}\"\nname = \"{name}\"\nkey = \"{}\"\n", peer.addr(), peer.key())
 }

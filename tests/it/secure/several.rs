@@ -1,4 +1,4 @@
-//! Somebody who is known by a key, and may be at one of several addresses.
+//! A peer that is known by a key, and may be at one of several addresses.
 
 use super::times;
 use crate::support::{Peer, SecurePeer, nobody};

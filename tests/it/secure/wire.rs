@@ -1,4 +1,4 @@
-//! What passes between two of ours, seen by somebody who sees each byte of it.
+//! The bytes between two p2p-chat peers, as seen by a man in the middle.
 
 use crate::support::{Meddler, Peer, SecurePeer, assert_sealed};
 

@@ -38,7 +38,7 @@ fn verified_mark_is_on_both_sides_and_stays() {
     assert_eq!(hers, his);
     // Only a yes is one.
     alice.types(&["perhaps"]);
-    alice.sees("Expected yes or no. Nothing has changed.");
+    alice.sees("Expected yes or no. Nothing changed.");
     assert_eq!(compares(&mut alice, "bob"), hers);
     alice.types(&["yes"]);
     alice.sees("Bob is verified.");
@@ -84,7 +84,7 @@ fn blocked_key_is_cut_off_until_forgotten() {
     alice.sees("Bob is blocked");
     assert_eq!(times(&alice, "why do you not answer?") + times(&bob, "not for you"), 0);
 
-    // That he is somebody again is asked back, and is as if he were new.
+    // The user is asked before his key counts again, as that of a new peer.
     alice.types(&[&format!("/forget {beginning}")]);
     alice.sees(" will no longer be blocked. If the key comes again, it is new to you.");
     alice.types(&["yes"]);
@@ -100,7 +100,7 @@ fn key_after_a_forgotten_one_is_new() {
     alice.types(&["/forget bob"]);
     alice.sees("Bob will be removed from your contacts, and the key forgotten.");
     alice.types(&["no"]);
-    alice.sees("Nothing is changed.");
+    alice.sees("Nothing changed.");
     alice.types(&["/key bob"]);
     alice.sees(&in_groups(&bob));
     alice.types(&["/forget bob", "yes"]);

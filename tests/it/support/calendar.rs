@@ -16,7 +16,7 @@ pub(crate) struct Calendar {
 
 impl Calendar {
     /// The true time; nothing where libfaketime is not installed, which it says.
-    #[allow(clippy::print_stderr, reason = "whoever reads the tests has to know that this one was not run")]
+    #[allow(clippy::print_stderr, reason = "a reader of the results has to know that this one was not run")]
     pub(crate) fn new() -> Option<Self> {
         let folders = fs::read_dir("/usr/lib").ok().into_iter().flatten().filter_map(Result::ok);
         let library = folders

@@ -1,10 +1,10 @@
-//! Somebody in the way: a proxy that knows the encrypted exchange from outside, keeps all that
-//! passes, and changes what a test wants.
+//! A man in the middle: a proxy that knows the encrypted exchange from outside, records everything
+//! that passes, and changes what a test wants.
 //!
-//! What it may do is what anybody on the way may: it has no key. A connection that begins with the
-//! line is taken apart into the line and the records of TLS, each of which is passed on, changed,
-//! doubled, dropped, or the last that passes; any other is carried as it is, but that its answer,
-//! the receipt, is one piece.
+//! It can do what anyone on the path can: it has no key. A connection that begins with the opening
+//! line is divided into the line and the TLS records. Each of them is passed on, changed, repeated
+//! or dropped, or is the last that passes. Any other connection is carried unchanged, with its
+//! answer, the receipt, as one piece.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
@@ -17,14 +17,14 @@ use socket2::SockRef;
 
 use super::{Builder, SOON, dial_from, nobody, try_dial_from, v4};
 
-/// The length of what stands before each record of TLS.
+/// The length of the header of a TLS record.
 const TLS_HEAD: usize = 5;
 
-/// Where peers listen that can be dialed only past somebody in the way: an address of the loopback
-/// network that no other test uses.
+/// The address of peers that can be dialed only past a man in the middle: a loopback address that
+/// no other test uses.
 const BEHIND: Ipv4Addr = Ipv4Addr::new(127, 0, 77, 2);
 
-/// Which way something goes.
+/// The direction of a piece.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Way {
     /// From the dialer to the listener.
@@ -52,8 +52,6 @@ pub(crate) struct Piece<'a> {
 pub(crate) enum CommandKind {
     /// It passes.
     Pass,
-    /// It passes after this time.
-    Late(Duration),
     /// This passes in its place; nothing, where it is empty.
     Instead(Vec<u8>),
     /// This passes in its place, and then the connection is cut: no word of TLS says so.
@@ -265,7 +263,7 @@ pub(crate) fn flip_at(
     }
 }
 
-/// Drops everything that comes back for the line: whoever dials waits in vain for its ok.
+/// Drops the answer to the opening line, so the dialer waits in vain for its ok.
 pub(crate) fn without_ok(piece: &Piece<'_>) -> CommandKind {
     if piece.opened && piece.way == Way::Down { CommandKind::Instead(Vec::new()) } else { CommandKind::Pass }
 }
@@ -432,15 +430,11 @@ impl Carry {
         let piece = Piece { opened: self.opened, way: self.way, number: self.pieces, at: self.at, bytes };
         // The plan may take its time, and others go on meanwhile.
         let plan = Arc::clone(&self.shared.lock().plan);
-        let deed = plan(&piece);
+        let action = plan(&piece);
         self.pieces += 1;
         self.at += bytes.len();
-        match deed {
+        match action {
             CommandKind::Pass => self.to.write_all(bytes).is_ok(),
-            CommandKind::Late(time) => {
-                thread::sleep(time);
-                self.to.write_all(bytes).is_ok()
-            }
             CommandKind::Instead(other) => self.to.write_all(&other).is_ok(),
             CommandKind::Cut(last) => {
                 let _ = self.to.write_all(&last);

@@ -152,7 +152,7 @@ pub(crate) fn send_raw(to: SocketAddrV4, bytes: &[u8]) -> Vec<u8> {
 /// The same from another address of the loopback network, which to the receiver is another machine.
 pub(crate) fn send_raw_from(source: Ipv4Addr, to: SocketAddrV4, bytes: &[u8]) -> Vec<u8> {
     let mut stream = dial_from(source, to);
-    // Whoever is refused may be reset while still writing.
+    // A refused sender may be reset while it is writing.
     let _ = stream.write_all(bytes);
     let _ = stream.shutdown(Shutdown::Write);
     let mut answer = Vec::new();
@@ -194,10 +194,10 @@ pub(crate) fn try_dial_from(source: Ipv4Addr, to: SocketAddrV4) -> io::Result<Tc
 pub(crate) fn hear(listener: &TcpListener) -> (String, Ipv4Addr) {
     SockRef::from(listener).set_read_timeout(Some(SOON)).expect("a timeout");
     loop {
-        let (mut stream, source) = listener.accept().expect("somebody dials");
+        let (mut stream, source) = listener.accept().expect("a peer dials");
         stream.set_read_timeout(Some(SOON)).expect("a timeout");
         let mut said = String::new();
-        // Whoever says nothing only looks whether anybody is there.
+        // An empty connection only probes whether a program listens.
         if stream.read_to_string(&mut said).expect("UTF-8, and then the end") > 0 {
             return (said, *v4(source).ip());
         }

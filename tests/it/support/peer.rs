@@ -85,7 +85,7 @@ impl Peer {
         self.dirs.last().expect("its own").path().to_owned()
     }
 
-    /// Where it keeps its key, its nicknames and what it knows of others.
+    /// Where it keeps its key, its aliases and what it knows of others.
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.data.clone()
     }

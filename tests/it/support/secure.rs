@@ -236,8 +236,7 @@ impl SecurePeer {
             .wait_timeout_while(state, SOON, |state| !holds(&state.got))
             .expect("not poisoned");
         let got = state.got.clone();
-        // Whoever panics with the lock in hand poisons it, and the end of this peer then ends all
-        // tests.
+        // A panic with the lock held poisons it, and then the end of this peer would end all tests.
         drop(state);
         assert!(holds(&got), "{} never had {what}: {got:?}", self.shared.name);
         got
@@ -403,7 +402,7 @@ impl Shared {
             let (stream, _) = accepted.expect("this process has a descriptor left");
             let shared = Arc::clone(self);
             thread::spawn(move || {
-                // Whoever dials may break it off; what came before is kept.
+                // The dialer may break it off; earlier messages are kept.
                 let _ = shared.serve(stream);
                 shared.tell(|got| got.over += 1);
             });

@@ -1,4 +1,4 @@
-//! A peer whose output is read by nobody, or only in part.
+//! A peer whose output is not read, or only in part.
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -13,8 +13,7 @@ use tempfile::TempDir;
 
 use super::peer::{Builder, status_of};
 
-/// A peer that is not known by what it prints, for nobody reads that to its end. It is killed when
-/// dropped.
+/// A peer whose output is not read to its end. It is killed when dropped.
 pub(crate) struct Unread {
     child: Child,
     stdout: Option<BufReader<ChildStdout>>,

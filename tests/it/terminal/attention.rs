@@ -70,7 +70,7 @@ fn message_cannot_break_out_of_its_notification() {
 }
 
 #[test]
-fn whoever_is_muted_calls_for_no_attention() {
+fn muted_peer_calls_for_no_attention() {
     let (alice, mut bob) = alice_looking_elsewhere(&[]);
     alice.key(CONTROL_U);
     alice.enters("/mute bob");

@@ -109,7 +109,7 @@ fn a_line_typed_before_is_searched_for() {
 }
 
 #[test]
-fn a_text_may_have_several_lines() {
+fn message_may_have_several_lines() {
     let (alice, mut bob) = alice_and_bob(80);
     begins_text(&alice);
     alice.keys("first");

@@ -45,7 +45,7 @@ fn these_tests_notice_an_unrestored_terminal() {
 }
 
 #[test]
-fn exit_restores_the_terminal_and_tells_everybody() {
+fn exit_restores_the_terminal_with_goodbyes() {
     let (mut alice, mut bob) = alice_and_bob(80);
     line_stands(&alice, CHOICE, "", "");
     alice.enters("0");

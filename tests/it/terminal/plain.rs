@@ -186,7 +186,7 @@ fn is_coloured(bytes: &[u8]) -> bool {
 }
 
 #[test]
-fn colours_are_for_terminals_and_for_whoever_asks() {
+fn colours_are_for_terminals_or_on_request() {
     for (args, env, coloured) in [
         (&[][..], &[][..], true),
         (&["--color=never"], &[], false),

@@ -317,7 +317,7 @@ fn muted_messages_are_hidden_but_readable_later() {
     alice.waits_for("Bob: one");
     alice.waits_for("Bob: two");
     alice.enters("/mute");
-    alice.waits_for(&format!("{} is muted; messages since: 2.", bob.shown()));
+    alice.waits_for(&format!("{} is muted; 2 messages are hidden.", bob.shown()));
     alice.enters("/unmute bob");
     alice.waits_for("Unmuted Bob. 2 messages arrived meanwhile: /history Bob");
     bob.says("1", "three");
@@ -346,7 +346,7 @@ Choice [0-6]: 6
 More [0-8]:",
     );
     alice.enters("1");
-    line_stands(&alice, "Talk with: ", "", "");
+    line_stands(&alice, "Chat with: ", "", "");
     alice.enters("bob");
     line_stands(&alice, "to Bob> ", "", "");
     alice.enters("by the menu");

@@ -66,10 +66,11 @@ fn wide_wrapped_line_survives_incoming_messages() {
     let shown = wrapped(TO_BOB, &text.replace('\u{301}', ""), 40);
     let expected = shown.last().expect("rows").trim_end().to_owned();
     alice.shows("the line as it was typed", |screen| {
-        let dock: Vec<String> =
+        let footer: Vec<String> =
             rows(screen).into_iter().rev().skip_while(String::is_empty).take(shown.len()).collect();
-        let dock: Vec<String> = dock.into_iter().rev().map(|row| row.replace('\u{301}', "")).collect();
-        dock.iter().zip(&shown).all(|(row, shown)| row == shown.trim_end()) && dock.last() == Some(&expected)
+        let footer: Vec<String> = footer.into_iter().rev().map(|row| row.replace('\u{301}', "")).collect();
+        footer.iter().zip(&shown).all(|(row, shown)| row == shown.trim_end())
+            && footer.last() == Some(&expected)
     });
     alice.enters("");
     bob.sees(&format!(": {}", text.trim_end()));

@@ -47,7 +47,7 @@ fn clock_jump_of_centuries_changes_no_presence() {
         assert_eq!(days, 1, "{day} after {before:?}");
         before = Some(day);
     }
-    // Whoever is new is shown with the same date.
+    // A new peer is shown with the same date.
     send_raw_from(MALLORY, alice.addr(), b"127.0.0.66:9 Mallory what day is it?");
     let line = alice.sees(": what day is it?");
     assert!(before.is_some_and(|day| line.starts_with(&format!("[{day}] Mallory ("))), "{line}");

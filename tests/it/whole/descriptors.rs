@@ -70,7 +70,7 @@ fn silent_connections_beyond_the_descriptors_are_survived() {
     let source = |number: usize| Ipv4Addr::new(127, 0, 67, u8::try_from(number).expect("few"));
     let silent: Vec<_> = (0..SILENT).map(|number| dial_from(source(number), alice.addr())).collect();
     let expected = acknowledged(&alice);
-    // Whoever is silent longest goes, for whoever speaks.
+    // The connection that is silent longest is closed for one that sends.
     assert_eq!(expected.len(), MESSAGES);
     is_patient(&alice);
     alice.has_shown(&expected);

@@ -64,7 +64,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Whoever still has a file open keeps it until they close it.
+        // A process that has a file open keeps it until it closes it.
         let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
     }
 }

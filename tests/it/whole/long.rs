@@ -68,7 +68,7 @@ impl Held {
                 return held;
             }
             assert!(begun.elapsed() < 2 * SOON, "{held:?} after {before:?}");
-            // Those that accepted in the burst leave that to one of them when somebody connects.
+            // The workers of the burst leave new connections to one of them.
             drop(dial_from(source(0), peer.addr()));
             thread::sleep(Duration::from_millis(50));
         }

@@ -69,7 +69,7 @@ impl Crowd {
     /// The first writes to all, and each of the others gets it within this time. Returns how long
     /// the last one waited for it.
     fn gets_message_to_all(&mut self, within: Duration) -> Duration {
-        let (first, others) = self.peers.split_first_mut().expect("somebody");
+        let (first, others) = self.peers.split_first_mut().expect("a peer");
         let sent = Instant::now();
         first.types(&["@all good morning"]);
         for other in others {
@@ -112,7 +112,7 @@ fn three_hundred_processes_find_each_other_and_idle() {
     thread::sleep(IDLE);
     let used = crowd.peers.iter().map(cpu_time).sum::<Duration>() - before;
     let share = used.as_secs_f64() / IDLE.as_secs_f64() / crowd.peers.len() as f64;
-    let resident = crowd.peers.iter().map(Peer::resident_kib).max().expect("somebody");
+    let resident = crowd.peers.iter().map(Peer::resident_kib).max().expect("a peer");
     println!("idle: {:.3} % of a core each; {resident} KiB at most", share * 100.0);
     assert!(share <= 0.003, "{share}");
     assert!(resident <= 25 * 1024, "{resident} KiB");

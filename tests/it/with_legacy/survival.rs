@@ -103,8 +103,7 @@ fn xyz_survives_at_a_port_r3_had_before() {
     let name = shown(&r3);
     drop(r3);
     go(&mut alice, &[name]);
-    // Somebody starts another program at that port, and Alice looks for the peer that was
-    // connected.
+    // Another program starts at that port, and Alice probes the peer that was connected.
     let xyz = port.start(Program::Xyz);
     alice.sees(" is online");
     lives(&xyz);

@@ -10,7 +10,7 @@ const LOOKS_AN_HOUR: usize = 240;
 const LOOKS_A_TURN: usize = 20;
 
 /// ... and two for each time that the user wanted to know.
-const LOOKS_A_WISH: usize = 2;
+const LOOKS_A_REQUEST: usize = 2;
 
 /// After this long a peer that is not there is not believed to be: the interval, the time it may
 /// stay without an answer, and two looks.
@@ -58,12 +58,12 @@ impl Soak {
     fn end_hour(&mut self) {
         for (port, soul) in &mut self.souls {
             let turns: usize = soul.turns.iter().sum();
-            let most = LOOKS_AN_HOUR + LOOKS_A_TURN * turns + LOOKS_A_WISH * self.wishes;
+            let most = LOOKS_AN_HOUR + LOOKS_A_TURN * turns + LOOKS_A_REQUEST * self.requests;
             let looks = self.looks.get(port).copied().unwrap_or(0);
             assert!(looks <= most, "port {port} was dialed {looks} times in an hour with {turns} turns");
             soul.turns = [0, soul.turns[0]];
         }
         self.looks.clear();
-        self.wishes = 0;
+        self.requests = 0;
     }
 }

@@ -57,9 +57,9 @@ fn every_peer_is_listed_under_its_last_name() {
             body: body.into(),
         };
         apply(store, &[called(addr(1), name("Other"), "y"), called(addr(1), None, "z")]);
-        let parties = store.peers().unwrap();
+        let peers = store.peers().unwrap();
         assert_eq!(
-            parties,
+            peers,
             [(addr(1), name("Other")), (key(2), None), (key(1), name("Bob"))],
             "{}",
             tried.name

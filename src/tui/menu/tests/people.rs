@@ -98,24 +98,24 @@ fn contacts_of_one_name_are_asked_about() {
 }
 
 #[test]
-fn nickname_wins_over_the_name_of_another() {
+fn alias_wins_over_the_name_of_another() {
     let mut people = known(vec![contact(1, "Bob", 1), stranger(2, "Boss", 2)], Vec::new());
-    people.labels.set_nicknames([(key(1).into(), "Boss".parse().unwrap())].into());
+    people.labels.set_aliases([(key(1).into(), "Boss".parse().unwrap())].into());
     assert_eq!(meant("boss", &people), key_of(1));
     assert_eq!(meant("bob", &people), key_of(1));
     assert_eq!(meant("2", &people), key_of(2));
 }
 
 #[test]
-fn nickname_of_an_address_means_no_key() {
+fn alias_of_an_address_means_no_key() {
     let at = PeerAddr::new(Ipv4Addr::LOCALHOST, 5001).unwrap();
     let legacy = crate::protocol::plain::peer_at(at.plain().unwrap());
-    let nicknames = [(legacy.into(), "Boss".parse().unwrap())];
+    let aliases = [(legacy.into(), "Boss".parse().unwrap())];
     let mut people = known(vec![stranger(1, "Eve", 1)], Vec::new());
-    people.labels.set_nicknames(nicknames.clone().into());
+    people.labels.set_aliases(aliases.clone().into());
     assert_eq!(meant("boss", &people), Some(legacy.into()));
     let mut nobody = known(Vec::new(), Vec::new());
-    nobody.labels.set_nicknames(nicknames.into());
+    nobody.labels.set_aliases(aliases.into());
     assert_eq!(meant("boss", &nobody), Some(at.into()));
 }
 
@@ -183,9 +183,9 @@ fn address_becomes_the_peer_that_answers_there() {
 }
 
 #[test]
-fn nickname_that_another_contact_has_is_found() {
+fn alias_that_another_contact_has_is_found() {
     let mut people = known(vec![contact(1, "Bob", 1), stranger(2, "Eve", 2)], vec![pin("Dave", 3)]);
-    people.labels.set_nicknames([(key(1).into(), "Boss".parse().unwrap())].into());
+    people.labels.set_aliases([(key(1).into(), "Boss".parse().unwrap())].into());
     let called = |name: &str, byte| contact_called(&name.parse().unwrap(), key(byte).into(), &people);
     for (name, of, other) in [("DAVE", 2, key_of(3)), ("boss", 2, key_of(1)), ("bob", 3, key_of(1))] {
         assert_eq!(called(name, of), other, "{name}");

@@ -103,7 +103,7 @@ fn verify_shows_six_groups_and_needs_a_yes() {
     for line in ["", "0"] {
         let (act, said, _) = after(&mut menu, &["/verify bob", line], &people);
         assert_eq!(act, None);
-        assert!(said.ends_with("Nothing is changed."), "{said}");
+        assert!(said.ends_with("Nothing changed."), "{said}");
         assert!(menu.is_at_choice());
     }
 }
@@ -190,7 +190,7 @@ fn forget_shows_the_consequence_first() {
     assert_eq!(act, None);
     assert!(said.starts_with("Bob will be removed from your contacts, and the key forgotten."), "{said}");
     assert_eq!(menu.prompt(), "Forget Bob? yes/no: ");
-    assert_eq!(after(&mut menu, &["n"], &people), (None, "Nothing is changed.".into(), false));
+    assert_eq!(after(&mut menu, &["n"], &people), (None, "Nothing changed.".into(), false));
     assert_eq!(act_of(&["/forget bob", "y"], &people), Some(Act::Core(Command::Forget(key(1).into()))));
     let (act, said, _) = after(&mut menu, &["/forget carla", "yes"], &people);
     assert_eq!(act, Some(Act::Core(Command::Forget(key(6).into()))));
@@ -226,7 +226,7 @@ fn address_is_forgotten_only_if_something_is_known() {
         let (act, said, _) = after(&mut menu(), &[&format!("/forget {word}"), "yes"], &people);
         assert_eq!((act, &*said), (Some(Act::Core(Command::Forget(id.into()))), words));
     }
-    people.labels.set_nicknames([(legacy(5004), "Printer".parse().unwrap())].into());
+    people.labels.set_aliases([(legacy(5004), "Printer".parse().unwrap())].into());
     let (act, said, _) = after(&mut menu(), &["/forget printer", "yes"], &people);
     assert_eq!(act, Some(Act::Core(Command::Forget(addr(5004).into()))));
     assert_eq!(said, "Printer will be removed from your contacts.");
@@ -331,9 +331,9 @@ fn legacy_strangers_are_meant_by_name_and_address() {
 }
 
 #[test]
-fn nickname_names_the_contact_whose_key_has_changed() {
+fn alias_names_the_contact_whose_key_has_changed() {
     let mut people = known(vec![request("Bob", 3, 5001, &[pin("Bob", 1, 5001)])]);
-    people.labels.set_nicknames([(key(1).into(), "Boss".parse().unwrap())].into());
+    people.labels.set_aliases([(key(1).into(), "Boss".parse().unwrap())].into());
     assert_eq!(
         act_of(&["/trust boss"], &people),
         Some(Act::Core(Command::Trust(key(3), As::NewKeyOf(key(1)))))
@@ -480,7 +480,7 @@ fn key_commands_take_every_shown_name() {
     let namesakes = [pin("Bob", 1, 5001), pin("Bob", 2, 5802)];
     let blocked = [("Bob", 7), ("Mallory", 8)].map(|(name, n)| Pin { blocked: true, ..pin(name, n, 5900) });
     let mut people = with_pins([&namesakes[..], &blocked].concat(), Vec::new());
-    people.labels.set_nicknames([(key(2).into(), "Boss".parse().unwrap())].into());
+    people.labels.set_aliases([(key(2).into(), "Boss".parse().unwrap())].into());
     for (word, n) in [("Bob·aeaq", 1), ("bob:aeaq", 1), ("1", 1), ("aeaq", 1), ("boss", 2), ("bob·aiba", 2)]
     {
         let verified = act_of(&[&format!("/verify {word}"), "yes"], &people);

@@ -388,7 +388,7 @@ fn keys_and_requests_are_listed() {
     assert!(lines[0].to_string().starts_with("* Zoe (192.0.2.7:5000) wants to chat, key aiba eaqc "));
     assert_eq!(
         lines.last().unwrap().to_string(),
-        "2 more peers want to chat, but there are too many requests. They may come again."
+        "2 more peers want to chat, but there are too many requests. They may try again."
     );
 }
 

@@ -119,8 +119,8 @@ fn limit(stream: &TcpStream) -> io::Result<()> {
     stream.set_write_timeout(Some(LIMIT))
 }
 
-/// Connects to the peer; whoever cannot be connected on is reset, for a connection that was
-/// accepted cannot be refused.
+/// Connects to the peer. If that fails, the dialer's connection is reset, because an accepted
+/// connection cannot be refused.
 fn connect(shared: &Shared, dialer: &TcpStream) -> io::Result<TcpStream> {
     let peer = TcpStream::connect_timeout(&shared.peer.into(), LIMIT);
     let peer = peer.inspect_err(|_| drop(SockRef::from(dialer).set_linger(Some(Duration::ZERO))))?;
@@ -214,7 +214,7 @@ fn is_talk(first: &[u8]) -> bool {
     first.starts_with(DIAL_LINE)
 }
 
-/// Gives the peer the whole message, and waits for its answer, which nobody gets.
+/// Gives the peer the whole message, and waits for its answer, which is not passed on.
 fn answer_to(shared: &Shared, dialer: &mut TcpStream, first: &[u8]) -> io::Result<()> {
     let mut peer = connect(shared, dialer)?;
     peer.write_all(first)?;

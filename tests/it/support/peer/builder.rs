@@ -73,7 +73,7 @@ impl Builder {
         &self.name
     }
 
-    /// Keeps its key, its nicknames and what it knows of others in this directory, for further
+    /// Keeps its key, its aliases and what it knows of others in this directory, for further
     /// runs. Otherwise that is in a directory of its own and goes with it, so two peers of one name
     /// are two people.
     pub(crate) fn data_dir(self, path: impl AsRef<Path>) -> Self {

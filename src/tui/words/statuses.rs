@@ -1,10 +1,7 @@
 //! The lines about delivery statuses and results of commands. Pure.
 
-use unicode_width::UnicodeWidthStr;
-
-use super::trust::USUAL_COLUMNS;
 use super::voice::{Voice, place};
-use crate::core::{CommandKind, PeerInfo};
+use crate::core::{CommandKind, LeftOut, LeftOutContacts, PeerInfo};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::message::{LINE_MARK, MAX_PARTS, MAX_SENT_BYTES, SendError, SendResult};
 use crate::model::name::shortened;
@@ -26,7 +23,7 @@ pub(crate) fn is_good(status: &DeliveryStatus) -> bool {
 }
 
 /// Returns the result of a `connect` or a goodbye as the end of a sentence.
-fn fate_words(result: &SendResult) -> String {
+fn result_words(result: &SendResult) -> String {
     match result {
         SendResult::Delivered => "delivered".into(),
         SendResult::HandedOver => "sent".into(),
@@ -198,7 +195,7 @@ pub(super) fn first(
 
 /// Returns the line for the result of a command to one peer.
 pub(super) fn done(kind: CommandKind, who: &PeerInfo, result: &SendResult, voice: &Voice<'_>) -> String {
-    let (who, why) = (voice.named(who), fate_words(result));
+    let (who, why) = (voice.named(who), result_words(result));
     let is_taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
     match kind {
         CommandKind::Send => why,
@@ -253,32 +250,26 @@ pub(super) fn left_out_words(count: usize, voice: &Voice<'_>) -> Option<String> 
     Some(format!("{strangers} left out{offer}."))
 }
 
-/// Returns the line about the offline contacts that a message to all does not reach, in one row of
-/// a usual terminal. `first` has the first of these `count` contacts.
-pub(super) fn not_to_offline(first: &[PeerInfo], count: usize, voice: &Voice<'_>) -> String {
-    let contacts = if count == 1 { "contact" } else { "contacts" };
-    let mut line = format!("Not sent to {count} offline {contacts}: ");
-    for (at, who) in first.iter().enumerate() {
-        let name = format!("{}{}", if at == 0 { "" } else { ", " }, voice.word_for(who));
-        let more = count - at - 1;
-        let end = if more == 0 { ".".to_owned() } else { format!(" and {more} more.") };
-        if at > 0 && line.width() + name.width() + end.width() >= USUAL_COLUMNS {
-            return format!("{line} and {} more.", count - at);
-        }
-        line += &name;
-    }
-    match count - first.len() {
-        0 => line + ".",
-        more => format!("{line} and {more} more."),
-    }
+/// Returns the contacts that a message to all left out for one reason, as the subject of a clause
+/// with this verb: `Bob and Carol are`.
+fn left_out_contacts(contacts: &LeftOutContacts, verbs: [&str; 2], voice: &Voice<'_>) -> Option<String> {
+    let names: Vec<String> = contacts.first.iter().map(|who| voice.word_for(who)).collect();
+    let subject = match (contacts.count - names.len(), &names[..]) {
+        (_, []) => return None,
+        (0, [one]) => one.clone(),
+        (0, [others @ .., last]) => format!("{} and {last}", others.join(", ")),
+        (more, _) => format!("{} and {more} more", names.join(", ")),
+    };
+    Some(format!("{subject} {}", if contacts.count == 1 { verbs[0] } else { verbs[1] }))
 }
 
-/// Returns the line that sums up the results of one command for several peers.
+/// Returns the line that sums up the results of one command for several peers, with the contacts
+/// that a message to all left out. The numbers are those of all recipients and of those reached.
 pub(super) fn sum(
     kind: CommandKind,
-    total: usize,
-    done: usize,
+    (total, done): (usize, usize),
     failed: &[(PeerInfo, DeliveryStatus)],
+    left_out: &LeftOut,
     voice: &Voice<'_>,
 ) -> String {
     let verb = match kind {
@@ -301,6 +292,11 @@ pub(super) fn sum(
     if !failed.is_empty() && unnamed > 0 {
         failures.push(format!("{unnamed} more"));
     }
+    let LeftOut { offline, refusing, .. } = left_out;
+    failures.extend(left_out_contacts(offline, ["is offline", "are offline"], voice));
+    let verbs = ["does not accept messages from you", "do not accept messages from you"];
+    failures.extend(left_out_contacts(refusing, verbs, voice));
+    let total = total + offline.count + refusing.count;
     let failures = if failures.is_empty() { String::new() } else { format!(" ({})", failures.join("; ")) };
     format!("{verb} {done} of {total}{failures}.")
 }

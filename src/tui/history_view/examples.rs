@@ -1,4 +1,4 @@
-//! Messages for the tests of this room.
+//! Messages for the tests of this module.
 
 use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, PendingReason};
@@ -8,10 +8,10 @@ use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::stored::{Assurance, Direction, RowId, StoredMessage};
 
-/// A minute after four in the afternoon of 21 November 2026, UTC, in milliseconds since 1970.
+/// 16:04:02 on 21 November 2026, UTC, in milliseconds since 1970.
 pub(crate) const TIME: u64 = 1_795_277_042_120;
 
-/// Characters that must have no effect.
+/// Texts that must not change the screen or the markup.
 pub(crate) const NASTY: [&str; 14] = [
     "\u{1b}[31mred\u{1b}]0;title\u{7}",
     "\u{202e}gnp.exe\u{2066}\u{200b}\u{feff}",
@@ -57,12 +57,12 @@ pub(crate) fn from_bob(row: i64, body: &str) -> StoredMessage {
     }
 }
 
-/// An outgoing message with this id and row number to a peer at port 5000.
+/// An outgoing message with this id and row number, to a peer at a port from 5000 on.
 pub(crate) fn to(row: i64, id: u8, status: DeliveryStatus) -> StoredMessage {
     StoredMessage {
         peer: at(5_000 + u16::try_from(row).unwrap()),
         name: Some(PeerName::new(&format!("N{row}"))),
-        direction: Direction::Outgoing { status, attempted: false },
+        direction: Direction::Outgoing { to_all: false, status, attempted: false },
         id: Some(MessageId::new([id; ID_BYTES])),
         sent: Some(TIME),
         assurance: Assurance::Plain,

@@ -7,7 +7,7 @@ use crate::mailbox::ITEM_BYTES;
 use crate::model::peer_id::Recipient;
 use crate::model::stored::{Query, RowId, Selection, StoreError, StoredMessage};
 use crate::runtime::MAX_STAGED_BYTES;
-use crate::tui::{Chosen, HistoryOf, Ink, Line, Past, People, quoted};
+use crate::tui::{Chosen, HistoryOf, HistoryView, Ink, Line, People, quoted};
 
 /// Messages that `/history` shows, at most: about two screens.
 const SHOWN_AT_ONCE: usize = 50;
@@ -25,15 +25,15 @@ impl App {
     pub(super) fn history(&mut self, of: HistoryOf, words: Option<String>) {
         let (with, label, words) = match of {
             HistoryOf::All => (None, None, words),
-            HistoryOf::One(chosen) => match self.parties_of(&chosen) {
-                Ok(parties) => {
+            HistoryOf::One(chosen) => match self.peers_of(&chosen) {
+                Ok(peers) => {
                     self.have_read(&chosen);
-                    (Some(parties), Some(chosen.label), words)
+                    (Some(peers), Some(chosen.label), words)
                 }
                 Err(error) => return self.unreadable(&error),
             },
             HistoryOf::Named(name) => match self.parties_named(&name) {
-                Ok(parties) if !parties.is_empty() => (Some(parties), Some(name), words),
+                Ok(peers) if !peers.is_empty() => (Some(peers), Some(name), words),
                 Ok(_) => (None, None, Some(words.map_or(name.clone(), |words| format!("{name} {words}")))),
                 Err(error) => return self.unreadable(&error),
             },
@@ -69,14 +69,14 @@ impl App {
         if with.peer().is_none() {
             return;
         }
-        let Ok(parties) = self.parties_of(with) else { return };
-        let which = Selection { with: Some(parties), since: None, until: None };
+        let Ok(peers) = self.peers_of(with) else { return };
+        let which = Selection { with: Some(peers), since: None, until: None };
         let query = Query { which, words: None, before: None, limit: SHOWN_AT_ONCE };
         let mut entries = match self.node.messages(&query) {
             Ok(entries) => entries,
             Err(error) => return self.unreadable(&error),
         };
-        let first_new = Past::first_new(&entries);
+        let first_new = HistoryView::first_new(&entries);
         let begin = entries.len().saturating_sub(SHOWN_AT_BEGIN).min(first_new.unwrap_or(usize::MAX));
         entries.drain(..begin);
         let first_new = first_new.map(|at| at - begin);
@@ -147,20 +147,20 @@ impl App {
         let people = self.people();
         let moment = |time: u64| self.clock.of(time);
         let late = |sent, came| self.clock.late(sent, came);
-        Past { people: &people, moment: &moment, late: &late, today: &today, in_doubt }.lines(entries)
+        HistoryView { people: &people, moment: &moment, late: &late, today: &today, in_doubt }.lines(entries)
     }
 
     /// Returns all peers in the history, with their labels in the chat.
     pub(super) fn people(&self) -> People {
-        let parties = self.node.peers_in_history().unwrap_or_default();
-        People::new(parties).remembered(self.contacts.pins.values()).labelled(self.labels.clone())
+        let peers = self.node.peers_in_history().unwrap_or_default();
+        People::new(peers).remembered(self.contacts.pins.values()).labelled(self.labels.clone())
     }
 
     /// Returns the stored conversations with the chosen recipients.
-    fn parties_of(&self, chosen: &Chosen) -> Result<Vec<Recipient>, StoreError> {
+    fn peers_of(&self, chosen: &Chosen) -> Result<Vec<Recipient>, StoreError> {
         match &chosen.target {
             Target::All | Target::AllPlain => {
-                Ok(self.node.peers_in_history()?.into_iter().map(|(party, _)| party).collect())
+                Ok(self.node.peers_in_history()?.into_iter().map(|(peer, _)| peer).collect())
             }
             Target::These(ids) => Ok(ids.iter().copied().flat_map(stored_conversations).collect()),
         }

@@ -1,36 +1,37 @@
-//! What is told as one message: a row of the store, or the rows of one text of ours to several.
-//! Pure.
+//! Groups the rows of the store into messages: the rows of one outgoing message to several
+//! recipients are one. Pure.
 
 use super::words::state;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::model::stored::{Assurance, Direction, StoredMessage};
 
-/// Recipients of one text that are kept to be named: all of three, and of more the first ones.
+/// Recipients of one message that are named, at most. More are counted.
 pub(crate) const MOST_NAMED: usize = 3;
 
 /// One message.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Told {
-    /// Its first row.
+pub(crate) struct HistoryMessage {
+    /// The first of its rows.
     pub(crate) first: StoredMessage,
-    /// The first of those that it came from or went to, and how sure that is.
+    /// Its sender or its first recipients, each with the name and the assurance of that time.
     pub(crate) with: Vec<(Recipient, Option<PeerName>, Assurance)>,
-    /// How many those are.
+    /// How many recipients there are.
     pub(crate) count: usize,
-    /// Each state of an outgoing message, and how many recipients have it.
+    /// Each status of an outgoing message, and how many recipients have it.
     pub(crate) states: Vec<(&'static str, usize)>,
 }
 
-impl Told {
+impl HistoryMessage {
     fn new(first: StoredMessage) -> Self {
-        let mut told = Self { with: Vec::new(), count: 0, states: Vec::new(), first };
-        let StoredMessage { peer, name, assurance, direction, .. } = told.first.clone();
-        told.count(peer, name, assurance, &direction);
-        told
+        let mut message = Self { with: Vec::new(), count: 0, states: Vec::new(), first };
+        let StoredMessage { peer, name, assurance, direction, .. } = message.first.clone();
+        message.count(peer, name, assurance, &direction);
+        message
     }
 
-    /// What `words` says of when the message was sent and when it came; nothing of an outgoing one.
+    /// Returns what `words` makes of the times when a received message was sent and arrived. `None`
+    /// for an outgoing one.
     pub(crate) fn late(&self, words: impl Fn(u64, u64) -> Option<String>) -> Option<String> {
         let sent = self.first.sent.filter(|_| !self.first.direction.is_outgoing())?;
         words(sent, self.first.time)
@@ -47,7 +48,7 @@ impl Told {
         if self.with.len() < MOST_NAMED {
             self.with.push((peer, name, assurance));
         }
-        let Direction::Outgoing { status, attempted } = direction else { return };
+        let Direction::Outgoing { status, attempted, .. } = direction else { return };
         let state = state(status, *attempted);
         match self.states.iter_mut().find(|(known, _)| *known == state) {
             Some((_, count)) => *count += 1,
@@ -56,29 +57,29 @@ impl Told {
     }
 }
 
-/// Whether two rows, one behind the other, are one text of ours to two.
+/// Returns whether two consecutive rows belong to one outgoing message.
 pub(crate) fn are_one(one: &StoredMessage, other: &StoredMessage) -> bool {
     one.direction.is_outgoing() && other.direction.is_outgoing() && one.id.is_some() && one.id == other.id
 }
 
-/// Makes messages of rows, one by one.
+/// Groups rows into messages, one row at a time.
 #[derive(Default)]
-pub(crate) struct Folder(Option<Told>);
+pub(crate) struct Grouping(Option<HistoryMessage>);
 
-impl Folder {
-    /// Takes the next row; gives the message before it, if that is whole now.
-    pub(crate) fn take(&mut self, entry: StoredMessage) -> Option<Told> {
+impl Grouping {
+    /// Takes the next row. Returns the message before it if that is complete now.
+    pub(crate) fn take(&mut self, entry: StoredMessage) -> Option<HistoryMessage> {
         match &mut self.0 {
-            Some(told) if are_one(&told.first, &entry) => {
-                told.count(entry.peer, entry.name, entry.assurance, &entry.direction);
+            Some(message) if are_one(&message.first, &entry) => {
+                message.count(entry.peer, entry.name, entry.assurance, &entry.direction);
                 None
             }
-            last => last.replace(Told::new(entry)),
+            last => last.replace(HistoryMessage::new(entry)),
         }
     }
 
-    /// The last message.
-    pub(crate) fn end(self) -> Option<Told> {
+    /// Returns the last message.
+    pub(crate) fn end(self) -> Option<HistoryMessage> {
         self.0
     }
 }
@@ -102,11 +103,13 @@ mod tests {
             from_bob(8, "in between"),
             to(9, 2, DeliveryStatus::Delivered),
         ];
-        let mut folder = Folder::default();
-        let mut told: Vec<Told> = rows.into_iter().filter_map(|row| folder.take(row)).collect();
-        told.extend(folder.end());
-        let seen: Vec<_> = told.iter().map(|told| (told.first.row.0, told.count, told.with.len())).collect();
+        let mut grouping = Grouping::default();
+        let mut messages: Vec<HistoryMessage> =
+            rows.into_iter().filter_map(|row| grouping.take(row)).collect();
+        messages.extend(grouping.end());
+        let seen: Vec<_> =
+            messages.iter().map(|message| (message.first.row.0, message.count, message.with.len())).collect();
         assert_eq!(seen, [(1, 1, 1), (2, 1, 1), (3, 4, 3), (7, 1, 1), (8, 1, 1), (9, 1, 1)]);
-        assert_eq!(told[2].states, [("delivered", 3), ("queued", 1)]);
+        assert_eq!(messages[2].states, [("delivered", 3), ("queued", 1)]);
     }
 }

@@ -1,11 +1,12 @@
-//! Who sent a message, and its status, in words. Pure.
+//! The sender or the recipients of a message, and its status, in words. Pure.
 
+use super::grouping::{HistoryMessage, MOST_NAMED};
 use super::people::{People, remark};
-use super::told::{MOST_NAMED, Told};
 use crate::model::delivery::{DeliveryStatus, FailureReason};
+use crate::model::stored::Direction;
 
-/// The word for the status of an outgoing message, which may have been sent if it was `attempted`.
-/// Scripts read it (docs/HISTORY.md), so a released word never changes.
+/// Returns the word for the status of an outgoing message. `attempted` says that it may have been
+/// sent. Scripts read these words (docs/HISTORY.md), so they never change.
 pub(crate) fn state(status: &DeliveryStatus, attempted: bool) -> &'static str {
     match status {
         DeliveryStatus::Queued(_) if attempted => "no receipt yet",
@@ -27,25 +28,28 @@ pub(crate) fn state(status: &DeliveryStatus, attempted: bool) -> &'static str {
     }
 }
 
-/// Whom a message came from, or all that it went to, as far as they fit; each name as `show` has
-/// it.
-pub(crate) fn with(told: &Told, people: &People, show: impl Fn(String) -> String) -> String {
+/// Returns the sender, or the recipients as far as they fit. Each name is as `show` has it.
+pub(crate) fn with(message: &HistoryMessage, people: &People, show: impl Fn(String) -> String) -> String {
+    if let Direction::Outgoing { to_all: true, .. } = message.first.direction {
+        return show("all".to_owned());
+    }
     let named = |at: usize| {
-        told.with
+        message
+            .with
             .get(at)
-            .map(|(party, name, assurance)| show(people.called(*party, name.as_ref())) + remark(*assurance))
+            .map(|(peer, name, assurance)| show(people.called(*peer, name.as_ref())) + remark(*assurance))
     };
     let named = |from: std::ops::Range<usize>| from.filter_map(named).collect::<Vec<_>>().join(", ");
-    match told.count {
+    match message.count {
         0 | 1 => named(0..1),
         count if count <= MOST_NAMED => format!("{} and {}", named(0..count - 1), named(count - 1..count)),
         count => format!("{} and {} more", named(0..MOST_NAMED - 1), count + 1 - MOST_NAMED),
     }
 }
 
-/// The states of an outgoing message, in brackets; nothing for one that came.
-pub(crate) fn outcome(told: &Told) -> String {
-    match &told.states[..] {
+/// Returns the statuses of an outgoing message in brackets; nothing for a received one.
+pub(crate) fn outcome(message: &HistoryMessage) -> String {
+    match &message.states[..] {
         [] => String::new(),
         [(state, _)] => format!(" ({state})"),
         several => {

@@ -1,4 +1,4 @@
-//! The peers of the history: their labels, which are those of the chat, and which of them a word
+//! The peers in the history: their labels, which are those of the chat, and the peers that a word
 //! means. Pure.
 
 use std::collections::{HashMap, HashSet};
@@ -11,18 +11,18 @@ use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::stored::Assurance;
 use crate::tui::labels::{self, Labels, MARK, Standing};
 
-/// Characters that the beginning of a key has at least, as everywhere in the program.
+/// The minimum length of the beginning of a key, as everywhere in the program.
 const SHORTEST_BEGINNING: usize = 4;
 
-/// Parties that are named where a word means none of them: as many as a line bears.
+/// Peers that are named when a word means none of them, at most: as many as fit into a line.
 const SUGGESTED: usize = 5;
 
 /// All peers with messages.
 pub struct People {
-    /// What they were called last, the latest first.
-    parties: Vec<(Recipient, Option<PeerName>)>,
+    /// The last name of each peer, the latest first.
+    peers: Vec<(Recipient, Option<PeerName>)>,
     last: HashMap<Recipient, PeerName>,
-    /// How many are called so.
+    /// How many peers have each name.
     owners: HashMap<String, usize>,
     labels: Labels,
     /// The peers that only the history knows.
@@ -30,46 +30,44 @@ pub struct People {
 }
 
 impl People {
-    /// Those whom a store knows, with what they were called last, the latest first.
-    pub fn new(parties: Vec<(Recipient, Option<PeerName>)>) -> Self {
-        let named = || parties.iter().filter_map(|(party, name)| Some((*party, name.as_ref()?)));
-        let last = named().map(|(party, name)| (party, name.clone())).collect();
+    /// Creates the list from the peers of a store with their last names, the latest first.
+    pub fn new(peers: Vec<(Recipient, Option<PeerName>)>) -> Self {
+        let named = || peers.iter().filter_map(|(peer, name)| Some((*peer, name.as_ref()?)));
+        let last = named().map(|(peer, name)| (peer, name.clone())).collect();
         let mut owners = HashMap::new();
         for (_, name) in named() {
             *owners.entry(folded(name.as_str())).or_default() += 1;
         }
-        Self { last, owners, parties, labels: Labels::default(), former: HashSet::new() }
+        Self { last, owners, peers, labels: Labels::default(), former: HashSet::new() }
     }
 
-    /// The same people, of whom those whose messages never gave a name are called as what is
-    /// remembered of their keys says.
+    /// Gives the peers whose messages had no name the names of their pins.
     pub fn remembered<'a>(mut self, pins: impl IntoIterator<Item = &'a Pin>) -> Self {
         let nameless: HashSet<Recipient> =
-            self.parties.iter().filter(|(_, name)| name.is_none()).map(|(party, _)| *party).collect();
+            self.peers.iter().filter(|(_, name)| name.is_none()).map(|(peer, _)| *peer).collect();
         for pin in pins {
-            let party = Recipient::Peer(PeerId::Key(pin.key));
-            if let Some(name) = pin.name.as_ref().filter(|_| nameless.contains(&party)) {
+            let peer = Recipient::Peer(PeerId::Key(pin.key));
+            if let Some(name) = pin.name.as_ref().filter(|_| nameless.contains(&peer)) {
                 *self.owners.entry(folded(name.as_str())).or_default() += 1;
-                self.last.insert(party, name.clone());
+                self.last.insert(peer, name.clone());
             }
         }
         self
     }
 
-    /// The same people with the labels of the chat, or of the contacts. The other people are
-    /// strangers to these.
+    /// Uses the labels of the chat, or of the contacts. The other peers are strangers among them.
     pub fn labelled(mut self, labels: Labels) -> Self {
         self.labels = labels;
-        for (party, _) in &self.parties {
-            let Some(name) = self.last.get(party).filter(|_| self.labels.known(*party).is_none()) else {
+        for (peer, _) in &self.peers {
+            let Some(name) = self.last.get(peer).filter(|_| self.labels.known(*peer).is_none()) else {
                 continue;
             };
             let (name, verification) = (Some(name.clone()), Verification::Unknown);
-            let who = PeerInfo { id: *party, name, addr: None, claimed: None, verification };
+            let who = PeerInfo { id: *peer, name, addr: None, claimed: None, verification };
             self.labels.meet(&who, |_| Standing::Stranger);
-            self.former.insert(*party);
-            if self.labels.known(*party).is_none() {
-                // There are as many labels as can be.
+            self.former.insert(*peer);
+            if self.labels.known(*peer).is_none() {
+                // No more labels are possible.
                 break;
             }
         }
@@ -78,9 +76,9 @@ impl People {
 
     /// Returns the label of a peer that had this name at the time, and the contact that the name
     /// looks like.
-    pub fn called(&self, party: Recipient, name: Option<&PeerName>) -> String {
-        let label = self.label(party, name);
-        match self.labels.looks_like(party, name.or(self.last.get(&party))) {
+    pub fn called(&self, peer: Recipient, name: Option<&PeerName>) -> String {
+        let label = self.label(peer, name);
+        match self.labels.looks_like(peer, name.or(self.last.get(&peer))) {
             Some(other) => format!("{label} (looks like {other})"),
             None => label,
         }
@@ -88,59 +86,60 @@ impl People {
 
     /// Returns the label of a peer that had this name at the time. A bare name means a contact, a
     /// peer of the chat, or the only peer that has it now.
-    fn label(&self, party: Recipient, name: Option<&PeerName>) -> String {
-        let is_former = self.former.contains(&party);
-        if let Some(label) = self.labels.known(party).filter(|_| !is_former) {
+    fn label(&self, peer: Recipient, name: Option<&PeerName>) -> String {
+        let is_former = self.former.contains(&peer);
+        if let Some(label) = self.labels.known(peer).filter(|_| !is_former) {
             let is_clear = |name: &PeerName| label != name.as_str() || !reads_otherwise(name);
-            let is_plain = self.labels.nickname(party).is_none();
-            return match self.labels.name(party).map(PeerName::new).filter(|name| is_plain && !is_clear(name))
+            let is_plain = self.labels.alias(peer).is_none();
+            return match self.labels.name(peer).map(PeerName::new).filter(|name| is_plain && !is_clear(name))
             {
-                Some(name) => self.labels.suffixed_as(party, &name),
+                Some(name) => self.labels.suffixed_as(peer, &name),
                 None => label,
             };
         }
-        let last = self.last.get(&party);
-        let Some(name) = name.or(last) else { return self.labels.label(party, None) };
+        let last = self.last.get(&peer);
+        let Some(name) = name.or(last) else { return self.labels.label(peer, None) };
         let is_last = last.is_some_and(|last| folded(last.as_str()) == folded(name.as_str()));
         let is_only = || self.owners.get(&folded(name.as_str())) == Some(&1);
-        let is_free = || self.labels.known(party).is_none_or(|label| label == name.as_str());
+        let is_free = || self.labels.known(peer).is_none_or(|label| label == name.as_str());
         if is_last && is_only() && is_free() && !reads_otherwise(name) {
             return name.to_string();
         }
-        self.labels.suffixed_as(party, name)
+        self.labels.suffixed_as(peer, name)
     }
 
     /// The stored conversations of a peer: those with its key, or with its legacy peer and its
     /// unproven address.
     pub fn with(&self, id: Recipient) -> Vec<Recipient> {
-        let is_it = |party: &Recipient| *party == id || (id.addr().is_some() && party.addr() == id.addr());
-        self.parties.iter().map(|(party, _)| *party).filter(is_it).collect()
+        let is_it = |peer: &Recipient| *peer == id || (id.addr().is_some() && peer.addr() == id.addr());
+        self.peers.iter().map(|(peer, _)| *peer).filter(is_it).collect()
     }
 
-    /// Those whom a word means: the holder of an address, all that are called so, or the one whose
-    /// key begins so.
+    /// Returns the peers that a word means: the peer at an address, all peers with this name, or
+    /// the peer whose key begins like this.
     ///
     /// # Errors
-    /// A sentence that names those there are.
+    ///
+    /// A sentence that names the peers in the history.
     pub fn meant(&self, word: &str, addr: Option<PeerAddr>, pins: &[Pin]) -> Result<Vec<Recipient>, String> {
         let known = |found: Vec<Recipient>| (!found.is_empty()).then_some(found);
-        let all = || self.parties.iter().map(|(party, _)| *party);
+        let all = || self.peers.iter().map(|(peer, _)| *peer);
         if let Some(addr) = addr {
             let was_there =
                 |key: PublicKey| pins.iter().any(|pin| pin.key == key && pin.addrs.contains(&addr));
-            let is_there = |party: &Recipient| match party {
+            let is_there = |peer: &Recipient| match peer {
                 Recipient::Peer(PeerId::Key(key)) => was_there(*key),
-                Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => party.addr() == Some(addr),
+                Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => peer.addr() == Some(addr),
             };
             return known(all().filter(is_there).collect()).ok_or_else(|| self.nobody(word));
         }
         let wanted = folded(PeerName::new(word).as_str());
-        let pinned = |party: &Recipient| {
-            let of = |pin: &&Pin| Recipient::Peer(PeerId::Key(pin.key)) == *party;
+        let pinned = |peer: &Recipient| {
+            let of = |pin: &&Pin| Recipient::Peer(PeerId::Key(pin.key)) == *peer;
             pins.iter().find(of).and_then(|pin| pin.name.as_ref())
         };
-        let is_called = |party: &Recipient| {
-            let names = [self.last.get(party), pinned(party)];
+        let is_called = |peer: &Recipient| {
+            let names = [self.last.get(peer), pinned(peer)];
             names.into_iter().flatten().any(|name| folded(name.as_str()) == wanted)
         };
         if let Some(found) = known(all().filter(is_called).collect()) {
@@ -149,16 +148,16 @@ impl People {
         // As on screen: the name, the mark, and the suffix. The chat shows less of a key.
         // A colon is easier to type than the mark.
         let with_mark = wanted.replace(':', &MARK.to_string());
-        let shown = |party: &Recipient| {
-            let called = folded(&self.label(*party, None));
-            called == wanted || called == with_mark || is_beginning(&with_mark, &called, *party)
+        let shown = |peer: &Recipient| {
+            let called = folded(&self.label(*peer, None));
+            called == wanted || called == with_mark || is_beginning(&with_mark, &called, *peer)
         };
         if let Some(found) = known(all().filter(shown).collect()) {
             return Ok(found);
         }
         let start: String = word.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
         let start = start.to_lowercase();
-        let begins = |party: &Recipient| matches!(party, Recipient::Peer(PeerId::Key(key)) if start.len() >= SHORTEST_BEGINNING && key.to_string().starts_with(&start));
+        let begins = |peer: &Recipient| matches!(peer, Recipient::Peer(PeerId::Key(key)) if start.len() >= SHORTEST_BEGINNING && key.to_string().starts_with(&start));
         let found: Vec<Recipient> = all().filter(begins).collect();
         match found.len() {
             0 => Err(self.nobody(word)),
@@ -171,13 +170,9 @@ impl People {
     }
 
     fn nobody(&self, word: &str) -> String {
-        let there: Vec<String> = self
-            .parties
-            .iter()
-            .take(SUGGESTED)
-            .map(|(party, name)| self.called(*party, name.as_ref()))
-            .collect();
-        let more = match self.parties.len().saturating_sub(SUGGESTED) {
+        let there: Vec<String> =
+            self.peers.iter().take(SUGGESTED).map(|(peer, name)| self.called(*peer, name.as_ref())).collect();
+        let more = match self.peers.len().saturating_sub(SUGGESTED) {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
@@ -189,7 +184,7 @@ impl People {
     }
 }
 
-/// What is behind a name, in brackets.
+/// Returns the remark after a name, in brackets.
 pub(crate) fn remark(assurance: Assurance) -> &'static str {
     match assurance {
         Assurance::Plain => " (unencrypted)",
@@ -201,16 +196,16 @@ pub(crate) fn remark(assurance: Assurance) -> &'static str {
 
 /// Whether a word is the name of the peer called `called` with the beginning of its key, as the
 /// chat shows it.
-fn is_beginning(word: &str, called: &str, party: Recipient) -> bool {
-    let (Some((name, start)), Some(key)) = (word.split_once(MARK), party.public_key()) else {
+fn is_beginning(word: &str, called: &str, peer: Recipient) -> bool {
+    let (Some((name, start)), Some(key)) = (word.split_once(MARK), peer.public_key()) else {
         return false;
     };
     let is_name = called.split(MARK).next() == Some(name);
     is_name && start.len() >= SHORTEST_BEGINNING && key.to_string().starts_with(start)
 }
 
-/// Whether a reader might take a name for something else that stands in a line: for us, for
-/// several, for a remark or a mark.
+/// Returns whether a reader might take a name for something else in a line: the user, several
+/// names, a remark or a mark.
 fn reads_otherwise(name: &PeerName) -> bool {
     let folded = folded(name.as_str());
     labels::reads_otherwise(name.as_str())
@@ -265,7 +260,7 @@ mod tests {
     #[test]
     fn a_bare_name_is_that_of_one_only() {
         let people = people();
-        let called = |party, text: &str| people.called(party, name(text).as_ref());
+        let called = |peer, text: &str| people.called(peer, name(text).as_ref());
         assert_eq!(called(key(1), "Bob"), "Bob");
         assert_eq!(called(key(2), "Carol"), "Carol·aiba");
         assert_eq!(called(at(5001), "carol"), "carol·5001");

@@ -1,52 +1,53 @@
-//! What was said, told again as it stands in the history: on the screen, and by `p2p-chat history`.
-//! Pure.
+//! Stored messages, on the screen and in `p2p-chat history`. Pure.
 
 #[cfg(test)]
 pub(crate) mod examples;
+mod grouping;
 mod people;
 mod text;
-mod told;
 mod words;
 
 use super::message::IN_DOUBT;
 use super::style::{Ink, Line};
 use crate::model::stored::{Direction, StoredMessage};
+pub(crate) use grouping::{Grouping, HistoryMessage, are_one};
 pub use people::People;
 pub(crate) use text::lines;
-pub(crate) use told::{Folder, Told, are_one};
 pub(crate) use words::{outcome, state, with};
 
-/// How the past is told on the screen.
-pub struct Past<'a> {
-    /// Who is who.
+/// Shows stored messages on the screen.
+pub struct HistoryView<'a> {
+    /// The peers and their labels.
     pub people: &'a People,
-    /// The time of a message, in milliseconds since 1970, as it stands before a line, and its day.
+    /// Returns the time of a message (in milliseconds since 1970) as it stands before a line, and
+    /// its day.
     pub moment: &'a dyn Fn(u64) -> (std::sync::Arc<str>, std::sync::Arc<str>),
-    /// When a message was sent, in words, if it came much later. Both times are in milliseconds
-    /// since 1970.
+    /// Returns when a message was sent, in words, if it arrived much later. Both times are in
+    /// milliseconds since 1970.
     pub late: &'a dyn Fn(u64, u64) -> Option<String>,
-    /// The day that needs no line to begin it.
+    /// The day that needs no line at its beginning.
     pub today: &'a str,
-    /// It is not certain that these were not shown before.
+    /// The messages may have been shown before.
     pub in_doubt: bool,
 }
 
-impl Past<'_> {
-    /// The lines of these messages, oldest first, and between two days the line that begins the
-    /// second. A text to several is one.
+impl HistoryView<'_> {
+    /// Returns the lines of these messages, oldest first, with a line for each day that begins. A
+    /// message to several peers is one.
     pub fn lines(&self, entries: impl IntoIterator<Item = StoredMessage>) -> Vec<Line> {
-        let mut folder = Folder::default();
-        let mut told: Vec<Told> = entries.into_iter().filter_map(|entry| folder.take(entry)).collect();
-        told.extend(folder.end());
+        let mut grouping = Grouping::default();
+        let mut messages: Vec<HistoryMessage> =
+            entries.into_iter().filter_map(|entry| grouping.take(entry)).collect();
+        messages.extend(grouping.end());
         let mut all = Vec::new();
         let mut day = self.today.to_owned();
-        for told in told {
-            let (stamp, of) = (self.moment)(told.first.time);
+        for message in messages {
+            let (stamp, of) = (self.moment)(message.first.time);
             if *of != *day {
                 all.push(day_line(&of));
                 day = of.to_string();
             }
-            all.extend(lines(&told, &stamp, told.late(self.late), self.people));
+            all.extend(lines(&message, &stamp, message.late(self.late), self.people));
             if let Some(last) = all.pop() {
                 all.push(if self.in_doubt { last.and(Ink::Faint, IN_DOUBT) } else { last });
             }
@@ -54,14 +55,14 @@ impl Past<'_> {
         all
     }
 
-    /// Where those begin that came since the user last had to do with their sender; nowhere if all
-    /// were read.
+    /// Returns the position of the first message that is new: it came since the user last dealt
+    /// with its sender. `None` if all are read.
     pub fn first_new(entries: &[StoredMessage]) -> Option<usize> {
         entries.iter().position(|entry| matches!(entry.direction, Direction::Incoming { new: true, .. }))
     }
 }
 
-/// The line that begins a day.
+/// Returns the line that begins a day.
 pub(crate) fn day_line(day: &str) -> Line {
     Line::of(Ink::Faint, format!("--- {day} ---"))
 }
@@ -74,10 +75,11 @@ mod tests {
     use super::*;
     use crate::model::name::PeerName;
 
-    fn told(entries: Vec<StoredMessage>, in_doubt: bool) -> Vec<String> {
+    fn shown(entries: Vec<StoredMessage>, in_doubt: bool) -> Vec<String> {
         let people = People::new(vec![(key(1), Some(PeerName::new("Bob")))]);
         let moment = |time: u64| (Arc::from("[t] "), Arc::from(if time < 100 { "Friday" } else { "today" }));
-        let past = Past { people: &people, moment: &moment, late: &|_, _| None, today: "today", in_doubt };
+        let past =
+            HistoryView { people: &people, moment: &moment, late: &|_, _| None, today: "today", in_doubt };
         past.lines(entries).iter().map(Line::to_string).collect()
     }
 
@@ -90,14 +92,14 @@ mod tests {
         let entries =
             vec![at(1, from_bob(1, "one")), at(2, from_bob(2, "two")), at(100, from_bob(3, "three"))];
         assert_eq!(
-            told(entries, false),
+            shown(entries, false),
             ["--- Friday ---", "[t] Bob: one", "[t] Bob: two", "--- today ---", "[t] Bob: three"]
         );
     }
 
     #[test]
     fn possibly_repeated_message_is_marked() {
-        let lines = told(vec![at(100, from_bob(1, "one\ntwo"))], true);
+        let lines = shown(vec![at(100, from_bob(1, "one\ntwo"))], true);
         assert_eq!(lines, ["[t] Bob: one", "  │ two [may have been shown before]"]);
     }
 }

@@ -1,16 +1,23 @@
 //! A message as the chat shows it: `[14:03:07] Bob: hello`. Pure.
 
+use super::grouping::HistoryMessage;
 use super::people::People;
-use super::told::Told;
 use super::words::{outcome, with};
 use crate::tui::message::{Shown, sent_mark};
 use crate::tui::style::{Ink, Line};
 
-/// The lines of a message behind `stamp`. `late` says when it was sent if it came much later.
-pub(crate) fn lines(told: &Told, stamp: &str, late: Option<String>, people: &People) -> Vec<Line> {
-    let who = (Ink::Faint, with(told, people, |name| name));
-    let (from, to) = if told.first.direction.is_outgoing() { (None, Some(who)) } else { (Some(who), None) };
-    let (text, marks) = (told.first.body.split('\n').collect(), outcome(told) + &sent_mark(late));
+/// Returns the lines of a message after `stamp`. `late` says when it was sent if it came much
+/// later.
+pub(crate) fn lines(
+    message: &HistoryMessage,
+    stamp: &str,
+    late: Option<String>,
+    people: &People,
+) -> Vec<Line> {
+    let who = (Ink::Faint, with(message, people, |name| name));
+    let (from, to) =
+        if message.first.direction.is_outgoing() { (None, Some(who)) } else { (Some(who), None) };
+    let (text, marks) = (message.first.body.split('\n').collect(), outcome(message) + &sent_mark(late));
     let lines = Shown { stamp, from, to, text, marks }.lines();
     lines.into_iter().map(|line| line.in_ink(Ink::Faint)).collect()
 }
@@ -18,19 +25,20 @@ pub(crate) fn lines(told: &Told, stamp: &str, late: Option<String>, people: &Peo
 #[cfg(test)]
 mod tests {
     use super::super::examples::{NASTY, QUEUED, from_bob, key, to};
-    use super::super::told::Folder;
+    use super::super::grouping::Grouping;
     use super::*;
     use crate::model::delivery::DeliveryStatus;
     use crate::model::name::PeerName;
-    use crate::model::stored::{Assurance, StoredMessage};
+    use crate::model::stored::{Assurance, Direction, StoredMessage};
     use crate::model::untrusted::harmless;
 
     fn shown(rows: impl IntoIterator<Item = StoredMessage>) -> String {
         let people = People::new(vec![(key(1), Some(PeerName::new("Bob")))]);
-        let mut folder = Folder::default();
-        let mut told: Vec<Told> = rows.into_iter().filter_map(|row| folder.take(row)).collect();
-        told.extend(folder.end());
-        let lines = told.iter().flat_map(|told| lines(told, "[14:03:07] ", None, &people));
+        let mut grouping = Grouping::default();
+        let mut messages: Vec<HistoryMessage> =
+            rows.into_iter().filter_map(|row| grouping.take(row)).collect();
+        messages.extend(grouping.end());
+        let lines = messages.iter().flat_map(|message| lines(message, "[14:03:07] ", None, &people));
         lines.map(|line| format!("{line}\n")).collect()
     }
 
@@ -68,6 +76,16 @@ mod tests {
             shown(all[..3].to_vec()),
             format!("[14:03:07] → {one}, {two} and {three}: hello (2 sent, 1 queued)\n")
         );
+    }
+
+    #[test]
+    fn message_to_all_names_no_recipients() {
+        let rows = (1..=2).map(|row| {
+            let status = if row == 1 { QUEUED } else { DeliveryStatus::Delivered };
+            let direction = Direction::Outgoing { to_all: true, status, attempted: false };
+            StoredMessage { direction, ..to(row, 1, QUEUED) }
+        });
+        assert_eq!(shown(rows), "[14:03:07] → all: hello (1 queued, 1 delivered)\n");
     }
 
     #[test]

@@ -15,30 +15,30 @@ use super::style::{Ink, Line, Palette};
 
 /// The rows at the bottom of the window: the status line, and the prompt with the typed text.
 #[derive(Debug)]
-pub struct Dock {
+pub struct Footer {
     rows: Vec<Line>,
-    /// Row and column, from the dock's first.
+    /// Row and column, from the first of the footer.
     cursor: (usize, usize),
     size: (usize, usize),
 }
 
-/// A dock that is on the screen.
+/// A footer that is on the screen.
 #[derive(Debug)]
 pub struct Drawn {
     rows: Vec<Line>,
     cursor: (usize, usize),
-    /// The window that it was drawn in: columns and rows.
+    /// The size of the window that it was drawn in: columns and rows.
     pub(super) size: (usize, usize),
 }
 
-impl Dock {
+impl Footer {
     /// Whether a window of this size (columns, rows) has a status line.
     pub(super) fn has_room_for_status((columns, rows): (usize, usize)) -> bool {
         columns >= MIN_COLUMNS && rows >= MIN_ROWS
     }
 
-    /// Lays out the dock for a window of this size (columns, rows). The dock leaves a third of the
-    /// window to the lines above it.
+    /// Lays out the footer for a window of this size (columns, rows). At least a third of the
+    /// window stays for the lines above it.
     pub fn of(prompt: &Line, editor: &Editor, status: Option<&Status>, size: (usize, usize)) -> Self {
         let (columns, window_rows) = size;
         let mut rows = Vec::new();
@@ -58,11 +58,12 @@ impl Dock {
         Self { rows, cursor: (row + above, column), size }
     }
 
-    /// Writes the dock to `out`, starting at the cursor, which must be in the first column, and
-    /// leaves the cursor where the user types. `before` is the dock that this one overwrites, if
-    /// any; its equal rows are not drawn again.
+    /// Writes the footer to `out`, starting at the cursor, which must be in the first column.
+    /// Leaves the cursor where the user types. `before` is the footer that this one overwrites, if
+    /// any; rows that are equal are not drawn again.
     ///
     /// # Errors
+    ///
     /// None in practice: writing to a vector does not fail.
     pub fn draw(self, out: &mut Vec<u8>, palette: Palette, before: Option<&Drawn>) -> io::Result<Drawn> {
         for (at, row) in self.rows.iter().enumerate() {
@@ -73,13 +74,13 @@ impl Dock {
             if !last && before.is_some_and(|before| before.rows.get(at) == Some(row)) {
                 continue;
             }
-            // No row reaches the last column, so what is cleared behind it is never a part of it.
+            // No row reaches the last column, so clearing behind it removes no part of it.
             out.extend_from_slice(row.paint(palette).as_bytes());
             queue!(out, Clear(ClearType::UntilNewLine))?;
         }
         let last = self.rows.len().saturating_sub(1);
-        // Rows of an older and higher dock. The last row is not touched: clearing down begins at
-        // the cursor.
+        // Rows of an earlier and higher footer. The last row is not cleared, because clearing
+        // starts at the cursor.
         queue!(out, Clear(ClearType::FromCursorDown))?;
         if let Ok(up @ 1..) = u16::try_from(last - self.cursor.0) {
             queue!(out, MoveUp(up))?;
@@ -90,26 +91,26 @@ impl Dock {
 }
 
 impl Drawn {
-    /// Rows from the first of the dock to the one that the cursor stands in; `broken_at` are the
-    /// columns of a window whose terminal has broken the rows anew since.
+    /// Returns the number of rows from the first of the footer to that of the cursor. `broken_at`
+    /// is the width for which the terminal has wrapped the rows again.
     pub(super) fn rows_above_cursor(&self, broken_at: Option<usize>) -> usize {
         let (row, column) = self.cursor;
         let Some(columns) = broken_at else { return row };
         let above: usize = self.rows[..row].iter().map(|row| broken_rows(row, columns)).sum();
         let width = self.rows[row].to_string().width();
-        // At the end of a full row the cursor still stands in that row.
+        // At the end of a full row the cursor is still in that row.
         let column = if column > 0 && column >= width { column - 1 } else { column };
         above + column / columns.max(1)
     }
 
-    /// How many rows it takes.
+    /// Returns the number of rows.
     pub(super) fn rows(&self, broken_at: Option<usize>) -> usize {
         let height = |row: &Line| broken_at.map_or(1, |columns| broken_rows(row, columns));
         self.rows.iter().map(height).sum()
     }
 }
 
-/// Rows that a row takes which is broken at so many columns.
+/// Returns how many rows a row takes when it is wrapped at this width.
 pub(super) fn broken_rows(row: &Line, columns: usize) -> usize {
     let (mut rows, mut taken) = (1, 0);
     for width in row.to_string().graphemes(true).map(UnicodeWidthStr::width) {
@@ -132,11 +133,11 @@ mod tests {
 
     #[test]
     fn footer_height_counts_rewrapped_rows() {
-        let dock = drawn(&["── status", "to Bob> hello", "world"], (2, 5));
-        assert_eq!(dock.rows_above_cursor(None), 2);
-        assert_eq!(dock.rows_above_cursor(Some(80)), 2);
-        assert_eq!(dock.rows_above_cursor(Some(10)), 3);
-        assert_eq!(dock.rows_above_cursor(Some(5)), 5);
+        let footer = drawn(&["── status", "to Bob> hello", "world"], (2, 5));
+        assert_eq!(footer.rows_above_cursor(None), 2);
+        assert_eq!(footer.rows_above_cursor(Some(80)), 2);
+        assert_eq!(footer.rows_above_cursor(Some(10)), 3);
+        assert_eq!(footer.rows_above_cursor(Some(5)), 5);
         assert_eq!(drawn(&["0123456789"], (0, 10)).rows_above_cursor(Some(5)), 1);
         assert_eq!(drawn(&["0123456789"], (0, 7)).rows_above_cursor(Some(5)), 1);
         assert_eq!(drawn(&["0123456789"], (0, 4)).rows_above_cursor(Some(5)), 0);

@@ -52,9 +52,9 @@ impl Editor {
 
     /// Saves the line before an edit so that the edit can be undone, unless the edit continues the
     /// last one.
-    pub(super) fn step(&mut self, deed: EditKind) {
-        let joins = matches!(deed, EditKind::Typing | EditKind::Erasing | EditKind::Walking);
-        if std::mem::replace(&mut self.last, deed) == deed && joins {
+    pub(super) fn step(&mut self, edit: EditKind) {
+        let joins = matches!(edit, EditKind::Typing | EditKind::Erasing | EditKind::Walking);
+        if std::mem::replace(&mut self.last, edit) == edit && joins {
             return;
         }
         if self.steps.len() == MAX_STEPS {
