@@ -16,7 +16,7 @@ mod start_error;
 mod step;
 mod store_writer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Weak};
@@ -511,11 +511,11 @@ impl Node {
 
     /// Returns whether the user has muted a recipient.
     pub fn is_muted(&self, id: Recipient) -> bool {
-        self.shared.locked.lock().machine.state().conversations().muted().contains_key(&id)
+        self.shared.locked.lock().machine.state().conversations().muted().contains(&id)
     }
 
-    /// Returns the muted recipients, each with the number of messages that arrived since.
-    pub fn muted(&self) -> BTreeMap<Recipient, usize> {
+    /// Returns the muted recipients.
+    pub fn muted(&self) -> BTreeSet<Recipient> {
         self.shared.locked.lock().machine.state().conversations().muted().clone()
     }
 

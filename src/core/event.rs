@@ -110,9 +110,8 @@ pub enum Decision {
     Verified(Pin),
     /// A peer is muted.
     Muted(PeerInfo),
-    /// A peer is no longer muted. Has the number of messages that arrived meanwhile; `None` if it
-    /// was not muted.
-    Unmuted(PeerInfo, Option<usize>),
+    /// A peer is no longer muted, and whether it was.
+    Unmuted(PeerInfo, bool),
     /// The policy for strangers from now on.
     Policy(Policy),
 }

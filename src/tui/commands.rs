@@ -139,7 +139,7 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/unmute",
         arguments: "WHOM",
         short: "show a peer's messages again",
-        long: "It says how many messages arrived meanwhile; /history shows them.",
+        long: "/history shows the messages that arrived meanwhile.",
     },
     CommandHelp {
         name: "/alias",

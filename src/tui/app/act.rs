@@ -292,9 +292,9 @@ impl App {
         let lines: Vec<String> = muted
             .iter()
             .take(MAX_LISTED)
-            .map(|(id, count)| {
+            .map(|id| {
                 let label = self.labels.label(*id, None);
-                format!("{label} ({}) is muted; messages since: {count}.", self.place_of(*id))
+                format!("{label} ({}) is muted.", self.place_of(*id))
             })
             .collect();
         lines.into_iter().for_each(|line| self.say(line));

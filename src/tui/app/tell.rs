@@ -255,7 +255,7 @@ impl App {
         let (unlisted, blocked) = (self.node.unlisted_contacts(), self.node.blocked_contacts());
         let blocked_legacy = self.node.blocked_legacy();
         let muted = self.node.muted();
-        let is_muted = |id| muted.contains_key(&id);
+        let is_muted = |id| muted.contains(&id);
         let (requests, _) = self.node.requests();
         let list = PeerList {
             rows,

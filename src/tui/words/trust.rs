@@ -384,15 +384,11 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
             let label = label_of(who, voice);
             format!("Muted {label}. Their messages stay in /history; /unmute {label} shows them again.")
         }
-        Decision::Unmuted(who, count) => {
+        Decision::Unmuted(who, was_muted) => {
             let label = label_of(who, voice);
-            match count {
-                None => format!("{label} is not muted."),
-                Some(0) => format!("Unmuted {label}. No messages arrived meanwhile."),
-                Some(1) => format!("Unmuted {label}. 1 message arrived meanwhile: /history {label}"),
-                Some(count) => {
-                    format!("Unmuted {label}. {count} messages arrived meanwhile: /history {label}")
-                }
+            match was_muted {
+                false => format!("{label} is not muted."),
+                true => format!("Unmuted {label}. /history {label} shows earlier messages."),
             }
         }
         Decision::Policy(policy) => policy_words(*policy).to_owned(),

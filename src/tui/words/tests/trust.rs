@@ -314,12 +314,8 @@ fn everything_else_about_keys_is_one_clear_sentence() {
             Event::Decided(Decision::Muted(bob())),
             "Muted Bob. Their messages stay in /history; /unmute Bob shows them again.",
         ),
-        (Event::Decided(Decision::Unmuted(bob(), None)), "Bob is not muted."),
-        (Event::Decided(Decision::Unmuted(bob(), Some(0))), "Unmuted Bob. No messages arrived meanwhile."),
-        (
-            Event::Decided(Decision::Unmuted(bob(), Some(2))),
-            "Unmuted Bob. 2 messages arrived meanwhile: /history Bob",
-        ),
+        (Event::Decided(Decision::Unmuted(bob(), false)), "Bob is not muted."),
+        (Event::Decided(Decision::Unmuted(bob(), true)), "Unmuted Bob. /history Bob shows earlier messages."),
         (
             Event::Decided(Decision::BlockedSource(source)),
             "Blocked 192.0.2.66. Nothing from strangers there is answered or shown; your contacts are not affected. \
