@@ -2,7 +2,9 @@
 
 use super::again::Received;
 use super::{App, clock, greeting};
-use crate::core::{As, CommandKind, Decision, Event, IntroductionNews, OpId, PeerInfo, Row, Verification};
+use crate::core::{
+    As, CommandKind, Decision, Event, IntroductionNews, OpId, PeerInfo, Pin, Row, Verification,
+};
 use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::message::{LOG_TARGET, SendError, SendResult};
@@ -141,6 +143,14 @@ impl App {
                 self.tell(lines);
                 self.ends_talk_with(who);
                 self.is_no_namesake(who.id, who.name.as_ref());
+            }
+            Event::Decided(Decision::Blocked(Pin { key, .. })) => {
+                self.menu.is_no_default(Recipient::key(*key));
+                self.tell(lines);
+            }
+            Event::Decided(Decision::BlockedLegacy(who)) => {
+                self.menu.is_no_default(who.id);
+                self.tell(lines);
             }
             _ => match NoticeKind::of(event, |id| self.node.is_contact(id)) {
                 Some((subject, kind)) => self.notice(subject, kind, lines),
