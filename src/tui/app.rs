@@ -207,6 +207,10 @@ impl Directory for People<'_> {
         self.node.is_own(addr)
     }
 
+    fn is_own_key(&self, key: PublicKey) -> bool {
+        self.node.own_key() == key
+    }
+
     fn labels(&self) -> &Labels {
         self.labels
     }

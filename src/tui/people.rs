@@ -45,6 +45,10 @@ pub trait Directory {
     fn at(&self, addr: PeerAddr) -> Vec<Recipient>;
     /// Returns whether an address is our own.
     fn is_own(&self, addr: PeerAddr) -> bool;
+    /// Returns whether a key is our own.
+    fn is_own_key(&self, _key: PublicKey) -> bool {
+        false
+    }
     /// The labels of the peers.
     fn labels(&self) -> &Labels;
     /// The pin of a recipient that has a key.

@@ -124,8 +124,9 @@ impl Menu {
 
     /// Asks whether to add the contact of a pasted invitation. Refuses it in a script, because the
     /// next line is not an answer.
-    pub(super) fn asks_to_add(&mut self, pasted: &str) -> Turn {
+    pub(super) fn asks_to_add(&mut self, pasted: &str, directory: &dyn Directory) -> Turn {
         match pasted.parse::<Invitation>() {
+            Ok(invitation) if directory.is_own_key(invitation.key) => act(Act::AddInvited(invitation)),
             Ok(_) if !self.asks_again => refused("To add a contact, type /add before the invitation."),
             Ok(invitation) => {
                 self.asking = Asking::Sure(Sure::Add(invitation));
