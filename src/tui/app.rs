@@ -243,6 +243,10 @@ impl Directory for People<'_> {
         self.node.pins_for(word)
     }
 
+    fn requests(&self) -> Vec<PeerRequest> {
+        self.node.requests().0
+    }
+
     fn requests_for(&self, word: &str) -> Vec<PeerRequest> {
         self.node.requests_for(word)
     }
@@ -303,6 +307,8 @@ impl App {
             undelivered: leave::Undelivered::default(),
             outcome: None,
             own_addr: greeting::own_addr(&node, settings.advertise),
+            visible: greeting::visible(&node),
+            networks_at: Instant::now(),
             here: 0,
             with: None,
             stale: true,

@@ -6,7 +6,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::commands::COMMANDS;
 use super::people::{Candidate, Directory, Named, by_name, candidates};
-use crate::core::Pin;
+use super::words::word_for as word_for_id;
+use crate::core::{Meeting, Pin};
 use crate::model::name::folded;
 
 /// Candidates that are shown, at most. With more, the user types another letter.
@@ -68,6 +69,11 @@ pub fn complete(text: &str, cursor: usize, place: Place, directory: &dyn Directo
                 all.extend(blocked(directory));
                 (all, "")
             }
+            Some(Argument::Waiting) => {
+                let requests = directory.requests().into_iter().map(|request| waiting_word(&request.met));
+                (requests.chain(introduced(directory)).collect(), "")
+            }
+            Some(Argument::Introduced) => (introduced(directory), ""),
             Some(Argument::Word(words)) => (words.iter().map(|word| (*word).to_owned()).collect(), ""),
             None => return Completed::default(),
         },
@@ -102,6 +108,10 @@ enum Argument {
     Blocked,
     /// A peer, also a blocked contact.
     Known,
+    /// A peer that waits for the user's decision.
+    Waiting,
+    /// An introduced peer.
+    Introduced,
     /// One of these.
     Word(&'static [&'static str]),
 }
@@ -111,7 +121,9 @@ fn argument(before: &str) -> Option<Argument> {
     match super::commands::named(before)?.name {
         "/help" => Some(Argument::Command),
         "/connect" | "/disconnect" | "/chat" | "/history" | "/mute" | "/unmute" => Some(Argument::Peer("")),
-        "/verify" | "/trust" | "/accept" | "/block" | "/add" => Some(Argument::Peer("")),
+        "/verify" | "/trust" | "/block" | "/add" => Some(Argument::Peer("")),
+        "/accept" => Some(Argument::Waiting),
+        "/ignore" => Some(Argument::Introduced),
         "/introduce" => Some(Argument::Peer(" ")),
         "/key" | "/forget" => Some(Argument::Known),
         "/unblock" => Some(Argument::Blocked),
@@ -143,6 +155,16 @@ fn peers(word: &str, mark: &str, directory: &dyn Directory) -> Vec<String> {
         words.extend(all.iter().filter(|known| known.has_name).filter_map(address));
     }
     words.into_iter().map(|word| format!("{mark}{word}")).collect()
+}
+
+/// Returns the name of a peer that waits, or else what names it.
+fn waiting_word(met: &Meeting) -> String {
+    met.name.as_ref().map_or_else(|| word_for_id(met.id), ToString::to_string)
+}
+
+/// Returns the names of the introduced peers.
+fn introduced(directory: &dyn Directory) -> Vec<String> {
+    directory.introductions().into_iter().map(|one| one.name.to_string()).collect()
 }
 
 /// The labels of the blocked contacts.
@@ -203,12 +225,16 @@ pub fn in_columns(candidates: &[String], width: usize) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::tui::menu::tests::people;
+    use crate::tui::menu::tests::trust::request;
 
-    /// The line after Tab with the cursor at `|`, and the candidates.
+    /// The line after Tab with the cursor at `|`, and the candidates. Zoe waits for
+    /// the decision of the user.
     fn tab(line: &str, place: Place) -> (String, Vec<String>) {
         let cursor = line.find('|').unwrap();
         let mut text = line.replace('|', "");
-        let completed = complete(&text, cursor, place, &people());
+        let mut all = people();
+        all.requests = vec![request("Zoe", 9, 5009, &[])];
+        let completed = complete(&text, cursor, place, &all);
         if let Some((range, with)) = completed.replace {
             text.replace_range(range, &with);
         }
@@ -229,7 +255,9 @@ mod tests {
         assert_eq!(line("/chat b|"), "/chat Bob");
         assert_eq!(line("/alias bo|"), "/alias Bob ");
         assert_eq!(line("/verify bo|"), "/verify Bob");
-        assert_eq!(line("/accept bo|"), "/accept Bob");
+        assert_eq!(line("/accept |"), "/accept Zoe");
+        assert_eq!(line("/accept bo|"), "/accept bo", "Bob does not wait");
+        assert_eq!(line("/ignore bo|"), "/ignore bo", "Bob is not introduced");
         assert_eq!(line("/policy st|"), "/policy strict");
         assert_eq!(line("/unblock bo|"), "/unblock bo");
         for (typed, command) in [("/cont|", "/contacts "), ("/ad|", "/add "), ("/forg|", "/forget ")] {

@@ -59,6 +59,10 @@ pub trait Directory {
     fn pins_named(&self, _word: &str) -> Vec<Pin> {
         Vec::new()
     }
+    /// Returns the pending requests.
+    fn requests(&self) -> Vec<PeerRequest> {
+        Vec::new()
+    }
     /// The pending requests that a word may mean: a name, the beginning of a key, or the address of
     /// a legacy peer.
     fn requests_for(&self, _word: &str) -> Vec<PeerRequest> {
@@ -435,7 +439,10 @@ pub(super) fn find_to_connect(word: &str, directory: &dyn Directory) -> Result<N
             is_free(addr, &candidates(directory), directory)?;
             Ok(Named::Exactly(Chosen::one(Recipient::Address(addr), addr.to_string())))
         }
-        _ => find(word, directory).or_else(|lost| discovered(word, directory).ok_or(lost)),
+        _ => find(word, directory).or_else(|lost| {
+            let who = discovered(word, directory).ok_or(lost)?;
+            Ok(Named::Exactly(Candidate::new(who.id, who.name.as_ref(), directory.labels()).chosen()))
+        }),
     }
 }
 

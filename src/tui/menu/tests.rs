@@ -11,7 +11,7 @@ use crate::model::name::PeerName;
 use crate::tui::labels::{Labels, Standing};
 
 mod people;
-mod trust;
+pub(in crate::tui) mod trust;
 
 /// The peers that the menu can name.
 #[derive(Default)]
@@ -20,7 +20,7 @@ pub(in crate::tui) struct People {
     labels: Labels,
     /// The pins of the rows and of the contacts without a row.
     pins: Vec<Pin>,
-    requests: Vec<PeerRequest>,
+    pub(in crate::tui) requests: Vec<PeerRequest>,
     refused: Vec<Meeting>,
     /// Peers that have proven themselves at an address without having a row for it.
     there: Vec<(PeerAddr, Recipient)>,
@@ -109,6 +109,10 @@ impl Directory for People {
                 || (word.len() >= 4 && pin.key.to_string().starts_with(word))
         };
         self.pins.iter().filter(fits).cloned().collect()
+    }
+
+    fn requests(&self) -> Vec<PeerRequest> {
+        self.requests.clone()
     }
 
     fn requests_for(&self, word: &str) -> Vec<PeerRequest> {
