@@ -220,6 +220,33 @@ struct Worker<H> {
     unrecognized: BTreeMap<String, Seen>,
 }
 
+/// The subscription to events of `mdns-sd`.
+#[derive(Default)]
+struct Subscription(Option<Receiver<ServiceEvent>>);
+
+impl Subscription {
+    /// Waits for the next event. `None` if there is none for as long as `wait`, or if `mdns-sd` has
+    /// closed the subscription, because 1,000 events waited. The next call then subscribes again,
+    /// and `mdns-sd` repeats what it knows.
+    fn next(
+        &mut self,
+        browse: impl FnOnce() -> mdns_sd::Result<Receiver<ServiceEvent>>,
+        wait: Duration,
+    ) -> mdns_sd::Result<Option<ServiceEvent>> {
+        let open = match self.0.take() {
+            Some(open) => open,
+            None => browse()?,
+        };
+        match open.recv_timeout(wait) {
+            Err(RecvTimeoutError::Disconnected) => Ok(None),
+            received => {
+                self.0 = Some(open);
+                Ok(received.ok())
+            }
+        }
+    }
+}
+
 /// Why `mdns-sd` has to be started again.
 type Failed = Box<dyn std::error::Error>;
 
@@ -256,7 +283,7 @@ impl<H: DiscoveryHandler> Worker<H> {
 
     /// Announces us and handles events until we leave, or `mdns-sd` has too many records.
     fn serve(&mut self, daemon: &ServiceDaemon) -> Result<(), Failed> {
-        let mut events: Option<Receiver<ServiceEvent>> = None;
+        let mut subscription = Subscription::default();
         let mut count_at = Instant::now() + COUNT_INTERVAL;
         while !self.control.is_stopping() {
             self.announce(daemon)?;
@@ -271,18 +298,11 @@ impl<H: DiscoveryHandler> Worker<H> {
                 self.recognize();
             }
             self.take_collected(now);
-            // The channel closes when 1,000 events wait.
-            let open = match events.take() {
-                Some(open) => open,
-                None => daemon.browse(SERVICE)?,
-            };
             let due = self.collecting.values().map(|(due, _)| *due).min().unwrap_or(count_at);
-            match open.recv_timeout(due.min(count_at).saturating_duration_since(now)) {
-                Ok(event) => self.event(event),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => continue,
+            let wait = due.min(count_at).saturating_duration_since(now);
+            if let Some(event) = subscription.next(|| daemon.browse(SERVICE), wait)? {
+                self.event(event);
             }
-            events = Some(open);
         }
         Ok(())
     }
@@ -397,4 +417,31 @@ fn records_of(daemon: &ServiceDaemon) -> Result<i64, Failed> {
         return Ok(MANY_RECORDS + 1);
     };
     Ok(counters.iter().filter(|(name, _)| name.starts_with("cached-")).map(|(_, count)| count).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closed_subscription_is_opened_again() {
+        let (sender, receiver) = flume::bounded(2);
+        let mut subscription = Subscription::default();
+        let mut next = |browse: Option<Receiver<ServiceEvent>>| {
+            let event = subscription.next(|| Ok(browse.expect("no second subscription")), Duration::ZERO);
+            event.unwrap().map(|event| format!("{event:?}"))
+        };
+        assert_eq!(next(Some(receiver)), None);
+        for name in ["one", "other"] {
+            sender.send(ServiceEvent::SearchStarted(name.into())).unwrap();
+        }
+        assert!(next(None).unwrap().contains("one"));
+        // As `mdns-sd` does when the channel is full. What waits is still read.
+        drop(sender);
+        assert!(next(None).unwrap().contains("other"));
+        assert_eq!(next(None), None);
+        let (sender, receiver) = flume::bounded(1);
+        sender.send(ServiceEvent::SearchStarted("again".into())).unwrap();
+        assert!(next(Some(receiver)).unwrap().contains("again"));
+    }
 }
