@@ -281,22 +281,28 @@ impl Node {
         self.start_discovery();
     }
 
+    /// Reads the addresses of this machine, as the ticker does once a minute.
+    pub fn read_ips(&self) {
+        // If they cannot be read, for example without a free descriptor, they are as before.
+        if let Ok(ips) = interfaces::machine_ips() {
+            self.shared.step(|step| step.ips_read(ips));
+        }
+    }
+
     /// Restarts discovery if the networks of this machine have changed, and forgets earlier
-    /// announcements. Returns whether they have changed. Takes up to 200 ms.
-    pub fn follow_networks(&self) -> bool {
-        let is_out_of_date = self.discovery.lock().as_ref().is_some_and(Discovery::is_out_of_date);
-        if is_out_of_date {
+    /// announcements. Takes up to 200 ms then.
+    pub fn follow_networks(&self) {
+        if self.discovery.lock().as_ref().is_some_and(Discovery::is_out_of_date) {
             self.set_discovery_mode(self.discovery_mode());
         }
-        is_out_of_date
     }
 
     /// Returns the networks where we can be discovered, for the screen.
-    pub fn visible_networks(&self) -> Vec<String> {
-        match self.discovery.lock().is_some() {
-            true => net::visible_networks(self.listening).unwrap_or_default(),
-            false => Vec::new(),
-        }
+    ///
+    /// # Errors
+    /// Why we cannot be discovered, although discovery is on.
+    pub fn visible_networks(&self) -> Result<Vec<String>, String> {
+        self.discovery.lock().as_ref().map_or(Ok(Vec::new()), Discovery::visible_networks)
     }
 
     /// Returns the discovered strangers that are not in the peer list.

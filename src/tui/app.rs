@@ -23,7 +23,7 @@ use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use begin::{ProfileFiles, Started, start};
@@ -113,6 +113,10 @@ const INTERRUPT: i32 = 2;
 /// appears while it arrives.
 const LINES_AT_ONCE: usize = 100;
 
+/// How often the networks of this machine are read. The program wakes up for contacts.toml anyway,
+/// so this causes no wake-up of its own.
+const NETWORKS_INTERVAL: Duration = Duration::from_secs(3);
+
 struct App {
     node: Node,
     queue: Queue,
@@ -147,6 +151,10 @@ struct App {
     outcome: Option<String>,
     /// Our address for others, for the status line.
     own_addr: String,
+    /// Who can discover us, as the user was told last.
+    visible: Option<Result<String, String>>,
+    /// When the networks of this machine were read last.
+    networks_at: Instant,
     /// How many peers are online.
     here: usize,
     /// The peer in the current conversation.
@@ -406,6 +414,26 @@ impl App {
         self.screen.ask(Line::of(ink, prompt));
     }
 
+    /// Reads the networks of this machine if that is due: one may be up that was not at the start.
+    fn tend_networks(&mut self) {
+        if self.networks_at.elapsed() < NETWORKS_INTERVAL {
+            return;
+        }
+        self.networks_at = Instant::now();
+        // If the addresses have changed, an event follows.
+        self.node.read_ips();
+        self.follow_networks();
+    }
+
+    /// Has discovery use the current networks. Says so if this changes who can discover us.
+    fn follow_networks(&mut self) {
+        self.node.follow_networks();
+        let visible = greeting::visible(&self.node);
+        let (true, Some(Ok(words) | Err(words))) = (visible != self.visible, &visible) else { return };
+        self.say(format!("{words}."));
+        self.visible = visible;
+    }
+
     fn say(&mut self, line: impl Into<Line>) {
         self.out.push(line.into());
     }
@@ -515,6 +543,7 @@ impl App {
             }
         }
         self.tend_contacts();
+        self.tend_networks();
         let overdue = self.notices.overdue(self.began.elapsed());
         self.tell_now(overdue);
         // Checking contacts.toml alone redraws nothing.

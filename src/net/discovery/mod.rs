@@ -9,7 +9,7 @@ mod networks;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -17,10 +17,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use if_addrs::get_if_addrs;
 use mdns_sd::{
-    IfKind, IfPredicate, Receiver, RecvTimeoutError, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent,
-    ServiceInfo,
+    IfKind, IfPredicate, MDNS_PORT, Receiver, RecvTimeoutError, ResolvedService, ScopedIp, ServiceDaemon,
+    ServiceEvent, ServiceInfo,
 };
 use parking_lot::Mutex;
+use socket2::{Domain, Protocol, Socket, Type};
 
 use super::STACK_BYTES;
 use crate::core::{DiscoveryMode, Found};
@@ -91,14 +92,6 @@ pub trait DiscoveryHandler: Send + 'static {
     fn lost(&self, key: PublicKey);
 }
 
-/// Returns the networks where this machine can be discovered, for the screen.
-///
-/// # Errors
-/// The error of the operating system, for example if the program has no free descriptor.
-pub fn visible_networks(at: Listening) -> io::Result<Vec<String>> {
-    Ok(networks::shown(&networks::used(&get_if_addrs()?, at)))
-}
-
 /// Running discovery.
 pub struct Discovery {
     listening: Listening,
@@ -113,9 +106,16 @@ pub struct Discovery {
 struct Control {
     daemon: Mutex<Option<ServiceDaemon>>,
     stopping: AtomicBool,
+    /// Why the port of mDNS cannot be opened.
+    fault: Mutex<Option<io::Error>>,
 }
 
 impl Control {
+    /// Checks that the port of mDNS can be opened in these networks, and records the error.
+    fn check_port(&self, networks: &[Network]) {
+        *self.fault.lock() = check_port(networks).err();
+    }
+
     fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
@@ -129,6 +129,7 @@ impl Discovery {
     pub fn start(config: DiscoveryConfig, handler: impl DiscoveryHandler) -> io::Result<Self> {
         let (listening, control) = (config.listening, Arc::new(Control::default()));
         let networks = networks::used(&get_if_addrs()?, listening);
+        control.check_port(&networks);
         let random = crypto::discovery_nonce().ok_or_else(|| io::Error::other("no random numbers"))?;
         // Random in each run, and never the name of the machine.
         let host = random.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>() + ".local.";
@@ -136,6 +137,7 @@ impl Discovery {
             config,
             handler,
             control: Arc::clone(&control),
+            networks: networks.clone(),
             host,
             announced: None,
             contacts: Vec::new(),
@@ -148,6 +150,20 @@ impl Discovery {
             .stack_size(STACK_BYTES)
             .spawn(move || worker.run())?;
         Ok(Self { listening, networks, control, thread })
+    }
+
+    /// Returns the networks where this machine can be discovered, for the screen.
+    ///
+    /// # Errors
+    /// Why it cannot be discovered: the port of mDNS cannot be opened.
+    pub fn visible_networks(&self) -> Result<Vec<String>, String> {
+        match &*self.control.fault.lock() {
+            None => Ok(networks::shown(&self.networks)),
+            Some(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                Err(format!("another program uses UDP port {MDNS_PORT}"))
+            }
+            Some(error) => Err(format!("UDP port {MDNS_PORT} cannot be opened ({error})")),
+        }
     }
 
     /// Returns whether the networks of this machine, or its addresses in them, have changed since
@@ -166,6 +182,34 @@ impl Discovery {
         }
         self.thread.thread().unpark();
     }
+}
+
+/// Opens and closes the port of mDNS in each address family of these networks, because `mdns-sd`
+/// does not report that it cannot open it.
+///
+/// # Errors
+/// The error of the operating system if it can be opened in none of the families.
+fn check_port(networks: &[Network]) -> io::Result<()> {
+    let mut families: Vec<IpAddr> = networks.iter().map(Network::family).collect();
+    families.sort_unstable();
+    families.dedup();
+    let opened = families.into_iter().map(|family| {
+        let addr = SocketAddr::new(family, MDNS_PORT);
+        let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+        if family.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        // Programs that share the port set both.
+        socket.set_reuse_address(true)?;
+        #[cfg(unix)]
+        let _ = socket.set_reuse_port(true);
+        socket.bind(&addr.into())
+    });
+    let results: Vec<io::Result<()>> = opened.collect();
+    if results.iter().any(Result::is_ok) {
+        return Ok(());
+    }
+    results.into_iter().next().unwrap_or(Ok(()))
 }
 
 /// Ends the `mdns-sd` thread, which says goodbye first.
@@ -207,6 +251,7 @@ struct Worker<H> {
     config: DiscoveryConfig,
     handler: H,
     control: Arc<Control>,
+    networks: Vec<Network>,
     host: String,
     /// The hour and the full name of our announcement.
     announced: Option<(u64, String)>,
@@ -252,6 +297,7 @@ type Failed = Box<dyn std::error::Error>;
 
 impl<H: DiscoveryHandler> Worker<H> {
     fn run(mut self) {
+        let mut last_error = String::new();
         while !self.control.is_stopping() {
             let served = self.open().and_then(|daemon| {
                 let served = self.serve(&daemon);
@@ -261,7 +307,11 @@ impl<H: DiscoveryHandler> Worker<H> {
             (self.announced, self.collecting) = (None, BTreeMap::new());
             (self.known, self.unrecognized) = (BTreeMap::new(), BTreeMap::new());
             if let Err(error) = served {
-                log::warn!("discovery: {error}");
+                let error = error.to_string();
+                if error != last_error {
+                    log::warn!("discovery: {error}");
+                    last_error = error;
+                }
                 thread::park_timeout(START_AGAIN_AFTER);
             }
         }
@@ -269,6 +319,10 @@ impl<H: DiscoveryHandler> Worker<H> {
 
     /// Starts `mdns-sd`.
     fn open(&self) -> Result<ServiceDaemon, Failed> {
+        self.control.check_port(&self.networks);
+        if let Some(error) = &*self.control.fault.lock() {
+            return Err(format!("cannot open UDP port {MDNS_PORT}: {error}").into());
+        }
         let mut held = self.control.daemon.lock();
         let daemon = ServiceDaemon::new()?;
         let at = self.config.listening;

@@ -20,9 +20,6 @@ use crate::tui::{self, Act, Chosen, Ink, Line, Shown, Turn};
 /// Peers or aliases that a list names, at most. The others are counted.
 const MAX_LISTED: usize = 50;
 
-/// What `/discover` prints if discovery is off or there is no network.
-const NOT_VISIBLE: &str = "No peer on the local network can discover you";
-
 impl App {
     /// Passes a finished line to the menu and carries out the result.
     pub(super) fn line(&mut self, line: &str) -> io::Result<Option<Ending>> {
@@ -195,14 +192,13 @@ impl App {
                 self.say(format!("{words} /policy accept-new, ask or strict changes it."));
             }
             Act::ShowDiscovery => {
-                // The networks are read once a minute.
                 self.node.follow_networks();
-                let words = greeting::visible(&self.node).unwrap_or_else(|| NOT_VISIBLE.into());
+                let words = self.who_discovers();
                 self.say(format!("{words}. /discover on, contacts or off changes it."));
             }
             Act::SetDiscovery(mode) => {
                 self.node.set_discovery_mode(mode);
-                let words = greeting::visible(&self.node).unwrap_or_else(|| NOT_VISIBLE.into());
+                let words = self.who_discovers();
                 self.say(format!("{words}."));
             }
             Act::ListRequests => {
@@ -236,6 +232,15 @@ impl App {
             | Act::SetPolicy(_)
             | Act::Outbox(_)
             | Act::Exit => {}
+        }
+    }
+
+    /// Returns who can discover us, as a sentence without its full stop.
+    fn who_discovers(&mut self) -> String {
+        self.visible = greeting::visible(&self.node);
+        match &self.visible {
+            Some(Ok(words) | Err(words)) => words.clone(),
+            None => greeting::NOT_VISIBLE.into(),
         }
     }
 

@@ -89,11 +89,7 @@ impl App {
             Event::ContactsChanged => self.note_contacts(),
             Event::NetworkChanged => {
                 self.own_addr = greeting::own_addr(&self.node, self.wishes.advertise);
-                if self.node.follow_networks()
-                    && let Some(words) = greeting::visible(&self.node)
-                {
-                    self.say(format!("{words}."));
-                }
+                self.follow_networks();
             }
             Event::Done { op, result, .. } if self.adding.contains(op) => {
                 self.tell(lines);

@@ -1,7 +1,7 @@
 //! Peers that find each other on the local network, without peers.toml and without an address.
 
 use std::io::Read;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 use std::time::Duration;
 
 use mdns_sd::{ServiceDaemon, ServiceInfo};
@@ -128,6 +128,37 @@ fn policy_ask_only_tells_of_strangers() {
     assert!(!printed.iter().any(|line| line.contains("wants to chat")), "{printed:?}");
     alice.types(&["/connect bob"]);
     bob.has_seen("* Alice (10.83.0.1:5000) wants to chat");
+}
+
+#[test]
+fn network_that_comes_up_later_is_used() {
+    let Some(mut lab) = Lab::new() else { return };
+    let Some([hers, his]) = network(&mut lab, ["hers", "his"]) else { return };
+    his.does("ip link set to-switch down");
+    let alice = peer(&hers, "Alice", "on").start();
+    let bob = peer(&his, "Bob", "on").start();
+    assert!(!bob.printed().iter().any(|line| line.contains("Visible")), "{:?}", bob.printed());
+    his.does("ip link set to-switch up");
+    his.does("ip route add default dev to-switch");
+    // The networks are read once a minute while nothing is dialed.
+    assert!(bob.sees_in_time("Visible as Bob on 10.83.0.0/24.", Duration::from_secs(20)));
+    alice.has_seen("* Bob (10.83.0.2:5000) is online");
+    bob.has_seen("* Alice (10.83.0.1:5000) is online");
+}
+
+#[test]
+fn taken_mdns_port_is_reported_until_it_is_free() {
+    let Some(mut lab) = Lab::new() else { return };
+    let Some([hers, his]) = network(&mut lab, ["hers", "his"]) else { return };
+    let port = |ip: IpAddr| his.inside(|| UdpSocket::bind((ip, 5353)).expect("it is free"));
+    // The socket of IPv6 takes the port for IPv4, too.
+    let taken = port(Ipv6Addr::UNSPECIFIED.into());
+    let bob = peer(&his, "Bob", "on").start();
+    bob.has_seen("No peer on the local network can discover you: another program uses UDP port 5353.");
+    drop(taken);
+    let alice = peer(&hers, "Alice", "on").start();
+    bob.has_seen("Visible as Bob on 10.83.0.0/24.");
+    alice.has_seen("* Bob (10.83.0.2:5000) is online");
 }
 
 #[test]
