@@ -280,7 +280,7 @@ impl State {
             (&end, expect, reached, is_discovered)
         {
             self.peers.broke_promise(asked_for);
-            self.wrong_key(expected, *proven, at);
+            self.wrong_key(expected, *proven, at, purpose);
         }
         // No answer to the opening line may be silence, which takes no promise back. But if a
         // legacy peer was there, another program had promised the key, and the legacy peer is back.
@@ -485,8 +485,15 @@ impl State {
     }
 
     /// Another key answered than the one expected. It gets nothing and changes nothing; the user is
-    /// told once of each such pair of keys.
-    fn wrong_key(&mut self, expected: PublicKey, proven: PublicKey, addr: PeerAddr) {
+    /// told once of each such pair of keys. That a stranger is no longer at its address is no news
+    /// unless the user wants something of it.
+    fn wrong_key(&mut self, expected: PublicKey, proven: PublicKey, addr: PeerAddr, purpose: Purpose) {
+        let is_stranger = self.trust.pin(expected).is_some_and(|pin| !pin.contact);
+        let is_wanted =
+            matches!(purpose, Purpose::Connect(_)) || self.outbox.count(Recipient::key(expected)) > 0;
+        if is_stranger && !is_wanted {
+            return;
+        }
         if self.trust.is_misled(expected, proven) {
             let is_pinned = self.trust.pin(expected).is_some();
             let who = is_pinned.then(|| self.who(Recipient::key(expected)));
