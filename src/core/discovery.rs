@@ -7,7 +7,7 @@ use super::State;
 use super::event::{Event, Output, PeerInfo};
 use super::jobs::Purpose;
 use super::peers::MAX_PEERS;
-use super::presence::Probe;
+use super::presence::{LONGEST_BACKOFF, Probe, backoff};
 use super::time::Time;
 use super::trust::{MAX_CONTACTS, MAX_HINTS, Policy};
 use crate::model::address::PeerAddr;
@@ -77,13 +77,23 @@ pub(super) struct Discovery {
     mode: DiscoveryMode,
     hints: BTreeMap<PublicKey, Hint>,
     last_number: u64,
+    /// How often the announced addresses of a contact were dialed in vain, and when they may be
+    /// dialed again. Forgotten [`LONGEST_BACKOFF`] after that.
+    contact_dials: BTreeMap<PublicKey, (u32, Time)>,
     /// The strangers that the user was told about in this run.
     told: BTreeSet<PublicKey>,
 }
 
 impl Discovery {
     pub(super) fn new(me: PublicKey, mode: DiscoveryMode) -> Self {
-        Self { me, mode, hints: BTreeMap::new(), last_number: 0, told: BTreeSet::new() }
+        Self {
+            me,
+            mode,
+            hints: BTreeMap::new(),
+            last_number: 0,
+            contact_dials: BTreeMap::new(),
+            told: BTreeSet::new(),
+        }
     }
 
     /// Returns the announced addresses of a key.
@@ -118,8 +128,26 @@ impl Discovery {
         times.min()
     }
 
-    /// Handles the end of a dial.
-    pub(super) fn dialed(&mut self, key: PublicKey) {
+    /// Counts a dial to the announced addresses of a contact.
+    ///
+    /// # Errors
+    /// When to try again. Forged announcements of the contact cause dials at growing intervals.
+    fn dial_contact(&mut self, key: PublicKey, now: Time) -> Result<(), Time> {
+        self.contact_dials.retain(|_, (_, free_at)| free_at.plus(LONGEST_BACKOFF) > now);
+        let (dials, free_at) = self.contact_dials.entry(key).or_insert((0, now));
+        if *free_at > now {
+            return Err(*free_at);
+        }
+        *free_at = now.plus(backoff(*dials, LONGEST_BACKOFF));
+        *dials = dials.saturating_add(1);
+        Ok(())
+    }
+
+    /// Handles the end of a dial, in which the key has proven itself or not.
+    pub(super) fn dialed(&mut self, key: PublicKey, is_proven: bool) {
+        if is_proven {
+            self.contact_dials.remove(&key);
+        }
         if let Some(hint) = self.hints.get_mut(&key) {
             hint.dial = Dial::Done;
         }
@@ -207,6 +235,7 @@ impl State {
     pub fn set_discovery_mode(&mut self, mode: DiscoveryMode) {
         self.discovery.mode = mode;
         self.discovery.hints.clear();
+        self.discovery.contact_dials.clear();
     }
 
     /// Returns the keys of all contacts that are not blocked.
@@ -252,7 +281,10 @@ impl State {
         while self.discovery.dialing() < MAX_DIALING {
             let Some((key, is_contact)) = self.next_discovered() else { break };
             let addrs = self.discovery.addrs_to_dial(key);
-            let spacing = if is_contact { Ok(()) } else { self.probe_limiter.dial_stranger(&addrs, now) };
+            let spacing = match is_contact {
+                true => self.discovery.dial_contact(key, now),
+                false => self.probe_limiter.dial_stranger(&addrs, now),
+            };
             let dial = spacing.map_or_else(|at| Dial::Waits(Some(at)), |()| Dial::UnderWay);
             if let Some(hint) = self.discovery.hints.get_mut(&key) {
                 hint.dial = dial;

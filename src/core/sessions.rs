@@ -273,7 +273,7 @@ impl State {
         let was_met = welcome.is_some();
         let is_discovered = purpose == Purpose::Discovered;
         if let Some(key) = expect.filter(|_| is_discovered) {
-            self.discovery.dialed(key);
+            self.discovery.dialed(key, was_met);
         }
         // Anyone can announce someone else's key, so this says nothing about either peer.
         if let (RequestEnd::WrongKey(proven), Some(expected), Some(at), false) =
@@ -329,6 +329,15 @@ impl State {
         let leaves = end == RequestEnd::Bye(ByeReason::Leaves);
         let is_refused_by_peer =
             matches!(end, RequestEnd::Bye(ByeReason::NotAccepted | ByeReason::NotDecided));
+        if let Some((key, is_online)) = pinned {
+            let id = Recipient::key(key);
+            if is_refused_by_peer {
+                self.peers.was_not_announced(id);
+            } else {
+                let who = self.who(id);
+                self.tell(Event::Pinned { who, key, is_online });
+            }
+        }
         let result = match welcome {
             // The peer refused us before its hello, and nothing waits for the user here.
             Some(Err(key)) if is_refused_by_peer && self.trust.is_unknown(key) => result_of(&end),
@@ -543,7 +552,7 @@ impl State {
         let is_told = self.actions.iter().any(tells);
         if self.peers.turned_away(peer_id, reason) && !is_told {
             let who = self.who(peer_id);
-            self.tell(Event::TurnedAway(who, reason));
+            self.tell(Event::TurnedAway(who, reason, pinned));
         }
     }
 }

@@ -145,6 +145,23 @@ fn cautious_policies_tell_once_and_dial_nobody() {
 }
 
 #[test]
+fn announced_contact_is_dialed_ever_more_rarely() {
+    let mut story = open();
+    story.knows_bob(BOB_AT);
+    story.bob_leaves();
+    let mut dialed = 0;
+    for n in 0..100 {
+        story.discovers(found(BOBS, 6_000 + n));
+        while !story.session_requests.is_empty() {
+            let request = story.request_ends(None, RequestEnd::NoSession);
+            dialed += usize::from(request.addrs[0].port() >= 6_000);
+        }
+        story.later(seconds(1));
+    }
+    assert!((6..=8).contains(&dialed), "{dialed}");
+}
+
+#[test]
 fn contacts_mode_dials_contacts_only() {
     let mut story = discovering(Policy::AcceptNew, DiscoveryMode::Contacts);
     story.knows_bob(BOB_AT);
