@@ -220,7 +220,7 @@ pub enum Event {
         by: Option<Box<PeerInfo>>,
     },
     /// A peer does not accept messages from us.
-    TurnedAway(PeerInfo, ByeReason),
+    TurnedAway(PeerInfo, ByeReason, Option<PublicKey>),
     /// A peer that did not accept messages from us accepts them again.
     AcceptsAgain(PeerInfo),
     /// A decision of the user was carried out.
@@ -418,7 +418,7 @@ impl Event {
             | Self::MutedMessage(who)
             | Self::Pinned { who, .. }
             | Self::TakesName(who, _)
-            | Self::TurnedAway(who, _)
+            | Self::TurnedAway(who, ..)
             | Self::AcceptsAgain(who)
             | Self::Delivery { who, .. }
             | Self::NearlyFull { who, .. }

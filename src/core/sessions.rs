@@ -97,7 +97,10 @@ impl State {
                     if welcome.is_err() {
                         self.peers.refuses(key, addr);
                     }
-                    self.jobs.goes_on(id, job, addr, welcome.map_err(|_| key));
+                    let met = Some((addr, welcome.map_err(|_| key)));
+                    // Without a hello, the end of the request shows what the peer wants of us.
+                    let pinned = if is_session { None } else { self.take_pinned(Recipient::key(key)) };
+                    self.jobs.goes_on(id, Job { met, pinned, ..job });
                     welcome.map(drop)
                 }
             },
@@ -210,12 +213,14 @@ impl State {
             self.peers.session_opened(id, dialed);
             self.greeted(id, now);
             self.here_again(key, now);
-            if self.peers.refuses_us(id) {
-                // Perhaps it accepts us again.
-                self.probe(id, Probe::Dial, None, now);
-            } else if self.is_contact(id) {
+            let why_refused = self.peers.refusal_of(id);
+            if self.is_contact(id) && why_refused != Some(ByeReason::NotAccepted) {
                 // Whether it can be dialed is known before its session ends.
                 self.check_claim(key, addr);
+            }
+            if why_refused.is_some() {
+                // Perhaps it accepts us now.
+                self.probe(id, Probe::Dial, None, now);
             }
         });
         if met.is_err() {
@@ -264,7 +269,7 @@ impl State {
     /// the receipts.
     pub fn request_ended(&mut self, job: JobId, ended: RequestEnded, env: Env, now: Time) -> Vec<Output> {
         let Some(ended_job) = self.jobs.end(job) else { return Vec::new() };
-        let Job { peer_id: asked_for, dialed, purpose, expect, follows_receipt, met } = ended_job;
+        let Job { peer_id: asked_for, dialed, purpose, expect, follows_receipt, met, pinned } = ended_job;
         let RequestEnded { addr, written, end } = ended;
         // A session that was open before is not reported again, and its peer is welcome.
         let was_open = expect.filter(|_| end == RequestEnd::Answered).map(|key| Ok(Recipient::key(key)));
@@ -359,13 +364,21 @@ impl State {
             self.peers.was_dialed(asked_for, was_met);
         }
         // The attempt to send what waits follows, and tells the user.
-        let is_told = purpose == Purpose::Ask && self.outbox.count(peer_id) > 0;
+        let is_told = match purpose {
+            Purpose::Ask => self.outbox.count(peer_id) > 0,
+            // So does the result of the command.
+            Purpose::Connect(op) => pinned.is_none() && self.operations.is_direct(op),
+            _ => false,
+        };
         match end {
             RequestEnd::Bye(reason @ ByeReason::NotDecided) if is_told => {
                 self.peers.turned_away(peer_id, reason);
+                if pinned.is_some() {
+                    self.peers.key_is_untold(peer_id);
+                }
             }
             RequestEnd::Bye(reason @ (ByeReason::NotAccepted | ByeReason::NotDecided)) => {
-                self.turned_away(peer_id, reason);
+                self.turned_away(peer_id, reason, pinned.map(|(key, _)| key));
             }
             _ => {}
         }
@@ -464,24 +477,19 @@ impl State {
     }
 
     /// A peer has proven a key where we dialed; without a hello, that is all it did. That is news
-    /// unless the key was expected, had proven itself there, and is dialed there first. `keeps`
-    /// says that a stranger is remembered in later runs.
-    fn met_at(
-        &mut self,
-        asked_for: Recipient,
-        keeps: bool,
-        up: SessionUp,
-        env: Env,
-        now: Time,
-    ) -> Result<Recipient, ByeReason> {
+    /// unless the key was expected, had proven itself there, and is dialed there first. A stranger
+    /// is remembered in later runs unless it was only discovered.
+    fn met_at(&mut self, job: &Job, up: SessionUp, env: Env, now: Time) -> Result<Recipient, ByeReason> {
         let SessionUp { key, hello, addr, source, .. } = up;
         let id = Recipient::key(key);
+        let asked_for = job.peer_id;
         let is_dialed_there = self.peers.addr(id) == Some(addr);
         let is_proven = || is_dialed_there && self.trust.proven_at(addr).any(|proven| proven == key);
         if hello.is_none() && asked_for.public_key().is_some() && is_proven() {
             return Ok(id);
         }
         let (name, also) = hello.map_or((None, None), |hello| (Some(hello.name), Some(hello.also)));
+        let name = name.or_else(|| self.announced_name(key));
         let meeting = Meeting { id: PeerId::Key(key), name, addr, dialed: true, source, date: env.date };
         self.meets(key, meeting, now)?;
         if keeps && self.trust.keep(key) {
@@ -491,6 +499,13 @@ impl State {
             self.peers.listens_also(id, self.dialable(id, also));
         }
         Ok(id)
+    }
+
+    /// Returns the name that an unknown key announces on the local network, unless another peer is
+    /// known by that name.
+    fn announced_name(&self, key: PublicKey) -> Option<PeerName> {
+        let is_free = |name: &&PeerName| self.trust.claimed_name(name).is_none();
+        self.discovery.name(key).filter(|_| self.trust.is_unknown(key)).filter(is_free).cloned()
     }
 
     /// Another key answered than the one expected. It gets nothing and changes nothing; the user is

@@ -82,6 +82,11 @@ impl Trusted {
         }
     }
 
+    /// Whether the policy has refused a stranger, and the user was told of it.
+    pub(in crate::core) fn is_refused(&self, id: PeerId) -> bool {
+        self.refused.iter().any(|met| met.id == id)
+    }
+
     /// Whether a peer waits for the user's decision.
     pub(in crate::core) fn is_requested(&self, id: PeerId) -> bool {
         self.request_of(id).is_some()

@@ -63,8 +63,10 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         }
         Event::Misled { who: Some(who), addr, proven, .. } => other_key(who, *addr, *proven, voice),
         Event::Misled { who: None, addr, promised, proven, .. } => misled(*addr, *promised, *proven, voice),
-        Event::TurnedAway(who, reason) => {
-            let rest = format!(" {}", turned_away(*reason));
+        Event::TurnedAway(who, reason, pinned) => {
+            let key = |key: PublicKey| if voice.full { key.grouped().to_string() } else { key.short() };
+            let new = pinned.map_or(String::new(), |pinned| format!(" (new, key {})", key(pinned)));
+            let rest = format!("{new} {}", turned_away(*reason));
             vec![voice.about(who, voice.named(who), rest)]
         }
         Event::AcceptsAgain(who) => {

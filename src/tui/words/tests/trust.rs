@@ -240,15 +240,15 @@ fn everything_else_about_keys_is_one_clear_sentence() {
             "[14:03:07] * Bob (127.0.0.1:5001) now uses the name Carol, which belongs to another peer you know. The new name is not shown.",
         ),
         (
-            Event::TurnedAway(secure_bob(), ByeReason::NotAccepted),
+            Event::TurnedAway(secure_bob(), ByeReason::NotAccepted, None),
             "[14:03:07] * Bob does not accept messages from you (blocked, or their policy refuses strangers).",
         ),
         (
-            Event::TurnedAway(secure_bob(), ByeReason::NotDecided),
+            Event::TurnedAway(secure_bob(), ByeReason::NotDecided, None),
             "[14:03:07] * Bob has not accepted you yet.",
         ),
         (
-            Event::TurnedAway(secure_bob(), ByeReason::NoRoom),
+            Event::TurnedAway(secure_bob(), ByeReason::NoRoom, None),
             "[14:03:07] * Bob has no room for messages now. Yours stay queued.",
         ),
         (
