@@ -39,7 +39,7 @@ impl State {
         }
         if !only_keys && text.eq_ignore_ascii_case("connect") {
             self.tell(Event::TakenAs(CommandKind::Connect));
-            return self.connect(to);
+            return self.connect(to, now);
         }
         let op = match left_out {
             0 => self.spread(CommandKind::Send, !is_direct, &targets),

@@ -80,8 +80,7 @@ impl State {
                 None => Ok(()),
                 Some(job) => {
                     let (key, addr, is_session) = (up.key, up.addr, up.hello.is_some());
-                    let keeps = job.purpose != Purpose::Discovered;
-                    let welcome = self.met_at(job.peer_id, keeps, up, env, now);
+                    let welcome = self.met_at(&job, up, env, now);
                     match welcome {
                         Ok(id) if is_session => {
                             self.peers.session_opened(id, true);
@@ -491,8 +490,20 @@ impl State {
         let (name, also) = hello.map_or((None, None), |hello| (Some(hello.name), Some(hello.also)));
         let name = name.or_else(|| self.announced_name(key));
         let meeting = Meeting { id: PeerId::Key(key), name, addr, dialed: true, source, date: env.date };
+        // The user has named this very peer.
+        let is_wanted = matches!(job.purpose, Purpose::Connect(op) if self.operations.is_direct(op));
+        let has_name = meeting.name.is_some() || self.discovery.name(key).is_none();
+        let is_accepted = is_wanted
+            && asked_for == id
+            && has_name
+            && !self.comes_from_blocked(key, &meeting)
+            && self.trust.welcome(&meeting);
         self.meets(key, meeting, now)?;
-        if keeps && self.trust.keep(key) {
+        if is_accepted {
+            let who = self.who(id);
+            self.tell(Event::Pinned { who, key, is_online: false });
+        }
+        if job.purpose != Purpose::Discovered && self.trust.keep(key) {
             self.seen(id);
         }
         if let Some(also) = also {
@@ -552,8 +563,9 @@ impl State {
         self.carry_out(now);
     }
 
-    /// Tells the user once that a peer does not accept us, until it does.
-    fn turned_away(&mut self, peer_id: Recipient, reason: ByeReason) {
+    /// Tells the user once that a peer does not accept us, until it does. `pinned` is its key if
+    /// that is new.
+    fn turned_away(&mut self, peer_id: Recipient, reason: ByeReason, pinned: Option<PublicKey>) {
         // The status of a message may have told it just now.
         let of_message = match reason {
             ByeReason::NotDecided => Some(DeliveryStatus::Queued(PendingReason::NotAcceptedYet)),

@@ -278,11 +278,11 @@ pub const COMMANDS: &[CommandHelp] = &[
         arguments: "[WHO]",
         short: "who can discover you: on, contacts, off",
         long: "on announces your name and key on the local network, and connects those who do the \
-               same; with the policies ask and strict, p2p-chat only tells you of strangers. \
-               contacts announces you so that only those who know your key recognize you, and \
-               connects only contacts. off neither announces you nor looks for peers. The choice \
-               applies until p2p-chat ends; --discover sets it for each start. Without WHO, it \
-               shows who can discover you.",
+               same; with the policies ask and strict, p2p-chat only tells you of strangers, and \
+               /connect accepts one. contacts announces you so that only those who know your key \
+               recognize you, and connects only contacts. off neither announces you nor looks for \
+               peers. The choice applies until p2p-chat ends; --discover sets it for each start. \
+               Without WHO, it shows who can discover you.",
     },
     CommandHelp {
         name: QUIT,

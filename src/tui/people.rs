@@ -447,13 +447,13 @@ pub(super) fn find_to_connect(word: &str, directory: &dyn Directory) -> Result<N
 }
 
 /// Returns the stranger on the local network that announces this name, if there is exactly one.
-fn discovered(word: &str, directory: &dyn Directory) -> Option<Named> {
-    let labels = directory.labels();
-    let all = directory.discovered();
-    let all = all.iter().map(|who| Candidate::new(who.id, who.name.as_ref(), labels));
-    let mut named = all.filter(|known| known.has_name && known.is_called(&folded(word)));
-    let one = named.next().filter(|_| named.next().is_none())?;
-    Some(Named::Exactly(one.chosen()))
+pub(super) fn discovered(word: &str, directory: &dyn Directory) -> Option<PeerInfo> {
+    let is_it = |who: &PeerInfo| {
+        let known = Candidate::new(who.id, who.name.as_ref(), directory.labels());
+        known.has_name && known.is_called(&folded(word))
+    };
+    let mut named = directory.discovered().into_iter().filter(is_it);
+    named.next().filter(|_| named.next().is_none())
 }
 
 /// Returns the host name and port in a word, if the word means no known peer.

@@ -165,6 +165,56 @@ fn stranger_that_dials_us_gets_one_line() {
 }
 
 #[test]
+fn connecting_to_a_discovered_stranger_accepts_it() {
+    for policy in [Policy::Ask, Policy::Strict] {
+        for hello in [met(BOBS, BOB_AT).hello, None] {
+            let mut story = discovering(policy, DiscoveryMode::On);
+            story.discovers(found(BOBS, BOB_AT));
+            let bob = Recipient::key(key(BOBS));
+            story.does(Command::Connect(Target::These(vec![bob])));
+            let end = match hello {
+                Some(_) => RequestEnd::Answered,
+                // Its user has not accepted us.
+                None => RequestEnd::Bye(ByeReason::NotDecided),
+            };
+            story.request_ends(Some(Met { key: key(BOBS), hello }), end);
+            let told = story.told();
+            assert!(!told.iter().any(|event| matches!(event, Event::PeerRequest(_))), "{told:?}");
+            assert!(story.state.is_contact(bob), "{policy:?}");
+            assert_eq!(story.state.who(bob).name, Some(PeerName::new("Bob")));
+            assert_eq!(story.dials_in(BOBS, "Bob", BOB_AT), Ok(()));
+        }
+    }
+}
+
+#[test]
+fn connecting_accepts_a_waiting_stranger() {
+    let mut story = discovering(Policy::Ask, DiscoveryMode::On);
+    story.discovers(found(BOBS, BOB_AT));
+    assert!(story.dials_in(BOBS, "Bob", BOB_AT).is_err());
+    story.does(Command::Connect(Target::These(vec![Recipient::key(key(BOBS))])));
+    assert!(story.told().iter().any(|event| matches!(event, Event::Decided(Decision::Trusted(..)))));
+    assert_eq!(story.state.trusted().requests().0, []);
+    assert_eq!(story.dials_in(BOBS, "Bob", BOB_AT), Ok(()));
+}
+
+#[test]
+fn connecting_to_an_impostor_is_a_key_change() {
+    for policy in [Policy::Ask, Policy::Strict] {
+        let mut story = open();
+        story.knows_bob(5_002);
+        story.does(Command::SetPolicy(policy));
+        story.discovers(found(9, BOB_AT));
+        story.told();
+        story.does(Command::Connect(Target::These(vec![Recipient::key(key(9))])));
+        story.session_requests.retain(|request| request.expect == Some(key(9)));
+        story.request_ends(Some(met(9, BOB_AT)), RequestEnd::Answered);
+        assert!(!story.state.is_contact(Recipient::key(key(9))), "{policy:?}");
+        assert_eq!(story.state.trusted().requests().0[0].against.len(), 1);
+    }
+}
+
+#[test]
 fn undecided_peer_gets_one_line() {
     for reason in [ByeReason::NotDecided, ByeReason::NotAccepted] {
         let mut story = open();

@@ -3,7 +3,7 @@
 use super::asking::{Asking, Sure};
 use super::talk::{first_word, for_one_peer, needs_port};
 use super::{Act, Menu, Turn, act, introductions, refused, say};
-use crate::core::{As, ContactRecord, Meeting, PeerRequest, Pin, Policy, Target};
+use crate::core::{As, ContactRecord, Meeting, PeerInfo, PeerRequest, Pin, Policy, Target};
 use crate::model::address::SourcePrefix;
 use crate::model::invitation::{self, Invitation, InvitationError};
 use crate::model::key::PublicKey;
@@ -302,7 +302,14 @@ fn add(word: &str, directory: &dyn Directory) -> Turn {
     if let Some(host) = people::host_meant(word, directory) {
         return act(Act::AddAt(host.into()));
     }
-    match find(word, directory) {
+    let found = find(word, directory);
+    // A stranger on the local network, also one that the policy has refused.
+    if let (Err(_), Some(PeerInfo { id: Recipient::Peer(id), name, .. })) =
+        (&found, people::discovered(word, directory))
+    {
+        return act(Act::Add(ContactRecord { name, ..record(id, None) }));
+    }
+    match found {
         Ok(Named::Exactly(chosen)) => match chosen.peer() {
             Some(Recipient::Peer(id)) => act(Act::Add(record(id, directory.pin_of(id.into()).as_ref()))),
             Some(Recipient::Address(addr)) => act(Act::AddAt(addr.into())),
