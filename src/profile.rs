@@ -21,6 +21,7 @@ mod typed_lines;
 
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::rand;
@@ -220,12 +221,13 @@ pub fn save_name(folder: &Path, name: &Name) -> Result<(), ProfileError> {
     file::save_name(folder, name)
 }
 
-/// Stores the port that the profile in this directory listens on.
+/// Stores the port that the profile in this directory listens on, and the IP unless it listens at
+/// all.
 ///
 /// # Errors
 /// If its profile.toml cannot be read or written.
-pub fn save_port(folder: &Path, port: ListeningPort) -> Result<(), ProfileError> {
-    file::save_port(folder, port)
+pub fn save_port(folder: &Path, port: ListeningPort, bind: Option<IpAddr>) -> Result<(), ProfileError> {
+    file::save_port(folder, port, bind)
 }
 
 /// Creates a profile called `name` and returns its key.
@@ -265,6 +267,13 @@ pub fn port_of(settings: &Settings, profile: &Profile) -> Option<u16> {
         Some(port) => Some(port),
         None => file.port,
     }
+}
+
+/// Returns the IP of a profile: the one that its process listens at, else the one in the settings.
+/// `None` means all IPs.
+pub fn bind_of(settings: &Settings, profile: &Profile) -> Option<IpAddr> {
+    let used = folder(settings, profile).filter(|folder| lock::is_held(&folder.join(LOCK_FILE)));
+    used.map_or(settings.bind, |folder| file::read(&folder).unwrap_or_default().bind)
 }
 
 /// Returns the id of the process that uses the profile in this directory, if it is known.

@@ -16,7 +16,7 @@ mod start_error;
 mod step;
 mod store_writer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Weak};
@@ -281,22 +281,28 @@ impl Node {
         self.start_discovery();
     }
 
+    /// Reads the addresses of this machine, as the ticker does once a minute.
+    pub fn read_ips(&self) {
+        // If they cannot be read, for example without a free descriptor, they are as before.
+        if let Ok(ips) = interfaces::machine_ips() {
+            self.shared.step(|step| step.ips_read(ips));
+        }
+    }
+
     /// Restarts discovery if the networks of this machine have changed, and forgets earlier
-    /// announcements. Returns whether they have changed. Takes up to 200 ms.
-    pub fn follow_networks(&self) -> bool {
-        let is_out_of_date = self.discovery.lock().as_ref().is_some_and(Discovery::is_out_of_date);
-        if is_out_of_date {
+    /// announcements. Takes up to 200 ms then.
+    pub fn follow_networks(&self) {
+        if self.discovery.lock().as_ref().is_some_and(Discovery::is_out_of_date) {
             self.set_discovery_mode(self.discovery_mode());
         }
-        is_out_of_date
     }
 
     /// Returns the networks where we can be discovered, for the screen.
-    pub fn visible_networks(&self) -> Vec<String> {
-        match self.discovery.lock().is_some() {
-            true => net::visible_networks(self.listening).unwrap_or_default(),
-            false => Vec::new(),
-        }
+    ///
+    /// # Errors
+    /// Why we cannot be discovered, although discovery is on.
+    pub fn visible_networks(&self) -> Result<Vec<String>, String> {
+        self.discovery.lock().as_ref().map_or(Ok(Vec::new()), Discovery::visible_networks)
     }
 
     /// Returns the discovered strangers that are not in the peer list.
@@ -504,11 +510,11 @@ impl Node {
 
     /// Returns whether the user has muted a recipient.
     pub fn is_muted(&self, id: Recipient) -> bool {
-        self.shared.locked.lock().machine.state().conversations().muted().contains_key(&id)
+        self.shared.locked.lock().machine.state().conversations().muted().contains(&id)
     }
 
-    /// Returns the muted recipients, each with the number of messages that arrived since.
-    pub fn muted(&self) -> BTreeMap<Recipient, usize> {
+    /// Returns the muted recipients.
+    pub fn muted(&self) -> BTreeSet<Recipient> {
         self.shared.locked.lock().machine.state().conversations().muted().clone()
     }
 

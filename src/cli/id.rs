@@ -80,9 +80,10 @@ fn text(settings: &Settings, new: bool) -> anyhow::Result<String> {
 
 /// Returns the invitation of a profile, which a process may be using.
 fn invitation(settings: &Settings, profile: &Profile, name: &Name, key: PublicKey) -> Invitation {
-    let bind = settings.bind.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+    let chosen = profile::bind_of(settings, profile);
+    let bind = chosen.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
     // Without --bind, p2p-chat listens over both IPv4 and IPv6.
-    let ips = interfaces::reachable(bind, settings.advertise, settings.bind.is_none() || bind.is_ipv6());
+    let ips = interfaces::reachable(bind, settings.advertise, chosen.is_none() || bind.is_ipv6());
     own_invitation(key, name, &ips, profile::port_of(settings, profile))
 }
 

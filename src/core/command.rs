@@ -314,7 +314,7 @@ impl State {
         let op = match command {
             Command::Send { to, message } => self.send(to, message, now),
             Command::List => self.list(now),
-            Command::Connect(to) => self.connect(to),
+            Command::Connect(to) => self.connect(to, now),
             Command::ConnectToHost(name) => self.connect_to_host(&name, now),
             Command::Disconnect(to) => self.disconnect(to, now),
             Command::Trust(key, whom) => self.decide(|state| state.trust(key, whom, now)),
@@ -393,15 +393,29 @@ impl State {
         self.operations.spread(kind, to_all, total)
     }
 
-    pub(super) fn connect(&mut self, to: Target) -> OpId {
+    pub(super) fn connect(&mut self, to: Target, now: Time) -> OpId {
         let to_all = !matches!(to, Target::These(_));
         let targets = match to {
-            Target::These(ids) => ids,
+            Target::These(ids) => {
+                ids.iter().filter_map(|id| id.public_key()).for_each(|key| self.accept_waiting(key, now));
+                ids
+            }
             Target::All | Target::AllPlain => self.targets(Target::All, true),
         };
         let op = self.spread(CommandKind::Connect, to_all, &targets);
         self.connect_for(op, targets);
         op
+    }
+
+    /// Accepts a key that waits for the user's decision: the user asks to connect to it. A key
+    /// change still waits.
+    fn accept_waiting(&mut self, key: PublicKey, now: Time) {
+        let request = self.trust.request_of(PeerId::Key(key));
+        if request.is_some_and(|request| request.against.is_empty())
+            && let Ok(decision) = self.trust(key, As::Another, now)
+        {
+            self.tell(Event::Decided(decision));
+        }
     }
 
     /// Connects to recipients for a command that has begun.

@@ -2,7 +2,7 @@
 //!
 //! The store records how far each conversation is read, so that this survives a restart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::State;
 use super::event::{Decision, Event};
@@ -31,15 +31,14 @@ enum Arrival {
 pub struct Conversations {
     /// The recipients of the open conversation; none if no conversation is open.
     open: Vec<Recipient>,
-    /// The muted peers, and how many messages came from each since.
-    muted: BTreeMap<Recipient, usize>,
+    muted: BTreeSet<Recipient>,
     /// The peers that wrote while a conversation with others was open, and how often.
     unread: BTreeMap<Recipient, usize>,
 }
 
 impl Conversations {
-    /// The muted recipients, and how many messages came from each since.
-    pub fn muted(&self) -> &BTreeMap<Recipient, usize> {
+    /// The muted recipients.
+    pub fn muted(&self) -> &BTreeSet<Recipient> {
         &self.muted
     }
 
@@ -48,13 +47,12 @@ impl Conversations {
         &self.unread
     }
 
-    /// Counts a message that arrived. In the conversation with a muted peer its messages are shown.
+    /// Handles an arriving message. In the conversation with a muted peer its messages are shown.
     fn arrived(&mut self, from: Recipient) -> Arrival {
         if self.open.contains(&from) {
             return Arrival::Shown;
         }
-        if let Some(count) = self.muted.get_mut(&from) {
-            *count += 1;
+        if self.muted.contains(&from) {
             return Arrival::Held;
         }
         if !self.open.is_empty() && (self.unread.len() < MAX_UNREAD || self.unread.contains_key(&from)) {
@@ -78,14 +76,13 @@ impl Conversations {
     pub(super) fn mute(&mut self, id: Recipient) -> bool {
         let has_room = self.muted.len() < MAX_MUTED;
         if has_room {
-            self.muted.entry(id).or_insert(0);
+            self.muted.insert(id);
         }
         has_room
     }
 
-    /// Unmutes a peer. Returns how many messages arrived while it was muted, or `None` if it was
-    /// not.
-    pub(super) fn unmute(&mut self, id: Recipient) -> Option<usize> {
+    /// Unmutes a peer. Returns whether it was muted.
+    pub(super) fn unmute(&mut self, id: Recipient) -> bool {
         self.muted.remove(&id)
     }
 
@@ -95,11 +92,11 @@ impl Conversations {
         if let Some(count) = self.unread.remove(&from) {
             *self.unread.entry(to).or_insert(0) += count;
         }
-        let count = self.muted.remove(&from);
-        if let Some(count) = count {
-            *self.muted.entry(to).or_insert(0) += count;
+        let was_muted = self.muted.remove(&from);
+        if was_muted {
+            self.muted.insert(to);
         }
-        count.is_some()
+        was_muted
     }
 }
 
@@ -207,14 +204,14 @@ mod tests {
     }
 
     #[test]
-    fn muted_messages_are_held_and_counted() {
+    fn muted_messages_are_held() {
         let mut all = Conversations::default();
         all.open(vec![peer(1)]);
         assert!(all.mute(peer(1)) && all.mute(peer(2)) && all.mute(peer(2)));
         // In its own conversation, a peer is heard although it is muted.
         assert_eq!([1, 2, 2, 3].map(|n| all.arrived(peer(n)) == Arrival::Held), [false, true, true, false]);
         assert_eq!(all.unread, BTreeMap::from([(peer(3), 1)]));
-        assert_eq!([1, 2, 3].map(|n| all.unmute(peer(n))), [Some(0), Some(2), None]);
+        assert_eq!([1, 2, 3].map(|n| all.unmute(peer(n))), [true, true, false]);
         assert_eq!(all.arrived(peer(2)), Arrival::Shown);
     }
 
@@ -228,7 +225,7 @@ mod tests {
         assert_eq!([1, 2, 3].map(|n| all.move_to(peer(n), peer(n + 10))), [false, false, true]);
         all.arrived(peer(11));
         assert_eq!(all.unread, BTreeMap::from([(peer(12), 1)]));
-        assert_eq!(all.muted, BTreeMap::from([(peer(13), 1)]));
+        assert_eq!(all.muted, BTreeSet::from([peer(13)]));
     }
 
     #[test]

@@ -2,12 +2,13 @@
 //! dialed with the announced key expected, and everything else follows from that session.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::State;
 use super::event::{Event, Output, PeerInfo};
 use super::jobs::Purpose;
 use super::peers::MAX_PEERS;
-use super::presence::Probe;
+use super::presence::{LONGEST_BACKOFF, Probe, backoff};
 use super::time::Time;
 use super::trust::{MAX_CONTACTS, MAX_HINTS, Policy};
 use crate::model::address::PeerAddr;
@@ -26,6 +27,10 @@ const MAX_DISCOVERED_STRANGERS: usize = 64;
 
 /// The maximum number of remembered announcements: as many as the table has rows for strangers.
 const MAX_DISCOVERED: usize = MAX_PEERS - MAX_CONTACTS;
+
+/// How long after its announcement the user is told about a stranger that is not connected
+/// automatically. If it dials us meanwhile, they read that instead, with what they can do about it.
+const TELL_AFTER: Duration = Duration::from_secs(2);
 
 /// Who can discover us on the local network, and who is connected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -59,6 +64,8 @@ struct Hint {
     /// The position in the order of announcements.
     number: u64,
     dial: Dial,
+    /// When the user is told about it.
+    tell_at: Option<Time>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,13 +84,23 @@ pub(super) struct Discovery {
     mode: DiscoveryMode,
     hints: BTreeMap<PublicKey, Hint>,
     last_number: u64,
+    /// How often the announced addresses of a contact were dialed in vain, and when they may be
+    /// dialed again. Forgotten [`LONGEST_BACKOFF`] after that.
+    contact_dials: BTreeMap<PublicKey, (u32, Time)>,
     /// The strangers that the user was told about in this run.
     told: BTreeSet<PublicKey>,
 }
 
 impl Discovery {
     pub(super) fn new(me: PublicKey, mode: DiscoveryMode) -> Self {
-        Self { me, mode, hints: BTreeMap::new(), last_number: 0, told: BTreeSet::new() }
+        Self {
+            me,
+            mode,
+            hints: BTreeMap::new(),
+            last_number: 0,
+            contact_dials: BTreeMap::new(),
+            told: BTreeSet::new(),
+        }
     }
 
     /// Returns the announced addresses of a key.
@@ -109,17 +126,38 @@ impl Discovery {
         self.hints.contains_key(&key)
     }
 
-    /// Returns when the next waiting peer may be dialed.
+    /// Returns when the next waiting peer may be dialed, or the user is told about one.
     pub(super) fn next_wake(&self) -> Option<Time> {
-        let times = self.hints.values().filter_map(|hint| match hint.dial {
-            Dial::Waits(at) => at,
-            Dial::UnderWay | Dial::Done => None,
+        let times = self.hints.values().flat_map(|hint| {
+            let dial = match hint.dial {
+                Dial::Waits(at) => at,
+                Dial::UnderWay | Dial::Done => None,
+            };
+            [dial, hint.tell_at]
         });
-        times.min()
+        times.flatten().min()
     }
 
-    /// Handles the end of a dial.
-    pub(super) fn dialed(&mut self, key: PublicKey) {
+    /// Counts a dial to the announced addresses of a contact.
+    ///
+    /// # Errors
+    /// When to try again. Forged announcements of the contact cause dials at growing intervals.
+    fn dial_contact(&mut self, key: PublicKey, now: Time) -> Result<(), Time> {
+        self.contact_dials.retain(|_, (_, free_at)| free_at.plus(LONGEST_BACKOFF) > now);
+        let (dials, free_at) = self.contact_dials.entry(key).or_insert((0, now));
+        if *free_at > now {
+            return Err(*free_at);
+        }
+        *free_at = now.plus(backoff(*dials, LONGEST_BACKOFF));
+        *dials = dials.saturating_add(1);
+        Ok(())
+    }
+
+    /// Handles the end of a dial, in which the key has proven itself or not.
+    pub(super) fn dialed(&mut self, key: PublicKey, is_proven: bool) {
+        if is_proven {
+            self.contact_dials.remove(&key);
+        }
         if let Some(hint) = self.hints.get_mut(&key) {
             hint.dial = Dial::Done;
         }
@@ -147,9 +185,10 @@ impl Discovery {
         addrs.retain(|addr| seen.insert(*addr));
         addrs.truncate(MAX_HINTS);
         let name = name.or_else(|| before.as_ref()?.name.clone());
+        let tell_at = before.as_ref().and_then(|hint| hint.tell_at);
         let is_under_way = before.is_some_and(|hint| hint.dial == Dial::UnderWay);
         let dial = if is_under_way { Dial::UnderWay } else { Dial::Waits(None) };
-        self.hints.insert(key, Hint { name, addrs, number, dial });
+        self.hints.insert(key, Hint { name, addrs, number, dial, tell_at });
     }
 }
 
@@ -174,7 +213,11 @@ impl State {
             // The session may be to an address that the peer has lost.
             self.ping(id, now);
         }
-        self.tell_discovered(key);
+        if self.is_to_be_told(key)
+            && let Some(hint) = self.discovery.hints.get_mut(&key)
+        {
+            hint.tell_at.get_or_insert(now.plus(TELL_AFTER));
+        }
         self.dial_discovered(now);
         self.done()
     }
@@ -207,6 +250,7 @@ impl State {
     pub fn set_discovery_mode(&mut self, mode: DiscoveryMode) {
         self.discovery.mode = mode;
         self.discovery.hints.clear();
+        self.discovery.contact_dials.clear();
     }
 
     /// Returns the keys of all contacts that are not blocked.
@@ -223,19 +267,30 @@ impl State {
         ids.filter(|id| !self.knows(*id) && !self.is_contact(*id)).map(|id| self.who(id)).collect()
     }
 
-    /// Tells the user once in a run about a stranger that is not connected automatically.
-    fn tell_discovered(&mut self, key: PublicKey) {
-        let id = Recipient::key(key);
-        let is_listed = self.knows(id) || self.is_contact(id) || self.trust.is_requested(PeerId::Key(key));
-        if self.discovery.mode == DiscoveryMode::On
+    /// Whether the user is still to be told about an announced key: once in a run, about a stranger
+    /// that is not connected automatically, unless they have read of it in another line.
+    fn is_to_be_told(&self, key: PublicKey) -> bool {
+        let (id, peer) = (Recipient::key(key), PeerId::Key(key));
+        let is_listed = self.knows(id) || self.is_contact(id);
+        self.discovery.mode == DiscoveryMode::On
             && self.trust.policy() != Policy::AcceptNew
             && !is_listed
-            && self.discovery.knows(key)
+            && !self.trust.is_requested(peer)
+            && !self.trust.is_refused(peer)
             && self.discovery.told.len() < MAX_DISCOVERED_STRANGERS
-            && self.discovery.told.insert(key)
-        {
-            let who = self.who(id);
-            self.tell(Event::OnNetwork(who));
+            && !self.discovery.told.contains(&key)
+    }
+
+    /// Tells the user about the strangers that announced themselves a moment ago.
+    pub(super) fn tell_discovered(&mut self, now: Time) {
+        let hints = self.discovery.hints.iter_mut();
+        let due = hints.filter_map(|(key, hint)| hint.tell_at.take_if(|at| *at <= now).map(|_| *key));
+        for key in due.collect::<Vec<PublicKey>>() {
+            if self.is_to_be_told(key) {
+                self.discovery.told.insert(key);
+                let who = self.who(Recipient::key(key));
+                self.tell(Event::OnNetwork(who));
+            }
         }
     }
 
@@ -252,7 +307,10 @@ impl State {
         while self.discovery.dialing() < MAX_DIALING {
             let Some((key, is_contact)) = self.next_discovered() else { break };
             let addrs = self.discovery.addrs_to_dial(key);
-            let spacing = if is_contact { Ok(()) } else { self.probe_limiter.dial_stranger(&addrs, now) };
+            let spacing = match is_contact {
+                true => self.discovery.dial_contact(key, now),
+                false => self.probe_limiter.dial_stranger(&addrs, now),
+            };
             let dial = spacing.map_or_else(|at| Dial::Waits(Some(at)), |()| Dial::UnderWay);
             if let Some(hint) = self.discovery.hints.get_mut(&key) {
                 hint.dial = dial;

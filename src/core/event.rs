@@ -130,9 +130,8 @@ pub enum Decision {
     Verified(Pin),
     /// A peer is muted.
     Muted(PeerInfo),
-    /// A peer is no longer muted. Has the number of messages that arrived meanwhile; `None` if it
-    /// was not muted.
-    Unmuted(PeerInfo, Option<usize>),
+    /// A peer is no longer muted, and whether it was.
+    Unmuted(PeerInfo, bool),
     /// The policy for strangers from now on.
     Policy(Policy),
 }
@@ -252,7 +251,7 @@ pub enum Event {
         by: Option<Box<PeerInfo>>,
     },
     /// A peer does not accept messages from us.
-    TurnedAway(PeerInfo, ByeReason),
+    TurnedAway(PeerInfo, ByeReason, Option<PublicKey>),
     /// A peer that did not accept messages from us accepts them again.
     AcceptsAgain(PeerInfo),
     /// A decision of the user was carried out.
@@ -445,7 +444,7 @@ impl Event {
             | Self::MutedMessage(who)
             | Self::Pinned { who, .. }
             | Self::TakesName(who, _)
-            | Self::TurnedAway(who, _)
+            | Self::TurnedAway(who, ..)
             | Self::AcceptsAgain(who)
             | Self::Delivery { who, .. }
             | Self::NearlyFull { who, .. }

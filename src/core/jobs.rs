@@ -45,6 +45,9 @@ pub(super) struct Job {
     pub(super) follows_receipt: bool,
     /// Where a session was opened for it, and who is there, or the key there if it is not accepted.
     pub(super) met: Option<(PeerAddr, Result<Recipient, PublicKey>)>,
+    /// The key that was pinned with it, and whether its peer is online. The user is told at the end
+    /// of the request.
+    pub(super) pinned: Option<(PublicKey, bool)>,
 }
 
 /// The requests under way.
@@ -81,7 +84,7 @@ impl Jobs {
         expect: Option<PublicKey>,
     ) -> JobId {
         self.last = JobId(self.last.0 + 1);
-        let job = Job { peer_id, dialed, purpose, expect, follows_receipt: false, met: None };
+        let job = Job { peer_id, dialed, purpose, expect, follows_receipt: false, met: None, pinned: None };
         self.under_way.insert(self.last, job);
         self.last
     }
@@ -103,15 +106,9 @@ impl Jobs {
         self.under_way.remove(&id)
     }
 
-    /// Puts back a request for which a session was opened at `addr`.
-    pub(super) fn goes_on(
-        &mut self,
-        id: JobId,
-        job: Job,
-        addr: PeerAddr,
-        welcome: Result<Recipient, PublicKey>,
-    ) {
-        self.under_way.insert(id, Job { met: Some((addr, welcome)), ..job });
+    /// Puts back a request that goes on.
+    pub(super) fn goes_on(&mut self, id: JobId, job: Job) {
+        self.under_way.insert(id, job);
     }
 
     /// Returns all requests under way.

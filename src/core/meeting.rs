@@ -150,7 +150,7 @@ impl State {
 
     /// Whether a key that is no contact's is at a blocked source. The first key at an address of
     /// peers.toml becomes a contact.
-    fn comes_from_blocked(&self, key: PublicKey, meeting: &Meeting) -> bool {
+    pub(super) fn comes_from_blocked(&self, key: PublicKey, meeting: &Meeting) -> bool {
         self.trust.is_blocked_source(meeting.source)
             && !self.is_contact(Recipient::key(key))
             && !(meeting.dialed && self.is_contact(self.peers.plain_id(meeting.addr)))

@@ -372,16 +372,16 @@ impl State {
     }
 
     /// Withdraws the news that a peer has a new key, which the user is not told yet. Returns the
-    /// key.
-    fn take_pinned(&mut self, id: Recipient) -> Option<PublicKey> {
+    /// key, and whether the news says that the peer is online.
+    fn take_pinned(&mut self, id: Recipient) -> Option<(PublicKey, bool)> {
         let key_of = |action: &Output| match action {
-            Output::Tell(Event::Pinned { who, key, .. }) if who.id == id => Some(*key),
+            Output::Tell(Event::Pinned { who, key, is_online }) if who.id == id => Some((*key, *is_online)),
             _ => None,
         };
-        let (at, key) =
+        let (at, pinned) =
             self.actions.iter().enumerate().find_map(|(at, action)| Some((at, key_of(action)?)))?;
         self.actions.remove(at);
-        Some(key)
+        Some(pinned)
     }
 
     /// Tells the user what is new about a peer's presence.
@@ -389,7 +389,8 @@ impl State {
         match news {
             Some(PresenceNews::Online(who)) => {
                 let id = who.id;
-                match self.take_pinned(id) {
+                let untold = id.public_key().filter(|_| self.peers.take_untold_key(id));
+                match self.take_pinned(id).map(|(key, _)| key).or(untold) {
                     Some(key) => self.tell(Event::Pinned { who, key, is_online: true }),
                     None => self.tell(Event::Came(who)),
                 }

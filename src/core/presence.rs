@@ -6,6 +6,7 @@ mod types;
 use std::time::Duration;
 
 use super::time::Time;
+pub(super) use observed::backoff;
 pub use types::{OfflineReason, PresenceStatus, Probe};
 pub(crate) use types::{PresenceChange, ProbeResult};
 

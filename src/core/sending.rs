@@ -39,7 +39,7 @@ impl State {
         }
         if !only_keys && text.eq_ignore_ascii_case("connect") {
             self.tell(Event::TakenAs(CommandKind::Connect));
-            return self.connect(to);
+            return self.connect(to, now);
         }
         let op = match left_out {
             0 => self.spread(CommandKind::Send, !is_direct, &targets),
@@ -69,7 +69,8 @@ impl State {
             !online.contains(id) && self.is_contact(*id) && !self.is_blocked(*id) && !self.is_ours(*id)
         };
         let missed = listed.chain(unlisted).filter(is_missed);
-        let (refusing, offline): (Vec<_>, Vec<_>) = missed.partition(|id| self.peers.refuses_us(*id));
+        let (refusing, offline): (Vec<_>, Vec<_>) =
+            missed.partition(|id| self.peers.refusal_of(*id).is_some());
         let named = |ids: Vec<Recipient>| LeftOutContacts {
             first: ids.iter().take(MAX_LEFT_OUT_NAMED).map(|id| self.who(*id)).collect(),
             count: ids.len(),

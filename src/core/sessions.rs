@@ -83,8 +83,7 @@ impl State {
                 None => Ok(()),
                 Some(job) => {
                     let (key, addr, is_session) = (up.key, up.addr, up.hello.is_some());
-                    let keeps = job.purpose != Purpose::Discovered;
-                    let welcome = self.met_at(job.peer_id, keeps, up, env, now);
+                    let welcome = self.met_at(&job, up, env, now);
                     match welcome {
                         Ok(id) if is_session => {
                             self.peers.session_opened(id, true);
@@ -100,7 +99,10 @@ impl State {
                     if welcome.is_err() {
                         self.peers.refuses(key, addr);
                     }
-                    self.jobs.goes_on(id, job, addr, welcome.map_err(|_| key));
+                    let met = Some((addr, welcome.map_err(|_| key)));
+                    // Without a hello, the end of the request shows what the peer wants of us.
+                    let pinned = if is_session { None } else { self.take_pinned(Recipient::key(key)) };
+                    self.jobs.goes_on(id, Job { met, pinned, ..job });
                     welcome.map(drop)
                 }
             },
@@ -213,12 +215,14 @@ impl State {
             self.peers.session_opened(id, dialed);
             self.greeted(id, now);
             self.here_again(key, now);
-            if self.peers.refuses_us(id) {
-                // Perhaps it accepts us again.
-                self.probe(id, Probe::Dial, None, now);
-            } else if self.is_contact(id) {
+            let why_refused = self.peers.refusal_of(id);
+            if self.is_contact(id) && why_refused != Some(ByeReason::NotAccepted) {
                 // Whether it can be dialed is known before its session ends.
                 self.check_claim(key, addr);
+            }
+            if why_refused.is_some() {
+                // Perhaps it accepts us now.
+                self.probe(id, Probe::Dial, None, now);
             }
         });
         if met.is_err() {
@@ -267,7 +271,7 @@ impl State {
     /// the receipts.
     pub fn request_ended(&mut self, job: JobId, ended: RequestEnded, env: Env, now: Time) -> Vec<Output> {
         let Some(ended_job) = self.jobs.end(job) else { return Vec::new() };
-        let Job { peer_id: asked_for, dialed, purpose, expect, follows_receipt, met } = ended_job;
+        let Job { peer_id: asked_for, dialed, purpose, expect, follows_receipt, met, pinned } = ended_job;
         let RequestEnded { addr, written, end } = ended;
         // A session that was open before is not reported again, and its peer is welcome.
         let was_open = expect.filter(|_| end == RequestEnd::Answered).map(|key| Ok(Recipient::key(key)));
@@ -276,14 +280,14 @@ impl State {
         let was_met = welcome.is_some();
         let is_discovered = purpose == Purpose::Discovered;
         if let Some(key) = expect.filter(|_| is_discovered) {
-            self.discovery.dialed(key);
+            self.discovery.dialed(key, was_met);
         }
         // Anyone can announce someone else's key, so this says nothing about either peer.
         if let (RequestEnd::WrongKey(proven), Some(expected), Some(at), false) =
             (&end, expect, reached, is_discovered)
         {
             self.peers.broke_promise(asked_for);
-            self.wrong_key(expected, *proven, at);
+            self.wrong_key(expected, *proven, at, purpose);
         }
         // No answer to the opening line may be silence, which takes no promise back. But if a
         // legacy peer was there, another program had promised the key, and the legacy peer is back.
@@ -336,6 +340,15 @@ impl State {
         let leaves = end == RequestEnd::Bye(ByeReason::Leaves);
         let is_refused_by_peer =
             matches!(end, RequestEnd::Bye(ByeReason::NotAccepted | ByeReason::NotDecided));
+        if let Some((key, is_online)) = pinned {
+            let id = Recipient::key(key);
+            if is_refused_by_peer {
+                self.peers.was_not_announced(id);
+            } else {
+                let who = self.who(id);
+                self.tell(Event::Pinned { who, key, is_online });
+            }
+        }
         let result = match welcome {
             // The peer refused us before its hello, and nothing waits for the user here.
             Some(Err(key)) if is_refused_by_peer && self.trust.is_unknown(key) => result_of(&end),
@@ -357,13 +370,21 @@ impl State {
             self.peers.was_dialed(asked_for, was_met);
         }
         // The attempt to send what waits follows, and tells the user.
-        let is_told = purpose == Purpose::Ask && self.outbox.count(peer_id) > 0;
+        let is_told = match purpose {
+            Purpose::Ask => self.outbox.count(peer_id) > 0,
+            // So does the result of the command.
+            Purpose::Connect(op) => pinned.is_none() && self.operations.is_direct(op),
+            _ => false,
+        };
         match end {
             RequestEnd::Bye(reason @ ByeReason::NotDecided) if is_told => {
                 self.peers.turned_away(peer_id, reason);
+                if pinned.is_some() {
+                    self.peers.key_is_untold(peer_id);
+                }
             }
             RequestEnd::Bye(reason @ (ByeReason::NotAccepted | ByeReason::NotDecided)) => {
-                self.turned_away(peer_id, reason);
+                self.turned_away(peer_id, reason, pinned.map(|(key, _)| key));
             }
             _ => {}
         }
@@ -462,27 +483,34 @@ impl State {
     }
 
     /// A peer has proven a key where we dialed; without a hello, that is all it did. That is news
-    /// unless the key was expected, had proven itself there, and is dialed there first. `keeps`
-    /// says that a stranger is remembered in later runs.
-    fn met_at(
-        &mut self,
-        asked_for: Recipient,
-        keeps: bool,
-        up: SessionUp,
-        env: Env,
-        now: Time,
-    ) -> Result<Recipient, ByeReason> {
+    /// unless the key was expected, had proven itself there, and is dialed there first. A stranger
+    /// is remembered in later runs unless it was only discovered.
+    fn met_at(&mut self, job: &Job, up: SessionUp, env: Env, now: Time) -> Result<Recipient, ByeReason> {
         let SessionUp { key, hello, addr, source, .. } = up;
         let id = Recipient::key(key);
+        let asked_for = job.peer_id;
         let is_dialed_there = self.peers.addr(id) == Some(addr);
         let is_proven = || is_dialed_there && self.trust.proven_at(addr).any(|proven| proven == key);
         if hello.is_none() && asked_for.public_key().is_some() && is_proven() {
             return Ok(id);
         }
         let (name, also) = hello.map_or((None, None), |hello| (Some(hello.name), Some(hello.also)));
+        let name = name.or_else(|| self.announced_name(key));
         let meeting = Meeting { id: PeerId::Key(key), name, addr, dialed: true, source, date: env.date };
+        // The user has named this very peer.
+        let is_wanted = matches!(job.purpose, Purpose::Connect(op) if self.operations.is_direct(op));
+        let has_name = meeting.name.is_some() || self.discovery.name(key).is_none();
+        let is_accepted = is_wanted
+            && asked_for == id
+            && has_name
+            && !self.comes_from_blocked(key, &meeting)
+            && self.trust.welcome(&meeting);
         self.meets(key, meeting, now)?;
-        if keeps && self.trust.keep(key) {
+        if is_accepted {
+            let who = self.who(id);
+            self.tell(Event::Pinned { who, key, is_online: false });
+        }
+        if job.purpose != Purpose::Discovered && self.trust.keep(key) {
             self.seen(id);
         }
         if let Some(also) = also {
@@ -491,9 +519,23 @@ impl State {
         Ok(id)
     }
 
+    /// Returns the name that an unknown key announces on the local network, unless another peer is
+    /// known by that name.
+    fn announced_name(&self, key: PublicKey) -> Option<PeerName> {
+        let is_free = |name: &&PeerName| self.trust.claimed_name(name).is_none();
+        self.discovery.name(key).filter(|_| self.trust.is_unknown(key)).filter(is_free).cloned()
+    }
+
     /// Another key answered than the one expected. It gets nothing and changes nothing; the user is
-    /// told once of each such pair of keys.
-    fn wrong_key(&mut self, expected: PublicKey, proven: PublicKey, addr: PeerAddr) {
+    /// told once of each such pair of keys. That a stranger is no longer at its address is no news
+    /// unless the user wants something of it.
+    fn wrong_key(&mut self, expected: PublicKey, proven: PublicKey, addr: PeerAddr, purpose: Purpose) {
+        let is_stranger = self.trust.pin(expected).is_some_and(|pin| !pin.contact);
+        let is_wanted =
+            matches!(purpose, Purpose::Connect(_)) || self.outbox.count(Recipient::key(expected)) > 0;
+        if is_stranger && !is_wanted {
+            return;
+        }
         if self.trust.is_misled(expected, proven) {
             let is_pinned = self.trust.pin(expected).is_some();
             let who = is_pinned.then(|| self.who(Recipient::key(expected)));
@@ -528,8 +570,9 @@ impl State {
         self.carry_out(now);
     }
 
-    /// Tells the user once that a peer does not accept us, until it does.
-    fn turned_away(&mut self, peer_id: Recipient, reason: ByeReason) {
+    /// Tells the user once that a peer does not accept us, until it does. `pinned` is its key if
+    /// that is new.
+    fn turned_away(&mut self, peer_id: Recipient, reason: ByeReason, pinned: Option<PublicKey>) {
         // The status of a message may have told it just now.
         let of_message = match reason {
             ByeReason::NotDecided => Some(DeliveryStatus::Queued(PendingReason::NotAcceptedYet)),
@@ -543,7 +586,7 @@ impl State {
         let is_told = self.actions.iter().any(tells);
         if self.peers.turned_away(peer_id, reason) && !is_told {
             let who = self.who(peer_id);
-            self.tell(Event::TurnedAway(who, reason));
+            self.tell(Event::TurnedAway(who, reason, pinned));
         }
     }
 }

@@ -55,6 +55,7 @@ impl State {
         }
         if !self.leaving {
             self.serve_due(now);
+            self.tell_discovered(now);
             self.dial_discovered(now);
             self.refresh_seen(now);
         }

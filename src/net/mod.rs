@@ -22,7 +22,7 @@ pub use dial::{CONNECT_TIMEOUT, EOF_TIMEOUT, Identity, PROBE_TIMEOUT};
 pub(crate) use dialer::DIALER;
 pub use dialer::{Dialer, MAX_DIALERS, MAX_SEND_JOBS};
 pub(crate) use discovery::MDNS;
-pub use discovery::{Discovery, DiscoveryConfig, DiscoveryHandler, Listening, visible_networks};
+pub use discovery::{Discovery, DiscoveryConfig, DiscoveryHandler, Listening};
 pub(crate) use inbound::InboundHandler;
 pub use inbound::{Delivery, Reply};
 pub(crate) use listener::WORKER;

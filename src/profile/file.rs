@@ -1,5 +1,6 @@
-//! `profile.toml`: the name and the port of a profile.
+//! `profile.toml`: the name and the port of a profile, and the IP that its last run listened at.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -23,6 +24,7 @@ const NAME: &str = "name";
 const FORMER_NAMES: &str = "former_names";
 const PORT: &str = "port";
 const REPLACEMENT_PORT: &str = "replacement_port";
+const BIND: &str = "bind";
 
 /// The content of a `profile.toml`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -35,6 +37,8 @@ pub(super) struct ProfileFile {
     pub(super) port: Option<u16>,
     /// The port of the last run, if `port` could not be used.
     pub(super) replacement_port: Option<u16>,
+    /// The IP of the last run, if it did not listen at all IPs.
+    pub(super) bind: Option<IpAddr>,
 }
 
 impl ProfileFile {
@@ -60,6 +64,7 @@ struct Raw {
     former_names: Vec<Spanned<String>>,
     port: Option<Spanned<i64>>,
     replacement_port: Option<Spanned<i64>>,
+    bind: Option<Spanned<String>>,
 }
 
 /// Reads the file in this directory. A missing file is an empty one.
@@ -91,11 +96,15 @@ fn parse(text: &str) -> Result<ProfileFile, Mistake> {
             .filter(|port| *port != 0)
             .ok_or_else(|| (port.span().start, "a port is a number from 1 to 65535.".to_owned()))
     };
+    let bind = raw.bind.map(|bind| {
+        bind.get_ref().parse().map_err(|_| (bind.span().start, "the value of bind is an IP.".to_owned()))
+    });
     Ok(ProfileFile {
         name: name.transpose()?,
         former_names: raw.former_names.into_iter().map(Spanned::into_inner).collect(),
         port: raw.port.map(port).transpose()?,
         replacement_port: raw.replacement_port.map(port).transpose()?,
+        bind: bind.transpose()?,
     })
 }
 
@@ -118,14 +127,22 @@ pub(super) fn save_name(folder: &Path, name: &Name) -> Result<(), ProfileError> 
     })
 }
 
-/// Stores the port that the profile in this directory listens on. A replacement does not change the
-/// port of the profile.
+/// Stores the port that the profile in this directory listens on, and the IP unless it listens at
+/// all. A replacement does not change the port of the profile.
 ///
 /// # Errors
 /// As [`save_name`].
-pub(super) fn save_port(folder: &Path, port: ListeningPort) -> Result<(), ProfileError> {
+pub(super) fn save_port(
+    folder: &Path,
+    port: ListeningPort,
+    bind: Option<IpAddr>,
+) -> Result<(), ProfileError> {
     update(folder, |_, table| {
         table.remove(REPLACEMENT_PORT);
+        table.remove(BIND);
+        if let Some(bind) = bind {
+            table.insert(BIND.to_owned(), bind.to_string().into());
+        }
         let (key, port) = match port {
             ListeningPort::Own(port) => (PORT, port),
             ListeningPort::Replacement(port) => (REPLACEMENT_PORT, port),
@@ -166,13 +183,14 @@ mod tests {
         let dir = TempDir::new().unwrap();
         assert_eq!(read(dir.path()).unwrap(), ProfileFile::default());
         save_name(dir.path(), &name("Alice")).unwrap();
-        save_port(dir.path(), ListeningPort::Own(5000)).unwrap();
+        save_port(dir.path(), ListeningPort::Own(5000), Some("192.0.2.7".parse().unwrap())).unwrap();
         save_name(dir.path(), &name("\"Zo\u{eb}\\")).unwrap();
         let expected = ProfileFile {
             name: Some(name("\"Zo\u{eb}\\")),
             former_names: vec!["Alice".into()],
             port: Some(5000),
             replacement_port: None,
+            bind: Some("192.0.2.7".parse().unwrap()),
         };
         assert_eq!(read(dir.path()).unwrap(), expected);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
@@ -200,7 +218,7 @@ mod tests {
             (ListeningPort::Replacement(5002), (Some(5000), Some(5002))),
             (ListeningPort::Own(6000), (Some(6000), Some(6000))),
         ] {
-            save_port(dir.path(), port).unwrap();
+            save_port(dir.path(), port, None).unwrap();
             assert_eq!(ports(), expected, "{port:?}");
         }
     }
@@ -234,7 +252,7 @@ mod tests {
         let text = "# mine\nname = \"Alice\"\nport = 5000\n";
         fs::write(&path, text).unwrap();
         save_name(dir.path(), &name("Alice")).unwrap();
-        save_port(dir.path(), ListeningPort::Own(5000)).unwrap();
+        save_port(dir.path(), ListeningPort::Own(5000), None).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
     }
 
@@ -246,6 +264,7 @@ mod tests {
             ("name = \"a b\"", 1, "how about `a_b`?"),
             ("\n\nport = 0", 3, "a number from 1 to 65535"),
             ("port = 65536", 1, "a number from 1 to 65535"),
+            ("\nbind = \"all\"", 2, "the value of bind is an IP"),
             ("port = 1\nreplacement_port = -1", 2, "a number from 1 to 65535"),
             ("former_names = \"Zoe\"", 1, "expected a list in square brackets instead of the text \"Zoe\""),
             (&format!("former_names = [\"{}\"]", "x".repeat(129)), 1, "at most 128 bytes"),
@@ -261,7 +280,7 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join(PROFILE_FILE);
         fs::write(&path, "name = ").unwrap();
-        assert!(matches!(save_port(dir.path(), ListeningPort::Own(5000)), Err(ProfileError::File(_))));
+        assert!(matches!(save_port(dir.path(), ListeningPort::Own(5000), None), Err(ProfileError::File(_))));
         assert_eq!(fs::read_to_string(&path).unwrap(), "name = ");
     }
 }

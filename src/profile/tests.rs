@@ -77,7 +77,7 @@ fn second_process_is_refused_with_name_and_port() {
     assert_eq!(refused(), format!("alice is already running. {help}"));
     let folder = dir.path().join("profiles").join("alice");
     save_name(&folder, &"Zoe".parse().unwrap()).unwrap();
-    save_port(&folder, ListeningPort::Own(5000)).unwrap();
+    save_port(&folder, ListeningPort::Own(5000), None).unwrap();
     assert_eq!(refused(), format!("Zoe is already running (port 5000). {help}"));
 }
 

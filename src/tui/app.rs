@@ -22,7 +22,7 @@ use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use begin::{ProfileFiles, Started, start};
@@ -111,6 +111,10 @@ const INTERRUPT: i32 = 2;
 /// appears while it arrives.
 const LINES_AT_ONCE: usize = 100;
 
+/// How often the networks of this machine are read. The program wakes up for contacts.toml anyway,
+/// so this causes no wake-up of its own.
+const NETWORKS_INTERVAL: Duration = Duration::from_secs(3);
+
 pub(in crate::tui) struct App {
     pub(super) node: Node,
     queue: Queue,
@@ -146,6 +150,10 @@ pub(in crate::tui) struct App {
     outcome: Option<String>,
     /// Our address for others, for the status line.
     own_addr: String,
+    /// Who can discover us, as the user was told last.
+    visible: Option<Result<String, String>>,
+    /// When the networks of this machine were read last.
+    networks_at: Instant,
     /// How many peers are online.
     here: usize,
     /// The peer in the current conversation.
@@ -206,6 +214,10 @@ impl Directory for People<'_> {
         self.node.is_own(addr)
     }
 
+    fn is_own_key(&self, key: PublicKey) -> bool {
+        self.node.own_key() == key
+    }
+
     fn labels(&self) -> &Labels {
         self.labels
     }
@@ -236,6 +248,10 @@ impl Directory for People<'_> {
 
     fn pins_named(&self, word: &str) -> Vec<Pin> {
         self.node.pins_for(word)
+    }
+
+    fn requests(&self) -> Vec<PeerRequest> {
+        self.node.requests().0
     }
 
     fn requests_for(&self, word: &str) -> Vec<PeerRequest> {
@@ -307,6 +323,8 @@ impl App {
             undelivered: leave::Undelivered::default(),
             outcome: None,
             own_addr: greeting::own_addr(&node, settings.advertise),
+            visible: greeting::visible(&node),
+            networks_at: Instant::now(),
             here: 0,
             with: None,
             stale: true,
@@ -404,6 +422,35 @@ impl App {
             _ => prompt,
         };
         self.screen.ask(Line::of(ink, prompt));
+    }
+
+    /// Reads the networks of this machine if that is due: one may be up that was not at the start.
+    fn tend_networks(&mut self) {
+        if self.networks_at.elapsed() < NETWORKS_INTERVAL {
+            return;
+        }
+        self.networks_at = Instant::now();
+        // If the addresses have changed, an event follows.
+        self.node.read_ips();
+        self.follow_networks();
+    }
+
+    /// Has discovery use the current networks. Says so if this changes who can discover us.
+    fn follow_networks(&mut self) {
+        self.node.follow_networks();
+        let visible = greeting::visible(&self.node);
+        let (true, Some(Ok(words) | Err(words))) = (visible != self.visible, &visible) else { return };
+        self.say(format!("{words}."));
+        self.visible = visible;
+    }
+
+    /// Returns who can discover us, as a sentence without its full stop.
+    pub(super) fn who_discovers(&mut self) -> String {
+        self.visible = greeting::visible(&self.node);
+        match &self.visible {
+            Some(Ok(words) | Err(words)) => words.clone(),
+            None => greeting::NOT_VISIBLE.into(),
+        }
     }
 
     pub(super) fn say(&mut self, line: impl Into<Line>) {
@@ -516,6 +563,7 @@ impl App {
         }
         self.tend_contacts();
         self.tend_introductions();
+        self.tend_networks();
         let overdue = self.notices.overdue(self.began.elapsed());
         self.tell_now(overdue);
         // Checking contacts.toml alone redraws nothing.

@@ -6,7 +6,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::commands::{COMMANDS, named};
 use super::people::{Candidate, Directory, Named, by_name, candidates};
-use crate::core::Pin;
+use super::words::word_for as word_for_id;
+use crate::core::{Meeting, Pin};
 use crate::model::name::folded;
 
 /// The maximum number of candidates that are shown. With more, the user types another letter.
@@ -66,6 +67,11 @@ pub fn complete(text: &str, cursor: usize, place: Place, directory: &dyn Directo
                 all.extend(blocked(directory));
                 (all, "")
             }
+            Argument::Waiting => {
+                let requests = directory.requests().into_iter().map(|request| waiting_word(&request.met));
+                (requests.chain(introduced(directory)).collect(), "")
+            }
+            Argument::Introduced => (introduced(directory), ""),
             Argument::Word(words) => (words.iter().map(|word| (*word).to_owned()).collect(), ""),
             Argument::Nothing => return Completed::default(),
         },
@@ -103,6 +109,10 @@ pub(super) enum Argument {
     Blocked,
     /// A peer or a blocked contact.
     Known,
+    /// A peer that waits for the user's decision.
+    Waiting,
+    /// An introduced peer.
+    Introduced,
     /// One of these.
     Word(&'static [&'static str]),
 }
@@ -128,6 +138,16 @@ fn peers(word: &str, mark: &str, directory: &dyn Directory) -> Vec<String> {
         words.extend(all.iter().filter(|known| known.has_name).filter_map(address));
     }
     words.into_iter().map(|word| format!("{mark}{word}")).collect()
+}
+
+/// Returns the name of a peer that waits, or else what names it.
+fn waiting_word(met: &Meeting) -> String {
+    met.name.as_ref().map_or_else(|| word_for_id(met.id), ToString::to_string)
+}
+
+/// Returns the names of the introduced peers.
+fn introduced(directory: &dyn Directory) -> Vec<String> {
+    directory.introductions().into_iter().map(|one| one.name.to_string()).collect()
 }
 
 /// Returns the labels of the blocked contacts.
@@ -188,12 +208,16 @@ pub fn in_columns(candidates: &[String], width: usize) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::tui::menu::tests::people;
+    use crate::tui::menu::tests::trust::request;
 
-    /// Returns the line after Tab with the cursor at `|`, and the candidates.
+    /// Returns the line after Tab with the cursor at `|`, and the candidates. Zoe waits for the
+    /// decision of the user.
     fn tab(line: &str, place: Place) -> (String, Vec<String>) {
         let cursor = line.find('|').unwrap();
         let mut text = line.replace('|', "");
-        let completed = complete(&text, cursor, place, &people());
+        let mut all = people();
+        all.requests = vec![request("Zoe", 9, 5009, &[])];
+        let completed = complete(&text, cursor, place, &all);
         if let Some((range, with)) = completed.replace {
             text.replace_range(range, &with);
         }
@@ -214,7 +238,9 @@ mod tests {
         assert_eq!(line("/chat b|"), "/chat Bob");
         assert_eq!(line("/alias bo|"), "/alias Bob ");
         assert_eq!(line("/verify bo|"), "/verify Bob");
-        assert_eq!(line("/accept bo|"), "/accept Bob");
+        assert_eq!(line("/accept |"), "/accept Zoe");
+        assert_eq!(line("/accept bo|"), "/accept bo", "Bob does not wait");
+        assert_eq!(line("/ignore bo|"), "/ignore bo", "Bob is not introduced");
         assert_eq!(line("/policy st|"), "/policy strict");
         assert_eq!(line("/unblock bo|"), "/unblock bo");
         for (typed, command) in [("/cont|", "/contacts "), ("/ad|", "/add "), ("/forg|", "/forget ")] {

@@ -204,16 +204,21 @@ impl Menu {
         named.into_iter().flatten().chain(self.reply_to.iter_mut().flatten()).chain(asked)
     }
 
-    /// Forgets a recipient that has likely changed, so that the user is asked which one they mean.
-    /// Returns whether the next line was to go there.
-    pub fn forget(&mut self, id: Recipient) -> bool {
-        let is_it = |chosen: &Option<Chosen>| chosen.as_ref().and_then(Chosen::peer) == Some(id);
+    /// Neither Enter nor `/reply` means this recipient any more.
+    pub fn is_no_default(&mut self, id: Recipient) {
         for remembered in [&mut self.last, &mut self.last_sender].into_iter().chain(&mut self.reply_to) {
             remembered.take_if(|chosen| chosen.peer() == Some(id));
         }
         if let Asking::Whom(question) | Asking::Port(question, _) = &mut self.asking {
             question.last.take_if(|chosen| chosen.peer() == Some(id));
         }
+    }
+
+    /// Forgets a recipient that has likely changed, so that the user is asked which one they mean.
+    /// Returns whether the next line was to go there.
+    pub fn forget(&mut self, id: Recipient) -> bool {
+        let is_it = |chosen: &Option<Chosen>| chosen.as_ref().and_then(Chosen::peer) == Some(id);
+        self.is_no_default(id);
         let was_asked = matches!(&self.asking, Asking::Text(to, _) if to.peer() == Some(id));
         if was_asked {
             self.asking = Asking::Choice;

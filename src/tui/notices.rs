@@ -75,7 +75,7 @@ impl NoticeKind {
             Event::Went(who, _) => (peer(who), Self::Gone),
             Event::TakesName(who, _) => (peer(who), Self::TakesName),
             Event::Pinned { who, .. } => (peer(who), Self::Pinned),
-            Event::TurnedAway(who, _) => (peer(who), Self::TurnedAway),
+            Event::TurnedAway(who, ..) => (peer(who), Self::TurnedAway),
             Event::AcceptsAgain(who) => (peer(who), Self::AcceptsAgain),
             Event::Unproven { from, source, .. } => {
                 let about = About::Claim(from.id, source.share());

@@ -45,6 +45,10 @@ pub trait Directory {
     fn at(&self, addr: PeerAddr) -> Vec<Recipient>;
     /// Returns whether an address is our own.
     fn is_own(&self, addr: PeerAddr) -> bool;
+    /// Returns whether a key is our own.
+    fn is_own_key(&self, _key: PublicKey) -> bool {
+        false
+    }
     /// The labels of the peers.
     fn labels(&self) -> &Labels;
     /// The pin of a recipient that has a key.
@@ -53,6 +57,10 @@ pub trait Directory {
     }
     /// The pins that a word of the user may mean: an exact name, or the beginning of a key.
     fn pins_named(&self, _word: &str) -> Vec<Pin> {
+        Vec::new()
+    }
+    /// Returns the pending requests.
+    fn requests(&self) -> Vec<PeerRequest> {
         Vec::new()
     }
     /// The pending requests that a word may mean: a name, the beginning of a key, or the address of
@@ -431,18 +439,21 @@ pub(super) fn find_to_connect(word: &str, directory: &dyn Directory) -> Result<N
             is_free(addr, &candidates(directory), directory)?;
             Ok(Named::Exactly(Chosen::one(Recipient::Address(addr), addr.to_string())))
         }
-        _ => find(word, directory).or_else(|lost| discovered(word, directory).ok_or(lost)),
+        _ => find(word, directory).or_else(|lost| {
+            let who = discovered(word, directory).ok_or(lost)?;
+            Ok(Named::Exactly(Candidate::new(who.id, who.name.as_ref(), directory.labels()).chosen()))
+        }),
     }
 }
 
 /// Returns the stranger on the local network that announces this name, if there is exactly one.
-fn discovered(word: &str, directory: &dyn Directory) -> Option<Named> {
-    let labels = directory.labels();
-    let all = directory.discovered();
-    let all = all.iter().map(|who| Candidate::new(who.id, who.name.as_ref(), labels));
-    let mut named = all.filter(|known| known.has_name && known.is_called(&folded(word)));
-    let one = named.next().filter(|_| named.next().is_none())?;
-    Some(Named::Exactly(one.chosen()))
+pub(super) fn discovered(word: &str, directory: &dyn Directory) -> Option<PeerInfo> {
+    let is_it = |who: &PeerInfo| {
+        let known = Candidate::new(who.id, who.name.as_ref(), directory.labels());
+        known.has_name && known.is_called(&folded(word))
+    };
+    let mut named = directory.discovered().into_iter().filter(is_it);
+    named.next().filter(|_| named.next().is_none())
 }
 
 /// Returns the host name and port in a word, if the word means no known peer.

@@ -65,7 +65,9 @@ impl Peer {
     /// A message of the peer follows at once if `with_message` is set, so nothing is waited for.
     pub(super) fn announce(&mut self, with_message: bool, now: Time) -> Option<PresenceNews> {
         let is_certain = self.presence.is_proven() || self.program.shook_hands;
-        if self.announcement.is_told || !self.is_there() || !is_certain {
+        // That a peer has not accepted us says that it is online.
+        let is_undecided = self.turned_away == Some(ByeReason::NotDecided);
+        if self.announcement.is_told || !self.is_there() || !is_certain || is_undecided {
             return None;
         }
         // A peer is not called unencrypted while it is still being asked what it can do.
@@ -130,6 +132,22 @@ impl Peers {
         })?
     }
 
+    /// The user was not told after all that a peer is online.
+    pub(in crate::core) fn was_not_announced(&mut self, id: Recipient) {
+        self.update(id, |peer| peer.announcement = PendingNews::default());
+    }
+
+    /// The user is told that the key of a peer is new when it is online for them.
+    pub(in crate::core) fn key_is_untold(&mut self, id: Recipient) {
+        self.update(id, |peer| peer.is_key_untold = true);
+    }
+
+    /// The user is told now that a peer is online. Returns whether they are to be told that its key
+    /// is new.
+    pub(in crate::core) fn take_untold_key(&mut self, id: Recipient) -> bool {
+        self.update(id, |peer| std::mem::take(&mut peer.is_key_untold)) == Some(true)
+    }
+
     /// The user reads a message of a peer, and so knows that it is online.
     pub(in crate::core) fn message_shown(&mut self, id: Recipient) -> Option<PeerInfo> {
         self.update(id, |peer| {
@@ -140,6 +158,9 @@ impl Peers {
 
     /// Whether a peer is online and the user is still to be told so.
     pub(in crate::core) fn is_unannounced(&self, id: Recipient) -> bool {
-        self.peer(id).is_some_and(|peer| peer.is_there() && !peer.announcement.is_told)
+        let is_unannounced = |peer: &Peer| {
+            peer.is_there() && !peer.announcement.is_told && peer.turned_away != Some(ByeReason::NotDecided)
+        };
+        self.peer(id).is_some_and(is_unannounced)
     }
 }

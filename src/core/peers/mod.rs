@@ -152,6 +152,7 @@ impl Peers {
             refused_key: None,
             is_dialable: None,
             turned_away: None,
+            is_key_untold: false,
             program: Program::default(),
             presence,
             last_heard: before.last_heard,

@@ -53,6 +53,8 @@ pub(super) struct Peer {
     pub(super) is_dialable: Option<bool>,
     /// Why it did not accept us when it was met last, if the user was told.
     pub(super) turned_away: Option<ByeReason>,
+    /// The user is still to be told that the key is new.
+    pub(super) is_key_untold: bool,
     pub(super) program: Program,
     pub(super) presence: Presence,
     pub(super) last_heard: Option<Time>,

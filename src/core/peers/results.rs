@@ -185,9 +185,4 @@ impl Peers {
             })
         })?
     }
-
-    /// Whether a peer refused us when it was met last.
-    pub(in crate::core) fn refuses_us(&self, id: Recipient) -> bool {
-        self.peer(id).is_some_and(|peer| peer.turned_away == Some(ByeReason::NotAccepted))
-    }
 }

@@ -8,6 +8,11 @@ use super::{
 };
 use crate::core::time::Time;
 
+/// Returns how long to wait after this many attempts in vain before the next: 1, 2, 4 s and so on.
+pub(in crate::core) fn backoff(attempts: u32, longest: Duration) -> Duration {
+    Duration::from_secs(1 << attempts.min(10)).min(longest)
+}
+
 impl Presence {
     /// A message came from it, so it is online.
     pub(crate) fn heard(&mut self, now: Time) -> PresenceChange {
@@ -180,7 +185,7 @@ impl Presence {
             Kept::Contact { .. } => LONGEST_CONTACT_BACKOFF,
             Kept::No | Kept::Configured => LONGEST_BACKOFF,
         };
-        let wait = Duration::from_secs(1 << self.attempts.min(10)).min(longest);
+        let wait = backoff(self.attempts, longest);
         self.attempts = self.attempts.saturating_add(1);
         self.next = now.plus(wait);
     }

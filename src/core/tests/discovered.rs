@@ -1,10 +1,13 @@
 //! Peers that announce themselves on the local network.
 
-use super::keys::{BOBS, alice, key, met};
+use super::keys::{BOBS, Met, alice, key, met};
 use super::*;
-use crate::model::session::{Request, RequestEnd};
+use crate::model::session::{ByeReason, Request, RequestEnd};
 
 const BOB_AT: u16 = 5_001;
+
+/// How long after its announcement the user is told about a stranger.
+const TELL_AFTER: Duration = Duration::from_secs(2);
 
 fn discovering(policy: Policy, mode: DiscoveryMode) -> Story {
     Story::with(CoreConfig { policy, discovery: mode, ..alice() })
@@ -129,12 +132,15 @@ fn cautious_policies_tell_once_and_dial_nobody() {
     for policy in [Policy::Ask, Policy::Strict] {
         let mut story = discovering(policy, DiscoveryMode::On);
         story.discovers(found(BOBS, BOB_AT));
+        assert_eq!(story.told(), [], "it may dial us");
+        story.later(TELL_AFTER);
         let told = story.told();
         let [Event::OnNetwork(who)] = &told[..] else { panic!("{told:?}") };
         assert_eq!((who.id, who.addr), (Recipient::key(key(BOBS)), Some(at(BOB_AT))));
         assert_eq!(who.name, Some(PeerName::new("Bob")));
         story.loses(BOBS);
         story.discovers(found(BOBS, BOB_AT));
+        story.later(TELL_AFTER);
         assert_eq!((story.told(), story.dialed()), (Vec::new(), vec![]));
         // The user wants it.
         assert_eq!(story.state.discovered_strangers().len(), 1);
@@ -142,6 +148,113 @@ fn cautious_policies_tell_once_and_dial_nobody() {
         assert_eq!((story.dialed(), story.session_requests[0].expect), (vec![BOB_AT], Some(key(BOBS))));
         assert_eq!(story.under_way.len(), 0, "nothing unencrypted");
     }
+}
+
+#[test]
+fn stranger_that_dials_us_gets_one_line() {
+    for policy in [Policy::Ask, Policy::Strict] {
+        let mut story = discovering(policy, DiscoveryMode::On);
+        story.discovers(found(BOBS, BOB_AT));
+        assert!(story.dials_in(BOBS, "Bob", BOB_AT).is_err());
+        let told = story.told();
+        assert!(matches!(told[..], [Event::PeerRequest(_) | Event::RefusedStranger(_)]), "{told:?}");
+        story.discovers(found(BOBS, BOB_AT));
+        story.later(TELL_AFTER);
+        assert_eq!(story.told(), []);
+    }
+}
+
+#[test]
+fn connecting_to_a_discovered_stranger_accepts_it() {
+    for policy in [Policy::Ask, Policy::Strict] {
+        for hello in [met(BOBS, BOB_AT).hello, None] {
+            let mut story = discovering(policy, DiscoveryMode::On);
+            story.discovers(found(BOBS, BOB_AT));
+            let bob = Recipient::key(key(BOBS));
+            story.does(Command::Connect(Target::These(vec![bob])));
+            let end = match hello {
+                Some(_) => RequestEnd::Answered,
+                // Its user has not accepted us.
+                None => RequestEnd::Bye(ByeReason::NotDecided),
+            };
+            story.request_ends(Some(Met { key: key(BOBS), hello }), end);
+            let told = story.told();
+            assert!(!told.iter().any(|event| matches!(event, Event::PeerRequest(_))), "{told:?}");
+            assert!(story.state.is_contact(bob), "{policy:?}");
+            assert_eq!(story.state.who(bob).name, Some(PeerName::new("Bob")));
+            assert_eq!(story.dials_in(BOBS, "Bob", BOB_AT), Ok(()));
+        }
+    }
+}
+
+#[test]
+fn connecting_accepts_a_waiting_stranger() {
+    let mut story = discovering(Policy::Ask, DiscoveryMode::On);
+    story.discovers(found(BOBS, BOB_AT));
+    assert!(story.dials_in(BOBS, "Bob", BOB_AT).is_err());
+    story.does(Command::Connect(Target::These(vec![Recipient::key(key(BOBS))])));
+    assert!(story.told().iter().any(|event| matches!(event, Event::Decided(Decision::Trusted(..)))));
+    assert_eq!(story.state.trusted().requests().0, []);
+    assert_eq!(story.dials_in(BOBS, "Bob", BOB_AT), Ok(()));
+}
+
+#[test]
+fn connecting_to_an_impostor_is_a_key_change() {
+    for policy in [Policy::Ask, Policy::Strict] {
+        let mut story = open();
+        story.knows_bob(5_002);
+        story.does(Command::SetPolicy(policy));
+        story.discovers(found(9, BOB_AT));
+        story.told();
+        story.does(Command::Connect(Target::These(vec![Recipient::key(key(9))])));
+        story.session_requests.retain(|request| request.expect == Some(key(9)));
+        story.request_ends(Some(met(9, BOB_AT)), RequestEnd::Answered);
+        assert!(!story.state.is_contact(Recipient::key(key(9))), "{policy:?}");
+        assert_eq!(story.state.trusted().requests().0[0].against.len(), 1);
+    }
+}
+
+#[test]
+fn undecided_peer_gets_one_line() {
+    for reason in [ByeReason::NotDecided, ByeReason::NotAccepted] {
+        let mut story = open();
+        story.discovers(found(BOBS, BOB_AT));
+        story.request_ends(Some(Met { key: key(BOBS), hello: None }), RequestEnd::Bye(reason));
+        let told = story.told();
+        let [Event::TurnedAway(who, told_reason, Some(_))] = &told[..] else { panic!("{told:?}") };
+        assert_eq!((&who.name, *told_reason), (&Some(PeerName::new("Bob")), reason));
+        story.later(seconds(5));
+        assert_eq!(story.told(), []);
+    }
+    // It has accepted us.
+    let mut story = open();
+    story.discovers(found(BOBS, BOB_AT));
+    let proven = Met { key: key(BOBS), hello: None };
+    story.request_ends(Some(proven), RequestEnd::Bye(ByeReason::NotDecided));
+    story.told();
+    story.dials_in(BOBS, "Bob", BOB_AT).unwrap();
+    while !story.session_requests.is_empty() {
+        story.request_ends(Some(met(BOBS, BOB_AT)), RequestEnd::Answered);
+    }
+    let told = story.told();
+    assert!(matches!(told[..], [Event::Came(_)]), "{told:?}");
+}
+
+#[test]
+fn announced_contact_is_dialed_ever_more_rarely() {
+    let mut story = open();
+    story.knows_bob(BOB_AT);
+    story.bob_leaves();
+    let mut dialed = 0;
+    for n in 0..100 {
+        story.discovers(found(BOBS, 6_000 + n));
+        while !story.session_requests.is_empty() {
+            let request = story.request_ends(None, RequestEnd::NoSession);
+            dialed += usize::from(request.addrs[0].port() >= 6_000);
+        }
+        story.later(seconds(1));
+    }
+    assert!((6..=8).contains(&dialed), "{dialed}");
 }
 
 #[test]
@@ -262,5 +375,6 @@ fn table_of_announcements_is_bounded() {
         story.discovers(Found { key: PublicKey::new(bytes), ..found(BOBS, BOB_AT) });
     }
     assert_eq!(story.state.discovered_strangers().len(), MAX_PEERS - MAX_CONTACTS);
+    story.later(TELL_AFTER);
     assert_eq!(story.told().len(), 64);
 }

@@ -556,7 +556,7 @@ fn refusing_peer_is_tried_ever_more_rarely() {
 fn is_refusal(event: &Event) -> bool {
     let waits = DeliveryStatus::Queued(PendingReason::NotAcceptedYet);
     match event {
-        Event::TurnedAway(_, reason) => *reason == ByeReason::NotDecided,
+        Event::TurnedAway(_, reason, _) => *reason == ByeReason::NotDecided,
         Event::Delivery { is_first, status, .. } => *is_first && *status == waits,
         _ => false,
     }

@@ -398,6 +398,27 @@ fn contact_at_the_address_of_another_is_named() {
 }
 
 #[test]
+fn stranger_gone_from_its_address_is_not_told() {
+    let mut story = Story::new();
+    story.dials_in(BOBS, "Bob", 5001).unwrap();
+    while !story.session_requests.is_empty() {
+        story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    }
+    story.session_breaks(BOBS);
+    story.told();
+    story.later(seconds(12));
+    assert_ne!(story.session_requests.len(), 0, "it is probed");
+    while !story.session_requests.is_empty() {
+        story.request_ends(None, RequestEnd::WrongKey(key(EVES)));
+    }
+    assert!(!story.told().iter().any(|event| matches!(event, Event::Misled { .. })));
+    // The user wants something of it.
+    story.says(Target::These(vec![key(BOBS).into()]), "hi");
+    story.request_ends(None, RequestEnd::WrongKey(key(EVES)));
+    assert!(story.told().iter().any(|event| matches!(event, Event::Misled { .. })));
+}
+
+#[test]
 fn refused_key_is_told_once_until_added() {
     let mut story = Story::with(CoreConfig { policy: Policy::Strict, ..alice() });
     let refused = |told: &[Event]| count(told, |event| matches!(event, Event::RefusedStranger(_)));

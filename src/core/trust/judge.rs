@@ -82,6 +82,31 @@ impl Trusted {
         }
     }
 
+    /// Makes an unknown key a contact, whatever the policy: the user has asked to connect to this
+    /// peer. If the policy accepts strangers anyway, if the name is that of a contact or of a
+    /// blocked peer, or if there is no room, it changes nothing, and [`Trusted::met`] judges.
+    /// Returns whether the key is a contact now.
+    pub(in crate::core) fn welcome(&mut self, met: &Meeting) -> bool {
+        let unknown = met.id.key().filter(|key| *key != self.me && self.is_unknown(*key));
+        let Some(key) = unknown else { return false };
+        let is_taken = met.name.as_ref().is_some_and(|name| {
+            let name = folded(name.as_str());
+            self.index.contacts_named(&name).next().is_some() || self.is_blocked_name(&name)
+        });
+        if self.policy == Policy::AcceptNew || is_taken || self.has_no_room_for_contacts() {
+            return false;
+        }
+        self.withdraw(met.id);
+        self.insert(Pin { contact: true, ..Pin::of(key, met) }, true, None);
+        self.changed.insert(key);
+        true
+    }
+
+    /// Whether the policy has refused a stranger, and the user was told of it.
+    pub(in crate::core) fn is_refused(&self, id: PeerId) -> bool {
+        self.refused.iter().any(|met| met.id == id)
+    }
+
     /// Whether a peer waits for the user's decision.
     pub(in crate::core) fn is_requested(&self, id: PeerId) -> bool {
         self.request_of(id).is_some()

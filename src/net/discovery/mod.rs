@@ -9,7 +9,7 @@ mod networks;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -17,10 +17,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use if_addrs::get_if_addrs;
 use mdns_sd::{
-    IfKind, IfPredicate, Receiver, RecvTimeoutError, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent,
-    ServiceInfo,
+    IfKind, IfPredicate, MDNS_PORT, Receiver, RecvTimeoutError, ResolvedService, ScopedIp, ServiceDaemon,
+    ServiceEvent, ServiceInfo,
 };
 use parking_lot::Mutex;
+use socket2::{Domain, Protocol, Socket, Type};
 
 use super::STACK_BYTES;
 use crate::core::{DiscoveryMode, Found};
@@ -91,14 +92,6 @@ pub trait DiscoveryHandler: Send + 'static {
     fn lost(&self, key: PublicKey);
 }
 
-/// Returns the networks where this machine can be discovered, for the screen.
-///
-/// # Errors
-/// The error of the operating system, for example if the program has no free descriptor.
-pub fn visible_networks(at: Listening) -> io::Result<Vec<String>> {
-    Ok(networks::shown(&networks::used(&get_if_addrs()?, at)))
-}
-
 /// Running discovery.
 pub struct Discovery {
     listening: Listening,
@@ -113,9 +106,16 @@ pub struct Discovery {
 struct Control {
     daemon: Mutex<Option<ServiceDaemon>>,
     stopping: AtomicBool,
+    /// Why the port of mDNS cannot be opened.
+    fault: Mutex<Option<io::Error>>,
 }
 
 impl Control {
+    /// Checks that the port of mDNS can be opened in these networks, and records the error.
+    fn check_port(&self, networks: &[Network]) {
+        *self.fault.lock() = check_port(networks).err();
+    }
+
     fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
@@ -129,6 +129,7 @@ impl Discovery {
     pub fn start(config: DiscoveryConfig, handler: impl DiscoveryHandler) -> io::Result<Self> {
         let (listening, control) = (config.listening, Arc::new(Control::default()));
         let networks = networks::used(&get_if_addrs()?, listening);
+        control.check_port(&networks);
         let random = crypto::discovery_nonce().ok_or_else(|| io::Error::other("no random numbers"))?;
         // Random in each run, and never the name of the machine.
         let host = random.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>() + ".local.";
@@ -136,6 +137,7 @@ impl Discovery {
             config,
             handler,
             control: Arc::clone(&control),
+            networks: networks.clone(),
             host,
             announced: None,
             contacts: Vec::new(),
@@ -148,6 +150,20 @@ impl Discovery {
             .stack_size(STACK_BYTES)
             .spawn(move || worker.run())?;
         Ok(Self { listening, networks, control, thread })
+    }
+
+    /// Returns the networks where this machine can be discovered, for the screen.
+    ///
+    /// # Errors
+    /// Why it cannot be discovered: the port of mDNS cannot be opened.
+    pub fn visible_networks(&self) -> Result<Vec<String>, String> {
+        match &*self.control.fault.lock() {
+            None => Ok(networks::shown(&self.networks)),
+            Some(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                Err(format!("another program uses UDP port {MDNS_PORT}"))
+            }
+            Some(error) => Err(format!("UDP port {MDNS_PORT} cannot be opened ({error})")),
+        }
     }
 
     /// Returns whether the networks of this machine, or its addresses in them, have changed since
@@ -166,6 +182,34 @@ impl Discovery {
         }
         self.thread.thread().unpark();
     }
+}
+
+/// Opens and closes the port of mDNS in each address family of these networks, because `mdns-sd`
+/// does not report that it cannot open it.
+///
+/// # Errors
+/// The error of the operating system if it can be opened in none of the families.
+fn check_port(networks: &[Network]) -> io::Result<()> {
+    let mut families: Vec<IpAddr> = networks.iter().map(Network::family).collect();
+    families.sort_unstable();
+    families.dedup();
+    let opened = families.into_iter().map(|family| {
+        let addr = SocketAddr::new(family, MDNS_PORT);
+        let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+        if family.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        // Programs that share the port set both.
+        socket.set_reuse_address(true)?;
+        #[cfg(unix)]
+        let _ = socket.set_reuse_port(true);
+        socket.bind(&addr.into())
+    });
+    let results: Vec<io::Result<()>> = opened.collect();
+    if results.iter().any(Result::is_ok) {
+        return Ok(());
+    }
+    results.into_iter().next().unwrap_or(Ok(()))
 }
 
 /// Ends the `mdns-sd` thread, which says goodbye first.
@@ -207,6 +251,7 @@ struct Worker<H> {
     config: DiscoveryConfig,
     handler: H,
     control: Arc<Control>,
+    networks: Vec<Network>,
     host: String,
     /// The hour and the full name of our announcement.
     announced: Option<(u64, String)>,
@@ -220,11 +265,39 @@ struct Worker<H> {
     unrecognized: BTreeMap<String, Seen>,
 }
 
+/// The subscription to events of `mdns-sd`.
+#[derive(Default)]
+struct Subscription(Option<Receiver<ServiceEvent>>);
+
+impl Subscription {
+    /// Waits for the next event. `None` if there is none for as long as `wait`, or if `mdns-sd` has
+    /// closed the subscription, because 1,000 events waited. The next call then subscribes again,
+    /// and `mdns-sd` repeats what it knows.
+    fn next(
+        &mut self,
+        browse: impl FnOnce() -> mdns_sd::Result<Receiver<ServiceEvent>>,
+        wait: Duration,
+    ) -> mdns_sd::Result<Option<ServiceEvent>> {
+        let open = match self.0.take() {
+            Some(open) => open,
+            None => browse()?,
+        };
+        match open.recv_timeout(wait) {
+            Err(RecvTimeoutError::Disconnected) => Ok(None),
+            received => {
+                self.0 = Some(open);
+                Ok(received.ok())
+            }
+        }
+    }
+}
+
 /// Why `mdns-sd` has to be started again.
 type Failed = Box<dyn std::error::Error>;
 
 impl<H: DiscoveryHandler> Worker<H> {
     fn run(mut self) {
+        let mut last_error = String::new();
         while !self.control.is_stopping() {
             let served = self.open().and_then(|daemon| {
                 let served = self.serve(&daemon);
@@ -234,7 +307,11 @@ impl<H: DiscoveryHandler> Worker<H> {
             (self.announced, self.collecting) = (None, BTreeMap::new());
             (self.known, self.unrecognized) = (BTreeMap::new(), BTreeMap::new());
             if let Err(error) = served {
-                log::warn!("discovery: {error}");
+                let error = error.to_string();
+                if error != last_error {
+                    log::warn!("discovery: {error}");
+                    last_error = error;
+                }
                 thread::park_timeout(START_AGAIN_AFTER);
             }
         }
@@ -242,6 +319,10 @@ impl<H: DiscoveryHandler> Worker<H> {
 
     /// Starts `mdns-sd`.
     fn open(&self) -> Result<ServiceDaemon, Failed> {
+        self.control.check_port(&self.networks);
+        if let Some(error) = &*self.control.fault.lock() {
+            return Err(format!("cannot open UDP port {MDNS_PORT}: {error}").into());
+        }
         let mut held = self.control.daemon.lock();
         let daemon = ServiceDaemon::new()?;
         let at = self.config.listening;
@@ -256,7 +337,7 @@ impl<H: DiscoveryHandler> Worker<H> {
 
     /// Announces us and handles events until we leave, or `mdns-sd` has too many records.
     fn serve(&mut self, daemon: &ServiceDaemon) -> Result<(), Failed> {
-        let mut events: Option<Receiver<ServiceEvent>> = None;
+        let mut subscription = Subscription::default();
         let mut count_at = Instant::now() + COUNT_INTERVAL;
         while !self.control.is_stopping() {
             self.announce(daemon)?;
@@ -271,18 +352,11 @@ impl<H: DiscoveryHandler> Worker<H> {
                 self.recognize();
             }
             self.take_collected(now);
-            // The channel closes when 1,000 events wait.
-            let open = match events.take() {
-                Some(open) => open,
-                None => daemon.browse(SERVICE)?,
-            };
             let due = self.collecting.values().map(|(due, _)| *due).min().unwrap_or(count_at);
-            match open.recv_timeout(due.min(count_at).saturating_duration_since(now)) {
-                Ok(event) => self.event(event),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => continue,
+            let wait = due.min(count_at).saturating_duration_since(now);
+            if let Some(event) = subscription.next(|| daemon.browse(SERVICE), wait)? {
+                self.event(event);
             }
-            events = Some(open);
         }
         Ok(())
     }
@@ -397,4 +471,31 @@ fn records_of(daemon: &ServiceDaemon) -> Result<i64, Failed> {
         return Ok(MANY_RECORDS + 1);
     };
     Ok(counters.iter().filter(|(name, _)| name.starts_with("cached-")).map(|(_, count)| count).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closed_subscription_is_opened_again() {
+        let (sender, receiver) = flume::bounded(2);
+        let mut subscription = Subscription::default();
+        let mut next = |browse: Option<Receiver<ServiceEvent>>| {
+            let event = subscription.next(|| Ok(browse.expect("no second subscription")), Duration::ZERO);
+            event.unwrap().map(|event| format!("{event:?}"))
+        };
+        assert_eq!(next(Some(receiver)), None);
+        for name in ["one", "other"] {
+            sender.send(ServiceEvent::SearchStarted(name.into())).unwrap();
+        }
+        assert!(next(None).unwrap().contains("one"));
+        // As `mdns-sd` does when the channel is full. What waits is still read.
+        drop(sender);
+        assert!(next(None).unwrap().contains("other"));
+        assert_eq!(next(None), None);
+        let (sender, receiver) = flume::bounded(1);
+        sender.send(ServiceEvent::SearchStarted("again".into())).unwrap();
+        assert!(next(Some(receiver)).unwrap().contains("again"));
+    }
 }

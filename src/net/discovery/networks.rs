@@ -1,7 +1,7 @@
 //! The networks that discovery uses: their interfaces, and the addresses in their subnets. Pure.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use if_addrs::{IfAddr, Interface};
 
@@ -84,6 +84,14 @@ pub(super) fn dialable(ips: &[(IpAddr, u32)], port: u16, networks: &[Network]) -
 }
 
 impl Network {
+    /// Returns the address family, as the unspecified address of the family.
+    pub(super) fn family(&self) -> IpAddr {
+        match self.ip {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        }
+    }
+
     /// Returns whether an IP that was heard through the interface with this index is in the subnet.
     fn contains(&self, ip: IpAddr, index: u32) -> bool {
         match (self.ip, ip.to_canonical()) {
@@ -113,7 +121,7 @@ impl fmt::Display for Network {
             IpAddr::V4(ip) => {
                 let prefix = u32::from(self.prefix.min(32));
                 let mask = u32::MAX.checked_shl(32 - prefix).unwrap_or_default();
-                write!(f, "{}/{prefix}", std::net::Ipv4Addr::from_bits(ip.to_bits() & mask))
+                write!(f, "{}/{prefix}", Ipv4Addr::from_bits(ip.to_bits() & mask))
             }
             IpAddr::V6(_) => f.write_str(&self.interface),
         }
@@ -138,8 +146,7 @@ mod tests {
     use super::*;
     use if_addrs::{IfOperStatus, Ifv4Addr, Ifv6Addr};
 
-    const ANY: Listening =
-        Listening { bind: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), port: 5000, ipv6: true };
+    const ANY: Listening = Listening { bind: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: 5000, ipv6: true };
 
     fn interface(name: &str, ip: &str, prefixlen: u8) -> Interface {
         let addr = match ip.parse::<IpAddr>().unwrap() {

@@ -248,7 +248,7 @@ pub(super) fn start(
     };
     let mut own = ProfileFiles::default();
     if let Some(folder) = folder {
-        let saved = profile::save_port(folder, saved_port);
+        let saved = profile::save_port(folder, saved_port, settings.bind);
         told.extend(saved.err().map(|error| error.to_string()));
         own.folder = Some(folder.to_owned());
         if terminal {

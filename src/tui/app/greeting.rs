@@ -30,16 +30,23 @@ pub(super) fn own_addr(node: &Node, advertise: Option<Ipv4Addr>) -> String {
     SocketAddr::new(ip, node.addr().port()).to_string()
 }
 
-/// Returns who can discover us and on which networks; `None` if no one can.
-pub(in crate::tui) fn visible(node: &Node) -> Option<String> {
-    let networks = node.visible_networks();
+/// What `/discover` prints if discovery is off or there is no network.
+pub(in crate::tui) const NOT_VISIBLE: &str = "No peer on the local network can discover you";
+
+/// Returns who can discover us and on which networks, or why no one can although discovery is on;
+/// `None` if discovery is off or there is no network.
+pub(in crate::tui) fn visible(node: &Node) -> Option<Result<String, String>> {
     let who = match node.discovery_mode() {
         DiscoveryMode::Off => return None,
         DiscoveryMode::On => format!("as {}", node.name()),
         DiscoveryMode::Contacts => "to your contacts".to_owned(),
     };
+    let networks = match node.visible_networks() {
+        Ok(networks) => networks,
+        Err(why) => return Some(Err(format!("{NOT_VISIBLE}: {why}"))),
+    };
     let shown = networks.iter().take(MAX_NAMED).map(String::as_str).collect::<Vec<&str>>().join(" and ");
-    (!shown.is_empty()).then(|| format!("Visible {who} on {shown}"))
+    (!shown.is_empty()).then(|| Ok(format!("Visible {who} on {shown}")))
 }
 
 /// Returns the first lines: the name and the addresses for others, and the menu. On a terminal they
@@ -64,7 +71,10 @@ pub(super) fn lines(
     }
     let mut lines = vec![format!("{name}, listening on {}", addrs.join(" or "))];
     let visible = visible(node);
-    lines.extend(visible.iter().map(|visible| format!("{visible} (/discover off hides you)")));
+    lines.extend(visible.iter().map(|visible| match visible {
+        Ok(visible) => format!("{visible} (/discover off hides you)"),
+        Err(hidden) => format!("{hidden}."),
+    }));
     if let Some(why) = not_stored {
         lines.push(format!(
             "{why} Your key is for this run only: in the next run you are a stranger to your peers."
@@ -80,7 +90,7 @@ pub(super) fn lines(
         Some(0) => {}
         Some(1) => lines.push("You have 1 contact; dialing now.".into()),
         Some(count) => lines.push(format!("You have {count} contacts; dialing them now.")),
-        None if visible.is_some() && node.discovery_mode() == DiscoveryMode::On => {
+        None if matches!(visible, Some(Ok(_))) && node.discovery_mode() == DiscoveryMode::On => {
             lines.push("No peers yet. Others on this network appear by themselves. To try it alone,".into());
             lines.push("start p2p-chat in another terminal. To reach a peer elsewhere, choose 3 and".into());
             lines.push("enter its ip:port.".into());

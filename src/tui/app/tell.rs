@@ -2,7 +2,9 @@
 
 use super::Received;
 use super::{App, clock, greeting};
-use crate::core::{As, CommandKind, Decision, Event, IntroductionNews, OpId, PeerInfo, Row, Verification};
+use crate::core::{
+    As, CommandKind, Decision, Event, IntroductionNews, OpId, PeerInfo, Pin, Row, Verification,
+};
 use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::message::{LOG_TARGET, SendError, SendResult};
@@ -88,11 +90,7 @@ impl App {
             Event::IntroductionsChanged => self.introductions.is_unsaved = true,
             Event::NetworkChanged => {
                 self.own_addr = greeting::own_addr(&self.node, self.options.advertise);
-                if self.node.follow_networks()
-                    && let Some(words) = greeting::visible(&self.node)
-                {
-                    self.say(format!("{words}."));
-                }
+                self.follow_networks();
             }
             Event::Done { op, result, .. } if self.adding.contains(op) => {
                 self.tell(lines);
@@ -142,6 +140,14 @@ impl App {
                 self.tell(lines);
                 self.ends_talk_with(who);
                 self.is_no_namesake(who.id, who.name.as_ref());
+            }
+            Event::Decided(Decision::Blocked(Pin { key, .. })) => {
+                self.menu.is_no_default(Recipient::key(*key));
+                self.tell(lines);
+            }
+            Event::Decided(Decision::BlockedLegacy(who)) => {
+                self.menu.is_no_default(who.id);
+                self.tell(lines);
             }
             _ => match NoticeKind::of(event, |id| self.node.is_contact(id)) {
                 Some((subject, kind)) => self.notice(subject, kind, lines),
@@ -256,7 +262,7 @@ impl App {
         let (unlisted, blocked) = (self.node.unlisted_contacts(), self.node.blocked_contacts());
         let blocked_legacy = self.node.blocked_legacy();
         let muted = self.node.muted();
-        let is_muted = |id| muted.contains_key(&id);
+        let is_muted = |id| muted.contains(&id);
         let (requests, _) = self.node.requests();
         let list = PeerList {
             rows,

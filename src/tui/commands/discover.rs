@@ -2,7 +2,7 @@
 
 use super::{COMMAND, Spec};
 use crate::core::{DiscoveryMode, OpId};
-use crate::tui::app::{App, greeting};
+use crate::tui::app::App;
 use crate::tui::complete::Argument;
 use crate::tui::menu::refused;
 
@@ -11,11 +11,11 @@ pub(super) static DISCOVER: Spec = Spec {
     arguments: "[WHO]",
     short: "who can discover you: on, contacts, off",
     long: "on announces your name and key on the local network, and connects those who do the \
-           same; with the policies ask and strict, p2p-chat only tells you of strangers. \
-           contacts announces you so that only those who know your key recognize you, and \
-           connects only contacts. off neither announces you nor looks for peers. The choice \
-           applies until p2p-chat ends; --discover sets it for each start. Without WHO, it \
-           shows who can discover you.",
+           same; with the policies ask and strict, p2p-chat only tells you of strangers, and \
+           /connect accepts one. contacts announces you so that only those who know your key \
+           recognize you, and connects only contacts. off neither announces you nor looks for \
+           peers. The choice applies until p2p-chat ends; --discover sets it for each start. \
+           Without WHO, it shows who can discover you.",
     completes: Argument::Word(&["on", "contacts", "off"]),
     read: |_, typed| match typed.rest {
         "" | "on" | "contacts" | "off" => typed.to_app(),
@@ -31,11 +31,9 @@ fn discover(app: &mut App, who: &str) -> Option<OpId> {
         "on" => app.node.set_discovery_mode(DiscoveryMode::On),
         "contacts" => app.node.set_discovery_mode(DiscoveryMode::Contacts),
         "off" => app.node.set_discovery_mode(DiscoveryMode::Off),
-        // The networks are read once a minute.
         _ => drop(app.node.follow_networks()),
     }
-    let words = greeting::visible(&app.node);
-    let words = words.unwrap_or_else(|| "No peer on the local network can discover you".into());
+    let words = app.who_discovers();
     let hint = if who.is_empty() { " /discover on, contacts or off changes it." } else { "" };
     app.say(format!("{words}.{hint}"));
     None

@@ -31,6 +31,7 @@ pub(super) static IGNORE: Spec = Spec {
     arguments: "WHOM",
     short: "ignore an introduction",
     long: "Nothing is sent, and no introduction of the same key is shown again.",
+    completes: Argument::Introduced,
     read: |_, typed| typed.with_peer(introductions::ignore),
     ..COMMAND
 };

@@ -29,7 +29,7 @@ pub(super) static UNMUTE: Spec = Spec {
     name: "/unmute",
     arguments: "WHOM",
     short: "show a peer's messages again",
-    long: "It says how many messages arrived meanwhile; /history shows them.",
+    long: "/history shows the messages that arrived meanwhile.",
     completes: Argument::Peer(""),
     read: |_, typed| match typed.for_one() {
         Ok((_, id, "")) => perform(Command::SetMuted(id, false)),
@@ -44,14 +44,9 @@ fn list_muted(app: &mut App, _: &str) -> Option<OpId> {
     if muted.is_empty() {
         app.say("No peers are muted. /mute WHOM mutes one.");
     }
-    for (id, count) in muted.iter().take(MAX_LISTED) {
+    for id in muted.iter().take(MAX_LISTED) {
         let label = app.labels.label(*id, None);
-        let hidden = match count {
-            0 => String::new(),
-            1 => "; 1 message is hidden".to_owned(),
-            count => format!("; {count} messages are hidden"),
-        };
-        app.say(format!("{label} ({}) is muted{hidden}.", app.place_of(*id)));
+        app.say(format!("{label} ({}) is muted.", app.place_of(*id)));
     }
     let more = muted.len().saturating_sub(MAX_LISTED);
     if more > 0 {

@@ -41,7 +41,7 @@ pub(super) static ACCEPT: Spec = Spec {
            after each of the two names. It also accepts an introduction: the other side gets \
            a signed contact card with your key, your name and your addresses, or those that you type \
            after WHOM (`-` for none).",
-    completes: Argument::Peer(""),
+    completes: Argument::Waiting,
     read: |_, typed| {
         let (word, addrs) = typed.peer_and_rest();
         let introduced = introductions::accept(&word, addrs, typed.directory);

@@ -44,7 +44,7 @@ impl Menu {
             }
             Some(with) => act(Act::Send(with, text.to_owned())),
             None => match pasted(trimmed) {
-                Some(invitation) => self.asks_to_add(invitation),
+                Some(invitation) => self.asks_to_add(invitation, directory),
                 None => self.ask_to_whom(text),
             },
         }

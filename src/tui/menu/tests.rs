@@ -12,7 +12,7 @@ use crate::tui::commands::named;
 use crate::tui::labels::{Labels, Standing};
 
 mod people;
-mod trust;
+pub(in crate::tui) mod trust;
 
 /// The peers that the menu can name.
 #[derive(Default)]
@@ -21,7 +21,7 @@ pub(in crate::tui) struct People {
     labels: Labels,
     /// The pins of the rows and of the contacts without a row.
     pins: Vec<Pin>,
-    requests: Vec<PeerRequest>,
+    pub(in crate::tui) requests: Vec<PeerRequest>,
     refused: Vec<Meeting>,
     /// Peers that have proven themselves at an address and have no row for it.
     there: Vec<(PeerAddr, Recipient)>,
@@ -110,6 +110,10 @@ impl Directory for People {
                 || (word.len() >= 4 && pin.key.to_string().starts_with(word))
         };
         self.pins.iter().filter(fits).cloned().collect()
+    }
+
+    fn requests(&self) -> Vec<PeerRequest> {
+        self.requests.clone()
     }
 
     fn requests_for(&self, word: &str) -> Vec<PeerRequest> {

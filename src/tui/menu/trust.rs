@@ -3,7 +3,7 @@
 use super::asking::{Asking, Sure};
 use super::talk::{for_one_peer, needs_port};
 use super::{Act, Menu, Turn, act, introductions, perform, refused, say};
-use crate::core::{As, Command, ContactRecord, Meeting, PeerRequest, Pin, Target};
+use crate::core::{As, Command, ContactRecord, Meeting, PeerInfo, PeerRequest, Pin, Target};
 use crate::model::address::SourcePrefix;
 use crate::model::invitation::Invitation;
 use crate::model::key::PublicKey;
@@ -58,8 +58,9 @@ impl Menu {
 
     /// Asks whether to add the contact of a pasted invitation. Refuses it in a script, because the
     /// next line is not an answer.
-    pub(super) fn asks_to_add(&mut self, pasted: &str) -> Turn {
+    pub(super) fn asks_to_add(&mut self, pasted: &str, directory: &dyn Directory) -> Turn {
         match pasted.parse::<Invitation>() {
+            Ok(invitation) if directory.is_own_key(invitation.key) => act(Act::AddInvited(invitation)),
             Ok(_) if !self.asks_again => refused("To add a contact, type /add before the invitation."),
             Ok(invitation) => {
                 self.asking = Asking::Sure(Sure::Add(invitation));
@@ -264,7 +265,14 @@ pub(in crate::tui) fn add(word: &str, directory: &dyn Directory) -> Turn {
     if let Some(host) = people::host_meant(word, directory) {
         return act(Act::AddAt(host.into()));
     }
-    match find(word, directory) {
+    let found = find(word, directory);
+    // A stranger on the local network, also one that the policy has refused.
+    if let (Err(_), Some(PeerInfo { id: Recipient::Peer(id), name, .. })) =
+        (&found, people::discovered(word, directory))
+    {
+        return act(Act::Add(ContactRecord { name, ..record(id, None) }));
+    }
+    match found {
         Ok(Named::Exactly(chosen)) => match chosen.peer() {
             Some(Recipient::Peer(id)) => act(Act::Add(record(id, directory.pin_of(id.into()).as_ref()))),
             Some(Recipient::Address(addr)) => act(Act::AddAt(addr.into())),

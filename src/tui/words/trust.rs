@@ -63,8 +63,10 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         }
         Event::Misled { who: Some(who), addr, proven, .. } => other_key(who, *addr, *proven, voice),
         Event::Misled { who: None, addr, promised, proven, .. } => misled(*addr, *promised, *proven, voice),
-        Event::TurnedAway(who, reason) => {
-            let rest = format!(" {}", turned_away(*reason));
+        Event::TurnedAway(who, reason, pinned) => {
+            let key = |key: PublicKey| if voice.full { key.grouped().to_string() } else { key.short() };
+            let new = pinned.map_or(String::new(), |pinned| format!(" (new, key {})", key(pinned)));
+            let rest = format!("{new} {}", turned_away(*reason));
             vec![voice.about(who, voice.named(who), rest)]
         }
         Event::AcceptsAgain(who) => {
@@ -384,15 +386,11 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
             let label = label_of(who, voice);
             format!("Muted {label}. Their messages stay in /history; /unmute {label} shows them again.")
         }
-        Decision::Unmuted(who, count) => {
+        Decision::Unmuted(who, was_muted) => {
             let label = label_of(who, voice);
-            match count {
-                None => format!("{label} is not muted."),
-                Some(0) => format!("Unmuted {label}. No messages arrived meanwhile."),
-                Some(1) => format!("Unmuted {label}. 1 message arrived meanwhile: /history {label}"),
-                Some(count) => {
-                    format!("Unmuted {label}. {count} messages arrived meanwhile: /history {label}")
-                }
+            match was_muted {
+                false => format!("{label} is not muted."),
+                true => format!("Unmuted {label}. /history {label} shows earlier messages."),
             }
         }
         Decision::Policy(policy) => policy_words(*policy).to_owned(),

@@ -33,6 +33,22 @@ fn invitation_pasted_at_the_menu_is_asked_about() {
 }
 
 #[test]
+fn own_invitation_is_not_asked_about() {
+    let bobs = data();
+    let bob = Terminal::start(started("Bob", &bobs), 30, 120);
+    bob.waits_for("Choice [0-6]: ");
+    let told = printed(Peer::named("Bob").data_dir(bobs.path()).arg("id"));
+    let own = told.lines().find_map(|line| line.trim().strip_prefix("p2p-chat:"));
+    let own = own.unwrap_or_else(|| panic!("{told}"));
+    // The process listens at no other IP.
+    assert_eq!((own.matches("a=").count(), own.matches("&a=127.0.0.1:").count()), (1, 1), "{own}");
+    bob.keys(&pasted(&format!("p2p-chat:{own}")));
+    bob.enters("");
+    bob.waits_for("That is your own invitation.");
+    assert!(!bob.screen().contains("y/n"), "{}", bob.screen());
+}
+
+#[test]
 fn invitation_pasted_in_a_conversation_is_a_message() {
     let (alices, bobs) = (data(), data());
     let mut alice = started("Alice", &alices).start();

@@ -1,7 +1,7 @@
 //! Peers that find each other on the local network, without peers.toml and without an address.
 
 use std::io::Read;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 use std::time::Duration;
 
 use mdns_sd::{ServiceDaemon, ServiceInfo};
@@ -128,6 +128,81 @@ fn policy_ask_only_tells_of_strangers() {
     assert!(!printed.iter().any(|line| line.contains("wants to chat")), "{printed:?}");
     alice.types(&["/connect bob"]);
     bob.has_seen("* Alice (10.83.0.1:5000) wants to chat");
+}
+
+#[test]
+fn named_stranger_is_connected_under_cautious_policies() {
+    for policy in ["ask", "strict"] {
+        let Some(mut lab) = Lab::new() else { return };
+        let Some([hers, his]) = network(&mut lab, ["hers", "his"]) else { return };
+        let mut alice = peer(&hers, "Alice", "on").arg("--policy").arg(policy).start();
+        let mut bob = peer(&his, "Bob", "on").arg("--policy").arg(policy).start();
+        alice.has_seen("* Bob is on this network: /connect Bob");
+        bob.has_seen("* Alice is on this network: /connect Alice");
+        alice.types(&["/connect bob"]);
+        bob.sees(if policy == "ask" { "wants to chat" } else { "Refused Alice" });
+        alice.sees("Not connected to Bob");
+        bob.types(&["/connect alice"]);
+        bob.sees("Connected to Alice");
+        bob.types(&["@alice hello"]);
+        alice.sees("[encrypted]: hello");
+        let printed = alice.printed();
+        for words in ["wants to chat", "/accept", "now uses encryption", "Refused"] {
+            assert!(!printed.iter().any(|line| line.contains(words)), "{words}: {printed:#?}");
+        }
+    }
+}
+
+#[test]
+fn discovered_stranger_can_be_added_under_strict() {
+    let Some(mut lab) = Lab::new() else { return };
+    let Some([hers, his]) = network(&mut lab, ["hers", "his"]) else { return };
+    let mut alice = peer(&hers, "Alice", "on").arg("--policy").arg("strict").start();
+    let bob = peer(&his, "Bob", "on").start();
+    alice.sees("Refused Bob");
+    // His announcement may arrive after his dial.
+    until(SOON, "Bob is added by the name that he announces", || {
+        alice.types(&["/add bob"]);
+        alice.sees_in_time("Added Bob", Duration::from_secs(1))
+    });
+    bob.has_seen("* Alice");
+    alice.has_seen("* Bob (10.83.0.2:5000) is online");
+    assert!(
+        !alice.printed().iter().any(|line| line.contains("is on this network")),
+        "{:#?}",
+        alice.printed()
+    );
+}
+
+#[test]
+fn network_that_comes_up_later_is_used() {
+    let Some(mut lab) = Lab::new() else { return };
+    let Some([hers, his]) = network(&mut lab, ["hers", "his"]) else { return };
+    his.does("ip link set to-switch down");
+    let alice = peer(&hers, "Alice", "on").start();
+    let bob = peer(&his, "Bob", "on").start();
+    assert!(!bob.printed().iter().any(|line| line.contains("Visible")), "{:?}", bob.printed());
+    his.does("ip link set to-switch up");
+    his.does("ip route add default dev to-switch");
+    // The networks are read once a minute while nothing is dialed.
+    assert!(bob.sees_in_time("Visible as Bob on 10.83.0.0/24.", Duration::from_secs(20)));
+    alice.has_seen("* Bob (10.83.0.2:5000) is online");
+    bob.has_seen("* Alice (10.83.0.1:5000) is online");
+}
+
+#[test]
+fn taken_mdns_port_is_reported_until_free() {
+    let Some(mut lab) = Lab::new() else { return };
+    let Some([hers, his]) = network(&mut lab, ["hers", "his"]) else { return };
+    let port = |ip: IpAddr| his.inside(|| UdpSocket::bind((ip, 5353)).expect("it is free"));
+    // The socket of IPv6 takes the port for IPv4, too.
+    let taken = port(Ipv6Addr::UNSPECIFIED.into());
+    let bob = peer(&his, "Bob", "on").start();
+    bob.has_seen("No peer on the local network can discover you: another program uses UDP port 5353.");
+    drop(taken);
+    let alice = peer(&hers, "Alice", "on").start();
+    bob.has_seen("Visible as Bob on 10.83.0.0/24.");
+    alice.has_seen("* Bob (10.83.0.2:5000) is online");
 }
 
 #[test]

@@ -10,6 +10,17 @@ use super::*;
 
 const SECRET: &str = "for Bob alone";
 
+#[test]
+fn blocked_peer_is_no_default_recipient() {
+    let mut alice = Peer::named("Alice").start();
+    let mut bob = Peer::named("Bob").knows(alice.addr()).start();
+    alice.meets(&bob);
+    bob.types(&["@alice hello"]);
+    alice.sees("[encrypted]: hello");
+    bob.types(&["/block alice", "1"]);
+    bob.sees("To whom? Number, name, ip:port or all. 0: back.");
+}
+
 /// Carol has written to Bob, who left. An impostor at his address calls itself Bob and is blocked.
 fn impostor_is_blocked(carol: &mut Peer, bob: &Person) {
     let bob_runs = bob.starts();

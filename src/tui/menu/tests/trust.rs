@@ -32,7 +32,7 @@ fn pin(name: &str, byte: u8, port: u16) -> Pin {
     }
 }
 
-fn request(name: &str, byte: u8, port: u16, against: &[Pin]) -> PeerRequest {
+pub(in crate::tui) fn request(name: &str, byte: u8, port: u16, against: &[Pin]) -> PeerRequest {
     let met = Meeting {
         id: PeerId::Key(key(byte)),
         name: Some(PeerName::new(name)),

@@ -240,15 +240,15 @@ fn everything_else_about_keys_is_one_clear_sentence() {
             "[14:03:07] * Bob (127.0.0.1:5001) now uses the name Carol, which belongs to another peer you know. The new name is not shown.",
         ),
         (
-            Event::TurnedAway(secure_bob(), ByeReason::NotAccepted),
+            Event::TurnedAway(secure_bob(), ByeReason::NotAccepted, None),
             "[14:03:07] * Bob does not accept messages from you (blocked, or their policy refuses strangers).",
         ),
         (
-            Event::TurnedAway(secure_bob(), ByeReason::NotDecided),
+            Event::TurnedAway(secure_bob(), ByeReason::NotDecided, None),
             "[14:03:07] * Bob has not accepted you yet.",
         ),
         (
-            Event::TurnedAway(secure_bob(), ByeReason::NoRoom),
+            Event::TurnedAway(secure_bob(), ByeReason::NoRoom, None),
             "[14:03:07] * Bob has no room for messages now. Yours stay queued.",
         ),
         (
@@ -314,12 +314,8 @@ fn everything_else_about_keys_is_one_clear_sentence() {
             Event::Decided(Decision::Muted(bob())),
             "Muted Bob. Their messages stay in /history; /unmute Bob shows them again.",
         ),
-        (Event::Decided(Decision::Unmuted(bob(), None)), "Bob is not muted."),
-        (Event::Decided(Decision::Unmuted(bob(), Some(0))), "Unmuted Bob. No messages arrived meanwhile."),
-        (
-            Event::Decided(Decision::Unmuted(bob(), Some(2))),
-            "Unmuted Bob. 2 messages arrived meanwhile: /history Bob",
-        ),
+        (Event::Decided(Decision::Unmuted(bob(), false)), "Bob is not muted."),
+        (Event::Decided(Decision::Unmuted(bob(), true)), "Unmuted Bob. /history Bob shows earlier messages."),
         (
             Event::Decided(Decision::BlockedSource(source)),
             "Blocked 192.0.2.66. Nothing from strangers there is answered or shown; your contacts are not affected. \
