@@ -7,6 +7,7 @@
 
 mod contacts;
 mod discovery;
+mod draft;
 mod inbox;
 mod machine;
 mod ports;
@@ -28,6 +29,7 @@ use zeroize::Zeroizing;
 
 pub use crate::net::{CONNECT_TIMEOUT, EOF_TIMEOUT};
 pub(crate) use contacts::{ContactBook, Noted, RELOAD_INTERVAL};
+pub(crate) use draft::body_of;
 use inbox::Inbox;
 pub use machine::{Machine, MachineConfig};
 pub use ports::{EventSink, Ports, Put, QueuedWrite, StoreQueue};
@@ -41,7 +43,7 @@ pub use store_writer::{Keeping, MAX_WAITING_BYTES, write_batch};
 use crate::core::{
     Command, ContactChange, CoreConfig, DiscoveryMode, Event, IntroducedPeer, KnownContact, MadeIntroduction,
     Me, Meeting, OpId, PeerInfo, PeerRequest, Pin, Policy, PresenceStatus, Restored, Row, SavedIntroductions,
-    StaticPeer, Target, Verification, WaitingMessage,
+    StaticPeer, Verification, WaitingMessage,
 };
 use crate::crypto;
 use crate::interfaces;
@@ -446,12 +448,6 @@ impl Node {
     /// Returns the changes of contacts since the last call, which have to be saved.
     pub fn take_contact_changes(&self) -> Vec<ContactChange> {
         self.shared.locked.lock().machine.take_contact_changes()
-    }
-
-    /// Returns whether at least one recipient would be sent a message with this text now, or would
-    /// have it queued.
-    pub fn takes_message(&self, to: &Target, body: &str) -> bool {
-        self.shared.locked.lock().machine.state().takes_message(to, body)
     }
 
     /// Carries out a command without waiting for its results, which follow as events.

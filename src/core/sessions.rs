@@ -580,8 +580,11 @@ impl State {
             _ => None,
         };
         let tells = |output: &Output| {
-            matches!(output, Output::Tell(Event::Delivery { who, status, is_first: true, .. })
-                if who.id == peer_id && Some(status) == of_message.as_ref())
+            // A failure is shown even if it is not the first status.
+            matches!(output, Output::Tell(Event::Delivery { who, status, is_first, .. })
+                if who.id == peer_id
+                    && Some(status) == of_message.as_ref()
+                    && (*is_first || matches!(status, DeliveryStatus::Failed(_))))
         };
         let is_told = self.actions.iter().any(tells);
         if self.peers.turned_away(peer_id, reason) && !is_told {

@@ -90,8 +90,8 @@ fn modules_import_only_lower_layers() {
 const BELOW_THE_RUNTIME: [(&str, &[&str]); 6] = [
     ("net", &["app/choose.rs"]),
     ("store", &["app/begin.rs"]),
-    ("protocol", &["app/act.rs"]),
-    ("crypto", &["app/act.rs"]),
+    ("protocol", &[]),
+    ("crypto", &[]),
     ("files", &[]),
     (
         "profile",

@@ -2,18 +2,13 @@
 
 use std::io;
 
-use std::sync::Arc;
-
 use super::{App, Ending, People, Sent, clock};
 use crate::core::{Command, OpId, Target};
-use crate::crypto;
 use crate::model::host::Endpoint;
 use crate::model::name::Name;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::{ByeReason, Message};
-use crate::protocol::plain;
-use crate::protocol::plain::EncodeError;
-use crate::protocol::session::MAX_TEXT_BYTES;
+use crate::model::session::ByeReason;
+use crate::runtime::body_of;
 use crate::tui::commands::MAX_LISTED;
 use crate::tui::{self, Act, Chosen, Ink, Line, Shown, Turn};
 
@@ -135,23 +130,14 @@ impl App {
     }
 
     fn accepts(&self, to: &Chosen, text: &str) -> bool {
-        let body = body_of(text);
         // A peer that has refused the last message will refuse this one too.
         let is_refused = to.peer().is_some_and(|id| self.node.refusal_of(id) == Some(ByeReason::NotAccepted));
-        !is_refused
-            && can_be_sent(text, &body, &self.node.name()).is_ok()
-            && self.node.takes_message(&to.target, &body)
+        !is_refused && self.node.takes_text(&to.target, text)
     }
 
     fn send(&mut self, to: Chosen, text: String) -> Option<OpId> {
-        let body = body_of(&text);
-        let id = can_be_sent(&text, &body, &self.node.name()).and_then(|()| {
-            crypto::message_id()
-                .ok_or_else(|| "The system provides no random numbers, so nothing can be sent.".to_owned())
-        });
-        match id {
-            Ok(id) => {
-                let message = Message { id, time: clock::millis(), again: false, body };
+        match self.node.draft(&text) {
+            Ok(message) => {
                 let op = self.node.command(Command::Send { to: to.target.clone(), message });
                 self.have_read(&to);
                 // Success is shown only in the status line.
@@ -160,8 +146,8 @@ impl App {
                 self.texts.insert(op, Sent { to, waiting: 0, settled: false, quiet });
                 Some(op)
             }
-            Err(sentence) => {
-                self.refuse(sentence);
+            Err(error) => {
+                self.refuse(error.to_string());
                 self.menu.ask_text_again(to);
                 None
             }
@@ -189,51 +175,5 @@ impl App {
     /// Returns where a peer is dialed, or its key if it has no known address.
     pub(in crate::tui) fn place_of(&self, id: Recipient) -> String {
         tui::place(id, self.node.dialed_at(id))
-    }
-}
-
-/// Returns the body of an encrypted message: the text without blank lines around it.
-fn body_of(text: &str) -> Arc<str> {
-    text.replace("\r\n", "\n").trim_start_matches('\n').trim_end().into()
-}
-
-/// Checks that a text can be sent. One that is too long for a legacy peer can go to a key.
-fn can_be_sent(text: &str, body: &str, name: &Name) -> Result<(), String> {
-    match plain::messages_for(text, name) {
-        Ok(_) => Ok(()),
-        Err(EncodeError::TooLong { .. }) if body.len() <= MAX_TEXT_BYTES => Ok(()),
-        Err(EncodeError::TooLong { limit, .. }) => Err(format!(
-            "The message has {} bytes. The limit is {MAX_TEXT_BYTES} encrypted and {limit} unencrypted. Shorten or divide it.",
-            body.len()
-        )),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn checked(text: &str) -> Result<(), String> {
-        can_be_sent(text, &body_of(text), &"Alice".parse().unwrap())
-    }
-
-    #[test]
-    fn body_keeps_line_ends_without_outer_blank_lines() {
-        assert_eq!(&*body_of("\n\n  one\r\n\r\n\ttwo  \n\n"), "  one\n\n\ttwo");
-        assert_eq!(&*body_of(" \n "), "");
-    }
-
-    #[test]
-    fn long_text_is_sent_only_to_keys() {
-        for fits in [5, 2_000, 20_000, MAX_TEXT_BYTES] {
-            assert_eq!(checked(&"x".repeat(fits)), Ok(()));
-        }
-        let sentence = checked(&"x".repeat(MAX_TEXT_BYTES + 1)).expect_err("too long");
-        assert!(
-            sentence.starts_with("The message has 65537 bytes. The limit is 65536 encrypted and 15"),
-            "{sentence}"
-        );
-        assert!(checked(" \n ").is_err());
     }
 }
