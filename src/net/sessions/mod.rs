@@ -81,7 +81,7 @@ pub const MAX_DIALING: usize = 128;
 /// Handshakes that are under way at once to find peers or to see who is online. If several hundred
 /// programs on one machine began more, each handshake would take so long that it is given up and
 /// begun again.
-pub const MAX_HANDSHAKES: usize = 12;
+pub const MAX_HANDSHAKES: usize = 32;
 
 /// A connection that is not made within this time most likely never will be, and no handshake is
 /// expected on it.

@@ -1414,8 +1414,8 @@ impl Pool {
         }
     }
 
-    /// Dials the addresses that are due, as far as there is room. Begins behind our own key, so that
-    /// programs with the same contacts do not all dial the same ones first.
+    /// Dials the addresses that are due, as far as there is room. Begins behind our own key, so
+    /// that programs with the same contacts do not all dial the same ones first.
     fn dial_due(&mut self, now: Time, handler: &mut dyn SessionHandler) {
         if self.dial_again_at.is_some_and(|at| at > now) {
             return;
