@@ -159,7 +159,7 @@ impl Identity {
         let folder = folder_of(&data, profile);
         match files::make_folder(&folder) {
             Err(error) if settings.data_dir.is_none() => {
-                return Self::for_this_run(format!("Cannot make {}: {error}.", folder.display()));
+                return Self::for_this_run(format!("Cannot create {}: {error}.", folder.display()));
             }
             made => made.map_err(|error| ProfileError::Io(folder.clone(), error))?,
         }

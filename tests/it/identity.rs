@@ -137,7 +137,7 @@ fn missing_home_gives_a_key_for_one_run() {
     let nowhere = |name| Peer::named(name).env("XDG_DATA_HOME", "/dev/null/x").env("HOME", "/dev/null");
     let mut alice = nowhere("Alice").start();
     let line = alice.sees("Your key is for this run only: in the next run you are a stranger to your peers.");
-    assert!(line.starts_with("Cannot make /dev/null/x/p2p-chat/profiles/alice: "), "{line}");
+    assert!(line.starts_with("Cannot create /dev/null/x/p2p-chat/profiles/alice: "), "{line}");
     alice.still_answers();
     // What cannot be kept cannot be locked.
     nowhere("Alice").start().still_answers();
