@@ -77,7 +77,7 @@ pub enum KeyStorage {
 pub enum ProfileError {
     /// Other users can access this file or directory. It should have these permissions.
     #[error(
-        "Other users of this machine have access to {}, so its secrets may be known; `chmod {1:o} {}` ends that.",
+        "Other users of this machine have access to {}, so its secrets may be known; `chmod {1:o} {}` fixes that.",
         .0.display(),
         quoted_for_shell(.0)
     )]

@@ -108,7 +108,7 @@ fn readable_key_is_refused_with_advice() {
         let errors = refused(with_data("Alice", data.path()));
         assert!(errors.lines().count() == 1, "{errors}");
         let (sentence, help) = errors.split_once("; `").expect("what helps");
-        let help = help.strip_suffix("` ends that.").expect("the end of the sentence");
+        let help = help.strip_suffix("` fixes that.").expect("the end of the sentence");
         assert!(sentence.starts_with("p2p-chat: Other users of this machine have access to "), "{sentence}");
         // What helps does help.
         assert!(Command::new("/bin/sh").args(["-c", help]).status().expect("a shell").success());

@@ -242,7 +242,7 @@ fn only_two_contacts_with_keys_are_introduced() {
     for (line, sentence) in [
         ("/introduce bob", "Type two contacts, like /introduce bob carol."),
         ("/introduce bob carol", "Bob is not a contact with a key and cannot be introduced."),
-        ("/ignore bob", "No introduction matches \"bob\". /requests lists them."),
+        ("/ignore bob", "No introduction matches \"bob\". /requests lists all."),
     ] {
         alice.types(&[line]);
         alice.sees(sentence);
