@@ -77,7 +77,7 @@ pub enum KeyStorage {
 pub enum ProfileError {
     /// Other users can access this file or directory. It should have these permissions.
     #[error(
-        "Other users of this machine have access to {}, so its secrets may be known; `chmod {1:o} {}` ends that.",
+        "Other users of this machine have access to {}, so its secrets may be known; `chmod {1:o} {}` fixes that.",
         .0.display(),
         quoted_for_shell(.0)
     )]
@@ -159,7 +159,7 @@ impl Identity {
         let folder = folder_of(&data, profile);
         match files::make_folder(&folder) {
             Err(error) if settings.data_dir.is_none() => {
-                return Self::for_this_run(format!("Cannot make {}: {error}.", folder.display()));
+                return Self::for_this_run(format!("Cannot create {}: {error}.", folder.display()));
             }
             made => made.map_err(|error| ProfileError::Io(folder.clone(), error))?,
         }

@@ -146,7 +146,9 @@ fn hand_over(folder: &Path, name: &str, invitation: &Invitation) -> anyhow::Resu
     let until = Instant::now() + TAKE_TIMEOUT;
     while let Err(error) = profile::leave_invitation(folder, invitation) {
         if error.kind() != io::ErrorKind::AlreadyExists {
-            return Err(anyhow::Error::from(error).context("Cannot leave the invitation"));
+            return Err(
+                anyhow::Error::from(error).context("Cannot pass the invitation to the running p2p-chat")
+            );
         }
         // There is another invitation.
         if Instant::now() > until {

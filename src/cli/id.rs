@@ -93,7 +93,7 @@ fn wanted(settings: &Settings, profiles: &Profiles) -> anyhow::Result<(Name, Pro
         settings.name.clone().ok_or_else(|| Misused::new("A new profile needs a name; add --name NAME."))?;
     let there = |found: &Found| {
         Misused::new(format!(
-            "There is a profile {} already; leave out --new to print its key.",
+            "The profile {} already exists; leave out --new to print its key.",
             found.label()
         ))
     };

@@ -128,7 +128,7 @@ fn files(page: &mut Roff) {
         (
             "profiles/NAME/key",
             "Your private key, one per profile; others recognize you by it. Only you may have access to it. Anyone with a \
-             copy can impersonate you. If you lose it, you are a stranger to your contacts.",
+             copy can impersonate you. If you lose it, you become a stranger to your contacts.",
         ),
         (
             "profiles/NAME/profile.toml",
@@ -138,6 +138,11 @@ fn files(page: &mut Roff) {
             "profiles/NAME/contacts.toml",
             "Your contacts, with their aliases and your decisions about them. You can edit it, even while p2p-chat runs. \
              p2p-chat contacts prints it.",
+        ),
+        (
+            "profiles/NAME/introductions.toml",
+            "The introductions of the last 7 days, and the keys whose introductions you ignore. Only p2p-chat writes this \
+             file.",
         ),
         (
             "profiles/NAME/history.db",

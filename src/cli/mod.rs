@@ -299,9 +299,9 @@ words!(Policy {
 });
 
 words!(DiscoveryMode {
-    On => "on", "Everyone on the network; with accept-new, strangers are connected too";
-    Contacts => "contacts", "Those who know your key; only contacts are connected";
-    Off => "off", "No one; p2p-chat looks for no peers either";
+    On => "on", "Everyone on the network; with accept-new, also connect to strangers";
+    Contacts => "contacts", "Those who know your key; connect only to contacts";
+    Off => "off", "No one; do not look for peers either";
 });
 
 words!(ColorWhen {

@@ -251,7 +251,10 @@ fn check(command: &Command, arg: &Arg, value: &str) -> Result<(), String> {
         return Ok(());
     };
     if let Some(ContextValue::Strings(values)) = error.get(ContextKind::ValidValue) {
-        return Err(format!("write {}.", values.join(" or ")));
+        return Err(match &values[..] {
+            [first @ .., last] if !first.is_empty() => format!("write {} or {last}.", first.join(", ")),
+            values => format!("write {}.", values.concat()),
+        });
     }
     let why =
         std::error::Error::source(&error).map_or_else(|| error.kind().to_string(), |why| why.to_string());
@@ -302,10 +305,10 @@ mod tests {
             ("port = [5000]", 1, "takes one value, not a list."),
             ("port = 1.5", 1, "takes a string, a number, or true or false."),
             ("name = \"a b\"", 1, "how about `a_b`?"),
-            ("color = \"red\"", 1, "write auto or always or never."),
+            ("color = \"red\"", 1, "write auto, always or never."),
             ("plain = \"maybe\"", 1, "write true or false."),
-            ("policy = \"lax\"", 1, "write accept-new or ask or strict."),
-            ("policy = true", 1, "write accept-new or ask or strict."),
+            ("policy = \"lax\"", 1, "write accept-new, ask or strict."),
+            ("policy = true", 1, "write accept-new, ask or strict."),
             ("require_encryption = true", 1, "did you mean `require-encryption`?"),
             ("require-encryption = 2", 1, "write true or false."),
             ("no-history = 1.5", 1, "takes a string, a number, or true or false."),

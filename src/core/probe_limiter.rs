@@ -1,4 +1,4 @@
-//! Limits the probes and acknowledgements that the user did not ask for, and decides which peer is
+//! Limits the probes and acknowledgements that the user did not request, and decides which peer is
 //! next when there is room.
 
 use std::collections::HashMap;
@@ -15,23 +15,23 @@ use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::fair_share::FairShare;
 use crate::model::peer_id::Recipient;
 
-/// Probes and acknowledgements under way at a time that the user did not ask for, the dialing of
-/// contacts included. Thirty-two that are never answered, for a second each, still probe a full
-/// table within six minutes; and a source that invents peers, however many, has no more than these
-/// dialed at a time.
+/// The maximum number of probes and acknowledgements in progress that the user did not request.
+/// Dials to contacts count too. If each takes a second without an answer, 32 at a time still probe
+/// a full table within six minutes. A source that invents any number of peers causes no more dials
+/// at a time than this.
 pub(super) const MAX_CHECKS_UNDER_WAY: usize = 32;
 
-/// How far two dials to one address of strangers are apart that the user did not ask for.
-/// Strangers, however many keys they make, then cannot have us dial a target more often; and one
-/// that does not answer is offline with the second dial, as after
+/// The minimum time between two dials to one address of strangers that the user did not request. It
+/// holds for any number of keys, so strangers cannot make us dial a target more often. A stranger
+/// that does not answer is offline after the second dial, as after
 /// [`GONE_AFTER`](super::GONE_AFTER).
 pub(super) const STRANGER_DIAL_SPACING: Duration = Duration::from_secs(10);
 
-/// Addresses of strangers that are dialed within [`STRANGER_DIAL_SPACING`], at most: as many as the
-/// table has rows for strangers.
+/// The maximum number of strangers' addresses that are dialed within [`STRANGER_DIAL_SPACING`]: one
+/// for each row that the table has for strangers.
 const MAX_STRANGER_DIALS: usize = MAX_PEERS - MAX_CONTACTS;
 
-/// A place in the order in which peers began to wait; the lowest has waited longest.
+/// A place in the order in which peers began to wait. The lowest has waited longest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Turn(NonZeroU64);
 
@@ -42,24 +42,24 @@ impl Turn {
     }
 }
 
-/// The probes and acknowledgements under way, shared fairly between the prefixes that they go to.
+/// The probes and acknowledgements in progress, shared fairly between the prefixes that they go to.
 ///
-/// A peer for which there is no room waits for its turn and causes no work meanwhile. The next one
-/// is of the prefix with the fewest under way, and among its peers the one that has waited longest.
+/// A peer for which there is no room waits for its turn and causes no work meanwhile. The next peer
+/// is from the prefix with the fewest in progress, and is the one there that has waited longest.
 #[derive(Debug)]
 pub(super) struct ProbeLimiter {
     under_way: FairShare,
-    /// The prefix that each job under way is counted under. The job may dial another address, or
-    /// the peer may move meanwhile.
+    /// The prefix under which each job is counted, even if the job dials another address or the
+    /// peer moves meanwhile.
     jobs: HashMap<JobId, SourcePrefix>,
-    /// The last turn that was given to a peer that waits.
+    /// The last turn that a waiting peer was given.
     last_turn: Turn,
-    /// No peer waits if this is unset. If it is set, a scan tells.
+    /// Whether a peer may be waiting. If it is set, only a scan of the peers shows whether one is.
     may_wait: bool,
-    /// When to see whose turn it is: room has become free. While a peer waits, something is under
-    /// way or this is set.
+    /// When to serve the next waiting peer, because room has become free. While a peer waits, this
+    /// is set or a job is in progress.
     serve_at: Option<Time>,
-    /// When each address of strangers was dialed last, if that is less than
+    /// When each address of strangers was last dialed, if that was less than
     /// [`STRANGER_DIAL_SPACING`] ago.
     stranger_dials: HashMap<PeerAddr, Time>,
 }
@@ -78,38 +78,38 @@ impl Default for ProbeLimiter {
 }
 
 impl ProbeLimiter {
-    /// Whether there is room for one that the user did not ask for.
+    /// Returns whether there is room for a job that the user did not request.
     pub(super) fn has_room(&self, prefix: SourcePrefix) -> bool {
         self.under_way.has_room(prefix)
     }
 
-    /// Returns how many are under way.
+    /// Returns how many jobs are in progress.
     pub(super) fn under_way(&self) -> usize {
         self.under_way.used()
     }
 
-    /// Whether none is under way.
+    /// Returns whether no job is in progress.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.under_way.is_empty()
     }
 
-    /// Counts a job that begins. One that the user asked for begins without room, too.
+    /// Counts a job that begins. A job that the user requested begins even without room.
     pub(super) fn begin(&mut self, job: JobId, prefix: SourcePrefix) {
         self.jobs.insert(job, prefix);
         self.under_way.take(prefix);
     }
 
-    /// Counts the job `next` in place of `job`, if that is counted.
+    /// Counts `next` instead of `job`, if `job` is counted.
     pub(super) fn goes_on(&mut self, job: JobId, next: JobId) {
         if let Some(prefix) = self.jobs.remove(&job) {
             self.jobs.insert(next, prefix);
         }
     }
 
-    /// A job is over. If it is counted, a peer that waits may be served now, or after
-    /// [`REFUSAL_REPEAT`] if this machine had nothing to dial with: the next job would fare no
-    /// better at once.
+    /// Frees the room of a job that has ended, if it is counted. A waiting peer may be served now,
+    /// or after [`REFUSAL_REPEAT`] if this machine had no resources to dial, because the next job
+    /// would fail at once too.
     pub(super) fn end(&mut self, job: JobId, had_none: bool, now: Time) {
         let Some(prefix) = self.jobs.remove(&job) else { return };
         self.under_way.release(prefix);
@@ -119,10 +119,10 @@ impl ProbeLimiter {
         }
     }
 
-    /// Counts a dial to these addresses of a stranger that the user did not ask for.
+    /// Counts a dial to a stranger at these addresses that the user did not request.
     ///
     /// # Errors
-    /// When to try again, if one of them was dialed just now or too many others were.
+    /// When to try again, if one of them was dialed recently, or too many others were.
     pub(super) fn dial_stranger(&mut self, addrs: &[PeerAddr], now: Time) -> Result<(), Time> {
         let free_at = |dialed: &Time| dialed.plus(STRANGER_DIAL_SPACING);
         self.stranger_dials.retain(|_, dialed| free_at(dialed) > now);
@@ -137,7 +137,7 @@ impl ProbeLimiter {
         Ok(())
     }
 
-    /// Returns when a peer that waits may be served.
+    /// Returns when a waiting peer may be served.
     pub(super) fn next_wake(&self) -> Option<Time> {
         self.serve_at
     }
@@ -148,14 +148,14 @@ impl ProbeLimiter {
         self.last_turn
     }
 
-    /// Returns the peer whose turn it is of those that wait, if there is room for it.
+    /// Returns the waiting peer whose turn it is, if there is room for it.
     fn next_of<'a>(&mut self, waiting: impl Iterator<Item = WaitingPeer<'a>>) -> Option<Recipient> {
         if self.under_way.free() == 0 {
             return None;
         }
         let mut next: Option<((usize, Turn), WaitingPeer<'_>)> = None;
         for peer in waiting {
-            // No prefix has fewer than none. This spares most peers the look-up of their prefix.
+            // No prefix has fewer than none, so most peers need no lookup of their prefix.
             if next.is_some_and(|((fewest, first), _)| fewest == 0 && first < peer.turn) {
                 continue;
             }
@@ -171,14 +171,14 @@ impl ProbeLimiter {
 }
 
 impl State {
-    /// Lets a peer wait for its turn to be probed or acknowledged, unless it does already.
+    /// Lets a peer wait for its turn to be probed or acknowledged, unless it already waits.
     pub(super) fn wait_for_room(&mut self, peer_id: Recipient) {
         if self.peers.may_wait(peer_id) {
             self.peers.waits_for(peer_id, self.probe_limiter.next_turn());
         }
     }
 
-    /// Does what is due for the peers whose turn it is, as far as there is room.
+    /// Probes or acknowledges the peers whose turn it is, as long as there is room.
     pub(super) fn serve_waiting(&mut self, now: Time) {
         if self.probe_limiter.serve_at.is_none_or(|at| at > now) {
             return;

@@ -9,35 +9,36 @@ use crate::model::name::PeerName;
 use crate::model::session::ByeReason;
 use crate::model::untrusted::Text;
 
-/// Bytes of one message to a legacy peer, header included: legacy programs call `recv(1024)` once
-/// and lose the rest.
+/// The maximum size of one message to a legacy peer, in bytes, with its header. Legacy programs
+/// call `recv(1024)` once and lose the rest.
 pub const MAX_SENT_BYTES: usize = 1024;
 
-/// Parts that a long message may be split into. Sixteen are about 15 KB, ten screens of text; more
-/// than that is a file.
+/// The maximum number of parts of a long message. Sixteen parts are about 15 KB, or ten screens of
+/// text. A longer text is better sent as a file.
 pub const MAX_PARTS: usize = 16;
 
-/// Replaces each newline of a message: an unencrypted message is one line.
+/// Replaces each newline of a message, because an unencrypted message is one line.
 pub const LINE_MARK: &str = " ⏎ ";
 
-/// Bytes that are read from one connection. A terminal in line mode, which all legacy programs
-/// read, passes at most 4,096 bytes a line; twice that leaves room for a script.
+/// The maximum number of bytes that are read from one connection. Legacy programs read a terminal
+/// in line mode, which passes at most 4,096 bytes a line. Twice that leaves room for a script.
 pub const MAX_RECEIVED_BYTES: usize = 8 * 1024;
 
-/// Bytes of a [`MessageId`]: enough that random ids never collide.
+/// The length of a [`MessageId`] in bytes: enough that random ids never collide.
 pub const ID_BYTES: usize = 16;
 
-/// Identifies a message between two p2p-chat peers: in its receipt, and when it is sent again.
+/// The id of a message between two p2p-chat peers. The receipt has it, and so does a message that
+/// is sent again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId([u8; ID_BYTES]);
 
 impl MessageId {
-    /// Makes an id of bytes, which the sender takes from a good random source.
+    /// Creates an id from bytes, which come from a cryptographic random source.
     pub const fn new(bytes: [u8; ID_BYTES]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes, as they are sent.
+    /// Returns the bytes as they are sent.
     pub const fn as_bytes(&self) -> &[u8; ID_BYTES] {
         &self.0
     }
@@ -49,13 +50,12 @@ impl fmt::Debug for MessageId {
     }
 }
 
-/// What a receipt says about sessions with its sender. Anyone between the two can change or remove
-/// it.
+/// What a receipt says about sessions with its sender. Anyone on the path can change or remove it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Capability {
-    /// It accepts sessions, in which it proves this key.
+    /// The sender accepts sessions, and proves this key in them.
     Key(PublicKey),
-    /// It accepts sessions, and does not say with which key.
+    /// The sender accepts sessions, and does not say with which key.
     AnyKey,
 }
 
@@ -69,21 +69,21 @@ impl Capability {
     }
 }
 
-/// How messages are sent to a peer. Only an exchange that we began settles it, never what others
-/// send unencrypted.
+/// How messages are sent to a peer. Only an exchange that we began decides this, never an
+/// unencrypted message from others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum PeerProtocol {
-    /// It has not been asked yet.
+    /// The peer has not been asked yet.
     #[default]
     Unknown,
-    /// Unencrypted: it has read a message of ours and promised no session.
+    /// Unencrypted: the peer has read a message of ours and promised no session.
     Plain,
     /// Only in sessions with this key.
     Session(PublicKey),
 }
 
-/// The form of a peer's unencrypted messages, and of those sent to it. `protocol::plain` has a
-/// dialect for each.
+/// The form of the unencrypted messages to and from a peer. `protocol::plain` has a dialect for
+/// each.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Form(&'static str);
 
@@ -91,12 +91,12 @@ impl Form {
     /// `ip:port team text`: most programs.
     pub const STANDARD: Self = Self::new("standard");
 
-    /// Makes a form of the name that the user knows it by.
+    /// Creates a form with the name that peers.toml uses for it.
     pub const fn new(name: &'static str) -> Self {
         Self(name)
     }
 
-    /// The name.
+    /// Returns the name that peers.toml uses for the form.
     pub const fn name(self) -> &'static str {
         self.0
     }
@@ -113,17 +113,18 @@ impl Default for Form {
 pub enum Body {
     /// A message for the user.
     Text(Text),
-    /// A message that also asks to be listed: Hashpa's `Hello, I am connecting!`.
+    /// A message whose sender also asks to be listed: Hashpa's `Hello, I am connecting!`.
     Greeting(Text),
-    /// `connect`: list me, and say so with `connect_ack`.
+    /// `connect`: asks the receiver to list the sender and to answer with `connect_ack`.
     Connect,
-    /// `connect_ack`: you are listed.
+    /// `connect_ack`: confirms that the receiver is listed.
     ConnectAck,
-    /// `CONNECT_REQUEST`: list me, and say `CONNECTED` on this connection.
+    /// `CONNECT_REQUEST`: asks the receiver to list the sender and to answer `CONNECTED` on this
+    /// connection.
     ConnectRequest,
     /// `exit` and its aliases: a goodbye.
     Exit,
-    /// `PING`: a probe. That the connection is accepted is the answer.
+    /// `PING`: a probe. Accepting the connection answers it.
     Ping,
 }
 
@@ -132,19 +133,19 @@ pub enum Body {
 pub struct Plain {
     /// The address in its header, which is only a claim.
     pub claimed: Claimed,
-    /// Its form.
+    /// The form in which it was written.
     pub form: Form,
-    /// Its team field; the two-field form has none.
+    /// The sender's name. The two-field form has none.
     pub name: Option<PeerName>,
-    /// Its content.
+    /// The text or the command.
     pub body: Body,
 }
 
-/// The target of log lines that contain what people write. The log leaves these lines out without
-/// `--log-messages`.
+/// The target of log lines that contain the text of messages. Without `--log-messages`, the log
+/// leaves these lines out.
 pub const LOG_TARGET: &str = "messages";
 
-/// A part of what a connection carried.
+/// A message from a connection, or bytes that are not a message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Decoded {
     /// A message.
@@ -156,36 +157,36 @@ pub enum Decoded {
 /// Bytes that are not a message, to be shown to the user.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unreadable {
-    /// What is wrong.
+    /// Why they are not a message.
     pub fault: Fault,
-    /// Their beginning.
+    /// The beginning of the bytes.
     pub text: Text,
 }
 
-/// Why a message cannot be understood.
+/// Why bytes are not a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
-    /// It does not begin with an address.
+    /// They do not begin with an address.
     NoAddress,
-    /// It ends after the address or the name.
+    /// They end after the address or the name.
     NoText,
 }
 
-/// Something to send unencrypted.
+/// An unencrypted message or command to send.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outgoing {
-    /// The parts of one message, in order; each goes on a connection of its own. Shared, because a
-    /// message may go to ten thousand peers.
+    /// The parts of one message, in order. Each goes on its own connection. They are shared,
+    /// because a message may go to ten thousand peers.
     Text(Arc<[String]>),
-    /// Ask to be listed.
+    /// Asks the peer to list us.
     Connect,
-    /// Confirm that the peer is listed.
+    /// Confirms that the peer is listed.
     ConnectAck,
-    /// Say goodbye.
+    /// Says goodbye.
     Exit,
     /// An empty connection: if the other side closes it, a program serves the address.
     Probe,
-    /// `PING`, which Hashpa ignores in silence; it complains about an empty connection.
+    /// `PING`, which Hashpa ignores. It reports an empty connection as an error.
     Ping,
 }
 
@@ -194,16 +195,16 @@ pub enum Outgoing {
 pub enum SendResult {
     /// The peer acknowledged it.
     Delivered,
-    /// The peer closed the connection cleanly, as a program does that has read the message.
+    /// The peer closed the connection cleanly, so it has probably read the message.
     HandedOver,
-    /// The same, but the peer has given receipts before: its queue may be full, or the message was
-    /// lost on the way.
+    /// The peer closed the connection cleanly but has given receipts before: its queue may be full,
+    /// or the message was lost on the way.
     NoReceipt,
     /// The bytes were written, but the peer neither closed nor answered in time.
     Unanswered,
     /// The connection broke after the bytes were written, so the peer may have them.
     Broken,
-    /// It was sent, whole or in part, to this address, where another peer listens.
+    /// All or part of it was sent to this address, where another peer listens.
     Astray(PeerAddr),
     /// Nothing was sent.
     Failed(SendError),
@@ -218,9 +219,9 @@ pub enum SendError {
     TimedOut,
     /// There is no route to the address.
     NoRoute,
-    /// This machine had no descriptors, memory or ports left. It says nothing about the peer.
+    /// This machine had no descriptors, memory or ports left. This says nothing about the peer.
     NoResources,
-    /// The program was ending. It says nothing about the peer.
+    /// The program was ending. This says nothing about the peer.
     Cancelled,
     /// The program at the address opens no session.
     NoSession,
@@ -228,14 +229,13 @@ pub enum SendError {
     WrongKey,
     /// The peer runs a version that speaks another protocol.
     Incompatible,
-    /// The encrypted exchange failed, perhaps because of someone in between.
+    /// The encrypted exchange failed, perhaps because of an attacker on the path.
     NotSecure,
-    /// The peer did not answer the question how to write to it, and a message does not go out
-    /// unencrypted without an answer.
+    /// The peer did not answer `connect`. Without an answer, no message goes out unencrypted.
     NotAnswered,
-    /// The peer does not accept us, or not yet, and says so.
+    /// The peer says that it does not accept us, or not yet.
     TurnedAway(ByeReason),
-    /// This key answered, which waits for the user's decision, is blocked, or is refused by the
+    /// The key that answered waits for the user's decision, is blocked, or is refused by the
     /// policy.
     NotTrusted(Box<PublicKey>),
     /// Anything else, in the words of the operating system.

@@ -1,8 +1,8 @@
 //! Sockets and the threads that block on them.
 //!
-//! In scope: accepting, reading one connection within its bounds, dialing, writing one message and
-//! learning its result; TLS ([`secure`]), and the sessions between p2p-chat peers ([`sessions`]).
-//! Out of scope: what a message means. All of them report through a callback.
+//! In scope: accepting connections, reading one within its bounds, dialing, writing one message and
+//! learning its result, TLS ([`secure`]), and the sessions between p2p-chat peers ([`sessions`]).
+//! All of these report through a callback. Out of scope: what a message means.
 
 mod bind;
 mod connection;
@@ -32,5 +32,5 @@ pub(crate) use send_job::{Report, SendJob};
 pub(crate) use transport::Tcp;
 pub use transport::Transport;
 
-/// The stack of a thread that only moves a few kilobytes between a socket and the heap.
+/// The stack size of a thread that only moves a few kilobytes between a socket and the heap.
 const STACK_BYTES: usize = 256 * 1024;

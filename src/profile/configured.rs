@@ -34,7 +34,8 @@ pub(crate) fn configure(
         let known = pins.get(&key);
         if known.is_some_and(|pin| pin.blocked) {
             let (addr, key) = (&peer.addr, key.grouped());
-            warnings.push(format!("The key that peers.toml has for {addr} is blocked and stays so: {key}."));
+            warnings
+                .push(format!("The key that peers.toml has for {addr} is blocked and stays blocked: {key}."));
             continue;
         }
         let listed: Vec<PeerAddr> = peer.addrs().collect();
@@ -44,8 +45,8 @@ pub(crate) fn configure(
         let is_contact = known.is_some_and(|pin| pin.contact);
         if !is_contact && pins.values().filter(|pin| pin.contact).count() >= MAX_CONTACTS {
             warnings.push(format!(
-                "There are {MAX_CONTACTS} contacts already, so the key that peers.toml has for {} is \
-                     not one of them.",
+                "There are already {MAX_CONTACTS} contacts, so the key that peers.toml has for {} was \
+                     not added.",
                 peer.addr
             ));
             continue;
@@ -95,7 +96,7 @@ fn warnings_for(
         let name = pin.name.as_ref().map_or_else(|| "a contact".into(), ToString::to_string);
         let key = pin.key.grouped();
         format!(
-            "peers.toml has another key for {addr} than that of {name}, which you have verified. \
+            "The key that peers.toml has for {addr} is not the verified key of {name}. \
                  Messages for {name} still go only to the verified key: {key}."
         )
     })

@@ -260,7 +260,7 @@ mod tests {
     fn mistakes_are_reported_with_their_line() {
         for (text, line, words) in [
             ("name = ", 1, "A profile.toml has lines like"),
-            ("\nname = 5", 2, "expected a text in quotation marks instead of `5`. A profile"),
+            ("\nname = 5", 2, "expected text in quotation marks instead of `5`. A profile"),
             ("name = \"a b\"", 1, "how about `a_b`?"),
             ("\n\nport = 0", 3, "a number from 1 to 65535"),
             ("port = 65536", 1, "a number from 1 to 65535"),

@@ -110,7 +110,7 @@ fn key_that_others_can_access_is_refused() {
             ] {
                 let shell = format!("'{}'", path.display().to_string().replace("it's", r"it'\''s"));
                 assert!(
-                    error.to_string().ends_with(&format!("; `chmod {good:o} {shell}` ends that.")),
+                    error.to_string().ends_with(&format!("; `chmod {good:o} {shell}` fixes that.")),
                     "{error}"
                 );
             }

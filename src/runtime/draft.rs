@@ -28,7 +28,7 @@ pub(crate) enum DraftError {
     #[error("{0}")]
     Nothing(EncodeError),
     /// A message needs a random id.
-    #[error("The system gives no random numbers, and nothing can be sent without one.")]
+    #[error("The system provides no random numbers, and nothing can be sent without them.")]
     NoRandom,
 }
 

@@ -123,7 +123,7 @@ pub(crate) fn toml_sentence(error: &toml::de::Error, text: &str) -> String {
     let types = message.strip_prefix("invalid type: ").and_then(|types| types.split_once(", expected "));
     if let Some((found, expected)) = types {
         let expected = match expected {
-            "a string" => "a text in quotation marks",
+            "a string" => "text in quotation marks",
             "a boolean" => "true or false",
             "a sequence" => "a list in square brackets",
             "i64" | "u16" | "u32" | "u64" => "a number",

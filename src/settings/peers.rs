@@ -304,7 +304,7 @@ mod tests {
         for (text, line, words) in [
             (with("key = \"aeaq\"").as_str(), 3, "A key has 52 characters; this one has 4."),
             (&with(&format!("key = \"1{}\"", &KEY[1..])), 3, "Character 1 of the key is invalid"),
-            (&with("key = 7"), 3, "expected a text in quotation marks instead of `7`"),
+            (&with("key = 7"), 3, "expected text in quotation marks instead of `7`"),
             (&with("addresses = []"), 3, "`addresses` need a `key`"),
             (&format!("{bob}addresses = \"127.0.0.1:2\""), 4, "write `addresses` as a list"),
             (&format!("{bob}addresses = [\n\"127.0.0.1:0\"]"), 5, "from 1 to 65535"),
@@ -323,7 +323,7 @@ mod tests {
             ("[peer]\naddress = \"127.0.0.1:1\"", 1, "write [[peer]], with two brackets"),
             ("[[peer]]\naddress = \"127.0.0.1:1\"\nform = \"R3\"", 3, "\"standard\" or \"r3\""),
             ("[[peer]]\naddress = \"127.0.0.1:1\"\nname = \"a b\"", 3, "how about `a_b`?"),
-            ("[[peer]]\naddress = 5000", 2, "expected a text in quotation marks instead of `5000`"),
+            ("[[peer]]\naddress = 5000", 2, "expected text in quotation marks instead of `5000`"),
             ("[[peer]]\naddress = \"127.0.0.1:1\"\n[[peer]]\naddress = \"127.0.0.1:1\"", 4, "listed twice"),
             ("[[peer]\n", 1, "expected"),
             ("[[peer]]\naddress = \"127.0.0.1:1", 2, "expected"),

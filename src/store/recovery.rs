@@ -46,12 +46,12 @@ pub(crate) fn open_or_set_aside(path: &Path) -> Result<(Sqlite, Option<String>),
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis());
     store.apply(&queued, u64::try_from(clock).unwrap_or(u64::MAX))?;
     let carried_over = match queued.len() {
-        0 => "no queued message could be read in it".to_owned(),
-        1 => "the one queued message was carried over".to_owned(),
+        0 => "no queued messages could be read".to_owned(),
+        1 => "1 queued message was carried over".to_owned(),
         many => format!("{many} queued messages were carried over"),
     };
     let sentence = format!(
-        "The history is damaged. It is kept as {}, and a new one begins; {carried_over}.",
+        "The history is damaged. p2p-chat renamed it to {} and created a new one; {carried_over}.",
         aside.display()
     );
     Ok((store, Some(sentence)))

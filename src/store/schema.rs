@@ -1,22 +1,22 @@
-//! The tables (docs/HISTORY.md) and the steps that lead from one version of the format to the next.
+//! The tables, which docs/HISTORY.md describes, and the migrations between versions of the format.
 
 use rusqlite::{Connection, Result, TransactionBehavior};
 
-/// The mark of our files (`PRAGMA application_id`): "p2pc".
+/// The id that marks a file as ours (`PRAGMA application_id`): "p2pc".
 pub(super) const APPLICATION: i64 = 0x7032_7063;
 
-/// The version that the first of the [`STEPS`] makes. Files of the versions before it are imported.
+/// The version that the first of the [`STEPS`] creates. Files of earlier versions are imported.
 pub(super) const FIRST: i64 = 3;
 
 /// The version that this program reads and writes.
 pub(super) const VERSION: i64 = FIRST + STEPS.len() as i64 - 1;
 
-/// One step for each version. A released step never changes; a new version is another step.
+/// One step for each version. A released step never changes: a new version adds a step.
 pub(super) const STEPS: &[&str] = &[VERSION_3, VERSION_4, VERSION_5];
 
 /// Rows are numbered with AUTOINCREMENT, so a number never stands for another message later.
 ///
-/// FTS5 only splits `folded` at its spaces: every other character is a letter to it.
+/// FTS5 splits `folded` only at spaces, because it takes every other character as a letter.
 const VERSION_3: &str = "
 PRAGMA application_id = 0x70327063;
 CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
@@ -88,11 +88,11 @@ CREATE VIRTUAL TABLE search USING fts5 (
 INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
 ";
 
-/// Counts the messages of strangers by where they came from. Those stored before have no source and
-/// count as those of contacts.
+/// Counts the messages of strangers by source. Messages that were stored before this version have
+/// no source, and count as messages of contacts.
 ///
-/// The source of a message refers to `source` without a foreign key: the last message of a source
-/// takes its row with it.
+/// The column `source` of a message has no foreign key, because a trigger deletes the row of a
+/// source with its last message.
 const VERSION_4: &str = "
 ALTER TABLE peer DROP COLUMN source;
 ALTER TABLE peer ADD COLUMN stranger_messages INTEGER NOT NULL DEFAULT 0;
@@ -134,7 +134,7 @@ CREATE TRIGGER stranger_accepted AFTER UPDATE OF source ON message
 END;
 ";
 
-/// Records which messages went to all peers. Those stored before name their recipients.
+/// Records which messages went to all peers. Older messages keep the names of their recipients.
 const VERSION_5: &str = "
 ALTER TABLE message ADD COLUMN to_all INTEGER NOT NULL DEFAULT 0 CHECK (to_all IN (0, 1));
 ";
@@ -144,14 +144,14 @@ pub(super) fn version(conn: &Connection) -> Result<i64> {
     conn.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// Takes the steps that the file lacks, each in one transaction.
+/// Applies the steps that the file lacks, each in one transaction.
 pub(super) fn migrate(conn: &mut Connection, steps: &[&str]) -> Result<()> {
     for (step, next) in steps.iter().zip(FIRST..) {
         if version(conn)? >= next {
             continue;
         }
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // Another process may have taken it since.
+        // Another process may have applied it meanwhile.
         if version(&tx)? < next {
             tx.execute_batch(step)?;
             tx.pragma_update(None, "user_version", next)?;

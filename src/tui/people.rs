@@ -377,7 +377,7 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
 
 /// Returns the sentence that a host name is not a peer yet, and how to connect to it.
 fn no_host(word: &str) -> String {
-    format!("No peer is {word} yet. Type /connect {word} first.")
+    format!("No peer is known at {word} yet. Type /connect {word} first.")
 }
 
 /// Returns the blocked contacts that a word means: by name, by name and suffix, or by the beginning

@@ -94,7 +94,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             let rest = match why {
                 LookupError::NotFound => ". Check the name, or use ip:port.",
                 LookupError::TimedOut => " (timed out). Check the name, or use ip:port.",
-                LookupError::Busy => " (too many names at once).",
+                LookupError::Busy => " (too many lookups at once).",
             };
             vec![Line::of(Ink::Bad, format!("Cannot find {}{rest}", host.name()))]
         }

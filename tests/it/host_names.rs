@@ -101,5 +101,5 @@ fn unknown_name_is_reported_in_one_line() {
 fn only_known_peers_are_written_to_by_name() {
     let mut alice = Peer::named("Alice").start();
     alice.types(&["@bobs-laptop:5000 hello"]);
-    alice.sees("No peer is bobs-laptop:5000 yet. Type /connect bobs-laptop:5000 first.");
+    alice.sees("No peer is known at bobs-laptop:5000 yet. Type /connect bobs-laptop:5000 first.");
 }

@@ -108,7 +108,7 @@ fn readable_key_is_refused_with_advice() {
         let errors = refused(with_data("Alice", data.path()));
         assert!(errors.lines().count() == 1, "{errors}");
         let (sentence, help) = errors.split_once("; `").expect("what helps");
-        let help = help.strip_suffix("` ends that.").expect("the end of the sentence");
+        let help = help.strip_suffix("` fixes that.").expect("the end of the sentence");
         assert!(sentence.starts_with("p2p-chat: Other users of this machine have access to "), "{sentence}");
         // What helps does help.
         assert!(Command::new("/bin/sh").args(["-c", help]).status().expect("a shell").success());
@@ -137,7 +137,7 @@ fn missing_home_gives_a_key_for_one_run() {
     let nowhere = |name| Peer::named(name).env("XDG_DATA_HOME", "/dev/null/x").env("HOME", "/dev/null");
     let mut alice = nowhere("Alice").start();
     let line = alice.sees("Your key is for this run only: in the next run you are a stranger to your peers.");
-    assert!(line.starts_with("Cannot make /dev/null/x/p2p-chat/profiles/alice: "), "{line}");
+    assert!(line.starts_with("Cannot create /dev/null/x/p2p-chat/profiles/alice: "), "{line}");
     alice.still_answers();
     // What cannot be kept cannot be locked.
     nowhere("Alice").start().still_answers();

@@ -194,10 +194,10 @@ fn offline_contact_is_asked_when_it_is_back() {
     leaves(&mut carol);
     alice.sees(") left");
     alice.types(&["/introduce bob carol"]);
-    alice.sees("Asked Bob. Carol is asked when they are online.");
+    alice.sees("Asked Bob. Carol will be asked when they are online.");
     bob.sees(&introduces(&carol));
     alice.types(&["/introduce"]);
-    alice.sees("You introduced Bob and Carol. Bob was asked. Carol is asked when they are online.");
+    alice.sees("You introduced Bob and Carol. Bob was asked. Carol will be asked when they are online.");
     let mut alice = restarted(alice, &data[0]);
     let mut carol = started("Carol", &data[2]).port(carol.addr().port()).start();
     carol.sees(&introduces(&bob));
@@ -242,7 +242,7 @@ fn only_two_contacts_with_keys_are_introduced() {
     for (line, sentence) in [
         ("/introduce bob", "Type two contacts, like /introduce bob carol."),
         ("/introduce bob carol", "Bob is not a contact with a key and cannot be introduced."),
-        ("/ignore bob", "No introduction matches \"bob\". /requests lists them."),
+        ("/ignore bob", "No introduction matches \"bob\". /requests lists all."),
     ] {
         alice.types(&[line]);
         alice.sees(sentence);

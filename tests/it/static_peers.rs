@@ -22,7 +22,7 @@ fn each_mistake_is_reported_with_its_line() {
         ("[[peer]]\naddress = \"::1:5000\"", 2, "write an IPv6 address in brackets"),
         ("[[peer]]\naddress = \"0.0.0.0:5000\"", 2, "not the address of a single machine"),
         ("[[peer]]\naddress = \"\"", 2, "write IP:PORT"),
-        ("[[peer]]\naddress = 5000", 2, "expected a text in quotation marks instead of `5000`"),
+        ("[[peer]]\naddress = 5000", 2, "expected text in quotation marks instead of `5000`"),
         ("[[peer]]\nadress = \"127.0.0.1:9\"", 2, "unknown field `adress`"),
         ("# Bob\n\n[[peer]]\nname = \"Bob\"", 3, "missing field `address`"),
         ("[[peers]]\naddress = \"127.0.0.1:9\"", 1, "unknown field `peers`"),

@@ -82,7 +82,7 @@ fn bytes_of(hex: &str) -> Vec<u8> {
 
 #[test]
 fn the_keys_of_the_protocol_page_are_true() {
-    let rows = rows("\n### Keys in writing");
+    let rows = rows("\n### How a key is written");
     assert_eq!(rows.len(), 3, "the table is read");
     for [bytes, text] in rows {
         let byte = bytes_of(bytes.strip_prefix("32 times ").expect("as all of them"))[0];

@@ -29,7 +29,7 @@ pub struct Asked {
     #[arg(long, value_name = "WORDS")]
     pub grep: Option<String>,
 
-    /// Only the last N of them [default: 50 on a terminal, otherwise all]
+    /// Only the last N messages [default: 50 on a terminal, otherwise all]
     #[arg(long, value_name = "N", value_parser = how_many)]
     pub last: Option<usize>,
 

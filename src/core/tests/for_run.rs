@@ -6,12 +6,12 @@ use crate::core::ContactChange;
 use crate::model::peer_id::PeerId;
 use crate::model::session::RequestEnd;
 
-/// An entry of `./peers.toml`.
+/// Returns an entry of `./peers.toml`.
 fn entry(port: u16, key: Option<PublicKey>) -> StaticPeer {
     StaticPeer { key, for_run: true, ..StaticPeer::at(at(port)) }
 }
 
-/// Alice starts with this entry, and with these pins.
+/// Starts Alice with this entry and these pins.
 fn started(entry: StaticPeer, pins: Vec<Pin>) -> Story {
     let mut story = Story::with(CoreConfig { pins, ..super::keys::alice() });
     story.holds_writes = true;
@@ -33,7 +33,7 @@ fn pin(n: u8, port: u16, contact: bool) -> Pin {
     }
 }
 
-/// What the store was told of peers that were seen, and whether each was a contact.
+/// Takes the peers that the store was told were seen, each with whether it was a contact.
 fn seen(story: &mut Story) -> Vec<(PeerId, bool)> {
     let seen = |(_, op)| match op {
         StoreOp::Seen { peer, contact, .. } => Some((peer, contact)),
@@ -55,12 +55,12 @@ fn contact_for_one_run_is_not_saved() {
         story.takes(BOBS, message(1));
         story.session_breaks(BOBS);
         assert_eq!((story.state.take_contact_changes(), seen(&mut story)), (vec![], vec![]));
-        // The user writes to him.
+        // The user writes to Bob.
         story.does(Command::Send { to: Target::These(vec![bob]), message: message(2) });
         assert!(story.state.is_lasting_contact(bob));
         let changes = story.state.take_contact_changes();
         let [ContactChange::Key(pin)] = &changes[..] else { panic!("{changes:?}") };
-        assert_eq!((pin.contact, &pin.given[..]), (true, &[at(5001)][..]), "he is found in the next run");
+        assert_eq!((pin.contact, &pin.given[..]), (true, &[at(5001)][..]), "the next run finds Bob");
         story.later(seconds(60));
         story.session_requests.retain(|request| request.expect == Some(key(BOBS)));
         story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);

@@ -13,7 +13,7 @@ use super::tls::only_what_is_needed;
 use super::*;
 use crate::model::key::PublicKey;
 
-/// The key of a seed in which all bytes are the same.
+/// Returns the key whose seed has this value in all bytes.
 fn key(byte: u8) -> OwnKey {
     OwnKey::from_seed(&[byte; 32]).unwrap()
 }
@@ -22,7 +22,7 @@ fn tls(byte: u8) -> Tls {
     Tls::new(&key(byte)).unwrap()
 }
 
-/// The TLS of a peer whose only key exchange is X25519.
+/// Returns the TLS settings of a peer whose only key exchange is X25519.
 fn tls_with_x25519(byte: u8) -> Tls {
     let provider = CryptoProvider { kx_groups: vec![X25519], ..only_what_is_needed() };
     Tls::with(&key(byte), provider).unwrap()
@@ -31,7 +31,7 @@ fn tls_with_x25519(byte: u8) -> Tls {
 /// One side of a handshake.
 struct Side {
     connection: Connection,
-    /// Why it has ended.
+    /// Why the handshake failed.
     error: Option<Error>,
     /// All bytes that it has sent.
     sent: Vec<u8>,
@@ -42,17 +42,17 @@ impl Side {
         Self { connection: connection.into(), error: None, sent: Vec::new() }
     }
 
-    /// A dialer with our settings and the key of this seed.
+    /// Creates a dialer with our settings and the key of this seed.
     fn dialing(byte: u8, expect: Option<PublicKey>) -> Self {
         Self::new(tls(byte).dialing(expect).unwrap())
     }
 
-    /// An acceptor with our settings and the key of this seed.
+    /// Creates an acceptor with our settings and the key of this seed.
     fn accepting(byte: u8) -> Self {
         Self::new(tls(byte).accepting().unwrap())
     }
 
-    /// Takes bytes of the other side, unless it has ended.
+    /// Reads bytes of the other side, unless the handshake has failed.
     fn takes(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() && self.error.is_none() {
             self.connection.read_tls(&mut bytes).unwrap();
@@ -70,7 +70,7 @@ impl Side {
         bytes
     }
 
-    /// Returns what our program makes of the peer, when the handshake is over.
+    /// Returns the key that the peer has proven, or why it is refused, after the handshake.
     fn proven(&self, byte: u8, expect: Option<PublicKey>) -> Result<PublicKey, Refused> {
         match &self.error {
             Some(error) => Err(error.clone().into()),
@@ -89,7 +89,7 @@ impl Side {
     }
 }
 
-/// Passes on what both sides send, until neither has anything to send.
+/// Passes bytes between both sides until neither has any left to send.
 fn exchange(dialer: &mut Side, acceptor: &mut Side) {
     loop {
         let (up, down) = (dialer.sends(), acceptor.sends());

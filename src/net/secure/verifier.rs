@@ -14,34 +14,34 @@ use rustls::{
 use super::key::from_spki;
 use crate::model::key::PublicKey;
 
-/// The peer has another key than the expected one. It has proven to hold that key, and has not seen
-/// ours.
+/// The error for a peer that has proven a key other than the expected one. The peer has not seen
+/// our key.
 #[derive(thiserror::Error, Clone, Copy, PartialEq, Eq, Debug)]
 #[error("expected {expected}, offered {offered}")]
 pub struct WrongKey {
     /// The key that we expected.
     pub expected: PublicKey,
-    /// The key that the peer has proven.
+    /// The key that the peer has proven, which is not the expected one.
     pub offered: PublicKey,
 }
 
-/// Accepts one raw Ed25519 key that has signed the handshake, on both sides.
+/// Verifies the peer, on both sides: it accepts one raw Ed25519 key that has signed the handshake.
 #[derive(Debug)]
 pub(super) struct Verifier {
-    /// The only key to accept; `None` for any.
+    /// The only key to accept, or `None` for any key.
     pub(super) expected: Option<PublicKey>,
 }
 
 impl Verifier {
-    /// Returns the raw key that the peer shows, which has to be the only one.
+    /// Returns the raw key that the peer shows. It must show exactly one.
     fn shown(cert: &CertificateDer<'_>, more: &[CertificateDer<'_>]) -> Result<PublicKey, Error> {
         let key = from_spki(cert).filter(|_| more.is_empty());
         key.ok_or(Error::InvalidCertificate(CertificateError::BadEncoding))
     }
 
-    /// Checks that the key shown has signed this handshake, and then that it is the expected one.
-    /// In this order, so that the peer really holds a wrong key of which the user is told. Our own
-    /// key is sent only after this.
+    /// Checks first that the key shown has signed this handshake, and then that it is the expected
+    /// one. So the user is told of a wrong key only if the peer really holds it. Our own key is
+    /// sent only after this.
     fn signed(
         &self,
         message: &[u8],

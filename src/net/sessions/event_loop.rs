@@ -21,24 +21,25 @@ use crate::model::session::RequestEnd;
 use crate::net::dial::{failure, socket_from};
 use crate::net::secure::Tls;
 
-/// The name of the thread.
+/// The name of the session thread.
 const THREAD: &str = "sessions";
 
 /// The token of the waker. Connections count from 1 and never reach it.
 const WAKER: Token = Token(usize::MAX);
 
-/// How many events one poll returns. The next poll returns the rest.
+/// The maximum number of events that one poll returns. The next poll returns the rest.
 const MAX_EVENTS: usize = 1024;
 
 /// The minimum time between two checks for due work, each of which visits every connection. While
-/// bytes arrive, a ping or a timeout may be this late; none of them is shorter than some seconds.
+/// bytes arrive, a ping or a timeout may be this late. All of them are several seconds long.
 const TICK_SPACING: Duration = Duration::from_secs(1);
 
-/// The minimum time between two such checks if something is due. With many sessions, something
-/// always is.
+/// The minimum time between two such checks if work is due. With many sessions, some work is always
+/// due.
 const DUE_SPACING: Duration = Duration::from_millis(250);
 
-/// The same for dials, strangers' receipts, and messages that are offered to the handler again.
+/// The minimum time between two checks for dials, strangers' receipts, and messages that are
+/// offered to the handler again.
 const SOON_SPACING: Duration = Duration::from_millis(50);
 
 /// A permit that an accepted connection holds until both sides have sent their hello.
@@ -106,7 +107,7 @@ impl Sessions {
         Ok(Self { shared, waiting, thread: Mutex::new(None) })
     }
 
-    /// Starts the thread. `handler` is called from it and must not block.
+    /// Starts the thread, which calls `handler`. The handler must not block.
     ///
     /// # Errors
     /// If the system cannot start a thread.
@@ -254,7 +255,7 @@ impl EventLoop {
         }
     }
 
-    /// Carries out the commands.
+    /// Carries out the commands that have arrived.
     fn take_commands(&mut self) {
         let commands = std::mem::take(&mut self.shared.commands.lock().waiting);
         self.has_changed |= !commands.is_empty();

@@ -1,4 +1,4 @@
-//! The sessions, and the connections that become sessions.
+//! The pool of sessions, and of connections that become sessions. I/O-free.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
@@ -32,7 +32,7 @@ struct Session {
     queue: VecDeque<Pending>,
     /// Requests that wait for a pong.
     pings: VecDeque<Pending>,
-    /// Where a dial has met the key last, and when.
+    /// Where a dial last met the key, and when.
     met: Option<(PeerAddr, Time)>,
 }
 
@@ -48,7 +48,7 @@ pub struct Pool {
     last_link: u64,
     last_ping: u64,
     outputs: Vec<LinkOutput>,
-    /// When to offer messages again for which the handler had no room.
+    /// When to offer messages again that the handler had no room for.
     offer_again_at: Option<Time>,
     receipt_limiter: ReceiptLimiter,
     /// When to send receipts that strangers wait for.
@@ -59,7 +59,7 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A pool without sessions. `run` is random.
+    /// Creates a pool without sessions. `run` is a random number.
     pub fn new(own: PublicKey, run: u64) -> Self {
         Self {
             own,
@@ -78,7 +78,7 @@ impl Pool {
         }
     }
 
-    /// Returns what to do with connections, in this order.
+    /// Returns the outputs for the connections, in their order, and removes them from the pool.
     pub fn take_outputs(&mut self) -> Vec<LinkOutput> {
         mem::take(&mut self.outputs)
     }
@@ -133,8 +133,8 @@ impl Pool {
         self.pump(key, now, handler);
     }
 
-    /// Returns whether a request wants the key to be proven at an address where it was not met of
-    /// late.
+    /// Returns whether a request wants the key to be proven at an address where it was not met
+    /// recently.
     fn wants_address(&self, pending: &Pending, key: PublicKey, now: Time) -> bool {
         let SessionRequest { say, addrs, .. } = &pending.request;
         let Some(session) = self.sessions.get(&key) else { return false };
@@ -144,7 +144,7 @@ impl Pool {
         *say == Request::Open && !addrs.is_empty() && !is_known
     }
 
-    /// Hands requests over to an open session.
+    /// Adds requests to an open session.
     fn join(&mut self, key: PublicKey, requests: Vec<Pending>, now: Time, handler: &mut dyn SessionHandler) {
         for mut pending in requests {
             let transit = self.session_link(key).map(Link::transit).unwrap_or_default();
@@ -154,7 +154,7 @@ impl Pool {
                 continue;
             };
             match pending.request.say {
-                // Whether the peer is still there is what a ping shows.
+                // A ping shows whether the peer is still online.
                 Request::Open | Request::Ping => {
                     pending.request.deadline.get_or_insert(now.plus(PROBE_WITHIN + transit));
                     session.pings.push_back(pending);
@@ -181,17 +181,18 @@ impl Pool {
         nonces.into_iter().for_each(|nonce| self.send(link, &Record::Ping(nonce)));
     }
 
-    /// The connection of the session with a key.
+    /// Returns the connection of the session with a key.
     fn session_link(&self, key: PublicKey) -> Option<&Link> {
         self.links.get(&self.sessions.get(&key)?.link)
     }
 
-    /// The address of the peer of an open session: where it was dialed, or where it comes from.
+    /// Returns the address of the peer of an open session: where it was dialed, or where it comes
+    /// from.
     fn session_addr(&self, key: PublicKey) -> Option<PeerAddr> {
         self.session_link(key)?.addr()
     }
 
-    /// Sends what the window of the peer and [`SEND_BYTES`](super::SEND_BYTES) allow.
+    /// Sends the messages that the window of the peer and [`SEND_BYTES`](super::SEND_BYTES) allow.
     fn pump(&mut self, key: PublicKey, now: Time, handler: &mut dyn SessionHandler) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let link_id = session.link;
@@ -270,7 +271,8 @@ impl Pool {
         }
     }
 
-    /// Returns how many more connections may be dialed now, for messages or to see who is online.
+    /// Returns how many more connections may be dialed now, for messages or to find out which peers
+    /// are online.
     fn dial_room(&self, for_messages: bool, now: Time) -> usize {
         let (mut connecting, mut in_handshake) = (0, 0);
         for link in self.links.values().filter(|link| link.dialed.is_some() && link.is_opening()) {
@@ -282,7 +284,8 @@ impl Pool {
         if for_messages { room } else { room.min(MAX_HANDSHAKES.saturating_sub(in_handshake)) }
     }
 
-    /// The dial of a connection that did not become a session: its id, and the address.
+    /// Records that a dialed connection did not become a session. `dial` is the dial that it
+    /// belongs to, and its address.
     fn dial_failed(
         &mut self,
         id: LinkId,
@@ -298,7 +301,7 @@ impl Pool {
         self.advance(dial_id, now, handler);
     }
 
-    /// The dial of a connection does not wait for its hello any more.
+    /// Ends the wait of a dial for the hello on this connection.
     fn gives_up_dial(&mut self, id: LinkId, end: RequestEnd, now: Time, handler: &mut dyn SessionHandler) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let dial = (link.dial.take(), link.dialed);
@@ -307,7 +310,7 @@ impl Pool {
 
     // ---- connections ----------------------------------------------------------------------------
 
-    /// Takes a connection that was accepted at `at` and has brought the opening line.
+    /// Takes a connection that was accepted at `at` and on which the opening line has arrived.
     pub fn accepted(&mut self, source: Source, local: IpAddr, at: Time) -> LinkId {
         self.last_link += 1;
         let id = LinkId(self.last_link);
@@ -315,28 +318,28 @@ impl Pool {
         id
     }
 
-    /// Returns whether a connection is there on which both sides have said hello and neither
-    /// goodbye.
+    /// Returns whether this connection exists, and both sides have said hello on it but neither has
+    /// said goodbye.
     pub fn is_open(&self, id: LinkId) -> bool {
         self.links.get(&id).is_some_and(Link::is_open)
     }
 
-    /// A dialed connection is made; the opening lines follow.
+    /// Records that a dialed connection is established. The opening lines follow.
     pub fn connected(&mut self, id: LinkId, now: Time) {
         if let Some(link) = self.links.get_mut(&id) {
             (link.is_connected, link.heard) = (true, now);
         }
     }
 
-    /// Bytes came on a connection, of whatever kind.
+    /// Records that bytes of any kind arrived on a connection.
     pub fn heard(&mut self, id: LinkId, now: Time) {
         if let Some(link) = self.links.get_mut(&id) {
             link.heard = now;
         }
     }
 
-    /// So many of the bytes to be sent on a connection have gone to the system. More may follow
-    /// them.
+    /// Records that the system has taken `count` of the bytes to be sent on a connection. Then
+    /// sends more.
     pub fn sent(&mut self, id: LinkId, count: usize, now: Time, handler: &mut dyn SessionHandler) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.unsent = link.unsent.saturating_sub(count);
@@ -345,8 +348,8 @@ impl Pool {
         }
     }
 
-    /// A connection is encrypted, and the peer has proven `key`. `local` is the IP of ours that it
-    /// uses.
+    /// Says hello on a dialed connection, or waits for the hello of the dialer. The connection is
+    /// encrypted, and the peer has proven `key`. `local` is our IP in this connection.
     pub fn link_up(
         &mut self,
         id: LinkId,
@@ -358,7 +361,7 @@ impl Pool {
         let Some(link) = self.links.get_mut(&id) else { return };
         (link.key, link.local, link.phase, link.heard) = (Some(key), local, Phase::Greeting, now);
         if let (Some(addr), dial_id) = (link.dialed, link.dial) {
-            // The first address that proves the key is the one.
+            // The first address where the key is proven wins.
             let others = match dial_id.and_then(|dial_id| self.dials.get_mut(&dial_id)) {
                 Some(dial) => {
                     dial.addrs.clear();
@@ -381,7 +384,7 @@ impl Pool {
         }
     }
 
-    /// A key that has a session was met at a dialed address. Each of these requests learns that.
+    /// Tells these requests that a key that has a session was met at a dialed address.
     fn met(
         &mut self,
         id: LinkId,
@@ -394,7 +397,7 @@ impl Pool {
         let (Some(addr), source, local) = (link.dialed, link.source, link.local) else { return };
         for job in jobs {
             let job = Some(job);
-            // Whether it is welcome shows in its session.
+            // Its session shows whether the handler accepts it.
             let _ = handler.session_up(Opened { key, hello: None, dialed: Some(addr), source, local, job });
         }
         if let Some(session) = self.sessions.get_mut(&key) {
@@ -402,19 +405,19 @@ impl Pool {
         }
     }
 
-    /// A connection was not made, or its handshake failed.
+    /// Removes a connection that was not established, or whose handshake failed.
     pub fn link_failed(&mut self, id: LinkId, end: RequestEnd, now: Time, handler: &mut dyn SessionHandler) {
         if let Some(link) = self.links.remove(&id) {
             self.dial_failed(id, (link.dial, link.dialed), end, now, handler);
         }
     }
 
-    /// A connection has ended: in good order if it is `clean`, otherwise it broke.
+    /// Removes a connection that has ended: with close_notify if it is `clean`, otherwise it broke.
     pub fn link_ended(&mut self, id: LinkId, clean: bool, now: Time, handler: &mut dyn SessionHandler) {
         let current = self.session_on(id);
         let Some(link) = self.links.remove(&id) else { return };
         let bye = link.bye.or(clean.then_some(ByeReason::Idle));
-        // That of a session has a dial only if the session was to go on here.
+        // The connection of a session has a dial only if the session was to continue on it.
         let end = link.bye.map_or(RequestEnd::Broken, RequestEnd::Bye);
         self.dial_failed(id, (link.dial, link.dialed), end, now, handler);
         if let Some(key) = current {
@@ -425,7 +428,7 @@ impl Pool {
         }
     }
 
-    /// Decrypted bytes came on a connection.
+    /// Processes decrypted bytes that arrived on a connection.
     pub fn received(&mut self, id: LinkId, bytes: &[u8], now: Time, handler: &mut dyn SessionHandler) {
         let Some(link) = self.links.get_mut(&id).filter(|link| !link.is_ignored) else { return };
         link.heard = now;
@@ -460,7 +463,7 @@ impl Pool {
         self.offer_held(id, now, handler);
     }
 
-    /// Tells the handler what a peer calls itself now.
+    /// Tells the handler the new name of a peer.
     fn tell_name(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
         let Some(link) = self.links.get_mut(&id) else { return };
         if let (Some(key), Some(name)) = (link.key, link.take_name(now)) {
@@ -468,7 +471,7 @@ impl Pool {
         }
     }
 
-    /// The peer does not keep to the protocol. What it sends from here on is not taken.
+    /// Ends a connection whose peer has broken the protocol, and ignores everything after that.
     fn fault(&mut self, id: LinkId, end: RequestEnd, now: Time, handler: &mut dyn SessionHandler) {
         self.offer_held(id, now, handler);
         let Some(link) = self.links.get(&id) else { return };
@@ -483,16 +486,16 @@ impl Pool {
         }
     }
 
-    /// A peer that we dialed does not welcome us. It has proven its key all the same.
+    /// Tells the handler the key that a peer has proven although it does not accept us.
     fn turned_away(&self, link: &Link, handler: &mut dyn SessionHandler) {
-        // That of a probe was reported when it was proven.
+        // The key of a probe was reported when it was proven.
         let Some(dial_id @ (DialId::Key(_) | DialId::Addr(_))) = link.dial else { return };
         let (Some(addr), Some(key)) = (link.dialed, link.key) else { return };
         let Some(dial) = self.dials.get(&dial_id) else { return };
         let (source, local) = (link.source, link.local);
-        // Each request learns whom it has met.
+        // Each request learns which peer it has met.
         for job in dial.requests.iter().map(|pending| Some(pending.request.job)) {
-            // Whether it is welcome makes no difference.
+            // It makes no difference whether the handler accepts it.
             let _ = handler.session_up(Opened { key, hello: None, dialed: Some(addr), source, local, job });
         }
     }
@@ -526,7 +529,7 @@ impl Pool {
                 }
                 self.outputs.push(LinkOutput::Finish(id));
                 if self.session_on(id).is_some() {
-                    // A session that was to go on here.
+                    // A session was to continue on this connection.
                     self.link_ended(id, false, now, handler);
                 } else if let Some(link) = self.links.remove(&id) {
                     let is_probed = matches!(link.dial, Some(DialId::Probe(..))) && reason == ByeReason::Idle;
@@ -615,7 +618,7 @@ impl Pool {
         self.send(id, &Record::Hello(hello));
     }
 
-    /// The peer has said hello.
+    /// Processes the hello of the peer.
     fn greeted(&mut self, id: LinkId, hello: Hello, now: Time, handler: &mut dyn SessionHandler) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(key) = link.key else { return };
@@ -630,13 +633,13 @@ impl Pool {
             return self.part_link(id, ByeReason::Idle, now, handler);
         }
         (link.run, link.port) = (hello.run, hello.port);
-        // A peer that allows more makes us queue no more.
+        // Even if the peer allows more, we send no more at a time.
         link.window = usize::try_from(hello.window.min(WINDOW_BYTES)).unwrap_or(usize::MAX);
         let old = self.sessions.get(&key).map(|session| session.link);
         let old_run = old.and_then(|old| self.links.get(&old)).filter(|old| old.is_open()).map(|old| old.run);
         if let (Some(old), true) = (old, old_run.is_some_and(|run| run != hello.run)) {
-            // Two programs with one key, or a program that was started again: the older one answers
-            // a ping or is gone.
+            // There are two programs with one key, or the program was started again. If the older
+            // one does not answer a ping, it has ended.
             self.last_ping += 1;
             self.send(old, &Record::Ping(self.last_ping));
             let (ping, until) = (self.last_ping, now.plus(OLDER_ANSWERS_WITHIN));
@@ -648,7 +651,7 @@ impl Pool {
         self.admit(id, key, &hello, now, handler);
     }
 
-    /// Opens a session, unless the handler refuses or another one stays.
+    /// Opens a session, unless the handler refuses it or an older session stays.
     fn admit(
         &mut self,
         id: LinkId,
@@ -672,7 +675,7 @@ impl Pool {
                 self.part_link(id, reason, now, handler);
             }
             for pending in requests {
-                // Each request learns whom it has met, and that this peer gets nothing.
+                // Each request learns which peer it has met, and that nothing is sent to it.
                 let own = Some(pending.request.job);
                 if own != job {
                     let _ = handler.session_up(Opened { job: own, ..opened.clone() });
@@ -685,7 +688,7 @@ impl Pool {
             }
             return;
         }
-        // A dial to the key that has not come as far is not needed any more.
+        // A dial to the key that has not come as far is no longer needed.
         if dial_id != Some(DialId::Key(key)) {
             requests.extend(self.stop_dialing(key, now));
         }
@@ -700,14 +703,15 @@ impl Pool {
         match old {
             Some(old) if old != id && self.stays(old, id, key) => {
                 self.part_link(id, ByeReason::Replaced, now, handler);
-                // A message that came here could get no receipt, but would cost a stranger one.
+                // A message on this connection could get no receipt, but would count as one of
+                // those that a stranger may have.
                 if let Some(link) = self.links.get_mut(&id) {
                     link.is_ignored = true;
                 }
             }
             Some(old) => {
                 // The side with the larger key keeps the older connection until it hears which of
-                // them goes.
+                // them ends.
                 if old != id && self.own < key {
                     self.part_link(old, ByeReason::Replaced, now, handler);
                 }
@@ -739,7 +743,7 @@ impl Pool {
             self.met(id, key, jobs, now, handler);
         }
         if dialed.is_some() {
-            // Our hello may be older than our name and addresses.
+            // Our name or addresses may have changed since our hello.
             self.tell_changes(key, handler);
         }
         let addr = self.session_addr(key);
@@ -749,7 +753,7 @@ impl Pool {
                 continue;
             }
             if dialed.is_none() {
-                // The peer may still refuse us after our hello; its pong shows that it does not.
+                // The peer may still refuse us after our hello. Its pong shows that it does not.
                 self.join(key, vec![pending], now, handler);
                 continue;
             }
@@ -760,7 +764,7 @@ impl Pool {
         self.pump(key, now, handler);
     }
 
-    /// Another connection takes over a session. Messages without a receipt are sent again on it, in
+    /// Moves a session to another connection. Messages without a receipt are sent again there, in
     /// their order and with the same ids.
     fn moves_to(&mut self, key: PublicKey, link: LinkId) {
         if let Some(session) = self.sessions.get_mut(&key) {
@@ -769,7 +773,7 @@ impl Pool {
         }
     }
 
-    /// Ends the open connections with a key but those two of which the peer may keep either.
+    /// Ends the open connections with a key, except the two of which the peer may keep either.
     fn part_surplus(
         &mut self,
         key: PublicKey,
@@ -785,7 +789,8 @@ impl Pool {
     }
 
     /// Returns whether the older of two sessions of the same two programs stays. Only the side with
-    /// the smaller key decides that: when each connection began, the two sides do not see alike.
+    /// the smaller key decides, because the two sides may disagree about when each connection
+    /// began.
     fn stays(&self, old: LinkId, new: LinkId, key: PublicKey) -> bool {
         let (Some(old), Some(new)) = (self.links.get(&old), self.links.get(&new)) else { return false };
         let apart = new.begun.since(old.begun).max(old.begun.since(new.begun));
@@ -793,7 +798,7 @@ impl Pool {
         self.own < key && old.dialed.is_some() && is_simultaneous
     }
 
-    /// A session that has lost its connection goes on with another one.
+    /// Continues a session that has lost its connection on another one.
     fn goes_on(&mut self, key: PublicKey, link: LinkId, now: Time, handler: &mut dyn SessionHandler) {
         self.moves_to(key, link);
         self.tell_changes(key, handler);
@@ -808,15 +813,15 @@ impl Pool {
         (self.sessions.get(&key)?.link == id).then_some(key)
     }
 
-    /// Returns a further open connection with a key whose session has just lost the current one.
+    /// Returns another open connection with a key whose session has just lost its own.
     fn spare(&self, key: PublicKey) -> Option<LinkId> {
         let is_open = |link: &Link| link.key == Some(key) && link.is_open();
         self.links.iter().rev().find(|(_, link)| is_open(link)).map(|(id, _)| *id)
     }
 
-    /// Gives up dials to a key that have proven nothing yet, and returns their requests. Those that
-    /// have go on, because the peer may have opened a session on them. One to an address where a
-    /// request wants the key to be met becomes a probe.
+    /// Stops the dials to a key that have not proven it yet, and returns their requests.
+    /// Connections that have proven it continue, because the peer may have opened a session on
+    /// them. A dial to an address where a request wants the key to be met becomes a probe.
     fn stop_dialing(&mut self, key: PublicKey, now: Time) -> VecDeque<Pending> {
         let id = DialId::Key(key);
         let Some(mut dial) = self.dials.remove(&id) else { return VecDeque::new() };
@@ -844,9 +849,10 @@ impl Pool {
         requests
     }
 
-    /// Ends a session if this one, which is new or at another source, is beyond the limits: the
-    /// idlest stranger's; if there is none, the idlest of the contacts that can be dialed again;
-    /// and only if there is none of these either, the idlest other one.
+    /// Ends a session if there are too many. `newest` is the key of a session that is new or has
+    /// moved to another source. The session that has been silent longest ends: a stranger's if
+    /// there is one, otherwise that of a contact that can be dialed again, and otherwise any other
+    /// one.
     fn keep_limits(&mut self, newest: PublicKey, now: Time, handler: &mut dyn SessionHandler) {
         let is_of_prefix = |source: Source| !source.ip().is_loopback() && !handler.is_contact(newest);
         let source =
@@ -886,15 +892,15 @@ impl Pool {
         }
     }
 
-    /// Returns whether a dial has met a key since its session opened, so that it can most likely be
-    /// dialed again.
+    /// Returns whether a dial has met a key since its session opened. Such a peer can most likely
+    /// be dialed again.
     fn was_met(&self, key: PublicKey) -> bool {
         self.sessions.get(&key).is_some_and(|session| session.met.is_some())
     }
 
     // ---- messages and receipts ------------------------------------------------------------------
 
-    /// Offers the messages that were received to the handler.
+    /// Offers the messages that arrived on a connection to the handler.
     fn offer_held(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let (Some(key), source) = (link.key, link.source) else { return };
@@ -908,7 +914,7 @@ impl Pool {
             return self.stored(id, &[], &ids, RETRY_AFTER, now, handler);
         }
         let mut due = || if is_stranger { self.receipt_limiter.take(key, now) } else { now };
-        // First, for the handler may have stored them when it returns.
+        // This comes first, because the handler may have stored the messages when it returns.
         let count = messages.len();
         messages.iter().for_each(|message| link.staged.push(message.id, in_window(message), due()));
         if let Err(messages) = handler.messages(id, key, source, messages)
@@ -924,7 +930,8 @@ impl Pool {
         }
     }
 
-    /// Gives up the messages that a connection holds if all connections hold too many.
+    /// Drops the messages that a connection holds if all connections together hold too many. Their
+    /// sender sends them again.
     fn bound_held(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
         if self.links.values().map(Link::held_bytes).sum::<usize>() > MAX_HELD_BYTES
             && let Some(link) = self.links.get_mut(&id)
@@ -934,8 +941,8 @@ impl Pool {
         }
     }
 
-    /// The handler has dealt with messages of a connection: those of `receipts` are stored, the
-    /// others are not and may be sent again after a while.
+    /// Answers messages that the handler has processed. Those in `receipts` are stored. The
+    /// `others` are not, and may be sent again after `retry_after` seconds.
     pub fn stored(
         &mut self,
         id: LinkId,
@@ -954,7 +961,7 @@ impl Pool {
         }
     }
 
-    /// Sends the receipts that wait on a connection, to a stranger as many as it may have now.
+    /// Sends the receipts that wait on a connection. A stranger gets as many as it may have now.
     fn give_receipts(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let is_stranger = !link.withheld.is_empty() && !link.key.is_some_and(|key| handler.is_contact(key));
@@ -973,7 +980,7 @@ impl Pool {
         }
     }
 
-    /// Deals with the receipts that came on a connection.
+    /// Processes the receipts that arrived on a connection.
     fn receipted(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let ids = mem::take(&mut link.receipts);
@@ -1009,7 +1016,7 @@ impl Pool {
         }
     }
 
-    /// The peer could not store these messages. Their requests end; the outbox tries again later.
+    /// Ends the requests with messages that the peer could not store. The outbox tries again later.
     fn not_stored(
         &mut self,
         id: LinkId,
@@ -1052,13 +1059,13 @@ impl Pool {
                 end_request(pending, addr, RequestEnd::Answered, handler);
             }
         }
-        // The older program with this key is there, so the newer one is not let in.
+        // The older program with this key is still running, so the newer one is refused.
         if self.session_on(id).is_some() {
             self.refuse_challengers(id, key, nonce, now, handler);
         }
     }
 
-    /// The older program has answered this ping.
+    /// Refuses newer programs with this key, because the older one has answered the ping `nonce`.
     fn refuse_challengers(
         &mut self,
         old: LinkId,
@@ -1093,9 +1100,9 @@ impl Pool {
 
     // ---- ends -----------------------------------------------------------------------------------
 
-    /// The peer of an open session has said goodbye.
+    /// Processes the goodbye of the peer of an open session.
     fn said_bye(&mut self, id: LinkId, reason: ByeReason, now: Time, handler: &mut dyn SessionHandler) {
-        // What it said before is older than its goodbye.
+        // Its messages came before its goodbye.
         self.offer_held(id, now, handler);
         let Some(link) = self.links.get_mut(&id) else { return };
         link.phase = Phase::Parting(now.plus(PART_WITHIN));
@@ -1107,7 +1114,7 @@ impl Pool {
         let greeting = || self.links.iter().find(|(_, link)| is_next(link)).map(|(id, _)| *id);
         match self.spare(key).or_else(greeting).filter(|_| reason == ByeReason::Replaced) {
             Some(next) => self.goes_on(key, next, now, handler),
-            // Without the connection that should replace it, it is lost.
+            // Without the connection that should replace this one, the session is lost.
             None => {
                 let reason = Some(reason).filter(|reason| *reason != ByeReason::Replaced);
                 self.end_session(key, End::Theirs(reason, addr), now, handler);
@@ -1115,7 +1122,7 @@ impl Pool {
         }
     }
 
-    /// A session is over. Its requests are tried once more in a new one, if that may help.
+    /// Ends a session. Its requests are tried once more in a new session, if that may help.
     fn end_session(&mut self, key: PublicKey, end: End, now: Time, handler: &mut dyn SessionHandler) {
         let Some(Session { queue, pings, .. }) = self.sessions.remove(&key) else { return };
         while let Some(spare) = self.spare(key) {
@@ -1127,7 +1134,7 @@ impl Pool {
         let requests: Vec<Pending> = pings.into_iter().chain(queue).collect();
         let (bye, addr) = match end {
             End::Ours(_) => {
-                // Whether the peer is still there is not known from now on.
+                // From now on we do not know whether the peer is still online.
                 handler.session_down(key, Some(ByeReason::Idle));
                 (Some(ByeReason::Idle), None)
             }
@@ -1162,14 +1169,14 @@ impl Pool {
 
     fn older_is_gone(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        // It may be open or parted by now, because another one was let in before it.
+        // It may be open or ending by now, because another connection was admitted before it.
         let (Some(key), Phase::Challenging(challenge)) = (link.key, &link.phase) else { return };
         let hello = challenge.hello.clone();
         link.phase = Phase::Greeting;
         self.admit(id, key, &hello, now, handler);
     }
 
-    /// Tells a peer that has become a contact during its session where else we listen.
+    /// Sends our further addresses to a peer that has become a contact during its session.
     fn tell_addresses(&mut self, key: PublicKey, handler: &mut dyn SessionHandler) {
         let Some(id) = self.sessions.get(&key).map(|session| session.link) else { return };
         let Some(link) = self.links.get_mut(&id) else { return };
@@ -1180,8 +1187,8 @@ impl Pool {
         self.tell_changes(key, handler);
     }
 
-    /// Sends our name and our further addresses in the session with a key, if they are not what we
-    /// have last sent on its connection.
+    /// Sends our name and our further addresses in the session with a key, if they differ from
+    /// those that we last sent on its connection.
     fn tell_changes(&mut self, key: PublicKey, handler: &mut dyn SessionHandler) {
         let Some(id) = self.sessions.get(&key).map(|session| session.link) else { return };
         let Some(ip) = self.links.get(&id).filter(|link| link.is_open()).map(|link| link.source.ip()) else {
@@ -1199,14 +1206,14 @@ impl Pool {
         }
     }
 
-    /// Tells all peers what we call ourselves from now on.
+    /// Tells all peers our new name.
     pub fn rename(&mut self, handler: &mut dyn SessionHandler) {
         let keys: Vec<PublicKey> = self.sessions.keys().copied().collect();
         keys.into_iter().for_each(|key| self.tell_changes(key, handler));
     }
 
-    /// Says in the open session with a key that the user wants to compare safety numbers, unless it
-    /// was said less than [`ASK_TO_VERIFY_EVERY`] ago.
+    /// Says in the open session with a key that the user wants to compare safety numbers, unless we
+    /// said so less than [`ASK_TO_VERIFY_EVERY`] ago.
     fn ask_to_verify(&mut self, key: PublicKey, now: Time) {
         let Some(id) = self.sessions.get(&key).map(|session| session.link) else { return };
         let Some(link) = self.links.get_mut(&id).filter(|link| link.is_open()) else { return };
@@ -1232,9 +1239,9 @@ impl Pool {
         self.send(id, &Record::Ping(self.last_ping));
     }
 
-    /// The IPs of this machine are now `ips`. Tells all contacts where else we listen. A session
-    /// from an IP that is gone is over at once, another one if it brings nothing within
-    /// [`CHECKED_WITHIN`](super::CHECKED_WITHIN).
+    /// Tells all contacts our further addresses after the IPs of this machine have become `ips`. A
+    /// session from an IP that this machine has lost ends at once. Any other session ends if
+    /// nothing arrives on it within [`CHECKED_WITHIN`](super::CHECKED_WITHIN).
     pub fn readdress(&mut self, ips: &[IpAddr], now: Time, handler: &mut dyn SessionHandler) {
         for id in self.open_links() {
             let Some((key, local)) = self.links.get(&id).and_then(|link| Some((link.key?, link.local)))
@@ -1268,7 +1275,7 @@ impl Pool {
     }
 
     /// Ends all sessions because the program ends, and accepts no more requests. Says goodbye to
-    /// the peers that got none before.
+    /// the peers that have not had one yet.
     pub fn close(&mut self, now: Time, handler: &mut dyn SessionHandler) {
         self.closing = true;
         let keys: Vec<PublicKey> = self.sessions.keys().copied().collect();
@@ -1285,15 +1292,15 @@ impl Pool {
         opening.into_iter().for_each(|id| self.drop_link(id));
     }
 
-    /// Says bye on a connection, and ends it. What the peer sent before it reads that is still
-    /// taken.
+    /// Says bye on a connection, and ends it. Records that the peer sent before it reads the bye
+    /// are still processed.
     fn part_link(&mut self, id: LinkId, reason: ByeReason, now: Time, handler: &mut dyn SessionHandler) {
         self.gives_up_dial(id, RequestEnd::Broken, now, handler);
         self.say_bye(id, reason, now);
         self.outputs.push(LinkOutput::Finish(id));
     }
 
-    /// Says bye on a connection, which the peer ends, or [`PART_WITHIN`].
+    /// Says bye on a connection. The peer ends it, or we do after [`PART_WITHIN`].
     fn say_bye(&mut self, id: LinkId, reason: ByeReason, now: Time) {
         self.send(id, &Record::Bye(reason));
         if let Some(link) = self.links.get_mut(&id) {
@@ -1302,9 +1309,9 @@ impl Pool {
         }
     }
 
-    /// Ends the connections that have parted longest, beyond [`MAX_PARTING`].
+    /// Ends the connections that said bye first, if there are more than [`MAX_PARTING`].
     fn limit_parting(&mut self) {
-        // When the program ends, each of its sessions parts.
+        // When the program ends, all its sessions say bye.
         if self.closing {
             return;
         }
@@ -1320,7 +1327,7 @@ impl Pool {
         }
     }
 
-    /// Ends a connection of which nothing more is taken.
+    /// Ends a connection from which nothing more is read.
     fn finish(&mut self, id: LinkId) {
         self.outputs.push(LinkOutput::Finish(id));
         self.links.remove(&id);
@@ -1332,7 +1339,7 @@ impl Pool {
         }
     }
 
-    /// Sends a record. Nothing follows a bye, of either side.
+    /// Sends a record, unless either side has said bye.
     fn send(&mut self, id: LinkId, record: &Record) {
         let Some(link) = self.links.get_mut(&id) else { return };
         if matches!(link.phase, Phase::Parting(_)) {
@@ -1343,10 +1350,10 @@ impl Pool {
         self.send_records(id, bytes);
     }
 
-    /// Sends encoded records, which are counted in `unsent` already.
+    /// Sends encoded records, which are already counted in `unsent`.
     fn send_records(&mut self, id: LinkId, records: Vec<u8>) {
         match self.outputs.last_mut() {
-            // Records that follow each other go out together.
+            // Consecutive records go out together.
             Some(LinkOutput::Send(last, bytes)) if *last == id => bytes.extend(records),
             _ => self.outputs.push(LinkOutput::Send(id, records)),
         }
@@ -1371,7 +1378,7 @@ impl Pool {
         for dial in self.dials.values().filter(|dial| !dial.addrs.is_empty()) {
             let at = dial.next.max(again_at);
             dials = Some(dials.map_or(at, |first| first.min(at)));
-            // None is earlier, and this is asked for whenever bytes arrive.
+            // No dial is earlier. This runs whenever bytes arrive, so it stops here.
             if at == again_at {
                 break;
             }
@@ -1379,7 +1386,7 @@ impl Pool {
         [dials, self.offer_again_at, self.receipts_at].into_iter().flatten().min()
     }
 
-    /// Does what has become due. Visits every connection and request.
+    /// Does all work that is due. Visits every connection and request.
     pub fn tick(&mut self, now: Time, handler: &mut dyn SessionHandler) {
         self.give_what_waits(now, handler);
         let due: Vec<LinkId> =
@@ -1391,8 +1398,8 @@ impl Pool {
         self.end_late(now, handler);
     }
 
-    /// Does the part of what has become due that may be due within a fraction of a second: dials,
-    /// messages that are offered again, and receipts that strangers wait for.
+    /// Does the due work that cannot wait for the next [`Pool::tick`]: dials, messages that are
+    /// offered again, and receipts that strangers wait for.
     pub fn tick_soon(&mut self, now: Time, handler: &mut dyn SessionHandler) {
         self.give_what_waits(now, handler);
         self.dial_due(now, handler);
@@ -1414,8 +1421,8 @@ impl Pool {
         }
     }
 
-    /// Dials the addresses that are due, as far as there is room. Begins behind our own key, so
-    /// that programs with the same contacts do not all dial the same ones first.
+    /// Dials the addresses that are due, as long as there is room. Begins with the keys after our
+    /// own, so that programs with the same contacts do not all dial the same ones first.
     fn dial_due(&mut self, now: Time, handler: &mut dyn SessionHandler) {
         if self.dial_again_at.is_some_and(|at| at > now) {
             return;
@@ -1427,7 +1434,7 @@ impl Pool {
         }
         let own = DialId::Key(self.own);
         let in_turn = self.dials.range(own..).chain(self.dials.range(..own));
-        // At the limit, only messages go on.
+        // At the limit, only dials for messages continue.
         let is_next = |dial: &KeyDial| dial.is_due(now) && (!is_full || dial.has_messages());
         let next: Vec<DialId> = in_turn.filter(|(_, dial)| is_next(dial)).map(|(id, _)| *id).collect();
         for id in next {
@@ -1444,13 +1451,13 @@ impl Pool {
             Phase::Connecting | Phase::Greeting => {
                 let end = match (&link.phase, link.is_connected) {
                     (Phase::Connecting, false) => RequestEnd::Unreachable(SendError::TimedOut),
-                    // A program that does not answer the opening line, or stops in the handshake.
+                    // The program does not answer the opening line, or stops in the handshake.
                     (Phase::Connecting, true) => RequestEnd::NoSession,
                     _ => RequestEnd::Broken,
                 };
                 self.outputs.push(LinkOutput::Drop(id));
                 if self.session_on(id).is_some() {
-                    // A session that was to go on here.
+                    // A session was to continue on this connection.
                     self.link_ended(id, false, now, handler);
                 } else if let Some(link) = self.links.remove(&id) {
                     self.dial_failed(id, (link.dial, link.dialed), end, now, handler);
@@ -1484,7 +1491,7 @@ impl Pool {
         }
     }
 
-    /// Ends the requests whose time is over.
+    /// Ends the requests whose deadline has passed.
     fn end_late(&mut self, now: Time, handler: &mut dyn SessionHandler) {
         let mut late: Vec<(Pending, Option<PeerAddr>, RequestEnd)> = Vec::new();
         let is_late = |pending: &Pending| pending.is_late(now);
@@ -1504,13 +1511,14 @@ impl Pool {
             late.extend(over.into_iter().map(|pending| (pending, addr, RequestEnd::Broken)));
             let unanswered = take_where(&mut session.pings, is_late);
             late.extend(unanswered.into_iter().map(|pending| {
-                // Something came, and the pong is on its way behind it.
+                // Other bytes arrived after the ping, so the peer is online and its pong will
+                // follow.
                 let is_answered = pending.ping.is_some_and(|(_, sent)| heard > Some(sent));
                 let end = if is_answered { RequestEnd::Answered } else { RequestEnd::Broken };
                 (pending, addr, end)
             }));
         }
-        // A dial for which no request is left ends, unless a peer has proven its key already.
+        // A dial without a request ends, unless a peer has already proven its key.
         for (pending, addr, end) in late {
             end_request(pending, addr, end, handler);
         }
@@ -1528,14 +1536,14 @@ impl Pool {
     }
 }
 
-/// Removes the requests for which this holds, and returns them in their order.
+/// Removes the requests for which `is_taken` returns true, and returns them in their order.
 fn take_where(requests: &mut VecDeque<Pending>, is_taken: impl Fn(&Pending) -> bool) -> VecDeque<Pending> {
     let (taken, kept) = mem::take(requests).into_iter().partition(|pending| is_taken(pending));
     *requests = kept;
     taken
 }
 
-/// What a peer says about itself.
+/// Returns what a peer says about itself in its hello.
 fn introduction(hello: &Hello) -> Introduction {
     let also = hello.addresses.iter().filter_map(|addr| Source::from(*addr).at(addr.port())).collect();
     Introduction { name: hello.name.clone(), port: hello.port, also }
@@ -1544,9 +1552,9 @@ fn introduction(hello: &Hello) -> Introduction {
 /// How a session ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum End {
-    /// We have ended it for this reason.
+    /// We ended it, for this reason.
     Ours(ByeReason),
-    /// The peer has, for this reason, or it broke.
+    /// The peer ended it, for this reason, or it broke. The address is that of the peer.
     Theirs(Option<ByeReason>, Option<PeerAddr>),
 }
 

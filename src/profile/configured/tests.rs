@@ -114,7 +114,7 @@ fn address_of_verified_contact_is_shared_with_warning() {
         assert_eq!(pins, [Pin { first_seen: NOW, ..pin(1, "Zoe", &ports) }, old.clone()]);
         assert_eq!(entry, listed(1, "Zoe", &ports));
         let [line] = &told[..] else { panic!("{told:?}") };
-        assert!(line.contains("another key for 127.0.0.1:5000 than that of Bob"), "{line}");
+        assert!(line.contains("has for 127.0.0.1:5000 is not the verified key of Bob"), "{line}");
         assert!(line.contains(&key(2).grouped().to_string()), "{line}");
     }
     // The user has verified both.
@@ -139,7 +139,7 @@ fn blocked_key_stays_blocked_and_holds_no_name() {
     let mallory = blocked(pin(1, "Mallory", &[5000]));
     let (pins, _, told) = configured(from_ref(&mallory), listed(1, "Bob", &[5001]));
     assert_eq!(pins, from_ref(&mallory));
-    assert!(told[0].contains("is blocked and stays so"), "{told:?}");
+    assert!(told[0].contains("is blocked and stays blocked"), "{told:?}");
     let (pins, _, told) = configured(from_ref(&mallory), listed(2, "Mallory", &[5000]));
     let new = Pin { first_seen: NOW, ..pin(2, "Mallory", &[5000]) };
     assert_eq!((pins, told), (vec![mallory, new], vec![]));
@@ -155,9 +155,12 @@ fn entry_for_this_run_changes_no_pin() {
     // Warnings are the same as for an entry that is saved.
     let old = verified(pin(2, "Zoe", &[5001]));
     let (pins, _, told) = configured(from_ref(&old), entry.clone());
-    assert!(pins == [old] && told[0].contains("another key for 127.0.0.1:5001 than that of Zoe"), "{told:?}");
+    assert!(
+        pins == [old] && told[0].contains("has for 127.0.0.1:5001 is not the verified key of Zoe"),
+        "{told:?}"
+    );
     let (_, _, told) = configured(&[blocked(pin(1, "Bob", &[]))], entry);
-    assert!(told[0].contains("is blocked and stays so"), "{told:?}");
+    assert!(told[0].contains("is blocked and stays blocked"), "{told:?}");
 }
 
 #[test]
@@ -201,6 +204,6 @@ fn full_list_of_contacts_is_reported() {
     };
     let mut pins: BTreeMap<_, _> = (0..MAX_CONTACTS).map(numbered).collect();
     let told = configure(&mut pins, &mut vec![listed(1, "Bob", &[5000])], ME, NOW);
-    assert!(matches!(&told[..], [line] if line.starts_with("There are 10000 contacts already")));
+    assert!(matches!(&told[..], [line] if line.starts_with("There are already 10000 contacts")));
     assert_eq!(pins.len(), MAX_CONTACTS);
 }

@@ -276,7 +276,7 @@ fn contact(start: usize, known: &[Known<'_>]) -> Result<Contact, Mistake> {
 fn text<'a>(value: &'a Spanned<DeValue<'_>>, what: &str) -> Result<&'a str, Mistake> {
     match value.get_ref() {
         DeValue::String(text) => Ok(text),
-        _ => Err((value.span().start, format!("{what} is written between quotation marks."))),
+        _ => Err((value.span().start, format!("{what} is written in quotation marks."))),
     }
 }
 

@@ -345,7 +345,7 @@ fn each_mistake_is_found_at_its_line() {
         ("key = \"aeaq", "cle = \"aeaq", 1, "this one has neither"),
         ("name = ", "legacy = \"192.0.2.1:1\"\nname = ", 3, "not both"),
         ("\"Bob\"", "\" \"", 3, "a name cannot be empty"),
-        ("\"Bob\"", "3", 3, "a name is written between quotation marks"),
+        ("\"Bob\"", "3", 3, "a name is written in quotation marks"),
         ("\"Boss\"", "\"the boss\"", 4, "how about `the_boss`?"),
         ("\"Boss\"", "\"/boss\"", 4, "An alias cannot begin with / or @"),
         ("\"Boss\"", "\"@boss\"", 4, "how about `boss`?"),

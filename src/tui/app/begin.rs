@@ -105,7 +105,7 @@ fn announce(chosen: &ChosenProfile, identity: &Identity, told: &mut Vec<String>)
     told.push(format!("Created the profile {}. Others know it by this key:", chosen.name));
     told.push(format!("  {}", identity.key().grouped()));
     if let Some(similar) = &chosen.similar {
-        told.push(format!("Did you mean {similar}? Leave, and start with --name {similar}."));
+        told.push(format!("If you meant {similar}, leave and start with --name {similar}."));
     }
 }
 
@@ -242,7 +242,7 @@ pub(super) fn start(
     let saved_port = match replaces {
         None => ListeningPort::Own(port),
         Some((own, why)) => {
-            told.push(format!("{why}, so this run listens on port {port}. The next one tries {own} again."));
+            told.push(format!("{why}, so this run listens on port {port}. The next run tries {own} again."));
             ListeningPort::Replacement(port)
         }
     };
@@ -261,7 +261,7 @@ pub(super) fn start(
 
 /// The error for a history that opens but cannot be read.
 fn unreadable(error: StoreError) -> Misused {
-    Misused::new(format!("Cannot read the history: {error}. Start with --no-history to keep nothing."))
+    Misused::new(format!("Cannot read the history: {error}. Start with --no-history to store no messages."))
 }
 
 /// Opens the store, once for writing and once for reading. Also returns whether the clock may be
@@ -284,7 +284,7 @@ fn keep(
     let path = folder.join(HISTORY_FILE);
     let unusable = |error: StoreError| {
         Misused::new(format!(
-            "Cannot use {}: {error}. Start with --no-history to keep nothing, or with another --data-dir.",
+            "Cannot use {}: {error}. Start with --no-history to store no messages, or with another --data-dir.",
             path.display()
         ))
     };

@@ -94,7 +94,7 @@ fn ask_similar(
     let Some(found) = profiles.called(similar).first().map(|found| (*found).clone()) else {
         return Ok(None);
     };
-    tell(&format!("No profile is called {name}; no creates one."))?;
+    tell(&format!("No profile is called {name}; answer no to create it."))?;
     let is_meant = ask_yes(answers, &format!("Did you mean {similar}? yes/no: "))?;
     Ok(is_meant.then_some(found))
 }
@@ -109,7 +109,7 @@ pub(super) fn ask_keys(answers: Answers, file: &str, keys: &[(String, PublicKey)
     if let Some(more) = keys.len().checked_sub(MAX_KEYS_LISTED).filter(|more| *more > 0) {
         tell(&format!("  and {more} more"))?;
     }
-    ask_yes(answers, "Trust them in this run? No leaves these entries out. yes/no: ")
+    ask_yes(answers, "Trust them in this run? If not, these entries are ignored. yes/no: ")
 }
 
 fn ask_yes(answers: Answers, prompt: &str) -> anyhow::Result<bool> {

@@ -107,7 +107,10 @@ impl App {
         let more = lost.len().saturating_sub(MAX_TOLD);
         let more = if more > 0 { format!("; and {more} more changes") } else { String::new() };
         let lost = lost.iter().take(MAX_TOLD).map(String::as_str).collect::<Vec<_>>().join("; ");
-        self.say(Line::of(Ink::Bad, format!("Not saved in contacts.toml, and lost: {lost}{more}.")));
+        self.say(Line::of(
+            Ink::Bad,
+            format!("These changes could not be saved in contacts.toml and are lost: {lost}{more}."),
+        ));
     }
 
     /// Says why contacts.toml cannot be read or written, once for each mistake.

@@ -33,7 +33,8 @@ impl Undelivered {
     fn take(&mut self) -> Vec<Line> {
         let Self { named: mut lines, more } = std::mem::take(self);
         if more > 0 {
-            lines.push(Line::of(Ink::Bad, format!("And no receipt came for {more} more.")));
+            let messages = if more == 1 { "message" } else { "messages" };
+            lines.push(Line::of(Ink::Bad, format!("No receipt came for {more} more {messages}.")));
         }
         lines
     }
@@ -125,7 +126,7 @@ mod tests {
         let lines = undelivered.take();
         assert_eq!(lines.len(), MAX_NAMED + 1);
         assert_eq!(lines[0].to_string(), "text 0");
-        assert_eq!(lines[MAX_NAMED].to_string(), "And no receipt came for 3 more.");
+        assert_eq!(lines[MAX_NAMED].to_string(), "No receipt came for 3 more messages.");
         assert!(undelivered.take().is_empty());
     }
 }

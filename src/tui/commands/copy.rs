@@ -45,7 +45,7 @@ fn copy(app: &mut App, _: &str) -> Option<OpId> {
         return None;
     }
     let Some(received) = &app.received else {
-        app.say("No message has come yet, so there is nothing to copy.");
+        app.say("No message has arrived yet, so there is nothing to copy.");
         return None;
     };
     let label = app.labels.label(received.from, None);

@@ -10,11 +10,11 @@ pub(super) static DISCOVER: Spec = Spec {
     name: "/discover",
     arguments: "[WHO]",
     short: "who can discover you: on, contacts, off",
-    long: "on announces your name and key on the local network, and connects those who do the \
-           same; with the policies ask and strict, p2p-chat only tells you of strangers, and \
-           /connect accepts one. contacts announces you so that only those who know your key \
-           recognize you, and connects only contacts. off neither announces you nor looks for \
-           peers. The choice applies until p2p-chat ends; --discover sets it for each start. \
+    long: "on announces your name and key on the local network, and connects you to peers that \
+           do the same; with the policies ask and strict, p2p-chat only tells you about \
+           strangers, and /connect accepts one. contacts announces you so that only peers that \
+           know your key recognize you, and connects you only to contacts. off neither announces \
+           you nor looks for peers. The choice applies until p2p-chat ends; --discover sets it for each start. \
            Without WHO, it shows who can discover you.",
     completes: Argument::Word(&["on", "contacts", "off"]),
     read: |_, typed| match typed.rest {

@@ -26,7 +26,7 @@ pub(super) static QUIT: Spec = Spec {
     name: "/quit",
     synonyms: &["/q", "/exit", "/bye"],
     short: "say goodbye to all peers and exit",
-    long: "It works at every question too and is never taken as an answer. Ctrl-D on an empty \
+    long: "It also works at every question, and is never taken as an answer. Ctrl-D on an empty \
            line and 0 in the menu do the same.",
     read: |_, _| act(Act::Exit),
     ..COMMAND

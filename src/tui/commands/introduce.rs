@@ -10,7 +10,7 @@ pub(super) static INTRODUCE: Spec = Spec {
     short: "introduce two contacts to each other",
     long: "p2p-chat asks each of them, now or when they are online in the next 7 days. When one \
            accepts, the other gets a contact card through you. Nothing is exchanged before that. \
-           The same again asks those who have not accepted. A contact gets at most 20 \
+           The same command again asks those who have not accepted. A contact gets at most 20 \
            introductions a day from you. Without names, it lists the introductions that wait: who \
            has accepted, and who has not.",
     row: Some((&["/introduce", "/ignore"], "introduce two contacts; ignore an introduction")),

@@ -13,7 +13,7 @@ pub(super) static REQUESTS: Spec = Spec {
     long: "A new key with the name of a contact or of a blocked peer waits for your decision, \
            and so does each stranger with `/policy ask`. Until /trust or /accept, nothing is \
            sent to it and its messages are not shown. Messages for the contact still go to \
-           the old key.",
+           the old key. /requests also lists the introductions that wait for your decision.",
     row: Some((&["/requests", "/trust", "/accept"], "list or accept changed and new keys")),
     run: list_requests,
     ..COMMAND

@@ -11,7 +11,7 @@ pub(super) static MSG: Spec = Spec {
     arguments: "WHOM MESSAGE",
     short: "the same as @WHOM MESSAGE; so is /dm",
     long: "Without MESSAGE you are asked for it.",
-    row: Some((&["@WHOM MESSAGE", "/msg"], "send a message; @all means all online peers")),
+    row: Some((&["@WHOM MESSAGE", "/msg"], "send a message; @all skips unencrypted strangers")),
     completes: Argument::Peer(" "),
     takes_message: true,
     read: |menu, typed| match typed.rest {

@@ -6,7 +6,7 @@ use crate::tui::menu::refused;
 pub(super) static SHOW: Spec = Spec {
     name: "/show",
     arguments: "NUMBER",
-    short: "show a long message whole",
+    short: "show a long message in full",
     long: "A terminal shows the first 100 lines of a longer message, and the number to type here. \
            p2p-chat keeps the last 20 of them until it ends.",
     row: Some((&["/show", "/copy"], "show a cut message whole; copy the last message")),
@@ -18,7 +18,7 @@ pub(super) static SHOW: Spec = Spec {
         let number = number.parse().unwrap_or_default();
         match app.screen.long_message(number) {
             Some(lines) => app.out.extend(lines),
-            None if !app.screen.is_terminal() => app.say("Here every message is shown whole."),
+            None if !app.screen.is_terminal() => app.say("Here every message is shown in full."),
             None => app.say(format!("There is no cut message {number}. p2p-chat keeps the last 20.")),
         }
         None

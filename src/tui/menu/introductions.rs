@@ -78,7 +78,7 @@ pub(in crate::tui) fn ignore(word: &str, directory: &dyn Directory) -> Turn {
     match one_of(word, Vec::new(), directory) {
         Some(Ok(introduction)) => act(Act::IgnoreIntroduction(introduction.key)),
         Some(Err(turn)) => turn,
-        None => refused(format!("No introduction matches \"{}\". /requests lists them.", shown(word))),
+        None => refused(format!("No introduction matches \"{}\". /requests lists all.", shown(word))),
     }
 }
 

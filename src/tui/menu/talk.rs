@@ -65,7 +65,7 @@ impl Menu {
         let question = Question { kind: AskKind::Send, last: self.last.clone(), text: Some(text.to_owned()) };
         let mut turn = self.ask(Asking::Whom(question));
         if let Some(command) = meant {
-            turn.say.push(format!("For the command, type 0 and then {}.", command.name));
+            turn.say.push(format!("To run the command, type 0 and then {}.", command.name));
         }
         turn
     }

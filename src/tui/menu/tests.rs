@@ -380,7 +380,7 @@ fn text_at_the_menu_asks_for_its_recipient() {
     let mut menu = menu();
     assert_eq!(after(&mut menu, &["hello Bob", "0"]).0, None);
     assert!(menu.is_at_choice());
-    assert!(after(&mut menu, &["quit"]).1.contains("For the command, type 0 and then /quit."));
+    assert!(after(&mut menu, &["quit"]).1.contains("To run the command, type 0 and then /quit."));
 }
 
 #[test]

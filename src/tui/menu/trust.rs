@@ -205,7 +205,7 @@ fn forgettable(word: &str, directory: &dyn Directory) -> Result<(Recipient, Stri
     let pin = the_pin("/forget", word, directory)?;
     let label = label_of(&pin, directory);
     let consequence = if pin.blocked {
-        format!("{label} will no longer be blocked. If the key comes again, it is new to you.")
+        format!("{label} will no longer be blocked. If the key appears again, it is new to you.")
     } else if pin.contact {
         let next = match &pin.name {
             Some(name) if !has_namesake(&pin, directory) => {
@@ -219,7 +219,7 @@ fn forgettable(word: &str, directory: &dyn Directory) -> Result<(Recipient, Stri
         )
     } else {
         format!(
-            "The key of {label} will be forgotten. Queued messages will not be sent. If the key comes again, \
+            "The key of {label} will be forgotten. Queued messages will not be sent. If the key appears again, \
              it is new to you."
         )
     };

@@ -31,10 +31,9 @@ pub(super) fn line(news: &IntroductionNews, voice: &Voice<'_>) -> Line {
             let again = if *is_new { "" } else { " again" };
             let is_two = |whom: &[PeerInfo]| whom.len() > 1;
             let has = if is_two(accepted) { "have" } else { "has" };
-            let is = if is_two(later) { "are" } else { "is" };
             let sentences = [
                 names(asked).map(|names| format!("Asked {names}{again}.")),
-                names(later).map(|names| format!("{names} {is} asked when they are online.")),
+                names(later).map(|names| format!("{names} will be asked when they are online.")),
                 names(accepted).map(|names| format!("{names} {has} already accepted.")),
                 is_new.then(|| {
                     "Each sees it only if you are their contact. When one accepts, the other gets their contact card."
@@ -72,7 +71,7 @@ pub(super) fn line(news: &IntroductionNews, voice: &Voice<'_>) -> Line {
             voice.notice(format!("{from} accepted the introduction; {to} gets their contact card."))
         }
         IntroductionNews::NotThere => {
-            Line::of(Ink::Bad, "There is no such introduction; /requests lists them.")
+            Line::of(Ink::Bad, "There is no such introduction; /requests lists those that are waiting.")
         }
     }
 }
@@ -89,7 +88,7 @@ pub(crate) fn made_line(made: &MadeIntroduction, who: &[PeerInfo; 2], voice: &Vo
                 format!("{name} has accepted; {other} gets their contact card when {other} is online.")
             }
             (None, true, _) => format!("{name} was asked."),
-            (None, false, _) => format!("{name} is asked when they are online."),
+            (None, false, _) => format!("{name} will be asked when they are online."),
         }
     });
     format!("You introduced {one} and {other}. {}", states.collect::<Vec<_>>().join(" ")).into()
@@ -142,11 +141,17 @@ mod tests {
                 vec![],
                 both(),
                 vec![],
-                "Bob and Carol are asked when they are online. Each sees it only if",
+                "Bob and Carol will be asked when they are online. Each sees it only if",
             ),
             (false, both(), vec![], vec![], "Asked Bob and Carol again."),
             (false, one(), vec![], other(), "Asked Bob again. Carol has already accepted."),
-            (false, vec![], one(), other(), "Bob is asked when they are online. Carol has already accepted."),
+            (
+                false,
+                vec![],
+                one(),
+                other(),
+                "Bob will be asked when they are online. Carol has already accepted.",
+            ),
             (false, vec![], vec![], both(), "Bob and Carol have already accepted."),
         ] {
             let news = IntroductionNews::Asked { is_new, asked, later, accepted };
@@ -167,7 +172,11 @@ mod tests {
             passed,
         };
         for (one, other, words) in [
-            (side(1, true, false, false), side(2, false, false, false), "Bob was asked. Carol is asked when"),
+            (
+                side(1, true, false, false),
+                side(2, false, false, false),
+                "Bob was asked. Carol will be asked when",
+            ),
             (side(1, true, true, true), side(2, true, false, false), "Bob has accepted. Carol was asked."),
             (
                 side(1, true, true, false),

@@ -127,7 +127,7 @@ pub fn later(who: &PeerInfo, status: &DeliveryStatus, text: &str, voice: &Voice<
         }
         DeliveryStatus::Failed(FailureReason::Ended { attempted: true }) => (
             Ink::Bad,
-            format!("No receipt came from {who} before you left; this may not have arrived: {text}"),
+            format!("No receipt came from {who} before you left; this message may not have arrived: {text}"),
         ),
         DeliveryStatus::Failed(FailureReason::Rejected(why)) => (Ink::Bad, not_sent(&who, *why)),
         DeliveryStatus::Failed(_) | DeliveryStatus::Expired => {

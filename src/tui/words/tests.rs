@@ -442,7 +442,7 @@ fn later_status_quotes_the_message() {
         (DeliveryStatus::Cancelled, format!("Cancelled the message to {bob}: \"hi\"")),
         (
             DeliveryStatus::Failed(FailureReason::Ended { attempted: true }),
-            format!("No receipt came from {bob} before you left; this may not have arrived: \"hi\""),
+            format!("No receipt came from {bob} before you left; this message may not have arrived: \"hi\""),
         ),
         (DeliveryStatus::Unknown, format!("Sent to {bob}, but delivery is unconfirmed; not retried: \"hi\"")),
     ] {

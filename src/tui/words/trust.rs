@@ -143,7 +143,7 @@ pub(crate) fn lines_of_request(
     };
     lines.extend(against.iter().take(MAX_AGAINST).map(|pin| key_line("Old", pin.key)));
     if against.len() > MAX_AGAINST {
-        let more = format!("And {} more contacts of that name.", against.len() - MAX_AGAINST);
+        let more = format!("And {} more contacts with that name.", against.len() - MAX_AGAINST);
         lines.push(Line::of(Ink::Bad, MORE).then(more));
     }
     lines.push(key_line("New", new));
@@ -295,7 +295,7 @@ fn known(pin: &Pin, date: fn(u64) -> String) -> String {
 fn misled(addr: PeerAddr, promised: PublicKey, proven: PublicKey, voice: &Voice<'_>) -> Vec<Line> {
     let more = |text: String| Line::of(Ink::Bad, MORE).then(text);
     vec![
-        voice.warning(format!("The key at {addr} is not the one that its unencrypted receipt named. Someone on the path may have changed the receipt.")),
+        voice.warning(format!("The key at {addr} is not the one that the unencrypted receipt named. Someone on the path may have changed the receipt.")),
         more(format!("Receipt: {}", promised.grouped())),
         more(format!("Proven:  {}", proven.grouped())),
     ]
@@ -340,7 +340,7 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
         Decision::Blocked(pin) => {
             let key = beginning(pin.key);
             format!(
-                "Blocked {} (key {key}…). Nothing is sent to them or shown from them. /unblock {key} unblocks them.",
+                "Blocked {} (key {key}…). Nothing is sent to them, and nothing from them is shown. /unblock {key} unblocks them.",
                 label_of_pin(pin)
             )
         }
@@ -355,7 +355,7 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
             let (label, at) = (label_of(who, voice), place(who.id, who.addr));
             let also_at = if label == at { String::new() } else { format!("{at}, ") };
             format!(
-                "Blocked {label} ({also_at}unencrypted). Nothing is sent to them or shown from them. /unblock {at} unblocks them."
+                "Blocked {label} ({also_at}unencrypted). Nothing is sent to them, and nothing from them is shown. /unblock {at} unblocks them."
             )
         }
         Decision::UnblockedLegacy(who, true) => format!("Unblocked {}.", label_of(who, voice)),
@@ -518,7 +518,7 @@ fn no_room(count: usize) -> String {
 /// Returns the lines about the pending requests. `more` peers had no room.
 pub(crate) fn requests_lines(requests: &[PeerRequest], more: usize, voice: &Voice<'_>) -> Vec<Line> {
     if requests.is_empty() {
-        return vec!["No request waits for your decision.".into()];
+        return vec!["No requests are waiting for your decision.".into()];
     }
     let voice = Voice { stamp: "", ..*voice };
     let mut lines: Vec<Line> =

@@ -49,7 +49,7 @@ fn unpromised_key_is_reported_and_gets_no_message() {
     bob.says_it_is(Capability::Key(promised));
     let mut alice = Peer::named("Alice").start();
     alice.says(&bob.addr().to_string(), "what nobody else may read");
-    alice.sees(&format!("The key at {} is not the one that its unencrypted receipt named.", bob.addr()));
+    alice.sees(&format!("The key at {} is not the one that the unencrypted receipt named.", bob.addr()));
     alice.sees(&format!("Receipt: {}", promised.grouped()));
     alice.sees(&format!("Proven:  {}", bob.key().grouped()));
     let got = bob.got();

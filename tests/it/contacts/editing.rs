@@ -234,7 +234,7 @@ fn lost_decisions_are_named_at_exit() {
     alice.types(&["/block bob"]);
     alice.sees("It will be saved when the file can be written.");
     alice.types(&["/quit"]);
-    alice.sees("Not saved in contacts.toml, and lost: Bob is blocked.");
+    alice.sees("These changes could not be saved in contacts.toml and are lost: Bob is blocked.");
     assert!(alice.ends().success());
 }
 

@@ -47,7 +47,7 @@ fn later_history_is_refused_in_one_sentence() {
         errors,
         format!(
             "p2p-chat: Cannot use {}: a later version of p2p-chat wrote it (format 1000). \
-             Start with --no-history to keep nothing, or with another --data-dir.",
+             Start with --no-history to store no messages, or with another --data-dir.",
             path.display()
         )
     );
@@ -69,8 +69,9 @@ fn damaged_history_is_set_aside_at_start() {
     bytes[..HEADER].fill(b'x');
     fs::write(&path, &bytes).expect("written");
     let mut her = alice.start();
-    let line = her.sees("The history is damaged. It is kept as ");
-    let aside = line.split(" It is kept as ").nth(1).and_then(|rest| rest.split(", and a new one").next());
+    let line = her.sees("The history is damaged. p2p-chat renamed it to ");
+    let aside =
+        line.split(" renamed it to ").nth(1).and_then(|rest| rest.split(" and created a new one").next());
     let aside = fs::read(aside.expect("a name")).expect("it is there");
     assert!(aside == bytes, "what is set aside is as it was");
     let mut him = bob.start();

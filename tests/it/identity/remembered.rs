@@ -109,7 +109,7 @@ fn listed_key_at_verified_contact_address_warns() {
     let listed = format!("[[peer]]\naddress = \"{addr}\"\nkey = \"{}\"\n", key(2));
     let verified = known(&format!("verified = \"{date}\"\n"));
     let mut alice = remembering(data.path(), &verified).saved_peers(&listed).start();
-    let warning = format!("peers.toml has another key for {addr} than that of Bob, which you have verified");
+    let warning = format!("The key that peers.toml has for {addr} is not the verified key of Bob");
     let line = alice.sees(&warning);
     assert!(line.contains(&key(1).grouped().to_string()), "{line}");
     let listed_entry = format!("[[contact]]\nkey = \"{}\"\naddresses = [\"{addr}\"]\n", key(2));

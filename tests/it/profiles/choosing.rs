@@ -81,7 +81,7 @@ fn similar_name_is_confirmed_before_a_new_profile() {
     run(started("Alice", &data).arg("--profile=alice"), &[]);
     for (answer, name, profiles) in [("yes", "Alice", &["alice"][..]), ("no", "Alcie", &["alcie", "alice"])] {
         let terminal = Terminal::start(started("Alcie", &data), 30, 100);
-        terminal.waits_for("No profile is called Alcie; no creates one.");
+        terminal.waits_for("No profile is called Alcie; answer no to create it.");
         asks(&terminal, "Did you mean Alice? yes/no: ");
         terminal.enters("perhaps");
         terminal.waits_for("Type yes or no.");

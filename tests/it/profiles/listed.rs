@@ -23,7 +23,7 @@ fn only_new_creates_a_profile() {
     assert_eq!(profile_toml(&data, "alice")["name"].as_str(), Some("Alice"));
     let errors = refused(id("ALICE", &data, &["--new"]));
     assert!(
-        errors.contains("There is a profile Alice already; leave out --new to print its key."),
+        errors.contains("The profile Alice already exists; leave out --new to print its key."),
         "{errors}"
     );
     assert!(refused(id("", &data, &["--new"])).contains("A new profile needs a name; add --name NAME."));

@@ -271,7 +271,7 @@ fn first_start_shows_the_new_key() {
     let printed = run(started("Alice", &data), &[]);
     assert!(!printed.iter().any(|line| line.contains("Created")), "{printed:?}");
     let printed = run(started("Alcie", &data), &[]);
-    assert!(printed.contains(&"Did you mean Alice? Leave, and start with --name Alice.".to_owned()));
+    assert!(printed.contains(&"If you meant Alice, leave and start with --name Alice.".to_owned()));
     let printed = run(started("Bob", &data), &[]);
     assert!(!printed.iter().any(|line| line.contains("Did you mean")), "{printed:?}");
 }

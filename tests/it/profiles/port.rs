@@ -38,7 +38,7 @@ fn port_in_use_is_replaced_by_the_next() {
     let now = alice.addr().port();
     assert!(now > port && now <= port + 100, "{now} is not next to {port}");
     alice.sees(&format!(
-        "Another program uses port {port}, so this run listens on port {now}. The next one tries {port} again."
+        "Another program uses port {port}, so this run listens on port {now}. The next run tries {port} again."
     ));
     alice.still_answers();
     // A second start reports the port.

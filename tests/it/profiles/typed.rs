@@ -26,7 +26,7 @@ fn enters(terminal: &Terminal, line: &str) {
     let said = match line {
         "/mute" => "No peers are muted. /mute WHOM mutes one.",
         "/alias" => "There are no aliases; /alias WHOM NAME gives one.",
-        "/requests" => "No request waits for your decision.",
+        "/requests" => "No requests are waiting for your decision.",
         "/key" => "Others know you by this key:",
         other => panic!("{other} is none of the commands of these scenarios"),
     };

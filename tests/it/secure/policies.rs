@@ -99,7 +99,7 @@ fn strict_policy_refuses_strangers_and_talks_to_contacts() {
     assert!(line.contains(&bob.addr().to_string()) && line.ends_with(words), "{line}");
     // There is nothing to decide, and what she asked in plain makes her nobody with a key.
     bob.types(&["/requests"]);
-    bob.sees("No request waits for your decision.");
+    bob.sees("No requests are waiting for your decision.");
     assert_eq!(bob.lists(alice.addr()), None);
     carol.says("Bob", "you know me");
     bob.sees(&format!("{}: you know me", carol.encrypted()));

@@ -65,7 +65,9 @@ fn blocked_key_is_cut_off_until_forgotten() {
     let (mut alice, mut bob) = acquainted();
     let beginning: String = bob.key().chars().take(8).collect();
     alice.types(&["/block bob"]);
-    alice.sees(&format!("Blocked Bob (key {beginning}…). Nothing is sent to them or shown from them."));
+    alice.sees(&format!(
+        "Blocked Bob (key {beginning}…). Nothing is sent to them, and nothing from them is shown."
+    ));
     alice.types(&["2"]);
     alice.sees("  blocked  ");
     alice.sees("0 peers, 0 online, 1 blocked.");
@@ -86,7 +88,7 @@ fn blocked_key_is_cut_off_until_forgotten() {
 
     // The user is asked before his key counts again, as that of a new peer.
     alice.types(&[&format!("/forget {beginning}")]);
-    alice.sees(" will no longer be blocked. If the key comes again, it is new to you.");
+    alice.sees(" will no longer be blocked. If the key appears again, it is new to you.");
     alice.types(&["yes"]);
     alice.sees("Forgot Bob, who is no longer blocked.");
     bob.says("Alice", "and now?");

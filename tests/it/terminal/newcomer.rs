@@ -176,7 +176,7 @@ fn keys_of_a_local_file_need_a_yes() {
         let mut alice = Terminal::start(alice(), 40, 200);
         alice.waits_for("peers.toml lists keys of peers that are not your contacts:");
         alice.waits_for(&format!("  Carol: {}", key.grouped()));
-        line_stands(&alice, "Trust them in this run? No leaves these entries out. yes/no: ", "", "");
+        line_stands(&alice, "Trust them in this run? If not, these entries are ignored. yes/no: ", "", "");
         alice.enters("perhaps");
         alice.waits_for("Type yes or no.");
         alice.enters(answer);

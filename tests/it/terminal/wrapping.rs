@@ -169,7 +169,7 @@ fn copy_puts_the_last_message_on_the_clipboard() {
     let (alice, mut bob) = alice_and_bob(80);
     line_stands(&alice, CHOICE, "", "");
     alice.enters("/copy");
-    alice.waits_for("No message has come yet, so there is nothing to copy.");
+    alice.waits_for("No message has arrived yet, so there is nothing to copy.");
     bob.says("1", "hello there");
     alice.waits_for(": hello there");
     alice.enters("/copy");

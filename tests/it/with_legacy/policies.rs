@@ -81,7 +81,7 @@ fn ask_policy_holds_first_messages_of_all_programs() {
         legacy.send(alice.addr(), "thank you").expect("Alice listens");
         alice.sees(&format!("] {}: thank you", shown(&legacy)));
         alice.types(&["/requests"]);
-        alice.sees("No request waits for your decision.");
+        alice.sees("No requests are waiting for your decision.");
     }
     let printed = alice.printed();
     assert!(!printed.iter().any(|line| line.contains("hello?")), "{printed:#?}");

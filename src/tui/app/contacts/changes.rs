@@ -48,11 +48,11 @@ fn words(before: Option<&Contact>, after: Option<&Contact>) -> Vec<String> {
         });
     }
     if before.addrs != after.addrs {
-        words.push("has other addresses".into());
+        words.push("has different addresses".into());
     }
     let dates = before.verified.zip(after.verified);
     if dates.is_some_and(|(before, after)| before != after) {
-        words.push("has another date of verification".into());
+        words.push("has a different verification date".into());
     }
     words
 }
@@ -92,12 +92,12 @@ mod tests {
             (
                 Some(bob.clone()),
                 Some(Contact { addrs: vec!["127.0.0.1:5001".parse().unwrap()], ..bob.clone() }),
-                "Bob has other addresses",
+                "Bob has different addresses",
             ),
             (
                 Some(Contact { verified: Some(1), ..bob.clone() }),
                 Some(Contact { verified: Some(2), ..bob.clone() }),
-                "Bob has another date of verification",
+                "Bob has a different verification date",
             ),
         ] {
             assert_eq!(sentence("Bob", before.as_ref(), after.as_ref()).as_deref(), Some(words));

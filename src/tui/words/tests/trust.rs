@@ -269,7 +269,7 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         ),
         (
             Event::Decided(Decision::Blocked(pin("Bob", 2))),
-            "Blocked Bob (key aibaeaqc…). Nothing is sent to them or shown from them. /unblock aibaeaqc unblocks them.",
+            "Blocked Bob (key aibaeaqc…). Nothing is sent to them, and nothing from them is shown. /unblock aibaeaqc unblocks them.",
         ),
         (
             Event::Decided(Decision::Forgotten(bob(), Forgotten::Contact)),
@@ -324,12 +324,12 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         (Event::Decided(Decision::UnblockedSource(source)), "Unblocked 192.0.2.66."),
         (
             Event::Decided(Decision::BlockedLegacy(bob())),
-            "Blocked Bob (127.0.0.1:5001, unencrypted). Nothing is sent to them or shown from them. \
+            "Blocked Bob (127.0.0.1:5001, unencrypted). Nothing is sent to them, and nothing from them is shown. \
              /unblock 127.0.0.1:5001 unblocks them.",
         ),
         (
             Event::Decided(Decision::BlockedLegacy(nameless)),
-            "Blocked 127.0.0.1:5009 (unencrypted). Nothing is sent to them or shown from them. \
+            "Blocked 127.0.0.1:5009 (unencrypted). Nothing is sent to them, and nothing from them is shown. \
              /unblock 127.0.0.1:5009 unblocks them.",
         ),
     ] {
@@ -349,7 +349,7 @@ fn broken_promise_shows_both_keys() {
     assert_eq!(
         told(&event),
         "\
-[14:03:07] ! The key at 127.0.0.1:5001 is not the one that its unencrypted receipt named. Someone on the path may have changed the receipt.
+[14:03:07] ! The key at 127.0.0.1:5001 is not the one that the unencrypted receipt named. Someone on the path may have changed the receipt.
   ! Receipt: aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq
   ! Proven:  aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba"
     );
@@ -377,7 +377,7 @@ fn keys_and_requests_are_listed() {
         stamp: "[14:03:07] ",
         date,
     };
-    assert_eq!(requests_lines(&[], 0, &voice), ["No request waits for your decision.".into()]);
+    assert_eq!(requests_lines(&[], 0, &voice), ["No requests are waiting for your decision.".into()]);
     let request =
         PeerRequest { met: meeting(Some("Zoe"), "192.0.2.7:5000"), against: Vec::new(), held: None };
     let lines = requests_lines(&[request], 2, &voice);
