@@ -64,7 +64,7 @@ const SEEDS: u64 = 9;
 
 /// Seeds of worlds with namesakes, and of two people.
 const SEEDS_WITH_NAMESAKES: u64 = 6;
-const SEEDS_OF_TWO: u64 = 28;
+const SEEDS_OF_TWO: u64 = 60;
 
 /// So many seeds show rare events, too.
 const MANY_SEEDS: u64 = 1_000;
