@@ -31,7 +31,7 @@ fn discover(app: &mut App, who: &str) -> Option<OpId> {
         "on" => app.node.set_discovery_mode(DiscoveryMode::On),
         "contacts" => app.node.set_discovery_mode(DiscoveryMode::Contacts),
         "off" => app.node.set_discovery_mode(DiscoveryMode::Off),
-        _ => drop(app.node.follow_networks()),
+        _ => app.node.follow_networks(),
     }
     let words = app.who_discovers();
     let hint = if who.is_empty() { " /discover on, contacts or off changes it." } else { "" };
