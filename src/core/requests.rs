@@ -160,9 +160,11 @@ impl State {
             self.check_claim_of_any(key, addr, now);
         }
         let ProbeStart { wants_ping, has_left, prefix } = start;
-        let purpose = Purpose::Probe(probe);
         // A hello would undo a goodbye. Whether a program listens there is all that matters.
         let is_bare = has_left && probe == Probe::Dial && !wants_ping;
+        let is_question = !is_bare && self.peers.take_asked_again(peer_id);
+        let probe = if is_question { Probe::Connect } else { probe };
+        let purpose = Purpose::Probe(probe);
         let promise = self.peers.untried_promise(peer_id).filter(|_| probe == Probe::Dial && !is_bare);
         let job = if self.is_only_encrypted(peer_id) && !is_bare {
             let say = if probe == Probe::Connect { Request::Open } else { Request::Ping };

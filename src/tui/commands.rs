@@ -287,13 +287,13 @@ pub(super) fn overview() -> Vec<String> {
     lines
 }
 
-/// Returns the full description of a command, in lines of at most [`COLUMNS`].
+/// Returns the full description of a command, in lines that leave the last column free.
 pub(super) fn explained(command: &Spec) -> Vec<String> {
     let mut lines = vec![format!("{}: {}.", usage(command), command.short), String::new()];
     for word in command.long.split(' ') {
         match lines.last_mut() {
             Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= COLUMNS => {
+            Some(line) if line.chars().count() + 1 + word.chars().count() < COLUMNS => {
                 line.push(' ');
                 line.push_str(word);
             }
@@ -363,7 +363,7 @@ mod tests {
     fn explanation_wraps_between_words() {
         for command in COMMANDS {
             let lines = explained(command);
-            assert!(lines.iter().all(|line| line.chars().count() <= COLUMNS), "{lines:?}");
+            assert!(lines.iter().all(|line| line.chars().count() < COLUMNS), "{lines:?}");
             assert_eq!(lines[1..].join(" "), command.long);
         }
     }

@@ -155,9 +155,18 @@ impl Peers {
         program.promised.filter(|_| !program.is_silent)
     }
 
-    /// A peer that promised sessions did not answer the opening line.
+    /// Returns whether the next probe of a peer asks it once more whether it has sessions.
+    pub(in crate::core) fn take_asked_again(&mut self, id: Recipient) -> bool {
+        self.update(id, |peer| std::mem::take(&mut peer.program.is_asked_again)) == Some(true)
+    }
+
+    /// A peer that promised sessions did not answer the opening line. It is asked once more whether
+    /// it has sessions: a busy program closes connections that it has not read.
     pub(in crate::core) fn left_promise_open(&mut self, id: Recipient) {
-        self.update(id, |peer| peer.program.is_silent = true);
+        self.update(id, |peer| {
+            let was_silent = std::mem::replace(&mut peer.program.is_silent, true);
+            peer.program.is_asked_again = peer.program.promised.is_some() && !was_silent;
+        });
     }
 
     /// What a peer promised was shown to be false.

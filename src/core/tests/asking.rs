@@ -163,6 +163,20 @@ fn broken_session_is_tried_again_without_messages() {
 }
 
 #[test]
+fn silent_session_is_asked_about_once_more() {
+    let mut story = Story::new().with_static(&[5001]);
+    story.promises(BOBS);
+    // A busy program closes connections that it has not read.
+    story.request_ends(None, RequestEnd::NoSession);
+    story.gets(5001, Body::ConnectAck);
+    story.ends(5001, &SendResult::HandedOver);
+    story.later(PROBE_INTERVAL);
+    assert_eq!(story.dials(5001), [Outgoing::Connect]);
+    story.promises(BOBS);
+    assert_eq!(story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered).expect, Some(key(BOBS)));
+}
+
+#[test]
 fn promise_ends_with_another_key_not_with_silence() {
     let mut story = Story::new();
     story.does(Command::Connect(these(5001)));
