@@ -145,6 +145,11 @@ impl State {
             peer_id = self.found_legacy(peer_id, now);
             self.announce(peer_id, now);
         }
+        // Its receipt would have shown whether it has sessions.
+        let is_open = self.protocol_of(peer_id) == PeerProtocol::Unknown;
+        if purpose == Purpose::Ack && seen == SendResult::Unanswered && is_open {
+            self.peers.asks_again(peer_id);
+        }
         match purpose {
             Purpose::Message(id) => {
                 self.outbox.plain_sent(peer_id, id, result, parts, now);

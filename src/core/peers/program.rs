@@ -19,7 +19,7 @@ pub(super) struct Program {
     pub(super) promised: Option<Capability>,
     /// It did not answer the opening line since it promised sessions.
     pub(super) is_silent: bool,
-    /// The next probe asks it once more whether it has sessions.
+    /// The next probe asks it whether it has sessions.
     pub(super) is_asked_again: bool,
     /// A new name in a `connect` from the address of a legacy peer, until it is clear whether the
     /// sender is a legacy peer, too, or one with a key.

@@ -155,9 +155,14 @@ impl Peers {
         program.promised.filter(|_| !program.is_silent)
     }
 
-    /// Returns whether the next probe of a peer asks it once more whether it has sessions.
+    /// Returns whether the next probe of a peer asks it whether it has sessions, and forgets it.
     pub(in crate::core) fn take_asked_again(&mut self, id: Recipient) -> bool {
         self.update(id, |peer| std::mem::take(&mut peer.program.is_asked_again)) == Some(true)
+    }
+
+    /// The next probe of a peer asks it whether it has sessions.
+    pub(in crate::core) fn asks_again(&mut self, id: Recipient) {
+        self.update(id, |peer| peer.program.is_asked_again = true);
     }
 
     /// A peer that promised sessions did not answer the opening line. It is asked once more whether

@@ -177,6 +177,17 @@ fn silent_session_is_asked_about_once_more() {
 }
 
 #[test]
+fn peer_whose_acknowledgement_is_unanswered_is_asked() {
+    let mut story = Story::new();
+    story.gets(5001, Body::Connect);
+    assert!(story.dials(5001).contains(&Outgoing::ConnectAck));
+    story.ends(5001, &SendResult::Unanswered);
+    story.gets(5001, Body::ConnectAck);
+    story.later(PROBE_INTERVAL);
+    assert_eq!(story.dials(5001), [Outgoing::Connect]);
+}
+
+#[test]
 fn promise_ends_with_another_key_not_with_silence() {
     let mut story = Story::new();
     story.does(Command::Connect(these(5001)));

@@ -191,16 +191,21 @@ fn nothing_unencrypted_follows_a_receipt_without_a_key() {
         let mut story = Story::new();
         story.writes(5001, 1);
         story.gets_receipt(Capability::AnyKey);
+        let mut asked = 0;
         for _ in 0..20 {
             while !story.session_requests.is_empty() {
                 assert_eq!(story.request_ends(None, end.clone()).expect, None);
             }
             story.writes(5001, 2);
             story.later(seconds(10));
-            // Whether a program is there is asked, and tells it nothing.
-            story.under_way.retain(|request| request.message != Outgoing::Probe);
+            // Whether a program is there, and once more whether it has sessions, is asked, which
+            // tells it nothing.
+            asked += story.dials(5001).iter().filter(|message| **message == Outgoing::Connect).count();
+            let is_asked = |message: &Outgoing| matches!(message, Outgoing::Probe | Outgoing::Connect);
+            story.under_way.retain(|request| !is_asked(&request.message));
             assert_eq!(story.under_way, [], "{end:?}");
         }
+        assert!(asked <= 1, "{end:?}: {asked}");
         assert_eq!(story.state.queued(at(5001).into()), 2, "{end:?}");
     }
 }
