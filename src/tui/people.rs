@@ -578,6 +578,6 @@ fn which(word: &str, fitting: &[&Candidate]) -> String {
         named.push(format!("and {} more in the list", fitting.len() - MAX_NAMED));
     }
     let has_numbers = fitting.iter().all(|known| known.number.is_some());
-    let give = if has_numbers { "a number" } else { "a number or the whole name" };
+    let give = if has_numbers { "a number instead" } else { "a number or the whole name" };
     format!("\"{}\" matches {} peers. Type {give}: {}.", shown(word), fitting.len(), named.join(", "))
 }

@@ -284,7 +284,7 @@ fn two_peers_of_one_name_are_told_apart() {
     let number = row.split_whitespace().next().expect("a number").to_owned();
     for word in ["bob", "bo"] {
         alice.types(&["1", word]);
-        alice.sees(&format!("\"{word}\" matches 2 peers. Type a number: 1 for {} (", label(&bob)));
+        alice.sees(&format!("\"{word}\" matches 2 peers. Type a number instead: 1 for {} (", label(&bob)));
         alice.says(&number, &format!("for the second by {word}"));
         other.sees(&format!(": for the second by {word}"));
     }

@@ -282,7 +282,7 @@ fn unknown_recipient_is_asked_for_again() {
     for (whom, words) in [
         (
             "car",
-            "\"car\" matches 2 peers. Type a number: 2 for Carol (127.0.0.1:5002), 6 for Carla (127.0.0.1:5006).",
+            "\"car\" matches 2 peers. Type a number instead: 2 for Carol (127.0.0.1:5002), 6 for Carla (127.0.0.1:5006).",
         ),
         ("da", "No contact matches \"da\". Did you mean Dan?"),
         ("boob", "No contact matches \"boob\". Did you mean Bob?"),

@@ -293,7 +293,7 @@ pub(super) fn sum(
         failures.push(format!("{unnamed} more"));
     }
     let LeftOut { offline, refusing, .. } = left_out;
-    failures.extend(left_out_contacts(offline, ["is offline", "are offline"], voice));
+    failures.extend(left_out_contacts(offline, ["is offline, not sent", "are offline, not sent"], voice));
     let verbs = ["does not accept messages from you", "do not accept messages from you"];
     failures.extend(left_out_contacts(refusing, verbs, voice));
     let total = total + offline.count + refusing.count;

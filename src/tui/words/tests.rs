@@ -334,12 +334,17 @@ fn sum_names_the_contacts_that_are_left_out() {
         told_in(&Event::Sum { kind, total: 1, done: 1, failed: Vec::new(), left_out }, false)
     };
     let (one, two, three) = ("Contact1·aeaq", "Contact2·aiba", "Contact3·ambq");
-    assert_eq!(words(1, 0), format!("Sent to 1 of 2 ({one} is offline)."));
-    assert_eq!(words(2, 0), format!("Sent to 1 of 3 ({one} and {two} are offline)."));
-    assert_eq!(words(3, 0), format!("Sent to 1 of 4 ({one}, {two} and {three} are offline)."));
-    assert_eq!(words(50, 0), format!("Sent to 1 of 51 ({one}, {two}, {three} and 47 more are offline)."));
+    assert_eq!(words(1, 0), format!("Sent to 1 of 2 ({one} is offline, not sent)."));
+    assert_eq!(words(2, 0), format!("Sent to 1 of 3 ({one} and {two} are offline, not sent)."));
+    assert_eq!(words(3, 0), format!("Sent to 1 of 4 ({one}, {two} and {three} are offline, not sent)."));
+    assert_eq!(
+        words(50, 0),
+        format!("Sent to 1 of 51 ({one}, {two}, {three} and 47 more are offline, not sent).")
+    );
     assert_eq!(words(0, 1), format!("Sent to 1 of 2 ({one} does not accept messages from you)."));
-    let both = format!("Sent to 1 of 4 ({one} is offline; {one} and {two} do not accept messages from you).");
+    let both = format!(
+        "Sent to 1 of 4 ({one} is offline, not sent; {one} and {two} do not accept messages from you)."
+    );
     assert_eq!(words(1, 2), both);
 }
 

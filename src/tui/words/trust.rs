@@ -70,7 +70,7 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             vec![voice.about(who, voice.named(who), rest)]
         }
         Event::AcceptsAgain(who) => {
-            vec![voice.about(who, voice.named(who), " accepts messages from you again.".into())]
+            vec![voice.about(who, voice.named(who), " accepts messages from you now.".into())]
         }
         Event::PlainRefused(source, count) => {
             let what = match count {

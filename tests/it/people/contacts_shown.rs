@@ -75,9 +75,9 @@ fn refusing_peer_is_listed_as_refusing() {
     alice.has_seen("1 peer, 0 online.");
     does(&mut alice, &["@all is anyone there?"], "No peer is online. Choose 3");
     does(&mut bob, &["/unblock alice"], "Unblocked Alice");
-    alice.sees(" accepts messages from you again.");
+    alice.sees(" accepts messages from you now.");
     let printed = alice.printed();
-    let count = printed.iter().filter(|line| line.contains("accepts messages from you again")).count();
+    let count = printed.iter().filter(|line| line.contains("accepts messages from you now")).count();
     assert_eq!(count, 1, "{printed:#?}");
     does(&mut alice, &["@all I am back"], "Delivered to Bob");
     bob.has_seen(": I am back");

@@ -397,7 +397,7 @@ fn contact_at_anothers_address_is_named_once() {
     let line = told(&event);
     assert!(line.contains("* Eve") && line.ends_with(", is at 127.0.0.1:5001 now."), "{line}");
     let event = Event::AcceptsAgain(secure_bob());
-    assert!(told(&event).ends_with(" accepts messages from you again."), "{}", told(&event));
+    assert!(told(&event).ends_with(" accepts messages from you now."), "{}", told(&event));
 }
 
 #[test]
