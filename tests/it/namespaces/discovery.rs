@@ -191,6 +191,23 @@ fn network_that_comes_up_later_is_used() {
 }
 
 #[test]
+fn peer_with_a_new_address_is_found_there() {
+    let Some(mut lab) = Lab::new() else { return };
+    let Some([hers, his]) = network(&mut lab, ["hers", "his"]) else { return };
+    let mut alice = peer(&hers, "Alice", "on").start();
+    let bob = peer(&his, "Bob", "on").start();
+    alice.has_seen("* Bob (10.83.0.2:5000) is online");
+    for command in ["addr del 10.83.0.2/24", "addr add 10.83.0.77/24", "route replace default"] {
+        his.does(&format!("ip {command} dev to-switch"));
+    }
+    alice.types(&["@bob are you there?"]);
+    bob.has_seen("[encrypted]: are you there?");
+    until(SOON, "Bob is listed at his new address", || {
+        alice.lists(at("10.83.0.77", PORT)).is_some_and(|row| row.contains("connected  lan "))
+    });
+}
+
+#[test]
 fn taken_mdns_port_is_reported_until_free() {
     let Some(mut lab) = Lab::new() else { return };
     let Some([hers, his]) = network(&mut lab, ["hers", "his"]) else { return };
