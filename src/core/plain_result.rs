@@ -146,8 +146,8 @@ impl State {
             self.announce(peer_id, now);
         }
         // Its receipt would have shown whether it has sessions.
-        let is_open = self.protocol_of(peer_id) == PeerProtocol::Unknown;
-        if purpose == Purpose::Ack && seen == SendResult::Unanswered && is_open {
+        let is_unknown = self.protocol_of(peer_id) == PeerProtocol::Unknown;
+        if purpose == Purpose::Ack && seen == SendResult::Unanswered && is_unknown {
             self.peers.asks_again(peer_id);
         }
         match purpose {

@@ -180,8 +180,8 @@ fn receipt_without_a_key_leads_to_a_session() {
     assert_eq!(story.under_way, []);
     let greeting = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!((greeting.expect, greeting.say), (None, Request::Open));
-    let turn = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!((turn.expect, turn.say), (Some(key(BOBS)), Request::Messages(vec![message(1)])));
+    let batch = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!((batch.expect, batch.say), (Some(key(BOBS)), Request::Messages(vec![message(1)])));
     assert!(story.told().contains(&Event::Settled(op)));
 }
 

@@ -184,7 +184,7 @@ fn network_that_comes_up_later_is_used() {
     assert!(!bob.printed().iter().any(|line| line.contains("Visible")), "{:?}", bob.printed());
     his.does("ip link set to-switch up");
     his.does("ip route add default dev to-switch");
-    // The networks are read once a minute while nothing is dialed.
+    // The networks are read every 3 s; once a minute would not be enough.
     assert!(bob.sees_in_time("Visible as Bob on 10.83.0.0/24.", Duration::from_secs(20)));
     alice.has_seen("* Bob (10.83.0.2:5000) is online");
     bob.has_seen("* Alice (10.83.0.1:5000) is online");
