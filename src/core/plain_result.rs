@@ -162,6 +162,8 @@ impl State {
                 }
                 self.finished(op, peer_id, result);
             }
+            // A key has proven itself there meanwhile, and has the messages.
+            Purpose::Ask if peer_id.public_key().is_some() => self.serve(peer_id, now),
             Purpose::Ask => {
                 let is_known = taken && !is_key_there;
                 let answer = if is_known { RouteAnswer::Plain } else { RouteAnswer::Failed(result) };

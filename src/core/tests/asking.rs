@@ -95,6 +95,22 @@ fn accepted_session_does_not_overtake_waiting_message() {
 }
 
 #[test]
+fn late_receipt_does_not_put_off_the_message() {
+    let mut story = Story::new();
+    story.writes(5001, 1);
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    // The session proves that Bob is there before the receipt for our `connect` comes, and the
+    // message is being stored for him.
+    story.holds_writes = true;
+    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.promises(BOBS);
+    story.stores_all(Ok(()));
+    assert_eq!(story.outcomes(), [], "he is online");
+    story.takes_messages();
+    assert_eq!(story.outcomes(), [DeliveryStatus::Delivered]);
+}
+
+#[test]
 fn unencrypted_message_stays_unencrypted_when_key_comes_later() {
     let mut story = Story::new();
     story.writes(5001, 1);
