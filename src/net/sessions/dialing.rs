@@ -21,6 +21,13 @@ pub(super) enum DialId {
     Probe(PublicKey, PeerAddr),
 }
 
+impl DialId {
+    /// Returns whether the dial opens no session.
+    pub(super) fn is_probe(&self) -> bool {
+        matches!(self, Self::Probe(..))
+    }
+}
+
 /// The dials to one peer that are under way, and the requests that wait for them.
 #[derive(Debug)]
 pub(super) struct KeyDial {

@@ -11,6 +11,7 @@ mod conn;
 mod dialing;
 mod event_loop;
 mod link;
+mod links;
 mod pool;
 mod receipt_limiter;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use smol_str::SmolStr;
 
 use super::dialing::{DialId, KeyDial, Pending};
 use super::link::{Challenge, Link, Phase, in_window};
+use super::links::Links;
 use super::receipt_limiter::ReceiptLimiter;
 use super::{
     ASK_TO_VERIFY_EVERY, CONNECTS_WITHIN, DIAL_AGAIN_AFTER, LinkId, LinkOutput, MAX_DIALING, MAX_HANDSHAKES,
@@ -42,7 +43,7 @@ pub struct Pool {
     own: PublicKey,
     /// A random number that identifies this run.
     run: u64,
-    links: BTreeMap<LinkId, Link>,
+    links: Links,
     sessions: BTreeMap<PublicKey, Session>,
     dials: BTreeMap<DialId, KeyDial>,
     last_link: u64,
@@ -55,6 +56,8 @@ pub struct Pool {
     receipts_at: Option<Time>,
     /// When to dial again after a limit was reached.
     dial_again_at: Option<Time>,
+    /// The connections on which one side has said bye, the first first.
+    parting: VecDeque<LinkId>,
     closing: bool,
 }
 
@@ -64,7 +67,7 @@ impl Pool {
         Self {
             own,
             run,
-            links: BTreeMap::new(),
+            links: Links::default(),
             sessions: BTreeMap::new(),
             dials: BTreeMap::new(),
             last_link: 0,
@@ -74,6 +77,7 @@ impl Pool {
             receipt_limiter: ReceiptLimiter::default(),
             receipts_at: None,
             dial_again_at: None,
+            parting: VecDeque::new(),
             closing: false,
         }
     }
@@ -138,7 +142,7 @@ impl Pool {
     fn wants_address(&self, pending: &Pending, key: PublicKey, now: Time) -> bool {
         let SessionRequest { say, addrs, .. } = &pending.request;
         let Some(session) = self.sessions.get(&key) else { return false };
-        let dialed = self.links.get(&session.link).and_then(|link| link.dialed);
+        let dialed = self.links.get(session.link).and_then(|link| link.dialed);
         let met = session.met.filter(|(_, at)| now.since(*at) < MET_COUNTS_FOR);
         let is_known = dialed.into_iter().chain(met.map(|(addr, _)| addr)).any(|addr| addrs.contains(&addr));
         *say == Request::Open && !addrs.is_empty() && !is_known
@@ -169,7 +173,7 @@ impl Pool {
     fn send_pings(&mut self, key: PublicKey, now: Time) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let link = session.link;
-        if !self.links.get(&link).is_some_and(Link::is_open) {
+        if !self.links.get(link).is_some_and(Link::is_open) {
             return;
         }
         let mut nonces = Vec::new();
@@ -183,7 +187,7 @@ impl Pool {
 
     /// Returns the connection of the session with a key.
     fn session_link(&self, key: PublicKey) -> Option<&Link> {
-        self.links.get(&self.sessions.get(&key)?.link)
+        self.links.get(self.sessions.get(&key)?.link)
     }
 
     /// Returns the address of the peer of an open session: where it was dialed, or where it comes
@@ -196,7 +200,7 @@ impl Pool {
     fn pump(&mut self, key: PublicKey, now: Time, handler: &mut dyn SessionHandler) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let link_id = session.link;
-        let Some(link) = self.links.get_mut(&link_id).filter(|link| link.is_open()) else { return };
+        let Some(link) = self.links.get_mut(link_id).filter(|link| link.is_open()) else { return };
         let is_bye = |pending: &Pending| matches!(pending.request.say, Request::Bye);
         let mut records = Vec::new();
         for pending in &mut session.queue {
@@ -234,15 +238,20 @@ impl Pool {
         };
         let dial = self.dials.entry(id).or_insert_with(|| KeyDial::new(expect, now));
         let dialed: Vec<PeerAddr> =
-            dial.links.iter().filter_map(|link| self.links.get(link)?.dialed).collect();
+            dial.links.iter().filter_map(|link| self.links.get(*link)?.dialed).collect();
         dial.add(pending, &dialed);
+        if id.is_probe() && self.dial_again_at.is_some() {
+            // Others wait for room, and it comes after them.
+            return;
+        }
         self.advance(id, now, handler);
     }
 
     /// Dials the addresses that are due, and ends the requests if all have failed.
     fn advance(&mut self, id: DialId, now: Time, handler: &mut dyn SessionHandler) {
         let Some(dial) = self.dials.get(&id) else { return };
-        let mut room = if dial.is_due(now) { self.dial_room(dial.has_messages(), now) } else { 0 };
+        let for_messages = dial.is_due(now).then(|| dial.has_messages());
+        let mut room = for_messages.map_or(0, |for_messages| self.dial_room(for_messages, now));
         let Some(dial) = self.dials.get_mut(&id) else { return };
         while dial.is_due(now) {
             if room == 0 {
@@ -273,9 +282,9 @@ impl Pool {
 
     /// Returns how many more connections may be dialed now, for messages or to find out which peers
     /// are online.
-    fn dial_room(&self, for_messages: bool, now: Time) -> usize {
+    fn dial_room(&mut self, for_messages: bool, now: Time) -> usize {
         let (mut connecting, mut in_handshake) = (0, 0);
-        for link in self.links.values().filter(|link| link.dialed.is_some() && link.is_opening()) {
+        for link in self.links.opening() {
             connecting += usize::from(!link.is_connected);
             let is_likely = link.is_connected || now.since(link.begun) < CONNECTS_WITHIN;
             in_handshake += usize::from(is_likely);
@@ -303,7 +312,7 @@ impl Pool {
 
     /// Ends the wait of a dial for the hello on this connection.
     fn gives_up_dial(&mut self, id: LinkId, end: RequestEnd, now: Time, handler: &mut dyn SessionHandler) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         let dial = (link.dial.take(), link.dialed);
         self.dial_failed(id, dial, end, now, handler);
     }
@@ -321,19 +330,19 @@ impl Pool {
     /// Returns whether this connection exists, and both sides have said hello on it but neither has
     /// said goodbye.
     pub fn is_open(&self, id: LinkId) -> bool {
-        self.links.get(&id).is_some_and(Link::is_open)
+        self.links.get(id).is_some_and(Link::is_open)
     }
 
     /// Records that a dialed connection is established. The opening lines follow.
     pub fn connected(&mut self, id: LinkId, now: Time) {
-        if let Some(link) = self.links.get_mut(&id) {
+        if let Some(link) = self.links.get_mut(id) {
             (link.is_connected, link.heard) = (true, now);
         }
     }
 
     /// Records that bytes of any kind arrived on a connection.
     pub fn heard(&mut self, id: LinkId, now: Time) {
-        if let Some(link) = self.links.get_mut(&id) {
+        if let Some(link) = self.links.get_mut(id) {
             link.heard = now;
         }
     }
@@ -341,7 +350,7 @@ impl Pool {
     /// Records that the system has taken `count` of the bytes to be sent on a connection. Then
     /// sends more.
     pub fn sent(&mut self, id: LinkId, count: usize, now: Time, handler: &mut dyn SessionHandler) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         link.unsent = link.unsent.saturating_sub(count);
         if let Some(key) = self.session_on(id) {
             self.pump(key, now, handler);
@@ -358,8 +367,8 @@ impl Pool {
         now: Time,
         handler: &mut dyn SessionHandler,
     ) {
-        let Some(link) = self.links.get_mut(&id) else { return };
-        (link.key, link.local, link.phase, link.heard) = (Some(key), local, Phase::Greeting, now);
+        let Some(link) = self.links.proves(id, key) else { return };
+        (link.local, link.phase, link.heard) = (local, Phase::Greeting, now);
         if let (Some(addr), dial_id) = (link.dialed, link.dial) {
             // The first address where the key is proven wins.
             let others = match dial_id.and_then(|dial_id| self.dials.get_mut(&dial_id)) {
@@ -393,7 +402,7 @@ impl Pool {
         now: Time,
         handler: &mut dyn SessionHandler,
     ) {
-        let Some(link) = self.links.get(&id) else { return };
+        let Some(link) = self.links.get(id) else { return };
         let (Some(addr), source, local) = (link.dialed, link.source, link.local) else { return };
         for job in jobs {
             let job = Some(job);
@@ -407,7 +416,7 @@ impl Pool {
 
     /// Removes a connection that was not established, or whose handshake failed.
     pub fn link_failed(&mut self, id: LinkId, end: RequestEnd, now: Time, handler: &mut dyn SessionHandler) {
-        if let Some(link) = self.links.remove(&id) {
+        if let Some(link) = self.links.remove(id) {
             self.dial_failed(id, (link.dial, link.dialed), end, now, handler);
         }
     }
@@ -415,7 +424,7 @@ impl Pool {
     /// Removes a connection that has ended: with close_notify if it is `clean`, otherwise it broke.
     pub fn link_ended(&mut self, id: LinkId, clean: bool, now: Time, handler: &mut dyn SessionHandler) {
         let current = self.session_on(id);
-        let Some(link) = self.links.remove(&id) else { return };
+        let Some(link) = self.links.remove(id) else { return };
         let bye = link.bye.or(clean.then_some(ByeReason::Idle));
         // The connection of a session has a dial only if the session was to continue on it.
         let end = link.bye.map_or(RequestEnd::Broken, RequestEnd::Bye);
@@ -430,12 +439,12 @@ impl Pool {
 
     /// Processes decrypted bytes that arrived on a connection.
     pub fn received(&mut self, id: LinkId, bytes: &[u8], now: Time, handler: &mut dyn SessionHandler) {
-        let Some(link) = self.links.get_mut(&id).filter(|link| !link.is_ignored) else { return };
+        let Some(link) = self.links.get_mut(id).filter(|link| !link.is_ignored) else { return };
         link.heard = now;
         link.records.push(bytes);
         let mut is_alive = false;
         loop {
-            let Some(link) = self.links.get_mut(&id) else { return };
+            let Some(link) = self.links.get_mut(id) else { return };
             if link.is_ignored {
                 break;
             }
@@ -456,7 +465,7 @@ impl Pool {
             }
         }
         self.receipted(id, now, handler);
-        if is_alive && let Some(key) = self.links.get(&id).and_then(|link| link.key) {
+        if is_alive && let Some(key) = self.links.get(id).and_then(|link| link.key) {
             handler.session_alive(key);
         }
         self.tell_name(id, now, handler);
@@ -465,7 +474,7 @@ impl Pool {
 
     /// Tells the handler the new name of a peer.
     fn tell_name(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         if let (Some(key), Some(name)) = (link.key, link.take_name(now)) {
             handler.renamed(key, link.source, name, link.port);
         }
@@ -474,11 +483,11 @@ impl Pool {
     /// Ends a connection whose peer has broken the protocol, and ignores everything after that.
     fn fault(&mut self, id: LinkId, end: RequestEnd, now: Time, handler: &mut dyn SessionHandler) {
         self.offer_held(id, now, handler);
-        let Some(link) = self.links.get(&id) else { return };
+        let Some(link) = self.links.get(id) else { return };
         let (key, addr) = (self.session_on(id), link.addr());
         self.gives_up_dial(id, end, now, handler);
         self.part_link(id, ByeReason::NotUnderstood, now, handler);
-        if let Some(link) = self.links.get_mut(&id) {
+        if let Some(link) = self.links.get_mut(id) {
             link.is_ignored = true;
         }
         if let Some(key) = key {
@@ -503,7 +512,7 @@ impl Pool {
     /// Sends the first message to a peer that has not decided about us, if it is short enough. The
     /// peer gives no receipt for it, and may hold it until it accepts us.
     fn introduce(&mut self, id: LinkId) {
-        let dial = self.links.get(&id).and_then(|link| link.dial);
+        let dial = self.links.get(id).and_then(|link| link.dial);
         let Some(dial) = dial.and_then(|dial| self.dials.get_mut(&dial)) else { return };
         let first = dial.requests.iter_mut().find_map(|pending| match &pending.request.say {
             Request::Messages(messages) => Some((messages.first()?.clone(), pending)),
@@ -518,7 +527,7 @@ impl Pool {
     }
 
     fn take(&mut self, id: LinkId, record: Record, now: Time, handler: &mut dyn SessionHandler) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         let key = link.key;
         match (&link.phase, record) {
             (Phase::Greeting, Record::Hello(hello)) => self.greeted(id, hello, now, handler),
@@ -531,7 +540,7 @@ impl Pool {
                 if self.session_on(id).is_some() {
                     // A session was to continue on this connection.
                     self.link_ended(id, false, now, handler);
-                } else if let Some(link) = self.links.remove(&id) {
+                } else if let Some(link) = self.links.remove(id) {
                     let is_probed = matches!(link.dial, Some(DialId::Probe(..))) && reason == ByeReason::Idle;
                     let end = if is_probed { RequestEnd::Answered } else { RequestEnd::Bye(reason) };
                     self.turned_away(&link, handler);
@@ -610,7 +619,7 @@ impl Pool {
     }
 
     fn say_hello(&mut self, id: LinkId, hello: Hello) {
-        if let Some(link) = self.links.get_mut(&id) {
+        if let Some(link) = self.links.get_mut(id) {
             link.granted = usize::try_from(hello.window).unwrap_or(usize::MAX);
             link.lacks_addresses = hello.version == STRANGER_VERSION;
             link.told = Some((hello.name.clone(), hello.addresses.clone()));
@@ -620,7 +629,7 @@ impl Pool {
 
     /// Processes the hello of the peer.
     fn greeted(&mut self, id: LinkId, hello: Hello, now: Time, handler: &mut dyn SessionHandler) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         let Some(key) = link.key else { return };
         if hello.dialed != DIAL_LINE || hello.answered != OK_LINE {
             return self.fault(id, RequestEnd::NotSecure, now, handler);
@@ -636,14 +645,14 @@ impl Pool {
         // Even if the peer allows more, we send no more at a time.
         link.window = usize::try_from(hello.window.min(WINDOW_BYTES)).unwrap_or(usize::MAX);
         let old = self.sessions.get(&key).map(|session| session.link);
-        let old_run = old.and_then(|old| self.links.get(&old)).filter(|old| old.is_open()).map(|old| old.run);
+        let old_run = old.and_then(|old| self.links.get(old)).filter(|old| old.is_open()).map(|old| old.run);
         if let (Some(old), true) = (old, old_run.is_some_and(|run| run != hello.run)) {
             // There are two programs with one key, or the program was started again. If the older
             // one does not answer a ping, it has ended.
             self.last_ping += 1;
             self.send(old, &Record::Ping(self.last_ping));
             let (ping, until) = (self.last_ping, now.plus(OLDER_ANSWERS_WITHIN));
-            if let Some(link) = self.links.get_mut(&id) {
+            if let Some(link) = self.links.get_mut(id) {
                 link.phase = Phase::Challenging(Box::new(Challenge { hello, ping, until }));
             }
             return;
@@ -660,7 +669,7 @@ impl Pool {
         now: Time,
         handler: &mut dyn SessionHandler,
     ) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         let (dialed, source, local) = (link.dialed, link.source, link.local);
         let dial_id = link.dial.take();
         let dial = dial_id.and_then(|dial_id| self.dials.remove(&dial_id));
@@ -696,7 +705,7 @@ impl Pool {
             let hello = self.own_hello(source.ip(), key, handler);
             self.say_hello(id, hello);
         }
-        if let Some(link) = self.links.get_mut(&id) {
+        if let Some(link) = self.links.get_mut(id) {
             link.phase = Phase::Open;
         }
         let old = self.sessions.get(&key).map(|session| session.link);
@@ -705,7 +714,7 @@ impl Pool {
                 self.part_link(id, ByeReason::Replaced, now, handler);
                 // A message on this connection could get no receipt, but would count as one of
                 // those that a stranger may have.
-                if let Some(link) = self.links.get_mut(&id) {
+                if let Some(link) = self.links.get_mut(id) {
                     link.is_ignored = true;
                 }
             }
@@ -732,11 +741,10 @@ impl Pool {
         let (opens, others): (Vec<Pending>, Vec<Pending>) = requests
             .into_iter()
             .partition(|pending| matches!(pending.request.say, Request::Open | Request::Ping));
-        let is_greeting = |link: &Link| link.key == Some(key) && link.phase == Phase::Greeting;
-        let is_dialed = |link: &Link| link.dialed.is_some() && is_greeting(link);
-        let greeting = || self.links.iter().find(|(_, link)| is_dialed(link));
-        let greeting = (!opens.is_empty()).then(greeting).flatten();
-        if let Some((id, at)) = greeting.and_then(|(id, link)| Some((*id, link.dialed?))) {
+        let is_greeting = |link: &Link| link.phase == Phase::Greeting;
+        let dialed_at = |(id, link): (LinkId, &Link)| Some((id, link.dialed.filter(|_| is_greeting(link))?));
+        let greeting = self.links.of(key).find_map(dialed_at);
+        if let Some((id, at)) = greeting.filter(|_| !opens.is_empty()) {
             // The key has proven itself there, and its session opened on another connection.
             let there = opens.iter().filter(|pending| pending.request.addrs.contains(&at));
             let jobs = there.map(|pending| pending.request.job).filter(|other| Some(*other) != job).collect();
@@ -781,10 +789,8 @@ impl Pool {
         now: Time,
         handler: &mut dyn SessionHandler,
     ) {
-        let is_surplus =
-            |id: &LinkId, link: &Link| link.key == Some(key) && link.is_open() && !kept.contains(id);
-        let surplus = self.links.iter().filter(|(id, link)| is_surplus(id, link));
-        let surplus: Vec<LinkId> = surplus.map(|(id, _)| *id).collect();
+        let surplus = self.links.of(key).filter(|(id, link)| link.is_open() && !kept.contains(id));
+        let surplus: Vec<LinkId> = surplus.map(|(id, _)| id).collect();
         surplus.into_iter().for_each(|id| self.part_link(id, ByeReason::Replaced, now, handler));
     }
 
@@ -792,7 +798,7 @@ impl Pool {
     /// the smaller key decides, because the two sides may disagree about when each connection
     /// began.
     fn stays(&self, old: LinkId, new: LinkId, key: PublicKey) -> bool {
-        let (Some(old), Some(new)) = (self.links.get(&old), self.links.get(&new)) else { return false };
+        let (Some(old), Some(new)) = (self.links.get(old), self.links.get(new)) else { return false };
         let apart = new.begun.since(old.begun).max(old.begun.since(new.begun));
         let is_simultaneous = new.dialed.is_none() && apart < SIMULTANEOUS;
         self.own < key && old.dialed.is_some() && is_simultaneous
@@ -809,14 +815,13 @@ impl Pool {
 
     /// Returns the key whose session uses this connection.
     fn session_on(&self, id: LinkId) -> Option<PublicKey> {
-        let key = self.links.get(&id)?.key?;
+        let key = self.links.get(id)?.key?;
         (self.sessions.get(&key)?.link == id).then_some(key)
     }
 
     /// Returns another open connection with a key whose session has just lost its own.
     fn spare(&self, key: PublicKey) -> Option<LinkId> {
-        let is_open = |link: &Link| link.key == Some(key) && link.is_open();
-        self.links.iter().rev().find(|(_, link)| is_open(link)).map(|(id, _)| *id)
+        self.links.of(key).rev().find(|(_, link)| link.is_open()).map(|(id, _)| id)
     }
 
     /// Stops the dials to a key that have not proven it yet, and returns their requests.
@@ -832,7 +837,7 @@ impl Pool {
             requests.iter().any(|pending| wants(pending) && pending.request.addrs.first() == Some(&addr))
         };
         for link_id in mem::take(&mut dial.links) {
-            let Some(link) = self.links.get_mut(&link_id) else { continue };
+            let Some(link) = self.links.get_mut(link_id) else { continue };
             match link.dialed {
                 _ if link.phase == Phase::Greeting => dial.links.push(link_id),
                 Some(addr) if is_probed(addr) => {
@@ -856,7 +861,7 @@ impl Pool {
     fn keep_limits(&mut self, newest: PublicKey, now: Time, handler: &mut dyn SessionHandler) {
         let is_of_prefix = |source: Source| !source.ip().is_loopback() && !handler.is_contact(newest);
         let source =
-            self.sessions.get(&newest).and_then(|session| Some(self.links.get(&session.link)?.source));
+            self.sessions.get(&newest).and_then(|session| Some(self.links.get(session.link)?.source));
         let limit =
             if source.is_some_and(is_of_prefix) { MAX_STRANGERS_OF_PREFIX } else { MAX_STRANGER_SESSIONS };
         if self.sessions.len() <= limit {
@@ -864,7 +869,7 @@ impl Pool {
         }
         let mut all: Vec<(PublicKey, LinkId, Time, Source, bool)> = Vec::new();
         for (key, session) in &self.sessions {
-            let Some(link) = self.links.get(&session.link) else { continue };
+            let Some(link) = self.links.get(session.link) else { continue };
             all.push((*key, session.link, link.heard, link.source, handler.is_contact(*key)));
         }
         let prefix = all.iter().find(|(key, ..)| *key == newest).map(|(_, _, _, source, _)| source.share());
@@ -902,7 +907,7 @@ impl Pool {
 
     /// Offers the messages that arrived on a connection to the handler.
     fn offer_held(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         let (Some(key), source) = (link.key, link.source) else { return };
         let messages = link.take_held();
         if messages.is_empty() {
@@ -918,7 +923,7 @@ impl Pool {
         let count = messages.len();
         messages.iter().for_each(|message| link.staged.push(message.id, in_window(message), due()));
         if let Err(messages) = handler.messages(id, key, source, messages)
-            && let Some(link) = self.links.get_mut(&id)
+            && let Some(link) = self.links.get_mut(id)
         {
             link.staged.take_back(count);
             messages.into_iter().for_each(|message| link.hold(message));
@@ -933,8 +938,8 @@ impl Pool {
     /// Drops the messages that a connection holds if all connections together hold too many. Their
     /// sender sends them again.
     fn bound_held(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
-        if self.links.values().map(Link::held_bytes).sum::<usize>() > MAX_HELD_BYTES
-            && let Some(link) = self.links.get_mut(&id)
+        if self.links.iter().map(|(_, link)| link.held_bytes()).sum::<usize>() > MAX_HELD_BYTES
+            && let Some(link) = self.links.get_mut(id)
         {
             let ids: Vec<MessageId> = link.take_held().iter().map(|message| message.id).collect();
             self.stored(id, &[], &ids, RETRY_AFTER, now, handler);
@@ -952,7 +957,7 @@ impl Pool {
         now: Time,
         handler: &mut dyn SessionHandler,
     ) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         link.staged.remove(others);
         link.withheld.extend(receipts);
         self.give_receipts(id, now, handler);
@@ -963,7 +968,7 @@ impl Pool {
 
     /// Sends the receipts that wait on a connection. A stranger gets as many as it may have now.
     fn give_receipts(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         let is_stranger = !link.withheld.is_empty() && !link.key.is_some_and(|key| handler.is_contact(key));
         let mut given = Vec::new();
         while let Some(next) = link.withheld.front().copied() {
@@ -982,7 +987,7 @@ impl Pool {
 
     /// Processes the receipts that arrived on a connection.
     fn receipted(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         let ids = mem::take(&mut link.receipts);
         let Some(key) = link.key.filter(|_| !ids.is_empty()) else { return };
         link.in_flight.remove(&ids);
@@ -1026,7 +1031,7 @@ impl Pool {
         now: Time,
         handler: &mut dyn SessionHandler,
     ) {
-        if let Some(link) = self.links.get_mut(&id) {
+        if let Some(link) = self.links.get_mut(id) {
             link.in_flight.remove(ids);
         }
         let addr = self.session_addr(key);
@@ -1075,22 +1080,18 @@ impl Pool {
         handler: &mut dyn SessionHandler,
     ) {
         let is_refused = |link: &Link| match &link.phase {
-            Phase::Challenging(challenge) => link.key == Some(key) && challenge.ping <= nonce,
+            Phase::Challenging(challenge) => challenge.ping <= nonce,
             _ => false,
         };
-        let challengers: Vec<(LinkId, Source)> = self
-            .links
-            .iter()
-            .filter(|(_, link)| is_refused(link))
-            .map(|(id, link)| (*id, link.source))
-            .collect();
+        let refused = self.links.of(key).filter(|(_, link)| is_refused(link));
+        let challengers: Vec<(LinkId, Source)> = refused.map(|(id, link)| (id, link.source)).collect();
         for (id, source) in challengers {
             self.send(old, &Record::InUse(source.ip()));
-            if let Some(ip) = self.links.get(&old).map(|link| link.source.ip()) {
+            if let Some(ip) = self.links.get(old).map(|link| link.source.ip()) {
                 self.send(id, &Record::InUse(ip));
             }
             self.send(id, &Record::Bye(ByeReason::InUse));
-            let dial = self.links.get_mut(&id).and_then(|link| link.dial.take());
+            let dial = self.links.get_mut(id).and_then(|link| link.dial.take());
             if let Some(dial) = dial.and_then(|dial| self.dials.remove(&dial)) {
                 self.join(key, dial.requests.into(), now, handler);
             }
@@ -1104,14 +1105,16 @@ impl Pool {
     fn said_bye(&mut self, id: LinkId, reason: ByeReason, now: Time, handler: &mut dyn SessionHandler) {
         // Its messages came before its goodbye.
         self.offer_held(id, now, handler);
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         link.phase = Phase::Parting(now.plus(PART_WITHIN));
         let addr = link.addr();
-        self.limit_parting();
+        self.parts_on(id);
         let Some(key) = self.session_on(id) else { return };
         // The peer keeps another connection, on which its hello may not have arrived yet.
-        let is_next = |link: &Link| link.key == Some(key) && link.phase == Phase::Greeting;
-        let greeting = || self.links.iter().find(|(_, link)| is_next(link)).map(|(id, _)| *id);
+        let greeting = || {
+            let mut of_key = self.links.of(key);
+            of_key.find(|(_, link)| link.phase == Phase::Greeting).map(|(id, _)| id)
+        };
         match self.spare(key).or_else(greeting).filter(|_| reason == ByeReason::Replaced) {
             Some(next) => self.goes_on(key, next, now, handler),
             // Without the connection that should replace this one, the session is lost.
@@ -1158,17 +1161,14 @@ impl Pool {
             return;
         }
         // A program that was started again waits for its former session to end.
-        let waiting: Vec<LinkId> = self
-            .links
-            .iter()
-            .filter(|(_, link)| link.key == Some(key) && matches!(link.phase, Phase::Challenging(..)))
-            .map(|(id, _)| *id)
-            .collect();
+        let of_key = self.links.of(key);
+        let waiting = of_key.filter(|(_, link)| matches!(link.phase, Phase::Challenging(..)));
+        let waiting: Vec<LinkId> = waiting.map(|(id, _)| id).collect();
         waiting.into_iter().for_each(|id| self.older_is_gone(id, now, handler));
     }
 
     fn older_is_gone(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         // It may be open or ending by now, because another connection was admitted before it.
         let (Some(key), Phase::Challenging(challenge)) = (link.key, &link.phase) else { return };
         let hello = challenge.hello.clone();
@@ -1179,7 +1179,7 @@ impl Pool {
     /// Sends our further addresses to a peer that has become a contact during its session.
     fn tell_addresses(&mut self, key: PublicKey, handler: &mut dyn SessionHandler) {
         let Some(id) = self.sessions.get(&key).map(|session| session.link) else { return };
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         if !link.lacks_addresses || !handler.is_contact(key) {
             return;
         }
@@ -1191,12 +1191,12 @@ impl Pool {
     /// those that we last sent on its connection.
     fn tell_changes(&mut self, key: PublicKey, handler: &mut dyn SessionHandler) {
         let Some(id) = self.sessions.get(&key).map(|session| session.link) else { return };
-        let Some(ip) = self.links.get(&id).filter(|link| link.is_open()).map(|link| link.source.ip()) else {
+        let Some(ip) = self.links.get(id).filter(|link| link.is_open()).map(|link| link.source.ip()) else {
             return;
         };
         let Hello { name, addresses, .. } = self.own_hello(ip, key, handler);
         let told =
-            self.links.get_mut(&id).and_then(|link| link.told.replace((name.clone(), addresses.clone())));
+            self.links.get_mut(id).and_then(|link| link.told.replace((name.clone(), addresses.clone())));
         let (told_name, told_addresses) = told.unzip();
         if told_name.as_ref() != Some(&name) {
             self.send(id, &Record::Name(name));
@@ -1216,7 +1216,7 @@ impl Pool {
     /// said so less than [`ASK_TO_VERIFY_EVERY`] ago.
     fn ask_to_verify(&mut self, key: PublicKey, now: Time) {
         let Some(id) = self.sessions.get(&key).map(|session| session.link) else { return };
-        let Some(link) = self.links.get_mut(&id).filter(|link| link.is_open()) else { return };
+        let Some(link) = self.links.get_mut(id).filter(|link| link.is_open()) else { return };
         if link.asked_to_verify.is_none_or(|at| now.since(at) >= ASK_TO_VERIFY_EVERY) {
             link.asked_to_verify = Some(now);
             self.send(id, &Record::Verify);
@@ -1244,8 +1244,7 @@ impl Pool {
     /// nothing arrives on it within [`CHECKED_WITHIN`](super::CHECKED_WITHIN).
     pub fn readdress(&mut self, ips: &[IpAddr], now: Time, handler: &mut dyn SessionHandler) {
         for id in self.open_links() {
-            let Some((key, local)) = self.links.get(&id).and_then(|link| Some((link.key?, link.local)))
-            else {
+            let Some((key, local)) = self.links.get(id).and_then(|link| Some((link.key?, link.local))) else {
                 continue;
             };
             if !local.is_loopback() && !ips.contains(&local) {
@@ -1256,7 +1255,7 @@ impl Pool {
             self.tell_changes(key, handler);
             self.last_ping += 1;
             self.send(id, &Record::Ping(self.last_ping));
-            if let Some(link) = self.links.get_mut(&id) {
+            if let Some(link) = self.links.get_mut(id) {
                 link.checked = Some(now);
             }
         }
@@ -1288,7 +1287,7 @@ impl Pool {
             }
         }
         let opening: Vec<LinkId> =
-            self.links.iter().filter(|(_, link)| link.is_opening()).map(|(id, _)| *id).collect();
+            self.links.iter().filter(|(_, link)| link.is_opening()).map(|(id, _)| id).collect();
         opening.into_iter().for_each(|id| self.drop_link(id));
     }
 
@@ -1303,45 +1302,44 @@ impl Pool {
     /// Says bye on a connection. The peer ends it, or we do after [`PART_WITHIN`].
     fn say_bye(&mut self, id: LinkId, reason: ByeReason, now: Time) {
         self.send(id, &Record::Bye(reason));
-        if let Some(link) = self.links.get_mut(&id) {
+        if let Some(link) = self.links.get_mut(id) {
             link.phase = Phase::Parting(now.plus(PART_WITHIN));
-            self.limit_parting();
+            self.parts_on(id);
         }
     }
 
-    /// Ends the connections that said bye first, if there are more than [`MAX_PARTING`].
-    fn limit_parting(&mut self) {
+    /// Notes that one side has said bye on a connection. Ends the connections on which that was
+    /// first, if there are more than [`MAX_PARTING`].
+    fn parts_on(&mut self, id: LinkId) {
         // When the program ends, all its sessions say bye.
         if self.closing {
             return;
         }
-        let parting = self.links.iter().filter_map(|(id, link)| match link.phase {
-            Phase::Parting(until) => Some((until, *id)),
-            _ => None,
-        });
-        let mut parting: Vec<(Time, LinkId)> = parting.collect();
-        if parting.len() > MAX_PARTING {
-            parting.sort_unstable();
-            let surplus = parting.len() - MAX_PARTING;
-            parting.into_iter().take(surplus).for_each(|(_, id)| self.drop_link(id));
+        let is_parting = |link: &Link| matches!(link.phase, Phase::Parting(_));
+        self.parting.retain(|other| *other != id && self.links.get(*other).is_some_and(is_parting));
+        self.parting.push_back(id);
+        if self.parting.len() > MAX_PARTING
+            && let Some(first) = self.parting.pop_front()
+        {
+            self.drop_link(first);
         }
     }
 
     /// Ends a connection from which nothing more is read.
     fn finish(&mut self, id: LinkId) {
         self.outputs.push(LinkOutput::Finish(id));
-        self.links.remove(&id);
+        self.links.remove(id);
     }
 
     fn drop_link(&mut self, id: LinkId) {
-        if self.links.remove(&id).is_some() {
+        if self.links.remove(id).is_some() {
             self.outputs.push(LinkOutput::Drop(id));
         }
     }
 
     /// Sends a record, unless either side has said bye.
     fn send(&mut self, id: LinkId, record: &Record) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         if matches!(link.phase, Phase::Parting(_)) {
             return;
         }
@@ -1364,7 +1362,7 @@ impl Pool {
     /// Returns when [`Pool::tick`] has something to do, if nothing else happens before. Visits
     /// every connection and request.
     pub fn next_wake(&self) -> Option<Time> {
-        let links = self.links.values().map(Link::due);
+        let links = self.links.iter().map(|(_, link)| link.due());
         let dialing = self.dials.values().flat_map(|dial| &dial.requests);
         let open = self.sessions.values().flat_map(|session| session.queue.iter().chain(&session.pings));
         let deadlines = dialing.chain(open).filter_map(|pending| pending.request.deadline);
@@ -1390,7 +1388,7 @@ impl Pool {
     pub fn tick(&mut self, now: Time, handler: &mut dyn SessionHandler) {
         self.give_what_waits(now, handler);
         let due: Vec<LinkId> =
-            self.links.iter().filter(|(_, link)| link.due() <= now).map(|(id, _)| *id).collect();
+            self.links.iter().filter(|(_, link)| link.due() <= now).map(|(id, _)| id).collect();
         for id in due {
             self.link_due(id, now, handler);
         }
@@ -1410,19 +1408,20 @@ impl Pool {
         if self.offer_again_at.is_some_and(|at| at <= now) {
             self.offer_again_at = None;
             let held = self.links.iter().filter(|(_, link)| link.held_bytes() > 0);
-            let held: Vec<LinkId> = held.map(|(id, _)| *id).collect();
+            let held: Vec<LinkId> = held.map(|(id, _)| id).collect();
             held.into_iter().for_each(|id| self.offer_held(id, now, handler));
         }
         if self.receipts_at.is_some_and(|at| at <= now) {
             self.receipts_at = None;
             let waiting = self.links.iter().filter(|(_, link)| !link.withheld.is_empty());
-            let waiting: Vec<LinkId> = waiting.map(|(id, _)| *id).collect();
+            let waiting: Vec<LinkId> = waiting.map(|(id, _)| id).collect();
             waiting.into_iter().for_each(|id| self.give_receipts(id, now, handler));
         }
     }
 
     /// Dials the addresses that are due, as long as there is room. Begins with the keys after our
-    /// own, so that programs with the same contacts do not all dial the same ones first.
+    /// own, so that programs with the same contacts do not all dial the same ones first. Dials that
+    /// open no session come last.
     fn dial_due(&mut self, now: Time, handler: &mut dyn SessionHandler) {
         if self.dial_again_at.is_some_and(|at| at > now) {
             return;
@@ -1436,7 +1435,8 @@ impl Pool {
         let in_turn = self.dials.range(own..).chain(self.dials.range(..own));
         // At the limit, only dials for messages continue.
         let is_next = |dial: &KeyDial| dial.is_due(now) && (!is_full || dial.has_messages());
-        let next: Vec<DialId> = in_turn.filter(|(_, dial)| is_next(dial)).map(|(id, _)| *id).collect();
+        let mut next: Vec<DialId> = in_turn.filter(|(_, dial)| is_next(dial)).map(|(id, _)| *id).collect();
+        next.sort_by_key(DialId::is_probe);
         for id in next {
             let is_at_limit = self.dial_again_at.is_some();
             if !is_at_limit || self.dials.get(&id).is_some_and(KeyDial::has_messages) {
@@ -1446,7 +1446,7 @@ impl Pool {
     }
 
     fn link_due(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         match link.phase {
             Phase::Connecting | Phase::Greeting => {
                 let end = match (&link.phase, link.is_connected) {
@@ -1459,7 +1459,7 @@ impl Pool {
                 if self.session_on(id).is_some() {
                     // A session was to continue on this connection.
                     self.link_ended(id, false, now, handler);
-                } else if let Some(link) = self.links.remove(&id) {
+                } else if let Some(link) = self.links.remove(id) {
                     self.dial_failed(id, (link.dial, link.dialed), end, now, handler);
                 }
             }
@@ -1505,7 +1505,7 @@ impl Pool {
         }
         let has_late = |session: &Session| session.queue.iter().chain(&session.pings).any(is_late);
         for session in self.sessions.values_mut().filter(|session| has_late(session)) {
-            let link = self.links.get(&session.link);
+            let link = self.links.get(session.link);
             let (addr, heard) = (link.and_then(Link::addr), link.map(|link| link.heard));
             let over = take_where(&mut session.queue, is_late);
             late.extend(over.into_iter().map(|pending| (pending, addr, RequestEnd::Broken)));
@@ -1527,7 +1527,7 @@ impl Pool {
         for id in idle {
             let links = self.dials.get(&id).map_or_else(Vec::new, |dial| dial.links.clone());
             let is_connecting =
-                |link: &LinkId| self.links.get(link).is_some_and(|link| link.phase == Phase::Connecting);
+                |link: &LinkId| self.links.get(*link).is_some_and(|link| link.phase == Phase::Connecting);
             if links.iter().all(is_connecting) {
                 self.dials.remove(&id);
                 links.into_iter().for_each(|link| self.drop_link(link));
