@@ -148,7 +148,7 @@ impl State {
         // Its receipt would have shown whether it has sessions.
         let is_unknown = self.protocol_of(peer_id) == PeerProtocol::Unknown;
         if purpose == Purpose::Ack && seen == SendResult::Unanswered && is_unknown {
-            self.peers.asks_again(peer_id);
+            self.peers.wants_promise(peer_id);
         }
         match purpose {
             Purpose::Message(id) => {

@@ -162,7 +162,7 @@ impl State {
         let ProbeStart { wants_ping, has_left, prefix } = start;
         // A hello would undo a goodbye. Whether a program listens there is all that matters.
         let is_bare = has_left && probe == Probe::Dial && !wants_ping;
-        let is_question = !is_bare && self.peers.take_asked_again(peer_id);
+        let is_question = !is_bare && self.peers.take_question(peer_id);
         let probe = if is_question { Probe::Connect } else { probe };
         let purpose = Purpose::Probe(probe);
         let promise = self.peers.untried_promise(peer_id).filter(|_| probe == Probe::Dial && !is_bare);

@@ -2,6 +2,7 @@
 
 use super::Peers;
 use super::announce::PresenceNews;
+use super::program::Promise;
 use crate::core::event::{JobId, PeerInfo};
 use crate::core::presence::{PresenceChange, ProbeResult, REFUSAL_REPEAT};
 use crate::core::time::Time;
@@ -138,45 +139,37 @@ impl Peers {
 
     /// What the receipt of a peer promised, if it is neither kept nor shown to be false.
     pub(in crate::core) fn promised(&self, id: Recipient) -> Option<Capability> {
-        self.peer(id)?.program.promised
+        self.peer(id)?.program.promise.get()
     }
 
     /// The receipt of a peer promised sessions.
     pub(in crate::core) fn promises(&mut self, id: Recipient, promise: Capability) {
-        self.update(id, |peer| {
-            peer.program.promised = Some(promise);
-            peer.program.is_silent = false;
-        });
+        self.update(id, |peer| peer.program.promise = Promise::Made(promise));
     }
 
     /// What the receipt of a peer promised, unless the peer did not answer the opening line since.
     pub(in crate::core) fn untried_promise(&self, id: Recipient) -> Option<Capability> {
-        let program = &self.peer(id)?.program;
-        program.promised.filter(|_| !program.is_silent)
+        self.peer(id)?.program.promise.untried()
     }
 
-    /// Returns whether the next probe of a peer asks it whether it has sessions, and forgets it.
-    pub(in crate::core) fn take_asked_again(&mut self, id: Recipient) -> bool {
-        self.update(id, |peer| std::mem::take(&mut peer.program.is_asked_again)) == Some(true)
+    /// Returns whether a probe of a peer that begins asks it whether it has sessions.
+    pub(in crate::core) fn take_question(&mut self, id: Recipient) -> bool {
+        self.update(id, |peer| peer.program.promise.take_question()) == Some(true)
     }
 
     /// The next probe of a peer asks it whether it has sessions.
-    pub(in crate::core) fn asks_again(&mut self, id: Recipient) {
-        self.update(id, |peer| peer.program.is_asked_again = true);
+    pub(in crate::core) fn wants_promise(&mut self, id: Recipient) {
+        self.update(id, |peer| peer.program.promise.is_wanted());
     }
 
-    /// A peer that promised sessions did not answer the opening line. It is asked once more whether
-    /// it has sessions: a busy program closes connections that it has not read.
+    /// A peer did not answer the opening line. If it promised sessions, it is asked once more.
     pub(in crate::core) fn left_promise_open(&mut self, id: Recipient) {
-        self.update(id, |peer| {
-            let was_silent = std::mem::replace(&mut peer.program.is_silent, true);
-            peer.program.is_asked_again = peer.program.promised.is_some() && !was_silent;
-        });
+        self.update(id, |peer| peer.program.promise.is_left_open());
     }
 
     /// What a peer promised was shown to be false.
     pub(in crate::core) fn broke_promise(&mut self, id: Recipient) {
-        self.update(id, |peer| peer.program.promised = None);
+        self.update(id, |peer| peer.program.promise.is_broken());
     }
 
     /// A peer does not accept us, for this reason. Returns whether that is news to the user.
