@@ -28,6 +28,7 @@ mod plain_result;
 mod presence;
 mod probe_limiter;
 mod refusals;
+mod request_end;
 mod requests;
 mod restore;
 mod sending;
@@ -68,8 +69,8 @@ pub use peers::{GONE_SHOWN, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, PeerO
 pub use plain_in::PlainReceived;
 pub use plain_result::PlainResult;
 pub use presence::{GONE_AFTER, LONGEST_BACKOFF, OfflineReason, PresenceStatus, Probe};
+pub use request_end::RequestEnded;
 pub use restore::Restored;
-pub use sessions::RequestEnded;
 pub(crate) use sessions::SessionUp;
 pub use time::Time;
 pub use trust::{
