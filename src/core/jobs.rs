@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::event::{JobId, OpId};
-use super::presence::Probe;
+use super::presence::{Probe, ProbeResult};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
@@ -29,6 +29,32 @@ pub(super) enum Purpose {
     Discovered,
     /// Messages to a key.
     Batch(PublicKey),
+}
+
+impl Purpose {
+    /// Whether it asks what kind of peer is there, with a `connect` if it is sent unencrypted.
+    pub(super) fn is_question(self) -> bool {
+        matches!(self, Self::Probe(Probe::Connect) | Self::Connect(_) | Self::Ask)
+    }
+
+    /// Whether it says something that a program reads, and is no goodbye.
+    pub(super) fn says_something(self) -> bool {
+        self.is_question() || matches!(self, Self::Message(_) | Self::Ack)
+    }
+
+    /// What it shows of a peer whose program takes it; `None` for a goodbye.
+    pub(super) fn evidence(self) -> Option<ProbeResult> {
+        match self {
+            Self::Exit(_) => None,
+            // An acknowledgement that was taken shows that a program serves the address, as any
+            // message does.
+            Self::Message(_) | Self::Ack => Some(ProbeResult::TookMessage),
+            Self::Connect(_) | Self::Probe(Probe::Connect) | Self::Ask => Some(ProbeResult::TookConnect),
+            Self::Probe(Probe::Dial) | Self::Greet | Self::Discovered | Self::Batch(_) => {
+                Some(ProbeResult::Dialed)
+            }
+        }
+    }
 }
 
 /// A request under way.
