@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::event::{CommandKind, Event, OpId, Output};
-use super::operations::{Ended, OperationOutput};
+use super::operations::Ended;
 use super::peers::PeerOrigin;
 use super::plain_result::status_of;
 use super::presence::Probe;
@@ -503,26 +503,14 @@ impl State {
 
     /// Ends a command to recipients if all of them have their results.
     pub(super) fn settle(&mut self, op: OpId) {
-        self.operations.settle(op).into_iter().for_each(|output| self.tell_output(output));
+        self.operations.settle(op).into_iter().for_each(|event| self.tell(event));
     }
 
     /// A command that is done at once.
     pub(super) fn nothing_to_wait_for(&mut self) -> OpId {
-        let (op, settled) = self.operations.instant();
-        self.tell_output(settled);
+        let op = self.operations.next_id();
+        self.tell(Event::Settled(op));
         op
-    }
-
-    fn tell_output(&mut self, output: OperationOutput) {
-        self.tell(match output {
-            OperationOutput::Failed { op, who, result, total } => {
-                Event::Done { op, kind: CommandKind::Connect, who, result, total }
-            }
-            OperationOutput::Sum { kind, total, done, failed, left_out } => {
-                Event::Sum { kind, total, done, failed, left_out }
-            }
-            OperationOutput::Settled(op) => Event::Settled(op),
-        });
     }
 
     /// Ends the commands that wait for no peer any more, or that have waited long enough.
