@@ -167,7 +167,10 @@ impl State {
         now: Time,
     ) -> (OpId, Vec<Output>) {
         let mut ids = Vec::new();
-        self.load_blocked(&contacts);
+        for contact in contacts.iter().filter(|contact| contact.blocked) {
+            // A key is blocked by its pin.
+            let _ = self.trust.load_blocked_legacy(contact.id, contact.name.clone(), !contact.stranger);
+        }
         for contact in contacts.iter().filter(|contact| contact.muted) {
             self.conversations.mute(contact.id.into());
         }
@@ -229,7 +232,7 @@ impl State {
         let key = key.or(proven);
         let without_key = || contact.map_or_else(|| self.peers.plain_id(addr), Recipient::Peer);
         let id = key.map_or_else(without_key, Recipient::key);
-        if self.is_blocked_legacy(id) {
+        if self.trust.is_blocked_legacy(id) {
             return None;
         }
         self.add_for_run(peer, [addr].into_iter().chain(also.iter().copied()).collect());
@@ -259,14 +262,6 @@ impl State {
             self.speaks_with(key, None);
         }
         Some(id)
-    }
-
-    /// Takes over the blocks of legacy peers from earlier runs.
-    fn load_blocked(&mut self, contacts: &[KnownContact]) {
-        for contact in contacts.iter().filter(|contact| contact.blocked) {
-            // A key is blocked by its pin.
-            let _ = self.trust.load_blocked_legacy(contact.id, contact.name.clone(), !contact.stranger);
-        }
     }
 
     fn remember_contacts(&mut self, mut contacts: Vec<KnownContact>, now: Time) {
@@ -346,7 +341,7 @@ impl State {
                 self.nothing_to_wait_for()
             }
             Command::AskToVerify(key) => {
-                self.verifies(key, now);
+                self.trust.compares(key, now);
                 self.nothing_to_wait_for()
             }
             Command::Introduce { pair, date } => self.introduce(pair, date),
@@ -449,7 +444,7 @@ impl State {
             let has_key = |addr| self.trust.proven_at(addr).next().is_some();
             if let (Some(key), Some(addr)) = (peer_id.public_key(), typed) {
                 self.request_at(peer_id, vec![addr], Some(key), purpose, Request::Open, None);
-            } else if self.is_only_encrypted(peer_id) || peer_id.addr().is_some_and(has_key) {
+            } else if self.trust.is_only_encrypted(peer_id) || peer_id.addr().is_some_and(has_key) {
                 self.request(peer_id, purpose, Request::Open, None);
             } else {
                 self.send_plain(peer_id, purpose, Outgoing::Connect, None);

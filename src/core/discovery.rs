@@ -253,14 +253,6 @@ impl State {
         self.discovery.contact_dials.clear();
     }
 
-    /// Returns the keys of all contacts that are not blocked.
-    pub fn contact_keys(&self) -> Vec<PublicKey> {
-        let mut keys: Vec<PublicKey> =
-            self.trust.contacts().filter(|pin| !pin.blocked).map(|pin| pin.key).collect();
-        keys.sort_unstable();
-        keys
-    }
-
     /// Returns the discovered strangers that are not in the table.
     pub fn discovered_strangers(&self) -> Vec<PeerInfo> {
         let ids = self.discovery.hints.keys().map(|key| Recipient::key(*key));

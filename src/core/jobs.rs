@@ -142,6 +142,16 @@ impl Jobs {
         self.under_way.iter().map(|(id, job)| (*id, job))
     }
 
+    /// Whether a key that claims an address is being dialed there.
+    pub(super) fn is_checked(&self, addr: PeerAddr) -> bool {
+        self.iter().any(|(_, job)| job.dialed == Some(addr) && job.purpose == Purpose::Greet)
+    }
+
+    /// Whether a goodbye to a key is under way.
+    pub(super) fn says_goodbye_to(&self, key: PublicKey) -> bool {
+        self.iter().any(|(_, job)| job.expect == Some(key) && matches!(job.purpose, Purpose::Exit(_)))
+    }
+
     /// Gives the requests to an address to the peer that proved itself there. An unencrypted
     /// message that is being sent belongs to the address if that peer has a key.
     pub(super) fn rebind(&mut self, from: Recipient, to: Recipient) {

@@ -174,7 +174,7 @@ impl State {
         self.peers.messages_wait(id, self.outbox.count(id));
         self.speaks_with(key, Some(now));
         if dialed {
-            if let Some(listed_at) = listed_at.filter(|_| !self.is_of_another(addr, key)) {
+            if let Some(listed_at) = listed_at.filter(|_| !self.trust.is_of_another(addr, key)) {
                 // The first key at an address of peers.toml is the contact there.
                 if self.for_run.contains(&listed_at) {
                     self.make_key_contact_for_run(key);
@@ -206,12 +206,6 @@ impl State {
             let news = self.peers.replaced(legacy, key, self.jobs.last(), now);
             self.tell_presence(news);
         }
-    }
-
-    /// Whether the user gave this address to a contact with another key, or its key was the first
-    /// at this address of peers.toml.
-    fn is_of_another(&self, addr: PeerAddr, key: PublicKey) -> bool {
-        self.trust.contacts().any(|pin| pin.key != key && pin.given.contains(&addr))
     }
 
     /// Records in its row what is known of a key. `heard_at` is given if the peer was heard of now.

@@ -42,7 +42,7 @@ mod trust;
 mod trust_commands;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -244,11 +244,6 @@ pub struct State {
     seen_at: Time,
     /// When the user was last told that something cannot be stored.
     not_stored_told_at: Option<Time>,
-    /// The user was told that another program uses our key.
-    told_in_use: bool,
-    /// The contacts that want to compare safety numbers and when the user was told, and those that
-    /// the user compares them with.
-    told_to_verify: BTreeMap<PublicKey, Time>,
     introductions: Introductions,
     leaving: bool,
     closed: bool,
@@ -289,8 +284,6 @@ impl State {
             goodbyes: Goodbyes::default(),
             seen_at: Time::default(),
             not_stored_told_at: None,
-            told_in_use: false,
-            told_to_verify: BTreeMap::new(),
             introductions: Introductions::new(introductions),
             leaving: false,
             closed: false,

@@ -231,7 +231,7 @@ impl State {
     pub(super) fn acknowledge(&mut self, peer_id: Recipient, now: Time) {
         let Some(addr) = self.peers.addr(peer_id) else { return };
         // A peer that has promised sessions is dialed for one, which says as much.
-        if self.leaving || self.is_only_encrypted(peer_id) || self.peers.promised(peer_id).is_some() {
+        if self.leaving || self.trust.is_only_encrypted(peer_id) || self.peers.promised(peer_id).is_some() {
             return;
         }
         let has_room = self.probe_limiter.has_room(addr.share());

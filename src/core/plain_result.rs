@@ -58,7 +58,7 @@ impl State {
             return self.done();
         }
         self.probe_limiter.end(job, seen == SendResult::Failed(SendError::NoResources), now);
-        self.over(peer_id, purpose, &seen, now);
+        self.peers.job_ended(peer_id, purpose, &seen, now);
         if let Some(evidence) = purpose.evidence() {
             let evidence = if parted_since { ProbeResult::Dialed } else { evidence };
             self.observe(peer_id, Some(to), &seen, evidence, now);
@@ -167,7 +167,7 @@ impl State {
             // A peer with a full queue gives no receipt. That does not take its promise back.
             return self.peers.promised(peer_id).filter(|_| purpose.is_question());
         };
-        if !self.leaving && self.may_be_listed(peer_id) {
+        if !self.leaving && self.trust.may_be_listed(peer_id) {
             self.add_peer(peer_id, dialed, PeerOrigin::SentTo, now);
         }
         self.peers.promises(peer_id, promise);
@@ -250,13 +250,6 @@ impl State {
         is_unasked && matches!(id, Recipient::Address(_)) && !is_awaited && self.peers.is_listed_at(at)
     }
 
-    /// Whether a peer may be given a row because of something that was under way: not if the user
-    /// has blocked or forgotten its key meanwhile.
-    fn may_be_listed(&self, id: Recipient) -> bool {
-        let is_pinned = |pin: &super::Pin| !pin.blocked;
-        id.public_key().is_none() || self.pinned(id).is_some_and(is_pinned)
-    }
-
     /// Records what a result shows of a peer. A peer that took something of ours at `at` gets a row
     /// if it has none.
     pub(super) fn observe(
@@ -269,7 +262,7 @@ impl State {
     ) {
         let taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
         let spoke = taken && evidence != ProbeResult::Dialed;
-        if let Some(at) = at.filter(|_| spoke && !self.leaving && self.may_be_listed(peer_id)) {
+        if let Some(at) = at.filter(|_| spoke && !self.leaving && self.trust.may_be_listed(peer_id)) {
             // A legacy peer may have been found there and listed since.
             if peer_id.public_key().is_some() || self.peers.legacy_at(at).is_none() {
                 self.add_peer(peer_id, at, PeerOrigin::SentTo, now);

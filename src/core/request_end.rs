@@ -188,7 +188,7 @@ impl State {
         }
         self.probe_limiter.end(job, outcome.end == RequestEnd::Unreachable(SendError::NoResources), now);
         let purpose = if outcome.is_another() { Purpose::Greet } else { outcome.purpose };
-        self.over(outcome.peer_id, purpose, &outcome.seen(), now);
+        self.peers.job_ended(outcome.peer_id, purpose, &outcome.seen(), now);
         if let (Some(Err(_)), Some(at)) = (outcome.proven, outcome.at) {
             self.peers.has_refused_key(at, now);
         }
@@ -253,7 +253,7 @@ impl State {
         let may_be_legacy = outcome.end == RequestEnd::NoSession
             && outcome.expect.is_none()
             && !outcome.follows_receipt
-            && !self.is_only_encrypted(asked_for);
+            && !self.trust.is_only_encrypted(asked_for);
         let is_sent = may_be_legacy && matches!(purpose, Purpose::Connect(_)) && !self.leaving;
         if is_sent {
             let id = asked_for.addr().map_or(asked_for, |addr| self.peers.plain_id(addr));
@@ -274,7 +274,7 @@ impl State {
         if outcome.is_another() {
             // A key answered where a legacy peer was asked, and nothing is known of that one.
             let seen = SendResult::Unanswered;
-            self.over(outcome.asked_for, outcome.purpose, &seen, now);
+            self.peers.job_ended(outcome.asked_for, outcome.purpose, &seen, now);
             if let Purpose::Probe(_) = outcome.purpose {
                 self.probed(outcome.asked_for, outcome.job, &seen);
             }
@@ -395,11 +395,7 @@ impl State {
     /// enough if it is queued behind the introduction: a second one would need another connection,
     /// and the hello on it would list us as online again.
     fn disconnects_again(&mut self, id: Recipient, introduced_to: Option<PublicKey>) {
-        let is_queued = introduced_to.is_some()
-            && self
-                .jobs
-                .iter()
-                .any(|(_, job)| job.expect == introduced_to && matches!(job.purpose, Purpose::Exit(_)));
+        let is_queued = introduced_to.is_some_and(|key| self.jobs.says_goodbye_to(key));
         if self.peers.is_disconnected(id) && !is_queued {
             self.say_goodbye(id, NO_COMMAND, None);
         }

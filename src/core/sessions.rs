@@ -1,7 +1,6 @@
 //! Sessions: open, alive, with receipts, and over.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use super::State;
 use super::event::{Event, JobId, Output};
@@ -16,10 +15,6 @@ use crate::model::message::{MessageId, SendResult};
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{ByeReason, Introduction};
-
-/// How often the user is told at most that one contact wants to compare safety numbers. It takes
-/// longer than that to compare them.
-pub(super) const VERIFY_TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// A session in which the peer has proven its key.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -147,7 +142,7 @@ impl State {
     pub fn identity_in_use(&mut self, key: PublicKey, ip: IpAddr) -> Vec<Output> {
         let is_blocked = self.trust.pin(key).is_some_and(|pin| pin.blocked);
         let is_believed = self.is_contact(Recipient::key(key)) && !is_blocked;
-        if is_believed && !std::mem::replace(&mut self.told_in_use, true) {
+        if is_believed && self.trust.may_tell_in_use() {
             self.tell(Event::IdentityInUse(ip));
         }
         self.done()
@@ -158,23 +153,11 @@ impl State {
     pub fn asks_to_verify(&mut self, key: PublicKey, now: Time) -> Vec<Output> {
         let id = Recipient::key(key);
         let is_blocked = self.trust.pin(key).is_some_and(|pin| pin.blocked);
-        if self.is_contact(id) && !is_blocked && !self.closed && self.verifies(key, now) {
+        if self.is_contact(id) && !is_blocked && !self.closed && self.trust.compares(key, now) {
             let who = self.who(id);
             self.tell(Event::AsksToVerify(who));
         }
         self.done()
-    }
-
-    /// Notes that the user compares safety numbers with a peer, which need not ask for it within
-    /// the next minute. Returns whether that was not noted already.
-    pub(super) fn verifies(&mut self, key: PublicKey, now: Time) -> bool {
-        // Each entry stays for a minute, and only contacts and the user make one.
-        self.told_to_verify.retain(|_, at| now.since(*at) < VERIFY_TOLD_EVERY);
-        let is_new = !self.told_to_verify.contains_key(&key);
-        if is_new {
-            self.told_to_verify.insert(key, now);
-        }
-        is_new
     }
 
     /// Handles a session that the peer dialed.

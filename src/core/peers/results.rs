@@ -4,6 +4,7 @@ use super::Peers;
 use super::announce::PresenceNews;
 use super::program::Promise;
 use crate::core::event::{JobId, PeerInfo};
+use crate::core::jobs::Purpose;
 use crate::core::presence::{PresenceChange, ProbeResult, REFUSAL_REPEAT};
 use crate::core::time::Time;
 use crate::model::address::{PeerAddr, SourcePrefix};
@@ -35,32 +36,39 @@ impl Peers {
         })
     }
 
-    /// A probe of a peer is over. If the peer was not asked after all, the next one comes later.
-    pub(in crate::core) fn probe_ended(&mut self, id: Recipient, was_asked: bool, now: Time) {
-        self.update(id, |peer| {
-            peer.presence.probe_ended(now);
-            if !was_asked {
-                peer.presence.probe_later(now.plus(REFUSAL_REPEAT));
-            }
-        });
-    }
-
     /// A peer is not probed before this time.
     pub(in crate::core) fn probe_later(&mut self, id: Recipient, at: Time) {
         self.update(id, |peer| peer.presence.probe_later(at));
     }
 
-    /// An acknowledgement to a peer is over.
-    pub(in crate::core) fn ack_ended(&mut self, id: Recipient) {
-        self.update(id, |peer| {
-            peer.acks.is_under_way = false;
-            peer.presence.unasked();
+    /// A job for a peer is over, with this result. The result of something that was sent to it
+    /// anyway delays no probe. If the peer was not probed after all, the next probe comes later.
+    pub(in crate::core) fn job_ended(
+        &mut self,
+        id: Recipient,
+        purpose: Purpose,
+        seen: &SendResult,
+        now: Time,
+    ) {
+        self.update(id, |peer| match purpose {
+            Purpose::Probe(_) => {
+                peer.presence.probe_ended(now);
+                if !seen.was_dialed() {
+                    peer.presence.probe_later(now.plus(REFUSAL_REPEAT));
+                }
+            }
+            Purpose::Ack => {
+                peer.acks.is_under_way = false;
+                peer.presence.unasked();
+            }
+            Purpose::Message(_)
+            | Purpose::Connect(_)
+            | Purpose::Ask
+            | Purpose::Greet
+            | Purpose::Discovered
+            | Purpose::Batch(_) => peer.presence.unasked(),
+            Purpose::Exit(_) => {}
         });
-    }
-
-    /// Something that was sent to a peer anyway is over. Its result delays no probe.
-    pub(in crate::core) fn sending_ended(&mut self, id: Recipient) {
-        self.update(id, |peer| peer.presence.unasked());
     }
 
     /// Takes the result of something that was sent to a peer; `evidence` is what it shows if the
