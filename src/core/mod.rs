@@ -33,6 +33,7 @@ mod requests;
 mod restore;
 mod sending;
 mod sessions;
+mod start;
 mod storing;
 #[cfg(test)]
 mod tests;
@@ -46,7 +47,6 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-pub(crate) use command::KnownContact;
 pub use command::{Command, Target};
 pub(crate) use conversations::Conversations;
 pub use conversations::stored_conversations;
@@ -72,6 +72,7 @@ pub use presence::{GONE_AFTER, LONGEST_BACKOFF, OfflineReason, PresenceStatus, P
 pub use request_end::RequestEnded;
 pub use restore::Restored;
 pub(crate) use sessions::SessionUp;
+pub(crate) use start::KnownContact;
 pub use time::Time;
 pub use trust::{
     As, ContactChange, MAX_CONTACTS, MAX_HINTS, Meeting, PeerRequest, Pin, Policy, Refused, Trust, Unknown,
