@@ -21,6 +21,7 @@ mod meeting;
 mod operations;
 mod outbox;
 mod outbox_commands;
+mod outputs;
 mod own_addrs;
 mod peers;
 mod plain_in;
@@ -96,6 +97,7 @@ use jobs::{Jobs, Purpose};
 use leaving::Goodbyes;
 use operations::Operations;
 use outbox::Outbox;
+use outputs::Outputs;
 use own_addrs::OwnAddrs;
 use peers::{Peers, PresenceNews};
 use probe_limiter::ProbeLimiter;
@@ -248,7 +250,7 @@ pub struct State {
     introductions: Introductions,
     leaving: bool,
     closed: bool,
-    actions: Vec<Output>,
+    outputs: Outputs,
 }
 
 impl State {
@@ -288,7 +290,7 @@ impl State {
             introductions: Introductions::new(introductions),
             leaving: false,
             closed: false,
-            actions: Vec::new(),
+            outputs: Outputs::default(),
         }
     }
 
@@ -330,12 +332,8 @@ impl State {
         self.act(Output::Tell(event));
     }
 
-    fn act(&mut self, action: Output) {
-        if self.actions.is_empty() {
-            // There is nearly always one output, and room for more would be most of what it costs.
-            self.actions.reserve_exact(1);
-        }
-        self.actions.push(action);
+    fn act(&mut self, output: Output) {
+        self.outputs.push(output);
     }
 
     fn done(&mut self) -> Vec<Output> {
@@ -348,7 +346,7 @@ impl State {
         if self.introductions.has_untold_changes() {
             self.tell(Event::IntroductionsChanged);
         }
-        std::mem::take(&mut self.actions)
+        self.outputs.take()
     }
 
     /// Adds a row for a recipient, unless it has one or the table has no room. Returns whether it
@@ -366,26 +364,13 @@ impl State {
         self.tell_presence(news);
     }
 
-    /// Withdraws the news that a peer has a new key, which the user is not told yet. Returns the
-    /// key, and whether the news says that the peer is online.
-    fn take_pinned(&mut self, id: Recipient) -> Option<(PublicKey, bool)> {
-        let key_of = |action: &Output| match action {
-            Output::Tell(Event::Pinned { who, key, is_online }) if who.id == id => Some((*key, *is_online)),
-            _ => None,
-        };
-        let (at, pinned) =
-            self.actions.iter().enumerate().find_map(|(at, action)| Some((at, key_of(action)?)))?;
-        self.actions.remove(at);
-        Some(pinned)
-    }
-
     /// Tells the user what is new about a peer's presence.
     fn tell_presence(&mut self, news: Option<PresenceNews>) {
         match news {
             Some(PresenceNews::Online(who)) => {
                 let id = who.id;
                 let untold = id.public_key().filter(|_| self.peers.take_untold_key(id));
-                match self.take_pinned(id).map(|(key, _)| key).or(untold) {
+                match self.outputs.take_pinned(id).map(|(key, _)| key).or(untold) {
                     Some(key) => self.tell(Event::Pinned { who, key, is_online: true }),
                     None => self.tell(Event::Came(who)),
                 }

@@ -429,14 +429,7 @@ impl State {
             ByeReason::NotAccepted => Some(DeliveryStatus::Failed(FailureReason::NotAccepted)),
             _ => None,
         };
-        let tells = |output: &Output| {
-            // A failure is shown even if it is not the first status.
-            matches!(output, Output::Tell(Event::Delivery { who, status, is_first, .. })
-                if who.id == peer_id
-                    && Some(status) == of_message.as_ref()
-                    && (*is_first || matches!(status, DeliveryStatus::Failed(_))))
-        };
-        let is_told = self.actions.iter().any(tells);
+        let is_told = of_message.is_some_and(|status| self.outputs.has_status(peer_id, &status));
         if self.peers.turned_away(peer_id, reason) && !is_told {
             let who = self.who(peer_id);
             self.tell(Event::TurnedAway(who, reason, pinned));

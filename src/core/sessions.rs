@@ -74,7 +74,8 @@ impl State {
                     }
                     let met = Some((addr, welcome.map_err(|_| key)));
                     // Without a hello, the end of the request shows what the peer wants of us.
-                    let pinned = if is_session { None } else { self.take_pinned(Recipient::key(key)) };
+                    let pinned =
+                        if is_session { None } else { self.outputs.take_pinned(Recipient::key(key)) };
                     self.jobs.goes_on(id, Job { met, pinned, ..job });
                     welcome.map(drop)
                 }
