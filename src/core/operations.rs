@@ -131,7 +131,7 @@ impl Operations {
         let Some(Operation::Spread { of_host: Some(host), .. }) = self.under_way.get_mut(&op) else {
             return true;
         };
-        if !matches!(result, SendResult::Delivered | SendResult::HandedOver) {
+        if !result.is_taken() {
             host.failed.push((who.clone(), result.clone()));
             return false;
         }

@@ -41,7 +41,7 @@ impl State {
             self.settle_watches(now);
             return self.done();
         }
-        let taken = matches!(sent.result, SendResult::Delivered | SendResult::HandedOver);
+        let taken = sent.result.is_taken();
         let capability = sent.capability.filter(|_| taken);
         let (seen, result) = self.peer_that_got(peer_id, dialed, sent, now);
         let parted_since = self.peers.has_left_since(peer_id, job);
@@ -147,7 +147,7 @@ impl State {
             let shown = if to == dialed { SendError::Cancelled } else { SendError::Refused };
             return (SendResult::Failed(shown), SendResult::Astray(to));
         }
-        if to != dialed && matches!(result, SendResult::Delivered | SendResult::HandedOver) {
+        if to != dialed && result.is_taken() {
             self.peers.found_at(peer_id, to);
             self.follows(Recipient::Address(to), peer_id, now);
         }
@@ -260,7 +260,7 @@ impl State {
         evidence: ProbeResult,
         now: Time,
     ) {
-        let taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
+        let taken = result.is_taken();
         let spoke = taken && evidence != ProbeResult::Dialed;
         if let Some(at) = at.filter(|_| spoke && !self.leaving && self.trust.may_be_listed(peer_id)) {
             // A legacy peer may have been found there and listed since.

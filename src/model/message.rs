@@ -211,6 +211,11 @@ pub enum SendResult {
 }
 
 impl SendResult {
+    /// Whether the peer took it, as far as is known.
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Self::Delivered | Self::HandedOver)
+    }
+
     /// Whether the peer was dialed at all: the request was not cancelled, and this machine had what
     /// it takes.
     pub fn was_dialed(&self) -> bool {
