@@ -21,6 +21,7 @@ mod meeting;
 mod operations;
 mod outbox;
 mod outbox_commands;
+mod outcome;
 mod outputs;
 mod own_addrs;
 mod peers;
