@@ -222,7 +222,6 @@ impl State {
 
     /// A peer with a key is online: what waits for it is sent at once.
     pub(super) fn here_again(&mut self, key: PublicKey, now: Time) {
-        self.remembers(key);
         self.outbox.met(Recipient::key(key), now);
         self.serve_due(now);
     }

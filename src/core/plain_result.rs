@@ -136,11 +136,8 @@ impl State {
         if nothing_sent || to == dialed && !has_moved {
             return (result.clone(), result);
         }
-        let other = self.peers.legacy_at(to).filter(|other| *other != peer_id);
-        if let Some(other) = other {
-            self.observe(other, None, &result, ProbeResult::Dialed, now);
-        }
-        if has_moved && row_addr != Some(to) || other.is_some() {
+        let is_of_another = self.peers.legacy_at(to).is_some_and(|other| other != peer_id);
+        if has_moved && row_addr != Some(to) || is_of_another {
             // The peer was found elsewhere since, so another peer is here and the result shows
             // nothing of it; or no peer listens at its first address, and another peer has the
             // second.

@@ -54,8 +54,7 @@ impl State {
             self.batch_ended(key, &outcome, written, env, now);
         }
         self.probe_limiter.end(job, outcome.end == RequestEnd::Unreachable(SendError::NoResources), now);
-        let purpose = if outcome.is_another() { Purpose::Greet } else { outcome.purpose };
-        self.peers.job_ended(outcome.peer_id, purpose, &outcome.seen(), now);
+        self.peers.job_ended(outcome.peer_id, outcome.purpose, &outcome.seen(), now);
         if let (Some(Err(_)), Some(at)) = (outcome.proven, outcome.at) {
             self.peers.has_refused_key(at, now);
         }
