@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::event::{CommandKind, Event, OpId, Output};
+use super::event::{CommandKind, Event, Output};
+use super::ids::OpId;
 use super::operations::Ended;
 use super::plain_result::status_of;
 use super::presence::Probe;

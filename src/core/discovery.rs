@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::State;
-use super::event::{Event, Output, PeerInfo};
+use super::event::{Event, Output};
 use super::jobs::Purpose;
+use super::peer_info::PeerInfo;
 use super::peers::MAX_PEERS;
 use super::presence::{LONGEST_BACKOFF, Probe, backoff};
 use super::time::Time;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::event::{JobId, OpId};
+use super::ids::{JobId, OpId};
 use super::presence::{Probe, ProbeResult};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::event::{JobId, OpId};
+use super::ids::{JobId, OpId};
 use super::jobs::{Job, Purpose};
 use super::operations::LateGoodbye;
 use super::presence::Probe;

@@ -7,8 +7,9 @@
 //! An unencrypted message in the name of a known key, or from the address where a contact with a
 //! key is online, is shown as unproven and changes nothing.
 
-use super::event::{Event, PeerInfo};
+use super::event::Event;
 use super::outbox::Jitter;
+use super::peer_info::PeerInfo;
 use super::peers::{Goodbye, KeyFacts, ProvenAt};
 use super::time::Time;
 use super::trust::{ContactChange, Meeting, Pin, Refused, Trust, Verdict};

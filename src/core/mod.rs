@@ -12,6 +12,7 @@ mod dedup;
 mod discovery;
 mod event;
 mod hosts;
+mod ids;
 mod inbound;
 mod introducing;
 mod introductions;
@@ -24,6 +25,7 @@ mod outbox_commands;
 mod outcome;
 mod outputs;
 mod own_addrs;
+mod peer_info;
 mod peers;
 mod plain_in;
 mod plain_result;
@@ -55,9 +57,10 @@ pub use conversations::stored_conversations;
 pub use discovery::{DiscoveryMode, Found};
 pub(crate) use event::Decision;
 pub use event::{
-    CommandKind, Event, Forgotten, IntroductionNews, JobId, LeftOut, LeftOutContacts, OpId, Output, PeerInfo,
-    PlainAnswer, PlainRequest, SessionRequest, Verification,
+    CommandKind, Event, Forgotten, IntroductionNews, LeftOut, LeftOutContacts, Output, PlainAnswer,
+    PlainRequest, SessionRequest,
 };
+pub use ids::{JobId, OpId};
 pub(crate) use inbound::Staged;
 pub use introductions::{
     IntroducedContact, IntroducedPeer, IntroductionPart, MadeIntroduction, SavedIntroductions,
@@ -67,6 +70,7 @@ pub use meeting::Env;
 pub use outbox::{Jitter, MAX_QUEUE_MESSAGES};
 pub(crate) use outbox::{MAX_OUTBOX_BYTES, WriteId};
 pub use outbox_commands::WaitingMessage;
+pub use peer_info::{PeerInfo, Verification};
 pub use peers::{GONE_SHOWN, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, PeerOrigin, Row};
 pub use plain_in::PlainReceived;
 pub use plain_result::PlainResult;

@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::event::{CommandKind, Event, JobId, LeftOut, OpId, PeerInfo};
+use super::event::{CommandKind, Event, LeftOut};
+use super::ids::{JobId, OpId};
+use super::peer_info::PeerInfo;
 use super::time::Time;
 use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason};

@@ -1,7 +1,7 @@
 //! What the end of a request for a session shows: who is there, whether it accepts us, and what
 //! became of the request.
 
-use super::event::JobId;
+use super::ids::JobId;
 use super::jobs::{Job, Purpose};
 use super::outbox::BatchEnd;
 use crate::model::address::PeerAddr;

@@ -1,7 +1,8 @@
 //! Results of unencrypted messages, `connect`, goodbyes and probes.
 
 use super::State;
-use super::event::{Event, JobId, Output};
+use super::event::{Event, Output};
+use super::ids::JobId;
 use super::jobs::{Job, Purpose};
 use super::outbox::RouteAnswer;
 use super::peers::PeerOrigin;

@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use super::State;
-use super::event::{Event, JobId, OpId, Output};
+use super::event::{Event, Output};
+use super::ids::{JobId, OpId};
 use super::jobs::Purpose;
 use super::meeting::Env;
 use super::outbox::RouteAnswer;

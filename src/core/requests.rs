@@ -2,7 +2,8 @@
 //! means for the peer it was for.
 
 use super::State;
-use super::event::{JobId, Output, PlainRequest, SessionRequest};
+use super::event::{Output, PlainRequest, SessionRequest};
+use super::ids::JobId;
 use super::jobs::{Job, Purpose};
 use super::operations::Probed;
 use super::peers::ProbeStart;

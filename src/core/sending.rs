@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::command::Target;
-use super::event::{CommandKind, Event, LeftOut, LeftOutContacts, OpId, Output};
+use super::event::{CommandKind, Event, LeftOut, LeftOutContacts, Output};
+use super::ids::OpId;
 use super::outbox::{NewMessage, OutboxOutput, Route, RouteAnswer, StatusChange};
 use super::time::Time;
 use super::trust::Policy;

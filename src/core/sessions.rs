@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use super::State;
-use super::event::{Event, JobId, Output};
+use super::event::{Event, Output};
+use super::ids::JobId;
 use super::jobs::{Job, Purpose};
 use super::meeting::Env;
 use super::presence::{Probe, ProbeResult};

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::event::{OpId, Output};
+use super::event::Output;
+use super::ids::OpId;
 use super::peers::PeerOrigin;
 use super::presence::Probe;
 use super::time::Time;

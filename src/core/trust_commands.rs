@@ -2,7 +2,9 @@
 //! `/forget`, `/verify`, `/policy`. Only `/trust` moves a row and its queue from one key to
 //! another.
 
-use super::event::{Decision, Event, Forgotten, OpId, Output, PeerInfo};
+use super::event::{Decision, Event, Forgotten, Output};
+use super::ids::OpId;
+use super::peer_info::PeerInfo;
 use super::time::Time;
 use super::trust::{
     As, BlockTarget, ContactChange, ContactRecord, HeldMessage, PeerRequest, Pin, Policy, Unknown,

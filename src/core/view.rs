@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::event::{PeerInfo, Verification};
 use super::jobs::Job;
+use super::peer_info::{PeerInfo, Verification};
 use super::peers::Row;
 use super::time::Time;
 use super::trust::{MAX_HINTS, Pin, Trust, Trusted};

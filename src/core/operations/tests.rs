@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::*;
-use crate::core::event::Verification;
+use crate::core::peer_info::Verification;
 use crate::model::address::PeerAddr;
 use crate::model::message::SendError;
 

@@ -6,7 +6,7 @@ use super::announce::{PendingNews, PresenceNews};
 use super::peer::Peer;
 use super::program::Promise;
 use super::{PeerOrigin, Peers};
-use crate::core::event::JobId;
+use crate::core::ids::JobId;
 use crate::core::presence::{OfflineReason, Presence, PresenceStatus};
 use crate::core::time::Time;
 use crate::core::trust::MAX_HINTS;

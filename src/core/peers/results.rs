@@ -3,8 +3,9 @@
 use super::Peers;
 use super::announce::PresenceNews;
 use super::program::Promise;
-use crate::core::event::{JobId, PeerInfo};
+use crate::core::ids::JobId;
 use crate::core::jobs::Purpose;
+use crate::core::peer_info::PeerInfo;
 use crate::core::presence::{PresenceChange, ProbeResult, REFUSAL_REPEAT};
 use crate::core::time::Time;
 use crate::model::address::{PeerAddr, SourcePrefix};

@@ -3,7 +3,7 @@ use std::net::Ipv4Addr;
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::event::JobId;
+use crate::core::ids::JobId;
 use crate::core::jobs::Purpose;
 use crate::core::presence::{OfflineReason, ProbeResult};
 use crate::core::probe_limiter::Turn;
