@@ -364,7 +364,7 @@ impl Node {
 
     /// The pin of a recipient that has a key.
     pub fn pin_of(&self, id: Recipient) -> Option<Pin> {
-        self.shared.locked.lock().machine.state().pinned(id).cloned()
+        self.shared.locked.lock().machine.state().trusted().pin_of(id).cloned()
     }
 
     /// Whether a recipient is a contact.
@@ -384,7 +384,7 @@ impl Node {
 
     /// The blocked contacts, which are not in the peer list.
     pub fn blocked_contacts(&self) -> Vec<Pin> {
-        self.shared.locked.lock().machine.state().blocked_contacts()
+        self.shared.locked.lock().machine.state().trusted().blocked_pins()
     }
 
     /// The blocked legacy peers, which are not in the peer list.
@@ -399,7 +399,7 @@ impl Node {
 
     /// Whether a recipient is a blocked legacy peer.
     pub fn is_blocked_legacy(&self, id: Recipient) -> bool {
-        self.shared.locked.lock().machine.state().is_blocked_legacy(id)
+        self.shared.locked.lock().machine.state().trusted().is_blocked_legacy(id)
     }
 
     /// The blocked sources.

@@ -1,16 +1,15 @@
 //! Commands of the user.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::event::{CommandKind, Event, OpId, Output};
-use super::operations::{Ended, OperationOutput};
-use super::peers::PeerOrigin;
+use super::event::{CommandKind, Event, Output};
+use super::ids::OpId;
+use super::operations::Ended;
 use super::plain_result::status_of;
 use super::presence::Probe;
 use super::time::Time;
 use super::trust::{As, BlockTarget, ContactRecord, Policy};
-use super::{ANSWER_WITHIN, Purpose, State, StaticPeer};
+use super::{ANSWER_WITHIN, Purpose, State};
 use crate::model::address::PeerAddr;
 use crate::model::delivery::RejectReason;
 use crate::model::host::HostAddr;
@@ -20,9 +19,6 @@ use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Message, Request};
 use crate::protocol::session::ContactCard;
-
-/// How much later each contact is due to be dialed than the one before, at the start.
-const CONTACT_SPACING: Duration = Duration::from_micros(1);
 
 /// Time for one probe of a list: what is left of [`ANSWER_WITHIN`] after a refusal that had to be
 /// confirmed a second later.
@@ -132,23 +128,6 @@ pub enum Command {
     Leave,
 }
 
-/// A contact of an earlier run.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct KnownContact {
-    /// The peer. If it has a key, its pin is known.
-    pub id: PeerId,
-    /// The name to show until the peer says another.
-    pub name: Option<PeerName>,
-    /// How long ago it was seen, if it was.
-    pub last_seen: Option<Duration>,
-    /// The user has blocked it.
-    pub blocked: bool,
-    /// It is blocked, and otherwise a stranger.
-    pub stranger: bool,
-    /// The user has muted it.
-    pub muted: bool,
-}
-
 /// The address that the user typed for a recipient, if it is one.
 fn typed_addr(id: Recipient) -> Option<PeerAddr> {
     match id {
@@ -158,146 +137,6 @@ fn typed_addr(id: Recipient) -> Option<PeerAddr> {
 }
 
 impl State {
-    /// Makes the static peers and the contacts of earlier runs known. Dials all static peers at
-    /// once; the contacts follow, those that were seen last first.
-    pub fn start(
-        &mut self,
-        peers: Vec<StaticPeer>,
-        contacts: Vec<KnownContact>,
-        now: Time,
-    ) -> (OpId, Vec<Output>) {
-        let mut ids = Vec::new();
-        self.load_blocked(&contacts);
-        for contact in contacts.iter().filter(|contact| contact.muted) {
-            self.conversations.mute(contact.id.into());
-        }
-        let legacy: BTreeMap<PeerAddr, PeerId> =
-            contacts.iter().filter_map(|contact| Some((contact.id.legacy_addr()?, contact.id))).collect();
-        for peer in peers.into_iter().take(super::MAX_STATIC_PEERS) {
-            self.hosts.configure(&peer);
-            let addrs: Vec<PeerAddr> = peer.addrs().collect();
-            let id = match addrs[..] {
-                [addr, ref also @ ..] => {
-                    self.configure_at(addr, &peer, also, legacy.get(&addr).copied(), now)
-                }
-                [] => {
-                    self.add_for_run(&peer, Vec::new());
-                    None
-                }
-            };
-            ids.extend(id.filter(|id| !ids.contains(id)));
-        }
-        for id in &ids {
-            self.probe(*id, Probe::Connect, None, now);
-        }
-        self.remember_contacts(contacts, now);
-        let names = self.hosts.names();
-        names.iter().for_each(|name| self.look_up(name, now));
-        let waiting = ids.into_iter().collect();
-        let op = self.operations.start(waiting, names, now.plus(ANSWER_WITHIN));
-        self.settle_watches(now);
-        // The user may have removed contacts from the file since the last run.
-        self.prune_introductions();
-        (op, self.done())
-    }
-
-    /// Adds the key of a static peer that is for this run to the contacts.
-    fn add_for_run(&mut self, peer: &StaticPeer, addrs: Vec<PeerAddr>) {
-        if let Some(key) = peer.key.filter(|_| peer.for_run) {
-            self.trust.add_for_run(key, peer.name.as_ref(), addrs);
-        }
-    }
-
-    /// Makes the peer at an address a static one, which may be found at the addresses `also`, too.
-    /// `contact` is the legacy peer of an earlier run there, if it has no row yet. Returns the
-    /// peer, or `None` if it is not dialed.
-    pub(super) fn configure_at(
-        &mut self,
-        addr: PeerAddr,
-        peer: &StaticPeer,
-        also: &[PeerAddr],
-        contact: Option<PeerId>,
-        now: Time,
-    ) -> Option<Recipient> {
-        let StaticPeer { ref name, form, key, for_run, .. } = *peer;
-        // An address belongs to the key that proved itself there. If several did, it belongs to
-        // none.
-        let proven = {
-            let mut keys = self.trust.proven_at(addr);
-            keys.next().filter(|_| keys.next().is_none())
-        };
-        let key = key.or(proven);
-        let without_key = || contact.map_or_else(|| self.peers.plain_id(addr), Recipient::Peer);
-        let id = key.map_or_else(without_key, Recipient::key);
-        if self.is_blocked_legacy(id) {
-            return None;
-        }
-        self.add_for_run(peer, [addr].into_iter().chain(also.iter().copied()).collect());
-        let is_known = self.knows(id);
-        if self.is_own(addr) || !self.add_peer(id, addr, PeerOrigin::Static, now) {
-            return None;
-        }
-        if is_known {
-            self.peers.becomes_configured(id, name.clone(), form);
-        } else {
-            self.peers.configure(id, name.clone(), form);
-        }
-        if for_run {
-            self.for_run.insert(addr);
-            self.peers.listens_also(id, also.to_vec());
-            if contact.is_some() {
-                // It is a contact without the entry too.
-                self.peers.make_contact(id);
-            }
-        }
-        if let Some(key) = id.public_key() {
-            if for_run {
-                self.make_key_contact_for_run(key);
-            } else {
-                self.make_key_contact(key);
-            }
-            self.speaks_with(key, None);
-        }
-        Some(id)
-    }
-
-    /// Takes over the blocks of legacy peers from earlier runs.
-    fn load_blocked(&mut self, contacts: &[KnownContact]) {
-        for contact in contacts.iter().filter(|contact| contact.blocked) {
-            // A key is blocked by its pin.
-            let _ = self.trust.load_blocked_legacy(contact.id, contact.name.clone(), !contact.stranger);
-        }
-    }
-
-    fn remember_contacts(&mut self, mut contacts: Vec<KnownContact>, now: Time) {
-        contacts.sort_by_key(|contact| (contact.last_seen.is_none(), contact.last_seen));
-        for (place, KnownContact { id, name, last_seen, blocked, .. }) in contacts.into_iter().enumerate() {
-            let id = Recipient::Peer(id);
-            if blocked {
-                self.peers.remember_blocked(id, last_seen);
-                continue;
-            }
-            if self.knows(id) {
-                // It is a static peer, and is dialed already.
-                self.peers.was_seen(id, name, last_seen);
-                continue;
-            }
-            // Without an address the contact is listed, but has no row.
-            let addr = self.dialed_at(id).filter(|addr| !self.is_own(*addr));
-            let Some(addr) = addr else { continue };
-            if !self.add_peer(id, addr, PeerOrigin::Contact, now) {
-                continue;
-            }
-            // Each is due a little later than the one before, so that they are dialed in this
-            // order.
-            let first = now.plus(CONTACT_SPACING.saturating_mul(u32::try_from(place).unwrap_or(u32::MAX)));
-            self.peers.remember(id, name, last_seen, first, now);
-            if let Some(key) = id.public_key() {
-                self.speaks_with(key, None);
-            }
-        }
-    }
-
     /// Handles a change of this machine's addresses: offline contacts are tried again.
     pub fn network_changed(&mut self, now: Time) -> Vec<Output> {
         self.own_addrs.forget();
@@ -346,7 +185,7 @@ impl State {
                 self.nothing_to_wait_for()
             }
             Command::AskToVerify(key) => {
-                self.verifies(key, now);
+                self.trust.compares(key, now);
                 self.nothing_to_wait_for()
             }
             Command::Introduce { pair, date } => self.introduce(pair, date),
@@ -449,7 +288,7 @@ impl State {
             let has_key = |addr| self.trust.proven_at(addr).next().is_some();
             if let (Some(key), Some(addr)) = (peer_id.public_key(), typed) {
                 self.request_at(peer_id, vec![addr], Some(key), purpose, Request::Open, None);
-            } else if self.is_only_encrypted(peer_id) || peer_id.addr().is_some_and(has_key) {
+            } else if self.trust.is_only_encrypted(peer_id) || peer_id.addr().is_some_and(has_key) {
                 self.request(peer_id, purpose, Request::Open, None);
             } else {
                 self.send_plain(peer_id, purpose, Outgoing::Connect, None);
@@ -503,26 +342,14 @@ impl State {
 
     /// Ends a command to recipients if all of them have their results.
     pub(super) fn settle(&mut self, op: OpId) {
-        self.operations.settle(op).into_iter().for_each(|output| self.tell_output(output));
+        self.operations.settle(op).into_iter().for_each(|event| self.tell(event));
     }
 
     /// A command that is done at once.
     pub(super) fn nothing_to_wait_for(&mut self) -> OpId {
-        let (op, settled) = self.operations.instant();
-        self.tell_output(settled);
+        let op = self.operations.next_id();
+        self.tell(Event::Settled(op));
         op
-    }
-
-    fn tell_output(&mut self, output: OperationOutput) {
-        self.tell(match output {
-            OperationOutput::Failed { op, who, result, total } => {
-                Event::Done { op, kind: CommandKind::Connect, who, result, total }
-            }
-            OperationOutput::Sum { kind, total, done, failed, left_out } => {
-                Event::Sum { kind, total, done, failed, left_out }
-            }
-            OperationOutput::Settled(op) => Event::Settled(op),
-        });
     }
 
     /// Ends the commands that wait for no peer any more, or that have waited long enough.

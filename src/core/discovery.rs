@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::State;
-use super::event::{Event, Output, PeerInfo};
+use super::event::{Event, Output};
 use super::jobs::Purpose;
+use super::peer_info::PeerInfo;
 use super::peers::MAX_PEERS;
 use super::presence::{LONGEST_BACKOFF, Probe, backoff};
 use super::time::Time;
@@ -251,14 +252,6 @@ impl State {
         self.discovery.mode = mode;
         self.discovery.hints.clear();
         self.discovery.contact_dials.clear();
-    }
-
-    /// Returns the keys of all contacts that are not blocked.
-    pub fn contact_keys(&self) -> Vec<PublicKey> {
-        let mut keys: Vec<PublicKey> =
-            self.trust.contacts().filter(|pin| !pin.blocked).map(|pin| pin.key).collect();
-        keys.sort_unstable();
-        keys
     }
 
     /// Returns the discovered strangers that are not in the table.

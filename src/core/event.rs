@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::ids::{JobId, OpId};
 use super::introductions::IntroductionPart;
 use super::outbox::WriteId;
+use super::peer_info::PeerInfo;
 use super::peers::Row;
 use super::presence::OfflineReason;
 use super::time::Time;
@@ -15,18 +17,9 @@ use crate::model::host::{HostAddr, LookupError};
 use crate::model::key::PublicKey;
 use crate::model::message::{Form, Outgoing, SendResult, Unreadable};
 use crate::model::name::PeerName;
-use crate::model::peer_id::Recipient;
 use crate::model::session::{ByeReason, Request};
 use crate::model::stored::{RowId, StoreError, StoreOp};
 use crate::model::untrusted::Text;
-
-/// The number of a command of the user. It is unique while the program runs.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct OpId(pub u64);
-
-/// The number of a request to the network.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct JobId(pub u64);
 
 /// The peers that a message to all left out.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -46,37 +39,6 @@ pub struct LeftOutContacts {
     pub first: Vec<PeerInfo>,
     /// How many there are.
     pub count: usize,
-}
-
-/// How sure it is that a peer is the one it is named as. The screen shows a sign for each.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Verification {
-    /// It has proven a key that the user has compared with its owner.
-    Verified,
-    /// It has proven the key that it is known by, which the user has not compared.
-    Encrypted,
-    /// It has not been asked yet how to write to it.
-    Unknown,
-    /// Nothing is proven, and messages can be read and changed on their way.
-    Plain,
-    /// Nothing is proven, and the claimed name or address is that of a peer with a key, which is
-    /// called this.
-    Claims(PeerName),
-}
-
-/// A peer as it is named to the user.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PeerInfo {
-    /// The peer, or an address at which no peer has proven itself yet.
-    pub id: Recipient,
-    /// What it calls itself, if it has.
-    pub name: Option<PeerName>,
-    /// The address it is dialed at first; `None` for a peer with a key and no known address.
-    pub addr: Option<PeerAddr>,
-    /// The address in its header, if that is another one.
-    pub claimed: Option<Claimed>,
-    /// How sure it is that it is this peer.
-    pub verification: Verification,
 }
 
 /// What a command does.

@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::event::{Event, OpId, Output};
+use super::event::{Event, Output};
+use super::ids::OpId;
 use super::peers::MAX_STATIC_PEERS;
 use super::presence::{LONGEST_BACKOFF, Probe};
 use super::time::Time;

@@ -2,7 +2,8 @@
 //! sessions.
 
 use super::State;
-use super::event::{Event, IntroductionNews, OpId, Output};
+use super::event::{Event, IntroductionNews, Output};
+use super::ids::OpId;
 use super::introductions::{
     CardUse, DuePart, IntroducedPeer, IntroductionPart, MadeIntroduction, SavedIntroductions,
 };

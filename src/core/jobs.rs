@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::event::{JobId, OpId};
-use super::presence::Probe;
+use super::ids::{JobId, OpId};
+use super::presence::{Probe, ProbeResult};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
@@ -29,6 +29,32 @@ pub(super) enum Purpose {
     Discovered,
     /// Messages to a key.
     Batch(PublicKey),
+}
+
+impl Purpose {
+    /// Whether it asks what kind of peer is there, with a `connect` if it is sent unencrypted.
+    pub(super) fn is_question(self) -> bool {
+        matches!(self, Self::Probe(Probe::Connect) | Self::Connect(_) | Self::Ask)
+    }
+
+    /// Whether it says something that a program reads, and is no goodbye.
+    pub(super) fn says_something(self) -> bool {
+        self.is_question() || matches!(self, Self::Message(_) | Self::Ack)
+    }
+
+    /// What it shows of a peer whose program takes it; `None` for a goodbye.
+    pub(super) fn evidence(self) -> Option<ProbeResult> {
+        match self {
+            Self::Exit(_) => None,
+            // An acknowledgement that was taken shows that a program serves the address, as any
+            // message does.
+            Self::Message(_) | Self::Ack => Some(ProbeResult::TookMessage),
+            Self::Connect(_) | Self::Probe(Probe::Connect) | Self::Ask => Some(ProbeResult::TookConnect),
+            Self::Probe(Probe::Dial) | Self::Greet | Self::Discovered | Self::Batch(_) => {
+                Some(ProbeResult::Dialed)
+            }
+        }
+    }
 }
 
 /// A request under way.
@@ -114,6 +140,16 @@ impl Jobs {
     /// Returns all requests under way.
     pub(super) fn iter(&self) -> impl Iterator<Item = (JobId, &Job)> {
         self.under_way.iter().map(|(id, job)| (*id, job))
+    }
+
+    /// Whether a key that claims an address is being dialed there.
+    pub(super) fn is_checked(&self, addr: PeerAddr) -> bool {
+        self.iter().any(|(_, job)| job.dialed == Some(addr) && job.purpose == Purpose::Greet)
+    }
+
+    /// Whether a goodbye to a key is under way.
+    pub(super) fn says_goodbye_to(&self, key: PublicKey) -> bool {
+        self.iter().any(|(_, job)| job.expect == Some(key) && matches!(job.purpose, Purpose::Exit(_)))
     }
 
     /// Gives the requests to an address to the peer that proved itself there. An unencrypted

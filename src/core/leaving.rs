@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::event::{JobId, OpId};
+use super::ids::{JobId, OpId};
 use super::jobs::{Job, Purpose};
 use super::operations::LateGoodbye;
 use super::presence::Probe;
@@ -192,7 +192,7 @@ impl State {
         }
         let purpose = Purpose::Exit(op);
         let has_session = matches!(self.protocol_of(peer_id), PeerProtocol::Session(_));
-        if has_session || self.is_only_encrypted(peer_id) {
+        if has_session || self.trust.is_only_encrypted(peer_id) {
             self.request(peer_id, purpose, Request::Bye, deadline);
         } else {
             self.send_plain(peer_id, purpose, Outgoing::Exit, deadline);

@@ -7,8 +7,9 @@
 //! An unencrypted message in the name of a known key, or from the address where a contact with a
 //! key is online, is shown as unproven and changes nothing.
 
-use super::event::{Event, PeerInfo};
+use super::event::Event;
 use super::outbox::Jitter;
+use super::peer_info::PeerInfo;
 use super::peers::{Goodbye, KeyFacts, ProvenAt};
 use super::time::Time;
 use super::trust::{ContactChange, Meeting, Pin, Refused, Trust, Verdict};
@@ -174,7 +175,7 @@ impl State {
         self.peers.messages_wait(id, self.outbox.count(id));
         self.speaks_with(key, Some(now));
         if dialed {
-            if let Some(listed_at) = listed_at.filter(|_| !self.is_of_another(addr, key)) {
+            if let Some(listed_at) = listed_at.filter(|_| !self.trust.is_of_another(addr, key)) {
                 // The first key at an address of peers.toml is the contact there.
                 if self.for_run.contains(&listed_at) {
                     self.make_key_contact_for_run(key);
@@ -208,12 +209,6 @@ impl State {
         }
     }
 
-    /// Whether the user gave this address to a contact with another key, or its key was the first
-    /// at this address of peers.toml.
-    fn is_of_another(&self, addr: PeerAddr, key: PublicKey) -> bool {
-        self.trust.contacts().any(|pin| pin.key != key && pin.given.contains(&addr))
-    }
-
     /// Records in its row what is known of a key. `heard_at` is given if the peer was heard of now.
     pub(super) fn speaks_with(&mut self, key: PublicKey, heard_at: Option<Time>) {
         let pin = self.trust.pin(key);
@@ -228,7 +223,6 @@ impl State {
 
     /// A peer with a key is online: what waits for it is sent at once.
     pub(super) fn here_again(&mut self, key: PublicKey, now: Time) {
-        self.remembers(key);
         self.outbox.met(Recipient::key(key), now);
         self.serve_due(now);
     }

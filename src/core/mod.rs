@@ -12,6 +12,7 @@ mod dedup;
 mod discovery;
 mod event;
 mod hosts;
+mod ids;
 mod inbound;
 mod introducing;
 mod introductions;
@@ -21,17 +22,22 @@ mod meeting;
 mod operations;
 mod outbox;
 mod outbox_commands;
+mod outcome;
+mod outputs;
 mod own_addrs;
+mod peer_info;
 mod peers;
 mod plain_in;
 mod plain_result;
 mod presence;
 mod probe_limiter;
 mod refusals;
+mod request_end;
 mod requests;
 mod restore;
 mod sending;
 mod sessions;
+mod start;
 mod storing;
 #[cfg(test)]
 mod tests;
@@ -41,20 +47,20 @@ mod trust;
 mod trust_commands;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-pub(crate) use command::KnownContact;
 pub use command::{Command, Target};
 pub(crate) use conversations::Conversations;
 pub use conversations::stored_conversations;
 pub use discovery::{DiscoveryMode, Found};
 pub(crate) use event::Decision;
 pub use event::{
-    CommandKind, Event, Forgotten, IntroductionNews, JobId, LeftOut, LeftOutContacts, OpId, Output, PeerInfo,
-    PlainAnswer, PlainRequest, SessionRequest, Verification,
+    CommandKind, Event, Forgotten, IntroductionNews, LeftOut, LeftOutContacts, Output, PlainAnswer,
+    PlainRequest, SessionRequest,
 };
+pub use ids::{JobId, OpId};
 pub(crate) use inbound::Staged;
 pub use introductions::{
     IntroducedContact, IntroducedPeer, IntroductionPart, MadeIntroduction, SavedIntroductions,
@@ -64,13 +70,15 @@ pub use meeting::Env;
 pub use outbox::{Jitter, MAX_QUEUE_MESSAGES};
 pub(crate) use outbox::{MAX_OUTBOX_BYTES, WriteId};
 pub use outbox_commands::WaitingMessage;
+pub use peer_info::{PeerInfo, Verification};
 pub use peers::{GONE_SHOWN, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, PeerOrigin, Row};
 pub use plain_in::PlainReceived;
 pub use plain_result::PlainResult;
 pub use presence::{GONE_AFTER, LONGEST_BACKOFF, OfflineReason, PresenceStatus, Probe};
+pub use request_end::RequestEnded;
 pub use restore::Restored;
-pub use sessions::RequestEnded;
 pub(crate) use sessions::SessionUp;
+pub(crate) use start::KnownContact;
 pub use time::Time;
 pub use trust::{
     As, ContactChange, MAX_CONTACTS, MAX_HINTS, Meeting, PeerRequest, Pin, Policy, Refused, Trust, Unknown,
@@ -94,6 +102,7 @@ use jobs::{Jobs, Purpose};
 use leaving::Goodbyes;
 use operations::Operations;
 use outbox::Outbox;
+use outputs::Outputs;
 use own_addrs::OwnAddrs;
 use peers::{Peers, PresenceNews};
 use probe_limiter::ProbeLimiter;
@@ -243,15 +252,10 @@ pub struct State {
     seen_at: Time,
     /// When the user was last told that something cannot be stored.
     not_stored_told_at: Option<Time>,
-    /// The user was told that another program uses our key.
-    told_in_use: bool,
-    /// The contacts that want to compare safety numbers and when the user was told, and those that
-    /// the user compares them with.
-    told_to_verify: BTreeMap<PublicKey, Time>,
     introductions: Introductions,
     leaving: bool,
     closed: bool,
-    actions: Vec<Output>,
+    outputs: Outputs,
 }
 
 impl State {
@@ -288,12 +292,10 @@ impl State {
             goodbyes: Goodbyes::default(),
             seen_at: Time::default(),
             not_stored_told_at: None,
-            told_in_use: false,
-            told_to_verify: BTreeMap::new(),
             introductions: Introductions::new(introductions),
             leaving: false,
             closed: false,
-            actions: Vec::new(),
+            outputs: Outputs::default(),
         }
     }
 
@@ -335,12 +337,8 @@ impl State {
         self.act(Output::Tell(event));
     }
 
-    fn act(&mut self, action: Output) {
-        if self.actions.is_empty() {
-            // There is nearly always one output, and room for more would be most of what it costs.
-            self.actions.reserve_exact(1);
-        }
-        self.actions.push(action);
+    fn act(&mut self, output: Output) {
+        self.outputs.push(output);
     }
 
     fn done(&mut self) -> Vec<Output> {
@@ -353,7 +351,7 @@ impl State {
         if self.introductions.has_untold_changes() {
             self.tell(Event::IntroductionsChanged);
         }
-        std::mem::take(&mut self.actions)
+        self.outputs.take()
     }
 
     /// Adds a row for a recipient, unless it has one or the table has no room. Returns whether it
@@ -371,26 +369,13 @@ impl State {
         self.tell_presence(news);
     }
 
-    /// Withdraws the news that a peer has a new key, which the user is not told yet. Returns the
-    /// key, and whether the news says that the peer is online.
-    fn take_pinned(&mut self, id: Recipient) -> Option<(PublicKey, bool)> {
-        let key_of = |action: &Output| match action {
-            Output::Tell(Event::Pinned { who, key, is_online }) if who.id == id => Some((*key, *is_online)),
-            _ => None,
-        };
-        let (at, pinned) =
-            self.actions.iter().enumerate().find_map(|(at, action)| Some((at, key_of(action)?)))?;
-        self.actions.remove(at);
-        Some(pinned)
-    }
-
     /// Tells the user what is new about a peer's presence.
     fn tell_presence(&mut self, news: Option<PresenceNews>) {
         match news {
             Some(PresenceNews::Online(who)) => {
                 let id = who.id;
                 let untold = id.public_key().filter(|_| self.peers.take_untold_key(id));
-                match self.take_pinned(id).map(|(key, _)| key).or(untold) {
+                match self.outputs.take_pinned(id).map(|(key, _)| key).or(untold) {
                     Some(key) => self.tell(Event::Pinned { who, key, is_online: true }),
                     None => self.tell(Event::Came(who)),
                 }

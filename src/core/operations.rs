@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::event::{CommandKind, JobId, LeftOut, OpId, PeerInfo};
+use super::event::{CommandKind, Event, LeftOut};
+use super::ids::{JobId, OpId};
+use super::peer_info::PeerInfo;
 use super::time::Time;
 use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason};
@@ -52,23 +54,6 @@ enum Operation {
 struct OfHost {
     reached: Vec<Recipient>,
     failed: Vec<(PeerInfo, SendResult)>,
-}
-
-/// What the user is told of a command to recipients.
-#[derive(PartialEq, Eq, Debug)]
-pub(super) enum OperationOutput {
-    /// A host name was not reached at this address, nor at any other.
-    Failed { op: OpId, who: PeerInfo, result: SendResult, total: usize },
-    /// All recipients of a command to several have theirs.
-    Sum {
-        kind: CommandKind,
-        total: usize,
-        done: usize,
-        failed: Vec<(PeerInfo, DeliveryStatus)>,
-        left_out: LeftOut,
-    },
-    /// The command is over.
-    Settled(OpId),
 }
 
 /// A command that waited for peers and is over.
@@ -148,7 +133,7 @@ impl Operations {
         let Some(Operation::Spread { of_host: Some(host), .. }) = self.under_way.get_mut(&op) else {
             return true;
         };
-        if !matches!(result, SendResult::Delivered | SendResult::HandedOver) {
+        if !result.is_taken() {
             host.failed.push((who.clone(), result.clone()));
             return false;
         }
@@ -192,12 +177,6 @@ impl Operations {
     /// Whether a command goes to recipients that the user named.
     pub(super) fn is_direct(&self, op: OpId) -> bool {
         matches!(self.under_way.get(&op), Some(Operation::Spread { to_all: false, .. }))
-    }
-
-    /// A command that is done already.
-    pub(super) fn instant(&mut self) -> (OpId, OperationOutput) {
-        let op = self.next_id();
-        (op, OperationOutput::Settled(op))
     }
 
     /// Begins a list that waits for probes begun after the job `after`.
@@ -266,8 +245,9 @@ impl Operations {
         }
     }
 
-    /// Ends a command to recipients if all of them have their results.
-    pub(super) fn settle(&mut self, op: OpId) -> Vec<OperationOutput> {
+    /// Ends a command to recipients if all of them have their results. Returns what the user is
+    /// told.
+    pub(super) fn settle(&mut self, op: OpId) -> Vec<Event> {
         if !matches!(self.under_way.get(&op), Some(Operation::Spread { pending: 0, .. })) {
             return Vec::new();
         }
@@ -279,7 +259,8 @@ impl Operations {
         let mut told = Vec::new();
         if let Some(OfHost { reached, failed: not_reached }) = of_host {
             if reached.is_empty() {
-                let failed = |(who, result)| OperationOutput::Failed { op, who, result, total };
+                let kind = CommandKind::Connect;
+                let failed = |(who, result)| Event::Done { op, kind, who, result, total };
                 told.extend(not_reached.into_iter().map(failed));
             } else {
                 (total, done) = (reached.len(), reached.len());
@@ -287,8 +268,8 @@ impl Operations {
             }
         }
         let is_summed = total > 1 || left_out != LeftOut::default();
-        let sum = is_summed.then_some(OperationOutput::Sum { kind, total, done, failed, left_out });
-        told.extend(sum.into_iter().chain([OperationOutput::Settled(op)]));
+        let sum = is_summed.then_some(Event::Sum { kind, total, done, failed, left_out });
+        told.extend(sum.into_iter().chain([Event::Settled(op)]));
         told
     }
 

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::State;
-use super::event::{CommandKind, Event, OpId, PeerInfo};
+use super::event::{CommandKind, Event};
+use super::ids::OpId;
 use super::outbox::NewMessage;
+use super::peer_info::PeerInfo;
 use super::time::Time;
 use crate::model::delivery::PendingReason;
 use crate::model::message::MessageId;

@@ -8,6 +8,7 @@ use super::trust::{Meeting, Policy};
 use super::{Purpose, State};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::message::{Body, Decoded, Form, Outgoing, Plain};
+use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::stored::Assurance;
 use crate::protocol;
@@ -89,9 +90,8 @@ impl State {
 
     pub(super) fn message(&mut self, source: Source, message: Plain, cut: bool, now: Time) -> PlainAnswer {
         let Plain { claimed, form, name, body } = message;
-        let is_blocked = self.trust.is_blocked_source(source);
         if body == Body::Ping {
-            if is_blocked && !self.has_contact_at(source) {
+            if self.trust.is_blocked_source(source) && !self.has_contact_at(source) {
                 return PlainAnswer::Nothing;
             }
             self.peers.pinged(source, name.as_ref());
@@ -100,17 +100,8 @@ impl State {
         let Some(addr) = self.peers.sender_addr(source, claimed, body == Body::Exit) else {
             return PlainAnswer::Nothing;
         };
-        if is_blocked && !self.is_contact(self.peers.plain_id(addr)) {
-            // A contact there has to learn that there are sessions, and how it introduces itself is
-            // no proof of who it is.
-            let is_let_in = body == Body::Connect && self.has_contact_at(source);
-            return if is_let_in { PlainAnswer::Receipt } else { PlainAnswer::Nothing };
-        }
-        if self.trust.is_blocked_plain(addr, name.as_ref()) && !self.is_contact(self.peers.plain_id(addr)) {
-            // Another peer may have the name of a blocked one. Unless it learns that there are
-            // sessions, it takes us for a legacy program and sends its messages unencrypted.
-            let is_let_in = body == Body::Connect && !self.trust.is_blocked_at(addr);
-            return if is_let_in { PlainAnswer::Receipt } else { PlainAnswer::Nothing };
+        if let Some(answer) = self.answer_to_blocked(source, addr, name.as_ref(), &body) {
+            return answer;
         }
         if self.is_own(addr) {
             if let Body::Text(text) | Body::Greeting(text) = body {
@@ -165,6 +156,31 @@ impl State {
             Body::ConnectAck | Body::Exit | Body::Ping => {}
         }
         PlainAnswer::Receipt
+    }
+
+    /// The answer to a message from a blocked source or address, or under a blocked name; `None` if
+    /// it has none of these, or comes from a contact.
+    fn answer_to_blocked(
+        &self,
+        source: Source,
+        addr: PeerAddr,
+        name: Option<&PeerName>,
+        body: &Body,
+    ) -> Option<PlainAnswer> {
+        let may_have_sessions = if self.trust.is_blocked_source(source) {
+            // A contact there has to learn that there are sessions, and how it introduces itself is
+            // no proof of who it is.
+            self.has_contact_at(source)
+        } else if self.trust.is_blocked_plain(addr, name) {
+            // Another peer may have the name of a blocked one. Unless it learns that there are
+            // sessions, it takes us for a legacy program and sends its messages unencrypted.
+            !self.trust.is_blocked_at(addr)
+        } else {
+            return None;
+        };
+        let is_let_in = *body == Body::Connect && may_have_sessions;
+        let answer = if is_let_in { PlainAnswer::Receipt } else { PlainAnswer::Nothing };
+        (!self.is_contact(self.peers.plain_id(addr))).then_some(answer)
     }
 
     /// Returns the legacy peer that may be at an address if the policy decides about it: it is no
@@ -231,7 +247,7 @@ impl State {
     pub(super) fn acknowledge(&mut self, peer_id: Recipient, now: Time) {
         let Some(addr) = self.peers.addr(peer_id) else { return };
         // A peer that has promised sessions is dialed for one, which says as much.
-        if self.leaving || self.is_only_encrypted(peer_id) || self.peers.promised(peer_id).is_some() {
+        if self.leaving || self.trust.is_only_encrypted(peer_id) || self.peers.promised(peer_id).is_some() {
             return;
         }
         let has_room = self.probe_limiter.has_room(addr.share());

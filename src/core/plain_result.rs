@@ -1,11 +1,12 @@
 //! Results of unencrypted messages, `connect`, goodbyes and probes.
 
 use super::State;
-use super::event::{Event, JobId, Output};
+use super::event::{Event, Output};
+use super::ids::JobId;
 use super::jobs::{Job, Purpose};
 use super::outbox::RouteAnswer;
 use super::peers::PeerOrigin;
-use super::presence::{Probe, ProbeResult};
+use super::presence::ProbeResult;
 use super::time::Time;
 use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason};
@@ -31,79 +32,35 @@ pub struct PlainResult {
 impl State {
     /// Takes the result of an unencrypted request.
     pub fn plain_sent(&mut self, sent: PlainResult, now: Time) -> Vec<Output> {
-        let PlainResult { job, to, mut result, parts, capability } = sent;
-        let Some(Job { mut peer_id, dialed: Some(dialed), purpose, .. }) = self.jobs.end(job) else {
+        let (job, to, parts) = (sent.job, sent.to, sent.parts);
+        let Some(Job { peer_id, dialed: Some(dialed), purpose, .. }) = self.jobs.end(job) else {
             return Vec::new();
         };
-        let taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
         if self.is_superseded(peer_id, dialed, purpose) {
             self.probe_limiter.end(job, false, now);
             self.attempted(job, peer_id, false);
             self.settle_watches(now);
             return self.done();
         }
-        let nothing_sent = matches!(result, SendResult::Failed(_)) && parts.0 == 0;
-        let mut seen = result.clone();
-        // The address where the peer is dialed now: it may have been found elsewhere on this
-        // machine.
-        let row_addr = self.peers.addr(peer_id);
-        let has_moved = row_addr.is_some_and(|addr| addr != dialed);
-        if !nothing_sent && (to != dialed || has_moved) {
-            let other = self.peers.legacy_at(to).filter(|other| *other != peer_id);
-            if let Some(other) = other {
-                self.observe(other, None, &result, ProbeResult::Dialed, now);
-            }
-            if has_moved && row_addr != Some(to) || other.is_some() {
-                // The peer was found elsewhere since, so another peer is here and the result shows
-                // nothing of it; or no peer listens at its first address, and another peer has the
-                // second.
-                seen =
-                    SendResult::Failed(if to == dialed { SendError::Cancelled } else { SendError::Refused });
-                result = SendResult::Astray(to);
-            } else if taken && to != dialed {
-                self.peers.found_at(peer_id, to);
-                self.follows(Recipient::Address(to), peer_id, now);
-            }
-        }
-        let is_question =
-            matches!(purpose, Purpose::Probe(Probe::Connect) | Purpose::Connect(_) | Purpose::Ask);
-        if let Some(promise) = capability.filter(|_| taken) {
-            if !self.leaving && self.may_be_listed(peer_id) {
-                self.add_peer(peer_id, dialed, PeerOrigin::SentTo, now);
-            }
-            self.peers.promises(peer_id, promise);
-        }
-        // A peer with a full queue gives no receipt. That does not take its promise back.
-        let before = self.peers.promised(peer_id).filter(|_| is_question);
-        // What was on its way at a goodbye shows no more than a probe, and nothing follows from it.
+        let taken = sent.result.is_taken();
+        let capability = sent.capability.filter(|_| taken);
+        let (seen, result) = self.peer_that_got(peer_id, dialed, sent, now);
         let parted_since = self.peers.has_left_since(peer_id, job);
+        let promise = self.takes_promise(peer_id, dialed, purpose, capability, now);
+        // What was on its way at a goodbye shows no more than a probe, and nothing follows from it.
         let may_greet =
             !parted_since || !matches!(purpose, Purpose::Probe(_) | Purpose::Ack | Purpose::Message(_));
-        let promised = capability
-            .or(before)
-            .filter(|_| taken && may_greet && self.can_speak_otherwise(peer_id, purpose));
-        if let Some(promise) = promised.filter(|_| is_question) {
+        let promise = promise.filter(|_| taken && may_greet && self.can_speak_otherwise(peer_id, purpose));
+        if let Some(promise) = promise.filter(|_| purpose.is_question()) {
             // It was only a question. It goes on as a session, whose result counts.
             let next = self.promised(peer_id, to, promise, purpose);
             self.probe_limiter.goes_on(job, next);
             self.operations.goes_on(job, next);
             return self.done();
         }
-        let evidence = match purpose {
-            Purpose::Exit(_) => None,
-            // An acknowledgement that was taken shows that a program serves the address, as any
-            // message does.
-            Purpose::Message(_) | Purpose::Ack => Some(ProbeResult::TookMessage),
-            Purpose::Connect(_) | Purpose::Probe(Probe::Connect) | Purpose::Ask => {
-                Some(ProbeResult::TookConnect)
-            }
-            Purpose::Probe(Probe::Dial) | Purpose::Greet | Purpose::Discovered | Purpose::Batch(_) => {
-                Some(ProbeResult::Dialed)
-            }
-        };
         self.probe_limiter.end(job, seen == SendResult::Failed(SendError::NoResources), now);
-        self.over(peer_id, purpose, &seen, now);
-        if let Some(evidence) = evidence {
+        self.peers.job_ended(peer_id, purpose, &seen, now);
+        if let Some(evidence) = purpose.evidence() {
             let evidence = if parted_since { ProbeResult::Dialed } else { evidence };
             self.observe(peer_id, Some(to), &seen, evidence, now);
         }
@@ -120,35 +77,22 @@ impl State {
             (Purpose::Message(_), SendResult::HandedOver) if gives_receipts => SendResult::NoReceipt,
             (_, result) => result,
         };
-        let says_something = matches!(
-            purpose,
-            Purpose::Message(_)
-                | Purpose::Ack
-                | Purpose::Connect(_)
-                | Purpose::Probe(Probe::Connect)
-                | Purpose::Ask
-        );
         // A peer that takes a message without a receipt may be the key that is there, with a full
         // mailbox.
-        let is_key_there = self.is_key_there(to);
-        if let Some(promise) = promised {
+        let is_read_plain = taken && !self.is_key_there(to);
+        let mut peer_id = peer_id;
+        if let Some(promise) = promise {
             // Messages may wait behind the one whose receipt promised sessions.
             let waits = self.outbox.asks(peer_id);
             let purpose = if waits { Purpose::Ask } else { Purpose::Greet };
             self.promised(peer_id, to, promise, purpose);
-        } else if taken
-            && capability.is_none()
-            && says_something
-            && !is_key_there
-            && self.protocol_of(peer_id) == PeerProtocol::Unknown
-        {
-            peer_id = self.found_legacy(peer_id, now);
-            self.announce(peer_id, now);
+        } else if is_read_plain && capability.is_none() && purpose.says_something() {
+            peer_id = self.reads_plain(peer_id, now);
         }
         // Its receipt would have shown whether it has sessions.
         let is_unknown = self.protocol_of(peer_id) == PeerProtocol::Unknown;
         if purpose == Purpose::Ack && seen == SendResult::Unanswered && is_unknown {
-            self.peers.asks_again(peer_id);
+            self.peers.wants_promise(peer_id);
         }
         match purpose {
             Purpose::Message(id) => {
@@ -165,17 +109,79 @@ impl State {
             // A key has proven itself there meanwhile, and has the messages.
             Purpose::Ask if peer_id.public_key().is_some() => self.serve(peer_id, now),
             Purpose::Ask => {
-                let is_known = taken && !is_key_there;
-                let answer = if is_known { RouteAnswer::Plain } else { RouteAnswer::Failed(result) };
+                let answer = if is_read_plain { RouteAnswer::Plain } else { RouteAnswer::Failed(result) };
                 self.outbox.answered(peer_id, answer, now);
                 self.serve(peer_id, now);
             }
-            _ => {}
+            Purpose::Ack | Purpose::Probe(_) | Purpose::Greet | Purpose::Discovered | Purpose::Batch(_) => {}
         }
         // The goodbye goes behind the messages that have waited for this.
         self.attempted(job, reached, taken);
         self.settle_watches(now);
         self.done()
+    }
+
+    /// Finds out whether the peer that something was for got it. Returns what that shows of the
+    /// peer, and the result for the user.
+    fn peer_that_got(
+        &mut self,
+        peer_id: Recipient,
+        dialed: PeerAddr,
+        sent: PlainResult,
+        now: Time,
+    ) -> (SendResult, SendResult) {
+        let PlainResult { to, result, parts, .. } = sent;
+        // The address where the peer is dialed now: it may have been found elsewhere on this
+        // machine.
+        let row_addr = self.peers.addr(peer_id);
+        let has_moved = row_addr.is_some_and(|addr| addr != dialed);
+        let nothing_sent = matches!(result, SendResult::Failed(_)) && parts.0 == 0;
+        if nothing_sent || to == dialed && !has_moved {
+            return (result.clone(), result);
+        }
+        let is_of_another = self.peers.legacy_at(to).is_some_and(|other| other != peer_id);
+        if has_moved && row_addr != Some(to) || is_of_another {
+            // The peer was found elsewhere since, so another peer is here and the result shows
+            // nothing of it; or no peer listens at its first address, and another peer has the
+            // second.
+            let shown = if to == dialed { SendError::Cancelled } else { SendError::Refused };
+            return (SendResult::Failed(shown), SendResult::Astray(to));
+        }
+        if to != dialed && result.is_taken() {
+            self.peers.found_at(peer_id, to);
+            self.follows(Recipient::Address(to), peer_id, now);
+        }
+        (result.clone(), result)
+    }
+
+    /// Takes what a receipt says about sessions. Returns what the peer promised, now or before.
+    fn takes_promise(
+        &mut self,
+        peer_id: Recipient,
+        dialed: PeerAddr,
+        purpose: Purpose,
+        capability: Option<Capability>,
+        now: Time,
+    ) -> Option<Capability> {
+        let Some(promise) = capability else {
+            // A peer with a full queue gives no receipt. That does not take its promise back.
+            return self.peers.promised(peer_id).filter(|_| purpose.is_question());
+        };
+        if !self.leaving && self.trust.may_be_listed(peer_id) {
+            self.add_peer(peer_id, dialed, PeerOrigin::SentTo, now);
+        }
+        self.peers.promises(peer_id, promise);
+        Some(promise)
+    }
+
+    /// A peer has read something of ours unencrypted and promised no session. Returns its identity.
+    fn reads_plain(&mut self, peer_id: Recipient, now: Time) -> Recipient {
+        if self.protocol_of(peer_id) != PeerProtocol::Unknown {
+            return peer_id;
+        }
+        let legacy = self.found_legacy(peer_id, now);
+        self.announce(legacy, now);
+        legacy
     }
 
     /// Whether a session may be tried with a peer that has none yet. While the program ends, only
@@ -244,13 +250,6 @@ impl State {
         is_unasked && matches!(id, Recipient::Address(_)) && !is_awaited && self.peers.is_listed_at(at)
     }
 
-    /// Whether a peer may be given a row because of something that was under way: not if the user
-    /// has blocked or forgotten its key meanwhile.
-    fn may_be_listed(&self, id: Recipient) -> bool {
-        let is_pinned = |pin: &super::Pin| !pin.blocked;
-        id.public_key().is_none() || self.pinned(id).is_some_and(is_pinned)
-    }
-
     /// Records what a result shows of a peer. A peer that took something of ours at `at` gets a row
     /// if it has none.
     pub(super) fn observe(
@@ -261,9 +260,9 @@ impl State {
         evidence: ProbeResult,
         now: Time,
     ) {
-        let taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
+        let taken = result.is_taken();
         let spoke = taken && evidence != ProbeResult::Dialed;
-        if let Some(at) = at.filter(|_| spoke && !self.leaving && self.may_be_listed(peer_id)) {
+        if let Some(at) = at.filter(|_| spoke && !self.leaving && self.trust.may_be_listed(peer_id)) {
             // A legacy peer may have been found there and listed since.
             if peer_id.public_key().is_some() || self.peers.legacy_at(at).is_none() {
                 self.add_peer(peer_id, at, PeerOrigin::SentTo, now);

@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::State;
-use super::event::JobId;
+use super::ids::JobId;
 use super::peers::{MAX_PEERS, WaitingPeer};
 use super::presence::REFUSAL_REPEAT;
 use super::time::Time;

@@ -2,7 +2,8 @@
 //! means for the peer it was for.
 
 use super::State;
-use super::event::{JobId, Output, PlainRequest, SessionRequest};
+use super::event::{Output, PlainRequest, SessionRequest};
+use super::ids::JobId;
 use super::jobs::{Job, Purpose};
 use super::operations::Probed;
 use super::peers::ProbeStart;
@@ -10,7 +11,7 @@ use super::presence::Probe;
 use super::time::Time;
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
-use crate::model::message::{Capability, Outgoing, SendError, SendResult};
+use crate::model::message::{Capability, Outgoing, SendResult};
 use crate::model::peer_id::Recipient;
 use crate::model::session::Request;
 
@@ -124,27 +125,10 @@ impl State {
         job
     }
 
-    /// A job for a peer is over. Its presence is told what kind of job it was.
-    pub(super) fn over(&mut self, peer_id: Recipient, purpose: Purpose, seen: &SendResult, now: Time) {
-        match purpose {
-            Purpose::Probe(_) => self.peers.probe_ended(peer_id, was_asked(seen), now),
-            Purpose::Ack => self.peers.ack_ended(peer_id),
-            Purpose::Message(_)
-            | Purpose::Connect(_)
-            | Purpose::Ask
-            | Purpose::Greet
-            | Purpose::Discovered
-            | Purpose::Batch(_) => {
-                self.peers.sending_ended(peer_id);
-            }
-            Purpose::Exit(_) => {}
-        }
-    }
-
     /// A probe of a peer is over: tells the commands that wait for it.
     pub(super) fn probed(&mut self, peer_id: Recipient, job: JobId, result: &SendResult) {
         let probed = Probed {
-            was_asked: was_asked(result),
+            was_asked: result.was_dialed(),
             is_doubtful: self.peers.is_doubtful(peer_id),
             is_unannounced: self.peers.is_unannounced(peer_id),
         };
@@ -162,11 +146,11 @@ impl State {
         let ProbeStart { wants_ping, has_left, prefix } = start;
         // A hello would undo a goodbye. Whether a program listens there is all that matters.
         let is_bare = has_left && probe == Probe::Dial && !wants_ping;
-        let is_question = !is_bare && self.peers.take_asked_again(peer_id);
+        let is_question = !is_bare && self.peers.take_question(peer_id);
         let probe = if is_question { Probe::Connect } else { probe };
         let purpose = Purpose::Probe(probe);
         let promise = self.peers.untried_promise(peer_id).filter(|_| probe == Probe::Dial && !is_bare);
-        let job = if self.is_only_encrypted(peer_id) && !is_bare {
+        let job = if self.trust.is_only_encrypted(peer_id) && !is_bare {
             let say = if probe == Probe::Connect { Request::Open } else { Request::Ping };
             Some(self.request(peer_id, purpose, say, deadline))
         } else if let Some((promise, at)) = promise.zip(self.dialed_at(peer_id)) {
@@ -184,9 +168,4 @@ impl State {
             self.probe_limiter.begin(job, prefix);
         }
     }
-}
-
-/// Whether a peer was dialed at all: the job was not cancelled, and this machine had what it takes.
-fn was_asked(result: &SendResult) -> bool {
-    !matches!(result, SendResult::Failed(SendError::NoResources | SendError::Cancelled))
 }

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::command::Target;
-use super::event::{CommandKind, Event, LeftOut, LeftOutContacts, OpId, Output};
+use super::event::{CommandKind, Event, LeftOut, LeftOutContacts, Output};
+use super::ids::OpId;
 use super::outbox::{NewMessage, OutboxOutput, Route, RouteAnswer, StatusChange};
 use super::time::Time;
 use super::trust::Policy;
@@ -187,7 +188,7 @@ impl State {
 
     /// Returns a function that says why a message may not be sent to a recipient unencrypted.
     pub(super) fn plain_check(&self, to: Recipient) -> impl Fn(&str) -> Option<RejectReason> + use<> {
-        let (is_ours, only_encrypted) = (self.is_ours(to), self.is_only_encrypted(to));
+        let (is_ours, only_encrypted) = (self.is_ours(to), self.trust.is_only_encrypted(to));
         let may_be_smart_cookies = self.peers.may_be_smart_cookies(to);
         let name = self.name.clone();
         move |text| {
@@ -291,7 +292,7 @@ impl State {
         }
         if let (Some(promise), Some(at)) = (self.peers.promised(to), self.dialed_at(to)) {
             self.promised(to, at, promise, Purpose::Ask);
-        } else if self.is_only_encrypted(to) {
+        } else if self.trust.is_only_encrypted(to) {
             self.request(to, Purpose::Ask, Request::Open, None);
         } else {
             self.send_plain(to, Purpose::Ask, Outgoing::Connect, None);

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::State;
 use super::event::{Event, Output};
-use super::jobs::Purpose;
 use super::peers::Due;
 use super::refusals::RefusalSummary;
 use super::time::Time;
@@ -88,7 +87,8 @@ impl State {
             self.announce(peer_id, now);
         }
         if let Some((probe, prefix)) = self.peers.due_probe(peer_id, now) {
-            if self.is_checked(peer_id) {
+            if matches!(peer_id, Recipient::Address(addr) if self.jobs.is_checked(addr)) {
+                // That shows more than a probe.
                 self.peers.probe_later(peer_id, now.plus(CHECK_WITHIN));
             } else if !self.probe_limiter.has_room(prefix) {
                 self.wait_for_room(peer_id);
@@ -101,11 +101,5 @@ impl State {
             }
         }
         self.peers.due_is_done(peer_id, now);
-    }
-
-    /// Whether a key that claims an address is being dialed there. That shows more than a probe.
-    fn is_checked(&self, peer_id: Recipient) -> bool {
-        let Recipient::Address(addr) = peer_id else { return false };
-        self.jobs.iter().any(|(_, job)| job.dialed == Some(addr) && job.purpose == Purpose::Greet)
     }
 }

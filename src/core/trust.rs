@@ -172,6 +172,12 @@ impl Trusted {
         self.require_encryption
     }
 
+    /// Whether a recipient may never be written to unencrypted.
+    pub(super) fn is_only_encrypted(&self, id: Recipient) -> bool {
+        let is_plain = |addr: PeerAddr| addr.plain().is_some();
+        self.require_encryption || !id.addr().is_some_and(is_plain)
+    }
+
     /// Counts an unencrypted connection that is refused. Returns how many there were since the user
     /// was told, if they are to be told now.
     pub(super) fn refuse_plain(&mut self, now: Time) -> Option<u64> {
@@ -191,6 +197,17 @@ impl Trusted {
     /// A key answered where another was expected. Returns whether the user is to be told.
     pub(super) fn is_misled(&mut self, expected: PublicKey, proven: PublicKey) -> bool {
         self.notices.misled(expected, proven)
+    }
+
+    /// Another program uses our key. Returns whether the user is to be told, which they are once.
+    pub(super) fn may_tell_in_use(&mut self) -> bool {
+        self.notices.in_use()
+    }
+
+    /// The user compares safety numbers with a peer, which need not ask for it within the next
+    /// minute. Returns whether that was not known already.
+    pub(super) fn compares(&mut self, key: PublicKey, now: Time) -> bool {
+        self.notices.compares(key, now)
     }
 
     /// Whether something has to be saved that the user of the core was not told of.
@@ -258,6 +275,36 @@ impl Trusted {
     /// The pin of a key.
     pub fn pin(&self, key: PublicKey) -> Option<&Pin> {
         self.pins.get(&key).map(|held| &held.pin)
+    }
+
+    /// The pin of a recipient that has a key.
+    pub fn pin_of(&self, id: Recipient) -> Option<&Pin> {
+        self.pin(id.public_key()?)
+    }
+
+    /// Whether a peer may be given a row because of something that was under way: not if the user
+    /// has blocked or forgotten its key meanwhile.
+    pub(super) fn may_be_listed(&self, id: Recipient) -> bool {
+        id.public_key().is_none() || self.pin_of(id).is_some_and(|pin| !pin.blocked)
+    }
+
+    /// The pins of the blocked keys.
+    pub fn blocked_pins(&self) -> Vec<Pin> {
+        self.pins().filter(|pin| pin.blocked).cloned().collect()
+    }
+
+    /// The keys of all contacts that are not blocked, sorted.
+    pub fn contact_keys(&self) -> Vec<PublicKey> {
+        let mut keys: Vec<PublicKey> =
+            self.contacts().filter(|pin| !pin.blocked).map(|pin| pin.key).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    /// Whether the user gave this address to a contact with another key, or its key was the first
+    /// at this address of peers.toml.
+    pub(super) fn is_of_another(&self, addr: PeerAddr, key: PublicKey) -> bool {
+        self.contacts().any(|pin| pin.key != key && pin.given.contains(&addr))
     }
 
     /// All pins, in no order.

@@ -2,7 +2,9 @@
 //! `/forget`, `/verify`, `/policy`. Only `/trust` moves a row and its queue from one key to
 //! another.
 
-use super::event::{Decision, Event, Forgotten, OpId, Output, PeerInfo};
+use super::event::{Decision, Event, Forgotten, Output};
+use super::ids::OpId;
+use super::peer_info::PeerInfo;
 use super::time::Time;
 use super::trust::{
     As, BlockTarget, ContactChange, ContactRecord, HeldMessage, PeerRequest, Pin, Policy, Unknown,
@@ -209,7 +211,7 @@ impl State {
     /// if it arrived now.
     pub(super) fn release(&mut self, to: Recipient, now: Time) {
         let Recipient::Peer(id @ PeerId::Legacy(_)) = to else { return };
-        if !self.is_contact(to) || self.trust.is_blocked_legacy(id) {
+        if !self.is_contact(to) || self.trust.is_blocked_legacy(to) {
             return;
         }
         let request = self.trust.request_of(id).cloned();
@@ -250,7 +252,7 @@ impl State {
                 Pin { contact: true, .. } => Forgotten::Contact,
                 _ => Forgotten::Stranger,
             },
-            Recipient::Peer(PeerId::Legacy(_)) if self.is_blocked_legacy(to) => Forgotten::Blocked,
+            Recipient::Peer(PeerId::Legacy(_)) if self.trust.is_blocked_legacy(to) => Forgotten::Blocked,
             Recipient::Peer(PeerId::Legacy(_)) if self.is_contact(to) => Forgotten::Contact,
             Recipient::Peer(PeerId::Legacy(_)) => return Err(Unknown::Nothing),
             Recipient::Address(addr) => self.forget_address(addr)?,

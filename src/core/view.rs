@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::event::{PeerInfo, Verification};
 use super::jobs::Job;
+use super::peer_info::{PeerInfo, Verification};
 use super::peers::Row;
 use super::time::Time;
 use super::trust::{MAX_HINTS, Pin, Trust, Trusted};
@@ -14,7 +14,6 @@ use crate::model::message::PeerProtocol;
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::ByeReason;
-use crate::protocol;
 
 /// Addresses of one peer that are dialed one after the other.
 const MAX_DIALED: usize = 2 * MAX_HINTS + 1;
@@ -100,21 +99,11 @@ impl State {
         &self.trust
     }
 
-    /// The pin of a recipient that has a key.
-    pub fn pinned(&self, id: Recipient) -> Option<&Pin> {
-        self.trust.pin(id.public_key()?)
-    }
-
     /// The contacts known by key that have no row in the table.
     pub fn unlisted_contacts(&self) -> Vec<Pin> {
         let is_unlisted = |pin: &&Pin| !self.knows(Recipient::key(pin.key)) && !pin.blocked;
         let contacts = self.trust.contacts();
         contacts.filter(is_unlisted).cloned().collect()
-    }
-
-    /// The pins of the blocked keys, which have no row.
-    pub fn blocked_contacts(&self) -> Vec<Pin> {
-        self.trust.pins().filter(|pin| pin.blocked).cloned().collect()
     }
 
     /// The blocked legacy peers, which have no row.
@@ -126,35 +115,23 @@ impl State {
         self.trust.blocked_legacy().map(info).collect()
     }
 
-    /// Whether a recipient is a blocked legacy peer, or an address that is known only as that of
-    /// one.
-    pub fn is_blocked_legacy(&self, id: Recipient) -> bool {
-        match id {
-            Recipient::Peer(id) => self.trust.is_blocked_legacy(id),
-            Recipient::Address(addr) => {
-                let legacy = addr.plain().map(protocol::plain::peer_at);
-                legacy.is_some_and(|id| self.trust.is_blocked_legacy(id))
-            }
-        }
-    }
-
     /// Whether nothing may be sent to a recipient without a key: it is blocked, or a stranger at a
     /// blocked source.
     pub(super) fn is_blocked_unencrypted(&self, id: Recipient) -> bool {
         let is_there = |addr: PeerAddr| self.trust.is_blocked_source(addr.source());
-        self.is_blocked_legacy(id) || id.addr().is_some_and(is_there) && !self.is_contact(id)
+        self.trust.is_blocked_legacy(id) || id.addr().is_some_and(is_there) && !self.is_contact(id)
     }
 
     /// Whether the user has blocked a recipient, or the source of a stranger without a key.
     pub fn is_blocked(&self, id: Recipient) -> bool {
-        self.pinned(id).is_some_and(|pin| pin.blocked) || self.is_blocked_unencrypted(id)
+        self.trust.pin_of(id).is_some_and(|pin| pin.blocked) || self.is_blocked_unencrypted(id)
     }
 
     /// Whether a recipient is a contact, or is blocked: those are remembered and listed alike.
     pub fn is_contact(&self, id: Recipient) -> bool {
         self.trust.has_alias(id)
-            || matches!(id, Recipient::Peer(id) if self.trust.is_blocked_legacy(id))
-            || self.pinned(id).is_some_and(|pin| pin.contact || pin.blocked)
+            || matches!(id, Recipient::Peer(_)) && self.trust.is_blocked_legacy(id)
+            || self.trust.pin_of(id).is_some_and(|pin| pin.contact || pin.blocked)
             || self.peers.is_contact(id)
     }
 
@@ -179,7 +156,7 @@ impl State {
     }
 
     pub(super) fn who(&self, peer_id: Recipient) -> PeerInfo {
-        let name = self.pinned(peer_id).and_then(|pin| pin.name.clone());
+        let name = self.trust.pin_of(peer_id).and_then(|pin| pin.name.clone());
         if let Some(who) = self.peers.info(peer_id) {
             return PeerInfo { name: who.name.or(name), ..who };
         }
@@ -231,12 +208,6 @@ impl State {
     pub(super) fn is_key_there(&self, addr: PeerAddr) -> bool {
         let mut keys = self.trust.proven_at(addr).map(Recipient::key);
         keys.any(|id| self.peers.is_proven_at(id, addr))
-    }
-
-    /// Whether a recipient may never be written to unencrypted.
-    pub(super) fn is_only_encrypted(&self, id: Recipient) -> bool {
-        let is_plain = |addr: PeerAddr| addr.plain().is_some();
-        self.trust.requires_encryption() || !id.addr().is_some_and(is_plain)
     }
 
     /// The addresses where a key is dialed, in this order, at most [`MAX_DIALED`]. The key is

@@ -210,6 +210,19 @@ pub enum SendResult {
     Failed(SendError),
 }
 
+impl SendResult {
+    /// Whether the peer took it, as far as is known.
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Self::Delivered | Self::HandedOver)
+    }
+
+    /// Whether the peer was dialed at all: the request was not cancelled, and this machine had what
+    /// it takes.
+    pub fn was_dialed(&self) -> bool {
+        !matches!(self, Self::Failed(SendError::NoResources | SendError::Cancelled))
+    }
+}
+
 /// Why nothing could be sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SendError {

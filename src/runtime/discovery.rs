@@ -13,7 +13,7 @@ pub(super) struct ToMachine(pub(super) Weak<Shared>);
 impl DiscoveryHandler for ToMachine {
     fn contacts(&self) -> Vec<PublicKey> {
         let shared = self.0.upgrade();
-        shared.map(|shared| shared.locked.lock().machine.state().contact_keys()).unwrap_or_default()
+        shared.map(|shared| shared.locked.lock().machine.state().trusted().contact_keys()).unwrap_or_default()
     }
 
     fn found(&self, found: Found) {

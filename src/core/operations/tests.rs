@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::*;
-use crate::core::event::Verification;
+use crate::core::peer_info::Verification;
 use crate::model::address::PeerAddr;
 use crate::model::message::SendError;
 
@@ -43,8 +43,8 @@ fn command_settles_with_its_last_recipient() {
     }
     operations.skipped(op);
     let (kind, failed) = (CommandKind::Send, vec![(who(2), refused)]);
-    let sum = OperationOutput::Sum { kind, total: 3, done: 1, failed, left_out: LeftOut::default() };
-    assert_eq!(operations.settle(op), [sum, OperationOutput::Settled(op)]);
+    let sum = Event::Sum { kind, total: 3, done: 1, failed, left_out: LeftOut::default() };
+    assert_eq!(operations.settle(op), [sum, Event::Settled(op)]);
     assert_eq!((operations.settle(op), operations.len()), (Vec::new(), 0));
 }
 
@@ -54,7 +54,7 @@ fn command_to_one_recipient_has_no_summary() {
     for kind in [CommandKind::Send, CommandKind::Connect] {
         let op = operations.spread(kind, false, 1);
         operations.finished(op, &who(1), &DeliveryStatus::Delivered);
-        assert_eq!(operations.settle(op), [OperationOutput::Settled(op)]);
+        assert_eq!(operations.settle(op), [Event::Settled(op)]);
         assert_eq!(operations.finished(op, &who(1), &DeliveryStatus::Delivered), None);
     }
 }
@@ -70,8 +70,8 @@ fn summary_counts_strangers_that_are_left_out() {
             operations.finished(op, &who(1), &DeliveryStatus::Delivered);
         }
         let (kind, failed) = (CommandKind::Send, Vec::new());
-        let sum = OperationOutput::Sum { kind, total, done: total, failed, left_out };
-        assert_eq!(operations.settle(op), [sum, OperationOutput::Settled(op)]);
+        let sum = Event::Sum { kind, total, done: total, failed, left_out };
+        assert_eq!(operations.settle(op), [sum, Event::Settled(op)]);
     }
 }
 
@@ -83,7 +83,7 @@ fn summary_names_a_bounded_number_of_failures() {
         operations.finished(op, &who(1), &DeliveryStatus::Unknown);
     }
     let outputs = operations.settle(op);
-    assert!(matches!(&outputs[0], OperationOutput::Sum { failed, .. } if failed.len() == MAX_FAILED_NAMED));
+    assert!(matches!(&outputs[0], Event::Sum { failed, .. } if failed.len() == MAX_FAILED_NAMED));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{FIRST_WAIT, Jitter, LONG_WAIT, LONGEST_WAIT, MAX_NO_SESSION, NewMessage};
-use crate::core::event::OpId;
+use crate::core::ids::OpId;
 use crate::core::time::Time;
 use crate::model::delivery::{DeliveryStatus, PendingReason};
 use crate::model::message::MessageId;

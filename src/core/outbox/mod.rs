@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::event::OpId;
+use super::ids::OpId;
 use super::time::Time;
 use crate::model::delivery::{DeliveryStatus, PendingReason, RejectReason};
 use crate::model::key::PublicKey;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Peers;
 use super::peer::{Peer, earlier};
-use crate::core::event::PeerInfo;
+use crate::core::peer_info::PeerInfo;
 use crate::core::presence::{OfflineReason, REFUSAL_REPEAT};
 use crate::core::time::Time;
 use crate::model::message::PeerProtocol;

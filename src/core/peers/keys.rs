@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::announce::{PendingNews, PresenceNews};
 use super::peer::Peer;
+use super::program::Promise;
 use super::{PeerOrigin, Peers};
-use crate::core::event::JobId;
+use crate::core::ids::JobId;
 use crate::core::presence::{OfflineReason, Presence, PresenceStatus};
 use crate::core::time::Time;
 use crate::core::trust::MAX_HINTS;
@@ -164,7 +165,7 @@ impl Peers {
             }
             peer.claimed = None;
             peer.acks.due = None;
-            peer.program.promised = None;
+            peer.program.promise = Promise::None;
             peer.last_heard = heard_at.or(peer.last_heard);
         });
     }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::peer::Peer;
 use super::row::Row;
 use super::{PeerOrigin, Peers};
-use crate::core::event::PeerInfo;
+use crate::core::peer_info::PeerInfo;
 use crate::core::presence::PresenceStatus;
 use crate::core::time::Time;
 use crate::model::address::{PeerAddr, SourcePrefix};

@@ -14,13 +14,8 @@ pub(super) struct Program {
     pub(super) configured_form: Form,
     /// It has read a message of ours and promised no session.
     pub(super) took_plain: bool,
-    /// What its receipt promised about sessions, until that is kept or shown to be false. Nothing
-    /// is sent unencrypted meanwhile.
-    pub(super) promised: Option<Capability>,
-    /// It did not answer the opening line since it promised sessions.
-    pub(super) is_silent: bool,
-    /// The next probe asks it whether it has sessions.
-    pub(super) is_asked_again: bool,
+    /// What its receipt promised about sessions.
+    pub(super) promise: Promise,
     /// A new name in a `connect` from the address of a legacy peer, until it is clear whether the
     /// sender is a legacy peer, too, or one with a key.
     pub(super) introduced_as: Option<PeerName>,
@@ -32,16 +27,84 @@ pub(super) struct Program {
     pub(super) shook_hands: bool,
 }
 
+/// What a program promised about sessions, until that is kept or shown to be false. Nothing is sent
+/// unencrypted meanwhile.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Promise {
+    /// It has promised nothing.
+    #[default]
+    None,
+    /// It has promised nothing, and the next probe asks it whether it has sessions.
+    Wanted,
+    /// Its receipt promised this.
+    Made(Capability),
+    /// It did not answer the opening line since, and the next probe asks it once more: a busy
+    /// program closes connections that it has not read.
+    Doubted(Capability),
+    /// It was asked once more.
+    Silent(Capability),
+}
+
+impl Promise {
+    /// What was promised.
+    pub(super) fn get(self) -> Option<Capability> {
+        match self {
+            Self::None | Self::Wanted => None,
+            Self::Made(promise) | Self::Doubted(promise) | Self::Silent(promise) => Some(promise),
+        }
+    }
+
+    /// What was promised, unless the program did not answer the opening line since.
+    pub(super) fn untried(self) -> Option<Capability> {
+        if let Self::Made(promise) = self { Some(promise) } else { None }
+    }
+
+    /// The program did not answer the opening line of a session.
+    pub(super) fn is_left_open(&mut self) {
+        if let Self::Made(promise) = *self {
+            *self = Self::Doubted(promise);
+        }
+    }
+
+    /// The promise was shown to be false.
+    pub(super) fn is_broken(&mut self) {
+        if self.get().is_some() {
+            *self = Self::None;
+        }
+    }
+
+    /// The next probe asks the program. One that has promised sessions and was not silent since is
+    /// tried instead.
+    pub(super) fn is_wanted(&mut self) {
+        *self = match *self {
+            Self::None | Self::Wanted => Self::Wanted,
+            Self::Made(promise) => Self::Made(promise),
+            Self::Doubted(promise) | Self::Silent(promise) => Self::Doubted(promise),
+        };
+    }
+
+    /// Returns whether a probe that begins asks the program, which the next one does not.
+    pub(super) fn take_question(&mut self) -> bool {
+        let (is_asked, next) = match *self {
+            Self::Wanted => (true, Self::None),
+            Self::Doubted(promise) => (true, Self::Silent(promise)),
+            other => (false, other),
+        };
+        *self = next;
+        is_asked
+    }
+}
+
 impl Program {
     /// Whether it reads unencrypted messages, and has promised no session.
     pub(super) fn is_plain(&self) -> bool {
-        self.took_plain && self.promised.is_none()
+        self.took_plain && self.promise.get().is_none()
     }
 
     /// Whether its messages show that it is no p2p-chat program: those write in the standard form,
     /// and never send Hashpa's greeting.
     pub(super) fn is_legacy(&self) -> bool {
-        (self.form != Form::STANDARD || self.wants_ping) && self.promised.is_none()
+        (self.form != Form::STANDARD || self.wants_ping) && self.promise.get().is_none()
     }
 
     /// Forgets what the program has shown: another program may be there now.
@@ -63,5 +126,42 @@ impl Program {
             self.wants_ping = false;
         }
         self.shook_hands |= is_handshake;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Capability, Promise};
+
+    const MADE: Promise = Promise::Made(Capability::AnyKey);
+
+    #[test]
+    fn silent_program_is_asked_once_per_promise() {
+        let mut promise = MADE;
+        promise.is_left_open();
+        promise.is_left_open();
+        assert_eq!(promise.untried(), None);
+        assert!(promise.take_question(), "a second silence does not take the question back");
+        promise.is_left_open();
+        assert!(!promise.take_question());
+        assert_eq!(promise.get(), MADE.get(), "silence breaks no promise");
+    }
+
+    #[test]
+    fn question_outlives_silence_and_broken_promise() {
+        let mut promise = Promise::None;
+        promise.is_wanted();
+        promise.is_left_open();
+        promise.is_broken();
+        assert!(promise.take_question());
+        assert_eq!(promise, Promise::None);
+    }
+
+    #[test]
+    fn untried_promise_is_tried_rather_than_asked_about() {
+        let mut promise = MADE;
+        promise.is_wanted();
+        assert!(!promise.take_question());
+        assert_eq!(promise.untried(), MADE.get());
     }
 }

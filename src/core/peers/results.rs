@@ -2,7 +2,10 @@
 
 use super::Peers;
 use super::announce::PresenceNews;
-use crate::core::event::{JobId, PeerInfo};
+use super::program::Promise;
+use crate::core::ids::JobId;
+use crate::core::jobs::Purpose;
+use crate::core::peer_info::PeerInfo;
 use crate::core::presence::{PresenceChange, ProbeResult, REFUSAL_REPEAT};
 use crate::core::time::Time;
 use crate::model::address::{PeerAddr, SourcePrefix};
@@ -34,32 +37,39 @@ impl Peers {
         })
     }
 
-    /// A probe of a peer is over. If the peer was not asked after all, the next one comes later.
-    pub(in crate::core) fn probe_ended(&mut self, id: Recipient, was_asked: bool, now: Time) {
-        self.update(id, |peer| {
-            peer.presence.probe_ended(now);
-            if !was_asked {
-                peer.presence.probe_later(now.plus(REFUSAL_REPEAT));
-            }
-        });
-    }
-
     /// A peer is not probed before this time.
     pub(in crate::core) fn probe_later(&mut self, id: Recipient, at: Time) {
         self.update(id, |peer| peer.presence.probe_later(at));
     }
 
-    /// An acknowledgement to a peer is over.
-    pub(in crate::core) fn ack_ended(&mut self, id: Recipient) {
-        self.update(id, |peer| {
-            peer.acks.is_under_way = false;
-            peer.presence.unasked();
+    /// A job for a peer is over, with this result. The result of something that was sent to it
+    /// anyway delays no probe. If the peer was not probed after all, the next probe comes later.
+    pub(in crate::core) fn job_ended(
+        &mut self,
+        id: Recipient,
+        purpose: Purpose,
+        seen: &SendResult,
+        now: Time,
+    ) {
+        self.update(id, |peer| match purpose {
+            Purpose::Probe(_) => {
+                peer.presence.probe_ended(now);
+                if !seen.was_dialed() {
+                    peer.presence.probe_later(now.plus(REFUSAL_REPEAT));
+                }
+            }
+            Purpose::Ack => {
+                peer.acks.is_under_way = false;
+                peer.presence.unasked();
+            }
+            Purpose::Message(_)
+            | Purpose::Connect(_)
+            | Purpose::Ask
+            | Purpose::Greet
+            | Purpose::Discovered
+            | Purpose::Batch(_) => peer.presence.unasked(),
+            Purpose::Exit(_) => {}
         });
-    }
-
-    /// Something that was sent to a peer anyway is over. Its result delays no probe.
-    pub(in crate::core) fn sending_ended(&mut self, id: Recipient) {
-        self.update(id, |peer| peer.presence.unasked());
     }
 
     /// Takes the result of something that was sent to a peer; `evidence` is what it shows if the
@@ -138,45 +148,37 @@ impl Peers {
 
     /// What the receipt of a peer promised, if it is neither kept nor shown to be false.
     pub(in crate::core) fn promised(&self, id: Recipient) -> Option<Capability> {
-        self.peer(id)?.program.promised
+        self.peer(id)?.program.promise.get()
     }
 
     /// The receipt of a peer promised sessions.
     pub(in crate::core) fn promises(&mut self, id: Recipient, promise: Capability) {
-        self.update(id, |peer| {
-            peer.program.promised = Some(promise);
-            peer.program.is_silent = false;
-        });
+        self.update(id, |peer| peer.program.promise = Promise::Made(promise));
     }
 
     /// What the receipt of a peer promised, unless the peer did not answer the opening line since.
     pub(in crate::core) fn untried_promise(&self, id: Recipient) -> Option<Capability> {
-        let program = &self.peer(id)?.program;
-        program.promised.filter(|_| !program.is_silent)
+        self.peer(id)?.program.promise.untried()
     }
 
-    /// Returns whether the next probe of a peer asks it whether it has sessions, and forgets it.
-    pub(in crate::core) fn take_asked_again(&mut self, id: Recipient) -> bool {
-        self.update(id, |peer| std::mem::take(&mut peer.program.is_asked_again)) == Some(true)
+    /// Returns whether a probe of a peer that begins asks it whether it has sessions.
+    pub(in crate::core) fn take_question(&mut self, id: Recipient) -> bool {
+        self.update(id, |peer| peer.program.promise.take_question()) == Some(true)
     }
 
     /// The next probe of a peer asks it whether it has sessions.
-    pub(in crate::core) fn asks_again(&mut self, id: Recipient) {
-        self.update(id, |peer| peer.program.is_asked_again = true);
+    pub(in crate::core) fn wants_promise(&mut self, id: Recipient) {
+        self.update(id, |peer| peer.program.promise.is_wanted());
     }
 
-    /// A peer that promised sessions did not answer the opening line. It is asked once more whether
-    /// it has sessions: a busy program closes connections that it has not read.
+    /// A peer did not answer the opening line. If it promised sessions, it is asked once more.
     pub(in crate::core) fn left_promise_open(&mut self, id: Recipient) {
-        self.update(id, |peer| {
-            let was_silent = std::mem::replace(&mut peer.program.is_silent, true);
-            peer.program.is_asked_again = peer.program.promised.is_some() && !was_silent;
-        });
+        self.update(id, |peer| peer.program.promise.is_left_open());
     }
 
     /// What a peer promised was shown to be false.
     pub(in crate::core) fn broke_promise(&mut self, id: Recipient) {
-        self.update(id, |peer| peer.program.promised = None);
+        self.update(id, |peer| peer.program.promise.is_broken());
     }
 
     /// A peer does not accept us, for this reason. Returns whether that is news to the user.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::PeerOrigin;
 use super::peer::Peer;
-use crate::core::event::Verification;
+use crate::core::peer_info::Verification;
 use crate::core::presence::{OfflineReason, PresenceStatus};
 use crate::core::time::Time;
 use crate::model::address::{Claimed, PeerAddr};

@@ -3,7 +3,8 @@ use std::net::Ipv4Addr;
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::event::JobId;
+use crate::core::ids::JobId;
+use crate::core::jobs::Purpose;
 use crate::core::presence::{OfflineReason, ProbeResult};
 use crate::core::probe_limiter::Turn;
 use crate::model::address::Claimed;
@@ -300,7 +301,7 @@ fn acknowledgements_are_spaced_and_wait_for_room() {
     let asks = |peers: &mut Peers, has_room, at| peers.acknowledge(id, std::iter::empty(), has_room, at);
     assert_eq!(asks(&mut peers, false, now()), Some(AckDecision::NoRoom));
     assert_eq!(asks(&mut peers, true, now()), Some(AckDecision::Send));
-    peers.ack_ended(id);
+    peers.job_ended(id, Purpose::Ack, &SendResult::Delivered, now());
     assert_eq!(asks(&mut peers, true, now()), Some(AckDecision::Later));
     let later = now().plus(Duration::from_secs(2));
     assert!(peers.due(id, later).unwrap().ack);

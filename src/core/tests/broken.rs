@@ -47,6 +47,17 @@ fn legacy_program_at_former_key_address_gets_connect() {
 }
 
 #[test]
+fn leaving_connects_to_no_legacy_program() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    story.bob_leaves();
+    story.does(Command::Connect(these(5001)));
+    story.does(Command::Leave);
+    story.request_ends(None, RequestEnd::NoSession);
+    assert_eq!(story.under_way, [], "it would list us while we are gone");
+}
+
+#[test]
 fn false_promise_behind_connect_is_not_retried_forever() {
     let mut story = Story::new();
     story.knows_bob(5001);

@@ -312,6 +312,9 @@ fn disconnect_is_not_undone_by_earlier_traffic() {
     story.does(Command::Disconnect(these(5001)));
     story.ends(5001, &SendResult::Delivered);
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
+    // It answers a `connect` from before.
+    story.gets(5001, Body::ConnectAck);
+    assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
     story.says(these(5001), "I am back");
     story.ends(5001, &SendResult::Delivered);
     assert_eq!(story.state(5001), Some(PresenceStatus::Online));

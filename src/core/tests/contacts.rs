@@ -186,7 +186,7 @@ fn connect_gives_a_proven_contact_the_address() {
         let port = story.session_requests[0].addrs[0].port();
         story.request_ends(Some(met(BOBS, port)), RequestEnd::Answered);
     }
-    assert_eq!(story.state.pinned(Recipient::key(key(BOBS))).unwrap().given, [at(5009)]);
+    assert_eq!(story.state.trusted().pin_of(Recipient::key(key(BOBS))).unwrap().given, [at(5009)]);
 }
 
 #[test]
@@ -194,7 +194,8 @@ fn connect_to_the_present_address_gives_it() {
     let mut story = started(&[(BOBS, 5001, None)]);
     story.later(seconds(1));
     story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    let given = |story: &Story| story.state.pinned(Recipient::key(key(BOBS))).unwrap().given.clone();
+    let given =
+        |story: &Story| story.state.trusted().pin_of(Recipient::key(key(BOBS))).unwrap().given.clone();
     assert_eq!(given(&story), []);
     story.does(Command::Connect(these(5001)));
     let request = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
@@ -213,7 +214,7 @@ fn connect_by_name_gives_no_address() {
     story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     story.does(Command::Connect(Target::These(vec![Recipient::key(key(BOBS))])));
     story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(story.state.pinned(Recipient::key(key(BOBS))).unwrap().given, []);
+    assert_eq!(story.state.trusted().pin_of(Recipient::key(key(BOBS))).unwrap().given, []);
 }
 
 /// Lets time pass while each session that is requested is opened by the peer at that port, unless

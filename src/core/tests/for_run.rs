@@ -76,7 +76,7 @@ fn saved_contact_gets_no_address_of_this_run() {
     let mut story = started(story, vec![carol.clone()]);
     assert_eq!(story.session_requests[0].addrs, [at(5009), at(5003), at(5010)]);
     assert!(story.state.is_lasting_contact(Recipient::key(key(3))));
-    assert_eq!(story.state.pinned(Recipient::key(key(3))), Some(&carol));
+    assert_eq!(story.state.trusted().pin_of(Recipient::key(key(3))), Some(&carol));
     assert_eq!(story.state.take_contact_changes(), []);
 }
 

@@ -261,7 +261,7 @@ fn contact_may_ask_to_verify_once_a_minute() {
     story.now = story.now.plus(seconds(1));
     assert!(is_told(BOBS, &mut story), "after a minute");
     story.now = story.now.plus(seconds(60));
-    story.state.verifies(key(BOBS), story.now);
+    story.does(Command::AskToVerify(key(BOBS)));
     assert!(!is_told(BOBS, &mut story), "the user has just asked him");
     story.does(Command::Block(key(BOBS).into()));
     story.now = story.now.plus(seconds(60));

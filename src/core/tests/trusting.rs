@@ -140,6 +140,9 @@ fn required_encryption_sends_and_accepts_nothing_unencrypted() {
         "who asks learns that there is another way"
     );
     assert_eq!(story.told(), []);
+    story.does(Command::Connect(these(5003)));
+    story.request_ends(None, RequestEnd::NoSession);
+    assert_eq!(story.under_way, [], "not even `connect`");
     assert_eq!(story.state.rows(story.now).len(), 1);
 }
 

@@ -7,6 +7,7 @@ use crate::model::address::{PeerAddr, Source, SourcePrefix};
 use crate::model::key::PublicKey;
 use crate::model::name::{PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
+use crate::protocol::plain;
 
 /// Blocked sources at most: more than a user types.
 pub(crate) const MAX_BLOCKED_SOURCES: usize = 1_000;
@@ -141,9 +142,15 @@ impl Trusted {
         Some((name, contact))
     }
 
-    /// Whether a legacy peer is blocked.
-    pub(in crate::core) fn is_blocked_legacy(&self, id: PeerId) -> bool {
-        id.legacy_addr().is_some_and(|addr| self.blocks.is_legacy_at(addr))
+    /// Whether a recipient is a blocked legacy peer, or an address that is known only as that of
+    /// one.
+    pub fn is_blocked_legacy(&self, id: Recipient) -> bool {
+        let legacy = match id {
+            Recipient::Peer(id) => Some(id),
+            Recipient::Address(addr) => addr.plain().map(plain::peer_at),
+        };
+        let addr = legacy.and_then(PeerId::legacy_addr);
+        addr.is_some_and(|addr| self.blocks.is_legacy_at(addr))
     }
 
     /// The blocked legacy peers, sorted by address.

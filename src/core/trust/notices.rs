@@ -1,6 +1,6 @@
 //! Limits on what the user is told about keys: an attacker must not fill the screen.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use crate::core::time::Time;
@@ -26,6 +26,10 @@ pub(super) struct Notices {
     refused_plain: u64,
     plain_told_at: Option<Time>,
     changes_told: bool,
+    in_use_told: bool,
+    /// The contacts that want to compare safety numbers and when the user was told, and those that
+    /// the user compares them with.
+    compared: BTreeMap<PublicKey, Time>,
 }
 
 impl Notices {
@@ -54,6 +58,23 @@ impl Notices {
             self.misled.clear();
         }
         self.misled.insert((expected, proven))
+    }
+
+    /// Another program uses our key. Returns whether the user is to be told.
+    pub(super) fn in_use(&mut self) -> bool {
+        !std::mem::replace(&mut self.in_use_told, true)
+    }
+
+    /// Safety numbers are compared with a peer, which takes longer than a minute. Returns whether
+    /// that is not known already.
+    pub(super) fn compares(&mut self, key: PublicKey, now: Time) -> bool {
+        // Each entry stays for a minute, and only contacts and the user make one.
+        self.compared.retain(|_, at| now.since(*at) < SPACING);
+        let is_new = !self.compared.contains_key(&key);
+        if is_new {
+            self.compared.insert(key, now);
+        }
+        is_new
     }
 
     /// There is something to save. Returns whether the user is to be told.

@@ -211,7 +211,7 @@ impl Reader {
 
     /// The peer list.
     pub(super) fn list(&self) -> Vec<Line> {
-        let (unlisted, blocked) = (self.state.unlisted_contacts(), self.state.blocked_contacts());
+        let (unlisted, blocked) = (self.state.unlisted_contacts(), self.state.trusted().blocked_pins());
         let rows = &self.state.rows(self.now);
         let is_muted = &|_| true;
         let (requests, _) = self.state.trusted().requests();

@@ -107,7 +107,7 @@ impl World {
                 // A peer with a key may be dialed elsewhere by now, and be at two of these
                 // addresses.
                 let addr = row.addr.expect("an address");
-                let pin = ours.state().pinned(row.id);
+                let pin = ours.state().trusted().pin_of(row.id);
                 row.origin == PeerOrigin::Static
                     && (pin.is_some_and(|pin| pin.addrs.contains(&fixed))
                         || addr.port() == fixed.port() && (addr == fixed || fixed.ip().is_loopback()))

@@ -48,7 +48,7 @@ impl Directory for People<'_> {
     }
 
     fn blocked(&self) -> Vec<Pin> {
-        self.state.blocked_contacts()
+        self.state.trusted().blocked_pins()
     }
 
     fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
@@ -64,7 +64,7 @@ impl Directory for People<'_> {
     }
 
     fn pin_of(&self, id: Recipient) -> Option<Pin> {
-        self.state.pinned(id).cloned()
+        self.state.trusted().pin_of(id).cloned()
     }
 
     fn pins_named(&self, word: &str) -> Vec<Pin> {

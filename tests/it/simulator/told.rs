@@ -202,7 +202,7 @@ impl World {
             let there = match to {
                 Recipient::Peer(PeerId::Key(key)) if self.is_refused(pid, key) => None,
                 Recipient::Peer(PeerId::Key(key)) => {
-                    let pin = self.ours(pid).state().pinned(to);
+                    let pin = self.ours(pid).state().trusted().pin_of(to);
                     let mut addrs = pin.into_iter().flat_map(|pin| pin.addrs.iter().copied());
                     addrs.find(|addr| {
                         self.reached_at(pid, *addr).is_some_and(|other| self.key_of(other) == Some(key))

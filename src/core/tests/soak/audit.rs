@@ -48,7 +48,7 @@ impl Soak {
         let most = STATICS + REGULARS + 4 * 12 * 60;
         assert!(state.peers.len() <= most, "{} rows", state.peers.len());
         assert!(state.jobs.len() <= MOST_JOBS && state.operations.len() <= 8, "{} jobs", state.jobs.len());
-        assert!(state.probe_limiter.under_way() <= MOST_JOBS && state.actions.is_empty());
+        assert!(state.probe_limiter.under_way() <= MOST_JOBS && state.outputs.is_empty());
         if now.since_start().as_secs().is_multiple_of(3_600) {
             self.end_hour();
         }
