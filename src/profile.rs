@@ -39,8 +39,8 @@ pub(crate) use introductions::{read_introductions, save_introductions};
 use keyfile::{Pair, Seed};
 pub use left_invitation::{is_invitation_left, leave_invitation, take_invitation, withdraw_invitation};
 use lock::Lock;
-pub(crate) use select::{Found, new_profile};
 pub use select::{Named, Profiles, rename};
+pub(crate) use select::{StoredProfile, new_profile};
 pub(crate) use typed_lines::{TypedLines, TypedRange};
 
 /// The directory of the profiles in the data directory.
