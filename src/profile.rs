@@ -7,13 +7,11 @@
 //! without their key, users are strangers to their contacts.
 
 mod address_book;
-mod aliases;
 mod configured;
 pub(crate) mod contacts;
 mod file;
 mod introductions;
 mod keyfile;
-mod known_peers;
 mod left_invitation;
 mod lock;
 mod select;
@@ -34,16 +32,15 @@ use crate::settings::ConfigError;
 pub(crate) use crate::settings::Profile;
 use crate::settings::Settings;
 pub use address_book::aliases;
-pub(crate) use address_book::{AddressBook, BookSource, saved_for};
-pub use aliases::aliases_of;
+pub(crate) use address_book::{AddressBook, saved_for};
 pub(crate) use configured::{configure, undecided};
 pub(crate) use file::ListeningPort;
 pub(crate) use introductions::{read_introductions, save_introductions};
 use keyfile::{Pair, Seed};
 pub use left_invitation::{is_invitation_left, leave_invitation, take_invitation, withdraw_invitation};
 use lock::Lock;
-pub(crate) use select::{Found, new_profile};
 pub use select::{Named, Profiles, rename};
+pub(crate) use select::{StoredProfile, new_profile};
 pub(crate) use typed_lines::{TypedLines, TypedRange};
 
 /// The directory of the profiles in the data directory.

@@ -56,7 +56,7 @@ use crate::model::session::{ByeReason, Message};
 use crate::model::stored::{Query, QueuedMessage, RowId, StoreOp, StoredMessage};
 use crate::net::secure::{self, OwnKey, Tls};
 use crate::net::sessions::{MAX_HELD_BYTES, Sessions, SessionsConfig};
-use crate::net::{self, Dialer, Discovery, DiscoveryConfig, Identity, Listener, Listening, Resolver, Tcp};
+use crate::net::{self, DialSource, Dialer, Discovery, DiscoveryConfig, Listener, Listening, Resolver, Tcp};
 use crate::protocol::session::ContactCard;
 use crate::store::{Store, StoreError};
 
@@ -203,7 +203,7 @@ impl Node {
             listens_v6,
             ips: interfaces::machine_ips().unwrap_or_default(),
         });
-        let identity = Identity { bind, port, advertise };
+        let source = DialSource { bind, port, advertise };
         let began = Instant::now();
         let config = SessionsConfig { tls, bind, run: secure::random_number(), began };
         let sessions = Sessions::new(config).map_err(|error| StartError::Other(addr, error))?;
@@ -211,7 +211,7 @@ impl Node {
             let weak = weak.clone();
             let resolving = weak.clone();
             let resolver = Resolver::new(move |host, found| Shared::resolved(&resolving, host, found));
-            let dialer = Dialer::new(identity, move |report| Shared::report(&weak, report));
+            let dialer = Dialer::new(source, move |report| Shared::report(&weak, report));
             Shared {
                 locked: Mutex::new(Locked { machine, ticker_sleeps_until: None, stopping: false }),
                 earlier: Condvar::new(),

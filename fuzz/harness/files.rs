@@ -5,6 +5,7 @@ use std::path::Path;
 
 use clap::Arg;
 use clap::builder::Resettable;
+use p2p_chat::cli;
 use p2p_chat::cli::sources;
 use p2p_chat::core::{MAX_HINTS, MAX_STATIC_PEERS, StaticPeer};
 use p2p_chat::model::address::PeerAddr;
@@ -12,33 +13,22 @@ use p2p_chat::model::host::Endpoint;
 use p2p_chat::settings::ConfigError;
 use p2p_chat::settings::file::text_of;
 use p2p_chat::settings::peers::peers_of;
-use p2p_chat::{cli, profile};
 
 use super::printed::assert_harmless;
 
 /// Characters of an error: a few lines on a terminal, whatever the file holds.
 const MAX_ERROR_CHARS: usize = 600;
 
-/// The first byte of an input that is an aliases.toml.
-const ALIASES: u8 = b'=';
-
-/// Reads the input as peers.toml, or as aliases.toml if it starts with `=`.
+/// Reads the input as peers.toml.
 ///
 /// # Panics
 /// If an accepted file breaks a limit or lists an address that cannot be dialed, or the error of a
 /// refused file is not a clear sentence.
 pub fn peers_toml(input: &[u8]) {
-    match input.split_first() {
-        Some((&ALIASES, rest)) => aliases(rest),
-        _ => peers(input),
-    }
-}
-
-fn peers(bytes: &[u8]) {
     let path = Path::new("peers.toml");
-    let peers = match text_of(path, bytes.to_vec()).and_then(|text| peers_of(path, &text)) {
+    let peers = match text_of(path, input.to_vec()).and_then(|text| peers_of(path, &text)) {
         Ok(peers) => peers,
-        Err(error) => return assert_clear(&error, bytes),
+        Err(error) => return assert_clear(&error, input),
     };
     assert!(peers.len() <= MAX_STATIC_PEERS);
     let addrs = || peers.iter().flat_map(StaticPeer::endpoints);
@@ -49,18 +39,6 @@ fn peers(bytes: &[u8]) {
     for peer in &peers {
         assert!(peer.also.len() <= MAX_HINTS && (peer.also.is_empty() || peer.key.is_some()));
         peer.name.iter().for_each(|name| assert_harmless(name.as_str()));
-    }
-}
-
-fn aliases(bytes: &[u8]) {
-    let path = Path::new("aliases.toml");
-    let all = match text_of(path, bytes.to_vec()).and_then(|text| profile::aliases_of(path, &text)) {
-        Ok(all) => all,
-        Err(error) => return assert_clear(&error, bytes),
-    };
-    for (id, name) in all {
-        id.addr().into_iter().for_each(assert_dialable);
-        assert_harmless(name.as_str());
     }
 }
 

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::contacts::of_contact;
-use super::history::now;
 use crate::core::MAX_HINTS;
 use crate::model::invitation::Invitation;
 use crate::model::name::{Name, PeerName};
@@ -18,7 +17,7 @@ use crate::model::peer_id::PeerId;
 use crate::net::secure::{self, OwnKey, Tls};
 use crate::net::sessions::STRANGER_VERSION;
 use crate::profile::contacts::Contact;
-use crate::profile::{self, AddressBook, BookSource, Identity, ProfileError, Profiles};
+use crate::profile::{self, AddressBook, Identity, ProfileError, Profiles};
 use crate::protocol::session::Hello;
 use crate::settings::{Misused, Settings};
 use crate::store::in_memory;
@@ -60,12 +59,12 @@ pub fn run(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow::
     let told = match Identity::open(settings, &found.profile) {
         // Holds the lock of the profile until the contact is saved and dialed.
         Ok(identity) => {
-            let added = add(settings, &folder, &found.name, &invitation, true)?;
+            let added = add(&folder, &found.name, &invitation, true)?;
             let port = profile::port_of(settings, &found.profile);
             format!("{added} {}", dial(&identity, &found.name, port, &invitation))
         }
         Err(ProfileError::Running { name, .. }) => {
-            add(settings, &folder, &found.name, &invitation, false)?;
+            add(&folder, &found.name, &invitation, false)?;
             hand_over(&folder, &name, &invitation)?
         }
         Err(error) => return Err(error.into()),
@@ -74,16 +73,8 @@ pub fn run(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow::
 }
 
 /// Checks that the contact is not blocked. If `saves`, also adds it and returns what to print.
-fn add(
-    settings: &Settings,
-    folder: &Path,
-    own_name: &Name,
-    invitation: &Invitation,
-    saves: bool,
-) -> anyhow::Result<String> {
-    let data = settings.data_directory();
-    let source = BookSource { folder: Some(folder), data: data.as_deref(), own_name, saves };
-    let mut book = AddressBook::open(source, &mut in_memory()?, now()).map_err(Misused::new)?;
+fn add(folder: &Path, own_name: &Name, invitation: &Invitation, saves: bool) -> anyhow::Result<String> {
+    let mut book = AddressBook::open(Some(folder), own_name, &mut in_memory()?).map_err(Misused::new)?;
     let id = PeerId::Key(invitation.key);
     let before = book.contacts.get(id).cloned();
     let key = beginning(invitation.key);

@@ -12,7 +12,7 @@ use crate::model::invitation::Invitation;
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::model::untrusted::harmless;
-use crate::profile::{self, Found, Named, Profile, Profiles};
+use crate::profile::{self, Named, Profile, Profiles, StoredProfile};
 use crate::settings::{Misused, Settings};
 use crate::tui::app::terminal_caps::{palette, shows_blocks};
 use crate::tui::{columns, invitation_lines, own_invitation};
@@ -53,7 +53,7 @@ fn text(settings: &Settings, new: bool) -> anyhow::Result<String> {
         let key = profile::create(settings, &profile, &name)?;
         (name, profile, key)
     } else {
-        let Found { name, profile, .. } = profiles.existing(settings)?;
+        let StoredProfile { name, profile, .. } = profiles.existing(settings)?;
         let key = profile::key_of(settings, &profile)?;
         (name, profile, key)
     };
@@ -91,7 +91,7 @@ fn invitation(settings: &Settings, profile: &Profile, name: &Name, key: PublicKe
 fn wanted(settings: &Settings, profiles: &Profiles) -> anyhow::Result<(Name, Profile)> {
     let name =
         settings.name.clone().ok_or_else(|| Misused::new("A new profile needs a name; add --name NAME."))?;
-    let there = |found: &Found| {
+    let there = |found: &StoredProfile| {
         Misused::new(format!(
             "The profile {} already exists; leave out --new to print its key.",
             found.label()

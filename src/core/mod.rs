@@ -84,8 +84,8 @@ pub use trust::{
     As, ContactChange, MAX_CONTACTS, MAX_HINTS, Meeting, PeerRequest, Pin, Policy, Refused, Trust, Unknown,
 };
 pub(crate) use trust::{
-    BlockTarget, ContactRecord, MAX_BLOCKED_SOURCES, MAX_NO_ROOM, MAX_PINS, MAX_STRANGERS,
-    MAX_STRANGERS_PER_PREFIX, Trusted, code_input,
+    BlockTarget, ContactRecord, MAX_BLOCKED_SOURCES, MAX_NO_ROOM, MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX,
+    Trusted, code_input,
 };
 
 use crate::model::address::{PeerAddr, SourcePrefix};

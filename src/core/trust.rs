@@ -44,9 +44,6 @@ pub(crate) const MAX_STRANGERS: usize = 4_000;
 /// a machine that makes up keys to push out the strangers of other networks.
 pub(crate) const MAX_STRANGERS_PER_PREFIX: usize = 1_000;
 
-/// Pins at most.
-pub(crate) const MAX_PINS: usize = MAX_CONTACTS + MAX_STRANGERS;
-
 /// Message requests at most: those of several crowds that meet the user on one day. With the held
 /// messages they take less than 1 MiB.
 pub(crate) const MAX_MESSAGE_REQUESTS: usize = 256;

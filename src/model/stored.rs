@@ -187,9 +187,9 @@ pub enum StoreError {
     /// The file is damaged.
     #[error("the file is damaged")]
     Damaged,
-    /// A later version of the program wrote the file, in the format of this number.
-    #[error("a later version of p2p-chat wrote it (format {0})")]
-    Newer(i64),
+    /// Another version of the program wrote the file, in the format of this number.
+    #[error("another version of p2p-chat wrote it (format {0})")]
+    OtherFormat(i64),
     /// Anything else, in the words of the database or the operating system.
     #[error("{0}")]
     Other(String),

@@ -64,18 +64,18 @@ fn write_harmless(raw: &str, out: &mut impl fmt::Write) -> fmt::Result {
     for (at, c) in raw[ascii..].char_indices().map(|(at, c)| (ascii + at, c)) {
         let after = || raw[at + c.len_utf8()..].chars().next();
         let is_plain = match kind(c) {
-            Kind::Base => {
+            CharEffect::Base => {
                 (marks, base) = (0, Some(c));
                 true
             }
-            Kind::Attached => {
+            CharEffect::Attached => {
                 let is_shown = marks < MAX_MARKS && base.is_some_and(|base| fits(base, c));
                 marks += usize::from(is_shown);
                 is_shown
             }
-            Kind::Joiner => joins(c, base, before, after()),
-            Kind::Selector => before.is_some_and(is_emoji_base),
-            Kind::Hidden => false,
+            CharEffect::Joiner => joins(c, base, before, after()),
+            CharEffect::Selector => before.is_some_and(is_emoji_base),
+            CharEffect::Hidden => false,
         };
         before = Some(c);
         if is_plain {
@@ -110,7 +110,7 @@ pub fn is_harmless(raw: &str) -> bool {
 }
 
 /// The effect of a character on its neighbours.
-enum Kind {
+enum CharEffect {
     /// It has a width of its own.
     Base,
     /// It is drawn onto the character before it, or into the same syllable.
@@ -123,14 +123,14 @@ enum Kind {
     Hidden,
 }
 
-fn kind(c: char) -> Kind {
+fn kind(c: char) -> CharEffect {
     match c {
-        ' '..='~' => Kind::Base,
-        ZWNJ | ZWJ => Kind::Joiner,
-        '\u{fe0e}' | '\u{fe0f}' => Kind::Selector,
-        _ if is_hidden(c) => Kind::Hidden,
-        _ if is_mark(c) || c.width() == Some(0) => Kind::Attached,
-        _ => Kind::Base,
+        ' '..='~' => CharEffect::Base,
+        ZWNJ | ZWJ => CharEffect::Joiner,
+        '\u{fe0e}' | '\u{fe0f}' => CharEffect::Selector,
+        _ if is_hidden(c) => CharEffect::Hidden,
+        _ if is_mark(c) || c.width() == Some(0) => CharEffect::Attached,
+        _ => CharEffect::Base,
     }
 }
 
@@ -171,7 +171,7 @@ fn joins(joiner: char, base: Option<char>, before: Option<char>, after: Option<c
     if joiner == ZWJ && VIRAMAS.contains(&after) {
         return before == base && is_of(&INDIC, shared(base, after));
     }
-    if !matches!(kind(after), Kind::Base) {
+    if !matches!(kind(after), CharEffect::Base) {
         return false;
     }
     let ends_emoji = is_emoji_base(before) || (before == '\u{fe0f}' && is_emoji_base(base));

@@ -45,7 +45,7 @@ const MAX_DRAINED: usize = 64 * 1024;
 
 /// The program that dials.
 #[derive(Clone, Debug)]
-pub struct Identity {
+pub struct DialSource {
     /// The IP where we listen and from which we dial. If unspecified, the system chooses.
     pub bind: IpAddr,
     /// The port we listen at.
@@ -68,7 +68,7 @@ pub(super) struct Said {
 /// Sends `message` to `to` under this name, and returns what became of it. The first connect gets
 /// `connect_within`. Begins nothing after `deadline`, and ends by then.
 pub(super) fn say(
-    identity: &Identity,
+    source: &DialSource,
     name: &Name,
     to: PeerAddr,
     form: Form,
@@ -84,7 +84,7 @@ pub(super) fn say(
     for part in 0..total {
         // A peer that took a part before is there, so a slow connect is worth waiting for.
         let within = if part == 0 { connect_within } else { CONNECT_TIMEOUT };
-        let (result, capability) = exchange(identity, name, to, form, (message, part), within, deadline);
+        let (result, capability) = exchange(source, name, to, form, (message, part), within, deadline);
         said.capability = capability.or(said.capability);
         match result {
             SendResult::Delivered => {}
@@ -98,7 +98,7 @@ pub(super) fn say(
 
 /// One connection for one message.
 fn exchange(
-    identity: &Identity,
+    source: &DialSource,
     name: &Name,
     to: PeerAddr,
     form: Form,
@@ -119,18 +119,18 @@ fn exchange(
     if to.plain().is_none() && *message != Outgoing::Probe {
         return failed(SendError::NoRoute);
     }
-    let (mut stream, local) = match connect(identity.bind, to.socket(), to_connect) {
+    let (mut stream, local) = match connect(source.bind, to.socket(), to_connect) {
         Ok(connected) => connected,
         Err(error) => return failed(failure(&error)),
     };
-    let ip = match (identity.advertise, local) {
+    let ip = match (source.advertise, local) {
         (Some(ip), _) => ip,
         // A probe has no header.
         _ if *message == Outgoing::Probe => Ipv4Addr::UNSPECIFIED,
         (None, SocketAddr::V4(local)) => *local.ip(),
         (None, SocketAddr::V6(_)) => return failed(SendError::NoRoute),
     };
-    let header = Header { ip, port: identity.port, name };
+    let header = Header { ip, port: source.port, name };
     let Some(bytes) = plain::encode(header, form, message).into_iter().nth(part) else {
         return failed(SendError::Cancelled);
     };
@@ -256,8 +256,8 @@ mod tests {
     use super::*;
     use crate::model::key::PublicKey;
 
-    fn identity() -> Identity {
-        Identity { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None }
+    fn source() -> DialSource {
+        DialSource { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None }
     }
 
     fn alice() -> Name {
@@ -274,7 +274,7 @@ mod tests {
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         let peer = thread::spawn(move || serve(listener.accept().unwrap().0));
         let Said { result, .. } =
-            say(&identity(), &alice(), to, Form::STANDARD, message, CONNECT_TIMEOUT, None);
+            say(&source(), &alice(), to, Form::STANDARD, message, CONNECT_TIMEOUT, None);
         (result, peer.join().unwrap())
     }
 
@@ -319,7 +319,7 @@ mod tests {
             }
         });
         let text = Outgoing::Text(["one", "two", "three"].map(str::to_owned).into());
-        let said = say(&identity(), &alice(), to, Form::STANDARD, &text, CONNECT_TIMEOUT, None);
+        let said = say(&source(), &alice(), to, Form::STANDARD, &text, CONNECT_TIMEOUT, None);
         peer.join().unwrap();
         assert_eq!((said.result, said.parts, said.capability), (SendResult::Delivered, (3, 3), keys[1]));
     }
@@ -330,7 +330,7 @@ mod tests {
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         let begun = Instant::now();
         let Said { result, parts, .. } =
-            say(&identity(), &alice(), to, Form::STANDARD, &Outgoing::Probe, CONNECT_TIMEOUT, None);
+            say(&source(), &alice(), to, Form::STANDARD, &Outgoing::Probe, CONNECT_TIMEOUT, None);
         assert_eq!((result, parts), (SendResult::Unanswered, (0, 1)));
         assert!(begun.elapsed() >= PROBE_TIMEOUT);
     }
@@ -358,7 +358,7 @@ mod tests {
             stream
         });
         let begun = Instant::now();
-        let said = say(&identity(), &alice(), to, Form::STANDARD, &Outgoing::Connect, CONNECT_TIMEOUT, None);
+        let said = say(&source(), &alice(), to, Form::STANDARD, &Outgoing::Connect, CONNECT_TIMEOUT, None);
         assert_eq!(said.result, SendResult::Delivered);
         assert!(begun.elapsed() < CONNECT_ANSWER, "{:?}", begun.elapsed());
         drop(peer.join().unwrap());
@@ -369,10 +369,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         drop(listener);
-        let refused = say(&identity(), &alice(), to, Form::STANDARD, &hello(), CONNECT_TIMEOUT, None).result;
+        let refused = say(&source(), &alice(), to, Form::STANDARD, &hello(), CONNECT_TIMEOUT, None).result;
         assert_eq!(refused, SendResult::Failed(SendError::Refused));
         let late =
-            say(&identity(), &alice(), to, Form::STANDARD, &hello(), CONNECT_TIMEOUT, Some(Instant::now()))
+            say(&source(), &alice(), to, Form::STANDARD, &hello(), CONNECT_TIMEOUT, Some(Instant::now()))
                 .result;
         assert_eq!(late, SendResult::Failed(SendError::Cancelled));
     }
@@ -408,7 +408,7 @@ mod tests {
         };
         listener.set_nonblocking(true).unwrap();
         let to = PeerAddr::of(listener.local_addr().unwrap()).unwrap();
-        let result = say(&identity(), &alice(), to, Form::STANDARD, &hello(), CONNECT_TIMEOUT, None).result;
+        let result = say(&source(), &alice(), to, Form::STANDARD, &hello(), CONNECT_TIMEOUT, None).result;
         assert_eq!(result, SendResult::Failed(SendError::NoRoute));
         assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
     }

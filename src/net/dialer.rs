@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::STACK_BYTES;
-use super::dial::{self, CONNECT_TIMEOUT, Identity, QUICK_CONNECT, Said};
+use super::dial::{self, CONNECT_TIMEOUT, DialSource, QUICK_CONNECT, Said};
 use super::send_job::{Report, SendJob};
 use crate::model::address::PeerAddr;
 use crate::model::message::{LOG_TARGET, Outgoing, SendError, SendResult};
@@ -42,7 +42,7 @@ pub struct Dialer {
 }
 
 struct Shared {
-    identity: Identity,
+    source: DialSource,
     report: Arc<Callback>,
     state: Mutex<State>,
     work: Condvar,
@@ -89,9 +89,9 @@ impl Task {
 impl Dialer {
     /// Creates a dialer without workers. It calls `report` once for every job that it has taken,
     /// usually on a worker.
-    pub fn new(identity: Identity, report: impl Fn(Report) + Send + Sync + 'static) -> Self {
+    pub fn new(source: DialSource, report: impl Fn(Report) + Send + Sync + 'static) -> Self {
         let shared = Shared {
-            identity,
+            source,
             report: Arc::new(report),
             state: Mutex::default(),
             work: Condvar::new(),
@@ -278,7 +278,7 @@ fn send(shared: &Shared, job: &SendJob, connect_within: Duration) -> Report {
         }
         message => log::debug!("job {id} to {to}: {message:?}"),
     }
-    let send_to = |to| dial::say(&shared.identity, name, to, form, message, connect_within, deadline);
+    let send_to = |to| dial::say(&shared.source, name, to, form, message, connect_within, deadline);
     let first = send_to(to);
     let (to, said) = match (&first.result, fallback) {
         // A peer that took a part of the message gets the rest.

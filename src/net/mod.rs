@@ -18,7 +18,7 @@ pub mod sessions;
 mod transport;
 
 pub use bind::{Bound, bind, is_local};
-pub use dial::{CONNECT_TIMEOUT, EOF_TIMEOUT, Identity, PROBE_TIMEOUT};
+pub use dial::{CONNECT_TIMEOUT, DialSource, EOF_TIMEOUT, PROBE_TIMEOUT};
 pub(crate) use dialer::DIALER;
 pub use dialer::{Dialer, MAX_DIALERS, MAX_SEND_JOBS};
 pub(crate) use discovery::MDNS;

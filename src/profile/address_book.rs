@@ -1,21 +1,17 @@
 //! The peers that a profile knows at the start. contacts.toml holds the user's decisions, the store
 //! what was seen.
-//!
-//! If there is no contacts.toml, known_peers.toml and aliases.toml are imported.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
-use super::aliases::Aliases;
-use super::contacts::{Contact, Contacts, ContactsError, from_older};
-use super::known_peers;
+use super::contacts::{Contact, Contacts, ContactsError};
 use crate::core::{KnownContact, MAX_HINTS, MAX_STRANGERS, MAX_STRANGERS_PER_PREFIX, Pin};
 use crate::model::address::SourcePrefix;
 use crate::model::key::PublicKey;
-use crate::model::name::{self, Name, folded};
+use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::{LegacyId, PeerId, Recipient};
-use crate::model::stored::{SeenPeer, StoreOp};
+use crate::model::stored::SeenPeer;
 use crate::store::Store;
 
 /// The contacts, and strangers that exchanged messages with the user.
@@ -28,37 +24,19 @@ pub(crate) struct AddressBook {
     seen: BTreeMap<PeerId, SeenPeer>,
 }
 
-/// Where an [`AddressBook`] is read from, and how.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct BookSource<'a> {
-    /// The directory of the profile. `None` if nothing is stored.
-    pub folder: Option<&'a Path>,
-    /// The data directory, where earlier versions stored the aliases of all profiles.
-    pub data: Option<&'a Path>,
-    /// The user's name, which no alias may be.
-    pub own_name: &'a Name,
-    /// Whether imported contacts are saved.
-    pub saves: bool,
-}
-
 impl AddressBook {
-    /// Reads contacts.toml, and the seen peers from `store`. If there is no contacts.toml, imports
-    /// the files of earlier versions. `now` is in milliseconds since 1970.
+    /// Reads contacts.toml in `folder` (without one, nothing is stored), and the seen peers from
+    /// `store`. No alias may be `own_name`.
     ///
     /// # Errors
-    /// If one of the files cannot be read or contains a mistake, or if contacts.toml cannot be
-    /// written. If the store cannot be read, no peer counts as seen.
+    /// If contacts.toml exists and cannot be read, or contains a mistake. If the store cannot be
+    /// read, no peer counts as seen.
     pub(crate) fn open(
-        source: BookSource<'_>,
+        folder: Option<&Path>,
+        own_name: &Name,
         store: &mut dyn Store,
-        now: u64,
     ) -> Result<Self, ContactsError> {
-        let mut contacts = Contacts::open(source.folder, Some(source.own_name))?;
-        if contacts.was_missing()
-            && let Some(folder) = source.folder
-        {
-            contacts = import(contacts, folder, source, store, now)?;
-        }
+        let contacts = Contacts::open(folder, Some(own_name))?;
         let seen: BTreeMap<PeerId, SeenPeer> =
             store.seen().unwrap_or_default().into_iter().map(|seen| (seen.id, seen)).collect();
         let pins = pins(&contacts, &seen);
@@ -109,7 +87,7 @@ pub(crate) fn saved_for(id: Recipient) -> Option<PeerId> {
 }
 
 /// Returns the name of a contact: the saved one, which the user knows, or else the last seen one.
-fn name_of(contact: &Contact, seen: Option<&SeenPeer>) -> Option<name::PeerName> {
+fn name_of(contact: &Contact, seen: Option<&SeenPeer>) -> Option<PeerName> {
     contact.name.clone().or_else(|| seen?.name.clone())
 }
 
@@ -161,48 +139,6 @@ fn pins(contacts: &Contacts, seen: &BTreeMap<PeerId, SeenPeer>) -> BTreeMap<Publ
         pins.insert(key, pin);
     }
     pins
-}
-
-/// Imports the contacts and aliases of earlier versions.
-fn import(
-    contacts: Contacts,
-    folder: &Path,
-    source: BookSource<'_>,
-    store: &mut dyn Store,
-    now: u64,
-) -> Result<Contacts, ContactsError> {
-    let written_to = store.written_to().unwrap_or_default();
-    let mut pins = known_peers::read(folder).map_err(ContactsError::File)?;
-    for pin in pins.values_mut() {
-        pin.contact |= written_to.binary_search(&pin.key).is_ok();
-    }
-    let all = Aliases::open(source.data).map_err(ContactsError::File)?;
-    let aliases = all.by_peer(pins.values().filter(|pin| !pin.blocked).map(|pin| (pin.key, &*pin.addrs)));
-    let pins: Vec<Pin> = pins.into_values().collect();
-    let mut older = from_older(&pins, &aliases);
-    // Earlier versions accepted aliases that this one refuses.
-    let own_name = folded(source.own_name.as_str());
-    let is_refused =
-        |alias: &mut Name| name::alias(alias.as_str()).is_err() || folded(alias.as_str()) == own_name;
-    older.iter_mut().for_each(|contact| drop(contact.alias.take_if(is_refused)));
-    let mut contacts = if source.saves { contacts } else { Contacts::open(None, Some(source.own_name))? };
-    contacts.set_many(older)?;
-    if source.saves {
-        let seen = pins.into_iter().map(|pin| StoreOp::Seen {
-            peer: PeerId::Key(pin.key),
-            contact: contacts.get(PeerId::Key(pin.key)).is_some(),
-            name: pin.name,
-            addrs: pin.addrs,
-        });
-        let seen: Vec<StoreOp> = seen.collect();
-        if !seen.is_empty()
-            && let Err(error) = store.apply(&seen, now)
-        {
-            log::error!("the addresses in known_peers.toml could not be imported: {error}");
-        }
-        known_peers::set_aside(folder);
-    }
-    Ok(contacts)
 }
 
 #[cfg(test)]

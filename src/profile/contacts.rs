@@ -6,7 +6,6 @@
 mod contact;
 mod edit;
 mod error;
-mod import;
 mod parse;
 mod version;
 
@@ -23,7 +22,6 @@ use crate::settings::file;
 pub(crate) use contact::Contact;
 use contact::{Clash, aliases_of, clash};
 pub(crate) use error::ContactsError;
-pub(crate) use import::from_older;
 use parse::Document;
 use version::{SETTLE, Stat, Version};
 
@@ -61,7 +59,6 @@ pub struct Contacts {
     all: BTreeMap<PeerId, Contact>,
     /// The blocked sources.
     sources: BTreeSet<SourcePrefix>,
-    was_missing: bool,
     /// The version of the file that was last read or written, with or without mistakes.
     version: Version,
     /// Whether the last check found no contacts in the file, while there are contacts in force.
@@ -149,7 +146,6 @@ impl Contacts {
             }
             None => (Version::missing(), BTreeSet::new(), BTreeMap::new()),
         };
-        let was_missing = version.stat == Stat::Missing;
         let (own_name, unreported) = (own_name.cloned(), BTreeMap::new());
         let replaced = BTreeMap::new();
         Ok(Self {
@@ -157,7 +153,6 @@ impl Contacts {
             own_name,
             all,
             sources,
-            was_missing,
             version,
             emptied: false,
             unreported,
@@ -175,13 +170,6 @@ impl Contacts {
     /// Returns the contact with this alias.
     pub fn with_alias(&self, name: &Name) -> Option<PeerId> {
         aliases_of(self.all()).get(&folded(name.as_str())).copied()
-    }
-
-    /// Whether there was no file when the contacts were opened. The caller then imports the
-    /// contacts of earlier versions with [`Contacts::set_many`], which creates the file even for
-    /// none.
-    pub fn was_missing(&self) -> bool {
-        self.was_missing
     }
 
     /// Returns all contacts, sorted by id.
@@ -209,17 +197,7 @@ impl Contacts {
     /// If the file contains a mistake or cannot be read or written, if there are too many contacts,
     /// or if the alias is another contact's or the user's own name. Nothing changes then.
     pub fn set(&mut self, contact: Contact) -> Result<(), ContactsError> {
-        self.set_many(vec![contact])
-    }
-
-    /// Does the same for several contacts, in one write. If an id occurs twice, the last one
-    /// counts.
-    ///
-    /// # Errors
-    /// As [`Contacts::set`]. Nothing changes then.
-    pub fn set_many(&mut self, contacts: Vec<Contact>) -> Result<(), ContactsError> {
-        let contacts = contacts.into_iter().map(|contact| (contact.id, Some(contact.storable()))).collect();
-        self.write(Edits { contacts, sources: BTreeMap::new() })
+        self.change_many(BTreeMap::from([(contact.id, Some(contact))]), BTreeMap::new())
     }
 
     /// Sets several contacts and removes others (`None`), and blocks sources (`true`) or unblocks

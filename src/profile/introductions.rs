@@ -38,7 +38,7 @@ const DAY: u64 = 24 * 3_600;
 /// The content of the file. Keys are in base32, cards in hexadecimal, and dates in RFC 3339.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Content {
+struct IntroductionsFile {
     /// The day of the counts below.
     day: String,
     ignored: Vec<String>,
@@ -117,7 +117,7 @@ pub(crate) fn save_introductions(folder: &Path, saved: &SavedIntroductions) -> i
     files::replace(&folder.join(FILE), format!("{TITLE}{text}").as_bytes())
 }
 
-fn content(saved: &SavedIntroductions) -> Content {
+fn content(saved: &SavedIntroductions) -> IntroductionsFile {
     let side = |side: &IntroducedContact| Side {
         key: side.key.to_string(),
         asked: side.asked,
@@ -139,7 +139,7 @@ fn content(saved: &SavedIntroductions) -> Content {
         theirs: one.theirs.as_deref().map(hex),
         complete: one.is_complete,
     });
-    Content {
+    IntroductionsFile {
         day: rfc3339(saved.day.saturating_mul(DAY)),
         ignored: saved.ignored.iter().map(PublicKey::to_string).collect(),
         sent: counts(&saved.sent),
@@ -152,11 +152,11 @@ fn content(saved: &SavedIntroductions) -> Content {
 /// Parses the text of the file. Entries beyond the limits are left out. An introduction from the
 /// future, which an earlier wrong clock has made, begins now, so that it expires.
 fn parse(text: &str, now: Option<u64>) -> Result<SavedIntroductions, Mistake> {
-    let content: Content = deserialized(text, FORMAT)?;
+    let content: IntroductionsFile = deserialized(text, FORMAT)?;
     saved(content, now).ok_or_else(|| (0, format!("A key, a card or a date is damaged. {FORMAT}")))
 }
 
-fn saved(content: Content, now: Option<u64>) -> Option<SavedIntroductions> {
+fn saved(content: IntroductionsFile, now: Option<u64>) -> Option<SavedIntroductions> {
     let key = |text: &String| text.parse::<PublicKey>().ok();
     let since = |text: &str| seconds(text).map(|since| now.map_or(since, |now| since.min(now)));
     let side = |side: Side| {

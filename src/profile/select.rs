@@ -20,7 +20,7 @@ const MAX_LISTED: usize = 20;
 
 /// A profile on the disk.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Found {
+pub struct StoredProfile {
     /// Its directory.
     pub profile: Profile,
     /// Its current name.
@@ -30,7 +30,7 @@ pub struct Found {
     former_names: Vec<String>,
 }
 
-impl Found {
+impl StoredProfile {
     /// Returns its name, and its directory if that has another name.
     pub fn label(&self) -> String {
         if self.profile == Profile::from(&self.name) {
@@ -55,7 +55,7 @@ impl Found {
 /// All profiles on the disk.
 #[derive(Debug, Default)]
 pub struct Profiles {
-    found: Vec<Found>,
+    found: Vec<StoredProfile>,
     damaged: Vec<Damaged>,
 }
 
@@ -74,7 +74,7 @@ pub struct Damaged {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Named {
     /// This one.
-    Known(Found),
+    Known(StoredProfile),
     /// None. Holds the most similar name, if one is similar.
     Unknown(Option<Name>),
 }
@@ -126,7 +126,7 @@ impl Profiles {
             Ok(file) => match file.name.or_else(|| profile.default_name()) {
                 Some(name) => {
                     let (port, former_names) = (file.port, file.former_names);
-                    self.found.push(Found { profile, name, port, former_names });
+                    self.found.push(StoredProfile { profile, name, port, former_names });
                 }
                 None => {
                     let why = format!(
@@ -139,7 +139,7 @@ impl Profiles {
     }
 
     /// The profiles, sorted by name.
-    pub fn all(&self) -> &[Found] {
+    pub fn all(&self) -> &[StoredProfile] {
         &self.found
     }
 
@@ -158,7 +158,7 @@ impl Profiles {
     ///
     /// # Errors
     /// If its name is unknown.
-    pub fn at(&self, profile: &Profile, name: Option<&Name>) -> Result<Option<Found>, Misused> {
+    pub fn at(&self, profile: &Profile, name: Option<&Name>) -> Result<Option<StoredProfile>, Misused> {
         if let Some(found) = self.found.iter().find(|found| found.profile == *profile) {
             return Ok(Some(found.clone()));
         }
@@ -168,7 +168,7 @@ impl Profiles {
         match name.filter(|_| damaged.nameless) {
             Some(name) => {
                 let (profile, name) = (profile.clone(), name.clone());
-                Ok(Some(Found { profile, name, port: None, former_names: Vec::new() }))
+                Ok(Some(StoredProfile { profile, name, port: None, former_names: Vec::new() }))
             }
             None => Err(Misused::new(&damaged.why)),
         }
@@ -176,12 +176,12 @@ impl Profiles {
 
     /// Returns the profiles with this name. There are several only if a profile.toml was edited or
     /// copied by hand.
-    pub fn called(&self, name: &Name) -> Vec<&Found> {
+    pub fn called(&self, name: &Name) -> Vec<&StoredProfile> {
         self.found.iter().filter(|found| found.is_called(name.as_str())).collect()
     }
 
     /// Returns a profile that had this name once.
-    pub fn once_called(&self, name: &Name) -> Option<&Found> {
+    pub fn once_called(&self, name: &Name) -> Option<&StoredProfile> {
         self.found.iter().find(|found| found.was_called(name))
     }
 
@@ -247,7 +247,7 @@ impl Profiles {
     ///
     /// # Errors
     /// If there is no such profile, or there are several and the user named none.
-    pub fn existing(&self, settings: &Settings) -> Result<Found, Misused> {
+    pub fn existing(&self, settings: &Settings) -> Result<StoredProfile, Misused> {
         if self.is_empty() {
             return Err(Misused::new(
                 "There is no profile yet; start p2p-chat, or create one with `p2p-chat id --new --name NAME`.",
@@ -275,7 +275,7 @@ impl Profiles {
     ///
     /// # Errors
     /// If its profile.toml cannot be used.
-    pub fn only(&self) -> Result<Option<Found>, Misused> {
+    pub fn only(&self) -> Result<Option<StoredProfile>, Misused> {
         match (&self.found[..], &self.damaged[..]) {
             ([found], []) => Ok(Some(found.clone())),
             ([], [damaged]) => Err(Misused::new(&damaged.why)),
@@ -293,7 +293,7 @@ impl Profiles {
 
     /// Returns a sentence that lists the profiles.
     fn sentence(&self) -> String {
-        let found = self.found.iter().map(Found::label);
+        let found = self.found.iter().map(StoredProfile::label);
         let damaged = self.damaged.iter().map(|damaged| format!("profile {} (damaged)", damaged.profile));
         format!("The profiles are: {}.", listed(found.chain(damaged)))
     }
@@ -301,7 +301,7 @@ impl Profiles {
     /// Returns the most similar profile name, if `name` may be a mistyped form of it.
     pub fn similar(&self, name: &Name) -> Option<Name> {
         let wanted = folded(name.as_str());
-        let similarity = |found: &&Found| strsim::jaro_winkler(&folded(found.name.as_str()), &wanted);
+        let similarity = |found: &&StoredProfile| strsim::jaro_winkler(&folded(found.name.as_str()), &wanted);
         let nearest = self.found.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)))?;
         (similarity(&nearest) >= SIMILAR).then(|| nearest.name.clone())
     }

@@ -43,7 +43,7 @@ pub(crate) struct TypedLines {
 
 /// What is in the file.
 #[derive(Default)]
-struct Content {
+struct TypedLinesFile {
     /// Times and lines, the oldest first.
     lines: VecDeque<(u64, String)>,
     /// Whether the file ends within a line, which is not in `lines`.
@@ -107,7 +107,7 @@ impl TypedLines {
 
     /// Returns the lines within the limits. Rewrites the file if it has others.
     fn shortened(&mut self, since: Option<u64>) -> Result<Vec<String>, ReadError> {
-        let Content { mut lines, torn } = read(&self.path)?;
+        let TypedLinesFile { mut lines, torn } = read(&self.path)?;
         let before = lines.len();
         lines.retain(|(time, _)| since.is_none_or(|since| *time >= since));
         let mut written: VecDeque<String> =
@@ -179,10 +179,10 @@ impl TypedRange {
 }
 
 /// Reads the file. A missing file is an empty one.
-fn read(path: &Path) -> Result<Content, ReadError> {
+fn read(path: &Path) -> Result<TypedLinesFile, ReadError> {
     let mut bytes = Vec::new();
     let file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Content::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(TypedLinesFile::default()),
         file => file.map_err(ReadError::Io)?,
     };
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(ReadError::Io)?;
@@ -192,13 +192,15 @@ fn read(path: &Path) -> Result<Content, ReadError> {
     parse(&bytes)
 }
 
-fn parse(bytes: &[u8]) -> Result<Content, ReadError> {
+fn parse(bytes: &[u8]) -> Result<TypedLinesFile, ReadError> {
     // A crash during a write can leave half a character at the end.
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let torn = whole < bytes.len();
     let mut lines = bytes[..whole].split_inclusive(|byte| *byte == b'\n');
     match lines.next() {
-        None if TITLE.as_bytes().starts_with(bytes) => return Ok(Content { torn, ..Content::default() }),
+        None if TITLE.as_bytes().starts_with(bytes) => {
+            return Ok(TypedLinesFile { torn, ..TypedLinesFile::default() });
+        }
         Some(title) if title.strip_suffix(b"\n") == Some(TITLE.as_bytes()) => {}
         _ => return Err(ReadError::Line(1)),
     }
@@ -206,7 +208,7 @@ fn parse(bytes: &[u8]) -> Result<Content, ReadError> {
         let line = line.strip_suffix(b"\n").and_then(|line| std::str::from_utf8(line).ok());
         line.and_then(read_line).ok_or(ReadError::Line(number))
     });
-    Ok(Content { lines: lines.collect::<Result<_, _>>()?, torn })
+    Ok(TypedLinesFile { lines: lines.collect::<Result<_, _>>()?, torn })
 }
 
 /// Replaces the file with these lines, which are escaped.

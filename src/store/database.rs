@@ -19,9 +19,8 @@ use super::queries::Range;
 use super::recovery::SUSPECT;
 use super::retention::{MemoryLimits, Quotas, ROW_BYTES, Size, Tally};
 use super::writes::{self, Batch};
-use super::{Result, Store, StoreError, clock, import, queries, retention, rows, schema, search};
+use super::{Result, Store, StoreError, clock, queries, retention, rows, schema, search};
 use crate::files;
-use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::model::stored::{Query, QueuedMessage, SeenPeer, StoreOp, StoreResult, StoredMessage};
@@ -68,7 +67,7 @@ pub struct Sqlite {
     noted: Option<u64>,
     /// Whether no queued message waits for the clock to be confirmed.
     all_wait: bool,
-    /// Something was forgotten that may still be in the log, in free pages or in an older file.
+    /// Something was forgotten that may still be in the log or in free pages.
     untidy: bool,
 }
 
@@ -87,13 +86,12 @@ pub fn in_memory() -> Result<Arc<Mutex<Sqlite>>> {
 }
 
 impl Sqlite {
-    /// Opens the file to read and write. Makes it if it is missing, and imports one of an older
-    /// version.
+    /// Opens the file to read and write. Makes it if it is missing.
     ///
     /// # Errors
-    /// If it cannot be used. [`StoreError::Newer`] leaves the file untouched.
+    /// If it cannot be used. [`StoreError::OtherFormat`] leaves the file untouched.
     pub fn open(path: &Path) -> Result<Self> {
-        refuse_newer(path)?;
+        refuse_other_format(path)?;
         // Made here, because its log takes its permissions, and SQLite would use the umask.
         match files::private().read(true).write(true).create(true).truncate(false).open(path) {
             Err(error) if error.kind() == ErrorKind::PermissionDenied && path.exists() => {
@@ -104,11 +102,6 @@ impl Sqlite {
         // A reader of a write-protected file may have made write-protected ones.
         LOG_PARTS.iter().for_each(|part| files::make_writable(&beside(path, part)));
         let mut store = Self::connected(path)?;
-        if store.note_damage(import::is_old(&store.conn))? {
-            drop(store);
-            import::import(path)?;
-            store = Self::connected(path)?;
-        }
         let prepared = prepare(&mut store.conn, || log_works(path));
         store.note_damage(prepared)?;
         Ok(store)
@@ -117,9 +110,9 @@ impl Sqlite {
     /// Opens a file to read only, also while another process writes.
     ///
     /// # Errors
-    /// If it cannot be read. [`StoreError::Newer`] leaves the file untouched.
+    /// If it cannot be read. [`StoreError::OtherFormat`] leaves the file untouched.
     pub fn reader(path: &Path) -> Result<Self> {
-        refuse_newer(path)?;
+        refuse_other_format(path)?;
         let is_writable = files::is_writable(path) && path.parent().is_none_or(files::is_writable);
         let mut store = if is_writable { Self::connected(path)? } else { Self::protected(path)? };
         if store.note_damage(schema::version(&store.conn))? < schema::VERSION {
@@ -189,12 +182,6 @@ impl Sqlite {
         };
         store.note_damage(connect(&store.conn))?;
         Ok(store)
-    }
-
-    /// Has closing this connection, if it is the last one, remove the log.
-    pub(super) fn removes_log(&self) -> Result<()> {
-        self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
-        Ok(())
     }
 
     /// Looks through the whole file.
@@ -362,10 +349,6 @@ impl Store for Sqlite {
         self.note_damage(queries::peers(&self.conn))
     }
 
-    fn written_to(&mut self) -> Result<Vec<PublicKey>> {
-        self.note_damage(queries::written_to(&self.conn))
-    }
-
     fn seen(&mut self) -> Result<Vec<SeenPeer>> {
         self.note_damage(queries::seen(&self.conn))
     }
@@ -396,8 +379,9 @@ impl Store for Sqlite {
     }
 
     fn tidy(&mut self) -> Result<bool> {
-        let Some(path) = self.path.as_ref().filter(|_| self.untidy) else { return Ok(false) };
-        retention::erase_copies(path, import::OLD)?;
+        if !self.untidy {
+            return Ok(false);
+        }
         let cleared = retention::clear_log(&self.conn, BUSY);
         // Pages move within the file through the log, which has to be cleared again then.
         self.untidy = !self.note_damage(cleared)? || self.note_damage(retention::shrink(&self.conn))?;
@@ -416,10 +400,6 @@ impl<S: Store> Store for Arc<Mutex<S>> {
 
     fn peers(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>> {
         self.lock().peers()
-    }
-
-    fn written_to(&mut self) -> Result<Vec<PublicKey>> {
-        self.lock().written_to()
     }
 
     fn seen(&mut self) -> Result<Vec<SeenPeer>> {
@@ -555,8 +535,8 @@ fn settle(conn: &Connection) -> Result<()> {
     let version = schema::version(conn)?;
     let mark: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if version > schema::VERSION {
-        return Err(StoreError::Newer(version));
+    if mark == schema::APPLICATION && schema::is_other(version) {
+        return Err(StoreError::OtherFormat(version));
     }
     if (version > 0 || tables > 0) && mark != schema::APPLICATION {
         return Err(StoreError::Damaged);
@@ -577,16 +557,17 @@ fn keeps_log(path: &Path) -> bool {
     header(path).is_some_and(|header| header[18..20] == [2, 2])
 }
 
-/// Refuses a file whose header names a newer version, before SQLite does anything to it.
-fn refuse_newer(path: &Path) -> Result<()> {
+/// Refuses a file whose header names an unknown format, before SQLite does anything to it.
+fn refuse_other_format(path: &Path) -> Result<()> {
     let Some(header) = header(path) else { return Ok(()) };
     let number = |at: usize| {
         i64::from(u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]))
     };
     // By the same section: user_version, application_id.
     let (version, mark) = (number(60), number(68));
-    if header.starts_with(b"SQLite format 3\0") && mark == schema::APPLICATION && version > schema::VERSION {
-        return Err(StoreError::Newer(version));
+    let is_ours = header.starts_with(b"SQLite format 3\0") && mark == schema::APPLICATION;
+    if is_ours && schema::is_other(version) {
+        return Err(StoreError::OtherFormat(version));
     }
     Ok(())
 }

@@ -197,7 +197,9 @@ mod tests {
     fn every_case_of_a_character_folds_alike() {
         // The iota below a Greek vowel is a mark, and a letter only in upper case.
         let has_iota_below = |c: &char| c.nfd().any(|c| c == IOTA_BELOW);
-        for c in (0..=u32::from(char::MAX)).filter_map(char::from_u32).filter(|c| !has_iota_below(c)) {
+        let has_cases = |c: &char| c.to_lowercase().ne([*c]) || c.to_uppercase().ne([*c]);
+        let all = (0..=u32::from(char::MAX)).filter_map(char::from_u32);
+        for c in all.filter(has_cases).filter(|c| !has_iota_below(c)) {
             let fold = |text: String| folded(&text);
             let expected = folded(c.encode_utf8(&mut [0; 4]));
             assert_eq!(fold(c.to_lowercase().collect()), expected, "{c:?}");

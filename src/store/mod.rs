@@ -6,7 +6,6 @@
 mod clock;
 mod database;
 mod fold;
-mod import;
 mod queries;
 mod recovery;
 mod retention;
@@ -18,10 +17,9 @@ mod status;
 mod tests;
 mod writes;
 
-use self::database::{BUSY, beside};
+use self::database::beside;
 pub use self::database::{Sqlite, in_memory};
 pub(crate) use self::recovery::open_or_set_aside;
-use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 pub use crate::model::stored::StoreError;
@@ -52,12 +50,6 @@ pub trait Store: Send {
     /// # Errors
     /// If they cannot be read.
     fn peers(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>>;
-
-    /// Returns the keys of all peers that the user ever wrote to, delivered or not, sorted.
-    ///
-    /// # Errors
-    /// If they cannot be read.
-    fn written_to(&mut self) -> Result<Vec<PublicKey>>;
 
     /// Returns the peers that were seen, the last one first.
     ///
@@ -90,7 +82,7 @@ pub trait Store: Send {
     }
 
     /// Does some of the work that is left after messages were forgotten: their bytes go from the
-    /// log and from older files, and free pages go back to the disk. Returns whether there is more
+    /// log, and free pages go back to the disk. Returns whether there is more
     /// to do. Each call takes at most some tens of milliseconds.
     ///
     /// # Errors

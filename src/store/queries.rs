@@ -9,7 +9,6 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::rows::{self, stored_time};
 use super::search::{self, Terms};
-use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::stored::{Query, QueuedMessage, SeenPeer, Selection, StoredMessage};
@@ -122,17 +121,6 @@ pub(super) fn peers(conn: &Connection) -> Result<Vec<(Recipient, Option<PeerName
          FROM peer p WHERE p.messages > 0 ORDER BY newest DESC",
     )?;
     statement.query_map([], |row| Ok((rows::recipient(row)?, rows::name(row, 2)?)))?.collect()
-}
-
-/// Returns the keys that the user wrote messages to, sorted.
-pub(super) fn written_to(conn: &Connection) -> Result<Vec<PublicKey>> {
-    // Each message to a key has an id. This condition lets the index `message_id` answer.
-    let mut statement = conn.prepare(
-        "SELECT p.key FROM peer p WHERE p.key IS NOT NULL AND EXISTS ( \
-           SELECT 1 FROM message m WHERE m.peer = p.peer AND m.id IS NOT NULL AND m.outgoing = 1 \
-         ) ORDER BY p.key",
-    )?;
-    statement.query_map([], |row| Ok(PublicKey::new(row.get(0)?)))?.collect()
 }
 
 /// Peers that were seen, read at most: more contacts than the core keeps, and then strangers.

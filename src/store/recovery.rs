@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::queries::IS_QUEUED;
-use super::{Sqlite, Store, StoreError, beside, import, rows};
+use super::{Sqlite, Store, StoreError, beside, rows};
 use crate::model::delivery::{DeliveryStatus, PendingReason};
 use crate::model::stored::{Assurance, QueuedMessage, StoreOp};
 
@@ -81,7 +81,7 @@ fn set_aside(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// Returns a name that no file has: `path` with `end`, and a number if necessary.
-pub(super) fn free_name(path: &Path, end: &str) -> io::Result<PathBuf> {
+fn free_name(path: &Path, end: &str) -> io::Result<PathBuf> {
     let names = (1..=MAX_ASIDE).map(|number| match number {
         1 => beside(path, end),
         _ => beside(path, &format!("{end}-{number}")),
@@ -97,24 +97,18 @@ fn rescued(path: &Path) -> Vec<StoreOp> {
         return Vec::new();
     };
     let mut found = BTreeMap::new();
-    let formats =
-        [(rows::QUEUED, IS_QUEUED, "message_queued"), (import::QUEUED, import::IS_QUEUED, "message_open")];
-    for (columns, is_queued, index) in formats {
-        for (by, order) in [
-            (format!("INDEXED BY {index}"), "ASC"),
-            ("NOT INDEXED".into(), "ASC"),
-            ("NOT INDEXED".into(), "DESC"),
-        ] {
-            let sql = format!(
-                "SELECT {columns}, m.message FROM message m {by} CROSS JOIN peer p ON p.peer = m.peer \
-                 WHERE {is_queued} ORDER BY m.message {order}"
-            );
-            let Ok(mut statement) = conn.prepare(&sql) else { continue };
-            let read = |row: &Row<'_>| Ok((row.get::<_, i64>(8)?, rows::queued(row)?));
-            let Ok(messages) = statement.query_map([], read) else { continue };
-            // Up to the first that cannot be read.
-            found.extend(messages.map_while(Result::ok));
-        }
+    for (by, order) in [("INDEXED BY message_queued", "ASC"), ("NOT INDEXED", "ASC"), ("NOT INDEXED", "DESC")]
+    {
+        let sql = format!(
+            "SELECT {}, m.message FROM message m {by} CROSS JOIN peer p ON p.peer = m.peer \
+             WHERE {IS_QUEUED} ORDER BY m.message {order}",
+            rows::QUEUED
+        );
+        let Ok(mut statement) = conn.prepare(&sql) else { continue };
+        let read = |row: &Row<'_>| Ok((row.get::<_, i64>(8)?, rows::queued(row)?));
+        let Ok(messages) = statement.query_map([], read) else { continue };
+        // Up to the first that cannot be read.
+        found.extend(messages.map_while(Result::ok));
     }
     found.into_values().map(add).collect()
 }

@@ -3,9 +3,6 @@
 //! Removed messages are overwritten in the file (`secure_delete`), in the full-text index and in
 //! the log. Copies that the disk, the file system or a backup has made cannot be reached.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Result, Row};
@@ -441,22 +438,4 @@ pub(super) fn shrink(conn: &Connection) -> Result<bool> {
     let mut rows = statement.query([])?;
     while rows.next()?.is_some() {}
     Ok(true)
-}
-
-/// Overwrites and removes the files beside `path` whose names begin with its name and `mark`.
-pub(super) fn erase_copies(path: &Path, mark: &str) -> io::Result<()> {
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
-    let begins = format!("{}{mark}", name.to_string_lossy());
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if !entry.file_name().to_string_lossy().starts_with(&begins) || !entry.file_type()?.is_file() {
-            continue;
-        }
-        let mut file = OpenOptions::new().write(true).open(entry.path())?;
-        io::copy(&mut io::Read::take(io::repeat(0), file.metadata()?.len()), &mut file)?;
-        file.flush()?;
-        file.sync_all()?;
-        fs::remove_file(entry.path())?;
-    }
-    Ok(())
 }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Result, TransactionBehavior};
 /// The id that marks a file as ours (`PRAGMA application_id`): "p2pc".
 pub(super) const APPLICATION: i64 = 0x7032_7063;
 
-/// The version that the first of the [`STEPS`] creates. Files of earlier versions are imported.
+/// The version that the first of the [`STEPS`] creates.
 pub(super) const FIRST: i64 = 3;
 
 /// The version that this program reads and writes.
@@ -138,6 +138,11 @@ END;
 const VERSION_5: &str = "
 ALTER TABLE message ADD COLUMN to_all INTEGER NOT NULL DEFAULT 0 CHECK (to_all IN (0, 1));
 ";
+
+/// Whether this program cannot read files of this version. 0 is that of an empty file.
+pub(super) fn is_other(version: i64) -> bool {
+    version != 0 && !(FIRST..=VERSION).contains(&version)
+}
 
 /// Returns the version of an open file; 0 if it is empty.
 pub(super) fn version(conn: &Connection) -> Result<i64> {

@@ -197,7 +197,7 @@ impl Recent {
 
 /// A peer that came online a moment ago.
 #[derive(Clone, Debug)]
-struct Arrival {
+struct HeldArrival {
     subject: Subject,
     /// The lines, unless the user has read meanwhile that the peer is online.
     lines: Option<Vec<Line>>,
@@ -209,7 +209,7 @@ struct Arrival {
 pub struct Notices {
     /// Whether lines about arrivals are held for a moment.
     holds_arrivals: bool,
-    arrivals: HashMap<Recipient, Arrival>,
+    arrivals: HashMap<Recipient, HeldArrival>,
     recent: HashMap<(About, Topic), Recent>,
     /// For each prefix, the beginning of the minute and the number of notices that were not shown.
     crowds: HashMap<Option<SourcePrefix>, (Duration, u64)>,
@@ -235,7 +235,7 @@ impl Notices {
                 if self.holds_arrivals && self.arrivals.len() < MAX_ARRIVALS =>
             {
                 let due = now + ARRIVAL_HELD;
-                self.arrivals.insert(id, Arrival { subject, lines: Some(lines), due });
+                self.arrivals.insert(id, HeldArrival { subject, lines: Some(lines), due });
                 self.wake(due);
                 return shown;
             }
@@ -289,9 +289,9 @@ impl Notices {
             return Vec::new();
         }
         let mut lines: Vec<(Duration, Vec<Line>)> = Vec::new();
-        let arrived: Vec<Arrival> =
+        let arrived: Vec<HeldArrival> =
             self.arrivals.extract_if(|_, arrival| arrival.due <= now).map(|(_, arrival)| arrival).collect();
-        for Arrival { subject, lines: held, due } in arrived {
+        for HeldArrival { subject, lines: held, due } in arrived {
             if let Some(held) = held {
                 lines.push((due, self.take_now(subject, NoticeKind::Here, held, now)));
             }
@@ -331,7 +331,7 @@ impl Notices {
     /// it.
     pub fn forget_source(&mut self, source: SourcePrefix) {
         self.arrivals
-            .retain(|_, Arrival { subject, .. }| subject.is_contact || subject.prefix != Some(source));
+            .retain(|_, HeldArrival { subject, .. }| subject.is_contact || subject.prefix != Some(source));
         self.recent.retain(|(about, _), recent| match about {
             About::Peer(_) => recent.stranger_of != Some(Some(source)),
             About::Claim(_, from) | About::Source(from) => *from != source,

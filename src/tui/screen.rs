@@ -24,7 +24,7 @@ use super::terminal;
 /// Where the output goes.
 #[derive(Debug)]
 pub struct Screen {
-    kind: Kind,
+    kind: ScreenKind,
     /// Whether it is a terminal.
     terminal: bool,
     palette: Palette,
@@ -38,7 +38,7 @@ pub struct Screen {
 }
 
 #[derive(Debug)]
-enum Kind {
+enum ScreenKind {
     /// A terminal on which this program edits the line. The rows above the footer are wrapped for a
     /// window of this `size`.
     Raw { editor: Box<Editor>, status: Option<Box<Status>>, drawn: Option<Drawn>, size: (usize, usize) },
@@ -55,7 +55,7 @@ impl Screen {
     /// after lines that interrupt it.
     pub fn cooked(palette: Palette, again: bool) -> Self {
         Self {
-            kind: Kind::Cooked { prompted: false, again, start: true },
+            kind: ScreenKind::Cooked { prompted: false, again, start: true },
             terminal: true,
             palette,
             prompt: Line::default(),
@@ -68,7 +68,7 @@ impl Screen {
     /// Prints to a pipe or a file.
     pub fn lines(palette: Palette) -> Self {
         Self {
-            kind: Kind::Lines { prompted: true },
+            kind: ScreenKind::Lines { prompted: true },
             terminal: false,
             palette,
             prompt: Line::default(),
@@ -87,7 +87,7 @@ impl Screen {
     pub fn take_over(&mut self, tell_focus: bool) -> io::Result<()> {
         terminal::take_over(tell_focus)?;
         let size = terminal::size();
-        self.kind = Kind::Raw { editor: Box::default(), status: None, drawn: None, size };
+        self.kind = ScreenKind::Raw { editor: Box::default(), status: None, drawn: None, size };
         self.further = Further::Blanks;
         Ok(())
     }
@@ -104,14 +104,14 @@ impl Screen {
 
     /// Whether this program edits the line.
     pub fn edits(&self) -> bool {
-        matches!(self.kind, Kind::Raw { .. })
+        matches!(self.kind, ScreenKind::Raw { .. })
     }
 
     /// The editor of the typed line, if this program edits it.
     pub fn editor(&mut self) -> Option<&mut Editor> {
         match &mut self.kind {
-            Kind::Raw { editor, .. } => Some(editor),
-            Kind::Cooked { .. } | Kind::Lines { .. } => None,
+            ScreenKind::Raw { editor, .. } => Some(editor),
+            ScreenKind::Cooked { .. } | ScreenKind::Lines { .. } => None,
         }
     }
 
@@ -135,21 +135,21 @@ impl Screen {
     pub fn ask(&mut self, prompt: Line) {
         self.prompt = prompt;
         match &mut self.kind {
-            Kind::Raw { .. } => {}
-            Kind::Cooked { prompted, .. } | Kind::Lines { prompted } => *prompted = false,
+            ScreenKind::Raw { .. } => {}
+            ScreenKind::Cooked { prompted, .. } | ScreenKind::Lines { prompted } => *prompted = false,
         }
     }
 
     /// Changes the status line. The next [`Screen::show`] prints it.
     pub fn set_status(&mut self, new: Option<Status>) {
-        if let Kind::Raw { status, .. } = &mut self.kind {
+        if let ScreenKind::Raw { status, .. } = &mut self.kind {
             *status = new.map(Box::new);
         }
     }
 
     /// Whether there is a status line, and room for it.
     pub fn shows_status(&self) -> bool {
-        let has_one = matches!(&self.kind, Kind::Raw { status: Some(_), .. });
+        let has_one = matches!(&self.kind, ScreenKind::Raw { status: Some(_), .. });
         has_one && Footer::has_room_for_status(terminal::size())
     }
 
@@ -163,7 +163,7 @@ impl Screen {
         let palette = self.palette;
         let mut out = Vec::new();
         match &mut self.kind {
-            Kind::Raw { editor, status, drawn, size: before } => {
+            ScreenKind::Raw { editor, status, drawn, size: before } => {
                 let size = terminal::size();
                 let footer = Footer::of(&self.prompt, editor, status.as_deref(), size);
                 out.extend_from_slice(calls.as_bytes());
@@ -181,7 +181,7 @@ impl Screen {
                 *drawn = Some(footer.draw(&mut out, palette, before.as_ref())?);
                 queue!(out, EndSynchronizedUpdate)?;
             }
-            Kind::Cooked { prompted, again, start } => {
+            ScreenKind::Cooked { prompted, again, start } => {
                 if !lines.is_empty() {
                     if !*start {
                         out.push(b'\n');
@@ -197,7 +197,7 @@ impl Screen {
                 *start = false;
                 *prompted = true;
             }
-            Kind::Lines { prompted } => {
+            ScreenKind::Lines { prompted } => {
                 let prompted = std::mem::replace(prompted, true);
                 write_lines(&mut out, &self.rows_of(lines), palette, LINE_END)?;
                 let prompt = self.prompt.to_string();
@@ -222,7 +222,7 @@ impl Screen {
     pub fn finish_line(&mut self, lines: &[Line]) -> io::Result<()> {
         let mut out = Vec::new();
         match &mut self.kind {
-            Kind::Raw { drawn, size: before, .. } => {
+            ScreenKind::Raw { drawn, size: before, .. } => {
                 let size = terminal::size();
                 if let Some(drawn) = drawn.take() {
                     let again = go_to_top(&mut out, Some(&drawn), &mut self.printed, *before, size)?;
@@ -234,8 +234,8 @@ impl Screen {
                 write_lines(&mut out, &rows, self.palette, RAW_LINE_END)?;
             }
             // The terminal has gone to the next line by itself.
-            Kind::Cooked { prompted, start, .. } => (*prompted, *start) = (false, true),
-            Kind::Lines { .. } => {}
+            ScreenKind::Cooked { prompted, start, .. } => (*prompted, *start) = (false, true),
+            ScreenKind::Lines { .. } => {}
         }
         terminal::write_out(&out)
     }
@@ -246,7 +246,7 @@ impl Screen {
     ///
     /// If standard output is closed.
     pub fn give_back(&mut self) -> io::Result<()> {
-        if let Kind::Raw { drawn, .. } = &mut self.kind {
+        if let ScreenKind::Raw { drawn, .. } = &mut self.kind {
             let mut out = Vec::new();
             if let Some(drawn) = drawn.take() {
                 go_to_top_of_footer(&mut out, &drawn, terminal::size())?;
@@ -267,7 +267,7 @@ impl Screen {
         let Some(mut out) = terminal::take_over_again()? else {
             return Ok(());
         };
-        if let Kind::Raw { drawn, .. } = &mut self.kind {
+        if let ScreenKind::Raw { drawn, .. } = &mut self.kind {
             self.printed.is_gone();
             // If the footer is still there, the shell may have moved it.
             if drawn.take().is_some() {
@@ -284,7 +284,7 @@ impl Screen {
     ///
     /// If standard output is closed.
     pub fn clear(&mut self) -> io::Result<()> {
-        if let Kind::Raw { drawn, .. } = &mut self.kind {
+        if let ScreenKind::Raw { drawn, .. } = &mut self.kind {
             *drawn = None;
             self.printed.is_gone();
             let mut out = Vec::new();
@@ -302,18 +302,18 @@ impl Screen {
     pub fn close(&mut self, lines: &[Line]) -> io::Result<()> {
         let mut out = Vec::new();
         match &mut self.kind {
-            Kind::Raw { drawn: Some(drawn), .. } => {
+            ScreenKind::Raw { drawn: Some(drawn), .. } => {
                 go_to_top_of_footer(&mut out, drawn, terminal::size())?;
                 queue!(out, Clear(ClearType::FromCursorDown))?;
                 // If this write fails, the writes below fail too.
                 let _ = terminal::write_out(&out);
                 out.clear();
             }
-            Kind::Cooked { start: false, .. } => out.push(b'\n'),
-            Kind::Raw { .. } | Kind::Cooked { .. } | Kind::Lines { .. } => {}
+            ScreenKind::Cooked { start: false, .. } => out.push(b'\n'),
+            ScreenKind::Raw { .. } | ScreenKind::Cooked { .. } | ScreenKind::Lines { .. } => {}
         }
         terminal::restore_terminal();
-        self.kind = Kind::Lines { prompted: true };
+        self.kind = ScreenKind::Lines { prompted: true };
         write_lines(&mut out, &self.rows_of(lines), self.palette, LINE_END)?;
         terminal::write_out(&out)
     }
@@ -321,7 +321,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        if matches!(self.kind, Kind::Raw { .. }) {
+        if matches!(self.kind, ScreenKind::Raw { .. }) {
             terminal::restore_terminal();
         }
     }

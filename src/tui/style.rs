@@ -61,14 +61,14 @@ pub(super) const BAR: &str = "  │ ";
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Line {
     parts: Vec<(Ink, String)>,
-    kind: Kind,
+    kind: LineKind,
     /// Whether the first part is the time.
     is_stamped: bool,
 }
 
 /// What a line belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-enum Kind {
+enum LineKind {
     /// No message.
     #[default]
     Other,
@@ -95,7 +95,7 @@ impl Line {
     #[must_use]
     pub fn shown_at(mut self, stamp: &str) -> Self {
         if let Some((_, time)) = self.parts.first_mut().filter(|_| self.is_stamped) {
-            if let Kind::Message(column) | Kind::WholeMessage(column) = &mut self.kind {
+            if let LineKind::Message(column) | LineKind::WholeMessage(column) = &mut self.kind {
                 *column = *column - time.width() + stamp.width();
             }
             stamp.clone_into(time);
@@ -148,45 +148,45 @@ impl Line {
     /// Marks the line as the beginning of a message whose text follows.
     #[must_use]
     pub fn begins_message(mut self) -> Self {
-        self.kind = Kind::Message(self.parts().map(|(_, text)| text.width()).sum());
+        self.kind = LineKind::Message(self.parts().map(|(_, text)| text.width()).sum());
         self
     }
 
     /// Marks the line as the beginning of a message that is shown whole.
     #[must_use]
     pub fn shown_whole(mut self) -> Self {
-        if let Kind::Message(column) = self.kind {
-            self.kind = Kind::WholeMessage(column);
+        if let LineKind::Message(column) = self.kind {
+            self.kind = LineKind::WholeMessage(column);
         }
         self
     }
 
     /// Returns the beginning of a further line of a message.
     pub fn further() -> Self {
-        Self { kind: Kind::Further, ..Self::of(Ink::Faint, BAR) }
+        Self { kind: LineKind::Further, ..Self::of(Ink::Faint, BAR) }
     }
 
     /// Whether it is a line of a message.
     pub fn is_message(&self) -> bool {
-        self.kind != Kind::Other
+        self.kind != LineKind::Other
     }
 
     /// Whether it is a further line of a message.
     pub fn is_further(&self) -> bool {
-        self.kind == Kind::Further
+        self.kind == LineKind::Further
     }
 
     /// Whether it begins a message that is cut if it has many rows.
     pub fn can_be_cut(&self) -> bool {
-        matches!(self.kind, Kind::Message(_))
+        matches!(self.kind, LineKind::Message(_))
     }
 
     /// Returns the column where the text begins; 0 if the line is no message.
     pub(super) fn text_column(&self) -> usize {
         match self.kind {
-            Kind::Other => 0,
-            Kind::Message(column) | Kind::WholeMessage(column) => column,
-            Kind::Further => BAR.width(),
+            LineKind::Other => 0,
+            LineKind::Message(column) | LineKind::WholeMessage(column) => column,
+            LineKind::Further => BAR.width(),
         }
     }
 

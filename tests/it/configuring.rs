@@ -256,8 +256,8 @@ fn everything_in(dir: &Path) -> Vec<String> {
 #[test]
 fn chat_leaves_only_the_files_of_its_profile() {
     for (flag, files) in [
-        (None, &["contacts.toml", "history.db", "key", "lock", "profile.toml"][..]),
-        (Some("--no-history"), &["contacts.toml", "key", "lock", "profile.toml"]),
+        (None, &["history.db", "key", "lock", "profile.toml"][..]),
+        (Some("--no-history"), &["key", "lock", "profile.toml"]),
     ] {
         let mut alice = flag.into_iter().fold(Peer::named("Alice"), Builder::arg).start();
         alice.types(&["/alias 127.0.0.1:1", "0", "0"]);
@@ -294,39 +294,6 @@ fn alias_is_stored_in_the_data_directory() {
 }
 
 #[test]
-fn alias_of_an_address_moves_to_its_key() {
-    let data = TempDir::new().expect("a temporary directory");
-    let mut bob = Peer::named("Bob").start();
-    let with_data = |name| Peer::named(name).data_dir(data.path());
-    // As an earlier version left it: a key that was pinned at an address, and an alias of that
-    // address.
-    let mut alice = with_data("Alice").start();
-    alice.types(&["0"]);
-    assert!(alice.ends().success());
-    let alices = data.path().join("profiles/alice");
-    fs::remove_file(alices.join("contacts.toml")).expect("removed");
-    let (addr, key) = (bob.addr(), bob.key());
-    let pin = format!(
-        "[[peer]]\nkey = \"{key}\"\nname = \"Bob\"\naddresses = [\"{addr}\"]\ncontact = true\n\
-         first_seen = \"2026-11-21T10:00:00Z\"\n"
-    );
-    fs::write(alices.join("known_peers.toml"), pin).expect("written");
-    let alias = format!("[[alias]]\naddress = \"{addr}\"\nname = \"Boss\"\n");
-    fs::write(data.path().join("aliases.toml"), &alias).expect("written");
-    let mut alice = with_data("Alice").start();
-    alice.types(&["@boss still you?"]);
-    bob.sees(": still you?");
-    alice.sees("Delivered to Boss.");
-    let contacts = fs::read_to_string(alices.join("contacts.toml")).expect("readable");
-    let entry =
-        format!("[[contact]]\nkey = \"{key}\"\nname = \"Bob\"\nalias = \"Boss\"\naddresses = [\"{addr}\"]\n");
-    assert!(contacts.ends_with(&entry) && contacts.matches("[[contact]]").count() == 1, "{contacts}");
-    // The other profiles take the aliases over too.
-    assert_eq!(fs::read_to_string(data.path().join("aliases.toml")).expect("readable"), alias);
-    assert!(!alices.join("known_peers.toml").exists() && alices.join("known_peers.toml.old").exists());
-}
-
-#[test]
 fn data_directory_follows_the_system() {
     let mut alice = Peer::named("Alice").start();
     alice.types(&["/alias 127.0.0.1:1 Nick"]);
@@ -334,14 +301,6 @@ fn data_directory_follows_the_system() {
     let contacts = alice.dir().join("p2p-chat/profiles/alice/contacts.toml");
     let contacts = fs::read_to_string(contacts).expect("readable");
     assert!(contacts.ends_with("[[contact]]\nlegacy = \"127.0.0.1:1\"\nalias = \"Nick\"\n"), "{contacts}");
-}
-
-#[test]
-fn mistake_in_aliases_is_refused_with_its_line() {
-    let broken =
-        Peer::named("Alice").file("p2p-chat/aliases.toml", "[[alias]]\naddress = \"here\"\nname = \"x\"\n");
-    let errors = refused(broken);
-    assert!(errors.contains("aliases.toml, line 2: `here` is not an address"), "{errors}");
 }
 
 #[test]

@@ -16,7 +16,6 @@ use json::Json;
 use kept::{Kept, alice, ask, at, bob};
 
 mod forgetting;
-mod importing;
 mod json;
 mod kept;
 mod pruning;
@@ -154,18 +153,6 @@ fn messages_are_selected_by_peer_and_time() {
     fs::write(&file, format!("{contact}alias = \"Zoe\"\n{legacy}")).expect("written");
     assert_eq!(texts(&["--with", "boss"]), ["three"]);
     assert_eq!(texts(&["--with", "Zoe"]), ["two"]);
-    // As long as there is no contacts.toml, the files of earlier versions say so.
-    fs::remove_file(&file).expect("removed");
-    let known = format!(
-        "[[peer]]\nkey = \"{other}\"\nname = \"Robert\"\naddresses = [\"127.0.0.1:7000\"]\ncontact = true\n\
-         first_seen = \"2026-01-01T00:00:00Z\"\n"
-    );
-    fs::write(kept.folder().join("known_peers.toml"), known).expect("written");
-    let aliases = "[[alias]]\naddress = \"127.0.0.1:7000\"\nname = \"Bert\"\n";
-    fs::write(kept.folder().join("../../aliases.toml"), aliases).expect("written");
-    assert_eq!(texts(&["--with", "127.0.0.1:7000"]), ["two"]);
-    assert_eq!(texts(&["--with", "bert"]), ["two"]);
-    assert!(!file.exists());
 }
 
 #[test]

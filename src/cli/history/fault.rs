@@ -10,7 +10,7 @@ use crate::store::StoreError;
 pub(super) fn told(error: &StoreError, path: &Path) -> anyhow::Error {
     let path = path.display();
     match error {
-        StoreError::Newer(_) => Misused::new(format!(
+        StoreError::OtherFormat(_) => Misused::new(format!(
             "Cannot use {path}: {error}. The file is unchanged; use that version to read it."
         ))
         .into(),

@@ -124,7 +124,6 @@ fn staying(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::key::PublicKey;
     use crate::model::name::PeerName;
     use crate::model::peer_id::Recipient;
     use crate::model::stored::{Query, QueuedMessage, SeenPeer, StoreResult, StoredMessage};
@@ -145,10 +144,6 @@ mod tests {
 
         fn peers(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>, StoreError> {
             self.0.peers()
-        }
-
-        fn written_to(&mut self) -> Result<Vec<PublicKey>, StoreError> {
-            self.0.written_to()
         }
 
         fn seen(&mut self) -> Result<Vec<SeenPeer>, StoreError> {

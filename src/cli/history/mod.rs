@@ -32,7 +32,7 @@ use crate::model::name::{folded, quoted};
 use crate::model::peer_id::Recipient;
 use crate::model::stored::Selection;
 use crate::profile::contacts::ContactsError;
-use crate::profile::{self, AddressBook, BookSource, Profiles, TypedRange};
+use crate::profile::{self, AddressBook, Profiles, TypedRange};
 use crate::settings::{Keep, Misused, Settings, TimeFormat, zone_warning};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
 use crate::tui::history_view::People;
@@ -116,10 +116,7 @@ fn run_asked(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow
         return finished(forget(&mut empty, Selection::default(), out).map(|()| true), &path);
     };
     // Without it there are fewer names; what is wrong with it is told where it is needed.
-    let data = settings.data_directory();
-    let (data, own_name) = (data.as_deref(), &found.name);
-    let source = BookSource { folder: Some(&folder), data, own_name, saves: false };
-    let book = AddressBook::open(source, &mut store, now());
+    let book = AddressBook::open(Some(&folder), &found.name, &mut store);
     let pins = || book.iter().flat_map(|book| book.pins.values());
     let contacts = book.iter().flat_map(|book| book.known_contacts(now()));
     let contacts = contacts.map(super::contacts::of_contact);

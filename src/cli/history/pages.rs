@@ -128,7 +128,6 @@ pub(super) fn count(store: &mut dyn Store, which: &Selection) -> Result<(u64, u6
 mod tests {
     use super::*;
     use crate::model::delivery::DeliveryStatus;
-    use crate::model::key::PublicKey;
     use crate::model::name::PeerName;
     use crate::model::peer_id::Recipient;
     use crate::model::stored::{QueuedMessage, SeenPeer, StoreOp, StoreResult};
@@ -150,10 +149,6 @@ mod tests {
         }
 
         fn peers(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>, StoreError> {
-            Ok(Vec::new())
-        }
-
-        fn written_to(&mut self) -> Result<Vec<PublicKey>, StoreError> {
             Ok(Vec::new())
         }
 

@@ -77,6 +77,9 @@ fn longest_silent_key_is_forgotten_first() {
 }
 
 proptest! {
+    // Each case has up to 1,500 steps.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// A sender with a bounded number of open texts, which resends each as often as it likes, in an
     /// order of its own.
     #[test]

@@ -8,8 +8,8 @@ use crate::model::message::{Form, Outgoing};
 
 fn dialer() -> (Dialer, mpsc::Receiver<Report>) {
     let (sender, reports) = mpsc::channel();
-    let identity = Identity { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
-    (Dialer::new(identity, move |report| sender.send(report).unwrap()), reports)
+    let source = DialSource { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
+    (Dialer::new(source, move |report| sender.send(report).unwrap()), reports)
 }
 
 fn job(id: u64, to: PeerAddr, message: Outgoing) -> SendJob {

@@ -50,7 +50,7 @@ pub(super) fn edited(
         }
     }
     if !removed.is_empty() {
-        let parts = Layout::of(document).parts_of(&removed);
+        let parts = FileLayout::of(document).parts_of(&removed);
         splices.extend(parts.into_iter().map(|part| (part, String::new())));
     }
     let mut text = spliced(document.text, splices);
@@ -178,7 +178,7 @@ fn content(line: &str) -> &str {
 }
 
 /// The positions of the tables in a file.
-struct Layout<'t> {
+struct FileLayout<'t> {
     text: &'t str,
     /// Where each table header begins, in order, and the number of its entry, if it is in one.
     headers: Vec<(usize, Option<usize>)>,
@@ -186,7 +186,7 @@ struct Layout<'t> {
     ends: Vec<usize>,
 }
 
-impl<'t> Layout<'t> {
+impl<'t> FileLayout<'t> {
     fn of(document: &Document<'t>) -> Self {
         let mut layout = Self { text: document.text, headers: Vec::new(), ends: Vec::new() };
         for (number, table) in document.tables().enumerate() {

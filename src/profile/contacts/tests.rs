@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::parse::MAX_VERIFIED;
 use super::*;
-use crate::core::{MAX_HINTS, Pin};
+use crate::core::MAX_HINTS;
 use crate::model::address::PeerAddr;
 use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::name::PeerName;
@@ -25,6 +25,11 @@ fn numbered(number: usize) -> PeerId {
 
 fn legacy(address: &str) -> PeerId {
     PeerId::Legacy(LegacyId::saved_as(address.parse::<PeerAddr>().unwrap().plain().unwrap()))
+}
+
+fn set_many(contacts: &mut Contacts, set: Vec<Contact>) {
+    let edits = set.into_iter().map(|contact| (contact.id, Some(contact))).collect();
+    contacts.change_many(edits, BTreeMap::new()).unwrap();
 }
 
 fn alias(text: &str) -> Option<Name> {
@@ -178,7 +183,7 @@ fn mistake_in_a_blocked_source_is_shown() {
 fn contacts_survive_restart() {
     let editor = Editor::new();
     let mut contacts = editor.open();
-    contacts.set_many(vec![printer(), blocked(2)]).unwrap();
+    set_many(&mut contacts, vec![printer(), blocked(2)]);
     contacts.set(bob()).unwrap();
     assert_eq!(editor.saved(), [bob(), blocked(2), printer()]);
     let renamed = Contact { name: name("\"B\\b"), alias: alias("'\"\\"), verified: None, ..bob() };
@@ -206,17 +211,13 @@ fn only_the_user_can_read_the_file() {
 fn file_is_written_only_if_something_changes() {
     let editor = Editor::new();
     let mut contacts = editor.open();
-    assert!(contacts.was_missing());
     assert!(!contacts.remove(key(1)).unwrap());
     assert!(!editor.path().exists());
-    contacts.set_many(vec![]).unwrap();
-    assert!(editor.text().starts_with("# The contacts"));
-    let mut contacts = editor.open();
-    assert!(!contacts.was_missing());
     contacts.set(bob()).unwrap();
+    assert!(editor.text().starts_with("# The contacts"));
     let before = Stat::of(&editor.path());
     contacts.set(bob()).unwrap();
-    contacts.set_many(vec![]).unwrap();
+    set_many(&mut contacts, vec![]);
     contacts.remove(key(9)).unwrap();
     assert_eq!(Stat::of(&editor.path()), before);
 }
@@ -224,8 +225,7 @@ fn file_is_written_only_if_something_changes() {
 #[test]
 fn without_a_folder_contacts_last_for_the_run() {
     let mut contacts = Contacts::open(None, None).unwrap();
-    assert!(contacts.was_missing());
-    contacts.set_many(vec![bob(), printer()]).unwrap();
+    set_many(&mut contacts, vec![bob(), printer()]);
     let taken = Contact { alias: alias("boss"), ..printer() };
     assert!(matches!(contacts.set(taken), Err(ContactsError::Taken(..))));
     assert!(contacts.remove(printer().id).unwrap());
@@ -677,7 +677,7 @@ fn number_of_contacts_is_bounded() {
     let editor = Editor::new();
     let mut contacts = editor.open();
     let all: Vec<Contact> = (0..MAX_CONTACTS).map(contact).collect();
-    contacts.set_many(all.clone()).unwrap();
+    set_many(&mut contacts, all.clone());
     assert!(editor.saved() == all);
     assert!(matches!(contacts.set(contact(MAX_CONTACTS)), Err(ContactsError::TooMany)));
     let muted = Contact { muted: true, ..contact(77) };
@@ -686,81 +686,6 @@ fn number_of_contacts_is_bounded() {
     let text = format!("{}\n{}", editor.text(), entry(&contact(MAX_CONTACTS)));
     let (_, what) = parse::parse(&text, None).err().unwrap();
     assert!(what.starts_with("more than 10000 contacts are listed"), "{what}");
-}
-
-#[test]
-fn older_files_are_imported() {
-    let pin = |byte: u8, contact: bool, called: &str, blocked: bool| Pin {
-        key: PublicKey::new([byte; KEY_BYTES]),
-        name: name(called),
-        contact,
-        addrs: bob().addrs,
-        given: Vec::new(),
-        first_seen: 1,
-        verified: (byte == 1).then_some(7),
-        blocked,
-    };
-    let pins = [
-        pin(1, true, "Bob", false),
-        pin(2, true, "Carol", false),
-        pin(3, true, "Mallory", true),
-        pin(4, false, "Stranger", false),
-        pin(5, false, "Named", false),
-    ];
-    let address = |text: &str| Recipient::Address(text.parse().unwrap());
-    let aliases = BTreeMap::from(
-        [
-            (key(1).into(), "Carol"),
-            (key(2).into(), "Mallory"),
-            (key(5).into(), "mallory"),
-            (key(9).into(), "Dave"),
-            (legacy("192.0.2.9:5000").into(), "Printer"),
-            (address("192.0.2.10:5000"), "Scanner"),
-            (address("[2001:db8::1]:5000"), "Six"),
-        ]
-        .map(|(id, text)| (id, alias(text).unwrap())),
-    );
-    let of = |byte: u8, called: &str| Contact {
-        name: name(called),
-        addrs: bob().addrs,
-        ..Contact::new(key(byte))
-    };
-    let expected = [
-        // Carol is the name of another.
-        Contact { verified: Some(7), ..of(1, "Bob") },
-        // The contact with this name is blocked.
-        Contact { alias: alias("Mallory"), ..of(2, "Carol") },
-        Contact { blocked: true, ..of(3, "Mallory") },
-        // The second with this alias.
-        of(5, "Named"),
-        Contact { alias: alias("Dave"), ..Contact::new(key(9)) },
-        Contact { alias: alias("Printer"), ..Contact::new(legacy("192.0.2.9:5000")) },
-        Contact { alias: alias("Scanner"), ..Contact::new(legacy("192.0.2.10:5000")) },
-    ];
-    let imported = from_older(&pins, &aliases);
-    assert_eq!(imported, expected);
-    let editor = Editor::new();
-    editor.open().set_many(imported).unwrap();
-    assert_eq!(editor.saved(), expected);
-    assert_eq!(from_older(&[], &BTreeMap::new()), []);
-}
-
-#[test]
-fn import_is_bounded() {
-    let pin = |number: usize| Pin {
-        key: numbered(number).key().unwrap(),
-        name: None,
-        contact: true,
-        addrs: vec![],
-        given: Vec::new(),
-        first_seen: 1,
-        verified: None,
-        blocked: false,
-    };
-    let pins: Vec<Pin> = (1..=MAX_CONTACTS).map(pin).collect();
-    let imported = from_older(&pins, &BTreeMap::from([(numbered(0).into(), alias("Boss").unwrap())]));
-    assert_eq!(imported.len(), MAX_CONTACTS);
-    assert!(imported.iter().all(|contact| contact.alias.is_none()), "the pinned ones");
 }
 
 /// A contact with one of a few ids.

@@ -35,7 +35,7 @@ fn profile_without_file_is_called_after_its_directory() {
     made(dir.path(), "at%20work", None);
     fs::create_dir(dir.path().join("no-profile")).unwrap();
     let profiles = Profiles::in_folder(dir.path()).unwrap();
-    let labels: Vec<String> = profiles.all().iter().map(Found::label).collect();
+    let labels: Vec<String> = profiles.all().iter().map(StoredProfile::label).collect();
     assert_eq!(labels, ["alice", "at_work (profile at work)"]);
     assert_eq!(
         directory(profiles.named(&name("ALICE"), &NameSource::Flag).unwrap()).as_deref(),

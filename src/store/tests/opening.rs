@@ -110,24 +110,25 @@ fn locked_file_is_busy_after_a_while() {
 }
 
 #[test]
-fn newer_file_is_refused_and_untouched() {
-    let dir = dir();
-    let path = file(dir.path());
-    apply(&mut opened(&dir), &[incoming(1, &[1])]);
-    let newer = schema::VERSION + 1;
-    raw(&path).pragma_update(None, "user_version", newer).unwrap();
-    assert_eq!(names(&dir), ["history.db"]);
-    let state = || (fs::read(&path).unwrap(), fs::metadata(&path).unwrap().modified().unwrap());
-    let before = state();
-    assert_eq!(Sqlite::open(&path).err(), Some(StoreError::Newer(newer)));
-    assert_eq!(Sqlite::reader(&path).err(), Some(StoreError::Newer(newer)));
-    assert_eq!(open_or_set_aside(&path).err(), Some(StoreError::Newer(newer)));
-    assert!(state() == before);
-    assert_eq!(names(&dir), ["history.db"], "no log and nothing else");
+fn other_format_is_refused_and_untouched() {
+    for format in [1, schema::FIRST - 1, schema::VERSION + 1] {
+        let dir = dir();
+        let path = file(dir.path());
+        apply(&mut opened(&dir), &[incoming(1, &[1])]);
+        raw(&path).pragma_update(None, "user_version", format).unwrap();
+        assert_eq!(names(&dir), ["history.db"]);
+        let state = || (fs::read(&path).unwrap(), fs::metadata(&path).unwrap().modified().unwrap());
+        let before = state();
+        assert_eq!(Sqlite::open(&path).err(), Some(StoreError::OtherFormat(format)));
+        assert_eq!(Sqlite::reader(&path).err(), Some(StoreError::OtherFormat(format)));
+        assert_eq!(open_or_set_aside(&path).err(), Some(StoreError::OtherFormat(format)));
+        assert!(state() == before);
+        assert_eq!(names(&dir), ["history.db"], "no log and nothing else");
+    }
 }
 
 #[test]
-fn newer_version_in_the_log_is_refused() {
+fn other_format_in_the_log_is_refused() {
     let dir = dir();
     let path = file(dir.path());
     apply(&mut opened(&dir), &[incoming(1, &[1])]);
@@ -138,8 +139,8 @@ fn newer_version_in_the_log_is_refused() {
     drop(other);
     let state = || ["", "-wal"].map(|part| fs::read(beside(&path, part)).unwrap());
     let before = state();
-    assert_eq!(Sqlite::open(&path).err(), Some(StoreError::Newer(newer)));
-    assert_eq!(Sqlite::reader(&path).err(), Some(StoreError::Newer(newer)));
-    assert_eq!(open_or_set_aside(&path).err(), Some(StoreError::Newer(newer)));
+    assert_eq!(Sqlite::open(&path).err(), Some(StoreError::OtherFormat(newer)));
+    assert_eq!(Sqlite::reader(&path).err(), Some(StoreError::OtherFormat(newer)));
+    assert_eq!(open_or_set_aside(&path).err(), Some(StoreError::OtherFormat(newer)));
     assert!(state() == before);
 }

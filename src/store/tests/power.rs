@@ -9,7 +9,7 @@ const LOG_HEADER: usize = 32;
 const FRAME: usize = 24 + 4_096;
 
 /// Messages; each is a commit of its own.
-const MANY: u32 = 40;
+const MANY: u32 = 12;
 
 /// What is there of a file whose log is this: a prefix of what was written, whole and in order; its
 /// length.

@@ -83,8 +83,7 @@ fn a_step() -> impl Strategy<Value = Step> {
 
 /// Everything that a store answers, but for the numbers of the messages, which need not be the
 /// same.
-type Answers =
-    (Vec<Vec<StoredMessage>>, Vec<(Recipient, Option<PeerName>)>, Vec<PublicKey>, Vec<QueuedMessage>);
+type Answers = (Vec<Vec<StoredMessage>>, Vec<(Recipient, Option<PeerName>)>, Vec<QueuedMessage>);
 
 fn answers(store: &mut dyn Store) -> Answers {
     let queries = [
@@ -97,7 +96,7 @@ fn answers(store: &mut dyn Store) -> Answers {
     let mut read: Vec<_> = queries.iter().map(|query| store.messages(query).unwrap()).collect();
     read.push(store.unshown(3).unwrap());
     read.iter_mut().flatten().for_each(|entry| entry.row = RowId(0));
-    (read, store.peers().unwrap(), store.written_to().unwrap(), store.queued().unwrap())
+    (read, store.peers().unwrap(), store.queued().unwrap())
 }
 
 /// What became of it, but for the numbers of the messages.

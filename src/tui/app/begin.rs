@@ -15,9 +15,7 @@ use crate::core::{Pin, StaticPeer};
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::profile::contacts::Contacts;
-use crate::profile::{
-    self, AddressBook, BookSource, Identity, KeyStorage, ListeningPort, Profiles, TypedLines,
-};
+use crate::profile::{self, AddressBook, Identity, KeyStorage, ListeningPort, Profiles, TypedLines};
 use crate::runtime::{Bound, ContactBook, Keeping, Node, NodeConfig, StartError};
 use crate::settings::{Keep, Misused, Settings, TimeFormat, local_peers_file, zone_warning};
 use crate::store::{HISTORY_FILE, Sqlite, StoreError, in_memory, open_or_set_aside};
@@ -202,13 +200,11 @@ pub(super) fn start(
     // A clock before 1970 is treated as 1970.
     let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let (mut keeping, is_doubtful) = keep(settings, folder, &mut told)?;
-    let data = settings.data_directory();
     if let Some(folder) = folder.filter(|_| chosen.is_renamed) {
         check_no_alias(folder, &chosen.name)?;
     }
     let name = chosen.name;
-    let source = BookSource { folder, data: data.as_deref(), own_name: &name, saves: true };
-    let mut book = AddressBook::open(source, &mut *keeping.store, clock::millis()).map_err(Misused::new)?;
+    let mut book = AddressBook::open(folder, &name, &mut *keeping.store).map_err(Misused::new)?;
     // Only after contacts.toml was read: it refuses a name that is the alias of a contact.
     if let Some(folder) = folder {
         told.extend(profile::save_name(folder, &name).err().map(|error| error.to_string()));

@@ -11,7 +11,7 @@ use crate::model::key::PublicKey;
 use crate::model::name::{Name, NameError, new_name as parse_new};
 use crate::model::untrusted::harmless;
 use crate::net;
-use crate::profile::{self, Found, Named, Profile, ProfileError, Profiles};
+use crate::profile::{self, Named, Profile, ProfileError, Profiles, StoredProfile};
 use crate::settings::{Misused, NameSource, Settings, listening_port};
 use crate::tui;
 
@@ -36,7 +36,7 @@ pub(super) struct ChosenProfile {
 }
 
 impl ChosenProfile {
-    fn found(Found { profile, name, port, .. }: Found) -> Self {
+    fn found(StoredProfile { profile, name, port, .. }: StoredProfile) -> Self {
         Self { profile, name, port, is_renamed: false, is_new: false, similar: None }
     }
 
@@ -90,7 +90,7 @@ fn ask_similar(
     profiles: &Profiles,
     name: &Name,
     similar: &Name,
-) -> anyhow::Result<Option<Found>> {
+) -> anyhow::Result<Option<StoredProfile>> {
     let Some(found) = profiles.called(similar).first().map(|found| (*found).clone()) else {
         return Ok(None);
     };
@@ -161,7 +161,7 @@ fn is_new(profiles: &Profiles, name: &Name) -> Result<(), String> {
 }
 
 /// Asks which of several profiles to start. Returns `None` for a new one.
-fn ask_profile(answers: Answers, profiles: &Profiles) -> anyhow::Result<Option<Found>> {
+fn ask_profile(answers: Answers, profiles: &Profiles) -> anyhow::Result<Option<StoredProfile>> {
     tell("Who are you?")?;
     let all = profiles.all();
     for (number, found) in (1..).zip(all) {

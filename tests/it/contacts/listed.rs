@@ -148,18 +148,3 @@ fn contacts_are_printed_beside_a_running_chat() {
     );
     alice.still_answers();
 }
-
-#[test]
-fn files_of_earlier_versions_are_listed_unchanged() {
-    let data = data();
-    asked(started("Alice", &data).arg("id").arg("--new")).well();
-    let known = format!(
-        "[[peer]]\nkey = \"{}\"\nname = \"Bob\"\ncontact = true\nfirst_seen = \"2026-11-21T10:00:00Z\"\n",
-        key(1)
-    );
-    let path = file(data.path(), "alice").with_file_name("known_peers.toml");
-    fs::write(&path, &known).expect("written");
-    assert_eq!(contacts("Alice", &data), [format!("Bob: not seen yet, key {}", grouped(&key(1)))]);
-    assert_eq!(fs::read_to_string(&path).expect("readable"), known);
-    assert!(!file(data.path(), "alice").exists());
-}

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::legacy::{Legacy, Program};
-use crate::support::{copy_directory, nobody};
+use crate::support::copy_directory;
 
 #[test]
 fn contacts_are_listed_and_dialed_after_a_restart() {
@@ -118,30 +118,4 @@ fn copied_profile_keeps_its_contacts() {
         before.iter().map(without_time).collect::<Vec<_>>()
     );
     assert!(bob.printed().iter().all(|line| !line.contains("key has changed")), "{:?}", bob.printed());
-}
-
-#[test]
-fn older_files_are_imported_once() {
-    let data = data();
-    let key = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
-    asked(started("Alice", &data).arg("id").arg("--new")).well();
-    let known = file(data.path(), "alice").with_file_name("known_peers.toml");
-    let pin = format!(
-        "[[peer]]\nkey = \"{key}\"\nname = \"Bob\"\naddresses = [\"{}\"]\ncontact = true\n\
-         first_seen = \"2026-11-21T10:00:00Z\"\nverified = \"2026-11-21T10:00:00Z\"\n",
-        nobody()
-    );
-    fs::write(&known, &pin).expect("written");
-    let alias = format!("[[alias]]\nkey = \"{key}\"\nname = \"Boss\"\n");
-    fs::write(data.path().join("aliases.toml"), &alias).expect("written");
-    leaves(started("Alice", &data).start());
-    let taken = toml(&data, "alice");
-    for line in [&format!("key = \"{key}\"\n"), "name = \"Bob\"\n", "alias = \"Boss\"\n", "verified = 2026"] {
-        assert!(taken.contains(line), "{line}: {taken}");
-    }
-    // A contact that the user removes is not imported again.
-    edits(&data, "alice", "# no contacts\n");
-    fs::write(&known, &pin).expect("written");
-    leaves(started("Alice", &data).start());
-    assert_eq!(toml(&data, "alice"), "# no contacts\n");
 }

@@ -46,7 +46,7 @@ fn later_history_is_refused_in_one_sentence() {
     assert_eq!(
         errors,
         format!(
-            "p2p-chat: Cannot use {}: a later version of p2p-chat wrote it (format 1000). \
+            "p2p-chat: Cannot use {}: another version of p2p-chat wrote it (format 1000). \
              Start with --no-history to store no messages, or with another --data-dir.",
             path.display()
         )

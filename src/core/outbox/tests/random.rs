@@ -92,8 +92,6 @@ fn check(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
-
     #[test]
     fn every_message_has_exactly_one_end(steps in prop::collection::vec(step(), 0..120)) {
         let mut story = Story::new();

@@ -69,27 +69,6 @@ fn every_peer_is_listed_under_its_last_name() {
 }
 
 #[test]
-fn keys_written_to_are_listed_in_every_state() {
-    for mut tried in both() {
-        let store = &mut *tried.store;
-        apply(store, &[outgoing(key(3), 1, "x"), outgoing(key(1), 2, "x"), outgoing(key(1), 3, "y")]);
-        // Bob only wrote to us, and a peer without a key has none.
-        apply(store, &[incoming(2, &[4]), outgoing(addr(1), 5, "x"), incoming_plain(key(4), "x")]);
-        for state in [done(DeliveryStatus::Delivered), done(DeliveryStatus::Cancelled)] {
-            apply(store, &[changed(key(3), 1, state)]);
-            assert_eq!(store.written_to().unwrap(), [peer_key(1), peer_key(3)], "{}", tried.name);
-        }
-        apply(store, &[StoreOp::Move { id: id(1), from: key(3), to: key(5) }]);
-        assert_eq!(store.written_to().unwrap(), [peer_key(1), peer_key(5)], "{}", tried.name);
-        apply(
-            store,
-            &[changed(key(5), 1, done(DeliveryStatus::Delivered)), forget(Some(vec![key(5)]), None, None)],
-        );
-        assert_eq!(store.written_to().unwrap(), [peer_key(1)], "{}", tried.name);
-    }
-}
-
-#[test]
 fn search_matches_word_beginnings_without_case_or_marks() {
     for mut tried in both() {
         let store = &mut *tried.store;
