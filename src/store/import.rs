@@ -27,8 +27,7 @@ const LOCK: &str = ".import";
 pub(super) const IS_QUEUED: &str = "m.outgoing = 1 AND m.state <= 1";
 
 /// The columns of a queued message in an old file, in the order of [`super::rows::QUEUED`].
-pub(super) const QUEUED: &str =
-    "p.key, p.addr, m.name, m.id, m.sent, (m.state = 1 OR (m.again AND p.key NOT NULL)), m.body, m.expires";
+pub(super) const QUEUED: &str = "p.key, p.addr, m.name, m.id, m.sent, (m.state = 1 OR (m.again AND p.key NOT NULL)), m.body, m.expires, 0";
 
 /// The columns `status`, `reason` and `attempted` of each `state` of an old file, in the order of
 /// its numbers.

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::labels::{Labels, MARK};
+use super::message::ALL;
 use super::words::{name_of, place, refused_words, request_words};
 use crate::core::{IntroducedPeer, Meeting, PeerInfo, PeerRequest, Pin, PresenceStatus, Row, Target};
 use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
@@ -113,7 +114,7 @@ impl Chosen {
 
     /// All online peers, but no unencrypted strangers.
     pub fn all() -> Self {
-        Self { target: Target::All, label: "all".into() }
+        Self { target: Target::All, label: ALL.into() }
     }
 
     /// All online peers, unencrypted strangers included.

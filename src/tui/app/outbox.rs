@@ -108,8 +108,13 @@ impl App {
             self.node.messages(&query).unwrap_or_default().into_iter().filter(did_not_arrive).collect();
         let waits = waiting.iter().map(|waiting| Listed::Waiting(waiting.to, waiting.message.clone()));
         let failures = failed.iter().filter_map(|entry| {
-            let message =
-                Message { id: entry.id?, time: entry.time, again: true, body: Arc::clone(&entry.body) };
+            let message = Message {
+                id: entry.id?,
+                time: entry.time,
+                again: true,
+                to_all: entry.to_all,
+                body: Arc::clone(&entry.body),
+            };
             Some(Listed::Failed(entry.peer, message, entry.name.clone()))
         });
         self.outbox = waits.chain(failures).take(MAX_LISTED).collect();
