@@ -377,7 +377,9 @@ impl State {
             _ => false,
         };
         match end {
-            RequestEnd::Bye(reason @ ByeReason::NotDecided) if is_told => {
+            RequestEnd::Bye(reason @ (ByeReason::NotAccepted | ByeReason::NotDecided))
+                if is_told && (reason == ByeReason::NotDecided || matches!(purpose, Purpose::Connect(_))) =>
+            {
                 self.peers.turned_away(peer_id, reason);
                 if pinned.is_some() {
                     self.peers.key_is_untold(peer_id);

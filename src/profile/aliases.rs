@@ -248,7 +248,7 @@ mod tests {
     fn each_mistake_is_found_at_its_line() {
         for (text, line, words) in [
             ("[[alias]]\naddress = \"127.0.0.1\"\nname = \"x\"", 2, "write IP:PORT"),
-            ("[[alias]]\naddress = \"127.0.0.1:1\"\nname = \"a b\"", 3, "how about `a_b`?"),
+            ("[[alias]]\naddress = \"127.0.0.1:1\"\nname = \"a b\"", 3, "Try a_b."),
             ("[[alias]]\naddress = \"127.0.0.1:1\"", 1, "missing field `name`"),
             ("[[alias]]\nkey = \"aeaq\"\nname = \"x\"", 2, "A key has 52"),
             ("[[alias]]\nname = \"x\"", 2, "either a `key` or an `address`"),

@@ -362,6 +362,11 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
         if let Some(met) = directory.refused_for(word).last() {
             return Lost::Waits(refused_words(met, directory.labels()));
         }
+        if let Some(who) = discovered(word, directory) {
+            let word = shown(word);
+            let name = who.name.map_or_else(|| word.clone(), |name| name.to_string());
+            return Lost::Waits(format!("{name} is not connected yet: /connect {word}"));
+        }
         if let [who, ..] = &blocked_legacy_called(word, directory)[..] {
             return Lost::Blocked(label_of(who, directory), shown(word));
         }

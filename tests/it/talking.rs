@@ -86,6 +86,16 @@ fn a_third_peer_sends_to_all() {
 }
 
 #[test]
+fn each_new_name_is_told_at_once() {
+    let (mut alice, mut bob) = alice_and_bob();
+    let addr = alice.addr();
+    for [before, now] in [["Alice", "Zoe"], ["Zoe", "Ada"], ["Ada", "Eve"]] {
+        alice.types(&[&format!("/name {now}")]);
+        bob.sees(&format!("* {before} ({addr}) is now called {now}."));
+    }
+}
+
+#[test]
 fn a_script_needs_no_pause_between_its_lines() {
     let mut alice = Peer::named("Alice").start();
     let mut carol = Peer::named("Carol").knows(alice.addr()).start_without_waiting();
@@ -182,7 +192,7 @@ fn command_words_are_messages_to_our_peers() {
         alice.sees(&format!("Delivered to {}.", bob.name()));
     }
     alice.says("all", "exit");
-    bob.sees(&format!("] {}: exit", alice.encrypted()));
+    bob.sees(&format!("] {} → all: exit", alice.encrypted()));
     bob.says("alice", "still here");
     alice.sees(": still here");
 }

@@ -45,7 +45,11 @@ impl App {
                 Listed::SentAgain => app.is_listed_no_more(),
             }),
             Outbox::Again(which) => self.each_listed(which, true, |app, listed| match listed {
-                Listed::Waiting(to, message) => Some(app.node.command(Command::TryNow(to, message.id))),
+                Listed::Waiting(to, message) => {
+                    let label = app.labels.label(to, None);
+                    app.say(format!("Trying {label} again: {}", quoted(&message.body)));
+                    Some(app.node.command(Command::TryNow(to, message.id)))
+                }
                 Listed::Failed(to, message, name) => {
                     let message = Message { time: clock::millis(), ..message };
                     Some(app.node.command(Command::SendAgain { to, message, name }))

@@ -5,7 +5,7 @@ use crate::model::address::PeerAddr;
 use crate::model::message::{LINE_MARK, MAX_RECEIVED_BYTES};
 use crate::model::peer_id::Recipient;
 use crate::model::untrusted::Text;
-use crate::tui::labels::{Labels, Renamed};
+use crate::tui::labels::{Labels, MARK, Renamed};
 use crate::tui::message::{ALL, IN_DOUBT, Shown, sent_mark};
 use crate::tui::style::{Ink, Line, ink_of};
 
@@ -182,11 +182,21 @@ impl Voice<'_> {
         Shown { stamp: self.stamp, from, to, text, marks, ..Shown::default() }.lines()
     }
 
-    /// Returns the line about the new label of a peer that is dialed at `addr`.
+    /// Returns the line about the new label of a peer that is dialed at `addr`. A label that only
+    /// gets or loses its suffix is no new name.
     pub fn renamed(&self, renamed: &Renamed, addr: Option<PeerAddr>) -> Line {
         let Renamed { id, before, now } = renamed;
         let ink = self.labels.name(*id).map_or(Ink::Plain, ink_of);
-        self.notice_of(ink, format!("{before} ({})", place(*id, addr)), format!(" is now called {now}."))
+        let is_suffixed =
+            |long: &str, short: &str| long.strip_prefix(short).is_some_and(|end| end.starts_with(MARK));
+        let rest = if is_suffixed(now, before) {
+            format!(" is shown as {now}, to tell two peers apart.")
+        } else if is_suffixed(before, now) {
+            format!(" is shown as {now} again.")
+        } else {
+            format!(" is now called {now}.")
+        };
+        self.notice_of(ink, format!("{before} ({})", place(*id, addr)), rest)
     }
 
     pub(super) fn notice(&self, text: impl Into<String>) -> Line {

@@ -56,7 +56,7 @@ fn renaming_stranger_prints_few_lines() {
     let told = notices_about(&carol, eve.addr());
     assert!(!told.is_empty() && told.len() <= KINDS * (1 + minutes), "{told:#?}");
     // The user learns how many there were, and what was last.
-    let last = carol.sees_within(" more like this)", COUNTED_WITHIN);
+    let last = carol.sees_within(" earlier notices not shown)", COUNTED_WITHIN);
     assert!(last.contains(&format!("({}) left (", eve.addr())), "{last}");
     bob.says(carol.addr(), &["and now?"]);
     carol.has_seen(": and now?");
