@@ -2,7 +2,8 @@
 
 use unicode_width::UnicodeWidthStr;
 
-/// Returns a text whose rows fit `columns` where a word does. A row begins as far right as its line.
+/// Returns a text whose rows fit `columns`, except those of one long word. Rows keep the indent of
+/// their line.
 pub fn wrapped(text: &str, columns: usize) -> String {
     let lines: Vec<String> = text.split('\n').map(|line| wrapped_line(line, columns)).collect();
     lines.join("\n")

@@ -127,7 +127,7 @@ fn run_asked(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow
     let people = People::new(peers)
         .remembered(pins())
         .labelled(Labels::of_contacts(aliases, contacts))
-        .seen_by(found.name.as_str());
+        .with_own_name(found.name.as_str());
     let which = Selection { with: with(asked, &people, book)?, since, until };
     let done = if asked.forget {
         forget(&mut store, which, out).map(|()| true)

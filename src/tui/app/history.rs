@@ -156,7 +156,7 @@ impl App {
         People::new(peers)
             .remembered(self.contacts.pins.values())
             .labelled(self.labels.clone())
-            .seen_by(self.node.name().as_str())
+            .with_own_name(self.node.name().as_str())
     }
 
     /// Returns the stored conversations with the chosen recipients.

@@ -83,7 +83,7 @@ impl People {
     }
 
     /// Sets the name of the user.
-    pub fn seen_by(mut self, name: &str) -> Self {
+    pub fn with_own_name(mut self, name: &str) -> Self {
         name.clone_into(&mut self.own_name);
         self
     }

@@ -37,7 +37,7 @@ mod tests {
     use crate::model::untrusted::harmless;
 
     fn shown(rows: impl IntoIterator<Item = StoredMessage>) -> String {
-        let people = People::new(vec![(key(1), Some(PeerName::new("Bob")))]).seen_by("Alice");
+        let people = People::new(vec![(key(1), Some(PeerName::new("Bob")))]).with_own_name("Alice");
         let mut grouping = Grouping::default();
         let mut messages: Vec<HistoryMessage> =
             rows.into_iter().filter_map(|row| grouping.take(row)).collect();
