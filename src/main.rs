@@ -1,21 +1,22 @@
 //! Parse arguments, start logging, run the library, print what went wrong, exit.
 
 use std::env;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::{self, ExitCode};
 
 use clap::error::{ContextKind, ContextValue};
 use p2p_chat::cli::sources::{SettingsError, Sources};
+use p2p_chat::cli::wrap::wrapped;
 use p2p_chat::cli::{self, chat};
 use p2p_chat::exit::{FAILURE, OutputGone, status_of};
 use p2p_chat::memory;
 use p2p_chat::settings::Misused;
+use p2p_chat::tui;
 
 fn main() -> ExitCode {
     run().unwrap_or_else(|error| {
         let stop = if format!("{error:#}").ends_with(['.', '?']) { "" } else { "." };
-        // If standard error is gone too, the exit status has to do.
-        let _ = writeln!(io::stderr(), "p2p-chat: {error:#}{stop}");
+        complain(&format!("p2p-chat: {error:#}{stop}\n"));
         ExitCode::from(status_of(&error))
     })
 }
@@ -42,9 +43,21 @@ fn run() -> anyhow::Result<ExitCode> {
     }
 }
 
+/// Prints an error. A terminal would break its rows anywhere.
+fn complain(text: &str) {
+    let is_terminal = io::stderr().is_terminal();
+    let text = if is_terminal { wrapped(text, tui::columns()) } else { text.to_owned() };
+    // If standard error is gone too, the exit status has to do.
+    let _ = write!(io::stderr(), "{text}");
+}
+
 /// Says what clap says about the command line, and ends with its status.
 fn usage(error: &clap::Error) -> ! {
-    let _ = error.print();
+    if error.use_stderr() {
+        complain(&error.render().to_string());
+    } else {
+        let _ = error.print();
+    }
     name_variable(error);
     process::exit(error.exit_code())
 }

@@ -136,13 +136,12 @@ impl Corpus {
     fn message(&mut self, number: u64, clock: u64) -> StoreOp {
         let peer = if self.below(2) == 0 { 0 } else { 1 + self.below(PEERS - 1) };
         let name = Some(name(peer));
-        let message = Message { id: id(number), time: clock, again: false, body: self.text() };
+        let message = Message { id: id(number), time: clock, again: false, to_all: false, body: self.text() };
         if self.below(2) == 0 {
             return StoreOp::Outgoing {
                 to: Self::peer(peer),
                 name,
                 message,
-                to_all: false,
                 status: DeliveryStatus::Delivered,
                 attempted: false,
                 assurance: Assurance::Encrypted,

@@ -93,7 +93,13 @@ impl Way for Commits {
         let (mut outgoing, mut statuses, mut incoming) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..messages {
             self.next += 1;
-            let message = Message { id: id(self.next), time: self.next, again: false, body: corpus.text() };
+            let message = Message {
+                id: id(self.next),
+                time: self.next,
+                again: false,
+                to_all: false,
+                body: corpus.text(),
+            };
             statuses.push(StoreOp::Status {
                 to,
                 id: message.id,
@@ -104,7 +110,6 @@ impl Way for Commits {
                 to,
                 name: None,
                 message: message.clone(),
-                to_all: false,
                 status: DeliveryStatus::Queued(PendingReason::InLine),
                 attempted: false,
                 assurance,
@@ -174,7 +179,13 @@ impl Way for Pair {
         let mut sends = Vec::new();
         for _ in 0..messages {
             self.next += 1;
-            let message = Message { id: id(self.next), time: self.next, again: false, body: corpus.text() };
+            let message = Message {
+                id: id(self.next),
+                time: self.next,
+                again: false,
+                to_all: false,
+                body: corpus.text(),
+            };
             sends.push(Command::Send { to: self.target()?, message });
         }
         let begun = Instant::now();

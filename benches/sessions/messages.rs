@@ -104,8 +104,13 @@ impl Way for Ours {
         let body = Arc::clone(&self.body);
         let batch = move |job: JobId| {
             let first = job.0 * messages as u64;
-            let message =
-                |number| Message { id: id(number), time: TIME, again: false, body: Arc::clone(&body) };
+            let message = |number| Message {
+                id: id(number),
+                time: TIME,
+                again: false,
+                to_all: false,
+                body: Arc::clone(&body),
+            };
             Request::Messages((first..first + messages as u64).map(message).collect())
         };
         self.ann.requests((self.bob.addr, self.bob.key), batches, batch)
@@ -116,7 +121,13 @@ impl Way for Ours {
 fn bytes_of(messages: usize) -> (Vec<u8>, Vec<u8>) {
     let ids: Vec<MessageId> = (0..messages as u64).map(id).collect();
     let body: Arc<str> = "x".repeat(BODY).into();
-    let text = |id: &MessageId| Record::Text { id: *id, time: TIME, again: false, body: Arc::clone(&body) };
+    let text = |id: &MessageId| Record::Text {
+        id: *id,
+        time: TIME,
+        again: false,
+        to_all: false,
+        body: Arc::clone(&body),
+    };
     let batch = ids.iter().flat_map(|id| text(id).encode()).collect();
     (batch, Record::Receipt(ids).encode())
 }

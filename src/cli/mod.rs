@@ -10,6 +10,7 @@ pub mod id;
 mod json;
 pub mod man;
 pub mod sources;
+pub mod wrap;
 
 use std::env;
 use std::io::{self, Write};

@@ -304,7 +304,7 @@ mod tests {
             ("\n\nport = 70000", 3, "`port = 70000` is invalid"),
             ("port = [5000]", 1, "takes one value, not a list."),
             ("port = 1.5", 1, "takes a string, a number, or true or false."),
-            ("name = \"a b\"", 1, "how about `a_b`?"),
+            ("name = \"a b\"", 1, "Try a_b."),
             ("color = \"red\"", 1, "write auto, always or never."),
             ("plain = \"maybe\"", 1, "write true or false."),
             ("policy = \"lax\"", 1, "write accept-new, ask or strict."),

@@ -163,6 +163,8 @@ pub enum Event {
         sent: Option<u64>,
         /// An earlier run may have shown it: its sender has sent it before.
         again: bool,
+        /// Its sender wrote it to all peers; a claim.
+        to_all: bool,
         /// Its row in the store, if it is not marked as shown there yet.
         row: Option<RowId>,
     },

@@ -203,6 +203,7 @@ impl State {
             cut: false,
             sent: Some(message.time),
             again,
+            to_all: message.to_all,
             row,
         });
     }
@@ -215,7 +216,7 @@ mod tests {
     const BOB: PublicKey = PublicKey::new([1; 32]);
 
     fn message(n: u8, again: bool) -> Message {
-        Message { id: MessageId::new([n; 16]), time: 0, again, body: "hi".into() }
+        Message { id: MessageId::new([n; 16]), time: 0, again, to_all: false, body: "hi".into() }
     }
 
     #[test]

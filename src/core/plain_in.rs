@@ -149,7 +149,15 @@ impl State {
         match body {
             Body::Text(text) | Body::Greeting(text) => {
                 self.heard_in_plain(peer_id, from.name.clone(), Assurance::Plain, source, &text);
-                self.tell_message(Event::Message { from, text, cut, sent: None, again: false, row: None });
+                self.tell_message(Event::Message {
+                    from,
+                    text,
+                    cut,
+                    sent: None,
+                    again: false,
+                    to_all: false,
+                    row: None,
+                });
             }
             Body::Connect => self.acknowledge(peer_id, now),
             Body::ConnectRequest => return PlainAnswer::Connected,

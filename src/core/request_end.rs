@@ -163,12 +163,12 @@ impl State {
         let Some(reason) = outcome.refusal() else { return };
         let is_told = match outcome.purpose {
             // The attempt to send what waits follows.
-            Purpose::Ask => self.outbox.count(peer_id) > 0,
+            Purpose::Ask => reason == ByeReason::NotDecided && self.outbox.count(peer_id) > 0,
             // The result of the command follows.
             Purpose::Connect(op) => pinned.is_none() && self.operations.is_direct(op),
             _ => false,
         };
-        if is_told && reason == ByeReason::NotDecided {
+        if is_told {
             self.peers.turned_away(peer_id, reason);
             if pinned.is_some() {
                 self.peers.key_is_untold(peer_id);

@@ -30,6 +30,7 @@ impl State {
     /// programs does what it does there, unless only peers with a key are meant.
     pub(super) fn send(&mut self, to: Target, message: Message, now: Time) -> OpId {
         let is_direct = matches!(to, Target::These(_));
+        let message = Message { to_all: !is_direct, ..message };
         let (targets, left_out) = self.audience(to.clone());
         let has_key = |id: &Recipient| matches!(self.protocol_of(*id), PeerProtocol::Session(_));
         let only_keys = left_out == 0 && !targets.is_empty() && targets.iter().all(has_key);

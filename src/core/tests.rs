@@ -178,7 +178,8 @@ impl Story {
         self.typed += 1;
         let mut id = [0xff; 16];
         id[..4].copy_from_slice(&self.typed.to_be_bytes());
-        let message = Message { id: MessageId::new(id), time: 0, again: false, body: text.into() };
+        let message =
+            Message { id: MessageId::new(id), time: 0, again: false, to_all: false, body: text.into() };
         self.does(Command::Send { to, message })
     }
 

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use super::address::PeerAddr;
 use super::key::{KeyError, PublicKey};
-use super::name::{PeerName, quoted};
+use super::name::{Name, PeerName, is_reserved, quoted};
 
 /// The beginning of an invitation, in any case.
 pub const SCHEME: &str = "p2p-chat:";
@@ -98,7 +98,7 @@ impl FromStr for Invitation {
             let (what, value) = field.split_once('=').unwrap_or((field, ""));
             match what {
                 "n" if invitation.name.is_some() => return Err(InvitationError::TwoNames),
-                "n" => invitation.name = Some(name_of(&unescaped(value)?)?),
+                "n" => invitation.name = name_of(&unescaped(value)?)?,
                 "a" => invitation.add_addr(&unescaped(value)?)?,
                 // A field of a later version.
                 _ => {}
@@ -122,12 +122,18 @@ impl Invitation {
     }
 }
 
-fn name_of(text: &str) -> Result<PeerName, InvitationError> {
+/// Returns the name, changed so that p2p-chat allows it. `None` if that is not possible: the contact
+/// then gets its name when it connects.
+fn name_of(text: &str) -> Result<Option<PeerName>, InvitationError> {
     let is_word = !text.is_empty() && !text.contains(char::is_whitespace);
     if !is_word || text.len() > MAX_RAW_NAME_BYTES {
         return Err(InvitationError::Name);
     }
-    Ok(PeerName::new(text))
+    let allowed = match text.parse::<Name>() {
+        Ok(_) => Some(text.to_owned()).filter(|name| !is_reserved(name)),
+        Err(error) => error.suggestion().map(str::to_owned),
+    };
+    Ok(allowed.as_deref().map(PeerName::new))
 }
 
 /// Returns a text with its percent escapes replaced (RFC 3986, section 2.1).
@@ -187,7 +193,6 @@ mod tests {
     use super::*;
     use crate::core::MAX_HINTS;
     use crate::model::key::KEY_BYTES;
-    use crate::model::name::Name;
 
     const KEY: &str = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
 
@@ -231,6 +236,16 @@ mod tests {
         assert_eq!(invitation.name, Some(PeerName::new("Zoë's&co")));
         let text = invitation.to_string();
         assert!(text.ends_with("?n=Zo%C3%AB%27s%26co&a=[fd00::2]:5000"), "{text}");
+    }
+
+    #[test]
+    fn forbidden_name_is_changed_or_left_out() {
+        let name = |text: &str| parsed(&format!("?n={text}")).unwrap().name;
+        assert_eq!(name("42"), Some(PeerName::new("peer-42")));
+        assert_eq!(name("127.0.0.1%3A5000"), Some(PeerName::new("127.0.0.1-5000")));
+        for reserved in ["all", "ALL", "new", "You"] {
+            assert_eq!(name(reserved), None, "{reserved}");
+        }
     }
 
     #[test]
@@ -295,7 +310,8 @@ mod tests {
             name in proptest::option::of("\\PC{1,40}"),
             addrs in vec(any_addr(), 0..=MAX_INVITED_ADDRS),
         ) {
-            let name = name.filter(|name| name.parse::<Name>().is_ok()).map(|name| PeerName::new(&name));
+            let is_allowed = |name: &String| name.parse::<Name>().is_ok() && !is_reserved(name);
+            let name = name.filter(is_allowed).map(|name| PeerName::new(&name));
             let mut each: Vec<PeerAddr> = Vec::new();
             addrs.into_iter().for_each(|addr| if !each.contains(&addr) { each.push(addr) });
             let invitation = Invitation { key: PublicKey::new(key), name, addrs: each };

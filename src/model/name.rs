@@ -50,7 +50,7 @@ impl fmt::Display for Name {
 
 /// Why a string cannot be our name, and a similar one that can.
 #[derive(thiserror::Error, Debug, Clone, PartialEq, Eq)]
-#[error("{why}{}", .suggestion.as_ref().map_or(".".to_owned(), |name| format!("; how about `{name}`?")))]
+#[error("{why}.{}", .suggestion.as_ref().map_or(String::new(), |name| format!(" Try {name}.")))]
 pub struct NameError {
     why: &'static str,
     suggestion: Option<String>,
@@ -84,13 +84,16 @@ const PROMPT_SIGNS: [char; 2] = ['/', '@'];
 /// The reason why it cannot be an alias, with a similar name that can.
 pub fn alias(text: &str) -> Result<Name, NameError> {
     let name: Name = text.parse()?;
+    if is_reserved(text) {
+        name.check_clear()?;
+    }
     if !text.starts_with(PROMPT_SIGNS) {
         return Ok(name);
     }
     let bare = text.trim_start_matches(PROMPT_SIGNS);
     Err(NameError {
         why: "An alias cannot begin with / or @, which start a command or a recipient",
-        suggestion: Some(bare.to_owned()).filter(|bare| name_fault(bare).is_none()),
+        suggestion: Some(bare.to_owned()).filter(|bare| name_fault(bare).is_none() && !is_reserved(bare)),
     })
 }
 
@@ -115,7 +118,9 @@ impl Name {
     /// What is wrong with the name, with a similar name that is valid.
     pub fn check_clear(&self) -> Result<(), NameError> {
         if let Some(why) = form_fault(&self.0) {
-            let fits = |name: &String| name_fault(name).is_none() && script_fault(name).is_none();
+            let fits = |name: &String| {
+                name_fault(name).is_none() && form_fault(name).is_none() && script_fault(name).is_none()
+            };
             return Err(NameError { why, suggestion: Some(without_signs(&self.0)).filter(fits) });
         }
         let Some(why) = script_fault(&self.0) else { return Ok(()) };
@@ -142,11 +147,40 @@ pub fn begins_otherwise(c: char) -> bool {
     c.is_ascii_punctuation() && c != '_'
 }
 
+/// Means all peers wherever a recipient is typed.
+const ALL: &str = "all";
+
+/// Words that lines show in place of a name or beside one.
+const RESERVED: [&str; 13] = [
+    "you",
+    "new",
+    "warning",
+    "verified",
+    "unverified",
+    "encrypted",
+    "unencrypted",
+    "unproven",
+    "blocked",
+    "muted",
+    "online",
+    "offline",
+    "p2p-chat",
+];
+
+/// Returns whether the program uses a word in place of a name or beside one.
+pub fn is_reserved(word: &str) -> bool {
+    let word = folded(word);
+    word == ALL || RESERVED.contains(&&*word)
+}
+
 /// The characters that surround or follow a name in a line.
 const SIGNS_BEHIND_NAMES: [char; 5] = [':', '(', ')', '[', ']'];
 
 /// Returns why other people could mistake a name for another part of a line.
 fn form_fault(text: &str) -> Option<&'static str> {
+    if is_reserved(text) {
+        return Some("p2p-chat uses this word itself, so it cannot be a name");
+    }
     if text.starts_with(begins_otherwise) {
         return Some("A name begins with a letter, a digit or _");
     }
@@ -195,8 +229,8 @@ fn name_fault(text: &str) -> Option<&'static str> {
     if text.width() == 0 {
         return Some("A name needs at least one visible character");
     }
-    if text.eq_ignore_ascii_case("all") {
-        return Some("`all` means all peers, so it cannot be a name");
+    if text.eq_ignore_ascii_case(ALL) {
+        return Some("A name cannot be all, which means all peers");
     }
     if text.bytes().all(|b| b.is_ascii_digit()) {
         return Some("A name needs a letter, because numbers select rows of the peer list");
@@ -240,7 +274,7 @@ fn corrected(text: &str) -> Option<String> {
         }
         name = longer;
     }
-    if !name.is_empty() && name_fault(&name).is_some() {
+    if !name.is_empty() && !is_reserved(&name) && name_fault(&name).is_some() {
         name.insert_str(0, "peer-");
     }
     (name_fault(&name).is_none()).then_some(name)
@@ -448,8 +482,8 @@ mod tests {
             ("Bob (new)", Some("Bob_new")),
             ("a\u{202e}b", Some("ab")),
             ("a\u{2800}b", Some("ab")),
-            ("all", Some("peer-all")),
-            ("ALL", Some("peer-ALL")),
+            ("all", None),
+            ("ALL", None),
             ("42", Some("peer-42")),
             ("127.0.0.1", Some("peer-127.0.0.1")),
             ("127.0.0.1:5000", Some("127.0.0.1-5000")),
@@ -519,8 +553,8 @@ mod tests {
         }
         assert_eq!(
             new_name("B\u{43e}b").expect_err("two scripts").to_string(),
-            "A name cannot mix scripts, such as Latin and Cyrillic, because their letters look alike; \
-             how about `Bob`?"
+            "A name cannot mix scripts, such as Latin and Cyrillic, because their letters look alike. \
+             Try Bob."
         );
     }
 
@@ -543,9 +577,17 @@ mod tests {
             let error = new_name(wrong).expect_err(wrong);
             assert_eq!((error.why, error.suggestion()), (why, suggestion), "{wrong}");
         }
-        for fits in ["_bob_", "Bob/2", "b@b", "O'Neil"] {
+        for fits in ["_bob_", "Bob/2", "b@b", "O'Neil", "Newton"] {
             assert!(new_name(fits).is_ok(), "{fits}");
         }
+        for word in ["new", "You", "VERIFIED", "\u{ff4e}ew", "p2p-chat"] {
+            let why = "p2p-chat uses this word itself, so it cannot be a name.";
+            assert_eq!(new_name(word).expect_err(word).to_string(), why);
+            assert_eq!(alias(word).expect_err(word).to_string(), why);
+            assert!(word.parse::<Name>().is_ok(), "{word} may stay");
+        }
+        let why = "A name cannot be all, which means all peers.";
+        assert_eq!(new_name("All").expect_err("all").to_string(), why);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub struct Message {
     pub time: u64,
     /// It may have been sent before, so its receiver checks for a duplicate.
     pub again: bool,
+    /// Its sender wrote it to all peers; a claim.
+    pub to_all: bool,
     /// Its text, which may have several lines. All recipients share it.
     pub body: Arc<str>,
 }

@@ -41,8 +41,6 @@ pub enum StoreOp {
         name: Option<PeerName>,
         /// The message, with the time when it was typed.
         message: Message,
-        /// Whether the user wrote it to all peers.
-        to_all: bool,
         /// Its status.
         status: DeliveryStatus,
         /// It is queued, and may have been sent.
@@ -237,8 +235,6 @@ pub enum Direction {
     },
     /// It is the user's.
     Outgoing {
-        /// Whether the user wrote it to all peers.
-        to_all: bool,
         /// Its status.
         status: DeliveryStatus,
         /// It is queued, and may have been sent.
@@ -266,6 +262,8 @@ pub struct StoredMessage {
     pub direction: Direction,
     /// Its id; `None` if it came unencrypted.
     pub id: Option<MessageId>,
+    /// Whether its sender wrote it to all peers; a claim if it was received.
+    pub to_all: bool,
     /// When it was stored, by our clock, in milliseconds since 1970.
     pub time: u64,
     /// When it was typed, by its sender's clock, in milliseconds since 1970; a claim.

@@ -261,7 +261,7 @@ mod tests {
         for (text, line, words) in [
             ("name = ", 1, "A profile.toml has lines like"),
             ("\nname = 5", 2, "expected text in quotation marks instead of `5`. A profile"),
-            ("name = \"a b\"", 1, "how about `a_b`?"),
+            ("name = \"a b\"", 1, "Try a_b."),
             ("\n\nport = 0", 3, "a number from 1 to 65535"),
             ("port = 65536", 1, "a number from 1 to 65535"),
             ("\nbind = \"all\"", 2, "the value of bind is an IP"),

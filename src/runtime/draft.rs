@@ -66,7 +66,7 @@ impl Node {
     pub(crate) fn draft(&self, text: &str) -> Result<Message, DraftError> {
         let body = checked(text, &self.name())?;
         let id = crypto::message_id().ok_or(DraftError::NoRandom)?;
-        Ok(Message { id, time: clock(), again: false, body })
+        Ok(Message { id, time: clock(), again: false, to_all: false, body })
     }
 }
 

@@ -347,7 +347,7 @@ mod tests {
     fn received(last: u8, is_stranger: bool, bytes: usize) -> QueuedWrite {
         let (from, source) = (PublicKey::new([1; KEY_BYTES]), Source::from(Ipv4Addr::new(127, 0, 0, last)));
         let (id, body) = (MessageId::new([2; 16]), "x".repeat(bytes).into());
-        let messages = vec![Message { id, time: 0, again: false, body }];
+        let messages = vec![Message { id, time: 0, again: false, to_all: false, body }];
         let stranger = is_stranger.then(|| source.share());
         let op = StoreOp::Incoming { from, name: None, assurance: Assurance::Encrypted, stranger, messages };
         QueuedWrite { op, report_to: ReportTo::Session(source, LinkId(1)), source: Some(source.share()) }

@@ -322,7 +322,7 @@ mod tests {
             ("[[peers]]\n", 1, "unknown field `peers`"),
             ("[peer]\naddress = \"127.0.0.1:1\"", 1, "write [[peer]], with two brackets"),
             ("[[peer]]\naddress = \"127.0.0.1:1\"\nform = \"R3\"", 3, "\"standard\" or \"r3\""),
-            ("[[peer]]\naddress = \"127.0.0.1:1\"\nname = \"a b\"", 3, "how about `a_b`?"),
+            ("[[peer]]\naddress = \"127.0.0.1:1\"\nname = \"a b\"", 3, "Try a_b."),
             ("[[peer]]\naddress = 5000", 2, "expected text in quotation marks instead of `5000`"),
             ("[[peer]]\naddress = \"127.0.0.1:1\"\n[[peer]]\naddress = \"127.0.0.1:1\"", 4, "listed twice"),
             ("[[peer]\n", 1, "expected"),

@@ -105,7 +105,7 @@ fn rescued(path: &Path) -> Vec<StoreOp> {
             rows::QUEUED
         );
         let Ok(mut statement) = conn.prepare(&sql) else { continue };
-        let read = |row: &Row<'_>| Ok((row.get::<_, i64>(8)?, rows::queued(row)?));
+        let read = |row: &Row<'_>| Ok((row.get::<_, i64>(rows::QUEUED_COLUMNS)?, rows::queued(row)?));
         let Ok(messages) = statement.query_map([], read) else { continue };
         // Up to the first that cannot be read.
         found.extend(messages.map_while(Result::ok));
@@ -118,5 +118,5 @@ fn add(queued: QueuedMessage) -> StoreOp {
     let QueuedMessage { to, name, message, attempted, expires } = queued;
     let assurance = if to.public_key().is_some() { Assurance::Encrypted } else { Assurance::Plain };
     let status = DeliveryStatus::Queued(PendingReason::InLine);
-    StoreOp::Outgoing { to, name, message, to_all: false, status, attempted, assurance, expires }
+    StoreOp::Outgoing { to, name, message, status, attempted, assurance, expires }
 }

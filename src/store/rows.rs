@@ -24,7 +24,11 @@ pub(super) const MESSAGE: &str = "p.key, p.addr, m.message, m.name, m.outgoing, 
 pub(super) const MESSAGE_COLUMNS: usize = 16;
 
 /// The columns that [`queued`] reads.
-pub(super) const QUEUED: &str = "p.key, p.addr, m.name, m.id, m.sent, m.attempted, m.body, m.expires";
+pub(super) const QUEUED: &str =
+    "p.key, p.addr, m.name, m.id, m.sent, m.attempted, m.body, m.expires, m.to_all";
+
+/// How many columns [`QUEUED`] has.
+pub(super) const QUEUED_COLUMNS: usize = 9;
 
 /// Marks the saved address of a recipient at which no peer has proven itself yet.
 const UNPROVEN_MARK: char = '?';
@@ -79,7 +83,7 @@ pub(super) fn message(row: &Row<'_>) -> Result<StoredMessage> {
     let direction = match row.get(4)? {
         true => {
             let (status, Columns { attempted, .. }) = status(row, 5)?;
-            Direction::Outgoing { to_all: row.get(15)?, status, attempted }
+            Direction::Outgoing { status, attempted }
         }
         false => Direction::Incoming { unshown: !row.get::<_, bool>(8)?, new: message > row.get(14)? },
     };
@@ -89,6 +93,7 @@ pub(super) fn message(row: &Row<'_>) -> Result<StoredMessage> {
         name: name(row, 3)?,
         direction,
         id: row.get::<_, Option<_>>(9)?.map(MessageId::new),
+        to_all: row.get(15)?,
         time: time(row.get(10)?),
         sent: row.get::<_, Option<_>>(11)?.map(time),
         assurance: assurance(row, 12)?,
@@ -103,6 +108,7 @@ pub(super) fn queued(row: &Row<'_>) -> Result<QueuedMessage> {
         id: MessageId::new(row.get(3)?),
         time: time(row.get(4)?),
         again: attempted,
+        to_all: row.get(8)?,
         body: body(row, 6)?,
     };
     let (to, name) = (recipient(row)?, name(row, 2)?);

@@ -40,7 +40,6 @@ pub(super) struct Batch<'a> {
 struct New<'a> {
     /// `None` if it came.
     status: Option<Columns>,
-    to_all: bool,
     shown: bool,
     /// Where a stranger sent it from.
     stranger: Option<SourcePrefix>,
@@ -54,12 +53,11 @@ struct New<'a> {
 impl Batch<'_> {
     pub(super) fn write(&mut self, write: &StoreOp) -> Result<StoreResult> {
         match write {
-            StoreOp::Outgoing { to, name, message, to_all, status, attempted, assurance, expires } => {
+            StoreOp::Outgoing { to, name, message, status, attempted, assurance, expires } => {
                 let columns = Columns::of(status, *attempted);
                 let (name, expires) = (name.as_ref(), *expires);
                 let new = New {
                     status: Some(columns),
-                    to_all: *to_all,
                     shown: true,
                     stranger: None,
                     message: Some(message),
@@ -81,7 +79,6 @@ impl Batch<'_> {
                 let name = name.as_ref();
                 let new = New {
                     status: None,
-                    to_all: false,
                     shown: true,
                     stranger: *stranger,
                     message: None,
@@ -99,7 +96,6 @@ impl Batch<'_> {
                 let add = |message| {
                     let new = New {
                         status: None,
-                        to_all: false,
                         shown: false,
                         stranger: *stranger,
                         message: Some(message),
@@ -226,7 +222,7 @@ impl Batch<'_> {
                 new.body,
                 folded,
                 source,
-                new.to_all,
+                new.message.is_some_and(|message| message.to_all),
             ])?;
         if added == 0 {
             return Ok(None);

@@ -159,7 +159,7 @@ impl Typed<'_> {
     /// If there is none, or more follows: the sentence.
     pub(super) fn peer(&self) -> Result<Cow<'_, str>, String> {
         match self.peer_and_rest() {
-            (word, _) if word.is_empty() => Err(format!("Type a recipient: {}.", usage(self.command))),
+            (word, _) if word.is_empty() => Err(format!("Name a peer: {}.", usage(self.command))),
             (word, "") => Ok(word),
             _ => Err(for_one_peer(self.command.name)),
         }
@@ -180,7 +180,7 @@ impl Typed<'_> {
     fn for_one(&self) -> Result<(Chosen, Recipient, &str), String> {
         let (word, rest) = first_word(self.rest);
         if word.is_empty() {
-            return Err(format!("Type a recipient: {}.", usage(self.command)));
+            return Err(format!("Name a peer: {}.", usage(self.command)));
         }
         let name = self.command.name;
         let chosen = match find(word, self.directory) {
@@ -242,6 +242,10 @@ pub(super) fn unknown(word: &str) -> Turn {
 /// How similar two words have to be (1 is equal) for a suggestion.
 const ALIKE: f64 = 0.75;
 
+/// Edits between a word and the suggested command, at most. In a short word, half as many as it has
+/// characters: more make another word of it.
+const MAX_EDITS: usize = 3;
+
 /// Returns the command to suggest for an unknown one: one that begins with it, or a similar one.
 fn nearest(word: &str) -> Option<&'static Spec> {
     if word.len() <= 1 {
@@ -252,7 +256,8 @@ fn nearest(word: &str) -> Option<&'static Spec> {
     by_beginning.or_else(|| {
         let alike = |command: &Spec| strsim::jaro_winkler(command.name, &word);
         let nearest = COMMANDS.iter().copied().max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
-        (alike(nearest) >= ALIKE && strsim::damerau_levenshtein(nearest.name, &word) <= 3).then_some(nearest)
+        let edits = strsim::damerau_levenshtein(nearest.name, &word);
+        (alike(nearest) >= ALIKE && edits <= MAX_EDITS.min(word.chars().count() / 2)).then_some(nearest)
     })
 }
 
@@ -337,7 +342,7 @@ mod tests {
         {
             assert_eq!(nearest(word).map(|command| command.name), Some(name), "{word}");
         }
-        for word in ["/", "/xyzzy", "/etc/hosts", "/usr/bin/env"] {
+        for word in ["/", "/more", "/xyzzy", "/etc/hosts", "/usr/bin/env"] {
             assert!(nearest(word).is_none(), "{word}");
         }
     }

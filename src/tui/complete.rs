@@ -5,6 +5,7 @@ use std::ops::Range;
 use unicode_width::UnicodeWidthStr;
 
 use super::commands::{COMMANDS, named};
+use super::message::ALL;
 use super::people::{Candidate, Directory, Named, by_name, candidates};
 use super::words::word_for as word_for_id;
 use crate::core::{Meeting, Pin};
@@ -53,17 +54,18 @@ pub fn complete(text: &str, cursor: usize, place: Place, directory: &dyn Directo
         Place::Line if first && word.is_empty() => {
             (COMMANDS.iter().map(|command| command.name.to_owned()).collect(), "")
         }
-        Place::Line => match named(text[..start].trim()).map_or(Argument::Nothing, |of| of.completes) {
+        Place::Line => match argument(&text[..start]) {
             Argument::Command => (COMMANDS.iter().map(|command| command.name[1..].to_owned()).collect(), ""),
-            Argument::Peer(end) => (peers(word, "", directory), end),
+            Argument::Peers(end) => (peers(word, "", directory), end),
+            Argument::Peer(end) => (single_peers(word, directory), end),
+            Argument::Pair => (contacts(directory), " "),
             Argument::Blocked => {
                 let sources = directory.blocked_sources();
                 let sources = sources.iter().map(ToString::to_string);
                 (blocked(directory).into_iter().chain(sources).collect(), "")
             }
             Argument::Known => {
-                let mut all = peers(word, "", directory);
-                all.retain(|word| word != "all");
+                let mut all = single_peers(word, directory);
                 all.extend(blocked(directory));
                 (all, "")
             }
@@ -72,7 +74,10 @@ pub fn complete(text: &str, cursor: usize, place: Place, directory: &dyn Directo
                 (requests.chain(introduced(directory)).collect(), "")
             }
             Argument::Introduced => (introduced(directory), ""),
-            Argument::Word(words) => (words.iter().map(|word| (*word).to_owned()).collect(), ""),
+            Argument::Words(words) => (
+                words.first().into_iter().flat_map(|these| these.iter()).map(ToString::to_string).collect(),
+                "",
+            ),
             Argument::Nothing => return Completed::default(),
         },
     };
@@ -98,13 +103,28 @@ pub fn complete(text: &str, cursor: usize, place: Place, directory: &dyn Directo
     }
 }
 
+/// Returns what the next word is, after `before`: a command and the words that follow it already.
+fn argument(before: &str) -> Argument {
+    let mut words = before.split_whitespace();
+    let of = words.next().and_then(named).map_or(Argument::Nothing, |of| of.completes);
+    match (of, words.count()) {
+        (of, 0) | (of @ Argument::Pair, 1) => of,
+        (Argument::Words(words), at) if at < words.len() => Argument::Words(&words[at..]),
+        _ => Argument::Nothing,
+    }
+}
+
 /// What Tab completes after a command.
 #[derive(Clone, Copy)]
 pub(super) enum Argument {
     Nothing,
     Command,
-    /// A peer, and the text after it when it is complete.
+    /// A peer or all of them, and the text after it when it is complete.
+    Peers(&'static str),
+    /// One peer, and the text after it when it is complete.
     Peer(&'static str),
+    /// Two contacts with keys, one after the other.
+    Pair,
     /// A blocked contact or source.
     Blocked,
     /// A peer or a blocked contact.
@@ -113,8 +133,8 @@ pub(super) enum Argument {
     Waiting,
     /// An introduced peer.
     Introduced,
-    /// One of these.
-    Word(&'static [&'static str]),
+    /// One of each of these.
+    Words(&'static [&'static [&'static str]]),
 }
 
 /// Returns the words that complete a word for a peer: one for each contact, then one for each
@@ -130,7 +150,7 @@ fn peers(word: &str, mark: &str, directory: &dyn Directory) -> Vec<String> {
         // Too many to insert, or even to show.
         _ => named.iter().map(|known| known.label.clone()).collect(),
     };
-    words.push("all".into());
+    words.push(ALL.into());
     words.extend(
         all.iter().filter(|known| !known.has_name).map(|known| address(known).unwrap_or(known.label.clone())),
     );
@@ -138,6 +158,18 @@ fn peers(word: &str, mark: &str, directory: &dyn Directory) -> Vec<String> {
         words.extend(all.iter().filter(|known| known.has_name).filter_map(address));
     }
     words.into_iter().map(|word| format!("{mark}{word}")).collect()
+}
+
+/// Returns the words for single peers.
+fn single_peers(word: &str, directory: &dyn Directory) -> Vec<String> {
+    peers(word, "", directory).into_iter().filter(|word| word != ALL).collect()
+}
+
+/// Returns the words for the contacts with keys.
+fn contacts(directory: &dyn Directory) -> Vec<String> {
+    let all = candidates(directory);
+    let has_key = |known: &&Candidate| known.is_contact && known.id.public_key().is_some();
+    all.iter().filter(has_key).map(|known| word_for(known, &all)).collect()
 }
 
 /// Returns the name of a peer that waits, or else what names it.
@@ -238,6 +270,12 @@ mod tests {
         assert_eq!(line("/chat b|"), "/chat Bob");
         assert_eq!(line("/alias bo|"), "/alias Bob ");
         assert_eq!(line("/verify bo|"), "/verify Bob");
+        assert_eq!(line("/msg al|"), "/msg all ");
+        assert_eq!(line("/outbox can|"), "/outbox cancel");
+        assert_eq!(line("/outbox again a|"), "/outbox again all");
+        for command in ["/mute", "/unmute", "/alias", "/verify", "/block", "/introduce", "/add"] {
+            assert!(!tab(&format!("{command} |"), Place::Line).1.contains(&"all".into()), "{command}");
+        }
         assert_eq!(line("/accept |"), "/accept Zoe");
         assert_eq!(line("/accept bo|"), "/accept bo", "Bob does not wait");
         assert_eq!(line("/ignore bo|"), "/ignore bo", "Bob is not introduced");

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use crate::core::{MAX_PEERS, PeerInfo, Verification};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
-use crate::model::name::{Name, PeerName, begins_otherwise, folded, resembled, skeletons};
+use crate::model::name::{Name, PeerName, begins_otherwise, folded, is_reserved, resembled, skeletons};
 use crate::model::peer_id::Recipient;
 
 /// Peers with a label: all rows, and as many that have left the list. Beyond that, the labels of
@@ -648,7 +648,7 @@ fn beginning(key: PublicKey, chars: usize) -> String {
 pub(super) fn reads_otherwise(name: &str) -> bool {
     let name = &folded(name);
     name.starts_with(begins_otherwise)
-        || name == "all"
+        || is_reserved(name)
         || name.bytes().all(|byte| byte.is_ascii_digit())
         || name.parse::<IpAddr>().is_ok()
         || name.contains(LIKE_A_SIGN)

@@ -10,6 +10,9 @@ use crate::model::untrusted::harmless;
 /// Stands before a recipient. No name of a peer contains it (`model::name`).
 pub(crate) const TO: &str = "→ ";
 
+/// The recipient of a message to all. No peer is called this.
+pub(crate) const ALL: &str = "all";
+
 /// Stands after a message that may have been shown before.
 pub(crate) const IN_DOUBT: &str = " [may have been shown before]";
 
@@ -22,6 +25,8 @@ pub(crate) struct Shown<'a> {
     pub(crate) from: Option<(Ink, String)>,
     /// The recipients; `None` if the user is the only one.
     pub(crate) to: Option<(Ink, String)>,
+    /// The user's name. It stands in an action of theirs, as the recipients see it.
+    pub(crate) own_name: &'a str,
     /// The text, line by line. It may come from the network.
     pub(crate) text: Vec<&'a str>,
     /// Marks after the text.
@@ -33,25 +38,28 @@ impl Shown<'_> {
     pub(crate) fn lines(self) -> Vec<Line> {
         let stamp = Line::at(self.stamp);
         let mut text = self.text;
-        let Some((ink, from)) = self.from else {
-            let (ink, to) = self.to.unwrap_or((Ink::Plain, String::new()));
-            return under(stamp.and(Ink::Faint, TO).and(ink, to).then(": "), &text, &self.marks);
-        };
         // The convention of XEP-0245: the command is sent as it was typed.
         let does = text.first().and_then(|first| first.strip_prefix("/me "));
         let does = does.filter(|does| {
             !does.trim().is_empty() || text.iter().skip(1).any(|line| !line.trim().is_empty())
         });
+        let is_action = does.is_some();
         if let Some(does) = does {
             text[0] = does;
-            return under(stamp.then("** ").and(ink, from).then(" "), &text, &self.marks);
         }
+        let Some((ink, from)) = self.from else {
+            let (ink, to) = self.to.unwrap_or((Ink::Plain, String::new()));
+            let head = stamp.and(Ink::Faint, TO).and(ink, to).then(": ");
+            let head = if is_action { head.then(format!("** {} ", self.own_name)) } else { head };
+            return under(head, &text, &self.marks);
+        };
+        let stamp = if is_action { stamp.then("** ") } else { stamp };
         let from = stamp.and(ink, from);
         let head = match self.to {
             Some((ink, to)) => from.and(Ink::Faint, format!(" {TO}")).and(ink, to),
             None => from,
         };
-        under(head.then(": "), &text, &self.marks)
+        under(head.then(if is_action { " " } else { ": " }), &text, &self.marks)
     }
 }
 
@@ -86,7 +94,8 @@ mod tests {
         let named = |name: &str| (Ink::Plain, name.to_owned());
         let text = text.split('\n').collect();
         let (from, to) = (from.map(named), to.map(named));
-        let shown = Shown { stamp: "[14:03] ", from, to, text, marks: " (sent Mon 14:03)".into() };
+        let marks = " (sent Mon 14:03)".into();
+        let shown = Shown { stamp: "[14:03] ", from, to, own_name: "Alice", text, marks };
         shown.lines().iter().map(Line::to_string).collect()
     }
 
@@ -111,6 +120,11 @@ mod tests {
     fn action_has_no_colon() {
         assert_eq!(shown(Some("Bob"), None, "/me waves"), ["[14:03] ** Bob waves (sent Mon 14:03)"]);
         assert_eq!(shown(Some("Bob"), None, "/me "), ["[14:03] Bob: /me  (sent Mon 14:03)"]);
-        assert_eq!(shown(None, Some("Bob"), "/me waves"), ["[14:03] → Bob: /me waves (sent Mon 14:03)"]);
+        assert_eq!(
+            shown(Some("Bob"), Some(ALL), "/me waves"),
+            ["[14:03] ** Bob → all waves (sent Mon 14:03)"]
+        );
+        assert_eq!(shown(None, Some("Bob"), "/me waves"), ["[14:03] → Bob: ** Alice waves (sent Mon 14:03)"]);
+        assert_eq!(shown(None, Some("Bob"), "/me "), ["[14:03] → Bob: /me  (sent Mon 14:03)"]);
     }
 }

@@ -53,7 +53,7 @@ pub use list::{PeerList, ago, peer_list, refusal};
 pub use menu::{Act, Menu, Turn};
 pub(crate) use menu::{HistoryOf, Outbox};
 pub use message::typed_lines;
-pub(crate) use message::{Shown, TO, sent_mark};
+pub(crate) use message::{ALL, Shown, TO, sent_mark};
 pub use notices::Notices;
 pub(crate) use notices::{NoticeKind, Subject};
 pub(crate) use people::contact_called;

@@ -3,7 +3,6 @@
 //!
 //! A warning that a contact's key has changed, or that another key answers at its address, is not
 //! limited here. It is always shown; the core limits how often it occurs.
-//! notice in this sense. It is always shown; the core limits how often it comes.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -375,7 +374,11 @@ fn with_count(mut lines: Vec<Line>, missed: u64) -> Vec<Line> {
     if missed > 0
         && let Some(last) = lines.pop()
     {
-        lines.push(last.and(Ink::Faint, format!(" ({missed} more like this)")));
+        let words = match missed {
+            1 => " (1 earlier notice not shown)".to_owned(),
+            missed => format!(" ({missed} earlier notices not shown)"),
+        };
+        lines.push(last.and(Ink::Faint, words));
     }
     lines
 }
@@ -450,7 +453,7 @@ mod tests {
         }
         assert_eq!(overdue(&mut notices, 60), NOTHING);
         assert_eq!(notices.due(), Some(at(61)), "a minute after he was told to be gone");
-        assert_eq!(overdue(&mut notices, 61), ["gone 39 (36 more like this)"]);
+        assert_eq!(overdue(&mut notices, 61), ["gone 39 (36 earlier notices not shown)"]);
         assert_eq!(takes(&mut notices, bob(), Here, "here 70", 70), ["here 70"]);
         assert_eq!(overdue(&mut notices, 200), NOTHING);
         assert_eq!(notices.due(), None);
@@ -508,7 +511,7 @@ mod tests {
         let mut notices = Notices::default();
         assert_eq!(takes(&mut notices, bob(), Here, "here 0", 0), ["here 0"]);
         assert_eq!(takes(&mut notices, bob(), Here, "here 1", 1), NOTHING);
-        assert_eq!(takes(&mut notices, bob(), Gone, "gone 2", 2), ["gone 2 (1 more like this)"]);
+        assert_eq!(takes(&mut notices, bob(), Gone, "gone 2", 2), ["gone 2 (1 earlier notice not shown)"]);
         assert_eq!(overdue(&mut notices, 100), NOTHING);
     }
 
@@ -587,7 +590,11 @@ mod tests {
         notices.forget_source(sources[1]);
         let mut told = overdue(&mut notices, 60);
         told.sort();
-        assert_eq!(told, ["I am you (28 more like this)", "junk (28 more like this)"], "one is blocked");
+        assert_eq!(
+            told,
+            ["I am you (28 earlier notices not shown)", "junk (28 earlier notices not shown)"],
+            "one is blocked"
+        );
     }
 
     #[test]

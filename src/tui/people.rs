@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::labels::{Labels, MARK};
+use super::message::ALL;
 use super::words::{name_of, place, refused_words, request_words};
 use crate::core::{IntroducedPeer, Meeting, PeerInfo, PeerRequest, Pin, PresenceStatus, Row, Target};
 use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
@@ -113,7 +114,7 @@ impl Chosen {
 
     /// All online peers, but no unencrypted strangers.
     pub fn all() -> Self {
-        Self { target: Target::All, label: "all".into() }
+        Self { target: Target::All, label: ALL.into() }
     }
 
     /// All online peers, unencrypted strangers included.
@@ -360,6 +361,11 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
         // The latest one.
         if let Some(met) = directory.refused_for(word).last() {
             return Lost::Waits(refused_words(met, directory.labels()));
+        }
+        if let Some(who) = discovered(word, directory) {
+            let word = shown(word);
+            let name = who.name.map_or_else(|| word.clone(), |name| name.to_string());
+            return Lost::Waits(format!("{name} is not connected yet: /connect {word}"));
         }
         if let [who, ..] = &blocked_legacy_called(word, directory)[..] {
             return Lost::Blocked(label_of(who, directory), shown(word));

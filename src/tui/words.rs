@@ -34,7 +34,9 @@ const SHOWN_ONE_BY_ONE: usize = 10;
 /// the network is harmless by its type.
 pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
     match event {
-        Event::Message { from, text, cut, again, .. } => voice.message(from, text, *cut, *again),
+        Event::Message { from, text, cut, again, to_all, .. } => {
+            voice.message(from, text, *to_all, *cut, *again)
+        }
         Event::Unreadable { source, what } => {
             let why = match what.fault {
                 Fault::NoAddress => "does not start with an address",

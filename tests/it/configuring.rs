@@ -111,7 +111,7 @@ fn config_mistake_is_named_with_line_and_remedy() {
             "port = \"five\"",
             "config.toml, line 1: `port = five` is invalid: a port is a number from 1 to 65535",
         ),
-        ("name = \"two words\"", "how about `two_words`?"),
+        ("name = \"two words\"", "Try two_words."),
         ("color = \"red\"", "write auto, always or never."),
         ("plain = \"maybe\"", "write true or false."),
         ("policy = \"lax\"", "write accept-new, ask or strict."),

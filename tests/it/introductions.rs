@@ -241,7 +241,7 @@ fn only_two_contacts_with_keys_are_introduced() {
     alice.meets(&bob);
     for (line, sentence) in [
         ("/introduce bob", "Type two contacts, like /introduce bob carol."),
-        ("/introduce bob carol", "Bob is not a contact with a key and cannot be introduced."),
+        ("/introduce bob carol", "Bob is not a contact yet: /add bob"),
         ("/ignore bob", "No introduction matches \"bob\". /requests lists all."),
     ] {
         alice.types(&[line]);

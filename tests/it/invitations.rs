@@ -165,6 +165,9 @@ fn useless_invitations_get_one_sentence() {
         assert!(errors.starts_with(&format!("p2p-chat: {sentence}")), "{errors}");
     }
     bob.has_seen(unblock);
+    // A pasted one is refused before a question, too.
+    bob.types(&[&blocked]);
+    bob.sees("The invitation is from a blocked key.");
     bob.types(&["0"]);
     assert_eq!(bob.ends().code(), Some(1), "lines were refused");
     let errors = refused(started("Bob", &bobs).arg("add").arg("hello"));

@@ -43,15 +43,13 @@ fn port_in_use_at_one_address_counts_too() {
 fn invalid_name_is_refused_with_a_suggestion() {
     for (name, words) in [
         ("", "A name needs at least one character."),
-        ("Alice Smith", "how about `Alice_Smith`?"),
-        ("all", "how about `peer-all`?"),
-        ("42", "how about `peer-42`?"),
-        ("127.0.0.1:5000", "how about `127.0.0.1-5000`?"),
-        (
-            "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
-            "at most 32 columns; how about `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx`?",
-        ),
-        ("CONNECT_REQUEST", "how about `CONNECT-REQUEST`?"),
+        ("Alice Smith", "Try Alice_Smith."),
+        ("all", "A name cannot be all, which means all peers."),
+        ("new", "p2p-chat uses this word itself, so it cannot be a name."),
+        ("42", "Try peer-42."),
+        ("127.0.0.1:5000", "Try 127.0.0.1-5000."),
+        ("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "at most 32 columns. Try xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx."),
+        ("CONNECT_REQUEST", "Try CONNECT-REQUEST."),
     ] {
         let errors = refused(with_name(name));
         assert!(errors.contains("--name") && errors.contains(words), "{errors}");

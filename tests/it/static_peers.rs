@@ -29,7 +29,7 @@ fn each_mistake_is_reported_with_its_line() {
         ("[peer]\naddress = \"127.0.0.1:9\"", 1, "write [[peer]], with two brackets"),
         ("peer = 5", 1, "write [[peer]], with two brackets"),
         ("[[peer]]\naddress = \"127.0.0.1:9\"\nform = \"R3\"", 3, "write \"standard\" or \"r3\""),
-        ("[[peer]]\naddress = \"127.0.0.1:9\"\nname = \"Bob Smith\"", 3, "how about `Bob_Smith`?"),
+        ("[[peer]]\naddress = \"127.0.0.1:9\"\nname = \"Bob Smith\"", 3, "Try Bob_Smith."),
         ("[[peer]]\naddress = \"127.0.0.1:9\"\naddress = \"127.0.0.1:10\"", 3, "`address` is set twice"),
         ("[[peer]]\naddress = \"127.0.0.1:9\n", 2, "expected"),
         ("[[peer]\n", 1, "expected"),

@@ -65,9 +65,34 @@ fn a_third_peer_sends_to_all() {
     let mut carol = Peer::named("Carol").knows(alice.addr()).knows(bob.addr()).start();
     carol.says("all", "lunch is ready");
     for peer in [&mut alice, &mut bob] {
-        peer.sees(&format!("] {}: lunch is ready", carol.encrypted()));
+        peer.sees(&format!("] {} → all: lunch is ready", carol.encrypted()));
     }
     carol.sees("Sent to 2 of 2.");
+    alice.types(&["/reply thanks"]);
+    carol.sees(&format!("] {}: thanks", alice.encrypted()));
+    alice.types(&["/history carol"]);
+    alice.sees("] Carol → all: lunch is ready");
+    alice.sees("] → Carol: thanks");
+    let history = |args: &[&str]| {
+        let builder = Peer::named("Alice").without_port().data_dir(alice.data_dir()).arg("history");
+        let (mut command, _dir) = args.iter().fold(builder, |builder, arg| builder.arg(arg)).command();
+        String::from_utf8(command.output().expect("it runs").stdout).expect("UTF-8")
+    };
+    assert!(history(&[]).contains("] Carol → all: lunch is ready\n"));
+    assert!(history(&["--markdown"]).contains("**Carol** → **all** "));
+    let json = history(&["--json"]);
+    let to_all = json.lines().map(|line| line.contains("\"to_all\":true")).collect::<Vec<_>>();
+    assert_eq!(to_all, [true, false], "{json}");
+}
+
+#[test]
+fn each_new_name_is_told_at_once() {
+    let (mut alice, mut bob) = alice_and_bob();
+    let addr = alice.addr();
+    for [before, now] in [["Alice", "Zoe"], ["Zoe", "Ada"], ["Ada", "Eve"]] {
+        alice.types(&[&format!("/name {now}")]);
+        bob.sees(&format!("* {before} ({addr}) is now called {now}."));
+    }
 }
 
 #[test]
@@ -167,7 +192,7 @@ fn command_words_are_messages_to_our_peers() {
         alice.sees(&format!("Delivered to {}.", bob.name()));
     }
     alice.says("all", "exit");
-    bob.sees(&format!("] {}: exit", alice.encrypted()));
+    bob.sees(&format!("] {} → all: exit", alice.encrypted()));
     bob.says("alice", "still here");
     alice.sees(": still here");
 }

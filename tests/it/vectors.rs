@@ -106,7 +106,13 @@ fn protocol_page_record_vectors_are_true() {
         probe: false,
     };
     let id = |byte| MessageId::new([byte; 16]);
-    let text = |again| Record::Text { id: id(7), time: 1_700_000_000_000, again, body: "Hi\nBob".into() };
+    let text = |again, to_all| Record::Text {
+        id: id(7),
+        time: 1_700_000_000_000,
+        again,
+        to_all,
+        body: "Hi\nBob".into(),
+    };
     let of_rfc = "25njqamcweflpvkl73j4szahhihoc4xt3ktcgjnpaingr5yhkena".parse().expect("a key");
     let addrs = ["192.0.2.7:5000".parse().expect("an address")];
     let seed = *b"\x9d\x61\xb1\x9d\xef\xfd\x5a\x60\xba\x84\x4a\xf4\x92\xec\x2c\xc4\
@@ -123,8 +129,9 @@ fn protocol_page_record_vectors_are_true() {
     assert!(is_signed(&card));
     let expected = [
         Some(Record::Hello(hello)),
-        Some(text(false)),
-        Some(text(true)),
+        Some(text(false, false)),
+        Some(text(true, false)),
+        Some(text(false, true)),
         Some(Record::Receipt(vec![id(7), id(8)])),
         Some(Record::Ping(1)),
         Some(Record::Pong(1)),

@@ -286,7 +286,7 @@ impl World {
             _ => {
                 self.typed += 1;
                 let id = MessageId::new(u128::from(self.typed).to_be_bytes());
-                let message = Message { id, time: 0, again: false, body: text.into() };
+                let message = Message { id, time: 0, again: false, to_all: false, body: text.into() };
                 Command::Send { to, message }
             }
         };

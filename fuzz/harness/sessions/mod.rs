@@ -166,7 +166,7 @@ impl World {
 
     fn message(&mut self, length: u8, at: u8) -> Message {
         let length = if at == 0 { LENGTHS[usize::from(length)] } else { LENGTHS[usize::from(at)] };
-        Message { id: self.new_id(), time: 0, again: false, body: "x".repeat(length).into() }
+        Message { id: self.new_id(), time: 0, again: false, to_all: false, body: "x".repeat(length).into() }
     }
 
     fn new_id(&mut self) -> MessageId {

@@ -123,7 +123,13 @@ impl World {
                 let message = self.new_id();
                 let body = "x".repeat(LENGTHS[usize::from(detail & 3)]).into();
                 self.user.said.entry(id).or_default().push_back(message);
-                Record::Text { id: message, time: 0, again: detail_of & 1 != 0, body }
+                Record::Text {
+                    id: message,
+                    time: 0,
+                    again: detail_of & 1 != 0,
+                    to_all: detail_of & 2 != 0,
+                    body,
+                }
             }
             4 | 5 => Record::Receipt(self.answered(which, detail_of)),
             6 => Record::NotStored(self.answered(which, detail_of), u32::from(detail_of)),

@@ -53,7 +53,7 @@ pub(super) fn line(entry: &StoredMessage) -> io::Result<String> {
         time: rfc3339(entry.time),
         sent: entry.sent.map(rfc3339),
         direction,
-        to_all: matches!(entry.direction, Direction::Outgoing { to_all: true, .. }),
+        to_all: entry.to_all,
         peer: Peer {
             key: entry.peer.public_key().map(|key| key.to_string()),
             address: entry.peer.addr().map(|addr| addr.to_string()),

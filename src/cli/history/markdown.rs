@@ -1,11 +1,12 @@
 //! A message as Markdown (CommonMark 0.31): a paragraph, in which nothing of what was said is
 //! markup. Pure.
 
+use crate::model::stored::Direction;
 use crate::model::untrusted::harmless;
 use crate::tui::history_view::HistoryMessage;
 use crate::tui::history_view::People;
 use crate::tui::history_view::{outcome, with};
-use crate::tui::{TO, sent_mark};
+use crate::tui::{ALL, TO, sent_mark};
 
 /// What has a meaning anywhere in a line, in CommonMark or in what is usual beyond it: tables,
 /// footnotes, mathematics, emoji, mentions, links.
@@ -22,7 +23,11 @@ pub(super) fn heading(day: &str) -> String {
 /// says when the message was sent, if it arrived much later.
 pub(super) fn paragraph(told: &HistoryMessage, time: &str, late: Option<String>, people: &People) -> String {
     let who = with(told, people, |name| format!("**{}**", escaped(&name)));
-    let who = if told.first.direction.is_outgoing() { format!("{TO}{who}") } else { who };
+    let who = match told.first.direction {
+        Direction::Outgoing { .. } => format!("{TO}{who}"),
+        Direction::Incoming { .. } if told.first.to_all => format!("{who} {TO}**{ALL}**"),
+        Direction::Incoming { .. } => who,
+    };
     // A break at the end of a paragraph would be a backslash in it.
     let body = told.first.body.trim_end();
     // The break makes a line of a blank one, so that the paragraph goes on.
@@ -113,6 +118,8 @@ mod tests {
             shown(from_bob(1, "Hello, world. It's me - Bob")),
             "**Bob** 14:03: Hello, world. It's me - Bob\n\n"
         );
+        let to_all = StoredMessage { to_all: true, ..from_bob(1, "hi") };
+        assert_eq!(shown(to_all), "**Bob** → **all** 14:03: hi\n\n");
         assert_eq!(shown(from_bob(1, "one\n\n  two\n")), "**Bob** 14:03: one\\\n\\\ntwo\n\n");
         let ours = StoredMessage {
             name: Some(PeerName::new("a_b")),

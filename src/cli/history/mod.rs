@@ -121,7 +121,10 @@ fn run_asked(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow
     let contacts = book.iter().flat_map(|book| book.known_contacts(now()));
     let contacts = contacts.map(super::contacts::of_contact);
     let aliases = book.as_ref().map(AddressBook::aliases).unwrap_or_default();
-    let people = People::new(peers).remembered(pins()).labelled(Labels::of_contacts(aliases, contacts));
+    let people = People::new(peers)
+        .remembered(pins())
+        .labelled(Labels::of_contacts(aliases, contacts))
+        .with_own_name(found.name.as_str());
     let which = Selection { with: with(asked, &people, book)?, since, until };
     let done = if asked.forget {
         forget(&mut store, which, out).map(|()| true)

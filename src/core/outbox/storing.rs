@@ -211,7 +211,6 @@ fn add(to: Recipient, entry: &OutboxEntry, attempted: bool, expire: Duration) ->
         to,
         name: entry.name.clone(),
         message: entry.message.clone(),
-        to_all: !entry.is_direct,
         status: DeliveryStatus::Queued(PendingReason::InLine),
         attempted,
         assurance,

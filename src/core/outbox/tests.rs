@@ -46,7 +46,7 @@ fn at(ms: u64) -> Time {
 }
 
 fn message(n: u32, bytes: usize) -> NewMessage {
-    let message = Message { id: id(n), time: 0, body: "x".repeat(bytes).into(), again: false };
+    let message = Message { id: id(n), time: 0, body: "x".repeat(bytes).into(), again: false, to_all: false };
     NewMessage { op: OpId(n.into()), message, name: None, is_direct: true }
 }
 
@@ -332,7 +332,7 @@ fn cancelled_message_in_flight_ends_with_its_batch() {
 #[test]
 fn batch_fits_what_the_other_side_takes() {
     assert_eq!(MAX_BATCH_MESSAGES, MAX_IDS);
-    let record = Record::Text { id: id(1), time: 0, again: true, body: "x".into() };
+    let record = Record::Text { id: id(1), time: 0, again: true, to_all: false, body: "x".into() };
     assert!(record.encode().len() <= 1 + RECORD_BYTES);
     let mut story = Story::new();
     story.has_slow_store = true;

@@ -55,7 +55,13 @@ pub(super) fn moment() -> Env {
 }
 
 pub(super) fn message(n: u8) -> Message {
-    Message { id: MessageId::new([n; 16]), time: 0, again: false, body: format!("text {n}").into() }
+    Message {
+        id: MessageId::new([n; 16]),
+        time: 0,
+        again: false,
+        to_all: false,
+        body: format!("text {n}").into(),
+    }
 }
 
 /// Alice at port 5000 of all addresses, who knows no key yet.

@@ -65,6 +65,7 @@ fn coming_and_going_are_told_once_each() {
         cut: false,
         sent: None,
         again: false,
+        to_all: false,
         row: None,
     };
     assert_eq!(story.told(), [Event::Came(bob(5001)), back]);

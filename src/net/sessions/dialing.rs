@@ -163,6 +163,7 @@ impl Pending {
                     id: message.id,
                     time: message.time,
                     again: message.again || self.next < self.written,
+                    to_all: message.to_all,
                     body: Arc::clone(&message.body),
                 };
                 let before = records.len();

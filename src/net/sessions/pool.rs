@@ -521,8 +521,8 @@ impl Pool {
         if let Some((message, pending)) = first.filter(|(message, _)| message.body.len() <= MAX_REQUEST_BYTES)
         {
             pending.next = 1;
-            let Message { id: message_id, time, again, body } = message;
-            self.send(id, &Record::Text { id: message_id, time, again, body });
+            let Message { id: message_id, time, again, to_all, body } = message;
+            self.send(id, &Record::Text { id: message_id, time, again, to_all, body });
         }
     }
 
@@ -547,8 +547,8 @@ impl Pool {
                     self.dial_failed(id, (link.dial, link.dialed), end, now, handler);
                 }
             }
-            (Phase::Open | Phase::Parting(_), Record::Text { id: message, time, again, body }) => {
-                link.hold(Message { id: message, time, again, body });
+            (Phase::Open | Phase::Parting(_), Record::Text { id: message, time, again, to_all, body }) => {
+                link.hold(Message { id: message, time, again, to_all, body });
                 if !link.keeps_window() {
                     self.fault(id, RequestEnd::Broken, now, handler);
                 }

@@ -144,8 +144,13 @@ fn id(number: u8) -> MessageId {
 }
 
 fn messages(numbers: impl IntoIterator<Item = u8>) -> Request {
-    let message =
-        |number| Message { id: id(number), time: 0, again: false, body: format!("message {number}").into() };
+    let message = |number| Message {
+        id: id(number),
+        time: 0,
+        again: false,
+        to_all: false,
+        body: format!("message {number}").into(),
+    };
     Request::Messages(numbers.into_iter().map(message).collect())
 }
 
@@ -667,7 +672,8 @@ fn silent_session_is_over_after_three_pings() {
 #[test]
 fn probe_behind_own_messages_has_time_for_them() {
     // 40 KB, which take 10 s on the slowest line.
-    let message = Message { id: id(1), time: 0, again: false, body: "x".repeat(40_000).into() };
+    let message =
+        Message { id: id(1), time: 0, again: false, to_all: false, body: "x".repeat(40_000).into() };
     for answers in [true, false] {
         let mut net = Net::of(2);
         net.programs[1].handler.contacts.push(key(1));
@@ -700,7 +706,9 @@ fn probe_is_answered_by_whatever_comes() {
     net.told(0);
     net.pass(Duration::from_secs(1));
     // The beginning of a long message, behind which the pong has to wait.
-    let text = Record::Text { id: id(1), time: 0, again: false, body: "x".repeat(60_000).into() }.encode();
+    let text =
+        Record::Text { id: id(1), time: 0, again: false, to_all: false, body: "x".repeat(60_000).into() }
+            .encode();
     let (_, link) = *net.ends.keys().find(|(at, _)| *at == 0).expect("a connection");
     net.packets.push_back(((0, link), Packet::Bytes(text[..1_400].to_vec())));
     net.pass(PROBE_WITHIN);
@@ -716,7 +724,8 @@ fn checked_session_has_time_for_own_messages() {
     net.request(0, 1, 1, Request::Open);
     net.settle();
     net.is_cut = true;
-    let message = Message { id: id(1), time: 0, again: false, body: "x".repeat(40_000).into() };
+    let message =
+        Message { id: id(1), time: 0, again: false, to_all: false, body: "x".repeat(40_000).into() };
     net.request(0, 2, 1, Request::Messages(vec![message]));
     let (now, Program { pool, handler, ip, .. }) = (net.time(), &mut net.programs[0]);
     pool.readdress(&[(*ip).into()], now, handler);
@@ -966,7 +975,8 @@ fn stranger_that_reconnects_sends_no_faster() {
         for _ in 0..12 {
             let link = accept(&mut pool, key(2), now, handler);
             for number in numbers.by_ref().take(4) {
-                let text = Record::Text { id: id(number), time: 0, again: false, body: "hi".into() };
+                let text =
+                    Record::Text { id: id(number), time: 0, again: false, to_all: false, body: "hi".into() };
                 pool.received(link, &text.encode(), now, handler);
             }
             pool.link_ended(link, false, now, handler);
@@ -992,7 +1002,9 @@ fn held_messages_of_all_sessions_are_bounded() {
         })
         .collect();
     pool.take_outputs();
-    let text = Record::Text { id: id(1), time: 0, again: false, body: "x".repeat(65_536).into() }.encode();
+    let text =
+        Record::Text { id: id(1), time: 0, again: false, to_all: false, body: "x".repeat(65_536).into() }
+            .encode();
     for link in &links {
         pool.received(*link, &text, now, &mut handler);
     }
@@ -1012,7 +1024,8 @@ fn window_holds_messages_back_until_receipts_come() {
     net.programs[1].handler.contacts.push(key(1));
     net.programs[1].handler.keeps_receipts = true;
     let body: std::sync::Arc<str> = "x".repeat(60_000).into();
-    let message = |number| Message { id: id(number), time: 0, again: false, body: body.clone() };
+    let message =
+        |number| Message { id: id(number), time: 0, again: false, to_all: false, body: body.clone() };
     net.request(0, 1, 1, Request::Messages((1..=9).map(message).collect()));
     net.settle();
     assert_eq!(received(net.told(1)), [1, 2, 3, 4], "256 KiB");
@@ -1024,7 +1037,8 @@ fn window_holds_messages_back_until_receipts_come() {
 /// Requests messages of 64 KiB with these numbers for a key.
 fn requests_long_messages(pool: &mut Pool, key: PublicKey, numbers: &[u8], handler: &mut Recorder) {
     let body: std::sync::Arc<str> = "x".repeat(MAX_TEXT_BYTES).into();
-    let message = |number: &u8| Message { id: id(*number), time: 0, again: false, body: body.clone() };
+    let message =
+        |number: &u8| Message { id: id(*number), time: 0, again: false, to_all: false, body: body.clone() };
     let say = Request::Messages(numbers.iter().map(message).collect());
     let request = SessionRequest { job: JobId(1), addrs: Vec::new(), expect: Some(key), say, deadline: None };
     pool.request(request, Time::default(), handler);
@@ -1189,7 +1203,7 @@ fn nothing_is_taken_behind_a_fault() {
     let (_, link) = *net.ends.keys().find(|(at, _)| *at == 1).expect("a connection");
     let text = |number| {
         let message = format!("message {number}").into();
-        Record::Text { id: id(number), time: 0, again: false, body: message }.encode()
+        Record::Text { id: id(number), time: 0, again: false, to_all: false, body: message }.encode()
     };
     // A second hello, for which only its kind counts.
     let second = Record::Hello(net.programs[0].handler.hello(Ipv4Addr::LOCALHOST.into())).encode();

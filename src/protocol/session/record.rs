@@ -52,6 +52,8 @@ pub enum Record {
         time: u64,
         /// It was sent before, without a receipt.
         again: bool,
+        /// Its sender wrote it to all peers.
+        to_all: bool,
         /// 1 to [`MAX_TEXT_BYTES`] bytes, possibly of several lines.
         body: Arc<str>,
     },
@@ -123,12 +125,15 @@ impl Record {
     fn encode_fields(&self, to: &mut Vec<u8>) {
         match self {
             Self::Hello(hello) => hello.encode_fields(to),
-            Self::Text { id, time, again, body } => {
+            Self::Text { id, time, again, to_all, body } => {
                 put(to, 1, id.as_bytes());
                 put(to, 2, &time.to_be_bytes());
                 put(to, 3, body.as_bytes());
                 if *again {
                     put(to, 4, &[]);
+                }
+                if *to_all {
+                    put(to, 5, &[]);
                 }
             }
             Self::Receipt(ids) => put(to, 1, &bytes_of(ids)),
@@ -162,6 +167,7 @@ impl Record {
                 id: MessageId::new(fields.array(1)?),
                 time: u64::from_be_bytes(fields.array(2)?),
                 again: fields.flag(4)?,
+                to_all: fields.flag(5)?,
                 body: fields.text(3, MAX_TEXT_BYTES)?.into(),
             },
             RECEIPT => Self::Receipt(ids_of(fields.need(1)?)?),

@@ -127,7 +127,7 @@ fn full_store_queue_leaves_messages_unreceipted() {
     let (mut machine, out) = (machine(), Full::default());
     let source = meets_bob(&mut machine, &out);
     let id = MessageId::new([7; 16]);
-    let message = Message { id, time: 0, again: false, body: "hello".into() };
+    let message = Message { id, time: 0, again: false, to_all: false, body: "hello".into() };
     let link = LinkId(1);
     assert_eq!(out.step(&mut machine, 2).messages(link, BOB, source, vec![message]), Ok(()));
     let (receipts, others, retry_after) = (Vec::new(), vec![id], RETRY_AFTER);
@@ -244,7 +244,13 @@ fn invented_keys_do_not_fill_the_event_queue() {
             out.step(&mut machine, 2).session_down(BOB, None);
             assert_eq!(dials_us(&mut machine, &out, BOB, "Bob", source), Ok(()), "{policy:?}");
         }
-        let message = Message { id: MessageId::new([7; 16]), time: 0, again: false, body: "hello".into() };
+        let message = Message {
+            id: MessageId::new([7; 16]),
+            time: 0,
+            again: false,
+            to_all: false,
+            body: "hello".into(),
+        };
         assert_eq!(out.step(&mut machine, 2).messages(LinkId(1), BOB, bobs, vec![message]), Ok(()));
         // There is room again once the user has read the events.
         out.queue.take(None);

@@ -300,7 +300,7 @@ fn set_clock_expires_no_queued_message() {
     let jump = 20 * 24 * 3_600_000;
     let unlimited = |write| match write {
         StoreOp::Outgoing { to, name, message, status, attempted, assurance, .. } => {
-            StoreOp::Outgoing { to, name, message, to_all: false, status, attempted, assurance, expires: 0 }
+            StoreOp::Outgoing { to, name, message, status, attempted, assurance, expires: 0 }
         }
         other => other,
     };

@@ -116,10 +116,7 @@ fn message_queued_under_doubt_waits_from_then() {
     };
     let expires = wrong + 5_000;
     store
-        .apply(
-            &[StoreOp::Outgoing { to, name, message, to_all: false, status, attempted, assurance, expires }],
-            wrong,
-        )
+        .apply(&[StoreOp::Outgoing { to, name, message, status, attempted, assurance, expires }], wrong)
         .unwrap();
     drop(store);
     let mut store = opened(&dir);

@@ -16,8 +16,7 @@ fn message_is_read_as_it_was_written() {
                 StoreOp::Outgoing {
                     to: key(1),
                     name: name("Alice"),
-                    message: message(1, "to you\nand\0more \u{202e}"),
-                    to_all: true,
+                    message: Message { to_all: true, ..message(1, "to you\nand\0more \u{202e}") },
                     status: ATTEMPTED.0,
                     attempted: true,
                     assurance: Assurance::Verified,
@@ -37,8 +36,9 @@ fn message_is_read_as_it_was_written() {
             row: ours.row,
             peer: key(1),
             name: name("Alice"),
-            direction: Direction::Outgoing { to_all: true, status: ATTEMPTED.0, attempted: true },
+            direction: Direction::Outgoing { status: ATTEMPTED.0, attempted: true },
             id: Some(id(1)),
+            to_all: true,
             time: CLOCK,
             sent: Some(CLOCK - 5),
             assurance: Assurance::Verified,
@@ -51,6 +51,7 @@ fn message_is_read_as_it_was_written() {
             name: None,
             direction: Direction::Incoming { unshown: false, new: true },
             id: None,
+            to_all: false,
             time: CLOCK,
             sent: None,
             assurance: Assurance::Claimed,
@@ -168,16 +169,7 @@ fn only_a_new_send_reopens_a_final_message() {
         for (number, from) in (1..).zip(all_statuses().into_iter().filter(is_final)) {
             let resent = match outgoing(addr(1), number, "x") {
                 StoreOp::Outgoing { to, name, message, status, assurance, expires, .. } => {
-                    StoreOp::Outgoing {
-                        to,
-                        name,
-                        message,
-                        to_all: false,
-                        status,
-                        attempted: true,
-                        assurance,
-                        expires,
-                    }
+                    StoreOp::Outgoing { to, name, message, status, attempted: true, assurance, expires }
                 }
                 other => other,
             };
@@ -228,16 +220,7 @@ fn moved_message_names_only_a_nameless_peer() {
         let store = &mut *tried.store;
         let text = |to, called: Option<PeerName>, number| match outgoing(to, number, "x") {
             StoreOp::Outgoing { to, message, status, attempted, assurance, expires, .. } => {
-                StoreOp::Outgoing {
-                    to,
-                    name: called,
-                    message,
-                    to_all: false,
-                    status,
-                    attempted,
-                    assurance,
-                    expires,
-                }
+                StoreOp::Outgoing { to, name: called, message, status, attempted, assurance, expires }
             }
             other => other,
         };

@@ -73,7 +73,7 @@ fn id(number: u32) -> MessageId {
 }
 
 fn message(number: u32, body: &str) -> Message {
-    Message { id: id(number), time: CLOCK - 5, again: false, body: body.into() }
+    Message { id: id(number), time: CLOCK - 5, again: false, to_all: false, body: body.into() }
 }
 
 fn name(text: &str) -> Option<PeerName> {
@@ -87,7 +87,7 @@ fn outgoing(to: Recipient, number: u32, body: &str) -> StoreOp {
     };
     let (message, expires) = (message(number, body), CLOCK + 1_000);
     let (status, attempted) = QUEUED;
-    StoreOp::Outgoing { to, name: None, message, to_all: false, status, attempted, assurance, expires }
+    StoreOp::Outgoing { to, name: None, message, status, attempted, assurance, expires }
 }
 
 fn changed(to: Recipient, number: u32, (status, attempted): StoredStatus) -> StoreOp {
@@ -109,7 +109,7 @@ fn done(status: DeliveryStatus) -> StoredStatus {
 }
 
 fn direction((status, attempted): StoredStatus) -> Direction {
-    Direction::Outgoing { to_all: false, status, attempted }
+    Direction::Outgoing { status, attempted }
 }
 
 fn incoming(from: u8, numbers: &[u32]) -> StoreOp {

@@ -26,8 +26,11 @@ fn an_assurance() -> impl Strategy<Value = Assurance> {
 }
 
 fn a_message() -> impl Strategy<Value = Message> {
-    (0..6u32, any::<bool>(), "[abc]( [abc]){0,2}")
-        .prop_map(|(number, again, body)| Message { again, ..message(number, &body) })
+    (0..6u32, any::<[bool; 2]>(), "[abc]( [abc]){0,2}").prop_map(|(number, [again, to_all], body)| Message {
+        again,
+        to_all,
+        ..message(number, &body)
+    })
 }
 
 fn a_status() -> impl Strategy<Value = StoredStatus> {
@@ -43,7 +46,6 @@ fn a_write() -> impl Strategy<Value = StoreOp> {
                 to,
                 name,
                 message,
-                to_all: expires % 2 == 0,
                 status,
                 attempted,
                 assurance,

@@ -122,7 +122,8 @@ impl App {
                 let (stamp, text) = (self.clock.now().stamp, body_of(text));
                 let ink = to.peer().and_then(|id| self.labels.name(id)).map_or(Ink::Strong, tui::ink_of);
                 let to = Some((ink, to.label.clone()));
-                Shown { stamp: &stamp, to, text: text.split('\n').collect(), ..Shown::default() }.lines()
+                let (own_name, text) = (&*self.node.name().to_string(), text.split('\n').collect());
+                Shown { stamp: &stamp, to, own_name, text, ..Shown::default() }.lines()
             }
             _ => tui::typed_lines(self.screen.prompt().clone(), line),
         };

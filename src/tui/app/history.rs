@@ -153,7 +153,10 @@ impl App {
     /// Returns all peers in the history, with their labels in the chat.
     pub(super) fn people(&self) -> People {
         let peers = self.node.peers_in_history().unwrap_or_default();
-        People::new(peers).remembered(self.contacts.pins.values()).labelled(self.labels.clone())
+        People::new(peers)
+            .remembered(self.contacts.pins.values())
+            .labelled(self.labels.clone())
+            .with_own_name(self.node.name().as_str())
     }
 
     /// Returns the stored conversations with the chosen recipients.

@@ -12,6 +12,7 @@ use crate::model::invitation::Invitation;
 use crate::model::key::PublicKey;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::profile;
+use crate::tui::menu::trust::blocked_invitation;
 use crate::tui::{self, Ink, Line};
 
 /// Time between two writes of the introductions, unless the user decides something: a contact can
@@ -54,8 +55,7 @@ impl App {
             return None;
         }
         if known.as_ref().is_some_and(|pin| pin.blocked) {
-            let key = tui::beginning(*key);
-            self.refuse(format!("The invitation is from a blocked key. /unblock {key} unblocks it."));
+            self.refuse(blocked_invitation(*key));
             return None;
         }
         let id = PeerId::Key(*key);

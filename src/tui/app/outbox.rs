@@ -45,7 +45,11 @@ impl App {
                 Listed::SentAgain => app.is_listed_no_more(),
             }),
             Outbox::Again(which) => self.each_listed(which, true, |app, listed| match listed {
-                Listed::Waiting(to, message) => Some(app.node.command(Command::TryNow(to, message.id))),
+                Listed::Waiting(to, message) => {
+                    let label = app.labels.label(to, None);
+                    app.say(format!("Trying {label} again: {}", quoted(&message.body)));
+                    Some(app.node.command(Command::TryNow(to, message.id)))
+                }
                 Listed::Failed(to, message, name) => {
                     let message = Message { time: clock::millis(), ..message };
                     Some(app.node.command(Command::SendAgain { to, message, name }))
@@ -108,8 +112,13 @@ impl App {
             self.node.messages(&query).unwrap_or_default().into_iter().filter(did_not_arrive).collect();
         let waits = waiting.iter().map(|waiting| Listed::Waiting(waiting.to, waiting.message.clone()));
         let failures = failed.iter().filter_map(|entry| {
-            let message =
-                Message { id: entry.id?, time: entry.time, again: true, body: Arc::clone(&entry.body) };
+            let message = Message {
+                id: entry.id?,
+                time: entry.time,
+                again: true,
+                to_all: entry.to_all,
+                body: Arc::clone(&entry.body),
+            };
             Some(Listed::Failed(entry.peer, message, entry.name.clone()))
         });
         self.outbox = waits.chain(failures).take(MAX_LISTED).collect();

@@ -28,7 +28,8 @@ impl App {
         self.stale = true;
         self.contacts.is_decided |= matches!(event, Event::Decided(_)) && !self.contacts.reports_edit(event);
         self.follow(event);
-        event.each_who(|who| self.meet(who));
+        let is_new_name = matches!(event, Event::Renamed(_));
+        event.each_who(|who| self.meet(who, is_new_name));
         let moment = self.clock.now();
         let late = match event {
             Event::Message { sent: Some(sent), .. } => self.clock.late(*sent, clock::millis()),
@@ -282,7 +283,7 @@ impl App {
         let who = PeerInfo { id, name, addr, claimed: None, verification };
         let node = &self.node;
         let renamed = self.labels.meet_again(&who, |id| standing(node, id));
-        self.are_renamed(who.id, who.name.as_ref(), renamed);
+        self.are_renamed(who.id, who.name.as_ref(), renamed, false);
     }
 
     /// A peer is forgotten: no line goes to it any more.
@@ -414,19 +415,26 @@ impl App {
         Voice { labels: &self.labels, full, rows, is_new: false, late: "", stamp, date: clock::date }
     }
 
-    /// Updates the label of a peer, and shows a change.
-    fn meet(&mut self, who: &PeerInfo) {
+    /// Updates the label of a peer, and shows a change. A peer that has just said its new name in a
+    /// session has `is_new_name`: sessions limit how often that is.
+    fn meet(&mut self, who: &PeerInfo, is_new_name: bool) {
         // An unproven claim changes no label.
         if matches!(who.verification, Verification::Claims(_)) {
             return;
         }
         let node = &self.node;
         let renamed = self.labels.meet(who, |id| standing(node, id));
-        self.are_renamed(who.id, who.name.as_ref(), renamed);
+        self.are_renamed(who.id, who.name.as_ref(), renamed, is_new_name);
     }
 
     /// Shows changed labels. `met` may have one, `renamed` have.
-    fn are_renamed(&mut self, met: Recipient, name: Option<&PeerName>, renamed: Vec<Renamed>) {
+    fn are_renamed(
+        &mut self,
+        met: Recipient,
+        name: Option<&PeerName>,
+        renamed: Vec<Renamed>,
+        is_new_name: bool,
+    ) {
         if let Some(with) = self.menu.conversation().filter(|with| with.peer() == Some(met)) {
             let label = self.labels.label(met, name);
             if label != with.label {
@@ -448,10 +456,14 @@ impl App {
                     renamed.now, renamed.before
                 ));
             }
-            // On a pipe, every line shows the name and the address.
-            if self.screen.is_terminal() {
-                let (stamp, addr) = (self.clock.now().stamp, self.node.dialed_at(renamed.id));
-                let line = self.voice(&stamp).renamed(&renamed, addr);
+            let (stamp, addr) = (self.clock.now().stamp, self.node.dialed_at(renamed.id));
+            let line = self.voice(&stamp).renamed(&renamed, addr);
+            if is_new_name && renamed.id == met {
+                if !self.node.is_muted(met) {
+                    self.tell_now(vec![line]);
+                }
+            } else if self.screen.is_terminal() {
+                // On a pipe, every line shows the name and the address.
                 self.notice(self.subject(renamed.id, addr), NoticeKind::Called, vec![line]);
             }
         }

@@ -11,7 +11,7 @@ pub(super) static CHAT: Spec = Spec {
     long: "The prompt shows who gets the lines. Commands and @WHOM still work. To send a line \
            that starts with / or @, type // or @@. Without WHOM, p2p-chat asks.",
     row: Some((&["/chat", "/back"], "send every line to a peer; return to the menu")),
-    completes: Argument::Peer(""),
+    completes: Argument::Peers(""),
     read: |menu, typed| menu.with_peer(AskKind::Chat, typed),
     ..COMMAND
 };

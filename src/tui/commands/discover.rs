@@ -16,7 +16,7 @@ pub(super) static DISCOVER: Spec = Spec {
            know your key recognize you, and connects you only to contacts. off neither announces \
            you nor looks for peers. The choice applies until p2p-chat ends; --discover sets it for each start. \
            Without WHO, it shows who can discover you.",
-    completes: Argument::Word(&["on", "contacts", "off"]),
+    completes: Argument::Words(&[&["on", "contacts", "off"]]),
     read: |_, typed| match typed.rest {
         "" | "on" | "contacts" | "off" => typed.to_app(),
         _ => refused("Type on, contacts or off after /discover."),

@@ -14,7 +14,7 @@ pub(super) static HISTORY: Spec = Spec {
            Messages from muted peers are included. `p2p-chat history` can also export and \
            delete messages, even while p2p-chat runs. With --no-history, messages are gone \
            when p2p-chat ends.",
-    completes: Argument::Peer(""),
+    completes: Argument::Peers(""),
     read: |_, typed| history(typed),
     ..COMMAND
 };

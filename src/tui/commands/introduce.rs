@@ -14,7 +14,7 @@ pub(super) static INTRODUCE: Spec = Spec {
            introductions a day from you. Without names, it lists the introductions that wait: who \
            has accepted, and who has not.",
     row: Some((&["/introduce", "/ignore"], "introduce two contacts; ignore an introduction")),
-    completes: Argument::Peer(" "),
+    completes: Argument::Pair,
     read: |_, typed| match typed.rest {
         "" => typed.to_app(),
         words => introductions::introduce(words, typed.directory),

@@ -1,6 +1,7 @@
 //! `/outbox`. `app/outbox.rs` carries it out.
 
 use super::{COMMAND, Spec, Typed};
+use crate::tui::complete::Argument;
 use crate::tui::menu::{Act, Outbox, Turn, act, first_word, refused};
 
 pub(super) static OUTBOX: Spec = Spec {
@@ -11,6 +12,7 @@ pub(super) static OUTBOX: Spec = Spec {
            p2p-chat is not running. `/outbox cancel 2` cancels the second message of the list, \
            and `/outbox again 2` tries it again at once. `all` instead of a number means all \
            of them.",
+    completes: Argument::Words(&[&["cancel", "again"], &["all"]]),
     read: |_, typed| outbox(typed),
     ..COMMAND
 };

@@ -22,7 +22,7 @@ pub(super) static CONNECT: Spec = Spec {
     short: "connect to a peer, or to all known peers",
     long: "WHOM may be an ip:port that is not in the list yet. Without WHOM, p2p-chat asks.",
     row: Some((&["/connect", "/disconnect"], "connect to or disconnect from a peer, or all")),
-    completes: Argument::Peer(""),
+    completes: Argument::Peers(""),
     read: |menu, typed| menu.with_peer(AskKind::Connect, typed),
     ..COMMAND
 };
@@ -33,7 +33,7 @@ pub(super) static DISCONNECT: Spec = Spec {
     short: "disconnect from a peer, or from all",
     long: "p2p-chat says goodbye and does not dial the peer again until one of you sends a \
            message or connects. Without WHOM, p2p-chat asks.",
-    completes: Argument::Peer(""),
+    completes: Argument::Peers(""),
     read: |menu, typed| menu.with_peer(AskKind::Disconnect, typed),
     ..COMMAND
 };

@@ -14,7 +14,7 @@ pub(super) static POLICY: Spec = Spec {
            /accept. strict refuses them. The policy applies until p2p-chat ends, to strangers \
            that are not in the list yet. A new key with the name of a contact always waits.",
     row: Some((&["/policy", "/discover"], "how to treat strangers; who can discover you")),
-    completes: Argument::Word(&["accept-new", "ask", "strict"]),
+    completes: Argument::Words(&[&["accept-new", "ask", "strict"]]),
     read: |_, typed| match typed.rest {
         "" => typed.to_app(),
         "accept-new" => perform(Command::SetPolicy(Policy::AcceptNew)),

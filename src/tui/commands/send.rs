@@ -12,7 +12,7 @@ pub(super) static MSG: Spec = Spec {
     short: "the same as @WHOM MESSAGE; so is /dm",
     long: "Without MESSAGE you are asked for it.",
     row: Some((&["@WHOM MESSAGE", "/msg"], "send a message; @all skips unencrypted strangers")),
-    completes: Argument::Peer(" "),
+    completes: Argument::Peers(" "),
     takes_message: true,
     read: |menu, typed| match typed.rest {
         "" => refused("Type a recipient and a message, like /msg bob see you at 5."),

@@ -19,7 +19,9 @@ pub(super) static SHOW: Spec = Spec {
         match app.screen.long_message(number) {
             Some(lines) => app.out.extend(lines),
             None if !app.screen.is_terminal() => app.say("Here every message is shown in full."),
-            None => app.say(format!("There is no cut message {number}. p2p-chat keeps the last 20.")),
+            None => {
+                app.say(format!("No message has the number {number}. /show knows the last 20 long ones."))
+            }
         }
         None
     },

@@ -50,6 +50,7 @@ pub(crate) fn from_bob(row: i64, body: &str) -> StoredMessage {
         name: Some(PeerName::new("Bob")),
         direction: Direction::Incoming { unshown: false, new: false },
         id: None,
+        to_all: false,
         time: TIME + row.unsigned_abs() * 1_000,
         sent: None,
         assurance: Assurance::Encrypted,
@@ -62,7 +63,7 @@ pub(crate) fn to(row: i64, id: u8, status: DeliveryStatus) -> StoredMessage {
     StoredMessage {
         peer: at(5_000 + u16::try_from(row).unwrap()),
         name: Some(PeerName::new(&format!("N{row}"))),
-        direction: Direction::Outgoing { to_all: false, status, attempted: false },
+        direction: Direction::Outgoing { status, attempted: false },
         id: Some(MessageId::new([id; ID_BYTES])),
         sent: Some(TIME),
         assurance: Assurance::Plain,

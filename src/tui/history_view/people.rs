@@ -25,6 +25,7 @@ pub struct People {
     /// How many peers have each name.
     owners: HashMap<String, usize>,
     labels: Labels,
+    own_name: String,
     /// The peers that only the history knows.
     former: HashSet<Recipient>,
 }
@@ -38,7 +39,14 @@ impl People {
         for (_, name) in named() {
             *owners.entry(folded(name.as_str())).or_default() += 1;
         }
-        Self { last, owners, peers, labels: Labels::default(), former: HashSet::new() }
+        Self {
+            last,
+            owners,
+            peers,
+            labels: Labels::default(),
+            own_name: String::new(),
+            former: HashSet::new(),
+        }
     }
 
     /// Gives the peers whose messages had no name the names of their pins.
@@ -72,6 +80,17 @@ impl People {
             }
         }
         self
+    }
+
+    /// Sets the name of the user.
+    pub fn with_own_name(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.own_name);
+        self
+    }
+
+    /// Returns the name of the user.
+    pub(crate) fn own_name(&self) -> &str {
+        &self.own_name
     }
 
     /// Returns the label of a peer that had this name at the time, and the contact that the name

@@ -3,7 +3,8 @@
 use super::grouping::HistoryMessage;
 use super::people::People;
 use super::words::{outcome, with};
-use crate::tui::message::{Shown, sent_mark};
+use crate::model::stored::Direction;
+use crate::tui::message::{ALL, Shown, sent_mark};
 use crate::tui::style::{Ink, Line};
 
 /// Returns the lines of a message after `stamp`. `late` says when it was sent if it came much
@@ -15,10 +16,13 @@ pub(crate) fn lines(
     people: &People,
 ) -> Vec<Line> {
     let who = (Ink::Faint, with(message, people, |name| name));
-    let (from, to) =
-        if message.first.direction.is_outgoing() { (None, Some(who)) } else { (Some(who), None) };
+    let all = || (Ink::Faint, ALL.to_owned());
+    let (from, to) = match message.first.direction {
+        Direction::Outgoing { .. } => (None, Some(who)),
+        Direction::Incoming { .. } => (Some(who), message.first.to_all.then(all)),
+    };
     let (text, marks) = (message.first.body.split('\n').collect(), outcome(message) + &sent_mark(late));
-    let lines = Shown { stamp, from, to, text, marks }.lines();
+    let lines = Shown { stamp, from, to, own_name: people.own_name(), text, marks }.lines();
     lines.into_iter().map(|line| line.in_ink(Ink::Faint)).collect()
 }
 
@@ -29,11 +33,11 @@ mod tests {
     use super::*;
     use crate::model::delivery::DeliveryStatus;
     use crate::model::name::PeerName;
-    use crate::model::stored::{Assurance, Direction, StoredMessage};
+    use crate::model::stored::{Assurance, StoredMessage};
     use crate::model::untrusted::harmless;
 
     fn shown(rows: impl IntoIterator<Item = StoredMessage>) -> String {
-        let people = People::new(vec![(key(1), Some(PeerName::new("Bob")))]);
+        let people = People::new(vec![(key(1), Some(PeerName::new("Bob")))]).with_own_name("Alice");
         let mut grouping = Grouping::default();
         let mut messages: Vec<HistoryMessage> =
             rows.into_iter().filter_map(|row| grouping.take(row)).collect();
@@ -47,14 +51,18 @@ mod tests {
         let verified = StoredMessage { assurance: Assurance::Verified, ..from_bob(1, "really me") };
         let claimed = StoredMessage { assurance: Assurance::Claimed, ..from_bob(1, "me, too") };
         let delivered = to(2, 1, DeliveryStatus::Delivered).direction;
-        let out = StoredMessage { direction: delivered, ..from_bob(2, "hello") };
+        let out = StoredMessage { direction: delivered.clone(), ..from_bob(2, "hello") };
+        let acts = StoredMessage { direction: delivered, ..from_bob(2, "/me waves") };
+        let to_all = StoredMessage { to_all: true, ..from_bob(1, "soup is ready") };
         for (entry, line) in [
             (from_bob(1, "hi"), "[14:03:07] Bob: hi\n"),
             (from_bob(1, "/me waves"), "[14:03:07] ** Bob waves\n"),
             (from_bob(1, "/me "), "[14:03:07] Bob: /me \n"),
             (verified, "[14:03:07] Bob (verified): really me\n"),
             (claimed, "[14:03:07] Bob (unencrypted, unproven): me, too\n"),
+            (to_all, "[14:03:07] Bob → all: soup is ready\n"),
             (out, "[14:03:07] → Bob: hello (delivered)\n"),
+            (acts, "[14:03:07] → Bob: ** Alice waves (delivered)\n"),
             (from_bob(1, "one\ntwo"), "[14:03:07] Bob: one\n  │ two\n"),
         ] {
             assert_eq!(shown([entry]), line);
@@ -82,8 +90,7 @@ mod tests {
     fn message_to_all_names_no_recipients() {
         let rows = (1..=2).map(|row| {
             let status = if row == 1 { QUEUED } else { DeliveryStatus::Delivered };
-            let direction = Direction::Outgoing { to_all: true, status, attempted: false };
-            StoredMessage { direction, ..to(row, 1, QUEUED) }
+            StoredMessage { to_all: true, ..to(row, 1, status) }
         });
         assert_eq!(shown(rows), "[14:03:07] → all: hello (1 queued, 1 delivered)\n");
     }

@@ -3,7 +3,7 @@
 use super::grouping::{HistoryMessage, MOST_NAMED};
 use super::people::{People, remark};
 use crate::model::delivery::{DeliveryStatus, FailureReason};
-use crate::model::stored::Direction;
+use crate::tui::message::ALL;
 
 /// Returns the word for the status of an outgoing message. `attempted` says that it may have been
 /// sent. Scripts read these words (docs/HISTORY.md), so they never change.
@@ -30,8 +30,8 @@ pub(crate) fn state(status: &DeliveryStatus, attempted: bool) -> &'static str {
 
 /// Returns the sender, or the recipients as far as they fit. Each name is as `show` has it.
 pub(crate) fn with(message: &HistoryMessage, people: &People, show: impl Fn(String) -> String) -> String {
-    if let Direction::Outgoing { to_all: true, .. } = message.first.direction {
-        return show("all".to_owned());
+    if message.first.to_all && message.first.direction.is_outgoing() {
+        return show(ALL.to_owned());
     }
     let named = |at: usize| {
         message

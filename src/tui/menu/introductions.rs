@@ -1,10 +1,12 @@
 //! `/introduce`, and `/accept` and `/ignore` for an introduction.
 
-use super::talk::first_word;
+use super::talk::{first_word, for_one_peer};
 use super::{Act, Directory, Named, Turn, act, find, refused, shown};
 use crate::core::IntroducedPeer;
 use crate::model::key::PublicKey;
 use crate::model::name::folded;
+use crate::model::peer_id::{PeerId, Recipient};
+use crate::tui::people::Chosen;
 use crate::tui::words::beginning;
 
 /// The minimum number of characters of a key that select an introduction.
@@ -33,13 +35,26 @@ fn contact(word: &str, directory: &dyn Directory) -> Result<PublicKey, String> {
             let key = chosen.peer().and_then(|id| id.public_key());
             let pin = key.and_then(|key| directory.pin_of(key.into()));
             let contact = pin.filter(|pin| pin.contact && !pin.blocked);
-            contact.map(|pin| pin.key).ok_or_else(|| {
-                format!("{} is not a contact with a key and cannot be introduced.", chosen.label)
-            })
+            contact.map(|pin| pin.key).ok_or_else(|| no_contact(&chosen, word))
         }
         Ok(Named::Perhaps(chosen)) => Err(crate::tui::people::did_you_mean(word, &chosen.label)),
         Ok(Named::NeedsPort(_)) => Err(format!("No contact matches \"{}\".", shown(word))),
         Err(lost) => Err(lost.sentence_for_one(word)),
+    }
+}
+
+/// Says why a recipient cannot be introduced, and what would be right.
+fn no_contact(chosen: &Chosen, word: &str) -> String {
+    let label = &chosen.label;
+    match chosen.peer() {
+        None => for_one_peer("/introduce"),
+        Some(Recipient::Peer(PeerId::Key(_))) => {
+            format!("{label} is not a contact yet: /add {}", shown(word))
+        }
+        Some(Recipient::Peer(PeerId::Legacy(_))) => {
+            format!("{label} is unencrypted and has no key, so they cannot be introduced.")
+        }
+        Some(Recipient::Address(_)) => format!("{label} has not shown a key yet: /connect {}", shown(word)),
     }
 }
 

@@ -29,6 +29,7 @@ pub(in crate::tui) struct People {
     queued: Vec<Recipient>,
     blocked_legacy: Vec<PeerInfo>,
     blocked_sources: Vec<SourcePrefix>,
+    discovered: Vec<PeerInfo>,
 }
 
 impl People {
@@ -136,6 +137,10 @@ impl Directory for People {
             met.name.as_ref().is_some_and(is_called) || is_at(met, word)
         };
         self.refused.iter().filter(fits).cloned().collect()
+    }
+
+    fn discovered(&self) -> Vec<PeerInfo> {
+        self.discovered.clone()
     }
 
     fn queued(&self, id: Recipient) -> usize {
@@ -307,7 +312,7 @@ fn alias_like_a_command_or_recipient_is_refused() {
         assert_eq!((act, refused), (None, true), "{lines:?}");
         assert!(
             said.ends_with(
-                "An alias cannot begin with / or @, which start a command or a recipient; how about `boss`?"
+                "An alias cannot begin with / or @, which start a command or a recipient. Try boss."
             ),
             "{said}"
         );
@@ -396,7 +401,7 @@ fn refused_line_of_a_script_takes_no_answer() {
         (&["6", "9"], "\"9\" is not a number from 0 to 8."),
         (&["6", "5", "all"], "Type one peer, not all."),
         (&["6", "6", "bob", "/boss"], "An alias cannot begin with / or @"),
-        (&["/name", "two words"], "how about `two_words`?"),
+        (&["/name", "two words"], "Try two_words."),
         (&["/forget 127.0.0.1:5004", "perhaps"], "Expected yes or no. Nothing changed."),
         (&["@bo secret"], "No contact matches \"bo\". Did you mean Bob?"),
         (&["1", "bob", " "], "An empty message is not sent."),

@@ -61,6 +61,9 @@ impl Menu {
     pub(super) fn asks_to_add(&mut self, pasted: &str, directory: &dyn Directory) -> Turn {
         match pasted.parse::<Invitation>() {
             Ok(invitation) if directory.is_own_key(invitation.key) => act(Act::AddInvited(invitation)),
+            Ok(Invitation { key, .. }) if directory.pin_of(key.into()).is_some_and(|pin| pin.blocked) => {
+                refused(blocked_invitation(key))
+            }
             Ok(_) if !self.asks_again => refused("To add a contact, type /add before the invitation."),
             Ok(invitation) => {
                 self.asking = Asking::Sure(Sure::Add(invitation));
@@ -86,6 +89,11 @@ impl Menu {
             _ => refused("Expected yes or no. Nothing changed."),
         }
     }
+}
+
+/// Says that an invitation is from a blocked peer.
+pub(in crate::tui) fn blocked_invitation(key: PublicKey) -> String {
+    format!("The invitation is from a blocked key. /unblock {} unblocks it.", beginning(key))
 }
 
 /// Returns a key, or the beginning of a waiting or known one, that is written in groups, as lines

@@ -61,7 +61,15 @@ fn said(text: &str) -> Event {
 }
 
 fn said_by(from: PeerInfo, text: &str) -> Event {
-    Event::Message { from, text: Text::new(text), cut: false, sent: None, again: false, row: None }
+    Event::Message {
+        from,
+        text: Text::new(text),
+        cut: false,
+        sent: None,
+        again: false,
+        to_all: false,
+        row: None,
+    }
 }
 
 fn sent(status: DeliveryStatus, parts: (usize, usize)) -> String {
@@ -77,6 +85,7 @@ fn message_line_has_time_name_address_and_text() {
         cut: false,
         sent: None,
         again: false,
+        to_all: false,
         row: None,
     };
     assert_eq!(told(&event), "[14:03:07] Bob (127.0.0.1:5001): Hello");
@@ -158,8 +167,15 @@ fn multiline_text_controls_nothing() {
 #[test]
 fn repeated_message_has_a_remark() {
     let from = PeerInfo { verification: Verification::Encrypted, ..bob() };
-    let event =
-        Event::Message { from, text: Text::new("hi"), cut: false, sent: None, again: true, row: None };
+    let event = Event::Message {
+        from,
+        text: Text::new("hi"),
+        cut: false,
+        sent: None,
+        again: true,
+        to_all: false,
+        row: None,
+    };
     assert_eq!(told_in(&event, false), "[14:03:07] Bob: hi [may have been shown before]");
 }
 
@@ -168,7 +184,7 @@ fn message_that_came_late_says_when_sent() {
     let labels = Labels::default();
     let late = "Mon 14:03";
     let voice = Voice { labels: &labels, full: false, rows: true, is_new: false, late, stamp: "", date };
-    let shown: Vec<Line> = voice.message(&bob(), &Text::new("one ⏎ two"), false, true);
+    let shown: Vec<Line> = voice.message(&bob(), &Text::new("one ⏎ two"), false, false, true);
     assert!(shown[0].to_string().ends_with(": one"), "{shown:?}");
     assert_eq!(shown[1].to_string(), "  │ two [may have been shown before] (sent Mon 14:03)");
 }
@@ -198,6 +214,7 @@ fn claimed_address_is_marked_as_claimed() {
         cut: false,
         sent: None,
         again: false,
+        to_all: false,
         row: None,
     };
     assert_eq!(told(&event), "[14:03:07] Bob (127.0.0.1:5001, claims to be 127.0.1.1:5001): x");

@@ -5,8 +5,8 @@ use crate::model::address::PeerAddr;
 use crate::model::message::{LINE_MARK, MAX_RECEIVED_BYTES};
 use crate::model::peer_id::Recipient;
 use crate::model::untrusted::Text;
-use crate::tui::labels::{Labels, Renamed};
-use crate::tui::message::{IN_DOUBT, Shown, sent_mark};
+use crate::tui::labels::{Labels, MARK, Renamed};
+use crate::tui::message::{ALL, IN_DOUBT, Shown, sent_mark};
 use crate::tui::style::{Ink, Line, ink_of};
 
 /// The sign after the name of a verified peer, where signs are shown.
@@ -169,7 +169,7 @@ impl Voice<'_> {
     }
 
     /// Returns the lines of a message.
-    pub fn message(&self, from: &PeerInfo, text: &Text, cut: bool, again: bool) -> Vec<Line> {
+    pub fn message(&self, from: &PeerInfo, text: &Text, to_all: bool, cut: bool, again: bool) -> Vec<Line> {
         let mut marks = if cut { cut_words() } else { String::new() };
         if again {
             marks.push_str(IN_DOUBT);
@@ -177,14 +177,26 @@ impl Voice<'_> {
         marks.push_str(&sent_mark((!self.late.is_empty()).then(|| self.late.to_owned())));
         let has_lines = matches!(from.verification, Verification::Verified | Verification::Encrypted);
         let from = Some((self.ink(from), self.named(from) + self.proof_word(from)));
-        Shown { stamp: self.stamp, from, to: None, text: self.split(text, has_lines), marks }.lines()
+        let to = to_all.then(|| (Ink::Plain, ALL.to_owned()));
+        let text = self.split(text, has_lines);
+        Shown { stamp: self.stamp, from, to, text, marks, ..Shown::default() }.lines()
     }
 
-    /// Returns the line about the new label of a peer that is dialed at `addr`.
+    /// Returns the line about the new label of a peer that is dialed at `addr`. A label that only
+    /// gets or loses its suffix is no new name.
     pub fn renamed(&self, renamed: &Renamed, addr: Option<PeerAddr>) -> Line {
         let Renamed { id, before, now } = renamed;
         let ink = self.labels.name(*id).map_or(Ink::Plain, ink_of);
-        self.notice_of(ink, format!("{before} ({})", place(*id, addr)), format!(" is now called {now}."))
+        let is_suffixed =
+            |long: &str, short: &str| long.strip_prefix(short).is_some_and(|end| end.starts_with(MARK));
+        let rest = if is_suffixed(now, before) {
+            format!(" is shown as {now}, to tell two peers apart.")
+        } else if is_suffixed(before, now) {
+            format!(" is shown as {now} again.")
+        } else {
+            format!(" is now called {now}.")
+        };
+        self.notice_of(ink, format!("{before} ({})", place(*id, addr)), rest)
     }
 
     pub(super) fn notice(&self, text: impl Into<String>) -> Line {

@@ -182,7 +182,7 @@ fn message_is_shown_once_when_complete() {
     alice.sees(&format!("{} [encrypted]: in two halves", bob.shown()));
     talk.closes();
     let mut talk = greeted(&bob, &alice);
-    let again = Record::Text { id, time: now(), again: true, body: "in two halves".into() };
+    let again = Record::Text { id, time: now(), again: true, to_all: false, body: "in two halves".into() };
     talk.says(&again.encode()).expect("she hears");
     assert_eq!(talk.hears(), Ok(Record::Receipt(vec![id])));
     talk.closes();
@@ -210,7 +210,7 @@ fn rule_breaking_session_ends_and_shows_nothing() {
         with_lines(bob.hello(), DIAL_LINE, OK_LINE),
         vec![2, 0xff, 0xff, 0xff],
         [99, 0, 0, 0].repeat(17),
-        Record::Text { id: new_id(), time: 0, again: false, body: "".into() }.encode(),
+        Record::Text { id: new_id(), time: 0, again: false, to_all: false, body: "".into() }.encode(),
     ];
     for fault in behind_hello {
         let mut talk = greeted(&bob, &alice);

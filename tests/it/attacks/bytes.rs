@@ -72,7 +72,7 @@ impl Program {
 
     /// Requests that the peer with this key at this address gets a message.
     fn says(&self, id: MessageId, to: SocketAddrV4, key: PublicKey) {
-        let message = Message { id, time: 0, again: false, body: SECRET.into() };
+        let message = Message { id, time: 0, again: false, to_all: false, body: SECRET.into() };
         self.sessions.command(SessionCommand::Request(SessionRequest {
             job: JobId(1),
             addrs: vec![PeerAddr::of(to.into()).expect("an address of a peer")],

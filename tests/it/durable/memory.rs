@@ -25,7 +25,13 @@ const EXPIRE: Duration = Duration::from_secs(3_600);
 
 /// A message of so many bytes.
 fn message(number: u8, bytes: usize) -> Message {
-    Message { id: MessageId::new([number; 16]), time: 1, again: false, body: "x".repeat(bytes).into() }
+    Message {
+        id: MessageId::new([number; 16]),
+        time: 1,
+        again: false,
+        to_all: false,
+        body: "x".repeat(bytes).into(),
+    }
 }
 
 /// A queued message of an earlier command.
@@ -34,7 +40,6 @@ fn queued(number: u8, bytes: usize) -> StoreOp {
         to: Recipient::key(PublicKey::new([1; 32])),
         name: None,
         message: message(number, bytes),
-        to_all: false,
         status: DeliveryStatus::Queued(PendingReason::InLine),
         attempted: false,
         assurance: Assurance::Encrypted,

@@ -119,7 +119,7 @@ fn hanging_peer_delays_no_message_to_another() {
         pair.alice.sees_all_of(&[&|line| line.contains(&delivered), &|line| {
             is_queued(line) && line.contains("Bob")
         }]);
-        carol.sees(&format!("[encrypted]: {text}"));
+        carol.sees(&format!("[encrypted] → all: {text}"));
         assert_eq!(pair.bob_was_shown(&text), 1, "{fault:?}");
     }
 }

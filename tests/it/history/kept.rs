@@ -63,7 +63,7 @@ impl Kept {
 
     fn message(&self, body: &str) -> Message {
         let id = MessageId::new(self.ids.to_be_bytes());
-        Message { id, time: self.clock - 1_000, again: false, body: body.into() }
+        Message { id, time: self.clock - 1_000, again: false, to_all: false, body: body.into() }
     }
 
     /// The holder of a key writes.
@@ -101,19 +101,11 @@ impl Kept {
                 Recipient::Peer(PeerId::Key(_)) => Assurance::Encrypted,
                 Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => Assurance::Plain,
             };
-            let (message, name) = (self.message(body), Some(PeerName::new(name)));
+            let message = Message { to_all: several, ..self.message(body) };
+            let name = Some(PeerName::new(name));
             let (to, status, expires) = (*to, status.clone(), self.clock + 1_000_000_000_000);
             let attempted = status == DeliveryStatus::Queued(PendingReason::NoReceipt);
-            self.write(StoreOp::Outgoing {
-                to,
-                name,
-                message,
-                to_all: several,
-                status,
-                attempted,
-                assurance,
-                expires,
-            });
+            self.write(StoreOp::Outgoing { to, name, message, status, attempted, assurance, expires });
         }
         self
     }

@@ -63,8 +63,8 @@ fn three_strangers_find_each_other() {
         }
     }
     alice.types(&["@all soup is ready"]);
-    bob.has_seen("[encrypted]: soup is ready");
-    carol.has_seen("[encrypted]: soup is ready");
+    bob.has_seen("[encrypted] → all: soup is ready");
+    carol.has_seen("[encrypted] → all: soup is ready");
     // His announcement may arrive after the session that he has opened.
     until(SOON, "Bob is listed as of the network", || {
         alice.lists(at("10.83.0.2", PORT)).expect("Bob is listed").contains("connected  lan ")

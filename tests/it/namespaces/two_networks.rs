@@ -17,7 +17,7 @@ fn each_peer_is_reached_over_its_own_network() {
     carol.has_seen("* Bob (10.81.2.2:5000) is online");
     carol.types(&["@all soup is ready"]);
     for peer in [&mut alice, &mut bob] {
-        peer.sees("[encrypted]: soup is ready");
+        peer.sees("[encrypted] → all: soup is ready");
         peer.types(&["/reply thank you"]);
         peer.sees("Delivered to Carol");
     }
@@ -34,7 +34,7 @@ fn each_peer_is_reached_over_its_own_network() {
     }
     carol.types(&["@all second helping"]);
     for peer in [&mut alice, &mut bob] {
-        peer.sees("[encrypted]: second helping");
+        peer.sees("[encrypted] → all: second helping");
     }
     for peer in [&alice, &bob, &carol] {
         let printed = peer.printed();

@@ -68,7 +68,7 @@ fn notices_not_shown_are_counted_after_a_minute() {
         drops_by(&eve, carol.addr(), name);
     }
     // The user learns how many there were, and what was last.
-    let last = carol.sees_within(" more like this)", COUNTED_WITHIN);
+    let last = carol.sees_within(" earlier notices not shown)", COUNTED_WITHIN);
     assert!(last.contains(&format!("({}) left (", eve.addr())), "{last}");
 }
 

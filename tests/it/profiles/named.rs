@@ -37,7 +37,7 @@ fn name_key_and_history_survive_a_rename() {
 /// Bob with a Cyrillic letter, and the sentence that refuses it.
 const MIXED: &str = "B\u{43e}b";
 const MIXED_WHY: &str = "A name cannot mix scripts, such as Latin and Cyrillic, because their letters look \
-                         alike; how about `Bob`?";
+                         alike. Try Bob.";
 
 #[test]
 fn new_name_of_two_scripts_is_refused() {
@@ -180,7 +180,7 @@ fn alias_is_refused_as_own_name() {
     for (wrong, right) in [("/boss", "boss"), ("@boss", "boss")] {
         alice.types(&[&format!("/alias bob {wrong}")]);
         alice.sees(&format!(
-            "An alias cannot begin with / or @, which start a command or a recipient; how about `{right}`?"
+            "An alias cannot begin with / or @, which start a command or a recipient. Try {right}."
         ));
     }
     alice.types(&["/alias bob Boss"]);
@@ -283,7 +283,7 @@ fn damaged_profile_file_is_refused_unchanged() {
     let path = folder(&data, "alice").join("profile.toml");
     for (text, line, words) in [
         ("name = \"Alice\"\nport = \"x\"\n", 2, "expected a number instead of the text"),
-        ("name = \"a b\"\n", 1, "how about `a_b`?"),
+        ("name = \"a b\"\n", 1, "Try a_b."),
     ] {
         fs::write(&path, text).expect("written");
         // The damaged profile may have this name.

@@ -212,7 +212,7 @@ impl World {
         };
         self.typed.insert(id, typed);
         self.keyed_mut(pid).messages.insert(op, Sent { id, waiting: 0, ended: 0 });
-        Message { id, time: self.clock(), again: false, body: body.into() }
+        Message { id, time: self.clock(), again: false, to_all: false, body: body.into() }
     }
 
     /// A peer has proven itself at an address, and gets the messages for that address.

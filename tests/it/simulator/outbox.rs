@@ -53,7 +53,8 @@ impl World {
         let entry = &entries[at];
         let Some(id) = entry.id else { return };
         let parts = plain::messages_for(&entry.body, &self.ours(pid).name).unwrap_or_default();
-        let message = Message { id, time: self.clock(), again: true, body: entry.body.clone() };
+        let message =
+            Message { id, time: self.clock(), again: true, to_all: false, body: entry.body.clone() };
         let op = OpId(self.ours(pid).ops + 1);
         let keyed = self.keyed_mut(pid);
         keyed.messages.insert(op, Sent { id, waiting: 0, ended: 0 });

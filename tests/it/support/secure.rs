@@ -347,7 +347,7 @@ pub(crate) fn now() -> u64 {
 
 /// A text of one's own, as bytes.
 pub(crate) fn text(id: MessageId, body: &str) -> Vec<u8> {
-    Record::Text { id, time: now(), again: false, body: body.into() }.encode()
+    Record::Text { id, time: now(), again: false, to_all: false, body: body.into() }.encode()
 }
 
 impl Shared {

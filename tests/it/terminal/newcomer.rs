@@ -62,7 +62,7 @@ fn newcomer_is_asked_until_name_and_port_fit() {
     let newcomer = Terminal::start(newcomer(), ROWS, 100);
     line_stands(&newcomer, "Enter your name: ", "", "");
     newcomer.enters("Alice Smith");
-    newcomer.waits_for("A name is one word, without spaces; how about `Alice_Smith`?");
+    newcomer.waits_for("A name is one word, without spaces. Try Alice_Smith.");
     line_stands(&newcomer, "Enter your name: ", "", "");
     newcomer.enters("");
     newcomer.waits_for("A name needs at least one character.");

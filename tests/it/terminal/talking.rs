@@ -28,7 +28,7 @@ fn at_name_and_at_all_send_at_once() {
     alice.waits_for("✓ delivered to Bob");
     alice.enters("@all soup is ready");
     for peer in [&mut bob, &mut carol] {
-        peer.sees("[encrypted]: soup is ready");
+        peer.sees("[encrypted] → all: soup is ready");
     }
     let port = alice.addr().port();
     alice.shows("who has what", |screen| {
@@ -281,7 +281,7 @@ fn action_is_shown_as_one_on_both_sides() {
     line_stands(&alice, "to Bob> ", "", "");
     alice.enters("/me waves back");
     bob.sees("] ** Alice (");
-    alice.waits_for("→ Bob: /me waves back");
+    alice.waits_for("→ Bob: ** Alice waves back");
 }
 
 #[test]
@@ -299,7 +299,7 @@ fn new_name_is_seen_in_open_sessions() {
     alice.enters("@bob it is me");
     bob.waits_for("] Zoe: it is me");
     alice.enters("/name two words");
-    alice.waits_for("how about `two_words`?");
+    alice.waits_for("Try two_words.");
     line_stands(&alice, CHOICE, "", "");
 }
 

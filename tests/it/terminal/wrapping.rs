@@ -116,7 +116,7 @@ fn long_message_is_cut_until_it_is_shown() {
     alice.enters("/show 1");
     alice.waits_for("  │ line 139.\n  │ line 140.\n");
     alice.enters("/show 2");
-    alice.waits_for("There is no cut message 2.");
+    alice.waits_for("No message has the number 2.");
     alice.enters("/show all");
     alice.waits_for("Type the number of a message that was cut, like /show 17.");
 }

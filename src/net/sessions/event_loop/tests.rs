@@ -131,7 +131,7 @@ impl Program {
 fn message(number: u32, bytes: usize) -> Message {
     let mut id = [0; 16];
     id[..4].copy_from_slice(&number.to_be_bytes());
-    Message { id: MessageId::new(id), time: 0, again: false, body: "x".repeat(bytes).into() }
+    Message { id: MessageId::new(id), time: 0, again: false, to_all: false, body: "x".repeat(bytes).into() }
 }
 
 fn ids(messages: &[Message]) -> Vec<MessageId> {

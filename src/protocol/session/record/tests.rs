@@ -22,7 +22,13 @@ fn hello() -> Hello {
 }
 
 fn text(body: &str) -> Record {
-    Record::Text { id: MessageId::new([7; ID_BYTES]), time: 1, again: false, body: body.into() }
+    Record::Text {
+        id: MessageId::new([7; ID_BYTES]),
+        time: 1,
+        again: false,
+        to_all: false,
+        body: body.into(),
+    }
 }
 
 /// The only record of these bytes.
@@ -93,6 +99,7 @@ fn text_has_1_byte_to_64_kib() {
         ([(1, &id[1..]), (2, &time), (3, b"x"), (5, b"")], RecordFault::Value(1)),
         ([(1, &id[..]), (2, &time[1..]), (3, b"x"), (5, b"")], RecordFault::Value(2)),
         ([(1, &id[..]), (2, &time), (3, b"x"), (4, b"x")], RecordFault::Value(4)),
+        ([(1, &id[..]), (2, &time), (3, b"x"), (5, b"x")], RecordFault::Value(5)),
     ] {
         assert_eq!(read(&made_of(TEXT, &fields)), Err(fault));
     }
@@ -211,8 +218,11 @@ fn any_id() -> impl Strategy<Value = MessageId> {
 fn any_record() -> impl Strategy<Value = Record> {
     prop_oneof![
         any_hello(),
-        (any_id(), any::<u64>(), any::<bool>(), "(?s).{1,200}")
-            .prop_map(|(id, time, again, body)| Record::Text { id, time, again, body: body.into() }),
+        (any_id(), any::<u64>(), any::<[bool; 2]>(), "(?s).{1,200}").prop_map(
+            |(id, time, [again, to_all], body)| {
+                Record::Text { id, time, again, to_all, body: body.into() }
+            }
+        ),
         vec(any_id(), 1..=MAX_IDS).prop_map(Record::Receipt),
         any::<u64>().prop_map(Record::Ping),
         any::<u64>().prop_map(Record::Pong),

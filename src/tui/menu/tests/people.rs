@@ -55,6 +55,28 @@ fn offline_contact_wins_over_longer_stranger() {
 }
 
 #[test]
+fn discovered_stranger_is_not_connected_yet() {
+    let (id, name, verification) = (key(7).into(), Some(PeerName::new("Abe")), Verification::Unknown);
+    let abe = PeerInfo { id, name, addr: None, claimed: None, verification };
+    let people = People { discovered: vec![abe], ..known(Vec::new(), Vec::new()) };
+    assert_eq!(refusal("abe", &people), "Abe is not connected yet: /connect abe");
+}
+
+#[test]
+fn introduce_completes_two_contacts_with_keys() {
+    let legacy = Row { contact: true, ..row(3, "Boris", 5003, PresenceStatus::Online) };
+    let people = known(vec![contact(1, "Bob", 1), stranger(2, "Bonnie", 2), legacy], Vec::new());
+    for (typed, whole) in [
+        ("/introduce bo", Some("Bob ")),
+        ("/introduce Carol bo", Some("Bob ")),
+        ("/introduce Carol Bob bo", None),
+    ] {
+        let completed = complete(typed, typed.len(), Place::Line, &people);
+        assert_eq!(completed.replace.map(|(_, with)| with).as_deref(), whole, "{typed}");
+    }
+}
+
+#[test]
 fn unique_beginning_means_contacts_only() {
     let people = known(vec![stranger(1, "Bobby", 2), contact(2, "Carol", 3)], vec![pin("Bob", 1)]);
     assert_eq!(meant("bo", &people), key_of(1));

@@ -128,7 +128,7 @@ fn key_commands_need_an_exact_recipient() {
         ("/verify ::1", "Type the port too, like /verify [::1]:5000."),
         ("/verify all", "/verify takes one peer."),
         ("/verify carla", "Carla is blocked. /unblock "),
-        ("/verify", "Type a recipient: /verify WHOM."),
+        ("/verify", "Name a peer: /verify WHOM."),
         ("/verify bob carol", "/verify takes one peer."),
     ] {
         let (act, said, refused) = after(&mut menu(), &[line], &people);

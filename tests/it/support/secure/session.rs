@@ -81,7 +81,8 @@ impl Session {
         self.talk.waits_until(deadline);
         let mut bytes = Vec::new();
         for (id, body) in messages {
-            Record::Text { id: *id, time: now(), again, body: (*body).into() }.encode_into(&mut bytes);
+            Record::Text { id: *id, time: now(), again, to_all: false, body: (*body).into() }
+                .encode_into(&mut bytes);
         }
         // The other side may have ended it before; what it has said by then is there all the same.
         let written = self.talk.says(&bytes);
