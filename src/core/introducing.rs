@@ -96,7 +96,7 @@ impl State {
     }
 
     /// Returns whether a key is a contact that is not blocked.
-    fn is_friend(&self, key: PublicKey) -> bool {
+    pub(super) fn is_friend(&self, key: PublicKey) -> bool {
         self.is_contact(key.into()) && !self.is_blocked(key.into())
     }
 

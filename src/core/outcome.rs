@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn peer_that_proved_itself_takes_the_place_of_the_address() {
+    fn proven_peer_takes_the_place_of_its_address() {
         let met = Some((at(1), Ok(Recipient::key(BOB))));
         let outcome = ends(Job { met, ..to_address(Purpose::Ask) }, RequestEnd::Broken);
         assert_eq!(outcome.peer_id, Recipient::key(BOB));
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn unwelcome_key_is_named_unless_it_refused_us_first() {
+    fn unwelcome_key_is_named_unless_it_refused_us() {
         let job = Job { met: Some((at(1), Err(EVE))), ..to_address(Purpose::Ask) };
         let not_trusted = SendResult::Failed(SendError::NotTrusted(Box::new(EVE)));
         let refused = ends(job, RequestEnd::Bye(ByeReason::NotAccepted));

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use super::State;
 use super::ids::JobId;
 use super::peers::{MAX_PEERS, WaitingPeer};
 use super::presence::REFUSAL_REPEAT;
@@ -142,14 +141,23 @@ impl ProbeLimiter {
         self.serve_at
     }
 
-    fn next_turn(&mut self) -> Turn {
+    pub(super) fn next_turn(&mut self) -> Turn {
         self.may_wait = true;
         self.last_turn = Turn(self.last_turn.0.saturating_add(1));
         self.last_turn
     }
 
+    /// Returns whether the waiting peers are to be served now, which they are once for each place
+    /// that became free.
+    pub(super) fn is_to_serve(&mut self, now: Time) -> bool {
+        self.serve_at.take_if(|at| *at <= now).is_some()
+    }
+
     /// Returns the waiting peer whose turn it is, if there is room for it.
-    fn next_of<'a>(&mut self, waiting: impl Iterator<Item = WaitingPeer<'a>>) -> Option<Recipient> {
+    pub(super) fn next_of<'a>(
+        &mut self,
+        waiting: impl Iterator<Item = WaitingPeer<'a>>,
+    ) -> Option<Recipient> {
         if self.under_way.free() == 0 {
             return None;
         }
@@ -167,26 +175,5 @@ impl ProbeLimiter {
         self.may_wait = next.is_some();
         // If the prefix with the fewest has no room, no prefix has.
         next.map(|(_, peer)| peer).filter(|peer| self.has_room(peer.prefix)).map(|peer| *peer.id)
-    }
-}
-
-impl State {
-    /// Lets a peer wait for its turn to be probed or acknowledged, unless it already waits.
-    pub(super) fn wait_for_room(&mut self, peer_id: Recipient) {
-        if self.peers.may_wait(peer_id) {
-            self.peers.waits_for(peer_id, self.probe_limiter.next_turn());
-        }
-    }
-
-    /// Probes or acknowledges the peers whose turn it is, as long as there is room.
-    pub(super) fn serve_waiting(&mut self, now: Time) {
-        if self.probe_limiter.serve_at.is_none_or(|at| at > now) {
-            return;
-        }
-        self.probe_limiter.serve_at = None;
-        while let Some(peer_id) = self.probe_limiter.next_of(self.peers.waiting()) {
-            self.peers.turn_came(peer_id);
-            self.due(peer_id, now);
-        }
     }
 }

@@ -46,7 +46,7 @@ impl State {
         let RequestEnded { addr, written, end } = ended;
         let Some(ended_job) = self.jobs.end(job) else { return Vec::new() };
         let outcome = Outcome::of(job, ended_job, addr, end);
-        self.learns_what_is_there(&outcome);
+        self.notes_what_is_there(&outcome);
         if self.connects_unencrypted(&outcome) {
             return self.done();
         }
@@ -60,7 +60,7 @@ impl State {
             self.peers.has_refused_key(at, now);
         }
         self.tells_refusal(&outcome);
-        self.sees(&outcome, now);
+        self.notes_presence(&outcome, now);
         match outcome.purpose {
             Purpose::Probe(_) => self.probed(outcome.peer_id, job, &outcome.seen()),
             Purpose::Ask => self.ask_ended(&outcome, now),
@@ -85,7 +85,7 @@ impl State {
 
     /// Notes what the end of a request shows of the address, and of the key that was expected
     /// there.
-    fn learns_what_is_there(&mut self, outcome: &Outcome) {
+    fn notes_what_is_there(&mut self, outcome: &Outcome) {
         let Outcome { asked_for, expect, at, ref end, .. } = *outcome;
         let is_proven = outcome.proven.is_some();
         match (end, expect, at) {
@@ -179,7 +179,7 @@ impl State {
     }
 
     /// Notes what the end of a request shows of the presence of the peer.
-    fn sees(&mut self, outcome: &Outcome, now: Time) {
+    fn notes_presence(&mut self, outcome: &Outcome, now: Time) {
         let Outcome { peer_id, asked_for, .. } = *outcome;
         let was_met = outcome.was_met();
         // A peer that dialed us is there, even if it cannot be dialed.

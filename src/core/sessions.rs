@@ -142,9 +142,7 @@ impl State {
     /// Handles a peer that says that it has a session with another program, which uses our key, at
     /// `ip`. Tells the user once. Only contacts are believed: any stranger can say this.
     pub fn identity_in_use(&mut self, key: PublicKey, ip: IpAddr) -> Vec<Output> {
-        let is_blocked = self.trust.pin(key).is_some_and(|pin| pin.blocked);
-        let is_believed = self.is_contact(Recipient::key(key)) && !is_blocked;
-        if is_believed && self.trust.may_tell_in_use() {
+        if self.is_friend(key) && self.trust.may_tell_in_use() {
             self.tell(Event::IdentityInUse(ip));
         }
         self.done()
@@ -153,10 +151,8 @@ impl State {
     /// Handles a peer whose user wants to compare safety numbers. The user is told of contacts
     /// only, so that no stranger can ask for attention.
     pub fn asks_to_verify(&mut self, key: PublicKey, now: Time) -> Vec<Output> {
-        let id = Recipient::key(key);
-        let is_blocked = self.trust.pin(key).is_some_and(|pin| pin.blocked);
-        if self.is_contact(id) && !is_blocked && !self.closed && self.trust.compares(key, now) {
-            let who = self.who(id);
+        if self.is_friend(key) && !self.closed && self.trust.compares(key, now) {
+            let who = self.who(key.into());
             self.tell(Event::AsksToVerify(who));
         }
         self.done()

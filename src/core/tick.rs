@@ -102,4 +102,22 @@ impl State {
         }
         self.peers.due_is_done(peer_id, now);
     }
+
+    /// Lets a peer wait for its turn to be probed or acknowledged, unless it already waits.
+    pub(super) fn wait_for_room(&mut self, peer_id: Recipient) {
+        if self.peers.may_wait(peer_id) {
+            self.peers.waits_for(peer_id, self.probe_limiter.next_turn());
+        }
+    }
+
+    /// Probes or acknowledges the peers whose turn it is, as long as there is room.
+    fn serve_waiting(&mut self, now: Time) {
+        if !self.probe_limiter.is_to_serve(now) {
+            return;
+        }
+        while let Some(peer_id) = self.probe_limiter.next_of(self.peers.waiting()) {
+            self.peers.turn_came(peer_id);
+            self.due(peer_id, now);
+        }
+    }
 }

@@ -162,20 +162,9 @@ impl Outbox {
                 entry.message.again |= entry.is_sent;
                 entry.stage = Stage::Waiting;
             }
-            let status = match (entry.ends_as.take(), end) {
-                (Some(status), _) => status,
-                (None, BatchEnd::Refused(reason)) => DeliveryStatus::Failed(reason.clone()),
-                // The peer may have it, and only the receipt is missing.
-                (None, BatchEnd::Held(PendingReason::Unreachable)) if entry.is_sent => {
-                    DeliveryStatus::Queued(PendingReason::NoReceipt)
-                }
-                (None, BatchEnd::Held(reason)) => DeliveryStatus::Queued(*reason),
-                (None, BatchEnd::Answered) if was_in_batch => {
-                    DeliveryStatus::Queued(PendingReason::NoReceipt)
-                }
-                (None, BatchEnd::Answered) => continue,
-            };
-            statuses.push((entry.id(), was_in_batch, entry.is_sent, status));
+            if let Some(status) = status_after(entry, end, was_in_batch) {
+                statuses.push((entry.id(), was_in_batch, entry.is_sent, status));
+            }
         }
         let (in_batch, successor) = (place, queue.successor);
         for (id, was_in_batch, is_sent, status) in statuses {
@@ -202,6 +191,22 @@ impl Outbox {
         if *end == BatchEnd::Answered && in_batch == 0 {
             (queue.failures, queue.not_before) = (0, now);
         }
+    }
+}
+
+/// The status of a message when a batch to its recipient has ended; `None` if it does not change.
+fn status_after(entry: &mut OutboxEntry, end: &BatchEnd, was_in_batch: bool) -> Option<DeliveryStatus> {
+    if let Some(status) = entry.ends_as.take() {
+        return Some(status);
+    }
+    match end {
+        BatchEnd::Refused(reason) => Some(DeliveryStatus::Failed(reason.clone())),
+        // The peer may have it, and only the receipt is missing.
+        BatchEnd::Held(PendingReason::Unreachable) if entry.is_sent => {
+            Some(DeliveryStatus::Queued(PendingReason::NoReceipt))
+        }
+        BatchEnd::Held(reason) => Some(DeliveryStatus::Queued(*reason)),
+        BatchEnd::Answered => was_in_batch.then_some(DeliveryStatus::Queued(PendingReason::NoReceipt)),
     }
 }
 
