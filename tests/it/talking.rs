@@ -174,7 +174,7 @@ fn disconnect_is_not_undone_by_a_static_list() {
     // Bob has Alice as a static peer. He looks after her a second later, finds her listening, and
     // leaves her alone.
     let row = bob.lists(alice.addr()).expect("static peers stay listed");
-    assert!(row.contains("left, last seen"), "{row}");
+    assert!(row.contains("left, last seen"), "{row}: {:#?} {:#?}", alice.printed(), bob.printed());
     let row = alice.lists(bob.addr()).expect("still listed");
     assert!(row.contains("disconnected"), "{row}");
     // A message brings her back.

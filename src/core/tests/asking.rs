@@ -12,8 +12,8 @@ fn first_message_waits_for_answer_and_goes_encrypted() {
     assert_eq!(story.dials(5001), [Outgoing::Connect], "no message goes out before");
     story.promises(BOBS);
     assert_eq!(story.under_way, []);
-    let greeting = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!((greeting.expect, greeting.say), (Some(key(BOBS)), Request::Open));
+    let opening = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!((opening.expect, opening.say), (Some(key(BOBS)), Request::Open));
     let told = story.told();
     assert!(
         told.iter().any(|event| matches!(event, Event::Pinned { key: pinned, .. } if *pinned == key(BOBS))),
@@ -30,16 +30,16 @@ fn first_message_waits_for_answer_and_goes_encrypted() {
 }
 
 #[test]
-fn kept_session_proves_nothing_at_another_address() {
+fn open_session_proves_nothing_at_another_address() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.writes(5002, 1);
     story.promises(BOBS);
-    let greeting = story.session_requests.remove(0);
-    assert_eq!((greeting.expect, &greeting.addrs[..]), (Some(key(BOBS)), &[at(5002)][..]));
-    let kept = Some(Met { key: key(BOBS), hello: None });
-    let ended = report(at(5001), kept, RequestEnd::Answered);
-    story.ends_as(greeting.job, ended);
+    let opening = story.session_requests.remove(0);
+    assert_eq!((opening.expect, &opening.addrs[..]), (Some(key(BOBS)), &[at(5002)][..]));
+    let open = Some(Met { key: key(BOBS), hello: None });
+    let ended = report(at(5001), open, RequestEnd::Answered);
+    story.ends_as(opening.job, ended);
     assert_eq!((&story.under_way[..], &story.session_requests[..]), (&[][..], &[][..]), "the message waits");
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
 }
@@ -70,7 +70,7 @@ fn lost_receipt_does_not_take_promise_back() {
     story.request_ends(None, RequestEnd::Broken);
     story.told();
     let op = story.writes(5001, 1);
-    assert_eq!(story.under_way, [], "nothing in plain");
+    assert_eq!(story.under_way, [], "nothing is sent unencrypted");
     story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     let batch = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(batch.say, Request::Messages(vec![message(1)]));
@@ -210,9 +210,9 @@ fn promise_ends_with_another_key_not_with_silence() {
     story.promises(BOBS);
     story.request_ends(None, RequestEnd::NoSession);
     story.writes(5001, 1);
-    assert_eq!(story.under_way, [], "nothing in plain");
-    let greeting = story.request_ends(None, RequestEnd::WrongKey(key(EVES)));
-    assert_eq!((greeting.expect, greeting.say), (Some(key(BOBS)), Request::Open));
+    assert_eq!(story.under_way, [], "nothing is sent unencrypted");
+    let opening = story.request_ends(None, RequestEnd::WrongKey(key(EVES)));
+    assert_eq!((opening.expect, opening.say), (Some(key(BOBS)), Request::Open));
     story.writes(5001, 2);
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
 }

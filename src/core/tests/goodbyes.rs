@@ -38,8 +38,8 @@ fn leaving_sends_first_message_before_goodbye() {
         };
         let mut story = begin();
         story.promises(BOBS);
-        let greeting = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-        assert_eq!((greeting.say, &story.under_way[..]), (Request::Open, &[][..]));
+        let opening = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
+        assert_eq!((opening.say, &story.under_way[..]), (Request::Open, &[][..]));
         let says: Vec<&Request> = story.session_requests.iter().map(|request| &request.say).collect();
         assert_eq!(says, [&Request::Messages(vec![message(1)]), &Request::Bye]);
         story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
@@ -127,13 +127,13 @@ fn probe_after_goodbye_sends_no_hello() {
 }
 
 #[test]
-fn goodbye_is_repeated_encrypted_after_introduction() {
+fn goodbye_is_repeated_encrypted_after_session_opens() {
     for leaves in [false, true] {
         let mut story = Story::new();
         story.gets(5001, Body::Connect);
         story.under_way.retain(|transmit| transmit.message == Outgoing::ConnectAck);
         story.promises(BOBS);
-        // We introduce ourselves, and before that is known to be done the user goes.
+        // The user leaves before the session is known to be open.
         story.does(if leaves { Command::Leave } else { Command::Disconnect(these(5001)) });
         assert_eq!(story.dials(5001), [Outgoing::Exit]);
         assert_eq!(story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
@@ -148,11 +148,11 @@ fn goodbye_is_repeated_encrypted_after_introduction() {
 }
 
 #[test]
-fn disconnect_during_introduction_says_goodbye_once() {
+fn disconnect_while_connecting_says_goodbye_once() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.does(Command::Connect(these(5001)));
-    // The goodbye is queued behind the introduction, so it arrives after it.
+    // The goodbye is queued behind the request for a session, so it arrives after the hello.
     story.does(Command::Disconnect(these(5001)));
     assert_eq!(story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
     assert_eq!(story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
@@ -193,14 +193,14 @@ fn peer_met_before_goodbyes_are_said_gets_one() {
 }
 
 #[test]
-fn late_greeting_does_not_undo_disconnect() {
+fn late_session_does_not_undo_disconnect() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.does(Command::Disconnect(these(5001)));
     story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     story.dials_in(BOBS, "Bob", 5001).unwrap();
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
-    // A text does, and so does a greeting that can only have been said afterwards.
+    // A message does, and so does a session that can only have been opened afterwards.
     story.later(seconds(3));
     story.dials_in(BOBS, "Bob", 5001).unwrap();
     assert_eq!(story.state(5001), Some(PresenceStatus::Connected));

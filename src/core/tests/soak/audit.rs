@@ -1,4 +1,4 @@
-//! What holds at every minute of the two days, and in every hour.
+//! What holds at every minute of the day, and in every hour.
 
 use super::*;
 
