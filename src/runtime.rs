@@ -299,12 +299,10 @@ impl Node {
         }
     }
 
-    /// Returns the networks where we can be discovered, for the screen.
-    ///
-    /// # Errors
-    /// Why we cannot be discovered, although discovery is on.
-    pub fn visible_networks(&self) -> Result<Vec<String>, String> {
-        self.discovery.lock().as_ref().map_or(Ok(Vec::new()), Discovery::visible_networks)
+    /// Returns the networks where we can be discovered, for the screen, or why we cannot although
+    /// discovery is on. `None` if discovery does not run.
+    pub fn visible_networks(&self) -> Option<Result<Vec<String>, String>> {
+        self.discovery.lock().as_ref().map(Discovery::visible_networks)
     }
 
     /// Returns the discovered strangers that are not in the peer list.
