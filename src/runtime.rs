@@ -349,6 +349,11 @@ impl Node {
         self.shared.locked.lock().machine.state().undecided_introductions(date())
     }
 
+    /// Returns the introductions that the user has ignored and can still accept.
+    pub fn ignored_introductions(&self) -> Vec<IntroducedPeer> {
+        self.shared.locked.lock().machine.state().ignored_introductions(date())
+    }
+
     /// Returns the introductions that the user made and that wait for an answer or a session, and
     /// those that the user has accepted and that wait for a card.
     pub fn waiting_introductions(&self) -> (Vec<MadeIntroduction>, Vec<IntroducedPeer>) {

@@ -241,6 +241,7 @@ impl State {
         let id = Recipient::key(key);
         if self.knows(id) && !self.closed {
             self.greeted(id, now);
+            self.send_next_part(key);
             // A program whose peers all have sessions wakes up for nothing else.
             self.refresh_seen(now);
             self.settle_watches(now);

@@ -267,6 +267,10 @@ impl Directory for People<'_> {
         self.node.introductions()
     }
 
+    fn ignored_introductions(&self) -> Vec<IntroducedPeer> {
+        self.node.ignored_introductions()
+    }
+
     fn code_with(&self, key: PublicKey) -> String {
         self.node.code_with(key)
     }
