@@ -321,7 +321,7 @@ fn stopped_program_finds_its_peers_again() {
 
 /// Fifty programs find each other. Says how long it took.
 #[test]
-#[ignore = "takes a minute"]
+#[ignore = "takes a minute on an idle machine"]
 fn fifty_peers_find_each_other() {
     const PEERS: usize = 50;
 
