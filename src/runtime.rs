@@ -299,12 +299,10 @@ impl Node {
         }
     }
 
-    /// Returns the networks where we can be discovered, for the screen.
-    ///
-    /// # Errors
-    /// Why we cannot be discovered, although discovery is on.
-    pub fn visible_networks(&self) -> Result<Vec<String>, String> {
-        self.discovery.lock().as_ref().map_or(Ok(Vec::new()), Discovery::visible_networks)
+    /// Returns the networks where we can be discovered, for the screen, or why we cannot although
+    /// discovery is on. `None` if discovery does not run.
+    pub fn visible_networks(&self) -> Option<Result<Vec<String>, String>> {
+        self.discovery.lock().as_ref().map(Discovery::visible_networks)
     }
 
     /// Returns the discovered strangers that are not in the peer list.
@@ -349,6 +347,11 @@ impl Node {
     /// Returns the introductions that wait for the user's decision.
     pub fn introductions(&self) -> Vec<IntroducedPeer> {
         self.shared.locked.lock().machine.state().undecided_introductions(date())
+    }
+
+    /// Returns the introductions that the user has ignored and can still accept.
+    pub fn ignored_introductions(&self) -> Vec<IntroducedPeer> {
+        self.shared.locked.lock().machine.state().ignored_introductions(date())
     }
 
     /// Returns the introductions that the user made and that wait for an answer or a session, and

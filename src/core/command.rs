@@ -248,7 +248,7 @@ impl State {
 
     /// Accepts a key that waits for the user's decision: the user asks to connect to it. A key
     /// change still waits.
-    fn accept_waiting(&mut self, key: PublicKey, now: Time) {
+    pub(super) fn accept_waiting(&mut self, key: PublicKey, now: Time) {
         let request = self.trust.request_of(PeerId::Key(key));
         if request.is_some_and(|request| request.against.is_empty())
             && let Ok(decision) = self.trust(key, As::Another, now)

@@ -265,8 +265,7 @@ impl State {
     fn is_to_be_told(&self, key: PublicKey) -> bool {
         let (id, peer) = (Recipient::key(key), PeerId::Key(key));
         let is_listed = self.knows(id) || self.is_contact(id);
-        self.discovery.mode == DiscoveryMode::On
-            && self.trust.policy() != Policy::AcceptNew
+        self.trust.policy() != Policy::AcceptNew
             && !is_listed
             && !self.trust.is_requested(peer)
             && !self.trust.is_refused(peer)

@@ -171,14 +171,33 @@ impl State {
             return;
         }
         for part in self.introductions.due(to, about, date) {
-            let part = match part {
-                DuePart::Card(card) => IntroductionPart::Card(card),
-                DuePart::Ask(key) => {
-                    let name = self.who(key.into()).name;
-                    IntroductionPart::Ask(key, name.unwrap_or_else(|| PeerName::new(NAMELESS)))
-                }
+            self.send_part(to, part);
+        }
+    }
+
+    fn send_part(&mut self, to: PublicKey, part: DuePart) {
+        let part = match part {
+            DuePart::Card(card) => IntroductionPart::Card(card),
+            DuePart::Ask(key) => {
+                let name = self.who(key.into()).name;
+                IntroductionPart::Ask(key, name.unwrap_or_else(|| PeerName::new(NAMELESS)))
+            }
+        };
+        self.act(Output::Introduce(to, part));
+    }
+
+    /// Sends the next part to a contact that has answered, unless the user has forgotten or blocked
+    /// one of the two since.
+    pub(super) fn send_next_part(&mut self, to: PublicKey) {
+        while let Some(part) = self.introductions.next_part(to) {
+            let about = match &part {
+                DuePart::Ask(key) => *key,
+                DuePart::Card(card) if card.key == self.trust.me() => to,
+                DuePart::Card(card) => card.key,
             };
-            self.act(Output::Introduce(to, part));
+            if self.is_friend(to) && self.is_friend(about) {
+                return self.send_part(to, part);
+            }
         }
     }
 
@@ -201,7 +220,12 @@ impl State {
     /// Returns the introductions that wait for the user's decision. `date` is the clock, in seconds
     /// since 1970.
     pub fn undecided_introductions(&self, date: u64) -> Vec<IntroducedPeer> {
-        self.introductions.undecided(date).cloned().collect()
+        self.introductions.undecided(false, date).cloned().collect()
+    }
+
+    /// Returns the introductions that the user has ignored and can still accept.
+    pub fn ignored_introductions(&self, date: u64) -> Vec<IntroducedPeer> {
+        self.introductions.undecided(true, date).cloned().collect()
     }
 
     /// Returns the introductions that the user made and that wait for an answer or a session, and

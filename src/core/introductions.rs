@@ -5,7 +5,7 @@
 //! What waits is sent at the beginning of each session, so a part that got lost with a session or a
 //! program is sent again. A repeated part changes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
@@ -22,8 +22,9 @@ pub(crate) const MAX_INTRODUCTIONS: usize = 10 * MAX_INTRODUCTIONS_A_DAY;
 /// The maximum number of ignored keys. Beyond it, the oldest is forgotten.
 pub(crate) const MAX_IGNORED: usize = 1_000;
 
-/// The maximum number of parts that a contact gets at once. It gets others in its next session. The
-/// parts have less than 10 KiB, for which a connection has room beside its messages.
+/// The maximum number of parts that are on their way to a contact. The others follow one by one,
+/// each after an answer of the contact. The parts have less than 10 KiB, for which a connection has
+/// room beside its messages.
 const MAX_AT_ONCE: usize = MAX_INTRODUCTIONS_A_DAY;
 
 /// Seconds of a day.
@@ -83,6 +84,14 @@ pub struct IntroducedContact {
     pub card: Option<Box<ContactCard>>,
     /// Whether its card was passed on to the other contact.
     pub passed: bool,
+}
+
+impl IntroducedContact {
+    /// Returns whether it is asked in its next session: until it has accepted, or once more if the
+    /// user has introduced it again.
+    fn is_to_be_asked(&self) -> bool {
+        self.card.is_none() || !self.asked
+    }
 }
 
 /// Two contacts that the user introduced to each other.
@@ -152,8 +161,9 @@ enum Changes {
 #[derive(Debug, Default)]
 pub(super) struct Introductions {
     saved: SavedIntroductions,
-    /// The contacts with a session.
-    open: BTreeSet<PublicKey>,
+    /// The contacts with a session, and the parts that each gets next. All of them together are as
+    /// many as the introductions have parts.
+    open: BTreeMap<PublicKey, VecDeque<DuePart>>,
     changes: Changes,
 }
 
@@ -246,7 +256,8 @@ impl Introductions {
 
     /// Records that the user introduces two contacts to each other. A pair counts once until its
     /// introduction has expired. Returns whether the pair is new, and which of the two have
-    /// accepted and are not asked.
+    /// accepted and are not asked. If both have, both are asked again, because one may have
+    /// forgotten the other since.
     ///
     /// # Errors
     /// The contact that has reached [`MAX_INTRODUCTIONS_A_DAY`].
@@ -259,7 +270,13 @@ impl Introductions {
         self.expire(date);
         let at = self.saved.made.iter().position(|one| one.is_of(pair));
         let made = match at {
-            Some(at) => MadeIntroduction { since: date, ..self.saved.made.remove(at) },
+            Some(at) => {
+                let mut made = MadeIntroduction { since: date, ..self.saved.made.remove(at) };
+                if made.pair.iter().all(|side| side.card.is_some()) {
+                    made.pair.iter_mut().for_each(|side| side.asked = false);
+                }
+                made
+            }
             None => {
                 let sent = &mut self.saved.sent;
                 let is_full =
@@ -275,46 +292,57 @@ impl Introductions {
         if self.saved.made.len() >= MAX_INTRODUCTIONS {
             self.saved.made.remove(0);
         }
-        let has_accepted = |key| made.pair.iter().any(|side| side.key == key && side.card.is_some());
-        let accepted = pair.map(has_accepted);
+        let accepted = pair.map(|key| made.pair.iter().any(|side| side.key == key && !side.is_to_be_asked()));
         self.saved.made.push(made);
         self.changed();
         Ok((at.is_none(), accepted))
     }
 
     /// Records that a contact introduces a key. Returns whether to tell the user: `false` for an
-    /// ignored key, a repeated introduction, or one beyond the limits.
+    /// ignored key, which the user can still accept, a repeated introduction, or one beyond the
+    /// limits.
     pub(super) fn asks(&mut self, by: PublicKey, key: PublicKey, name: PeerName, date: u64) -> bool {
         self.reset_on_new_day(date);
         self.expire(date);
         let is_known = self.saved.received.iter().any(|one| one.by == by && one.key == key);
-        if is_known || self.saved.ignored.contains(&key) {
+        if is_known {
             return false;
         }
         if self.saved.taken.get(&by).is_some_and(|taken| *taken >= MAX_INTRODUCTIONS_A_DAY) {
             return false;
         }
         if self.saved.received.len() >= MAX_INTRODUCTIONS {
-            let Some(at) = self.saved.received.iter().position(|one| one.is_complete) else { return false };
+            let is_done = |one: &IntroducedPeer| one.is_complete || self.is_ignored(one);
+            let Some(at) = self.saved.received.iter().position(is_done) else { return false };
             self.saved.received.remove(at);
         }
         *self.saved.taken.entry(by).or_default() += 1;
         let (ours, theirs, is_complete) = (None, None, false);
         self.saved.received.push(IntroducedPeer { by, key, name, since: date, ours, theirs, is_complete });
         self.changed();
-        true
+        !self.saved.ignored.contains(&key)
     }
 
-    /// Returns the introductions that wait for the user's decision.
-    pub(super) fn undecided(&self, date: u64) -> impl Iterator<Item = &IntroducedPeer> {
-        self.saved.received.iter().filter(move |one| one.ours.is_none() && is_recent(one.since, date))
+    /// Returns whether the user has ignored an introduction, and not accepted it since.
+    fn is_ignored(&self, one: &IntroducedPeer) -> bool {
+        one.ours.is_none() && self.saved.ignored.contains(&one.key)
+    }
+
+    /// Returns the introductions that wait for the user's decision, or, with `ignored`, those that
+    /// the user has ignored and can still accept.
+    pub(super) fn undecided(&self, ignored: bool, date: u64) -> impl Iterator<Item = &IntroducedPeer> {
+        let is_one = move |one: &&IntroducedPeer| {
+            one.ours.is_none() && is_recent(one.since, date) && self.is_ignored(one) == ignored
+        };
+        self.saved.received.iter().filter(is_one)
     }
 
     /// Returns the introductions that the user made and that wait for an answer or a session, and
     /// those that the user received and that wait for a card.
     pub(super) fn waiting(&self, date: u64) -> (Vec<MadeIntroduction>, Vec<IntroducedPeer>) {
         let is_open = |one: &&MadeIntroduction| {
-            is_recent(one.since, date) && one.pair.iter().any(|side| side.card.is_none() || !side.passed)
+            let is_open = |side: &IntroducedContact| side.is_to_be_asked() || !side.passed;
+            is_recent(one.since, date) && one.pair.iter().any(is_open)
         };
         let is_awaited = |one: &&IntroducedPeer| is_recent(one.since, date) && one.is_awaited();
         let Self { saved, .. } = self;
@@ -330,8 +358,9 @@ impl Introductions {
         received.find(|one| one.key == key && one.is_awaited() && is_recent(one.since, date))
     }
 
-    /// Records that the user accepts an introduction, with our card. Returns it with the card that
-    /// has already arrived, if any. `None` if there is no such introduction.
+    /// Records that the user accepts an introduction, with our card. Its key is no longer ignored.
+    /// Returns it with the card that has already arrived, if any. `None` if there is no such
+    /// introduction.
     pub(super) fn accept(
         &mut self,
         by: PublicKey,
@@ -346,6 +375,7 @@ impl Introductions {
         one.ours = Some(ours);
         one.is_complete = theirs.is_some();
         let told = one.clone();
+        self.saved.ignored.retain(|ignored| *ignored != key);
         self.changed();
         Some((told, theirs))
     }
@@ -353,9 +383,8 @@ impl Introductions {
     /// Ignores this and all later introductions of a key, from any contact. Returns its name, or
     /// `None` if no introduction of it is undecided.
     pub(super) fn ignore(&mut self, key: PublicKey) -> Option<PeerName> {
-        let is_it = |one: &IntroducedPeer| one.key == key && one.ours.is_none();
-        let name = self.saved.received.iter().find(|one| is_it(one))?.name.clone();
-        self.saved.received.retain(|one| !is_it(one));
+        let is_it = |one: &&IntroducedPeer| one.key == key && one.ours.is_none() && !self.is_ignored(one);
+        let name = self.saved.received.iter().find(is_it)?.name.clone();
         self.remember_ignored(key);
         self.changed();
         Some(name)
@@ -376,7 +405,7 @@ impl Introductions {
                 return CardUse::None;
             };
             side.card = Some(Box::new(card.clone()));
-            side.passed = self.open.contains(&card.to);
+            side.passed = self.open.contains_key(&card.to);
             let now = side.passed;
             self.changed();
             return CardUse::PassOn { now };
@@ -396,11 +425,12 @@ impl Introductions {
         CardUse::None
     }
 
-    /// Returns what a contact with a session gets of the introductions of `about`, or of all: at
-    /// most [`MAX_AT_ONCE`] parts, preferably those that were not sent before. The contact is asked
-    /// until it has accepted. Cards are repeated, because they may have been lost.
+    /// Returns what a contact with a session gets now of the introductions of `about`, or of all:
+    /// at most [`MAX_AT_ONCE`] parts, preferably those that were not sent before.
+    /// [`Introductions::next_part`] returns the others. The contact is asked until it has accepted.
+    /// Cards are repeated, because they may have been lost.
     pub(super) fn due(&mut self, to: PublicKey, about: Option<PublicKey>, date: u64) -> Vec<DuePart> {
-        if !self.open.contains(&to) {
+        if !self.is_open(to) {
             return Vec::new();
         }
         self.expire(date);
@@ -416,35 +446,42 @@ impl Introductions {
             let Some((side, other)) = one.sides(to).filter(|(_, other)| is_about(other.key)) else {
                 continue;
             };
-            let ask = side.card.is_none().then_some((DuePart::Ask(other.key), &mut side.asked));
+            let ask = side.is_to_be_asked().then_some((DuePart::Ask(other.key), &mut side.asked));
             let card = other.card.clone().map(|card| (DuePart::Card(card), &mut other.passed));
             for (part, was_sent) in ask.into_iter().chain(card) {
-                if *was_sent {
-                    repeated.push(part);
-                } else if new.len() < MAX_AT_ONCE {
-                    (*was_sent, is_changed) = (true, true);
-                    new.push(part);
-                }
+                let parts = if *was_sent { &mut repeated } else { &mut new };
+                is_changed |= !std::mem::replace(was_sent, true);
+                parts.push(part);
             }
         }
         if is_changed {
             self.changed();
         }
         new.extend(repeated);
-        new.truncate(MAX_AT_ONCE);
-        // A card counts only after the question.
-        new.sort_by_key(|part| matches!(part, DuePart::Card(_)));
+        let mut rest = new.split_off(new.len().min(MAX_AT_ONCE));
+        for parts in [&mut new, &mut rest] {
+            // A card counts only after the question.
+            parts.sort_by_key(|part| matches!(part, DuePart::Card(_)));
+        }
+        if let Some(next) = self.open.get_mut(&to).filter(|_| about.is_none()) {
+            *next = rest.into();
+        }
         new
+    }
+
+    /// Returns the next part for a contact that has answered.
+    pub(super) fn next_part(&mut self, to: PublicKey) -> Option<DuePart> {
+        self.open.get_mut(&to)?.pop_front()
     }
 
     /// Returns whether a contact has a session.
     pub(super) fn is_open(&self, key: PublicKey) -> bool {
-        self.open.contains(&key)
+        self.open.contains_key(&key)
     }
 
     /// Records that a contact has a session.
     pub(super) fn session_up(&mut self, key: PublicKey) {
-        self.open.insert(key);
+        self.open.entry(key).or_default();
     }
 
     pub(super) fn session_down(&mut self, key: PublicKey) {
@@ -532,10 +569,35 @@ mod tests {
         assert!(all.asks(key(1), key(2), name(), DATE));
         assert_eq!(all.ignore(key(2)), Some(name()));
         assert_eq!([all.ignore(key(2)), all.ignore(key(3))], [None, None]);
-        assert_eq!(all.undecided(DATE).count(), 0);
+        assert_eq!([false, true].map(|ignored| all.undecided(ignored, DATE).count()), [0, 1]);
         let mut next = restarted(&mut all);
         assert!(!next.asks(key(1), key(2), name(), DATE) && !next.asks(key(4), key(2), name(), DATE));
         assert!(next.asks(key(1), key(3), name(), DATE));
+        // The user changes their mind.
+        assert!(next.accept(key(4), boxed(9, 2), DATE).is_some());
+        let mut next = restarted(&mut next);
+        assert_eq!(next.undecided(true, DATE).count(), 0);
+        assert!(next.asks(key(5), key(2), name(), DATE));
+    }
+
+    #[test]
+    fn complete_introduction_is_made_again() {
+        let mut all = with_sessions(&[1, 2]);
+        let pair = [key(1), key(2)];
+        all.introduce(pair, DATE).unwrap();
+        for (of, to) in [(1, 2), (2, 1)] {
+            all.due(key(of), None, DATE);
+            assert_eq!(all.card(key(of), &card(of, to), key(9), DATE), CardUse::PassOn { now: true });
+        }
+        all.session_down(key(2));
+        assert_eq!(all.introduce(pair, DATE), Ok((false, [false; 2])));
+        let ask_and_card = |n, to| vec![DuePart::Ask(key(n)), DuePart::Card(boxed(n, to))];
+        assert_eq!(all.due(key(1), Some(key(2)), DATE), ask_and_card(2, 1));
+        assert_eq!(all.waiting(DATE).0.len(), 1, "2 is to be asked");
+        all.session_up(key(2));
+        assert_eq!(all.due(key(2), None, DATE), ask_and_card(1, 2));
+        assert_eq!(all.waiting(DATE).0, []);
+        assert_eq!(all.due(key(1), None, DATE), [DuePart::Card(boxed(2, 1))], "it is asked once");
     }
 
     #[test]
@@ -581,6 +643,7 @@ mod tests {
         assert_eq!(all.card(key(2), &card(1, 2), me, DATE), CardUse::None, "not from its owner");
         assert_eq!(all.card(key(1), &card(1, 3), me, DATE), CardUse::None, "for another key");
         for (of, to) in [(1, 2), (2, 1)] {
+            assert_eq!(all.due(key(of), None, DATE)[0], DuePart::Ask(key(to)));
             assert_eq!(all.card(key(of), &card(of, to), me, DATE), CardUse::PassOn { now: true });
             assert_eq!(all.card(key(of), &card(of, to), me, DATE), CardUse::None);
         }
@@ -631,8 +694,9 @@ mod tests {
         };
         asked(all.due(key(1), Some(key(2)), DATE), 2..3);
         asked(all.due(key(1), None, DATE), 3..3 + MAX_AT_ONCE);
-        let rest = all.due(key(1), None, DATE);
-        assert_eq!((rest.len(), &rest[0]), (MAX_AT_ONCE, &DuePart::Ask(key(3 + MAX_AT_ONCE))));
+        let rest: Vec<DuePart> = std::iter::from_fn(|| all.next_part(key(1))).collect();
+        let numbers = (3 + MAX_AT_ONCE..2 + 2 * MAX_AT_ONCE).chain([2]);
+        assert_eq!(rest, numbers.map(|n| DuePart::Ask(key(n))).collect::<Vec<_>>());
     }
 
     #[test]
@@ -655,10 +719,10 @@ mod tests {
         assert!(all.asks(key(1), key(2), name(), DATE));
         all.introduce([key(1), key(2)], DATE).unwrap();
         let later = DATE + CARD_VALID.as_secs();
-        assert_eq!(all.undecided(later).count(), 0);
+        assert_eq!(all.undecided(false, later).count(), 0);
         assert_eq!(all.due(key(1), None, later), []);
         assert!(all.asks(key(1), key(3), name(), later));
-        assert_eq!(all.undecided(later).map(|one| one.key).collect::<Vec<_>>(), [key(3)]);
+        assert_eq!(all.undecided(false, later).map(|one| one.key).collect::<Vec<_>>(), [key(3)]);
         assert_eq!(all.card(key(1), &card(1, 2), key(9), later - 1), CardUse::None);
     }
 

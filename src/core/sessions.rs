@@ -9,7 +9,7 @@ use super::jobs::{Job, Purpose};
 use super::meeting::Env;
 use super::presence::{Probe, ProbeResult};
 use super::time::Time;
-use super::trust::Meeting;
+use super::trust::{Meeting, Policy};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, SendResult};
@@ -164,6 +164,10 @@ impl State {
         let was_known = self.knows(Recipient::key(key));
         let (name, also) = hello.map_or((None, Vec::new()), |hello| (Some(hello.name), hello.also));
         let meeting = Meeting { id: PeerId::Key(key), name, addr, dialed, source, date: env.date };
+        if self.dials_named(key, addr, now) {
+            // Our own session takes the place of this one.
+            return Err(ByeReason::Replaced);
+        }
         let met = self.meets(key, meeting, now).map(|id| {
             if !was_known {
                 self.leaves_again(id, addr);
@@ -196,6 +200,7 @@ impl State {
         let id = Recipient::key(key);
         if self.knows(id) && !self.closed {
             self.greeted(id, now);
+            self.send_next_part(key);
             // A program whose peers all have sessions wakes up for nothing else.
             self.refresh_seen(now);
             self.settle_watches(now);
@@ -241,14 +246,15 @@ impl State {
         let (name, also) = hello.map_or((None, None), |hello| (Some(hello.name), Some(hello.also)));
         let name = name.or_else(|| self.announced_name(key));
         let meeting = Meeting { id: PeerId::Key(key), name, addr, dialed: true, source, date: env.date };
-        // The user has named this very peer.
-        let is_wanted = matches!(job.purpose, Purpose::Connect(op) if self.operations.is_direct(op));
+        let is_named = self.is_named(job, key, addr) && !self.comes_from_blocked(key, &meeting);
+        if is_named && matches!(job.purpose, Purpose::Connect(_)) {
+            self.accept_waiting(key, now);
+        }
         let has_name = meeting.name.is_some() || self.discovery.name(key).is_none();
-        let is_accepted = is_wanted
-            && asked_for == id
-            && has_name
-            && !self.comes_from_blocked(key, &meeting)
-            && self.trust.welcome(&meeting);
+        // Only its name can tell whether it is the contact at this address with a new key.
+        let may_be_contact =
+            meeting.name.is_none() && asked_for != id && self.trust.hinted_at(addr).next().is_some();
+        let is_accepted = is_named && has_name && !may_be_contact && self.trust.welcome(&meeting);
         self.meets(key, meeting, now)?;
         if is_accepted {
             let who = self.who(id);
@@ -261,6 +267,44 @@ impl State {
             self.peers.listens_also(id, self.dialable(id, also));
         }
         Ok(id)
+    }
+
+    /// Whether the user has named the peer that proves this key: by the key, or by the address at
+    /// which it was dialed. The entries of a peers.toml in the working directory do not count.
+    fn is_named(&self, job: &Job, key: PublicKey, addr: PeerAddr) -> bool {
+        let connects = matches!(job.purpose, Purpose::Connect(op) if self.operations.is_direct(op));
+        let is_typed = matches!(job.purpose, Purpose::Connect(op) if self.operations.was_typed(op, addr));
+        match job.peer_id {
+            Recipient::Address(at) => at == addr && (connects || self.is_named_address(at)),
+            id => is_typed || connects && id == Recipient::key(key),
+        }
+    }
+
+    /// Whether the address that an unknown key claims is dialed because the user has named it. Only
+    /// that dial shows whether the key is the one that the user means. Begins it if it is not under
+    /// way, which strangers can cause now and then.
+    fn dials_named(&mut self, key: PublicKey, addr: PeerAddr, now: Time) -> bool {
+        if self.trust.policy() == Policy::AcceptNew || !self.trust.is_unknown(key) || self.leaving {
+            return false;
+        }
+        if self.jobs.iter().any(|(_, job)| job.dialed == Some(addr) && self.is_named(job, key, addr)) {
+            return true;
+        }
+        let id = Recipient::Address(addr);
+        let is_free = self.is_named_address(addr)
+            && self.knows(id)
+            && self.probe_limiter.dial_stranger(&[addr], now).is_ok();
+        if is_free {
+            self.probe(id, Probe::Connect, None, now);
+        }
+        is_free
+    }
+
+    /// Whether the user has configured an address at which no peer has proven itself, or written to
+    /// it.
+    fn is_named_address(&self, addr: PeerAddr) -> bool {
+        let id = Recipient::Address(addr);
+        (self.is_contact(id) || self.outbox.count(id) > 0) && !self.for_run.contains(&addr)
     }
 
     /// Returns the name that an unknown key announces on the local network, unless another peer is

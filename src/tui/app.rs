@@ -28,6 +28,7 @@ use anyhow::Context;
 use begin::{ProfileFiles, Started, start};
 use clock::Clock;
 pub(crate) use clock::late_words;
+use greeting::Visible;
 use signals::{Signals, stop_in_background};
 
 use crate::core::{Event, IntroducedPeer, Meeting, OpId, PeerInfo, PeerRequest, Pin, Row};
@@ -151,7 +152,7 @@ pub(in crate::tui) struct App {
     /// Our address for others, for the status line.
     own_addr: String,
     /// Who can discover us, as the user was told last.
-    visible: Option<Result<String, String>>,
+    visible: Option<Visible>,
     /// When the networks of this machine were read last.
     networks_at: Instant,
     /// How many peers are online.
@@ -266,6 +267,10 @@ impl Directory for People<'_> {
         self.node.introductions()
     }
 
+    fn ignored_introductions(&self) -> Vec<IntroducedPeer> {
+        self.node.ignored_introductions()
+    }
+
     fn code_with(&self, key: PublicKey) -> String {
         self.node.code_with(key)
     }
@@ -323,7 +328,7 @@ impl App {
             undelivered: leave::Undelivered::default(),
             outcome: None,
             own_addr: greeting::own_addr(&node, settings.advertise),
-            visible: greeting::visible(&node),
+            visible: Visible::of(&node),
             networks_at: Instant::now(),
             here: 0,
             with: None,
@@ -438,19 +443,19 @@ impl App {
     /// Has discovery use the current networks. Says so if this changes who can discover us.
     fn follow_networks(&mut self) {
         self.node.follow_networks();
-        let visible = greeting::visible(&self.node);
-        let (true, Some(Ok(words) | Err(words))) = (visible != self.visible, &visible) else { return };
-        self.say(format!("{words}."));
-        self.visible = visible;
+        let visible = Visible::of(&self.node);
+        // A network that is down for a moment is no news.
+        let Some(Visible::At(words) | Visible::Hidden(words)) = &visible else { return };
+        if visible != self.visible {
+            self.say(format!("{words}."));
+            self.visible = visible;
+        }
     }
 
-    /// Returns who can discover us, as a sentence without its full stop.
-    pub(super) fn who_discovers(&mut self) -> String {
-        self.visible = greeting::visible(&self.node);
-        match &self.visible {
-            Some(Ok(words) | Err(words)) => words.clone(),
-            None => greeting::NOT_VISIBLE.into(),
-        }
+    /// Returns who can discover us, and if `with_hint` how to change that.
+    pub(super) fn who_discovers(&mut self, with_hint: bool) -> String {
+        self.visible = Visible::of(&self.node);
+        greeting::who_discovers(self.visible.as_ref(), &self.node, with_hint)
     }
 
     pub(super) fn say(&mut self, line: impl Into<Line>) {

@@ -21,14 +21,13 @@ pub(crate) fn own_invitation(key: PublicKey, name: &Name, ips: &[IpAddr], port: 
 }
 
 /// Returns the lines about our invitation. With `code`, they include the QR code if it fits into
-/// this number of columns.
+/// this number of columns. The code comes first, because it may be taller than the window, and the
+/// lines to copy come last.
 pub(crate) fn invitation_lines(invitation: &Invitation, palette: Palette, code: Option<usize>) -> Vec<Line> {
     let text = invitation.to_string();
-    let mut lines = vec![Line::from("Your invitation:"), Line::from(text.clone())];
-    if let Some(code) = code.and_then(|columns| code_lines(&text, palette, columns)) {
-        lines.push(Line::default());
-        lines.extend(code);
-    }
+    let code = code.and_then(|columns| code_lines(&text, palette, columns));
+    let mut lines = code.unwrap_or_default();
+    lines.extend(["Your invitation:".into(), Line::from(text.clone())]);
     lines.push("The other side adds you with:".into());
     lines.push(format!("p2p-chat add '{text}'").into());
     lines
@@ -83,8 +82,8 @@ mod tests {
         assert_eq!(lines(None).len(), 4);
         assert_eq!(lines(Some(20)), lines(None));
         let shown = lines(Some(80));
-        let width = shown[3].to_string().chars().count();
-        assert!(shown.len() > 20 && shown[2] == Line::default());
+        let width = shown[0].to_string().chars().count();
+        assert_eq!(shown[shown.len() - 4..], lines(None));
         assert_eq!(lines(Some(width)), shown);
         assert_eq!(lines(Some(width - 1)), lines(None));
     }

@@ -319,8 +319,8 @@ struct WrappedRow {
 }
 
 /// Wraps a text between words into rows of at most `room` columns. Further rows begin at column
-/// `indent`, or at `least` if a word fits only then. A word that is longer than a row is broken.
-/// Spaces at the end of a row are left out.
+/// `indent`, or at `least` if a word fits only then. A word that is longer than a row is broken, if
+/// possible before a field of an address. Spaces at the end of a row are left out.
 fn wrap(text: &str, room: usize, indent: usize, least: usize) -> Vec<WrappedRow> {
     let mut rows = vec![WrappedRow { column: 0, text: 0..0 }];
     let mut column = 0;
@@ -337,21 +337,38 @@ fn wrap(text: &str, room: usize, indent: usize, least: usize) -> Vec<WrappedRow>
             rows.push(WrappedRow { column, text: word.range });
             column += word.columns;
         } else {
-            let mut at = word.range.start;
-            for unit in units(&text[word.range.clone()]) {
-                let (unit, width) = (at..at + unit.len(), columns_of(unit));
-                at = unit.end;
-                if column + width > room && column > indent {
-                    rows.push(WrappedRow { column: indent, text: unit });
+            for part in parts(text, word.range) {
+                let width = columns_of_all(&text[part.clone()]);
+                if column + width > room && indent + width <= room && column > indent {
+                    rows.push(WrappedRow { column: indent, text: part.start..part.start });
                     column = indent;
-                } else {
-                    extend(&mut rows, unit);
                 }
-                column += width;
+                let mut at = part.start;
+                for unit in units(&text[part.clone()]) {
+                    let (unit, width) = (at..at + unit.len(), columns_of(unit));
+                    at = unit.end;
+                    if column + width > room && column > indent {
+                        rows.push(WrappedRow { column: indent, text: unit });
+                        column = indent;
+                    } else {
+                        extend(&mut rows, unit);
+                    }
+                    column += width;
+                }
             }
         }
     }
     rows
+}
+
+/// Splits a word before the fields of an address such as an invitation, which begin with `?` or
+/// `&`.
+fn parts(text: &str, word: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let begins = text[word.clone()].match_indices(['?', '&']).map(|(at, _)| word.start + at);
+    let is_within_ascii = |at: &usize| *at > word.start && text.as_bytes()[at - 1].is_ascii();
+    let begins: Vec<usize> = begins.filter(is_within_ascii).collect();
+    let ends = begins.clone().into_iter().chain([word.end]);
+    [word.start].into_iter().chain(begins).zip(ends).map(|(begin, end)| begin..end)
 }
 
 /// Extends the last row to the end of this part of the text.
@@ -390,6 +407,10 @@ fn words(text: &str) -> impl Iterator<Item = Word> + '_ {
         }
         Some(word)
     })
+}
+
+fn columns_of_all(text: &str) -> usize {
+    units(text).map(columns_of).sum()
 }
 
 fn columns_of(unit: &str) -> usize {

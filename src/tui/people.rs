@@ -77,6 +77,10 @@ pub trait Directory {
     fn introductions(&self) -> Vec<IntroducedPeer> {
         Vec::new()
     }
+    /// Returns the introductions that the user has ignored and can still accept.
+    fn ignored_introductions(&self) -> Vec<IntroducedPeer> {
+        Vec::new()
+    }
     /// The safety number with a key.
     fn code_with(&self, key: PublicKey) -> String;
     /// Returns how many messages wait for a recipient.

@@ -156,6 +156,41 @@ fn ignored_introduction_sends_nothing_and_is_remembered() {
 }
 
 #[test]
+fn ignored_introduction_can_still_be_accepted() {
+    let data = [data(), data(), data()];
+    let [mut alice, mut bob, mut carol] = introduced(&data);
+    bob.types(&["/ignore carol"]);
+    bob.sees("Introductions of this key are no longer shown. /accept carol undoes this within 7 days.");
+    carol.types(&["/accept bob"]);
+    alice.sees("Carol accepted the introduction; Bob gets their contact card.");
+    let mut bob = restarted(bob, &data[1]);
+    bob.sees("* Alice");
+    bob.types(&["/ignore carol", "/accept carol"]);
+    bob.sees("No introduction matches \"carol\".");
+    bob.sees("Added Carol");
+    carol.sees("Added Bob");
+}
+
+#[test]
+fn forgotten_contact_is_introduced_again() {
+    let data = [data(), data(), data()];
+    let [mut alice, mut bob, mut carol] = introduced(&data);
+    bob.types(&["/accept carol"]);
+    carol.types(&["/accept bob"]);
+    bob.sees("Added Carol");
+    carol.sees("Added Bob");
+    carol.types(&["/forget bob", "yes"]);
+    carol.sees("Removed Bob from your contacts.");
+    alice.types(&["/introduce bob carol"]);
+    alice.sees("Asked Bob and Carol again.");
+    // Bob may have connected as a stranger meanwhile, and is named by his key then.
+    carol.sees(&format!(" introduces Bob (key {}): /accept ", short(&bob.key())));
+    carol.types(&[&format!("/accept {}", &bob.key()[..8])]);
+    carol.sees("Added Bob");
+    has_contact(&data[2], "carol", &bob);
+}
+
+#[test]
 fn user_is_not_asked_about_a_contact() {
     let data = [data(), data(), data()];
     let [mut alice, mut bob, mut carol] = three(&data);

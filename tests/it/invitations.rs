@@ -106,7 +106,7 @@ fn running_program_takes_the_added_invitation() {
     assert_eq!(told, expected);
     bob.sees("Added Alice");
     alice.meets(&bob);
-    assert!(contacts(&bobs, "bob").contains(&alice.key()));
+    until(SOON, "Alice is saved", || contacts(&bobs, "bob").contains(&alice.key()));
 }
 
 #[test]

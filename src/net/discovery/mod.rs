@@ -106,14 +106,14 @@ pub struct Discovery {
 struct Control {
     daemon: Mutex<Option<ServiceDaemon>>,
     stopping: AtomicBool,
-    /// Why the port of mDNS cannot be opened.
-    fault: Mutex<Option<io::Error>>,
+    /// Why the port of mDNS cannot be opened, for each address family where it cannot.
+    faults: Mutex<Vec<(IpAddr, io::Error)>>,
 }
 
 impl Control {
     /// Checks that the port of mDNS can be opened in these networks, and records the error.
     fn check_port(&self, networks: &[Network]) {
-        *self.fault.lock() = check_port(networks).err();
+        *self.faults.lock() = check_port(networks);
     }
 
     fn is_stopping(&self) -> bool {
@@ -152,18 +152,22 @@ impl Discovery {
         Ok(Self { listening, networks, control, thread })
     }
 
-    /// Returns the networks where this machine can be discovered, for the screen.
+    /// Returns the networks where this machine can be discovered, for the screen: those in whose
+    /// address family the port of mDNS can be opened.
     ///
     /// # Errors
     /// Why it cannot be discovered: the port of mDNS cannot be opened.
     pub fn visible_networks(&self) -> Result<Vec<String>, String> {
-        match &*self.control.fault.lock() {
-            None => Ok(networks::shown(&self.networks)),
-            Some(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                Err(format!("another program uses UDP port {MDNS_PORT}"))
-            }
-            Some(error) => Err(format!("UDP port {MDNS_PORT} cannot be opened ({error})")),
+        let faults = self.control.faults.lock();
+        if let Some(error) = fault_of_all(&self.networks, &faults) {
+            return Err(match error.kind() {
+                io::ErrorKind::AddrInUse => format!("another program uses UDP port {MDNS_PORT}"),
+                _ => format!("UDP port {MDNS_PORT} cannot be opened ({error})"),
+            });
         }
+        let is_open = |network: &&Network| !faults.iter().any(|(family, _)| *family == network.family());
+        let open: Vec<Network> = self.networks.iter().filter(is_open).cloned().collect();
+        Ok(networks::shown(&open))
     }
 
     /// Returns whether the networks of this machine, or its addresses in them, have changed since
@@ -185,31 +189,30 @@ impl Discovery {
 }
 
 /// Opens and closes the port of mDNS in each address family of these networks, because `mdns-sd`
-/// does not report that it cannot open it.
-///
-/// # Errors
-/// The error of the operating system if it can be opened in none of the families.
-fn check_port(networks: &[Network]) -> io::Result<()> {
-    let mut families: Vec<IpAddr> = networks.iter().map(Network::family).collect();
-    families.sort_unstable();
-    families.dedup();
-    let opened = families.into_iter().map(|family| {
+/// does not report that it cannot open it. Returns the families where it cannot be opened.
+fn check_port(networks: &[Network]) -> Vec<(IpAddr, io::Error)> {
+    // As `mdns-sd` opens it. On Linux and macOS the port of IPv6 is then that of IPv4, too, and
+    // cannot be opened if another program uses either.
+    let open = |family: IpAddr| {
         let addr = SocketAddr::new(family, MDNS_PORT);
         let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
-        if family.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
         // Programs that share the port set both.
         socket.set_reuse_address(true)?;
         #[cfg(unix)]
         let _ = socket.set_reuse_port(true);
         socket.bind(&addr.into())
-    });
-    let results: Vec<io::Result<()>> = opened.collect();
-    if results.iter().any(Result::is_ok) {
-        return Ok(());
-    }
-    results.into_iter().next().unwrap_or(Ok(()))
+    };
+    let mut families: Vec<IpAddr> = networks.iter().map(Network::family).collect();
+    families.sort_unstable();
+    families.dedup();
+    families.into_iter().filter_map(|family| Some((family, open(family).err()?))).collect()
+}
+
+/// Returns why the port of mDNS can be opened in none of these networks, if so.
+fn fault_of_all<'a>(networks: &[Network], faults: &'a [(IpAddr, io::Error)]) -> Option<&'a io::Error> {
+    let is_closed = |network: &Network| faults.iter().any(|(family, _)| *family == network.family());
+    let (_, first) = faults.first()?;
+    networks.iter().all(is_closed).then_some(first)
 }
 
 /// Ends the `mdns-sd` thread, which says goodbye first.
@@ -320,7 +323,7 @@ impl<H: DiscoveryHandler> Worker<H> {
     /// Starts `mdns-sd`.
     fn open(&self) -> Result<ServiceDaemon, Failed> {
         self.control.check_port(&self.networks);
-        if let Some(error) = &*self.control.fault.lock() {
+        if let Some(error) = fault_of_all(&self.networks, &self.control.faults.lock()) {
             return Err(format!("cannot open UDP port {MDNS_PORT}: {error}").into());
         }
         let mut held = self.control.daemon.lock();

@@ -30,23 +30,57 @@ pub(super) fn own_addr(node: &Node, advertise: Option<Ipv4Addr>) -> String {
     SocketAddr::new(ip, node.addr().port()).to_string()
 }
 
-/// What `/discover` prints if discovery is off or there is no network.
-pub(in crate::tui) const NOT_VISIBLE: &str = "No peer on the local network can discover you";
+/// Who can discover us on the local network, in words without a full stop.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Visible {
+    /// Others can discover us.
+    At(String),
+    /// No network is up.
+    NoNetwork,
+    /// No one can discover us, although a network is up.
+    Hidden(String),
+}
 
-/// Returns who can discover us and on which networks, or why no one can although discovery is on;
-/// `None` if discovery is off or there is no network.
-pub(in crate::tui) fn visible(node: &Node) -> Option<Result<String, String>> {
-    let who = match node.discovery_mode() {
-        DiscoveryMode::Off => return None,
-        DiscoveryMode::On => format!("as {}", node.name()),
-        DiscoveryMode::Contacts => "to your contacts".to_owned(),
+impl Visible {
+    /// Returns who can discover us. `None` if discovery does not run.
+    pub(super) fn of(node: &Node) -> Option<Self> {
+        let who = match node.discovery_mode() {
+            DiscoveryMode::Off => return None,
+            DiscoveryMode::On => format!("as {}", node.name()),
+            DiscoveryMode::Contacts => "to your contacts".to_owned(),
+        };
+        let networks = match node.visible_networks()? {
+            Ok(networks) => networks,
+            Err(why) => return Some(Self::Hidden(format!("{NOT_VISIBLE}: {why}"))),
+        };
+        if networks.is_empty() {
+            return Some(Self::NoNetwork);
+        }
+        let shown = networks.iter().take(MAX_NAMED).map(String::as_str).collect::<Vec<&str>>().join(" and ");
+        Some(Self::At(format!("Visible {who} on {shown}")))
+    }
+
+    pub(super) fn words(&self) -> &str {
+        match self {
+            Self::At(words) | Self::Hidden(words) => words,
+            Self::NoNetwork => "No network yet: others can discover you when one is up",
+        }
+    }
+}
+
+/// The beginning of what `/discover` prints if no one can discover us.
+const NOT_VISIBLE: &str = "No peer on the local network can discover you";
+
+/// Returns who can discover us, and how to change it if that can be changed.
+pub(super) fn who_discovers(visible: Option<&Visible>, node: &Node, with_hint: bool) -> String {
+    let (words, changes) = match visible {
+        Some(visible @ Visible::At(_)) => (visible.words().to_owned(), Some("on, contacts or off")),
+        Some(visible) => (visible.words().to_owned(), None),
+        None if node.discovery_mode() == DiscoveryMode::Off => (NOT_VISIBLE.into(), Some("on or contacts")),
+        None => (format!("{NOT_VISIBLE}: p2p-chat listens at {} only", node.addr().ip()), None),
     };
-    let networks = match node.visible_networks() {
-        Ok(networks) => networks,
-        Err(why) => return Some(Err(format!("{NOT_VISIBLE}: {why}"))),
-    };
-    let shown = networks.iter().take(MAX_NAMED).map(String::as_str).collect::<Vec<&str>>().join(" and ");
-    (!shown.is_empty()).then(|| Ok(format!("Visible {who} on {shown}")))
+    let hint = changes.filter(|_| with_hint).map(|modes| format!(" /discover {modes} changes it."));
+    format!("{words}.{}", hint.unwrap_or_default())
 }
 
 /// Returns the first lines: the name and the addresses for others, and the menu. On a terminal they
@@ -70,10 +104,10 @@ pub(super) fn lines(
         addrs.push(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), addr.port()).to_string());
     }
     let mut lines = vec![format!("{name}, listening on {}", addrs.join(" or "))];
-    let visible = visible(node);
+    let visible = Visible::of(node);
     lines.extend(visible.iter().map(|visible| match visible {
-        Ok(visible) => format!("{visible} (/discover off hides you)"),
-        Err(hidden) => format!("{hidden}."),
+        Visible::At(words) => format!("{words} (/discover off hides you)"),
+        Visible::NoNetwork | Visible::Hidden(_) => format!("{}.", visible.words()),
     }));
     if let Some(why) = not_stored {
         lines.push(format!(
@@ -90,7 +124,7 @@ pub(super) fn lines(
         Some(0) => {}
         Some(1) => lines.push("You have 1 contact; dialing now.".into()),
         Some(count) => lines.push(format!("You have {count} contacts; dialing them now.")),
-        None if matches!(visible, Some(Ok(_))) && node.discovery_mode() == DiscoveryMode::On => {
+        None if matches!(visible, Some(Visible::At(_))) && node.discovery_mode() == DiscoveryMode::On => {
             lines.push("No peers yet. Others on this network appear by themselves. To try it alone,".into());
             lines.push("start p2p-chat in another terminal. To reach a peer elsewhere, choose 3 and".into());
             lines.push("enter its ip:port.".into());

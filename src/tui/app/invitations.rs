@@ -1,11 +1,17 @@
 //! Shows our invitation, adds contacts by invitation, and answers introductions.
 
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::terminal_caps::shows_blocks;
 use super::{App, clock, greeting};
 use crate::core::{
-    Command, ContactRecord, Event, IntroducedPeer, IntroductionNews, MAX_HINTS, OpId, PeerInfo, Target,
+    Command, ContactRecord, Event, IntroducedPeer, IntroductionNews, MAX_HINTS, OpId, PeerInfo,
+    SavedIntroductions, Target,
 };
 use crate::model::address::PeerAddr;
 use crate::model::invitation::Invitation;
@@ -26,7 +32,7 @@ const MAX_AT_START: usize = 3;
 const MAX_LISTED: usize = 50;
 
 /// What is to be saved of the introductions, and when it was done last.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 pub(super) struct SavingIntroductions {
     /// Whether something has changed since the last write.
     pub(super) is_unsaved: bool,
@@ -35,6 +41,24 @@ pub(super) struct SavingIntroductions {
     saved_at: Option<Instant>,
     /// Whether the last write failed, which the user was told.
     is_told: bool,
+    /// The write that the thread of the store writer carries out. Locked while it does.
+    writing: Option<Arc<Mutex<IntroductionsWrite>>>,
+}
+
+/// A write of the introductions.
+enum IntroductionsWrite {
+    Waits(SavedIntroductions),
+    Ended(io::Result<()>),
+    /// A later write replaces it.
+    Cancelled,
+}
+
+impl IntroductionsWrite {
+    fn carry_out(&mut self, folder: &Path) {
+        if let Self::Waits(saved) = self {
+            *self = Self::Ended(profile::save_introductions(folder, saved));
+        }
+    }
 }
 
 impl App {
@@ -171,30 +195,53 @@ impl App {
         self.out.extend(lines);
     }
 
-    /// Saves the introductions if they have changed, at once if the user has decided something, and
-    /// otherwise at most once a second.
+    /// Has the introductions saved if they have changed, at once if the user has decided something,
+    /// and otherwise at most once a second. The thread of the store writer does it, so that nothing
+    /// waits for the disk.
     pub(super) fn tend_introductions(&mut self) {
-        let SavingIntroductions { is_unsaved, is_decided, saved_at, .. } = self.introductions;
+        let ended = self.introductions.writing.take_if(|write| {
+            let write = write.try_lock();
+            write.is_some_and(|write| matches!(*write, IntroductionsWrite::Ended(_)))
+        });
+        if let Some(ended) = ended
+            && let IntroductionsWrite::Ended(result) = &*ended.lock()
+        {
+            self.introductions_saved(result);
+        }
+        let SavingIntroductions { is_unsaved, is_decided, saved_at, ref writing, .. } = self.introductions;
         let is_due = is_decided || saved_at.is_none_or(|at| at.elapsed() >= SAVE_PAUSE);
-        if is_unsaved && is_due {
-            self.save_introductions();
+        if !is_unsaved || !is_due || writing.is_some() {
+            return;
+        }
+        let Some(folder) = self.own.folder.clone() else { return };
+        let write = Arc::new(Mutex::new(IntroductionsWrite::Waits(self.node.take_introductions())));
+        self.introductions.writing = Some(Arc::clone(&write));
+        (self.introductions.is_unsaved, self.introductions.is_decided) = (false, false);
+        self.introductions.saved_at = Some(Instant::now());
+        self.node.write_file(Box::new(move || write.lock().carry_out(&folder)));
+    }
+
+    /// Takes the result of a write. If it has failed, says so once and tries again later.
+    fn introductions_saved(&mut self, result: &io::Result<()>) {
+        let was_told = std::mem::replace(&mut self.introductions.is_told, result.is_err());
+        if let Err(error) = result {
+            self.introductions.is_unsaved = true;
+            if !was_told {
+                self.say(Line::of(Ink::Bad, format!("Cannot save the introductions: {error}.")));
+            }
         }
     }
 
-    /// Saves the introductions if they have changed. If that fails, says so once and tries again
-    /// later.
-    pub(super) fn save_introductions(&mut self) {
-        let Some(folder) = self.own.folder.as_ref().filter(|_| self.introductions.is_unsaved) else { return };
-        let saved = profile::save_introductions(folder, &self.node.take_introductions());
-        let (is_unsaved, was_told) = (saved.is_err(), self.introductions.is_told);
-        self.introductions = SavingIntroductions {
-            is_unsaved,
-            is_decided: false,
-            saved_at: Some(Instant::now()),
-            is_told: is_unsaved,
-        };
-        if let Some(error) = saved.err().filter(|_| !was_told) {
-            self.say(Line::of(Ink::Bad, format!("Cannot save the introductions: {error}.")));
+    /// Saves the introductions for the last time, if they have changed.
+    pub(super) fn save_introductions_at_last(&mut self) {
+        let mut is_saved = !self.introductions.is_unsaved;
+        if let Some(write) = self.introductions.writing.take() {
+            let ended = std::mem::replace(&mut *write.lock(), IntroductionsWrite::Cancelled);
+            is_saved &= matches!(ended, IntroductionsWrite::Ended(Ok(())));
+        }
+        if let Some(folder) = self.own.folder.as_ref().filter(|_| !is_saved) {
+            let result = profile::save_introductions(folder, &self.node.take_introductions());
+            self.introductions_saved(&result);
         }
     }
 

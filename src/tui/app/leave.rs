@@ -90,7 +90,7 @@ impl App {
         self.last_events(rest, goodbye);
         self.note_contacts();
         self.save_contacts_at_last();
-        self.save_introductions();
+        self.save_introductions_at_last();
         let undelivered = self.undelivered.take();
         self.out.extend(undelivered);
         let _ = self.show();

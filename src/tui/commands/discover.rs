@@ -33,8 +33,7 @@ fn discover(app: &mut App, who: &str) -> Option<OpId> {
         "off" => app.node.set_discovery_mode(DiscoveryMode::Off),
         _ => app.node.follow_networks(),
     }
-    let words = app.who_discovers();
-    let hint = if who.is_empty() { " /discover on, contacts or off changes it." } else { "" };
-    app.say(format!("{words}.{hint}"));
+    let words = app.who_discovers(who.is_empty());
+    app.say(words);
     None
 }

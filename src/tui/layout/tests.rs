@@ -226,6 +226,15 @@ fn address_that_fits_a_row_is_not_broken() {
 }
 
 #[test]
+fn long_address_is_broken_before_a_field() {
+    let [key, name, addr] = [&"k".repeat(30), "?n=Alice", "&a=192.0.2.7:5000"];
+    let rows = message_rows("", &format!("add '{key}{name}{addr}'"), 44, Further::Blanks);
+    assert_eq!(rows, [format!("add '{key}{name}"), format!("  {addr}'")]);
+    let rows = message_rows("", &format!("add '{key}{name}{addr}'"), 43, Further::Blanks);
+    assert_eq!(rows, [format!("add '{key}"), format!("  {name}{addr}'")]);
+}
+
+#[test]
 fn bar_stands_before_further_rows_of_messages_only() {
     let rows = message_rows("[t] Bob: ", "one two three four", 20, Further::Bar);
     assert_eq!(rows, ["[t] Bob: one two", "  │ three four"]);

@@ -60,20 +60,28 @@ fn no_contact(chosen: &Chosen, word: &str) -> String {
 
 /// Returns the introductions that a word matches, by the name or by the beginning of the key.
 pub(super) fn meant(word: &str, directory: &dyn Directory) -> Vec<IntroducedPeer> {
+    matching(word, directory.introductions())
+}
+
+fn matching(word: &str, all: Vec<IntroducedPeer>) -> Vec<IntroducedPeer> {
     let name = folded(word);
     let start = word.to_ascii_lowercase();
     let fits = |one: &IntroducedPeer| {
         folded(one.name.as_str()) == name
             || word.len() >= MIN_KEY_CHARS && one.key.to_string().starts_with(&start)
     };
-    directory.introductions().into_iter().filter(fits).collect()
+    all.into_iter().filter(fits).collect()
 }
 
 /// Handles `/accept carol` and `/accept carol 192.0.2.7:5000`. `None` if the word matches no
 /// introduction.
 pub(in crate::tui) fn accept(word: &str, addrs: &str, directory: &dyn Directory) -> Option<Turn> {
     let requests = directory.requests_for(word).into_iter().filter_map(|request| request.met.id.key());
-    let introduction = match one_of(word, requests.collect(), directory)? {
+    let mut meant = meant(word, directory);
+    if meant.is_empty() {
+        meant = matching(word, directory.ignored_introductions());
+    }
+    let introduction = match one_of(word, meant, requests.collect())? {
         Ok(introduction) => introduction,
         Err(turn) => return Some(turn),
     };
@@ -90,21 +98,20 @@ pub(in crate::tui) fn accept(word: &str, addrs: &str, directory: &dyn Directory)
 
 /// Handles `/ignore carol`.
 pub(in crate::tui) fn ignore(word: &str, directory: &dyn Directory) -> Turn {
-    match one_of(word, Vec::new(), directory) {
+    match one_of(word, meant(word, directory), Vec::new()) {
         Some(Ok(introduction)) => act(Act::IgnoreIntroduction(introduction.key)),
         Some(Err(turn)) => turn,
         None => refused(format!("No introduction matches \"{}\". /requests lists all.", shown(word))),
     }
 }
 
-/// Returns the introduction that a word matches, or a refusal if it matches several keys, some of
-/// which are in `others`. `None` if there is no such introduction.
+/// Returns the introduction among those that a word matches, or a refusal if they are of several
+/// keys, some of which are in `others`. `None` if there is no such introduction.
 fn one_of(
     word: &str,
+    meant: Vec<IntroducedPeer>,
     others: Vec<PublicKey>,
-    directory: &dyn Directory,
 ) -> Option<Result<IntroducedPeer, Turn>> {
-    let meant = meant(word, directory);
     // If one key was introduced several times, takes the newest introduction.
     let newest = meant.last()?.clone();
     let mut keys: Vec<PublicKey> = meant.iter().map(|one| one.key).chain(others).collect();

@@ -183,6 +183,10 @@ fn about_no_key(is_unblock: bool, word: &str, directory: &dyn Directory) -> Opti
         !directory.requests_for(word).is_empty() || directory.pins_named(word).iter().any(|pin| !pin.blocked);
     let Ok(Named::Exactly(chosen)) = find(word, directory) else { return None };
     let id = chosen.peer().filter(|id| id.addr().is_some_and(|addr| addr.plain().is_some()))?;
+    let is_there = |met: &Meeting| met.dialed && Some(met.addr) == id.addr() && met.id.key().is_some();
+    if let Some(request) = directory.requests().into_iter().find(|request| is_there(&request.met)) {
+        return Some(perform(Command::Block(Recipient::from(request.met.id).into())));
+    }
     (!is_key).then(|| perform(Command::Block(id.into())))
 }
 
@@ -288,6 +292,15 @@ pub(in crate::tui) fn add(word: &str, directory: &dyn Directory) -> Turn {
         },
         Ok(Named::Perhaps(chosen)) => refused(did_you_mean(word, &chosen.label)),
         Ok(Named::NeedsPort(ip)) => refused(needs_port("/add ", ip)),
+        // A stranger that waits for the user's decision, or that the policy has refused.
+        Err(lost @ Lost::Waits(_)) => match &strangers_met(word, directory)[..] {
+            [met] => act(Act::Add(record_of(met))),
+            [] => refused(lost.sentence_for_one(word)),
+            several => {
+                let named = |met: &Meeting| (word_for(met.id), format!("at {}", met.addr));
+                refused(which("/add", word, &several.iter().map(named).collect::<Vec<_>>()))
+            }
+        },
         Err(Lost::Nobody(None)) => match &directory.pins_named(word)[..] {
             // The beginning of a key, as the lists show it.
             [pin] => act(Act::Add(record(PeerId::Key(pin.key), Some(pin)))),
@@ -303,11 +316,15 @@ pub(in crate::tui) fn add(word: &str, directory: &dyn Directory) -> Turn {
     }
 }
 
-/// Returns the stranger with this key or address that waits, or that the policy refused.
-fn stranger_met(word: &str, directory: &dyn Directory, is_it: impl Fn(PeerId) -> bool) -> Option<Meeting> {
+/// Returns the strangers with this name, key or address that wait, or that the policy refused.
+fn strangers_met(word: &str, directory: &dyn Directory) -> Vec<Meeting> {
     let requests = directory.requests_for(word).into_iter().filter(|request| request.against.is_empty());
-    let mut met = requests.map(|request| request.met).chain(directory.refused_for(word));
-    met.find(|met| is_it(met.id))
+    requests.map(|request| request.met).chain(directory.refused_for(word)).collect()
+}
+
+/// Returns the stranger among them that has this very key or address.
+fn stranger_met(word: &str, directory: &dyn Directory, is_it: impl Fn(PeerId) -> bool) -> Option<Meeting> {
+    strangers_met(word, directory).into_iter().find(|met| is_it(met.id))
 }
 
 /// Returns the entry of a new contact, with the details of its pin.

@@ -63,9 +63,12 @@ pub(super) fn line(news: &IntroductionNews, voice: &Voice<'_>) -> Line {
             };
             format!("{passes}{then}").into()
         }
-        IntroductionNews::Ignored(name) => {
-            format!("Ignored {name}. Introductions of this key are no longer shown.").into()
-        }
+        IntroductionNews::Ignored(name) => format!(
+            "Ignored {name}. Introductions of this key are no longer shown. /accept {} undoes this within \
+                 7 days.",
+            folded(name.as_str())
+        )
+        .into(),
         IntroductionNews::PassedOn { from, to } => {
             let (from, to) = (voice.word_for(from), voice.word_for(to));
             voice.notice(format!("{from} accepted the introduction; {to} gets their contact card."))
@@ -83,12 +86,12 @@ pub(crate) fn made_line(made: &MadeIntroduction, who: &[PeerInfo; 2], voice: &Vo
     let [one, other] = &names;
     let states = made.pair.iter().zip(&names).zip(names.iter().rev()).map(|((side, name), other)| {
         match (&side.card, side.asked, side.passed) {
-            (Some(_), _, true) => format!("{name} has accepted."),
-            (Some(_), _, false) => {
+            (_, false, _) => format!("{name} will be asked when they are online."),
+            (None, true, _) => format!("{name} was asked."),
+            (Some(_), true, true) => format!("{name} has accepted."),
+            (Some(_), true, false) => {
                 format!("{name} has accepted; {other} gets their contact card when {other} is online.")
             }
-            (None, true, _) => format!("{name} was asked."),
-            (None, false, _) => format!("{name} will be asked when they are online."),
         }
     });
     format!("You introduced {one} and {other}. {}", states.collect::<Vec<_>>().join(" ")).into()

@@ -145,12 +145,12 @@ mod on_a_terminal {
             let rows = shown(with_data("Alice", data.path()).arg(format!("--color={colour}")), 80);
             let invitation = format!("p2p-chat:{}?n=Alice", key_in(&rows.join("\n")));
             let expected = code(&invitation, foreground);
-            // Its margins may be blank, so the test looks for it where it has to be: below the
-            // invitation and an empty row.
+            // Its margins may be blank, so the test looks for it where it has to be: above the
+            // invitation.
             let at = rows.iter().position(|row| *row == invitation).expect("the invitation");
-            let drawn = &rows[at + 2..];
-            assert_eq!(drawn[..expected.len()], expected);
-            assert_eq!(drawn[expected.len()], "The other side adds you with:");
+            let drawn = &rows[..at - 1];
+            assert_eq!(drawn[drawn.len() - expected.len()..], expected);
+            assert_eq!(rows[at + 1], "The other side adds you with:");
         }
     }
 

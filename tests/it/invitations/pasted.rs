@@ -72,3 +72,26 @@ fn invite_shows_a_code_on_a_wide_terminal() {
     alice.waits_for("p2p-chat add 'p2p-chat:");
     assert!(alice.screen().contains('█'), "{}", alice.screen());
 }
+
+#[test]
+fn lines_to_copy_are_below_the_code() {
+    let (alices, bobs) = (data(), data());
+    let alice = Terminal::start(started("Alice", &alices), 24, 80);
+    alice.waits_for("Choice [0-6]: ");
+    alice.enters("/invite");
+    alice.waits_for("&a=127.0.0.1:");
+    let rows = alice.cells(crate::support::rows);
+    let last = |words: &str| {
+        rows.iter().rposition(|row| row.starts_with(words)).unwrap_or_else(|| panic!("{rows:#?}"))
+    };
+    let (text, command) = (last("p2p-chat:"), last("p2p-chat add 'p2p-chat:"));
+    assert_eq!(rows[text - 1], "Your invitation:");
+    // The row is broken after the key.
+    assert!(rows[command + 1].starts_with("  ?n=Alice&a=127.0.0.1:"), "{rows:#?}");
+    // What is copied from the screen adds the contact.
+    let bob = Terminal::start(started("Bob", &bobs), 30, 120);
+    bob.waits_for("Choice [0-6]: ");
+    bob.keys(&pasted(&format!("{}\r{}", rows[command], rows[command + 1])));
+    bob.enters("");
+    bob.waits_for("Add Alice (key ");
+}

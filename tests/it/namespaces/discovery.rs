@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mdns_sd::{ServiceDaemon, ServiceInfo};
 use tempfile::TempDir;
@@ -20,6 +20,11 @@ fn peer(machine: &Machine, name: &str, discover: &str) -> Builder {
 
 /// Machines on one network, 10.83.0.1 and so on, joined by a switch.
 fn network<const N: usize>(lab: &mut Lab, names: [&str; N]) -> Option<[Machine; N]> {
+    network_with_switch(lab, names).map(|(_, machines)| machines)
+}
+
+/// The same, and the switch.
+fn network_with_switch<const N: usize>(lab: &mut Lab, names: [&str; N]) -> Option<(Machine, [Machine; N])> {
     let switch = lab.machine("switch");
     if !switch.can("ip link add sw type bridge mcast_snooping 0") {
         return None;
@@ -33,7 +38,7 @@ fn network<const N: usize>(lab: &mut Lab, names: [&str; N]) -> Option<[Machine; 
         // Programs send multicast only where a route leads.
         machine.does(&format!("ip route add default dev {}", machine.cable(&switch)));
     }
-    Some(machines)
+    Some((switch, machines))
 }
 
 /// Announces a key at an address, neither of which has to be the announcer's.
@@ -209,17 +214,135 @@ fn peer_with_a_new_address_is_found_there() {
 
 #[test]
 fn taken_mdns_port_is_reported_until_free() {
+    // The socket of IPv6 takes the port for IPv4, too, and `mdns-sd` wants it for both.
+    for taken in [IpAddr::from(Ipv6Addr::UNSPECIFIED), Ipv4Addr::UNSPECIFIED.into()] {
+        let Some(mut lab) = Lab::new() else { return };
+        let Some([hers, his]) = network(&mut lab, ["hers", "his"]) else { return };
+        let taken = his.inside(|| UdpSocket::bind((taken, 5353)).expect("it is free"));
+        let mut bob = peer(&his, "Bob", "on").start();
+        let words = "No peer on the local network can discover you: another program uses UDP port 5353.";
+        bob.has_seen(words);
+        bob.types(&["/discover"]);
+        assert_eq!(bob.sees("No peer on the local network"), words);
+        drop(taken);
+        let alice = peer(&hers, "Alice", "on").start();
+        bob.has_seen("Visible as Bob on 10.83.0.0/24.");
+        alice.has_seen("* Bob (10.83.0.2:5000) is online");
+    }
+}
+
+#[test]
+fn missing_network_is_reported_at_the_start() {
     let Some(mut lab) = Lab::new() else { return };
-    let Some([hers, his]) = network(&mut lab, ["hers", "his"]) else { return };
-    let port = |ip: IpAddr| his.inside(|| UdpSocket::bind((ip, 5353)).expect("it is free"));
-    // The socket of IPv6 takes the port for IPv4, too.
-    let taken = port(Ipv6Addr::UNSPECIFIED.into());
-    let bob = peer(&his, "Bob", "on").start();
-    bob.has_seen("No peer on the local network can discover you: another program uses UDP port 5353.");
-    drop(taken);
-    let alice = peer(&hers, "Alice", "on").start();
-    bob.has_seen("Visible as Bob on 10.83.0.0/24.");
+    let Some([his]) = network(&mut lab, ["his"]) else { return };
+    his.does("ip link set to-switch down");
+    let mut bob = peer(&his, "Bob", "on").start();
+    let words = "No network yet: others can discover you when one is up.";
+    bob.has_seen(words);
+    bob.types(&["/discover"]);
+    assert_eq!(bob.sees("No network yet"), words);
+}
+
+#[test]
+fn peer_is_found_again_after_cable_was_unplugged() {
+    let Some(mut lab) = Lab::new() else { return };
+    let Some((switch, [hers, his])) = network_with_switch(&mut lab, ["hers", "his"]) else { return };
+    let mut alice = peer(&hers, "Alice", "on").start();
+    let mut bob = peer(&his, "Bob", "on").start();
     alice.has_seen("* Bob (10.83.0.2:5000) is online");
+    bob.has_seen("* Alice (10.83.0.1:5000) is online");
+    let cable = switch.cable(&his);
+    switch.does(&format!("ip link set {cable} down"));
+    alice.types(&["@bob are you there?"]);
+    bob.types(&["@alice is anyone there?"]);
+    for peer in [&alice, &bob] {
+        assert!(peer.sees_in_time("Queued for ", Duration::from_secs(30)), "{:?}", peer.printed());
+    }
+    switch.does(&format!("ip link set {cable} up"));
+    for (peer, message) in [(&bob, ": are you there?"), (&alice, ": is anyone there?")] {
+        assert!(peer.sees_in_time(message, Duration::from_secs(60)), "{:?}", peer.printed());
+    }
+}
+
+#[test]
+fn echoed_record_of_our_own_is_ignored() {
+    const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
+
+    let Some(mut lab) = Lab::new() else { return };
+    let Some([hers, his, mirror]) = network(&mut lab, ["hers", "his", "mirror"]) else { return };
+    let socket = mirror.inside(|| {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 5353)).expect("it is free");
+        socket.join_multicast_v4(&GROUP, &Ipv4Addr::new(10, 83, 0, 3)).expect("it joins");
+        socket
+    });
+    // As a reflector between two networks does that hears what it has sent.
+    std::thread::spawn(move || {
+        let mut packet = [0; 9_000];
+        while let Ok((len, from)) = socket.recv_from(&mut packet) {
+            if from.ip() != Ipv4Addr::new(10, 83, 0, 3)
+                && socket.send_to(&packet[..len], (GROUP, 5353)).is_err()
+            {
+                break;
+            }
+        }
+    });
+    let mut alice = peer(&hers, "Alice", "on").start();
+    let bob = peer(&his, "Bob", "on").start();
+    alice.has_seen("* Bob (10.83.0.2:5000) is online");
+    bob.has_seen("* Alice (10.83.0.1:5000) is online");
+    alice.types(&["2"]);
+    alice.sees("1 peer, 1 online.");
+    let printed = alice.printed();
+    assert!(!printed.iter().any(|line| line.contains("* Alice")), "{printed:?}");
+}
+
+/// Takes about a minute, because a program is stopped for that long.
+#[test]
+#[ignore = "takes a minute"]
+fn stopped_program_finds_its_peers_again() {
+    let Some(mut lab) = Lab::new() else { return };
+    let Some([hers, his, carols]) = network(&mut lab, ["hers", "his", "carols"]) else { return };
+    let alice = peer(&hers, "Alice", "on").start();
+    let mut bob = peer(&his, "Bob", "on").start();
+    alice.has_seen("* Bob (10.83.0.2:5000) is online");
+    alice.is_stopped();
+    let carol = peer(&carols, "Carol", "on").start();
+    bob.has_seen("* Carol (10.83.0.3:5000) is online");
+    bob.types(&["@alice are you awake?"]);
+    std::thread::sleep(Duration::from_secs(60));
+    alice.is_sent(rustix::process::Signal::CONT);
+    let woken = Instant::now();
+    for words in [": are you awake?", "* Carol (10.83.0.3:5000) is online"] {
+        assert!(alice.sees_in_time(words, Duration::from_secs(60)), "{:?}", alice.printed());
+        eprintln!("{words} after {:?}", woken.elapsed());
+    }
+    assert!(carol.sees_in_time("* Alice (10.83.0.1:5000) is online", Duration::from_secs(60)));
+}
+
+/// Fifty programs find each other. Says how long it took.
+#[test]
+#[ignore = "takes a minute on an idle machine"]
+fn fifty_peers_find_each_other() {
+    const PEERS: usize = 50;
+
+    let Some(mut lab) = Lab::new() else { return };
+    let names: [String; PEERS] = std::array::from_fn(|n| format!("m{n}"));
+    let Some(machines) = network(&mut lab, names.each_ref().map(String::as_str)) else { return };
+    let started = Instant::now();
+    let name = |n: usize| format!("Peer{n}");
+    let mut peers: Vec<Peer> =
+        machines.iter().enumerate().map(|(n, at)| peer(at, &name(n), "on").start()).collect();
+    eprintln!("started after {:?}", started.elapsed());
+    let all = format!("{} online.", PEERS - 1);
+    for one in &mut peers {
+        until(Duration::from_secs(300), "all others are online", || {
+            one.types(&["2"]);
+            one.sees_sum_within(Duration::from_secs(60)).contains(&all)
+        });
+    }
+    eprintln!("all have found each other after {:?}", started.elapsed());
+    let kib: u64 = peers.iter().map(Peer::resident_kib).sum();
+    eprintln!("{} KiB each", kib / PEERS as u64);
 }
 
 #[test]

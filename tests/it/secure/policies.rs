@@ -34,10 +34,8 @@ fn accepted_message_request_shows_its_message_once() {
     let line = bob.sees("Not sent to ");
     let words = ": Alice's key waits for your decision: /accept Alice or /block Alice.";
     assert!(line.ends_with(words), "{line}");
-    bob.types(&["@alice hello", &format!("/connect {}", alice.addr())]);
+    bob.types(&["@alice hello"]);
     bob.sees("Alice's key waits for your decision: /accept Alice or /block Alice.");
-    let line = bob.sees("Not connected to ");
-    assert!(line.ends_with(words), "{line}");
 
     bob.types(&["/accept alice"]);
     bob.sees("Added Alice to your contacts. Compare keys with /verify Alice.");
@@ -141,4 +139,63 @@ fn dialer_learns_that_the_peer_refuses_its_key() {
     dave.types(&[&format!("/connect {}", bob.addr())]);
     let line = dave.sees("Not connected to ");
     assert!(line.ends_with(": they do not accept messages from you."), "{line}");
+}
+
+#[test]
+fn typed_address_accepts_the_key_there() {
+    for policy in ["ask", "strict"] {
+        for command in ["/connect", "/add", "@"] {
+            let mut bob = with_policy(policy).start();
+            let mut dave = Peer::named("Dave").start();
+            match command {
+                "@" => bob.says(&dave.addr().to_string(), "hello"),
+                _ => bob.types(&[&format!("{command} {}", dave.addr()), "@dave hello"]),
+            }
+            dave.sees(&format!("{}: hello", bob.encrypted()));
+            dave.says("Bob", "hello too");
+            bob.sees(&format!("{}: hello too", dave.encrypted()));
+            bob.types(&["/contacts"]);
+            bob.sees("Dave: online, key ");
+            for words in ["wants to chat", "Refused"] {
+                assert_eq!(times(&bob, words), 0, "{policy} {command}: {:#?}", bob.printed());
+            }
+        }
+    }
+}
+
+#[test]
+fn static_peer_is_accepted_under_every_policy() {
+    for policy in ["ask", "strict"] {
+        let mut dave = Peer::named("Dave").start();
+        let mut bob = with_policy(policy).knows(dave.addr()).start();
+        bob.meets(&dave);
+        dave.says("Bob", "hello");
+        bob.sees(&format!("{}: hello", dave.encrypted()));
+        for words in ["offline", "wants to chat", "Refused"] {
+            assert_eq!(times(&bob, words), 0, "{policy}: {:#?}", bob.printed());
+        }
+    }
+}
+
+#[test]
+fn connecting_to_the_address_accepts_a_waiting_peer() {
+    let mut bob = with_policy("ask").start();
+    let mut alice = Peer::named("Alice").start();
+    alice.says(&bob.addr().to_string(), "may I come in?");
+    bob.sees(" wants to chat, key ");
+    bob.types(&[&format!("/connect {}", alice.addr())]);
+    bob.sees("Added Alice to your contacts.");
+    bob.sees(&format!("{}: may I come in?", alice.encrypted()));
+}
+
+#[test]
+fn refused_stranger_is_added_by_name() {
+    let mut bob = with_policy("strict").start();
+    let mut dave = Peer::named("Dave").start();
+    dave.says(&bob.addr().to_string(), "let me in");
+    bob.sees("Refused Dave");
+    bob.types(&["/add dave"]);
+    bob.sees("Added Dave to your contacts.");
+    dave.says(&bob.addr().to_string(), "thank you");
+    bob.sees(&format!("{}: thank you", dave.encrypted()));
 }

@@ -587,6 +587,28 @@ fn beginning_of_a_key_adds_the_peer() {
     assert_eq!(act_of(&["/add 127.0.0.1:7123"], &people), Some(Act::AddAt(addr(7123).into())));
 }
 
+#[test]
+fn add_takes_the_name_of_a_refused_stranger() {
+    let met = |n, port| Meeting { id: PeerId::Key(key(n)), ..request("Dave", n, port, &[]).met };
+    let mut people = known(Vec::new());
+    people.refused = vec![met(8, 7008)];
+    let Some(Act::Add(added)) = act_of(&["/add dave"], &people) else { panic!("Dave is added") };
+    assert_eq!((added.id, added.name), (PeerId::Key(key(8)), Some(PeerName::new("Dave"))));
+    people.refused.push(met(9, 7009));
+    let said = after(&mut menu(), &["/add dave"], &people).1;
+    assert!(said.starts_with("\"dave\" matches 2 peers. Type one of: /add baeaqcai (at "), "{said}");
+}
+
+#[test]
+fn blocking_an_address_blocks_the_key_there() {
+    let mut there = request("Bob", 9, 5004, &[pin("Bob", 1, 5001)]);
+    let blocked = |there: &PeerRequest| act_of(&["/block 4"], &known(vec![there.clone()]));
+    let dan: Recipient = addr(5004).into();
+    assert_eq!(blocked(&there), Some(Act::Core(Command::Block(dan.into()))), "it only claims the address");
+    there.met.dialed = true;
+    assert_eq!(blocked(&there), Some(Act::Core(Command::Block(key(9).into()))));
+}
+
 const INVITATION: &str =
     "p2p-chat:aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq?n=Zoe&a=192.0.2.7:5000";
 
