@@ -122,8 +122,8 @@ impl Invitation {
     }
 }
 
-/// Returns the name, changed so that p2p-chat allows it. `None` if that is not possible: the contact
-/// then gets its name when it connects.
+/// Returns the name, changed so that p2p-chat allows it. `None` if that is not possible: then the
+/// contact gets its name when it connects.
 fn name_of(text: &str) -> Result<Option<PeerName>, InvitationError> {
     let is_word = !text.is_empty() && !text.contains(char::is_whitespace);
     if !is_word || text.len() > MAX_RAW_NAME_BYTES {

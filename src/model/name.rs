@@ -179,7 +179,7 @@ const SIGNS_BEHIND_NAMES: [char; 5] = [':', '(', ')', '[', ']'];
 /// Returns why other people could mistake a name for another part of a line.
 fn form_fault(text: &str) -> Option<&'static str> {
     if is_reserved(text) {
-        return Some("p2p-chat uses this word itself, so it cannot be a name");
+        return Some("The screen uses this word itself, so it cannot be a name");
     }
     if text.starts_with(begins_otherwise) {
         return Some("A name begins with a letter, a digit or _");
@@ -581,7 +581,7 @@ mod tests {
             assert!(new_name(fits).is_ok(), "{fits}");
         }
         for word in ["new", "You", "VERIFIED", "\u{ff4e}ew", "p2p-chat"] {
-            let why = "p2p-chat uses this word itself, so it cannot be a name.";
+            let why = "The screen uses this word itself, so it cannot be a name.";
             assert_eq!(new_name(word).expect_err(word).to_string(), why);
             assert_eq!(alias(word).expect_err(word).to_string(), why);
             assert!(word.parse::<Name>().is_ok(), "{word} may stay");

@@ -45,7 +45,6 @@ fn invalid_name_is_refused_with_a_suggestion() {
         ("", "A name needs at least one character."),
         ("Alice Smith", "Try Alice_Smith."),
         ("all", "A name cannot be all, which means all peers."),
-        ("new", "p2p-chat uses this word itself, so it cannot be a name."),
         ("42", "Try peer-42."),
         ("127.0.0.1:5000", "Try 127.0.0.1-5000."),
         ("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "at most 32 columns. Try xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx."),
@@ -54,6 +53,8 @@ fn invalid_name_is_refused_with_a_suggestion() {
         let errors = refused(with_name(name));
         assert!(errors.contains("--name") && errors.contains(words), "{errors}");
     }
+    let errors = refused(with_name("new"));
+    assert_eq!(errors, "p2p-chat: The screen uses this word itself, so it cannot be a name.");
 }
 
 #[test]

@@ -87,7 +87,7 @@ const PERHAPS_AGAIN: &str = " [may have been shown before]";
 
 /// How often a peer was shown a message that is exactly `text`.
 pub(super) fn shown_times(printed: &[String], text: &str) -> usize {
-    let endings = [format!("): {text}"), format!(") [encrypted]: {text}")];
+    let endings = ["):", ") [encrypted]:", ") [encrypted] → all:"].map(|head| format!("{head} {text}"));
     let is_it = |line: &&String| {
         let line = line.strip_suffix(PERHAPS_AGAIN).unwrap_or(line);
         endings.iter().any(|ending| line.ends_with(ending))
