@@ -12,6 +12,8 @@ pub(super) fn line(news: &IntroductionNews, voice: &Voice<'_>) -> Line {
         IntroductionNews::Introduced { by, key, name } => {
             let id = (*key).into();
             let (who, word) = match voice.labels.known(id) {
+                // It is online, and has no suffix.
+                Some(label) if label == name.as_str() => (label, folded(name.as_str())),
                 Some(label) => (label, beginning(*key)),
                 None if voice.labels.is_free(id, &folded(name.as_str())) => {
                     (name.to_string(), folded(name.as_str()))

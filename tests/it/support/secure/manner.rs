@@ -3,7 +3,8 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
@@ -15,6 +16,10 @@ use super::foreign::serves_with_certificate;
 use super::raw::{Ended, Raw};
 use super::session::Session;
 use super::{Shared, Text};
+
+/// The time between two records of [`Manner::Endless`], each of which would keep a session open. As
+/// many as a machine can send would slow down the tests beside it.
+const BETWEEN_RECORDS: Duration = Duration::from_millis(1);
 
 /// What it does with who opens the encrypted exchange.
 #[derive(Clone, Debug)]
@@ -145,6 +150,7 @@ impl Shared {
                 }
                 Manner::Endless(bytes) => loop {
                     talk.says(bytes).map_err(cut)?;
+                    thread::sleep(BETWEEN_RECORDS);
                 },
                 Manner::CutsBehindTexts => {
                     talk.breaks_off();
