@@ -16,7 +16,7 @@ use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::Request;
+use crate::model::session::{Request, RequestEnd};
 
 /// The maximum number of announced addresses dialed at a time. It bounds what forged announcements
 /// can cause.
@@ -32,6 +32,10 @@ const MAX_DISCOVERED: usize = MAX_PEERS - MAX_CONTACTS;
 /// How long after its announcement the user is told about a stranger that is not connected
 /// automatically. If it dials us meanwhile, they read that instead, with what they can do about it.
 const TELL_AFTER: Duration = Duration::from_secs(2);
+
+/// The maximum number of further dials to a peer that does not answer after its announcement. A
+/// network that is full for a moment loses the first.
+const MAX_RETRIES: u32 = 5;
 
 /// Who can discover us on the local network, and who is connected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -65,6 +69,8 @@ struct Hint {
     /// The position in the order of announcements.
     number: u64,
     dial: Dial,
+    /// How many dials in a row had no answer.
+    unanswered: u32,
     /// When the user is told about it.
     tell_at: Option<Time>,
 }
@@ -154,14 +160,19 @@ impl Discovery {
         Ok(())
     }
 
-    /// Handles the end of a dial, in which the key has proven itself or not.
-    pub(super) fn dialed(&mut self, key: PublicKey, is_proven: bool) {
+    /// Handles the end of a dial, in which the key has proven itself or not. A peer that did not
+    /// answer is dialed again.
+    pub(super) fn dialed(&mut self, key: PublicKey, is_proven: bool, end: &RequestEnd, now: Time) {
         if is_proven {
             self.contact_dials.remove(&key);
         }
-        if let Some(hint) = self.hints.get_mut(&key) {
-            hint.dial = Dial::Done;
-        }
+        let Some(hint) = self.hints.get_mut(&key) else { return };
+        let has_answered = is_proven || !matches!(end, RequestEnd::Unreachable(_) | RequestEnd::Broken);
+        hint.unanswered = if has_answered { 0 } else { hint.unanswered.saturating_add(1) };
+        hint.dial = match hint.unanswered {
+            1..=MAX_RETRIES => Dial::Waits(Some(now.plus(backoff(hint.unanswered, LONGEST_BACKOFF)))),
+            _ => Dial::Done,
+        };
     }
 
     fn dialing(&self) -> usize {
@@ -187,9 +198,10 @@ impl Discovery {
         addrs.truncate(MAX_HINTS);
         let name = name.or_else(|| before.as_ref()?.name.clone());
         let tell_at = before.as_ref().and_then(|hint| hint.tell_at);
+        let unanswered = before.as_ref().map_or(0, |hint| hint.unanswered);
         let is_under_way = before.is_some_and(|hint| hint.dial == Dial::UnderWay);
         let dial = if is_under_way { Dial::UnderWay } else { Dial::Waits(None) };
-        self.hints.insert(key, Hint { name, addrs, number, dial, tell_at });
+        self.hints.insert(key, Hint { name, addrs, number, dial, unanswered, tell_at });
     }
 }
 

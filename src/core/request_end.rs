@@ -46,7 +46,7 @@ impl State {
         let RequestEnded { addr, written, end } = ended;
         let Some(ended_job) = self.jobs.end(job) else { return Vec::new() };
         let outcome = Outcome::of(job, ended_job, addr, end);
-        self.notes_what_is_there(&outcome);
+        self.notes_what_is_there(&outcome, now);
         if self.connects_unencrypted(&outcome) {
             return self.done();
         }
@@ -85,7 +85,7 @@ impl State {
 
     /// Notes what the end of a request shows of the address, and of the key that was expected
     /// there.
-    fn notes_what_is_there(&mut self, outcome: &Outcome) {
+    fn notes_what_is_there(&mut self, outcome: &Outcome, now: Time) {
         let Outcome { asked_for, expect, at, ref end, .. } = *outcome;
         let is_proven = outcome.proven.is_some();
         match (end, expect, at) {
@@ -105,7 +105,7 @@ impl State {
         }
         if let Some(key) = expect {
             if outcome.is_discovered() {
-                self.discovery.dialed(key, is_proven);
+                self.discovery.dialed(key, is_proven, end, now);
             }
             if let Some(at) = at {
                 self.peers.looked_for(key, at, is_proven, end);

@@ -104,6 +104,25 @@ fn failed_dial_tells_nothing() {
 }
 
 #[test]
+fn silent_discovered_peer_is_dialed_a_few_times() {
+    let mut story = open();
+    story.discovers(found(BOBS, BOB_AT));
+    let mut dials = 0;
+    for _ in 0..600 {
+        while !story.session_requests.is_empty() {
+            story.request_ends(None, RequestEnd::Unreachable(SendError::TimedOut));
+            dials += 1;
+        }
+        story.later(seconds(1));
+    }
+    assert_eq!(dials, 6);
+    // It announces itself again, and answers.
+    story.discovers(found(BOBS, BOB_AT));
+    story.request_ends(Some(met(BOBS, BOB_AT)), RequestEnd::Answered);
+    assert!(matches!(story.told()[..], [Event::Pinned { is_online: true, .. }]));
+}
+
+#[test]
 fn forged_announcement_changes_nothing_about_a_contact() {
     let mut story = open();
     story.knows_bob(BOB_AT);
