@@ -307,7 +307,7 @@ impl Node {
 
     /// Returns the discovered strangers that are not in the peer list.
     pub fn discovered_strangers(&self) -> Vec<PeerInfo> {
-        self.shared.locked.lock().machine.state().discovered_strangers()
+        self.shared.locked.lock().machine.state().book().discovered_strangers()
     }
 
     /// Our own name.
@@ -372,17 +372,17 @@ impl Node {
 
     /// Whether a recipient is a contact.
     pub fn is_contact(&self, id: Recipient) -> bool {
-        self.shared.locked.lock().machine.state().is_contact(id)
+        self.shared.locked.lock().machine.state().book().is_contact(id)
     }
 
     /// Whether a recipient is a contact in later runs too.
     pub fn is_lasting_contact(&self, id: Recipient) -> bool {
-        self.shared.locked.lock().machine.state().is_lasting_contact(id)
+        self.shared.locked.lock().machine.state().book().is_lasting_contact(id)
     }
 
     /// The contacts known by key that are not in the peer list.
     pub fn unlisted_contacts(&self) -> Vec<Pin> {
-        self.shared.locked.lock().machine.state().unlisted_contacts()
+        self.shared.locked.lock().machine.state().book().unlisted_contacts()
     }
 
     /// The blocked contacts, which are not in the peer list.
@@ -392,12 +392,12 @@ impl Node {
 
     /// The blocked legacy peers, which are not in the peer list.
     pub fn blocked_legacy(&self) -> Vec<PeerInfo> {
-        self.shared.locked.lock().machine.state().blocked_legacy()
+        self.shared.locked.lock().machine.state().book().blocked_legacy()
     }
 
     /// Returns whether the user has blocked a recipient, or the source of a stranger without a key.
     pub fn is_blocked(&self, id: Recipient) -> bool {
-        self.shared.locked.lock().machine.state().is_blocked(id)
+        self.shared.locked.lock().machine.state().book().is_blocked(id)
     }
 
     /// Whether a recipient is a blocked legacy peer.
@@ -413,12 +413,12 @@ impl Node {
     /// The recipients of a typed address; several contacts may have proven themselves at one
     /// address.
     pub fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
-        self.shared.locked.lock().machine.state().at(addr)
+        self.shared.locked.lock().machine.state().book().at(addr)
     }
 
     /// The address that a recipient is dialed at first.
     pub fn dialed_at(&self, id: Recipient) -> Option<PeerAddr> {
-        self.shared.locked.lock().machine.state().dialed_at(id)
+        self.shared.locked.lock().machine.state().book().dialed_at(id)
     }
 
     /// The pins that a word of the user may mean.
@@ -484,7 +484,7 @@ impl Node {
 
     /// Whether a peer is in the list.
     pub fn knows(&self, id: Recipient) -> bool {
-        self.shared.locked.lock().machine.state().knows(id)
+        self.shared.locked.lock().machine.state().book().knows(id)
     }
 
     /// Whether dialing `addr` reaches this program itself.
@@ -494,17 +494,17 @@ impl Node {
 
     /// How sure the program is that a recipient is the one it is named as.
     pub fn verification_of(&self, id: Recipient) -> Verification {
-        self.shared.locked.lock().machine.state().verification_of(id)
+        self.shared.locked.lock().machine.state().book().verification_of(id)
     }
 
     /// Returns the presence of a recipient; `None` if it is not in the table.
     pub fn presence_of(&self, id: Recipient) -> Option<PresenceStatus> {
-        self.shared.locked.lock().machine.state().presence_of(id)
+        self.shared.locked.lock().machine.state().book().presence_of(id)
     }
 
     /// Returns why an online recipient does not accept our messages, if it said so.
     pub fn refusal_of(&self, id: Recipient) -> Option<ByeReason> {
-        self.shared.locked.lock().machine.state().refusal_of(id)
+        self.shared.locked.lock().machine.state().book().refusal_of(id)
     }
 
     /// Returns whether the user has muted a recipient.

@@ -79,7 +79,7 @@ impl State {
         };
         // A peer that takes a message without a receipt may be the key that is there, with a full
         // mailbox.
-        let is_read_plain = taken && !self.is_key_there(to);
+        let is_read_plain = taken && !self.book().is_key_there(to);
         let mut peer_id = peer_id;
         if let Some(promise) = promise {
             // Messages may wait behind the one whose receipt promised sessions.
@@ -90,7 +90,7 @@ impl State {
             peer_id = self.reads_plain(peer_id, now);
         }
         // Its receipt would have shown whether it has sessions.
-        let is_unknown = self.protocol_of(peer_id) == PeerProtocol::Unknown;
+        let is_unknown = self.book().protocol_of(peer_id) == PeerProtocol::Unknown;
         if purpose == Purpose::Ack && seen == SendResult::Unanswered && is_unknown {
             self.peers.wants_promise(peer_id);
         }
@@ -176,7 +176,7 @@ impl State {
 
     /// A peer has read something of ours unencrypted and promised no session. Returns its identity.
     fn reads_plain(&mut self, peer_id: Recipient, now: Time) -> Recipient {
-        if self.protocol_of(peer_id) != PeerProtocol::Unknown {
+        if self.book().protocol_of(peer_id) != PeerProtocol::Unknown {
             return peer_id;
         }
         let legacy = self.found_legacy(peer_id, now);
@@ -188,7 +188,7 @@ impl State {
     /// for a message, which must not be sent unencrypted for that.
     fn can_speak_otherwise(&self, peer_id: Recipient, purpose: Purpose) -> bool {
         let is_wanted = !self.leaving || matches!(purpose, Purpose::Ask);
-        is_wanted && !matches!(self.protocol_of(peer_id), PeerProtocol::Session(_))
+        is_wanted && !matches!(self.book().protocol_of(peer_id), PeerProtocol::Session(_))
     }
 
     /// Makes a legacy peer of a recipient that has read a message of ours and promised no session.
@@ -200,8 +200,10 @@ impl State {
         };
         let legacy = plain.map_or(id, |addr| protocol::plain::peer_at(addr).into());
         self.becomes(id, legacy, now);
-        let at_addr = self.dialed_at(legacy).map(Recipient::Address);
-        if let Some(at_addr) = at_addr.filter(|at_addr| self.knows(*at_addr) && !self.knows(legacy)) {
+        let at_addr = self.book().dialed_at(legacy).map(Recipient::Address);
+        if let Some(at_addr) =
+            at_addr.filter(|at_addr| self.peers.knows(*at_addr) && !self.peers.knows(legacy))
+        {
             // What spoke to us from there, and has said nothing yet, is this peer.
             self.becomes(at_addr, legacy, now);
         }
@@ -221,7 +223,7 @@ impl State {
         let Recipient::Address(addr) = id else { return };
         self.peers.becomes(id, legacy);
         self.follows(id, legacy, now);
-        let who = self.who(legacy);
+        let who = self.book().who(legacy);
         self.tell(Event::ProvenAt(addr, who));
     }
 
@@ -229,7 +231,7 @@ impl State {
     /// itself there.
     pub(super) fn follows(&mut self, from: Recipient, to: Recipient, now: Time) {
         if to.public_key().is_none() {
-            let is_contact = self.is_contact(from);
+            let is_contact = self.book().is_contact(from);
             let moved = self.outbox.rebind(from, to, None, now);
             self.carry_out(now);
             if moved.is_direct || is_contact {
@@ -246,7 +248,7 @@ impl State {
     /// a peer with a key now, and the result shows nothing of that peer.
     fn is_superseded(&self, id: Recipient, at: PeerAddr, purpose: Purpose) -> bool {
         let is_unasked = matches!(purpose, Purpose::Ack | Purpose::Probe(_));
-        let is_awaited = self.knows(id) || self.outbox.count(id) > 0;
+        let is_awaited = self.peers.knows(id) || self.outbox.count(id) > 0;
         is_unasked && matches!(id, Recipient::Address(_)) && !is_awaited && self.peers.is_listed_at(at)
     }
 
@@ -273,7 +275,7 @@ impl State {
         self.tell_presence(news);
         // The messages for a key are tried when its session opens.
         if spoke && peer_id.public_key().is_none() {
-            let name = self.who(peer_id).name;
+            let name = self.book().who(peer_id).name;
             self.outbox.spoke(peer_id, name.as_ref(), now);
         }
     }
