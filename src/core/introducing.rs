@@ -98,10 +98,7 @@ impl State {
     /// Asks the user about an introduced key. About a contact the user is not asked, and the
     /// introducer is not told, because that would show them who the user's contacts are.
     fn receive_introduction(&mut self, by: PublicKey, key: PublicKey, name: PeerName, date: u64) {
-        let is_useless = key == self.trust.me()
-            || key == by
-            || self.book().is_blocked(key.into())
-            || self.book().is_contact(key.into());
+        let is_useless = key == self.trust.me() || key == by || self.book().is_contact(key.into());
         if !is_useless && self.introductions.asks(by, key, name.clone(), date) {
             let by = self.book().who(by.into());
             self.tell_introduction(IntroductionNews::Introduced { by, key, name });
@@ -127,7 +124,7 @@ impl State {
     /// key.
     fn add_introduced(&mut self, key: PublicKey, name: PeerName, addrs: Vec<PeerAddr>, date: u64, now: Time) {
         let id = Recipient::key(key);
-        if self.book().is_contact(id) || self.book().is_blocked(id) {
+        if self.book().is_contact(id) {
             return;
         }
         let known = self.trust.pin(key).and_then(|pin| pin.name.clone());
