@@ -29,6 +29,21 @@ pub struct PlainResult {
     pub capability: Option<Capability>,
 }
 
+/// An unencrypted request that is over.
+struct PlainEnd {
+    job: JobId,
+    purpose: Purpose,
+    /// The address that was dialed in the end.
+    to: PeerAddr,
+    parts: (usize, usize),
+    /// The peer at that address took it.
+    taken: bool,
+    /// What the result shows of the peer that it was for.
+    seen: SendResult,
+    /// The result for the user.
+    result: SendResult,
+}
+
 impl State {
     /// Takes the result of an unencrypted request.
     pub fn plain_sent(&mut self, sent: PlainResult, now: Time) -> Vec<Output> {
@@ -58,25 +73,17 @@ impl State {
             self.operations.goes_on(job, next);
             return self.done();
         }
-        self.probe_limiter.end(job, seen == SendResult::Failed(SendError::NoResources), now);
-        self.peers.job_ended(peer_id, purpose, &seen, now);
-        if let Some(evidence) = purpose.evidence() {
-            let evidence = if parted_since { ProbeResult::Dialed } else { evidence };
-            self.observe(peer_id, Some(to), &seen, evidence, now);
-        }
-        if let Purpose::Probe(_) = purpose {
-            self.probed(peer_id, job, &seen);
-        }
+        let mut end = PlainEnd { job, purpose, to, parts, taken, seen, result };
+        self.notes_what_it_shows(&end, peer_id, parted_since, now);
         // The peer that got it instead lists us now.
-        let reached = match result {
+        let reached = match end.result {
             SendResult::Astray(_) => self.peers.plain_id(to),
             _ => peer_id,
         };
-        let gives_receipts = self.peers.gives_receipts(peer_id);
-        let result = match (purpose, result) {
-            (Purpose::Message(_), SendResult::HandedOver) if gives_receipts => SendResult::NoReceipt,
-            (_, result) => result,
-        };
+        let is_message = matches!(purpose, Purpose::Message(_));
+        if is_message && end.result == SendResult::HandedOver && self.peers.gives_receipts(peer_id) {
+            end.result = SendResult::NoReceipt;
+        }
         // A peer that takes a message without a receipt may be the key that is there, with a full
         // mailbox.
         let is_read_plain = taken && !self.book().is_key_there(to);
@@ -91,9 +98,34 @@ impl State {
         }
         // Its receipt would have shown whether it has sessions.
         let is_unknown = self.book().protocol_of(peer_id) == PeerProtocol::Unknown;
-        if purpose == Purpose::Ack && seen == SendResult::Unanswered && is_unknown {
+        if purpose == Purpose::Ack && end.seen == SendResult::Unanswered && is_unknown {
             self.peers.wants_promise(peer_id);
         }
+        self.passes_result_on(end, peer_id, is_read_plain, now);
+        // The goodbye goes behind the messages that have waited for this.
+        self.attempted(job, reached, taken);
+        self.settle_watches(now);
+        self.done()
+    }
+
+    /// Records what the end of a request shows of the peer that it was for. If one side has said
+    /// goodbye since it began, it shows no more than a probe.
+    fn notes_what_it_shows(&mut self, end: &PlainEnd, peer_id: Recipient, parted_since: bool, now: Time) {
+        let PlainEnd { job, purpose, to, ref seen, .. } = *end;
+        self.probe_limiter.end(job, *seen == SendResult::Failed(SendError::NoResources), now);
+        self.peers.job_ended(peer_id, purpose, seen, now);
+        if let Some(evidence) = purpose.evidence() {
+            let evidence = if parted_since { ProbeResult::Dialed } else { evidence };
+            self.observe(peer_id, Some(to), seen, evidence, now);
+        }
+        if let Purpose::Probe(_) = purpose {
+            self.probed(peer_id, job, seen);
+        }
+    }
+
+    /// Passes the result of a request on to the message or the command that waits for it.
+    fn passes_result_on(&mut self, end: PlainEnd, peer_id: Recipient, is_read_plain: bool, now: Time) {
+        let PlainEnd { purpose, parts, taken, result, .. } = end;
         match purpose {
             Purpose::Message(id) => {
                 self.outbox.plain_sent(peer_id, id, result, parts, now);
@@ -115,10 +147,6 @@ impl State {
             }
             Purpose::Ack | Purpose::Probe(_) | Purpose::Greet | Purpose::Discovered | Purpose::Batch(_) => {}
         }
-        // The goodbye goes behind the messages that have waited for this.
-        self.attempted(job, reached, taken);
-        self.settle_watches(now);
-        self.done()
     }
 
     /// Finds out whether the peer that something was for got it. Returns what that shows of the
