@@ -88,23 +88,25 @@ impl State {
         self.done()
     }
 
+    /// Handles an unencrypted message, unless its sender is blocked, has our own address, is a
+    /// stranger that the policy decides about, or claims to be a peer with a key.
     pub(super) fn message(&mut self, source: Source, message: Plain, cut: bool, now: Time) -> PlainAnswer {
-        let Plain { claimed, form, name, body } = message;
-        if body == Body::Ping {
+        let Plain { claimed, ref name, ref body, .. } = message;
+        if *body == Body::Ping {
             if self.trust.is_blocked_source(source) && !self.book().has_contact_at(source) {
                 return PlainAnswer::Nothing;
             }
             self.peers.pinged(source, name.as_ref());
             return PlainAnswer::Receipt;
         }
-        let Some(addr) = self.peers.sender_addr(source, claimed, body == Body::Exit) else {
+        let Some(addr) = self.peers.sender_addr(source, claimed, *body == Body::Exit) else {
             return PlainAnswer::Nothing;
         };
-        if let Some(answer) = self.answer_to_blocked(source, addr, name.as_ref(), &body) {
+        if let Some(answer) = self.answer_to_blocked(source, addr, name.as_ref(), body) {
             return answer;
         }
         if self.own_addrs.contains(addr) {
-            if let Body::Text(text) | Body::Greeting(text) = body {
+            if let Body::Text(text) | Body::Greeting(text) = message.body {
                 // Under the other policies no text of a stranger is shown.
                 let text = (self.trust.policy() == Policy::AcceptNew).then_some(text);
                 self.tell(Event::Impostor { source, claimed, text });
@@ -112,14 +114,27 @@ impl State {
             return PlainAnswer::Nothing;
         }
         if let Some(id) = self.unlisted_stranger(addr) {
-            let message = Plain { claimed, form, name, body };
             return self.meets_unlisted(id, source, addr, message, cut, now);
         }
         // Perhaps the user has named it meanwhile.
         self.release(self.peers.plain_id(addr), now);
-        if self.is_unproven(source, addr, name.as_ref(), &body, cut) {
+        if self.is_unproven(source, addr, name.as_ref(), body, cut) {
             return PlainAnswer::Receipt;
         }
+        self.message_from(source, addr, message, cut, now)
+    }
+
+    /// Handles an unencrypted message from the legacy peer at an address, or from a peer there that
+    /// is not known yet.
+    fn message_from(
+        &mut self,
+        source: Source,
+        addr: PeerAddr,
+        message: Plain,
+        cut: bool,
+        now: Time,
+    ) -> PlainAnswer {
+        let Plain { claimed, form, name, body } = message;
         let said = matches!(body, Body::Text(_) | Body::Greeting(_));
         let peer_id = self.sender(addr, said, now);
         if body == Body::Exit {
