@@ -24,7 +24,7 @@ use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
 pub use crate::net::{CONNECT_TIMEOUT, EOF_TIMEOUT};
@@ -34,10 +34,9 @@ use inbox::Inbox;
 pub use machine::{Machine, MachineConfig};
 pub use ports::{EventSink, Ports, Put, QueuedWrite, StoreQueue};
 use sessions::ToMachine;
-use shared::{Locked, Queue, Shared};
+use shared::{Queue, Shared};
 pub(crate) use start_error::StartError;
 pub use step::Step;
-use store_writer::WriterQueue;
 pub use store_writer::{Keeping, MAX_WAITING_BYTES, write_batch};
 
 use crate::core::{
@@ -179,8 +178,9 @@ impl Node {
         let Bound { bind, sockets } = bound;
         let addrs: Vec<SocketAddr> = sockets.iter().map(|(_, addr)| *addr).collect();
         let addr = addrs.first().copied().unwrap_or(SocketAddr::new(bind, 0));
+        let failed = |error| StartError::Other(addr, error);
         // Dialing the static peers may take all descriptors, so the listener gets its own before.
-        let prepared = Listener::prepare(sockets).map_err(|error| StartError::Other(addr, error))?;
+        let prepared = Listener::prepare(sockets).map_err(failed)?;
         let port = addr.port();
         let me = Me { bind, port, advertise };
         let key = own.public();
@@ -206,39 +206,23 @@ impl Node {
         let source = DialSource { bind, port, advertise };
         let began = Instant::now();
         let config = SessionsConfig { tls, bind, run: secure::random_number(), began };
-        let sessions = Sessions::new(config).map_err(|error| StartError::Other(addr, error))?;
+        let sessions = Sessions::new(config).map_err(failed)?;
+        let events = Box::new(Queue(Arc::clone(mailbox)));
         let shared = Arc::new_cyclic(|weak: &Weak<Shared>| {
-            let weak = weak.clone();
-            let resolving = weak.clone();
+            let (reporting, resolving) = (weak.clone(), weak.clone());
+            let dialer = Dialer::new(source, move |report| Shared::report(&reporting, report));
             let resolver = Resolver::new(move |host, found| Shared::resolved(&resolving, host, found));
-            let dialer = Dialer::new(source, move |report| Shared::report(&weak, report));
-            Shared {
-                locked: Mutex::new(Locked { machine, ticker_sleeps_until: None, stopping: false }),
-                earlier: Condvar::new(),
-                events: Box::new(Queue(Arc::clone(mailbox))),
-                tcp: Tcp { sessions, dialer, resolver, began },
-                store_writer: Arc::new(WriterQueue::default()),
-            }
+            Shared::new(machine, events, Tcp { sessions, dialer, resolver, began })
         });
-        shared
-            .tcp
-            .sessions
-            .start(ToMachine(Arc::downgrade(&shared)))
-            .map_err(|error| StartError::Other(addr, error))?;
+        shared.tcp.sessions.start(ToMachine(Arc::downgrade(&shared))).map_err(failed)?;
         // The listener starts last, so static peers are known as such before they can send
         // anything.
         let start = shared.step(|step| step.start(peers, contacts, waiting));
-        let store_writer = store_writer::start(&shared, store, retention)
-            .map(Some)
-            .map_err(|error| StartError::Other(addr, error))?;
-        let listener =
-            prepared.serve(Inbox(Arc::clone(&shared))).map_err(|error| StartError::Other(addr, error))?;
+        let store_writer = store_writer::start(&shared, store, retention).map(Some).map_err(failed)?;
+        let listener = prepared.serve(Inbox(Arc::clone(&shared))).map_err(failed)?;
         let ticking = Arc::clone(&shared);
-        let ticker = thread::Builder::new()
-            .name("ticker".into())
-            .spawn(move || ticking.tick())
-            .map(Some)
-            .map_err(|error| StartError::Other(addr, error))?;
+        let ticker = thread::Builder::new().name("ticker".into()).spawn(move || ticking.tick());
+        let ticker = ticker.map(Some).map_err(failed)?;
         let history = Mutex::new(reader);
         let listening = Listening { bind, port, ipv6: listens_v6 };
         let discovery = Mutex::default();
