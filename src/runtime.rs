@@ -20,11 +20,12 @@ mod store_writer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Deref;
 use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Mutex, MutexGuard};
 use zeroize::Zeroizing;
 
 pub use crate::net::{CONNECT_TIMEOUT, EOF_TIMEOUT};
@@ -34,16 +35,15 @@ use inbox::Inbox;
 pub use machine::{Machine, MachineConfig};
 pub use ports::{EventSink, Ports, Put, QueuedWrite, StoreQueue};
 use sessions::ToMachine;
-use shared::{Locked, Queue, Shared};
+use shared::{Queue, Shared};
 pub(crate) use start_error::StartError;
 pub use step::Step;
-use store_writer::WriterQueue;
 pub use store_writer::{Keeping, MAX_WAITING_BYTES, write_batch};
 
 use crate::core::{
     Command, ContactChange, CoreConfig, DiscoveryMode, Event, IntroducedPeer, KnownContact, MadeIntroduction,
     Me, Meeting, OpId, PeerInfo, PeerRequest, Pin, Policy, PresenceStatus, Restored, Row, SavedIntroductions,
-    StaticPeer, Verification, WaitingMessage,
+    State, StaticPeer, Verification, WaitingMessage,
 };
 use crate::crypto;
 use crate::interfaces;
@@ -179,8 +179,9 @@ impl Node {
         let Bound { bind, sockets } = bound;
         let addrs: Vec<SocketAddr> = sockets.iter().map(|(_, addr)| *addr).collect();
         let addr = addrs.first().copied().unwrap_or(SocketAddr::new(bind, 0));
+        let failed = |error| StartError::Other(addr, error);
         // Dialing the static peers may take all descriptors, so the listener gets its own before.
-        let prepared = Listener::prepare(sockets).map_err(|error| StartError::Other(addr, error))?;
+        let prepared = Listener::prepare(sockets).map_err(failed)?;
         let port = addr.port();
         let me = Me { bind, port, advertise };
         let key = own.public();
@@ -206,39 +207,23 @@ impl Node {
         let source = DialSource { bind, port, advertise };
         let began = Instant::now();
         let config = SessionsConfig { tls, bind, run: secure::random_number(), began };
-        let sessions = Sessions::new(config).map_err(|error| StartError::Other(addr, error))?;
+        let sessions = Sessions::new(config).map_err(failed)?;
+        let events = Box::new(Queue(Arc::clone(mailbox)));
         let shared = Arc::new_cyclic(|weak: &Weak<Shared>| {
-            let weak = weak.clone();
-            let resolving = weak.clone();
+            let (reporting, resolving) = (weak.clone(), weak.clone());
+            let dialer = Dialer::new(source, move |report| Shared::report(&reporting, report));
             let resolver = Resolver::new(move |host, found| Shared::resolved(&resolving, host, found));
-            let dialer = Dialer::new(source, move |report| Shared::report(&weak, report));
-            Shared {
-                locked: Mutex::new(Locked { machine, ticker_sleeps_until: None, stopping: false }),
-                earlier: Condvar::new(),
-                events: Box::new(Queue(Arc::clone(mailbox))),
-                tcp: Tcp { sessions, dialer, resolver, began },
-                store_writer: Arc::new(WriterQueue::default()),
-            }
+            Shared::new(machine, events, Tcp { sessions, dialer, resolver, began })
         });
-        shared
-            .tcp
-            .sessions
-            .start(ToMachine(Arc::downgrade(&shared)))
-            .map_err(|error| StartError::Other(addr, error))?;
+        shared.tcp.sessions.start(ToMachine(Arc::downgrade(&shared))).map_err(failed)?;
         // The listener starts last, so static peers are known as such before they can send
         // anything.
         let start = shared.step(|step| step.start(peers, contacts, waiting));
-        let store_writer = store_writer::start(&shared, store, retention)
-            .map(Some)
-            .map_err(|error| StartError::Other(addr, error))?;
-        let listener =
-            prepared.serve(Inbox(Arc::clone(&shared))).map_err(|error| StartError::Other(addr, error))?;
+        let store_writer = store_writer::start(&shared, store, retention).map(Some).map_err(failed)?;
+        let listener = prepared.serve(Inbox(Arc::clone(&shared))).map_err(failed)?;
         let ticking = Arc::clone(&shared);
-        let ticker = thread::Builder::new()
-            .name("ticker".into())
-            .spawn(move || ticking.tick())
-            .map(Some)
-            .map_err(|error| StartError::Other(addr, error))?;
+        let ticker = thread::Builder::new().name("ticker".into()).spawn(move || ticking.tick());
+        let ticker = ticker.map(Some).map_err(failed)?;
         let history = Mutex::new(reader);
         let listening = Listening { bind, port, ipv6: listens_v6 };
         let discovery = Mutex::default();
@@ -271,9 +256,14 @@ impl Node {
         }
     }
 
+    /// Locks the core, which answers questions.
+    fn state(&self) -> impl Deref<Target = State> {
+        MutexGuard::map(self.shared.locked.lock(), |locked| &mut locked.machine.state)
+    }
+
     /// Returns who can discover us on the local network, as the user chose.
     pub fn discovery_mode(&self) -> DiscoveryMode {
-        self.shared.locked.lock().machine.state().discovery_mode()
+        self.state().discovery_mode()
     }
 
     /// Changes who can discover us. Telling the network takes up to 200 ms.
@@ -307,12 +297,12 @@ impl Node {
 
     /// Returns the discovered strangers that are not in the peer list.
     pub fn discovered_strangers(&self) -> Vec<PeerInfo> {
-        self.shared.locked.lock().machine.state().discovered_strangers()
+        self.state().book().discovered_strangers()
     }
 
     /// Our own name.
     pub fn name(&self) -> Name {
-        self.shared.locked.lock().machine.state().name().clone()
+        self.state().name().clone()
     }
 
     /// The addresses that it listens at, one for each address family.
@@ -346,18 +336,18 @@ impl Node {
 
     /// Returns the introductions that wait for the user's decision.
     pub fn introductions(&self) -> Vec<IntroducedPeer> {
-        self.shared.locked.lock().machine.state().undecided_introductions(date())
+        self.state().undecided_introductions(date())
     }
 
     /// Returns the introductions that the user has ignored and can still accept.
     pub fn ignored_introductions(&self) -> Vec<IntroducedPeer> {
-        self.shared.locked.lock().machine.state().ignored_introductions(date())
+        self.state().ignored_introductions(date())
     }
 
     /// Returns the introductions that the user made and that wait for an answer or a session, and
     /// those that the user has accepted and that wait for a card.
     pub fn waiting_introductions(&self) -> (Vec<MadeIntroduction>, Vec<IntroducedPeer>) {
-        self.shared.locked.lock().machine.state().waiting_introductions(date())
+        self.state().waiting_introductions(date())
     }
 
     /// Returns what is to be saved of the introductions.
@@ -367,85 +357,85 @@ impl Node {
 
     /// The pin of a recipient that has a key.
     pub fn pin_of(&self, id: Recipient) -> Option<Pin> {
-        self.shared.locked.lock().machine.state().trusted().pin_of(id).cloned()
+        self.state().trusted().pin_of(id).cloned()
     }
 
     /// Whether a recipient is a contact.
     pub fn is_contact(&self, id: Recipient) -> bool {
-        self.shared.locked.lock().machine.state().is_contact(id)
+        self.state().book().is_contact(id)
     }
 
     /// Whether a recipient is a contact in later runs too.
     pub fn is_lasting_contact(&self, id: Recipient) -> bool {
-        self.shared.locked.lock().machine.state().is_lasting_contact(id)
+        self.state().book().is_lasting_contact(id)
     }
 
     /// The contacts known by key that are not in the peer list.
     pub fn unlisted_contacts(&self) -> Vec<Pin> {
-        self.shared.locked.lock().machine.state().unlisted_contacts()
+        self.state().book().unlisted_contacts()
     }
 
     /// The blocked contacts, which are not in the peer list.
     pub fn blocked_contacts(&self) -> Vec<Pin> {
-        self.shared.locked.lock().machine.state().trusted().blocked_pins()
+        self.state().trusted().blocked_pins()
     }
 
     /// The blocked legacy peers, which are not in the peer list.
     pub fn blocked_legacy(&self) -> Vec<PeerInfo> {
-        self.shared.locked.lock().machine.state().blocked_legacy()
+        self.state().book().blocked_legacy()
     }
 
     /// Returns whether the user has blocked a recipient, or the source of a stranger without a key.
     pub fn is_blocked(&self, id: Recipient) -> bool {
-        self.shared.locked.lock().machine.state().is_blocked(id)
+        self.state().book().is_blocked(id)
     }
 
     /// Whether a recipient is a blocked legacy peer.
     pub fn is_blocked_legacy(&self, id: Recipient) -> bool {
-        self.shared.locked.lock().machine.state().trusted().is_blocked_legacy(id)
+        self.state().trusted().is_blocked_legacy(id)
     }
 
     /// The blocked sources.
     pub fn blocked_sources(&self) -> Vec<SourcePrefix> {
-        self.shared.locked.lock().machine.state().trusted().blocked_sources().collect()
+        self.state().trusted().blocked_sources().collect()
     }
 
     /// The recipients of a typed address; several contacts may have proven themselves at one
     /// address.
     pub fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
-        self.shared.locked.lock().machine.state().at(addr)
+        self.state().book().at(addr)
     }
 
     /// The address that a recipient is dialed at first.
     pub fn dialed_at(&self, id: Recipient) -> Option<PeerAddr> {
-        self.shared.locked.lock().machine.state().dialed_at(id)
+        self.state().book().dialed_at(id)
     }
 
     /// The pins that a word of the user may mean.
     pub fn pins_for(&self, word: &str) -> Vec<Pin> {
-        self.shared.locked.lock().machine.state().trusted().pins_for(word).into_iter().cloned().collect()
+        self.state().trusted().pins_for(word).into_iter().cloned().collect()
     }
 
     /// The peers that wait for the user's decision, and how many more found no room.
     pub fn requests(&self) -> (Vec<PeerRequest>, usize) {
-        let locked = self.shared.locked.lock();
-        let (requests, more) = locked.machine.state().trusted().requests();
+        let state = self.state();
+        let (requests, more) = state.trusted().requests();
         (requests.to_vec(), more)
     }
 
     /// The requests that a word of the user may mean.
     pub fn requests_for(&self, word: &str) -> Vec<PeerRequest> {
-        self.shared.locked.lock().machine.state().trusted().requests_for(word).into_iter().cloned().collect()
+        self.state().trusted().requests_for(word).into_iter().cloned().collect()
     }
 
     /// The refused strangers that a word of the user may mean.
     pub fn refused_for(&self, word: &str) -> Vec<Meeting> {
-        self.shared.locked.lock().machine.state().trusted().refused_for(word).into_iter().cloned().collect()
+        self.state().trusted().refused_for(word).into_iter().cloned().collect()
     }
 
     /// The policy for strangers.
     pub fn policy(&self) -> Policy {
-        self.shared.locked.lock().machine.state().trusted().policy()
+        self.state().trusted().policy()
     }
 
     /// Returns the changes of contacts since the last call, which have to be saved.
@@ -469,22 +459,22 @@ impl Node {
     /// The peer list as it is believed to be, unverified.
     pub fn rows(&self) -> Vec<Row> {
         let now = self.shared.now();
-        self.shared.locked.lock().machine.state().rows(now)
+        self.state().rows(now)
     }
 
     /// How many peers are online, as far as is known.
     pub fn here(&self) -> usize {
-        self.shared.locked.lock().machine.state().here()
+        self.state().here()
     }
 
     /// Returns how many messages wait for a recipient.
     pub fn queued(&self, id: Recipient) -> usize {
-        self.shared.locked.lock().machine.state().queued(id)
+        self.state().queued(id)
     }
 
     /// Whether a peer is in the list.
     pub fn knows(&self, id: Recipient) -> bool {
-        self.shared.locked.lock().machine.state().knows(id)
+        self.state().book().knows(id)
     }
 
     /// Whether dialing `addr` reaches this program itself.
@@ -494,33 +484,33 @@ impl Node {
 
     /// How sure the program is that a recipient is the one it is named as.
     pub fn verification_of(&self, id: Recipient) -> Verification {
-        self.shared.locked.lock().machine.state().verification_of(id)
+        self.state().book().verification_of(id)
     }
 
     /// Returns the presence of a recipient; `None` if it is not in the table.
     pub fn presence_of(&self, id: Recipient) -> Option<PresenceStatus> {
-        self.shared.locked.lock().machine.state().presence_of(id)
+        self.state().book().presence_of(id)
     }
 
     /// Returns why an online recipient does not accept our messages, if it said so.
     pub fn refusal_of(&self, id: Recipient) -> Option<ByeReason> {
-        self.shared.locked.lock().machine.state().refusal_of(id)
+        self.state().book().refusal_of(id)
     }
 
     /// Returns whether the user has muted a recipient.
     pub fn is_muted(&self, id: Recipient) -> bool {
-        self.shared.locked.lock().machine.state().conversations().muted().contains(&id)
+        self.state().conversations().muted().contains(&id)
     }
 
     /// Returns the muted recipients.
     pub fn muted(&self) -> BTreeSet<Recipient> {
-        self.shared.locked.lock().machine.state().conversations().muted().clone()
+        self.state().conversations().muted().clone()
     }
 
     /// Returns the peers with unread messages, which arrived while a conversation with others was
     /// open, and how many.
     pub fn unread(&self) -> BTreeMap<Recipient, usize> {
-        self.shared.locked.lock().machine.state().conversations().unread().clone()
+        self.state().conversations().unread().clone()
     }
 
     /// Returns the digits that the user and the owner of `key` compare. Takes some milliseconds.
@@ -543,7 +533,7 @@ impl Node {
     /// The messages that wait.
     pub fn waiting(&self) -> Vec<WaitingMessage> {
         let now = self.shared.now();
-        self.shared.locked.lock().machine.state().waiting(now)
+        self.state().waiting(now)
     }
 
     /// Returns the stored messages that match a query, oldest first. Waits up to 500 ms for earlier

@@ -207,7 +207,7 @@ impl State {
             Target::All | Target::AllPlain => self.peers.all(&self.claimed().collect(), offline_too),
             Target::These(ids) => {
                 let mut meant = Vec::new();
-                for id in ids.into_iter().map(|id| self.meant(id)) {
+                for id in ids.into_iter().map(|id| self.book().meant(id)) {
                     // Two addresses may belong to one peer.
                     if !meant.contains(&id) {
                         meant.push(id);
@@ -216,11 +216,6 @@ impl State {
                 meant
             }
         }
-    }
-
-    /// Whether a recipient is one of this program's own addresses.
-    pub(super) fn is_ours(&self, id: Recipient) -> bool {
-        id.addr().is_some_and(|addr| self.is_own(addr))
     }
 
     /// Begins a command for these recipients. `to_all`: the user did not name them.
@@ -266,7 +261,7 @@ impl State {
                 self.peers.plain_id(addr)
             }
             Recipient::Address(addr) => {
-                let known = Some(self.meant(id)).filter(|id| self.peers.is_proven_at(*id, addr));
+                let known = Some(self.book().meant(id)).filter(|id| self.peers.is_proven_at(*id, addr));
                 known.unwrap_or(id)
             }
             Recipient::Peer(_) => id,
@@ -277,8 +272,8 @@ impl State {
             targets.into_iter().map(meant).unzip();
         self.operations.dials(op, typed.iter().copied().flatten().collect());
         for (peer_id, typed) in targets.into_iter().zip(typed) {
-            if self.is_ours(peer_id) {
-                let who = self.who(peer_id);
+            if self.book().is_ours(peer_id) {
+                let who = self.book().who(peer_id);
                 self.tell(Event::NotSent { op, who, why: RejectReason::Ourselves });
                 self.operations.skipped(op);
                 continue;
@@ -304,7 +299,7 @@ impl State {
         for peer_id in targets {
             if !self.peers.is_online(peer_id) {
                 self.peers.not_redialed(peer_id, self.jobs.last(), now);
-                let who = self.who(peer_id);
+                let who = self.book().who(peer_id);
                 self.tell(Event::NotSent { op, who, why: RejectReason::Offline });
                 self.operations.skipped(op);
                 continue;
@@ -331,7 +326,7 @@ impl State {
 
     /// Records and tells the result of a `connect` or a goodbye for one recipient.
     pub(super) fn finished(&mut self, op: OpId, id: Recipient, result: SendResult) {
-        let who = self.who(id);
+        let who = self.book().who(id);
         let is_told = self.operations.is_told(op, &who, &result);
         let finished = self.operations.finished(op, &who, &status_of(&result));
         if let Some((kind, total)) = finished.filter(|_| is_told) {

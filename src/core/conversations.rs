@@ -148,9 +148,9 @@ impl State {
             if !self.conversations.mute(id) {
                 return Err(Unknown::TooManyMuted);
             }
-            Decision::Muted(self.who(id))
+            Decision::Muted(self.book().who(id))
         } else {
-            Decision::Unmuted(self.who(id), self.conversations.unmute(id))
+            Decision::Unmuted(self.book().who(id), self.conversations.unmute(id))
         };
         self.save_muted(id, muted);
         Ok(decision)
@@ -166,7 +166,7 @@ impl State {
     /// Saves whether a contact is muted. A stranger is muted in this run only.
     fn save_muted(&mut self, id: Recipient, muted: bool) {
         if let Recipient::Peer(peer) = id
-            && self.is_lasting_contact(id)
+            && self.book().is_lasting_contact(id)
         {
             self.trust.legacy_changed(ContactChange::Muted(peer, muted));
         }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::State;
 use super::event::{Event, Output};
 use super::jobs::Purpose;
-use super::peer_info::PeerInfo;
 use super::peers::MAX_PEERS;
 use super::presence::{LONGEST_BACKOFF, Probe, backoff};
 use super::time::Time;
@@ -128,6 +127,11 @@ impl Discovery {
         self.hints.get(&key)?.name.as_ref()
     }
 
+    /// Returns the announced keys.
+    pub(super) fn keys(&self) -> impl Iterator<Item = PublicKey> {
+        self.hints.keys().copied()
+    }
+
     /// Returns whether this key is announced.
     pub(super) fn knows(&self, key: PublicKey) -> bool {
         self.hints.contains_key(&key)
@@ -209,7 +213,7 @@ impl State {
     /// Handles a peer that announces itself on the local network.
     pub fn discovered(&mut self, mut found: Found, now: Time) -> Vec<Output> {
         let key = found.key;
-        found.addrs.retain(|addr| !self.is_own(*addr));
+        found.addrs.retain(|addr| !self.own_addrs.contains(*addr));
         let is_blocked = self.trust.pin(key).is_some_and(|pin| pin.blocked);
         let is_used = self.discovery.mode != DiscoveryMode::Off && !self.closed && !self.leaving;
         if !is_used || key == self.discovery.me || is_blocked || found.addrs.is_empty() {
@@ -266,17 +270,11 @@ impl State {
         self.discovery.contact_dials.clear();
     }
 
-    /// Returns the discovered strangers that are not in the table.
-    pub fn discovered_strangers(&self) -> Vec<PeerInfo> {
-        let ids = self.discovery.hints.keys().map(|key| Recipient::key(*key));
-        ids.filter(|id| !self.knows(*id) && !self.is_contact(*id)).map(|id| self.who(id)).collect()
-    }
-
     /// Whether the user is still to be told about an announced key: once in a run, about a stranger
     /// that is not connected automatically, unless they have read of it in another line.
     fn is_to_be_told(&self, key: PublicKey) -> bool {
         let (id, peer) = (Recipient::key(key), PeerId::Key(key));
-        let is_listed = self.knows(id) || self.is_contact(id);
+        let is_listed = self.peers.knows(id) || self.book().is_contact(id);
         self.trust.policy() != Policy::AcceptNew
             && !is_listed
             && !self.trust.is_requested(peer)
@@ -292,7 +290,7 @@ impl State {
         for key in due.collect::<Vec<PublicKey>>() {
             if self.is_to_be_told(key) {
                 self.discovery.told.insert(key);
-                let who = self.who(Recipient::key(key));
+                let who = self.book().who(Recipient::key(key));
                 self.tell(Event::OnNetwork(who));
             }
         }
@@ -328,7 +326,7 @@ impl State {
 
     /// Returns the peer to dial next, contacts first, and whether it is a contact.
     fn next_discovered(&self) -> Option<(PublicKey, bool)> {
-        let is_stranger = |key: &PublicKey| !self.is_contact(Recipient::key(*key));
+        let is_stranger = |key: &PublicKey| !self.book().is_contact(Recipient::key(*key));
         let connects_strangers =
             self.discovery.mode == DiscoveryMode::On && self.trust.policy() == Policy::AcceptNew;
         let is_connected = |(key, hint): &(&PublicKey, &Hint)| {

@@ -214,7 +214,7 @@ impl State {
             return Ok(());
         }
         let addrs = match id.public_key() {
-            Some(key) => self.addrs_of(key),
+            Some(key) => self.book().addrs_of(key),
             None => self.peers.addr(id).into_iter().collect(),
         };
         let stale = self.hosts.stale_at(&addrs, now);
@@ -279,7 +279,7 @@ impl State {
             if self.peers.count_static().0 >= MAX_STATIC_PEERS {
                 break;
             }
-            if let Some(key) = peer.key.filter(|_| !peer.for_run && !self.is_own(addr)) {
+            if let Some(key) = peer.key.filter(|_| !peer.for_run && !self.own_addrs.contains(addr)) {
                 self.trust.give_addr(key, addr);
             }
             let id = self.configure_at(addr, peer, &also, None, now);
@@ -306,7 +306,8 @@ impl State {
     /// Connects to the addresses of a name, for a command. Our own are left out if there are
     /// others.
     fn connect_at(&mut self, op: OpId, addrs: &[PeerAddr]) {
-        let mut others: Vec<PeerAddr> = addrs.iter().copied().filter(|addr| !self.is_own(*addr)).collect();
+        let mut others: Vec<PeerAddr> =
+            addrs.iter().copied().filter(|addr| !self.own_addrs.contains(*addr)).collect();
         if others.is_empty() {
             others.extend(addrs.first());
         }

@@ -109,7 +109,7 @@ impl State {
         text: &Text,
     ) {
         // Anybody can write in the name of a peer with a key.
-        let is_contact = assurance == Assurance::Plain && self.is_contact(from);
+        let is_contact = assurance == Assurance::Plain && self.book().is_contact(from);
         let stranger = (!is_contact).then(|| source.share());
         self.write(StoreOp::IncomingPlain { from, name, assurance, stranger, body: text.raw().into() });
     }
@@ -127,16 +127,16 @@ impl State {
         if !is_welcome && !self.closed {
             self.trust.hold(key, &messages);
         }
-        if !is_welcome || self.closed || !self.knows(id) {
+        if !is_welcome || self.closed || !self.peers.knows(id) {
             return (None, Vec::new());
         }
         let (receipts, messages) = self.inbound.stage(key, messages);
-        let who = self.who(id);
+        let who = self.book().who(id);
         let verified = who.verification == super::Verification::Verified;
         let assurance = if verified { Assurance::Verified } else { Assurance::Encrypted };
         self.hears(id, now);
         self.settle_watches(now);
-        let stranger = !self.is_contact(id);
+        let stranger = !self.book().is_contact(id);
         (Some(Staged { receipts, name: who.name, assurance, stranger, messages }), self.done())
     }
 
@@ -196,7 +196,7 @@ impl State {
         let id = Recipient::key(key);
         // The row may be gone since: the user has forgotten the key, or trusts another in its
         // place.
-        let from = self.peers.message_shown(id).unwrap_or_else(|| self.who(id));
+        let from = self.peers.message_shown(id).unwrap_or_else(|| self.book().who(id));
         self.tell_message(Event::Message {
             from,
             text: Text::new(&*message.body),

@@ -24,7 +24,7 @@ impl State {
     /// or when its session opens.
     pub(super) fn introduce(&mut self, pair: [PublicKey; 2], date: u64) -> OpId {
         let news = match self.introductions.introduce(pair, date) {
-            Err(full) => IntroductionNews::TooMany(self.who(full.into())),
+            Err(full) => IntroductionNews::TooMany(self.book().who(full.into())),
             Ok((is_new, has_accepted)) => {
                 let (mut asked, mut later, mut accepted) = (Vec::new(), Vec::new(), Vec::new());
                 for (key, has_accepted) in pair.into_iter().zip(has_accepted) {
@@ -33,7 +33,7 @@ impl State {
                         false if self.introductions.is_open(key) => &mut asked,
                         false => &mut later,
                     };
-                    place.push(self.who(key.into()));
+                    place.push(self.book().who(key.into()));
                 }
                 self.send_parts(pair[0], Some(pair[1]), date);
                 self.send_parts(pair[1], Some(pair[0]), date);
@@ -60,7 +60,7 @@ impl State {
         };
         self.send_parts(by, Some(key), date);
         let (later, waits) = (!self.introductions.is_open(by), theirs.is_none());
-        let (by, name) = (self.who(by.into()), introduction.name);
+        let (by, name) = (self.book().who(by.into()), introduction.name);
         self.tell_introduction(IntroductionNews::Accepted { by, name, later, waits });
         if let Some(theirs) = theirs {
             self.add_introduced(theirs.key, theirs.name(), theirs.addrs(), date, now);
@@ -86,7 +86,7 @@ impl State {
         now: Time,
     ) -> Vec<Output> {
         let date = clock / 1_000;
-        if !self.closed && self.is_friend(from) {
+        if !self.closed && self.book().is_friend(from) {
             match part {
                 IntroductionPart::Ask(key, name) => self.receive_introduction(from, key, name, date),
                 IntroductionPart::Card(card) => self.receive_card(from, card, date, now),
@@ -95,18 +95,12 @@ impl State {
         self.done()
     }
 
-    /// Returns whether a key is a contact that is not blocked.
-    pub(super) fn is_friend(&self, key: PublicKey) -> bool {
-        self.is_contact(key.into()) && !self.is_blocked(key.into())
-    }
-
     /// Asks the user about an introduced key. About a contact the user is not asked, and the
     /// introducer is not told, because that would show them who the user's contacts are.
     fn receive_introduction(&mut self, by: PublicKey, key: PublicKey, name: PeerName, date: u64) {
-        let is_useless =
-            key == self.trust.me() || key == by || self.is_blocked(key.into()) || self.is_contact(key.into());
+        let is_useless = key == self.trust.me() || key == by || self.book().is_contact(key.into());
         if !is_useless && self.introductions.asks(by, key, name.clone(), date) {
-            let by = self.who(by.into());
+            let by = self.book().who(by.into());
             self.tell_introduction(IntroductionNews::Introduced { by, key, name });
         }
     }
@@ -115,10 +109,10 @@ impl State {
         match self.introductions.card(from, &card, self.trust.me(), date) {
             CardUse::PassOn { now } => {
                 let to = card.to;
-                if now && self.is_friend(to) {
+                if now && self.book().is_friend(to) {
                     self.act(Output::Introduce(to, IntroductionPart::Card(card)));
                 }
-                let (from, to) = (self.who(from.into()), self.who(to.into()));
+                let (from, to) = (self.book().who(from.into()), self.book().who(to.into()));
                 self.tell_introduction(IntroductionNews::PassedOn { from, to });
             }
             CardUse::MakeContact => self.add_introduced(card.key, card.name(), card.addrs(), date, now),
@@ -130,7 +124,7 @@ impl State {
     /// key.
     fn add_introduced(&mut self, key: PublicKey, name: PeerName, addrs: Vec<PeerAddr>, date: u64, now: Time) {
         let id = Recipient::key(key);
-        if self.is_contact(id) || self.is_blocked(id) {
+        if self.book().is_contact(id) {
             return;
         }
         let known = self.trust.pin(key).and_then(|pin| pin.name.clone());
@@ -147,7 +141,7 @@ impl State {
             Err(unknown) => Event::Undecided(unknown),
         };
         self.tell(told);
-        if self.knows(id) && !self.peers.is_online(id) {
+        if self.peers.knows(id) && !self.peers.is_online(id) {
             self.probe(id, Probe::Connect, None, now);
         }
     }
@@ -167,7 +161,7 @@ impl State {
 
     /// Sends what a contact gets now of the introductions of `about`, or of all.
     fn send_parts(&mut self, to: PublicKey, about: Option<PublicKey>, date: u64) {
-        if !self.is_friend(to) {
+        if !self.book().is_friend(to) {
             return;
         }
         for part in self.introductions.due(to, about, date) {
@@ -179,7 +173,7 @@ impl State {
         let part = match part {
             DuePart::Card(card) => IntroductionPart::Card(card),
             DuePart::Ask(key) => {
-                let name = self.who(key.into()).name;
+                let name = self.book().who(key.into()).name;
                 IntroductionPart::Ask(key, name.unwrap_or_else(|| PeerName::new(NAMELESS)))
             }
         };
@@ -195,7 +189,7 @@ impl State {
                 DuePart::Card(card) if card.key == self.trust.me() => to,
                 DuePart::Card(card) => card.key,
             };
-            if self.is_friend(to) && self.is_friend(about) {
+            if self.book().is_friend(to) && self.book().is_friend(about) {
                 return self.send_part(to, part);
             }
         }
@@ -212,7 +206,7 @@ impl State {
     pub(super) fn prune_introductions(&mut self) {
         if !self.introductions.is_empty() {
             let mut introductions = std::mem::take(&mut self.introductions);
-            introductions.prune(|key| self.is_friend(key), |key| self.is_blocked(key.into()));
+            introductions.prune(|key| self.book().is_friend(key), |key| self.book().is_blocked(key.into()));
             self.introductions = introductions;
         }
     }

@@ -130,7 +130,7 @@ impl State {
             self.jobs.get(*id).is_some_and(|job| {
                 // A peer that gets to know our key meanwhile believes no unencrypted goodbye.
                 let is_introduced = job.expect.is_some()
-                    && !matches!(self.protocol_of(job.peer_id), PeerProtocol::Session(_));
+                    && !matches!(self.book().protocol_of(job.peer_id), PeerProtocol::Session(_));
                 let is_attempt = is_introduced || !targets.contains(&job.peer_id);
                 is_attempt && !asked.values().any(|asked| *asked == job.peer_id)
             })
@@ -191,7 +191,7 @@ impl State {
             return;
         }
         let purpose = Purpose::Exit(op);
-        let has_session = matches!(self.protocol_of(peer_id), PeerProtocol::Session(_));
+        let has_session = matches!(self.book().protocol_of(peer_id), PeerProtocol::Session(_));
         if has_session || self.trust.is_only_encrypted(peer_id) {
             self.request(peer_id, purpose, Request::Bye, deadline);
         } else {

@@ -73,10 +73,10 @@ impl State {
                 let Some(pin) = self.trust.pin(key) else { return };
                 (pin.name.clone(), pin.addrs.clone())
             }
-            PeerId::Legacy(_) if !self.is_lasting_contact(id) => return,
-            PeerId::Legacy(_) => (self.who(id).name, Vec::new()),
+            PeerId::Legacy(_) if !self.book().is_lasting_contact(id) => return,
+            PeerId::Legacy(_) => (self.book().who(id).name, Vec::new()),
         };
-        let contact = self.is_lasting_contact(id);
+        let contact = self.book().is_lasting_contact(id);
         self.write(StoreOp::Seen { peer, name, contact, addrs });
     }
 
@@ -89,7 +89,7 @@ impl State {
         now: Time,
     ) -> Result<Recipient, ByeReason> {
         let (addr, dialed) = (meeting.addr, meeting.dialed);
-        if self.comes_from_blocked(key, &meeting) {
+        if self.book().comes_from_blocked(key, &meeting) {
             return Err(ByeReason::NotAccepted);
         }
         let (is_new, takes_name_of) = match self.judge(meeting, now) {
@@ -106,12 +106,12 @@ impl State {
         };
         let id = self.row_for(key, addr, dialed, now).ok_or(ByeReason::NoRoom)?;
         if is_new {
-            let who = self.who(id);
+            let who = self.book().who(id);
             self.tell(Event::Pinned { who, key, is_online: false });
         }
         let taken = takes_name_of.and_then(|other| self.trust.pin(other)?.name.clone());
         if let Some(name) = taken {
-            let who = self.who(id);
+            let who = self.book().who(id);
             self.tell(Event::TakesName(who, name));
         }
         self.seen(id);
@@ -147,14 +147,6 @@ impl State {
         if !is_blocked && self.trust.remember_refused(&met) {
             self.tell(Event::RefusedStranger(met));
         }
-    }
-
-    /// Whether a key that is no contact's is at a blocked source. The first key at an address of
-    /// peers.toml becomes a contact.
-    pub(super) fn comes_from_blocked(&self, key: PublicKey, meeting: &Meeting) -> bool {
-        self.trust.is_blocked_source(meeting.source)
-            && !self.is_contact(Recipient::key(key))
-            && !(meeting.dialed && self.is_contact(self.peers.plain_id(meeting.addr)))
     }
 
     /// The row of a proven key. An address that only the peer's hello claims is dialed later, with
@@ -197,7 +189,7 @@ impl State {
         let (id, at_addr) = (Recipient::key(key), Recipient::Address(addr));
         self.peers.proved_itself_at(key, addr, now);
         self.follows(at_addr, id, now);
-        let who = self.who(id);
+        let who = self.book().who(id);
         self.tell(Event::ProvenAt(addr, who));
         self.binds(at_addr, key, now);
         if let Some(legacy) = self.peers.legacy_at(addr) {

@@ -25,6 +25,7 @@ mod outbox_commands;
 mod outcome;
 mod outputs;
 mod own_addrs;
+mod peer_book;
 mod peer_info;
 mod peers;
 mod plain_in;
@@ -70,6 +71,7 @@ pub use meeting::Env;
 pub use outbox::{Jitter, MAX_QUEUE_MESSAGES};
 pub(crate) use outbox::{MAX_OUTBOX_BYTES, WriteId};
 pub use outbox_commands::WaitingMessage;
+pub use peer_book::PeerBook;
 pub use peer_info::{PeerInfo, Verification};
 pub use peers::{GONE_SHOWN, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, PeerOrigin, Row};
 pub use plain_in::PlainReceived;
@@ -309,20 +311,14 @@ impl State {
         &self.name
     }
 
+    /// The pins, and the keys that wait for the user's decision.
+    pub fn trusted(&self) -> &Trusted {
+        &self.trust
+    }
+
     /// Accepts nothing more from the network: the user can no longer be told of it.
     pub fn close(&mut self) {
         self.closed = true;
-    }
-
-    /// Whether dialing `addr` reaches this program itself.
-    pub fn is_own(&self, addr: PeerAddr) -> bool {
-        self.own_addrs.contains(addr)
-    }
-
-    /// Whether an address would be our own if its IP were one of this machine's, which is not
-    /// known.
-    pub fn may_be_own(&self, ip: IpAddr, port: u16) -> bool {
-        self.own_addrs.may_contain(ip, port)
     }
 
     /// Records the user's alias for a peer, or removes it.

@@ -38,7 +38,7 @@ impl State {
     /// All messages that wait, by recipient, and for each in the order in which they were entered.
     pub fn waiting(&self, now: Time) -> Vec<WaitingMessage> {
         let waiting = self.outbox.waiting().map(|waiting| WaitingMessage {
-            who: self.who(waiting.to),
+            who: self.book().who(waiting.to),
             to: waiting.to,
             message: waiting.message,
             in_flight: waiting.in_flight,
@@ -52,7 +52,7 @@ impl State {
     /// The recipient of messages that were listed as those for `to`: a peer may have proven itself
     /// at an address since.
     fn queued_for(&self, to: Recipient) -> Recipient {
-        if self.outbox.count(to) > 0 { to } else { self.meant(to) }
+        if self.outbox.count(to) > 0 { to } else { self.book().meant(to) }
     }
 
     /// Cancels a message that waits.
@@ -92,7 +92,7 @@ impl State {
             // One row in the history, not one for each.
             self.write(StoreOp::Move { id: message.id, from: listed, to });
         }
-        let name = name.or_else(|| self.known_name(to));
+        let name = name.or_else(|| self.book().known_name(to));
         let new = NewMessage { op, message: Message { again: true, ..message }, name, is_direct: true };
         self.send_to(to, new, now);
         self.settle(op);

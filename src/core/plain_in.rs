@@ -36,7 +36,7 @@ impl State {
         if self.trust.requires_encryption() && !decoded.is_empty() {
             // `connect` contains nothing secret, and the receipt shows that there are sessions.
             let asks = |piece: &Decoded| matches!(piece, Decoded::Message(Plain { body: Body::Connect, .. }));
-            if !cut && decoded.iter().all(asks) && (!is_blocked || self.has_contact_at(source)) {
+            if !cut && decoded.iter().all(asks) && (!is_blocked || self.book().has_contact_at(source)) {
                 return (PlainAnswer::Capable, Vec::new());
             }
             if !is_blocked && let Some(count) = self.trust.refuse_plain(now) {
@@ -62,7 +62,7 @@ impl State {
                 Decoded::Unreadable(what) => {
                     all_taken = false;
                     let is_stranger =
-                        self.trust.policy() != Policy::AcceptNew && !self.has_contact_at(source);
+                        self.trust.policy() != Policy::AcceptNew && !self.book().has_contact_at(source);
                     if !is_blocked && !is_stranger {
                         self.tell(Event::Unreadable { source, what });
                     }
@@ -88,23 +88,25 @@ impl State {
         self.done()
     }
 
+    /// Handles an unencrypted message, unless its sender is blocked, has our own address, is a
+    /// stranger that the policy decides about, or claims to be a peer with a key.
     pub(super) fn message(&mut self, source: Source, message: Plain, cut: bool, now: Time) -> PlainAnswer {
-        let Plain { claimed, form, name, body } = message;
-        if body == Body::Ping {
-            if self.trust.is_blocked_source(source) && !self.has_contact_at(source) {
+        let Plain { claimed, ref name, ref body, .. } = message;
+        if *body == Body::Ping {
+            if self.trust.is_blocked_source(source) && !self.book().has_contact_at(source) {
                 return PlainAnswer::Nothing;
             }
             self.peers.pinged(source, name.as_ref());
             return PlainAnswer::Receipt;
         }
-        let Some(addr) = self.peers.sender_addr(source, claimed, body == Body::Exit) else {
+        let Some(addr) = self.peers.sender_addr(source, claimed, *body == Body::Exit) else {
             return PlainAnswer::Nothing;
         };
-        if let Some(answer) = self.answer_to_blocked(source, addr, name.as_ref(), &body) {
+        if let Some(answer) = self.answer_to_blocked(source, addr, name.as_ref(), body) {
             return answer;
         }
-        if self.is_own(addr) {
-            if let Body::Text(text) | Body::Greeting(text) = body {
+        if self.own_addrs.contains(addr) {
+            if let Body::Text(text) | Body::Greeting(text) = message.body {
                 // Under the other policies no text of a stranger is shown.
                 let text = (self.trust.policy() == Policy::AcceptNew).then_some(text);
                 self.tell(Event::Impostor { source, claimed, text });
@@ -112,14 +114,27 @@ impl State {
             return PlainAnswer::Nothing;
         }
         if let Some(id) = self.unlisted_stranger(addr) {
-            let message = Plain { claimed, form, name, body };
             return self.meets_unlisted(id, source, addr, message, cut, now);
         }
         // Perhaps the user has named it meanwhile.
         self.release(self.peers.plain_id(addr), now);
-        if self.is_unproven(source, addr, name.as_ref(), &body, cut) {
+        if self.is_unproven(source, addr, name.as_ref(), body, cut) {
             return PlainAnswer::Receipt;
         }
+        self.message_from(source, addr, message, cut, now)
+    }
+
+    /// Handles an unencrypted message from the legacy peer at an address, or from a peer there that
+    /// is not known yet.
+    fn message_from(
+        &mut self,
+        source: Source,
+        addr: PeerAddr,
+        message: Plain,
+        cut: bool,
+        now: Time,
+    ) -> PlainAnswer {
+        let Plain { claimed, form, name, body } = message;
         let said = matches!(body, Body::Text(_) | Body::Greeting(_));
         let peer_id = self.sender(addr, said, now);
         if body == Body::Exit {
@@ -178,7 +193,7 @@ impl State {
         let may_have_sessions = if self.trust.is_blocked_source(source) {
             // A contact there has to learn that there are sessions, and how it introduces itself is
             // no proof of who it is.
-            self.has_contact_at(source)
+            self.book().has_contact_at(source)
         } else if self.trust.is_blocked_plain(addr, name) {
             // Another peer may have the name of a blocked one. Unless it learns that there are
             // sessions, it takes us for a legacy program and sends its messages unencrypted.
@@ -188,7 +203,7 @@ impl State {
         };
         let is_let_in = *body == Body::Connect && may_have_sessions;
         let answer = if is_let_in { PlainAnswer::Receipt } else { PlainAnswer::Nothing };
-        (!self.is_contact(self.peers.plain_id(addr))).then_some(answer)
+        (!self.book().is_contact(self.peers.plain_id(addr))).then_some(answer)
     }
 
     /// Returns the legacy peer that may be at an address if the policy decides about it: it is no
@@ -198,7 +213,8 @@ impl State {
         if self.trust.policy() == Policy::AcceptNew && !self.trust.is_requested(id) {
             return None;
         }
-        let is_met = |id: Recipient| self.knows(id) || self.is_contact(id) || self.outbox.count(id) > 0;
+        let is_met =
+            |id: Recipient| self.peers.knows(id) || self.book().is_contact(id) || self.outbox.count(id) > 0;
         let is_connecting =
             |(_, job): (_, &Job)| job.dialed == Some(addr) && matches!(job.purpose, Purpose::Connect(_));
         let is_known = [self.peers.plain_id(addr), id.into()].into_iter().any(is_met)
@@ -226,13 +242,6 @@ impl State {
         self.judge(Meeting { id, name, addr, dialed: false, source, date: 0 }, now);
         self.trust.hold_plain(id, message, cut);
         PlainAnswer::Nothing
-    }
-
-    /// Whether a contact with a key may be at a source.
-    fn has_contact_at(&self, source: Source) -> bool {
-        let is_there = |addr: &PeerAddr| addr.share() == source.share();
-        self.trust.contacts().any(|pin| !pin.blocked && pin.addrs.iter().any(is_there))
-            || self.peers.at_source(source.share()).into_iter().any(|id| self.is_contact(id))
     }
 
     /// The recipient behind the sender of an unencrypted message. A sender that says anything

@@ -29,6 +29,21 @@ pub struct PlainResult {
     pub capability: Option<Capability>,
 }
 
+/// An unencrypted request that is over.
+struct PlainEnd {
+    job: JobId,
+    purpose: Purpose,
+    /// The address that was dialed in the end.
+    to: PeerAddr,
+    parts: (usize, usize),
+    /// The peer at that address took it.
+    taken: bool,
+    /// What the result shows of the peer that it was for.
+    seen: SendResult,
+    /// The result for the user.
+    result: SendResult,
+}
+
 impl State {
     /// Takes the result of an unencrypted request.
     pub fn plain_sent(&mut self, sent: PlainResult, now: Time) -> Vec<Output> {
@@ -58,28 +73,20 @@ impl State {
             self.operations.goes_on(job, next);
             return self.done();
         }
-        self.probe_limiter.end(job, seen == SendResult::Failed(SendError::NoResources), now);
-        self.peers.job_ended(peer_id, purpose, &seen, now);
-        if let Some(evidence) = purpose.evidence() {
-            let evidence = if parted_since { ProbeResult::Dialed } else { evidence };
-            self.observe(peer_id, Some(to), &seen, evidence, now);
-        }
-        if let Purpose::Probe(_) = purpose {
-            self.probed(peer_id, job, &seen);
-        }
+        let mut end = PlainEnd { job, purpose, to, parts, taken, seen, result };
+        self.notes_what_it_shows(&end, peer_id, parted_since, now);
         // The peer that got it instead lists us now.
-        let reached = match result {
+        let reached = match end.result {
             SendResult::Astray(_) => self.peers.plain_id(to),
             _ => peer_id,
         };
-        let gives_receipts = self.peers.gives_receipts(peer_id);
-        let result = match (purpose, result) {
-            (Purpose::Message(_), SendResult::HandedOver) if gives_receipts => SendResult::NoReceipt,
-            (_, result) => result,
-        };
+        let is_message = matches!(purpose, Purpose::Message(_));
+        if is_message && end.result == SendResult::HandedOver && self.peers.gives_receipts(peer_id) {
+            end.result = SendResult::NoReceipt;
+        }
         // A peer that takes a message without a receipt may be the key that is there, with a full
         // mailbox.
-        let is_read_plain = taken && !self.is_key_there(to);
+        let is_read_plain = taken && !self.book().is_key_there(to);
         let mut peer_id = peer_id;
         if let Some(promise) = promise {
             // Messages may wait behind the one whose receipt promised sessions.
@@ -90,10 +97,35 @@ impl State {
             peer_id = self.reads_plain(peer_id, now);
         }
         // Its receipt would have shown whether it has sessions.
-        let is_unknown = self.protocol_of(peer_id) == PeerProtocol::Unknown;
-        if purpose == Purpose::Ack && seen == SendResult::Unanswered && is_unknown {
+        let is_unknown = self.book().protocol_of(peer_id) == PeerProtocol::Unknown;
+        if purpose == Purpose::Ack && end.seen == SendResult::Unanswered && is_unknown {
             self.peers.wants_promise(peer_id);
         }
+        self.passes_result_on(end, peer_id, is_read_plain, now);
+        // The goodbye goes behind the messages that have waited for this.
+        self.attempted(job, reached, taken);
+        self.settle_watches(now);
+        self.done()
+    }
+
+    /// Records what the end of a request shows of the peer that it was for. If one side has said
+    /// goodbye since it began, it shows no more than a probe.
+    fn notes_what_it_shows(&mut self, end: &PlainEnd, peer_id: Recipient, parted_since: bool, now: Time) {
+        let PlainEnd { job, purpose, to, ref seen, .. } = *end;
+        self.probe_limiter.end(job, *seen == SendResult::Failed(SendError::NoResources), now);
+        self.peers.job_ended(peer_id, purpose, seen, now);
+        if let Some(evidence) = purpose.evidence() {
+            let evidence = if parted_since { ProbeResult::Dialed } else { evidence };
+            self.observe(peer_id, Some(to), seen, evidence, now);
+        }
+        if let Purpose::Probe(_) = purpose {
+            self.probed(peer_id, job, seen);
+        }
+    }
+
+    /// Passes the result of a request on to the message or the command that waits for it.
+    fn passes_result_on(&mut self, end: PlainEnd, peer_id: Recipient, is_read_plain: bool, now: Time) {
+        let PlainEnd { purpose, parts, taken, result, .. } = end;
         match purpose {
             Purpose::Message(id) => {
                 self.outbox.plain_sent(peer_id, id, result, parts, now);
@@ -115,10 +147,6 @@ impl State {
             }
             Purpose::Ack | Purpose::Probe(_) | Purpose::Greet | Purpose::Discovered | Purpose::Batch(_) => {}
         }
-        // The goodbye goes behind the messages that have waited for this.
-        self.attempted(job, reached, taken);
-        self.settle_watches(now);
-        self.done()
     }
 
     /// Finds out whether the peer that something was for got it. Returns what that shows of the
@@ -176,7 +204,7 @@ impl State {
 
     /// A peer has read something of ours unencrypted and promised no session. Returns its identity.
     fn reads_plain(&mut self, peer_id: Recipient, now: Time) -> Recipient {
-        if self.protocol_of(peer_id) != PeerProtocol::Unknown {
+        if self.book().protocol_of(peer_id) != PeerProtocol::Unknown {
             return peer_id;
         }
         let legacy = self.found_legacy(peer_id, now);
@@ -188,7 +216,7 @@ impl State {
     /// for a message, which must not be sent unencrypted for that.
     fn can_speak_otherwise(&self, peer_id: Recipient, purpose: Purpose) -> bool {
         let is_wanted = !self.leaving || matches!(purpose, Purpose::Ask);
-        is_wanted && !matches!(self.protocol_of(peer_id), PeerProtocol::Session(_))
+        is_wanted && !matches!(self.book().protocol_of(peer_id), PeerProtocol::Session(_))
     }
 
     /// Makes a legacy peer of a recipient that has read a message of ours and promised no session.
@@ -200,8 +228,10 @@ impl State {
         };
         let legacy = plain.map_or(id, |addr| protocol::plain::peer_at(addr).into());
         self.becomes(id, legacy, now);
-        let at_addr = self.dialed_at(legacy).map(Recipient::Address);
-        if let Some(at_addr) = at_addr.filter(|at_addr| self.knows(*at_addr) && !self.knows(legacy)) {
+        let at_addr = self.book().dialed_at(legacy).map(Recipient::Address);
+        if let Some(at_addr) =
+            at_addr.filter(|at_addr| self.peers.knows(*at_addr) && !self.peers.knows(legacy))
+        {
             // What spoke to us from there, and has said nothing yet, is this peer.
             self.becomes(at_addr, legacy, now);
         }
@@ -221,7 +251,7 @@ impl State {
         let Recipient::Address(addr) = id else { return };
         self.peers.becomes(id, legacy);
         self.follows(id, legacy, now);
-        let who = self.who(legacy);
+        let who = self.book().who(legacy);
         self.tell(Event::ProvenAt(addr, who));
     }
 
@@ -229,7 +259,7 @@ impl State {
     /// itself there.
     pub(super) fn follows(&mut self, from: Recipient, to: Recipient, now: Time) {
         if to.public_key().is_none() {
-            let is_contact = self.is_contact(from);
+            let is_contact = self.book().is_contact(from);
             let moved = self.outbox.rebind(from, to, None, now);
             self.carry_out(now);
             if moved.is_direct || is_contact {
@@ -246,7 +276,7 @@ impl State {
     /// a peer with a key now, and the result shows nothing of that peer.
     fn is_superseded(&self, id: Recipient, at: PeerAddr, purpose: Purpose) -> bool {
         let is_unasked = matches!(purpose, Purpose::Ack | Purpose::Probe(_));
-        let is_awaited = self.knows(id) || self.outbox.count(id) > 0;
+        let is_awaited = self.peers.knows(id) || self.outbox.count(id) > 0;
         is_unasked && matches!(id, Recipient::Address(_)) && !is_awaited && self.peers.is_listed_at(at)
     }
 
@@ -273,7 +303,7 @@ impl State {
         self.tell_presence(news);
         // The messages for a key are tried when its session opens.
         if spoke && peer_id.public_key().is_none() {
-            let name = self.who(peer_id).name;
+            let name = self.book().who(peer_id).name;
             self.outbox.spoke(peer_id, name.as_ref(), now);
         }
     }

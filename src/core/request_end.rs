@@ -151,7 +151,7 @@ impl State {
             if outcome.refusal().is_some() {
                 self.peers.was_not_announced(id);
             } else {
-                let who = self.who(id);
+                let who = self.book().who(id);
                 self.tell(Event::Pinned { who, key, is_online });
             }
         }
@@ -280,9 +280,9 @@ impl State {
         }
         if self.trust.is_misled(expected, proven) {
             let is_pinned = self.trust.pin(expected).is_some();
-            let who = is_pinned.then(|| self.who(Recipient::key(expected)));
+            let who = is_pinned.then(|| self.book().who(Recipient::key(expected)));
             let is_contact = self.trust.pin(proven).is_some_and(|pin| pin.contact && !pin.blocked);
-            let by = is_contact.then(|| Box::new(self.who(Recipient::key(proven))));
+            let by = is_contact.then(|| Box::new(self.book().who(Recipient::key(proven))));
             self.tell(Event::Misled { who, addr, promised: expected, proven, by });
         }
     }
@@ -298,7 +298,7 @@ impl State {
         };
         let is_told = of_message.is_some_and(|status| self.outputs.has_status(peer_id, &status));
         if self.peers.turned_away(peer_id, reason) && !is_told {
-            let who = self.who(peer_id);
+            let who = self.book().who(peer_id);
             self.tell(Event::TurnedAway(who, reason, pinned));
         }
     }

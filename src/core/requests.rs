@@ -25,9 +25,9 @@ impl State {
         message: Outgoing,
         deadline: Option<Time>,
     ) -> Option<JobId> {
-        let to = self.dialed_at(peer_id)?;
+        let to = self.book().dialed_at(peer_id)?;
         let job = self.jobs.begin(peer_id, Some(to), purpose, None);
-        let fallback = self.peers.fallback(peer_id).filter(|addr| !self.is_own(*addr));
+        let fallback = self.peers.fallback(peer_id).filter(|addr| !self.own_addrs.contains(*addr));
         let form = self.peers.form(peer_id);
         self.act(Output::Plain(PlainRequest { job, to, fallback, form, message, deadline }));
         Some(job)
@@ -42,9 +42,9 @@ impl State {
         say: Request,
         deadline: Option<Time>,
     ) -> JobId {
-        let mut addrs = id.public_key().map(|key| self.addrs_of(key)).unwrap_or_default();
+        let mut addrs = id.public_key().map(|key| self.book().addrs_of(key)).unwrap_or_default();
         if addrs.is_empty() {
-            addrs.extend(self.dialed_at(id));
+            addrs.extend(self.book().dialed_at(id));
         }
         self.request_at(id, addrs, id.public_key(), purpose, say, deadline)
     }
@@ -77,7 +77,7 @@ impl State {
 
     /// The same for a peer that may be a stranger, whose claim makes us dial only now and then.
     pub(super) fn check_claim_of_any(&mut self, key: PublicKey, addr: PeerAddr, now: Time) {
-        let is_free = self.is_contact(Recipient::key(key)) || self.is_wanted(addr);
+        let is_free = self.book().is_contact(Recipient::key(key)) || self.is_wanted(addr);
         if is_free || self.probe_limiter.dial_stranger(&[addr], now).is_ok() {
             self.check_claim(key, addr);
         }
@@ -96,10 +96,10 @@ impl State {
     /// When to probe instead, if an address of the stranger was dialed just now.
     pub(super) fn dial_for_probe(&mut self, id: Recipient, now: Time) -> Result<(), Time> {
         let is_dialed = !self.peers.has_session(id) && !self.operations.lists(id);
-        let Some(key) = id.public_key().filter(|_| is_dialed && !self.is_contact(id)) else {
+        let Some(key) = id.public_key().filter(|_| is_dialed && !self.book().is_contact(id)) else {
             return Ok(());
         };
-        let mut addrs = self.addrs_of(key);
+        let mut addrs = self.book().addrs_of(key);
         addrs.retain(|addr| !self.is_wanted(*addr));
         self.probe_limiter.dial_stranger(&addrs, now)
     }
@@ -153,7 +153,7 @@ impl State {
         let job = if self.trust.is_only_encrypted(peer_id) && !is_bare {
             let say = if probe == Probe::Connect { Request::Open } else { Request::Ping };
             Some(self.request(peer_id, purpose, say, deadline))
-        } else if let Some((promise, at)) = promise.zip(self.dialed_at(peer_id)) {
+        } else if let Some((promise, at)) = promise.zip(self.book().dialed_at(peer_id)) {
             // An earlier session may have failed because a machine was busy.
             Some(self.promised(peer_id, at, promise, purpose))
         } else {

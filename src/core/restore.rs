@@ -52,7 +52,7 @@ impl State {
             // The key is not known, so its name is not either. Until it is met, the message waits.
             Recipient::Peer(PeerId::Key(_)) => (expires <= now).then_some(DeliveryStatus::Expired),
             Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) if cut_off => {
-                let (who, text) = (self.who(to), message.body.clone());
+                let (who, text) = (self.book().who(to), message.body.clone());
                 let (status, is_first, parts, total) = (DeliveryStatus::Unknown, false, (0, 1), 1);
                 self.tell(Event::Delivery { op, who, status, is_first, parts, total, text });
                 Some(DeliveryStatus::Unknown)

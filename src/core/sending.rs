@@ -32,7 +32,7 @@ impl State {
         let is_direct = matches!(to, Target::These(_));
         let message = Message { to_all: !is_direct, ..message };
         let (targets, left_out) = self.audience(to.clone());
-        let has_key = |id: &Recipient| matches!(self.protocol_of(*id), PeerProtocol::Session(_));
+        let has_key = |id: &Recipient| matches!(self.book().protocol_of(*id), PeerProtocol::Session(_));
         let only_keys = left_out == 0 && !targets.is_empty() && targets.iter().all(has_key);
         let text = message.body.trim();
         if !only_keys && text.eq_ignore_ascii_case("exit") {
@@ -53,7 +53,7 @@ impl State {
         }
         self.operations.leaves_out(op, left_out);
         for to in targets {
-            let name = self.known_name(to);
+            let name = self.book().known_name(to);
             let new = NewMessage { op, message: message.clone(), name, is_direct };
             self.send_to(to, new, now);
         }
@@ -66,15 +66,16 @@ impl State {
     fn left_out_contacts(&self) -> (LeftOutContacts, LeftOutContacts) {
         let online: HashSet<Recipient> = self.targets(Target::All, false).into_iter().collect();
         let listed = self.targets(Target::All, true).into_iter();
-        let unlisted = self.unlisted_contacts().into_iter().map(|pin| Recipient::key(pin.key));
+        let book = self.book();
+        let unlisted = book.unlisted_contacts().into_iter().map(|pin| Recipient::key(pin.key));
         let is_missed = |id: &Recipient| {
-            !online.contains(id) && self.is_contact(*id) && !self.is_blocked(*id) && !self.is_ours(*id)
+            !online.contains(id) && book.is_contact(*id) && !book.is_blocked(*id) && !book.is_ours(*id)
         };
         let missed = listed.chain(unlisted).filter(is_missed);
         let (refusing, offline): (Vec<_>, Vec<_>) =
             missed.partition(|id| self.peers.refusal_of(*id).is_some());
         let named = |ids: Vec<Recipient>| LeftOutContacts {
-            first: ids.iter().take(MAX_LEFT_OUT_NAMED).map(|id| self.who(*id)).collect(),
+            first: ids.iter().take(MAX_LEFT_OUT_NAMED).map(|id| book.who(*id)).collect(),
             count: ids.len(),
         };
         (named(offline), named(refusing))
@@ -90,7 +91,7 @@ impl State {
         let mut left_out = 0;
         let mut targets = self.targets(Target::All, false);
         targets.retain(|id| match id.public_key() {
-            _ if self.is_contact(*id) => true,
+            _ if self.book().is_contact(*id) => true,
             Some(_) => takes_keys,
             None => {
                 left_out += usize::from(!takes_plain);
@@ -98,14 +99,6 @@ impl State {
             }
         });
         (targets, left_out)
-    }
-
-    /// The name of a recipient that has sent something in this run, or is known by its key.
-    pub(super) fn known_name(&self, to: Recipient) -> Option<PeerName> {
-        match to.public_key() {
-            Some(_) => self.who(to).name,
-            None => self.peers.spoken_name(to),
-        }
     }
 
     /// Queues a message for one recipient and serves its queue. Tells the user if it is rejected.
@@ -123,7 +116,7 @@ impl State {
     }
 
     fn queue_message(&mut self, to: Recipient, new: NewMessage, now: Time) -> Result<(), RejectReason> {
-        self.may_write_to(to)?;
+        self.book().may_write_to(to)?;
         let is_direct = new.is_direct;
         if is_direct {
             self.peers.want(to);
@@ -149,28 +142,15 @@ impl State {
     pub fn takes_message(&self, to: &Target, body: &str) -> bool {
         let accepts = |to: Recipient| {
             let room = || self.outbox.room_for(to, None, body);
-            self.may_write_to(to).and_then(|()| self.takes_body(to, body)).and_then(|()| room()).is_ok()
+            let may_write = self.book().may_write_to(to);
+            may_write.and_then(|()| self.takes_body(to, body)).and_then(|()| room()).is_ok()
         };
         self.audience(to.clone()).0.into_iter().any(accepts)
     }
 
-    /// Checks that the user may write to a recipient.
-    fn may_write_to(&self, to: Recipient) -> Result<(), RejectReason> {
-        if self.is_ours(to) {
-            return Err(RejectReason::Ourselves);
-        }
-        if self.is_blocked_unencrypted(to) {
-            return Err(RejectReason::NotTrusted);
-        }
-        if to.public_key().is_some_and(|key| self.trust.is_unknown(key)) {
-            return Err(RejectReason::Forgotten);
-        }
-        Ok(())
-    }
-
     /// Checks that a text can be sent in the way that a recipient is written to.
     fn takes_body(&self, to: Recipient, body: &str) -> Result<(), RejectReason> {
-        match self.protocol_of(to) {
+        match self.book().protocol_of(to) {
             PeerProtocol::Session(key) if self.trust.writable(key).is_none() => Err(RejectReason::NotTrusted),
             PeerProtocol::Plain => self.plain_check(to)(body).map_or(Ok(()), Err),
             PeerProtocol::Session(_) | PeerProtocol::Unknown => Ok(()),
@@ -179,7 +159,7 @@ impl State {
 
     /// Makes a contact of a recipient that the user writes to, if it is a peer.
     pub(super) fn make_contact(&mut self, to: Recipient) {
-        let was_for_run = self.is_contact(to) && !self.is_lasting_contact(to);
+        let was_for_run = self.book().is_contact(to) && !self.book().is_lasting_contact(to);
         if (self.peers.make_contact(to) || was_for_run)
             && let Recipient::Peer(id @ PeerId::Legacy(_)) = to
         {
@@ -189,7 +169,7 @@ impl State {
 
     /// Returns a function that says why a message may not be sent to a recipient unencrypted.
     pub(super) fn plain_check(&self, to: Recipient) -> impl Fn(&str) -> Option<RejectReason> + use<> {
-        let (is_ours, only_encrypted) = (self.is_ours(to), self.trust.is_only_encrypted(to));
+        let (is_ours, only_encrypted) = (self.book().is_ours(to), self.trust.is_only_encrypted(to));
         let may_be_smart_cookies = self.peers.may_be_smart_cookies(to);
         let name = self.name.clone();
         move |text| {
@@ -205,10 +185,12 @@ impl State {
 
     /// Sends what can be sent to a recipient now, and does what else the outbox wants done.
     pub(super) fn serve(&mut self, to: Recipient, now: Time) {
-        let name = self.who(to).name;
-        let protocol = match self.protocol_of(to) {
+        let name = self.book().who(to).name;
+        let protocol = match self.book().protocol_of(to) {
             // While we leave, a legacy peer that answers gets no row.
-            PeerProtocol::Unknown if self.leaving && is_legacy(to) && !self.knows(to) => PeerProtocol::Plain,
+            PeerProtocol::Unknown if self.leaving && is_legacy(to) && !self.peers.knows(to) => {
+                PeerProtocol::Plain
+            }
             protocol => protocol,
         };
         match protocol {
@@ -270,12 +252,12 @@ impl State {
                 self.settle(op);
             }
             OutboxOutput::NearlyFull { to, count } => {
-                let who = self.who(to);
+                let who = self.book().who(to);
                 self.tell(Event::NearlyFull { who, count, most: super::MAX_QUEUE_MESSAGES });
             }
             OutboxOutput::AllNearlyFull => self.tell(Event::AllNearlyFull),
             OutboxOutput::StaysQueued(to, count) => {
-                let who = self.who(to);
+                let who = self.book().who(to);
                 self.tell(Event::StayQueued(who, count));
             }
             OutboxOutput::Count(to, count) => self.peers.messages_wait(to, count),
@@ -284,14 +266,14 @@ impl State {
 
     /// Asks how to write to a recipient, because messages wait for the answer.
     fn ask(&mut self, to: Recipient, now: Time) {
-        if self.is_ours(to) {
+        if self.book().is_ours(to) {
             // It was entered in an earlier run in which we listened elsewhere.
             let check = self.plain_check(to);
             self.outbox.answered(to, RouteAnswer::Plain, now);
             self.outbox.serve(to, Route::Plain(&check), None, now);
             return;
         }
-        if let (Some(promise), Some(at)) = (self.peers.promised(to), self.dialed_at(to)) {
+        if let (Some(promise), Some(at)) = (self.peers.promised(to), self.book().dialed_at(to)) {
             self.promised(to, at, promise, Purpose::Ask);
         } else if self.trust.is_only_encrypted(to) {
             self.request(to, Purpose::Ask, Request::Open, None);
@@ -303,7 +285,7 @@ impl State {
     /// Gives the messages for an address to the key that proved itself there.
     pub(super) fn binds(&mut self, at_addr: Recipient, key: PublicKey, now: Time) {
         let to = Recipient::key(key);
-        let name = self.who(to).name;
+        let name = self.book().who(to).name;
         let moved = self.outbox.rebind(at_addr, to, name.as_ref(), now);
         if moved.count > 0 {
             self.trust.keep(key);
@@ -318,7 +300,7 @@ impl State {
     /// known. `name` is that of a recipient that is not known any more.
     fn tell_status(&mut self, change: StatusChange, name: Option<PeerName>) {
         let StatusChange { op, to, id: _, status, is_first, is_plain, parts, text } = change;
-        let mut who = self.who(to);
+        let mut who = self.book().who(to);
         who.name = who.name.or(name);
         if is_plain {
             // If the peer has shown a key meanwhile, the message was unencrypted all the same.

@@ -103,13 +103,13 @@ impl State {
         now: Time,
     ) -> Vec<Output> {
         let id = Recipient::key(key);
-        if self.knows(id) && !self.closed {
-            let before = self.who(id).name;
+        if self.peers.knows(id) && !self.closed {
+            let before = self.book().who(id).name;
             let (name, date) = (Some(name), env.date);
             let meeting = Meeting { id: PeerId::Key(key), name, addr, dialed: false, source, date };
             // It was welcome before; if it is not under this name, its messages are refused.
             let is_welcome = self.meets(key, meeting, now).is_ok();
-            let who = self.who(id);
+            let who = self.book().who(id);
             if is_welcome && who.name != before {
                 self.tell(Event::Renamed(who));
             }
@@ -120,29 +120,17 @@ impl State {
     /// Handles a peer that says where else it listens from now on.
     pub fn peer_listens_at(&mut self, key: PublicKey, addrs: Vec<PeerAddr>, now: Time) -> Vec<Output> {
         let id = Recipient::key(key);
-        if self.is_contact(id) {
-            self.peers.listens_also(id, self.dialable(id, addrs));
+        if self.book().is_contact(id) {
+            self.peers.listens_also(id, self.book().dialable(id, addrs));
             self.serve_due(now);
         }
         self.done()
     }
 
-    /// Returns those of the further addresses that a peer claims at which it may be dialed: none of
-    /// a stranger, so that strangers cannot make us dial others; and of a contact no loopback or
-    /// link-local ones, which mean another machine here, unless the contact is at that very IP.
-    fn dialable(&self, id: Recipient, mut also: Vec<PeerAddr>) -> Vec<PeerAddr> {
-        if !self.is_contact(id) {
-            return Vec::new();
-        }
-        let is_at = self.peers.addr(id).map(PeerAddr::ip);
-        also.retain(|addr| is_at == Some(addr.ip()) || !addr.is_local());
-        also
-    }
-
     /// Handles a peer that says that it has a session with another program, which uses our key, at
     /// `ip`. Tells the user once. Only contacts are believed: any stranger can say this.
     pub fn identity_in_use(&mut self, key: PublicKey, ip: IpAddr) -> Vec<Output> {
-        if self.is_friend(key) && self.trust.may_tell_in_use() {
+        if self.book().is_friend(key) && self.trust.may_tell_in_use() {
             self.tell(Event::IdentityInUse(ip));
         }
         self.done()
@@ -151,8 +139,8 @@ impl State {
     /// Handles a peer whose user wants to compare safety numbers. The user is told of contacts
     /// only, so that no stranger can ask for attention.
     pub fn asks_to_verify(&mut self, key: PublicKey, now: Time) -> Vec<Output> {
-        if self.is_friend(key) && !self.closed && self.trust.compares(key, now) {
-            let who = self.who(key.into());
+        if self.book().is_friend(key) && !self.closed && self.trust.compares(key, now) {
+            let who = self.book().who(key.into());
             self.tell(Event::AsksToVerify(who));
         }
         self.done()
@@ -161,7 +149,7 @@ impl State {
     /// Handles a session that the peer dialed.
     fn accepts(&mut self, up: SessionUp, env: Env, now: Time) -> Result<(), ByeReason> {
         let SessionUp { key, hello, addr, source, dialed } = up;
-        let was_known = self.knows(Recipient::key(key));
+        let was_known = self.peers.knows(Recipient::key(key));
         let (name, also) = hello.map_or((None, Vec::new()), |hello| (Some(hello.name), hello.also));
         let meeting = Meeting { id: PeerId::Key(key), name, addr, dialed, source, date: env.date };
         if self.dials_named(key, addr, now) {
@@ -173,13 +161,13 @@ impl State {
                 self.leaves_again(id, addr);
             }
             self.peers.is_seen_at(id, addr);
-            let claims = [addr].into_iter().chain(self.dialable(id, also)).collect();
+            let claims = [addr].into_iter().chain(self.book().dialable(id, also)).collect();
             self.peers.listens_also(id, claims);
             self.peers.session_opened(id, dialed);
             self.greeted(id, now);
             self.here_again(key, now);
             let why_refused = self.peers.refusal_of(id);
-            if self.is_contact(id) && why_refused != Some(ByeReason::NotAccepted) {
+            if self.book().is_contact(id) && why_refused != Some(ByeReason::NotAccepted) {
                 // Whether it can be dialed is known before its session ends.
                 self.check_claim(key, addr);
             }
@@ -198,7 +186,7 @@ impl State {
     /// Handles a sign of life in a session: a ping, or its answer.
     pub fn session_alive(&mut self, key: PublicKey, now: Time) -> Vec<Output> {
         let id = Recipient::key(key);
-        if self.knows(id) && !self.closed {
+        if self.peers.knows(id) && !self.closed {
             self.greeted(id, now);
             self.send_next_part(key);
             // A program whose peers all have sessions wakes up for nothing else.
@@ -212,7 +200,7 @@ impl State {
     pub fn session_down(&mut self, key: PublicKey, bye: Option<ByeReason>, now: Time) -> Vec<Output> {
         let id = Recipient::key(key);
         self.introductions.session_down(key);
-        if self.knows(id) && !self.closed {
+        if self.peers.knows(id) && !self.closed {
             match bye {
                 Some(ByeReason::Leaves) => self.parts(id, now),
                 Some(_) => self.peers.session_closed(id, now),
@@ -244,9 +232,9 @@ impl State {
             return Ok(id);
         }
         let (name, also) = hello.map_or((None, None), |hello| (Some(hello.name), Some(hello.also)));
-        let name = name.or_else(|| self.announced_name(key));
+        let name = name.or_else(|| self.book().announced_name(key));
         let meeting = Meeting { id: PeerId::Key(key), name, addr, dialed: true, source, date: env.date };
-        let is_named = self.is_named(job, key, addr) && !self.comes_from_blocked(key, &meeting);
+        let is_named = self.is_named(job, key, addr) && !self.book().comes_from_blocked(key, &meeting);
         if is_named && matches!(job.purpose, Purpose::Connect(_)) {
             self.accept_waiting(key, now);
         }
@@ -257,14 +245,14 @@ impl State {
         let is_accepted = is_named && has_name && !may_be_contact && self.trust.welcome(&meeting);
         self.meets(key, meeting, now)?;
         if is_accepted {
-            let who = self.who(id);
+            let who = self.book().who(id);
             self.tell(Event::Pinned { who, key, is_online: false });
         }
         if job.purpose != Purpose::Discovered && self.trust.keep(key) {
             self.seen(id);
         }
         if let Some(also) = also {
-            self.peers.listens_also(id, self.dialable(id, also));
+            self.peers.listens_also(id, self.book().dialable(id, also));
         }
         Ok(id)
     }
@@ -292,7 +280,7 @@ impl State {
         }
         let id = Recipient::Address(addr);
         let is_free = self.is_named_address(addr)
-            && self.knows(id)
+            && self.peers.knows(id)
             && self.probe_limiter.dial_stranger(&[addr], now).is_ok();
         if is_free {
             self.probe(id, Probe::Connect, None, now);
@@ -304,13 +292,6 @@ impl State {
     /// it.
     fn is_named_address(&self, addr: PeerAddr) -> bool {
         let id = Recipient::Address(addr);
-        (self.is_contact(id) || self.outbox.count(id) > 0) && !self.for_run.contains(&addr)
-    }
-
-    /// Returns the name that an unknown key announces on the local network, unless another peer is
-    /// known by that name.
-    fn announced_name(&self, key: PublicKey) -> Option<PeerName> {
-        let is_free = |name: &&PeerName| self.trust.claimed_name(name).is_none();
-        self.discovery.name(key).filter(|_| self.trust.is_unknown(key)).filter(is_free).cloned()
+        (self.book().is_contact(id) || self.outbox.count(id) > 0) && !self.for_run.contains(&addr)
     }
 }

@@ -112,8 +112,8 @@ impl State {
             return None;
         }
         self.add_for_run(peer, [addr].into_iter().chain(also.iter().copied()).collect());
-        let is_known = self.knows(id);
-        if self.is_own(addr) || !self.add_peer(id, addr, PeerOrigin::Static, now) {
+        let is_known = self.peers.knows(id);
+        if self.own_addrs.contains(addr) || !self.add_peer(id, addr, PeerOrigin::Static, now) {
             return None;
         }
         if is_known {
@@ -148,13 +148,13 @@ impl State {
                 self.peers.remember_blocked(id, last_seen);
                 continue;
             }
-            if self.knows(id) {
+            if self.peers.knows(id) {
                 // It is a static peer, and is dialed already.
                 self.peers.was_seen(id, name, last_seen);
                 continue;
             }
             // Without an address the contact is listed, but has no row.
-            let addr = self.dialed_at(id).filter(|addr| !self.is_own(*addr));
+            let addr = self.book().dialed_at(id).filter(|addr| !self.own_addrs.contains(*addr));
             let Some(addr) = addr else { continue };
             if !self.add_peer(id, addr, PeerOrigin::Contact, now) {
                 continue;

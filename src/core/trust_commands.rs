@@ -46,13 +46,13 @@ impl State {
         // It is dialed where it was met, with the key expected: that address may be only a
         // claim.
         let met_at = request.as_ref().map(|request| request.met.addr);
-        let addr = met_at.or_else(|| self.addrs_of(key).first().copied());
+        let addr = met_at.or_else(|| self.book().addrs_of(key).first().copied());
         if let Some(addr) = addr {
             self.peers.accept(key, addr, now);
         }
         self.speaks_with(key, Some(now));
         if let Some((source, HeldMessage::Encrypted(message))) = request.and_then(PeerRequest::into_held) {
-            let (name, assurance) = (self.who(Recipient::key(key)).name, Assurance::Encrypted);
+            let (name, assurance) = (self.book().who(Recipient::key(key)).name, Assurance::Encrypted);
             let messages = vec![message];
             let op = StoreOp::Incoming { from: key, name, assurance, stranger: None, messages };
             self.act(Output::Accepted(source, op));
@@ -66,7 +66,7 @@ impl State {
             BlockTarget::Source(source) => self.block_source(source, now),
             BlockTarget::Peer(id) => match id.public_key() {
                 Some(key) => self.block(key, now),
-                None => self.block_legacy(id, None, self.is_contact(id), now),
+                None => self.block_legacy(id, None, self.book().is_contact(id), now),
             },
         }
     }
@@ -86,19 +86,12 @@ impl State {
     /// Blocks a source. Strangers there are forgotten; contacts are not covered.
     fn block_source(&mut self, source: SourcePrefix, now: Time) -> Result<Decision, Unknown> {
         self.trust.block_source(source)?;
-        for id in self.strangers_at(source) {
+        for id in self.book().strangers_at(source) {
             self.outbox.give_up(id, FailureReason::Blocked);
             self.peers.remove(id);
         }
         self.carry_out(now);
         Ok(Decision::BlockedSource(source))
-    }
-
-    /// The listed strangers at a source.
-    pub fn strangers_at(&self, source: SourcePrefix) -> Vec<Recipient> {
-        let mut ids = self.peers.at_source(source);
-        ids.retain(|id| !self.is_contact(*id));
-        ids
     }
 
     /// Blocks the legacy peer that a recipient is, or that may be at its address: a contact or a
@@ -114,7 +107,7 @@ impl State {
             Recipient::Peer(legacy) => (legacy, legacy.legacy_addr().ok_or(Unknown::Nothing)?),
             Recipient::Address(addr) => (addr.plain().map(plain::peer_at).ok_or(Unknown::Nothing)?, addr),
         };
-        let known = self.who(id);
+        let known = self.book().who(id);
         let requested = self.trust.request_of(legacy).and_then(|request| request.met.name.clone());
         let name = name.or_else(|| known.name.clone()).or(requested);
         let who = PeerInfo { id: legacy.into(), name, verification: Verification::Plain, ..known };
@@ -138,7 +131,7 @@ impl State {
             self.lists_contact(id, now);
             self.peers.name(id.into(), name.clone());
         }
-        let who = self.who(id.into());
+        let who = self.book().who(id.into());
         let who = PeerInfo { name: who.name.clone().or(name), ..who };
         Ok(Decision::UnblockedLegacy(who, contact))
     }
@@ -178,7 +171,7 @@ impl State {
         now: Time,
     ) -> Result<Decision, Unknown> {
         let id = contact.id;
-        let is_new = !self.is_contact(id.into());
+        let is_new = !self.book().is_contact(id.into());
         match id {
             PeerId::Key(key) => {
                 let is_blocked = contact.blocked;
@@ -204,14 +197,14 @@ impl State {
                 self.make_contact(id.into());
             }
         }
-        Ok(Decision::Added(self.who(id.into()), is_new))
+        Ok(Decision::Added(self.book().who(id.into()), is_new))
     }
 
     /// Ends the request of a legacy peer that is a contact now. Shows the message that was held, as
     /// if it arrived now.
     pub(super) fn release(&mut self, to: Recipient, now: Time) {
         let Recipient::Peer(id @ PeerId::Legacy(_)) = to else { return };
-        if !self.is_contact(to) || self.trust.is_blocked_legacy(to) {
+        if !self.book().is_contact(to) || self.trust.is_blocked_legacy(to) {
             return;
         }
         let request = self.trust.request_of(id).cloned();
@@ -225,8 +218,8 @@ impl State {
     /// Gives a contact a row, if an address is known.
     fn lists_contact(&mut self, id: PeerId, now: Time) {
         let to = Recipient::Peer(id);
-        let addr = self.dialed_at(to).filter(|addr| !self.is_own(*addr));
-        if let Some(addr) = addr.filter(|_| !self.knows(to)) {
+        let addr = self.book().dialed_at(to).filter(|addr| !self.own_addrs.contains(*addr));
+        if let Some(addr) = addr.filter(|_| !self.peers.knows(to)) {
             self.add_peer(to, addr, PeerOrigin::Contact, now);
         }
         if let Some(key) = to.public_key() {
@@ -237,7 +230,7 @@ impl State {
     /// Reports that a legacy peer is a contact from now on.
     pub(super) fn legacy_is_contact(&mut self, id: PeerId) {
         self.write(StoreOp::Accept(id));
-        let name = self.who(id.into()).name;
+        let name = self.book().who(id.into()).name;
         self.trust.legacy_changed(ContactChange::Legacy(id, name));
         if self.peers.is_online(id.into()) {
             self.seen(id.into());
@@ -245,7 +238,7 @@ impl State {
     }
 
     pub(super) fn forget(&mut self, to: Recipient, now: Time) -> Result<Decision, Unknown> {
-        let who = self.who(to);
+        let who = self.book().who(to);
         let what = match to {
             Recipient::Peer(PeerId::Key(key)) => match self.pin(key)? {
                 Pin { blocked: true, .. } => Forgotten::Blocked,
@@ -253,7 +246,7 @@ impl State {
                 _ => Forgotten::Stranger,
             },
             Recipient::Peer(PeerId::Legacy(_)) if self.trust.is_blocked_legacy(to) => Forgotten::Blocked,
-            Recipient::Peer(PeerId::Legacy(_)) if self.is_contact(to) => Forgotten::Contact,
+            Recipient::Peer(PeerId::Legacy(_)) if self.book().is_contact(to) => Forgotten::Contact,
             Recipient::Peer(PeerId::Legacy(_)) => return Err(Unknown::Nothing),
             Recipient::Address(addr) => self.forget_address(addr)?,
         };
@@ -285,7 +278,7 @@ impl State {
             self.trust.set_alias_of(id.into(), None);
             self.trust.legacy_changed(ContactChange::Forgotten(id));
             Forgotten::Contact
-        } else if self.knows(to) {
+        } else if self.peers.knows(to) {
             Forgotten::Address
         } else if self.outbox.count(to) > 0 {
             Forgotten::Queue

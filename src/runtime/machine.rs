@@ -95,7 +95,7 @@ impl Machine {
     /// Whether dialing `addr` reaches this program itself, as far as is known.
     pub fn is_own(&self, addr: PeerAddr) -> bool {
         let is_ours = self.me.bind.is_unspecified() && self.ips.contains(&addr.ip());
-        is_ours && addr.port() == self.me.port || self.state.is_own(addr)
+        is_ours && addr.port() == self.me.port || self.state.book().is_own(addr)
     }
 
     /// Returns the bytes of an answer.

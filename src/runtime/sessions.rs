@@ -121,7 +121,7 @@ impl SessionHandler for ToMachine {
     fn is_contact(&mut self, key: PublicKey) -> bool {
         let is_contact = |shared: &Shared| {
             let locked = shared.locked.lock();
-            locked.machine.state().is_contact(Recipient::key(key))
+            locked.machine.state().book().is_contact(Recipient::key(key))
         };
         self.shared().is_some_and(|shared| is_contact(&shared))
     }

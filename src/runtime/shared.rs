@@ -67,6 +67,16 @@ pub(super) fn env() -> Env {
 }
 
 impl Shared {
+    pub(super) fn new(machine: Machine, events: Box<dyn EventQueue>, tcp: Tcp) -> Self {
+        Self {
+            locked: Mutex::new(Locked { machine, ticker_sleeps_until: None, stopping: false }),
+            earlier: Condvar::new(),
+            events,
+            tcp,
+            store_writer: Arc::new(WriterQueue::default()),
+        }
+    }
+
     pub(super) fn now(&self) -> Time {
         Time::at(self.tcp.began.elapsed())
     }

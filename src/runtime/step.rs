@@ -73,7 +73,7 @@ impl<'a> Step<'a> {
         named.iter().filter_map(|id| id.addr()).for_each(|addr| self.learn_if_own(addr));
         let parted: Vec<PublicKey> = match &command {
             Command::Block(BlockTarget::Source(source)) => {
-                let strangers = self.machine.state.strangers_at(*source).into_iter();
+                let strangers = self.machine.state.book().strangers_at(*source).into_iter();
                 strangers.filter_map(Recipient::public_key).collect()
             }
             Command::Block(BlockTarget::Peer(id)) | Command::Forget(id) => {
@@ -104,7 +104,7 @@ impl<'a> Step<'a> {
     /// Whether dialing `addr` reaches this program itself.
     pub fn is_own(&mut self, addr: PeerAddr) -> bool {
         self.learn_if_own(addr);
-        self.machine.state.is_own(addr)
+        self.machine.state.book().is_own(addr)
     }
 
     // ---- unencrypted messages -------------------------------------------------------------------
@@ -211,7 +211,7 @@ impl<'a> Step<'a> {
 
     /// Handles the end of a session: the peer's reason, or `None` if it broke.
     pub fn session_down(&mut self, key: PublicKey, bye: Option<ByeReason>) {
-        let at = self.machine.state.dialed_at(Recipient::key(key));
+        let at = self.machine.state.book().dialed_at(Recipient::key(key));
         let source = at.map(|addr| Source::from(addr.ip()));
         self.act(source, |state, now| ((), state.session_down(key, bye, now)));
     }
@@ -219,7 +219,8 @@ impl<'a> Step<'a> {
     /// Returns whether the event queue has room for what a peer of this source causes. Contacts are
     /// few, so there is always room for them.
     fn has_room_for(&self, key: PublicKey, source: Source) -> bool {
-        self.machine.state.is_contact(Recipient::key(key)) || self.ports.events.has_room(source.share())
+        self.machine.state.book().is_contact(Recipient::key(key))
+            || self.ports.events.has_room(source.share())
     }
 
     /// Handles the end of a request.
@@ -414,7 +415,7 @@ impl<'a> Step<'a> {
     /// Learns whether an address with our port is ours.
     fn learn_if_own(&mut self, addr: PeerAddr) {
         let state = &mut self.machine.state;
-        if state.may_be_own(addr.ip(), addr.port()) && self.ports.transport.is_local(addr) {
+        if state.book().may_be_own(addr.ip(), addr.port()) && self.ports.transport.is_local(addr) {
             state.learn_own_ip(addr.ip());
         }
     }

@@ -25,7 +25,7 @@ impl World {
             match output {
                 Output::Tell(event) => {
                     let state = &self.state;
-                    self.reader.read(&event, |id| state.knows(id), self.now);
+                    self.reader.read(&event, |id| state.book().knows(id), self.now);
                 }
                 Output::Store(None, _) => {}
                 Output::Store(Some(id), _) => {
@@ -57,12 +57,12 @@ impl World {
         let PlainRequest { to, fallback, form, message, .. } = transmit;
         let ip = to.v4().expect("IPv4");
         assert!(self.dialable.contains(&ip), "{to} is dialed, where no peer was seen");
-        assert!(!self.state.is_own(*to), "we dial ourselves at {to}");
+        assert!(!self.state.book().is_own(*to), "we dial ourselves at {to}");
         if let Some(fallback) = fallback {
             let fallback_ip = fallback.v4().expect("IPv4");
             let are_loopback = fallback_ip.is_loopback() && ip.is_loopback();
             assert!(are_loopback && self.dialable.contains(&fallback_ip), "{to} falls back to {fallback}");
-            assert!(!self.state.is_own(*fallback), "we dial ourselves at {fallback}");
+            assert!(!self.state.book().is_own(*fallback), "we dial ourselves at {fallback}");
             let is_listed = self.state.rows(self.now).iter().any(|row| row.addr == Some(*fallback));
             assert!(!is_listed, "a message for {to} is tried at {fallback}, another peer's address");
         }
@@ -87,7 +87,10 @@ impl World {
         assert!(rows.len() <= MAX_PEERS);
         assert_eq!(self.state.here(), rows.iter().filter(|row| row.state != PresenceStatus::Offline).count());
         for row in &rows {
-            assert!(!row.addr.is_some_and(|addr| self.state.is_own(addr)), "our own address is listed");
+            assert!(
+                !row.addr.is_some_and(|addr| self.state.book().is_own(addr)),
+                "our own address is listed"
+            );
             row.name.iter().for_each(|name| assert_harmless(name.as_str()));
         }
         for addr in &self.statics {
@@ -95,7 +98,7 @@ impl World {
             let is_static = rows.iter().any(|row| {
                 row.origin == PeerOrigin::Static && (row.addr == Some(*addr) || addr.ip().is_loopback())
             });
-            assert!(is_static || self.state.is_own(*addr), "{addr} is no longer a static peer");
+            assert!(is_static || self.state.book().is_own(*addr), "{addr} is no longer a static peer");
         }
     }
 }

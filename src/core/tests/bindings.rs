@@ -36,7 +36,7 @@ fn key_at_legacy_address_leaves_legacy_peer_alone() {
     let mut story = Story::new().with_static(&[5001]);
     story.ends(5001, &SendResult::HandedOver);
     let legacy = legacy(at(5001));
-    assert!(story.state.knows(legacy));
+    assert!(story.state.book().knows(legacy));
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     story.told();
@@ -82,9 +82,9 @@ fn acknowledgements_are_spaced_whichever_peer_proves_a_key() {
     connects(&mut story);
     story.promises(BOBS);
     story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert!(!story.state.knows(at(5001).into()));
+    assert!(!story.state.book().knows(at(5001).into()));
     connects(&mut story);
-    assert!(story.state.knows(at(5001).into()));
+    assert!(story.state.book().knows(at(5001).into()));
     assert!(!story.dials(5001).contains(&Outgoing::ConnectAck));
     story.later(seconds(3));
     assert!(story.dials(5001).contains(&Outgoing::ConnectAck));

@@ -43,7 +43,7 @@ fn legacy_program_at_former_key_address_gets_connect() {
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
     story.ends(5001, &SendResult::HandedOver);
     assert_eq!(story.outcomes(), [DeliveryStatus::Sent]);
-    assert!(story.state.knows(legacy(at(5001))));
+    assert!(story.state.book().knows(legacy(at(5001))));
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn traffic_under_way_gives_blocked_keys_no_row() {
     while !story.session_requests.is_empty() {
         story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Bye(crate::model::session::ByeReason::Leaves));
     }
-    assert!(!story.state.knows(super::keys::key(BOBS).into()));
+    assert!(!story.state.book().knows(super::keys::key(BOBS).into()));
 }
 
 #[test]

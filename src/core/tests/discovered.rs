@@ -162,7 +162,7 @@ fn cautious_policies_tell_once_and_dial_nobody() {
         story.later(TELL_AFTER);
         assert_eq!((story.told(), story.dialed()), (Vec::new(), vec![]));
         // The user wants it.
-        assert_eq!(story.state.discovered_strangers().len(), 1);
+        assert_eq!(story.state.book().discovered_strangers().len(), 1);
         story.does(Command::Connect(Target::These(vec![Recipient::key(key(BOBS))])));
         assert_eq!((story.dialed(), story.session_requests[0].expect), (vec![BOB_AT], Some(key(BOBS))));
         assert_eq!(story.under_way.len(), 0, "nothing unencrypted");
@@ -199,8 +199,8 @@ fn connecting_to_a_discovered_stranger_accepts_it() {
             story.request_ends(Some(Met { key: key(BOBS), hello }), end);
             let told = story.told();
             assert!(!told.iter().any(|event| matches!(event, Event::PeerRequest(_))), "{told:?}");
-            assert!(story.state.is_contact(bob), "{policy:?}");
-            assert_eq!(story.state.who(bob).name, Some(PeerName::new("Bob")));
+            assert!(story.state.book().is_contact(bob), "{policy:?}");
+            assert_eq!(story.state.book().who(bob).name, Some(PeerName::new("Bob")));
             assert_eq!(story.dials_in(BOBS, "Bob", BOB_AT), Ok(()));
         }
     }
@@ -228,7 +228,7 @@ fn connecting_to_an_impostor_is_a_key_change() {
         story.does(Command::Connect(Target::These(vec![Recipient::key(key(9))])));
         story.session_requests.retain(|request| request.expect == Some(key(9)));
         story.request_ends(Some(met(9, BOB_AT)), RequestEnd::Answered);
-        assert!(!story.state.is_contact(Recipient::key(key(9))), "{policy:?}");
+        assert!(!story.state.book().is_contact(Recipient::key(key(9))), "{policy:?}");
         assert_eq!(story.state.trusted().requests().0[0].against.len(), 1);
     }
 }
@@ -310,7 +310,7 @@ fn stranger_is_dialed_once_it_becomes_a_contact() {
 fn nothing_is_dialed_if_discovery_is_off() {
     let mut story = discovering(Policy::AcceptNew, DiscoveryMode::Off);
     story.discovers(found(BOBS, BOB_AT));
-    assert_eq!((story.dialed(), story.state.discovered_strangers()), (vec![], Vec::new()));
+    assert_eq!((story.dialed(), story.state.book().discovered_strangers()), (vec![], Vec::new()));
     // It was switched off while a dial was under way.
     let mut story = open();
     story.discovers(found(BOBS, BOB_AT));
@@ -395,7 +395,7 @@ fn table_of_announcements_is_bounded() {
         bytes[..4].copy_from_slice(&n.to_be_bytes());
         story.discovers(Found { key: PublicKey::new(bytes), ..found(BOBS, BOB_AT) });
     }
-    assert_eq!(story.state.discovered_strangers().len(), MAX_PEERS - MAX_CONTACTS);
+    assert_eq!(story.state.book().discovered_strangers().len(), MAX_PEERS - MAX_CONTACTS);
     story.later(TELL_AFTER);
     assert_eq!(story.told().len(), 64);
 }

@@ -51,13 +51,13 @@ fn contact_for_one_run_is_not_saved() {
             story.promises(BOBS);
         }
         story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-        assert!(story.state.is_contact(bob) && !story.state.is_lasting_contact(bob));
+        assert!(story.state.book().is_contact(bob) && !story.state.book().is_lasting_contact(bob));
         story.takes(BOBS, message(1));
         story.session_breaks(BOBS);
         assert_eq!((story.state.take_contact_changes(), seen(&mut story)), (vec![], vec![]));
         // The user writes to Bob.
         story.does(Command::Send { to: Target::These(vec![bob]), message: message(2) });
-        assert!(story.state.is_lasting_contact(bob));
+        assert!(story.state.book().is_lasting_contact(bob));
         let changes = story.state.take_contact_changes();
         let [ContactChange::Key(pin)] = &changes[..] else { panic!("{changes:?}") };
         assert_eq!((pin.contact, &pin.given[..]), (true, &[at(5001)][..]), "the next run finds Bob");
@@ -75,7 +75,7 @@ fn saved_contact_gets_no_address_of_this_run() {
     let story = StaticPeer { also, name: Some(PeerName::new("Zoe")), ..entry(5009, Some(key(3))) };
     let mut story = started(story, vec![carol.clone()]);
     assert_eq!(story.session_requests[0].addrs, [at(5009), at(5003), at(5010)]);
-    assert!(story.state.is_lasting_contact(Recipient::key(key(3))));
+    assert!(story.state.book().is_lasting_contact(Recipient::key(key(3))));
     assert_eq!(story.state.trusted().pin_of(Recipient::key(key(3))), Some(&carol));
     assert_eq!(story.state.take_contact_changes(), []);
 }
@@ -84,7 +84,7 @@ fn saved_contact_gets_no_address_of_this_run() {
 fn remembered_stranger_stays_stranger_in_the_store() {
     let bob = Recipient::key(key(BOBS));
     let mut story = started(entry(5001, Some(key(BOBS))), vec![pin(BOBS, 5002, false)]);
-    assert!(story.state.is_contact(bob) && !story.state.is_lasting_contact(bob));
+    assert!(story.state.book().is_contact(bob) && !story.state.book().is_lasting_contact(bob));
     story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     let changes = story.state.take_contact_changes();
     assert!(changes.iter().all(|change| matches!(change, ContactChange::Key(pin) if !pin.contact)));
@@ -100,7 +100,7 @@ fn legacy_peer_is_saved_when_written_to() {
     story.ends(5001, &SendResult::HandedOver);
     story.gets(5001, text("hello"));
     let printer = legacy(at(5001));
-    assert!(story.state.is_contact(printer) && !story.state.is_lasting_contact(printer));
+    assert!(story.state.book().is_contact(printer) && !story.state.book().is_lasting_contact(printer));
     assert_eq!((story.state.take_contact_changes(), seen(&mut story)), (vec![], vec![]));
     story.does(Command::Send { to: Target::These(vec![printer]), message: message(1) });
     let changes = story.state.take_contact_changes();

@@ -81,7 +81,7 @@ fn redial_finds_changed_address() {
     story.later(seconds(1_000));
     assert_eq!(story.state(5001), None, "the old address is no static peer");
     assert!(story.dials(5001).is_empty());
-    assert!(story.state.is_contact(legacy(at(5002))));
+    assert!(story.state.book().is_contact(legacy(at(5002))));
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn unknown_name_is_told_once_and_tried_again() {
 fn addresses_of_name_belong_to_its_key() {
     let bob = Recipient::key(key(BOBS));
     let mut story = with_laptop(Some(key(BOBS)));
-    assert!(story.state.is_contact(bob), "before the name is resolved");
+    assert!(story.state.book().is_contact(bob), "before the name is resolved");
     story.finds(&name("laptop:5000"), &[5001, 5002]);
     assert_eq!(story.session_requests[0].expect, Some(key(BOBS)));
     assert_eq!(story.session_requests[0].addrs, [at(5001), at(5002)]);
@@ -165,7 +165,7 @@ fn key_of_name_joins_its_addresses() {
     story.promises(BOBS);
     story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     let bob = Recipient::key(key(BOBS));
-    assert!(story.state.is_contact(bob));
+    assert!(story.state.book().is_contact(bob));
     story.session_breaks(BOBS);
     story.session_requests.clear();
     story.later(seconds(60));

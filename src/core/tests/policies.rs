@@ -118,7 +118,7 @@ fn ask_holds_one_short_legacy_message() {
     assert_eq!(texts(&told), ["may I come in?"]);
     let stored = |(_, op): &(_, StoreOp)| matches!(op, StoreOp::IncomingPlain { stranger: None, .. });
     assert_eq!(story.writes.iter().filter(|write| stored(write)).count(), 1, "{:?}", story.writes);
-    assert!(story.state.is_contact(eve().into()) && story.state(EVES).is_some());
+    assert!(story.state.book().is_contact(eve().into()) && story.state(EVES).is_some());
     assert_eq!(story.state.trusted().requests(), (&[][..], 0));
     assert_eq!(story.hears_eve(text("thanks")), PlainAnswer::Capable);
     assert_eq!(texts(&story.told()), ["thanks"]);
@@ -160,7 +160,7 @@ fn writing_to_a_waiting_legacy_peer_accepts_it() {
     story.ends(EVES, &SendResult::HandedOver);
     story.ends(EVES, &SendResult::HandedOver);
     assert_eq!(texts(&story.told()), ["may I come in?"]);
-    assert!(story.state.is_contact(eve().into()));
+    assert!(story.state.book().is_contact(eve().into()));
     assert_eq!(story.state.trusted().requests().0, []);
 }
 

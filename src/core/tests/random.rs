@@ -153,7 +153,7 @@ impl World {
         prop_assert_eq!(self.story.state.here(), there);
         for row in &rows {
             let addr = row.addr.unwrap();
-            prop_assert!(!self.story.state.is_own(addr), "own address listed: {:?}", row);
+            prop_assert!(!self.story.state.book().is_own(addr), "own address listed: {:?}", row);
             let peers = &self.story.state.peers;
             let queued = self.story.state.waiting(now).iter().filter(|text| text.to == row.id).count();
             prop_assert_eq!(peers.messages_waiting(row.id), Some(queued));

@@ -106,10 +106,10 @@ fn former_own_address_may_be_dialed() {
     let mut story = Story::new();
     story.state.learn_own_ip(LAN);
     let addr = PeerAddr::new(LAN, 5000).unwrap();
-    assert!(story.state.is_own(addr));
+    assert!(story.state.book().is_own(addr));
     let outputs = story.state.network_changed(story.now);
     story.perform(outputs);
-    assert!(!story.state.is_own(addr));
+    assert!(!story.state.book().is_own(addr));
     assert_eq!(story.told(), [Event::NetworkChanged]);
 }
 
@@ -176,7 +176,7 @@ fn own_port_is_ours_in_both_families() {
         let me = Me { bind: bind.parse().unwrap(), port: 5000, advertise: None };
         let mut state = State::new(CoreConfig { me, ..super::keys::alice() });
         state.learn_own_ip("2001:db8::7".parse::<std::net::IpAddr>().unwrap());
-        state.is_own(addr.parse().unwrap())
+        state.book().is_own(addr.parse().unwrap())
     };
     for anywhere in ["0.0.0.0", "::"] {
         for addr in ["127.0.0.1:5000", "[::1]:5000", "[2001:db8::7]:5000", "[::ffff:127.0.0.1]:5000"] {

@@ -187,7 +187,7 @@ impl Reader {
 
     fn meet(&mut self, who: &PeerInfo) -> Printed {
         let state = &self.state;
-        let standing = |id| if state.knows(id) { Standing::Stranger } else { Standing::Forgotten };
+        let standing = |id| if state.book().knows(id) { Standing::Stranger } else { Standing::Forgotten };
         let renamed = self.labels.meet(who, standing);
         let renamed = renamed.iter().filter(|_| self.form != Form::Pipe);
         renamed.map(|renamed| (Told::Renamed, vec![self.voice().renamed(renamed, who.addr)])).collect()
@@ -211,7 +211,8 @@ impl Reader {
 
     /// The peer list.
     pub(super) fn list(&self) -> Vec<Line> {
-        let (unlisted, blocked) = (self.state.unlisted_contacts(), self.state.trusted().blocked_pins());
+        let (unlisted, blocked) =
+            (self.state.book().unlisted_contacts(), self.state.trusted().blocked_pins());
         let rows = &self.state.rows(self.now);
         let is_muted = &|_| true;
         let (requests, _) = self.state.trusted().requests();

@@ -112,7 +112,7 @@ impl World {
                     && (pin.is_some_and(|pin| pin.addrs.contains(&fixed))
                         || addr.port() == fixed.port() && (addr == fixed || fixed.ip().is_loopback()))
             };
-            if !ours.state().is_own(fixed) && !rows.iter().any(stays) {
+            if !ours.state().book().is_own(fixed) && !rows.iter().any(stays) {
                 self.fail(pid, format_args!("{fixed} is no static peer any more"));
             }
         }
@@ -226,7 +226,8 @@ impl World {
     /// known.
     fn asking_for_text(&self, pid: Pid, to: PeerAddr) -> usize {
         let ours = self.ours(pid);
-        let is_at = |id: &Recipient| id.public_key().is_none() && ours.state().dialed_at(*id) == Some(to);
+        let is_at =
+            |id: &Recipient| id.public_key().is_none() && ours.state().book().dialed_at(*id) == Some(to);
         let waiting = ours.state().waiting(ours.time(self.now));
         let in_flight = waiting.iter().filter(|text| text.in_flight).map(|text| text.to);
         in_flight.filter(is_at).collect::<BTreeSet<_>>().len()
@@ -319,7 +320,7 @@ impl World {
     /// Returns whom a recipient means now.
     pub(super) fn means(&self, pid: Pid, id: Recipient) -> Recipient {
         match id {
-            Recipient::Address(addr) => match self.ours(pid).state().at(addr)[..] {
+            Recipient::Address(addr) => match self.ours(pid).state().book().at(addr)[..] {
                 [one] => one,
                 _ => id,
             },

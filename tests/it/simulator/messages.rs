@@ -84,7 +84,7 @@ impl World {
         let SessionRequest { addrs, expect, say, .. } = talk;
         let ours = self.ours(pid);
         for addr in addrs {
-            if ours.state().is_own(*addr) || !ours.may_dial.contains(addr) {
+            if ours.state().book().is_own(*addr) || !ours.may_dial.contains(addr) {
                 self.fail(pid, format_args!("dials {addr} for {say:?}"));
             }
         }

@@ -44,7 +44,7 @@ impl Directory for People<'_> {
     }
 
     fn contacts(&self) -> Vec<Pin> {
-        self.state.unlisted_contacts()
+        self.state.book().unlisted_contacts()
     }
 
     fn blocked(&self) -> Vec<Pin> {
@@ -52,11 +52,11 @@ impl Directory for People<'_> {
     }
 
     fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
-        self.state.at(addr)
+        self.state.book().at(addr)
     }
 
     fn is_own(&self, addr: PeerAddr) -> bool {
-        self.state.is_own(addr)
+        self.state.book().is_own(addr)
     }
 
     fn labels(&self) -> &Labels {
@@ -89,7 +89,7 @@ impl Directory for People<'_> {
 }
 
 fn standing(state: &State, id: Recipient) -> Standing {
-    match (state.is_contact(id), state.knows(id)) {
+    match (state.book().is_contact(id), state.book().knows(id)) {
         (true, _) => Standing::Contact,
         (false, true) => Standing::Stranger,
         (false, false) => Standing::Forgotten,
@@ -102,9 +102,10 @@ impl World {
         let outcomes = self.prompt.take().map(|prompt| prompt.outcomes).unwrap_or_default();
         let mut labels = Labels::default();
         let state = self.ours(pid).state();
-        let contacts = state.unlisted_contacts().into_iter().map(|pin| (Recipient::key(pin.key), pin.name));
+        let contacts =
+            state.book().unlisted_contacts().into_iter().map(|pin| (Recipient::key(pin.key), pin.name));
         for (id, name) in contacts.chain(self.rows(pid).into_iter().map(|row| (row.id, row.name))) {
-            let (addr, verification) = (state.dialed_at(id), state.verification_of(id));
+            let (addr, verification) = (state.book().dialed_at(id), state.book().verification_of(id));
             labels.meet(&PeerInfo { id, name, addr, claimed: None, verification }, |id| standing(state, id));
         }
         self.prompt = Some(Prompt { pid, menu: Menu::new(false), labels, outcomes });

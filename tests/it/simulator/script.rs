@@ -245,7 +245,7 @@ impl World {
             (0..=7, Some(row), _) => row,
             _ => {
                 let addr = self.some_addr(host);
-                let meant = self.ours(pid).state().at(addr);
+                let meant = self.ours(pid).state().book().at(addr);
                 // The user is asked which of several contacts they mean.
                 let one = self.random.one(&meant).expect("an address has a recipient");
                 if self.random.in_thousand(500) { one } else { addr.into() }
@@ -319,7 +319,7 @@ impl World {
 
     /// The user disconnects a peer, which is left alone from then on.
     fn sends_away(&mut self, pid: Pid, id: Recipient) {
-        let addr = self.ours(pid).state().dialed_at(id);
+        let addr = self.ours(pid).state().book().dialed_at(id);
         let ours = self.ours_mut(pid);
         match id.public_key() {
             Some(key) => drop(ours.keyed.parted.insert(key)),

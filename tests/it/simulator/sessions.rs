@@ -340,6 +340,6 @@ impl SessionHandler for ToMachine<'_> {
     fn introduced(&mut self, _: PublicKey, _: IntroductionPart) {}
 
     fn is_contact(&mut self, key: PublicKey) -> bool {
-        self.world.ours(self.pid).state().is_contact(Recipient::key(key))
+        self.world.ours(self.pid).state().book().is_contact(Recipient::key(key))
     }
 }

@@ -68,7 +68,9 @@ impl World {
             let state = self.ours(pid).state();
             let is_hidden = |row: &Row| {
                 row.id.public_key().is_some()
-                    && row.addr.is_some_and(|addr| speakers.contains(&addr) && state.knows(addr.into()))
+                    && row
+                        .addr
+                        .is_some_and(|addr| speakers.contains(&addr) && state.book().knows(addr.into()))
             };
             let rows = self.rows(pid);
             if !rows.iter().any(is_there) && !rows.iter().any(is_hidden) {
