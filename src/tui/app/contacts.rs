@@ -141,9 +141,14 @@ impl App {
         }
     }
 
-    /// Writes the unsaved changes and reloads the file, each if it is due.
+    /// Writes the unsaved changes and reloads the file, each if it is due. What the user has decided
+    /// is in the file before they read the answer.
     pub(super) fn tend_contacts(&mut self) {
         let now = Instant::now();
+        if self.contacts.is_decided {
+            self.note_contacts();
+            self.save_contacts();
+        }
         if self.contacts.is_writing() {
             self.save_with(|app| app.contacts.take_written());
         }
