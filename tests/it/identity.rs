@@ -165,7 +165,7 @@ fn any_name_has_a_portable_folder() {
 
 #[test]
 fn test_peers_are_separate_and_touch_no_home() {
-    let (mut one, mut other) = (Peer::named("Alice").start(), Peer::named("Alice").start());
+    let (mut one, mut other) = (Peer::named("Alice").lasting_port().start(), Peer::named("Alice").start());
     one.still_answers();
     other.still_answers();
     for peer in [&one, &other] {

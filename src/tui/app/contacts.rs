@@ -141,8 +141,8 @@ impl App {
         }
     }
 
-    /// Writes the unsaved changes and reloads the file, each if it is due. What the user has decided
-    /// is in the file before they read the answer.
+    /// Writes the unsaved changes and reloads the file, each if it is due. What the user has
+    /// decided is in the file before they read the answer.
     pub(super) fn tend_contacts(&mut self) {
         let now = Instant::now();
         if self.contacts.is_decided {

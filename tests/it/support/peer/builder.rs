@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use super::Peer;
 use super::printed::collect;
+use crate::support::nobody;
 
 /// A peer about to be started.
 pub(crate) struct Builder {
@@ -49,6 +50,12 @@ impl Builder {
     pub(crate) fn after(mut self, script: &str) -> Self {
         self.under = ["/bin/sh".into(), "-c".into(), format!("{script} && exec \"$0\" \"$@\"")].into();
         self
+    }
+
+    /// Listens at a port that stays free while it is started again. The system may give any free one
+    /// to a connection meanwhile.
+    pub(crate) fn lasting_port(self) -> Self {
+        self.port(nobody().port())
     }
 
     /// Listens at this port instead of any free one.
