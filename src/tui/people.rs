@@ -363,8 +363,8 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
             return Lost::Waits(sentence_of(&request_words(request, &requests, directory.labels())));
         }
         // The latest one.
-        if let Some(met) = directory.refused_for(word).last() {
-            return Lost::Waits(refused_words(met, directory.labels()));
+        if let [others @ .., met] = &directory.refused_for(word)[..] {
+            return Lost::Waits(refused_words(met, !others.is_empty(), directory.labels()));
         }
         if let Some(who) = discovered(word, directory) {
             let word = shown(word);

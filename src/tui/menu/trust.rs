@@ -284,23 +284,23 @@ pub(in crate::tui) fn add(word: &str, directory: &dyn Directory) -> Turn {
     {
         return act(Act::Add(ContactRecord { name, ..record(id, None) }));
     }
+    // A stranger that waits for the user's decision, or that the policy has refused.
+    let strangers = strangers_met(word, directory);
     match found {
         Ok(Named::Exactly(chosen)) => match chosen.peer() {
             Some(Recipient::Peer(id)) => act(Act::Add(record(id, directory.pin_of(id.into()).as_ref()))),
             Some(Recipient::Address(addr)) => act(Act::AddAt(addr.into())),
             None => refused(for_one_peer("/add")),
         },
-        Ok(Named::Perhaps(chosen)) => refused(did_you_mean(word, &chosen.label)),
-        Ok(Named::NeedsPort(ip)) => refused(needs_port("/add ", ip)),
-        // A stranger that waits for the user's decision, or that the policy has refused.
-        Err(lost @ Lost::Waits(_)) => match &strangers_met(word, directory)[..] {
+        Ok(Named::Perhaps(_)) | Err(Lost::Waits(_)) if !strangers.is_empty() => match &strangers[..] {
             [met] => act(Act::Add(record_of(met))),
-            [] => refused(lost.sentence_for_one(word)),
             several => {
                 let named = |met: &Meeting| (word_for(met.id), format!("at {}", met.addr));
                 refused(which("/add", word, &several.iter().map(named).collect::<Vec<_>>()))
             }
         },
+        Ok(Named::Perhaps(chosen)) => refused(did_you_mean(word, &chosen.label)),
+        Ok(Named::NeedsPort(ip)) => refused(needs_port("/add ", ip)),
         Err(Lost::Nobody(None)) => match &directory.pins_named(word)[..] {
             // The beginning of a key, as the lists show it.
             [pin] => act(Act::Add(record(PeerId::Key(pin.key), Some(pin)))),
@@ -404,12 +404,12 @@ fn the_request(
         [request] => Ok((request.clone(), name)),
         [] => Err(match &directory.refused_for(word)[..] {
             [] => format!("No request from \"{}\". /requests lists all.", shown(word)),
-            [refused] => refused_words(refused, directory.labels()),
+            [refused] => refused_words(refused, false, directory.labels()),
             several => {
                 let newest = several.iter().rev().take(MAX_NAMED);
                 let each: Vec<String> =
-                    newest.map(|refused| refused_words(refused, directory.labels())).collect();
-                each.join(" ")
+                    newest.map(|refused| refused_words(refused, true, directory.labels())).collect();
+                each.join(". ")
             }
         }),
         several => Err(which_request(command, &name, several)),
