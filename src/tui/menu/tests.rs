@@ -382,6 +382,10 @@ fn text_at_the_menu_asks_for_its_recipient() {
     assert_eq!((act, &*said), (None, "To whom? Number, name, ip:port or all. 0: back."));
     assert_eq!(act_of(&["hello Bob", "bob"]), send(5001, "hello Bob"));
     assert_eq!(act_of(&["hello Bob", "nobody", "bob"]), send(5001, "hello Bob"));
+    assert_eq!(act_of(&["hello Bob", "bob hello Bob"]), send(5001, "hello Bob"), "not twice");
+    assert_eq!(act_of(&["hello Bob", "bob something else", "bob"]), send(5001, "hello Bob"));
+    assert_eq!(act_of(&["1", "bob see you"]), send(5001, "see you"));
+    assert_eq!(act_of(&["1", "nobody see you"]), None);
     let mut menu = menu();
     assert_eq!(after(&mut menu, &["hello Bob", "0"]).0, None);
     assert!(menu.is_at_choice());
