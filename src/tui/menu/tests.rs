@@ -631,6 +631,7 @@ fn unknown_command_gets_a_suggestion() {
     for (line, sentence) in [
         ("/pers", "There is no command /pers. Did you mean /peers?"),
         ("/help cat", "There is no command /cat. Did you mean /chat?"),
+        ("/help xyzzy", "There is no command /xyzzy. /help lists all commands."),
         (
             "/xyzzy now",
             "There is no command /xyzzy. /help lists all commands; to send the line as a message, begin it with //.",
