@@ -163,7 +163,7 @@ impl State {
         let Some(reason) = outcome.refusal() else { return };
         let is_told = match outcome.purpose {
             // The attempt to send what waits follows.
-            Purpose::Ask => reason == ByeReason::NotDecided && self.outbox.count(peer_id) > 0,
+            Purpose::Ask => self.outbox.count(peer_id) > 0,
             // The result of the command follows.
             Purpose::Connect(op) => pinned.is_none() && self.operations.is_direct(op),
             _ => false,
