@@ -188,10 +188,10 @@ pub(super) fn shown(text: &str) -> String {
 }
 
 /// What can be typed for one peer.
-const ONE_PEER: &str = "a name, a number from /peers or an ip:port";
+const ONE_PEER: &str = "a name, number or ip:port";
 
 /// What can be typed for a recipient.
-pub(super) const WHOM: &str = "a name, a number from /peers, an ip:port or all";
+pub(super) const WHOM: &str = "a name, number, ip:port or all";
 
 /// Returns the sentence that a word names no contact, with a suggestion.
 pub(super) fn did_you_mean(word: &str, near: &str) -> String {

@@ -295,7 +295,7 @@ fn unknown_recipient_is_asked_for_again() {
         ("9", "No peer has the number 9. /peers shows the list."),
         ("127.0.0.1:5000", "127.0.0.1:5000 is your own address."),
         ("127.0.0.1:x", "the port has to be a number from 1 to 65535"),
-        ("", "Type a name, a number from /peers, an ip:port or all."),
+        ("", "Type a name, number, ip:port or all."),
     ] {
         let mut menu = menu();
         let (act, said, refused) = after(&mut menu, &["1", whom]);
@@ -742,7 +742,7 @@ fn message_to_all_sets_no_default() {
 fn commands_for_one_peer_do_not_advise_all() {
     for line in ["/alias boss X", "/mute boss", "/unmute boss"] {
         let said = after(&mut menu(), &[line]).1;
-        assert_eq!(said, "No contact matches \"boss\". Type a name, a number from /peers or an ip:port.");
+        assert_eq!(said, "No contact matches \"boss\". Type a name, number or ip:port.");
     }
     let said = after(&mut menu(), &["/contacts bob"]).1;
     assert_eq!(said, "/contacts takes nothing after it.");

@@ -306,9 +306,7 @@ pub(in crate::tui) fn add(word: &str, directory: &dyn Directory) -> Turn {
             [pin] => act(Act::Add(record(PeerId::Key(pin.key), Some(pin)))),
             [] => {
                 let word = shown(word);
-                refused(format!(
-                    "No peer matches \"{word}\". Type a name, a number from /peers, an ip:port or a key."
-                ))
+                refused(format!("No peer matches \"{word}\". Type a name, number, ip:port or key."))
             }
             several => refused(which_pin("/add", word, several)),
         },
