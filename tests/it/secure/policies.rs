@@ -193,8 +193,9 @@ fn refused_stranger_is_added_by_name() {
     let mut dave = Peer::named("Dave").start();
     dave.says(&bob.addr().to_string(), "let me in");
     bob.sees("Refused Dave");
-    bob.types(&["/add dave"]);
+    bob.types(&["/add dave", "@dave welcome"]);
     bob.sees("Added Dave to your contacts.");
-    dave.says(&bob.addr().to_string(), "thank you");
+    dave.sees(&format!("{}: welcome", bob.encrypted()));
+    dave.says("Bob", "thank you");
     bob.sees(&format!("{}: thank you", dave.encrypted()));
 }
