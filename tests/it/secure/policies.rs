@@ -188,6 +188,19 @@ fn connecting_to_the_address_accepts_a_waiting_peer() {
 }
 
 #[test]
+fn recipient_that_accepts_later_is_offered_by_name() {
+    let mut bob = with_policy("ask").start();
+    let mut alice = Peer::named("Alice").start();
+    alice.says(&bob.addr().to_string(), "may I come in?");
+    bob.sees(" wants to chat, key ");
+    bob.types(&["/accept alice"]);
+    alice.sees("* Bob ");
+    alice.types(&["1"]);
+    let line = alice.sees("To whom? ");
+    assert!(line.contains(" Enter: Bob."), "{line}");
+}
+
+#[test]
 fn refused_stranger_is_added_by_name() {
     let mut bob = with_policy("strict").start();
     let mut dave = Peer::named("Dave").start();
