@@ -196,8 +196,9 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         }
         Event::Dialed { total, connected } => vec![
             format!(
-                "{connected} of {total} static peers {} online; retrying the others in the background.",
-                if *connected == 1 { "is" } else { "are" }
+                "{connected} of {total} static peers {} online; retrying the other{} in the background.",
+                if *connected == 1 { "is" } else { "are" },
+                if total - connected == 1 { "" } else { "s" },
             )
             .into(),
         ],
