@@ -215,7 +215,7 @@ fn forgettable(word: &str, directory: &dyn Directory) -> Result<(Recipient, Stri
         return Ok((who.id, label, consequence));
     }
     let pin = the_pin("/forget", word, directory)?;
-    let label = label_of(&pin, directory);
+    let (label, queue) = (label_of(&pin, directory), queue_words(pin.key.into(), directory));
     let consequence = if pin.blocked {
         format!("{label} will no longer be blocked. If the key appears again, it is new to you.")
     } else if pin.contact {
@@ -225,15 +225,9 @@ fn forgettable(word: &str, directory: &dyn Directory) -> Result<(Recipient, Stri
             }
             _ => String::new(),
         };
-        format!(
-            "{label} will be removed from your contacts, and the key forgotten. Queued messages will not be \
-             sent.{next}"
-        )
+        format!("{label} will be removed from your contacts, and the key forgotten.{queue}{next}")
     } else {
-        format!(
-            "The key of {label} will be forgotten. Queued messages will not be sent. If the key appears again, \
-             it is new to you."
-        )
+        format!("The key of {label} will be forgotten.{queue} If the key appears again, it is new to you.")
     };
     Ok((pin.key.into(), label, consequence))
 }
@@ -252,8 +246,13 @@ fn removed_without_key(id: Recipient, label: &str, directory: &dyn Directory) ->
         }
         (Recipient::Peer(_), _) | (Recipient::Address(_), None) => return None,
     };
-    let queue = if is_queued { " Queued messages will not be sent." } else { "" };
-    Some(format!("{label} will be removed from {removed}.{queue}"))
+    Some(format!("{label} will be removed from {removed}.{}", queue_words(id, directory)))
+}
+
+/// Returns the sentence about the messages that are queued for a forgotten recipient, if there are
+/// any.
+fn queue_words(id: Recipient, directory: &dyn Directory) -> &'static str {
+    if directory.queued(id) > 0 { " Queued messages will not be sent." } else { "" }
 }
 
 /// `/add bob`, `/add 192.0.2.7:5000`, `/add KEY`

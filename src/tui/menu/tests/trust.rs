@@ -562,9 +562,12 @@ fn forgetting_names_new_peers_only_without_namesakes() {
     assert!(said.contains(words), "{said}");
     for blocked in [false, true] {
         let second = Pin { blocked, ..pin("BOB", 7, 7007) };
-        let people = with_pins(pins().into_iter().chain([second]).collect(), Vec::new());
+        let mut people = with_pins(pins().into_iter().chain([second]).collect(), Vec::new());
         let (_, said, _) = after(&mut menu(), &["/forget aeaqcaib"], &people);
-        assert!(said.ends_with("Queued messages will not be sent."), "{said}");
+        assert!(said.ends_with("and the key forgotten."), "{said}");
+        people.queued = vec![key(1).into()];
+        let (_, said, _) = after(&mut menu(), &["/forget aeaqcaib"], &people);
+        assert!(said.ends_with("and the key forgotten. Queued messages will not be sent."), "{said}");
     }
 }
 
