@@ -25,8 +25,8 @@ pub(super) struct Outcome {
     pub(super) expect: Option<PublicKey>,
     /// The receipt for a message of ours had promised the session.
     pub(super) follows_receipt: bool,
-    /// The key that was pinned with it, of which the user is not told yet, and whether its peer is
-    /// online.
+    /// The key that was pinned with it and that the user is yet to be told of, and whether its peer
+    /// is online.
     pub(super) pinned: Option<(PublicKey, bool)>,
     /// A session was opened for it.
     has_opened: bool,

@@ -163,7 +163,7 @@ impl State {
         let Some(reason) = outcome.refusal() else { return };
         let is_told = match outcome.purpose {
             // The attempt to send what waits follows.
-            Purpose::Ask => reason == ByeReason::NotDecided && self.outbox.count(peer_id) > 0,
+            Purpose::Ask => self.outbox.count(peer_id) > 0,
             // The result of the command follows.
             Purpose::Connect(op) => pinned.is_none() && self.operations.is_direct(op),
             _ => false,
@@ -261,7 +261,7 @@ impl State {
     /// ourselves: it knows our key by now, so it ignores an unencrypted goodbye. One goodbye is
     /// enough if it is queued behind the introduction: a second one would need another connection,
     /// and the hello on it would list us as online again.
-    fn disconnects_again(&mut self, id: Recipient, introduced_to: Option<PublicKey>) {
+    pub(super) fn disconnects_again(&mut self, id: Recipient, introduced_to: Option<PublicKey>) {
         let is_queued = introduced_to.is_some_and(|key| self.jobs.says_goodbye_to(key));
         if self.peers.is_disconnected(id) && !is_queued {
             self.say_goodbye(id, NO_COMMAND, None);

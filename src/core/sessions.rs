@@ -166,6 +166,10 @@ impl State {
             self.peers.session_opened(id, dialed);
             self.greeted(id, now);
             self.here_again(key, now);
+            if self.peers.is_just_disconnected(id, now) {
+                // Otherwise the next ping in the session would bring it back.
+                self.disconnects_again(id, None);
+            }
             let why_refused = self.peers.refusal_of(id);
             if self.book().is_contact(id) && why_refused != Some(ByeReason::NotAccepted) {
                 // Whether it can be dialed is known before its session ends.

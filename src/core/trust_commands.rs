@@ -128,7 +128,7 @@ impl State {
     fn unblock_legacy(&mut self, id: PeerId, now: Time) -> Result<Decision, Unknown> {
         let (name, contact) = self.trust.unblock_legacy(id)?;
         if contact {
-            self.lists_contact(id, now);
+            self.lists_contact(id, None, now);
             self.peers.name(id.into(), name.clone());
         }
         let who = self.book().who(id.into());
@@ -158,7 +158,7 @@ impl State {
         let pin = self.trust.unblock(key)?;
         // A stranger is listed when it comes again.
         if pin.contact {
-            self.lists_contact(PeerId::Key(key), now);
+            self.lists_contact(PeerId::Key(key), None, now);
         }
         Ok(Decision::Unblocked(pin))
     }
@@ -174,7 +174,7 @@ impl State {
         let is_new = !self.book().is_contact(id.into());
         match id {
             PeerId::Key(key) => {
-                let is_blocked = contact.blocked;
+                let (is_blocked, met_at) = (contact.blocked, self.trust.met_at(id));
                 self.trust.set_contact(key, contact, date)?;
                 if is_new {
                     self.write(StoreOp::Accept(id));
@@ -182,7 +182,7 @@ impl State {
                 if is_blocked {
                     return self.block(key, now);
                 }
-                self.lists_contact(id, now);
+                self.lists_contact(id, met_at, now);
                 if is_new {
                     self.check_dialable(key.into());
                 }
@@ -192,7 +192,7 @@ impl State {
             }
             PeerId::Legacy(_) => {
                 self.trust.lift_legacy(id);
-                self.lists_contact(id, now);
+                self.lists_contact(id, None, now);
                 self.peers.name(id.into(), contact.name);
                 self.make_contact(id.into());
             }
@@ -215,10 +215,10 @@ impl State {
         }
     }
 
-    /// Gives a contact a row, if an address is known.
-    fn lists_contact(&mut self, id: PeerId, now: Time) {
+    /// Gives a contact a row, if an address is known: its own, or where it was met as a stranger.
+    fn lists_contact(&mut self, id: PeerId, met_at: Option<PeerAddr>, now: Time) {
         let to = Recipient::Peer(id);
-        let addr = self.book().dialed_at(to).filter(|addr| !self.own_addrs.contains(*addr));
+        let addr = self.book().dialed_at(to).or(met_at).filter(|addr| !self.own_addrs.contains(*addr));
         if let Some(addr) = addr.filter(|_| !self.peers.knows(to)) {
             self.add_peer(to, addr, PeerOrigin::Contact, now);
         }

@@ -84,8 +84,8 @@ impl<'a> Step<'a> {
             _ => Vec::new(),
         };
         // A session that is open was accepted when the key was trusted. The next one is judged
-        // anew. A peer that is forgotten or blocked sees us leave, because it gets no goodbye
-        // later.
+        // anew. A peer that is forgotten or blocked gets the goodbye of a disconnect, because it
+        // gets none later. That it is blocked is not said, but its next message is not accepted.
         let reason = match &command {
             Command::Trust(..) => ByeReason::Idle,
             _ => ByeReason::Leaves,

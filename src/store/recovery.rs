@@ -96,13 +96,17 @@ fn rescued(path: &Path) -> Vec<StoreOp> {
     let Ok(conn) = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY) else {
         return Vec::new();
     };
+    let mut columns = rows::QUEUED.to_owned();
+    if conn.prepare("SELECT to_all FROM message").is_err() {
+        // A file of an earlier version.
+        columns = columns.replace("m.to_all", "0");
+    }
     let mut found = BTreeMap::new();
     for (by, order) in [("INDEXED BY message_queued", "ASC"), ("NOT INDEXED", "ASC"), ("NOT INDEXED", "DESC")]
     {
         let sql = format!(
-            "SELECT {}, m.message FROM message m {by} CROSS JOIN peer p ON p.peer = m.peer \
-             WHERE {IS_QUEUED} ORDER BY m.message {order}",
-            rows::QUEUED
+            "SELECT {columns}, m.message FROM message m {by} CROSS JOIN peer p ON p.peer = m.peer \
+             WHERE {IS_QUEUED} ORDER BY m.message {order}"
         );
         let Ok(mut statement) = conn.prepare(&sql) else { continue };
         let read = |row: &Row<'_>| Ok((row.get::<_, i64>(rows::QUEUED_COLUMNS)?, rows::queued(row)?));

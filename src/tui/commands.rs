@@ -228,15 +228,11 @@ pub(crate) fn is_quit(line: &str) -> bool {
     named(line.trim()) == Some(&help::QUIT)
 }
 
-/// Refuses a command that does not exist, with a suggestion.
-pub(super) fn unknown(word: &str) -> Turn {
+/// Refuses a command that does not exist, with a suggestion or this `hint`.
+pub(super) fn unknown(word: &str, hint: &str) -> Turn {
     let name = shown(word);
-    refused(match nearest(word) {
-        Some(near) => format!("There is no command {name}. Did you mean {}?", near.name),
-        None => format!(
-            "There is no command {name}. /help lists all commands; to send the line as a message, begin it with //."
-        ),
-    })
+    let suggestion = nearest(word).map(|near| format!("Did you mean {}?", near.name));
+    refused(format!("There is no command {name}. {}", suggestion.as_deref().unwrap_or(hint)))
 }
 
 /// How similar two words have to be (1 is equal) for a suggestion.

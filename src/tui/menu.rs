@@ -230,10 +230,19 @@ impl Menu {
         was_asked || was_talking
     }
 
-    /// Gives a peer another label wherever the menu names it.
-    pub fn relabel(&mut self, id: Recipient, label: &str) {
-        let named = self.remembered().filter(|chosen| chosen.peer() == Some(id));
-        named.for_each(|chosen| label.clone_into(&mut chosen.label));
+    /// Whether the menu names a peer anywhere.
+    pub fn names(&mut self, id: Recipient) -> bool {
+        self.remembered().any(|chosen| chosen.peer() == Some(id))
+    }
+
+    /// Gives a peer this label wherever the menu names it. Returns whether it had another.
+    pub fn relabel(&mut self, id: Recipient, label: &str) -> bool {
+        let mut is_changed = false;
+        for chosen in self.remembered().filter(|chosen| chosen.peer() == Some(id) && chosen.label != label) {
+            label.clone_into(&mut chosen.label);
+            is_changed = true;
+        }
+        is_changed
     }
 
     /// Replaces a recipient wherever the menu remembers it: the first peer has proven itself at an

@@ -54,12 +54,12 @@ impl Shown<'_> {
             return under(head, &text, &self.marks);
         };
         let stamp = if is_action { stamp.then("** ") } else { stamp };
-        let from = stamp.and(ink, from);
+        let (from, is_private) = (stamp.and(ink, from), self.to.is_none());
         let head = match self.to {
             Some((ink, to)) => from.and(Ink::Faint, format!(" {TO}")).and(ink, to),
             None => from,
         };
-        under(head.then(if is_action { " " } else { ": " }), &text, &self.marks)
+        under(head.then(if is_action && is_private { " " } else { ": " }), &text, &self.marks)
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(shown(Some("Bob"), None, "/me "), ["[14:03] Bob: /me  (sent Mon 14:03)"]);
         assert_eq!(
             shown(Some("Bob"), Some(ALL), "/me waves"),
-            ["[14:03] ** Bob → all waves (sent Mon 14:03)"]
+            ["[14:03] ** Bob → all: waves (sent Mon 14:03)"]
         );
         assert_eq!(shown(None, Some("Bob"), "/me waves"), ["[14:03] → Bob: ** Alice waves (sent Mon 14:03)"]);
         assert_eq!(shown(None, Some("Bob"), "/me "), ["[14:03] → Bob: /me  (sent Mon 14:03)"]);

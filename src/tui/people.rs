@@ -188,10 +188,10 @@ pub(super) fn shown(text: &str) -> String {
 }
 
 /// What can be typed for one peer.
-const ONE_PEER: &str = "a name, a number from /peers or an ip:port";
+const ONE_PEER: &str = "a name, number or ip:port";
 
 /// What can be typed for a recipient.
-pub(super) const WHOM: &str = "a name, a number from /peers, an ip:port or all";
+pub(super) const WHOM: &str = "a name, number, ip:port or all";
 
 /// Returns the sentence that a word names no contact, with a suggestion.
 pub(super) fn did_you_mean(word: &str, near: &str) -> String {
@@ -363,8 +363,8 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
             return Lost::Waits(sentence_of(&request_words(request, &requests, directory.labels())));
         }
         // The latest one.
-        if let Some(met) = directory.refused_for(word).last() {
-            return Lost::Waits(refused_words(met, directory.labels()));
+        if let [others @ .., met] = &directory.refused_for(word)[..] {
+            return Lost::Waits(refused_words(met, !others.is_empty(), directory.labels()));
         }
         if let Some(who) = discovered(word, directory) {
             let word = shown(word);

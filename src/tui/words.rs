@@ -189,19 +189,25 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             vec!["The static peer is offline; retrying in the background.".into()]
         }
         Event::Dialed { total, connected } if total == connected => {
-            vec![format!("All {total} static peers are online.").into()]
+            vec![format!("{} static peers are online.", all(*total)).into()]
         }
         Event::Dialed { total, connected: 0 } => {
-            vec![format!("All {total} static peers are offline; retrying in the background.").into()]
+            vec![format!("{} static peers are offline; retrying in the background.", all(*total)).into()]
         }
         Event::Dialed { total, connected } => vec![
             format!(
-                "{connected} of {total} static peers {} online; retrying the others in the background.",
-                if *connected == 1 { "is" } else { "are" }
+                "{connected} of {total} static peers {} online; retrying the other{} in the background.",
+                if *connected == 1 { "is" } else { "are" },
+                if total - connected == 1 { "" } else { "s" },
             )
             .into(),
         ],
     }
+}
+
+/// Returns the word for all of several.
+fn all(count: usize) -> String {
+    if count == 2 { "Both".into() } else { format!("All {count}") }
 }
 
 /// Returns the line about messages that cannot be stored.

@@ -237,7 +237,7 @@ fn refused_line_of_a_pipe_takes_no_answer() {
     alice.types(&["@bob two"]);
     bob.sees(": two");
     alice.types(&["1", "nobody", "bob"]);
-    alice.sees("No contact matches \"nobody\". Type a name, a number from /peers, an ip:port or all.");
+    alice.sees("No contact matches \"nobody\". Type a name, number, ip:port or all.");
     alice.sees("Not sent: a message needs a recipient, like @bob hello.");
     alice.types(&["1", "bob", &"x".repeat(40_000), "secret three", "@bob four"]);
     alice.sees("The line of 40000 bytes was dropped: a line has at most 32768 bytes.");

@@ -60,14 +60,14 @@ impl Promise {
     }
 
     /// The program did not answer the opening line of a session.
-    pub(super) fn is_left_open(&mut self) {
+    pub(super) fn left_open(&mut self) {
         if let Self::Made(promise) = *self {
             *self = Self::Doubted(promise);
         }
     }
 
     /// The promise was shown to be false.
-    pub(super) fn is_broken(&mut self) {
+    pub(super) fn broken(&mut self) {
         if self.get().is_some() {
             *self = Self::None;
         }
@@ -75,7 +75,7 @@ impl Promise {
 
     /// The next probe asks the program. One that has promised sessions and was not silent since is
     /// tried instead.
-    pub(super) fn is_wanted(&mut self) {
+    pub(super) fn wanted(&mut self) {
         *self = match *self {
             Self::None | Self::Wanted => Self::Wanted,
             Self::Made(promise) => Self::Made(promise),
@@ -138,11 +138,11 @@ mod tests {
     #[test]
     fn silent_program_is_asked_once_per_promise() {
         let mut promise = MADE;
-        promise.is_left_open();
-        promise.is_left_open();
+        promise.left_open();
+        promise.left_open();
         assert_eq!(promise.untried(), None);
         assert!(promise.take_question(), "a second silence does not take the question back");
-        promise.is_left_open();
+        promise.left_open();
         assert!(!promise.take_question());
         assert_eq!(promise.get(), MADE.get(), "silence breaks no promise");
     }
@@ -150,9 +150,9 @@ mod tests {
     #[test]
     fn question_outlives_silence_and_broken_promise() {
         let mut promise = Promise::None;
-        promise.is_wanted();
-        promise.is_left_open();
-        promise.is_broken();
+        promise.wanted();
+        promise.left_open();
+        promise.broken();
         assert!(promise.take_question());
         assert_eq!(promise, Promise::None);
     }
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn untried_promise_is_tried_rather_than_asked_about() {
         let mut promise = MADE;
-        promise.is_wanted();
+        promise.wanted();
         assert!(!promise.take_question());
         assert_eq!(promise.untried(), MADE.get());
     }

@@ -168,17 +168,17 @@ impl Peers {
 
     /// The next probe of a peer asks it whether it has sessions.
     pub(in crate::core) fn wants_promise(&mut self, id: Recipient) {
-        self.update(id, |peer| peer.program.promise.is_wanted());
+        self.update(id, |peer| peer.program.promise.wanted());
     }
 
     /// A peer did not answer the opening line. If it promised sessions, it is asked once more.
     pub(in crate::core) fn left_promise_open(&mut self, id: Recipient) {
-        self.update(id, |peer| peer.program.promise.is_left_open());
+        self.update(id, |peer| peer.program.promise.left_open());
     }
 
     /// What a peer promised was shown to be false.
     pub(in crate::core) fn broke_promise(&mut self, id: Recipient) {
-        self.update(id, |peer| peer.program.promise.is_broken());
+        self.update(id, |peer| peer.program.promise.broken());
     }
 
     /// A peer does not accept us, for this reason. Returns whether that is news to the user.

@@ -200,6 +200,8 @@ fn late_session_does_not_undo_disconnect() {
     story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     story.dials_in(BOBS, "Bob", 5001).unwrap();
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
+    // He is told again, because his session came after the goodbye.
+    assert_eq!(story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
     // A message does, and so does a session that can only have been opened afterwards.
     story.later(seconds(3));
     story.dials_in(BOBS, "Bob", 5001).unwrap();

@@ -434,6 +434,22 @@ fn refusal_by_a_dialing_peer_is_told_once() {
 }
 
 #[test]
+fn refusal_of_a_first_message_is_told_once() {
+    let mut story = Story::new();
+    story.writes(5001, 1);
+    story.promises(BOBS);
+    while !story.session_requests.is_empty() {
+        let proven = Met { key: key(BOBS), hello: None };
+        story.request_ends(Some(proven), RequestEnd::Bye(ByeReason::NotAccepted));
+    }
+    let told = story.told();
+    let refused = DeliveryStatus::Failed(FailureReason::NotAccepted);
+    let is_failure = |event: &&Event| matches!(event, Event::Delivery { status, .. } if *status == refused);
+    assert_eq!(told.iter().filter(is_failure).count(), 1, "{told:?}");
+    assert!(!told.iter().any(|event| matches!(event, Event::TurnedAway(..))), "{told:?}");
+}
+
+#[test]
 fn answered_check_of_an_address_is_no_acceptance() {
     let mut story = Story::new();
     story.writes(5001, 1);

@@ -434,6 +434,11 @@ fn refused_key_is_told_once_until_added() {
     let contact = ContactRecord { id, name, verified: None, blocked: false, stranger: false, addrs };
     story.does(Command::SetContact { contact, date: 1_000 });
     assert!(story.state.trusted().refused_for("eve").is_empty());
+    // It is dialed where it was met, because it does not dial us again by itself.
+    story.later(seconds(1));
+    let dials: Vec<_> =
+        story.session_requests.iter().map(|request| (request.expect, &*request.addrs)).collect();
+    assert_eq!(dials, [(Some(key(EVES)), &[at(5002)][..])]);
     assert_eq!(story.dials_in(EVES, "Eve", 5002), Ok(()));
     // A block covers the name, also of another key.
     story.does(Command::Block(key(EVES).into()));

@@ -322,6 +322,12 @@ impl Trusted {
         self.requests.iter().find(|request| request.met.id == id)
     }
 
+    /// Where a stranger that waits or was refused was met. That may be only a claim.
+    pub(in crate::core) fn met_at(&self, id: PeerId) -> Option<PeerAddr> {
+        let waiting = self.requests.iter().map(|request| &request.met);
+        waiting.chain(&self.refused).find(|met| met.id == id).map(|met| met.addr)
+    }
+
     /// Removes a peer from those that wait, found no room or are refused: the user has decided.
     pub(in crate::core) fn withdraw(&mut self, id: PeerId) {
         self.requests.retain(|request| request.met.id != id);

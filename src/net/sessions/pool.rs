@@ -465,7 +465,9 @@ impl Pool {
             }
         }
         self.receipted(id, now, handler);
-        if is_alive && let Some(key) = self.links.get(id).and_then(|link| link.key) {
+        // A peer that says goodbye behind a pong is gone.
+        let key = self.links.get(id).filter(|link| link.is_open()).and_then(|link| link.key);
+        if is_alive && let Some(key) = key {
             handler.session_alive(key);
         }
         self.tell_name(id, now, handler);

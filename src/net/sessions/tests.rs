@@ -40,6 +40,7 @@ struct Recorder {
     addresses: Vec<SocketAddr>,
     own: Vec<PeerAddr>,
     contacts: Vec<PublicKey>,
+    signs_of_life: usize,
 }
 
 impl SessionHandler for Recorder {
@@ -74,6 +75,10 @@ impl SessionHandler for Recorder {
         self.told.push(Told::Messages(messages.iter().map(|message| message.id.as_bytes()[0]).collect()));
         self.to_store.push((link, messages.iter().map(|message| message.id).collect()));
         Ok(())
+    }
+
+    fn session_alive(&mut self, _: PublicKey) {
+        self.signs_of_life += 1;
     }
 
     fn receipts(&mut self, _: PublicKey, ids: &[MessageId]) {
@@ -890,6 +895,23 @@ fn handler_hears_that_our_bye_ended_the_session() {
     let told = net.told(0);
     assert_eq!(told.last(), Some(&Told::Down(Some(ByeReason::Idle))), "{told:?}");
     assert_eq!(net.told(1).last(), Some(&Told::Down(Some(ByeReason::Leaves))));
+}
+
+#[test]
+fn ping_before_a_bye_does_not_undo_it() {
+    let mut net = Net::of(2);
+    net.request(0, 1, 1, Request::Open);
+    net.settle();
+    let (_, link) = *net.ends.keys().find(|(at, _)| *at == 1).expect("a connection");
+    let Program { pool, handler, .. } = &mut net.programs[1];
+    pool.received(link, &Record::Ping(1).encode(), Time::at(Duration::ZERO), handler);
+    let signs_of_life = handler.signs_of_life;
+    assert!(signs_of_life > 0);
+    // On a slow machine both arrive at once.
+    let both = [Record::Ping(2).encode(), Record::Bye(ByeReason::Leaves).encode()].concat();
+    pool.received(link, &both, Time::at(Duration::ZERO), handler);
+    assert_eq!(handler.told.last(), Some(&Told::Down(Some(ByeReason::Leaves))));
+    assert_eq!(handler.signs_of_life, signs_of_life);
 }
 
 #[test]

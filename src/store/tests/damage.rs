@@ -97,6 +97,33 @@ fn any_damaged_page_keeps_readable_queued_messages() {
 }
 
 #[test]
+fn queued_messages_of_an_earlier_version_are_kept() {
+    let dir = dir();
+    let path = file(dir.path());
+    let mut conn = raw(&path);
+    schema::migrate(&mut conn, &schema::STEPS[..1]).unwrap();
+    conn.execute_batch("INSERT INTO peer (key) VALUES (zeroblob(32))").unwrap();
+    for number in 0..300 {
+        conn.execute(
+            "INSERT INTO message (conversation, peer, outgoing, status, shown, id, time, sent, assurance, body) \
+             VALUES (1, 1, 1, 0, 1, randomblob(16), 1, 1, 1, ?1)",
+            [format!("ours {number} {}", "x".repeat(100))],
+        )
+        .unwrap();
+    }
+    drop(conn);
+    // The step to the next version reads all messages.
+    let page = pages_of(&path, "'message'").into_iter().max().unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[(page - 1) * PAGE..page * PAGE].fill(0xa5);
+    fs::write(&path, bytes).unwrap();
+    let (mut store, told) = open_or_set_aside(&path).unwrap();
+    assert!(told.unwrap().ends_with(" queued messages were carried over."));
+    let kept = store.queued().unwrap();
+    assert!(kept.len() > 200 && kept.iter().all(|kept| !kept.message.to_all), "{}", kept.len());
+}
+
+#[test]
 fn damage_while_running_is_checked_at_next_start() {
     let dir = dir();
     let path = file(dir.path());

@@ -166,9 +166,7 @@ impl App {
             self.refuse(error.to_string());
             return;
         }
-        self.say(format!(
-            "You are now {name}. Encrypted peers see it at once, others with your next message."
-        ));
+        self.say(format!("You are now {name}. Unencrypted peers see it with your next message."));
         self.labels.set_own_name(&name);
         self.node.command(Command::SetName(name));
     }

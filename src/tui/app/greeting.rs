@@ -76,7 +76,7 @@ pub(super) fn who_discovers(visible: Option<&Visible>, node: &Node, with_hint: b
     let (words, changes) = match visible {
         Some(visible @ Visible::At(_)) => (visible.words().to_owned(), Some("on, contacts or off")),
         Some(visible) => (visible.words().to_owned(), None),
-        None if node.discovery_mode() == DiscoveryMode::Off => (NOT_VISIBLE.into(), Some("on or contacts")),
+        None if node.discovery_mode() == DiscoveryMode::Off => (NOT_VISIBLE.into(), Some("on")),
         None => (format!("{NOT_VISIBLE}: p2p-chat listens at {} only", node.addr().ip()), None),
     };
     let hint = changes.filter(|_| with_hint).map(|modes| format!(" /discover {modes} changes it."));

@@ -435,12 +435,8 @@ impl App {
         renamed: Vec<Renamed>,
         is_new_name: bool,
     ) {
-        if let Some(with) = self.menu.conversation().filter(|with| with.peer() == Some(met)) {
-            let label = self.labels.label(met, name);
-            if label != with.label {
-                self.menu.relabel(met, &label);
-                self.ask_again();
-            }
+        if self.menu.names(met) && self.menu.relabel(met, &self.labels.label(met, name)) {
+            self.ask_again();
         }
         for renamed in renamed {
             // A key stays the same peer under any name. Other peers are distinguished only by name.

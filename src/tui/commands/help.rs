@@ -16,7 +16,8 @@ pub(super) static HELP: Spec = Spec {
         "" => say(overview()),
         word => {
             let name = format!("/{}", word.trim_start_matches('/'));
-            named(&name).map_or_else(|| unknown(&name), |command| say(explained(command)))
+            let no = || unknown(&name, "/help lists all commands.");
+            named(&name).map_or_else(no, |command| say(explained(command)))
         }
     },
     ..COMMAND

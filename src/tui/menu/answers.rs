@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::asking::{AskKind, Asking, Question};
-use super::{Act, HistoryOf, Lost, Menu, Turn, act, perform, refused, say};
+use super::{Act, HistoryOf, Lost, Menu, Turn, act, first_word, perform, refused, say};
 use crate::core::{Command, Target};
 use crate::model::address::parse_port;
 use crate::model::name::{alias, new_name};
@@ -17,6 +17,19 @@ impl Menu {
         }
         if let Some(host) = host_meant(line, directory).filter(|_| question.kind == AskKind::Connect) {
             return perform(Command::ConnectToHost(host));
+        }
+        let (word, text) = first_word(line);
+        let is_message = match &question.text {
+            Some(asked_for) => asked_for.trim() == text,
+            None => !text.is_empty(),
+        };
+        if question.kind == AskKind::Send
+            && self.asks_again
+            && is_message
+            && find(line, directory).is_err()
+            && let Ok(Named::Exactly(to)) = find(word, directory)
+        {
+            return self.say_to(to, text);
         }
         let found = match (line, question.kind, &question.last) {
             ("", AskKind::Connect, _) => Ok(Named::Exactly(Chosen::all())),

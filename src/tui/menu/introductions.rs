@@ -105,8 +105,8 @@ pub(in crate::tui) fn ignore(word: &str, directory: &dyn Directory) -> Turn {
     }
 }
 
-/// Returns the introduction among those that a word matches, or a refusal if they are of several
-/// keys, some of which are in `others`. `None` if there is no such introduction.
+/// Returns the introduction among those that a word matches, or a refusal if it matches several
+/// keys, also those in `others`. `None` if there is no such introduction.
 fn one_of(
     word: &str,
     meant: Vec<IntroducedPeer>,

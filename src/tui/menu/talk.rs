@@ -121,7 +121,9 @@ impl Menu {
         directory: &dyn Directory,
     ) -> Turn {
         match command {
-            None => unknown(word),
+            None => {
+                unknown(word, "/help lists all commands; to send the line as a message, begin it with //.")
+            }
             Some(command) if command.arguments.is_empty() && !rest.is_empty() => {
                 refused(format!("{} takes nothing after it.", command.name))
             }

@@ -295,7 +295,7 @@ fn unknown_recipient_is_asked_for_again() {
         ("9", "No peer has the number 9. /peers shows the list."),
         ("127.0.0.1:5000", "127.0.0.1:5000 is your own address."),
         ("127.0.0.1:x", "the port has to be a number from 1 to 65535"),
-        ("", "Type a name, a number from /peers, an ip:port or all."),
+        ("", "Type a name, number, ip:port or all."),
     ] {
         let mut menu = menu();
         let (act, said, refused) = after(&mut menu, &["1", whom]);
@@ -382,6 +382,10 @@ fn text_at_the_menu_asks_for_its_recipient() {
     assert_eq!((act, &*said), (None, "To whom? Number, name, ip:port or all. 0: back."));
     assert_eq!(act_of(&["hello Bob", "bob"]), send(5001, "hello Bob"));
     assert_eq!(act_of(&["hello Bob", "nobody", "bob"]), send(5001, "hello Bob"));
+    assert_eq!(act_of(&["hello Bob", "bob hello Bob"]), send(5001, "hello Bob"), "not twice");
+    assert_eq!(act_of(&["hello Bob", "bob something else", "bob"]), send(5001, "hello Bob"));
+    assert_eq!(act_of(&["1", "bob see you"]), send(5001, "see you"));
+    assert_eq!(act_of(&["1", "nobody see you"]), None);
     let mut menu = menu();
     assert_eq!(after(&mut menu, &["hello Bob", "0"]).0, None);
     assert!(menu.is_at_choice());
@@ -627,6 +631,7 @@ fn unknown_command_gets_a_suggestion() {
     for (line, sentence) in [
         ("/pers", "There is no command /pers. Did you mean /peers?"),
         ("/help cat", "There is no command /cat. Did you mean /chat?"),
+        ("/help xyzzy", "There is no command /xyzzy. /help lists all commands."),
         (
             "/xyzzy now",
             "There is no command /xyzzy. /help lists all commands; to send the line as a message, begin it with //.",
@@ -737,7 +742,7 @@ fn message_to_all_sets_no_default() {
 fn commands_for_one_peer_do_not_advise_all() {
     for line in ["/alias boss X", "/mute boss", "/unmute boss"] {
         let said = after(&mut menu(), &[line]).1;
-        assert_eq!(said, "No contact matches \"boss\". Type a name, a number from /peers or an ip:port.");
+        assert_eq!(said, "No contact matches \"boss\". Type a name, number or ip:port.");
     }
     let said = after(&mut menu(), &["/contacts bob"]).1;
     assert_eq!(said, "/contacts takes nothing after it.");

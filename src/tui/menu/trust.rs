@@ -215,7 +215,7 @@ fn forgettable(word: &str, directory: &dyn Directory) -> Result<(Recipient, Stri
         return Ok((who.id, label, consequence));
     }
     let pin = the_pin("/forget", word, directory)?;
-    let label = label_of(&pin, directory);
+    let (label, queue) = (label_of(&pin, directory), queue_words(pin.key.into(), directory));
     let consequence = if pin.blocked {
         format!("{label} will no longer be blocked. If the key appears again, it is new to you.")
     } else if pin.contact {
@@ -225,15 +225,9 @@ fn forgettable(word: &str, directory: &dyn Directory) -> Result<(Recipient, Stri
             }
             _ => String::new(),
         };
-        format!(
-            "{label} will be removed from your contacts, and the key forgotten. Queued messages will not be \
-             sent.{next}"
-        )
+        format!("{label} will be removed from your contacts, and the key forgotten.{queue}{next}")
     } else {
-        format!(
-            "The key of {label} will be forgotten. Queued messages will not be sent. If the key appears again, \
-             it is new to you."
-        )
+        format!("The key of {label} will be forgotten.{queue} If the key appears again, it is new to you.")
     };
     Ok((pin.key.into(), label, consequence))
 }
@@ -252,8 +246,13 @@ fn removed_without_key(id: Recipient, label: &str, directory: &dyn Directory) ->
         }
         (Recipient::Peer(_), _) | (Recipient::Address(_), None) => return None,
     };
-    let queue = if is_queued { " Queued messages will not be sent." } else { "" };
-    Some(format!("{label} will be removed from {removed}.{queue}"))
+    Some(format!("{label} will be removed from {removed}.{}", queue_words(id, directory)))
+}
+
+/// Returns the sentence about the messages that are queued for a forgotten recipient, if there are
+/// any.
+fn queue_words(id: Recipient, directory: &dyn Directory) -> &'static str {
+    if directory.queued(id) > 0 { " Queued messages will not be sent." } else { "" }
 }
 
 /// `/add bob`, `/add 192.0.2.7:5000`, `/add KEY`
@@ -284,31 +283,29 @@ pub(in crate::tui) fn add(word: &str, directory: &dyn Directory) -> Turn {
     {
         return act(Act::Add(ContactRecord { name, ..record(id, None) }));
     }
+    // A stranger that waits for the user's decision, or that the policy has refused.
+    let strangers = strangers_met(word, directory);
     match found {
         Ok(Named::Exactly(chosen)) => match chosen.peer() {
             Some(Recipient::Peer(id)) => act(Act::Add(record(id, directory.pin_of(id.into()).as_ref()))),
             Some(Recipient::Address(addr)) => act(Act::AddAt(addr.into())),
             None => refused(for_one_peer("/add")),
         },
-        Ok(Named::Perhaps(chosen)) => refused(did_you_mean(word, &chosen.label)),
-        Ok(Named::NeedsPort(ip)) => refused(needs_port("/add ", ip)),
-        // A stranger that waits for the user's decision, or that the policy has refused.
-        Err(lost @ Lost::Waits(_)) => match &strangers_met(word, directory)[..] {
+        Ok(Named::Perhaps(_)) | Err(Lost::Waits(_)) if !strangers.is_empty() => match &strangers[..] {
             [met] => act(Act::Add(record_of(met))),
-            [] => refused(lost.sentence_for_one(word)),
             several => {
                 let named = |met: &Meeting| (word_for(met.id), format!("at {}", met.addr));
                 refused(which("/add", word, &several.iter().map(named).collect::<Vec<_>>()))
             }
         },
+        Ok(Named::Perhaps(chosen)) => refused(did_you_mean(word, &chosen.label)),
+        Ok(Named::NeedsPort(ip)) => refused(needs_port("/add ", ip)),
         Err(Lost::Nobody(None)) => match &directory.pins_named(word)[..] {
             // The beginning of a key, as the lists show it.
             [pin] => act(Act::Add(record(PeerId::Key(pin.key), Some(pin)))),
             [] => {
                 let word = shown(word);
-                refused(format!(
-                    "No peer matches \"{word}\". Type a name, a number from /peers, an ip:port or a key."
-                ))
+                refused(format!("No peer matches \"{word}\". Type a name, number, ip:port or key."))
             }
             several => refused(which_pin("/add", word, several)),
         },
@@ -404,12 +401,12 @@ fn the_request(
         [request] => Ok((request.clone(), name)),
         [] => Err(match &directory.refused_for(word)[..] {
             [] => format!("No request from \"{}\". /requests lists all.", shown(word)),
-            [refused] => refused_words(refused, directory.labels()),
+            [refused] => refused_words(refused, false, directory.labels()),
             several => {
                 let newest = several.iter().rev().take(MAX_NAMED);
                 let each: Vec<String> =
-                    newest.map(|refused| refused_words(refused, directory.labels())).collect();
-                each.join(" ")
+                    newest.map(|refused| refused_words(refused, true, directory.labels())).collect();
+                each.join(". ")
             }
         }),
         several => Err(which_request(command, &name, several)),

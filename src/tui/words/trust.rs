@@ -48,7 +48,7 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             };
             vec![voice.about(who, word.clone(), format!(" is on this network: /connect {word}"))]
         }
-        Event::RefusedStranger(met) => vec![voice.notice(refused_words(met, voice.labels))],
+        Event::RefusedStranger(met) => vec![voice.notice(refused_words(met, false, voice.labels))],
         Event::MoreRequests(count) => {
             vec![voice.warning(format!("{} /requests lists them.", no_room(*count)))]
         }
@@ -176,25 +176,20 @@ fn message_request(request: &PeerRequest, pending: &[PeerRequest], voice: &Voice
     voice.notice(format!("{who} wants to chat, {how}. {}.", commands.join(" or ")))
 }
 
-/// Returns the sentences about a stranger that the policy refused: who it is, and how to add it.
-pub(in crate::tui) fn refused_words(met: &Meeting, labels: &Labels) -> String {
+/// Returns the sentence about a stranger that the policy refused: who it is, and how to add it.
+/// `has_namesake` says that another refused stranger has its name.
+pub(in crate::tui) fn refused_words(met: &Meeting, has_namesake: bool, labels: &Labels) -> String {
     let Meeting { id, addr, name, .. } = met;
-    let name = name.as_ref().map(|name| stranger(*id, name, labels));
-    let who = name.unwrap_or_else(|| format!("the peer at {addr}"));
+    let shown = name.as_ref().map(|name| stranger(*id, name, labels));
     let how = match id {
-        PeerId::Key(key) => format!("key {}…", key.short()),
-        PeerId::Legacy(_) if met.name.is_none() => "unencrypted".to_owned(),
+        PeerId::Key(key) => format!("key {}", key.short()),
+        PeerId::Legacy(_) if name.is_none() => "unencrypted".to_owned(),
         PeerId::Legacy(_) => format!("{addr}, unencrypted"),
     };
-    format!("Refused {who} ({how}, policy strict). {} lets them in.", add_command(met))
-}
-
-/// Returns the command that adds a refused stranger.
-pub(in crate::tui) fn add_command(met: &Meeting) -> String {
-    match met.id {
-        PeerId::Key(key) => format!("/add {key}"),
-        PeerId::Legacy(legacy) => format!("/add {}", legacy.addr()),
-    }
+    let is_clear = |name: &&PeerName| !has_namesake && shown.as_deref() == Some(name.as_str());
+    let word = name.as_ref().filter(is_clear).map_or_else(|| word_for(*id), ToString::to_string);
+    let who = shown.unwrap_or_else(|| format!("the peer at {addr}"));
+    format!("Refused {who} ({how}, policy strict): /add {word}")
 }
 
 /// Returns the name of a stranger that is not accepted. A name that is or looks like that of

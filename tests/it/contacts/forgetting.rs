@@ -20,7 +20,7 @@ fn conversation_ends_when_its_peer_is_forgotten() {
     assert!(!alice.printed().iter().any(|line| line.contains("conversation ends")));
     // It is no default recipient any more, and no reply goes to it.
     alice.types(&["1", ""]);
-    alice.sees("Type a name, a number from /peers, an ip:port or all.");
+    alice.sees("Type a name, number, ip:port or all.");
     alice.types(&["/reply hey"]);
     alice.sees("There is no message to answer yet.");
 }

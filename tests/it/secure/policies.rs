@@ -114,14 +114,13 @@ fn refused_key_is_shown_once_and_addable() {
         dave.says(&bob.addr().to_string(), text);
         dave.sees("Not sent to ");
     }
-    let add = format!("/add {}", dave.key());
-    let end = format!("…, policy strict). {add} lets them in.");
-    bob.sees(&end);
+    let end = ", policy strict): /add Dave";
+    bob.sees(end);
     bob.types(&["/accept dave"]);
     let line = bob.sees("Refused Dave (key ");
-    assert!(line.ends_with(&end), "{line}");
+    assert!(line.ends_with(end), "{line}");
     assert_eq!(times(&bob, "* Refused "), 1, "{:#?}", bob.printed());
-    bob.types(&[&add]);
+    bob.types(&["/add dave"]);
     bob.sees("Added Dave to your contacts.");
     dave.says(&bob.addr().to_string(), "thank you");
     bob.sees(&format!("{}: thank you", dave.encrypted()));
@@ -189,13 +188,27 @@ fn connecting_to_the_address_accepts_a_waiting_peer() {
 }
 
 #[test]
+fn recipient_that_accepts_later_is_offered_by_name() {
+    let mut bob = with_policy("ask").start();
+    let mut alice = Peer::named("Alice").start();
+    alice.says(&bob.addr().to_string(), "may I come in?");
+    bob.sees(" wants to chat, key ");
+    bob.types(&["/accept alice"]);
+    alice.sees("* Bob ");
+    alice.types(&["1"]);
+    let line = alice.sees("To whom? ");
+    assert!(line.contains(" Enter: Bob."), "{line}");
+}
+
+#[test]
 fn refused_stranger_is_added_by_name() {
     let mut bob = with_policy("strict").start();
     let mut dave = Peer::named("Dave").start();
     dave.says(&bob.addr().to_string(), "let me in");
     bob.sees("Refused Dave");
-    bob.types(&["/add dave"]);
+    bob.types(&["/add dave", "@dave welcome"]);
     bob.sees("Added Dave to your contacts.");
-    dave.says(&bob.addr().to_string(), "thank you");
+    dave.sees(&format!("{}: welcome", bob.encrypted()));
+    dave.says("Bob", "thank you");
     bob.sees(&format!("{}: thank you", dave.encrypted()));
 }

@@ -118,7 +118,9 @@ impl World {
         event.each_who(|who| {
             if !matches!(who.verification, Verification::Claims(_)) {
                 let renamed = prompt.labels.meet(who, |id| standing(state, id));
-                renamed.iter().for_each(|renamed| prompt.menu.relabel(renamed.id, &renamed.now));
+                for renamed in renamed {
+                    prompt.menu.relabel(renamed.id, &renamed.now);
+                }
             }
         });
         match event {

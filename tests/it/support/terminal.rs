@@ -25,6 +25,10 @@ use tempfile::TempDir;
 use super::SOON;
 use super::peer::Builder;
 
+/// The columns of the screen at least, even if the window has fewer: the vt100 crate panics at a
+/// wide character in one column.
+const MIN_COLUMNS: u16 = 2;
+
 /// A running program and the window it is in. It is killed when dropped.
 pub(crate) struct Terminal {
     name: String,
@@ -187,7 +191,7 @@ impl Terminal {
         let found = Modes::of(&pty);
         let child = spawn(command, pts).expect("the program starts");
         let pid = Pid::from_child(&child);
-        let parser = vt100::Parser::new(rows, columns, 0);
+        let parser = vt100::Parser::new(rows, columns.max(MIN_COLUMNS), 0);
         let shown = Shown { parser, raw: Vec::new(), over: false };
         let window = Arc::new(Window { state: Mutex::new(shown), changed: Condvar::new() });
         let pty = Arc::new(pty);
@@ -296,7 +300,7 @@ impl Terminal {
     /// Gives the window another size.
     pub(crate) fn begins_resize(&self, rows: u16, columns: u16) {
         let mut shown = self.window.lock();
-        shown.parser.screen_mut().set_size(rows, columns);
+        shown.parser.screen_mut().set_size(rows, columns.max(MIN_COLUMNS));
         self.pty().resize(Size::new(rows, columns)).expect("a size");
     }
 

@@ -293,7 +293,7 @@ fn new_name_is_seen_in_open_sessions() {
     super::meets(&alice, &bob.shown());
     line_stands(&alice, CHOICE, "", "");
     alice.enters("/name Zoe");
-    alice.waits_for("You are now Zoe. Encrypted peers see it at once, others with your next message.");
+    alice.waits_for("You are now Zoe. Unencrypted peers see it with your next message.");
     alice.waits_for("── Zoe 127.0.0.1");
     bob.waits_for(&format!("* {} is now called Zoe.", alice.shown()));
     alice.enters("@bob it is me");

@@ -32,8 +32,12 @@ fn strict_policy_refuses_programs_until_added() {
             Program::SmartCookies => format!("the peer at {} (unencrypted, policy strict)", legacy.addr()),
             _ => format!("{} ({}, unencrypted, policy strict)", legacy.name(), legacy.addr()),
         };
-        let add = format!("/add {}", legacy.addr());
-        alice.sees(&format!("* Refused {who}. {add} lets them in."));
+        let word = match legacy.program() {
+            Program::SmartCookies => legacy.addr().to_string(),
+            _ => legacy.name().to_owned(),
+        };
+        let add = format!("/add {word}");
+        alice.sees(&format!("* Refused {who}: {add}"));
         is_no_peer(&mut alice, &legacy, &text);
         alice.types(&[&format!("/accept {}", legacy.name())]);
         alice.sees(&format!("Refused {} (", legacy.name()));

@@ -271,10 +271,10 @@ fn trust_moves_the_contact_and_accept_makes_another() {
     let refused = People { refused: vec![dave], ..People::default() };
     let (act, said, _) = after(&mut menu(), &["/accept dave"], &refused);
     assert_eq!(act, None);
-    let add = format!("/add {} lets them in.", key(3));
-    assert!(said.starts_with("Refused Dave (key ") && said.ends_with(&add), "{said}");
+    let sentence = format!("Refused Dave (key {}, policy strict): /add Dave", key(3).short());
+    assert_eq!(said, sentence);
     let said = after(&mut menu(), &["@dave let us talk"], &refused).1;
-    assert!(said.starts_with("Refused Dave (key ") && said.contains(&add), "{said}");
+    assert_eq!(said, sentence);
     let zoe = known(vec![request("Zoe", 7, 5007, &[])]);
     for line in ["/accept zoe", "/trust zoe"] {
         assert_eq!(act_of(&[line], &zoe), Some(Act::Core(Command::Trust(key(7), As::Another))));
@@ -325,8 +325,7 @@ fn legacy_strangers_are_meant_by_name_and_address() {
     let refused = People { refused: vec![met(5007)], ..People::default() };
     assert_eq!(act_of(&["/add 127.0.0.1:5007"], &refused), added(5007));
     let (act, said, is_refused) = after(&mut menu(), &["/accept eve"], &refused);
-    let expected =
-        "Refused Eve (127.0.0.1:5007, unencrypted, policy strict). /add 127.0.0.1:5007 lets them in.";
+    let expected = "Refused Eve (127.0.0.1:5007, unencrypted, policy strict): /add Eve";
     assert_eq!((act, &said[..], is_refused), (None, expected, true));
 }
 
@@ -563,9 +562,12 @@ fn forgetting_names_new_peers_only_without_namesakes() {
     assert!(said.contains(words), "{said}");
     for blocked in [false, true] {
         let second = Pin { blocked, ..pin("BOB", 7, 7007) };
-        let people = with_pins(pins().into_iter().chain([second]).collect(), Vec::new());
+        let mut people = with_pins(pins().into_iter().chain([second]).collect(), Vec::new());
         let (_, said, _) = after(&mut menu(), &["/forget aeaqcaib"], &people);
-        assert!(said.ends_with("Queued messages will not be sent."), "{said}");
+        assert!(said.ends_with("and the key forgotten."), "{said}");
+        people.queued = vec![key(1).into()];
+        let (_, said, _) = after(&mut menu(), &["/forget aeaqcaib"], &people);
+        assert!(said.ends_with("and the key forgotten. Queued messages will not be sent."), "{said}");
     }
 }
 
@@ -580,10 +582,7 @@ fn beginning_of_a_key_adds_the_peer() {
     };
     assert_eq!(added.id, PeerId::Key(stranger.key));
     let nobody = after(&mut menu(), &["/add zzzzzzzz"], &people).1;
-    assert_eq!(
-        nobody,
-        "No peer matches \"zzzzzzzz\". Type a name, a number from /peers, an ip:port or a key."
-    );
+    assert_eq!(nobody, "No peer matches \"zzzzzzzz\". Type a name, number, ip:port or key.");
     assert_eq!(act_of(&["/add 127.0.0.1:7123"], &people), Some(Act::AddAt(addr(7123).into())));
 }
 
@@ -597,6 +596,14 @@ fn add_takes_the_name_of_a_refused_stranger() {
     people.refused.push(met(9, 7009));
     let said = after(&mut menu(), &["/add dave"], &people).1;
     assert!(said.starts_with("\"dave\" matches 2 peers. Type one of: /add baeaqcai (at "), "{said}");
+    let said = after(&mut menu(), &["/accept dave"], &people).1;
+    assert!(said.ends_with(", policy strict): /add baeaqcai"), "{said}");
+    // Also if it is the beginning of a contact's name.
+    let mut people = with_pins(vec![pin("Davenport", 1, 5001)], Vec::new());
+    people.refused = vec![met(8, 7008)];
+    assert!(
+        matches!(act_of(&["/add dave"], &people), Some(Act::Add(added)) if added.id == PeerId::Key(key(8)))
+    );
 }
 
 #[test]
