@@ -261,7 +261,7 @@ impl State {
     /// ourselves: it knows our key by now, so it ignores an unencrypted goodbye. One goodbye is
     /// enough if it is queued behind the introduction: a second one would need another connection,
     /// and the hello on it would list us as online again.
-    pub(super) fn disconnects_again(&mut self, id: Recipient, introduced_to: Option<PublicKey>) {
+    fn disconnects_again(&mut self, id: Recipient, introduced_to: Option<PublicKey>) {
         let is_queued = introduced_to.is_some_and(|key| self.jobs.says_goodbye_to(key));
         if self.peers.is_disconnected(id) && !is_queued {
             self.say_goodbye(id, NO_COMMAND, None);

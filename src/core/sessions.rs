@@ -156,6 +156,10 @@ impl State {
             // Our own session takes the place of this one.
             return Err(ByeReason::Replaced);
         }
+        if self.peers.is_just_disconnected(Recipient::key(key), now) {
+            // It was being opened when the user disconnected.
+            return Err(ByeReason::Leaves);
+        }
         let met = self.meets(key, meeting, now).map(|id| {
             if !was_known {
                 self.leaves_again(id, addr);
@@ -166,10 +170,6 @@ impl State {
             self.peers.session_opened(id, dialed);
             self.greeted(id, now);
             self.here_again(key, now);
-            if self.peers.is_just_disconnected(id, now) {
-                // Otherwise the next ping in the session would bring it back.
-                self.disconnects_again(id, None);
-            }
             let why_refused = self.peers.refusal_of(id);
             if self.book().is_contact(id) && why_refused != Some(ByeReason::NotAccepted) {
                 // Whether it can be dialed is known before its session ends.

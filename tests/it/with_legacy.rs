@@ -108,6 +108,7 @@ fn alice_who_knows<'a>(programs: impl IntoIterator<Item = &'a Legacy>) -> Peer {
     let mut alice = Peer::named("Alice").peers_toml(&list).start();
     match list.matches("[[peer]]").count() {
         1 => alice.sees("The static peer is online."),
+        2 => alice.sees("Both static peers are online."),
         count => alice.sees(&format!("All {count} static peers are online.")),
     };
     alice

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use board::Board;
 
-use crate::support::listen;
+use crate::support::{listen, nobody};
 
 /// How long a dropped stand-in waits for its threads; longer than one [`talk::DIAL_LIMIT`].
 const STOP_LIMIT: Duration = Duration::from_secs(3);
@@ -73,13 +73,12 @@ pub(crate) struct Legacy {
 }
 
 impl Legacy {
-    /// Starts a program on 127.0.0.1, at any free port.
+    /// Starts a program on 127.0.0.1, at a port that nothing else takes when the program ends.
     ///
     /// # Panics
-    /// When loopback has no free port: no test can go on then.
+    /// When the port cannot be bound: no test can go on then.
     pub(crate) fn start(program: Program) -> Legacy {
-        let any_port = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
-        Legacy::start_at(program, any_port).expect("a free loopback port")
+        Legacy::start_at(program, nobody()).expect("a free loopback port")
     }
 
     /// Starts a program at `addr`; port 0 means any free port.

@@ -320,7 +320,8 @@ fn stopped_program_finds_its_peers_again() {
 }
 
 /// Fifty programs on ten machines find each other: the system has one table of neighbors for all
-/// namespaces, and no room in it for fifty machines that all know each other. Says how long it took.
+/// namespaces, and no room in it for fifty machines that all know each other. Says how long it
+/// took.
 #[test]
 #[ignore = "fifty programs slow down the tests beside them"]
 fn fifty_peers_find_each_other() {

@@ -21,7 +21,7 @@ fn stopped_peer_later_shows_everything_once() {
     let mut bob = Peer::named("Bob").start();
     let mut carol = Peer::named("Carol").start();
     let mut alice = Peer::named("Alice").knows(bob.addr()).knows(carol.addr()).start();
-    alice.sees("All 2 static peers are online.");
+    alice.sees("Both static peers are online.");
     alice.finds(bob.addr(), "connected");
     bob.is_stopped();
     // Bob comes first in the list, and nobody waits for him.

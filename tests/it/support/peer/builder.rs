@@ -52,8 +52,8 @@ impl Builder {
         self
     }
 
-    /// Listens at a port that stays free while it is started again. The system may give any free one
-    /// to a connection meanwhile.
+    /// Listens at a port that stays free while it is started again. The system may give any other
+    /// free one to a connection meanwhile.
     pub(crate) fn lasting_port(self) -> Self {
         self.port(nobody().port())
     }
