@@ -207,8 +207,10 @@ impl State {
         if self.peers.knows(id) && !self.closed {
             match bye {
                 Some(ByeReason::Leaves) => self.parts(id, now),
+                // A program that ends has no room, and a connection that should take the place of
+                // this one may end with it.
+                None | Some(ByeReason::NoRoom | ByeReason::Replaced) => self.peers.session_lost(id, now),
                 Some(_) => self.peers.session_closed(id, now),
-                None => self.peers.session_lost(id, now),
             }
             // There may be room for another discovered stranger now.
             self.dial_discovered(now);

@@ -110,6 +110,24 @@ fn agreed_session_end_keeps_the_peer_online() {
 }
 
 #[test]
+fn peer_without_room_for_its_session_is_looked_for() {
+    for bye in [ByeReason::NoRoom, ByeReason::Replaced] {
+        let mut story = Story::new();
+        story.knows_bob(5001);
+        let outputs = story.state.session_down(key(BOBS), Some(bye), story.now);
+        story.perform(outputs);
+        // Its program was about to end.
+        for _ in 0..20 {
+            while !story.session_requests.is_empty() {
+                story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
+            }
+            story.later(seconds(1));
+        }
+        assert!(matches!(story.told()[..], [Event::Went(_, OfflineReason::Refused)]));
+    }
+}
+
+#[test]
 fn offline_peer_is_announced_after_three_seconds() {
     let mut story = Story::new();
     story.knows_bob(5001);
