@@ -110,7 +110,7 @@ fn agreed_session_end_keeps_the_peer_online() {
 }
 
 #[test]
-fn peer_without_room_for_its_session_is_looked_for() {
+fn peer_without_room_is_looked_for() {
     for bye in [ByeReason::NoRoom, ByeReason::Replaced] {
         let mut story = Story::new();
         story.knows_bob(5001);
