@@ -743,9 +743,8 @@ impl Pool {
         let (opens, others): (Vec<Pending>, Vec<Pending>) = requests
             .into_iter()
             .partition(|pending| matches!(pending.request.say, Request::Open | Request::Ping));
-        let is_greeting = |link: &Link| link.phase == Phase::Greeting;
-        let dialed_at = |(id, link): (LinkId, &Link)| Some((id, link.dialed.filter(|_| is_greeting(link))?));
-        let greeting = self.links.of(key).find_map(dialed_at);
+        let is_greeting = |(_, link): &(LinkId, &Link)| link.phase == Phase::Greeting;
+        let greeting = self.links.of(key).filter(is_greeting).find_map(|(id, link)| Some((id, link.dialed?)));
         if let Some((id, at)) = greeting.filter(|_| !opens.is_empty()) {
             // The key has proven itself there, and its session opened on another connection.
             let there = opens.iter().filter(|pending| pending.request.addrs.contains(&at));
@@ -1113,10 +1112,8 @@ impl Pool {
         self.parts_on(id);
         let Some(key) = self.session_on(id) else { return };
         // The peer keeps another connection, on which its hello may not have arrived yet.
-        let greeting = || {
-            let mut of_key = self.links.of(key);
-            of_key.find(|(_, link)| link.phase == Phase::Greeting).map(|(id, _)| id)
-        };
+        let is_greeting = |(_, link): &(LinkId, &Link)| link.phase == Phase::Greeting;
+        let greeting = || self.links.of(key).find(is_greeting).map(|(id, _)| id);
         match self.spare(key).or_else(greeting).filter(|_| reason == ByeReason::Replaced) {
             Some(next) => self.goes_on(key, next, now, handler),
             // Without the connection that should replace this one, the session is lost.
