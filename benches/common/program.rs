@@ -38,7 +38,12 @@ impl Program {
     /// Starts ours in a directory of its own.
     pub(crate) fn ours(args: &[&str]) -> anyhow::Result<Self> {
         let dir = TempDir::new()?;
-        let mut program = Self::start(ours(dir.path()).args(args))?;
+        Self::start_in(ours(dir.path()).args(args), dir)
+    }
+
+    /// Starts a program that has a directory of its own.
+    pub(crate) fn start_in(command: &mut Command, dir: TempDir) -> anyhow::Result<Self> {
+        let mut program = Self::start(command)?;
         program.dir = Some(dir);
         Ok(program)
     }
@@ -48,9 +53,7 @@ impl Program {
         let dir = TempDir::new()?;
         let copy = dir.path().join("bare");
         std::fs::copy(std::env::current_exe()?, &copy)?;
-        let mut program = Self::start(Command::new(copy).arg(name).env_clear())?;
-        program.dir = Some(dir);
-        Ok(program)
+        Self::start_in(Command::new(copy).arg(name).env_clear(), dir)
     }
 
     /// Starts a program, and returns when its output says where it listens.
@@ -136,6 +139,11 @@ impl Drop for Program {
 
 /// Returns the command for ours. It reads and writes nothing outside of `dir`.
 pub(crate) fn ours(dir: &Path) -> Command {
+    named(dir, "Bench")
+}
+
+/// The same with another name.
+pub(crate) fn named(dir: &Path, name: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_p2p-chat"));
     command.current_dir(dir).env_clear();
     for folder in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"] {
@@ -143,7 +151,7 @@ pub(crate) fn ours(dir: &Path) -> Command {
     }
     // Measurements must not announce themselves on the network of the machine.
     command.env("P2P_CHAT_DISCOVER", "off");
-    command.args(["--name", "Bench", "--port", "0"]);
+    command.args(["--name", name, "--port", "0"]);
     command
 }
 

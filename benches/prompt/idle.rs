@@ -28,10 +28,10 @@ pub(super) fn measure() -> anyhow::Result<Vec<Compared>> {
     for _ in 0..RUNS {
         for (kind, typed) in ["", HALF_A_LINE].into_iter().enumerate() {
             let Chat { mut terminal, dir, .. } = Chat::start()?;
-            let before = switches(&terminal)?;
+            let before = switches(terminal.pid())?;
             terminal.keys(typed.as_bytes())?;
             terminal.wait("what was typed", |terminal| terminal.typed_row().ends_with(typed))?;
-            let counted = wake_ups(&before, &switches(&terminal)?) > 0.0;
+            let counted = wake_ups(&before, &switches(terminal.pid())?) > 0.0;
             ensure!(counted || typed.is_empty(), "keys were read, and no wake-up was counted");
             programs[kind].push(terminal);
             dirs.push(dir);
@@ -59,16 +59,16 @@ pub(super) fn measure() -> anyhow::Result<Vec<Compared>> {
 }
 
 /// The context switches of each thread since it began.
-type Switches = HashMap<String, u32>;
+pub(super) type Switches = HashMap<String, u32>;
 
 fn switches_of_all(programs: &[Vec<Terminal>]) -> anyhow::Result<Vec<Vec<Switches>>> {
-    let of_kind = |kind: &Vec<Terminal>| kind.iter().map(switches).collect();
+    let of_kind = |kind: &Vec<Terminal>| kind.iter().map(|terminal| switches(terminal.pid())).collect();
     programs.iter().map(of_kind).collect()
 }
 
-fn switches(terminal: &Terminal) -> anyhow::Result<Switches> {
+pub(super) fn switches(pid: u32) -> anyhow::Result<Switches> {
     let mut switches = Switches::new();
-    for thread in fs::read_dir(format!("/proc/{}/task", terminal.pid()))? {
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
         let status = fs::read_to_string(thread?.path().join("status"))?;
         let field = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name));
@@ -81,7 +81,7 @@ fn switches(terminal: &Terminal) -> anyhow::Result<Switches> {
 }
 
 /// Counts how often a thread ran in between. One that has ended ran once more.
-fn wake_ups(before: &Switches, after: &Switches) -> f64 {
+pub(super) fn wake_ups(before: &Switches, after: &Switches) -> f64 {
     let ended = before.keys().filter(|thread| !after.contains_key(*thread)).count();
     let ran = after.iter().map(|(thread, count)| count - before.get(thread).unwrap_or(&0)).sum::<u32>();
     f64::from(ran) + ended as f64

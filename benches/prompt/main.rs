@@ -1,8 +1,10 @@
-//! What the user at the prompt notices: keystrokes while messages come, and whether the program is
-//! idle when nothing happens. docs/BENCHMARKS.md says what each figure is.
+//! What the user at the prompt notices: keystrokes while messages come, whether the program is idle
+//! when nothing happens, and what discovery brings and costs. docs/BENCHMARKS.md says what each figure is.
 
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(unix)]
+mod discovery;
 #[cfg(unix)]
 mod idle;
 #[cfg(unix)]
@@ -19,7 +21,8 @@ const RUNS: usize = 7;
 
 fn main() -> ExitCode {
     #[cfg(unix)]
-    const PARTS: [common::Part; 2] = [("keystrokes", keystrokes::measure), ("idle", idle::measure)];
+    const PARTS: [common::Part; 3] =
+        [("keystrokes", keystrokes::measure), ("idle", idle::measure), ("discovery", discovery::measure)];
     #[cfg(not(unix))]
     const PARTS: [common::Part; 0] = [];
     common::run("prompt", RUNS, &PARTS)
