@@ -60,27 +60,64 @@ pub struct Found {
 }
 
 /// What is known about a discovered peer.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Hint {
     name: Option<PeerName>,
-    /// The latest first; at most [`MAX_HINTS`].
+    /// The latest first; at most [`MAX_HINTS`]. None if it is no longer announced.
     addrs: Vec<PeerAddr>,
     /// The position in the order of announcements.
     number: u64,
     dial: Dial,
-    /// How many dials in a row had no answer.
-    unanswered: u32,
+    /// The dials in a row that did not reach it.
+    backoff: Backoff,
     /// When the user is told about it.
     tell_at: Option<Time>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+impl Hint {
+    fn is_announced(&self) -> bool {
+        !self.addrs.is_empty()
+    }
+
+    /// The announcement has ended. The key may be announced again, and is not dialed sooner for
+    /// that.
+    fn ends(&mut self) {
+        *self = Self { number: self.number, backoff: self.backoff, ..Self::default() };
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Dial {
     /// It waits to be dialed, not before this time if there is one.
     Waits(Option<Time>),
     UnderWay,
-    /// It was dialed, or has a session.
+    /// It was dialed, has a session, or is not announced.
+    #[default]
     Done,
+}
+
+/// The growing intervals between things that forged announcements can cause: 1, 2, 4 s and so on,
+/// up to [`LONGEST_BACKOFF`].
+#[derive(Clone, Copy, Debug, Default)]
+struct Backoff {
+    count: u32,
+    /// When the next one may happen.
+    free_at: Time,
+}
+
+impl Backoff {
+    /// One more has happened.
+    fn count(&mut self, now: Time) {
+        self.free_at = now.plus(backoff(self.count, LONGEST_BACKOFF));
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// Starts anew if the next one could have happened [`LONGEST_BACKOFF`] ago already.
+    fn forget_old(&mut self, now: Time) {
+        if self.free_at.plus(LONGEST_BACKOFF) <= now {
+            *self = Self::default();
+        }
+    }
 }
 
 /// The discovered peers.
@@ -90,23 +127,13 @@ pub(super) struct Discovery {
     mode: DiscoveryMode,
     hints: BTreeMap<PublicKey, Hint>,
     last_number: u64,
-    /// How often the announced addresses of a contact were dialed in vain, and when they may be
-    /// dialed again. Forgotten [`LONGEST_BACKOFF`] after that.
-    contact_dials: BTreeMap<PublicKey, (u32, Time)>,
     /// The strangers that the user was told about in this run.
     told: BTreeSet<PublicKey>,
 }
 
 impl Discovery {
     pub(super) fn new(me: PublicKey, mode: DiscoveryMode) -> Self {
-        Self {
-            me,
-            mode,
-            hints: BTreeMap::new(),
-            last_number: 0,
-            contact_dials: BTreeMap::new(),
-            told: BTreeSet::new(),
-        }
+        Self { me, mode, hints: BTreeMap::new(), last_number: 0, told: BTreeSet::new() }
     }
 
     /// Returns the announced addresses of a key.
@@ -129,12 +156,12 @@ impl Discovery {
 
     /// Returns the announced keys.
     pub(super) fn keys(&self) -> impl Iterator<Item = PublicKey> {
-        self.hints.keys().copied()
+        self.hints.iter().filter(|(_, hint)| hint.is_announced()).map(|(key, _)| *key)
     }
 
     /// Returns whether this key is announced.
     pub(super) fn knows(&self, key: PublicKey) -> bool {
-        self.hints.contains_key(&key)
+        self.hints.get(&key).is_some_and(Hint::is_announced)
     }
 
     /// Returns when the next waiting peer may be dialed, or the user is told about one.
@@ -149,63 +176,48 @@ impl Discovery {
         times.flatten().min()
     }
 
-    /// Counts a dial to the announced addresses of a contact.
-    ///
-    /// # Errors
-    /// When to try again. Forged announcements of the contact cause dials at growing intervals.
-    fn dial_contact(&mut self, key: PublicKey, now: Time) -> Result<(), Time> {
-        self.contact_dials.retain(|_, (_, free_at)| free_at.plus(LONGEST_BACKOFF) > now);
-        let (dials, free_at) = self.contact_dials.entry(key).or_insert((0, now));
-        if *free_at > now {
-            return Err(*free_at);
-        }
-        *free_at = now.plus(backoff(*dials, LONGEST_BACKOFF));
-        *dials = dials.saturating_add(1);
-        Ok(())
-    }
-
     /// Handles the end of a dial, in which the key has proven itself or not. A peer that did not
     /// answer is dialed again.
     pub(super) fn dialed(&mut self, key: PublicKey, is_proven: bool, end: &RequestEnd, now: Time) {
-        if is_proven {
-            self.contact_dials.remove(&key);
-        }
         let Some(hint) = self.hints.get_mut(&key) else { return };
-        let has_answered = is_proven || !matches!(end, RequestEnd::Unreachable(_) | RequestEnd::Broken);
-        hint.unanswered = if has_answered { 0 } else { hint.unanswered.saturating_add(1) };
-        hint.dial = match hint.unanswered {
-            1..=MAX_RETRIES => Dial::Waits(Some(now.plus(backoff(hint.unanswered, LONGEST_BACKOFF)))),
-            _ => Dial::Done,
-        };
+        match is_proven {
+            true => hint.backoff = Backoff::default(),
+            false => hint.backoff.count(now),
+        }
+        let is_silent = !is_proven && matches!(end, RequestEnd::Unreachable(_) | RequestEnd::Broken);
+        let is_retried = is_silent && hint.backoff.count <= MAX_RETRIES && hint.is_announced();
+        hint.dial = if is_retried { Dial::Waits(Some(hint.backoff.free_at)) } else { Dial::Done };
     }
 
     fn dialing(&self) -> usize {
         self.hints.values().filter(|hint| hint.dial == Dial::UnderWay).count()
     }
 
-    /// Remembers an announcement. If there is no room, it forgets the oldest one that `may_go`.
-    fn add(&mut self, found: Found, may_go: impl Fn(PublicKey) -> bool) {
+    /// Remembers an announcement. If there is no room, it forgets one that has ended, or else the
+    /// oldest one that `may_go`.
+    fn add(&mut self, found: Found, may_go: impl Fn(PublicKey) -> bool, now: Time) {
         let Found { key, name, mut addrs } = found;
-        if !self.knows(key) && self.hints.len() >= MAX_DISCOVERED {
-            let others = self.hints.iter().filter(|(key, hint)| hint.dial != Dial::UnderWay && may_go(**key));
-            let oldest = others.min_by_key(|(_, hint)| hint.number).map(|(key, _)| *key);
-            let Some(oldest) = oldest else { return };
+        if !self.hints.contains_key(&key) && self.hints.len() >= MAX_DISCOVERED {
+            let is_free = |key, hint: &Hint| hint.dial != Dial::UnderWay && may_go(key);
+            let others = self.hints.iter().filter(|(key, hint)| !hint.is_announced() || is_free(**key, hint));
+            let oldest = others.min_by_key(|(_, hint)| (hint.is_announced(), hint.number));
+            let Some(oldest) = oldest.map(|(key, _)| *key) else { return };
             self.hints.remove(&oldest);
         }
         self.last_number += 1;
-        let number = self.last_number;
-        let before = self.hints.remove(&key);
+        let hint = self.hints.entry(key).or_default();
+        hint.number = self.last_number;
+        hint.name = name.or_else(|| hint.name.take());
         // A forged announcement must not replace the addresses of the true one.
-        addrs.extend(before.iter().flat_map(|hint| &hint.addrs).copied());
+        addrs.append(&mut hint.addrs);
         let mut seen = BTreeSet::new();
         addrs.retain(|addr| seen.insert(*addr));
         addrs.truncate(MAX_HINTS);
-        let name = name.or_else(|| before.as_ref()?.name.clone());
-        let tell_at = before.as_ref().and_then(|hint| hint.tell_at);
-        let unanswered = before.as_ref().map_or(0, |hint| hint.unanswered);
-        let is_under_way = before.is_some_and(|hint| hint.dial == Dial::UnderWay);
-        let dial = if is_under_way { Dial::UnderWay } else { Dial::Waits(None) };
-        self.hints.insert(key, Hint { name, addrs, number, dial, unanswered, tell_at });
+        hint.addrs = addrs;
+        hint.backoff.forget_old(now);
+        if hint.dial != Dial::UnderWay {
+            hint.dial = Dial::Waits(None);
+        }
     }
 }
 
@@ -224,7 +236,7 @@ impl State {
         let (trust, peers) = (&self.trust, &self.peers);
         let may_go =
             |key| !trust.pin(key).is_some_and(|pin| pin.contact) && !peers.has_session(Recipient::key(key));
-        self.discovery.add(found, may_go);
+        self.discovery.add(found, may_go, now);
         self.peers.mark_on_lan(id);
         if has_moved {
             // The session may be to an address that the peer has lost.
@@ -242,7 +254,9 @@ impl State {
     /// Handles the end of an announcement, which may only have been lost. A ping shows whether the
     /// peer is still there.
     pub fn undiscovered(&mut self, key: PublicKey, now: Time) -> Vec<Output> {
-        self.discovery.hints.remove(&key);
+        if let Some(hint) = self.discovery.hints.get_mut(&key) {
+            hint.ends();
+        }
         if !self.closed && !self.leaving {
             self.ping(Recipient::key(key), now);
         }
@@ -267,7 +281,6 @@ impl State {
     pub fn set_discovery_mode(&mut self, mode: DiscoveryMode) {
         self.discovery.mode = mode;
         self.discovery.hints.clear();
-        self.discovery.contact_dials.clear();
     }
 
     /// Whether the user is still to be told about an announced key: once in a run, about a stranger
@@ -309,15 +322,14 @@ impl State {
         while self.discovery.dialing() < MAX_DIALING {
             let Some((key, is_contact)) = self.next_discovered() else { break };
             let addrs = self.discovery.addrs_to_dial(key);
-            let spacing = match is_contact {
-                true => self.discovery.dial_contact(key, now),
-                false => self.probe_limiter.dial_stranger(&addrs, now),
+            let Some(hint) = self.discovery.hints.get_mut(&key) else { break };
+            let spacing = match hint.backoff.free_at {
+                free_at if free_at > now => Err(free_at),
+                _ if is_contact => Ok(()),
+                _ => self.probe_limiter.dial_stranger(&addrs, now),
             };
-            let dial = spacing.map_or_else(|at| Dial::Waits(Some(at)), |()| Dial::UnderWay);
-            if let Some(hint) = self.discovery.hints.get_mut(&key) {
-                hint.dial = dial;
-            }
-            if dial == Dial::UnderWay {
+            hint.dial = spacing.map_or_else(|at| Dial::Waits(Some(at)), |()| Dial::UnderWay);
+            if spacing.is_ok() {
                 let id = Recipient::key(key);
                 self.request_at(id, addrs, Some(key), Purpose::Discovered, Request::Open, None);
             }

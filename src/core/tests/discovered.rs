@@ -261,19 +261,44 @@ fn undecided_peer_gets_one_line() {
 
 #[test]
 fn announced_contact_is_dialed_ever_more_rarely() {
-    let mut story = open();
-    story.knows_bob(BOB_AT);
-    story.bob_leaves();
-    let mut dialed = 0;
-    for n in 0..100 {
-        story.discovers(found(BOBS, 6_000 + n));
-        while !story.session_requests.is_empty() {
-            let request = story.request_ends(None, RequestEnd::NoSession);
-            dialed += usize::from(request.addrs[0].port() >= 6_000);
+    for is_removed in [false, true] {
+        let mut story = open();
+        story.knows_bob(BOB_AT);
+        story.bob_leaves();
+        let mut dialed = 0;
+        for n in 0..100 {
+            story.discovers(found(BOBS, 6_000 + n));
+            while !story.session_requests.is_empty() {
+                let request = story.request_ends(None, RequestEnd::NoSession);
+                dialed += usize::from(request.addrs[0].port() >= 6_000);
+            }
+            if is_removed {
+                story.loses(BOBS);
+            }
+            story.later(seconds(1));
         }
+        assert!((6..=8).contains(&dialed), "{dialed}");
+        // There is no announcement for a while, and the next one is dialed at once.
+        story.loses(BOBS);
+        story.later(seconds(180));
+        story.session_requests.clear();
+        story.discovers(found(BOBS, 7_000));
+        assert_eq!(story.dialed(), [7_000]);
+        story.request_ends(None, RequestEnd::NoSession);
+        story.discovers(found(BOBS, 7_001));
         story.later(seconds(1));
+        assert!(story.dialed().contains(&7_001), "{:?}", story.dialed());
     }
-    assert!((6..=8).contains(&dialed), "{dialed}");
+}
+
+#[test]
+fn removed_announcement_is_not_dialed_again() {
+    let mut story = open();
+    story.discovers(found(BOBS, BOB_AT));
+    story.loses(BOBS);
+    story.request_ends(None, RequestEnd::Unreachable(SendError::TimedOut));
+    story.later(seconds(600));
+    assert_eq!((story.dialed(), story.state.book().discovered_strangers()), (vec![], Vec::new()));
 }
 
 #[test]
