@@ -21,8 +21,8 @@ use crate::model::session::{Request, RequestEnd};
 /// can cause.
 const MAX_DIALING: usize = 32;
 
-/// The maximum number of discovered strangers that have a session at a time, and of those that the
-/// user is told about in one run. It is more than a group of people who know each other.
+/// The maximum number of discovered strangers that have a session at a time. It is more than a
+/// group of people who know each other.
 const MAX_DISCOVERED_STRANGERS: usize = 64;
 
 /// The maximum number of remembered announcements: as many as the table has rows for strangers.
@@ -31,6 +31,10 @@ const MAX_DISCOVERED: usize = MAX_PEERS - MAX_CONTACTS;
 /// How long after its announcement the user is told about a stranger that is not connected
 /// automatically. If it dials us meanwhile, they read that instead, with what they can do about it.
 const TELL_AFTER: Duration = Duration::from_secs(2);
+
+/// The maximum number of strangers that the user is told about by name at a time. Further ones are
+/// counted, so that a flood of announcements does not fill the screen.
+const MAX_NAMED: usize = 3;
 
 /// The maximum number of further dials to a peer that does not answer after its announcement. A
 /// network that is full for a moment loses the first.
@@ -72,6 +76,8 @@ struct Hint {
     backoff: Backoff,
     /// When the user is told about it.
     tell_at: Option<Time>,
+    /// The user was told about it.
+    is_told: bool,
 }
 
 impl Hint {
@@ -79,10 +85,11 @@ impl Hint {
         !self.addrs.is_empty()
     }
 
-    /// The announcement has ended. The key may be announced again, and is not dialed sooner for
-    /// that.
+    /// The announcement has ended. If the key is announced again, it is not dialed sooner for that,
+    /// and the user is not told again.
     fn ends(&mut self) {
-        *self = Self { number: self.number, backoff: self.backoff, ..Self::default() };
+        let Self { number, backoff, is_told, .. } = *self;
+        *self = Self { number, backoff, is_told, ..Self::default() };
     }
 }
 
@@ -127,13 +134,13 @@ pub(super) struct Discovery {
     mode: DiscoveryMode,
     hints: BTreeMap<PublicKey, Hint>,
     last_number: u64,
-    /// The strangers that the user was told about in this run.
-    told: BTreeSet<PublicKey>,
+    /// The lines about strangers.
+    lines: Backoff,
 }
 
 impl Discovery {
     pub(super) fn new(me: PublicKey, mode: DiscoveryMode) -> Self {
-        Self { me, mode, hints: BTreeMap::new(), last_number: 0, told: BTreeSet::new() }
+        Self { me, mode, hints: BTreeMap::new(), last_number: 0, lines: Backoff::default() }
     }
 
     /// Returns the announced addresses of a key.
@@ -171,7 +178,7 @@ impl Discovery {
                 Dial::Waits(at) => at,
                 Dial::UnderWay | Dial::Done => None,
             };
-            [dial, hint.tell_at]
+            [dial, hint.tell_at.map(|at| at.max(self.lines.free_at))]
         });
         times.flatten().min()
     }
@@ -187,6 +194,27 @@ impl Discovery {
         let is_silent = !is_proven && matches!(end, RequestEnd::Unreachable(_) | RequestEnd::Broken);
         let is_retried = is_silent && hint.backoff.count <= MAX_RETRIES && hint.is_announced();
         hint.dial = if is_retried { Dial::Waits(Some(hint.backoff.free_at)) } else { Dial::Done };
+    }
+
+    /// Returns whether the user was told about this key, or about the same address if neither
+    /// announcement has a name.
+    fn is_told(&self, key: PublicKey) -> bool {
+        let Some(hint) = self.hints.get(&key) else { return false };
+        let is_same = |other: &Hint| other.name.is_none() && other.addrs.first() == hint.addrs.first();
+        hint.is_told || hint.name.is_none() && self.hints.values().any(|one| one.is_told && is_same(one))
+    }
+
+    /// Returns the keys that the user is to be told about now, the first announced one first.
+    fn take_due(&mut self, now: Time) -> Vec<PublicKey> {
+        if self.lines.free_at > now {
+            return Vec::new();
+        }
+        let hints = self.hints.iter_mut();
+        let due = hints
+            .filter_map(|(key, hint)| hint.tell_at.take_if(|at| *at <= now).map(|_| (hint.number, *key)));
+        let mut due: Vec<(u64, PublicKey)> = due.collect();
+        due.sort_unstable();
+        due.into_iter().map(|(_, key)| key).collect()
     }
 
     fn dialing(&self) -> usize {
@@ -280,7 +308,10 @@ impl State {
     /// Changes who can discover us. Forgets all announcements; current ones arrive again.
     pub fn set_discovery_mode(&mut self, mode: DiscoveryMode) {
         self.discovery.mode = mode;
-        self.discovery.hints.clear();
+        for hint in self.discovery.hints.values_mut() {
+            hint.ends();
+            hint.backoff = Backoff::default();
+        }
     }
 
     /// Whether the user is still to be told about an announced key: once in a run, about a stranger
@@ -292,20 +323,29 @@ impl State {
             && !is_listed
             && !self.trust.is_requested(peer)
             && !self.trust.is_refused(peer)
-            && self.discovery.told.len() < MAX_DISCOVERED_STRANGERS
-            && !self.discovery.told.contains(&key)
+            && !self.discovery.is_told(key)
     }
 
-    /// Tells the user about the strangers that announced themselves a moment ago.
+    /// Tells the user about the strangers that announced themselves a moment ago, after growing
+    /// intervals if there are ever more.
     pub(super) fn tell_discovered(&mut self, now: Time) {
-        let hints = self.discovery.hints.iter_mut();
-        let due = hints.filter_map(|(key, hint)| hint.tell_at.take_if(|at| *at <= now).map(|_| *key));
-        for key in due.collect::<Vec<PublicKey>>() {
-            if self.is_to_be_told(key) {
-                self.discovery.told.insert(key);
-                let who = self.book().who(Recipient::key(key));
-                self.tell(Event::OnNetwork(who));
+        let (mut first, mut more) = (Vec::new(), 0);
+        for key in self.discovery.take_due(now) {
+            if !self.is_to_be_told(key) {
+                continue;
             }
+            if let Some(hint) = self.discovery.hints.get_mut(&key) {
+                hint.is_told = true;
+            }
+            match first.len() {
+                0..MAX_NAMED => first.push(self.book().who(Recipient::key(key))),
+                _ => more += 1,
+            }
+        }
+        if !first.is_empty() {
+            self.discovery.lines.forget_old(now);
+            self.discovery.lines.count(now);
+            self.tell(Event::OnNetwork { first, more });
         }
     }
 

@@ -118,7 +118,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::Unproven { .. }
         | Event::Pinned { .. }
         | Event::PeerRequest(_)
-        | Event::OnNetwork(_)
+        | Event::OnNetwork { .. }
         | Event::RefusedStranger(_)
         | Event::MoreRequests(_)
         | Event::TakesName(..)

@@ -355,6 +355,28 @@ fn broken_promise_shows_both_keys() {
 }
 
 #[test]
+fn strangers_on_the_network_are_named_or_counted() {
+    let found = |n, name: Option<&str>| PeerInfo {
+        id: key(n).into(),
+        name: name.map(PeerName::new),
+        verification: Verification::Unknown,
+        ..bob()
+    };
+    let first = vec![found(1, Some("Ann")), found(2, None)];
+    let event = Event::OnNetwork { first: first.clone(), more: 0 };
+    assert_eq!(
+        told_in(&event, false),
+        "\
+[14:03:07] * Ann·aeaq is on this network: /connect Ann·aeaq
+[14:03:07] * 127.0.0.1:5001 is on this network: /connect 127.0.0.1:5001"
+    );
+    let event = Event::OnNetwork { first, more: 148 };
+    let words = "[14:03:07] * Ann·aeaq, 127.0.0.1:5001 and 148 more are on this network.";
+    assert_eq!(told_in(&event, false), format!("{words} Tab after /connect lists them."));
+    assert_eq!(told(&event), format!("{words} /connect NAME connects to one."));
+}
+
+#[test]
 fn keys_and_requests_are_listed() {
     let blocked = Pin { blocked: true, name: None, addrs: Vec::new(), ..pin("", 1) };
     let lines: Vec<String> =
