@@ -219,6 +219,15 @@ pub enum Event {
         /// The contact that has the proven key, if one has.
         by: Option<Box<PeerInfo>>,
     },
+    /// The user connected to a stranger on the local network, and another key answered.
+    WrongAnnouncement {
+        /// The announced stranger.
+        who: PeerInfo,
+        /// The announced address.
+        addr: PeerAddr,
+        /// The contact that has the proven key, if one has.
+        by: Option<Box<PeerInfo>>,
+    },
     /// A peer does not accept messages from us.
     TurnedAway(PeerInfo, ByeReason, Option<PublicKey>),
     /// A peer that did not accept messages from us accepts them again.
@@ -446,6 +455,7 @@ impl Event {
             | Self::RefusedStranger(_)
             | Self::MoreRequests(_)
             | Self::Misled { .. }
+            | Self::WrongAnnouncement { .. }
             | Self::Introduction(_)
             | Self::Decided(_)
             | Self::Undecided(_)

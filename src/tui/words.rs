@@ -123,6 +123,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         | Event::MoreRequests(_)
         | Event::TakesName(..)
         | Event::Misled { .. }
+        | Event::WrongAnnouncement { .. }
         | Event::TurnedAway(..)
         | Event::AcceptsAgain(_)
         | Event::Decided(_)

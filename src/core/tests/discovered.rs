@@ -248,6 +248,27 @@ fn connecting_to_an_impostor_is_a_key_change() {
 }
 
 #[test]
+fn wrong_key_at_announced_address_blames_the_announcement() {
+    for is_bobs in [false, true] {
+        let mut story = open();
+        story.knows_bob(BOB_AT);
+        story.does(Command::SetPolicy(Policy::Ask));
+        story.discovers(Found { name: Some(PeerName::new("Zoe")), ..found(9, 6_666) });
+        story.told();
+        story.does(Command::Connect(Target::These(vec![Recipient::key(key(9))])));
+        let proven = if is_bobs { BOBS } else { 8 };
+        story.session_requests.retain(|request| request.expect == Some(key(9)));
+        story.request_ends(None, RequestEnd::WrongKey(key(proven)));
+        let told = story.told();
+        let [Event::WrongAnnouncement { who, addr, by }, Event::Done { .. }, ..] = &told[..] else {
+            panic!("{told:?}")
+        };
+        assert_eq!((who.name.clone(), *addr), (Some(PeerName::new("Zoe")), at(6_666)));
+        assert_eq!(by.as_ref().map(|by| by.id), is_bobs.then(|| key(BOBS).into()));
+    }
+}
+
+#[test]
 fn undecided_peer_gets_one_line() {
     for reason in [ByeReason::NotDecided, ByeReason::NotAccepted] {
         let mut story = open();

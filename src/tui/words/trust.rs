@@ -56,6 +56,13 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         }
         Event::Misled { who: Some(who), addr, proven, .. } => other_key(who, *addr, *proven, voice),
         Event::Misled { who: None, addr, promised, proven, .. } => misled(*addr, *promised, *proven, voice),
+        Event::WrongAnnouncement { who, addr, by } => {
+            let by = by.as_ref().map_or_else(|| "another key".to_owned(), |by| voice.word_for(by));
+            let who = voice.word_for(who);
+            vec![voice.notice(format!(
+                "{addr} is not {who}: {by} answers there. The announcement of {who} was wrong or forged."
+            ))]
+        }
         Event::TurnedAway(who, reason, pinned) => {
             let key = |key: PublicKey| if voice.full { key.grouped().to_string() } else { key.short() };
             let new = pinned.map_or(String::new(), |pinned| format!(" (new, key {})", key(pinned)));

@@ -422,6 +422,20 @@ fn contact_at_anothers_address_is_named_once() {
 }
 
 #[test]
+fn wrong_announcement_is_called_wrong_or_forged() {
+    let zoe = PeerInfo { name: Some(PeerName::new("Zoe")), id: key(9).into(), ..secure_bob() };
+    let addr = bob().addr.unwrap();
+    let event = Event::WrongAnnouncement { who: zoe.clone(), addr, by: None };
+    assert_eq!(
+        told(&event),
+        "[14:03:07] * 127.0.0.1:5001 is not Zoe·beeq: another key answers there. \
+         The announcement of Zoe·beeq was wrong or forged."
+    );
+    let event = Event::WrongAnnouncement { who: zoe, addr, by: Some(Box::new(bob())) };
+    assert!(told(&event).contains(" is not Zoe·beeq: Bob answers there. "), "{}", told(&event));
+}
+
+#[test]
 fn untrusted_key_has_its_own_sentence() {
     let labels = Labels::default();
     let request =
