@@ -109,8 +109,12 @@ fn only_contacts_are_found_at_new_ports() {
     bob.crashes();
     alice.crashes();
     let eve = peer(&eves, "Eve", "on").start();
-    let alice = run(&hers, "Alice", 5001, "contacts").start();
+    let mut alice = run(&hers, "Alice", 5001, "contacts").start();
     alice.has_seen("Visible to your contacts on 10.83.0.0/24 (/discover off hides you)");
+    alice.types(&["/discover"]);
+    alice.sees(
+        "Visible to your contacts on 10.83.0.0/24. Only contacts are connected automatically. /discover",
+    );
     let bob = run(&his, "Bob", 5002, "contacts").start();
     alice.has_seen("* Bob (10.83.0.2:5002) is online");
     bob.has_seen("* Alice (10.83.0.1:5001) is online");
@@ -437,7 +441,9 @@ fn hidden_peers_send_no_multicast() {
     let Some(mut lab) = Lab::new() else { return };
     let Some([hers, his]) = network(&mut lab, ["hers", "his"]) else { return };
     his.counts("udp dport 5353");
-    let off = peer(&hers, "Alice", "off").start();
+    let mut off = peer(&hers, "Alice", "off").start();
+    off.types(&["/discover off"]);
+    off.sees("No peer on the local network can discover you, and you discover none.");
     let mut local = Peer::named("Carol").under(&["ip", "netns", "exec", hers.name()]);
     local = local.arg("--bind").arg("127.0.0.1").env("P2P_CHAT_DISCOVER", "on");
     let mut local = local.start();
