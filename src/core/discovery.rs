@@ -21,8 +21,8 @@ use crate::model::session::{Request, RequestEnd};
 /// can cause.
 const MAX_DIALING: usize = 32;
 
-/// The maximum number of discovered strangers that have a session at a time, and of those that the
-/// user is told about in one run. It is more than a group of people who know each other.
+/// The maximum number of discovered strangers that have a session at a time. It is more than a
+/// group of people who know each other.
 const MAX_DISCOVERED_STRANGERS: usize = 64;
 
 /// The maximum number of remembered announcements: as many as the table has rows for strangers.
@@ -31,6 +31,10 @@ const MAX_DISCOVERED: usize = MAX_PEERS - MAX_CONTACTS;
 /// How long after its announcement the user is told about a stranger that is not connected
 /// automatically. If it dials us meanwhile, they read that instead, with what they can do about it.
 const TELL_AFTER: Duration = Duration::from_secs(2);
+
+/// The maximum number of strangers that the user is told about by name at a time. Further ones are
+/// counted, so that a flood of announcements does not fill the screen.
+const MAX_NAMED: usize = 3;
 
 /// The maximum number of further dials to a peer that does not answer after its announcement. A
 /// network that is full for a moment loses the first.
@@ -60,27 +64,67 @@ pub struct Found {
 }
 
 /// What is known about a discovered peer.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Hint {
     name: Option<PeerName>,
-    /// The latest first; at most [`MAX_HINTS`].
+    /// The latest first; at most [`MAX_HINTS`]. None if it is no longer announced.
     addrs: Vec<PeerAddr>,
     /// The position in the order of announcements.
     number: u64,
     dial: Dial,
-    /// How many dials in a row had no answer.
-    unanswered: u32,
+    /// The dials in a row that did not reach it.
+    backoff: Backoff,
     /// When the user is told about it.
     tell_at: Option<Time>,
+    /// The user was told about it.
+    is_told: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+impl Hint {
+    fn is_announced(&self) -> bool {
+        !self.addrs.is_empty()
+    }
+
+    /// The announcement has ended. If the key is announced again, it is not dialed sooner for that,
+    /// and the user is not told again.
+    fn ends(&mut self) {
+        let Self { number, backoff, is_told, .. } = *self;
+        *self = Self { number, backoff, is_told, ..Self::default() };
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Dial {
     /// It waits to be dialed, not before this time if there is one.
     Waits(Option<Time>),
     UnderWay,
-    /// It was dialed, or has a session.
+    /// It was dialed, has a session, or is not announced.
+    #[default]
     Done,
+}
+
+/// The growing intervals between things that forged announcements can cause: 1, 2, 4 s and so on,
+/// up to [`LONGEST_BACKOFF`].
+#[derive(Clone, Copy, Debug, Default)]
+struct Backoff {
+    count: u32,
+    /// When the next one may happen.
+    free_at: Time,
+}
+
+impl Backoff {
+    /// One more has happened.
+    fn count(&mut self, now: Time) {
+        self.free_at = now.plus(backoff(self.count, LONGEST_BACKOFF));
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// Starts anew if the next one could have happened [`LONGEST_BACKOFF`] ago already.
+    fn forget_old(&mut self, now: Time) {
+        if self.free_at.plus(LONGEST_BACKOFF) <= now {
+            *self = Self::default();
+        }
+    }
 }
 
 /// The discovered peers.
@@ -90,23 +134,13 @@ pub(super) struct Discovery {
     mode: DiscoveryMode,
     hints: BTreeMap<PublicKey, Hint>,
     last_number: u64,
-    /// How often the announced addresses of a contact were dialed in vain, and when they may be
-    /// dialed again. Forgotten [`LONGEST_BACKOFF`] after that.
-    contact_dials: BTreeMap<PublicKey, (u32, Time)>,
-    /// The strangers that the user was told about in this run.
-    told: BTreeSet<PublicKey>,
+    /// The lines about strangers.
+    lines: Backoff,
 }
 
 impl Discovery {
     pub(super) fn new(me: PublicKey, mode: DiscoveryMode) -> Self {
-        Self {
-            me,
-            mode,
-            hints: BTreeMap::new(),
-            last_number: 0,
-            contact_dials: BTreeMap::new(),
-            told: BTreeSet::new(),
-        }
+        Self { me, mode, hints: BTreeMap::new(), last_number: 0, lines: Backoff::default() }
     }
 
     /// Returns the announced addresses of a key.
@@ -129,12 +163,12 @@ impl Discovery {
 
     /// Returns the announced keys.
     pub(super) fn keys(&self) -> impl Iterator<Item = PublicKey> {
-        self.hints.keys().copied()
+        self.hints.iter().filter(|(_, hint)| hint.is_announced()).map(|(key, _)| *key)
     }
 
     /// Returns whether this key is announced.
     pub(super) fn knows(&self, key: PublicKey) -> bool {
-        self.hints.contains_key(&key)
+        self.hints.get(&key).is_some_and(Hint::is_announced)
     }
 
     /// Returns when the next waiting peer may be dialed, or the user is told about one.
@@ -144,68 +178,74 @@ impl Discovery {
                 Dial::Waits(at) => at,
                 Dial::UnderWay | Dial::Done => None,
             };
-            [dial, hint.tell_at]
+            [dial, hint.tell_at.map(|at| at.max(self.lines.free_at))]
         });
         times.flatten().min()
-    }
-
-    /// Counts a dial to the announced addresses of a contact.
-    ///
-    /// # Errors
-    /// When to try again. Forged announcements of the contact cause dials at growing intervals.
-    fn dial_contact(&mut self, key: PublicKey, now: Time) -> Result<(), Time> {
-        self.contact_dials.retain(|_, (_, free_at)| free_at.plus(LONGEST_BACKOFF) > now);
-        let (dials, free_at) = self.contact_dials.entry(key).or_insert((0, now));
-        if *free_at > now {
-            return Err(*free_at);
-        }
-        *free_at = now.plus(backoff(*dials, LONGEST_BACKOFF));
-        *dials = dials.saturating_add(1);
-        Ok(())
     }
 
     /// Handles the end of a dial, in which the key has proven itself or not. A peer that did not
     /// answer is dialed again.
     pub(super) fn dialed(&mut self, key: PublicKey, is_proven: bool, end: &RequestEnd, now: Time) {
-        if is_proven {
-            self.contact_dials.remove(&key);
-        }
         let Some(hint) = self.hints.get_mut(&key) else { return };
-        let has_answered = is_proven || !matches!(end, RequestEnd::Unreachable(_) | RequestEnd::Broken);
-        hint.unanswered = if has_answered { 0 } else { hint.unanswered.saturating_add(1) };
-        hint.dial = match hint.unanswered {
-            1..=MAX_RETRIES => Dial::Waits(Some(now.plus(backoff(hint.unanswered, LONGEST_BACKOFF)))),
-            _ => Dial::Done,
-        };
+        match is_proven {
+            true => hint.backoff = Backoff::default(),
+            false => hint.backoff.count(now),
+        }
+        let is_silent = !is_proven && matches!(end, RequestEnd::Unreachable(_) | RequestEnd::Broken);
+        let is_retried = is_silent && hint.backoff.count <= MAX_RETRIES && hint.is_announced();
+        hint.dial = if is_retried { Dial::Waits(Some(hint.backoff.free_at)) } else { Dial::Done };
+    }
+
+    /// Returns whether the user was told about this key, or about the same address if neither
+    /// announcement has a name.
+    fn is_told(&self, key: PublicKey) -> bool {
+        let Some(hint) = self.hints.get(&key) else { return false };
+        let is_same = |other: &Hint| other.name.is_none() && other.addrs.first() == hint.addrs.first();
+        hint.is_told || hint.name.is_none() && self.hints.values().any(|one| one.is_told && is_same(one))
+    }
+
+    /// Returns the keys that the user is to be told about now, the first announced one first.
+    fn take_due(&mut self, now: Time) -> Vec<PublicKey> {
+        if self.lines.free_at > now {
+            return Vec::new();
+        }
+        let hints = self.hints.iter_mut();
+        let due = hints
+            .filter_map(|(key, hint)| hint.tell_at.take_if(|at| *at <= now).map(|_| (hint.number, *key)));
+        let mut due: Vec<(u64, PublicKey)> = due.collect();
+        due.sort_unstable();
+        due.into_iter().map(|(_, key)| key).collect()
     }
 
     fn dialing(&self) -> usize {
         self.hints.values().filter(|hint| hint.dial == Dial::UnderWay).count()
     }
 
-    /// Remembers an announcement. If there is no room, it forgets the oldest one that `may_go`.
-    fn add(&mut self, found: Found, may_go: impl Fn(PublicKey) -> bool) {
+    /// Remembers an announcement. If there is no room, it forgets one that has ended, or else the
+    /// oldest one that `may_go`.
+    fn add(&mut self, found: Found, may_go: impl Fn(PublicKey) -> bool, now: Time) {
         let Found { key, name, mut addrs } = found;
-        if !self.knows(key) && self.hints.len() >= MAX_DISCOVERED {
-            let others = self.hints.iter().filter(|(key, hint)| hint.dial != Dial::UnderWay && may_go(**key));
-            let oldest = others.min_by_key(|(_, hint)| hint.number).map(|(key, _)| *key);
-            let Some(oldest) = oldest else { return };
+        if !self.hints.contains_key(&key) && self.hints.len() >= MAX_DISCOVERED {
+            let is_free = |key, hint: &Hint| hint.dial != Dial::UnderWay && may_go(key);
+            let others = self.hints.iter().filter(|(key, hint)| !hint.is_announced() || is_free(**key, hint));
+            let oldest = others.min_by_key(|(_, hint)| (hint.is_announced(), hint.number));
+            let Some(oldest) = oldest.map(|(key, _)| *key) else { return };
             self.hints.remove(&oldest);
         }
         self.last_number += 1;
-        let number = self.last_number;
-        let before = self.hints.remove(&key);
+        let hint = self.hints.entry(key).or_default();
+        hint.number = self.last_number;
+        hint.name = name.or_else(|| hint.name.take());
         // A forged announcement must not replace the addresses of the true one.
-        addrs.extend(before.iter().flat_map(|hint| &hint.addrs).copied());
+        addrs.append(&mut hint.addrs);
         let mut seen = BTreeSet::new();
         addrs.retain(|addr| seen.insert(*addr));
         addrs.truncate(MAX_HINTS);
-        let name = name.or_else(|| before.as_ref()?.name.clone());
-        let tell_at = before.as_ref().and_then(|hint| hint.tell_at);
-        let unanswered = before.as_ref().map_or(0, |hint| hint.unanswered);
-        let is_under_way = before.is_some_and(|hint| hint.dial == Dial::UnderWay);
-        let dial = if is_under_way { Dial::UnderWay } else { Dial::Waits(None) };
-        self.hints.insert(key, Hint { name, addrs, number, dial, unanswered, tell_at });
+        hint.addrs = addrs;
+        hint.backoff.forget_old(now);
+        if hint.dial != Dial::UnderWay {
+            hint.dial = Dial::Waits(None);
+        }
     }
 }
 
@@ -224,7 +264,7 @@ impl State {
         let (trust, peers) = (&self.trust, &self.peers);
         let may_go =
             |key| !trust.pin(key).is_some_and(|pin| pin.contact) && !peers.has_session(Recipient::key(key));
-        self.discovery.add(found, may_go);
+        self.discovery.add(found, may_go, now);
         self.peers.mark_on_lan(id);
         if has_moved {
             // The session may be to an address that the peer has lost.
@@ -242,7 +282,9 @@ impl State {
     /// Handles the end of an announcement, which may only have been lost. A ping shows whether the
     /// peer is still there.
     pub fn undiscovered(&mut self, key: PublicKey, now: Time) -> Vec<Output> {
-        self.discovery.hints.remove(&key);
+        if let Some(hint) = self.discovery.hints.get_mut(&key) {
+            hint.ends();
+        }
         if !self.closed && !self.leaving {
             self.ping(Recipient::key(key), now);
         }
@@ -266,8 +308,10 @@ impl State {
     /// Changes who can discover us. Forgets all announcements; current ones arrive again.
     pub fn set_discovery_mode(&mut self, mode: DiscoveryMode) {
         self.discovery.mode = mode;
-        self.discovery.hints.clear();
-        self.discovery.contact_dials.clear();
+        for hint in self.discovery.hints.values_mut() {
+            hint.ends();
+            hint.backoff = Backoff::default();
+        }
     }
 
     /// Whether the user is still to be told about an announced key: once in a run, about a stranger
@@ -279,20 +323,29 @@ impl State {
             && !is_listed
             && !self.trust.is_requested(peer)
             && !self.trust.is_refused(peer)
-            && self.discovery.told.len() < MAX_DISCOVERED_STRANGERS
-            && !self.discovery.told.contains(&key)
+            && !self.discovery.is_told(key)
     }
 
-    /// Tells the user about the strangers that announced themselves a moment ago.
+    /// Tells the user about the strangers that announced themselves a moment ago, after growing
+    /// intervals if there are ever more.
     pub(super) fn tell_discovered(&mut self, now: Time) {
-        let hints = self.discovery.hints.iter_mut();
-        let due = hints.filter_map(|(key, hint)| hint.tell_at.take_if(|at| *at <= now).map(|_| *key));
-        for key in due.collect::<Vec<PublicKey>>() {
-            if self.is_to_be_told(key) {
-                self.discovery.told.insert(key);
-                let who = self.book().who(Recipient::key(key));
-                self.tell(Event::OnNetwork(who));
+        let (mut first, mut more) = (Vec::new(), 0);
+        for key in self.discovery.take_due(now) {
+            if !self.is_to_be_told(key) {
+                continue;
             }
+            if let Some(hint) = self.discovery.hints.get_mut(&key) {
+                hint.is_told = true;
+            }
+            match first.len() {
+                0..MAX_NAMED => first.push(self.book().who(Recipient::key(key))),
+                _ => more += 1,
+            }
+        }
+        if !first.is_empty() {
+            self.discovery.lines.forget_old(now);
+            self.discovery.lines.count(now);
+            self.tell(Event::OnNetwork { first, more });
         }
     }
 
@@ -309,15 +362,14 @@ impl State {
         while self.discovery.dialing() < MAX_DIALING {
             let Some((key, is_contact)) = self.next_discovered() else { break };
             let addrs = self.discovery.addrs_to_dial(key);
-            let spacing = match is_contact {
-                true => self.discovery.dial_contact(key, now),
-                false => self.probe_limiter.dial_stranger(&addrs, now),
+            let Some(hint) = self.discovery.hints.get_mut(&key) else { break };
+            let spacing = match hint.backoff.free_at {
+                free_at if free_at > now => Err(free_at),
+                _ if is_contact => Ok(()),
+                _ => self.probe_limiter.dial_stranger(&addrs, now),
             };
-            let dial = spacing.map_or_else(|at| Dial::Waits(Some(at)), |()| Dial::UnderWay);
-            if let Some(hint) = self.discovery.hints.get_mut(&key) {
-                hint.dial = dial;
-            }
-            if dial == Dial::UnderWay {
+            hint.dial = spacing.map_or_else(|at| Dial::Waits(Some(at)), |()| Dial::UnderWay);
+            if spacing.is_ok() {
                 let id = Recipient::key(key);
                 self.request_at(id, addrs, Some(key), Purpose::Discovered, Request::Open, None);
             }

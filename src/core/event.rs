@@ -192,9 +192,14 @@ pub enum Event {
     },
     /// A peer waits for the user's decision. Until then nothing is sent to it or shown of it.
     PeerRequest(PeerRequest),
-    /// A stranger announces itself on the local network and is not connected automatically. Sent
+    /// Strangers announce themselves on the local network and are not connected automatically. Sent
     /// once for each stranger.
-    OnNetwork(PeerInfo),
+    OnNetwork {
+        /// The first of them.
+        first: Vec<PeerInfo>,
+        /// How many more there are.
+        more: usize,
+    },
     /// The policy refused a stranger. Told once of each.
     RefusedStranger(Meeting),
     /// So many more peers wanted to wait for the user's decision than there was room for.
@@ -211,6 +216,15 @@ pub enum Event {
         promised: PublicKey,
         /// The key that was proven.
         proven: PublicKey,
+        /// The contact that has the proven key, if one has.
+        by: Option<Box<PeerInfo>>,
+    },
+    /// The user connected to a stranger on the local network, and another key answered.
+    WrongAnnouncement {
+        /// The announced stranger.
+        who: PeerInfo,
+        /// The announced address.
+        addr: PeerAddr,
         /// The contact that has the proven key, if one has.
         by: Option<Box<PeerInfo>>,
     },
@@ -416,7 +430,6 @@ impl Event {
             | Self::ProvenAt(_, who)
             | Self::Renamed(who)
             | Self::AsksToVerify(who)
-            | Self::OnNetwork(who)
             | Self::Came(who)
             | Self::Went(who, _)
             | Self::Done { who, .. }
@@ -432,6 +445,7 @@ impl Event {
                     });
                 }
             }
+            Self::OnNetwork { first, .. } => first.iter().for_each(take),
             Self::Sum { left_out, .. } => {
                 left_out.offline.first.iter().chain(&left_out.refusing.first).for_each(take);
             }
@@ -441,6 +455,7 @@ impl Event {
             | Self::RefusedStranger(_)
             | Self::MoreRequests(_)
             | Self::Misled { .. }
+            | Self::WrongAnnouncement { .. }
             | Self::Introduction(_)
             | Self::Decided(_)
             | Self::Undecided(_)

@@ -93,7 +93,7 @@ impl State {
             (RequestEnd::WrongKey(_), ..) if outcome.is_discovered() => {}
             (RequestEnd::WrongKey(proven), Some(expected), Some(at)) => {
                 self.peers.broke_promise(asked_for);
-                self.wrong_key(expected, *proven, at, outcome.purpose);
+                self.wrong_key(expected, *proven, at, outcome);
             }
             // Another program had promised the key, and the legacy peer is back.
             (RequestEnd::NoSession, ..) if matches!(asked_for, Recipient::Peer(PeerId::Legacy(_))) => {
@@ -271,19 +271,23 @@ impl State {
     /// Another key answered than the one expected. It gets nothing and changes nothing; the user is
     /// told once of each such pair of keys. That a stranger is no longer at its address is no news
     /// unless the user wants something of it.
-    fn wrong_key(&mut self, expected: PublicKey, proven: PublicKey, addr: PeerAddr, purpose: Purpose) {
+    fn wrong_key(&mut self, expected: PublicKey, proven: PublicKey, addr: PeerAddr, outcome: &Outcome) {
         let is_stranger = self.trust.pin(expected).is_some_and(|pin| !pin.contact);
         let is_wanted =
-            matches!(purpose, Purpose::Connect(_)) || self.outbox.count(Recipient::key(expected)) > 0;
+            matches!(outcome.purpose, Purpose::Connect(_)) || self.outbox.count(Recipient::key(expected)) > 0;
         if is_stranger && !is_wanted {
             return;
         }
         if self.trust.is_misled(expected, proven) {
-            let is_pinned = self.trust.pin(expected).is_some();
-            let who = is_pinned.then(|| self.book().who(Recipient::key(expected)));
+            let who = self.book().who(Recipient::key(expected));
             let is_contact = self.trust.pin(proven).is_some_and(|pin| pin.contact && !pin.blocked);
             let by = is_contact.then(|| Box::new(self.book().who(Recipient::key(proven))));
-            self.tell(Event::Misled { who, addr, promised: expected, proven, by });
+            let is_pinned = self.trust.pin(expected).is_some();
+            self.tell(match is_pinned || outcome.asked_for.public_key().is_none() {
+                true => Event::Misled { who: is_pinned.then_some(who), addr, promised: expected, proven, by },
+                // Only an announcement says where an unknown key is.
+                false => Event::WrongAnnouncement { who, addr, by },
+            });
         }
     }
 

@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::commands::{COMMANDS, named};
 use super::message::ALL;
-use super::people::{Candidate, Directory, Named, by_name, candidates};
+use super::people::{Candidate, Directory, Named, by_name, candidates, discovered_words};
 use super::words::word_for as word_for_id;
 use crate::core::{Meeting, Pin};
 use crate::model::name::folded;
@@ -58,6 +58,11 @@ pub fn complete(text: &str, cursor: usize, place: Place, directory: &dyn Directo
             Argument::Command => (COMMANDS.iter().map(|command| command.name[1..].to_owned()).collect(), ""),
             Argument::Peers(end) => (peers(word, "", directory), end),
             Argument::Peer(end) => (single_peers(word, directory), end),
+            Argument::Connect => {
+                let mut all = peers(word, "", directory);
+                all.extend(discovered_words(directory));
+                (all, "")
+            }
             Argument::Pair => (contacts(directory), " "),
             Argument::Blocked => {
                 let sources = directory.blocked_sources();
@@ -123,6 +128,8 @@ pub(super) enum Argument {
     Peers(&'static str),
     /// One peer, and the text after it when it is complete.
     Peer(&'static str),
+    /// A peer, a stranger on the local network, or all peers.
+    Connect,
     /// Two contacts with keys, one after the other.
     Pair,
     /// A blocked contact or source.

@@ -72,9 +72,9 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
     }
     let mut sorted: Vec<&Row> = rows.iter().collect();
     sorted.sort_by_key(|row| match (row.state, is_offline_contact(row)) {
-        _ if refuses_us(row) => (1, row.last_heard.is_none(), row.last_heard, row.number),
-        (PresenceStatus::Offline, true) => (1, row.last_heard.is_none(), row.last_heard, row.number),
         (PresenceStatus::Offline, false) => (2, false, None, row.number),
+        (_, true) => (1, row.last_heard.is_none(), row.last_heard, row.number),
+        _ if refuses_us(row) => (1, row.last_heard.is_none(), row.last_heard, row.number),
         _ => (0, false, None, row.number),
     });
     let (listed, others) = sorted.split_at(
@@ -92,8 +92,7 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
     let mut lines = table(&entries);
     let is_quiet = |row: &&Row| row.state == PresenceStatus::Unreachable && !refuses_us(row);
     let quiet = rows.iter().filter(is_quiet).count();
-    let is_there = |row: &&Row| row.state != PresenceStatus::Offline && !refuses_us(row);
-    let there = rows.iter().filter(is_there).count() - quiet;
+    let there = rows.iter().filter(|row| row.counts_as_online()).count();
     let ids = rows.iter().map(|row| row.id).chain(unlisted.iter().map(|pin| pin.key.into()));
     let muted = ids.filter(|id| is_muted(*id)).count();
     let counted = |count: usize, what: &str| match count {
@@ -133,9 +132,10 @@ fn refused_key(row: &Row, list: &PeerList<'_>) -> Option<&'static str> {
     })
 }
 
-/// Whether a peer does not accept messages from us. It is not counted as online.
+/// Whether a peer does not accept messages from us, or has not accepted us yet. It is not counted
+/// as online.
 fn refuses_us(row: &Row) -> bool {
-    row.refuses == Some(ByeReason::NotAccepted)
+    refusal(row.refuses).is_some()
 }
 
 /// Whether a row is that of an offline contact. An address from which nothing came yet belongs to
@@ -547,7 +547,24 @@ No  Name        Address         State      Known  Last heard  Security
             let lines = listed(&[Row { refuses: Some(reason), ..row }], 0);
             assert!(lines[1].contains(words) && !lines[1].contains("connected"), "{lines:?}");
             assert!(lines[1].ends_with(words), "{lines:?}");
+            assert_eq!(lines[2], "1 peer, 0 online.");
         }
+    }
+
+    #[test]
+    fn undecided_peer_is_listed_after_online_ones() {
+        let rows = [
+            Row {
+                refuses: Some(ByeReason::NotDecided),
+                ..contact(1, "Bob", PresenceStatus::Connected, Some(3))
+            },
+            contact(2, "Carol", PresenceStatus::Connected, Some(3)),
+            row(3, "Dan", PresenceStatus::Offline, Some(3)),
+        ];
+        let lines = listed(&rows, 0);
+        let order = ["Carol", "Bob", "Dan"];
+        assert!(lines[1..].iter().zip(order).all(|(line, name)| line.contains(name)), "{lines:#?}");
+        assert_eq!(lines[4], "3 peers, 1 online.");
     }
 
     #[test]

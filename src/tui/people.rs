@@ -466,6 +466,15 @@ pub(super) fn discovered(word: &str, directory: &dyn Directory) -> Option<PeerIn
     named.next().filter(|_| named.next().is_none())
 }
 
+/// Returns the words that name the strangers on the local network.
+pub(super) fn discovered_words(directory: &dyn Directory) -> Vec<String> {
+    let word = |who: PeerInfo| match who.name {
+        Some(name) => directory.labels().label(who.id, Some(&name)),
+        None => place(who.id, who.addr),
+    };
+    directory.discovered().into_iter().map(word).collect()
+}
+
 /// Returns the host name and port in a word, if the word means no known peer.
 pub(super) fn host_meant(word: &str, directory: &dyn Directory) -> Option<HostAddr> {
     let host = word.parse().ok()?;

@@ -118,11 +118,12 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::Unproven { .. }
         | Event::Pinned { .. }
         | Event::PeerRequest(_)
-        | Event::OnNetwork(_)
+        | Event::OnNetwork { .. }
         | Event::RefusedStranger(_)
         | Event::MoreRequests(_)
         | Event::TakesName(..)
         | Event::Misled { .. }
+        | Event::WrongAnnouncement { .. }
         | Event::TurnedAway(..)
         | Event::AcceptsAgain(_)
         | Event::Decided(_)

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use p2p_chat::core::{MAX_PEERS, Output, PeerOrigin, PlainRequest, PresenceStatus};
+use p2p_chat::core::{MAX_PEERS, Output, PeerOrigin, PlainRequest};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::message::{Form, Outgoing};
 
@@ -85,7 +85,7 @@ impl World {
         let addrs: BTreeSet<PeerAddr> = rows.iter().filter_map(|row| row.addr).collect();
         assert_eq!(addrs.len(), rows.len(), "two rows with one address");
         assert!(rows.len() <= MAX_PEERS);
-        assert_eq!(self.state.here(), rows.iter().filter(|row| row.state != PresenceStatus::Offline).count());
+        assert_eq!(self.state.here(), rows.iter().filter(|row| row.counts_as_online()).count());
         for row in &rows {
             assert!(
                 !row.addr.is_some_and(|addr| self.state.book().is_own(addr)),

@@ -77,9 +77,12 @@ impl Peers {
         self.in_order().filter(|peer| peer.is_online()).map(|peer| peer.id).collect()
     }
 
-    /// Returns how many peers are online, without the addresses in `claimed`.
+    /// Returns how many peers are online for the user, without the addresses in `claimed`, as the
+    /// peer list counts them.
     pub(in crate::core) fn online(&self, claimed: &HashSet<PeerAddr>) -> usize {
-        self.rows.values().filter(|peer| peer.is_there() && peer.is_distinct(claimed)).count()
+        let is_online =
+            |peer: &&Peer| peer.is_there_for_user() && peer.status() != PresenceStatus::Unreachable;
+        self.rows.values().filter(|peer| is_online(peer) && peer.is_distinct(claimed)).count()
     }
 
     /// Returns how many peers the user configured, and how many of them are online.

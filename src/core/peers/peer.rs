@@ -101,9 +101,14 @@ impl Peer {
         self.status() != PresenceStatus::Offline
     }
 
-    /// Whether it is online for the user: a peer that refuses our messages is not.
+    /// Whether it is online and does not refuse our messages. They may wait for it to accept us.
     pub(super) fn is_there(&self) -> bool {
         self.is_online() && self.turned_away != Some(ByeReason::NotAccepted)
+    }
+
+    /// Whether it is online for the user: a peer that has not accepted us is not.
+    pub(super) fn is_there_for_user(&self) -> bool {
+        self.is_there() && self.turned_away != Some(ByeReason::NotDecided)
     }
 
     /// What the user is shown of its presence.

@@ -52,6 +52,12 @@ pub struct Row {
 }
 
 impl Row {
+    /// Whether the peer counts as online. One that refuses us or has not accepted us yet does not.
+    pub fn counts_as_online(&self) -> bool {
+        matches!(self.state, PresenceStatus::Connected | PresenceStatus::Online)
+            && !matches!(self.refuses, Some(ByeReason::NotAccepted | ByeReason::NotDecided))
+    }
+
     pub(super) fn of(peer: &Peer, now: Time) -> Self {
         Self {
             number: peer.number,

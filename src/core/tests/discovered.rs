@@ -39,6 +39,19 @@ impl Story {
         rows.iter().find(|row| row.id == Recipient::key(key(n))).map(|row| row.origin)
     }
 
+    /// How many strangers on the network the user was told about by name, how many were only
+    /// counted, and how many lines that takes.
+    fn told_of_network(&mut self) -> (usize, usize, usize) {
+        let (mut named, mut counted, mut lines) = (0, 0, 0);
+        for event in self.told() {
+            let Event::OnNetwork { first, more } = event else { panic!("{event:?}") };
+            named += first.len();
+            counted += more;
+            lines += if more == 0 { first.len() } else { 1 };
+        }
+        (named, counted, lines)
+    }
+
     /// The ports that are dialed.
     fn dialed(&self) -> Vec<u16> {
         self.session_requests.iter().map(|request| request.addrs[0].port()).collect()
@@ -154,7 +167,8 @@ fn cautious_policies_tell_once_and_dial_nobody() {
         assert_eq!(story.told(), [], "it may dial us");
         story.later(TELL_AFTER);
         let told = story.told();
-        let [Event::OnNetwork(who)] = &told[..] else { panic!("{told:?}") };
+        let [Event::OnNetwork { first, more: 0 }] = &told[..] else { panic!("{told:?}") };
+        let [who] = &first[..] else { panic!("{first:?}") };
         assert_eq!((who.id, who.addr), (Recipient::key(key(BOBS)), Some(at(BOB_AT))));
         assert_eq!(who.name, Some(PeerName::new("Bob")));
         story.loses(BOBS);
@@ -234,6 +248,27 @@ fn connecting_to_an_impostor_is_a_key_change() {
 }
 
 #[test]
+fn wrong_key_at_announced_address_blames_the_announcement() {
+    for is_bobs in [false, true] {
+        let mut story = open();
+        story.knows_bob(BOB_AT);
+        story.does(Command::SetPolicy(Policy::Ask));
+        story.discovers(Found { name: Some(PeerName::new("Zoe")), ..found(9, 6_666) });
+        story.told();
+        story.does(Command::Connect(Target::These(vec![Recipient::key(key(9))])));
+        let proven = if is_bobs { BOBS } else { 8 };
+        story.session_requests.retain(|request| request.expect == Some(key(9)));
+        story.request_ends(None, RequestEnd::WrongKey(key(proven)));
+        let told = story.told();
+        let [Event::WrongAnnouncement { who, addr, by }, Event::Done { .. }, ..] = &told[..] else {
+            panic!("{told:?}")
+        };
+        assert_eq!((who.name.clone(), *addr), (Some(PeerName::new("Zoe")), at(6_666)));
+        assert_eq!(by.as_ref().map(|by| by.id), is_bobs.then(|| key(BOBS).into()));
+    }
+}
+
+#[test]
 fn undecided_peer_gets_one_line() {
     for reason in [ByeReason::NotDecided, ByeReason::NotAccepted] {
         let mut story = open();
@@ -261,19 +296,44 @@ fn undecided_peer_gets_one_line() {
 
 #[test]
 fn announced_contact_is_dialed_ever_more_rarely() {
-    let mut story = open();
-    story.knows_bob(BOB_AT);
-    story.bob_leaves();
-    let mut dialed = 0;
-    for n in 0..100 {
-        story.discovers(found(BOBS, 6_000 + n));
-        while !story.session_requests.is_empty() {
-            let request = story.request_ends(None, RequestEnd::NoSession);
-            dialed += usize::from(request.addrs[0].port() >= 6_000);
+    for is_removed in [false, true] {
+        let mut story = open();
+        story.knows_bob(BOB_AT);
+        story.bob_leaves();
+        let mut dialed = 0;
+        for n in 0..100 {
+            story.discovers(found(BOBS, 6_000 + n));
+            while !story.session_requests.is_empty() {
+                let request = story.request_ends(None, RequestEnd::NoSession);
+                dialed += usize::from(request.addrs[0].port() >= 6_000);
+            }
+            if is_removed {
+                story.loses(BOBS);
+            }
+            story.later(seconds(1));
         }
+        assert!((6..=8).contains(&dialed), "{dialed}");
+        // There is no announcement for a while, and the next one is dialed at once.
+        story.loses(BOBS);
+        story.later(seconds(180));
+        story.session_requests.clear();
+        story.discovers(found(BOBS, 7_000));
+        assert_eq!(story.dialed(), [7_000]);
+        story.request_ends(None, RequestEnd::NoSession);
+        story.discovers(found(BOBS, 7_001));
         story.later(seconds(1));
+        assert!(story.dialed().contains(&7_001), "{:?}", story.dialed());
     }
-    assert!((6..=8).contains(&dialed), "{dialed}");
+}
+
+#[test]
+fn removed_announcement_is_not_dialed_again() {
+    let mut story = open();
+    story.discovers(found(BOBS, BOB_AT));
+    story.loses(BOBS);
+    story.request_ends(None, RequestEnd::Unreachable(SendError::TimedOut));
+    story.later(seconds(600));
+    assert_eq!((story.dialed(), story.state.book().discovered_strangers()), (vec![], Vec::new()));
 }
 
 #[test]
@@ -293,7 +353,7 @@ fn stranger_is_dialed_once_it_becomes_a_contact() {
     story.discovers(found(BOBS, BOB_AT));
     story.later(TELL_AFTER);
     let told = story.told();
-    assert!(story.dialed().is_empty() && matches!(told[..], [Event::OnNetwork(_)]), "{told:?}");
+    assert!(story.dialed().is_empty() && matches!(told[..], [Event::OnNetwork { .. }]), "{told:?}");
     let contact = ContactRecord {
         id: crate::model::peer_id::PeerId::Key(key(BOBS)),
         name: None,
@@ -397,5 +457,67 @@ fn table_of_announcements_is_bounded() {
     }
     assert_eq!(story.state.book().discovered_strangers().len(), MAX_PEERS - MAX_CONTACTS);
     story.later(TELL_AFTER);
-    assert_eq!(story.told().len(), 64);
+    assert_eq!(story.told_of_network(), (3, MAX_PEERS - MAX_CONTACTS - 3, 1));
+}
+
+#[test]
+fn newcomer_after_a_burst_is_named() {
+    for policy in [Policy::Ask, Policy::Strict] {
+        let mut story = discovering(policy, DiscoveryMode::On);
+        // Key 100 is Alice's.
+        for n in 101..=250 {
+            story.discovers(found(n, 6_000 + u16::from(n)));
+            story.later(Duration::from_millis(10));
+        }
+        story.later(seconds(60));
+        let (named, counted, lines) = story.told_of_network();
+        assert_eq!(named + counted, 150);
+        assert!(lines <= 5, "{lines}");
+        story.discovers(found(BOBS, BOB_AT));
+        story.later(TELL_AFTER);
+        let told = story.told();
+        let [Event::OnNetwork { first, more: 0 }] = &told[..] else { panic!("{told:?}") };
+        assert_eq!(first[0].id, Recipient::key(key(BOBS)));
+    }
+}
+
+#[test]
+fn endless_announcements_print_ever_fewer_lines() {
+    let mut story = discovering(Policy::Ask, DiscoveryMode::On);
+    for n in 0..3_600_u32 {
+        let mut bytes = [7; 32];
+        bytes[..4].copy_from_slice(&n.to_be_bytes());
+        story.discovers(Found { key: PublicKey::new(bytes), ..found(BOBS, BOB_AT) });
+        story.later(seconds(1));
+    }
+    let (named, counted, lines) = story.told_of_network();
+    assert!(named + counted > 3_500, "{named} + {counted}");
+    assert!((60..=75).contains(&lines), "{lines}");
+}
+
+#[test]
+fn nameless_announcements_of_one_address_are_told_once() {
+    let mut story = discovering(Policy::Ask, DiscoveryMode::On);
+    for n in 1..=9 {
+        story.discovers(Found { name: None, ..found(n, BOB_AT) });
+    }
+    story.discovers(Found { name: None, ..found(11, 5_002) });
+    story.later(TELL_AFTER);
+    assert_eq!(story.told_of_network(), (2, 0, 2));
+    story.discovers(Found { name: None, ..found(12, BOB_AT) });
+    story.later(seconds(60));
+    assert_eq!(story.told_of_network(), (0, 0, 0));
+}
+
+#[test]
+fn stranger_is_not_told_again_on_another_network() {
+    let mut story = discovering(Policy::Ask, DiscoveryMode::On);
+    story.discovers(found(BOBS, BOB_AT));
+    story.later(TELL_AFTER);
+    assert_eq!(story.told_of_network(), (1, 0, 1));
+    story.state.set_discovery_mode(DiscoveryMode::On);
+    assert_eq!(story.state.book().discovered_strangers(), Vec::new());
+    story.discovers(found(BOBS, 5_003));
+    story.later(TELL_AFTER);
+    assert_eq!(story.told_of_network(), (0, 0, 0));
 }

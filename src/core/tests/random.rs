@@ -149,7 +149,7 @@ impl World {
         let rows = self.story.state.rows(now);
         let addrs: HashSet<_> = rows.iter().map(|row| row.addr).collect();
         prop_assert_eq!(addrs.len(), rows.len(), "two rows of one address");
-        let there = rows.iter().filter(|row| row.state != PresenceStatus::Offline).count();
+        let there = rows.iter().filter(|row| row.counts_as_online()).count();
         prop_assert_eq!(self.story.state.here(), there);
         for row in &rows {
             let addr = row.addr.unwrap();

@@ -347,6 +347,21 @@ fn refusing_peer_is_not_counted_until_it_accepts() {
     assert_eq!(story.state.here(), 1);
 }
 
+#[test]
+fn undecided_peer_is_not_counted_until_it_accepts() {
+    let mut story = Story::new();
+    story.does(Command::Connect(these(5001)));
+    story.promises(BOBS);
+    let proven = Met { key: key(BOBS), hello: None };
+    story.request_ends(Some(proven), RequestEnd::Bye(ByeReason::NotDecided));
+    assert_eq!((story.state(5001), story.state.here()), (Some(PresenceStatus::Connected), 0));
+    story.dials_in(BOBS, "Bob", 5001).expect("welcome");
+    while !story.session_requests.is_empty() {
+        story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    }
+    assert_eq!(story.state.here(), 1);
+}
+
 /// Bob refuses the oldest request under way before he says hello.
 fn bob_refuses(story: &mut Story) {
     let proven = Met { key: key(BOBS), hello: None };

@@ -71,16 +71,21 @@ impl Visible {
 /// The beginning of what `/discover` prints if no one can discover us.
 const NOT_VISIBLE: &str = "No peer on the local network can discover you";
 
-/// Returns who can discover us, and how to change it if that can be changed.
+/// Returns who can discover us and who is connected, and how to change it if that can be changed.
 pub(super) fn who_discovers(visible: Option<&Visible>, node: &Node, with_hint: bool) -> String {
     let (words, changes) = match visible {
         Some(visible @ Visible::At(_)) => (visible.words().to_owned(), Some("on, contacts or off")),
         Some(visible) => (visible.words().to_owned(), None),
-        None if node.discovery_mode() == DiscoveryMode::Off => (NOT_VISIBLE.into(), Some("on")),
+        None if node.discovery_mode() == DiscoveryMode::Off => {
+            (format!("{NOT_VISIBLE}, and you discover none"), Some("on"))
+        }
         None => (format!("{NOT_VISIBLE}: p2p-chat listens at {} only", node.addr().ip()), None),
     };
+    let is_limited =
+        matches!(visible, Some(Visible::At(_))) && node.discovery_mode() == DiscoveryMode::Contacts;
+    let only = if is_limited { " Only contacts are connected automatically." } else { "" };
     let hint = changes.filter(|_| with_hint).map(|modes| format!(" /discover {modes} changes it."));
-    format!("{words}.{}", hint.unwrap_or_default())
+    format!("{words}.{only}{}", hint.unwrap_or_default())
 }
 
 /// Returns the first lines: the name and the addresses for others, and the menu. On a terminal they

@@ -22,7 +22,7 @@ pub(super) static CONNECT: Spec = Spec {
     short: "connect to a peer, or to all known peers",
     long: "WHOM may be an ip:port that is not in the list yet. Without WHOM, p2p-chat asks.",
     row: Some((&["/connect", "/disconnect"], "connect to or disconnect from a peer, or all")),
-    completes: Argument::Peers(""),
+    completes: Argument::Connect,
     read: |menu, typed| menu.with_peer(AskKind::Connect, typed),
     ..COMMAND
 };

@@ -40,14 +40,7 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             vec![voice.about(who, voice.present(who), pinned(who, *key, *is_online, voice))]
         }
         Event::PeerRequest(request) => lines_of_request(request, &[], voice),
-        Event::OnNetwork(who) => {
-            // A peer without a name is known by its address.
-            let word = match who.name {
-                Some(_) => voice.word_for(who),
-                None => place(who.id, who.addr),
-            };
-            vec![voice.about(who, word.clone(), format!(" is on this network: /connect {word}"))]
-        }
+        Event::OnNetwork { first, more } => on_network(first, *more, voice),
         Event::RefusedStranger(met) => vec![voice.notice(refused_words(met, false, voice.labels))],
         Event::MoreRequests(count) => {
             vec![voice.warning(format!("{} /requests lists them.", no_room(*count)))]
@@ -63,6 +56,13 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         }
         Event::Misled { who: Some(who), addr, proven, .. } => other_key(who, *addr, *proven, voice),
         Event::Misled { who: None, addr, promised, proven, .. } => misled(*addr, *promised, *proven, voice),
+        Event::WrongAnnouncement { who, addr, by } => {
+            let by = by.as_ref().map_or_else(|| "another key".to_owned(), |by| voice.word_for(by));
+            let who = voice.word_for(who);
+            vec![voice.notice(format!(
+                "{addr} is not {who}: {by} answers there. The announcement of {who} was wrong or forged."
+            ))]
+        }
         Event::TurnedAway(who, reason, pinned) => {
             let key = |key: PublicKey| if voice.full { key.grouped().to_string() } else { key.short() };
             let new = pinned.map_or(String::new(), |pinned| format!(" (new, key {})", key(pinned)));
@@ -104,6 +104,25 @@ fn unproven(from: &PeerInfo, source: Source, text: &Text, cut: bool, voice: &Voi
 /// Returns whether two names look the same to a reader.
 fn is_same(one: &PeerName, other: &PeerName) -> bool {
     folded(one.as_str()) == folded(other.as_str())
+}
+
+/// Returns the lines about strangers on the local network, of whom `more` are not named.
+fn on_network(first: &[PeerInfo], more: usize, voice: &Voice<'_>) -> Vec<Line> {
+    // A peer without a name is known by its address.
+    let word = |who: &PeerInfo| match who.name {
+        Some(_) => voice.word_for(who),
+        None => place(who.id, who.addr),
+    };
+    if more == 0 {
+        let line = |who| {
+            let word = word(who);
+            voice.about(who, word.clone(), format!(" is on this network: /connect {word}"))
+        };
+        return first.iter().map(line).collect();
+    }
+    let named = first.iter().map(word).collect::<Vec<String>>().join(", ");
+    let how = if voice.rows { "Tab after /connect lists them." } else { "/connect NAME connects to one." };
+    vec![voice.notice(format!("{named} and {more} more are on this network. {how}"))]
 }
 
 /// Returns what is said of a peer with a new key. A pipe has the whole key.

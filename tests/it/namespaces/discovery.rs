@@ -43,11 +43,20 @@ fn network_with_switch<const N: usize>(lab: &mut Lab, names: [&str; N]) -> Optio
 
 /// Announces a key at an address, neither of which has to be the announcer's.
 fn announces(machine: &Machine, key: &str, ip: &str) -> ServiceDaemon {
-    let txt = [("txtvers", "1"), ("k", key), ("n", "Bob")];
-    let info = ServiceInfo::new(SERVICE, &key[..16], "forged.local.", ip, PORT, &txt[..]).expect("valid");
+    announces_all(machine, &[(key.to_owned(), "Bob".to_owned())], ip)
+}
+
+/// The same with several keys, each with a name.
+fn announces_all(machine: &Machine, forged: &[(String, String)], ip: &str) -> ServiceDaemon {
     machine.inside(|| {
         let daemon = ServiceDaemon::new().expect("it starts");
-        daemon.register(info).expect("it registers");
+        for (key, name) in forged {
+            let txt = [("txtvers", "1"), ("k", key), ("n", name)];
+            let info = ServiceInfo::new(SERVICE, &key[..16], "forged.local.", ip, PORT, &txt[..]);
+            let info = info.expect("valid");
+            // Its queue may be full for a moment.
+            until(SOON, "it registers", || daemon.register(info.clone()).is_ok());
+        }
         daemon
     })
 }
@@ -109,8 +118,12 @@ fn only_contacts_are_found_at_new_ports() {
     bob.crashes();
     alice.crashes();
     let eve = peer(&eves, "Eve", "on").start();
-    let alice = run(&hers, "Alice", 5001, "contacts").start();
+    let mut alice = run(&hers, "Alice", 5001, "contacts").start();
     alice.has_seen("Visible to your contacts on 10.83.0.0/24 (/discover off hides you)");
+    alice.types(&["/discover"]);
+    alice.sees(
+        "Visible to your contacts on 10.83.0.0/24. Only contacts are connected automatically. /discover",
+    );
     let bob = run(&his, "Bob", 5002, "contacts").start();
     alice.has_seen("* Bob (10.83.0.2:5002) is online");
     bob.has_seen("* Alice (10.83.0.1:5001) is online");
@@ -388,6 +401,25 @@ fn forged_announcement_does_not_hide_the_peer() {
 }
 
 #[test]
+fn burst_of_announcements_takes_a_few_lines() {
+    let Some(mut lab) = Lab::new() else { return };
+    let Some([hers, his, eves]) = network(&mut lab, ["hers", "his", "eves"]) else { return };
+    let alice = peer(&hers, "Alice", "on").arg("--policy").arg("ask").start();
+    let chars = || "abcdefghijklm".chars();
+    let keys = chars().flat_map(|one| chars().map(move |other| format!("{one}{other}{}aq", "ae".repeat(24))));
+    let forged: Vec<(String, String)> = keys.take(150).zip((0..).map(|n| format!("Spam{n}"))).collect();
+    let _forged = announces_all(&eves, &forged, "10.83.0.3");
+    alice.has_seen_line("the sum", |line| line.contains(" more are on this network. /connect NAME"));
+    let _bob = peer(&his, "Bob", "on").arg("--policy").arg("ask").start();
+    // His line waits for a minute at most.
+    let in_time = 2 * Duration::from_secs(60);
+    assert!(alice.sees_in_time("* Bob is on this network: /connect Bob", in_time), "{:#?}", alice.printed());
+    let printed = alice.printed();
+    let lines = printed.iter().filter(|line| line.contains(" on this network")).count();
+    assert!(lines <= 12, "{printed:#?}");
+}
+
+#[test]
 fn docker_bridges_are_neither_announced_nor_dialed() {
     let Some(mut lab) = Lab::new() else { return };
     let Some([hers, his]) = network(&mut lab, ["hers", "his"]) else { return };
@@ -437,7 +469,9 @@ fn hidden_peers_send_no_multicast() {
     let Some(mut lab) = Lab::new() else { return };
     let Some([hers, his]) = network(&mut lab, ["hers", "his"]) else { return };
     his.counts("udp dport 5353");
-    let off = peer(&hers, "Alice", "off").start();
+    let mut off = peer(&hers, "Alice", "off").start();
+    off.types(&["/discover off"]);
+    off.sees("No peer on the local network can discover you, and you discover none.");
     let mut local = Peer::named("Carol").under(&["ip", "netns", "exec", hers.name()]);
     local = local.arg("--bind").arg("127.0.0.1").env("P2P_CHAT_DISCOVER", "on");
     let mut local = local.start();

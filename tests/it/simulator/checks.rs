@@ -78,7 +78,7 @@ impl World {
     pub(super) fn check_table(&self, pid: Pid) {
         let ours = self.ours(pid);
         let rows = self.rows(pid);
-        let is_there = |row: &&Row| row.state != PresenceStatus::Offline;
+        let is_there = |row: &&Row| row.counts_as_online();
         // An address that a key claims counts once while the claim is checked.
         let claims = |addr| rows.iter().any(|row| row.id.public_key().is_some() && row.addr == addr);
         let is_claimed = |row: &&Row| matches!(row.id, Recipient::Address(_)) && claims(row.addr);

@@ -54,12 +54,28 @@ fn offline_contact_wins_over_longer_stranger() {
     assert_eq!(meant("bobby", &people), key_of(2));
 }
 
+/// A stranger on the local network that is announced at 192.0.2.7.
+fn discovered(byte: u8, name: Option<&str>) -> PeerInfo {
+    let (id, addr) = (key(byte).into(), "192.0.2.7:5000".parse().ok());
+    PeerInfo { id, name: name.map(PeerName::new), addr, claimed: None, verification: Verification::Unknown }
+}
+
 #[test]
 fn discovered_stranger_is_not_connected_yet() {
-    let (id, name, verification) = (key(7).into(), Some(PeerName::new("Abe")), Verification::Unknown);
-    let abe = PeerInfo { id, name, addr: None, claimed: None, verification };
-    let people = People { discovered: vec![abe], ..known(Vec::new(), Vec::new()) };
+    let people = People { discovered: vec![discovered(7, Some("Abe"))], ..known(Vec::new(), Vec::new()) };
     assert_eq!(refusal("abe", &people), "Abe is not connected yet: /connect abe");
+}
+
+#[test]
+fn connect_completes_discovered_strangers() {
+    let discovered = vec![discovered(7, Some("Abe")), discovered(8, None)];
+    let people = People { discovered, ..known(Vec::new(), Vec::new()) };
+    let completed = |typed: &str| complete(typed, typed.len(), Place::Line, &people).replace;
+    let (_, word) = completed("/connect ab").expect("it is completed");
+    let found = find_to_connect(&word, &people).expect("it names the stranger");
+    assert!(matches!(found, Named::Exactly(chosen) if chosen.peer() == Some(key(7).into())), "{word}");
+    assert_eq!(completed("/connect 192").map(|(_, word)| word).as_deref(), Some("192.0.2.7:5000"));
+    assert_eq!(completed("/mute ab"), None);
 }
 
 #[test]

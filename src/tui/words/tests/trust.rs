@@ -355,6 +355,28 @@ fn broken_promise_shows_both_keys() {
 }
 
 #[test]
+fn strangers_on_the_network_are_named_or_counted() {
+    let found = |n, name: Option<&str>| PeerInfo {
+        id: key(n).into(),
+        name: name.map(PeerName::new),
+        verification: Verification::Unknown,
+        ..bob()
+    };
+    let first = vec![found(1, Some("Ann")), found(2, None)];
+    let event = Event::OnNetwork { first: first.clone(), more: 0 };
+    assert_eq!(
+        told_in(&event, false),
+        "\
+[14:03:07] * Ann·aeaq is on this network: /connect Ann·aeaq
+[14:03:07] * 127.0.0.1:5001 is on this network: /connect 127.0.0.1:5001"
+    );
+    let event = Event::OnNetwork { first, more: 148 };
+    let words = "[14:03:07] * Ann·aeaq, 127.0.0.1:5001 and 148 more are on this network.";
+    assert_eq!(told_in(&event, false), format!("{words} Tab after /connect lists them."));
+    assert_eq!(told(&event), format!("{words} /connect NAME connects to one."));
+}
+
+#[test]
 fn keys_and_requests_are_listed() {
     let blocked = Pin { blocked: true, name: None, addrs: Vec::new(), ..pin("", 1) };
     let lines: Vec<String> =
@@ -397,6 +419,20 @@ fn contact_at_anothers_address_is_named_once() {
     assert!(line.contains("* Eve") && line.ends_with(", is at 127.0.0.1:5001 now."), "{line}");
     let event = Event::AcceptsAgain(secure_bob());
     assert!(told(&event).ends_with(" accepts messages from you now."), "{}", told(&event));
+}
+
+#[test]
+fn wrong_announcement_is_called_wrong_or_forged() {
+    let zoe = PeerInfo { name: Some(PeerName::new("Zoe")), id: key(9).into(), ..secure_bob() };
+    let addr = bob().addr.unwrap();
+    let event = Event::WrongAnnouncement { who: zoe.clone(), addr, by: None };
+    assert_eq!(
+        told(&event),
+        "[14:03:07] * 127.0.0.1:5001 is not Zoe·beeq: another key answers there. \
+         The announcement of Zoe·beeq was wrong or forged."
+    );
+    let event = Event::WrongAnnouncement { who: zoe, addr, by: Some(Box::new(bob())) };
+    assert!(told(&event).contains(" is not Zoe·beeq: Bob answers there. "), "{}", told(&event));
 }
 
 #[test]
