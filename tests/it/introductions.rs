@@ -64,8 +64,8 @@ fn introduced_contacts_who_both_accept_meet() {
     alice.sees("Bob accepted the introduction; Carol gets their contact card.");
     assert!(!contacts(&data[2], "carol").contains(&bob.key()), "she has not accepted");
     carol.types(&["/accept bob"]);
-    carol.sees("Added Bob");
-    bob.sees("Added Carol");
+    carol.sees("Added Bob to your contacts, introduced by Alice. Compare keys with /verify Bob.");
+    bob.sees("Added Carol to your contacts, introduced by Alice. Compare keys with /verify Carol.");
     bob.types(&["@carol we are introduced"]);
     carol.sees(": we are introduced");
     for (data, profile, other) in [(&data[1], "bob", &carol), (&data[2], "carol", &bob)] {
@@ -91,8 +91,8 @@ fn introduction_survives_a_restart_of_each_peer() {
     let mut carol = restarted(carol, &data[2]);
     carol.sees(&introduces(&bob));
     carol.types(&["/accept bob"]);
-    carol.sees("Added Bob");
-    bob.sees("Added Carol");
+    carol.sees("Added Bob to your contacts, introduced by Alice.");
+    bob.sees("Added Carol to your contacts, introduced by Alice.");
 }
 
 #[test]

@@ -36,8 +36,9 @@ const BEGINNING: usize = 8;
 pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
     match event {
         Event::Unproven { from, source, text, cut } => unproven(from, *source, text, *cut, voice),
-        Event::Pinned { who, key, is_online } => {
-            vec![voice.about(who, voice.present(who), pinned(who, *key, *is_online, voice))]
+        Event::Pinned { who, key, is_online, is_contact } => {
+            let words = pinned(who, *key, *is_online, *is_contact, voice);
+            vec![voice.about(who, voice.present(who), words)]
         }
         Event::PeerRequest(request) => lines_of_request(request, &[], voice),
         Event::OnNetwork(who) => {
@@ -106,13 +107,15 @@ fn is_same(one: &PeerName, other: &PeerName) -> bool {
     folded(one.as_str()) == folded(other.as_str())
 }
 
-/// Returns what is said of a peer with a new key. A pipe has the whole key.
-fn pinned(who: &PeerInfo, key: PublicKey, is_online: bool, voice: &Voice<'_>) -> String {
+/// Returns what is said of a peer with a new key. A pipe shows what scripts know, with the whole
+/// key.
+fn pinned(who: &PeerInfo, key: PublicKey, is_online: bool, is_contact: bool, voice: &Voice<'_>) -> String {
     let state = if is_online { "is online" } else { "now uses encryption" };
     if voice.full {
         return format!(" {state} (new, key {})", key.grouped());
     }
-    format!(" {state} (new, key {}; compare with /verify {})", key.short(), voice.word_for(who))
+    let new = if is_contact { "new contact" } else { "new" };
+    format!(" {state} ({new}, key {}; compare with /verify {})", key.short(), voice.word_for(who))
 }
 
 /// Returns the lines about a request. Those about a key change have the old keys, the new key, and
@@ -326,11 +329,11 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
     match decision {
         Decision::Trusted(pin, As::NewKeyOf(_)) => {
             let label = label_of_pin(pin);
-            format!("{label} has a new key, not verified. Compare keys with /verify {label}.")
+            format!("{label} has a new key, not verified. {}", compare_keys(&label))
         }
         Decision::Trusted(pin, As::Another) => {
             let label = label_of_pin(pin);
-            format!("Added {label} to your contacts. Compare keys with /verify {label}.")
+            format!("Added {label} to your contacts. {}", compare_keys(&label))
         }
         Decision::Blocked(pin) => {
             let key = beginning(pin.key);
@@ -344,7 +347,7 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
         }
         Decision::Unblocked(pin) => {
             let label = label_of_pin(pin);
-            format!("Unblocked {label} (not verified). Compare keys with /verify {label}.")
+            format!("Unblocked {label} (not verified). {}", compare_keys(&label))
         }
         Decision::BlockedLegacy(who) => {
             let (label, at) = (label_of(who, voice), place(who.id, who.addr));
@@ -371,7 +374,16 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
             };
             format!("{done}. Messages stay in the history.")
         }
-        Decision::Added(who, true) => format!("Added {} to your contacts.", label_of(who, voice)),
+        Decision::Added(who, true) => {
+            let label = label_of(who, voice);
+            let is_comparable = who.id.public_key().is_some() && who.verification != Verification::Verified;
+            let hint = if is_comparable { format!(" {}", compare_keys(&label)) } else { String::new() };
+            format!("Added {label} to your contacts.{hint}")
+        }
+        Decision::AddedIntroduced { who, by } => {
+            let (label, by) = (label_of(who, voice), label_of(by, voice));
+            format!("Added {label} to your contacts, introduced by {by}. {}", compare_keys(&label))
+        }
         Decision::Added(who, false) => format!("Updated the contact {}.", label_of(who, voice)),
         Decision::Verified(pin) => {
             let sign = if voice.has_signs() { format!(" {VERIFIED}") } else { ".".to_owned() };
@@ -390,6 +402,11 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
         }
         Decision::Policy(policy) => policy_words(*policy).to_owned(),
     }
+}
+
+/// Returns the sentence that tells the user how to verify a peer.
+fn compare_keys(label: &str) -> String {
+    format!("Compare keys with /verify {label}.")
 }
 
 /// Returns what a policy does with strangers.

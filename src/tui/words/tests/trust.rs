@@ -203,15 +203,22 @@ fn everything_else_about_keys_is_one_clear_sentence() {
     let source = "192.0.2.66".parse().unwrap();
     let one = Source::from(Ipv4Addr::new(127, 0, 0, 9));
     let addr: PeerAddr = "127.0.0.1:5009".parse().unwrap();
+    let keyed = || PeerInfo { id: key(1).into(), ..secure_bob() };
+    let verified = PeerInfo { verification: Verification::Verified, ..keyed() };
+    let introducer = PeerInfo { id: key(3).into(), name: Some(carol.clone()), ..secure_bob() };
     let nameless = PeerInfo { id: addr.into(), name: None, addr: Some(addr), ..bob() };
     for (event, expected) in [
         (
-            Event::Pinned { who: secure_bob(), key: key(1), is_online: true },
+            Event::Pinned { who: secure_bob(), key: key(1), is_online: true, is_contact: false },
             "[14:03:07] * Bob is online (new, key aeaq caib; compare with /verify Bob)",
         ),
         (
-            Event::Pinned { who: secure_bob(), key: key(1), is_online: false },
+            Event::Pinned { who: secure_bob(), key: key(1), is_online: false, is_contact: false },
             "[14:03:07] * Bob now uses encryption (new, key aeaq caib; compare with /verify Bob)",
+        ),
+        (
+            Event::Pinned { who: secure_bob(), key: key(1), is_online: true, is_contact: true },
+            "[14:03:07] * Bob is online (new contact, key aeaq caib; compare with /verify Bob)",
         ),
         (
             Event::MoreRequests(1),
@@ -284,6 +291,15 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         ),
         (Event::Decided(Decision::Added(bob(), true)), "Added Bob to your contacts."),
         (
+            Event::Decided(Decision::Added(keyed(), true)),
+            "Added Bob to your contacts. Compare keys with /verify Bob.",
+        ),
+        (Event::Decided(Decision::Added(verified, true)), "Added Bob to your contacts."),
+        (
+            Event::Decided(Decision::AddedIntroduced { who: keyed(), by: introducer }),
+            "Added Bob to your contacts, introduced by Carol. Compare keys with /verify Bob.",
+        ),
+        (
             Event::Decided(Decision::Unblocked(pin("Bob", 2))),
             "Unblocked Bob (not verified). Compare keys with /verify Bob.",
         ),
@@ -335,7 +351,7 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         assert_eq!(told_in(&event, false), expected);
     }
     assert_eq!(
-        told(&Event::Pinned { who: secure_bob(), key: key(1), is_online: true }),
+        told(&Event::Pinned { who: secure_bob(), key: key(1), is_online: true, is_contact: false }),
         "[14:03:07] * Bob (127.0.0.1:5001) is online \
          (new, key aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq)"
     );
