@@ -77,8 +77,9 @@ impl State {
         self.nothing_to_wait_for()
     }
 
-    /// Handles part of an introduction. Only contacts may introduce. The caller has checked the
-    /// signature of a card. `clock` is the time in milliseconds since 1970.
+    /// Handles part of an introduction. Only contacts may introduce; what a stranger sends counts if
+    /// it becomes a contact during the session. The caller has checked the signature of a card.
+    /// `clock` is the time in milliseconds since 1970.
     pub fn introduced(
         &mut self,
         from: PublicKey,
@@ -87,13 +88,31 @@ impl State {
         now: Time,
     ) -> Vec<Output> {
         let date = clock / 1_000;
-        if !self.closed && self.book().is_friend(from) {
-            match part {
-                IntroductionPart::Ask(key, name) => self.receive_introduction(from, key, name, date),
-                IntroductionPart::Card(card) => self.receive_card(from, card, date, now),
-            }
+        match part {
+            _ if self.closed => {}
+            part if !self.book().is_friend(from) => self.introductions.keep_early(from, part, date),
+            IntroductionPart::Ask(key, name) => self.receive_introduction(from, key, name, date),
+            IntroductionPart::Card(card) => self.receive_card(from, card, date, now),
         }
         self.done()
+    }
+
+    /// Shows what peers have introduced before they became contacts.
+    pub(super) fn receive_early_introductions(&mut self) {
+        let mut introductions = std::mem::take(&mut self.introductions);
+        let early = introductions.take_early(|key| self.book().is_friend(key));
+        self.introductions = introductions;
+        let Some((from, parts)) = early else { return };
+        for (part, date) in parts {
+            match part {
+                IntroductionPart::Ask(key, name) => self.receive_introduction(from, key, name, date),
+                // The user has accepted no introduction of a stranger, so the card waits.
+                IntroductionPart::Card(card) => {
+                    self.introductions.card(from, &card, self.trust.me(), date);
+                }
+            }
+        }
+        self.receive_early_introductions();
     }
 
     /// Asks the user about an introduced key. About a contact the user is not asked, and the

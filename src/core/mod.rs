@@ -340,6 +340,7 @@ impl State {
     fn done(&mut self) -> Vec<Output> {
         if self.trust.has_changes() {
             self.prune_introductions();
+            self.receive_early_introductions();
         }
         if self.trust.has_untold_changes() {
             self.tell(Event::ContactsChanged);

@@ -241,6 +241,32 @@ fn offline_contact_is_asked_when_it_is_back() {
 }
 
 #[test]
+fn early_introduction_is_shown_once_its_introducer_is_accepted() {
+    let data = [data(), data(), data()];
+    let [mut alice, mut bob, mut carol] =
+        [("Alice", 0), ("Bob", 1), ("Carol", 2)].map(|(name, at)| started(name, &data[at]).start());
+    become_contacts(&mut alice, &mut bob);
+    alice.says(&carol.addr().to_string(), "hello");
+    carol.sees(": hello");
+    alice.types(&["/introduce bob carol"]);
+    bob.sees(&introduces(&carol));
+    // Bob's card comes early, too.
+    bob.types(&["/accept carol"]);
+    alice.sees("Bob accepted the introduction; Carol gets their contact card.");
+    // What follows is there, so the introduction is.
+    alice.types(&["@carol please accept me"]);
+    carol.sees(": please accept me");
+    carol.types(&["/requests"]);
+    carol.sees("No requests are waiting for your decision.");
+    carol.types(&["/accept alice"]);
+    carol.sees("Added Alice to your contacts.");
+    carol.sees(&introduces(&bob));
+    carol.types(&["/accept bob"]);
+    carol.sees("Added Bob to your contacts, introduced by Alice.");
+    bob.sees("Added Carol to your contacts, introduced by Alice.");
+}
+
+#[test]
 fn damaged_introductions_are_set_aside() {
     let data = data();
     let folder = data.path().join("profiles").join("alice");
