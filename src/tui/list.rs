@@ -498,7 +498,7 @@ No  Name        Address         State      Origin  Last heard  Security
         let addr: PeerAddr = "127.0.0.1:5007".parse().unwrap();
         let (id, name) = (PeerId::Key(PublicKey::new([byte; 32])), Some(PeerName::new("Bob")));
         let met = Meeting { id, name, addr, dialed: true, source: addr.source(), date: 0 };
-        PeerRequest { met, against: against.to_vec(), held: None }
+        PeerRequest { met, against: against.to_vec(), held: None, is_old_key_online: false }
     }
 
     #[test]

@@ -126,13 +126,18 @@ pub(crate) fn lines_of_request(
     pending: &[PeerRequest],
     voice: &Voice<'_>,
 ) -> Vec<Line> {
-    let PeerRequest { met, against, held: _ } = request;
+    let PeerRequest { met, against, held: _, is_old_key_online } = request;
     let (Some(first), PeerId::Key(new)) = (against.first(), met.id) else {
         return vec![message_request(request, pending, voice)];
     };
     let whose = claimed(request, first, voice.labels);
-    let short = format!("WARNING: {whose}'s key has changed.");
-    let headline = format!("{short} This can be a new device or an impostor.");
+    let (short, more) = match is_old_key_online {
+        true => {
+            (format!("WARNING: {whose} is online with the old key"), ", so this is probably someone else")
+        }
+        false => (format!("WARNING: {whose}'s key has changed"), ". This can be a new device or an impostor"),
+    };
+    let (headline, short) = (format!("{short}{more}."), format!("{short}."));
     let mut lines = vec![if voice.full {
         voice.warning(headline)
     } else {
@@ -219,7 +224,8 @@ fn contact_label(request: &PeerRequest, pin: &Pin, labels: &Labels) -> String {
     }
 }
 
-/// Returns the commands for a request among the pending ones, each with what it does.
+/// Returns the commands for a request among the pending ones, each with what it does. The first is
+/// the likeliest.
 fn choices(request: &PeerRequest, pending: &[PeerRequest], labels: &Labels) -> Vec<(String, String)> {
     let id = request.met.id;
     let is_namesake = |other: &PeerRequest| {
@@ -250,7 +256,11 @@ fn choices(request: &PeerRequest, pending: &[PeerRequest], labels: &Labels) -> V
         (format!("/accept {}", or_word(name.clone())), "someone else with this name".to_owned()),
         (format!("/block {}", or_word(name)), "refuse them".to_owned()),
     ];
-    trust.chain(others).collect()
+    let mut choices: Vec<(String, String)> = trust.chain(others).collect();
+    if request.is_old_key_online {
+        choices.reverse();
+    }
+    choices
 }
 
 /// Returns the word that names a peer without its name: the beginning of its key, or its address.
@@ -450,7 +460,7 @@ pub(crate) fn pin_lines(pin: &Pin, labels: &Labels, date: fn(u64) -> String) -> 
 
 /// Returns the line about a request in the peer list: the claimed name, and what to type.
 pub(in crate::tui) fn request_line(request: &PeerRequest, pending: &[PeerRequest], labels: &Labels) -> Line {
-    let PeerRequest { met, against, held: _ } = request;
+    let PeerRequest { met, against, .. } = request;
     let what = match (&against[..], &met.name) {
         ([first, ..], _) => {
             format!("A new key for {} waits for your decision", claimed(request, first, labels))
@@ -490,7 +500,7 @@ pub(in crate::tui) fn request_words(
     pending: &[PeerRequest],
     labels: &Labels,
 ) -> String {
-    let PeerRequest { met, against, held: _ } = request;
+    let PeerRequest { met, against, .. } = request;
     let whose = match (&against[..], &met.name) {
         ([first, ..], _) => format!("a new key for {}", claimed(request, first, labels)),
         ([], Some(name)) if met.id.key().is_some() => format!("{}'s key", stranger(met.id, name, labels)),

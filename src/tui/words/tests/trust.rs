@@ -50,6 +50,7 @@ fn key_change_shows_both_keys_and_three_commands() {
         met: meeting(Some("bob"), "192.0.2.7:5000"),
         against: vec![known],
         held: None,
+        is_old_key_online: false,
     });
     let expected = "\
 ! WARNING: Bob's key has changed. This can be a new device or an impostor.
@@ -64,19 +65,42 @@ fn key_change_shows_both_keys_and_three_commands() {
 }
 
 #[test]
+fn key_of_an_online_contact_is_probably_someone_else() {
+    let event = Event::PeerRequest(PeerRequest {
+        met: meeting(Some("Bob"), "192.0.2.7:5000"),
+        against: vec![pin("Bob", 1)],
+        held: None,
+        is_old_key_online: true,
+    });
+    let expected = "\
+! WARNING: Bob is online with the old key, so this is probably someone else.
+  ! Old: aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq
+  ! New: aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba
+  ! /block Bob   refuse them
+  ! /accept Bob  someone else with this name
+  ! /trust Bob   their new device";
+    assert_eq!(told_in(&event, false), expected);
+    assert!(expected.lines().all(|line| line.chars().count() < 80), "each is one row of a terminal");
+}
+
+#[test]
 fn key_change_of_long_name_has_six_rows() {
     let name = "a-name-of-as-many-columns-as-go";
     let name = &name[..30];
     let known = Pin { verified: Some(5 * DAY), ..pin(name, 1) };
-    let event = Event::PeerRequest(PeerRequest {
+    let request = PeerRequest {
         met: meeting(Some(name), "192.0.2.7:5000"),
         against: vec![known],
         held: None,
-    });
-    let told = told_in(&event, false);
-    assert!(told.starts_with(&format!("! WARNING: {name}'s key has changed.\n")), "{told}");
-    assert_eq!(told.lines().count(), 6, "{told}");
-    assert!(told.lines().all(|line| line.chars().count() < 80), "{told}");
+        is_old_key_online: false,
+    };
+    for (is_old_key_online, words) in [(false, "'s key has changed"), (true, " is online with the old key")] {
+        let request = PeerRequest { is_old_key_online, ..request.clone() };
+        let told = told_in(&Event::PeerRequest(request), false);
+        assert!(told.starts_with(&format!("! WARNING: {name}{words}.\n")), "{told}");
+        assert_eq!(told.lines().count(), 6, "{told}");
+        assert!(told.lines().all(|line| line.chars().count() < 80), "{told}");
+    }
 }
 
 #[test]
@@ -86,6 +110,7 @@ fn key_change_between_namesakes_names_each_by_suffix() {
         met: meeting(Some("Bob"), "192.0.2.9:5000"),
         against,
         held: None,
+        is_old_key_online: false,
     }));
     for line in [
         "[14:03:07] ! WARNING: Bob's key has changed. This can be a new device or an impostor.",
@@ -106,6 +131,7 @@ fn command_shows_key_if_name_is_no_word() {
         met: meeting(Some("Bob B"), "192.0.2.7:5000"),
         against,
         held: None,
+        is_old_key_online: false,
     }));
     assert!(told.contains("  ! /trust aibaeaqc   their new device\n"), "{told}");
 }
@@ -116,6 +142,7 @@ fn message_request_names_both_commands() {
         met: meeting(Some("Zoe"), "192.0.2.7:5000"),
         against: Vec::new(),
         held: None,
+        is_old_key_online: false,
     });
     let expected = "[14:03:07] * Zoe wants to chat, key aiba eaqc. /accept Zoe or /block Zoe.";
     assert_eq!(told_in(&event, false), expected);
@@ -136,7 +163,8 @@ fn request_of_a_legacy_peer_says_unencrypted() {
              /accept 192.0.2.9:5000 or /block 192.0.2.9:5000.",
         ),
     ] {
-        let request = PeerRequest { met: unencrypted(name), against: Vec::new(), held: None };
+        let request =
+            PeerRequest { met: unencrypted(name), against: Vec::new(), held: None, is_old_key_online: false };
         let told = told_in(&Event::PeerRequest(request), false);
         assert_eq!(told, format!("[14:03:07] {expected}"));
     }
@@ -145,8 +173,18 @@ fn request_of_a_legacy_peer_says_unencrypted() {
 #[test]
 fn namesakes_request_is_answered_by_key_or_address() {
     let requests = [
-        PeerRequest { met: meeting(Some("Eve"), "192.0.2.7:5000"), against: Vec::new(), held: None },
-        PeerRequest { met: unencrypted(Some("eve")), against: Vec::new(), held: None },
+        PeerRequest {
+            met: meeting(Some("Eve"), "192.0.2.7:5000"),
+            against: Vec::new(),
+            held: None,
+            is_old_key_online: false,
+        },
+        PeerRequest {
+            met: unencrypted(Some("eve")),
+            against: Vec::new(),
+            held: None,
+            is_old_key_online: false,
+        },
     ];
     let labels = Labels::default();
     let voice = Voice { labels: &labels, full: false, rows: false, is_new: false, late: "", stamp: "", date };
@@ -393,8 +431,12 @@ fn keys_and_requests_are_listed() {
         date,
     };
     assert_eq!(requests_lines(&[], 0, &voice), ["No requests are waiting for your decision.".into()]);
-    let request =
-        PeerRequest { met: meeting(Some("Zoe"), "192.0.2.7:5000"), against: Vec::new(), held: None };
+    let request = PeerRequest {
+        met: meeting(Some("Zoe"), "192.0.2.7:5000"),
+        against: Vec::new(),
+        held: None,
+        is_old_key_online: false,
+    };
     let lines = requests_lines(&[request], 2, &voice);
     assert!(lines[0].to_string().starts_with("* Zoe (192.0.2.7:5000) wants to chat, key aiba eaqc "));
     assert_eq!(
@@ -418,8 +460,12 @@ fn contact_at_anothers_address_is_named_once() {
 #[test]
 fn untrusted_key_has_its_own_sentence() {
     let labels = Labels::default();
-    let request =
-        PeerRequest { met: meeting(Some("Emil"), "192.0.2.7:5000"), against: Vec::new(), held: None };
+    let request = PeerRequest {
+        met: meeting(Some("Emil"), "192.0.2.7:5000"),
+        against: Vec::new(),
+        held: None,
+        is_old_key_online: false,
+    };
     let emil = request.met.id.key().unwrap();
     let namesake = Meeting { id: PeerId::Key(key(8)), ..request.met.clone() };
     let namesakes = [PeerRequest { met: namesake, ..request.clone() }, request.clone()];
