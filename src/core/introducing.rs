@@ -77,8 +77,8 @@ impl State {
         self.nothing_to_wait_for()
     }
 
-    /// Handles part of an introduction. Only contacts may introduce; what a stranger sends counts if
-    /// it becomes a contact during the session. The caller has checked the signature of a card.
+    /// Handles part of an introduction. Only contacts may introduce; what a stranger sends counts
+    /// if it becomes a contact during the session. The caller has checked the signature of a card.
     /// `clock` is the time in milliseconds since 1970.
     pub fn introduced(
         &mut self,
@@ -142,8 +142,8 @@ impl State {
         }
     }
 
-    /// Makes a key that `by` has introduced a contact, and dials it. Changes no existing contact and
-    /// no blocked key.
+    /// Makes a key that `by` has introduced a contact, and dials it. Changes no existing contact
+    /// and no blocked key.
     fn add_introduced(
         &mut self,
         by: PublicKey,

@@ -28,7 +28,8 @@ pub(crate) const MAX_IGNORED: usize = 1_000;
 const MAX_AT_ONCE: usize = MAX_INTRODUCTIONS_A_DAY;
 
 /// The maximum number of parts that are kept of a session whose peer is no contact yet: the
-/// questions and cards of four introductions. With all sessions of strangers, they take about 1 MiB.
+/// questions and cards of four introductions. With all sessions of strangers, they take about
+/// 1 MiB.
 pub(crate) const MAX_EARLY_PARTS: usize = 8;
 
 /// Seconds of a day.
@@ -712,7 +713,7 @@ mod tests {
     }
 
     #[test]
-    fn early_parts_are_bounded_and_end_with_the_session() {
+    fn early_parts_are_bounded_and_end_with_session() {
         let mut all = with_sessions(&[1, 2]);
         let part = |n| IntroductionPart::Ask(key(n), name());
         for n in [10, 10].into_iter().chain(11..30) {

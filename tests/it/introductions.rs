@@ -241,7 +241,7 @@ fn offline_contact_is_asked_when_it_is_back() {
 }
 
 #[test]
-fn early_introduction_is_shown_once_its_introducer_is_accepted() {
+fn early_introduction_is_shown_once_introducer_is_accepted() {
     let data = [data(), data(), data()];
     let [mut alice, mut bob, mut carol] =
         [("Alice", 0), ("Bob", 1), ("Carol", 2)].map(|(name, at)| started(name, &data[at]).start());

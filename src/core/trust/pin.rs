@@ -109,8 +109,7 @@ pub struct PeerRequest {
     pub against: Vec<Pin>,
     /// The first message of a message request, which is shown once the user accepts the peer.
     pub held: Option<HeldMessage>,
-    /// The contacts whose name the key claims are online with their own keys, so the new one is
-    /// probably someone else's.
+    /// The contacts whose name the key claims are online with their own keys.
     pub is_old_key_online: bool,
 }
 

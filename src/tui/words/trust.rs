@@ -131,12 +131,14 @@ pub(crate) fn lines_of_request(
         return vec![message_request(request, pending, voice)];
     };
     let whose = claimed(request, first, voice.labels);
-    let (short, more) = match is_old_key_online {
-        true => {
-            (format!("WARNING: {whose} is online with the old key"), ", so this is probably someone else")
-        }
-        false => (format!("WARNING: {whose}'s key has changed"), ". This can be a new device or an impostor"),
+    // Of a contact that was never verified, the old key may be the impostor's.
+    let is_verified = against.iter().all(|pin| pin.verified.is_some());
+    let (short, more) = match (is_old_key_online, is_verified) {
+        (true, true) => (" is online with the old key", ", so this is probably someone else"),
+        (true, false) => (" is online with the old key", ", so this may be someone else"),
+        (false, _) => ("'s key has changed", ". This can be a new device or an impostor"),
     };
+    let short = format!("WARNING: {whose}{short}");
     let (headline, short) = (format!("{short}{more}."), format!("{short}."));
     let mut lines = vec![if voice.full {
         voice.warning(headline)
