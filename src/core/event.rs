@@ -93,7 +93,7 @@ pub enum Decision {
         /// The new contact.
         who: PeerInfo,
         /// The introducer.
-        by: PeerInfo,
+        by: Box<PeerInfo>,
     },
     /// A key is verified.
     Verified(Pin),
@@ -200,7 +200,7 @@ pub enum Event {
         is_contact: bool,
     },
     /// A peer waits for the user's decision. Until then nothing is sent to it or shown of it.
-    PeerRequest(PeerRequest),
+    PeerRequest(Box<PeerRequest>),
     /// A stranger announces itself on the local network and is not connected automatically. Sent
     /// once for each stranger.
     OnNetwork(PeerInfo),

@@ -169,7 +169,7 @@ impl State {
         let told = match self.set_contact(contact, date, now) {
             Ok(_) => {
                 let [who, by] = [key, by].map(|key| self.book().who(key.into()));
-                Event::Decided(Decision::AddedIntroduced { who, by })
+                Event::Decided(Decision::AddedIntroduced { who, by: Box::new(by) })
             }
             Err(unknown) => Event::Undecided(unknown),
         };

@@ -134,10 +134,10 @@ impl State {
             self.tell(Event::MoreRequests(more));
         }
         match &verdict {
-            Verdict::Requested(request) => self.tell(Event::PeerRequest(self.request_now(request))),
+            Verdict::Requested(request) => self.tell(Event::PeerRequest(Box::new(self.request_now(request)))),
             Verdict::Replaced(request) => {
                 if self.trust.may_tell_replaced(now) {
-                    self.tell(Event::PeerRequest(self.request_now(request)));
+                    self.tell(Event::PeerRequest(Box::new(self.request_now(request))));
                 }
             }
             Verdict::Refused(Refused::Strict) => self.tell_refused(meeting),

@@ -46,12 +46,12 @@ fn secure_bob() -> PeerInfo {
 #[test]
 fn key_change_shows_both_keys_and_three_commands() {
     let known = Pin { verified: Some(5 * DAY), ..pin("Bob", 1) };
-    let event = Event::PeerRequest(PeerRequest {
+    let event = Event::PeerRequest(Box::new(PeerRequest {
         met: meeting(Some("bob"), "192.0.2.7:5000"),
         against: vec![known],
         held: None,
         is_old_key_online: false,
-    });
+    }));
     let expected = "\
 ! WARNING: Bob's key has changed. This can be a new device or an impostor.
   ! Old: aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq
@@ -67,12 +67,12 @@ fn key_change_shows_both_keys_and_three_commands() {
 #[test]
 fn new_key_of_an_online_contact_is_doubted() {
     let request = |verified| {
-        Event::PeerRequest(PeerRequest {
+        Event::PeerRequest(Box::new(PeerRequest {
             met: meeting(Some("Bob"), "192.0.2.7:5000"),
             against: vec![Pin { verified, ..pin("Bob", 1) }],
             held: None,
             is_old_key_online: true,
-        })
+        }))
     };
     let expected = "\
 ! WARNING: Bob is online with the old key, so this may be someone else.
@@ -100,7 +100,7 @@ fn key_change_of_long_name_has_six_rows() {
     };
     for (is_old_key_online, words) in [(false, "'s key has changed"), (true, " is online with the old key")] {
         let request = PeerRequest { is_old_key_online, ..request.clone() };
-        let told = told_in(&Event::PeerRequest(request), false);
+        let told = told_in(&Event::PeerRequest(Box::new(request)), false);
         assert!(told.starts_with(&format!("! WARNING: {name}{words}.\n")), "{told}");
         assert_eq!(told.lines().count(), 6, "{told}");
         assert!(told.lines().all(|line| line.chars().count() < 80), "{told}");
@@ -110,12 +110,12 @@ fn key_change_of_long_name_has_six_rows() {
 #[test]
 fn key_change_between_namesakes_names_each_by_suffix() {
     let against = vec![pin("Bob", 1), pin("Bob", 3)];
-    let told = told(&Event::PeerRequest(PeerRequest {
+    let told = told(&Event::PeerRequest(Box::new(PeerRequest {
         met: meeting(Some("Bob"), "192.0.2.9:5000"),
         against,
         held: None,
         is_old_key_online: false,
-    }));
+    })));
     for line in [
         "[14:03:07] ! WARNING: Bob's key has changed. This can be a new device or an impostor.",
         "  ! Old: aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq",
@@ -131,23 +131,23 @@ fn key_change_between_namesakes_names_each_by_suffix() {
 #[test]
 fn command_shows_key_if_name_is_no_word() {
     let against = vec![pin("Bob B", 1)];
-    let told = told(&Event::PeerRequest(PeerRequest {
+    let told = told(&Event::PeerRequest(Box::new(PeerRequest {
         met: meeting(Some("Bob B"), "192.0.2.7:5000"),
         against,
         held: None,
         is_old_key_online: false,
-    }));
+    })));
     assert!(told.contains("  ! /trust aibaeaqc   their new device\n"), "{told}");
 }
 
 #[test]
 fn message_request_names_both_commands() {
-    let event = Event::PeerRequest(PeerRequest {
+    let event = Event::PeerRequest(Box::new(PeerRequest {
         met: meeting(Some("Zoe"), "192.0.2.7:5000"),
         against: Vec::new(),
         held: None,
         is_old_key_online: false,
-    });
+    }));
     let expected = "[14:03:07] * Zoe wants to chat, key aiba eaqc. /accept Zoe or /block Zoe.";
     assert_eq!(told_in(&event, false), expected);
 }
@@ -169,7 +169,7 @@ fn request_of_a_legacy_peer_says_unencrypted() {
     ] {
         let request =
             PeerRequest { met: unencrypted(name), against: Vec::new(), held: None, is_old_key_online: false };
-        let told = told_in(&Event::PeerRequest(request), false);
+        let told = told_in(&Event::PeerRequest(Box::new(request)), false);
         assert_eq!(told, format!("[14:03:07] {expected}"));
     }
 }
@@ -338,7 +338,7 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         ),
         (Event::Decided(Decision::Added(verified, true)), "Added Bob to your contacts."),
         (
-            Event::Decided(Decision::AddedIntroduced { who: keyed(), by: introducer }),
+            Event::Decided(Decision::AddedIntroduced { who: keyed(), by: Box::new(introducer) }),
             "Added Bob to your contacts, introduced by Carol. Compare keys with /verify Bob.",
         ),
         (
