@@ -190,8 +190,8 @@ enters $b "yes"
 sees $a "is verified"
 press $a C-l
 enters $c "p2p-chat --data-dir other --name Bob --port 5003 --peer 127.0.0.1:5000"
-sees $a "has changed"
-sees $a "/block"
+sees $a "with the old key"
+sees $a "/trust"
 screen $a "A key has changed" "An unknown key claims Bob's name. Messages for Bob still go to the old key."
 press $a C-l
 enters $a "/accept Bob"

@@ -418,14 +418,12 @@ impl Node {
 
     /// The peers that wait for the user's decision, and how many more found no room.
     pub fn requests(&self) -> (Vec<PeerRequest>, usize) {
-        let state = self.state();
-        let (requests, more) = state.trusted().requests();
-        (requests.to_vec(), more)
+        self.state().requests()
     }
 
     /// The requests that a word of the user may mean.
     pub fn requests_for(&self, word: &str) -> Vec<PeerRequest> {
-        self.state().trusted().requests_for(word).into_iter().cloned().collect()
+        self.state().requests_for(word)
     }
 
     /// The refused strangers that a word of the user may mean.

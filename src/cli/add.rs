@@ -12,6 +12,7 @@ use clap::Args;
 use super::contacts::of_contact;
 use crate::core::MAX_HINTS;
 use crate::model::invitation::Invitation;
+use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::PeerId;
 use crate::net::secure::{self, OwnKey, Tls};
@@ -59,49 +60,90 @@ pub fn run(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow::
     let told = match Identity::open(settings, &found.profile) {
         // Holds the lock of the profile until the contact is saved and dialed.
         Ok(identity) => {
-            let added = add(&folder, &found.name, &invitation, true)?;
+            let addition = Addition::new(&folder, &found.name, &invitation)?;
+            let added = addition.save()?;
             let port = profile::port_of(settings, &found.profile);
             format!("{added} {}", dial(&identity, &found.name, port, &invitation))
         }
         Err(ProfileError::Running { name, .. }) => {
-            add(&folder, &found.name, &invitation, false)?;
-            hand_over(&folder, &name, &invitation)?
+            let addition = Addition::new(&folder, &found.name, &invitation)?;
+            let process = hand_over(&folder, &name, &invitation)?;
+            match addition.is_new {
+                true => format!(
+                    "Added {} to {name}'s contacts; {name} is running{process}.",
+                    inviter(&invitation)
+                ),
+                false => format!("{} {name} is running{process}.", addition.is_contact_already()),
+            }
         }
         Err(error) => return Err(error.into()),
     };
     Ok(writeln!(out, "{told}"))
 }
 
-/// Checks that the contact is not blocked. If `saves`, also adds it and returns what to print.
-fn add(folder: &Path, own_name: &Name, invitation: &Invitation, saves: bool) -> anyhow::Result<String> {
-    let mut book = AddressBook::open(Some(folder), own_name, &mut in_memory()?).map_err(Misused::new)?;
-    let id = PeerId::Key(invitation.key);
-    let before = book.contacts.get(id).cloned();
-    let key = beginning(invitation.key);
-    if before.as_ref().is_some_and(|contact| contact.blocked) {
-        let why = format!("The invitation is from a blocked key. /unblock {key} in the chat unblocks it.");
-        return Err(Misused::new(why).into());
+/// What an invitation adds to the contacts of a profile.
+struct Addition {
+    book: AddressBook,
+    key: PublicKey,
+    /// The contact as it is to be saved.
+    contact: Contact,
+    is_new: bool,
+    /// How many addresses of the invitation the contact did not have.
+    new_addrs: usize,
+}
+
+impl Addition {
+    /// Reads the contacts of a profile.
+    ///
+    /// # Errors
+    /// If contacts.toml cannot be read, or if the contact is blocked.
+    fn new(folder: &Path, own_name: &Name, invitation: &Invitation) -> anyhow::Result<Self> {
+        let book = AddressBook::open(Some(folder), own_name, &mut in_memory()?).map_err(Misused::new)?;
+        let id = PeerId::Key(invitation.key);
+        let before = book.contacts.get(id).cloned();
+        if before.as_ref().is_some_and(|contact| contact.blocked) {
+            let key = beginning(invitation.key);
+            let why =
+                format!("The invitation is from a blocked key. /unblock {key} in the chat unblocks it.");
+            return Err(Misused::new(why).into());
+        }
+        let is_new = before.is_none();
+        let mut contact = before.unwrap_or_else(|| Contact::new(id));
+        contact.name = contact.name.or_else(|| invitation.name.clone());
+        let new = invitation.addrs.iter().filter(|addr| !contact.addrs.contains(addr));
+        let mut addrs: Vec<_> = new.copied().collect();
+        let new_addrs = addrs.len();
+        addrs.append(&mut contact.addrs);
+        addrs.truncate(MAX_HINTS);
+        contact.addrs = addrs;
+        Ok(Self { book, key: invitation.key, contact, is_new, new_addrs })
     }
-    if !saves {
-        return Ok(String::new());
+
+    /// Saves the contact. Returns what to print.
+    fn save(mut self) -> anyhow::Result<String> {
+        self.book.contacts.set(self.contact.clone())?;
+        Ok(match self.is_new {
+            true => format!("Added {} to your contacts.", self.who()),
+            false => self.is_contact_already(),
+        })
     }
-    let is_new = before.is_none();
-    let mut contact = before.unwrap_or_else(|| Contact::new(id));
-    contact.name = contact.name.or_else(|| invitation.name.clone());
-    let new = invitation.addrs.iter().filter(|addr| !contact.addrs.contains(addr));
-    let mut addrs: Vec<_> = new.copied().collect();
-    addrs.append(&mut contact.addrs);
-    addrs.truncate(MAX_HINTS);
-    contact.addrs = addrs;
-    let name = contact.name.clone();
-    book.contacts.set(contact)?;
-    let labels = Labels::of_contacts(book.aliases(), book.known_contacts(0).into_iter().map(of_contact));
-    let label = labels.label(id.into(), name.as_ref());
-    let key = invitation.key.short();
-    Ok(match is_new {
-        true => format!("Added {label} (key {key}) to your contacts."),
-        false => format!("{label} (key {key}) is already a contact."),
-    })
+
+    fn is_contact_already(&self) -> String {
+        let saved = match self.new_addrs {
+            0 => "",
+            1 => " The new address is saved.",
+            _ => " The new addresses are saved.",
+        };
+        format!("{} is already a contact.{saved}", self.who())
+    }
+
+    /// Returns the label and the key of the saved contact.
+    fn who(&self) -> String {
+        let Self { book, key, contact, .. } = self;
+        let labels = Labels::of_contacts(book.aliases(), book.known_contacts(0).into_iter().map(of_contact));
+        let label = labels.label(contact.id.into(), contact.name.as_ref());
+        format!("{label} (key {})", key.short())
+    }
 }
 
 /// Dials the addresses of an invitation with its key expected, and returns what to print. It opens
@@ -125,7 +167,7 @@ fn dial(identity: &Identity, name: &Name, port: Option<u16>, invitation: &Invita
 }
 
 /// Leaves the invitation for the process that uses the profile, and waits until it is taken.
-/// Returns what to print.
+/// Returns which process it is, in brackets.
 fn hand_over(folder: &Path, name: &str, invitation: &Invitation) -> anyhow::Result<String> {
     let process =
         profile::process_of(folder).map_or_else(String::new, |process| format!(" (process {process})"));
@@ -154,5 +196,5 @@ fn hand_over(folder: &Path, name: &str, invitation: &Invitation) -> anyhow::Resu
         }
         thread::sleep(CHECK_INTERVAL);
     }
-    Ok(format!("Added {} to {name}'s contacts; {name} is running{process}.", inviter(invitation)))
+    Ok(process)
 }

@@ -88,6 +88,13 @@ pub enum Decision {
     UnblockedSource(SourcePrefix),
     /// A contact was added or changed, and whether it is new.
     Added(PeerInfo, bool),
+    /// A peer that a contact has introduced was added.
+    AddedIntroduced {
+        /// The new contact.
+        who: PeerInfo,
+        /// The introducer.
+        by: Box<PeerInfo>,
+    },
     /// A key is verified.
     Verified(Pin),
     /// A peer is muted.
@@ -189,9 +196,11 @@ pub enum Event {
         key: PublicKey,
         /// It is online since then. No [`Event::Came`] follows.
         is_online: bool,
+        /// It is a contact already: the user has named or configured its address.
+        is_contact: bool,
     },
     /// A peer waits for the user's decision. Until then nothing is sent to it or shown of it.
-    PeerRequest(PeerRequest),
+    PeerRequest(Box<PeerRequest>),
     /// Strangers announce themselves on the local network and are not connected automatically. Sent
     /// once for each stranger.
     OnNetwork {

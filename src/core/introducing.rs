@@ -2,7 +2,7 @@
 //! sessions.
 
 use super::State;
-use super::event::{Event, IntroductionNews, Output};
+use super::event::{Decision, Event, IntroductionNews, Output};
 use super::ids::OpId;
 use super::introductions::{
     CardUse, DuePart, IntroducedPeer, IntroductionPart, MadeIntroduction, SavedIntroductions,
@@ -60,10 +60,11 @@ impl State {
         };
         self.send_parts(by, Some(key), date);
         let (later, waits) = (!self.introductions.is_open(by), theirs.is_none());
-        let (by, name) = (self.book().who(by.into()), introduction.name);
+        let (introducer, name) = (by, introduction.name);
+        let by = self.book().who(by.into());
         self.tell_introduction(IntroductionNews::Accepted { by, name, later, waits });
         if let Some(theirs) = theirs {
-            self.add_introduced(theirs.key, theirs.name(), theirs.addrs(), date, now);
+            self.add_introduced(introducer, theirs.key, theirs.name(), theirs.addrs(), date, now);
         }
         self.nothing_to_wait_for()
     }
@@ -76,8 +77,9 @@ impl State {
         self.nothing_to_wait_for()
     }
 
-    /// Handles part of an introduction. Only contacts may introduce. The caller has checked the
-    /// signature of a card. `clock` is the time in milliseconds since 1970.
+    /// Handles part of an introduction. Only contacts may introduce; what a stranger sends counts
+    /// if it becomes a contact during the session. The caller has checked the signature of a card.
+    /// `clock` is the time in milliseconds since 1970.
     pub fn introduced(
         &mut self,
         from: PublicKey,
@@ -86,13 +88,31 @@ impl State {
         now: Time,
     ) -> Vec<Output> {
         let date = clock / 1_000;
-        if !self.closed && self.book().is_friend(from) {
-            match part {
-                IntroductionPart::Ask(key, name) => self.receive_introduction(from, key, name, date),
-                IntroductionPart::Card(card) => self.receive_card(from, card, date, now),
-            }
+        match part {
+            _ if self.closed => {}
+            part if !self.book().is_friend(from) => self.introductions.keep_early(from, part, date),
+            IntroductionPart::Ask(key, name) => self.receive_introduction(from, key, name, date),
+            IntroductionPart::Card(card) => self.receive_card(from, card, date, now),
         }
         self.done()
+    }
+
+    /// Shows what peers have introduced before they became contacts.
+    pub(super) fn receive_early_introductions(&mut self) {
+        let mut introductions = std::mem::take(&mut self.introductions);
+        let early = introductions.take_early(|key| self.book().is_friend(key));
+        self.introductions = introductions;
+        let Some((from, parts)) = early else { return };
+        for (part, date) in parts {
+            match part {
+                IntroductionPart::Ask(key, name) => self.receive_introduction(from, key, name, date),
+                // The user has accepted no introduction of a stranger, so the card waits.
+                IntroductionPart::Card(card) => {
+                    self.introductions.card(from, &card, self.trust.me(), date);
+                }
+            }
+        }
+        self.receive_early_introductions();
     }
 
     /// Asks the user about an introduced key. About a contact the user is not asked, and the
@@ -115,14 +135,24 @@ impl State {
                 let (from, to) = (self.book().who(from.into()), self.book().who(to.into()));
                 self.tell_introduction(IntroductionNews::PassedOn { from, to });
             }
-            CardUse::MakeContact => self.add_introduced(card.key, card.name(), card.addrs(), date, now),
+            CardUse::MakeContact => {
+                self.add_introduced(from, card.key, card.name(), card.addrs(), date, now);
+            }
             CardUse::None => {}
         }
     }
 
-    /// Makes an introduced key a contact and dials it. Changes no existing contact and no blocked
-    /// key.
-    fn add_introduced(&mut self, key: PublicKey, name: PeerName, addrs: Vec<PeerAddr>, date: u64, now: Time) {
+    /// Makes a key that `by` has introduced a contact, and dials it. Changes no existing contact
+    /// and no blocked key.
+    fn add_introduced(
+        &mut self,
+        by: PublicKey,
+        key: PublicKey,
+        name: PeerName,
+        addrs: Vec<PeerAddr>,
+        date: u64,
+        now: Time,
+    ) {
         let id = Recipient::key(key);
         if self.book().is_contact(id) {
             return;
@@ -137,7 +167,10 @@ impl State {
             addrs,
         };
         let told = match self.set_contact(contact, date, now) {
-            Ok(decision) => Event::Decided(decision),
+            Ok(_) => {
+                let [who, by] = [key, by].map(|key| self.book().who(key.into()));
+                Event::Decided(Decision::AddedIntroduced { who, by: Box::new(by) })
+            }
             Err(unknown) => Event::Undecided(unknown),
         };
         self.tell(told);
@@ -149,8 +182,9 @@ impl State {
     /// A key has proven itself. If the user has accepted its introduction, it becomes a contact
     /// without a card: a peer that has us as a contact is not asked and sends none.
     pub(super) fn meets_introduced(&mut self, key: PublicKey, date: u64, now: Time) {
-        if let Some(name) = self.introductions.awaited(key, date).map(|one| one.name.clone()) {
-            self.add_introduced(key, name, Vec::new(), date, now);
+        if let Some((by, name)) = self.introductions.awaited(key, date).map(|one| (one.by, one.name.clone()))
+        {
+            self.add_introduced(by, key, name, Vec::new(), date, now);
             self.prune_introductions();
         }
     }

@@ -27,6 +27,11 @@ pub(crate) const MAX_IGNORED: usize = 1_000;
 /// room beside its messages.
 const MAX_AT_ONCE: usize = MAX_INTRODUCTIONS_A_DAY;
 
+/// The maximum number of parts that are kept of a session whose peer is no contact yet: the
+/// questions and cards of four introductions. With all sessions of strangers, they take about
+/// 1 MiB.
+pub(crate) const MAX_EARLY_PARTS: usize = 8;
+
 /// Seconds of a day.
 const DAY: u64 = 24 * 3_600;
 
@@ -164,6 +169,9 @@ pub(super) struct Introductions {
     /// The contacts with a session, and the parts that each gets next. All of them together are as
     /// many as the introductions have parts.
     open: BTreeMap<PublicKey, VecDeque<DuePart>>,
+    /// What peers with a session have sent before they were contacts, with the date. It is
+    /// forgotten with the session, because each session begins with all parts.
+    early: BTreeMap<PublicKey, Vec<(IntroductionPart, u64)>>,
     changes: Changes,
 }
 
@@ -486,6 +494,27 @@ impl Introductions {
 
     pub(super) fn session_down(&mut self, key: PublicKey) {
         self.open.remove(&key);
+        self.early.remove(&key);
+    }
+
+    /// Keeps a part of a peer that is no contact yet, if it has a session and there is room.
+    pub(super) fn keep_early(&mut self, from: PublicKey, part: IntroductionPart, date: u64) {
+        if !self.is_open(from) {
+            return;
+        }
+        let kept = self.early.entry(from).or_default();
+        if kept.len() < MAX_EARLY_PARTS && kept.iter().all(|(known, _)| *known != part) {
+            kept.push((part, date));
+        }
+    }
+
+    /// Takes the parts of a peer that has become a contact.
+    pub(super) fn take_early(
+        &mut self,
+        is_friend: impl Fn(PublicKey) -> bool,
+    ) -> Option<(PublicKey, Vec<(IntroductionPart, u64)>)> {
+        let from = self.early.keys().copied().find(|key| is_friend(*key))?;
+        Some((from, self.early.remove(&from)?))
     }
 }
 
@@ -681,6 +710,22 @@ mod tests {
         all.session_up(key(1));
         assert_eq!(all.due(key(1), None, DATE), [DuePart::Card(boxed(9, 2))]);
         assert_eq!(all.due(key(1), None, DATE + CARD_VALID.as_secs()), []);
+    }
+
+    #[test]
+    fn early_parts_are_bounded_and_end_with_session() {
+        let mut all = with_sessions(&[1, 2]);
+        let part = |n| IntroductionPart::Ask(key(n), name());
+        for n in [10, 10].into_iter().chain(11..30) {
+            [1, 2, 3].into_iter().for_each(|from| all.keep_early(key(from), part(n), DATE));
+        }
+        assert_eq!(all.take_early(|_| false), None);
+        assert_eq!(all.take_early(|from| from == key(3)), None, "it has no session");
+        let kept: Vec<_> = (10..10 + MAX_EARLY_PARTS).map(|n| (part(n), DATE)).collect();
+        assert_eq!(all.take_early(|from| from == key(1)), Some((key(1), kept)));
+        assert_eq!(all.take_early(|from| from == key(1)), None);
+        all.session_down(key(2));
+        assert_eq!(all.take_early(|_| true), None);
     }
 
     #[test]

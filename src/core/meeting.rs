@@ -106,8 +106,7 @@ impl State {
         };
         let id = self.row_for(key, addr, dialed, now).ok_or(ByeReason::NoRoom)?;
         if is_new {
-            let who = self.book().who(id);
-            self.tell(Event::Pinned { who, key, is_online: false });
+            self.tell_pinned(key, false);
         }
         let taken = takes_name_of.and_then(|other| self.trust.pin(other)?.name.clone());
         if let Some(name) = taken {
@@ -116,6 +115,13 @@ impl State {
         }
         self.seen(id);
         Ok(id)
+    }
+
+    /// Tells the user of a new key.
+    pub(super) fn tell_pinned(&mut self, key: PublicKey, is_online: bool) {
+        let id = Recipient::key(key);
+        let (who, is_contact) = (self.book().who(id), self.book().is_contact(id));
+        self.tell(Event::Pinned { who, key, is_online, is_contact });
     }
 
     /// Judges a peer that was met. Tells the user if the peer waits for their decision or is
@@ -128,10 +134,10 @@ impl State {
             self.tell(Event::MoreRequests(more));
         }
         match &verdict {
-            Verdict::Requested(request) => self.tell(Event::PeerRequest(request.clone())),
+            Verdict::Requested(request) => self.tell(Event::PeerRequest(Box::new(self.request_now(request)))),
             Verdict::Replaced(request) => {
                 if self.trust.may_tell_replaced(now) {
-                    self.tell(Event::PeerRequest(request.clone()));
+                    self.tell(Event::PeerRequest(Box::new(self.request_now(request))));
                 }
             }
             Verdict::Refused(Refused::Strict) => self.tell_refused(meeting),

@@ -340,6 +340,7 @@ impl State {
     fn done(&mut self) -> Vec<Output> {
         if self.trust.has_changes() {
             self.prune_introductions();
+            self.receive_early_introductions();
         }
         if self.trust.has_untold_changes() {
             self.tell(Event::ContactsChanged);
@@ -372,7 +373,7 @@ impl State {
                 let id = who.id;
                 let untold = id.public_key().filter(|_| self.peers.take_untold_key(id));
                 match self.outputs.take_pinned(id).map(|(key, _)| key).or(untold) {
-                    Some(key) => self.tell(Event::Pinned { who, key, is_online: true }),
+                    Some(key) => self.tell_pinned(key, true),
                     None => self.tell(Event::Came(who)),
                 }
                 self.operations.announced(id);

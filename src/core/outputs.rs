@@ -32,7 +32,9 @@ impl Outputs {
     /// key, and whether the news says that the peer is online.
     pub(super) fn take_pinned(&mut self, id: Recipient) -> Option<(PublicKey, bool)> {
         let key_of = |output: &Output| match output {
-            Output::Tell(Event::Pinned { who, key, is_online }) if who.id == id => Some((*key, *is_online)),
+            Output::Tell(Event::Pinned { who, key, is_online, .. }) if who.id == id => {
+                Some((*key, *is_online))
+            }
             _ => None,
         };
         let (at, pinned) = self.0.iter().enumerate().find_map(|(at, output)| Some((at, key_of(output)?)))?;

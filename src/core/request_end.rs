@@ -151,8 +151,7 @@ impl State {
             if outcome.refusal().is_some() {
                 self.peers.was_not_announced(id);
             } else {
-                let who = self.book().who(id);
-                self.tell(Event::Pinned { who, key, is_online });
+                self.tell_pinned(key, is_online);
             }
         }
     }

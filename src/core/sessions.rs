@@ -251,8 +251,7 @@ impl State {
         let is_accepted = is_named && has_name && !may_be_contact && self.trust.welcome(&meeting);
         self.meets(key, meeting, now)?;
         if is_accepted {
-            let who = self.book().who(id);
-            self.tell(Event::Pinned { who, key, is_online: false });
+            self.tell_pinned(key, false);
         }
         if job.purpose != Purpose::Discovered && self.trust.keep(key) {
             self.seen(id);

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use super::jobs::Job;
 use super::peers::Row;
+use super::presence::PresenceStatus;
 use super::time::Time;
+use super::trust::PeerRequest;
 use super::{PeerOrigin, State, UnderWay};
 use crate::model::address::PeerAddr;
 use crate::model::peer_id::Recipient;
@@ -45,6 +47,25 @@ impl State {
     /// Whether a recipient is an address that a peer with a key claims.
     pub(super) fn is_claimed(&self, id: Recipient) -> bool {
         matches!(id, Recipient::Address(addr) if self.claimed().any(|claimed| claimed == addr))
+    }
+
+    /// Returns the peers that wait for the user's decision, and how many more found no room.
+    pub fn requests(&self) -> (Vec<PeerRequest>, usize) {
+        let (requests, more) = self.trust.requests();
+        (requests.iter().map(|request| self.request_now(request)).collect(), more)
+    }
+
+    /// Returns the requests that a word of the user may mean.
+    pub fn requests_for(&self, word: &str) -> Vec<PeerRequest> {
+        self.trust.requests_for(word).into_iter().map(|request| self.request_now(request)).collect()
+    }
+
+    /// Returns a request with what is known now of the contacts whose name it claims.
+    pub(super) fn request_now(&self, request: &PeerRequest) -> PeerRequest {
+        request.clone().with_presence(|key| {
+            let id = Recipient::key(key);
+            self.peers.has_session(id) && self.peers.presence_of(id) != Some(PresenceStatus::Unreachable)
+        })
     }
 
     /// Returns how many messages wait for a recipient.

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::{KEY_FILE, PROFILES, Profile, ProfileError, file};
+use super::{KEY_FILE, PROFILES, Profile, ProfileError, file, quoted_for_shell};
 use crate::model::name::{Name, folded, quoted};
 use crate::settings::{Misused, NameSource, Settings};
 
@@ -249,9 +249,7 @@ impl Profiles {
     /// If there is no such profile, or there are several and the user named none.
     pub fn existing(&self, settings: &Settings) -> Result<StoredProfile, Misused> {
         if self.is_empty() {
-            return Err(Misused::new(
-                "There is no profile yet; start p2p-chat, or create one with `p2p-chat id --new --name NAME`.",
-            ));
+            return Err(no_profile(settings.name.as_ref()));
         }
         if let Some(profile) = &settings.profile {
             return self.at(profile, settings.name.as_ref())?.ok_or_else(|| {
@@ -338,6 +336,18 @@ pub fn rename(folder: &Path, name: &Name) -> Result<(), ProfileError> {
 /// Returns the new profile that `--profile` says, or else the one for `name`.
 pub(crate) fn new_profile(settings: &Settings, name: &Name) -> Profile {
     settings.profile.clone().unwrap_or_else(|| Profile::from(name))
+}
+
+/// Returns the sentence that there is no profile yet, and how to create one with the name that the
+/// user gave.
+fn no_profile(name: Option<&Name>) -> Misused {
+    let name = name.map(|name| quoted_for_shell(Path::new(name.as_str())));
+    let start =
+        name.as_ref().map_or_else(|| "p2p-chat".to_owned(), |name| format!("`p2p-chat --name {name}`"));
+    let name = name.as_deref().unwrap_or("NAME");
+    Misused::new(format!(
+        "There is no profile yet; start {start}, or create one with `p2p-chat id --new --name {name}`."
+    ))
 }
 
 #[cfg(test)]

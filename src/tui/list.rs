@@ -12,7 +12,7 @@ use crate::model::name::{PeerName, folded, shortened};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::ByeReason;
 
-/// Columns of a usual terminal but the last. A wider table leaves out the column `Known`, then
+/// Columns of a usual terminal but the last. A wider table leaves out the column `Origin`, then
 /// shortens the names, and then leaves out `Last heard`.
 const USUAL_COLUMNS: usize = 79;
 
@@ -157,7 +157,7 @@ fn head() -> ListEntry {
         number: "No".into(),
         name: "Name".into(),
         addr: "Address".into(),
-        middle: Middle::Cells(["State", "Known", "Last heard"].map(str::to_owned)),
+        middle: Middle::Cells(["State", "Origin", "Last heard"].map(str::to_owned)),
         security: "Security".into(),
         ink: Ink::Plain,
     }
@@ -247,15 +247,15 @@ fn middle(row: &Row, is_muted: bool) -> Middle {
         (PresenceStatus::Offline, Some(OfflineReason::Disconnected)) => "disconnected",
         (PresenceStatus::Offline, _) => "offline",
     };
-    let known = match row.origin {
+    let origin = match row.origin {
         PeerOrigin::Static => "static",
         PeerOrigin::Contact => "contact",
-        PeerOrigin::Heard => "heard",
-        PeerOrigin::SentTo => "sent to",
+        PeerOrigin::Heard => "them",
+        PeerOrigin::SentTo => "you",
         PeerOrigin::Lan => "lan",
     };
     let heard = row.last_heard.map_or_else(|| "never".to_owned(), ago);
-    Middle::Cells([state.into(), known.into(), heard])
+    Middle::Cells([state.into(), origin.into(), heard])
 }
 
 /// Returns the state of a peer that told us that it does not accept our messages.
@@ -479,16 +479,16 @@ mod tests {
         let muted = [rows[0].id, rows[5].id];
         let lines = listed_with(&rows, 0, &unlisted, &blocked, &|id| muted.contains(&id));
         let expected = "\
-No  Name        Address         State      Known  Last heard  Security
- 5  Fred        127.0.0.1:5005  online     heard  2 s ago     -
- 6  Gina        127.0.0.1:5006  connected  heard  1 s ago     verified, muted
- 4  Dave        127.0.0.1:5004  left, last seen 2 min ago     encrypted
- 1  Bob         127.0.0.1:5001  last seen 3 days ago          encrypted, muted
- 3  Carol       127.0.0.1:5003  not seen yet                  encrypted
- -  Anna·cukr   -               no known address              encrypted
- -  Zoe·cqkb    -               no known address              verified
- 2  Eve         127.0.0.1:5002  offline    heard  1 min ago   -
- -  Trudy·cylb  -               blocked                       -
+No  Name        Address         State      Origin  Last heard  Security
+ 5  Fred        127.0.0.1:5005  online     them    2 s ago     -
+ 6  Gina        127.0.0.1:5006  connected  them    1 s ago     verified, muted
+ 4  Dave        127.0.0.1:5004  left, last seen 2 min ago      encrypted
+ 1  Bob         127.0.0.1:5001  last seen 3 days ago           encrypted, muted
+ 3  Carol       127.0.0.1:5003  not seen yet                   encrypted
+ -  Anna·cukr   -               no known address               encrypted
+ -  Zoe·cqkb    -               no known address               verified
+ 2  Eve         127.0.0.1:5002  offline    them    1 min ago   -
+ -  Trudy·cylb  -               blocked                        -
 8 peers, 2 online, 2 muted, 1 blocked.";
         assert_eq!(lines.join("\n"), expected);
     }
@@ -498,7 +498,7 @@ No  Name        Address         State      Known  Last heard  Security
         let addr: PeerAddr = "127.0.0.1:5007".parse().unwrap();
         let (id, name) = (PeerId::Key(PublicKey::new([byte; 32])), Some(PeerName::new("Bob")));
         let met = Meeting { id, name, addr, dialed: true, source: addr.source(), date: 0 };
-        PeerRequest { met, against: against.to_vec(), held: None }
+        PeerRequest { met, against: against.to_vec(), held: None, is_old_key_online: false }
     }
 
     #[test]
@@ -584,7 +584,7 @@ No  Name        Address         State      Known  Last heard  Security
         // With a longer name there is no room to say how a peer came to be known.
         let plain = [row(1, "a-name-of-many-columns-12345", PresenceStatus::Offline, Some(13 * DAY))];
         let lines = listed(&plain, 0);
-        assert!(!lines[0].contains("Known") && lines[1].width() <= USUAL_COLUMNS, "{lines:?}");
+        assert!(!lines[0].contains("Origin") && lines[1].width() <= USUAL_COLUMNS, "{lines:?}");
         // A suffix is never shortened, so the time makes room for it.
         let unreachable = row(1, "Christopher", PresenceStatus::Unreachable, Some(13 * DAY));
         let addr = Some("192.168.100.200:50000".parse().unwrap());
@@ -627,11 +627,11 @@ No  Name        Address         State      Known  Last heard  Security
             row(11, "", PresenceStatus::Unreachable, None),
         ];
         let expected = "\
-No  Name    Address         State        Known  Last heard  Security
- 1  Bob     127.0.0.1:5001  connected    heard  3 s ago     -
- 2  王小明  127.0.0.1:5002  online       heard  1 min ago   -
-11  -       127.0.0.1:5011  unreachable  heard  never       -
-10  Zox\u{301}     127.0.0.1:5010  offline      heard  2 h ago     -
+No  Name    Address         State        Origin  Last heard  Security
+ 1  Bob     127.0.0.1:5001  connected    them    3 s ago     -
+ 2  王小明  127.0.0.1:5002  online       them    1 min ago   -
+11  -       127.0.0.1:5011  unreachable  them    never       -
+10  Zox\u{301}     127.0.0.1:5010  offline      them    2 h ago     -
 4 peers, 2 online, 1 unreachable.";
         assert_eq!(listed(&rows, 0).join("\n"), expected);
     }

@@ -28,7 +28,8 @@ const NASTY: &str = "\u{1b}[31m\u{202e}x\u{200b}\n# y\n\n```<b>|[a](b)\n[14:03:0
 fn missing_history_is_reported_and_not_created() {
     let data = TempDir::new().expect("a temporary directory");
     let nowhere = data.path().join("none");
-    let none = "p2p-chat: There is no profile yet; start p2p-chat, or create one with `p2p-chat id --new --name NAME`.\n";
+    let none = "p2p-chat: There is no profile yet; start `p2p-chat --name Alice`, \
+         or create one with `p2p-chat id --new --name Alice`.\n";
     for args in [&[][..], &["--json"], &["--with", "Bob"], &["--forget", "--yes"]] {
         assert_eq!(ask(alice(&nowhere, args)).refused(2), none, "{args:?}");
         assert!(!nowhere.exists(), "{args:?}");

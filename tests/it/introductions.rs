@@ -64,8 +64,8 @@ fn introduced_contacts_who_both_accept_meet() {
     alice.sees("Bob accepted the introduction; Carol gets their contact card.");
     assert!(!contacts(&data[2], "carol").contains(&bob.key()), "she has not accepted");
     carol.types(&["/accept bob"]);
-    carol.sees("Added Bob");
-    bob.sees("Added Carol");
+    carol.sees("Added Bob to your contacts, introduced by Alice. Compare keys with /verify Bob.");
+    bob.sees("Added Carol to your contacts, introduced by Alice. Compare keys with /verify Carol.");
     bob.types(&["@carol we are introduced"]);
     carol.sees(": we are introduced");
     // Carol held Bob's card. Bob may have met her before he got hers.
@@ -93,8 +93,8 @@ fn introduction_survives_a_restart_of_each_peer() {
     let mut carol = restarted(carol, &data[2]);
     carol.sees(&introduces(&bob));
     carol.types(&["/accept bob"]);
-    carol.sees("Added Bob");
-    bob.sees("Added Carol");
+    carol.sees("Added Bob to your contacts, introduced by Alice.");
+    bob.sees("Added Carol to your contacts, introduced by Alice.");
 }
 
 #[test]
@@ -240,6 +240,32 @@ fn offline_contact_is_asked_when_it_is_back() {
     carol.sees(&introduces(&bob));
     alice.types(&["/introduce"]);
     alice.sees("You introduced Bob and Carol. Bob was asked. Carol was asked.");
+}
+
+#[test]
+fn early_introduction_is_shown_once_introducer_is_accepted() {
+    let data = [data(), data(), data()];
+    let [mut alice, mut bob, mut carol] =
+        [("Alice", 0), ("Bob", 1), ("Carol", 2)].map(|(name, at)| started(name, &data[at]).start());
+    become_contacts(&mut alice, &mut bob);
+    alice.says(&carol.addr().to_string(), "hello");
+    carol.sees(": hello");
+    alice.types(&["/introduce bob carol"]);
+    bob.sees(&introduces(&carol));
+    // Bob's card comes early, too.
+    bob.types(&["/accept carol"]);
+    alice.sees("Bob accepted the introduction; Carol gets their contact card.");
+    // What follows is there, so the introduction is.
+    alice.types(&["@carol please accept me"]);
+    carol.sees(": please accept me");
+    carol.types(&["/requests"]);
+    carol.sees("No requests are waiting for your decision.");
+    carol.types(&["/accept alice"]);
+    carol.sees("Added Alice to your contacts.");
+    carol.sees(&introduces(&bob));
+    carol.types(&["/accept bob"]);
+    carol.sees("Added Bob to your contacts, introduced by Alice.");
+    bob.sees("Added Carol to your contacts, introduced by Alice.");
 }
 
 #[test]

@@ -107,6 +107,15 @@ fn running_program_takes_the_added_invitation() {
     bob.sees("Added Alice");
     alice.meets(&bob);
     until(SOON, "Alice is saved", || contacts(&bobs, "bob").contains(&alice.key()));
+    let already = format!("Alice (key {}) is already a contact.", short(&alice.key()));
+    let runs = format!("Bob is running (process {}).\n", bob.pid());
+    let elsewhere = nobody();
+    for (addrs, saved) in [("", ""), (&*format!("&a={elsewhere}"), " The new address is saved.")] {
+        let invitation = invitation_of(&alice) + addrs;
+        let told = printed(started("Bob", &bobs).arg("add").arg(invitation));
+        assert_eq!(told, format!("{already}{saved} {runs}"));
+    }
+    until(SOON, "the address is saved", || contacts(&bobs, "bob").contains(&elsewhere.to_string()));
 }
 
 #[test]
@@ -119,6 +128,10 @@ fn contact_added_before_start_is_dialed() {
     let online = format!("They are online at {}. Start p2p-chat to chat with them.\n", alice.addr());
     assert_eq!(add(), format!("Added Alice (key {key}) to your contacts. {online}"));
     assert_eq!(add(), format!("Alice (key {key}) is already a contact. {online}"));
+    let further = invitation_of(&alice) + &format!("&a={}&a={}", nobody(), nobody());
+    let told = printed(started("Bob", &bobs).arg("add").arg(further));
+    let saved = "The new addresses are saved.";
+    assert_eq!(told, format!("Alice (key {key}) is already a contact. {saved} {online}"));
     assert!(!alice.printed().iter().any(|line| line.contains("Bob")), "{:?}", alice.printed());
     let away = printed(started("Carol", &bobs).arg("id").arg("--new"));
     assert!(away.contains("Name     Carol"), "{away}");

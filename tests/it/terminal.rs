@@ -57,7 +57,10 @@ fn alice_like_and_bob(alice: Builder, columns: u16) -> (Terminal, Peer) {
 /// Waits until the user of a terminal was told that a peer is online, and that its key is new.
 fn meets(terminal: &Terminal, shown: &str) {
     let name = shown.split(" (").next().expect("a name");
-    let key = [format!("* {name} is online (new, key "), format!("* {name} now uses encryption (new, key ")];
+    let states = ["is online", "now uses encryption"].into_iter();
+    let key: Vec<String> = states
+        .flat_map(|state| ["new", "new contact"].map(|new| format!("* {name} {state} ({new}, key ")))
+        .collect();
     terminal.shows(&format!("one of {key:?}"), |screen| {
         // It may stand on several rows, which the program has broken between words.
         let contents = unwrapped(screen).replace('\n', " ");

@@ -128,7 +128,7 @@ impl Trusted {
 
     /// Lets a peer wait for the user's decision, if there is room.
     fn ask(&mut self, met: Meeting, against: Vec<Pin>) -> Verdict {
-        let request = PeerRequest { met, against, held: None };
+        let request = PeerRequest { met, against, held: None, is_old_key_online: false };
         let is_full = self.has_no_room_for(&request);
         if is_full {
             let Some(at) = self.replaced_by(&request) else {

@@ -109,9 +109,17 @@ pub struct PeerRequest {
     pub against: Vec<Pin>,
     /// The first message of a message request, which is shown once the user accepts the peer.
     pub held: Option<HeldMessage>,
+    /// The contacts whose name the key claims are online with their own keys.
+    pub is_old_key_online: bool,
 }
 
 impl PeerRequest {
+    /// Sets whether the contacts are online.
+    pub(in crate::core) fn with_presence(self, is_online: impl Fn(PublicKey) -> bool) -> Self {
+        let is_old_key_online = !self.against.is_empty() && self.against.iter().all(|pin| is_online(pin.key));
+        Self { is_old_key_online, ..self }
+    }
+
     /// Returns the message that is held, and where its sender was met.
     pub(in crate::core) fn into_held(self) -> Option<(Source, HeldMessage)> {
         Some((self.met.source, self.held?))

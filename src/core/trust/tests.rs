@@ -108,7 +108,12 @@ fn policy_decides_about_new_keys() {
             Policy::Ask => {
                 assert_eq!(
                     verdict,
-                    Verdict::Requested(PeerRequest { met: met(2, "Alice", 2), against: vec![], held: None })
+                    Verdict::Requested(PeerRequest {
+                        met: met(2, "Alice", 2),
+                        against: vec![],
+                        held: None,
+                        is_old_key_online: false
+                    })
                 );
                 assert_eq!(trusted.meets(met(2, "Alice", 2)), UNDECIDED, "told twice");
             }
@@ -126,7 +131,12 @@ fn contact_name_with_unknown_key_is_key_change() {
         for policy in [Policy::AcceptNew, Policy::Ask, Policy::Strict] {
             let mut trusted = with_bob(policy);
             let bob = trusted.pin(key(1)).expect("pinned").clone();
-            let request = PeerRequest { met: met(2, name, at), against: vec![bob.clone()], held: None };
+            let request = PeerRequest {
+                met: met(2, name, at),
+                against: vec![bob.clone()],
+                held: None,
+                is_old_key_online: false,
+            };
             assert_eq!(trusted.meets(met(2, name, at)), Verdict::Requested(request), "{name} {policy:?}");
             assert_eq!(trusted.meets(met(2, "Zoe", 9)), UNDECIDED, "by another name");
             assert!(trusted.writable(key(2)).is_none());

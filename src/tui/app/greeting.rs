@@ -129,17 +129,45 @@ pub(super) fn lines(
         Some(0) => {}
         Some(1) => lines.push("You have 1 contact; dialing now.".into()),
         Some(count) => lines.push(format!("You have {count} contacts; dialing them now.")),
-        None if matches!(visible, Some(Visible::At(_))) && node.discovery_mode() == DiscoveryMode::On => {
-            lines.push("No peers yet. Others on this network appear by themselves. To try it alone,".into());
-            lines.push("start p2p-chat in another terminal. To reach a peer elsewhere, choose 3 and".into());
-            lines.push("enter its ip:port.".into());
-        }
-        None => {
-            let here = if addr.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { addr.ip() };
-            lines.push("No peers yet. Choose 3 and enter the ip:port that another p2p-chat shows.".into());
-            lines.push("To try it alone, start p2p-chat in another terminal, choose 3 there, and".into());
-            lines.push(format!("enter {}.", SocketAddr::new(here, addr.port())));
-        }
+        None => lines.extend(ways_to_peers(visible.as_ref(), node.discovery_mode(), addr)),
     }
     lines
+}
+
+/// Returns how a user without contacts finds a peer.
+fn ways_to_peers(visible: Option<&Visible>, mode: DiscoveryMode, addr: SocketAddr) -> Vec<String> {
+    if matches!(visible, Some(Visible::At(_))) && mode == DiscoveryMode::On {
+        return vec![
+            "No peers yet. Others on this network appear by themselves. To try it alone,".into(),
+            "start p2p-chat in another terminal. To reach a peer elsewhere, choose 3 and".into(),
+            "enter its ip:port.".into(),
+        ];
+    }
+    let here = if addr.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { addr.ip() };
+    let alone = [
+        "To try it alone, start p2p-chat in another terminal, choose 3 there, and".into(),
+        format!("enter {}.", SocketAddr::new(here, addr.port())),
+    ];
+    // Without a network, no other machine can be reached, as a line above says.
+    let elsewhere = (visible != Some(&Visible::NoNetwork))
+        .then(|| "No peers yet. Choose 3 and enter the ip:port that another p2p-chat shows.".into());
+    elsewhere.into_iter().chain(alone).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hint_about_peers_depends_on_the_network() {
+        let addr = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 5000);
+        let first = |visible, mode| ways_to_peers(visible, mode, addr).swap_remove(0);
+        let at = Visible::At("Visible".into());
+        assert!(first(Some(&at), DiscoveryMode::On).starts_with("No peers yet. Others on this network"));
+        for (visible, mode) in [(Some(&at), DiscoveryMode::Contacts), (None, DiscoveryMode::Off)] {
+            assert!(first(visible, mode).starts_with("No peers yet. Choose 3"));
+        }
+        let alone = ways_to_peers(Some(&Visible::NoNetwork), DiscoveryMode::On, addr);
+        assert!(alone[0].starts_with("To try it alone") && alone[1] == "enter 127.0.0.1:5000.", "{alone:?}");
+    }
 }

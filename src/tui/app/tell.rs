@@ -498,7 +498,9 @@ impl App {
                 self.meet_again(who.id, who.name.clone());
             }
             Event::Decided(Decision::UnblockedLegacy(who, _)) => self.meet_again(who.id, who.name.clone()),
-            Event::Decided(Decision::Added(who, _)) => self.meet_again(who.id, who.name.clone()),
+            Event::Decided(Decision::Added(who, _) | Decision::AddedIntroduced { who, .. }) => {
+                self.meet_again(who.id, who.name.clone())
+            }
             _ => {}
         }
     }

@@ -6,7 +6,7 @@ use crate::core::IntroducedPeer;
 use crate::model::key::PublicKey;
 use crate::model::name::folded;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::tui::people::Chosen;
+use crate::tui::people::{Chosen, Lost};
 use crate::tui::words::beginning;
 
 /// The minimum number of characters of a key that select an introduction.
@@ -101,7 +101,14 @@ pub(in crate::tui) fn ignore(word: &str, directory: &dyn Directory) -> Turn {
     match one_of(word, meant(word, directory), Vec::new()) {
         Some(Ok(introduction)) => act(Act::IgnoreIntroduction(introduction.key)),
         Some(Err(turn)) => turn,
-        None => refused(format!("No introduction matches \"{}\". /requests lists all.", shown(word))),
+        None => {
+            // A stranger that waits for the user's decision is accepted or blocked.
+            let rest = match find(word, directory) {
+                Err(Lost::Waits(sentence)) => sentence,
+                _ => "/requests lists all.".to_owned(),
+            };
+            refused(format!("No introduction matches \"{}\". {rest}", shown(word)))
+        }
     }
 }
 

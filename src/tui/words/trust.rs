@@ -36,8 +36,9 @@ const BEGINNING: usize = 8;
 pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
     match event {
         Event::Unproven { from, source, text, cut } => unproven(from, *source, text, *cut, voice),
-        Event::Pinned { who, key, is_online } => {
-            vec![voice.about(who, voice.present(who), pinned(who, *key, *is_online, voice))]
+        Event::Pinned { who, key, is_online, is_contact } => {
+            let words = pinned(who, *key, *is_online, *is_contact, voice);
+            vec![voice.about(who, voice.present(who), words)]
         }
         Event::PeerRequest(request) => lines_of_request(request, &[], voice),
         Event::OnNetwork { first, more } => on_network(first, *more, voice),
@@ -125,13 +126,15 @@ fn on_network(first: &[PeerInfo], more: usize, voice: &Voice<'_>) -> Vec<Line> {
     vec![voice.notice(format!("{named} and {more} more are on this network. {how}"))]
 }
 
-/// Returns what is said of a peer with a new key. A pipe has the whole key.
-fn pinned(who: &PeerInfo, key: PublicKey, is_online: bool, voice: &Voice<'_>) -> String {
+/// Returns what is said of a peer with a new key. A pipe shows what scripts know, with the whole
+/// key.
+fn pinned(who: &PeerInfo, key: PublicKey, is_online: bool, is_contact: bool, voice: &Voice<'_>) -> String {
     let state = if is_online { "is online" } else { "now uses encryption" };
     if voice.full {
         return format!(" {state} (new, key {})", key.grouped());
     }
-    format!(" {state} (new, key {}; compare with /verify {})", key.short(), voice.word_for(who))
+    let new = if is_contact { "new contact" } else { "new" };
+    format!(" {state} ({new}, key {}; compare with /verify {})", key.short(), voice.word_for(who))
 }
 
 /// Returns the lines about a request. Those about a key change have the old keys, the new key, and
@@ -142,13 +145,20 @@ pub(crate) fn lines_of_request(
     pending: &[PeerRequest],
     voice: &Voice<'_>,
 ) -> Vec<Line> {
-    let PeerRequest { met, against, held: _ } = request;
+    let PeerRequest { met, against, held: _, is_old_key_online } = request;
     let (Some(first), PeerId::Key(new)) = (against.first(), met.id) else {
         return vec![message_request(request, pending, voice)];
     };
     let whose = claimed(request, first, voice.labels);
-    let short = format!("WARNING: {whose}'s key has changed.");
-    let headline = format!("{short} This can be a new device or an impostor.");
+    // Of a contact that was never verified, the old key may be the impostor's.
+    let is_verified = against.iter().all(|pin| pin.verified.is_some());
+    let (short, more) = match (is_old_key_online, is_verified) {
+        (true, true) => (" is online with the old key", ", so this is probably someone else"),
+        (true, false) => (" is online with the old key", ", so this may be someone else"),
+        (false, _) => ("'s key has changed", ". This can be a new device or an impostor"),
+    };
+    let short = format!("WARNING: {whose}{short}");
+    let (headline, short) = (format!("{short}{more}."), format!("{short}."));
     let mut lines = vec![if voice.full {
         voice.warning(headline)
     } else {
@@ -235,7 +245,8 @@ fn contact_label(request: &PeerRequest, pin: &Pin, labels: &Labels) -> String {
     }
 }
 
-/// Returns the commands for a request among the pending ones, each with what it does.
+/// Returns the commands for a request among the pending ones, each with what it does. The first is
+/// the likeliest.
 fn choices(request: &PeerRequest, pending: &[PeerRequest], labels: &Labels) -> Vec<(String, String)> {
     let id = request.met.id;
     let is_namesake = |other: &PeerRequest| {
@@ -266,7 +277,11 @@ fn choices(request: &PeerRequest, pending: &[PeerRequest], labels: &Labels) -> V
         (format!("/accept {}", or_word(name.clone())), "someone else with this name".to_owned()),
         (format!("/block {}", or_word(name)), "refuse them".to_owned()),
     ];
-    trust.chain(others).collect()
+    let mut choices: Vec<(String, String)> = trust.chain(others).collect();
+    if request.is_old_key_online {
+        choices.reverse();
+    }
+    choices
 }
 
 /// Returns the word that names a peer without its name: the beginning of its key, or its address.
@@ -345,11 +360,11 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
     match decision {
         Decision::Trusted(pin, As::NewKeyOf(_)) => {
             let label = label_of_pin(pin);
-            format!("{label} has a new key, not verified. Compare keys with /verify {label}.")
+            format!("{label} has a new key, not verified. {}", compare_keys(&label))
         }
         Decision::Trusted(pin, As::Another) => {
             let label = label_of_pin(pin);
-            format!("Added {label} to your contacts. Compare keys with /verify {label}.")
+            format!("Added {label} to your contacts. {}", compare_keys(&label))
         }
         Decision::Blocked(pin) => {
             let key = beginning(pin.key);
@@ -363,7 +378,7 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
         }
         Decision::Unblocked(pin) => {
             let label = label_of_pin(pin);
-            format!("Unblocked {label} (not verified). Compare keys with /verify {label}.")
+            format!("Unblocked {label} (not verified). {}", compare_keys(&label))
         }
         Decision::BlockedLegacy(who) => {
             let (label, at) = (label_of(who, voice), place(who.id, who.addr));
@@ -390,7 +405,16 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
             };
             format!("{done}. Messages stay in the history.")
         }
-        Decision::Added(who, true) => format!("Added {} to your contacts.", label_of(who, voice)),
+        Decision::Added(who, true) => {
+            let label = label_of(who, voice);
+            let is_comparable = who.id.public_key().is_some() && who.verification != Verification::Verified;
+            let hint = if is_comparable { format!(" {}", compare_keys(&label)) } else { String::new() };
+            format!("Added {label} to your contacts.{hint}")
+        }
+        Decision::AddedIntroduced { who, by } => {
+            let (label, by) = (label_of(who, voice), label_of(by, voice));
+            format!("Added {label} to your contacts, introduced by {by}. {}", compare_keys(&label))
+        }
         Decision::Added(who, false) => format!("Updated the contact {}.", label_of(who, voice)),
         Decision::Verified(pin) => {
             let sign = if voice.has_signs() { format!(" {VERIFIED}") } else { ".".to_owned() };
@@ -409,6 +433,11 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
         }
         Decision::Policy(policy) => policy_words(*policy).to_owned(),
     }
+}
+
+/// Returns the sentence that tells the user how to verify a peer.
+fn compare_keys(label: &str) -> String {
+    format!("Compare keys with /verify {label}.")
 }
 
 /// Returns what a policy does with strangers.
@@ -452,7 +481,7 @@ pub(crate) fn pin_lines(pin: &Pin, labels: &Labels, date: fn(u64) -> String) -> 
 
 /// Returns the line about a request in the peer list: the claimed name, and what to type.
 pub(in crate::tui) fn request_line(request: &PeerRequest, pending: &[PeerRequest], labels: &Labels) -> Line {
-    let PeerRequest { met, against, held: _ } = request;
+    let PeerRequest { met, against, .. } = request;
     let what = match (&against[..], &met.name) {
         ([first, ..], _) => {
             format!("A new key for {} waits for your decision", claimed(request, first, labels))
@@ -492,7 +521,7 @@ pub(in crate::tui) fn request_words(
     pending: &[PeerRequest],
     labels: &Labels,
 ) -> String {
-    let PeerRequest { met, against, held: _ } = request;
+    let PeerRequest { met, against, .. } = request;
     let whose = match (&against[..], &met.name) {
         ([first, ..], _) => format!("a new key for {}", claimed(request, first, labels)),
         ([], Some(name)) if met.id.key().is_some() => format!("{}'s key", stranger(met.id, name, labels)),

@@ -54,7 +54,7 @@ fn contact_name_with_another_key_waits_for_user() {
     alice.sees("The static peer is online.");
     let met = mallory.greets(alice.addr());
     assert!(met.is_err(), "{met:?}");
-    alice.sees("! WARNING: Bob's key has changed.");
+    alice.sees("! WARNING: Bob is online with the old key, so this ");
     alice.sees(&key_of(b'B').public().grouped().to_string());
     alice.sees(&mallory.key().grouped().to_string());
     // The true one is not cut off by that.

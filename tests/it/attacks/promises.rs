@@ -95,7 +95,7 @@ fn man_in_the_middle_is_revealed_by_codes() {
 
     // The true one is not taken for the one who was pinned.
     bob.says(&alice.addr().to_string(), "it is me");
-    alice.sees("! WARNING: Bob's key has changed.");
+    alice.sees("! WARNING: Bob is online with the old key, so this may be someone else.");
     alice.sees(&format!("  ! Old: {}", to_alice.key().grouped()));
     assert!(!alice.sees("  ! New: ").contains(&to_alice.key().grouped().to_string()));
     never_saw(&alice, ": it is me");

@@ -90,7 +90,8 @@ fn hostile_names_control_nothing() {
 #[test]
 fn empty_list_prints_only_a_note() {
     let data = data();
-    let none = "There is no profile yet; start p2p-chat, or create one with `p2p-chat id --new --name NAME`.";
+    let none = "There is no profile yet; start `p2p-chat --name Alice`, \
+         or create one with `p2p-chat id --new --name Alice`.";
     assert_eq!(refused(started("Alice", &data).arg("contacts")), format!("p2p-chat: {none}"));
     asked(started("Alice", &data).arg("id").arg("--new")).well();
     for json in [None, Some("--json")] {

@@ -72,7 +72,7 @@ const TEXTS: [&str; 58] = [
     "Delivered to Bob.",
     "[12:00:00] Bob: I owe Mallory 100",
     "Choice [0-6]: 0",
-    "No  Name   Address         State        Known   Last heard",
+    "No  Name   Address         State        Origin  Last heard",
     "[ACK] Message received from 5001",
     " ⏎ ",
     "one ⏎ two ⏎ * Bob left",

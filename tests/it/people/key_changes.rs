@@ -176,9 +176,9 @@ fn pending_key_is_not_online() {
     let (mut carol, _bob) = carol_and_bob();
     let other = Peer::named("Bob").start();
     carol.types(&[&format!("/connect {}", other.addr())]);
-    carol.has_seen("WARNING: Bob's key has changed.");
+    carol.has_seen("WARNING: Bob is online with the old key, so this may be someone else.");
     // Showing the list probes the address.
-    let words = "A new key for Bob waits for your decision: /trust Bob, /accept Bob or /block Bob.";
+    let words = "A new key for Bob waits for your decision: /block Bob, /accept Bob or /trust Bob.";
     for _ in 0..2 {
         let row = lists_waiting(&mut carol, 1, words, other.addr());
         assert!(row.contains("  waits for your decision  "), "{row}");

@@ -48,7 +48,7 @@ fn renaming_stranger_prints_few_lines() {
             carol.has_seen(": can you hear me?");
             let impostor = SecurePeer::named("Bob", b'M');
             assert!(!says_as(&impostor, carol.addr(), impostor.hello(), "I am Bob"), "it waits");
-            carol.has_seen("WARNING: Bob's key has changed.");
+            carol.has_seen("WARNING: Bob");
         }
     }
     carol.still_answers();

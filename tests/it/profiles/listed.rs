@@ -12,9 +12,11 @@ fn id(name: &str, data: &TempDir, args: &[&str]) -> Builder {
 #[test]
 fn only_new_creates_a_profile() {
     let data = data();
-    let none = "There is no profile yet; start p2p-chat, or create one with `p2p-chat id --new --name NAME`.";
-    for name in ["", "Alice"] {
-        assert_eq!(refused(id(name, &data, &[])), format!("p2p-chat: {none}"));
+    for (name, start, named) in [("", "p2p-chat", "NAME"), ("Alice", "`p2p-chat --name Alice`", "Alice")] {
+        let none = format!(
+            "p2p-chat: There is no profile yet; start {start}, or create one with `p2p-chat id --new --name {named}`."
+        );
+        assert_eq!(refused(id(name, &data, &[])), none);
     }
     assert!(!data.path().join("profiles").exists());
     let printed = prints(id("Alice", &data, &["--new"]));

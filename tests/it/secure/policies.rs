@@ -36,6 +36,10 @@ fn accepted_message_request_shows_its_message_once() {
     assert!(line.ends_with(words), "{line}");
     bob.types(&["@alice hello"]);
     bob.sees("Alice's key waits for your decision: /accept Alice or /block Alice.");
+    bob.types(&["/ignore alice"]);
+    bob.sees(
+        "No introduction matches \"alice\". Alice's key waits for your decision: /accept Alice or /block",
+    );
 
     bob.types(&["/accept alice"]);
     bob.sees("Added Alice to your contacts. Compare keys with /verify Alice.");
@@ -121,7 +125,7 @@ fn refused_key_is_shown_once_and_addable() {
     assert!(line.ends_with(end), "{line}");
     assert_eq!(times(&bob, "* Refused "), 1, "{:#?}", bob.printed());
     bob.types(&["/add dave"]);
-    bob.sees("Added Dave to your contacts.");
+    bob.sees("Added Dave to your contacts. Compare keys with /verify Dave.");
     dave.says(&bob.addr().to_string(), "thank you");
     bob.sees(&format!("{}: thank you", dave.encrypted()));
     bob.says("Dave", "welcome");

@@ -425,3 +425,16 @@ fn read_messages_are_not_new_in_next_conversation() {
     let order = [last(": while we talk"), new, last(": behind her back")];
     assert!(new.is_some() && order.is_sorted(), "{screen}");
 }
+
+#[test]
+fn peer_of_a_typed_address_is_a_contact() {
+    for policy in ["--policy=ask", "--policy=strict"] {
+        let bob = Peer::named("Bob").start();
+        let alice = Terminal::start(Peer::named("Alice").arg(policy), 24, 100);
+        alice.waits_for("Choice [0-6]: ");
+        alice.enters(&format!("/connect {}", bob.addr()));
+        alice.waits_for("* Bob is online (new contact, key ");
+        alice.enters("/add bob");
+        alice.waits_for("Bob is already a contact.");
+    }
+}

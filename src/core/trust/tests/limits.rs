@@ -101,7 +101,7 @@ fn invented_key_changes_hide_no_real_one() {
 /// The request that a key change of Bob makes.
 fn request(trusted: &Trusted, met: &Meeting) -> PeerRequest {
     let bob = trusted.pin(key(1)).expect("pinned").clone();
-    PeerRequest { met: met.clone(), against: vec![bob], held: None }
+    PeerRequest { met: met.clone(), against: vec![bob], held: None, is_old_key_online: false }
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub(in crate::tui) fn request(name: &str, byte: u8, port: u16, against: &[Pin]) 
         source: Source::from(Ipv4Addr::LOCALHOST),
         date: 0,
     };
-    PeerRequest { met, against: against.to_vec(), held: None }
+    PeerRequest { met, against: against.to_vec(), held: None, is_old_key_online: false }
 }
 
 /// Bob, Carol and a second Dan are known by their keys, Carla is blocked; the first Dan is a plain
@@ -310,7 +310,8 @@ fn legacy_strangers_are_meant_by_name_and_address() {
         let (id, name, addrs) = (met.id, met.name, Vec::new());
         Some(Act::Add(ContactRecord { id, name, verified: None, blocked: false, stranger: false, addrs }))
     };
-    let asks = |port| PeerRequest { met: met(port), against: Vec::new(), held: None };
+    let asks =
+        |port| PeerRequest { met: met(port), against: Vec::new(), held: None, is_old_key_online: false };
     let one = known(vec![asks(5007)]);
     for line in ["/accept eve", "/accept 127.0.0.1:5007", "/trust eve", "/add 127.0.0.1:5007"] {
         assert_eq!(act_of(&[line], &one), added(5007), "{line}");

@@ -46,11 +46,12 @@ fn secure_bob() -> PeerInfo {
 #[test]
 fn key_change_shows_both_keys_and_three_commands() {
     let known = Pin { verified: Some(5 * DAY), ..pin("Bob", 1) };
-    let event = Event::PeerRequest(PeerRequest {
+    let event = Event::PeerRequest(Box::new(PeerRequest {
         met: meeting(Some("bob"), "192.0.2.7:5000"),
         against: vec![known],
         held: None,
-    });
+        is_old_key_online: false,
+    }));
     let expected = "\
 ! WARNING: Bob's key has changed. This can be a new device or an impostor.
   ! Old: aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq
@@ -64,29 +65,57 @@ fn key_change_shows_both_keys_and_three_commands() {
 }
 
 #[test]
+fn new_key_of_an_online_contact_is_doubted() {
+    let request = |verified| {
+        Event::PeerRequest(Box::new(PeerRequest {
+            met: meeting(Some("Bob"), "192.0.2.7:5000"),
+            against: vec![Pin { verified, ..pin("Bob", 1) }],
+            held: None,
+            is_old_key_online: true,
+        }))
+    };
+    let expected = "\
+! WARNING: Bob is online with the old key, so this may be someone else.
+  ! Old: aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq
+  ! New: aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba
+  ! /block Bob   refuse them
+  ! /accept Bob  someone else with this name
+  ! /trust Bob   their new device";
+    assert_eq!(told_in(&request(None), false), expected);
+    let told = told_in(&request(Some(5 * DAY)), false);
+    assert!(told.starts_with("! WARNING: Bob is online with the old key, so this is probably someone else."));
+    assert!(told.lines().all(|line| line.chars().count() < 80), "each is one row of a terminal");
+}
+
+#[test]
 fn key_change_of_long_name_has_six_rows() {
     let name = "a-name-of-as-many-columns-as-go";
     let name = &name[..30];
     let known = Pin { verified: Some(5 * DAY), ..pin(name, 1) };
-    let event = Event::PeerRequest(PeerRequest {
+    let request = PeerRequest {
         met: meeting(Some(name), "192.0.2.7:5000"),
         against: vec![known],
         held: None,
-    });
-    let told = told_in(&event, false);
-    assert!(told.starts_with(&format!("! WARNING: {name}'s key has changed.\n")), "{told}");
-    assert_eq!(told.lines().count(), 6, "{told}");
-    assert!(told.lines().all(|line| line.chars().count() < 80), "{told}");
+        is_old_key_online: false,
+    };
+    for (is_old_key_online, words) in [(false, "'s key has changed"), (true, " is online with the old key")] {
+        let request = PeerRequest { is_old_key_online, ..request.clone() };
+        let told = told_in(&Event::PeerRequest(Box::new(request)), false);
+        assert!(told.starts_with(&format!("! WARNING: {name}{words}.\n")), "{told}");
+        assert_eq!(told.lines().count(), 6, "{told}");
+        assert!(told.lines().all(|line| line.chars().count() < 80), "{told}");
+    }
 }
 
 #[test]
 fn key_change_between_namesakes_names_each_by_suffix() {
     let against = vec![pin("Bob", 1), pin("Bob", 3)];
-    let told = told(&Event::PeerRequest(PeerRequest {
+    let told = told(&Event::PeerRequest(Box::new(PeerRequest {
         met: meeting(Some("Bob"), "192.0.2.9:5000"),
         against,
         held: None,
-    }));
+        is_old_key_online: false,
+    })));
     for line in [
         "[14:03:07] ! WARNING: Bob's key has changed. This can be a new device or an impostor.",
         "  ! Old: aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq",
@@ -102,21 +131,23 @@ fn key_change_between_namesakes_names_each_by_suffix() {
 #[test]
 fn command_shows_key_if_name_is_no_word() {
     let against = vec![pin("Bob B", 1)];
-    let told = told(&Event::PeerRequest(PeerRequest {
+    let told = told(&Event::PeerRequest(Box::new(PeerRequest {
         met: meeting(Some("Bob B"), "192.0.2.7:5000"),
         against,
         held: None,
-    }));
+        is_old_key_online: false,
+    })));
     assert!(told.contains("  ! /trust aibaeaqc   their new device\n"), "{told}");
 }
 
 #[test]
 fn message_request_names_both_commands() {
-    let event = Event::PeerRequest(PeerRequest {
+    let event = Event::PeerRequest(Box::new(PeerRequest {
         met: meeting(Some("Zoe"), "192.0.2.7:5000"),
         against: Vec::new(),
         held: None,
-    });
+        is_old_key_online: false,
+    }));
     let expected = "[14:03:07] * Zoe wants to chat, key aiba eaqc. /accept Zoe or /block Zoe.";
     assert_eq!(told_in(&event, false), expected);
 }
@@ -136,8 +167,9 @@ fn request_of_a_legacy_peer_says_unencrypted() {
              /accept 192.0.2.9:5000 or /block 192.0.2.9:5000.",
         ),
     ] {
-        let request = PeerRequest { met: unencrypted(name), against: Vec::new(), held: None };
-        let told = told_in(&Event::PeerRequest(request), false);
+        let request =
+            PeerRequest { met: unencrypted(name), against: Vec::new(), held: None, is_old_key_online: false };
+        let told = told_in(&Event::PeerRequest(Box::new(request)), false);
         assert_eq!(told, format!("[14:03:07] {expected}"));
     }
 }
@@ -145,8 +177,18 @@ fn request_of_a_legacy_peer_says_unencrypted() {
 #[test]
 fn namesakes_request_is_answered_by_key_or_address() {
     let requests = [
-        PeerRequest { met: meeting(Some("Eve"), "192.0.2.7:5000"), against: Vec::new(), held: None },
-        PeerRequest { met: unencrypted(Some("eve")), against: Vec::new(), held: None },
+        PeerRequest {
+            met: meeting(Some("Eve"), "192.0.2.7:5000"),
+            against: Vec::new(),
+            held: None,
+            is_old_key_online: false,
+        },
+        PeerRequest {
+            met: unencrypted(Some("eve")),
+            against: Vec::new(),
+            held: None,
+            is_old_key_online: false,
+        },
     ];
     let labels = Labels::default();
     let voice = Voice { labels: &labels, full: false, rows: false, is_new: false, late: "", stamp: "", date };
@@ -203,15 +245,22 @@ fn everything_else_about_keys_is_one_clear_sentence() {
     let source = "192.0.2.66".parse().unwrap();
     let one = Source::from(Ipv4Addr::new(127, 0, 0, 9));
     let addr: PeerAddr = "127.0.0.1:5009".parse().unwrap();
+    let keyed = || PeerInfo { id: key(1).into(), ..secure_bob() };
+    let verified = PeerInfo { verification: Verification::Verified, ..keyed() };
+    let introducer = PeerInfo { id: key(3).into(), name: Some(carol.clone()), ..secure_bob() };
     let nameless = PeerInfo { id: addr.into(), name: None, addr: Some(addr), ..bob() };
     for (event, expected) in [
         (
-            Event::Pinned { who: secure_bob(), key: key(1), is_online: true },
+            Event::Pinned { who: secure_bob(), key: key(1), is_online: true, is_contact: false },
             "[14:03:07] * Bob is online (new, key aeaq caib; compare with /verify Bob)",
         ),
         (
-            Event::Pinned { who: secure_bob(), key: key(1), is_online: false },
+            Event::Pinned { who: secure_bob(), key: key(1), is_online: false, is_contact: false },
             "[14:03:07] * Bob now uses encryption (new, key aeaq caib; compare with /verify Bob)",
+        ),
+        (
+            Event::Pinned { who: secure_bob(), key: key(1), is_online: true, is_contact: true },
+            "[14:03:07] * Bob is online (new contact, key aeaq caib; compare with /verify Bob)",
         ),
         (
             Event::MoreRequests(1),
@@ -284,6 +333,15 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         ),
         (Event::Decided(Decision::Added(bob(), true)), "Added Bob to your contacts."),
         (
+            Event::Decided(Decision::Added(keyed(), true)),
+            "Added Bob to your contacts. Compare keys with /verify Bob.",
+        ),
+        (Event::Decided(Decision::Added(verified, true)), "Added Bob to your contacts."),
+        (
+            Event::Decided(Decision::AddedIntroduced { who: keyed(), by: Box::new(introducer) }),
+            "Added Bob to your contacts, introduced by Carol. Compare keys with /verify Bob.",
+        ),
+        (
             Event::Decided(Decision::Unblocked(pin("Bob", 2))),
             "Unblocked Bob (not verified). Compare keys with /verify Bob.",
         ),
@@ -335,7 +393,7 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         assert_eq!(told_in(&event, false), expected);
     }
     assert_eq!(
-        told(&Event::Pinned { who: secure_bob(), key: key(1), is_online: true }),
+        told(&Event::Pinned { who: secure_bob(), key: key(1), is_online: true, is_contact: false }),
         "[14:03:07] * Bob (127.0.0.1:5001) is online \
          (new, key aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq)"
     );
@@ -399,8 +457,12 @@ fn keys_and_requests_are_listed() {
         date,
     };
     assert_eq!(requests_lines(&[], 0, &voice), ["No requests are waiting for your decision.".into()]);
-    let request =
-        PeerRequest { met: meeting(Some("Zoe"), "192.0.2.7:5000"), against: Vec::new(), held: None };
+    let request = PeerRequest {
+        met: meeting(Some("Zoe"), "192.0.2.7:5000"),
+        against: Vec::new(),
+        held: None,
+        is_old_key_online: false,
+    };
     let lines = requests_lines(&[request], 2, &voice);
     assert!(lines[0].to_string().starts_with("* Zoe (192.0.2.7:5000) wants to chat, key aiba eaqc "));
     assert_eq!(
@@ -438,8 +500,12 @@ fn wrong_announcement_is_called_wrong_or_forged() {
 #[test]
 fn untrusted_key_has_its_own_sentence() {
     let labels = Labels::default();
-    let request =
-        PeerRequest { met: meeting(Some("Emil"), "192.0.2.7:5000"), against: Vec::new(), held: None };
+    let request = PeerRequest {
+        met: meeting(Some("Emil"), "192.0.2.7:5000"),
+        against: Vec::new(),
+        held: None,
+        is_old_key_online: false,
+    };
     let emil = request.met.id.key().unwrap();
     let namesake = Meeting { id: PeerId::Key(key(8)), ..request.met.clone() };
     let namesakes = [PeerRequest { met: namesake, ..request.clone() }, request.clone()];
