@@ -1,5 +1,6 @@
 //! What the user at the prompt notices: keystrokes while messages come, whether the program is idle
-//! when nothing happens, and what discovery brings and costs. docs/BENCHMARKS.md says what each figure is.
+//! when nothing happens, and what discovery brings and costs. docs/BENCHMARKS.md says what each
+//! figure is.
 
 #[path = "../common/mod.rs"]
 mod common;
