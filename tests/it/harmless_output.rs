@@ -122,7 +122,12 @@ fn read(form: Form, connections: &[Connection]) {
     }
 }
 
+/// Random inputs of each test. Each is printed in three forms.
+const CASES: u32 = 100;
+
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(CASES))]
+
     #[test]
     fn nasty_input_is_printed_harmless_on_its_lines(
         connections in prop::collection::vec(connection(), 1..6),

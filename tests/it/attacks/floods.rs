@@ -2,14 +2,15 @@
 
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use p2p_chat::protocol::session::opening::DIAL_LINE;
 use p2p_chat::protocol::session::{MAX_TEXT_BYTES, Record};
 
 use super::alice_who_trusts;
-use crate::support::secure::{Raw, hello_of_tls12, new_id, text};
-use crate::support::{Manner, SecurePeer, Target, allow_descriptors, dial_from};
+use crate::support::secure::{BETWEEN_RECORDS, Raw, hello_of_tls12, new_id, text};
+use crate::support::{Manner, SOON, SecurePeer, Target, allow_descriptors, dial_from};
 
 /// What a person would still call at once, on a machine that is busy with other tests. Such a
 /// machine can take longer once; a flood that delays others delays them most of the time.
@@ -63,22 +64,27 @@ fn thousands_of_half_open_handshakes_delay_nobody() {
 #[test]
 fn endless_records_are_ended_and_bounded() {
     let mut alice = Target::new();
-    let bob = SecurePeer::named("Bob", b'B');
-    let endless: [Vec<u8>; 4] = [
-        Record::Ping(1).encode().repeat(1_000),
-        [99, 0, 4, 0].into_iter().chain([0; 1024]).collect(),
+    let endless: [(&str, Vec<u8>); 4] = [
+        ("Ann", Record::Ping(1).encode().repeat(1_000)),
+        ("Ben", [99, 0, 4, 0].into_iter().chain([0; 1024]).collect()),
         // Its head says that there is more than a record may have, and there is.
-        [&[2, 0xff, 0xff, 0xff][..], &[b'x'; 16 * 1024]].concat(),
-        text(new_id(), &"x".repeat(MAX_TEXT_BYTES))[..MAX_TEXT_BYTES].to_vec(),
+        ("Cid", [&[2, 0xff, 0xff, 0xff][..], &[b'x'; 16 * 1024]].concat()),
+        ("Dan", text(new_id(), &"x".repeat(MAX_TEXT_BYTES))[..MAX_TEXT_BYTES].to_vec()),
     ];
-    for bytes in endless {
-        let mut talk = Raw::new(bob.dials(alice.addr()).expect("a handshake"));
-        talk.says_hello(bob.hello()).expect("she hears");
-        let begun = Instant::now();
-        while talk.says(&bytes).is_ok() {
-            assert!(begun.elapsed() < crate::support::SOON, "nobody stopped it");
+    thread::scope(|scope| {
+        for (name, bytes) in &endless {
+            let peer = SecurePeer::named(name, name.as_bytes()[0]);
+            let mut talk = Raw::new(peer.dials(alice.addr()).expect("a handshake"));
+            scope.spawn(move || {
+                talk.says_hello(peer.hello()).expect("she hears");
+                let begun = Instant::now();
+                while talk.says(bytes).is_ok() {
+                    assert!(begun.elapsed() < SOON, "nobody stopped it");
+                    thread::sleep(BETWEEN_RECORDS);
+                }
+            });
         }
-    }
+    });
     alice.unharmed();
 }
 

@@ -60,11 +60,11 @@ use random::Trace;
 use world::World;
 
 /// Seeds of an ordinary test run: a few seconds.
-const SEEDS: u64 = 9;
+const SEEDS: u64 = 7;
 
 /// Seeds of worlds with namesakes, and of two people.
-const SEEDS_WITH_NAMESAKES: u64 = 6;
-const SEEDS_OF_TWO: u64 = 60;
+const SEEDS_WITH_NAMESAKES: u64 = 5;
+const SEEDS_OF_TWO: u64 = 45;
 
 /// So many seeds show rare events, too.
 const MANY_SEEDS: u64 = 1_000;

@@ -26,7 +26,7 @@ use p2p_chat::protocol::session::{ByeReason, Hello, Record};
 
 pub(crate) use channel::Channel;
 pub(crate) use foreign::{dials_with_certificate, dials_with_x25519, hello_of_tls12};
-pub(crate) use manner::Manner;
+pub(crate) use manner::{BETWEEN_RECORDS, Manner};
 pub(crate) use raw::{Ended, Raw, with_lines};
 pub(crate) use session::Session;
 

@@ -19,7 +19,7 @@ use super::{Shared, Text};
 
 /// The time between two records of [`Manner::Endless`], each of which would keep a session open. As
 /// many as a machine can send would slow down the tests beside it.
-const BETWEEN_RECORDS: Duration = Duration::from_millis(1);
+pub(crate) const BETWEEN_RECORDS: Duration = Duration::from_millis(1);
 
 /// What it does with who opens the encrypted exchange.
 #[derive(Clone, Debug)]
