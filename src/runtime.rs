@@ -461,8 +461,8 @@ impl Node {
     }
 
     /// How many peers are online, as far as is known.
-    pub fn here(&self) -> usize {
-        self.state().here()
+    pub fn online_count(&self) -> usize {
+        self.state().online_count()
     }
 
     /// Returns how many messages wait for a recipient.

@@ -194,7 +194,7 @@ pub enum Event {
         who: PeerInfo,
         /// The key.
         key: PublicKey,
-        /// It is online since then. No [`Event::Came`] follows.
+        /// It is online since then. No [`Event::Online`] follows.
         is_online: bool,
         /// It is a contact already: the user has named or configured its address.
         is_contact: bool,
@@ -294,9 +294,9 @@ pub enum Event {
     /// Something about an introduction.
     Introduction(Box<IntroductionNews>),
     /// A peer is online.
-    Came(PeerInfo),
+    Online(PeerInfo),
     /// A peer is offline, for this reason.
-    Went(PeerInfo, OfflineReason),
+    Offline(PeerInfo, OfflineReason),
     /// The status of an outgoing message for one recipient changed.
     Delivery {
         /// The command that sent it.
@@ -439,8 +439,8 @@ impl Event {
             | Self::ProvenAt(_, who)
             | Self::Renamed(who)
             | Self::AsksToVerify(who)
-            | Self::Came(who)
-            | Self::Went(who, _)
+            | Self::Online(who)
+            | Self::Offline(who, _)
             | Self::Done { who, .. }
             | Self::NotSent { who, .. } => take(who),
             Self::Listed { rows, .. } => {

@@ -374,7 +374,7 @@ impl State {
                 let untold = id.public_key().filter(|_| self.peers.take_untold_key(id));
                 match self.outputs.take_pinned(id).map(|(key, _)| key).or(untold) {
                     Some(key) => self.tell_pinned(key, true),
-                    None => self.tell(Event::Came(who)),
+                    None => self.tell(Event::Online(who)),
                 }
                 self.operations.announced(id);
                 if id.public_key().is_none() {
@@ -383,7 +383,7 @@ impl State {
             }
             Some(PresenceNews::Offline(who, why)) => {
                 let id = who.id;
-                self.tell(Event::Went(who, why));
+                self.tell(Event::Offline(who, why));
                 if !matches!(why, OfflineReason::NoAnswer | OfflineReason::Refused) {
                     self.seen(id);
                 }

@@ -15,13 +15,13 @@ mod holding;
 mod hosts;
 mod keys;
 mod looks;
+mod online;
 mod pending;
 mod policies;
 mod random;
 mod soak;
 mod storing;
 mod strangers;
-mod there;
 mod trusting;
 mod who;
 

@@ -30,7 +30,7 @@ impl State {
     }
 
     /// Returns how many peers are online.
-    pub fn here(&self) -> usize {
+    pub fn online_count(&self) -> usize {
         self.peers.online(&self.claimed().collect())
     }
 

@@ -1,20 +1,20 @@
 //! The application: one loop over one queue of events from the node and the user.
 
-mod act;
 mod answer;
 mod begin;
 mod choose;
 mod clock;
 mod contacts;
 pub(in crate::tui) mod greeting;
+mod handle_event;
+mod handle_input;
 mod history;
+mod input;
 mod invitations;
 mod leave;
 mod outbox;
 mod signals;
-mod tell;
 pub(crate) mod terminal_caps;
-mod typed;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io::{self, IsTerminal, Write};

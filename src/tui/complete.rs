@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 use super::commands::{COMMANDS, named};
 use super::message::ALL;
 use super::people::{Candidate, Directory, Named, by_name, candidates, discovered_words};
-use super::words::word_for as word_for_id;
+use super::render::word_for as word_for_id;
 use crate::core::{Meeting, Pin};
 use crate::model::name::folded;
 

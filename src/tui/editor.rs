@@ -20,7 +20,7 @@ use buffer::Buffer;
 use edits::{EditKind, cleaned};
 use search::Search;
 
-use super::history::{History, Way};
+use super::input_history::{History, Way};
 
 /// The maximum length of a typed line in bytes. It is more than can be sent at once, so the error
 /// names the limit for messages.

@@ -26,7 +26,7 @@ const LIKE_THE_MARK: [char; 8] =
 
 /// What could pass for the sign of a verified peer, or for a word in brackets behind a name.
 const LIKE_A_SIGN: [char; 12] = [
-    super::words::VERIFIED,
+    super::render::VERIFIED,
     '\u{2714}',
     '\u{2705}',
     '\u{2611}',

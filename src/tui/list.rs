@@ -5,8 +5,8 @@ use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
 
 use super::labels::{LOOKS_LIKE, Labels, MARK};
+use super::render::request_line;
 use super::style::{Ink, Line, ink_of};
-use super::words::request_line;
 use crate::core::{OfflineReason, PeerInfo, PeerOrigin, PeerRequest, Pin, PresenceStatus, Row, Verification};
 use crate::model::name::{PeerName, folded, shortened};
 use crate::model::peer_id::{PeerId, Recipient};

@@ -11,9 +11,9 @@ mod commands;
 mod complete;
 mod editor;
 mod footer;
-mod history;
 pub(crate) mod history_view;
 mod input;
+mod input_history;
 mod invite;
 mod labels;
 mod layout;
@@ -24,11 +24,11 @@ mod notices;
 mod people;
 mod printed;
 mod qr;
+mod render;
 mod screen;
 mod status;
 mod style;
 mod terminal;
-mod words;
 
 pub(crate) use attention::osc_of;
 pub use attention::{Attention, Osc};
@@ -59,15 +59,15 @@ pub(crate) use notices::{NoticeKind, Subject};
 pub(crate) use people::contact_called;
 pub use people::{Chosen, Directory};
 pub use qr::{Foreground, qr};
+pub(crate) use render::{
+    DELIVERED, awaited_line, hold_words, is_good, lines_of_request, made_line, pin_lines, policy_words,
+    requests_lines, status_words, untrusted_words,
+};
+pub use render::{Renderer, later, lines, quoted};
+pub(crate) use render::{beginning, place};
 pub use screen::{LINE_END, RAW_LINE_END, Screen, write_lines};
 pub use status::{Partner, Status};
 pub(crate) use style::ink_of;
 pub use style::{Ink, Line, Palette};
 pub use terminal::columns;
 pub(crate) use terminal::{abandon_terminal, is_dumb, is_in_foreground, restore_terminal};
-pub(crate) use words::{
-    DELIVERED, awaited_line, hold_words, is_good, lines_of_request, made_line, pin_lines, policy_words,
-    requests_lines, status_words, untrusted_words,
-};
-pub use words::{Voice, later, lines, quoted};
-pub(crate) use words::{beginning, place};

@@ -70,8 +70,8 @@ impl NoticeKind {
         let peer = |who: &PeerInfo| Subject::peer(who.id, who.addr, is_contact(who.id));
         let source = |source: &Source| Subject::stranger(About::Source(source.share()), source.share());
         Some(match event {
-            Event::Came(who) => (peer(who), Self::Here),
-            Event::Went(who, _) => (peer(who), Self::Gone),
+            Event::Online(who) => (peer(who), Self::Here),
+            Event::Offline(who, _) => (peer(who), Self::Gone),
             Event::TakesName(who, _) => (peer(who), Self::TakesName),
             Event::Pinned { who, .. } => (peer(who), Self::Pinned),
             Event::TurnedAway(who, ..) => (peer(who), Self::TurnedAway),

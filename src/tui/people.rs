@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use super::labels::{Labels, MARK};
 use super::message::ALL;
-use super::words::{name_of, place, refused_words, request_words};
+use super::render::{name_of, place, refused_words, request_words};
 use crate::core::{IntroducedPeer, Meeting, PeerInfo, PeerRequest, Pin, PresenceStatus, Row, Target};
 use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
 use crate::model::host::{Endpoint, HostAddr};

@@ -148,7 +148,7 @@ fn pure_modules_do_no_io() {
         "tui/complete.rs",
         "tui/editor.rs",
         "tui/editor",
-        "tui/history.rs",
+        "tui/input_history.rs",
         "tui/labels.rs",
         "tui/layout.rs",
         "tui/list.rs",
@@ -162,8 +162,8 @@ fn pure_modules_do_no_io() {
         "tui/printed.rs",
         "tui/status.rs",
         "tui/style.rs",
-        "tui/words.rs",
-        "tui/words",
+        "tui/render.rs",
+        "tui/render",
     ];
     for module in ["model", "protocol", "core"].into_iter().chain(pure) {
         for path in sources(module) {

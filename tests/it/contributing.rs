@@ -76,6 +76,6 @@ fn subcommand_is_one_file() {
 
 #[test]
 fn words_of_a_screen_line_are_one_file() {
-    assert_eq!(files_with("Event::IdentityInUse("), ["core/sessions.rs", "tui/words.rs"]);
-    assert_eq!(files_with("Your identity is also in use"), ["tui/words.rs"]);
+    assert_eq!(files_with("Event::IdentityInUse("), ["core/sessions.rs", "tui/render.rs"]);
+    assert_eq!(files_with("Your identity is also in use"), ["tui/render.rs"]);
 }

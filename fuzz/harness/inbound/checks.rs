@@ -85,7 +85,7 @@ impl World {
         let addrs: BTreeSet<PeerAddr> = rows.iter().filter_map(|row| row.addr).collect();
         assert_eq!(addrs.len(), rows.len(), "two rows with one address");
         assert!(rows.len() <= MAX_PEERS);
-        assert_eq!(self.state.here(), rows.iter().filter(|row| row.counts_as_online()).count());
+        assert_eq!(self.state.online_count(), rows.iter().filter(|row| row.counts_as_online()).count());
         for row in &rows {
             assert!(
                 !row.addr.is_some_and(|addr| self.state.book().is_own(addr)),

@@ -2,7 +2,7 @@
 
 use p2p_chat::core::{Event, Time};
 use p2p_chat::model::peer_id::Recipient;
-use p2p_chat::tui::{Attention, Labels, Line, Standing, Voice, lines};
+use p2p_chat::tui::{Attention, Labels, Line, Renderer, Standing, lines};
 
 use super::super::printed::{assert_harmless, assert_lines_harmless};
 
@@ -24,7 +24,7 @@ impl Reader {
             let standing = |id| if knows(id) { Standing::Stranger } else { Standing::Forgotten };
             renamed.extend(labels.meet(who, standing));
         });
-        let voice = |full, rows| Voice {
+        let renderer = |full, rows| Renderer {
             labels: &self.labels,
             full,
             rows,
@@ -33,10 +33,10 @@ impl Reader {
             stamp,
             date: |seconds| seconds.to_string(),
         };
-        let on_pipe = lines(event, &voice(true, false));
-        let on_terminal = lines(event, &voice(false, true));
+        let on_pipe = lines(event, &renderer(true, false));
+        let on_terminal = lines(event, &renderer(false, true));
         let renames: Vec<Line> =
-            renamed.iter().map(|renamed| voice(false, true).renamed(renamed, None)).collect();
+            renamed.iter().map(|renamed| renderer(false, true).renamed(renamed, None)).collect();
         match event {
             Event::Message { .. } => {
                 self.messages += 1;
@@ -46,7 +46,7 @@ impl Reader {
                     assert!(row.to_string().starts_with("  │ "), "a forged line: {row:?}");
                 }
             }
-            Event::Unreadable { .. } | Event::Impostor { .. } | Event::Came(_) | Event::Went(..) => {
+            Event::Unreadable { .. } | Event::Impostor { .. } | Event::Online(_) | Event::Offline(..) => {
                 assert_eq!((on_pipe.len(), on_terminal.len()), (1, 1));
             }
             Event::Listed { rows, .. } => assert!(on_pipe.len() <= rows.len() + 3),

@@ -291,7 +291,7 @@ fn undecided_peer_gets_one_line() {
         story.request_ends(Some(met(BOBS, BOB_AT)), RequestEnd::Answered);
     }
     let told = story.told();
-    assert!(matches!(told[..], [Event::Came(_)]), "{told:?}");
+    assert!(matches!(told[..], [Event::Online(_)]), "{told:?}");
 }
 
 #[test]
@@ -440,7 +440,7 @@ fn few_discovered_strangers_have_sessions() {
             story.request_ends(Some(met(n, 6_000 + u16::from(n))), RequestEnd::Answered);
         }
     }
-    assert_eq!(story.state.here(), 64);
+    assert_eq!(story.state.online_count(), 64);
     assert!(story.dialed().is_empty());
     // One leaves, and another gets its place.
     story.bob_leaves();

@@ -57,7 +57,7 @@ fn each_address_of_name_is_static_peer() {
     }
     let told = story.told();
     assert!(told.contains(&dialed(2, 2)), "{told:?}");
-    assert_eq!(told.iter().filter(|event| matches!(event, Event::Came(_))).count(), 2);
+    assert_eq!(told.iter().filter(|event| matches!(event, Event::Online(_))).count(), 2);
 }
 
 #[test]

@@ -318,7 +318,7 @@ fn connect_before_session_announces_peer_once() {
     story.later(KIND_WITHIN);
     let told = story.told();
     let online: Vec<&Event> =
-        told.iter().filter(|event| matches!(event, Event::Came(_) | Event::Pinned { .. })).collect();
+        told.iter().filter(|event| matches!(event, Event::Online(_) | Event::Pinned { .. })).collect();
     assert!(matches!(online[..], [Event::Pinned { is_online: true, .. }]), "{online:?}");
 }
 
@@ -335,7 +335,7 @@ fn lost_session_is_probed_and_goodbye_is_final() {
     assert_eq!(ping.say, Request::Ping);
     assert_eq!((story.state(5001), story.told()), (Some(PresenceStatus::Connected), vec![]));
     story.bob_leaves();
-    assert!(matches!(story.told()[..], [Event::Went(_, OfflineReason::SaidGoodbye)]));
+    assert!(matches!(story.told()[..], [Event::Offline(_, OfflineReason::SaidGoodbye)]));
 }
 
 #[test]
@@ -387,7 +387,8 @@ fn peer_that_dials_back_is_announced_once() {
     while !story.session_requests.is_empty() {
         story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     }
-    let is_online = |event: &&Event| matches!(event, Event::Came(_) | Event::Pinned { is_online: true, .. });
+    let is_online =
+        |event: &&Event| matches!(event, Event::Online(_) | Event::Pinned { is_online: true, .. });
     let told = story.told();
     assert_eq!(told.iter().filter(is_online).count(), 1, "{told:?}");
 }

@@ -56,9 +56,9 @@ fn answers(story: &mut Story, n: u8, port: u16) -> usize {
 fn is_not_online(story: &mut Story, online: usize) {
     let told = story.told();
     let is_there = |who: &PeerInfo| who.addr == Some(at(5002));
-    let came = told.iter().any(|event| matches!(event, Event::Came(who) if is_there(who)));
+    let came = told.iter().any(|event| matches!(event, Event::Online(who) if is_there(who)));
     assert!(!came, "{told:?}");
-    assert_eq!(story.state.here(), online);
+    assert_eq!(story.state.online_count(), online);
     let row = row(story, 5002);
     assert_eq!((row.state, row.refused_key), (PresenceStatus::Offline, Some(key(EVES))));
 }
@@ -115,7 +115,7 @@ fn stranger_under_policy_ask_is_not_online() {
     }
     let told = story.told();
     assert!(matches!(&told[..], [Event::PeerRequest(_)]), "{told:?}");
-    assert_eq!((story.state.here(), story.state.rows(story.now)), (0, Vec::new()));
+    assert_eq!((story.state.online_count(), story.state.rows(story.now)), (0, Vec::new()));
 }
 
 #[test]

@@ -150,7 +150,7 @@ impl World {
         let addrs: HashSet<_> = rows.iter().map(|row| row.addr).collect();
         prop_assert_eq!(addrs.len(), rows.len(), "two rows of one address");
         let there = rows.iter().filter(|row| row.counts_as_online()).count();
-        prop_assert_eq!(self.story.state.here(), there);
+        prop_assert_eq!(self.story.state.online_count(), there);
         for row in &rows {
             let addr = row.addr.unwrap();
             prop_assert!(!self.story.state.book().is_own(addr), "own address listed: {:?}", row);

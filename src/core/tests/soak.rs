@@ -254,7 +254,7 @@ fn soak(seed: u64) {
     assert!(state.outbox.recipients().is_empty() && state.waiting(soak.story.now).is_empty());
     assert_eq!((state.jobs.len(), state.operations.len(), state.probe_limiter.under_way()), (0, 0, 0));
     assert_eq!(state.own_addrs.len(), 0);
-    assert_eq!(state.here(), 0);
+    assert_eq!(state.online_count(), 0);
     assert_eq!(soak.settled, soak.began, "commands were settled less or more than once");
 }
 

@@ -130,7 +130,7 @@ fn configured_address_is_redialed_as_often() {
     let refused = RequestEnd::Unreachable(SendError::Refused);
     let dialed = story.dials_end(&refused, seconds(3));
     assert_eq!(dialed, [(seconds(0), at(5001)), (seconds(1), at(5001))]);
-    assert!(story.told().iter().any(|event| matches!(event, Event::Went(..))));
+    assert!(story.told().iter().any(|event| matches!(event, Event::Offline(..))));
 }
 
 #[test]

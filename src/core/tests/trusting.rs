@@ -312,7 +312,7 @@ fn count(told: &[Event], is_it: impl Fn(&Event) -> bool) -> usize {
 fn refusing_peer_is_not_counted_until_it_accepts() {
     let mut story = Story::new();
     story.knows_bob(5001);
-    assert_eq!(story.state.here(), 1);
+    assert_eq!(story.state.online_count(), 1);
     story.writes(5001, 1);
     story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Bye(ByeReason::NotAccepted));
     let told = story.told();
@@ -320,7 +320,7 @@ fn refusing_peer_is_not_counted_until_it_accepts() {
     let is_failure = |event: &Event| matches!(event, Event::Delivery { status, .. } if *status == refused);
     assert_eq!(count(&told, is_failure), 1, "{told:?}");
     assert_eq!(count(&told, |event| matches!(event, Event::TurnedAway(..))), 0, "said once: {told:?}");
-    assert_eq!(story.state.here(), 0);
+    assert_eq!(story.state.online_count(), 0);
     story.does(Command::Send { to: Target::All, message: message(2) });
     let told = story.told();
     assert_eq!(count(&told, |event| matches!(event, Event::Nobody(CommandKind::Send))), 1, "{told:?}");
@@ -337,14 +337,14 @@ fn refusing_peer_is_not_counted_until_it_accepts() {
         end,
     };
     story.ends_as(asked.job, end(RequestEnd::Bye(ByeReason::NotAccepted)));
-    assert_eq!((story.state.here(), story.told()), (0, Vec::new()), "nothing is new");
+    assert_eq!((story.state.online_count(), story.told()), (0, Vec::new()), "nothing is new");
     story.dials_in(BOBS, "Bob", 5001).expect("welcome");
     let asked = story.session_requests.pop().expect("asked");
     story.ends_as(asked.job, end(RequestEnd::Answered));
     let told = story.told();
     assert_eq!(count(&told, |event| matches!(event, Event::AcceptsAgain(_))), 1, "{told:?}");
-    assert_eq!(count(&told, |event| matches!(event, Event::Came(_))), 0, "{told:?}");
-    assert_eq!(story.state.here(), 1);
+    assert_eq!(count(&told, |event| matches!(event, Event::Online(_))), 0, "{told:?}");
+    assert_eq!(story.state.online_count(), 1);
 }
 
 #[test]
@@ -354,12 +354,12 @@ fn undecided_peer_is_not_counted_until_it_accepts() {
     story.promises(BOBS);
     let proven = Met { key: key(BOBS), hello: None };
     story.request_ends(Some(proven), RequestEnd::Bye(ByeReason::NotDecided));
-    assert_eq!((story.state(5001), story.state.here()), (Some(PresenceStatus::Connected), 0));
+    assert_eq!((story.state(5001), story.state.online_count()), (Some(PresenceStatus::Connected), 0));
     story.dials_in(BOBS, "Bob", 5001).expect("welcome");
     while !story.session_requests.is_empty() {
         story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     }
-    assert_eq!(story.state.here(), 1);
+    assert_eq!(story.state.online_count(), 1);
 }
 
 /// Bob refuses the oldest request under way before he says hello.
@@ -378,9 +378,9 @@ fn refusal_after_a_goodbye_is_listed() {
     story.bob_leaves();
     story.told();
     bob_refuses(&mut story);
-    assert_eq!((story.state(5001), story.state.here()), (Some(PresenceStatus::Connected), 0));
+    assert_eq!((story.state(5001), story.state.online_count()), (Some(PresenceStatus::Connected), 0));
     let told = story.told();
-    assert_eq!(count(&told, |event| matches!(event, Event::Came(_))), 0, "{told:?}");
+    assert_eq!(count(&told, |event| matches!(event, Event::Online(_))), 0, "{told:?}");
 }
 
 #[test]

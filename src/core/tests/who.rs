@@ -140,7 +140,7 @@ fn goodbye_counts_only_from_the_peers_source() {
     story.told();
     story.gets(5001, Body::Exit);
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
-    assert_eq!(story.told(), [Event::Went(bob(5001), OfflineReason::SaidGoodbye)]);
+    assert_eq!(story.told(), [Event::Offline(bob(5001), OfflineReason::SaidGoodbye)]);
 }
 
 #[test]

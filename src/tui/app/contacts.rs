@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Instant;
 
-use super::tell::standing;
+use super::handle_event::standing;
 use super::{App, People, clock};
 use crate::core::{Command, PeerInfo, PresenceStatus, Row};
 use crate::model::address::SourcePrefix;

@@ -149,7 +149,7 @@ impl App {
     fn introduction_line(&self, one: IntroducedPeer) -> Vec<Line> {
         let IntroducedPeer { by, key, name, .. } = one;
         let news = IntroductionNews::Introduced { by: self.contact_info(by), key, name };
-        tui::lines(&Event::Introduction(Box::new(news)), &self.voice(""))
+        tui::lines(&Event::Introduction(Box::new(news)), &self.renderer(""))
     }
 
     /// Returns the lines at the start about introductions of earlier runs that wait for the user's
@@ -174,14 +174,14 @@ impl App {
     /// user received.
     pub(in crate::tui) fn list_introductions(&mut self) {
         let (made, awaited) = self.node.waiting_introductions();
-        let voice = self.voice("");
+        let renderer = self.renderer("");
         let mut lines: Vec<Line> = Vec::new();
         for one in &made {
             let who = one.pair.each_ref().map(|side| self.contact_info(side.key));
-            lines.push(tui::made_line(one, &who, &voice));
+            lines.push(tui::made_line(one, &who, &renderer));
         }
         for one in &awaited {
-            lines.push(tui::awaited_line(&one.name, &self.contact_info(one.by), &voice));
+            lines.push(tui::awaited_line(&one.name, &self.contact_info(one.by), &renderer));
         }
         lines.extend(self.introduction_lines());
         if lines.is_empty() {

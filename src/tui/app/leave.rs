@@ -51,7 +51,7 @@ impl App {
         let deadline = Instant::now() + ANSWER_WITHIN;
         // The last lines are printed even in the background.
         self.away = false;
-        let there = self.node.here();
+        let there = self.node.online_count();
         let mut lines = std::mem::take(&mut self.out);
         if there > 0 {
             let peers = if there == 1 { "peer" } else { "peers" };

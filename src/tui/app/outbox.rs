@@ -132,7 +132,7 @@ impl App {
             return;
         }
         let people = self.people();
-        let voice = self.voice("");
+        let renderer = self.renderer("");
         let mut lines = Vec::new();
         let mut number = 0;
         for waiting in waiting.iter().take(MAX_LISTED) {
@@ -144,7 +144,7 @@ impl App {
             };
             lines.push(Line::from(format!(
                 "{number:>3}  to {}, {state}; expires in {}: {}",
-                voice.named(&waiting.who),
+                renderer.named(&waiting.who),
                 clock::span(waiting.left),
                 quoted(&waiting.message.body)
             )));

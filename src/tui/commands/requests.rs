@@ -54,7 +54,7 @@ fn list_requests(app: &mut App, _: &str) -> Option<OpId> {
     let (requests, more) = app.node.requests();
     let introductions = app.introduction_lines();
     if introductions.is_empty() || !requests.is_empty() {
-        let lines = requests_lines(&requests, more, &app.voice(""));
+        let lines = requests_lines(&requests, more, &app.renderer(""));
         app.out.extend(lines);
     }
     app.out.extend(introductions);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::buffer::Buffer;
 use super::{Editor, MAX_LINE_BYTES, Typed};
-use crate::tui::history::Way;
+use crate::tui::input_history::Way;
 
 /// The maximum number of steps that can be undone. A typed word is one step, so this covers a long
 /// message. Each step may hold a whole line, so all steps take at most three megabytes.

@@ -5,7 +5,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::buffer::Buffer;
 use super::edits::EditKind;
 use super::{Editor, Key, TooLong, Typed};
-use crate::tui::history::{Way, next};
+use crate::tui::input_history::{Way, next};
 
 /// The maximum length of the search text in bytes. It is part of the prompt and short in practice.
 pub(super) const MAX_QUERY_BYTES: usize = 256;

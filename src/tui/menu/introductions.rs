@@ -7,7 +7,7 @@ use crate::model::key::PublicKey;
 use crate::model::name::folded;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::tui::people::{Chosen, Lost};
-use crate::tui::words::beginning;
+use crate::tui::render::beginning;
 
 /// The minimum number of characters of a key that select an introduction.
 const MIN_KEY_CHARS: usize = 4;

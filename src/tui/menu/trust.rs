@@ -14,7 +14,7 @@ use crate::tui::people::{
     self, Chosen, Directory, Lost, Named, blocked_called, blocked_legacy_called, candidates, did_you_mean,
     find, has_namesake, shown,
 };
-use crate::tui::words::{beginning, name_of, refused_words, word_for};
+use crate::tui::render::{beginning, name_of, refused_words, word_for};
 
 /// The number of digits in a group of a safety number: as many as are read aloud at once.
 const GROUP_DIGITS: usize = 5;

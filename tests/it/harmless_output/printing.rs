@@ -1,5 +1,6 @@
 //! From a connection to the lines of a screen, by the parts of the program that are pure; what
-//! joins them in the program (src/runtime.rs, src/tui/app/tell.rs) is done here in the same way.
+//! joins them in the program (src/runtime.rs, src/tui/app/handle_event.rs) is done here in the same
+//! way.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use p2p_chat::model::name::PeerName;
 use p2p_chat::model::stored::Query;
 use p2p_chat::protocol::plain::Decoder;
 use p2p_chat::store::{Sqlite, Store, in_memory};
-use p2p_chat::tui::{HistoryView, Labels, Line, PeerList, People, Standing, Voice, lines, peer_list};
+use p2p_chat::tui::{HistoryView, Labels, Line, PeerList, People, Renderer, Standing, lines, peer_list};
 use parking_lot::Mutex;
 
 use super::input::Connection;
@@ -165,7 +166,7 @@ impl Reader {
     fn tell(&mut self, event: &Event) -> Printed {
         let mut printed = Vec::new();
         let who = match event {
-            Event::Message { from: who, .. } | Event::Came(who) | Event::Went(who, _) => Some(who),
+            Event::Message { from: who, .. } | Event::Online(who) | Event::Offline(who, _) => Some(who),
             _ => None,
         };
         if let Some(who) = who {
@@ -175,12 +176,12 @@ impl Reader {
             Event::Message { text, .. } => Told::Message(text.raw().to_owned()),
             Event::Unreadable { .. } => Told::Unreadable,
             Event::Impostor { .. } => Told::Impostor,
-            Event::Came(_) => Told::Came,
-            Event::Went(..) => Told::Went,
+            Event::Online(_) => Told::Came,
+            Event::Offline(..) => Told::Went,
             // The first dialing, and the end of a command.
             _ => return printed,
         };
-        let lines = lines(event, &self.voice());
+        let lines = lines(event, &self.renderer());
         printed.push((told, lines));
         printed
     }
@@ -190,11 +191,11 @@ impl Reader {
         let standing = |id| if state.book().knows(id) { Standing::Stranger } else { Standing::Forgotten };
         let renamed = self.labels.meet(who, standing);
         let renamed = renamed.iter().filter(|_| self.form != Form::Pipe);
-        renamed.map(|renamed| (Told::Renamed, vec![self.voice().renamed(renamed, who.addr)])).collect()
+        renamed.map(|renamed| (Told::Renamed, vec![self.renderer().renamed(renamed, who.addr)])).collect()
     }
 
-    fn voice(&self) -> Voice<'_> {
-        Voice {
+    fn renderer(&self) -> Renderer<'_> {
+        Renderer {
             labels: &self.labels,
             full: self.form == Form::Pipe,
             rows: self.form == Form::Edited,

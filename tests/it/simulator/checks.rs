@@ -84,8 +84,11 @@ impl World {
         let is_claimed = |row: &&Row| matches!(row.id, Recipient::Address(_)) && claims(row.addr);
         let there = rows.iter().filter(is_there).count();
         let claimed = rows.iter().filter(is_there).filter(is_claimed).count();
-        if !(there - claimed..=there).contains(&ours.state().here()) || rows.len() > MAX_PEERS {
-            self.fail(pid, format_args!("counts {} of {} rows as there", ours.state().here(), rows.len()));
+        if !(there - claimed..=there).contains(&ours.state().online_count()) || rows.len() > MAX_PEERS {
+            self.fail(
+                pid,
+                format_args!("counts {} of {} rows as there", ours.state().online_count(), rows.len()),
+            );
         }
         let own = (self.hosts[self.processes[pid].host].0, self.processes[pid].port);
         let everywhere = self.processes[pid].bind.is_unspecified();

@@ -72,7 +72,7 @@ impl World {
                     self.count(what);
                 }
             }
-            Told::Went(who, why) => {
+            Told::Offline(who, why) => {
                 let sign = who.id.public_key().and_then(|key| keyed.signs.get(&key)).copied();
                 let since = sign.map(|sign| now.saturating_sub(sign));
                 if *why == OfflineReason::NoAnswer && since.is_some_and(|since| since < GONE_AFTER) {

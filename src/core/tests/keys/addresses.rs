@@ -105,7 +105,7 @@ fn claimed_address_keeps_its_number() {
     story.gets(5001, Body::Connect);
     story.promises(BOBS);
     story.later(KIND_WITHIN);
-    let came = |event: &Event| matches!(event, Event::Came(who) if who.id == at(5001).into());
+    let came = |event: &Event| matches!(event, Event::Online(who) if who.id == at(5001).into());
     assert!(story.told().iter().any(came));
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     let bob = Recipient::from(key(BOBS));
@@ -132,7 +132,7 @@ fn known_key_at_new_address_keeps_its_row() {
     assert_eq!(rows.iter().map(|row| (row.number, row.addr)).collect::<Vec<_>>(), [(number, Some(at(5002)))]);
     let told = story.told();
     assert!(
-        told.iter().any(|event| matches!(event, Event::Came(who) if who.addr == Some(at(5002)))),
+        told.iter().any(|event| matches!(event, Event::Online(who) if who.addr == Some(at(5002)))),
         "{told:?}"
     );
 }

@@ -5,7 +5,7 @@ use crate::core::{As, BlockTarget, Meeting, Policy};
 use crate::model::address::Source;
 use crate::model::peer_id::{LegacyId, PeerId};
 use crate::tui::complete::{Place, complete};
-use crate::tui::words::beginning;
+use crate::tui::render::beginning;
 
 fn key(byte: u8) -> PublicKey {
     PublicKey::new([byte; 32])

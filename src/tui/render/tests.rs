@@ -36,9 +36,9 @@ fn bob() -> PeerInfo {
 fn told_in(event: &Event, full: bool) -> String {
     let mut labels = Labels::default();
     labels.meet(&bob(), |_| Standing::Stranger);
-    let voice =
-        Voice { labels: &labels, full, rows: !full, is_new: false, late: "", stamp: "[14:03:07] ", date };
-    lines(event, &voice).iter().map(Line::to_string).collect::<Vec<_>>().join("\n")
+    let renderer =
+        Renderer { labels: &labels, full, rows: !full, is_new: false, late: "", stamp: "[14:03:07] ", date };
+    lines(event, &renderer).iter().map(Line::to_string).collect::<Vec<_>>().join("\n")
 }
 
 fn told(event: &Event) -> String {
@@ -52,8 +52,9 @@ fn zoe_is_online(verification: Verification) -> String {
     let mut labels = Labels::default();
     labels.meet(&zoe, |_| Standing::Contact);
     let stamp = "[14:03:07] ";
-    let voice = Voice { labels: &labels, full: false, rows: true, is_new: false, late: "", stamp, date };
-    lines(&Event::Came(zoe), &voice).iter().map(Line::to_string).collect()
+    let renderer =
+        Renderer { labels: &labels, full: false, rows: true, is_new: false, late: "", stamp, date };
+    lines(&Event::Online(zoe), &renderer).iter().map(Line::to_string).collect()
 }
 
 fn said(text: &str) -> Event {
@@ -95,7 +96,7 @@ fn message_line_has_time_name_address_and_text() {
 fn terminal_shows_the_address_once() {
     let bob = || PeerInfo { verification: Verification::Encrypted, ..bob() };
     assert_eq!(told_in(&said_by(bob(), "Hello"), false), "[14:03:07] Bob: Hello");
-    let online = Event::Came(bob());
+    let online = Event::Online(bob());
     assert_eq!(told_in(&online, true), "[14:03:07] * Bob (127.0.0.1:5001) is online");
     assert_eq!(zoe_is_online(Verification::Encrypted), "[14:03:07] * Zoe is online");
     for (why, words) in [
@@ -103,9 +104,9 @@ fn terminal_shows_the_address_once() {
         (OfflineReason::Refused, "is offline"),
         (OfflineReason::NoAnswer, "is unreachable"),
     ] {
-        assert_eq!(told_in(&Event::Went(bob(), why), false), format!("[14:03:07] * Bob {words}"));
+        assert_eq!(told_in(&Event::Offline(bob(), why), false), format!("[14:03:07] * Bob {words}"));
         let full = format!("[14:03:07] * Bob (127.0.0.1:5001) {words}");
-        assert_eq!(told_in(&Event::Went(bob(), why), true), full);
+        assert_eq!(told_in(&Event::Offline(bob(), why), true), full);
     }
 }
 
@@ -116,9 +117,9 @@ fn terminal_marks_plain_and_verified_peers() {
     assert_eq!(told_in(&said_by(plain.clone(), "Hello"), false), "[14:03:07] Bob (unencrypted): Hello");
     assert_eq!(told_in(&said_by(verified.clone(), "Hello"), false), "[14:03:07] Bob ✓: Hello");
     assert_eq!(told_in(&said_by(plain.clone(), "/me waves"), false), "[14:03:07] ** Bob (unencrypted) waves");
-    let line = told_in(&Event::Came(plain.clone()), false);
+    let line = told_in(&Event::Online(plain.clone()), false);
     assert_eq!(line, "[14:03:07] * Bob is online at 127.0.0.1:5001 (unencrypted)");
-    let line = told_in(&Event::Went(plain, OfflineReason::SaidGoodbye), false);
+    let line = told_in(&Event::Offline(plain, OfflineReason::SaidGoodbye), false);
     assert_eq!(line, "[14:03:07] * Bob left");
     assert_eq!(zoe_is_online(Verification::Verified), "[14:03:07] * Zoe ✓ is online");
 }
@@ -127,8 +128,9 @@ fn terminal_marks_plain_and_verified_peers() {
 fn words_replace_signs_where_needed() {
     let mut labels = Labels::default();
     labels.meet(&bob(), |_| Standing::Stranger);
-    let voice = Voice { labels: &labels, full: false, rows: false, is_new: false, late: "", stamp: "", date };
-    let named = |verification| voice.named(&PeerInfo { verification, ..bob() });
+    let renderer =
+        Renderer { labels: &labels, full: false, rows: false, is_new: false, late: "", stamp: "", date };
+    let named = |verification| renderer.named(&PeerInfo { verification, ..bob() });
     assert_eq!(named(Verification::Verified), "Bob (verified)");
     assert_eq!(named(Verification::Encrypted), "Bob");
     assert_eq!(named(Verification::Plain), "Bob (unencrypted)");
@@ -143,7 +145,7 @@ fn pipe_marks_only_encrypted_lines() {
     let addr: PeerAddr = "127.0.0.1:9".parse().unwrap();
     let (id, verification) = (addr.into(), Verification::Encrypted);
     let nameless = PeerInfo { id, name: None, addr: Some(addr), claimed: None, verification };
-    assert_eq!(told(&Event::Came(nameless)), "[14:03:07] * 127.0.0.1:9 is online");
+    assert_eq!(told(&Event::Online(nameless)), "[14:03:07] * 127.0.0.1:9 is online");
 }
 
 #[test]
@@ -183,8 +185,9 @@ fn repeated_message_has_a_remark() {
 fn message_that_came_late_says_when_sent() {
     let labels = Labels::default();
     let late = "Mon 14:03";
-    let voice = Voice { labels: &labels, full: false, rows: true, is_new: false, late, stamp: "", date };
-    let shown: Vec<Line> = voice.message(&bob(), &Text::new("one ⏎ two"), false, false, true);
+    let renderer =
+        Renderer { labels: &labels, full: false, rows: true, is_new: false, late, stamp: "", date };
+    let shown: Vec<Line> = renderer.message(&bob(), &Text::new("one ⏎ two"), false, false, true);
     assert!(shown[0].to_string().ends_with(": one"), "{shown:?}");
     assert_eq!(shown[1].to_string(), "  │ two [may have been shown before] (sent Mon 14:03)");
 }
@@ -223,11 +226,11 @@ fn claimed_address_is_marked_as_claimed() {
 #[test]
 fn pipe_outcome_names_a_clear_contact_without_address() {
     let outcome = |who: &PeerInfo, labels: &Labels| {
-        let voice = Voice { labels, full: true, rows: false, is_new: false, late: "", stamp: "", date };
+        let renderer = Renderer { labels, full: true, rows: false, is_new: false, late: "", stamp: "", date };
         let (who, text) = (who.clone(), "hi".into());
         let (status, parts) = (DeliveryStatus::Delivered, (1, 1));
         let event = Event::Delivery { op: OpId(1), who, status, is_first: true, parts, total: 1, text };
-        lines(&event, &voice).iter().map(Line::to_string).collect::<String>()
+        lines(&event, &renderer).iter().map(Line::to_string).collect::<String>()
     };
     let keyed = |byte| PeerInfo {
         id: Recipient::key(PublicKey::new([byte; 32])),
@@ -308,8 +311,8 @@ fn a_sum_names_those_that_failed() {
 fn stranger_is_marked_new_at_their_message() {
     let labels = Labels::default();
     let words = |is_new, full, event| {
-        let voice = Voice { labels: &labels, full, rows: !full, is_new, late: "", stamp: "", date };
-        lines(&event, &voice).iter().map(Line::to_string).collect::<String>()
+        let renderer = Renderer { labels: &labels, full, rows: !full, is_new, late: "", stamp: "", date };
+        lines(&event, &renderer).iter().map(Line::to_string).collect::<String>()
     };
     let plain = said_by(PeerInfo { verification: Verification::Plain, ..bob() }, "hi");
     let encrypted = || said_by(PeerInfo { verification: Verification::Encrypted, ..bob() }, "hi");
@@ -432,9 +435,10 @@ fn full_memory_and_full_disk_have_different_lines() {
 #[test]
 fn later_status_quotes_the_message() {
     let labels = Labels::default();
-    let voice = Voice { labels: &labels, full: true, rows: false, is_new: false, late: "", stamp: "", date };
+    let renderer =
+        Renderer { labels: &labels, full: true, rows: false, is_new: false, late: "", stamp: "", date };
     let who = PeerInfo { verification: Verification::Encrypted, ..bob() };
-    let said = |status, text: &str| later(&who, &status, text, &voice).map(|line| line.to_string());
+    let said = |status, text: &str| later(&who, &status, text, &renderer).map(|line| line.to_string());
     let bob = "Bob (127.0.0.1:5001)";
     assert_eq!(
         said(DeliveryStatus::Delivered, "see you at 5"),

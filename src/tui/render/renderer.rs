@@ -14,7 +14,7 @@ pub(crate) const VERIFIED: char = '✓';
 
 /// How lines are worded: for which output, and at what time.
 #[derive(Clone, Copy, Debug)]
-pub struct Voice<'a> {
+pub struct Renderer<'a> {
     /// What each peer is called.
     pub labels: &'a Labels,
     /// Names have their addresses, and an unencrypted message is one line: for a pipe, a file or
@@ -32,7 +32,7 @@ pub struct Voice<'a> {
     pub date: fn(u64) -> String,
 }
 
-impl Voice<'_> {
+impl Renderer<'_> {
     /// Returns a peer for the middle of a sentence. It names a claimed address that is not the
     /// source, and on a terminal an unencrypted peer.
     pub fn named(&self, who: &PeerInfo) -> String {

@@ -1,9 +1,9 @@
 //! A line for everything that happens. Pure.
 
 mod introductions;
+mod renderer;
 mod statuses;
 mod trust;
-mod voice;
 
 use super::list::{PeerList, peer_list};
 use super::style::{Ink, Line};
@@ -15,6 +15,9 @@ use crate::model::message::{Fault, SendResult};
 use crate::model::stored::StoreError;
 use crate::model::untrusted::harmless;
 pub(crate) use introductions::{awaited_line, made_line};
+pub use renderer::Renderer;
+pub(crate) use renderer::VERIFIED;
+pub(crate) use renderer::place;
 pub(crate) use statuses::{DELIVERED, hold_words, is_good, status_words};
 use statuses::{done, first, left_out_words, not_sent, sum};
 pub use statuses::{later, quoted};
@@ -22,9 +25,6 @@ pub(crate) use trust::beginning;
 pub(super) use trust::name_of;
 pub(crate) use trust::{lines_of_request, pin_lines, policy_words, requests_lines, untrusted_words};
 pub(super) use trust::{refused_words, request_line, request_words, word_for};
-pub(crate) use voice::VERIFIED;
-pub use voice::Voice;
-pub(crate) use voice::place;
 
 /// The maximum number of recipients whose results are shown one by one. With more, only failures
 /// and the sum are shown.
@@ -32,34 +32,34 @@ const SHOWN_ONE_BY_ONE: usize = 10;
 
 /// Returns the lines about `event`; none if the user does not have to know. Everything in them from
 /// the network is harmless by its type.
-pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
+pub fn lines(event: &Event, renderer: &Renderer<'_>) -> Vec<Line> {
     match event {
         Event::Message { from, text, cut, again, to_all, .. } => {
-            voice.message(from, text, *to_all, *cut, *again)
+            renderer.message(from, text, *to_all, *cut, *again)
         }
         Event::Unreadable { source, what } => {
             let why = match what.fault {
                 Fault::NoAddress => "does not start with an address",
                 Fault::NoText => "has no text",
             };
-            vec![voice.notice(format!("Ignored data from {source} that {why}: {}", what.text))]
+            vec![renderer.notice(format!("Ignored data from {source} that {why}: {}", what.text))]
         }
         Event::Impostor { source, claimed, text } => {
             let text = text.as_ref().map_or_else(|| ".".into(), |text| format!(": {text}"));
-            vec![voice.notice(format!(
+            vec![renderer.notice(format!(
                 "Refused a message from {source} that claims your own address {claimed}{text}"
             ))]
         }
-        Event::Refused { sources, others } => vec![voice.notice(refused(sources, *others))],
+        Event::Refused { sources, others } => vec![renderer.notice(refused(sources, *others))],
         // A new label has its own line.
         Event::ProvenAt(..) | Event::Renamed(_) => Vec::new(),
         Event::AsksToVerify(who) => {
-            let rest = format!(" wants to compare safety numbers: /verify {}", voice.word_for(who));
-            vec![voice.about(who, voice.named(who), rest)]
+            let rest = format!(" wants to compare safety numbers: /verify {}", renderer.word_for(who));
+            vec![renderer.about(who, renderer.named(who), rest)]
         }
-        Event::Came(who) => vec![voice.online(who)],
-        Event::Went(who, why) => {
-            vec![voice.about(who, voice.present(who), format!(" {}", offline_words(*why)))]
+        Event::Online(who) => vec![renderer.online(who)],
+        Event::Offline(who, why) => {
+            vec![renderer.about(who, renderer.present(who), format!(" {}", offline_words(*why)))]
         }
         Event::Delivery { who, status, is_first: true, parts, total, .. } => {
             let good = is_good(status);
@@ -71,25 +71,25 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
                 _ if good => Ink::Faint,
                 _ => Ink::Bad,
             };
-            vec![Line::of(ink, first(who, status, *parts, voice))]
+            vec![Line::of(ink, first(who, status, *parts, renderer))]
         }
-        Event::Delivery { who, status, text, .. } => later(who, status, text, voice).into_iter().collect(),
+        Event::Delivery { who, status, text, .. } => later(who, status, text, renderer).into_iter().collect(),
         Event::Done { kind, who, result, total, .. } => {
             let good = matches!(result, SendResult::Delivered | SendResult::HandedOver);
             if good && *total > SHOWN_ONE_BY_ONE {
                 return Vec::new();
             }
             let ink = if good { Ink::Faint } else { Ink::Bad };
-            vec![Line::of(ink, done(*kind, who, result, voice))]
+            vec![Line::of(ink, done(*kind, who, result, renderer))]
         }
-        Event::NotSent { who, why, .. } => vec![Line::of(Ink::Bad, not_sent(&voice.recipient(who), *why))],
+        Event::NotSent { who, why, .. } => vec![Line::of(Ink::Bad, not_sent(&renderer.recipient(who), *why))],
         Event::Sum { kind, total, done, failed, left_out } => {
             let contacts = left_out.offline.count + left_out.refusing.count;
             // A single recipient has had its own line.
-            let is_summed = contacts > 0 || *total > 1 || (*total == 1 && voice.full);
-            let sum = is_summed.then(|| sum(*kind, (*total, *done), failed, left_out, voice));
+            let is_summed = contacts > 0 || *total > 1 || (*total == 1 && renderer.full);
+            let sum = is_summed.then(|| sum(*kind, (*total, *done), failed, left_out, renderer));
             let words: Vec<String> =
-                sum.into_iter().chain(left_out_words(left_out.strangers, voice)).collect();
+                sum.into_iter().chain(left_out_words(left_out.strangers, renderer)).collect();
             if words.is_empty() { Vec::new() } else { vec![words.join(" ").into()] }
         }
         Event::NotFound { host, why, .. } => {
@@ -128,13 +128,13 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         | Event::AcceptsAgain(_)
         | Event::Decided(_)
         | Event::Undecided(_)
-        | Event::PlainRefused(..) => trust::lines(event, voice),
-        Event::Introduction(news) => vec![introductions::line(news, voice)],
+        | Event::PlainRefused(..) => trust::lines(event, renderer),
+        Event::Introduction(news) => vec![introductions::line(news, renderer)],
         Event::NearlyFull { who, count, most } => vec![Line::of(
             Ink::Bad,
             format!(
                 "The queue for {} is nearly full: {count} of {most} messages. /outbox can cancel some.",
-                voice.named(who)
+                renderer.named(who)
             ),
         )],
         Event::AllNearlyFull => vec![Line::of(
@@ -146,9 +146,9 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         )],
         Event::StayQueued(who, count) => vec![
             match count {
-                1 => format!("1 message for {} stays queued until the next start.", voice.named(who)),
+                1 => format!("1 message for {} stays queued until the next start.", renderer.named(who)),
                 count => {
-                    format!("{count} messages for {} stay queued until the next start.", voice.named(who))
+                    format!("{count} messages for {} stay queued until the next start.", renderer.named(who))
                 }
             }
             .into(),
@@ -156,12 +156,12 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::IdentityInUse(ip) => {
             vec![Line::of(Ink::Bad, format!("Your identity is also in use at {ip}."))]
         }
-        Event::NotStored(why) => vec![voice.warning(not_stored(why))],
-        Event::ClockDoubted { clock, noted } => vec![voice.warning(format!(
+        Event::NotStored(why) => vec![renderer.warning(not_stored(why))],
+        Event::ClockDoubted { clock, noted } => vec![renderer.warning(format!(
             "The clock of this machine shows {}, but the last recorded date is {}. Until the clock is confirmed, \
              no message is deleted or expires. If it is right, run `p2p-chat history --prune`.",
-            (voice.date)(*clock),
-            (voice.date)(*noted)
+            (renderer.date)(*clock),
+            (renderer.date)(*noted)
         ))],
         Event::NotWaiting => {
             vec!["That message is no longer queued. /outbox lists the queued messages.".into()]
@@ -177,7 +177,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
                 requests: &[],
                 is_muted,
             };
-            peer_list(&list, voice.labels)
+            peer_list(&list, renderer.labels)
         }
         Event::Dialed { total: 0, .. }
         | Event::MutedMessage(_)

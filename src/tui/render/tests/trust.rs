@@ -191,8 +191,9 @@ fn namesakes_request_is_answered_by_key_or_address() {
         },
     ];
     let labels = Labels::default();
-    let voice = Voice { labels: &labels, full: false, rows: false, is_new: false, late: "", stamp: "", date };
-    let lines: Vec<String> = requests_lines(&requests, 0, &voice).iter().map(Line::to_string).collect();
+    let renderer =
+        Renderer { labels: &labels, full: false, rows: false, is_new: false, late: "", stamp: "", date };
+    let lines: Vec<String> = requests_lines(&requests, 0, &renderer).iter().map(Line::to_string).collect();
     assert_eq!(
         lines,
         [
@@ -231,8 +232,9 @@ fn unproven_message_is_marked_without_peer_colour() {
     let told = told_in(&event, false);
     assert!(told.ends_with(": one\n  │ two\\x1b[2J"), "{told}");
     let labels = Labels::default();
-    let voice = Voice { labels: &labels, full: false, rows: true, is_new: false, late: "", stamp: "", date };
-    let inks = lines(&event, &voice)
+    let renderer =
+        Renderer { labels: &labels, full: false, rows: true, is_new: false, late: "", stamp: "", date };
+    let inks = lines(&event, &renderer)
         .iter()
         .flat_map(|line| line.parts().map(|(ink, _)| ink).collect::<Vec<_>>())
         .collect::<Vec<_>>();
@@ -447,7 +449,7 @@ fn keys_and_requests_are_listed() {
         ]
     );
     let labels = Labels::default();
-    let voice = Voice {
+    let renderer = Renderer {
         labels: &labels,
         full: true,
         rows: false,
@@ -456,14 +458,14 @@ fn keys_and_requests_are_listed() {
         stamp: "[14:03:07] ",
         date,
     };
-    assert_eq!(requests_lines(&[], 0, &voice), ["No requests are waiting for your decision.".into()]);
+    assert_eq!(requests_lines(&[], 0, &renderer), ["No requests are waiting for your decision.".into()]);
     let request = PeerRequest {
         met: meeting(Some("Zoe"), "192.0.2.7:5000"),
         against: Vec::new(),
         held: None,
         is_old_key_online: false,
     };
-    let lines = requests_lines(&[request], 2, &voice);
+    let lines = requests_lines(&[request], 2, &renderer);
     assert!(lines[0].to_string().starts_with("* Zoe (192.0.2.7:5000) wants to chat, key aiba eaqc "));
     assert_eq!(
         lines.last().unwrap().to_string(),

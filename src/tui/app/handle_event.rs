@@ -12,7 +12,7 @@ use crate::model::name::{PeerName, folded, resembled, skeletons};
 use crate::model::peer_id::Recipient;
 use crate::runtime::Node;
 use crate::tui::{
-    self, Chosen, Ink, Line, NoticeKind, Partner, PeerList, Renamed, Standing, Status, Subject, Voice,
+    self, Chosen, Ink, Line, NoticeKind, Partner, PeerList, Renamed, Renderer, Standing, Status, Subject,
 };
 
 /// The maximum number of peers that the user was told about because messages wait. It is more than
@@ -37,7 +37,7 @@ impl App {
         };
         let late = late.unwrap_or_default();
         if log::log_enabled!(log::Level::Info) {
-            let voice = Voice {
+            let renderer = Renderer {
                 labels: &self.labels,
                 full: true,
                 rows: false,
@@ -49,26 +49,28 @@ impl App {
             let logs_text = log::log_enabled!(target: LOG_TARGET, log::Level::Info);
             let without_text = if logs_text { None } else { event.with_text(UNLOGGED) };
             let logged = without_text.as_ref().unwrap_or(event);
-            tui::lines(logged, &voice).iter().for_each(|line| log::info!("{line}"));
+            tui::lines(logged, &renderer).iter().for_each(|line| log::info!("{line}"));
         }
         let lines = match event {
             event if self.contacts.reports_edit(event) => Vec::new(),
             Event::Listed { rows, unasked } => self.peer_list(rows, *unasked),
             Event::PeerRequest(request) => {
-                tui::lines_of_request(request, &self.node.requests().0, &self.voice(&moment.stamp))
+                tui::lines_of_request(request, &self.node.requests().0, &self.renderer(&moment.stamp))
             }
             Event::Message { from, .. } => {
                 let is_new = !self.node.is_contact(from.id);
-                tui::lines(event, &Voice { is_new, late: &late, ..self.voice(&moment.stamp) })
+                tui::lines(event, &Renderer { is_new, late: &late, ..self.renderer(&moment.stamp) })
             }
-            _ => self.untrusted_lines(event).unwrap_or_else(|| tui::lines(event, &self.voice(&moment.stamp))),
+            _ => self
+                .untrusted_lines(event)
+                .unwrap_or_else(|| tui::lines(event, &self.renderer(&moment.stamp))),
         };
         self.reads_that_it_is_online(event);
         if self.is_failure(event) {
             // Standard error may be the log, which holds no message text.
             let without_text =
                 if self.untrusted_lines(event).is_some() { None } else { event.with_text(UNLOGGED) };
-            let reasons = without_text.map(|event| tui::lines(&event, &self.voice(&moment.stamp)));
+            let reasons = without_text.map(|event| tui::lines(&event, &self.renderer(&moment.stamp)));
             reasons.as_ref().unwrap_or(&lines).iter().for_each(|line| self.fails(&line.to_string()));
         }
         match event {
@@ -195,7 +197,7 @@ impl App {
                 (who, matches!(result, SendResult::Delivered | SendResult::HandedOver))
             }
             Event::Pinned { who, .. } => (who, true),
-            Event::Came(who) => (who, false),
+            Event::Online(who) => (who, false),
             Event::Delivery { who, status: DeliveryStatus::Delivered, .. } => (who, false),
             _ => return,
         };
@@ -254,7 +256,7 @@ impl App {
             Some(source) => format!("{source} is blocked. /unblock {source} unblocks it."),
             None => tui::untrusted_words(key, &requests, pin.as_ref(), self.node.policy(), &self.labels),
         };
-        let who = self.voice("").named(who);
+        let who = self.renderer("").named(who);
         Some(vec![Line::of(Ink::Bad, format!("{how} to {who}: {why}"))])
     }
 
@@ -409,10 +411,10 @@ impl App {
     }
 
     /// Returns how to word events on this output.
-    pub(in crate::tui) fn voice<'a>(&'a self, stamp: &'a str) -> Voice<'a> {
+    pub(in crate::tui) fn renderer<'a>(&'a self, stamp: &'a str) -> Renderer<'a> {
         let terminal = self.screen.is_terminal();
         let (full, rows) = (!terminal, self.screen.edits());
-        Voice { labels: &self.labels, full, rows, is_new: false, late: "", stamp, date: clock::date }
+        Renderer { labels: &self.labels, full, rows, is_new: false, late: "", stamp, date: clock::date }
     }
 
     /// Updates the label of a peer, and shows a change. A peer that has just said its new name in a
@@ -453,7 +455,7 @@ impl App {
                 ));
             }
             let (stamp, addr) = (self.clock.now().stamp, self.node.dialed_at(renamed.id));
-            let line = self.voice(&stamp).renamed(&renamed, addr);
+            let line = self.renderer(&stamp).renamed(&renamed, addr);
             if is_new_name && renamed.id == met {
                 if !self.node.is_muted(met) {
                     self.tell_now(vec![line]);
@@ -544,7 +546,7 @@ impl App {
     /// Updates what the status line and the prompt show of other peers.
     pub(super) fn refresh(&mut self) {
         if std::mem::take(&mut self.stale) {
-            self.here = self.node.here();
+            self.here = self.node.online_count();
             let with = self.menu.conversation();
             let partner = |id| Partner {
                 label: with.map_or_else(String::new, |with| with.label.clone()),

@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use super::voice::{VERIFIED, Voice, cut_words, place};
+use super::renderer::{Renderer, VERIFIED, cut_words, place};
 use crate::core::{
     As, Decision, Event, Forgotten, MAX_NO_ROOM, Meeting, PeerInfo, PeerRequest, Pin, Policy, Unknown,
     Verification,
@@ -33,54 +33,54 @@ const MAX_NAMED: usize = 3;
 const BEGINNING: usize = 8;
 
 /// Returns the lines for an event about keys, and none for other events.
-pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
+pub(super) fn lines(event: &Event, renderer: &Renderer<'_>) -> Vec<Line> {
     match event {
-        Event::Unproven { from, source, text, cut } => unproven(from, *source, text, *cut, voice),
+        Event::Unproven { from, source, text, cut } => unproven(from, *source, text, *cut, renderer),
         Event::Pinned { who, key, is_online, is_contact } => {
-            let words = pinned(who, *key, *is_online, *is_contact, voice);
-            vec![voice.about(who, voice.present(who), words)]
+            let words = pinned(who, *key, *is_online, *is_contact, renderer);
+            vec![renderer.about(who, renderer.present(who), words)]
         }
-        Event::PeerRequest(request) => lines_of_request(request, &[], voice),
-        Event::OnNetwork { first, more } => on_network(first, *more, voice),
-        Event::RefusedStranger(met) => vec![voice.notice(refused_words(met, false, voice.labels))],
+        Event::PeerRequest(request) => lines_of_request(request, &[], renderer),
+        Event::OnNetwork { first, more } => on_network(first, *more, renderer),
+        Event::RefusedStranger(met) => vec![renderer.notice(refused_words(met, false, renderer.labels))],
         Event::MoreRequests(count) => {
-            vec![voice.warning(format!("{} /requests lists them.", no_room(*count)))]
+            vec![renderer.warning(format!("{} /requests lists them.", no_room(*count)))]
         }
-        Event::TakesName(who, name) => vec![voice.about(
+        Event::TakesName(who, name) => vec![renderer.about(
             who,
-            voice.introduced(who),
+            renderer.introduced(who),
             format!(" now uses the name {name}, which belongs to another peer you know. The new name is not shown."),
         )],
         Event::Misled { who: Some(who), addr, by: Some(by), .. } => {
-            let (by, who) = (voice.word_for(by), voice.word_for(who));
-            vec![voice.notice(format!("{by}, not {who}, is at {addr} now."))]
+            let (by, who) = (renderer.word_for(by), renderer.word_for(who));
+            vec![renderer.notice(format!("{by}, not {who}, is at {addr} now."))]
         }
-        Event::Misled { who: Some(who), addr, proven, .. } => other_key(who, *addr, *proven, voice),
-        Event::Misled { who: None, addr, promised, proven, .. } => misled(*addr, *promised, *proven, voice),
+        Event::Misled { who: Some(who), addr, proven, .. } => other_key(who, *addr, *proven, renderer),
+        Event::Misled { who: None, addr, promised, proven, .. } => misled(*addr, *promised, *proven, renderer),
         Event::WrongAnnouncement { who, addr, by } => {
-            let by = by.as_ref().map_or_else(|| "another key".to_owned(), |by| voice.word_for(by));
-            let who = voice.word_for(who);
-            vec![voice.notice(format!(
+            let by = by.as_ref().map_or_else(|| "another key".to_owned(), |by| renderer.word_for(by));
+            let who = renderer.word_for(who);
+            vec![renderer.notice(format!(
                 "{addr} is not {who}: {by} answers there. The announcement of {who} was wrong or forged."
             ))]
         }
         Event::TurnedAway(who, reason, pinned) => {
-            let key = |key: PublicKey| if voice.full { key.grouped().to_string() } else { key.short() };
+            let key = |key: PublicKey| if renderer.full { key.grouped().to_string() } else { key.short() };
             let new = pinned.map_or(String::new(), |pinned| format!(" (new, key {})", key(pinned)));
             let rest = format!("{new} {}", turned_away(*reason));
-            vec![voice.about(who, voice.named(who), rest)]
+            vec![renderer.about(who, renderer.named(who), rest)]
         }
         Event::AcceptsAgain(who) => {
-            vec![voice.about(who, voice.named(who), " accepts messages from you now.".into())]
+            vec![renderer.about(who, renderer.named(who), " accepts messages from you now.".into())]
         }
         Event::PlainRefused(source, count) => {
             let what = match count {
                 1 => format!("an unencrypted message from {source}"),
                 count => format!("{count} unencrypted messages, the last from {source}"),
             };
-            vec![voice.notice(format!("Refused {what} (--require-encryption)."))]
+            vec![renderer.notice(format!("Refused {what} (--require-encryption)."))]
         }
-        Event::Decided(decision) => vec![decided(decision, voice).into()],
+        Event::Decided(decision) => vec![decided(decision, renderer).into()],
         Event::Undecided(unknown) => vec![Line::of(Ink::Bad, undecided(*unknown))],
         _ => Vec::new(),
     }
@@ -88,7 +88,7 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
 
 /// Returns the lines for an unencrypted message in the name or from the address of a contact with a
 /// key. They never have the contact's colour.
-fn unproven(from: &PeerInfo, source: Source, text: &Text, cut: bool, voice: &Voice<'_>) -> Vec<Line> {
+fn unproven(from: &PeerInfo, source: Source, text: &Text, cut: bool, renderer: &Renderer<'_>) -> Vec<Line> {
     let as_whom = match (&from.name, &from.verification) {
         (Some(name), Verification::Claims(known)) if !is_same(name, known) => {
             format!(", claims to be {name}, at the address of {known}")
@@ -98,8 +98,8 @@ fn unproven(from: &PeerInfo, source: Source, text: &Text, cut: bool, voice: &Voi
         (None, _) => format!(", at {}", place(from.id, from.addr)),
     };
     let end = if cut { cut_words() } else { String::new() };
-    let before = voice.warning("Unproven, ").and(Ink::Plain, format!("from {source}{as_whom}: "));
-    under(before, &voice.split(text, false), &end)
+    let before = renderer.warning("Unproven, ").and(Ink::Plain, format!("from {source}{as_whom}: "));
+    under(before, &renderer.split(text, false), &end)
 }
 
 /// Returns whether two names look the same to a reader.
@@ -108,33 +108,39 @@ fn is_same(one: &PeerName, other: &PeerName) -> bool {
 }
 
 /// Returns the lines about strangers on the local network, of whom `more` are not named.
-fn on_network(first: &[PeerInfo], more: usize, voice: &Voice<'_>) -> Vec<Line> {
+fn on_network(first: &[PeerInfo], more: usize, renderer: &Renderer<'_>) -> Vec<Line> {
     // A peer without a name is known by its address.
     let word = |who: &PeerInfo| match who.name {
-        Some(_) => voice.word_for(who),
+        Some(_) => renderer.word_for(who),
         None => place(who.id, who.addr),
     };
     if more == 0 {
         let line = |who| {
             let word = word(who);
-            voice.about(who, word.clone(), format!(" is on this network: /connect {word}"))
+            renderer.about(who, word.clone(), format!(" is on this network: /connect {word}"))
         };
         return first.iter().map(line).collect();
     }
     let named = first.iter().map(word).collect::<Vec<String>>().join(", ");
-    let how = if voice.rows { "Tab after /connect lists them." } else { "/connect NAME connects to one." };
-    vec![voice.notice(format!("{named} and {more} more are on this network. {how}"))]
+    let how = if renderer.rows { "Tab after /connect lists them." } else { "/connect NAME connects to one." };
+    vec![renderer.notice(format!("{named} and {more} more are on this network. {how}"))]
 }
 
 /// Returns what is said of a peer with a new key. A pipe shows what scripts know, with the whole
 /// key.
-fn pinned(who: &PeerInfo, key: PublicKey, is_online: bool, is_contact: bool, voice: &Voice<'_>) -> String {
+fn pinned(
+    who: &PeerInfo,
+    key: PublicKey,
+    is_online: bool,
+    is_contact: bool,
+    renderer: &Renderer<'_>,
+) -> String {
     let state = if is_online { "is online" } else { "now uses encryption" };
-    if voice.full {
+    if renderer.full {
         return format!(" {state} (new, key {})", key.grouped());
     }
     let new = if is_contact { "new contact" } else { "new" };
-    format!(" {state} ({new}, key {}; compare with /verify {})", key.short(), voice.word_for(who))
+    format!(" {state} ({new}, key {}; compare with /verify {})", key.short(), renderer.word_for(who))
 }
 
 /// Returns the lines about a request. Those about a key change have the old keys, the new key, and
@@ -143,13 +149,13 @@ fn pinned(who: &PeerInfo, key: PublicKey, is_online: bool, is_contact: bool, voi
 pub(crate) fn lines_of_request(
     request: &PeerRequest,
     pending: &[PeerRequest],
-    voice: &Voice<'_>,
+    renderer: &Renderer<'_>,
 ) -> Vec<Line> {
     let PeerRequest { met, against, held: _, is_old_key_online } = request;
     let (Some(first), PeerId::Key(new)) = (against.first(), met.id) else {
-        return vec![message_request(request, pending, voice)];
+        return vec![message_request(request, pending, renderer)];
     };
-    let whose = claimed(request, first, voice.labels);
+    let whose = claimed(request, first, renderer.labels);
     // Of a contact that was never verified, the old key may be the impostor's.
     let is_verified = against.iter().all(|pin| pin.verified.is_some());
     let (short, more) = match (is_old_key_online, is_verified) {
@@ -159,11 +165,11 @@ pub(crate) fn lines_of_request(
     };
     let short = format!("WARNING: {whose}{short}");
     let (headline, short) = (format!("{short}{more}."), format!("{short}."));
-    let mut lines = vec![if voice.full {
-        voice.warning(headline)
+    let mut lines = vec![if renderer.full {
+        renderer.warning(headline)
     } else {
         // One row: without the time, and with a long name without the second sentence.
-        let warning = |words| Voice { stamp: "", ..*voice }.warning(words);
+        let warning = |words| Renderer { stamp: "", ..*renderer }.warning(words);
         let whole = warning(headline);
         if whole.to_string().width() < USUAL_COLUMNS { whole } else { warning(short) }
     }];
@@ -176,7 +182,7 @@ pub(crate) fn lines_of_request(
         lines.push(Line::of(Ink::Bad, MORE).then(more));
     }
     lines.push(key_line("New", new));
-    let choices = choices(request, pending, voice.labels);
+    let choices = choices(request, pending, renderer.labels);
     let width = choices.iter().map(|(command, _)| command.width()).max().unwrap_or(0);
     for (command, what) in choices {
         let space = " ".repeat(width - command.width());
@@ -186,23 +192,23 @@ pub(crate) fn lines_of_request(
 }
 
 /// Returns the line about a message request.
-fn message_request(request: &PeerRequest, pending: &[PeerRequest], voice: &Voice<'_>) -> Line {
+fn message_request(request: &PeerRequest, pending: &[PeerRequest], renderer: &Renderer<'_>) -> Line {
     let Meeting { id, addr, name, .. } = &request.met;
-    let name = name.as_ref().map(|name| stranger(*id, name, voice.labels));
+    let name = name.as_ref().map(|name| stranger(*id, name, renderer.labels));
     let who = match (id, name) {
-        (PeerId::Key(_), Some(name)) if voice.full => format!("{name} ({addr})"),
+        (PeerId::Key(_), Some(name)) if renderer.full => format!("{name} ({addr})"),
         (_, Some(name)) => name,
         (_, None) => format!("The peer at {addr}"),
     };
     let how = match id {
         PeerId::Legacy(_) if request.met.name.is_none() => "unencrypted".to_owned(),
-        PeerId::Key(key) if voice.full => format!("key {}", key.grouped()),
+        PeerId::Key(key) if renderer.full => format!("key {}", key.grouped()),
         PeerId::Key(key) => format!("key {}", key.short()),
         PeerId::Legacy(_) => format!("unencrypted, from {addr}"),
     };
     let commands: Vec<String> =
-        choices(request, pending, voice.labels).into_iter().map(|(command, _)| command).collect();
-    voice.notice(format!("{who} wants to chat, {how}. {}.", commands.join(" or ")))
+        choices(request, pending, renderer.labels).into_iter().map(|(command, _)| command).collect();
+    renderer.notice(format!("{who} wants to chat, {how}. {}.", commands.join(" or ")))
 }
 
 /// Returns the sentence about a stranger that the policy refused: who it is, and how to add it.
@@ -321,19 +327,19 @@ fn known(pin: &Pin, date: fn(u64) -> String) -> String {
     format!("{since}, {trust}")
 }
 
-fn misled(addr: PeerAddr, promised: PublicKey, proven: PublicKey, voice: &Voice<'_>) -> Vec<Line> {
+fn misled(addr: PeerAddr, promised: PublicKey, proven: PublicKey, renderer: &Renderer<'_>) -> Vec<Line> {
     let more = |text: String| Line::of(Ink::Bad, MORE).then(text);
     vec![
-        voice.warning(format!("The key at {addr} is not the one that the unencrypted receipt named. Someone on the path may have changed the receipt.")),
+        renderer.warning(format!("The key at {addr} is not the one that the unencrypted receipt named. Someone on the path may have changed the receipt.")),
         more(format!("Receipt: {}", promised.grouped())),
         more(format!("Proven:  {}", proven.grouped())),
     ]
 }
 
 /// Returns the lines for another key that answered at a peer's address. Nothing was sent there.
-fn other_key(who: &PeerInfo, addr: PeerAddr, proven: PublicKey, voice: &Voice<'_>) -> Vec<Line> {
-    let (name, key) = (voice.word_for(who), proven.short());
-    vec![voice.notice(format!(
+fn other_key(who: &PeerInfo, addr: PeerAddr, proven: PublicKey, renderer: &Renderer<'_>) -> Vec<Line> {
+    let (name, key) = (renderer.word_for(who), proven.short());
+    vec![renderer.notice(format!(
         "Another key ({key}) answers at {addr}, an address of {name}. Nothing was sent there. \
          /connect {addr} asks who it is."
     ))]
@@ -355,8 +361,8 @@ fn turned_away(reason: ByeReason) -> &'static str {
 }
 
 /// Returns the sentence about a decision of the user.
-fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
-    let label_of_pin = |pin: &Pin| voice.labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
+fn decided(decision: &Decision, renderer: &Renderer<'_>) -> String {
+    let label_of_pin = |pin: &Pin| renderer.labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
     match decision {
         Decision::Trusted(pin, As::NewKeyOf(_)) => {
             let label = label_of_pin(pin);
@@ -381,21 +387,23 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
             format!("Unblocked {label} (not verified). {}", compare_keys(&label))
         }
         Decision::BlockedLegacy(who) => {
-            let (label, at) = (label_of(who, voice), place(who.id, who.addr));
+            let (label, at) = (label_of(who, renderer), place(who.id, who.addr));
             let also_at = if label == at { String::new() } else { format!("{at}, ") };
             format!(
                 "Blocked {label} ({also_at}unencrypted). Nothing is sent to them, and nothing from them is shown. /unblock {at} unblocks them."
             )
         }
-        Decision::UnblockedLegacy(who, true) => format!("Unblocked {}.", label_of(who, voice)),
-        Decision::UnblockedLegacy(who, false) => format!("Unblocked {} (a stranger).", label_of(who, voice)),
+        Decision::UnblockedLegacy(who, true) => format!("Unblocked {}.", label_of(who, renderer)),
+        Decision::UnblockedLegacy(who, false) => {
+            format!("Unblocked {} (a stranger).", label_of(who, renderer))
+        }
         Decision::BlockedSource(source) => format!(
             "Blocked {source}. Nothing from strangers there is answered or shown; your contacts are not affected. \
              /unblock {source} unblocks it."
         ),
         Decision::UnblockedSource(source) => format!("Unblocked {source}."),
         Decision::Forgotten(who, what) => {
-            let label = label_of(who, voice);
+            let label = label_of(who, renderer);
             let done = match what {
                 Forgotten::Contact => format!("Removed {label} from your contacts"),
                 Forgotten::Blocked => format!("Forgot {label}, who is no longer blocked"),
@@ -406,26 +414,26 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
             format!("{done}. Messages stay in the history.")
         }
         Decision::Added(who, true) => {
-            let label = label_of(who, voice);
+            let label = label_of(who, renderer);
             let is_comparable = who.id.public_key().is_some() && who.verification != Verification::Verified;
             let hint = if is_comparable { format!(" {}", compare_keys(&label)) } else { String::new() };
             format!("Added {label} to your contacts.{hint}")
         }
         Decision::AddedIntroduced { who, by } => {
-            let (label, by) = (label_of(who, voice), label_of(by, voice));
+            let (label, by) = (label_of(who, renderer), label_of(by, renderer));
             format!("Added {label} to your contacts, introduced by {by}. {}", compare_keys(&label))
         }
-        Decision::Added(who, false) => format!("Updated the contact {}.", label_of(who, voice)),
+        Decision::Added(who, false) => format!("Updated the contact {}.", label_of(who, renderer)),
         Decision::Verified(pin) => {
-            let sign = if voice.has_signs() { format!(" {VERIFIED}") } else { ".".to_owned() };
+            let sign = if renderer.has_signs() { format!(" {VERIFIED}") } else { ".".to_owned() };
             format!("{} is verified{sign}", label_of_pin(pin))
         }
         Decision::Muted(who) => {
-            let label = label_of(who, voice);
+            let label = label_of(who, renderer);
             format!("Muted {label}. Their messages stay in /history; /unmute {label} shows them again.")
         }
         Decision::Unmuted(who, was_muted) => {
-            let label = label_of(who, voice);
+            let label = label_of(who, renderer);
             match was_muted {
                 false => format!("{label} is not muted."),
                 true => format!("Unmuted {label}. /history {label} shows earlier messages."),
@@ -450,9 +458,9 @@ pub(crate) fn policy_words(policy: Policy) -> &'static str {
 }
 
 /// Returns the label of a peer, or else its key or address.
-fn label_of(who: &PeerInfo, voice: &Voice<'_>) -> String {
-    let name = || who.name.as_ref().map_or_else(|| voice.labels.label(who.id, None), ToString::to_string);
-    voice.labels.known(who.id).unwrap_or_else(name)
+fn label_of(who: &PeerInfo, renderer: &Renderer<'_>) -> String {
+    let name = || who.name.as_ref().map_or_else(|| renderer.labels.label(who.id, None), ToString::to_string);
+    renderer.labels.known(who.id).unwrap_or_else(name)
 }
 
 fn undecided(unknown: Unknown) -> &'static str {
@@ -559,13 +567,13 @@ fn no_room(count: usize) -> String {
 }
 
 /// Returns the lines about the pending requests. `more` peers had no room.
-pub(crate) fn requests_lines(requests: &[PeerRequest], more: usize, voice: &Voice<'_>) -> Vec<Line> {
+pub(crate) fn requests_lines(requests: &[PeerRequest], more: usize, renderer: &Renderer<'_>) -> Vec<Line> {
     if requests.is_empty() {
         return vec!["No requests are waiting for your decision.".into()];
     }
-    let voice = Voice { stamp: "", ..*voice };
+    let renderer = Renderer { stamp: "", ..*renderer };
     let mut lines: Vec<Line> =
-        requests.iter().flat_map(|request| lines_of_request(request, requests, &voice)).collect();
+        requests.iter().flat_map(|request| lines_of_request(request, requests, &renderer)).collect();
     if more > 0 {
         lines.push(format!("{} They may try again.", no_room(more)).into());
     }

@@ -1,6 +1,6 @@
 //! The lines about delivery statuses and results of commands. Pure.
 
-use super::voice::{Voice, place};
+use super::renderer::{Renderer, place};
 use crate::core::{CommandKind, LeftOut, LeftOutContacts, PeerInfo};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::message::{LINE_MARK, MAX_PARTS, MAX_SENT_BYTES, SendError, SendResult};
@@ -110,13 +110,13 @@ pub(crate) fn hold_words(hold: PendingReason) -> &'static str {
 }
 
 /// Returns the line for a later status of a message, or `None` if it tells the user nothing new.
-pub fn later(who: &PeerInfo, status: &DeliveryStatus, text: &str, voice: &Voice<'_>) -> Option<Line> {
+pub fn later(who: &PeerInfo, status: &DeliveryStatus, text: &str, renderer: &Renderer<'_>) -> Option<Line> {
     if let DeliveryStatus::Queued(hold @ (PendingReason::AnotherPeer | PendingReason::WrongKey)) = status {
-        let waits = waits_for(who, *hold, voice);
+        let waits = waits_for(who, *hold, renderer);
         let words = format!("{waits} /outbox can cancel it: {}", quoted(text));
         return Some(Line::of(Ink::Bad, words));
     }
-    let (who, text) = (voice.recipient(who), quoted(text));
+    let (who, text) = (renderer.recipient(who), quoted(text));
     let (ink, words) = match status {
         DeliveryStatus::Queued(_) => return None,
         DeliveryStatus::Delivered => (Ink::Faint, format!("Delivered to {who}: {text}")),
@@ -139,8 +139,8 @@ pub fn later(who: &PeerInfo, status: &DeliveryStatus, text: &str, voice: &Voice<
 
 /// Returns the line for a message that waits because another peer answers at its recipient's last
 /// address. An earlier line has named the key that answers there.
-fn waits_for(who: &PeerInfo, hold: PendingReason, voice: &Voice<'_>) -> String {
-    let (label, at) = (voice.label(who), place(who.id, who.addr));
+fn waits_for(who: &PeerInfo, hold: PendingReason, renderer: &Renderer<'_>) -> String {
+    let (label, at) = (renderer.label(who), place(who.id, who.addr));
     let waits = format!("Your message waits for {label}.");
     if hold == PendingReason::WrongKey {
         return waits;
@@ -160,12 +160,12 @@ pub(super) fn first(
     who: &PeerInfo,
     status: &DeliveryStatus,
     parts: (usize, usize),
-    voice: &Voice<'_>,
+    renderer: &Renderer<'_>,
 ) -> String {
     if let DeliveryStatus::Queued(hold @ (PendingReason::AnotherPeer | PendingReason::WrongKey)) = status {
-        return waits_for(who, *hold, voice);
+        return waits_for(who, *hold, renderer);
     }
-    let (who, why) = (voice.recipient(who), status_words(status));
+    let (who, why) = (renderer.recipient(who), status_words(status));
     let in_parts = if parts.1 > 1 { format!(" in {} messages", parts.1) } else { String::new() };
     match status {
         DeliveryStatus::Delivered => format!("Delivered to {who}{in_parts}."),
@@ -194,8 +194,13 @@ pub(super) fn first(
 }
 
 /// Returns the line for the result of a command to one peer.
-pub(super) fn done(kind: CommandKind, who: &PeerInfo, result: &SendResult, voice: &Voice<'_>) -> String {
-    let (who, why) = (voice.named(who), result_words(result));
+pub(super) fn done(
+    kind: CommandKind,
+    who: &PeerInfo,
+    result: &SendResult,
+    renderer: &Renderer<'_>,
+) -> String {
+    let (who, why) = (renderer.named(who), result_words(result));
     let is_taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
     match kind {
         CommandKind::Send => why,
@@ -240,20 +245,24 @@ pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
 
 /// Returns the line about the unencrypted strangers that a message to all left out, if any. A
 /// terminal offers the command that includes them.
-pub(super) fn left_out_words(count: usize, voice: &Voice<'_>) -> Option<String> {
+pub(super) fn left_out_words(count: usize, renderer: &Renderer<'_>) -> Option<String> {
     let strangers = match count {
         0 => return None,
         1 => "1 unencrypted stranger".to_owned(),
         count => format!("{count} unencrypted strangers"),
     };
-    let offer = if voice.full { "" } else { "; /all-plain MESSAGE includes them" };
+    let offer = if renderer.full { "" } else { "; /all-plain MESSAGE includes them" };
     Some(format!("{strangers} left out{offer}."))
 }
 
 /// Returns the contacts that a message to all left out for one reason, as the subject of a clause
 /// with this verb: `Bob and Carol are`.
-fn left_out_contacts(contacts: &LeftOutContacts, verbs: [&str; 2], voice: &Voice<'_>) -> Option<String> {
-    let names: Vec<String> = contacts.first.iter().map(|who| voice.word_for(who)).collect();
+fn left_out_contacts(
+    contacts: &LeftOutContacts,
+    verbs: [&str; 2],
+    renderer: &Renderer<'_>,
+) -> Option<String> {
+    let names: Vec<String> = contacts.first.iter().map(|who| renderer.word_for(who)).collect();
     let subject = match (contacts.count - names.len(), &names[..]) {
         (_, []) => return None,
         (0, [one]) => one.clone(),
@@ -270,7 +279,7 @@ pub(super) fn sum(
     (total, done): (usize, usize),
     failed: &[(PeerInfo, DeliveryStatus)],
     left_out: &LeftOut,
-    voice: &Voice<'_>,
+    renderer: &Renderer<'_>,
 ) -> String {
     let verb = match kind {
         CommandKind::Send => "Sent to",
@@ -278,7 +287,7 @@ pub(super) fn sum(
         CommandKind::Disconnect => "Disconnected from",
     };
     let failure = |(who, status): &(PeerInfo, DeliveryStatus)| {
-        let who = voice.word_for(who);
+        let who = renderer.word_for(who);
         match status {
             DeliveryStatus::Queued(PendingReason::Unreachable) => format!("{who} is offline, queued"),
             DeliveryStatus::Failed(FailureReason::NotSent(SendError::Refused)) => {
@@ -293,9 +302,9 @@ pub(super) fn sum(
         failures.push(format!("{unnamed} more"));
     }
     let LeftOut { offline, refusing, .. } = left_out;
-    failures.extend(left_out_contacts(offline, ["is offline, not sent", "are offline, not sent"], voice));
+    failures.extend(left_out_contacts(offline, ["is offline, not sent", "are offline, not sent"], renderer));
     let verbs = ["does not accept messages from you", "do not accept messages from you"];
-    failures.extend(left_out_contacts(refusing, verbs, voice));
+    failures.extend(left_out_contacts(refusing, verbs, renderer));
     let total = total + offline.count + refusing.count;
     let failures = if failures.is_empty() { String::new() } else { format!(" ({})", failures.join("; ")) };
     format!("{verb} {done} of {total}{failures}.")

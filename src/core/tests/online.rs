@@ -47,17 +47,17 @@ fn coming_and_going_are_told_once_each() {
     let mut story = Story::new().with_static(&[5001]);
     story.ends(5001, &SendResult::Delivered);
     // Its name is on its way.
-    assert!(!story.told().iter().any(|event| matches!(event, Event::Came(_))));
+    assert!(!story.told().iter().any(|event| matches!(event, Event::Online(_))));
     story.gets(5001, Body::ConnectAck);
     story.gets(5001, Body::ConnectAck);
-    assert_eq!(story.told(), [Event::Came(bob(5001)), dialed(1, 1), Event::Settled(OpId(1))]);
+    assert_eq!(story.told(), [Event::Online(bob(5001)), dialed(1, 1), Event::Settled(OpId(1))]);
     for _ in 0..3 {
         story.later(seconds(16));
         story.refused(5001);
         story.later(seconds(1));
         story.refused(5001);
     }
-    assert_eq!(story.told(), [Event::Went(bob(5001), OfflineReason::Refused)]);
+    assert_eq!(story.told(), [Event::Offline(bob(5001), OfflineReason::Refused)]);
     story.gets(5001, text("back"));
     let back = Event::Message {
         from: bob(5001),
@@ -68,7 +68,7 @@ fn coming_and_going_are_told_once_each() {
         to_all: false,
         row: None,
     };
-    assert_eq!(story.told(), [Event::Came(bob(5001)), back]);
+    assert_eq!(story.told(), [Event::Online(bob(5001)), back]);
 }
 
 /// Bob's session breaks, and his port refuses two probes.
@@ -123,7 +123,7 @@ fn peer_without_room_is_looked_for() {
             }
             story.later(seconds(1));
         }
-        assert!(matches!(story.told()[..], [Event::Went(_, OfflineReason::Refused)]));
+        assert!(matches!(story.told()[..], [Event::Offline(_, OfflineReason::Refused)]));
     }
 }
 
@@ -138,7 +138,7 @@ fn offline_peer_is_announced_after_three_seconds() {
         assert!(story.now.since(lost) <= seconds(10));
         story.later(Duration::from_millis(100));
     }
-    assert!(matches!(story.told()[..], [Event::Went(_, OfflineReason::Refused)]));
+    assert!(matches!(story.told()[..], [Event::Offline(_, OfflineReason::Refused)]));
     assert!(story.now.since(lost) >= OFFLINE_TOLD_AFTER);
     story.later(seconds(60));
     assert_eq!(story.told(), []);
@@ -165,7 +165,7 @@ fn goodbye_of_an_unannounced_offline_peer_is_announced() {
     bob_goes_offline(&mut story);
     let outputs = story.state.session_down(key(BOBS), Some(ByeReason::Leaves), story.now);
     story.perform(outputs);
-    assert!(matches!(story.told()[..], [Event::Went(_, OfflineReason::SaidGoodbye)]));
+    assert!(matches!(story.told()[..], [Event::Offline(_, OfflineReason::SaidGoodbye)]));
     story.later(seconds(60));
     assert_eq!(story.told(), []);
 }
@@ -177,7 +177,7 @@ fn nameless_peer_is_announced_without_name() {
     story.told();
     story.later(seconds(1));
     let who = PeerInfo { name: None, ..bob(5001) };
-    assert_eq!(story.told(), [Event::Came(who), dialed(1, 1), Event::Settled(OpId(1))]);
+    assert_eq!(story.told(), [Event::Online(who), dialed(1, 1), Event::Settled(OpId(1))]);
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn first_dialing_ends_with_every_peer_decided() {
     story.ends(5001, &SendResult::Delivered);
     assert_eq!(story.told(), []);
     story.gets(5001, Body::ConnectAck);
-    assert_eq!(story.told(), [Event::Came(bob(5001)), dialed(2, 1), Event::Settled(OpId(1))]);
+    assert_eq!(story.told(), [Event::Online(bob(5001)), dialed(2, 1), Event::Settled(OpId(1))]);
 }
 
 #[test]

@@ -1,21 +1,21 @@
 //! The lines about introductions. Pure.
 
+use super::renderer::Renderer;
 use super::trust::beginning;
-use super::voice::Voice;
 use crate::core::{IntroductionNews, MadeIntroduction, PeerInfo};
 use crate::model::name::{PeerName, folded};
 use crate::tui::style::{Ink, Line};
 
 /// Returns the line about an introduction.
-pub(super) fn line(news: &IntroductionNews, voice: &Voice<'_>) -> Line {
+pub(super) fn line(news: &IntroductionNews, renderer: &Renderer<'_>) -> Line {
     match news {
         IntroductionNews::Introduced { by, key, name } => {
             let id = (*key).into();
-            let (who, word) = match voice.labels.known(id) {
+            let (who, word) = match renderer.labels.known(id) {
                 // It is online, and has no suffix.
                 Some(label) if label == name.as_str() => (label, folded(name.as_str())),
                 Some(label) => (label, beginning(*key)),
-                None if voice.labels.is_free(id, &folded(name.as_str())) => {
+                None if renderer.labels.is_free(id, &folded(name.as_str())) => {
                     (name.to_string(), folded(name.as_str()))
                 }
                 // Another peer has the name.
@@ -23,11 +23,11 @@ pub(super) fn line(news: &IntroductionNews, voice: &Voice<'_>) -> Line {
             };
             let key = key.short();
             let rest = format!(" introduces {who} (key {key}): /accept {word} or /ignore {word}");
-            voice.about(by, voice.named(by), rest)
+            renderer.about(by, renderer.named(by), rest)
         }
         IntroductionNews::Asked { is_new, asked, later, accepted } => {
             let names = |whom: &[PeerInfo]| -> Option<String> {
-                let names: Vec<String> = whom.iter().map(|who| voice.word_for(who)).collect();
+                let names: Vec<String> = whom.iter().map(|who| renderer.word_for(who)).collect();
                 (!names.is_empty()).then(|| names.join(" and "))
             };
             let again = if *is_new { "" } else { " again" };
@@ -47,12 +47,12 @@ pub(super) fn line(news: &IntroductionNews, voice: &Voice<'_>) -> Line {
         IntroductionNews::TooMany(who) => {
             let line = format!(
                 "{} has had 20 introductions from you today; try again tomorrow.",
-                voice.word_for(who)
+                renderer.word_for(who)
             );
             Line::of(Ink::Bad, line)
         }
         IntroductionNews::Accepted { by, name, later, waits } => {
-            let by = voice.word_for(by);
+            let by = renderer.word_for(by);
             let then = if *waits {
                 format!(" {name} becomes a contact when they accept too.")
             } else {
@@ -72,8 +72,8 @@ pub(super) fn line(news: &IntroductionNews, voice: &Voice<'_>) -> Line {
         )
         .into(),
         IntroductionNews::PassedOn { from, to } => {
-            let (from, to) = (voice.word_for(from), voice.word_for(to));
-            voice.notice(format!("{from} accepted the introduction; {to} gets their contact card."))
+            let (from, to) = (renderer.word_for(from), renderer.word_for(to));
+            renderer.notice(format!("{from} accepted the introduction; {to} gets their contact card."))
         }
         IntroductionNews::NotThere => {
             Line::of(Ink::Bad, "There is no such introduction; /requests lists those that are waiting.")
@@ -83,8 +83,8 @@ pub(super) fn line(news: &IntroductionNews, voice: &Voice<'_>) -> Line {
 
 /// Returns the line about an introduction that the user made and that waits. `who` are its two
 /// contacts.
-pub(crate) fn made_line(made: &MadeIntroduction, who: &[PeerInfo; 2], voice: &Voice<'_>) -> Line {
-    let names = who.each_ref().map(|who| voice.word_for(who));
+pub(crate) fn made_line(made: &MadeIntroduction, who: &[PeerInfo; 2], renderer: &Renderer<'_>) -> Line {
+    let names = who.each_ref().map(|who| renderer.word_for(who));
     let [one, other] = &names;
     let states = made.pair.iter().zip(&names).zip(names.iter().rev()).map(|((side, name), other)| {
         match (&side.card, side.asked, side.passed) {
@@ -100,8 +100,8 @@ pub(crate) fn made_line(made: &MadeIntroduction, who: &[PeerInfo; 2], voice: &Vo
 }
 
 /// Returns the line about an introduction by a contact that the user has accepted.
-pub(crate) fn awaited_line(name: &PeerName, by: &PeerInfo, voice: &Voice<'_>) -> Line {
-    let by = voice.word_for(by);
+pub(crate) fn awaited_line(name: &PeerName, by: &PeerInfo, renderer: &Renderer<'_>) -> Line {
+    let by = renderer.word_for(by);
     format!("You accepted an introduction of {name} by {by}. {name} becomes a contact when they accept too.")
         .into()
 }
@@ -124,14 +124,14 @@ mod tests {
         }
     }
 
-    fn with_voice(tell: impl FnOnce(&Voice<'_>) -> Line) -> String {
+    fn with_voice(tell: impl FnOnce(&Renderer<'_>) -> Line) -> String {
         let mut labels = Labels::default();
         for (name, n) in [("Bob", 1), ("Carol", 2)] {
             labels.meet(&contact(name, n), |_| Standing::Contact);
         }
         let date = |_| String::new();
         let (full, rows) = (false, true);
-        tell(&Voice { labels: &labels, full, rows, is_new: false, late: "", stamp: "", date }).to_string()
+        tell(&Renderer { labels: &labels, full, rows, is_new: false, late: "", stamp: "", date }).to_string()
     }
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
             (false, vec![], vec![], both(), "Bob and Carol have already accepted."),
         ] {
             let news = IntroductionNews::Asked { is_new, asked, later, accepted };
-            let told = with_voice(|voice| line(&news, voice));
+            let told = with_voice(|renderer| line(&news, renderer));
             assert!(if is_new { told.starts_with(words) } else { told == words }, "{told}");
         }
     }
@@ -191,7 +191,7 @@ mod tests {
         ] {
             let made = MadeIntroduction { pair: [one, other], since: 0 };
             let who = [bob.clone(), carol.clone()];
-            let told = with_voice(|voice| made_line(&made, &who, voice));
+            let told = with_voice(|renderer| made_line(&made, &who, renderer));
             assert!(told.starts_with(&format!("You introduced Bob and Carol. {words}")), "{told}");
         }
     }
