@@ -9,10 +9,11 @@ use std::net::IpAddr;
 
 use super::labels::{Labels, MARK};
 use super::message::ALL;
-use super::render::{name_of, place, refused_words, request_words};
+use super::render::{beginning, name_of, place, refused_words, request_words};
 use crate::core::{IntroducedPeer, Meeting, PeerInfo, PeerRequest, Pin, PresenceStatus, Row, Target};
 use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
 use crate::model::host::{Endpoint, HostAddr};
+use crate::model::invitation::SCHEME;
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded, shortened};
 use crate::model::peer_id::Recipient;
@@ -376,6 +377,9 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
         }
         match (&blocked_called(word, directory)[..], address) {
             ([pin, ..], _) => Lost::Blocked(name_of(pin), shown(word)),
+            ([], Err(_)) if word.trim_start_matches('\'').starts_with(SCHEME) => {
+                Lost::NoAddress("This is an invitation: type it after /add, without quotes.".into())
+            }
             ([], Err(error)) if word.contains(':') => {
                 let why = Endpoint::or_host(word, error).err();
                 Lost::NoAddress(why.map_or_else(|| no_host(&shown(word)), |error| error.to_string()))
@@ -456,21 +460,28 @@ pub(super) fn find_to_connect(word: &str, directory: &dyn Directory) -> Result<N
     }
 }
 
-/// Returns the stranger on the local network that announces this name, if there is exactly one.
+/// Returns the stranger on the local network that announces this name, if there is exactly one. One
+/// without a name is meant by the beginning of its key: at its address, any program may answer.
 pub(super) fn discovered(word: &str, directory: &dyn Directory) -> Option<PeerInfo> {
     let is_it = |who: &PeerInfo| {
         let known = Candidate::new(who.id, who.name.as_ref(), directory.labels());
-        known.has_name && known.is_called(&folded(word))
+        let is_nameless = who.name.is_none() && who.id.public_key().is_some();
+        known.has_name && known.is_called(&folded(word)) || is_nameless && word_for(who) == folded(word)
     };
     let mut named = directory.discovered().into_iter().filter(is_it);
     named.next().filter(|_| named.next().is_none())
+}
+
+/// Returns the word that names a stranger without a name: the beginning of its key.
+fn word_for(who: &PeerInfo) -> String {
+    who.id.public_key().map_or_else(|| place(who.id, who.addr), beginning)
 }
 
 /// Returns the words that name the strangers on the local network.
 pub(super) fn discovered_words(directory: &dyn Directory) -> Vec<String> {
     let word = |who: PeerInfo| match who.name {
         Some(name) => directory.labels().label(who.id, Some(&name)),
-        None => place(who.id, who.addr),
+        None => word_for(&who),
     };
     directory.discovered().into_iter().map(word).collect()
 }

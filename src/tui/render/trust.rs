@@ -109,19 +109,23 @@ fn is_same(one: &PeerName, other: &PeerName) -> bool {
 
 /// Returns the lines about strangers on the local network, of whom `more` are not named.
 fn on_network(first: &[PeerInfo], more: usize, renderer: &Renderer<'_>) -> Vec<Line> {
-    // A peer without a name is known by its address.
-    let word = |who: &PeerInfo| match who.name {
+    // A peer without a name is shown by its address, and connected by its key: at the address, any
+    // program may answer.
+    let label = |who: &PeerInfo| match who.name {
         Some(_) => renderer.word_for(who),
         None => place(who.id, who.addr),
     };
     if more == 0 {
-        let line = |who| {
-            let word = word(who);
-            renderer.about(who, word.clone(), format!(" is on this network: /connect {word}"))
+        let line = |who: &PeerInfo| {
+            let word = match (&who.name, who.id.public_key()) {
+                (None, Some(key)) => beginning(key),
+                _ => label(who),
+            };
+            renderer.about(who, label(who), format!(" is on this network: /connect {word}"))
         };
         return first.iter().map(line).collect();
     }
-    let named = first.iter().map(word).collect::<Vec<String>>().join(", ");
+    let named = first.iter().map(label).collect::<Vec<String>>().join(", ");
     let how = if renderer.rows { "Tab after /connect lists them." } else { "/connect NAME connects to one." };
     vec![renderer.notice(format!("{named} and {more} more are on this network. {how}"))]
 }

@@ -100,7 +100,9 @@ fn status_line_tells_that_a_partner_refuses_us() {
         let at = rows.iter().position(|row| *row == format!("{prompt}are you there?"));
         at.is_some_and(|at| rows[at + 1].starts_with("Not sent to Bob: they do not accept messages"))
     });
-    assert!(!alice.screen().contains("* Bob does not accept"), "said once: {}", alice.screen());
+    // Her program may find it out before she writes. Then it has said so, and says it no more.
+    let said = alice.screen().matches("* Bob does not accept").count();
+    assert!(said <= 1, "{}", alice.screen());
 }
 
 #[test]

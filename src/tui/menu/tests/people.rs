@@ -71,11 +71,22 @@ fn connect_completes_discovered_strangers() {
     let discovered = vec![discovered(7, Some("Abe")), discovered(8, None)];
     let people = People { discovered, ..known(Vec::new(), Vec::new()) };
     let completed = |typed: &str| complete(typed, typed.len(), Place::Line, &people).replace;
-    let (_, word) = completed("/connect ab").expect("it is completed");
-    let found = find_to_connect(&word, &people).expect("it names the stranger");
-    assert!(matches!(found, Named::Exactly(chosen) if chosen.peer() == Some(key(7).into())), "{word}");
-    assert_eq!(completed("/connect 192").map(|(_, word)| word).as_deref(), Some("192.0.2.7:5000"));
+    for (typed, byte) in [("/connect ab", 7), ("/connect ba", 8)] {
+        let (_, word) = completed(typed).expect("it is completed");
+        let found = find_to_connect(&word, &people).expect("it names the stranger");
+        assert!(matches!(found, Named::Exactly(chosen) if chosen.peer() == Some(key(byte).into())), "{word}");
+    }
     assert_eq!(completed("/mute ab"), None);
+}
+
+#[test]
+fn invitation_in_place_of_peer_is_recognized() {
+    let people = known(Vec::new(), Vec::new());
+    let expected = "This is an invitation: type it after /add, without quotes.";
+    for word in ["p2p-chat:aeaq?n=Zoe&a=192.0.2.7:5000", "'p2p-chat:aeaq?n=Zoe&a=[::1]:5000'"] {
+        assert_eq!(refusal(word, &people), expected);
+        assert_eq!(find_to_connect(word, &people).expect_err("no peer").sentence(word), expected);
+    }
 }
 
 #[test]

@@ -428,7 +428,7 @@ fn strangers_on_the_network_are_named_or_counted() {
         told_in(&event, false),
         "\
 [14:03:07] * Ann·aeaq is on this network: /connect Ann·aeaq
-[14:03:07] * 127.0.0.1:5001 is on this network: /connect 127.0.0.1:5001"
+[14:03:07] * 127.0.0.1:5001 is on this network: /connect aibaeaqc"
     );
     let event = Event::OnNetwork { first, more: 148 };
     let words = "[14:03:07] * Ann·aeaq, 127.0.0.1:5001 and 148 more are on this network.";
