@@ -9,6 +9,9 @@ use crate::model::invitation::{Invitation, MAX_INVITED_ADDRS};
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName};
 
+/// The command that adds the contact of an invitation, which follows it.
+const COMMAND: &str = "p2p-chat add";
+
 /// Returns the invitation of a user who can be reached at these IPs, or at loopback if there are
 /// none. Without a port it has no address.
 pub(crate) fn own_invitation(key: PublicKey, name: &Name, ips: &[IpAddr], port: Option<u16>) -> Invitation {
@@ -25,11 +28,18 @@ pub(crate) fn own_invitation(key: PublicKey, name: &Name, ips: &[IpAddr], port: 
 /// lines to copy come last.
 pub(crate) fn invitation_lines(invitation: &Invitation, palette: Palette, code: Option<usize>) -> Vec<Line> {
     let text = invitation.to_string();
-    let code = code.and_then(|columns| code_lines(&text, palette, columns));
-    let mut lines = code.unwrap_or_default();
-    lines.extend(["Your invitation:".into(), Line::from(text.clone())]);
+    let mut lines = code.and_then(|columns| code_lines(&text, palette, columns)).unwrap_or_default();
+    let argument = format!("'{text}'");
+    lines.extend(["Your invitation:".into(), Line::from(text)]);
     lines.push("The other side adds you with:".into());
-    lines.push(format!("p2p-chat add '{text}'").into());
+    // A row that ends before the quote would be a command of its own for the shell that it is
+    // copied to. Within the quotes, a row may end anywhere.
+    let ends_before_quote =
+        |columns| argument.len() <= columns && COMMAND.len() + 1 + argument.len() > columns;
+    match code.is_some_and(ends_before_quote) {
+        true => lines.extend([format!("{COMMAND} \\").into(), Line::from(argument)]),
+        false => lines.push(format!("{COMMAND} {argument}").into()),
+    }
     lines
 }
 
@@ -77,7 +87,7 @@ mod tests {
     #[test]
     fn code_is_shown_only_if_it_fits() {
         let invitation: Invitation =
-            "p2p-chat:aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq?n=Alice".parse().unwrap();
+            "p2p-chat:aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq".parse().unwrap();
         let lines = |code| invitation_lines(&invitation, Palette::None, code);
         assert_eq!(lines(None).len(), 4);
         assert_eq!(lines(Some(20)), lines(None));
@@ -86,5 +96,20 @@ mod tests {
         assert_eq!(shown[shown.len() - 4..], lines(None));
         assert_eq!(lines(Some(width)), shown);
         assert_eq!(lines(Some(width - 1)), lines(None));
+    }
+
+    #[test]
+    fn copied_command_is_one_command_of_a_shell() {
+        let text = "p2p-chat:aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq?n=Alice";
+        let invitation: Invitation = text.parse().unwrap();
+        let command = |columns| {
+            let lines = invitation_lines(&invitation, Palette::None, Some(columns));
+            let at = lines.iter().position(|line| line.to_string().ends_with(" you with:")).unwrap();
+            lines[at + 1..].iter().map(Line::to_string).collect::<Vec<String>>()
+        };
+        let whole = vec![format!("p2p-chat add '{text}'")];
+        let in_two = vec!["p2p-chat add \\".to_owned(), format!("'{text}'")];
+        assert_eq!((command(84), command(83)), (whole.clone(), in_two.clone()));
+        assert_eq!((command(71), command(70)), (in_two, whole));
     }
 }
