@@ -99,20 +99,21 @@ impl State {
 
     /// Shows what peers have introduced before they became contacts.
     pub(super) fn receive_early_introductions(&mut self) {
-        let mut introductions = std::mem::take(&mut self.introductions);
-        let early = introductions.take_early(|key| self.book().is_friend(key));
-        self.introductions = introductions;
-        let Some((from, parts)) = early else { return };
-        for (part, date) in parts {
-            match part {
-                IntroductionPart::Ask(key, name) => self.receive_introduction(from, key, name, date),
-                // The user has accepted no introduction of a stranger, so the card waits.
-                IntroductionPart::Card(card) => {
-                    self.introductions.card(from, &card, self.trust.me(), date);
+        loop {
+            let mut introductions = std::mem::take(&mut self.introductions);
+            let early = introductions.take_early(|key| self.book().is_friend(key));
+            self.introductions = introductions;
+            let Some((from, parts)) = early else { return };
+            for (part, date) in parts {
+                match part {
+                    IntroductionPart::Ask(key, name) => self.receive_introduction(from, key, name, date),
+                    // The user has accepted no introduction of a stranger, so the card waits.
+                    IntroductionPart::Card(card) => {
+                        self.introductions.card(from, &card, self.trust.me(), date);
+                    }
                 }
             }
         }
-        self.receive_early_introductions();
     }
 
     /// Asks the user about an introduced key. About a contact the user is not asked, and the

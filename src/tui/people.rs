@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use super::labels::{Labels, MARK};
 use super::message::ALL;
-use super::render::{beginning, name_of, place, refused_words, request_words};
+use super::render::{name_of, place, refused_words, request_words};
 use crate::core::{IntroducedPeer, Meeting, PeerInfo, PeerRequest, Pin, PresenceStatus, Row, Target};
 use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
 use crate::model::host::{Endpoint, HostAddr};
@@ -460,30 +460,21 @@ pub(super) fn find_to_connect(word: &str, directory: &dyn Directory) -> Result<N
     }
 }
 
-/// Returns the stranger on the local network that announces this name, if there is exactly one. One
-/// without a name is meant by the beginning of its key: at its address, any program may answer.
+/// Returns the stranger on the local network that announces this name, or a key that begins like
+/// this, if there is exactly one. Its address does not name it: any program may answer there.
 pub(super) fn discovered(word: &str, directory: &dyn Directory) -> Option<PeerInfo> {
     let is_it = |who: &PeerInfo| {
         let known = Candidate::new(who.id, who.name.as_ref(), directory.labels());
-        let is_nameless = who.name.is_none() && who.id.public_key().is_some();
-        known.has_name && known.is_called(&folded(word)) || is_nameless && word_for(who) == folded(word)
+        known.has_name && known.is_called(&folded(word)) || known.has_key(&folded(word))
     };
     let mut named = directory.discovered().into_iter().filter(is_it);
     named.next().filter(|_| named.next().is_none())
 }
 
-/// Returns the word that names a stranger without a name: the beginning of its key.
-fn word_for(who: &PeerInfo) -> String {
-    who.id.public_key().map_or_else(|| place(who.id, who.addr), beginning)
-}
-
 /// Returns the words that name the strangers on the local network.
 pub(super) fn discovered_words(directory: &dyn Directory) -> Vec<String> {
-    let word = |who: PeerInfo| match who.name {
-        Some(name) => directory.labels().label(who.id, Some(&name)),
-        None => word_for(&who),
-    };
-    directory.discovered().into_iter().map(word).collect()
+    let label = |who: PeerInfo| directory.labels().label(who.id, who.name.as_ref());
+    directory.discovered().into_iter().map(label).collect()
 }
 
 /// Returns the host name and port in a word, if the word means no known peer.

@@ -65,7 +65,7 @@ impl Peer {
     /// A message of the peer follows at once if `with_message` is set, so nothing is waited for.
     pub(super) fn announce(&mut self, with_message: bool, now: Time) -> Option<PresenceNews> {
         let is_certain = self.presence.is_proven() || self.program.shook_hands;
-        if self.announcement.is_told || !self.is_there_for_user() || !is_certain {
+        if self.announcement.is_told || !self.is_available_to_user() || !is_certain {
             return None;
         }
         // A peer is not called unencrypted while it is still being asked what it can do.
@@ -156,7 +156,7 @@ impl Peers {
 
     /// Whether a peer is online and the user is still to be told so.
     pub(in crate::core) fn is_unannounced(&self, id: Recipient) -> bool {
-        let is_unannounced = |peer: &Peer| peer.is_there_for_user() && !peer.announcement.is_told;
+        let is_unannounced = |peer: &Peer| peer.is_available_to_user() && !peer.announcement.is_told;
         self.peer(id).is_some_and(is_unannounced)
     }
 }

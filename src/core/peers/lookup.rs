@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use super::peer::Peer;
-use super::row::Row;
+use super::row::{Row, counts_as_online};
 use super::{PeerOrigin, Peers};
 use crate::core::peer_info::PeerInfo;
 use crate::core::presence::PresenceStatus;
@@ -69,7 +69,7 @@ impl Peers {
     /// most likely a second one of that peer.
     pub(in crate::core) fn all(&self, claimed: &HashSet<PeerAddr>, offline_too: bool) -> Vec<Recipient> {
         let peers = self.in_order().filter(|peer| peer.is_distinct(claimed));
-        peers.filter(|peer| offline_too || peer.is_there()).map(|peer| peer.id).collect()
+        peers.filter(|peer| offline_too || peer.is_available()).map(|peer| peer.id).collect()
     }
 
     /// Returns the peers that are online, in the order of their numbers.
@@ -80,15 +80,14 @@ impl Peers {
     /// Returns how many peers are online for the user, without the addresses in `claimed`, as the
     /// peer list counts them.
     pub(in crate::core) fn online(&self, claimed: &HashSet<PeerAddr>) -> usize {
-        let is_online =
-            |peer: &&Peer| peer.is_there_for_user() && peer.status() != PresenceStatus::Unreachable;
+        let is_online = |peer: &&Peer| counts_as_online(peer.status(), peer.turned_away);
         self.rows.values().filter(|peer| is_online(peer) && peer.is_distinct(claimed)).count()
     }
 
     /// Returns how many peers the user configured, and how many of them are online.
     pub(in crate::core) fn count_static(&self) -> (usize, usize) {
         let configured = || self.rows.values().filter(|peer| peer.origin == PeerOrigin::Static);
-        (configured().count(), configured().filter(|peer| peer.is_there()).count())
+        (configured().count(), configured().filter(|peer| peer.is_available()).count())
     }
 
     /// Whether a peer is in peers.toml.

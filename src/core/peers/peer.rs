@@ -102,13 +102,13 @@ impl Peer {
     }
 
     /// Whether it is online and does not refuse our messages. They may wait for it to accept us.
-    pub(super) fn is_there(&self) -> bool {
+    pub(super) fn is_available(&self) -> bool {
         self.is_online() && self.turned_away != Some(ByeReason::NotAccepted)
     }
 
     /// Whether it is online for the user: a peer that has not accepted us is not.
-    pub(super) fn is_there_for_user(&self) -> bool {
-        self.is_there() && self.turned_away != Some(ByeReason::NotDecided)
+    pub(super) fn is_available_to_user(&self) -> bool {
+        self.is_available() && self.turned_away != Some(ByeReason::NotDecided)
     }
 
     /// What the user is shown of its presence.

@@ -51,11 +51,16 @@ pub struct Row {
     pub is_one_way: bool,
 }
 
+/// Whether a peer counts as online. One that refuses us or has not accepted us yet does not.
+pub(super) fn counts_as_online(state: PresenceStatus, refuses: Option<ByeReason>) -> bool {
+    matches!(state, PresenceStatus::Connected | PresenceStatus::Online)
+        && !matches!(refuses, Some(ByeReason::NotAccepted | ByeReason::NotDecided))
+}
+
 impl Row {
     /// Whether the peer counts as online. One that refuses us or has not accepted us yet does not.
     pub fn counts_as_online(&self) -> bool {
-        matches!(self.state, PresenceStatus::Connected | PresenceStatus::Online)
-            && !matches!(self.refuses, Some(ByeReason::NotAccepted | ByeReason::NotDecided))
+        counts_as_online(self.state, self.refuses)
     }
 
     pub(super) fn of(peer: &Peer, now: Time) -> Self {

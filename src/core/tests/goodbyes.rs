@@ -19,8 +19,8 @@ fn goodbye_follows_last_messages_and_losses_are_told() {
     }
     story.later(seconds(3));
     let told = story.told();
-    let lost = |event: &Event| matches!(event, Event::Delivery { op: of, is_first: false, status: DeliveryStatus::Failed(FailureReason::Ended { attempted: false }), .. } if *of == op);
-    assert!(told.iter().any(lost), "{told:?}");
+    let has_failed = |event: &Event| matches!(event, Event::Delivery { op: of, is_first: false, status: DeliveryStatus::Failed(FailureReason::Ended { attempted: false }), .. } if *of == op);
+    assert!(told.iter().any(has_failed), "{told:?}");
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn leaving_while_asking_sends_encrypted_then_goodbye() {
     assert_eq!(
         says,
         [Request::Messages(vec![message(1)]), Request::Bye],
-        "in this order, for they are one lane"
+        "in this order: they have one queue"
     );
     assert!(!story.told().contains(&Event::Settled(leave)));
     story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);

@@ -116,14 +116,8 @@ fn on_network(first: &[PeerInfo], more: usize, renderer: &Renderer<'_>) -> Vec<L
         None => place(who.id, who.addr),
     };
     if more == 0 {
-        let line = |who: &PeerInfo| {
-            let word = match (&who.name, who.id.public_key()) {
-                (None, Some(key)) => beginning(key),
-                _ => label(who),
-            };
-            renderer.about(who, label(who), format!(" is on this network: /connect {word}"))
-        };
-        return first.iter().map(line).collect();
+        let words = |who| format!(" is on this network: /connect {}", renderer.word_for(who));
+        return first.iter().map(|who| renderer.about(who, label(who), words(who))).collect();
     }
     let named = first.iter().map(label).collect::<Vec<String>>().join(", ");
     let how = if renderer.rows { "Tab after /connect lists them." } else { "/connect NAME connects to one." };

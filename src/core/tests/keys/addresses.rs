@@ -105,8 +105,8 @@ fn claimed_address_keeps_its_number() {
     story.gets(5001, Body::Connect);
     story.promises(BOBS);
     story.later(KIND_WITHIN);
-    let came = |event: &Event| matches!(event, Event::Online(who) if who.id == at(5001).into());
-    assert!(story.told().iter().any(came));
+    let is_online = |event: &Event| matches!(event, Event::Online(who) if who.id == at(5001).into());
+    assert!(story.told().iter().any(is_online));
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     let bob = Recipient::from(key(BOBS));
     let number = story.state.rows(story.now).iter().find(|row| row.id == bob).map(|row| row.number);

@@ -161,7 +161,7 @@ fn scripts_without_spaces_and_symbols_are_found() {
             "สวัสดี",
         ];
         apply(store, &said.map(|body| incoming_plain(addr(1), body)));
-        // Older than what a search of a file looks through itself.
+        // Older than what a search of a file reads itself.
         apply(store, &["x"; 8].map(|body| incoming_plain(addr(1), body)));
         for (words_, expected) in [
             ("天气", Some(0)),
@@ -211,14 +211,14 @@ fn limited_search_finds_the_last_matches() {
 fn times_are_found_although_the_clock_was_set() {
     for mut tried in both() {
         let store = &mut *tried.store;
-        for turn in 0..72u64 {
-            let set = match turn {
+        for round in 0..72u64 {
+            let set = match round {
                 20..25 => 1_000,
                 60..63 => 90_000,
                 _ => 50_000,
             };
             store
-                .apply(&[incoming_plain(addr(1), "x"), incoming_plain(addr(2), "y")], set + turn * 100)
+                .apply(&[incoming_plain(addr(1), "x"), incoming_plain(addr(2), "y")], set + round * 100)
                 .unwrap();
         }
         let every = entries(store);
