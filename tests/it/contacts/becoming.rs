@@ -91,7 +91,7 @@ fn accepted_peer_is_a_contact() {
 #[test]
 fn queued_message_makes_a_contact_after_restart() {
     let (data, bobs) = (data(), data());
-    let bob = started("Bob", &bobs).start();
+    let bob = started("Bob", &bobs).lasting_port().start();
     let addr = bob.addr();
     leaves(bob);
     let mut alice = started("Alice", &data).start();
@@ -108,7 +108,7 @@ fn queued_message_makes_a_contact_after_restart() {
 #[test]
 fn queued_message_to_all_makes_no_contact() {
     let (data, bobs) = (data(), data());
-    let mut alice = started("Alice", &data).start();
+    let mut alice = started("Alice", &data).lasting_port().start();
     let addr = alice.addr();
     let mut bob = started("Bob", &bobs).knows(addr).start();
     alice.meets_at(&bob.shown());

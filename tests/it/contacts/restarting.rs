@@ -71,7 +71,7 @@ fn legacy_contact_is_dialed_after_restart() {
 #[test]
 fn mute_survives_a_restart() {
     let data = data();
-    let mut alice = started("Alice", &data).start();
+    let mut alice = started("Alice", &data).lasting_port().start();
     let addr = alice.addr();
     let mut bob = Peer::named("Bob").knows(addr).start();
     bob.meets(&alice);
