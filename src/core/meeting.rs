@@ -191,7 +191,7 @@ impl State {
 
     /// Handles a key that a peer has proven at an address we dialed. The messages for the address
     /// are its own from now on; those for a legacy peer there are not.
-    fn proves(&mut self, addr: PeerAddr, key: PublicKey, now: Time) {
+    pub(super) fn proves(&mut self, addr: PeerAddr, key: PublicKey, now: Time) {
         let (id, at_addr) = (Recipient::key(key), Recipient::Address(addr));
         self.peers.proved_itself_at(key, addr, now);
         self.follows(at_addr, id, now);

@@ -217,9 +217,13 @@ impl State {
                 self.outbox.hold_for_user(asked_for, now);
                 self.carry_out(now);
             }
-            // A session that was open before was not reported, so nothing has given the messages
-            // for the address to its key yet.
-            Some(key) if asked_for != peer_id => self.binds(asked_for, key, now),
+            // A session that was open before, and in which the key was met at the address a moment
+            // ago, was not reported.
+            Some(key) if asked_for != peer_id => {
+                if let Some(addr) = asked_for.addr() {
+                    self.proves(addr, key, now);
+                }
+            }
             Some(_) => {}
             None => {
                 let result = outcome.result(|key| self.trust.is_unknown(key));

@@ -18,6 +18,20 @@ fn known_key_binds_address_without_hello() {
 }
 
 #[test]
+fn open_session_met_at_an_address_takes_it_over() {
+    let mut story = Story::new();
+    story.writes(5001, 1);
+    story.does(Command::SetMuted(at(5001).into(), true));
+    story.promises(BOBS);
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    // Bob was met there a moment ago, so no other session is opened.
+    story.request_ends(None, RequestEnd::Answered);
+    let bob = Recipient::key(key(BOBS));
+    assert_eq!(story.state.waiting(story.now).first().map(|text| text.to), Some(bob));
+    assert_eq!(story.state.conversations().muted(), &[bob].into());
+}
+
+#[test]
 fn peer_dialing_in_during_probe_is_probed_later() {
     let mut story = Story::new();
     story.gets(5001, Body::Connect);

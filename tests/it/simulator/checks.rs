@@ -177,12 +177,12 @@ impl World {
                 Outgoing::Connect | Outgoing::Probe | Outgoing::Ping,
             ) => {
                 let probes = ours.probes.entry(to).or_default();
-                probes.push_back(now);
-                while probes.front().is_some_and(|at| *at + PROBES_WITHIN < now) {
+                probes.push_back((now, waiting > 0));
+                while probes.front().is_some_and(|(at, _)| *at + PROBES_WITHIN < now) {
                     probes.pop_front();
                 }
                 // A peer that a message waits for is asked as often again.
-                let most = if waiting > 0 { 2 * PROBES } else { PROBES };
+                let most = if probes.iter().any(|(_, waits)| *waits) { 2 * PROBES } else { PROBES };
                 (probes.len() > most).then(|| format!("is probe {} within {PROBES_WITHIN:?}", probes.len()))
             }
             _ => None,

@@ -90,7 +90,7 @@ pub(super) struct Ours {
     /// When each peer was last asked for its protocol, for a message that waits.
     pub(super) asked_for_text: BTreeMap<PeerAddr, Vec<Duration>>,
     /// When each peer was last probed without a request of the user.
-    pub(super) probes: BTreeMap<PeerAddr, VecDeque<Duration>>,
+    pub(super) probes: BTreeMap<PeerAddr, VecDeque<(Duration, bool)>>,
     /// When the last probe of a peer got no answer, unless something was heard or begun since.
     pub(super) missed: BTreeMap<PeerAddr, Duration>,
     /// When it could last not probe, because it was stopped or had no room for probes.

@@ -196,7 +196,9 @@ impl World {
         let waiting = self.ours(pid).state().waiting(self.ours(pid).time(self.now));
         for WaitingMessage { to, message, reason, .. } in waiting {
             self.count("message: still waits at the end");
-            if let Some(key) = to.public_key().filter(|key| self.wires_between(pid, *key) > 0) {
+            // One whose user has not decided refuses each session.
+            let stands = |key: &PublicKey| self.wires_between(pid, *key) > 0 && !self.is_refused(pid, *key);
+            if let Some(key) = to.public_key().filter(stands) {
                 self.fail(pid, format_args!("{:?} waits for {key}, with which a session stands", message.id));
             }
             let there = match to {

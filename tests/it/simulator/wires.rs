@@ -173,6 +173,8 @@ impl World {
             return self.wire_breaks(at.0);
         }
         let pieces = if self.random.in_thousand(50) { self.random.within(1, PACKET) } else { PACKET };
+        // Headers of small packets would take a thin line for longer than the message does.
+        let pieces = if self.plan.bytes_per_second > 0 { PACKET } else { pieces };
         self.bytes_sent += bytes.len();
         for piece in bytes.chunks(pieces) {
             self.push(at.other(), Packet::Bytes(piece.to_vec()));
