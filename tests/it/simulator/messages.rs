@@ -125,6 +125,11 @@ impl World {
         if let Some(addr) = met.or(ended.addr.filter(|_| was_open)) {
             self.ours_mut(pid).answered.insert(addr);
             self.ours_mut(pid).missed.remove(&addr);
+        } else {
+            // The next probe is counted from this attempt.
+            for addr in &request.addrs {
+                self.ours_mut(pid).missed.entry(*addr).and_modify(|at| *at = now);
+            }
         }
         let Some(key) = request.expect else { return };
         if ended.end == RequestEnd::Answered {

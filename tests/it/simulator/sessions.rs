@@ -13,7 +13,7 @@ use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::name::PeerName;
 use p2p_chat::model::peer_id::Recipient;
-use p2p_chat::model::session::{ByeReason, Message};
+use p2p_chat::model::session::{ByeReason, Message, RequestEnd};
 use p2p_chat::net::sessions::{LinkId, LinkOutput, Opened, Pool, SessionCommand, SessionHandler};
 use p2p_chat::protocol::session::Hello;
 
@@ -267,7 +267,12 @@ impl SessionHandler for ToMachine<'_> {
         let (welcome, _) = world.step(pid, Cause::Met, |step| step.session_up(opened, env));
         match welcome {
             Ok(()) => {
-                addr.map(|addr| world.ours_mut(pid).missed.remove(&addr));
+                if let Some(addr) = addr {
+                    world.ours_mut(pid).missed.remove(&addr);
+                    // The row of the key may have taken the place of that of the address, with its
+                    // own acknowledgements.
+                    world.ours_mut(pid).acked.remove(&addr);
+                }
                 world.note_sign(pid, key);
             }
             Err(why) => world.count(format!("not welcome: {why:?}")),
@@ -312,6 +317,9 @@ impl SessionHandler for ToMachine<'_> {
             world.fail(*pid, format_args!("{job:?} ended, and was not under way: {ended:?}"));
         };
         world.check_request_ended(*pid, &asked, &ended);
+        if let (RequestEnd::Bye(ByeReason::Leaves), Some(key)) = (&ended.end, asked.request.expect) {
+            world.keyed_mut(*pid).parted.insert(key);
+        }
         let env = world.moment();
         world.step(*pid, Cause::Sent, |step| step.request_ended(job, ended, env));
     }
