@@ -337,6 +337,28 @@ fn removed_announcement_is_not_dialed_again() {
 }
 
 #[test]
+fn blocked_announced_stranger_is_not_shown() {
+    let mut story = discovering(Policy::Ask, DiscoveryMode::On);
+    story.discovers(found(BOBS, BOB_AT));
+    let (id, name) = (crate::model::peer_id::PeerId::Key(key(BOBS)), Some(PeerName::new("Bob")));
+    let (verified, blocked, stranger, addrs) = (None, true, true, Vec::new());
+    let contact = ContactRecord { id, name, verified, blocked, stranger, addrs };
+    story.does(Command::SetContact { contact, date: 1_000 });
+    assert!(matches!(story.told()[..], [Event::Decided(Decision::Blocked(_)), Event::Settled(_)]));
+    story.loses(BOBS);
+    story.discovers(found(BOBS, BOB_AT));
+    story.later(TELL_AFTER);
+    assert_eq!((story.told(), story.state.book().discovered_strangers()), (vec![], vec![]));
+    // A stranger again, it is shown again.
+    story.does(Command::Unblock(key(BOBS).into()));
+    assert_eq!(story.state.trusted().pin(key(BOBS)), None);
+    story.told();
+    story.discovers(found(BOBS, BOB_AT));
+    story.later(TELL_AFTER);
+    assert_eq!(story.told_of_network(), (1, 0, 1));
+}
+
+#[test]
 fn contacts_mode_dials_contacts_only() {
     let mut story = discovering(Policy::AcceptNew, DiscoveryMode::Contacts);
     story.knows_bob(BOB_AT);
