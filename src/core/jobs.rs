@@ -71,9 +71,6 @@ pub(super) struct Job {
     pub(super) follows_receipt: bool,
     /// Where a session was opened for it, and who is there, or the key there if it is not accepted.
     pub(super) met: Option<(PeerAddr, Result<Recipient, PublicKey>)>,
-    /// The key that was pinned with it, and whether its peer is online. The user is told at the end
-    /// of the request.
-    pub(super) pinned: Option<(PublicKey, bool)>,
 }
 
 /// The requests under way.
@@ -110,7 +107,7 @@ impl Jobs {
         expect: Option<PublicKey>,
     ) -> JobId {
         self.last = JobId(self.last.0 + 1);
-        let job = Job { peer_id, dialed, purpose, expect, follows_receipt: false, met: None, pinned: None };
+        let job = Job { peer_id, dialed, purpose, expect, follows_receipt: false, met: None };
         self.under_way.insert(self.last, job);
         self.last
     }

@@ -106,7 +106,7 @@ impl State {
         };
         let id = self.row_for(key, addr, dialed, now).ok_or(ByeReason::NoRoom)?;
         if is_new {
-            self.tell_pinned(key, false);
+            self.peers.key_is_untold(id);
         }
         let taken = takes_name_of.and_then(|other| self.trust.pin(other)?.name.clone());
         if let Some(name) = taken {
@@ -115,6 +115,15 @@ impl State {
         }
         self.seen(id);
         Ok(id)
+    }
+
+    /// Tells the user of a new key whose peer they know to be online. They are told of any other
+    /// new key when its peer is online.
+    pub(super) fn tell_key_of_known(&mut self, key: PublicKey) {
+        let id = Recipient::key(key);
+        if !self.peers.is_unannounced(id) && self.peers.is_online(id) && self.peers.take_untold_key(id) {
+            self.tell_pinned(key, false);
+        }
     }
 
     /// Tells the user of a new key.

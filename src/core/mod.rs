@@ -371,8 +371,7 @@ impl State {
         match news {
             Some(PresenceNews::Online(who)) => {
                 let id = who.id;
-                let untold = id.public_key().filter(|_| self.peers.take_untold_key(id));
-                match self.outputs.take_pinned(id).map(|(key, _)| key).or(untold) {
+                match id.public_key().filter(|_| self.peers.take_untold_key(id)) {
                     Some(key) => self.tell_pinned(key, true),
                     None => self.tell(Event::Online(who)),
                 }

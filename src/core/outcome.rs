@@ -25,9 +25,6 @@ pub(super) struct Outcome {
     pub(super) expect: Option<PublicKey>,
     /// The receipt for a message of ours had promised the session.
     pub(super) follows_receipt: bool,
-    /// The key that was pinned with it and that the user is yet to be told of, and whether its peer
-    /// is online.
-    pub(super) pinned: Option<(PublicKey, bool)>,
     /// A session was opened for it.
     has_opened: bool,
     /// Who has proven a key, or the key if it is not accepted.
@@ -41,7 +38,7 @@ pub(super) struct Outcome {
 
 impl Outcome {
     pub(super) fn of(id: JobId, job: Job, at: Option<PeerAddr>, end: RequestEnd) -> Self {
-        let Job { peer_id: asked_for, dialed, purpose, expect, follows_receipt, met, pinned } = job;
+        let Job { peer_id: asked_for, dialed, purpose, expect, follows_receipt, met } = job;
         // A session that was open before is not reported again, and its peer is welcome.
         let was_open = expect.filter(|_| end == RequestEnd::Answered).map(|key| Ok(Recipient::key(key)));
         let proven = met.map(|(_, who)| who).or(was_open);
@@ -59,7 +56,6 @@ impl Outcome {
             purpose,
             expect,
             follows_receipt,
-            pinned,
             has_opened,
             proven,
             at,
@@ -185,7 +181,6 @@ mod tests {
             expect: Some(BOB),
             follows_receipt: true,
             met: None,
-            pinned: None,
         }
     }
 

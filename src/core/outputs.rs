@@ -2,7 +2,6 @@
 
 use super::event::{Event, Output};
 use crate::model::delivery::DeliveryStatus;
-use crate::model::key::PublicKey;
 use crate::model::peer_id::Recipient;
 
 /// The outputs of the current step.
@@ -26,20 +25,6 @@ impl Outputs {
     /// Ends the step.
     pub(super) fn take(&mut self) -> Vec<Output> {
         std::mem::take(&mut self.0)
-    }
-
-    /// Withdraws the news that a peer has a new key, which the user is not told yet. Returns the
-    /// key, and whether the news says that the peer is online.
-    pub(super) fn take_pinned(&mut self, id: Recipient) -> Option<(PublicKey, bool)> {
-        let key_of = |output: &Output| match output {
-            Output::Tell(Event::Pinned { who, key, is_online, .. }) if who.id == id => {
-                Some((*key, *is_online))
-            }
-            _ => None,
-        };
-        let (at, pinned) = self.0.iter().enumerate().find_map(|(at, output)| Some((at, key_of(output)?)))?;
-        self.0.remove(at);
-        Some(pinned)
     }
 
     /// Whether the user is told that a message to a peer has this status: a failure is shown even

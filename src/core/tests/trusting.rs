@@ -207,6 +207,25 @@ fn forgotten_verified_peer_is_a_stranger() {
 }
 
 #[test]
+fn forgotten_peer_that_returns_gets_one_line() {
+    for end in [RequestEnd::Answered, RequestEnd::Bye(ByeReason::Leaves)] {
+        let mut story = Story::new();
+        story.knows_bob(5001);
+        story.does(Command::Connect(Target::All));
+        story.does(Command::Forget(Recipient::key(key(BOBS))));
+        story.told();
+        // His session was open, so there is no hello.
+        story.request_ends(Some(Met { key: key(BOBS), hello: None }), end);
+        story.dials_in(BOBS, "Bob", 5001).expect("welcome");
+        story.later(seconds(5));
+        let mut told = story.told();
+        told.retain(|event| matches!(event, Event::Pinned { .. } | Event::Online(_)));
+        let [Event::Pinned { is_online: true, who, .. }] = &told[..] else { panic!("{told:?}") };
+        assert_eq!(who.name, Some(PeerName::new("Bob")));
+    }
+}
+
+#[test]
 fn message_for_a_forgotten_key_has_a_status() {
     let mut story = Story::new();
     story.knows_bob(5001);
