@@ -17,11 +17,6 @@ impl Outputs {
         self.0.push(output);
     }
 
-    #[cfg(test)]
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Ends the step.
     pub(super) fn take(&mut self) -> Vec<Output> {
         std::mem::take(&mut self.0)

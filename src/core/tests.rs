@@ -18,8 +18,6 @@ mod looks;
 mod online;
 mod pending;
 mod policies;
-mod random;
-mod soak;
 mod storing;
 mod strangers;
 mod trusting;
@@ -92,23 +90,26 @@ impl Story {
                 Output::Tell(event) => self.told.push(event),
                 Output::Store(id, write) if self.holds_writes => self.writes.push((id, write)),
                 Output::Store(Some(id), _) => {
-                    let actions = self.state.stored(id, Ok(()), self.now);
-                    self.perform(actions);
+                    self.feeds(|state, now| state.stored(id, Ok(()), now));
                 }
                 Output::Accepted(_, StoreOp::Incoming { from, messages, .. }) => {
                     let stored = Ok(vec![Stored::New(RowId(1)); messages.len()]);
-                    let (_, actions) = self.state.messages_stored(from, messages, stored, self.now);
-                    self.perform(actions);
+                    self.feeds(|state, now| state.messages_stored(from, messages, stored, now).1);
                 }
                 Output::Store(None, _) | Output::Accepted(..) | Output::Introduce(..) => {}
             }
         }
     }
 
+    /// Takes a step of the core, and does what it wants done.
+    fn feeds(&mut self, step: impl FnOnce(&mut State, Time) -> Vec<Output>) {
+        let outputs = step(&mut self.state, self.now);
+        self.perform(outputs);
+    }
+
     fn with_static(mut self, ports: &[u16]) -> Self {
         let peers = ports.iter().map(|port| StaticPeer::at(at(*port)));
-        let (_, actions) = self.state.start(peers.collect(), Vec::new(), self.now);
-        self.perform(actions);
+        self.feeds(|state, now| state.start(peers.collect(), Vec::new(), now).1);
         self
     }
 
@@ -159,8 +160,7 @@ impl Story {
         self.under_way = rest;
         for PlainRequest { job, to, .. } in of_port {
             let sent = PlainResult { job, to, result: result.clone(), parts, capability: None };
-            let actions = self.state.plain_sent(sent, self.now);
-            self.perform(actions);
+            self.feeds(|state, now| state.plain_sent(sent, now));
         }
     }
 
