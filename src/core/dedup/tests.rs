@@ -105,15 +105,4 @@ proptest! {
             prop_assert!(shown.contains(&n), "{n} is a double, but was never shown");
         }
     }
-
-    #[test]
-    fn it_never_holds_more_than_its_bounds(steps in prop::collection::vec((0u32..5, any::<u16>(), any::<bool>()), 0..1_500)) {
-        let mut cache = DedupCache::default();
-        for (who, n, again) in steps {
-            cache.record(key(who), id(n.into()), again);
-            prop_assert!(cache.keys.values().all(|texts| texts.ids.len() <= MAX_DEDUP_IDS));
-            prop_assert_eq!(cache.order.len(), cache.keys.len());
-            prop_assert!(cache.order.iter().all(|(place, key)| cache.keys[key].place == *place));
-        }
-    }
 }

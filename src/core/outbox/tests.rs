@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use proptest::prelude::*;
 
 use super::entry::RECORD_BYTES;
-use super::limits::ENTRY_BYTES;
+use super::limits::{ENTRY_BYTES, MAX_OUTBOX_BYTES};
 use super::*;
 use crate::model::address::PeerAddr;
 use crate::model::delivery::FailureReason;
@@ -285,6 +285,21 @@ fn returned_peer_is_tried_within_a_second() {
     story.later(999);
     assert_eq!(story.batches.len(), 0);
     story.later(1);
+    assert_eq!(story.batches.len(), 1);
+}
+
+#[test]
+fn new_message_has_its_queue_tried_at_once() {
+    let mut story = Story::new();
+    story.puts(key(1), 1);
+    for _ in 0..5 {
+        story.batch_ends(0, &[], &BatchEnd::Held(PendingReason::Unreachable));
+        story.later(60_000);
+    }
+    story.batch_ends(0, &[], &BatchEnd::Held(PendingReason::Unreachable));
+    story.later(2_000);
+    assert_eq!(story.batches.len(), 0);
+    story.puts(key(1), 2);
     assert_eq!(story.batches.len(), 1);
 }
 

@@ -221,16 +221,6 @@ fn probe_for_the_user_delays_nothing() {
 }
 
 #[test]
-fn list_does_not_wake_a_peer_that_left() {
-    let mut presence = Presence::of_heard(at(0));
-    presence.answered(ProbeResult::TookConnect, at(0));
-    presence.left(OfflineReason::SaidGoodbye, at(1_000));
-    presence.refused(at(2_000));
-    assert_eq!(presence.next_probe(PROBE_INTERVAL), None);
-    assert_eq!(presence.offline(), Some((at(1_000), OfflineReason::SaidGoodbye)));
-}
-
-#[test]
 fn broken_connection_does_not_delay_the_second_probe() {
     play(
         doubtful(),
@@ -244,32 +234,6 @@ fn broken_connection_does_not_delay_the_second_probe() {
 #[test]
 fn silence_does_not_confirm_a_refusal() {
     play(doubtful(), &[(2_000, Presence::unanswered, NOTHING, Unreachable, Some((4_000, Dial)))]);
-}
-
-#[test]
-fn disconnected_contact_is_redialed_only_after_a_message() {
-    type Resume = fn(&mut Presence, Time);
-    let resumes: [Resume; 2] = [
-        |presence, _| presence.want(),
-        |presence, now| assert_eq!(presence.heard(now), PresenceChange::Online),
-    ];
-    for resume in resumes {
-        let mut presence = Presence::of_contact(at(0), at(0), false);
-        presence.answered(ProbeResult::TookConnect, at(10));
-        presence.left(OfflineReason::Disconnected, at(1_000));
-        assert_eq!(presence.next_probe(PROBE_INTERVAL), None, "after the goodbye");
-        // The list probes it nevertheless.
-        for millis in [2_000, 3_000] {
-            presence.probe_begins();
-            presence.refused(at(millis));
-            presence.probe_ended(at(millis));
-            presence.unanswered(at(millis));
-            presence.network_changed(at(millis));
-            assert_eq!(presence.next_probe(PROBE_INTERVAL), None, "after a probe");
-        }
-        resume(&mut presence, at(4_000));
-        assert!(presence.next_probe(PROBE_INTERVAL).is_some(), "one side has written");
-    }
 }
 
 #[test]

@@ -42,8 +42,7 @@ fn found_peer_does_not_return_to_anothers_address() {
     story.told();
     for (job, to) in [(ack.job, real), (text.job, at(5001))] {
         let sent = PlainResult { job, to, result: SendResult::Delivered, parts: (1, 1), capability: None };
-        let actions = story.state.plain_sent(sent, story.now);
-        story.perform(actions);
+        story.feeds(|state, now| state.plain_sent(sent, now));
         let addrs: Vec<PeerAddr> = story.state.rows(story.now).iter().filter_map(|row| row.addr).collect();
         assert_eq!(addrs, [real]);
     }
@@ -123,8 +122,7 @@ fn message_with_no_byte_sent_anywhere_is_queued() {
     carol_speaks(&mut story, real);
     let result = SendResult::Failed(SendError::Refused);
     let sent = PlainResult { job: text.job, to: at(5001), result, parts: (0, 1), capability: None };
-    let actions = story.state.plain_sent(sent, story.now);
-    story.perform(actions);
+    story.feeds(|state, now| state.plain_sent(sent, now));
     let told = story.told();
     let waits = DeliveryStatus::Queued(PendingReason::Unreachable);
     assert!(

@@ -50,8 +50,7 @@ fn message_for_address_goes_to_its_open_session() {
     story.knows_bob(5001);
     let to = Recipient::Address(at(5001));
     let restored = Restored { to, message: message(1), cut_off: false, left: seconds(600), name: None };
-    let outputs = story.state.restore(vec![restored], story.now);
-    story.perform(outputs);
+    story.feeds(|state, now| state.restore(vec![restored], now));
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
     story.promises(BOBS);
     // No session is reported for the request, because one was open before.
@@ -218,37 +217,9 @@ fn promise_ends_with_another_key_not_with_silence() {
 }
 
 #[test]
-fn receipt_without_key_makes_peer_legacy() {
-    let mut story = Story::new();
-    story.writes(5001, 1);
-    story.ends(5001, &SendResult::HandedOver);
-    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
-    story.ends(5001, &SendResult::HandedOver);
-    story.writes(5001, 2);
-    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
-    assert_eq!(story.verification(5001), Some(Verification::Plain));
-    assert!(story.session_requests.is_empty());
-}
-
-#[test]
-fn messages_wait_once_their_connect_fails() {
-    let mut story = Story::new();
-    let op = story.writes(5001, 1);
-    story.writes(5001, 2);
-    assert_eq!(story.dials(5001), [Outgoing::Connect], "one connect for both");
-    story.refused(5001);
-    let told = story.told();
-    assert!(told.contains(&Event::Settled(op)), "{told:?}");
-    let waits = |event: &&Event| {
-        matches!(event, Event::Delivery { status: DeliveryStatus::Queued(PendingReason::Unreachable), .. })
-    };
-    assert_eq!(told.iter().filter(waits).count(), 2);
-    assert_eq!(story.state.under_way().jobs, 0);
-}
-
-#[test]
 fn unanswered_connect_keeps_message_waiting() {
-    for result in [SendResult::Unanswered, SendResult::Broken, SendResult::NoReceipt] {
+    let refused = SendResult::Failed(SendError::Refused);
+    for result in [SendResult::Unanswered, SendResult::Broken, SendResult::NoReceipt, refused] {
         let mut story = Story::new();
         story.writes(5001, 1);
         assert_eq!(story.dials(5001), [Outgoing::Connect]);

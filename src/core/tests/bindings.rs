@@ -2,7 +2,7 @@
 
 use super::keys::{BOBS, EVES, Met, key, message, met};
 use super::*;
-use crate::model::session::{Request, RequestEnd};
+use crate::model::session::RequestEnd;
 
 #[test]
 fn known_key_binds_address_without_hello() {
@@ -52,23 +52,6 @@ fn key_at_legacy_address_leaves_legacy_peer_alone() {
     story.does(Command::List);
     story.ends(5001, &SendResult::HandedOver);
     assert_eq!(of_legacy(&story), replaced);
-}
-
-#[test]
-fn message_for_replaced_legacy_peer_is_held() {
-    let mut story = Story::new().with_static(&[5001]);
-    story.ends(5001, &SendResult::HandedOver);
-    story.dials_in(BOBS, "Bob", 5001).expect("welcome");
-    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    story.told();
-    let to = Target::These(vec![legacy(at(5001))]);
-    story.does(Command::Send { to, message: message(1) });
-    assert_eq!(story.dials(5001), [Outgoing::Connect]);
-    story.promises(BOBS);
-    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::AnotherPeer)]);
-    assert!(story.dials(5001).is_empty());
-    assert!(story.session_requests.iter().all(|request| !matches!(request.say, Request::Messages(_))));
 }
 
 #[test]
@@ -150,8 +133,7 @@ fn restored_messages_for_legacy_peer_ask_once() {
         left: seconds(600),
         name: None,
     };
-    let actions = story.state.restore(vec![restored(1), restored(2)], story.now);
-    story.perform(actions);
+    story.feeds(|state, now| state.restore(vec![restored(1), restored(2)], now));
     story.gets(5001, Body::Connect);
     story.ends(5001, &SendResult::HandedOver);
     for n in 1..=2 {

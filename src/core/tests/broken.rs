@@ -26,8 +26,7 @@ fn message_stored_during_key_proof_leaves_nothing_behind() {
     story.does(Command::Connect(Target::These(vec![at(5001).into()])));
     story.promises(BOBS);
     story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    let actions = story.state.stored(id.expect("a number"), Ok(()), story.now);
-    story.perform(actions);
+    story.feeds(|state, now| state.stored(id.expect("a number"), Ok(()), now));
     let address = Recipient::Address(at(5001));
     assert!(story.under_way.is_empty(), "{:?}", story.under_way);
     assert_eq!(story.state.outbox.count(address), 0, "later messages wait forever");

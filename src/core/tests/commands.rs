@@ -192,28 +192,6 @@ fn connect_request_never_goes_to_possible_smart_cookies() {
 }
 
 #[test]
-fn queue_of_one_peer_is_bounded() {
-    let mut story = Story::new();
-    story.gets(5001, Body::Connect);
-    story.told();
-    for _ in 0..MAX_QUEUE_MESSAGES {
-        story.says(these(5001), "hi");
-    }
-    assert_eq!(story.told(), []);
-    story.says(these(5001), "one more");
-    assert!(matches!(
-        story.told()[..],
-        [
-            Event::Delivery {
-                status: DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::QueueFull)),
-                ..
-            },
-            _
-        ]
-    ));
-}
-
-#[test]
 fn queue_of_an_unknown_address_is_bounded() {
     let mut story = Story::new();
     let full = |told: Vec<Event>| {
@@ -268,8 +246,7 @@ fn messages_under_way_count_for_their_row() {
         parts: (1, 1),
         capability: None,
     };
-    let actions = story.state.plain_sent(found, story.now);
-    story.perform(actions);
+    story.feeds(|state, now| state.plain_sent(found, now));
     assert_eq!(waiting(&story, legacy(at(5001))), 1);
     // No program answers the question at the first address, so the message is queued for the peer
     // that was found.

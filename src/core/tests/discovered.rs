@@ -24,13 +24,11 @@ fn found(n: u8, port: u16) -> Found {
 
 impl Story {
     fn discovers(&mut self, found: Found) {
-        let outputs = self.state.discovered(found, self.now);
-        self.perform(outputs);
+        self.feeds(|state, now| state.discovered(found, now));
     }
 
     fn loses(&mut self, n: u8) {
-        let outputs = self.state.undiscovered(key(n), self.now);
-        self.perform(outputs);
+        self.feeds(|state, now| state.undiscovered(key(n), now));
     }
 
     /// The origin of the row of a key.

@@ -15,8 +15,7 @@ fn entry(port: u16, key: Option<PublicKey>) -> StaticPeer {
 fn started(entry: StaticPeer, pins: Vec<Pin>) -> Story {
     let mut story = Story::with(CoreConfig { pins, ..super::keys::alice() });
     story.holds_writes = true;
-    let (_, outputs) = story.state.start(vec![entry], Vec::new(), story.now);
-    story.perform(outputs);
+    story.feeds(|state, now| state.start(vec![entry], Vec::new(), now).1);
     story
 }
 

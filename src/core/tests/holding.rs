@@ -6,7 +6,6 @@ use super::storing::{QUEUED, WEEK, done, stored_statuses};
 use super::*;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Message, RequestEnd};
-use crate::model::stored::StoreError;
 
 impl Story {
     /// An unencrypted message of a peer called Eve.
@@ -33,8 +32,7 @@ impl Story {
             left,
             name: Some(PeerName::new("Bob")),
         };
-        let actions = self.state.restore(vec![restored], self.now);
-        self.perform(actions);
+        self.feeds(|state, now| state.restore(vec![restored], now));
     }
 }
 
@@ -183,8 +181,7 @@ fn message_behind_a_capability_goes_on_after_disconnect() {
         parts: (1, 1),
         capability: Some(Capability::Key(key(BOBS))),
     };
-    let actions = story.state.plain_sent(sent, story.now);
-    story.perform(actions);
+    story.feeds(|state, now| state.plain_sent(sent, now));
     story.stores_all(Ok(()));
     story.later(seconds(1));
     assert!(
@@ -192,35 +189,6 @@ fn message_behind_a_capability_goes_on_after_disconnect() {
         "no queued message is sent: {:?}",
         story.state.waiting(story.now)
     );
-}
-
-#[test]
-fn leaving_promises_no_unstored_message() {
-    let mut story = Story::storing();
-    story.knows_bob(5001);
-    story.stores_all(Ok(()));
-    story.writes(5001, 1);
-    story.stores_all(Err(StoreError::Full));
-    story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
-    story.told();
-    story.does(Command::Leave);
-    while !story.session_requests.is_empty() {
-        story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
-    }
-    story.later(seconds(3));
-    let told = story.told();
-    assert!(!told.iter().any(|event| matches!(event, Event::StayQueued(..))), "{told:?}");
-    let lost = |event: &Event| {
-        matches!(
-            event,
-            Event::Delivery {
-                is_first: false,
-                status: DeliveryStatus::Failed(FailureReason::Ended { .. }),
-                ..
-            }
-        )
-    };
-    assert!(told.iter().any(lost), "{told:?}");
 }
 
 #[test]

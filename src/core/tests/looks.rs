@@ -130,8 +130,7 @@ fn moved_or_displaced_waiting_peer_is_not_forgotten() {
     let found = story.under_way.pop().unwrap();
     let sent =
         PlainResult { job: found.job, to: real, result: SendResult::Broken, parts: (0, 1), capability: None };
-    let actions = story.state.plain_sent(PlainResult { result: SendResult::HandedOver, ..sent }, story.now);
-    story.perform(actions);
+    story.feeds(|state, now| state.plain_sent(PlainResult { result: SendResult::HandedOver, ..sent }, now));
     story.later(seconds(15));
     assert!(under_way(&story).contains(&(real.v4().unwrap(), 99)), "{:?}", story.state.rows(story.now));
 }
@@ -148,8 +147,7 @@ fn probe_always_gives_its_place_back() {
     story.perform(actions);
     // Only a contact is dialed at further addresses.
     story.does(Command::SetAlias(key(BOBS).into(), Some("Robert".parse().unwrap())));
-    let actions = story.state.peer_listens_at(key(BOBS), vec![other], story.now);
-    story.perform(actions);
+    story.feeds(|state, now| state.peer_listens_at(key(BOBS), vec![other], now));
     story.request_ends(None, RequestEnd::Unreachable(SendError::TimedOut));
     // Bob has left the network, and this machine has the address that he had.
     story.state.learn_own_ip(LAN);

@@ -25,8 +25,7 @@ fn is_sent(story: &mut Story, name: &str, body: Body) {
     let (claimed, name) = (Claimed { ip: HERE, port: 5002 }, Some(PeerName::new(name)));
     let decoded = vec![Decoded::Message(Plain { claimed, form: Form::STANDARD, name, body })];
     let received = PlainReceived { source: Source::from(HERE), decoded, cut: false };
-    let (_, outputs) = story.state.plain_received(received, story.now);
-    story.perform(outputs);
+    story.feeds(|state, now| state.plain_received(received, now).1);
 }
 
 /// Lets the peer with this key answer everything at a port for two minutes. Returns how often it
@@ -40,8 +39,7 @@ fn answers(story: &mut Story, n: u8, port: u16) -> usize {
             let capability = has_receipt.then(|| Capability::Key(key(n)));
             let result = if has_receipt { SendResult::Delivered } else { SendResult::HandedOver };
             let sent = PlainResult { job: request.job, to: request.to, result, parts: (1, 1), capability };
-            let outputs = story.state.plain_sent(sent, story.now);
-            story.perform(outputs);
+            story.feeds(|state, now| state.plain_sent(sent, now));
         }
         while !story.session_requests.is_empty() {
             dialed += 1;

@@ -93,8 +93,7 @@ fn other_messages_of_a_stranger_stay_hidden() {
     for (source, is_told) in [(LAN, false), (HERE, true)] {
         let decoded = vec![Decoded::Unreadable(what.clone())];
         let received = PlainReceived { source: Source::from(source), decoded, cut: false };
-        let (_, actions) = story.state.plain_received(received, story.now);
-        story.perform(actions);
+        story.feeds(|state, now| state.plain_received(received, now).1);
         assert_eq!(!story.told().is_empty(), is_told, "a contact is at {HERE}");
     }
 }

@@ -79,18 +79,6 @@ fn key_change_waits_for_user_and_moves_messages() {
 }
 
 #[test]
-fn blocked_key_change_is_refused_and_contact_kept() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    story.writes(5001, 1);
-    story.request_ends(None, RequestEnd::WrongKey(key(EVES)));
-    assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
-    story.does(Command::Block(key(EVES).into()));
-    assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotAccepted));
-    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-}
-
-#[test]
 fn connect_under_a_blocked_name_learns_of_sessions() {
     let mut story = Story::new();
     story.knows_bob(5001);
@@ -144,18 +132,6 @@ fn required_encryption_sends_and_accepts_nothing_unencrypted() {
     story.request_ends(None, RequestEnd::NoSession);
     assert_eq!(story.under_way, [], "not even `connect`");
     assert_eq!(story.state.rows(story.now).len(), 1);
-}
-
-#[test]
-fn ask_policy_requests_every_new_key() {
-    let mut story = Story::with(CoreConfig { policy: Policy::Ask, ..alice() });
-    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Err(ByeReason::NotDecided));
-    assert!(matches!(&story.told()[..], [Event::PeerRequest(request)] if request.against.is_empty()));
-    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Err(ByeReason::NotDecided));
-    assert_eq!(story.told(), [], "it is told once");
-    story.does(Command::Trust(key(BOBS), As::Another));
-    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-    assert_eq!(story.verification(5001), Some(Verification::Encrypted));
 }
 
 #[test]
@@ -268,58 +244,6 @@ fn message_under_way_to_a_forgotten_key_fails() {
     let is_told = |event: &Event| matches!(event, Event::Delivery { op: of, status, .. } if *of == op && *status == forgotten);
     assert!(told.iter().any(is_told), "{told:?}");
     assert!(told.contains(&Event::Settled(op)), "{told:?}");
-}
-
-#[test]
-fn messages_for_old_key_reach_the_new_one() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    let op = story.writes(5001, 1);
-    story.request_ends(None, RequestEnd::WrongKey(key(EVES)));
-    assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
-    story.does(Command::Trust(key(EVES), As::NewKeyOf(key(BOBS))));
-    story.told();
-    while !story.session_requests.is_empty() {
-        story.request_ends(Some(met(EVES, 5001)), RequestEnd::Answered);
-    }
-    let told = story.told();
-    let later = |event: &Event| matches!(event, Event::Delivery { op: of, is_first: false, status: DeliveryStatus::Delivered, .. } if *of == op);
-    assert!(told.iter().any(later), "{told:?}");
-}
-
-#[test]
-fn unsent_message_in_flight_follows_new_key() {
-    for written in [0, 1] {
-        let mut story = Story::new();
-        story.knows_bob(5001);
-        let op = story.writes(5001, 1);
-        assert_eq!(story.dials_in(EVES, "Bob", 5002), Err(ByeReason::NotDecided));
-        story.does(Command::Trust(key(EVES), As::NewKeyOf(key(BOBS))));
-        story.told();
-        let at_turn = story
-            .session_requests
-            .iter()
-            .position(|request| request.expect == Some(key(BOBS)))
-            .expect("a turn");
-        let turn = story.session_requests.remove(at_turn);
-        let ended = SessionReport {
-            addr: turn.addrs[0],
-            met: (written > 0).then(|| met(BOBS, 5001)),
-            written,
-            receipts: Vec::new(),
-            end: RequestEnd::Broken,
-        };
-        story.ends_as(turn.job, ended);
-        let to_heir = story.session_requests.iter().any(|request| {
-            request.expect == Some(key(EVES))
-                && matches!(&request.say, Request::Messages(messages) if messages.len() == 1)
-        });
-        let told = story.told();
-        let is_told = told.iter().any(|event| {
-            matches!(event, Event::Delivery { op: of, status: DeliveryStatus::Failed(FailureReason::Replaced), .. } if *of == op)
-        });
-        assert_eq!((to_heir, is_told), (written == 0, written > 0), "{told:?} {:?}", story.session_requests);
-    }
 }
 
 /// The events that a filter takes.
