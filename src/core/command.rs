@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::event::{CommandKind, Event, Output};
 use super::ids::OpId;
 use super::operations::Ended;
-use super::plain_result::status_of;
+use super::outbox::status_of;
 use super::presence::Probe;
 use super::time::Time;
 use super::trust::{As, BlockTarget, ContactRecord, Policy};
@@ -185,7 +185,7 @@ impl State {
                 self.nothing_to_wait_for()
             }
             Command::AskToVerify(key) => {
-                self.trust.compares(key, now);
+                self.notices.compares(key, now);
                 self.nothing_to_wait_for()
             }
             Command::Introduce { pair, date } => self.introduce(pair, date),

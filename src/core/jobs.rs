@@ -74,16 +74,10 @@ pub(super) struct Job {
 }
 
 /// The requests under way.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Jobs {
     under_way: HashMap<JobId, Job>,
     last: JobId,
-}
-
-impl Default for Jobs {
-    fn default() -> Self {
-        Self { under_way: HashMap::new(), last: JobId(0) }
-    }
 }
 
 impl Jobs {

@@ -34,6 +34,7 @@ pub struct Env {
 impl State {
     /// Returns the changes of contacts since the last call, which have to be saved.
     pub fn take_contact_changes(&mut self) -> Vec<ContactChange> {
+        self.notices.changes_taken();
         self.trust.take_changes()
     }
 
@@ -139,13 +140,13 @@ impl State {
         let table = &self.peers;
         let is_live = |key| table.is_online(Recipient::key(key));
         let verdict = self.trust.met(meeting.clone(), &is_live);
-        if let Some(more) = self.trust.untold_requests(now) {
+        if let Some(more) = self.notices.more_requests(self.trust.requests().1, now) {
             self.tell(Event::MoreRequests(more));
         }
         match &verdict {
             Verdict::Requested(request) => self.tell(Event::PeerRequest(Box::new(self.request_now(request)))),
             Verdict::Replaced(request) => {
-                if self.trust.may_tell_replaced(now) {
+                if self.notices.replaced(now) {
                     self.tell(Event::PeerRequest(Box::new(self.request_now(request))));
                 }
             }
@@ -176,7 +177,7 @@ impl State {
         let is_configured = listed_at.is_some();
         let at =
             if dialed { ProvenAt::Dialed(addr) } else { ProvenAt::Claimed { addr, is_free: !is_awaited } };
-        if self.peers.met(key, at, now)?.took_address {
+        if self.peers.met(key, at, now)? {
             self.operations.rename(at_addr, id);
         }
         self.peers.messages_wait(id, self.outbox.count(id));

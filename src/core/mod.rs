@@ -19,6 +19,7 @@ mod introductions;
 mod jobs;
 mod leaving;
 mod meeting;
+mod notices;
 mod operations;
 mod outbox;
 mod outbox_commands;
@@ -68,9 +69,8 @@ pub use introductions::{
 };
 pub(crate) use introductions::{MAX_IGNORED, MAX_INTRODUCTIONS};
 pub use meeting::Env;
-pub use outbox::{Jitter, MAX_QUEUE_MESSAGES};
-pub(crate) use outbox::{MAX_OUTBOX_BYTES, WriteId};
-pub use outbox_commands::WaitingMessage;
+pub use outbox::{Jitter, MAX_QUEUE_MESSAGES, WaitingMessage};
+pub(crate) use outbox::WriteId;
 pub use peer_book::PeerBook;
 pub use peer_info::{PeerInfo, Verification};
 pub use peers::{GONE_SHOWN, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, PeerOrigin, Row};
@@ -102,6 +102,7 @@ use inbound::Inbound;
 use introductions::Introductions;
 use jobs::{Jobs, Purpose};
 use leaving::Goodbyes;
+use notices::Notices;
 use operations::Operations;
 use outbox::Outbox;
 use outputs::Outputs;
@@ -245,6 +246,7 @@ pub struct State {
     name: Name,
     refusals: Refusals,
     trust: Trusted,
+    notices: Notices,
     conversations: Conversations,
     /// The addresses of the static peers that are for this run.
     for_run: BTreeSet<PeerAddr>,
@@ -288,6 +290,7 @@ impl State {
             name,
             refusals: Refusals::default(),
             trust,
+            notices: Notices::default(),
             conversations: Conversations::default(),
             for_run: BTreeSet::new(),
             inbound: Inbound::new(durable),
@@ -342,7 +345,7 @@ impl State {
             self.prune_introductions();
             self.receive_early_introductions();
         }
-        if self.trust.has_untold_changes() {
+        if self.trust.has_changes() && self.notices.has_changes() {
             self.tell(Event::ContactsChanged);
         }
         if self.introductions.has_untold_changes() {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use crate::core::time::Time;
+use super::time::Time;
 use crate::model::key::PublicKey;
 
 /// How often the user is told of the same kind of thing at most.
@@ -125,13 +125,6 @@ mod tests {
         assert_eq!(notices.more_requests(2, at(30)), None);
         assert_eq!(notices.more_requests(2, at(100)), None);
         assert_eq!(notices.more_requests(3, at(100)), Some(3));
-    }
-
-    #[test]
-    fn replaced_keys_are_told_once_a_minute() {
-        let mut notices = Notices::default();
-        let told: Vec<_> = [0, 10, 59, 60, 61].into_iter().map(|at_| notices.replaced(at(at_))).collect();
-        assert_eq!(told, [true, false, false, true, false]);
     }
 
     #[test]

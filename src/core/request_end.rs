@@ -273,7 +273,7 @@ impl State {
         if is_stranger && !is_wanted {
             return;
         }
-        if self.trust.is_misled(expected, proven) {
+        if self.notices.misled(expected, proven) {
             let who = self.book().who(Recipient::key(expected));
             let is_contact = self.trust.pin(proven).is_some_and(|pin| pin.contact && !pin.blocked);
             let by = is_contact.then(|| Box::new(self.book().who(Recipient::key(proven))));

@@ -129,7 +129,7 @@ impl State {
     /// Handles a peer that says that it has a session with another program, which uses our key, at
     /// `ip`. Tells the user once. Only contacts are believed: any stranger can say this.
     pub fn identity_in_use(&mut self, key: PublicKey, ip: IpAddr) -> Vec<Output> {
-        if self.book().is_friend(key) && self.trust.may_tell_in_use() {
+        if self.book().is_friend(key) && self.notices.in_use() {
             self.tell(Event::IdentityInUse(ip));
         }
         self.done()
@@ -138,7 +138,7 @@ impl State {
     /// Handles a peer whose user wants to compare safety numbers. The user is told of contacts
     /// only, so that no stranger can ask for attention.
     pub fn asks_to_verify(&mut self, key: PublicKey, now: Time) -> Vec<Output> {
-        if self.book().is_friend(key) && !self.closed && self.trust.compares(key, now) {
+        if self.book().is_friend(key) && !self.closed && self.notices.compares(key, now) {
             let who = self.book().who(key.into());
             self.tell(Event::AsksToVerify(who));
         }

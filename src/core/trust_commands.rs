@@ -289,7 +289,7 @@ impl State {
     }
 
     pub(super) fn verify(&mut self, key: PublicKey, date: u64) -> Result<Decision, Unknown> {
-        if self.trust.writable(key).is_some() {
+        if self.trust.is_writable(key) {
             self.make_key_contact(key);
         }
         self.trust.verify(key, date)?;

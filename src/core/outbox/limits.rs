@@ -12,14 +12,11 @@ pub const MAX_QUEUE_MESSAGES: usize = 1_000;
 pub(super) const MAX_QUEUE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Bytes of all queues at most: a thousand different messages of the longest kind.
-pub(crate) const MAX_OUTBOX_BYTES: usize = 64 * 1024 * 1024;
+pub(super) const MAX_OUTBOX_BYTES: usize = 64 * 1024 * 1024;
 
 /// What an entry counts beside its text, which all recipients of a message share: about its size
 /// in memory.
 pub(super) const ENTRY_BYTES: usize = 256;
-
-/// How full a queue is, in percent, when the user is warned.
-pub(super) const NEARLY_FULL: usize = 90;
 
 /// The bytes of all queued messages. The text of a message to several recipients counts once.
 #[derive(Debug, Default)]
@@ -39,10 +36,6 @@ impl Limits {
         let is_counted = id.is_some_and(|id| self.bodies.contains_key(&id));
         let more = ENTRY_BYTES + if is_counted { 0 } else { body };
         self.bytes + more <= MAX_OUTBOX_BYTES
-    }
-
-    pub(super) fn is_nearly_full(&self) -> bool {
-        self.bytes * 100 >= MAX_OUTBOX_BYTES * NEARLY_FULL
     }
 
     pub(super) fn add(&mut self, id: MessageId, body: usize) {

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ids::OpId;
+use super::peer_info::PeerInfo;
 use super::time::Time;
 use crate::model::delivery::{DeliveryStatus, PendingReason, RejectReason};
 use crate::model::key::PublicKey;
@@ -38,10 +39,9 @@ use crate::model::peer_id::Recipient;
 use crate::model::session::Message;
 use crate::model::stored::StoreOp;
 use entry::{OutboxEntry, Queue};
-pub(crate) use limits::MAX_OUTBOX_BYTES;
 pub use limits::MAX_QUEUE_MESSAGES;
-use limits::{Limits, MAX_QUEUE_BYTES, NEARLY_FULL};
-pub(super) use results::{BatchEnd, RouteAnswer};
+use limits::{Limits, MAX_QUEUE_BYTES};
+pub(super) use results::{BatchEnd, RouteAnswer, status_of};
 use storing::Barriers;
 pub(crate) use storing::WriteId;
 
@@ -114,15 +114,6 @@ pub(in crate::core) enum OutboxOutput {
     Status(StatusChange),
     /// The message is queued for this recipient already; its command ends without a status.
     Duplicate(OpId),
-    /// Tell the user that a queue is nearly full.
-    NearlyFull {
-        /// Whose.
-        to: Recipient,
-        /// How many messages wait.
-        count: usize,
-    },
-    /// Tell the user that all queues together are nearly full.
-    AllNearlyFull,
     /// Tell the user that so many messages wait for the recipient until the next run.
     StaysQueued(Recipient, usize),
     /// So many messages are queued for the recipient now.
@@ -158,19 +149,23 @@ pub(in crate::core) struct NewMessage {
     pub(in crate::core) is_direct: bool,
 }
 
-/// A message that waits, for a list.
+/// A message that waits, for the user's list: `/outbox`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(in crate::core) struct Waiting {
-    pub(in crate::core) to: Recipient,
-    pub(in crate::core) message: Message,
+pub struct WaitingMessage {
+    /// The recipient, as it is named.
+    pub who: PeerInfo,
+    /// The recipient.
+    pub to: Recipient,
+    /// The message.
+    pub message: Message,
     /// It is on its way at the moment.
-    pub(in crate::core) in_flight: bool,
+    pub in_flight: bool,
     /// It was sent before, and may have arrived.
-    pub(in crate::core) is_sent: bool,
+    pub is_sent: bool,
     /// Why it waits.
-    pub(in crate::core) reason: PendingReason,
-    /// When it expires.
-    pub(in crate::core) expires: Time,
+    pub reason: PendingReason,
+    /// How long it waits before it expires.
+    pub left: Duration,
 }
 
 /// What moved from one queue to another.
@@ -289,13 +284,6 @@ impl Outbox {
             // The user may have been told already that those before it have no receipt.
             queue.overdue_at.get_or_insert(now.plus(RECEIPT_WITHIN));
         }
-        let count = queue.entries.len();
-        if self.limits.is_nearly_full() {
-            self.outputs.push(OutboxOutput::AllNearlyFull);
-        }
-        if to.public_key().is_some() {
-            self.warn_if_nearly_full(to, count);
-        }
         Ok(())
     }
 
@@ -376,21 +364,29 @@ impl Outbox {
     }
 
     /// The messages that wait, by recipient, and for each in the order in which they were entered.
-    pub(in crate::core) fn waiting(&self) -> impl Iterator<Item = Waiting> + '_ {
-        self.queues.iter().flat_map(|(to, queue)| {
-            let reason = move |entry: &OutboxEntry| match &entry.told {
+    /// `who` says how a recipient is named.
+    pub(in crate::core) fn waiting(
+        &self,
+        who: impl Fn(Recipient) -> PeerInfo,
+        now: Time,
+    ) -> Vec<WaitingMessage> {
+        let of_queue = |(to, queue): (&Recipient, &Queue)| {
+            let reason = |entry: &OutboxEntry| match &entry.told {
                 Some(DeliveryStatus::Queued(reason)) if to.public_key().is_some() => *reason,
                 _ => queue.pending.unwrap_or(PendingReason::InLine),
             };
-            queue.entries.iter().map(move |entry| Waiting {
+            let waiting = queue.entries.iter().map(|entry| WaitingMessage {
+                who: who(*to),
                 to: *to,
                 message: entry.message.clone(),
                 in_flight: queue.asking || !entry.is_waiting(),
                 is_sent: entry.is_sent,
                 reason: reason(entry),
-                expires: entry.expires,
-            })
-        })
+                left: entry.expires.since(now),
+            });
+            waiting.collect::<Vec<_>>()
+        };
+        self.queues.iter().flat_map(of_queue).collect()
     }
 
     /// The program ends. Messages to legacy peers no longer wait for each other.

@@ -39,20 +39,14 @@ pub(in crate::core) enum ProvenAt {
     Claimed { addr: PeerAddr, is_free: bool },
 }
 
-/// The row of a proven key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::core) struct KeyRow {
-    /// It was the row of the address, and keeps its number.
-    pub(in crate::core) took_address: bool,
-}
-
 impl Peers {
     /// A peer proves a key: it gets a row. The peer dialed at the address, or seen to speak from it
-    /// just now, is this peer. `None` if the table has no room.
+    /// just now, is this peer. Returns whether its row was that of the address, and keeps its number;
+    /// `None` if the table has no room.
     ///
     /// An address that the peer only claims becomes the one that it is dialed at first if it did
     /// not answer elsewhere until now.
-    pub(in crate::core) fn met(&mut self, key: PublicKey, at: ProvenAt, now: Time) -> Option<KeyRow> {
+    pub(in crate::core) fn met(&mut self, key: PublicKey, at: ProvenAt, now: Time) -> Option<bool> {
         let id = Recipient::key(key);
         let (addr, is_dialed, origin) = match at {
             ProvenAt::Dialed(addr) => (addr, true, PeerOrigin::SentTo),
@@ -81,7 +75,7 @@ impl Peers {
                 peer.moves_to(addr);
             }
         });
-        Some(KeyRow { took_address })
+        Some(took_address)
     }
 
     /// A new key claims an address whose row the user was not told of: most likely both are one

@@ -156,12 +156,4 @@ mod tests {
         assert!(promise.take_question());
         assert_eq!(promise, Promise::None);
     }
-
-    #[test]
-    fn untried_promise_is_tried_rather_than_asked_about() {
-        let mut promise = MADE;
-        promise.wanted();
-        assert!(!promise.take_question());
-        assert_eq!(promise.untried(), MADE.get());
-    }
 }

@@ -4,8 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::core::ids::JobId;
-use crate::core::jobs::Purpose;
-use crate::core::presence::{OfflineReason, ProbeResult};
+use crate::core::presence::ProbeResult;
 use crate::core::probe_limiter::Turn;
 use crate::model::address::Claimed;
 use crate::model::key::PublicKey;
@@ -222,24 +221,6 @@ fn connects(peers: &mut Peers, id: Recipient, name: Option<&str>, now: Time) -> 
 }
 
 #[test]
-fn peer_is_announced_once_named_or_late() {
-    let mut peers = Peers::default();
-    let (bob, carol) = (legacy(&mut peers, addr(1)), legacy(&mut peers, addr(2)));
-    peers.took_plain(bob);
-    peers.took_plain(carol);
-    let online = |peers: &Peers, id| Some(PresenceNews::Online(peers.info(id).unwrap()));
-    let news = connects(&mut peers, bob, Some("Bob"), now());
-    assert_eq!(news, online(&peers, bob));
-    assert_eq!(connects(&mut peers, bob, Some("Bob"), now()), None);
-    assert_eq!(connects(&mut peers, carol, None, now()), None);
-    let late = now().plus(NAME_WITHIN);
-    assert!(peers.due(carol, late).unwrap().announcement);
-    let news = peers.announce(carol, false, late);
-    assert_eq!(news, online(&peers, carol));
-    assert_eq!(peers.announce(carol, false, late), None);
-}
-
-#[test]
 fn unknown_kind_is_announced_after_two_seconds() {
     let mut peers = Peers::default();
     add(&mut peers, addr(1), PeerOrigin::Heard, now());
@@ -273,45 +254,6 @@ fn claimed_address_is_not_announced() {
 }
 
 #[test]
-fn goodbye_is_news_and_disconnecting_is_not() {
-    let mut peers = Peers::default();
-    for (n, is_news) in [(1, true), (2, false)] {
-        let id = legacy(&mut peers, addr(n));
-        peers.took_plain(id);
-        assert!(connects(&mut peers, id, Some("Bob"), now()).is_some());
-        let who = peers.info(id).unwrap();
-        if is_news {
-            let news = peers.said_goodbye(id, Goodbye::Plain(Form::STANDARD), JobId(7), now());
-            assert_eq!(news, Some(PresenceNews::Offline(who, OfflineReason::SaidGoodbye)));
-        } else {
-            peers.disconnected(id, JobId(7), now());
-            assert!(peers.is_disconnected(id));
-        }
-        assert!(!peers.is_online(id));
-        assert!(peers.has_left_since(id, JobId(7)) && !peers.has_left_since(id, JobId(8)));
-        // It was offline before, so this is no news.
-        assert_eq!(peers.said_goodbye(id, Goodbye::Session, JobId(9), now()), None);
-    }
-}
-
-#[test]
-fn acknowledgements_are_spaced_and_wait_for_room() {
-    let mut peers = Peers::default();
-    let id = legacy(&mut peers, addr(1));
-    let asks = |peers: &mut Peers, has_room, at| peers.acknowledge(id, std::iter::empty(), has_room, at);
-    assert_eq!(asks(&mut peers, false, now()), Some(AckDecision::NoRoom));
-    assert_eq!(asks(&mut peers, true, now()), Some(AckDecision::Send));
-    peers.job_ended(id, Purpose::Ack, &SendResult::Delivered, now());
-    assert_eq!(asks(&mut peers, true, now()), Some(AckDecision::Later));
-    let later = now().plus(Duration::from_secs(2));
-    assert!(peers.due(id, later).unwrap().ack);
-    assert_eq!(asks(&mut peers, true, later), Some(AckDecision::Send));
-    // Another one is under way.
-    let later = later.plus(Duration::from_secs(2));
-    assert_eq!(asks(&mut peers, true, later), Some(AckDecision::Later));
-}
-
-#[test]
 fn proven_key_takes_the_row_of_its_address() {
     let key = PublicKey::new([1; 32]);
     let mut peers = Peers::default();
@@ -319,8 +261,8 @@ fn proven_key_takes_the_row_of_its_address() {
     add(&mut peers, addr(2), PeerOrigin::Heard, now());
     // A claim is no proof: the user configured the address.
     let claim = ProvenAt::Claimed { addr: addr(1), is_free: true };
-    assert!(!peers.met(key, claim, now()).unwrap().took_address);
-    assert!(!peers.met(key, ProvenAt::Dialed(addr(1)), now()).unwrap().took_address);
+    assert!(!peers.met(key, claim, now()).unwrap());
+    assert!(!peers.met(key, ProvenAt::Dialed(addr(1)), now()).unwrap());
     peers.proved_itself_at(key, addr(1), now());
     let rows: Vec<_> = peers.list(now()).into_iter().map(|row| (row.number, row.id, row.origin)).collect();
     let expected = [(1, Recipient::key(key), PeerOrigin::Static), (2, addr(2).into(), PeerOrigin::Heard)];

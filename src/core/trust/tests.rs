@@ -120,7 +120,7 @@ fn policy_decides_about_new_keys() {
             Policy::Strict => assert_eq!(verdict, Verdict::Refused(Refused::Strict)),
         }
         assert_eq!(trusted.trust(key(2)), trust);
-        assert_eq!(trusted.writable(key(2)).is_some(), trust == Trust::Pinned);
+        assert_eq!(trusted.is_writable(key(2)), trust == Trust::Pinned);
         assert_eq!(trusted.meets(met(1, "Bob", 3)), KNOWN, "{policy:?}");
     }
 }
@@ -139,8 +139,8 @@ fn contact_name_with_unknown_key_is_key_change() {
             };
             assert_eq!(trusted.meets(met(2, name, at)), Verdict::Requested(request), "{name} {policy:?}");
             assert_eq!(trusted.meets(met(2, "Zoe", 9)), UNDECIDED, "by another name");
-            assert!(trusted.writable(key(2)).is_none());
-            assert!(trusted.writable(key(1)).is_some(), "messages for Bob keep flowing");
+            assert!(!trusted.is_writable(key(2)));
+            assert!(trusted.is_writable(key(1)), "messages for Bob keep flowing");
             assert_eq!(trusted.pin(key(1)), Some(&bob));
         }
     }

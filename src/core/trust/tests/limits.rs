@@ -3,29 +3,6 @@
 use super::*;
 
 #[test]
-fn one_prefix_does_not_fill_the_requests() {
-    let mut trusted = with_bob(Policy::AcceptNew);
-    for n in 10..30 {
-        trusted.meets(Meeting { source: Source::from(Ipv4Addr::new(192, 0, 2, 66)), ..met(n, "Bob", 2) });
-    }
-    assert_eq!(trusted.requests().0.len(), MAX_KEY_CHANGES_OF_ONE);
-    assert_eq!(trusted.requests().1, 20 - MAX_KEY_CHANGES_OF_ONE);
-    for n in 30..70 {
-        trusted.meets(met(n, "Bob", 2));
-    }
-    assert_eq!(trusted.requests().0.len(), MAX_KEY_CHANGES_OF_CONTACT);
-}
-
-#[test]
-fn all_150_processes_on_one_machine_are_writable() {
-    let mut trusted = Trusted::new(ME, Policy::AcceptNew);
-    for n in 0..150 {
-        assert_eq!(trusted.meets(nth(n, Ipv4Addr::LOCALHOST)), Verdict::Pinned);
-    }
-    assert!((0..150).all(|n| trusted.writable(nth(n, Ipv4Addr::LOCALHOST).key()).is_some()));
-}
-
-#[test]
 fn full_prefix_evicts_its_oldest_idle_stranger() {
     let (here, elsewhere) = (Ipv4Addr::LOCALHOST, Ipv4Addr::new(192, 0, 2, 1));
     let mut trusted = Trusted::new(ME, Policy::AcceptNew);
