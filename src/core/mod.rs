@@ -69,8 +69,8 @@ pub use introductions::{
 };
 pub(crate) use introductions::{MAX_IGNORED, MAX_INTRODUCTIONS};
 pub use meeting::Env;
-pub use outbox::{Jitter, MAX_QUEUE_MESSAGES, WaitingMessage};
 pub(crate) use outbox::WriteId;
+pub use outbox::{Jitter, MAX_QUEUE_MESSAGES, WaitingMessage};
 pub use peer_book::PeerBook;
 pub use peer_info::{PeerInfo, Verification};
 pub use peers::{GONE_SHOWN, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, PeerOrigin, Row};

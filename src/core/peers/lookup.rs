@@ -230,12 +230,6 @@ impl Peers {
         (!is_certain, Some(peer.number), id)
     }
 
-    /// Whether a peer answered something of ours at least once.
-    #[cfg(test)]
-    pub(in crate::core) fn is_proven(&self, id: Recipient) -> bool {
-        self.peer(id).is_some_and(|peer| peer.presence.is_proven())
-    }
-
     /// How many messages wait for a peer.
     #[cfg(test)]
     pub(in crate::core) fn messages_waiting(&self, id: Recipient) -> Option<usize> {

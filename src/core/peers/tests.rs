@@ -7,7 +7,6 @@ use crate::core::ids::JobId;
 use crate::core::presence::ProbeResult;
 use crate::core::probe_limiter::Turn;
 use crate::model::address::Claimed;
-use crate::model::key::PublicKey;
 use crate::model::message::{Body, SendResult};
 
 fn addr(n: usize) -> PeerAddr {
@@ -59,21 +58,6 @@ fn full_table_evicts_claims_and_no_static_peer() {
         assert!(peers.peer(addr(evicted).into()).is_none());
     }
     assert!(peers.peer(addr(0).into()).is_some());
-}
-
-#[test]
-fn one_machine_evicts_only_its_own_rows() {
-    let mut peers = Peers::default();
-    let ip = |last| Ipv4Addr::new(10, 0, 0, last);
-    let at = |last, port| PeerAddr::new(ip(last), port).unwrap();
-    add(&mut peers, at(1, 5000), PeerOrigin::Heard, now());
-    for port in 1..=u16::try_from(MAX_PEERS_PER_IP + 100).unwrap() {
-        add(&mut peers, at(2, port), PeerOrigin::Heard, now());
-        answers(&mut peers, at(2, port), now());
-    }
-    assert_eq!(peers.len(), MAX_PEERS_PER_IP + 1);
-    assert!(peers.peer(at(1, 5000).into()).is_some());
-    assert!(peers.peer(at(2, 100).into()).is_none() && peers.peer(at(2, 101).into()).is_some());
 }
 
 #[test]
@@ -251,36 +235,4 @@ fn claimed_address_is_not_announced() {
     let late = now().plus(KIND_WITHIN);
     assert_eq!(peers.announce(addr(1).into(), true, late), None);
     assert!(peers.announce(addr(1).into(), false, late).is_some());
-}
-
-#[test]
-fn proven_key_takes_the_row_of_its_address() {
-    let key = PublicKey::new([1; 32]);
-    let mut peers = Peers::default();
-    add(&mut peers, addr(1), PeerOrigin::Static, now());
-    add(&mut peers, addr(2), PeerOrigin::Heard, now());
-    // A claim is no proof: the user configured the address.
-    let claim = ProvenAt::Claimed { addr: addr(1), is_free: true };
-    assert!(!peers.met(key, claim, now()).unwrap());
-    assert!(!peers.met(key, ProvenAt::Dialed(addr(1)), now()).unwrap());
-    peers.proved_itself_at(key, addr(1), now());
-    let rows: Vec<_> = peers.list(now()).into_iter().map(|row| (row.number, row.id, row.origin)).collect();
-    let expected = [(1, Recipient::key(key), PeerOrigin::Static), (2, addr(2).into(), PeerOrigin::Heard)];
-    assert_eq!(rows, expected);
-}
-
-#[test]
-fn broken_session_lets_peer_move_to_its_source() {
-    let key = PublicKey::new([1; 32]);
-    let id = Recipient::key(key);
-    let mut peers = Peers::default();
-    peers.met(key, ProvenAt::Dialed(addr(1)), now()).unwrap();
-    peers.session_opened(id, true);
-    peers.heard_session(id, now());
-    let claim = ProvenAt::Claimed { addr: addr(2), is_free: true };
-    peers.met(key, claim, now()).unwrap();
-    assert_eq!(peers.addr(id), Some(addr(1)), "it is proven there");
-    peers.session_lost(id, now());
-    peers.met(key, claim, now()).unwrap();
-    assert_eq!(peers.addr(id), Some(addr(2)));
 }

@@ -59,17 +59,6 @@ fn doubtful() -> Presence {
 }
 
 #[test]
-fn repeated_refusal_counts() {
-    play(
-        doubtful(),
-        &[
-            (1_500, Presence::refused, PresenceChange::Doubtful, Connected, Some((2_000, Dial))),
-            (2_000, Presence::refused, GONE, Offline, Some((3_000, Probe::Connect))),
-        ],
-    );
-}
-
-#[test]
 fn answer_takes_a_refusal_back() {
     play(
         Presence::of_heard(at(0)),

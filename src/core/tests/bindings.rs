@@ -88,29 +88,6 @@ fn replaced_legacy_peer_loses_its_form() {
 }
 
 #[test]
-fn message_for_a_replaced_peer_waits_for_user() {
-    let mut story = Story::new();
-    story.gets(5001, text("hello"));
-    story.ends(5001, &SendResult::HandedOver);
-    story.dials_in(EVES, "Eve", 5001).expect("welcome");
-    story.request_ends(Some(Met { key: key(EVES), hello: None }), RequestEnd::Answered);
-    story.told();
-    let to = Target::These(vec![legacy(at(5001))]);
-    story.does(Command::Send { to, message: message(1) });
-    story.promises(EVES);
-    // Her session is open already.
-    story.request_ends(None, RequestEnd::Answered);
-    let waits = |event: &Event| matches!(event, Event::Delivery { status: DeliveryStatus::Queued(_), .. });
-    assert!(story.told().iter().any(waits));
-    story.later(seconds(10));
-    assert_eq!(
-        (story.under_way.len(), story.session_requests.len()),
-        (0, 0),
-        "it is not asked again and again"
-    );
-}
-
-#[test]
 fn legacy_peer_that_is_back_loses_the_promise() {
     let mut story = Story::new().with_static(&[5001]);
     story.ends(5001, &SendResult::HandedOver);

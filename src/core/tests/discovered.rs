@@ -338,9 +338,8 @@ fn removed_announcement_is_not_dialed_again() {
 fn blocked_announced_stranger_is_not_shown() {
     let mut story = discovering(Policy::Ask, DiscoveryMode::On);
     story.discovers(found(BOBS, BOB_AT));
-    let (id, name) = (crate::model::peer_id::PeerId::Key(key(BOBS)), Some(PeerName::new("Bob")));
-    let (verified, blocked, stranger, addrs) = (None, true, true, Vec::new());
-    let contact = ContactRecord { id, name, verified, blocked, stranger, addrs };
+    let bob = record(PeerId::Key(key(BOBS)), Some("Bob"));
+    let contact = ContactRecord { blocked: true, stranger: true, ..bob };
     story.does(Command::SetContact { contact, date: 1_000 });
     assert!(matches!(story.told()[..], [Event::Decided(Decision::Blocked(_)), Event::Settled(_)]));
     story.loses(BOBS);
@@ -374,14 +373,7 @@ fn stranger_is_dialed_once_it_becomes_a_contact() {
     story.later(TELL_AFTER);
     let told = story.told();
     assert!(story.dialed().is_empty() && matches!(told[..], [Event::OnNetwork { .. }]), "{told:?}");
-    let contact = ContactRecord {
-        id: crate::model::peer_id::PeerId::Key(key(BOBS)),
-        name: None,
-        verified: None,
-        blocked: false,
-        stranger: false,
-        addrs: Vec::new(),
-    };
+    let contact = record(PeerId::Key(key(BOBS)), None);
     story.does(Command::SetContact { contact, date: 1_000 });
     assert!(story.dialed().contains(&BOB_AT));
 }

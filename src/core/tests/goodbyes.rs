@@ -5,25 +5,6 @@ use super::*;
 use crate::model::session::{ByeReason, Request, RequestEnd};
 
 #[test]
-fn goodbye_follows_last_messages_and_losses_are_told() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    let op = story.writes(5001, 1);
-    story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
-    story.told();
-    story.does(Command::Leave);
-    let says: Vec<&Request> = story.session_requests.iter().map(|request| &request.say).collect();
-    assert!(says.contains(&&Request::Bye), "{says:?}");
-    while !story.session_requests.is_empty() {
-        story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
-    }
-    story.later(seconds(3));
-    let told = story.told();
-    let has_failed = |event: &Event| matches!(event, Event::Delivery { op: of, is_first: false, status: DeliveryStatus::Failed(FailureReason::Ended { attempted: false }), .. } if *of == op);
-    assert!(told.iter().any(has_failed), "{told:?}");
-}
-
-#[test]
 fn leaving_sends_first_message_before_goodbye() {
     for was_there in [false, true] {
         let begin = || {

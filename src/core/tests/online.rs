@@ -30,19 +30,6 @@ fn peer_greeting_like_hashpa_is_probed_with_ping() {
 }
 
 #[test]
-fn heard_peer_is_verified_only_once() {
-    let mut story = Story::new();
-    story.gets(5001, text("hi"));
-    story.later(seconds(0));
-    assert_eq!(story.dials(5001), [Outgoing::Probe]);
-    story.ends(5001, &SendResult::HandedOver);
-    story.later(seconds(14));
-    assert_eq!(story.dials(5001), []);
-    story.later(seconds(1));
-    assert_eq!(story.dials(5001), [Outgoing::Probe]);
-}
-
-#[test]
 fn coming_and_going_are_told_once_each() {
     let mut story = Story::new().with_static(&[5001]);
     story.ends(5001, &SendResult::Delivered);

@@ -4,7 +4,6 @@ mod queued;
 
 use super::keys::{BOBS, key, message, met};
 use super::*;
-use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Message, Request, RequestEnd};
 use crate::model::stored::{RowId, StoreError, Stored};
 
@@ -203,43 +202,6 @@ fn unstored_message_is_shown_once_and_receipted_later() {
 }
 
 #[test]
-fn message_for_address_precedes_later_ones_to_key() {
-    let mut story = Story::storing();
-    story.writes(5001, 1);
-    story.stores_all(Ok(()));
-    story.refused_message(5001);
-    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
-    story.dials_in(BOBS, "Bob", 5001).unwrap();
-    story.writes(5001, 2);
-    story.stores_all(Ok(()));
-    assert_eq!(story.messages_in_flight(), [], "the address is only a claim");
-    assert_eq!(story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
-    story.stores_all(Ok(()));
-    assert_eq!(story.messages_in_flight(), [message(1)]);
-    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(story.messages_in_flight(), [message(2)]);
-}
-
-#[test]
-fn later_message_stays_behind_message_awaiting_protocol() {
-    let mut story = Story::storing();
-    story.writes(5001, 1);
-    story.does(Command::Connect(these(5001)));
-    story.stores_all(Ok(()));
-    // The user's own probe is answered before the one that the message waits for.
-    let PlainRequest { job, to, .. } = story.under_way.remove(1);
-    let sent = PlainResult { job, to, result: SendResult::HandedOver, parts: (1, 1), capability: None };
-    story.feeds(|state, now| state.plain_sent(sent, now));
-    assert_eq!(story.verification(5001), Some(Verification::Plain));
-    story.writes(5001, 2);
-    story.stores_all(Ok(()));
-    assert_eq!(story.plain_in_flight(5001), 0);
-    story.ends(5001, &SendResult::HandedOver);
-    story.stores_all(Ok(()));
-    assert_eq!(story.dials(5001), [Outgoing::Text(["text 1".to_owned()].into())]);
-}
-
-#[test]
 fn possibly_delivered_plain_message_is_not_resent() {
     for result in [SendResult::Unanswered, SendResult::Broken, SendResult::NoReceipt] {
         let mut story = Story::storing();
@@ -317,28 +279,6 @@ fn message_for_address_moves_to_its_key() {
     };
     assert!(writes.contains(&moved), "{writes:?}");
     assert_eq!(story.messages_in_flight(), [message(1)]);
-}
-
-#[test]
-fn promised_key_stops_plain_message_awaiting_disk() {
-    let mut story = Story::storing();
-    story.knows_plain(5001);
-    story.writes(5001, 1);
-    // Before the attempt is stored, a receipt for another message names a key.
-    story.does(Command::Connect(these(5001)));
-    story.promises(BOBS);
-    story.stores_all(Ok(()));
-    assert_eq!(story.plain_in_flight(5001), 0);
-    while !story.session_requests.is_empty() && story.messages_in_flight().is_empty() {
-        story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-        story.stores_all(Ok(()));
-    }
-    // The message was for the earlier legacy peer, so the user has to decide.
-    assert_eq!((story.plain_in_flight(5001), story.messages_in_flight()), (0, vec![]));
-    assert_eq!(
-        story.outcomes(),
-        [DeliveryStatus::Queued(PendingReason::AnotherPeer), DeliveryStatus::Delivered]
-    );
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! Keys that the user decides about: key changes, blocked and forgotten keys, policies.
 
-use super::keys::{BOBS, EVES, Met, SessionReport, alice, key, message, met};
+use super::keys::{BOBS, EVES, Met, alice, key, message, met, report};
 use super::*;
-use crate::model::peer_id::PeerId;
 use crate::model::session::{ByeReason, Request, RequestEnd};
 use crate::model::stored::{RowId, Stored};
 
@@ -25,27 +24,6 @@ fn stored_message_is_shown_without_its_row() {
         assert_eq!(receipts, [message(1).id]);
         assert_eq!(told.iter().any(|event| matches!(event, Event::Message { .. })), is_shown, "{told:?}");
     }
-}
-
-#[test]
-fn another_key_at_contact_address_changes_nothing() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    story.writes(5001, 1);
-    let bob = story.state.trusted().pins_for("Bob").into_iter().cloned().collect::<Vec<_>>();
-    story.request_ends(None, RequestEnd::WrongKey(key(EVES)));
-    let told = story.told();
-    assert!(told.iter().any(|event| matches!(
-        event,
-        Event::Delivery { status: DeliveryStatus::Queued(PendingReason::WrongKey), .. }
-    )));
-    assert_eq!(story.state.trusted().pins_for("Bob"), bob.iter().collect::<Vec<_>>());
-    assert_eq!(
-        (story.verification(5001), story.state.trusted().requests().0.len()),
-        (Some(Verification::Encrypted), 0)
-    );
-    let start = key(EVES).to_string();
-    assert!(story.state.trusted().pins_for(&start).is_empty(), "the other key is not pinned");
 }
 
 #[test]
@@ -272,13 +250,7 @@ fn refusing_peer_is_not_counted_until_it_accepts() {
     let asked =
         story.session_requests.iter().position(|request| request.say == Request::Ping).expect("asked");
     let asked = story.session_requests.remove(asked);
-    let end = |end| SessionReport {
-        addr: at(5001),
-        met: Some(met(BOBS, 5001)),
-        written: 0,
-        receipts: Vec::new(),
-        end,
-    };
+    let end = |end| report(at(5001), Some(met(BOBS, 5001)), end);
     story.ends_as(asked.job, end(RequestEnd::Bye(ByeReason::NotAccepted)));
     assert_eq!((story.state.online_count(), story.told()), (0, Vec::new()), "nothing is new");
     story.dials_in(BOBS, "Bob", 5001).expect("welcome");
@@ -388,8 +360,7 @@ fn refused_key_is_told_once_until_added() {
         assert_eq!(refused(&story.told()), told);
     }
     assert_eq!(story.state.trusted().refused_for("eve").len(), 1);
-    let (id, name, addrs) = (PeerId::Key(key(EVES)), None, Vec::new());
-    let contact = ContactRecord { id, name, verified: None, blocked: false, stranger: false, addrs };
+    let contact = record(PeerId::Key(key(EVES)), None);
     story.does(Command::SetContact { contact, date: 1_000 });
     assert!(story.state.trusted().refused_for("eve").is_empty());
     // It is dialed where it was met, because it does not dial us again by itself.
