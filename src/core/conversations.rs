@@ -132,7 +132,6 @@ impl State {
         stored_conversations(id).for_each(|id| self.write(StoreOp::MarkRead(id)));
     }
 
-    /// Mutes a peer, or unmutes it.
     pub(super) fn set_muted(&mut self, id: Recipient, muted: bool) -> Result<Decision, Unknown> {
         let decision = if muted {
             if !self.conversations.mute(id) {

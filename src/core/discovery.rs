@@ -143,7 +143,6 @@ impl Discovery {
         Self { me, mode, hints: BTreeMap::new(), last_number: 0, lines: Backoff::default() }
     }
 
-    /// Returns the announced addresses of a key.
     pub(super) fn addrs(&self, key: PublicKey) -> &[PeerAddr] {
         self.hints.get(&key).map_or(&[], |hint| &hint.addrs)
     }
@@ -156,17 +155,14 @@ impl Discovery {
         if others.is_empty() { addrs.to_vec() } else { others }
     }
 
-    /// Returns the announced name of a key.
     pub(super) fn name(&self, key: PublicKey) -> Option<&PeerName> {
         self.hints.get(&key)?.name.as_ref()
     }
 
-    /// Returns the announced keys.
     pub(super) fn keys(&self) -> impl Iterator<Item = PublicKey> {
         self.hints.iter().filter(|(_, hint)| hint.is_announced()).map(|(key, _)| *key)
     }
 
-    /// Returns whether this key is announced.
     pub(super) fn knows(&self, key: PublicKey) -> bool {
         self.hints.get(&key).is_some_and(Hint::is_announced)
     }

@@ -81,7 +81,6 @@ pub(super) struct Jobs {
 }
 
 impl Jobs {
-    /// Returns how many are under way.
     pub(super) fn len(&self) -> usize {
         self.under_way.len()
     }
@@ -118,7 +117,6 @@ impl Jobs {
         self.under_way.get(&id)
     }
 
-    /// Ends a request. Returns what it was.
     pub(super) fn end(&mut self, id: JobId) -> Option<Job> {
         self.under_way.remove(&id)
     }
@@ -128,7 +126,6 @@ impl Jobs {
         self.under_way.insert(id, job);
     }
 
-    /// Returns all requests under way.
     pub(super) fn iter(&self) -> impl Iterator<Item = (JobId, &Job)> {
         self.under_way.iter().map(|(id, job)| (*id, job))
     }

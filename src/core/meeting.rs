@@ -127,7 +127,6 @@ impl State {
         }
     }
 
-    /// Tells the user of a new key.
     pub(super) fn tell_pinned(&mut self, key: PublicKey, is_online: bool) {
         let id = Recipient::key(key);
         let (who, is_contact) = (self.book().who(id), self.book().is_contact(id));

@@ -24,7 +24,6 @@ mod operations;
 mod outbox;
 mod outbox_commands;
 mod outcome;
-mod outputs;
 mod own_addrs;
 mod peer_book;
 mod peer_info;
@@ -105,7 +104,6 @@ use leaving::Goodbyes;
 use notices::Notices;
 use operations::Operations;
 use outbox::Outbox;
-use outputs::Outputs;
 use own_addrs::OwnAddrs;
 use peers::{Peers, PresenceNews};
 use probe_limiter::ProbeLimiter;
@@ -259,7 +257,8 @@ pub struct State {
     introductions: Introductions,
     leaving: bool,
     closed: bool,
-    outputs: Outputs,
+    /// What the current step wants done.
+    outputs: Vec<Output>,
 }
 
 impl State {
@@ -300,7 +299,7 @@ impl State {
             introductions: Introductions::new(introductions),
             leaving: false,
             closed: false,
-            outputs: Outputs::default(),
+            outputs: Vec::new(),
         }
     }
 
@@ -351,7 +350,7 @@ impl State {
         if self.introductions.has_untold_changes() {
             self.tell(Event::IntroductionsChanged);
         }
-        self.outputs.take()
+        std::mem::take(&mut self.outputs)
     }
 
     /// Adds a row for a recipient, unless it has one or the table has no room. Returns whether it

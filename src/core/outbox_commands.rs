@@ -24,22 +24,20 @@ impl State {
     }
 
     /// Cancels a message that waits.
-    pub(super) fn cancel(&mut self, to: Recipient, id: MessageId, now: Time) -> OpId {
+    pub(super) fn cancel(&mut self, to: Recipient, id: MessageId, now: Time) {
         let to = self.queued_for(to);
         if !self.outbox.cancel(to, id) {
             self.tell(Event::NotWaiting);
         }
         self.carry_out(now);
-        self.nothing_to_wait_for()
     }
 
     /// Tries the messages that wait for a recipient. This one may go to a legacy peer that has
     /// changed its name.
-    pub(super) fn try_now(&mut self, to: Recipient, id: MessageId, now: Time) -> OpId {
+    pub(super) fn try_now(&mut self, to: Recipient, id: MessageId, now: Time) {
         let to = self.queued_for(to);
         self.outbox.confirm(to, id, now);
         self.serve_due(now);
-        self.nothing_to_wait_for()
     }
 
     /// Sends a message again whose status was final.
@@ -53,7 +51,7 @@ impl State {
         let to = self.queued_for(listed);
         if to.public_key().is_none() && self.outbox.has(to, message.id) {
             // A legacy peer could not tell a second copy.
-            return self.try_now(to, message.id, now);
+            return self.at_once(|state| state.try_now(to, message.id, now));
         }
         let op = self.spread(CommandKind::Send, false, &[to]);
         if to != listed {

@@ -294,11 +294,20 @@ impl State {
             ByeReason::NotAccepted => Some(DeliveryStatus::Failed(FailureReason::NotAccepted)),
             _ => None,
         };
-        let is_told = of_message.is_some_and(|status| self.outputs.has_status(peer_id, &status));
+        let is_told = of_message.is_some_and(|status| self.tells_status(peer_id, &status));
         if self.peers.turned_away(peer_id, reason) && !is_told {
             let who = self.book().who(peer_id);
             let new_key = peer_id.public_key().filter(|_| self.peers.take_untold_key(peer_id));
             self.tell(Event::TurnedAway(who, reason, new_key));
         }
+    }
+    /// Whether this step tells the user that a message to a peer has this status: a failure is shown
+    /// even if it is not the first status.
+    fn tells_status(&self, id: Recipient, of_message: &DeliveryStatus) -> bool {
+        let is_failure = matches!(of_message, DeliveryStatus::Failed(_));
+        self.outputs.iter().any(|output| {
+            matches!(output, Output::Tell(Event::Delivery { who, status, is_first, .. })
+                if who.id == id && status == of_message && (*is_first || is_failure))
+        })
     }
 }

@@ -141,7 +141,7 @@ impl State {
     /// queued.
     pub fn takes_message(&self, to: &Target, body: &str) -> bool {
         let accepts = |to: Recipient| {
-            let room = || self.outbox.room_for(to, None, body);
+            let room = || self.outbox.room_for(to, body);
             let may_write = self.book().may_write_to(to);
             may_write.and_then(|()| self.takes_body(to, body)).and_then(|()| room()).is_ok()
         };

@@ -134,7 +134,6 @@ impl Trusted {
         }
     }
 
-    /// Our own key.
     pub(super) fn me(&self) -> PublicKey {
         self.me
     }

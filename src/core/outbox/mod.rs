@@ -40,7 +40,7 @@ use crate::model::session::Message;
 use crate::model::stored::StoreOp;
 use entry::{OutboxEntry, Queue};
 pub use limits::MAX_QUEUE_MESSAGES;
-use limits::{Limits, MAX_QUEUE_BYTES};
+use limits::{ENTRY_BYTES, MAX_OUTBOX_BYTES, MAX_QUEUE_BYTES};
 pub(super) use results::{BatchEnd, RouteAnswer, status_of};
 use storing::Barriers;
 pub(crate) use storing::WriteId;
@@ -181,7 +181,8 @@ pub(in crate::core) struct Moved {
 #[derive(Debug)]
 pub(in crate::core) struct Outbox {
     queues: BTreeMap<Recipient, Queue>,
-    limits: Limits,
+    /// What all messages count.
+    bytes: usize,
     barriers: Barriers,
     /// How long a new message waits at most.
     expire: Duration,
@@ -198,7 +199,7 @@ impl Outbox {
     pub(in crate::core) fn new(expire: Duration, durable: bool) -> Self {
         Self {
             queues: BTreeMap::new(),
-            limits: Limits::default(),
+            bytes: 0,
             barriers: Barriers::default(),
             expire,
             durable,
@@ -253,12 +254,6 @@ impl Outbox {
         self.queues.get_mut(&to)?.entry(id)
     }
 
-    /// The bytes that all messages count.
-    #[cfg(test)]
-    pub(in crate::core) fn bytes(&self) -> usize {
-        self.limits.bytes()
-    }
-
     /// Adds a message to the queue of its recipient. The caller then calls [`Outbox::serve`] for
     /// the recipient.
     ///
@@ -276,7 +271,7 @@ impl Outbox {
             self.outputs.push(OutboxOutput::Duplicate(entry.op));
             return Ok(());
         }
-        self.room_for(to, Some(entry.id()), &entry.message.body)?;
+        self.room_for(to, &entry.message.body)?;
         let queue = self.add(to, entry);
         // The user wants it there now.
         queue.hurry(now);
@@ -299,21 +294,16 @@ impl Outbox {
             is_restored: true,
             ..OutboxEntry::new(NewMessage { message, ..new }, is_sent, expires)
         };
-        if !self.has(to, entry.id()) && self.room_for(to, Some(entry.id()), &entry.message.body).is_ok() {
+        if !self.has(to, entry.id()) && self.room_for(to, &entry.message.body).is_ok() {
             self.add(to, entry).must_ask = true;
         }
     }
 
-    /// Checks that there is room for a message. One that is new to the outbox may have no ID yet.
+    /// Checks that there is room for a message.
     ///
     /// # Errors
     /// If the queue or the outbox is full, or the message is longer than a batch.
-    pub(in crate::core) fn room_for(
-        &self,
-        to: Recipient,
-        id: Option<MessageId>,
-        body: &str,
-    ) -> Result<(), RejectReason> {
+    pub(in crate::core) fn room_for(&self, to: Recipient, body: &str) -> Result<(), RejectReason> {
         let bytes = entry::bytes(body);
         if bytes > MAX_BATCH_BYTES {
             return Err(RejectReason::TooLongForLegacy);
@@ -321,7 +311,7 @@ impl Outbox {
         let queue = self.queues.get(&to);
         let (count, queued) = queue.map_or((0, 0), |queue| (queue.entries.len(), queue.bytes));
         let is_full = count >= MAX_QUEUE_MESSAGES || queued + bytes > MAX_QUEUE_BYTES;
-        if is_full || !self.limits.has_room(id, body.len()) {
+        if is_full || self.bytes + body.len() + ENTRY_BYTES > MAX_OUTBOX_BYTES {
             return Err(RejectReason::QueueFull);
         }
         Ok(())
@@ -329,7 +319,7 @@ impl Outbox {
 
     /// Adds an entry to the end of a queue, and returns the queue.
     fn add(&mut self, to: Recipient, entry: OutboxEntry) -> &mut Queue {
-        self.limits.add(entry.id(), entry.message.body.len());
+        self.bytes += entry.message.body.len() + ENTRY_BYTES;
         let queue = self.queues.entry(to).or_default();
         queue.bytes += entry.bytes();
         queue.entries.push_back(entry);
@@ -347,7 +337,7 @@ impl Outbox {
             self.barriers.forget(to, id);
         }
         queue.bytes -= entry.bytes();
-        self.limits.remove(id);
+        self.bytes -= entry.message.body.len() + ENTRY_BYTES;
         let count = queue.entries.len();
         self.forget_if_empty(to);
         self.outputs.push(OutboxOutput::Count(to, count));

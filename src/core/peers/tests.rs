@@ -187,13 +187,6 @@ fn offline_stranger_is_removed_after_ten_minutes() {
     assert_eq!(peers.ids(), [addr(1).into()]);
 }
 
-/// The legacy peer at an address, with a row.
-fn legacy(peers: &mut Peers, addr: PeerAddr) -> Recipient {
-    let id = crate::protocol::plain::peer_at(addr.plain().unwrap()).into();
-    peers.add(id, addr, PeerOrigin::Heard, now());
-    id
-}
-
 /// A peer sends `connect`.
 fn connects(peers: &mut Peers, id: Recipient, name: Option<&str>, now: Time) -> Option<PresenceNews> {
     let addr = peers.addr(id).unwrap();
@@ -215,16 +208,6 @@ fn unknown_kind_is_announced_after_two_seconds() {
     let late = now().plus(KIND_WITHIN);
     assert!(peers.due(id, late).unwrap().announcement);
     assert!(peers.announce(id, false, late).is_some());
-}
-
-#[test]
-fn peer_is_announced_once_its_kind_is_known() {
-    let mut peers = Peers::default();
-    let id = legacy(&mut peers, addr(1));
-    assert_eq!(connects(&mut peers, id, Some("Bob"), now()), None);
-    peers.update(id, |peer| peer.presence.answered(ProbeResult::TookConnect, now()));
-    peers.took_plain(id);
-    assert!(peers.announce(id, false, now()).is_some());
 }
 
 #[test]

@@ -31,24 +31,6 @@ fn list_waits_two_seconds_for_the_second_refusal() {
 }
 
 #[test]
-fn message_to_all_goes_to_online_peers() {
-    let mut story = Story::new();
-    for port in [5001, 5002] {
-        story.gets(port, Body::Connect);
-        story.ends(port, &SendResult::Delivered);
-    }
-    story.gets(5002, Body::Exit);
-    story.told();
-    let op = story.says(Target::AllPlain, "hi");
-    assert_eq!(story.dials(5001), [Outgoing::Text(["hi".to_owned()].into())]);
-    assert_eq!(story.dials(5002), []);
-    story.ends(5001, &SendResult::Delivered);
-    let (who, status, parts, text) = (bob(5001), DeliveryStatus::Delivered, (1, 1), "hi".into());
-    let done = Event::Delivery { op, who, status, is_first: true, parts, total: 1, text };
-    assert_eq!(story.told(), [done, Event::Settled(op)]);
-}
-
-#[test]
 fn message_to_all_names_offline_contacts() {
     let mut story = Story::new().with_static(&[5001, 5002, 5003]);
     story.ends(5001, &SendResult::HandedOver);

@@ -204,54 +204,6 @@ impl Story {
 }
 
 #[test]
-fn known_key_is_expected_in_next_run() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    let pins: Vec<Pin> = story
-        .state
-        .take_contact_changes()
-        .into_iter()
-        .map(|change| if let ContactChange::Key(pin) = change { pin } else { panic!("{change:?}") })
-        .collect();
-    assert_eq!(pins.len(), 1);
-    let config = CoreConfig { pins, policy: Policy::Strict, ..alice() };
-    let mut next = Story::with(config).with_static(&[5001]);
-    assert_eq!((&next.under_way[..], next.session_requests.len()), (&[][..], 1));
-    assert_eq!(
-        (next.session_requests[0].expect, &next.session_requests[0].say),
-        (Some(key(BOBS)), &Request::Open)
-    );
-    next.writes(5001, 1);
-    assert_eq!(next.session_requests.len(), 2);
-    assert!(next.under_way.is_empty(), "never in plain");
-}
-
-#[test]
-fn message_without_receipt_is_sent_again_with_mark() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    let op = story.writes(5001, 1);
-    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Broken);
-    let told = story.told();
-    let waits = |event: &Event| {
-        matches!(event, Event::Delivery { status: DeliveryStatus::Queued(PendingReason::NoReceipt), .. })
-    };
-    assert!(told.iter().any(waits) && told.contains(&Event::Settled(op)), "{told:?}");
-    story.later(seconds(1));
-    let again = loop {
-        let request = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-        if let Request::Messages(messages) = request.say {
-            break messages;
-        }
-    };
-    assert_eq!(again, [Message { again: true, ..message(1) }]);
-    let told = story.told();
-    let later = |event: &Event| matches!(event, Event::Delivery { op: of, is_first: false, status: DeliveryStatus::Delivered, .. } if *of == op);
-    assert!(told.iter().any(later), "{told:?}");
-    assert!(story.outcomes().is_empty());
-}
-
-#[test]
 fn accepted_peer_is_listed_and_duplicates_shown_once() {
     let mut story = Story::new();
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));

@@ -199,21 +199,6 @@ fn nothing_unencrypted_follows_a_receipt_without_a_key() {
 }
 
 #[test]
-fn connect_to_a_program_without_sessions_ends() {
-    let mut story = Story::new();
-    // A legacy peer that claims to accept sessions.
-    story.writes(5001, 1);
-    story.ends(5001, &SendResult::HandedOver);
-    story.ends(5001, &SendResult::HandedOver);
-    story.told();
-    let op = story.does(Command::Connect(these(5001)));
-    story.gets_receipt(Capability::AnyKey);
-    story.request_ends(None, RequestEnd::NoSession);
-    assert_eq!((&story.under_way[..], &story.session_requests[..]), (&[][..], &[][..]));
-    assert!(story.told().contains(&Event::Settled(op)));
-}
-
-#[test]
 fn only_contacts_are_believed_about_our_key() {
     let mut story = Story::new();
     story.knows_bob(5001);

@@ -13,7 +13,7 @@ fn message_without_room_in_store_is_refused() {
         assert!(story.outbox.stored(write, &Err(StoreError::NoRoom), story.now));
         story.serve_due();
         assert_eq!(story.statuses, [(id(1), refused.clone())]);
-        assert_eq!((story.outbox.count(to), story.outbox.bytes()), (0, 0));
+        assert_eq!((story.outbox.count(to), story.outbox.bytes), (0, 0));
         assert_eq!((story.sent.len(), story.batches.len(), story.writes.len()), (0, 0, 0));
     }
 }
