@@ -129,8 +129,7 @@ impl Backoff {
 
 /// The discovered peers.
 #[derive(Debug)]
-pub(super) struct Discovery {
-    me: PublicKey,
+pub(super) struct Announcements {
     mode: DiscoveryMode,
     hints: BTreeMap<PublicKey, Hint>,
     last_number: u64,
@@ -138,9 +137,9 @@ pub(super) struct Discovery {
     lines: Backoff,
 }
 
-impl Discovery {
-    pub(super) fn new(me: PublicKey, mode: DiscoveryMode) -> Self {
-        Self { me, mode, hints: BTreeMap::new(), last_number: 0, lines: Backoff::default() }
+impl Announcements {
+    pub(super) fn new(mode: DiscoveryMode) -> Self {
+        Self { mode, hints: BTreeMap::new(), last_number: 0, lines: Backoff::default() }
     }
 
     pub(super) fn addrs(&self, key: PublicKey) -> &[PeerAddr] {
@@ -252,7 +251,7 @@ impl State {
         found.addrs.retain(|addr| !self.own_addrs.contains(*addr));
         let is_blocked = self.trust.pin(key).is_some_and(|pin| pin.blocked);
         let is_used = self.discovery.mode != DiscoveryMode::Off && !self.closed && !self.leaving;
-        if !is_used || key == self.discovery.me || is_blocked || found.addrs.is_empty() {
+        if !is_used || key == self.trust.me() || is_blocked || found.addrs.is_empty() {
             return self.done();
         }
         let id = Recipient::key(key);

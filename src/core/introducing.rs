@@ -234,11 +234,9 @@ impl State {
     /// Forgets introductions that involve a contact which was forgotten or blocked, and settles
     /// those of peers that have become contacts.
     pub(super) fn prune_introductions(&mut self) {
-        if !self.introductions.is_empty() {
-            let mut introductions = std::mem::take(&mut self.introductions);
-            introductions.prune(|key| self.book().is_friend(key), |key| self.book().is_blocked(key.into()));
-            self.introductions = introductions;
-        }
+        let mut introductions = std::mem::take(&mut self.introductions);
+        introductions.prune(|key| self.book().is_friend(key), |key| self.book().is_blocked(key.into()));
+        self.introductions = introductions;
     }
 
     /// Returns the introductions that wait for the user's decision. `date` is the clock, in seconds

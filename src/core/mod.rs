@@ -95,13 +95,13 @@ use crate::model::key::PublicKey;
 use crate::model::message::Form;
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
-use discovery::Discovery;
+use discovery::Announcements;
 use hosts::Hosts;
 use inbound::Inbound;
 use introductions::Introductions;
 use jobs::{Jobs, Purpose};
 use leaving::Goodbyes;
-use notices::Notices;
+use notices::NoticeLimits;
 use operations::Operations;
 use outbox::Outbox;
 use own_addrs::OwnAddrs;
@@ -236,7 +236,7 @@ pub struct State {
     operations: Operations,
     jobs: Jobs,
     probe_limiter: ProbeLimiter,
-    discovery: Discovery,
+    discovery: Announcements,
     outbox: Outbox,
     /// What is stored is there in the next run.
     durable: bool,
@@ -244,7 +244,7 @@ pub struct State {
     name: Name,
     refusals: Refusals,
     trust: Trusted,
-    notices: Notices,
+    notices: NoticeLimits,
     conversations: Conversations,
     /// The addresses of the static peers that are for this run.
     for_run: BTreeSet<PeerAddr>,
@@ -283,13 +283,13 @@ impl State {
             operations: Operations::default(),
             jobs: Jobs::default(),
             probe_limiter: ProbeLimiter::default(),
-            discovery: Discovery::new(key, discovery),
+            discovery: Announcements::new(discovery),
             outbox: Outbox::new(expire, durable),
             durable,
             name,
             refusals: Refusals::default(),
             trust,
-            notices: Notices::default(),
+            notices: NoticeLimits::default(),
             conversations: Conversations::default(),
             for_run: BTreeSet::new(),
             inbound: Inbound::new(durable),

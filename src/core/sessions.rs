@@ -64,8 +64,8 @@ impl State {
                             self.greeted(id, now);
                         }
                         // It has proven its key, which shows that it is there, before a ping in its
-                        // slow session may show that it is not. Of a new key, the end of the request
-                        // shows what its peer wants of us.
+                        // slow session may show that it is not. Of a new key, the end of the
+                        // request shows what its peer wants of us.
                         Ok(id) if self.peers.is_online(id) && !self.peers.is_key_untold(id) => {
                             self.observe(id, None, &SendResult::Delivered, ProbeResult::Dialed, now);
                         }

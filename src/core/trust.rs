@@ -256,16 +256,6 @@ impl Trusted {
         self.pins().filter(|pin| pin.contact)
     }
 
-    /// The number of pins.
-    pub fn len(&self) -> usize {
-        self.pins.len()
-    }
-
-    /// Whether there are no pins.
-    pub fn is_empty(&self) -> bool {
-        self.pins.is_empty()
-    }
-
     /// Whether a key may be written to: it is pinned and not blocked. A pending key change does not
     /// take that away.
     pub fn is_writable(&self, key: PublicKey) -> bool {
