@@ -17,15 +17,6 @@ const MAX_UNREAD: usize = 1_000;
 /// The maximum number of muted peers: as many as the peer list can have.
 const MAX_MUTED: usize = MAX_PEERS;
 
-/// What happens to a message that arrives.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Arrival {
-    /// It is shown.
-    Shown,
-    /// Its sender is muted.
-    Held,
-}
-
 /// The state of the conversations in this run.
 #[derive(Debug, Default)]
 pub struct Conversations {
@@ -47,18 +38,19 @@ impl Conversations {
         &self.unread
     }
 
-    /// Handles an arriving message. In the conversation with a muted peer its messages are shown.
-    fn arrived(&mut self, from: Recipient) -> Arrival {
+    /// Handles an arriving message. Returns whether it is shown: unless its sender is muted, and no
+    /// conversation with them is open.
+    fn arrived(&mut self, from: Recipient) -> bool {
         if self.open.contains(&from) {
-            return Arrival::Shown;
+            return true;
         }
         if self.muted.contains(&from) {
-            return Arrival::Held;
+            return false;
         }
         if !self.open.is_empty() && (self.unread.len() < MAX_UNREAD || self.unread.contains_key(&from)) {
             *self.unread.entry(from).or_insert(0) += 1;
         }
-        Arrival::Shown
+        true
     }
 
     /// Opens a conversation, or closes the open one. Returns the peers whose messages are now read:
@@ -120,15 +112,13 @@ impl State {
     /// Passes a message to the user, unless its sender is muted.
     pub(super) fn tell_message(&mut self, message: Event) {
         let Event::Message { from, row, .. } = &message else { return };
-        match self.conversations.arrived(from.id) {
-            Arrival::Shown => self.tell(message),
-            Arrival::Held => {
-                let (from, row) = (from.clone(), *row);
-                // Otherwise the next run would show it.
-                row.into_iter().for_each(|row| self.write(StoreOp::MarkShown(vec![row])));
-                self.tell(Event::MutedMessage(from));
-            }
+        if self.conversations.arrived(from.id) {
+            return self.tell(message);
         }
+        let (from, row) = (from.clone(), *row);
+        // Otherwise the next run would show it.
+        row.into_iter().for_each(|row| self.write(StoreOp::MarkShown(vec![row])));
+        self.tell(Event::MutedMessage(from));
     }
 
     /// Handles that the user has opened a conversation, or has closed the open one.
@@ -142,7 +132,6 @@ impl State {
         stored_conversations(id).for_each(|id| self.write(StoreOp::MarkRead(id)));
     }
 
-    /// Mutes a peer, or unmutes it.
     pub(super) fn set_muted(&mut self, id: Recipient, muted: bool) -> Result<Decision, Unknown> {
         let decision = if muted {
             if !self.conversations.mute(id) {
@@ -190,10 +179,10 @@ mod tests {
     #[test]
     fn messages_of_others_are_unread_during_a_conversation() {
         let mut all = Conversations::default();
-        assert_eq!(all.arrived(peer(2)), Arrival::Shown);
+        assert!(all.arrived(peer(2)));
         assert!(all.unread.is_empty(), "no conversation is open");
         assert_eq!(all.open(vec![peer(1)]), [peer(1)]);
-        assert_eq!([1, 2, 3, 2].map(|n| all.arrived(peer(n))), [Arrival::Shown; 4]);
+        assert_eq!([1, 2, 3, 2].map(|n| all.arrived(peer(n))), [true; 4]);
         assert_eq!(all.unread, BTreeMap::from([(peer(2), 2), (peer(3), 1)]));
         all.open(vec![peer(1)]);
         assert_eq!(all.unread.len(), 2, "it is the same conversation");
@@ -201,18 +190,6 @@ mod tests {
         assert!(all.unread.is_empty());
         assert_eq!(all.open(vec![peer(2), peer(3)]), [peer(2)]);
         assert_eq!(all.open(Vec::new()), []);
-    }
-
-    #[test]
-    fn muted_messages_are_held() {
-        let mut all = Conversations::default();
-        all.open(vec![peer(1)]);
-        assert!(all.mute(peer(1)) && all.mute(peer(2)) && all.mute(peer(2)));
-        // In its own conversation, a peer is heard although it is muted.
-        assert_eq!([1, 2, 2, 3].map(|n| all.arrived(peer(n)) == Arrival::Held), [false, true, true, false]);
-        assert_eq!(all.unread, BTreeMap::from([(peer(3), 1)]));
-        assert_eq!([1, 2, 3].map(|n| all.unmute(peer(n))), [true, true, false]);
-        assert_eq!(all.arrived(peer(2)), Arrival::Shown);
     }
 
     #[test]
@@ -237,7 +214,7 @@ mod tests {
             bytes[..8].copy_from_slice(&n.to_be_bytes());
             Recipient::from(PublicKey::new(bytes))
         };
-        assert!((0..=MAX_UNREAD).all(|n| all.arrived(at(n)) == Arrival::Shown));
+        assert!((0..=MAX_UNREAD).all(|n| all.arrived(at(n))));
         assert_eq!(all.unread.len(), MAX_UNREAD);
         assert!((0..MAX_MUTED).all(|n| all.mute(at(n))));
         assert!(!all.mute(at(MAX_MUTED)));

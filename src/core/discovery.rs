@@ -129,8 +129,7 @@ impl Backoff {
 
 /// The discovered peers.
 #[derive(Debug)]
-pub(super) struct Discovery {
-    me: PublicKey,
+pub(super) struct Announcements {
     mode: DiscoveryMode,
     hints: BTreeMap<PublicKey, Hint>,
     last_number: u64,
@@ -138,12 +137,11 @@ pub(super) struct Discovery {
     lines: Backoff,
 }
 
-impl Discovery {
-    pub(super) fn new(me: PublicKey, mode: DiscoveryMode) -> Self {
-        Self { me, mode, hints: BTreeMap::new(), last_number: 0, lines: Backoff::default() }
+impl Announcements {
+    pub(super) fn new(mode: DiscoveryMode) -> Self {
+        Self { mode, hints: BTreeMap::new(), last_number: 0, lines: Backoff::default() }
     }
 
-    /// Returns the announced addresses of a key.
     pub(super) fn addrs(&self, key: PublicKey) -> &[PeerAddr] {
         self.hints.get(&key).map_or(&[], |hint| &hint.addrs)
     }
@@ -156,17 +154,14 @@ impl Discovery {
         if others.is_empty() { addrs.to_vec() } else { others }
     }
 
-    /// Returns the announced name of a key.
     pub(super) fn name(&self, key: PublicKey) -> Option<&PeerName> {
         self.hints.get(&key)?.name.as_ref()
     }
 
-    /// Returns the announced keys.
     pub(super) fn keys(&self) -> impl Iterator<Item = PublicKey> {
         self.hints.iter().filter(|(_, hint)| hint.is_announced()).map(|(key, _)| *key)
     }
 
-    /// Returns whether this key is announced.
     pub(super) fn knows(&self, key: PublicKey) -> bool {
         self.hints.get(&key).is_some_and(Hint::is_announced)
     }
@@ -256,7 +251,7 @@ impl State {
         found.addrs.retain(|addr| !self.own_addrs.contains(*addr));
         let is_blocked = self.trust.pin(key).is_some_and(|pin| pin.blocked);
         let is_used = self.discovery.mode != DiscoveryMode::Off && !self.closed && !self.leaving;
-        if !is_used || key == self.discovery.me || is_blocked || found.addrs.is_empty() {
+        if !is_used || key == self.trust.me() || is_blocked || found.addrs.is_empty() {
             return self.done();
         }
         let id = Recipient::key(key);

@@ -245,17 +245,6 @@ pub enum Event {
     Decided(Decision),
     /// A decision of the user was not carried out.
     Undecided(Unknown),
-    /// The queue of a recipient is nearly full.
-    NearlyFull {
-        /// The recipient.
-        who: PeerInfo,
-        /// How many messages wait.
-        count: usize,
-        /// How many may wait.
-        most: usize,
-    },
-    /// All queues together are nearly full.
-    AllNearlyFull,
     /// The program ends, and so many messages wait for a recipient until the next run.
     StayQueued(PeerInfo, usize),
     /// Something could not be stored. Told once a minute at most.
@@ -434,7 +423,6 @@ impl Event {
             | Self::TurnedAway(who, ..)
             | Self::AcceptsAgain(who)
             | Self::Delivery { who, .. }
-            | Self::NearlyFull { who, .. }
             | Self::StayQueued(who, _)
             | Self::ProvenAt(_, who)
             | Self::Renamed(who)
@@ -458,32 +446,7 @@ impl Event {
             Self::Sum { left_out, .. } => {
                 left_out.offline.first.iter().chain(&left_out.refusing.first).for_each(take);
             }
-            Self::Unreadable { .. }
-            | Self::Unproven { .. }
-            | Self::PeerRequest(_)
-            | Self::RefusedStranger(_)
-            | Self::MoreRequests(_)
-            | Self::Misled { .. }
-            | Self::WrongAnnouncement { .. }
-            | Self::Introduction(_)
-            | Self::Decided(_)
-            | Self::Undecided(_)
-            | Self::Impostor { .. }
-            | Self::PlainRefused(..)
-            | Self::IdentityInUse(_)
-            | Self::NotFound { .. }
-            | Self::ContactsChanged
-            | Self::IntroductionsChanged
-            | Self::NetworkChanged
-            | Self::NotStored(_)
-            | Self::ClockDoubted { .. }
-            | Self::NotWaiting
-            | Self::AllNearlyFull
-            | Self::Refused { .. }
-            | Self::TakenAs(_)
-            | Self::Nobody(_)
-            | Self::Dialed { .. }
-            | Self::Settled(_) => {}
+            _ => {}
         }
     }
 }

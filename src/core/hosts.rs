@@ -75,7 +75,6 @@ impl Hosts {
         }
     }
 
-    /// The names of all static peers.
     pub(super) fn names(&self) -> BTreeSet<HostAddr> {
         self.hosts.keys().cloned().collect()
     }
@@ -162,7 +161,6 @@ impl Hosts {
         (with(|host| host.deadline), with(|host| host.next))
     }
 
-    /// When something is due next.
     pub(super) fn next_wake(&self) -> Option<Time> {
         self.hosts.values().flat_map(|host| [host.deadline, host.next]).flatten().min()
     }
@@ -190,7 +188,6 @@ impl State {
         again.iter().for_each(|name| self.look_up(name, now));
     }
 
-    /// Has a name resolved.
     pub(super) fn look_up(&mut self, name: &HostAddr, now: Time) {
         if self.hosts.ask(name, now).1 {
             self.act(Output::Resolve(name.clone()));

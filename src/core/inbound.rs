@@ -123,7 +123,7 @@ impl State {
         now: Time,
     ) -> (Option<Staged>, Vec<Output>) {
         let id = Recipient::key(key);
-        let is_welcome = self.trust.writable(key).is_some();
+        let is_welcome = self.trust.is_writable(key);
         if !is_welcome && !self.closed {
             self.trust.hold(key, &messages);
         }
@@ -217,27 +217,6 @@ mod tests {
 
     fn message(n: u8, again: bool) -> Message {
         Message { id: MessageId::new([n; 16]), time: 0, again, to_all: false, body: "hi".into() }
-    }
-
-    #[test]
-    fn stored_message_gets_a_receipt_at_once() {
-        let mut inbound = Inbound::new(true);
-        let one = message(1, false);
-        assert_eq!(inbound.stage(BOB, vec![one.clone()]), (Vec::new(), vec![one.clone()]));
-        let show = Commit::Show { again: false, row: RowId(7) };
-        assert_eq!(inbound.stored(BOB, &one, Some(RowId(7))), show);
-        assert_eq!(inbound.stage(BOB, vec![one.clone()]), (vec![one.id], Vec::new()));
-    }
-
-    #[test]
-    fn unstored_message_is_shown_once_and_stored_later() {
-        let mut inbound = Inbound::new(true);
-        let one = message(1, false);
-        assert!(inbound.not_stored(BOB, &one));
-        assert!(!inbound.not_stored(BOB, &one));
-        assert_eq!(inbound.stage(BOB, vec![one.clone()]), (Vec::new(), vec![one.clone()]));
-        assert_eq!(inbound.stored(BOB, &one, Some(RowId(7))), Commit::MarkShown(RowId(7)));
-        assert_eq!(inbound.stage(BOB, vec![one.clone()]).0, [one.id]);
     }
 
     #[test]

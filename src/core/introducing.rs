@@ -3,7 +3,6 @@
 
 use super::State;
 use super::event::{Decision, Event, IntroductionNews, Output};
-use super::ids::OpId;
 use super::introductions::{
     CardUse, DuePart, IntroducedPeer, IntroductionPart, MadeIntroduction, SavedIntroductions,
 };
@@ -22,7 +21,7 @@ const NAMELESS: &str = "?";
 impl State {
     /// Introduces two contacts to each other by asking each of them that has not accepted yet, now
     /// or when its session opens.
-    pub(super) fn introduce(&mut self, pair: [PublicKey; 2], date: u64) -> OpId {
+    pub(super) fn introduce(&mut self, pair: [PublicKey; 2], date: u64) {
         let news = match self.introductions.introduce(pair, date) {
             Err(full) => IntroductionNews::TooMany(self.book().who(full.into())),
             Ok((is_new, has_accepted)) => {
@@ -41,7 +40,6 @@ impl State {
             }
         };
         self.tell_introduction(news);
-        self.nothing_to_wait_for()
     }
 
     /// Accepts an introduction: sends our card to the introducer. The introduced peer becomes a
@@ -52,11 +50,10 @@ impl State {
         card: Box<ContactCard>,
         date: u64,
         now: Time,
-    ) -> OpId {
+    ) {
         let key = card.to;
         let Some((introduction, theirs)) = self.introductions.accept(by, card, date) else {
-            self.tell_introduction(IntroductionNews::NotThere);
-            return self.nothing_to_wait_for();
+            return self.tell_introduction(IntroductionNews::NotThere);
         };
         self.send_parts(by, Some(key), date);
         let (later, waits) = (!self.introductions.is_open(by), theirs.is_none());
@@ -66,15 +63,13 @@ impl State {
         if let Some(theirs) = theirs {
             self.add_introduced(introducer, theirs.key, theirs.name(), theirs.addrs(), date, now);
         }
-        self.nothing_to_wait_for()
     }
 
     /// Ignores this and all later introductions of a key.
-    pub(super) fn ignore_introduction(&mut self, key: PublicKey) -> OpId {
+    pub(super) fn ignore_introduction(&mut self, key: PublicKey) {
         let name = self.introductions.ignore(key);
         let news = name.map_or(IntroductionNews::NotThere, IntroductionNews::Ignored);
         self.tell_introduction(news);
-        self.nothing_to_wait_for()
     }
 
     /// Handles part of an introduction. Only contacts may introduce; what a stranger sends counts
@@ -239,11 +234,9 @@ impl State {
     /// Forgets introductions that involve a contact which was forgotten or blocked, and settles
     /// those of peers that have become contacts.
     pub(super) fn prune_introductions(&mut self) {
-        if !self.introductions.is_empty() {
-            let mut introductions = std::mem::take(&mut self.introductions);
-            introductions.prune(|key| self.book().is_friend(key), |key| self.book().is_blocked(key.into()));
-            self.introductions = introductions;
-        }
+        let mut introductions = std::mem::take(&mut self.introductions);
+        introductions.prune(|key| self.book().is_friend(key), |key| self.book().is_blocked(key.into()));
+        self.introductions = introductions;
     }
 
     /// Returns the introductions that wait for the user's decision. `date` is the clock, in seconds

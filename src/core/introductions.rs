@@ -257,11 +257,6 @@ impl Introductions {
         }
     }
 
-    /// Returns whether there is nothing to prune.
-    pub(super) fn is_empty(&self) -> bool {
-        self.saved.made.is_empty() && self.saved.received.is_empty()
-    }
-
     /// Records that the user introduces two contacts to each other. A pair counts once until its
     /// introduction has expired. Returns whether the pair is new, and which of the two have
     /// accepted and are not asked. If both have, both are asked again, because one may have

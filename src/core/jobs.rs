@@ -71,26 +71,16 @@ pub(super) struct Job {
     pub(super) follows_receipt: bool,
     /// Where a session was opened for it, and who is there, or the key there if it is not accepted.
     pub(super) met: Option<(PeerAddr, Result<Recipient, PublicKey>)>,
-    /// The key that was pinned with it, and whether its peer is online. The user is told at the end
-    /// of the request.
-    pub(super) pinned: Option<(PublicKey, bool)>,
 }
 
 /// The requests under way.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Jobs {
     under_way: HashMap<JobId, Job>,
     last: JobId,
 }
 
-impl Default for Jobs {
-    fn default() -> Self {
-        Self { under_way: HashMap::new(), last: JobId(0) }
-    }
-}
-
 impl Jobs {
-    /// Returns how many are under way.
     pub(super) fn len(&self) -> usize {
         self.under_way.len()
     }
@@ -110,7 +100,7 @@ impl Jobs {
         expect: Option<PublicKey>,
     ) -> JobId {
         self.last = JobId(self.last.0 + 1);
-        let job = Job { peer_id, dialed, purpose, expect, follows_receipt: false, met: None, pinned: None };
+        let job = Job { peer_id, dialed, purpose, expect, follows_receipt: false, met: None };
         self.under_way.insert(self.last, job);
         self.last
     }
@@ -127,7 +117,6 @@ impl Jobs {
         self.under_way.get(&id)
     }
 
-    /// Ends a request. Returns what it was.
     pub(super) fn end(&mut self, id: JobId) -> Option<Job> {
         self.under_way.remove(&id)
     }
@@ -137,7 +126,6 @@ impl Jobs {
         self.under_way.insert(id, job);
     }
 
-    /// Returns all requests under way.
     pub(super) fn iter(&self) -> impl Iterator<Item = (JobId, &Job)> {
         self.under_way.iter().map(|(id, job)| (*id, job))
     }

@@ -10,9 +10,9 @@
 use super::event::Event;
 use super::outbox::Jitter;
 use super::peer_info::PeerInfo;
-use super::peers::{Goodbye, KeyFacts, ProvenAt};
+use super::peers::{Goodbye, ProvenAt};
 use super::time::Time;
-use super::trust::{ContactChange, Meeting, Pin, Refused, Trust, Verdict};
+use super::trust::{ContactChange, Meeting, Pin, Refused, Verdict};
 use super::{State, Verification};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
@@ -34,6 +34,7 @@ pub struct Env {
 impl State {
     /// Returns the changes of contacts since the last call, which have to be saved.
     pub fn take_contact_changes(&mut self) -> Vec<ContactChange> {
+        self.notices.changes_taken();
         self.trust.take_changes()
     }
 
@@ -106,7 +107,7 @@ impl State {
         };
         let id = self.row_for(key, addr, dialed, now).ok_or(ByeReason::NoRoom)?;
         if is_new {
-            self.tell_pinned(key, false);
+            self.peers.key_is_untold(id);
         }
         let taken = takes_name_of.and_then(|other| self.trust.pin(other)?.name.clone());
         if let Some(name) = taken {
@@ -117,7 +118,15 @@ impl State {
         Ok(id)
     }
 
-    /// Tells the user of a new key.
+    /// Tells the user of a new key whose peer they know to be online. They are told of any other
+    /// new key when its peer is online.
+    pub(super) fn tell_key_of_known(&mut self, key: PublicKey) {
+        let id = Recipient::key(key);
+        if !self.peers.is_unannounced(id) && self.peers.is_online(id) && self.peers.take_untold_key(id) {
+            self.tell_pinned(key, false);
+        }
+    }
+
     pub(super) fn tell_pinned(&mut self, key: PublicKey, is_online: bool) {
         let id = Recipient::key(key);
         let (who, is_contact) = (self.book().who(id), self.book().is_contact(id));
@@ -130,13 +139,13 @@ impl State {
         let table = &self.peers;
         let is_live = |key| table.is_online(Recipient::key(key));
         let verdict = self.trust.met(meeting.clone(), &is_live);
-        if let Some(more) = self.trust.untold_requests(now) {
+        if let Some(more) = self.notices.more_requests(self.trust.requests().1, now) {
             self.tell(Event::MoreRequests(more));
         }
         match &verdict {
             Verdict::Requested(request) => self.tell(Event::PeerRequest(Box::new(self.request_now(request)))),
             Verdict::Replaced(request) => {
-                if self.trust.may_tell_replaced(now) {
+                if self.notices.replaced(now) {
                     self.tell(Event::PeerRequest(Box::new(self.request_now(request))));
                 }
             }
@@ -167,7 +176,7 @@ impl State {
         let is_configured = listed_at.is_some();
         let at =
             if dialed { ProvenAt::Dialed(addr) } else { ProvenAt::Claimed { addr, is_free: !is_awaited } };
-        if self.peers.met(key, at, now)?.took_address {
+        if self.peers.met(key, at, now)? {
             self.operations.rename(at_addr, id);
         }
         self.peers.messages_wait(id, self.outbox.count(id));
@@ -209,13 +218,7 @@ impl State {
 
     /// Records in its row what is known of a key. `heard_at` is given if the peer was heard of now.
     pub(super) fn speaks_with(&mut self, key: PublicKey, heard_at: Option<Time>) {
-        let pin = self.trust.pin(key);
-        let facts = KeyFacts {
-            name: pin.and_then(|pin| pin.name.clone()),
-            verified: self.trust.trust(key) == Trust::Verified,
-            contact: pin.is_some_and(|pin| pin.contact),
-        };
-        self.peers.learn_key(key, facts, heard_at);
+        self.peers.learn_key(key, self.trust.pin(key), heard_at);
         self.remembers(key);
     }
 

@@ -19,11 +19,11 @@ mod introductions;
 mod jobs;
 mod leaving;
 mod meeting;
+mod notices;
 mod operations;
 mod outbox;
 mod outbox_commands;
 mod outcome;
-mod outputs;
 mod own_addrs;
 mod peer_book;
 mod peer_info;
@@ -68,9 +68,8 @@ pub use introductions::{
 };
 pub(crate) use introductions::{MAX_IGNORED, MAX_INTRODUCTIONS};
 pub use meeting::Env;
-pub use outbox::{Jitter, MAX_QUEUE_MESSAGES};
-pub(crate) use outbox::{MAX_OUTBOX_BYTES, WriteId};
-pub use outbox_commands::WaitingMessage;
+pub(crate) use outbox::WriteId;
+pub use outbox::{Jitter, MAX_QUEUE_MESSAGES, WaitingMessage};
 pub use peer_book::PeerBook;
 pub use peer_info::{PeerInfo, Verification};
 pub use peers::{GONE_SHOWN, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, PeerOrigin, Row};
@@ -96,15 +95,15 @@ use crate::model::key::PublicKey;
 use crate::model::message::Form;
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
-use discovery::Discovery;
+use discovery::Announcements;
 use hosts::Hosts;
 use inbound::Inbound;
 use introductions::Introductions;
 use jobs::{Jobs, Purpose};
 use leaving::Goodbyes;
+use notices::NoticeLimits;
 use operations::Operations;
 use outbox::Outbox;
-use outputs::Outputs;
 use own_addrs::OwnAddrs;
 use peers::{Peers, PresenceNews};
 use probe_limiter::ProbeLimiter;
@@ -237,7 +236,7 @@ pub struct State {
     operations: Operations,
     jobs: Jobs,
     probe_limiter: ProbeLimiter,
-    discovery: Discovery,
+    discovery: Announcements,
     outbox: Outbox,
     /// What is stored is there in the next run.
     durable: bool,
@@ -245,6 +244,7 @@ pub struct State {
     name: Name,
     refusals: Refusals,
     trust: Trusted,
+    notices: NoticeLimits,
     conversations: Conversations,
     /// The addresses of the static peers that are for this run.
     for_run: BTreeSet<PeerAddr>,
@@ -257,7 +257,8 @@ pub struct State {
     introductions: Introductions,
     leaving: bool,
     closed: bool,
-    outputs: Outputs,
+    /// What the current step wants done.
+    outputs: Vec<Output>,
 }
 
 impl State {
@@ -282,12 +283,13 @@ impl State {
             operations: Operations::default(),
             jobs: Jobs::default(),
             probe_limiter: ProbeLimiter::default(),
-            discovery: Discovery::new(key, discovery),
+            discovery: Announcements::new(discovery),
             outbox: Outbox::new(expire, durable),
             durable,
             name,
             refusals: Refusals::default(),
             trust,
+            notices: NoticeLimits::default(),
             conversations: Conversations::default(),
             for_run: BTreeSet::new(),
             inbound: Inbound::new(durable),
@@ -297,7 +299,7 @@ impl State {
             introductions: Introductions::new(introductions),
             leaving: false,
             closed: false,
-            outputs: Outputs::default(),
+            outputs: Vec::new(),
         }
     }
 
@@ -342,13 +344,13 @@ impl State {
             self.prune_introductions();
             self.receive_early_introductions();
         }
-        if self.trust.has_untold_changes() {
+        if self.trust.has_changes() && self.notices.has_changes() {
             self.tell(Event::ContactsChanged);
         }
         if self.introductions.has_untold_changes() {
             self.tell(Event::IntroductionsChanged);
         }
-        self.outputs.take()
+        std::mem::take(&mut self.outputs)
     }
 
     /// Adds a row for a recipient, unless it has one or the table has no room. Returns whether it
@@ -371,8 +373,7 @@ impl State {
         match news {
             Some(PresenceNews::Online(who)) => {
                 let id = who.id;
-                let untold = id.public_key().filter(|_| self.peers.take_untold_key(id));
-                match self.outputs.take_pinned(id).map(|(key, _)| key).or(untold) {
+                match id.public_key().filter(|_| self.peers.take_untold_key(id)) {
                     Some(key) => self.tell_pinned(key, true),
                     None => self.tell(Event::Online(who)),
                 }

@@ -93,7 +93,6 @@ pub(super) struct Operations {
 }
 
 impl Operations {
-    /// The number of commands under way.
     pub(super) fn len(&self) -> usize {
         self.under_way.len()
     }

@@ -1,52 +1,20 @@
 //! `/outbox`: lists, cancels, retries and resends messages.
 
-use std::time::Duration;
-
 use super::State;
 use super::event::{CommandKind, Event};
 use super::ids::OpId;
-use super::outbox::NewMessage;
-use super::peer_info::PeerInfo;
+use super::outbox::{NewMessage, WaitingMessage};
 use super::time::Time;
-use crate::model::delivery::PendingReason;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::model::session::Message;
 use crate::model::stored::StoreOp;
 
-/// A message that waits for the user's list: `/outbox`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct WaitingMessage {
-    /// The recipient, as it is named.
-    pub who: PeerInfo,
-    /// The recipient.
-    pub to: Recipient,
-    /// The message.
-    pub message: Message,
-    /// It is on its way at the moment.
-    pub in_flight: bool,
-    /// It was sent before, and may have arrived.
-    pub is_sent: bool,
-    /// Why it waits.
-    pub reason: PendingReason,
-    /// How long it waits before it expires.
-    pub left: Duration,
-}
-
 impl State {
     /// All messages that wait, by recipient, and for each in the order in which they were entered.
     pub fn waiting(&self, now: Time) -> Vec<WaitingMessage> {
-        let waiting = self.outbox.waiting().map(|waiting| WaitingMessage {
-            who: self.book().who(waiting.to),
-            to: waiting.to,
-            message: waiting.message,
-            in_flight: waiting.in_flight,
-            is_sent: waiting.is_sent,
-            reason: waiting.reason,
-            left: waiting.expires.since(now),
-        });
-        waiting.collect()
+        self.outbox.waiting(|to| self.book().who(to), now)
     }
 
     /// The recipient of messages that were listed as those for `to`: a peer may have proven itself
@@ -56,22 +24,20 @@ impl State {
     }
 
     /// Cancels a message that waits.
-    pub(super) fn cancel(&mut self, to: Recipient, id: MessageId, now: Time) -> OpId {
+    pub(super) fn cancel(&mut self, to: Recipient, id: MessageId, now: Time) {
         let to = self.queued_for(to);
         if !self.outbox.cancel(to, id) {
             self.tell(Event::NotWaiting);
         }
         self.carry_out(now);
-        self.nothing_to_wait_for()
     }
 
     /// Tries the messages that wait for a recipient. This one may go to a legacy peer that has
     /// changed its name.
-    pub(super) fn try_now(&mut self, to: Recipient, id: MessageId, now: Time) -> OpId {
+    pub(super) fn try_now(&mut self, to: Recipient, id: MessageId, now: Time) {
         let to = self.queued_for(to);
         self.outbox.confirm(to, id, now);
         self.serve_due(now);
-        self.nothing_to_wait_for()
     }
 
     /// Sends a message again whose status was final.
@@ -85,7 +51,7 @@ impl State {
         let to = self.queued_for(listed);
         if to.public_key().is_none() && self.outbox.has(to, message.id) {
             // A legacy peer could not tell a second copy.
-            return self.try_now(to, message.id, now);
+            return self.at_once(|state| state.try_now(to, message.id, now));
         }
         let op = self.spread(CommandKind::Send, false, &[to]);
         if to != listed {

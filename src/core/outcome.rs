@@ -25,9 +25,6 @@ pub(super) struct Outcome {
     pub(super) expect: Option<PublicKey>,
     /// The receipt for a message of ours had promised the session.
     pub(super) follows_receipt: bool,
-    /// The key that was pinned with it and that the user is yet to be told of, and whether its peer
-    /// is online.
-    pub(super) pinned: Option<(PublicKey, bool)>,
     /// A session was opened for it.
     has_opened: bool,
     /// Who has proven a key, or the key if it is not accepted.
@@ -41,7 +38,7 @@ pub(super) struct Outcome {
 
 impl Outcome {
     pub(super) fn of(id: JobId, job: Job, at: Option<PeerAddr>, end: RequestEnd) -> Self {
-        let Job { peer_id: asked_for, dialed, purpose, expect, follows_receipt, met, pinned } = job;
+        let Job { peer_id: asked_for, dialed, purpose, expect, follows_receipt, met } = job;
         // A session that was open before is not reported again, and its peer is welcome.
         let was_open = expect.filter(|_| end == RequestEnd::Answered).map(|key| Ok(Recipient::key(key)));
         let proven = met.map(|(_, who)| who).or(was_open);
@@ -59,7 +56,6 @@ impl Outcome {
             purpose,
             expect,
             follows_receipt,
-            pinned,
             has_opened,
             proven,
             at,
@@ -167,7 +163,6 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::protocol;
 
     const BOB: PublicKey = PublicKey::new([1; 32]);
     const EVE: PublicKey = PublicKey::new([2; 32]);
@@ -185,7 +180,6 @@ mod tests {
             expect: Some(BOB),
             follows_receipt: true,
             met: None,
-            pinned: None,
         }
     }
 
@@ -201,47 +195,6 @@ mod tests {
         assert!(outcome.was_met() && !outcome.is_another());
         assert_eq!(outcome.seen(), SendResult::Delivered, "it is online");
         assert_eq!(outcome.result(|_| true), SendResult::Unanswered, "whatever became of the request");
-    }
-
-    #[test]
-    fn open_session_is_that_of_the_expected_key() {
-        assert!(ends(to_address(Purpose::Ask), RequestEnd::Answered).was_met());
-        assert!(!ends(to_address(Purpose::Ask), RequestEnd::Broken).was_met());
-    }
-
-    #[test]
-    fn kept_connection_to_another_address_shows_nothing() {
-        let met = Some((at(2), Ok(Recipient::key(BOB))));
-        let outcome = ends(Job { met, ..to_address(Purpose::Ask) }, RequestEnd::Answered);
-        assert_eq!((outcome.peer_id, outcome.was_met()), (Recipient::Address(at(1)), false));
-        assert_eq!(
-            (outcome.seen(), outcome.result(|_| true)),
-            (SendResult::Unanswered, SendResult::Unanswered)
-        );
-        let by_key = Job { met, peer_id: Recipient::key(BOB), ..to_address(Purpose::Ask) };
-        assert!(ends(by_key, RequestEnd::Answered).was_met(), "a key may be anywhere");
-    }
-
-    #[test]
-    fn key_in_place_of_legacy_peer_is_another() {
-        let legacy = Recipient::from(protocol::plain::peer_at(at(1).plain().unwrap()));
-        let met = Some((at(1), Ok(Recipient::key(BOB))));
-        let job = Job { peer_id: legacy, met, ..to_address(Purpose::Ask) };
-        assert!(ends(job, RequestEnd::Answered).is_another());
-    }
-
-    #[test]
-    fn check_of_an_address_shows_no_acceptance() {
-        let met = Some((at(1), Ok(Recipient::key(BOB))));
-        for (purpose, peer_id, is_accepted) in [
-            (Purpose::Greet, Recipient::key(BOB), false),
-            (Purpose::Discovered, Recipient::key(BOB), false),
-            (Purpose::Greet, Recipient::Address(at(1)), true),
-            (Purpose::Batch(BOB), Recipient::key(BOB), true),
-        ] {
-            let outcome = ends(Job { met, peer_id, ..to_address(purpose) }, RequestEnd::Answered);
-            assert_eq!(outcome.is_accepted(), is_accepted, "{purpose:?}");
-        }
     }
 
     #[test]

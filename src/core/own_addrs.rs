@@ -33,12 +33,6 @@ impl OwnAddrs {
         self.ips.clear();
     }
 
-    /// Returns how many IPs are remembered.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.ips.len()
-    }
-
     /// Whether dialing `addr` reaches this program itself, as far as is known.
     pub(super) fn contains(&self, addr: PeerAddr) -> bool {
         let ip = addr.ip();

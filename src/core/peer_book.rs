@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::discovery::Discovery;
+use super::discovery::Announcements;
 use super::own_addrs::OwnAddrs;
 use super::peer_info::{PeerInfo, Verification};
 use super::peers::Peers;
@@ -28,7 +28,7 @@ pub struct PeerBook<'a> {
     own_addrs: &'a OwnAddrs,
     peers: &'a Peers,
     trust: &'a Trusted,
-    discovery: &'a Discovery,
+    discovery: &'a Announcements,
     for_run: &'a BTreeSet<PeerAddr>,
 }
 

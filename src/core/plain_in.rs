@@ -39,7 +39,7 @@ impl State {
             if !cut && decoded.iter().all(asks) && (!is_blocked || self.book().has_contact_at(source)) {
                 return (PlainAnswer::Capable, Vec::new());
             }
-            if !is_blocked && let Some(count) = self.trust.refuse_plain(now) {
+            if !is_blocked && let Some(count) = self.notices.refused_plain(now) {
                 self.tell(Event::PlainRefused(source, count));
             }
             return (PlainAnswer::Nothing, self.done());

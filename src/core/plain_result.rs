@@ -9,7 +9,6 @@ use super::peers::PeerOrigin;
 use super::presence::ProbeResult;
 use super::time::Time;
 use crate::model::address::PeerAddr;
-use crate::model::delivery::{DeliveryStatus, FailureReason};
 use crate::model::message::{Capability, PeerProtocol, SendError, SendResult};
 use crate::model::peer_id::Recipient;
 use crate::protocol;
@@ -306,16 +305,5 @@ impl State {
             let name = self.book().who(peer_id).name;
             self.outbox.spoke(peer_id, name.as_ref(), now);
         }
-    }
-}
-
-/// The status of a `connect` or a goodbye with this result in a summary.
-pub(super) fn status_of(result: &SendResult) -> DeliveryStatus {
-    match result {
-        SendResult::Delivered => DeliveryStatus::Delivered,
-        SendResult::HandedOver => DeliveryStatus::Sent,
-        SendResult::Astray(addr) => DeliveryStatus::Failed(FailureReason::ReachedAnother(Some(*addr))),
-        SendResult::Failed(failure) => DeliveryStatus::Failed(FailureReason::NotSent(failure.clone())),
-        SendResult::NoReceipt | SendResult::Unanswered | SendResult::Broken => DeliveryStatus::Unknown,
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::time::Time;
 pub(super) use observed::backoff;
+pub(crate) use types::ProbeResult;
 pub use types::{OfflineReason, PresenceStatus, Probe};
-pub(crate) use types::{PresenceChange, ProbeResult};
 
 /// A peer that has been silent for this long is probed. The user believes in a crashed peer for a
 /// quarter of a minute at most, and the probes are rare enough to disturb no program.

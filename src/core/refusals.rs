@@ -27,15 +27,6 @@ pub(super) struct Refusals {
     told_at: Option<Time>,
 }
 
-/// What the user is told of refused messages.
-#[derive(PartialEq, Eq, Debug)]
-pub(super) struct RefusalSummary {
-    /// The sources with the most messages first.
-    pub(super) sources: Vec<(Source, u64)>,
-    /// Messages of all other sources.
-    pub(super) others: u64,
-}
-
 impl Refusals {
     /// When [`Refusals::due`] has something to tell.
     pub(super) fn next_wake(&self) -> Option<Time> {
@@ -55,14 +46,15 @@ impl Refusals {
         self.tell_at.get_or_insert_with(|| told_at.map_or(soon, |told| soon.max(told.plus(REFUSALS_REPEAT))));
     }
 
-    /// Returns what the user is to be told now, and starts to count anew.
-    pub(super) fn due(&mut self, now: Time) -> Option<RefusalSummary> {
+    /// Returns what the user is to be told now, and starts to count anew: the sources, those with
+    /// the most messages first, and the number of messages of all others.
+    pub(super) fn due(&mut self, now: Time) -> Option<(Vec<(Source, u64)>, u64)> {
         self.tell_at.filter(|at| *at <= now)?;
         let Self { of, others, .. } = std::mem::take(self);
         self.told_at = Some(now);
         let mut sources: Vec<(Source, u64)> = of.into_values().collect();
         sources.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        Some(RefusalSummary { sources, others })
+        Some((sources, others))
     }
 }
 
@@ -89,13 +81,13 @@ mod tests {
         assert_eq!(refusals.next_wake(), Some(at(1_000)));
         assert_eq!(refusals.due(at(999)), None);
         let sources = vec![(source(9), 2), (source(1), 1), (source(7), 1)];
-        assert_eq!(refusals.due(at(1_000)), Some(RefusalSummary { sources, others: 2 }));
+        assert_eq!(refusals.due(at(1_000)), Some((sources, 2)));
         assert_eq!((refusals.next_wake(), refusals.due(at(2_000))), (None, None));
         refusals.count(source(9), at(5_000));
         refusals.count(source(9), at(6_000));
         assert_eq!(refusals.next_wake(), Some(at(31_000)));
         let sources = vec![(source(9), 2)];
-        assert_eq!(refusals.due(at(31_000)), Some(RefusalSummary { sources, others: 0 }));
+        assert_eq!(refusals.due(at(31_000)), Some((sources, 0)));
         refusals.count(source(9), at(90_000));
         assert_eq!(refusals.next_wake(), Some(at(91_000)));
     }

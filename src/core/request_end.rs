@@ -146,34 +146,30 @@ impl State {
                 self.probed(outcome.asked_for, outcome.job, &seen);
             }
         }
-        if let Some((key, is_online)) = outcome.pinned {
-            let id = Recipient::key(key);
-            if outcome.refusal().is_some() {
-                self.peers.was_not_announced(id);
-            } else {
-                self.tell_pinned(key, is_online);
+        match outcome.peer_id.public_key() {
+            Some(_) if outcome.refusal().is_some() && self.peers.is_key_untold(outcome.peer_id) => {
+                self.peers.was_not_announced(outcome.peer_id);
             }
+            Some(key) => self.tell_key_of_known(key),
+            None => {}
         }
     }
 
     /// Tells the user that the peer does not accept us, unless something else tells it.
     fn tells_refusal(&mut self, outcome: &Outcome) {
-        let Outcome { peer_id, pinned, .. } = *outcome;
+        let peer_id = outcome.peer_id;
         let Some(reason) = outcome.refusal() else { return };
         let is_told = match outcome.purpose {
             // The attempt to send what waits follows.
             Purpose::Ask => self.outbox.count(peer_id) > 0,
             // The result of the command follows.
-            Purpose::Connect(op) => pinned.is_none() && self.operations.is_direct(op),
+            Purpose::Connect(op) => !self.peers.is_key_untold(peer_id) && self.operations.is_direct(op),
             _ => false,
         };
         if is_told {
             self.peers.turned_away(peer_id, reason);
-            if pinned.is_some() {
-                self.peers.key_is_untold(peer_id);
-            }
         } else {
-            self.turned_away(peer_id, reason, pinned.map(|(key, _)| key));
+            self.turned_away(peer_id, reason);
         }
     }
 
@@ -281,7 +277,7 @@ impl State {
         if is_stranger && !is_wanted {
             return;
         }
-        if self.trust.is_misled(expected, proven) {
+        if self.notices.misled(expected, proven) {
             let who = self.book().who(Recipient::key(expected));
             let is_contact = self.trust.pin(proven).is_some_and(|pin| pin.contact && !pin.blocked);
             let by = is_contact.then(|| Box::new(self.book().who(Recipient::key(proven))));
@@ -294,19 +290,28 @@ impl State {
         }
     }
 
-    /// Tells the user once that a peer does not accept us, until it does. `pinned` is its key if
-    /// that is new.
-    fn turned_away(&mut self, peer_id: Recipient, reason: ByeReason, pinned: Option<PublicKey>) {
+    /// Tells the user once that a peer does not accept us, until it does.
+    fn turned_away(&mut self, peer_id: Recipient, reason: ByeReason) {
         // The status of a message may have told it just now.
         let of_message = match reason {
             ByeReason::NotDecided => Some(DeliveryStatus::Queued(PendingReason::NotAcceptedYet)),
             ByeReason::NotAccepted => Some(DeliveryStatus::Failed(FailureReason::NotAccepted)),
             _ => None,
         };
-        let is_told = of_message.is_some_and(|status| self.outputs.has_status(peer_id, &status));
+        let is_told = of_message.is_some_and(|status| self.tells_status(peer_id, &status));
         if self.peers.turned_away(peer_id, reason) && !is_told {
             let who = self.book().who(peer_id);
-            self.tell(Event::TurnedAway(who, reason, pinned));
+            let new_key = peer_id.public_key().filter(|_| self.peers.take_untold_key(peer_id));
+            self.tell(Event::TurnedAway(who, reason, new_key));
         }
+    }
+    /// Whether this step tells the user that a message to a peer has this status: a failure is
+    /// shown even if it is not the first status.
+    fn tells_status(&self, id: Recipient, of_message: &DeliveryStatus) -> bool {
+        let is_failure = matches!(of_message, DeliveryStatus::Failed(_));
+        self.outputs.iter().any(|output| {
+            matches!(output, Output::Tell(Event::Delivery { who, status, is_first, .. })
+                if who.id == id && status == of_message && (*is_first || is_failure))
+        })
     }
 }

@@ -44,7 +44,7 @@ impl State {
         let op = self.operations.next_id();
         let (id, expires) = (message.id, now.plus(left));
         let status = match to {
-            Recipient::Peer(PeerId::Key(key)) if self.trust.writable(key).is_some() => None,
+            Recipient::Peer(PeerId::Key(key)) if self.trust.is_writable(key) => None,
             // The user has blocked the key, and knows.
             Recipient::Peer(PeerId::Key(key)) if self.trust.pin(key).is_some() => {
                 Some(DeliveryStatus::Failed(FailureReason::Blocked))

@@ -141,7 +141,7 @@ impl State {
     /// queued.
     pub fn takes_message(&self, to: &Target, body: &str) -> bool {
         let accepts = |to: Recipient| {
-            let room = || self.outbox.room_for(to, None, body);
+            let room = || self.outbox.room_for(to, body);
             let may_write = self.book().may_write_to(to);
             may_write.and_then(|()| self.takes_body(to, body)).and_then(|()| room()).is_ok()
         };
@@ -151,7 +151,7 @@ impl State {
     /// Checks that a text can be sent in the way that a recipient is written to.
     fn takes_body(&self, to: Recipient, body: &str) -> Result<(), RejectReason> {
         match self.book().protocol_of(to) {
-            PeerProtocol::Session(key) if self.trust.writable(key).is_none() => Err(RejectReason::NotTrusted),
+            PeerProtocol::Session(key) if !self.trust.is_writable(key) => Err(RejectReason::NotTrusted),
             PeerProtocol::Plain => self.plain_check(to)(body).map_or(Ok(()), Err),
             PeerProtocol::Session(_) | PeerProtocol::Unknown => Ok(()),
         }
@@ -195,7 +195,7 @@ impl State {
         };
         match protocol {
             PeerProtocol::Session(key) => {
-                let is_writable = self.trust.writable(key).is_some();
+                let is_writable = self.trust.is_writable(key);
                 let route = if is_writable { Route::Session } else { Route::None };
                 self.outbox.serve(to, route, name.as_ref(), now);
             }
@@ -251,11 +251,6 @@ impl State {
                 self.operations.skipped(op);
                 self.settle(op);
             }
-            OutboxOutput::NearlyFull { to, count } => {
-                let who = self.book().who(to);
-                self.tell(Event::NearlyFull { who, count, most: super::MAX_QUEUE_MESSAGES });
-            }
-            OutboxOutput::AllNearlyFull => self.tell(Event::AllNearlyFull),
             OutboxOutput::StaysQueued(to, count) => {
                 let who = self.book().who(to);
                 self.tell(Event::StayQueued(who, count));

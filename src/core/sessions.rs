@@ -64,8 +64,9 @@ impl State {
                             self.greeted(id, now);
                         }
                         // It has proven its key, which shows that it is there, before a ping in its
-                        // slow session may show that it is not.
-                        Ok(id) if self.peers.is_online(id) => {
+                        // slow session may show that it is not. Of a new key, the end of the
+                        // request shows what its peer wants of us.
+                        Ok(id) if self.peers.is_online(id) && !self.peers.is_key_untold(id) => {
                             self.observe(id, None, &SendResult::Delivered, ProbeResult::Dialed, now);
                         }
                         _ => {}
@@ -74,10 +75,7 @@ impl State {
                         self.peers.refuses(key, addr);
                     }
                     let met = Some((addr, welcome.map_err(|_| key)));
-                    // Without a hello, the end of the request shows what the peer wants of us.
-                    let pinned =
-                        if is_session { None } else { self.outputs.take_pinned(Recipient::key(key)) };
-                    self.jobs.goes_on(id, Job { met, pinned, ..job });
+                    self.jobs.goes_on(id, Job { met, ..job });
                     welcome.map(drop)
                 }
             },
@@ -86,6 +84,7 @@ impl State {
             self.peers.mark_on_lan(Recipient::key(key));
         }
         if welcome.is_ok() && opened && !self.closed {
+            self.tell_key_of_known(key);
             self.send_introductions(key, env.date);
         }
         (welcome, self.done())
@@ -130,7 +129,7 @@ impl State {
     /// Handles a peer that says that it has a session with another program, which uses our key, at
     /// `ip`. Tells the user once. Only contacts are believed: any stranger can say this.
     pub fn identity_in_use(&mut self, key: PublicKey, ip: IpAddr) -> Vec<Output> {
-        if self.book().is_friend(key) && self.trust.may_tell_in_use() {
+        if self.book().is_friend(key) && self.notices.in_use() {
             self.tell(Event::IdentityInUse(ip));
         }
         self.done()
@@ -139,7 +138,7 @@ impl State {
     /// Handles a peer whose user wants to compare safety numbers. The user is told of contacts
     /// only, so that no stranger can ask for attention.
     pub fn asks_to_verify(&mut self, key: PublicKey, now: Time) -> Vec<Output> {
-        if self.book().is_friend(key) && !self.closed && self.trust.compares(key, now) {
+        if self.book().is_friend(key) && !self.closed && self.notices.compares(key, now) {
             let who = self.book().who(key.into());
             self.tell(Event::AsksToVerify(who));
         }
@@ -251,7 +250,7 @@ impl State {
         let is_accepted = is_named && has_name && !may_be_contact && self.trust.welcome(&meeting);
         self.meets(key, meeting, now)?;
         if is_accepted {
-            self.tell_pinned(key, false);
+            self.peers.key_is_untold(id);
         }
         if job.purpose != Purpose::Discovered && self.trust.keep(key) {
             self.seen(id);

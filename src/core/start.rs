@@ -116,11 +116,7 @@ impl State {
         if self.own_addrs.contains(addr) || !self.add_peer(id, addr, PeerOrigin::Static, now) {
             return None;
         }
-        if is_known {
-            self.peers.becomes_configured(id, name.clone(), form);
-        } else {
-            self.peers.configure(id, name.clone(), form);
-        }
+        self.peers.configure(id, name.clone(), form, !is_known);
         if for_run {
             self.for_run.insert(addr);
             self.peers.listens_also(id, also.to_vec());

@@ -18,8 +18,6 @@ mod looks;
 mod online;
 mod pending;
 mod policies;
-mod random;
-mod soak;
 mod storing;
 mod strangers;
 mod trusting;
@@ -38,6 +36,7 @@ use crate::model::message::{
     Body, Capability, Decoded, Fault, MessageId, Outgoing, PeerProtocol, Plain, SendError, SendResult,
     Unreadable,
 };
+use crate::model::peer_id::PeerId;
 use crate::model::session::Message;
 use crate::model::stored::{RowId, StoreOp, Stored};
 use crate::model::untrusted::Text;
@@ -92,23 +91,26 @@ impl Story {
                 Output::Tell(event) => self.told.push(event),
                 Output::Store(id, write) if self.holds_writes => self.writes.push((id, write)),
                 Output::Store(Some(id), _) => {
-                    let actions = self.state.stored(id, Ok(()), self.now);
-                    self.perform(actions);
+                    self.feeds(|state, now| state.stored(id, Ok(()), now));
                 }
                 Output::Accepted(_, StoreOp::Incoming { from, messages, .. }) => {
                     let stored = Ok(vec![Stored::New(RowId(1)); messages.len()]);
-                    let (_, actions) = self.state.messages_stored(from, messages, stored, self.now);
-                    self.perform(actions);
+                    self.feeds(|state, now| state.messages_stored(from, messages, stored, now).1);
                 }
                 Output::Store(None, _) | Output::Accepted(..) | Output::Introduce(..) => {}
             }
         }
     }
 
+    /// Takes a step of the core, and does what it wants done.
+    fn feeds(&mut self, step: impl FnOnce(&mut State, Time) -> Vec<Output>) {
+        let outputs = step(&mut self.state, self.now);
+        self.perform(outputs);
+    }
+
     fn with_static(mut self, ports: &[u16]) -> Self {
         let peers = ports.iter().map(|port| StaticPeer::at(at(*port)));
-        let (_, actions) = self.state.start(peers.collect(), Vec::new(), self.now);
-        self.perform(actions);
+        self.feeds(|state, now| state.start(peers.collect(), Vec::new(), now).1);
         self
     }
 
@@ -136,7 +138,19 @@ impl Story {
     }
 
     fn gets(&mut self, port: u16, body: Body) -> PlainAnswer {
-        self.gets_from(HERE, Claimed { ip: HERE, port }, Form::STANDARD, body)
+        self.gets_as("Bob", port, body)
+    }
+
+    /// A program of this machine sends this, under a name.
+    fn gets_as(&mut self, name: &str, port: u16, body: Body) -> PlainAnswer {
+        let (claimed, name) = (Claimed { ip: HERE, port }, Some(PeerName::new(name)));
+        self.gets_plain(HERE, Plain { claimed, form: Form::STANDARD, name, body })
+    }
+
+    /// What was sent unencrypted was taken at this address, or was not.
+    fn ends_at(&mut self, job: JobId, to: PeerAddr, result: SendResult, parts: (usize, usize)) {
+        let sent = PlainResult { job, to, result, parts, capability: None };
+        self.feeds(|state, now| state.plain_sent(sent, now));
     }
 
     /// What is under way to a port, in order.
@@ -158,9 +172,7 @@ impl Story {
         let (of_port, rest) = self.under_way.drain(..).partition(|t| t.to.port() == port);
         self.under_way = rest;
         for PlainRequest { job, to, .. } in of_port {
-            let sent = PlainResult { job, to, result: result.clone(), parts, capability: None };
-            let actions = self.state.plain_sent(sent, self.now);
-            self.perform(actions);
+            self.ends_at(job, to, result.clone(), parts);
         }
     }
 
@@ -221,6 +233,18 @@ fn bob(port: u16) -> PeerInfo {
         claimed: None,
         verification: Verification::Plain,
     }
+}
+
+/// The entry of a contact with this name.
+fn record(id: PeerId, name: Option<&str>) -> ContactRecord {
+    let (name, addrs) = (name.map(PeerName::new), Vec::new());
+    ContactRecord { id, name, verified: None, blocked: false, stranger: false, addrs }
+}
+
+/// The pin of the contact Bob, who was met at this port.
+fn pin(n: u8, port: u16) -> Pin {
+    let (key, name, addrs, given) = (keys::key(n), Some(PeerName::new("Bob")), vec![at(port)], Vec::new());
+    Pin { key, name, contact: true, addrs, given, first_seen: 0, verified: None, blocked: false }
 }
 
 fn dialed(total: usize, connected: usize) -> Event {

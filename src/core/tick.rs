@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::State;
 use super::event::{Event, Output};
 use super::peers::Due;
-use super::refusals::RefusalSummary;
 use super::time::Time;
 use crate::model::peer_id::Recipient;
 
@@ -59,7 +58,7 @@ impl State {
             self.refresh_seen(now);
         }
         self.leaves_on(now);
-        if let Some(RefusalSummary { sources, others }) = self.refusals.due(now) {
+        if let Some((sources, others)) = self.refusals.due(now) {
             self.tell(Event::Refused { sources, others });
         }
         self.settle_watches(now);

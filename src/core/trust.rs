@@ -14,13 +14,11 @@
 mod blocks;
 mod index;
 mod judge;
-mod notices;
 mod pin;
 mod user;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
-use super::time::Time;
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::name::{Name, PeerName, folded};
@@ -28,7 +26,6 @@ use crate::model::peer_id::{PeerId, Recipient};
 use blocks::Blocks;
 pub(crate) use blocks::{BlockTarget, MAX_BLOCKED_SOURCES};
 use index::Index;
-use notices::Notices;
 pub use pin::{ContactChange, Meeting, PeerRequest, Pin, Policy, Refused, Trust};
 pub(crate) use pin::{ContactRecord, HeldMessage, Verdict};
 pub use user::{As, Unknown};
@@ -75,21 +72,6 @@ const MAX_REFUSED: usize = 1_000;
 /// Hints of one pin at most: more addresses than one person's machines have.
 pub const MAX_HINTS: usize = 8;
 
-/// The right to write to a key. Only [`Trusted::writable`] returns it.
-#[derive(Clone, Copy, Debug)]
-pub struct Writable<'a> {
-    key: PublicKey,
-    /// The right ends with the next change of [`Trusted`].
-    _while: std::marker::PhantomData<&'a Trusted>,
-}
-
-impl Writable<'_> {
-    /// The key that may be written to.
-    pub fn key(&self) -> PublicKey {
-        self.key
-    }
-}
-
 /// A pin, and what is known of its key in this run only.
 #[derive(Clone, Debug)]
 struct Held {
@@ -129,7 +111,6 @@ pub struct Trusted {
     require_encryption: bool,
     /// The peers and addresses that have an alias.
     aliased: HashSet<Recipient>,
-    notices: Notices,
     blocks: Blocks,
 }
 
@@ -149,12 +130,10 @@ impl Trusted {
             changed_legacy: Vec::new(),
             require_encryption: false,
             aliased: HashSet::new(),
-            notices: Notices::default(),
             blocks: Blocks::default(),
         }
     }
 
-    /// Our own key.
     pub(super) fn me(&self) -> PublicKey {
         self.me
     }
@@ -173,43 +152,6 @@ impl Trusted {
     pub(super) fn is_only_encrypted(&self, id: Recipient) -> bool {
         let is_plain = |addr: PeerAddr| addr.plain().is_some();
         self.require_encryption || !id.addr().is_some_and(is_plain)
-    }
-
-    /// Counts an unencrypted connection that is refused. Returns how many there were since the user
-    /// was told, if they are to be told now.
-    pub(super) fn refuse_plain(&mut self, now: Time) -> Option<u64> {
-        self.notices.refused_plain(now)
-    }
-
-    /// A waiting key gave way to another one. Returns whether the user is to be told which one.
-    pub(super) fn may_tell_replaced(&mut self, now: Time) -> bool {
-        self.notices.replaced(now)
-    }
-
-    /// How many peers there was no room for, if the user is to be told of them now.
-    pub(super) fn untold_requests(&mut self, now: Time) -> Option<usize> {
-        self.notices.more_requests(self.no_room_for.len(), now)
-    }
-
-    /// A key answered where another was expected. Returns whether the user is to be told.
-    pub(super) fn is_misled(&mut self, expected: PublicKey, proven: PublicKey) -> bool {
-        self.notices.misled(expected, proven)
-    }
-
-    /// Another program uses our key. Returns whether the user is to be told, which they are once.
-    pub(super) fn may_tell_in_use(&mut self) -> bool {
-        self.notices.in_use()
-    }
-
-    /// The user compares safety numbers with a peer, which need not ask for it within the next
-    /// minute. Returns whether that was not known already.
-    pub(super) fn compares(&mut self, key: PublicKey, now: Time) -> bool {
-        self.notices.compares(key, now)
-    }
-
-    /// Whether something has to be saved that the user of the core was not told of.
-    pub(super) fn has_untold_changes(&mut self) -> bool {
-        self.has_changes() && self.notices.has_changes()
     }
 
     /// Records or removes the alias that the user gave a peer, and that of its pin.
@@ -233,9 +175,9 @@ impl Trusted {
     pub fn load(&mut self, mut pin: Pin) -> bool {
         pin.contact |= pin.verified.is_some();
         let is_full = if pin.contact || pin.blocked {
-            self.index.contacts() >= MAX_CONTACTS
+            self.index.contacts >= MAX_CONTACTS
         } else {
-            self.index.strangers() >= MAX_STRANGERS
+            self.index.strangers >= MAX_STRANGERS
         };
         if pin.key == self.me || self.pins.contains_key(&pin.key) || is_full {
             return false;
@@ -314,21 +256,10 @@ impl Trusted {
         self.pins().filter(|pin| pin.contact)
     }
 
-    /// The number of pins.
-    pub fn len(&self) -> usize {
-        self.pins.len()
-    }
-
-    /// Whether there are no pins.
-    pub fn is_empty(&self) -> bool {
-        self.pins.is_empty()
-    }
-
-    /// The right to write to a key, if it is pinned and not blocked. A pending key change does not
-    /// take it away.
-    pub fn writable(&self, key: PublicKey) -> Option<Writable<'_>> {
-        let may = matches!(self.trust(key), Trust::Pinned | Trust::Verified);
-        may.then_some(Writable { key, _while: std::marker::PhantomData })
+    /// Whether a key may be written to: it is pinned and not blocked. A pending key change does not
+    /// take that away.
+    pub fn is_writable(&self, key: PublicKey) -> bool {
+        matches!(self.trust(key), Trust::Pinned | Trust::Verified)
     }
 
     /// The writable key with this name or alias, a contact's if there is one. An unencrypted
@@ -387,7 +318,6 @@ impl Trusted {
 
     /// What has to be saved since the last call, each peer once.
     pub fn take_changes(&mut self) -> Vec<ContactChange> {
-        self.notices.changes_taken();
         let change = |key| match self.pins.get(&key) {
             Some(held) if held.saved => {
                 let contact = held.pin.contact && !held.for_run;

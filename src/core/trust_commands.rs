@@ -21,12 +21,10 @@ use crate::protocol::plain;
 impl State {
     /// Does it, tells what came of it, and is settled at once.
     pub(super) fn decide(&mut self, act: impl FnOnce(&mut Self) -> Result<Decision, Unknown>) -> OpId {
-        let told = match act(self) {
-            Ok(decision) => Event::Decided(decision),
-            Err(unknown) => Event::Undecided(unknown),
-        };
-        self.tell(told);
-        self.nothing_to_wait_for()
+        self.at_once(|state| {
+            let told = act(state).map_or_else(Event::Undecided, Event::Decided);
+            state.tell(told);
+        })
     }
 
     fn pin(&self, key: PublicKey) -> Result<Pin, Unknown> {
@@ -289,7 +287,7 @@ impl State {
     }
 
     pub(super) fn verify(&mut self, key: PublicKey, date: u64) -> Result<Decision, Unknown> {
-        if self.trust.writable(key).is_some() {
+        if self.trust.is_writable(key) {
             self.make_key_contact(key);
         }
         self.trust.verify(key, date)?;

@@ -7,7 +7,7 @@ mod trust;
 
 use super::list::{PeerList, peer_list};
 use super::style::{Ink, Line};
-use crate::core::{CommandKind, Event, MAX_OUTBOX_BYTES, OfflineReason};
+use crate::core::{CommandKind, Event, OfflineReason};
 use crate::model::address::Source;
 use crate::model::delivery::DeliveryStatus;
 use crate::model::host::LookupError;
@@ -130,20 +130,6 @@ pub fn lines(event: &Event, renderer: &Renderer<'_>) -> Vec<Line> {
         | Event::Undecided(_)
         | Event::PlainRefused(..) => trust::lines(event, renderer),
         Event::Introduction(news) => vec![introductions::line(news, renderer)],
-        Event::NearlyFull { who, count, most } => vec![Line::of(
-            Ink::Bad,
-            format!(
-                "The queue for {} is nearly full: {count} of {most} messages. /outbox can cancel some.",
-                renderer.named(who)
-            ),
-        )],
-        Event::AllNearlyFull => vec![Line::of(
-            Ink::Bad,
-            format!(
-                "The outbox is nearly full: its limit is {} MB. /outbox can cancel messages.",
-                MAX_OUTBOX_BYTES / 1024 / 1024
-            ),
-        )],
         Event::StayQueued(who, count) => vec![
             match count {
                 1 => format!("1 message for {} stays queued until the next start.", renderer.named(who)),

@@ -49,33 +49,6 @@ fn command_settles_with_its_last_recipient() {
 }
 
 #[test]
-fn command_to_one_recipient_has_no_summary() {
-    let mut operations = Operations::default();
-    for kind in [CommandKind::Send, CommandKind::Connect] {
-        let op = operations.spread(kind, false, 1);
-        operations.finished(op, &who(1), &DeliveryStatus::Delivered);
-        assert_eq!(operations.settle(op), [Event::Settled(op)]);
-        assert_eq!(operations.finished(op, &who(1), &DeliveryStatus::Delivered), None);
-    }
-}
-
-#[test]
-fn summary_counts_strangers_that_are_left_out() {
-    let mut operations = Operations::default();
-    for total in [0, 1] {
-        let op = operations.spread(CommandKind::Send, true, total);
-        let left_out = LeftOut { strangers: 2, ..LeftOut::default() };
-        operations.leaves_out(op, left_out.clone());
-        for _ in 0..total {
-            operations.finished(op, &who(1), &DeliveryStatus::Delivered);
-        }
-        let (kind, failed) = (CommandKind::Send, Vec::new());
-        let sum = Event::Sum { kind, total, done: total, failed, left_out };
-        assert_eq!(operations.settle(op), [sum, Event::Settled(op)]);
-    }
-}
-
-#[test]
 fn summary_names_a_bounded_number_of_failures() {
     let mut operations = Operations::default();
     let op = operations.spread(CommandKind::Send, false, 2 * MAX_FAILED_NAMED);

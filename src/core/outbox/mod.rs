@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ids::OpId;
+use super::peer_info::PeerInfo;
 use super::time::Time;
 use crate::model::delivery::{DeliveryStatus, PendingReason, RejectReason};
 use crate::model::key::PublicKey;
@@ -38,10 +39,9 @@ use crate::model::peer_id::Recipient;
 use crate::model::session::Message;
 use crate::model::stored::StoreOp;
 use entry::{OutboxEntry, Queue};
-pub(crate) use limits::MAX_OUTBOX_BYTES;
 pub use limits::MAX_QUEUE_MESSAGES;
-use limits::{Limits, MAX_QUEUE_BYTES, NEARLY_FULL};
-pub(super) use results::{BatchEnd, RouteAnswer};
+use limits::{ENTRY_BYTES, MAX_OUTBOX_BYTES, MAX_QUEUE_BYTES};
+pub(super) use results::{BatchEnd, RouteAnswer, status_of};
 use storing::Barriers;
 pub(crate) use storing::WriteId;
 
@@ -114,15 +114,6 @@ pub(in crate::core) enum OutboxOutput {
     Status(StatusChange),
     /// The message is queued for this recipient already; its command ends without a status.
     Duplicate(OpId),
-    /// Tell the user that a queue is nearly full.
-    NearlyFull {
-        /// Whose.
-        to: Recipient,
-        /// How many messages wait.
-        count: usize,
-    },
-    /// Tell the user that all queues together are nearly full.
-    AllNearlyFull,
     /// Tell the user that so many messages wait for the recipient until the next run.
     StaysQueued(Recipient, usize),
     /// So many messages are queued for the recipient now.
@@ -158,19 +149,23 @@ pub(in crate::core) struct NewMessage {
     pub(in crate::core) is_direct: bool,
 }
 
-/// A message that waits, for a list.
+/// A message that waits, for the user's list: `/outbox`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(in crate::core) struct Waiting {
-    pub(in crate::core) to: Recipient,
-    pub(in crate::core) message: Message,
+pub struct WaitingMessage {
+    /// The recipient, as it is named.
+    pub who: PeerInfo,
+    /// The recipient.
+    pub to: Recipient,
+    /// The message.
+    pub message: Message,
     /// It is on its way at the moment.
-    pub(in crate::core) in_flight: bool,
+    pub in_flight: bool,
     /// It was sent before, and may have arrived.
-    pub(in crate::core) is_sent: bool,
+    pub is_sent: bool,
     /// Why it waits.
-    pub(in crate::core) reason: PendingReason,
-    /// When it expires.
-    pub(in crate::core) expires: Time,
+    pub reason: PendingReason,
+    /// How long it waits before it expires.
+    pub left: Duration,
 }
 
 /// What moved from one queue to another.
@@ -186,7 +181,8 @@ pub(in crate::core) struct Moved {
 #[derive(Debug)]
 pub(in crate::core) struct Outbox {
     queues: BTreeMap<Recipient, Queue>,
-    limits: Limits,
+    /// What all messages count.
+    bytes: usize,
     barriers: Barriers,
     /// How long a new message waits at most.
     expire: Duration,
@@ -203,7 +199,7 @@ impl Outbox {
     pub(in crate::core) fn new(expire: Duration, durable: bool) -> Self {
         Self {
             queues: BTreeMap::new(),
-            limits: Limits::default(),
+            bytes: 0,
             barriers: Barriers::default(),
             expire,
             durable,
@@ -258,12 +254,6 @@ impl Outbox {
         self.queues.get_mut(&to)?.entry(id)
     }
 
-    /// The bytes that all messages count.
-    #[cfg(test)]
-    pub(in crate::core) fn bytes(&self) -> usize {
-        self.limits.bytes()
-    }
-
     /// Adds a message to the queue of its recipient. The caller then calls [`Outbox::serve`] for
     /// the recipient.
     ///
@@ -281,20 +271,13 @@ impl Outbox {
             self.outputs.push(OutboxOutput::Duplicate(entry.op));
             return Ok(());
         }
-        self.room_for(to, Some(entry.id()), &entry.message.body)?;
+        self.room_for(to, &entry.message.body)?;
         let queue = self.add(to, entry);
         // The user wants it there now.
         queue.hurry(now);
         if to.public_key().is_some() && queue.is_busy() {
             // The user may have been told already that those before it have no receipt.
             queue.overdue_at.get_or_insert(now.plus(RECEIPT_WITHIN));
-        }
-        let count = queue.entries.len();
-        if self.limits.is_nearly_full() {
-            self.outputs.push(OutboxOutput::AllNearlyFull);
-        }
-        if to.public_key().is_some() {
-            self.warn_if_nearly_full(to, count);
         }
         Ok(())
     }
@@ -311,21 +294,16 @@ impl Outbox {
             is_restored: true,
             ..OutboxEntry::new(NewMessage { message, ..new }, is_sent, expires)
         };
-        if !self.has(to, entry.id()) && self.room_for(to, Some(entry.id()), &entry.message.body).is_ok() {
+        if !self.has(to, entry.id()) && self.room_for(to, &entry.message.body).is_ok() {
             self.add(to, entry).must_ask = true;
         }
     }
 
-    /// Checks that there is room for a message. One that is new to the outbox may have no ID yet.
+    /// Checks that there is room for a message.
     ///
     /// # Errors
     /// If the queue or the outbox is full, or the message is longer than a batch.
-    pub(in crate::core) fn room_for(
-        &self,
-        to: Recipient,
-        id: Option<MessageId>,
-        body: &str,
-    ) -> Result<(), RejectReason> {
+    pub(in crate::core) fn room_for(&self, to: Recipient, body: &str) -> Result<(), RejectReason> {
         let bytes = entry::bytes(body);
         if bytes > MAX_BATCH_BYTES {
             return Err(RejectReason::TooLongForLegacy);
@@ -333,7 +311,7 @@ impl Outbox {
         let queue = self.queues.get(&to);
         let (count, queued) = queue.map_or((0, 0), |queue| (queue.entries.len(), queue.bytes));
         let is_full = count >= MAX_QUEUE_MESSAGES || queued + bytes > MAX_QUEUE_BYTES;
-        if is_full || !self.limits.has_room(id, body.len()) {
+        if is_full || self.bytes + body.len() + ENTRY_BYTES > MAX_OUTBOX_BYTES {
             return Err(RejectReason::QueueFull);
         }
         Ok(())
@@ -341,7 +319,7 @@ impl Outbox {
 
     /// Adds an entry to the end of a queue, and returns the queue.
     fn add(&mut self, to: Recipient, entry: OutboxEntry) -> &mut Queue {
-        self.limits.add(entry.id(), entry.message.body.len());
+        self.bytes += entry.message.body.len() + ENTRY_BYTES;
         let queue = self.queues.entry(to).or_default();
         queue.bytes += entry.bytes();
         queue.entries.push_back(entry);
@@ -359,7 +337,7 @@ impl Outbox {
             self.barriers.forget(to, id);
         }
         queue.bytes -= entry.bytes();
-        self.limits.remove(id);
+        self.bytes -= entry.message.body.len() + ENTRY_BYTES;
         let count = queue.entries.len();
         self.forget_if_empty(to);
         self.outputs.push(OutboxOutput::Count(to, count));
@@ -376,21 +354,29 @@ impl Outbox {
     }
 
     /// The messages that wait, by recipient, and for each in the order in which they were entered.
-    pub(in crate::core) fn waiting(&self) -> impl Iterator<Item = Waiting> + '_ {
-        self.queues.iter().flat_map(|(to, queue)| {
-            let reason = move |entry: &OutboxEntry| match &entry.told {
+    /// `who` says how a recipient is named.
+    pub(in crate::core) fn waiting(
+        &self,
+        who: impl Fn(Recipient) -> PeerInfo,
+        now: Time,
+    ) -> Vec<WaitingMessage> {
+        let of_queue = |(to, queue): (&Recipient, &Queue)| {
+            let reason = |entry: &OutboxEntry| match &entry.told {
                 Some(DeliveryStatus::Queued(reason)) if to.public_key().is_some() => *reason,
                 _ => queue.pending.unwrap_or(PendingReason::InLine),
             };
-            queue.entries.iter().map(move |entry| Waiting {
+            let waiting = queue.entries.iter().map(|entry| WaitingMessage {
+                who: who(*to),
                 to: *to,
                 message: entry.message.clone(),
                 in_flight: queue.asking || !entry.is_waiting(),
                 is_sent: entry.is_sent,
                 reason: reason(entry),
-                expires: entry.expires,
-            })
-        })
+                left: entry.expires.since(now),
+            });
+            waiting.collect::<Vec<_>>()
+        };
+        self.queues.iter().flat_map(of_queue).collect()
     }
 
     /// The program ends. Messages to legacy peers no longer wait for each other.

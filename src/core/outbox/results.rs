@@ -62,7 +62,7 @@ impl Outbox {
             .map(OutboxEntry::id)
             .collect();
         for id in ends {
-            self.ends_with(to, id, not_sent(&result), false, (0, 1));
+            self.ends_with(to, id, status_of(&result), false, (0, 1));
         }
         if let Some(reason) = reason {
             self.hold(to, reason, now, Jitter(0));
@@ -99,13 +99,7 @@ impl Outbox {
             self.hold(to, reason, now, Jitter(0));
             return;
         }
-        let status = match &result {
-            SendResult::Delivered => DeliveryStatus::Delivered,
-            SendResult::HandedOver => DeliveryStatus::Sent,
-            SendResult::Astray(addr) => DeliveryStatus::Failed(FailureReason::ReachedAnother(Some(*addr))),
-            SendResult::Failed(_) => not_sent(&result),
-            SendResult::NoReceipt | SendResult::Unanswered | SendResult::Broken => DeliveryStatus::Unknown,
-        };
+        let status = status_of(&result);
         if !nothing_sent && matches!(result, SendResult::Failed(_)) {
             // Some of its parts may have been read.
             self.store_status(to, id, &DeliveryStatus::Unknown);
@@ -232,10 +226,13 @@ fn pending_reason(result: &SendResult) -> Option<PendingReason> {
     }
 }
 
-fn not_sent(result: &SendResult) -> DeliveryStatus {
-    let failure = match result {
-        SendResult::Failed(failure) => failure.clone(),
-        _ => SendError::NotAnswered,
-    };
-    DeliveryStatus::Failed(FailureReason::NotSent(failure))
+/// The status of something that was sent with this result.
+pub(in crate::core) fn status_of(result: &SendResult) -> DeliveryStatus {
+    match result {
+        SendResult::Delivered => DeliveryStatus::Delivered,
+        SendResult::HandedOver => DeliveryStatus::Sent,
+        SendResult::Astray(addr) => DeliveryStatus::Failed(FailureReason::ReachedAnother(Some(*addr))),
+        SendResult::Failed(failure) => DeliveryStatus::Failed(FailureReason::NotSent(failure.clone())),
+        SendResult::NoReceipt | SendResult::Unanswered | SendResult::Broken => DeliveryStatus::Unknown,
+    }
 }

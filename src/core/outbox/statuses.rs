@@ -1,9 +1,7 @@
 //! Tells the user the status of each message, and ends the messages whose status is final.
 
 use super::entry::{OutboxEntry, Queue, Stage};
-use super::{
-    MAX_QUEUE_BYTES, MAX_QUEUE_MESSAGES, NEARLY_FULL, Outbox, OutboxOutput, RECEIPT_WITHIN, StatusChange,
-};
+use super::{Outbox, OutboxOutput, RECEIPT_WITHIN, StatusChange};
 use crate::core::time::Time;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
 use crate::model::message::MessageId;
@@ -33,7 +31,7 @@ impl Outbox {
         parts: (usize, usize),
     ) {
         let Some(queue) = self.queues.get_mut(&to) else { return };
-        let (count, told_as) = (queue.entries.len(), queue.successor.unwrap_or(to));
+        let told_as = queue.successor.unwrap_or(to);
         let Some(entry) = queue.entry(id) else { return };
         let before = entry.told.replace(status.clone());
         if before.as_ref() == Some(&status) {
@@ -42,18 +40,7 @@ impl Outbox {
         let is_first = before.is_none();
         let text = entry.body();
         let change = StatusChange { op: entry.op, to: told_as, id, status, is_first, is_plain, parts, text };
-        let warns = is_first && !change.status.is_final() && to.public_key().is_none();
         self.outputs.push(OutboxOutput::Status(change));
-        if warns {
-            self.warn_if_nearly_full(to, count);
-        }
-    }
-
-    pub(super) fn warn_if_nearly_full(&mut self, to: Recipient, count: usize) {
-        let bytes = self.queues.get(&to).map_or(0, |queue| queue.bytes);
-        if count * 100 >= MAX_QUEUE_MESSAGES * NEARLY_FULL || bytes * 100 >= MAX_QUEUE_BYTES * NEARLY_FULL {
-            self.outputs.push(OutboxOutput::NearlyFull { to, count });
-        }
     }
 
     /// Ends a message: stores and tells its final status, and removes it.

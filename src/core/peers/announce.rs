@@ -140,6 +140,11 @@ impl Peers {
         self.update(id, |peer| peer.is_key_untold = true);
     }
 
+    /// Whether the user is still to be told that the key of a peer is new.
+    pub(in crate::core) fn is_key_untold(&self, id: Recipient) -> bool {
+        self.peer(id).is_some_and(|peer| peer.is_key_untold)
+    }
+
     /// The user is told now that a peer is online. Returns whether they are to be told that its key
     /// is new.
     pub(in crate::core) fn take_untold_key(&mut self, id: Recipient) -> bool {

@@ -1,7 +1,5 @@
 //! Which row is evicted when the table is full.
 
-use std::time::Duration;
-
 use super::peer::Peer;
 use super::scan::Summary;
 use super::{MAX_PEERS, MAX_PEERS_PER_IP, PeerOrigin, Peers};
@@ -11,36 +9,23 @@ use crate::model::peer_id::Recipient;
 
 /// A place in the order of eviction: the lowest goes first. Among rows of one rank, this is the
 /// peer that was heard of least recently, and among those the older row.
-///
-/// It is one number because a scan that compares three values takes several times as long.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct EvictionOrder(u128);
+pub(super) struct EvictionOrder(EvictionRank, Option<Time>, u32);
 
 impl EvictionOrder {
-    /// The place of a row that is never evicted.
-    const NEVER: Self = Self(u128::MAX);
-
     /// The place of a row. A contact, a peer with a key that is online, and a peer for which
     /// messages wait are never evicted.
-    pub(super) fn of(peer: &Peer) -> Self {
+    pub(super) fn of(peer: &Peer) -> Option<Self> {
         let is_live = peer.id.public_key().is_some() && peer.is_online();
         if peer.is_contact() || peer.messages_waiting > 0 || is_live {
-            return Self::NEVER;
+            return None;
         }
-        let rank = if !peer.presence.is_proven() {
-            EvictionRank::Claimed
-        } else if peer.is_online() {
-            EvictionRank::Online
-        } else {
-            EvictionRank::Offline
+        let rank = match (peer.presence.is_proven(), peer.is_online()) {
+            (false, _) => EvictionRank::Claimed,
+            (true, false) => EvictionRank::Offline,
+            (true, true) => EvictionRank::Online,
         };
-        Self::new(rank, peer.last_heard, peer.number)
-    }
-
-    fn new(rank: EvictionRank, last_heard: Option<Time>, number: u32) -> Self {
-        let heard = last_heard.map_or(Duration::ZERO, Time::since_start);
-        // It fits: a `Time` is less than 2^64 nanoseconds after the start.
-        Self((rank as u128) << 96 | heard.as_nanos() << 32 | u128::from(number))
+        Some(Self(rank, peer.last_heard, peer.number))
     }
 }
 
@@ -75,7 +60,7 @@ impl Peers {
     /// Returns the row that is evicted first of those with such a summary, if any of them may be.
     fn first_evicted(&self, is_of: impl Fn(&Summary) -> bool) -> Option<Recipient> {
         let summaries = self.summaries.iter().zip(&self.ids).filter(|(summary, _)| is_of(summary));
-        let (summary, id) = summaries.min_by_key(|(summary, _)| summary.eviction)?;
-        (summary.eviction != EvictionOrder::NEVER).then_some(*id)
+        let evictable = summaries.filter_map(|(summary, id)| Some((summary.eviction?, *id)));
+        evictable.min_by_key(|(eviction, _)| *eviction).map(|(_, id)| id)
     }
 }

@@ -172,7 +172,6 @@ impl Peers {
         self.update(id, |peer| peer.presence.want());
     }
 
-    /// Whether a session with a peer is open.
     pub(in crate::core) fn has_session(&self, id: Recipient) -> bool {
         self.peer(id).is_some_and(|peer| peer.presence.has_session())
     }

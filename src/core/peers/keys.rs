@@ -9,25 +9,15 @@ use super::{PeerOrigin, Peers};
 use crate::core::ids::JobId;
 use crate::core::presence::{OfflineReason, Presence, PresenceStatus};
 use crate::core::time::Time;
-use crate::core::trust::MAX_HINTS;
+use crate::core::trust::{MAX_HINTS, Pin, Trust};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::SendError;
-use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::model::session::RequestEnd;
 
 /// How long a greeting may be on its way: connecting, the handshake and both hellos take no longer.
 const GREETING_WITHIN: Duration = Duration::from_secs(3);
-
-/// What the pin of a key says.
-#[derive(Clone, Debug)]
-pub(in crate::core) struct KeyFacts {
-    pub(in crate::core) name: Option<PeerName>,
-    /// The user has compared the key.
-    pub(in crate::core) verified: bool,
-    pub(in crate::core) contact: bool,
-}
 
 /// Where a key was proven.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,20 +29,14 @@ pub(in crate::core) enum ProvenAt {
     Claimed { addr: PeerAddr, is_free: bool },
 }
 
-/// The row of a proven key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::core) struct KeyRow {
-    /// It was the row of the address, and keeps its number.
-    pub(in crate::core) took_address: bool,
-}
-
 impl Peers {
     /// A peer proves a key: it gets a row. The peer dialed at the address, or seen to speak from it
-    /// just now, is this peer. `None` if the table has no room.
+    /// just now, is this peer. Returns whether its row was that of the address, and keeps its
+    /// number; `None` if the table has no room.
     ///
     /// An address that the peer only claims becomes the one that it is dialed at first if it did
     /// not answer elsewhere until now.
-    pub(in crate::core) fn met(&mut self, key: PublicKey, at: ProvenAt, now: Time) -> Option<KeyRow> {
+    pub(in crate::core) fn met(&mut self, key: PublicKey, at: ProvenAt, now: Time) -> Option<bool> {
         let id = Recipient::key(key);
         let (addr, is_dialed, origin) = match at {
             ProvenAt::Dialed(addr) => (addr, true, PeerOrigin::SentTo),
@@ -81,7 +65,7 @@ impl Peers {
                 peer.moves_to(addr);
             }
         });
-        Some(KeyRow { took_address })
+        Some(took_address)
     }
 
     /// A new key claims an address whose row the user was not told of: most likely both are one
@@ -153,14 +137,11 @@ impl Peers {
     }
 
     /// Records what the pin of a key says. `heard_at` is given if the peer was heard of now.
-    pub(in crate::core) fn learn_key(&mut self, key: PublicKey, facts: KeyFacts, heard_at: Option<Time>) {
-        let KeyFacts { name, verified, contact } = facts;
+    pub(in crate::core) fn learn_key(&mut self, key: PublicKey, pin: Option<&Pin>, heard_at: Option<Time>) {
         self.update(Recipient::key(key), |peer| {
-            if name.is_some() {
-                peer.name = name;
-            }
-            peer.verified = verified;
-            if contact {
+            peer.name = pin.and_then(|pin| pin.name.clone()).or(peer.name.take());
+            peer.verified = pin.is_some_and(|pin| pin.trust() == Trust::Verified);
+            if pin.is_some_and(|pin| pin.contact) {
                 peer.becomes_contact();
             }
             peer.claimed = None;

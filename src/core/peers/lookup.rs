@@ -22,12 +22,10 @@ use crate::protocol;
 const MAX_OFFLINE_VERIFIED: usize = 64;
 
 impl Peers {
-    /// The number of rows.
     pub(in crate::core) fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Whether a recipient has a row.
     pub(in crate::core) fn knows(&self, id: Recipient) -> bool {
         self.rows.contains_key(&id)
     }
@@ -90,7 +88,6 @@ impl Peers {
         (configured().count(), configured().filter(|peer| peer.is_available()).count())
     }
 
-    /// Whether a peer is in peers.toml.
     pub(in crate::core) fn is_configured(&self, id: Recipient) -> bool {
         self.peer(id).is_some_and(|peer| peer.origin == PeerOrigin::Static)
     }
@@ -100,7 +97,6 @@ impl Peers {
         self.peer(id).is_some_and(|peer| peer.origin == PeerOrigin::Static && !peer.contact)
     }
 
-    /// A peer as it is named to the user.
     pub(in crate::core) fn info(&self, id: Recipient) -> Option<PeerInfo> {
         self.peer(id).map(Peer::info)
     }
@@ -115,7 +111,6 @@ impl Peers {
         self.peer(id).map(|peer| peer.addr)
     }
 
-    /// Whether a peer is online.
     pub(in crate::core) fn is_online(&self, id: Recipient) -> bool {
         self.peer(id).is_some_and(Peer::is_online)
     }
@@ -228,12 +223,6 @@ impl Peers {
         let Some(peer) = self.peer(id) else { return (true, None, id) };
         let is_certain = peer.origin == PeerOrigin::Static || peer.presence.is_proven();
         (!is_certain, Some(peer.number), id)
-    }
-
-    /// Whether a peer answered something of ours at least once.
-    #[cfg(test)]
-    pub(in crate::core) fn is_proven(&self, id: Recipient) -> bool {
-        self.peer(id).is_some_and(|peer| peer.presence.is_proven())
     }
 
     /// How many messages wait for a peer.

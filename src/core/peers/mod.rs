@@ -27,7 +27,7 @@ pub(super) use announce::PresenceNews;
 #[cfg(test)]
 pub(super) use announce::{KIND_WITHIN, NAME_WITHIN, OFFLINE_TOLD_AFTER};
 pub(super) use heard::{Goodbye, HeardPlain, PlainMessage};
-pub(super) use keys::{KeyFacts, ProvenAt};
+pub(super) use keys::ProvenAt;
 pub(super) use results::ProbeStart;
 pub use row::Row;
 pub(super) use scan::{Due, WaitingPeer};
@@ -221,21 +221,15 @@ impl Peers {
         });
     }
 
-    /// The user configured a peer, which has a row already.
-    pub(super) fn configure(&mut self, id: Recipient, name: Option<PeerName>, form: Form) {
-        self.update(id, |peer| {
-            peer.name = name;
-            peer.program.form = form;
-            peer.program.configured_form = form;
-        });
-    }
-
-    /// The user configured a peer that was known before.
-    pub(super) fn becomes_configured(&mut self, id: Recipient, name: Option<PeerName>, form: Form) {
+    /// The user configured a peer, which has a row. `is_new`: it was not known before.
+    pub(super) fn configure(&mut self, id: Recipient, name: Option<PeerName>, form: Form, is_new: bool) {
         self.update(id, |peer| {
             peer.origin = PeerOrigin::Static;
             peer.name = peer.name.take().or(name);
             peer.program.configured_form = form;
+            if is_new {
+                peer.program.form = form;
+            }
             peer.presence.configured();
         });
     }

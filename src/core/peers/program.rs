@@ -131,21 +131,7 @@ impl Program {
 
 #[cfg(test)]
 mod tests {
-    use super::{Capability, Promise};
-
-    const MADE: Promise = Promise::Made(Capability::AnyKey);
-
-    #[test]
-    fn silent_program_is_asked_once_per_promise() {
-        let mut promise = MADE;
-        promise.left_open();
-        promise.left_open();
-        assert_eq!(promise.untried(), None);
-        assert!(promise.take_question(), "a second silence does not take the question back");
-        promise.left_open();
-        assert!(!promise.take_question());
-        assert_eq!(promise.get(), MADE.get(), "silence breaks no promise");
-    }
+    use super::Promise;
 
     #[test]
     fn question_outlives_silence_and_broken_promise() {
@@ -155,13 +141,5 @@ mod tests {
         promise.broken();
         assert!(promise.take_question());
         assert_eq!(promise, Promise::None);
-    }
-
-    #[test]
-    fn untried_promise_is_tried_rather_than_asked_about() {
-        let mut promise = MADE;
-        promise.wanted();
-        assert!(!promise.take_question());
-        assert_eq!(promise.untried(), MADE.get());
     }
 }

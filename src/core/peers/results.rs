@@ -6,7 +6,7 @@ use super::program::Promise;
 use crate::core::ids::JobId;
 use crate::core::jobs::Purpose;
 use crate::core::peer_info::PeerInfo;
-use crate::core::presence::{PresenceChange, ProbeResult, REFUSAL_REPEAT};
+use crate::core::presence::{OfflineReason, ProbeResult, REFUSAL_REPEAT};
 use crate::core::time::Time;
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::message::{Capability, SendError, SendResult};
@@ -84,26 +84,28 @@ impl Peers {
         now: Time,
     ) -> Option<PresenceNews> {
         self.update(id, |peer| {
-            let change = match result {
+            let why_offline = match result {
                 SendResult::Delivered | SendResult::HandedOver | SendResult::NoReceipt => {
                     peer.program.gives_receipts |= *result == SendResult::Delivered;
-                    let change = peer.presence.answered(evidence, now);
+                    peer.presence.answered(evidence, now);
                     if peer.is_online() {
                         peer.last_heard = Some(now);
                     }
-                    change
+                    None
                 }
-                SendResult::Failed(SendError::Refused) => peer.presence.refused(now),
-                SendResult::Failed(SendError::NoResources | SendError::Cancelled) => PresenceChange::None,
+                SendResult::Failed(SendError::Refused) => {
+                    peer.presence.refused(now).then_some(OfflineReason::Refused)
+                }
+                SendResult::Failed(SendError::NoResources | SendError::Cancelled) => None,
                 SendResult::Unanswered
                 | SendResult::Broken
                 | SendResult::Astray(_)
-                | SendResult::Failed(_) => peer.presence.unanswered(now),
+                | SendResult::Failed(_) => peer.presence.unanswered(now).then_some(OfflineReason::NoAnswer),
             };
-            let news = match change {
-                PresenceChange::Offline(why) => peer.goes_offline(why, now),
-                _ if is_claimed => None,
-                _ => peer.announce(false, now),
+            let news = match why_offline {
+                Some(why) => peer.goes_offline(why, now),
+                None if is_claimed => None,
+                None => peer.announce(false, now),
             };
             if *result == SendResult::Failed(SendError::Refused) && !peer.is_online() {
                 // Another program may listen there next, and what this one took may harm that one.

@@ -21,7 +21,8 @@ pub(super) struct Summary {
     pub(super) counted: SourcePrefix,
     /// The prefix that the peer is dialed under.
     dialed: SourcePrefix,
-    pub(super) eviction: EvictionOrder,
+    /// `None` for a row that is never evicted.
+    pub(super) eviction: Option<EvictionOrder>,
     turn: Option<Turn>,
     /// `None` also while what is due is being done.
     pub(super) wake: Option<Time>,

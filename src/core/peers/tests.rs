@@ -4,11 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::core::ids::JobId;
-use crate::core::jobs::Purpose;
-use crate::core::presence::{OfflineReason, ProbeResult};
+use crate::core::presence::ProbeResult;
 use crate::core::probe_limiter::Turn;
 use crate::model::address::Claimed;
-use crate::model::key::PublicKey;
 use crate::model::message::{Body, SendResult};
 
 fn addr(n: usize) -> PeerAddr {
@@ -60,21 +58,6 @@ fn full_table_evicts_claims_and_no_static_peer() {
         assert!(peers.peer(addr(evicted).into()).is_none());
     }
     assert!(peers.peer(addr(0).into()).is_some());
-}
-
-#[test]
-fn one_machine_evicts_only_its_own_rows() {
-    let mut peers = Peers::default();
-    let ip = |last| Ipv4Addr::new(10, 0, 0, last);
-    let at = |last, port| PeerAddr::new(ip(last), port).unwrap();
-    add(&mut peers, at(1, 5000), PeerOrigin::Heard, now());
-    for port in 1..=u16::try_from(MAX_PEERS_PER_IP + 100).unwrap() {
-        add(&mut peers, at(2, port), PeerOrigin::Heard, now());
-        answers(&mut peers, at(2, port), now());
-    }
-    assert_eq!(peers.len(), MAX_PEERS_PER_IP + 1);
-    assert!(peers.peer(at(1, 5000).into()).is_some());
-    assert!(peers.peer(at(2, 100).into()).is_none() && peers.peer(at(2, 101).into()).is_some());
 }
 
 #[test]
@@ -204,13 +187,6 @@ fn offline_stranger_is_removed_after_ten_minutes() {
     assert_eq!(peers.ids(), [addr(1).into()]);
 }
 
-/// The legacy peer at an address, with a row.
-fn legacy(peers: &mut Peers, addr: PeerAddr) -> Recipient {
-    let id = crate::protocol::plain::peer_at(addr.plain().unwrap()).into();
-    peers.add(id, addr, PeerOrigin::Heard, now());
-    id
-}
-
 /// A peer sends `connect`.
 fn connects(peers: &mut Peers, id: Recipient, name: Option<&str>, now: Time) -> Option<PresenceNews> {
     let addr = peers.addr(id).unwrap();
@@ -219,24 +195,6 @@ fn connects(peers: &mut Peers, id: Recipient, name: Option<&str>, now: Time) -> 
     let (source, form) = (addr.source(), Form::STANDARD);
     let message = PlainMessage { source, addr, claimed, form, name, body: &Body::Connect };
     peers.heard_plain(id, message, false, now).unwrap().news
-}
-
-#[test]
-fn peer_is_announced_once_named_or_late() {
-    let mut peers = Peers::default();
-    let (bob, carol) = (legacy(&mut peers, addr(1)), legacy(&mut peers, addr(2)));
-    peers.took_plain(bob);
-    peers.took_plain(carol);
-    let online = |peers: &Peers, id| Some(PresenceNews::Online(peers.info(id).unwrap()));
-    let news = connects(&mut peers, bob, Some("Bob"), now());
-    assert_eq!(news, online(&peers, bob));
-    assert_eq!(connects(&mut peers, bob, Some("Bob"), now()), None);
-    assert_eq!(connects(&mut peers, carol, None, now()), None);
-    let late = now().plus(NAME_WITHIN);
-    assert!(peers.due(carol, late).unwrap().announcement);
-    let news = peers.announce(carol, false, late);
-    assert_eq!(news, online(&peers, carol));
-    assert_eq!(peers.announce(carol, false, late), None);
 }
 
 #[test]
@@ -253,16 +211,6 @@ fn unknown_kind_is_announced_after_two_seconds() {
 }
 
 #[test]
-fn peer_is_announced_once_its_kind_is_known() {
-    let mut peers = Peers::default();
-    let id = legacy(&mut peers, addr(1));
-    assert_eq!(connects(&mut peers, id, Some("Bob"), now()), None);
-    peers.update(id, |peer| peer.presence.answered(ProbeResult::TookConnect, now()));
-    peers.took_plain(id);
-    assert!(peers.announce(id, false, now()).is_some());
-}
-
-#[test]
 fn claimed_address_is_not_announced() {
     let mut peers = Peers::default();
     add(&mut peers, addr(1), PeerOrigin::Heard, now());
@@ -270,75 +218,4 @@ fn claimed_address_is_not_announced() {
     let late = now().plus(KIND_WITHIN);
     assert_eq!(peers.announce(addr(1).into(), true, late), None);
     assert!(peers.announce(addr(1).into(), false, late).is_some());
-}
-
-#[test]
-fn goodbye_is_news_and_disconnecting_is_not() {
-    let mut peers = Peers::default();
-    for (n, is_news) in [(1, true), (2, false)] {
-        let id = legacy(&mut peers, addr(n));
-        peers.took_plain(id);
-        assert!(connects(&mut peers, id, Some("Bob"), now()).is_some());
-        let who = peers.info(id).unwrap();
-        if is_news {
-            let news = peers.said_goodbye(id, Goodbye::Plain(Form::STANDARD), JobId(7), now());
-            assert_eq!(news, Some(PresenceNews::Offline(who, OfflineReason::SaidGoodbye)));
-        } else {
-            peers.disconnected(id, JobId(7), now());
-            assert!(peers.is_disconnected(id));
-        }
-        assert!(!peers.is_online(id));
-        assert!(peers.has_left_since(id, JobId(7)) && !peers.has_left_since(id, JobId(8)));
-        // It was offline before, so this is no news.
-        assert_eq!(peers.said_goodbye(id, Goodbye::Session, JobId(9), now()), None);
-    }
-}
-
-#[test]
-fn acknowledgements_are_spaced_and_wait_for_room() {
-    let mut peers = Peers::default();
-    let id = legacy(&mut peers, addr(1));
-    let asks = |peers: &mut Peers, has_room, at| peers.acknowledge(id, std::iter::empty(), has_room, at);
-    assert_eq!(asks(&mut peers, false, now()), Some(AckDecision::NoRoom));
-    assert_eq!(asks(&mut peers, true, now()), Some(AckDecision::Send));
-    peers.job_ended(id, Purpose::Ack, &SendResult::Delivered, now());
-    assert_eq!(asks(&mut peers, true, now()), Some(AckDecision::Later));
-    let later = now().plus(Duration::from_secs(2));
-    assert!(peers.due(id, later).unwrap().ack);
-    assert_eq!(asks(&mut peers, true, later), Some(AckDecision::Send));
-    // Another one is under way.
-    let later = later.plus(Duration::from_secs(2));
-    assert_eq!(asks(&mut peers, true, later), Some(AckDecision::Later));
-}
-
-#[test]
-fn proven_key_takes_the_row_of_its_address() {
-    let key = PublicKey::new([1; 32]);
-    let mut peers = Peers::default();
-    add(&mut peers, addr(1), PeerOrigin::Static, now());
-    add(&mut peers, addr(2), PeerOrigin::Heard, now());
-    // A claim is no proof: the user configured the address.
-    let claim = ProvenAt::Claimed { addr: addr(1), is_free: true };
-    assert!(!peers.met(key, claim, now()).unwrap().took_address);
-    assert!(!peers.met(key, ProvenAt::Dialed(addr(1)), now()).unwrap().took_address);
-    peers.proved_itself_at(key, addr(1), now());
-    let rows: Vec<_> = peers.list(now()).into_iter().map(|row| (row.number, row.id, row.origin)).collect();
-    let expected = [(1, Recipient::key(key), PeerOrigin::Static), (2, addr(2).into(), PeerOrigin::Heard)];
-    assert_eq!(rows, expected);
-}
-
-#[test]
-fn broken_session_lets_peer_move_to_its_source() {
-    let key = PublicKey::new([1; 32]);
-    let id = Recipient::key(key);
-    let mut peers = Peers::default();
-    peers.met(key, ProvenAt::Dialed(addr(1)), now()).unwrap();
-    peers.session_opened(id, true);
-    peers.heard_session(id, now());
-    let claim = ProvenAt::Claimed { addr: addr(2), is_free: true };
-    peers.met(key, claim, now()).unwrap();
-    assert_eq!(peers.addr(id), Some(addr(1)), "it is proven there");
-    peers.session_lost(id, now());
-    peers.met(key, claim, now()).unwrap();
-    assert_eq!(peers.addr(id), Some(addr(2)));
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    GONE_AFTER, Kept, LONGEST_BACKOFF, LONGEST_CONTACT_BACKOFF, OfflineReason, Phase, Presence,
-    PresenceChange, ProbeResult, QUIET_REPEAT, REDIAL_AFTER, REFUSAL_REPEAT, SessionState,
+    GONE_AFTER, Kept, LONGEST_BACKOFF, LONGEST_CONTACT_BACKOFF, OfflineReason, Phase, Presence, ProbeResult,
+    QUIET_REPEAT, REDIAL_AFTER, REFUSAL_REPEAT, SessionState,
 };
 use crate::core::time::Time;
 
@@ -15,8 +15,8 @@ pub(in crate::core) fn backoff(attempts: u32, longest: Duration) -> Duration {
 
 impl Presence {
     /// A message came from it, so it is online.
-    pub(crate) fn heard(&mut self, now: Time) -> PresenceChange {
-        self.comes_online(now)
+    pub(crate) fn heard(&mut self, now: Time) {
+        self.comes_online(now);
     }
 
     /// It asked to be listed, or confirmed that we are.
@@ -27,7 +27,7 @@ impl Presence {
     }
 
     /// It took something that we sent.
-    pub(crate) fn answered(&mut self, evidence: ProbeResult, now: Time) -> PresenceChange {
+    pub(crate) fn answered(&mut self, evidence: ProbeResult, now: Time) {
         self.proven = true;
         if let Phase::Offline {
             why: OfflineReason::SaidGoodbye | OfflineReason::Disconnected | OfflineReason::Replaced,
@@ -38,17 +38,15 @@ impl Presence {
         {
             // One side has left the other, or another peer is there. An empty connection changes
             // neither.
-            self.back_off(now);
-            return PresenceChange::None;
+            return self.back_off(now);
         }
-        let change = self.comes_online(now);
+        self.comes_online(now);
         if evidence == ProbeResult::TookConnect {
             self.connected();
         }
-        change
     }
 
-    fn comes_online(&mut self, now: Time) -> PresenceChange {
+    fn comes_online(&mut self, now: Time) {
         let was_offline = self.offline().is_some();
         // After a goodbye it is not asked to list us, unless the program that said it has ended.
         let left = matches!(
@@ -66,52 +64,49 @@ impl Presence {
         self.attempts = 0;
         if was_offline {
             self.next = now;
-            PresenceChange::Online
-        } else {
-            PresenceChange::None
         }
     }
 
-    /// No program listens at its address.
-    pub(crate) fn refused(&mut self, now: Time) -> PresenceChange {
+    /// No program listens at its address. Returns whether it is offline now and was not before.
+    pub(crate) fn refused(&mut self, now: Time) -> bool {
         if let Phase::Offline { why, .. } = self.phase {
             self.ended = why == OfflineReason::SaidGoodbye;
             self.back_off(now);
-            return PresenceChange::None;
+            return false;
         }
-        match self.refused_at {
-            Some(first) if now.since(first) >= REFUSAL_REPEAT => {
-                self.goes_offline(OfflineReason::Refused, now)
-            }
-            first => {
-                let first = first.unwrap_or(now);
-                self.refused_at = Some(first);
-                self.next = first.plus(REFUSAL_REPEAT);
-                PresenceChange::Doubtful
-            }
+        let first = self.refused_at.unwrap_or(now);
+        let is_confirmed = self.refused_at.is_some() && now.since(first) >= REFUSAL_REPEAT;
+        if is_confirmed {
+            self.goes_offline(OfflineReason::Refused, now);
+        } else {
+            self.refused_at = Some(first);
+            self.next = first.plus(REFUSAL_REPEAT);
         }
+        is_confirmed
     }
 
     /// It did not answer within the time allowed, or there was no way to it.
-    pub(crate) fn unanswered(&mut self, now: Time) -> PresenceChange {
+    /// Returns whether it is offline now and was not before.
+    pub(crate) fn unanswered(&mut self, now: Time) -> bool {
         if self.refused_at.is_some_and(|first| now.since(first) < REFUSAL_REPEAT) {
             // Its program ended while this was under way. The second probe, which is due, tells.
-            return PresenceChange::None;
+            return false;
         }
         self.refused_at = None;
         match self.phase {
             Phase::Offline { .. } => {
                 self.back_off(now);
-                return PresenceChange::None;
+                return false;
             }
             Phase::Unreachable { since } if now.since(since) >= GONE_AFTER => {
-                return self.goes_offline(OfflineReason::NoAnswer, now);
+                self.goes_offline(OfflineReason::NoAnswer, now);
+                return true;
             }
             Phase::Unreachable { .. } => {}
             Phase::Online => self.phase = Phase::Unreachable { since: now },
         }
         self.next = now.plus(QUIET_REPEAT);
-        PresenceChange::None
+        false
     }
 
     /// A session with it is open, which we dialed or accepted.
@@ -156,14 +151,12 @@ impl Presence {
     }
 
     /// It said goodbye, or we did, or another peer has its address.
-    pub(crate) fn left(&mut self, why: OfflineReason, now: Time) -> PresenceChange {
-        let was_offline = self.offline().is_some();
+    pub(crate) fn left(&mut self, why: OfflineReason, now: Time) {
         self.wanted = self.kept != Kept::No;
         self.goes_offline(why, now);
-        if was_offline { PresenceChange::None } else { PresenceChange::Offline(why) }
     }
 
-    fn goes_offline(&mut self, why: OfflineReason, now: Time) -> PresenceChange {
+    fn goes_offline(&mut self, why: OfflineReason, now: Time) {
         self.phase = Phase::Offline { since: now, why };
         self.session = SessionState::None;
         self.connected = false;
@@ -173,7 +166,6 @@ impl Presence {
         self.refused_at = None;
         self.attempts = 0;
         self.back_off(now);
-        PresenceChange::Offline(why)
     }
 
     fn back_off(&mut self, now: Time) {

@@ -8,30 +8,33 @@ fn at(millis: u64) -> Time {
     Time::at(Duration::from_millis(millis))
 }
 
-const NOTHING: PresenceChange = PresenceChange::None;
-const GONE: PresenceChange = PresenceChange::Offline(OfflineReason::Refused);
-const LEFT: PresenceChange = PresenceChange::Offline(OfflineReason::SaidGoodbye);
-
 /// What happens at a time, and the state and the next probe after it.
-type Step =
-    (u64, fn(&mut Presence, Time) -> PresenceChange, PresenceChange, PresenceStatus, Option<(u64, Probe)>);
+type Step = (u64, fn(&mut Presence, Time), PresenceStatus, Option<(u64, Probe)>);
 
-fn answers(presence: &mut Presence, now: Time) -> PresenceChange {
-    presence.answered(ProbeResult::Dialed, now)
+fn answers(presence: &mut Presence, now: Time) {
+    presence.answered(ProbeResult::Dialed, now);
 }
-fn takes_connect(presence: &mut Presence, now: Time) -> PresenceChange {
-    presence.answered(ProbeResult::TookConnect, now)
+fn takes_connect(presence: &mut Presence, now: Time) {
+    presence.answered(ProbeResult::TookConnect, now);
 }
-fn exits(presence: &mut Presence, now: Time) -> PresenceChange {
-    presence.left(OfflineReason::SaidGoodbye, now)
+fn refuses(presence: &mut Presence, now: Time) {
+    let was_online = presence.offline().is_none();
+    assert_eq!(presence.refused(now), was_online && presence.offline().is_some());
 }
-fn is_left(presence: &mut Presence, now: Time) -> PresenceChange {
-    presence.left(OfflineReason::Disconnected, now)
+fn is_silent(presence: &mut Presence, now: Time) {
+    let was_online = presence.offline().is_none();
+    assert_eq!(presence.unanswered(now), was_online && presence.offline().is_some());
+}
+fn exits(presence: &mut Presence, now: Time) {
+    presence.left(OfflineReason::SaidGoodbye, now);
+}
+fn is_left(presence: &mut Presence, now: Time) {
+    presence.left(OfflineReason::Disconnected, now);
 }
 
 fn play(mut presence: Presence, steps: &[Step]) {
-    for (number, (millis, what, change, state, next)) in steps.iter().enumerate() {
-        assert_eq!(what(&mut presence, at(*millis)), *change, "change of step {number}");
+    for (number, (millis, what, state, next)) in steps.iter().enumerate() {
+        what(&mut presence, at(*millis));
         assert_eq!(presence.status(), *state, "state after step {number}");
         let next = next.map(|(millis, check)| (at(millis), check));
         assert_eq!(presence.next_probe(PROBE_INTERVAL), next, "next probe after step {number}");
@@ -43,9 +46,9 @@ fn answering_peer_is_not_probed_within_the_interval() {
     play(
         Presence::of_heard(at(0)),
         &[
-            (0, answers, NOTHING, Online, Some((15_000, Dial))),
-            (9_000, Presence::heard, NOTHING, Online, Some((24_000, Dial))),
-            (9_500, takes_connect, NOTHING, Connected, Some((24_500, Dial))),
+            (0, answers, Online, Some((15_000, Dial))),
+            (9_000, Presence::heard, Online, Some((24_000, Dial))),
+            (9_500, takes_connect, Connected, Some((24_500, Dial))),
         ],
     );
 }
@@ -54,19 +57,8 @@ fn answering_peer_is_not_probed_within_the_interval() {
 fn doubtful() -> Presence {
     let mut presence = Presence::of_heard(at(0));
     presence.answered(ProbeResult::TookConnect, at(0));
-    assert_eq!(presence.refused(at(1_000)), PresenceChange::Doubtful);
+    assert!(!presence.refused(at(1_000)), "it is asked once more");
     presence
-}
-
-#[test]
-fn repeated_refusal_counts() {
-    play(
-        doubtful(),
-        &[
-            (1_500, Presence::refused, PresenceChange::Doubtful, Connected, Some((2_000, Dial))),
-            (2_000, Presence::refused, GONE, Offline, Some((3_000, Probe::Connect))),
-        ],
-    );
 }
 
 #[test]
@@ -74,9 +66,9 @@ fn answer_takes_a_refusal_back() {
     play(
         Presence::of_heard(at(0)),
         &[
-            (0, Presence::refused, PresenceChange::Doubtful, Online, Some((1_000, Dial))),
-            (900, answers, NOTHING, Online, Some((15_900, Dial))),
-            (2_000, Presence::refused, PresenceChange::Doubtful, Online, Some((3_000, Dial))),
+            (0, refuses, Online, Some((1_000, Dial))),
+            (900, answers, Online, Some((15_900, Dial))),
+            (2_000, refuses, Online, Some((3_000, Dial))),
         ],
     );
 }
@@ -86,18 +78,12 @@ fn unanswering_peer_is_offline_after_ten_seconds() {
     play(
         Presence::of_heard(at(0)),
         &[
-            (0, answers, NOTHING, Online, Some((15_000, Dial))),
-            (16_000, Presence::unanswered, NOTHING, Unreachable, Some((18_000, Dial))),
-            (19_000, Presence::unanswered, NOTHING, Unreachable, Some((21_000, Dial))),
-            (25_999, Presence::unanswered, NOTHING, Unreachable, Some((27_999, Dial))),
-            (
-                26_000,
-                Presence::unanswered,
-                PresenceChange::Offline(OfflineReason::NoAnswer),
-                Offline,
-                Some((27_000, Dial)),
-            ),
-            (26_500, Presence::heard, PresenceChange::Online, Online, Some((41_500, Dial))),
+            (0, answers, Online, Some((15_000, Dial))),
+            (16_000, is_silent, Unreachable, Some((18_000, Dial))),
+            (19_000, is_silent, Unreachable, Some((21_000, Dial))),
+            (25_999, is_silent, Unreachable, Some((27_999, Dial))),
+            (26_000, is_silent, Offline, Some((27_000, Dial))),
+            (26_500, Presence::heard, Online, Some((41_500, Dial))),
         ],
     );
 }
@@ -108,11 +94,11 @@ fn static_peer_is_dialed_ever_more_rarely() {
     assert_eq!(presence.next_probe(PROBE_INTERVAL), Some((at(0), Probe::Connect)));
     let mut now = 0;
     for wait in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
-        assert_eq!(presence.refused(at(now)), NOTHING);
+        presence.refused(at(now));
         now += wait * 1_000;
         assert_eq!(presence.next_probe(PROBE_INTERVAL), Some((at(now), Probe::Connect)));
     }
-    assert_eq!(presence.answered(ProbeResult::TookConnect, at(now)), PresenceChange::Online);
+    presence.answered(ProbeResult::TookConnect, at(now));
     assert_eq!(presence.status(), Connected);
 }
 
@@ -121,10 +107,10 @@ fn static_peer_that_left_is_dialed_until_down() {
     play(
         Presence::of_static(at(0)),
         &[
-            (0, takes_connect, PresenceChange::Online, Connected, Some((15_000, Dial))),
-            (5_000, exits, LEFT, Offline, Some((6_000, Dial))),
-            (6_000, answers, NOTHING, Offline, Some((8_000, Dial))),
-            (8_000, Presence::refused, NOTHING, Offline, Some((12_000, Probe::Connect))),
+            (0, takes_connect, Connected, Some((15_000, Dial))),
+            (5_000, exits, Offline, Some((6_000, Dial))),
+            (6_000, answers, Offline, Some((8_000, Dial))),
+            (8_000, refuses, Offline, Some((12_000, Probe::Connect))),
         ],
     );
 }
@@ -133,13 +119,13 @@ fn static_peer_that_left_is_dialed_until_down() {
 fn peer_that_left_is_not_probed() {
     let mut presence = Presence::of_heard(at(0));
     presence.answered(ProbeResult::TookConnect, at(0));
-    play(presence.clone(), &[(1_000, exits, LEFT, Offline, None)]);
+    play(presence.clone(), &[(1_000, exits, Offline, None)]);
     play(
         presence,
         &[
-            (1_000, is_left, PresenceChange::Offline(OfflineReason::Disconnected), Offline, None),
-            (2_000, answers, NOTHING, Offline, None),
-            (3_000, Presence::heard, PresenceChange::Online, Online, Some((18_000, Dial))),
+            (1_000, is_left, Offline, None),
+            (2_000, answers, Offline, None),
+            (3_000, Presence::heard, Online, Some((18_000, Dial))),
         ],
     );
 }
@@ -148,10 +134,7 @@ fn peer_that_left_is_not_probed() {
 fn claimed_peer_is_not_probed_once_offline() {
     play(
         Presence::of_heard(at(0)),
-        &[
-            (0, Presence::refused, PresenceChange::Doubtful, Online, Some((1_000, Dial))),
-            (1_000, Presence::refused, GONE, Offline, None),
-        ],
+        &[(0, refuses, Online, Some((1_000, Dial))), (1_000, refuses, Offline, None)],
     );
 }
 
@@ -169,7 +152,7 @@ fn one_probe_is_under_way_at_a_time() {
 fn static_peer_that_a_probe_finds_gets_connect() {
     let mut presence = Presence::of_static(at(0));
     presence.refused(at(0));
-    assert_eq!(presence.answered(ProbeResult::Dialed, at(500)), PresenceChange::Online);
+    presence.answered(ProbeResult::Dialed, at(500));
     assert_eq!(presence.next_probe(PROBE_INTERVAL), Some((at(500), Probe::Connect)));
     presence.answered(ProbeResult::TookConnect, at(600));
     assert_eq!(presence.next_probe(PROBE_INTERVAL), Some((at(15_600), Dial)));
@@ -183,8 +166,8 @@ fn static_peer_that_speaks_first_gets_connect() {
         presence
     };
     let (mut speaks, mut takes) = (lost(), lost());
-    assert_eq!(speaks.heard(at(500)), PresenceChange::Online);
-    assert_eq!(takes.answered(ProbeResult::TookMessage, at(500)), PresenceChange::Online);
+    speaks.heard(at(500));
+    takes.answered(ProbeResult::TookMessage, at(500));
     for presence in [speaks, takes] {
         assert_eq!(presence.next_probe(PROBE_INTERVAL), Some((at(500), Probe::Connect)));
     }
@@ -221,55 +204,19 @@ fn probe_for_the_user_delays_nothing() {
 }
 
 #[test]
-fn list_does_not_wake_a_peer_that_left() {
-    let mut presence = Presence::of_heard(at(0));
-    presence.answered(ProbeResult::TookConnect, at(0));
-    presence.left(OfflineReason::SaidGoodbye, at(1_000));
-    presence.refused(at(2_000));
-    assert_eq!(presence.next_probe(PROBE_INTERVAL), None);
-    assert_eq!(presence.offline(), Some((at(1_000), OfflineReason::SaidGoodbye)));
-}
-
-#[test]
 fn broken_connection_does_not_delay_the_second_probe() {
     play(
         doubtful(),
         &[
-            (1_001, Presence::unanswered, NOTHING, Connected, Some((2_000, Dial))),
-            (2_000, Presence::refused, GONE, Offline, Some((3_000, Probe::Connect))),
+            (1_001, is_silent, Connected, Some((2_000, Dial))),
+            (2_000, refuses, Offline, Some((3_000, Probe::Connect))),
         ],
     );
 }
 
 #[test]
 fn silence_does_not_confirm_a_refusal() {
-    play(doubtful(), &[(2_000, Presence::unanswered, NOTHING, Unreachable, Some((4_000, Dial)))]);
-}
-
-#[test]
-fn disconnected_contact_is_redialed_only_after_a_message() {
-    type Resume = fn(&mut Presence, Time);
-    let resumes: [Resume; 2] = [
-        |presence, _| presence.want(),
-        |presence, now| assert_eq!(presence.heard(now), PresenceChange::Online),
-    ];
-    for resume in resumes {
-        let mut presence = Presence::of_contact(at(0), at(0), false);
-        presence.answered(ProbeResult::TookConnect, at(10));
-        presence.left(OfflineReason::Disconnected, at(1_000));
-        assert_eq!(presence.next_probe(PROBE_INTERVAL), None, "after the goodbye");
-        // The list probes it nevertheless.
-        for millis in [2_000, 3_000] {
-            presence.probe_begins();
-            presence.refused(at(millis));
-            presence.probe_ended(at(millis));
-            presence.unanswered(at(millis));
-            presence.network_changed(at(millis));
-            assert_eq!(presence.next_probe(PROBE_INTERVAL), None, "after a probe");
-        }
-        resume(&mut presence, at(4_000));
-        assert!(presence.next_probe(PROBE_INTERVAL).is_some(), "one side has written");
-    }
+    play(doubtful(), &[(2_000, is_silent, Unreachable, Some((4_000, Dial)))]);
 }
 
 #[test]
@@ -282,19 +229,15 @@ fn dormant_contact_is_dialed_after_the_user_writes() {
 
 #[test]
 fn peer_at_a_taken_address_is_probed_rarely() {
-    fn is_taken(presence: &mut Presence, now: Time) -> PresenceChange {
-        presence.is_taken(now);
-        PresenceChange::None
-    }
     play(
         Presence::of_static(at(0)),
         &[
-            (0, is_taken, NOTHING, Offline, Some((1_000, Probe::Connect))),
-            (1_000, is_taken, NOTHING, Offline, Some((3_000, Probe::Connect))),
+            (0, Presence::is_taken, Offline, Some((1_000, Probe::Connect))),
+            (1_000, Presence::is_taken, Offline, Some((3_000, Probe::Connect))),
         ],
     );
     // One that nobody configured is left alone.
-    play(Presence::of_heard(at(0)), &[(0, is_taken, NOTHING, Offline, None)]);
+    play(Presence::of_heard(at(0)), &[(0, Presence::is_taken, Offline, None)]);
 }
 
 #[test]

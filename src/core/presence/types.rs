@@ -41,19 +41,6 @@ pub(crate) enum ProbeResult {
     TookConnect,
 }
 
-/// What an observation changed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum PresenceChange {
-    /// Nothing that a user would notice.
-    None,
-    /// The peer was offline and is online.
-    Online,
-    /// The peer was online and is offline.
-    Offline(OfflineReason),
-    /// It refused, and is probed again before that is believed.
-    Doubtful,
-}
-
 /// How to probe a peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Probe {

@@ -11,17 +11,7 @@ fn peer_is_found_at_another_loopback_address() {
     story.gets_from(HERE, claimed, Form::STANDARD, Body::Connect);
     let ack = story.under_way.iter().find(|t| t.message == Outgoing::ConnectAck).unwrap().clone();
     assert_eq!((ack.to, ack.fallback), (at(5001), Some(real)));
-    let actions = story.state.plain_sent(
-        PlainResult {
-            job: ack.job,
-            to: real,
-            result: SendResult::HandedOver,
-            parts: (1, 1),
-            capability: None,
-        },
-        story.now,
-    );
-    story.perform(actions);
+    story.ends_at(ack.job, real, SendResult::HandedOver, (1, 1));
     assert_eq!(story.state.rows(story.now)[0].addr, Some(real));
     // It goes on speaking from where it did, and is still the same peer.
     story.gets_from(HERE, claimed, Form::STANDARD, Body::Exit);
@@ -41,18 +31,13 @@ fn found_peer_does_not_return_to_anothers_address() {
     let ack = story.under_way.remove(0);
     story.told();
     for (job, to) in [(ack.job, real), (text.job, at(5001))] {
-        let sent = PlainResult { job, to, result: SendResult::Delivered, parts: (1, 1), capability: None };
-        let actions = story.state.plain_sent(sent, story.now);
-        story.perform(actions);
+        story.ends_at(job, to, SendResult::Delivered, (1, 1));
         let addrs: Vec<PeerAddr> = story.state.rows(story.now).iter().filter_map(|row| row.addr).collect();
         assert_eq!(addrs, [real]);
     }
     // And the text is not said to be his.
-    let told = story.told();
     let reached_another = DeliveryStatus::Failed(FailureReason::ReachedAnother(Some(at(5001))));
-    let astray =
-        |event: &Event| matches!(event, Event::Delivery { status, .. } if *status == reached_another);
-    assert!(told.iter().any(astray), "{told:?}");
+    assert_eq!(story.outcomes(), [reached_another]);
 }
 
 /// Bob, who spoke from 127.0.0.1 and claims 127.0.1.1, has been written to; where he is tried, and
@@ -100,10 +85,7 @@ fn message_taken_by_another_is_not_delivered() {
         let mut story = Story::new();
         let (op, real, text) = bob_is_written_to(&mut story);
         carol_speaks(&mut story, real);
-        let actions = story
-            .state
-            .plain_sent(PlainResult { job: text.job, to: real, result, parts, capability: None }, story.now);
-        story.perform(actions);
+        story.ends_at(text.job, real, result, parts);
         let claimed = Some(Claimed { ip: real.v4().unwrap(), port: 5001 });
         let who = PeerInfo { claimed, ..bob(5001) };
         let status = DeliveryStatus::Failed(FailureReason::ReachedAnother(Some(real)));
@@ -119,16 +101,8 @@ fn message_taken_by_another_is_not_delivered() {
 #[test]
 fn message_with_no_byte_sent_anywhere_is_queued() {
     let mut story = Story::new();
-    let (op, real, text) = bob_is_written_to(&mut story);
+    let (_, real, text) = bob_is_written_to(&mut story);
     carol_speaks(&mut story, real);
-    let result = SendResult::Failed(SendError::Refused);
-    let sent = PlainResult { job: text.job, to: at(5001), result, parts: (0, 1), capability: None };
-    let actions = story.state.plain_sent(sent, story.now);
-    story.perform(actions);
-    let told = story.told();
-    let waits = DeliveryStatus::Queued(PendingReason::Unreachable);
-    assert!(
-        matches!(&told[..], [Event::Delivery { op: of, status, .. }, _] if *of == op && *status == waits),
-        "{told:?}"
-    );
+    story.ends_at(text.job, at(5001), SendResult::Failed(SendError::Refused), (0, 1));
+    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
 }

@@ -1,7 +1,7 @@
 //! Messages to an address where no peer has proven itself: `connect` first, and what its receipt
 //! says.
 
-use super::keys::{BOBS, EVES, Met, key, message, met, report};
+use super::keys::{BOBS, EVES, key, message, met};
 use super::*;
 use crate::model::session::{Request, RequestEnd};
 
@@ -30,28 +30,12 @@ fn first_message_waits_for_answer_and_goes_encrypted() {
 }
 
 #[test]
-fn open_session_proves_nothing_at_another_address() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    story.writes(5002, 1);
-    story.promises(BOBS);
-    let opening = story.session_requests.remove(0);
-    assert_eq!((opening.expect, &opening.addrs[..]), (Some(key(BOBS)), &[at(5002)][..]));
-    let open = Some(Met { key: key(BOBS), hello: None });
-    let ended = report(at(5001), open, RequestEnd::Answered);
-    story.ends_as(opening.job, ended);
-    assert_eq!((&story.under_way[..], &story.session_requests[..]), (&[][..], &[][..]), "the message waits");
-    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
-}
-
-#[test]
 fn message_for_address_goes_to_its_open_session() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let to = Recipient::Address(at(5001));
     let restored = Restored { to, message: message(1), cut_off: false, left: seconds(600), name: None };
-    let outputs = story.state.restore(vec![restored], story.now);
-    story.perform(outputs);
+    story.feeds(|state, now| state.restore(vec![restored], now));
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
     story.promises(BOBS);
     // No session is reported for the request, because one was open before.
@@ -59,39 +43,6 @@ fn message_for_address_goes_to_its_open_session() {
     story.takes_messages();
     assert_eq!(story.later_statuses(), [DeliveryStatus::Delivered]);
     assert_eq!(story.state.waiting(story.now), []);
-}
-
-#[test]
-fn lost_receipt_does_not_take_promise_back() {
-    let mut story = Story::new();
-    // The connect gets a receipt with a key, the session breaks, and the next receipt is lost.
-    story.does(Command::Connect(these(5001)));
-    story.promises(BOBS);
-    story.request_ends(None, RequestEnd::Broken);
-    story.told();
-    let op = story.writes(5001, 1);
-    assert_eq!(story.under_way, [], "nothing is sent unencrypted");
-    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    let batch = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(batch.say, Request::Messages(vec![message(1)]));
-    assert!(story.told().contains(&Event::Settled(op)));
-}
-
-#[test]
-fn accepted_session_does_not_overtake_waiting_message() {
-    let mut story = Story::new();
-    story.writes(5001, 1);
-    assert_eq!(story.dials(5001), [Outgoing::Connect]);
-    // That port is only its claim, and the message is for the peer that listens there.
-    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-    story.writes(5001, 2);
-    assert_eq!(story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
-    let batch = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(batch.say, Request::Messages(vec![message(1)]));
-    let batch = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(batch.say, Request::Messages(vec![message(2)]), "what is stored later is sent later");
-    story.ends(5001, &SendResult::HandedOver);
-    assert_eq!(story.under_way, [], "nothing is left of the connect");
 }
 
 #[test]
@@ -126,27 +77,6 @@ fn unencrypted_message_stays_unencrypted_when_key_comes_later() {
     let rows = story.state.rows(story.now);
     let proofs: Vec<_> = rows.into_iter().map(|row| row.verification).collect();
     assert_eq!(proofs, [Verification::Plain, Verification::Encrypted], "it only claims to be there");
-}
-
-#[test]
-fn claimed_port_gets_no_message_before_proof() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    story.writes(5002, 1);
-    assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
-    assert_eq!(story.session_requests.len(), 1, "Bob only claims to be there");
-    assert_eq!(
-        (&story.session_requests[0].say, &story.session_requests[0].addrs[..]),
-        (&Request::Open, &[at(5002)][..])
-    );
-    story.writes(5002, 2);
-    story.promises(BOBS);
-    assert_eq!(story.request_ends(Some(met(BOBS, 5002)), RequestEnd::Answered).say, Request::Open);
-    assert_eq!(story.request_ends(Some(met(BOBS, 5002)), RequestEnd::Answered).say, Request::Open);
-    for n in 1..=2 {
-        let batch = story.request_ends(Some(met(BOBS, 5002)), RequestEnd::Answered);
-        assert_eq!(batch.say, Request::Messages(vec![message(n)]));
-    }
 }
 
 #[test]
@@ -218,37 +148,9 @@ fn promise_ends_with_another_key_not_with_silence() {
 }
 
 #[test]
-fn receipt_without_key_makes_peer_legacy() {
-    let mut story = Story::new();
-    story.writes(5001, 1);
-    story.ends(5001, &SendResult::HandedOver);
-    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
-    story.ends(5001, &SendResult::HandedOver);
-    story.writes(5001, 2);
-    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
-    assert_eq!(story.verification(5001), Some(Verification::Plain));
-    assert!(story.session_requests.is_empty());
-}
-
-#[test]
-fn messages_wait_once_their_connect_fails() {
-    let mut story = Story::new();
-    let op = story.writes(5001, 1);
-    story.writes(5001, 2);
-    assert_eq!(story.dials(5001), [Outgoing::Connect], "one connect for both");
-    story.refused(5001);
-    let told = story.told();
-    assert!(told.contains(&Event::Settled(op)), "{told:?}");
-    let waits = |event: &&Event| {
-        matches!(event, Event::Delivery { status: DeliveryStatus::Queued(PendingReason::Unreachable), .. })
-    };
-    assert_eq!(told.iter().filter(waits).count(), 2);
-    assert_eq!(story.state.under_way().jobs, 0);
-}
-
-#[test]
 fn unanswered_connect_keeps_message_waiting() {
-    for result in [SendResult::Unanswered, SendResult::Broken, SendResult::NoReceipt] {
+    let refused = SendResult::Failed(SendError::Refused);
+    for result in [SendResult::Unanswered, SendResult::Broken, SendResult::NoReceipt, refused] {
         let mut story = Story::new();
         story.writes(5001, 1);
         assert_eq!(story.dials(5001), [Outgoing::Connect]);
@@ -322,25 +224,4 @@ fn claimed_port_of_legacy_peer_gives_nothing() {
     assert_eq!(story.verification(5001), Some(Verification::Plain));
     story.writes(5001, 2);
     assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
-}
-
-#[test]
-fn messages_for_legacy_peer_never_go_to_key() {
-    let mut story = Story::new();
-    story.writes(5001, 1);
-    story.ends(5001, &SendResult::HandedOver);
-    for n in 2..=4 {
-        story.writes(5001, n);
-    }
-    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]), "one at a time: {:?}", story.dials(5001));
-    story.ends(5001, &SendResult::HandedOver);
-    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
-    // Its program was replaced by one of ours.
-    story.promises(BOBS);
-    assert_eq!(story.under_way, [], "what is left does not go out in plain");
-    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    // The message for the old program is not for the key: the user is asked.
-    assert_eq!(story.session_requests, []);
-    let waits = |status: &&DeliveryStatus| **status == DeliveryStatus::Queued(PendingReason::AnotherPeer);
-    assert_eq!(story.outcomes().iter().filter(waits).count(), 2);
 }

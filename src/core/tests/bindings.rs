@@ -2,7 +2,7 @@
 
 use super::keys::{BOBS, EVES, Met, key, message, met};
 use super::*;
-use crate::model::session::{Request, RequestEnd};
+use crate::model::session::RequestEnd;
 
 #[test]
 fn known_key_binds_address_without_hello() {
@@ -69,23 +69,6 @@ fn key_at_legacy_address_leaves_legacy_peer_alone() {
 }
 
 #[test]
-fn message_for_replaced_legacy_peer_is_held() {
-    let mut story = Story::new().with_static(&[5001]);
-    story.ends(5001, &SendResult::HandedOver);
-    story.dials_in(BOBS, "Bob", 5001).expect("welcome");
-    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    story.told();
-    let to = Target::These(vec![legacy(at(5001))]);
-    story.does(Command::Send { to, message: message(1) });
-    assert_eq!(story.dials(5001), [Outgoing::Connect]);
-    story.promises(BOBS);
-    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::AnotherPeer)]);
-    assert!(story.dials(5001).is_empty());
-    assert!(story.session_requests.iter().all(|request| !matches!(request.say, Request::Messages(_))));
-}
-
-#[test]
 fn acknowledgements_are_spaced_whichever_peer_proves_a_key() {
     fn connects(story: &mut Story) {
         let claimed = Claimed { ip: HERE, port: 5001 };
@@ -119,29 +102,6 @@ fn replaced_legacy_peer_loses_its_form() {
 }
 
 #[test]
-fn message_for_a_replaced_peer_waits_for_user() {
-    let mut story = Story::new();
-    story.gets(5001, text("hello"));
-    story.ends(5001, &SendResult::HandedOver);
-    story.dials_in(EVES, "Eve", 5001).expect("welcome");
-    story.request_ends(Some(Met { key: key(EVES), hello: None }), RequestEnd::Answered);
-    story.told();
-    let to = Target::These(vec![legacy(at(5001))]);
-    story.does(Command::Send { to, message: message(1) });
-    story.promises(EVES);
-    // Her session is open already.
-    story.request_ends(None, RequestEnd::Answered);
-    let waits = |event: &Event| matches!(event, Event::Delivery { status: DeliveryStatus::Queued(_), .. });
-    assert!(story.told().iter().any(waits));
-    story.later(seconds(10));
-    assert_eq!(
-        (story.under_way.len(), story.session_requests.len()),
-        (0, 0),
-        "it is not asked again and again"
-    );
-}
-
-#[test]
 fn legacy_peer_that_is_back_loses_the_promise() {
     let mut story = Story::new().with_static(&[5001]);
     story.ends(5001, &SendResult::HandedOver);
@@ -164,8 +124,7 @@ fn restored_messages_for_legacy_peer_ask_once() {
         left: seconds(600),
         name: None,
     };
-    let actions = story.state.restore(vec![restored(1), restored(2)], story.now);
-    story.perform(actions);
+    story.feeds(|state, now| state.restore(vec![restored(1), restored(2)], now));
     story.gets(5001, Body::Connect);
     story.ends(5001, &SendResult::HandedOver);
     for n in 1..=2 {

@@ -26,8 +26,7 @@ fn message_stored_during_key_proof_leaves_nothing_behind() {
     story.does(Command::Connect(Target::These(vec![at(5001).into()])));
     story.promises(BOBS);
     story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    let actions = story.state.stored(id.expect("a number"), Ok(()), story.now);
-    story.perform(actions);
+    story.feeds(|state, now| state.stored(id.expect("a number"), Ok(()), now));
     let address = Recipient::Address(at(5001));
     assert!(story.under_way.is_empty(), "{:?}", story.under_way);
     assert_eq!(story.state.outbox.count(address), 0, "later messages wait forever");
@@ -71,13 +70,6 @@ fn false_promise_behind_connect_is_not_retried_forever() {
     assert_eq!(story.told().into_iter().filter(is_done).count(), 1);
 }
 
-/// `connect` from port 5001, with this name.
-fn connects_as(story: &mut Story, name: &str) {
-    let claimed = Claimed { ip: HERE, port: 5001 };
-    let name = Some(PeerName::new(name));
-    story.gets_plain(HERE, Plain { claimed, form: Form::STANDARD, name, body: Body::Connect });
-}
-
 fn name_of_legacy(story: &Story) -> Option<String> {
     let rows = story.state.rows(story.now);
     rows.into_iter()
@@ -90,7 +82,7 @@ fn name_of_legacy(story: &Story) -> Option<String> {
 fn introduced_key_leaves_legacy_peer_its_name() {
     let mut story = Story::new();
     story.gets(5001, text("hi"));
-    connects_as(&mut story, "Eve");
+    story.gets_as("Eve", 5001, Body::Connect);
     assert_eq!(name_of_legacy(&story).as_deref(), Some("Bob"));
     story.promises(EVES);
     story.request_ends(Some(met(EVES, 5001)), RequestEnd::Answered);
@@ -103,7 +95,7 @@ fn message_during_another_legacy_introduction_is_held() {
     story.gets(5001, text("hi"));
     story.does(Command::Connect(Target::These(vec![legacy(at(5001))])));
     story.ends(5001, &SendResult::HandedOver);
-    connects_as(&mut story, "Carl");
+    story.gets_as("Carl", 5001, Body::Connect);
     story.told();
     let to = Target::These(vec![legacy(at(5001))]);
     story.does(Command::Send { to, message: super::keys::message(1) });
@@ -120,7 +112,7 @@ fn message_during_another_legacy_introduction_is_held() {
 fn legacy_peer_returns_after_a_key_there() {
     let mut story = Story::new();
     story.gets(5001, text("hi"));
-    connects_as(&mut story, "Eve");
+    story.gets_as("Eve", 5001, Body::Connect);
     story.promises(EVES);
     story.request_ends(Some(met(EVES, 5001)), RequestEnd::Answered);
     let bye = Some(crate::model::session::ByeReason::Leaves);

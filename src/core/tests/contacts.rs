@@ -6,25 +6,10 @@ use crate::core::peers::DORMANT_AFTER;
 use crate::core::presence::LONGEST_CONTACT_BACKOFF;
 use crate::core::tick::SEEN_INTERVAL;
 use crate::core::{ContactRecord, KnownContact};
-use crate::model::peer_id::PeerId;
 use crate::model::session::{Request, RequestEnd};
 use crate::protocol::plain;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
-
-/// The pin of a contact that was met at this port.
-fn pin(n: u8, port: u16) -> Pin {
-    Pin {
-        key: key(n),
-        name: Some(PeerName::new("Bob")),
-        contact: true,
-        addrs: vec![at(port)],
-        given: Vec::new(),
-        first_seen: 0,
-        verified: None,
-        blocked: false,
-    }
-}
 
 fn known(n: u8, last_seen: Option<Duration>) -> KnownContact {
     let name = Some(PeerName::new("Bob"));
@@ -36,8 +21,7 @@ fn started(contacts: &[(u8, u16, Option<Duration>)]) -> Story {
     let pins = contacts.iter().map(|(n, port, _)| pin(*n, *port)).collect();
     let mut story = Story::with(CoreConfig { pins, ..super::keys::alice() });
     let known = contacts.iter().map(|(n, _, last_seen)| known(*n, *last_seen)).collect();
-    let (_, outputs) = story.state.start(Vec::new(), known, story.now);
-    story.perform(outputs);
+    story.feeds(|state, now| state.start(Vec::new(), known, now).1);
     story.told();
     story
 }
@@ -87,30 +71,6 @@ fn contact_unseen_for_a_month_waits_for_networks() {
     story.perform(outputs);
     story.later(seconds(1));
     assert_eq!(dialed(&story), [5001]);
-}
-
-#[test]
-fn contact_unseen_for_months_is_dialed_for_messages() {
-    let mut story = started(&[(BOBS, 5001, Some(DORMANT_AFTER))]);
-    let to = Target::These(vec![Recipient::key(key(BOBS))]);
-    story.does(Command::Send { to, message: message(1) });
-    assert_eq!(dialed(&story), [5001]);
-}
-
-#[test]
-fn disconnected_contact_stays_so_until_a_message() {
-    let mut story = started(&[(BOBS, 5001, None)]);
-    story.later(seconds(1));
-    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    let bob = Target::These(vec![Recipient::key(key(BOBS))]);
-    story.does(Command::Disconnect(bob.clone()));
-    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    story.later(DAY);
-    assert_eq!(dialed(&story), [0_u16; 0]);
-    story.does(Command::Send { to: bob, message: message(1) });
-    assert_eq!(dialed(&story), [5001]);
-    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(story.state(5001), Some(PresenceStatus::Connected));
 }
 
 #[test]
@@ -178,18 +138,6 @@ fn message_to_all_makes_no_contact() {
 }
 
 #[test]
-fn connect_gives_a_proven_contact_the_address() {
-    let mut story = started(&[(BOBS, 5001, None)]);
-    story.does(Command::Connect(these(5009)));
-    story.promises(BOBS);
-    while !story.session_requests.is_empty() {
-        let port = story.session_requests[0].addrs[0].port();
-        story.request_ends(Some(met(BOBS, port)), RequestEnd::Answered);
-    }
-    assert_eq!(story.state.trusted().pin_of(Recipient::key(key(BOBS))).unwrap().given, [at(5009)]);
-}
-
-#[test]
 fn connect_to_the_present_address_gives_it() {
     let mut story = started(&[(BOBS, 5001, None)]);
     story.later(seconds(1));
@@ -235,8 +183,7 @@ fn later_online(story: &mut Story, time: Duration) {
         }
         // Their sessions are pinged.
         for n in [1, 2] {
-            let outputs = story.state.session_alive(key(n), story.now);
-            story.perform(outputs);
+            story.feeds(|state, now| state.session_alive(key(n), now));
         }
     }
 }
@@ -298,8 +245,7 @@ fn earlier_blocked_contact_keeps_its_last_seen() {
     let pins = vec![Pin { blocked: true, ..pin(1, 5001) }];
     let mut story = Story::with(CoreConfig { pins, ..super::keys::alice() });
     let blocked = KnownContact { blocked: true, ..known(1, Some(DAY)) };
-    let (_, outputs) = story.state.start(Vec::new(), vec![blocked], story.now);
-    story.perform(outputs);
+    story.feeds(|state, now| state.start(Vec::new(), vec![blocked], now).1);
     assert_eq!(story.state.rows(story.now), []);
     story.later(seconds(60));
     story.does(Command::Unblock(key(1).into()));
@@ -310,14 +256,8 @@ fn earlier_blocked_contact_keeps_its_last_seen() {
 #[test]
 fn added_contact_is_listed_and_dialed() {
     let mut story = Story::new();
-    let contact = |blocked| ContactRecord {
-        id: PeerId::Key(key(BOBS)),
-        name: Some(PeerName::new("Bob")),
-        verified: None,
-        blocked,
-        stranger: false,
-        addrs: vec![at(5001)],
-    };
+    let bob = record(PeerId::Key(key(BOBS)), Some("Bob"));
+    let contact = |blocked| ContactRecord { blocked, addrs: vec![at(5001)], ..bob.clone() };
     story.does(Command::SetContact { contact: contact(false), date: 0 });
     assert!(matches!(&story.told()[..], [Event::Decided(Decision::Added(_, true)), Event::Settled(_)]));
     story.later(seconds(1));
@@ -328,8 +268,7 @@ fn added_contact_is_listed_and_dialed() {
     story.does(Command::Unblock(key(BOBS).into()));
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
     let legacy = plain::peer_at(at(5002).plain().unwrap());
-    let contact = ContactRecord { id: legacy, addrs: Vec::new(), ..contact(false) };
-    story.does(Command::SetContact { contact, date: 0 });
+    story.does(Command::SetContact { contact: record(legacy, Some("Bob")), date: 0 });
     assert_eq!(story.state(5002), Some(PresenceStatus::Offline));
 }
 
@@ -338,8 +277,7 @@ fn edited_entry_of_blocked_stranger_makes_no_contact() {
     let mut story = Story::new();
     let legacy = plain::peer_at(at(5002).plain().unwrap());
     for id in [PeerId::Key(key(BOBS)), legacy] {
-        let (name, addrs) = (Some(PeerName::new("Bob")), Vec::new());
-        let contact = ContactRecord { id, name, verified: None, blocked: true, stranger: true, addrs };
+        let contact = ContactRecord { blocked: true, stranger: true, ..record(id, Some("Bob")) };
         story.does(Command::SetContact { contact, date: 0 });
         story.does(Command::Unblock(Recipient::from(id).into()));
         assert!(!story.state.book().is_contact(id.into()), "{id:?}");
@@ -427,14 +365,7 @@ fn contact_that_dials_us_is_dialed_once() {
 #[test]
 fn stranger_that_becomes_a_contact_is_checked_once() {
     let bob = Recipient::key(key(BOBS));
-    let record = ContactRecord {
-        id: PeerId::Key(key(BOBS)),
-        name: None,
-        verified: None,
-        blocked: false,
-        stranger: false,
-        addrs: Vec::new(),
-    };
+    let record = record(PeerId::Key(key(BOBS)), None);
     let becomes: [fn(&mut Story, ContactRecord); 4] = [
         |story, record| {
             let to = Target::These(vec![record.id.into()]);
@@ -491,8 +422,7 @@ fn static_contact_keeps_its_last_seen_time() {
         stranger: false,
         muted: false,
     };
-    let (_, outputs) = story.state.start(peers.into(), vec![known(1, Some(DAY)), printer], story.now);
-    story.perform(outputs);
+    story.feeds(|state, now| state.start(peers.into(), vec![known(1, Some(DAY)), printer], now).1);
     let rows = story.state.rows(story.now);
     let shown: Vec<_> =
         rows.iter().map(|row| (row.name.as_ref().map(PeerName::as_str), row.last_heard)).collect();

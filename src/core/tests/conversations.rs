@@ -1,7 +1,6 @@
 //! Conversations: what is held back, unread, read and saved.
 
 use super::*;
-use crate::model::peer_id::Recipient;
 
 /// Bob at port 5001 has written, and is known.
 fn met() -> (Story, Recipient) {

@@ -58,8 +58,7 @@ fn message_of_a_disconnected_contact_resumes_dialing() {
 #[test]
 fn peer_whose_message_crossed_our_goodbye_is_probed() {
     let mut story = disconnected();
-    let outputs = story.state.session_down(key(BOBS), Some(ByeReason::Idle), story.now);
-    story.perform(outputs);
+    story.feeds(|state, now| state.session_down(key(BOBS), Some(ByeReason::Idle), now));
     story.takes(BOBS, message(8));
     assert_eq!(story.state(5001), Some(PresenceStatus::Connected));
     story.later(PROBE_INTERVAL);

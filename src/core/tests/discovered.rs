@@ -24,13 +24,11 @@ fn found(n: u8, port: u16) -> Found {
 
 impl Story {
     fn discovers(&mut self, found: Found) {
-        let outputs = self.state.discovered(found, self.now);
-        self.perform(outputs);
+        self.feeds(|state, now| state.discovered(found, now));
     }
 
     fn loses(&mut self, n: u8) {
-        let outputs = self.state.undiscovered(key(n), self.now);
-        self.perform(outputs);
+        self.feeds(|state, now| state.undiscovered(key(n), now));
     }
 
     /// The origin of the row of a key.
@@ -337,6 +335,27 @@ fn removed_announcement_is_not_dialed_again() {
 }
 
 #[test]
+fn blocked_announced_stranger_is_not_shown() {
+    let mut story = discovering(Policy::Ask, DiscoveryMode::On);
+    story.discovers(found(BOBS, BOB_AT));
+    let bob = record(PeerId::Key(key(BOBS)), Some("Bob"));
+    let contact = ContactRecord { blocked: true, stranger: true, ..bob };
+    story.does(Command::SetContact { contact, date: 1_000 });
+    assert!(matches!(story.told()[..], [Event::Decided(Decision::Blocked(_)), Event::Settled(_)]));
+    story.loses(BOBS);
+    story.discovers(found(BOBS, BOB_AT));
+    story.later(TELL_AFTER);
+    assert_eq!((story.told(), story.state.book().discovered_strangers()), (vec![], vec![]));
+    // A stranger again, it is shown again.
+    story.does(Command::Unblock(key(BOBS).into()));
+    assert_eq!(story.state.trusted().pin(key(BOBS)), None);
+    story.told();
+    story.discovers(found(BOBS, BOB_AT));
+    story.later(TELL_AFTER);
+    assert_eq!(story.told_of_network(), (1, 0, 1));
+}
+
+#[test]
 fn contacts_mode_dials_contacts_only() {
     let mut story = discovering(Policy::AcceptNew, DiscoveryMode::Contacts);
     story.knows_bob(BOB_AT);
@@ -354,14 +373,7 @@ fn stranger_is_dialed_once_it_becomes_a_contact() {
     story.later(TELL_AFTER);
     let told = story.told();
     assert!(story.dialed().is_empty() && matches!(told[..], [Event::OnNetwork { .. }]), "{told:?}");
-    let contact = ContactRecord {
-        id: crate::model::peer_id::PeerId::Key(key(BOBS)),
-        name: None,
-        verified: None,
-        blocked: false,
-        stranger: false,
-        addrs: Vec::new(),
-    };
+    let contact = record(PeerId::Key(key(BOBS)), None);
     story.does(Command::SetContact { contact, date: 1_000 });
     assert!(story.dialed().contains(&BOB_AT));
 }

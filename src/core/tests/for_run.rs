@@ -3,7 +3,6 @@
 use super::keys::{BOBS, key, message, met};
 use super::*;
 use crate::core::ContactChange;
-use crate::model::peer_id::PeerId;
 use crate::model::session::RequestEnd;
 
 /// Returns an entry of `./peers.toml`.
@@ -15,22 +14,8 @@ fn entry(port: u16, key: Option<PublicKey>) -> StaticPeer {
 fn started(entry: StaticPeer, pins: Vec<Pin>) -> Story {
     let mut story = Story::with(CoreConfig { pins, ..super::keys::alice() });
     story.holds_writes = true;
-    let (_, outputs) = story.state.start(vec![entry], Vec::new(), story.now);
-    story.perform(outputs);
+    story.feeds(|state, now| state.start(vec![entry], Vec::new(), now).1);
     story
-}
-
-fn pin(n: u8, port: u16, contact: bool) -> Pin {
-    Pin {
-        key: key(n),
-        name: Some(PeerName::new("Bob")),
-        contact,
-        addrs: vec![at(port)],
-        given: Vec::new(),
-        first_seen: 0,
-        verified: None,
-        blocked: false,
-    }
 }
 
 /// Takes the peers that the store was told were seen, each with whether it was a contact.
@@ -70,7 +55,7 @@ fn contact_for_one_run_is_not_saved() {
 
 #[test]
 fn saved_contact_gets_no_address_of_this_run() {
-    let carol = pin(3, 5003, true);
+    let carol = pin(3, 5003);
     let also = vec![at(5010).into()];
     let story = StaticPeer { also, name: Some(PeerName::new("Zoe")), ..entry(5009, Some(key(3))) };
     let mut story = started(story, vec![carol.clone()]);
@@ -83,7 +68,7 @@ fn saved_contact_gets_no_address_of_this_run() {
 #[test]
 fn remembered_stranger_stays_stranger_in_the_store() {
     let bob = Recipient::key(key(BOBS));
-    let mut story = started(entry(5001, Some(key(BOBS))), vec![pin(BOBS, 5002, false)]);
+    let mut story = started(entry(5001, Some(key(BOBS))), vec![Pin { contact: false, ..pin(BOBS, 5002) }]);
     assert!(story.state.book().is_contact(bob) && !story.state.book().is_lasting_contact(bob));
     story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     let changes = story.state.take_contact_changes();

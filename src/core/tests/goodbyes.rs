@@ -5,25 +5,6 @@ use super::*;
 use crate::model::session::{ByeReason, Request, RequestEnd};
 
 #[test]
-fn goodbye_follows_last_messages_and_losses_are_told() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    let op = story.writes(5001, 1);
-    story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
-    story.told();
-    story.does(Command::Leave);
-    let says: Vec<&Request> = story.session_requests.iter().map(|request| &request.say).collect();
-    assert!(says.contains(&&Request::Bye), "{says:?}");
-    while !story.session_requests.is_empty() {
-        story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
-    }
-    story.later(seconds(3));
-    let told = story.told();
-    let has_failed = |event: &Event| matches!(event, Event::Delivery { op: of, is_first: false, status: DeliveryStatus::Failed(FailureReason::Ended { attempted: false }), .. } if *of == op);
-    assert!(told.iter().any(has_failed), "{told:?}");
-}
-
-#[test]
 fn leaving_sends_first_message_before_goodbye() {
     for was_there in [false, true] {
         let begin = || {
@@ -53,28 +34,6 @@ fn leaving_sends_first_message_before_goodbye() {
 }
 
 #[test]
-fn leaving_while_asking_sends_encrypted_then_goodbye() {
-    let mut story = Story::new();
-    let op = story.writes(5001, 1);
-    let leave = story.does(Command::Leave);
-    story.promises(BOBS);
-    assert_eq!(story.under_way, [], "nothing more in plain");
-    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    let says: Vec<Request> = story.session_requests.iter().map(|request| request.say.clone()).collect();
-    assert_eq!(
-        says,
-        [Request::Messages(vec![message(1)]), Request::Bye],
-        "in this order: they have one queue"
-    );
-    assert!(!story.told().contains(&Event::Settled(leave)));
-    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    let told = story.told();
-    let delivered = |event: &Event| matches!(event, Event::Delivery { op: of, status: DeliveryStatus::Delivered, .. } if *of == op);
-    assert!(told.iter().any(delivered) && told.contains(&Event::Settled(leave)), "{told:?}");
-}
-
-#[test]
 fn peer_dialing_while_we_leave_gets_messages_first() {
     let mut story = Story::new();
     story.writes(5001, 1);
@@ -89,17 +48,6 @@ fn peer_dialing_while_we_leave_gets_messages_first() {
     }
     let says: Vec<&Request> = story.session_requests.iter().map(|request| &request.say).collect();
     assert_eq!(says, [&Request::Messages(vec![message(1)]), &Request::Bye]);
-}
-
-#[test]
-fn leaving_while_asking_legacy_peer_sends_then_goodbye() {
-    let mut story = Story::new();
-    story.writes(5001, 1);
-    let leave = story.does(Command::Leave);
-    story.ends(5001, &SendResult::HandedOver);
-    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_), Outgoing::Exit]), "{:?}", story.dials(5001));
-    story.ends(5001, &SendResult::HandedOver);
-    assert!(story.told().contains(&Event::Settled(leave)));
 }
 
 #[test]

@@ -4,17 +4,9 @@
 use super::keys::{BOBS, key, message, met};
 use super::storing::{QUEUED, WEEK, done, stored_statuses};
 use super::*;
-use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Message, RequestEnd};
-use crate::model::stored::StoreError;
 
 impl Story {
-    /// An unencrypted message of a peer called Eve.
-    fn eve_says(&mut self, port: u16, body: Body) {
-        let (claimed, name) = (Claimed { ip: HERE, port }, Some(PeerName::new("Eve")));
-        self.gets_plain(HERE, Plain { claimed, form: Form::STANDARD, name, body });
-    }
-
     fn connects_under_way(&self, port: u16) -> usize {
         self.dials(port).iter().filter(|outgoing| matches!(outgoing, Outgoing::Connect)).count()
     }
@@ -33,8 +25,7 @@ impl Story {
             left,
             name: Some(PeerName::new("Bob")),
         };
-        let actions = self.state.restore(vec![restored], self.now);
-        self.perform(actions);
+        self.feeds(|state, now| state.restore(vec![restored], now));
     }
 }
 
@@ -52,18 +43,9 @@ fn message_rejected_for_its_form_does_not_wait() {
     story.does(Command::Send { to: these(5001), message: ping });
     assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [QUEUED]);
     story.ends(5001, &SendResult::HandedOver);
-    let told = story.told();
-    assert!(
-        told.iter().any(|event| matches!(
-            event,
-            Event::Delivery { status: DeliveryStatus::Failed(FailureReason::Rejected(_)), .. }
-        )),
-        "{told:?}"
-    );
-    assert_eq!(
-        stored_statuses(&story.stores_all(Ok(()))),
-        [done(DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::CommandWord("PING"))))]
-    );
+    let rejected = DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::CommandWord("PING")));
+    assert_eq!(story.outcomes(), std::slice::from_ref(&rejected));
+    assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [done(rejected)]);
     assert_eq!(story.state.waiting(story.now), []);
 }
 
@@ -72,7 +54,7 @@ fn peer_at_anothers_address_is_not_probed_repeatedly() {
     let mut story = Story::storing();
     story.knows_plain(5001);
     story.writes_while_offline(5001, 1);
-    story.eve_says(5001, text("hello"));
+    story.gets_as("Eve", 5001, text("hello"));
     story.later(seconds(1));
     assert_eq!(story.connects_under_way(5001), 1);
     story.ends(5001, &SendResult::HandedOver);
@@ -80,8 +62,8 @@ fn peer_at_anothers_address_is_not_probed_repeatedly() {
     assert!(told.iter().any(is_held_for_another), "{told:?}");
     for _ in 0..3 {
         // Other programs answer `connect` so, and people write messages.
-        story.eve_says(5001, Body::ConnectAck);
-        story.eve_says(5001, text("who is Bob?"));
+        story.gets_as("Eve", 5001, Body::ConnectAck);
+        story.gets_as("Eve", 5001, text("who is Bob?"));
         story.later(seconds(2));
         assert_eq!((story.connects_under_way(5001), story.plain_in_flight(5001)), (0, 0));
     }
@@ -95,38 +77,13 @@ fn peer_at_anothers_address_is_not_probed_repeatedly() {
 }
 
 #[test]
-fn earlier_message_is_not_for_a_new_name() {
-    let mut story = Story::storing();
-    story.restores(Recipient::Address(at(5002)), 1);
-    story.eve_says(5002, text("hello"));
-    story.ends(5002, &SendResult::HandedOver);
-    let told = story.told();
-    assert!(told.iter().any(is_held_for_another), "{told:?}");
-    story.stores_all(Ok(()));
-    assert_eq!(story.plain_in_flight(5002), 0);
-    assert_eq!(story.state.waiting(story.now).len(), 1);
-}
-
-#[test]
 fn earlier_message_is_not_sent_to_ourselves() {
     let mut story = Story::storing();
     story.restores(Recipient::Address(at(5000)), 1);
     assert_eq!((story.dials(5000), story.state.rows(story.now).len()), (vec![], 0));
-    let told = story.told();
-    assert!(
-        matches!(
-            told[..],
-            [Event::Delivery {
-                status: DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::Ourselves)),
-                ..
-            }]
-        ),
-        "the user is told that it failed: {told:?}"
-    );
-    assert_eq!(
-        stored_statuses(&story.stores_all(Ok(()))),
-        [done(DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::Ourselves)))]
-    );
+    let rejected = DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::Ourselves));
+    assert_eq!(story.later_statuses(), std::slice::from_ref(&rejected), "the user is told that it failed");
+    assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [done(rejected)]);
 }
 
 #[test]
@@ -166,70 +123,12 @@ fn earlier_message_for_a_blocked_key_is_cancelled() {
 }
 
 #[test]
-fn message_behind_a_capability_goes_on_after_disconnect() {
-    let mut story = Story::storing();
-    story.knows_plain(5001);
-    story.writes(5001, 1);
-    story.writes(5001, 2);
-    story.stores_all(Ok(()));
-    let requests: Vec<PlainRequest> = story.under_way.drain(..).collect();
-    story.does(Command::Disconnect(these(5001)));
-    story.ends(5001, &SendResult::HandedOver);
-    let [PlainRequest { job, to, .. }] = requests[..] else { panic!("{requests:?}") };
-    let sent = PlainResult {
-        job,
-        to,
-        result: SendResult::Delivered,
-        parts: (1, 1),
-        capability: Some(Capability::Key(key(BOBS))),
-    };
-    let actions = story.state.plain_sent(sent, story.now);
-    story.perform(actions);
-    story.stores_all(Ok(()));
-    story.later(seconds(1));
-    assert!(
-        !story.session_requests.is_empty() || !story.under_way.is_empty(),
-        "no queued message is sent: {:?}",
-        story.state.waiting(story.now)
-    );
-}
-
-#[test]
-fn leaving_promises_no_unstored_message() {
-    let mut story = Story::storing();
-    story.knows_bob(5001);
-    story.stores_all(Ok(()));
-    story.writes(5001, 1);
-    story.stores_all(Err(StoreError::Full));
-    story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
-    story.told();
-    story.does(Command::Leave);
-    while !story.session_requests.is_empty() {
-        story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
-    }
-    story.later(seconds(3));
-    let told = story.told();
-    assert!(!told.iter().any(|event| matches!(event, Event::StayQueued(..))), "{told:?}");
-    let lost = |event: &Event| {
-        matches!(
-            event,
-            Event::Delivery {
-                is_first: false,
-                status: DeliveryStatus::Failed(FailureReason::Ended { .. }),
-                ..
-            }
-        )
-    };
-    assert!(told.iter().any(lost), "{told:?}");
-}
-
-#[test]
 fn confirming_one_message_sends_only_that_one() {
     let mut story = Story::storing();
     story.knows_plain(5001);
     story.writes_while_offline(5001, 1);
     story.writes_while_offline(5001, 2);
-    story.eve_says(5001, text("hello"));
+    story.gets_as("Eve", 5001, text("hello"));
     story.later(seconds(2));
     story.ends(5001, &SendResult::HandedOver);
     assert_eq!(story.plain_in_flight(5001), 0);
@@ -249,7 +148,7 @@ fn confirming_one_message_sends_only_that_one() {
 fn resent_message_waits_for_its_old_name() {
     let mut story = Story::storing();
     story.knows_plain(5001);
-    story.eve_says(5001, text("hello"));
+    story.gets_as("Eve", 5001, text("hello"));
     let name = Some(PeerName::new("Bob"));
     let to = legacy(at(5001));
     story.does(Command::SendAgain { to, message: message(1), name });
@@ -266,7 +165,7 @@ fn resent_message_waits_for_its_old_name() {
 #[test]
 fn held_message_is_reported_once_stored() {
     let mut story = Story::storing();
-    story.eve_says(5001, Body::Connect);
+    story.gets_as("Eve", 5001, Body::Connect);
     story.writes(5001, 1);
     // Before the message is stored, Bob's key answers at the address.
     story.under_way.retain(|transmit| transmit.message == Outgoing::Connect);

@@ -13,8 +13,7 @@ fn name(text: &str) -> HostAddr {
 /// Alice starts with this static peer.
 fn started(peer: StaticPeer) -> Story {
     let mut story = Story::new();
-    let (_, outputs) = story.state.start(vec![peer], Vec::new(), story.now);
-    story.perform(outputs);
+    story.feeds(|state, now| state.start(vec![peer], Vec::new(), now).1);
     story
 }
 
@@ -29,13 +28,11 @@ impl Story {
     /// A name resolves to these ports.
     fn finds(&mut self, name: &HostAddr, ports: &[u16]) {
         let addrs = ports.iter().map(|port| at(*port)).collect();
-        let outputs = self.state.resolved(name.clone(), Ok(addrs), self.now);
-        self.perform(outputs);
+        self.feeds(|state, now| state.resolved(name.clone(), Ok(addrs), now));
     }
 
     fn finds_nothing(&mut self, name: &HostAddr, why: LookupError) {
-        let outputs = self.state.resolved(name.clone(), Err(why), self.now);
-        self.perform(outputs);
+        self.feeds(|state, now| state.resolved(name.clone(), Err(why), now));
     }
 }
 

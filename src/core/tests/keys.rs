@@ -99,8 +99,7 @@ impl Story {
         let PlainRequest { job, to, .. } = transmit;
         let capability = Some(capability);
         let sent = PlainResult { job, to, result: SendResult::Delivered, parts: (1, 1), capability };
-        let actions = self.state.plain_sent(sent, self.now);
-        self.perform(actions);
+        self.feeds(|state, now| state.plain_sent(sent, now));
     }
 
     /// The oldest request under way ends so, at the first address.
@@ -122,14 +121,11 @@ impl Story {
         let SessionReport { addr, met, written, receipts, end } = ended;
         if let Some(Met { key, hello }) = met {
             let up = SessionUp { key, hello, addr, source: addr.source(), dialed: true };
-            let (_, outputs) = self.state.session_up(Some(job), up, moment(), self.now);
-            self.perform(outputs);
-            let outputs = self.state.receipts(key, &receipts, self.now);
-            self.perform(outputs);
+            self.feeds(|state, now| state.session_up(Some(job), up, moment(), now).1);
+            self.feeds(|state, now| state.receipts(key, &receipts, now));
         }
         let ended = RequestEnded { addr: Some(addr), written: written - receipts.len(), end };
-        let outputs = self.state.request_ended(job, ended, moment(), self.now);
-        self.perform(outputs);
+        self.feeds(|state, now| state.request_ended(job, ended, moment(), now));
     }
 
     /// The oldest request under way is to send messages, which all get receipts.
@@ -137,8 +133,7 @@ impl Story {
         let SessionRequest { job, say, expect, addrs, .. } = self.session_requests.remove(0);
         let (Request::Messages(messages), Some(key)) = (say, expect) else { panic!("no messages") };
         let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
-        let outputs = self.state.receipts(key, &ids, self.now);
-        self.perform(outputs);
+        self.feeds(|state, now| state.receipts(key, &ids, now));
         self.ends_as(job, report(addrs[0], None, RequestEnd::Answered));
     }
 
@@ -153,20 +148,17 @@ impl Story {
 
     /// A ping of a key comes.
     pub(super) fn sign_of_life(&mut self, n: u8) {
-        let actions = self.state.session_alive(key(n), self.now);
-        self.perform(actions);
+        self.feeds(|state, now| state.session_alive(key(n), now));
     }
 
     /// The session with a key breaks.
     pub(super) fn session_breaks(&mut self, n: u8) {
-        let actions = self.state.session_down(key(n), None, self.now);
-        self.perform(actions);
+        self.feeds(|state, now| state.session_down(key(n), None, now));
     }
 
     /// Bob says goodbye in a session.
     pub(super) fn bob_leaves(&mut self) {
-        let actions = self.state.session_down(key(BOBS), Some(ByeReason::Leaves), self.now);
-        self.perform(actions);
+        self.feeds(|state, now| state.session_down(key(BOBS), Some(ByeReason::Leaves), now));
     }
 
     pub(super) fn dials_in(&mut self, n: u8, name: &str, port: u16) -> Result<(), ByeReason> {
@@ -212,71 +204,6 @@ impl Story {
 }
 
 #[test]
-fn known_key_is_expected_in_next_run() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    let pins: Vec<Pin> = story
-        .state
-        .take_contact_changes()
-        .into_iter()
-        .map(|change| if let ContactChange::Key(pin) = change { pin } else { panic!("{change:?}") })
-        .collect();
-    assert_eq!(pins.len(), 1);
-    let config = CoreConfig { pins, policy: Policy::Strict, ..alice() };
-    let mut next = Story::with(config).with_static(&[5001]);
-    assert_eq!((&next.under_way[..], next.session_requests.len()), (&[][..], 1));
-    assert_eq!(
-        (next.session_requests[0].expect, &next.session_requests[0].say),
-        (Some(key(BOBS)), &Request::Open)
-    );
-    next.writes(5001, 1);
-    assert_eq!(next.session_requests.len(), 2);
-    assert!(next.under_way.is_empty(), "never in plain");
-}
-
-#[test]
-fn message_without_receipt_is_sent_again_with_mark() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    let op = story.writes(5001, 1);
-    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Broken);
-    let told = story.told();
-    let waits = |event: &Event| {
-        matches!(event, Event::Delivery { status: DeliveryStatus::Queued(PendingReason::NoReceipt), .. })
-    };
-    assert!(told.iter().any(waits) && told.contains(&Event::Settled(op)), "{told:?}");
-    story.later(seconds(1));
-    let again = loop {
-        let request = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-        if let Request::Messages(messages) = request.say {
-            break messages;
-        }
-    };
-    assert_eq!(again, [Message { again: true, ..message(1) }]);
-    let told = story.told();
-    let later = |event: &Event| matches!(event, Event::Delivery { op: of, is_first: false, status: DeliveryStatus::Delivered, .. } if *of == op);
-    assert!(told.iter().any(later), "{told:?}");
-    assert!(story.outcomes().is_empty());
-}
-
-#[test]
-fn messages_entered_meanwhile_are_the_next_batch() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    for n in 1..=3 {
-        story.writes(5001, n);
-    }
-    assert_eq!(story.session_requests.len(), 1);
-    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    let next = story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(next.say, Request::Messages(vec![message(2), message(3)]));
-    assert_eq!(
-        story.outcomes(),
-        [DeliveryStatus::Delivered, DeliveryStatus::Delivered, DeliveryStatus::Delivered]
-    );
-}
-
-#[test]
 fn accepted_peer_is_listed_and_duplicates_shown_once() {
     let mut story = Story::new();
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
@@ -299,8 +226,7 @@ fn new_name_is_shown_and_told_once() {
     let name = PeerName::new("Zoe");
     for expected in [1, 0] {
         let (key, source) = (key(BOBS), Source::from(HERE));
-        let outputs = story.state.peer_renamed(key, name.clone(), at(5001), source, moment(), story.now);
-        story.perform(outputs);
+        story.feeds(|state, now| state.peer_renamed(key, name.clone(), at(5001), source, moment(), now));
         let is_it = |event: &Event| matches!(event, Event::Renamed(who) if who.id == key.into() && who.name.as_ref() == Some(&name));
         let told = story.told();
         assert_eq!((told.iter().filter(|event| is_it(event)).count(), told.len()), (expected, expected));
@@ -326,8 +252,7 @@ fn connect_before_session_announces_peer_once() {
 fn lost_session_is_probed_and_goodbye_is_final() {
     let mut story = Story::new();
     story.knows_bob(5001);
-    let actions = story.state.session_down(key(BOBS), None, story.now);
-    story.perform(actions);
+    story.feeds(|state, now| state.session_down(key(BOBS), None, now));
     assert_eq!(story.state(5001), Some(PresenceStatus::Unreachable));
     assert_eq!(story.told(), []);
     story.later(Duration::from_millis(10));
@@ -336,61 +261,6 @@ fn lost_session_is_probed_and_goodbye_is_final() {
     assert_eq!((story.state(5001), story.told()), (Some(PresenceStatus::Connected), vec![]));
     story.bob_leaves();
     assert!(matches!(story.told()[..], [Event::Offline(_, OfflineReason::SaidGoodbye)]));
-}
-
-#[test]
-fn message_to_offline_peer_is_tried_at_once() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    story.writes(5001, 1);
-    for _ in 0..4 {
-        while !story.session_requests.is_empty() {
-            story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
-        }
-        story.later(seconds(20));
-    }
-    while !story.session_requests.is_empty() {
-        story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
-    }
-    // The next try is a while away, but the user types now.
-    story.later(seconds(2));
-    story.outcomes();
-    story.writes(5001, 2);
-    let batch = story
-        .session_requests
-        .iter()
-        .find(|request| matches!(request.say, Request::Messages(_)))
-        .expect("a batch")
-        .clone();
-    assert_eq!(batch.say, Request::Messages(vec![message(1)]), "the second one is stored first");
-    story.session_requests.clear();
-    let ended = report(at(5001), None, RequestEnd::Unreachable(SendError::Refused));
-    story.ends_as(batch.job, ended);
-    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
-    let op = story.writes(5001, 3);
-    let told = story.told();
-    assert!(told.contains(&Event::Settled(op)), "a script goes on: {told:?}");
-    assert!(told.iter().any(|event| matches!(
-        event,
-        Event::Delivery { status: DeliveryStatus::Queued(PendingReason::Unreachable), .. }
-    )));
-}
-
-#[test]
-fn peer_that_dials_back_is_announced_once() {
-    let mut story = Story::new().with_static(&[5001]);
-    story.promises(BOBS);
-    // Bob's unencrypted answer arrives, and then his session; our own session takes long.
-    story.gets(5001, Body::ConnectAck);
-    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-    story.later(Duration::from_secs(1));
-    while !story.session_requests.is_empty() {
-        story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    }
-    let is_online =
-        |event: &&Event| matches!(event, Event::Online(_) | Event::Pinned { is_online: true, .. });
-    let told = story.told();
-    assert_eq!(told.iter().filter(is_online).count(), 1, "{told:?}");
 }
 
 #[test]

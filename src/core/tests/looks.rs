@@ -23,9 +23,7 @@ fn under_way(story: &Story) -> Vec<(Ipv4Addr, u16)> {
 /// The oldest probe ends, and the next one begins.
 fn first_ends(story: &mut Story, result: SendResult) {
     let PlainRequest { job, to, .. } = story.under_way.remove(0);
-    let actions =
-        story.state.plain_sent(PlainResult { job, to, result, parts: (0, 1), capability: None }, story.now);
-    story.perform(actions);
+    story.ends_at(job, to, result, (0, 1));
     story.later(seconds(0));
 }
 
@@ -81,26 +79,6 @@ fn longest_waiting_is_next_and_machines_take_turns() {
 }
 
 #[test]
-fn crowded_machine_does_not_delay_another() {
-    let mut story = Story::new();
-    let dan = Ipv4Addr::new(10, 0, 0, 77);
-    for last in 1..=32 {
-        speaks(&mut story, Ipv4Addr::new(10, 0, 1, last), 9, text("hi"));
-    }
-    for (ip, count) in [(EVE, 100), (dan, 3)] {
-        (1..=count).for_each(|port| speaks(&mut story, ip, port, text("hi")));
-    }
-    let mut begun = Vec::new();
-    while begun.len() < 6 {
-        let before = story.under_way.len();
-        first_ends(&mut story, SendResult::Unanswered);
-        // Now and then neither has as few as are free.
-        begun.extend(under_way(&story).split_off(before - 1));
-    }
-    assert_eq!(begun, [(EVE, 1), (dan, 1), (EVE, 2), (dan, 2), (EVE, 3), (dan, 3)]);
-}
-
-#[test]
 fn waiting_acknowledgement_is_sent_when_there_is_room() {
     let mut story = Story::new();
     for port in 1..=16 {
@@ -128,10 +106,7 @@ fn moved_or_displaced_waiting_peer_is_not_forgotten() {
     // A text of the user finds it elsewhere.
     story.says(these(99), "hello");
     let found = story.under_way.pop().unwrap();
-    let sent =
-        PlainResult { job: found.job, to: real, result: SendResult::Broken, parts: (0, 1), capability: None };
-    let actions = story.state.plain_sent(PlainResult { result: SendResult::HandedOver, ..sent }, story.now);
-    story.perform(actions);
+    story.ends_at(found.job, real, SendResult::HandedOver, (0, 1));
     story.later(seconds(15));
     assert!(under_way(&story).contains(&(real.v4().unwrap(), 99)), "{:?}", story.state.rows(story.now));
 }
@@ -148,8 +123,7 @@ fn probe_always_gives_its_place_back() {
     story.perform(actions);
     // Only a contact is dialed at further addresses.
     story.does(Command::SetAlias(key(BOBS).into(), Some("Robert".parse().unwrap())));
-    let actions = story.state.peer_listens_at(key(BOBS), vec![other], story.now);
-    story.perform(actions);
+    story.feeds(|state, now| state.peer_listens_at(key(BOBS), vec![other], now));
     story.request_ends(None, RequestEnd::Unreachable(SendError::TimedOut));
     // Bob has left the network, and this machine has the address that he had.
     story.state.learn_own_ip(LAN);
@@ -158,28 +132,6 @@ fn probe_always_gives_its_place_back() {
     assert_eq!(story.session_requests[0].addrs, [other]);
     story.request_ends(None, RequestEnd::Unreachable(SendError::TimedOut));
     assert_eq!(story.state.under_way(), UnderWay::default());
-}
-
-#[test]
-fn evictions_forget_no_waiting_peer() {
-    let mut story = Story::new();
-    // The same come again, and others, which evict the first.
-    let all = u16::try_from(MAX_PEERS_PER_IP).unwrap();
-    for port in (1..=all).chain(1..=300).chain(all + 1..=all + 300) {
-        speaks(&mut story, EVE, port, text("hi"));
-        story.told.clear();
-    }
-    assert_eq!(story.state.peers.len(), MAX_PEERS_PER_IP);
-    assert_eq!(story.under_way.len(), MAX_CHECKS_UNDER_WAY / 2);
-    // All that are known are probed in the end.
-    let mut probes = 0;
-    while story.state.probe_limiter.under_way() > 0 {
-        first_ends(&mut story, SendResult::HandedOver);
-        probes += 1;
-    }
-    let peers = &story.state.peers;
-    assert!(peers.ids().into_iter().all(|id| peers.is_proven(id)), "{probes} probes");
-    assert_eq!(story.state.peers.waiting().count(), 0);
 }
 
 #[test]

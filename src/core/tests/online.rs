@@ -30,19 +30,6 @@ fn peer_greeting_like_hashpa_is_probed_with_ping() {
 }
 
 #[test]
-fn heard_peer_is_verified_only_once() {
-    let mut story = Story::new();
-    story.gets(5001, text("hi"));
-    story.later(seconds(0));
-    assert_eq!(story.dials(5001), [Outgoing::Probe]);
-    story.ends(5001, &SendResult::HandedOver);
-    story.later(seconds(14));
-    assert_eq!(story.dials(5001), []);
-    story.later(seconds(1));
-    assert_eq!(story.dials(5001), [Outgoing::Probe]);
-}
-
-#[test]
 fn coming_and_going_are_told_once_each() {
     let mut story = Story::new().with_static(&[5001]);
     story.ends(5001, &SendResult::Delivered);
@@ -87,8 +74,7 @@ fn agreed_session_end_keeps_the_peer_online() {
     let closed = || {
         let mut story = Story::new();
         story.knows_bob(5001);
-        let outputs = story.state.session_down(key(BOBS), Some(ByeReason::Idle), story.now);
-        story.perform(outputs);
+        story.feeds(|state, now| state.session_down(key(BOBS), Some(ByeReason::Idle), now));
         story
     };
     let mut story = closed();
@@ -114,8 +100,7 @@ fn peer_without_room_is_looked_for() {
     for bye in [ByeReason::NoRoom, ByeReason::Replaced] {
         let mut story = Story::new();
         story.knows_bob(5001);
-        let outputs = story.state.session_down(key(BOBS), Some(bye), story.now);
-        story.perform(outputs);
+        story.feeds(|state, now| state.session_down(key(BOBS), Some(bye), now));
         // Its program was about to end.
         for _ in 0..20 {
             while !story.session_requests.is_empty() {
@@ -163,8 +148,7 @@ fn goodbye_of_an_unannounced_offline_peer_is_announced() {
     let mut story = Story::new();
     story.knows_bob(5001);
     bob_goes_offline(&mut story);
-    let outputs = story.state.session_down(key(BOBS), Some(ByeReason::Leaves), story.now);
-    story.perform(outputs);
+    story.feeds(|state, now| state.session_down(key(BOBS), Some(ByeReason::Leaves), now));
     assert!(matches!(story.told()[..], [Event::Offline(_, OfflineReason::SaidGoodbye)]));
     story.later(seconds(60));
     assert_eq!(story.told(), []);
@@ -188,51 +172,6 @@ fn first_dialing_ends_with_every_peer_decided() {
     assert_eq!(story.told(), []);
     story.gets(5001, Body::ConnectAck);
     assert_eq!(story.told(), [Event::Online(bob(5001)), dialed(2, 1), Event::Settled(OpId(1))]);
-}
-
-#[test]
-fn invented_peers_fill_table_but_displace_no_static() {
-    let mut story = Story::new().with_static(&[5001]);
-    story.refused(5001);
-    let mut source = 0x0a00_0000;
-    for _ in 0..MAX_PEERS + 50 {
-        source += 1;
-        let ip = Ipv4Addr::from_bits(source);
-        story.gets_from(ip, Claimed { ip, port: 6000 }, Form::STANDARD, text("hi"));
-        story.told.clear();
-        story.under_way.clear();
-    }
-    assert_eq!(story.state.rows(story.now).len(), MAX_PEERS);
-    assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
-    assert_eq!(story.state.peers.len(), MAX_PEERS);
-}
-
-#[test]
-fn probes_of_invented_peers_are_bounded() {
-    let mut story = Story::new();
-    for port in 6000..6300 {
-        story.gets(port, text("hi"));
-    }
-    let mut looked = 0;
-    for _ in 0..100 {
-        story.later(Duration::from_millis(200));
-        let under_way = story.under_way.len();
-        assert!(under_way <= 64, "{under_way} at once");
-        looked += under_way;
-        for PlainRequest { job, to, .. } in std::mem::take(&mut story.under_way) {
-            let result = SendResult::HandedOver;
-            let actions = story
-                .state
-                .plain_sent(PlainResult { job, to, result, parts: (1, 1), capability: None }, story.now);
-            story.perform(actions);
-        }
-        if looked >= 300 {
-            break;
-        }
-    }
-    assert_eq!(looked, 300);
-    let peers = &story.state.peers;
-    assert!(peers.ids().into_iter().all(|id| peers.is_proven(id)));
 }
 
 #[test]

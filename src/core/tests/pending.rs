@@ -20,15 +20,6 @@ fn row(story: &Story, port: u16) -> Row {
     rows.iter().find(|row| row.id == at(port).into()).cloned().expect("a row of the address")
 }
 
-/// A message comes from port 5002 in this name.
-fn is_sent(story: &mut Story, name: &str, body: Body) {
-    let (claimed, name) = (Claimed { ip: HERE, port: 5002 }, Some(PeerName::new(name)));
-    let decoded = vec![Decoded::Message(Plain { claimed, form: Form::STANDARD, name, body })];
-    let received = PlainReceived { source: Source::from(HERE), decoded, cut: false };
-    let (_, outputs) = story.state.plain_received(received, story.now);
-    story.perform(outputs);
-}
-
 /// Lets the peer with this key answer everything at a port for two minutes. Returns how often it
 /// was dialed.
 fn answers(story: &mut Story, n: u8, port: u16) -> usize {
@@ -40,8 +31,7 @@ fn answers(story: &mut Story, n: u8, port: u16) -> usize {
             let capability = has_receipt.then(|| Capability::Key(key(n)));
             let result = if has_receipt { SendResult::Delivered } else { SendResult::HandedOver };
             let sent = PlainResult { job: request.job, to: request.to, result, parts: (1, 1), capability };
-            let outputs = story.state.plain_sent(sent, story.now);
-            story.perform(outputs);
+            story.feeds(|state, now| state.plain_sent(sent, now));
         }
         while !story.session_requests.is_empty() {
             dialed += 1;
@@ -124,7 +114,7 @@ fn legacy_peer_where_a_key_waited_is_online() {
     story.does(Command::Connect(these(5002)));
     answers(&mut story, EVES, 5002);
     is_not_online(&mut story, 0);
-    is_sent(&mut story, "Zoe", text("hello"));
+    story.gets_as("Zoe", 5002, text("hello"));
     assert_ne!(story.state(5002), Some(PresenceStatus::Offline));
 }
 
@@ -132,7 +122,7 @@ fn legacy_peer_where_a_key_waited_is_online() {
 fn claim_of_a_pending_key_hides_no_peer() {
     let mut story = bob_is_away();
     // Eve claims the address from which a peer has just introduced itself.
-    is_sent(&mut story, "Zoe", Body::Connect);
+    story.gets_as("Zoe", 5002, Body::Connect);
     assert_eq!(story.dials_in(EVES, "Bob", 5002), Err(ByeReason::NotDecided));
     assert_eq!(row(&story, 5002).refused_key, Some(key(EVES)));
     // It is acknowledged all the same, and proves another key.

@@ -2,7 +2,6 @@
 
 use super::keys::{BOBS, alice, key};
 use super::*;
-use crate::model::peer_id::PeerId;
 use crate::model::session::MAX_REQUEST_BYTES;
 
 const EVES: u16 = 5_009;
@@ -24,10 +23,7 @@ impl Story {
 
     /// Makes Eve a contact, as `/add` and `/accept` do.
     fn adds_eve(&mut self) -> Vec<Event> {
-        let (id, name) = (eve(), Some(PeerName::new("Eve")));
-        let contact =
-            ContactRecord { id, name, verified: None, blocked: false, stranger: false, addrs: Vec::new() };
-        self.does(Command::SetContact { contact, date: 1_000 });
+        self.does(Command::SetContact { contact: record(eve(), Some("Eve")), date: 1_000 });
         self.told()
     }
 
@@ -93,8 +89,7 @@ fn other_messages_of_a_stranger_stay_hidden() {
     for (source, is_told) in [(LAN, false), (HERE, true)] {
         let decoded = vec![Decoded::Unreadable(what.clone())];
         let received = PlainReceived { source: Source::from(source), decoded, cut: false };
-        let (_, actions) = story.state.plain_received(received, story.now);
-        story.perform(actions);
+        story.feeds(|state, now| state.plain_received(received, now).1);
         assert_eq!(!story.told().is_empty(), is_told, "a contact is at {HERE}");
     }
 }

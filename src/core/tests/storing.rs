@@ -2,10 +2,8 @@
 
 mod queued;
 
-use super::keys::{BOBS, SessionReport, key, message, met};
+use super::keys::{BOBS, key, message, met};
 use super::*;
-use crate::model::message::MessageId;
-use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Message, Request, RequestEnd};
 use crate::model::stored::{RowId, StoreError, Stored};
 
@@ -28,8 +26,7 @@ impl Story {
         while !self.writes.is_empty() {
             let (id, write) = self.writes.remove(0);
             if let Some(id) = id {
-                let actions = self.state.stored(id, result.clone(), self.now);
-                self.perform(actions);
+                self.feeds(|state, now| state.stored(id, result.clone(), now));
             }
             written.push(write);
         }
@@ -42,8 +39,7 @@ impl Story {
             // The core waits only for writes with an id.
             let waits = self.writes.iter().position(|(id, _)| id.is_some()).expect("an awaited write");
             let id = self.writes.drain(..=waits).next_back().and_then(|(id, _)| id).unwrap();
-            let actions = self.state.stored(id, result.clone(), self.now);
-            self.perform(actions);
+            self.feeds(|state, now| state.stored(id, result.clone(), now));
         }
     }
 
@@ -206,70 +202,6 @@ fn unstored_message_is_shown_once_and_receipted_later() {
 }
 
 #[test]
-fn message_for_address_precedes_later_ones_to_key() {
-    let mut story = Story::storing();
-    story.writes(5001, 1);
-    story.stores_all(Ok(()));
-    story.refused_message(5001);
-    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
-    story.dials_in(BOBS, "Bob", 5001).unwrap();
-    story.writes(5001, 2);
-    story.stores_all(Ok(()));
-    assert_eq!(story.messages_in_flight(), [], "the address is only a claim");
-    assert_eq!(story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
-    story.stores_all(Ok(()));
-    assert_eq!(story.messages_in_flight(), [message(1)]);
-    story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(story.messages_in_flight(), [message(2)]);
-}
-
-#[test]
-fn later_message_stays_behind_message_awaiting_protocol() {
-    let mut story = Story::storing();
-    story.writes(5001, 1);
-    story.does(Command::Connect(these(5001)));
-    story.stores_all(Ok(()));
-    // The user's own probe is answered before the one that the message waits for.
-    let PlainRequest { job, to, .. } = story.under_way.remove(1);
-    let sent = PlainResult { job, to, result: SendResult::HandedOver, parts: (1, 1), capability: None };
-    let actions = story.state.plain_sent(sent, story.now);
-    story.perform(actions);
-    assert_eq!(story.verification(5001), Some(Verification::Plain));
-    story.writes(5001, 2);
-    story.stores_all(Ok(()));
-    assert_eq!(story.plain_in_flight(5001), 0);
-    story.ends(5001, &SendResult::HandedOver);
-    story.stores_all(Ok(()));
-    assert_eq!(story.dials(5001), [Outgoing::Text(["text 1".to_owned()].into())]);
-}
-
-#[test]
-fn message_for_our_own_address_is_not_sent() {
-    let mut story = Story::storing();
-    let own = PeerAddr::new(Ipv4Addr::LOCALHOST, 5000).unwrap();
-    let restored =
-        Restored { to: Recipient::Address(own), message: message(1), cut_off: false, left: WEEK, name: None };
-    let actions = story.state.restore(vec![restored], story.now);
-    story.perform(actions);
-    assert_eq!(story.dials(own.port()), []);
-    let told = story.told();
-    let is_ours = |event: &Event| {
-        matches!(
-            event,
-            Event::Delivery {
-                status: DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::Ourselves)),
-                ..
-            }
-        )
-    };
-    assert!(told.iter().any(is_ours), "{told:?}");
-    assert_eq!(
-        stored_statuses(&story.stores_all(Ok(()))),
-        [done(DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::Ourselves)))]
-    );
-}
-
-#[test]
 fn possibly_delivered_plain_message_is_not_resent() {
     for result in [SendResult::Unanswered, SendResult::Broken, SendResult::NoReceipt] {
         let mut story = Story::storing();
@@ -347,58 +279,6 @@ fn message_for_address_moves_to_its_key() {
     };
     assert!(writes.contains(&moved), "{writes:?}");
     assert_eq!(story.messages_in_flight(), [message(1)]);
-}
-
-#[test]
-fn message_without_receipt_waits_to_be_resent() {
-    let mut story = Story::storing();
-    story.knows_bob(5001);
-    story.writes(5001, 1);
-    story.stores_all(Ok(()));
-    let request = story.session_requests.remove(0);
-    let ended = SessionReport {
-        addr: at(5001),
-        met: Some(met(BOBS, 5001)),
-        written: 1,
-        receipts: Vec::<MessageId>::new(),
-        end: RequestEnd::Broken,
-    };
-    story.ends_as(request.job, ended);
-    assert_eq!(stored_statuses(&story.stores_all(Ok(()))), [ATTEMPTED]);
-    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::NoReceipt)]);
-    assert!(story.state.waiting(story.now).iter().all(|waiting| waiting.message.again));
-}
-
-#[test]
-fn full_disk_queues_message_of_answering_peer() {
-    let mut story = Story::storing();
-    story.writes(5001, 1);
-    story.ends(5001, &SendResult::HandedOver);
-    story.stores_each(&[Ok(()), Err(StoreError::Full)]);
-    assert_eq!(story.plain_in_flight(5001), 0, "it would be sent again after a restart");
-    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::NotStored)]);
-}
-
-#[test]
-fn promised_key_stops_plain_message_awaiting_disk() {
-    let mut story = Story::storing();
-    story.knows_plain(5001);
-    story.writes(5001, 1);
-    // Before the attempt is stored, a receipt for another message names a key.
-    story.does(Command::Connect(these(5001)));
-    story.promises(BOBS);
-    story.stores_all(Ok(()));
-    assert_eq!(story.plain_in_flight(5001), 0);
-    while !story.session_requests.is_empty() && story.messages_in_flight().is_empty() {
-        story.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
-        story.stores_all(Ok(()));
-    }
-    // The message was for the earlier legacy peer, so the user has to decide.
-    assert_eq!((story.plain_in_flight(5001), story.messages_in_flight()), (0, vec![]));
-    assert_eq!(
-        story.outcomes(),
-        [DeliveryStatus::Queued(PendingReason::AnotherPeer), DeliveryStatus::Delivered]
-    );
 }
 
 #[test]

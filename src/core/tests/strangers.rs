@@ -47,8 +47,7 @@ fn further_addresses_of_a_stranger_are_not_dialed() {
     let bobs = PeerAddr::new(LAN, 5001).unwrap();
     let victim = lan([10, 0, 0, 8], 22);
     story.meets_also(BOBS, bobs, vec![victim, lan([127, 0, 0, 1], 22)]);
-    let actions = story.state.peer_listens_at(key(BOBS), vec![victim], story.now);
-    story.perform(actions);
+    story.feeds(|state, now| state.peer_listens_at(key(BOBS), vec![victim], now));
     story.session_breaks(BOBS);
     let dialed = story.dials_end(&unreachable(), seconds(60));
     assert!(!dialed.is_empty() && dialed.iter().all(|(_, addr)| *addr == bobs), "{dialed:?}");
@@ -65,8 +64,7 @@ fn further_local_contact_addresses_are_not_dialed() {
     let (bobs, other) = (PeerAddr::new(LAN, 5001).unwrap(), lan([10, 0, 0, 8], 5001));
     let local = vec![at(22), lan([169, 254, 0, 1], 22), "[::1]:22".parse().unwrap()];
     story.meets_also(BOBS, bobs, [local.clone(), vec![other]].concat());
-    let actions = story.state.peer_listens_at(key(BOBS), [vec![other], local].concat(), story.now);
-    story.perform(actions);
+    story.feeds(|state, now| state.peer_listens_at(key(BOBS), [vec![other], local].concat(), now));
     story.session_requests.clear();
     story.session_breaks(BOBS);
     story.later(seconds(1));
@@ -131,16 +129,6 @@ fn configured_address_is_redialed_as_often() {
     let dialed = story.dials_end(&refused, seconds(3));
     assert_eq!(dialed, [(seconds(0), at(5001)), (seconds(1), at(5001))]);
     assert!(story.told().iter().any(|event| matches!(event, Event::Offline(..))));
-}
-
-#[test]
-fn connect_to_a_stranger_is_dialed_at_once() {
-    let mut story = Story::new();
-    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-    story.session_breaks(BOBS);
-    assert_eq!(story.dials_end(&unreachable(), seconds(2)).len(), 1, "the next one waits for 10 s");
-    story.does(Command::Connect(Target::These(vec![key(BOBS).into()])));
-    assert_eq!(story.session_requests.len(), 1);
 }
 
 #[test]
@@ -211,21 +199,6 @@ fn nothing_unencrypted_follows_a_receipt_without_a_key() {
 }
 
 #[test]
-fn connect_to_a_program_without_sessions_ends() {
-    let mut story = Story::new();
-    // A legacy peer that claims to accept sessions.
-    story.writes(5001, 1);
-    story.ends(5001, &SendResult::HandedOver);
-    story.ends(5001, &SendResult::HandedOver);
-    story.told();
-    let op = story.does(Command::Connect(these(5001)));
-    story.gets_receipt(Capability::AnyKey);
-    story.request_ends(None, RequestEnd::NoSession);
-    assert_eq!((&story.under_way[..], &story.session_requests[..]), (&[][..], &[][..]));
-    assert!(story.told().contains(&Event::Settled(op)));
-}
-
-#[test]
 fn only_contacts_are_believed_about_our_key() {
     let mut story = Story::new();
     story.knows_bob(5001);
@@ -250,8 +223,7 @@ fn contact_may_ask_to_verify_once_a_minute() {
     assert_eq!(story.dials_in(EVES, "Eve", 5002), Ok(()));
     story.told();
     let is_told = |n, story: &mut Story| {
-        let outputs = story.state.asks_to_verify(key(n), story.now);
-        story.perform(outputs);
+        story.feeds(|state, now| state.asks_to_verify(key(n), now));
         story.told().iter().any(|event| matches!(event, Event::AsksToVerify(who) if who.id == key(n).into()))
     };
     assert!(!is_told(EVES, &mut story), "a stranger");

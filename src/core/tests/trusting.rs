@@ -1,8 +1,7 @@
 //! Keys that the user decides about: key changes, blocked and forgotten keys, policies.
 
-use super::keys::{BOBS, EVES, Met, SessionReport, alice, key, message, met};
+use super::keys::{BOBS, EVES, Met, alice, key, message, met, report};
 use super::*;
-use crate::model::peer_id::PeerId;
 use crate::model::session::{ByeReason, Request, RequestEnd};
 use crate::model::stored::{RowId, Stored};
 
@@ -25,27 +24,6 @@ fn stored_message_is_shown_without_its_row() {
         assert_eq!(receipts, [message(1).id]);
         assert_eq!(told.iter().any(|event| matches!(event, Event::Message { .. })), is_shown, "{told:?}");
     }
-}
-
-#[test]
-fn another_key_at_contact_address_changes_nothing() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    story.writes(5001, 1);
-    let bob = story.state.trusted().pins_for("Bob").into_iter().cloned().collect::<Vec<_>>();
-    story.request_ends(None, RequestEnd::WrongKey(key(EVES)));
-    let told = story.told();
-    assert!(told.iter().any(|event| matches!(
-        event,
-        Event::Delivery { status: DeliveryStatus::Queued(PendingReason::WrongKey), .. }
-    )));
-    assert_eq!(story.state.trusted().pins_for("Bob"), bob.iter().collect::<Vec<_>>());
-    assert_eq!(
-        (story.verification(5001), story.state.trusted().requests().0.len()),
-        (Some(Verification::Encrypted), 0)
-    );
-    let start = key(EVES).to_string();
-    assert!(story.state.trusted().pins_for(&start).is_empty(), "the other key is not pinned");
 }
 
 #[test]
@@ -76,18 +54,6 @@ fn key_change_waits_for_user_and_moves_messages() {
         .clone();
     assert_eq!((turn.expect, turn.say), (Some(key(EVES)), Request::Messages(vec![message(1)])));
     assert!(story.under_way.is_empty());
-}
-
-#[test]
-fn blocked_key_change_is_refused_and_contact_kept() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    story.writes(5001, 1);
-    story.request_ends(None, RequestEnd::WrongKey(key(EVES)));
-    assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
-    story.does(Command::Block(key(EVES).into()));
-    assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotAccepted));
-    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
 }
 
 #[test]
@@ -147,18 +113,6 @@ fn required_encryption_sends_and_accepts_nothing_unencrypted() {
 }
 
 #[test]
-fn ask_policy_requests_every_new_key() {
-    let mut story = Story::with(CoreConfig { policy: Policy::Ask, ..alice() });
-    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Err(ByeReason::NotDecided));
-    assert!(matches!(&story.told()[..], [Event::PeerRequest(request)] if request.against.is_empty()));
-    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Err(ByeReason::NotDecided));
-    assert_eq!(story.told(), [], "it is told once");
-    story.does(Command::Trust(key(BOBS), As::Another));
-    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-    assert_eq!(story.verification(5001), Some(Verification::Encrypted));
-}
-
-#[test]
 fn message_request_holds_one_short_message_until_accepted() {
     let mut story = Story::with(CoreConfig { policy: Policy::Ask, ..alice() });
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Err(ByeReason::NotDecided));
@@ -207,6 +161,25 @@ fn forgotten_verified_peer_is_a_stranger() {
 }
 
 #[test]
+fn forgotten_peer_that_returns_gets_one_line() {
+    for end in [RequestEnd::Answered, RequestEnd::Bye(ByeReason::Leaves)] {
+        let mut story = Story::new();
+        story.knows_bob(5001);
+        story.does(Command::Connect(Target::All));
+        story.does(Command::Forget(Recipient::key(key(BOBS))));
+        story.told();
+        // His session was open, so there is no hello.
+        story.request_ends(Some(Met { key: key(BOBS), hello: None }), end);
+        story.dials_in(BOBS, "Bob", 5001).expect("welcome");
+        story.later(seconds(5));
+        let mut told = story.told();
+        told.retain(|event| matches!(event, Event::Pinned { .. } | Event::Online(_)));
+        let [Event::Pinned { is_online: true, who, .. }] = &told[..] else { panic!("{told:?}") };
+        assert_eq!(who.name, Some(PeerName::new("Bob")));
+    }
+}
+
+#[test]
 fn message_for_a_forgotten_key_has_a_status() {
     let mut story = Story::new();
     story.knows_bob(5001);
@@ -251,58 +224,6 @@ fn message_under_way_to_a_forgotten_key_fails() {
     assert!(told.contains(&Event::Settled(op)), "{told:?}");
 }
 
-#[test]
-fn messages_for_old_key_reach_the_new_one() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    let op = story.writes(5001, 1);
-    story.request_ends(None, RequestEnd::WrongKey(key(EVES)));
-    assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
-    story.does(Command::Trust(key(EVES), As::NewKeyOf(key(BOBS))));
-    story.told();
-    while !story.session_requests.is_empty() {
-        story.request_ends(Some(met(EVES, 5001)), RequestEnd::Answered);
-    }
-    let told = story.told();
-    let later = |event: &Event| matches!(event, Event::Delivery { op: of, is_first: false, status: DeliveryStatus::Delivered, .. } if *of == op);
-    assert!(told.iter().any(later), "{told:?}");
-}
-
-#[test]
-fn unsent_message_in_flight_follows_new_key() {
-    for written in [0, 1] {
-        let mut story = Story::new();
-        story.knows_bob(5001);
-        let op = story.writes(5001, 1);
-        assert_eq!(story.dials_in(EVES, "Bob", 5002), Err(ByeReason::NotDecided));
-        story.does(Command::Trust(key(EVES), As::NewKeyOf(key(BOBS))));
-        story.told();
-        let at_turn = story
-            .session_requests
-            .iter()
-            .position(|request| request.expect == Some(key(BOBS)))
-            .expect("a turn");
-        let turn = story.session_requests.remove(at_turn);
-        let ended = SessionReport {
-            addr: turn.addrs[0],
-            met: (written > 0).then(|| met(BOBS, 5001)),
-            written,
-            receipts: Vec::new(),
-            end: RequestEnd::Broken,
-        };
-        story.ends_as(turn.job, ended);
-        let to_heir = story.session_requests.iter().any(|request| {
-            request.expect == Some(key(EVES))
-                && matches!(&request.say, Request::Messages(messages) if messages.len() == 1)
-        });
-        let told = story.told();
-        let is_told = told.iter().any(|event| {
-            matches!(event, Event::Delivery { op: of, status: DeliveryStatus::Failed(FailureReason::Replaced), .. } if *of == op)
-        });
-        assert_eq!((to_heir, is_told), (written == 0, written > 0), "{told:?} {:?}", story.session_requests);
-    }
-}
-
 /// The events that a filter takes.
 fn count(told: &[Event], is_it: impl Fn(&Event) -> bool) -> usize {
     told.iter().filter(|event| is_it(event)).count()
@@ -329,13 +250,7 @@ fn refusing_peer_is_not_counted_until_it_accepts() {
     let asked =
         story.session_requests.iter().position(|request| request.say == Request::Ping).expect("asked");
     let asked = story.session_requests.remove(asked);
-    let end = |end| SessionReport {
-        addr: at(5001),
-        met: Some(met(BOBS, 5001)),
-        written: 0,
-        receipts: Vec::new(),
-        end,
-    };
+    let end = |end| report(at(5001), Some(met(BOBS, 5001)), end);
     story.ends_as(asked.job, end(RequestEnd::Bye(ByeReason::NotAccepted)));
     assert_eq!((story.state.online_count(), story.told()), (0, Vec::new()), "nothing is new");
     story.dials_in(BOBS, "Bob", 5001).expect("welcome");
@@ -445,8 +360,7 @@ fn refused_key_is_told_once_until_added() {
         assert_eq!(refused(&story.told()), told);
     }
     assert_eq!(story.state.trusted().refused_for("eve").len(), 1);
-    let (id, name, addrs) = (PeerId::Key(key(EVES)), None, Vec::new());
-    let contact = ContactRecord { id, name, verified: None, blocked: false, stranger: false, addrs };
+    let contact = record(PeerId::Key(key(EVES)), None);
     story.does(Command::SetContact { contact, date: 1_000 });
     assert!(story.state.trusted().refused_for("eve").is_empty());
     // It is dialed where it was met, because it does not dial us again by itself.

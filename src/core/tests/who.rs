@@ -38,8 +38,7 @@ fn offline_peer_gets_its_peers_toml_form_again() {
     for (configured, taught) in [(Form::new("r3"), Form::STANDARD), (Form::STANDARD, Form::new("r3"))] {
         let mut story = Story::new();
         let peers = vec![StaticPeer { form: configured, ..StaticPeer::at(at(5001)) }];
-        let (_, actions) = story.state.start(peers, Vec::new(), story.now);
-        story.perform(actions);
+        story.feeds(|state, now| state.start(peers, Vec::new(), now).1);
         story.ends(5001, &SendResult::Delivered);
         let claimed = Claimed { ip: HERE, port: 5001 };
         story.gets_from(HERE, claimed, taught, Body::Connect);

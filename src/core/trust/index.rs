@@ -27,8 +27,10 @@ pub(super) struct Index {
     /// Folded names and aliases of blocked pins.
     blocked_names: BTreeSet<(String, PublicKey)>,
     blocked_addrs: BTreeSet<(PeerAddr, PublicKey)>,
-    contacts: usize,
-    strangers: usize,
+    /// The number of contacts and of blocked keys.
+    pub(super) contacts: usize,
+    /// The number of strangers that are not blocked.
+    pub(super) strangers: usize,
     strangers_of: HashMap<SourcePrefix, usize>,
 }
 
@@ -61,16 +63,6 @@ impl Index {
     /// A blocked key that has this address as a hint.
     pub(super) fn blocked_at(&self, addr: PeerAddr) -> Option<PublicKey> {
         first_of(&self.blocked_addrs, addr)
-    }
-
-    /// The number of contacts and of blocked keys.
-    pub(super) fn contacts(&self) -> usize {
-        self.contacts
-    }
-
-    /// The number of strangers that are not blocked.
-    pub(super) fn strangers(&self) -> usize {
-        self.strangers
     }
 
     /// The number of strangers that first came from a source prefix.

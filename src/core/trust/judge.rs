@@ -303,7 +303,7 @@ impl Trusted {
         let is_full = of_prefix >= MAX_STRANGERS_PER_PREFIX;
         let (count, limit) = match is_full {
             true => (of_prefix, MAX_STRANGERS_PER_PREFIX),
-            false => (self.index.strangers(), MAX_STRANGERS),
+            false => (self.index.strangers, MAX_STRANGERS),
         };
         // More than one if the user has unblocked strangers.
         let excess = (count + 1).saturating_sub(limit);

@@ -105,7 +105,7 @@ impl Trusted {
         if held.pin.contact || held.pin.blocked {
             return true;
         }
-        if self.index.contacts() >= MAX_CONTACTS {
+        if self.index.contacts >= MAX_CONTACTS {
             return false;
         }
         // Nothing has to be saved, so not `change`.
@@ -282,7 +282,7 @@ impl Trusted {
         let is_taken = name.is_some_and(|name| {
             self.is_blocked_name(&name) || self.index.contacts_named(&name).next().is_some()
         });
-        let is_full = self.index.strangers() > MAX_STRANGERS;
+        let is_full = self.index.strangers > MAX_STRANGERS;
         if !pin.contact && (is_taken || is_full || self.policy != Policy::AcceptNew) {
             self.remove(key);
         }
@@ -294,7 +294,9 @@ impl Trusted {
     /// # Errors
     /// If the key is not pinned or is blocked, or if there is no room for another contact.
     pub fn verify(&mut self, key: PublicKey, date: u64) -> Result<(), Unknown> {
-        self.writable(key).ok_or(Unknown::Pin)?;
+        if !self.is_writable(key) {
+            return Err(Unknown::Pin);
+        }
         if !self.make_contact(key) {
             return Err(Unknown::NoRoom);
         }
@@ -314,7 +316,7 @@ impl Trusted {
     }
 
     pub(super) fn has_no_room_for_contacts(&self) -> bool {
-        self.index.contacts() >= MAX_CONTACTS
+        self.index.contacts >= MAX_CONTACTS
     }
 
     /// The request of a peer that waits.

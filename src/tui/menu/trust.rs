@@ -126,7 +126,14 @@ pub(in crate::tui) fn block(word: &str, directory: &dyn Directory) -> Turn {
     match the_pin("/block", word, directory) {
         Ok(pin) if pin.blocked => refused(blocked_words(&pin, directory)),
         Ok(pin) => perform(Command::Block(pin.key.into())),
-        Err(sentence) => refused(sentence),
+        // A stranger that only announces itself on the local network.
+        Err(sentence) => match people::discovered(word, directory) {
+            Some(PeerInfo { id: Recipient::Peer(id), name, .. }) => {
+                let (blocked, stranger) = (true, true);
+                act(Act::Add(ContactRecord { name, blocked, stranger, ..record(id, None) }))
+            }
+            _ => refused(sentence),
+        },
     }
 }
 
@@ -138,7 +145,10 @@ pub(in crate::tui) fn unblock(word: &str, directory: &dyn Directory) -> Turn {
     match the_pin("/unblock", word, directory) {
         Ok(pin) if pin.blocked => perform(Command::Unblock(pin.key.into())),
         Ok(pin) => refused(format!("{} is not blocked.", label_of(&pin, directory))),
-        Err(sentence) => refused(sentence),
+        Err(sentence) => refused(match people::discovered(word, directory) {
+            Some(who) => format!("{} is not blocked.", people::label_of(&who, directory)),
+            None => sentence,
+        }),
     }
 }
 

@@ -42,20 +42,6 @@ fn unsent_message_stays_with_key_trusted_again() {
 }
 
 #[test]
-fn messages_for_address_go_to_key_proven_there() {
-    let mut story = Story::new();
-    story.puts(address(5001), 1);
-    story.puts(address(5001), 2);
-    assert_eq!(story.asked, [address(5001)]);
-    let moved = story.outbox.rebind(address(5001), key(1), None, story.now);
-    assert_eq!(moved, Moved { count: 2, is_direct: true });
-    story.collect();
-    story.serve(key(1));
-    story.answers(RouteAnswer::Failed(SendResult::Broken));
-    assert_eq!(story.batch(), [(id(1), false), (id(2), false)]);
-}
-
-#[test]
 fn message_addressed_twice_keeps_one_row() {
     let mut story = Story::new();
     story.puts(legacy(2), 1);
@@ -88,23 +74,4 @@ fn message_addressed_twice_stays_in_flight() {
     story.collect();
     assert_eq!(story.told(), [(id(1), DeliveryStatus::Sent)]);
     assert!(!story.outbox.has(legacy(2), id(1)), "it would be sent twice");
-}
-
-#[test]
-fn message_to_another_name_waits_for_the_user() {
-    let (bob, eve) = (PeerName::new("Bob"), PeerName::new("Eve"));
-    let mut story = Story::new();
-    let new = NewMessage { name: Some(bob.clone()), ..message(1, 5) };
-    let to = legacy(5001);
-    story.outbox.put(to, new, story.now).expect("fits");
-    let plain = Route::Plain(&|_| None);
-    story.outbox.serve(to, plain, Some(&eve), story.now);
-    story.collect();
-    story.store_turns(true);
-    assert_eq!(story.told(), [(id(1), queued(PendingReason::AnotherPeer))]);
-    assert_eq!(story.sent, []);
-    story.outbox.spoke(to, Some(&eve), story.now);
-    assert_eq!(story.outbox.due(story.now.plus(FIRST_WAIT)), []);
-    story.outbox.spoke(to, Some(&bob), story.now);
-    assert_eq!(story.outbox.due(story.now.plus(FIRST_WAIT)), [to]);
 }

@@ -13,7 +13,7 @@ fn message_without_room_in_store_is_refused() {
         assert!(story.outbox.stored(write, &Err(StoreError::NoRoom), story.now));
         story.serve_due();
         assert_eq!(story.statuses, [(id(1), refused.clone())]);
-        assert_eq!((story.outbox.count(to), story.outbox.bytes()), (0, 0));
+        assert_eq!((story.outbox.count(to), story.outbox.bytes), (0, 0));
         assert_eq!((story.sent.len(), story.batches.len(), story.writes.len()), (0, 0, 0));
     }
 }
@@ -31,31 +31,6 @@ fn queued_message_is_not_refused_later() {
         assert!(!story.outbox.stored(write, &Err(StoreError::NoRoom), story.now));
     }
     assert_eq!(story.outbox.count(legacy(1)), 1);
-}
-
-#[test]
-fn attempt_is_stored_before_it_is_made() {
-    let mut story = Story::new();
-    story.has_slow_store = true;
-    story.puts(legacy(5001), 1);
-    assert_eq!(story.writes.iter().map(|(_, attempted)| *attempted).collect::<Vec<_>>(), [true]);
-    assert_eq!(story.sent, []);
-    story.store_turns(true);
-    assert_eq!(story.sent, [(legacy(5001), id(1))]);
-}
-
-#[test]
-fn queued_legacy_message_that_cannot_be_committed_waits() {
-    let mut story = Story::new();
-    story.puts(legacy(5001), 1);
-    story.plain_ends(REFUSED, 0);
-    story.has_slow_store = true;
-    story.later(1_000);
-    story.answers(RouteAnswer::Plain);
-    story.store_turns(false);
-    assert_eq!(story.sent, []);
-    let waiting: Vec<PendingReason> = story.outbox.waiting().map(|waiting| waiting.reason).collect();
-    assert_eq!(waiting, [PendingReason::NotStored]);
 }
 
 #[test]

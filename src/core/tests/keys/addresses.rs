@@ -7,8 +7,7 @@ fn static_peer_known_elsewhere_stays_static() {
     let mut story = Story::new();
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     let peer = StaticPeer::at(at(5002));
-    let (_, actions) = story.state.start(vec![peer], Vec::new(), story.now);
-    story.perform(actions);
+    story.feeds(|state, now| state.start(vec![peer], Vec::new(), now).1);
     story.promises(BOBS);
     story.request_ends(Some(met(BOBS, 5002)), RequestEnd::Answered);
     let rows = story.state.rows(story.now);
@@ -53,8 +52,7 @@ fn configured_address_is_probed_again_after_session_elsewhere() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let peer = StaticPeer::at(at(5002));
-    let (_, actions) = story.state.start(vec![peer], Vec::new(), story.now);
-    story.perform(actions);
+    story.feeds(|state, now| state.start(vec![peer], Vec::new(), now).1);
     for wait in [1, 2] {
         story.promises(BOBS);
         let greeting = story.session_requests.remove(0);

@@ -39,29 +39,6 @@ fn queued_plain_message_is_sent_once_after_return() {
 }
 
 #[test]
-fn queued_message_for_address_is_reported_once_stored() {
-    let mut story = Story::storing();
-    story.writes(5001, 1);
-    story.refused_message(5001);
-    assert_eq!(story.outcomes(), []);
-    // A message behind it is not reported as queued either. A message that is cancelled before is
-    // reported at once.
-    story.writes(5001, 2);
-    story.writes(5001, 3);
-    story.does(Command::Cancel(Recipient::Address(at(5001)), message(3).id));
-    assert_eq!(story.outcomes(), [DeliveryStatus::Cancelled]);
-    story.stores_all(Ok(()));
-    assert_eq!(
-        story.outcomes(),
-        [
-            DeliveryStatus::Queued(PendingReason::Unreachable),
-            DeliveryStatus::Queued(PendingReason::Unreachable)
-        ]
-    );
-    assert_eq!(story.state.waiting(story.now).len(), 2);
-}
-
-#[test]
 fn too_long_queued_message_fails_once() {
     let mut story = Story::storing();
     let to = Target::These([5001, 5002, 5003].map(|port| at(port).into()).to_vec());
@@ -104,23 +81,6 @@ fn merged_addresses_keep_reports_about_other_recipients() {
     story.told();
     story.refused_message(5003);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
-}
-
-#[test]
-fn rejected_restored_message_loses_no_other() {
-    let mut story = Story::storing();
-    let own = PeerAddr::new(Ipv4Addr::LOCALHOST, 5000).unwrap();
-    let restored = |addr, n| Restored {
-        to: Recipient::Address(addr),
-        message: message(n),
-        cut_off: false,
-        left: WEEK,
-        name: None,
-    };
-    let texts = vec![restored(at(4001), 1), restored(own, 2), restored(at(6001), 3)];
-    let actions = story.state.restore(texts, story.now);
-    story.perform(actions);
-    assert_eq!(story.state.waiting(story.now).len(), 2);
 }
 
 #[test]
@@ -216,26 +176,6 @@ fn restored_messages_are_resent_and_reported() {
     assert_eq!(stored_statuses(&next.stores_all(Ok(()))), [done(DeliveryStatus::Unknown)]);
     next.request_ends(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert!(next.later_statuses().contains(&DeliveryStatus::Delivered));
-}
-
-#[test]
-fn leaving_reports_what_stays_queued() {
-    let mut story = Story::storing();
-    story.knows_bob(5001);
-    story.writes(5001, 1);
-    story.stores_all(Ok(()));
-    story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
-    story.stores_all(Ok(()));
-    story.told();
-    story.does(Command::Leave);
-    while !story.session_requests.is_empty() {
-        story.request_ends(None, RequestEnd::Unreachable(SendError::Refused));
-    }
-    story.later(seconds(3));
-    let told = story.told();
-    assert!(told.iter().any(|event| matches!(event, Event::StayQueued(_, 1))), "{told:?}");
-    assert!(!told.iter().any(|event| matches!(event, Event::Delivery { is_first: false, .. })), "{told:?}");
-    assert_eq!(stored_statuses(&story.stores_all(Ok(()))), []);
 }
 
 #[test]

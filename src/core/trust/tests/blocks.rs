@@ -119,7 +119,7 @@ fn block_touches_no_other_pin() {
     assert_eq!(trusted.block(key(3)), Err(Unknown::Pin));
     assert_eq!(trusted.claimed_name(&PeerName::new("Bob")), Some(key(1)));
     trusted.block(key(1)).expect("pinned");
-    assert!(trusted.writable(key(1)).is_none());
+    assert!(!trusted.is_writable(key(1)));
     assert_eq!(trusted.claimed_name(&PeerName::new("Bob")), None);
     for blocked in [1, 2] {
         trusted.forget(key(blocked)).expect("blocked");

@@ -175,7 +175,7 @@ proptest! {
                 Step::Save => save(&mut file, trusted.take_changes()),
             }
             for n in 1..8 {
-                prop_assert_eq!(trusted.writable(key(n)).is_some(), may_write.contains(&key(n)), "{}", n);
+                prop_assert_eq!(trusted.is_writable(key(n)), may_write.contains(&key(n)), "{}", n);
             }
             let flagged: BTreeSet<_> = trusted.contacts().map(|pin| pin.key).collect();
             prop_assert_eq!(&flagged, &contacts);
@@ -199,7 +199,7 @@ proptest! {
         for (key, pin) in file {
             prop_assert!(again.load(pin.clone()));
             prop_assert_eq!(again.pin(key), Some(&pin));
-            prop_assert_eq!(again.writable(key).is_some(), may_write.contains(&key));
+            prop_assert_eq!(again.is_writable(key), may_write.contains(&key));
         }
         prop_assert_eq!(again.take_changes(), []);
     }

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::model::host::HostAddr;
+use crate::model::peer_id::PeerId;
 use crate::tui::complete::{Place, complete};
+use crate::tui::menu::trust::{block, unblock};
 use crate::tui::people::{by_name, contact_called};
 
 fn key(byte: u8) -> PublicKey {
@@ -64,6 +66,16 @@ fn discovered(byte: u8, name: Option<&str>) -> PeerInfo {
 fn discovered_stranger_is_not_connected_yet() {
     let people = People { discovered: vec![discovered(7, Some("Abe"))], ..known(Vec::new(), Vec::new()) };
     assert_eq!(refusal("abe", &people), "Abe is not connected yet: /connect abe");
+}
+
+#[test]
+fn discovered_stranger_can_be_blocked() {
+    let people = People { discovered: vec![discovered(7, Some("Abe"))], ..known(Vec::new(), Vec::new()) };
+    let Some(Act::Add(record)) = block("abe", &people).act else { panic!("Abe is blocked") };
+    let is_blocked = (record.id, record.name, record.blocked, record.stranger);
+    assert_eq!(is_blocked, (PeerId::Key(key(7)), Some(PeerName::new("Abe")), true, true));
+    let unblocked = unblock("abe", &people);
+    assert_eq!((unblocked.say, unblocked.refused), (vec!["Abe is not blocked.".to_owned()], true));
 }
 
 #[test]

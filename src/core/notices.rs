@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use crate::core::time::Time;
+use super::time::Time;
 use crate::model::key::PublicKey;
 
 /// How often the user is told of the same kind of thing at most.
@@ -15,7 +15,7 @@ const MAX_MISLED: usize = 1_000;
 
 /// What the user was told.
 #[derive(Debug, Default)]
-pub(super) struct Notices {
+pub(super) struct NoticeLimits {
     /// Pairs of an expected key and the key proven instead.
     misled: HashSet<(PublicKey, PublicKey)>,
     /// The peers beyond the limit of requests, when last counted.
@@ -32,7 +32,7 @@ pub(super) struct Notices {
     compared: BTreeMap<PublicKey, Time>,
 }
 
-impl Notices {
+impl NoticeLimits {
     /// Takes the number of peers that there was no room for. Returns it if the user is to be told.
     pub(super) fn more_requests(&mut self, count: usize, now: Time) -> Option<usize> {
         let has_grown = count > std::mem::replace(&mut self.more_requests, count);
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn refused_connections_are_summed_up_once_a_minute() {
-        let mut notices = Notices::default();
+        let mut notices = NoticeLimits::default();
         let told: Vec<_> =
             [0, 10, 59, 60, 61].into_iter().map(|at_| notices.refused_plain(at(at_))).collect();
         assert_eq!(told, [Some(1), None, None, Some(3), None]);
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn further_requests_are_told_when_they_grow() {
-        let mut notices = Notices::default();
+        let mut notices = NoticeLimits::default();
         assert_eq!(notices.more_requests(0, at(0)), None);
         assert_eq!(notices.more_requests(1, at(0)), Some(1));
         assert_eq!(notices.more_requests(2, at(30)), None);
@@ -128,15 +128,8 @@ mod tests {
     }
 
     #[test]
-    fn replaced_keys_are_told_once_a_minute() {
-        let mut notices = Notices::default();
-        let told: Vec<_> = [0, 10, 59, 60, 61].into_iter().map(|at_| notices.replaced(at(at_))).collect();
-        assert_eq!(told, [true, false, false, true, false]);
-    }
-
-    #[test]
     fn each_pair_of_keys_is_told_once() {
-        let mut notices = Notices::default();
+        let mut notices = NoticeLimits::default();
         assert!(notices.misled(key(1), key(2)) && notices.misled(key(1), key(3)));
         assert!(!notices.misled(key(1), key(2)));
         assert!(notices.has_changes() && !notices.has_changes());
