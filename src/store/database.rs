@@ -17,7 +17,7 @@ use rusqlite::{Connection, Error, ErrorCode, OpenFlags, TransactionBehavior, ffi
 
 use super::queries::Range;
 use super::recovery::SUSPECT;
-use super::retention::{MemoryLimits, Quotas, ROW_BYTES, Size, Tally};
+use super::retention::{MemoryLimits, Quotas, ROW_BYTES};
 use super::writes::{self, Batch};
 use super::{Result, Store, StoreError, clock, queries, retention, rows, schema, search};
 use crate::files;
@@ -55,7 +55,6 @@ pub struct Sqlite {
     path: Option<PathBuf>,
     pub(super) quotas: Quotas,
     pub(super) limits: MemoryLimits,
-    pub(super) tally: Tally,
     range: Option<Range>,
     started: Instant,
     /// What the clock showed at the last batch, and how long the store had been open.
@@ -171,7 +170,6 @@ impl Sqlite {
             path,
             quotas: Quotas::default(),
             limits: MemoryLimits::default(),
-            tally: Tally::default(),
             range: None,
             started: Instant::now(),
             clock: None,
@@ -222,11 +220,10 @@ impl Sqlite {
         let doubt = self.doubt(clock)?;
         let jumped = self.jumped.saturating_add(self.clock_jump(clock, elapsed).unwrap_or(0));
         let jump = Some(jumped).filter(|jump| doubt.is_none() && jump.saturating_abs() > CLOCK_TOLERANCE);
-        let mut tally = self.tally;
-        let written = self.transact(writes, clock, jump, doubt.is_some(), &mut tally);
+        let written = self.transact(writes, clock, jump, doubt.is_some());
         let (written, forgot, agrees) = self.note_damage(written)?;
-        // A batch that fails has noticed and counted nothing.
-        (self.clock, self.tally) = (Some((clock, elapsed)), tally);
+        // A batch that fails has noticed nothing.
+        self.clock = Some((clock, elapsed));
         self.jumped = if doubt.is_some() { jumped } else { 0 };
         if doubt.is_some() && agrees {
             self.trust_clock(clock)?;
@@ -281,7 +278,6 @@ impl Sqlite {
         clock: u64,
         jump: Option<i64>,
         doubtful: bool,
-        tally: &mut Tally,
     ) -> Result<(Vec<StoreResult>, bool, bool)> {
         if writes.is_empty() && jump.is_none() {
             return Ok((Vec::new(), false, false));
@@ -301,21 +297,16 @@ impl Sqlite {
             agrees: false,
             indexed: !in_memory,
             quotas: self.quotas,
-            strangers: Size::default(),
-            others: Size::default(),
-            accepted: false,
+            has_added: false,
             forgot: false,
         };
         let written = writes.iter().map(|write| batch.write(write)).collect::<rusqlite::Result<_>>()?;
-        let Batch { strangers, others, accepted, forgot, agrees, .. } = batch;
-        if accepted {
-            *tally = Tally::default();
-        }
-        if strangers != Size::default() || others != Size::default() {
+        let Batch { has_added, forgot, agrees, .. } = batch;
+        if has_added {
             if in_memory && !retention::queue_fits(&tx, &self.limits)? {
                 return Err(StoreError::NoRoom);
             }
-            retention::keep_within(&tx, &self.quotas, tally, strangers, others)?;
+            retention::keep_within(&tx, &self.quotas)?;
         }
         tx.commit()?;
         Ok((written, forgot, agrees))

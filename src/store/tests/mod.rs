@@ -12,7 +12,6 @@ mod migrating;
 mod numbers;
 mod opening;
 mod power;
-mod twins;
 
 use std::fs;
 use std::path::{Path, PathBuf};
