@@ -89,10 +89,6 @@ impl Corpus {
         &self.words[rank - 1]
     }
 
-    pub(super) fn chinese(&self, rank: usize) -> &str {
-        &self.chinese[rank - 1]
-    }
-
     fn peer(number: u64) -> Recipient {
         Recipient::Peer(PeerId::Key(key(number)))
     }
