@@ -119,10 +119,7 @@ impl FairShare {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::net::Ipv4Addr;
-
-    use proptest::prelude::*;
 
     use super::*;
 
@@ -170,77 +167,5 @@ mod tests {
         assert_eq!((share.used(), share.free()), (7, 0));
         share.clear();
         assert!(share.is_empty() && share.has_room(source(1)) && share.used_by(source(1)) == 0);
-    }
-
-    #[derive(Clone, Copy, Debug)]
-    enum Step {
-        TryTake(u8),
-        Take(u8),
-        TakeOwn,
-        Release(u8),
-        Clear,
-    }
-
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let step = prop_oneof![
-            8 => (0..5_u8).prop_map(Step::TryTake),
-            1 => (0..5_u8).prop_map(Step::Take),
-            1 => Just(Step::TakeOwn),
-            4 => (0..5_u8).prop_map(Step::Release),
-            1 => Just(Step::Clear),
-        ];
-        prop::collection::vec(step, 0..200)
-    }
-
-    proptest! {
-        #[test]
-        fn counts_match_what_was_taken(limit in 0..40_usize, steps in steps()) {
-            let mut share = FairShare::new(limit);
-            let mut taken: BTreeMap<u8, usize> = BTreeMap::new();
-            let mut own = 0;
-            for step in steps {
-                let used = own + taken.values().sum::<usize>();
-                match step {
-                    Step::TryTake(last) => {
-                        let before = taken.get(&last).copied().unwrap_or(0);
-                        let is_taken = share.try_take(source(last));
-                        prop_assert_eq!(is_taken, before + used < limit);
-                        if is_taken {
-                            taken.insert(last, before + 1);
-                        }
-                    }
-                    Step::Take(last) => {
-                        share.take(source(last));
-                        *taken.entry(last).or_default() += 1;
-                    }
-                    Step::TakeOwn => {
-                        share.take_own_many(1);
-                        own += 1;
-                    }
-                    Step::Release(last) => {
-                        if let Some(count) = taken.get_mut(&last).filter(|count| **count > 0) {
-                            share.release(source(last));
-                            *count -= 1;
-                        }
-                    }
-                    Step::Clear => {
-                        share.clear();
-                        taken.clear();
-                        own = 0;
-                    }
-                }
-                let used = own + taken.values().sum::<usize>();
-                prop_assert_eq!(share.used(), used);
-                prop_assert_eq!(share.free(), limit.saturating_sub(used));
-                prop_assert_eq!(share.is_empty(), used == 0);
-                for (last, count) in &taken {
-                    prop_assert_eq!(share.used_by(source(*last)), *count);
-                }
-                // A source without a place is served while any is free, and has no entry.
-                prop_assert_eq!(share.has_room(source(9)), used < limit);
-                let users = taken.values().filter(|count| **count > 0).count();
-                prop_assert_eq!(share.used_by.len(), users);
-            }
-        }
     }
 }

@@ -818,11 +818,6 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_the_reader_panic(text: String) {
-        let _ = parse::parse(&text, None);
-    }
-
-    #[test]
     fn contacts_in_force_can_be_read_again(
         all in proptest::collection::vec((contacts(), 0..3u8, 0..3u8), 0..12),
     ) {
