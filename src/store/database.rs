@@ -15,7 +15,6 @@ use parking_lot::Mutex;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 
-use super::queries::Range;
 use super::recovery::SUSPECT;
 use super::retention::{MemoryLimits, Quotas, ROW_BYTES};
 use super::writes::{self, Batch};
@@ -55,7 +54,6 @@ pub struct Sqlite {
     path: Option<PathBuf>,
     pub(super) quotas: Quotas,
     pub(super) limits: MemoryLimits,
-    range: Option<Range>,
     started: Instant,
     /// What the clock showed at the last batch, and how long the store had been open.
     clock: Option<(u64, Duration)>,
@@ -170,7 +168,6 @@ impl Sqlite {
             path,
             quotas: Quotas::default(),
             limits: MemoryLimits::default(),
-            range: None,
             started: Instant::now(),
             clock: None,
             jumped: 0,
@@ -332,7 +329,7 @@ impl Store for Sqlite {
     fn messages(&mut self, query: &Query) -> Result<Vec<StoredMessage>> {
         // In memory there is no full-text index.
         let scanned = if self.path.is_some() { search::SCANNED } else { usize::MAX };
-        let messages = queries::messages(&mut self.conn, query, scanned, &mut self.range);
+        let messages = queries::messages(&mut self.conn, query, scanned);
         self.note_damage(messages)
     }
 
