@@ -9,7 +9,7 @@ use aws_lc_rs::{hmac, pbkdf2, rand};
 
 use crate::core::code_input;
 use crate::model::key::PublicKey;
-use crate::model::message::{ID_BYTES, MessageId};
+use crate::model::message::MessageId;
 use crate::protocol::session::ContactCard;
 
 /// Digits of a short code. A man in the middle chooses both keys that he shows, so he searches for
@@ -40,9 +40,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; SHA256_OUTPUT_LEN] {
 
 /// An id for a new text, or nothing where the system gives no random bytes.
 pub(crate) fn message_id() -> Option<MessageId> {
-    let mut bytes = [0; ID_BYTES];
-    rand::fill(&mut bytes).ok()?;
-    Some(MessageId::new(bytes))
+    random().map(MessageId::new)
 }
 
 /// The length of the random number in an announcement for contacts, in bytes.
@@ -54,9 +52,9 @@ const TOKEN_BYTES: usize = 8;
 /// Separates this digest from any other use of the same key.
 const TOKEN_SALT: &[u8] = b"p2p-chat discovery";
 
-/// Returns the random number for an announcement. `None` if the system gives no random bytes.
-pub(crate) fn discovery_nonce() -> Option<[u8; NONCE_BYTES]> {
-    let mut bytes = [0; NONCE_BYTES];
+/// Returns random bytes. `None` if the system gives none.
+pub(crate) fn random<const BYTES: usize>() -> Option<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
     rand::fill(&mut bytes).ok()?;
     Some(bytes)
 }

@@ -9,12 +9,12 @@ use super::machine::Machine;
 use super::ports::{EventSink, Ports};
 use super::step::Step;
 use super::store_writer::WriterQueue;
-use crate::core::{Env, Event, Jitter, JobId, PlainResult, Time};
+use crate::core::{Env, Event, Jitter, PlainResult, Time};
 use crate::interfaces;
 use crate::mailbox::Mailbox;
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::host::{HostAddr, LookupError};
-use crate::net::{Report, Tcp, secure};
+use crate::net::{Tcp, secure};
 
 /// What the threads of a node share.
 pub(super) struct Shared {
@@ -100,11 +100,10 @@ impl Shared {
     }
 
     /// Passes the result of an unencrypted request on.
-    pub(super) fn report(shared: &Weak<Self>, report: Report) {
+    pub(super) fn report(shared: &Weak<Self>, result: PlainResult) {
         let Some(shared) = shared.upgrade() else { return };
-        log::debug!("{report:?}");
-        let Report { id, to, result, parts, capability } = report;
-        shared.step(|step| step.plain_sent(PlainResult { job: JobId(id), to, result, parts, capability }));
+        log::debug!("{result:?}");
+        shared.step(|step| step.plain_sent(result));
     }
 
     /// Passes what a host name resolves to on.
