@@ -31,10 +31,9 @@ use crate::model::name::Name;
 use crate::settings::ConfigError;
 pub(crate) use crate::settings::Profile;
 use crate::settings::Settings;
-pub use address_book::aliases;
 pub(crate) use address_book::{AddressBook, saved_for};
 pub(crate) use configured::{configure, undecided};
-pub(crate) use file::ListeningPort;
+pub(crate) use file::{ListeningPort, save_name, save_port};
 pub(crate) use introductions::{read_introductions, save_introductions};
 use keyfile::{Pair, Seed};
 pub use left_invitation::{is_invitation_left, leave_invitation, take_invitation, withdraw_invitation};
@@ -210,23 +209,6 @@ fn running(folder: &Path, profile: &Profile) -> ProfileError {
     ProfileError::Running { name, port: file.last_port() }
 }
 
-/// Stores the name of the profile in this directory.
-///
-/// # Errors
-/// If its profile.toml cannot be read or written.
-pub fn save_name(folder: &Path, name: &Name) -> Result<(), ProfileError> {
-    file::save_name(folder, name)
-}
-
-/// Stores the port that the profile in this directory listens on, and the IP unless it listens at
-/// all.
-///
-/// # Errors
-/// If its profile.toml cannot be read or written.
-pub fn save_port(folder: &Path, port: ListeningPort, bind: Option<IpAddr>) -> Result<(), ProfileError> {
-    file::save_port(folder, port, bind)
-}
-
 /// Creates a profile called `name` and returns its key.
 ///
 /// # Errors
@@ -236,7 +218,7 @@ pub fn create(settings: &Settings, profile: &Profile, name: &Name) -> Result<Pub
     files::make_folder(&folder).map_err(|error| ProfileError::Io(folder.clone(), error))?;
     check(&folder, 0o700, settings.insecure_permissions)?;
     let (pair, _) = read_or_make(&folder.join(KEY_FILE), settings.insecure_permissions)?;
-    file::save_name(&folder, name)?;
+    save_name(&folder, name)?;
     Ok(pair.public)
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use super::history::{now, rfc3339};
+use super::history::{note, now, rfc3339};
 use super::json;
 use crate::core::KnownContact;
 use crate::model::address::PeerAddr;
@@ -41,7 +41,7 @@ pub(super) fn of_contact(contact: KnownContact) -> (Recipient, Option<PeerName>,
 /// cannot be read or contains a mistake.
 pub fn print(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
     let found = Profiles::read(settings)?.existing(settings)?;
-    let nothing = || note(&format!("{} has no contacts.", found.name));
+    let nothing = || note(format!("{} has no contacts.", found.name));
     let Some(folder) = profile::folder(settings, &found.profile) else {
         nothing();
         return Ok(Ok(()));
@@ -73,7 +73,7 @@ fn store(folder: &Path) -> Result<Box<dyn Store>, StoreError> {
         match Sqlite::reader(&path) {
             Ok(store) => return Ok(Box::new(store)),
             Err(error) => {
-                note(&format!(
+                note(format!(
                     "Cannot read {}: {error}. When contacts were last seen is unknown.",
                     path.display()
                 ));
@@ -170,10 +170,4 @@ struct Line<'a> {
     last_seen: Option<String>,
     addresses: Vec<String>,
     learned: Vec<String>,
-}
-
-/// Prints a note to standard error.
-fn note(sentence: &str) {
-    // Without standard error there is no one to tell.
-    let _ = writeln!(io::stderr(), "{sentence}");
 }

@@ -117,10 +117,10 @@ impl Name {
     /// # Errors
     /// What is wrong with the name, with a similar name that is valid.
     pub fn check_clear(&self) -> Result<(), NameError> {
+        let fits = |name: &String| {
+            name_fault(name).is_none() && form_fault(name).is_none() && script_fault(name).is_none()
+        };
         if let Some(why) = form_fault(&self.0) {
-            let fits = |name: &String| {
-                name_fault(name).is_none() && form_fault(name).is_none() && script_fault(name).is_none()
-            };
             return Err(NameError { why, suggestion: Some(without_signs(&self.0)).filter(fits) });
         }
         let Some(why) = script_fault(&self.0) else { return Ok(()) };
@@ -128,9 +128,6 @@ impl Name {
         let latin = |c: char| match c.is_ascii() {
             true => Some(c),
             false => Some(prototype(c)).filter(char::is_ascii_alphanumeric),
-        };
-        let fits = |name: &String| {
-            name_fault(name).is_none() && form_fault(name).is_none() && script_fault(name).is_none()
         };
         let of_looks: Option<String> = self.0.chars().map(latin).collect();
         let is_allowed = |c: &char| c.is_ascii() || c.identifier_allowed();

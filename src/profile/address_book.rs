@@ -67,14 +67,9 @@ impl AddressBook {
 
     /// Returns the aliases of the contacts.
     pub(crate) fn aliases(&self) -> BTreeMap<Recipient, Name> {
-        aliases(&self.contacts)
+        let alias = |contact: &Contact| Some((contact.id.into(), contact.alias.clone()?));
+        self.contacts.all().filter_map(alias).collect()
     }
-}
-
-/// Returns the aliases of the contacts.
-pub fn aliases(contacts: &Contacts) -> BTreeMap<Recipient, Name> {
-    let named = contacts.all().filter_map(|contact| Some((contact.id.into(), contact.alias.clone()?)));
-    named.collect()
 }
 
 /// Returns the peer whose entry in contacts.toml holds the alias or the mute of a recipient. For an

@@ -50,7 +50,7 @@ impl ProfileFile {
 
 /// The port that a run listens on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ListeningPort {
+pub(crate) enum ListeningPort {
     /// The port of the profile from now on.
     Own(u16),
     /// A free port, because the port of the profile could not be used.
@@ -112,7 +112,7 @@ fn parse(text: &str) -> Result<ProfileFile, Mistake> {
 ///
 /// # Errors
 /// If the file cannot be read, contains a mistake or cannot be written. It is unchanged then.
-pub(super) fn save_name(folder: &Path, name: &Name) -> Result<(), ProfileError> {
+pub(crate) fn save_name(folder: &Path, name: &Name) -> Result<(), ProfileError> {
     update(folder, |before, table| {
         let mut former = before.former_names.clone();
         former.extend(before.name.as_ref().map(Name::to_string));
@@ -132,7 +132,7 @@ pub(super) fn save_name(folder: &Path, name: &Name) -> Result<(), ProfileError> 
 ///
 /// # Errors
 /// As [`save_name`].
-pub(super) fn save_port(
+pub(crate) fn save_port(
     folder: &Path,
     port: ListeningPort,
     bind: Option<IpAddr>,

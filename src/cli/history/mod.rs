@@ -228,7 +228,7 @@ fn read(
 }
 
 /// Says something that is no message.
-fn note(sentence: String) {
+pub(super) fn note(sentence: String) {
     // If standard error is gone, nobody wants to know.
     let _ = writeln!(io::stderr(), "{sentence}");
 }
