@@ -54,18 +54,11 @@ const LOCK_FILE: &str = "lock";
 #[derive(Debug)]
 pub struct Identity {
     pair: Pair,
-    storage: KeyStorage,
+    /// The directory of the profile, which has the key. Or the reason why the key is only in memory,
+    /// so that the next run has another one; a whole sentence.
+    folder: Result<PathBuf, String>,
     is_new: bool,
     _lock: Option<Lock>,
-}
-
-/// Where a key is stored.
-#[derive(Debug)]
-pub enum KeyStorage {
-    /// In this directory, which is that of the profile.
-    Profile(PathBuf),
-    /// Only in memory, so the next run has another key. Holds the reason, as a whole sentence.
-    Memory(String),
 }
 
 /// Why a profile cannot be used. Displayed as a whole sentence.
@@ -165,11 +158,11 @@ impl Identity {
             .map_err(|error| ProfileError::Io(folder.join(LOCK_FILE), error))?
             .ok_or_else(|| running(&folder, profile))?;
         let (pair, is_new) = read_or_make(&folder.join(KEY_FILE), trusting)?;
-        Ok(Self { pair, storage: KeyStorage::Profile(folder), is_new, _lock: Some(lock) })
+        Ok(Self { pair, folder: Ok(folder), is_new, _lock: Some(lock) })
     }
 
     fn for_this_run(why: String) -> Result<Self, ProfileError> {
-        Ok(Self { pair: new_pair()?, storage: KeyStorage::Memory(why), is_new: true, _lock: None })
+        Ok(Self { pair: new_pair()?, folder: Err(why), is_new: true, _lock: None })
     }
 
     /// Whether the key was created for this run.
@@ -187,17 +180,14 @@ impl Identity {
         &self.pair.seed
     }
 
-    /// Returns where the key is stored.
-    pub fn storage(&self) -> &KeyStorage {
-        &self.storage
+    /// Returns the directory of the profile, if the key is stored.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref().ok()
     }
 
     /// Why the key is not stored, as a whole sentence; `None` if it is.
     pub fn why_not_stored(&self) -> Option<&str> {
-        match &self.storage {
-            KeyStorage::Profile(_) => None,
-            KeyStorage::Memory(why) => Some(why),
-        }
+        self.folder.as_ref().err().map(String::as_str)
     }
 }
 

@@ -536,9 +536,6 @@ impl Node {
 
     /// Returns the stored messages that match a query, oldest first. Waits up to 500 ms for earlier
     /// writes, so that the result has every status that was shown.
-    ///
-    /// # Errors
-    /// If they cannot be read.
     pub fn messages(&self, query: &Query) -> Result<Vec<StoredMessage>, StoreError> {
         if !self.shared.store_writer.settle(Instant::now() + SETTLE_WITHIN) {
             log::warn!("the history does not have the latest messages yet");
@@ -548,18 +545,12 @@ impl Node {
 
     /// Returns received messages that may not have been shown, oldest first; at most the newest
     /// `limit`.
-    ///
-    /// # Errors
-    /// If they cannot be read.
     pub fn unshown(&self, limit: usize) -> Result<Vec<StoredMessage>, StoreError> {
         self.history.lock().unshown(limit)
     }
 
     /// Returns every peer with stored messages and its last name, the one with the newest message
     /// first.
-    ///
-    /// # Errors
-    /// If they cannot be read.
     pub fn peers_in_history(&self) -> Result<Vec<(Recipient, Option<PeerName>)>, StoreError> {
         self.history.lock().peers()
     }
@@ -604,9 +595,6 @@ fn date() -> u64 {
 
 /// Reads the messages of an earlier run that wait, each for `expire` at most. `clock` is the time
 /// in milliseconds since 1970. If it may be wrong, none has expired.
-///
-/// # Errors
-/// If they cannot be read.
 pub fn waiting_in(store: &mut dyn Store, expire: Duration, clock: u64) -> Result<Vec<Restored>, StoreError> {
     let is_doubtful = store.note_clock(clock)?.is_some();
     let queued = store.queued()?;

@@ -79,9 +79,6 @@ const PROMPT_SIGNS: [char; 2] = ['/', '@'];
 
 /// Parses the user's own name for a peer. At the beginning of a line, the prompt can take it only
 /// for a name.
-///
-/// # Errors
-/// The reason why it cannot be an alias, with a similar name that can.
 pub fn alias(text: &str) -> Result<Name, NameError> {
     let name: Name = text.parse()?;
     if is_reserved(text) {
@@ -99,9 +96,6 @@ pub fn alias(text: &str) -> Result<Name, NameError> {
 
 /// Parses a name that the user sets or changes. Other people cannot mistake it for a name that it
 /// resembles, or for another part of a line.
-///
-/// # Errors
-/// The reason why it cannot be the name, with a similar name that can.
 pub fn new_name(text: &str) -> Result<Name, NameError> {
     let name: Name = text.parse()?;
     name.check_clear().map(|()| name)

@@ -112,9 +112,6 @@ pub(crate) struct Written {
 impl Prepared {
     /// Writes the file, and waits for the disk. Returns `None` and writes nothing if the file has
     /// changed meanwhile.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
     pub(crate) fn write(&self) -> Result<Option<Written>, ContactsError> {
         let Some(new) = &self.new else {
             return Ok(Some(Written { version: self.version.clone(), all: None }));
@@ -335,9 +332,6 @@ impl Contacts {
     /// Prepares a write as that of [`Contacts::change_many`]; [`Prepared::write`] may be called on
     /// another thread, and [`Contacts::written`] takes its result. Until then, nothing else may be
     /// read or written here. Returns `None` if another program may be writing the file.
-    ///
-    /// # Errors
-    /// As [`Contacts::set`].
     pub(crate) fn prepare(
         &mut self,
         contacts: BTreeMap<PeerId, Option<Contact>>,

@@ -68,9 +68,6 @@ struct Raw {
 }
 
 /// Reads the file in this directory. A missing file is an empty one.
-///
-/// # Errors
-/// If it cannot be read or contains a mistake.
 pub(super) fn read(folder: &Path) -> Result<ProfileFile, ConfigError> {
     let path = folder.join(PROFILE_FILE);
     let text = text_of(&path)?;
@@ -129,9 +126,6 @@ pub(crate) fn save_name(folder: &Path, name: &Name) -> Result<(), ProfileError> 
 
 /// Stores the port that the profile in this directory listens on, and the IP unless it listens at
 /// all. A replacement does not change the port of the profile.
-///
-/// # Errors
-/// As [`save_name`].
 pub(crate) fn save_port(
     folder: &Path,
     port: ListeningPort,

@@ -83,9 +83,6 @@ impl TypedLines {
     }
 
     /// Adds a line, and shortens the file if it has become too long.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
     pub(crate) fn add(&mut self, line: &str, millis: u64) -> io::Result<()> {
         let written = written_line(line, millis);
         if self.damaged {
@@ -153,9 +150,6 @@ impl TypedRange {
     }
 
     /// Removes the lines. Removes the whole file if it is damaged.
-    ///
-    /// # Errors
-    /// If the file cannot be removed or replaced.
     pub(crate) fn forget(&self) -> io::Result<()> {
         let rest: VecDeque<String> = match read(&self.path) {
             Ok(content) => {

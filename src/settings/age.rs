@@ -23,9 +23,6 @@ const MAX_EXPIRE: Duration = Duration::from_secs(365 * DAY);
 pub struct Age(Duration);
 
 impl Age {
-    /// Seven days.
-    pub const WEEK: Self = Self(Duration::from_secs(7 * DAY));
-
     /// How long it is.
     pub const fn duration(self) -> Duration {
         self.0
@@ -68,9 +65,6 @@ impl fmt::Display for Age {
 }
 
 /// Parses how long a message waits for its recipient.
-///
-/// # Errors
-/// A sentence that says what is expected.
 pub fn expiry(text: &str) -> Result<Age, String> {
     let age: Age = text.parse()?;
     if age.0 > MAX_EXPIRE {

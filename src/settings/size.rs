@@ -17,9 +17,6 @@ const MAX_HISTORY: u64 = 1 << 50;
 pub struct HistorySize(u64);
 
 impl HistorySize {
-    /// 4 GiB.
-    pub const DEFAULT: Self = Self(4 << 30);
-
     /// How many bytes it is.
     pub const fn bytes(self) -> u64 {
         self.0

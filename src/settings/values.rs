@@ -55,12 +55,6 @@ pub enum TimeFormat {
 /// Columns that a time may take: as much as a date with the time of day and the zone.
 const MAX_TIME_COLUMNS: usize = 40;
 
-impl Default for TimeFormat {
-    fn default() -> Self {
-        Self::Strftime("%H:%M:%S".to_owned())
-    }
-}
-
 impl FromStr for TimeFormat {
     type Err = String;
 
@@ -85,9 +79,6 @@ impl FromStr for TimeFormat {
 }
 
 /// Parses a port to listen on; 0 picks a free one.
-///
-/// # Errors
-/// A sentence that says what is expected.
 pub(crate) fn listening_port(text: &str) -> Result<u16, String> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let port = text.parse().ok().filter(|_| digits);

@@ -69,9 +69,6 @@ pub struct Sqlite {
 }
 
 /// Makes an empty store in memory. All clones share one connection.
-///
-/// # Errors
-/// If SQLite cannot start.
 pub fn in_memory() -> Result<Arc<Mutex<Sqlite>>> {
     let mut store = Sqlite::new(Connection::open_in_memory()?, None)?;
     store.conn.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;")?;
@@ -253,9 +250,6 @@ impl Sqlite {
     }
 
     /// Records that the clock is right.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
     pub fn trust_clock(&mut self, clock: u64) -> Result<()> {
         if self.path.is_some() {
             self.note(clock)?;

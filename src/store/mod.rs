@@ -40,42 +40,24 @@ pub trait Store: Send {
     fn apply(&mut self, writes: &[StoreOp], clock: u64) -> Result<Vec<StoreResult>>;
 
     /// Returns the messages that a query asks for, oldest first.
-    ///
-    /// # Errors
-    /// If they cannot be read.
     fn messages(&mut self, query: &Query) -> Result<Vec<StoredMessage>>;
 
     /// Returns every peer with messages under its last name, the one with the newest message first.
-    ///
-    /// # Errors
-    /// If they cannot be read.
     fn peers(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>>;
 
     /// Returns the peers that were seen, the last one first.
-    ///
-    /// # Errors
-    /// If they cannot be read.
     fn seen(&mut self) -> Result<Vec<SeenPeer>>;
 
     /// Returns the queued messages in the order in which they were typed.
-    ///
-    /// # Errors
-    /// If they cannot be read.
     fn queued(&mut self) -> Result<Vec<QueuedMessage>>;
 
     /// Returns the messages that came and were not shown for certain, oldest first; at most the
     /// newest `limit`.
-    ///
-    /// # Errors
-    /// If they cannot be read.
     fn unshown(&mut self, limit: usize) -> Result<Vec<StoredMessage>>;
 
     /// Records `clock`, in milliseconds since 1970, at most once an hour. If it is more than 30
     /// days from the recorded clock, it may be wrong: then it is not recorded until a contact's
     /// message or the user confirms it, and the recorded clock is returned.
-    ///
-    /// # Errors
-    /// If it cannot be recorded.
     fn note_clock(&mut self, clock: u64) -> Result<Option<u64>> {
         let _ = clock;
         Ok(None)

@@ -127,9 +127,6 @@ impl Document<'_> {
 }
 
 /// Parses the text of a file. No alias may be `own_name`.
-///
-/// # Errors
-/// The first mistake in the text.
 pub(super) fn parse<'t>(text: &'t str, own_name: Option<&Name>) -> Result<Document<'t>, Mistake> {
     let root = DeTable::parse(text)
         .map_err(|error| toml_mistake(&error, text, "A list of contacts has [[contact]] entries in TOML."))?;

@@ -15,7 +15,7 @@ use crate::core::{Pin, StaticPeer};
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::profile::contacts::Contacts;
-use crate::profile::{self, AddressBook, Identity, KeyStorage, ListeningPort, Profiles, TypedLines};
+use crate::profile::{self, AddressBook, Identity, ListeningPort, Profiles, TypedLines};
 use crate::runtime::{Bound, ContactBook, Keeping, Node, NodeConfig, StartError};
 use crate::settings::{Keep, Misused, Settings, TimeFormat, local_peers_file, zone_warning};
 use crate::store::{HISTORY_FILE, Sqlite, StoreError, in_memory, open_or_set_aside};
@@ -97,7 +97,7 @@ fn next_free(ip: IpAddr, port: u16) -> Result<Bound, StartError> {
 
 /// Adds the lines about a new profile, with a similar existing one that the user may have meant.
 fn announce(chosen: &ChosenProfile, identity: &Identity, told: &mut Vec<String>) {
-    if !identity.is_new() || matches!(identity.storage(), KeyStorage::Memory(_)) {
+    if !identity.is_new() || identity.folder().is_none() {
         return;
     }
     told.push(format!("Created the profile {}. Others know it by this key:", chosen.name));
@@ -193,10 +193,7 @@ pub(super) fn start(
         // A profile of an earlier version may have such a name.
         told.push(format!("Others can mistake your name for another. {error} Change it with /name NAME."));
     }
-    let folder = match identity.storage() {
-        KeyStorage::Profile(folder) => Some(folder.as_path()),
-        KeyStorage::Memory(_) => None,
-    };
+    let folder = identity.folder();
     // A clock before 1970 is treated as 1970.
     let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let (mut keeping, is_doubtful) = keep(settings, folder, &mut told)?;
