@@ -277,16 +277,6 @@ mod tests {
             prop_assert!(!written.trim_end_matches('\n').contains(char::is_control));
             prop_assert_eq!(read_line(written.trim_end_matches('\n')), Some((7, line)));
         }
-
-        #[test]
-        fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let titled = [format!("{TITLE}\n").as_bytes(), &bytes].concat();
-            for bytes in [&bytes, &titled] {
-                if let Ok(content) = parse(bytes) {
-                    prop_assert!(content.lines.len() <= bytes.len());
-                }
-            }
-        }
     }
 
     #[test]
