@@ -58,7 +58,7 @@ use crate::net::secure::{self, OwnKey, Tls};
 use crate::net::sessions::{MAX_HELD_BYTES, Sessions, SessionsConfig};
 use crate::net::{self, DialSource, Dialer, Discovery, DiscoveryConfig, Listener, Listening, Resolver, Tcp};
 use crate::protocol::session::ContactCard;
-use crate::store::{Store, StoreError};
+use crate::store::{Sqlite, StoreError};
 
 /// How long [`Node::messages`] waits for the disk. A write takes milliseconds; after half a second
 /// the program would seem to hang.
@@ -149,7 +149,7 @@ pub struct Node {
     ticker: Option<JoinHandle<()>>,
     store_writer: Option<JoinHandle<()>>,
     /// The store that is read.
-    history: Mutex<Box<dyn Store>>,
+    history: Arc<Mutex<Sqlite>>,
     addrs: Vec<SocketAddr>,
     listening: Listening,
     discovery: Mutex<Option<Discovery>>,
@@ -173,7 +173,7 @@ impl Node {
     {
         let NodeConfig { name, advertise, peers, seed, pins, contacts, .. } = config;
         let NodeConfig { policy, blocked_sources, require_encryption, discovery, introductions, .. } = config;
-        let Keeping { mut store, reader, durable, expire, retention } = keeping;
+        let Keeping { store, reader: history, durable, expire, retention } = keeping;
         let own = OwnKey::from_seed(&seed).ok_or(StartError::NoKey)?;
         let tls = Arc::new(Tls::new(&own).map_err(|_| StartError::NoKey)?);
         let Bound { bind, sockets } = bound;
@@ -197,7 +197,7 @@ impl Node {
             ..CoreConfig::new(me, name, key)
         };
         let waiting =
-            waiting_in(&mut *store, expire, store_writer::clock()).map_err(StartError::NoHistory)?;
+            waiting_in(&mut store.lock(), expire, store_writer::clock()).map_err(StartError::NoHistory)?;
         let listens_v6 = addrs.iter().any(SocketAddr::is_ipv6);
         let machine = Machine::new(MachineConfig {
             core,
@@ -224,7 +224,6 @@ impl Node {
         let ticking = Arc::clone(&shared);
         let ticker = thread::Builder::new().name("ticker".into()).spawn(move || ticking.tick());
         let ticker = ticker.map(Some).map_err(failed)?;
-        let history = Mutex::new(reader);
         let listening = Listening { bind, port, ipv6: listens_v6 };
         let discovery = Mutex::default();
         let node =
@@ -595,7 +594,7 @@ fn date() -> u64 {
 
 /// Reads the messages of an earlier run that wait, each for `expire` at most. `clock` is the time
 /// in milliseconds since 1970. If it may be wrong, none has expired.
-pub fn waiting_in(store: &mut dyn Store, expire: Duration, clock: u64) -> Result<Vec<Restored>, StoreError> {
+pub fn waiting_in(store: &mut Sqlite, expire: Duration, clock: u64) -> Result<Vec<Restored>, StoreError> {
     let is_doubtful = store.note_clock(clock)?.is_some();
     let queued = store.queued()?;
     let left = |expires: u64| match expires {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use p2p_chat::model::stored::{Query, Selection};
-use p2p_chat::store::{Sqlite, Store};
+use p2p_chat::store::Sqlite;
 use rusqlite::{Connection, params};
 
 use super::corpus::Corpus;

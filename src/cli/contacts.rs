@@ -16,7 +16,7 @@ use crate::model::peer_id::{PeerId, Recipient};
 use crate::profile::contacts::Contact;
 use crate::profile::{self, AddressBook, Profiles};
 use crate::settings::{Misused, Settings};
-use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
+use crate::store::{HISTORY_FILE, Sqlite, StoreError, in_memory};
 use crate::tui::{self, Labels, Standing};
 
 /// Print your contacts, one per line, even during a chat
@@ -47,7 +47,7 @@ pub fn print(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow
         return Ok(Ok(()));
     };
     let now = now();
-    let book = AddressBook::open(Some(&folder), &found.name, &mut *store(&folder)?).map_err(Misused::new)?;
+    let book = AddressBook::open(Some(&folder), &found.name, &mut store(&folder)?).map_err(Misused::new)?;
     let known = book.known_contacts(0).into_iter().map(of_contact);
     let labels = Labels::of_contacts(book.aliases(), known);
     let mut lines: Vec<(String, String)> = Vec::new();
@@ -67,11 +67,11 @@ pub fn print(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow
 
 /// Opens the store of a profile for reading. Returns an empty store if there is none or it cannot
 /// be read.
-fn store(folder: &Path) -> Result<Box<dyn Store>, StoreError> {
+fn store(folder: &Path) -> Result<Sqlite, StoreError> {
     let path = folder.join(HISTORY_FILE);
     if path.exists() {
         match Sqlite::reader(&path) {
-            Ok(store) => return Ok(Box::new(store)),
+            Ok(store) => return Ok(store),
             Err(error) => {
                 note(format!(
                     "Cannot read {}: {error}. When contacts were last seen is unknown.",
@@ -80,7 +80,7 @@ fn store(folder: &Path) -> Result<Box<dyn Store>, StoreError> {
             }
         }
     }
-    Ok(Box::new(in_memory()?))
+    in_memory()
 }
 
 /// A contact to print.

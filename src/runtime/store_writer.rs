@@ -6,6 +6,7 @@
 mod thread;
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Condvar, Mutex};
@@ -14,7 +15,7 @@ use super::ports::{Put, QueuedWrite, StoreQueue};
 use crate::model::address::SourcePrefix;
 use crate::model::fair_share::FairShare;
 use crate::model::stored::{StoreOp, StoreResult};
-use crate::store::{Store, StoreError};
+use crate::store::{Sqlite, StoreError};
 pub(super) use thread::start;
 
 /// Bytes of received messages that may wait to be written: with `crate::mailbox::ROOM` and
@@ -34,9 +35,9 @@ const MAX_STRANGERS_IN_BATCH: usize = 128;
 /// How the node stores messages.
 pub struct Keeping {
     /// Where they are stored.
-    pub store: Box<dyn Store>,
+    pub store: Arc<Mutex<Sqlite>>,
     /// The same store, for reading while the writer runs.
-    pub reader: Box<dyn Store>,
+    pub reader: Arc<Mutex<Sqlite>>,
     /// The store is on a disk and outlives the program.
     pub durable: bool,
     /// How long a message waits for its recipient.

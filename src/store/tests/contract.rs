@@ -9,7 +9,7 @@ use crate::store::status::tests::all as all_statuses;
 #[test]
 fn message_is_read_as_it_was_written() {
     for mut tried in both() {
-        let store = &mut *tried.store;
+        let store = &mut tried.store;
         apply(
             store,
             &[
@@ -65,7 +65,7 @@ fn message_is_read_as_it_was_written() {
 #[test]
 fn message_to_several_has_a_row_for_each() {
     for mut tried in both() {
-        let store = &mut *tried.store;
+        let store = &mut tried.store;
         apply(store, &[outgoing(key(1), 1, "all"), outgoing(key(2), 1, "all"), outgoing(addr(1), 1, "all")]);
         apply(store, &[changed(key(2), 1, done(DeliveryStatus::Delivered))]);
         let open: Vec<_> = store.queued().unwrap().iter().map(|open| open.to).collect();
@@ -76,7 +76,7 @@ fn message_to_several_has_a_row_for_each() {
 #[test]
 fn duplicate_is_known_even_after_forgetting() {
     for mut tried in both() {
-        let store = &mut *tried.store;
+        let store = &mut tried.store;
         let known = |written: Vec<StoreResult>| match &written[..] {
             [StoreResult::Incoming(rows)] => {
                 rows.iter().map(|it| *it == Stored::Duplicate).collect::<Vec<_>>()
@@ -96,7 +96,7 @@ fn duplicate_is_known_even_after_forgetting() {
 #[test]
 fn resent_message_reuses_its_row() {
     for mut tried in both() {
-        let store = &mut *tried.store;
+        let store = &mut tried.store;
         apply(store, &[outgoing(key(1), 1, "once"), changed(key(1), 1, done(DeliveryStatus::Expired))]);
         assert_eq!(store.queued().unwrap(), []);
         apply(store, &[outgoing(key(1), 1, "once")]);
@@ -112,7 +112,7 @@ fn resent_message_reuses_its_row() {
 #[test]
 fn attempted_message_to_a_key_stays_marked() {
     for mut tried in both() {
-        let store = &mut *tried.store;
+        let store = &mut tried.store;
         apply(store, &[outgoing(key(1), 1, "a"), outgoing(key(1), 2, "b"), outgoing(key(1), 3, "c")]);
         apply(store, &[changed(key(1), 2, ATTEMPTED), changed(key(1), 3, ATTEMPTED)]);
         apply(store, &[changed(key(1), 3, QUEUED)]);
@@ -126,7 +126,7 @@ fn attempted_message_to_a_key_stays_marked() {
 #[test]
 fn status_changes_follow_the_rules() {
     for mut tried in both() {
-        let store = &mut *tried.store;
+        let store = &mut tried.store;
         let mut number = 0;
         for from in all_statuses() {
             for to in all_statuses() {
@@ -164,7 +164,7 @@ fn status_changes_follow_the_rules() {
 #[test]
 fn only_a_new_send_reopens_a_final_message() {
     for mut tried in both() {
-        let store = &mut *tried.store;
+        let store = &mut tried.store;
         let is_final = |(status, _): &StoredStatus| status.is_final();
         for (number, from) in (1..).zip(all_statuses().into_iter().filter(is_final)) {
             let resent = match outgoing(addr(1), number, "x") {
@@ -187,7 +187,7 @@ fn only_a_new_send_reopens_a_final_message() {
 #[test]
 fn moved_message_is_never_there_twice() {
     for mut tried in both() {
-        let store = &mut *tried.store;
+        let store = &mut tried.store;
         apply(
             store,
             &[outgoing(addr(1), 1, "first"), outgoing(addr(1), 2, "second"), outgoing(key(1), 2, "second")],
@@ -217,7 +217,7 @@ fn moved_message_is_never_there_twice() {
 #[test]
 fn moved_message_names_only_a_nameless_peer() {
     for mut tried in both() {
-        let store = &mut *tried.store;
+        let store = &mut tried.store;
         let text = |to, called: Option<PeerName>, number| match outgoing(to, number, "x") {
             StoreOp::Outgoing { to, message, status, attempted, assurance, expires, .. } => {
                 StoreOp::Outgoing { to, name: called, message, status, attempted, assurance, expires }
@@ -237,7 +237,7 @@ fn moved_message_names_only_a_nameless_peer() {
 #[test]
 fn shown_and_read_marks_are_stored() {
     for mut tried in both() {
-        let store = &mut *tried.store;
+        let store = &mut tried.store;
         apply(
             store,
             &[incoming(1, &[1, 2, 3]), incoming_plain(addr(1), "plain"), outgoing(key(1), 9, "ours")],
@@ -265,14 +265,14 @@ fn shown_and_read_marks_are_stored() {
 #[test]
 fn forgetting_leaves_queued_messages() {
     for mut tried in both() {
-        let store = &mut *tried.store;
+        let store = &mut tried.store;
         for (clock, from) in [(10, 1), (20, 2), (30, 1)] {
             store
                 .apply(&[incoming(from, &[clock]), outgoing(key(from), clock, "waits")], clock.into())
                 .unwrap();
         }
         apply(store, &[changed(key(2), 20, done(DeliveryStatus::Delivered))]);
-        let gone = |store: &mut dyn Store, write| match apply(store, &[write])[..] {
+        let gone = |store: &mut Sqlite, write| match apply(store, &[write])[..] {
             [StoreResult::Forgotten { removed, queued }] => (removed, queued),
             ref other => panic!("{other:?}"),
         };

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::bail;
+use parking_lot::Mutex;
 
 use super::answer::{Answers, tell};
 use super::choose::{ChosenProfile, ask_keys, ask_port, choose};
@@ -196,12 +198,12 @@ pub(super) fn start(
     let folder = identity.folder();
     // A clock before 1970 is treated as 1970.
     let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (mut keeping, is_doubtful) = keep(settings, folder, &mut told)?;
+    let (keeping, is_doubtful) = keep(settings, folder, &mut told)?;
     if let Some(folder) = folder.filter(|_| chosen.is_renamed) {
         check_no_alias(folder, &chosen.name)?;
     }
     let name = chosen.name;
-    let mut book = AddressBook::open(folder, &name, &mut *keeping.store).map_err(Misused::new)?;
+    let mut book = AddressBook::open(folder, &name, &mut keeping.store.lock()).map_err(Misused::new)?;
     // Only after contacts.toml was read: it refuses a name that is the alias of a contact.
     if let Some(folder) = folder {
         told.extend(profile::save_name(folder, &name).err().map(|error| error.to_string()));
@@ -270,8 +272,8 @@ fn keep(
         Keep::For(age) => Some(age.duration()),
     };
     let Some(folder) = folder.filter(|_| !settings.no_history) else {
-        let store = in_memory().map_err(unreadable)?;
-        let (store, reader) = (Box::new(store.clone()), Box::new(store));
+        let store = Arc::new(Mutex::new(in_memory().map_err(unreadable)?));
+        let reader = Arc::clone(&store);
         return Ok((Keeping { store, reader, durable: false, expire, retention: None }, false));
     };
     let path = folder.join(HISTORY_FILE);
@@ -285,6 +287,7 @@ fn keep(
     told.extend(set_aside);
     let mut store = store.with_max_history(settings.max_history.bytes());
     let is_doubtful = store.doubt(clock::millis()).map_err(unusable)?.is_some();
-    let (store, reader) = (Box::new(store), Box::new(Sqlite::reader(&path).map_err(unusable)?));
+    let reader = Sqlite::reader(&path).map_err(unusable)?;
+    let [store, reader] = [store, reader].map(|store| Arc::new(Mutex::new(store)));
     Ok((Keeping { store, reader, durable: true, expire, retention }, is_doubtful))
 }

@@ -6,12 +6,12 @@ use proptest::prelude::*;
 #[test]
 fn last_messages_are_read_oldest_first() {
     for mut tried in both() {
-        let store = &mut *tried.store;
+        let store = &mut tried.store;
         for number in 1..=9u32 {
             let from = (number % 3) as u8;
             store.apply(&[incoming(from, &[number])], u64::from(number)).unwrap();
         }
-        let read = |store: &mut dyn Store, query: Query| {
+        let read = |store: &mut Sqlite, query: Query| {
             let texts = bodies(store, &query);
             texts.iter().map(|text| text[5..].parse().unwrap()).collect::<Vec<u32>>()
         };
@@ -36,7 +36,7 @@ fn order_is_that_of_storing() {
             tried.store.apply(&[incoming(1, &[number])], clock).unwrap();
         }
         assert_eq!(
-            bodies(&mut *tried.store, &all()),
+            bodies(&mut tried.store, &all()),
             ["text 1", "text 2", "text 3", "text 4"],
             "{}",
             tried.name
@@ -47,7 +47,7 @@ fn order_is_that_of_storing() {
 #[test]
 fn every_peer_is_listed_under_its_last_name() {
     for mut tried in both() {
-        let store = &mut *tried.store;
+        let store = &mut tried.store;
         apply(store, &[incoming_plain(addr(1), "x"), incoming(1, &[1]), outgoing(key(2), 2, "x")]);
         let called = |from, called, body: &str| StoreOp::IncomingPlain {
             from,
@@ -71,7 +71,7 @@ fn every_peer_is_listed_under_its_last_name() {
 #[test]
 fn search_matches_word_beginnings_without_case_or_marks() {
     for mut tried in both() {
-        let store = &mut *tried.store;
+        let store = &mut tried.store;
         let (fence, co_op) =
             (incoming_plain(addr(1), "Über den Zaun"), incoming_plain(addr(2), "co-op und Zäune, 42!"));
         for _ in 0..3 {
@@ -110,7 +110,7 @@ fn search_matches_word_beginnings_without_case_or_marks() {
 #[test]
 fn search_of_ten_thousand_characters_works() {
     for mut tried in both() {
-        apply(&mut *tried.store, &[incoming_plain(addr(1), "a a a")]);
+        apply(&mut tried.store, &[incoming_plain(addr(1), "a a a")]);
         for text in [
             "a".repeat(10_000),
             "a ".repeat(5_000),
@@ -118,7 +118,7 @@ fn search_of_ten_thousand_characters_works() {
             "\"".repeat(10_000),
             "(".repeat(10_000),
         ] {
-            let found = bodies(&mut *tried.store, &words(&text)).len();
+            let found = bodies(&mut tried.store, &words(&text)).len();
             assert_eq!(found, usize::from(text.starts_with("a a")), "{}: {}", tried.name, &text[..5]);
         }
     }
@@ -132,7 +132,7 @@ proptest! {
     fn no_search_is_a_mistake(text in "([ab\"*:^(){}+\\-\0]| |NEAR\\(|OR|AND|NOT|folded|[今天]|\\PC){0,12}") {
         let mut found = Vec::new();
         for mut tried in both() {
-            let store = &mut *tried.store;
+            let store = &mut tried.store;
             apply(store, &["a b", "b a", "NEAR or folded", "and not", "今天"].map(|body| incoming_plain(addr(1), body)));
             apply(store, &[incoming_plain(addr(2), &text)]);
             apply(store, &["x"; 8].map(|body| incoming_plain(addr(1), body)));
@@ -151,7 +151,7 @@ proptest! {
 #[test]
 fn scripts_without_spaces_and_symbols_are_found() {
     for mut tried in both() {
-        let store = &mut *tried.store;
+        let store = &mut tried.store;
         let said = [
             "今天天气很好，我们去公园吧",
             "Straße",
@@ -188,7 +188,7 @@ fn scripts_without_spaces_and_symbols_are_found() {
 #[test]
 fn limited_search_finds_the_last_matches() {
     for mut tried in both() {
-        let store = &mut *tried.store;
+        let store = &mut tried.store;
         for number in 1..=24u32 {
             let word = if number % 5 == 0 { "coffee" } else { "tea" };
             apply(
@@ -210,7 +210,7 @@ fn limited_search_finds_the_last_matches() {
 #[test]
 fn times_are_found_although_the_clock_was_set() {
     for mut tried in both() {
-        let store = &mut *tried.store;
+        let store = &mut tried.store;
         for round in 0..72u64 {
             let set = match round {
                 20..25 => 1_000,
