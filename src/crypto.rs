@@ -64,7 +64,20 @@ pub(crate) fn random<const BYTES: usize>() -> Option<[u8; BYTES]> {
 pub(crate) fn discovery_token(key: PublicKey, hour: u64, nonce: &[u8; NONCE_BYTES]) -> String {
     let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes()));
     [TOKEN_SALT, &hour.to_be_bytes(), nonce].into_iter().for_each(|part| context.update(part));
-    context.sign().as_ref().iter().take(TOKEN_BYTES).map(|byte| format!("{byte:02x}")).collect()
+    hex(&context.sign().as_ref()[..TOKEN_BYTES])
+}
+
+/// Returns bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads the bytes that hexadecimal digits stand for.
+pub(crate) fn from_hex(digits: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
+    let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16)?).ok();
+    let bytes = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
+    bytes.collect::<Option<_>>().filter(|_| rest.is_empty())
 }
 
 /// The code that is the same on the screens of those who hold these two keys, and that nobody else

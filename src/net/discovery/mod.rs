@@ -132,7 +132,7 @@ impl Discovery {
         control.check_port(&networks);
         let random: [u8; 8] = crypto::random().ok_or_else(|| io::Error::other("no random numbers"))?;
         // Random in each run, and never the name of the machine.
-        let host = random.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + ".local.";
+        let host = crypto::hex(&random) + ".local.";
         let worker = Worker {
             config,
             handler,
