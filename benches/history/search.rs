@@ -20,12 +20,12 @@ const SHOWN: usize = 50;
 const TIMES: usize = 3;
 
 /// Returns rare words, and pairs of a frequent word and one of middle frequency, by their ranks in
-/// the corpus.
-fn kinds(corpus: &Corpus) -> [(&'static str, Vec<String>); 2] {
+/// the corpus; of each the percentile that is compared.
+fn kinds(corpus: &Corpus) -> [(&'static str, Vec<String>, usize); 2] {
     let rare = [30_011, 34_003, 38_007, 42_001, 46_009].map(|rank| corpus.word(rank).to_owned());
     let two = [(1, 301), (2, 503), (3, 707), (4, 1_009), (5, 1_511)];
     let two = two.map(|(one, two)| format!("{} {}", corpus.word(one), corpus.word(two)));
-    [("a rare word", rare.to_vec()), ("a frequent and a middle word", two.to_vec())]
+    [("a rare word, p50", rare.to_vec(), 50), ("a frequent and a middle word, longest", two.to_vec(), 100)]
 }
 
 pub(crate) fn measure() -> anyhow::Result<Vec<Compared>> {
@@ -33,20 +33,17 @@ pub(crate) fn measure() -> anyhow::Result<Vec<Compared>> {
     let path = history_in(&dir);
     let (mut ours, bare) = (Sqlite::reader(&path)?, Connection::open(&path)?);
     let mut rows = Vec::new();
-    for (name, words) in kinds(&corpus) {
-        let row =
-            |which: &str| Compared::new(format!("search for {name}, {which}"), "every message read", "ms");
-        let (mut middle, mut longest) = (row("p50"), row("longest"));
+    for (name, words, percent) in kinds(&corpus) {
+        let mut row = Compared::new(format!("search for {name}"), "every message read", "ms");
         for run in 0..RUNS {
             let mut times = Vec::new();
             for word in words.iter().cycle().take(words.len() * TIMES) {
                 times.push(search(&mut ours, word)?);
             }
             let bare = milliseconds(read_every(&bare, &words[run % words.len()])?);
-            middle.add(percentile(&times, 50), bare);
-            longest.add(percentile(&times, 100), bare);
+            row.add(percentile(&times, percent), bare);
         }
-        rows.extend([middle, longest]);
+        rows.push(row);
     }
     Ok(rows)
 }

@@ -45,48 +45,32 @@ impl FairShare {
 
     /// Takes a place for `source` even if it has no room: for what may not be refused.
     pub(crate) fn take(&mut self, source: SourcePrefix) {
-        self.take_many(source, 1);
+        self.take_many(Some(source), 1);
     }
 
-    /// Takes `many` places for `source` even if it has no room. A place may stand for a byte.
-    pub(crate) fn take_many(&mut self, source: SourcePrefix, many: usize) {
-        if many > 0 {
-            self.used += many;
+    /// Takes `many` places for `source` even if it has no room, or for this program itself, which
+    /// counts only against the total. A place may stand for a byte.
+    pub(crate) fn take_many(&mut self, source: Option<SourcePrefix>, many: usize) {
+        self.used += many;
+        if let Some(source) = source.filter(|_| many > 0) {
             *self.used_by.entry(source).or_default() += many;
         }
     }
 
-    /// Takes `many` places for this program itself, which are never refused. They count only
-    /// against the total. [`FairShare::clear`] releases them.
-    pub(crate) fn take_own_many(&mut self, many: usize) {
-        self.used += many;
-    }
-
-    /// Gives back `many` places of this program itself.
-    pub(crate) fn release_own_many(&mut self, many: usize) {
-        debug_assert!(many <= self.used, "{many} of {}", self.used);
-        self.used -= many;
-    }
-
     /// Gives back a place of `source`.
     pub(crate) fn release(&mut self, source: SourcePrefix) {
-        self.release_many(source, 1);
+        self.release_many(Some(source), 1);
     }
 
-    /// Gives back `many` places of `source`.
-    pub(crate) fn release_many(&mut self, source: SourcePrefix, many: usize) {
-        if many == 0 {
-            return;
-        }
-        let Some(used) = self.used_by.get_mut(&source) else {
-            debug_assert!(false, "{source:?} uses no place");
-            return;
-        };
-        debug_assert!(many <= *used, "{many} of {used}");
-        *used -= many;
+    /// Gives back `many` places of `source`, or of this program itself.
+    pub(crate) fn release_many(&mut self, source: Option<SourcePrefix>, many: usize) {
+        debug_assert!(many <= self.used, "{many} of {}", self.used);
         self.used -= many;
-        if *used == 0 {
-            self.used_by.remove(&source);
+        let Some(source) = source.filter(|_| many > 0) else { return };
+        let used = self.used_by.remove(&source).unwrap_or_default();
+        debug_assert!(many <= used, "{many} of {used}");
+        if used > many {
+            self.used_by.insert(source, used - many);
         }
     }
 
@@ -161,9 +145,9 @@ mod tests {
     #[test]
     fn own_places_are_never_refused_and_leave_less() {
         let mut share = FairShare::new(4);
-        (0..3).for_each(|_| share.take_own_many(1));
+        (0..3).for_each(|_| share.take_many(None, 1));
         assert!(share.try_take(source(1)) && !share.has_room(source(2)));
-        (0..3).for_each(|_| share.take_own_many(1));
+        (0..3).for_each(|_| share.take_many(None, 1));
         assert_eq!((share.used(), share.free()), (7, 0));
         share.clear();
         assert!(share.is_empty() && share.has_room(source(1)) && share.used_by(source(1)) == 0);

@@ -20,7 +20,6 @@ pub struct SendJob {
     pub fallback: Option<PeerAddr>,
     /// The form of the message on the wire.
     pub form: Form,
-    /// The message.
     pub message: Outgoing,
     /// The time by which the job has to end.
     pub deadline: Option<Instant>,

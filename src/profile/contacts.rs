@@ -174,12 +174,10 @@ impl Contacts {
         self.all.values()
     }
 
-    /// Returns the blocked sources.
     pub(crate) fn blocked_sources(&self) -> &BTreeSet<SourcePrefix> {
         &self.sources
     }
 
-    /// Returns the contact with this id.
     pub(crate) fn get(&self, id: PeerId) -> Option<&Contact> {
         self.all.get(&id)
     }

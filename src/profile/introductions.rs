@@ -108,7 +108,6 @@ pub(crate) fn read_introductions(folder: &Path, now: Option<u64>) -> (SavedIntro
     }
 }
 
-/// Saves the introductions.
 pub(crate) fn save_introductions(folder: &Path, saved: &SavedIntroductions) -> io::Result<()> {
     let text = toml::to_string(&content(saved)).map_err(io::Error::other)?;
     files::replace(&folder.join(FILE), format!("{TITLE}{text}").as_bytes())

@@ -139,10 +139,7 @@ impl WriterQueue {
         let batch = queue.take_batch();
         queue.is_urgent = !queue.is_empty();
         for job in &batch {
-            match job.source {
-                Some(source) => queue.room.release_many(source, job.received_bytes()),
-                None => queue.room.release_own_many(job.received_bytes()),
-            }
+            queue.room.release_many(job.source, job.received_bytes());
         }
         self.emptied.notify_all();
         batch
@@ -277,16 +274,13 @@ impl StoreQueue for WriterQueue {
     fn put(&self, job: QueuedWrite) -> Put {
         let mut queue = self.queue.lock();
         let bytes = job.received_bytes();
-        match job.source {
-            Some(source)
-                if matches!(job.op, StoreOp::Incoming { .. })
-                    && queue.room.used_by(source) >= queue.room.free() =>
-            {
-                return Put::Full(job);
-            }
-            Some(source) => queue.room.take_many(source, bytes),
-            None => queue.room.take_own_many(bytes),
+        if let Some(source) = job.source
+            && matches!(job.op, StoreOp::Incoming { .. })
+            && !queue.room.has_room(source)
+        {
+            return Put::Full(job);
         }
+        queue.room.take_many(job.source, bytes);
         let (was_empty, was_urgent) = (queue.is_empty(), queue.is_urgent);
         queue.is_urgent |= !matches!(job.op, StoreOp::Seen { .. });
         queue.add(job);

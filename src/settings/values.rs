@@ -26,7 +26,6 @@ pub enum ColorWhen {
     Auto,
     /// Even in a file or a pipe.
     Always,
-    /// Never.
     Never,
 }
 
@@ -46,7 +45,6 @@ pub enum Notify {
 /// How to write the time.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum TimeFormat {
-    /// Not at all.
     Off,
     /// In this format of strftime, which is known to work.
     Strftime(String),

@@ -15,7 +15,6 @@ const VERSION: &str = "1";
 pub(super) enum Announcement {
     /// Everyone can read the key and the name.
     Open {
-        /// The key.
         key: PublicKey,
         /// The name, if it is valid.
         name: Option<PeerName>,
@@ -41,7 +40,7 @@ pub(super) fn open(key: PublicKey, name: &str) -> Own {
 
 /// Returns the announcement that only those who know the key can recognize.
 pub(super) fn for_contacts(key: PublicKey, hour: u64, nonce: &[u8; NONCE_BYTES]) -> Own {
-        let token = crypto::discovery_token(key, hour, nonce);
+    let token = crypto::discovery_token(key, hour, nonce);
     (token, vec![("txtvers", VERSION.into()), ("nonce", crypto::hex(nonce))])
 }
 

@@ -94,7 +94,6 @@ impl Document<'_> {
         [CONTACT, BLOCKED].contains(&key)
     }
 
-    /// Returns the contacts, by id.
     pub(super) fn into_contacts(self) -> BTreeMap<PeerId, Contact> {
         self.entries.into_iter().map(|entry| (entry.contact.id, entry.contact)).collect()
     }

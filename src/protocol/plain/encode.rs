@@ -35,7 +35,6 @@ pub enum EncodeError {
     /// It would take more than [`MAX_PARTS`] messages.
     #[error("The message has {bytes} bytes; the limit is {limit}. Shorten or divide it.")]
     TooLong {
-        /// Its bytes.
         bytes: usize,
         /// The most that would fit.
         limit: usize,

@@ -53,7 +53,6 @@ pub(in super::super) fn start(
 
 /// The next task of the thread.
 enum Next {
-    /// Write to another file.
     File(FileWrite),
     /// Write these.
     Batch(Vec<QueuedWrite>),
