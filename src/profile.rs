@@ -54,8 +54,8 @@ const LOCK_FILE: &str = "lock";
 #[derive(Debug)]
 pub struct Identity {
     pair: Pair,
-    /// The directory of the profile, which has the key. Or the reason why the key is only in memory,
-    /// so that the next run has another one; a whole sentence.
+    /// The directory of the profile, which has the key. Or the reason why the key is only in
+    /// memory, so that the next run has another one; a whole sentence.
     folder: Result<PathBuf, String>,
     is_new: bool,
     _lock: Option<Lock>,

@@ -35,7 +35,7 @@ use inbox::Inbox;
 pub use machine::{Machine, MachineConfig};
 pub use ports::{EventSink, Ports, Put, QueuedWrite, StoreQueue};
 use sessions::ToMachine;
-use shared::{Queue, Shared};
+use shared::Shared;
 pub(crate) use start_error::StartError;
 pub use step::Step;
 pub use store_writer::{Keeping, MAX_WAITING_BYTES, write_batch};
@@ -208,12 +208,11 @@ impl Node {
         let began = Instant::now();
         let config = SessionsConfig { tls, bind, run: secure::random_number(), began };
         let sessions = Sessions::new(config).map_err(failed)?;
-        let events = Box::new(Queue(Arc::clone(mailbox)));
         let shared = Arc::new_cyclic(|weak: &Weak<Shared>| {
             let (reporting, resolving) = (weak.clone(), weak.clone());
             let dialer = Dialer::new(source, move |report| Shared::report(&reporting, report));
             let resolver = Resolver::new(move |host, found| Shared::resolved(&resolving, host, found));
-            Shared::new(machine, events, Tcp { sessions, dialer, resolver, began })
+            Shared::new(machine, Arc::clone(mailbox) as _, Tcp { sessions, dialer, resolver, began })
         });
         shared.tcp.sessions.start(ToMachine(Arc::downgrade(&shared))).map_err(failed)?;
         // The listener starts last, so static peers are known as such before they can send

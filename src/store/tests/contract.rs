@@ -1,5 +1,5 @@
-//! What a store promises. In memory it is the same database, which the simulator tests as well; only
-//! searches differ there.
+//! What a store promises. In memory it is the same database, which the simulator tests as well;
+//! only searches differ there.
 
 mod reading;
 
