@@ -9,7 +9,7 @@ use aws_lc_rs::{hmac, pbkdf2, rand};
 
 use crate::core::code_input;
 use crate::model::key::PublicKey;
-use crate::model::message::{ID_BYTES, MessageId};
+use crate::model::message::MessageId;
 use crate::protocol::session::ContactCard;
 
 /// Digits of a short code. A man in the middle chooses both keys that he shows, so he searches for
@@ -40,9 +40,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; SHA256_OUTPUT_LEN] {
 
 /// An id for a new text, or nothing where the system gives no random bytes.
 pub(crate) fn message_id() -> Option<MessageId> {
-    let mut bytes = [0; ID_BYTES];
-    rand::fill(&mut bytes).ok()?;
-    Some(MessageId::new(bytes))
+    random().map(MessageId::new)
 }
 
 /// The length of the random number in an announcement for contacts, in bytes.
@@ -54,9 +52,9 @@ const TOKEN_BYTES: usize = 8;
 /// Separates this digest from any other use of the same key.
 const TOKEN_SALT: &[u8] = b"p2p-chat discovery";
 
-/// Returns the random number for an announcement. `None` if the system gives no random bytes.
-pub(crate) fn discovery_nonce() -> Option<[u8; NONCE_BYTES]> {
-    let mut bytes = [0; NONCE_BYTES];
+/// Returns random bytes. `None` if the system gives none.
+pub(crate) fn random<const BYTES: usize>() -> Option<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
     rand::fill(&mut bytes).ok()?;
     Some(bytes)
 }
@@ -66,7 +64,20 @@ pub(crate) fn discovery_nonce() -> Option<[u8; NONCE_BYTES]> {
 pub(crate) fn discovery_token(key: PublicKey, hour: u64, nonce: &[u8; NONCE_BYTES]) -> String {
     let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes()));
     [TOKEN_SALT, &hour.to_be_bytes(), nonce].into_iter().for_each(|part| context.update(part));
-    context.sign().as_ref().iter().take(TOKEN_BYTES).map(|byte| format!("{byte:02x}")).collect()
+    hex(&context.sign().as_ref()[..TOKEN_BYTES])
+}
+
+/// Returns bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads the bytes that hexadecimal digits stand for.
+pub(crate) fn from_hex(digits: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
+    let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16)?).ok();
+    let bytes = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
+    bytes.collect::<Option<_>>().filter(|_| rest.is_empty())
 }
 
 /// The code that is the same on the screens of those who hold these two keys, and that nobody else

@@ -20,9 +20,6 @@ pub(crate) fn parse_addr(text: &str) -> Result<PeerAddr, AddrError> {
 }
 
 /// Parses an address as [`parse_addr`] does, or a host name with a port.
-///
-/// # Errors
-/// Why the text is neither.
 pub(crate) fn parse_endpoint(text: &str) -> Result<Endpoint, AddrError> {
     parse_addr(text).map(Endpoint::Addr).or_else(|error| Endpoint::or_host(text, error))
 }

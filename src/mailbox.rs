@@ -58,10 +58,7 @@ impl<T> Mailbox<T> {
     pub(crate) fn put_from(&self, item: T, bytes: usize, source: Option<SourcePrefix>) {
         let mut state = self.lock();
         state.queue.push_back(item);
-        match source {
-            Some(source) => state.room.take_many(source, ITEM_BYTES + bytes),
-            None => state.room.take_own_many(ITEM_BYTES + bytes),
-        }
+        state.room.take_many(source, ITEM_BYTES + bytes);
         if state.queue.len() == 1 {
             self.filled.notify_one();
         }

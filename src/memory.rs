@@ -22,9 +22,6 @@ pub fn protect() -> io::Result<()> {
 }
 
 /// Does nothing: Windows writes no core dumps by default.
-///
-/// # Errors
-/// None.
 #[cfg(not(unix))]
 pub fn protect() -> io::Result<()> {
     Ok(())

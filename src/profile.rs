@@ -31,10 +31,9 @@ use crate::model::name::Name;
 use crate::settings::ConfigError;
 pub(crate) use crate::settings::Profile;
 use crate::settings::Settings;
-pub use address_book::aliases;
 pub(crate) use address_book::{AddressBook, saved_for};
 pub(crate) use configured::{configure, undecided};
-pub(crate) use file::ListeningPort;
+pub(crate) use file::{ListeningPort, save_name, save_port};
 pub(crate) use introductions::{read_introductions, save_introductions};
 use keyfile::{Pair, Seed};
 pub use left_invitation::{is_invitation_left, leave_invitation, take_invitation, withdraw_invitation};
@@ -55,18 +54,11 @@ const LOCK_FILE: &str = "lock";
 #[derive(Debug)]
 pub struct Identity {
     pair: Pair,
-    storage: KeyStorage,
+    /// The directory of the profile, which has the key. Or the reason why the key is only in
+    /// memory, so that the next run has another one; a whole sentence.
+    folder: Result<PathBuf, String>,
     is_new: bool,
     _lock: Option<Lock>,
-}
-
-/// Where a key is stored.
-#[derive(Debug)]
-pub enum KeyStorage {
-    /// In this directory, which is that of the profile.
-    Profile(PathBuf),
-    /// Only in memory, so the next run has another key. Holds the reason, as a whole sentence.
-    Memory(String),
 }
 
 /// Why a profile cannot be used. Displayed as a whole sentence.
@@ -166,11 +158,11 @@ impl Identity {
             .map_err(|error| ProfileError::Io(folder.join(LOCK_FILE), error))?
             .ok_or_else(|| running(&folder, profile))?;
         let (pair, is_new) = read_or_make(&folder.join(KEY_FILE), trusting)?;
-        Ok(Self { pair, storage: KeyStorage::Profile(folder), is_new, _lock: Some(lock) })
+        Ok(Self { pair, folder: Ok(folder), is_new, _lock: Some(lock) })
     }
 
     fn for_this_run(why: String) -> Result<Self, ProfileError> {
-        Ok(Self { pair: new_pair()?, storage: KeyStorage::Memory(why), is_new: true, _lock: None })
+        Ok(Self { pair: new_pair()?, folder: Err(why), is_new: true, _lock: None })
     }
 
     /// Whether the key was created for this run.
@@ -188,17 +180,14 @@ impl Identity {
         &self.pair.seed
     }
 
-    /// Returns where the key is stored.
-    pub fn storage(&self) -> &KeyStorage {
-        &self.storage
+    /// Returns the directory of the profile, if the key is stored.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref().ok()
     }
 
     /// Why the key is not stored, as a whole sentence; `None` if it is.
     pub fn why_not_stored(&self) -> Option<&str> {
-        match &self.storage {
-            KeyStorage::Profile(_) => None,
-            KeyStorage::Memory(why) => Some(why),
-        }
+        self.folder.as_ref().err().map(String::as_str)
     }
 }
 
@@ -210,23 +199,6 @@ fn running(folder: &Path, profile: &Profile) -> ProfileError {
     ProfileError::Running { name, port: file.last_port() }
 }
 
-/// Stores the name of the profile in this directory.
-///
-/// # Errors
-/// If its profile.toml cannot be read or written.
-pub fn save_name(folder: &Path, name: &Name) -> Result<(), ProfileError> {
-    file::save_name(folder, name)
-}
-
-/// Stores the port that the profile in this directory listens on, and the IP unless it listens at
-/// all.
-///
-/// # Errors
-/// If its profile.toml cannot be read or written.
-pub fn save_port(folder: &Path, port: ListeningPort, bind: Option<IpAddr>) -> Result<(), ProfileError> {
-    file::save_port(folder, port, bind)
-}
-
 /// Creates a profile called `name` and returns its key.
 ///
 /// # Errors
@@ -236,7 +208,7 @@ pub fn create(settings: &Settings, profile: &Profile, name: &Name) -> Result<Pub
     files::make_folder(&folder).map_err(|error| ProfileError::Io(folder.clone(), error))?;
     check(&folder, 0o700, settings.insecure_permissions)?;
     let (pair, _) = read_or_make(&folder.join(KEY_FILE), settings.insecure_permissions)?;
-    file::save_name(&folder, name)?;
+    save_name(&folder, name)?;
     Ok(pair.public)
 }
 

@@ -35,7 +35,7 @@ use inbox::Inbox;
 pub use machine::{Machine, MachineConfig};
 pub use ports::{EventSink, Ports, Put, QueuedWrite, StoreQueue};
 use sessions::ToMachine;
-use shared::{Queue, Shared};
+use shared::Shared;
 pub(crate) use start_error::StartError;
 pub use step::Step;
 pub use store_writer::{Keeping, MAX_WAITING_BYTES, write_batch};
@@ -58,7 +58,7 @@ use crate::net::secure::{self, OwnKey, Tls};
 use crate::net::sessions::{MAX_HELD_BYTES, Sessions, SessionsConfig};
 use crate::net::{self, DialSource, Dialer, Discovery, DiscoveryConfig, Listener, Listening, Resolver, Tcp};
 use crate::protocol::session::ContactCard;
-use crate::store::{Store, StoreError};
+use crate::store::{Sqlite, StoreError};
 
 /// How long [`Node::messages`] waits for the disk. A write takes milliseconds; after half a second
 /// the program would seem to hang.
@@ -149,7 +149,7 @@ pub struct Node {
     ticker: Option<JoinHandle<()>>,
     store_writer: Option<JoinHandle<()>>,
     /// The store that is read.
-    history: Mutex<Box<dyn Store>>,
+    history: Arc<Mutex<Sqlite>>,
     addrs: Vec<SocketAddr>,
     listening: Listening,
     discovery: Mutex<Option<Discovery>>,
@@ -173,7 +173,7 @@ impl Node {
     {
         let NodeConfig { name, advertise, peers, seed, pins, contacts, .. } = config;
         let NodeConfig { policy, blocked_sources, require_encryption, discovery, introductions, .. } = config;
-        let Keeping { mut store, reader, durable, expire, retention } = keeping;
+        let Keeping { store, reader: history, durable, expire, retention } = keeping;
         let own = OwnKey::from_seed(&seed).ok_or(StartError::NoKey)?;
         let tls = Arc::new(Tls::new(&own).map_err(|_| StartError::NoKey)?);
         let Bound { bind, sockets } = bound;
@@ -197,7 +197,7 @@ impl Node {
             ..CoreConfig::new(me, name, key)
         };
         let waiting =
-            waiting_in(&mut *store, expire, store_writer::clock()).map_err(StartError::NoHistory)?;
+            waiting_in(&mut store.lock(), expire, store_writer::clock()).map_err(StartError::NoHistory)?;
         let listens_v6 = addrs.iter().any(SocketAddr::is_ipv6);
         let machine = Machine::new(MachineConfig {
             core,
@@ -208,12 +208,11 @@ impl Node {
         let began = Instant::now();
         let config = SessionsConfig { tls, bind, run: secure::random_number(), began };
         let sessions = Sessions::new(config).map_err(failed)?;
-        let events = Box::new(Queue(Arc::clone(mailbox)));
         let shared = Arc::new_cyclic(|weak: &Weak<Shared>| {
             let (reporting, resolving) = (weak.clone(), weak.clone());
             let dialer = Dialer::new(source, move |report| Shared::report(&reporting, report));
             let resolver = Resolver::new(move |host, found| Shared::resolved(&resolving, host, found));
-            Shared::new(machine, events, Tcp { sessions, dialer, resolver, began })
+            Shared::new(machine, Arc::clone(mailbox) as _, Tcp { sessions, dialer, resolver, began })
         });
         shared.tcp.sessions.start(ToMachine(Arc::downgrade(&shared))).map_err(failed)?;
         // The listener starts last, so static peers are known as such before they can send
@@ -224,7 +223,6 @@ impl Node {
         let ticking = Arc::clone(&shared);
         let ticker = thread::Builder::new().name("ticker".into()).spawn(move || ticking.tick());
         let ticker = ticker.map(Some).map_err(failed)?;
-        let history = Mutex::new(reader);
         let listening = Listening { bind, port, ipv6: listens_v6 };
         let discovery = Mutex::default();
         let node =
@@ -536,9 +534,6 @@ impl Node {
 
     /// Returns the stored messages that match a query, oldest first. Waits up to 500 ms for earlier
     /// writes, so that the result has every status that was shown.
-    ///
-    /// # Errors
-    /// If they cannot be read.
     pub fn messages(&self, query: &Query) -> Result<Vec<StoredMessage>, StoreError> {
         if !self.shared.store_writer.settle(Instant::now() + SETTLE_WITHIN) {
             log::warn!("the history does not have the latest messages yet");
@@ -548,18 +543,12 @@ impl Node {
 
     /// Returns received messages that may not have been shown, oldest first; at most the newest
     /// `limit`.
-    ///
-    /// # Errors
-    /// If they cannot be read.
     pub fn unshown(&self, limit: usize) -> Result<Vec<StoredMessage>, StoreError> {
         self.history.lock().unshown(limit)
     }
 
     /// Returns every peer with stored messages and its last name, the one with the newest message
     /// first.
-    ///
-    /// # Errors
-    /// If they cannot be read.
     pub fn peers_in_history(&self) -> Result<Vec<(Recipient, Option<PeerName>)>, StoreError> {
         self.history.lock().peers()
     }
@@ -604,10 +593,7 @@ fn date() -> u64 {
 
 /// Reads the messages of an earlier run that wait, each for `expire` at most. `clock` is the time
 /// in milliseconds since 1970. If it may be wrong, none has expired.
-///
-/// # Errors
-/// If they cannot be read.
-pub fn waiting_in(store: &mut dyn Store, expire: Duration, clock: u64) -> Result<Vec<Restored>, StoreError> {
+pub fn waiting_in(store: &mut Sqlite, expire: Duration, clock: u64) -> Result<Vec<Restored>, StoreError> {
     let is_doubtful = store.note_clock(clock)?.is_some();
     let queued = store.queued()?;
     let left = |expires: u64| match expires {

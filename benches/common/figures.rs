@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// The median of several runs, with the lowest and the highest.
 pub(crate) struct Spread {
-    pub(crate) median: f64,
+    median: f64,
     lowest: f64,
     highest: f64,
 }

@@ -1,4 +1,4 @@
-//! Rows of results: ours, the baseline, their ratio, and the target.
+//! Rows of results: ours, the baseline, and their ratio.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -9,30 +9,14 @@ pub(crate) struct Compared {
     what: String,
     baseline: String,
     unit: &'static str,
-    target: Option<Target>,
     ours: Vec<f64>,
     theirs: Vec<f64>,
-}
-
-/// What the median has to reach.
-#[derive(Clone, Copy)]
-pub(crate) enum Target {
-    RatioAtMost(f64),
-    RatioAtLeast(f64),
-    /// An upper bound of our figure.
-    AtMost(f64),
-    /// At most the baseline and this more.
-    MoreAtMost(f64),
 }
 
 impl Compared {
     pub(crate) fn new(what: impl Into<String>, baseline: impl Into<String>, unit: &'static str) -> Self {
         let (what, baseline) = (what.into(), baseline.into());
-        Self { what, baseline, unit, target: None, ours: Vec::new(), theirs: Vec::new() }
-    }
-
-    pub(crate) fn with(self, target: Target) -> Self {
-        Self { target: Some(target), ..self }
+        Self { what, baseline, unit, ours: Vec::new(), theirs: Vec::new() }
     }
 
     pub(crate) fn add(&mut self, ours: f64, theirs: f64) {
@@ -50,33 +34,18 @@ impl Compared {
         let is_ratio = self.theirs.iter().all(|value| *value > 0.0);
         is_ratio.then(|| self.by_run(|ours, theirs| ours / theirs))
     }
-
-    /// Describes the target, and whether it was reached.
-    fn verdict(&self, target: Target) -> String {
-        let ratio = self.ratio().map(|ratio| ratio.median);
-        let (target, reached) = match target {
-            Target::RatioAtMost(most) => (format!("ratio <= {most}"), ratio.is_some_and(|it| it <= most)),
-            Target::RatioAtLeast(least) => (format!("ratio >= {least}"), ratio.is_some_and(|it| it >= least)),
-            Target::AtMost(most) => (format!("<= {most}"), self.by_run(|ours, _| ours).median <= most),
-            Target::MoreAtMost(most) => {
-                (format!("<= baseline + {most}"), self.by_run(|ours, theirs| ours - theirs).median <= most)
-            }
-        };
-        format!("{target}: {}", if reached { "reached" } else { "**missed**" })
-    }
 }
 
 impl Display for Compared {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { what, baseline, unit, target, .. } = self;
+        let Self { what, baseline, unit, .. } = self;
         let (ours, theirs) = (self.by_run(|ours, _| ours), self.by_run(|_, theirs| theirs));
         let ratio = self.ratio().map_or_else(|| "none to 0".into(), |ratio| ratio.to_string());
-        let verdict = target.map(|target| self.verdict(target)).unwrap_or_default();
-        write!(f, "| {what}, {unit} | {ours} | {baseline}: {theirs} | {ratio} | {verdict} |")
+        write!(f, "| {what}, {unit} | {ours} | {baseline}: {theirs} | {ratio} |")
     }
 }
 
 pub(crate) fn table(rows: &[Compared]) -> String {
-    let head = "| what | p2p-chat | baseline | ratio | target |\n|---|---|---|---|---|\n";
+    let head = "| what | p2p-chat | baseline | ratio |\n|---|---|---|---|\n";
     head.to_owned() + &rows.iter().map(|row| format!("{row}\n")).collect::<String>()
 }

@@ -12,7 +12,7 @@ use p2p_chat::model::name::PeerName;
 use p2p_chat::model::peer_id::{PeerId, Recipient};
 use p2p_chat::model::session::Message;
 use p2p_chat::model::stored::{Assurance, RowId, StoreOp, StoreResult, Stored};
-use p2p_chat::store::{Store, StoreError};
+use p2p_chat::store::{Sqlite, StoreError};
 
 /// Words. The one of rank n is as frequent as the first divided by n (Zipf).
 const WORDS: usize = 50_000;
@@ -89,10 +89,6 @@ impl Corpus {
         &self.words[rank - 1]
     }
 
-    pub(super) fn chinese(&self, rank: usize) -> &str {
-        &self.chinese[rank - 1]
-    }
-
     fn peer(number: u64) -> Recipient {
         Recipient::Peer(PeerId::Key(key(number)))
     }
@@ -117,7 +113,7 @@ impl Corpus {
     }
 
     /// Stores so many messages as the program does. Half are ours; the others are shown and read.
-    pub(super) fn fill(&mut self, store: &mut dyn Store, messages: u64) -> Result<(), StoreError> {
+    pub(super) fn fill(&mut self, store: &mut Sqlite, messages: u64) -> Result<(), StoreError> {
         let mut shown = Vec::new();
         let mut done = 0;
         while done < messages {

@@ -15,7 +15,8 @@ use p2p_chat::model::peer_id::Recipient;
 use p2p_chat::model::session::Message;
 use p2p_chat::model::stored::{Assurance, StoreOp};
 use p2p_chat::runtime::{Bound, Keeping, Node, NodeConfig};
-use p2p_chat::store::{Sqlite, Store};
+use p2p_chat::store::Sqlite;
+use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use super::corpus::{Corpus, id, rows_of};
@@ -142,8 +143,8 @@ impl Pair {
         let dirs = [disk::dir()?, disk::dir()?];
         let program = disk::start_in(&dirs[0])?;
         let path = dirs[1].path().join("history.db");
-        let store: Box<dyn Store> = Box::new(Sqlite::open(&path)?);
-        let reader = Box::new(Sqlite::reader(&path)?);
+        let [store, reader] =
+            [Sqlite::open(&path)?, Sqlite::reader(&path)?].map(|store| Arc::new(Mutex::new(store)));
         let keeping = Keeping { store, reader, durable: true, expire: EXPIRE, retention: None };
         let events = Arc::<Mailbox<Event>>::default();
         let config = NodeConfig::new("Ann".parse::<Name>().map_err(|_| anyhow!("no name"))?, [9; 32]);

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 
 use super::terminal::{Chat, Terminal};
 use crate::RUNS;
@@ -18,53 +18,32 @@ const IDLE: Duration = Duration::from_secs(5);
 /// How long the programs have to come to rest.
 const REST: Duration = Duration::from_secs(1);
 
-/// Typed and not sent.
-const HALF_A_LINE: &str = "half a li";
-
 /// Measures all programs at the same time, because programs that sleep do not disturb each other.
 pub(super) fn measure() -> anyhow::Result<Vec<Compared>> {
-    let mut programs = [Vec::new(), Vec::new(), Vec::new()];
-    let mut dirs = Vec::new();
+    let mut programs = Vec::new();
     for _ in 0..RUNS {
-        for (kind, typed) in ["", HALF_A_LINE].into_iter().enumerate() {
-            let Chat { mut terminal, dir, .. } = Chat::start()?;
-            let before = switches(terminal.pid())?;
-            terminal.keys(typed.as_bytes())?;
-            terminal.wait("what was typed", |terminal| terminal.typed_row().ends_with(typed))?;
-            let counted = wake_ups(&before, &switches(terminal.pid())?) > 0.0;
-            ensure!(counted || typed.is_empty(), "keys were read, and no wake-up was counted");
-            programs[kind].push(terminal);
-            dirs.push(dir);
-        }
         let mut sleep = Command::new("sleep");
         sleep.arg("600");
-        programs[2].push(Terminal::start(sleep)?);
+        programs.push((Chat::start()?, Terminal::start(sleep)?));
     }
     thread::sleep(REST);
-    let before = switches_of_all(&programs)?;
+    let count = || {
+        let of_run = |(chat, sleep): &(Chat, Terminal)| {
+            anyhow::Ok((switches(chat.terminal.pid())?, switches(sleep.pid())?))
+        };
+        programs.iter().map(of_run).collect::<anyhow::Result<Vec<(Switches, Switches)>>>()
+    };
+    let before = count()?;
     thread::sleep(IDLE);
-    let after = switches_of_all(&programs)?;
-
-    let seconds = IDLE.as_secs();
-    let what = |prompt| format!("wake-ups in {seconds} s at {prompt}");
-    let row = |prompt| Compared::new(what(prompt), "sleep", "number");
-    let mut rows = vec![row("an empty prompt"), row("half a line typed")];
-    for run in 0..RUNS {
-        let count = |kind: usize| wake_ups(&before[kind][run], &after[kind][run]);
-        for (kind, row) in rows.iter_mut().enumerate() {
-            row.add(count(kind), count(2));
-        }
+    let mut row = Compared::new(format!("wake-ups in {} s", IDLE.as_secs()), "sleep", "number");
+    for (before, after) in before.iter().zip(&count()?) {
+        row.add(wake_ups(&before.0, &after.0), wake_ups(&before.1, &after.1));
     }
-    Ok(rows)
+    Ok(vec![row])
 }
 
 /// The context switches of each thread since it began.
 pub(super) type Switches = HashMap<String, u32>;
-
-fn switches_of_all(programs: &[Vec<Terminal>]) -> anyhow::Result<Vec<Vec<Switches>>> {
-    let of_kind = |kind: &Vec<Terminal>| kind.iter().map(|terminal| switches(terminal.pid())).collect();
-    programs.iter().map(of_kind).collect()
-}
 
 pub(super) fn switches(pid: u32) -> anyhow::Result<Switches> {
     let mut switches = Switches::new();

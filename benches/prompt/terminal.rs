@@ -126,7 +126,7 @@ impl Drop for Terminal {
 pub(super) struct Chat {
     pub(super) terminal: Terminal,
     pub(super) addr: SocketAddrV4,
-    pub(super) dir: TempDir,
+    _dir: TempDir,
 }
 
 impl Chat {
@@ -141,6 +141,6 @@ impl Chat {
         terminal.wait("a prompt", |terminal| terminal.screen().cursor_position().1 > 0)?;
         terminal.follow(SETTLED)?;
         let port = port(&terminal).context("no port")?;
-        Ok(Self { terminal, addr: SocketAddrV4::new(Ipv4Addr::LOCALHOST, port), dir })
+        Ok(Self { terminal, addr: SocketAddrV4::new(Ipv4Addr::LOCALHOST, port), _dir: dir })
     }
 }

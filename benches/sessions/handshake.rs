@@ -16,7 +16,6 @@ use super::bare::BareTls;
 use super::node::{Node, hello};
 use crate::RUNS;
 use crate::common::figures::percentile;
-use crate::common::process::cpu_time;
 use crate::common::table::Compared;
 
 /// Handshakes of one run, one after the other.
@@ -36,27 +35,21 @@ trait Way: Sync {
 pub(crate) fn measure() -> anyhow::Result<Vec<Compared>> {
     let row = |what: &str, unit| Compared::new(what, "bare TLS and as large hellos", unit);
     let mut middle = row("connect to hello, p50", "ms");
-    let mut work = row("CPU time of both sides together", "ms");
     let mut rate = row("handshakes by 8 dialers at once", "1/s");
     let (ours, bare) = (Ours::new()?, Bare::new()?);
     one_by_one(&ours, ONE_BY_ONE / 5)?;
     one_by_one(&bare, ONE_BY_ONE / 5)?;
     for _ in 0..RUNS {
-        let (our_times, our_work) = one_by_one(&ours, ONE_BY_ONE)?;
-        let (bare_times, bare_work) = one_by_one(&bare, ONE_BY_ONE)?;
+        let (our_times, bare_times) = (one_by_one(&ours, ONE_BY_ONE)?, one_by_one(&bare, ONE_BY_ONE)?);
         middle.add(percentile(&our_times, 50), percentile(&bare_times, 50));
-        work.add(our_work, bare_work);
         rate.add(at_once(&ours)?, at_once(&bare)?);
     }
-    Ok(vec![middle, work, rate])
+    Ok(vec![middle, rate])
 }
 
-/// Returns the time of each handshake, and the CPU time of one in milliseconds.
-fn one_by_one(way: &dyn Way, count: usize) -> anyhow::Result<(Vec<Duration>, f64)> {
-    let before = cpu_time(std::process::id())?;
-    let times = (0..count).map(|_| way.dial(0)).collect::<Result<_, _>>()?;
-    let spent = cpu_time(std::process::id())?.saturating_sub(before);
-    Ok((times, spent.as_secs_f64() * 1_000.0 / count as f64))
+/// Returns the time of each handshake.
+fn one_by_one(way: &dyn Way, count: usize) -> anyhow::Result<Vec<Duration>> {
+    (0..count).map(|_| way.dial(0)).collect()
 }
 
 /// Returns the handshakes a second of several dialers.

@@ -11,7 +11,7 @@ use super::node::{Blocking, tls};
 use crate::RUNS;
 use crate::common::process::memory;
 use crate::common::program::{Program, listen_and_say_where};
-use crate::common::table::{Compared, Target};
+use crate::common::table::Compared;
 
 /// The name of the process that holds connections.
 pub(crate) const HOLDER: &str = "holder";
@@ -25,8 +25,7 @@ const HELD: u32 = 250;
 const ALL: &str = "has all";
 
 pub(crate) fn measure() -> anyhow::Result<Vec<Compared>> {
-    let mut row =
-        Compared::new("memory of an open session", "bare TLS, accepted", "KB").with(Target::RatioAtMost(2.0));
+    let mut row = Compared::new("memory of an open session", "bare TLS, accepted", "KB");
     for _ in 0..RUNS {
         row.add(of_program()?, of_bare()?);
     }

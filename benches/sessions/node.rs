@@ -60,16 +60,14 @@ impl Blocking {
         stream.set_nodelay(true)?;
         stream.write_all(DIAL_LINE)?;
         stream.read_exact(&mut [0; OK_LINE.len()])?;
-        let stream = bare::client(tls.dialing(None)?, stream)?;
+        let stream = bare::client(tls, stream)?;
         let mut session = Self { stream, records: Records::new() };
         session.send(&Record::Hello(hello(name, 5000)))?;
         let first = session.next_record()?;
         ensure!(matches!(first, Some(Record::Hello(_))), "no hello but {first:?}");
         Ok(session)
     }
-}
 
-impl Blocking {
     fn send(&mut self, record: &Record) -> anyhow::Result<()> {
         Ok(self.stream.write_all(&record.encode())?)
     }

@@ -15,9 +15,6 @@ pub struct Asked {
 }
 
 /// Writes the completion script for a shell.
-///
-/// # Errors
-/// If `out` cannot be written to.
 pub fn print(asked: &Asked, out: &mut impl Write) -> io::Result<()> {
     let mut text = Vec::new();
     clap_complete::generate(asked.shell, &mut Cli::command(), "p2p-chat", &mut text);

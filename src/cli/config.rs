@@ -12,9 +12,6 @@ use crate::model::untrusted::harmless;
 use crate::settings::peers_file;
 
 /// Writes the settings in effect, as they could stand in config.toml, and where each comes from.
-///
-/// # Errors
-/// If `out` cannot be written to.
 pub fn print(sources: &Sources, out: &mut impl Write) -> io::Result<()> {
     let mut text = "# The settings in effect, in the format of config.toml.\n".to_owned();
     let file = match &sources.file {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use super::history::{now, rfc3339};
+use super::history::{note, now, rfc3339};
 use super::json;
 use crate::core::KnownContact;
 use crate::model::address::PeerAddr;
@@ -16,7 +16,7 @@ use crate::model::peer_id::{PeerId, Recipient};
 use crate::profile::contacts::Contact;
 use crate::profile::{self, AddressBook, Profiles};
 use crate::settings::{Misused, Settings};
-use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
+use crate::store::{HISTORY_FILE, Sqlite, StoreError, in_memory};
 use crate::tui::{self, Labels, Standing};
 
 /// Print your contacts, one per line, even during a chat
@@ -41,13 +41,13 @@ pub(super) fn of_contact(contact: KnownContact) -> (Recipient, Option<PeerName>,
 /// cannot be read or contains a mistake.
 pub fn print(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
     let found = Profiles::read(settings)?.existing(settings)?;
-    let nothing = || note(&format!("{} has no contacts.", found.name));
+    let nothing = || note(format!("{} has no contacts.", found.name));
     let Some(folder) = profile::folder(settings, &found.profile) else {
         nothing();
         return Ok(Ok(()));
     };
     let now = now();
-    let book = AddressBook::open(Some(&folder), &found.name, &mut *store(&folder)?).map_err(Misused::new)?;
+    let book = AddressBook::open(Some(&folder), &found.name, &mut store(&folder)?).map_err(Misused::new)?;
     let known = book.known_contacts(0).into_iter().map(of_contact);
     let labels = Labels::of_contacts(book.aliases(), known);
     let mut lines: Vec<(String, String)> = Vec::new();
@@ -67,20 +67,20 @@ pub fn print(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow
 
 /// Opens the store of a profile for reading. Returns an empty store if there is none or it cannot
 /// be read.
-fn store(folder: &Path) -> Result<Box<dyn Store>, StoreError> {
+fn store(folder: &Path) -> Result<Sqlite, StoreError> {
     let path = folder.join(HISTORY_FILE);
     if path.exists() {
         match Sqlite::reader(&path) {
-            Ok(store) => return Ok(Box::new(store)),
+            Ok(store) => return Ok(store),
             Err(error) => {
-                note(&format!(
+                note(format!(
                     "Cannot read {}: {error}. When contacts were last seen is unknown.",
                     path.display()
                 ));
             }
         }
     }
-    Ok(Box::new(in_memory()?))
+    in_memory()
 }
 
 /// A contact to print.
@@ -170,10 +170,4 @@ struct Line<'a> {
     last_seen: Option<String>,
     addresses: Vec<String>,
     learned: Vec<String>,
-}
-
-/// Prints a note to standard error.
-fn note(sentence: &str) {
-    // Without standard error there is no one to tell.
-    let _ = writeln!(io::stderr(), "{sentence}");
 }

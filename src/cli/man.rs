@@ -11,9 +11,6 @@ use crate::exit;
 use crate::tui::{COMMANDS, KEYS, Menu};
 
 /// Writes the manual page.
-///
-/// # Errors
-/// If `out` cannot be written to.
 pub fn print(out: &mut impl Write) -> io::Result<()> {
     let man = Man::new(Cli::command()).manual("User Commands");
     man.render_title(out)?;

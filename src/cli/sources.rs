@@ -175,9 +175,6 @@ fn entries(named: Option<&Path>, command: &Command) -> Result<FileEntries, Confi
 
 /// Returns the entries of the text of a config.toml by the id of their flag. `path` is for errors
 /// only.
-///
-/// # Errors
-/// The first mistake, with its line.
 pub fn entries_of(
     path: &Path,
     text: &str,

@@ -117,9 +117,6 @@ impl Endpoint {
     }
 
     /// Reads what is not an address as a host name. `error` says why it is no address.
-    ///
-    /// # Errors
-    /// Why it is neither.
     pub fn or_host(text: &str, error: AddrError) -> Result<Self, AddrError> {
         let is_v6 = text.starts_with('[') || text.matches(':').count() > 1;
         let is_v4 = text.rsplit_once(':').is_some_and(|(ip, _)| ip.parse::<Ipv4Addr>().is_ok());

@@ -187,9 +187,6 @@ impl fmt::Display for Invitation {
 
 #[cfg(test)]
 mod tests {
-    use proptest::collection::vec;
-    use proptest::prelude::*;
-
     use super::*;
     use crate::core::MAX_HINTS;
     use crate::model::key::KEY_BYTES;
@@ -293,39 +290,5 @@ mod tests {
     #[test]
     fn invitation_has_as_many_addresses_as_a_contact() {
         assert_eq!(MAX_INVITED_ADDRS, MAX_HINTS);
-    }
-
-    fn any_addr() -> impl Strategy<Value = PeerAddr> {
-        let four =
-            (any::<[u8; 4]>(), 1u16..).prop_filter_map("dialable", |(ip, port)| PeerAddr::new(ip, port));
-        let six =
-            (any::<[u16; 8]>(), 1u16..).prop_filter_map("dialable", |(ip, port)| PeerAddr::new(ip, port));
-        prop_oneof![four, six]
-    }
-
-    proptest! {
-        #[test]
-        fn printed_invitation_is_read_back(
-            key: [u8; KEY_BYTES],
-            name in proptest::option::of("\\PC{1,40}"),
-            addrs in vec(any_addr(), 0..=MAX_INVITED_ADDRS),
-        ) {
-            let is_allowed = |name: &String| name.parse::<Name>().is_ok() && !is_reserved(name);
-            let name = name.filter(is_allowed).map(|name| PeerName::new(&name));
-            let mut each: Vec<PeerAddr> = Vec::new();
-            addrs.into_iter().for_each(|addr| if !each.contains(&addr) { each.push(addr) });
-            let invitation = Invitation { key: PublicKey::new(key), name, addrs: each };
-            let text = invitation.to_string();
-            prop_assert!(text.len() <= MAX_INVITATION_BYTES / 2, "{}", text.len());
-            // It can stand in single quotes in any shell.
-            prop_assert!(text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\''), "{}", text);
-            prop_assert_eq!(text.parse(), Ok(invitation));
-        }
-
-        #[test]
-        fn no_text_makes_the_reader_panic(text: String, rest in "[?&=na%:0-9a-f\\[\\]]{0,60}") {
-            let _ = text.parse::<Invitation>();
-            let _ = parsed(&rest);
-        }
     }
 }

@@ -207,10 +207,5 @@ mod tests {
                 prop_assert_eq!(key.to_string(), text);
             }
         }
-
-        #[test]
-        fn no_text_makes_the_reader_panic(text: String) {
-            let _ = text.parse::<PublicKey>();
-        }
     }
 }

@@ -11,7 +11,8 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::STACK_BYTES;
 use super::dial::{self, CONNECT_TIMEOUT, DialSource, QUICK_CONNECT, Said};
-use super::send_job::{Report, SendJob};
+use super::send_job::SendJob;
+use crate::core::PlainResult;
 use crate::model::address::PeerAddr;
 use crate::model::message::{LOG_TARGET, Outgoing, SendError, SendResult};
 
@@ -33,7 +34,7 @@ pub(crate) const DIALER: &str = "dialer";
 /// The time after which an idle worker ends.
 const IDLE_FOR: Duration = Duration::from_secs(5);
 
-type Callback = dyn Fn(Report) + Send + Sync;
+type Callback = dyn Fn(PlainResult) + Send + Sync;
 
 /// Runs send jobs on its own workers, at most [`MAX_DIALERS`]. Messages to one peer are sent one
 /// at a time, in the order in which they were queued. Probes do not wait for them.
@@ -81,7 +82,7 @@ impl Task {
     }
 
     /// Returns whether this was a first attempt that timed out before it connected.
-    fn should_retry(&self, report: &Report) -> bool {
+    fn should_retry(&self, report: &PlainResult) -> bool {
         !self.is_second && report.parts.0 == 0 && report.result == SendResult::Failed(SendError::TimedOut)
     }
 }
@@ -89,7 +90,7 @@ impl Task {
 impl Dialer {
     /// Creates a dialer without workers. It calls `report` once for every job that it has taken,
     /// usually on a worker.
-    pub fn new(source: DialSource, report: impl Fn(Report) + Send + Sync + 'static) -> Self {
+    pub fn new(source: DialSource, report: impl Fn(PlainResult) + Send + Sync + 'static) -> Self {
         let shared = Shared {
             source,
             report: Arc::new(report),
@@ -247,30 +248,31 @@ fn work(shared: &Shared) {
 }
 
 /// Calls the report callback, and logs a panic in it.
-fn deliver(shared: &Shared, report: Report) {
-    let id = report.id;
+fn deliver(shared: &Shared, report: PlainResult) {
+    let id = report.job.0;
     if catch_unwind(AssertUnwindSafe(|| (shared.report)(report))).is_err() {
         log::error!("the report callback panicked for job {id}");
     }
 }
 
 /// Runs a task. Returns a report even if it panics.
-fn attempt(shared: &Shared, task: &Task) -> Report {
+fn attempt(shared: &Shared, task: &Task) -> PlainResult {
     let connect_within = if task.is_second { CONNECT_TIMEOUT } else { QUICK_CONNECT };
     let outcome = catch_unwind(AssertUnwindSafe(|| send(shared, &task.job, connect_within)));
     match outcome {
         // The first attempt used all the time until the deadline.
-        Ok(Report { result: SendResult::Failed(SendError::Cancelled), .. }) if task.is_second => {
+        Ok(PlainResult { result: SendResult::Failed(SendError::Cancelled), .. }) if task.is_second => {
             task.job.failed(SendError::TimedOut)
         }
         Ok(report) => report,
-        Err(_) => task.job.broken(),
+        Err(_) => task.job.ended(SendResult::Broken),
     }
 }
 
 /// Sends the message of a job, to the fallback address if the first address refuses.
-fn send(shared: &Shared, job: &SendJob, connect_within: Duration) -> Report {
-    let &SendJob { id, ref name, to, fallback, form, ref message, deadline } = job;
+fn send(shared: &Shared, job: &SendJob, connect_within: Duration) -> PlainResult {
+    let &SendJob { id: number, ref name, to, fallback, form, ref message, deadline } = job;
+    let id = number.0;
     match message {
         Outgoing::Text(parts) => {
             log::debug!("job {id} to {to}: a message of {} parts", parts.len());
@@ -296,7 +298,7 @@ fn send(shared: &Shared, job: &SendJob, connect_within: Duration) -> Report {
         _ => (to, first),
     };
     let Said { result, parts, capability } = said;
-    Report { id, to, result, parts, capability }
+    PlainResult { job: number, to, result, parts, capability }
 }
 
 #[cfg(test)]

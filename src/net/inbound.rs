@@ -18,19 +18,14 @@ pub struct Delivery {
     pub decoder: Decoder,
 }
 
-/// The handler's response to a [`Delivery`].
-#[derive(Debug)]
-pub enum Reply {
-    /// It was handled. These bytes go back to the sender.
-    Answer(Vec<u8>),
-    /// There is no room for it now. The handler returns it.
-    Full(Delivery),
-}
-
 /// Handles accepted connections. Several threads call it at the same time.
 pub(crate) trait InboundHandler: Send + Sync + 'static {
     /// Handles a delivery. If there is no room, waits for it until `wait_until`, or not at all.
-    fn deliver(&self, delivery: Delivery, wait_until: Option<Instant>) -> Reply;
+    /// Returns the bytes that go back to the sender.
+    ///
+    /// # Errors
+    /// The delivery, if there is no room for it.
+    fn deliver(&self, delivery: Delivery, wait_until: Option<Instant>) -> Result<Vec<u8>, Delivery>;
 
     /// Records that a message from this source was dropped without an answer.
     fn refused(&self, source: Source);

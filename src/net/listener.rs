@@ -145,9 +145,6 @@ impl Listener {
     }
 
     /// Prepares to serve bound sockets, so that `Prepared::serve` needs no further descriptors.
-    ///
-    /// # Errors
-    /// If the system gives nothing to wait for connections with.
     pub(crate) fn prepare(sockets: Bound) -> io::Result<Prepared> {
         let prepare = |(socket, _): (TcpListener, SocketAddr)| {
             let poll = Poll::new()?;
@@ -207,9 +204,6 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// Serves the sockets.
-    ///
-    /// # Errors
-    /// If the system gives no thread.
     pub(crate) fn serve(self, handler: impl InboundHandler) -> io::Result<Listener> {
         let state = State {
             queue: VecDeque::new(),

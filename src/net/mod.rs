@@ -23,12 +23,12 @@ pub(crate) use dialer::DIALER;
 pub use dialer::{Dialer, MAX_DIALERS, MAX_SEND_JOBS};
 pub(crate) use discovery::MDNS;
 pub use discovery::{Discovery, DiscoveryConfig, DiscoveryHandler, Listening};
+pub use inbound::Delivery;
 pub(crate) use inbound::InboundHandler;
-pub use inbound::{Delivery, Reply};
 pub(crate) use listener::WORKER;
 pub(crate) use listener::{Listener, Permit};
 pub(crate) use resolver::Resolver;
-pub(crate) use send_job::{Report, SendJob};
+pub(crate) use send_job::SendJob;
 pub(crate) use transport::Tcp;
 pub use transport::Transport;
 

@@ -7,7 +7,7 @@ use super::{Dialer, Resolver, SendJob, is_local};
 use crate::core::{PlainRequest, PlainResult};
 use crate::model::address::PeerAddr;
 use crate::model::host::{HostAddr, LookupError};
-use crate::model::message::{SendError, SendResult};
+use crate::model::message::SendError;
 use crate::model::name::Name;
 
 /// Takes what is to be sent. Its methods do not block; what becomes of it is told the runtime
@@ -60,14 +60,8 @@ impl Transport for Tcp {
     fn plain(&self, request: PlainRequest, name: &Name) -> Result<(), PlainResult> {
         let PlainRequest { job, to, fallback, form, message, deadline } = request;
         let deadline = deadline.map(|at| self.began + at.since_start());
-        let send_job = SendJob { id: job.0, name: name.clone(), to, fallback, form, message, deadline };
-        self.dialer.push(send_job).map_err(|_| PlainResult {
-            job,
-            to,
-            result: SendResult::Failed(SendError::NoResources),
-            parts: (0, 1),
-            capability: None,
-        })
+        let send_job = SendJob { id: job, name: name.clone(), to, fallback, form, message, deadline };
+        self.dialer.push(send_job).map_err(|job| job.failed(SendError::NoResources))
     }
 
     fn resolve(&self, host: HostAddr) -> Result<(), LookupError> {

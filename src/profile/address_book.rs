@@ -12,7 +12,7 @@ use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::{LegacyId, PeerId, Recipient};
 use crate::model::stored::SeenPeer;
-use crate::store::Store;
+use crate::store::Sqlite;
 
 /// The contacts, and strangers that exchanged messages with the user.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl AddressBook {
     pub(crate) fn open(
         folder: Option<&Path>,
         own_name: &Name,
-        store: &mut dyn Store,
+        store: &mut Sqlite,
     ) -> Result<Self, ContactsError> {
         let contacts = Contacts::open(folder, Some(own_name))?;
         let seen: BTreeMap<PeerId, SeenPeer> =
@@ -67,14 +67,9 @@ impl AddressBook {
 
     /// Returns the aliases of the contacts.
     pub(crate) fn aliases(&self) -> BTreeMap<Recipient, Name> {
-        aliases(&self.contacts)
+        let alias = |contact: &Contact| Some((contact.id.into(), contact.alias.clone()?));
+        self.contacts.all().filter_map(alias).collect()
     }
-}
-
-/// Returns the aliases of the contacts.
-pub fn aliases(contacts: &Contacts) -> BTreeMap<Recipient, Name> {
-    let named = contacts.all().filter_map(|contact| Some((contact.id.into(), contact.alias.clone()?)));
-    named.collect()
 }
 
 /// Returns the peer whose entry in contacts.toml holds the alias or the mute of a recipient. For an

@@ -40,7 +40,7 @@ const MAX_TRIES: usize = 5;
 
 /// What another program, such as the user's editor, changed in the file.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Change {
+pub(crate) enum Change {
     /// The contact is new or differs.
     Set(Contact),
     /// The contact is no longer in the file. Holds what was last in force.
@@ -51,7 +51,7 @@ pub enum Change {
 
 /// The contacts of a profile.
 #[derive(Debug)]
-pub struct Contacts {
+pub(crate) struct Contacts {
     /// The file. `None` if the contacts are for this run only.
     path: Option<PathBuf>,
     /// The user's name, which no alias may be.
@@ -85,7 +85,7 @@ struct Edits {
 }
 
 /// A write of the file, and what follows from it.
-pub struct Prepared {
+pub(crate) struct Prepared {
     path: PathBuf,
     /// The version of the file that it changes.
     version: Version,
@@ -103,7 +103,7 @@ pub struct Prepared {
 }
 
 /// The file after a write.
-pub struct Written {
+pub(crate) struct Written {
     version: Version,
     /// The contacts in it, unless nothing has changed.
     all: Option<BTreeMap<PeerId, Contact>>,
@@ -112,10 +112,7 @@ pub struct Written {
 impl Prepared {
     /// Writes the file, and waits for the disk. Returns `None` and writes nothing if the file has
     /// changed meanwhile.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn write(&self) -> Result<Option<Written>, ContactsError> {
+    pub(crate) fn write(&self) -> Result<Option<Written>, ContactsError> {
         let Some(new) = &self.new else {
             return Ok(Some(Written { version: self.version.clone(), all: None }));
         };
@@ -136,7 +133,7 @@ impl Contacts {
     ///
     /// # Errors
     /// If the file exists and cannot be read, or contains a mistake.
-    pub fn open(folder: Option<&Path>, own_name: Option<&Name>) -> Result<Self, ContactsError> {
+    pub(crate) fn open(folder: Option<&Path>, own_name: Option<&Name>) -> Result<Self, ContactsError> {
         let path = folder.map(|folder| folder.join(CONTACTS_FILE));
         let (version, sources, all) = match &path {
             Some(path) => {
@@ -163,27 +160,25 @@ impl Contacts {
     }
 
     /// Changes the user's name, which must not be the alias of a contact.
-    pub fn set_own_name(&mut self, name: Name) {
+    pub(crate) fn set_own_name(&mut self, name: Name) {
         self.own_name = Some(name);
     }
 
     /// Returns the contact with this alias.
-    pub fn with_alias(&self, name: &Name) -> Option<PeerId> {
+    pub(crate) fn with_alias(&self, name: &Name) -> Option<PeerId> {
         aliases_of(self.all()).get(&folded(name.as_str())).copied()
     }
 
     /// Returns all contacts, sorted by id.
-    pub fn all(&self) -> impl Iterator<Item = &Contact> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Contact> {
         self.all.values()
     }
 
-    /// Returns the blocked sources.
-    pub fn blocked_sources(&self) -> &BTreeSet<SourcePrefix> {
+    pub(crate) fn blocked_sources(&self) -> &BTreeSet<SourcePrefix> {
         &self.sources
     }
 
-    /// Returns the contact with this id.
-    pub fn get(&self, id: PeerId) -> Option<&Contact> {
+    pub(crate) fn get(&self, id: PeerId) -> Option<&Contact> {
         self.all.get(&id)
     }
 
@@ -196,7 +191,7 @@ impl Contacts {
     /// # Errors
     /// If the file contains a mistake or cannot be read or written, if there are too many contacts,
     /// or if the alias is another contact's or the user's own name. Nothing changes then.
-    pub fn set(&mut self, contact: Contact) -> Result<(), ContactsError> {
+    pub(crate) fn set(&mut self, contact: Contact) -> Result<(), ContactsError> {
         self.change_many(BTreeMap::from([(contact.id, Some(contact))]), BTreeMap::new())
     }
 
@@ -205,7 +200,7 @@ impl Contacts {
     ///
     /// # Errors
     /// As [`Contacts::set`]. Nothing changes then.
-    pub fn change_many(
+    pub(crate) fn change_many(
         &mut self,
         contacts: BTreeMap<PeerId, Option<Contact>>,
         sources: BTreeMap<SourcePrefix, bool>,
@@ -215,24 +210,14 @@ impl Contacts {
     }
 
     /// Whether the file could not be read when it was last looked at, or held a mistake.
-    pub fn is_faulty(&self) -> bool {
+    pub(crate) fn is_faulty(&self) -> bool {
         self.is_faulty
     }
 
     /// The contacts in place of which the last edits that [`Contacts::reload`] returned were taken
     /// over; `None` for those that are new.
-    pub fn take_replaced(&mut self) -> BTreeMap<PeerId, Option<Contact>> {
+    pub(crate) fn take_replaced(&mut self) -> BTreeMap<PeerId, Option<Contact>> {
         std::mem::take(&mut self.replaced)
-    }
-
-    /// Removes a contact, in force and from the file. Returns whether it was in force.
-    ///
-    /// # Errors
-    /// As [`Contacts::set`]. Nothing changes then.
-    pub fn remove(&mut self, id: PeerId) -> Result<bool, ContactsError> {
-        let existed = self.all.contains_key(&id);
-        self.write(Edits { contacts: BTreeMap::from([(id, None)]), sources: BTreeMap::new() })?;
-        Ok(existed)
     }
 
     /// Reads the file if another program changed it, and returns the changes that the caller does
@@ -245,7 +230,7 @@ impl Contacts {
     /// # Errors
     /// If the file cannot be read or contains a mistake, once for each version of the file. The
     /// contacts in force do not change then.
-    pub fn reload(&mut self) -> Result<Vec<Change>, ContactsError> {
+    pub(crate) fn reload(&mut self) -> Result<Vec<Change>, ContactsError> {
         if let Some(path) = self.path.clone() {
             self.check(&path)?;
         }
@@ -345,10 +330,7 @@ impl Contacts {
     /// Prepares a write as that of [`Contacts::change_many`]; [`Prepared::write`] may be called on
     /// another thread, and [`Contacts::written`] takes its result. Until then, nothing else may be
     /// read or written here. Returns `None` if another program may be writing the file.
-    ///
-    /// # Errors
-    /// As [`Contacts::set`].
-    pub fn prepare(
+    pub(crate) fn prepare(
         &mut self,
         contacts: BTreeMap<PeerId, Option<Contact>>,
         sources: BTreeMap<SourcePrefix, bool>,
@@ -363,7 +345,7 @@ impl Contacts {
     }
 
     /// Whether the contacts are in a file.
-    pub fn has_file(&self) -> bool {
+    pub(crate) fn has_file(&self) -> bool {
         self.path.is_some()
     }
 
@@ -409,7 +391,7 @@ impl Contacts {
     }
 
     /// Puts a write that is done in force.
-    pub fn written(&mut self, prepared: Prepared, written: Written) {
+    pub(crate) fn written(&mut self, prepared: Prepared, written: Written) {
         let Prepared { saved, saved_sources, all, edits, done, .. } = prepared;
         (self.version, self.emptied, self.is_faulty) = (written.version, false, false);
         let sources = with_edits(&saved_sources, &edits.sources);

@@ -50,7 +50,7 @@ impl ProfileFile {
 
 /// The port that a run listens on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ListeningPort {
+pub(crate) enum ListeningPort {
     /// The port of the profile from now on.
     Own(u16),
     /// A free port, because the port of the profile could not be used.
@@ -68,9 +68,6 @@ struct Raw {
 }
 
 /// Reads the file in this directory. A missing file is an empty one.
-///
-/// # Errors
-/// If it cannot be read or contains a mistake.
 pub(super) fn read(folder: &Path) -> Result<ProfileFile, ConfigError> {
     let path = folder.join(PROFILE_FILE);
     let text = text_of(&path)?;
@@ -112,7 +109,7 @@ fn parse(text: &str) -> Result<ProfileFile, Mistake> {
 ///
 /// # Errors
 /// If the file cannot be read, contains a mistake or cannot be written. It is unchanged then.
-pub(super) fn save_name(folder: &Path, name: &Name) -> Result<(), ProfileError> {
+pub(crate) fn save_name(folder: &Path, name: &Name) -> Result<(), ProfileError> {
     update(folder, |before, table| {
         let mut former = before.former_names.clone();
         former.extend(before.name.as_ref().map(Name::to_string));
@@ -129,10 +126,7 @@ pub(super) fn save_name(folder: &Path, name: &Name) -> Result<(), ProfileError> 
 
 /// Stores the port that the profile in this directory listens on, and the IP unless it listens at
 /// all. A replacement does not change the port of the profile.
-///
-/// # Errors
-/// As [`save_name`].
-pub(super) fn save_port(
+pub(crate) fn save_port(
     folder: &Path,
     port: ListeningPort,
     bind: Option<IpAddr>,

@@ -108,10 +108,6 @@ pub(crate) fn read_introductions(folder: &Path, now: Option<u64>) -> (SavedIntro
     }
 }
 
-/// Saves the introductions.
-///
-/// # Errors
-/// Those of the system.
 pub(crate) fn save_introductions(folder: &Path, saved: &SavedIntroductions) -> io::Result<()> {
     let text = toml::to_string(&content(saved)).map_err(io::Error::other)?;
     files::replace(&folder.join(FILE), format!("{TITLE}{text}").as_bytes())
@@ -192,16 +188,13 @@ fn saved(content: IntroductionsFile, now: Option<u64>) -> Option<SavedIntroducti
 }
 
 fn hex(card: &ContactCard) -> String {
-    card.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    crypto::hex(&card.to_bytes())
 }
 
 /// Returns the card in a field that may be missing. `None` if it is damaged.
 fn card(hex: Option<String>) -> Option<Option<Box<ContactCard>>> {
     let Some(hex) = hex else { return Some(None) };
-    let digits = hex.as_bytes().as_chunks::<2>();
-    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let bytes = digits.0.iter().map(byte).collect::<Option<Vec<u8>>>().filter(|_| digits.1.is_empty())?;
-    let card = ContactCard::from_bytes(&bytes).filter(crypto::is_signed)?;
+    let card = ContactCard::from_bytes(&crypto::from_hex(&hex)?).filter(crypto::is_signed)?;
     Some(Some(Box::new(card)))
 }
 

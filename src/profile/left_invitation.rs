@@ -8,7 +8,6 @@ use std::path::Path;
 use crate::files;
 use crate::model::invitation::{Invitation, InvitationError, MAX_INVITATION_BYTES};
 
-/// The file with the invitation.
 const INVITATION_FILE: &str = "invitation";
 
 /// Leaves an invitation for the process that uses the profile in this directory.

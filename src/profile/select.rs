@@ -81,9 +81,6 @@ pub enum Named {
 
 impl Profiles {
     /// Reads the profiles in the data directory. Without a data directory there are none.
-    ///
-    /// # Errors
-    /// If the directory cannot be listed.
     pub fn read(settings: &Settings) -> Result<Self, ProfileError> {
         let Some(data) = settings.data_directory() else { return Ok(Self::default()) };
         Self::in_folder(&data.join(PROFILES))
@@ -270,9 +267,6 @@ impl Profiles {
     }
 
     /// Returns the only profile, or `None` if there are several or none.
-    ///
-    /// # Errors
-    /// If its profile.toml cannot be used.
     pub fn only(&self) -> Result<Option<StoredProfile>, Misused> {
         match (&self.found[..], &self.damaged[..]) {
             ([found], []) => Ok(Some(found.clone())),

@@ -1,12 +1,17 @@
+use std::ffi::OsStr;
 use std::fs;
 use std::thread;
 
+use clap::Parser;
 use tempfile::TempDir;
 
 use super::*;
+use crate::cli::Cli;
+use crate::settings::NameSource;
 
 fn settings(data: &Path) -> Settings {
-    Settings { data_dir: Some(data.to_owned()), ..Settings::default() }
+    let args = ["p2p-chat", "--data-dir"].map(OsStr::new).into_iter().chain([data.as_os_str()]);
+    Cli::parse_from(args).into_settings(NameSource::Flag)
 }
 
 fn profile(name: &str) -> Profile {

@@ -78,7 +78,6 @@ impl Edit {
 
 /// What else follows from a change of a contact.
 pub(crate) enum Noted {
-    /// Nothing.
     Nothing,
     /// The peer has become a contact and may have another contact's name.
     New(PeerId, Option<PeerName>),

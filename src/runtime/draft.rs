@@ -19,7 +19,6 @@ pub(crate) enum DraftError {
         "The message has {bytes} bytes. The limit is {MAX_TEXT_BYTES} encrypted and {plain} unencrypted. Shorten or divide it."
     )]
     TooLong {
-        /// Its bytes.
         bytes: usize,
         /// The limit for legacy peers.
         plain: usize,

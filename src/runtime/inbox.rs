@@ -11,13 +11,13 @@ use crate::model::address::Source;
 #[cfg(debug_assertions)]
 use crate::model::message::Decoded;
 use crate::model::message::LOG_TARGET;
-use crate::net::{Delivery, InboundHandler, Permit, Reply};
+use crate::net::{Delivery, InboundHandler, Permit};
 
 /// The receiver of everything that the listeners accept.
 pub(super) struct Inbox(pub(super) Arc<Shared>);
 
 impl InboundHandler for Inbox {
-    fn deliver(&self, delivery: Delivery, wait_until: Option<Instant>) -> Reply {
+    fn deliver(&self, delivery: Delivery, wait_until: Option<Instant>) -> Result<Vec<u8>, Delivery> {
         let shared = &self.0;
         let room = match wait_until {
             None => {
@@ -30,7 +30,7 @@ impl InboundHandler for Inbox {
             }
         };
         if !room {
-            return Reply::Full(delivery);
+            return Err(delivery);
         }
         let Delivery { source, local, decoder } = delivery;
         let cut = decoder.is_cut();
@@ -44,7 +44,7 @@ impl InboundHandler for Inbox {
             TOLD.call_once(|| log::warn!("refused an unencrypted message over IPv6 from {source}"));
         }
         let received = PlainReceived { source, decoded, cut };
-        Reply::Answer(shared.step(|step| {
+        Ok(shared.step(|step| {
             let answer = step.plain_received(received, local);
             step.machine().answer(answer)
         }))

@@ -61,7 +61,6 @@ pub struct QueuedWrite {
 pub(super) enum ReportTo {
     /// The core, if it fails.
     CoreOnError,
-    /// The core.
     Core(WriteId),
     /// The core, and the session that received the messages from this source.
     Session(Source, LinkId),

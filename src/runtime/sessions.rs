@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Weak};
 
 use super::shared::{Shared, env};
+use super::step::Step;
 use super::store_writer;
 use crate::core::{IntroductionPart, JobId, RequestEnded};
 use crate::crypto;
@@ -22,6 +23,13 @@ pub(super) struct ToMachine(pub(super) Weak<Shared>);
 impl ToMachine {
     fn shared(&self) -> Option<Arc<Shared>> {
         self.0.upgrade()
+    }
+
+    /// Takes a step, unless the node has ended.
+    fn step(&self, take: impl FnOnce(&mut Step<'_>)) {
+        if let Some(shared) = self.shared() {
+            shared.step(take);
+        }
     }
 }
 
@@ -43,9 +51,7 @@ impl SessionHandler for ToMachine {
     }
 
     fn session_alive(&mut self, key: PublicKey) {
-        if let Some(shared) = self.shared() {
-            shared.step(|step| step.session_alive(key));
-        }
+        self.step(|step| step.session_alive(key));
     }
 
     fn messages(
@@ -61,49 +67,35 @@ impl SessionHandler for ToMachine {
     }
 
     fn receipts(&mut self, key: PublicKey, ids: &[MessageId]) {
-        if let Some(shared) = self.shared() {
-            shared.step(|step| step.receipts(key, ids));
-        }
+        self.step(|step| step.receipts(key, ids));
     }
 
     fn session_down(&mut self, key: PublicKey, bye: Option<ByeReason>) {
-        if let Some(shared) = self.shared() {
-            shared.step(|step| step.session_down(key, bye));
-        }
+        self.step(|step| step.session_down(key, bye));
     }
 
     fn request_ended(&mut self, job: JobId, ended: RequestEnded) {
-        if let Some(shared) = self.shared() {
-            log::debug!("{job:?}: {ended:?}");
-            let env = env();
-            shared.step(|step| step.request_ended(job, ended, env));
-        }
+        log::debug!("{job:?}: {ended:?}");
+        let env = env();
+        self.step(|step| step.request_ended(job, ended, env));
     }
 
     fn renamed(&mut self, key: PublicKey, source: Source, name: PeerName, port: u16) {
-        if let Some(shared) = self.shared() {
-            log::debug!("{key} calls itself {name:?} now");
-            let env = env();
-            shared.step(|step| step.renamed(key, source, name, port, env));
-        }
+        log::debug!("{key} calls itself {name:?} now");
+        let env = env();
+        self.step(|step| step.renamed(key, source, name, port, env));
     }
 
     fn listens_at(&mut self, key: PublicKey, addrs: &[SocketAddr]) {
-        if let Some(shared) = self.shared() {
-            shared.step(|step| step.listens_at(key, addrs));
-        }
+        self.step(|step| step.listens_at(key, addrs));
     }
 
     fn identity_in_use(&mut self, key: PublicKey, at: IpAddr) {
-        if let Some(shared) = self.shared() {
-            shared.step(|step| step.identity_in_use(key, at));
-        }
+        self.step(|step| step.identity_in_use(key, at));
     }
 
     fn asks_to_verify(&mut self, key: PublicKey) {
-        if let Some(shared) = self.shared() {
-            shared.step(|step| step.asks_to_verify(key));
-        }
+        self.step(|step| step.asks_to_verify(key));
     }
 
     fn introduced(&mut self, key: PublicKey, part: IntroductionPart) {
@@ -113,9 +105,7 @@ impl SessionHandler for ToMachine {
             log::warn!("{key} sent a contact card that is not signed by {}", card.key);
             return;
         }
-        if let Some(shared) = self.shared() {
-            shared.step(|step| step.introduced(key, part, store_writer::clock()));
-        }
+        self.step(|step| step.introduced(key, part, store_writer::clock()));
     }
 
     fn is_contact(&mut self, key: PublicKey) -> bool {

@@ -9,19 +9,19 @@ use super::machine::Machine;
 use super::ports::{EventSink, Ports};
 use super::step::Step;
 use super::store_writer::WriterQueue;
-use crate::core::{Env, Event, Jitter, JobId, PlainResult, Time};
+use crate::core::{Env, Event, Jitter, PlainResult, Time};
 use crate::interfaces;
 use crate::mailbox::Mailbox;
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::host::{HostAddr, LookupError};
-use crate::net::{Report, Tcp, secure};
+use crate::net::{Tcp, secure};
 
 /// What the threads of a node share.
 pub(super) struct Shared {
     pub(super) locked: Mutex<Locked>,
     /// Wakes the ticker when something became due earlier than it sleeps.
     pub(super) earlier: Condvar,
-    pub(super) events: Box<dyn EventQueue>,
+    pub(super) events: Arc<dyn EventQueue>,
     pub(super) tcp: Tcp,
     pub(super) store_writer: Arc<WriterQueue>,
 }
@@ -39,23 +39,20 @@ pub(super) trait EventQueue: EventSink + Send + Sync {
     fn wait_for_room(&self, source: SourcePrefix, deadline: Instant) -> bool;
 }
 
-/// The queue of the main thread.
-pub(super) struct Queue<T>(pub(super) Arc<Mailbox<T>>);
-
-impl<T: From<Event> + Send> EventSink for Queue<T> {
+impl<T: From<Event> + Send> EventSink for Mailbox<T> {
     fn put(&self, event: Event, source: Option<SourcePrefix>) {
         let bytes = event.text_bytes();
-        self.0.put_from(event.into(), bytes, source);
+        self.put_from(event.into(), bytes, source);
     }
 
     fn has_room(&self, source: SourcePrefix) -> bool {
-        self.0.has_room(source)
+        Self::has_room(self, source)
     }
 }
 
-impl<T: From<Event> + Send> EventQueue for Queue<T> {
+impl<T: From<Event> + Send> EventQueue for Mailbox<T> {
     fn wait_for_room(&self, source: SourcePrefix, deadline: Instant) -> bool {
-        self.0.wait_for_room(source, deadline)
+        Self::wait_for_room(self, source, deadline)
     }
 }
 
@@ -67,7 +64,7 @@ pub(super) fn env() -> Env {
 }
 
 impl Shared {
-    pub(super) fn new(machine: Machine, events: Box<dyn EventQueue>, tcp: Tcp) -> Self {
+    pub(super) fn new(machine: Machine, events: Arc<dyn EventQueue>, tcp: Tcp) -> Self {
         Self {
             locked: Mutex::new(Locked { machine, ticker_sleeps_until: None, stopping: false }),
             earlier: Condvar::new(),
@@ -100,11 +97,10 @@ impl Shared {
     }
 
     /// Passes the result of an unencrypted request on.
-    pub(super) fn report(shared: &Weak<Self>, report: Report) {
+    pub(super) fn report(shared: &Weak<Self>, result: PlainResult) {
         let Some(shared) = shared.upgrade() else { return };
-        log::debug!("{report:?}");
-        let Report { id, to, result, parts, capability } = report;
-        shared.step(|step| step.plain_sent(PlainResult { job: JobId(id), to, result, parts, capability }));
+        log::debug!("{result:?}");
+        shared.step(|step| step.plain_sent(result));
     }
 
     /// Passes what a host name resolves to on.

@@ -6,6 +6,7 @@
 mod thread;
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Condvar, Mutex};
@@ -14,7 +15,7 @@ use super::ports::{Put, QueuedWrite, StoreQueue};
 use crate::model::address::SourcePrefix;
 use crate::model::fair_share::FairShare;
 use crate::model::stored::{StoreOp, StoreResult};
-use crate::store::{Store, StoreError};
+use crate::store::{Sqlite, StoreError};
 pub(super) use thread::start;
 
 /// Bytes of received messages that may wait to be written: with `crate::mailbox::ROOM` and
@@ -34,9 +35,9 @@ const MAX_STRANGERS_IN_BATCH: usize = 128;
 /// How the node stores messages.
 pub struct Keeping {
     /// Where they are stored.
-    pub store: Box<dyn Store>,
+    pub store: Arc<Mutex<Sqlite>>,
     /// The same store, for reading while the writer runs.
-    pub reader: Box<dyn Store>,
+    pub reader: Arc<Mutex<Sqlite>>,
     /// The store is on a disk and outlives the program.
     pub durable: bool,
     /// How long a message waits for its recipient.
@@ -138,10 +139,7 @@ impl WriterQueue {
         let batch = queue.take_batch();
         queue.is_urgent = !queue.is_empty();
         for job in &batch {
-            match job.source {
-                Some(source) => queue.room.release_many(source, job.received_bytes()),
-                None => queue.room.release_own_many(job.received_bytes()),
-            }
+            queue.room.release_many(job.source, job.received_bytes());
         }
         self.emptied.notify_all();
         batch
@@ -276,16 +274,13 @@ impl StoreQueue for WriterQueue {
     fn put(&self, job: QueuedWrite) -> Put {
         let mut queue = self.queue.lock();
         let bytes = job.received_bytes();
-        match job.source {
-            Some(source)
-                if matches!(job.op, StoreOp::Incoming { .. })
-                    && queue.room.used_by(source) >= queue.room.free() =>
-            {
-                return Put::Full(job);
-            }
-            Some(source) => queue.room.take_many(source, bytes),
-            None => queue.room.take_own_many(bytes),
+        if let Some(source) = job.source
+            && matches!(job.op, StoreOp::Incoming { .. })
+            && !queue.room.has_room(source)
+        {
+            return Put::Full(job);
         }
+        queue.room.take_many(job.source, bytes);
         let (was_empty, was_urgent) = (queue.is_empty(), queue.is_urgent);
         queue.is_urgent |= !matches!(job.op, StoreOp::Seen { .. });
         queue.add(job);

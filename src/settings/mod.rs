@@ -105,38 +105,3 @@ impl Settings {
         })
     }
 }
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            name: None,
-            name_source: NameSource::default(),
-            port: None,
-            bind: None,
-            advertise: None,
-            peers: None,
-            peer: Vec::new(),
-            no_static: false,
-            profile: None,
-            policy: Policy::AcceptNew,
-            require_encryption: false,
-            insecure_permissions: false,
-            discover: None,
-            no_history: false,
-            expire: Age::WEEK,
-            keep_history: Keep::Forever,
-            max_history: HistorySize::DEFAULT,
-            color: ColorWhen::Auto,
-            time_format: TimeFormat::default(),
-            plain: false,
-            status: true,
-            bell: true,
-            notify: Notify::Auto,
-            notify_text: true,
-            data_dir: None,
-            log_file: None,
-            log_messages: false,
-            verbose: 0,
-        }
-    }
-}

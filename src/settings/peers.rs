@@ -100,9 +100,6 @@ fn read(path: &Path) -> Result<Vec<StaticPeer>, ConfigError> {
 }
 
 /// Returns the peers that the text of a peers.toml lists. `path` is for errors only.
-///
-/// # Errors
-/// The first mistake, with its line.
 pub fn peers_of(path: &Path, text: &str) -> Result<Vec<StaticPeer>, ConfigError> {
     parsed(path, text, parse)
 }

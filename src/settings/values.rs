@@ -26,7 +26,6 @@ pub enum ColorWhen {
     Auto,
     /// Even in a file or a pipe.
     Always,
-    /// Never.
     Never,
 }
 
@@ -46,7 +45,6 @@ pub enum Notify {
 /// How to write the time.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum TimeFormat {
-    /// Not at all.
     Off,
     /// In this format of strftime, which is known to work.
     Strftime(String),
@@ -54,12 +52,6 @@ pub enum TimeFormat {
 
 /// Columns that a time may take: as much as a date with the time of day and the zone.
 const MAX_TIME_COLUMNS: usize = 40;
-
-impl Default for TimeFormat {
-    fn default() -> Self {
-        Self::Strftime("%H:%M:%S".to_owned())
-    }
-}
 
 impl FromStr for TimeFormat {
     type Err = String;
@@ -85,9 +77,6 @@ impl FromStr for TimeFormat {
 }
 
 /// Parses a port to listen on; 0 picks a free one.
-///
-/// # Errors
-/// A sentence that says what is expected.
 pub(crate) fn listening_port(text: &str) -> Result<u16, String> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let port = text.parse().ok().filter(|_| digits);

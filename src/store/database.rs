@@ -6,20 +6,17 @@ use std::fmt::Write;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 
-use super::queries::Range;
 use super::recovery::SUSPECT;
-use super::retention::{MemoryLimits, Quotas, ROW_BYTES, Size, Tally};
+use super::retention::{MemoryLimits, Quotas, ROW_BYTES};
 use super::writes::{self, Batch};
-use super::{Result, Store, StoreError, clock, queries, retention, rows, schema, search};
+use super::{Result, StoreError, clock, queries, retention, rows, schema, search};
 use crate::files;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
@@ -46,8 +43,8 @@ const CLOCK_TOLERANCE: i64 = 60_000;
 
 /// The messages, in a file or in memory.
 ///
-/// What [`Store::apply`] has written to a file survives a power cut, if the disk keeps what it says
-/// that it has written. Only the user can read the file.
+/// What [`Sqlite::apply`] has written to a file survives a power cut, if the disk keeps what it
+/// says that it has written. Only the user can read the file. It blocks while it reads and writes.
 #[derive(Debug)]
 pub struct Sqlite {
     pub(super) conn: Connection,
@@ -55,8 +52,6 @@ pub struct Sqlite {
     path: Option<PathBuf>,
     pub(super) quotas: Quotas,
     pub(super) limits: MemoryLimits,
-    pub(super) tally: Tally,
-    range: Option<Range>,
     started: Instant,
     /// What the clock showed at the last batch, and how long the store had been open.
     clock: Option<(u64, Duration)>,
@@ -71,18 +66,15 @@ pub struct Sqlite {
     untidy: bool,
 }
 
-/// Makes an empty store in memory. All clones share one connection.
-///
-/// # Errors
-/// If SQLite cannot start.
-pub fn in_memory() -> Result<Arc<Mutex<Sqlite>>> {
+/// Makes an empty store in memory.
+pub fn in_memory() -> Result<Sqlite> {
     let mut store = Sqlite::new(Connection::open_in_memory()?, None)?;
     store.conn.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;")?;
     schema::migrate(&mut store.conn, schema::STEPS)?;
     let page: i64 = store.conn.pragma_query_value(None, "page_size", |row| row.get(0))?;
     let pages = store.limits.total / page;
     store.conn.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
-    Ok(Arc::new(Mutex::new(store)))
+    Ok(store)
 }
 
 impl Sqlite {
@@ -171,8 +163,6 @@ impl Sqlite {
             path,
             quotas: Quotas::default(),
             limits: MemoryLimits::default(),
-            tally: Tally::default(),
-            range: None,
             started: Instant::now(),
             clock: None,
             jumped: 0,
@@ -222,11 +212,10 @@ impl Sqlite {
         let doubt = self.doubt(clock)?;
         let jumped = self.jumped.saturating_add(self.clock_jump(clock, elapsed).unwrap_or(0));
         let jump = Some(jumped).filter(|jump| doubt.is_none() && jump.saturating_abs() > CLOCK_TOLERANCE);
-        let mut tally = self.tally;
-        let written = self.transact(writes, clock, jump, doubt.is_some(), &mut tally);
+        let written = self.transact(writes, clock, jump, doubt.is_some());
         let (written, forgot, agrees) = self.note_damage(written)?;
-        // A batch that fails has noticed and counted nothing.
-        (self.clock, self.tally) = (Some((clock, elapsed)), tally);
+        // A batch that fails has noticed nothing.
+        self.clock = Some((clock, elapsed));
         self.jumped = if doubt.is_some() { jumped } else { 0 };
         if doubt.is_some() && agrees {
             self.trust_clock(clock)?;
@@ -259,9 +248,6 @@ impl Sqlite {
     }
 
     /// Records that the clock is right.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
     pub fn trust_clock(&mut self, clock: u64) -> Result<()> {
         if self.path.is_some() {
             self.note(clock)?;
@@ -281,7 +267,6 @@ impl Sqlite {
         clock: u64,
         jump: Option<i64>,
         doubtful: bool,
-        tally: &mut Tally,
     ) -> Result<(Vec<StoreResult>, bool, bool)> {
         if writes.is_empty() && jump.is_none() {
             return Ok((Vec::new(), false, false));
@@ -301,21 +286,16 @@ impl Sqlite {
             agrees: false,
             indexed: !in_memory,
             quotas: self.quotas,
-            strangers: Size::default(),
-            others: Size::default(),
-            accepted: false,
+            has_added: false,
             forgot: false,
         };
         let written = writes.iter().map(|write| batch.write(write)).collect::<rusqlite::Result<_>>()?;
-        let Batch { strangers, others, accepted, forgot, agrees, .. } = batch;
-        if accepted {
-            *tally = Tally::default();
-        }
-        if strangers != Size::default() || others != Size::default() {
+        let Batch { has_added, forgot, agrees, .. } = batch;
+        if has_added {
             if in_memory && !retention::queue_fits(&tx, &self.limits)? {
                 return Err(StoreError::NoRoom);
             }
-            retention::keep_within(&tx, &self.quotas, tally, strangers, others)?;
+            retention::keep_within(&tx, &self.quotas)?;
         }
         tx.commit()?;
         Ok((written, forgot, agrees))
@@ -333,36 +313,50 @@ fn size(write: &StoreOp) -> i64 {
     }
 }
 
-impl Store for Sqlite {
-    fn apply(&mut self, writes: &[StoreOp], clock: u64) -> Result<Vec<StoreResult>> {
+impl Sqlite {
+    /// Writes all of these, in this order. They are durable when it returns; after an error none
+    /// is. `clock` is the time in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// If nothing was written.
+    pub fn apply(&mut self, writes: &[StoreOp], clock: u64) -> Result<Vec<StoreResult>> {
         self.apply_at(writes, clock, self.started.elapsed())
     }
 
-    fn messages(&mut self, query: &Query) -> Result<Vec<StoredMessage>> {
+    /// Returns the messages that a query asks for, oldest first.
+    pub fn messages(&mut self, query: &Query) -> Result<Vec<StoredMessage>> {
         // In memory there is no full-text index.
         let scanned = if self.path.is_some() { search::SCANNED } else { usize::MAX };
-        let messages = queries::messages(&mut self.conn, query, scanned, &mut self.range);
+        let messages = queries::messages(&mut self.conn, query, scanned);
         self.note_damage(messages)
     }
 
-    fn peers(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>> {
+    /// Returns every peer with messages under its last name, the one with the newest message first.
+    pub fn peers(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>> {
         self.note_damage(queries::peers(&self.conn))
     }
 
-    fn seen(&mut self) -> Result<Vec<SeenPeer>> {
+    /// Returns the peers that were seen, the last one first.
+    pub fn seen(&mut self) -> Result<Vec<SeenPeer>> {
         self.note_damage(queries::seen(&self.conn))
     }
 
-    fn queued(&mut self) -> Result<Vec<QueuedMessage>> {
+    /// Returns the queued messages in the order in which they were typed.
+    pub fn queued(&mut self) -> Result<Vec<QueuedMessage>> {
         self.note_damage(queries::queued(&self.conn))
     }
 
-    fn unshown(&mut self, limit: usize) -> Result<Vec<StoredMessage>> {
+    /// Returns the messages that came and were not shown for certain, oldest first; at most the
+    /// newest `limit`.
+    pub fn unshown(&mut self, limit: usize) -> Result<Vec<StoredMessage>> {
         // The condition of the index `message_unshown`.
         self.note_damage(queries::newest(&self.conn, " AND m.shown = 0", limit))
     }
 
-    fn note_clock(&mut self, clock: u64) -> Result<Option<u64>> {
+    /// Records `clock`, in milliseconds since 1970, at most once an hour. If it is more than 30
+    /// days from the recorded clock, it may be wrong: then it is not recorded until a contact's
+    /// message or the user confirms it, and the recorded clock is returned.
+    pub fn note_clock(&mut self, clock: u64) -> Result<Option<u64>> {
         let doubt = self.doubt(clock)?;
         if self.path.is_none() || doubt.is_some() {
             self.all_wait &= doubt.is_none();
@@ -378,7 +372,13 @@ impl Store for Sqlite {
         Ok(None)
     }
 
-    fn tidy(&mut self) -> Result<bool> {
+    /// Does some of the work that is left after messages were forgotten: their bytes go from the
+    /// log, and free pages go back to the disk. Returns whether there is more to do. Each call
+    /// takes at most some tens of milliseconds.
+    ///
+    /// # Errors
+    /// If something could not be done. The next call tries it again.
+    pub fn tidy(&mut self) -> Result<bool> {
         if !self.untidy {
             return Ok(false);
         }
@@ -386,40 +386,6 @@ impl Store for Sqlite {
         // Pages move within the file through the log, which has to be cleared again then.
         self.untidy = !self.note_damage(cleared)? || self.note_damage(retention::shrink(&self.conn))?;
         Ok(self.untidy)
-    }
-}
-
-impl<S: Store> Store for Arc<Mutex<S>> {
-    fn apply(&mut self, writes: &[StoreOp], clock: u64) -> Result<Vec<StoreResult>> {
-        self.lock().apply(writes, clock)
-    }
-
-    fn messages(&mut self, query: &Query) -> Result<Vec<StoredMessage>> {
-        self.lock().messages(query)
-    }
-
-    fn peers(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>> {
-        self.lock().peers()
-    }
-
-    fn seen(&mut self) -> Result<Vec<SeenPeer>> {
-        self.lock().seen()
-    }
-
-    fn queued(&mut self) -> Result<Vec<QueuedMessage>> {
-        self.lock().queued()
-    }
-
-    fn unshown(&mut self, limit: usize) -> Result<Vec<StoredMessage>> {
-        self.lock().unshown(limit)
-    }
-
-    fn note_clock(&mut self, clock: u64) -> Result<Option<u64>> {
-        self.lock().note_clock(clock)
-    }
-
-    fn tidy(&mut self) -> Result<bool> {
-        self.lock().tidy()
     }
 }
 

@@ -16,40 +16,12 @@ use crate::model::stored::{Query, QueuedMessage, SeenPeer, Selection, StoredMess
 /// A queued message. The index `message_queued` has the same condition.
 pub(super) const IS_QUEUED: &str = "m.status = 0";
 
-/// The first and the last message of a time, kept between the pages of one reader.
-///
-/// Messages stand in the order in which they were written, whatever the clock said, so only a walk
-/// over the index of times can tell where those of a time begin and end.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Range {
-    since: Option<u64>,
-    until: Option<u64>,
-    first: i64,
-    last: i64,
-}
-
 /// Returns the messages that a query asks for, oldest first, as of one moment. `scanned` is how
 /// many of the newest messages a search looks through before it asks the full-text index.
-pub(super) fn messages(
-    conn: &mut Connection,
-    query: &Query,
-    scanned: usize,
-    range: &mut Option<Range>,
-) -> Result<Vec<StoredMessage>> {
+pub(super) fn messages(conn: &mut Connection, query: &Query, scanned: usize) -> Result<Vec<StoredMessage>> {
     let tx = conn.transaction()?;
     let conversations = conversations(&tx, &query.which)?;
-    let mut filter = String::new();
-    if query.which.since.is_some() || query.which.until.is_some() {
-        let Range { first, last, .. } = *match range {
-            // Later pages reach no newer messages than the first one, and older ones never appear.
-            Some(found) if query.before.is_some() && found.is_of(&query.which) => found,
-            _ => range.insert(range_of(&tx, &query.which)?),
-        };
-        let (since, until) = times(&query.which);
-        // The sign keeps SQLite from walking the index of times, which is in another order.
-        filter =
-            format!(" AND m.message BETWEEN {first} AND {last} AND +m.time >= {since} AND +m.time < {until}");
-    }
+    let mut filter = within(&query.which);
     if let Some(before) = query.before {
         filter += &format!(" AND m.message < {}", before.0);
     }
@@ -67,37 +39,20 @@ pub(super) fn messages(
     Ok(entries)
 }
 
-impl Range {
-    fn is_of(&self, which: &Selection) -> bool {
-        (self.since, self.until) == (which.since, which.until)
+/// Returns the filter for the times of a selection.
+fn within(which: &Selection) -> String {
+    if which.since.is_none() && which.until.is_none() {
+        return String::new();
     }
-}
-
-fn range_of(conn: &Connection, which: &Selection) -> Result<Range> {
-    let (since, until) = times(which);
-    let ends: (Option<i64>, Option<i64>) = conn
-        .prepare_cached(
-            "SELECT min(message), max(message) FROM message INDEXED BY message_time \
-             WHERE time >= ? AND time < ?",
-        )?
-        .query_row([since, until], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let (first, last) = (ends.0.unwrap_or(1), ends.1.unwrap_or(0));
-    Ok(Range { since: which.since, until: which.until, first, last })
-}
-
-/// The times between which a selection is.
-fn times(which: &Selection) -> (i64, i64) {
-    (which.since.map_or(0, stored_time), which.until.map_or(i64::MAX, stored_time))
+    let (since, until) = (which.since.map_or(0, stored_time), which.until.map_or(i64::MAX, stored_time));
+    // The sign keeps SQLite from walking the index of times, which is in another order.
+    format!(" AND +m.time >= {since} AND +m.time < {until}")
 }
 
 /// The whole selection as a filter.
 pub(super) fn selected(conn: &Connection, which: &Selection) -> Result<String> {
-    let mut filter = conversations(conn, which)?.map(|numbers| among(&numbers)).unwrap_or_default();
-    if which.since.is_some() || which.until.is_some() {
-        let (since, until) = times(which);
-        filter += &format!(" AND m.time >= {since} AND m.time < {until}");
-    }
-    Ok(filter)
+    let conversations = conversations(conn, which)?.map(|numbers| among(&numbers)).unwrap_or_default();
+    Ok(conversations + &within(which))
 }
 
 /// Returns the newest messages `m` that fit, oldest first.

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::queries::IS_QUEUED;
-use super::{Sqlite, Store, StoreError, beside, rows};
+use super::{Sqlite, StoreError, beside, rows};
 use crate::model::delivery::{DeliveryStatus, PendingReason};
 use crate::model::stored::{Assurance, QueuedMessage, StoreOp};
 

@@ -101,16 +101,6 @@ impl Quotas {
     }
 }
 
-/// The maximum number of messages, so that not every batch counts them. Other processes only remove
-/// messages.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Tally {
-    /// Messages of strangers.
-    pub(super) strangers: Option<Size>,
-    /// All others.
-    pub(super) others: Option<Size>,
-}
-
 /// How many bytes a store in memory has.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MemoryLimits {
@@ -138,36 +128,26 @@ pub(super) fn forget(conn: &Connection, selection: &Selection) -> Result<(i64, i
 }
 
 /// Removes the oldest messages where there are too many: of the largest source if they are
-/// strangers', otherwise of the largest conversation. `strangers` and `others` were added.
-pub(super) fn keep_within(
-    conn: &Connection,
-    quotas: &Quotas,
-    tally: &mut Tally,
-    strangers: Size,
-    others: Size,
-) -> Result<()> {
-    let counted = tally.strangers.map(|size| size.and(strangers)).filter(|size| size.fits(quotas.strangers));
-    tally.strangers = Some(counted.map_or_else(|| trim_strangers(conn, quotas.strangers), Ok)?);
-    let limit = quotas.contacts();
-    let counted = tally.others.map(|size| size.and(others)).filter(|size| size.on_disk() <= limit);
-    tally.others = Some(counted.map_or_else(|| trim_conversations(conn, limit), Ok)?);
-    Ok(())
+/// strangers', otherwise of the largest conversation.
+pub(super) fn keep_within(conn: &Connection, quotas: &Quotas) -> Result<()> {
+    trim_strangers(conn, quotas.strangers)?;
+    trim_conversations(conn, quotas.contacts())
 }
 
 /// Makes room within the quota of a stranger for one message more: removes its own oldest messages
-/// that were shown. Returns the size of those, or `None` if there is no room.
+/// that were shown. Returns whether there is room.
 pub(super) fn make_room_for_stranger(
     conn: &Connection,
     quotas: &Quotas,
     peer: i64,
     coming: Size,
-) -> Result<Option<Size>> {
+) -> Result<bool> {
     let size = conn
         .prepare_cached("SELECT stranger_messages, stranger_bytes FROM peer WHERE peer = ?")?
         .query_row([peer], size_of_row)?;
     let wanted = size.and(coming);
     if wanted.fits(quotas.stranger) {
-        return Ok(Some(Size::default()));
+        return Ok(true);
     }
     let mut statement = conn.prepare_cached(
         "SELECT message, octet_length(body) FROM message \
@@ -181,17 +161,17 @@ pub(super) fn make_room_for_stranger(
         removed = removed.and(Size { messages: 1, bytes: row.get(1)? });
     }
     if !wanted.less(removed).fits(quotas.stranger) {
-        return Ok(None);
+        return Ok(false);
     }
     remove_rows(conn, &gone)?;
-    Ok(Some(removed))
+    Ok(true)
 }
 
-/// Removes messages of strangers if there are more than `limit`. Returns how much is left.
-fn trim_strangers(conn: &Connection, limit: Size) -> Result<Size> {
+/// Removes messages of strangers if there are more than `limit`.
+fn trim_strangers(conn: &Connection, limit: Size) -> Result<()> {
     let mut left = total(conn, "source")?;
     if left.fits(limit) {
-        return Ok(left);
+        return Ok(());
     }
     // Some more, so that the next message finds room.
     let target = limit.less(Size { messages: limit.messages / 64, bytes: limit.bytes / 64 });
@@ -211,12 +191,12 @@ fn trim_strangers(conn: &Connection, limit: Size) -> Result<Size> {
         }
         left = left.less(removed);
     }
-    Ok(left)
+    Ok(())
 }
 
 /// Removes messages of the user and of contacts, the oldest of the largest conversation, while
-/// there are more than `limit` bytes of them. Returns how much is left.
-fn trim_conversations(conn: &Connection, limit: i64) -> Result<Size> {
+/// there are more than `limit` bytes of them.
+fn trim_conversations(conn: &Connection, limit: i64) -> Result<()> {
     let mut left = total(conn, "peer")?.less(total(conn, "source")?);
     while left.on_disk() > limit {
         let mut largest = conn.prepare_cached(&format!(
@@ -228,13 +208,13 @@ fn trim_conversations(conn: &Connection, limit: i64) -> Result<Size> {
         let mut removed = Size::default();
         // Queued messages stay, and so do those of strangers.
         while removed.messages == 0 {
-            let Some(row) = peers.next()? else { return Ok(left) };
+            let Some(row) = peers.next()? else { return Ok(()) };
             let filter = "conversation = ?1 AND source IS NULL AND status IS NOT 0";
             removed = remove_oldest_of(conn, filter, row.get(0)?, TRIM)?;
         }
         left = left.less(removed);
     }
-    Ok(left)
+    Ok(())
 }
 
 /// Removes at most `count` of the oldest messages that fit `filter` with the number `of`. Returns

@@ -77,7 +77,6 @@ pub(super) fn recipient(row: &Row<'_>) -> Result<Recipient> {
     })
 }
 
-/// The message in a row of [`MESSAGE`].
 pub(super) fn message(row: &Row<'_>) -> Result<StoredMessage> {
     let message = row.get(2)?;
     let direction = match row.get(4)? {
@@ -101,7 +100,6 @@ pub(super) fn message(row: &Row<'_>) -> Result<StoredMessage> {
     })
 }
 
-/// The queued message in a row of [`QUEUED`].
 pub(super) fn queued(row: &Row<'_>) -> Result<QueuedMessage> {
     let attempted = row.get(5)?;
     let message = Message {

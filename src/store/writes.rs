@@ -26,12 +26,7 @@ pub(super) struct Batch<'a> {
     /// Texts get a folded copy and stand in the full-text index.
     pub(super) indexed: bool,
     pub(super) quotas: Quotas,
-    /// Added messages of strangers.
-    pub(super) strangers: Size,
-    /// All other added messages.
-    pub(super) others: Size,
-    /// Messages of strangers became those of contacts.
-    pub(super) accepted: bool,
+    pub(super) has_added: bool,
     /// The user's messages were forgotten.
     pub(super) forgot: bool,
 }
@@ -183,12 +178,9 @@ impl Batch<'_> {
             // The user has accepted the peer since the message came.
             return self.add(peer, &New { stranger: None, ..*new });
         }
-        if new.stranger.is_some() {
-            let Some(removed) = retention::make_room_for_stranger(self.conn, &self.quotas, peer, size)?
-            else {
-                return Ok(None);
-            };
-            self.strangers = self.strangers.less(removed);
+        if new.stranger.is_some() && !retention::make_room_for_stranger(self.conn, &self.quotas, peer, size)?
+        {
+            return Ok(None);
         }
         self.add(peer, new)
     }
@@ -229,8 +221,7 @@ impl Batch<'_> {
         }
         let message = self.conn.last_insert_rowid();
         self.index(message, peer, folded.as_deref())?;
-        let added = if source.is_some() { &mut self.strangers } else { &mut self.others };
-        *added = added.and(Size::of(new.body));
+        self.has_added = true;
         Ok(Some(RowId(message)))
     }
 
@@ -251,19 +242,17 @@ impl Batch<'_> {
     }
 
     /// Makes a peer a contact. Unencrypted messages in its name stay those of strangers.
-    fn accept(&mut self, peer: PeerId) -> Result<()> {
+    fn accept(&self, peer: PeerId) -> Result<()> {
         let Some(peer) = queries::number_of(self.conn, peer.into())? else { return Ok(()) };
         self.conn.prepare_cached("UPDATE peer SET contact = 1 WHERE peer = ?")?.execute([peer])?;
         let claimed = rows::assurance_number(Assurance::Claimed);
-        let accepted = self
-            .conn
+        self.conn
             .prepare_cached(
                 "UPDATE message SET source = NULL \
                  WHERE peer = ? AND source IS NOT NULL AND assurance <> ?",
             )?
-            .execute(params![peer, claimed])?;
-        self.accepted |= accepted > 0;
-        Ok(())
+            .execute(params![peer, claimed])
+            .map(drop)
     }
 
     fn index(&self, message: i64, conversation: i64, folded: Option<&str>) -> Result<()> {

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use p2p_chat::model::stored::{Query, StoredMessage};
-use p2p_chat::store::{Sqlite, Store};
+use p2p_chat::store::Sqlite;
 use tempfile::TempDir;
 
 use crate::support::{Builder, Peer, SOON, nobody, until};

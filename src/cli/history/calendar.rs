@@ -77,7 +77,7 @@ pub(crate) fn rfc3339(millis: u64) -> String {
 }
 
 /// A moment; of one behind all calendars their end.
-fn timestamp(millis: u64) -> Timestamp {
+pub(super) fn timestamp(millis: u64) -> Timestamp {
     i64::try_from(millis)
         .ok()
         .and_then(|millis| Timestamp::from_millisecond(millis).ok())

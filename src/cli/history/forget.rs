@@ -11,7 +11,7 @@ use super::pages::{Stopped, count};
 use crate::model::stored;
 use crate::model::stored::{Selection, StoreResult};
 use crate::profile::TypedRange;
-use crate::store::{Store, StoreError};
+use crate::store::{Sqlite, StoreError};
 
 /// Bytes that an answer may have; more is no answer, and is not waited for.
 const MAX_ANSWER: u64 = 100;
@@ -32,7 +32,7 @@ pub(super) struct Selected {
 /// Forgets messages and typed lines for good. If `answers` are given, the user is asked before.
 /// Returns whether the user agreed.
 pub(super) fn forget(
-    store: &mut dyn Store,
+    store: &mut Sqlite,
     which: Selection,
     chosen: &Selected,
     typed: &TypedRange,
@@ -41,7 +41,7 @@ pub(super) fn forget(
     out: &mut impl Write,
 ) -> Result<bool, Stopped> {
     let lines = typed.count();
-    let (gone, stay) = count(store, &which)?;
+    let (gone, stay) = count(&mut |query| store.messages(query), &which)?;
     let plan = format!(
         "This deletes {}{} for good{}.",
         what(gone, &chosen.with, lines),
@@ -76,18 +76,20 @@ pub(super) fn forget(
     say(out, &format!("Deleted {}{}.\n", what(gone, "", lines), staying(stay)))?;
     say(out, &left)?;
     // The messages are deleted even if their bytes cannot be erased.
-    tidy(store).map_or_else(
-        |why| {
-            let what = "Parts of them may still be in the file";
-            say(out, &format!("{what}: {why}; run the same command again to be sure.\n"))
-        },
-        Ok,
-    )?;
+    say(out, &left_bytes(tidy(store)))?;
     Ok(true)
 }
 
+/// Says whether bytes of deleted messages may be left.
+fn left_bytes(tidied: Result<(), StoreError>) -> String {
+    let sentence = |why| {
+        format!("Parts of them may still be in the file: {why}; run the same command again to be sure.\n")
+    };
+    tidied.err().map(sentence).unwrap_or_default()
+}
+
 /// Erases the bytes of deleted messages from the file.
-fn tidy(store: &mut dyn Store) -> Result<(), StoreError> {
+fn tidy(store: &mut Sqlite) -> Result<(), StoreError> {
     let began = Instant::now();
     while store.tidy()? {
         if began.elapsed() > TIDYING {
@@ -124,46 +126,10 @@ fn staying(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::name::PeerName;
-    use crate::model::peer_id::Recipient;
-    use crate::model::stored::{Query, QueuedMessage, SeenPeer, StoreResult, StoredMessage};
     use crate::store::in_memory;
     use crate::tui::history_view::examples::{TIME, key};
 
-    /// A store whose file another process is using when it should be tidied.
-    struct Used<S>(S);
-
-    impl<S: Store> Store for Used<S> {
-        fn apply(&mut self, writes: &[stored::StoreOp], clock: u64) -> Result<Vec<StoreResult>, StoreError> {
-            self.0.apply(writes, clock)
-        }
-
-        fn messages(&mut self, query: &Query) -> Result<Vec<StoredMessage>, StoreError> {
-            self.0.messages(query)
-        }
-
-        fn peers(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>, StoreError> {
-            self.0.peers()
-        }
-
-        fn seen(&mut self) -> Result<Vec<SeenPeer>, StoreError> {
-            Ok(Vec::new())
-        }
-
-        fn queued(&mut self) -> Result<Vec<QueuedMessage>, StoreError> {
-            self.0.queued()
-        }
-
-        fn unshown(&mut self, limit: usize) -> Result<Vec<StoredMessage>, StoreError> {
-            self.0.unshown(limit)
-        }
-
-        fn tidy(&mut self) -> Result<bool, StoreError> {
-            Err(StoreError::Busy)
-        }
-    }
-
-    fn kept() -> impl Store {
+    fn kept() -> Sqlite {
         let mut store = in_memory().unwrap();
         let heard = |body: &str| stored::StoreOp::IncomingPlain {
             from: key(1),
@@ -176,7 +142,7 @@ mod tests {
         store
     }
 
-    fn said(store: &mut dyn Store, answer: Option<&[u8]>) -> String {
+    fn said(store: &mut Sqlite, answer: Option<&[u8]>) -> String {
         let mut out = Vec::new();
         let mut answer = answer;
         let answers = answer.as_mut().map(|answer| answer as &mut dyn BufRead);
@@ -197,7 +163,7 @@ mod tests {
                 format!("{question}Nothing was deleted.\n"),
                 "{no:?}"
             );
-            assert_eq!(count(&mut store, &Selection::default()), Ok((2, 0)));
+            assert_eq!(count(&mut |query| store.messages(query), &Selection::default()), Ok((2, 0)));
         }
         assert!(said(&mut kept(), Some(b"y\n")).ends_with("Deleted 2 messages.\n"));
         assert!(said(&mut store, Some(b" YES \n")).ends_with("Deleted 2 messages.\n"));
@@ -207,10 +173,9 @@ mod tests {
 
     #[test]
     fn where_bytes_may_be_left_that_is_said() {
-        let said = said(&mut Used(kept()), None);
-        let plan = "This deletes 2 messages for good.\n";
-        let said = said.strip_prefix(plan).expect("what will be deleted");
-        assert!(said.starts_with("Deleted 2 messages.\nParts of them may still be in the file: "), "{said}");
-        assert!(said.contains("another process has locked the file; run the same command again"), "{said}");
+        let expected = "Parts of them may still be in the file: another process has locked the file; \
+                        run the same command again to be sure.\n";
+        assert_eq!(left_bytes(Err(StoreError::Busy)), expected);
+        assert_eq!(left_bytes(Ok(())), "");
     }
 }

@@ -32,9 +32,6 @@ struct Peer<'a> {
 }
 
 /// Returns the object of a message, with the end of its line.
-///
-/// # Errors
-/// As [`json::line`].
 pub(super) fn line(entry: &StoredMessage) -> io::Result<String> {
     let (direction, state) = match &entry.direction {
         Direction::Outgoing { status, attempted, .. } => ("out", state(status, *attempted)),

@@ -30,11 +30,11 @@ use crate::exit::SearchFailed;
 use crate::interfaces;
 use crate::model::name::{folded, quoted};
 use crate::model::peer_id::Recipient;
-use crate::model::stored::Selection;
+use crate::model::stored::{Query, Selection};
 use crate::profile::contacts::ContactsError;
 use crate::profile::{self, AddressBook, Profiles, TypedRange};
 use crate::settings::{Keep, Misused, Settings, TimeFormat, zone_warning};
-use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
+use crate::store::{HISTORY_FILE, Sqlite, StoreError, in_memory};
 use crate::tui::history_view::People;
 use crate::tui::{self, Labels};
 use calendar::Calendar;
@@ -84,7 +84,7 @@ fn run_asked(settings: &Settings, asked: &Asked, out: &mut impl Write) -> anyhow
         with: asked.with.as_deref().map(|word| format!(" with {}", quoted(word))).unwrap_or_default(),
         times: calendar::range_words(since, until, &TimeZone::system()),
     };
-    let forget = |store: &mut dyn Store, which, out: &mut _| {
+    let forget = |store: &mut Sqlite, which, out: &mut _| {
         let mut stdin = io::stdin().lock();
         forget::forget(store, which, &chosen, &typed, now(), ask.then_some(&mut stdin), out).map(drop)
     };
@@ -197,7 +197,7 @@ fn tells_times(settings: &Settings, asked: &Asked) -> bool {
 fn read(
     settings: &Settings,
     asked: &Asked,
-    store: &mut dyn Store,
+    store: &mut Sqlite,
     which: Selection,
     people: &People,
     out: &mut impl Write,
@@ -209,7 +209,8 @@ fn read(
     };
     let terminal = io::stdout().is_terminal();
     let most = asked.last.or_else(|| (terminal && format == Format::Text).then_some(SHOWN));
-    let pages = pages::find(store, which, asked.grep.clone(), most, format != Format::Json)?;
+    let mut read = |query: &Query| store.messages(query);
+    let pages = pages::find(&mut read, which, asked.grep.clone(), most, format != Format::Json)?;
     let found = !pages.is_empty() || asked.grep.is_none();
     if pages.is_empty() {
         note(match &asked.grep {
@@ -222,13 +223,13 @@ fn read(
     }
     let calendar = Calendar::new(settings.time_format.clone(), TimeZone::system());
     let mut writer = Writer::new(format, people, calendar, terminal.then(tui::columns), BufWriter::new(out));
-    pages.each(store, |row| writer.take(row))?;
+    pages.each(&mut read, |row| writer.take(row))?;
     writer.end().map_err(Stopped::Output)?;
     Ok(found)
 }
 
 /// Says something that is no message.
-fn note(sentence: String) {
+pub(super) fn note(sentence: String) {
     // If standard error is gone, nobody wants to know.
     let _ = writeln!(io::stderr(), "{sentence}");
 }

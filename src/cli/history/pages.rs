@@ -8,7 +8,7 @@
 use std::io;
 
 use crate::model::stored::{Direction, Query, RowId, Selection, StoredMessage};
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
 use crate::tui::history_view::are_one;
 
 /// Rows of a page. Each has a text of 65,536 bytes at most, so a page has 16 MB at most, and
@@ -30,6 +30,9 @@ impl From<StoreError> for Stopped {
     }
 }
 
+/// Reads the messages that a query asks for, oldest first.
+pub(super) type Read<'a> = dyn FnMut(&Query) -> Result<Vec<StoredMessage>, StoreError> + 'a;
+
 /// Where the rows are that were asked for.
 pub(super) struct Pages {
     query: Query,
@@ -43,7 +46,7 @@ pub(super) struct Pages {
 /// The last messages that a query asks for, at most `most`; its own limit does not count. Rows of
 /// which `folds` is true count as one message if they are one text.
 pub(super) fn find(
-    store: &mut dyn Store,
+    read: &mut Read<'_>,
     which: Selection,
     words: Option<String>,
     most: Option<usize>,
@@ -54,9 +57,8 @@ pub(super) fn find(
     let (mut count, mut later): (usize, Option<StoredMessage>) = (0, None);
     let mut is_newest = true;
     loop {
-        let mut rows =
-            store.messages(&Query { before: later.as_ref().map(|row| row.row), ..pages.query.clone() })?;
-        let read = rows.len();
+        let mut rows = read(&Query { before: later.as_ref().map(|row| row.row), ..pages.query.clone() })?;
+        let count_read = rows.len();
         let mut from = 0;
         for (at, row) in rows.iter().enumerate().rev() {
             let continues = folds && later.as_ref().is_some_and(|later| are_one(row, later));
@@ -74,7 +76,7 @@ pub(super) fn find(
             Some(first) => pages.begin.push(first.row),
         }
         is_newest = false;
-        if read < PAGE || pages.more {
+        if count_read < PAGE || pages.more {
             pages.begin.reverse();
             return Ok(pages);
         }
@@ -90,12 +92,12 @@ impl Pages {
     /// Hands over each row.
     pub(super) fn each(
         self,
-        store: &mut dyn Store,
+        read: &mut Read<'_>,
         mut take: impl FnMut(StoredMessage) -> io::Result<()>,
     ) -> Result<(), Stopped> {
         let ends = self.begin.iter().skip(1).copied().chain(self.newest.first().map(|first| first.row));
         for (begin, end) in self.begin.iter().zip(ends) {
-            let page = store.messages(&Query { before: Some(end), ..self.query.clone() })?;
+            let page = read(&Query { before: Some(end), ..self.query.clone() })?;
             // Where some of them have been forgotten, the page reaches back to those before them.
             page.into_iter()
                 .filter(|row| row.row >= *begin)
@@ -108,11 +110,11 @@ impl Pages {
 
 /// How many messages would go if those chosen were forgotten, and how many would stay because they
 /// wait.
-pub(super) fn count(store: &mut dyn Store, which: &Selection) -> Result<(u64, u64), StoreError> {
+pub(super) fn count(read: &mut Read<'_>, which: &Selection) -> Result<(u64, u64), StoreError> {
     let mut query = Query { which: which.clone(), limit: PAGE, ..Query::default() };
     let (mut gone, mut stay) = (0, 0);
     loop {
-        let page = store.messages(&query)?;
+        let page = read(&query)?;
         for row in &page {
             let waits = matches!(&row.direction, Direction::Outgoing { status, .. } if !status.is_final());
             *(if waits { &mut stay } else { &mut gone }) += 1;
@@ -128,40 +130,17 @@ pub(super) fn count(store: &mut dyn Store, which: &Selection) -> Result<(u64, u6
 mod tests {
     use super::*;
     use crate::model::delivery::DeliveryStatus;
-    use crate::model::name::PeerName;
-    use crate::model::peer_id::Recipient;
-    use crate::model::stored::{QueuedMessage, SeenPeer, StoreOp, StoreResult};
     use crate::tui::history_view::examples::{QUEUED, from_bob, to};
 
     /// Rows in memory, and the most that were ever asked for.
     struct Fake(Vec<StoredMessage>, usize);
 
-    impl Store for Fake {
-        fn apply(&mut self, _: &[StoreOp], _: u64) -> Result<Vec<StoreResult>, StoreError> {
-            unreachable!("nothing is written by reading")
-        }
-
+    impl Fake {
         fn messages(&mut self, query: &Query) -> Result<Vec<StoredMessage>, StoreError> {
             self.1 = self.1.max(query.limit);
             let fits = |row: &&StoredMessage| query.before.is_none_or(|before| row.row < before);
             let fitting: Vec<StoredMessage> = self.0.iter().filter(fits).cloned().collect();
             Ok(fitting[fitting.len().saturating_sub(query.limit)..].to_vec())
-        }
-
-        fn peers(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>, StoreError> {
-            Ok(Vec::new())
-        }
-
-        fn seen(&mut self) -> Result<Vec<SeenPeer>, StoreError> {
-            Ok(Vec::new())
-        }
-
-        fn queued(&mut self) -> Result<Vec<QueuedMessage>, StoreError> {
-            Ok(Vec::new())
-        }
-
-        fn unshown(&mut self, _: usize) -> Result<Vec<StoredMessage>, StoreError> {
-            Ok(Vec::new())
         }
     }
 
@@ -170,11 +149,12 @@ mod tests {
     }
 
     fn read(store: &mut Fake, most: Option<usize>, folds: bool) -> (Vec<i64>, bool) {
-        let pages = find(store, Selection::default(), None, most, folds).unwrap();
+        let pages =
+            find(&mut |query| store.messages(query), Selection::default(), None, most, folds).unwrap();
         let (mut seen, more) = (Vec::new(), pages.more);
         assert_eq!(pages.is_empty(), store.0.is_empty());
         pages
-            .each(store, |row| {
+            .each(&mut |query| store.messages(query), |row| {
                 seen.push(row.row.0);
                 Ok(())
             })
@@ -219,12 +199,13 @@ mod tests {
     #[test]
     fn concurrent_changes_disturb_no_order() {
         let mut store = rows(1_000);
-        let pages = find(&mut store, Selection::default(), None, Some(700), true).unwrap();
+        let pages =
+            find(&mut |query| store.messages(query), Selection::default(), None, Some(700), true).unwrap();
         store.0.retain(|row| !(400..500).contains(&row.row.0));
         store.0.push(from_bob(1_001, "new"));
         let mut seen = Vec::new();
         pages
-            .each(&mut store, |row| {
+            .each(&mut |query| store.messages(query), |row| {
                 seen.push(row.row.0);
                 Ok(())
             })
@@ -238,7 +219,7 @@ mod tests {
         store.0[3] = to(4, 1, QUEUED);
         store.0[500] = to(501, 2, QUEUED);
         store.0[501] = to(502, 3, DeliveryStatus::Expired);
-        assert_eq!(count(&mut store, &Selection::default()), Ok((598, 2)));
-        assert_eq!(count(&mut rows(0), &Selection::default()), Ok((0, 0)));
+        assert_eq!(count(&mut |query| store.messages(query), &Selection::default()), Ok((598, 2)));
+        assert_eq!(count(&mut |query| rows(0).messages(query), &Selection::default()), Ok((0, 0)));
     }
 }

@@ -3,7 +3,6 @@
 
 use std::io::{BufRead, Write};
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::calendar;
@@ -52,6 +51,5 @@ pub(super) fn prune(
 
 /// Returns a day for a sentence, such as `3 March 2026`.
 pub(super) fn day(millis: u64) -> String {
-    let at = i64::try_from(millis).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
-    at.unwrap_or(Timestamp::MAX).to_zoned(TimeZone::system()).strftime("%-d %B %Y").to_string()
+    calendar::timestamp(millis).to_zoned(TimeZone::system()).strftime("%-d %B %Y").to_string()
 }

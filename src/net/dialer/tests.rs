@@ -3,10 +3,11 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::mpsc;
 
 use super::*;
+use crate::core::JobId;
 use crate::model::address::PeerAddr;
 use crate::model::message::{Form, Outgoing};
 
-fn dialer() -> (Dialer, mpsc::Receiver<Report>) {
+fn dialer() -> (Dialer, mpsc::Receiver<PlainResult>) {
     let (sender, reports) = mpsc::channel();
     let source = DialSource { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
     (Dialer::new(source, move |report| sender.send(report).unwrap()), reports)
@@ -18,13 +19,13 @@ fn job(id: u64, to: PeerAddr, message: Outgoing) -> SendJob {
 
 fn job_to(id: u64, to: PeerAddr, fallback: Option<PeerAddr>, message: Outgoing) -> SendJob {
     let (name, form) = ("Alice".parse().unwrap(), Form::STANDARD);
-    SendJob { id, name, to, fallback, form, message, deadline: None }
+    SendJob { id: JobId(id), name, to, fallback, form, message, deadline: None }
 }
 
 /// Returns the parts of a report that the tests compare.
-fn fields(report: Report) -> (u64, PeerAddr, SendResult, (usize, usize)) {
-    let Report { id, to, result, parts, .. } = report;
-    (id, to, result, parts)
+fn fields(report: PlainResult) -> (u64, PeerAddr, SendResult, (usize, usize)) {
+    let PlainResult { job, to, result, parts, .. } = report;
+    (job.0, to, result, parts)
 }
 
 fn push(dialer: &Dialer, job: SendJob) -> Result<(), Box<SendJob>> {

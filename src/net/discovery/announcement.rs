@@ -15,7 +15,6 @@ const VERSION: &str = "1";
 pub(super) enum Announcement {
     /// Everyone can read the key and the name.
     Open {
-        /// The key.
         key: PublicKey,
         /// The name, if it is valid.
         name: Option<PeerName>,
@@ -41,9 +40,8 @@ pub(super) fn open(key: PublicKey, name: &str) -> Own {
 
 /// Returns the announcement that only those who know the key can recognize.
 pub(super) fn for_contacts(key: PublicKey, hour: u64, nonce: &[u8; NONCE_BYTES]) -> Own {
-    let digits = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
     let token = crypto::discovery_token(key, hour, nonce);
-    (token, vec![("txtvers", VERSION.into()), ("nonce", digits)])
+    (token, vec![("txtvers", VERSION.into()), ("nonce", crypto::hex(nonce))])
 }
 
 impl Announcement {
@@ -59,7 +57,7 @@ impl Announcement {
             let name = name.filter(|name| !name.contains(char::is_whitespace)).map(PeerName::new);
             return Some(Self::Open { key: key.parse().ok()?, name });
         }
-        let nonce = bytes(text("nonce")?)?;
+        let nonce = crypto::from_hex(text("nonce")?)?.try_into().ok()?;
         // If two announcements have one name, mDNS changes the second to `name (2)`.
         let token = instance.split(' ').next().unwrap_or_default().to_ascii_lowercase();
         Some(Self::Contacts { token, nonce })
@@ -85,18 +83,6 @@ impl Announcement {
             Self::Contacts { .. } => None,
         }
     }
-}
-
-/// Reads bytes in hexadecimal digits.
-fn bytes(digits: &str) -> Option<[u8; NONCE_BYTES]> {
-    let mut bytes = [0; NONCE_BYTES];
-    if digits.len() != 2 * NONCE_BYTES || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
-    }
-    for (byte, at) in bytes.iter_mut().zip((0..).step_by(2)) {
-        *byte = u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

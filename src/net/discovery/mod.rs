@@ -130,9 +130,9 @@ impl Discovery {
         let (listening, control) = (config.listening, Arc::new(Control::default()));
         let networks = networks::used(&get_if_addrs()?, listening);
         control.check_port(&networks);
-        let random = crypto::discovery_nonce().ok_or_else(|| io::Error::other("no random numbers"))?;
+        let random: [u8; 8] = crypto::random().ok_or_else(|| io::Error::other("no random numbers"))?;
         // Random in each run, and never the name of the machine.
-        let host = random.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>() + ".local.";
+        let host = crypto::hex(&random) + ".local.";
         let worker = Worker {
             config,
             handler,
@@ -375,7 +375,7 @@ impl<H: DiscoveryHandler> Worker<H> {
         let (instance, txt) = if is_open {
             announcement::open(self.config.key, self.config.name.as_str())
         } else {
-            let nonce = crypto::discovery_nonce().ok_or("no random numbers")?;
+            let nonce = crypto::random().ok_or("no random numbers")?;
             announcement::for_contacts(self.config.key, hour, &nonce)
         };
         let port = self.config.listening.port;

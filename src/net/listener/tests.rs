@@ -4,7 +4,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 
 use super::limiter::HOLD_BACK;
 use super::*;
-use crate::net::inbound::{Delivery, Reply};
+use crate::net::inbound::Delivery;
 
 /// How long a test waits for something that should happen soon.
 const WITHIN: Duration = Duration::from_secs(20);
@@ -13,11 +13,11 @@ const WITHIN: Duration = Duration::from_secs(20);
 struct Teller(Sender<String>);
 
 impl InboundHandler for Teller {
-    fn deliver(&self, delivery: Delivery, _: Option<Instant>) -> Reply {
+    fn deliver(&self, delivery: Delivery, _: Option<Instant>) -> Result<Vec<u8>, Delivery> {
         let text = String::from_utf8(delivery.decoder.bytes().to_vec()).unwrap();
         assert_ne!(text, "panic", "asked to by a test");
         self.0.send(text).unwrap();
-        Reply::Answer(b"ok".to_vec())
+        Ok(b"ok".to_vec())
     }
 
     fn refused(&self, source: Source) {

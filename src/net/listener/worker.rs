@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Accepted, Permit, Shared};
 use crate::net::connection::{Connection, MessageEnd};
-use crate::net::inbound::{Delivery, Reply};
+use crate::net::inbound::Delivery;
 
 /// How long a message may wait for room, in the mailbox and in the queue of the store writer,
 /// before it is refused.
@@ -78,32 +78,26 @@ fn deliver(shared: &Shared, connection: &mut Connection, end: MessageEnd, permit
     let source = connection.source;
     let decoder = std::mem::take(&mut connection.decoder);
     let delivery = Delivery { source, local: connection.local, decoder };
-    let reply = match shared.handler.deliver(delivery, None) {
-        Reply::Full(delivery) => deliver_later(shared, delivery, permit),
-        answer => answer,
-    };
-    match reply {
-        Reply::Answer(answer) => answer,
-        Reply::Full(_) => {
-            log::debug!("a message of {source} was refused: there was no room for it");
-            shared.handler.refused(source);
-            Vec::new()
-        }
-    }
+    let answer = shared.handler.deliver(delivery, None);
+    answer.or_else(|delivery| deliver_later(shared, delivery, permit)).unwrap_or_else(|_| {
+        log::debug!("a message of {source} was refused: there was no room for it");
+        shared.handler.refused(source);
+        Vec::new()
+    })
 }
 
 /// Waits for room, if not too many messages do already.
-fn deliver_later(shared: &Shared, mut delivery: Delivery, permit: &Permit) -> Reply {
+fn deliver_later(shared: &Shared, mut delivery: Delivery, permit: &Permit) -> Result<Vec<u8>, Delivery> {
     let source = delivery.source;
     let now = Instant::now();
     if shared.is_nothing_held() {
         match shared.handler.deliver(delivery, Some(now + PAUSE)) {
-            Reply::Full(back) => delivery = back,
+            Err(back) => delivery = back,
             answer => return answer,
         }
     }
     match permit.hold(source.share()) {
         Some(_hold) => shared.handler.deliver(delivery, Some(now + ROOM_WITHIN)),
-        None => Reply::Full(delivery),
+        None => Err(delivery),
     }
 }

@@ -10,7 +10,7 @@ use crate::model::peer_id::PeerId;
 
 /// A peer that the user knows: an entry of contacts.toml.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Contact {
+pub(crate) struct Contact {
     /// The key, or the address of a legacy peer.
     pub id: PeerId,
     /// The name that the peer had when the entry was last saved.
@@ -32,7 +32,7 @@ pub struct Contact {
 
 impl Contact {
     /// Returns a contact without any details.
-    pub fn new(id: PeerId) -> Self {
+    pub(crate) fn new(id: PeerId) -> Self {
         Self {
             id,
             name: None,

@@ -11,7 +11,7 @@ use crate::settings::ConfigError;
 
 /// Why the contacts cannot be read or saved. Displayed as a whole sentence.
 #[derive(thiserror::Error, Debug)]
-pub enum ContactsError {
+pub(crate) enum ContactsError {
     /// The file cannot be read, or contains a mistake.
     #[error("{0}")]
     File(ConfigError),

@@ -94,7 +94,6 @@ impl Document<'_> {
         [CONTACT, BLOCKED].contains(&key)
     }
 
-    /// Returns the contacts, by id.
     pub(super) fn into_contacts(self) -> BTreeMap<PeerId, Contact> {
         self.entries.into_iter().map(|entry| (entry.contact.id, entry.contact)).collect()
     }
@@ -127,9 +126,6 @@ impl Document<'_> {
 }
 
 /// Parses the text of a file. No alias may be `own_name`.
-///
-/// # Errors
-/// The first mistake in the text.
 pub(super) fn parse<'t>(text: &'t str, own_name: Option<&Name>) -> Result<Document<'t>, Mistake> {
     let root = DeTable::parse(text)
         .map_err(|error| toml_mistake(&error, text, "A list of contacts has [[contact]] entries in TOML."))?;

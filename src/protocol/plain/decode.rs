@@ -145,7 +145,6 @@ mod tests {
     use crate::model::address::Claimed;
     use crate::model::message::Body;
     use crate::model::name::PeerName;
-    use proptest::prelude::*;
 
     fn decoded(bytes: &[u8]) -> Vec<Decoded> {
         let mut decoder = Decoder::new();
@@ -287,40 +286,5 @@ mod tests {
         decoder.push(b"127.0.0.1:5001 DISCONNECTED");
         decoder.mark_cut();
         assert!(matches!(decoder.finish()[..], [Decoded::Unreadable(_)]));
-    }
-
-    #[test]
-    fn each_prefix_decodes_equally_byte_by_byte() {
-        let whole = "127.0.0.1:5001 Bob Grüße, 你好\n127.0.0.1:5001 Bob exit".as_bytes();
-        for end in 0..=whole.len() {
-            let at_once = decoded(&whole[..end]);
-            let mut decoder = Decoder::new();
-            for byte in &whole[..end] {
-                assert_eq!(decoder.push(std::slice::from_ref(byte)), Progress::NeedMore);
-            }
-            assert_eq!(decoder.finish(), at_once);
-            assert_eq!(at_once.is_empty(), end == 0);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn bytes_decode_equally_in_any_pieces(bytes: Vec<u8>, piece in 1usize..64) {
-            let mut decoder = Decoder::new();
-            for piece in bytes.chunks(piece) {
-                decoder.push(piece);
-            }
-            prop_assert_eq!(decoder.finish(), decoded(&bytes));
-        }
-
-        #[test]
-        fn header_with_any_rest_claims_only_its_address(rest: String) {
-            let bytes = format!("127.0.0.1:5001 {rest}");
-            for message in decoded(bytes.as_bytes()) {
-                if let Decoded::Message(message) = message {
-                    prop_assert_eq!(message.claimed.port, 5001);
-                }
-            }
-        }
     }
 }

@@ -30,7 +30,6 @@ pub(super) struct Dialect {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Address {
     pub(super) claimed: Claimed,
-    /// Whether it is in `<>`.
     pub(super) is_bracketed: bool,
 }
 

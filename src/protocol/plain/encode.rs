@@ -35,7 +35,6 @@ pub enum EncodeError {
     /// It would take more than [`MAX_PARTS`] messages.
     #[error("The message has {bytes} bytes; the limit is {limit}. Shorten or divide it.")]
     TooLong {
-        /// Its bytes.
         bytes: usize,
         /// The most that would fit.
         limit: usize,
@@ -123,9 +122,6 @@ pub fn encode(header: Header<'_>, form: Form, message: &Outgoing) -> Vec<Vec<u8>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::message::{Body, Decoded, Plain};
-    use crate::model::untrusted::Text;
-    use crate::protocol::plain::Decoder;
     use proptest::prelude::*;
 
     fn alice() -> Name {
@@ -186,25 +182,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn text_survives_encoding_in_both_forms(text in "[^\\p{Cc}]{1,400}", r3: bool) {
-            let form = if r3 { Form::new("r3") } else { Form::STANDARD };
-            let Ok(parts) = messages_for(&text, &alice()) else { return Ok(()) };
-            for (bytes, part) in encoded(form, &Outgoing::Text(parts.clone().into())).iter().zip(&parts) {
-                prop_assert!(bytes.len() <= MAX_SENT_BYTES);
-                prop_assert!(!bytes.contains('\n'));
-                let mut decoder = Decoder::new();
-                decoder.push(bytes.as_bytes());
-                let messages = decoder.finish();
-                prop_assert_eq!(messages.len(), 1);
-                if let Decoded::Message(Plain { body: Body::Text(got), form: got_form, name, .. }) = &messages[0] {
-                    prop_assert_eq!(got, &Text::new(part.as_str()));
-                    prop_assert_eq!(*got_form, form);
-                    prop_assert_eq!(name.as_ref().map(|name| name.as_str().to_owned()), Some("Alice".to_owned()));
-                }
-            }
-        }
-
         #[test]
         fn parts_of_split_text_hold_every_word(words in prop::collection::vec("[a-zé漢]{1,30}", 1..150)) {
             let text = words.join(" ");

@@ -94,7 +94,6 @@ fn machine() -> Machine {
     Machine::new(MachineConfig { core, listens_v6: false, ips: vec![OUR_IP.into()] })
 }
 
-/// A peer dials us.
 fn dials_us(
     machine: &mut Machine,
     out: &Full,

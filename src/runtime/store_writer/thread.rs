@@ -5,12 +5,14 @@ use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+
 use super::super::ports::{QueuedWrite, ReportTo};
 use super::super::shared::Shared;
 use super::{FileWrite, WriterQueue, clock, write_batch};
 use crate::core::Event;
 use crate::model::stored::{Selection, StoreOp, StoreResult};
-use crate::store::{Store, StoreError};
+use crate::store::{Sqlite, StoreError};
 
 /// How often the clock is recorded, and messages older than `--keep-history` are deleted.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(3_600);
@@ -29,7 +31,7 @@ const IDLE_AFTER: Duration = Duration::from_millis(200);
 /// Starts the thread that writes for `shared`.
 pub(in super::super) fn start(
     shared: &Arc<Shared>,
-    store: Box<dyn Store>,
+    store: Arc<Mutex<Sqlite>>,
     retention: Option<Duration>,
 ) -> std::io::Result<JoinHandle<()>> {
     let (jobs, weak) = (Arc::clone(&shared.store_writer), Arc::downgrade(shared));
@@ -51,7 +53,6 @@ pub(in super::super) fn start(
 
 /// The next task of the thread.
 enum Next {
-    /// Write to another file.
     File(FileWrite),
     /// Write these.
     Batch(Vec<QueuedWrite>),
@@ -65,7 +66,7 @@ enum Next {
 
 /// The state of the thread.
 struct Work {
-    store: Box<dyn Store>,
+    store: Arc<Mutex<Sqlite>>,
     jobs: Arc<WriterQueue>,
     shared: Weak<Shared>,
     retention: Option<Duration>,
@@ -117,7 +118,8 @@ impl Work {
                 Next::Tidy => {}
             }
             self.tidies = true;
-            self.untidy = match self.store.tidy() {
+            let tidied = self.store.lock().tidy();
+            self.untidy = match tidied {
                 Ok(more) => more,
                 Err(error) => {
                     // It tries again when something else is forgotten.
@@ -174,7 +176,8 @@ impl Work {
     fn apply(&mut self, writes: &[StoreOp], clock: u64) -> Result<Vec<StoreResult>, StoreError> {
         let until = Instant::now() + BUSY_WITHIN;
         loop {
-            match self.store.apply(writes, clock) {
+            let done = self.store.lock().apply(writes, clock);
+            match done {
                 Err(StoreError::Busy) if Instant::now() < until && !self.jobs.queue.lock().stopping => {}
                 done => return done,
             }
@@ -192,7 +195,8 @@ impl Work {
         self.maintained_at = Some(Instant::now());
         let until = clock.saturating_sub(u64::try_from(retention.as_millis()).unwrap_or(u64::MAX));
         let old = Selection { with: None, since: None, until: Some(until) };
-        match self.store.apply(&[StoreOp::Forget(old)], clock) {
+        let forgotten = self.store.lock().apply(&[StoreOp::Forget(old)], clock);
+        match forgotten {
             Ok(_) => self.untidy = true,
             Err(error) => log::warn!("old messages could not be forgotten: {error}"),
         }
@@ -200,7 +204,8 @@ impl Work {
 
     /// Tells the user if the clock has become doubtful.
     fn check_clock(&mut self, clock: u64) {
-        match self.store.note_clock(clock) {
+        let noted = self.store.lock().note_clock(clock);
+        match noted {
             Ok(None) => self.doubted = false,
             Ok(Some(noted)) => {
                 if !std::mem::replace(&mut self.doubted, true)

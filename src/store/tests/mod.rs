@@ -12,7 +12,6 @@ mod migrating;
 mod numbers;
 mod opening;
 mod power;
-mod twins;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,16 +25,19 @@ use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
-use crate::model::peer_id::PeerId;
+use crate::model::name::PeerName;
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::Message;
-use crate::model::stored::{Assurance, Direction, RowId, Selection, Stored};
+use crate::model::stored::{
+    Assurance, Direction, Query, QueuedMessage, RowId, Selection, StoreOp, StoreResult, Stored, StoredMessage,
+};
 
 /// Some time after 2026.
 const CLOCK: u64 = 1_800_000_000_000;
 
 /// A store to be tried, in a directory of its own if it needs one.
 struct Tried {
-    store: Box<dyn Store>,
+    store: Sqlite,
     name: &'static str,
     _dir: TempDir,
 }
@@ -45,8 +47,8 @@ fn both() -> [Tried; 2] {
     let (dir, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let sqlite = Sqlite::open(&file(dir.path())).unwrap();
     [
-        Tried { store: Box::new(sqlite), name: "sqlite", _dir: dir },
-        Tried { store: Box::new(in_memory().unwrap()), name: "memory", _dir: other },
+        Tried { store: sqlite, name: "sqlite", _dir: dir },
+        Tried { store: in_memory().unwrap(), name: "memory", _dir: other },
     ]
 }
 
@@ -140,15 +142,15 @@ fn words(text: &str) -> Query {
     Query { words: Some(text.into()), ..all() }
 }
 
-fn apply(store: &mut dyn Store, writes: &[StoreOp]) -> Vec<StoreResult> {
+fn apply(store: &mut Sqlite, writes: &[StoreOp]) -> Vec<StoreResult> {
     store.apply(writes, CLOCK).unwrap()
 }
 
-fn bodies(store: &mut dyn Store, query: &Query) -> Vec<String> {
+fn bodies(store: &mut Sqlite, query: &Query) -> Vec<String> {
     store.messages(query).unwrap().iter().map(|entry| entry.body.to_string()).collect()
 }
 
-fn entries(store: &mut dyn Store) -> Vec<StoredMessage> {
+fn entries(store: &mut Sqlite) -> Vec<StoredMessage> {
     store.messages(&all()).unwrap()
 }
 

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::bail;
+use parking_lot::Mutex;
 
 use super::answer::{Answers, tell};
 use super::choose::{ChosenProfile, ask_keys, ask_port, choose};
@@ -15,7 +17,7 @@ use crate::core::{Pin, StaticPeer};
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::profile::contacts::Contacts;
-use crate::profile::{self, AddressBook, Identity, KeyStorage, ListeningPort, Profiles, TypedLines};
+use crate::profile::{self, AddressBook, Identity, ListeningPort, Profiles, TypedLines};
 use crate::runtime::{Bound, ContactBook, Keeping, Node, NodeConfig, StartError};
 use crate::settings::{Keep, Misused, Settings, TimeFormat, local_peers_file, zone_warning};
 use crate::store::{HISTORY_FILE, Sqlite, StoreError, in_memory, open_or_set_aside};
@@ -97,7 +99,7 @@ fn next_free(ip: IpAddr, port: u16) -> Result<Bound, StartError> {
 
 /// Adds the lines about a new profile, with a similar existing one that the user may have meant.
 fn announce(chosen: &ChosenProfile, identity: &Identity, told: &mut Vec<String>) {
-    if !identity.is_new() || matches!(identity.storage(), KeyStorage::Memory(_)) {
+    if !identity.is_new() || identity.folder().is_none() {
         return;
     }
     told.push(format!("Created the profile {}. Others know it by this key:", chosen.name));
@@ -193,18 +195,15 @@ pub(super) fn start(
         // A profile of an earlier version may have such a name.
         told.push(format!("Others can mistake your name for another. {error} Change it with /name NAME."));
     }
-    let folder = match identity.storage() {
-        KeyStorage::Profile(folder) => Some(folder.as_path()),
-        KeyStorage::Memory(_) => None,
-    };
+    let folder = identity.folder();
     // A clock before 1970 is treated as 1970.
     let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (mut keeping, is_doubtful) = keep(settings, folder, &mut told)?;
+    let (keeping, is_doubtful) = keep(settings, folder, &mut told)?;
     if let Some(folder) = folder.filter(|_| chosen.is_renamed) {
         check_no_alias(folder, &chosen.name)?;
     }
     let name = chosen.name;
-    let mut book = AddressBook::open(folder, &name, &mut *keeping.store).map_err(Misused::new)?;
+    let mut book = AddressBook::open(folder, &name, &mut keeping.store.lock()).map_err(Misused::new)?;
     // Only after contacts.toml was read: it refuses a name that is the alias of a contact.
     if let Some(folder) = folder {
         told.extend(profile::save_name(folder, &name).err().map(|error| error.to_string()));
@@ -273,8 +272,8 @@ fn keep(
         Keep::For(age) => Some(age.duration()),
     };
     let Some(folder) = folder.filter(|_| !settings.no_history) else {
-        let store = in_memory().map_err(unreadable)?;
-        let (store, reader) = (Box::new(store.clone()), Box::new(store));
+        let store = Arc::new(Mutex::new(in_memory().map_err(unreadable)?));
+        let reader = Arc::clone(&store);
         return Ok((Keeping { store, reader, durable: false, expire, retention: None }, false));
     };
     let path = folder.join(HISTORY_FILE);
@@ -288,6 +287,7 @@ fn keep(
     told.extend(set_aside);
     let mut store = store.with_max_history(settings.max_history.bytes());
     let is_doubtful = store.doubt(clock::millis()).map_err(unusable)?.is_some();
-    let (store, reader) = (Box::new(store), Box::new(Sqlite::reader(&path).map_err(unusable)?));
+    let reader = Sqlite::reader(&path).map_err(unusable)?;
+    let [store, reader] = [store, reader].map(|store| Arc::new(Mutex::new(store)));
     Ok((Keeping { store, reader, durable: true, expire, retention }, is_doubtful))
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use p2p_chat::model::peer_id::Recipient;
 use p2p_chat::model::stored::{Query, StoredMessage};
 use p2p_chat::protocol::session::{MAX_TEXT_BYTES, Record};
-use p2p_chat::store::{Sqlite, Store};
+use p2p_chat::store::Sqlite;
 
 use super::alice_who_trusts;
 use crate::support::secure::{Raw, new_id, text};

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::peer_id::PeerId;
 use p2p_chat::model::stored::StoreOp;
-use p2p_chat::store::{HISTORY_FILE, Sqlite, Store};
+use p2p_chat::store::{HISTORY_FILE, Sqlite};
 
 use super::*;
 use crate::support::{nobody, secure::now};

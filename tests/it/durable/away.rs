@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use p2p_chat::store::{Sqlite, Store};
+use p2p_chat::store::Sqlite;
 
 use super::{Home, history_of, leaves, times, until};
 use crate::support::{Peer, SOON};

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use p2p_chat::model::delivery::DeliveryStatus;
 use p2p_chat::model::stored::Direction;
-use p2p_chat::store::{Sqlite, Store};
+use p2p_chat::store::Sqlite;
 use tempfile::TempDir;
 
 use self::truth::{Figures, Life, outcomes};

@@ -14,7 +14,8 @@ use p2p_chat::model::peer_id::Recipient;
 use p2p_chat::model::session::Message;
 use p2p_chat::model::stored::{Assurance, StoreOp};
 use p2p_chat::runtime::{Bound, Keeping, Node, NodeConfig};
-use p2p_chat::store::{Store, in_memory};
+use p2p_chat::store::in_memory;
+use parking_lot::Mutex;
 
 use crate::support::{SOON, nobody};
 
@@ -64,18 +65,18 @@ fn first_status(events: &Mailbox<Event>, of: OpId) -> DeliveryStatus {
 
 #[test]
 fn message_over_the_memory_limit_is_refused() {
-    let mut store = in_memory().expect("a store");
+    let store = Arc::new(Mutex::new(in_memory().expect("a store")));
     // Each is too long for the outbox, so all of them stay in the store: 40 KiB are left.
     let filling: Vec<StoreOp> = (0..63).map(|number| queued(number, MIB)).collect();
-    store.apply(&filling, 1).expect("63 MiB fit");
-    store.apply(&[queued(63, MIB - 40 * 1024 - 64 * 512)], 1).expect("it fits");
+    store.lock().apply(&filling, 1).expect("63 MiB fit");
+    store.lock().apply(&[queued(63, MIB - 40 * 1024 - 64 * 512)], 1).expect("it fits");
 
     let events = Arc::<Mailbox<Event>>::default();
     let config = NodeConfig::new("Alice".parse().expect("a name"), [9; 32]);
     let bound = Bound::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).expect("a port");
     let keeping = Keeping {
-        store: Box::new(store.clone()),
-        reader: Box::new(store.clone()),
+        store: Arc::clone(&store),
+        reader: Arc::clone(&store),
         durable: false,
         expire: EXPIRE,
         retention: None,
@@ -94,7 +95,7 @@ fn message_over_the_memory_limit_is_refused() {
     let small = node.command(Command::Send { to: to(), message: message(101, 10) });
     assert_eq!(first_status(&events, small), DeliveryStatus::Queued(PendingReason::Unreachable));
     assert_eq!(node.waiting().len(), 1);
-    assert_eq!(store.queued().expect("readable").len(), 65, "only the small one was added");
+    assert_eq!(store.lock().queued().expect("readable").len(), 65, "only the small one was added");
 
     let deadline = Instant::now() + SOON;
     node.stop(deadline);

@@ -15,7 +15,7 @@ use p2p_chat::model::message::{Decoded, SendError, SendResult};
 use p2p_chat::model::name::PeerName;
 use p2p_chat::model::stored::Query;
 use p2p_chat::protocol::plain::Decoder;
-use p2p_chat::store::{Sqlite, Store, in_memory};
+use p2p_chat::store::{Sqlite, in_memory};
 use p2p_chat::tui::{HistoryView, Labels, Line, PeerList, People, Renderer, Standing, lines, peer_list};
 use parking_lot::Mutex;
 
@@ -102,7 +102,7 @@ impl Reader {
             state,
             now: Time::default(),
             labels: Labels::default(),
-            kept: in_memory().expect("a store"),
+            kept: Arc::new(Mutex::new(in_memory().expect("a store"))),
         };
         // Whatever Bob was told, he is there.
         reader.printed(actions, true);
@@ -152,7 +152,7 @@ impl Reader {
                     printed.extend(self.printed(actions, serves));
                 }
                 Output::Store(id, write) => {
-                    self.kept.apply(&[write], 0).expect("there is memory");
+                    self.kept.lock().apply(&[write], 0).expect("there is memory");
                     let follow_up = id.map(|id| self.state.stored(id, Ok(()), self.now));
                     printed.extend(follow_up.into_iter().flat_map(|actions| self.printed(actions, serves)));
                 }
@@ -232,8 +232,8 @@ impl Reader {
     /// What was said, read again.
     pub(super) fn history(&self) -> Vec<Line> {
         let entries =
-            self.kept.clone().messages(&Query { limit: HISTORY, ..Query::default() }).expect("readable");
-        let people = People::new(self.kept.clone().peers().expect("readable"));
+            self.kept.lock().messages(&Query { limit: HISTORY, ..Query::default() }).expect("readable");
+        let people = People::new(self.kept.lock().peers().expect("readable"));
         let moment = |_| (Arc::from(""), Arc::from("today"));
         HistoryView { people: &people, moment: &moment, late: &|_, _| None, today: "today", in_doubt: false }
             .lines(entries)

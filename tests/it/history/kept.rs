@@ -15,7 +15,7 @@ use p2p_chat::model::name::PeerName;
 use p2p_chat::model::peer_id::{PeerId, Recipient};
 use p2p_chat::model::session::Message;
 use p2p_chat::model::stored::{Assurance, StoreOp};
-use p2p_chat::store::{Sqlite, Store};
+use p2p_chat::store::Sqlite;
 use tempfile::TempDir;
 
 use crate::support::{Builder, Peer, assert_harmless};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use p2p_chat::model::stored::{RowId, StoreOp, StoreResult};
 use p2p_chat::runtime::{QueuedWrite, write_batch};
-use p2p_chat::store::{Sqlite, Store, StoreError};
+use p2p_chat::store::{Sqlite, StoreError};
 use parking_lot::Mutex;
 
 use super::ledger::Ledger;
@@ -71,7 +71,7 @@ impl Disk {
 
     /// Applies all writes or none, and notes what is on the disk now.
     fn apply(&mut self, writes: &[StoreOp], clock: u64) -> Result<Vec<StoreResult>, StoreError> {
-        let written = self.image.store.apply(writes, clock)?;
+        let written = self.image.store.lock().apply(writes, clock)?;
         writes.iter().zip(&written).for_each(|(write, written)| self.image.ledger.wrote(write, written));
         Ok(written)
     }

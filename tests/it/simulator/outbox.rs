@@ -6,7 +6,6 @@ use p2p_chat::model::message::MessageId;
 use p2p_chat::model::session::Message;
 use p2p_chat::model::stored::{Direction, Query};
 use p2p_chat::protocol::plain;
-use p2p_chat::store::Store;
 
 use super::keyed::Sent;
 use super::peer::Pid;
@@ -38,7 +37,7 @@ impl World {
 
     fn sends_again(&mut self, pid: Pid) {
         let query = Query { limit: SEARCHED, ..Query::default() };
-        let entries = self.disk_mut(pid).image.store.messages(&query).expect("memory can be read");
+        let entries = self.disk_mut(pid).image.store.lock().messages(&query).expect("memory can be read");
         let is_over = |direction: &Direction| match direction {
             Direction::Outgoing { status: DeliveryStatus::Failed(reason), .. } => {
                 !matches!(reason, FailureReason::ReachedAnother(_))

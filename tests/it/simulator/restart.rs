@@ -1,12 +1,14 @@
 //! What a run finds of those before: messages that wait, and messages that may not have been shown.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use p2p_chat::core::{OpId, Restored};
 use p2p_chat::model::peer_id::{PeerId, Recipient};
 use p2p_chat::model::stored::{Direction, StoredMessage};
 use p2p_chat::runtime::waiting_in;
-use p2p_chat::store::{Store, in_memory};
+use p2p_chat::store::{Sqlite, in_memory};
+use parking_lot::Mutex;
 
 use super::disk::Image;
 use super::keyed::Sent;
@@ -21,13 +23,17 @@ const MAX_UNSHOWN: usize = 32_768;
 const A_WEEK: u64 = 7 * 24 * 3_600;
 const HASTY: (usize, usize) = (10, 60);
 
+fn empty_store() -> Arc<Mutex<Sqlite>> {
+    Arc::new(Mutex::new(in_memory().expect("a store")))
+}
+
 impl Image {
     /// Returns what the next run finds.
     pub(super) fn next_life(self) -> Self {
         if self.durable {
             return self;
         }
-        Self { store: in_memory().expect("a store"), ledger: self.ledger.without_disk(), ..self }
+        Self { store: empty_store(), ledger: self.ledger.without_disk(), ..self }
     }
 }
 
@@ -38,14 +44,14 @@ impl World {
         let is_hasty = self.random.in_thousand(self.plan.hasty);
         let expire = Duration::from_secs(A_WEEK);
         let expire = if is_hasty { self.random.ms(HASTY.0 * 1_000, HASTY.1 * 1_000) } else { expire };
-        Image { store: in_memory().expect("a store"), durable, expire, ledger: Ledger::default() }
+        Image { store: empty_store(), durable, expire, ledger: Ledger::default() }
     }
 
     /// Returns the messages that wait since the last run.
     pub(super) fn restores(&mut self, pid: Pid) -> Vec<Restored> {
         let clock = self.clock();
         let image = &mut self.disk_mut(pid).image;
-        let restored = waiting_in(&mut image.store, image.expire, clock).expect("memory can be read");
+        let restored = waiting_in(&mut image.store.lock(), image.expire, clock).expect("memory can be read");
         for Restored { to, message, cut_off, left, .. } in &restored {
             let op = OpId(self.ours(pid).ops + 1);
             self.ours_mut(pid).ops += 1;
@@ -72,7 +78,7 @@ impl World {
 
     /// `catch_up` of src/tui/app/past.rs.
     pub(super) fn catches_up(&mut self, pid: Pid) {
-        let unshown = self.disk_mut(pid).image.store.unshown(MAX_UNSHOWN).expect("memory can be read");
+        let unshown = self.disk_mut(pid).image.store.lock().unshown(MAX_UNSHOWN).expect("memory can be read");
         for StoredMessage { row, peer, direction, id, .. } in unshown {
             let (Recipient::Peer(PeerId::Key(key)), Some(id), Direction::Incoming { .. }) =
                 (peer, id, direction)

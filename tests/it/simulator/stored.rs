@@ -8,7 +8,6 @@ use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::peer_id::{PeerId, Recipient};
 use p2p_chat::model::stored::{Direction, Query, RowId, StoreOp, StoredMessage};
-use p2p_chat::store::Store;
 
 use super::ledger::{Ledger, Text};
 use super::peer::Pid;
@@ -177,8 +176,8 @@ impl World {
             self.fail(pid, format_args!("has things to write when all is over"));
         }
         let everything = Query { limit: usize::MAX, ..Query::default() };
-        let mut store = disk.image.store.clone();
-        let entries = store.messages(&everything).expect("memory can be read");
+        let store = disk.image.store.clone();
+        let entries = store.lock().messages(&everything).expect("memory can be read");
         let own = self.key_of(pid).expect("it has a disk");
         let mut ours = BTreeSet::new();
         for StoredMessage { peer, direction, id, row, .. } in &entries {
@@ -200,7 +199,7 @@ impl World {
         }
         let waiting = self.ours(pid).state().waiting(self.ours(pid).time(self.now));
         let waiting: BTreeSet<MessageId> = waiting.into_iter().map(|text| text.message.id).collect();
-        let open = store.queued().expect("memory can be read");
+        let open = store.lock().queued().expect("memory can be read");
         let open: BTreeSet<MessageId> = open.into_iter().map(|open| open.message.id).collect();
         let differ = waiting.symmetric_difference(&open);
         let odd: Vec<&MessageId> = differ.filter(|id| !disk.image.ledger.unwritten.contains(*id)).collect();

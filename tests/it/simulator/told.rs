@@ -12,7 +12,6 @@ use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::peer_id::{PeerId, Recipient};
 use p2p_chat::net::sessions::SILENCE;
-use p2p_chat::store::Store;
 
 use super::keyed::Sent;
 use super::peer::Pid;
@@ -169,9 +168,10 @@ impl World {
             .collect();
         if after_leaving {
             // Stored messages wait for the next run.
-            let mut store = keyed.disk.image.store.clone();
+            let store = &keyed.disk.image.store;
             let on_disk: BTreeSet<MessageId> = match keyed.disk.image.durable {
                 true => store
+                    .lock()
                     .queued()
                     .expect("memory can be read")
                     .into_iter()

@@ -1,8 +1,5 @@
-use proptest::collection::vec;
-use proptest::prelude::*;
-
 use super::*;
-use crate::model::name::{Name, PeerName};
+use crate::model::name::PeerName;
 use crate::protocol::session::opening::{DIAL_LINE, OK_LINE};
 use crate::protocol::session::{MAX_ADDRESSES, Records};
 
@@ -188,81 +185,4 @@ fn the_name_in_a_hello_is_shown_harmless() {
         panic!("a hello")
     };
     assert_eq!(read.name.as_str(), r"Bob\x1b[2J\u{202e}");
-}
-
-fn any_address() -> impl Strategy<Value = std::net::SocketAddr> {
-    prop_oneof![
-        (any::<[u8; 3]>(), 1u16..).prop_map(|([a, b, c], port)| ([10, a, b, c], port).into()),
-        (any::<[u16; 7]>(), 1u16..)
-            .prop_map(|([a, b, c, d, e, f, g], port)| { ([0x2001, a, b, c, d, e, f, g], port).into() }),
-    ]
-}
-
-fn any_hello() -> impl Strategy<Value = Record> {
-    let name = "\\PC{1,32}"
-        .prop_filter_map("a name", |text| Some(PeerName::new(text.parse::<Name>().ok()?.as_str())));
-    let features = vec("[!-~]{1,20}", 0..8);
-    let addresses = vec(any_address(), 0..=MAX_ADDRESSES);
-    (name, 1u16.., "[!-~]{1,32}", features, addresses).prop_map(
-        |(name, port, version, features, addresses)| {
-            let features = features.into_iter().map(Into::into).collect();
-            Record::Hello(Hello { name, port, version: version.into(), features, addresses, ..hello() })
-        },
-    )
-}
-
-fn any_id() -> impl Strategy<Value = MessageId> {
-    any::<[u8; ID_BYTES]>().prop_map(MessageId::new)
-}
-
-fn any_record() -> impl Strategy<Value = Record> {
-    prop_oneof![
-        any_hello(),
-        (any_id(), any::<u64>(), any::<[bool; 2]>(), "(?s).{1,200}").prop_map(
-            |(id, time, [again, to_all], body)| {
-                Record::Text { id, time, again, to_all, body: body.into() }
-            }
-        ),
-        vec(any_id(), 1..=MAX_IDS).prop_map(Record::Receipt),
-        any::<u64>().prop_map(Record::Ping),
-        any::<u64>().prop_map(Record::Pong),
-        any::<u8>().prop_map(|reason| Record::Bye(ByeReason::of(reason))),
-    ]
-}
-
-proptest! {
-    #[test]
-    fn records_are_read_in_any_pieces(written in vec(any_record(), 1..8), size in 1usize..600) {
-        let mut bytes = Vec::new();
-        for record in &written {
-            record.encode_into(&mut bytes);
-        }
-        let (mut records, mut found) = (Records::new(), Vec::new());
-        for piece in bytes.chunks(size) {
-            records.push(piece);
-            while let Some(record) = records.next_record().expect("no fault") {
-                found.push(record);
-            }
-        }
-        prop_assert!(records.is_empty());
-        prop_assert_eq!(found, written);
-    }
-
-    #[test]
-    fn a_changed_byte_makes_another_record_or_none(record in any_record(), at: prop::sample::Index, flip in 1u8..) {
-        let mut bytes = record.encode();
-        let at = at.index(bytes.len());
-        bytes[at] ^= flip;
-        // The shown name is the harmless form of what was sent, which two names may share.
-        if !matches!(record, Record::Hello(_)) {
-            prop_assert_ne!(read(&bytes), Ok(Some(record)));
-        }
-    }
-
-    #[test]
-    fn no_bytes_make_the_reader_panic(bytes in vec(any::<u8>(), 0..400), kind in 0u8..8, number in 0u8..8) {
-        let _ = read(&bytes);
-        let _ = read(&made_of(kind, &[(number, &bytes)]));
-        let _ = hello_with(number.max(1), &bytes);
-    }
 }

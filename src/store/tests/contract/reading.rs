@@ -5,73 +5,61 @@ use proptest::prelude::*;
 
 #[test]
 fn last_messages_are_read_oldest_first() {
-    for mut tried in both() {
-        let store = &mut *tried.store;
-        for number in 1..=9u32 {
-            let from = (number % 3) as u8;
-            store.apply(&[incoming(from, &[number])], u64::from(number)).unwrap();
-        }
-        let read = |store: &mut dyn Store, query: Query| {
-            let texts = bodies(store, &query);
-            texts.iter().map(|text| text[5..].parse().unwrap()).collect::<Vec<u32>>()
-        };
-        assert_eq!(read(store, all()), [1, 2, 3, 4, 5, 6, 7, 8, 9], "{}", tried.name);
-        assert_eq!(read(store, Query { limit: 2, ..all() }), [8, 9]);
-        assert_eq!(read(store, Query { limit: 0, ..all() }), [0_u32; 0]);
-        assert_eq!(read(store, with(&[key(1)])), [1, 4, 7]);
-        assert_eq!(read(store, Query { limit: 3, ..with(&[key(2), key(1), key(8), key(1)]) }), [5, 7, 8]);
-        assert_eq!(read(store, with(&[])), [0_u32; 0]);
-        let which = Selection { with: None, since: Some(3), until: Some(7) };
-        assert_eq!(read(store, Query { which, ..all() }), [3, 4, 5, 6]);
-        let fifth = entries(store)[4].row;
-        assert_eq!(read(store, Query { before: Some(fifth), limit: 2, ..all() }), [3, 4]);
-        assert_eq!(read(store, Query { before: Some(fifth), ..with(&[key(1)]) }), [1, 4]);
+    let dir = dir();
+    let store = &mut opened(&dir);
+    for number in 1..=9u32 {
+        let from = (number % 3) as u8;
+        store.apply(&[incoming(from, &[number])], u64::from(number)).unwrap();
     }
+    let read = |store: &mut Sqlite, query: Query| {
+        let texts = bodies(store, &query);
+        texts.iter().map(|text| text[5..].parse().unwrap()).collect::<Vec<u32>>()
+    };
+    assert_eq!(read(store, all()), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(read(store, Query { limit: 2, ..all() }), [8, 9]);
+    assert_eq!(read(store, Query { limit: 0, ..all() }), [0_u32; 0]);
+    assert_eq!(read(store, with(&[key(1)])), [1, 4, 7]);
+    assert_eq!(read(store, Query { limit: 3, ..with(&[key(2), key(1), key(8), key(1)]) }), [5, 7, 8]);
+    assert_eq!(read(store, with(&[])), [0_u32; 0]);
+    let which = Selection { with: None, since: Some(3), until: Some(7) };
+    assert_eq!(read(store, Query { which, ..all() }), [3, 4, 5, 6]);
+    let fifth = entries(store)[4].row;
+    assert_eq!(read(store, Query { before: Some(fifth), limit: 2, ..all() }), [3, 4]);
+    assert_eq!(read(store, Query { before: Some(fifth), ..with(&[key(1)]) }), [1, 4]);
 }
 
 #[test]
 fn order_is_that_of_storing() {
-    for mut tried in both() {
-        for (number, clock) in [(1, CLOCK), (2, 5), (3, CLOCK + 1), (4, u64::MAX)] {
-            tried.store.apply(&[incoming(1, &[number])], clock).unwrap();
-        }
-        assert_eq!(
-            bodies(&mut *tried.store, &all()),
-            ["text 1", "text 2", "text 3", "text 4"],
-            "{}",
-            tried.name
-        );
+    let dir = dir();
+    let store = &mut opened(&dir);
+    for (number, clock) in [(1, CLOCK), (2, 5), (3, CLOCK + 1), (4, u64::MAX)] {
+        store.apply(&[incoming(1, &[number])], clock).unwrap();
     }
+    assert_eq!(bodies(store, &all()), ["text 1", "text 2", "text 3", "text 4"]);
 }
 
 #[test]
 fn every_peer_is_listed_under_its_last_name() {
-    for mut tried in both() {
-        let store = &mut *tried.store;
-        apply(store, &[incoming_plain(addr(1), "x"), incoming(1, &[1]), outgoing(key(2), 2, "x")]);
-        let called = |from, called, body: &str| StoreOp::IncomingPlain {
-            from,
-            name: called,
-            assurance: Assurance::Plain,
-            stranger: None,
-            body: body.into(),
-        };
-        apply(store, &[called(addr(1), name("Other"), "y"), called(addr(1), None, "z")]);
-        let peers = store.peers().unwrap();
-        assert_eq!(
-            peers,
-            [(addr(1), name("Other")), (key(2), None), (key(1), name("Bob"))],
-            "{}",
-            tried.name
-        );
-        assert_eq!(entries(store)[0].name, name("Plain"), "a message keeps the name of its time");
-    }
+    let dir = dir();
+    let store = &mut opened(&dir);
+    apply(store, &[incoming_plain(addr(1), "x"), incoming(1, &[1]), outgoing(key(2), 2, "x")]);
+    let called = |from, called, body: &str| StoreOp::IncomingPlain {
+        from,
+        name: called,
+        assurance: Assurance::Plain,
+        stranger: None,
+        body: body.into(),
+    };
+    apply(store, &[called(addr(1), name("Other"), "y"), called(addr(1), None, "z")]);
+    let peers = store.peers().unwrap();
+    assert_eq!(peers, [(addr(1), name("Other")), (key(2), None), (key(1), name("Bob"))]);
+    assert_eq!(entries(store)[0].name, name("Plain"), "a message keeps the name of its time");
 }
 
 #[test]
 fn search_matches_word_beginnings_without_case_or_marks() {
     for mut tried in both() {
-        let store = &mut *tried.store;
+        let store = &mut tried.store;
         let (fence, co_op) =
             (incoming_plain(addr(1), "Über den Zaun"), incoming_plain(addr(2), "co-op und Zäune, 42!"));
         for _ in 0..3 {
@@ -110,7 +98,7 @@ fn search_matches_word_beginnings_without_case_or_marks() {
 #[test]
 fn search_of_ten_thousand_characters_works() {
     for mut tried in both() {
-        apply(&mut *tried.store, &[incoming_plain(addr(1), "a a a")]);
+        apply(&mut tried.store, &[incoming_plain(addr(1), "a a a")]);
         for text in [
             "a".repeat(10_000),
             "a ".repeat(5_000),
@@ -118,7 +106,7 @@ fn search_of_ten_thousand_characters_works() {
             "\"".repeat(10_000),
             "(".repeat(10_000),
         ] {
-            let found = bodies(&mut *tried.store, &words(&text)).len();
+            let found = bodies(&mut tried.store, &words(&text)).len();
             assert_eq!(found, usize::from(text.starts_with("a a")), "{}: {}", tried.name, &text[..5]);
         }
     }
@@ -132,7 +120,7 @@ proptest! {
     fn no_search_is_a_mistake(text in "([ab\"*:^(){}+\\-\0]| |NEAR\\(|OR|AND|NOT|folded|[今天]|\\PC){0,12}") {
         let mut found = Vec::new();
         for mut tried in both() {
-            let store = &mut *tried.store;
+            let store = &mut tried.store;
             apply(store, &["a b", "b a", "NEAR or folded", "and not", "今天"].map(|body| incoming_plain(addr(1), body)));
             apply(store, &[incoming_plain(addr(2), &text)]);
             apply(store, &["x"; 8].map(|body| incoming_plain(addr(1), body)));
@@ -151,7 +139,7 @@ proptest! {
 #[test]
 fn scripts_without_spaces_and_symbols_are_found() {
     for mut tried in both() {
-        let store = &mut *tried.store;
+        let store = &mut tried.store;
         let said = [
             "今天天气很好，我们去公园吧",
             "Straße",
@@ -188,7 +176,7 @@ fn scripts_without_spaces_and_symbols_are_found() {
 #[test]
 fn limited_search_finds_the_last_matches() {
     for mut tried in both() {
-        let store = &mut *tried.store;
+        let store = &mut tried.store;
         for number in 1..=24u32 {
             let word = if number % 5 == 0 { "coffee" } else { "tea" };
             apply(
@@ -209,38 +197,36 @@ fn limited_search_finds_the_last_matches() {
 
 #[test]
 fn times_are_found_although_the_clock_was_set() {
-    for mut tried in both() {
-        let store = &mut *tried.store;
-        for round in 0..72u64 {
-            let set = match round {
-                20..25 => 1_000,
-                60..63 => 90_000,
-                _ => 50_000,
-            };
-            store
-                .apply(&[incoming_plain(addr(1), "x"), incoming_plain(addr(2), "y")], set + round * 100)
-                .unwrap();
-        }
-        let every = entries(store);
-        let times = [None, Some(0), Some(3_150), Some(50_500), Some(56_000), Some(96_050), Some(100_000)];
-        for (since, until) in times.iter().flat_map(|since| times.map(|until| (*since, until))) {
-            let fits =
-                |time: u64| since.is_none_or(|since| time >= since) && until.is_none_or(|until| time < until);
-            let expected: Vec<_> =
-                every.iter().filter(|entry| fits(entry.time)).map(|entry| entry.row).collect();
-            let which = Selection { with: None, since, until };
-            // Page by page, from the newest to the oldest.
-            let (mut found, mut before) = (Vec::new(), None);
-            loop {
-                let query = Query { which: which.clone(), words: None, before, limit: 10 };
-                let page = rows(&store.messages(&query).unwrap());
-                before = page.first().copied();
-                found.splice(0..0, page.iter().copied());
-                if page.len() < 10 {
-                    break;
-                }
+    let dir = dir();
+    let store = &mut opened(&dir);
+    for round in 0..72u64 {
+        let set = match round {
+            20..25 => 1_000,
+            60..63 => 90_000,
+            _ => 50_000,
+        };
+        store
+            .apply(&[incoming_plain(addr(1), "x"), incoming_plain(addr(2), "y")], set + round * 100)
+            .unwrap();
+    }
+    let every = entries(store);
+    let times = [None, Some(0), Some(3_150), Some(50_500), Some(56_000), Some(96_050), Some(100_000)];
+    for (since, until) in times.iter().flat_map(|since| times.map(|until| (*since, until))) {
+        let fits =
+            |time: u64| since.is_none_or(|since| time >= since) && until.is_none_or(|until| time < until);
+        let expected: Vec<_> = every.iter().filter(|entry| fits(entry.time)).map(|entry| entry.row).collect();
+        let which = Selection { with: None, since, until };
+        // Page by page, from the newest to the oldest.
+        let (mut found, mut before) = (Vec::new(), None);
+        loop {
+            let query = Query { which: which.clone(), words: None, before, limit: 10 };
+            let page = rows(&store.messages(&query).unwrap());
+            before = page.first().copied();
+            found.splice(0..0, page.iter().copied());
+            if page.len() < 10 {
+                break;
             }
-            assert_eq!(found, expected, "{}: {since:?} {until:?}", tried.name);
         }
+        assert_eq!(found, expected, "{since:?} {until:?}");
     }
 }
