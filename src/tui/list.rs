@@ -12,9 +12,8 @@ use crate::model::name::{PeerName, folded, shortened};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::ByeReason;
 
-/// Columns of a usual terminal but the last. A wider table leaves out the column `Origin`, then
-/// shortens the names, and then leaves out `Last heard`.
-const USUAL_COLUMNS: usize = 79;
+/// Columns of a usual terminal but the last.
+pub const USUAL_COLUMNS: usize = 79;
 
 /// Columns that a shortened name has at least, without its suffix.
 const MIN_NAME: usize = 7;
@@ -41,6 +40,9 @@ pub struct PeerList<'a> {
     pub requests: &'a [PeerRequest],
     /// Whether the user has muted a peer.
     pub is_muted: &'a dyn Fn(Recipient) -> bool,
+    /// Columns of the window but the last. A wider table leaves out the column `Origin`, then
+    /// shortens the names, and then leaves out `Last heard`.
+    pub columns: usize,
 }
 
 /// The columns between the address and the last one.
@@ -65,7 +67,7 @@ struct ListEntry {
 /// Returns the lines of the peer list: online peers, offline contacts, other offline peers, blocked
 /// contacts, pending requests.
 pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
-    let PeerList { rows, unasked, unlisted, blocked, blocked_legacy, requests, is_muted } = list;
+    let PeerList { rows, unasked, unlisted, blocked, blocked_legacy, requests, is_muted, columns } = list;
     let blocked_count = blocked.len() + blocked_legacy.len();
     if rows.is_empty() && unlisted.is_empty() && blocked_count == 0 && requests.is_empty() {
         return vec!["No peers yet. Choose 3 to connect to an ip:port, or list peers in peers.toml.".into()];
@@ -89,7 +91,7 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
         .chain(by_label(blocked, labels).iter().map(of_pin))
         .chain(blocked_legacy.iter().map(|who| entry_of_blocked_legacy(who, labels, is_muted(who.id))))
         .collect();
-    let mut lines = table(&entries);
+    let mut lines = table(&entries, *columns);
     let is_quiet = |row: &&Row| row.state == PresenceStatus::Unreachable && !refuses_us(row);
     let quiet = rows.iter().filter(is_quiet).count();
     let there = rows.iter().filter(|row| row.counts_as_online()).count();
@@ -295,9 +297,8 @@ fn widest<'a>(cells: impl Iterator<Item = &'a String>) -> usize {
     cells.map(|cell| cell.width()).max().unwrap_or(0)
 }
 
-/// Lays out the lines. If the table would be wider than [`USUAL_COLUMNS`], leaves out the second of
-/// the middle columns, then shortens the names, and then leaves out the third of these columns.
-fn table(entries: &[ListEntry]) -> Vec<Line> {
+/// Lays out the lines, in at most `room` columns if they fit.
+fn table(entries: &[ListEntry], room: usize) -> Vec<Line> {
     let number = widest(entries.iter().map(|entry| &entry.number));
     let name = widest(entries.iter().map(|entry| &entry.name));
     let addr = widest(entries.iter().map(|entry| &entry.addr));
@@ -323,9 +324,9 @@ fn table(entries: &[ListEntry]) -> Vec<Line> {
     };
     let least = entries.iter().map(least).max().unwrap_or(0);
     let total = |name: usize, shown: &[usize]| number + name + addr + middle(shown) + security + 4 * GAP;
-    let shown: &[usize] = if total(name, &[0, 1, 2]) <= USUAL_COLUMNS {
+    let shown: &[usize] = if total(name, &[0, 1, 2]) <= room {
         &[0, 1, 2]
-    } else if total(least, &[0, 2]) <= USUAL_COLUMNS {
+    } else if total(least, &[0, 2]) <= room {
         &[0, 2]
     } else {
         &[0]
@@ -336,7 +337,7 @@ fn table(entries: &[ListEntry]) -> Vec<Line> {
         Middle::Cells(_) | Middle::Text(_) => width + GAP + security,
     });
     let others = number + addr + rest.max().unwrap_or(0) + 3 * GAP;
-    let name = name.min(USUAL_COLUMNS.saturating_sub(others).max(least));
+    let name = name.min(room.saturating_sub(others).max(least));
     let line = |entry: &ListEntry| {
         let rest = match &entry.middle {
             Middle::Rest(text) => text.clone(),
@@ -417,10 +418,17 @@ mod tests {
         }
     }
 
+    fn list_of<'a>(rows: &'a [Row], is_muted: &'a dyn Fn(Recipient) -> bool) -> PeerList<'a> {
+        let columns = USUAL_COLUMNS;
+        let (unlisted, blocked, blocked_legacy, requests) = (&[], &[], &[], &[]);
+        PeerList { rows, unasked: 0, unlisted, blocked, blocked_legacy, requests, is_muted, columns }
+    }
+
     fn listed(rows: &[Row], unasked: usize) -> Vec<String> {
         listed_with(rows, unasked, &[], &[], &|_| false)
     }
 
+    /// Returns the list in a window of 79 columns.
     fn listed_with(
         rows: &[Row],
         unasked: usize,
@@ -434,9 +442,21 @@ mod tests {
             let who = PeerInfo { id, name, addr, claimed: None, verification: Verification::Plain };
             labels.meet(&who, |_| Standing::Stranger);
         }
-        let list =
-            PeerList { rows, unasked, unlisted, blocked, blocked_legacy: &[], requests: &[], is_muted };
+        let list = PeerList { unasked, unlisted, blocked, ..list_of(rows, is_muted) };
         peer_list(&list, &labels).iter().map(Line::to_string).collect()
+    }
+
+    #[test]
+    fn wide_window_keeps_the_origin() {
+        let addr = "[fe80::aabb:ccff:fedd:eeff%2]:5055".parse().ok();
+        let found = Row { addr, origin: PeerOrigin::Lan, ..row(1, "Bob", PresenceStatus::Online, Some(3)) };
+        let head = |columns| {
+            let list = PeerList { columns, ..list_of(std::slice::from_ref(&found), &|_| false) };
+            peer_list(&list, &Labels::default()).iter().map(Line::to_string).collect::<Vec<_>>().join("\n")
+        };
+        assert!(!head(79).contains("Origin") && !head(79).contains("lan"), "{}", head(79));
+        let wide = head(120);
+        assert!(wide.contains("  Origin  ") && wide.contains("  lan     "), "{wide}");
     }
 
     const DAY: u64 = 24 * 3_600;
@@ -513,15 +533,7 @@ No  Name        Address         State      Origin  Last heard  Security
         let bob = pin("Bob", 1, None, false);
         let requests = [request(2, &[bob]), request(5, &[])];
         let blocked = [pin("Eve", 3, None, true)];
-        let list = PeerList {
-            rows: &rows,
-            unasked: 0,
-            unlisted: &[],
-            blocked: &blocked,
-            blocked_legacy: &[],
-            requests: &requests,
-            is_muted: &|_| false,
-        };
+        let list = PeerList { blocked: &blocked, requests: &requests, ..list_of(&rows, &|_| false) };
         let lines: Vec<String> = peer_list(&list, &Labels::default()).iter().map(Line::to_string).collect();
         for (number, words) in [(2, "waits for your decision"), (3, "is blocked"), (4, "is not accepted")] {
             assert!(lines[number].contains(&format!("  {words}  ")), "{lines:#?}");

@@ -49,7 +49,7 @@ pub(crate) use invite::{invitation_lines, inviter, own_invitation};
 pub use labels::{Labels, Renamed, Standing};
 pub(crate) use layout::Further;
 pub use layout::{lay_out, rows_of};
-pub use list::{PeerList, ago, peer_list, refusal};
+pub use list::{PeerList, USUAL_COLUMNS, ago, peer_list, refusal};
 pub use menu::{Act, Menu, Turn};
 pub(crate) use menu::{HistoryOf, Outbox};
 pub use message::typed_lines;

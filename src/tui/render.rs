@@ -5,7 +5,6 @@ mod renderer;
 mod statuses;
 mod trust;
 
-use super::list::{PeerList, peer_list};
 use super::style::{Ink, Line};
 use crate::core::{CommandKind, Event, MAX_OUTBOX_BYTES, OfflineReason};
 use crate::model::address::Source;
@@ -166,20 +165,9 @@ pub fn lines(event: &Event, renderer: &Renderer<'_>) -> Vec<Line> {
         Event::NotWaiting => {
             vec!["That message is no longer queued. /outbox lists the queued messages.".into()]
         }
-        Event::Listed { rows, unasked } => {
-            let is_muted = &|_| false;
-            let list = PeerList {
-                rows,
-                unasked: *unasked,
-                unlisted: &[],
-                blocked: &[],
-                blocked_legacy: &[],
-                requests: &[],
-                is_muted,
-            };
-            peer_list(&list, renderer.labels)
-        }
-        Event::Dialed { total: 0, .. }
+        // The app shows the list, of which an event has only a part.
+        Event::Listed { .. }
+        | Event::Dialed { total: 0, .. }
         | Event::MutedMessage(_)
         | Event::Settled(_)
         | Event::ContactsChanged

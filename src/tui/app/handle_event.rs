@@ -267,6 +267,8 @@ impl App {
         let muted = self.node.muted();
         let is_muted = |id| muted.contains(&id);
         let (requests, _) = self.node.requests();
+        let window = if self.screen.is_terminal() { self.screen.columns() } else { 0 };
+        let columns = tui::USUAL_COLUMNS.max(window.saturating_sub(1));
         let list = PeerList {
             rows,
             unasked,
@@ -275,6 +277,7 @@ impl App {
             blocked_legacy: &blocked_legacy,
             requests: &requests,
             is_muted: &is_muted,
+            columns,
         };
         tui::peer_list(&list, &self.labels)
     }
