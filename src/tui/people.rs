@@ -15,7 +15,7 @@ use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
 use crate::model::host::{Endpoint, HostAddr};
 use crate::model::invitation::SCHEME;
 use crate::model::key::PublicKey;
-use crate::model::name::{Name, PeerName, folded, shortened};
+use crate::model::name::{PeerName, folded, shortened};
 use crate::model::peer_id::Recipient;
 use crate::model::untrusted::harmless;
 
@@ -506,8 +506,8 @@ fn at_address(
 }
 
 /// Returns the contact other than `id` that has this name, as its own or as its alias.
-pub(crate) fn contact_called(name: &Name, id: Recipient, directory: &dyn Directory) -> Option<Recipient> {
-    let name = &folded(name.as_str());
+pub(crate) fn contact_called(name: &str, id: Recipient, directory: &dyn Directory) -> Option<Recipient> {
+    let name = &folded(name);
     let is_another =
         |known: &Candidate| known.id != id && (known.id.addr().is_none() || known.id.addr() != id.addr());
     let mut all = candidates(directory).into_iter();

@@ -214,7 +214,7 @@ impl App {
         }
         let people = People { node: &self.node, labels: &self.labels };
         if let Some(name) = &name
-            && let Some(other) = tui::contact_called(name, id, &people)
+            && let Some(other) = tui::contact_called(name.as_str(), id, &people)
         {
             let at = self.place_of(other);
             self.refuse(format!("{name} is the name of another contact ({at}); choose another alias."));

@@ -6,7 +6,7 @@ use crate::core::IntroducedPeer;
 use crate::model::key::PublicKey;
 use crate::model::name::folded;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::tui::people::{Chosen, Lost};
+use crate::tui::people::{Chosen, Lost, contact_called};
 use crate::tui::render::beginning;
 
 /// The minimum number of characters of a key that select an introduction.
@@ -85,6 +85,14 @@ pub(in crate::tui) fn accept(word: &str, addrs: &str, directory: &dyn Directory)
         Ok(introduction) => introduction,
         Err(turn) => return Some(turn),
     };
+    let name = &introduction.name;
+    if folded(word) == folded(name.as_str())
+        && contact_called(name.as_str(), introduction.key.into(), directory).is_some()
+    {
+        let key = beginning(introduction.key);
+        let sentence = format!("A contact is called {name} too. Type /accept {key} for the introduced one.");
+        return Some(refused(sentence));
+    }
     let addrs = match addrs {
         "" => None,
         "-" => Some(Vec::new()),

@@ -30,6 +30,7 @@ pub(in crate::tui) struct People {
     blocked_legacy: Vec<PeerInfo>,
     blocked_sources: Vec<SourcePrefix>,
     discovered: Vec<PeerInfo>,
+    introductions: Vec<IntroducedPeer>,
 }
 
 impl People {
@@ -141,6 +142,10 @@ impl Directory for People {
 
     fn discovered(&self) -> Vec<PeerInfo> {
         self.discovered.clone()
+    }
+
+    fn introductions(&self) -> Vec<IntroducedPeer> {
+        self.introductions.clone()
     }
 
     fn queued(&self, id: Recipient) -> usize {

@@ -90,6 +90,33 @@ fn invitation_in_place_of_peer_is_recognized() {
 }
 
 #[test]
+fn namesake_of_a_contact_is_accepted_by_key() {
+    let introduced = |name: &str| IntroducedPeer {
+        by: key(1),
+        key: key(9),
+        name: PeerName::new(name),
+        since: 0,
+        ours: None,
+        theirs: None,
+        is_complete: false,
+    };
+    let rows = vec![contact(1, "Bob", 1), contact(2, "Carol", 2)];
+    let mut people = People { introductions: vec![introduced("carol")], ..known(rows, Vec::new()) };
+    let turn = menu().line("/accept CAROL", &people);
+    let expected = "A contact is called carol too. Type /accept beeqscij for the introduced one.";
+    assert_eq!((turn.act, turn.say, turn.refused), (None, vec![expected.to_owned()], true));
+    let accepts = |line: &str, people: &People| {
+        let Some(Act::AcceptIntroduction { introduction, .. }) = menu().line(line, people).act else {
+            panic!("{line} is carried out");
+        };
+        introduction.key
+    };
+    assert_eq!(accepts("/accept beeqscij", &people), key(9));
+    people.introductions = vec![introduced("Zoe")];
+    assert_eq!(accepts("/accept zoe", &people), key(9));
+}
+
+#[test]
 fn introduce_completes_two_contacts_with_keys() {
     let legacy = Row { contact: true, ..row(3, "Boris", 5003, PresenceStatus::Online) };
     let people = known(vec![contact(1, "Bob", 1), stranger(2, "Bonnie", 2), legacy], Vec::new());
@@ -235,7 +262,7 @@ fn address_becomes_the_peer_that_answers_there() {
 fn alias_that_another_contact_has_is_found() {
     let mut people = known(vec![contact(1, "Bob", 1), stranger(2, "Eve", 2)], vec![pin("Dave", 3)]);
     people.labels.set_aliases([(key(1).into(), "Boss".parse().unwrap())].into());
-    let called = |name: &str, byte| contact_called(&name.parse().unwrap(), key(byte).into(), &people);
+    let called = |name: &str, byte| contact_called(name, key(byte).into(), &people);
     for (name, of, other) in [("DAVE", 2, key_of(3)), ("boss", 2, key_of(1)), ("bob", 3, key_of(1))] {
         assert_eq!(called(name, of), other, "{name}");
     }
