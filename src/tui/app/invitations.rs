@@ -68,6 +68,9 @@ impl App {
         let shows_code = self.screen.is_terminal() && shows_blocks(self.options.plain);
         let code = shows_code.then(tui::columns);
         self.out.extend(tui::invitation_lines(&invitation, self.screen.palette(), code));
+        if invitation.addrs.is_empty() {
+            self.say(tui::NO_ADDRESS);
+        }
     }
 
     /// Adds the contact of an invitation, and dials it.
