@@ -239,7 +239,7 @@ pub(super) fn unknown(word: &str, hint: &str) -> Turn {
 const ALIKE: f64 = 0.75;
 
 /// Edits between a word and the suggested command, at most. In a short word, half as many as it has
-/// characters: more make another word of it.
+/// characters after the slash: more make another word of it.
 const MAX_EDITS: usize = 3;
 
 /// Returns the command to suggest for an unknown one: one that begins with it, or a similar one.
@@ -253,7 +253,7 @@ fn nearest(word: &str) -> Option<&'static Spec> {
         let alike = |command: &Spec| strsim::jaro_winkler(command.name, &word);
         let nearest = COMMANDS.iter().copied().max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
         let edits = strsim::damerau_levenshtein(nearest.name, &word);
-        (alike(nearest) >= ALIKE && edits <= MAX_EDITS.min(word.chars().count() / 2)).then_some(nearest)
+        (alike(nearest) >= ALIKE && edits <= MAX_EDITS.min((word.chars().count() - 1) / 2)).then_some(nearest)
     })
 }
 
@@ -338,7 +338,7 @@ mod tests {
         {
             assert_eq!(nearest(word).map(|command| command.name), Some(name), "{word}");
         }
-        for word in ["/", "/more", "/xyzzy", "/etc/hosts", "/usr/bin/env"] {
+        for word in ["/", "/more", "/clear", "/xyzzy", "/etc/hosts", "/usr/bin/env"] {
             assert!(nearest(word).is_none(), "{word}");
         }
     }
