@@ -145,8 +145,8 @@ pub(in crate::tui) struct App {
     texts: HashMap<OpId, Sent>,
     /// Connects of `/add ADDRESS` in progress.
     adding: BTreeSet<OpId>,
-    /// Messages without a receipt when the user left.
-    undelivered: leave::Undelivered,
+    /// The lines about messages without a receipt when the user left.
+    undelivered: Vec<Line>,
     /// The status of the last message, for the status line.
     outcome: Option<String>,
     /// Our address for others, for the status line.
@@ -325,7 +325,7 @@ impl App {
             named_unproven: BTreeSet::new(),
             texts: HashMap::new(),
             adding: BTreeSet::new(),
-            undelivered: leave::Undelivered::default(),
+            undelivered: Vec::new(),
             outcome: None,
             own_addr: greeting::own_addr(&node, settings.advertise),
             visible: Visible::of(&node),

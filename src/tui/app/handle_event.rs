@@ -15,10 +15,6 @@ use crate::tui::{
     self, Chosen, Ink, Line, NoticeKind, Partner, PeerList, Renamed, Renderer, Standing, Status, Subject,
 };
 
-/// The maximum number of peers that the user was told about because messages wait. It is more than
-/// a person writes to.
-const MAX_TOLD_WAITING: usize = 1_000;
-
 /// What the log has in place of the text of a message.
 const UNLOGGED: &str = "(text not logged)";
 
@@ -336,7 +332,8 @@ impl App {
             // Being queued behind other messages is normal; being refused is not.
             DeliveryStatus::Queued(PendingReason::InLine) => true,
             DeliveryStatus::Queued(why @ (PendingReason::Unreachable | PendingReason::NotAcceptedYet)) => {
-                self.knows_why_it_waits(who.id, *why)
+                // Whether the user was already told so, since the peer was last online.
+                self.told_waiting.insert(who.id, *why) == Some(*why)
             }
             status => tui::is_good(status),
         };
@@ -348,15 +345,6 @@ impl App {
         }
     }
 
-    /// Returns whether the user was already told why messages to this peer wait, since it was last
-    /// online. Records that they are told now.
-    fn knows_why_it_waits(&mut self, id: Recipient, why: PendingReason) -> bool {
-        if self.told_waiting.len() >= MAX_TOLD_WAITING {
-            self.told_waiting.clear();
-        }
-        self.told_waiting.insert(id, why) == Some(why)
-    }
-
     /// Shows a later status of a message.
     fn later(&mut self, op: OpId, who: &PeerInfo, status: &DeliveryStatus, lines: Vec<Line>) {
         let is_here = self.texts.get(&op).is_some_and(|sent| {
@@ -364,7 +352,7 @@ impl App {
         });
         let has_ended = matches!(status, DeliveryStatus::Failed(FailureReason::Ended { .. }));
         match status {
-            _ if has_ended => self.undelivered.add(lines),
+            _ if has_ended => self.undelivered.extend(lines),
             status if tui::is_good(status) && self.screen.shows_status() => {
                 self.outcome(who, status);
             }
