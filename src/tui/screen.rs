@@ -14,7 +14,7 @@ use crossterm::queue;
 use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
 
 use super::editor::Editor;
-use super::footer::{Drawn, Footer, broken_rows};
+use super::footer::{Footer, broken_rows};
 use super::layout::Further;
 use super::printed::Printed;
 use super::status::Status;
@@ -41,7 +41,7 @@ pub struct Screen {
 enum ScreenKind {
     /// A terminal on which this program edits the line. The rows above the footer are wrapped for a
     /// window of this `size`.
-    Raw { editor: Box<Editor>, status: Option<Box<Status>>, drawn: Option<Drawn>, size: (usize, usize) },
+    Raw { editor: Box<Editor>, status: Option<Box<Status>>, drawn: Option<Footer>, size: (usize, usize) },
     /// A terminal that edits lines itself, so the prompt stays on the line of the typed text.
     /// `again` says whether the prompt is repeated after new lines. The cursor is known to be at
     /// the `start` of a line only after the user has finished one.
@@ -178,7 +178,8 @@ impl Screen {
                 }
                 let rows = self.printed.take(lines, size.0, Further::Blanks);
                 write_lines(&mut out, &rows, palette, RAW_LINE_END)?;
-                *drawn = Some(footer.draw(&mut out, palette, before.as_ref())?);
+                footer.draw(&mut out, palette, before.as_ref())?;
+                *drawn = Some(footer);
                 queue!(out, EndSynchronizedUpdate)?;
             }
             ScreenKind::Cooked { prompted, again, start } => {
@@ -358,7 +359,7 @@ fn write_over(out: &mut Vec<u8>, lines: &[Line], palette: Palette) -> io::Result
 /// again from there.
 fn go_to_top(
     out: &mut Vec<u8>,
-    drawn: Option<&Drawn>,
+    drawn: Option<&Footer>,
     printed: &mut Printed,
     before: (usize, usize),
     size: (usize, usize),
@@ -380,7 +381,7 @@ fn go_to_top(
 
 /// Goes to the first column of a drawn footer from the position of the cursor in it. `size` is the
 /// current size of the window.
-fn go_to_top_of_footer(out: &mut Vec<u8>, drawn: &Drawn, size: (usize, usize)) -> io::Result<()> {
+fn go_to_top_of_footer(out: &mut Vec<u8>, drawn: &Footer, size: (usize, usize)) -> io::Result<()> {
     let rows = drawn.rows_above_cursor(broken_at(drawn.size, size));
     if let Ok(rows @ 1..) = u16::try_from(rows) {
         queue!(out, MoveUp(rows))?;
