@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use unicode_segmentation::{Graphemes, UnicodeSegmentation};
+use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use super::style::{BAR, Ink, Line};
@@ -28,10 +28,6 @@ pub struct PromptRow {
     pub prompt: String,
     /// The part of the text in this row, or the mark that counts the hidden rows.
     pub text: String,
-    /// The width of both in columns.
-    pub columns: usize,
-    /// Whether the row is a mark that counts the hidden rows.
-    pub is_mark: bool,
 }
 
 /// The rows of the prompt and the typed text, and the cursor.
@@ -51,12 +47,13 @@ pub fn lay_out(prompt: &str, text: &str, cursor: usize, columns: usize, max_rows
     let max_rows = max_rows.max(1);
     let prompt = end_of(prompt, room, room.saturating_mul(max_rows) / 2);
     let mut spread = Spread::new(room);
-    units(prompt).for_each(|unit| spread.put_prompt(unit, prompt));
-    units(text).for_each(|unit| spread.put_text(unit, text, cursor));
+    prompt.graphemes(true).for_each(|unit| spread.put_prompt(unit, prompt));
+    text.graphemes(true).for_each(|unit| spread.put_text(unit, text, cursor));
     spread.end(cursor);
     let seen = Seen::around(spread.cursor.0, spread.starts.len(), max_rows);
     let row = |number| match seen.mark(number) {
-        Some(mark) => mark_row(&mark, room),
+        // A mark is ASCII.
+        Some(mark) => PromptRow { text: mark[..mark.len().min(room)].to_owned(), ..PromptRow::default() },
         None => spread.row(number, prompt, text),
     };
     Layout {
@@ -69,7 +66,8 @@ pub fn lay_out(prompt: &str, text: &str, cursor: usize, columns: usize, max_rows
 /// most, and the text matters more than the prompt.
 fn end_of(prompt: &str, room: usize, columns: usize) -> &str {
     let mut at = 0;
-    let widths: Vec<(usize, usize)> = units(prompt)
+    let widths: Vec<(usize, usize)> = prompt
+        .graphemes(true)
         .map(|unit| {
             at += unit.len();
             (unit.len(), shown(unit, &prompt[at..], room).1)
@@ -85,12 +83,6 @@ fn end_of(prompt: &str, room: usize, columns: usize) -> &str {
         begin += len;
     }
     &prompt[begin..]
-}
-
-/// Returns a mark as far as it fits. It is ASCII.
-fn mark_row(mark: &str, room: usize) -> PromptRow {
-    let text = mark[..mark.len().min(room)].to_owned();
-    PromptRow { columns: text.len(), text, is_mark: true, ..PromptRow::default() }
 }
 
 /// Returns a character as it is shown before `rest`, and its width in columns.
@@ -112,39 +104,6 @@ fn harmless_before(unit: &str, rest: &str) -> String {
     };
     let both = format!("{unit}{next}");
     if harmless(&both) == both { unit.to_owned() } else { harmless(unit) }
-}
-
-/// Splits a text into grapheme clusters. Most texts are ASCII, where each byte is one, and this is
-/// much faster than the general search.
-fn units(text: &str) -> Units<'_> {
-    Units { rest: text, within: None }
-}
-
-struct Units<'a> {
-    rest: &'a str,
-    /// A part that is not only ASCII.
-    within: Option<Graphemes<'a>>,
-}
-
-impl<'a> Iterator for Units<'a> {
-    type Item = &'a str;
-
-    fn next(&mut self) -> Option<&'a str> {
-        if let Some(unit) = self.within.as_mut().and_then(Iterator::next) {
-            return Some(unit);
-        }
-        self.within = None;
-        let bytes = self.rest.as_bytes();
-        // There is always a boundary between two ASCII characters, because a text has no CR LF.
-        let ends_at = |at: usize| bytes[at].is_ascii() && bytes.get(at + 1).is_none_or(u8::is_ascii);
-        let last = (0..bytes.len()).find(|at| ends_at(*at)).or(bytes.len().checked_sub(1))?;
-        let (part, rest) = self.rest.split_at(last + 1);
-        self.rest = rest;
-        if last == 0 {
-            return Some(part);
-        }
-        self.within.insert(part.graphemes(true)).next()
-    }
 }
 
 /// A position in the prompt or in the text.
@@ -223,22 +182,14 @@ impl Spread {
     fn row(&self, number: usize, prompt: &str, text: &str) -> PromptRow {
         let start = self.starts[number];
         let end = self.starts.get(number + 1).unwrap_or(&self.at);
-        let mut row = PromptRow::default();
-        let mut at = start.prompt;
-        for unit in units(&prompt[start.prompt..end.prompt]) {
-            at += unit.len();
-            let (shown, width) = shown(unit, &prompt[at..], self.room);
-            row.prompt.push_str(&shown);
-            row.columns += width;
-        }
-        let mut at = start.text;
-        for unit in units(text[start.text..end.text].trim_end_matches('\n')) {
-            at += unit.len();
-            let (shown, width) = shown(unit, &text[at..], self.room);
-            row.text.push_str(&shown);
-            row.columns += width;
-        }
-        row
+        let part = |of: &str, mut at: usize, end: usize| {
+            let units = of[at..end].trim_end_matches('\n').graphemes(true);
+            units.fold(String::new(), |part, unit| {
+                at += unit.len();
+                part + &shown(unit, &of[at..], self.room).0
+            })
+        };
+        PromptRow { prompt: part(prompt, start.prompt, end.prompt), text: part(text, start.text, end.text) }
     }
 }
 
@@ -344,7 +295,7 @@ fn wrap(text: &str, room: usize, indent: usize, least: usize) -> Vec<WrappedRow>
                     column = indent;
                 }
                 let mut at = part.start;
-                for unit in units(&text[part.clone()]) {
+                for unit in text[part.clone()].graphemes(true) {
                     let (unit, width) = (at..at + unit.len(), columns_of(unit));
                     at = unit.end;
                     if column + width > room && column > indent {
@@ -389,7 +340,7 @@ struct Word {
 /// because its scripts have no spaces between words. A no-break space belongs to its word.
 fn words(text: &str) -> impl Iterator<Item = Word> + '_ {
     let mut at = 0;
-    let units = units(text).map(move |unit| {
+    let units = text.graphemes(true).map(move |unit| {
         let range = at..at + unit.len();
         at = range.end;
         Word { range, columns: columns_of(unit), is_blank: unit == " " }
@@ -410,7 +361,7 @@ fn words(text: &str) -> impl Iterator<Item = Word> + '_ {
 }
 
 fn columns_of_all(text: &str) -> usize {
-    units(text).map(columns_of).sum()
+    text.graphemes(true).map(columns_of).sum()
 }
 
 fn columns_of(unit: &str) -> usize {
