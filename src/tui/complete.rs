@@ -8,7 +8,7 @@ use super::commands::{COMMANDS, named};
 use super::message::ALL;
 use super::people::{Candidate, Directory, Named, by_name, candidates, discovered_words};
 use super::render::word_for as word_for_id;
-use crate::core::{Meeting, Pin};
+use crate::core::Pin;
 use crate::model::name::folded;
 
 /// The maximum number of candidates that are shown. With more, the user types another letter.
@@ -75,7 +75,10 @@ pub fn complete(text: &str, cursor: usize, place: Place, directory: &dyn Directo
                 (all, "")
             }
             Argument::Waiting => {
-                let requests = directory.requests().into_iter().map(|request| waiting_word(&request.met));
+                let requests = directory.requests().into_iter().map(|request| {
+                    let name = request.met.name.map(|name| name.to_string());
+                    name.unwrap_or_else(|| word_for_id(request.met.id))
+                });
                 (requests.chain(introduced(directory)).collect(), "")
             }
             Argument::Introduced => (introduced(directory), ""),
@@ -177,11 +180,6 @@ fn contacts(directory: &dyn Directory) -> Vec<String> {
     let all = candidates(directory);
     let has_key = |known: &&Candidate| known.is_contact && known.id.public_key().is_some();
     all.iter().filter(has_key).map(|known| word_for(known, &all)).collect()
-}
-
-/// Returns the name of a peer that waits, or else what names it.
-fn waiting_word(met: &Meeting) -> String {
-    met.name.as_ref().map_or_else(|| word_for_id(met.id), ToString::to_string)
 }
 
 /// Returns the names of the introduced peers.

@@ -423,11 +423,6 @@ impl Labels {
         format!("{name}{MARK}{suffix}")
     }
 
-    /// Takes the label of a peer that the user has forgotten.
-    pub fn drop_label(&mut self, id: Recipient) {
-        self.forget(id);
-    }
-
     /// The labels of these contacts, as the chat shows them.
     pub fn of_contacts(
         aliases: BTreeMap<Recipient, Name>,
@@ -519,7 +514,8 @@ impl Labels {
         Some(given)
     }
 
-    fn forget(&mut self, id: Recipient) {
+    /// Takes the label of a peer.
+    pub fn forget(&mut self, id: Recipient) {
         if let Some(given) = self.take(id) {
             // They are among what its name resembles.
             self.lookalikes.remove(id, &given.resembles);

@@ -89,7 +89,9 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
         .chain(by_label(unlisted, labels).iter().map(of_pin))
         .chain(others.iter().map(of_row))
         .chain(by_label(blocked, labels).iter().map(of_pin))
-        .chain(blocked_legacy.iter().map(|who| entry_of_blocked_legacy(who, labels, is_muted(who.id))))
+        .chain(
+            blocked_legacy.iter().map(|who| entry_without_row(who, "blocked", "-", labels, is_muted(who.id))),
+        )
         .collect();
     let mut lines = table(&entries, *columns);
     let is_quiet = |row: &&Row| row.state == PresenceStatus::Unreachable && !refuses_us(row);
@@ -179,34 +181,27 @@ fn entry_of_row(row: &Row, refused_key: Option<&str>, labels: &Labels, is_muted:
     }
 }
 
-/// Returns the entry of a contact without a row.
+/// Returns the entry of a peer without a row.
+fn entry_without_row(who: &PeerInfo, state: &str, security: &str, labels: &Labels, muted: bool) -> ListEntry {
+    ListEntry {
+        number: "-".into(),
+        name: labels.shown(who.id, who.name.as_ref()),
+        addr: who.addr.map_or_else(|| "-".to_owned(), |addr| addr.to_string()),
+        middle: Middle::Text(state.into()),
+        security: with_muted(security, muted),
+        ink: ink(who.id, who.name.as_ref(), labels),
+    }
+}
+
 fn entry_of_pin(pin: &Pin, labels: &Labels, is_muted: bool) -> ListEntry {
-    let id = Recipient::key(pin.key);
     let (state, security) = match (pin.blocked, pin.verified) {
         (true, _) => ("blocked", "-"),
         (false, Some(_)) => ("no known address", "verified"),
         (false, None) => ("no known address", "encrypted"),
     };
-    ListEntry {
-        number: "-".into(),
-        name: labels.shown(id, pin.name.as_ref()),
-        addr: "-".into(),
-        middle: Middle::Text(state.into()),
-        security: with_muted(security, is_muted),
-        ink: ink(id, pin.name.as_ref(), labels),
-    }
-}
-
-/// Returns the entry of a blocked legacy peer.
-fn entry_of_blocked_legacy(who: &PeerInfo, labels: &Labels, is_muted: bool) -> ListEntry {
-    ListEntry {
-        number: "-".into(),
-        name: labels.shown(who.id, who.name.as_ref()),
-        addr: who.addr.map_or_else(|| "-".to_owned(), |addr| addr.to_string()),
-        middle: Middle::Text("blocked".into()),
-        security: with_muted("-", is_muted),
-        ink: ink(who.id, who.name.as_ref(), labels),
-    }
+    let (id, verification) = (pin.key.into(), Verification::Unknown);
+    let who = PeerInfo { id, name: pin.name.clone(), addr: None, claimed: None, verification };
+    entry_without_row(&who, state, security, labels, is_muted)
 }
 
 fn ink(id: Recipient, name: Option<&PeerName>, labels: &Labels) -> Ink {
@@ -390,31 +385,17 @@ pub fn ago(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::{Meeting, PeerInfo};
-    use crate::model::address::PeerAddr;
-    use crate::model::key::PublicKey;
     use crate::model::message::PeerProtocol;
-    use crate::model::name::PeerName;
+    use crate::tui::examples::{self, addr, key, meeting, peer, request};
     use crate::tui::labels::Standing;
 
     fn row(number: u32, name: &str, state: PresenceStatus, last_heard: Option<u64>) -> Row {
-        let addr: PeerAddr = format!("127.0.0.1:{}", 5000 + number).parse().unwrap();
+        let row = examples::row(number, name, 5000 + u16::try_from(number).unwrap(), state);
         Row {
-            number,
-            id: addr.into(),
-            contact: false,
-            name: (!name.is_empty()).then(|| PeerName::new(name)),
-            addr: Some(addr),
-            claimed: None,
-            protocol: PeerProtocol::Unknown,
+            name: row.name.filter(|_| !name.is_empty()),
             verification: Verification::Unknown,
-            state,
-            why: None,
-            origin: PeerOrigin::Heard,
             last_heard: last_heard.map(Duration::from_secs),
-            refuses: None,
-            refused_key: None,
-            is_one_way: false,
+            ..row
         }
     }
 
@@ -438,9 +419,8 @@ mod tests {
     ) -> Vec<String> {
         let mut labels = Labels::default();
         for row in rows {
-            let (id, name, addr) = (row.id, row.name.clone(), row.addr);
-            let who = PeerInfo { id, name, addr, claimed: None, verification: Verification::Plain };
-            labels.meet(&who, |_| Standing::Stranger);
+            let name = row.name.clone();
+            labels.meet(&PeerInfo { name, addr: row.addr, ..peer("", row.id) }, |_| Standing::Stranger);
         }
         let list = PeerList { unasked, unlisted, blocked, ..list_of(rows, is_muted) };
         peer_list(&list, &labels).iter().map(Line::to_string).collect()
@@ -463,7 +443,7 @@ mod tests {
 
     /// A contact with a key and an encrypted session.
     fn contact(number: u32, name: &str, state: PresenceStatus, last_heard: Option<u64>) -> Row {
-        let key = PublicKey::new([u8::try_from(number).unwrap(); 32]);
+        let key = key(u8::try_from(number).unwrap());
         Row {
             id: key.into(),
             contact: true,
@@ -474,9 +454,7 @@ mod tests {
     }
 
     fn pin(name: &str, byte: u8, verified: Option<u64>, blocked: bool) -> Pin {
-        let (key, name) = (PublicKey::new([byte; 32]), Some(PeerName::new(name)));
-        let (addrs, given) = (Vec::new(), Vec::new());
-        Pin { key, name, contact: true, addrs, given, first_seen: 0, verified, blocked }
+        Pin { verified, blocked, ..examples::pin(name, byte) }
     }
 
     #[test]
@@ -513,25 +491,17 @@ No  Name        Address         State      Origin  Last heard  Security
         assert_eq!(lines.join("\n"), expected);
     }
 
-    /// A pending key with the name Bob, in conflict with these contacts.
-    fn request(byte: u8, against: &[Pin]) -> PeerRequest {
-        let addr: PeerAddr = "127.0.0.1:5007".parse().unwrap();
-        let (id, name) = (PeerId::Key(PublicKey::new([byte; 32])), Some(PeerName::new("Bob")));
-        let met = Meeting { id, name, addr, dialed: true, source: addr.source(), date: 0 };
-        PeerRequest { met, against: against.to_vec(), held: None, is_old_key_online: false }
-    }
-
     #[test]
     fn waiting_key_is_listed_with_what_to_type() {
         let refused = |number, byte| Row {
-            refused_key: Some(PublicKey::new([byte; 32])),
-            is_one_way: false,
+            refused_key: Some(key(byte)),
             ..row(number, "", PresenceStatus::Offline, None)
         };
         let rows = [contact(1, "Bob", PresenceStatus::Connected, Some(1)), refused(2, 2), refused(3, 3)];
         let rows = [&rows[..], &[refused(4, 4)]].concat();
         let bob = pin("Bob", 1, None, false);
-        let requests = [request(2, &[bob]), request(5, &[])];
+        let bobs = |byte| meeting("Bob", byte, addr(5007));
+        let requests = [request(bobs(2), &[bob]), request(bobs(5), &[])];
         let blocked = [pin("Eve", 3, None, true)];
         let list = PeerList { blocked: &blocked, requests: &requests, ..list_of(&rows, &|_| false) };
         let lines: Vec<String> = peer_list(&list, &Labels::default()).iter().map(Line::to_string).collect();
@@ -600,12 +570,7 @@ No  Name        Address         State      Origin  Last heard  Security
         // A suffix is never shortened, so the time makes room for it.
         let unreachable = row(1, "Christopher", PresenceStatus::Unreachable, Some(13 * DAY));
         let addr = Some("192.168.100.200:50000".parse().unwrap());
-        let stranger = Row {
-            verification: Verification::Plain,
-            addr,
-            id: PublicKey::new([7; 32]).into(),
-            ..unreachable
-        };
+        let stranger = Row { verification: Verification::Plain, addr, id: key(7).into(), ..unreachable };
         let lines = listed_with(&[stranger], 0, &[], &[], &|_| true);
         assert!(!lines[0].contains("Last heard") && lines[1].width() <= USUAL_COLUMNS, "{lines:?}");
         assert!(lines[1].ends_with("unreachable  unencrypted, new, muted"), "{lines:?}");
@@ -650,7 +615,7 @@ No  Name    Address         State        Origin  Last heard  Security
 
     #[test]
     fn last_column_shows_security_in_words() {
-        let key = PeerProtocol::Session(PublicKey::new([1; 32]));
+        let key = PeerProtocol::Session(key(1));
         for (protocol, verification, word) in [
             (PeerProtocol::Unknown, Verification::Unknown, "-"),
             (PeerProtocol::Plain, Verification::Plain, "unencrypted"),

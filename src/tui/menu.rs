@@ -13,6 +13,7 @@ pub(in crate::tui) mod trust;
 use std::borrow::Cow;
 
 use super::commands::{Spec, is_quit};
+use super::complete::Place;
 use super::people::{Chosen, Directory, Lost, Named, find, find_to_connect, host_meant, shown};
 use crate::core::{Command, ContactRecord, IntroducedPeer, Pin};
 use crate::model::address::PeerAddr;
@@ -168,14 +169,13 @@ impl Menu {
         }
     }
 
-    /// Whether the line that is typed now can begin with a command or with `@`.
-    pub fn takes_commands(&self) -> bool {
-        self.is_at_choice()
-    }
-
-    /// Whether the line that is typed now names a peer.
-    pub fn takes_peer(&self) -> bool {
-        matches!(self.asking, Asking::Whom(_))
+    /// What can be completed in the line that is typed now.
+    pub fn place(&self) -> Place {
+        match self.asking {
+            Asking::Choice => Place::Line,
+            Asking::Whom(_) => Place::Peer,
+            _ => Place::Other,
+        }
     }
 
     /// With whom a conversation is going on.

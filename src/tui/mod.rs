@@ -10,6 +10,8 @@ mod clipboard;
 mod commands;
 mod complete;
 mod editor;
+#[cfg(test)]
+mod examples;
 mod footer;
 pub(crate) mod history_view;
 mod input;

@@ -34,8 +34,8 @@ const ARRIVAL_HELD: Duration = Duration::from_secs(2);
 /// The maximum number of held lines about arrivals. Further ones are shown at once.
 const MAX_ARRIVALS: usize = 300;
 
-/// The subject of a notice.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What a notice says.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum NoticeKind {
     /// The peer is online.
     Here,
@@ -86,29 +86,16 @@ impl NoticeKind {
         })
     }
 
-    /// Returns the kinds that a later notice of this kind makes obsolete.
-    fn topic(self) -> Topic {
+    /// Returns one of the kinds that make each other obsolete.
+    fn topic(self) -> Self {
         match self {
-            Self::Here | Self::Back | Self::Gone => Topic::Presence,
-            Self::Called | Self::TakesName => Topic::Name,
-            Self::Pinned | Self::RefusedStranger => Topic::Key,
-            Self::TurnedAway | Self::AcceptsAgain => Topic::Acceptance,
-            Self::Unproven => Topic::Unproven,
-            Self::Unreadable => Topic::Unreadable,
-            Self::Impostor => Topic::Impostor,
+            Self::Back | Self::Gone => Self::Here,
+            Self::TakesName => Self::Called,
+            Self::RefusedStranger => Self::Pinned,
+            Self::AcceptsAgain => Self::TurnedAway,
+            kind => kind,
         }
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-enum Topic {
-    Presence,
-    Name,
-    Key,
-    Acceptance,
-    Unproven,
-    Unreadable,
-    Impostor,
 }
 
 /// The peer or source that a notice is about.
@@ -209,7 +196,7 @@ pub struct Notices {
     /// Whether lines about arrivals are held for a moment.
     holds_arrivals: bool,
     arrivals: HashMap<Recipient, HeldArrival>,
-    recent: HashMap<(About, Topic), Recent>,
+    recent: HashMap<(About, NoticeKind), Recent>,
     /// For each prefix, the beginning of the minute and the number of notices that were not shown.
     crowds: HashMap<Option<SourcePrefix>, (Duration, u64)>,
     /// The earliest time at which something is due.
@@ -403,9 +390,9 @@ mod tests {
 
     use super::NoticeKind::{Called, Gone, Here, Impostor, Unproven, Unreadable};
     use super::*;
-    use crate::core::Verification;
     use crate::model::key::PublicKey;
     use crate::model::untrusted::Text;
+    use crate::tui::examples::{key, peer};
 
     fn at(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -601,13 +588,7 @@ mod tests {
     fn claims_of_two_sources_are_both_shown() {
         let mut notices = Notices::default();
         for ip in [[192, 0, 2, 8], [192, 0, 2, 9]] {
-            let from = PeerInfo {
-                id: Recipient::key(PublicKey::new([2; 32])),
-                name: None,
-                addr: None,
-                claimed: None,
-                verification: Verification::Plain,
-            };
+            let from = peer("Bob", key(2).into());
             let (source, text) = (Source::from(Ipv4Addr::from(ip)), Text::new("pay Eve"));
             let event = Event::Unproven { from, source, text, cut: false };
             let (subject, kind) = NoticeKind::of(&event, |_| true).expect("a notice");

@@ -140,16 +140,9 @@ impl Chosen {
         if self.peer() == Some(from) {
             to.label.clone_into(&mut self.label);
         }
-        if let Some(to) = to.peer() {
-            replace(&mut self.target, from, to);
+        if let (Some(to), Target::These(ids)) = (to.peer(), &mut self.target) {
+            ids.iter_mut().filter(|id| **id == from).for_each(|id| *id = to);
         }
-    }
-}
-
-/// Replaces a recipient of a target with another one.
-pub(super) fn replace(target: &mut Target, from: Recipient, to: Recipient) {
-    if let Target::These(ids) = target {
-        ids.iter_mut().filter(|id| **id == from).for_each(|id| *id = to);
     }
 }
 
@@ -382,16 +375,14 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
             }
             ([], Err(error)) if word.contains(':') => {
                 let why = Endpoint::or_host(word, error).err();
-                Lost::NoAddress(why.map_or_else(|| no_host(&shown(word)), |error| error.to_string()))
+                Lost::NoAddress(why.map_or_else(
+                    || format!("No peer is known at {0} yet. Type /connect {0} first.", shown(word)),
+                    |error| error.to_string(),
+                ))
             }
             ([], _) => Lost::Nobody(near),
         }
     })
-}
-
-/// Returns the sentence that a host name is not a peer yet, and how to connect to it.
-fn no_host(word: &str) -> String {
-    format!("No peer is known at {word} yet. Type /connect {word} first.")
 }
 
 /// Returns the blocked contacts that a word means: by name, by name and suffix, or by the beginning

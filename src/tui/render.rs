@@ -21,7 +21,7 @@ pub(crate) use statuses::{DELIVERED, hold_words, is_good, status_words};
 use statuses::{done, first, left_out_words, not_sent, sum};
 pub use statuses::{later, quoted};
 pub(crate) use trust::beginning;
-pub(super) use trust::name_of;
+pub(super) use trust::{label_of_pin, name_of};
 pub(crate) use trust::{lines_of_request, pin_lines, policy_words, requests_lines, untrusted_words};
 pub(super) use trust::{refused_words, request_line, request_words, word_for};
 

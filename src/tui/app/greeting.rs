@@ -119,11 +119,10 @@ pub(super) fn lines(
             "{why} Your key is for this run only: in the next run you are a stranger to your peers."
         ));
     }
+    lines.extend(Menu::lines());
     if !terminal {
-        lines.extend(Menu::lines());
         return lines;
     }
-    lines.extend(Menu::lines());
     lines.push("Or type @NAME MESSAGE to send at once, /help for all commands.".into());
     match contacts {
         Some(0) => {}

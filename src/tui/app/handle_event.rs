@@ -71,7 +71,7 @@ impl App {
         }
         match event {
             Event::Message { from, text, row, .. } => {
-                self.will_show(*row);
+                self.shown.extend(*row);
                 self.received = Some(Received::new(from, text));
                 self.heard(from, &lines);
                 self.tell(lines);
@@ -132,7 +132,11 @@ impl App {
             }
             // The status line shows how many are online.
             Event::Dialed { total, connected } if total == connected && self.screen.shows_status() => {}
-            Event::Introduction(news) if self.is_from_muted(news) => {}
+            // /requests lists it all the same.
+            Event::Introduction(news)
+                if matches!(
+                    &**news, IntroductionNews::Introduced { by, .. } if self.node.is_muted(by.id)
+                ) => {}
             Event::AsksToVerify(who) if self.node.is_muted(who.id) => {}
             Event::Decided(Decision::Forgotten(who, _)) => {
                 self.notices.forget(who.id);
@@ -176,12 +180,6 @@ impl App {
             | Event::NotWaiting => true,
             _ => false,
         }
-    }
-
-    /// Returns whether a muted contact introduces a peer. /requests lists the introduction all the
-    /// same.
-    fn is_from_muted(&self, news: &IntroductionNews) -> bool {
-        matches!(news, IntroductionNews::Introduced { by, .. } if self.node.is_muted(by.id))
     }
 
     /// Takes note of an event that tells the user that a peer is online.
@@ -303,7 +301,7 @@ impl App {
 
     /// Updates the labels of peers that share their name with a forgotten one.
     fn is_no_namesake(&mut self, id: Recipient, name: Option<&PeerName>) {
-        self.labels.drop_label(id);
+        self.labels.forget(id);
         let Some(name) = name.map(PeerName::as_str) else { return };
         let (name, skeletons) = (folded(name), skeletons(name));
         let is_called = |other: &Option<PeerName>| {

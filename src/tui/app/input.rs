@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{App, Ending, HANG_UP, INTERRUPT, People, clock, signals};
-use crate::tui::{self, Ink, Input, Key, Line, Place, Typed};
+use crate::tui::{self, Ink, Input, Key, Line, Typed};
 
 impl App {
     /// Handles input from the user.
@@ -135,11 +135,7 @@ impl App {
 
     /// Completes the word before the cursor, or shows the candidates.
     fn complete(&mut self) {
-        let place = match (self.menu.takes_commands(), self.menu.takes_peer()) {
-            (true, _) => Place::Line,
-            (_, true) => Place::Peer,
-            _ => Place::Other,
-        };
+        let place = self.menu.place();
         let columns = self.screen.columns();
         let Some(editor) = self.screen.editor() else { return };
         let people = People { node: &self.node, labels: &self.labels };

@@ -1,14 +1,13 @@
 //! Tests of the menu, line by line.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 
 use super::*;
-use crate::core::{Meeting, PeerInfo, PeerOrigin, PeerRequest, PresenceStatus, Row, Target, Verification};
+use crate::core::{Meeting, PeerInfo, PeerRequest, PresenceStatus, Row, Target, Verification};
 use crate::model::address::{PeerAddr, SourcePrefix};
-use crate::model::message::PeerProtocol;
 use crate::model::name::PeerName;
 use crate::tui::commands::named;
+use crate::tui::examples::{addr, key, peer, row};
 use crate::tui::labels::{Labels, Standing};
 
 mod people;
@@ -51,13 +50,7 @@ impl People {
         let rows = self.rows.iter().map(|row| row.id);
         for id in rows.chain(self.pins.iter().map(|pin| pin.key.into())) {
             let Some((name, _)) = all.get(&id) else { continue };
-            let who = PeerInfo {
-                id,
-                name: name.clone(),
-                addr: None,
-                claimed: None,
-                verification: Verification::Plain,
-            };
+            let who = PeerInfo { name: name.clone(), addr: None, ..peer("", id) };
             self.labels.meet(&who, standing);
         }
         self
@@ -162,27 +155,6 @@ fn is_at(met: &Meeting, word: &str) -> bool {
     met.id.legacy_addr().is_some_and(|addr| addr.to_string() == word)
 }
 
-fn row(number: u32, name: &str, port: u16, state: PresenceStatus) -> Row {
-    let addr = PeerAddr::new(Ipv4Addr::LOCALHOST, port).unwrap();
-    Row {
-        number,
-        id: addr.into(),
-        contact: false,
-        name: Some(PeerName::new(name)),
-        addr: Some(addr),
-        claimed: None,
-        protocol: PeerProtocol::Unknown,
-        verification: Verification::Plain,
-        state,
-        why: None,
-        origin: PeerOrigin::Heard,
-        last_heard: None,
-        refuses: None,
-        refused_key: None,
-        is_one_way: false,
-    }
-}
-
 /// Three contacts, one of them offline, and two strangers with one name.
 pub(in crate::tui) fn people() -> People {
     let contact = |row| Row { contact: true, ..row };
@@ -221,7 +193,7 @@ fn menu() -> Menu {
 }
 
 fn id(port: u16) -> Recipient {
-    PeerAddr::new(Ipv4Addr::LOCALHOST, port).unwrap().into()
+    addr(port).into()
 }
 
 fn to(port: u16) -> Target {

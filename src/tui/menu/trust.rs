@@ -14,7 +14,7 @@ use crate::tui::people::{
     self, Chosen, Directory, Lost, Named, blocked_called, blocked_legacy_called, candidates, did_you_mean,
     find, has_namesake, shown,
 };
-use crate::tui::render::{beginning, name_of, refused_words, word_for};
+use crate::tui::render::{beginning, label_of_pin, name_of, refused_words, word_for};
 
 /// The number of digits in a group of a safety number: as many as are read aloud at once.
 const GROUP_DIGITS: usize = 5;
@@ -33,7 +33,7 @@ impl Menu {
             Ok(pin) => pin,
             Err(sentence) => return refused(sentence),
         };
-        let (key, label) = (pin.key, label_of(&pin, directory));
+        let (key, label) = (pin.key, label_of_pin(&pin, directory.labels()));
         let before =
             if pin.verified.is_some() { format!("{label} was verified before. ") } else { String::new() };
         self.asking = Asking::Sure(Sure::Verify(key, label.clone()));
@@ -137,14 +137,18 @@ pub(in crate::tui) fn unblock(word: &str, directory: &dyn Directory) -> Turn {
     }
     match the_pin("/unblock", word, directory) {
         Ok(pin) if pin.blocked => perform(Command::Unblock(pin.key.into())),
-        Ok(pin) => refused(format!("{} is not blocked.", label_of(&pin, directory))),
+        Ok(pin) => refused(format!("{} is not blocked.", label_of_pin(&pin, directory.labels()))),
         Err(sentence) => refused(sentence),
     }
 }
 
 /// Says that the peer of a pin is blocked.
 fn blocked_words(pin: &Pin, directory: &dyn Directory) -> String {
-    format!("{} is blocked. /unblock {} unblocks them.", label_of(pin, directory), beginning(pin.key))
+    format!(
+        "{} is blocked. /unblock {} unblocks them.",
+        label_of_pin(pin, directory.labels()),
+        beginning(pin.key)
+    )
 }
 
 /// `/block 192.0.2.7` and `/block hashpa`, and the same to unblock: a source, or a legacy peer.
@@ -215,7 +219,7 @@ fn forgettable(word: &str, directory: &dyn Directory) -> Result<(Recipient, Stri
         return Ok((who.id, label, consequence));
     }
     let pin = the_pin("/forget", word, directory)?;
-    let (label, queue) = (label_of(&pin, directory), queue_words(pin.key.into(), directory));
+    let (label, queue) = (label_of_pin(&pin, directory.labels()), queue_words(pin.key.into(), directory));
     let consequence = if pin.blocked {
         format!("{label} will no longer be blocked. If the key appears again, it is new to you.")
     } else if pin.contact {
@@ -556,11 +560,6 @@ fn the_pin(command: &str, word: &str, directory: &dyn Directory) -> Result<Pin, 
 /// Whether a command blocks or unblocks.
 fn is_about_blocks(command: &str) -> bool {
     matches!(command, "/block" | "/unblock")
-}
-
-/// Returns the label of the peer of a pin.
-fn label_of(pin: &Pin, directory: &dyn Directory) -> String {
-    directory.labels().known(pin.key.into()).unwrap_or_else(|| name_of(pin))
 }
 
 fn which_request(command: &str, word: &str, requests: &[PeerRequest]) -> String {

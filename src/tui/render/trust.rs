@@ -310,6 +310,11 @@ pub(in crate::tui) fn name_of(pin: &Pin) -> String {
     }
 }
 
+/// Returns the label of the peer of a pin.
+pub(in crate::tui) fn label_of_pin(pin: &Pin, labels: &Labels) -> String {
+    labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin))
+}
+
 /// Returns when a key was pinned, and whether the user has verified it.
 fn known(pin: &Pin, date: fn(u64) -> String) -> String {
     let since = match pin.first_seen {
@@ -360,7 +365,7 @@ fn turned_away(reason: ByeReason) -> &'static str {
 
 /// Returns the sentence about a decision of the user.
 fn decided(decision: &Decision, renderer: &Renderer<'_>) -> String {
-    let label_of_pin = |pin: &Pin| renderer.labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
+    let label_of_pin = |pin| label_of_pin(pin, renderer.labels);
     match decision {
         Decision::Trusted(pin, As::NewKeyOf(_)) => {
             let label = label_of_pin(pin);
@@ -478,7 +483,7 @@ fn undecided(unknown: Unknown) -> &'static str {
 pub(crate) fn pin_lines(pin: &Pin, labels: &Labels, date: fn(u64) -> String) -> Vec<Line> {
     let addrs: Vec<String> = pin.addrs.iter().take(MAX_NAMED).map(PeerAddr::to_string).collect();
     let at = if addrs.is_empty() { String::new() } else { format!(", at {}", addrs.join(", ")) };
-    let label = labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
+    let label = label_of_pin(pin, labels);
     vec![
         format!("{label} is {}{at}:", known(pin, date)).into(),
         Line::default().then("  ").and(Ink::Strong, pin.key.grouped().to_string()),
@@ -513,7 +518,7 @@ pub(crate) fn untrusted_words(
     match (request, pin) {
         (Some(request), _) => request_words(request, pending, labels),
         (None, Some(pin)) if pin.blocked => {
-            let label = labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
+            let label = label_of_pin(pin, labels);
             format!("{label} is blocked. /unblock {} unblocks them.", beginning(pin.key))
         }
         (None, _) if policy == Policy::Strict => "your policy refuses strangers; /policy shows it.".into(),

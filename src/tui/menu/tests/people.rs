@@ -3,17 +3,8 @@
 use super::*;
 use crate::model::host::HostAddr;
 use crate::tui::complete::{Place, complete};
+use crate::tui::examples::pin;
 use crate::tui::people::{by_name, contact_called};
-
-fn key(byte: u8) -> PublicKey {
-    PublicKey::new([byte; 32])
-}
-
-fn pin(name: &str, byte: u8) -> Pin {
-    let name = Some(PeerName::new(name));
-    let (key, addrs) = (key(byte), Vec::new());
-    Pin { key, name, contact: true, addrs, given: Vec::new(), first_seen: 0, verified: None, blocked: false }
-}
 
 /// An online stranger with a key.
 fn stranger(number: u32, name: &str, byte: u8) -> Row {
@@ -184,7 +175,7 @@ fn alias_wins_over_the_name_of_another() {
 
 #[test]
 fn alias_of_an_address_means_no_key() {
-    let at = PeerAddr::new(Ipv4Addr::LOCALHOST, 5001).unwrap();
+    let at = addr(5001);
     let legacy = crate::protocol::plain::peer_at(at.plain().unwrap());
     let aliases = [(legacy.into(), "Boss".parse().unwrap())];
     let mut people = known(vec![stranger(1, "Eve", 1)], Vec::new());
@@ -197,7 +188,7 @@ fn alias_of_an_address_means_no_key() {
 
 #[test]
 fn typed_address_of_several_contacts_is_asked_about() {
-    let at = PeerAddr::new(Ipv4Addr::LOCALHOST, 5001).unwrap();
+    let at = addr(5001);
     let mut people = known(vec![contact(1, "Bob", 1)], vec![pin("Dave", 2)]);
     assert_eq!(meant("127.0.0.1:5001", &people), key_of(1));
     people.there = vec![(at, key(2).into())];
@@ -242,7 +233,7 @@ fn chat_with_a_contact_follows_no_address() {
 #[test]
 fn address_becomes_the_peer_that_answers_there() {
     let nobody = known(Vec::new(), Vec::new());
-    let at = PeerAddr::new(Ipv4Addr::LOCALHOST, 7000).unwrap();
+    let at = addr(7000);
     let mut menu = menu();
     for line in ["@127.0.0.1:7000 hi", "/chat 127.0.0.1:7000"] {
         menu.line(line, &nobody);

@@ -2,46 +2,21 @@
 
 use super::*;
 use crate::core::{As, BlockTarget, Meeting, Policy};
-use crate::model::address::Source;
 use crate::model::peer_id::{LegacyId, PeerId};
 use crate::tui::complete::{Place, complete};
+use crate::tui::examples::{self, meeting};
 use crate::tui::render::beginning;
-
-fn key(byte: u8) -> PublicKey {
-    PublicKey::new([byte; 32])
-}
-
-fn addr(port: u16) -> PeerAddr {
-    PeerAddr::new(Ipv4Addr::LOCALHOST, port).unwrap()
-}
 
 fn legacy(port: u16) -> Recipient {
     PeerId::Legacy(LegacyId::saved_as(addr(port).plain().unwrap())).into()
 }
 
 fn pin(name: &str, byte: u8, port: u16) -> Pin {
-    Pin {
-        key: key(byte),
-        name: Some(PeerName::new(name)),
-        contact: true,
-        addrs: vec![addr(port)],
-        given: Vec::new(),
-        first_seen: 0,
-        verified: None,
-        blocked: false,
-    }
+    Pin { addrs: vec![addr(port)], ..examples::pin(name, byte) }
 }
 
 pub(in crate::tui) fn request(name: &str, byte: u8, port: u16, against: &[Pin]) -> PeerRequest {
-    let met = Meeting {
-        id: PeerId::Key(key(byte)),
-        name: Some(PeerName::new(name)),
-        addr: addr(port),
-        dialed: false,
-        source: Source::from(Ipv4Addr::LOCALHOST),
-        date: 0,
-    };
-    PeerRequest { met, against: against.to_vec(), held: None, is_old_key_online: false }
+    examples::request(meeting(name, byte, addr(port)), against)
 }
 
 /// Bob, Carol and a second Dan are known by their keys, Carla is blocked; the first Dan is a plain
@@ -93,7 +68,7 @@ fn verify_shows_six_groups_and_needs_a_yes() {
     assert!(said.contains("\n  00001 00001 00001 00001 00001 00001\n"), "{said}");
     assert!(said.contains("Compare the digits in person or by phone"), "{said}");
     assert_eq!(menu.prompt(), "Same on both screens? yes/no: ");
-    assert!(!menu.remembers("perhaps") && !menu.takes_commands());
+    assert!(!menu.remembers("perhaps") && menu.place() == Place::Other);
     assert_eq!(after(&mut menu, &["perhaps"], &people), (None, "Type yes or no.".into(), true));
     assert_eq!(after(&mut menu, &["YES"], &people).0, Some(Act::Verify(key(1))));
     assert!(menu.is_at_choice());
@@ -310,8 +285,7 @@ fn legacy_strangers_are_meant_by_name_and_address() {
         let (id, name, addrs) = (met.id, met.name, Vec::new());
         Some(Act::Add(ContactRecord { id, name, verified: None, blocked: false, stranger: false, addrs }))
     };
-    let asks =
-        |port| PeerRequest { met: met(port), against: Vec::new(), held: None, is_old_key_online: false };
+    let asks = |port| examples::request(met(port), &[]);
     let one = known(vec![asks(5007)]);
     for line in ["/accept eve", "/accept 127.0.0.1:5007", "/trust eve", "/add 127.0.0.1:5007"] {
         assert_eq!(act_of(&[line], &one), added(5007), "{line}");
@@ -442,13 +416,7 @@ fn legacy_peer_and_source_are_blocked_and_unblocked() {
     let said = |people: &People, line: &str| after(&mut menu(), &[line], people).1;
     assert_eq!(said(&people, "/unblock 192.0.2.66"), "192.0.2.66 is not blocked.");
     people.blocked_sources = vec![source];
-    people.blocked_legacy = vec![PeerInfo {
-        id: legacy(5020),
-        name: Some(PeerName::new("Hashpa")),
-        addr: Some(addr(5020)),
-        claimed: None,
-        verification: Verification::Plain,
-    }];
+    people.blocked_legacy = vec![peer("Hashpa", legacy(5020))];
     assert_eq!(said(&people, "/block 192.0.2.66"), "192.0.2.66 is blocked. /unblock 192.0.2.66 unblocks it.");
     assert_eq!(act_of(&["/unblock 192.0.2.66"], &people), Some(Act::Core(Command::Unblock(source.into()))));
     for word in ["hashpa", "127.0.0.1:5020"] {
@@ -523,14 +491,9 @@ fn label_of_a_contact_is_not_its_namesake() {
     }
     people.labels = Labels::default();
     for (n, standing) in [(1, Standing::Contact), (2, Standing::Stranger)] {
-        let who = PeerInfo {
-            id: key(n).into(),
-            name: Some(PeerName::new("Bob")),
-            addr: None,
-            claimed: None,
-            verification: Verification::Encrypted,
-        };
-        people.labels.meet(&who, |id| if id == key(1).into() { Standing::Contact } else { standing });
+        people.labels.meet(&peer("Bob", key(n).into()), |id| {
+            if id == key(1).into() { Standing::Contact } else { standing }
+        });
     }
     assert_eq!(act_of(&["/verify bob", "yes"], &people), Some(Act::Verify(key(1))));
     assert_eq!(act_of(&["/verify bob·aiba", "yes"], &people), Some(Act::Verify(key(2))));
