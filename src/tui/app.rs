@@ -46,7 +46,6 @@ use crate::settings::{self, Misused, Settings};
 use crate::tui::commands::Received;
 use crate::tui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Notices, Screen};
 
-/// An event that the application handles.
 enum AppEvent {
     Core(Event),
     Input(Input),
@@ -182,7 +181,6 @@ pub(in crate::tui) struct App {
     pub(super) calls: String,
 }
 
-/// Settings for what is shown.
 struct AppOptions {
     plain: bool,
     status: bool,
@@ -349,7 +347,6 @@ impl App {
         app
     }
 
-    /// Starts to read input.
     fn listen(&mut self) -> anyhow::Result<()> {
         let input = Arc::clone(&self.queue);
         let take = move |what| input.put(AppEvent::Input(what));

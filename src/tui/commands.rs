@@ -128,10 +128,8 @@ impl fmt::Debug for Spec {
     }
 }
 
-/// A line with a command.
 pub(super) struct Typed<'a> {
     pub(super) command: &'static Spec,
-    /// What stands after the name.
     pub(super) rest: &'a str,
     pub(super) directory: &'a dyn Directory,
 }

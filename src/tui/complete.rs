@@ -122,7 +122,6 @@ fn argument(before: &str) -> Argument {
     }
 }
 
-/// What Tab completes after a command.
 #[derive(Clone, Copy)]
 pub(super) enum Argument {
     Nothing,
@@ -170,24 +169,20 @@ fn peers(word: &str, mark: &str, directory: &dyn Directory) -> Vec<String> {
     words.into_iter().map(|word| format!("{mark}{word}")).collect()
 }
 
-/// Returns the words for single peers.
 fn single_peers(word: &str, directory: &dyn Directory) -> Vec<String> {
     peers(word, "", directory).into_iter().filter(|word| word != ALL).collect()
 }
 
-/// Returns the words for the contacts with keys.
 fn contacts(directory: &dyn Directory) -> Vec<String> {
     let all = candidates(directory);
     let has_key = |known: &&Candidate| known.is_contact && known.id.public_key().is_some();
     all.iter().filter(has_key).map(|known| word_for(known, &all)).collect()
 }
 
-/// Returns the names of the introduced peers.
 fn introduced(directory: &dyn Directory) -> Vec<String> {
     directory.introductions().into_iter().map(|one| one.name.to_string()).collect()
 }
 
-/// Returns the labels of the blocked contacts.
 fn blocked(directory: &dyn Directory) -> Vec<String> {
     let labels = directory.labels();
     let label = |pin: &Pin| labels.label(pin.key.into(), pin.name.as_ref());

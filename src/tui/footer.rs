@@ -92,7 +92,6 @@ impl Footer {
         above + column / columns.max(1)
     }
 
-    /// Returns the number of rows.
     pub(super) fn rows(&self, broken_at: Option<usize>) -> usize {
         let height = |row: &Line| broken_at.map_or(1, |columns| broken_rows(row, columns));
         self.rows.iter().map(height).sum()

@@ -12,12 +12,9 @@ use super::editor::{Key, MAX_LINE_BYTES};
 /// anything beyond, so a line of this length may be cut.
 pub(crate) const TERMINAL_LINE_BYTES: usize = 4095;
 
-/// Input from the user or a script.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Input {
-    /// A key on a terminal.
     Key(Key),
-    /// A pasted text.
     Paste(String),
     /// The window has another size.
     Resized,
@@ -31,7 +28,6 @@ pub(crate) enum Input {
     LineCut,
     /// A line that was dropped because it is not UTF-8.
     LineNotText,
-    /// The end of input.
     End,
     /// The terminal is gone.
     HangUp,

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-/// The maximum number of remembered lines.
 const MAX_REMEMBERED: usize = 500;
 
 /// The maximum number of remembered bytes: pasted blocks cannot fill the memory, and a search stays
@@ -12,9 +11,7 @@ const MAX_REMEMBERED_BYTES: usize = 1024 * 1024;
 /// The direction of a walk through the lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Way {
-    /// To earlier lines.
     Older,
-    /// To later lines.
     Newer,
 }
 
@@ -63,7 +60,6 @@ impl History {
         true
     }
 
-    /// Returns the position of the walk.
     pub(super) fn place(&self) -> usize {
         self.at.unwrap_or(self.lines.len())
     }

@@ -469,7 +469,6 @@ impl Labels {
         addr.is_some_and(|addr| id == Recipient::Address(addr))
     }
 
-    /// Whether another contact has this folded name.
     fn has_namesake(
         &mut self,
         shape: &str,

@@ -178,7 +178,6 @@ impl Spread {
         self.column = 0;
     }
 
-    /// Returns a row as it is shown.
     fn row(&self, number: usize, prompt: &str, text: &str) -> PromptRow {
         let start = self.starts[number];
         let end = self.starts.get(number + 1).unwrap_or(&self.at);
@@ -193,7 +192,6 @@ impl Spread {
     }
 }
 
-/// The rows in sight.
 struct Seen {
     rows: Range<usize>,
     all: usize,
@@ -260,12 +258,9 @@ pub fn rows_of(line: &Line, columns: usize, further: Further) -> Vec<Line> {
     wrap(&text, room, indent, least).into_iter().enumerate().map(row).collect()
 }
 
-/// A row of a wrapped text.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct WrappedRow {
-    /// The column where it begins.
     column: usize,
-    /// The bytes of the text in it.
     text: Range<usize>,
 }
 

@@ -21,7 +21,6 @@ const MIN_NAME: usize = 7;
 /// Pending requests below the list, at most: the list stays on the screen.
 const MAX_REQUESTS: usize = 8;
 
-/// The blank columns between two cells.
 const GAP: usize = 2;
 
 /// What the peer list shows.
@@ -149,7 +148,6 @@ fn is_offline_contact(row: &Row) -> bool {
     row.state == PresenceStatus::Offline && row.contact && is_known_peer
 }
 
-/// Sorts pins by label.
 fn by_label<'a>(pins: &'a [Pin], labels: &Labels) -> Vec<&'a Pin> {
     let mut sorted: Vec<&Pin> = pins.iter().collect();
     sorted.sort_by_cached_key(|pin| folded(&labels.label(pin.key.into(), pin.name.as_ref())));
@@ -264,7 +262,6 @@ pub fn refusal(refuses: Option<ByeReason>) -> Option<&'static str> {
     }
 }
 
-/// Returns the state of an offline contact.
 fn offline_contact(row: &Row) -> String {
     match (row.why, row.last_heard.map(ago)) {
         (Some(OfflineReason::SaidGoodbye), Some(ago)) => format!("left, last seen {ago}"),
@@ -287,7 +284,6 @@ fn security(row: &Row) -> &'static str {
     }
 }
 
-/// Returns the width of the widest cell of a column.
 fn widest<'a>(cells: impl Iterator<Item = &'a String>) -> usize {
     cells.map(|cell| cell.width()).max().unwrap_or(0)
 }

@@ -411,7 +411,6 @@ pub(in crate::tui) fn say(lines: impl IntoIterator<Item = String>) -> Turn {
     Turn { say: lines.into_iter().collect(), ..Turn::default() }
 }
 
-/// Refuses a line, and says why.
 pub(in crate::tui) fn refused(sentence: impl Into<String>) -> Turn {
     Turn { refused: true, ..say([sentence.into()]) }
 }

@@ -16,7 +16,6 @@ pub(crate) const ALL: &str = "all";
 /// Stands after a message that may have been shown before.
 pub(crate) const IN_DOUBT: &str = " [may have been shown before]";
 
-/// A message to show.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shown<'a> {
     /// The time, as in `[14:03] `, or nothing.
@@ -29,12 +28,10 @@ pub(crate) struct Shown<'a> {
     pub(crate) own_name: &'a str,
     /// The text, line by line. It may come from the network.
     pub(crate) text: Vec<&'a str>,
-    /// Marks after the text.
     pub(crate) marks: String,
 }
 
 impl Shown<'_> {
-    /// Returns the lines of the message.
     pub(crate) fn lines(self) -> Vec<Line> {
         let stamp = Line::at(self.stamp);
         let mut text = self.text;

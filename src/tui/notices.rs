@@ -324,7 +324,6 @@ impl Notices {
         });
     }
 
-    /// Whether enough other strangers were shown in the last minute.
     fn is_crowded(&self, subject: Subject) -> bool {
         let mut all: Vec<(About, Option<SourcePrefix>)> = self
             .recent
@@ -341,7 +340,6 @@ impl Notices {
         all.len() >= MAX_STRANGERS || !is_local && of_prefix >= MAX_OF_PREFIX
     }
 
-    /// Counts a notice about a further stranger.
     fn count(&mut self, prefix: Option<SourcePrefix>, now: Duration) {
         let has_room = self.crowds.len() < MAX_PREFIXES || self.crowds.contains_key(&prefix);
         let prefix = prefix.filter(|_| has_room);

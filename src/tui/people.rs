@@ -234,7 +234,6 @@ const STRANGER_KEY_CHARS: usize = 8;
 pub(super) struct Candidate {
     pub(super) id: Recipient,
     pub(super) label: String,
-    /// The label with its suffix.
     pub(super) full_label: String,
     /// All its names in folded form: the label, the label with its suffix, and the name that the
     /// peer claims.
@@ -242,7 +241,6 @@ pub(super) struct Candidate {
     pub(super) is_contact: bool,
     pub(super) has_alias: bool,
     pub(super) has_name: bool,
-    /// The number of its row.
     number: Option<u32>,
     pub(super) addr: Option<PeerAddr>,
     pub(super) is_gone: bool,

@@ -80,7 +80,6 @@ impl Printed {
         rows
     }
 
-    /// Numbers a long message.
     fn number(&mut self, lines: Vec<Line>) -> usize {
         if self.long.len() == MAX_LONG {
             self.long.pop_front();

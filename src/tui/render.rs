@@ -199,7 +199,6 @@ fn all(count: usize) -> String {
     if count == 2 { "Both".into() } else { format!("All {count}") }
 }
 
-/// Returns the line about messages that cannot be stored.
 fn not_stored(why: &StoreError) -> String {
     let incoming = "Incoming messages are shown but not acknowledged, so they are sent again.";
     match why {
@@ -214,7 +213,6 @@ fn not_stored(why: &StoreError) -> String {
     }
 }
 
-/// Returns the line about refused messages.
 fn refused(sources: &[(Source, u64)], others: u64) -> String {
     let count = |count: u64| match count {
         1 => "1 message".to_owned(),

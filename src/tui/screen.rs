@@ -25,13 +25,11 @@ use super::terminal;
 #[derive(Debug)]
 pub struct Screen {
     kind: ScreenKind,
-    /// Whether it is a terminal.
     terminal: bool,
     palette: Palette,
     prompt: Line,
     /// Whether lines are wrapped: the output is a terminal, even if the input is a pipe.
     wraps: bool,
-    /// The lines that a terminal shows.
     printed: Printed,
     /// The beginning of the further rows of a message on a terminal.
     further: Further,

@@ -50,7 +50,6 @@ const BAD: u8 = 196;
 /// The xterm colour of less important parts: grey.
 const FAINT: u8 = 243;
 
-/// Ends every colour.
 const RESET: &str = "\x1b[0m";
 
 /// Stands before the further lines of a message, so that none looks like another message.
@@ -66,17 +65,14 @@ pub struct Line {
     is_stamped: bool,
 }
 
-/// What a line belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum LineKind {
-    /// No message.
     #[default]
     Other,
     /// The first line of a message, whose text begins at this column.
     Message(usize),
     /// The first line of a message that is shown whole, even if it is long.
     WholeMessage(usize),
-    /// A further line of a message.
     Further,
 }
 

@@ -16,7 +16,6 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// Returns how questions are answered on this terminal.
     pub(super) fn new(settings: &Settings) -> Self {
         Self { edits: !settings.plain && !tui::is_dumb() }
     }

@@ -15,7 +15,6 @@ use crate::profile::{self, Named, Profile, ProfileError, Profiles, StoredProfile
 use crate::settings::{Misused, NameSource, Settings, listening_port};
 use crate::tui;
 
-/// The first port to suggest.
 const FIRST_PORT: u16 = 5000;
 
 /// Keys of a peers.toml that the question about them lists, at most: as many as a screen has room

@@ -76,7 +76,6 @@ pub(super) struct Clock {
     shown: Option<Arc<str>>,
 }
 
-/// A formatted time.
 #[derive(Clone)]
 pub(super) struct Moment {
     /// `[14:03:07] `, or nothing if the user wants none.
@@ -96,7 +95,6 @@ impl Clock {
         Self { whole_seconds, second, moment: moment(&format, &now), format, shown: None }
     }
 
-    /// Returns the current time.
     pub(super) fn now(&mut self) -> Moment {
         let now = Timestamp::now();
         if !self.whole_seconds || now.as_second() != self.second {

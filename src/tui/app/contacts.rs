@@ -359,7 +359,6 @@ impl App {
         self.contacts.get(id).is_some()
     }
 
-    /// Lists the contacts, by name.
     pub(in crate::tui) fn list_contacts(&mut self) {
         // The list includes changes that are not saved yet.
         self.note_contacts();

@@ -18,7 +18,6 @@ fn reachable(node: &Node, advertise: Option<Ipv4Addr>) -> Vec<IpAddr> {
     interfaces::reachable(node.addr().ip(), advertise, ipv6)
 }
 
-/// Returns our invitation.
 pub(super) fn invitation(node: &Node, advertise: Option<Ipv4Addr>) -> Invitation {
     let ips = reachable(node, advertise);
     tui::own_invitation(node.own_key(), &node.name(), &ips, Some(node.addr().port()))

@@ -19,7 +19,6 @@ use crate::tui::{
 const UNLOGGED: &str = "(text not logged)";
 
 impl App {
-    /// Handles an event of the node.
     pub(super) fn event(&mut self, event: &Event) {
         self.stale = true;
         self.contacts.is_decided |= matches!(event, Event::Decided(_)) && !self.contacts.reports_edit(event);
@@ -254,7 +253,6 @@ impl App {
         Some(vec![Line::of(Ink::Bad, format!("{how} to {who}: {why}"))])
     }
 
-    /// Returns the lines of the peer list.
     fn peer_list(&self, rows: &[Row], unasked: usize) -> Vec<Line> {
         let (unlisted, blocked) = (self.node.unlisted_contacts(), self.node.blocked_contacts());
         let blocked_legacy = self.node.blocked_legacy();
@@ -554,7 +552,6 @@ impl App {
         }
     }
 
-    /// Returns the current status line.
     pub(super) fn status(&self) -> Status {
         let under_way = self.texts.values().filter(|sent| sent.quiet && !sent.settled).count();
         let sending = if under_way > 0 { Some("sending".into()) } else { self.outcome.clone() };

@@ -6,7 +6,6 @@ use super::{App, Ending, HANG_UP, INTERRUPT, People, clock, signals};
 use crate::tui::{self, Ink, Input, Key, Line, Typed};
 
 impl App {
-    /// Handles input from the user.
     pub(super) fn input(&mut self, input: Input) -> io::Result<Option<Ending>> {
         match input {
             Input::Key(key) => return self.key(key),

@@ -45,7 +45,6 @@ pub(super) struct SavingIntroductions {
     writing: Option<Arc<Mutex<IntroductionsWrite>>>,
 }
 
-/// A write of the introductions.
 enum IntroductionsWrite {
     Waits(SavedIntroductions),
     Ended(io::Result<()>),
@@ -62,7 +61,6 @@ impl IntroductionsWrite {
 }
 
 impl App {
-    /// Shows our invitation.
     pub(in crate::tui) fn show_invitation(&mut self) {
         let invitation = greeting::invitation(&self.node, self.options.advertise);
         let shows_code = self.screen.is_terminal() && shows_blocks(self.options.plain);

@@ -17,10 +17,8 @@ const SEARCHED_FOR_FAILED: usize = 500;
 /// Messages that `/outbox` lists, at most. The others are counted.
 const MAX_LISTED: usize = 100;
 
-/// A line of `/outbox`.
 #[derive(Clone)]
 pub(super) enum Listed {
-    /// A queued message.
     Waiting(Recipient, Message),
     /// A message that was not delivered and is not retried.
     Failed(Recipient, Message, Option<PeerName>),
@@ -29,7 +27,6 @@ pub(super) enum Listed {
 }
 
 impl App {
-    /// Lists, cancels or resends messages.
     pub(super) fn outbox(&mut self, what: Outbox) -> Option<OpId> {
         match what {
             Outbox::Show => {

@@ -25,7 +25,6 @@ pub(super) static DISCOVER: Spec = Spec {
     ..COMMAND
 };
 
-/// Changes who can discover the user, or shows it.
 fn discover(app: &mut App, who: &str) -> Option<OpId> {
     match who {
         "on" => app.node.set_discovery_mode(DiscoveryMode::On),

@@ -15,11 +15,9 @@ pub(super) const MAX_QUERY_BYTES: usize = 256;
 pub(super) struct Search {
     query: String,
     way: Way,
-    /// The position where it began.
     start: usize,
     found: Option<usize>,
     failed: bool,
-    /// The line before the search.
     before: Buffer,
 }
 
@@ -85,7 +83,6 @@ impl Editor {
         Some(Typed::Edited)
     }
 
-    /// Adds to the search text.
     pub(super) fn extend_query(&mut self, text: &str) -> Result<(), TooLong> {
         let Some(search) = &mut self.search else { return Ok(()) };
         let (bytes, room) = (text.len(), MAX_QUERY_BYTES - search.query.len());
@@ -149,7 +146,6 @@ impl Editor {
         self.keep_query(search.query);
     }
 
-    /// Remembers the search text for the next search.
     fn keep_query(&mut self, query: String) {
         if !query.is_empty() {
             self.searched = query;

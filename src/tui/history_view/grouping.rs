@@ -9,14 +9,11 @@ use crate::model::stored::{Assurance, Direction, StoredMessage};
 /// Recipients of one message that are named, at most. More are counted.
 pub(crate) const MOST_NAMED: usize = 3;
 
-/// One message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct HistoryMessage {
-    /// The first of its rows.
     pub(crate) first: StoredMessage,
     /// Its sender or its first recipients, each with the name and the assurance of that time.
     pub(crate) with: Vec<(Recipient, Option<PeerName>, Assurance)>,
-    /// How many recipients there are.
     pub(crate) count: usize,
     /// Each status of an outgoing message, and how many recipients have it.
     pub(crate) states: Vec<(&'static str, usize)>,

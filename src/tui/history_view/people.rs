@@ -88,7 +88,6 @@ impl People {
         self
     }
 
-    /// Returns the name of the user.
     pub(crate) fn own_name(&self) -> &str {
         &self.own_name
     }

@@ -78,7 +78,6 @@ impl Menu {
         }
     }
 
-    /// Carries out a question for the chosen recipient.
     pub(super) fn chosen(&mut self, question: Question, chosen: Chosen) -> Turn {
         match question.kind {
             AskKind::Send => {

@@ -15,7 +15,6 @@ const MIN_KEY_CHARS: usize = 4;
 /// The maximum number of introductions listed when a word matches several.
 const MAX_NAMED: usize = 8;
 
-/// Handles `/introduce bob carol`.
 pub(in crate::tui) fn introduce(words: &str, directory: &dyn Directory) -> Turn {
     let (one, other) = first_word(words);
     if one.is_empty() || other.is_empty() || other.contains(char::is_whitespace) {
@@ -28,7 +27,6 @@ pub(in crate::tui) fn introduce(words: &str, directory: &dyn Directory) -> Turn 
     }
 }
 
-/// Returns the key of the contact that a word means.
 fn contact(word: &str, directory: &dyn Directory) -> Result<PublicKey, String> {
     match find(word, directory) {
         Ok(Named::Exactly(chosen)) => {
@@ -104,7 +102,6 @@ pub(in crate::tui) fn accept(word: &str, addrs: &str, directory: &dyn Directory)
     Some(act(Act::AcceptIntroduction { introduction, addrs }))
 }
 
-/// Handles `/ignore carol`.
 pub(in crate::tui) fn ignore(word: &str, directory: &dyn Directory) -> Turn {
     match one_of(word, meant(word, directory), Vec::new()) {
         Some(Ok(introduction)) => act(Act::IgnoreIntroduction(introduction.key)),

@@ -12,11 +12,9 @@ use crate::model::invitation::{is_meant, pasted};
 use crate::tui::commands::{self, Spec, Typed, unknown};
 use crate::tui::people::did_you_mean;
 
-/// The port in examples of an address.
 const EXAMPLE_PORT: u16 = 5000;
 
 impl Menu {
-    /// Handles a line that is no number of the menu.
     pub(super) fn talk(&mut self, line: &str, directory: &dyn Directory) -> Turn {
         let trimmed = line.trim();
         // `//` and `@@` begin messages that start with a slash or an at sign.

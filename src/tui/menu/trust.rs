@@ -26,7 +26,6 @@ const GROUP_CHARS: usize = 4;
 const MAX_NAMED: usize = 8;
 
 impl Menu {
-    /// `/verify bob`
     pub(in crate::tui) fn asks_to_verify(&mut self, word: &str, directory: &dyn Directory) -> Turn {
         let pin = match the_pin("/verify", word, directory) {
             Ok(pin) if pin.blocked => return refused(blocked_words(&pin, directory)),
@@ -45,7 +44,6 @@ impl Menu {
         Turn { say, ..perform(Command::AskToVerify(key)) }
     }
 
-    /// `/forget bob`
     pub(in crate::tui) fn asks_to_forget(&mut self, word: &str, directory: &dyn Directory) -> Turn {
         match forgettable(word, directory) {
             Ok((id, label, consequence)) => {
@@ -73,7 +71,6 @@ impl Menu {
         }
     }
 
-    /// Handles the answer to a confirmation.
     pub(super) fn sure(&mut self, sure: Sure, line: &str) -> Turn {
         match (line.to_lowercase().as_str(), sure) {
             ("yes" | "y", Sure::Verify(key, _)) => act(Act::Verify(key)),
@@ -91,7 +88,6 @@ impl Menu {
     }
 }
 
-/// Says that an invitation is from a blocked peer.
 pub(in crate::tui) fn blocked_invitation(key: PublicKey) -> String {
     format!("The invitation is from a blocked key. /unblock {} unblocks it.", beginning(key))
 }
@@ -112,7 +108,6 @@ pub(in crate::tui) fn key_in_groups(words: &str, directory: &dyn Directory) -> O
     (has_groups && is_known()).then_some(key)
 }
 
-/// `/block bob`
 pub(in crate::tui) fn block(word: &str, directory: &dyn Directory) -> Turn {
     if let Some(turn) = about_no_key(false, word, directory) {
         return turn;
@@ -130,7 +125,6 @@ pub(in crate::tui) fn block(word: &str, directory: &dyn Directory) -> Turn {
     }
 }
 
-/// `/unblock bob`
 pub(in crate::tui) fn unblock(word: &str, directory: &dyn Directory) -> Turn {
     if let Some(turn) = about_no_key(true, word, directory) {
         return turn;
@@ -142,7 +136,6 @@ pub(in crate::tui) fn unblock(word: &str, directory: &dyn Directory) -> Turn {
     }
 }
 
-/// Says that the peer of a pin is blocked.
 fn blocked_words(pin: &Pin, directory: &dyn Directory) -> String {
     format!(
         "{} is blocked. /unblock {} unblocks them.",
@@ -381,7 +374,6 @@ pub(in crate::tui) fn accept(word: &str, directory: &dyn Directory) -> Turn {
     }
 }
 
-/// Accepts the peer of a request as a contact of its own.
 fn accept_request(request: &PeerRequest) -> Turn {
     match request.met.id {
         PeerId::Key(key) => perform(Command::Trust(key, As::Another)),
@@ -548,7 +540,6 @@ pub(in crate::tui) fn pins_meant(
     })
 }
 
-/// Returns the only pin that a word means.
 fn the_pin(command: &str, word: &str, directory: &dyn Directory) -> Result<Pin, String> {
     let pins = pins_meant(command, word, directory)?;
     match &pins[..] {
@@ -557,7 +548,6 @@ fn the_pin(command: &str, word: &str, directory: &dyn Directory) -> Result<Pin, 
     }
 }
 
-/// Whether a command blocks or unblocks.
 fn is_about_blocks(command: &str) -> bool {
     matches!(command, "/block" | "/unblock")
 }

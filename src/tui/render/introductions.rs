@@ -6,7 +6,6 @@ use crate::core::{IntroductionNews, MadeIntroduction, PeerInfo};
 use crate::model::name::{PeerName, folded};
 use crate::tui::style::{Ink, Line};
 
-/// Returns the line about an introduction.
 pub(super) fn line(news: &IntroductionNews, renderer: &Renderer<'_>) -> Line {
     match news {
         IntroductionNews::Introduced { by, key, name } => {

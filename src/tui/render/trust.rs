@@ -189,7 +189,6 @@ pub(crate) fn lines_of_request(
     lines
 }
 
-/// Returns the line about a message request.
 fn message_request(request: &PeerRequest, pending: &[PeerRequest], renderer: &Renderer<'_>) -> Line {
     let Meeting { id, addr, name, .. } = &request.met;
     let name = name.as_ref().map(|name| stranger(*id, name, renderer.labels));
@@ -233,7 +232,6 @@ fn stranger(id: PeerId, name: &PeerName, labels: &Labels) -> String {
     if is_plain { name.to_string() } else { labels.shown(id, Some(name)) }
 }
 
-/// Returns the name that a key claims; `first` is a contact with this name.
 fn claimed(request: &PeerRequest, first: &Pin, labels: &Labels) -> String {
     if request.against.len() == 1 { contact_label(request, first, labels) } else { name_of(first) }
 }
@@ -363,7 +361,6 @@ fn turned_away(reason: ByeReason) -> &'static str {
     }
 }
 
-/// Returns the sentence about a decision of the user.
 fn decided(decision: &Decision, renderer: &Renderer<'_>) -> String {
     let label_of_pin = |pin| label_of_pin(pin, renderer.labels);
     match decision {
@@ -451,7 +448,6 @@ fn compare_keys(label: &str) -> String {
     format!("Compare keys with /verify {label}.")
 }
 
-/// Returns what a policy does with strangers.
 pub(crate) fn policy_words(policy: Policy) -> &'static str {
     match policy {
         Policy::AcceptNew => "Policy accept-new: strangers can write to you.",
