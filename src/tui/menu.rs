@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 use super::commands::{Spec, is_quit};
 use super::complete::Place;
-use super::people::{Chosen, Directory, Lost, Named, find, find_to_connect, host_meant, shown};
+use super::people::{Chosen, Directory, Lost, Named, find, shown};
 use crate::core::{Command, ContactRecord, IntroducedPeer, Pin};
 use crate::model::address::PeerAddr;
 use crate::model::host::Endpoint;

@@ -4,10 +4,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{
-    Act, AskKind, Asking, Chosen, Directory, Lost, Menu, Named, Question, Turn, act, find, find_to_connect,
-    host_meant, perform, refused, say,
+    Act, AskKind, Asking, Chosen, Directory, Lost, Menu, Named, Question, Turn, act, find, refused, say,
 };
-use crate::core::Command;
 use crate::model::invitation::{is_meant, pasted};
 use crate::tui::commands::{self, Spec, Typed, unknown};
 use crate::tui::people::did_you_mean;
@@ -137,15 +135,7 @@ impl Menu {
         if word.is_empty() {
             return self.ask(Asking::Whom(question));
         }
-        if let Some(host) = host_meant(word, directory).filter(|_| kind == AskKind::Connect) {
-            return perform(Command::ConnectToHost(host));
-        }
-        let find = if kind == AskKind::Connect { find_to_connect } else { find };
-        match find(word, directory) {
-            Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => self.chosen(question, chosen),
-            Ok(Named::NeedsPort(ip)) => self.ask(Asking::Port(question, ip)),
-            Err(lost) => refused(lost.sentence(word)),
-        }
+        self.meant(question, word, directory).unwrap_or_else(|(_, sentence)| refused(sentence))
     }
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::model::host::HostAddr;
 use crate::tui::complete::{Place, complete};
 use crate::tui::examples::pin;
-use crate::tui::people::{by_name, contact_called};
+use crate::tui::people::{by_name, contact_called, find_to_connect};
 
 /// An online stranger with a key.
 fn stranger(number: u32, name: &str, byte: u8) -> Row {
