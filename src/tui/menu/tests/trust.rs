@@ -1,5 +1,6 @@
 //! What the user says about keys.
 
+use super::after_with as after;
 use super::*;
 use crate::core::{As, BlockTarget, Meeting, Policy};
 use crate::model::peer_id::{LegacyId, PeerId};
@@ -42,17 +43,6 @@ fn with_pins(pins: Vec<Pin>, requests: Vec<PeerRequest>) -> People {
         row.id = pin.map_or(row.id, |pin| pin.key.into());
     }
     people.met()
-}
-
-/// What the lines lead to in the end, everything said on the way, and whether the last is refused.
-fn after(menu: &mut Menu, lines: &[&str], people: &People) -> (Option<Act>, String, bool) {
-    let mut said = Vec::new();
-    let mut last = Turn::default();
-    for line in lines {
-        last = menu.line(line, people);
-        said.extend(last.say.clone());
-    }
-    (last.act, said.join("\n"), last.refused)
 }
 
 fn act_of(lines: &[&str], people: &People) -> Option<Act> {
@@ -173,14 +163,6 @@ fn forget_shows_the_consequence_first() {
 }
 
 #[test]
-fn quit_leaves_at_the_safety_number() {
-    let people = known(Vec::new());
-    for command in ["/verify bob", "/forget bob"] {
-        assert_eq!(act_of(&[command, "/quit"], &people), Some(Act::Exit), "{command}");
-    }
-}
-
-#[test]
 fn address_is_forgotten_only_if_something_is_known() {
     let mut people = known(Vec::new());
     people.queued = vec![addr(7001).into(), addr(7001).into()];
@@ -213,13 +195,6 @@ fn stranger_is_forgotten_with_its_key() {
     let (act, said, _) = after(&mut menu(), &["/forget bob", "yes"], &people);
     assert_eq!(act, Some(Act::Core(Command::Forget(key(1).into()))));
     assert!(said.starts_with("The key of Bob will be forgotten."), "{said}");
-}
-
-#[test]
-fn plain_is_an_unknown_command() {
-    let (act, said, _) = after(&mut menu(), &["/plain bob hi"], &known(Vec::new()));
-    assert_eq!(act, None);
-    assert!(said.starts_with("There is no command /plain."), "{said}");
 }
 
 #[test]
@@ -322,7 +297,7 @@ fn alias_names_the_contact_whose_key_has_changed() {
 fn suffix_tells_which_namesake_has_a_new_key() {
     let namesakes = [pin("Bob", 1, 5001), pin("Bob", 2, 5002)];
     let people = with_pins(namesakes.to_vec(), vec![request("Bob", 3, 5009, &namesakes)]);
-    for (word, old) in [("Bob·aeaq", 1), ("bob·aiba", 2)] {
+    for (word, old) in [("Bob·aeaq", 1), ("bob·aiba", 2), ("1", 1), ("2", 2)] {
         let act = act_of(&[&format!("/trust {word}")], &people);
         assert_eq!(act, Some(Act::Core(Command::Trust(key(3), As::NewKeyOf(key(old))))), "{word}");
     }
@@ -497,16 +472,6 @@ fn label_of_a_contact_is_not_its_namesake() {
     }
     assert_eq!(act_of(&["/verify bob", "yes"], &people), Some(Act::Verify(key(1))));
     assert_eq!(act_of(&["/verify bob·aiba", "yes"], &people), Some(Act::Verify(key(2))));
-}
-
-#[test]
-fn trust_takes_a_row_number() {
-    let namesakes = [pin("Bob", 1, 5001), pin("Bob", 2, 5002)];
-    let people = with_pins(namesakes.to_vec(), vec![request("Bob", 3, 5009, &namesakes)]);
-    for (number, old) in [("1", 1), ("2", 2)] {
-        let act = act_of(&[&format!("/trust {number}")], &people);
-        assert_eq!(act, Some(Act::Core(Command::Trust(key(3), As::NewKeyOf(key(old))))), "{number}");
-    }
 }
 
 #[test]

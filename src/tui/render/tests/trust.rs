@@ -253,57 +253,6 @@ fn everything_else_about_keys_is_one_clear_sentence() {
             "[14:03:07] * Refused 3 unencrypted messages, the last from 127.0.0.9 (--require-encryption).",
         ),
         (
-            Event::Decided(Decision::Trusted(pin("Bob", 2), As::NewKeyOf(key(1)))),
-            "Bob has a new key, not verified. Compare keys with /verify Bob.",
-        ),
-        (
-            Event::Decided(Decision::Trusted(pin("Bob", 2), As::Another)),
-            "Added Bob to your contacts. Compare keys with /verify Bob.",
-        ),
-        (
-            Event::Decided(Decision::Blocked(pin("Bob", 2))),
-            "Blocked Bob (key aibaeaqc…). Nothing is sent to them, and nothing from them is shown. /unblock aibaeaqc unblocks them.",
-        ),
-        (
-            Event::Decided(Decision::Forgotten(bob(), Forgotten::Contact)),
-            "Removed Bob from your contacts. Messages stay in the history.",
-        ),
-        (
-            Event::Decided(Decision::Forgotten(bob(), Forgotten::Blocked)),
-            "Forgot Bob, who is no longer blocked. Messages stay in the history.",
-        ),
-        (
-            Event::Decided(Decision::Forgotten(bob(), Forgotten::Stranger)),
-            "Forgot the key of Bob. Messages stay in the history.",
-        ),
-        (Event::Decided(Decision::Added(bob(), true)), "Added Bob to your contacts."),
-        (
-            Event::Decided(Decision::Added(keyed(), true)),
-            "Added Bob to your contacts. Compare keys with /verify Bob.",
-        ),
-        (Event::Decided(Decision::Added(verified, true)), "Added Bob to your contacts."),
-        (
-            Event::Decided(Decision::AddedIntroduced { who: keyed(), by: Box::new(introducer) }),
-            "Added Bob to your contacts, introduced by Carol. Compare keys with /verify Bob.",
-        ),
-        (
-            Event::Decided(Decision::Unblocked(pin("Bob", 2))),
-            "Unblocked Bob (not verified). Compare keys with /verify Bob.",
-        ),
-        (
-            Event::Decided(Decision::Unblocked(Pin { contact: false, ..pin("Bob", 2) })),
-            "Unblocked Bob (a stranger).",
-        ),
-        (Event::Decided(Decision::UnblockedLegacy(bob(), false)), "Unblocked Bob (a stranger)."),
-        (Event::Decided(Decision::UnblockedLegacy(bob(), true)), "Unblocked Bob."),
-        (Event::Decided(Decision::Verified(pin("Bob", 2))), "Bob is verified ✓"),
-        (
-            Event::Decided(Decision::Policy(Policy::AcceptNew)),
-            "Policy accept-new: strangers can write to you.",
-        ),
-        (Event::Decided(Decision::Policy(Policy::Ask)), "Policy ask: new strangers wait for your decision."),
-        (Event::Decided(Decision::Policy(Policy::Strict)), "Policy strict: new strangers are refused."),
-        (
             Event::Undecided(Unknown::Request),
             "That request is no longer pending; /requests lists the others.",
         ),
@@ -312,30 +261,70 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         (Event::Undecided(Unknown::TooManySources), "No more IPs can be blocked; /unblock one first."),
         (Event::Undecided(Unknown::NotBlocked), "That is not blocked."),
         (Event::Undecided(Unknown::TooManyMuted), "The list of muted peers is full; /unmute one first."),
+    ] {
+        assert_eq!(told_in(&event, false), expected);
+    }
+    for (decision, expected) in [
         (
-            Event::Decided(Decision::Muted(bob())),
-            "Muted Bob. Their messages stay in /history; /unmute Bob shows them again.",
+            Decision::Trusted(pin("Bob", 2), As::NewKeyOf(key(1))),
+            "Bob has a new key, not verified. Compare keys with /verify Bob.",
         ),
-        (Event::Decided(Decision::Unmuted(bob(), false)), "Bob is not muted."),
-        (Event::Decided(Decision::Unmuted(bob(), true)), "Unmuted Bob. /history Bob shows earlier messages."),
         (
-            Event::Decided(Decision::BlockedSource(source)),
+            Decision::Trusted(pin("Bob", 2), As::Another),
+            "Added Bob to your contacts. Compare keys with /verify Bob.",
+        ),
+        (
+            Decision::Blocked(pin("Bob", 2)),
+            "Blocked Bob (key aibaeaqc…). Nothing is sent to them, and nothing from them is shown. /unblock aibaeaqc unblocks them.",
+        ),
+        (
+            Decision::Forgotten(bob(), Forgotten::Contact),
+            "Removed Bob from your contacts. Messages stay in the history.",
+        ),
+        (
+            Decision::Forgotten(bob(), Forgotten::Blocked),
+            "Forgot Bob, who is no longer blocked. Messages stay in the history.",
+        ),
+        (
+            Decision::Forgotten(bob(), Forgotten::Stranger),
+            "Forgot the key of Bob. Messages stay in the history.",
+        ),
+        (Decision::Added(bob(), true), "Added Bob to your contacts."),
+        (Decision::Added(keyed(), true), "Added Bob to your contacts. Compare keys with /verify Bob."),
+        (Decision::Added(verified, true), "Added Bob to your contacts."),
+        (
+            Decision::AddedIntroduced { who: keyed(), by: Box::new(introducer) },
+            "Added Bob to your contacts, introduced by Carol. Compare keys with /verify Bob.",
+        ),
+        (Decision::Unblocked(pin("Bob", 2)), "Unblocked Bob (not verified). Compare keys with /verify Bob."),
+        (Decision::Unblocked(Pin { contact: false, ..pin("Bob", 2) }), "Unblocked Bob (a stranger)."),
+        (Decision::UnblockedLegacy(bob(), false), "Unblocked Bob (a stranger)."),
+        (Decision::UnblockedLegacy(bob(), true), "Unblocked Bob."),
+        (Decision::Verified(pin("Bob", 2)), "Bob is verified ✓"),
+        (Decision::Policy(Policy::AcceptNew), "Policy accept-new: strangers can write to you."),
+        (Decision::Policy(Policy::Ask), "Policy ask: new strangers wait for your decision."),
+        (Decision::Policy(Policy::Strict), "Policy strict: new strangers are refused."),
+        (Decision::Muted(bob()), "Muted Bob. Their messages stay in /history; /unmute Bob shows them again."),
+        (Decision::Unmuted(bob(), false), "Bob is not muted."),
+        (Decision::Unmuted(bob(), true), "Unmuted Bob. /history Bob shows earlier messages."),
+        (
+            Decision::BlockedSource(source),
             "Blocked 192.0.2.66. Nothing from strangers there is answered or shown; your contacts are not affected. \
              /unblock 192.0.2.66 unblocks it.",
         ),
-        (Event::Decided(Decision::UnblockedSource(source)), "Unblocked 192.0.2.66."),
+        (Decision::UnblockedSource(source), "Unblocked 192.0.2.66."),
         (
-            Event::Decided(Decision::BlockedLegacy(bob())),
+            Decision::BlockedLegacy(bob()),
             "Blocked Bob (127.0.0.1:5001, unencrypted). Nothing is sent to them, and nothing from them is shown. \
              /unblock 127.0.0.1:5001 unblocks them.",
         ),
         (
-            Event::Decided(Decision::BlockedLegacy(nameless)),
+            Decision::BlockedLegacy(nameless),
             "Blocked 127.0.0.1:5009 (unencrypted). Nothing is sent to them, and nothing from them is shown. \
              /unblock 127.0.0.1:5009 unblocks them.",
         ),
     ] {
-        assert_eq!(told_in(&event, false), expected);
+        assert_eq!(told_in(&Event::Decided(decision), false), expected);
     }
     assert_eq!(
         told(&Event::Pinned { who: secure_bob(), key: key(1), is_online: true, is_contact: false }),
