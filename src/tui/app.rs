@@ -43,7 +43,7 @@ use crate::model::peer_id::Recipient;
 use crate::model::stored::RowId;
 use crate::runtime::{ContactBook, Node};
 use crate::settings::{self, Misused, Settings};
-use crate::tui::commands::Received;
+use crate::tui::commands::{MAX_LISTED, Received};
 use crate::tui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Notices, Screen};
 
 enum AppEvent {
@@ -457,6 +457,16 @@ impl App {
 
     pub(super) fn say(&mut self, line: impl Into<Line>) {
         self.out.push(line.into());
+    }
+
+    /// Prints a list as far as it is short, and how many more lines it has.
+    pub(super) fn list(&mut self, mut lines: Vec<Line>) {
+        let more = lines.len().saturating_sub(MAX_LISTED);
+        lines.truncate(MAX_LISTED);
+        self.out.append(&mut lines);
+        if more > 0 {
+            self.say(format!("And {more} more."));
+        }
     }
 
     /// Prints why a line is not carried out.

@@ -207,7 +207,8 @@ impl Editor {
     pub fn paste(&mut self, text: &str) -> Result<(), TooLong> {
         let text = cleaned(text.trim_end_matches(['\r', '\n']));
         if self.search.is_some() {
-            return self.extend_query(text.lines().next().unwrap_or_default());
+            self.extend_query(text.lines().next().unwrap_or_default());
+            return Ok(());
         }
         if text.is_empty() {
             return Ok(());

@@ -217,14 +217,13 @@ impl Labels {
     /// name.
     pub fn meet(&mut self, who: &PeerInfo, standing: impl Fn(Recipient) -> Standing) -> Vec<Renamed> {
         let Some(name) = &who.name else { return Vec::new() };
-        let before = self.given.get(&who.id);
-        let is_same_name = before.is_some_and(|given| given.name == *name);
+        let given = self.given.get(&who.id).filter(|given| given.name == *name);
         // Most messages come from a peer with its plain name.
-        if is_same_name && before.is_some_and(|given| given.label == name.as_str()) {
-            if standing(who.id) != Standing::Contact || self.is_known_contact(who.id, name) {
-                return Vec::new();
-            }
-        } else if is_same_name && standing(who.id) != Standing::Contact {
+        let stays = |given: &Given| {
+            let is_plain = given.label == name.as_str();
+            standing(who.id) != Standing::Contact || is_plain && self.is_known_contact(who.id, name)
+        };
+        if given.is_some_and(stays) {
             return Vec::new();
         }
         self.meet_again(who, standing)

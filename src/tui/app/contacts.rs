@@ -15,10 +15,8 @@ use crate::model::peer_id::{PeerId, Recipient};
 use crate::profile::contacts::{Change, Contact, ContactsError};
 use crate::runtime::{ContactBook, Noted, RELOAD_INTERVAL};
 use crate::settings::ConfigError;
+use crate::tui::commands::MAX_LISTED;
 use crate::tui::{self, Ink, Line};
-
-/// Contacts that `/contacts` lists, at most. The others are counted.
-const MAX_LISTED: usize = 50;
 
 /// Contacts of which a line says what an edit by hand changed, at most; of more, one line says how
 /// many they are.

@@ -28,9 +28,6 @@ const SAVE_PAUSE: Duration = Duration::from_secs(1);
 /// Undecided introductions that the start shows, at most. The others are counted.
 const MAX_AT_START: usize = 3;
 
-/// Introductions that `/introduce` lists, at most. The others are counted.
-const MAX_LISTED: usize = 50;
-
 /// What is to be saved of the introductions, and when it was done last.
 #[derive(Default)]
 pub(super) struct SavingIntroductions {
@@ -188,12 +185,7 @@ impl App {
         if lines.is_empty() {
             lines.push("No introductions are waiting. /introduce bob carol introduces two contacts.".into());
         }
-        let more = lines.len().saturating_sub(MAX_LISTED);
-        lines.truncate(MAX_LISTED);
-        if more > 0 {
-            lines.push(format!("And {more} more.").into());
-        }
-        self.out.extend(lines);
+        self.list(lines);
     }
 
     /// Has the introductions saved if they have changed, at once if the user has decided something,

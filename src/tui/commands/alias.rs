@@ -1,6 +1,6 @@
 //! `/alias`. `app/contacts.rs` gives the alias, for the menu too.
 
-use super::{COMMAND, MAX_LISTED, Spec, Typed};
+use super::{COMMAND, Spec, Typed};
 use crate::core::OpId;
 use crate::model::name::alias;
 use crate::model::peer_id::Recipient;
@@ -47,11 +47,7 @@ fn list_aliases(app: &mut App, _: &str) -> Option<OpId> {
         Some(name) => format!("{name} ({id})"),
         None => id.to_string(),
     };
-    let mut lines: Vec<String> =
-        all.iter().take(MAX_LISTED).map(|(id, name)| format!("{name} is {}.", whose(*id))).collect();
-    if all.len() > MAX_LISTED {
-        lines.push(format!("And {} more.", all.len() - MAX_LISTED));
-    }
-    lines.into_iter().for_each(|line| app.say(line));
+    let lines = all.iter().map(|(id, name)| format!("{name} is {}.", whose(*id)).into()).collect();
+    app.list(lines);
     None
 }

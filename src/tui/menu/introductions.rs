@@ -1,6 +1,7 @@
 //! `/introduce`, and `/accept` and `/ignore` for an introduction.
 
 use super::talk::{first_word, for_one_peer};
+use super::trust::which;
 use super::{Act, Directory, Named, Turn, act, find, refused, shown};
 use crate::core::IntroducedPeer;
 use crate::model::key::PublicKey;
@@ -11,9 +12,6 @@ use crate::tui::render::beginning;
 
 /// The minimum number of characters of a key that select an introduction.
 const MIN_KEY_CHARS: usize = 4;
-
-/// The maximum number of introductions listed when a word matches several.
-const MAX_NAMED: usize = 8;
 
 pub(in crate::tui) fn introduce(words: &str, directory: &dyn Directory) -> Turn {
     let (one, other) = first_word(words);
@@ -79,7 +77,7 @@ pub(in crate::tui) fn accept(word: &str, addrs: &str, directory: &dyn Directory)
     if meant.is_empty() {
         meant = matching(word, directory.ignored_introductions());
     }
-    let introduction = match one_of(word, meant, requests.collect())? {
+    let introduction = match one_of("/accept", word, meant, requests.collect())? {
         Ok(introduction) => introduction,
         Err(turn) => return Some(turn),
     };
@@ -103,7 +101,7 @@ pub(in crate::tui) fn accept(word: &str, addrs: &str, directory: &dyn Directory)
 }
 
 pub(in crate::tui) fn ignore(word: &str, directory: &dyn Directory) -> Turn {
-    match one_of(word, meant(word, directory), Vec::new()) {
+    match one_of("/ignore", word, meant(word, directory), Vec::new()) {
         Some(Ok(introduction)) => act(Act::IgnoreIntroduction(introduction.key)),
         Some(Err(turn)) => turn,
         None => {
@@ -120,6 +118,7 @@ pub(in crate::tui) fn ignore(word: &str, directory: &dyn Directory) -> Turn {
 /// Returns the introduction among those that a word matches, or a refusal if it matches several
 /// keys, also those in `others`. `None` if there is no such introduction.
 fn one_of(
+    command: &str,
     word: &str,
     meant: Vec<IntroducedPeer>,
     others: Vec<PublicKey>,
@@ -132,11 +131,6 @@ fn one_of(
     if keys.len() == 1 {
         return Some(Ok(newest));
     }
-    let keys: Vec<String> = keys.iter().take(MAX_NAMED).map(|key| beginning(*key)).collect();
-    let sentence = format!(
-        "\"{}\" matches several peers. Type the beginning of a key instead: {}.",
-        shown(word),
-        keys.join(", ")
-    );
-    Some(Err(refused(sentence)))
+    let keys: Vec<_> = keys.iter().map(|key| (beginning(*key), format!("key {}", key.short()))).collect();
+    Some(Err(refused(which(command, word, &keys))))
 }

@@ -12,9 +12,9 @@ use crate::model::peer_id::{PeerId, Recipient};
 use crate::tui::labels::MARK;
 use crate::tui::people::{
     self, Chosen, Directory, Lost, Named, blocked_called, blocked_legacy_called, candidates, did_you_mean,
-    find, has_namesake, shown,
+    find, has_namesake, label_of, shown,
 };
-use crate::tui::render::{beginning, label_of_pin, name_of, refused_words, word_for};
+use crate::tui::render::{beginning, label_of_pin, name_of, place, refused_words, word_for};
 
 /// The number of digits in a group of a safety number: as many as are read aloud at once.
 const GROUP_DIGITS: usize = 5;
@@ -164,15 +164,8 @@ fn about_no_key(is_unblock: bool, word: &str, directory: &dyn Directory) -> Opti
             _ if is_key => None,
             [who] => Some(perform(Command::Unblock(who.id.into()))),
             several => {
-                let addrs: Vec<String> =
-                    several.iter().take(MAX_NAMED).filter_map(|who| Some(who.addr?.to_string())).collect();
-                let sentence = format!(
-                    "\"{}\" matches {} blocked peers. Type the address of one: {}.",
-                    shown(word),
-                    several.len(),
-                    addrs.join(", ")
-                );
-                Some(refused(sentence))
+                let named = |who: &PeerInfo| (place(who.id, who.addr), label_of(who, directory));
+                Some(refused(which("/unblock", word, &several.iter().map(named).collect::<Vec<_>>())))
             }
         };
     }
@@ -206,7 +199,7 @@ fn forgettable(word: &str, directory: &dyn Directory) -> Result<(Recipient, Stri
         return Ok((id, label, removed));
     }
     if let ([who], []) = (&blocked_legacy_called(word, directory)[..], &blocked_called(word, directory)[..]) {
-        let label = people::label_of(who, directory);
+        let label = label_of(who, directory);
         let consequence =
             format!("{label} will no longer be blocked. If they write again, they are new to you.");
         return Ok((who.id, label, consequence));
@@ -569,7 +562,7 @@ fn which_pin(command: &str, word: &str, pins: &[Pin]) -> String {
 }
 
 /// Lists the commands to type, because a word matches several peers. `named` has the word for each.
-fn which(command: &str, word: &str, named: &[(String, String)]) -> String {
+pub(super) fn which(command: &str, word: &str, named: &[(String, String)]) -> String {
     let mut commands: Vec<String> =
         named.iter().take(MAX_NAMED).map(|(word, who)| format!("{command} {word} ({who})")).collect();
     if named.len() > MAX_NAMED {
