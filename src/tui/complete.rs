@@ -45,14 +45,11 @@ pub fn complete(text: &str, cursor: usize, place: Place, directory: &dyn Directo
     let (all, end) = match place {
         Place::Other => return Completed::default(),
         Place::Peer => (peers(word, "", directory), ""),
-        Place::Line if first && word.starts_with('/') && !word.starts_with("//") => {
+        Place::Line if first && (word.is_empty() || word.starts_with('/') && !word.starts_with("//")) => {
             (COMMANDS.iter().map(|command| command.name.to_owned()).collect(), " ")
         }
         Place::Line if word.starts_with('@') && !word.starts_with("@@") => {
             (peers(&word[1..], "@", directory), " ")
-        }
-        Place::Line if first && word.is_empty() => {
-            (COMMANDS.iter().map(|command| command.name.to_owned()).collect(), "")
         }
         Place::Line => match argument(&text[..start]) {
             Argument::Command => (COMMANDS.iter().map(|command| command.name[1..].to_owned()).collect(), ""),

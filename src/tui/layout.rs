@@ -46,15 +46,21 @@ pub fn lay_out(prompt: &str, text: &str, cursor: usize, columns: usize, max_rows
     let room = columns.saturating_sub(1).max(1);
     let max_rows = max_rows.max(1);
     let prompt = end_of(prompt, room, room.saturating_mul(max_rows) / 2);
-    let mut spread = Spread::new(room);
-    prompt.graphemes(true).for_each(|unit| spread.put_prompt(unit, prompt));
-    text.graphemes(true).for_each(|unit| spread.put_text(unit, text, cursor));
-    spread.end(cursor);
+    let whole = format!("{prompt}{text}");
+    let cursor = prompt.len() + cursor;
+    let mut spread = Spread { room, starts: vec![0], at: 0, column: 0, cursor: (0, 0) };
+    // A mark at the beginning of the text does not join the prompt.
+    for unit in prompt.graphemes(true).chain(text.graphemes(true)) {
+        spread.put(unit, &whole, cursor);
+    }
+    if cursor >= whole.len() {
+        spread.put_cursor();
+    }
     let seen = Seen::around(spread.cursor.0, spread.starts.len(), max_rows);
     let row = |number| match seen.mark(number) {
         // A mark is ASCII.
         Some(mark) => PromptRow { text: mark[..mark.len().min(room)].to_owned(), ..PromptRow::default() },
-        None => spread.row(number, prompt, text),
+        None => spread.row(number, &whole, prompt.len()),
     };
     Layout {
         rows: seen.rows.clone().map(row).collect(),
@@ -106,57 +112,28 @@ fn harmless_before(unit: &str, rest: &str) -> String {
     if harmless(&both) == both { unit.to_owned() } else { harmless(unit) }
 }
 
-/// A position in the prompt or in the text.
-#[derive(Clone, Copy, Default)]
-struct Place {
-    prompt: usize,
-    text: usize,
-}
-
 /// Records where each row begins while characters are put one after the other.
 struct Spread {
     room: usize,
-    starts: Vec<Place>,
+    starts: Vec<usize>,
     /// The position of the next character, and its column.
-    at: Place,
+    at: usize,
     column: usize,
     cursor: (usize, usize),
 }
 
 impl Spread {
-    fn new(room: usize) -> Self {
-        Self { room, starts: vec![Place::default()], at: Place::default(), column: 0, cursor: (0, 0) }
-    }
-
-    fn put_prompt(&mut self, unit: &str, prompt: &str) {
-        let (_, width) = shown(unit, &prompt[self.at.prompt + unit.len()..], self.room);
-        self.make_room(width);
-        self.column += width;
-        self.at.prompt += unit.len();
-    }
-
-    fn put_text(&mut self, unit: &str, text: &str, cursor: usize) {
-        let holds_cursor = (self.at.text..self.at.text + unit.len()).contains(&cursor);
-        if unit == "\n" {
-            if holds_cursor {
-                self.put_cursor();
-            }
-            self.at.text += unit.len();
-            return self.begin_row();
-        }
-        let (_, width) = shown(unit, &text[self.at.text + unit.len()..], self.room);
-        self.make_room(width);
-        if holds_cursor {
+    fn put(&mut self, unit: &str, whole: &str, cursor: usize) {
+        let end = self.at + unit.len();
+        let width = (unit != "\n").then(|| shown(unit, &whole[end..], self.room).1);
+        width.inspect(|width| self.make_room(*width));
+        if (self.at..end).contains(&cursor) {
             self.put_cursor();
         }
-        self.column += width;
-        self.at.text += unit.len();
-    }
-
-    /// Puts the cursor at the end, if it is there.
-    fn end(&mut self, cursor: usize) {
-        if cursor >= self.at.text {
-            self.put_cursor();
+        self.at = end;
+        match width {
+            Some(width) => self.column += width,
+            None => self.begin_row(),
         }
     }
 
@@ -178,17 +155,18 @@ impl Spread {
         self.column = 0;
     }
 
-    fn row(&self, number: usize, prompt: &str, text: &str) -> PromptRow {
+    /// Returns a row, of which the part before the byte `text` is of the prompt.
+    fn row(&self, number: usize, whole: &str, text: usize) -> PromptRow {
         let start = self.starts[number];
-        let end = self.starts.get(number + 1).unwrap_or(&self.at);
-        let part = |of: &str, mut at: usize, end: usize| {
-            let units = of[at..end].trim_end_matches('\n').graphemes(true);
+        let end = self.starts.get(number + 1).copied().unwrap_or(self.at);
+        let part = |mut at: usize, end: usize| {
+            let units = whole[at..end].trim_end_matches('\n').graphemes(true);
             units.fold(String::new(), |part, unit| {
                 at += unit.len();
-                part + &shown(unit, &of[at..], self.room).0
+                part + &shown(unit, &whole[at..], self.room).0
             })
         };
-        PromptRow { prompt: part(prompt, start.prompt, end.prompt), text: part(text, start.text, end.text) }
+        PromptRow { prompt: part(start.min(text), end.min(text)), text: part(start.max(text), end.max(text)) }
     }
 }
 

@@ -37,9 +37,8 @@ pub struct Screen {
 
 #[derive(Debug)]
 enum ScreenKind {
-    /// A terminal on which this program edits the line. The rows above the footer are wrapped for a
-    /// window of this `size`.
-    Raw { editor: Box<Editor>, status: Option<Box<Status>>, drawn: Option<Footer>, size: (usize, usize) },
+    /// A terminal on which this program edits the line.
+    Raw { editor: Box<Editor>, status: Option<Box<Status>>, drawn: Option<Footer> },
     /// A terminal that edits lines itself, so the prompt stays on the line of the typed text.
     /// `again` says whether the prompt is repeated after new lines. The cursor is known to be at
     /// the `start` of a line only after the user has finished one.
@@ -84,8 +83,7 @@ impl Screen {
     /// If the terminal cannot be put into raw mode.
     pub fn take_over(&mut self, tell_focus: bool) -> io::Result<()> {
         terminal::take_over(tell_focus)?;
-        let size = terminal::size();
-        self.kind = ScreenKind::Raw { editor: Box::default(), status: None, drawn: None, size };
+        self.kind = ScreenKind::Raw { editor: Box::default(), status: None, drawn: None };
         self.further = Further::Blanks;
         Ok(())
     }
@@ -161,13 +159,12 @@ impl Screen {
         let palette = self.palette;
         let mut out = Vec::new();
         match &mut self.kind {
-            ScreenKind::Raw { editor, status, drawn, size: before } => {
+            ScreenKind::Raw { editor, status, drawn } => {
                 let size = terminal::size();
                 let footer = Footer::of(&self.prompt, editor, status.as_deref(), size);
                 out.extend_from_slice(calls.as_bytes());
                 queue!(out, BeginSynchronizedUpdate)?;
-                let again = go_to_top(&mut out, drawn.as_ref(), &mut self.printed, *before, size)?;
-                *before = size;
+                let again = go_to_top(&mut out, drawn.as_ref(), &mut self.printed, size)?;
                 write_over(&mut out, &again, palette)?;
                 // Only a footer at the same place is drawn over.
                 let before = drawn.take().filter(|drawn| lines.is_empty() && drawn.size == size);
@@ -221,11 +218,10 @@ impl Screen {
     pub fn finish_line(&mut self, lines: &[Line]) -> io::Result<()> {
         let mut out = Vec::new();
         match &mut self.kind {
-            ScreenKind::Raw { drawn, size: before, .. } => {
+            ScreenKind::Raw { drawn, .. } => {
                 let size = terminal::size();
                 if let Some(drawn) = drawn.take() {
-                    let again = go_to_top(&mut out, Some(&drawn), &mut self.printed, *before, size)?;
-                    *before = size;
+                    let again = go_to_top(&mut out, Some(&drawn), &mut self.printed, size)?;
                     write_over(&mut out, &again, self.palette)?;
                     queue!(out, Clear(ClearType::FromCursorDown))?;
                 }
@@ -352,17 +348,17 @@ fn write_over(out: &mut Vec<u8>, lines: &[Line], palette: Palette) -> io::Result
     Ok(())
 }
 
-/// Goes to the first column of the footer, if one is drawn. If the window had another width
-/// `before`, goes further up to the first printed row in sight, and returns the lines to print
+/// Goes to the first column of the footer, if one is drawn. If the window had another width then,
+/// goes further up to the first printed row in sight, and returns the lines to print
 /// again from there.
 fn go_to_top(
     out: &mut Vec<u8>,
     drawn: Option<&Footer>,
     printed: &mut Printed,
-    before: (usize, usize),
     size: (usize, usize),
 ) -> io::Result<Vec<Line>> {
     let Some(drawn) = drawn else { return Ok(Vec::new()) };
+    let before = drawn.size;
     go_to_top_of_footer(out, drawn, size)?;
     if before.0 == size.0 {
         return Ok(Vec::new());
