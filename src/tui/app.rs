@@ -120,7 +120,10 @@ pub(in crate::tui) struct App {
     queue: Queue,
     pub(super) screen: Screen,
     menu: Menu,
-    options: AppOptions,
+    plain: bool,
+    shows_status: bool,
+    /// The IP for others that the user chose.
+    advertise: Option<Ipv4Addr>,
     pub(super) labels: Labels,
     pub(super) contacts: ContactBook,
     introductions: invitations::SavingIntroductions,
@@ -179,12 +182,6 @@ pub(in crate::tui) struct App {
     pub(super) out: Vec<Line>,
     /// Bytes of bells and notifications to write.
     pub(super) calls: String,
-}
-
-struct AppOptions {
-    plain: bool,
-    status: bool,
-    advertise: Option<Ipv4Addr>,
 }
 
 /// A message without a final status.
@@ -299,11 +296,9 @@ impl App {
             screen,
             // A person at a terminal is asked again. A script is not.
             menu: Menu::new(io::stdin().is_terminal()),
-            options: AppOptions {
-                plain: settings.plain,
-                status: settings.status,
-                advertise: settings.advertise,
-            },
+            plain: settings.plain,
+            shows_status: settings.status,
+            advertise: settings.advertise,
             labels,
             contacts,
             introductions: invitations::SavingIntroductions::default(),
@@ -350,7 +345,7 @@ impl App {
     fn listen(&mut self) -> anyhow::Result<()> {
         let input = Arc::clone(&self.queue);
         let take = move |what| input.put(AppEvent::Input(what));
-        if self.screen.is_terminal() && !tui::is_dumb() && !self.options.plain {
+        if self.screen.is_terminal() && !tui::is_dumb() && !self.plain {
             self.screen
                 .take_over(self.attention.is_wanted())
                 .context("Cannot control the terminal; start with --plain.")?;
@@ -391,7 +386,7 @@ impl App {
         contacts: Option<usize>,
         told: Vec<String>,
     ) -> io::Result<()> {
-        let (advertise, is_terminal) = (self.options.advertise, self.screen.is_terminal());
+        let (advertise, is_terminal) = (self.advertise, self.screen.is_terminal());
         let lines = greeting::lines(name, not_stored, &self.node, advertise, is_terminal, contacts);
         self.out.extend(lines.into_iter().chain(told).map(Line::from));
         let undecided = self.undecided_at_start();
@@ -501,7 +496,7 @@ impl App {
         }
         if self.screen.edits() {
             self.refresh();
-            let status = self.options.status.then(|| self.status());
+            let status = self.shows_status.then(|| self.status());
             self.screen.set_status(status);
         }
         let lines = std::mem::take(&mut self.out);

@@ -79,8 +79,6 @@ pub enum Act {
         /// The addresses for the contact card, if the user chose them.
         addrs: Option<Vec<PeerAddr>>,
     },
-    /// Ignore an introduced key.
-    IgnoreIntroduction(PublicKey),
     /// A key was compared with its owner, and is the right one.
     Verify(PublicKey),
     /// Leave.

@@ -87,7 +87,7 @@ impl App {
             Event::ContactsChanged => self.note_contacts(),
             Event::IntroductionsChanged => self.introductions.is_unsaved = true,
             Event::NetworkChanged => {
-                self.own_addr = greeting::own_addr(&self.node, self.options.advertise);
+                self.own_addr = greeting::own_addr(&self.node, self.advertise);
                 self.follow_networks();
             }
             Event::Done { op, result, .. } if self.adding.contains(op) => {

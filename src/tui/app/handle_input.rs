@@ -65,7 +65,6 @@ impl App {
             Act::AcceptIntroduction { introduction, addrs } => {
                 return self.accept_introduction(&introduction, addrs);
             }
-            Act::IgnoreIntroduction(key) => return Some(self.ignore_introduction(key)),
             Act::History(of, words) => {
                 self.history(of, words);
                 return None;
@@ -101,10 +100,7 @@ impl App {
             Act::Add(contact) => Command::SetContact { contact, date: clock::seconds() },
             Act::Verify(key) => Command::Verify { key, date: clock::seconds() },
             Act::ToggleMute(id) => Command::SetMuted(id, !self.node.is_muted(id)),
-            Act::Introduce(pair) => {
-                self.introductions.is_decided = true;
-                Command::Introduce { pair, date: clock::seconds() }
-            }
+            Act::Introduce(pair) => Command::Introduce { pair, date: clock::seconds() },
         };
         Some(self.node.command(command))
     }

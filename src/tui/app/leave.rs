@@ -12,7 +12,7 @@ const STOP_WITHIN: Duration = Duration::from_millis(100);
 
 /// Time for the last writes to the disk. A slower disk counts as hanging. What is stored by then is
 /// consistent.
-const WRITE_WITHIN: Duration = Duration::from_millis(1_500);
+pub(super) const WRITE_WITHIN: Duration = Duration::from_millis(1_500);
 
 impl App {
     /// Says goodbye to all peers and ends, within two seconds, or at once if the user asks again.

@@ -2,8 +2,8 @@
 
 use super::talk::{first_word, for_one_peer};
 use super::trust::which;
-use super::{Act, Directory, Named, Turn, act, find, refused, shown};
-use crate::core::IntroducedPeer;
+use super::{Act, Directory, Named, Turn, act, find, perform, refused, shown};
+use crate::core::{Command, IntroducedPeer};
 use crate::model::key::PublicKey;
 use crate::model::name::folded;
 use crate::model::peer_id::{PeerId, Recipient};
@@ -102,7 +102,7 @@ pub(in crate::tui) fn accept(word: &str, addrs: &str, directory: &dyn Directory)
 
 pub(in crate::tui) fn ignore(word: &str, directory: &dyn Directory) -> Turn {
     match one_of("/ignore", word, meant(word, directory), Vec::new()) {
-        Some(Ok(introduction)) => act(Act::IgnoreIntroduction(introduction.key)),
+        Some(Ok(introduction)) => perform(Command::IgnoreIntroduction(introduction.key)),
         Some(Err(turn)) => turn,
         None => {
             // A stranger that waits for the user's decision is accepted or blocked.
