@@ -180,6 +180,10 @@ fn own(line: &str) -> Act {
     Act::Own(named(word).expect("a command"), rest.to_owned())
 }
 
+fn core(command: Command) -> Option<Act> {
+    Some(Act::Core(command))
+}
+
 fn bob() -> Chosen {
     Chosen { target: to(5001), label: "Bob".into() }
 }
@@ -240,7 +244,7 @@ fn recipient_is_number_name_address_or_all() {
 #[test]
 fn full_width_digits_are_numbers() {
     assert_eq!(act_of(&["１", "１", "２"]), send(5001, "２"), "a message stays as it is");
-    assert_eq!(act_of(&["２"]), Some(Act::Core(Command::List)));
+    assert_eq!(act_of(&["２"]), core(Command::List));
     assert_eq!(act_of(&["６", "７"]), Some(Act::Outbox(Outbox::Show)));
 }
 
@@ -386,7 +390,7 @@ fn refused_line_of_a_script_takes_no_answer() {
         assert_eq!((act, refused), (None, true), "{lines:?}");
         assert!(said.contains(sentence), "{said}");
         assert!(script.is_at_choice(), "{lines:?}");
-        assert_eq!(after(&mut script, &["2"]).0, Some(Act::Core(Command::List)), "{lines:?}");
+        assert_eq!(after(&mut script, &["2"]).0, core(Command::List), "{lines:?}");
     }
 }
 
@@ -535,7 +539,7 @@ fn in_a_conversation_every_line_goes_there() {
         assert_eq!(menu.prompt(), "to Bob> ");
     }
     assert_eq!(after(&mut menu, &["@carol psst"]).0, send(5002, "psst"));
-    assert_eq!(after(&mut menu, &["/peers"]).0, Some(Act::Core(Command::List)));
+    assert_eq!(after(&mut menu, &["/peers"]).0, core(Command::List));
     assert_eq!(after(&mut menu, &[""]).0, None);
     after(&mut menu, &["/chat carol"]);
     assert_eq!(menu.prompt(), "to Carol> ");
@@ -645,8 +649,8 @@ fn commands_match_the_menu() {
         assert_eq!((act, refused), (None, true), "{wrong}");
         assert!(said.contains("like /outbox cancel 2."), "{said}");
     }
-    assert_eq!(act_of(&["/mute bob"]), Some(Act::Core(Command::SetMuted(addr, true))));
-    assert_eq!(act_of(&["/unmute bob"]), Some(Act::Core(Command::SetMuted(addr, false))));
+    assert_eq!(act_of(&["/mute bob"]), core(Command::SetMuted(addr, true)));
+    assert_eq!(act_of(&["/unmute bob"]), core(Command::SetMuted(addr, false)));
     assert_eq!(act_of(&["6", "5", "bob"]), Some(Act::ToggleMute(addr)));
     assert_eq!(act_of(&["/mute"]), Some(own("/mute")));
     assert_eq!(act_of(&["/alias"]), Some(own("/alias")));

@@ -328,7 +328,7 @@ fn known_peer_wins_over_host_name() {
     let added = "bobs-laptop:5000".parse::<HostAddr>().unwrap().into();
     assert_eq!(act_of(&["/add bobs-laptop:5000"]), Some(Act::AddAt(added)));
     // A colon also stands before the suffix of a label.
-    let dan = Some(Act::Core(Command::Connect(to(5005))));
+    let dan = core(Command::Connect(to(5005)));
     assert_eq!(act_of(&["/connect dan·5005"]), dan);
     assert_eq!(act_of(&["/connect dan:5005"]), dan);
 }
