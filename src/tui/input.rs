@@ -10,7 +10,7 @@ use super::editor::{Key, MAX_LINE_BYTES};
 
 /// The maximum length of a line from a terminal that edits lines itself, as on Linux. It drops
 /// anything beyond, so a line of this length may be cut.
-pub(crate) const TERMINAL_LINE_BYTES: usize = 4095;
+const TERMINAL_LINE_BYTES: usize = 4095;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Input {
@@ -22,12 +22,8 @@ pub(crate) enum Input {
     Focus(bool),
     /// A whole line from a pipe, a file or a terminal that edits lines itself.
     Line(String),
-    /// A line longer than [`MAX_LINE_BYTES`], which is dropped. The number is its length in bytes.
-    LineTooLong(usize),
-    /// A line whose end a terminal that edits lines itself may have dropped.
-    LineCut,
-    /// A line that was dropped because it is not UTF-8.
-    LineNotText,
+    /// A line that was dropped, and why: a sentence.
+    Dropped(String),
     End,
     /// The terminal is gone.
     HangUp,
@@ -196,7 +192,9 @@ pub(crate) fn read_lines(take: impl Fn(Input) + Send + 'static) -> io::Result<Sy
         let mut is_first = true;
         while wanted.recv().is_ok() {
             let line = match next_line(&mut input) {
-                Input::Line(line) if may_cut && line.len() >= TERMINAL_LINE_BYTES => Input::LineCut,
+                Input::Line(line) if may_cut && line.len() >= TERMINAL_LINE_BYTES => Input::Dropped(format!(
+                    "The line was dropped: it has {TERMINAL_LINE_BYTES} bytes or more, and the terminal cuts such lines."
+                )),
                 Input::Line(line) if is_first => Input::Line(without_mark(line)),
                 line => line,
             };
@@ -249,13 +247,16 @@ fn next_line(input: &mut impl BufRead) -> Input {
     } else if bytes.len() > MAX_LINE_BYTES {
         return match input.skip_until(b'\n') {
             // The rest includes the line end, if there is one.
-            Ok(rest) => Input::LineTooLong(bytes.len() + rest.saturating_sub(1)),
+            Ok(rest) => Input::Dropped(format!(
+                "The line of {} bytes was dropped: a line has at most {MAX_LINE_BYTES} bytes.",
+                bytes.len() + rest.saturating_sub(1)
+            )),
             Err(_) => Input::End,
         };
     }
     match String::from_utf8(bytes) {
         Ok(line) => Input::Line(line.trim_end_matches('\r').to_owned()),
-        Err(_) => Input::LineNotText,
+        Err(_) => Input::Dropped("The line was dropped: it is not UTF-8.".into()),
     }
 }
 
@@ -348,7 +349,7 @@ mod tests {
     #[test]
     fn line_that_is_not_utf8_is_dropped() {
         let mut input = &b"caf\xe9\nnext\n"[..];
-        assert_eq!(next_line(&mut input), Input::LineNotText);
+        assert_eq!(next_line(&mut input), Input::Dropped("The line was dropped: it is not UTF-8.".into()));
         assert_eq!(next_line(&mut input), Input::Line("next".into()));
     }
 
@@ -362,7 +363,8 @@ mod tests {
     fn endless_line_is_skipped() {
         let text = format!("{}\nnext\n", "x".repeat(MAX_LINE_BYTES + 10));
         let mut input = text.as_bytes();
-        assert_eq!(next_line(&mut input), Input::LineTooLong(MAX_LINE_BYTES + 10));
+        let Input::Dropped(why) = next_line(&mut input) else { panic!("it is dropped") };
+        assert!(why.starts_with(&format!("The line of {} bytes was dropped", MAX_LINE_BYTES + 10)), "{why}");
         assert_eq!(next_line(&mut input), Input::Line("next".into()));
     }
 }

@@ -46,7 +46,7 @@ pub use history_view::{HistoryView, People};
 pub use input::key_of;
 #[cfg(unix)]
 pub(crate) use input::watch_for_hangup;
-pub(crate) use input::{Input, TERMINAL_LINE_BYTES, next_input, read_keys, read_lines};
+pub(crate) use input::{Input, next_input, read_keys, read_lines};
 pub(crate) use invite::{NO_ADDRESS, invitation_lines, inviter, own_invitation};
 pub use labels::{Labels, Renamed, Standing};
 pub(crate) use layout::Further;

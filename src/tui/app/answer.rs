@@ -74,7 +74,7 @@ fn edit(screen: &mut Screen) -> io::Result<Option<String>> {
             Input::Paste(text) => editor.paste(&text).map_or(Typed::Full, |()| Typed::Edited),
             Input::End | Input::HangUp => Typed::Leave,
             // Whole lines come only from input that is not a terminal.
-            Input::Line(_) | Input::LineTooLong(_) | Input::LineCut | Input::LineNotText => Typed::Edited,
+            Input::Line(_) | Input::Dropped(_) => Typed::Edited,
             Input::Resized | Input::Focus(_) => Typed::Edited,
         };
         match typed {

@@ -15,19 +15,7 @@ impl App {
             Input::Line(line) => {
                 return self.line(&line);
             }
-            Input::LineTooLong(bytes) => {
-                let limit = tui::MAX_LINE_BYTES;
-                self.drop_line(format!(
-                    "The line of {bytes} bytes was dropped: a line has at most {limit} bytes."
-                ));
-            }
-            Input::LineCut => {
-                let limit = tui::TERMINAL_LINE_BYTES;
-                self.drop_line(format!(
-                    "The line was dropped: it has {limit} bytes or more, and the terminal cuts such lines."
-                ));
-            }
-            Input::LineNotText => self.drop_line("The line was dropped: it is not UTF-8.".into()),
+            Input::Dropped(sentence) => self.drop_line(sentence),
             Input::End => {
                 if self.reads_script() && !self.menu.is_at_choice() {
                     self.refuse("The input ended at a question, so nothing was done.");
@@ -39,7 +27,6 @@ impl App {
         Ok(None)
     }
 
-    /// Refuses a line that is too long.
     fn drop_line(&mut self, sentence: String) {
         self.menu.give_up_question();
         self.refuse(sentence);
