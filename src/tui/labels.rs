@@ -299,6 +299,11 @@ impl Labels {
         standing: &impl Fn(Recipient) -> Standing,
     ) -> Option<Renamed> {
         let now = self.suffixed(id, &given.name, standing);
+        self.relabel(id, given, now)
+    }
+
+    /// Gives a peer this label. Returns it if its shown label changed.
+    fn relabel(&mut self, id: Recipient, given: Given, now: String) -> Option<Renamed> {
         let before = given.label.clone();
         self.give(id, Given { label: now.clone(), ..given });
         (self.alias(id).is_none() && before != now).then_some(Renamed { id, before, now })
@@ -398,11 +403,7 @@ impl Labels {
             let owner = self.owners.get(&folded(&label)).copied();
             let loser = owner.filter(|owner| standing(*owner) != Standing::Forgotten);
             let lost = loser.and_then(|loser| Some((loser, self.take(loser)?)));
-            let before = given.label.clone();
-            self.give(id, Given { label: label.clone(), ..given });
-            if id != who.id && before != label && self.alias(id).is_none() {
-                renamed.push(Renamed { id, before, now: label });
-            }
+            renamed.extend(self.relabel(id, given, label).filter(|_| id != who.id));
             if let Some((loser, given)) = lost {
                 renamed.extend(self.give_suffixed(loser, given, standing));
             }

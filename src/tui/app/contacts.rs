@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::handle_event::standing;
 use super::{App, People, clock};
-use crate::core::{Command, PeerInfo, PresenceStatus, Row};
+use crate::core::{Command, PresenceStatus, Row};
 use crate::model::address::SourcePrefix;
 use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
@@ -344,9 +344,7 @@ impl App {
     pub(super) fn label_all_peers(&mut self) {
         self.update_aliases();
         for (id, name) in self.labeled_peers() {
-            let (addr, verification) = (self.node.dialed_at(id), self.node.verification_of(id));
-            let node = &self.node;
-            let who = PeerInfo { id, name, addr, claimed: None, verification };
+            let (who, node) = (self.info(id, name), &self.node);
             self.labels.meet(&who, |id| standing(node, id));
         }
     }

@@ -2,9 +2,7 @@
 
 use super::Received;
 use super::{App, clock, greeting};
-use crate::core::{
-    As, CommandKind, Decision, Event, IntroductionNews, OpId, PeerInfo, Pin, Row, Verification,
-};
+use crate::core::{As, CommandKind, Decision, Event, IntroductionNews, OpId, PeerInfo, Row, Verification};
 use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::message::{LOG_TARGET, SendError, SendResult};
@@ -114,11 +112,7 @@ impl App {
                 // Important even if the user looks elsewhere.
                 let what =
                     if request.against.is_empty() { "a message request" } else { "a key that is not known" };
-                if let (true, Some(line)) = (self.screen.edits(), lines.first())
-                    && let Some(call) = self.attention.call(what, line, self.began.elapsed())
-                {
-                    self.calls.push_str(&call);
-                }
+                self.call(what, &lines);
                 self.tell(lines);
             }
             Event::RefusedStranger(met) => {
@@ -142,14 +136,6 @@ impl App {
                 self.tell(lines);
                 self.ends_talk_with(who);
                 self.is_no_namesake(who.id, who.name.as_ref());
-            }
-            Event::Decided(Decision::Blocked(Pin { key, .. })) => {
-                self.menu.is_no_default(Recipient::key(*key));
-                self.tell(lines);
-            }
-            Event::Decided(Decision::BlockedLegacy(who)) => {
-                self.menu.is_no_default(who.id);
-                self.tell(lines);
             }
             _ => match NoticeKind::of(event, |id| self.node.is_contact(id)) {
                 Some((subject, kind)) => self.notice(subject, kind, lines),
@@ -276,8 +262,7 @@ impl App {
 
     /// Updates the label of a peer and of the other peers with its name.
     pub(super) fn meet_again(&mut self, id: Recipient, name: Option<PeerName>) {
-        let (addr, verification) = (self.node.dialed_at(id), self.node.verification_of(id));
-        let who = PeerInfo { id, name, addr, claimed: None, verification };
+        let who = self.info(id, name);
         let node = &self.node;
         let renamed = self.labels.meet_again(&who, |id| standing(node, id));
         self.are_renamed(who.id, who.name.as_ref(), renamed, false);
@@ -477,12 +462,14 @@ impl App {
                 self.meet_again(pin.key.into(), pin.name.clone());
             }
             Event::Decided(Decision::Blocked(pin)) => {
+                self.menu.is_no_default(pin.key.into());
                 self.notices.forget(pin.key.into());
                 self.meet_again(pin.key.into(), pin.name.clone());
             }
             Event::Decided(Decision::Muted(who)) => self.notices.forget(who.id),
             Event::Decided(Decision::BlockedSource(source)) => self.notices.forget_source(*source),
             Event::Decided(Decision::BlockedLegacy(who)) => {
+                self.menu.is_no_default(who.id);
                 self.notices.forget(who.id);
                 self.meet_again(who.id, who.name.clone());
             }
@@ -517,17 +504,21 @@ impl App {
     /// Updates what `/reply` answers, and rings or notifies if the user looks elsewhere.
     fn heard(&mut self, from: &PeerInfo, lines: &[Line]) {
         let label = self.labels.label(from.id, from.name.as_ref());
-        if self.screen.edits()
-            && let Some(line) = lines.first()
-            && let Some(call) = self.attention.call(
-                &self.labels.shown(from.id, from.name.as_ref()),
-                line,
-                self.began.elapsed(),
-            )
-        {
-            self.calls.push_str(&call);
-        }
+        self.call(&self.labels.shown(from.id, from.name.as_ref()), lines);
         self.menu.heard(Chosen::one(from.id, label));
+    }
+
+    /// Rings or notifies if the user looks elsewhere.
+    fn call(&mut self, what: &str, lines: &[Line]) {
+        let line = lines.first().filter(|_| self.screen.edits());
+        let call = line.and_then(|line| self.attention.call(what, line, self.began.elapsed()));
+        self.calls.push_str(&call.unwrap_or_default());
+    }
+
+    /// Returns a peer as the screen shows it.
+    pub(super) fn info(&self, id: Recipient, name: Option<PeerName>) -> PeerInfo {
+        let (addr, verification) = (self.node.dialed_at(id), self.node.verification_of(id));
+        PeerInfo { id, name, addr, claimed: None, verification }
     }
 
     /// Updates what the status line and the prompt show of other peers.

@@ -102,13 +102,7 @@ impl App {
     /// Returns a contact for the screen.
     fn contact_info(&self, key: PublicKey) -> PeerInfo {
         let id = Recipient::key(key);
-        PeerInfo {
-            id,
-            name: self.node.pin_of(id).and_then(|pin| pin.name),
-            addr: self.node.dialed_at(id),
-            claimed: None,
-            verification: self.node.verification_of(id),
-        }
+        self.info(id, self.node.pin_of(id).and_then(|pin| pin.name))
     }
 
     /// Returns a line for each introduction that waits for the user's decision.

@@ -203,9 +203,8 @@ fn message_request(request: &PeerRequest, pending: &[PeerRequest], renderer: &Re
         PeerId::Key(key) => format!("key {}", key.short()),
         PeerId::Legacy(_) => format!("unencrypted, from {addr}"),
     };
-    let commands: Vec<String> =
-        choices(request, pending, renderer.labels).into_iter().map(|(command, _)| command).collect();
-    renderer.notice(format!("{who} wants to chat, {how}. {}.", commands.join(" or ")))
+    let commands = commands_for(request, pending, renderer.labels);
+    renderer.notice(format!("{who} wants to chat, {how}. {commands}."))
 }
 
 /// Returns the sentence about a stranger that the policy refused: who it is, and how to add it.
