@@ -30,7 +30,6 @@ use super::complete::Argument;
 use super::menu::trust::key_in_groups;
 use super::menu::{Act, Menu, Turn, act, first_word, for_one_peer, needs_port, refused};
 use super::people::{Chosen, Directory, Named, find, shown};
-use crate::core::OpId;
 use crate::model::peer_id::Recipient;
 pub(in crate::tui) use copy::Received;
 
@@ -57,8 +56,8 @@ pub struct Spec {
     /// Turns the typed line into something to say or to do. Pure.
     pub(super) read: fn(&mut Menu, &Typed<'_>) -> Turn,
     /// Does what is the command's own, after `read` has returned [`Typed::to_app`]. Takes what
-    /// stands after the name. Returns the operation that a script waits for, if there is one.
-    pub(super) run: fn(&mut App, &str) -> Option<OpId>,
+    /// stands after the name.
+    pub(super) run: fn(&mut App, &str),
 }
 
 /// A command without arguments that does nothing, for the fields that a command does not set.
@@ -72,7 +71,7 @@ const COMMAND: Spec = Spec {
     completes: Argument::Nothing,
     takes_message: false,
     read: |_, typed| typed.to_app(),
-    run: |_, _| None,
+    run: |_, _| {},
 };
 
 /// All commands, in the order of the manual page.

@@ -59,7 +59,10 @@ impl App {
         let command = match act {
             Act::Exit => return None,
             Act::Send(to, text) => return self.send(to, text),
-            Act::Own(command, rest) => return (command.run)(self, &rest),
+            Act::Own(command, rest) => {
+                (command.run)(self, &rest);
+                return None;
+            }
             Act::Outbox(what) => return self.outbox(what),
             Act::AddInvited(invitation) => return self.add_invited(&invitation),
             Act::AcceptIntroduction { introduction, addrs } => {

@@ -1,7 +1,6 @@
 //! `/alias`. `app/contacts.rs` gives the alias, for the menu too.
 
 use super::{COMMAND, Spec, Typed};
-use crate::core::OpId;
 use crate::model::name::alias;
 use crate::model::peer_id::Recipient;
 use crate::tui::app::App;
@@ -37,11 +36,11 @@ fn set_alias(menu: &mut Menu, typed: &Typed<'_>) -> Turn {
     }
 }
 
-fn list_aliases(app: &mut App, _: &str) -> Option<OpId> {
+fn list_aliases(app: &mut App, _: &str) {
     let all = app.contacts.aliases();
     if all.is_empty() {
         app.say("There are no aliases; /alias WHOM NAME gives one.");
-        return None;
+        return;
     }
     let whose = |id: Recipient| match app.node.pin_of(id).and_then(|pin| pin.name) {
         Some(name) => format!("{name} ({id})"),
@@ -49,5 +48,4 @@ fn list_aliases(app: &mut App, _: &str) -> Option<OpId> {
     };
     let lines = all.iter().map(|(id, name)| format!("{name} is {}.", whose(*id)).into()).collect();
     app.list(lines);
-    None
 }

@@ -1,7 +1,6 @@
 //! `/block`, `/blocked` and `/unblock`.
 
 use super::{COMMAND, Spec};
-use crate::core::OpId;
 use crate::tui::Line;
 use crate::tui::app::App;
 use crate::tui::complete::Argument;
@@ -43,7 +42,7 @@ pub(super) static UNBLOCK: Spec = Spec {
     ..COMMAND
 };
 
-fn list_blocked(app: &mut App, _: &str) -> Option<OpId> {
+fn list_blocked(app: &mut App, _: &str) {
     let (pins, legacy) = (app.node.blocked_contacts(), app.node.blocked_legacy());
     let sources = app.node.blocked_sources();
     let of_pins = pins.iter().map(|pin| {
@@ -61,5 +60,4 @@ fn list_blocked(app: &mut App, _: &str) -> Option<OpId> {
         app.say("No peers are blocked. /block WHOM blocks one.");
     }
     app.list(lines);
-    None
 }

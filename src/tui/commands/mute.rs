@@ -1,7 +1,7 @@
 //! `/mute` and `/unmute`.
 
 use super::{COMMAND, Spec};
-use crate::core::{Command, OpId};
+use crate::core::Command;
 use crate::model::peer_id::Recipient;
 use crate::tui::app::App;
 use crate::tui::complete::Argument;
@@ -40,7 +40,7 @@ pub(super) static UNMUTE: Spec = Spec {
     ..COMMAND
 };
 
-fn list_muted(app: &mut App, _: &str) -> Option<OpId> {
+fn list_muted(app: &mut App, _: &str) {
     let muted = app.node.muted();
     if muted.is_empty() {
         app.say("No peers are muted. /mute WHOM mutes one.");
@@ -50,5 +50,4 @@ fn list_muted(app: &mut App, _: &str) -> Option<OpId> {
         format!("{label} ({}) is muted.", app.place_of(*id)).into()
     };
     app.list(muted.iter().map(line).collect());
-    None
 }
