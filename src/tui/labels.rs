@@ -440,13 +440,6 @@ impl Labels {
         labels
     }
 
-    /// Returns whether no other peer has this folded name as its label or as a contact.
-    pub fn is_free(&self, id: Recipient, folded: &str) -> bool {
-        let is_owner = self.owners.get(folded).is_none_or(|owner| *owner == id);
-        let contacts = self.contacts.get(folded);
-        is_owner && contacts.is_none_or(|contacts| contacts.iter().all(|contact| *contact == id))
-    }
-
     /// The label of a peer if it carries a suffix.
     pub fn suffixed_label(&self, id: Recipient) -> Option<String> {
         let given = self.given.get(&id)?;
@@ -545,7 +538,9 @@ impl Labels {
 
     /// Whether the name of a peer without a label means no other peer and nothing else.
     pub(super) fn may_be_plain(&self, id: Recipient, name: &PeerName) -> bool {
-        let is_free = self.owners.get(&folded(name.as_str())).is_none_or(|owner| *owner == id);
+        let shape = folded(name.as_str());
+        let is_free = self.owners.get(&shape).is_none_or(|owner| *owner == id)
+            && self.contacts.get(&shape).is_none_or(|contacts| contacts.iter().all(|other| *other == id));
         is_free && !reads_otherwise(name.as_str()) && !self.is_alias_of_another(id, name.as_str())
     }
 

@@ -14,9 +14,7 @@ pub(super) fn line(news: &IntroductionNews, renderer: &Renderer<'_>) -> Line {
                 // It is online, and has no suffix.
                 Some(label) if label == name.as_str() => (label, folded(name.as_str())),
                 Some(label) => (label, beginning(*key)),
-                None if renderer.labels.is_free(id, &folded(name.as_str())) => {
-                    (name.to_string(), folded(name.as_str()))
-                }
+                None if renderer.labels.may_be_plain(id, name) => (name.to_string(), folded(name.as_str())),
                 // Another peer has the name.
                 None => (format!("another {name}"), beginning(*key)),
             };
