@@ -53,10 +53,6 @@ impl Footer {
     /// Writes the footer to `out`, starting at the cursor, which must be in the first column.
     /// Leaves the cursor where the user types. `before` is the footer that this one overwrites, if
     /// any; rows that are equal are not drawn again.
-    ///
-    /// # Errors
-    ///
-    /// None in practice: writing to a vector does not fail.
     pub fn draw(&self, out: &mut Vec<u8>, palette: Palette, before: Option<&Self>) -> io::Result<()> {
         for (at, row) in self.rows.iter().enumerate() {
             if at > 0 {

@@ -33,42 +33,36 @@ impl App {
                 self.list_outbox();
                 None
             }
-            Outbox::Cancel(which) => self.each_listed(which, false, |app, listed| match listed {
-                Listed::Waiting(to, message) => Some(app.node.command(Command::Cancel(to, message.id))),
-                Listed::Failed(..) => {
-                    app.refuse("That message is no longer queued, so it cannot be cancelled.");
-                    None
-                }
-                Listed::SentAgain => app.is_listed_no_more(),
-            }),
-            Outbox::Again(which) => self.each_listed(which, true, |app, listed| match listed {
-                Listed::Waiting(to, message) => {
-                    let label = app.labels.label(to, None);
-                    app.say(format!("Trying {label} again: {}", quoted(&message.body)));
-                    Some(app.node.command(Command::TryNow(to, message.id)))
-                }
-                Listed::Failed(to, message, name) => {
-                    let message = Message { time: clock::millis(), ..message };
-                    Some(app.node.command(Command::SendAgain { to, message, name }))
-                }
-                Listed::SentAgain => app.is_listed_no_more(),
-            }),
+            Outbox::Cancel(which) => self.each_listed(which, false),
+            Outbox::Again(which) => self.each_listed(which, true),
         }
     }
 
-    fn is_listed_no_more(&mut self) -> Option<OpId> {
-        self.refuse("That message was already sent again; /outbox shows its status.");
+    /// Cancels an entry of the list, or sends it `again`.
+    fn on_listed(&mut self, listed: Listed, again: bool) -> Option<OpId> {
+        let sentence = match (listed, again) {
+            (Listed::Waiting(to, message), false) => {
+                return Some(self.node.command(Command::Cancel(to, message.id)));
+            }
+            (Listed::Waiting(to, message), true) => {
+                let label = self.labels.label(to, None);
+                self.say(format!("Trying {label} again: {}", quoted(&message.body)));
+                return Some(self.node.command(Command::TryNow(to, message.id)));
+            }
+            (Listed::Failed(to, message, name), true) => {
+                let message = Message { time: clock::millis(), ..message };
+                return Some(self.node.command(Command::SendAgain { to, message, name }));
+            }
+            (Listed::Failed(..), false) => "That message is no longer queued, so it cannot be cancelled.",
+            (Listed::SentAgain, _) => "That message was already sent again; /outbox shows its status.",
+        };
+        self.refuse(sentence);
         None
     }
 
     /// Applies this to one entry of the list, or to all queued ones. A failed message that is sent
     /// `again` leaves the list.
-    fn each_listed(
-        &mut self,
-        which: Option<usize>,
-        again: bool,
-        mut act: impl FnMut(&mut Self, Listed) -> Option<OpId>,
-    ) -> Option<OpId> {
+    fn each_listed(&mut self, which: Option<usize>, again: bool) -> Option<OpId> {
         if self.outbox.is_empty() {
             self.fill_outbox();
         }
@@ -81,7 +75,7 @@ impl App {
                 }
                 let mut last = None;
                 for listed in listed {
-                    last = act(self, listed).or(last);
+                    last = self.on_listed(listed, again).or(last);
                 }
                 last
             }
@@ -92,7 +86,7 @@ impl App {
                     listed[number - 1] = Listed::SentAgain;
                 }
                 self.outbox = listed;
-                act(self, chosen)
+                self.on_listed(chosen, again)
             }
             Some(number) => {
                 self.outbox = listed;
