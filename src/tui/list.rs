@@ -174,7 +174,7 @@ fn entry_of_row(row: &Row, refused_key: Option<&str>, labels: &Labels, is_muted:
         },
         addr: row.addr.map_or_else(|| "-".to_owned(), |addr| addr.to_string()),
         middle: refused_key.map_or_else(|| middle(row, is_muted), |words| Middle::Text(words.into())),
-        security: with_muted(&with_new(row), is_muted),
+        security: security(row, is_muted),
         ink: ink(row.id, row.name.as_ref(), labels),
     }
 }
@@ -186,7 +186,7 @@ fn entry_without_row(who: &PeerInfo, state: &str, security: &str, labels: &Label
         name: labels.shown(who.id, who.name.as_ref()),
         addr: who.addr.map_or_else(|| "-".to_owned(), |addr| addr.to_string()),
         middle: Middle::Text(state.into()),
-        security: with_muted(security, muted),
+        security: words(&[(security != "-", security), (muted, "muted")]),
         ink: ink(who.id, who.name.as_ref(), labels),
     }
 }
@@ -206,21 +206,10 @@ fn ink(id: Recipient, name: Option<&PeerName>, labels: &Labels) -> Ink {
     labels.name(id).or(name.map(PeerName::as_str)).map_or(Ink::Plain, ink_of)
 }
 
-/// The security of a row, and whether its peer is a stranger.
-fn with_new(row: &Row) -> String {
-    match (row.id, security(row)) {
-        (Recipient::Peer(_), "-") if !row.contact => "new".to_owned(),
-        (Recipient::Peer(_), security) if !row.contact => format!("{security}, new"),
-        (_, security) => security.to_owned(),
-    }
-}
-
-fn with_muted(security: &str, is_muted: bool) -> String {
-    match (security, is_muted) {
-        (security, false) => security.to_owned(),
-        ("-", true) => "muted".to_owned(),
-        (security, true) => format!("{security}, muted"),
-    }
+/// Returns those of the words that hold, or a dash.
+fn words(all: &[(bool, &str)]) -> String {
+    let shown: Vec<&str> = all.iter().filter(|(is_so, _)| *is_so).map(|(_, word)| *word).collect();
+    if shown.is_empty() { "-".to_owned() } else { shown.join(", ") }
 }
 
 fn middle(row: &Row, is_muted: bool) -> Middle {
@@ -230,9 +219,7 @@ fn middle(row: &Row, is_muted: bool) -> Middle {
     let is_here = matches!(row.state, PresenceStatus::Connected | PresenceStatus::Online);
     if let Some(refusal) = refusal(row.refuses).filter(|_| is_here) {
         let is_verified = row.verification == Verification::Verified;
-        let verified = if is_verified { ", verified" } else { "" };
-        let muted = if is_muted { ", muted" } else { "" };
-        return Middle::Rest(format!("{refusal}{verified}{muted}"));
+        return Middle::Rest(words(&[(true, refusal), (is_verified, "verified"), (is_muted, "muted")]));
     }
     let state = match (row.state, row.why) {
         (PresenceStatus::Connected, _) => "connected",
@@ -273,15 +260,18 @@ fn offline_contact(row: &Row) -> String {
     }
 }
 
-/// Returns how a peer is verified and encrypted. `-` if it was not probed yet.
-fn security(row: &Row) -> &'static str {
-    match (&row.verification, row.protocol) {
-        (Verification::Verified, _) => "verified",
-        (Verification::Encrypted, _) => "encrypted",
-        (Verification::Claims(_), _) => "unproven",
-        (Verification::Unknown, _) => "-",
-        (Verification::Plain, _) => "unencrypted",
-    }
+/// Returns how a peer is verified and encrypted, and whether it is a stranger or muted. `-` if it
+/// was not probed yet.
+fn security(row: &Row, is_muted: bool) -> String {
+    let security = match row.verification {
+        Verification::Verified => "verified",
+        Verification::Encrypted => "encrypted",
+        Verification::Claims(_) => "unproven",
+        Verification::Unknown => "-",
+        Verification::Plain => "unencrypted",
+    };
+    let is_new = matches!(row.id, Recipient::Peer(_)) && !row.contact;
+    words(&[(security != "-", security), (is_new, "new"), (is_muted, "muted")])
 }
 
 fn widest<'a>(cells: impl Iterator<Item = &'a String>) -> usize {
