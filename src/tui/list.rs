@@ -5,6 +5,7 @@ use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
 
 use super::labels::{LOOKS_LIKE, Labels, MARK};
+use super::message;
 use super::render::request_line;
 use super::style::{Ink, Line, ink_of};
 use crate::core::{OfflineReason, PeerInfo, PeerOrigin, PeerRequest, Pin, PresenceStatus, Row, Verification};
@@ -105,8 +106,7 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
     let others = [(quiet, "unreachable"), (muted, "muted"), (blocked_count, "blocked")];
     let others = others.map(|(count, what)| counted(count, what)).concat();
     let known = rows.len() + unlisted.len();
-    let peers = if known == 1 { "peer" } else { "peers" };
-    lines.push(format!("{known} {peers}, {there} online{others}.").into());
+    lines.push(format!("{}, {there} online{others}.", message::counted(known, "peer")).into());
     if *unasked > 0 {
         let (peers, whose) = if *unasked == 1 { ("peer", "its") } else { ("peers", "their") };
         lines.push(format!("{unasked} {peers} did not answer; showing {whose} last known state.").into());

@@ -83,6 +83,14 @@ pub(crate) fn sent_mark(sent: Option<String>) -> String {
     sent.map_or_else(String::new, |sent| format!(" (sent {sent})"))
 }
 
+/// Returns a number of things: `1 peer`, `2 peers`.
+pub(crate) fn counted(count: impl TryInto<u64>, thing: &str) -> String {
+    match count.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {thing}"),
+        count => format!("{count} {thing}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

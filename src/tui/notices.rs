@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::message::counted;
 use super::style::{Ink, Line};
 use crate::core::{Event, PeerInfo};
 use crate::model::address::{PeerAddr, Source, SourcePrefix};
@@ -354,19 +355,15 @@ fn with_count(mut lines: Vec<Line>, missed: u64) -> Vec<Line> {
     if missed > 0
         && let Some(last) = lines.pop()
     {
-        let words = match missed {
-            1 => " (1 earlier notice not shown)".to_owned(),
-            missed => format!(" ({missed} earlier notices not shown)"),
-        };
+        let words = format!(" ({} not shown)", counted(missed, "earlier notice"));
         lines.push(last.and(Ink::Faint, words));
     }
     lines
 }
 
 fn crowd_line(prefix: Option<SourcePrefix>, count: u64) -> Line {
-    let notices = if count == 1 { "notice" } else { "notices" };
     let of = prefix.map_or_else(String::new, |prefix| format!(" at {prefix}"));
-    Line::of(Ink::Faint, format!("* {count} more {notices} about strangers{of}."))
+    Line::of(Ink::Faint, format!("* {} about strangers{of}.", counted(count, "more notice")))
 }
 
 fn is_loopback(prefix: SourcePrefix) -> bool {

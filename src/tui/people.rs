@@ -122,11 +122,6 @@ impl Chosen {
         Self { target: Target::All, label: ALL.into() }
     }
 
-    /// All online peers, unencrypted strangers included.
-    pub fn all_plain() -> Self {
-        Self { target: Target::AllPlain, ..Self::all() }
-    }
-
     /// The recipient, if it is one peer.
     pub fn peer(&self) -> Option<Recipient> {
         match &self.target {

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use super::layout::{Further, rows_of};
+use super::message::counted;
 use super::style::{Ink, Line};
 
 /// The maximum number of rows of a message that are shown at once: about two screens. `/show` shows
@@ -33,10 +34,9 @@ impl Block {
         if let Some(number) = self.number
             && rows.len() > MAX_MESSAGE_ROWS
         {
-            let more = rows.len() - MAX_MESSAGE_ROWS;
+            let more = counted(rows.len() - MAX_MESSAGE_ROWS, "more line");
             rows.truncate(MAX_MESSAGE_ROWS);
-            let lines = if more == 1 { "line" } else { "lines" };
-            rows.push(Line::of(Ink::Strong, format!("{more} more {lines}: /show {number}")));
+            rows.push(Line::of(Ink::Strong, format!("{more}: /show {number}")));
         }
         rows
     }

@@ -5,6 +5,7 @@ mod renderer;
 mod statuses;
 mod trust;
 
+use super::message::counted;
 use super::style::{Ink, Line};
 use crate::core::{CommandKind, Event, MAX_OUTBOX_BYTES, OfflineReason};
 use crate::model::address::Source;
@@ -15,8 +16,7 @@ use crate::model::stored::StoreError;
 use crate::model::untrusted::harmless;
 pub(crate) use introductions::{awaited_line, made_line};
 pub use renderer::Renderer;
-pub(crate) use renderer::VERIFIED;
-pub(crate) use renderer::place;
+pub(crate) use renderer::{VERIFIED, place};
 pub(crate) use statuses::{DELIVERED, hold_words, is_good, status_words};
 use statuses::{done, first, left_out_words, not_sent, sum};
 pub use statuses::{later, quoted};
@@ -214,10 +214,7 @@ fn not_stored(why: &StoreError) -> String {
 }
 
 fn refused(sources: &[(Source, u64)], others: u64) -> String {
-    let count = |count: u64| match count {
-        1 => "1 message".to_owned(),
-        count => format!("{count} messages"),
-    };
+    let count = |count: u64| counted(count, "message");
     let mut from: Vec<String> =
         sources.iter().map(|(source, of)| format!("{} from {source}", count(*of))).collect();
     if others > 0 {

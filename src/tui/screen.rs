@@ -117,11 +117,6 @@ impl Screen {
         Some(lines.iter().cloned().map(Line::shown_whole).collect())
     }
 
-    /// The width of the window in columns.
-    pub fn columns(&self) -> usize {
-        terminal::size().0
-    }
-
     /// The current prompt.
     pub fn prompt(&self) -> &Line {
         &self.prompt

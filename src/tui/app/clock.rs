@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
 use crate::settings::TimeFormat;
+use crate::tui::counted;
 
 /// The format of the line at the start of a day.
 const DAY: &str = "%A, %-d %B %Y";
@@ -62,7 +63,7 @@ pub(super) fn span(time: std::time::Duration) -> String {
         3_601..=86_400 => (seconds.div_ceil(3_600), "hour"),
         _ => (seconds.div_ceil(86_400), "day"),
     };
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+    counted(count, unit)
 }
 
 /// The local time, in the user's format.

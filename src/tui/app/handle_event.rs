@@ -245,7 +245,7 @@ impl App {
         let muted = self.node.muted();
         let is_muted = |id| muted.contains(&id);
         let (requests, _) = self.node.requests();
-        let window = if self.screen.is_terminal() { self.screen.columns() } else { 0 };
+        let window = if self.screen.is_terminal() { tui::columns() } else { 0 };
         let columns = tui::USUAL_COLUMNS.max(window.saturating_sub(1));
         let list = PeerList {
             rows,

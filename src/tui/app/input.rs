@@ -122,7 +122,7 @@ impl App {
     /// Completes the word before the cursor, or shows the candidates.
     fn complete(&mut self) {
         let place = self.menu.place();
-        let columns = self.screen.columns();
+        let columns = tui::columns();
         let Some(editor) = self.screen.editor() else { return };
         let people = People { node: &self.node, labels: &self.labels };
         let completed = tui::complete(editor.text(), editor.cursor(), place, &people);

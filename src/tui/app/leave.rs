@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{App, AppEvent, HANG_UP};
 use crate::core::{ANSWER_WITHIN, Command, Event, OpId};
-use crate::tui::Line;
+use crate::tui::{Line, counted};
 
 /// Time for threads to end after the goodbyes, so that Exit takes at most two seconds in all.
 const STOP_WITHIN: Duration = Duration::from_millis(100);
@@ -24,8 +24,7 @@ impl App {
         let there = self.node.online_count();
         let mut lines = std::mem::take(&mut self.out);
         if there > 0 {
-            let peers = if there == 1 { "peer" } else { "peers" };
-            lines.push(Line::from(format!("Disconnecting from {there} {peers}.")));
+            lines.push(Line::from(format!("Disconnecting from {}.", counted(there, "peer"))));
         }
         // Without standard output the goodbyes are still sent.
         let shown = std::mem::take(&mut self.shown);
