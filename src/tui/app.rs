@@ -132,7 +132,7 @@ pub(in crate::tui) struct App {
     /// Messages that are about to be printed, and are stored as shown after that.
     shown: Vec<RowId>,
     /// The entries that `/outbox` listed last.
-    outbox: Vec<outbox::Listed>,
+    outbox: Vec<outbox::OutboxLine>,
     attention: Attention,
     /// The notices about peers in the last minute.
     notices: Notices,
@@ -196,12 +196,12 @@ struct Sent {
 }
 
 /// The directory that the prompt uses to find peers.
-struct People<'a> {
+struct NodeDirectory<'a> {
     node: &'a Node,
     labels: &'a Labels,
 }
 
-impl Directory for People<'_> {
+impl Directory for NodeDirectory<'_> {
     fn rows(&self) -> Vec<Row> {
         self.node.rows()
     }

@@ -54,8 +54,8 @@ pub struct Spec {
     /// Whether its last argument is a message, which may have several lines.
     pub(super) takes_message: bool,
     /// Turns the typed line into something to say or to do. Pure.
-    pub(super) read: fn(&mut Menu, &Typed<'_>) -> Turn,
-    /// Does what is the command's own, after `read` has returned [`Typed::to_app`]. Takes what
+    pub(super) read: fn(&mut Menu, &TypedCommand<'_>) -> Turn,
+    /// Does what is the command's own, after `read` has returned [`TypedCommand::to_app`]. Takes what
     /// stands after the name.
     pub(super) run: fn(&mut App, &str),
 }
@@ -127,13 +127,13 @@ impl fmt::Debug for Spec {
     }
 }
 
-pub(super) struct Typed<'a> {
+pub(super) struct TypedCommand<'a> {
     pub(super) command: &'static Spec,
     pub(super) rest: &'a str,
     pub(super) directory: &'a dyn Directory,
 }
 
-impl Typed<'_> {
+impl TypedCommand<'_> {
     /// Has the app carry out the command with [`Spec::run`].
     fn to_app(&self) -> Turn {
         act(Act::Own(self.command, self.rest.to_owned()))

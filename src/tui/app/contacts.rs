@@ -7,7 +7,7 @@ use std::io;
 use std::time::Instant;
 
 use super::handle_event::standing;
-use super::{App, People, clock};
+use super::{App, NodeDirectory, clock};
 use crate::core::{Command, PresenceStatus, Row};
 use crate::model::address::SourcePrefix;
 use crate::model::name::{Name, PeerName, folded};
@@ -210,7 +210,7 @@ impl App {
             self.say(format!("{label} has no alias; /alias {label} NAME gives one."));
             return;
         }
-        let people = People { node: &self.node, labels: &self.labels };
+        let people = NodeDirectory { node: &self.node, labels: &self.labels };
         if let Some(name) = &name
             && let Some(other) = tui::contact_called(name.as_str(), id, &people)
         {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{App, Ending, People, Sent, clock};
+use super::{App, Ending, NodeDirectory, Sent, clock};
 use crate::core::{Command, OpId, Target};
 use crate::model::host::Endpoint;
 use crate::model::name::Name;
@@ -21,7 +21,7 @@ impl App {
         }
         let before = self.menu.conversation().cloned();
         let Turn { say, act, refused } =
-            self.menu.line(line, &People { node: &self.node, labels: &self.labels });
+            self.menu.line(line, &NodeDirectory { node: &self.node, labels: &self.labels });
         self.echo(line, act.as_ref())?;
         if refused && let Some(reason) = say.first() {
             self.fails(reason);

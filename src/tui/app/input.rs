@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{App, Ending, HANG_UP, INTERRUPT, People, clock, signals};
+use super::{App, Ending, HANG_UP, INTERRUPT, NodeDirectory, clock, signals};
 use crate::tui::{self, Ink, Input, Key, Line, Typed};
 
 impl App {
@@ -124,7 +124,7 @@ impl App {
         let place = self.menu.place();
         let columns = tui::columns();
         let Some(editor) = self.screen.editor() else { return };
-        let people = People { node: &self.node, labels: &self.labels };
+        let people = NodeDirectory { node: &self.node, labels: &self.labels };
         let completed = tui::complete(editor.text(), editor.cursor(), place, &people);
         if let Some((range, with)) = completed.replace {
             editor.replace(range, &with);

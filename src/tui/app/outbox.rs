@@ -18,7 +18,7 @@ const SEARCHED_FOR_FAILED: usize = 500;
 const MAX_LISTED: usize = 100;
 
 #[derive(Clone)]
-pub(super) enum Listed {
+pub(super) enum OutboxLine {
     Waiting(Recipient, Message),
     /// A message that was not delivered and is not retried.
     Failed(Recipient, Message, Option<PeerName>),
@@ -39,22 +39,22 @@ impl App {
     }
 
     /// Cancels an entry of the list, or sends it `again`.
-    fn on_listed(&mut self, listed: Listed, again: bool) -> Option<OpId> {
+    fn on_listed(&mut self, listed: OutboxLine, again: bool) -> Option<OpId> {
         let sentence = match (listed, again) {
-            (Listed::Waiting(to, message), false) => {
+            (OutboxLine::Waiting(to, message), false) => {
                 return Some(self.node.command(Command::Cancel(to, message.id)));
             }
-            (Listed::Waiting(to, message), true) => {
+            (OutboxLine::Waiting(to, message), true) => {
                 let label = self.labels.label(to, None);
                 self.say(format!("Trying {label} again: {}", quoted(&message.body)));
                 return Some(self.node.command(Command::TryNow(to, message.id)));
             }
-            (Listed::Failed(to, message, name), true) => {
+            (OutboxLine::Failed(to, message, name), true) => {
                 let message = Message { time: clock::millis(), ..message };
                 return Some(self.node.command(Command::SendAgain { to, message, name }));
             }
-            (Listed::Failed(..), false) => "That message is no longer queued, so it cannot be cancelled.",
-            (Listed::SentAgain, _) => "That message was already sent again; /outbox shows its status.",
+            (OutboxLine::Failed(..), false) => "That message is no longer queued, so it cannot be cancelled.",
+            (OutboxLine::SentAgain, _) => "That message was already sent again; /outbox shows its status.",
         };
         self.refuse(sentence);
         None
@@ -69,7 +69,7 @@ impl App {
         let mut listed = std::mem::take(&mut self.outbox);
         match which {
             None => {
-                listed.retain(|listed| matches!(listed, Listed::Waiting(..)));
+                listed.retain(|listed| matches!(listed, OutboxLine::Waiting(..)));
                 if listed.is_empty() {
                     self.say("No messages are queued.");
                 }
@@ -82,8 +82,8 @@ impl App {
             Some(number) if (1..=listed.len()).contains(&number) => {
                 // The numbers stay valid until the list is shown again.
                 let chosen = listed[number - 1].clone();
-                if again && matches!(chosen, Listed::Failed(..)) {
-                    listed[number - 1] = Listed::SentAgain;
+                if again && matches!(chosen, OutboxLine::Failed(..)) {
+                    listed[number - 1] = OutboxLine::SentAgain;
                 }
                 self.outbox = listed;
                 self.on_listed(chosen, again)
@@ -101,7 +101,7 @@ impl App {
         let query = Query { limit: SEARCHED_FOR_FAILED, ..Query::default() };
         let failed: Vec<StoredMessage> =
             self.node.messages(&query).unwrap_or_default().into_iter().filter(did_not_arrive).collect();
-        let waits = waiting.iter().map(|waiting| Listed::Waiting(waiting.to, waiting.message.clone()));
+        let waits = waiting.iter().map(|waiting| OutboxLine::Waiting(waiting.to, waiting.message.clone()));
         let failures = failed.iter().filter_map(|entry| {
             let message = Message {
                 id: entry.id?,
@@ -110,7 +110,7 @@ impl App {
                 to_all: entry.to_all,
                 body: Arc::clone(&entry.body),
             };
-            Some(Listed::Failed(entry.peer, message, entry.name.clone()))
+            Some(OutboxLine::Failed(entry.peer, message, entry.name.clone()))
         });
         self.outbox = waits.chain(failures).take(MAX_LISTED).collect();
         (waiting, failed)

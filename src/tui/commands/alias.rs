@@ -1,6 +1,6 @@
 //! `/alias`. `app/contacts.rs` gives the alias, for the menu too.
 
-use super::{COMMAND, Spec, Typed};
+use super::{COMMAND, Spec, TypedCommand};
 use crate::model::name::alias;
 use crate::model::peer_id::Recipient;
 use crate::tui::app::App;
@@ -21,7 +21,7 @@ pub(super) static ALIAS: Spec = Spec {
     ..COMMAND
 };
 
-fn set_alias(menu: &mut Menu, typed: &Typed<'_>) -> Turn {
+fn set_alias(menu: &mut Menu, typed: &TypedCommand<'_>) -> Turn {
     if typed.rest.is_empty() {
         return typed.to_app();
     }

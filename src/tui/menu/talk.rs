@@ -7,7 +7,7 @@ use super::{
     Act, AskKind, Asking, Chosen, Directory, Lost, Menu, Named, Question, Turn, act, find, refused, say,
 };
 use crate::model::invitation::{is_meant, pasted};
-use crate::tui::commands::{self, Spec, Typed, unknown};
+use crate::tui::commands::{self, Spec, TypedCommand, unknown};
 use crate::tui::people::did_you_mean;
 
 const EXAMPLE_PORT: u16 = 5000;
@@ -123,12 +123,12 @@ impl Menu {
             Some(command) if command.arguments.is_empty() && !rest.is_empty() => {
                 refused(format!("{} takes nothing after it.", command.name))
             }
-            Some(command) => (command.read)(self, &Typed { command, rest, directory }),
+            Some(command) => (command.read)(self, &TypedCommand { command, rest, directory }),
         }
     }
 
     /// A command for the recipient that is typed after it. Without one, asks.
-    pub(in crate::tui) fn with_peer(&mut self, kind: AskKind, typed: &Typed<'_>) -> Turn {
+    pub(in crate::tui) fn with_peer(&mut self, kind: AskKind, typed: &TypedCommand<'_>) -> Turn {
         let (word, directory) = (typed.rest, typed.directory);
         let last = self.last.clone().filter(|_| kind == AskKind::Chat);
         let question = Question { kind, last, text: None };
