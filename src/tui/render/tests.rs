@@ -62,11 +62,6 @@ fn sent(status: DeliveryStatus, parts: (usize, usize)) -> String {
 }
 
 #[test]
-fn message_line_has_time_name_address_and_text() {
-    assert_eq!(told(&said("Hello")), "[14:03:07] Bob (127.0.0.1:5001): Hello");
-}
-
-#[test]
 fn terminal_shows_the_address_once() {
     let bob = || PeerInfo { verification: Verification::Encrypted, ..bob() };
     assert_eq!(told_in(&said_by(bob(), "Hello"), false), "[14:03:07] Bob: Hello");
