@@ -55,8 +55,8 @@ pub struct Spec {
     pub(super) takes_message: bool,
     /// Turns the typed line into something to say or to do. Pure.
     pub(super) read: fn(&mut Menu, &TypedCommand<'_>) -> Turn,
-    /// Does what is the command's own, after `read` has returned [`TypedCommand::to_app`]. Takes what
-    /// stands after the name.
+    /// Does what is the command's own, after `read` has returned [`TypedCommand::to_app`]. Takes
+    /// what stands after the name.
     pub(super) run: fn(&mut App, &str),
 }
 
