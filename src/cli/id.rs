@@ -15,7 +15,7 @@ use crate::model::untrusted::harmless;
 use crate::profile::{self, Named, Profile, Profiles, StoredProfile};
 use crate::settings::{Misused, Settings};
 use crate::tui::app::terminal_caps::{palette, shows_blocks};
-use crate::tui::{columns, invitation_lines, own_invitation};
+use crate::tui::{NO_ADDRESS, columns, invitation_lines, own_invitation};
 
 /// Print your key and your invitation, on a terminal with a QR code
 #[derive(Args, Clone, Debug)]
@@ -70,10 +70,12 @@ fn text(settings: &Settings, new: bool) -> anyhow::Result<String> {
         text.push_str(&line.paint(palette));
         text.push('\n');
     }
-    if invitation.addrs.is_empty() {
+    if profile::port_of(settings, &profile).is_none() {
         text.push_str(&format!(
             "It has no address, because the port of {name} is not known before its first start.\n"
         ));
+    } else if invitation.addrs.is_empty() {
+        text.push_str(&format!("{NO_ADDRESS}\n"));
     }
     Ok(text)
 }

@@ -43,10 +43,9 @@ use crate::model::peer_id::Recipient;
 use crate::model::stored::RowId;
 use crate::runtime::{ContactBook, Node};
 use crate::settings::{self, Misused, Settings};
-use crate::tui::commands::Received;
+use crate::tui::commands::{MAX_LISTED, Received};
 use crate::tui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Notices, Screen};
 
-/// An event that the application handles.
 enum AppEvent {
     Core(Event),
     Input(Input),
@@ -121,7 +120,10 @@ pub(in crate::tui) struct App {
     queue: Queue,
     pub(super) screen: Screen,
     menu: Menu,
-    options: AppOptions,
+    plain: bool,
+    shows_status: bool,
+    /// The IP for others that the user chose.
+    advertise: Option<Ipv4Addr>,
     pub(super) labels: Labels,
     pub(super) contacts: ContactBook,
     introductions: invitations::SavingIntroductions,
@@ -130,7 +132,7 @@ pub(in crate::tui) struct App {
     /// Messages that are about to be printed, and are stored as shown after that.
     shown: Vec<RowId>,
     /// The entries that `/outbox` listed last.
-    outbox: Vec<outbox::Listed>,
+    outbox: Vec<outbox::OutboxLine>,
     attention: Attention,
     /// The notices about peers in the last minute.
     notices: Notices,
@@ -145,8 +147,8 @@ pub(in crate::tui) struct App {
     texts: HashMap<OpId, Sent>,
     /// Connects of `/add ADDRESS` in progress.
     adding: BTreeSet<OpId>,
-    /// Messages without a receipt when the user left.
-    undelivered: leave::Undelivered,
+    /// The lines about messages without a receipt when the user left.
+    undelivered: Vec<Line>,
     /// The status of the last message, for the status line.
     outcome: Option<String>,
     /// Our address for others, for the status line.
@@ -182,13 +184,6 @@ pub(in crate::tui) struct App {
     pub(super) calls: String,
 }
 
-/// Settings for what is shown.
-struct AppOptions {
-    plain: bool,
-    status: bool,
-    advertise: Option<Ipv4Addr>,
-}
-
 /// A message without a final status.
 struct Sent {
     to: Chosen,
@@ -201,12 +196,12 @@ struct Sent {
 }
 
 /// The directory that the prompt uses to find peers.
-struct People<'a> {
+struct NodeDirectory<'a> {
     node: &'a Node,
     labels: &'a Labels,
 }
 
-impl Directory for People<'_> {
+impl Directory for NodeDirectory<'_> {
     fn rows(&self) -> Vec<Row> {
         self.node.rows()
     }
@@ -301,11 +296,9 @@ impl App {
             screen,
             // A person at a terminal is asked again. A script is not.
             menu: Menu::new(io::stdin().is_terminal()),
-            options: AppOptions {
-                plain: settings.plain,
-                status: settings.status,
-                advertise: settings.advertise,
-            },
+            plain: settings.plain,
+            shows_status: settings.status,
+            advertise: settings.advertise,
             labels,
             contacts,
             introductions: invitations::SavingIntroductions::default(),
@@ -325,7 +318,7 @@ impl App {
             named_unproven: BTreeSet::new(),
             texts: HashMap::new(),
             adding: BTreeSet::new(),
-            undelivered: leave::Undelivered::default(),
+            undelivered: Vec::new(),
             outcome: None,
             own_addr: greeting::own_addr(&node, settings.advertise),
             visible: Visible::of(&node),
@@ -349,11 +342,10 @@ impl App {
         app
     }
 
-    /// Starts to read input.
     fn listen(&mut self) -> anyhow::Result<()> {
         let input = Arc::clone(&self.queue);
         let take = move |what| input.put(AppEvent::Input(what));
-        if self.screen.is_terminal() && !tui::is_dumb() && !self.options.plain {
+        if self.screen.is_terminal() && !tui::is_dumb() && !self.plain {
             self.screen
                 .take_over(self.attention.is_wanted())
                 .context("Cannot control the terminal; start with --plain.")?;
@@ -394,7 +386,7 @@ impl App {
         contacts: Option<usize>,
         told: Vec<String>,
     ) -> io::Result<()> {
-        let (advertise, is_terminal) = (self.options.advertise, self.screen.is_terminal());
+        let (advertise, is_terminal) = (self.advertise, self.screen.is_terminal());
         let lines = greeting::lines(name, not_stored, &self.node, advertise, is_terminal, contacts);
         self.out.extend(lines.into_iter().chain(told).map(Line::from));
         let undecided = self.undecided_at_start();
@@ -462,6 +454,16 @@ impl App {
         self.out.push(line.into());
     }
 
+    /// Prints a list as far as it is short, and how many more lines it has.
+    pub(super) fn list(&mut self, mut lines: Vec<Line>) {
+        let more = lines.len().saturating_sub(MAX_LISTED);
+        lines.truncate(MAX_LISTED);
+        self.out.append(&mut lines);
+        if more > 0 {
+            self.say(format!("And {more} more."));
+        }
+    }
+
     /// Prints why a line is not carried out.
     pub(super) fn refuse(&mut self, sentence: impl Into<String>) {
         let sentence = sentence.into();
@@ -494,7 +496,7 @@ impl App {
         }
         if self.screen.edits() {
             self.refresh();
-            let status = self.options.status.then(|| self.status());
+            let status = self.shows_status.then(|| self.status());
             self.screen.set_status(status);
         }
         let lines = std::mem::take(&mut self.out);

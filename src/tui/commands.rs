@@ -30,7 +30,6 @@ use super::complete::Argument;
 use super::menu::trust::key_in_groups;
 use super::menu::{Act, Menu, Turn, act, first_word, for_one_peer, needs_port, refused};
 use super::people::{Chosen, Directory, Named, find, shown};
-use crate::core::OpId;
 use crate::model::peer_id::Recipient;
 pub(in crate::tui) use copy::Received;
 
@@ -55,10 +54,10 @@ pub struct Spec {
     /// Whether its last argument is a message, which may have several lines.
     pub(super) takes_message: bool,
     /// Turns the typed line into something to say or to do. Pure.
-    pub(super) read: fn(&mut Menu, &Typed<'_>) -> Turn,
-    /// Does what is the command's own, after `read` has returned [`Typed::to_app`]. Takes what
-    /// stands after the name. Returns the operation that a script waits for, if there is one.
-    pub(super) run: fn(&mut App, &str) -> Option<OpId>,
+    pub(super) read: fn(&mut Menu, &TypedCommand<'_>) -> Turn,
+    /// Does what is the command's own, after `read` has returned [`TypedCommand::to_app`]. Takes
+    /// what stands after the name.
+    pub(super) run: fn(&mut App, &str),
 }
 
 /// A command without arguments that does nothing, for the fields that a command does not set.
@@ -72,7 +71,7 @@ const COMMAND: Spec = Spec {
     completes: Argument::Nothing,
     takes_message: false,
     read: |_, typed| typed.to_app(),
-    run: |_, _| None,
+    run: |_, _| {},
 };
 
 /// All commands, in the order of the manual page.
@@ -128,15 +127,13 @@ impl fmt::Debug for Spec {
     }
 }
 
-/// A line with a command.
-pub(super) struct Typed<'a> {
+pub(super) struct TypedCommand<'a> {
     pub(super) command: &'static Spec,
-    /// What stands after the name.
     pub(super) rest: &'a str,
     pub(super) directory: &'a dyn Directory,
 }
 
-impl Typed<'_> {
+impl TypedCommand<'_> {
     /// Has the app carry out the command with [`Spec::run`].
     fn to_app(&self) -> Turn {
         act(Act::Own(self.command, self.rest.to_owned()))
@@ -239,7 +236,7 @@ pub(super) fn unknown(word: &str, hint: &str) -> Turn {
 const ALIKE: f64 = 0.75;
 
 /// Edits between a word and the suggested command, at most. In a short word, half as many as it has
-/// characters: more make another word of it.
+/// characters after the slash: more make another word of it.
 const MAX_EDITS: usize = 3;
 
 /// Returns the command to suggest for an unknown one: one that begins with it, or a similar one.
@@ -253,7 +250,7 @@ fn nearest(word: &str) -> Option<&'static Spec> {
         let alike = |command: &Spec| strsim::jaro_winkler(command.name, &word);
         let nearest = COMMANDS.iter().copied().max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
         let edits = strsim::damerau_levenshtein(nearest.name, &word);
-        (alike(nearest) >= ALIKE && edits <= MAX_EDITS.min(word.chars().count() / 2)).then_some(nearest)
+        (alike(nearest) >= ALIKE && edits <= MAX_EDITS.min((word.chars().count() - 1) / 2)).then_some(nearest)
     })
 }
 
@@ -338,7 +335,7 @@ mod tests {
         {
             assert_eq!(nearest(word).map(|command| command.name), Some(name), "{word}");
         }
-        for word in ["/", "/more", "/xyzzy", "/etc/hosts", "/usr/bin/env"] {
+        for word in ["/", "/more", "/clear", "/xyzzy", "/etc/hosts", "/usr/bin/env"] {
             assert!(nearest(word).is_none(), "{word}");
         }
     }

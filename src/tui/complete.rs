@@ -8,7 +8,7 @@ use super::commands::{COMMANDS, named};
 use super::message::ALL;
 use super::people::{Candidate, Directory, Named, by_name, candidates, discovered_words};
 use super::render::word_for as word_for_id;
-use crate::core::{Meeting, Pin};
+use crate::core::Pin;
 use crate::model::name::folded;
 
 /// The maximum number of candidates that are shown. With more, the user types another letter.
@@ -45,14 +45,11 @@ pub fn complete(text: &str, cursor: usize, place: Place, directory: &dyn Directo
     let (all, end) = match place {
         Place::Other => return Completed::default(),
         Place::Peer => (peers(word, "", directory), ""),
-        Place::Line if first && word.starts_with('/') && !word.starts_with("//") => {
+        Place::Line if first && (word.is_empty() || word.starts_with('/') && !word.starts_with("//")) => {
             (COMMANDS.iter().map(|command| command.name.to_owned()).collect(), " ")
         }
         Place::Line if word.starts_with('@') && !word.starts_with("@@") => {
             (peers(&word[1..], "@", directory), " ")
-        }
-        Place::Line if first && word.is_empty() => {
-            (COMMANDS.iter().map(|command| command.name.to_owned()).collect(), "")
         }
         Place::Line => match argument(&text[..start]) {
             Argument::Command => (COMMANDS.iter().map(|command| command.name[1..].to_owned()).collect(), ""),
@@ -75,7 +72,10 @@ pub fn complete(text: &str, cursor: usize, place: Place, directory: &dyn Directo
                 (all, "")
             }
             Argument::Waiting => {
-                let requests = directory.requests().into_iter().map(|request| waiting_word(&request.met));
+                let requests = directory.requests().into_iter().map(|request| {
+                    let name = request.met.name.map(|name| name.to_string());
+                    name.unwrap_or_else(|| word_for_id(request.met.id))
+                });
                 (requests.chain(introduced(directory)).collect(), "")
             }
             Argument::Introduced => (introduced(directory), ""),
@@ -119,7 +119,6 @@ fn argument(before: &str) -> Argument {
     }
 }
 
-/// What Tab completes after a command.
 #[derive(Clone, Copy)]
 pub(super) enum Argument {
     Nothing,
@@ -167,29 +166,20 @@ fn peers(word: &str, mark: &str, directory: &dyn Directory) -> Vec<String> {
     words.into_iter().map(|word| format!("{mark}{word}")).collect()
 }
 
-/// Returns the words for single peers.
 fn single_peers(word: &str, directory: &dyn Directory) -> Vec<String> {
     peers(word, "", directory).into_iter().filter(|word| word != ALL).collect()
 }
 
-/// Returns the words for the contacts with keys.
 fn contacts(directory: &dyn Directory) -> Vec<String> {
     let all = candidates(directory);
     let has_key = |known: &&Candidate| known.is_contact && known.id.public_key().is_some();
     all.iter().filter(has_key).map(|known| word_for(known, &all)).collect()
 }
 
-/// Returns the name of a peer that waits, or else what names it.
-fn waiting_word(met: &Meeting) -> String {
-    met.name.as_ref().map_or_else(|| word_for_id(met.id), ToString::to_string)
-}
-
-/// Returns the names of the introduced peers.
 fn introduced(directory: &dyn Directory) -> Vec<String> {
     directory.introductions().into_iter().map(|one| one.name.to_string()).collect()
 }
 
-/// Returns the labels of the blocked contacts.
 fn blocked(directory: &dyn Directory) -> Vec<String> {
     let labels = directory.labels();
     let label = |pin: &Pin| labels.label(pin.key.into(), pin.name.as_ref());

@@ -166,16 +166,11 @@ impl Editor {
         self.end_search();
         let text = std::mem::take(&mut self.buffer).into_text();
         self.history.end_walk(&text);
-        self.start_with(Buffer::default());
-        text
-    }
-
-    fn start_with(&mut self, buffer: Buffer) {
-        self.buffer = buffer;
         self.steps.clear();
         self.excess = 0;
         self.last = EditKind::Other;
         self.column = None;
+        text
     }
 
     /// Remembers a line for Up and for searching. Returns `false` for a blank line and for one
@@ -207,7 +202,8 @@ impl Editor {
     pub fn paste(&mut self, text: &str) -> Result<(), TooLong> {
         let text = cleaned(text.trim_end_matches(['\r', '\n']));
         if self.search.is_some() {
-            return self.extend_query(text.lines().next().unwrap_or_default());
+            self.extend_query(text.lines().next().unwrap_or_default());
+            return Ok(());
         }
         if text.is_empty() {
             return Ok(());

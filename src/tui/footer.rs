@@ -19,15 +19,7 @@ pub struct Footer {
     rows: Vec<Line>,
     /// Row and column, from the first of the footer.
     cursor: (usize, usize),
-    size: (usize, usize),
-}
-
-/// A footer that is on the screen.
-#[derive(Debug)]
-pub struct Drawn {
-    rows: Vec<Line>,
-    cursor: (usize, usize),
-    /// The size of the window that it was drawn in: columns and rows.
+    /// The size of the window that it is laid out for: columns and rows.
     pub(super) size: (usize, usize),
 }
 
@@ -61,11 +53,7 @@ impl Footer {
     /// Writes the footer to `out`, starting at the cursor, which must be in the first column.
     /// Leaves the cursor where the user types. `before` is the footer that this one overwrites, if
     /// any; rows that are equal are not drawn again.
-    ///
-    /// # Errors
-    ///
-    /// None in practice: writing to a vector does not fail.
-    pub fn draw(self, out: &mut Vec<u8>, palette: Palette, before: Option<&Drawn>) -> io::Result<Drawn> {
+    pub fn draw(&self, out: &mut Vec<u8>, palette: Palette, before: Option<&Self>) -> io::Result<()> {
         for (at, row) in self.rows.iter().enumerate() {
             if at > 0 {
                 out.extend_from_slice(b"\r\n");
@@ -85,12 +73,9 @@ impl Footer {
         if let Ok(up @ 1..) = u16::try_from(last - self.cursor.0) {
             queue!(out, MoveUp(up))?;
         }
-        queue!(out, MoveToColumn(u16::try_from(self.cursor.1).unwrap_or(u16::MAX)))?;
-        Ok(Drawn { rows: self.rows, cursor: self.cursor, size: self.size })
+        queue!(out, MoveToColumn(u16::try_from(self.cursor.1).unwrap_or(u16::MAX)))
     }
-}
 
-impl Drawn {
     /// Returns the number of rows from the first of the footer to that of the cursor. `broken_at`
     /// is the width for which the terminal has wrapped the rows again.
     pub(super) fn rows_above_cursor(&self, broken_at: Option<usize>) -> usize {
@@ -103,7 +88,6 @@ impl Drawn {
         above + column / columns.max(1)
     }
 
-    /// Returns the number of rows.
     pub(super) fn rows(&self, broken_at: Option<usize>) -> usize {
         let height = |row: &Line| broken_at.map_or(1, |columns| broken_rows(row, columns));
         self.rows.iter().map(height).sum()
@@ -127,8 +111,8 @@ pub(super) fn broken_rows(row: &Line, columns: usize) -> usize {
 mod tests {
     use super::*;
 
-    fn drawn(rows: &[&str], cursor: (usize, usize)) -> Drawn {
-        Drawn { rows: rows.iter().map(|row| Line::from(*row)).collect(), cursor, size: (80, 24) }
+    fn drawn(rows: &[&str], cursor: (usize, usize)) -> Footer {
+        Footer { rows: rows.iter().map(|row| Line::from(*row)).collect(), cursor, size: (80, 24) }
     }
 
     #[test]

@@ -62,7 +62,6 @@ impl HistoryView<'_> {
     }
 }
 
-/// Returns the line that begins a day.
 pub(crate) fn day_line(day: &str) -> Line {
     Line::of(Ink::Faint, format!("--- {day} ---"))
 }

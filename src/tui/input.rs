@@ -1,4 +1,5 @@
-//! Reads keys and lines in a thread that blocks on the terminal or on standard input.
+//! Reads keys and lines in a thread that blocks on the terminal or on standard input. Fails only if
+//! no thread can be started.
 
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -10,14 +11,11 @@ use super::editor::{Key, MAX_LINE_BYTES};
 
 /// The maximum length of a line from a terminal that edits lines itself, as on Linux. It drops
 /// anything beyond, so a line of this length may be cut.
-pub(crate) const TERMINAL_LINE_BYTES: usize = 4095;
+const TERMINAL_LINE_BYTES: usize = 4095;
 
-/// Input from the user or a script.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Input {
-    /// A key on a terminal.
     Key(Key),
-    /// A pasted text.
     Paste(String),
     /// The window has another size.
     Resized,
@@ -25,23 +23,14 @@ pub(crate) enum Input {
     Focus(bool),
     /// A whole line from a pipe, a file or a terminal that edits lines itself.
     Line(String),
-    /// A line longer than [`MAX_LINE_BYTES`], which is dropped. The number is its length in bytes.
-    LineTooLong(usize),
-    /// A line whose end a terminal that edits lines itself may have dropped.
-    LineCut,
-    /// A line that was dropped because it is not UTF-8.
-    LineNotText,
-    /// The end of input.
+    /// A line that was dropped, and why: a sentence.
+    Dropped(String),
     End,
     /// The terminal is gone.
     HangUp,
 }
 
 /// Reads the keys of a terminal in raw mode in a thread of its own, until the terminal is gone.
-///
-/// # Errors
-///
-/// If no thread can be started.
 pub(crate) fn read_keys(take: impl Fn(Input) + Clone + Send + 'static) -> io::Result<()> {
     watch_for_hangup(take.clone())?;
     let read = move || {
@@ -78,10 +67,6 @@ pub(crate) fn next_input() -> Input {
 
 /// Reports when the terminal vanishes: crossterm does not stop reading then, and SIGHUP goes only
 /// to processes whose controlling terminal it was.
-///
-/// # Errors
-///
-/// If no thread can be started.
 #[cfg(unix)]
 pub(crate) fn watch_for_hangup(take: impl Fn(Input) + Send + 'static) -> io::Result<()> {
     use rustix::event::{PollFd, PollFlags, poll};
@@ -188,10 +173,6 @@ fn control_alt(c: char) -> Option<Key> {
 
 /// Reads standard input line by line in a thread of its own. It reads the next line when something
 /// is sent into the returned channel, so that a script does not run ahead of its own effects.
-///
-/// # Errors
-///
-/// If no thread can be started.
 pub(crate) fn read_lines(take: impl Fn(Input) + Send + 'static) -> io::Result<SyncSender<()>> {
     let (next, wanted) = sync_channel(1);
     let may_cut = cfg!(unix) && io::stdin().is_terminal();
@@ -200,7 +181,9 @@ pub(crate) fn read_lines(take: impl Fn(Input) + Send + 'static) -> io::Result<Sy
         let mut is_first = true;
         while wanted.recv().is_ok() {
             let line = match next_line(&mut input) {
-                Input::Line(line) if may_cut && line.len() >= TERMINAL_LINE_BYTES => Input::LineCut,
+                Input::Line(line) if may_cut && line.len() >= TERMINAL_LINE_BYTES => Input::Dropped(format!(
+                    "The line was dropped: it has {TERMINAL_LINE_BYTES} bytes or more, and the terminal cuts such lines."
+                )),
                 Input::Line(line) if is_first => Input::Line(without_mark(line)),
                 line => line,
             };
@@ -253,13 +236,16 @@ fn next_line(input: &mut impl BufRead) -> Input {
     } else if bytes.len() > MAX_LINE_BYTES {
         return match input.skip_until(b'\n') {
             // The rest includes the line end, if there is one.
-            Ok(rest) => Input::LineTooLong(bytes.len() + rest.saturating_sub(1)),
+            Ok(rest) => Input::Dropped(format!(
+                "The line of {} bytes was dropped: a line has at most {MAX_LINE_BYTES} bytes.",
+                bytes.len() + rest.saturating_sub(1)
+            )),
             Err(_) => Input::End,
         };
     }
     match String::from_utf8(bytes) {
         Ok(line) => Input::Line(line.trim_end_matches('\r').to_owned()),
-        Err(_) => Input::LineNotText,
+        Err(_) => Input::Dropped("The line was dropped: it is not UTF-8.".into()),
     }
 }
 
@@ -352,7 +338,7 @@ mod tests {
     #[test]
     fn line_that_is_not_utf8_is_dropped() {
         let mut input = &b"caf\xe9\nnext\n"[..];
-        assert_eq!(next_line(&mut input), Input::LineNotText);
+        assert_eq!(next_line(&mut input), Input::Dropped("The line was dropped: it is not UTF-8.".into()));
         assert_eq!(next_line(&mut input), Input::Line("next".into()));
     }
 
@@ -366,7 +352,8 @@ mod tests {
     fn endless_line_is_skipped() {
         let text = format!("{}\nnext\n", "x".repeat(MAX_LINE_BYTES + 10));
         let mut input = text.as_bytes();
-        assert_eq!(next_line(&mut input), Input::LineTooLong(MAX_LINE_BYTES + 10));
+        let Input::Dropped(why) = next_line(&mut input) else { panic!("it is dropped") };
+        assert!(why.starts_with(&format!("The line of {} bytes was dropped", MAX_LINE_BYTES + 10)), "{why}");
         assert_eq!(next_line(&mut input), Input::Line("next".into()));
     }
 }

@@ -2,19 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-/// The maximum number of remembered lines.
 const MAX_REMEMBERED: usize = 500;
-
-/// The maximum number of remembered bytes: pasted blocks cannot fill the memory, and a search stays
-/// fast.
-const MAX_REMEMBERED_BYTES: usize = 1024 * 1024;
 
 /// The direction of a walk through the lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Way {
-    /// To earlier lines.
     Older,
-    /// To later lines.
     Newer,
 }
 
@@ -22,7 +15,6 @@ pub(super) enum Way {
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
     lines: VecDeque<String>,
-    bytes: usize,
     /// The position of the walk. There is no walk at the position of the typed line.
     at: Option<usize>,
     /// The changed texts at positions that the walk has left. The lines themselves are unchanged.
@@ -54,16 +46,13 @@ impl History {
         if line.trim().is_empty() || self.lines.back().is_some_and(|newest| newest == line) {
             return false;
         }
-        self.bytes += line.len();
         self.lines.push_back(line.to_owned());
-        while self.lines.len() > MAX_REMEMBERED || (self.bytes > MAX_REMEMBERED_BYTES && self.lines.len() > 1)
-        {
-            self.bytes -= self.lines.pop_front().map_or(0, |oldest| oldest.len());
+        if self.lines.len() > MAX_REMEMBERED {
+            self.lines.pop_front();
         }
         true
     }
 
-    /// Returns the position of the walk.
     pub(super) fn place(&self) -> usize {
         self.at.unwrap_or(self.lines.len())
     }
@@ -199,10 +188,6 @@ mod tests {
             history.remember(&number.to_string());
         }
         assert_eq!((history.lines.len(), history.line(0)), (MAX_REMEMBERED, "1"));
-        history.remember(&"x".repeat(MAX_REMEMBERED_BYTES - 3));
-        assert_eq!((history.lines.len(), history.line(0)), (2, "500"));
-        history.remember(&"y".repeat(MAX_REMEMBERED_BYTES + 1));
-        assert_eq!((history.lines.len(), history.bytes), (1, MAX_REMEMBERED_BYTES + 1));
     }
 
     #[test]

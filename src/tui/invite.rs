@@ -1,6 +1,6 @@
 //! Shows an invitation as text, as a QR code, and as the command for the other side. Pure.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use super::qr::{Foreground, qr};
 use super::style::{Ink, Line, Palette};
@@ -12,11 +12,12 @@ use crate::model::name::{Name, PeerName};
 /// The command that adds the contact of an invitation, which follows it.
 const COMMAND: &str = "p2p-chat add";
 
-/// Returns the invitation of a user who can be reached at these IPs, or at loopback if there are
-/// none. Without a port it has no address.
+/// What is missing in an invitation without an address.
+pub(crate) const NO_ADDRESS: &str = "It has no address, because this machine has none that others can reach.";
+
+/// Returns the invitation of a user who can be reached at these IPs. Without a port it has no
+/// address.
 pub(crate) fn own_invitation(key: PublicKey, name: &Name, ips: &[IpAddr], port: Option<u16>) -> Invitation {
-    let loopback = [Ipv4Addr::LOCALHOST.into()];
-    let ips = if ips.is_empty() { &loopback } else { ips };
     let addrs = port.map_or_else(Vec::new, |port| {
         ips.iter().filter_map(|ip| PeerAddr::new(*ip, port)).take(MAX_INVITED_ADDRS).collect()
     });
@@ -80,7 +81,8 @@ mod tests {
     fn invitation_has_each_reachable_address() {
         let ips = ["192.168.1.20", "fd00::2", "fe80::1"];
         assert_eq!(alice(&ips, Some(5000)), "?n=Alice&a=192.168.1.20:5000&a=[fd00::2]:5000");
-        assert_eq!(alice(&[], Some(5000)), "?n=Alice&a=127.0.0.1:5000");
+        assert_eq!(alice(&["127.0.0.1"], Some(5000)), "?n=Alice&a=127.0.0.1:5000");
+        assert_eq!(alice(&[], Some(5000)), "?n=Alice");
         assert_eq!(alice(&ips, None), "?n=Alice");
     }
 

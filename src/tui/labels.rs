@@ -217,14 +217,13 @@ impl Labels {
     /// name.
     pub fn meet(&mut self, who: &PeerInfo, standing: impl Fn(Recipient) -> Standing) -> Vec<Renamed> {
         let Some(name) = &who.name else { return Vec::new() };
-        let before = self.given.get(&who.id);
-        let is_same_name = before.is_some_and(|given| given.name == *name);
+        let given = self.given.get(&who.id).filter(|given| given.name == *name);
         // Most messages come from a peer with its plain name.
-        if is_same_name && before.is_some_and(|given| given.label == name.as_str()) {
-            if standing(who.id) != Standing::Contact || self.is_known_contact(who.id, name) {
-                return Vec::new();
-            }
-        } else if is_same_name && standing(who.id) != Standing::Contact {
+        let stays = |given: &Given| {
+            let is_plain = given.label == name.as_str();
+            standing(who.id) != Standing::Contact || is_plain && self.is_known_contact(who.id, name)
+        };
+        if given.is_some_and(stays) {
             return Vec::new();
         }
         self.meet_again(who, standing)
@@ -300,6 +299,11 @@ impl Labels {
         standing: &impl Fn(Recipient) -> Standing,
     ) -> Option<Renamed> {
         let now = self.suffixed(id, &given.name, standing);
+        self.relabel(id, given, now)
+    }
+
+    /// Gives a peer this label. Returns it if its shown label changed.
+    fn relabel(&mut self, id: Recipient, given: Given, now: String) -> Option<Renamed> {
         let before = given.label.clone();
         self.give(id, Given { label: now.clone(), ..given });
         (self.alias(id).is_none() && before != now).then_some(Renamed { id, before, now })
@@ -399,11 +403,7 @@ impl Labels {
             let owner = self.owners.get(&folded(&label)).copied();
             let loser = owner.filter(|owner| standing(*owner) != Standing::Forgotten);
             let lost = loser.and_then(|loser| Some((loser, self.take(loser)?)));
-            let before = given.label.clone();
-            self.give(id, Given { label: label.clone(), ..given });
-            if id != who.id && before != label && self.alias(id).is_none() {
-                renamed.push(Renamed { id, before, now: label });
-            }
+            renamed.extend(self.relabel(id, given, label).filter(|_| id != who.id));
             if let Some((loser, given)) = lost {
                 renamed.extend(self.give_suffixed(loser, given, standing));
             }
@@ -423,11 +423,6 @@ impl Labels {
         format!("{name}{MARK}{suffix}")
     }
 
-    /// Takes the label of a peer that the user has forgotten.
-    pub fn drop_label(&mut self, id: Recipient) {
-        self.forget(id);
-    }
-
     /// The labels of these contacts, as the chat shows them.
     pub fn of_contacts(
         aliases: BTreeMap<Recipient, Name>,
@@ -443,13 +438,6 @@ impl Labels {
             labels.meet(&who, |id| standings.get(&id).copied().unwrap_or(Standing::Forgotten));
         }
         labels
-    }
-
-    /// Returns whether no other peer has this folded name as its label or as a contact.
-    pub fn is_free(&self, id: Recipient, folded: &str) -> bool {
-        let is_owner = self.owners.get(folded).is_none_or(|owner| *owner == id);
-        let contacts = self.contacts.get(folded);
-        is_owner && contacts.is_none_or(|contacts| contacts.iter().all(|contact| *contact == id))
     }
 
     /// The label of a peer if it carries a suffix.
@@ -474,7 +462,6 @@ impl Labels {
         addr.is_some_and(|addr| id == Recipient::Address(addr))
     }
 
-    /// Whether another contact has this folded name.
     fn has_namesake(
         &mut self,
         shape: &str,
@@ -519,7 +506,8 @@ impl Labels {
         Some(given)
     }
 
-    fn forget(&mut self, id: Recipient) {
+    /// Takes the label of a peer.
+    pub fn forget(&mut self, id: Recipient) {
         if let Some(given) = self.take(id) {
             // They are among what its name resembles.
             self.lookalikes.remove(id, &given.resembles);
@@ -550,7 +538,9 @@ impl Labels {
 
     /// Whether the name of a peer without a label means no other peer and nothing else.
     pub(super) fn may_be_plain(&self, id: Recipient, name: &PeerName) -> bool {
-        let is_free = self.owners.get(&folded(name.as_str())).is_none_or(|owner| *owner == id);
+        let shape = folded(name.as_str());
+        let is_free = self.owners.get(&shape).is_none_or(|owner| *owner == id)
+            && self.contacts.get(&shape).is_none_or(|contacts| contacts.iter().all(|other| *other == id));
         is_free && !reads_otherwise(name.as_str()) && !self.is_alias_of_another(id, name.as_str())
     }
 

@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use unicode_segmentation::{Graphemes, UnicodeSegmentation};
+use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use super::style::{BAR, Ink, Line};
@@ -28,10 +28,6 @@ pub struct PromptRow {
     pub prompt: String,
     /// The part of the text in this row, or the mark that counts the hidden rows.
     pub text: String,
-    /// The width of both in columns.
-    pub columns: usize,
-    /// Whether the row is a mark that counts the hidden rows.
-    pub is_mark: bool,
 }
 
 /// The rows of the prompt and the typed text, and the cursor.
@@ -50,14 +46,21 @@ pub fn lay_out(prompt: &str, text: &str, cursor: usize, columns: usize, max_rows
     let room = columns.saturating_sub(1).max(1);
     let max_rows = max_rows.max(1);
     let prompt = end_of(prompt, room, room.saturating_mul(max_rows) / 2);
-    let mut spread = Spread::new(room);
-    units(prompt).for_each(|unit| spread.put_prompt(unit, prompt));
-    units(text).for_each(|unit| spread.put_text(unit, text, cursor));
-    spread.end(cursor);
+    let whole = format!("{prompt}{text}");
+    let cursor = prompt.len() + cursor;
+    let mut spread = Spread { room, starts: vec![0], at: 0, column: 0, cursor: (0, 0) };
+    // A mark at the beginning of the text does not join the prompt.
+    for unit in prompt.graphemes(true).chain(text.graphemes(true)) {
+        spread.put(unit, &whole, cursor);
+    }
+    if cursor >= whole.len() {
+        spread.put_cursor();
+    }
     let seen = Seen::around(spread.cursor.0, spread.starts.len(), max_rows);
     let row = |number| match seen.mark(number) {
-        Some(mark) => mark_row(&mark, room),
-        None => spread.row(number, prompt, text),
+        // A mark is ASCII.
+        Some(mark) => PromptRow { text: mark[..mark.len().min(room)].to_owned(), ..PromptRow::default() },
+        None => spread.row(number, &whole, prompt.len()),
     };
     Layout {
         rows: seen.rows.clone().map(row).collect(),
@@ -69,7 +72,8 @@ pub fn lay_out(prompt: &str, text: &str, cursor: usize, columns: usize, max_rows
 /// most, and the text matters more than the prompt.
 fn end_of(prompt: &str, room: usize, columns: usize) -> &str {
     let mut at = 0;
-    let widths: Vec<(usize, usize)> = units(prompt)
+    let widths: Vec<(usize, usize)> = prompt
+        .graphemes(true)
         .map(|unit| {
             at += unit.len();
             (unit.len(), shown(unit, &prompt[at..], room).1)
@@ -85,12 +89,6 @@ fn end_of(prompt: &str, room: usize, columns: usize) -> &str {
         begin += len;
     }
     &prompt[begin..]
-}
-
-/// Returns a mark as far as it fits. It is ASCII.
-fn mark_row(mark: &str, room: usize) -> PromptRow {
-    let text = mark[..mark.len().min(room)].to_owned();
-    PromptRow { columns: text.len(), text, is_mark: true, ..PromptRow::default() }
 }
 
 /// Returns a character as it is shown before `rest`, and its width in columns.
@@ -114,90 +112,28 @@ fn harmless_before(unit: &str, rest: &str) -> String {
     if harmless(&both) == both { unit.to_owned() } else { harmless(unit) }
 }
 
-/// Splits a text into grapheme clusters. Most texts are ASCII, where each byte is one, and this is
-/// much faster than the general search.
-fn units(text: &str) -> Units<'_> {
-    Units { rest: text, within: None }
-}
-
-struct Units<'a> {
-    rest: &'a str,
-    /// A part that is not only ASCII.
-    within: Option<Graphemes<'a>>,
-}
-
-impl<'a> Iterator for Units<'a> {
-    type Item = &'a str;
-
-    fn next(&mut self) -> Option<&'a str> {
-        if let Some(unit) = self.within.as_mut().and_then(Iterator::next) {
-            return Some(unit);
-        }
-        self.within = None;
-        let bytes = self.rest.as_bytes();
-        // There is always a boundary between two ASCII characters, because a text has no CR LF.
-        let ends_at = |at: usize| bytes[at].is_ascii() && bytes.get(at + 1).is_none_or(u8::is_ascii);
-        let last = (0..bytes.len()).find(|at| ends_at(*at)).or(bytes.len().checked_sub(1))?;
-        let (part, rest) = self.rest.split_at(last + 1);
-        self.rest = rest;
-        if last == 0 {
-            return Some(part);
-        }
-        self.within.insert(part.graphemes(true)).next()
-    }
-}
-
-/// A position in the prompt or in the text.
-#[derive(Clone, Copy, Default)]
-struct Place {
-    prompt: usize,
-    text: usize,
-}
-
 /// Records where each row begins while characters are put one after the other.
 struct Spread {
     room: usize,
-    starts: Vec<Place>,
+    starts: Vec<usize>,
     /// The position of the next character, and its column.
-    at: Place,
+    at: usize,
     column: usize,
     cursor: (usize, usize),
 }
 
 impl Spread {
-    fn new(room: usize) -> Self {
-        Self { room, starts: vec![Place::default()], at: Place::default(), column: 0, cursor: (0, 0) }
-    }
-
-    fn put_prompt(&mut self, unit: &str, prompt: &str) {
-        let (_, width) = shown(unit, &prompt[self.at.prompt + unit.len()..], self.room);
-        self.make_room(width);
-        self.column += width;
-        self.at.prompt += unit.len();
-    }
-
-    fn put_text(&mut self, unit: &str, text: &str, cursor: usize) {
-        let holds_cursor = (self.at.text..self.at.text + unit.len()).contains(&cursor);
-        if unit == "\n" {
-            if holds_cursor {
-                self.put_cursor();
-            }
-            self.at.text += unit.len();
-            return self.begin_row();
-        }
-        let (_, width) = shown(unit, &text[self.at.text + unit.len()..], self.room);
-        self.make_room(width);
-        if holds_cursor {
+    fn put(&mut self, unit: &str, whole: &str, cursor: usize) {
+        let end = self.at + unit.len();
+        let width = (unit != "\n").then(|| shown(unit, &whole[end..], self.room).1);
+        width.inspect(|width| self.make_room(*width));
+        if (self.at..end).contains(&cursor) {
             self.put_cursor();
         }
-        self.column += width;
-        self.at.text += unit.len();
-    }
-
-    /// Puts the cursor at the end, if it is there.
-    fn end(&mut self, cursor: usize) {
-        if cursor >= self.at.text {
-            self.put_cursor();
+        self.at = end;
+        match width {
+            Some(width) => self.column += width,
+            None => self.begin_row(),
         }
     }
 
@@ -219,30 +155,21 @@ impl Spread {
         self.column = 0;
     }
 
-    /// Returns a row as it is shown.
-    fn row(&self, number: usize, prompt: &str, text: &str) -> PromptRow {
+    /// Returns a row, of which the part before the byte `text` is of the prompt.
+    fn row(&self, number: usize, whole: &str, text: usize) -> PromptRow {
         let start = self.starts[number];
-        let end = self.starts.get(number + 1).unwrap_or(&self.at);
-        let mut row = PromptRow::default();
-        let mut at = start.prompt;
-        for unit in units(&prompt[start.prompt..end.prompt]) {
-            at += unit.len();
-            let (shown, width) = shown(unit, &prompt[at..], self.room);
-            row.prompt.push_str(&shown);
-            row.columns += width;
-        }
-        let mut at = start.text;
-        for unit in units(text[start.text..end.text].trim_end_matches('\n')) {
-            at += unit.len();
-            let (shown, width) = shown(unit, &text[at..], self.room);
-            row.text.push_str(&shown);
-            row.columns += width;
-        }
-        row
+        let end = self.starts.get(number + 1).copied().unwrap_or(self.at);
+        let part = |mut at: usize, end: usize| {
+            let units = whole[at..end].trim_end_matches('\n').graphemes(true);
+            units.fold(String::new(), |part, unit| {
+                at += unit.len();
+                part + &shown(unit, &whole[at..], self.room).0
+            })
+        };
+        PromptRow { prompt: part(start.min(text), end.min(text)), text: part(start.max(text), end.max(text)) }
     }
 }
 
-/// The rows in sight.
 struct Seen {
     rows: Range<usize>,
     all: usize,
@@ -309,12 +236,9 @@ pub fn rows_of(line: &Line, columns: usize, further: Further) -> Vec<Line> {
     wrap(&text, room, indent, least).into_iter().enumerate().map(row).collect()
 }
 
-/// A row of a wrapped text.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct WrappedRow {
-    /// The column where it begins.
     column: usize,
-    /// The bytes of the text in it.
     text: Range<usize>,
 }
 
@@ -344,7 +268,7 @@ fn wrap(text: &str, room: usize, indent: usize, least: usize) -> Vec<WrappedRow>
                     column = indent;
                 }
                 let mut at = part.start;
-                for unit in units(&text[part.clone()]) {
+                for unit in text[part.clone()].graphemes(true) {
                     let (unit, width) = (at..at + unit.len(), columns_of(unit));
                     at = unit.end;
                     if column + width > room && column > indent {
@@ -389,7 +313,7 @@ struct Word {
 /// because its scripts have no spaces between words. A no-break space belongs to its word.
 fn words(text: &str) -> impl Iterator<Item = Word> + '_ {
     let mut at = 0;
-    let units = units(text).map(move |unit| {
+    let units = text.graphemes(true).map(move |unit| {
         let range = at..at + unit.len();
         at = range.end;
         Word { range, columns: columns_of(unit), is_blank: unit == " " }
@@ -410,7 +334,7 @@ fn words(text: &str) -> impl Iterator<Item = Word> + '_ {
 }
 
 fn columns_of_all(text: &str) -> usize {
-    units(text).map(columns_of).sum()
+    text.graphemes(true).map(columns_of).sum()
 }
 
 fn columns_of(unit: &str) -> usize {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
 
 use super::labels::{LOOKS_LIKE, Labels, MARK};
+use super::message;
 use super::render::request_line;
 use super::style::{Ink, Line, ink_of};
 use crate::core::{OfflineReason, PeerInfo, PeerOrigin, PeerRequest, Pin, PresenceStatus, Row, Verification};
@@ -12,9 +13,8 @@ use crate::model::name::{PeerName, folded, shortened};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::ByeReason;
 
-/// Columns of a usual terminal but the last. A wider table leaves out the column `Origin`, then
-/// shortens the names, and then leaves out `Last heard`.
-const USUAL_COLUMNS: usize = 79;
+/// Columns of a usual terminal but the last.
+pub const USUAL_COLUMNS: usize = 79;
 
 /// Columns that a shortened name has at least, without its suffix.
 const MIN_NAME: usize = 7;
@@ -22,7 +22,6 @@ const MIN_NAME: usize = 7;
 /// Pending requests below the list, at most: the list stays on the screen.
 const MAX_REQUESTS: usize = 8;
 
-/// The blank columns between two cells.
 const GAP: usize = 2;
 
 /// What the peer list shows.
@@ -41,6 +40,9 @@ pub struct PeerList<'a> {
     pub requests: &'a [PeerRequest],
     /// Whether the user has muted a peer.
     pub is_muted: &'a dyn Fn(Recipient) -> bool,
+    /// Columns of the window but the last. A wider table leaves out the column `Origin`, then
+    /// shortens the names, and then leaves out `Last heard`.
+    pub columns: usize,
 }
 
 /// The columns between the address and the last one.
@@ -65,7 +67,7 @@ struct ListEntry {
 /// Returns the lines of the peer list: online peers, offline contacts, other offline peers, blocked
 /// contacts, pending requests.
 pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
-    let PeerList { rows, unasked, unlisted, blocked, blocked_legacy, requests, is_muted } = list;
+    let PeerList { rows, unasked, unlisted, blocked, blocked_legacy, requests, is_muted, columns } = list;
     let blocked_count = blocked.len() + blocked_legacy.len();
     if rows.is_empty() && unlisted.is_empty() && blocked_count == 0 && requests.is_empty() {
         return vec!["No peers yet. Choose 3 to connect to an ip:port, or list peers in peers.toml.".into()];
@@ -87,9 +89,11 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
         .chain(by_label(unlisted, labels).iter().map(of_pin))
         .chain(others.iter().map(of_row))
         .chain(by_label(blocked, labels).iter().map(of_pin))
-        .chain(blocked_legacy.iter().map(|who| entry_of_blocked_legacy(who, labels, is_muted(who.id))))
+        .chain(
+            blocked_legacy.iter().map(|who| entry_without_row(who, "blocked", "-", labels, is_muted(who.id))),
+        )
         .collect();
-    let mut lines = table(&entries);
+    let mut lines = table(&entries, *columns);
     let is_quiet = |row: &&Row| row.state == PresenceStatus::Unreachable && !refuses_us(row);
     let quiet = rows.iter().filter(is_quiet).count();
     let there = rows.iter().filter(|row| row.counts_as_online()).count();
@@ -102,8 +106,7 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
     let others = [(quiet, "unreachable"), (muted, "muted"), (blocked_count, "blocked")];
     let others = others.map(|(count, what)| counted(count, what)).concat();
     let known = rows.len() + unlisted.len();
-    let peers = if known == 1 { "peer" } else { "peers" };
-    lines.push(format!("{known} {peers}, {there} online{others}.").into());
+    lines.push(format!("{}, {there} online{others}.", message::counted(known, "peer")).into());
     if *unasked > 0 {
         let (peers, whose) = if *unasked == 1 { ("peer", "its") } else { ("peers", "their") };
         lines.push(format!("{unasked} {peers} did not answer; showing {whose} last known state.").into());
@@ -145,7 +148,6 @@ fn is_offline_contact(row: &Row) -> bool {
     row.state == PresenceStatus::Offline && row.contact && is_known_peer
 }
 
-/// Sorts pins by label.
 fn by_label<'a>(pins: &'a [Pin], labels: &Labels) -> Vec<&'a Pin> {
     let mut sorted: Vec<&Pin> = pins.iter().collect();
     sorted.sort_by_cached_key(|pin| folded(&labels.label(pin.key.into(), pin.name.as_ref())));
@@ -172,60 +174,42 @@ fn entry_of_row(row: &Row, refused_key: Option<&str>, labels: &Labels, is_muted:
         },
         addr: row.addr.map_or_else(|| "-".to_owned(), |addr| addr.to_string()),
         middle: refused_key.map_or_else(|| middle(row, is_muted), |words| Middle::Text(words.into())),
-        security: with_muted(&with_new(row), is_muted),
+        security: security(row, is_muted),
         ink: ink(row.id, row.name.as_ref(), labels),
     }
 }
 
-/// Returns the entry of a contact without a row.
+/// Returns the entry of a peer without a row.
+fn entry_without_row(who: &PeerInfo, state: &str, security: &str, labels: &Labels, muted: bool) -> ListEntry {
+    ListEntry {
+        number: "-".into(),
+        name: labels.shown(who.id, who.name.as_ref()),
+        addr: who.addr.map_or_else(|| "-".to_owned(), |addr| addr.to_string()),
+        middle: Middle::Text(state.into()),
+        security: words(&[(security != "-", security), (muted, "muted")]),
+        ink: ink(who.id, who.name.as_ref(), labels),
+    }
+}
+
 fn entry_of_pin(pin: &Pin, labels: &Labels, is_muted: bool) -> ListEntry {
-    let id = Recipient::key(pin.key);
     let (state, security) = match (pin.blocked, pin.verified) {
         (true, _) => ("blocked", "-"),
         (false, Some(_)) => ("no known address", "verified"),
         (false, None) => ("no known address", "encrypted"),
     };
-    ListEntry {
-        number: "-".into(),
-        name: labels.shown(id, pin.name.as_ref()),
-        addr: "-".into(),
-        middle: Middle::Text(state.into()),
-        security: with_muted(security, is_muted),
-        ink: ink(id, pin.name.as_ref(), labels),
-    }
-}
-
-/// Returns the entry of a blocked legacy peer.
-fn entry_of_blocked_legacy(who: &PeerInfo, labels: &Labels, is_muted: bool) -> ListEntry {
-    ListEntry {
-        number: "-".into(),
-        name: labels.shown(who.id, who.name.as_ref()),
-        addr: who.addr.map_or_else(|| "-".to_owned(), |addr| addr.to_string()),
-        middle: Middle::Text("blocked".into()),
-        security: with_muted("-", is_muted),
-        ink: ink(who.id, who.name.as_ref(), labels),
-    }
+    let (id, verification) = (pin.key.into(), Verification::Unknown);
+    let who = PeerInfo { id, name: pin.name.clone(), addr: None, claimed: None, verification };
+    entry_without_row(&who, state, security, labels, is_muted)
 }
 
 fn ink(id: Recipient, name: Option<&PeerName>, labels: &Labels) -> Ink {
     labels.name(id).or(name.map(PeerName::as_str)).map_or(Ink::Plain, ink_of)
 }
 
-/// The security of a row, and whether its peer is a stranger.
-fn with_new(row: &Row) -> String {
-    match (row.id, security(row)) {
-        (Recipient::Peer(_), "-") if !row.contact => "new".to_owned(),
-        (Recipient::Peer(_), security) if !row.contact => format!("{security}, new"),
-        (_, security) => security.to_owned(),
-    }
-}
-
-fn with_muted(security: &str, is_muted: bool) -> String {
-    match (security, is_muted) {
-        (security, false) => security.to_owned(),
-        ("-", true) => "muted".to_owned(),
-        (security, true) => format!("{security}, muted"),
-    }
+/// Returns those of the words that hold, or a dash.
+fn words(all: &[(bool, &str)]) -> String {
+    let shown: Vec<&str> = all.iter().filter(|(is_so, _)| *is_so).map(|(_, word)| *word).collect();
+    if shown.is_empty() { "-".to_owned() } else { shown.join(", ") }
 }
 
 fn middle(row: &Row, is_muted: bool) -> Middle {
@@ -235,9 +219,7 @@ fn middle(row: &Row, is_muted: bool) -> Middle {
     let is_here = matches!(row.state, PresenceStatus::Connected | PresenceStatus::Online);
     if let Some(refusal) = refusal(row.refuses).filter(|_| is_here) {
         let is_verified = row.verification == Verification::Verified;
-        let verified = if is_verified { ", verified" } else { "" };
-        let muted = if is_muted { ", muted" } else { "" };
-        return Middle::Rest(format!("{refusal}{verified}{muted}"));
+        return Middle::Rest(words(&[(true, refusal), (is_verified, "verified"), (is_muted, "muted")]));
     }
     let state = match (row.state, row.why) {
         (PresenceStatus::Connected, _) => "connected",
@@ -267,7 +249,6 @@ pub fn refusal(refuses: Option<ByeReason>) -> Option<&'static str> {
     }
 }
 
-/// Returns the state of an offline contact.
 fn offline_contact(row: &Row) -> String {
     match (row.why, row.last_heard.map(ago)) {
         (Some(OfflineReason::SaidGoodbye), Some(ago)) => format!("left, last seen {ago}"),
@@ -279,25 +260,26 @@ fn offline_contact(row: &Row) -> String {
     }
 }
 
-/// Returns how a peer is verified and encrypted. `-` if it was not probed yet.
-fn security(row: &Row) -> &'static str {
-    match (&row.verification, row.protocol) {
-        (Verification::Verified, _) => "verified",
-        (Verification::Encrypted, _) => "encrypted",
-        (Verification::Claims(_), _) => "unproven",
-        (Verification::Unknown, _) => "-",
-        (Verification::Plain, _) => "unencrypted",
-    }
+/// Returns how a peer is verified and encrypted, and whether it is a stranger or muted. `-` if it
+/// was not probed yet.
+fn security(row: &Row, is_muted: bool) -> String {
+    let security = match row.verification {
+        Verification::Verified => "verified",
+        Verification::Encrypted => "encrypted",
+        Verification::Claims(_) => "unproven",
+        Verification::Unknown => "-",
+        Verification::Plain => "unencrypted",
+    };
+    let is_new = matches!(row.id, Recipient::Peer(_)) && !row.contact;
+    words(&[(security != "-", security), (is_new, "new"), (is_muted, "muted")])
 }
 
-/// Returns the width of the widest cell of a column.
 fn widest<'a>(cells: impl Iterator<Item = &'a String>) -> usize {
     cells.map(|cell| cell.width()).max().unwrap_or(0)
 }
 
-/// Lays out the lines. If the table would be wider than [`USUAL_COLUMNS`], leaves out the second of
-/// the middle columns, then shortens the names, and then leaves out the third of these columns.
-fn table(entries: &[ListEntry]) -> Vec<Line> {
+/// Lays out the lines, in at most `room` columns if they fit.
+fn table(entries: &[ListEntry], room: usize) -> Vec<Line> {
     let number = widest(entries.iter().map(|entry| &entry.number));
     let name = widest(entries.iter().map(|entry| &entry.name));
     let addr = widest(entries.iter().map(|entry| &entry.addr));
@@ -323,9 +305,9 @@ fn table(entries: &[ListEntry]) -> Vec<Line> {
     };
     let least = entries.iter().map(least).max().unwrap_or(0);
     let total = |name: usize, shown: &[usize]| number + name + addr + middle(shown) + security + 4 * GAP;
-    let shown: &[usize] = if total(name, &[0, 1, 2]) <= USUAL_COLUMNS {
+    let shown: &[usize] = if total(name, &[0, 1, 2]) <= room {
         &[0, 1, 2]
-    } else if total(least, &[0, 2]) <= USUAL_COLUMNS {
+    } else if total(least, &[0, 2]) <= room {
         &[0, 2]
     } else {
         &[0]
@@ -336,7 +318,7 @@ fn table(entries: &[ListEntry]) -> Vec<Line> {
         Middle::Cells(_) | Middle::Text(_) => width + GAP + security,
     });
     let others = number + addr + rest.max().unwrap_or(0) + 3 * GAP;
-    let name = name.min(USUAL_COLUMNS.saturating_sub(others).max(least));
+    let name = name.min(room.saturating_sub(others).max(least));
     let line = |entry: &ListEntry| {
         let rest = match &entry.middle {
             Middle::Rest(text) => text.clone(),
@@ -389,38 +371,31 @@ pub fn ago(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::{Meeting, PeerInfo};
-    use crate::model::address::PeerAddr;
-    use crate::model::key::PublicKey;
     use crate::model::message::PeerProtocol;
-    use crate::model::name::PeerName;
+    use crate::tui::examples::{self, addr, key, meeting, peer, request};
     use crate::tui::labels::Standing;
 
     fn row(number: u32, name: &str, state: PresenceStatus, last_heard: Option<u64>) -> Row {
-        let addr: PeerAddr = format!("127.0.0.1:{}", 5000 + number).parse().unwrap();
+        let row = examples::row(number, name, 5000 + u16::try_from(number).unwrap(), state);
         Row {
-            number,
-            id: addr.into(),
-            contact: false,
-            name: (!name.is_empty()).then(|| PeerName::new(name)),
-            addr: Some(addr),
-            claimed: None,
-            protocol: PeerProtocol::Unknown,
+            name: row.name.filter(|_| !name.is_empty()),
             verification: Verification::Unknown,
-            state,
-            why: None,
-            origin: PeerOrigin::Heard,
             last_heard: last_heard.map(Duration::from_secs),
-            refuses: None,
-            refused_key: None,
-            is_one_way: false,
+            ..row
         }
+    }
+
+    fn list_of<'a>(rows: &'a [Row], is_muted: &'a dyn Fn(Recipient) -> bool) -> PeerList<'a> {
+        let columns = USUAL_COLUMNS;
+        let (unlisted, blocked, blocked_legacy, requests) = (&[], &[], &[], &[]);
+        PeerList { rows, unasked: 0, unlisted, blocked, blocked_legacy, requests, is_muted, columns }
     }
 
     fn listed(rows: &[Row], unasked: usize) -> Vec<String> {
         listed_with(rows, unasked, &[], &[], &|_| false)
     }
 
+    /// Returns the list in a window of 79 columns.
     fn listed_with(
         rows: &[Row],
         unasked: usize,
@@ -430,20 +405,31 @@ mod tests {
     ) -> Vec<String> {
         let mut labels = Labels::default();
         for row in rows {
-            let (id, name, addr) = (row.id, row.name.clone(), row.addr);
-            let who = PeerInfo { id, name, addr, claimed: None, verification: Verification::Plain };
-            labels.meet(&who, |_| Standing::Stranger);
+            let name = row.name.clone();
+            labels.meet(&PeerInfo { name, addr: row.addr, ..peer("", row.id) }, |_| Standing::Stranger);
         }
-        let list =
-            PeerList { rows, unasked, unlisted, blocked, blocked_legacy: &[], requests: &[], is_muted };
+        let list = PeerList { unasked, unlisted, blocked, ..list_of(rows, is_muted) };
         peer_list(&list, &labels).iter().map(Line::to_string).collect()
+    }
+
+    #[test]
+    fn wide_window_keeps_the_origin() {
+        let addr = "[fe80::aabb:ccff:fedd:eeff%2]:5055".parse().ok();
+        let found = Row { addr, origin: PeerOrigin::Lan, ..row(1, "Bob", PresenceStatus::Online, Some(3)) };
+        let head = |columns| {
+            let list = PeerList { columns, ..list_of(std::slice::from_ref(&found), &|_| false) };
+            peer_list(&list, &Labels::default()).iter().map(Line::to_string).collect::<Vec<_>>().join("\n")
+        };
+        assert!(!head(79).contains("Origin") && !head(79).contains("lan"), "{}", head(79));
+        let wide = head(120);
+        assert!(wide.contains("  Origin  ") && wide.contains("  lan     "), "{wide}");
     }
 
     const DAY: u64 = 24 * 3_600;
 
     /// A contact with a key and an encrypted session.
     fn contact(number: u32, name: &str, state: PresenceStatus, last_heard: Option<u64>) -> Row {
-        let key = PublicKey::new([u8::try_from(number).unwrap(); 32]);
+        let key = key(u8::try_from(number).unwrap());
         Row {
             id: key.into(),
             contact: true,
@@ -454,9 +440,7 @@ mod tests {
     }
 
     fn pin(name: &str, byte: u8, verified: Option<u64>, blocked: bool) -> Pin {
-        let (key, name) = (PublicKey::new([byte; 32]), Some(PeerName::new(name)));
-        let (addrs, given) = (Vec::new(), Vec::new());
-        Pin { key, name, contact: true, addrs, given, first_seen: 0, verified, blocked }
+        Pin { verified, blocked, ..examples::pin(name, byte) }
     }
 
     #[test]
@@ -493,35 +477,19 @@ No  Name        Address         State      Origin  Last heard  Security
         assert_eq!(lines.join("\n"), expected);
     }
 
-    /// A pending key with the name Bob, in conflict with these contacts.
-    fn request(byte: u8, against: &[Pin]) -> PeerRequest {
-        let addr: PeerAddr = "127.0.0.1:5007".parse().unwrap();
-        let (id, name) = (PeerId::Key(PublicKey::new([byte; 32])), Some(PeerName::new("Bob")));
-        let met = Meeting { id, name, addr, dialed: true, source: addr.source(), date: 0 };
-        PeerRequest { met, against: against.to_vec(), held: None, is_old_key_online: false }
-    }
-
     #[test]
     fn waiting_key_is_listed_with_what_to_type() {
         let refused = |number, byte| Row {
-            refused_key: Some(PublicKey::new([byte; 32])),
-            is_one_way: false,
+            refused_key: Some(key(byte)),
             ..row(number, "", PresenceStatus::Offline, None)
         };
         let rows = [contact(1, "Bob", PresenceStatus::Connected, Some(1)), refused(2, 2), refused(3, 3)];
         let rows = [&rows[..], &[refused(4, 4)]].concat();
         let bob = pin("Bob", 1, None, false);
-        let requests = [request(2, &[bob]), request(5, &[])];
+        let bobs = |byte| meeting("Bob", byte, addr(5007));
+        let requests = [request(bobs(2), &[bob]), request(bobs(5), &[])];
         let blocked = [pin("Eve", 3, None, true)];
-        let list = PeerList {
-            rows: &rows,
-            unasked: 0,
-            unlisted: &[],
-            blocked: &blocked,
-            blocked_legacy: &[],
-            requests: &requests,
-            is_muted: &|_| false,
-        };
+        let list = PeerList { blocked: &blocked, requests: &requests, ..list_of(&rows, &|_| false) };
         let lines: Vec<String> = peer_list(&list, &Labels::default()).iter().map(Line::to_string).collect();
         for (number, words) in [(2, "waits for your decision"), (3, "is blocked"), (4, "is not accepted")] {
             assert!(lines[number].contains(&format!("  {words}  ")), "{lines:#?}");
@@ -588,12 +556,7 @@ No  Name        Address         State      Origin  Last heard  Security
         // A suffix is never shortened, so the time makes room for it.
         let unreachable = row(1, "Christopher", PresenceStatus::Unreachable, Some(13 * DAY));
         let addr = Some("192.168.100.200:50000".parse().unwrap());
-        let stranger = Row {
-            verification: Verification::Plain,
-            addr,
-            id: PublicKey::new([7; 32]).into(),
-            ..unreachable
-        };
+        let stranger = Row { verification: Verification::Plain, addr, id: key(7).into(), ..unreachable };
         let lines = listed_with(&[stranger], 0, &[], &[], &|_| true);
         assert!(!lines[0].contains("Last heard") && lines[1].width() <= USUAL_COLUMNS, "{lines:?}");
         assert!(lines[1].ends_with("unreachable  unencrypted, new, muted"), "{lines:?}");
@@ -638,7 +601,7 @@ No  Name    Address         State        Origin  Last heard  Security
 
     #[test]
     fn last_column_shows_security_in_words() {
-        let key = PeerProtocol::Session(PublicKey::new([1; 32]));
+        let key = PeerProtocol::Session(key(1));
         for (protocol, verification, word) in [
             (PeerProtocol::Unknown, Verification::Unknown, "-"),
             (PeerProtocol::Plain, Verification::Plain, "unencrypted"),

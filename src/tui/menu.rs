@@ -13,7 +13,8 @@ pub(in crate::tui) mod trust;
 use std::borrow::Cow;
 
 use super::commands::{Spec, is_quit};
-use super::people::{Chosen, Directory, Lost, Named, find, find_to_connect, host_meant, shown};
+use super::complete::Place;
+use super::people::{Chosen, Directory, Lost, Named, find, shown};
 use crate::core::{Command, ContactRecord, IntroducedPeer, Pin};
 use crate::model::address::PeerAddr;
 use crate::model::host::Endpoint;
@@ -78,8 +79,6 @@ pub enum Act {
         /// The addresses for the contact card, if the user chose them.
         addrs: Option<Vec<PeerAddr>>,
     },
-    /// Ignore an introduced key.
-    IgnoreIntroduction(PublicKey),
     /// A key was compared with its owner, and is the right one.
     Verify(PublicKey),
     /// Leave.
@@ -168,14 +167,13 @@ impl Menu {
         }
     }
 
-    /// Whether the line that is typed now can begin with a command or with `@`.
-    pub fn takes_commands(&self) -> bool {
-        self.is_at_choice()
-    }
-
-    /// Whether the line that is typed now names a peer.
-    pub fn takes_peer(&self) -> bool {
-        matches!(self.asking, Asking::Whom(_))
+    /// What can be completed in the line that is typed now.
+    pub fn place(&self) -> Place {
+        match self.asking {
+            Asking::Choice => Place::Line,
+            Asking::Whom(_) => Place::Peer,
+            _ => Place::Other,
+        }
     }
 
     /// With whom a conversation is going on.
@@ -411,7 +409,6 @@ pub(in crate::tui) fn say(lines: impl IntoIterator<Item = String>) -> Turn {
     Turn { say: lines.into_iter().collect(), ..Turn::default() }
 }
 
-/// Refuses a line, and says why.
 pub(in crate::tui) fn refused(sentence: impl Into<String>) -> Turn {
     Turn { refused: true, ..say([sentence.into()]) }
 }

@@ -16,7 +16,6 @@ pub(crate) const ALL: &str = "all";
 /// Stands after a message that may have been shown before.
 pub(crate) const IN_DOUBT: &str = " [may have been shown before]";
 
-/// A message to show.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shown<'a> {
     /// The time, as in `[14:03] `, or nothing.
@@ -29,12 +28,10 @@ pub(crate) struct Shown<'a> {
     pub(crate) own_name: &'a str,
     /// The text, line by line. It may come from the network.
     pub(crate) text: Vec<&'a str>,
-    /// Marks after the text.
     pub(crate) marks: String,
 }
 
 impl Shown<'_> {
-    /// Returns the lines of the message.
     pub(crate) fn lines(self) -> Vec<Line> {
         let stamp = Line::at(self.stamp);
         let mut text = self.text;
@@ -84,6 +81,14 @@ pub fn typed_lines(prompt: Line, typed: &str) -> Vec<Line> {
 /// Returns the mark of a message that was sent much earlier than it arrived.
 pub(crate) fn sent_mark(sent: Option<String>) -> String {
     sent.map_or_else(String::new, |sent| format!(" (sent {sent})"))
+}
+
+/// Returns a number of things: `1 peer`, `2 peers`.
+pub(crate) fn counted(count: impl TryInto<u64>, thing: &str) -> String {
+    match count.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {thing}"),
+        count => format!("{count} {thing}s"),
+    }
 }
 
 #[cfg(test)]

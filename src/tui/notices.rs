@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::message::counted;
 use super::style::{Ink, Line};
 use crate::core::{Event, PeerInfo};
 use crate::model::address::{PeerAddr, Source, SourcePrefix};
@@ -31,11 +32,8 @@ const MAX_PREFIXES: usize = 100;
 /// leaves takes less time, and its message says enough.
 const ARRIVAL_HELD: Duration = Duration::from_secs(2);
 
-/// The maximum number of held lines about arrivals. Further ones are shown at once.
-const MAX_ARRIVALS: usize = 300;
-
-/// The subject of a notice.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What a notice says.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum NoticeKind {
     /// The peer is online.
     Here,
@@ -86,29 +84,16 @@ impl NoticeKind {
         })
     }
 
-    /// Returns the kinds that a later notice of this kind makes obsolete.
-    fn topic(self) -> Topic {
+    /// Returns one of the kinds that make each other obsolete.
+    fn topic(self) -> Self {
         match self {
-            Self::Here | Self::Back | Self::Gone => Topic::Presence,
-            Self::Called | Self::TakesName => Topic::Name,
-            Self::Pinned | Self::RefusedStranger => Topic::Key,
-            Self::TurnedAway | Self::AcceptsAgain => Topic::Acceptance,
-            Self::Unproven => Topic::Unproven,
-            Self::Unreadable => Topic::Unreadable,
-            Self::Impostor => Topic::Impostor,
+            Self::Back | Self::Gone => Self::Here,
+            Self::TakesName => Self::Called,
+            Self::RefusedStranger => Self::Pinned,
+            Self::AcceptsAgain => Self::TurnedAway,
+            kind => kind,
         }
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-enum Topic {
-    Presence,
-    Name,
-    Key,
-    Acceptance,
-    Unproven,
-    Unreadable,
-    Impostor,
 }
 
 /// The peer or source that a notice is about.
@@ -209,7 +194,7 @@ pub struct Notices {
     /// Whether lines about arrivals are held for a moment.
     holds_arrivals: bool,
     arrivals: HashMap<Recipient, HeldArrival>,
-    recent: HashMap<(About, Topic), Recent>,
+    recent: HashMap<(About, NoticeKind), Recent>,
     /// For each prefix, the beginning of the minute and the number of notices that were not shown.
     crowds: HashMap<Option<SourcePrefix>, (Duration, u64)>,
     /// The earliest time at which something is due.
@@ -230,9 +215,7 @@ impl Notices {
         }
         let mut shown = self.overdue(now);
         match (kind, subject.about) {
-            (NoticeKind::Here, About::Peer(id))
-                if self.holds_arrivals && self.arrivals.len() < MAX_ARRIVALS =>
-            {
+            (NoticeKind::Here, About::Peer(id)) if self.holds_arrivals => {
                 let due = now + ARRIVAL_HELD;
                 self.arrivals.insert(id, HeldArrival { subject, lines: Some(lines), due });
                 self.wake(due);
@@ -337,7 +320,6 @@ impl Notices {
         });
     }
 
-    /// Whether enough other strangers were shown in the last minute.
     fn is_crowded(&self, subject: Subject) -> bool {
         let mut all: Vec<(About, Option<SourcePrefix>)> = self
             .recent
@@ -354,7 +336,6 @@ impl Notices {
         all.len() >= MAX_STRANGERS || !is_local && of_prefix >= MAX_OF_PREFIX
     }
 
-    /// Counts a notice about a further stranger.
     fn count(&mut self, prefix: Option<SourcePrefix>, now: Duration) {
         let has_room = self.crowds.len() < MAX_PREFIXES || self.crowds.contains_key(&prefix);
         let prefix = prefix.filter(|_| has_room);
@@ -374,19 +355,15 @@ fn with_count(mut lines: Vec<Line>, missed: u64) -> Vec<Line> {
     if missed > 0
         && let Some(last) = lines.pop()
     {
-        let words = match missed {
-            1 => " (1 earlier notice not shown)".to_owned(),
-            missed => format!(" ({missed} earlier notices not shown)"),
-        };
+        let words = format!(" ({} not shown)", counted(missed, "earlier notice"));
         lines.push(last.and(Ink::Faint, words));
     }
     lines
 }
 
 fn crowd_line(prefix: Option<SourcePrefix>, count: u64) -> Line {
-    let notices = if count == 1 { "notice" } else { "notices" };
     let of = prefix.map_or_else(String::new, |prefix| format!(" at {prefix}"));
-    Line::of(Ink::Faint, format!("* {count} more {notices} about strangers{of}."))
+    Line::of(Ink::Faint, format!("* {} about strangers{of}.", counted(count, "more notice")))
 }
 
 fn is_loopback(prefix: SourcePrefix) -> bool {
@@ -403,9 +380,9 @@ mod tests {
 
     use super::NoticeKind::{Called, Gone, Here, Impostor, Unproven, Unreadable};
     use super::*;
-    use crate::core::Verification;
     use crate::model::key::PublicKey;
     use crate::model::untrusted::Text;
+    use crate::tui::examples::{key, peer};
 
     fn at(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -494,16 +471,9 @@ mod tests {
     }
 
     #[test]
-    fn new_key_and_full_queue_are_not_held() {
+    fn new_key_is_not_held() {
         let mut notices = Notices::holding_arrivals();
         assert_eq!(takes(&mut notices, bob(), NoticeKind::Pinned, "new key", 0), ["new key"]);
-        let contact = |n| Subject { is_contact: true, ..stranger(n, [192, 0, 2, 1]) };
-        let most = u16::try_from(MAX_ARRIVALS).unwrap();
-        for n in 0..most {
-            assert_eq!(takes(&mut notices, contact(n), Here, "here", 0), NOTHING);
-        }
-        assert_eq!(takes(&mut notices, contact(most), Here, "here", 0), ["here"]);
-        assert_eq!(overdue(&mut notices, 2).len(), MAX_ARRIVALS);
     }
 
     #[test]
@@ -601,13 +571,7 @@ mod tests {
     fn claims_of_two_sources_are_both_shown() {
         let mut notices = Notices::default();
         for ip in [[192, 0, 2, 8], [192, 0, 2, 9]] {
-            let from = PeerInfo {
-                id: Recipient::key(PublicKey::new([2; 32])),
-                name: None,
-                addr: None,
-                claimed: None,
-                verification: Verification::Plain,
-            };
+            let from = peer("Bob", key(2).into());
             let (source, text) = (Source::from(Ipv4Addr::from(ip)), Text::new("pay Eve"));
             let event = Event::Unproven { from, source, text, cut: false };
             let (subject, kind) = NoticeKind::of(&event, |_| true).expect("a notice");

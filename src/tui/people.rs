@@ -15,7 +15,7 @@ use crate::model::address::{AddrError, PeerAddr, SourcePrefix};
 use crate::model::host::{Endpoint, HostAddr};
 use crate::model::invitation::SCHEME;
 use crate::model::key::PublicKey;
-use crate::model::name::{Name, PeerName, folded, shortened};
+use crate::model::name::{PeerName, folded, shortened};
 use crate::model::peer_id::Recipient;
 use crate::model::untrusted::harmless;
 
@@ -122,11 +122,6 @@ impl Chosen {
         Self { target: Target::All, label: ALL.into() }
     }
 
-    /// All online peers, unencrypted strangers included.
-    pub fn all_plain() -> Self {
-        Self { target: Target::AllPlain, ..Self::all() }
-    }
-
     /// The recipient, if it is one peer.
     pub fn peer(&self) -> Option<Recipient> {
         match &self.target {
@@ -140,16 +135,9 @@ impl Chosen {
         if self.peer() == Some(from) {
             to.label.clone_into(&mut self.label);
         }
-        if let Some(to) = to.peer() {
-            replace(&mut self.target, from, to);
+        if let (Some(to), Target::These(ids)) = (to.peer(), &mut self.target) {
+            ids.iter_mut().filter(|id| **id == from).for_each(|id| *id = to);
         }
-    }
-}
-
-/// Replaces a recipient of a target with another one.
-pub(super) fn replace(target: &mut Target, from: Recipient, to: Recipient) {
-    if let Target::These(ids) = target {
-        ids.iter_mut().filter(|id| **id == from).for_each(|id| *id = to);
     }
 }
 
@@ -241,7 +229,6 @@ const STRANGER_KEY_CHARS: usize = 8;
 pub(super) struct Candidate {
     pub(super) id: Recipient,
     pub(super) label: String,
-    /// The label with its suffix.
     pub(super) full_label: String,
     /// All its names in folded form: the label, the label with its suffix, and the name that the
     /// peer claims.
@@ -249,7 +236,6 @@ pub(super) struct Candidate {
     pub(super) is_contact: bool,
     pub(super) has_alias: bool,
     pub(super) has_name: bool,
-    /// The number of its row.
     number: Option<u32>,
     pub(super) addr: Option<PeerAddr>,
     pub(super) is_gone: bool,
@@ -297,6 +283,12 @@ impl Candidate {
 
     fn is_called(&self, wanted: &str) -> bool {
         self.names.iter().any(|name| name == wanted)
+    }
+
+    /// Whether a word is one of its names. A colon is easier to type than the mark before a suffix.
+    fn is_meant(&self, word: &str) -> bool {
+        let wanted = folded(word);
+        self.is_called(&wanted) || self.is_called(&wanted.replace(':', &MARK.to_string()))
     }
 
     fn begins(&self, wanted: &str) -> bool {
@@ -382,39 +374,33 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
             }
             ([], Err(error)) if word.contains(':') => {
                 let why = Endpoint::or_host(word, error).err();
-                Lost::NoAddress(why.map_or_else(|| no_host(&shown(word)), |error| error.to_string()))
+                Lost::NoAddress(why.map_or_else(
+                    || format!("No peer is known at {0} yet. Type /connect {0} first.", shown(word)),
+                    |error| error.to_string(),
+                ))
             }
             ([], _) => Lost::Nobody(near),
         }
     })
 }
 
-/// Returns the sentence that a host name is not a peer yet, and how to connect to it.
-fn no_host(word: &str) -> String {
-    format!("No peer is known at {word} yet. Type /connect {word} first.")
-}
-
 /// Returns the blocked contacts that a word means: by name, by name and suffix, or by the beginning
 /// of a key.
 pub(super) fn blocked_called(word: &str, directory: &dyn Directory) -> Vec<Pin> {
-    let wanted = &folded(word);
-    let with_mark = &wanted.replace(':', &MARK.to_string());
-    let start = wanted.replace(['-', ' '], "");
+    let start = folded(word).replace(['-', ' '], "");
     let fits = |pin: &Pin| {
         let known = Candidate::of_pin(pin, directory.labels());
-        known.is_called(wanted) || known.is_called(with_mark) || known.has_key(&start)
+        known.is_meant(word) || known.has_key(&start)
     };
     directory.blocked().into_iter().filter(fits).collect()
 }
 
 /// Returns the blocked legacy peers that a word means: by name or by address.
 pub(super) fn blocked_legacy_called(word: &str, directory: &dyn Directory) -> Vec<PeerInfo> {
-    let wanted = &folded(word);
-    let with_mark = &wanted.replace(':', &MARK.to_string());
     let addr = directory.address(word).ok();
     let fits = |who: &PeerInfo| {
         let known = Candidate::new(who.id, who.name.as_ref(), directory.labels());
-        known.is_called(wanted) || known.is_called(with_mark) || addr.is_some() && who.addr == addr
+        known.is_meant(word) || addr.is_some() && who.addr == addr
     };
     directory.blocked_legacy().into_iter().filter(fits).collect()
 }
@@ -506,8 +492,8 @@ fn at_address(
 }
 
 /// Returns the contact other than `id` that has this name, as its own or as its alias.
-pub(crate) fn contact_called(name: &Name, id: Recipient, directory: &dyn Directory) -> Option<Recipient> {
-    let name = &folded(name.as_str());
+pub(crate) fn contact_called(name: &str, id: Recipient, directory: &dyn Directory) -> Option<Recipient> {
+    let name = &folded(name);
     let is_another =
         |known: &Candidate| known.id != id && (known.id.addr().is_none() || known.id.addr() != id.addr());
     let mut all = candidates(directory).into_iter();
@@ -536,29 +522,26 @@ pub(super) fn by_name(word: &str, all: &[Candidate]) -> Result<Named, Lost> {
     let is_called = |known: &&Candidate| known.is_called(wanted) || known.is_called(with_mark);
     let has_label = |known: &&Candidate| [wanted, with_mark].contains(&&folded(&known.label));
     let one = |known: &Candidate| Ok(Named::Exactly(known.chosen()));
+    let several = |fitting: &[&Candidate]| Err(Lost::Several(which(word, fitting)));
     if let Some(known) = all.iter().find(|known| known.has_alias && has_label(known)) {
         return one(known);
     }
     let (contacts, strangers): (Vec<_>, Vec<_>) = all.iter().partition(|known| known.is_contact);
-    let of = |peers: &[&'_ Candidate], fits: &dyn Fn(&&Candidate) -> bool| -> Vec<Candidate> {
-        peers.iter().copied().filter(|known| fits(known)).cloned().collect()
-    };
-    let exact = of(&contacts, &is_called);
-    let several =
-        |fitting: Vec<Candidate>| Err(Lost::Several(which(word, &fitting.iter().collect::<Vec<_>>())));
+    let exact: Vec<&Candidate> = contacts.iter().copied().filter(is_called).collect();
     match &exact[..] {
         [] => {}
         [only] => return one(only),
         // If two contacts have the same name, the label without a suffix is that of the first.
-        _ => match &exact.iter().filter(has_label).collect::<Vec<_>>()[..] {
+        _ => match &exact.iter().copied().filter(has_label).collect::<Vec<_>>()[..] {
             [only] => return one(only),
-            _ => return several(exact),
+            _ => return several(&exact),
         },
     }
-    let beginning = if wanted.is_empty() { Vec::new() } else { of(&contacts, &|known| known.begins(wanted)) };
-    let mut same = of(&strangers, &is_called);
+    let begins = |known: &&Candidate| !wanted.is_empty() && known.begins(wanted);
+    let beginning: Vec<&Candidate> = contacts.into_iter().filter(begins).collect();
+    let mut same: Vec<&Candidate> = strangers.into_iter().filter(is_called).collect();
     // If two strangers have the same name, the label decides, unless that peer is gone.
-    if let Some(labelled) = same.iter().find(|known| has_label(known)).cloned()
+    if let Some(labelled) = same.iter().copied().find(has_label)
         && (!labelled.is_gone || same.iter().all(|known| known.is_gone))
     {
         same = vec![labelled];
@@ -567,14 +550,13 @@ pub(super) fn by_name(word: &str, all: &[Candidate]) -> Result<Named, Lost> {
         ([], []) => {}
         ([only], []) => return Ok(Named::Perhaps(only.chosen())),
         ([], [only]) => return one(only),
-        _ => return several(beginning.into_iter().chain(same).collect()),
+        _ => return several(&[beginning, same].concat()),
     }
     let start = wanted.replace(['-', ' '], "");
-    let keys = all.iter().filter(|known| known.has_key(&start)).cloned().collect::<Vec<_>>();
-    match &keys[..] {
+    match &all.iter().filter(|known| known.has_key(&start)).collect::<Vec<_>>()[..] {
         [] => Err(Lost::Nobody(nearest(wanted, all))),
         [only] => one(only),
-        _ => several(keys),
+        keys => several(keys),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use super::layout::{Further, rows_of};
+use super::message::counted;
 use super::style::{Ink, Line};
 
 /// The maximum number of rows of a message that are shown at once: about two screens. `/show` shows
@@ -13,10 +14,6 @@ pub(super) const MAX_MESSAGE_ROWS: usize = 100;
 /// The maximum number of printed lines that are remembered, to print those in sight again. It is
 /// more than the rows of a window.
 const MAX_LINES: usize = 200;
-
-/// The maximum size of these lines. Usual ones have about 20 KB, and long messages push out the
-/// others.
-const MAX_BYTES: usize = 1024 * 1024;
 
 /// The maximum number of long messages that `/show` can show whole. Each has at most 64 KiB.
 const MAX_LONG: usize = 20;
@@ -37,10 +34,9 @@ impl Block {
         if let Some(number) = self.number
             && rows.len() > MAX_MESSAGE_ROWS
         {
-            let more = rows.len() - MAX_MESSAGE_ROWS;
+            let more = counted(rows.len() - MAX_MESSAGE_ROWS, "more line");
             rows.truncate(MAX_MESSAGE_ROWS);
-            let lines = if more == 1 { "line" } else { "lines" };
-            rows.push(Line::of(Ink::Strong, format!("{more} more {lines}: /show {number}")));
+            rows.push(Line::of(Ink::Strong, format!("{more}: /show {number}")));
         }
         rows
     }
@@ -69,18 +65,16 @@ impl Printed {
             rows.append(&mut its_rows);
             self.blocks.push_back(block);
         }
-        let (mut lines, mut bytes) = (0, 0);
+        let mut lines = 0;
         let is_kept = |block: &&Block| {
             lines += block.lines.len();
-            bytes += block.lines.iter().flat_map(Line::parts).map(|(_, text)| text.len()).sum::<usize>();
-            lines <= MAX_LINES && bytes <= MAX_BYTES
+            lines <= MAX_LINES
         };
         let kept = self.blocks.iter().rev().take_while(is_kept).count().max(1);
         self.blocks.drain(..self.blocks.len().saturating_sub(kept));
         rows
     }
 
-    /// Numbers a long message.
     fn number(&mut self, lines: Vec<Line>) -> usize {
         if self.long.len() == MAX_LONG {
             self.long.pop_front();
@@ -190,9 +184,5 @@ mod tests {
             printed.take(&message("hi"), 80, Further::Blanks);
         }
         assert_eq!(printed.blocks.len(), MAX_LINES);
-        for _ in 0..4 {
-            printed.take(&message(&"x".repeat(MAX_BYTES / 2)), 80, Further::Blanks);
-        }
-        assert_eq!(printed.blocks.len(), 1);
     }
 }

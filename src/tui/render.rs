@@ -5,7 +5,7 @@ mod renderer;
 mod statuses;
 mod trust;
 
-use super::list::{PeerList, peer_list};
+use super::message::counted;
 use super::style::{Ink, Line};
 use crate::core::{CommandKind, Event, OfflineReason};
 use crate::model::address::Source;
@@ -16,13 +16,12 @@ use crate::model::stored::StoreError;
 use crate::model::untrusted::harmless;
 pub(crate) use introductions::{awaited_line, made_line};
 pub use renderer::Renderer;
-pub(crate) use renderer::VERIFIED;
-pub(crate) use renderer::place;
+pub(crate) use renderer::{VERIFIED, place};
 pub(crate) use statuses::{DELIVERED, hold_words, is_good, status_words};
 use statuses::{done, first, left_out_words, not_sent, sum};
 pub use statuses::{later, quoted};
 pub(crate) use trust::beginning;
-pub(super) use trust::name_of;
+pub(super) use trust::{label_of_pin, name_of};
 pub(crate) use trust::{lines_of_request, pin_lines, policy_words, requests_lines, untrusted_words};
 pub(super) use trust::{refused_words, request_line, request_words, word_for};
 
@@ -152,20 +151,9 @@ pub fn lines(event: &Event, renderer: &Renderer<'_>) -> Vec<Line> {
         Event::NotWaiting => {
             vec!["That message is no longer queued. /outbox lists the queued messages.".into()]
         }
-        Event::Listed { rows, unasked } => {
-            let is_muted = &|_| false;
-            let list = PeerList {
-                rows,
-                unasked: *unasked,
-                unlisted: &[],
-                blocked: &[],
-                blocked_legacy: &[],
-                requests: &[],
-                is_muted,
-            };
-            peer_list(&list, renderer.labels)
-        }
-        Event::Dialed { total: 0, .. }
+        // The app shows the list, of which an event has only a part.
+        Event::Listed { .. }
+        | Event::Dialed { total: 0, .. }
         | Event::MutedMessage(_)
         | Event::Settled(_)
         | Event::ContactsChanged
@@ -197,7 +185,6 @@ fn all(count: usize) -> String {
     if count == 2 { "Both".into() } else { format!("All {count}") }
 }
 
-/// Returns the line about messages that cannot be stored.
 fn not_stored(why: &StoreError) -> String {
     let incoming = "Incoming messages are shown but not acknowledged, so they are sent again.";
     match why {
@@ -212,12 +199,8 @@ fn not_stored(why: &StoreError) -> String {
     }
 }
 
-/// Returns the line about refused messages.
 fn refused(sources: &[(Source, u64)], others: u64) -> String {
-    let count = |count: u64| match count {
-        1 => "1 message".to_owned(),
-        count => format!("{count} messages"),
-    };
+    let count = |count: u64| counted(count, "message");
     let mut from: Vec<String> =
         sources.iter().map(|(source, of)| format!("{} from {source}", count(*of))).collect();
     if others > 0 {

@@ -14,24 +14,22 @@ use crossterm::queue;
 use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
 
 use super::editor::Editor;
-use super::footer::{Drawn, Footer, broken_rows};
+use super::footer::{Footer, broken_rows};
 use super::layout::Further;
 use super::printed::Printed;
 use super::status::Status;
 use super::style::{Line, Palette};
 use super::terminal;
 
-/// Where the output goes.
+/// Where the output goes. Whatever prints fails if standard output is closed.
 #[derive(Debug)]
 pub struct Screen {
     kind: ScreenKind,
-    /// Whether it is a terminal.
     terminal: bool,
     palette: Palette,
     prompt: Line,
     /// Whether lines are wrapped: the output is a terminal, even if the input is a pipe.
     wraps: bool,
-    /// The lines that a terminal shows.
     printed: Printed,
     /// The beginning of the further rows of a message on a terminal.
     further: Further,
@@ -39,9 +37,8 @@ pub struct Screen {
 
 #[derive(Debug)]
 enum ScreenKind {
-    /// A terminal on which this program edits the line. The rows above the footer are wrapped for a
-    /// window of this `size`.
-    Raw { editor: Box<Editor>, status: Option<Box<Status>>, drawn: Option<Drawn>, size: (usize, usize) },
+    /// A terminal on which this program edits the line.
+    Raw { editor: Box<Editor>, status: Option<Box<Status>>, drawn: Option<Footer> },
     /// A terminal that edits lines itself, so the prompt stays on the line of the typed text.
     /// `again` says whether the prompt is repeated after new lines. The cursor is known to be at
     /// the `start` of a line only after the user has finished one.
@@ -86,8 +83,7 @@ impl Screen {
     /// If the terminal cannot be put into raw mode.
     pub fn take_over(&mut self, tell_focus: bool) -> io::Result<()> {
         terminal::take_over(tell_focus)?;
-        let size = terminal::size();
-        self.kind = ScreenKind::Raw { editor: Box::default(), status: None, drawn: None, size };
+        self.kind = ScreenKind::Raw { editor: Box::default(), status: None, drawn: None };
         self.further = Further::Blanks;
         Ok(())
     }
@@ -121,11 +117,6 @@ impl Screen {
         Some(lines.iter().cloned().map(Line::shown_whole).collect())
     }
 
-    /// The width of the window in columns.
-    pub fn columns(&self) -> usize {
-        terminal::size().0
-    }
-
     /// The current prompt.
     pub fn prompt(&self) -> &Line {
         &self.prompt
@@ -155,21 +146,16 @@ impl Screen {
 
     /// Prints lines, and the prompt with the typed text below them. `calls` are the bytes of a bell
     /// or a notification. It is one write, so nothing flickers.
-    ///
-    /// # Errors
-    ///
-    /// If standard output is closed.
     pub fn show(&mut self, lines: &[Line], calls: &str) -> io::Result<()> {
         let palette = self.palette;
         let mut out = Vec::new();
         match &mut self.kind {
-            ScreenKind::Raw { editor, status, drawn, size: before } => {
+            ScreenKind::Raw { editor, status, drawn } => {
                 let size = terminal::size();
                 let footer = Footer::of(&self.prompt, editor, status.as_deref(), size);
                 out.extend_from_slice(calls.as_bytes());
                 queue!(out, BeginSynchronizedUpdate)?;
-                let again = go_to_top(&mut out, drawn.as_ref(), &mut self.printed, *before, size)?;
-                *before = size;
+                let again = go_to_top(&mut out, drawn.as_ref(), &mut self.printed, size)?;
                 write_over(&mut out, &again, palette)?;
                 // Only a footer at the same place is drawn over.
                 let before = drawn.take().filter(|drawn| lines.is_empty() && drawn.size == size);
@@ -178,7 +164,8 @@ impl Screen {
                 }
                 let rows = self.printed.take(lines, size.0, Further::Blanks);
                 write_lines(&mut out, &rows, palette, RAW_LINE_END)?;
-                *drawn = Some(footer.draw(&mut out, palette, before.as_ref())?);
+                footer.draw(&mut out, palette, before.as_ref())?;
+                *drawn = Some(footer);
                 queue!(out, EndSynchronizedUpdate)?;
             }
             ScreenKind::Cooked { prompted, again, start } => {
@@ -215,18 +202,13 @@ impl Screen {
     }
 
     /// Replaces the finished line with these lines, and goes to the next line.
-    ///
-    /// # Errors
-    ///
-    /// If standard output is closed.
     pub fn finish_line(&mut self, lines: &[Line]) -> io::Result<()> {
         let mut out = Vec::new();
         match &mut self.kind {
-            ScreenKind::Raw { drawn, size: before, .. } => {
+            ScreenKind::Raw { drawn, .. } => {
                 let size = terminal::size();
                 if let Some(drawn) = drawn.take() {
-                    let again = go_to_top(&mut out, Some(&drawn), &mut self.printed, *before, size)?;
-                    *before = size;
+                    let again = go_to_top(&mut out, Some(&drawn), &mut self.printed, size)?;
                     write_over(&mut out, &again, self.palette)?;
                     queue!(out, Clear(ClearType::FromCursorDown))?;
                 }
@@ -241,10 +223,6 @@ impl Screen {
     }
 
     /// Gives the terminal to a shell, with the cursor below everything.
-    ///
-    /// # Errors
-    ///
-    /// If standard output is closed.
     pub fn give_back(&mut self) -> io::Result<()> {
         if let ScreenKind::Raw { drawn, .. } = &mut self.kind {
             let mut out = Vec::new();
@@ -259,10 +237,6 @@ impl Screen {
     }
 
     /// Takes the terminal over again after the program was stopped and a shell had the terminal.
-    ///
-    /// # Errors
-    ///
-    /// If standard output is closed.
     pub fn resume(&mut self) -> io::Result<()> {
         let Some(mut out) = terminal::take_over_again()? else {
             return Ok(());
@@ -279,10 +253,6 @@ impl Screen {
     }
 
     /// Clears the window and draws the footer at its top.
-    ///
-    /// # Errors
-    ///
-    /// If standard output is closed.
     pub fn clear(&mut self) -> io::Result<()> {
         if let ScreenKind::Raw { drawn, .. } = &mut self.kind {
             *drawn = None;
@@ -295,10 +265,6 @@ impl Screen {
     }
 
     /// Prints the last lines without a prompt, and restores the terminal.
-    ///
-    /// # Errors
-    ///
-    /// If standard output is closed.
     pub fn close(&mut self, lines: &[Line]) -> io::Result<()> {
         let mut out = Vec::new();
         match &mut self.kind {
@@ -334,10 +300,6 @@ pub const LINE_END: &str = "\n";
 pub const RAW_LINE_END: &str = "\r\n";
 
 /// Writes lines with their colours, each with this line end.
-///
-/// # Errors
-///
-/// None in practice: writing to a vector does not fail.
 pub fn write_lines(out: &mut Vec<u8>, lines: &[Line], palette: Palette, end: &str) -> io::Result<()> {
     lines.iter().try_for_each(|line| write!(out, "{}{end}", line.paint(palette)))
 }
@@ -353,17 +315,17 @@ fn write_over(out: &mut Vec<u8>, lines: &[Line], palette: Palette) -> io::Result
     Ok(())
 }
 
-/// Goes to the first column of the footer, if one is drawn. If the window had another width
-/// `before`, goes further up to the first printed row in sight, and returns the lines to print
+/// Goes to the first column of the footer, if one is drawn. If the window had another width then,
+/// goes further up to the first printed row in sight, and returns the lines to print
 /// again from there.
 fn go_to_top(
     out: &mut Vec<u8>,
-    drawn: Option<&Drawn>,
+    drawn: Option<&Footer>,
     printed: &mut Printed,
-    before: (usize, usize),
     size: (usize, usize),
 ) -> io::Result<Vec<Line>> {
     let Some(drawn) = drawn else { return Ok(Vec::new()) };
+    let before = drawn.size;
     go_to_top_of_footer(out, drawn, size)?;
     if before.0 == size.0 {
         return Ok(Vec::new());
@@ -380,7 +342,7 @@ fn go_to_top(
 
 /// Goes to the first column of a drawn footer from the position of the cursor in it. `size` is the
 /// current size of the window.
-fn go_to_top_of_footer(out: &mut Vec<u8>, drawn: &Drawn, size: (usize, usize)) -> io::Result<()> {
+fn go_to_top_of_footer(out: &mut Vec<u8>, drawn: &Footer, size: (usize, usize)) -> io::Result<()> {
     let rows = drawn.rows_above_cursor(broken_at(drawn.size, size));
     if let Ok(rows @ 1..) = u16::try_from(rows) {
         queue!(out, MoveUp(rows))?;

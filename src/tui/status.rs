@@ -40,7 +40,6 @@ impl Partner {
         }
     }
 
-    /// Returns its presence and security.
     fn piece(&self) -> (Ink, String) {
         let is_refused = matches!(self.refuses, Some(ByeReason::NotAccepted | ByeReason::NotDecided));
         let presence = self.absence().unwrap_or(match self.presence {

@@ -50,7 +50,6 @@ const BAD: u8 = 196;
 /// The xterm colour of less important parts: grey.
 const FAINT: u8 = 243;
 
-/// Ends every colour.
 const RESET: &str = "\x1b[0m";
 
 /// Stands before the further lines of a message, so that none looks like another message.
@@ -66,17 +65,14 @@ pub struct Line {
     is_stamped: bool,
 }
 
-/// What a line belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum LineKind {
-    /// No message.
     #[default]
     Other,
     /// The first line of a message, whose text begins at this column.
     Message(usize),
     /// The first line of a message that is shown whole, even if it is long.
     WholeMessage(usize),
-    /// A further line of a message.
     Further,
 }
 
@@ -214,7 +210,7 @@ impl Line {
                 if before.is_some() {
                     out.push_str(RESET);
                 }
-                if let Some(sequence) = sequence {
+                if let Some(sequence) = &sequence {
                     // Writing into a String cannot fail.
                     let _ = write!(out, "\x1b[{sequence}m");
                 }
@@ -248,46 +244,21 @@ impl From<&str> for Line {
     }
 }
 
-/// The SGR parameters of an ink.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sequence {
-    Bold,
-    /// One of the eight basic colours.
-    Few(u8),
-    /// One of the 256 xterm colours.
-    Many(u8),
-    /// Black on the white of the eight basic colours, which is grey on many terminals.
-    BlackOnGrey,
-    /// Black on the white of the 256 colours.
-    BlackOnWhite,
-}
-
-impl fmt::Display for Sequence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bold => f.write_str("1"),
-            Self::Few(colour) => write!(f, "3{colour}"),
-            Self::Many(colour) => write!(f, "38;5;{colour}"),
-            Self::BlackOnGrey => f.write_str("30;47"),
-            Self::BlackOnWhite => f.write_str("38;5;16;48;5;231"),
-        }
-    }
-}
-
 /// Returns the SGR parameters of an ink, if it differs from plain.
-fn sequence(palette: Palette, ink: Ink) -> Option<Sequence> {
+fn sequence(palette: Palette, ink: Ink) -> Option<String> {
     let of = |colours: &[u8], number: u32| colours[number as usize % colours.len()];
-    match (palette, ink) {
-        (Palette::None, _) | (_, Ink::Plain) | (Palette::Eight, Ink::Faint) => None,
-        (_, Ink::Strong) => Some(Sequence::Bold),
-        (Palette::Eight, Ink::Code) => Some(Sequence::BlackOnGrey),
-        (Palette::Many, Ink::Code) => Some(Sequence::BlackOnWhite),
-        (Palette::Eight, Ink::Bad) => Some(Sequence::Few(1)),
-        (Palette::Eight, Ink::Peer(number)) => Some(Sequence::Few(of(&FEW_PEERS, number))),
-        (Palette::Many, Ink::Bad) => Some(Sequence::Many(BAD)),
-        (Palette::Many, Ink::Faint) => Some(Sequence::Many(FAINT)),
-        (Palette::Many, Ink::Peer(number)) => Some(Sequence::Many(of(&PEERS, number))),
-    }
+    Some(match (palette, ink) {
+        (Palette::None, _) | (_, Ink::Plain) | (Palette::Eight, Ink::Faint) => return None,
+        (_, Ink::Strong) => "1".to_owned(),
+        // The white of the eight basic colours is grey on many terminals.
+        (Palette::Eight, Ink::Code) => "30;47".to_owned(),
+        (Palette::Eight, Ink::Bad) => "31".to_owned(),
+        (Palette::Eight, Ink::Peer(number)) => format!("3{}", of(&FEW_PEERS, number)),
+        (Palette::Many, Ink::Code) => "38;5;16;48;5;231".to_owned(),
+        (Palette::Many, Ink::Bad) => format!("38;5;{BAD}"),
+        (Palette::Many, Ink::Faint) => format!("38;5;{FAINT}"),
+        (Palette::Many, Ink::Peer(number)) => format!("38;5;{}", of(&PEERS, number)),
+    })
 }
 
 /// Returns the ink of a name: the same in every run and for every peer.

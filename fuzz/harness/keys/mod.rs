@@ -13,8 +13,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use p2p_chat::model::message::MAX_SENT_BYTES;
 use p2p_chat::protocol::plain;
 use p2p_chat::tui::{
-    Act, Chosen, Editor, Ink, Key, Line, MAX_LINE_BYTES, Menu, Place, TooLong, Turn, Typed, complete,
-    in_columns, key_of, typed_lines,
+    Act, Chosen, Editor, Ink, Key, Line, MAX_LINE_BYTES, Menu, TooLong, Turn, Typed, complete, in_columns,
+    key_of, typed_lines,
 };
 
 use super::printed::{assert_harmless, assert_lines_harmless};
@@ -243,11 +243,7 @@ impl User {
 
     /// Completes the word at the cursor, as Tab does.
     fn complete(&mut self) {
-        let place = match (self.menu.takes_commands(), self.menu.takes_peer()) {
-            (true, _) => Place::Line,
-            (_, true) => Place::Peer,
-            _ => Place::Other,
-        };
+        let place = self.menu.place();
         let completed = complete(self.editor.text(), self.editor.cursor(), place, &self.people);
         self.change();
         if let Some((range, with)) = completed.replace {

@@ -16,7 +16,6 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// Returns how questions are answered on this terminal.
     pub(super) fn new(settings: &Settings) -> Self {
         Self { edits: !settings.plain && !tui::is_dumb() }
     }
@@ -75,7 +74,7 @@ fn edit(screen: &mut Screen) -> io::Result<Option<String>> {
             Input::Paste(text) => editor.paste(&text).map_or(Typed::Full, |()| Typed::Edited),
             Input::End | Input::HangUp => Typed::Leave,
             // Whole lines come only from input that is not a terminal.
-            Input::Line(_) | Input::LineTooLong(_) | Input::LineCut | Input::LineNotText => Typed::Edited,
+            Input::Line(_) | Input::Dropped(_) => Typed::Edited,
             Input::Resized | Input::Focus(_) => Typed::Edited,
         };
         match typed {

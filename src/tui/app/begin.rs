@@ -161,10 +161,8 @@ fn decide_about_keys(
             return Ok(());
         }
     } else {
-        let entries = match undecided.len() {
-            1 => "1 entry".to_owned(),
-            count => format!("{count} entries"),
-        };
+        let entries = undecided.len();
+        let entries = if entries == 1 { "1 entry".to_owned() } else { format!("{entries} entries") };
         writeln!(
             io::stderr(),
             "Ignored {entries} with unknown keys in {file}; add --peers peers.toml if you trust that file."

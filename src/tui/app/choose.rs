@@ -15,7 +15,6 @@ use crate::profile::{self, Named, Profile, ProfileError, Profiles, StoredProfile
 use crate::settings::{Misused, NameSource, Settings, listening_port};
 use crate::tui;
 
-/// The first port to suggest.
 const FIRST_PORT: u16 = 5000;
 
 /// Keys of a peers.toml that the question about them lists, at most: as many as a screen has room
@@ -199,21 +198,16 @@ fn unknown(profiles: &Profiles, name: &Name) -> String {
     format!("No profile is called {name}.{similar}")
 }
 
-/// Asks for the name of a new profile, if there is a terminal. `check` returns why a name cannot be
-/// used.
+/// Asks for the name of a new profile, if there is a terminal, and suggests the login name if it
+/// can be used. `check` returns why a name cannot be used.
 fn new_name(
     answers: Answers,
     terminal: bool,
     check: impl Fn(&Name) -> Result<(), String>,
 ) -> anyhow::Result<Name> {
-    if terminal {
-        return ask_name(answers, check);
+    if !terminal {
+        bail!(Misused::new("No name was given; add --name NAME, or set P2P_CHAT_NAME."));
     }
-    bail!(Misused::new("No name was given; add --name NAME, or set P2P_CHAT_NAME."))
-}
-
-/// Asks for the name, and suggests the login name if it can be used.
-fn ask_name(answers: Answers, check: impl Fn(&Name) -> Result<(), String>) -> anyhow::Result<Name> {
     let login = ["USER", "USERNAME"].into_iter().find_map(|variable| env::var(variable).ok());
     let offered: Option<Name> = login.and_then(|login| parse_new(&login).ok());
     let offered = offered.filter(|name| check(name).is_ok());

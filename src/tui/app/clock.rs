@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Unit, Zoned};
+use jiff::{Timestamp, Zoned};
 
 use crate::settings::TimeFormat;
+use crate::tui::counted;
 
 /// The format of the line at the start of a day.
 const DAY: &str = "%A, %-d %B %Y";
@@ -62,22 +63,16 @@ pub(super) fn span(time: std::time::Duration) -> String {
         3_601..=86_400 => (seconds.div_ceil(3_600), "hour"),
         _ => (seconds.div_ceil(86_400), "day"),
     };
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+    counted(count, unit)
 }
 
 /// The local time, in the user's format.
 pub(super) struct Clock {
     format: TimeFormat,
-    /// Whether the format shows whole seconds only, so that a stamp is valid for a second.
-    whole_seconds: bool,
-    second: i64,
-    moment: Moment,
     /// The day of the last shown line.
     shown: Option<Arc<str>>,
 }
 
-/// A formatted time.
-#[derive(Clone)]
 pub(super) struct Moment {
     /// `[14:03:07] `, or nothing if the user wants none.
     pub(super) stamp: Arc<str>,
@@ -87,23 +82,11 @@ pub(super) struct Moment {
 
 impl Clock {
     pub(super) fn new(format: TimeFormat) -> Self {
-        let now = Zoned::now();
-        let whole = now.round(Unit::Second).unwrap_or_else(|_| now.clone());
-        let part =
-            whole.checked_add(jiff::Span::new().nanoseconds(123_456_789)).unwrap_or_else(|_| now.clone());
-        let whole_seconds = stamp(&format, &whole) == stamp(&format, &part);
-        let second = now.timestamp().as_second();
-        Self { whole_seconds, second, moment: moment(&format, &now), format, shown: None }
+        Self { format, shown: None }
     }
 
-    /// Returns the current time.
-    pub(super) fn now(&mut self) -> Moment {
-        let now = Timestamp::now();
-        if !self.whole_seconds || now.as_second() != self.second {
-            self.second = now.as_second();
-            self.moment = moment(&self.format, &Zoned::new(now, TimeZone::system()));
-        }
-        self.moment.clone()
+    pub(super) fn now(&self) -> Moment {
+        moment(&self.format, &Zoned::now())
     }
 
     /// Returns the stamp and the day of a time in milliseconds since 1970.

@@ -7,18 +7,16 @@ use std::io;
 use std::time::Instant;
 
 use super::handle_event::standing;
-use super::{App, People, clock};
-use crate::core::{Command, PeerInfo, PresenceStatus, Row};
+use super::{App, NodeDirectory, clock};
+use crate::core::{Command, PresenceStatus, Row};
 use crate::model::address::SourcePrefix;
 use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::profile::contacts::{Change, Contact, ContactsError};
 use crate::runtime::{ContactBook, Noted, RELOAD_INTERVAL};
 use crate::settings::ConfigError;
+use crate::tui::commands::MAX_LISTED;
 use crate::tui::{self, Ink, Line};
-
-/// Contacts that `/contacts` lists, at most. The others are counted.
-const MAX_LISTED: usize = 50;
 
 /// Contacts of which a line says what an edit by hand changed, at most; of more, one line says how
 /// many they are.
@@ -212,9 +210,9 @@ impl App {
             self.say(format!("{label} has no alias; /alias {label} NAME gives one."));
             return;
         }
-        let people = People { node: &self.node, labels: &self.labels };
+        let people = NodeDirectory { node: &self.node, labels: &self.labels };
         if let Some(name) = &name
-            && let Some(other) = tui::contact_called(name, id, &people)
+            && let Some(other) = tui::contact_called(name.as_str(), id, &people)
         {
             let at = self.place_of(other);
             self.refuse(format!("{name} is the name of another contact ({at}); choose another alias."));
@@ -346,9 +344,7 @@ impl App {
     pub(super) fn label_all_peers(&mut self) {
         self.update_aliases();
         for (id, name) in self.labeled_peers() {
-            let (addr, verification) = (self.node.dialed_at(id), self.node.verification_of(id));
-            let node = &self.node;
-            let who = PeerInfo { id, name, addr, claimed: None, verification };
+            let (who, node) = (self.info(id, name), &self.node);
             self.labels.meet(&who, |id| standing(node, id));
         }
     }
@@ -359,7 +355,6 @@ impl App {
         self.contacts.get(id).is_some()
     }
 
-    /// Lists the contacts, by name.
     pub(in crate::tui) fn list_contacts(&mut self) {
         // The list includes changes that are not saved yet.
         self.note_contacts();

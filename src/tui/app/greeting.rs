@@ -18,16 +18,23 @@ fn reachable(node: &Node, advertise: Option<Ipv4Addr>) -> Vec<IpAddr> {
     interfaces::reachable(node.addr().ip(), advertise, ipv6)
 }
 
-/// Returns our invitation.
 pub(super) fn invitation(node: &Node, advertise: Option<Ipv4Addr>) -> Invitation {
     let ips = reachable(node, advertise);
     tui::own_invitation(node.own_key(), &node.name(), &ips, Some(node.addr().port()))
 }
 
+/// Returns our addresses for others, or at least one for this machine.
+fn own_addrs(node: &Node, advertise: Option<Ipv4Addr>) -> Vec<String> {
+    let mut ips = reachable(node, advertise);
+    if ips.is_empty() {
+        ips.push(Ipv4Addr::LOCALHOST.into());
+    }
+    ips.iter().map(|ip| SocketAddr::new(*ip, node.addr().port()).to_string()).collect()
+}
+
 /// Returns our address for others, for the status line.
 pub(super) fn own_addr(node: &Node, advertise: Option<Ipv4Addr>) -> String {
-    let ip = reachable(node, advertise).first().copied().unwrap_or(Ipv4Addr::LOCALHOST.into());
-    SocketAddr::new(ip, node.addr().port()).to_string()
+    own_addrs(node, advertise).swap_remove(0)
 }
 
 /// Who can discover us on the local network, in words without a full stop.
@@ -100,14 +107,8 @@ pub(super) fn lines(
     contacts: Option<usize>,
 ) -> Vec<String> {
     let addr = node.addr();
-    let mut addrs: Vec<String> = reachable(node, advertise)
-        .iter()
-        .take(MAX_NAMED)
-        .map(|ip| SocketAddr::new(*ip, addr.port()).to_string())
-        .collect();
-    if addrs.is_empty() {
-        addrs.push(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), addr.port()).to_string());
-    }
+    let mut addrs = own_addrs(node, advertise);
+    addrs.truncate(MAX_NAMED);
     let mut lines = vec![format!("{name}, listening on {}", addrs.join(" or "))];
     let visible = Visible::of(node);
     lines.extend(visible.iter().map(|visible| match visible {
@@ -119,11 +120,10 @@ pub(super) fn lines(
             "{why} Your key is for this run only: in the next run you are a stranger to your peers."
         ));
     }
+    lines.extend(Menu::lines());
     if !terminal {
-        lines.extend(Menu::lines());
         return lines;
     }
-    lines.extend(Menu::lines());
     lines.push("Or type @NAME MESSAGE to send at once, /help for all commands.".into());
     match contacts {
         Some(0) => {}

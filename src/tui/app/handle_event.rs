@@ -2,9 +2,7 @@
 
 use super::Received;
 use super::{App, clock, greeting};
-use crate::core::{
-    As, CommandKind, Decision, Event, IntroductionNews, OpId, PeerInfo, Pin, Row, Verification,
-};
+use crate::core::{As, CommandKind, Decision, Event, IntroductionNews, OpId, PeerInfo, Row, Verification};
 use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::message::{LOG_TARGET, SendError, SendResult};
@@ -15,15 +13,10 @@ use crate::tui::{
     self, Chosen, Ink, Line, NoticeKind, Partner, PeerList, Renamed, Renderer, Standing, Status, Subject,
 };
 
-/// The maximum number of peers that the user was told about because messages wait. It is more than
-/// a person writes to.
-const MAX_TOLD_WAITING: usize = 1_000;
-
 /// What the log has in place of the text of a message.
 const UNLOGGED: &str = "(text not logged)";
 
 impl App {
-    /// Handles an event of the node.
     pub(super) fn event(&mut self, event: &Event) {
         self.stale = true;
         self.contacts.is_decided |= matches!(event, Event::Decided(_)) && !self.contacts.reports_edit(event);
@@ -75,7 +68,7 @@ impl App {
         }
         match event {
             Event::Message { from, text, row, .. } => {
-                self.will_show(*row);
+                self.shown.extend(*row);
                 self.received = Some(Received::new(from, text));
                 self.heard(from, &lines);
                 self.tell(lines);
@@ -92,7 +85,7 @@ impl App {
             Event::ContactsChanged => self.note_contacts(),
             Event::IntroductionsChanged => self.introductions.is_unsaved = true,
             Event::NetworkChanged => {
-                self.own_addr = greeting::own_addr(&self.node, self.options.advertise);
+                self.own_addr = greeting::own_addr(&self.node, self.advertise);
                 self.follow_networks();
             }
             Event::Done { op, result, .. } if self.adding.contains(op) => {
@@ -119,11 +112,7 @@ impl App {
                 // Important even if the user looks elsewhere.
                 let what =
                     if request.against.is_empty() { "a message request" } else { "a key that is not known" };
-                if let (true, Some(line)) = (self.screen.edits(), lines.first())
-                    && let Some(call) = self.attention.call(what, line, self.began.elapsed())
-                {
-                    self.calls.push_str(&call);
-                }
+                self.call(what, &lines);
                 self.tell(lines);
             }
             Event::RefusedStranger(met) => {
@@ -136,21 +125,17 @@ impl App {
             }
             // The status line shows how many are online.
             Event::Dialed { total, connected } if total == connected && self.screen.shows_status() => {}
-            Event::Introduction(news) if self.is_from_muted(news) => {}
+            // /requests lists it all the same.
+            Event::Introduction(news)
+                if matches!(
+                    &**news, IntroductionNews::Introduced { by, .. } if self.node.is_muted(by.id)
+                ) => {}
             Event::AsksToVerify(who) if self.node.is_muted(who.id) => {}
             Event::Decided(Decision::Forgotten(who, _)) => {
                 self.notices.forget(who.id);
                 self.tell(lines);
                 self.ends_talk_with(who);
                 self.is_no_namesake(who.id, who.name.as_ref());
-            }
-            Event::Decided(Decision::Blocked(Pin { key, .. })) => {
-                self.menu.is_no_default(Recipient::key(*key));
-                self.tell(lines);
-            }
-            Event::Decided(Decision::BlockedLegacy(who)) => {
-                self.menu.is_no_default(who.id);
-                self.tell(lines);
             }
             _ => match NoticeKind::of(event, |id| self.node.is_contact(id)) {
                 Some((subject, kind)) => self.notice(subject, kind, lines),
@@ -180,12 +165,6 @@ impl App {
             | Event::NotWaiting => true,
             _ => false,
         }
-    }
-
-    /// Returns whether a muted contact introduces a peer. /requests lists the introduction all the
-    /// same.
-    fn is_from_muted(&self, news: &IntroductionNews) -> bool {
-        matches!(news, IntroductionNews::Introduced { by, .. } if self.node.is_muted(by.id))
     }
 
     /// Takes note of an event that tells the user that a peer is online.
@@ -260,13 +239,14 @@ impl App {
         Some(vec![Line::of(Ink::Bad, format!("{how} to {who}: {why}"))])
     }
 
-    /// Returns the lines of the peer list.
     fn peer_list(&self, rows: &[Row], unasked: usize) -> Vec<Line> {
         let (unlisted, blocked) = (self.node.unlisted_contacts(), self.node.blocked_contacts());
         let blocked_legacy = self.node.blocked_legacy();
         let muted = self.node.muted();
         let is_muted = |id| muted.contains(&id);
         let (requests, _) = self.node.requests();
+        let window = if self.screen.is_terminal() { tui::columns() } else { 0 };
+        let columns = tui::USUAL_COLUMNS.max(window.saturating_sub(1));
         let list = PeerList {
             rows,
             unasked,
@@ -275,14 +255,14 @@ impl App {
             blocked_legacy: &blocked_legacy,
             requests: &requests,
             is_muted: &is_muted,
+            columns,
         };
         tui::peer_list(&list, &self.labels)
     }
 
     /// Updates the label of a peer and of the other peers with its name.
     pub(super) fn meet_again(&mut self, id: Recipient, name: Option<PeerName>) {
-        let (addr, verification) = (self.node.dialed_at(id), self.node.verification_of(id));
-        let who = PeerInfo { id, name, addr, claimed: None, verification };
+        let who = self.info(id, name);
         let node = &self.node;
         let renamed = self.labels.meet_again(&who, |id| standing(node, id));
         self.are_renamed(who.id, who.name.as_ref(), renamed, false);
@@ -304,7 +284,7 @@ impl App {
 
     /// Updates the labels of peers that share their name with a forgotten one.
     fn is_no_namesake(&mut self, id: Recipient, name: Option<&PeerName>) {
-        self.labels.drop_label(id);
+        self.labels.forget(id);
         let Some(name) = name.map(PeerName::as_str) else { return };
         let (name, skeletons) = (folded(name), skeletons(name));
         let is_called = |other: &Option<PeerName>| {
@@ -333,7 +313,8 @@ impl App {
             // Being queued behind other messages is normal; being refused is not.
             DeliveryStatus::Queued(PendingReason::InLine) => true,
             DeliveryStatus::Queued(why @ (PendingReason::Unreachable | PendingReason::NotAcceptedYet)) => {
-                self.knows_why_it_waits(who.id, *why)
+                // Whether the user was already told so, since the peer was last online.
+                self.told_waiting.insert(who.id, *why) == Some(*why)
             }
             status => tui::is_good(status),
         };
@@ -345,15 +326,6 @@ impl App {
         }
     }
 
-    /// Returns whether the user was already told why messages to this peer wait, since it was last
-    /// online. Records that they are told now.
-    fn knows_why_it_waits(&mut self, id: Recipient, why: PendingReason) -> bool {
-        if self.told_waiting.len() >= MAX_TOLD_WAITING {
-            self.told_waiting.clear();
-        }
-        self.told_waiting.insert(id, why) == Some(why)
-    }
-
     /// Shows a later status of a message.
     fn later(&mut self, op: OpId, who: &PeerInfo, status: &DeliveryStatus, lines: Vec<Line>) {
         let is_here = self.texts.get(&op).is_some_and(|sent| {
@@ -361,7 +333,7 @@ impl App {
         });
         let has_ended = matches!(status, DeliveryStatus::Failed(FailureReason::Ended { .. }));
         match status {
-            _ if has_ended => self.undelivered.add(lines),
+            _ if has_ended => self.undelivered.extend(lines),
             status if tui::is_good(status) && self.screen.shows_status() => {
                 self.outcome(who, status);
             }
@@ -490,12 +462,14 @@ impl App {
                 self.meet_again(pin.key.into(), pin.name.clone());
             }
             Event::Decided(Decision::Blocked(pin)) => {
+                self.menu.is_no_default(pin.key.into());
                 self.notices.forget(pin.key.into());
                 self.meet_again(pin.key.into(), pin.name.clone());
             }
             Event::Decided(Decision::Muted(who)) => self.notices.forget(who.id),
             Event::Decided(Decision::BlockedSource(source)) => self.notices.forget_source(*source),
             Event::Decided(Decision::BlockedLegacy(who)) => {
+                self.menu.is_no_default(who.id);
                 self.notices.forget(who.id);
                 self.meet_again(who.id, who.name.clone());
             }
@@ -530,17 +504,21 @@ impl App {
     /// Updates what `/reply` answers, and rings or notifies if the user looks elsewhere.
     fn heard(&mut self, from: &PeerInfo, lines: &[Line]) {
         let label = self.labels.label(from.id, from.name.as_ref());
-        if self.screen.edits()
-            && let Some(line) = lines.first()
-            && let Some(call) = self.attention.call(
-                &self.labels.shown(from.id, from.name.as_ref()),
-                line,
-                self.began.elapsed(),
-            )
-        {
-            self.calls.push_str(&call);
-        }
+        self.call(&self.labels.shown(from.id, from.name.as_ref()), lines);
         self.menu.heard(Chosen::one(from.id, label));
+    }
+
+    /// Rings or notifies if the user looks elsewhere.
+    fn call(&mut self, what: &str, lines: &[Line]) {
+        let line = lines.first().filter(|_| self.screen.edits());
+        let call = line.and_then(|line| self.attention.call(what, line, self.began.elapsed()));
+        self.calls.push_str(&call.unwrap_or_default());
+    }
+
+    /// Returns a peer as the screen shows it.
+    pub(super) fn info(&self, id: Recipient, name: Option<PeerName>) -> PeerInfo {
+        let (addr, verification) = (self.node.dialed_at(id), self.node.verification_of(id));
+        PeerInfo { id, name, addr, claimed: None, verification }
     }
 
     /// Updates what the status line and the prompt show of other peers.
@@ -565,7 +543,6 @@ impl App {
         }
     }
 
-    /// Returns the current status line.
     pub(super) fn status(&self) -> Status {
         let under_way = self.texts.values().filter(|sent| sent.quiet && !sent.settled).count();
         let sending = if under_way > 0 { Some("sending".into()) } else { self.outcome.clone() };

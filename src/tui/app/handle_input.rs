@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{App, Ending, People, Sent, clock};
+use super::{App, Ending, NodeDirectory, Sent, clock};
 use crate::core::{Command, OpId, Target};
 use crate::model::host::Endpoint;
 use crate::model::name::Name;
@@ -21,7 +21,7 @@ impl App {
         }
         let before = self.menu.conversation().cloned();
         let Turn { say, act, refused } =
-            self.menu.line(line, &People { node: &self.node, labels: &self.labels });
+            self.menu.line(line, &NodeDirectory { node: &self.node, labels: &self.labels });
         self.echo(line, act.as_ref())?;
         if refused && let Some(reason) = say.first() {
             self.fails(reason);
@@ -59,13 +59,15 @@ impl App {
         let command = match act {
             Act::Exit => return None,
             Act::Send(to, text) => return self.send(to, text),
-            Act::Own(command, rest) => return (command.run)(self, &rest),
+            Act::Own(command, rest) => {
+                (command.run)(self, &rest);
+                return None;
+            }
             Act::Outbox(what) => return self.outbox(what),
             Act::AddInvited(invitation) => return self.add_invited(&invitation),
             Act::AcceptIntroduction { introduction, addrs } => {
                 return self.accept_introduction(&introduction, addrs);
             }
-            Act::IgnoreIntroduction(key) => return Some(self.ignore_introduction(key)),
             Act::History(of, words) => {
                 self.history(of, words);
                 return None;
@@ -101,10 +103,7 @@ impl App {
             Act::Add(contact) => Command::SetContact { contact, date: clock::seconds() },
             Act::Verify(key) => Command::Verify { key, date: clock::seconds() },
             Act::ToggleMute(id) => Command::SetMuted(id, !self.node.is_muted(id)),
-            Act::Introduce(pair) => {
-                self.introductions.is_decided = true;
-                Command::Introduce { pair, date: clock::seconds() }
-            }
+            Act::Introduce(pair) => Command::Introduce { pair, date: clock::seconds() },
         };
         Some(self.node.command(command))
     }

@@ -5,7 +5,7 @@ use crate::core::{Command, Pin, Target, stored_conversations};
 use crate::interfaces;
 use crate::mailbox::ITEM_BYTES;
 use crate::model::peer_id::Recipient;
-use crate::model::stored::{Query, RowId, Selection, StoreError, StoredMessage};
+use crate::model::stored::{Query, Selection, StoreError, StoredMessage};
 use crate::runtime::MAX_STAGED_BYTES;
 use crate::tui::{Chosen, HistoryOf, HistoryView, Ink, Line, People, quoted};
 
@@ -115,11 +115,6 @@ impl App {
             1 => self.say("1 message is queued. /outbox lists it."),
             count => self.say(format!("{count} messages are queued. /outbox lists them.")),
         }
-    }
-
-    /// Records that a message is about to be shown.
-    pub(super) fn will_show(&mut self, row: Option<RowId>) {
-        self.shown.extend(row);
     }
 
     /// Records that the user has read the messages of this peer.

@@ -2,11 +2,10 @@
 
 use std::io;
 
-use super::{App, Ending, HANG_UP, INTERRUPT, People, clock, signals};
-use crate::tui::{self, Ink, Input, Key, Line, Place, Typed};
+use super::{App, Ending, HANG_UP, INTERRUPT, NodeDirectory, clock, signals};
+use crate::tui::{self, Ink, Input, Key, Line, Typed};
 
 impl App {
-    /// Handles input from the user.
     pub(super) fn input(&mut self, input: Input) -> io::Result<Option<Ending>> {
         match input {
             Input::Key(key) => return self.key(key),
@@ -16,19 +15,7 @@ impl App {
             Input::Line(line) => {
                 return self.line(&line);
             }
-            Input::LineTooLong(bytes) => {
-                let limit = tui::MAX_LINE_BYTES;
-                self.drop_line(format!(
-                    "The line of {bytes} bytes was dropped: a line has at most {limit} bytes."
-                ));
-            }
-            Input::LineCut => {
-                let limit = tui::TERMINAL_LINE_BYTES;
-                self.drop_line(format!(
-                    "The line was dropped: it has {limit} bytes or more, and the terminal cuts such lines."
-                ));
-            }
-            Input::LineNotText => self.drop_line("The line was dropped: it is not UTF-8.".into()),
+            Input::Dropped(sentence) => self.drop_line(sentence),
             Input::End => {
                 if self.reads_script() && !self.menu.is_at_choice() {
                     self.refuse("The input ended at a question, so nothing was done.");
@@ -40,7 +27,6 @@ impl App {
         Ok(None)
     }
 
-    /// Refuses a line that is too long.
     fn drop_line(&mut self, sentence: String) {
         self.menu.give_up_question();
         self.refuse(sentence);
@@ -135,14 +121,10 @@ impl App {
 
     /// Completes the word before the cursor, or shows the candidates.
     fn complete(&mut self) {
-        let place = match (self.menu.takes_commands(), self.menu.takes_peer()) {
-            (true, _) => Place::Line,
-            (_, true) => Place::Peer,
-            _ => Place::Other,
-        };
-        let columns = self.screen.columns();
+        let place = self.menu.place();
+        let columns = tui::columns();
         let Some(editor) = self.screen.editor() else { return };
-        let people = People { node: &self.node, labels: &self.labels };
+        let people = NodeDirectory { node: &self.node, labels: &self.labels };
         let completed = tui::complete(editor.text(), editor.cursor(), place, &people);
         if let Some((range, with)) = completed.replace {
             editor.replace(range, &with);

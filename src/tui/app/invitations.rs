@@ -1,17 +1,14 @@
 //! Shows our invitation, adds contacts by invitation, and answers introductions.
 
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-
+use super::leave::WRITE_WITHIN;
 use super::terminal_caps::shows_blocks;
 use super::{App, clock, greeting};
 use crate::core::{
-    Command, ContactRecord, Event, IntroducedPeer, IntroductionNews, MAX_HINTS, OpId, PeerInfo,
-    SavedIntroductions, Target,
+    Command, ContactRecord, Event, IntroducedPeer, IntroductionNews, MAX_HINTS, OpId, PeerInfo, Target,
 };
 use crate::model::address::PeerAddr;
 use crate::model::invitation::Invitation;
@@ -21,53 +18,33 @@ use crate::profile;
 use crate::tui::menu::trust::blocked_invitation;
 use crate::tui::{self, Ink, Line};
 
-/// Time between two writes of the introductions, unless the user decides something: a contact can
-/// change them often by sending cards.
+/// Time between two writes of the introductions: a contact can change them often by sending cards.
 const SAVE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Undecided introductions that the start shows, at most. The others are counted.
 const MAX_AT_START: usize = 3;
-
-/// Introductions that `/introduce` lists, at most. The others are counted.
-const MAX_LISTED: usize = 50;
 
 /// What is to be saved of the introductions, and when it was done last.
 #[derive(Default)]
 pub(super) struct SavingIntroductions {
     /// Whether something has changed since the last write.
     pub(super) is_unsaved: bool,
-    /// Whether the user has decided something since the last write.
-    pub(super) is_decided: bool,
     saved_at: Option<Instant>,
     /// Whether the last write failed, which the user was told.
     is_told: bool,
-    /// The write that the thread of the store writer carries out. Locked while it does.
-    writing: Option<Arc<Mutex<IntroductionsWrite>>>,
-}
-
-/// A write of the introductions.
-enum IntroductionsWrite {
-    Waits(SavedIntroductions),
-    Ended(io::Result<()>),
-    /// A later write replaces it.
-    Cancelled,
-}
-
-impl IntroductionsWrite {
-    fn carry_out(&mut self, folder: &Path) {
-        if let Self::Waits(saved) = self {
-            *self = Self::Ended(profile::save_introductions(folder, saved));
-        }
-    }
+    /// Where the thread of the store writer reports the result of a write.
+    writing: Option<Receiver<io::Result<()>>>,
 }
 
 impl App {
-    /// Shows our invitation.
     pub(in crate::tui) fn show_invitation(&mut self) {
-        let invitation = greeting::invitation(&self.node, self.options.advertise);
-        let shows_code = self.screen.is_terminal() && shows_blocks(self.options.plain);
+        let invitation = greeting::invitation(&self.node, self.advertise);
+        let shows_code = self.screen.is_terminal() && shows_blocks(self.plain);
         let code = shows_code.then(tui::columns);
         self.out.extend(tui::invitation_lines(&invitation, self.screen.palette(), code));
+        if invitation.addrs.is_empty() {
+            self.say(tui::NO_ADDRESS);
+        }
     }
 
     /// Adds the contact of an invitation, and dials it.
@@ -110,7 +87,7 @@ impl App {
         introduction: &IntroducedPeer,
         addrs: Option<Vec<PeerAddr>>,
     ) -> Option<OpId> {
-        let addrs = addrs.unwrap_or_else(|| greeting::invitation(&self.node, self.options.advertise).addrs);
+        let addrs = addrs.unwrap_or_else(|| greeting::invitation(&self.node, self.advertise).addrs);
         let Some(card) = self.node.card_for(introduction.key, &addrs) else {
             self.refuse("The contact card cannot be signed.");
             return None;
@@ -118,27 +95,14 @@ impl App {
         let addrs: Vec<String> = card.addrs().iter().map(PeerAddr::to_string).collect();
         let addrs = if addrs.is_empty() { "no address".to_owned() } else { addrs.join(", ") };
         self.say(format!("Your contact card for {} has {addrs}.", introduction.name));
-        self.introductions.is_decided = true;
         let (by, card, date) = (introduction.by, Box::new(card), clock::seconds());
         Some(self.node.command(Command::AcceptIntroduction { by, card, date }))
-    }
-
-    /// Ignores an introduced key, in later runs too.
-    pub(super) fn ignore_introduction(&mut self, key: PublicKey) -> OpId {
-        self.introductions.is_decided = true;
-        self.node.command(Command::IgnoreIntroduction(key))
     }
 
     /// Returns a contact for the screen.
     fn contact_info(&self, key: PublicKey) -> PeerInfo {
         let id = Recipient::key(key);
-        PeerInfo {
-            id,
-            name: self.node.pin_of(id).and_then(|pin| pin.name),
-            addr: self.node.dialed_at(id),
-            claimed: None,
-            verification: self.node.verification_of(id),
-        }
+        self.info(id, self.node.pin_of(id).and_then(|pin| pin.name))
     }
 
     /// Returns a line for each introduction that waits for the user's decision.
@@ -187,38 +151,31 @@ impl App {
         if lines.is_empty() {
             lines.push("No introductions are waiting. /introduce bob carol introduces two contacts.".into());
         }
-        let more = lines.len().saturating_sub(MAX_LISTED);
-        lines.truncate(MAX_LISTED);
-        if more > 0 {
-            lines.push(format!("And {more} more.").into());
-        }
-        self.out.extend(lines);
+        self.list(lines);
     }
 
-    /// Has the introductions saved if they have changed, at once if the user has decided something,
-    /// and otherwise at most once a second. The thread of the store writer does it, so that nothing
-    /// waits for the disk.
+    /// Has the introductions saved if they have changed, at most once a second. The thread of the
+    /// store writer does it, so that nothing waits for the disk.
     pub(super) fn tend_introductions(&mut self) {
-        let ended = self.introductions.writing.take_if(|write| {
-            let write = write.try_lock();
-            write.is_some_and(|write| matches!(*write, IntroductionsWrite::Ended(_)))
-        });
-        if let Some(ended) = ended
-            && let IntroductionsWrite::Ended(result) = &*ended.lock()
-        {
-            self.introductions_saved(result);
+        if let Some(writing) = &self.introductions.writing {
+            let Ok(result) = writing.try_recv() else { return };
+            self.introductions.writing = None;
+            self.introductions_saved(&result);
         }
-        let SavingIntroductions { is_unsaved, is_decided, saved_at, ref writing, .. } = self.introductions;
-        let is_due = is_decided || saved_at.is_none_or(|at| at.elapsed() >= SAVE_PAUSE);
-        if !is_unsaved || !is_due || writing.is_some() {
+        let SavingIntroductions { is_unsaved, saved_at, .. } = self.introductions;
+        if !is_unsaved || saved_at.is_some_and(|at| at.elapsed() < SAVE_PAUSE) {
             return;
         }
         let Some(folder) = self.own.folder.clone() else { return };
-        let write = Arc::new(Mutex::new(IntroductionsWrite::Waits(self.node.take_introductions())));
-        self.introductions.writing = Some(Arc::clone(&write));
-        (self.introductions.is_unsaved, self.introductions.is_decided) = (false, false);
+        let (done, writing) = channel();
+        self.introductions.is_unsaved = false;
         self.introductions.saved_at = Some(Instant::now());
-        self.node.write_file(Box::new(move || write.lock().carry_out(&folder)));
+        self.introductions.writing = Some(writing);
+        let saved = self.node.take_introductions();
+        self.node.write_file(Box::new(move || {
+            // If the program has ended meanwhile, the result does not matter.
+            let _ = done.send(profile::save_introductions(&folder, &saved));
+        }));
     }
 
     /// Takes the result of a write. If it has failed, says so once and tries again later.
@@ -234,12 +191,12 @@ impl App {
 
     /// Saves the introductions for the last time, if they have changed.
     pub(super) fn save_introductions_at_last(&mut self) {
-        let mut is_saved = !self.introductions.is_unsaved;
-        if let Some(write) = self.introductions.writing.take() {
-            let ended = std::mem::replace(&mut *write.lock(), IntroductionsWrite::Cancelled);
-            is_saved &= matches!(ended, IntroductionsWrite::Ended(Ok(())));
+        match self.introductions.writing.take().map(|writing| writing.recv_timeout(WRITE_WITHIN)) {
+            Some(Ok(result)) => self.introductions_saved(&result),
+            Some(Err(_)) => self.introductions.is_unsaved = true,
+            None => {}
         }
-        if let Some(folder) = self.own.folder.as_ref().filter(|_| !is_saved) {
+        if let Some(folder) = self.own.folder.as_ref().filter(|_| self.introductions.is_unsaved) {
             let result = profile::save_introductions(folder, &self.node.take_introductions());
             self.introductions_saved(&result);
         }

@@ -5,44 +5,14 @@ use std::time::{Duration, Instant};
 
 use super::{App, AppEvent, HANG_UP};
 use crate::core::{ANSWER_WITHIN, Command, Event, OpId};
-use crate::tui::{Ink, Line};
-
-/// Messages without a receipt that are listed, at most. The others are counted.
-const MAX_NAMED: usize = 20;
+use crate::tui::{Line, counted};
 
 /// Time for threads to end after the goodbyes, so that Exit takes at most two seconds in all.
 const STOP_WITHIN: Duration = Duration::from_millis(100);
 
-/// The lines about messages without a receipt.
-#[derive(Default)]
-pub(super) struct Undelivered {
-    named: Vec<Line>,
-    more: usize,
-}
-
-impl Undelivered {
-    pub(super) fn add(&mut self, lines: Vec<Line>) {
-        if self.named.len() < MAX_NAMED {
-            self.named.extend(lines);
-        } else {
-            self.more += 1;
-        }
-    }
-
-    /// Returns the lines and clears them.
-    fn take(&mut self) -> Vec<Line> {
-        let Self { named: mut lines, more } = std::mem::take(self);
-        if more > 0 {
-            let messages = if more == 1 { "message" } else { "messages" };
-            lines.push(Line::of(Ink::Bad, format!("No receipt came for {more} more {messages}.")));
-        }
-        lines
-    }
-}
-
 /// Time for the last writes to the disk. A slower disk counts as hanging. What is stored by then is
 /// consistent.
-const WRITE_WITHIN: Duration = Duration::from_millis(1_500);
+pub(super) const WRITE_WITHIN: Duration = Duration::from_millis(1_500);
 
 impl App {
     /// Says goodbye to all peers and ends, within two seconds, or at once if the user asks again.
@@ -54,8 +24,7 @@ impl App {
         let there = self.node.online_count();
         let mut lines = std::mem::take(&mut self.out);
         if there > 0 {
-            let peers = if there == 1 { "peer" } else { "peers" };
-            lines.push(Line::from(format!("Disconnecting from {there} {peers}.")));
+            lines.push(Line::from(format!("Disconnecting from {}.", counted(there, "peer"))));
         }
         // Without standard output the goodbyes are still sent.
         let shown = std::mem::take(&mut self.shown);
@@ -91,8 +60,7 @@ impl App {
         self.note_contacts();
         self.save_contacts_at_last();
         self.save_introductions_at_last();
-        let undelivered = self.undelivered.take();
-        self.out.extend(undelivered);
+        self.out.append(&mut self.undelivered);
         let _ = self.show();
         // Stores which messages were shown.
         self.node.write_out(Instant::now() + WRITE_WITHIN);
@@ -112,21 +80,5 @@ impl App {
             }
         }
         over
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn list_of_undelivered_messages_is_bounded() {
-        let mut undelivered = Undelivered::default();
-        (0..MAX_NAMED + 3).for_each(|number| undelivered.add(vec![format!("text {number}").into()]));
-        let lines = undelivered.take();
-        assert_eq!(lines.len(), MAX_NAMED + 1);
-        assert_eq!(lines[0].to_string(), "text 0");
-        assert_eq!(lines[MAX_NAMED].to_string(), "No receipt came for 3 more messages.");
-        assert!(undelivered.take().is_empty());
     }
 }

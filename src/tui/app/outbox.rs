@@ -17,10 +17,8 @@ const SEARCHED_FOR_FAILED: usize = 500;
 /// Messages that `/outbox` lists, at most. The others are counted.
 const MAX_LISTED: usize = 100;
 
-/// A line of `/outbox`.
 #[derive(Clone)]
-pub(super) enum Listed {
-    /// A queued message.
+pub(super) enum OutboxLine {
     Waiting(Recipient, Message),
     /// A message that was not delivered and is not retried.
     Failed(Recipient, Message, Option<PeerName>),
@@ -29,73 +27,66 @@ pub(super) enum Listed {
 }
 
 impl App {
-    /// Lists, cancels or resends messages.
     pub(super) fn outbox(&mut self, what: Outbox) -> Option<OpId> {
         match what {
             Outbox::Show => {
                 self.list_outbox();
                 None
             }
-            Outbox::Cancel(which) => self.each_listed(which, false, |app, listed| match listed {
-                Listed::Waiting(to, message) => Some(app.node.command(Command::Cancel(to, message.id))),
-                Listed::Failed(..) => {
-                    app.refuse("That message is no longer queued, so it cannot be cancelled.");
-                    None
-                }
-                Listed::SentAgain => app.is_listed_no_more(),
-            }),
-            Outbox::Again(which) => self.each_listed(which, true, |app, listed| match listed {
-                Listed::Waiting(to, message) => {
-                    let label = app.labels.label(to, None);
-                    app.say(format!("Trying {label} again: {}", quoted(&message.body)));
-                    Some(app.node.command(Command::TryNow(to, message.id)))
-                }
-                Listed::Failed(to, message, name) => {
-                    let message = Message { time: clock::millis(), ..message };
-                    Some(app.node.command(Command::SendAgain { to, message, name }))
-                }
-                Listed::SentAgain => app.is_listed_no_more(),
-            }),
+            Outbox::Cancel(which) => self.each_listed(which, false),
+            Outbox::Again(which) => self.each_listed(which, true),
         }
     }
 
-    fn is_listed_no_more(&mut self) -> Option<OpId> {
-        self.refuse("That message was already sent again; /outbox shows its status.");
+    /// Cancels an entry of the list, or sends it `again`.
+    fn on_listed(&mut self, listed: OutboxLine, again: bool) -> Option<OpId> {
+        let sentence = match (listed, again) {
+            (OutboxLine::Waiting(to, message), false) => {
+                return Some(self.node.command(Command::Cancel(to, message.id)));
+            }
+            (OutboxLine::Waiting(to, message), true) => {
+                let label = self.labels.label(to, None);
+                self.say(format!("Trying {label} again: {}", quoted(&message.body)));
+                return Some(self.node.command(Command::TryNow(to, message.id)));
+            }
+            (OutboxLine::Failed(to, message, name), true) => {
+                let message = Message { time: clock::millis(), ..message };
+                return Some(self.node.command(Command::SendAgain { to, message, name }));
+            }
+            (OutboxLine::Failed(..), false) => "That message is no longer queued, so it cannot be cancelled.",
+            (OutboxLine::SentAgain, _) => "That message was already sent again; /outbox shows its status.",
+        };
+        self.refuse(sentence);
         None
     }
 
     /// Applies this to one entry of the list, or to all queued ones. A failed message that is sent
     /// `again` leaves the list.
-    fn each_listed(
-        &mut self,
-        which: Option<usize>,
-        again: bool,
-        mut act: impl FnMut(&mut Self, Listed) -> Option<OpId>,
-    ) -> Option<OpId> {
+    fn each_listed(&mut self, which: Option<usize>, again: bool) -> Option<OpId> {
         if self.outbox.is_empty() {
             self.fill_outbox();
         }
         let mut listed = std::mem::take(&mut self.outbox);
         match which {
             None => {
-                listed.retain(|listed| matches!(listed, Listed::Waiting(..)));
+                listed.retain(|listed| matches!(listed, OutboxLine::Waiting(..)));
                 if listed.is_empty() {
                     self.say("No messages are queued.");
                 }
                 let mut last = None;
                 for listed in listed {
-                    last = act(self, listed).or(last);
+                    last = self.on_listed(listed, again).or(last);
                 }
                 last
             }
             Some(number) if (1..=listed.len()).contains(&number) => {
                 // The numbers stay valid until the list is shown again.
                 let chosen = listed[number - 1].clone();
-                if again && matches!(chosen, Listed::Failed(..)) {
-                    listed[number - 1] = Listed::SentAgain;
+                if again && matches!(chosen, OutboxLine::Failed(..)) {
+                    listed[number - 1] = OutboxLine::SentAgain;
                 }
                 self.outbox = listed;
-                act(self, chosen)
+                self.on_listed(chosen, again)
             }
             Some(number) => {
                 self.outbox = listed;
@@ -110,7 +101,7 @@ impl App {
         let query = Query { limit: SEARCHED_FOR_FAILED, ..Query::default() };
         let failed: Vec<StoredMessage> =
             self.node.messages(&query).unwrap_or_default().into_iter().filter(did_not_arrive).collect();
-        let waits = waiting.iter().map(|waiting| Listed::Waiting(waiting.to, waiting.message.clone()));
+        let waits = waiting.iter().map(|waiting| OutboxLine::Waiting(waiting.to, waiting.message.clone()));
         let failures = failed.iter().filter_map(|entry| {
             let message = Message {
                 id: entry.id?,
@@ -119,7 +110,7 @@ impl App {
                 to_all: entry.to_all,
                 body: Arc::clone(&entry.body),
             };
-            Some(Listed::Failed(entry.peer, message, entry.name.clone()))
+            Some(OutboxLine::Failed(entry.peer, message, entry.name.clone()))
         });
         self.outbox = waits.chain(failures).take(MAX_LISTED).collect();
         (waiting, failed)

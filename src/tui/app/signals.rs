@@ -38,7 +38,6 @@ struct Told {
     to_end: bool,
 }
 
-/// Whether the application handles signals.
 static STARTED: AtomicBool = AtomicBool::new(false);
 
 #[cfg(unix)]
@@ -109,7 +108,6 @@ pub(super) fn start() {
     STARTED.store(true, Ordering::SeqCst);
 }
 
-/// Whether the application handles the signals.
 #[cfg(unix)]
 pub(super) fn has_started() -> bool {
     STARTED.load(Ordering::SeqCst)

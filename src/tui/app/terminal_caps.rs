@@ -55,7 +55,6 @@ pub(crate) fn shows_blocks(plain: bool) -> bool {
     io::stdout().is_terminal() && !plain && !tui::is_dumb() && (has_utf8 || cfg!(windows))
 }
 
-/// Returns the escape sequence for notifications.
 pub(super) fn osc(notify: Notify) -> Option<Osc> {
     match notify {
         Notify::Auto => tui::osc_of(variable),

@@ -1,7 +1,6 @@
 //! `/alias`. `app/contacts.rs` gives the alias, for the menu too.
 
-use super::{COMMAND, MAX_LISTED, Spec, Typed};
-use crate::core::OpId;
+use super::{COMMAND, Spec, TypedCommand};
 use crate::model::name::alias;
 use crate::model::peer_id::Recipient;
 use crate::tui::app::App;
@@ -22,7 +21,7 @@ pub(super) static ALIAS: Spec = Spec {
     ..COMMAND
 };
 
-fn set_alias(menu: &mut Menu, typed: &Typed<'_>) -> Turn {
+fn set_alias(menu: &mut Menu, typed: &TypedCommand<'_>) -> Turn {
     if typed.rest.is_empty() {
         return typed.to_app();
     }
@@ -37,21 +36,16 @@ fn set_alias(menu: &mut Menu, typed: &Typed<'_>) -> Turn {
     }
 }
 
-fn list_aliases(app: &mut App, _: &str) -> Option<OpId> {
+fn list_aliases(app: &mut App, _: &str) {
     let all = app.contacts.aliases();
     if all.is_empty() {
         app.say("There are no aliases; /alias WHOM NAME gives one.");
-        return None;
+        return;
     }
     let whose = |id: Recipient| match app.node.pin_of(id).and_then(|pin| pin.name) {
         Some(name) => format!("{name} ({id})"),
         None => id.to_string(),
     };
-    let mut lines: Vec<String> =
-        all.iter().take(MAX_LISTED).map(|(id, name)| format!("{name} is {}.", whose(*id))).collect();
-    if all.len() > MAX_LISTED {
-        lines.push(format!("And {} more.", all.len() - MAX_LISTED));
-    }
-    lines.into_iter().for_each(|line| app.say(line));
-    None
+    let lines = all.iter().map(|(id, name)| format!("{name} is {}.", whose(*id)).into()).collect();
+    app.list(lines);
 }

@@ -1,7 +1,6 @@
 //! `/block`, `/blocked` and `/unblock`.
 
-use super::{COMMAND, MAX_LISTED, Spec};
-use crate::core::OpId;
+use super::{COMMAND, Spec};
 use crate::tui::Line;
 use crate::tui::app::App;
 use crate::tui::complete::Argument;
@@ -43,7 +42,7 @@ pub(super) static UNBLOCK: Spec = Spec {
     ..COMMAND
 };
 
-fn list_blocked(app: &mut App, _: &str) -> Option<OpId> {
+fn list_blocked(app: &mut App, _: &str) {
     let (pins, legacy) = (app.node.blocked_contacts(), app.node.blocked_legacy());
     let sources = app.node.blocked_sources();
     let of_pins = pins.iter().map(|pin| {
@@ -56,14 +55,9 @@ fn list_blocked(app: &mut App, _: &str) -> Option<OpId> {
     });
     let of_sources =
         sources.iter().map(|source| format!("{source}: blocked, except for your contacts there"));
-    let lines: Vec<String> = of_pins.chain(of_legacy).chain(of_sources).collect();
+    let lines: Vec<Line> = of_pins.chain(of_legacy).chain(of_sources).map(Line::from).collect();
     if lines.is_empty() {
         app.say("No peers are blocked. /block WHOM blocks one.");
     }
-    let more = lines.len().saturating_sub(MAX_LISTED);
-    app.out.extend(lines.into_iter().take(MAX_LISTED).map(Line::from));
-    if more > 0 {
-        app.say("contacts.toml has all of them.");
-    }
-    None
+    app.list(lines);
 }

@@ -12,10 +12,7 @@ pub(super) static CONTACTS: Spec = Spec {
            seen. They are saved in contacts.toml in the directory of your profile, which you \
            can edit while p2p-chat runs.",
     row: Some((&["/contacts", "/add", "/forget"], "list, add or remove contacts")),
-    run: |app, _| {
-        app.list_contacts();
-        None
-    },
+    run: |app, _| app.list_contacts(),
     ..COMMAND
 };
 

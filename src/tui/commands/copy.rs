@@ -1,7 +1,7 @@
 //! `/copy`.
 
 use super::{COMMAND, Spec};
-use crate::core::{OpId, PeerInfo, Verification};
+use crate::core::{PeerInfo, Verification};
 use crate::model::message::LINE_MARK;
 use crate::model::peer_id::Recipient;
 use crate::model::untrusted::{Text, harmless};
@@ -39,14 +39,14 @@ impl Received {
 }
 
 /// Asks the terminal to put the last received message on the clipboard.
-fn copy(app: &mut App, _: &str) -> Option<OpId> {
+fn copy(app: &mut App, _: &str) {
     if !app.screen.edits() {
         app.say("/copy needs a terminal, and works neither with --plain nor with TERM=dumb.");
-        return None;
+        return;
     }
     let Some(received) = &app.received else {
         app.say("No message has arrived yet, so there is nothing to copy.");
-        return None;
+        return;
     };
     let label = app.labels.label(received.from, None);
     match to_clipboard(&received.copy()) {
@@ -58,5 +58,4 @@ fn copy(app: &mut App, _: &str) -> Option<OpId> {
             "The last message, from {label}, is longer than {MAX_COPIED_BYTES} bytes, and is not copied."
         )),
     }
-    None
 }

@@ -1,7 +1,7 @@
 //! `/discover`.
 
 use super::{COMMAND, Spec};
-use crate::core::{DiscoveryMode, OpId};
+use crate::core::DiscoveryMode;
 use crate::tui::app::App;
 use crate::tui::complete::Argument;
 use crate::tui::menu::refused;
@@ -25,8 +25,7 @@ pub(super) static DISCOVER: Spec = Spec {
     ..COMMAND
 };
 
-/// Changes who can discover the user, or shows it.
-fn discover(app: &mut App, who: &str) -> Option<OpId> {
+fn discover(app: &mut App, who: &str) {
     match who {
         "on" => app.node.set_discovery_mode(DiscoveryMode::On),
         "contacts" => app.node.set_discovery_mode(DiscoveryMode::Contacts),
@@ -35,5 +34,4 @@ fn discover(app: &mut App, who: &str) -> Option<OpId> {
     }
     let words = app.who_discovers(who.is_empty());
     app.say(words);
-    None
 }

@@ -1,6 +1,6 @@
 //! `/history`.
 
-use super::{COMMAND, Spec, Typed};
+use super::{COMMAND, Spec, TypedCommand};
 use crate::tui::complete::Argument;
 use crate::tui::menu::{Act, HistoryOf, Turn, act, first_word, refused};
 use crate::tui::people::{Lost, Named, find};
@@ -20,7 +20,7 @@ pub(super) static HISTORY: Spec = Spec {
 };
 
 /// `/history bob lunch`: the peer, if the first word names one, and the words to search for.
-fn history(typed: &Typed<'_>) -> Turn {
+fn history(typed: &TypedCommand<'_>) -> Turn {
     let (word, rest) = first_word(typed.rest);
     if word.is_empty() {
         return act(Act::History(HistoryOf::All, None));

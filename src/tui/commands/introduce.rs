@@ -19,10 +19,7 @@ pub(super) static INTRODUCE: Spec = Spec {
         "" => typed.to_app(),
         words => introductions::introduce(words, typed.directory),
     },
-    run: |app, _| {
-        app.list_introductions();
-        None
-    },
+    run: |app, _| app.list_introductions(),
     ..COMMAND
 };
 

@@ -8,9 +8,6 @@ pub(super) static INVITE: Spec = Spec {
     long: "An invitation is a line with your key, your name and the addresses at which you can \
            be reached. The other side passes it to `p2p-chat add` or /add, or pastes it at the \
            menu. `p2p-chat id` shows it too.",
-    run: |app, _| {
-        app.show_invitation();
-        None
-    },
+    run: |app, _| app.show_invitation(),
     ..COMMAND
 };

@@ -1,7 +1,6 @@
 //! `/key` and `/verify`.
 
 use super::{COMMAND, Spec};
-use crate::core::OpId;
 use crate::tui::app::App;
 use crate::tui::complete::Argument;
 use crate::tui::menu::trust::pins_meant;
@@ -40,9 +39,8 @@ pub(super) static VERIFY: Spec = Spec {
     ..COMMAND
 };
 
-fn show_own_key(app: &mut App, _: &str) -> Option<OpId> {
+fn show_own_key(app: &mut App, _: &str) {
     app.say("Others know you by this key:");
     let key = app.node.own_key().grouped().to_string();
     app.say(Line::default().then("  ").and(Ink::Strong, key));
-    None
 }

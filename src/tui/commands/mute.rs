@@ -1,7 +1,8 @@
 //! `/mute` and `/unmute`.
 
-use super::{COMMAND, MAX_LISTED, Spec};
-use crate::core::{Command, OpId};
+use super::{COMMAND, Spec};
+use crate::core::Command;
+use crate::model::peer_id::Recipient;
 use crate::tui::app::App;
 use crate::tui::complete::Argument;
 use crate::tui::menu::{for_one_peer, perform, refused};
@@ -39,18 +40,14 @@ pub(super) static UNMUTE: Spec = Spec {
     ..COMMAND
 };
 
-fn list_muted(app: &mut App, _: &str) -> Option<OpId> {
+fn list_muted(app: &mut App, _: &str) {
     let muted = app.node.muted();
     if muted.is_empty() {
         app.say("No peers are muted. /mute WHOM mutes one.");
     }
-    for id in muted.iter().take(MAX_LISTED) {
+    let line = |id: &Recipient| {
         let label = app.labels.label(*id, None);
-        app.say(format!("{label} ({}) is muted.", app.place_of(*id)));
-    }
-    let more = muted.len().saturating_sub(MAX_LISTED);
-    if more > 0 {
-        app.say(format!("And {more} more."));
-    }
-    None
+        format!("{label} ({}) is muted.", app.place_of(*id)).into()
+    };
+    app.list(muted.iter().map(line).collect());
 }

@@ -1,6 +1,6 @@
 //! `/outbox`. `app/outbox.rs` carries it out.
 
-use super::{COMMAND, Spec, Typed};
+use super::{COMMAND, Spec, TypedCommand};
 use crate::tui::complete::Argument;
 use crate::tui::menu::{Act, Outbox, Turn, act, first_word, refused};
 
@@ -18,7 +18,7 @@ pub(super) static OUTBOX: Spec = Spec {
 };
 
 /// `/outbox`, `/outbox cancel 2`, `/outbox again all`.
-fn outbox(typed: &Typed<'_>) -> Turn {
+fn outbox(typed: &TypedCommand<'_>) -> Turn {
     let usage = "Type /outbox, or an action and a number from its list (or all), like /outbox cancel 2.";
     let (word, number) = first_word(typed.rest);
     let which = match number {

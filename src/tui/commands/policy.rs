@@ -25,7 +25,6 @@ pub(super) static POLICY: Spec = Spec {
     run: |app, _| {
         let words = policy_words(app.node.policy());
         app.say(format!("{words} /policy accept-new, ask or strict changes it."));
-        None
     },
     ..COMMAND
 };

@@ -1,7 +1,6 @@
 //! `/requests`, `/trust` and `/accept`.
 
 use super::{COMMAND, Spec};
-use crate::core::OpId;
 use crate::tui::app::App;
 use crate::tui::complete::Argument;
 use crate::tui::menu::{introductions, trust};
@@ -50,7 +49,7 @@ pub(super) static ACCEPT: Spec = Spec {
     ..COMMAND
 };
 
-fn list_requests(app: &mut App, _: &str) -> Option<OpId> {
+fn list_requests(app: &mut App, _: &str) {
     let (requests, more) = app.node.requests();
     let introductions = app.introduction_lines();
     if introductions.is_empty() || !requests.is_empty() {
@@ -58,5 +57,4 @@ fn list_requests(app: &mut App, _: &str) -> Option<OpId> {
         app.out.extend(lines);
     }
     app.out.extend(introductions);
-    None
 }

@@ -1,6 +1,7 @@
 //! `/msg`, `/reply`, `/me` and `/all-plain`, which send a message.
 
 use super::{COMMAND, Spec};
+use crate::core::Target;
 use crate::tui::complete::Argument;
 use crate::tui::menu::{Act, act, refused};
 use crate::tui::people::Chosen;
@@ -60,7 +61,7 @@ pub(super) static ALL_PLAIN: Spec = Spec {
     read: |_, typed| match typed.rest {
         "" => refused("Type a message after it, like /all-plain soup is ready."),
         // It is no default for the next text: the user decides each time.
-        text => act(Act::Send(Chosen::all_plain(), text.to_owned())),
+        text => act(Act::Send(Chosen { target: Target::AllPlain, ..Chosen::all() }, text.to_owned())),
     },
     ..COMMAND
 };

@@ -23,7 +23,6 @@ pub(super) static SHOW: Spec = Spec {
                 app.say(format!("No message has the number {number}. /show knows the last 20 long ones."))
             }
         }
-        None
     },
     ..COMMAND
 };

@@ -13,7 +13,6 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    /// Creates a text with the cursor at its end.
     pub(super) fn at_end(text: String) -> Self {
         Self { cursor: text.len(), text }
     }
@@ -61,12 +60,10 @@ impl Buffer {
         start..ceiling(&self.text, range.end).max(start)
     }
 
-    /// Returns the position one character back.
     pub(super) fn before(&self) -> usize {
         back(&self.text, self.cursor)
     }
 
-    /// Returns the position one character forward.
     pub(super) fn after(&self) -> usize {
         on(&self.text, self.cursor)
     }
@@ -97,12 +94,10 @@ impl Buffer {
         self.text.len()
     }
 
-    /// Returns the beginning of the line of the cursor.
     pub(super) fn line_start(&self) -> usize {
         self.text[..self.cursor].rfind('\n').map_or(0, |at| at + 1)
     }
 
-    /// Returns the end of the line of the cursor.
     pub(super) fn line_end(&self) -> usize {
         self.line_end_from(self.cursor)
     }

@@ -70,7 +70,6 @@ impl Editor {
         }
     }
 
-    /// Inserts a text at the cursor.
     pub(super) fn insert(&mut self, text: &str) {
         self.buffer.replace(self.cursor()..self.cursor(), text);
     }

@@ -4,22 +4,17 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::buffer::Buffer;
 use super::edits::EditKind;
-use super::{Editor, Key, TooLong, Typed};
+use super::{Editor, Key, Typed};
 use crate::tui::input_history::{Way, next};
-
-/// The maximum length of the search text in bytes. It is part of the prompt and short in practice.
-pub(super) const MAX_QUERY_BYTES: usize = 256;
 
 /// A search in progress. The line shows the match meanwhile.
 #[derive(Clone, Debug)]
 pub(super) struct Search {
     query: String,
     way: Way,
-    /// The position where it began.
     start: usize,
     found: Option<usize>,
     failed: bool,
-    /// The line before the search.
     before: Buffer,
 }
 
@@ -51,13 +46,7 @@ impl Editor {
         let search = self.search.as_mut()?;
         match key {
             Key::Char(c) if c.is_control() => {}
-            Key::Char(c) => {
-                let mut message = [0; 4];
-                return Some(match self.extend_query(c.encode_utf8(&mut message)) {
-                    Ok(()) => Typed::Edited,
-                    Err(TooLong { .. }) => Typed::Full,
-                });
-            }
+            Key::Char(c) => self.extend_query(c.encode_utf8(&mut [0; 4])),
             Key::Backspace => {
                 let last = search.query.grapheme_indices(true).next_back().map_or(0, |(at, _)| at);
                 search.query.truncate(last);
@@ -85,19 +74,13 @@ impl Editor {
         Some(Typed::Edited)
     }
 
-    /// Adds to the search text.
-    pub(super) fn extend_query(&mut self, text: &str) -> Result<(), TooLong> {
-        let Some(search) = &mut self.search else { return Ok(()) };
-        let (bytes, room) = (text.len(), MAX_QUERY_BYTES - search.query.len());
-        if bytes > room {
-            return Err(TooLong { bytes, room });
-        }
+    pub(super) fn extend_query(&mut self, text: &str) {
+        let Some(search) = &mut self.search else { return };
         if !text.is_empty() {
             search.query.push_str(text);
             let from = search.found.unwrap_or(search.start);
             self.look(Some(from), None);
         }
-        Ok(())
     }
 
     fn look_further(&mut self, way: Way) {
@@ -149,7 +132,6 @@ impl Editor {
         self.keep_query(search.query);
     }
 
-    /// Remembers the search text for the next search.
     fn keep_query(&mut self, query: String) {
         if !query.is_empty() {
             self.searched = query;

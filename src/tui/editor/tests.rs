@@ -1,6 +1,5 @@
 //! Tests of the editor, key by key.
 
-mod properties;
 mod searching;
 
 use super::edits::MAX_STEPS;
@@ -225,6 +224,10 @@ fn removed_words_can_be_inserted_again() {
     assert_eq!(after("one two", &both), "one twoone two|");
     let parted = [Key::DeleteWord, Key::Left, Key::DeleteWord, Key::Yank];
     assert_eq!(after("one two", &parted), "one| ");
+    let word_back = [Key::DeleteWordBack, Key::Yank, Key::Yank];
+    assert_eq!(after("one two", &word_back), "one twotwo|");
+    let word_ahead = [Key::Home, Key::DeleteWordAhead, Key::Yank, Key::Yank];
+    assert_eq!(after("one two", &word_ahead), "oneone| two");
     assert_eq!(after("one", &[Key::Yank]), "one|");
     assert_eq!(after("one", &[Key::DeleteToStart, Key::Enter, Key::Yank]), "one|");
 }

@@ -32,12 +32,10 @@ pub(crate) const NASTY: [&str; 14] = [
 /// The status of a message that was not sent yet.
 pub(crate) const QUEUED: DeliveryStatus = DeliveryStatus::Queued(PendingReason::InLine);
 
-/// An example key.
 pub(crate) fn key(byte: u8) -> Recipient {
     Recipient::Peer(PeerId::Key(PublicKey::new([byte; KEY_BYTES])))
 }
 
-/// An example address.
 pub(crate) fn at(port: u16) -> Recipient {
     Recipient::Address(PeerAddr::new(std::net::Ipv4Addr::LOCALHOST, port).unwrap())
 }

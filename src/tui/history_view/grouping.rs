@@ -9,14 +9,11 @@ use crate::model::stored::{Assurance, Direction, StoredMessage};
 /// Recipients of one message that are named, at most. More are counted.
 pub(crate) const MOST_NAMED: usize = 3;
 
-/// One message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct HistoryMessage {
-    /// The first of its rows.
     pub(crate) first: StoredMessage,
     /// Its sender or its first recipients, each with the name and the assurance of that time.
     pub(crate) with: Vec<(Recipient, Option<PeerName>, Assurance)>,
-    /// How many recipients there are.
     pub(crate) count: usize,
     /// Each status of an outgoing message, and how many recipients have it.
     pub(crate) states: Vec<(&'static str, usize)>,
@@ -24,9 +21,8 @@ pub(crate) struct HistoryMessage {
 
 impl HistoryMessage {
     fn new(first: StoredMessage) -> Self {
-        let mut message = Self { with: Vec::new(), count: 0, states: Vec::new(), first };
-        let StoredMessage { peer, name, assurance, direction, .. } = message.first.clone();
-        message.count(peer, name, assurance, &direction);
+        let mut message = Self { with: Vec::new(), count: 0, states: Vec::new(), first: first.clone() };
+        message.count(&first);
         message
     }
 
@@ -37,18 +33,12 @@ impl HistoryMessage {
         words(sent, self.first.time)
     }
 
-    fn count(
-        &mut self,
-        peer: Recipient,
-        name: Option<PeerName>,
-        assurance: Assurance,
-        direction: &Direction,
-    ) {
+    fn count(&mut self, entry: &StoredMessage) {
         self.count += 1;
         if self.with.len() < MOST_NAMED {
-            self.with.push((peer, name, assurance));
+            self.with.push((entry.peer, entry.name.clone(), entry.assurance));
         }
-        let Direction::Outgoing { status, attempted, .. } = direction else { return };
+        let Direction::Outgoing { status, attempted, .. } = &entry.direction else { return };
         let state = state(status, *attempted);
         match self.states.iter_mut().find(|(known, _)| *known == state) {
             Some((_, count)) => *count += 1,
@@ -71,7 +61,7 @@ impl Grouping {
     pub(crate) fn take(&mut self, entry: StoredMessage) -> Option<HistoryMessage> {
         match &mut self.0 {
             Some(message) if are_one(&message.first, &entry) => {
-                message.count(entry.peer, entry.name, entry.assurance, &entry.direction);
+                message.count(&entry);
                 None
             }
             last => last.replace(HistoryMessage::new(entry)),

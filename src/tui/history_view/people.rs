@@ -88,7 +88,6 @@ impl People {
         self
     }
 
-    /// Returns the name of the user.
     pub(crate) fn own_name(&self) -> &str {
         &self.own_name
     }
@@ -236,6 +235,7 @@ fn reads_otherwise(name: &PeerName) -> bool {
 mod tests {
     use super::super::examples::{at, key};
     use super::*;
+    use crate::tui::examples::pin;
 
     fn name(text: &str) -> Option<PeerName> {
         Some(PeerName::new(text))
@@ -255,23 +255,8 @@ mod tests {
 
     #[test]
     fn nameless_sender_has_its_saved_name() {
-        let pin = |key, called: &str| {
-            let addrs = Vec::new();
-            Pin {
-                key,
-                name: name(called),
-                contact: true,
-                addrs,
-                given: Vec::new(),
-                first_seen: 0,
-                verified: None,
-                blocked: false,
-            }
-        };
-        let Recipient::Peer(PeerId::Key(first)) = key(1) else { panic!("a key") };
-        let Recipient::Peer(PeerId::Key(second)) = key(2) else { panic!("a key") };
         let people = People::new(vec![(key(1), None), (key(2), name("Carol"))]);
-        let people = people.remembered(&[pin(first, "Bob"), pin(second, "Other")]);
+        let people = people.remembered(&[pin("Bob", 1), pin("Other", 2)]);
         assert_eq!(people.called(key(1), None), "Bob");
         assert_eq!(people.called(key(2), None), "Carol");
     }
@@ -328,17 +313,7 @@ mod tests {
     #[test]
     fn saved_address_and_name_mean_the_key() {
         let Recipient::Address(addr) = at(7000) else { unreachable!() };
-        let Recipient::Peer(PeerId::Key(bob)) = key(1) else { unreachable!() };
-        let pin = Pin {
-            key: bob,
-            name: name("Robert"),
-            contact: true,
-            addrs: vec![addr],
-            given: Vec::new(),
-            first_seen: 0,
-            verified: None,
-            blocked: false,
-        };
+        let pin = Pin { addrs: vec![addr], ..pin("Robert", 1) };
         let people = people();
         assert_eq!(people.meant("127.0.0.1:7000", Some(addr), std::slice::from_ref(&pin)), Ok(vec![key(1)]));
         assert_eq!(people.meant("robert", None, &[pin]), Ok(vec![key(1)]));

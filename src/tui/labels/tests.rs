@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::Verification;
 use crate::model::peer_id::{LegacyId, PeerId};
+use crate::tui::examples::{self, peer as who};
 
 fn addr(text: &str) -> PeerAddr {
     text.parse().unwrap()
@@ -15,17 +15,7 @@ fn at(text: &str) -> Recipient {
 }
 
 fn key(byte: u8) -> Recipient {
-    PublicKey::new([byte; 32]).into()
-}
-
-fn who(name: &str, id: Recipient) -> PeerInfo {
-    PeerInfo {
-        id,
-        name: Some(PeerName::new(name)),
-        addr: id.addr(),
-        claimed: None,
-        verification: Verification::Plain,
-    }
+    examples::key(byte).into()
 }
 
 fn met_as(labels: &mut Labels, name: &str, id: Recipient, contacts: &[Recipient]) -> String {
@@ -65,7 +55,7 @@ fn key_strangers_of_one_name_get_key_beginning() {
 }
 
 fn key_start(byte: u8, chars: usize) -> String {
-    PublicKey::new([byte; 32]).to_string().chars().take(chars).collect()
+    examples::key(byte).to_string().chars().take(chars).collect()
 }
 
 #[test]
@@ -168,7 +158,7 @@ fn stranger_meets_again_without_suffix_once_alone() {
     let mut labels = Labels::default();
     assert_eq!(met_as(&mut labels, "Bob", key(1), &[key(1)]), "Bob");
     assert_eq!(met_as(&mut labels, "Bob", key(2), &[key(1)]), "Bob·aiba");
-    labels.drop_label(key(1));
+    labels.forget(key(1));
     // What it says changes nothing; when the user forgets the other, it does.
     assert_eq!(met_as(&mut labels, "Bob", key(2), &[]), "Bob·aiba");
     let renamed = labels.meet_again(&who("Bob", key(2)), |_| Standing::Stranger);
@@ -182,7 +172,7 @@ fn label_is_free_after_its_contact_was_forgotten() {
     for id in contacts {
         met_as(&mut labels, "Bob", id, &contacts);
     }
-    labels.drop_label(key(2));
+    labels.forget(key(2));
     assert_eq!(met_as(&mut labels, "Bob", key(1), &contacts), "Bob");
 }
 
@@ -323,7 +313,7 @@ fn contact_that_turns_up_renames_its_look_alike() {
     let renamed = labels.meet(&who("Bob", key(1)), |_| Standing::Contact);
     let before = "B\u{43e}b".to_owned();
     assert_eq!(renamed, [Renamed { id: key(2), before, now: "B\u{43e}b·aiba".into() }]);
-    labels.drop_label(key(1));
+    labels.forget(key(1));
     assert_eq!(labels.looks_like(key(2), None), None);
 }
 

@@ -15,9 +15,6 @@ impl Menu {
         if line == "0" {
             return Turn::default();
         }
-        if let Some(host) = host_meant(line, directory).filter(|_| question.kind == AskKind::Connect) {
-            return perform(Command::ConnectToHost(host));
-        }
         let (word, text) = first_word(line);
         let is_message = match &question.text {
             Some(asked_for) => asked_for.trim() == text,
@@ -31,9 +28,11 @@ impl Menu {
         {
             return self.say_to(to, text);
         }
-        let found = match (line, question.kind, &question.last) {
-            ("", AskKind::Connect, _) => Ok(Named::Exactly(Chosen::all())),
+        let chosen = match (line, question.kind, &question.last) {
+            ("", AskKind::Connect, _) => Chosen::all(),
+            ("", AskKind::Send | AskKind::Me | AskKind::Chat, Some(last)) => last.clone(),
             ("", AskKind::History, _) => return act(Act::History(HistoryOf::All, None)),
+            ("", ..) => return self.refuse(Asking::Whom(question), format!("Type {WHOM}.")),
             (name, AskKind::History, _)
                 if matches!(
                     find(name, directory),
@@ -42,15 +41,33 @@ impl Menu {
             {
                 return act(Act::History(HistoryOf::Named(name.to_owned()), None));
             }
-            ("", AskKind::Send | AskKind::Me | AskKind::Chat, Some(last)) => Ok(Named::Exactly(last.clone())),
-            ("", ..) => Err(format!("Type {WHOM}.")),
-            (_, AskKind::Connect, _) => find_to_connect(line, directory).map_err(|lost| lost.sentence(line)),
-            _ => find(line, directory).map_err(|lost| lost.sentence(line)),
+            _ => {
+                let meant = self.meant(question, line, directory);
+                return meant
+                    .unwrap_or_else(|(question, sentence)| self.refuse(Asking::Whom(question), sentence));
+            }
         };
-        match found {
-            Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => self.chosen(question, chosen),
-            Ok(Named::NeedsPort(ip)) => self.ask(Asking::Port(question, ip)),
-            Err(sentence) => self.refuse(Asking::Whom(question), sentence),
+        self.chosen(question, chosen)
+    }
+
+    /// Carries out a question for the recipient that a word means, or asks for its port.
+    ///
+    /// # Errors
+    /// If the word means none, or several: the question, and the sentence.
+    pub(super) fn meant(
+        &mut self,
+        question: Question,
+        word: &str,
+        directory: &dyn Directory,
+    ) -> Result<Turn, (Question, String)> {
+        let connects = question.kind == AskKind::Connect;
+        if let Some(host) = host_meant(word, directory).filter(|_| connects) {
+            return Ok(perform(Command::ConnectToHost(host)));
+        }
+        match if connects { find_to_connect(word, directory) } else { find(word, directory) } {
+            Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => Ok(self.chosen(question, chosen)),
+            Ok(Named::NeedsPort(ip)) => Ok(self.ask(Asking::Port(question, ip))),
+            Err(lost) => Err((question, lost.sentence(word))),
         }
     }
 
@@ -64,21 +81,16 @@ impl Menu {
         if line == "0" {
             return Turn::default();
         }
-        let found = parse_port(line)
-            .map_err(|_| format!("\"{}\" is not a port. Type a number from 1 to 65535.", shown(line)))
-            .and_then(|port| {
-                let addr = SocketAddr::new(ip, port).to_string();
-                let find = if question.kind == AskKind::Connect { find_to_connect } else { find };
-                find(&addr, directory).map_err(|lost| lost.sentence(&addr))
-            });
-        match found {
-            Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => self.chosen(question, chosen),
-            Ok(Named::NeedsPort(_)) => Turn::default(),
-            Err(sentence) => self.refuse(Asking::Port(question, ip), sentence),
-        }
+        let meant = match parse_port(line) {
+            Ok(port) => self.meant(question, &SocketAddr::new(ip, port).to_string(), directory),
+            Err(_) => {
+                let sentence = format!("\"{}\" is not a port. Type a number from 1 to 65535.", shown(line));
+                Err((question, sentence))
+            }
+        };
+        meant.unwrap_or_else(|(question, sentence)| self.refuse(Asking::Port(question, ip), sentence))
     }
 
-    /// Carries out a question for the chosen recipient.
     pub(super) fn chosen(&mut self, question: Question, chosen: Chosen) -> Turn {
         match question.kind {
             AskKind::Send => {

@@ -21,7 +21,6 @@ pub(in crate::tui) enum AskKind {
     Alias,
 }
 
-/// A question for a peer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::tui) struct Question {
     pub(super) kind: AskKind,
@@ -31,7 +30,6 @@ pub(in crate::tui) struct Question {
     pub(super) text: Option<String>,
 }
 
-/// A question for confirmation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::tui) enum Sure {
     /// Whether the safety number of this key is the same on both screens.
@@ -57,7 +55,6 @@ pub(in crate::tui) enum Asking {
 }
 
 impl Asking {
-    /// Returns the prompt.
     pub(super) fn prompt(&self, conversation: Option<&Chosen>) -> String {
         match (self, conversation) {
             (Self::Choice, Some(with)) => format!("to {}> ", with.label),

@@ -1,21 +1,18 @@
 //! `/introduce`, and `/accept` and `/ignore` for an introduction.
 
 use super::talk::{first_word, for_one_peer};
-use super::{Act, Directory, Named, Turn, act, find, refused, shown};
-use crate::core::IntroducedPeer;
+use super::trust::which;
+use super::{Act, Directory, Named, Turn, act, find, perform, refused, shown};
+use crate::core::{Command, IntroducedPeer};
 use crate::model::key::PublicKey;
 use crate::model::name::folded;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::tui::people::{Chosen, Lost};
+use crate::tui::people::{Chosen, Lost, contact_called};
 use crate::tui::render::beginning;
 
 /// The minimum number of characters of a key that select an introduction.
 const MIN_KEY_CHARS: usize = 4;
 
-/// The maximum number of introductions listed when a word matches several.
-const MAX_NAMED: usize = 8;
-
-/// Handles `/introduce bob carol`.
 pub(in crate::tui) fn introduce(words: &str, directory: &dyn Directory) -> Turn {
     let (one, other) = first_word(words);
     if one.is_empty() || other.is_empty() || other.contains(char::is_whitespace) {
@@ -28,7 +25,6 @@ pub(in crate::tui) fn introduce(words: &str, directory: &dyn Directory) -> Turn 
     }
 }
 
-/// Returns the key of the contact that a word means.
 fn contact(word: &str, directory: &dyn Directory) -> Result<PublicKey, String> {
     match find(word, directory) {
         Ok(Named::Exactly(chosen)) => {
@@ -81,10 +77,18 @@ pub(in crate::tui) fn accept(word: &str, addrs: &str, directory: &dyn Directory)
     if meant.is_empty() {
         meant = matching(word, directory.ignored_introductions());
     }
-    let introduction = match one_of(word, meant, requests.collect())? {
+    let introduction = match one_of("/accept", word, meant, requests.collect())? {
         Ok(introduction) => introduction,
         Err(turn) => return Some(turn),
     };
+    let name = &introduction.name;
+    if folded(word) == folded(name.as_str())
+        && contact_called(name.as_str(), introduction.key.into(), directory).is_some()
+    {
+        let key = beginning(introduction.key);
+        let sentence = format!("A contact is called {name} too. Type /accept {key} for the introduced one.");
+        return Some(refused(sentence));
+    }
     let addrs = match addrs {
         "" => None,
         "-" => Some(Vec::new()),
@@ -96,10 +100,9 @@ pub(in crate::tui) fn accept(word: &str, addrs: &str, directory: &dyn Directory)
     Some(act(Act::AcceptIntroduction { introduction, addrs }))
 }
 
-/// Handles `/ignore carol`.
 pub(in crate::tui) fn ignore(word: &str, directory: &dyn Directory) -> Turn {
-    match one_of(word, meant(word, directory), Vec::new()) {
-        Some(Ok(introduction)) => act(Act::IgnoreIntroduction(introduction.key)),
+    match one_of("/ignore", word, meant(word, directory), Vec::new()) {
+        Some(Ok(introduction)) => perform(Command::IgnoreIntroduction(introduction.key)),
         Some(Err(turn)) => turn,
         None => {
             // A stranger that waits for the user's decision is accepted or blocked.
@@ -115,6 +118,7 @@ pub(in crate::tui) fn ignore(word: &str, directory: &dyn Directory) -> Turn {
 /// Returns the introduction among those that a word matches, or a refusal if it matches several
 /// keys, also those in `others`. `None` if there is no such introduction.
 fn one_of(
+    command: &str,
     word: &str,
     meant: Vec<IntroducedPeer>,
     others: Vec<PublicKey>,
@@ -127,11 +131,6 @@ fn one_of(
     if keys.len() == 1 {
         return Some(Ok(newest));
     }
-    let keys: Vec<String> = keys.iter().take(MAX_NAMED).map(|key| beginning(*key)).collect();
-    let sentence = format!(
-        "\"{}\" matches several peers. Type the beginning of a key instead: {}.",
-        shown(word),
-        keys.join(", ")
-    );
-    Some(Err(refused(sentence)))
+    let keys: Vec<_> = keys.iter().map(|key| (beginning(*key), format!("key {}", key.short()))).collect();
+    Some(Err(refused(which(command, word, &keys))))
 }

@@ -4,19 +4,15 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{
-    Act, AskKind, Asking, Chosen, Directory, Lost, Menu, Named, Question, Turn, act, find, find_to_connect,
-    host_meant, perform, refused, say,
+    Act, AskKind, Asking, Chosen, Directory, Lost, Menu, Named, Question, Turn, act, find, refused, say,
 };
-use crate::core::Command;
 use crate::model::invitation::{is_meant, pasted};
-use crate::tui::commands::{self, Spec, Typed, unknown};
+use crate::tui::commands::{self, Spec, TypedCommand, unknown};
 use crate::tui::people::did_you_mean;
 
-/// The port in examples of an address.
 const EXAMPLE_PORT: u16 = 5000;
 
 impl Menu {
-    /// Handles a line that is no number of the menu.
     pub(super) fn talk(&mut self, line: &str, directory: &dyn Directory) -> Turn {
         let trimmed = line.trim();
         // `//` and `@@` begin messages that start with a slash or an at sign.
@@ -127,27 +123,19 @@ impl Menu {
             Some(command) if command.arguments.is_empty() && !rest.is_empty() => {
                 refused(format!("{} takes nothing after it.", command.name))
             }
-            Some(command) => (command.read)(self, &Typed { command, rest, directory }),
+            Some(command) => (command.read)(self, &TypedCommand { command, rest, directory }),
         }
     }
 
     /// A command for the recipient that is typed after it. Without one, asks.
-    pub(in crate::tui) fn with_peer(&mut self, kind: AskKind, typed: &Typed<'_>) -> Turn {
+    pub(in crate::tui) fn with_peer(&mut self, kind: AskKind, typed: &TypedCommand<'_>) -> Turn {
         let (word, directory) = (typed.rest, typed.directory);
         let last = self.last.clone().filter(|_| kind == AskKind::Chat);
         let question = Question { kind, last, text: None };
         if word.is_empty() {
             return self.ask(Asking::Whom(question));
         }
-        if let Some(host) = host_meant(word, directory).filter(|_| kind == AskKind::Connect) {
-            return perform(Command::ConnectToHost(host));
-        }
-        let find = if kind == AskKind::Connect { find_to_connect } else { find };
-        match find(word, directory) {
-            Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => self.chosen(question, chosen),
-            Ok(Named::NeedsPort(ip)) => self.ask(Asking::Port(question, ip)),
-            Err(lost) => refused(lost.sentence(word)),
-        }
+        self.meant(question, word, directory).unwrap_or_else(|(_, sentence)| refused(sentence))
     }
 }
 

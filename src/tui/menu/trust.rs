@@ -12,9 +12,9 @@ use crate::model::peer_id::{PeerId, Recipient};
 use crate::tui::labels::MARK;
 use crate::tui::people::{
     self, Chosen, Directory, Lost, Named, blocked_called, blocked_legacy_called, candidates, did_you_mean,
-    find, has_namesake, shown,
+    find, has_namesake, label_of, shown,
 };
-use crate::tui::render::{beginning, name_of, refused_words, word_for};
+use crate::tui::render::{beginning, label_of_pin, name_of, place, refused_words, word_for};
 
 /// The number of digits in a group of a safety number: as many as are read aloud at once.
 const GROUP_DIGITS: usize = 5;
@@ -26,14 +26,13 @@ const GROUP_CHARS: usize = 4;
 const MAX_NAMED: usize = 8;
 
 impl Menu {
-    /// `/verify bob`
     pub(in crate::tui) fn asks_to_verify(&mut self, word: &str, directory: &dyn Directory) -> Turn {
         let pin = match the_pin("/verify", word, directory) {
             Ok(pin) if pin.blocked => return refused(blocked_words(&pin, directory)),
             Ok(pin) => pin,
             Err(sentence) => return refused(sentence),
         };
-        let (key, label) = (pin.key, label_of(&pin, directory));
+        let (key, label) = (pin.key, label_of_pin(&pin, directory.labels()));
         let before =
             if pin.verified.is_some() { format!("{label} was verified before. ") } else { String::new() };
         self.asking = Asking::Sure(Sure::Verify(key, label.clone()));
@@ -45,7 +44,6 @@ impl Menu {
         Turn { say, ..perform(Command::AskToVerify(key)) }
     }
 
-    /// `/forget bob`
     pub(in crate::tui) fn asks_to_forget(&mut self, word: &str, directory: &dyn Directory) -> Turn {
         match forgettable(word, directory) {
             Ok((id, label, consequence)) => {
@@ -73,7 +71,6 @@ impl Menu {
         }
     }
 
-    /// Handles the answer to a confirmation.
     pub(super) fn sure(&mut self, sure: Sure, line: &str) -> Turn {
         match (line.to_lowercase().as_str(), sure) {
             ("yes" | "y", Sure::Verify(key, _)) => act(Act::Verify(key)),
@@ -91,7 +88,6 @@ impl Menu {
     }
 }
 
-/// Says that an invitation is from a blocked peer.
 pub(in crate::tui) fn blocked_invitation(key: PublicKey) -> String {
     format!("The invitation is from a blocked key. /unblock {} unblocks it.", beginning(key))
 }
@@ -112,7 +108,6 @@ pub(in crate::tui) fn key_in_groups(words: &str, directory: &dyn Directory) -> O
     (has_groups && is_known()).then_some(key)
 }
 
-/// `/block bob`
 pub(in crate::tui) fn block(word: &str, directory: &dyn Directory) -> Turn {
     if let Some(turn) = about_no_key(false, word, directory) {
         return turn;
@@ -137,14 +132,13 @@ pub(in crate::tui) fn block(word: &str, directory: &dyn Directory) -> Turn {
     }
 }
 
-/// `/unblock bob`
 pub(in crate::tui) fn unblock(word: &str, directory: &dyn Directory) -> Turn {
     if let Some(turn) = about_no_key(true, word, directory) {
         return turn;
     }
     match the_pin("/unblock", word, directory) {
         Ok(pin) if pin.blocked => perform(Command::Unblock(pin.key.into())),
-        Ok(pin) => refused(format!("{} is not blocked.", label_of(&pin, directory))),
+        Ok(pin) => refused(format!("{} is not blocked.", label_of_pin(&pin, directory.labels()))),
         Err(sentence) => refused(match people::discovered(word, directory) {
             Some(who) => format!("{} is not blocked.", people::label_of(&who, directory)),
             None => sentence,
@@ -152,9 +146,12 @@ pub(in crate::tui) fn unblock(word: &str, directory: &dyn Directory) -> Turn {
     }
 }
 
-/// Says that the peer of a pin is blocked.
 fn blocked_words(pin: &Pin, directory: &dyn Directory) -> String {
-    format!("{} is blocked. /unblock {} unblocks them.", label_of(pin, directory), beginning(pin.key))
+    format!(
+        "{} is blocked. /unblock {} unblocks them.",
+        label_of_pin(pin, directory.labels()),
+        beginning(pin.key)
+    )
 }
 
 /// `/block 192.0.2.7` and `/block hashpa`, and the same to unblock: a source, or a legacy peer.
@@ -177,15 +174,8 @@ fn about_no_key(is_unblock: bool, word: &str, directory: &dyn Directory) -> Opti
             _ if is_key => None,
             [who] => Some(perform(Command::Unblock(who.id.into()))),
             several => {
-                let addrs: Vec<String> =
-                    several.iter().take(MAX_NAMED).filter_map(|who| Some(who.addr?.to_string())).collect();
-                let sentence = format!(
-                    "\"{}\" matches {} blocked peers. Type the address of one: {}.",
-                    shown(word),
-                    several.len(),
-                    addrs.join(", ")
-                );
-                Some(refused(sentence))
+                let named = |who: &PeerInfo| (place(who.id, who.addr), label_of(who, directory));
+                Some(refused(which("/unblock", word, &several.iter().map(named).collect::<Vec<_>>())))
             }
         };
     }
@@ -219,13 +209,13 @@ fn forgettable(word: &str, directory: &dyn Directory) -> Result<(Recipient, Stri
         return Ok((id, label, removed));
     }
     if let ([who], []) = (&blocked_legacy_called(word, directory)[..], &blocked_called(word, directory)[..]) {
-        let label = people::label_of(who, directory);
+        let label = label_of(who, directory);
         let consequence =
             format!("{label} will no longer be blocked. If they write again, they are new to you.");
         return Ok((who.id, label, consequence));
     }
     let pin = the_pin("/forget", word, directory)?;
-    let (label, queue) = (label_of(&pin, directory), queue_words(pin.key.into(), directory));
+    let (label, queue) = (label_of_pin(&pin, directory.labels()), queue_words(pin.key.into(), directory));
     let consequence = if pin.blocked {
         format!("{label} will no longer be blocked. If the key appears again, it is new to you.")
     } else if pin.contact {
@@ -387,7 +377,6 @@ pub(in crate::tui) fn accept(word: &str, directory: &dyn Directory) -> Turn {
     }
 }
 
-/// Accepts the peer of a request as a contact of its own.
 fn accept_request(request: &PeerRequest) -> Turn {
     match request.met.id {
         PeerId::Key(key) => perform(Command::Trust(key, As::Another)),
@@ -554,7 +543,6 @@ pub(in crate::tui) fn pins_meant(
     })
 }
 
-/// Returns the only pin that a word means.
 fn the_pin(command: &str, word: &str, directory: &dyn Directory) -> Result<Pin, String> {
     let pins = pins_meant(command, word, directory)?;
     match &pins[..] {
@@ -563,14 +551,8 @@ fn the_pin(command: &str, word: &str, directory: &dyn Directory) -> Result<Pin, 
     }
 }
 
-/// Whether a command blocks or unblocks.
 fn is_about_blocks(command: &str) -> bool {
     matches!(command, "/block" | "/unblock")
-}
-
-/// Returns the label of the peer of a pin.
-fn label_of(pin: &Pin, directory: &dyn Directory) -> String {
-    directory.labels().known(pin.key.into()).unwrap_or_else(|| name_of(pin))
 }
 
 fn which_request(command: &str, word: &str, requests: &[PeerRequest]) -> String {
@@ -590,7 +572,7 @@ fn which_pin(command: &str, word: &str, pins: &[Pin]) -> String {
 }
 
 /// Lists the commands to type, because a word matches several peers. `named` has the word for each.
-fn which(command: &str, word: &str, named: &[(String, String)]) -> String {
+pub(super) fn which(command: &str, word: &str, named: &[(String, String)]) -> String {
     let mut commands: Vec<String> =
         named.iter().take(MAX_NAMED).map(|(word, who)| format!("{command} {word} ({who})")).collect();
     if named.len() > MAX_NAMED {

@@ -6,7 +6,6 @@ use crate::core::{IntroductionNews, MadeIntroduction, PeerInfo};
 use crate::model::name::{PeerName, folded};
 use crate::tui::style::{Ink, Line};
 
-/// Returns the line about an introduction.
 pub(super) fn line(news: &IntroductionNews, renderer: &Renderer<'_>) -> Line {
     match news {
         IntroductionNews::Introduced { by, key, name } => {
@@ -15,9 +14,7 @@ pub(super) fn line(news: &IntroductionNews, renderer: &Renderer<'_>) -> Line {
                 // It is online, and has no suffix.
                 Some(label) if label == name.as_str() => (label, folded(name.as_str())),
                 Some(label) => (label, beginning(*key)),
-                None if renderer.labels.is_free(id, &folded(name.as_str())) => {
-                    (name.to_string(), folded(name.as_str()))
-                }
+                None if renderer.labels.may_be_plain(id, name) => (name.to_string(), folded(name.as_str())),
                 // Another peer has the name.
                 None => (format!("another {name}"), beginning(*key)),
             };
@@ -110,18 +107,12 @@ pub(crate) fn awaited_line(name: &PeerName, by: &PeerInfo, renderer: &Renderer<'
 mod tests {
     use super::*;
     use crate::core::{IntroducedContact, Verification};
-    use crate::model::key::PublicKey;
     use crate::protocol::session::ContactCard;
+    use crate::tui::examples::{key, on_terminal, peer};
     use crate::tui::labels::{Labels, Standing};
 
     fn contact(name: &str, n: u8) -> PeerInfo {
-        PeerInfo {
-            id: PublicKey::new([n; 32]).into(),
-            name: Some(PeerName::new(name)),
-            addr: None,
-            claimed: None,
-            verification: Verification::Encrypted,
-        }
+        PeerInfo { verification: Verification::Encrypted, ..peer(name, key(n).into()) }
     }
 
     fn with_voice(tell: impl FnOnce(&Renderer<'_>) -> Line) -> String {
@@ -129,9 +120,7 @@ mod tests {
         for (name, n) in [("Bob", 1), ("Carol", 2)] {
             labels.meet(&contact(name, n), |_| Standing::Contact);
         }
-        let date = |_| String::new();
-        let (full, rows) = (false, true);
-        tell(&Renderer { labels: &labels, full, rows, is_new: false, late: "", stamp: "", date }).to_string()
+        tell(&on_terminal(&labels)).to_string()
     }
 
     #[test]
@@ -168,7 +157,6 @@ mod tests {
     #[test]
     fn listed_introduction_says_what_is_missing() {
         let [bob, carol] = [contact("Bob", 1), contact("Carol", 2)];
-        let key = |n| PublicKey::new([n; 32]);
         let card = ContactCard::unsigned(key(2), key(1), &PeerName::new("Bob"), 0, &[]);
         let side = |n, asked, has_card: bool, passed| IntroducedContact {
             key: key(n),

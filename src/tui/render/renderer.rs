@@ -100,7 +100,6 @@ impl Renderer<'_> {
         }
     }
 
-    /// Returns whether signs are shown, and not words.
     pub(super) fn has_signs(&self) -> bool {
         self.rows && !self.full
     }
@@ -114,7 +113,6 @@ impl Renderer<'_> {
         }
     }
 
-    /// Returns the remarks in brackets after a name.
     fn remarks(&self, who: &PeerInfo, addr: Option<String>) -> String {
         let proof = match &who.verification {
             _ if self.full => None,
@@ -134,7 +132,6 @@ impl Renderer<'_> {
         if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join(", ")) }
     }
 
-    /// Returns the label of a peer, or its address if it has none.
     pub(super) fn label(&self, who: &PeerInfo) -> String {
         match (&who.name, self.labels.alias(who.id)) {
             (_, Some(alias)) => alias.to_string(),

@@ -9,6 +9,7 @@ use crate::model::session::ByeReason;
 use crate::model::stored::StoreError;
 use crate::model::untrusted::harmless;
 use crate::runtime::{CONNECT_TIMEOUT, EOF_TIMEOUT};
+use crate::tui::message::counted;
 use crate::tui::style::{Ink, Line};
 
 /// The maximum width of the quoted message in a line about its delivery, in columns.
@@ -246,11 +247,10 @@ pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
 /// Returns the line about the unencrypted strangers that a message to all left out, if any. A
 /// terminal offers the command that includes them.
 pub(super) fn left_out_words(count: usize, renderer: &Renderer<'_>) -> Option<String> {
-    let strangers = match count {
-        0 => return None,
-        1 => "1 unencrypted stranger".to_owned(),
-        count => format!("{count} unencrypted strangers"),
-    };
+    if count == 0 {
+        return None;
+    }
+    let strangers = counted(count, "unencrypted stranger");
     let offer = if renderer.full { "" } else { "; /all-plain MESSAGE includes them" };
     Some(format!("{strangers} left out{offer}."))
 }

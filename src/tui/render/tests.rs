@@ -7,37 +7,23 @@ use crate::core::{
 };
 use crate::model::address::{Claimed, PeerAddr};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
-use crate::model::key::PublicKey;
 use crate::model::message::SendError;
 use crate::model::name::PeerName;
-use crate::model::peer_id::Recipient;
 use crate::model::session::ByeReason;
 use crate::model::untrusted::Text;
+use crate::tui::examples::{addr, key, on_terminal, peer};
 use crate::tui::labels::{Labels, Standing};
 
 mod trust;
 
-/// Days of a month that never ends.
-fn date(seconds: u64) -> String {
-    format!("{} March 2026", seconds / 86_400)
-}
-
 fn bob() -> PeerInfo {
-    let addr: PeerAddr = "127.0.0.1:5001".parse().unwrap();
-    PeerInfo {
-        id: addr.into(),
-        name: Some(PeerName::new("Bob")),
-        addr: Some(addr),
-        claimed: None,
-        verification: Verification::Plain,
-    }
+    peer("Bob", addr(5001).into())
 }
 
 fn told_in(event: &Event, full: bool) -> String {
     let mut labels = Labels::default();
     labels.meet(&bob(), |_| Standing::Stranger);
-    let renderer =
-        Renderer { labels: &labels, full, rows: !full, is_new: false, late: "", stamp: "[14:03:07] ", date };
+    let renderer = Renderer { full, rows: !full, stamp: "[14:03:07] ", ..on_terminal(&labels) };
     lines(event, &renderer).iter().map(Line::to_string).collect::<Vec<_>>().join("\n")
 }
 
@@ -47,13 +33,10 @@ fn told(event: &Event) -> String {
 
 /// The line on a terminal that Zoe, a contact with a key, is online.
 fn zoe_is_online(verification: Verification) -> String {
-    let (id, name) = (Recipient::key(PublicKey::new([1; 32])), Some(PeerName::new("Zoe")));
-    let zoe = PeerInfo { id, name, verification, ..bob() };
+    let zoe = PeerInfo { verification, ..peer("Zoe", key(1).into()) };
     let mut labels = Labels::default();
     labels.meet(&zoe, |_| Standing::Contact);
-    let stamp = "[14:03:07] ";
-    let renderer =
-        Renderer { labels: &labels, full: false, rows: true, is_new: false, late: "", stamp, date };
+    let renderer = Renderer { stamp: "[14:03:07] ", ..on_terminal(&labels) };
     lines(&Event::Online(zoe), &renderer).iter().map(Line::to_string).collect()
 }
 
@@ -76,20 +59,6 @@ fn said_by(from: PeerInfo, text: &str) -> Event {
 fn sent(status: DeliveryStatus, parts: (usize, usize)) -> String {
     let (who, text) = (bob(), "hi".into());
     told(&Event::Delivery { op: OpId(1), who, status, is_first: true, parts, total: 1, text })
-}
-
-#[test]
-fn message_line_has_time_name_address_and_text() {
-    let event = Event::Message {
-        from: bob(),
-        text: Text::new("Hello"),
-        cut: false,
-        sent: None,
-        again: false,
-        to_all: false,
-        row: None,
-    };
-    assert_eq!(told(&event), "[14:03:07] Bob (127.0.0.1:5001): Hello");
 }
 
 #[test]
@@ -128,8 +97,7 @@ fn terminal_marks_plain_and_verified_peers() {
 fn words_replace_signs_where_needed() {
     let mut labels = Labels::default();
     labels.meet(&bob(), |_| Standing::Stranger);
-    let renderer =
-        Renderer { labels: &labels, full: false, rows: false, is_new: false, late: "", stamp: "", date };
+    let renderer = Renderer { rows: false, ..on_terminal(&labels) };
     let named = |verification| renderer.named(&PeerInfo { verification, ..bob() });
     assert_eq!(named(Verification::Verified), "Bob (verified)");
     assert_eq!(named(Verification::Encrypted), "Bob");
@@ -169,24 +137,17 @@ fn multiline_text_controls_nothing() {
 #[test]
 fn repeated_message_has_a_remark() {
     let from = PeerInfo { verification: Verification::Encrypted, ..bob() };
-    let event = Event::Message {
-        from,
-        text: Text::new("hi"),
-        cut: false,
-        sent: None,
-        again: true,
-        to_all: false,
-        row: None,
-    };
+    let mut event = said_by(from, "hi");
+    if let Event::Message { again, .. } = &mut event {
+        *again = true;
+    }
     assert_eq!(told_in(&event, false), "[14:03:07] Bob: hi [may have been shown before]");
 }
 
 #[test]
 fn message_that_came_late_says_when_sent() {
     let labels = Labels::default();
-    let late = "Mon 14:03";
-    let renderer =
-        Renderer { labels: &labels, full: false, rows: true, is_new: false, late, stamp: "", date };
+    let renderer = Renderer { late: "Mon 14:03", ..on_terminal(&labels) };
     let shown: Vec<Line> = renderer.message(&bob(), &Text::new("one ⏎ two"), false, false, true);
     assert!(shown[0].to_string().ends_with(": one"), "{shown:?}");
     assert_eq!(shown[1].to_string(), "  │ two [may have been shown before] (sent Mon 14:03)");
@@ -211,32 +172,20 @@ fn multiline_text_has_a_bar_on_terminals_only() {
 #[test]
 fn claimed_address_is_marked_as_claimed() {
     let claimed = Some(Claimed { ip: [127, 0, 1, 1].into(), port: 5001 });
-    let event = Event::Message {
-        from: PeerInfo { claimed, ..bob() },
-        text: Text::new("x"),
-        cut: false,
-        sent: None,
-        again: false,
-        to_all: false,
-        row: None,
-    };
+    let event = said_by(PeerInfo { claimed, ..bob() }, "x");
     assert_eq!(told(&event), "[14:03:07] Bob (127.0.0.1:5001, claims to be 127.0.1.1:5001): x");
 }
 
 #[test]
 fn pipe_outcome_names_a_clear_contact_without_address() {
     let outcome = |who: &PeerInfo, labels: &Labels| {
-        let renderer = Renderer { labels, full: true, rows: false, is_new: false, late: "", stamp: "", date };
+        let renderer = Renderer { full: true, rows: false, ..on_terminal(labels) };
         let (who, text) = (who.clone(), "hi".into());
         let (status, parts) = (DeliveryStatus::Delivered, (1, 1));
         let event = Event::Delivery { op: OpId(1), who, status, is_first: true, parts, total: 1, text };
         lines(&event, &renderer).iter().map(Line::to_string).collect::<String>()
     };
-    let keyed = |byte| PeerInfo {
-        id: Recipient::key(PublicKey::new([byte; 32])),
-        verification: Verification::Encrypted,
-        ..bob()
-    };
+    let keyed = |byte| PeerInfo { id: key(byte).into(), verification: Verification::Encrypted, ..bob() };
     let mut labels = Labels::default();
     labels.meet(&keyed(1), |_| Standing::Contact);
     assert_eq!(outcome(&keyed(1), &labels), "Delivered to Bob.");
@@ -311,7 +260,7 @@ fn a_sum_names_those_that_failed() {
 fn stranger_is_marked_new_at_their_message() {
     let labels = Labels::default();
     let words = |is_new, full, event| {
-        let renderer = Renderer { labels: &labels, full, rows: !full, is_new, late: "", stamp: "", date };
+        let renderer = Renderer { full, rows: !full, is_new, ..on_terminal(&labels) };
         lines(&event, &renderer).iter().map(Line::to_string).collect::<String>()
     };
     let plain = said_by(PeerInfo { verification: Verification::Plain, ..bob() }, "hi");
@@ -342,10 +291,7 @@ fn sum_offers_to_include_unencrypted_strangers() {
 
 #[test]
 fn sum_names_the_contacts_that_are_left_out() {
-    let contact = |last: u8| {
-        let id = Recipient::key(PublicKey::new([last; 32]));
-        PeerInfo { id, name: Some(PeerName::new(&format!("Contact{last}"))), ..bob() }
-    };
+    let contact = |last: u8| peer(&format!("Contact{last}"), key(last).into());
     let contacts =
         |count: usize| LeftOutContacts { first: (1..=3).take(count).map(contact).collect(), count };
     let words = |offline, refusing| {
@@ -435,8 +381,7 @@ fn full_memory_and_full_disk_have_different_lines() {
 #[test]
 fn later_status_quotes_the_message() {
     let labels = Labels::default();
-    let renderer =
-        Renderer { labels: &labels, full: true, rows: false, is_new: false, late: "", stamp: "", date };
+    let renderer = Renderer { full: true, rows: false, ..on_terminal(&labels) };
     let who = PeerInfo { verification: Verification::Encrypted, ..bob() };
     let said = |status, text: &str| later(&who, &status, text, &renderer).map(|line| line.to_string());
     let bob = "Bob (127.0.0.1:5001)";

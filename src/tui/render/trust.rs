@@ -189,7 +189,6 @@ pub(crate) fn lines_of_request(
     lines
 }
 
-/// Returns the line about a message request.
 fn message_request(request: &PeerRequest, pending: &[PeerRequest], renderer: &Renderer<'_>) -> Line {
     let Meeting { id, addr, name, .. } = &request.met;
     let name = name.as_ref().map(|name| stranger(*id, name, renderer.labels));
@@ -204,9 +203,8 @@ fn message_request(request: &PeerRequest, pending: &[PeerRequest], renderer: &Re
         PeerId::Key(key) => format!("key {}", key.short()),
         PeerId::Legacy(_) => format!("unencrypted, from {addr}"),
     };
-    let commands: Vec<String> =
-        choices(request, pending, renderer.labels).into_iter().map(|(command, _)| command).collect();
-    renderer.notice(format!("{who} wants to chat, {how}. {}.", commands.join(" or ")))
+    let commands = commands_for(request, pending, renderer.labels);
+    renderer.notice(format!("{who} wants to chat, {how}. {commands}."))
 }
 
 /// Returns the sentence about a stranger that the policy refused: who it is, and how to add it.
@@ -233,7 +231,6 @@ fn stranger(id: PeerId, name: &PeerName, labels: &Labels) -> String {
     if is_plain { name.to_string() } else { labels.shown(id, Some(name)) }
 }
 
-/// Returns the name that a key claims; `first` is a contact with this name.
 fn claimed(request: &PeerRequest, first: &Pin, labels: &Labels) -> String {
     if request.against.len() == 1 { contact_label(request, first, labels) } else { name_of(first) }
 }
@@ -310,6 +307,11 @@ pub(in crate::tui) fn name_of(pin: &Pin) -> String {
     }
 }
 
+/// Returns the label of the peer of a pin.
+pub(in crate::tui) fn label_of_pin(pin: &Pin, labels: &Labels) -> String {
+    labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin))
+}
+
 /// Returns when a key was pinned, and whether the user has verified it.
 fn known(pin: &Pin, date: fn(u64) -> String) -> String {
     let since = match pin.first_seen {
@@ -358,9 +360,8 @@ fn turned_away(reason: ByeReason) -> &'static str {
     }
 }
 
-/// Returns the sentence about a decision of the user.
 fn decided(decision: &Decision, renderer: &Renderer<'_>) -> String {
-    let label_of_pin = |pin: &Pin| renderer.labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
+    let label_of_pin = |pin| label_of_pin(pin, renderer.labels);
     match decision {
         Decision::Trusted(pin, As::NewKeyOf(_)) => {
             let label = label_of_pin(pin);
@@ -446,7 +447,6 @@ fn compare_keys(label: &str) -> String {
     format!("Compare keys with /verify {label}.")
 }
 
-/// Returns what a policy does with strangers.
 pub(crate) fn policy_words(policy: Policy) -> &'static str {
     match policy {
         Policy::AcceptNew => "Policy accept-new: strangers can write to you.",
@@ -478,7 +478,7 @@ fn undecided(unknown: Unknown) -> &'static str {
 pub(crate) fn pin_lines(pin: &Pin, labels: &Labels, date: fn(u64) -> String) -> Vec<Line> {
     let addrs: Vec<String> = pin.addrs.iter().take(MAX_NAMED).map(PeerAddr::to_string).collect();
     let at = if addrs.is_empty() { String::new() } else { format!(", at {}", addrs.join(", ")) };
-    let label = labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
+    let label = label_of_pin(pin, labels);
     vec![
         format!("{label} is {}{at}:", known(pin, date)).into(),
         Line::default().then("  ").and(Ink::Strong, pin.key.grouped().to_string()),
@@ -513,7 +513,7 @@ pub(crate) fn untrusted_words(
     match (request, pin) {
         (Some(request), _) => request_words(request, pending, labels),
         (None, Some(pin)) if pin.blocked => {
-            let label = labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
+            let label = label_of_pin(pin, labels);
             format!("{label} is blocked. /unblock {} unblocks them.", beginning(pin.key))
         }
         (None, _) if policy == Policy::Strict => "your policy refuses strangers; /policy shows it.".into(),

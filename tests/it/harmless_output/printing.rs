@@ -225,6 +225,7 @@ impl Reader {
             blocked_legacy: &[],
             requests,
             is_muted,
+            columns: 79,
         };
         peer_list(&list, &self.labels)
     }

@@ -72,6 +72,11 @@ fn typed_link_local_address_with_interface_name_works() {
     alice.sees(&format!("Connected to Bob ({})", scene.bob_is));
     bob.sees(&format!("* Alice ({}) is online", scene.alice_is));
     scene.both_talk(&mut alice, &mut bob, &typed);
+    // No other machine can use this address, nor a loopback one.
+    alice.types(&["/invite"]);
+    let invitation = alice.sees("p2p-chat:");
+    assert!(!invitation.contains("&a="), "{invitation}");
+    alice.sees("It has no address, because this machine has none that others can reach.");
 }
 
 #[test]

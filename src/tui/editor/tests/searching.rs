@@ -1,6 +1,5 @@
 //! Tests of the search in earlier lines.
 
-use super::super::search::MAX_QUERY_BYTES;
 use super::*;
 
 #[test]
@@ -94,10 +93,6 @@ fn a_paste_during_a_search_is_searched_for() {
     press(&mut editor, &[Key::Search]);
     assert_eq!(editor.paste("Dan\nand more"), Ok(()));
     assert_eq!(shown(&editor), "call |Dan");
-    let rest = MAX_QUERY_BYTES - "Dan".len();
-    assert_eq!(editor.paste(&"x".repeat(rest + 2)), Err(TooLong { bytes: rest + 2, room: rest }));
-    assert_eq!(editor.paste(&"x".repeat(rest)), Ok(()));
-    assert_eq!(editor.key(Key::Char('x')), Typed::Full);
 }
 
 #[test]

@@ -4,18 +4,9 @@ use super::*;
 use crate::model::host::HostAddr;
 use crate::model::peer_id::PeerId;
 use crate::tui::complete::{Place, complete};
+use crate::tui::examples::pin;
 use crate::tui::menu::trust::{block, unblock};
-use crate::tui::people::{by_name, contact_called};
-
-fn key(byte: u8) -> PublicKey {
-    PublicKey::new([byte; 32])
-}
-
-fn pin(name: &str, byte: u8) -> Pin {
-    let name = Some(PeerName::new(name));
-    let (key, addrs) = (key(byte), Vec::new());
-    Pin { key, name, contact: true, addrs, given: Vec::new(), first_seen: 0, verified: None, blocked: false }
-}
+use crate::tui::people::{by_name, contact_called, find_to_connect};
 
 /// An online stranger with a key.
 fn stranger(number: u32, name: &str, byte: u8) -> Row {
@@ -102,6 +93,33 @@ fn invitation_in_place_of_peer_is_recognized() {
 }
 
 #[test]
+fn namesake_of_a_contact_is_accepted_by_key() {
+    let introduced = |name: &str| IntroducedPeer {
+        by: key(1),
+        key: key(9),
+        name: PeerName::new(name),
+        since: 0,
+        ours: None,
+        theirs: None,
+        is_complete: false,
+    };
+    let rows = vec![contact(1, "Bob", 1), contact(2, "Carol", 2)];
+    let mut people = People { introductions: vec![introduced("carol")], ..known(rows, Vec::new()) };
+    let turn = menu().line("/accept CAROL", &people);
+    let expected = "A contact is called carol too. Type /accept beeqscij for the introduced one.";
+    assert_eq!((turn.act, turn.say, turn.refused), (None, vec![expected.to_owned()], true));
+    let accepts = |line: &str, people: &People| {
+        let Some(Act::AcceptIntroduction { introduction, .. }) = menu().line(line, people).act else {
+            panic!("{line} is carried out");
+        };
+        introduction.key
+    };
+    assert_eq!(accepts("/accept beeqscij", &people), key(9));
+    people.introductions = vec![introduced("Zoe")];
+    assert_eq!(accepts("/accept zoe", &people), key(9));
+}
+
+#[test]
 fn introduce_completes_two_contacts_with_keys() {
     let legacy = Row { contact: true, ..row(3, "Boris", 5003, PresenceStatus::Online) };
     let people = known(vec![contact(1, "Bob", 1), stranger(2, "Bonnie", 2), legacy], Vec::new());
@@ -169,7 +187,7 @@ fn alias_wins_over_the_name_of_another() {
 
 #[test]
 fn alias_of_an_address_means_no_key() {
-    let at = PeerAddr::new(Ipv4Addr::LOCALHOST, 5001).unwrap();
+    let at = addr(5001);
     let legacy = crate::protocol::plain::peer_at(at.plain().unwrap());
     let aliases = [(legacy.into(), "Boss".parse().unwrap())];
     let mut people = known(vec![stranger(1, "Eve", 1)], Vec::new());
@@ -182,7 +200,7 @@ fn alias_of_an_address_means_no_key() {
 
 #[test]
 fn typed_address_of_several_contacts_is_asked_about() {
-    let at = PeerAddr::new(Ipv4Addr::LOCALHOST, 5001).unwrap();
+    let at = addr(5001);
     let mut people = known(vec![contact(1, "Bob", 1)], vec![pin("Dave", 2)]);
     assert_eq!(meant("127.0.0.1:5001", &people), key_of(1));
     people.there = vec![(at, key(2).into())];
@@ -227,7 +245,7 @@ fn chat_with_a_contact_follows_no_address() {
 #[test]
 fn address_becomes_the_peer_that_answers_there() {
     let nobody = known(Vec::new(), Vec::new());
-    let at = PeerAddr::new(Ipv4Addr::LOCALHOST, 7000).unwrap();
+    let at = addr(7000);
     let mut menu = menu();
     for line in ["@127.0.0.1:7000 hi", "/chat 127.0.0.1:7000"] {
         menu.line(line, &nobody);
@@ -247,7 +265,7 @@ fn address_becomes_the_peer_that_answers_there() {
 fn alias_that_another_contact_has_is_found() {
     let mut people = known(vec![contact(1, "Bob", 1), stranger(2, "Eve", 2)], vec![pin("Dave", 3)]);
     people.labels.set_aliases([(key(1).into(), "Boss".parse().unwrap())].into());
-    let called = |name: &str, byte| contact_called(&name.parse().unwrap(), key(byte).into(), &people);
+    let called = |name: &str, byte| contact_called(name, key(byte).into(), &people);
     for (name, of, other) in [("DAVE", 2, key_of(3)), ("boss", 2, key_of(1)), ("bob", 3, key_of(1))] {
         assert_eq!(called(name, of), other, "{name}");
     }
@@ -322,7 +340,7 @@ fn known_peer_wins_over_host_name() {
     let added = "bobs-laptop:5000".parse::<HostAddr>().unwrap().into();
     assert_eq!(act_of(&["/add bobs-laptop:5000"]), Some(Act::AddAt(added)));
     // A colon also stands before the suffix of a label.
-    let dan = Some(Act::Core(Command::Connect(to(5005))));
+    let dan = core(Command::Connect(to(5005)));
     assert_eq!(act_of(&["/connect dan·5005"]), dan);
     assert_eq!(act_of(&["/connect dan:5005"]), dan);
 }

@@ -1,47 +1,23 @@
 //! What the user says about keys.
 
+use super::after_with as after;
 use super::*;
 use crate::core::{As, BlockTarget, Meeting, Policy};
-use crate::model::address::Source;
 use crate::model::peer_id::{LegacyId, PeerId};
 use crate::tui::complete::{Place, complete};
+use crate::tui::examples::{self, meeting};
 use crate::tui::render::beginning;
-
-fn key(byte: u8) -> PublicKey {
-    PublicKey::new([byte; 32])
-}
-
-fn addr(port: u16) -> PeerAddr {
-    PeerAddr::new(Ipv4Addr::LOCALHOST, port).unwrap()
-}
 
 fn legacy(port: u16) -> Recipient {
     PeerId::Legacy(LegacyId::saved_as(addr(port).plain().unwrap())).into()
 }
 
 fn pin(name: &str, byte: u8, port: u16) -> Pin {
-    Pin {
-        key: key(byte),
-        name: Some(PeerName::new(name)),
-        contact: true,
-        addrs: vec![addr(port)],
-        given: Vec::new(),
-        first_seen: 0,
-        verified: None,
-        blocked: false,
-    }
+    Pin { addrs: vec![addr(port)], ..examples::pin(name, byte) }
 }
 
 pub(in crate::tui) fn request(name: &str, byte: u8, port: u16, against: &[Pin]) -> PeerRequest {
-    let met = Meeting {
-        id: PeerId::Key(key(byte)),
-        name: Some(PeerName::new(name)),
-        addr: addr(port),
-        dialed: false,
-        source: Source::from(Ipv4Addr::LOCALHOST),
-        date: 0,
-    };
-    PeerRequest { met, against: against.to_vec(), held: None, is_old_key_online: false }
+    examples::request(meeting(name, byte, addr(port)), against)
 }
 
 /// Bob, Carol and a second Dan are known by their keys, Carla is blocked; the first Dan is a plain
@@ -69,15 +45,12 @@ fn with_pins(pins: Vec<Pin>, requests: Vec<PeerRequest>) -> People {
     people.met()
 }
 
-/// What the lines lead to in the end, everything said on the way, and whether the last is refused.
-fn after(menu: &mut Menu, lines: &[&str], people: &People) -> (Option<Act>, String, bool) {
-    let mut said = Vec::new();
-    let mut last = Turn::default();
-    for line in lines {
-        last = menu.line(line, people);
-        said.extend(last.say.clone());
-    }
-    (last.act, said.join("\n"), last.refused)
+fn moved(new: u8, old: u8) -> Option<Act> {
+    core(Command::Trust(key(new), As::NewKeyOf(key(old))))
+}
+
+fn another(byte: u8) -> Option<Act> {
+    core(Command::Trust(key(byte), As::Another))
 }
 
 fn act_of(lines: &[&str], people: &People) -> Option<Act> {
@@ -89,11 +62,11 @@ fn verify_shows_six_groups_and_needs_a_yes() {
     let people = known(Vec::new());
     let mut menu = menu();
     let (act, said, _) = after(&mut menu, &["/verify bob"], &people);
-    assert_eq!(act, Some(Act::Core(Command::AskToVerify(key(1)))));
+    assert_eq!(act, core(Command::AskToVerify(key(1))));
     assert!(said.contains("\n  00001 00001 00001 00001 00001 00001\n"), "{said}");
     assert!(said.contains("Compare the digits in person or by phone"), "{said}");
     assert_eq!(menu.prompt(), "Same on both screens? yes/no: ");
-    assert!(!menu.remembers("perhaps") && !menu.takes_commands());
+    assert!(!menu.remembers("perhaps") && menu.place() == Place::Other);
     assert_eq!(after(&mut menu, &["perhaps"], &people), (None, "Type yes or no.".into(), true));
     assert_eq!(after(&mut menu, &["YES"], &people).0, Some(Act::Verify(key(1))));
     assert!(menu.is_at_choice());
@@ -172,10 +145,7 @@ fn ambiguous_name_asks_for_a_key() {
         said,
         "\"bob\" matches 2 peers. Type one of: /forget aeaqcaib (Bob at 127.0.0.1:5001), /forget beeqscij (Bob at 127.0.0.1:5009)."
     );
-    assert_eq!(
-        act_of(&["/forget beeqscij", "yes"], &people),
-        Some(Act::Core(Command::Forget(key(9).into())))
-    );
+    assert_eq!(act_of(&["/forget beeqscij", "yes"], &people), core(Command::Forget(key(9).into())));
     assert_eq!(
         act_of(&["/key bob"], &people),
         Some(Act::ShowPins(vec![people.pins[0].clone(), people.pins[4].clone()]))
@@ -191,18 +161,10 @@ fn forget_shows_the_consequence_first() {
     assert!(said.starts_with("Bob will be removed from your contacts, and the key forgotten."), "{said}");
     assert_eq!(menu.prompt(), "Forget Bob? yes/no: ");
     assert_eq!(after(&mut menu, &["n"], &people), (None, "Nothing changed.".into(), false));
-    assert_eq!(act_of(&["/forget bob", "y"], &people), Some(Act::Core(Command::Forget(key(1).into()))));
+    assert_eq!(act_of(&["/forget bob", "y"], &people), core(Command::Forget(key(1).into())));
     let (act, said, _) = after(&mut menu, &["/forget carla", "yes"], &people);
-    assert_eq!(act, Some(Act::Core(Command::Forget(key(6).into()))));
+    assert_eq!(act, core(Command::Forget(key(6).into())));
     assert!(said.contains("Carla will no longer be blocked."), "{said}");
-}
-
-#[test]
-fn quit_leaves_at_the_safety_number() {
-    let people = known(Vec::new());
-    for command in ["/verify bob", "/forget bob"] {
-        assert_eq!(act_of(&[command, "/quit"], &people), Some(Act::Exit), "{command}");
-    }
 }
 
 #[test]
@@ -224,11 +186,11 @@ fn address_is_forgotten_only_if_something_is_known() {
         ("127.0.0.1:5004", "Dan will be removed from the list.", addr(5004)),
     ] {
         let (act, said, _) = after(&mut menu(), &[&format!("/forget {word}"), "yes"], &people);
-        assert_eq!((act, &*said), (Some(Act::Core(Command::Forget(id.into()))), words));
+        assert_eq!((act, &*said), (core(Command::Forget(id.into())), words));
     }
     people.labels.set_aliases([(legacy(5004), "Printer".parse().unwrap())].into());
     let (act, said, _) = after(&mut menu(), &["/forget printer", "yes"], &people);
-    assert_eq!(act, Some(Act::Core(Command::Forget(addr(5004).into()))));
+    assert_eq!(act, core(Command::Forget(addr(5004).into())));
     assert_eq!(said, "Printer will be removed from your contacts.");
 }
 
@@ -236,15 +198,8 @@ fn address_is_forgotten_only_if_something_is_known() {
 fn stranger_is_forgotten_with_its_key() {
     let people = with_pins(vec![Pin { contact: false, ..pin("Bob", 1, 5001) }], Vec::new());
     let (act, said, _) = after(&mut menu(), &["/forget bob", "yes"], &people);
-    assert_eq!(act, Some(Act::Core(Command::Forget(key(1).into()))));
+    assert_eq!(act, core(Command::Forget(key(1).into())));
     assert!(said.starts_with("The key of Bob will be forgotten."), "{said}");
-}
-
-#[test]
-fn plain_is_an_unknown_command() {
-    let (act, said, _) = after(&mut menu(), &["/plain bob hi"], &known(Vec::new()));
-    assert_eq!(act, None);
-    assert!(said.starts_with("There is no command /plain."), "{said}");
 }
 
 #[test]
@@ -252,9 +207,9 @@ fn trust_moves_the_contact_and_accept_makes_another() {
     let bobs = request("Bob", 3, 5001, &[pin("Bob", 1, 5001)]);
     let people = known(vec![bobs]);
     for word in ["bob", "BOB", "ambq", "Bob·aeaq", "\u{ff22}ob"] {
-        let moved = Some(Act::Core(Command::Trust(key(3), As::NewKeyOf(key(1)))));
+        let moved = moved(3, 1);
         assert_eq!(act_of(&[&format!("/trust {word}")], &people), moved, "{word}");
-        let another = Some(Act::Core(Command::Trust(key(3), As::Another)));
+        let another = another(3);
         assert_eq!(act_of(&[&format!("/accept {word}")], &people), another, "{word}");
     }
     for line in ["/trust bob as new", "/accept bob too"] {
@@ -277,7 +232,7 @@ fn trust_moves_the_contact_and_accept_makes_another() {
     assert_eq!(said, sentence);
     let zoe = known(vec![request("Zoe", 7, 5007, &[])]);
     for line in ["/accept zoe", "/trust zoe"] {
-        assert_eq!(act_of(&[line], &zoe), Some(Act::Core(Command::Trust(key(7), As::Another))));
+        assert_eq!(act_of(&[line], &zoe), another(7));
     }
 }
 
@@ -290,10 +245,10 @@ fn namesakes_are_accepted_by_the_shown_words() {
     for byte in [7, 8, 9] {
         let beginning = beginning(key(byte));
         assert!(said.contains(&format!("/accept {beginning} (Zoe at 127.0.0.1:500{byte})")), "{said}");
-        let accepted = Some(Act::Core(Command::Trust(key(byte), As::Another)));
+        let accepted = another(byte);
         for word in [beginning, key(byte).short(), key(byte).grouped().to_string(), key(byte).to_string()] {
             assert_eq!(act_of(&[&format!("/accept {word}")], &people), accepted, "{word}");
-            let blocked = Some(Act::Core(Command::Block(key(byte).into())));
+            let blocked = core(Command::Block(key(byte).into()));
             assert_eq!(act_of(&[&format!("/block {word}")], &people), blocked, "{word}");
         }
     }
@@ -310,13 +265,12 @@ fn legacy_strangers_are_meant_by_name_and_address() {
         let (id, name, addrs) = (met.id, met.name, Vec::new());
         Some(Act::Add(ContactRecord { id, name, verified: None, blocked: false, stranger: false, addrs }))
     };
-    let asks =
-        |port| PeerRequest { met: met(port), against: Vec::new(), held: None, is_old_key_online: false };
+    let asks = |port| examples::request(met(port), &[]);
     let one = known(vec![asks(5007)]);
     for line in ["/accept eve", "/accept 127.0.0.1:5007", "/trust eve", "/add 127.0.0.1:5007"] {
         assert_eq!(act_of(&[line], &one), added(5007), "{line}");
     }
-    let blocked = Some(Act::Core(Command::Block(BlockTarget::Peer(met(5007).id.into()))));
+    let blocked = core(Command::Block(BlockTarget::Peer(met(5007).id.into())));
     for line in ["/block eve", "/block 127.0.0.1:5007"] {
         assert_eq!(act_of(&[line], &one), blocked, "{line}");
     }
@@ -334,23 +288,17 @@ fn legacy_strangers_are_meant_by_name_and_address() {
 fn alias_names_the_contact_whose_key_has_changed() {
     let mut people = known(vec![request("Bob", 3, 5001, &[pin("Bob", 1, 5001)])]);
     people.labels.set_aliases([(key(1).into(), "Boss".parse().unwrap())].into());
-    assert_eq!(
-        act_of(&["/trust boss"], &people),
-        Some(Act::Core(Command::Trust(key(3), As::NewKeyOf(key(1)))))
-    );
-    assert_eq!(
-        act_of(&["/trust bob"], &people),
-        Some(Act::Core(Command::Trust(key(3), As::NewKeyOf(key(1)))))
-    );
+    assert_eq!(act_of(&["/trust boss"], &people), moved(3, 1));
+    assert_eq!(act_of(&["/trust bob"], &people), moved(3, 1));
 }
 
 #[test]
 fn suffix_tells_which_namesake_has_a_new_key() {
     let namesakes = [pin("Bob", 1, 5001), pin("Bob", 2, 5002)];
     let people = with_pins(namesakes.to_vec(), vec![request("Bob", 3, 5009, &namesakes)]);
-    for (word, old) in [("Bob·aeaq", 1), ("bob·aiba", 2)] {
+    for (word, old) in [("Bob·aeaq", 1), ("bob·aiba", 2), ("1", 1), ("2", 2)] {
         let act = act_of(&[&format!("/trust {word}")], &people);
-        assert_eq!(act, Some(Act::Core(Command::Trust(key(3), As::NewKeyOf(key(old))))), "{word}");
+        assert_eq!(act, moved(3, old), "{word}");
     }
     let (act, said, _) = after(&mut menu(), &["/trust bob"], &people);
     assert_eq!(act, None);
@@ -365,14 +313,8 @@ fn claimed_name_does_not_choose_the_replaced_key() {
     // It calls itself Bob and is at Carol's address.
     let both = request("Bob", 3, 5002, &[pin("Bob", 1, 5001), pin("Carol", 2, 5002)]);
     let people = known(vec![both]);
-    assert_eq!(
-        act_of(&["/trust bob"], &people),
-        Some(Act::Core(Command::Trust(key(3), As::NewKeyOf(key(1)))))
-    );
-    assert_eq!(
-        act_of(&["/trust carol"], &people),
-        Some(Act::Core(Command::Trust(key(3), As::NewKeyOf(key(2)))))
-    );
+    assert_eq!(act_of(&["/trust bob"], &people), moved(3, 1));
+    assert_eq!(act_of(&["/trust carol"], &people), moved(3, 2));
     let (act, said, _) = after(&mut menu(), &["/trust ambqgayd"], &people);
     assert_eq!(act, None);
     assert_eq!(
@@ -389,9 +331,9 @@ fn claimed_name_does_not_choose_the_replaced_key() {
 #[test]
 fn block_prefers_the_pending_key() {
     let people = known(vec![request("Bob", 3, 5001, &[pin("Bob", 1, 5001)])]);
-    assert_eq!(act_of(&["/block bob"], &people), Some(Act::Core(Command::Block(key(3).into()))));
-    assert_eq!(act_of(&["/block aeaqcaib"], &people), Some(Act::Core(Command::Block(key(1).into()))));
-    assert_eq!(act_of(&["/block carol"], &people), Some(Act::Core(Command::Block(key(2).into()))));
+    assert_eq!(act_of(&["/block bob"], &people), core(Command::Block(key(3).into())));
+    assert_eq!(act_of(&["/block aeaqcaib"], &people), core(Command::Block(key(1).into())));
+    assert_eq!(act_of(&["/block carol"], &people), core(Command::Block(key(2).into())));
     assert!(after(&mut menu(), &["/block carla"], &people).1.starts_with("Carla is blocked"));
     let two =
         [request("Bob", 3, 5001, &[pin("Bob", 1, 5001)]), request("Bob", 4, 5009, &[pin("Bob", 1, 5001)])];
@@ -410,10 +352,7 @@ fn policy_key_and_requests_need_no_question() {
     let people = known(Vec::new());
     for (how, policy) in [("accept-new", Policy::AcceptNew), ("ask", Policy::Ask), ("strict", Policy::Strict)]
     {
-        assert_eq!(
-            act_of(&[&format!("/policy {how}")], &people),
-            Some(Act::Core(Command::SetPolicy(policy)))
-        );
+        assert_eq!(act_of(&[&format!("/policy {how}")], &people), core(Command::SetPolicy(policy)));
     }
     assert_eq!(act_of(&["/policy"], &people), Some(own("/policy")));
     for line in ["/policy everything", "/policy strict ask"] {
@@ -435,27 +374,21 @@ fn legacy_peer_and_source_are_blocked_and_unblocked() {
     for word in ["4", "127.0.0.1:5004"] {
         assert_eq!(
             act_of(&[&format!("/block {word}")], &people),
-            Some(Act::Core(Command::Block(BlockTarget::Peer(dan))))
+            core(Command::Block(BlockTarget::Peer(dan)))
         );
     }
-    assert_eq!(act_of(&["/block 192.0.2.66"], &people), Some(Act::Core(Command::Block(source.into()))));
+    assert_eq!(act_of(&["/block 192.0.2.66"], &people), core(Command::Block(source.into())));
     let said = |people: &People, line: &str| after(&mut menu(), &[line], people).1;
     assert_eq!(said(&people, "/unblock 192.0.2.66"), "192.0.2.66 is not blocked.");
     people.blocked_sources = vec![source];
-    people.blocked_legacy = vec![PeerInfo {
-        id: legacy(5020),
-        name: Some(PeerName::new("Hashpa")),
-        addr: Some(addr(5020)),
-        claimed: None,
-        verification: Verification::Plain,
-    }];
+    people.blocked_legacy = vec![peer("Hashpa", legacy(5020))];
     assert_eq!(said(&people, "/block 192.0.2.66"), "192.0.2.66 is blocked. /unblock 192.0.2.66 unblocks it.");
-    assert_eq!(act_of(&["/unblock 192.0.2.66"], &people), Some(Act::Core(Command::Unblock(source.into()))));
+    assert_eq!(act_of(&["/unblock 192.0.2.66"], &people), core(Command::Unblock(source.into())));
     for word in ["hashpa", "127.0.0.1:5020"] {
         let unblock = act_of(&[&format!("/unblock {word}")], &people);
-        assert_eq!(unblock, Some(Act::Core(Command::Unblock(BlockTarget::Peer(legacy(5020))))), "{word}");
+        assert_eq!(unblock, core(Command::Unblock(BlockTarget::Peer(legacy(5020)))), "{word}");
         let forgotten = act_of(&[&format!("/forget {word}"), "yes"], &people);
-        assert_eq!(forgotten, Some(Act::Core(Command::Forget(legacy(5020)))), "{word}");
+        assert_eq!(forgotten, core(Command::Forget(legacy(5020))), "{word}");
         for command in [format!("@{word} hi"), format!("/block {word}"), format!("/chat {word}")] {
             let said = said(&people, &command);
             assert!(
@@ -487,29 +420,29 @@ fn key_commands_take_every_shown_name() {
         assert_eq!(verified, Some(Act::Verify(key(n))), "{word}");
         assert_eq!(
             act_of(&[&format!("/block {word}")], &people),
-            Some(Act::Core(Command::Block(key(n).into()))),
+            core(Command::Block(key(n).into())),
             "{word}"
         );
         let forgotten = act_of(&[&format!("/forget {word}"), "yes"], &people);
-        assert_eq!(forgotten, Some(Act::Core(Command::Forget(key(n).into()))), "{word}");
+        assert_eq!(forgotten, core(Command::Forget(key(n).into())), "{word}");
     }
     let mallory = key(8);
     let suffixed = people.labels.label(mallory.into(), Some(&PeerName::new("Mallory")));
     for word in ["mallory", &suffixed, &suffixed.replace('·', ":"), &mallory.to_string()[..4]] {
         assert_eq!(
             act_of(&[&format!("/unblock {word}")], &people),
-            Some(Act::Core(Command::Unblock(mallory.into()))),
+            core(Command::Unblock(mallory.into())),
             "{word}"
         );
         let forgotten = act_of(&[&format!("/forget {word}"), "yes"], &people);
-        assert_eq!(forgotten, Some(Act::Core(Command::Forget(mallory.into()))), "{word}");
+        assert_eq!(forgotten, core(Command::Forget(mallory.into())), "{word}");
         let shown = Some(Act::ShowPins(vec![people.pins[3].clone()]));
         assert_eq!(act_of(&[&format!("/key {word}")], &people), shown, "{word}");
         let said = after(&mut menu(), &[&format!("@{word} hi")], &people).1;
         assert!(said.contains("Mallory is blocked. /unblock "), "{said}");
     }
     // Only one of the three Bobs is blocked.
-    assert_eq!(act_of(&["/unblock bob"], &people), Some(Act::Core(Command::Unblock(key(7).into()))));
+    assert_eq!(act_of(&["/unblock bob"], &people), core(Command::Unblock(key(7).into())));
 }
 
 #[test]
@@ -523,27 +456,12 @@ fn label_of_a_contact_is_not_its_namesake() {
     }
     people.labels = Labels::default();
     for (n, standing) in [(1, Standing::Contact), (2, Standing::Stranger)] {
-        let who = PeerInfo {
-            id: key(n).into(),
-            name: Some(PeerName::new("Bob")),
-            addr: None,
-            claimed: None,
-            verification: Verification::Encrypted,
-        };
-        people.labels.meet(&who, |id| if id == key(1).into() { Standing::Contact } else { standing });
+        people.labels.meet(&peer("Bob", key(n).into()), |id| {
+            if id == key(1).into() { Standing::Contact } else { standing }
+        });
     }
     assert_eq!(act_of(&["/verify bob", "yes"], &people), Some(Act::Verify(key(1))));
     assert_eq!(act_of(&["/verify bob·aiba", "yes"], &people), Some(Act::Verify(key(2))));
-}
-
-#[test]
-fn trust_takes_a_row_number() {
-    let namesakes = [pin("Bob", 1, 5001), pin("Bob", 2, 5002)];
-    let people = with_pins(namesakes.to_vec(), vec![request("Bob", 3, 5009, &namesakes)]);
-    for (number, old) in [("1", 1), ("2", 2)] {
-        let act = act_of(&[&format!("/trust {number}")], &people);
-        assert_eq!(act, Some(Act::Core(Command::Trust(key(3), As::NewKeyOf(key(old))))), "{number}");
-    }
 }
 
 #[test]
@@ -612,9 +530,9 @@ fn blocking_an_address_blocks_the_key_there() {
     let mut there = request("Bob", 9, 5004, &[pin("Bob", 1, 5001)]);
     let blocked = |there: &PeerRequest| act_of(&["/block 4"], &known(vec![there.clone()]));
     let dan: Recipient = addr(5004).into();
-    assert_eq!(blocked(&there), Some(Act::Core(Command::Block(dan.into()))), "it only claims the address");
+    assert_eq!(blocked(&there), core(Command::Block(dan.into())), "it only claims the address");
     there.met.dialed = true;
-    assert_eq!(blocked(&there), Some(Act::Core(Command::Block(key(9).into()))));
+    assert_eq!(blocked(&there), core(Command::Block(key(9).into())));
 }
 
 const INVITATION: &str =

@@ -6,31 +6,17 @@ use super::*;
 use crate::core::Forgotten;
 use crate::model::peer_id::PeerId;
 use crate::protocol::plain;
+use crate::tui::examples::{self, request};
 
 const DAY: u64 = 86_400;
 
-fn key(byte: u8) -> PublicKey {
-    PublicKey::new([byte; 32])
-}
-
 fn pin(name: &str, byte: u8) -> Pin {
-    Pin {
-        key: key(byte),
-        name: Some(PeerName::new(name)),
-        contact: true,
-        addrs: vec!["192.0.2.7:5000".parse().unwrap()],
-        given: Vec::new(),
-        first_seen: 3 * DAY,
-        verified: None,
-        blocked: false,
-    }
+    let addrs = vec!["192.0.2.7:5000".parse().unwrap()];
+    Pin { addrs, first_seen: 3 * DAY, ..examples::pin(name, byte) }
 }
 
 fn meeting(name: Option<&str>, addr: &str) -> Meeting {
-    let addr: PeerAddr = addr.parse().unwrap();
-    let source = addr.source();
-    let (id, name) = (PeerId::Key(key(2)), name.map(PeerName::new));
-    Meeting { id, name, addr, dialed: false, source, date: 21 * DAY }
+    Meeting { name: name.map(PeerName::new), ..examples::meeting("", 2, addr.parse().unwrap()) }
 }
 
 /// A legacy stranger.
@@ -46,12 +32,7 @@ fn secure_bob() -> PeerInfo {
 #[test]
 fn key_change_shows_both_keys_and_three_commands() {
     let known = Pin { verified: Some(5 * DAY), ..pin("Bob", 1) };
-    let event = Event::PeerRequest(Box::new(PeerRequest {
-        met: meeting(Some("bob"), "192.0.2.7:5000"),
-        against: vec![known],
-        held: None,
-        is_old_key_online: false,
-    }));
+    let event = Event::PeerRequest(Box::new(request(meeting(Some("bob"), "192.0.2.7:5000"), &[known])));
     let expected = "\
 ! WARNING: Bob's key has changed. This can be a new device or an impostor.
   ! Old: aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq
@@ -66,13 +47,10 @@ fn key_change_shows_both_keys_and_three_commands() {
 
 #[test]
 fn new_key_of_an_online_contact_is_doubted() {
-    let request = |verified| {
-        Event::PeerRequest(Box::new(PeerRequest {
-            met: meeting(Some("Bob"), "192.0.2.7:5000"),
-            against: vec![Pin { verified, ..pin("Bob", 1) }],
-            held: None,
-            is_old_key_online: true,
-        }))
+    let doubted = |verified| {
+        let against = [Pin { verified, ..pin("Bob", 1) }];
+        let request = request(meeting(Some("Bob"), "192.0.2.7:5000"), &against);
+        Event::PeerRequest(Box::new(PeerRequest { is_old_key_online: true, ..request }))
     };
     let expected = "\
 ! WARNING: Bob is online with the old key, so this may be someone else.
@@ -81,8 +59,8 @@ fn new_key_of_an_online_contact_is_doubted() {
   ! /block Bob   refuse them
   ! /accept Bob  someone else with this name
   ! /trust Bob   their new device";
-    assert_eq!(told_in(&request(None), false), expected);
-    let told = told_in(&request(Some(5 * DAY)), false);
+    assert_eq!(told_in(&doubted(None), false), expected);
+    let told = told_in(&doubted(Some(5 * DAY)), false);
     assert!(told.starts_with("! WARNING: Bob is online with the old key, so this is probably someone else."));
     assert!(told.lines().all(|line| line.chars().count() < 80), "each is one row of a terminal");
 }
@@ -92,12 +70,7 @@ fn key_change_of_long_name_has_six_rows() {
     let name = "a-name-of-as-many-columns-as-go";
     let name = &name[..30];
     let known = Pin { verified: Some(5 * DAY), ..pin(name, 1) };
-    let request = PeerRequest {
-        met: meeting(Some(name), "192.0.2.7:5000"),
-        against: vec![known],
-        held: None,
-        is_old_key_online: false,
-    };
+    let request = request(meeting(Some(name), "192.0.2.7:5000"), &[known]);
     for (is_old_key_online, words) in [(false, "'s key has changed"), (true, " is online with the old key")] {
         let request = PeerRequest { is_old_key_online, ..request.clone() };
         let told = told_in(&Event::PeerRequest(Box::new(request)), false);
@@ -110,12 +83,7 @@ fn key_change_of_long_name_has_six_rows() {
 #[test]
 fn key_change_between_namesakes_names_each_by_suffix() {
     let against = vec![pin("Bob", 1), pin("Bob", 3)];
-    let told = told(&Event::PeerRequest(Box::new(PeerRequest {
-        met: meeting(Some("Bob"), "192.0.2.9:5000"),
-        against,
-        held: None,
-        is_old_key_online: false,
-    })));
+    let told = told(&Event::PeerRequest(Box::new(request(meeting(Some("Bob"), "192.0.2.9:5000"), &against))));
     for line in [
         "[14:03:07] ! WARNING: Bob's key has changed. This can be a new device or an impostor.",
         "  ! Old: aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq",
@@ -131,23 +99,14 @@ fn key_change_between_namesakes_names_each_by_suffix() {
 #[test]
 fn command_shows_key_if_name_is_no_word() {
     let against = vec![pin("Bob B", 1)];
-    let told = told(&Event::PeerRequest(Box::new(PeerRequest {
-        met: meeting(Some("Bob B"), "192.0.2.7:5000"),
-        against,
-        held: None,
-        is_old_key_online: false,
-    })));
+    let told =
+        told(&Event::PeerRequest(Box::new(request(meeting(Some("Bob B"), "192.0.2.7:5000"), &against))));
     assert!(told.contains("  ! /trust aibaeaqc   their new device\n"), "{told}");
 }
 
 #[test]
 fn message_request_names_both_commands() {
-    let event = Event::PeerRequest(Box::new(PeerRequest {
-        met: meeting(Some("Zoe"), "192.0.2.7:5000"),
-        against: Vec::new(),
-        held: None,
-        is_old_key_online: false,
-    }));
+    let event = Event::PeerRequest(Box::new(request(meeting(Some("Zoe"), "192.0.2.7:5000"), &[])));
     let expected = "[14:03:07] * Zoe wants to chat, key aiba eaqc. /accept Zoe or /block Zoe.";
     assert_eq!(told_in(&event, false), expected);
 }
@@ -167,8 +126,7 @@ fn request_of_a_legacy_peer_says_unencrypted() {
              /accept 192.0.2.9:5000 or /block 192.0.2.9:5000.",
         ),
     ] {
-        let request =
-            PeerRequest { met: unencrypted(name), against: Vec::new(), held: None, is_old_key_online: false };
+        let request = request(unencrypted(name), &[]);
         let told = told_in(&Event::PeerRequest(Box::new(request)), false);
         assert_eq!(told, format!("[14:03:07] {expected}"));
     }
@@ -176,23 +134,10 @@ fn request_of_a_legacy_peer_says_unencrypted() {
 
 #[test]
 fn namesakes_request_is_answered_by_key_or_address() {
-    let requests = [
-        PeerRequest {
-            met: meeting(Some("Eve"), "192.0.2.7:5000"),
-            against: Vec::new(),
-            held: None,
-            is_old_key_online: false,
-        },
-        PeerRequest {
-            met: unencrypted(Some("eve")),
-            against: Vec::new(),
-            held: None,
-            is_old_key_online: false,
-        },
-    ];
+    let requests =
+        [request(meeting(Some("Eve"), "192.0.2.7:5000"), &[]), request(unencrypted(Some("eve")), &[])];
     let labels = Labels::default();
-    let renderer =
-        Renderer { labels: &labels, full: false, rows: false, is_new: false, late: "", stamp: "", date };
+    let renderer = Renderer { rows: false, ..on_terminal(&labels) };
     let lines: Vec<String> = requests_lines(&requests, 0, &renderer).iter().map(Line::to_string).collect();
     assert_eq!(
         lines,
@@ -232,9 +177,7 @@ fn unproven_message_is_marked_without_peer_colour() {
     let told = told_in(&event, false);
     assert!(told.ends_with(": one\n  │ two\\x1b[2J"), "{told}");
     let labels = Labels::default();
-    let renderer =
-        Renderer { labels: &labels, full: false, rows: true, is_new: false, late: "", stamp: "", date };
-    let inks = lines(&event, &renderer)
+    let inks = lines(&event, &on_terminal(&labels))
         .iter()
         .flat_map(|line| line.parts().map(|(ink, _)| ink).collect::<Vec<_>>())
         .collect::<Vec<_>>();
@@ -310,57 +253,6 @@ fn everything_else_about_keys_is_one_clear_sentence() {
             "[14:03:07] * Refused 3 unencrypted messages, the last from 127.0.0.9 (--require-encryption).",
         ),
         (
-            Event::Decided(Decision::Trusted(pin("Bob", 2), As::NewKeyOf(key(1)))),
-            "Bob has a new key, not verified. Compare keys with /verify Bob.",
-        ),
-        (
-            Event::Decided(Decision::Trusted(pin("Bob", 2), As::Another)),
-            "Added Bob to your contacts. Compare keys with /verify Bob.",
-        ),
-        (
-            Event::Decided(Decision::Blocked(pin("Bob", 2))),
-            "Blocked Bob (key aibaeaqc…). Nothing is sent to them, and nothing from them is shown. /unblock aibaeaqc unblocks them.",
-        ),
-        (
-            Event::Decided(Decision::Forgotten(bob(), Forgotten::Contact)),
-            "Removed Bob from your contacts. Messages stay in the history.",
-        ),
-        (
-            Event::Decided(Decision::Forgotten(bob(), Forgotten::Blocked)),
-            "Forgot Bob, who is no longer blocked. Messages stay in the history.",
-        ),
-        (
-            Event::Decided(Decision::Forgotten(bob(), Forgotten::Stranger)),
-            "Forgot the key of Bob. Messages stay in the history.",
-        ),
-        (Event::Decided(Decision::Added(bob(), true)), "Added Bob to your contacts."),
-        (
-            Event::Decided(Decision::Added(keyed(), true)),
-            "Added Bob to your contacts. Compare keys with /verify Bob.",
-        ),
-        (Event::Decided(Decision::Added(verified, true)), "Added Bob to your contacts."),
-        (
-            Event::Decided(Decision::AddedIntroduced { who: keyed(), by: Box::new(introducer) }),
-            "Added Bob to your contacts, introduced by Carol. Compare keys with /verify Bob.",
-        ),
-        (
-            Event::Decided(Decision::Unblocked(pin("Bob", 2))),
-            "Unblocked Bob (not verified). Compare keys with /verify Bob.",
-        ),
-        (
-            Event::Decided(Decision::Unblocked(Pin { contact: false, ..pin("Bob", 2) })),
-            "Unblocked Bob (a stranger).",
-        ),
-        (Event::Decided(Decision::UnblockedLegacy(bob(), false)), "Unblocked Bob (a stranger)."),
-        (Event::Decided(Decision::UnblockedLegacy(bob(), true)), "Unblocked Bob."),
-        (Event::Decided(Decision::Verified(pin("Bob", 2))), "Bob is verified ✓"),
-        (
-            Event::Decided(Decision::Policy(Policy::AcceptNew)),
-            "Policy accept-new: strangers can write to you.",
-        ),
-        (Event::Decided(Decision::Policy(Policy::Ask)), "Policy ask: new strangers wait for your decision."),
-        (Event::Decided(Decision::Policy(Policy::Strict)), "Policy strict: new strangers are refused."),
-        (
             Event::Undecided(Unknown::Request),
             "That request is no longer pending; /requests lists the others.",
         ),
@@ -369,30 +261,70 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         (Event::Undecided(Unknown::TooManySources), "No more IPs can be blocked; /unblock one first."),
         (Event::Undecided(Unknown::NotBlocked), "That is not blocked."),
         (Event::Undecided(Unknown::TooManyMuted), "The list of muted peers is full; /unmute one first."),
+    ] {
+        assert_eq!(told_in(&event, false), expected);
+    }
+    for (decision, expected) in [
         (
-            Event::Decided(Decision::Muted(bob())),
-            "Muted Bob. Their messages stay in /history; /unmute Bob shows them again.",
+            Decision::Trusted(pin("Bob", 2), As::NewKeyOf(key(1))),
+            "Bob has a new key, not verified. Compare keys with /verify Bob.",
         ),
-        (Event::Decided(Decision::Unmuted(bob(), false)), "Bob is not muted."),
-        (Event::Decided(Decision::Unmuted(bob(), true)), "Unmuted Bob. /history Bob shows earlier messages."),
         (
-            Event::Decided(Decision::BlockedSource(source)),
+            Decision::Trusted(pin("Bob", 2), As::Another),
+            "Added Bob to your contacts. Compare keys with /verify Bob.",
+        ),
+        (
+            Decision::Blocked(pin("Bob", 2)),
+            "Blocked Bob (key aibaeaqc…). Nothing is sent to them, and nothing from them is shown. /unblock aibaeaqc unblocks them.",
+        ),
+        (
+            Decision::Forgotten(bob(), Forgotten::Contact),
+            "Removed Bob from your contacts. Messages stay in the history.",
+        ),
+        (
+            Decision::Forgotten(bob(), Forgotten::Blocked),
+            "Forgot Bob, who is no longer blocked. Messages stay in the history.",
+        ),
+        (
+            Decision::Forgotten(bob(), Forgotten::Stranger),
+            "Forgot the key of Bob. Messages stay in the history.",
+        ),
+        (Decision::Added(bob(), true), "Added Bob to your contacts."),
+        (Decision::Added(keyed(), true), "Added Bob to your contacts. Compare keys with /verify Bob."),
+        (Decision::Added(verified, true), "Added Bob to your contacts."),
+        (
+            Decision::AddedIntroduced { who: keyed(), by: Box::new(introducer) },
+            "Added Bob to your contacts, introduced by Carol. Compare keys with /verify Bob.",
+        ),
+        (Decision::Unblocked(pin("Bob", 2)), "Unblocked Bob (not verified). Compare keys with /verify Bob."),
+        (Decision::Unblocked(Pin { contact: false, ..pin("Bob", 2) }), "Unblocked Bob (a stranger)."),
+        (Decision::UnblockedLegacy(bob(), false), "Unblocked Bob (a stranger)."),
+        (Decision::UnblockedLegacy(bob(), true), "Unblocked Bob."),
+        (Decision::Verified(pin("Bob", 2)), "Bob is verified ✓"),
+        (Decision::Policy(Policy::AcceptNew), "Policy accept-new: strangers can write to you."),
+        (Decision::Policy(Policy::Ask), "Policy ask: new strangers wait for your decision."),
+        (Decision::Policy(Policy::Strict), "Policy strict: new strangers are refused."),
+        (Decision::Muted(bob()), "Muted Bob. Their messages stay in /history; /unmute Bob shows them again."),
+        (Decision::Unmuted(bob(), false), "Bob is not muted."),
+        (Decision::Unmuted(bob(), true), "Unmuted Bob. /history Bob shows earlier messages."),
+        (
+            Decision::BlockedSource(source),
             "Blocked 192.0.2.66. Nothing from strangers there is answered or shown; your contacts are not affected. \
              /unblock 192.0.2.66 unblocks it.",
         ),
-        (Event::Decided(Decision::UnblockedSource(source)), "Unblocked 192.0.2.66."),
+        (Decision::UnblockedSource(source), "Unblocked 192.0.2.66."),
         (
-            Event::Decided(Decision::BlockedLegacy(bob())),
+            Decision::BlockedLegacy(bob()),
             "Blocked Bob (127.0.0.1:5001, unencrypted). Nothing is sent to them, and nothing from them is shown. \
              /unblock 127.0.0.1:5001 unblocks them.",
         ),
         (
-            Event::Decided(Decision::BlockedLegacy(nameless)),
+            Decision::BlockedLegacy(nameless),
             "Blocked 127.0.0.1:5009 (unencrypted). Nothing is sent to them, and nothing from them is shown. \
              /unblock 127.0.0.1:5009 unblocks them.",
         ),
     ] {
-        assert_eq!(told_in(&event, false), expected);
+        assert_eq!(told_in(&Event::Decided(decision), false), expected);
     }
     assert_eq!(
         told(&Event::Pinned { who: secure_bob(), key: key(1), is_online: true, is_contact: false }),
@@ -438,9 +370,10 @@ fn strangers_on_the_network_are_named_or_counted() {
 
 #[test]
 fn keys_and_requests_are_listed() {
+    let labels = Labels::default();
     let blocked = Pin { blocked: true, name: None, addrs: Vec::new(), ..pin("", 1) };
     let lines: Vec<String> =
-        pin_lines(&blocked, &Labels::default(), date).iter().map(Line::to_string).collect();
+        pin_lines(&blocked, &labels, on_terminal(&labels).date).iter().map(Line::to_string).collect();
     assert_eq!(
         lines,
         [
@@ -448,23 +381,9 @@ fn keys_and_requests_are_listed() {
             "  aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq"
         ]
     );
-    let labels = Labels::default();
-    let renderer = Renderer {
-        labels: &labels,
-        full: true,
-        rows: false,
-        is_new: false,
-        late: "",
-        stamp: "[14:03:07] ",
-        date,
-    };
+    let renderer = Renderer { full: true, rows: false, stamp: "[14:03:07] ", ..on_terminal(&labels) };
     assert_eq!(requests_lines(&[], 0, &renderer), ["No requests are waiting for your decision.".into()]);
-    let request = PeerRequest {
-        met: meeting(Some("Zoe"), "192.0.2.7:5000"),
-        against: Vec::new(),
-        held: None,
-        is_old_key_online: false,
-    };
+    let request = request(meeting(Some("Zoe"), "192.0.2.7:5000"), &[]);
     let lines = requests_lines(&[request], 2, &renderer);
     assert!(lines[0].to_string().starts_with("* Zoe (192.0.2.7:5000) wants to chat, key aiba eaqc "));
     assert_eq!(
@@ -502,12 +421,7 @@ fn wrong_announcement_is_called_wrong_or_forged() {
 #[test]
 fn untrusted_key_has_its_own_sentence() {
     let labels = Labels::default();
-    let request = PeerRequest {
-        met: meeting(Some("Emil"), "192.0.2.7:5000"),
-        against: Vec::new(),
-        held: None,
-        is_old_key_online: false,
-    };
+    let request = request(meeting(Some("Emil"), "192.0.2.7:5000"), &[]);
     let emil = request.met.id.key().unwrap();
     let namesake = Meeting { id: PeerId::Key(key(8)), ..request.met.clone() };
     let namesakes = [PeerRequest { met: namesake, ..request.clone() }, request.clone()];
